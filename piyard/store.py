@@ -1,0 +1,101 @@
+"""Content-addressed folders under artifacts/: made once, complete or absent, with a manifest.
+
+``<artifacts>/<shelf>/<key>/`` holds the files and ``manifest.json``; it appears by one rename.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from piyard import digest, paths
+
+MANIFEST = "manifest.json"
+KEY_LENGTH = 16
+
+
+def key_of(inputs: dict[str, Any]) -> str:
+    """The short name of what these inputs make."""
+    return digest.of_value(inputs)[:KEY_LENGTH]
+
+
+def place(shelf: str, key: str) -> Path:
+    """Where that key's folder is, made or not."""
+    return paths.artifacts() / shelf / key
+
+
+def find(shelf: str, key: str) -> Path | None:
+    """The folder of that key when it is there and whole, else None."""
+    folder = place(shelf, key)
+    return folder if _is_whole(folder) else None
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    """The manifest written beside an artifact."""
+    content: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
+    return content
+
+
+def get_or_make(
+    shelf: str, key: str, make: Callable[[Path], dict[str, Any]]
+) -> tuple[Path, bool]:
+    """The folder of ``key`` and whether it had to be made.
+
+    ``make`` fills an empty folder and returns the manifest; when it raises, nothing is left.
+    """
+    if folder := find(shelf, key):
+        return folder, False
+    with _locked(place(shelf, key)):
+        if folder := find(shelf, key):
+            return folder, False
+        return _make(place(shelf, key), make), True
+
+
+def _make(final: Path, make: Callable[[Path], dict[str, Any]]) -> Path:
+    draft = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
+    draft.chmod(0o755)
+    try:
+        content = make(draft) | {"files": _digests(draft)}
+        (draft / MANIFEST).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+        shutil.rmtree(final, ignore_errors=True)
+        draft.rename(final)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return final
+
+
+def _digests(folder: Path) -> dict[str, dict[str, Any]]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): {
+            "sha256": digest.of_file(path),
+            "bytes": path.stat().st_size,
+        }
+        for path in files
+    }
+
+
+def _is_whole(folder: Path) -> bool:
+    """All files the manifest names are there with their size (their bytes are checked on use)."""
+    try:
+        listed = manifest(folder)["files"]
+        return all((folder / name).stat().st_size == f["bytes"] for name, f in listed.items())
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+@contextmanager
+def _locked(final: Path) -> Iterator[None]:
+    """One maker a key: a second one waits and then finds the folder made."""
+    locks = paths.artifacts() / ".locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    with (locks / f"{final.parent.name}-{final.name}").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,44 @@
+"""A Target: a kind of board, as its YAML in targets/ describes it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from piyard import config, paths
+from piyard.config import Config
+
+FOLDER = paths.ROOT / "targets"
+NOT_TARGETS = frozenset({"fleet"})
+
+Precision = Literal["fp32", "fp16", "bf16", "int8"]
+
+
+class Target(Config):
+    """What piyard must know to build for a kind of board and to imitate it."""
+
+    title: str
+    """The board's name as the Hardware column shows it."""
+    arch: Literal["aarch64", "x86_64"]
+    toolchain: str
+    """The CMake toolchain file in toolchains/."""
+    cpu: str
+    """The core, as GCC and QEMU name it."""
+    cores: int
+    page_size: int
+    """Bytes; what is built must load with this page size and any smaller one."""
+    precisions: list[Precision]
+    """What a benchmark runs by default."""
+    emulated_env: dict[str, str] = {}
+    """Environment of every session on an emulated board of this kind."""
+    cmake: dict[str, bool | str] = {}
+    """ncnn options that differ from toolchains/ncnn.yaml."""
+
+
+def load(name: str) -> Target:
+    """The target of that name; an unknown one is an error with the nearest."""
+    return config.load_named(FOLDER, "target", name, Target)
+
+
+def names() -> list[str]:
+    """All targets there are."""
+    return [name for name in config.names(FOLDER) if name not in NOT_TARGETS]
