@@ -7,16 +7,26 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import yaml
 
 from piyard.errors import WrongInput, nearest, unknown
 
+if TYPE_CHECKING:
+    from typing_extensions import dataclass_transform
+else:
+
+    def dataclass_transform(**_: bool):
+        return lambda class_: class_
+
+
 T = TypeVar("T")
 
 
+# msgspec's own declaration makes mypy take each subclass for one that is not frozen.
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A struct that rejects keys it does not know."""
 
