@@ -1,0 +1,61 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace nnrun {
+
+struct Flag {
+    std::string name;   // with its dashes: "--loops"
+    std::string value;  // how help names the value: "N"
+    std::string help;
+    bool required = false;
+    bool many = false;
+};
+
+struct Verb {
+    std::string name;
+    std::string summary;
+    std::string positional;  // "" when the verb takes none
+    std::vector<Flag> flags;
+};
+
+// The command line of one verb. Every mistake is a Failure with Exit::usage.
+class Args {
+public:
+    Args(const Verb& verb, const std::vector<std::string>& line);
+
+    bool wants_help() const { return help_; }
+    bool has(const std::string& flag) const { return values_.count(flag) != 0; }
+    const std::vector<std::string>& positional() const { return positional_; }
+
+    std::string text(const std::string& flag, const std::string& fallback = "") const;
+    std::vector<std::string> texts(const std::string& flag) const;
+    int integer(const std::string& flag, int low, int high, int fallback) const;
+    double number(const std::string& flag, double low, double high, double fallback) const;
+    unsigned long long seed(const std::string& flag, unsigned long long fallback) const;
+    std::string choice(const std::string& flag, const std::vector<std::string>& legal,
+                       const std::string& fallback) const;
+    std::vector<float> floats(const std::string& flag, std::size_t count, float fallback) const;
+    // Whole numbers from 1 up, at least `fewest` and at most `most` of them.
+    std::vector<int> sizes(const std::string& flag, char separator, std::size_t fewest,
+                           std::size_t most) const;
+
+    [[noreturn]] void reject(const std::string& problem) const;
+
+private:
+    std::size_t take(const std::vector<std::string>& line, std::size_t at);
+    const Flag& find(const std::string& name) const;
+    void check_required() const;
+
+    Verb verb_;
+    bool help_ = false;
+    std::map<std::string, std::vector<std::string>> values_;
+    std::vector<std::string> positional_;
+};
+
+std::string help_text(const Verb& verb);
+
+}  // namespace nnrun

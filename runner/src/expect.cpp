@@ -1,0 +1,130 @@
+#include "expect.h"
+
+#include <initializer_list>
+
+namespace nnrun {
+namespace {
+
+bool is(const GraphLayer& layer, std::initializer_list<const char*> types) {
+    for (const char* type : types)
+        if (layer.type == type) return true;
+    return false;
+}
+
+std::string channels(int expected, int got) {
+    if (expected <= 0 || expected == got) return "";
+    return "takes " + std::to_string(expected) + " channels and gets " + std::to_string(got);
+}
+
+// Negative paddings mean "same" (-233, -234): then any size fits.
+bool fits(int size, int kernel, int dilation, int before, int after) {
+    return before < 0 || after < 0 || size + before + after >= (kernel - 1) * dilation + 1;
+}
+
+std::string window_of(const Shape& shape, bool wide_enough, bool high_enough) {
+    return wide_enough && high_enough ? "" : "has a window larger than its input of " + shown(shape);
+}
+
+std::string convolution_window(const GraphLayer& layer, const Shape& shape) {
+    const int kernel = layer.param(1, 0);
+    const int dilation = layer.param(2, 1);
+    const int left = layer.param(4, 0);
+    const int top = layer.param(14, left);
+    return window_of(shape, fits(shape[2], kernel, dilation, left, layer.param(15, left)),
+                     fits(shape[1], layer.param(11, kernel), layer.param(12, dilation), top, layer.param(16, top)));
+}
+
+std::string convolution(const GraphLayer& layer, const Shape& shape) {
+    const int outputs = layer.param(0, 0);
+    const int kernel_w = layer.param(1, 0);
+    const int taps = kernel_w * layer.param(11, kernel_w);
+    if (outputs <= 0 || taps <= 0 || layer.param(19, 0) != 0) return "";
+    const int inputs = layer.param(6, 0) / outputs / taps * layer.param(7, 1);
+    if (shape.size() == 1 && taps == 1) return channels(inputs, shape[0]);
+    if (shape.size() != 3) return "takes three dimensions and gets " + shown(shape);
+    const std::string wrong = channels(inputs, shape[0]);
+    return wrong.empty() ? convolution_window(layer, shape) : wrong;
+}
+
+std::string deconvolution(const GraphLayer& layer, const Shape& shape) {
+    const int outputs = layer.param(0, 0);
+    const int kernel_w = layer.param(1, 0);
+    const int taps = kernel_w * layer.param(11, kernel_w);
+    if (outputs <= 0 || taps <= 0 || layer.param(28, 0) != 0) return "";
+    if (shape.size() != 3) return "takes three dimensions and gets " + shown(shape);
+    return channels(layer.param(6, 0) / outputs / taps * layer.param(7, 1), shape[0]);
+}
+
+std::string convolution_1d(const GraphLayer& layer, const Shape& shape) {
+    const int outputs = layer.param(0, 0);
+    const int taps = layer.param(1, 0);
+    if (outputs <= 0 || taps <= 0 || layer.param(19, 0) != 0) return "";
+    if (shape.size() != 2) return "takes two dimensions and gets " + shown(shape);
+    return channels(layer.param(6, 0) / outputs / taps * layer.param(7, 1), shape[0]);
+}
+
+std::string inner_product(const GraphLayer& layer, const Shape& shape) {
+    const int outputs = layer.param(0, 0);
+    if (outputs <= 0) return "";
+    const auto expected = static_cast<std::size_t>(layer.param(2, 0) / outputs);
+    const bool row_by_row = shape.size() == 2 && static_cast<std::size_t>(shape[1]) == expected;
+    if (row_by_row || element_count(shape) == expected) return "";
+    return "takes " + std::to_string(expected) + " values and gets " + shown(shape);
+}
+
+std::string gemm(const GraphLayer& layer, const Shape& shape) {
+    const bool constant_b = layer.param(4, 0) == 0 && layer.param(5, 0) != 0;
+    const int inner = layer.param(9, 0);
+    if (!constant_b || inner <= 0 || shape.empty()) return "";
+    // A transposed A is read down its columns.
+    const int got = layer.param(2, 0) != 0 ? shape.front() : shape.back();
+    return got == inner ? "" : "takes rows of " + std::to_string(inner) + " values and gets " + shown(shape);
+}
+
+std::string pooling(const GraphLayer& layer, const Shape& shape) {
+    const bool whole = layer.param(4, 0) != 0 || layer.param(7, 0) != 0;
+    const bool same = layer.param(5, 0) >= 2;
+    if (shape.size() != 3) return "takes three dimensions and gets " + shown(shape);
+    if (whole || same) return "";
+    const int kernel = layer.param(1, 0);
+    const int left = layer.param(3, 0);
+    const int top = layer.param(13, left);
+    return window_of(shape, fits(shape[2], kernel, 1, left, layer.param(14, left)),
+                     fits(shape[1], layer.param(11, kernel), 1, top, layer.param(15, top)));
+}
+
+std::string same_shapes(const std::vector<Shape>& bottoms) {
+    for (const Shape& shape : bottoms)
+        if (shape != bottoms[0]) return "takes equal shapes and gets " + shown(bottoms[0]) + " and " + shown(shape);
+    return "";
+}
+
+// BinaryOp repeats a size of one; any other difference is a mistake.
+std::string broadcastable(const std::vector<Shape>& bottoms) {
+    if (bottoms.size() != 2 || bottoms[0].size() != bottoms[1].size()) return "";
+    for (std::size_t i = 0; i < bottoms[0].size(); ++i)
+        if (bottoms[0][i] != bottoms[1][i] && bottoms[0][i] != 1 && bottoms[1][i] != 1)
+            return "cannot combine " + shown(bottoms[0]) + " and " + shown(bottoms[1]);
+    return "";
+}
+
+}  // namespace
+
+std::string complaint(const GraphLayer& layer, const std::vector<Shape>& bottoms) {
+    if (bottoms.empty() || bottoms[0].empty()) return "";
+    const Shape& shape = bottoms[0];
+    if (is(layer, {"Convolution", "ConvolutionDepthWise"})) return convolution(layer, shape);
+    if (is(layer, {"Deconvolution", "DeconvolutionDepthWise"})) return deconvolution(layer, shape);
+    if (is(layer, {"Convolution1D", "ConvolutionDepthWise1D"})) return convolution_1d(layer, shape);
+    if (layer.type == "InnerProduct") return inner_product(layer, shape);
+    if (layer.type == "Gemm") return gemm(layer, shape);
+    if (layer.type == "Pooling") return pooling(layer, shape);
+    if (layer.type == "BatchNorm") return channels(layer.param(0, 0), shape[0]);
+    if (is(layer, {"Scale", "Bias"}) && bottoms.size() == 1) return channels(layer.param(0, 0), shape[0]);
+    if (layer.type == "PReLU" && layer.param(0, 0) > 1) return channels(layer.param(0, 0), shape[0]);
+    if (layer.type == "Eltwise") return same_shapes(bottoms);
+    if (layer.type == "BinaryOp" && layer.param(1, 0) == 0) return broadcastable(bottoms);
+    return "";
+}
+
+}  // namespace nnrun

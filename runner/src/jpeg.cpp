@@ -1,0 +1,110 @@
+#include <csetjmp>
+#include <cstdio>
+#include <cstring>
+
+#include <jpeglib.h>
+// After jpeglib.h, which it needs.
+#include <jerror.h>
+
+#include "decode.h"
+#include "failure.h"
+#include "orientation.h"
+
+namespace nnrun {
+namespace {
+
+// libjpeg leaves by longjmp, which must not cross a C++ object that owns something: all
+// such objects live in the caller of the two functions that set the jump.
+struct Decoder {
+    jpeg_decompress_struct jpeg;
+    jpeg_error_mgr errors;
+    std::jmp_buf leave;
+    char message[JMSG_LENGTH_MAX];
+};
+
+Decoder& decoder_of(j_common_ptr jpeg) { return *static_cast<Decoder*>(jpeg->client_data); }
+
+[[noreturn]] void leave(j_common_ptr jpeg) {
+    Decoder& decoder = decoder_of(jpeg);
+    jpeg->err->format_message(jpeg, decoder.message);
+    std::longjmp(decoder.leave, 1);
+}
+
+// Running out of bytes is a mere warning to libjpeg, which then makes up grey pixels.
+void hear(j_common_ptr jpeg, int level) {
+    if (level >= 0 || jpeg->err->msg_code != JWRN_JPEG_EOF) return;
+    std::snprintf(decoder_of(jpeg).message, JMSG_LENGTH_MAX, "the file is truncated");
+    std::longjmp(decoder_of(jpeg).leave, 1);
+}
+
+bool open(Decoder& decoder, const std::vector<unsigned char>& bytes) {
+    decoder.jpeg.err = jpeg_std_error(&decoder.errors);
+    decoder.errors.error_exit = leave;
+    decoder.errors.emit_message = hear;
+    decoder.jpeg.client_data = &decoder;
+    if (setjmp(decoder.leave) != 0) return false;
+    jpeg_create_decompress(&decoder.jpeg);
+    decoder.jpeg.client_data = &decoder;
+    jpeg_save_markers(&decoder.jpeg, JPEG_APP0 + 1, 0xFFFF);
+    jpeg_mem_src(&decoder.jpeg, bytes.data(), static_cast<unsigned long>(bytes.size()));
+    jpeg_read_header(&decoder.jpeg, TRUE);
+    const bool four = decoder.jpeg.num_components == 4;
+    decoder.jpeg.out_color_space = four ? JCS_CMYK : decoder.jpeg.num_components == 1 ? JCS_GRAYSCALE : JCS_RGB;
+    return true;
+}
+
+bool read_samples(Decoder& decoder, unsigned char* samples, std::size_t stride) {
+    if (setjmp(decoder.leave) != 0) return false;
+    jpeg_start_decompress(&decoder.jpeg);
+    while (decoder.jpeg.output_scanline < decoder.jpeg.output_height) {
+        JSAMPROW row = samples + stride * decoder.jpeg.output_scanline;
+        jpeg_read_scanlines(&decoder.jpeg, &row, 1);
+    }
+    return true;
+}
+
+int orientation_of(const jpeg_decompress_struct& jpeg) {
+    constexpr char exif[] = "Exif\0";
+    for (jpeg_saved_marker_ptr marker = jpeg.marker_list; marker != nullptr; marker = marker->next)
+        if (marker->data_length > sizeof exif && std::memcmp(marker->data, exif, sizeof exif) == 0)
+            return exif_orientation(marker->data + sizeof exif, marker->data_length - sizeof exif);
+    return 1;
+}
+
+std::uint8_t less_ink(int light, int ink) {
+    const int product = light * ink + 128;
+    const int value = light - ((product + (product >> 8)) >> 8);
+    return static_cast<std::uint8_t>(value < 0 ? 0 : value);
+}
+
+// Adobe stores CMYK inverted, and like Pillow we take every CMYK JPEG for Adobe's.
+void to_rgb(const unsigned char* from, int components, std::uint8_t* to) {
+    if (components == 3) std::memcpy(to, from, 3);
+    if (components == 1) std::memset(to, *from, 3);
+    if (components == 4)
+        for (int i = 0; i < 3; ++i) to[i] = less_ink(from[3], 255 - from[i]);
+}
+
+struct Destroyer {
+    jpeg_decompress_struct& jpeg;
+    ~Destroyer() { jpeg_destroy_decompress(&jpeg); }
+};
+
+}  // namespace
+
+Image decode_jpeg(const std::vector<unsigned char>& bytes) {
+    Decoder decoder{};
+    const Destroyer destroyer{decoder.jpeg};
+    if (!open(decoder, bytes)) throw Failure(Exit::input, std::string("JPEG: ") + decoder.message);
+    check_size(decoder.jpeg.image_width, decoder.jpeg.image_height);
+    const int components = decoder.jpeg.num_components == 4 || decoder.jpeg.num_components == 1 ? decoder.jpeg.num_components : 3;
+    Image image(static_cast<int>(decoder.jpeg.image_width), static_cast<int>(decoder.jpeg.image_height));
+    const std::size_t stride = static_cast<std::size_t>(image.width) * static_cast<std::size_t>(components);
+    std::vector<unsigned char> samples(stride * static_cast<std::size_t>(image.height));
+    if (!read_samples(decoder, samples.data(), stride)) throw Failure(Exit::input, std::string("JPEG: ") + decoder.message);
+    for (std::size_t i = 0; i < image.pixels.size() / 3; ++i)
+        to_rgb(samples.data() + i * static_cast<std::size_t>(components), components, image.pixels.data() + 3 * i);
+    return upright(image, orientation_of(decoder.jpeg));
+}
+
+}  // namespace nnrun

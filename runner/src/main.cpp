@@ -1,0 +1,78 @@
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "bench.h"
+#include "classify.h"
+#include "failure.h"
+#include "header.h"
+#include "lines.h"
+#include "stop.h"
+#include "text.h"
+
+namespace nnrun {
+namespace {
+
+struct Entry {
+    Verb verb;
+    int (*run)(const Args&);
+};
+
+std::vector<Entry> entries() { return {{bench_verb(), bench}, {classify_verb(), classify}}; }
+
+std::string overview() {
+    std::string text = "nnrun VERB [flags]: runs an ncnn net on this machine, results as JSON Lines on stdout\n\n";
+    for (const Entry& entry : entries()) text += "  " + entry.verb.name + ": " + entry.verb.summary + "\n";
+    return text + "\n  nnrun VERB --help, nnrun --version\n\n"
+                  "Exit codes: 0 all is well, 2 usage, 3 model, 4 input, 5 output, 128+n stopped by signal n";
+}
+
+int run_verb(const std::string& name, const std::vector<std::string>& rest) {
+    std::vector<std::string> names;
+    for (const Entry& entry : entries()) {
+        names.push_back(entry.verb.name);
+        if (entry.verb.name != name) continue;
+        const Args args(entry.verb, rest);
+        if (!args.wants_help()) return entry.run(args);
+        write_line(help_text(entry.verb));
+        return 0;
+    }
+    const std::string guess = nearest(name, names);
+    throw Failure(Exit::usage, "no verb '" + name + "'" + (guess.empty() ? "" : ", did you mean " + guess + "?") + "; see nnrun --help");
+}
+
+int dispatch(const std::vector<std::string>& line) {
+    if (line.empty()) throw Failure(Exit::usage, "a verb is missing; see nnrun --help");
+    if (line[0] == "--help" || line[0] == "-h") {
+        write_line(overview());
+        return 0;
+    }
+    if (line[0] == "--version") {
+        write_line(version_line());
+        return 0;
+    }
+    return run_verb(line[0], {line.begin() + 1, line.end()});
+}
+
+int guarded(const std::vector<std::string>& line) {
+    try {
+        const int code = dispatch(line);
+        close_output();
+        return code;
+    } catch (const Failure& failure) {
+        std::fprintf(stderr, "nnrun: %s\n", failure.what());
+        return static_cast<int>(failure.code);
+    } catch (const std::bad_alloc&) {
+        std::fprintf(stderr, "nnrun: not enough memory; use a smaller model or input\n");
+        return static_cast<int>(Exit::input);
+    }
+}
+
+}  // namespace
+}  // namespace nnrun
+
+int main(int count, char** words) {
+    nnrun::watch_signals();
+    return nnrun::guarded({words + 1, words + count});
+}

@@ -1,0 +1,104 @@
+#include "model.h"
+
+#include <cpu.h>
+
+#include <algorithm>
+
+#include "clock.h"
+#include "failure.h"
+#include "quiet.h"
+#include "text.h"
+#include "weights.h"
+
+namespace nnrun {
+namespace {
+
+std::string because(const std::string& ncnn_line) { return ncnn_line.empty() ? "" : " (ncnn: " + ncnn_line + ")"; }
+
+void load_graph(ncnn::Net& net, const Graph& graph, const std::string& path) {
+    const Quiet quiet;
+    if (net.load_param_mem(graph.text().c_str()) != 0)
+        throw Failure(Exit::model, path + ": ncnn cannot use this net" + because(quiet.last_line()));
+}
+
+std::string load_weights(ncnn::Net& net, const std::string& path) {
+    const WeightsFile weights(path);
+    const Quiet quiet;
+    const int failed = net.load_model(weights);
+    if (weights.ran_out())
+        throw Failure(Exit::model, path + ": truncated, the net needs more than its " + std::to_string(weights.size()) +
+                                       " bytes; copy or convert it again");
+    if (failed != 0) throw Failure(Exit::model, path + ": ncnn cannot use these weights" + because(quiet.last_line()));
+    if (weights.used() != weights.size())
+        throw Failure(Exit::model, path + ": the net uses " + std::to_string(weights.used()) + " of its " +
+                                       std::to_string(weights.size()) + " bytes; it belongs to another .param");
+    return weights.formats();
+}
+
+void bind_threads(int threads, int powersave) {
+    const Quiet quiet;
+    if (ncnn::set_cpu_powersave(powersave) != 0)
+        throw Failure(Exit::usage, "--powersave " + std::to_string(powersave) + ": the threads cannot be bound to such cores here");
+    ncnn::set_omp_dynamic(0);
+    ncnn::set_omp_num_threads(threads);
+}
+
+}  // namespace
+
+Model::Model(const Request& request) : request_(request), graph_(read_graph(request.param)) {
+    check_precision(graph_, request.precision, request.param);
+    choose_input();
+    choose_outputs();
+    load();
+}
+
+void Model::choose_input() {
+    const std::vector<std::string> inputs = graph_.inputs();
+    if (inputs.size() != 1)
+        throw Failure(Exit::model, request_.param + ": the net has " + std::to_string(inputs.size()) + " inputs (" +
+                                       join(inputs, ", ") + "); nnrun feeds exactly one");
+    input_.name = request_.input_blob.empty() ? inputs.front() : request_.input_blob;
+    if (input_.name != inputs.front())
+        throw Failure(Exit::model, request_.param + ": no input blob " + input_.name + "; the net's input is " + inputs.front());
+}
+
+void Model::choose_outputs() {
+    const std::vector<std::string> wanted = request_.output_blobs.empty() ? graph_.outputs() : request_.output_blobs;
+    for (const std::string& name : wanted)
+        if (graph_.producer(name) == nullptr || name == input_.name)
+            throw Failure(Exit::model, request_.param + ": no output blob " + name + "; the net's outputs are " +
+                                           join(graph_.outputs(), ", "));
+    for (const std::string& name : graph_.in_order(wanted)) outputs_.push_back({name, -1});
+    if (outputs_.empty()) throw Failure(Exit::model, request_.param + ": the net has no output");
+}
+
+void Model::load() {
+    // Binding comes first: ncnn picks some kernels by the core on which it finds itself.
+    bind_threads(request_.threads, request_.powersave);
+    net_.opt = ncnn::Option();
+    net_.opt.num_threads = request_.threads;
+    set_precision(net_.opt, request_.precision);
+    const Stopwatch watch;
+    load_graph(net_, graph_, request_.param);
+    weights_ = load_weights(net_, request_.bin);
+    load_ms_ = watch.ms();
+    precision_ = real_precision(net_, graph_, request_.precision);
+    input_.index = blob_index(input_.name);
+    for (Blob& output : outputs_) output.index = blob_index(output.name);
+}
+
+int Model::blob_index(const std::string& name) const {
+    const std::vector<ncnn::Blob>& blobs = net_.blobs();
+    const auto found = std::find_if(blobs.begin(), blobs.end(), [&](const ncnn::Blob& blob) { return blob.name == name; });
+    return found == blobs.end() ? -1 : static_cast<int>(found - blobs.begin());
+}
+
+int Model::run(const ncnn::Mat& input, std::vector<ncnn::Mat>& outputs) const {
+    ncnn::Extractor extractor = net_.create_extractor();
+    int failed = extractor.input(input_.index, input);
+    for (std::size_t i = 0; i < outputs_.size() && failed == 0; ++i)
+        failed = extractor.extract(outputs_[i].index, outputs[i]);
+    return failed;
+}
+
+}  // namespace nnrun

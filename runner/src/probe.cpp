@@ -1,0 +1,50 @@
+#include "probe.h"
+
+#include <map>
+
+#include "expect.h"
+#include "failure.h"
+#include "quiet.h"
+
+namespace nnrun {
+namespace {
+
+std::vector<Shape> shapes_of(const std::vector<std::string>& blobs, const std::map<std::string, Shape>& known) {
+    std::vector<Shape> shapes;
+    for (const std::string& blob : blobs) shapes.push_back(known.at(blob));
+    return shapes;
+}
+
+// Without conversion (type 1): only the shape is wanted.
+int measure(ncnn::Extractor& extractor, int blob, Shape& shape) {
+    ncnn::Mat made;
+    const int failed = extractor.extract(blob, made, 1);
+    shape = shape_of(made);
+    return failed;
+}
+
+void step(const Model& model, const GraphLayer& layer, ncnn::Extractor& extractor, std::map<std::string, Shape>& known) {
+    const std::string wrong = complaint(layer, shapes_of(layer.bottoms, known));
+    if (!wrong.empty()) throw Failure(Exit::input, layer.title() + " " + wrong);
+    for (const std::string& top : layer.tops)
+        if (measure(extractor, model.blob_index(top), known[top]) != 0)
+            throw Failure(Exit::input, layer.title() + " cannot compute blob " + top);
+}
+
+}  // namespace
+
+void probe(const Model& model, const ncnn::Mat& input, const std::string& advice) {
+    const Quiet quiet;
+    const Shape fed = shape_of(input);
+    std::map<std::string, Shape> known{{model.input().name, fed}};
+    ncnn::Extractor extractor = model.net().create_extractor();
+    extractor.input(model.input().index, input);
+    try {
+        for (const GraphLayer& layer : model.graph().layers())
+            if (layer.type != "Input") step(model, layer, extractor, known);
+    } catch (const Failure& failure) {
+        throw Failure(failure.code, "the net cannot take the shape " + shown(fed) + ": " + failure.what() + "; " + advice);
+    }
+}
+
+}  // namespace nnrun

@@ -1,0 +1,25 @@
+#include "splitmix.h"
+
+namespace nnrun {
+namespace {
+
+std::uint64_t next(std::uint64_t& state) {
+    state += 0x9E3779B97F4A7C15u;
+    std::uint64_t z = state;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return z ^ (z >> 31);
+}
+
+}  // namespace
+
+void fill_splitmix(ncnn::Mat& blob, std::uint64_t seed) {
+    std::uint64_t state = seed;
+    const int plane = blob.w * blob.h * blob.d;
+    for (int c = 0; c < blob.c; ++c) {
+        float* to = blob.channel(c);
+        for (int i = 0; i < plane; ++i) to[i] = static_cast<float>(next(state) >> 40) * 0x1p-24f * 2.0f - 1.0f;
+    }
+}
+
+}  // namespace nnrun
