@@ -1,0 +1,160 @@
+"""The container engine: the only module that talks to Docker.
+
+Commands go in as argv lists and run as the invoking user, so no root-owned file is left behind.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from piyard.errors import NotSetUp
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container
+
+SET_UP = "run ./yard --setup, which installs and starts what is missing"
+EVIDENCE_LINES = 25
+
+OnLine = Callable[[str], None]
+
+
+class CommandFailed(Exception):
+    """A command in a container ended with an error; ``tail`` is the end of what it said."""
+
+    def __init__(self, code: int, tail: str) -> None:
+        super().__init__(f"exit code {code}")
+        self.code, self.tail = code, tail
+
+
+def connect() -> DockerClient:
+    """The engine's client; raises ``NotSetUp`` when no engine answers."""
+    import docker
+
+    try:
+        client = docker.from_env(timeout=600)
+        client.ping()
+    except (docker.errors.DockerException, OSError) as error:
+        raise NotSetUp("no container engine answers", evidence=str(error), remedy=SET_UP) from None
+    return client
+
+
+def has_image(client: DockerClient, tag: str) -> bool:
+    """Whether the engine holds that image."""
+    import docker
+
+    try:
+        client.images.get(tag)
+    except docker.errors.ImageNotFound:
+        return False
+    return True
+
+
+def pull(client: DockerClient, reference: str, platform: str) -> str | None:
+    """Pull an image; its id, or None where no registry gives it."""
+    import docker
+    import requests
+
+    try:
+        image = client.images.pull(reference, platform=platform)
+    except (docker.errors.APIError, requests.exceptions.RequestException):
+        return None
+    return str(image.id)
+
+
+def import_archive(client: DockerClient, archive: Path, tag: str) -> None:
+    """Make an image of a root file system in a tar archive."""
+    repository, _, version = tag.partition(":")
+    client.api.import_image_from_file(str(archive), repository=repository, tag=version)
+
+
+def build_image(
+    client: DockerClient, context: Path, dockerfile: str, base: str, tag: str, on_line: OnLine
+) -> None:
+    """Build a Dockerfile whose ``BASE`` argument is ``base``; raises ``CommandFailed``."""
+    events = client.api.build(
+        path=str(context),
+        dockerfile=dockerfile,
+        buildargs={"BASE": base},
+        tag=tag,
+        rm=True,
+        forcerm=True,
+        decode=True,
+    )
+    lines: list[str] = []
+    for event in events:
+        if "error" in event:
+            raise CommandFailed(1, _tail([*lines, str(event["error"])]))
+        for line in str(event.get("stream", "")).splitlines():
+            lines.append(line)
+            on_line(line)
+
+
+def run(
+    client: DockerClient,
+    image: str,
+    argv: Sequence[str],
+    *,
+    mounts: Mapping[str, tuple[Path, str]],
+    env: Mapping[str, str],
+    workdir: str = "/",
+    on_line: OnLine = lambda _line: None,
+) -> list[str]:
+    """Run ``argv`` in a fresh container as the invoking user and return its lines.
+
+    ``mounts`` maps a path in the container to ``(host path, "ro" | "rw")``.
+    Raises ``CommandFailed`` when it ends with an error.
+    """
+    with _container(client, image, argv, mounts, env, workdir) as container:
+        lines = []
+        for line in _lines(container.logs(stream=True, follow=True)):
+            lines.append(line)
+            on_line(line)
+        code = int(container.wait()["StatusCode"])
+    if code:
+        raise CommandFailed(code, _tail(lines))
+    return lines
+
+
+@contextmanager
+def _container(
+    client: DockerClient,
+    image: str,
+    argv: Sequence[str],
+    mounts: Mapping[str, tuple[Path, str]],
+    env: Mapping[str, str],
+    workdir: str,
+) -> Iterator[Container]:
+    volumes = {str(host): {"bind": inside, "mode": mode} for inside, (host, mode) in mounts.items()}
+    container = client.containers.run(
+        image,
+        list(argv),
+        detach=True,
+        environment={"HOME": "/tmp"} | dict(env),
+        init=True,
+        network_mode="none",
+        user=f"{os.getuid()}:{os.getgid()}",
+        volumes=volumes,
+        working_dir=workdir,
+    )
+    try:
+        yield container
+    finally:
+        container.remove(force=True, v=True)
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[str]:
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from (line.decode(errors="replace").rstrip("\r") for line in whole)
+    if rest:
+        yield rest.decode(errors="replace")
+
+
+def _tail(lines: Sequence[str]) -> str:
+    return "\n".join(lines[-EVIDENCE_LINES:])

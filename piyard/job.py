@@ -1,0 +1,105 @@
+"""A Job: what to do on a board, decided before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any, get_args
+
+import msgspec
+
+from piyard import model, target
+from piyard.errors import WrongInput, unknown
+from piyard.target import Precision
+
+PRECISIONS: tuple[str, ...] = get_args(Precision)
+EMULATED_LOOPS, EMULATED_WARMUP = 3, 1
+"""A time on an emulated board means nothing; a few inferences show that all of it works."""
+
+
+class Bench(msgspec.Struct, frozen=True, kw_only=True):
+    """How long to measure."""
+
+    loops: int = 0
+    """Timed inferences; 0 measures for ``budget_s`` instead."""
+    budget_s: float = 10.0
+    min_loops: int = 10
+    warmup: int = 8
+    seed: int = 1
+    """Of the input (see stimulus.py)."""
+
+    @property
+    def arguments(self) -> list[str]:
+        """nnrun's flags for it."""
+        how_long = (
+            ["--loops", str(self.loops)]
+            if self.loops
+            else ["--budget", str(self.budget_s), "--min-loops", str(self.min_loops)]
+        )
+        return [*how_long, "--warmup", str(self.warmup), "--seed", str(self.seed)]
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the table: a model in one precision on some threads of one board."""
+
+    host: str
+    target: str
+    model: str
+    precision: str
+    threads: int
+    bench: Bench
+
+    @property
+    def slug(self) -> str:
+        """A name for files, made of what the user chose."""
+        return f"{self.model}-{self.precision}-t{self.threads}"
+
+
+def plan(
+    hosts: Mapping[str, str],
+    models: Sequence[str],
+    *,
+    precisions: Sequence[str] = (),
+    threads: Sequence[int] = (),
+    **bench: Any,
+) -> list[Job]:
+    """The jobs for every host, model, precision and number of threads, in that order.
+
+    ``hosts`` maps each host to its target; what is not given comes from the target.
+    """
+    check_names(models, precisions)
+    jobs = []
+    for host, target_name in hosts.items():
+        kind = target.load(target_name)
+        how = _bench_of(host, bench)
+        chosen = product(models, precisions or kind.precisions, threads or [kind.cores])
+        jobs += [
+            Job(host=host, target=target_name, model=m, precision=p, threads=_threads(t), bench=how)
+            for m, p, t in chosen
+        ]
+    return jobs
+
+
+def check_names(models: Sequence[str], precisions: Sequence[str] = ()) -> None:
+    """Raise for a model or precision there is not, with the nearest one there is."""
+    for kind, given, known in (
+        ("model", models, model.names()),
+        ("precision", precisions, PRECISIONS),
+    ):
+        for name in given:
+            if name not in known:
+                raise unknown(kind, name, known)
+
+
+def _bench_of(host: str, asked: Mapping[str, Any]) -> Bench:
+    """What the user asked for, over what is usual for that host; ``None`` is not asked."""
+    emulated = host.startswith("emulated:")
+    usual = Bench(loops=EMULATED_LOOPS, warmup=EMULATED_WARMUP) if emulated else Bench()
+    given = {name: value for name, value in asked.items() if value is not None}
+    return msgspec.structs.replace(usual, **given)
+
+
+def _threads(number: int) -> int:
+    if number < 1:
+        raise WrongInput(f"{number} threads", remedy="--threads takes 1 or more")
+    return number

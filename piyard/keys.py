@@ -1,0 +1,46 @@
+"""Ed25519 key pairs made on this machine: one to log in to emulated boards, one a board's own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from piyard import paths
+
+
+def login_key() -> Path:
+    """This machine's private key for its emulated boards, made at the first call."""
+    return _ensure(paths.data() / "board_ed25519")
+
+
+def host_key(board: str) -> Path:
+    """An emulated board's own host key: the same whenever it is started again."""
+    return _ensure(paths.data() / "host_keys" / board)
+
+
+def public(private: Path) -> str:
+    """The public half, as OpenSSH writes it: type and base64."""
+    return private.with_name(f"{private.name}.pub").read_text().strip()
+
+
+def _ensure(private: Path) -> Path:
+    if not private.exists():
+        _generate(private)
+    return private
+
+
+def _generate(private: Path) -> None:
+    from cryptography.hazmat.primitives import serialization as form
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key = Ed25519PrivateKey.generate()
+    secret = key.private_bytes(
+        form.Encoding.PEM, form.PrivateFormat.OpenSSH, form.NoEncryption()
+    )
+    shown = key.public_key().public_bytes(form.Encoding.OpenSSH, form.PublicFormat.OpenSSH)
+    private.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private.with_name(f"{private.name}.pub").write_bytes(shown + b"\n")
+    draft = private.with_name(f"{private.name}.{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_bytes(secret)
+    draft.rename(private)

@@ -1,0 +1,60 @@
+"""nnrun's log: JSON Lines, a header first, a summary last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from piyard.errors import UnreadableLog
+
+Line = dict[str, Any]
+
+
+class Log(msgspec.Struct, frozen=True, kw_only=True):
+    """The lines of one nnrun, by type."""
+
+    header: Line
+    lines: list[Line]
+    summary: Line | None
+    """None when nnrun did not reach its end."""
+
+    def of(self, kind: str) -> list[Line]:
+        """The lines of that type, in order."""
+        return [line for line in self.lines if line["type"] == kind]
+
+    def first(self, kind: str) -> Line | None:
+        """The first line of that type, if there is one."""
+        return next(iter(self.of(kind)), None)
+
+
+def read(path: Path) -> Log:
+    """The log in a file; raises ``UnreadableLog``. A last line that is cut is left out."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise UnreadableLog(f"{path} cannot be read: {error.strerror}") from None
+    return parse(text, str(path))
+
+
+def parse(text: str, where: str) -> Log:
+    """The log of that text; ``where`` names it in errors."""
+    lines = [_line(line, f"{where}:{i}") for i, line in enumerate(text.split("\n")[:-1], 1) if line]
+    if not lines or lines[0]["type"] != "header":
+        raise UnreadableLog(
+            f"{where} does not begin with nnrun's header",
+            remedy="see stderr.txt beside it for why nnrun ended",
+        )
+    ended = lines[-1] if lines[-1]["type"] == "summary" else None
+    return Log(header=lines[0], lines=lines[1:], summary=ended)
+
+
+def _line(text: str, where: str) -> Line:
+    try:
+        line = msgspec.json.decode(text, type=Line)
+    except msgspec.DecodeError as error:
+        raise UnreadableLog(f"{where} is not a line of nnrun's: {error}") from None
+    if not isinstance(line.get("type"), str):
+        raise UnreadableLog(f"{where} has no type")
+    return line

@@ -1,0 +1,83 @@
+"""What decides a build's bytes, and the names that follow from it: pure, nothing is run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from piyard import digest, paths, store
+from piyard.source import Options, Source
+from piyard.target import Target
+from piyard.toolchain import Toolchain
+
+RUNNER = paths.ROOT / "runner"
+VERSION = 1
+"""Raised when build.py changes what it makes of the same inputs."""
+
+DISPATCHED = {"NCNN_ARM82": "asimdhp", "NCNN_ARM82DOT": "asimddp"}
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that goes into one build."""
+
+    target: Target
+    source: Source
+    toolchain: Toolchain
+    runner: Path = RUNNER
+
+    @property
+    def ncnn_options(self) -> Options:
+        """ncnn's CMake options, with the target's own and the pinned version.
+
+        Without the version ncnn would take the day of the build for it.
+        """
+        version: Options = {"NCNN_VERSION": self.source.pin.version}
+        return self.source.options | self.target.cmake | version
+
+    @property
+    def ncnn_inputs(self) -> dict[str, Any]:
+        """What the library is made of."""
+        return {
+            "recipe": VERSION,
+            "source": self.source.identity,
+            "toolchain": self.toolchain.identity,
+            "options": self.ncnn_options,
+        }
+
+    @property
+    def ncnn_key(self) -> str:
+        """The library's name in the store."""
+        return store.key_of(self.ncnn_inputs)
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What nnrun is made of."""
+        return {"ncnn": self.ncnn_key, "runner": digest.of_tree(self.runner)}
+
+    @property
+    def key(self) -> str:
+        """The build's name in the store, and the build id nnrun prints."""
+        return store.key_of(self.inputs)
+
+    @property
+    def nnrun_options(self) -> Options:
+        """nnrun's CMake options."""
+        return {
+            "CMAKE_BUILD_TYPE": "Release",
+            "ncnn_DIR": "/ncnn/lib/cmake/ncnn",
+            "NNRUN_BUILD_ID": self.key,
+            "NNRUN_STATIC": True,
+        }
+
+    @property
+    def cpu_features(self) -> dict[str, Any]:
+        """What every CPU must have, and what is used where a board's CPU has it."""
+        march = re.search(r"-march=([\w.+-]+)", self.toolchain.cmake_file.read_text())
+        used = [name for option, name in DISPATCHED.items() if self.ncnn_options.get(option, True)]
+        return {
+            "required": march[1] if march else self.target.cpu,
+            "dispatched": used if self.target.arch == "aarch64" else [],
+        }

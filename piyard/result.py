@@ -1,0 +1,123 @@
+"""A Result: what one benchmark run measured, read from its folder; needs no board.
+
+Samples are kept as they came; what a table shows of them is derived when asked.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from piyard import log, paths
+from piyard.errors import UnreadableLog, WrongInput
+from piyard.log import Log
+from piyard.run import LOG, RECORD, SHELF, Record
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the table, with everything behind it."""
+
+    record: Record
+    samples_ms: list[float]
+    header: dict[str, Any]
+    load_ms: float | None
+    peak_rss_kb: int | None
+
+    @property
+    def latency_ms(self) -> float:
+        """The median time of one inference."""
+        return statistics.median(self.samples_ms)
+
+    @property
+    def fps(self) -> float:
+        """Inferences a second, one after the other."""
+        return 1000.0 / self.latency_ms
+
+    @property
+    def data_type(self) -> str:
+        """What was really computed, which need not be what was asked for."""
+        return str(self.header["precision"]["label"])
+
+    @property
+    def threads(self) -> int:
+        """Threads of the inference."""
+        return int(self.header["threads"])
+
+    @property
+    def job(self) -> tuple[str, ...]:
+        """What makes two results of the same row: board, model, asked precision, threads."""
+        asked = str(self.header["precision"]["requested"])
+        record = self.record
+        return (record.hardware, record.host, record.model["name"], asked, str(self.threads))
+
+
+def read(folder: Path) -> Result:
+    """The result in a run's folder; raises ``UnreadableLog`` for one that did not end well."""
+    record = read_record(folder)
+    measured = log.read(folder / LOG)
+    samples = [float(line["ms"]) for line in measured.of("sample")]
+    _require_whole(folder, record, measured, samples)
+    loaded = measured.first("load")
+    return Result(
+        record=record,
+        samples_ms=samples,
+        header=measured.header,
+        load_ms=loaded and float(loaded["ms"]),
+        peak_rss_kb=measured.summary and measured.summary.get("peak_rss_kb"),
+    )
+
+
+def read_record(folder: Path) -> Record:
+    """The record of a run; raises ``UnreadableLog``."""
+    try:
+        return msgspec.json.decode((folder / RECORD).read_bytes(), type=Record)
+    except OSError as error:
+        raise UnreadableLog(f"{folder / RECORD} cannot be read: {error.strerror}") from None
+    except msgspec.DecodeError as error:
+        raise UnreadableLog(f"{folder / RECORD}: {error}") from None
+
+
+def runs() -> list[Path]:
+    """The folders of all runs, oldest first."""
+    shelf = paths.artifacts() / SHELF
+    return sorted(folder for folder in shelf.glob("*") if (folder / RECORD).is_file())
+
+
+def find(run_id: str) -> Path:
+    """The folder of a run, by its id or the unambiguous start of it."""
+    found = [folder for folder in runs() if folder.name.startswith(run_id)]
+    if len(found) != 1:
+        many = "no run is" if not found else f"{len(found)} runs are"
+        raise WrongInput(f"{many} named '{run_id}'", remedy="invoke report --all lists them")
+    return found[0]
+
+
+def stored(*, every: bool = False) -> tuple[list[Result], list[str]]:
+    """The stored benchmark results, the newest of each job unless ``every``, and what is unreadable."""
+    results, unreadable = [], []
+    for folder in runs():
+        try:
+            if read_record(folder).what.get("task") == "bench":
+                results.append(read(folder))
+        except UnreadableLog as error:
+            unreadable.append(error.what)
+    return (results if every else newest(results)), unreadable
+
+
+def newest(results: Sequence[Result]) -> list[Result]:
+    """The last result of each job, in the order the jobs first appeared."""
+    return list({result.job: result for result in results}.values())
+
+
+def _require_whole(folder: Path, record: Record, measured: Log, samples: Sequence[float]) -> None:
+    counted = measured.summary and measured.summary.get("samples")
+    if record.exit_code != 0 or counted != len(samples) or not samples:
+        raise UnreadableLog(
+            f"{folder.name}: the run did not end well (exit code {record.exit_code}, "
+            f"{len(samples)} samples)",
+            remedy=f"see {folder / 'stderr.txt'}",
+        )

@@ -1,0 +1,48 @@
+"""Rows for people (``plain``, ``github``) and for programs (``csv``, ``json``)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+
+from piyard.errors import unknown
+
+FORMATS = ("plain", "github", "csv", "json")
+STYLES = {"plain": "simple", "github": "github"}
+WIDEST = 44
+"""Characters of a cell in a terminal; Markdown breaks its own lines."""
+
+
+def check_format(form: str) -> None:
+    """Raise for a format there is not, before any work."""
+    if form not in FORMATS:
+        raise unknown("format", form, FORMATS)
+
+
+def render(columns: Sequence[str], rows: Sequence[Sequence[str]], form: str) -> str:
+    """The rows under their columns in one of ``FORMATS``."""
+    check_format(form)
+    if form == "csv":
+        return _csv(columns, rows)
+    if form == "json":
+        return json.dumps([dict(zip(columns, row)) for row in rows], indent=2, ensure_ascii=False)
+    return _text(columns, rows, form)
+
+
+def _text(columns: Sequence[str], rows: Sequence[Sequence[str]], form: str) -> str:
+    from tabulate import tabulate
+
+    widths = [WIDEST] * len(columns) if form == "plain" and rows else None
+    return tabulate(
+        rows, headers=columns, tablefmt=STYLES[form], disable_numparse=True, maxcolwidths=widths
+    )
+
+
+def _csv(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return text.getvalue().rstrip("\n")

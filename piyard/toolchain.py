@@ -1,0 +1,64 @@
+"""A Toolchain: the compiler image, by what is really in it, and a CMake file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from piyard import digest, engine, image, paths, store
+from piyard.target import Target
+
+FOLDER = paths.ROOT / "toolchains"
+SHELF = "toolchains"
+
+
+class Toolchain(msgspec.Struct, frozen=True, kw_only=True):
+    """What compiles for a target."""
+
+    cmake_file: Path
+    image_tag: str
+    packages: dict[str, str]
+    """The compiler image's Debian packages and their versions."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides the bytes it makes: not the image's id, which differs a machine."""
+        return {
+            "cmake_file": digest.of_file(self.cmake_file),
+            "packages": digest.of_value(self.packages),
+        }
+
+    @property
+    def compilers(self) -> dict[str, str]:
+        """The versions of the tools that make the bytes."""
+        wanted = ("g++", "binutils", "libc6-dev", "cmake", "ninja-build", "ccache")
+        return {name: v for name, v in self.packages.items() if name.startswith(wanted)}
+
+
+def is_ready() -> bool:
+    """Whether the compiler image was made and recorded here before."""
+    return store.find(SHELF, _key()) is not None
+
+
+def load(target: Target) -> Toolchain:
+    """The target's toolchain; makes the image when this checkout has no record of it."""
+    folder, _ = store.get_or_make(SHELF, _key(), lambda _folder: _record())
+    return Toolchain(
+        cmake_file=FOLDER / target.toolchain,
+        image_tag=image.CROSS.tag,
+        packages=store.manifest(folder)["packages"],
+    )
+
+
+def _key() -> str:
+    return image.CROSS.tag.replace(":", "-").replace("/", "-")
+
+
+def _record() -> dict[str, Any]:
+    client = engine.connect()
+    tag = image.CROSS.ensure(client)
+    query = ["dpkg-query", "--show", "--showformat=${binary:Package} ${Version}\\n"]
+    lines = engine.run(client, tag, query, mounts={}, env={})
+    return {"image": tag, "packages": dict(line.split(" ", 1) for line in lines if " " in line)}
