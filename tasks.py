@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from invoke import Collection, Context, task
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.tasks import task
 
 HOST_HELP = "a board: name, user@name:port or emulated:<target>; repeat for more"
 MODEL_HELP = "a model of models/; repeat for more"

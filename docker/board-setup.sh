@@ -10,6 +10,9 @@ if ! command -v sshd > /dev/null && ! [ -x /usr/sbin/sshd ]; then
     rm -rf /var/lib/apt/lists/*
 fi
 
+# The alternatives system makes this link when packages are installed rather than unpacked.
+command -v awk > /dev/null || ln -s mawk /usr/bin/awk
+
 [ -s /etc/passwd ] || cp /usr/share/base-passwd/passwd.master /etc/passwd
 [ -s /etc/group ] || cp /usr/share/base-passwd/group.master /etc/group
 [ -e /etc/shadow ] || sed 's/:.*/:*:19000:0:99999:7:::/' /etc/passwd > /etc/shadow

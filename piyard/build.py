@@ -48,6 +48,23 @@ def recipe(target_name: str, source_name: str = "") -> Recipe:
     return Recipe(target=kind, source=source.load(source_name), toolchain=toolchain.load(kind))
 
 
+def plan(target_name: str, source_name: str = "") -> list[str]:
+    """What ``build`` would do, a line a step; nothing is run."""
+    kind, pinned = target.load(target_name), source.load(source_name)
+    if not toolchain.is_ready():
+        return [
+            "make the compiler image, then",
+            f"build ncnn {pinned.pin.version} ({kind.arch})",
+            f"build nnrun ({kind.arch})",
+        ]
+    how = recipe(target_name, source_name)
+    steps = ((NCNN_SHELF, how.ncnn_key, "ncnn"), (SHELF, how.key, "nnrun"))
+    return [
+        f"{'keep' if store.find(shelf, key) else 'build'} {what} ({kind.arch}) {key}"
+        for shelf, key, what in steps
+    ]
+
+
 def build(target_name: str, source_name: str = "") -> Build:
     """nnrun for that target: found when nothing changed, else built. Raises ``BuildFailed``."""
     return make(target_name, recipe(target_name, source_name))

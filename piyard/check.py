@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from piyard import log, model, run
 from piyard.compare import compare_outputs
 from piyard.convert import Conversion
+from piyard.errors import UnreadableLog
 from piyard.run import Check, Record
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def outputs(record: Record, conversion: Conversion) -> Check:
@@ -15,8 +21,10 @@ def outputs(record: Record, conversion: Conversion) -> Check:
     folder = run.folder_of(record.id)
     label = str(log.read(folder / run.LOG).header["precision"]["label"])
     threshold = _threshold(conversion, label)
-    blobs = sorted(conversion.reference.glob("*.f32"))
-    found = {b.stem: compare_outputs(_floats(b), _floats(folder / run.OUTPUTS / b.name)) for b in blobs}
+    found = {
+        blob: compare_outputs(conversion.reference(blob), _saved(folder, blob))
+        for blob in conversion.outputs
+    }
     return Check(
         ok=bool(found) and all(d.cosine >= threshold for d in found.values()),
         threshold=threshold,
@@ -26,12 +34,16 @@ def outputs(record: Record, conversion: Conversion) -> Check:
 
 
 def _threshold(conversion: Conversion, label: str) -> float:
+    """The model's own, by what was really computed: fp32's is the stricter one."""
     proof = model.load(conversion.name).proof
     return proof.cosine_fp32 if label.startswith("fp32") else proof.cosine_fp16
 
 
-def _floats(path: Path) -> list[float]:
-    """Little-endian float32 values."""
+def _saved(folder: Path, blob: str) -> NDArray[np.float32]:
+    """A blob nnrun saved: little-endian float32 values."""
     import numpy as np
 
-    return np.fromfile(path, dtype="<f4").tolist()  # type: ignore[no-any-return]
+    path = folder / run.OUTPUTS / f"{blob}.f32"
+    if not path.is_file():
+        raise UnreadableLog(f"{path} is missing: nnrun did not save that output")
+    return np.fromfile(path, dtype="<f4")

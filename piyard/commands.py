@@ -32,9 +32,11 @@ def conversions(names: Sequence[str], *, random_weights: bool, dry_run: bool) ->
     job.check_names(names)
     for name in names:
         if dry_run:
-            print(convert.plan(name, random_weights=random_weights))
+            print(f"convert {name}, or find it converted")
             continue
         made = convert.convert(name, random_weights=random_weights)
+        proved = "converted and proved" if made.made else "nothing changed"
+        say.note(f"✓ {name}: {proved}, {_weights(made)}, {made.manifest['params'] / 1e6:.2f} M params")
         print(made.folder)
 
 
@@ -164,6 +166,11 @@ def board_list(form: str) -> None:
     tables.check_format(form)
     rows = [[b.name, b.target, b.container, str(b.port)] for b in emulator.running()]
     print(tables.render(("Board", "Target", "Container", "Port"), rows, form))
+
+
+def _weights(made: convert.Conversion) -> str:
+    told = made.manifest["weights"]
+    return f"weights: {told['source']}" if made.has_real_weights else "random weights"
 
 
 def _print_plan(jobs: Sequence[Job], verb: str) -> None:

@@ -9,7 +9,7 @@ On the board, below the login folder::
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -133,11 +133,11 @@ def _send(session: Session, files: Sequence[File]) -> None:
     before = 0
     with say.step(f"send {len(files)} files to {session.name}", unit="bytes") as progress:
         for file in files:
-            start = before
-            session.put(
-                file.path,
-                f"{HOME}/blobs/{file.sha256}.part",
-                lambda sent, _all, start=start: progress.update(start + sent, total),
-            )
+            follow = _follower(progress, before, total)
+            session.put(file.path, f"{HOME}/blobs/{file.sha256}.part", follow)
             session.script(ACCEPT, HOME, file.sha256)
             before += file.size
+
+
+def _follower(progress: say.Step, before: int, total: int) -> Callable[[int, int], None]:
+    return lambda sent, _of_file: progress.update(before + sent, total)

@@ -46,7 +46,8 @@ def read(path: Path) -> ElfFacts:
 
 
 def _interpreter(elf: ELFFile) -> str | None:
-    return next((s.get_interp_name() for s in elf.iter_segments("PT_INTERP")), None)
+    segments: Any = elf.iter_segments("PT_INTERP")
+    return next((segment.get_interp_name() for segment in segments), None)
 
 
 def _needed(elf: ELFFile) -> list[str]:

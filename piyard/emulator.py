@@ -102,14 +102,19 @@ def _find(client: DockerClient, target_name: str, *, running: bool = True) -> Co
         container = client.containers.get(_container_name(target_name))
     except docker.errors.NotFound:
         return None
-    if running and (container.status != "running" or image.BOARD.tag not in container.image.tags):
+    if running and (container.status != "running" or _image_tag(container) != image.BOARD.tag):
         container.remove(force=True, v=True)
         return None
     return container
 
 
+def _image_tag(container: Container) -> str:
+    attributes: dict[str, Any] = container.attrs
+    return str(attributes["Config"]["Image"])
+
+
 def _start(client: DockerClient, target_name: str, kind: Target) -> Container:
-    _require_emulation()
+    require_emulation()
     tag = image.BOARD.ensure(client)
     environment = " ".join(f"{name}={value}" for name, value in kind.emulated_env.items())
     container = client.containers.create(
@@ -119,14 +124,14 @@ def _start(client: DockerClient, target_name: str, kind: Target) -> Container:
         labels={LABEL: target_name},
         environment=kind.emulated_env,
         hostname=target_name,
-        ports={PORT: (LOOPBACK, None)},
+        ports={PORT: (LOOPBACK, 0)},
     )
     container.put_archive("/", _identity(target_name))
     container.start()
     return container
 
 
-def _require_emulation() -> None:
+def require_emulation() -> None:
     """aarch64 programs must run here: natively, or by an interpreter the kernel keeps open (F)."""
     import platform
 

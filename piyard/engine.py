@@ -158,3 +158,8 @@ def _lines(chunks: Iterator[bytes]) -> Iterator[str]:
 
 def _tail(lines: Sequence[str]) -> str:
     return "\n".join(lines[-EVIDENCE_LINES:])
+
+
+def tags(client: DockerClient, prefix: str) -> list[str]:
+    """The images whose tag begins so."""
+    return sorted(t for image in client.images.list() for t in image.tags if t.startswith(prefix))

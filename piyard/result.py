@@ -66,8 +66,8 @@ def read(folder: Path) -> Result:
         record=record,
         samples_ms=samples,
         header=measured.header,
-        load_ms=loaded and float(loaded["ms"]),
-        peak_rss_kb=measured.summary and measured.summary.get("peak_rss_kb"),
+        load_ms=float(loaded["ms"]) if loaded else None,
+        peak_rss_kb=(measured.summary or {}).get("peak_rss_kb"),
     )
 
 

@@ -232,8 +232,8 @@ def fingerprint(key: bytes) -> str:
 @contextmanager
 def _translated(name: str) -> Iterator[None]:
     """Turn what the network and Paramiko raise into piyard's errors."""
-    import invoke
     import paramiko
+    from invoke.exceptions import CommandTimedOut
 
     try:
         yield
@@ -247,7 +247,7 @@ def _translated(name: str) -> Iterator[None]:
         ) from None
     except (paramiko.SSHException, TimeoutError, ConnectionError, EOFError) as error:
         raise _unreachable(name, error) from None
-    except invoke.CommandTimedOut as error:
+    except CommandTimedOut as error:
         raise _unreachable(name, error) from None
     except OSError as error:
         if isinstance(error, paramiko.ssh_exception.NoValidConnectionsError) or error.errno in (

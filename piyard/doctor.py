@@ -1,0 +1,92 @@
+"""Is this machine, and is each board, fit for piyard? Every line says what to do if not."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from piyard import board, emulator, engine, paths, tables
+from piyard.errors import NotSetUp, PiyardError, WrongInput
+
+ROOM_GB = 6
+"""The two images, ncnn's build and its cache take about this much."""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was looked at."""
+
+    what: str
+    well: bool
+    detail: str
+    remedy: str = ""
+
+
+def report(hosts: Sequence[str], form: str = "plain") -> None:
+    """Print all findings; raises ``NotSetUp`` when one of them is not well."""
+    findings = [*machine(), *(_board(host) for host in hosts)]
+    rows = [[f.what, "ok" if f.well else "MISSING", f.detail, f.remedy] for f in findings]
+    print(tables.render(("Checked", "State", "Found", "What to do"), rows, form))
+    ill = [f.what for f in findings if not f.well]
+    if ill:
+        raise NotSetUp(f"not ready: {', '.join(ill)}", remedy=engine.SET_UP)
+
+
+def machine() -> list[Finding]:
+    """What piyard needs of this machine."""
+    checks: dict[str, Callable[[], str]] = {
+        "Python": _python,
+        "container engine": _engine,
+        "aarch64 emulation": _emulation,
+        "git": lambda: _program("git"),
+        "disk": _disk,
+    }
+    return [_finding(what, check) for what, check in checks.items()]
+
+
+def _finding(what: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what=what, well=True, detail=check())
+    except PiyardError as error:
+        return Finding(what=what, well=False, detail=error.what, remedy=error.remedy)
+
+
+def _python() -> str:
+    if not (3, 10) <= sys.version_info[:2] <= (3, 14):
+        raise NotSetUp(f"Python {sys.version.split()[0]}", remedy="install Python 3.10 to 3.14")
+    return sys.version.split()[0]
+
+
+def _engine() -> str:
+    return f"{engine.connect().version()['Version']}"
+
+
+def _emulation() -> str:
+    emulator.require_emulation()
+    return "programs for aarch64 run here"
+
+
+def _program(name: str) -> str:
+    path = shutil.which(name)
+    if not path:
+        raise NotSetUp(f"no {name}", remedy=f"install {name}")
+    return path
+
+
+def _disk() -> str:
+    paths.artifacts().mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(paths.artifacts()).free / 1e9
+    if free < ROOM_GB:
+        raise WrongInput(f"{free:.1f} GB free", remedy=f"make room: {ROOM_GB} GB are needed")
+    return f"{free:.1f} GB free"
+
+
+def _board(host: str) -> Finding:
+    def check() -> str:
+        board.check_name(host)
+        with board.open_board(host) as (found, _session, told):
+            return f"{told.model or found.hardware}, {told.os}, {told.machine}"
+
+    return _finding(host, check)
