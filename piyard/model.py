@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from piyard import config, paths
+from piyard import config, networks, paths
 from piyard.config import Config
-from piyard.errors import WrongInput
+from piyard.errors import WrongInput, unknown
 
 FOLDER = paths.ROOT / "models"
 
@@ -112,6 +112,8 @@ class Model(Config):
 def load(name: str) -> Model:
     """The model of that name; an unknown one is an error with the nearest."""
     model = config.load_named(FOLDER, "model", name, Model)
+    if model.network not in networks.NAMES:
+        raise unknown("network", model.network, networks.NAMES)
     if not model.labels_file.is_file():
         raise WrongInput(
             f"{FOLDER / name}.yaml: there are no labels '{model.labels}'",
@@ -123,3 +125,8 @@ def load(name: str) -> Model:
 def names() -> list[str]:
     """All models there are."""
     return config.names(FOLDER)
+
+
+def labels(model: Model) -> list[str]:
+    """The class names, in the order of the network's outputs."""
+    return model.labels_file.read_text(encoding="utf-8").splitlines()

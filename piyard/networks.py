@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 NAMES = frozenset(
     {
         "alexnet",
-        "densenet121",
         "efficientnet_b0",
         "mnasnet1_0",
         "mobilenet_v2",
