@@ -65,7 +65,9 @@ def convert(
 
 @task(
     iterable=["host", "model"],
-    help={name: BENCH_HELP[name] for name in ("host", "model", "target", "random-weights", "dry-run")},
+    help={
+        name: BENCH_HELP[name] for name in ("host", "model", "target", "random-weights", "dry-run")
+    },
 )
 def deploy(
     _c: Context,
@@ -79,7 +81,11 @@ def deploy(
     from piyard import commands
 
     commands.deploy(
-        _hosts(host), model or [DEFAULT_MODEL], target, random_weights=random_weights, dry_run=dry_run
+        _hosts(host),
+        model or [DEFAULT_MODEL],
+        target,
+        random_weights=random_weights,
+        dry_run=dry_run,
     )
 
 

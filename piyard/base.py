@@ -82,7 +82,7 @@ def _bootstrap_tag(base: Base) -> str:
 def _bootstrap(client: DockerClient, base: Base, tag: str) -> None:
     if not shutil.which("mmdebstrap"):
         raise NotSetUp(
-            f"no container registry answers, and mmdebstrap is not there to make {base.name}'s base",
+            f"no container registry answers, and there is no mmdebstrap to make {base.name}'s base",
             remedy="apt-get install mmdebstrap, or let the engine reach a container registry",
         )
     with _scratch() as folder, say.step(f"bootstrap {SUITE} ({base.name})") as progress:
@@ -129,8 +129,7 @@ def _merged_usr_hooks(base: Base) -> list[str]:
 def _stream(argv: Sequence[str], progress: say.Step) -> None:
     lines: list[str] = []
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
-        assert run.stdout is not None
-        for line in run.stdout:
+        for line in run.stdout or ():
             lines.append(line.rstrip())
             progress.update(0, None, line.strip()[:50])
     if run.returncode:

@@ -58,9 +58,7 @@ def bench(jobs: Sequence[Job], ready: Ready, *, limit_s: int = 0) -> Outcomes[Re
     return outcomes
 
 
-def bench_one(
-    board: Board, session: Session, job: Job, ready: Ready, limit_s: int = 0
-) -> Result:
+def bench_one(board: Board, session: Session, job: Job, ready: Ready, limit_s: int = 0) -> Result:
     """Deploy what the job needs, measure, fetch, and compare the outputs with torch's."""
     build, conversion = ready.of(job)
     put_release(session, build, conversion)
@@ -82,7 +80,9 @@ def put_release(session: Session, build: Build, conversion: Conversion) -> Deplo
     """Deploy and say what travelled."""
     done = deploy.deploy(session, run.release_for(build, conversion))
     sent = f"{done.sent / 1e6:.1f} MB sent" if done.sent else "nothing to send"
-    say.note(f"✓ {session.name}: {conversion.name} deployed, {sent}, {done.saved / 1e6:.1f} MB there")
+    say.note(
+        f"✓ {session.name}: {conversion.name} deployed, {sent}, {done.saved / 1e6:.1f} MB there"
+    )
     return done
 
 

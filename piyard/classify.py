@@ -113,6 +113,5 @@ def _arguments(job: Job, topk: int) -> list[str]:
 def _seen(host: str, folder: Path, inputs: Mapping[str, Path]) -> list[Seen]:
     lines = log.read(folder / runs.LOG).of("classification")
     return [
-        Seen(host=host, picture=inputs[Path(line["image"]).name], top=line["top"])
-        for line in lines
+        Seen(host=host, picture=inputs[Path(line["image"]).name], top=line["top"]) for line in lines
     ]

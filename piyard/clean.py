@@ -13,22 +13,22 @@ KEPT = frozenset({"runs", "logs"})
 
 def clean(*, everything: bool, dry_run: bool) -> None:
     """Remove artifacts but runs and logs; ``everything`` adds this user's caches and the images."""
-    for folder in _folders(everything):
+    for folder in _folders(everything=everything):
         print(f"remove {folder}")
         if not dry_run:
             shutil.rmtree(folder)
     if everything:
-        _clean_engine(dry_run)
+        _clean_engine(dry_run=dry_run)
 
 
-def _folders(everything: bool) -> list[Path]:
+def _folders(*, everything: bool) -> list[Path]:
     made = paths.artifacts()
     folders = [p for p in made.iterdir() if p.name not in KEPT] if made.is_dir() else []
     caches = [paths.cache()] if everything and paths.cache().is_dir() else []
     return sorted(folders) + caches
 
 
-def _clean_engine(dry_run: bool) -> None:
+def _clean_engine(*, dry_run: bool) -> None:
     try:
         client = engine.connect()
     except NotSetUp:

@@ -95,7 +95,9 @@ def _arguments(source: str, prefix: str, options: Options) -> list[str]:
 def _counter(progress: say.Step) -> Callable[[str], None]:
     def on_line(line: str) -> None:
         if found := NINJA_STEP.match(line):
-            progress.update(int(found[1]), int(found[2]), Path(line.split(" ")[-1]).name[:40])
+            progress.update(
+                int(found[1]), int(found[2]), Path(line.rsplit(" ", maxsplit=1)[-1]).name[:40]
+            )
 
     return on_line
 

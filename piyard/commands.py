@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from piyard import board, classify, convert, emulator, job, pipeline, report, result, say, tables
 from piyard import bench as measure
+from piyard import board, classify, convert, emulator, job, pipeline, report, result, say, tables
 from piyard import build as builder
 from piyard.errors import WrongInput
 from piyard.job import Job
@@ -36,7 +36,9 @@ def conversions(names: Sequence[str], *, random_weights: bool, dry_run: bool) ->
             continue
         made = convert.convert(name, random_weights=random_weights)
         proved = "converted and proved" if made.made else "nothing changed"
-        say.note(f"✓ {name}: {proved}, {_weights(made)}, {made.manifest['params'] / 1e6:.2f} M params")
+        say.note(
+            f"✓ {name}: {proved}, {_weights(made)}, {made.manifest['params'] / 1e6:.2f} M params"
+        )
         print(made.folder)
 
 
@@ -175,15 +177,16 @@ def _weights(made: convert.Conversion) -> str:
 
 def _print_plan(jobs: Sequence[Job], verb: str) -> None:
     for one in jobs:
-        print(
-            f"{verb}: {one.model} {one.precision}, {one.threads} threads, on {one.host} ({one.target})"
-        )
+        what = f"{one.model} {one.precision}, {one.threads} threads"
+        print(f"{verb}: {what}, on {one.host} ({one.target})")
 
 
 def _numbers(name: str, given: Sequence[str]) -> list[int]:
     for text in given:
         if not (text.isascii() and text.isdigit() and int(text) > 0):
-            raise WrongInput(f"--{name} takes a number from 1, not '{text}'")
+            raise WrongInput(
+                f"--{name} takes a number from 1, not '{text}'", remedy=f"for example --{name} 4"
+            )
     return [int(text) for text in given]
 
 
@@ -192,7 +195,7 @@ def _how_long(loops: int, budget_s: float, warmup: int) -> dict[str, Any]:
     if loops and budget_s:
         raise WrongInput("--loops and --budget exclude each other", remedy="give one of them")
     if loops < 0 or budget_s < 0:
-        raise WrongInput("--loops and --budget take positive numbers")
+        raise WrongInput("--loops or --budget is negative", remedy="give a positive number")
     return {
         "loops": 0 if budget_s else loops or None,
         "budget_s": budget_s or None,

@@ -58,8 +58,6 @@ def _needed(elf: ELFFile) -> list[str]:
 
 def _newest_glibc(elf: ELFFile) -> str | None:
     section: Any = elf.get_section_by_name(".gnu.version_r")
-    names = (
-        [aux.name for _, auxes in section.iter_versions() for aux in auxes] if section else []
-    )
+    names = [aux.name for _, auxes in section.iter_versions() for aux in auxes] if section else []
     found = [m[1] for name in names if (m := re.fullmatch(r"GLIBC_(\d+(?:\.\d+)*)", name))]
     return max(found, key=lambda text: [int(part) for part in text.split(".")], default=None)

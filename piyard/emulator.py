@@ -20,8 +20,9 @@ from piyard.ssh import Login
 from piyard.target import Target
 
 if TYPE_CHECKING:
-    from docker import DockerClient
     from docker.models.containers import Container
+
+    from docker import DockerClient
 
 PREFIX = "emulated:"
 LABEL = "piyard.board"
@@ -62,8 +63,7 @@ def up(target_name: str) -> EmulatedBoard:
     container = _find(client, target_name)
     if container is None:
         container = _start(client, target_name, kind)
-    board = _wait_for_sshd(container, target_name)
-    return board
+    return _wait_for_sshd(container, target_name)
 
 
 def down(target_name: str) -> bool:

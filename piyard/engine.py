@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 from piyard.errors import NotSetUp
 
 if TYPE_CHECKING:
-    from docker import DockerClient
     from docker.models.containers import Container
+
+    from docker import DockerClient
 
 SET_UP = "run ./yard --setup, which installs and starts what is missing"
 EVIDENCE_LINES = 25
+SCRATCH_HOME = "/tmp"  # noqa: S108 - inside a container of our own, gone with it
 
 OnLine = Callable[[str], None]
 
@@ -56,8 +58,9 @@ def has_image(client: DockerClient, tag: str) -> bool:
 
 def pull(client: DockerClient, reference: str, platform: str) -> str | None:
     """Pull an image; its id, or None where no registry gives it."""
-    import docker
     import requests
+
+    import docker
 
     try:
         image = client.images.pull(reference, platform=platform)
@@ -134,7 +137,7 @@ def _container(
         image,
         list(argv),
         detach=True,
-        environment={"HOME": "/tmp"} | dict(env),
+        environment={"HOME": SCRATCH_HOME} | dict(env),
         init=True,
         network_mode="none",
         user=f"{os.getuid()}:{os.getgid()}",

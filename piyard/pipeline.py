@@ -34,12 +34,14 @@ def prepare(jobs: Sequence[Job], *, random_weights: bool, or_random: bool = Fals
     models = dict.fromkeys(job.model for job in jobs)
     return Ready(
         builds={name: build.build(name) for name in targets},
-        conversions={name: conversion(name, random_weights, or_random) for name in models},
+        conversions={
+            name: _conversion(name, random_weights=random_weights, or_random=or_random)
+            for name in models
+        },
     )
 
 
-def conversion(name: str, random_weights: bool, or_random: bool = False) -> Conversion:
-    """The converted model."""
+def _conversion(name: str, *, random_weights: bool, or_random: bool) -> Conversion:
     try:
         return convert.convert(name, random_weights=random_weights)
     except DownloadFailed as error:

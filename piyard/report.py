@@ -85,7 +85,7 @@ def _scaled(value: Any, unit: float, name: str) -> str:
 
 def _json(results: Sequence[Result]) -> str:
     rows = [
-        dict(zip(COLUMNS, row(result)))
+        dict(zip(COLUMNS, row(result), strict=True))
         | {"run": result.record.id, "samples_ms": result.samples_ms}
         for result in results
     ]

@@ -97,7 +97,7 @@ def find(run_id: str) -> Path:
 
 
 def stored(*, every: bool = False) -> tuple[list[Result], list[str]]:
-    """The stored benchmark results, the newest of each job unless ``every``, and what is unreadable."""
+    """The stored results, the newest of each job unless ``every``, and what is unreadable."""
     results, unreadable = [], []
     for folder in runs():
         try:

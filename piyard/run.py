@@ -165,9 +165,7 @@ def _fetch(session: Session, remote: str, folder: Path) -> None:
         session.get(f"{remote}/{OUTPUTS}/{name}", folder / OUTPUTS / Path(name).name)
 
 
-def _failed(
-    session: Session, argv: Sequence[str], outcome: Outcome, folder: Path
-) -> PiyardError:
+def _failed(session: Session, argv: Sequence[str], outcome: Outcome, folder: Path) -> PiyardError:
     error = session.failure([Path(argv[0]).name, *argv[1:]], outcome)
     error.remedy = error.remedy or f"its output is in {folder}"
     return error

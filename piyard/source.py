@@ -69,8 +69,12 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
     def folder(self) -> Path:
         """The unpacked source, fetched when it is not there yet."""
-        make = _unpack_sdist if isinstance(self.pin, Sdist) else _clone
-        return store.get_or_make(SHELF, store.key_of(self.identity), lambda at: make(self, at))[0]
+        return store.get_or_make(SHELF, store.key_of(self.identity), self._fill)[0]
+
+    def _fill(self, at: Path) -> dict[str, Any]:
+        pin = self.pin
+        found = _unpack(pin, at) if isinstance(pin, Sdist) else _clone(pin, at)
+        return self.identity | found
 
 
 def load(name: str = "", pins: Path = PINS) -> Source:
@@ -83,14 +87,12 @@ def load(name: str = "", pins: Path = PINS) -> Source:
     return Source(pin=pin, options=read.options | pin.options)
 
 
-def _unpack_sdist(source: Source, at: Path) -> dict[str, Any]:
-    pin = source.pin
-    assert isinstance(pin, Sdist)
-    archive = download.fetch(_index_url(pin), sha256=pin.sha256, name=pin.file)
+def _unpack(pin: Sdist, at: Path) -> dict[str, Any]:
+    archive = download.fetch(lambda: _index_url(pin), sha256=pin.sha256, name=pin.file)
     with say.step(f"unpack ncnn {pin.version}"), tarfile.open(archive) as tar:
         _extract(tar, at)
     _lift_single_folder(at)
-    return source.identity
+    return {"file": pin.file}
 
 
 def _extract(tar: tarfile.TarFile, at: Path) -> None:
@@ -116,11 +118,12 @@ def _index_url(pin: Sdist) -> str:
     ``pip download`` cannot fetch it: the archive names its version after the day it is read.
     """
     import pypi_simple
+    import requests
 
     with say.step(f"look up {pin.file}"), pypi_simple.PyPISimple(_index_endpoint()) as index:
         try:
             page = index.get_project_page(pin.package)
-        except Exception as error:
+        except (requests.RequestException, pypi_simple.NoSuchProjectError) as error:
             raise _no_index(pin, str(error)) from None
     for package in page.packages:
         if package.filename == pin.file:
@@ -149,22 +152,24 @@ def _index_endpoint() -> str:
     return asked.stdout.strip() or pypi_simple.PYPI_SIMPLE_ENDPOINT
 
 
-def _clone(source: Source, at: Path) -> dict[str, Any]:
-    pin = source.pin
-    assert isinstance(pin, Git)
+def _clone(pin: Git, at: Path) -> dict[str, Any]:
     with say.step(f"clone {pin.url} at {pin.ref}"):
         _git(at, "init", "--quiet")
         _git(at, "fetch", "--quiet", "--depth=1", "--", pin.url, pin.commit or pin.ref)
         _git(at, "checkout", "--quiet", "FETCH_HEAD")
     commit = _git(at, "rev-parse", "HEAD").strip()
     shutil.rmtree(at / ".git")
-    return source.identity | {"commit": commit}
+    return {"commit": commit}
 
 
 def _git(at: Path, *argv: str) -> str:
-    done = subprocess.run(["git", "-C", str(at), *argv], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["git", "-C", str(at), *argv], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise DownloadFailed(
-            f"git {argv[0]} failed", evidence=done.stderr[-2000:], remedy=f"check url and ref in {PINS}"
+            f"git {argv[0]} failed",
+            evidence=done.stderr[-2000:],
+            remedy=f"check url and ref in {PINS}",
         )
     return done.stdout

@@ -90,7 +90,7 @@ class Session:
         return outcome
 
     def script(self, text: str, *arguments: str, limit_s: int = COMMAND_LIMIT_S) -> Outcome:
-        """Run a constant POSIX shell script; what varies comes in as ``$1``, ``$2`` …"""
+        """Run a constant POSIX shell script; what varies comes in as ``$1``, ``$2``."""
         return self.run(["sh", "-c", text, "piyard", *arguments], limit_s=limit_s)
 
     def put(self, local: Path, remote: str, on_bytes: Callable[[int, int], None]) -> None:
@@ -216,8 +216,10 @@ def _pin_on_first_contact() -> Any:
     class PinOnFirstContact(paramiko.MissingHostKeyPolicy):
         """Trust a host never seen before, show its fingerprint, and hold it to that key."""
 
-        def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
-            say.note(f"first contact with {hostname}: {key.get_name()} {fingerprint(key.asbytes())}")
+        def missing_host_key(self, _client: Any, hostname: str, key: Any) -> None:
+            say.note(
+                f"first contact with {hostname}: {key.get_name()} {fingerprint(key.asbytes())}"
+            )
             with pinned_hosts().open("a") as pinned:
                 pinned.write(f"{hostname} {key.get_name()} {key.get_base64()}\n")
 

@@ -42,9 +42,7 @@ def manifest(folder: Path) -> dict[str, Any]:
     return content
 
 
-def get_or_make(
-    shelf: str, key: str, make: Callable[[Path], dict[str, Any]]
-) -> tuple[Path, bool]:
+def get_or_make(shelf: str, key: str, make: Callable[[Path], dict[str, Any]]) -> tuple[Path, bool]:
     """The folder of ``key`` and whether it had to be made.
 
     ``make`` fills an empty folder and returns the manifest; when it raises, nothing is left.

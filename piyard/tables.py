@@ -27,7 +27,9 @@ def render(columns: Sequence[str], rows: Sequence[Sequence[str]], form: str) -> 
     if form == "csv":
         return _csv(columns, rows)
     if form == "json":
-        return json.dumps([dict(zip(columns, row)) for row in rows], indent=2, ensure_ascii=False)
+        return json.dumps(
+            [dict(zip(columns, row, strict=True)) for row in rows], indent=2, ensure_ascii=False
+        )
     return _text(columns, rows, form)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from piyard import config, target
+from piyard import config, paths, target
 from piyard.config import Config
 from piyard.errors import WrongInput
 
@@ -71,7 +71,7 @@ def test_an_unknown_target_names_the_nearest(name: str, nearest: str) -> None:
 def test_every_target_loads(name: str) -> None:
     kind = target.load(name)
     assert kind.cores >= 1
-    assert (target.paths.ROOT / "toolchains" / kind.toolchain).is_file()
+    assert (paths.ROOT / "toolchains" / kind.toolchain).is_file()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,205 @@
+"""What names a build, and what is done for it, with a pretended compiler."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from piyard import build, cmake, elf, source, store, target, toolchain
+from piyard.engine import CommandFailed
+from piyard.errors import BuildFailed, WrongInput
+from piyard.recipe import Recipe
+from piyard.toolchain import Toolchain
+
+
+def recipe(runner: Path, **changes: Any) -> Recipe:
+    tools = Toolchain(
+        cmake_file=toolchain.FOLDER / "aarch64-linux-gnu.cmake",
+        image_tag="piyard/cross:test",
+        packages={"g++-14": "14.2.0", "tzdata": "2026"},
+    )
+    made = Recipe(target=target.load("rpi5"), source=source.load(), toolchain=tools, runner=runner)
+    return msgspec.structs.replace(made, **changes)
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Path:
+    (tmp_path / "runner").mkdir()
+    (tmp_path / "runner" / "main.cpp").write_text("int main() {}")
+    return tmp_path / "runner"
+
+
+def test_all_targets_of_one_architecture_share_one_build(runner: Path) -> None:
+    keys = {recipe(runner, target=target.load(n)).key for n in ("rpi5", "rpi4", "rpi3", "zero2w")}
+    assert len(keys) == 1
+
+
+def test_a_changed_runner_leaves_ncnn_alone(runner: Path) -> None:
+    before = recipe(runner)
+    first = (before.ncnn_key, before.key)
+    (runner / "main.cpp").write_text("int main() { return 0; }")
+    assert before.ncnn_key == first[0]
+    assert before.key != first[1]
+
+
+@pytest.mark.parametrize("changed", ["options", "compiler", "source", "cmake file"])
+def test_whatever_changes_ncnn_changes_both_keys(runner: Path, changed: str) -> None:
+    before = recipe(runner)
+    after = {
+        "options": lambda: recipe(
+            runner, target=msgspec.structs.replace(before.target, cmake={"NCNN_INT8": False})
+        ),
+        "compiler": lambda: recipe(
+            runner,
+            toolchain=msgspec.structs.replace(before.toolchain, packages={"g++-14": "14.3.0"}),
+        ),
+        "source": lambda: recipe(runner, source=source.load("git")),
+        "cmake file": lambda: recipe(
+            runner,
+            toolchain=msgspec.structs.replace(
+                before.toolchain, cmake_file=toolchain.FOLDER / "x86_64-linux-gnu.cmake"
+            ),
+        ),
+    }[changed]()
+    assert before.ncnn_key != after.ncnn_key
+    assert before.key != after.key
+
+
+def test_the_options_no_pi_has_are_off_and_the_version_is_pinned(runner: Path) -> None:
+    options = recipe(runner).ncnn_options
+    for name in ("ARM82FP16FML", "ARM84BF16", "ARM84I8MM", "ARM86SVE", "VULKAN", "BENCHMARK"):
+        assert options[f"NCNN_{name}"] is False
+    assert options["NCNN_RUNTIME_CPU"] is True
+    assert options["NCNN_VERSION"] == "20261020"
+
+
+def test_the_git_source_also_builds_upstreams_programs() -> None:
+    options = source.load("git").options
+    assert options["NCNN_BUILD_BENCHMARK"] is True
+    assert source.load().options["NCNN_BUILD_BENCHMARK"] is False
+
+
+def test_an_unknown_source_names_the_known_ones() -> None:
+    with pytest.raises(WrongInput, match="known: git, sdist"):
+        source.load("svn")
+
+
+def test_cpu_features_are_what_the_flags_say(runner: Path) -> None:
+    assert recipe(runner).cpu_features == {
+        "required": "armv8-a",
+        "dispatched": ["asimdhp", "asimddp"],
+    }
+
+
+class PretendedWorkspace:
+    """Does what CMake would: installs a library or a program, and remembers the steps."""
+
+    def __init__(self, folder: Path, mounts: cmake.Mounts, steps: list[str]) -> None:
+        self.folder, self.mounts, self.steps = folder, mounts, steps
+
+    def configure(self, _src: str, _prefix: str, options: dict[str, Any], _progress: Any) -> None:
+        self.steps.append("nnrun" if "NNRUN_BUILD_ID" in options else "ncnn")
+
+    def build(self, _progress: Any) -> None: ...
+
+    def install(self, prefix: str, _progress: Any, *, strip: bool = False) -> None:
+        if prefix == "/ncnn":
+            (self.mounts["/ncnn"][0] / "libncnn.a").write_text("library")
+            return
+        assert strip
+        binary = self.folder / "installed" / "bin" / "nnrun"
+        binary.parent.mkdir(parents=True)
+        binary.write_text("program")
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    done: list[str] = []
+
+    @contextmanager
+    def workspace(_file: Path, mounts: cmake.Mounts) -> Iterator[PretendedWorkspace]:
+        (tmp_path / f"work{len(done)}").mkdir()
+        yield PretendedWorkspace(tmp_path / f"work{len(done)}", mounts, done)
+
+    facts = elf.ElfFacts(
+        machine="aarch64", static=True, needed=[], glibc=None, page_alignment=65536, stripped=True
+    )
+    monkeypatch.setattr(build, "workspace", workspace)
+    monkeypatch.setattr(elf, "read", lambda _path: facts)
+    monkeypatch.setattr(source.Source, "folder", lambda _self: tmp_path)
+    return done
+
+
+def test_builds_once_then_only_what_changed(runner: Path, steps: list[str]) -> None:
+    first = build.make("rpi5", recipe(runner))
+    assert steps == ["ncnn", "nnrun"]
+    assert first.fresh
+    assert not build.make("rpi5", recipe(runner)).fresh
+    (runner / "main.cpp").write_text("int main() { return 0; }")
+    second = build.make("rpi5", recipe(runner))
+    assert steps == ["ncnn", "nnrun", "nnrun"]
+    assert second.key != first.key
+
+
+def test_the_manifest_tells_all_that_went_in(runner: Path, steps: list[str]) -> None:
+    told = build.make("rpi5", recipe(runner)).manifest
+    assert steps
+    assert told["elf"]["page_alignment"] == 65536
+    assert told["compilers"] == {"g++-14": "14.2.0"}
+    assert told["flags"]["ncnn"]["NCNN_VULKAN"] is False
+    assert told["ncnn"]["source"]["sha256"].startswith("ad8cdd63")
+    assert set(told["files"]) == {"nnrun"}
+
+
+def test_a_failed_command_shows_the_compilers_last_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_args: Any, **_named: Any) -> None:
+        raise CommandFailed(1, "error: 'x' was not declared")
+
+    monkeypatch.setattr("piyard.engine.run", fail)
+    monkeypatch.setattr("piyard.engine.connect", object)
+    monkeypatch.setattr("piyard.image.Image.ensure", lambda _self, _client: "tag")
+    with (
+        pytest.raises(BuildFailed) as caught,
+        cmake.workspace(Path("x.cmake"), {}) as work,
+    ):
+        work.build(None)  # type: ignore[arg-type]
+    assert "was not declared" in str(caught.value)
+    assert caught.value.code == 5
+
+
+def test_ninjas_count_is_the_progress() -> None:
+    seen: list[tuple[float, float | None, str]] = []
+
+    class Bar:
+        def update(self, done: float, total: float | None, detail: str) -> None:
+            seen.append((done, total, detail))
+
+    follow = cmake._counter(Bar())  # type: ignore[arg-type]
+    follow("-- Configuring done")
+    follow("[12/345] Building CXX object src/CMakeFiles/ncnn.dir/layer/relu.cpp.o")
+    assert seen == [(12, 345, "relu.cpp.o")]
+
+
+def test_a_git_source_is_cloned_at_its_ref(tmp_path: Path) -> None:
+    upstream = tmp_path / "upstream"
+    upstream.mkdir()
+    for argv in (
+        ["init", "--quiet", "--initial-branch=main"],
+        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "--allow-empty", "-qm", "one"],
+        ["tag", "20261020"],
+    ):
+        subprocess.run(["git", "-C", str(upstream), *argv], check=True)
+    pins = tmp_path / "ncnn.yaml"
+    pins.write_text(
+        f"default: git\nsources:\n  git: {{kind: git, url: '{upstream}', version: '1', "
+        "ref: '20261020'}\noptions: {}\n"
+    )
+    folder = source.load(pins=pins).folder()
+    assert len(store.manifest(folder)["commit"]) == 40
+    assert not (folder / ".git").exists()

@@ -1,0 +1,68 @@
+"""Planning is pure: what will be done is known before anything is."""
+
+from __future__ import annotations
+
+import pytest
+
+from piyard import commands, job
+from piyard.errors import WrongInput
+
+
+def test_a_job_for_every_combination_in_order() -> None:
+    jobs = job.plan(
+        {"a": "rpi5", "b": "rpi4"},
+        ["resnet18", "mobilenet_v2"],
+        precisions=["fp32", "fp16"],
+        threads=[1, 4],
+    )
+    assert len(jobs) == 16
+    assert [(j.host, j.model, j.precision, j.threads) for j in jobs[:3]] == [
+        ("a", "resnet18", "fp32", 1),
+        ("a", "resnet18", "fp32", 4),
+        ("a", "resnet18", "fp16", 1),
+    ]
+    assert {j.target for j in jobs if j.host == "b"} == {"rpi4"}
+
+
+def test_what_is_not_asked_comes_from_the_target() -> None:
+    jobs = job.plan({"pi": "rpi5"}, ["resnet18"])
+    assert [(j.precision, j.threads) for j in jobs] == [("fp32", 4), ("fp16", 4)]
+
+
+def test_an_emulated_board_does_a_few_loops_and_a_real_one_measures() -> None:
+    (emulated,) = job.plan({"emulated:rpi4": "rpi4"}, ["resnet18"])
+    (real,) = job.plan({"pi4": "rpi4"}, ["resnet18"])
+    assert emulated.bench.arguments[:2] == ["--loops", "3"]
+    assert real.bench.arguments[:4] == ["--budget", "10.0", "--min-loops", "10"]
+
+
+def test_what_is_asked_wins() -> None:
+    (only,) = job.plan({"emulated:rpi4": "rpi4"}, ["resnet18"], loops=7, warmup=0)
+    assert only.bench.arguments == ["--loops", "7", "--warmup", "0", "--seed", "1"]
+
+
+@pytest.mark.parametrize(
+    ("models", "precisions", "said"),
+    [
+        (["resnet_18"], [], "unknown model 'resnet_18', did you mean 'resnet18'?"),
+        (["resnet18"], ["fp-16"], "unknown precision 'fp-16', did you mean 'fp16'?"),
+    ],
+)
+def test_an_unknown_name_names_the_nearest(
+    models: list[str], precisions: list[str], said: str
+) -> None:
+    with pytest.raises(WrongInput) as caught:
+        job.plan({"pi": "rpi5"}, models, precisions=precisions)
+    assert said in str(caught.value)
+    assert caught.value.code == 3
+
+
+@pytest.mark.parametrize("threads", ["0", "-1", "four", "1.5", "", "²"])
+def test_threads_are_whole_and_positive(threads: str) -> None:
+    with pytest.raises(WrongInput, match="--threads takes a number from 1"):
+        commands._numbers("threads", [threads])
+
+
+def test_loops_and_budget_exclude_each_other() -> None:
+    with pytest.raises(WrongInput, match="exclude each other"):
+        commands._how_long(3, 2.0, -1)

@@ -1,0 +1,192 @@
+"""From a stored run to the table, with no board: parsing, medians, the thirteen columns."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from piyard import log, report, result, run, tables
+from piyard.errors import UnreadableLog, WrongInput
+from piyard.facts import Facts
+from piyard.run import Check, Record
+
+HEADER = {
+    "type": "header",
+    "schema": 1,
+    "threads": 4,
+    "precision": {"requested": "fp16", "storage": "fp16", "arithmetic": "fp16", "label": "fp16"},
+}
+
+
+def lines(*samples: float, header: dict[str, Any] | None = None, whole: bool = True) -> str:
+    told: list[dict[str, Any]] = [header or HEADER, {"type": "load", "ms": 12.5}]
+    told += [{"type": "sample", "i": i, "ms": ms} for i, ms in enumerate(samples)]
+    if whole:
+        told.append({"type": "summary", "samples": len(samples), "peak_rss_kb": 40_000})
+    return "".join(json.dumps(line) + "\n" for line in told)
+
+
+def record(run_id: str = "20260101T000000-a", **changes: Any) -> Record:
+    base = Record(
+        id=run_id,
+        when="2026-01-01T00:00:00+00:00",
+        what={"task": "bench", "slug": "resnet18-fp16-t4"},
+        host="pi5",
+        target="rpi5",
+        hardware="Raspberry Pi 5",
+        emulated=False,
+        model={
+            "name": "resnet18",
+            "title": "resnet18",
+            "input": [3, 224, 224],
+            "params": 11_689_512,
+            "macs": 1_814_073_344,
+            "weights": {"kind": "file"},
+        },
+        build={"key": "b"},
+        release="r",
+        before=Facts(machine="aarch64"),
+        exit_code=0,
+        check=Check(ok=True, threshold=0.999, cosine={"out0": 0.99998}, max_abs={"out0": 0.01}),
+    )
+    return msgspec.structs.replace(base, **changes)
+
+
+def stored(text: str, of: Record) -> Path:
+    run.store_record(of)
+    (run.folder_of(of.id) / run.LOG).write_text(text)
+    return run.folder_of(of.id)
+
+
+def test_keeps_every_sample_and_derives_the_median() -> None:
+    read = result.read(stored(lines(30.0, 10.0, 20.0, 900.0), record()))
+    assert read.samples_ms == [30.0, 10.0, 20.0, 900.0]
+    assert read.latency_ms == 25.0
+    assert read.fps == 40.0
+    assert (read.load_ms, read.peak_rss_kb) == (12.5, 40_000)
+
+
+def test_the_row_has_the_users_columns() -> None:
+    row = dict(
+        zip(report.COLUMNS, report.row(result.read(stored(lines(20.0), record()))), strict=True)
+    )
+    assert row == {
+        "Hardware": "Raspberry Pi 5",
+        "Model": "resnet18",
+        "Input Resolution": "224x224",
+        "Batch": "1",
+        "Data type": "fp16",
+        "Params": "11.69 M",
+        "GFLOPs/MACs": "1.81 GMACs",
+        "Accuracy": "N/A",
+        "FPS": "50.00",
+        "Latency (ms)": "20.00",
+        "Energy": "N/A",
+        "Cost ($)": "N/A",
+        "Comments": "4 threads, 1 runs, median; output as torch's (cosine 0.999980)",
+    }
+
+
+def comments_of(of: Record, header: dict[str, Any] | None = None) -> str:
+    return "; ".join(report.comments(result.read(stored(lines(1.0, header=header), of))))
+
+
+def test_an_emulated_time_is_marked() -> None:
+    assert "emulated: not a Pi's time" in comments_of(record(emulated=True))
+
+
+def test_random_weights_are_said() -> None:
+    model = record().model | {"weights": {"kind": "random", "seed": 7}}
+    assert "random weights (seed 7)" in comments_of(record(model=model))
+
+
+def test_a_precision_that_fell_back_is_said() -> None:
+    header = HEADER | {"precision": {"requested": "fp16", "label": "fp32"}}
+    of = record()
+    read = result.read(stored(lines(1.0, header=header), of))
+    assert read.data_type == "fp32"
+    assert "fp16 asked for" in report.comments(read)
+
+
+def test_a_wrong_output_is_said() -> None:
+    check = Check(ok=False, threshold=0.999, cosine={"out0": 0.2}, max_abs={"out0": 9.0})
+    assert "OUTPUT DIFFERS from torch's (cosine 0.200000)" in comments_of(record(check=check))
+
+
+@pytest.mark.parametrize(
+    ("text", "of", "said"),
+    [
+        (lines(1.0, whole=False), record(), "did not end well"),
+        (lines(1.0), record(exit_code=13), "did not end well"),
+        (lines(), record(), "did not end well"),
+        ("", record(), "does not begin with nnrun's header"),
+        ('{"type":"sample","ms":1}\n', record(), "does not begin"),
+        ("nonsense\n", record(), "log.jsonl:1 is not a line of nnrun's"),
+        ("[1]\n", record(), "log.jsonl:1 is not a line of nnrun's"),
+        ("{}\n", record(), "has no type"),
+    ],
+)
+def test_a_run_that_did_not_end_well_is_no_result(text: str, of: Record, said: str) -> None:
+    with pytest.raises(UnreadableLog) as caught:
+        result.read(stored(text, of))
+    assert said in str(caught.value)
+    assert caught.value.code == 15
+
+
+def test_a_last_line_that_was_cut_is_left_out() -> None:
+    read = log.parse(lines(1.0, 2.0, whole=False) + '{"type":"samp', "log")
+    assert len(read.of("sample")) == 2
+    assert read.summary is None
+
+
+def test_the_newest_run_of_each_row_is_shown() -> None:
+    stored(lines(10.0), record("20260101T000000-a"))
+    stored(lines(20.0), record("20260102T000000-a"))
+    stored(lines(5.0, whole=False), record("20260103T000000-a"))
+    results, unreadable = result.stored()
+    assert [r.latency_ms for r in results] == [20.0]
+    assert len(unreadable) == 1
+    assert len(result.stored(every=True)[0]) == 2
+
+
+def test_a_run_is_found_by_the_start_of_its_id() -> None:
+    stored(lines(1.0), record("20260101T000000-a"))
+    stored(lines(1.0), record("20260102T000000-b"))
+    assert result.find("20260102").name == "20260102T000000-b"
+    with pytest.raises(WrongInput, match="2 runs are named '2026'"):
+        result.find("2026")
+    with pytest.raises(WrongInput, match="no run is named 'x'"):
+        result.find("x")
+
+
+def test_json_carries_the_samples_and_the_run() -> None:
+    results = [result.read(stored(lines(2.0, 1.0), record()))]
+    (row,) = json.loads(report.render(results, "json"))
+    assert row["samples_ms"] == [2.0, 1.0]
+    assert row["run"] == "20260101T000000-a"
+    assert tuple(row)[: len(report.COLUMNS)] == report.COLUMNS
+
+
+def test_csv_reads_back() -> None:
+    results = [result.read(stored(lines(2.0), record()))]
+    header, row = csv.reader(io.StringIO(report.render(results, "csv")))
+    assert tuple(header) == report.COLUMNS
+    assert row == report.row(results[0])
+
+
+@pytest.mark.parametrize("form", ["plain", "github"])
+def test_tables_for_people_hold_all_columns(form: str) -> None:
+    text = report.render([result.read(stored(lines(2.0), record()))], form)
+    assert all(column.split()[0] in text for column in report.COLUMNS)
+    assert (form == "github") == text.startswith("|")
+
+
+def test_an_unknown_format_names_the_nearest() -> None:
+    with pytest.raises(WrongInput, match="did you mean 'json'"):
+        tables.check_format("jsn")
