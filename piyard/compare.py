@@ -12,13 +12,15 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
-class Difference(msgspec.Struct, frozen=True):
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """Cosine of the angle between two outputs (1 = same direction) and their largest distance."""
 
     cosine: float
     max_abs: float
     finite: bool
-    """False when a value of either output is NaN or infinite; cosine is then 0, max_abs infinite."""
+    """False when either output holds a NaN or an infinity; cosine is then 0, max_abs infinite."""
+    same_top: bool
+    """Whether the largest element is at the same place."""
 
 
 def compare_outputs(reference: ArrayLike, got: ArrayLike) -> Difference:
@@ -30,8 +32,13 @@ def compare_outputs(reference: ArrayLike, got: ArrayLike) -> Difference:
     if a.size != b.size or not a.size:
         raise WrongInput(f"outputs of {a.size} and {b.size} values cannot be compared")
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        return Difference(cosine=0.0, max_abs=float("inf"), finite=False)
-    return Difference(cosine=_cosine(a, b), max_abs=float(np.abs(a - b).max()), finite=True)
+        return Difference(cosine=0.0, max_abs=float("inf"), finite=False, same_top=False)
+    return Difference(
+        cosine=_cosine(a, b),
+        max_abs=float(np.abs(a - b).max()),
+        finite=True,
+        same_top=bool(a.argmax() == b.argmax()),
+    )
 
 
 def _cosine(a: ArrayLike, b: ArrayLike) -> float:

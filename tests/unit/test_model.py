@@ -1,0 +1,110 @@
+"""The models that ship, and what a model's YAML may not say."""
+
+import subprocess
+import sys
+
+import pytest
+
+from piyard import config, model, networks, paths
+from piyard.errors import WrongInput
+
+GOOD = (model.FOLDER / "resnet18.yaml").read_text()
+
+
+def load_text(tmp_path, text):
+    (tmp_path / "m.yaml").write_text(text)
+    return config.load(tmp_path / "m.yaml", model.Model)
+
+
+@pytest.mark.parametrize("name", model.names())
+def test_every_model_that_ships_is_complete(name):
+    read = model.load(name)
+    labels = read.labels_file.read_text(encoding="utf-8").splitlines()
+    assert read.network in networks.NAMES
+    assert read.weights[0].url.startswith("https://")
+    assert read.weights[0].sha256[:8] in read.weights[0].url
+    assert all(file.licence and file.dataset and file.source for file in read.weights)
+    assert len(labels) == 1000
+    assert len(set(labels)) >= 998  # ImageNet has two cranes and two maillots
+    assert all(label == label.strip() != "" for label in labels)
+
+
+@pytest.mark.parametrize("name", model.names())
+def test_normalisation_is_torchvisions_in_ncnns_terms(name):
+    rules = model.load(name).preprocess
+    assert rules.mean == pytest.approx([255 * m for m in (0.485, 0.456, 0.406)], rel=1e-12)
+    assert rules.norm == pytest.approx([1 / (255 * s) for s in (0.229, 0.224, 0.225)], rel=1e-12)
+
+
+def test_unknown_model_names_the_nearest():
+    with pytest.raises(WrongInput, match="did you mean 'resnet18'"):
+        model.load("resnet-18")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        ("network:", "netwrok:", "did you mean 'network'"),
+        ("task: classify", "task: detect", "task"),
+        ("crop: 224", "crop: 257", "crop"),
+        ("crop: 224", "crop: 192", "crop"),
+        ("resize: 256", "resize: 0", "resize"),
+        ("resample: bilinear", "resample: lanczos", "resample"),
+        ("order: rgb", "order: gbr", "order"),
+        ("[3, 224, 224]", "[1, 224, 224]", "input"),
+        ("[3, 224, 224]", "[3, 224]", "input"),
+        ("cosine_fp32: 0.9999", "cosine_fp32: 1.5", "cosine_fp32"),
+        ("sha256: f37072fd", "sha256: F37072FD", "sha256"),
+        ("sha256: f37072fd", "sha256: f37072", "sha256"),
+        ("    sha256: ", "    sha256_prefix: ", "sha256_prefix"),
+        ("    licence: BSD-3-Clause\n", "", "licence"),
+    ],
+)
+def test_a_wrong_value_names_file_and_key(tmp_path, right, wrong, told):
+    assert right in GOOD
+    with pytest.raises(WrongInput) as caught:
+        load_text(tmp_path, GOOD.replace(right, wrong, 1))
+    assert str(tmp_path / "m.yaml") in caught.value.what
+    assert told in caught.value.what
+
+
+def test_weights_need_exactly_one_digest(tmp_path):
+    line = next(line for line in GOOD.splitlines() if "sha256:" in line)
+    for text in (
+        GOOD.replace(line + "\n", ""),
+        GOOD.replace(line, f"{line}\n    sha256_prefix: f37072fd"),
+    ):
+        with pytest.raises(WrongInput, match="one of"):
+            load_text(tmp_path, text)
+
+
+def test_a_network_that_does_not_exist_is_caught_when_the_model_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(model, "FOLDER", tmp_path)
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "imagenet1k.txt").write_text("a\n")
+    (tmp_path / "m.yaml").write_text(GOOD.replace("network: resnet18", "network: resnet81"))
+    with pytest.raises(WrongInput, match="did you mean 'resnet18'"):
+        model.load("m")
+
+
+def test_labels_that_do_not_exist(tmp_path, monkeypatch):
+    monkeypatch.setattr(model, "FOLDER", tmp_path)
+    (tmp_path / "m.yaml").write_text(GOOD)
+    with pytest.raises(WrongInput, match="labels"):
+        model.load("m")
+
+
+def test_importing_it_is_cheap():
+    heavy = "{'torch', 'torchvision', 'ncnn', 'numpy', 'PIL', 'requests'}"
+    program = (
+        "import sys; from piyard import model; [model.load(name) for name in model.names()];"
+        f"sys.exit(str({heavy} & set(sys.modules)) if {heavy} & set(sys.modules) else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=paths.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
