@@ -1,5 +1,9 @@
 #include "bench.h"
 
+#include <atomic>
+#include <memory>
+#include <mutex>
+
 #include <limits>
 
 #include "clock.h"
@@ -49,25 +53,50 @@ json::Object describe(const Model& model, const Plan& plan) {
     return input;
 }
 
+// Times that a signal's thread may read while they grow: they never move in memory.
+class Times {
+public:
+    // Not cleared: untouched memory does not count as used.
+    explicit Times(int most) : ms_(new double[static_cast<std::size_t>(most)]) {}
+
+    void add(double ms) {
+        const int i = count_.load(std::memory_order_relaxed);
+        ms_[static_cast<std::size_t>(i)] = ms;
+        count_.store(i + 1, std::memory_order_release);
+    }
+
+    int count() const { return count_.load(std::memory_order_acquire); }
+
+    void write(const char* type) const {
+        for (int i = 0; i < count(); ++i) {
+            json::Object line;
+            write_line(line.text("type", type).integer("i", i).number("ms", ms_[static_cast<std::size_t>(i)]).str());
+        }
+    }
+
+private:
+    std::unique_ptr<double[]> ms_;
+    std::atomic<int> count_{0};
+};
+
 class Bench {
 public:
-    Bench(const Model& model, const Plan& plan) : model_(model), plan_(plan), input_(make_mat(plan.shape)) {
+    Bench(const Model& model, const Plan& plan)
+        : model_(model),
+          plan_(plan),
+          input_(make_mat(plan.shape)),
+          warmups_(plan.warmup),
+          samples_(plan.budget > 0 ? most_loops : plan.loops) {
         if (input_.empty()) throw Failure(Exit::input, "--shape " + shown(plan.shape) + ": not enough memory; use a smaller one");
         fill_splitmix(input_, plan.seed);
-        probe(model_, input_, "check --shape");
     }
 
     void measure() {
-        warmups_.reserve(static_cast<std::size_t>(plan_.warmup));
-        samples_.reserve(static_cast<std::size_t>(plan_.budget > 0 ? most_loops : plan_.loops));
-        for (int i = 0; i < plan_.warmup && stop_signal() == 0; ++i) warmups_.push_back(time_one());
+        const LastWords last_words([this] { write_times(); });
+        for (int i = 0; i < plan_.warmup; ++i) warmups_.add(time_one());
         const Stopwatch total;
-        while (stop_signal() == 0 && wants_more(total)) samples_.push_back(time_one());
-    }
-
-    void write_times() const {
-        for (std::size_t i = 0; i < warmups_.size(); ++i) write_time("warmup", i, warmups_[i]);
-        for (std::size_t i = 0; i < samples_.size(); ++i) write_time("sample", i, samples_[i]);
+        while (wants_more(total)) samples_.add(time_one());
+        write_times();
     }
 
     // Of one more inference: keeping outputs of timed ones would keep their memory.
@@ -82,14 +111,14 @@ public:
 
     void write_summary() const {
         json::Object line;
-        line.text("type", "summary").integer("samples", static_cast<long long>(samples_.size()));
+        line.text("type", "summary").integer("samples", samples_.count());
         write_line(line.integer("peak_rss_kb", peak_rss_kb()).str());
     }
 
 private:
     bool wants_more(const Stopwatch& total) const {
-        const std::size_t done = samples_.size();
-        if (done < static_cast<std::size_t>(plan_.loops)) return true;
+        const int done = samples_.count();
+        if (done < plan_.loops) return true;
         return plan_.budget > 0 && done < most_loops && total.ms() < plan_.budget;
     }
 
@@ -104,16 +133,20 @@ private:
         if (model_.run(input_, outputs) != 0) throw Failure(Exit::input, "an inference failed; is there enough memory?");
     }
 
-    static void write_time(const char* type, std::size_t i, double ms) {
-        json::Object line;
-        write_line(line.text("type", type).integer("i", static_cast<long long>(i)).number("ms", ms).str());
+    // By whoever comes first, the end of the measurement or a signal.
+    void write_times() {
+        std::call_once(written_, [this] {
+            warmups_.write("warmup");
+            samples_.write("sample");
+        });
     }
 
     const Model& model_;
     const Plan& plan_;
     ncnn::Mat input_;
-    std::vector<double> warmups_;
-    std::vector<double> samples_;
+    Times warmups_;
+    Times samples_;
+    std::once_flag written_;
 };
 
 }  // namespace
@@ -133,13 +166,13 @@ Verb bench_verb() {
 
 int bench(const Args& args) {
     const Plan plan = read_plan(args);
-    const Model model(read_request(args));
+    const Request request = read_request(args);
+    rehearse_model(request, plan.shape, "check --shape");
+    const Model model(request);
     Bench run(model, plan);
     write_line(header_line("bench", model, describe(model, plan)));
     write_line(load_line(model));
     run.measure();
-    run.write_times();
-    if (stop_signal() != 0) return 128 + stop_signal();
     run.write_outputs();
     run.write_summary();
     return 0;

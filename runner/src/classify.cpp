@@ -17,11 +17,12 @@
 #include "outputs.h"
 #include "preprocess.h"
 #include "probe.h"
-#include "stop.h"
 #include "text.h"
 
 namespace nnrun {
 namespace {
+
+const char* const advice = "check --resize and --crop";
 
 struct Plan {
     Preprocess steps;
@@ -90,7 +91,7 @@ std::vector<Score> best(const std::vector<float>& scores, int count) {
 
 class Classifier {
 public:
-    Classifier(const Model& model, const Plan& plan) : model_(model), plan_(plan) {
+    Classifier(const Model& model, const Plan& plan) : model_(model), plan_(plan), checked_{plan.steps.shape()} {
         if (model.outputs().size() != 1)
             throw Failure(Exit::usage, "the net has " + std::to_string(model.outputs().size()) +
                                            " outputs; choose the one with the classes with --output-blob");
@@ -146,7 +147,7 @@ private:
     void check(const std::string& path, const ncnn::Mat& input) {
         if (checked_.count(shape_of(input)) != 0) return;
         try {
-            probe(model_, input, "check --resize and --crop");
+            probe(model_, shape_of(input), advice);
         } catch (const Failure& failure) {
             throw Failure(failure.code, path + ": " + failure.what());
         }
@@ -180,7 +181,7 @@ private:
 };
 
 void report(const std::string& path, const Failure& failure) {
-    std::fprintf(stderr, "nnrun classify: %s\n", failure.what());
+    std::fprintf(stderr, "nnrun classify: %s\n", printable(failure.what()).c_str());
     write_line(json::Object().text("type", "error").text("image", path).text("error", failure.what()).str());
 }
 
@@ -200,23 +201,26 @@ Verb classify_verb() {
 
 int classify(const Args& args) {
     const Plan plan = read_plan(args);
-    const Model model(read_request(args));
+    const Request request = read_request(args);
+    rehearse_model(request, plan.steps.shape(), advice);
+    const Model model(request);
     Classifier classifier(model, plan);
     write_line(header_line("classify", model, classifier.describe()));
     write_line(load_line(model));
     int failed = 0;
     for (std::size_t i = 0; i < args.positional().size(); ++i) {
         const std::string& path = args.positional()[i];
-        if (stop_signal() != 0) return 128 + stop_signal();
         try {
             classifier.classify(i, path);
+        } catch (const std::bad_alloc&) {
+            report(path, Failure(Exit::input, path + ": not enough memory; scale the picture down first"));
+            ++failed;
         } catch (const Failure& failure) {
             if (failure.code == Exit::output) throw;
             report(path, failure);
             ++failed;
         }
     }
-    if (stop_signal() != 0) return 128 + stop_signal();
     json::Object line;
     line.text("type", "summary").integer("images", static_cast<long long>(args.positional().size()));
     write_line(line.integer("failed", failed).integer("peak_rss_kb", peak_rss_kb()).str());

@@ -53,15 +53,6 @@ bool open(Decoder& decoder, const std::vector<unsigned char>& bytes) {
     return true;
 }
 
-bool read_samples(Decoder& decoder, unsigned char* samples, std::size_t stride) {
-    if (setjmp(decoder.leave) != 0) return false;
-    jpeg_start_decompress(&decoder.jpeg);
-    while (decoder.jpeg.output_scanline < decoder.jpeg.output_height) {
-        JSAMPROW row = samples + stride * decoder.jpeg.output_scanline;
-        jpeg_read_scanlines(&decoder.jpeg, &row, 1);
-    }
-    return true;
-}
 
 int orientation_of(const jpeg_decompress_struct& jpeg) {
     constexpr char exif[] = "Exif\0";
@@ -85,25 +76,37 @@ void to_rgb(const unsigned char* from, int components, std::uint8_t* to) {
         for (int i = 0; i < 3; ++i) to[i] = less_ink(from[3], 255 - from[i]);
 }
 
+bool read_rows(Decoder& decoder, unsigned char* samples, int components, Image& image) {
+    if (setjmp(decoder.leave) != 0) return false;
+    jpeg_start_decompress(&decoder.jpeg);
+    while (decoder.jpeg.output_scanline < decoder.jpeg.output_height) {
+        std::uint8_t* to = image.row(static_cast<int>(decoder.jpeg.output_scanline));
+        JSAMPROW row = samples;
+        jpeg_read_scanlines(&decoder.jpeg, &row, 1);
+        for (int x = 0; x < image.width; ++x) to_rgb(samples + x * components, components, to + 3 * x);
+    }
+    return true;
+}
+
 struct Destroyer {
     jpeg_decompress_struct& jpeg;
     ~Destroyer() { jpeg_destroy_decompress(&jpeg); }
 };
+
+[[noreturn]] void fail(const Decoder& decoder) { throw Failure(Exit::input, std::string("JPEG: ") + decoder.message); }
 
 }  // namespace
 
 Image decode_jpeg(const std::vector<unsigned char>& bytes) {
     Decoder decoder{};
     const Destroyer destroyer{decoder.jpeg};
-    if (!open(decoder, bytes)) throw Failure(Exit::input, std::string("JPEG: ") + decoder.message);
+    if (!open(decoder, bytes)) fail(decoder);
     check_size(decoder.jpeg.image_width, decoder.jpeg.image_height);
-    const int components = decoder.jpeg.num_components == 4 || decoder.jpeg.num_components == 1 ? decoder.jpeg.num_components : 3;
+    const int stored = decoder.jpeg.num_components;
+    const int components = stored == 4 || stored == 1 ? stored : 3;
     Image image(static_cast<int>(decoder.jpeg.image_width), static_cast<int>(decoder.jpeg.image_height));
-    const std::size_t stride = static_cast<std::size_t>(image.width) * static_cast<std::size_t>(components);
-    std::vector<unsigned char> samples(stride * static_cast<std::size_t>(image.height));
-    if (!read_samples(decoder, samples.data(), stride)) throw Failure(Exit::input, std::string("JPEG: ") + decoder.message);
-    for (std::size_t i = 0; i < image.pixels.size() / 3; ++i)
-        to_rgb(samples.data() + i * static_cast<std::size_t>(components), components, image.pixels.data() + 3 * i);
+    std::vector<unsigned char> samples(static_cast<std::size_t>(image.width) * static_cast<std::size_t>(components));
+    if (!read_rows(decoder, samples.data(), components, image)) fail(decoder);
     return upright(image, orientation_of(decoder.jpeg));
 }
 

@@ -1,5 +1,6 @@
 #include "lines.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,6 +18,14 @@ namespace {
 }
 
 }  // namespace
+
+void claim_streams() {
+    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (::fcntl(stream, F_GETFD) >= 0) continue;
+        if (stream == STDOUT_FILENO) fail();
+        if (::open("/dev/null", O_RDWR) < 0) fail();
+    }
+}
 
 void write_line(const std::string& line) {
     static std::mutex mutex;

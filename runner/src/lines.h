@@ -4,6 +4,10 @@
 
 namespace nnrun {
 
+// A standard stream that is closed would lend its number to the next file that is opened.
+// Call it first.
+void claim_streams();
+
 // Writes one line to stdout at once. Output that nobody can read is a Failure with
 // Exit::output, never a silent success. Safe to call from two threads.
 void write_line(const std::string& line);

@@ -1,5 +1,5 @@
 #include <cstdio>
-#include <exception>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -57,11 +57,12 @@ int dispatch(const std::vector<std::string>& line) {
 
 int guarded(const std::vector<std::string>& line) {
     try {
+        claim_streams();
         const int code = dispatch(line);
         close_output();
         return code;
     } catch (const Failure& failure) {
-        std::fprintf(stderr, "nnrun: %s\n", failure.what());
+        std::fprintf(stderr, "nnrun: %s\n", printable(failure.what()).c_str());
         return static_cast<int>(failure.code);
     } catch (const std::bad_alloc&) {
         std::fprintf(stderr, "nnrun: not enough memory; use a smaller model or input\n");

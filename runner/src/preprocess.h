@@ -21,6 +21,8 @@ struct Preprocess {
     std::vector<float> norm{1, 1, 1};
 
     ncnn::Mat operator()(const Image& image) const;
+    // Of the net's input, where it is the same for every picture; else empty.
+    std::vector<int> shape() const { return crop.empty() ? crop : std::vector<int>{3, crop[0], crop[1]}; }
     json::Object json() const;
 };
 

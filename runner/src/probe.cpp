@@ -5,6 +5,8 @@
 #include "expect.h"
 #include "failure.h"
 #include "quiet.h"
+#include "rehearsal.h"
+#include "splitmix.h"
 
 namespace nnrun {
 namespace {
@@ -33,18 +35,28 @@ void step(const Model& model, const GraphLayer& layer, ncnn::Extractor& extracto
 
 }  // namespace
 
-void probe(const Model& model, const ncnn::Mat& input, const std::string& advice) {
+void probe(const Model& model, const Shape& shape, const std::string& advice) {
     const Quiet quiet;
-    const Shape fed = shape_of(input);
-    std::map<std::string, Shape> known{{model.input().name, fed}};
+    ncnn::Mat input = make_mat(shape);
+    if (input.empty()) throw Failure(Exit::input, "no memory for an input of " + shown(shape) + "; use a smaller one");
+    fill_splitmix(input, 1);
+    std::map<std::string, Shape> known{{model.input().name, shape}};
     ncnn::Extractor extractor = model.net().create_extractor();
     extractor.input(model.input().index, input);
     try {
         for (const GraphLayer& layer : model.graph().layers())
             if (layer.type != "Input") step(model, layer, extractor, known);
     } catch (const Failure& failure) {
-        throw Failure(failure.code, "the net cannot take the shape " + shown(fed) + ": " + failure.what() + "; " + advice);
+        throw Failure(failure.code, "the net cannot take the shape " + shown(shape) + ": " + failure.what() + "; " + advice);
     }
+}
+
+void rehearse_model(const Request& request, const Shape& shape, const std::string& advice) {
+    rehearse(request.param, [&] {
+        const Quiet quiet;
+        const Model model(request);
+        if (!shape.empty()) probe(model, shape, advice);
+    });
 }
 
 }  // namespace nnrun

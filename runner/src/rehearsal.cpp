@@ -1,7 +1,5 @@
 #include "rehearsal.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -13,98 +11,82 @@
 #include <new>
 
 #include "failure.h"
-#include "text.h"
 
 namespace nnrun {
 namespace {
 
-// A file that lives in memory: unlike a pipe it never blocks a child that prints a lot.
-class Notes {
-public:
-    explicit Notes(const char* name) : descriptor_(::memfd_create(name, MFD_CLOEXEC)) {
-        if (descriptor_ < 0) throw Failure(Exit::model, std::string("cannot rehearse the net: ") + std::strerror(errno));
+void send(int pipe, const std::string& text) {
+    for (std::size_t done = 0; done < text.size();) {
+        const ssize_t wrote = ::write(pipe, text.data() + done, text.size() - done);
+        if (wrote <= 0) return;
+        done += static_cast<std::size_t>(wrote);
     }
-    ~Notes() { ::close(descriptor_); }
-    Notes(const Notes&) = delete;
-    Notes& operator=(const Notes&) = delete;
+}
 
-    int descriptor() const { return descriptor_; }
-
-    void replace(const std::string& text) const {
-        if (::ftruncate(descriptor_, 0) != 0 ||
-            ::pwrite(descriptor_, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
-            ::_exit(1);
+std::string receive(int pipe) {
+    std::string text;
+    char buffer[1024];
+    for (ssize_t got = 1; got > 0 || (got < 0 && errno == EINTR);) {
+        got = ::read(pipe, buffer, sizeof buffer);
+        if (got > 0) text.append(buffer, static_cast<std::size_t>(got));
     }
+    return text;
+}
 
-    std::string read() const {
-        std::string text;
-        char buffer[4096];
-        ssize_t got = 0;
-        while ((got = ::pread(descriptor_, buffer, sizeof buffer, static_cast<off_t>(text.size()))) > 0)
-            text.append(buffer, static_cast<std::size_t>(got));
-        return text;
-    }
-
-private:
-    int descriptor_;
-};
-
-constexpr char crash_mark = '?';
-
-[[noreturn]] void act_and_exit(const std::function<void(const Phase&)>& act, const Notes& verdict, const Notes& noise,
-                               pid_t parent) {
+// A crash leaves no core file behind, and the child does not outlive its parent.
+void prepare_to_crash(pid_t parent) {
+    const rlimit none{0, 0};
+    ::setrlimit(RLIMIT_CORE, &none);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(1);
-    const rlimit no_core{0, 0};
-    ::setrlimit(RLIMIT_CORE, &no_core);
-    ::dup2(noise.descriptor(), STDERR_FILENO);
+}
+
+[[noreturn]] void play(const std::function<void()>& act, int pipe) {
+    int code = 0;
     try {
-        act([&](const std::string& phase) { verdict.replace(crash_mark + phase); });
-        verdict.replace("");
+        act();
     } catch (const Failure& failure) {
-        verdict.replace(std::to_string(static_cast<int>(failure.code)) + failure.what());
+        send(pipe, failure.what());
+        code = static_cast<int>(failure.code);
     } catch (const std::bad_alloc&) {
-        verdict.replace("3not enough memory for the net");
+        send(pipe, "not enough memory for the net; use a smaller model or input");
+        code = static_cast<int>(Exit::model);
     }
-    ::_exit(0);
+    ::_exit(code);
 }
 
-std::string last_line(const std::string& text) {
-    std::string last;
-    for (const std::string& line : split(text, '\n'))
-        if (!line.empty()) last = line;
-    return last.substr(0, 200);
+int wait_for(pid_t child) {
+    int status = 0;
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    return status;
 }
 
-std::string ending(int status) {
-    if (!WIFSIGNALED(status)) return "ended early";
-    const int signal_number = WTERMSIG(status);
-    if (signal_number == SIGKILL) return "was killed, most likely for want of memory,";
-    return "crashes (signal " + std::to_string(signal_number) + ")";
-}
-
-void judge(const std::string& verdict, const std::string& noise, int status) {
-    if (verdict.empty() && status == 0) return;
-    const std::string evidence = noise.empty() ? "" : " [ncnn: " + last_line(noise) + "]";
-    if (verdict.empty() || verdict[0] == crash_mark)
-        throw Failure(Exit::model, "ncnn " + ending(status) + " while " + verdict.substr(verdict.empty() ? 0 : 1) +
-                                       "; check that .param, .bin and shape belong together" + evidence);
-    throw Failure(static_cast<Exit>(verdict[0] - '0'), verdict.substr(1) + evidence);
+void judge(const std::string& what, const std::string& line, int status) {
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
+    if (WIFEXITED(status) && !line.empty()) throw Failure(static_cast<Exit>(WEXITSTATUS(status)), line);
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+        throw Failure(Exit::model, what + ": ncnn was killed, most likely for want of memory; use a smaller model or input");
+    const std::string signal = WIFSIGNALED(status) ? " (" + std::string(::strsignal(WTERMSIG(status))) + ")" : "";
+    throw Failure(Exit::model, what + ": ncnn crashes on this net" + signal + "; check that its files and the shape belong together");
 }
 
 }  // namespace
 
-void rehearse(const std::function<void(const Phase&)>& act) {
-    const Notes verdict("verdict"), noise("noise");
-    verdict.replace(std::string(1, crash_mark) + "starting");
+void rehearse(const std::string& what, const std::function<void()>& act) {
+    int pipe[2];
+    if (::pipe(pipe) != 0) throw Failure(Exit::model, what + ": no pipe: " + std::strerror(errno));
     const pid_t parent = ::getpid();
     const pid_t child = ::fork();
-    if (child < 0) throw Failure(Exit::model, std::string("cannot rehearse the net: ") + std::strerror(errno));
-    if (child == 0) act_and_exit(act, verdict, noise, parent);
-    int status = 0;
-    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    if (child < 0) throw Failure(Exit::model, what + ": no child process: " + std::strerror(errno) + "; free some memory");
+    if (child == 0) {
+        prepare_to_crash(parent);
+        play(act, pipe[1]);
     }
-    judge(verdict.read(), noise.read(), status);
+    ::close(pipe[1]);
+    const std::string line = receive(pipe[0]);
+    ::close(pipe[0]);
+    judge(what, line, wait_for(child));
 }
 
 }  // namespace nnrun

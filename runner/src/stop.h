@@ -1,10 +1,21 @@
 #pragma once
 
+#include <functional>
+
 namespace nnrun {
 
-// SIGINT and SIGTERM ask for a stop between two inferences; SIGPIPE becomes a failed write.
+// From now on SIGINT and SIGTERM end the program at once, even in the middle of an
+// inference, with exit code 128 + the signal. SIGPIPE becomes a failed write.
 void watch_signals();
-// The signal that asked for a stop, or 0.
-int stop_signal();
+
+// While it lives, the last words are spoken before a signal ends the program. They run on
+// another thread than the work.
+class LastWords {
+public:
+    explicit LastWords(std::function<void()> speak);
+    ~LastWords();
+    LastWords(const LastWords&) = delete;
+    LastWords& operator=(const LastWords&) = delete;
+};
 
 }  // namespace nnrun
