@@ -160,13 +160,37 @@ def connect(login: Login) -> Iterator[Session]:
     connection = _connection(login)
     try:
         with _translated(name):
-            connection.open()
+            _open(connection)
             transport = connection.transport
             transport.set_keepalive(15)
             transport.channel_timeout = CONNECT_LIMIT_S
         yield Session(connection, name)
     finally:
         connection.close()
+
+
+def _open(connection: Connection) -> None:
+    """Connect; what fails after authentication began is a rejected key.
+
+    Paramiko tries a key as each type there is and may raise what the last attempt to read it said.
+    """
+    import paramiko
+
+    try:
+        connection.open()
+    except paramiko.BadHostKeyException:
+        raise
+    except paramiko.SSHException as error:
+        transport = connection.client.get_transport()
+        began = transport is not None and transport.auth_handler is not None
+        if began or "authentication methods" in str(error):
+            raise paramiko.AuthenticationException(_reason(error)) from None
+        raise
+
+
+def _reason(error: Exception) -> str:
+    misread = "encountered" in str(error)
+    return "none of the keys was accepted" if misread else str(error)
 
 
 def _connection(login: Login) -> Connection:
@@ -197,17 +221,31 @@ def pinned_hosts() -> Path:
 
 def _check_host_keys(client: Any, login: Login) -> None:
     """Fabric would accept any key; accept a known one, pin a first one, refuse a changed one."""
-    import paramiko
-
     if login.known_hosts:
         client.load_host_keys(str(login.known_hosts))
-        client.set_missing_host_key_policy(paramiko.RejectPolicy())
+        client.set_missing_host_key_policy(_refuse_unknown())
         return
     client.load_system_host_keys()
     pinned_hosts().parent.mkdir(parents=True, exist_ok=True)
     pinned_hosts().touch(mode=0o600)
     client.load_host_keys(str(pinned_hosts()))
     client.set_missing_host_key_policy(_pin_on_first_contact())
+
+
+def _refuse_unknown() -> Any:
+    import paramiko
+
+    class RefuseUnknown(paramiko.MissingHostKeyPolicy):
+        """Where we gave the board its key, no other will do."""
+
+        def missing_host_key(self, _client: Any, hostname: str, key: Any) -> None:
+            raise HostKeyChanged(
+                f"{hostname} shows a host key that is not the one it was given",
+                evidence=f"shown {fingerprint(key.asbytes())}",
+                remedy="stop it and start it again: invoke board.down, invoke board.up",
+            )
+
+    return RefuseUnknown()
 
 
 def _pin_on_first_contact() -> Any:

@@ -1,0 +1,74 @@
+"""What integration tests share: real builds, conversions and boards, made once a session."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from piyard import build, convert, emulator
+from piyard.build import Build
+from piyard.convert import Conversion
+from piyard.emulator import EmulatedBoard
+from tests.sshd import Sshd, running
+
+ROOT = Path(__file__).resolve().parents[2]
+
+Invoke = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def sshd(tmp_path: Path) -> Iterator[Sshd]:
+    """A real SSH server of this machine's architecture."""
+    with running(tmp_path / "sshd") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rpi5_build() -> Build:
+    """The full cross build, in the checkout's own artifacts."""
+    return build.build("rpi5")
+
+
+@pytest.fixture(scope="session")
+def squeezenet() -> Conversion:
+    """A small model with seeded random weights."""
+    return convert.convert("squeezenet1_1", random_weights=True)
+
+
+@pytest.fixture(scope="session")
+def real_squeezenet(assets: Path) -> Conversion:
+    """The same model with weights that know ImageNet."""
+    before = os.environ.get("PIYARD_MIRROR")
+    os.environ["PIYARD_MIRROR"] = str(assets)
+    try:
+        return convert.convert("squeezenet1_1")
+    finally:
+        if before is None:
+            del os.environ["PIYARD_MIRROR"]
+
+
+@pytest.fixture(scope="session")
+def emulated_rpi5() -> EmulatedBoard:
+    """The emulated Pi 5; it stays up for whoever comes next."""
+    return emulator.up("rpi5")
+
+
+@pytest.fixture
+def invoke() -> Invoke:
+    """Run an Invoke task as a user does."""
+
+    def run(*argv: str, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "invoke", "--search-root", str(ROOT), *argv],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | env,
+        )
+
+    return run

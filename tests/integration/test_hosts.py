@@ -1,0 +1,217 @@
+"""Hosts that are not what they should be, over real SSH handshakes on loopback."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from piyard import board, deploy, facts, ssh, store
+from piyard.address import Address
+from piyard.errors import (
+    BoardCommandFailed,
+    HostKeyChanged,
+    HostUnreachable,
+    KeyRejected,
+    NoSuchHost,
+    PiyardError,
+    WrongBoard,
+    WrongInput,
+)
+from piyard.ssh import Login
+from tests.sshd import USER, Sshd, new_key
+
+HERE = platform.machine()
+
+
+def test_runs_commands_and_keeps_their_streams_apart(sshd: Sshd) -> None:
+    with ssh.connect(sshd.login) as session:
+        outcome = session.run(["sh", "-c", "echo out; echo err >&2; exit 3"], check=False)
+    assert (outcome.code, outcome.out, outcome.err) == (3, "out\n", "err\n")
+
+
+def test_hostile_arguments_arrive_as_they_are(sshd: Sshd) -> None:
+    nasty = ["$(touch pwned)", "; touch pwned", "a b", "it's", "`id`", "two\nlines", "*", "ü"]
+    with ssh.connect(sshd.login) as session:
+        outcome = session.run(["printf", "%s\\0", *nasty])
+    assert outcome.out.split("\0")[:-1] == nasty
+    assert not (sshd.home / "pwned").exists()
+
+
+def test_a_command_out_of_time_is_dead_on_the_board(sshd: Sshd) -> None:
+    script = "echo $$ > pid; exec sleep 60"
+    with (
+        ssh.connect(sshd.login) as session,
+        pytest.raises(BoardCommandFailed, match="ended after 1 s"),
+    ):
+        session.run(["sh", "-c", script], limit_s=1)
+    pid = int((sshd.home / "pid").read_text())
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_files_go_there_and_back(sshd: Sshd, tmp_path: Path) -> None:
+    content = os.urandom(300_000)
+    (tmp_path / "local").write_bytes(content)
+    seen: list[int] = []
+    with ssh.connect(sshd.login) as session:
+        session.put(tmp_path / "local", "there", lambda sent, _total: seen.append(sent))
+        session.get("there", tmp_path / "back")
+        assert session.list(".") == ["there"]
+    assert (tmp_path / "back").read_bytes() == content
+    assert seen[-1] == len(content)
+
+
+def test_a_release_is_deployed_over_ssh_and_again_for_nothing(
+    sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path / "artifacts"))
+
+    def fill(folder: Path) -> dict[str, str]:
+        (folder / "nnrun").write_bytes(b"#!/bin/sh\necho runs\n")
+        (folder / "model").write_bytes(os.urandom(100_000))
+        return {}
+
+    made, _ = store.get_or_make("things", "a", fill)
+    release = deploy.release_of((made, ["nnrun", "model"]))
+    with ssh.connect(sshd.login) as session:
+        first = deploy.deploy(session, release)
+        second = deploy.deploy(session, release)
+        said = session.run([f"{deploy.HOME}/current/nnrun"]).out
+    assert (first.sent, first.saved) == (100_020, 0)
+    assert (second.sent, second.saved) == (0, 100_020)
+    assert said == "runs\n"
+
+
+def test_facts_of_this_machine(sshd: Sshd) -> None:
+    with ssh.connect(sshd.login) as session:
+        told = facts.read(session)
+    assert told.machine == HERE
+    assert told.page_size == os.sysconf("SC_PAGESIZE")
+    assert told.memory_kb
+    assert told.memory_kb > 100_000
+    assert told.free_disk_kb is not None
+
+
+@pytest.mark.skipif(HERE == "aarch64", reason="this machine could be a board")
+def test_a_board_that_is_not_aarch64_is_refused(
+    sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(board, "_login", lambda _host: sshd.login)
+    for target_name in ("", "rpi5"):
+        with (
+            pytest.raises(WrongBoard, match=f"is {HERE}") as caught,
+            board.open_board("pi5", target_name),
+        ):
+            raise AssertionError("opened")
+        assert caught.value.code == 11
+
+
+def test_a_board_nobody_knows_needs_its_target_named(
+    sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = facts.Facts(machine="aarch64", model="Orange Pi 5")
+    monkeypatch.setattr(board, "_login", lambda _host: sshd.login)
+    monkeypatch.setattr(facts, "read", lambda _session: told)
+    with (
+        pytest.raises(WrongInput, match="'Orange Pi 5', which no target lists"),
+        board.open_board("opi"),
+    ):
+        raise AssertionError("opened")
+    with board.open_board("opi", "rpi5") as (found, _session, _facts):
+        assert found.hardware == "Raspberry Pi 5"
+
+
+def connecting(login: Login) -> type[PiyardError]:
+    """The error that stands in the way of a login."""
+    with pytest.raises(PiyardError) as caught, ssh.connect(login):
+        raise AssertionError("connected")
+    assert len(caught.value.what.splitlines()) == 1
+    assert caught.value.remedy
+    return type(caught.value)
+
+
+def test_a_wrong_key(sshd: Sshd, tmp_path: Path) -> None:
+    new_key(tmp_path / "other")
+    login = Login(
+        address=sshd.login.address, key=tmp_path / "other", known_hosts=sshd.known_hosts
+    )
+    assert connecting(login) is KeyRejected
+
+
+def test_a_changed_host_key(sshd: Sshd, tmp_path: Path) -> None:
+    sshd.know(new_key(tmp_path / "former"))
+    assert connecting(sshd.login) is HostKeyChanged
+
+
+def test_an_unknown_host_key_is_refused_where_only_given_ones_count(sshd: Sshd) -> None:
+    sshd.known_hosts.write_text("")
+    assert connecting(sshd.login) is HostKeyChanged
+
+
+def test_a_first_contact_is_pinned_and_held_to(
+    sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    login = Login(address=sshd.login.address, key=sshd.client_key_file)
+    with ssh.connect(login) as session:
+        assert session.run(["echo", "hi"]).out == "hi\n"
+    assert f"[127.0.0.1]:{sshd.port}" in ssh.pinned_hosts().read_text()
+    sshd.host_key = new_key(tmp_path / "reflashed")
+    assert connecting(login) is HostKeyChanged
+
+
+def test_a_wrong_user(sshd: Sshd) -> None:
+    address = Address(host="127.0.0.1", user="root", port=sshd.port)
+    login = Login(address=address, key=sshd.client_key_file, known_hosts=sshd.known_hosts)
+    assert USER != "root"
+    assert connecting(login) is KeyRejected
+
+
+def test_no_such_host(sshd: Sshd) -> None:
+    address = Address(host="no-such-board.invalid", user="pi")
+    assert connecting(Login(address=address)) is NoSuchHost
+
+
+@contextmanager
+def hung() -> Iterator[int]:
+    """Accepts TCP and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_a_hung_board_is_given_up_within_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ssh, "CONNECT_LIMIT_S", 2)
+    with hung() as port:
+        login = Login(address=Address(host="127.0.0.1", user="pi", port=port))
+        start = time.monotonic()
+        assert connecting(login) is HostUnreachable
+    assert time.monotonic() - start < 30  # noqa: PLR2004
+
+
+def test_a_user_sees_one_line_and_the_exit_code(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    done = subprocess.run(
+        [sys.executable, "-m", "invoke", "bench", "--host", f"pi@127.0.0.1:{port}"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"XDG_DATA_HOME": str(tmp_path), "PIYARD_ARTIFACTS": str(tmp_path)},
+    )
+    assert done.returncode == 8
+    assert done.stderr.startswith(f"piyard: pi@127.0.0.1:{port} does not answer over SSH")
+    assert "→" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
