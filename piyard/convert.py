@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHELF = "conversions"
-FORMAT = 1
+FORMAT = 2
 """Raise it when the code here makes other files from the same inputs."""
 ROUTE = "torch.jit.trace + pnnx fp16=0"
 TOOLS = ("torch", "torchvision", "pnnx", "ncnn")
@@ -89,9 +89,7 @@ def convert(model_name: str, *, random_weights: bool = False) -> Conversion:
     return Conversion(name=model_name, key=key, folder=folder, manifest=manifest, made=made)
 
 
-def reference_logits(
-    conversion: Conversion, pictures: Sequence[Path]
-) -> NDArray[np.float32]:
+def reference_logits(conversion: Conversion, pictures: Sequence[Path]) -> NDArray[np.float32]:
     """torch's first output for each picture, shape (pictures, classes)."""
     import numpy as np
 

@@ -73,7 +73,7 @@ def folder() -> Path:
 def _check(sha256: str, name: str) -> None:
     if not _DIGEST.fullmatch(sha256):
         raise ValueError(f"not a sha256, nor its first 8 or more digits: {sha256!r}")
-    if not name or Path(name).name != name:
+    if name in {"", "..", "."} or Path(name).name != name:
         raise ValueError(f"not a plain file name: {name!r}")
 
 
@@ -99,7 +99,7 @@ def _download(url: str, sha256: str, name: str) -> Path:
                 time.sleep(BACK_OFF_S * 2 ** (attempt - 1))
             try:
                 resumed = _receive(url, part, step)
-                return _keep(part, url, sha256, name, resumed)
+                return _keep(part, url, sha256, name, resumed=resumed)
             except _Again as error:
                 reason = str(error)
                 step.update(0, None, f"{reason}; attempt {attempt + 1} of {TRIES}")
@@ -162,7 +162,7 @@ def _need_room(part: Path, need: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def _keep(part: Path, url: str, sha256: str, name: str, resumed: bool) -> Path:
+def _keep(part: Path, url: str, sha256: str, name: str, *, resumed: bool) -> Path:
     got = digest.of_file(part)
     if not got.startswith(sha256):
         part.unlink()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -38,7 +38,7 @@ def lower(network: torch.nn.Module, shape: Sequence[int], at: Path, *, half: boo
     Raises ``ConversionFailed`` when pnnx fails, hangs, or leaves what ncnn does not know.
     """
     _trace(network, shape, at / f"{STEM}.pt")
-    _run_pnnx(shape, at, half)
+    _run_pnnx(shape, at, half=half)
     for path in at.iterdir():
         if path.name not in KEPT:
             path.unlink()
@@ -48,11 +48,14 @@ def lower(network: torch.nn.Module, shape: Sequence[int], at: Path, *, half: boo
 def _trace(network: torch.nn.Module, shape: Sequence[int], to: Path) -> None:
     import torch
 
-    # The trace is checked by the proof, on better inputs than the traced one.
-    torch.jit.trace(network, torch.zeros(1, *shape), check_trace=False).save(str(to))
+    trace: Any = torch.jit.trace
+    with warnings.catch_warnings():
+        # pnnx reads TorchScript, whatever torch thinks of its age; the proof checks the trace.
+        warnings.simplefilter("ignore")
+        trace(network, torch.zeros(1, *shape), check_trace=False).save(str(to))
 
 
-def _run_pnnx(shape: Sequence[int], at: Path, half: bool) -> None:
+def _run_pnnx(shape: Sequence[int], at: Path, *, half: bool) -> None:
     size = ",".join(str(side) for side in (1, *shape))
     argv = [_program(), f"{STEM}.pt", f"inputshape=[{size}]", f"fp16={int(half)}"]
     with (at / LOG).open("wb") as log:
@@ -75,7 +78,7 @@ def _run_pnnx(shape: Sequence[int], at: Path, half: bool) -> None:
 def _program() -> str:
     import pnnx
 
-    return os.fspath(pnnx.EXEC_PATH)
+    return str(pnnx.EXEC_PATH)
 
 
 def _failed(what: str, at: Path) -> ConversionFailed:

@@ -39,6 +39,11 @@ class Weights(Config):
             raise ValueError("give one of `sha256` and `sha256_prefix`")
 
     @property
+    def name(self) -> str:
+        """What the file is called in the cache."""
+        return self.url.rpartition("/")[2] or f"{self.digest[:8]}.pth"
+
+    @property
     def digest(self) -> str:
         """The sha256, or what is known of it."""
         return self.sha256 or self.sha256_prefix

@@ -74,6 +74,7 @@ def _normalised(pixels: NDArray[np.uint8], how: Preprocess) -> NDArray[np.float3
     """
     import numpy as np
 
-    mean, norm = np.float32(how.mean), np.float32(how.norm)
+    mean, norm = (np.asarray(figures, np.float32) for figures in (how.mean, how.norm))
     bias = (-mean * norm).astype(np.float64)
-    return (pixels.astype(np.float64) * norm.astype(np.float64) + bias).astype(np.float32)
+    exact: NDArray[np.float64] = pixels.astype(np.float64) * norm.astype(np.float64) + bias
+    return exact.astype(np.float32)

@@ -1,4 +1,4 @@
-"""Does the converted net compute what torch computes?
+"""Proof that the converted net computes what torch computes.
 
 Compared are outputs on pictures, on noise and on a tensor whose memory is not contiguous, with
 ncnn in fp32 and with fp16 storage imitated (see infer.py).
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from piyard import infer, mirror, preprocess, stimulus
+from piyard.compare import Difference, compare_outputs
 from piyard.errors import ConversionFailed
 from piyard.model import Model
 
@@ -33,57 +34,19 @@ COMPUTED = {
 }
 
 
-class Agreement(msgspec.Struct, frozen=True, kw_only=True):
-    """How alike two outputs are."""
-
-    cosine: float
-    """Of the angle between them; 0 when one of them is not finite."""
-    max_abs: float | None
-    """Largest difference of an element; None when one is not finite."""
-    same_top: bool
-    """Whether the largest element is at the same place."""
-
-
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """The worst agreement of an output over the inputs of a kind."""
 
     count: int
     cosine: float
     max_abs: float | None
+    """Largest difference of an element; None when one is not finite."""
     same_top: int
     """Inputs on which the largest element is at the same place."""
 
 
 Proved = dict[str, dict[str, dict[str, Figures]]]
 """Precision → kind of input → output → figures."""
-
-
-def compare_outputs(reference: Array, got: Array) -> Agreement:
-    """``got`` against ``reference``, element by element; shapes may differ in form, not in size.
-
-    Raises ``ValueError`` for another number of elements.
-    """
-    import numpy as np
-
-    a, b = (np.asarray(x, dtype=np.float64).ravel() for x in (reference, got))
-    if a.size != b.size or not a.size:
-        raise ValueError(f"{b.size} values cannot be compared with {a.size}")
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        return Agreement(cosine=0.0, max_abs=None, same_top=False)
-    return Agreement(
-        cosine=_cosine(a, b),
-        max_abs=float(np.abs(a - b).max()),
-        same_top=bool(a.argmax() == b.argmax()),
-    )
-
-
-def _cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    import numpy as np
-
-    norms = float(np.linalg.norm(a) * np.linalg.norm(b))
-    if norms == 0.0:
-        return float(not a.any() and not b.any())
-    return float(np.clip(a @ b / norms, -1.0, 1.0))
 
 
 def real_pictures(count: int = COUNT) -> list[Path]:
@@ -154,20 +117,20 @@ def _figures(
     return figures
 
 
-def _pairs(got: dict[str, Array], want: list[Array]) -> dict[str, Agreement]:
+def _pairs(got: dict[str, Array], want: list[Array]) -> dict[str, Difference]:
     if len(got) != len(want):
         raise ConversionFailed(f"ncnn has {len(got)} outputs, torch {len(want)}")
     named = zip(got.items(), want, strict=True)
     return {name: compare_outputs(reference, output) for (name, output), reference in named}
 
 
-def _worst(all_: list[Agreement]) -> Figures:
-    largest = [one.max_abs for one in all_ if one.max_abs is not None]
+def _worst(differences: list[Difference]) -> Figures:
+    finite = all(one.finite for one in differences)
     return Figures(
-        count=len(all_),
-        cosine=min(one.cosine for one in all_),
-        max_abs=max(largest) if len(largest) == len(all_) else None,
-        same_top=sum(one.same_top for one in all_),
+        count=len(differences),
+        cosine=min(one.cosine for one in differences),
+        max_abs=max(one.max_abs for one in differences) if finite else None,
+        same_top=sum(one.same_top for one in differences),
     )
 
 

@@ -30,7 +30,8 @@ def tensor(shape: Sequence[int], seed: int = SEED) -> NDArray[np.float32]:
 
     z = splitmix64(prod(shape), seed) >> np.uint64(40)
     unit = z.astype(np.float32) * np.float32(2.0**-24)
-    return (unit * np.float32(2) - np.float32(1)).reshape(shape)
+    values: NDArray[np.float32] = unit * np.float32(2) - np.float32(1)
+    return values.reshape(shape)
 
 
 def splitmix64(count: int, seed: int) -> NDArray[np.uint64]:

@@ -13,13 +13,11 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-THREADS = 2
-"""For torch and ncnn on the desktop: the same number everywhere gives the same sums."""
+THREADS = 1
+"""Of torch and of ncnn on the desktop. The nets are small: on a busy machine OpenMP's waiting
+threads cost more than they bring, and one thread adds in the same order everywhere."""
 
-_UNDECLARED = {
-    name: f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-    for name in ("nms", "qnms")
-}
+UNDECLARED = ("nms", "qnms")
 
 
 @cache
@@ -30,22 +28,20 @@ def torchvision_models() -> Any:
     except RuntimeError as error:
         if "torchvision::" not in str(error):
             raise
-    _declare()
+    _declarations()
     return importlib.import_module("torchvision.models")
 
 
-def _declare() -> None:
+@cache  # what a Library declares goes when it does
+def _declarations() -> Any:
     import torch
 
-    # Module level: the declarations live as long as this object.
-    global _library
-    _library = torch.library.Library("torchvision", "FRAGMENT")
-    for name, signature in _UNDECLARED.items():
+    described: Any = torch.library
+    library = described.Library("torchvision", "FRAGMENT")
+    for name in UNDECLARED:
         if not hasattr(torch.ops.torchvision, name):
-            _library.define(signature)
-
-
-_library: Any = None
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return library
 
 
 @contextmanager

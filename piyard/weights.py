@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SEED = 20260101
 """Of random weights."""
+BATCH = 4
+"""Inputs that random weights are fitted to."""
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,16 +76,12 @@ def fill(network: torch.nn.Module, chosen: Chosen) -> None:
 
 def _fetch(file: Weights) -> Path:
     try:
-        if not file.url and not (found := download.find(file.digest)):
-            raise DownloadFailed(f"'{file.source}' has no public address")
-        return found if not file.url and found else download.fetch(
-            file.url, sha256=file.digest, name=file.url.rpartition("/")[2]
-        )
+        return download.fetch(file.url, sha256=file.digest, name=file.name)
     except DownloadFailed as error:
         raise DownloadFailed(
-            error.what,
-            evidence=error.evidence,
-            remedy=f"name a folder that holds the weights (sha256 {file.digest}…) in "
+            error.what if file.url else f"'{file.source}' has no public address",
+            evidence=error.evidence if file.url else "",
+            remedy=f"name a folder that holds the weights (sha256 {file.digest}) in "
             f"{mirror.VARIABLE}, or use --random-weights: the right speed, meaningless answers",
         ) from None
 
@@ -93,7 +91,7 @@ def _read(path: Path) -> Any:
 
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises whatever the bytes provoke
+    except Exception as error:  # noqa: BLE001  # whatever the bytes provoke
         raise ConversionFailed(
             f"{path.name} is no file of weights that is safe to load",
             evidence=str(error)[:600],
@@ -102,11 +100,11 @@ def _read(path: Path) -> Any:
 
 
 def randomise(network: torch.nn.Module, seed: int) -> None:
-    """Seeded weights under which every layer's output has mean 0 and deviation 1 per channel.
+    """Seeded weights under which each channel of each layer has mean 0 and deviation 1.
 
-    torchvision's own initial weights fade to 1e-15 in some nets; one pass over a few pictures sets
+    torchvision's own initial weights let some nets fade to 1e-15. One pass over a few inputs sets
     each normalisation (and each bias) to what it meets, as in Mishkin and Matas 2015, "All you
-    need is a good init".
+    need is a good init". Call it without gradients.
     """
     import torch
 
@@ -116,41 +114,44 @@ def randomise(network: torch.nn.Module, seed: int) -> None:
         if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear)):
             torch.nn.init.kaiming_normal_(module.weight, generator=generator)
             if module.bias is not None:
-                torch.nn.init.zeros_(module.bias)
                 hooks.append(module.register_forward_hook(_centre))
         elif isinstance(module, torch.nn.BatchNorm2d):
             hooks.append(module.register_forward_hook(_normalise))
-    network(_batch())
+    # Sums differ in their last bit from CPU to CPU; rounded back to float32 they do not.
+    network.double()(_batch().double())
+    network.float()
     for hook in hooks:
         hook.remove()
 
 
 def _batch() -> torch.Tensor:
+    """Noise with large and small patterns."""
     import torch
 
     from piyard import stimulus
 
-    seeds = range(2, 10)
-    coarse = torch.stack([torch.from_numpy(stimulus.tensor((3, 8, 8), seed)) for seed in seeds])
-    fine = torch.stack([torch.from_numpy(stimulus.tensor((3, 224, 224), seed)) for seed in seeds])
-    return 2 * torch.nn.functional.interpolate(coarse, size=(224, 224), mode="bilinear") + fine
+    coarse, fine = (torch.from_numpy(stimulus.tensor((BATCH, 3, s, s), 2)) for s in (8, 224))
+    grown = torch.nn.functional.interpolate(coarse, size=(224, 224), mode="bilinear")
+    return 2 * grown + fine
 
 
-def _centre(module: Any, _: Any, output: torch.Tensor) -> torch.Tensor:
+def _centre(module: Any, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
     """Fold the normalisation of this output into weight and bias."""
-    mean, deviation = _moments(output)
+    unbiased = output - module.bias.reshape(-1, *[1] * (output.dim() - 2))
+    mean, deviation = _moments(unbiased)
     module.weight /= deviation.reshape(-1, *[1] * (module.weight.dim() - 1))
     module.bias.copy_(-mean / deviation)
-    shape = (1, -1, *[1] * (output.dim() - 2))
-    return (output - mean.reshape(shape)) / deviation.reshape(shape)
+    normal: torch.Tensor = module.forward(inputs[0])
+    return normal
 
 
 def _normalise(module: Any, inputs: tuple[torch.Tensor, ...], _: Any) -> torch.Tensor:
+    """Set what the normalisation takes for mean and variance."""
     mean, deviation = _moments(inputs[0])
     module.running_mean.copy_(mean)
     module.running_var.copy_(deviation**2)
-    output: torch.Tensor = module.forward(inputs[0])
-    return output
+    normal: torch.Tensor = module.forward(inputs[0])
+    return normal
 
 
 def _moments(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -159,4 +160,4 @@ def _moments(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
     channels = values.transpose(0, 1).flatten(1)
     deviation = channels.std(dim=1)
-    return channels.mean(dim=1), torch.where(deviation > 1e-6, deviation, torch.ones(()))
+    return channels.mean(dim=1), torch.where(deviation > 1e-6, deviation, 1.0)
