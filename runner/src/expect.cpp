@@ -99,6 +99,18 @@ std::string same_shapes(const std::vector<Shape>& bottoms) {
     return "";
 }
 
+std::string joinable(const GraphLayer& layer, const std::vector<Shape>& bottoms) {
+    const int dims = static_cast<int>(bottoms[0].size());
+    const int axis = layer.param(0, 0) < 0 ? layer.param(0, 0) + dims : layer.param(0, 0);
+    for (Shape shape : bottoms) {
+        const std::string pair = shown(bottoms[0]) + " and " + shown(shape);
+        if (axis < 0 || axis >= dims || static_cast<int>(shape.size()) != dims) return "cannot join " + pair;
+        shape[static_cast<std::size_t>(axis)] = bottoms[0][static_cast<std::size_t>(axis)];
+        if (shape != bottoms[0]) return "cannot join " + pair;
+    }
+    return "";
+}
+
 // BinaryOp repeats a size of one; any other difference is a mistake.
 std::string broadcastable(const std::vector<Shape>& bottoms) {
     if (bottoms.size() != 2 || bottoms[0].size() != bottoms[1].size()) return "";
@@ -122,6 +134,9 @@ std::string complaint(const GraphLayer& layer, const std::vector<Shape>& bottoms
     if (layer.type == "BatchNorm") return channels(layer.param(0, 0), shape[0]);
     if (is(layer, {"Scale", "Bias"}) && bottoms.size() == 1) return channels(layer.param(0, 0), shape[0]);
     if (layer.type == "PReLU" && layer.param(0, 0) > 1) return channels(layer.param(0, 0), shape[0]);
+    if (layer.type == "Concat") return joinable(layer, bottoms);
+    if (layer.type == "GroupNorm") return channels(layer.param(1, 0), shape[0]);
+    if (layer.type == "InstanceNorm") return channels(layer.param(0, 0), shape[0]);
     if (layer.type == "Eltwise") return same_shapes(bottoms);
     if (layer.type == "BinaryOp" && layer.param(1, 0) == 0) return broadcastable(bottoms);
     return "";

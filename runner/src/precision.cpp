@@ -133,8 +133,8 @@ void check_precision(const Graph& graph, const std::string& requested, const std
     if (requested == "int8" && quantized == 0)
         throw Failure(Exit::model, path + ": --precision int8, but the net has no quantised layer; quantise it first");
     if (requested != "int8" && quantized > 0)
-        throw Failure(Exit::model, path + ": " + std::to_string(quantized) +
-                                       " layers are quantised, so the net runs only with --precision int8");
+        throw Failure(Exit::model, path + ": the net is quantised (layers: " + std::to_string(quantized) +
+                                       "), so it runs only with --precision int8");
 }
 
 Precision real_precision(const ncnn::Net& net, const Graph& graph, const std::string& requested) {

@@ -1,6 +1,6 @@
 #include "preprocess.h"
 
-#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 
@@ -35,6 +35,16 @@ Image crop_center(const Image& image, int height, int width) {
     return middle;
 }
 
+// (level - mean) * norm for each of the 256 levels, as level * norm - mean * norm: the
+// desktop's reference computes it so, and both must agree to the last bit.
+std::array<float, 256> normalised(float mean, float norm) {
+    const float bias = -mean * norm;
+    std::array<float, 256> values{};
+    for (std::size_t level = 0; level < values.size(); ++level)
+        values[level] = static_cast<float>(static_cast<double>(level) * static_cast<double>(norm) + static_cast<double>(bias));
+    return values;
+}
+
 }  // namespace
 
 ncnn::Mat Preprocess::operator()(const Image& image) const {
@@ -44,10 +54,10 @@ ncnn::Mat Preprocess::operator()(const Image& image) const {
     if (input.empty()) throw Failure(Exit::input, "not enough memory for the net's input");
     for (int c = 0; c < 3; ++c) {
         const auto i = static_cast<std::size_t>(c);
+        const std::array<float, 256> values = normalised(mean[i], norm[i]);
         const std::uint8_t* from = picture.pixels.data() + (bgr ? 2 - i : i);
         float* to = input.channel(c);
-        for (int at = 0; at < picture.width * picture.height; ++at)
-            to[at] = (static_cast<float>(from[3 * static_cast<std::size_t>(at)]) - mean[i]) * norm[i];
+        for (int at = 0; at < picture.width * picture.height; ++at) to[at] = values[from[3 * static_cast<std::size_t>(at)]];
     }
     return input;
 }

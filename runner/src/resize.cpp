@@ -124,7 +124,7 @@ Image pick_nearest(const Image& image, int width, int height) {
 }
 
 // The order shows, as the picture between the passes is rounded. Pillow 13 begins with the
-// height when that loses more than twice as many pixels as the width; Pillow 12 never did.
+// height when that loses more than twice as many pixels as the width; up to 12 it never did.
 bool height_first(const Image& image, int width, int height) {
     const int lost = image.height - height;
     return lost > 0 && lost > 2 * (image.width - width);

@@ -43,6 +43,8 @@ void watch_signals() {
     sigemptyset(&stops);
     sigaddset(&stops, SIGINT);
     sigaddset(&stops, SIGTERM);
+    // A lost terminal; under nohup it stays ignored.
+    sigaddset(&stops, SIGHUP);
     // Blocked in every thread, for those that OpenMP starts later inherit it.
     pthread_sigmask(SIG_BLOCK, &stops, nullptr);
     words();

@@ -4,7 +4,7 @@
 
 namespace nnrun {
 
-// From now on SIGINT and SIGTERM end the program at once, even in the middle of an
+// From now on SIGINT, SIGTERM and SIGHUP end the program at once, even in the middle of an
 // inference, with exit code 128 + the signal. SIGPIPE becomes a failed write.
 void watch_signals();
 
