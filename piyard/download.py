@@ -103,7 +103,7 @@ def _download(url: str, sha256: str, name: str) -> Path:
             except _Again as error:
                 reason = str(error)
                 step.update(0, None, f"{reason}; attempt {attempt + 1} of {TRIES}")
-    raise _failed(f"{url} cannot be downloaded", reason, sha256)
+        raise _failed(f"{url} cannot be downloaded", f"{reason}; tried {TRIES} times", sha256)
 
 
 def _receive(url: str, part: Path, step: say.Step) -> bool:
@@ -180,9 +180,12 @@ def _no_answer(url: str, error: Exception) -> Exception:
     hopeless = (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL)
     if isinstance(error, (*hopeless, requests.exceptions.MissingSchema)):
         return _failed(f"{url} is no address", str(error), "")
-    if isinstance(error, requests.Timeout):
+    if isinstance(error, requests.Timeout) or "timed out" in str(error):
         return _Again(f"the server says nothing for {STALL_S:g} s")
-    return _Again(str(error))
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return _Again("the connection was closed too early")
+    cause = re.search(r"\[Errno -?\d+\] ([^')]+)", str(error))
+    return _Again(f"the server cannot be reached: {cause[1] if cause else error}")
 
 
 def _cannot_write(part: Path, error: OSError) -> DownloadFailed:
