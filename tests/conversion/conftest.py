@@ -1,0 +1,79 @@
+"""Real conversions, made once for several tests, and a small one that is made in no time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from piyard import convert, download, model
+from piyard.convert import Conversion
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_folders(tmp_path_factory: pytest.TempPathFactory):
+    """Artifacts and downloads of these tests; the user's own stay as they are."""
+    base = tmp_path_factory.mktemp("conversion")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIYARD_ARTIFACTS", str(base / "artifacts"))
+        patch.setenv("XDG_CACHE_HOME", str(base / "cache"))
+        patch.delenv("PIYARD_MIRROR", raising=False)
+        yield base
+
+
+@pytest.fixture
+def mirror(assets: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Real weights and pictures through PIYARD_MIRROR; a skip where there are none."""
+    monkeypatch.setenv("PIYARD_MIRROR", str(assets))
+    return assets
+
+
+@pytest.fixture(scope="session")
+def real(assets: Path, own_folders: Path) -> Conversion:
+    """SqueezeNet with trained weights, proved on real pictures."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIYARD_MIRROR", str(assets))
+        return convert.convert("squeezenet1_1")
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Writes the YAML of a small model: ResNet-18's with the replacements asked for.
+
+    SqueezeNet at 64 by 64 with ten classes: the large one's layer types, in seconds.
+    """
+    text = (model.FOLDER / "resnet18.yaml").read_text()
+    swaps = {
+        "network: resnet18": "network: squeezenet1_1",
+        "[3, 224, 224]": "[3, 64, 64]",
+        "resize: 256": "resize: 73",
+        "crop: 224": "crop: 64",
+        "labels: imagenet1k": "labels: ten",
+    }
+    (tmp_path / "models" / "labels").mkdir(parents=True)
+    names = "".join(f"class {i}\n" for i in range(10))
+    (tmp_path / "models" / "labels" / "ten.txt").write_text(names)
+    monkeypatch.setattr(model, "FOLDER", tmp_path / "models")
+
+    def write(name: str = "small", **more: str) -> str:
+        changed = text
+        for old, new in (swaps | more).items():
+            assert old in changed
+            changed = changed.replace(old, new, 1)
+        (tmp_path / "models" / f"{name}.yaml").write_text(changed)
+        return name
+
+    return write
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No server answers, and nobody waits for one."""
+    import requests
+
+    def unreachable(url, **_):
+        raise requests.ConnectionError(f"no route to {url}")
+
+    monkeypatch.setattr(requests, "get", unreachable)
+    monkeypatch.setattr(download, "BACK_OFF_S", 0.0)

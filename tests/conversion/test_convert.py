@@ -1,0 +1,282 @@
+"""From a model's name to files that are proved right, and what happens when they are not."""
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from piyard import convert, infer, lowering, model, paths, stimulus, store
+from piyard.errors import ConversionFailed, DownloadFailed, NotSetUp
+
+HEX = set("0123456789abcdef")
+
+
+def files(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def shelf():
+    return paths.artifacts() / "conversions"
+
+
+def kept_logs():
+    return {path.name for path in (paths.artifacts() / "logs").rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def own_artifacts(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path / "artifacts"))
+    return tmp_path / "artifacts"
+
+
+# -- with trained weights ----------------------------------------------------------------------
+
+
+def test_everything_a_board_needs_is_there(real):
+    assert set(files(real.folder)) >= {
+        "model.ncnn.param",
+        "model.ncnn.bin",
+        "labels.txt",
+        "reference/out0.f32",
+        "manifest.json",
+        "pnnx.log",
+        "model.pnnx.param",
+    }
+    assert not list(real.folder.glob("*.pt"))
+    assert (real.folder / "labels.txt").read_bytes() == model.load(
+        "squeezenet1_1"
+    ).labels_file.read_bytes()
+
+
+def test_manifest_says_which_weights_were_used(real):
+    weights = real.manifest["weights"]
+    assert real.has_real_weights
+    assert weights["kind"] == "file"
+    assert len(weights["sha256"]) == 64
+    assert set(weights["sha256"]) <= HEX
+    assert weights["licence"]
+    assert weights["dataset"]
+    assert weights["source"]
+
+
+def test_params_and_macs_are_those_others_publish(real):
+    published = model.load("squeezenet1_1").published
+    assert real.manifest["params"] == published.params
+    assert real.manifest["macs"] == pytest.approx(published.macs, rel=0.01)
+
+
+def test_proof_covers_pictures_noise_and_strided_memory(real):
+    for way, least in (("fp32", 0.9999), ("fp16", 0.999)):
+        kinds = real.manifest["proof"][way]["inputs"]
+        assert {"pictures", "noise", "strided"} <= set(kinds)
+        assert kinds["pictures"]["out0"]["count"] >= 10
+        assert all(kind["out0"]["cosine"] >= least for kind in kinds.values())
+    fp32 = real.manifest["proof"]["fp32"]["inputs"].values()
+    assert all(kind["out0"]["same_top"] == kind["out0"]["count"] for kind in fp32)
+
+
+def test_reference_is_torchs_output_for_the_boards_stimulus(real):
+    got = infer.run(infer.load(real.folder), stimulus.tensor(real.input_shape))
+    assert list(got) == real.outputs == ["out0"]
+    assert real.reference("out0").dtype == np.dtype("<f4")
+    assert np.allclose(real.reference("out0"), got["out0"], atol=1e-3)
+    assert (real.folder / "reference" / "out0.f32").stat().st_size == 4 * 1000
+
+
+def test_manifest_speaks_of_no_path_and_no_time(real):
+    text = (real.folder / "manifest.json").read_text()
+    assert str(paths.ROOT) not in text
+    assert "/tmp" not in text
+    assert not {"seconds", "time", "date", "host"} & set(json.loads(text))
+
+
+def test_a_second_call_converts_nothing_and_loads_nothing_heavy(real, mirror):
+    heavy = ["torch", "torchvision", "ncnn", "pnnx", "numpy", "PIL", "requests"]
+    program = (
+        "import sys; from piyard import convert; c = convert.convert('squeezenet1_1');"
+        f"print(c.key, c.made, [m for m in {heavy} if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=paths.ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == f"{real.key} False []"
+
+
+def test_reference_logits_name_the_picture(real, mirror):
+    """A tench, a hammerhead: the first pictures of the set are right with these weights."""
+    folder = mirror / "data" / "imagenet500"
+    rows = [line.split(",")[:2] for line in (folder / "labels.csv").read_text().splitlines()[1:41]]
+    logits = convert.reference_logits(real, [folder / "images" / name for name, _ in rows])
+    assert logits.shape == (40, 1000)
+    right = logits.argmax(axis=1) == [int(index) for _, index in rows]
+    assert right.sum() >= 16, "published top-1 is 58 %"
+
+
+def test_weights_agree_with_their_authors_own_test_vector(real, mirror):
+    """The output that whoever published the weights got for an input of theirs."""
+    folder = mirror / "weights" / "classification" / "squeezenet_test_vector"
+    given, wanted = (np.load(folder / f"{name}_0.npy") for name in ("input", "output"))
+    got = infer.run(infer.load(real.folder), given[0].astype(np.float32))["out0"]
+    assert np.allclose(got, wanted.ravel(), atol=1e-3)
+
+
+# -- with random weights -----------------------------------------------------------------------
+
+
+def test_random_weights_are_said_to_be_random(small):
+    made = convert.convert(small(), random_weights=True)
+    assert not made.has_real_weights
+    assert made.manifest["weights"]["kind"] == "random"
+    assert isinstance(made.manifest["weights"]["seed"], int)
+
+
+@pytest.mark.parametrize("network", ["squeezenet1_1", "resnet18", "mobilenet_v2"])
+def test_random_weights_tell_inputs_apart(small, network):
+    """A net whose outputs are all alike proves nothing about its conversion."""
+    made = convert.convert(
+        small(network, **{"network: squeezenet1_1": f"network: {network}"})
+        if network != "squeezenet1_1"
+        else small(),
+        random_weights=True,
+    )
+    net = infer.load(made.folder)
+    inputs = [stimulus.tensor(made.input_shape, seed) * 2 for seed in range(30, 38)]
+    outputs = np.stack([infer.run(net, values)["out0"] for values in inputs])
+    assert 1e-3 < np.abs(outputs).max() < 1e3
+    assert outputs.std(axis=0).max() > 0.02 * np.abs(outputs).max()
+
+
+def test_the_same_inputs_give_the_same_bytes(small, tmp_path, monkeypatch):
+    name = small()
+    made = []
+    for place in ("one", "two"):
+        monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path / place))
+        made.append(convert.convert(name, random_weights=True))
+    assert made[0].made
+    assert made[1].made
+    assert made[0].key == made[1].key
+    assert files(made[0].folder) == files(made[1].folder)
+
+
+def test_another_process_with_other_threads_gives_the_same_bytes(small, tmp_path, monkeypatch):
+    made = convert.convert(small(), random_weights=True)
+    program = (
+        "from pathlib import Path; from piyard import convert, model;"
+        f"model.FOLDER = Path({str(model.FOLDER)!r});"
+        "import torch; torch.rand(3); torch.set_num_threads(1);"
+        "print(convert.convert('small', random_weights=True).folder)"
+    )
+    monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path / "other"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=paths.ROOT, capture_output=True, text=True, check=True
+    )
+    there = Path(done.stdout.strip())
+    for file in ("model.ncnn.param", "model.ncnn.bin"):
+        assert (there / file).read_bytes() == (made.folder / file).read_bytes()
+
+
+def test_two_at_once_convert_once(small, own_artifacts):
+    name = small()
+    with ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(lambda _: convert.convert(name, random_weights=True), range(2)))
+    assert sorted(one.made for one in made) == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("network: squeezenet1_1", "network: squeezenet1_0"),
+        ("cosine_fp32: 0.9999", "cosine_fp32: 0.9998"),
+        ("[3, 64, 64]", "[3, 65, 65]"),
+    ],
+)
+def test_another_input_is_another_key(small, own_artifacts, monkeypatch, old, new):
+    keys = []
+    monkeypatch.setattr(store, "get_or_make", lambda _shelf, key, _make: keys.append(key))
+    more = {old: new} | ({"crop: 64": "crop: 65"} if "65" in new else {})
+    for changes in ({}, more):
+        name = small(f"m{len(keys)}", **changes)
+        with pytest.raises(TypeError):
+            convert.convert(name, random_weights=True)
+    assert len(set(keys)) == 2
+
+
+# -- failures ----------------------------------------------------------------------------------
+
+
+def test_no_weights_to_be_had(offline, own_artifacts):
+    with pytest.raises(DownloadFailed) as caught:
+        convert.convert("resnet18")
+    assert "PIYARD_MIRROR" in caught.value.remedy
+    assert "--random-weights" in caught.value.remedy
+    assert not list(shelf().glob("*")) if shelf().is_dir() else True
+
+
+def test_a_tampered_bin_fails_the_proof_and_leaves_nothing(small, own_artifacts, monkeypatch):
+    real_lower = lowering.lower
+
+    def tampered(network, shape, at, *, half):
+        layers = real_lower(network, shape, at, half=half)
+        weights = np.fromfile(at / lowering.BIN, np.float32 if not half else np.uint8)
+        if not half:
+            weights[2000:2400] = weights[2000:2400][::-1]
+            weights.tofile(at / lowering.BIN)
+        return layers
+
+    monkeypatch.setattr(lowering, "lower", tampered)
+    with pytest.raises(ConversionFailed, match="out0") as caught:
+        convert.convert(small(), random_weights=True)
+    assert "0.9999" in str(caught.value)
+    assert caught.value.code == 6
+    assert list(shelf().iterdir()) == []
+    assert {"pnnx.log", "model.ncnn.param"} <= kept_logs()
+
+
+def test_swapped_layers_fail_the_proof(small, own_artifacts, monkeypatch):
+    """Sizes fit, ncnn loads it, and the answers are wrong."""
+    real_lower = lowering.lower
+
+    def swapped(network, shape, at, *, half):
+        layers = real_lower(network, shape, at, half=half)
+        param = at / lowering.PARAM
+        param.write_text(param.read_text().replace("9=1", "9=0", 1))
+        return layers
+
+    monkeypatch.setattr(lowering, "lower", swapped)
+    with pytest.raises(ConversionFailed, match="fp32"):
+        convert.convert(small(), random_weights=True)
+    assert list(shelf().iterdir()) == []
+
+
+def test_a_truncated_bin_is_refused(small, own_artifacts, monkeypatch):
+    real_lower = lowering.lower
+
+    def cut(network, shape, at, *, half):
+        layers = real_lower(network, shape, at, half=half)
+        with (at / lowering.BIN).open("r+b") as stream:
+            stream.truncate((at / lowering.BIN).stat().st_size // 2)
+        return layers
+
+    monkeypatch.setattr(lowering, "lower", cut)
+    with pytest.raises(ConversionFailed):
+        convert.convert(small(), random_weights=True)
+    assert list(shelf().iterdir()) == []
+
+
+def test_a_missing_tool_says_how_to_get_it(small, monkeypatch):
+    monkeypatch.setattr(convert, "TOOLS", ("torch", "no-such-tool"))
+    with pytest.raises(NotSetUp, match="no-such-tool"):
+        convert.convert(small(), random_weights=True)
