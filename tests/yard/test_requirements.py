@@ -1,0 +1,69 @@
+"""requirements/: pinned to the last package, for each Python, and never CUDA."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from .machine import ROOT
+
+FOLDER = ROOT / "requirements"
+PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
+
+
+def read(name: str) -> list[Requirement]:
+    lines = (line.strip() for line in (FOLDER / name).read_text().splitlines())
+    return [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
+
+
+def locked(python: str) -> dict[str, list[str]]:
+    """Package → versions, for a Linux desktop with this Python."""
+    machine = {
+        "python_version": python,
+        "python_full_version": f"{python}.9",
+        "sys_platform": "linux",
+        "platform_machine": "x86_64",
+        "platform_python_implementation": "CPython",
+        "implementation_name": "cpython",
+    }
+    found: dict[str, list[str]] = {}
+    for one in read("lock.txt"):
+        if one.marker is None or one.marker.evaluate(machine):
+            found.setdefault(canonicalize_name(one.name), []).append(str(one.specifier))
+    return found
+
+
+@pytest.mark.parametrize("name", ["lock.txt", "torch.txt"])
+def test_every_version_is_exact(name: str) -> None:
+    for one in read(name):
+        assert re.fullmatch(r"==[^*]+", str(one.specifier)), one
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_each_python_gets_each_package_once(python: str) -> None:
+    versions = locked(python)
+    assert {name for name, found in versions.items() if len(found) != 1} == set()
+    wanted = {canonicalize_name(one.name) for file in ("base.in", "dev.in") for one in read(file)}
+    assert wanted - set(versions) == set()
+
+
+def test_what_is_chosen_by_hand_is_what_is_locked() -> None:
+    versions = locked("3.11")
+    for one in [*read("base.in"), *read("dev.in")]:
+        assert one.specifier.contains(versions[canonicalize_name(one.name)][0].removeprefix("=="))
+
+
+def test_no_cuda_and_no_torch_in_the_lock() -> None:
+    """torch comes apart, with the label that only the CPU build has."""
+    names = {canonicalize_name(one.name) for one in read("lock.txt")}
+    assert not [name for name in names if re.match("nvidia|cuda|triton|torch", name)]
+    assert {one.name for one in read("torch.txt")} == {"torch", "torchvision"}
+
+
+def test_ncnn_and_pnnx_are_of_one_day() -> None:
+    versions = locked("3.11")
+    assert versions["ncnn"] == ["==1.0.20261020"]
+    assert versions["pnnx"] == ["==20261020"]
