@@ -1,0 +1,98 @@
+"""How close ncnn's outputs are to torch's, model by model, on as many pictures as asked for.
+
+    .venv/bin/python benchmarks/proof_table.py PICTURES [MODEL ...] [--count 50] [--random MODEL]
+
+PICTURES is a folder of JPEGs. A model is converted if it is not yet: with its real weights (from
+PIYARD_MIRROR or the network), or with seeded ones where --random names it. Each row tells the
+worst figures over the inputs of its kind; what "fp16" means here is written under the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from piyard import convert, lowering, networks, proof, say, tables, weights
+from piyard import model as models
+from piyard.convert import Conversion
+from piyard.errors import PiyardError
+
+COLUMNS = ("Model", "Weights", "Data type", "Input", "Count", "Cosine", "Max abs", "Same top-1")
+
+
+def main() -> int:
+    """Print the table; the exit code says whether every figure meets its model's threshold."""
+    asked = _arguments()
+    pictures = _spread(asked.pictures, asked.count)
+    rows: list[list[str]] = []
+    try:
+        for name in asked.models:
+            made = convert.convert(name, random_weights=name in asked.random)
+            rows += _rows(made, _prove(made, pictures))
+    except PiyardError as error:
+        say.note(str(error))
+        return error.exit_code
+    finally:
+        print(tables.render(COLUMNS, rows, asked.format))
+    for way, computed in proof.COMPUTED.items():
+        say.note(f"{way}: {computed}")
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("pictures", type=Path)
+    parser.add_argument("models", nargs="*", default=models.names())
+    parser.add_argument("--count", type=int, default=50)
+    parser.add_argument("--random", action="append", default=[], metavar="MODEL")
+    parser.add_argument("--format", default="github", choices=tables.FORMATS)
+    return parser.parse_args()
+
+
+def _spread(folder: Path, count: int) -> list[Path]:
+    """``count`` pictures from all over the folder."""
+    found = sorted(folder.rglob("*.jpg"))
+    if len(found) < count:
+        sys.exit(f"{folder} holds {len(found)} pictures, not {count}")
+    return [found[i * len(found) // count] for i in range(count)]
+
+
+def _prove(made: Conversion, pictures: list[Path]) -> proof.Proved:
+    from piyard.torch_shim import inference
+
+    model = models.load(made.name)
+    chosen = weights.choose(model) if made.has_real_weights else weights.RANDOM
+    with say.step(f"compare {made.name}"), inference(), tempfile.TemporaryDirectory() as half:
+        network = networks.build(model.network, len(models.labels(model)))
+        weights.fill(network, chosen)
+        lowering.lower(network, model.input, Path(half), half=True)
+        return proof.prove(model, network, made.folder, Path(half), pictures)
+
+
+def _rows(made: Conversion, proved: proof.Proved) -> list[list[str]]:
+    about = made.manifest["weights"]
+    told = f"random, seed {about['seed']}" if about["kind"] == "random" else about["sha256"][:8]
+    return [
+        [made.name, told, way, kind, *_cells(figures)]
+        for way, kinds in proved.items()
+        for kind, outputs in kinds.items()
+        for figures in outputs.values()
+    ]
+
+
+def _cells(figures: proof.Figures) -> list[str]:
+    largest = "not finite" if figures.max_abs is None else f"{figures.max_abs:.2g}"
+    return [
+        str(figures.count),
+        f"{figures.cosine:.8f}",
+        largest,
+        f"{figures.same_top}/{figures.count}",
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
