@@ -106,28 +106,19 @@ public:
     }
 
     void classify(std::size_t index, const std::string& path) {
-        const Stopwatch decoding;
-        const Image image = read_image(path);
-        const double decode_ms = decoding.ms();
-        const Stopwatch preparing;
-        const ncnn::Mat input = prepare(path, image);
-        const double pre_ms = preparing.ms();
-        check(path, input);
-        std::vector<ncnn::Mat> outputs(1);
-        const Stopwatch inferring;
-        if (model_.run(input, outputs) != 0) throw Failure(Exit::input, path + ": the inference failed; is there enough memory?");
-        const double infer_ms = inferring.ms();
-        const Stopwatch finishing;
-        const std::vector<float> raw = flat(outputs[0]);
-        const std::vector<Score> top = rank(path, raw);
-        const double post_ms = finishing.ms();
         json::Object ms;
-        ms.number("decode", decode_ms).number("pre", pre_ms).number("infer", infer_ms).number("post", post_ms);
-        json::Object line;
-        line.text("type", "classification").text("image", path).integer("width", image.width).integer("height", image.height);
-        line.raw("top", top_json(top)).text("softmax", softmax_).raw("ms", ms.str());
-        if (!plan_.folder.empty()) line.raw("output", output_line(output().name, outputs[0], plan_.folder, stem(index)).str());
-        write_line(line.str());
+        Stopwatch watch;
+        const Image image = read_image(path);
+        ms.number("decode", watch.lap());
+        const ncnn::Mat input = prepare(path, image);
+        ms.number("pre", watch.lap());
+        check(path, input);
+        watch.lap();
+        const ncnn::Mat logits = infer(path, input);
+        ms.number("infer", watch.lap());
+        const std::vector<Score> top = rank(path, flat(logits));
+        ms.number("post", watch.lap());
+        write_result(index, path, image, logits, top, ms);
     }
 
 private:
@@ -152,6 +143,21 @@ private:
             throw Failure(failure.code, path + ": " + failure.what());
         }
         checked_.insert(shape_of(input));
+    }
+
+    ncnn::Mat infer(const std::string& path, const ncnn::Mat& input) const {
+        std::vector<ncnn::Mat> outputs(1);
+        if (model_.run(input, outputs) != 0) throw Failure(Exit::input, path + ": the inference failed; is there enough memory?");
+        return outputs[0];
+    }
+
+    void write_result(std::size_t index, const std::string& path, const Image& image, const ncnn::Mat& logits,
+                      const std::vector<Score>& top, const json::Object& ms) const {
+        json::Object line;
+        line.text("type", "classification").text("image", path).integer("width", image.width).integer("height", image.height);
+        line.raw("top", top_json(top)).text("softmax", softmax_).raw("ms", ms.str());
+        if (!plan_.folder.empty()) line.raw("output", output_line(output().name, logits, plan_.folder, stem(index)).str());
+        write_line(line.str());
     }
 
     std::vector<Score> rank(const std::string& path, const std::vector<float>& raw) const {
@@ -180,9 +186,29 @@ private:
     std::set<Shape> checked_;
 };
 
-void report(const std::string& path, const Failure& failure) {
-    std::fprintf(stderr, "nnrun classify: %s\n", printable(failure.what()).c_str());
-    write_line(json::Object().text("type", "error").text("image", path).text("error", failure.what()).str());
+void report(const std::string& path, const std::string& error) {
+    std::fprintf(stderr, "nnrun classify: %s\n", printable(error).c_str());
+    write_line(json::Object().text("type", "error").text("image", path).text("error", error).str());
+}
+
+// A picture that fails is reported, and the others go on; nobody listening is the end.
+bool attempt(Classifier& classifier, std::size_t index, const std::string& path) {
+    try {
+        classifier.classify(index, path);
+        return true;
+    } catch (const std::bad_alloc&) {
+        report(path, path + ": not enough memory; scale the picture down first");
+    } catch (const Failure& failure) {
+        if (failure.code == Exit::output) throw;
+        report(path, failure.what());
+    }
+    return false;
+}
+
+void write_summary(std::size_t images, int failed) {
+    json::Object line;
+    line.text("type", "summary").integer("images", static_cast<long long>(images)).integer("failed", failed);
+    write_line(line.integer("peak_rss_kb", peak_rss_kb()).str());
 }
 
 }  // namespace
@@ -207,23 +233,10 @@ int classify(const Args& args) {
     Classifier classifier(model, plan);
     write_line(header_line("classify", model, classifier.describe()));
     write_line(load_line(model));
+    const std::vector<std::string>& paths = args.positional();
     int failed = 0;
-    for (std::size_t i = 0; i < args.positional().size(); ++i) {
-        const std::string& path = args.positional()[i];
-        try {
-            classifier.classify(i, path);
-        } catch (const std::bad_alloc&) {
-            report(path, Failure(Exit::input, path + ": not enough memory; scale the picture down first"));
-            ++failed;
-        } catch (const Failure& failure) {
-            if (failure.code == Exit::output) throw;
-            report(path, failure);
-            ++failed;
-        }
-    }
-    json::Object line;
-    line.text("type", "summary").integer("images", static_cast<long long>(args.positional().size()));
-    write_line(line.integer("failed", failed).integer("peak_rss_kb", peak_rss_kb()).str());
+    for (std::size_t i = 0; i < paths.size(); ++i) failed += attempt(classifier, i, paths[i]) ? 0 : 1;
+    write_summary(paths.size(), failed);
     return failed == 0 ? 0 : static_cast<int>(Exit::input);
 }
 
