@@ -39,7 +39,7 @@ def by_board(jobs: Sequence[Job]) -> Iterator[tuple[str, str, list[Job]]]:
 
 def deploy_all(jobs: Sequence[Job], ready: Ready) -> Outcomes[Deployed]:
     """Put what the jobs need on their boards."""
-    outcomes: Outcomes[Deployed] = Outcomes()
+    outcomes: Outcomes[Deployed] = Outcomes(len(jobs))
     for host, target, of_board in by_board(jobs):
         with outcomes.keeping(), open_board(host, target) as (_, session, _told):
             for pair in {ready.of(job)[1].key: ready.of(job) for job in of_board}.values():
@@ -49,7 +49,7 @@ def deploy_all(jobs: Sequence[Job], ready: Ready) -> Outcomes[Deployed]:
 
 def bench(jobs: Sequence[Job], ready: Ready, *, limit_s: int = 0) -> Outcomes[Result]:
     """Run the jobs; ``limit_s`` bounds each of them on its board."""
-    outcomes: Outcomes[Result] = Outcomes()
+    outcomes: Outcomes[Result] = Outcomes(len(jobs))
     for host, target, of_board in by_board(jobs):
         with outcomes.keeping(), open_board(host, target) as (board, session, _):
             for job in of_board:

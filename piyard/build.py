@@ -15,6 +15,7 @@ import msgspec
 
 from piyard import elf, say, source, store, target, toolchain
 from piyard.cmake import workspace
+from piyard.errors import BuildFailed
 from piyard.recipe import Recipe
 
 NCNN_SHELF = "ncnn"
@@ -100,6 +101,10 @@ def _make_nnrun(how: Recipe, at: Path) -> dict[str, Any]:
         work.build(progress)
         work.install("/build/installed", progress, strip=True)
         shutil.copy(work.folder / "installed" / "bin" / "nnrun", at / "nnrun")
+    if how.is_stale:
+        raise BuildFailed(
+            "the runner's sources changed while they were compiled", remedy="build again"
+        )
     return _manifest(how, at / "nnrun")
 
 

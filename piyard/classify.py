@@ -52,7 +52,7 @@ def run(
     jobs: Sequence[Job], ready: Ready, shown: Sequence[Path], *, topk: int, limit_s: int
 ) -> Outcomes[Seen]:
     """Classify the pictures on each board; a board that fails does not stop the others."""
-    outcomes: Outcomes[Seen] = Outcomes()
+    outcomes: Outcomes[Seen] = Outcomes(len(jobs))
     for host, target, of_board in by_board(jobs):
         with outcomes.keeping(), open_board(host, target) as (board, session, _):
             for job in of_board:

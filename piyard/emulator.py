@@ -45,6 +45,7 @@ class EmulatedBoard(msgspec.Struct, frozen=True, kw_only=True):
     def login(self) -> Login:
         """How to get in: this machine's key, and only the host key that we gave the board."""
         return Login(
+            name=self.name,
             address=Address(host=LOOPBACK, user=USER, port=self.port),
             key=keys.login_key(),
             known_hosts=_known_hosts(self),

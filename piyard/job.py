@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any, get_args
@@ -9,8 +10,9 @@ from typing import Any, get_args
 import msgspec
 
 from piyard import model, target
+from piyard.emulator import is_emulated
 from piyard.errors import WrongInput, unknown
-from piyard.target import Precision
+from piyard.target import Precision, Target
 
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 EMULATED_LOOPS, EMULATED_WARMUP = 3, 1
@@ -72,7 +74,7 @@ def plan(
     for host, target_name in hosts.items():
         kind = target.load(target_name)
         how = _bench_of(host, bench)
-        chosen = product(models, precisions or kind.precisions, threads or [kind.cores])
+        chosen = product(models, precisions or kind.precisions, threads or [_all_cores(host, kind)])
         jobs += [
             Job(host=host, target=target_name, model=m, precision=p, threads=_threads(t), bench=how)
             for m, p, t in chosen
@@ -93,10 +95,16 @@ def check_names(models: Sequence[str], precisions: Sequence[str] = ()) -> None:
 
 def _bench_of(host: str, asked: Mapping[str, Any]) -> Bench:
     """What the user asked for, over what is usual for that host; ``None`` is not asked."""
-    emulated = host.startswith("emulated:")
-    usual = Bench(loops=EMULATED_LOOPS, warmup=EMULATED_WARMUP) if emulated else Bench()
+    few = Bench(loops=EMULATED_LOOPS, warmup=EMULATED_WARMUP)
+    usual = few if is_emulated(host) else Bench()
     given = {name: value for name, value in asked.items() if value is not None}
     return msgspec.structs.replace(usual, **given)
+
+
+def _all_cores(host: str, kind: Target) -> int:
+    """An emulated board has no more cores than this machine."""
+    here = os.cpu_count() or 1
+    return min(kind.cores, here) if is_emulated(host) else kind.cores
 
 
 def _threads(number: int) -> int:

@@ -13,9 +13,10 @@ T = TypeVar("T")
 
 
 class Outcomes(Generic[T]):
-    """Results in their order, and every failure."""
+    """Results in their order, and every failure, of so many jobs."""
 
-    def __init__(self) -> None:
+    def __init__(self, jobs: int) -> None:
+        self._only_one = jobs == 1
         self.results: list[T] = []
         self.failures: list[PiyardError] = []
 
@@ -26,7 +27,8 @@ class Outcomes(Generic[T]):
             yield
         except PiyardError as error:
             self.failures.append(error)
-            say.note(error.what)
+            if not self._only_one:
+                say.note(error.what)
 
     def require_all(self) -> None:
         """Raise if anything failed: its own error when it was the only one."""

@@ -27,6 +27,12 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     source: Source
     toolchain: Toolchain
     runner: Path = RUNNER
+    runner_digest: str = ""
+    """Of the runner's sources as they were when the recipe was written."""
+
+    def __post_init__(self) -> None:
+        if not self.runner_digest:
+            msgspec.structs.force_setattr(self, "runner_digest", digest.of_tree(self.runner))
 
     @property
     def ncnn_options(self) -> Options:
@@ -55,12 +61,17 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def inputs(self) -> dict[str, Any]:
         """What nnrun is made of."""
-        return {"ncnn": self.ncnn_key, "runner": digest.of_tree(self.runner)}
+        return {"ncnn": self.ncnn_key, "runner": self.runner_digest}
 
     @property
     def key(self) -> str:
         """The build's name in the store, and the build id nnrun prints."""
         return store.key_of(self.inputs)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the runner's sources changed since."""
+        return digest.of_tree(self.runner) != self.runner_digest
 
     @property
     def nnrun_options(self) -> Options:

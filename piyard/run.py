@@ -118,8 +118,9 @@ def execute(
     argv = [f"{release}/nnrun", verb, *(_at_release(release, a) for a in arguments)]
     command = ["sh", "-c", RUN, "piyard", remote, *argv]
     try:
-        with say.step(f"{record.what.get('slug', verb)} on {record.host}"):
+        with say.step(f"{record.what.get('slug', verb)} on {record.host}") as progress:
             outcome = session.run(command, limit_s=limit_s, check=False)
+            progress.well = outcome.code == 0
     finally:
         _fetch(session, remote, folder)
     done = msgspec.structs.replace(record, exit_code=outcome.code, after=facts.read(session))

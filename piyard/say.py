@@ -23,6 +23,8 @@ class Step:
     def __init__(self, progress: Progress, title: str) -> None:
         self._progress = progress
         self._task = progress.add_task(title, total=None, detail="")
+        self.well = True
+        """Set to False by work that ended badly without raising."""
 
     def update(self, done: float, total: float | None, detail: str = "") -> None:
         """Set how much is done; an unknown total shows motion only."""
@@ -34,8 +36,9 @@ def step(title: str, *, unit: str = "steps") -> Iterator[Step]:
     """A live progress line while the work runs, one ``✓ title 12.3 s`` when it ends well."""
     start = time.monotonic()
     with _progress(unit) as progress:
-        yield Step(progress, title)
-    note(f"✓ {title} {time.monotonic() - start:.1f} s")
+        work = Step(progress, title)
+        yield work
+    note(f"{'✓' if work.well else '✗'} {title} {time.monotonic() - start:.1f} s")
 
 
 def _progress(unit: str) -> Progress:

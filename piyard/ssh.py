@@ -45,6 +45,8 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
     """How to get into a host."""
 
     address: Address
+    name: str = ""
+    """What the user calls the host; without it the address."""
     key: Path | None = None
     """A private key; without it the user's agent, keys and ~/.ssh/config serve."""
     known_hosts: Path | None = None
@@ -156,7 +158,7 @@ def connect(login: Login) -> Iterator[Session]:
     """An open session, closed at the end; raises the error for whatever stands in the way."""
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
     logging.getLogger("paramiko").propagate = False
-    name = str(login.address)
+    name = login.name or str(login.address)
     connection = _connection(login)
     try:
         with _translated(name):

@@ -42,10 +42,26 @@ def test_all_targets_of_one_architecture_share_one_build(runner: Path) -> None:
 
 def test_a_changed_runner_leaves_ncnn_alone(runner: Path) -> None:
     before = recipe(runner)
-    first = (before.ncnn_key, before.key)
     (runner / "main.cpp").write_text("int main() { return 0; }")
-    assert before.ncnn_key == first[0]
-    assert before.key != first[1]
+    after = recipe(runner)
+    assert after.ncnn_key == before.ncnn_key
+    assert after.key != before.key
+    assert before.is_stale
+    assert not after.is_stale
+
+
+def test_sources_that_change_under_the_compiler_give_no_build(
+    runner: Path, steps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def edit(_self: PretendedWorkspace, _progress: object) -> None:
+        (runner / "main.cpp").write_text("edited meanwhile")
+
+    monkeypatch.setattr(PretendedWorkspace, "build", edit)
+    how = recipe(runner)
+    with pytest.raises(BuildFailed, match="changed while"):
+        build.make("rpi5", how)
+    assert store.find(build.SHELF, how.key) is None
+    assert steps == ["ncnn", "nnrun"]
 
 
 @pytest.mark.parametrize("changed", ["options", "compiler", "source", "cmake file"])
