@@ -26,8 +26,9 @@ json::Object precision(const Precision& real) {
     return object;
 }
 
-json::Object options(const ncnn::Option& option) {
+json::Object options(const ncnn::Option& option, const std::string& winograd) {
     json::Object object;
+    object.text("winograd", winograd);
     object.boolean("lightmode", option.lightmode).integer("num_threads", option.num_threads);
     object.boolean("use_packing_layout", option.use_packing_layout);
     object.boolean("use_fp16_packed", option.use_fp16_packed).boolean("use_fp16_storage", option.use_fp16_storage);
@@ -76,7 +77,7 @@ std::string header_line(const std::string& task, const Model& model, const json:
     line.text("type", "header").integer("schema", schema).text("nnrun", version).text("build", build);
     line.text("ncnn", NCNN_VERSION_STRING).text("task", task).raw("cpu", cpu().str());
     line.integer("threads", model.request().threads).integer("powersave", model.request().powersave);
-    line.raw("precision", precision(model.precision()).str()).raw("options", options(model.net().opt).str());
+    line.raw("precision", precision(model.precision()).str()).raw("options", options(model.net().opt, model.request().winograd).str());
     line.raw("env", environment().str()).raw("model", description(model).str()).raw("input", input.str());
     return line.str();
 }

@@ -9,6 +9,7 @@
 #include "quiet.h"
 #include "text.h"
 #include "weights.h"
+#include "winograd.h"
 
 namespace nnrun {
 namespace {
@@ -78,6 +79,7 @@ void Model::load() {
     net_.opt = ncnn::Option();
     net_.opt.num_threads = request_.threads;
     set_precision(net_.opt, request_.precision);
+    set_winograd(net_.opt, request_.winograd);
     const Stopwatch watch;
     load_graph(net_, graph_, request_.param);
     weights_ = load_weights(net_, request_.bin);

@@ -17,6 +17,7 @@ struct Request {
     int threads = 1;
     int powersave = 0;
     std::string precision;
+    std::string winograd = "auto";
     std::string input_blob;                 // "": the net's input
     std::vector<std::string> output_blobs;  // empty: all outputs
 };
