@@ -62,7 +62,7 @@ esac
 """
 )
 
-INVOKE = FAKE + 'echo "cwd $PWD" >>"$FAKE/calls"; echo "output of the task"\n'
+INVOKE = FAKE + 'echo "cwd $PWD" >>"$FAKE/calls"; env >"$FAKE/env"; echo "output of the task"\n'
 
 SUDO = (
     FAKE
@@ -148,6 +148,7 @@ class Done:
     out: str
     err: str
     calls: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)  # invoke's
 
     def called(self, *words: str) -> list[str]:
         """The calls in which these words all stand."""
@@ -291,7 +292,10 @@ class Machine:
             os.killpg(running.pid, signal.SIGKILL)
             running.communicate()
             raise
-        return Done(running.returncode, out, err, self.calls)
+        seen = self.folder / "env"
+        lines = seen.read_text().splitlines() if seen.exists() else []
+        environment = dict(line.split("=", 1) for line in lines if "=" in line)
+        return Done(running.returncode, out, err, self.calls, environment)
 
     @property
     def calls(self) -> list[str]:

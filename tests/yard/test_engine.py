@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -198,8 +199,10 @@ def test_the_text_on_a_fedora_without_engine(make_machine: Make) -> None:
     assert (done.code, done.out) == (2, "")
     assert done.err.splitlines() == [
         "yard: missing: a container engine (to cross-compile and emulate boards)",
-        "  sudo dnf install -y moby-engine qemu-user-static-aarch64"
-        " && sudo systemctl enable --now docker",
+        (
+            "  sudo dnf install -y moby-engine qemu-user-static-aarch64"
+            " && sudo systemctl enable --now docker"
+        ),
         '  sudo usermod -aG docker "$(id -un)"    # then log in again, or: newgrp docker',
     ]
 
@@ -233,6 +236,69 @@ def test_engine_skip_leaves_it_alone(machine: Machine) -> None:
     assert done.code == 0, done.err
     assert not done.called("apt-get")
     assert done.became
+
+
+def test_skip_holds_for_set_up_and_check_too(machine: Machine) -> None:
+    assert machine.yard("--setup", PIYARD_ENGINE="skip").code == 0
+    assert machine.yard("--check", PIYARD_ENGINE="skip").code == 0
+    assert not machine.yard("--setup", PIYARD_ENGINE="skip").called("apt-get")
+
+
+@pytest.mark.parametrize("place", [".docker/run", ".colima/default"])
+def test_docker_in_the_users_folder_is_found(make_machine: Make, place: str) -> None:
+    """Docker Desktop and Colima. Invoke is told, for it looks in /var/run only."""
+    machine = make_machine("macos", root=False)
+    folder = machine.folder / "home" / place
+    folder.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "docker.sock"))
+        machine.yard("report")
+        assert machine.yard("build").environment["DOCKER_HOST"] == f"unix://{folder}/docker.sock"
+
+
+def test_docker_that_only_has_to_be_started(make_machine: Make) -> None:
+    machine = make_machine("fedora", root=False)
+    machine.systemd()
+    machine.program("bin/dockerd", (machine.folder / "dockerd").read_text())
+    done = machine.yard("build")
+    assert done.code == 2
+    assert "  sudo systemctl enable --now docker" in done.err.splitlines()
+    assert "dnf" not in done.err
+    assert not done.called("systemctl")
+
+
+def test_a_fedora_without_emulation(make_machine: Make) -> None:
+    machine = make_machine("fedora", root=False)
+    machine.engine()
+    done = machine.yard("build")
+    assert done.code == 2
+    assert "sudo dnf install -y qemu-user-static-aarch64" in done.err
+    assert "moby-engine" not in done.err
+
+
+def test_emulation_under_fedoras_name(make_machine: Make) -> None:
+    machine = make_machine("fedora", root=False)
+    machine.engine()
+    machine.emulation()
+    entry = machine.sys / "proc/sys/fs/binfmt_misc/qemu-aarch64"
+    entry.rename(entry.with_name("qemu-aarch64-static"))
+    assert machine.yard("build").became
+
+
+def test_mmdebstrap_without_root_needs_uidmap(make_machine: Make) -> None:
+    machine = make_machine(root=False)
+    machine.allow_sudo()
+    assert machine.yard("--setup").called("apt-get", "install", "mmdebstrap", "uidmap")
+
+
+def test_what_is_started_does_not_keep_the_lock(machine: Machine) -> None:
+    """A package may start its service by itself."""
+    service = 'setsid sh -c "echo \\$\\$ >>\\"$FAKE/dockerds\\"; exec sleep 60" >/dev/null 2>&1 &\n'
+    apt_get = (machine.bin / "apt-get").read_text()
+    machine.program("bin/apt-get", apt_get + service)
+    assert machine.yard("build").code == 0
+    (machine.tree / ".venv/.complete").unlink()
+    assert "another yard" not in machine.yard("build").err
 
 
 def test_any_docker_compatible_socket_will_do(make_machine: Make) -> None:
