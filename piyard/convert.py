@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHELF = "conversions"
-FORMAT = 2
+FORMAT = 3
 """Raise it when the code here makes other files from the same inputs."""
 ROUTE = "torch.jit.trace + pnnx fp16=0"
 TOOLS = ("torch", "torchvision", "pnnx", "ncnn")

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 SEED = 20260101
 """Of random weights."""
-BATCH = 4
-"""Inputs that random weights are fitted to."""
+DRAWN = ("black", "checks", "ramp")
+"""Pictures that random weights are fitted to, beside as many of noise."""
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +116,8 @@ def randomise(network: torch.nn.Module, seed: int) -> None:
             if module.bias is not None:
                 hooks.append(module.register_forward_hook(_centre))
         elif isinstance(module, torch.nn.BatchNorm2d):
+            # Mostly open ReLUs: otherwise a deep net of random weights magnifies every rounding.
+            torch.nn.init.ones_(module.bias)
             hooks.append(module.register_forward_hook(_normalise))
     # Sums differ in their last bit from CPU to CPU; rounded back to float32 they do not.
     network.double()(_batch().double())
@@ -125,14 +127,16 @@ def randomise(network: torch.nn.Module, seed: int) -> None:
 
 
 def _batch() -> torch.Tensor:
-    """Noise with large and small patterns."""
+    """Noise, and pictures with flat parts, as a network sees them."""
+    import numpy as np
     import torch
 
     from piyard import stimulus
 
-    coarse, fine = (torch.from_numpy(stimulus.tensor((BATCH, 3, s, s), 2)) for s in (8, 224))
-    grown = torch.nn.functional.interpolate(coarse, size=(224, 224), mode="bilinear")
-    return 2 * grown + fine
+    noise = 2 * stimulus.tensor((len(DRAWN), 3, 224, 224), 2)
+    pictures = stimulus.pictures(224, 224)
+    drawn = np.stack([np.asarray(pictures[name]).transpose(2, 0, 1) for name in DRAWN])
+    return torch.from_numpy(np.concatenate([noise, drawn / np.float32(64) - 2]))
 
 
 def _centre(module: Any, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
@@ -155,9 +159,7 @@ def _normalise(module: Any, inputs: tuple[torch.Tensor, ...], _: Any) -> torch.T
 
 
 def _moments(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and deviation of each channel; a channel that never moves keeps its size."""
-    import torch
-
+    """Mean and deviation of each channel; one that hardly moves is not blown up."""
     channels = values.transpose(0, 1).flatten(1)
     deviation = channels.std(dim=1)
-    return channels.mean(dim=1), torch.where(deviation > 1e-6, deviation, 1.0)
+    return channels.mean(dim=1), deviation.clamp(min=max(1e-6, 0.3 * float(deviation.mean())))
