@@ -185,6 +185,20 @@ class TestPrecision:
         np.testing.assert_allclose(values_of(tmp_path / "out0.f32"), expected, atol=0.03)
 
 
+def wait_for_work(pid: int, seconds: float = 0.5) -> None:
+    """Until it has computed so long: samples wait in memory, nothing else tells of them."""
+    deadline = time.monotonic() + 60
+    begun = time.clock_gettime(cpu_clock(pid))
+    while time.clock_gettime(cpu_clock(pid)) - begun < seconds:
+        assert time.monotonic() < deadline, "it does not compute"
+        time.sleep(0.02)
+
+
+def cpu_clock(pid: int) -> int:
+    """Linux's clock of the CPU time of a process: (~pid << 3) | CPUCLOCK_SCHED."""
+    return (~pid << 3) | 2
+
+
 class TestEnding:
     @pytest.fixture
     def line(self, nnrun_path, tmp_path):
@@ -192,7 +206,7 @@ class TestEnding:
 
     @pytest.fixture
     def endless(self, line):
-        run = [*line, "--budget", "600", "--warmup", "1"]
+        run = [*line, "--budget", "600", "--warmup", "1", "--threads", "1"]
         with subprocess.Popen(run, stdout=subprocess.PIPE, text=True) as process:
             yield process
             process.kill()
@@ -200,7 +214,7 @@ class TestEnding:
     @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
     def test_a_signal_saves_the_samples(self, endless, stop):
         assert '"header"' in endless.stdout.readline()
-        time.sleep(1)  # samples wait in memory: nothing tells from outside that there are some
+        wait_for_work(endless.pid)
         endless.send_signal(stop)
         written = endless.stdout.read()
         assert endless.wait(30) != 0

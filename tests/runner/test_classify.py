@@ -44,7 +44,8 @@ def eye(nnrun: Run, tmp_path) -> Eye:
 
 
 def planes(pixels: NDArray[np.uint8]) -> Floats:
-    return pixels.astype(np.float32).transpose(2, 0, 1).ravel()
+    seen: Floats = pixels.astype(np.float32).transpose(2, 0, 1).ravel()
+    return seen
 
 
 def rules(**changed: object) -> model.Preprocess:
