@@ -26,7 +26,6 @@ NAMES = frozenset(
         "shufflenet_v2_x1_0",
         "squeezenet1_0",
         "squeezenet1_1",
-        "vgg16",
     }
 )
 
