@@ -1,0 +1,37 @@
+"""A small ncnn for tests: the layers of the classification networks and of the tests' own nets."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+import msgspec
+
+from piyard import build
+from piyard.build import Build
+from piyard.recipe import Recipe
+
+LAYERS = frozenset(
+    "BatchNorm BinaryOp Cast Clip Concat Convolution ConvolutionDepthWise Crop Dequantize Dropout "
+    "Eltwise Flatten Gemm InnerProduct Input MemoryData Noop Packing Padding Permute Pooling "
+    "Quantize ReLU Requantize Reshape Sigmoid Softmax Split Swish".split()
+)
+
+# One set of kernels is enough to test what stands around them.
+ONE_VARIANT = {f"NCNN_{name}": False for name in ("AVX", "FMA", "F16C", "AVX2")}
+
+
+def recipe(target_name: str) -> Recipe:
+    """The target's recipe with all other layers left out."""
+    full = build.recipe(target_name)
+    listed = (full.source.folder() / "src" / "CMakeLists.txt").read_text()
+    names = set(re.findall(r"ncnn_add_layer\((\w+)", listed))
+    left_out = {f"WITH_LAYER_{name.lower()}": False for name in sorted(names - LAYERS)}
+    target = msgspec.structs.replace(full.target, cmake=full.target.cmake | ONE_VARIANT | left_out)
+    return msgspec.structs.replace(full, target=target)
+
+
+@cache
+def desktop() -> Build:
+    """nnrun for this machine."""
+    return build.make("desktop", recipe("desktop"))
