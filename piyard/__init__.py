@@ -1,3 +1,3 @@
-"""piyard: put neural networks on Raspberry Pi boards with ncnn, and know how fast and how right they run."""
+"""piyard: neural networks on Raspberry Pi boards with ncnn, and how fast and right they run."""
 
 __version__ = "0.1.0"

@@ -29,7 +29,7 @@ def outputs(record: Record, conversion: Conversion) -> Check:
         ok=bool(found) and all(d.cosine >= threshold for d in found.values()),
         threshold=threshold,
         cosine={name: d.cosine for name, d in found.items()},
-        max_abs={name: d.max_abs for name, d in found.items()},
+        max_abs={name: d.max_abs if d.finite else None for name, d in found.items()},
     )
 
 

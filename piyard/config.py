@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import dataclass_transform
 else:
 
-    def dataclass_transform(**_: bool):
+    def dataclass_transform(**_: bool) -> Any:
         return lambda class_: class_
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from piyard import digest, lowering, networks, paths, preprocess, proof, say, stimulus, store
+from piyard import digest, lowering, masks, networks, paths, preprocess, proof, say, stimulus, store
 from piyard import model as models
 from piyard import weights as weights_
 from piyard.errors import ConversionFailed, NotSetUp
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHELF = "conversions"
-FORMAT = 3
+FORMAT = 4
 """Raise it when the code here makes other files from the same inputs."""
 ROUTE = "torch.jit.trace + pnnx fp16=0"
 TOOLS = ("torch", "torchvision", "pnnx", "ncnn")
@@ -139,6 +139,7 @@ def _make(model: Model, name: str, chosen: Chosen, key: str, at: Path) -> dict[s
         network = _network(model, chosen)
         try:
             lowering.lower(network, model.input, at, half=False)
+            masked = masks.apply(at / lowering.PARAM)
             lowering.lower(network, model.input, Path(half), half=True)
             proved = proof.prove(model, network, at, Path(half), proof.real_pictures())
         except ConversionFailed as error:
@@ -146,6 +147,7 @@ def _make(model: Model, name: str, chosen: Chosen, key: str, at: Path) -> dict[s
         shutil.copyfile(model.labels_file, at / LABELS)
         return {
             "weights": chosen.told,
+            "no_fp16_arithmetic": masked,
             "reference": _reference(network, model, proved, at),
             "proof": _told(proved),
             **_size(network, model),

@@ -46,7 +46,8 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     threshold: float
     """The cosine asked for, by the precision that was really computed."""
     cosine: dict[str, float]
-    max_abs: dict[str, float]
+    max_abs: dict[str, float | None]
+    """None where an output is not finite."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

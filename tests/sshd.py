@@ -15,6 +15,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import paramiko
+from paramiko.common import (
+    AUTH_FAILED,
+    AUTH_SUCCESSFUL,
+    OPEN_SUCCEEDED,
+)
 
 from piyard.address import Address
 from piyard.ssh import Login
@@ -67,13 +72,13 @@ class Server(paramiko.ServerInterface):
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         right = username == USER and key.asbytes() == self.client_key.asbytes()
-        return paramiko.AUTH_SUCCESSFUL if right else paramiko.AUTH_FAILED
+        return int(AUTH_SUCCESSFUL if right else AUTH_FAILED)
 
     def get_allowed_auths(self, username: str) -> str:
         return "publickey"
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
-        return paramiko.OPEN_SUCCEEDED
+        return int(OPEN_SUCCEEDED)
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         threading.Thread(target=self._run, args=(channel, command), daemon=True).start()

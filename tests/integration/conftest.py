@@ -43,13 +43,15 @@ def squeezenet() -> Conversion:
 @pytest.fixture(scope="session")
 def real_squeezenet(assets: Path) -> Conversion:
     """The same model with weights that know ImageNet."""
-    before = os.environ.get("PIYARD_MIRROR")
-    os.environ["PIYARD_MIRROR"] = str(assets)
-    try:
-        return convert.convert("squeezenet1_1")
-    finally:
-        if before is None:
-            del os.environ["PIYARD_MIRROR"]
+    assert assets.is_dir()
+    return convert.convert("squeezenet1_1")
+
+
+@pytest.fixture(scope="session")
+def real_mobilenet(assets: Path) -> Conversion:
+    """Depthwise convolutions, with weights that know ImageNet."""
+    assert assets.is_dir()
+    return convert.convert("mobilenet_v2")
 
 
 @pytest.fixture(scope="session")

@@ -141,9 +141,7 @@ def connecting(login: Login) -> type[PiyardError]:
 
 def test_a_wrong_key(sshd: Sshd, tmp_path: Path) -> None:
     new_key(tmp_path / "other")
-    login = Login(
-        address=sshd.login.address, key=tmp_path / "other", known_hosts=sshd.known_hosts
-    )
+    login = Login(address=sshd.login.address, key=tmp_path / "other", known_hosts=sshd.known_hosts)
     assert connecting(login) is KeyRejected
 
 
@@ -195,7 +193,7 @@ def test_a_hung_board_is_given_up_within_its_limit(monkeypatch: pytest.MonkeyPat
         login = Login(address=Address(host="127.0.0.1", user="pi", port=port))
         start = time.monotonic()
         assert connecting(login) is HostUnreachable
-    assert time.monotonic() - start < 30  # noqa: PLR2004
+    assert time.monotonic() - start < 30
 
 
 def test_a_user_sees_one_line_and_the_exit_code(tmp_path: Path) -> None:
@@ -213,5 +211,3 @@ def test_a_user_sees_one_line_and_the_exit_code(tmp_path: Path) -> None:
     assert done.stderr.startswith(f"piyard: pi@127.0.0.1:{port} does not answer over SSH")
     assert "→" in done.stderr
     assert "Traceback" not in done.stderr
-
-

@@ -1,0 +1,82 @@
+"""Real cross builds: what comes out, that nothing is done twice, and that bytes repeat."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from piyard import build, digest, elf, engine, source
+from piyard.build import Build
+from piyard.errors import BuildFailed
+from tests import small
+from tests.integration.conftest import Invoke
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(2400)]
+
+
+def test_nnrun_is_one_static_aarch64_program_for_any_page_size(rpi5_build: Build) -> None:
+    facts = elf.read(rpi5_build.nnrun)
+    assert (facts.machine, facts.static, facts.needed, facts.glibc) == ("aarch64", True, [], None)
+    assert facts.page_alignment >= 16384
+    assert msgspec.to_builtins(facts) == rpi5_build.manifest["elf"]
+
+
+def test_all_pis_share_the_build(rpi5_build: Build) -> None:
+    assert {build.build(name).key for name in ("rpi4", "rpi3", "zero2w")} == {rpi5_build.key}
+
+
+def test_nothing_changed_starts_no_container(
+    rpi5_build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_engine() -> None:
+        raise AssertionError("the engine was asked")
+
+    monkeypatch.setattr(engine, "connect", no_engine)
+    again = build.build("rpi5")
+    assert (again.fresh, again.folder) == (False, rpi5_build.folder)
+
+
+def test_the_task_prints_where_it_is(rpi5_build: Build, invoke: Invoke) -> None:
+    done = invoke("build", "--target", "rpi5")
+    assert done.stdout == f"{rpi5_build.folder}\n"
+    assert "nothing changed" in done.stderr
+    assert "static" in done.stderr
+
+
+def test_what_is_made_belongs_to_who_asked(rpi5_build: Build) -> None:
+    made = [rpi5_build.folder, *rpi5_build.folder.rglob("*")]
+    assert {path.stat().st_uid for path in made} == {os.getuid()}
+
+
+@pytest.mark.slow
+def test_the_same_inputs_give_the_same_bytes_in_another_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Neither folder, nor time, nor a compiler cache may decide a byte."""
+    how = small.recipe("rpi5")
+    unpacked = how.source.folder()
+    monkeypatch.setattr(source.Source, "folder", lambda _self: unpacked)
+    digests = []
+    for name in ("one", "another/deeper"):
+        monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path / name / "artifacts"))
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / name / "cache"))
+        made = build.make("rpi5", how)
+        assert made.fresh
+        digests.append(digest.of_file(made.nnrun))
+    assert digests[0] == digests[1]
+
+
+def test_a_compilers_error_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.20)\nproject(x CXX)\nadd_executable(nnrun x.cpp)\n"
+    )
+    (tmp_path / "x.cpp").write_text("int main() { return nonsense; }\n")
+    how = msgspec.structs.replace(small.recipe("desktop"), runner=tmp_path, runner_digest="")
+    small.desktop()
+    with pytest.raises(BuildFailed) as caught:
+        build.make("desktop", how)
+    assert "'nonsense' was not declared" in str(caught.value)
+    assert caught.value.code == 5

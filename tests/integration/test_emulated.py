@@ -1,0 +1,308 @@
+"""The main path on emulated boards: deploy over SSH, run aarch64 code, compare with torch."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from piyard import (
+    bench,
+    board,
+    classify,
+    convert,
+    deploy,
+    emulator,
+    engine,
+    image,
+    job,
+    keys,
+    log,
+    paths,
+    run,
+    ssh,
+)
+from piyard.address import Address
+from piyard.bench import Ready
+from piyard.build import Build
+from piyard.compare import compare_outputs
+from piyard.convert import Conversion
+from piyard.emulator import EmulatedBoard
+from piyard.errors import BoardCommandFailed, BoardDiskFull, KeyRejected, WrongInput
+from piyard.result import Result
+from piyard.ssh import Login
+from tests.integration.conftest import Invoke
+
+pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(2400)]
+
+TARGETS = ("rpi5", "rpi4", "rpi3")
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[Path]:
+    """Three pictures that always exist: smooth noise, upright, flat and large."""
+    made = []
+    for seed, size in enumerate([(240, 320), (320, 240), (500, 375)]):
+        rough = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+        made.append(tmp_path / f"{seed}.jpg")
+        Image.fromarray(rough).resize(size, Image.Resampling.BICUBIC).save(made[-1], quality=90)
+    return made
+
+
+def ready(build: Build, conversion: Conversion, target: str = "rpi5") -> Ready:
+    return Ready(builds={target: build}, conversions={conversion.name: conversion})
+
+
+def show(
+    build: Build, conversion: Conversion, shown: list[Path], target: str, precision: str
+) -> tuple[list[classify.Seen], list[np.ndarray], dict[str, Any]]:
+    """What the model sees on that board, its raw outputs, and nnrun's header."""
+    host = f"emulated:{target}"
+    (one,) = job.plan({host: target}, [conversion.name], precisions=[precision])
+    done = classify.run([one], ready(build, conversion, target), shown, topk=5, limit_s=600)
+    done.require_all()
+    newest = max((paths.artifacts() / run.SHELF).iterdir(), key=lambda p: p.stat().st_mtime_ns)
+    folder = run.folder_of(newest.name)
+    saved = sorted((folder / "outputs").glob("*.f32"))
+    raw = [np.fromfile(path, dtype="<f4") for path in saved]
+    return done.results, raw, log.read(folder / run.LOG).header
+
+
+@pytest.fixture(autouse=True)
+def own_runs(
+    rpi5_build: Build, squeezenet: Conversion, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Runs go to a folder of the test's; builds and conversions come from the checkout."""
+    shelves = rpi5_build.folder.parent.parent
+    mine = tmp_path / "artifacts"
+    mine.mkdir()
+    for name in ("builds", "ncnn", "toolchains", "sources", "conversions"):
+        (mine / name).symlink_to(shelves / name)
+    monkeypatch.setenv("PIYARD_ARTIFACTS", str(mine))
+
+
+def test_a_session_runs_under_the_targets_cpu(emulated_rpi5: EmulatedBoard) -> None:
+    with board.open_board(emulated_rpi5.name) as (found, session, told):
+        said = session.run(["sh", "-c", 'echo "$QEMU_CPU"; whoami'])
+    assert said.out.split() == ["cortex-a76", "pi"]
+    assert told.machine == "aarch64"
+    assert told.memory_kb
+    assert found.hardware == "Raspberry Pi 5 (emulated)"
+
+
+def test_it_is_found_again_while_it_runs(emulated_rpi5: EmulatedBoard) -> None:
+    assert emulator.up("rpi5") == emulated_rpi5
+    assert emulated_rpi5 in emulator.running()
+
+
+def test_only_our_key_gets_in(emulated_rpi5: EmulatedBoard, tmp_path: Path) -> None:
+    stranger = keys._ensure(tmp_path / "stranger")
+    login = Login(
+        address=emulated_rpi5.login.address,
+        key=stranger,
+        known_hosts=emulated_rpi5.login.known_hosts,
+    )
+    with pytest.raises(KeyRejected), ssh.connect(login):
+        raise AssertionError("let in")
+
+
+def test_one_program_on_three_cpus_sees_the_same(
+    rpi5_build: Build, squeezenet: Conversion, pictures: list[Path]
+) -> None:
+    shown = {
+        target: show(rpi5_build, squeezenet, pictures[:1], target, "fp32") for target in TARGETS
+    }
+    tops = {target: seen[0].top[0]["index"] for target, (seen, _, _) in shown.items()}
+    assert len(set(tops.values())) == 1
+    features = {target: header["cpu"]["features"] for target, (_, _, header) in shown.items()}
+    assert "asimdhp" in features["rpi5"]
+    assert "asimddp" in features["rpi5"]
+    assert not {"asimdhp", "asimddp"} & {*features["rpi4"], *features["rpi3"]}
+    assert not {"i8mm", "bf16", "sve"} & set(features["rpi5"])
+
+
+def test_the_label_says_what_was_computed(
+    rpi5_build: Build, squeezenet: Conversion, pictures: list[Path]
+) -> None:
+    labels = [
+        show(rpi5_build, squeezenet, pictures[:1], target, "fp16")[2]["precision"]["label"]
+        for target in ("rpi5", "rpi4")
+    ]
+    assert labels[0] == "fp16"
+    assert labels[1].startswith("fp32")
+
+
+@pytest.mark.parametrize(("precision", "least"), [("fp32", 0.9999), ("fp16", 0.999)])
+def test_the_board_computes_what_torch_computes(
+    rpi5_build: Build,
+    squeezenet: Conversion,
+    pictures: list[Path],
+    precision: str,
+    least: float,
+) -> None:
+    agrees_with_torch(rpi5_build, squeezenet, pictures, precision, least)
+
+
+@pytest.mark.parametrize(("precision", "least"), [("fp32", 0.9999), ("fp16", 0.999)])
+def test_real_weights_on_real_pictures(
+    rpi5_build: Build,
+    real_squeezenet: Conversion,
+    real_mobilenet: Conversion,
+    assets: Path,
+    precision: str,
+    least: float,
+) -> None:
+    shown = sorted((assets / "data" / "imagenet500" / "images").glob("*.jpg"))[::150][:3]
+    assert len(shown) == 3
+    for conversion in (real_squeezenet, real_mobilenet):
+        agrees_with_torch(rpi5_build, conversion, shown, precision, least)
+
+
+def agrees_with_torch(
+    build: Build, conversion: Conversion, shown: list[Path], precision: str, least: float
+) -> None:
+    reference = convert.reference_logits(conversion, shown)
+    seen, raw, _header = show(build, conversion, shown, "rpi5", precision)
+    assert len(raw) == len(seen) == len(shown)
+    for one, expected, got in zip(seen, reference, raw, strict=True):
+        assert compare_outputs(expected, got).cosine >= least
+        if precision == "fp32":
+            assert one.top[0]["index"] == int(expected.argmax())
+
+
+def test_a_benchmark_is_checked_against_torch(rpi5_build: Build, squeezenet: Conversion) -> None:
+    result = measure(rpi5_build, squeezenet)
+    assert result.record.check
+    assert result.record.check.ok
+    assert result.record.check.cosine["out0"] >= 0.9999
+    assert len(result.samples_ms) == 2
+    assert result.header["build"] == rpi5_build.key
+    assert result.record.after
+    assert result.record.exit_code == 0
+
+
+def measure(build: Build, conversion: Conversion) -> Result:
+    host = "emulated:rpi5"
+    jobs = job.plan({host: "rpi5"}, [conversion.name], precisions=["fp32"], loops=2, warmup=0)
+    done = bench.bench(jobs, ready(build, conversion))
+    done.require_all()
+    return done.results[0]
+
+
+def test_from_one_command_to_the_table_and_again_for_nothing(invoke: Invoke) -> None:
+    asked = ("deploy-bench", "--model", "squeezenet1_1", "--random-weights", "--precision", "fp32")
+    first = invoke(*asked, "--loops", "2", "--warmup", "0", "--format", "json")
+    assert first.returncode == 0, first.stderr
+    assert "using emulated:rpi5" in first.stderr
+    (row,) = json.loads(first.stdout)
+    assert row["Hardware"] == "Raspberry Pi 5 (emulated)"
+    assert row["Data type"] == "fp32"
+    assert row["Params"] == "1.24 M"
+    assert "random weights" in row["Comments"]
+    assert "emulated: not a Pi's time" in row["Comments"]
+    assert "output as torch's" in row["Comments"]
+    assert len(row["samples_ms"]) == 2
+
+    second = invoke(*asked, "--loops", "1", "--warmup", "0", "--format", "csv")
+    assert "nothing to send" in second.stderr
+    reprinted = invoke("report", "--format", "csv", DOCKER_HOST="unix:///nowhere")
+    assert reprinted.stdout == second.stdout
+
+
+def test_a_picture_is_shown_and_named(invoke: Invoke, assets: Path) -> None:
+    picture = assets / "data" / "imagenet500" / "images" / "n01440764.jpg"
+    asked = ("run", "--model", "squeezenet1_1", "--input", str(picture), "--format", "json")
+    done = invoke(*asked, PIYARD_MIRROR=str(assets))
+    assert done.returncode == 0, done.stderr
+    best = json.loads(done.stdout)[0]
+    assert (best["Rank"], best["Class"]) == ("1", "tench")
+    assert best["Picture"] == "n01440764.jpg"
+
+
+def test_meaningless_answers_are_refused(invoke: Invoke, pictures: list[Path]) -> None:
+    nowhere = {"PIYARD_MIRROR": "", "XDG_CACHE_HOME": str(pictures[0].parent)}
+    for verb in (["run", "--input", str(pictures[0])], ["bench"]):
+        done = invoke(*verb, "--model", "resnet18", **nowhere)
+        assert done.returncode == 4
+        assert "--random-weights" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_picture_that_is_none_is_one_line(
+    rpi5_build: Build, squeezenet: Conversion, pictures: list[Path]
+) -> None:
+    (pictures[0].parent / "broken.jpg").write_bytes(b"no picture")
+    shown = [pictures[0].parent / "broken.jpg", pictures[0]]
+    with pytest.raises(BoardCommandFailed) as caught:
+        show(rpi5_build, squeezenet, shown, "rpi5", "fp32")
+    assert "0000.jpg" in str(caught.value)
+
+
+@contextmanager
+def tiny_board() -> Iterator[Login]:
+    """A board whose login folder has room for 2 MB."""
+    client = engine.connect()
+    container = client.containers.create(
+        image.BOARD.ensure(client),
+        ["/usr/sbin/sshd", "-D", "-e", "-o", "AuthorizedKeysFile=/etc/ssh/pi_keys"],
+        tmpfs={"/home/pi": f"size=2m,uid={emulator.USER_ID},mode=700"},
+        ports={emulator.PORT: (emulator.LOOPBACK, 0)},
+    )
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        public = keys.public(keys.login_key()).encode() + b"\n"
+        emulator._add(archive, "etc/ssh/pi_keys", public, emulator.USER_ID)
+        host_key = keys.host_key("tiny").read_bytes()
+        emulator._add(archive, "etc/ssh/ssh_host_ed25519_key", host_key, 0)
+    try:
+        container.put_archive("/", packed.getvalue())
+        container.start()
+        yield emulator._wait_for_sshd(container, "tiny").login
+    finally:
+        container.remove(force=True, v=True)
+
+
+def test_a_full_disk_is_said_before_anything_travels(
+    rpi5_build: Build, squeezenet: Conversion
+) -> None:
+    release = run.release_for(rpi5_build, squeezenet)
+    with tiny_board() as login, ssh.connect(login) as session:
+        with pytest.raises(BoardDiskFull, match="disk is full"):
+            deploy.deploy(session, release)
+        assert session.list(f"{deploy.HOME}/blobs") == []
+
+
+def test_a_disk_that_fills_while_sending(tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(os.urandom(4_000_000))
+    with tiny_board() as login, ssh.connect(login) as session, pytest.raises(BoardDiskFull):
+        session.put(tmp_path / "large", "large", lambda _sent, _total: None)
+
+
+def test_boards_go_up_and_down(invoke: Invoke) -> None:
+    up = invoke("board.up", "--target", "zero2w")
+    assert up.returncode == 0, up.stderr
+    assert "emulated:zero2w answers on port" in up.stdout
+    assert "emulated:zero2w" in invoke("board.list").stdout
+    assert invoke("board.down", "-t", "zero2w").stdout == "emulated:zero2w is stopped\n"
+    assert invoke("board.down", "-t", "zero2w").stdout == "emulated:zero2w was not running\n"
+
+
+def test_a_desktop_is_no_board() -> None:
+    with pytest.raises(WrongInput, match="unknown board to emulate 'desktop'"):
+        emulator.up("desktop")
+
+
+def test_no_address_of_an_emulated_board_is_public(emulated_rpi5: EmulatedBoard) -> None:
+    container = engine.connect().containers.get(emulated_rpi5.container)
+    bindings = container.attrs["NetworkSettings"]["Ports"][emulator.PORT]
+    assert {binding["HostIp"] for binding in bindings} == {emulator.LOOPBACK}
+    assert isinstance(emulated_rpi5.login.address, Address)
