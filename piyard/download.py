@@ -184,6 +184,8 @@ def _no_answer(url: str, error: Exception) -> Exception:
         return _Again(f"the server says nothing for {STALL_S:g} s")
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return _Again("the connection was closed too early")
+    if "Name or service not known" in str(error):
+        return _failed(f"{url} cannot be downloaded", "its host name is not known here", "")
     cause = re.search(r"\[Errno -?\d+\] ([^')]+)", str(error))
     return _Again(f"the server cannot be reached: {cause[1] if cause else error}")
 

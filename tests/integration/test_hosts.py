@@ -7,7 +7,6 @@ import platform
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -187,13 +186,12 @@ def hung() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
+@pytest.mark.timeout(60)
 def test_a_hung_board_is_given_up_within_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ssh, "CONNECT_LIMIT_S", 2)
     with hung() as port:
         login = Login(address=Address(host="127.0.0.1", user="pi", port=port))
-        start = time.monotonic()
         assert connecting(login) is HostUnreachable
-    assert time.monotonic() - start < 30
 
 
 def test_a_user_sees_one_line_and_the_exit_code(tmp_path: Path) -> None:
