@@ -19,7 +19,7 @@ from piyard.board import Board
 from piyard.build import Build
 from piyard.convert import Conversion
 from piyard.deploy import HOME, Release, release_of
-from piyard.errors import PiyardError
+from piyard.errors import BoardCommandFailed, BoardDiskFull, PiyardError
 from piyard.facts import Facts
 from piyard.ssh import Outcome, Session
 
@@ -168,9 +168,11 @@ def _fetch(session: Session, remote: str, folder: Path) -> None:
 
 
 def _failed(session: Session, argv: Sequence[str], outcome: Outcome, folder: Path) -> PiyardError:
-    error = session.failure([Path(argv[0]).name, *argv[1:]], outcome)
-    error.remedy = error.remedy or f"its output is in {folder}"
-    return error
+    error = session.failure([Path(argv[0]).name], outcome)
+    if isinstance(error, BoardDiskFull):
+        return error
+    remedy = f"what it wrote is in {folder}"
+    return BoardCommandFailed(error.what, evidence=error.evidence, remedy=remedy)
 
 
 def _of_conversion(conversion: Conversion) -> dict[str, Any]:
