@@ -59,8 +59,9 @@ def get(client: DockerClient, base: Base) -> str:
     tag = _bootstrap_tag(base)
     if engine.has_image(client, tag):
         return tag
-    with say.step(f"pull {REGISTRY_IMAGE} for {base.platform}"):
+    with say.step(f"pull {REGISTRY_IMAGE} for {base.platform}") as progress:
         pulled = engine.pull(client, REGISTRY_IMAGE, base.platform)
+        progress.well = pulled is not None
     if pulled:
         return pulled
     say.note("no container registry answers: making the base from this machine's apt sources")
