@@ -133,6 +133,7 @@ def _version(tool: str) -> str:
 
 
 def _make(model: Model, name: str, chosen: Chosen, key: str, at: Path) -> dict[str, Any]:
+    weights_.fetch(chosen)
     from piyard.torch_shim import inference
 
     with say.step(f"convert {name}"), inference(), _scratch() as half:

@@ -55,6 +55,15 @@ def choose(model: Model) -> Chosen:
     return Chosen(file=file, sha256=file.sha256 or digest.of_file(_fetch(file)))
 
 
+def fetch(chosen: Chosen) -> None:
+    """Have the chosen file at hand, so that nothing slow begins without it.
+
+    Raises ``DownloadFailed``.
+    """
+    if chosen.file:
+        _fetch(chosen.file)
+
+
 def fill(network: torch.nn.Module, chosen: Chosen) -> None:
     """Put the chosen weights into the network.
 
