@@ -6,7 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from piyard import bench as measure
-from piyard import board, classify, convert, emulator, job, pipeline, report, result, say, tables
+from piyard import (
+    board,
+    classify,
+    convert,
+    emulator,
+    job,
+    options,
+    pipeline,
+    report,
+    result,
+    say,
+    tables,
+)
 from piyard import build as builder
 from piyard.errors import WrongInput
 from piyard.job import Job
@@ -67,10 +79,10 @@ def bench(
     *,
     precisions: Sequence[str],
     threads: Sequence[str],
-    loops: int,
-    budget_s: float,
-    warmup: int,
-    limit_s: int,
+    loops: str,
+    budget: str,
+    warmup: str,
+    limit: str,
     random_weights: bool,
     or_random: bool,
     form: str,
@@ -79,12 +91,15 @@ def bench(
     """Build, convert, deploy and measure; then the table."""
     tables.check_format(form)
     job.check_names(models, precisions)
+    how_long = _how_long(loops, budget, warmup)
+    counts = options.wholes("threads", threads)
+    limit_s = options.whole("limit", limit) or 0
     jobs = pipeline.plan(
         pipeline.identify(hosts, target_name),
         models,
         precisions=precisions,
-        threads=_numbers("threads", threads),
-        **_how_long(loops, budget_s, warmup),
+        threads=counts,
+        **how_long,
     )
     if dry_run:
         _print_plan(jobs, "bench")
@@ -103,9 +118,9 @@ def run(
     target_name: str,
     *,
     precision: str,
-    threads: int,
-    topk: int,
-    limit_s: int,
+    threads: str,
+    topk: str,
+    limit: str,
     form: str,
     dry_run: bool,
 ) -> None:
@@ -113,17 +128,20 @@ def run(
     tables.check_format(form)
     job.check_names([model_name], [precision])
     pictures = classify.pictures(inputs)
+    best = options.whole("topk", topk) or 1
+    counts = options.wholes("threads", [threads] if threads else [])
+    limit_s = options.whole("limit", limit) or 0
     jobs = pipeline.plan(
         pipeline.identify(hosts, target_name),
         [model_name],
         precisions=[precision],
-        threads=[threads] if threads else (),
+        threads=counts,
     )
     if dry_run:
         _print_plan(jobs, f"run on {len(pictures)} pictures")
         return
     ready = pipeline.prepare(jobs, random_weights=False)
-    finished = classify.run(jobs, ready, pictures, topk=topk, limit_s=limit_s)
+    finished = classify.run(jobs, ready, pictures, topk=best, limit_s=limit_s)
     if finished.results:
         print(tables.render(classify.COLUMNS, classify.rows(finished.results), form))
     finished.require_all()
@@ -181,23 +199,12 @@ def _print_plan(jobs: Sequence[Job], verb: str) -> None:
         print(f"{verb}: {what}, on {one.host} ({one.target})")
 
 
-def _numbers(name: str, given: Sequence[str]) -> list[int]:
-    for text in given:
-        if not (text.isascii() and text.isdigit() and int(text) > 0):
-            raise WrongInput(
-                f"--{name} takes a number from 1, not '{text}'", remedy=f"for example --{name} 4"
-            )
-    return [int(text) for text in given]
-
-
-def _how_long(loops: int, budget_s: float, warmup: int) -> dict[str, Any]:
+def _how_long(loops: str, budget: str, warmup: str) -> dict[str, Any]:
     """What was asked for; None keeps what is usual."""
-    if loops and budget_s:
+    if loops and budget:
         raise WrongInput("--loops and --budget exclude each other", remedy="give one of them")
-    if loops < 0 or budget_s < 0:
-        raise WrongInput("--loops or --budget is negative", remedy="give a positive number")
     return {
-        "loops": 0 if budget_s else loops or None,
-        "budget_s": budget_s or None,
-        "warmup": warmup if warmup >= 0 else None,
+        "loops": 0 if budget else options.whole("loops", loops),
+        "budget_s": options.seconds("budget", budget),
+        "warmup": options.whole("warmup", warmup, least=0),
     }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from piyard import deadline, engine, image, keys, paths, say, target
+from piyard import deadline, digest, engine, image, keys, paths, say, target
 from piyard.address import Address
 from piyard.errors import EmulationFailed, NotSetUp, unknown
 from piyard.ssh import Login
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 PREFIX = "emulated:"
-LABEL = "piyard.board"
+LABEL, OWNER_LABEL = "piyard.board", "piyard.owner"
 START_LIMIT_S = 90
 BINFMT = Path("/proc/sys/fs/binfmt_misc/qemu-aarch64")
 LOOPBACK = "127.0.0.1"
@@ -78,7 +78,8 @@ def down(target_name: str) -> bool:
 
 def running() -> list[EmulatedBoard]:
     """The emulated boards there are now."""
-    containers = engine.connect().containers.list(filters={"label": LABEL})
+    ours = [LABEL, f"{OWNER_LABEL}={_owner()}"]
+    containers = engine.connect().containers.list(filters={"label": ours})
     boards = [_board(container, container.labels[LABEL]) for container in containers]
     return sorted((board for board in boards if board), key=lambda board: board.name)
 
@@ -92,7 +93,12 @@ def _emulable(name: str) -> Target:
 
 
 def _container_name(target_name: str) -> str:
-    return f"piyard-{target_name}"
+    return f"piyard-{target_name}-{_owner()}"
+
+
+def _owner() -> str:
+    """Whose boards they are: two users of one machine do not share keys, so neither boards."""
+    return digest.of_value(keys.public(keys.login_key()))[:8]
 
 
 def _find(client: DockerClient, target_name: str, *, running: bool = True) -> Container | None:
@@ -122,7 +128,7 @@ def _start(client: DockerClient, target_name: str, kind: Target) -> Container:
         tag,
         ["/usr/sbin/sshd", "-D", "-e", "-o", f"SetEnv={environment}"],
         name=_container_name(target_name),
-        labels={LABEL: target_name},
+        labels={LABEL: target_name, OWNER_LABEL: _owner()},
         environment=kind.emulated_env,
         hostname=target_name,
         ports={PORT: (LOOPBACK, 0)},

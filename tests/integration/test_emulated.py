@@ -296,6 +296,22 @@ def test_boards_go_up_and_down(invoke: Invoke) -> None:
     assert invoke("board.down", "-t", "zero2w").stdout == "emulated:zero2w was not running\n"
 
 
+def test_two_users_of_one_machine_have_boards_of_their_own(
+    emulated_rpi5: EmulatedBoard, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert emulator.running() == []
+    theirs = emulator.up("rpi5")
+    try:
+        assert theirs.container != emulated_rpi5.container
+        with ssh.connect(theirs.login) as session:
+            assert session.run(["whoami"]).out == "pi\n"
+    finally:
+        assert emulator.down("rpi5")
+    monkeypatch.undo()
+    assert emulated_rpi5 in emulator.running()
+
+
 def test_a_desktop_is_no_board() -> None:
     with pytest.raises(WrongInput, match="unknown board to emulate 'desktop'"):
         emulator.up("desktop")

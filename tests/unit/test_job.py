@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from piyard import commands, job
+from piyard import commands, job, options
 from piyard.errors import WrongInput
 
 
@@ -57,12 +57,29 @@ def test_an_unknown_name_names_the_nearest(
     assert caught.value.code == 3
 
 
-@pytest.mark.parametrize("threads", ["0", "-1", "four", "1.5", "", "²"])
-def test_threads_are_whole_and_positive(threads: str) -> None:
-    with pytest.raises(WrongInput, match="--threads takes a number from 1"):
-        commands._numbers("threads", [threads])
+@pytest.mark.parametrize("text", ["0", "-1", "four", "1.5", " ", "²"])
+def test_a_count_is_whole_and_positive(text: str) -> None:
+    with pytest.raises(WrongInput, match="--loops takes a whole number from 1"):
+        options.whole("loops", text)
+
+
+def test_an_empty_thread_count_is_no_count() -> None:
+    with pytest.raises(WrongInput, match="--threads takes"):
+        options.wholes("threads", ["4", ""])
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "soon", "nan", "inf", "1e999"])
+def test_a_budget_is_a_positive_number_of_seconds(text: str) -> None:
+    with pytest.raises(WrongInput, match="--budget takes seconds"):
+        options.seconds("budget", text)
+
+
+def test_what_is_not_given_is_not_asked() -> None:
+    assert options.whole("loops", "") is None
+    assert options.seconds("budget", "") is None
+    assert commands._how_long("", "2.5", "0") == {"loops": 0, "budget_s": 2.5, "warmup": 0}
 
 
 def test_loops_and_budget_exclude_each_other() -> None:
     with pytest.raises(WrongInput, match="exclude each other"):
-        commands._how_long(3, 2.0, -1)
+        commands._how_long("3", "2.0", "")

@@ -1,0 +1,39 @@
+"""Numbers on the command line: Invoke would answer a wrong one with a traceback."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from piyard.errors import WrongInput
+
+
+def whole(name: str, text: str, *, least: int = 1) -> int | None:
+    """A whole number from ``least``; None when the flag was not given."""
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text) >= least):
+        raise WrongInput(
+            f"--{name} takes a whole number from {least}, not '{text}'",
+            remedy=f"for example --{name} {max(least, 4)}",
+        )
+    return int(text)
+
+
+def wholes(name: str, texts: Sequence[str]) -> list[int]:
+    """The numbers of a flag that may be repeated."""
+    numbers = [whole(name, text or " ") for text in texts]
+    return [number for number in numbers if number is not None]
+
+
+def seconds(name: str, text: str) -> float | None:
+    """A positive number of seconds; None when the flag was not given."""
+    if not text:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (math.isfinite(number) and number > 0):
+        raise WrongInput(f"--{name} takes seconds, not '{text}'", remedy=f"for example --{name} 10")
+    return number
