@@ -60,7 +60,8 @@ def test_real_pictures_come_from_the_mirror_and_are_spread_over_it(mirror):
     assert some[-1].name > some[0].name
 
 
-def test_no_mirror_no_real_pictures():
+def test_no_mirror_no_real_pictures(monkeypatch):
+    monkeypatch.delenv("PIYARD_MIRROR", raising=False)
     assert proof.real_pictures() == []
 
 
