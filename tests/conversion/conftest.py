@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,26 @@ from piyard import convert, download, model
 from piyard.convert import Conversion
 
 
-@pytest.fixture(scope="session", autouse=True)
-def own_folders(tmp_path_factory: pytest.TempPathFactory):
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What these tests make, once for all of them."""
+    return tmp_path_factory.mktemp("conversion")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_folders(base: Path) -> Iterator[Path]:
     """Artifacts and downloads of these tests; the user's own stay as they are."""
-    base = tmp_path_factory.mktemp("conversion")
+    with elsewhere(base):
+        yield base
+
+
+@contextmanager
+def elsewhere(base: Path) -> Iterator[pytest.MonkeyPatch]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIYARD_ARTIFACTS", str(base / "artifacts"))
         patch.setenv("XDG_CACHE_HOME", str(base / "cache"))
         patch.delenv("PIYARD_MIRROR", raising=False)
-        yield base
+        yield patch
 
 
 @pytest.fixture
@@ -30,9 +42,9 @@ def mirror(assets: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def real(assets: Path, own_folders: Path) -> Conversion:
+def real(assets: Path, base: Path) -> Conversion:
     """SqueezeNet with trained weights, proved on real pictures."""
-    with pytest.MonkeyPatch.context() as patch:
+    with elsewhere(base) as patch:
         patch.setenv("PIYARD_MIRROR", str(assets))
         return convert.convert("squeezenet1_1")
 

@@ -43,15 +43,19 @@ def squeezenet() -> Conversion:
 @pytest.fixture(scope="session")
 def real_squeezenet(assets: Path) -> Conversion:
     """The same model with weights that know ImageNet."""
-    assert assets.is_dir()
-    return convert.convert("squeezenet1_1")
+    return _convert("squeezenet1_1", assets)
 
 
 @pytest.fixture(scope="session")
 def real_mobilenet(assets: Path) -> Conversion:
     """Depthwise convolutions, with weights that know ImageNet."""
-    assert assets.is_dir()
-    return convert.convert("mobilenet_v2")
+    return _convert("mobilenet_v2", assets)
+
+
+def _convert(name: str, mirror: Path) -> Conversion:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIYARD_MIRROR", str(mirror))
+        return convert.convert(name)
 
 
 @pytest.fixture(scope="session")

@@ -160,7 +160,9 @@ def test_real_weights_on_real_pictures(
     assets: Path,
     precision: str,
     least: float,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("PIYARD_MIRROR", str(assets))
     shown = sorted((assets / "data" / "imagenet500" / "images").glob("*.jpg"))[::150][:3]
     assert len(shown) == 3
     for conversion in (real_squeezenet, real_mobilenet):
