@@ -18,7 +18,9 @@ LAYERS = frozenset(
 )
 
 # One set of kernels is enough to test what stands around them.
-ONE_VARIANT = {f"NCNN_{name}": False for name in ("AVX", "FMA", "F16C", "AVX2")}
+ONE_VARIANT = dict.fromkeys(
+    ("NCNN_AVX", "NCNN_FMA", "NCNN_F16C", "NCNN_AVX2", "NCNN_ARM82", "NCNN_VFPV4"), False
+)
 
 
 def recipe(target_name: str) -> Recipe:
