@@ -318,7 +318,7 @@ def test_a_remote_engine_is_taken_at_its_word(make_machine: Make) -> None:
     """Asking it each time would cost every task a Python start; the task itself will tell."""
     machine = make_machine("fedora", root=False)
     machine.yard("report")
-    assert machine.yard("build", DOCKER_HOST="tcp://farm:2375").became
+    assert machine.yard("build", DOCKER_HOST="tcp://engine:2375").became
 
 
 def test_a_docker_host_where_nobody_listens_is_not_replaced(machine: Machine) -> None:
