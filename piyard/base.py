@@ -50,8 +50,13 @@ CROSS = Base(
     architectures=["amd64", "arm64"],
     variant="minbase",
 )
-# Maintainer scripts of another architecture run under emulation, which takes minutes.
-BOARD = Base(name="board", platform="linux/arm64", architectures=["arm64"], variant="extract")
+DEBIAN = {"aarch64": "arm64", "x86_64": "amd64"}
+
+
+def board(arch: str) -> Base:
+    """The base of a board; maintainer scripts run under emulation would take minutes."""
+    name = DEBIAN[arch]
+    return Base(name="board", platform=f"linux/{name}", architectures=[name], variant="extract")
 
 
 def get(client: DockerClient, base: Base) -> str:

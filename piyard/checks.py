@@ -7,15 +7,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-from piyard import paths, say
+from piyard import onboard, paths, say
 from piyard.errors import JobsFailed
 
 SCRIPTS = ("yard", ".ci/run", "docker/board-setup.sh")
+ONBOARD = tuple(sorted(str(file) for file in onboard.FOLDER.glob("*.sh")))
 LINTERS = {
     "ruff check": ("ruff", "check", "."),
     "ruff format": ("ruff", "format", "--check", "."),
     "mypy": ("mypy",),
     "shellcheck": ("shellcheck", *SCRIPTS),
+    # They are put together, so what one sets another one uses.
+    "shellcheck (board)": ("shellcheck", "-s", "sh", "-e", "SC2034,SC2154", *ONBOARD),
 }
 
 

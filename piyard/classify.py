@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from piyard import facts, log, model, preprocess
+from piyard import digest, log, model, preprocess, work
 from piyard import run as runs
-from piyard.bench import Ready, by_board, limit_of, put_release
-from piyard.board import Board, open_board
+from piyard.board import Line
 from piyard.errors import WrongInput
 from piyard.job import Job
-from piyard.outcome import Outcomes
-from piyard.ssh import Session
+from piyard.release import File, Release
+from piyard.run import Record
+from piyard.work import Ready, Terms, Work
 
+TASK = "classify"
 SUFFIXES = (".jpg", ".jpeg", ".png")
 COLUMNS = ("Board", "Picture", "Rank", "Class", "Score")
 
@@ -48,43 +49,44 @@ def _expand(path: Path) -> list[Path]:
     return [path]
 
 
-def run(
-    jobs: Sequence[Job], ready: Ready, shown: Sequence[Path], *, topk: int, limit_s: int
-) -> Outcomes[Seen]:
-    """Classify the pictures on each board; a board that fails does not stop the others."""
-    outcomes: Outcomes[Seen] = Outcomes(len(jobs))
-    for host, target, of_board in by_board(jobs):
-        with outcomes.keeping(), open_board(host, target) as (board, session, _):
-            for job in of_board:
-                outcomes.results += run_one(board, session, job, ready, shown, topk, limit_s)
-    return outcomes
-
-
-def run_one(
-    board: Board,
-    session: Session,
-    job: Job,
-    ready: Ready,
-    shown: Sequence[Path],
-    topk: int,
-    limit_s: int,
+def classify_one(
+    line: Line, job: Job, ready: Ready, terms: Terms, shown: Sequence[Path], topk: int
 ) -> list[Seen]:
     """What the job's model sees in the pictures, best classes first."""
-    build, conversion = ready.of(job)
-    put_release(session, build, conversion)
-    inputs = {f"{i:04d}{path.suffix.lower()}": path for i, path in enumerate(shown)}
-    record = runs.new_record(
-        board, facts.read(session), build, conversion, slug=job.slug, what=_what(job, inputs)
+    inputs = inputs_of(shown)
+    named = {file.name: str(path) for file, path in zip(inputs.files, shown, strict=True)}
+    there = [f"../../releases/{inputs.id}/{file.name}" for file in inputs.files]
+    todo = Work(
+        verb=TASK,
+        arguments=[*_arguments(job, topk), *there],
+        what={"task": TASK, "inputs": named},
+        inputs=inputs,
     )
-    runs.push_inputs(session, record, inputs)
-    runs.execute(
-        session,
-        record,
-        "classify",
-        [*_arguments(job, topk), *(f"inputs/{name}" for name in inputs)],
-        limit_s=limit_s or limit_of(board),
-    )
-    return _seen(job.host, runs.folder_of(record.id), inputs)
+    return conclude(work.run_one(line, job, ready, terms, todo))
+
+
+def conclude(done: Record) -> list[Seen]:
+    """What a finished run saw, read from its log."""
+    lines = log.read(runs.folder_of(done.id) / runs.LOG).of("classification")
+    named = done.what["inputs"]
+    return [
+        Seen(host=done.host, picture=Path(named[Path(line["image"]).name]), top=line["top"])
+        for line in lines
+    ]
+
+
+def inputs_of(shown: Sequence[Path]) -> Release:
+    """The pictures as files of a release, numbered: their own names may repeat."""
+    files = [
+        File(
+            name=f"{i:04d}{path.suffix.lower()}",
+            path=path,
+            sha256=digest.of_file(path),
+            size=path.stat().st_size,
+        )
+        for i, path in enumerate(shown)
+    ]
+    return Release(files=files, label=f"{len(files)} inputs")
 
 
 def rows(seen: Sequence[Seen]) -> list[list[str]]:
@@ -96,22 +98,10 @@ def rows(seen: Sequence[Seen]) -> list[list[str]]:
     ]
 
 
-def _what(job: Job, inputs: Mapping[str, Path]) -> dict[str, Any]:
-    named = {name: str(path) for name, path in inputs.items()}
-    return {"task": "classify", "slug": job.slug, "job": msgspec.to_builtins(job), "inputs": named}
-
-
 def _arguments(job: Job, topk: int) -> list[str]:
     return [
         *("--param", "model.ncnn.param", "--bin", "model.ncnn.bin", "--labels", "labels.txt"),
         *("--precision", job.precision, "--threads", str(job.threads), "--topk", str(topk)),
         *preprocess.nnrun_flags(model.load(job.model).preprocess),
         *("--save-outputs", runs.OUTPUTS),
-    ]
-
-
-def _seen(host: str, folder: Path, inputs: Mapping[str, Path]) -> list[Seen]:
-    lines = log.read(folder / runs.LOG).of("classification")
-    return [
-        Seen(host=host, picture=inputs[Path(line["image"]).name], top=line["top"]) for line in lines
     ]

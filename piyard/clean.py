@@ -36,7 +36,7 @@ def _clean_engine(*, dry_run: bool) -> None:
     for board in emulator.running():
         print(f"stop {board.name}")
         if not dry_run:
-            emulator.down(board.target)
+            emulator.down(board.name)
     for tag in engine.tags(client, "piyard/"):
         print(f"remove image {tag}")
         if not dry_run:

@@ -19,7 +19,7 @@ import msgspec
 from piyard import digest, lowering, masks, networks, paths, preprocess, proof, say, stimulus, store
 from piyard import model as models
 from piyard import weights as weights_
-from piyard.errors import ConversionFailed, NotSetUp
+from piyard.errors import ConversionFailed, NotSetUp, WrongInput
 from piyard.model import Model
 from piyard.weights import Chosen
 
@@ -83,10 +83,25 @@ def convert(model_name: str, *, random_weights: bool = False) -> Conversion:
     folder, made = store.get_or_make(
         SHELF, key, lambda at: inputs | _make(model, model_name, chosen, key, at)
     )
-    told = {"name": model_name, "title": model.title, "task": model.task}
+    return _conversion(model, model_name, key, folder, made=made)
+
+
+def find(model_name: str, key: str) -> Conversion:
+    """A conversion that was made before; raises ``WrongInput`` when it is not there any more."""
+    folder = store.find(SHELF, key)
+    if folder is None:
+        raise WrongInput(
+            f"the conversion {key} of {model_name} is gone from artifacts/",
+            remedy=f"make it again: invoke convert --model {model_name}",
+        )
+    return _conversion(models.load(model_name), model_name, key, folder, made=False)
+
+
+def _conversion(model: Model, name: str, key: str, folder: Path, *, made: bool) -> Conversion:
+    told = {"name": name, "title": model.title, "task": model.task}
     published = {"published": msgspec.to_builtins(model.published)}
     manifest = store.manifest(folder) | told | published
-    return Conversion(name=model_name, key=key, folder=folder, manifest=manifest, made=made)
+    return Conversion(name=name, key=key, folder=folder, manifest=manifest, made=made)
 
 
 def reference_logits(conversion: Conversion, pictures: Sequence[Path]) -> NDArray[np.float32]:

@@ -1,143 +1,172 @@
-"""Build + Conversion → a release on a board: only what is missing travels, all of it is checked.
+"""Releases → a board: one conversation over one channel, and only what is missing travels.
 
-On the board, below the login folder::
-
-    .piyard/blobs/<sha256>      appears after its bytes were hashed there
-           /releases/<id>/      hard links into blobs; appears by one rename
-           /current             a link to the release deployed last
+The board says its facts and which blobs it lacks; the desktop checks that the board can run what
+comes, and answers with one compressed stream. Each blob is hashed there before it gets its name, a
+release appears by one rename, and ``current`` moves by another, after the stream's end has come.
+A cut at any point leaves the board as it was, with more verified blobs than before.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import msgspec
 
-from piyard import say, ssh, store
-from piyard.ssh import Session
+from piyard import facts as facts_
+from piyard import lease as leases
+from piyard import say, ssh, stream
+from piyard.errors import BoardCommandFailed, HostUnreachable, PiyardError
+from piyard.facts import Facts
+from piyard.lease import Lease, Waiting
+from piyard.release import HOME, File, Release
+from piyard.ssh import Session, Talk
 
-HOME = ".piyard"
+LIMIT_S = 6 * 3600
+"""For all that one conversation sends, however slow the link."""
+SILENCE_S = 120
+"""A board that hashes a large blob says nothing for so long at most."""
 
-# $1 folder; then pairs of sha256 and size. Prints the free KiB and every blob that is absent or
-# not what its name says (a damaged blob is removed).
-MISSING = r"""
-umask 077; mkdir -p "$1/blobs" "$1/releases" "$1/runs" && cd "$1/blobs" || exit 1
-shift
-df -Pk . | awk 'NR == 2 { print "free " $4 }'
-for sha; do
-    if [ -f "$sha" ]; then
-        [ "$(sha256sum < "$sha" | cut -d ' ' -f 1)" = "$sha" ] && continue
-        rm -f "$sha"
-    fi
-    echo "missing $sha"
-done
-"""
-
-# $1 folder, $2 sha256: the received part becomes a blob only if its bytes are right.
-ACCEPT = r"""
-cd "$1/blobs" || exit 1
-got=$(sha256sum < "$2.part" | cut -d ' ' -f 1)
-[ "$got" = "$2" ] || { rm -f "$2.part"; echo "received $got instead of $2" >&2; exit 1; }
-chmod 500 "$2.part" && mv -f "$2.part" "$2"
-"""
-
-# $1 folder, $2 release id; then pairs of name and sha256. A release that exists is mended where a
-# blob had to be sent again: its file is the damaged one still.
-RELEASE = r"""
-cd "$1" || exit 1
-release=$2; shift 2
-final="releases/$release"; into=$final
-[ -d "$final" ] || { into="releases/.draft.$$"; rm -rf "$into"; mkdir "$into" || exit 1; }
-while [ $# -gt 0 ]; do
-    [ "$into/$1" -ef "blobs/$2" ] || ln -f "blobs/$2" "$into/$1" || exit 1
-    shift 2
-done
-[ "$into" = "$final" ] || mv -T "$into" "$final" || exit 1
-ln -s "$final" ".current.$$" && mv -T ".current.$$" current
-"""
-
-
-class File(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of a release: its name there, and the local file it comes from."""
-
-    name: str
-    path: Path
-    sha256: str
-    size: int
-    """Bytes."""
-
-
-class Release(msgspec.Struct, frozen=True, kw_only=True):
-    """What lies in one folder on a board, named after its content."""
-
-    files: list[File]
-
-    @property
-    def id(self) -> str:
-        """The same files give the same id."""
-        return store.key_of({file.name: file.sha256 for file in self.files})
-
-    @property
-    def folder(self) -> str:
-        """Where it is on the board, relative to the login folder."""
-        return f"{HOME}/releases/{self.id}"
+Check = Callable[[Facts, int], None]
+"""Raises when a board with these facts cannot run what comes; the number is bytes to send."""
 
 
 class Deployed(msgspec.Struct, frozen=True, kw_only=True):
-    """A release that is on a board, and what it took."""
+    """Releases that are on a board, and what it took."""
 
-    release: Release
+    facts: Facts
     sent: int
-    """Bytes that travelled."""
+    """Bytes that travelled, compressed."""
+    content: int
+    """Bytes of the blobs that travelled, before compression."""
     saved: int
-    """Bytes that were there already."""
+    """Bytes of the blobs that were there already."""
 
 
-def release_of(*folders: tuple[Path, Sequence[str]]) -> Release:
-    """The release of these files of these artifacts, with the digests of their manifests."""
-    files = [
-        File(name=name, path=folder / name, sha256=f["sha256"], size=f["bytes"])
-        for folder, names in folders
-        for name in names
-        for f in [store.manifest(folder)["files"][name]]
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the board answers to a manifest."""
+
+    facts: Facts
+    missing: frozenset[str]
+    """sha256 of the blobs it lacks."""
+    zstd: bool
+    """Whether it can unpack zstd; every board can unpack gzip."""
+
+
+def deploy(
+    session: Session,
+    releases: Sequence[Release],
+    lease: Lease,
+    *,
+    keep: bool = False,
+    check: Check = lambda _facts, _bytes: None,
+    rehash: bool = False,
+    link_limit: int = 0,
+) -> Deployed:
+    """Put the releases on the board; the last one becomes ``current``.
+
+    ``keep`` holds on to the lease for what comes next; ``rehash`` reads every blob there again;
+    ``link_limit`` is in bytes a second. Raises ``BoardDiskFull`` before sending what cannot fit,
+    ``BoardBusy``, and what ``check`` raises.
+    """
+    argv = _argv(releases, lease, keep=keep, rehash=rehash)
+    waiting = Waiting(session.name, lease)
+    while True:
+        with session.talk(argv, limit_s=LIMIT_S, silence_s=SILENCE_S) as talk:
+            offer = _offer(talk, session, argv, waiting)
+            if offer:
+                return _answer(talk, session, releases, offer, check, link_limit)
+
+
+def _argv(releases: Sequence[Release], lease: Lease, *, keep: bool, rehash: bool) -> list[str]:
+    after, which = "keep" if keep else "drop", "all" if rehash else "changed"
+    wanted = [
+        part for one in releases for part in (one.id, one.title, str(len(one.files)), *one.digests)
     ]
-    return Release(files=files)
+    held = (lease.token, str(lease.seconds), after, lease.owner, which)
+    return ssh.script_argv("deploy", HOME, *held, *wanted)
 
 
-def deploy(session: Session, release: Release) -> Deployed:
-    """Put the release on the board; raises ``BoardDiskFull`` before sending what cannot fit."""
-    missing = _missing(session, release)
-    sizes = {file.name: file.size for file in release.files}
-    if missing:
-        _send(session, missing)
-    pairs = [part for file in release.files for part in (file.name, file.sha256)]
-    session.script(RELEASE, HOME, release.id, *pairs)
-    sent = sum(file.size for file in missing)
-    return Deployed(release=release, sent=sent, saved=sum(sizes.values()) - sent)
+def _offer(talk: Talk, session: Session, argv: Sequence[str], waiting: Waiting) -> Offer | None:
+    """What the board says up to ``ready``; None after waiting for somebody who holds it."""
+    said: list[str] = []
+    while (line := talk.line()) != "ready":
+        if line is None:
+            raise session.failure(argv, talk.end())
+        if line == "unguarded":
+            raise leases.refuse_unguarded(session.name)
+        if line.startswith("busy "):
+            waiting.on(line)
+            return None
+        said.append(line)
+    missing = frozenset(s.removeprefix("missing ") for s in said if s.startswith("missing "))
+    return Offer(facts=facts_.parse("\n".join(said)), missing=missing, zstd="zstd" in said)
 
 
-def _missing(session: Session, release: Release) -> list[File]:
-    lines = session.script(MISSING, HOME, *(file.sha256 for file in release.files)).out.split("\n")
-    absent = {line.removeprefix("missing ") for line in lines if line.startswith("missing ")}
-    wanted = [file for file in release.files if file.sha256 in absent]
-    free = next((int(line.split()[1]) * 1024 for line in lines if line.startswith("free ")), 0)
-    needed = sum(file.size for file in wanted)
-    if needed > free:
+def _answer(
+    talk: Talk,
+    session: Session,
+    releases: Sequence[Release],
+    offer: Offer,
+    check: Check,
+    link_limit: int,
+) -> Deployed:
+    files = {file.sha256: file for one in releases for file in one.files}
+    missing = [file for sha, file in files.items() if sha in offer.missing]
+    content = sum(file.size for file in missing)
+    _require_room(session, offer.facts, content)
+    check(offer.facts, content)
+    sent = _send(talk, session, missing, offer, link_limit) if missing else _keep(talk)
+    _require_released(talk, session)
+    saved = sum(file.size for file in files.values()) - content
+    return Deployed(facts=offer.facts, sent=sent, content=content, saved=saved)
+
+
+def _require_room(session: Session, told: Facts, needed: int) -> None:
+    free = 1024 * (told.free_disk_kb or 0)
+    if told.free_disk_kb is not None and needed > free:
         raise ssh.disk_full(session.name, f"{needed:,} bytes are needed, {free:,} are free")
-    return wanted
 
 
-def _send(session: Session, files: Sequence[File]) -> None:
+def _keep(talk: Talk) -> int:
+    talk.send(b"keep\n")
+    return 0
+
+
+def _send(
+    talk: Talk, session: Session, files: Sequence[File], offer: Offer, link_limit: int
+) -> int:
     total = sum(file.size for file in files)
-    before = 0
-    with say.step(f"send {len(files)} files to {session.name}", unit="bytes") as progress:
-        for file in files:
-            follow = _follower(progress, before, total)
-            session.put(file.path, f"{HOME}/blobs/{file.sha256}.part", follow)
-            session.script(ACCEPT, HOME, file.sha256)
-            before += file.size
+    talk.send(b"send zstd\n" if offer.zstd else b"send gzip\n")
+    packed = stream.blobs(files, zstd=offer.zstd, link_limit=link_limit)
+    sent = 0
+    with (
+        say.step(f"send {len(files)} files to {session.name}", unit="bytes") as progress,
+        contextlib.suppress(OSError),  # a board that hangs up says why, which is read next
+    ):
+        for block, done in packed:
+            talk.send(block)
+            sent += len(block)
+            progress.update(done, total)
+        talk.end_input()
+    return sent
 
 
-def _follower(progress: say.Step, before: int, total: int) -> Callable[[int, int], None]:
-    return lambda sent, _of_file: progress.update(before + sent, total)
+def _require_released(talk: Talk, session: Session) -> None:
+    said = ""
+    while (line := talk.line()) is not None and line != "released":
+        said = line
+    outcome = talk.end()
+    if line is None:
+        raise _not_released(session, said, outcome)
+
+
+def _not_released(session: Session, said: str, outcome: ssh.Outcome) -> PiyardError:
+    again = "try again: what arrived whole does not travel again"
+    if outcome.code == ssh.NOT_TOLD:
+        return HostUnreachable(f"{session.name}: the connection broke in mid-deploy", remedy=again)
+    if said.startswith("wrong "):
+        return BoardCommandFailed(
+            f"{session.name}: a file arrived damaged", evidence=said, remedy=again
+        )
+    return session.failure(["deploy"], outcome)

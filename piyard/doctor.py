@@ -8,8 +8,11 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from piyard import board, emulator, engine, paths, tables
+from piyard import emulator, engine, paths, tables
+from piyard.board import Line
 from piyard.errors import NotSetUp, PiyardError, WrongInput
+from piyard.fleet import health
+from piyard.fleet.choose import choose
 
 ROOM_GB = 6
 """The two images, ncnn's build and its cache take about this much."""
@@ -26,7 +29,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 def report(hosts: Sequence[str], form: str = "plain") -> None:
     """Print all findings; raises ``NotSetUp`` when one of them is not well."""
-    findings = [*machine(), *(_board(host) for host in hosts)]
+    lines = [Line(name) for name in choose(hosts)] if hosts else []
+    findings = [*machine(), *(_of_board(one) for line in lines for one in health.examine(line))]
     rows = [[f.what, "ok" if f.well else "MISSING", f.detail, f.remedy] for f in findings]
     print(tables.render(("Checked", "State", "Found", "What to do"), rows, form))
     ill = [f.what for f in findings if not f.well]
@@ -83,10 +87,6 @@ def _disk() -> str:
     return f"{free:.1f} GB free"
 
 
-def _board(host: str) -> Finding:
-    def check() -> str:
-        board.check_name(host)
-        with board.open_board(host) as (found, _session, told):
-            return f"{told.model or found.hardware}, {told.os}, {told.machine}"
-
-    return _finding(host, check)
+def _of_board(found: health.Finding) -> Finding:
+    what = f"{found.board}: {found.what}"
+    return Finding(what=what, well=found.well, detail=found.detail, remedy=found.remedy)

@@ -1,11 +1,15 @@
-"""Emulated boards: arm64 containers with sshd, every session under the target's CPU.
+"""Emulated boards: containers with sshd, every session under the target's CPU.
 
-A board is named after its target, starts on demand, and is found again while it runs.
+A board is named ``emulated:<target>``, or ``emulated:<target>/<n>`` where several are wanted. It
+starts on demand and is found again while it exists; one that stopped is switched on again with
+what was on it. A target of this machine's own architecture runs without emulation.
 """
 
 from __future__ import annotations
 
 import io
+import platform
+import re
 import socket
 import tarfile
 from pathlib import Path
@@ -15,7 +19,7 @@ import msgspec
 
 from piyard import deadline, digest, engine, image, keys, paths, say, target
 from piyard.address import Address
-from piyard.errors import EmulationFailed, NotSetUp, unknown
+from piyard.errors import EmulationFailed, NotSetUp, WrongInput, unknown
 from piyard.ssh import Login
 from piyard.target import Target
 
@@ -25,18 +29,21 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 PREFIX = "emulated:"
-LABEL, OWNER_LABEL = "piyard.board", "piyard.owner"
+LABEL, OWNER_LABEL, MADE_LABEL = "piyard.board", "piyard.owner", "piyard.made"
 START_LIMIT_S = 90
 BINFMT = Path("/proc/sys/fs/binfmt_misc/qemu-aarch64")
 LOOPBACK = "127.0.0.1"
 USER, USER_ID, PORT = "pi", 1000, "22/tcp"
+NAME = re.compile(r"(?:emulated:)?(?P<target>[^/]+)(?:/(?P<number>[1-9]\d{0,2}))?")
+# A board's init starts sshd again when it dies, and buries what a session leaves behind.
+SERVE = 'while :; do /usr/sbin/sshd -D -e "$@"; sleep 0.5; done'
 
 
 class EmulatedBoard(msgspec.Struct, frozen=True, kw_only=True):
     """A running container that answers as a board."""
 
     name: str
-    """``emulated:<target>``"""
+    """``emulated:<target>`` or ``emulated:<target>/<n>``"""
     target: str
     container: str
     port: int
@@ -57,20 +64,29 @@ def is_emulated(host: str) -> bool:
     return host.startswith(PREFIX)
 
 
-def up(target_name: str) -> EmulatedBoard:
-    """The emulated board of that target, started if it does not run; waits for its sshd."""
-    kind = _emulable(target_name)
+def target_of(host: str) -> str:
+    """The target of a board's name; raises ``WrongInput`` for one that cannot be a board."""
+    found = NAME.fullmatch(host)
+    if not found:
+        raise WrongInput(
+            f"'{host}' is not an emulated board", remedy=f"write {PREFIX}rpi5 or {PREFIX}rpi5/2"
+        )
+    _emulable(found["target"])
+    return found["target"]
+
+
+def up(host: str) -> EmulatedBoard:
+    """The emulated board of that name, started if it does not run; waits for its sshd."""
+    kind = target.load(target_of(host))
     client = engine.connect()
-    container = _find(client, target_name)
-    if container is None:
-        container = _start(client, target_name, kind)
-    return _wait_for_sshd(container, target_name)
+    container = _find(client, host) or _start(client, host, kind)
+    return _wait_for_sshd(container, _id(host))
 
 
-def down(target_name: str) -> bool:
+def down(host: str) -> bool:
     """Stop and remove that board; False when there was none."""
-    _emulable(target_name)
-    container = _find(engine.connect(), target_name, running=False)
+    target_of(host)
+    container = _container(engine.connect(), host)
     if container:
         container.remove(force=True, v=True)
     return container is not None
@@ -84,16 +100,26 @@ def running() -> list[EmulatedBoard]:
     return sorted((board for board in boards if board), key=lambda board: board.name)
 
 
+def runs_natively(kind: Target) -> bool:
+    """Whether this machine runs that target's programs without emulation."""
+    return platform.machine().replace("arm64", "aarch64") == kind.arch
+
+
 def _emulable(name: str) -> Target:
     kind = target.load(name)
-    if kind.arch != "aarch64":
+    if kind.arch != "aarch64" and not runs_natively(kind):
         boards = [n for n in target.names() if target.load(n).arch == "aarch64"]
         raise unknown("board to emulate", name, boards)
     return kind
 
 
-def _container_name(target_name: str) -> str:
-    return f"piyard-{target_name}-{_owner()}"
+def _id(host: str) -> str:
+    """``rpi5`` or ``rpi5/2``: the name without the prefix."""
+    return host.removeprefix(PREFIX)
+
+
+def _container_name(host: str) -> str:
+    return f"piyard-{_id(host).replace('/', '-')}-{_owner()}"
 
 
 def _owner() -> str:
@@ -101,47 +127,59 @@ def _owner() -> str:
     return digest.of_value(keys.public(keys.login_key()))[:8]
 
 
-def _find(client: DockerClient, target_name: str, *, running: bool = True) -> Container | None:
-    """The board's container; one that stopped, or is of an older image, is removed."""
-    import docker
-
-    try:
-        container = client.containers.get(_container_name(target_name))
-    except docker.errors.NotFound:
+def _find(client: DockerClient, host: str) -> Container | None:
+    """The board's container, switched on; one that was made otherwise is removed."""
+    container = _container(client, host)
+    if container is None:
         return None
-    if running and (container.status != "running" or _image_tag(container) != image.BOARD.tag):
+    if container.labels.get(MADE_LABEL) != _made_of(target.load(target_of(host))):
         container.remove(force=True, v=True)
         return None
+    if container.status != "running":
+        container.start()
     return container
 
 
-def _image_tag(container: Container) -> str:
-    attributes: dict[str, Any] = container.attrs
-    return str(attributes["Config"]["Image"])
+def _container(client: DockerClient, host: str) -> Container | None:
+    import docker
+
+    try:
+        return client.containers.get(_container_name(host))
+    except docker.errors.NotFound:
+        return None
 
 
-def _start(client: DockerClient, target_name: str, kind: Target) -> Container:
-    require_emulation()
-    tag = image.BOARD.ensure(client)
-    environment = " ".join(f"{name}={value}" for name, value in kind.emulated_env.items())
+def _made_of(kind: Target) -> str:
+    """What a board is made of, as a hash: an older one is not taken for the same."""
+    return digest.of_value([_image_of(kind).tag, SERVE, kind.emulated_env])[:12]
+
+
+def _image_of(kind: Target) -> image.Image:
+    return image.board(kind.arch)
+
+
+def _start(client: DockerClient, host: str, kind: Target) -> Container:
+    if not runs_natively(kind):
+        require_emulation()
+    environment = [f"{name}={value}" for name, value in kind.emulated_env.items()]
+    options = ["-o", f"SetEnv={' '.join(environment)}"] if environment else []
     container = client.containers.create(
-        tag,
-        ["/usr/sbin/sshd", "-D", "-e", "-o", f"SetEnv={environment}"],
-        name=_container_name(target_name),
-        labels={LABEL: target_name, OWNER_LABEL: _owner()},
+        _image_of(kind).ensure(client),
+        ["/bin/sh", "-c", SERVE, "board", *options],
+        name=_container_name(host),
+        labels={LABEL: _id(host), OWNER_LABEL: _owner(), MADE_LABEL: _made_of(kind)},
         environment=kind.emulated_env,
-        hostname=target_name,
+        hostname=_id(host).replace("/", "-"),
+        init=True,
         ports={PORT: (LOOPBACK, 0)},
     )
-    container.put_archive("/", _identity(target_name))
+    container.put_archive("/", _identity(_id(host)))
     container.start()
     return container
 
 
 def require_emulation() -> None:
     """aarch64 programs must run here: natively, or by an interpreter the kernel keeps open (F)."""
-    import platform
-
     if platform.machine() in {"aarch64", "arm64"}:
         return
     registered = BINFMT.read_text() if BINFMT.exists() else ""
@@ -156,9 +194,9 @@ def _flags(registered: str) -> str:
     return next((line[7:] for line in registered.splitlines() if line.startswith("flags: ")), "")
 
 
-def _identity(target_name: str) -> bytes:
+def _identity(board_id: str) -> bytes:
     """The key that may log in and the board's host key, as an archive to unpack at /."""
-    ours, theirs = keys.login_key(), keys.host_key(target_name)
+    ours, theirs = keys.login_key(), keys.host_key(_key_name(board_id))
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         _add(archive, "home/pi/.ssh/authorized_keys", keys.public(ours).encode() + b"\n", USER_ID)
@@ -172,38 +210,40 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes, owner: int) -> Non
     archive.addfile(entry, io.BytesIO(content))
 
 
-def _wait_for_sshd(container: Container, target_name: str) -> EmulatedBoard:
-    with say.step(f"wait for emulated:{target_name}"):
-        board = deadline.poll(lambda: _answering(container, target_name), START_LIMIT_S)
+def _wait_for_sshd(container: Container, board_id: str) -> EmulatedBoard:
+    if board := _answering(container, board_id):
+        return board
+    with say.step(f"wait for {PREFIX}{board_id}"):
+        board = deadline.poll(lambda: _answering(container, board_id), START_LIMIT_S)
     if board is None:
         log = container.logs(tail=20).decode(errors="replace")
         raise EmulationFailed(
-            f"the emulated board {target_name} did not answer within {START_LIMIT_S} s",
+            f"the emulated board {board_id} did not answer within {START_LIMIT_S} s",
             evidence=log,
-            remedy=f"invoke board.down --target {target_name}, then try again; invoke doctor",
+            remedy=f"invoke board.down --target {board_id}, then try again; invoke doctor",
         )
     return board
 
 
-def _answering(container: Container, target_name: str) -> EmulatedBoard | None:
+def _answering(container: Container, board_id: str) -> EmulatedBoard | None:
     container.reload()
     if container.status == "exited":
         raise EmulationFailed(
-            f"the emulated board {target_name} stopped at once",
+            f"the emulated board {board_id} stopped at once",
             evidence=container.logs(tail=20).decode(errors="replace"),
             remedy="invoke doctor checks the engine and emulation",
         )
-    board = _board(container, target_name)
+    board = _board(container, board_id)
     return board if board and _greets(board.port) else None
 
 
-def _board(container: Container, target_name: str) -> EmulatedBoard | None:
+def _board(container: Container, board_id: str) -> EmulatedBoard | None:
     published: list[dict[str, Any]] = container.ports.get(PORT) or []
     if not published:
         return None
     return EmulatedBoard(
-        name=f"{PREFIX}{target_name}",
-        target=target_name,
+        name=f"{PREFIX}{board_id}",
+        target=target_of(board_id),
         container=str(container.name),
         port=int(published[0]["HostPort"]),
     )
@@ -220,6 +260,11 @@ def _greets(port: int) -> bool:
 
 
 def _known_hosts(board: EmulatedBoard) -> Path:
-    file = paths.data() / "host_keys" / f"{board.target}.known_hosts"
-    file.write_text(f"[{LOOPBACK}]:{board.port} {keys.public(keys.host_key(board.target))}\n")
+    name = _key_name(_id(board.name))
+    file = paths.data() / "host_keys" / f"{name}.known_hosts"
+    file.write_text(f"[{LOOPBACK}]:{board.port} {keys.public(keys.host_key(name))}\n")
     return file
+
+
+def _key_name(board_id: str) -> str:
+    return board_id.replace("/", "-")

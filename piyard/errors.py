@@ -21,6 +21,9 @@ code meaning
 13   a command failed on the board
 14   the emulated board did not start
 15   a stored log or result cannot be read
+16   somebody else holds the board
+17   a run was interrupted on the board, or goes on there without us
+18   the host's key is unknown, and only known ones are accepted
 ==== =============================================================
 """
 
@@ -139,6 +142,31 @@ class UnreadableLog(PiyardError):
     """A stored log or result that is cut, empty or of an unknown version."""
 
     exit_code = 15
+
+
+class BoardBusy(PiyardError):
+    """Somebody else holds the board, and would not let go in time."""
+
+    exit_code = 16
+
+
+class RunNotEnded(PiyardError):
+    """A run that the board lost, that was cancelled, or that goes on there without us."""
+
+    exit_code = 17
+
+    def __init__(
+        self, what: str, *, remedy: str = "", evidence: str = "", interrupted: bool = False
+    ) -> None:
+        self.interrupted = interrupted
+        """Whether the board lost it: then it may be run again."""
+        super().__init__(what, remedy=remedy, evidence=evidence)
+
+
+class UnknownHostKey(PiyardError):
+    """A host never seen before, where only known ones are accepted."""
+
+    exit_code = 18
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

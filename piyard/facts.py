@@ -8,30 +8,6 @@ import msgspec
 
 from piyard.ssh import Session
 
-# Constant text: nothing a user typed is ever part of it.
-SCRIPT = r"""
-say() { printf '%s=%s\n' "$1" "$2"; }
-first() { [ -r "$1" ] && tr -d '\000' < "$1" | head -n 1; }
-say machine "$(uname -m)"
-say kernel "$(uname -r)"
-say model "$(first /proc/device-tree/model)"
-say serial "$(first /proc/device-tree/serial-number)"
-say cmdline "$(first /proc/cmdline)"
-say os "$(. /etc/os-release 2> /dev/null; printf '%s' "${PRETTY_NAME:-}")"
-say page_size "$(getconf PAGESIZE 2> /dev/null)"
-say libc "$(getconf GNU_LIBC_VERSION 2> /dev/null)"
-say cores "$(getconf _NPROCESSORS_ONLN 2> /dev/null)"
-say memory_kb "$(awk '/^MemTotal:/ { print $2 }' /proc/meminfo)"
-say available_kb "$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)"
-say free_disk_kb "$(df -Pk . | awk 'NR == 2 { print $4 }')"
-say load "$(first /proc/loadavg)"
-say governor "$(first /sys/devices/system/cpu/cpufreq/policy0/scaling_governor)"
-say max_khz "$(first /sys/devices/system/cpu/cpufreq/policy0/cpuinfo_max_freq)"
-say temperature_mc "$(first /sys/class/thermal/thermal_zone0/temp)"
-say throttled "$(vcgencmd get_throttled 2> /dev/null | cut -d = -f 2)"
-say firmware "$(vcgencmd bootloader_version 2> /dev/null | head -n 1)"
-"""
-
 NUMBERS = (
     "page_size",
     "cores",
@@ -40,6 +16,7 @@ NUMBERS = (
     "free_disk_kb",
     "max_khz",
     "temperature_mc",
+    "clock",
 )
 
 
@@ -65,17 +42,24 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     throttled: str | None = None
     """The firmware's throttle word, ``0x0`` when all is well."""
     firmware: str | None = None
+    features: str | None = None
+    """Of the CPU, as /proc/cpuinfo names them; None where an emulator shows another CPU's."""
+    boot_id: str | None = None
+    uptime: str | None = None
+    clock: int | None = None
+    """The board's own clock, seconds since 1970: many a Pi has none that survives a cut."""
 
 
 def read(session: Session) -> Facts:
     """The facts of the board behind that session."""
-    return parse(session.script(SCRIPT).out)
+    return parse(session.script("facts_now").out)
 
 
 def parse(text: str) -> Facts:
     """Facts from ``name=value`` lines; an empty value is null."""
     pairs = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-    told: dict[str, Any] = {name: value or None for name, value in pairs.items()}
+    known = Facts.__struct_fields__
+    told: dict[str, Any] = {n: value or None for n, value in pairs.items() if n in known}
     numbers = {name: _number(told.get(name)) for name in NUMBERS}
     machine = {"machine": told.get("machine") or "unknown"}
     return msgspec.convert(told | numbers | machine, Facts)

@@ -1,4 +1,4 @@
-"""The two images piyard makes: the cross compiler and the emulated board.
+"""The images piyard makes: the cross compiler, and boards of an architecture.
 
 A tag is a hash of what went in, so a changed Dockerfile gives a new image and an unchanged one
 is found again.
@@ -63,6 +63,12 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
 
 
 CROSS = Image(name="cross", base=base.CROSS, copies=["cross.packages"])
-BOARD = Image(
-    name="board", base=base.BOARD, copies=["board.packages", "board-setup.sh", "sshd_config"]
-)
+
+
+def board(arch: str) -> Image:
+    """The image of boards of that architecture."""
+    return Image(
+        name="board",
+        base=base.board(arch),
+        copies=["board.packages", "board-setup.sh", "sshd_config"],
+    )

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from piyard.errors import WrongInput
 
+UNITS = {"k": 1000, "m": 1000_000}
+
 
 def whole(name: str, text: str, *, least: int = 1) -> int | None:
     """A whole number from ``least``; None when the flag was not given."""
@@ -37,3 +39,16 @@ def seconds(name: str, text: str) -> float | None:
     if not (math.isfinite(number) and number > 0):
         raise WrongInput(f"--{name} takes seconds, not '{text}'", remedy=f"for example --{name} 10")
     return number
+
+
+def rate(name: str, text: str) -> int | None:
+    """Bytes a second, as ``500k`` or ``2M``; None when the flag was not given."""
+    if not text:
+        return None
+    unit = UNITS.get(text[-1].lower(), 0)
+    number = text[:-1] if unit else text
+    if not (number.isascii() and number.isdigit() and int(number)):
+        raise WrongInput(
+            f"--{name} takes bytes a second, not '{text}'", remedy=f"for example --{name} 500k"
+        )
+    return int(number) * (unit or 1)

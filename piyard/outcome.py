@@ -2,40 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from piyard import say
 from piyard.errors import JobsFailed, PiyardError
 
-T = TypeVar("T")
+J = TypeVar("J")
+R = TypeVar("R")
 
 
-class Outcomes(Generic[T]):
-    """Results in their order, and every failure, of so many jobs."""
+class Outcomes(Generic[J, R]):
+    """The result or the failure of each job; threads may add to it."""
 
-    def __init__(self, jobs: int) -> None:
-        self._only_one = jobs == 1
-        self.results: list[T] = []
-        self.failures: list[PiyardError] = []
+    def __init__(self, jobs: Sequence[J]) -> None:
+        self._jobs = list(jobs)
+        self._results: dict[int, R] = {}
+        self._failures: dict[int, PiyardError] = {}
+        self._others: list[PiyardError] = []
+        self._guard = threading.Lock()
 
-    @contextmanager
-    def keeping(self) -> Iterator[None]:
-        """Go on after a ``PiyardError`` in this block."""
-        try:
-            yield
-        except PiyardError as error:
-            self.failures.append(error)
-            if not self._only_one:
-                say.note(error.what)
+    @property
+    def results(self) -> list[R]:
+        """What was done, in the order of the jobs."""
+        return [self._results[at] for at in sorted(self._results)]
+
+    @property
+    def failures(self) -> list[PiyardError]:
+        """What went wrong: boards that had no job yet first, then jobs in their order."""
+        return [*self._others, *(self._failures[at] for at in sorted(self._failures))]
+
+    @property
+    def failed_jobs(self) -> list[J]:
+        """The jobs that failed, in their order."""
+        return [self._jobs[at] for at in sorted(self._failures)]
+
+    @property
+    def summary(self) -> str:
+        """How many of all jobs are done."""
+        total = len(self._jobs) + len(self._others)
+        return f"{len(self._results)} of {total} jobs done"
+
+    def done(self, at: int, result: R) -> None:
+        """Job number ``at`` is done."""
+        with self._guard:
+            self._results[at] = result
+
+    def failed(self, at: int, error: PiyardError) -> None:
+        """Job number ``at`` failed."""
+        with self._guard:
+            self._failures[at] = error
+        self._tell(error)
+
+    def also_failed(self, error: PiyardError) -> None:
+        """Something failed before it could become a job."""
+        with self._guard:
+            self._others.append(error)
+        self._tell(error)
 
     def require_all(self) -> None:
-        """Raise if anything failed: its own error when it was the only one."""
-        if len(self.failures) == 1:
-            raise self.failures[0]
-        if self.failures:
+        """Raise if anything failed: its own error when it was the only one asked for."""
+        failures = self.failures
+        total = len(self._jobs) + len(self._others)
+        if len(failures) == 1 and total == 1:
+            raise failures[0]
+        if failures:
             raise JobsFailed(
-                f"{len(self.failures)} jobs failed",
-                evidence="\n".join(failure.what for failure in self.failures),
+                f"{len(failures)} of {total} jobs failed",
+                evidence="\n".join(dict.fromkeys(failure.what for failure in failures)),
+                remedy="--retry-failed repeats only those",
             )
+
+    def _tell(self, error: PiyardError) -> None:
+        if len(self._jobs) + len(self._others) > 1:
+            say.note(f"✗ {error.what}")

@@ -23,6 +23,11 @@ def data() -> Path:
     return _xdg("XDG_DATA_HOME", ".local/share")
 
 
+def config() -> Path:
+    """What this user writes or has written by hand: the boards they own."""
+    return _xdg("XDG_CONFIG_HOME", ".config")
+
+
 def _xdg(variable: str, fallback: str) -> Path:
     base = os.environ.get(variable)
     return (Path(base) if base else Path.home() / fallback) / "piyard"

@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from piyard import board, build, convert, emulator, job, say
-from piyard.bench import Ready
+from piyard import build, convert, fanout, job, say
+from piyard.board import Line
 from piyard.convert import Conversion
-from piyard.errors import DownloadFailed
+from piyard.errors import DownloadFailed, PiyardError
 from piyard.job import Job
+from piyard.work import Ready
 
 
-def identify(hosts: Sequence[str], target_name: str = "") -> dict[str, str]:
-    """Each host's target. A real board is asked now: better than after ten minutes of building."""
-    for host in hosts:
-        board.check_name(host)
-    return {host: _target_of(host, target_name) for host in dict.fromkeys(hosts)}
+def identify(
+    lines: Sequence[Line], *, parallel: int = fanout.PARALLEL
+) -> tuple[list[Line], dict[str, PiyardError]]:
+    """The boards that can be used, and what is wrong with the others.
+
+    Real boards are asked now, all at once: better than after ten minutes of building.
+    """
+    wrong: dict[str, PiyardError] = {}
+
+    def ask(line: Line) -> Callable[[], None]:
+        def asked() -> None:
+            try:
+                line.require_architecture(line.facts)
+                line.target_name  # noqa: B018 - asks
+            except PiyardError as error:
+                wrong[line.name] = error
+                line.close()
+
+        return asked
+
+    real = [line for line in lines if not line.emulated]
+    if real:
+        fanout.at_once([(line.name, ask(line)) for line in real], parallel)
+    return [line for line in lines if line.name not in wrong], wrong
 
 
-def plan(hosts: Mapping[str, str], models: Sequence[str], **asked: Any) -> list[Job]:
-    """The jobs for these hosts (see ``job.plan``)."""
-    return job.plan(hosts, models, **asked)
+def plan(lines: Sequence[Line], models: Sequence[str], **asked: Any) -> list[Job]:
+    """The jobs for these boards (see ``job.plan``)."""
+    return job.plan({line.name: line.target_name for line in lines}, models, **asked)
 
 
 def prepare(jobs: Sequence[Job], *, random_weights: bool, or_random: bool = False) -> Ready:
@@ -49,10 +69,3 @@ def _conversion(name: str, *, random_weights: bool, or_random: bool) -> Conversi
             raise
         say.note(f"{error}\n{name}: its weights cannot be had, measuring with random ones instead")
         return convert.convert(name, random_weights=True)
-
-
-def _target_of(host: str, target_name: str) -> str:
-    if emulator.is_emulated(host):
-        return host.removeprefix(emulator.PREFIX)
-    with board.open_board(host, target_name) as (found, _session, _facts):
-        return found.target_name

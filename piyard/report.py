@@ -31,12 +31,19 @@ def render(results: Sequence[Result], form: str = "plain") -> str:
     """The results as a table; as JSON each row also carries its run and every sample."""
     if form == "json":
         return _json(results)
-    return tables.render(COLUMNS, [row(result) for result in results], form)
+    return tables.render(COLUMNS, _rows(results), form)
 
 
-def row(result: Result) -> list[str]:
-    """One result in the order of ``COLUMNS``."""
+def _rows(results: Sequence[Result]) -> list[list[str]]:
+    """Where there are several boards, each row says which it is from."""
+    several = len({result.record.host for result in results}) > 1
+    return [row(result, named=several) for result in results]
+
+
+def row(result: Result, *, named: bool = False) -> list[str]:
+    """One result in the order of ``COLUMNS``; ``named`` says in Comments which board it is."""
     model = result.record.model
+    where = [f"on {result.record.host}"] if named else []
     return [
         result.record.hardware,
         str(model["title"]),
@@ -50,7 +57,7 @@ def row(result: Result) -> list[str]:
         f"{result.latency_ms:.2f}",
         NOT_KNOWN,
         NOT_KNOWN,
-        "; ".join(comments(result)),
+        "; ".join(where + comments(result)),
     ]
 
 
@@ -65,9 +72,15 @@ def comments(result: Result) -> list[str]:
     asked = result.header["precision"]["requested"]
     if not result.data_type.startswith(asked):
         told.append(f"{asked} asked for")
-    told.append(f"{result.threads} threads, {len(result.samples_ms)} runs, median")
+    told.append(
+        f"{_count(result.threads, 'thread')}, {_count(len(result.samples_ms), 'run')}, median"
+    )
     told.append(_check(result))
     return told
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _check(result: Result) -> str:
@@ -85,8 +98,12 @@ def _scaled(value: Any, unit: float, name: str) -> str:
 
 def _json(results: Sequence[Result]) -> str:
     rows = [
-        dict(zip(COLUMNS, row(result), strict=True))
-        | {"run": result.record.id, "samples_ms": result.samples_ms}
-        for result in results
+        dict(zip(COLUMNS, cells, strict=True))
+        | {
+            "board": result.record.host,
+            "run": result.record.id,
+            "samples_ms": result.samples_ms,
+        }
+        for result, cells in zip(results, _rows(results), strict=True)
     ]
     return json.dumps(rows, indent=2, ensure_ascii=False)

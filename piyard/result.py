@@ -58,6 +58,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 def read(folder: Path) -> Result:
     """The result in a run's folder; raises ``UnreadableLog`` for one that did not end well."""
     record = read_record(folder)
+    if record.state == "running":
+        raise UnreadableLog(
+            f"{record.id} goes on on {record.host}, as far as was heard",
+            remedy=f"invoke attach {record.id}",
+        )
     measured = log.read(folder / LOG)
     samples = [float(line["ms"]) for line in measured.of("sample")]
     _require_whole(folder, record, measured, samples)
@@ -92,7 +97,7 @@ def find(run_id: str) -> Path:
     found = [folder for folder in runs() if folder.name.startswith(run_id)]
     if len(found) != 1:
         many = "no run is" if not found else f"{len(found)} runs are"
-        raise WrongInput(f"{many} named '{run_id}'", remedy="invoke report --all lists them")
+        raise WrongInput(f"{many} named '{run_id}'", remedy="invoke runs lists them")
     return found[0]
 
 

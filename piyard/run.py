@@ -1,42 +1,37 @@
 """Job → Run: nnrun on a board, its raw log fetched into ``artifacts/runs/<id>/``.
 
-A run's folder holds ``run.json`` (what was run, on what, with what outcome), ``log.jsonl`` (nnrun's
-own lines), ``stderr.txt`` and ``outputs/``. A failed run keeps its folder.
+A run's folder holds ``run.json`` (what was run, on what, how it ended) and what the board wrote:
+``log.jsonl`` (nnrun's own lines), ``stderr.txt``, ``telemetry.jsonl`` and ``outputs/``. A failed
+run keeps its folder. It goes on on the board without us: ``attach`` waits for it again.
 """
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from piyard import facts, paths, say
-from piyard.board import Board
+from piyard import detached, facts, paths, say, stop
+from piyard.board import Line
 from piyard.build import Build
 from piyard.convert import Conversion
-from piyard.deploy import HOME, Release, release_of
-from piyard.errors import BoardCommandFailed, BoardDiskFull, PiyardError
+from piyard.detached import Status
+from piyard.errors import BoardCommandFailed, PiyardError, RunNotEnded
 from piyard.facts import Facts
-from piyard.ssh import Outcome, Session
+from piyard.release import Release, release_of
+from piyard.ssh import disk_full
 
 SHELF = "runs"
 RECORD = "run.json"
 LOG, STDERR, OUTPUTS = "log.jsonl", "stderr.txt", "outputs"
 MODEL_FILES = ("model.ncnn.param", "model.ncnn.bin", "labels.txt")
-
-# $1 run folder; then the command. Its output stays on the board until it is fetched.
-RUN = r"""
-mkdir -p "$1/outputs" && cd "$1" || exit 1
-shift
-"$@" > log.jsonl 2> stderr.txt
-code=$?
-tail -n 5 stderr.txt >&2
-exit $code
-"""
+State = Literal["running", "ended", "cancelled", "limit", "interrupted"]
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,17 +65,26 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     release: str
     before: Facts
     after: Facts | None = None
+    state: State = "ended"
+    """How it ended, or "running" as far as was heard."""
+    limit_s: int = 0
+    token: str = ""
+    """Of the lease it was started with."""
     exit_code: int | None = None
     check: Check | None = None
 
 
 def release_for(build: Build, conversion: Conversion) -> Release:
     """What the board needs to run that model."""
-    return release_of((build.folder, ["nnrun"]), (conversion.folder, MODEL_FILES))
+    return release_of(
+        (build.folder, ["nnrun"]),
+        (conversion.folder, MODEL_FILES),
+        label=f"{conversion.name}, build {build.key}",
+    )
 
 
 def new_record(
-    board: Board,
+    line: Line,
     before: Facts,
     build: Build,
     conversion: Conversion,
@@ -90,8 +94,10 @@ def new_record(
 ) -> Record:
     """The record of a run that is about to start."""
     now = datetime.now(timezone.utc)
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", slug)[:80]
+    board = line.board
     return Record(
-        id=f"{now:%Y%m%dT%H%M%S}-{slug}-{secrets.token_hex(3)}",
+        id=f"{now:%Y%m%dT%H%M%S}-{plain}-{secrets.token_hex(3)}",
         when=now.isoformat(timespec="seconds"),
         what=what,
         host=board.name,
@@ -102,43 +108,70 @@ def new_record(
         build=_of_build(build),
         release=release_for(build, conversion).id,
         before=before,
+        state="running",
+        token=line.lease.token,
     )
 
 
-def execute(
-    session: Session, record: Record, verb: str, arguments: Sequence[str], *, limit_s: int
+def start(
+    line: Line,
+    record: Record,
+    release: Release,
+    verb: str,
+    arguments: Sequence[str],
+    limit_s: int,
 ) -> Record:
-    """Run nnrun on the board and fetch what it wrote; the record tells how it ended.
-
-    Raises nnrun's own line as ``BoardCommandFailed`` after everything was fetched.
-    """
-    folder = folder_of(record.id)
-    store_record(record)
-    remote = f"{HOME}/runs/{record.id}"
-    release = f"../../releases/{record.release}"
-    argv = [f"{release}/nnrun", verb, *(_at_release(release, a) for a in arguments)]
-    command = ["sh", "-c", RUN, "piyard", remote, *argv]
+    """Start nnrun on the board; raises ``Damaged`` when its files are not what was sent."""
+    there = f"../../releases/{release.id}"
+    command = [f"{there}/nnrun", verb, *(_at_release(there, a) for a in arguments)]
+    started = msgspec.structs.replace(record, limit_s=limit_s)
+    store_record(started)
     try:
-        with say.step(f"{record.what.get('slug', verb)} on {record.host}") as progress:
-            outcome = session.run(command, limit_s=limit_s, check=False)
-            progress.well = outcome.code == 0
-    finally:
-        _fetch(session, remote, folder)
-    done = msgspec.structs.replace(record, exit_code=outcome.code, after=facts.read(session))
-    store_record(done)
-    if outcome.code:
-        raise _failed(session, argv, outcome, folder)
+        detached.start(line.session, record.id, release, command, line.lease, limit_s=limit_s)
+    except detached.Damaged:
+        shutil.rmtree(folder_of(record.id))
+        raise
+    return started
+
+
+def finish(line: Line, record: Record) -> Record:
+    """Wait for the run's end, through lost connections, and fetch what it wrote.
+
+    Raises ``RunNotEnded`` when the board lost it or Ctrl-C was pressed, nnrun's own last lines as
+    ``BoardCommandFailed`` when it failed: after everything was fetched.
+    """
+    title = f"{record.what.get('slug', record.id)} on {record.host}"
+    try:
+        with say.step(title) as progress:
+            ended = _wait(line, record, progress)
+            done = collect(line, record, ended)
+            progress.well = done.exit_code == 0
+    except KeyboardInterrupt:
+        line.holds = False
+        raise RunNotEnded(
+            f"{record.id} goes on on {record.host}", remedy=f"invoke attach {record.id}"
+        ) from None
+    _require_well(line, done)
     return done
 
 
-def push_inputs(session: Session, record: Record, inputs: Mapping[str, Path]) -> None:
-    """Send a task's input files into the run's folder on the board."""
-    remote = f"{HOME}/runs/{record.id}/inputs"
-    session.run(["mkdir", "-p", remote])
-    with say.step(f"send {len(inputs)} inputs to {session.name}") as progress:
-        for done, (name, path) in enumerate(inputs.items(), 1):
-            session.put(path, f"{remote}/{name}", lambda _sent, _all: None)
-            progress.update(done, len(inputs))
+def collect(line: Line, record: Record, found: Status) -> Record:
+    """Fetch what there is of the run, and store how it stands."""
+    if found.state == "absent":
+        raise RunNotEnded(
+            f"{record.host} knows nothing of {record.id}", remedy="was its ~/.piyard removed?"
+        )
+    folder = folder_of(record.id)
+    over = found.state in {"ended", "interrupted"}
+    detached.fetch(line.session, record.id, folder, keep={RECORD}, over=over)
+    done = msgspec.structs.replace(
+        record,
+        state=_state(found),
+        exit_code=found.code,
+        after=facts.read(line.session) if over else None,
+    )
+    store_record(done)
+    return done
 
 
 def folder_of(run_id: str) -> Path:
@@ -155,24 +188,63 @@ def store_record(record: Record) -> None:
     draft.rename(folder / RECORD)
 
 
+def _wait(line: Line, record: Record, progress: say.Step) -> Status:
+    def show(found: Status) -> None:
+        stop.check()
+        progress.update(found.seconds, None, f"{found.lines} lines, {found.seconds} s")
+
+    return detached.wait(line.again, line.session, record.id, show)
+
+
+def _state(found: Status) -> State:
+    if found.state == "interrupted":
+        return "interrupted"
+    if found.state != "ended":
+        return "running"
+    return "cancelled" if found.why == "cancelled" else "limit" if found.why == "limit" else "ended"
+
+
+def _require_well(line: Line, done: Record) -> None:
+    folder = folder_of(done.id)
+    if done.state == "interrupted":
+        raise RunNotEnded(
+            f"{done.host} lost {done.id}: it was restarted, or its processes were killed",
+            remedy="is the power supply strong enough? --retry 1 runs it again",
+            interrupted=True,
+        )
+    if done.state == "limit":
+        raise BoardCommandFailed(
+            f"{done.host}: nnrun was ended after {done.limit_s} s",
+            evidence=_tail(folder / STDERR),
+            remedy="give it more time (--limit), or less to do (--loops, --input)",
+        )
+    if done.state == "cancelled":
+        raise RunNotEnded(f"{done.id} was cancelled", remedy=f"what it wrote is in {folder}")
+    if done.exit_code:
+        raise _failed(line, done, folder)
+
+
+def _failed(line: Line, done: Record, folder: Path) -> PiyardError:
+    said = _tail(folder / STDERR)
+    if "No space left on device" in said:
+        return disk_full(line.name, said)
+    return BoardCommandFailed(
+        f"{line.name}: 'nnrun' failed (exit code {done.exit_code})",
+        evidence=said,
+        remedy=f"what it wrote is in {folder}",
+    )
+
+
+def _tail(file: Path) -> str:
+    try:
+        return file.read_text(errors="replace")[-2000:]
+    except OSError:
+        return ""
+
+
 def _at_release(release: str, argument: str) -> str:
     """A model file's name becomes its path seen from the run's folder."""
     return f"{release}/{argument}" if argument in MODEL_FILES else argument
-
-
-def _fetch(session: Session, remote: str, folder: Path) -> None:
-    session.get(f"{remote}/{LOG}", folder / LOG)
-    session.get(f"{remote}/{STDERR}", folder / STDERR)
-    for name in session.list(f"{remote}/{OUTPUTS}"):
-        session.get(f"{remote}/{OUTPUTS}/{name}", folder / OUTPUTS / Path(name).name)
-
-
-def _failed(session: Session, argv: Sequence[str], outcome: Outcome, folder: Path) -> PiyardError:
-    error = session.failure([Path(argv[0]).name], outcome)
-    if isinstance(error, BoardDiskFull):
-        return error
-    remedy = f"what it wrote is in {folder}"
-    return BoardCommandFailed(error.what, evidence=error.evidence, remedy=remedy)
 
 
 def _of_conversion(conversion: Conversion) -> dict[str, Any]:

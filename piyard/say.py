@@ -1,28 +1,66 @@
-"""What a person sees while piyard works: steps and progress on stderr, never on stdout."""
+"""What a person sees while piyard works: steps and progress on stderr, never on stdout.
+
+One live display serves all threads. A thread may have a line of its own (a board's): the steps it
+goes through show there, one after the other.
+"""
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
+
+_here = threading.local()
+_guard = threading.RLock()
+
+
+class _Display:
+    """The live lines at the bottom of the terminal, there while somebody has one."""
+
+    def __init__(self) -> None:
+        self._users = 0
+        self.progress: Progress | None = None
+
+    def open(self) -> Progress:
+        with _guard:
+            if self.progress is None:
+                self.progress = _progress()
+                self.progress.start()
+            self._users += 1
+            return self.progress
+
+    def close(self) -> None:
+        with _guard:
+            self._users -= 1
+            if self._users == 0 and self.progress:
+                self.progress.stop()
+                self.progress = None
+
+
+_display = _Display()
 
 
 def note(text: str) -> None:
-    """One line for the person at the terminal."""
-    print(text, file=sys.stderr, flush=True)
+    """One line for the person at the terminal, above what is live."""
+    with _guard:
+        live = _display.progress
+        if live and not live.disable:
+            live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(text, file=sys.stderr, flush=True)
 
 
 class Step:
     """A piece of long work; ``update`` moves its progress."""
 
-    def __init__(self, progress: Progress, title: str) -> None:
-        self._progress = progress
-        self._task = progress.add_task(title, total=None, detail="")
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress, self._task = progress, task
         self.well = True
         """Set to False by work that ended badly without raising."""
 
@@ -32,26 +70,66 @@ class Step:
 
 
 @contextmanager
+def line(name: str) -> Iterator[None]:
+    """In this thread, steps share one live line that begins with that name."""
+    progress = _display.open()
+    _here.task = progress.add_task(name, total=None, detail="", unit="steps")
+    _here.name = name
+    try:
+        yield
+    finally:
+        progress.remove_task(_here.task)
+        del _here.task, _here.name
+        _display.close()
+
+
+@contextmanager
 def step(title: str, *, unit: str = "steps") -> Iterator[Step]:
     """A live progress line while the work runs, one ``✓ title 12.3 s`` when it ends well."""
     start = time.monotonic()
-    with _progress(unit) as progress:
-        work = Step(progress, title)
+    with _task(title, unit) as (progress, task):
+        work = Step(progress, task)
         yield work
     note(f"{'✓' if work.well else '✗'} {title} {time.monotonic() - start:.1f} s")
 
 
-def _progress(unit: str) -> Progress:
+@contextmanager
+def _task(title: str, unit: str) -> Iterator[tuple[Progress, TaskID]]:
+    progress = _display.open()
+    shared = getattr(_here, "task", None)
+    fresh: dict[str, Any] = {"total": None, "detail": "", "unit": unit}
+    task = progress.add_task(title, **fresh) if shared is None else shared
+    if shared is not None:
+        progress.reset(task, description=f"{_here.name}: {title}", **fresh)
+    try:
+        yield progress, task
+    finally:
+        if shared is None:
+            progress.remove_task(task)
+        else:
+            progress.reset(task, description=_here.name, total=None, detail="", unit="steps")
+        _display.close()
+
+
+def _progress() -> Progress:
     from rich import progress as bars
     from rich.console import Console
 
-    amount = bars.DownloadColumn() if unit == "bytes" else bars.MofNCompleteColumn()
+    class Amount(bars.ProgressColumn):
+        """Bytes as MB, steps as a count."""
+
+        _bytes, _steps = bars.DownloadColumn(), bars.MofNCompleteColumn()
+
+        def render(self, task: bars.Task) -> Any:
+            column = self._bytes if task.fields["unit"] == "bytes" else self._steps
+            return column.render(task)
+
     console = Console(stderr=True)
     return bars.Progress(
         bars.SpinnerColumn(),
         bars.TextColumn("{task.description}", markup=False),
         bars.BarColumn(bar_width=24),
-        amount,
+        Amount(),
         bars.TimeElapsedColumn(),
         bars.TextColumn("{task.fields[detail]}", markup=False),
         console=console,

@@ -6,13 +6,13 @@ real while nothing needs emulation.
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import paramiko
 from paramiko.common import (
@@ -60,7 +60,6 @@ class Sshd:
         with suppress(paramiko.SSHException, EOFError, OSError):
             transport = paramiko.Transport(connection)
             transport.add_server_key(self.host_key)
-            transport.set_subsystem_handler("sftp", paramiko.SFTPServer, Files, self.home)
             transport.start_server(server=Server(self.client_key, self.home))
 
 
@@ -81,62 +80,47 @@ class Server(paramiko.ServerInterface):
         return int(OPEN_SUCCEEDED)
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
-        threading.Thread(target=self._run, args=(channel, command), daemon=True).start()
+        # The answer to the request has to leave before a command that ends at once does.
+        soon = threading.Timer(0.02, self._run, args=(channel, command))
+        soon.daemon = True
+        soon.start()
         return True
 
     def _run(self, channel: paramiko.Channel, command: bytes) -> None:
-        done = subprocess.run(
-            ["sh", "-c", command], cwd=self.home, capture_output=True, check=False
-        )
+        with subprocess.Popen(
+            ["sh", "-c", command],
+            cwd=self.home,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+        ) as running:
+            feeder = threading.Thread(target=_feed, args=(channel, running), daemon=True)
+            feeder.start()
+            told = threading.Thread(
+                target=_pass_on, args=(running.stderr, channel.sendall_stderr), daemon=True
+            )
+            told.start()
+            _pass_on(running.stdout, channel.sendall)
+            told.join()
+            code = running.wait()
         with suppress(OSError, EOFError):
-            channel.sendall(done.stdout)
-            channel.sendall_stderr(done.stderr)
-            channel.send_exit_status(done.returncode if done.returncode >= 0 else 137)
+            channel.send_exit_status(code if code >= 0 else 137)
             channel.close()
 
 
-class Files(paramiko.SFTPServerInterface):
-    """SFTP over the login folder."""
-
-    def __init__(self, _server: paramiko.ServerInterface, home: Path) -> None:
-        self.home = home
-
-    def _at(self, path: str) -> Path:
-        return self.home / path.lstrip("/")
-
-    def list_folder(self, path: str) -> list[paramiko.SFTPAttributes] | int:
-        try:
-            entries = sorted(self._at(path).iterdir())
-        except OSError as error:
-            return paramiko.SFTPServer.convert_errno(error.errno or 0)
-        return [paramiko.SFTPAttributes.from_stat(e.stat(), e.name) for e in entries]
-
-    def stat(self, path: str) -> paramiko.SFTPAttributes | int:
-        try:
-            return paramiko.SFTPAttributes.from_stat(self._at(path).stat())
-        except OSError as error:
-            return paramiko.SFTPServer.convert_errno(error.errno or 0)
-
-    def open(
-        self, path: str, flags: int, attr: paramiko.SFTPAttributes
-    ) -> paramiko.SFTPHandle | int:
-        try:
-            file = os.fdopen(
-                os.open(self._at(path), flags, 0o666), "r+b" if flags & os.O_RDWR else
-                "wb" if flags & os.O_WRONLY else "rb"
-            )  # fmt: skip
-        except OSError as error:
-            return paramiko.SFTPServer.convert_errno(error.errno or 0)
-        handle = Handle(flags)
-        handle.readfile = handle.writefile = file  # type: ignore[attr-defined]
-        return handle
+def _feed(channel: paramiko.Channel, running: subprocess.Popen[bytes]) -> None:
+    """What the client sends is the command's input; where it ends, the input ends."""
+    assert running.stdin
+    with suppress(OSError), running.stdin:
+        while block := channel.recv(1 << 18):
+            running.stdin.write(block)
 
 
-class Handle(paramiko.SFTPHandle):
-    """An open file; paramiko reads and writes it through its two attributes."""
-
-    def stat(self) -> paramiko.SFTPAttributes:
-        return paramiko.SFTPAttributes.from_stat(os.fstat(self.readfile.fileno()))  # type: ignore[attr-defined]
+def _pass_on(stream: Any, send: Callable[[bytes], None]) -> None:
+    with suppress(OSError, EOFError):
+        while block := stream.read(1 << 16):
+            send(block)
 
 
 def new_key(path: Path) -> paramiko.PKey:

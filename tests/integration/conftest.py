@@ -78,3 +78,20 @@ def invoke() -> Invoke:
         )
 
     return run
+
+
+@pytest.fixture
+def own_boards(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Callable[[str], EmulatedBoard]]:
+    """Start boards with keys of the test's own; they are gone after it."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    started: list[EmulatedBoard] = []
+
+    def start(name: str) -> EmulatedBoard:
+        started.append(emulator.up(name))
+        return started[-1]
+
+    yield start
+    for board in started:
+        emulator.down(board.name)

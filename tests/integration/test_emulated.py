@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
-import tarfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import platform
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +17,8 @@ from piyard import (
     board,
     classify,
     convert,
-    deploy,
     emulator,
     engine,
-    image,
     job,
     keys,
     log,
@@ -32,14 +27,14 @@ from piyard import (
     ssh,
 )
 from piyard.address import Address
-from piyard.bench import Ready
 from piyard.build import Build
 from piyard.compare import compare_outputs
 from piyard.convert import Conversion
 from piyard.emulator import EmulatedBoard
-from piyard.errors import BoardCommandFailed, BoardDiskFull, KeyRejected, WrongInput
+from piyard.errors import BoardCommandFailed, KeyRejected
 from piyard.result import Result
 from piyard.ssh import Login
+from piyard.work import Ready, Terms
 from tests.integration.conftest import Invoke
 
 pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(2400)]
@@ -68,13 +63,18 @@ def show(
     """What the model sees on that board, its raw outputs, and nnrun's header."""
     host = f"emulated:{target}"
     (one,) = job.plan({host: target}, [conversion.name], precisions=[precision])
-    done = classify.run([one], ready(build, conversion, target), shown, topk=5, limit_s=600)
-    done.require_all()
+    line = board.Line(host)
+    try:
+        seen = classify.classify_one(
+            line, one, ready(build, conversion, target), Terms(limit_s=600), shown, 5
+        )
+    finally:
+        line.close()
     newest = max((paths.artifacts() / run.SHELF).iterdir(), key=lambda p: p.stat().st_mtime_ns)
     folder = run.folder_of(newest.name)
     saved = sorted((folder / "outputs").glob("*.f32"))
     raw = [np.fromfile(path, dtype="<f4") for path in saved]
-    return done.results, raw, log.read(folder / run.LOG).header
+    return seen, raw, log.read(folder / run.LOG).header
 
 
 @pytest.fixture(autouse=True)
@@ -91,12 +91,13 @@ def own_runs(
 
 
 def test_a_session_runs_under_the_targets_cpu(emulated_rpi5: EmulatedBoard) -> None:
-    with board.open_board(emulated_rpi5.name) as (found, session, told):
-        said = session.run(["sh", "-c", 'echo "$QEMU_CPU"; whoami'])
+    with board.open_board(emulated_rpi5.name) as line:
+        said = line.session.run(["sh", "-c", 'echo "$QEMU_CPU"; whoami'])
+        told = line.facts
     assert said.out.split() == ["cortex-a76", "pi"]
     assert told.machine == "aarch64"
     assert told.memory_kb
-    assert found.hardware == "Raspberry Pi 5 (emulated)"
+    assert line.board.hardware == "Raspberry Pi 5 (emulated)"
 
 
 def test_it_is_found_again_while_it_runs(emulated_rpi5: EmulatedBoard) -> None:
@@ -194,10 +195,12 @@ def test_a_benchmark_is_checked_against_torch(rpi5_build: Build, squeezenet: Con
 
 def measure(build: Build, conversion: Conversion) -> Result:
     host = "emulated:rpi5"
-    jobs = job.plan({host: "rpi5"}, [conversion.name], precisions=["fp32"], loops=2, warmup=0)
-    done = bench.bench(jobs, ready(build, conversion))
-    done.require_all()
-    return done.results[0]
+    (one,) = job.plan({host: "rpi5"}, [conversion.name], precisions=["fp32"], loops=2, warmup=0)
+    line = board.Line(host)
+    try:
+        return bench.bench_one(line, one, ready(build, conversion), Terms())
+    finally:
+        line.close()
 
 
 def test_from_one_command_to_the_table_and_again_for_nothing(invoke: Invoke) -> None:
@@ -249,46 +252,6 @@ def test_a_picture_that_is_none_is_one_line(
     assert "0000.jpg" in str(caught.value)
 
 
-@contextmanager
-def tiny_board() -> Iterator[Login]:
-    """A board whose login folder has room for 2 MB."""
-    client = engine.connect()
-    container = client.containers.create(
-        image.BOARD.ensure(client),
-        ["/usr/sbin/sshd", "-D", "-e", "-o", "AuthorizedKeysFile=/etc/ssh/pi_keys"],
-        tmpfs={"/home/pi": f"size=2m,uid={emulator.USER_ID},mode=700"},
-        ports={emulator.PORT: (emulator.LOOPBACK, 0)},
-    )
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        public = keys.public(keys.login_key()).encode() + b"\n"
-        emulator._add(archive, "etc/ssh/pi_keys", public, emulator.USER_ID)
-        host_key = keys.host_key("tiny").read_bytes()
-        emulator._add(archive, "etc/ssh/ssh_host_ed25519_key", host_key, 0)
-    try:
-        container.put_archive("/", packed.getvalue())
-        container.start()
-        yield emulator._wait_for_sshd(container, "tiny").login
-    finally:
-        container.remove(force=True, v=True)
-
-
-def test_a_full_disk_is_said_before_anything_travels(
-    rpi5_build: Build, squeezenet: Conversion
-) -> None:
-    release = run.release_for(rpi5_build, squeezenet)
-    with tiny_board() as login, ssh.connect(login) as session:
-        with pytest.raises(BoardDiskFull, match="disk is full"):
-            deploy.deploy(session, release)
-        assert session.list(f"{deploy.HOME}/blobs") == []
-
-
-def test_a_disk_that_fills_while_sending(tmp_path: Path) -> None:
-    (tmp_path / "large").write_bytes(os.urandom(4_000_000))
-    with tiny_board() as login, ssh.connect(login) as session, pytest.raises(BoardDiskFull):
-        session.put(tmp_path / "large", "large", lambda _sent, _total: None)
-
-
 def test_boards_go_up_and_down(invoke: Invoke) -> None:
     up = invoke("board.up", "--target", "zero2w")
     assert up.returncode == 0, up.stderr
@@ -314,9 +277,26 @@ def test_two_users_of_one_machine_have_boards_of_their_own(
     assert emulated_rpi5 in emulator.running()
 
 
-def test_a_desktop_is_no_board() -> None:
-    with pytest.raises(WrongInput, match="unknown board to emulate 'desktop'"):
-        emulator.up("desktop")
+def test_a_board_of_this_machines_own_kind_needs_no_emulation(
+    own_boards: Callable[[str], EmulatedBoard],
+) -> None:
+    first, second = own_boards("desktop/1"), own_boards("desktop/2")
+    assert first.name == "emulated:desktop/1"
+    assert first.port != second.port
+    for found in (first, second):
+        with ssh.connect(found.login) as session:
+            assert session.run(["uname", "-m"]).out.strip() == platform.machine()
+
+
+def test_a_board_that_was_switched_off_has_what_it_had(
+    own_boards: Callable[[str], EmulatedBoard],
+) -> None:
+    found = own_boards("desktop/1")
+    with ssh.connect(found.login) as session:
+        session.run(["touch", "kept"])
+    engine.connect().containers.get(found.container).stop(timeout=1)
+    with ssh.connect(emulator.up("desktop/1").login) as session:
+        assert session.run(["ls"]).out == "kept\n"
 
 
 def test_no_address_of_an_emulated_board_is_public(emulated_rpi5: EmulatedBoard) -> None:

@@ -8,12 +8,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
 
-from piyard import board, deploy, facts, ssh, store
+from piyard import board, deploy, facts, lease, ssh, store
 from piyard.address import Address
 from piyard.errors import (
     BoardCommandFailed,
@@ -25,7 +25,9 @@ from piyard.errors import (
     WrongBoard,
     WrongInput,
 )
-from piyard.ssh import Login
+from piyard.release import HOME, release_of
+from piyard.ssh import Login, hostkeys
+from piyard.ssh import login as logins
 from tests.sshd import USER, Sshd, new_key
 
 HERE = platform.machine()
@@ -57,18 +59,6 @@ def test_a_command_out_of_time_is_dead_on_the_board(sshd: Sshd) -> None:
         os.kill(pid, 0)
 
 
-def test_files_go_there_and_back(sshd: Sshd, tmp_path: Path) -> None:
-    content = os.urandom(300_000)
-    (tmp_path / "local").write_bytes(content)
-    seen: list[int] = []
-    with ssh.connect(sshd.login) as session:
-        session.put(tmp_path / "local", "there", lambda sent, _total: seen.append(sent))
-        session.get("there", tmp_path / "back")
-        assert session.list(".") == ["there"]
-    assert (tmp_path / "back").read_bytes() == content
-    assert seen[-1] == len(content)
-
-
 def test_a_release_is_deployed_over_ssh_and_again_for_nothing(
     sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,13 +70,14 @@ def test_a_release_is_deployed_over_ssh_and_again_for_nothing(
         return {}
 
     made, _ = store.get_or_make("things", "a", fill)
-    release = deploy.release_of((made, ["nnrun", "model"]))
+    release = release_of((made, ["nnrun", "model"]))
     with ssh.connect(sshd.login) as session:
-        first = deploy.deploy(session, release)
-        second = deploy.deploy(session, release)
-        said = session.run([f"{deploy.HOME}/current/nnrun"]).out
-    assert (first.sent, first.saved) == (100_020, 0)
-    assert (second.sent, second.saved) == (0, 100_020)
+        first = deploy.deploy(session, [release], lease.new("test"))
+        second = deploy.deploy(session, [release], lease.new("test"))
+        assert session.commands == 2
+        said = session.run([f"{HOME}/current/nnrun"]).out
+    assert (first.content, first.saved) == (100_020, 0)
+    assert (second.sent, second.content, second.saved) == (0, 0, 100_020)
     assert said == "runs\n"
 
 
@@ -104,7 +95,7 @@ def test_facts_of_this_machine(sshd: Sshd) -> None:
 def test_a_board_that_is_not_aarch64_is_refused(
     sshd: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(board, "_login", lambda _host: sshd.login)
+    monkeypatch.setattr(board, "_login", lambda *_: nullcontext(sshd.login))
     for target_name in ("", "rpi5"):
         with (
             pytest.raises(WrongBoard, match=f"is {HERE}") as caught,
@@ -118,15 +109,15 @@ def test_a_board_nobody_knows_needs_its_target_named(
     sshd: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = facts.Facts(machine="aarch64", model="Orange Pi 5")
-    monkeypatch.setattr(board, "_login", lambda _host: sshd.login)
+    monkeypatch.setattr(board, "_login", lambda *_: nullcontext(sshd.login))
     monkeypatch.setattr(facts, "read", lambda _session: told)
     with (
         pytest.raises(WrongInput, match="'Orange Pi 5', which no target lists"),
         board.open_board("opi"),
     ):
         raise AssertionError("opened")
-    with board.open_board("opi", "rpi5") as (found, _session, _facts):
-        assert found.hardware == "Raspberry Pi 5"
+    with board.open_board("opi", "rpi5") as line:
+        assert line.board.hardware == "Raspberry Pi 5"
 
 
 def connecting(login: Login) -> type[PiyardError]:
@@ -162,7 +153,7 @@ def test_a_first_contact_is_pinned_and_held_to(
     login = Login(address=sshd.login.address, key=sshd.client_key_file)
     with ssh.connect(login) as session:
         assert session.run(["echo", "hi"]).out == "hi\n"
-    assert f"[127.0.0.1]:{sshd.port}" in ssh.pinned_hosts().read_text()
+    assert f"[127.0.0.1]:{sshd.port}" in hostkeys.pinned_hosts().read_text()
     sshd.host_key = new_key(tmp_path / "reflashed")
     assert connecting(login) is HostKeyChanged
 
@@ -188,7 +179,7 @@ def hung() -> Iterator[int]:
 
 @pytest.mark.timeout(60)
 def test_a_hung_board_is_given_up_within_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ssh, "CONNECT_LIMIT_S", 2)
+    monkeypatch.setattr(logins, "CONNECT_LIMIT_S", 2)
     with hung() as port:
         login = Login(address=Address(host="127.0.0.1", user="pi", port=port))
         assert connecting(login) is HostUnreachable

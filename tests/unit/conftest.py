@@ -17,8 +17,12 @@ FORBIDDEN = {"docker", "dockerd", "ssh", "scp", "mmdebstrap", "apt-get", "pip"}
 def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Artifacts, caches and keys go to a folder of the test's own."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PIYARD_FLEET", str(tmp_path / "no-fleet.yaml"))
     monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path / "artifacts"))
-    for name in ("XDG_CACHE_HOME", "XDG_DATA_HOME", "PIYARD_MIRROR", "DOCKER_HOST"):
+    for name in (
+        *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "DOCKER_HOST"),
+        *("PIYARD_MIRROR", "PIYARD_STRICT_HOST_KEYS"),
+    ):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from piyard import commands, job, options
+from piyard import job, options, wanted
 from piyard.errors import WrongInput
 
 
@@ -77,9 +77,10 @@ def test_a_budget_is_a_positive_number_of_seconds(text: str) -> None:
 def test_what_is_not_given_is_not_asked() -> None:
     assert options.whole("loops", "") is None
     assert options.seconds("budget", "") is None
-    assert commands._how_long("", "2.5", "0") == {"loops": 0, "budget_s": 2.5, "warmup": 0}
+    asked = wanted._how_long({"budget": "2.5", "warmup": "0"})
+    assert asked == {"loops": 0, "budget_s": 2.5, "warmup": 0}
 
 
 def test_loops_and_budget_exclude_each_other() -> None:
     with pytest.raises(WrongInput, match="exclude each other"):
-        commands._how_long("3", "2.0", "")
+        wanted._how_long({"loops": "3", "budget": "2.0"})

@@ -89,8 +89,24 @@ def test_the_row_has_the_users_columns() -> None:
         "Latency (ms)": "20.00",
         "Energy": "N/A",
         "Cost ($)": "N/A",
-        "Comments": "4 threads, 1 runs, median; output as torch's (cosine 0.999980)",
+        "Comments": "4 threads, 1 run, median; output as torch's (cosine 0.999980)",
     }
+
+
+def test_where_there_are_several_boards_each_row_names_its_own() -> None:
+    here = result.read(stored(lines(1.0), record("a", host="pi5-a")))
+    there = result.read(stored(lines(1.0), record("b", host="pi5-b")))
+    rows = json.loads(report.render([here, there], "json"))
+    assert [row["board"] for row in rows] == ["pi5-a", "pi5-b"]
+    assert rows[1]["Comments"].startswith("on pi5-b; ")
+    assert "on pi5-a" not in report.render([here], "csv")
+
+
+def test_a_run_that_goes_on_says_how_to_wait_for_it() -> None:
+    folder = stored(lines(1.0, whole=False), record(state="running", exit_code=None))
+    with pytest.raises(UnreadableLog, match="goes on on pi5") as caught:
+        result.read(folder)
+    assert caught.value.remedy == "invoke attach 20260101T000000-a"
 
 
 def comments_of(of: Record, header: dict[str, Any] | None = None) -> str:

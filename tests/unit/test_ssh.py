@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import invoke
 import paramiko
 import pytest
 
@@ -23,8 +23,9 @@ from piyard.errors import (
     KeyRejected,
     NoSuchHost,
     PiyardError,
+    UnknownHostKey,
 )
-from piyard.ssh import Login, Outcome, Session
+from piyard.ssh import Login, Outcome, Session, hostkeys, login, trouble
 
 
 class FakeKey:
@@ -56,11 +57,11 @@ def bad_host_key() -> Exception:
         (EOFError(), HostUnreachable, 8, "powered"),
         (paramiko.SSHException("Error reading SSH protocol banner"), HostUnreachable, 8, "sshd"),
         (paramiko.AuthenticationException("denied"), KeyRejected, 9, "ssh-copy-id"),
-        (bad_host_key(), HostKeyChanged, 10, "ssh-keygen -R"),
+        (bad_host_key(), HostKeyChanged, 10, "fleet.trust --host pi5"),
     ],
 )
 def test_translates(raised: Exception, expected: type[PiyardError], code: int, remedy: str) -> None:
-    with pytest.raises(expected) as caught, ssh._translated("pi5"):
+    with pytest.raises(expected) as caught, trouble.translated("pi5"):
         raise raised
     assert caught.value.code == code
     assert remedy in str(caught.value)
@@ -68,20 +69,59 @@ def test_translates(raised: Exception, expected: type[PiyardError], code: int, r
 
 
 def test_a_local_error_is_not_blamed_on_the_network() -> None:
-    with pytest.raises(FileNotFoundError), ssh._translated("pi5"):
+    with pytest.raises(FileNotFoundError), trouble.translated("pi5"):
         raise FileNotFoundError(errno.ENOENT, "no such file")
 
 
+class FakeChannel:
+    """Answers a command with one result."""
+
+    def __init__(self, exited: int, out: str, err: str) -> None:
+        self.exited, self.out, self.err = exited, [out.encode()], [err.encode()]
+        self.status_event = threading.Event()
+        self.status_event.set()
+
+    def exec_command(self, command: bytes) -> None:
+        self.asked = command.decode()
+
+    def recv(self, _size: int) -> bytes:
+        return self.out.pop() if self.out else b""
+
+    def recv_stderr(self, _size: int) -> bytes:
+        return self.err.pop() if self.err else b""
+
+    def recv_exit_status(self) -> int:
+        return self.exited
+
+    def settimeout(self, seconds: float) -> None:
+        assert seconds > 0
+
+    def shutdown_write(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
 class FakeConnection:
-    """Answers every command with one result and remembers what was asked."""
+    """An open connection whose every command has one result."""
 
     def __init__(self, exited: int = 0, out: str = "", err: str = "") -> None:
-        self.result = invoke.runners.Result(stdout=out, stderr=err, exited=exited)
-        self.asked: list[str] = []
+        self.channel = FakeChannel(exited, out, err)
+        self.client = self
 
-    def run(self, command: str, **_options: Any) -> Any:
-        self.asked.append(command)
-        return self.result
+    def get_transport(self) -> FakeConnection:
+        return self
+
+    def is_active(self) -> bool:
+        return True
+
+    def open_session(self, timeout: float) -> FakeChannel:
+        assert timeout > 0
+        return self.channel
+
+    def close(self) -> None:
+        pass
 
 
 def session(connection: FakeConnection) -> Session:
@@ -91,13 +131,14 @@ def session(connection: FakeConnection) -> Session:
 def test_a_command_is_quoted_once_and_has_a_limit_on_the_board() -> None:
     connection = FakeConnection()
     session(connection).run(["echo", "$(id)", "a b", "it's"], limit_s=7)
-    assert connection.asked == ["timeout -k 5 7 echo '$(id)' 'a b' 'it'\"'\"'s'"]
+    assert connection.channel.asked == "timeout -k 5 7 echo '$(id)' 'a b' 'it'\"'\"'s'"
 
 
 def test_what_varies_is_an_argument_of_a_script() -> None:
     connection = FakeConnection()
-    session(connection).script('echo "$1"', "; rm -rf /")
-    assert connection.asked[0].endswith("""sh -c 'echo "$1"' piyard '; rm -rf /'""")
+    session(connection).script("facts_now", "; rm -rf /")
+    assert connection.channel.asked.startswith("timeout -k 5 60 sh -c ")
+    assert connection.channel.asked.endswith(" piyard '; rm -rf /'")
 
 
 @pytest.mark.parametrize("code", [124, 137])
@@ -114,8 +155,9 @@ def test_a_failed_command_shows_its_last_words() -> None:
 
 
 def test_a_full_disk_is_recognised() -> None:
-    with pytest.raises(BoardDiskFull):
+    with pytest.raises(BoardDiskFull) as caught:
         session(FakeConnection(1, err="cp: No space left on device")).run(["cp", "a", "b"])
+    assert "fleet.gc --host pi5" in caught.value.remedy
 
 
 def test_a_failure_may_be_an_outcome() -> None:
@@ -124,19 +166,61 @@ def test_a_failure_may_be_an_outcome() -> None:
     )
 
 
+def test_each_command_is_counted() -> None:
+    counted = session(FakeConnection())
+    counted.run(["true"])
+    counted.run(["true"])
+    assert counted.commands == 2
+
+
+class KnownClient(paramiko.SSHClient):
+    """Takes known hosts and a policy, as paramiko's client does."""
+
+    policy: Any
+
+    def load_system_host_keys(self, _filename: Any = None) -> None:
+        pass
+
+    def set_missing_host_key_policy(self, policy: Any) -> None:
+        self.policy = policy
+
+
 def test_a_first_contact_is_pinned_and_its_fingerprint_shown(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    ssh.pinned_hosts().parent.mkdir(parents=True)
-    policy = ssh._pin_on_first_contact()
-    policy.missing_host_key(None, "[pi5]:2222", FakeKey(b"key"))
-    assert ssh.pinned_hosts().read_text() == "[pi5]:2222 ssh-ed25519 AAAA\n"
-    assert ssh.fingerprint(b"key") in capsys.readouterr().err
+    client = KnownClient()
+    hostkeys.check(client, None)
+    client.policy.missing_host_key(None, "[pi5]:2222", FakeKey(b"key"))
+    assert hostkeys.pinned_hosts().read_text() == "[pi5]:2222 ssh-ed25519 AAAA\n"
+    assert hostkeys.fingerprint(b"key") in capsys.readouterr().err
+
+
+def test_strict_refuses_a_host_never_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(hostkeys.STRICT, "1")
+    client = KnownClient()
+    hostkeys.check(client, None)
+    with pytest.raises(UnknownHostKey, match="never seen before") as caught:
+        client.policy.missing_host_key(None, "pi5", FakeKey(b"key"))
+    assert caught.value.code == 18
+    assert hostkeys.fingerprint(b"key") in caught.value.evidence
+    assert hostkeys.pinned_hosts().read_text() == ""
+
+
+def test_a_pinned_key_is_replaced_and_the_others_stay() -> None:
+    first, second, other = (paramiko.ECDSAKey.generate() for _ in range(3))
+    hostkeys.pinned_hosts().parent.mkdir(parents=True)
+    assert hostkeys.replace("other", other) == []
+    assert hostkeys.replace("[pi5]:2222", first) == []
+    assert hostkeys.replace("[pi5]:2222", second) == [hostkeys.fingerprint(first.asbytes())]
+    kept = paramiko.HostKeys(str(hostkeys.pinned_hosts()))
+    assert kept.check("other", other)
+    assert kept.check("[pi5]:2222", second)
+    assert not kept.check("[pi5]:2222", first)
 
 
 def test_a_fingerprint_is_as_ssh_keygen_shows_it() -> None:
     # printf key | openssl dgst -sha256 -binary | base64
-    assert ssh.fingerprint(b"key") == "SHA256:LHDhK3oGRvkiefQnx7OOczTY5Tic/xZ6HcMOc/gmtoM"
+    assert hostkeys.fingerprint(b"key") == "SHA256:LHDhK3oGRvkiefQnx7OOczTY5Tic/xZ6HcMOc/gmtoM"
 
 
 @contextmanager
@@ -147,15 +231,15 @@ def mute_server() -> Iterator[int]:
 
 
 def fails_to_connect(port: int) -> None:
-    login = Login(address=Address(host="127.0.0.1", user="pi", port=port))
-    with pytest.raises(HostUnreachable, match="does not answer"), ssh.connect(login):
+    way = Login(address=Address(host="127.0.0.1", user="pi", port=port))
+    with pytest.raises(HostUnreachable, match="does not answer"), ssh.connect(way):
         raise AssertionError("connected to nothing")
 
 
 def test_a_hung_board_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.undo()
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(ssh, "CONNECT_LIMIT_S", 1)
+    monkeypatch.setattr(login, "CONNECT_LIMIT_S", 1)
     with mute_server() as port:
         fails_to_connect(port)
 

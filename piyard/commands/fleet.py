@@ -1,0 +1,236 @@
+"""Tasks about the boards you own: the inventory, and what each board says when asked."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from piyard import fanout, options, say, tables, wanted
+from piyard import lease as leases
+from piyard.board import Line
+from piyard.errors import JobsFailed, NotSetUp, WrongInput
+from piyard.fleet import choose, edit, health, inventory, newcomer
+from piyard.fleet import trust as trusting
+from piyard.outcome import Outcomes
+from piyard.release import HOME
+
+R = TypeVar("R")
+
+LIST = ("Board", "Host", "Target", "Tags", "Jump", "Sudo", "Price ($)", "Notes")
+FACTS = ("Board", "Model", "System", "Kernel", "Memory (MB)", "Page (B)", "Free disk (MB)", "Load")
+KEEP = 3
+
+
+def listed(texts: Sequence[str], form: str) -> None:
+    """The inventory as a table."""
+    tables.check_format(form)
+    known = inventory.load()
+    names = choose.choose(texts) if texts else list(known)
+    print(tables.render(LIST, [_listed(name, choose.entry_of(name)) for name in names], form))
+    if not names:
+        say.note("the inventory is empty: invoke fleet.add --host … adds a board")
+
+
+def add(asked: Mapping[str, Any]) -> None:
+    """See what a board is, and write it into the inventory."""
+    wanted.boards({"host": [], "strict": asked["strict"]})
+    found = newcomer.look(asked)
+    file = inventory.user_file() if asked["mine"] else inventory.checkout_file()
+    say.note(found.told)
+    if asked["dry_run"]:
+        print(f"write '{found.name}' ({found.entry.target}) into {file}")
+        return
+    edit.add(found.name, found.entry, file)
+    print(f"{found.name}: {found.entry.target}, written to {file}")
+
+
+def remove(name: str, *, dry_run: bool) -> None:
+    """Take a board out of the inventory."""
+    if dry_run:
+        print(f"remove '{name}' from the inventory")
+        return
+    print(f"{name} is removed from {edit.remove(name)}")
+
+
+def facts(asked: Mapping[str, Any]) -> None:
+    """What boards say of themselves."""
+    outcomes = _ask(asked, lambda line: (line.name, line.facts))
+    if asked["format"] == "json":
+        print(_json([{"board": n} | msgspec.to_builtins(f) for n, f in outcomes.results]))
+    else:
+        rows = [health.row(name, told) for name, told in outcomes.results]
+        print(tables.render(FACTS, rows, asked["format"]))
+    outcomes.require_all()
+
+
+def doctor(asked: Mapping[str, Any]) -> None:
+    """Check boards; raises ``NotSetUp`` when one of them is not well."""
+    tables.check_format(asked["format"])
+    found: list[health.Finding] = []
+    lines = _boards(asked).lines()
+    checks = [(line.name, lambda line=line: found.extend(health.examine(line))) for line in lines]
+    fanout.at_once(checks)
+    print(tables.render(health.COLUMNS, [health.told(one) for one in found], asked["format"]))
+    ill = [f"{one.board}: {one.what}" for one in found if not one.well]
+    if ill:
+        raise NotSetUp(f"not well: {', '.join(ill)}", remedy="see the last column")
+
+
+def execute(asked: Mapping[str, Any]) -> None:
+    """Run one program on boards; its output, and an error when it failed somewhere."""
+    argv = _argv(asked["command"])
+    limit = options.whole("limit", asked["limit"]) or 60
+    if asked["dry_run"]:
+        for name in _boards(asked).names:
+            print(f"run {argv} on {name}")
+        return
+    outcomes = _ask(
+        asked,
+        lambda line: (line.name, line.session.run(argv, limit_s=limit, check=False)),
+    )
+    rows = [
+        [name, str(done.code), done.out.rstrip(), done.err.rstrip()]
+        for name, done in outcomes.results
+    ]
+    print(tables.render(("Board", "Exit code", "Output", "Errors"), rows, asked["format"]))
+    outcomes.require_all()
+    failed = [name for name, done in outcomes.results if done.code]
+    if failed:
+        raise JobsFailed(f"'{argv[0]}' failed on {', '.join(failed)}", remedy="see the table")
+
+
+def trust(asked: Mapping[str, Any]) -> None:
+    """Pin the host keys that boards show now."""
+    for name in _boards(asked).names:
+        trusting.trust(name, asked["fingerprint"], dry_run=asked["dry_run"])
+
+
+def gc(asked: Mapping[str, Any]) -> None:
+    """Remove old releases and fetched runs from boards."""
+    keep = options.whole("keep", asked["keep"]) or KEEP
+    only_say = "yes" if asked["dry_run"] else "no"
+
+    def collect(line: Line) -> list[str]:
+        argv = (HOME, line.lease.token, line.lease.owner, str(keep), only_say)
+        lines = leases.script(line.session, line.lease, "gc", *argv).split("\n")
+        freed = next((s.split()[1] for s in lines if s.startswith("freed ")), "0")
+        gone = [s for s in lines if s.startswith(("releases/", "runs/"))]
+        return [line.name, ", ".join(gone) or "nothing", f"{int(freed) / 1e6:.1f}"]
+
+    outcomes = _ask(asked, collect)
+    print(tables.render(("Board", "Removed", "MB freed"), outcomes.results, asked["format"]))
+    outcomes.require_all()
+
+
+def locks(asked: Mapping[str, Any]) -> None:
+    """Who holds which board."""
+
+    def holder(line: Line) -> list[str]:
+        seconds, _, owner = leases.holder(line.session).partition(" ")
+        return [line.name, owner or "free", seconds or "-"]
+
+    outcomes = _ask(asked, holder)
+    columns = ("Board", "Held by", "For (s), unless renewed")
+    print(tables.render(columns, outcomes.results, asked["format"]))
+    outcomes.require_all()
+
+
+def rollback(asked: Mapping[str, Any], *, dry_run: bool) -> None:
+    """Make the former release current on each board."""
+    if dry_run:
+        for name in _boards(asked).names:
+            print(f"switch {name} to the release before its current one")
+        return
+
+    def back(line: Line) -> list[str]:
+        said = line.session.script("rollback", HOME).out.strip()
+        if said == "nothing":
+            raise WrongInput(
+                f"{line.name} has no release before its current one", remedy="deploy to it first"
+            )
+        before, after = said.split("\n")
+        return [line.name, before.removeprefix("from "), after.removeprefix("to ")]
+
+    outcomes = _ask({**asked, "format": "plain"}, back)
+    if outcomes.results:
+        print(tables.render(("Board", "From", "To"), outcomes.results, "plain"))
+    outcomes.require_all()
+
+
+def power(asked: Mapping[str, Any]) -> None:
+    """Switch boards of a farm; prints what their ports say."""
+    from piyard.fleet import labgrid
+
+    boards = _boards(asked)
+    for name in boards.names:
+        entry = choose.entry_of(name)
+        if entry.source != "labgrid":
+            raise WrongInput(
+                f"{name} does not come from labgrid, which alone knows power ports",
+                remedy="write source: labgrid and its place into the inventory",
+            )
+        if asked["dry_run"]:
+            print(f"power {asked['action']} {name}")
+        else:
+            print(f"{name}: {labgrid.power(entry, asked['action'], wait_s=boards.wait_s)}")
+
+
+def places(coordinator: str, form: str) -> None:
+    """The places of a labgrid farm."""
+    from piyard.fleet import labgrid
+
+    tables.check_format(form)
+    rows = [
+        [one.name, ", ".join(f"{k}={v}" for k, v in one.tags.items()), one.acquired_by or "free"]
+        for one in labgrid.places(coordinator)
+    ]
+    print(tables.render(("Place", "Tags", "Held by"), rows, form))
+
+
+def _boards(asked: Mapping[str, Any]) -> wanted.Boards:
+    """The boards named; without any, the whole inventory."""
+    every = bool(asked.get("all")) or not asked["host"]
+    return wanted.boards(dict(asked) | {"all": every})
+
+
+def _ask(asked: Mapping[str, Any], ask: Callable[[Line], R]) -> Outcomes[str, R]:
+    """What each board answers, all asked at once."""
+    tables.check_format(asked["format"])
+    boards = _boards(asked)
+    return fanout.each(
+        boards.lines(),
+        list(boards.names),
+        lambda line, _name: ask(line),
+        group_of_job=lambda name: name,
+        parallel=boards.parallel,
+    )
+
+
+def _argv(command: str) -> list[str]:
+    try:
+        argv = shlex.split(command)
+    except ValueError as error:
+        raise WrongInput(f"--command: {error}", remedy="close each quote") from None
+    if not argv:
+        raise WrongInput("--command is empty", remedy="for example --command 'uname -a'")
+    return argv
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def _listed(name: str, entry: inventory.Entry) -> list[str]:
+    place = entry.place or ",".join(f"{k}={v}" for k, v in entry.place_tags.items())
+    host = f"labgrid: {place}" if entry.source == "labgrid" else entry.host
+    user = f"{entry.user}@" if entry.user else ""
+    port = f":{entry.port}" if entry.port else ""
+    price = "" if entry.price is None else f"{entry.price:.2f}"
+    dated = f"{price} ({entry.price_date})" if price and entry.price_date else price
+    return [
+        *(name, f"{user}{host}{port}", entry.target, ", ".join(entry.tags), entry.jump),
+        *("yes" if entry.sudo else "no", dated, " ".join(entry.notes.split())),
+    ]

@@ -1,0 +1,86 @@
+"""Tasks about runs that go on without us: list, attach, fetch, cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from piyard import bench, classify, convert, detached, report, result, run, say, tables
+from piyard.board import Line
+from piyard.errors import UnreadableLog
+from piyard.run import Record
+
+COLUMNS = ("Run", "Board", "What", "Started", "State", "Exit code")
+
+
+def listed(form: str) -> None:
+    """All runs of this checkout, and how they stood when last heard of."""
+    tables.check_format(form)
+    rows = []
+    for folder in result.runs():
+        try:
+            rows.append(_row(result.read_record(folder)))
+        except UnreadableLog as error:
+            say.note(f"left out: {error.what}")
+    print(tables.render(COLUMNS, rows, form))
+
+
+def attach(run_id: str, form: str) -> None:
+    """Wait for a run again, bring it back, and print what it gave."""
+    tables.check_format(form)
+    record = result.read_record(result.find(run_id))
+    if record.state == "running":
+        with _line(record) as line:
+            record = run.finish(line, record)
+    else:
+        say.note(f"{record.id} is over ({record.state}), and was fetched")
+    _print(record, form)
+
+
+def fetch(run_id: str) -> None:
+    """Bring back what a run has written so far, without waiting."""
+    record = result.read_record(result.find(run_id))
+    with _line(record) as line:
+        line.holds = False
+        done = run.collect(line, record, detached.status(line.session, record.id))
+    print(f"{done.id} on {done.host}: {done.state}, in {run.folder_of(done.id)}")
+
+
+def cancel(run_id: str) -> None:
+    """End a run on its board, its whole process group, and fetch what it wrote."""
+    record = result.read_record(result.find(run_id))
+    if record.state != "running":
+        say.note(f"{record.id} is over already ({record.state})")
+        return
+    with _line(record) as line:
+        done = run.collect(line, record, detached.cancel(line.session, record.id))
+    print(f"{done.id} on {done.host}: {done.state}, in {run.folder_of(done.id)}")
+
+
+@contextmanager
+def _line(record: Record) -> Iterator[Line]:
+    """The line to the run's board, with the lease that the run was started with."""
+    line = Line(record.host, record.target)
+    line.lease = msgspec.structs.replace(line.lease, token=record.token)
+    line.holds = True
+    try:
+        yield line
+    finally:
+        line.close()
+
+
+def _row(record: Record) -> list[str]:
+    what = f"{record.what.get('task')} {record.what.get('slug', '')}".strip()
+    code = "" if record.exit_code is None else str(record.exit_code)
+    return [record.id, record.host, what, record.when, record.state, code]
+
+
+def _print(record: Record, form: str) -> None:
+    if record.what.get("task") == classify.TASK:
+        rows = classify.rows(classify.conclude(record))
+        print(tables.render(classify.COLUMNS, rows, form))
+        return
+    conversion = convert.find(str(record.model["name"]), str(record.model["key"]))
+    print(report.render([bench.conclude(record, conversion)], form))

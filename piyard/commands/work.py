@@ -1,0 +1,226 @@
+"""Tasks that work on boards: deploy, benchmark, run; in parallel, whatever fails on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from typing import TypeVar
+
+import msgspec
+
+from piyard import (
+    bench as measure,
+)
+from piyard import (
+    classify,
+    failed,
+    fanout,
+    options,
+    pipeline,
+    report,
+    say,
+    tables,
+    work,
+)
+from piyard import (
+    run as runs,
+)
+from piyard.board import Line
+from piyard.deploy import Deployed
+from piyard.errors import JobsFailed, PiyardError
+from piyard.failed import Failed
+from piyard.job import Job
+from piyard.outcome import Outcomes
+from piyard.wanted import Wanted
+
+J = TypeVar("J")
+R = TypeVar("R")
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """All that one board is to have."""
+
+    host: str
+    jobs: Sequence[Job]
+
+
+def deploy(asked: Wanted) -> None:
+    """Put nnrun and the models on each board."""
+    with _planned(asked, "deploy") as (wanted, lines, jobs, wrong):
+        if wanted.dry_run:
+            _print_plan(wanted, jobs, "deploy")
+            return
+        ready = pipeline.prepare(jobs, random_weights=wanted.random_weights)
+        grouped = groupby(jobs, key=lambda one: one.host)
+        parcels = [Delivery(host=host, jobs=list(of_host)) for host, of_host in grouped]
+
+        def deliver(line: Line, parcel: Delivery) -> Deployed:
+            pairs = {ready.of(one)[1].key: ready.of(one) for one in parcel.jobs}
+            releases = [runs.release_for(*pair) for pair in pairs.values()]
+            return work.put(line, releases, ready.of(parcel.jobs[0])[0], wanted.terms)
+
+        outcomes = fanout.each(
+            lines,
+            parcels,
+            deliver,
+            group_of_job=lambda one: one.host,
+            parallel=wanted.boards.parallel,
+        )
+    undone = [one for parcel in outcomes.failed_jobs for one in parcel.jobs]
+    _conclude(outcomes, "deploy", undone, wrong, wanted)
+
+
+def bench(asked: Wanted, *, or_random: bool) -> None:
+    """Build, convert, deploy and measure; then the table."""
+    with _planned(asked, "bench") as (wanted, lines, jobs, wrong):
+        if wanted.dry_run:
+            _print_plan(wanted, jobs, "bench")
+            return
+        ready = pipeline.prepare(jobs, random_weights=wanted.random_weights, or_random=or_random)
+        outcomes = _each(
+            wanted, lines, jobs, lambda line, one: measure.bench_one(line, one, ready, wanted.terms)
+        )
+    if outcomes.results:
+        print(report.render(outcomes.results, wanted.form))
+    _conclude(outcomes, "bench", outcomes.failed_jobs, wrong, wanted)
+
+
+def run(asked: Wanted, inputs: Sequence[str], topk: str) -> None:
+    """Show pictures to a model on each board and print what it sees."""
+    pictures = classify.pictures(inputs)
+    best = options.whole("topk", topk) or 1
+    with _planned(asked, "run") as (wanted, lines, jobs, wrong):
+        if wanted.dry_run:
+            _print_plan(wanted, jobs, f"run on {len(pictures)} pictures")
+            return
+        ready = pipeline.prepare(jobs, random_weights=False)
+
+        def look(line: Line, one: Job) -> list[classify.Seen]:
+            return classify.classify_one(line, one, ready, wanted.terms, pictures, best)
+
+        outcomes = _each(wanted, lines, jobs, look)
+    seen = [one for of_board in outcomes.results for one in of_board]
+    if seen:
+        print(tables.render(classify.COLUMNS, classify.rows(seen), wanted.form))
+    _conclude(outcomes, "run", outcomes.failed_jobs, wrong, wanted)
+
+
+@contextmanager
+def _planned(
+    asked: Wanted, verb: str
+) -> Iterator[tuple[Wanted, list[Line], list[Job], dict[str, PiyardError]]]:
+    """What is wanted, the boards that answer, their jobs, and what is wrong with the others."""
+    before = failed.recall(verb) if asked.retry_failed else None
+    wanted = _as_before(asked, before) if before else asked
+    lines = wanted.boards.lines()
+    try:
+        usable, wrong = lines, dict[str, PiyardError]()
+        if not (wanted.dry_run and all(line.knows_target for line in lines)):
+            usable, wrong = pipeline.identify(lines, parallel=wanted.boards.parallel)
+        if not usable:
+            _remember(verb, [], [line.name for line in lines], wanted)
+            _raise(wrong)
+        yield wanted, usable, _jobs(wanted, usable, before), wrong
+    finally:
+        for line in lines:
+            line.close()
+
+
+def _as_before(asked: Wanted, before: Failed) -> Wanted:
+    """The same as last time, on the boards that still have something to do."""
+    return msgspec.structs.replace(
+        asked,
+        boards=msgspec.structs.replace(asked.boards, names=before.hosts, target=before.target),
+        models=before.models,
+        precisions=before.precisions,
+        threads=before.threads,
+        bench=before.bench,
+        random_weights=before.random_weights,
+    )
+
+
+def _jobs(wanted: Wanted, lines: Sequence[Line], before: Failed | None) -> list[Job]:
+    if before is None:
+        return _plan(wanted, _one_of_each(lines) if wanted.spread else lines)
+    answering = {line.name: line for line in lines}
+    unplanned = [answering[name] for name in before.boards if name in answering]
+    failed_jobs = [one for one in before.jobs if one.host in answering]
+    return failed_jobs + (_plan(wanted, unplanned) if unplanned else [])
+
+
+def _plan(wanted: Wanted, lines: Sequence[Line]) -> list[Job]:
+    asked = {"precisions": wanted.precisions, "threads": wanted.threads, **wanted.bench}
+    return pipeline.plan(lines, wanted.models, **asked)
+
+
+def _one_of_each(lines: Sequence[Line]) -> list[Line]:
+    """The first board of each kind stands for all equal ones."""
+    return list({_kind(line): line for line in reversed(lines)}.values())
+
+
+def _each(
+    wanted: Wanted, lines: Sequence[Line], jobs: Sequence[Job], do: Callable[[Line, Job], R]
+) -> Outcomes[Job, R]:
+    """Every job on its board; with ``--spread`` on whichever equal board is free."""
+    kinds = {line.name: _kind(line) if wanted.spread else line.name for line in lines}
+    return fanout.each(
+        lines,
+        jobs,
+        lambda line, one: do(line, msgspec.structs.replace(one, host=line.name)),
+        group_of_job=lambda one: kinds[one.host],
+        group_of_line=lambda line: kinds[line.name],
+        parallel=wanted.boards.parallel,
+    )
+
+
+def _kind(line: Line) -> str:
+    """Equal boards have the same; an emulated one equals no real one."""
+    return f"{line.target_name} {'emulated' if line.emulated else 'real'}"
+
+
+def _conclude(
+    outcomes: Outcomes[J, R],
+    verb: str,
+    undone: Sequence[Job],
+    wrong: Mapping[str, PiyardError],
+    wanted: Wanted,
+) -> None:
+    for error in wrong.values():
+        outcomes.also_failed(error)
+    _remember(verb, undone, list(wrong), wanted)
+    if len(wanted.boards.names) > 1:
+        say.note(f"{len(wanted.boards.names)} boards: {outcomes.summary}")
+    outcomes.require_all()
+
+
+def _remember(verb: str, undone: Sequence[Job], boards: Sequence[str], wanted: Wanted) -> None:
+    failed.remember(
+        verb,
+        Failed(
+            jobs=undone,
+            boards=boards,
+            models=wanted.models,
+            precisions=wanted.precisions,
+            threads=wanted.threads,
+            bench=wanted.bench,
+            random_weights=wanted.random_weights,
+            target=wanted.boards.target,
+        ),
+    )
+
+
+def _raise(wrong: Mapping[str, PiyardError]) -> None:
+    errors = list(wrong.values())
+    if len(errors) == 1:
+        raise errors[0]
+    raise JobsFailed("no board can be used", evidence="\n".join(error.what for error in errors))
+
+
+def _print_plan(wanted: Wanted, jobs: Sequence[Job], verb: str) -> None:
+    for one in jobs:
+        what = f"{one.model} {one.precision}, {one.threads} threads"
+        where = (
+            f"any {one.target} of {', '.join(wanted.boards.names)}" if wanted.spread else one.host
+        )
+        print(f"{verb}: {what}, on {where} ({one.target})")

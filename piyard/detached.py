@@ -1,0 +1,193 @@
+"""A command on a board that outlives its SSH session: started, asked after, ended, fetched."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Container, Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from piyard import lease as leases
+from piyard import onboard, say
+from piyard.errors import BoardCommandFailed, HostUnreachable, PiyardError, UnreadableLog
+from piyard.lease import Lease
+from piyard.release import HOME, Release
+from piyard.ssh import Session
+
+POLL_S = 5
+"""A poll waits on the board for the end for so long, which is cheaper there than asking often."""
+LOST_LIMIT_S = 180
+"""A board that reboots is back by then; how long a sleeping network may take."""
+RETRY_S = 2.0
+CANCEL_LIMIT_S = 40
+FETCHED = "fetched"
+
+State = Literal["absent", "starting", "running", "interrupted", "ended"]
+STATES: dict[str, State] = {
+    "absent": "absent",
+    "starting": "starting",
+    "running": "running",
+    "interrupted": "interrupted",
+    "ended": "ended",
+}
+
+
+class Damaged(Exception):
+    """A file of the release is not what was sent; ``sha256`` is what it should be."""
+
+    def __init__(self, sha256: str) -> None:
+        super().__init__(sha256)
+        self.sha256 = sha256
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run on a board stands."""
+
+    state: State
+    code: int | None = None
+    """Its exit code, once it ended."""
+    why: str = ""
+    """``ended`` of itself, ``cancelled``, or ended at its ``limit``."""
+    seconds: int = 0
+    """How long it runs, or ran."""
+    lines: int = 0
+    """Lines it wrote so far."""
+
+
+def start(
+    session: Session,
+    run_id: str,
+    release: Release,
+    command: Sequence[str],
+    lease: Lease,
+    *,
+    limit_s: int,
+) -> None:
+    """Start a command in a run's folder on the board; it goes on whatever happens here.
+
+    The release's files are hashed first: raises ``Damaged`` for one that is not what was sent.
+    """
+    argv = [
+        *(HOME, lease.token, lease.owner, run_id, release.id, onboard.script("supervise")),
+        *(str(limit_s), str(lease.seconds), str(len(release.files)), *release.digests, *command),
+    ]
+    said = leases.script(session, lease, "start", *argv)
+    if said.startswith("damaged "):
+        raise Damaged(said.split()[1])
+    if said != "started":
+        raise BoardCommandFailed(
+            f"{session.name}: the run did not start", evidence=said, remedy="invoke fleet.doctor"
+        )
+
+
+def status(session: Session, run_id: str, *, wait_s: int = 0) -> Status:
+    """How the run stands, after waiting on the board for its end for so long."""
+    said = session.script("status", HOME, run_id, str(wait_s), limit_s=wait_s + 30).out.split()
+    return _status(said)
+
+
+def wait(
+    open_again: Callable[[], Session],
+    session: Session,
+    run_id: str,
+    on_status: Callable[[Status], None],
+    *,
+    lost_limit_s: float | None = None,
+) -> Status:
+    """Wait until the run is over, through lost connections.
+
+    Raises ``HostUnreachable`` when the board was not heard of for ``lost_limit_s``.
+    """
+    patience = LOST_LIMIT_S if lost_limit_s is None else lost_limit_s
+    heard = time.monotonic()
+    while True:
+        try:
+            found = status(session, run_id, wait_s=POLL_S)
+        except HostUnreachable as lost:
+            session = _find_again(open_again, lost, heard + patience)
+            continue
+        heard = time.monotonic()
+        on_status(found)
+        if found.state not in {"starting", "running"}:
+            return found
+        if found.state == "starting":
+            time.sleep(0.2)
+
+
+def cancel(session: Session, run_id: str) -> Status:
+    """End the run's whole process group; how it stands then."""
+    said = session.script("cancel", HOME, run_id, limit_s=CANCEL_LIMIT_S).out.split()
+    return _status(said)
+
+
+def fetch(
+    session: Session, run_id: str, folder: Path, *, keep: Container[str], over: bool
+) -> None:
+    """Bring what the run wrote into a folder here; once it is over, the board may throw it away.
+
+    Files named in ``keep`` are ours, whatever the board sends under their names.
+    """
+    packed = io.BytesIO()
+    argv = ["tar", "-C", f"{HOME}/runs/{run_id}", "-czf", "-", "--exclude=supervise.sh", "."]
+    with session.talk(argv) as talk:
+        while block := talk.read():
+            packed.write(block)
+        outcome = talk.end()
+    if outcome.code:
+        raise session.failure(argv, outcome)
+    _unpack(packed, folder, keep, session.name)
+    if over:
+        session.run(["touch", f"{HOME}/runs/{run_id}/{FETCHED}"])
+
+
+def _status(said: Sequence[str]) -> Status:
+    state = STATES.get(said[0], "absent") if said else "absent"
+    if state == "ended":
+        code, why, began, ended = said[1:5]
+        return Status(state=state, code=int(code), why=why, seconds=int(ended) - int(began))
+    if state == "running" and len(said) == 3:
+        return Status(state=state, seconds=int(said[1]), lines=int(said[2]))
+    return Status(state=state)
+
+
+def _find_again(open_again: Callable[[], Session], lost: PiyardError, deadline: float) -> Session:
+    say.note(f"{lost.what}; the run goes on there, trying again")
+    while True:
+        try:
+            return open_again()
+        except HostUnreachable as error:
+            if time.monotonic() + RETRY_S > deadline:
+                raise error from None
+            time.sleep(RETRY_S)
+
+
+def _unpack(packed: io.BytesIO, folder: Path, keep: Container[str], name: str) -> None:
+    """Only plain files below the folder, each by one rename: what a board sends is not trusted."""
+    packed.seek(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as draft:
+            with tarfile.open(fileobj=packed) as archive:
+                plain = [member for member in archive if member.isfile() or member.isdir()]
+                archive.extractall(draft, members=plain, filter="data")
+            _move_in(Path(draft), folder, keep)
+    except tarfile.TarError as error:
+        raise UnreadableLog(
+            f"what {name} sent of the run is damaged: {error}", remedy="invoke fetch gets it again"
+        ) from None
+
+
+def _move_in(draft: Path, folder: Path, keep: Container[str]) -> None:
+    for entry in draft.iterdir():
+        if entry.name in keep:
+            continue
+        place = folder / entry.name
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)
+        entry.rename(place)

@@ -1,0 +1,56 @@
+"""What failed last time, so that ``--retry-failed`` can repeat only that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from piyard import paths
+from piyard.errors import WrongInput
+from piyard.job import Job
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True):
+    """The jobs of one command that were not done."""
+
+    jobs: Sequence[Job]
+    boards: Sequence[str] = ()
+    """Boards for which nothing could be planned, since they did not answer."""
+    models: Sequence[str] = ()
+    precisions: Sequence[str] = ()
+    threads: Sequence[int] = ()
+    bench: Mapping[str, Any] = {}
+    random_weights: bool = False
+    target: str = ""
+
+    @property
+    def hosts(self) -> list[str]:
+        """All boards that still have something to do."""
+        return list(dict.fromkeys([*(job.host for job in self.jobs), *self.boards]))
+
+
+def remember(verb: str, failed: Failed) -> None:
+    """Keep it until the next such command."""
+    file = _file(verb)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_suffix(".new")
+    draft.write_bytes(msgspec.json.encode(failed))
+    draft.rename(file)
+
+
+def recall(verb: str) -> Failed:
+    """What failed last time; raises ``WrongInput`` when nothing did."""
+    try:
+        found = msgspec.json.decode(_file(verb).read_bytes(), type=Failed)
+    except (OSError, msgspec.DecodeError):
+        found = Failed(jobs=[])
+    if not found.hosts:
+        raise WrongInput(f"no {verb} failed last time", remedy="leave --retry-failed out")
+    return found
+
+
+def _file(verb: str) -> Path:
+    return paths.artifacts() / "failed" / f"{verb}.json"

@@ -1,0 +1,143 @@
+"""Boards in parallel, the jobs of one board strictly in turn; no board stops another."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Generic, TypeVar
+
+from piyard import say, stop
+from piyard.board import Line
+from piyard.errors import BoardBusy, HostUnreachable, KeyRejected, NoSuchHost, PiyardError
+from piyard.outcome import Outcomes
+
+J = TypeVar("J")
+R = TypeVar("R")
+
+PARALLEL = 16
+LOST = (HostUnreachable, BoardBusy, NoSuchHost, KeyRejected)
+"""What a board's other jobs would meet too."""
+
+
+class Queue(Generic[J]):
+    """The jobs of one group of equal boards, with their places in the plan."""
+
+    def __init__(self, jobs: Sequence[tuple[int, J]], boards: int) -> None:
+        self._waiting, self._boards = deque(jobs), boards
+        self._guard = threading.Lock()
+
+    def take(self) -> tuple[int, J] | None:
+        """The next job; None when there is no more, and the board is done."""
+        with self._guard:
+            if self._waiting:
+                return self._waiting.popleft()
+            self._boards -= 1
+            return None
+
+    def leave(self, job: tuple[int, J]) -> list[tuple[int, J]]:
+        """A board is lost: its job goes to another one; what nobody is left to do is returned."""
+        with self._guard:
+            self._boards -= 1
+            self._waiting.appendleft(job)
+            orphans = [] if self._boards else list(self._waiting)
+            if orphans:
+                self._waiting.clear()
+            return orphans
+
+
+class Worker(Generic[J, R]):
+    """One board and the queue it takes its jobs from."""
+
+    def __init__(
+        self, line: Line, queue: Queue[J], do: Callable[[Line, J], R], outcomes: Outcomes[J, R]
+    ) -> None:
+        self._line, self._queue, self._do, self._outcomes = line, queue, do, outcomes
+
+    def work(self) -> None:
+        """Do jobs until there are none, or the board is lost; then let go of it."""
+        try:
+            while (taken := self._queue.take()) is not None:
+                stop.check()
+                if not self._one(taken):
+                    return
+        finally:
+            self._line.close()
+
+    def _one(self, taken: tuple[int, J]) -> bool:
+        at, job = taken
+        try:
+            self._outcomes.done(at, self._do(self._line, job))
+        except LOST as error:
+            self._lost(taken, error)
+            return False
+        except PiyardError as error:
+            self._outcomes.failed(at, error)
+        return True
+
+    def _lost(self, taken: tuple[int, J], error: PiyardError) -> None:
+        orphans = self._queue.leave(taken)
+        if not orphans:
+            say.note(f"✗ {error.what}; other boards take over its jobs")
+        for at, _job in orphans:
+            self._outcomes.failed(at, error)
+
+
+def each(
+    lines: Sequence[Line],
+    jobs: Sequence[J],
+    do: Callable[[Line, J], R],
+    *,
+    group_of_job: Callable[[J], str],
+    group_of_line: Callable[[Line], str] = lambda line: line.name,
+    parallel: int = PARALLEL,
+) -> Outcomes[J, R]:
+    """Do the jobs of every group on its boards, and close the boards at the end.
+
+    A group is one board, or several equal ones that share their jobs.
+    """
+    outcomes: Outcomes[J, R] = Outcomes(jobs)
+    workers = []
+    for group in dict.fromkeys(group_of_line(line) for line in lines):
+        of_group = [line for line in lines if group_of_line(line) == group]
+        numbered = [(at, job) for at, job in enumerate(jobs) if group_of_job(job) == group]
+        queue = Queue(numbered, len(of_group))
+        workers += [(line, Worker(line, queue, do, outcomes)) for line in of_group]
+    at_once([(line.name, worker.work) for line, worker in workers], parallel)
+    return outcomes
+
+
+def at_once(work: Sequence[tuple[str, Callable[[], None]]], parallel: int = PARALLEL) -> None:
+    """Do named pieces of work in threads, one live line each; a single one right here."""
+    if len(work) == 1:
+        work[0][1]()
+        return
+
+    def shown(name: str, do: Callable[[], None]) -> None:
+        with say.line(name):
+            do()
+
+    with ThreadPoolExecutor(max_workers=max(1, min(parallel, len(work)))) as pool, _stopped():
+        running = [pool.submit(shown, name, do) for name, do in work]
+        _wait_for(running)
+
+
+@contextmanager
+def _stopped() -> Iterator[None]:
+    """Ctrl-C stops the threads at their next look, and is not over before they are."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say.note("stopping: what runs on the boards goes on there")
+        stop.ask()
+
+
+def _wait_for(running: Sequence[Future[None]]) -> None:
+    for future in running:
+        try:
+            future.result()
+        except KeyboardInterrupt:
+            if not future.done():
+                raise

@@ -1,0 +1,259 @@
+"""Changes to a fleet file, which touch the lines of one board and no other byte.
+
+The lines are those between which the parser sees the board. Writing the whole file anew would
+move or lose what only people see: comments, blank lines, how a value was put. A change counts only
+if the files then read as the same fleet plus, or minus, that board.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from piyard import paths, say
+from piyard.errors import WrongInput, unknown
+from piyard.fleet import inventory
+from piyard.fleet.inventory import Entry
+
+HEADER = "# Boards of piyard's fleet: change them here, or with fleet.add and fleet.remove.\n"
+INDENT = 2
+
+
+def add(name: str, entry: Entry, file: Path) -> None:
+    """Write a new board after the others of ``file``, which is made if there is none.
+
+    Raises ``WrongInput`` for a name that is taken, for a board or file that is not valid, and for
+    a file that only a person can change.
+    """
+    inventory.name_of(name, str(file))
+    keys = _said(entry)
+    inventory.entry(name, keys, str(file))
+    block = _block(name, keys)
+    with _alone():
+        fleet = inventory.read(_files(file))
+        if name in fleet:
+            raise _taken(name, file)
+        with _drafts({file: _with(_text(file) or HEADER, block)}) as drafts:
+            if _read(drafts) != fleet | {name: entry}:
+                raise _by_hand(drafts, "write these lines there", block)
+            _publish(drafts)
+
+
+def remove(name: str) -> Path:
+    """Take a board out of every file that has it; notes them all, gives the first.
+
+    Raises ``WrongInput`` for a name that no file has, for a file that is not valid, and for one
+    that only a person can change.
+    """
+    with _alone():
+        fleet = inventory.load()
+        holders = _holders(name, _files())
+        if not holders:
+            raise unknown("board", name, fleet)
+        with _drafts({file: _without(_text(file), name) for file in holders}) as drafts:
+            if _read(drafts) != {other: fleet[other] for other in fleet if other != name}:
+                raise _by_hand(drafts, f"delete '{name}' there")
+            _publish(drafts)
+    for file in holders:
+        say.note(f"{name} is no longer in {file}")
+    return holders[0]
+
+
+def _said(entry: Entry) -> dict[str, Any]:
+    """The keys of a board that say something."""
+    silent = Entry()
+    keys = {key: getattr(entry, key) for key in Entry.__struct_fields__}
+    return {key: value for key, value in keys.items() if value != getattr(silent, key)}
+
+
+def _files(*more: Path) -> list[Path]:
+    """The fleet's files and ``more``, each once, by whichever path it is called."""
+    every = [inventory.checkout_file(), inventory.user_file(), *more]
+    return list({file.resolve(): file for file in every}.values())
+
+
+def _holders(name: str, files: Sequence[Path]) -> list[Path]:
+    return [file for file in files if name in inventory.written(file)]
+
+
+def _taken(name: str, file: Path) -> WrongInput:
+    holders = " and ".join(str(holder) for holder in _holders(name, _files(file)))
+    return WrongInput(
+        f"there is a board '{name}' already, in {holders}",
+        remedy="choose another name, or first take that board out: invoke fleet.remove",
+    )
+
+
+def _by_hand(drafts: Mapping[Path, Path], remedy: str, block: str = "") -> WrongInput:
+    files = " and ".join(str(file) for file in drafts)
+    return WrongInput(
+        f"{files} is written so that only a person can change it", evidence=block, remedy=remedy
+    )
+
+
+# Text: what becomes of a file's lines.
+
+
+def _with(text: str, block: str) -> str:
+    """The text with one more board, after the others."""
+    found = _boards(text)
+    if found is None:
+        lines = text.splitlines(keepends=True)
+        return _inserted(lines, len(lines), "boards:\n" + textwrap.indent(block, " " * INDENT))
+    key, boards = found
+    column = boards.start_mark.column
+    if not _pairs(boards):
+        text = text[: boards.start_mark.index].rstrip(" ") + text[boards.end_mark.index :]
+        column = key.start_mark.column + INDENT
+    lines = text.splitlines(keepends=True)
+    return _inserted(lines, _end(lines, key, boards), textwrap.indent(block, " " * column))
+
+
+def _without(text: str, name: str) -> str:
+    """The text without a board; a comment above it stays, as it may be about more than one."""
+    found = _boards(text)
+    lines = text.splitlines(keepends=True)
+    for key, board in _pairs(found[1]) if found else []:
+        if key.value == name:
+            del lines[key.start_mark.line : _end(lines, key, board)]
+    return "".join(lines)
+
+
+def _boards(text: str) -> tuple[yaml.Node, yaml.Node] | None:
+    """The key ``boards`` of a text and its value."""
+    root = yaml.compose(text, yaml.SafeLoader)
+    return next(((key, value) for key, value in _pairs(root) if key.value == "boards"), None)
+
+
+def _pairs(node: yaml.Node | None) -> list[tuple[yaml.Node, yaml.Node]]:
+    return node.value if isinstance(node, yaml.MappingNode) else []
+
+
+def _end(lines: Sequence[str], key: yaml.Node, value: yaml.Node) -> int:
+    """The number of the first line after a key and its value.
+
+    Comments directly below that are indented deeper than the key are the key's.
+    """
+    end = max(_after(key), _after(value))
+    while not lines[end - 1].strip():
+        end -= 1
+    while end < len(lines) and _is_comment_below(lines[end], key.start_mark.column):
+        end += 1
+    return end
+
+
+def _after(node: yaml.Node) -> int:
+    """The line after a node, whose own end, when it is a block, is where the next one begins."""
+    children = [] if getattr(node, "flow_style", None) else _children(node)
+    ends = [_after(child) for child in children]
+    return max(ends, default=node.end_mark.line + bool(node.end_mark.column))
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.SequenceNode):
+        return list(node.value)
+    return [child for pair in _pairs(node) for child in pair]
+
+
+def _is_comment_below(line: str, column: int) -> bool:
+    content = line.lstrip(" ")
+    return content.startswith("#") and len(line) - len(content) > column
+
+
+def _inserted(lines: Sequence[str], at: int, block: str) -> str:
+    line_end = "\r\n" if any(line.endswith("\r\n") for line in lines) else "\n"
+    before, after = "".join(lines[:at]), "".join(lines[at:])
+    if before and not before.endswith("\n"):
+        before += line_end
+    return before + block.replace("\n", line_end) + after
+
+
+def _block(name: str, keys: Mapping[str, Any]) -> str:
+    """A board in YAML, each of its strings on one line."""
+    return yaml.dump(
+        {name: dict(keys)}, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=sys.maxsize
+    )
+
+
+class _Dumper(yaml.SafeDumper):
+    """Lists in brackets, and no string over several lines."""
+
+
+def _one_line(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    style = None if text.isprintable() else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+def _in_brackets(dumper: yaml.SafeDumper, items: list[str]) -> yaml.Node:
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=True)
+
+
+_Dumper.add_representer(str, _one_line)
+_Dumper.add_representer(list, _in_brackets)
+
+
+# Files: all or nothing, one change at a time.
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """The only change by this user, who may well run two piyards at once."""
+    lock = paths.data() / "fleet.lock"
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with lock.open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+    except OSError as error:
+        raise WrongInput(
+            f"{error.filename}: {error.strerror}", remedy="may you write there, and is there room?"
+        ) from None
+
+
+def _text(file: Path) -> str:
+    """What a file holds, its line ends as they are; nothing if there is no file."""
+    return file.read_bytes().decode() if file.exists() else ""
+
+
+@contextmanager
+def _drafts(texts: Mapping[Path, str]) -> Iterator[dict[Path, Path]]:
+    """A draft of each file, in the folder where the file really is; gone at the end."""
+    with ExitStack() as stack:
+        yield {file: stack.enter_context(_draft(file, text)) for file, text in texts.items()}
+
+
+@contextmanager
+def _draft(file: Path, text: str) -> Iterator[Path]:
+    real = file.resolve()
+    real.parent.mkdir(parents=True, exist_ok=True)
+    draft = real.with_name(f".{real.name}.{os.getpid()}")
+    try:
+        if real.exists():
+            draft.touch(mode=0o600)
+            shutil.copymode(real, draft)
+        draft.write_bytes(text.encode())
+        yield draft
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _read(drafts: Mapping[Path, Path]) -> dict[str, Entry] | None:
+    """The fleet as it would be with the drafts in place, or None if it could not be read."""
+    try:
+        return inventory.read(drafts.get(file, file) for file in _files(*drafts))
+    except WrongInput:
+        return None
+
+
+def _publish(drafts: Mapping[Path, Path]) -> None:
+    for file, draft in drafts.items():
+        draft.replace(file.resolve())

@@ -1,0 +1,108 @@
+"""Is a board fit for piyard? Every finding says what to do if not."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from piyard.board import Line
+from piyard.errors import PiyardError
+from piyard.facts import Facts
+
+COLUMNS = ("Board", "Checked", "State", "Found", "What to do")
+TOOLS = ("timeout", "flock", "setsid", "sha256sum", "stat", "tar", "gzip", "awk", "head", "tail")
+ROOM_KB = 500 * 1024
+CLOCK_S = 300
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was looked at on a board."""
+
+    board: str
+    what: str
+    well: bool
+    detail: str
+    remedy: str = ""
+
+
+def examine(line: Line) -> list[Finding]:
+    """All findings about a board; one that cannot be reached has one."""
+    try:
+        told = line.facts
+        return [_login(line, told), _tools(line), _disk(line, told), _clock(line, told),
+                *_throttling(line, told)]  # fmt: skip
+    except PiyardError as error:
+        evidence = error.evidence.splitlines()
+        detail = f"{error.what}{f' ({evidence[-1]})' if evidence else ''}"
+        return [_finding(line, "login", detail, well=False, remedy=error.remedy)]
+    finally:
+        line.close()
+
+
+def told(finding: Finding) -> list[str]:
+    """A row in the order of ``COLUMNS``."""
+    state = "ok" if finding.well else "WRONG"
+    return [finding.board, finding.what, state, finding.detail, finding.remedy]
+
+
+def row(name: str, told: Facts) -> list[str]:
+    """Board, model, system, kernel, memory, page size, free disk, load."""
+    return [
+        *(name, told.model or "N/A", told.os or "N/A", told.kernel or "N/A"),
+        *(_mega(told.memory_kb), str(told.page_size or "N/A"), _mega(told.free_disk_kb)),
+        (told.load or "N/A").split(" ")[0],
+    ]
+
+
+def _login(line: Line, told: Facts) -> Finding:
+    what = f"{told.model or 'unknown model'}, {told.os}, {told.machine} → {line.target_name}"
+    return _finding(line, "login", what, well=True)
+
+
+def _tools(line: Line) -> Finding:
+    found = line.session.script("tools", *TOOLS).out.split()
+    missing = [tool for tool in TOOLS if tool not in found]
+    return _finding(
+        line,
+        "tools",
+        f"no {', '.join(missing)}" if missing else "all there",
+        well=not missing,
+        remedy="sudo apt-get install coreutils util-linux tar gzip mawk" if missing else "",
+    )
+
+
+def _disk(line: Line, told: Facts) -> Finding:
+    well = told.free_disk_kb is None or told.free_disk_kb >= ROOM_KB
+    remedy = "" if well else f"invoke fleet.gc --host {line.name}"
+    return _finding(line, "disk", f"{_mega(told.free_disk_kb)} MB free", well=well, remedy=remedy)
+
+
+def _clock(line: Line, told: Facts) -> Finding:
+    off = abs((told.clock or 0) - time.time()) if told.clock else 0.0
+    well = off < CLOCK_S
+    return _finding(
+        line,
+        "clock",
+        "right" if well else f"off by {off / 3600:.1f} hours",
+        well=well,
+        remedy=""
+        if well
+        else "piyard does not mind; apt and TLS do: sudo timedatectl set-ntp true",
+    )
+
+
+def _throttling(line: Line, told: Facts) -> list[Finding]:
+    if told.throttled is None:
+        return []
+    well = told.throttled in {"0x0", "0"}
+    remedy = "" if well else "a 5 V 5 A supply and a cooler; the word is since the last start"
+    return [_finding(line, "power and heat", told.throttled, well=well, remedy=remedy)]
+
+
+def _finding(line: Line, what: str, detail: str, *, well: bool, remedy: str = "") -> Finding:
+    return Finding(board=line.name, what=what, well=well, detail=detail, remedy=remedy)
+
+
+def _mega(kilo: int | None) -> str:
+    return "N/A" if kilo is None else str(kilo // 1024)

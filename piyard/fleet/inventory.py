@@ -1,0 +1,253 @@
+"""The inventory: the boards of ``targets/fleet.yaml`` and of the user's own ``fleet.yaml``.
+
+A board may be in either file. Where it is in both, the user's keys override the checkout's.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast, get_args
+
+import msgspec
+from msgspec import Meta, field
+
+from piyard import address, config, emulator, paths, target
+from piyard.address import Address
+from piyard.config import Config
+from piyard.errors import WrongInput, nearest, unknown
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+LABGRID_KEYS = ("place", "place_tags", "coordinator")
+Source = Literal["ssh", "labgrid"]
+
+
+class Entry(Config, frozen=True, kw_only=True):
+    """What the inventory says of one board; an empty value says nothing."""
+
+    host: str = ""
+    """A name, an address, an alias of ~/.ssh/config, or ``emulated:<target>[/<n>]``."""
+    port: Annotated[int, Meta(ge=0, le=65535)] = 0
+    user: str = ""
+    key: str = ""
+    """The path of a private key."""
+    target: str = ""
+    tags: list[str] = field(default_factory=list)
+    jump: str = ""
+    """The host to go through, as ``[user@]host[:port]``."""
+    sudo: bool = False
+    """Whether the user may become root there without a password."""
+    price: Annotated[float, Meta(ge=0, le=sys.float_info.max)] | None = None
+    """What the board cost on ``price_date``, in dollars."""
+    price_date: dt.date | None = None
+    notes: str = ""
+    source: Source = "ssh"
+    place: str = ""
+    """The labgrid place that is this board; it comes before ``place_tags``."""
+    place_tags: dict[str, str] = field(default_factory=dict)
+    """The tags of the labgrid places that will do."""
+    coordinator: str = ""
+    """Where labgrid's coordinator listens, as ``host:port``."""
+
+    @property
+    def key_file(self) -> Path | None:
+        """The private key to log in with, if one is named."""
+        if not self.key:
+            return None
+        return Path(self.key).expanduser() if self.key.startswith("~/") else Path(self.key)
+
+    @property
+    def address(self) -> Address:
+        """Where to log in, IPv6 with or without brackets; ``WrongInput`` for an emulated board."""
+        text = self.host if is_address(self.host) else f"[{self.host}]"
+        return Address(host=address.parse(text).host, user=self.user, port=self.port)
+
+    @property
+    def jump_address(self) -> Address | None:
+        """The host to go through, if there is one."""
+        return address.parse(self.jump) if self.jump else None
+
+
+class _File(Config, frozen=True, kw_only=True):
+    boards: dict[Any, Any] | None = None
+
+
+def checkout_file() -> Path:
+    """The fleet of the checkout; ``PIYARD_FLEET`` names another in its place."""
+    return Path(os.environ.get("PIYARD_FLEET") or target.FOLDER / "fleet.yaml").absolute()
+
+
+def user_file() -> Path:
+    """The fleet of this user."""
+    return paths.config() / "fleet.yaml"
+
+
+def load() -> dict[str, Entry]:
+    """All boards, in the order of the files; raises ``WrongInput`` for what does not fit."""
+    return read([checkout_file(), user_file()])
+
+
+def find(name: str) -> Entry | None:
+    """The board of that name, if there is one."""
+    return load().get(name)
+
+
+def read(files: Iterable[Path]) -> dict[str, Entry]:
+    """The boards of several files as one; a later file overrides an earlier one key by key."""
+    merged: dict[str, dict[str, Any]] = {}
+    writers: dict[str, list[str]] = {}
+    for file in files:
+        for name, keys in written(file).items():
+            merged[name] = merged.get(name, {}) | keys
+            writers.setdefault(name, []).append(str(file))
+    return {n: entry(n, keys, " and ".join(writers[n])) for n, keys in merged.items()}
+
+
+def written(file: Path) -> dict[str, dict[str, Any]]:
+    """What one file says of each board, only the names checked; nothing if there is no file."""
+    if not os.access(file, os.F_OK):
+        return {}
+    try:
+        content: _File | None = config.load(file, cast("Any", _File | None))
+    except ValueError as error:  # a date like 2026-02-30, of which PyYAML gives no line
+        raise WrongInput(f"{file}: {error}", remedy="correct that value in the file") from None
+    boards = (content.boards if content else None) or {}
+    return {name_of(name, str(file)): _keys(name, boards[name], file) for name in boards}
+
+
+def name_of(given: Any, where: str) -> str:
+    """A board's name, which no tag, glob, option or path can be taken for, or ``WrongInput``."""
+    if not isinstance(given, str):
+        raise WrongInput(
+            f"{where}: a board's name reads as {given!r}, which is no text in YAML",
+            remedy="put the name in quotes",
+        )
+    if not NAME.fullmatch(given):
+        raise WrongInput(
+            f"{where}: {given!r} cannot be the name of a board",
+            remedy="use letters, digits, '.', '_' and '-', with a letter or digit first",
+        )
+    return given
+
+
+def entry(name: str, keys: dict[str, Any], where: str) -> Entry:
+    """The board these keys make; raises ``WrongInput`` that begins with ``where``."""
+    try:
+        return _checked(_converted(keys))
+    except WrongInput as error:
+        raise WrongInput(f"{where}: board '{name}': {error.what}", remedy=error.remedy) from None
+
+
+def is_address(text: str) -> bool:
+    """Whether ``text`` is ``[user@]host[:port]``."""
+    try:
+        address.parse(text)
+    except WrongInput:
+        return False
+    return True
+
+
+def _keys(name: str, keys: Any, file: Path) -> dict[str, Any]:
+    if not isinstance(keys, dict):
+        raise WrongInput(
+            f"{file}: board '{name}' has no keys", remedy="give it one at least: host: pi5.local"
+        )
+    return keys
+
+
+def _converted(keys: dict[str, Any]) -> Entry:
+    try:
+        return msgspec.convert(keys, Entry)
+    except msgspec.ValidationError as error:
+        raise WrongInput(
+            f"{error}{_hint(str(error))}", remedy="correct that key in the file"
+        ) from None
+
+
+def _hint(problem: str) -> str:
+    key = re.search(r"unknown field `(.*)`", problem)
+    if key:
+        return nearest(key[1], Entry.__struct_fields__)
+    source = re.search(r"Invalid enum value '(.*)'", problem)
+    return nearest(source[1], get_args(Source)) if source else ""
+
+
+def _checked(board: Entry) -> Entry:
+    """The same board, once all is right that its types leave open."""
+    _check_text(board)
+    _check_target(board)
+    _check_way(board)
+    if board.source == "labgrid":
+        _check_labgrid(board)
+    else:
+        _check_ssh(board)
+    return board
+
+
+def _check_text(board: Entry) -> None:
+    for key in Entry.__struct_fields__:
+        try:
+            msgspec.json.encode(getattr(board, key))
+        except UnicodeEncodeError:
+            raise WrongInput(f"{key}: is not Unicode", remedy="write it in UTF-8") from None
+    if "" in board.tags:
+        raise WrongInput("tags: one is empty", remedy="write a word there, or leave it out")
+
+
+def _check_target(board: Entry) -> None:
+    if board.target and board.target not in target.names():
+        error = unknown("target", board.target, target.names())
+        raise WrongInput(f"target: {error.what}", remedy=error.remedy)
+
+
+def _check_way(board: Entry) -> None:
+    if board.user and not is_address(f"{board.user}@host"):
+        raise WrongInput(
+            f"user: {board.user!r} cannot be a user", remedy="write the login name alone"
+        )
+    if board.jump and not is_address(board.jump):
+        raise WrongInput(
+            f"jump: {board.jump!r} is not a host", remedy="write name, user@name or user@name:port"
+        )
+
+
+def _check_labgrid(board: Entry) -> None:
+    if board.host:
+        raise WrongInput(
+            "host: a board of labgrid has none", remedy="leave it out: labgrid knows the address"
+        )
+    if not (board.place or board.place_tags):
+        raise WrongInput("place: is missing", remedy="name a place, or the place_tags it must have")
+
+
+def _check_ssh(board: Entry) -> None:
+    for key in LABGRID_KEYS:
+        if getattr(board, key):
+            raise WrongInput(f"{key}: is for labgrid only", remedy="write source: labgrid with it")
+    if not board.host:
+        raise WrongInput("host: is missing", remedy="write a name or address: host: pi5.local")
+    if emulator.is_emulated(board.host):
+        _check_emulated(board.host)
+    else:
+        _check_host(board.host)
+
+
+def _check_emulated(host: str) -> None:
+    try:
+        emulator.target_of(host)
+    except WrongInput as error:
+        raise WrongInput(f"host: {error.what}", remedy=error.remedy) from None
+
+
+def _check_host(host: str) -> None:
+    typed = address.parse(host) if is_address(host) else None
+    if not (typed or is_address(f"[{host}]")):
+        raise WrongInput(f"host: {host!r} is not a host", remedy="write a name or an address")
+    if typed and (typed.user or typed.port):
+        raise WrongInput(
+            f"host: {host!r} is more than a host", remedy="user: and port: are keys of their own"
+        )

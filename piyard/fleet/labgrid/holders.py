@@ -1,0 +1,33 @@
+"""Who stands in the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from piyard.errors import BoardBusy
+from piyard.fleet.labgrid import place as places
+
+
+def holdings(stub: Any, token: str, wanted: dict[str, str]) -> list[str]:
+    """Who has the places that would do, a line each; our own reservation is no holder."""
+    owners = {key: who for key, who in places.reservation_owners(stub).items() if key != token}
+    return [_holding(place, owners) for place in places.fitting(places.described(stub), wanted)]
+
+
+def busy(held: list[str], wanted: dict[str, str]) -> BoardBusy:
+    """The error that names the holders."""
+    only = held[0] if len(held) == 1 else ""
+    return BoardBusy(
+        only or f"every place with {places.written(wanted.items())} is taken",
+        evidence="" if only else "\n".join(held),
+        remedy="wait longer, or ask the holder to release it; a place left behind by a run of "
+        "your own: labgrid-client -p <place> release",
+    )
+
+
+def _holding(place: Any, owners: dict[str, str]) -> str:
+    holder = place.acquired or owners.get(place.reservation, "")
+    if not holder:
+        return f"place {place.name} is free again, or next for somebody else"
+    host, _, user = holder.partition("/")
+    return f"place {place.name} is {'held' if place.acquired else 'reserved'} by {user} on {host}"

@@ -1,0 +1,98 @@
+"""The places of a farm: their names and tags, and who has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from piyard.errors import WrongInput, nearest, unknown
+from piyard.fleet.inventory import Entry
+from piyard.fleet.labgrid import coordinator
+
+Tag = tuple[str, str]
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """A place of the farm; its holder as ``host/user``, empty when there is none."""
+
+    name: str
+    tags: dict[str, str]
+    acquired_by: str
+    reserved_by: str
+
+
+def places(named: str = "") -> list[Place]:
+    """The places of a farm, by name; raises what ``find`` and ``connected`` raise."""
+    with coordinator.connected(coordinator.find(named)) as stub:
+        owners = reservation_owners(stub)
+        found = [_shown(place, owners) for place in described(stub)]
+    return sorted(found, key=lambda place: place.name)
+
+
+def _shown(place: Any, owners: dict[str, str]) -> Place:
+    return Place(
+        name=place.name,
+        tags=place.tags,
+        acquired_by=place.acquired or "",
+        reserved_by=owners.get(place.reservation, ""),
+    )
+
+
+def described(stub: Any) -> list[Any]:
+    """The places as labgrid itself describes them."""
+    from labgrid.remote.common import Place as Described
+
+    return [Described.from_pb2(place) for place in coordinator.call(stub, "GetPlaces").places]
+
+
+def reservation_owners(stub: Any) -> dict[str, str]:
+    """Who made each reservation, as ``host/user`` by its token."""
+    reservations = coordinator.call(stub, "GetReservations").reservations
+    return {reservation.token: reservation.owner for reservation in reservations}
+
+
+def filter_for(there: list[Any], entry: Entry) -> dict[str, str]:
+    """What a reservation asks for; labgrid has a place's name as the tag ``name``.
+
+    Raises ``WrongInput`` when none of the places ``there`` is meant by the entry.
+    """
+    if entry.place:
+        return {"name": by_name(there, entry.place).name}
+    if not fitting(there, entry.place_tags):
+        raise _no_such_tags(there, entry.place_tags)
+    return entry.place_tags
+
+
+def by_name(there: list[Any], name: str) -> Any:
+    """The place of that name or alias; raises ``WrongInput``."""
+    for place in there:
+        if name == place.name or name in place.aliases:
+            return place
+    raise unknown("place", name, [place.name for place in there])
+
+
+def fitting(there: list[Any], wanted: dict[str, str]) -> list[Any]:
+    """The places that have all those tags."""
+    return [place for place in there if wanted.items() <= _tags(place)]
+
+
+def written(tags: Iterable[Tag]) -> str:
+    """``key=value, key=value``."""
+    return ", ".join(f"{key}={value}" for key, value in sorted(tags))
+
+
+def _tags(place: Any) -> set[Tag]:
+    return {*place.tags.items(), ("name", place.name)}
+
+
+def _no_such_tags(there: list[Any], wanted: dict[str, str]) -> WrongInput:
+    known = {written([tag]) for place in there for tag in _tags(place)}
+    foreign = [text for text in (written([tag]) for tag in wanted.items()) if text not in known]
+    hint = nearest(foreign[0], known) if foreign else ""
+    return WrongInput(
+        f"no place has the tags {written(wanted.items())}{hint}",
+        evidence="\n".join(f"{place.name}: {written(place.tags.items())}" for place in there),
+        remedy="correct place_tags in the fleet file",
+    )

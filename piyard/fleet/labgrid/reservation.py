@@ -1,0 +1,83 @@
+"""A place that the coordinator keeps for us until we acquire it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import msgspec
+
+from piyard import deadline, say, stop
+from piyard.errors import BoardBusy
+from piyard.fleet.labgrid import coordinator, holders, session
+
+T = TypeVar("T")
+
+PAUSE_S = 1.0
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """A reservation, and the name of its place."""
+
+    token: str
+    place: str
+
+
+@contextmanager
+def reserved(farm: str, wanted: dict[str, str], until: float) -> Iterator[Kept]:
+    """The first free place with those tags, kept for us while the body runs.
+
+    Raises ``BoardBusy``, naming the holders, when none is free by ``until``, a monotonic time.
+    """
+    token = _reserve(farm, wanted)
+    try:
+        yield Kept(token=token, place=_await_place(farm, token, wanted, until))
+    finally:
+        by_hand = f"cancel-reservation {token}"
+        coordinator.give_back(farm, by_hand, "CancelReservation", token=token)
+
+
+def place_of(stub: Any, token: str) -> str | None:
+    """The place kept for us, if there is one yet; to ask keeps the reservation from expiring."""
+    from labgrid.remote.common import ReservationState
+
+    reservation = coordinator.call(stub, "PollReservation", token=token).reservation
+    state = ReservationState(reservation.state)
+    if state in {ReservationState.expired, ReservationState.invalid}:
+        raise BoardBusy(
+            f"labgrid's reservation {token} is {state.name}",
+            remedy="it was not asked for in a minute, or its place was deleted; try again",
+        )
+    return dict(reservation.allocations).get("main")
+
+
+def wait_for(ask: Callable[[], T | None], until: float) -> T | None:
+    """What ``ask`` gives once it is not None; None at the time ``until``."""
+
+    def look() -> T | None:
+        stop.check()
+        return ask()
+
+    return deadline.poll(look, until - time.monotonic(), PAUSE_S)
+
+
+def _reserve(farm: str, wanted: dict[str, str]) -> str:
+    from labgrid.remote.generated import labgrid_coordinator_pb2 as messages
+
+    filters = {"main": messages.Reservation.Filter(filter=wanted)}
+    with session.opened(farm) as here:
+        made = coordinator.call(here.stub, "CreateReservation", filters=filters)
+        return str(made.reservation.token)
+
+
+def _await_place(farm: str, token: str, wanted: dict[str, str], until: float) -> str:
+    with coordinator.connected(farm) as stub:
+        name = place_of(stub, token)
+        if name is None and until > time.monotonic():
+            say.note(f"waiting: {'; '.join(holders.holdings(stub, token, wanted))}")
+            name = wait_for(lambda: place_of(stub, token), until)
+        if name is None:
+            raise holders.busy(holders.holdings(stub, token, wanted), wanted)
+    return name

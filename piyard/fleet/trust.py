@@ -1,0 +1,40 @@
+"""Pin the host key a board shows now: after flashing it anew, or before using it in a CI."""
+
+from __future__ import annotations
+
+from piyard import say, ssh
+from piyard.board import Line
+from piyard.errors import HostKeyChanged, WrongInput
+from piyard.ssh import hostkeys
+
+
+def trust(name: str, fingerprint: str, *, dry_run: bool) -> None:
+    """Pin the key; one that is not the ``fingerprint``, when given, is refused."""
+    line = Line(name)
+    if line.emulated:
+        raise WrongInput(
+            f"{name} is emulated: its host key is the one that piyard gave it",
+            remedy="trust is for real boards",
+        )
+    try:
+        host, key = ssh.shown_key(line.login())
+    finally:
+        line.close()
+    shown = hostkeys.fingerprint(key.asbytes())
+    if fingerprint and fingerprint != shown:
+        raise HostKeyChanged(
+            f"{name} shows another key than the one you trust",
+            evidence=f"wanted {fingerprint}\nshown  {shown}",
+            remedy="look at the board itself: ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub",
+        )
+    if dry_run:
+        print(f"pin {key.get_name()} {shown} for {host}")
+        return
+    former = hostkeys.replace(host, key)
+    was = f", instead of {', '.join(former)}" if former and former != [shown] else ""
+    print(f"{name}: {key.get_name()} {shown} is pinned for {host}{was}")
+    if hostkeys.user_disagrees(host, key):
+        say.note(
+            f"~/.ssh/known_hosts holds another key for it, which is yours to remove:\n"
+            f"  ssh-keygen -R '{host}'"
+        )

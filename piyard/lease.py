@@ -1,0 +1,98 @@
+"""The lock on a board: one run at a time, held by a token for a while, without a server."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import socket
+import time
+
+import msgspec
+
+from piyard import say
+from piyard.errors import BoardBusy, BoardCommandFailed, PiyardError
+from piyard.release import HOME
+from piyard.ssh import Session
+
+SECONDS = 60
+"""How long a board stays held after its holder was last heard of."""
+WAIT_S = 1800
+PAUSE_S = 2.0
+SCRIPT_LIMIT_S = 600
+
+
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """Our claim to a board; the same token serves all that one command does there."""
+
+    token: str
+    owner: str
+    seconds: int = SECONDS
+    wait_s: float = WAIT_S
+    """How long to wait for somebody else; 0 fails at once."""
+
+
+def new(what: str, *, wait_s: float = WAIT_S) -> Lease:
+    """A lease nobody else has; ``what`` tells others what for."""
+    owner = f"{getpass.getuser()}@{socket.gethostname()} (process {os.getpid()}), {what}"
+    return Lease(
+        token=secrets.token_hex(8), owner=" ".join(owner.split()), seconds=SECONDS, wait_s=wait_s
+    )
+
+
+class Waiting:
+    """Waits out a board's holder, within the lease's limit, and says once who it is."""
+
+    def __init__(self, name: str, lease: Lease) -> None:
+        self._name, self._wait_s = name, lease.wait_s
+        self._end = time.monotonic() + lease.wait_s
+        self._said = ""
+
+    def on(self, line: str) -> None:
+        """Wait a little after ``busy SECONDS OWNER``; raises ``BoardBusy`` when time is over."""
+        _, _, rest = line.partition(" ")
+        left, _, owner = rest.partition(" ")
+        if time.monotonic() + PAUSE_S > self._end:
+            raise BoardBusy(
+                f"{self._name} is held by {owner}",
+                evidence=f"for {left} more seconds, unless renewed",
+                remedy="wait (without --no-wait), or take another board; invoke fleet.locks",
+            )
+        if owner != self._said:
+            say.note(f"{self._name} is held by {owner}; waiting up to {self._wait_s:.0f} s")
+            self._said = owner
+        time.sleep(PAUSE_S)
+
+
+def refuse_unguarded(name: str) -> PiyardError:
+    """The error for a board whose lock cannot be guarded."""
+    return BoardCommandFailed(
+        f"{name}: its lock cannot be guarded",
+        remedy="the board needs flock, of util-linux: sudo apt-get install util-linux",
+    )
+
+
+def script(session: Session, lease: Lease, name: str, *arguments: str) -> str:
+    """What a script says that takes the lease itself, after waiting for whoever holds the board."""
+    waiting = Waiting(session.name, lease)
+    while True:
+        said = session.script(name, *arguments, limit_s=SCRIPT_LIMIT_S).out.strip()
+        if said == "unguarded":
+            raise refuse_unguarded(session.name)
+        if not said.startswith("busy "):
+            return said
+        waiting.on(said)
+
+
+def let_go(session: Session, lease: Lease) -> None:
+    """Give the board back; one that cannot be reached frees itself when the lease is over."""
+    try:
+        session.script("lease_take", HOME, lease.token, "0", lease.owner)
+    except PiyardError as error:
+        say.note(f"{error.what}; it is free again in {lease.seconds} s")
+
+
+def holder(session: Session) -> str:
+    """Who holds the board, as ``SECONDS OWNER``; empty when it is free."""
+    said = session.script("locks", HOME).out.strip()
+    return said.removeprefix("busy ") if said.startswith("busy ") else ""

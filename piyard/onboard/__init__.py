@@ -1,0 +1,30 @@
+"""What runs on a board besides nnrun: POSIX shell scripts, constant text.
+
+Nothing a user typed is ever part of a script; what varies comes in as ``$1``, ``$2``.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+NEEDS = {
+    "deploy": ("process", "lease", "facts"),
+    "start": ("process", "lease"),
+    "supervise": ("process", "lease"),
+    "status": ("process",),
+    "cancel": ("process",),
+    "gc": ("process", "lease"),
+    "facts_now": ("facts",),
+    "locks": ("process", "lease"),
+    "lease_take": ("process", "lease"),
+}
+"""The scripts whose functions another one uses."""
+
+
+@cache
+def script(name: str) -> str:
+    """The text of a script with the functions it needs before it."""
+    parts = (*NEEDS.get(name, ()), name)
+    return "\n".join((FOLDER / f"{part}.sh").read_text(encoding="utf-8") for part in parts)

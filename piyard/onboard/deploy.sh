@@ -1,0 +1,101 @@
+# $1 folder, $2 lease token, $3 lease seconds, $4 "keep" or "drop" the lease at the end, $5 owner,
+# $6 "all" or "changed" blobs are hashed; then releases: id, label, number of files, and name and
+# sha256 of each. The last one becomes current.
+#
+# Says the facts, which blobs are missing, then "ready"; and is told on stdin "stop", "keep" (all is
+# there) or "send zstd|gzip" with the compressed stream: for each blob a line "sha256 size" and its
+# bytes, at last "end 0". A stream without its end changes nothing but blobs.
+home=$1 token=$2 seconds=$3 after=$4 owner=$5 which=$6
+shift 6
+umask 077
+# Where $home itself is missing, so is everything else.
+mkdir -p "$home/blobs" "$home/releases" "$home/runs" && cd "$home" || exit 1
+facts
+guarded take "$token" 3600 "$$" - "$owner" || exit 0
+[ "$after" = keep ] || trap 'guarded drop "$token"' EXIT
+trap 'exit 1' HUP INT TERM PIPE
+
+identity() { stat -c '%n %i %s %y' -- "$@" 2> /dev/null; }
+is_right() { [ "$(sha256sum < "$1" | cut -d ' ' -f 1)" = "$1" ]; }
+
+# Hash those that are not the very files that were hashed before: same inode, size and time.
+verify() {
+    cd blobs || exit 1
+    [ "$which" = changed ] && [ -f .verified ] || : > .verified
+    identity "$@" | grep -Fxv -f .verified | while read -r sha _; do
+        if is_right "$sha"; then identity "$sha" >> .verified; else rm -f "$sha"; fi
+    done
+    for sha; do [ -f "$sha" ] || printf 'missing %s\n' "$sha"; done
+    cd ..
+}
+
+# shas RELEASES…: the sha256 of every file
+shas() {
+    while [ $# -gt 0 ]; do
+        count=$3
+        shift 3
+        while [ "$count" -gt 0 ]; do
+            printf '%s\n' "$2"
+            shift 2
+            count=$((count - 1))
+        done
+    done
+}
+
+accept() {
+    head -c "$2" > ".part.$1" || return 1
+    [ "$(sha256sum < ".part.$1" | cut -d ' ' -f 1)" = "$1" ] || { printf 'wrong %s\n' "$1" && return 1; }
+    chmod 500 ".part.$1" && mv -f ".part.$1" "$1" && identity "$1" >> .verified
+}
+
+receive() {
+    cd blobs || exit 1
+    rm -f .part.*
+    while read -r sha size; do
+        [ "$sha" != end ] || exit 0
+        accept "$sha" "$size" || { rm -f ".part.$sha" && exit 1; }
+        printf 'got %s\n' "$sha"
+    done
+    exit 1
+}
+
+# release ID LABEL COUNT FILES…: hard links into the blobs; it appears by one rename. One that is there is
+# mended where a blob had to be sent again: its file is the damaged one still.
+release() {
+    final=releases/$1 into=releases/$1 count=$3
+    shift 3
+    [ -d "$final" ] || { into=releases/.draft.$$ && rm -rf "$into" && mkdir "$into" || return 1; }
+    while [ "$count" -gt 0 ]; do
+        case $1 in */* | . | .. | '') return 1 ;; esac
+        [ "$into/$1" -ef "blobs/$2" ] || ln -f -- "blobs/$2" "$into/$1" || return 1
+        shift 2
+        count=$((count - 1))
+    done
+    [ "$into" = "$final" ] || mv -T "$into" "$final"
+}
+
+releases() {
+    while [ $# -gt 0 ]; do
+        release "$@" || exit 1
+        id=$1 label=$2
+        shift "$((3 + 2 * $3))"
+    done
+    last=''
+    [ ! -f history ] || last=$(tail -n 1 history)
+    [ "$last" = "$id $label" ] || printf '%s %s\n' "$id" "$label" >> history
+    ln -s "releases/$id" "current.$$" && mv -T "current.$$" current
+}
+
+# shellcheck disable=SC2046
+verify $(shas "$@" | sort -u)
+command -v zstd > /dev/null && printf 'zstd\n'
+printf 'ready\n'
+read -r verb how || exit 1
+case $verb in
+keep) ;;
+send) if [ "$how" = zstd ]; then zstd -dcq; else gzip -dc; fi | receive || exit 1 ;;
+*) exit 0 ;;
+esac
+releases "$@" || exit 1
+[ "$after" = drop ] || guarded take "$token" "$seconds" 0 - "$owner"
+printf 'released\n'

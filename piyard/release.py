@@ -1,0 +1,72 @@
+"""A Release: what lies in one folder on a board, named after its content."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from piyard import store
+from piyard.errors import WrongInput
+
+HOME = ".piyard"
+"""Everything piyard keeps on a board, in the login folder."""
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True):
+    """One file of a release: its name there, and the local file it comes from."""
+
+    name: str
+    path: Path
+    sha256: str
+    size: int
+    """Bytes."""
+
+    def __post_init__(self) -> None:
+        if self.name in {"", ".", ".."} or "/" in self.name or "\0" in self.name:
+            raise WrongInput(f"{self.name!r} cannot be a file of a release", remedy="rename it")
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True):
+    """Files that belong together on a board."""
+
+    files: list[File]
+    label: str = ""
+    """For people: what is in it."""
+
+    @property
+    def id(self) -> str:
+        """The same files give the same id."""
+        return store.key_of({_plain(file.name): file.sha256 for file in self.files})
+
+    @property
+    def folder(self) -> str:
+        """Where it is on the board, relative to the login folder."""
+        return f"{HOME}/releases/{self.id}"
+
+    @property
+    def title(self) -> str:
+        """The label as one line of plain text, or a dash."""
+        return " ".join("".join(c if c.isprintable() else " " for c in self.label).split()) or "-"
+
+    @property
+    def digests(self) -> list[str]:
+        """Name and sha256 of each file, one after the other."""
+        return [part for file in self.files for part in (file.name, file.sha256)]
+
+
+def release_of(*folders: tuple[Path, Sequence[str]], label: str = "") -> Release:
+    """The release of these files of these artifacts, with the digests of their manifests."""
+    files = [
+        File(name=name, path=folder / name, sha256=f["sha256"], size=f["bytes"])
+        for folder, names in folders
+        for name in names
+        for f in [store.manifest(folder)["files"][name]]
+    ]
+    return Release(files=files, label=label)
+
+
+def _plain(name: str) -> str:
+    """A name that is not UTF-8 as text that can be hashed."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")

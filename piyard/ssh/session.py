@@ -1,0 +1,203 @@
+"""An open connection to one board.
+
+Commands are argv lists, quoted once here. Every command has a time limit that ends it on the board
+too. Whatever goes wrong becomes one clear error.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from piyard import onboard
+from piyard.errors import BoardCommandFailed, PiyardError
+from piyard.ssh import login as logins
+from piyard.ssh import password
+from piyard.ssh.login import Login
+from piyard.ssh.talk import Outcome, Talk
+from piyard.ssh.trouble import disk_full, translated
+
+if TYPE_CHECKING:
+    from fabric import Connection
+    from paramiko import PKey, Transport
+
+COMMAND_LIMIT_S = 60
+KILL_GRACE_S = 5
+SILENCE_S = 30
+"""How much longer than a command may take we wait for word of it."""
+TIMED_OUT = (124, 137)
+"""Exit codes of coreutils' timeout: ended in time, or killed after the grace."""
+NOT_TOLD = -1
+
+
+class Session:
+    """An open connection to one board."""
+
+    def __init__(self, connection: Connection, name: str) -> None:
+        self._connection, self.name = connection, name
+        self.commands = 0
+        """How many commands were given so far: each is one round trip of SSH."""
+
+    def run(
+        self, argv: Sequence[str], *, limit_s: int = COMMAND_LIMIT_S, check: bool = True
+    ) -> Outcome:
+        """Run a command there; raises ``BoardCommandFailed`` unless it ends well.
+
+        With ``check=False`` a failure is an outcome, but running out of time still raises.
+        """
+        with self.talk(argv, limit_s=limit_s) as talk:
+            talk.end_input()
+            outcome = talk.end()
+        self._require_in_time(argv, outcome, limit_s)
+        if check and outcome.code:
+            raise self.failure(argv, outcome)
+        return outcome
+
+    def script(self, name: str, *arguments: str, limit_s: int = COMMAND_LIMIT_S) -> Outcome:
+        """Run one of the scripts of ``piyard.onboard``; what varies comes in as ``$1``, ``$2``."""
+        return self.run(script_argv(name, *arguments), limit_s=limit_s)
+
+    @contextmanager
+    def talk(
+        self, argv: Sequence[str], *, limit_s: int = COMMAND_LIMIT_S, silence_s: float = 0
+    ) -> Iterator[Talk]:
+        """Start a command and speak with it; it is gone at the end."""
+        bounded = ["timeout", "-k", str(KILL_GRACE_S), str(limit_s), *argv]
+        self.commands += 1
+        with translated(self.name):
+            with _given_up_after(logins.CONNECT_LIMIT_S, self._transport()) as transport:
+                channel = transport.open_session(timeout=logins.CONNECT_LIMIT_S)
+                channel.exec_command(os.fsencode(shlex.join(bounded)))
+            try:
+                yield Talk(channel, silence_s or limit_s + SILENCE_S)
+            finally:
+                channel.close()
+
+    def failure(self, argv: Sequence[str], outcome: Outcome) -> PiyardError:
+        """The error for a command that ended badly."""
+        if "No space left on device" in outcome.err:
+            return disk_full(self.name, outcome.err)
+        if outcome.code == NOT_TOLD:
+            return BoardCommandFailed(
+                f"{self.name}: the connection was lost before '{argv[0]}' ended",
+                remedy="try again; is the board's power supply strong enough?",
+            )
+        return BoardCommandFailed(
+            f"{self.name}: '{argv[0]}' failed (exit code {outcome.code})",
+            evidence=(outcome.err or outcome.out)[-2000:],
+            remedy="see the lines above",
+        )
+
+    def _transport(self) -> Transport:
+        transport: Transport | None = self._connection.client.get_transport()
+        if transport is None or not transport.is_active():
+            raise ConnectionError("the connection is closed")
+        return transport
+
+    def _require_in_time(self, argv: Sequence[str], outcome: Outcome, limit_s: int) -> None:
+        if outcome.code in TIMED_OUT:
+            raise BoardCommandFailed(
+                f"{self.name}: '{argv[0]}' was ended after {limit_s} s",
+                evidence=outcome.err[-2000:],
+                remedy="give it more time (--limit), or less to do (--loops, --input)",
+            )
+
+
+@contextmanager
+def _given_up_after(seconds: float, transport: Transport) -> Iterator[Transport]:
+    """Close the connection when the block takes longer: Paramiko waits for answers for ever."""
+    watchdog = threading.Timer(seconds, transport.close)
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        yield transport
+    finally:
+        watchdog.cancel()
+
+
+def script_argv(name: str, *arguments: str) -> list[str]:
+    """The command that runs a script of ``piyard.onboard``."""
+    return ["sh", "-c", onboard.script(name), "piyard", *arguments]
+
+
+@contextmanager
+def connect(login: Login) -> Iterator[Session]:
+    """An open session, closed at the end; raises the error for whatever stands in the way."""
+    logging.getLogger("paramiko").addHandler(logging.NullHandler())
+    logging.getLogger("paramiko").propagate = False
+    connection = logins.connection(login)
+    try:
+        with translated(login.title):
+            _open(connection, login.title)
+            connection.client.get_transport().set_keepalive(15)
+        yield Session(connection, login.title)
+    finally:
+        _close(connection)
+
+
+def shown_key(login: Login) -> tuple[str, PKey]:
+    """The host key a board shows, and the board's name in known_hosts; nothing is trusted by it."""
+    import paramiko
+
+    connection = logins.connection(login)
+    with translated(login.title):
+        hop = connection.gateway
+        if hop is not None and hasattr(hop, "client"):
+            _open(hop, login.title)
+        sock = connection.open_gateway() if hop else _socket(connection)
+        try:
+            transport = paramiko.Transport(sock)
+            transport.start_client(timeout=logins.CONNECT_LIMIT_S)
+            key = transport.get_remote_server_key()
+            transport.close()
+        finally:
+            sock.close()
+            _close(connection)
+    port = connection.port
+    return (connection.host if port == 22 else f"[{connection.host}]:{port}"), key
+
+
+def _socket(connection: Connection) -> socket.socket:
+    address = (connection.host, connection.port)
+    return socket.create_connection(address, timeout=logins.CONNECT_LIMIT_S)
+
+
+def _close(connection: Connection) -> None:
+    """Close each hop: Fabric leaves a gateway open."""
+    hop = connection
+    while hasattr(hop, "client"):
+        hop.close()
+        hop.client.close()
+        hop = hop.gateway
+
+
+def _open(connection: Connection, title: str) -> None:
+    """Connect; what fails after authentication began is a rejected key.
+
+    Paramiko tries a key as each type there is and may raise what the last attempt to read it said.
+    """
+    import paramiko
+
+    try:
+        connection.open()
+    except paramiko.BadHostKeyException:
+        raise
+    except paramiko.SSHException as error:
+        transport = connection.client.get_transport()
+        began = transport is not None and transport.auth_handler is not None
+        if not began and "authentication methods" not in str(error):
+            raise
+        if not password.logs_in(transport, connection.user, title):
+            raise paramiko.AuthenticationException(_reason(error)) from None
+        connection.transport = transport
+
+
+def _reason(error: Exception) -> str:
+    misread = "encountered" in str(error)
+    return "none of the keys was accepted" if misread else str(error)

@@ -1,0 +1,80 @@
+"""What the network and Paramiko raise, as piyard's errors: one line, and what to do about it."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from piyard.errors import (
+    BoardDiskFull,
+    HostKeyChanged,
+    HostUnreachable,
+    KeyRejected,
+    NoSuchHost,
+)
+from piyard.ssh.hostkeys import fingerprint
+
+AWAY = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT}
+
+
+@contextmanager
+def translated(name: str) -> Iterator[None]:
+    """Raise piyard's error for whatever stands between us and the host of that name."""
+    import paramiko
+
+    try:
+        yield
+    except paramiko.BadHostKeyException as error:
+        raise _host_key_changed(name, error) from None
+    except paramiko.AuthenticationException as error:
+        raise _key_rejected(name, error) from None
+    except socket.gaierror as error:
+        raise NoSuchHost(
+            f"no host '{name}'", evidence=str(error), remedy="check the name, or use its address"
+        ) from None
+    except (paramiko.SSHException, TimeoutError, ConnectionError, EOFError) as error:
+        raise unreachable(name, error) from None
+    except OSError as error:
+        away = isinstance(error, paramiko.ssh_exception.NoValidConnectionsError)
+        if away or error.errno in AWAY or "closed" in str(error):
+            raise unreachable(name, error) from None
+        raise
+
+
+def unreachable(name: str, error: BaseException) -> HostUnreachable:
+    """The error for a host that is not there, or not there any more."""
+    return HostUnreachable(
+        f"{name} does not answer over SSH",
+        evidence=str(error) or type(error).__name__,
+        remedy="is the board powered, on the network, and is sshd enabled (raspi-config)?",
+    )
+
+
+def disk_full(name: str, evidence: str) -> BoardDiskFull:
+    """The error for a board without room."""
+    return BoardDiskFull(
+        f"{name}: the board's disk is full",
+        evidence=evidence[-500:],
+        remedy=f"free some room there: invoke fleet.gc --host {name} removes old releases",
+    )
+
+
+def _key_rejected(name: str, error: BaseException) -> KeyRejected:
+    return KeyRejected(
+        f"{name} does not accept our key",
+        evidence=str(error),
+        remedy="copy your key there with ssh-copy-id, or name the right user: user@host",
+    )
+
+
+def _host_key_changed(name: str, error: Any) -> HostKeyChanged:
+    return HostKeyChanged(
+        f"{name} shows another host key than the one known",
+        evidence=f"known {fingerprint(error.expected_key.asbytes())}\n"
+        f"shown {fingerprint(error.key.asbytes())}",
+        remedy=f"if the board was reflashed: invoke fleet.trust --host {name}; if not, somebody "
+        "may be listening in",
+    )

@@ -1,0 +1,100 @@
+"""What a user typed, checked and typed, before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from piyard import job, lease, options, tables
+from piyard.board import Line
+from piyard.errors import WrongInput
+from piyard.fleet.choose import choose
+from piyard.ssh import hostkeys
+from piyard.work import Terms
+
+PARALLEL = 16
+
+
+class Boards(msgspec.Struct, frozen=True, kw_only=True):
+    """Which boards, and how to deal with them."""
+
+    names: Sequence[str]
+    target: str = ""
+    parallel: int = PARALLEL
+    wait_s: float = lease.WAIT_S
+
+    def lines(self) -> list[Line]:
+        """A line to each, not open yet."""
+        return [Line(name, self.target, wait_s=self.wait_s) for name in self.names]
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What to do with which models on which boards."""
+
+    boards: Boards
+    models: Sequence[str]
+    precisions: Sequence[str] = ()
+    threads: Sequence[int] = ()
+    bench: Mapping[str, Any]
+    """How long to measure; None keeps what is usual."""
+    terms: Terms
+    random_weights: bool = False
+    spread: bool = False
+    """Share the jobs out over equal boards."""
+    retry_failed: bool = False
+    form: str = "plain"
+    dry_run: bool = False
+
+
+def boards(asked: Mapping[str, Any]) -> Boards:
+    """The boards that flags name; raises ``WrongInput``."""
+    if asked.get("strict"):
+        hostkeys.be_strict()
+    return Boards(
+        names=choose(asked["host"], every=bool(asked.get("all"))),
+        target=asked.get("target", ""),
+        parallel=options.whole("parallel", asked.get("parallel", "")) or PARALLEL,
+        wait_s=0 if asked.get("no_wait") else lease.WAIT_S,
+    )
+
+
+def parse(asked: Mapping[str, Any]) -> Wanted:
+    """All that the flags of a task say; raises ``WrongInput`` for the first that cannot be."""
+    form = asked.get("format", "plain")
+    tables.check_format(form)
+    precisions = asked.get("precision", [])
+    job.check_names(asked["model"], precisions)
+    return Wanted(
+        models=asked["model"],
+        precisions=precisions,
+        threads=options.wholes("threads", asked.get("threads", [])),
+        bench=_how_long(asked),
+        terms=_terms(asked),
+        boards=boards(asked),
+        random_weights=bool(asked.get("random_weights")),
+        spread=bool(asked.get("spread")),
+        retry_failed=bool(asked.get("retry_failed")),
+        form=form,
+        dry_run=bool(asked.get("dry_run")),
+    )
+
+
+def _terms(asked: Mapping[str, Any]) -> Terms:
+    return Terms(
+        limit_s=options.whole("limit", asked.get("limit", "")) or 0,
+        link_limit=options.rate("link-limit", asked.get("link_limit", "")) or 0,
+        retry=options.whole("retry", asked.get("retry", ""), least=0) or 0,
+    )
+
+
+def _how_long(asked: Mapping[str, Any]) -> dict[str, Any]:
+    loops, budget = asked.get("loops", ""), asked.get("budget", "")
+    if loops and budget:
+        raise WrongInput("--loops and --budget exclude each other", remedy="give one of them")
+    return {
+        "loops": 0 if budget else options.whole("loops", loops),
+        "budget_s": options.seconds("budget", budget),
+        "warmup": options.whole("warmup", asked.get("warmup", ""), least=0),
+    }

@@ -1,0 +1,41 @@
+"""piyard's Invoke tasks: parse, call, print. What they do is in piyard/."""
+
+from __future__ import annotations
+
+from invoke.collection import Collection
+
+from tasks import boards, emulated, fleet, make
+
+namespace = Collection(
+    make.build,
+    make.convert,
+    boards.deploy,
+    boards.bench,
+    boards.deploy_bench,
+    boards.run,
+    boards.runs,
+    boards.attach,
+    boards.fetch,
+    boards.cancel,
+    boards.rollback,
+    make.report,
+    make.doctor,
+    make.clean,
+    make.lint,
+    make.test,
+    Collection("board", emulated.up, emulated.down, emulated.listed),
+    Collection(
+        "fleet",
+        fleet.listed,
+        fleet.add,
+        fleet.remove,
+        fleet.facts,
+        fleet.doctor,
+        fleet.execute,
+        fleet.trust,
+        fleet.gc,
+        fleet.locks,
+        fleet.power,
+        fleet.places,
+    ),
+)

@@ -1,0 +1,89 @@
+"""Tasks that need no board."""
+
+from __future__ import annotations
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from tasks import texts
+from tasks.defaults import MODEL, TARGET
+
+
+@task(
+    iterable=["target"],
+    help={
+        "target": "rpi5, rpi4, rpi3, zero2w or desktop; repeat for more",
+        "source": "a source of toolchains/ncnn.yaml: sdist or git",
+        "dry-run": texts.DRY_RUN,
+    },
+)
+def build(_c: Context, target: list[str], source: str = "", dry_run: bool = False) -> None:
+    """Cross-compile ncnn and nnrun for a kind of board."""
+    from piyard.commands import make
+
+    for name in target or [TARGET]:
+        make.build(name, source, dry_run=dry_run)
+
+
+@task(
+    iterable=["model"],
+    help={"model": texts.MODEL, "random-weights": texts.RANDOM, "dry-run": texts.DRY_RUN},
+)
+def convert(
+    _c: Context, model: list[str], random_weights: bool = False, dry_run: bool = False
+) -> None:
+    """Convert models to ncnn, with proof that they still compute the same."""
+    from piyard.commands import make
+
+    make.conversions(model or [MODEL], random_weights=random_weights, dry_run=dry_run)
+
+
+@task(
+    help={
+        "format": texts.FORMAT,
+        "all": "every run, not only the newest of each row",
+        "run": "one run, by its id or the start of it",
+    }
+)
+def report(_c: Context, format: str = "plain", all: bool = False, run: str = "") -> None:
+    """Print the table of stored results; needs no board."""
+    from piyard.commands import make
+
+    make.reprint(format, every=all, run_id=run)
+
+
+@task(iterable=["host"], help={"host": f"also check {texts.HOST}"})
+def doctor(_c: Context, host: list[str]) -> None:
+    """Check this machine, and boards, and say what to do about what is wrong."""
+    from piyard import doctor as check
+
+    check.report(host)
+
+
+@task(
+    help={
+        "everything": "also the caches of this user and the images",
+        "dry-run": texts.DRY_RUN,
+    }
+)
+def clean(_c: Context, everything: bool = False, dry_run: bool = False) -> None:
+    """Remove what was made: builds, conversions, scratch. Runs and their results stay."""
+    from piyard import clean as cleaner
+
+    cleaner.clean(everything=everything, dry_run=dry_run)
+
+
+@task
+def lint(_c: Context) -> None:
+    """ruff, mypy and shellcheck over everything."""
+    from piyard import checks
+
+    checks.lint()
+
+
+@task(help={"unit": "only the quick tests that need no container engine", "k": "as pytest -k"})
+def test(_c: Context, unit: bool = False, k: str = "") -> None:
+    """Run all tests; linting is one of them."""
+    from piyard import checks
+
+    checks.test(unit=unit, select=k)

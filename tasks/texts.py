@@ -1,0 +1,53 @@
+"""The help texts of flags that several tasks share."""
+
+from __future__ import annotations
+
+HOST = "a board: name, glob or @tag of the inventory, user@name:port, emulated:<target>; repeatable"
+MODEL = "a model of models/; repeat for more"
+FORMAT = "plain, github, csv or json"
+DRY_RUN = "say what would be done, do nothing"
+TARGET = "what kind of board it is, when it does not say so itself"
+RANDOM = "seeded random weights instead of the official ones"
+
+BOARDS = {
+    "host": HOST,
+    "all": "all boards of the inventory",
+    "target": TARGET,
+    "parallel": "how many boards at once (16)",
+    "no-wait": "fail at once when somebody else holds a board",
+    "strict": "refuse boards whose host key is not known yet",
+}
+LINK = {"link-limit": "bytes a second to send at most, as 500k or 2M; for slow links"}
+RUNS = {
+    "limit": "end a job on the board after so many seconds",
+    "retry": "how often to repeat a run that the board lost by a restart (0)",
+}
+AGAIN = {"retry-failed": "repeat only what failed the last time"}
+DEPLOY = BOARDS | LINK | AGAIN | {"model": MODEL, "random-weights": RANDOM, "dry-run": DRY_RUN}
+BENCH = (
+    DEPLOY
+    | RUNS
+    | {
+        "precision": "fp32, fp16, bf16 or int8; repeat for more",
+        "threads": "threads of an inference; repeat for more",
+        "loops": "measure so many inferences",
+        "budget": "measure for so many seconds",
+        "warmup": "inferences before measuring",
+        "spread": "share the jobs out over boards of the same kind",
+        "format": FORMAT,
+    }
+)
+RUN = (
+    BOARDS
+    | LINK
+    | RUNS
+    | {
+        "model": "a model of models/",
+        "input": "a picture, or a folder of them; repeat for more",
+        "precision": "fp32, fp16, bf16 or int8",
+        "threads": "threads of an inference",
+        "topk": "how many classes to show",
+        "format": FORMAT,
+        "dry-run": DRY_RUN,
+    }
+)

@@ -1,0 +1,303 @@
+"""The fleet's commands as a user types them, on boards of this machine's own kind."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from piyard import deploy, detached, digest, lease, run, ssh
+from piyard.address import Address
+from piyard.board import Line
+from piyard.emulator import EmulatedBoard
+from piyard.facts import Facts
+from piyard.fleet import trust
+from piyard.release import HOME, File, Release
+from piyard.run import Record
+from piyard.ssh import Login, hostkeys
+from tests.integration.conftest import Invoke
+from tests.sshd import Sshd, new_key
+
+pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(600)]
+
+Boards = Callable[[str], EmulatedBoard]
+
+
+@pytest.fixture(autouse=True)
+def own_fleet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    file = tmp_path / "fleet.yaml"
+    monkeypatch.setenv("PIYARD_FLEET", str(file))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return file
+
+
+@pytest.fixture
+def two(own_boards: Boards, invoke: Invoke) -> tuple[str, str]:
+    """Two boards in the inventory, with the tag ``lab``."""
+    for number in (1, 2):
+        own_boards(f"desktop/{number}")
+        added = invoke(
+            *("fleet.add", "--host", f"emulated:desktop/{number}"),
+            *("--name", f"d{number}", "--tag", "lab"),
+        )
+        assert added.returncode == 0, added.stderr
+    return "d1", "d2"
+
+
+def release(folder: Path, content: str) -> Release:
+    folder.mkdir(exist_ok=True)
+    path = folder / "nnrun"
+    path.write_text(content)
+    file = File(name="nnrun", path=path, sha256=digest.of_file(path), size=path.stat().st_size)
+    return Release(files=[file], label=content.splitlines()[-1])
+
+
+def put(name: str, *releases: Release) -> None:
+    line = Line(name)
+    try:
+        for one in releases:
+            deploy.deploy(line.session, [one], line.lease)
+    finally:
+        line.close()
+
+
+def test_a_board_is_added_with_what_it_is(two: tuple[str, str], invoke: Invoke) -> None:
+    (first, second) = json.loads(invoke("fleet.list", "--format", "json").stdout)
+    assert (first["Board"], first["Target"], first["Tags"]) == ("d1", "desktop", "lab")
+    assert second["Host"] == "emulated:desktop/2"
+    again = invoke("fleet.add", "--host", "emulated:desktop/1", "--name", "d1")
+    assert again.returncode == 3
+    assert "there is a board 'd1' already" in again.stderr
+
+
+def test_every_board_answers_at_once(two: tuple[str, str], invoke: Invoke) -> None:
+    told = json.loads(invoke("fleet.facts", "--all", "--format", "json").stdout)
+    assert [one["board"] for one in told] == ["d1", "d2"]
+    assert all(one["page_size"] and one["boot_id"] for one in told)
+    healthy = invoke("fleet.doctor", "--host", "@lab")
+    assert healthy.returncode == 0
+    assert "WRONG" not in healthy.stdout
+    said = json.loads(
+        invoke(
+            *("fleet.exec", "--host", "d*", "--command", "printf '%s' '$(id) a  b'"),
+            *("--format", "json"),
+        ).stdout
+    )
+    assert [one["Output"] for one in said] == ["$(id) a  b"] * 2
+
+
+def test_a_board_that_is_away_does_not_stop_the_other(
+    two: tuple[str, str], invoke: Invoke, own_fleet: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    own_fleet.write_text(
+        own_fleet.read_text() + f"  away: {{host: 127.0.0.1, port: {port}, target: rpi5}}\n"
+    )
+    done = invoke("fleet.exec", "--all", "--command", "hostname", "--format", "json")
+    assert done.returncode == 1
+    assert [one["Output"] for one in json.loads(done.stdout)] == ["desktop-1", "desktop-2"]
+    assert "away does not answer over SSH" in done.stderr
+    assert "1 of 3 jobs failed" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_releases_go_back_and_old_ones_go_away(
+    two: tuple[str, str], invoke: Invoke, tmp_path: Path
+) -> None:
+    put("d1", *(release(tmp_path / f"r{i}", f"#!/bin/sh\necho {i}\n") for i in range(4)))
+    back = invoke("rollback", "--host", "d1")
+    assert "echo 3" in back.stdout
+    assert "echo 2" in back.stdout
+    assert ran(invoke, "d1") == "2"
+    said = invoke("fleet.gc", "--host", "d1", "--keep", "1", "--dry-run")
+    assert said.stdout.count("releases/") == 3
+    invoke("fleet.gc", "--host", "d1", "--keep", "1")
+    assert ran(invoke, "d1") == "2"
+    with_one = invoke("rollback", "--host", "d1")
+    assert with_one.returncode == 3
+    assert "no release before its current one" in with_one.stderr
+
+
+def ran(invoke: Invoke, name: str) -> str:
+    command = ("fleet.exec", "--host", name, "--command", f"{HOME}/current/nnrun")
+    done = invoke(*command, "--format", "json")
+    return str(json.loads(done.stdout)[0]["Output"])
+
+
+def test_who_holds_a_board_is_said_and_waited_for(
+    two: tuple[str, str], invoke: Invoke, tmp_path: Path
+) -> None:
+    holder = Line("d1")
+    try:
+        mine = release(tmp_path / "r", "#!/bin/sh\n")
+        deploy.deploy(holder.session, [mine], holder.lease, keep=True)
+        holder.holds = True
+        (held, free) = json.loads(invoke("fleet.locks", "--format", "json").stdout)
+        assert held["Held by"] == holder.lease.owner
+        assert free["Held by"] == "free"
+        busy = invoke("fleet.gc", "--host", "d1", "--no-wait")
+        assert busy.returncode == 16
+        assert holder.lease.owner in busy.stderr
+        assert "Traceback" not in busy.stderr
+    finally:
+        holder.close()
+    assert invoke("fleet.gc", "--host", "d1", "--no-wait").returncode == 0
+
+
+def test_a_run_is_listed_fetched_and_cancelled(
+    two: tuple[str, str], invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path / "artifacts"))
+    record = started(tmp_path)
+    assert listed(invoke)[record.id] == "running"
+    fetched = invoke("fetch", record.id)
+    assert fetched.returncode == 0, fetched.stderr
+    assert (run.folder_of(record.id) / run.LOG).read_text() == "begun\n"
+    cancelled = invoke("cancel", record.id)
+    assert cancelled.returncode == 0, cancelled.stderr
+    assert listed(invoke)[record.id] == "cancelled"
+    assert invoke("cancel", record.id).returncode == 0
+
+
+def listed(invoke: Invoke) -> dict[str, str]:
+    return {one["Run"]: one["State"] for one in json.loads(invoke("runs", "-f", "json").stdout)}
+
+
+def started(folder: Path) -> Record:
+    """A run of a stand-in for nnrun on d1 that would take very long."""
+    line = Line("d1")
+    slow = release(folder / "slow", "#!/bin/sh\necho begun\nexec sleep 1000\n")
+    try:
+        deploy.deploy(line.session, [slow], line.lease, keep=True)
+        record = Record(
+            id="20260101T000000-slow-000000",
+            when="2026-01-01T00:00:00+00:00",
+            what={"task": "bench", "slug": "slow"},
+            host="d1",
+            target="desktop",
+            hardware="Desktop (container)",
+            emulated=True,
+            model={"name": "slow", "key": "0"},
+            build={"key": "0"},
+            release=slow.id,
+            before=Facts(machine="x86_64"),
+            state="running",
+            token=line.lease.token,
+        )
+        run.start(line, record, slow, "bench", [], 900)
+        status = detached.status(line.session, record.id, wait_s=1)
+        assert status.state == "running"
+    finally:
+        line.holds = False
+        line.close()
+    return record
+
+
+def test_a_board_that_was_flashed_anew_is_trusted_again(
+    sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_fleet: Path, invoke: Invoke
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    own_fleet.write_text(
+        f"boards:\n  pi5: {{host: 127.0.0.1, port: {sshd.port}, user: pi, target: desktop, "
+        f"key: {sshd.client_key_file}}}\n"
+    )
+    ask = ("fleet.exec", "--host", "pi5", "--command", "true")
+    assert invoke(*ask, "--strict").returncode == 18
+    assert invoke(*ask).returncode == 0
+    sshd.host_key = new_key(tmp_path / "anew")
+    changed = invoke(*ask)
+    assert changed.returncode == 10
+    assert "invoke fleet.trust --host pi5" in changed.stderr
+    shown = hostkeys.fingerprint(sshd.host_key.asbytes())
+    assert shown in changed.stderr
+    wrong = invoke("fleet.trust", "--host", "pi5", "--fingerprint", "SHA256:other")
+    assert wrong.returncode == 10
+    assert invoke(*ask).returncode == 10
+    right = invoke("fleet.trust", "--host", "pi5", "--fingerprint", shown)
+    assert right.returncode == 0, right.stderr
+    assert invoke(*ask, "--strict").returncode == 0
+
+
+def test_an_emulated_board_has_the_key_it_was_given(two: tuple[str, str], invoke: Invoke) -> None:
+    done = invoke("fleet.trust", "--host", "d1")
+    assert done.returncode == 3
+    assert "is emulated" in done.stderr
+
+
+def test_a_jump_host_is_gone_through_and_its_key_checked(
+    sshd: Sshd, own_boards: Boards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = own_boards("desktop/1")
+    near = own_boards("desktop/2")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home" / ".ssh").mkdir(parents=True)
+    (tmp_path / "home" / ".ssh" / "config").write_text(
+        f"Host gate\n  HostName 127.0.0.1\n  Port {near.port}\n  User pi\n"
+        f"  IdentityFile {near.login.key}\n"
+        f"Host far\n  HostName {_inner_address(far)}\n  User pi\n  ProxyJump gate\n"
+        f"  IdentityFile {far.login.key}\n"
+    )
+    login = Login(address=Address(host="far"))
+    with ssh.connect(login) as session:
+        assert session.run(["hostname"]).out == "desktop-1\n"
+    pinned = hostkeys.pinned_hosts().read_text()
+    assert f"[127.0.0.1]:{near.port}" in pinned
+    assert _inner_address(far) in pinned
+
+
+def _inner_address(board: EmulatedBoard) -> str:
+    from piyard import engine
+
+    container = engine.connect().containers.get(board.container)
+    return str(container.attrs["NetworkSettings"]["Networks"]["bridge"]["IPAddress"])
+
+
+def test_a_dry_run_asks_no_board(own_fleet: Path, invoke: Invoke) -> None:
+    own_fleet.write_text("boards:\n  a: {host: a.invalid, target: rpi5}\n"
+                         "  b: {host: b.invalid, target: rpi5}\n")  # fmt: skip
+    done = invoke("bench", "--all", "--spread", "--model", "resnet18", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        f"bench: resnet18 {precision}, 4 threads, on any rpi5 of a, b (rpi5)"
+        for precision in ("fp32", "fp16")
+    ]
+
+
+def test_what_failed_is_repeated_alone(own_fleet: Path, invoke: Invoke, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    own_fleet.write_text(
+        f"boards:\n  a: {{host: 127.0.0.1, port: {port}, target: rpi5}}\n"
+        f"  b: {{host: 127.0.0.1, port: {port}, target: rpi5}}\n"
+    )
+    env = {"PIYARD_ARTIFACTS": str(tmp_path / "artifacts")}
+    done = invoke("deploy", "--all", "--model", "resnet18", **env)
+    assert done.returncode == 1
+    assert "no board can be used" in done.stderr
+    again = invoke("deploy", "--retry-failed", **env)
+    assert "a does not answer" in again.stderr
+    assert "b does not answer" in again.stderr
+
+
+def test_nobody_can_be_fooled_by_a_fake_lease_owner(two: tuple[str, str], invoke: Invoke) -> None:
+    line = Line("d1")
+    try:
+        odd = lease.new("$(touch /home/pi/pwned)\n`id`; 'q' \"d\"")
+        assert lease.script(line.session, odd, "lease_take", HOME, odd.token, "30", odd.owner) == ""
+        assert "$(touch /home/pi/pwned)" in lease.holder(line.session)
+        assert "pwned" not in line.session.run(["ls"]).out
+        lease.let_go(line.session, odd)
+    finally:
+        line.close()
+
+
+def test_trust_needs_a_board_that_answers(own_fleet: Path, invoke: Invoke) -> None:
+    assert trust.__doc__
+    done = invoke("fleet.trust", "--host", "nobody.invalid")
+    assert done.returncode == 7
+    assert "Traceback" not in done.stderr

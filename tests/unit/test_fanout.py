@@ -1,0 +1,395 @@
+"""Many boards at once: no job twice, none lost, no board in the way of another."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from piyard import fanout, say, stop
+from piyard.board import Line
+from piyard.errors import (
+    BoardBusy,
+    BoardCommandFailed,
+    HostUnreachable,
+    JobsFailed,
+    KeyRejected,
+    NoSuchHost,
+    PiyardError,
+)
+from piyard.outcome import Outcomes
+
+Job = tuple[str, int]
+"""The group it is for, and its number."""
+PATIENCE_S = 60
+"""How long a thread waits for another before a test fails instead of hanging."""
+
+
+class FakeLine:
+    """What fanout knows of a line: its name, and that it can be closed."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.closed = name, 0
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.fixture(autouse=True)
+def nobody_asked_to_stop() -> Iterator[None]:
+    stop.forget()
+    yield
+    stop.forget()
+
+
+@pytest.fixture(autouse=True)
+def notes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    said: list[str] = []
+    monkeypatch.setattr(say, "note", said.append)
+    return said
+
+
+def each(
+    lines: Sequence[FakeLine],
+    jobs: Sequence[Job],
+    do: Callable[[Line, Job], str],
+    *,
+    shared: Mapping[str, str] | None = None,
+    parallel: int = fanout.PARALLEL,
+) -> Outcomes[Job, str]:
+    groups = shared or {line.name: line.name for line in lines}
+    return fanout.each(
+        cast("list[Line]", lines),
+        jobs,
+        do,
+        group_of_job=lambda job: job[0],
+        group_of_line=lambda line: groups[line.name],
+        parallel=parallel,
+    )
+
+
+def told(line: Line, job: Job) -> str:
+    return f"{line.name} did {job[1]}"
+
+
+def jobs_of(*groups: str, count: int = 3) -> list[Job]:
+    return [(group, number) for number in range(count) for group in groups]
+
+
+def test_results_come_in_the_order_of_the_plan() -> None:
+    jobs = jobs_of("a", "b", "c")
+    outcomes = each([FakeLine(name) for name in "cba"], jobs, told)
+    assert outcomes.results == [f"{group} did {number}" for group, number in jobs]
+    assert outcomes.failures == []
+    outcomes.require_all()
+
+
+def test_boards_work_at_the_same_time() -> None:
+    meeting = threading.Barrier(3, timeout=PATIENCE_S)
+
+    def meet(line: Line, job: Job) -> str:
+        meeting.wait()
+        return told(line, job)
+
+    lines = [FakeLine(name) for name in "abc"]
+    assert len(each(lines, jobs_of("a", "b", "c"), meet).results) == 9
+
+
+def test_no_more_boards_at_once_than_asked_for() -> None:
+    at_work, most, guard = Counter[str](), [0], threading.Lock()
+
+    def count(line: Line, job: Job) -> str:
+        with guard:
+            at_work[line.name] += 1
+            most[0] = max(most[0], len(+at_work))
+        with guard:
+            at_work[line.name] -= 1
+        return told(line, job)
+
+    names = "abcdef"
+    each([FakeLine(name) for name in names], jobs_of(*names, count=10), count, parallel=2)
+    assert most[0] <= 2
+
+
+def test_the_jobs_of_one_board_are_done_strictly_in_turn() -> None:
+    busy: dict[str, threading.Lock] = {name: threading.Lock() for name in "abc"}
+    order: dict[str, list[int]] = {name: [] for name in "abc"}
+
+    def alone(line: Line, job: Job) -> str:
+        assert busy[line.name].acquire(blocking=False)
+        order[line.name].append(job[1])
+        busy[line.name].release()
+        return told(line, job)
+
+    lines = [FakeLine(name) for name in "abc"]
+    assert not each(lines, jobs_of("a", "b", "c", count=50), alone).failures
+    assert all(numbers == list(range(50)) for numbers in order.values())
+
+
+def test_a_single_board_works_in_the_main_thread() -> None:
+    seen: list[bool] = []
+
+    def where(line: Line, job: Job) -> str:
+        seen.append(threading.current_thread() is threading.main_thread())
+        return told(line, job)
+
+    each([FakeLine("a")], jobs_of("a"), where)
+    assert seen == [True] * 3
+
+
+def test_a_failing_job_stops_neither_its_board_nor_others(notes: list[str]) -> None:
+    def fail_one(line: Line, job: Job) -> str:
+        if job == ("a", 1):
+            raise BoardCommandFailed("a: nnrun failed")
+        return told(line, job)
+
+    outcomes = each([FakeLine("a"), FakeLine("b")], jobs_of("a", "b"), fail_one)
+    assert len(outcomes.results) == 5
+    assert outcomes.failed_jobs == [("a", 1)]
+    assert notes == ["✗ a: nnrun failed"]
+    with pytest.raises(JobsFailed, match="1 of 6 jobs failed"):
+        outcomes.require_all()
+
+
+@pytest.mark.parametrize("kind", [HostUnreachable, BoardBusy, NoSuchHost, KeyRejected])
+def test_the_other_jobs_of_a_lost_board_fail_without_being_tried(kind: type[PiyardError]) -> None:
+    tried: list[Job] = []
+
+    def lose(line: Line, job: Job) -> str:
+        tried.append(job)
+        if line.name == "a" and job[1] == 1:
+            raise kind("a is gone")
+        return told(line, job)
+
+    outcomes = each([FakeLine("a"), FakeLine("b")], jobs_of("a", "b", count=5), lose)
+    assert sorted(job for job in tried if job[0] == "a") == [("a", 0), ("a", 1)]
+    assert outcomes.failed_jobs == [("a", number) for number in range(1, 5)]
+    assert {failure.what for failure in outcomes.failures} == {"a is gone"}
+    assert [result for result in outcomes.results if result.startswith("b")] == [
+        f"b did {number}" for number in range(5)
+    ]
+
+
+def test_equal_boards_share_their_jobs() -> None:
+    meeting = threading.Barrier(2, timeout=PATIENCE_S)
+
+    def meet(line: Line, job: Job) -> str:
+        meeting.wait()
+        return line.name
+
+    lines, shared = [FakeLine("a"), FakeLine("b")], {"a": "pi5", "b": "pi5"}
+    outcomes = each(lines, jobs_of("pi5", count=10), meet, shared=shared)
+    assert Counter(outcomes.results) == {"a": 5, "b": 5}
+
+
+def test_equal_boards_take_over_from_one_that_is_lost(notes: list[str]) -> None:
+    gone = threading.Event()
+
+    def lose(line: Line, job: Job) -> str:
+        if line.name == "a":
+            gone.set()
+            raise HostUnreachable("a is gone")
+        assert gone.wait(PATIENCE_S)
+        return told(line, job)
+
+    lines, shared = [FakeLine("a"), FakeLine("b")], {"a": "pi5", "b": "pi5"}
+    outcomes = each(lines, jobs_of("pi5", count=6), lose, shared=shared)
+    assert not outcomes.failures
+    assert outcomes.results == [f"b did {number}" for number in range(6)]
+    assert notes == ["✗ a is gone; other boards take over its jobs"]
+
+
+def test_jobs_fail_when_all_equal_boards_are_lost() -> None:
+    def lose(line: Line, job: Job) -> str:
+        raise HostUnreachable(f"{line.name} is gone")
+
+    lines, shared = [FakeLine("a"), FakeLine("b")], {"a": "pi5", "b": "pi5"}
+    outcomes = each(lines, jobs_of("pi5", count=4), lose, shared=shared)
+    assert outcomes.results == []
+    assert outcomes.failed_jobs == jobs_of("pi5", count=4)
+
+
+FAILURE = st.sampled_from(["well", "well", "well", "failed", "lost"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    plan=st.dictionaries(st.sampled_from("abcdef"), st.lists(FAILURE, max_size=6), min_size=1),
+    parallel=st.integers(min_value=1, max_value=8),
+)
+def test_every_job_comes_to_exactly_one_end(plan: dict[str, list[str]], parallel: int) -> None:
+    jobs = [(name, number) for name, ends in plan.items() for number in range(len(ends))]
+    tried: Counter[Job] = Counter()
+
+    def do(line: Line, job: Job) -> str:
+        tried[job] += 1
+        return _end(plan[line.name][job[1]], line, job)
+
+    lines = [FakeLine(name) for name in plan]
+    outcomes = each(lines, jobs, do, parallel=parallel)
+    well = [job for job in jobs if _outlook(plan[job[0]], job[1]) == "well"]
+    assert outcomes.results == [f"{name} did {number}" for name, number in well]
+    assert outcomes.failed_jobs == [job for job in jobs if job not in well]
+    assert all(count == 1 for count in tried.values())
+    assert set(tried) == {job for job in jobs if _outlook(plan[job[0]], job[1]) != "not tried"}
+    assert all(line.closed == 1 for line in lines)
+
+
+def _end(how: str, line: Line, job: Job) -> str:
+    if how == "lost":
+        raise HostUnreachable(f"{line.name} is gone")
+    if how == "failed":
+        raise BoardCommandFailed(f"{line.name} could not do {job[1]}")
+    return told(line, job)
+
+
+def _outlook(ends: Sequence[str], number: int) -> str:
+    return "not tried" if "lost" in ends[:number] else ends[number]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    boards=st.integers(min_value=2, max_value=6),
+    failing=st.lists(st.booleans(), max_size=12),
+    lost=st.sets(st.integers(0, 5)),
+)
+def test_shared_jobs_are_done_exactly_once_while_a_board_is_left(
+    boards: int, failing: list[bool], lost: set[int]
+) -> None:
+    lines = [FakeLine(str(number)) for number in range(boards)]
+    jobs = [("pi5", number) for number in range(len(failing))]
+    ended: Counter[Job] = Counter()
+    dead = threading.Barrier(boards, timeout=PATIENCE_S)
+    met: set[str] = set()
+
+    def do(line: Line, job: Job) -> str:
+        if line.name not in met and len(jobs) >= boards:
+            met.add(line.name)
+            dead.wait()
+        if int(line.name) in lost:
+            raise HostUnreachable(f"{line.name} is gone")
+        ended[job] += 1
+        return _end("failed" if failing[job[1]] else "well", line, job)
+
+    outcomes = each(lines, jobs, do, shared=dict.fromkeys(map(str, range(boards)), "pi5"))
+    assert all(count == 1 for count in ended.values())
+    assert len(outcomes.results) + len(outcomes.failures) == len(jobs)
+    assert all(line.closed == 1 for line in lines)
+
+
+def test_every_line_is_closed_when_a_job_breaks_in_a_way_nobody_thought_of() -> None:
+    def break_down(line: Line, job: Job) -> str:
+        if line.name == "a":
+            raise ZeroDivisionError
+        return told(line, job)
+
+    lines = [FakeLine(name) for name in "abc"]
+    with pytest.raises(ZeroDivisionError):
+        each(lines, jobs_of("a", "b", "c"), break_down)
+    assert [line.closed for line in lines] == [1, 1, 1]
+
+
+def test_every_line_is_closed_although_closing_one_fails() -> None:
+    class Stuck(FakeLine):
+        def close(self) -> None:
+            super().close()
+            raise BoardCommandFailed("a cannot be closed")
+
+    lines = [Stuck("a"), FakeLine("b")]
+    with suppress(BoardCommandFailed):
+        each(lines, jobs_of("a", "b"), told)
+    assert [line.closed for line in lines] == [1, 1]
+
+
+def test_a_board_without_jobs_is_closed_too() -> None:
+    lines = [FakeLine("a"), FakeLine("b")]
+    each(lines, [("a", 0)], told)
+    assert [line.closed for line in lines] == [1, 1]
+
+
+def press_ctrl_c() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set once all work was given out, and the main thread waits for it."""
+    waits, wait_for = threading.Event(), fanout._wait_for
+
+    def told_first(running: Sequence[Future[None]]) -> None:
+        waits.set()
+        wait_for(running)
+
+    monkeypatch.setattr(fanout, "_wait_for", told_first)
+    return waits
+
+
+def test_ctrl_c_stops_all_boards_at_their_next_look_and_closes_them(
+    waits: threading.Event, notes: list[str]
+) -> None:
+    begun: list[Job] = []
+    all_here = threading.Barrier(3, timeout=PATIENCE_S)
+
+    def work(line: Line, job: Job) -> str:
+        begun.append(job)
+        assert waits.wait(PATIENCE_S)
+        if all_here.wait() == 0:
+            press_ctrl_c()
+        assert stop._asked.wait(PATIENCE_S)
+        return told(line, job)
+
+    lines = [FakeLine(name) for name in "abc"]
+    with suppress(KeyboardInterrupt):
+        each(lines, jobs_of("a", "b", "c", count=4), work)
+    assert sorted(begun) == [("a", 0), ("b", 0), ("c", 0)]
+    assert [line.closed for line in lines] == [1, 1, 1]
+    assert notes == ["stopping: what runs on the boards goes on there"]
+
+
+def test_ctrl_c_with_a_single_board_closes_it() -> None:
+    def work(line: Line, job: Job) -> str:
+        press_ctrl_c()
+        return told(line, job)
+
+    line = FakeLine("a")
+    with pytest.raises(KeyboardInterrupt):
+        each([line], jobs_of("a"), work)
+    assert line.closed == 1
+
+
+def test_boards_that_wait_for_their_turn_do_not_begin_after_ctrl_c(
+    waits: threading.Event,
+) -> None:
+    begun: list[str] = []
+
+    def work(line: Line, job: Job) -> str:
+        begun.append(line.name)
+        assert waits.wait(PATIENCE_S)
+        press_ctrl_c()
+        assert stop._asked.wait(PATIENCE_S)
+        return told(line, job)
+
+    lines = [FakeLine(name) for name in "abcdef"]
+    with suppress(KeyboardInterrupt):
+        each(lines, jobs_of(*"abcdef"), work, parallel=1)
+    assert begun == ["a"]
+    assert [line.closed for line in lines] == [1] * 6
+
+
+def test_an_only_failure_is_its_own_error() -> None:
+    def lose(line: Line, job: Job) -> str:
+        raise HostUnreachable("a is gone")
+
+    outcomes = each([FakeLine("a")], [("a", 0)], lose)
+    with pytest.raises(HostUnreachable) as caught:
+        outcomes.require_all()
+    assert caught.value.code == 8

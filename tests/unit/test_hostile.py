@@ -1,0 +1,348 @@
+"""Names and texts that would like to be commands or to lie elsewhere stay names and texts."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from piyard import deploy, detached, onboard, run, say, ssh
+from piyard import lease as leases
+from piyard.errors import BoardCommandFailed, WrongInput
+from piyard.facts import Facts
+from piyard.release import HOME, File, Release
+from tests.local_board import LocalBoard, blobs, lease, new_board, releases, temporary_board
+
+CANARY = "pwned"
+PIECES = [
+    *(b"'", b'"', b" ", b"\n", b"\t", b"\\", b"*", b"?", b"~", b"#", b"!", b"&", b"|", b"<", b">"),
+    *(b"-", b"--", b"-rf", b"=", b"%s", b"%n", b"$HOME", b"${IFS}", b"..", b".", b"{a,b}", b"[a]"),
+    *(
+        b"$(touch pwned)",
+        b"`touch pwned`",
+        b";touch pwned;",
+        b"'; touch pwned; '",
+        b"\ntouch pwned\n",
+    ),
+    *(b'"; touch pwned; "', b"&& touch pwned", b"|touch pwned", b"\xff", b"\xc3", "ü".encode()),
+]
+BYTES = st.lists(
+    st.one_of(st.sampled_from(PIECES), st.binary(min_size=1, max_size=4)), max_size=8
+).map(lambda parts: b"".join(parts).replace(b"\0", b""))
+TEXTS = BYTES.map(os.fsdecode)
+"""What can be an argument: anything without a NUL, UTF-8 or not."""
+NAMES = (
+    BYTES.map(lambda raw: raw.replace(b"/", b"")[:200])
+    .filter(lambda raw: raw not in {b"", b".", b".."})
+    .map(os.fsdecode)
+)
+"""What can be a file of a release."""
+HOSTILE = [
+    "$(touch pwned)",
+    "`touch pwned`",
+    "'; touch pwned; '",
+    "-rf",
+    "--",
+    "a\nb",
+    " ",
+    "\udcff",
+]
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(say, "note", lambda _text: None)
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> LocalBoard:
+    return new_board(tmp_path / "board")
+
+
+def outside(board: LocalBoard) -> set[Path]:
+    """Every path around the board's folder that is none of piyard's business."""
+    return {p for p in board.home.parent.rglob("*") if not p.is_relative_to(board.yard)}
+
+
+@contextmanager
+def untouched(board: LocalBoard) -> Iterator[None]:
+    """Nothing appears or goes outside ``.piyard``, and no command in a name was run."""
+    before = outside(board)
+    yield
+    assert outside(board) == before
+    assert CANARY not in {path.name for path in board.yard.rglob("*")}
+
+
+@contextmanager
+def a_board() -> Iterator[LocalBoard]:
+    with temporary_board() as board, untouched(board):
+        yield board
+
+
+@contextmanager
+def release_of(names: Sequence[str], label: str = "") -> Iterator[Release]:
+    """A release of files of those names, each holding its own name."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = []
+        for number, name in enumerate(names):
+            path, raw = Path(folder, str(number)), os.fsencode(name)
+            path.write_bytes(raw)
+            files.append(File(name=name, path=path, sha256=sha256(raw).hexdigest(), size=len(raw)))
+        yield Release(files=files, label=label)
+
+
+@settings(max_examples=40, deadline=None)
+@given(arguments=st.lists(TEXTS, max_size=6))
+def test_arguments_arrive_byte_for_byte(arguments: list[str]) -> None:
+    with a_board() as board:
+        said = board.run(["sh", "-c", 'for one; do printf "%s\\0" "$one"; done', "sh", *arguments])
+        assert said.out == "".join(f"{argument}\0" for argument in arguments)
+
+
+@settings(max_examples=40, deadline=None)
+@given(program=TEXTS)
+def test_a_programs_name_is_a_name(program: str) -> None:
+    with a_board() as board:
+        done = board.run([f"./no-such-folder/{program}"], check=False)
+        assert done.code in {126, 127}
+
+
+@settings(max_examples=40, deadline=None)
+@given(names=st.lists(NAMES, min_size=1, max_size=4, unique=True), label=TEXTS)
+def test_file_names_and_labels_stay_what_they_are(names: list[str], label: str) -> None:
+    with a_board() as board, release_of(names, label) as what:
+        deploy.deploy(board, [what], lease())
+        folder = board.home / what.folder
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+            name: os.fsencode(name) for name in names
+        }
+        assert releases(board) == {what.id}
+        assert blobs(board) == {file.sha256 for file in what.files}
+        assert (board.yard / "history").read_text() == f"{what.id} {what.title}\n"
+
+
+@settings(max_examples=15, deadline=None)
+@given(labels=st.lists(TEXTS, min_size=2, max_size=3))
+def test_a_label_does_not_confuse_rollback_and_gc(labels: list[str]) -> None:
+    with a_board() as board:
+        ids = []
+        for number, label in enumerate(labels):
+            with release_of([f"f{number}"], label) as what:
+                deploy.deploy(board, [what], lease())
+                ids.append((what.id, what.title))
+        leases.script(board, lease(), "gc", HOME, "token", "me", "9", "no")
+        assert releases(board) == {key for key, _ in ids}
+        said = board.script("rollback", HOME).out.splitlines()
+        assert said == ["from {} {}".format(*ids[-1]), "to {} {}".format(*ids[-2])]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_run_of_files_with_such_names_starts(board: LocalBoard, name: str) -> None:
+    with untouched(board), release_of([name]) as what:
+        claim = lease(owner=name)
+        deploy.deploy(board, [what], claim, keep=True)
+        command = ["sh", "-c", 'printf "%s\\0" "$@"', name, name, *HOSTILE]
+        detached.start(board, "run", what, command, claim, limit_s=60)
+        ended = detached.wait(lambda: board, board, "run", lambda _status: None)
+        said = (board.yard / "runs" / "run" / "log.jsonl").read_bytes()
+        assert ended.code == 0
+        assert os.fsdecode(said).split("\0") == [name, *HOSTILE, ""]
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "/", "a/b", "../x", "/etc/passwd", "a/", "\0", "a\0b", "../../x"]
+)
+def test_what_cannot_be_a_files_name_is_refused_before_anything_is_sent(name: str) -> None:
+    with pytest.raises(WrongInput, match="cannot be a file of a release") as caught:
+        File(name=name, path=Path("x"), sha256="0" * 64, size=1)
+    assert caught.value.code == 3
+    assert caught.value.remedy == "rename it"
+    assert "\0" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "../x", "../../x", "a/b", "/tmp/piyard-escaped"])
+def test_a_board_refuses_such_a_name_itself(board: LocalBoard, name: str) -> None:
+    with release_of(["plain"]) as good:
+        deploy.deploy(board, [good], lease())
+    held = (HOME, "token", "60", "drop", "me", "changed")
+    argv = ssh.script_argv("deploy", *held, "evil", "-", "1", name, good.files[0].sha256)
+    with untouched(board), board.talk(argv) as talk:
+        while talk.line() != "ready":
+            pass
+        talk.send(b"keep\n")
+        talk.end_input()
+        assert talk.end().code == 1
+    assert (board.yard / "current").readlink().name == good.id
+    assert "evil" not in releases(board)
+
+
+@settings(max_examples=30, deadline=None)
+@given(owner=TEXTS)
+def test_an_owner_is_text(owner: str) -> None:
+    one_line = " ".join(owner.split())
+    with a_board() as board:
+        board.script("lease_take", HOME, "token", "60", one_line)
+        assert leases.holder(board).partition(" ")[2].split() == one_line.split()
+        assert board.script("lease_take", HOME, "other", "60", "x").out.startswith("busy ")
+
+
+@settings(max_examples=20, deadline=None)
+@given(run_id=NAMES)
+def test_asking_for_a_run_of_any_name_only_asks(run_id: str) -> None:
+    with a_board() as board:
+        assert detached.status(board, run_id).state == "absent"
+        assert detached.cancel(board, run_id).state == "absent"
+        with suppress(BoardCommandFailed):
+            detached.fetch(board, run_id, board.yard, keep=set(), over=True)
+
+
+@settings(max_examples=20, deadline=None)
+@given(names=st.lists(TEXTS.filter(bool), max_size=4))
+def test_asking_for_programs_runs_none(names: list[str]) -> None:
+    with a_board() as board:
+        board.script("tools", *names)
+
+
+def test_no_script_evaluates_text() -> None:
+    for file in onboard.FOLDER.glob("*.sh"):
+        assert not re.search(r"\beval\b", file.read_text()), file.name
+
+
+@settings(max_examples=100, deadline=None)
+@given(slug=st.one_of(st.text(max_size=120), TEXTS))
+def test_a_runs_id_is_a_plain_name_whatever_it_is_named_after(slug: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "release_for", lambda *_: SimpleNamespace(id="release"))
+        patch.setattr(run, "_of_build", lambda _: {})
+        patch.setattr(run, "_of_conversion", lambda _: {})
+        there = SimpleNamespace(name="pi5", target_name="rpi5", hardware="Pi 5", emulated=False)
+        line = cast("Any", SimpleNamespace(board=there, lease=lease()))
+        nothing = cast("Any", None)
+        record = run.new_record(
+            line, Facts(machine="aarch64"), nothing, nothing, slug=slug, what={}
+        )
+    assert re.fullmatch(r"\d{8}T\d{6}-[A-Za-z0-9._-]*-[0-9a-f]{6}", record.id, re.ASCII)
+    assert len(record.id) < 120
+
+
+Entry = tuple[str, bytes, str]
+"""Name, type and link target of a member of an archive."""
+
+
+def archive(entries: Sequence[Entry]) -> bytes:
+    """What a board that lies sends as a run's folder."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz", format=tarfile.PAX_FORMAT) as tar:
+        for name, kind, link in entries:
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname, member.mode = kind, link, 0o7777
+            plain = kind == tarfile.REGTYPE
+            member.size = len(b"evil") if plain else 0
+            tar.addfile(member, io.BytesIO(b"evil") if plain else None)
+    return packed.getvalue()
+
+
+def fetch(board: LocalBoard, sent: bytes) -> Mapping[str, bytes]:
+    """Fetch a run from a board that sends this; the plain files that came."""
+    board.yard.joinpath("runs", "run").mkdir(parents=True)
+    (board.yard / "sent").write_bytes(sent)
+    board.has_tool("tar", f'cat "$HOME/{HOME}/sent"')
+    folder = board.home / "artifacts" / "run"
+    folder.mkdir(parents=True)
+    (folder / run.RECORD).write_text("ours")
+    (board.home / "secret").write_text("secret")
+    around = outside(board)
+    with suppress(Exception):  # here it only matters what is there afterwards
+        detached.fetch(board, "run", folder, keep={run.RECORD}, over=True)
+    assert {p for p in outside(board) if not p.is_relative_to(folder)} == {
+        p for p in around if not p.is_relative_to(folder)
+    }
+    assert (folder / run.RECORD).read_text() == "ours"
+    assert not (folder / run.RECORD).is_symlink()
+    assert (board.home / "secret").read_text() == "secret"
+    assert not list(folder.glob(".fetch-*"))
+    assert all(not p.is_symlink() and (p.is_file() or p.is_dir()) for p in folder.rglob("*"))
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+F, D = tarfile.REGTYPE, tarfile.DIRTYPE
+SYMLINK, HARDLINK = tarfile.SYMTYPE, tarfile.LNKTYPE
+ELSEWHERE: dict[str, list[Entry]] = {
+    "above": [("../secret", F, "")],
+    "far above": [("../../../secret", F, "")],
+    "round about": [("outputs/../../../secret", F, "")],
+    "absolute": [("/secret", F, "")],
+    "through a link": [("outputs", SYMLINK, "../.."), ("outputs/secret", F, "")],
+    "through an absolute link": [("outputs", SYMLINK, "/"), ("outputs/secret", F, "")],
+    "a link to the secret": [("log.jsonl", SYMLINK, "../../secret")],
+    "a hard link to the secret": [("log.jsonl", HARDLINK, "../../secret")],
+    "a hard link to our record": [("log.jsonl", HARDLINK, "run.json"), ("log.jsonl", F, "")],
+    "our record": [("run.json", F, "")],
+    "our record, written otherwise": [("./run.json", F, ""), ("outputs/../run.json", F, "")],
+    "our record as a folder": [("run.json/x", F, "")],
+    "our record as a link": [("run.json", SYMLINK, "../../secret")],
+    "a device": [("log.jsonl", tarfile.CHRTYPE, ""), ("disk", tarfile.BLKTYPE, "")],
+    "a pipe": [("log.jsonl", tarfile.FIFOTYPE, "")],
+    "a folder above": [("..", D, ""), ("../other", D, "")],
+    "nothing": [],
+}
+
+
+@pytest.mark.parametrize("entries", ELSEWHERE.values(), ids=list(ELSEWHERE))
+def test_what_a_board_sends_lands_in_the_runs_folder_or_nowhere(
+    board: LocalBoard, entries: list[Entry]
+) -> None:
+    fetch(board, archive([("stderr.txt", F, ""), *entries]))
+
+
+def test_what_is_sent_beside_a_link_arrives(board: LocalBoard) -> None:
+    got = fetch(board, archive([("a", SYMLINK, "/etc"), ("log.jsonl", F, ""), ("o/x", F, "")]))
+    assert got == {"run.json": b"ours", "log.jsonl": b"evil", "o/x": b"evil"}
+
+
+def test_nothing_that_is_sent_can_be_run_as_somebody_else(board: LocalBoard) -> None:
+    fetch(board, archive([("nnrun", F, "")]))
+    mode = (board.home / "artifacts" / "run" / "nnrun").stat().st_mode
+    assert mode & 0o7022 == 0
+
+
+@pytest.mark.parametrize("sent", [b"", b"no archive", b"\x1f\x8b", os.urandom(500)])
+def test_what_is_no_archive_is_no_run(board: LocalBoard, sent: bytes) -> None:
+    assert fetch(board, sent) == {"run.json": b"ours"}
+
+
+STEPS = st.lists(
+    st.sampled_from(["..", ".", "a", "outputs", "run.json", CANARY, "\udcff", "secret", "-rf"]),
+    max_size=3,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    paths=st.lists(
+        st.tuples(STEPS, st.sampled_from([F, D, SYMLINK, HARDLINK, tarfile.FIFOTYPE]), STEPS),
+        max_size=4,
+    ),
+    start=st.sampled_from(["", "/", "./", "../"]),
+)
+def test_no_archive_at_all_writes_elsewhere(
+    paths: list[tuple[list[str], bytes, list[str]]], start: str
+) -> None:
+    entries = [
+        (start + "/".join([f"{number}", *steps, "file"]), kind, "/".join(target))
+        for number, (steps, kind, target) in enumerate(paths)
+    ]
+    with temporary_board() as board:
+        fetch(board, archive(entries))

@@ -1,0 +1,439 @@
+"""The board's own scripts: what a run is there, how it ends, and who notices."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from piyard import deploy, detached, facts, onboard, say
+from piyard import lease as leases
+from piyard.detached import Damaged, Status
+from piyard.errors import BoardBusy, BoardCommandFailed, HostUnreachable
+from piyard.release import Release
+from tests.local_board import LocalBoard, lease, new_board, release
+
+SCRIPTS = sorted(path.stem for path in onboard.FOLDER.glob("*.sh"))
+RUN = "20260101T000000-a-run"
+PATIENCE_S = 60
+"""How long a test waits for what must happen before it fails."""
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Iterator[LocalBoard]:
+    made = new_board(tmp_path / "board")
+    yield made
+    for folder in (made.yard / "runs").glob("*"):
+        detached.cancel(made, folder.name)
+
+
+@pytest.fixture(autouse=True)
+def notes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    said: list[str] = []
+    monkeypatch.setattr(say, "note", said.append)
+    monkeypatch.setattr(detached, "POLL_S", 1)
+    return said
+
+
+def start(
+    board: LocalBoard, *command: str, run: str = RUN, token: str = "token", limit_s: int = 600
+) -> Release:
+    """Deploy a release and start a command beside it."""
+    what = release(nnrun="program")
+    claim = lease(token, f"owner of {token}")
+    deploy.deploy(board, [what], claim, keep=True)
+    detached.start(board, run, what, command, claim, limit_s=limit_s)
+    return what
+
+
+def end_of(board: LocalBoard, run: str = RUN) -> Status:
+    return detached.wait(lambda: board, board, run, lambda _status: None)
+
+
+def until_running(board: LocalBoard, run: str = RUN) -> Path:
+    folder = board.yard / "runs" / run
+    deadline = time.monotonic() + PATIENCE_S
+    while not (folder / "status").read_text().startswith("running"):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return folder
+
+
+def written(file: Path) -> str:
+    """The file's text, once there is any."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not (file.is_file() and file.read_text().endswith("\n")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return file.read_text()
+
+
+def processes(folder: Path) -> tuple[int, int]:
+    """The supervisor and the leader of the command's group."""
+    _, supervisor, _, leader, _ = (folder / "process").read_text().split()
+    return int(supervisor), int(leader)
+
+
+def watcher_of(folder: Path, supervisor: int, leader: int) -> int:
+    """The supervisor's other child, which is there once it left a sign of life."""
+    written(folder / "heartbeat")
+    (watcher,) = {*Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()} - {
+        str(leader)
+    }
+    return int(watcher)
+
+
+def until_gone(*gone: int) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while any(map(lives, gone)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def lives(process: int) -> bool:
+    """Whether that process is there, and not only waits to be buried."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def sh(text: str, *arguments: str, needs: Sequence[str] = ("process",)) -> str:
+    """What the shell says with those functions at hand."""
+    whole = "\n".join([*(onboard.script(name) for name in needs), text])
+    done = subprocess.run(
+        ["sh", "-c", whole, "sh", *arguments], capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_posix_shell_understands_each_script_with_what_it_needs(name: str) -> None:
+    done = subprocess.run(
+        ["sh", "-n", "-c", onboard.script(name)], capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_every_script_that_is_named_exists() -> None:
+    named = {*onboard.NEEDS, *(part for parts in onboard.NEEDS.values() for part in parts)}
+    assert named <= set(SCRIPTS)
+
+
+def test_a_script_is_the_same_text_each_time() -> None:
+    assert onboard.script("deploy") is onboard.script("deploy")
+
+
+def test_a_board_tells_its_facts_in_one_command(board: LocalBoard) -> None:
+    told = facts.read(board)
+    assert board.commands == 1
+    assert told.machine == os.uname().machine
+    assert told.kernel == os.uname().release
+    assert told.page_size == os.sysconf("SC_PAGESIZE")
+    assert told.memory_kb
+    assert told.available_kb
+    assert told.free_disk_kb
+    assert told.boot_id
+    assert not board.yard.exists()
+
+
+def test_what_a_board_cannot_tell_is_null(board: LocalBoard) -> None:
+    for tool in ("getconf", "df", "vcgencmd"):
+        board.has_tool(tool, "exit 1")
+    told = facts.read(board)
+    assert (told.page_size, told.libc, told.cores, told.free_disk_kb) == (None, None, None, None)
+    assert told.throttled is None
+    assert told.machine == os.uname().machine
+
+
+def test_a_board_tells_what_its_firmware_says(board: LocalBoard) -> None:
+    board.has_tool(
+        "vcgencmd", "case $1 in get_throttled) echo throttled=0x50005 ;; *) echo v1 ;; esac"
+    )
+    told = facts.read(board)
+    assert (told.throttled, told.firmware) == ("0x50005", "v1")
+
+
+def test_tools_names_those_that_are_there(board: LocalBoard) -> None:
+    said = board.script("tools", "sh", "no-such-tool", "cat", "$(touch x)").out
+    assert said.split() == ["sh", "cat"]
+
+
+def test_a_process_is_its_number_and_its_start() -> None:
+    with subprocess.Popen(["sleep", "100"]) as running:
+        pid = str(running.pid)
+        start = sh('started "$1" && echo "$started"', pid)
+        assert start.isdigit()
+        assert sh('lives "$1" "$2" && echo yes', pid, start) == "yes"
+        assert sh('lives "$1" "$2" || echo no', pid, str(int(start) + 1)) == "no"
+        running.kill()
+    assert sh('lives "$1" "$2" || echo no', pid, start) == "no"
+
+
+def test_no_process_has_the_number_zero() -> None:
+    assert sh("lives 0 0 || echo no") == "no"
+
+
+@pytest.mark.parametrize("name", ["a b", ") Z 1", "((", "x) S 1 (y"])
+def test_a_programs_name_may_hold_anything(tmp_path: Path, name: str) -> None:
+    program = tmp_path / name
+    program.symlink_to("/bin/sleep")
+    with subprocess.Popen([program, "100"]) as running:
+        stat = Path(f"/proc/{running.pid}/stat").read_text()
+        assert (
+            sh('started "$1" && echo "$started"', str(running.pid))
+            == stat.rpartition(")")[2].split()[19]
+        )
+        running.kill()
+
+
+def test_a_group_that_ignores_being_asked_is_killed() -> None:
+    stubborn = 'trap "" TERM; sleep 100 & sleep 100 & echo up; wait'
+    with subprocess.Popen(
+        ["sh", "-c", stubborn], stdout=subprocess.PIPE, start_new_session=True
+    ) as running:
+        assert running.stdout
+        running.stdout.readline()
+        sh('end_group "$1"', str(running.pid))
+        assert running.wait(PATIENCE_S) == -signal.SIGKILL
+
+
+def test_ending_a_group_that_is_gone_is_no_error() -> None:
+    assert sh("end_group 4000000 && echo well") == "well"
+
+
+def test_a_run_ends_with_its_commands_exit_code_and_output(board: LocalBoard) -> None:
+    start(board, "sh", "-c", "echo '{\"a\":1}'; echo oops >&2; exit 3")
+    ended = end_of(board)
+    assert (ended.state, ended.code, ended.why) == ("ended", 3, "ended")
+    folder = board.yard / "runs" / RUN
+    assert (folder / "log.jsonl").read_text() == '{"a":1}\n'
+    assert (folder / "stderr.txt").read_text() == "oops\n"
+
+
+def test_a_run_works_in_its_own_folder_and_finds_its_release(board: LocalBoard) -> None:
+    start(board, "sh", "-c", "pwd; cat ../../current/nnrun; ls -d outputs")
+    assert end_of(board).code == 0
+    said = (board.yard / "runs" / RUN / "log.jsonl").read_text()
+    assert said == f"{board.yard}/runs/{RUN}\nprogramoutputs\n"
+
+
+def test_a_run_reads_nothing_from_us(board: LocalBoard) -> None:
+    start(board, "cat")
+    assert end_of(board).code == 0
+
+
+def test_a_command_that_is_not_there_ends_the_run(board: LocalBoard) -> None:
+    start(board, "./no-such-program")
+    assert end_of(board).code == 127
+
+
+def test_a_run_goes_on_after_the_session_that_started_it(board: LocalBoard) -> None:
+    start(board, "sleep", "100")
+    folder = until_running(board)
+    supervisor, leader = processes(folder)
+    assert os.getsid(supervisor) != os.getsid(0)
+    assert os.getsid(leader) == leader
+    assert detached.status(board, RUN).state == "running"
+
+
+def test_the_board_counts_what_a_run_wrote_so_far(board: LocalBoard) -> None:
+    start(board, "sh", "-c", "echo 1; echo 2; sleep 100")
+    folder = until_running(board)
+    written(folder / "log.jsonl")
+    assert detached.status(board, RUN).lines == 2
+
+
+def test_a_run_writes_down_how_the_board_is(board: LocalBoard) -> None:
+    start(board, "sleep", "100")
+    text = written(until_running(board) / "telemetry.jsonl")
+    (first, *_) = [json.loads(line) for line in text.splitlines()]
+    assert set(first) == {
+        *("uptime_s", "temperature_mc", "khz", "load", "available_kb", "throttled")
+    }
+
+
+def test_a_cancelled_run_ends_with_all_its_processes(board: LocalBoard) -> None:
+    start(board, "sh", "-c", "sleep 100 & echo $!; sleep 100")
+    folder = until_running(board)
+    child = int(written(folder / "log.jsonl"))
+    _, leader = processes(folder)
+    ended = detached.cancel(board, RUN)
+    assert (ended.state, ended.why) == ("ended", "cancelled")
+    assert ended.code != 0
+    until_gone(child, leader)
+
+
+def test_what_ended_before_it_was_cancelled_ended(board: LocalBoard) -> None:
+    start(board, "true")
+    end_of(board)
+    cancelled = detached.cancel(board, RUN)
+    assert (cancelled.state, cancelled.code, cancelled.why) == ("ended", 0, "ended")
+
+
+def test_a_run_is_ended_at_its_limit(board: LocalBoard) -> None:
+    start(board, "sleep", "100", limit_s=1)
+    ended = end_of(board)
+    assert (ended.state, ended.why) == ("ended", "limit")
+    assert ended.code != 0
+
+
+def test_a_run_that_leaves_processes_behind_leaves_none(board: LocalBoard) -> None:
+    start(board, "sh", "-c", "sleep 100 & echo $!")
+    assert end_of(board).code == 0
+    until_gone(int((board.yard / "runs" / RUN / "log.jsonl").read_text()))
+
+
+def test_a_run_whose_supervisor_was_killed_is_interrupted_and_ended(board: LocalBoard) -> None:
+    start(board, "sleep", "100")
+    supervisor, leader = processes(until_running(board))
+    os.kill(supervisor, signal.SIGKILL)
+    assert end_of(board).state == "interrupted"
+    until_gone(leader)
+
+
+def test_a_run_from_before_a_restart_is_interrupted(board: LocalBoard) -> None:
+    folder = board.yard / "runs" / RUN
+    folder.mkdir(parents=True)
+    (folder / "status").write_text("running 100\n")
+    (folder / "process").write_text(f"another-boot {os.getpid()} 1 {os.getpid()} 1\n")
+    assert detached.status(board, RUN, wait_s=5).state == "interrupted"
+    shutil.rmtree(folder)
+
+
+def test_a_run_nobody_started_is_absent(board: LocalBoard) -> None:
+    assert detached.status(board, "no-such-run").state == "absent"
+    assert detached.cancel(board, "no-such-run").state == "absent"
+
+
+def test_the_board_is_held_by_the_run_while_it_goes_on(board: LocalBoard) -> None:
+    start(board, "sleep", "100")
+    until_running(board)
+    assert leases.holder(board).endswith(" owner of token")
+    with pytest.raises(BoardBusy, match="held by owner of token"):
+        start(board, "true", run="another", token="other")
+    assert not (board.yard / "runs" / "another").exists()
+
+
+def test_the_next_run_of_the_same_holder_follows_at_once(board: LocalBoard) -> None:
+    start(board, "true")
+    end_of(board)
+    start(board, "echo", "second", run="second")
+    assert end_of(board, "second").code == 0
+
+
+def test_who_takes_over_from_a_dead_holder_ends_what_it_left_running(board: LocalBoard) -> None:
+    start(board, "sleep", "100")
+    folder = until_running(board)
+    supervisor, leader = processes(folder)
+    watcher = watcher_of(folder, supervisor, leader)
+    os.kill(watcher, signal.SIGKILL)
+    os.kill(supervisor, signal.SIGKILL)
+    start(board, "true", run="next", token="other")
+    until_gone(leader)
+    assert end_of(board, "next").code == 0
+
+
+def test_a_file_that_is_not_what_was_sent_does_not_run(board: LocalBoard) -> None:
+    what = release(nnrun="program")
+    deploy.deploy(board, [what], lease(), keep=True)
+    file = board.home / what.folder / "nnrun"
+    file.chmod(0o700)
+    file.write_text("rotten")
+    with pytest.raises(Damaged) as caught:
+        detached.start(board, RUN, what, ["true"], lease(), limit_s=10)
+    assert caught.value.sha256 == what.files[0].sha256
+    assert not (board.yard / "runs" / RUN).exists()
+
+
+def test_what_a_run_wrote_comes_back(board: LocalBoard, tmp_path: Path) -> None:
+    start(board, "sh", "-c", "echo line; echo raw > outputs/0.f32; echo bad > run.json")
+    end_of(board)
+    folder = tmp_path / "fetched"
+    folder.mkdir()
+    (folder / "run.json").write_text("ours")
+    detached.fetch(board, RUN, folder, keep={"run.json"}, over=True)
+    assert (folder / "log.jsonl").read_text() == "line\n"
+    assert (folder / "outputs" / "0.f32").read_text() == "raw\n"
+    assert (folder / "run.json").read_text() == "ours"
+    assert (board.yard / "runs" / RUN / detached.FETCHED).exists()
+
+
+def test_fetching_twice_brings_what_came_since(board: LocalBoard, tmp_path: Path) -> None:
+    start(
+        board,
+        "sh",
+        "-c",
+        "echo one; until [ -e go ]; do sleep 0.1; done; echo two; echo x > outputs/x",
+    )
+    folder = until_running(board)
+    written(folder / "log.jsonl")
+    detached.fetch(board, RUN, tmp_path / "fetched", keep=set(), over=False)
+    assert (tmp_path / "fetched" / "log.jsonl").read_text() == "one\n"
+    assert not (folder / detached.FETCHED).exists()
+    (folder / "go").touch()
+    end_of(board)
+    detached.fetch(board, RUN, tmp_path / "fetched", keep=set(), over=True)
+    assert (tmp_path / "fetched" / "log.jsonl").read_text() == "one\ntwo\n"
+    assert (tmp_path / "fetched" / "outputs" / "x").read_text() == "x\n"
+    assert not list((tmp_path / "fetched").glob(".fetch-*"))
+
+
+class Lost(LocalBoard):
+    """A board that is away for the next ``misses`` commands."""
+
+    misses = 0
+
+    def _transport(self) -> Any:
+        if self.misses:
+            self.misses -= 1
+            raise ConnectionError("away")
+        return self
+
+
+def test_waiting_goes_on_through_lost_connections(tmp_path: Path, notes: list[str]) -> None:
+    (tmp_path / "board").mkdir()
+    board = Lost(tmp_path / "board")
+    start(board, "sleep", "1")
+    board.misses = 1
+    opened = []
+
+    def open_again() -> LocalBoard:
+        opened.append(1)
+        return board
+
+    assert detached.wait(open_again, board, RUN, lambda _s: None).code == 0
+    assert opened == [1]
+    assert len(notes) >= 1
+    assert any("the run goes on there, trying again" in note for note in notes)
+
+
+def test_waiting_ends_when_the_board_was_away_for_too_long(
+    board: LocalBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detached, "RETRY_S", 0.01)
+
+    def gone() -> LocalBoard:
+        raise HostUnreachable("pi5 does not answer over SSH")
+
+    lost = Lost(board.home)
+    lost.misses = 1
+    with pytest.raises(HostUnreachable):
+        detached.wait(gone, lost, RUN, lambda _s: None, lost_limit_s=0.0)
+
+
+def test_a_run_of_a_board_that_cannot_guard_its_lock_says_why(board: LocalBoard) -> None:
+    what = release(nnrun="program")
+    deploy.deploy(board, [what], lease(), keep=True)
+    board.has_tool("flock", "exit 1")
+    with pytest.raises(BoardCommandFailed, match="cannot be guarded"):
+        detached.start(board, RUN, what, ["true"], lease(), limit_s=10)

@@ -1,0 +1,156 @@
+"""The one stream of a deploy: framing, both compressions, and a link that is not ours alone."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tempfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from piyard import stream
+from piyard.release import File
+
+CONTENTS = st.lists(st.binary(max_size=2000), max_size=5)
+
+
+class Clock:
+    """Time that passes only while somebody sleeps, or works for ``work`` seconds a look."""
+
+    def __init__(self, work: float = 0.0) -> None:
+        self.time, self.work = 0.0, work
+
+    def now(self) -> float:
+        self.time += self.work
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
+        self.time += seconds
+
+
+def files(folder: Path, contents: Sequence[bytes]) -> list[File]:
+    made = []
+    for number, content in enumerate(contents):
+        path = folder / str(number)
+        path.write_bytes(content)
+        sha = hashlib.sha256(content).hexdigest()
+        made.append(File(name=path.name, path=path, sha256=sha, size=len(content)))
+    return made
+
+
+def framed(contents: Sequence[bytes]) -> bytes:
+    heads = [f"{hashlib.sha256(c).hexdigest()} {len(c)}\n".encode() for c in contents]
+    return b"".join(h + c for h, c in zip(heads, contents, strict=True)) + b"end 0\n"
+
+
+def unpack(packed: bytes, *, zstd: bool) -> bytes:
+    if zstd:
+        return zstandard.ZstdDecompressor().stream_reader(io.BytesIO(packed)).read()
+    return zlib.decompress(packed, wbits=31)
+
+
+def sent(what: Sequence[File], *, zstd: bool, link_limit: int = 0) -> bytes:
+    return b"".join(b for b, _ in stream.blobs(what, zstd=zstd, link_limit=link_limit))
+
+
+@pytest.mark.parametrize("zstd", [True, False], ids=["zstd", "gzip"])
+@settings(max_examples=30, deadline=None)
+@given(contents=CONTENTS)
+def test_what_is_packed_is_each_file_after_its_name_and_size(
+    zstd: bool, contents: list[bytes]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        packed = sent(files(Path(folder), contents), zstd=zstd)
+    assert unpack(packed, zstd=zstd) == framed(contents)
+
+
+@pytest.mark.parametrize("zstd", [True, False], ids=["zstd", "gzip"])
+def test_files_of_several_blocks_come_out_whole(tmp_path: Path, zstd: bool) -> None:
+    contents = [bytes(range(256)) * (stream.BLOCK // 256) + b"x", b"y" * (2 * stream.BLOCK)]
+    packed = sent(files(tmp_path, contents), zstd=zstd)
+    assert unpack(packed, zstd=zstd) == framed(contents)
+
+
+def test_nothing_to_send_is_an_end_all_the_same() -> None:
+    assert unpack(sent([], zstd=True), zstd=True) == b"end 0\n"
+
+
+@pytest.mark.parametrize("zstd", [True, False], ids=["zstd", "gzip"])
+def test_progress_never_goes_back_and_ends_with_all_of_it(tmp_path: Path, zstd: bool) -> None:
+    what = files(tmp_path, [bytes(n % 251 for n in range(900_000)), b"abc"])
+    done = [done for _, done in stream.blobs(what, zstd=zstd, link_limit=0)]
+    assert done == sorted(done)
+    assert done[-1] == len(framed([file.path.read_bytes() for file in what]))
+
+
+@pytest.mark.parametrize("zstd", [True, False], ids=["zstd", "gzip"])
+def test_a_limited_link_gets_the_smaller_stream(tmp_path: Path, zstd: bool) -> None:
+    text = " ".join(str(n * n) for n in range(60_000)).encode()
+    what = files(tmp_path, [text])
+    fast, small = (
+        sent(what, zstd=zstd),
+        sent(what, zstd=zstd, link_limit=10**9),
+    )
+    assert len(small) < len(fast) < len(text)
+    assert unpack(small, zstd=zstd) == unpack(fast, zstd=zstd)
+
+
+def test_only_a_block_at_a_time_is_in_memory(tmp_path: Path) -> None:
+    (what,) = files(tmp_path, [bytes(5 * stream.BLOCK)])
+    assert max(len(block) for block in stream._framed([what])) == stream.BLOCK
+
+
+def timed(blocks: Sequence[bytes], limit: int, work: float = 0.0) -> Iterator[tuple[float, bytes]]:
+    """When each piece of a paced stream was sent."""
+    clock = Clock(work)
+    pairs = [(block, 0) for block in blocks]
+    for piece, _ in stream._paced(pairs, limit, clock.now, clock.sleep):
+        yield clock.time, piece
+
+
+def busiest(pieces: Sequence[tuple[float, bytes]], window_s: float) -> int:
+    """The most bytes sent within any window of that length."""
+    return max(
+        sum(len(piece) for at, piece in pieces if start <= at < start + window_s)
+        for start, _ in pieces
+    )
+
+
+@settings(deadline=None)
+@given(
+    blocks=st.lists(st.binary(max_size=700), min_size=1, max_size=12).filter(any),
+    limit=st.integers(min_value=1, max_value=500),
+)
+def test_all_bytes_of_a_paced_stream_arrive_in_order(blocks: list[bytes], limit: int) -> None:
+    assert b"".join(piece for _, piece in timed(blocks, limit)) == b"".join(blocks)
+
+
+@settings(deadline=None)
+@given(
+    blocks=st.lists(st.integers(0, 2000).map(bytes), min_size=1, max_size=8).filter(any),
+    limit=st.integers(min_value=100, max_value=1000),
+    window_s=st.floats(min_value=1.0, max_value=5.0),
+)
+def test_pacing_keeps_to_the_limit_in_every_window(
+    blocks: list[bytes], limit: int, window_s: float
+) -> None:
+    pieces = list(timed(blocks, limit))
+    a_piece = max(1, limit // 10)
+    assert busiest(pieces, window_s) <= limit * window_s + a_piece
+
+
+def test_pacing_does_not_wait_when_the_link_is_slower_anyway() -> None:
+    pieces = list(timed([bytes(1000)], limit=1000, work=0.5))
+    assert pieces[-1][0] == pytest.approx(0.5 * len(pieces))
+
+
+def test_a_piece_is_a_tenth_of_a_second_and_never_empty() -> None:
+    assert {len(piece) for _, piece in timed([bytes(1000)], limit=1000)} == {100}
+    assert {len(piece) for _, piece in timed([b"abc"], limit=3)} == {1}

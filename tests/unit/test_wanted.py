@@ -1,0 +1,81 @@
+"""What a user typed, checked before anything is done."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from piyard import wanted
+from piyard.errors import WrongInput
+from piyard.ssh import hostkeys
+
+FLEET = """
+boards:
+  pi5-a: {host: pi5-a.local, target: rpi5, tags: [lab]}
+  pi5-b: {host: pi5-b.local, target: rpi5, tags: [lab]}
+  pi4: {host: pi4.local, target: rpi4}
+"""
+
+
+@pytest.fixture(autouse=True)
+def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fleet.yaml").write_text(FLEET)
+    monkeypatch.setenv("PIYARD_FLEET", str(tmp_path / "fleet.yaml"))
+
+
+def asked(**more: Any) -> dict[str, Any]:
+    return {"host": [], "model": ["resnet18"]} | more
+
+
+def test_boards_come_from_names_tags_globs_and_addresses() -> None:
+    told = asked(host=["@lab", "pi*", "pi@10.0.0.7:2222"])
+    assert list(wanted.parse(told).boards.names) == ["pi5-a", "pi5-b", "pi4", "pi@10.0.0.7:2222"]
+
+
+def test_all_boards() -> None:
+    assert list(wanted.parse(asked(all=True)).boards.names) == ["pi5-a", "pi5-b", "pi4"]
+
+
+def test_what_the_inventory_knows_needs_no_question() -> None:
+    known, unknown = wanted.parse(asked(host=["pi4", "other"])).boards.lines()
+    assert known.knows_target
+    assert known.target_name == "rpi4"
+    assert not unknown.knows_target
+
+
+@pytest.mark.parametrize(
+    ("given", "bytes_a_second"), [("500k", 500_000), ("2M", 2_000_000), ("750", 750), ("", 0)]
+)
+def test_a_slow_link(given: str, bytes_a_second: int) -> None:
+    assert wanted.parse(asked(link_limit=given)).terms.link_limit == bytes_a_second
+
+
+@pytest.mark.parametrize("given", ["fast", "0", "-1", "1.5M", "M", "2G", "²k"])
+def test_a_link_limit_that_is_none(given: str) -> None:
+    with pytest.raises(WrongInput, match="--link-limit takes bytes a second"):
+        wanted.parse(asked(link_limit=given))
+
+
+def test_not_waiting_is_waiting_for_nothing() -> None:
+    assert wanted.parse(asked(no_wait=True)).boards.wait_s == 0
+    assert wanted.parse(asked()).boards.wait_s > 0
+
+
+def test_strict_holds_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(hostkeys.STRICT, "")
+    wanted.parse(asked(strict=True))
+    assert os.environ[hostkeys.STRICT]
+
+
+@pytest.mark.parametrize("flag", ["limit", "parallel", "retry"])
+def test_numbers_are_numbers(flag: str) -> None:
+    with pytest.raises(WrongInput, match=f"--{flag} takes a whole number"):
+        wanted.parse(asked(**{flag: "many"}))
+
+
+def test_no_retries_may_be_asked_for() -> None:
+    assert wanted.parse(asked(retry="0")).terms.retry == 0
+    assert wanted.parse(asked(retry="2")).terms.retry == 2
