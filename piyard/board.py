@@ -80,6 +80,11 @@ class Line:
         """The board at the other end."""
         return Board(name=self.name, target_name=self.target_name, emulated=self.emulated)
 
+    def board_with(self, told: Facts) -> Board:
+        """The board, emulated also when only its facts show it: a farm may hold such ones."""
+        emulated = self.emulated or told.shows_emulation
+        return msgspec.structs.replace(self.board, emulated=emulated)
+
     @property
     def session(self) -> Session:
         """The open session; raises the error for whatever stands in the way."""

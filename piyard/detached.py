@@ -126,9 +126,7 @@ def cancel(session: Session, run_id: str) -> Status:
     return _status(said)
 
 
-def fetch(
-    session: Session, run_id: str, folder: Path, *, keep: Container[str], over: bool
-) -> None:
+def fetch(session: Session, run_id: str, folder: Path, *, keep: Container[str], over: bool) -> None:
     """Bring what the run wrote into a folder here; once it is over, the board may throw it away.
 
     Files named in ``keep`` are ours, whatever the board sends under their names.

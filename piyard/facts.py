@@ -49,6 +49,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     clock: int | None = None
     """The board's own clock, seconds since 1970: many a Pi has none that survives a cut."""
 
+    @property
+    def shows_emulation(self) -> bool:
+        """Linux on arm64 names the CPU's features; qemu-user shows another machine's cpuinfo."""
+        return self.machine == "aarch64" and self.features is None
+
 
 def read(session: Session) -> Facts:
     """The facts of the board behind that session."""

@@ -95,7 +95,7 @@ def new_record(
     """The record of a run that is about to start."""
     now = datetime.now(timezone.utc)
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", slug)[:80]
-    board = line.board
+    board = line.board_with(before)
     return Record(
         id=f"{now:%Y%m%dT%H%M%S}-{plain}-{secrets.token_hex(3)}",
         when=now.isoformat(timespec="seconds"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -85,10 +86,17 @@ def processes(folder: Path) -> tuple[int, int]:
 def watcher_of(folder: Path, supervisor: int, leader: int) -> int:
     """The supervisor's other child, which is there once it left a sign of life."""
     written(folder / "heartbeat")
-    (watcher,) = {*Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()} - {
-        str(leader)
-    }
-    return int(watcher)
+    (watcher,) = children(supervisor) - {leader}
+    return watcher
+
+
+def children(parent: int) -> set[int]:
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == parent:
+                found.add(int(stat.parent.name))
+    return found
 
 
 def until_gone(*gone: int) -> None:

@@ -1,0 +1,60 @@
+"""A line to a board, before and without a connection."""
+
+from __future__ import annotations
+
+import pytest
+
+from piyard.board import Line
+from piyard.errors import WrongBoard, WrongInput
+from piyard.facts import Facts
+
+PI = Facts(machine="aarch64", model="Raspberry Pi 5 Model B Rev 1.0", features="fp asimd asimdhp")
+
+
+def line_with(told: Facts, target: str = "") -> Line:
+    line = Line("pi5", target)
+    line.__dict__["facts"] = told
+    return line
+
+
+def test_the_target_is_what_the_board_says_it_is() -> None:
+    assert line_with(PI).target_name == "rpi5"
+    assert line_with(PI).board.hardware == "Raspberry Pi 5"
+
+
+def test_a_named_target_is_not_asked_for() -> None:
+    line = Line("pi5", "rpi4")
+    assert line.knows_target
+    assert line.target_name == "rpi4"
+
+
+def test_a_board_that_says_nothing_known_needs_its_target_named() -> None:
+    with pytest.raises(WrongInput, match="'nothing known', which no target lists") as caught:
+        _ = line_with(Facts(machine="aarch64")).target_name
+    assert "--target" in caught.value.remedy
+
+
+def test_an_emulated_board_behind_an_ordinary_address_is_no_pi() -> None:
+    shown = Facts(machine="aarch64", model=None, features=None)
+    found = line_with(shown, "rpi5").board_with(shown)
+    assert found.emulated
+    assert found.hardware == "Raspberry Pi 5 (emulated)"
+    assert not line_with(PI).board_with(PI).emulated
+
+
+@pytest.mark.parametrize(
+    ("machine", "remedy"), [("armv7l", "install the 64-bit"), ("x86_64", "name a 64-bit")]
+)
+def test_a_machine_of_another_kind_is_refused(machine: str, remedy: str) -> None:
+    with pytest.raises(WrongBoard, match=f"pi5 is {machine}") as caught:
+        line_with(PI).require_architecture(Facts(machine=machine))
+    assert remedy in caught.value.remedy
+    assert caught.value.code == 11
+
+
+def test_a_desktop_target_takes_a_desktop() -> None:
+    Line("here", "desktop").require_architecture(Facts(machine="x86_64"))
+
+
+def test_a_line_that_was_never_opened_closes() -> None:
+    Line("pi5").close()
