@@ -7,6 +7,7 @@ import shutil
 import tarfile
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from typing import Literal
@@ -27,6 +28,11 @@ LOST_LIMIT_S = 180
 RETRY_S = 2.0
 CANCEL_LIMIT_S = 40
 FETCHED = "fetched"
+BROKEN = (
+    *(tarfile.TarError, zlib.error, EOFError, OSError),
+    *(ValueError, ArithmeticError, RecursionError),
+)
+"""What Python raises for an archive that was cut or made up."""
 
 State = Literal["absent", "starting", "running", "interrupted", "ended"]
 STATES: dict[str, State] = {
@@ -175,9 +181,10 @@ def _unpack(packed: io.BytesIO, folder: Path, keep: Container[str], name: str) -
                 plain = [member for member in archive if member.isfile() or member.isdir()]
                 archive.extractall(draft, members=plain, filter="data")
             _move_in(Path(draft), folder, keep)
-    except tarfile.TarError as error:
+    except BROKEN as error:
         raise UnreadableLog(
-            f"what {name} sent of the run is damaged: {error}", remedy="invoke fetch gets it again"
+            f"what {name} sent of the run is damaged: {error or type(error).__name__}",
+            remedy="invoke fetch gets it again",
         ) from None
 
 
@@ -188,4 +195,6 @@ def _move_in(draft: Path, folder: Path, keep: Container[str]) -> None:
         place = folder / entry.name
         if place.is_dir() and not place.is_symlink():
             shutil.rmtree(place)
+        else:
+            place.unlink(missing_ok=True)
         entry.rename(place)

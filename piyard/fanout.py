@@ -11,40 +11,63 @@ from typing import Generic, TypeVar
 
 from piyard import say, stop
 from piyard.board import Line
-from piyard.errors import BoardBusy, HostUnreachable, KeyRejected, NoSuchHost, PiyardError
+from piyard.errors import (
+    BoardBusy,
+    HostUnreachable,
+    KeyRejected,
+    NoSuchHost,
+    PiyardError,
+    RunNotEnded,
+)
 from piyard.outcome import Outcomes
 
 J = TypeVar("J")
 R = TypeVar("R")
 
 PARALLEL = 16
+LOOK_S = 1.0
+AGAIN = "--retry-failed does what is left; invoke attach waits for what runs on"
 LOST = (HostUnreachable, BoardBusy, NoSuchHost, KeyRejected)
 """What a board's other jobs would meet too."""
 
 
 class Queue(Generic[J]):
-    """The jobs of one group of equal boards, with their places in the plan."""
+    """The jobs of one group of equal boards, with their places in the plan.
+
+    A board without work waits while others work: it takes over when one of them is lost.
+    """
 
     def __init__(self, jobs: Sequence[tuple[int, J]], boards: int) -> None:
-        self._waiting, self._boards = deque(jobs), boards
-        self._guard = threading.Lock()
+        self._waiting, self._boards, self._under_way = deque(jobs), boards, 0
+        self._changed = threading.Condition()
 
     def take(self) -> tuple[int, J] | None:
-        """The next job; None when there is no more, and the board is done."""
-        with self._guard:
-            if self._waiting:
-                return self._waiting.popleft()
-            self._boards -= 1
-            return None
+        """The next job; None when there will be no more, and the board is done."""
+        with self._changed:
+            while not self._waiting and self._under_way and not stop.asked():
+                self._changed.wait(LOOK_S)
+            if not self._waiting or stop.asked():
+                self._boards -= 1
+                return None
+            self._under_way += 1
+            return self._waiting.popleft()
+
+    def over(self) -> None:
+        """A job has its outcome."""
+        with self._changed:
+            self._under_way -= 1
+            self._changed.notify_all()
 
     def leave(self, job: tuple[int, J]) -> list[tuple[int, J]]:
         """A board is lost: its job goes to another one; what nobody is left to do is returned."""
-        with self._guard:
+        with self._changed:
             self._boards -= 1
+            self._under_way -= 1
             self._waiting.appendleft(job)
             orphans = [] if self._boards else list(self._waiting)
             if orphans:
                 self._waiting.clear()
+            self._changed.notify_all()
             return orphans
 
 
@@ -60,13 +83,13 @@ class Worker(Generic[J, R]):
         """Do jobs until there are none, or the board is lost; then let go of it."""
         try:
             while (taken := self._queue.take()) is not None:
-                stop.check()
                 if not self._one(taken):
                     return
         finally:
             self._line.close()
 
     def _one(self, taken: tuple[int, J]) -> bool:
+        """Whether the board goes on after this job."""
         at, job = taken
         try:
             self._outcomes.done(at, self._do(self._line, job))
@@ -75,7 +98,13 @@ class Worker(Generic[J, R]):
             return False
         except PiyardError as error:
             self._outcomes.failed(at, error)
-        return True
+        except KeyboardInterrupt:
+            stop.ask()
+        except BaseException:
+            self._queue.over()
+            raise
+        self._queue.over()
+        return not stop.asked()
 
     def _lost(self, taken: tuple[int, J], error: PiyardError) -> None:
         orphans = self._queue.leave(taken)
@@ -106,6 +135,8 @@ def each(
         queue = Queue(numbered, len(of_group))
         workers += [(line, Worker(line, queue, do, outcomes)) for line in of_group]
     at_once([(line.name, worker.work) for line, worker in workers], parallel)
+    if stop.asked():
+        outcomes.fail_the_rest(RunNotEnded("stopped by Ctrl-C before all was done", remedy=AGAIN))
     return outcomes
 
 

@@ -10,7 +10,7 @@ import time
 
 import msgspec
 
-from piyard import say
+from piyard import say, stop
 from piyard.errors import BoardBusy, BoardCommandFailed, PiyardError
 from piyard.release import HOME
 from piyard.ssh import Session
@@ -50,6 +50,7 @@ class Waiting:
 
     def on(self, line: str) -> None:
         """Wait a little after ``busy SECONDS OWNER``; raises ``BoardBusy`` when time is over."""
+        stop.check()
         _, _, rest = line.partition(" ")
         left, _, owner = rest.partition(" ")
         if time.monotonic() + PAUSE_S > self._end:

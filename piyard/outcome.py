@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from piyard import say
-from piyard.errors import JobsFailed, PiyardError
+from piyard.errors import JobsFailed, PiyardError, RunNotEnded
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -55,6 +55,11 @@ class Outcomes(Generic[J, R]):
             self._failures[at] = error
         self._tell(error)
 
+    def fail_the_rest(self, error: PiyardError) -> None:
+        """Every job that has no outcome failed for the same reason."""
+        rest = set(range(len(self._jobs))) - set(self._results) - set(self._failures)
+        self._failures |= dict.fromkeys(rest, error)
+
     def also_failed(self, error: PiyardError) -> None:
         """Something failed before it could become a job."""
         with self._guard:
@@ -71,9 +76,16 @@ class Outcomes(Generic[J, R]):
             raise JobsFailed(
                 f"{len(failures)} of {total} jobs failed",
                 evidence="\n".join(dict.fromkeys(failure.what for failure in failures)),
-                remedy="--retry-failed repeats only those",
+                remedy=self._remedy(failures),
             )
 
     def _tell(self, error: PiyardError) -> None:
         if len(self._jobs) + len(self._others) > 1:
             say.note(f"✗ {error.what}")
+
+    def _remedy(self, failures: Sequence[PiyardError]) -> str:
+        """What they all advise, or to repeat what failed."""
+        advice = {failure.remedy for failure in failures}
+        if all(isinstance(failure, RunNotEnded) for failure in failures):
+            return advice.pop() if len(advice) == 1 else "invoke runs lists what goes on there"
+        return "--retry-failed repeats only those"

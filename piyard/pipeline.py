@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from piyard import build, convert, fanout, job, say
+from piyard import build, convert, fanout, job, say, stop
 from piyard.board import Line
 from piyard.convert import Conversion
 from piyard.errors import DownloadFailed, PiyardError
@@ -36,6 +36,7 @@ def identify(
     real = [line for line in lines if not line.emulated]
     if real:
         fanout.at_once([(line.name, ask(line)) for line in real], parallel)
+        stop.check()
     return [line for line in lines if line.name not in wrong], wrong
 
 

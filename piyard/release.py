@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,7 +25,8 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes."""
 
     def __post_init__(self) -> None:
-        if self.name in {"", ".", ".."} or "/" in self.name or "\0" in self.name:
+        outside = self.name in {"", ".", ".."} or "/" in self.name or "\0" in self.name
+        if outside or not _can_be_a_name(self.name):
             raise WrongInput(f"{self.name!r} cannot be a file of a release", remedy="rename it")
 
 
@@ -65,6 +67,14 @@ def release_of(*folders: tuple[Path, Sequence[str]], label: str = "") -> Release
         for f in [store.manifest(folder)["files"][name]]
     ]
     return Release(files=files, label=label)
+
+
+def _can_be_a_name(text: str) -> bool:
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _plain(name: str) -> str:

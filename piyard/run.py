@@ -147,6 +147,7 @@ def finish(line: Line, record: Record) -> Record:
             done = collect(line, record, ended)
             progress.well = done.exit_code == 0
     except KeyboardInterrupt:
+        stop.ask()  # the board's other jobs do not begin
         line.holds = False
         raise RunNotEnded(
             f"{record.id} goes on on {record.host}", remedy=f"invoke attach {record.id}"
@@ -163,7 +164,7 @@ def collect(line: Line, record: Record, found: Status) -> Record:
         )
     folder = folder_of(record.id)
     over = found.state in {"ended", "interrupted"}
-    detached.fetch(line.session, record.id, folder, keep={RECORD}, over=over)
+    detached.fetch(line.session, record.id, folder, keep={RECORD, f".{RECORD}"}, over=over)
     done = msgspec.structs.replace(
         record,
         state=_state(found),

@@ -17,6 +17,11 @@ def forget() -> None:
     _asked.clear()
 
 
+def asked() -> bool:
+    """Whether somebody asked for it."""
+    return _asked.is_set()
+
+
 def check() -> None:
     """Raise ``KeyboardInterrupt`` in any thread once stopping was asked for."""
     if _asked.is_set():

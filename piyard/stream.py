@@ -62,10 +62,10 @@ def _paced(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[tuple[bytes, int]]:
     """No more than ``limit`` bytes a second, in pieces of a tenth of that."""
-    piece, start, sent = max(1, limit // 10), now(), 0
+    piece, due = max(1, limit // 10), now()
     for block, done in blocks:
         for at in range(0, len(block), piece):
             part = block[at : at + piece]
+            due = max(due, now()) + len(part) / limit
             yield part, done
-            sent += len(part)
-            sleep(max(0.0, start + sent / limit - now()))
+            sleep(max(0.0, due - now()))

@@ -118,7 +118,8 @@ def gc(asked: Mapping[str, Any]) -> None:
         lines = leases.script(line.session, line.lease, "gc", *argv).split("\n")
         freed = next((s.split()[1] for s in lines if s.startswith("freed ")), "0")
         gone = [s for s in lines if s.startswith(("releases/", "runs/"))]
-        return [line.name, ", ".join(gone) or "nothing", f"{int(freed) / 1e6:.1f}"]
+        size = "N/A" if asked["dry_run"] else f"{int(freed) / 1e6:.1f}"
+        return [line.name, ", ".join(gone) or "nothing", size]
 
     outcomes = _ask(asked, collect)
     print(tables.render(("Board", "Removed", "MB freed"), outcomes.results, asked["format"]))
@@ -146,7 +147,8 @@ def rollback(asked: Mapping[str, Any], *, dry_run: bool) -> None:
         return
 
     def back(line: Line) -> list[str]:
-        said = line.session.script("rollback", HOME).out.strip()
+        mine = (line.lease.token, line.lease.owner)
+        said = leases.script(line.session, line.lease, "rollback", HOME, *mine)
         if said == "nothing":
             raise WrongInput(
                 f"{line.name} has no release before its current one", remedy="deploy to it first"

@@ -16,6 +16,7 @@ NEEDS = {
     "status": ("process",),
     "cancel": ("process",),
     "gc": ("process", "lease"),
+    "rollback": ("process", "lease"),
     "facts_now": ("facts",),
     "locks": ("process", "lease"),
     "lease_take": ("process", "lease"),

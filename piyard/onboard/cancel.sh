@@ -9,8 +9,8 @@ for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
         [ ! -f $file ] || read -r at supervisor born leader began < $file
     done
     boot
-    if [ "$at" = "$boot" ] && ! lives "$supervisor" "$born"; then
-        ! lives "$leader" "$began" || end_group "$leader"
+    if [ -n "$at" ] && { [ "$at" != "$boot" ] || ! lives "$supervisor" "$born"; }; then
+        [ "$at" != "$boot" ] || ! lives "$leader" "$began" || end_group "$leader"
         state=interrupted rest=''
         break
     fi

@@ -62,16 +62,26 @@ receive() {
 # release ID LABEL COUNT FILES…: hard links into the blobs; it appears by one rename. One that is there is
 # mended where a blob had to be sent again: its file is the damaged one still.
 release() {
-    final=releases/$1 into=releases/$1 count=$3
-    shift 3
+    final=releases/$1 into=releases/$1
     [ -d "$final" ] || { into=releases/.draft.$$ && rm -rf "$into" && mkdir "$into" || return 1; }
+    shift 2
+    if ! fill "$@"; then
+        [ "$into" = "$final" ] || rm -rf "$into"
+        return 1
+    fi
+    [ "$into" = "$final" ] || mv -T "$into" "$final"
+}
+
+# fill COUNT FILES…
+fill() {
+    count=$1
+    shift
     while [ "$count" -gt 0 ]; do
         case $1 in */* | . | .. | '') return 1 ;; esac
         [ "$into/$1" -ef "blobs/$2" ] || ln -f -- "blobs/$2" "$into/$1" || return 1
         shift 2
         count=$((count - 1))
     done
-    [ "$into" = "$final" ] || mv -T "$into" "$final"
 }
 
 releases() {

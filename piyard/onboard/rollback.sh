@@ -1,5 +1,9 @@
-# $1 folder: `current` becomes the release before it. Prints "from" and "to" with their labels.
+# $1 folder, $2 lease token, $3 owner: `current` becomes the release before it. Prints "from" and
+# "to" with their labels.
 cd "$1" 2> /dev/null && [ -f history ] || { printf 'nothing\n' && exit 0; }
+token=$2
+guarded take "$token" 60 "$$" - "$3" || exit 0
+trap 'guarded drop "$token"' EXIT
 now=$(readlink current)
 now=${now#releases/}
 to=$(tac history | while read -r id label; do

@@ -9,6 +9,7 @@ look() {
     done
     boot
 }
+under_way() { [ "$state" = running ] || { [ "$state" = starting ] && [ -n "$at" ]; }; }
 gone() { [ "$at" != "$boot" ] || ! lives "$supervisor" "$born"; }
 look
 if [ "$state" = running ] && ! gone && [ "$3" -gt 0 ]; then
@@ -17,10 +18,10 @@ if [ "$state" = running ] && ! gone && [ "$3" -gt 0 ]; then
     case $? in 0 | 124) ;; *) sleep 1 ;; esac
     look
 fi
-if [ "$state" = running ] && gone; then
+if under_way && gone; then
     # It may have ended between the two looks.
     look
-    if [ "$state" = running ]; then
+    if under_way && gone; then
         [ "$at" != "$boot" ] || ! lives "$leader" "$began" || end_group "$leader"
         printf 'interrupted\n'
         exit 0

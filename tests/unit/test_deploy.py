@@ -65,7 +65,7 @@ def gc(board: LocalBoard, keep: int, *, only_say: bool = False) -> list[str]:
 
 
 def back(board: LocalBoard) -> list[str]:
-    return board.script("rollback", HOME).out.splitlines()
+    return board.script("rollback", HOME, "token", "me").out.splitlines()
 
 
 def shas(*what: Release) -> set[str]:
@@ -536,3 +536,11 @@ def test_a_label_is_one_line_of_plain_text(board: LocalBoard, label: str) -> Non
 
 def test_a_full_disk_has_its_own_exit_code() -> None:
     assert ssh.disk_full("pi", "no room").code == 12
+
+
+def test_rollback_leaves_a_board_alone_that_somebody_holds(board: LocalBoard) -> None:
+    for text in ("one", "two"):
+        put(board, release(text, nnrun=text))
+    assert not board.script("lease_take", HOME, "other", "60", "somebody else").out
+    assert board.script("rollback", HOME, "token", "me").out.startswith("busy ")
+    assert (board.yard / "current" / "nnrun").read_text() == "two"

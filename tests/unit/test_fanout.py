@@ -361,9 +361,11 @@ def test_ctrl_c_with_a_single_board_closes_it() -> None:
         return told(line, job)
 
     line = FakeLine("a")
-    with pytest.raises(KeyboardInterrupt):
-        each([line], jobs_of("a"), work)
+    outcomes = each([line], jobs_of("a", count=3), work)
+    assert len(outcomes.failed_jobs) == 3
     assert line.closed == 1
+    with pytest.raises(JobsFailed, match="3 of 3"):
+        outcomes.require_all()
 
 
 def test_boards_that_wait_for_their_turn_do_not_begin_after_ctrl_c(
@@ -393,3 +395,34 @@ def test_an_only_failure_is_its_own_error() -> None:
     with pytest.raises(HostUnreachable) as caught:
         outcomes.require_all()
     assert caught.value.code == 8
+
+
+def test_after_ctrl_c_jobs_that_never_began_have_failed(waits: threading.Event) -> None:
+    def work(line: Line, job: Job) -> str:
+        assert waits.wait(PATIENCE_S)
+        press_ctrl_c()
+        assert stop._asked.wait(PATIENCE_S)
+        return told(line, job)
+
+    outcomes = each([FakeLine("a"), FakeLine("b")], jobs_of("a", "b", count=4), work, parallel=1)
+    assert len(outcomes.failed_jobs) == 7
+    with pytest.raises(JobsFailed, match="7 of 8") as caught:
+        outcomes.require_all()
+    assert "--retry-failed" in caught.value.remedy
+
+
+def test_a_board_without_work_takes_over_from_one_that_is_lost_later() -> None:
+    began, waiting = threading.Event(), threading.Event()
+
+    def do(line: Line, job: Job) -> str:
+        if line.name == "a":
+            began.wait(PATIENCE_S)
+            waiting.wait(0.3)
+            raise HostUnreachable("a is gone")
+        began.set()
+        return told(line, job)
+
+    lines, shared = [FakeLine("a"), FakeLine("b")], {"a": "pi5", "b": "pi5"}
+    outcomes = each(lines, jobs_of("pi5", count=2), do, shared=shared)
+    assert not outcomes.failures
+    assert len(outcomes.results) == 2

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from piyard import deploy, detached, onboard, run, say, ssh
 from piyard import lease as leases
-from piyard.errors import BoardCommandFailed, WrongInput
+from piyard.board import Line
+from piyard.errors import BoardCommandFailed, UnreadableLog, WrongInput
 from piyard.facts import Facts
 from piyard.release import HOME, File, Release
 from tests.local_board import LocalBoard, blobs, lease, new_board, releases, temporary_board
@@ -144,7 +145,7 @@ def test_a_label_does_not_confuse_rollback_and_gc(labels: list[str]) -> None:
                 ids.append((what.id, what.title))
         leases.script(board, lease(), "gc", HOME, "token", "me", "9", "no")
         assert releases(board) == {key for key, _ in ids}
-        said = board.script("rollback", HOME).out.splitlines()
+        said = board.script("rollback", HOME, "token", "me").out.splitlines()
         assert said == ["from {} {}".format(*ids[-1]), "to {} {}".format(*ids[-2])]
 
 
@@ -227,8 +228,7 @@ def test_a_runs_id_is_a_plain_name_whatever_it_is_named_after(slug: str) -> None
         patch.setattr(run, "release_for", lambda *_: SimpleNamespace(id="release"))
         patch.setattr(run, "_of_build", lambda _: {})
         patch.setattr(run, "_of_conversion", lambda _: {})
-        there = SimpleNamespace(name="pi5", target_name="rpi5", hardware="Pi 5", emulated=False)
-        line = cast("Any", SimpleNamespace(board=there, lease=lease()))
+        line = Line("emulated:rpi5")
         nothing = cast("Any", None)
         record = run.new_record(
             line, Facts(machine="aarch64"), nothing, nothing, slug=slug, what={}
@@ -264,7 +264,7 @@ def fetch(board: LocalBoard, sent: bytes) -> Mapping[str, bytes]:
     (folder / run.RECORD).write_text("ours")
     (board.home / "secret").write_text("secret")
     around = outside(board)
-    with suppress(Exception):  # here it only matters what is there afterwards
+    with suppress(UnreadableLog):
         detached.fetch(board, "run", folder, keep={run.RECORD}, over=True)
     assert {p for p in outside(board) if not p.is_relative_to(folder)} == {
         p for p in around if not p.is_relative_to(folder)
@@ -346,3 +346,30 @@ def test_no_archive_at_all_writes_elsewhere(
     ]
     with temporary_board() as board:
         fetch(board, archive(entries))
+
+
+DAMAGED = {
+    "cut": archive([("log.jsonl", F, "")])[:40],
+    "only a head": b"\x1f\x8b",
+    "a file in a file": archive([("a", F, ""), ("a/b", F, "")]),
+    "a file over a folder": archive([("a/b", F, ""), ("a", F, "")]),
+    "a name too long": archive([("x" * 300, F, "")]),
+    "no name": archive([(".", F, "")]),
+}
+
+
+@pytest.mark.parametrize("sent", DAMAGED.values(), ids=list(DAMAGED))
+def test_what_cannot_be_unpacked_is_one_clear_error(tmp_path: Path, sent: bytes) -> None:
+    with pytest.raises(UnreadableLog, match="damaged"):
+        detached._unpack(io.BytesIO(sent), tmp_path / "run", {run.RECORD}, "pi5")
+
+
+def test_a_file_that_became_a_folder_is_replaced(tmp_path: Path) -> None:
+    for name in ("outputs", "outputs/x"):
+        detached._unpack(io.BytesIO(archive([(name, F, "")])), tmp_path, set(), "pi5")
+    assert (tmp_path / "outputs" / "x").read_bytes() == b"evil"
+
+
+def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WrongInput, match="cannot be a file"):
+        File(name="\ud800", path=tmp_path, sha256="0" * 64, size=0)

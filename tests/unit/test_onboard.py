@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -309,13 +308,14 @@ def test_a_run_whose_supervisor_was_killed_is_interrupted_and_ended(board: Local
     until_gone(leader)
 
 
-def test_a_run_from_before_a_restart_is_interrupted(board: LocalBoard) -> None:
+@pytest.mark.parametrize(("status", "file"), [("running 100", "process"), ("starting", "launched")])
+def test_a_run_from_before_a_restart_is_over(board: LocalBoard, status: str, file: str) -> None:
     folder = board.yard / "runs" / RUN
     folder.mkdir(parents=True)
-    (folder / "status").write_text("running 100\n")
-    (folder / "process").write_text(f"another-boot {os.getpid()} 1 {os.getpid()} 1\n")
-    assert detached.status(board, RUN, wait_s=5).state == "interrupted"
-    shutil.rmtree(folder)
+    (folder / "status").write_text(f"{status}\n")
+    (folder / file).write_text(f"another-boot {os.getpid()} 1 0 0\n")
+    assert detached.status(board, RUN, wait_s=1).state == "interrupted"
+    assert detached.cancel(board, RUN).state == "interrupted"
 
 
 def test_a_run_nobody_started_is_absent(board: LocalBoard) -> None:

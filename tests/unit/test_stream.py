@@ -136,7 +136,7 @@ def test_all_bytes_of_a_paced_stream_arrive_in_order(blocks: list[bytes], limit:
 @given(
     blocks=st.lists(st.integers(0, 2000).map(bytes), min_size=1, max_size=8).filter(any),
     limit=st.integers(min_value=100, max_value=1000),
-    window_s=st.floats(min_value=1.0, max_value=5.0),
+    window_s=st.integers(10, 50).map(lambda tenths: tenths / 10 - 0.05),
 )
 def test_pacing_keeps_to_the_limit_in_every_window(
     blocks: list[bytes], limit: int, window_s: float
@@ -156,3 +156,11 @@ def test_pacing_does_not_wait_when_the_link_is_slower_anyway() -> None:
 def test_a_piece_is_a_tenth_of_a_second_and_never_empty() -> None:
     assert {len(piece) for _, piece in timed([bytes(1000)], limit=1000)} == {100}
     assert {len(piece) for _, piece in timed([b"abc"], limit=3)} == {1}
+
+
+def test_a_link_that_stood_still_is_not_flooded_afterwards() -> None:
+    clock, sent = Clock(), list[tuple[float, bytes]]()
+    for piece, _ in stream._paced([(bytes(5000), 0)], 100, clock.now, clock.sleep):
+        sent.append((clock.time, piece))
+        clock.time += 20 if len(sent) == 1 else 0
+    assert busiest(sent, 1.0) <= 110
