@@ -183,7 +183,7 @@ def _unpack(packed: io.BytesIO, folder: Path, keep: Container[str], name: str) -
             _move_in(Path(draft), folder, keep)
     except BROKEN as error:
         raise UnreadableLog(
-            f"what {name} sent of the run is damaged: {error or type(error).__name__}",
+            f"what {name} sent of the run is damaged: {str(error) or type(error).__name__}",
             remedy="invoke fetch gets it again",
         ) from None
 
