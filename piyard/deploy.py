@@ -93,8 +93,7 @@ def _offer(talk: Talk, session: Session, argv: Sequence[str], waiting: Waiting) 
     while (line := talk.line()) != "ready":
         if line is None:
             raise session.failure(argv, talk.end())
-        if line == "unguarded":
-            raise leases.refuse_unguarded(session.name)
+        leases.refuse(session.name, line)
         if line.startswith("busy "):
             waiting.on(line)
             return None

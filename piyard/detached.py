@@ -16,7 +16,15 @@ import msgspec
 
 from piyard import lease as leases
 from piyard import onboard, say
-from piyard.errors import BoardCommandFailed, HostUnreachable, PiyardError, UnreadableLog
+from piyard.errors import (
+    BoardCommandFailed,
+    EmulationFailed,
+    HostUnreachable,
+    KeyRejected,
+    NoSuchHost,
+    PiyardError,
+    UnreadableLog,
+)
 from piyard.lease import Lease
 from piyard.release import HOME, Release
 from piyard.ssh import Session
@@ -27,6 +35,8 @@ LOST_LIMIT_S = 180
 """A board that reboots is back by then; how long a sleeping network may take."""
 RETRY_S = 2.0
 CANCEL_LIMIT_S = 40
+AWAY = (HostUnreachable, NoSuchHost, KeyRejected, EmulationFailed)
+"""What a board that restarts may look like: its name is gone, or it lets nobody in yet."""
 FETCHED = "fetched"
 BROKEN = (
     *(tarfile.TarError, zlib.error, EOFError, OSError),
@@ -165,7 +175,7 @@ def _find_again(open_again: Callable[[], Session], lost: PiyardError, deadline: 
     while True:
         try:
             return open_again()
-        except HostUnreachable as error:
+        except AWAY as error:
             if time.monotonic() + RETRY_S > deadline:
                 raise error from None
             time.sleep(RETRY_S)

@@ -13,7 +13,7 @@ import msgspec
 from piyard import say, stop
 from piyard.errors import BoardBusy, BoardCommandFailed, PiyardError
 from piyard.release import HOME
-from piyard.ssh import Session
+from piyard.ssh import Session, disk_full
 
 SECONDS = 60
 """How long a board stays held after its holder was last heard of."""
@@ -65,12 +65,15 @@ class Waiting:
         time.sleep(PAUSE_S)
 
 
-def refuse_unguarded(name: str) -> PiyardError:
-    """The error for a board whose lock cannot be guarded."""
-    return BoardCommandFailed(
-        f"{name}: its lock cannot be guarded",
-        remedy="the board needs flock, of util-linux: sudo apt-get install util-linux",
-    )
+def refuse(name: str, said: str) -> None:
+    """Raise for a board whose lock cannot be written or guarded; ``said`` is what it told."""
+    if said == "full":
+        raise disk_full(name, "its lock could not be written")
+    if said == "unguarded":
+        raise BoardCommandFailed(
+            f"{name}: its lock cannot be guarded",
+            remedy="the board needs flock, of util-linux: sudo apt-get install util-linux",
+        )
 
 
 def script(session: Session, lease: Lease, name: str, *arguments: str) -> str:
@@ -78,8 +81,7 @@ def script(session: Session, lease: Lease, name: str, *arguments: str) -> str:
     waiting = Waiting(session.name, lease)
     while True:
         said = session.script(name, *arguments, limit_s=SCRIPT_LIMIT_S).out.strip()
-        if said == "unguarded":
-            raise refuse_unguarded(session.name)
+        refuse(session.name, said)
         if not said.startswith("busy "):
             return said
         waiting.on(said)

@@ -81,7 +81,8 @@ class Outcomes(Generic[J, R]):
 
     def _tell(self, error: PiyardError) -> None:
         if len(self._jobs) + len(self._others) > 1:
-            say.note(f"✗ {error.what}")
+            advice = f" → {error.remedy}" if isinstance(error, RunNotEnded) else ""
+            say.note(f"✗ {error.what}{advice}")
 
     def _remedy(self, failures: Sequence[PiyardError]) -> str:
         """What they all advise, or to repeat what failed."""

@@ -93,7 +93,7 @@ releases() {
     last=''
     [ ! -f history ] || last=$(tail -n 1 history)
     [ "$last" = "$id $label" ] || printf '%s %s\n' "$id" "$label" >> history
-    ln -s "releases/$id" "current.$$" && mv -T "current.$$" current
+    ln -sfn "releases/$id" "current.$$" && mv -T "current.$$" current
 }
 
 # shellcheck disable=SC2046

@@ -36,8 +36,19 @@ take() {
     started=0
     [ "$3" -eq 0 ] || started "$3"
     up && boot
-    printf '%s %s %s %s %s %s %s\n' "$1" "$boot" "$((up + $2))" "$3" "$started" "$4" "$5" > "lock.$$" &&
+    if printf '%s %s %s %s %s %s %s\n' "$1" "$boot" "$((up + $2))" "$3" "$started" "$4" "$5" \
+        > "lock.$$"; then
         mv -f "lock.$$" lock
+    else
+        rm -f "lock.$$"
+        no_room
+        return 1
+    fi
+}
+
+# The shell says "I/O error" for a disk without room, so ask.
+no_room() {
+    if df -Pk . | awk 'NR == 2 { exit $4 > 0 }'; then printf 'full\n'; else printf 'unguarded\n'; fi
 }
 
 # bury RUN: what a dead holder left running must not disturb the next one.

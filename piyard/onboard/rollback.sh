@@ -15,5 +15,5 @@ from=$(grep -F -- "$now " history | tail -n 1)
 awk -v now="$now" '{ line[NR] = $0; id[NR] = $1 }
     END { while (NR > 0 && id[NR] == now) NR--; for (i = 1; i <= NR; i++) print line[i] }' \
     history > history.$$ && mv -f history.$$ history
-ln -s "releases/${to%% *}" current.$$ && mv -T current.$$ current || exit 1
+ln -sfn "releases/${to%% *}" current.$$ && mv -T current.$$ current || exit 1
 printf 'from %s\nto %s\n' "$from" "$to"

@@ -14,8 +14,8 @@ while [ "$count" -gt 0 ]; do
 done
 mkdir -p "runs/$run/outputs" || exit 1
 cd "runs/$run" || exit 1
-printf 'starting\n' > status
-printf '%s\n' "$supervisor" > supervise.sh
+printf 'starting\n' > status || exit 1
+printf '%s\n' "$supervisor" > supervise.sh || exit 1
 setsid sh supervise.sh "$token" "$owner" "$run" "$limit" "$seconds" "$@" \
     < /dev/null > supervisor.txt 2>&1 &
 launched=$!

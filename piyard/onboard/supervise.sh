@@ -7,7 +7,11 @@ boot
 up
 began=$up
 
-note() { printf '%s\n' "$2" > "$1.new" && mv -f "$1.new" "$1"; }
+# note FILE TEXT: by one rename; in place where the disk has no room for a second file.
+note() {
+    { printf '%s\n' "$2" > "$1.new" && mv -f "$1.new" "$1"; } 2> /dev/null ||
+        { rm -f "$1.new" && printf '%s\n' "$2" > "$1"; }
+}
 leased() { (cd ../.. && guarded take "$token" "$seconds" "$1" "$2" "$owner" > /dev/null); }
 
 telemetry() {
@@ -25,11 +29,15 @@ telemetry() {
 watch() {
     cpufreq=/sys/devices/system/cpu/cpufreq/policy0/scaling_cur_freq
     vcgencmd=$(command -v vcgencmd)
+    renewed=$began
     while lives "$supervisor" "$born"; do
         up
         note heartbeat "$up"
         telemetry
-        [ $((up % 5)) -ne 0 ] || leased "$supervisor" "$run"
+        if [ "$up" -ge $((renewed + seconds / 6)) ]; then
+            leased "$supervisor" "$run"
+            renewed=$up
+        fi
         if [ -e cancel ]; then note why cancelled && end_group "$leader"; fi
         if [ "$up" -ge $((began + limit)) ]; then note why limit && end_group "$leader"; fi
         sleep 1

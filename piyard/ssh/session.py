@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from piyard import onboard
-from piyard.errors import BoardCommandFailed, PiyardError
+from piyard.errors import BoardCommandFailed, HostUnreachable, PiyardError
 from piyard.ssh import login as logins
 from piyard.ssh import password
 from piyard.ssh.login import Login
@@ -84,7 +84,7 @@ class Session:
         if "No space left on device" in outcome.err:
             return disk_full(self.name, outcome.err)
         if outcome.code == NOT_TOLD:
-            return BoardCommandFailed(
+            return HostUnreachable(
                 f"{self.name}: the connection was lost before '{argv[0]}' ended",
                 remedy="try again; is the board's power supply strong enough?",
             )
@@ -189,6 +189,8 @@ def _open(connection: Connection, title: str) -> None:
     except paramiko.BadHostKeyException:
         raise
     except paramiko.SSHException as error:
+        if "transport shut down" in str(error):
+            raise ConnectionError("the connection broke during the login") from None
         transport = connection.client.get_transport()
         began = transport is not None and transport.auth_handler is not None
         if not began and "authentication methods" not in str(error):

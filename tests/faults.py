@@ -1,0 +1,303 @@
+"""What goes wrong between a desktop and a board: cut links, lost power, full disks, killed sshds.
+
+A Pi is a container with a real OpenSSH server, reached from behind by the engine. What runs there
+is a stand-in for nnrun: a shell script whose verb says how it behaves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import random
+import socket
+import struct
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from piyard import deadline, digest, emulator, engine, fanout, keys, store, target, work
+from piyard.address import Address
+from piyard.board import Line
+from piyard.build import Build
+from piyard.convert import Conversion
+from piyard.emulator import EmulatedBoard
+from piyard.job import Bench, Job
+from piyard.outcome import Outcomes
+from piyard.release import HOME, File, Release
+from piyard.run import MODEL_FILES, Record
+from piyard.ssh import Login
+from piyard.work import Ready, Terms, Work
+
+LIMIT_S = 30
+BLOCK = 1 << 14
+ABORT = struct.pack("ii", 1, 0)
+"""SO_LINGER that makes closing a socket a reset."""
+
+NNRUN = r"""#!/bin/sh
+# A stand-in for nnrun: $1 says how it behaves.
+up() { read -r up _ < /proc/uptime && printf '%s' "$up"; }
+lines() { n=0; while [ $n -lt "$1" ]; do n=$((n + 1)); echo "line $n"; sleep 0.25; done; }
+case $1 in
+lines) lines "$2"; echo all ;;
+stubborn)
+    trap '' TERM
+    sleep 987 &
+    sh -c 'sleep 987; :' &
+    echo deaf
+    while :; do sleep 987; done
+    ;;
+once_long)
+    if [ -e "$HOME/been-here" ]; then echo second; else touch "$HOME/been-here"; lines 2000; fi
+    ;;
+stamp)
+    echo "start $2 $(up)" >> "$HOME/stamps"
+    sleep 2
+    echo "end $2 $(up)" >> "$HOME/stamps"
+    ;;
+esac
+"""
+
+
+class Pi:
+    """A board as the one who breaks it sees it; ``sh`` needs no SSH."""
+
+    def __init__(self, board: EmulatedBoard) -> None:
+        self.board = board
+        self._client = engine.connect()
+        self._container = self._client.containers.get(board.container)
+
+    def sh(self, script: str, *arguments: str, user: str = "pi", check: bool = True) -> str:
+        """What a shell script says that runs on the board."""
+        done: Any = self._container.exec_run(
+            ["sh", "-c", script, "sh", *arguments], user=user, workdir="/home/pi",
+            environment={"HOME": "/home/pi"},
+        )  # fmt: skip
+        said: str = done.output.decode(errors="replace")
+        assert done.exit_code == 0 or not check, said
+        return said
+
+    def root(self, script: str, *arguments: str) -> str:
+        """The same as root."""
+        return self.sh(script, *arguments, user="root")
+
+    def lose_power(self) -> None:
+        """Off and on again, without a goodbye."""
+        self._container.restart(timeout=0)
+        self.await_sshd()
+
+    def await_sshd(self) -> None:
+        """Wait until somebody listens again; a restart gives it another port."""
+        self.board = emulator.up(self.board.name)
+
+    def signal_sshd(self, signal: str) -> None:
+        """Signal each sshd there, the listening one too."""
+        self.sh(f"pkill -{signal} sshd", user="root", check=False)
+
+    def processes(self, text: str) -> list[str]:
+        """The commands of the login user that contain the text."""
+        said = self.sh("ps -u pi -o pid=,stat=,args= | grep -v ' Z'", check=False)
+        ours = ("ps -u pi", "grep -v")
+        return [p for p in said.splitlines() if text in p and not any(o in p for o in ours)]
+
+    def current(self) -> str:
+        """The id of the current release, empty when there is none."""
+        return self.sh(f"readlink {HOME}/current", check=False).strip().rpartition("/")[2]
+
+    def blobs(self) -> set[str]:
+        """The names of the blobs, parts included."""
+        return set(self.sh(f"ls -A {HOME}/blobs", check=False).split()) - {".verified"}
+
+    def releases(self) -> dict[str, dict[str, str]]:
+        """The sha256 of each file of each release that has its name."""
+        said = self.sh(f"cd {HOME}/releases && sha256sum -- */*", check=False)
+        found: dict[str, dict[str, str]] = {}
+        for line in said.splitlines():
+            if "No such file" not in line:
+                sha, _, path = line.partition("  ")
+                folder, _, name = path.partition("/")
+                found.setdefault(folder, {})[name] = sha
+        return found
+
+    def wipe(self) -> None:
+        """Nothing of piyard is left."""
+        self.sh(f"chmod -R u+w {HOME} 2> /dev/null; rm -rf {HOME} been-here stamps", check=False)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+@contextmanager
+def with_room(size: str) -> Iterator[Pi]:
+    """A board on whose disk piyard has that much room."""
+    client, kind = engine.connect(), target.load("desktop")
+    container = client.containers.create(
+        emulator._image_of(kind).ensure(client),
+        ["/bin/sh", "-c", emulator.SERVE, "board"],
+        tmpfs={f"/home/pi/{HOME}": f"exec,size={size},uid={emulator.USER_ID},mode=700"},
+        ports={emulator.PORT: (emulator.LOOPBACK, 0)},
+        init=True,
+    )
+    try:
+        container.put_archive("/", emulator._identity("desktop/9"))
+        container.start()
+        pi = Pi(emulator._wait_for_sshd(container, "desktop/9"))
+        yield pi
+        pi.close()
+    finally:
+        container.remove(force=True, v=True)
+        client.close()
+
+
+def wait_until(so: Any, what: str, limit_s: float = LIMIT_S) -> None:
+    """Wait for something that has to come true."""
+    assert deadline.poll(lambda: so() or None, limit_s), f"never: {what}"
+
+
+class Cutter:
+    """A link to a port here that breaks once so many bytes went to the server."""
+
+    def __init__(self, to: int, after: int | None = None) -> None:
+        self._to, self.after = to, after
+        self.passed = 0
+        self.cut = False
+        self._guard = threading.Lock()
+        self._listener = socket.create_server((emulator.LOOPBACK, 0))
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection((emulator.LOOPBACK, self._to))
+                for pump in (self._up, self._down):
+                    threading.Thread(target=pump, args=(client, server), daemon=True).start()
+
+    def _up(self, client: socket.socket, server: socket.socket) -> None:
+        with suppress(OSError):
+            while block := client.recv(self._room()):
+                self.passed += len(block)
+                server.sendall(block)
+                if self.after is not None and self.passed >= self.after:
+                    self.cut = True
+                    break
+        _hang_up(client, server, reset=False)
+
+    def _down(self, client: socket.socket, server: socket.socket) -> None:
+        with suppress(OSError):
+            while block := server.recv(BLOCK):
+                client.sendall(block)
+        _hang_up(client, server, reset=self.cut)
+
+    def _room(self) -> int:
+        """How much may pass before the cut."""
+        return BLOCK if self.after is None else max(1, min(BLOCK, self.after - self.passed))
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+def _hang_up(*ends: socket.socket, reset: bool) -> None:
+    for end in ends:
+        with suppress(OSError):
+            if reset:
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
+            end.shutdown(socket.SHUT_RDWR)
+        end.close()
+
+
+@contextmanager
+def link(board: EmulatedBoard, folder: Path, after: int | None = None) -> Iterator[Cutter]:
+    """A breakable link to the board's sshd, and the known_hosts file that names it."""
+    cutter = Cutter(board.port, after)
+    key = keys.public(keys.host_key(board.name.removeprefix("emulated:").replace("/", "-")))
+    (folder / "linked").write_text(f"[{emulator.LOOPBACK}]:{cutter.port} {key}\n")
+    try:
+        yield cutter
+    finally:
+        cutter.close()
+
+
+def over(cutter: Cutter, folder: Path) -> Login:
+    """How to get in over that link."""
+    return Login(
+        name="pi5",
+        address=Address(host=emulator.LOOPBACK, user=emulator.USER, port=cutter.port),
+        key=keys.login_key(),
+        known_hosts=folder / "linked",
+    )
+
+
+def file(folder: Path, name: str, content: bytes) -> File:
+    """A file for a release."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content)
+    sha = hashlib.sha256(content).hexdigest()
+    return File(name=name, path=folder / name, sha256=sha, size=len(content))
+
+
+def release(folder: Path, seed: int, sizes: Sequence[int]) -> Release:
+    """nnrun and files of random bytes, the same for the same seed."""
+    rng = random.Random(seed)
+    blobs = [file(folder, f"blob{n}", rng.randbytes(size)) for n, size in enumerate(sizes)]
+    return Release(files=[file(folder, "nnrun", NNRUN.encode()), *blobs], label=f"seed {seed}")
+
+
+def ready(size: int = 50_000) -> Ready:
+    """A build and a conversion whose program is the stand-in."""
+    return Ready(builds={"desktop": _build()}, conversions={"net": _conversion(size)})
+
+
+def _build() -> Build:
+    elf: dict[str, Any] = {
+        "machine": platform.machine(),
+        "needed": [],
+        "glibc": None,
+        "page_alignment": 65536,
+    }
+    told = {"elf": elf, "cpu": {"required": ""}, "ncnn": "0", "compilers": {}, "flags": {}}
+
+    def fill(folder: Path) -> dict[str, Any]:
+        (folder / "nnrun").write_text(NNRUN)
+        return told
+
+    key = digest.of_value(NNRUN)[:16]
+    folder, fresh = store.get_or_make("builds", key, fill)
+    return Build(target="desktop", key=key, folder=folder, fresh=fresh)
+
+
+def _conversion(size: int) -> Conversion:
+    def fill(folder: Path) -> dict[str, Any]:
+        for name in MODEL_FILES:
+            (folder / name).write_bytes(random.Random(name).randbytes(size))
+        return {}
+
+    folder, made = store.get_or_make("conversions", f"net{size}", fill)
+    return Conversion(name="net", key=f"net{size}", folder=folder, manifest={}, made=made)
+
+
+def job(host: str) -> Job:
+    """A job for the stand-in."""
+    return Job(host=host, target="desktop", model="net", precision="fp32", threads=1, bench=Bench())
+
+
+def do(line: Line, verb: str, *arguments: str, retry: int = 0, limit_s: int = 60) -> Record:
+    """Deploy the stand-in and run it, as a task does."""
+    asked = Work(verb=verb, arguments=arguments, what={"task": "bench"})
+    return work.run_one(line, job(line.name), ready(), Terms(limit_s=limit_s, retry=retry), asked)
+
+
+def each(host: str, verbs: Sequence[Sequence[str]]) -> Outcomes[Job, Record]:
+    """Several jobs for one board, as a task does them."""
+    line = Line(host, "desktop")
+    jobs = [msgspec.structs.replace(job(host), threads=n) for n in range(1, len(verbs) + 1)]
+    return fanout.each(
+        [line],
+        jobs,
+        lambda at, one: do(at, *verbs[one.threads - 1]),
+        group_of_job=lambda one: one.host,
+    )
