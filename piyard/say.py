@@ -20,17 +20,30 @@ _here = threading.local()
 _guard = threading.RLock()
 
 
+class _Nothing:
+    """What shows where no terminal is: nothing. It spares the start of a display nobody sees."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def add_task(self, _title: str, **_fields: Any) -> int:
+        return 0
+
+    def update(self, _task: int, **_fields: Any) -> None: ...
+    def reset(self, _task: int, **_fields: Any) -> None: ...
+    def remove_task(self, _task: int) -> None: ...
+
+
 class _Display:
     """The live lines at the bottom of the terminal, there while somebody has one."""
 
     def __init__(self) -> None:
         self._users = 0
-        self.progress: Progress | None = None
+        self.progress: Progress | _Nothing | None = None
 
-    def open(self) -> Progress:
+    def open(self) -> Any:
         with _guard:
             if self.progress is None:
-                self.progress = _progress()
+                self.progress = _progress() if sys.stderr.isatty() else _Nothing()
                 self.progress.start()
             self._users += 1
             return self.progress
@@ -50,7 +63,7 @@ def note(text: str) -> None:
     """One line for the person at the terminal, above what is live."""
     with _guard:
         live = _display.progress
-        if live and not live.disable:
+        if live and not isinstance(live, _Nothing):
             live.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
             print(text, file=sys.stderr, flush=True)
@@ -59,7 +72,7 @@ def note(text: str) -> None:
 class Step:
     """A piece of long work; ``update`` moves its progress."""
 
-    def __init__(self, progress: Progress, task: TaskID) -> None:
+    def __init__(self, progress: Progress | _Nothing, task: TaskID) -> None:
         self._progress, self._task = progress, task
         self.well = True
         """Set to False by work that ended badly without raising."""
@@ -134,5 +147,4 @@ def _progress() -> Progress:
         bars.TextColumn("{task.fields[detail]}", markup=False),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
     )
