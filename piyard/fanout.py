@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from typing import Generic, TypeVar
 
 from piyard import say, stop
@@ -166,9 +166,8 @@ def _stopped() -> Iterator[None]:
 
 
 def _wait_for(running: Sequence[Future[None]]) -> None:
+    """Wait for all; only a key press interrupts this, and what no job foresaw is raised."""
+    wait(running)
     for future in running:
-        try:
+        with suppress(KeyboardInterrupt):
             future.result()
-        except KeyboardInterrupt:
-            if not future.done():
-                raise
