@@ -6,6 +6,7 @@ is found again.
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from piyard.errors import NotSetUp
 
 if TYPE_CHECKING:
     from docker import DockerClient
+
+_one_at_a_time = threading.Lock()
 
 
 class Image(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,8 +39,9 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
 
     def ensure(self, client: DockerClient) -> str:
         """The tag, after building the image if the engine does not hold it."""
-        if not engine.has_image(client, self.tag):
-            self._build(client, base.get(client, self.base))
+        with _one_at_a_time:  # several boards start at once
+            if not engine.has_image(client, self.tag):
+                self._build(client, base.get(client, self.base))
         return self.tag
 
     def _build(self, client: DockerClient, base_image: str) -> None:

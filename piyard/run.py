@@ -192,7 +192,7 @@ def store_record(record: Record) -> None:
 def _wait(line: Line, record: Record, progress: say.Step) -> Status:
     def show(found: Status) -> None:
         stop.check()
-        progress.update(found.seconds, None, f"{found.lines} lines, {found.seconds} s")
+        progress.update(found.seconds, None, f"{found.seconds} s there, {found.lines} lines")
 
     return detached.wait(line.again, line.session, record.id, show)
 

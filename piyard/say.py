@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -22,6 +22,8 @@ _guard = threading.RLock()
 
 class _Nothing:
     """What shows where no terminal is: nothing. It spares the start of a display nobody sees."""
+
+    tasks: ClassVar[list[Any]] = []
 
     def start(self) -> None: ...
     def stop(self) -> None: ...
@@ -113,15 +115,25 @@ def _task(title: str, unit: str) -> Iterator[tuple[Progress, TaskID]]:
     fresh: dict[str, Any] = {"total": None, "detail": "", "unit": unit}
     task = progress.add_task(title, **fresh) if shared is None else shared
     if shared is not None:
-        progress.reset(task, description=f"{_here.name}: {title}", **fresh)
+        _begin_anew(
+            progress, task, title if _here.name in title else f"{_here.name}: {title}", unit
+        )
     try:
         yield progress, task
     finally:
         if shared is None:
             progress.remove_task(task)
         else:
-            progress.reset(task, description=_here.name, total=None, detail="", unit="steps")
+            _begin_anew(progress, task, _here.name, "steps")
         _display.close()
+
+
+def _begin_anew(progress: Progress | _Nothing, task: TaskID, title: str, unit: str) -> None:
+    """Use a line for something else; rich itself cannot forget a total."""
+    for one in progress.tasks:
+        if one.id == task:
+            one.total = None
+    progress.reset(task, description=title, detail="", unit=unit)
 
 
 def _progress() -> Progress:
@@ -129,11 +141,13 @@ def _progress() -> Progress:
     from rich.console import Console
 
     class Amount(bars.ProgressColumn):
-        """Bytes as MB, steps as a count."""
+        """Bytes as MB, steps as a count; nothing where nobody knows how much there is."""
 
         _bytes, _steps = bars.DownloadColumn(), bars.MofNCompleteColumn()
 
         def render(self, task: bars.Task) -> Any:
+            if task.total is None:
+                return ""
             column = self._bytes if task.fields["unit"] == "bytes" else self._steps
             return column.render(task)
 
@@ -141,7 +155,7 @@ def _progress() -> Progress:
     return bars.Progress(
         bars.SpinnerColumn(),
         bars.TextColumn("{task.description}", markup=False),
-        bars.BarColumn(bar_width=24),
+        bars.BarColumn(bar_width=16),
         Amount(),
         bars.TimeElapsedColumn(),
         bars.TextColumn("{task.fields[detail]}", markup=False),

@@ -38,6 +38,8 @@ class Sshd:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self.listener.getsockname()[1]
         self.known_hosts = keys / "known_hosts"
+        self.password = ""
+        """When there is one, it opens the board too."""
         self.know(self.host_key)
 
     def know(self, key: paramiko.PKey) -> None:
@@ -60,21 +62,25 @@ class Sshd:
         with suppress(paramiko.SSHException, EOFError, OSError):
             transport = paramiko.Transport(connection)
             transport.add_server_key(self.host_key)
-            transport.start_server(server=Server(self.client_key, self.home))
+            transport.start_server(server=Server(self.client_key, self.home, self.password))
 
 
 class Server(paramiko.ServerInterface):
     """Lets the one key in and runs what it is told."""
 
-    def __init__(self, client_key: paramiko.PKey, home: Path) -> None:
-        self.client_key, self.home = client_key, home
+    def __init__(self, client_key: paramiko.PKey, home: Path, password: str) -> None:
+        self.client_key, self.home, self.password = client_key, home, password
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         right = username == USER and key.asbytes() == self.client_key.asbytes()
         return int(AUTH_SUCCESSFUL if right else AUTH_FAILED)
 
+    def check_auth_password(self, username: str, password: str) -> int:
+        right = self.password and username == USER and password == self.password
+        return int(AUTH_SUCCESSFUL if right else AUTH_FAILED)
+
     def get_allowed_auths(self, username: str) -> str:
-        return "publickey"
+        return "publickey,password" if self.password else "publickey"
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
         return int(OPEN_SUCCEEDED)

@@ -135,6 +135,67 @@ def test_a_wrong_key(sshd: Sshd, tmp_path: Path) -> None:
     assert connecting(login) is KeyRejected
 
 
+class Terminal:
+    """A terminal at which somebody answers every question for a password."""
+
+    def __init__(self, answer: str) -> None:
+        self.answer = answer
+        self.questions: list[str] = []
+
+    def isatty(self) -> bool:
+        return True
+
+    def ask(self, question: str) -> str:
+        self.questions.append(question)
+        return self.answer
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    made = Terminal("secret")
+    monkeypatch.setattr("sys.stdin", made)
+    monkeypatch.setattr("getpass.getpass", made.ask)
+    return made
+
+
+def stranger(sshd: Sshd, folder: Path) -> Login:
+    new_key(folder / "other")
+    return Login(
+        address=sshd.login.address, name="pi5", key=folder / "other", known_hosts=sshd.known_hosts
+    )
+
+
+def test_a_password_is_asked_for_where_no_key_helps(
+    sshd: Sshd, tmp_path: Path, terminal: Terminal
+) -> None:
+    sshd.password = "secret"
+    with ssh.connect(stranger(sshd, tmp_path)) as session:
+        assert session.run(["echo", "in"]).out == "in\n"
+    assert terminal.questions == ["password of pi on pi5: "]
+
+
+def test_a_wrong_password_is_a_rejected_key(sshd: Sshd, tmp_path: Path, terminal: Terminal) -> None:
+    sshd.password = "another"
+    assert connecting(stranger(sshd, tmp_path)) is KeyRejected
+    assert len(terminal.questions) == 1
+
+
+def test_nobody_is_asked_where_passwords_open_nothing(
+    sshd: Sshd, tmp_path: Path, terminal: Terminal
+) -> None:
+    assert connecting(stranger(sshd, tmp_path)) is KeyRejected
+    assert terminal.questions == []
+
+
+def test_nobody_is_asked_where_nobody_is(
+    sshd: Sshd, tmp_path: Path, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sshd.password = "secret"
+    monkeypatch.setattr(terminal, "isatty", lambda: False)
+    assert connecting(stranger(sshd, tmp_path)) is KeyRejected
+    assert terminal.questions == []
+
+
 def test_a_changed_host_key(sshd: Sshd, tmp_path: Path) -> None:
     sshd.know(new_key(tmp_path / "former"))
     assert connecting(sshd.login) is HostKeyChanged
