@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import threading
+from contextlib import redirect_stderr
 
 import pytest
 
@@ -25,7 +26,6 @@ class Terminal(io.StringIO):
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     made = Terminal()
-    monkeypatch.setattr("sys.stderr", made)
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("TERM", "xterm")
     return made
@@ -45,10 +45,11 @@ def work(name: str, meeting: threading.Barrier) -> None:
 def test_several_boards_share_the_terminal(terminal: Terminal) -> None:
     meeting = threading.Barrier(2)
     threads = [threading.Thread(target=work, args=(name, meeting)) for name in ("a", "b")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    with redirect_stderr(terminal):
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
     said = terminal.plain
     for name in ("a", "b"):
         assert f"✓ send files to {name}" in said
@@ -58,13 +59,13 @@ def test_several_boards_share_the_terminal(terminal: Terminal) -> None:
 
 
 def test_a_step_within_a_step(terminal: Terminal) -> None:
-    with say.step("outer"), say.step("inner") as step:
+    with redirect_stderr(terminal), say.step("outer"), say.step("inner") as step:
         step.update(1, 2)
     assert terminal.plain.index("✓ inner") < terminal.plain.index("✓ outer")
 
 
 def test_text_is_shown_as_it_is(terminal: Terminal) -> None:
-    with say.step("[red]step[/red]"):
+    with redirect_stderr(terminal), say.step("[red]step[/red]"):
         say.note("[bold]note[/bold] $(id)")
     assert "[bold]note[/bold] $(id)" in terminal.plain
     assert "✓ [red]step[/red]" in terminal.plain
