@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 BLOCK = 256 * 1024
-FAST, SMALL = 3, 12
-"""zstd's levels: for a link that is faster than compressing, and for one that is limited."""
+USUAL, LARGE, SMALL = 3, 1, 12
+"""zstd's levels: usual; for large files, which are weights that no level packs better; and for a
+link that is limited."""
+LARGE_BYTES = 8_000_000
 GZIP_FAST, GZIP_SMALL = 1, 6
 GZIP_FORMAT = 31
 
@@ -24,35 +26,39 @@ def blobs(files: Sequence[File], *, zstd: bool, link_limit: int) -> Iterator[tup
 
     ``link_limit`` bounds the bytes a second; 0 does not.
     """
-    packed = _packed(_framed(files), _compressor(zstd=zstd, small=bool(link_limit)))
+    packed = _packed(files, zstd=zstd, small=bool(link_limit))
     return _paced(packed, link_limit) if link_limit else packed
 
 
-def _framed(files: Sequence[File]) -> Iterator[bytes]:
+def _packed(files: Sequence[File], *, zstd: bool, small: bool) -> Iterator[tuple[bytes, int]]:
+    """A frame of its own for each file: unpackers read one after the other."""
+    done = 0
     for file in files:
-        yield f"{file.sha256} {file.size}\n".encode()
-        with file.path.open("rb") as content:
-            while block := content.read(BLOCK):
-                yield block
-    yield b"end 0\n"
+        compressor = _compressor(file.size, zstd=zstd, small=small)
+        yield compressor.compress(f"{file.sha256} {file.size}\n".encode()), done
+        for block in _content(file):
+            done += len(block)
+            if ready := compressor.compress(block):
+                yield ready, done
+        yield compressor.flush(), done
+    last = _compressor(0, zstd=zstd, small=small)
+    yield last.compress(b"end 0\n") + last.flush(), done
 
 
-def _compressor(*, zstd: bool, small: bool) -> Any:
+def _content(file: File) -> Iterator[bytes]:
+    with file.path.open("rb") as content:
+        while block := content.read(BLOCK):
+            yield block
+
+
+def _compressor(size: int, *, zstd: bool, small: bool) -> Any:
     """An object with ``compress`` and ``flush``."""
     if not zstd:
         return zlib.compressobj(GZIP_SMALL if small else GZIP_FAST, wbits=GZIP_FORMAT)
     import zstandard
 
-    return zstandard.ZstdCompressor(level=SMALL if small else FAST).compressobj()
-
-
-def _packed(blocks: Iterable[bytes], compressor: Any) -> Iterator[tuple[bytes, int]]:
-    done = 0
-    for block in blocks:
-        done += len(block)
-        if ready := compressor.compress(block):
-            yield ready, done
-    yield compressor.flush(), done
+    usual = LARGE if size >= LARGE_BYTES else USUAL
+    return zstandard.ZstdCompressor(level=SMALL if small else usual).compressobj()
 
 
 def _paced(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import textwrap
 from collections.abc import Sequence
 
 from piyard.errors import unknown
@@ -36,10 +37,14 @@ def render(columns: Sequence[str], rows: Sequence[Sequence[str]], form: str) -> 
 def _text(columns: Sequence[str], rows: Sequence[Sequence[str]], form: str) -> str:
     from tabulate import tabulate
 
-    widths = [WIDEST] * len(columns) if form == "plain" and rows else None
-    return tabulate(
-        rows, headers=columns, tablefmt=STYLES[form], disable_numparse=True, maxcolwidths=widths
-    )
+    shown = [[_wrapped(cell) for cell in row] for row in rows] if form == "plain" else rows
+    return tabulate(shown, headers=columns, tablefmt=STYLES[form], disable_numparse=True)
+
+
+def _wrapped(cell: str) -> str:
+    """tabulate's own wrapping stumbles over numbers like 12,345."""
+    lines = [part for line in cell.splitlines() for part in textwrap.wrap(line, WIDEST) or [""]]
+    return "\n".join(lines)
 
 
 def _csv(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -11,7 +11,7 @@ from piyard.errors import PiyardError
 from piyard.facts import Facts
 
 COLUMNS = ("Board", "Checked", "State", "Found", "What to do")
-TOOLS = ("timeout", "flock", "setsid", "sha256sum", "stat", "tar", "gzip", "awk", "head", "tail")
+TOOLS = ("timeout", "flock", "setsid", "sha256sum", "stat", "tar", "gzip", "awk", "dd", "tail")
 ROOM_KB = 500 * 1024
 CLOCK_S = 300
 

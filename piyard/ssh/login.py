@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,10 @@ from piyard.ssh import hostkeys
 
 if TYPE_CHECKING:
     from fabric import Config, Connection
+    from paramiko import Transport
 
 CONNECT_LIMIT_S = 10
+QUICK = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +71,24 @@ def _one(
 
 
 def _patience() -> dict[str, Any]:
-    return {"banner_timeout": CONNECT_LIMIT_S, "auth_timeout": CONNECT_LIMIT_S}
+    return {
+        "banner_timeout": CONNECT_LIMIT_S,
+        "auth_timeout": CONNECT_LIMIT_S,
+        "transport_factory": _transport,
+    }
+
+
+def _transport(sock: Any, **options: Any) -> Transport:
+    """Paramiko's transport, quicker: small packets go at once, and one pass does cipher and MAC."""
+    import paramiko
+
+    if hasattr(sock, "setsockopt"):  # a jump host's channel is no socket
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    made = paramiko.Transport(sock, **options)
+    security = made.get_security_options()
+    first = [cipher for cipher in QUICK if cipher in security.ciphers]
+    security.ciphers = [*first, *(c for c in security.ciphers if c not in first)]
+    return made
 
 
 def _key_options(login: Login) -> dict[str, Any]:

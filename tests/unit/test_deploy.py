@@ -285,10 +285,23 @@ def _needed(what: Release, *, zstd: bool) -> int:
     packed = b"".join(block for block, _ in stream.blobs(what.files, zstd=zstd, link_limit=0))
 
     def ends(size: int) -> bool:
-        unpack = zstandard.ZstdDecompressor().decompressobj() if zstd else zlib.decompressobj(31)
-        return unpack.decompress(packed[:size]).endswith(b"end 0\n")
+        return (_zstd if zstd else _gzip)(packed[:size]).endswith(b"end 0\n")
 
     return next(size for size in range(len(packed) + 1) if ends(size))
+
+
+def _zstd(packed: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompressobj(read_across_frames=True).decompress(packed)
+
+
+def _gzip(packed: bytes) -> bytes:
+    """As far as it goes: members follow each other, the last one may be cut."""
+    found = b""
+    while packed:
+        member = zlib.decompressobj(31)
+        found += member.decompress(packed)
+        packed = member.unused_data
+    return found
 
 
 def _forget(board: LocalBoard, what: Release) -> None:

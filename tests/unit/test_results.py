@@ -206,3 +206,11 @@ def test_tables_for_people_hold_all_columns(form: str) -> None:
 def test_an_unknown_format_names_the_nearest() -> None:
     with pytest.raises(WrongInput, match="did you mean 'json'"):
         tables.check_format("jsn")
+
+
+def test_numbers_with_separators_and_long_cells_fit_a_terminal() -> None:
+    rows = [["12,345", "word " * 30, "two\nlines"]]
+    shown = tables.render(("A", "B", "C"), rows, "plain")
+    assert "12,345" in shown
+    assert max(len(line) for line in shown.splitlines()) < 80
+    assert " ".join(shown.split()).count("word") == 30
