@@ -66,7 +66,7 @@ class Outcomes(Generic[J, R]):
             self._others.append(error)
         self._tell(error)
 
-    def require_all(self) -> None:
+    def require_all(self, remedy: str = "see above what each one says") -> None:
         """Raise if anything failed: its own error when it was the only one asked for."""
         failures = self.failures
         total = len(self._jobs) + len(self._others)
@@ -76,7 +76,7 @@ class Outcomes(Generic[J, R]):
             raise JobsFailed(
                 f"{len(failures)} of {total} jobs failed",
                 evidence="\n".join(dict.fromkeys(failure.what for failure in failures)),
-                remedy=self._remedy(failures),
+                remedy=_advice(failures) or remedy,
             )
 
     def _tell(self, error: PiyardError) -> None:
@@ -84,9 +84,10 @@ class Outcomes(Generic[J, R]):
             advice = f" → {error.remedy}" if isinstance(error, RunNotEnded) else ""
             say.note(f"✗ {error.what}{advice}")
 
-    def _remedy(self, failures: Sequence[PiyardError]) -> str:
-        """What they all advise, or to repeat what failed."""
-        advice = {failure.remedy for failure in failures}
-        if all(isinstance(failure, RunNotEnded) for failure in failures):
-            return advice.pop() if len(advice) == 1 else "invoke runs lists what goes on there"
-        return "--retry-failed repeats only those"
+
+def _advice(failures: Sequence[PiyardError]) -> str:
+    """What to do when all that failed are runs that are not over; else nothing."""
+    if not all(isinstance(failure, RunNotEnded) for failure in failures):
+        return ""
+    advice = {failure.remedy for failure in failures}
+    return advice.pop() if len(advice) == 1 else "invoke runs lists what goes on there"

@@ -34,6 +34,7 @@ from piyard.job import Job
 from piyard.outcome import Outcomes
 from piyard.wanted import Wanted
 
+AGAIN = "--retry-failed repeats only those"
 J = TypeVar("J")
 R = TypeVar("R")
 
@@ -191,7 +192,7 @@ def _conclude(
     _remember(verb, undone, list(wrong), wanted)
     if len(wanted.boards.names) > 1:
         say.note(f"{len(wanted.boards.names)} boards: {outcomes.summary}")
-    outcomes.require_all()
+    outcomes.require_all("" if verb == "run" else AGAIN)
 
 
 def _remember(verb: str, undone: Sequence[Job], boards: Sequence[str], wanted: Wanted) -> None:

@@ -65,8 +65,8 @@ receive() {
     exit 1
 }
 
-# release ID LABEL COUNT FILES…: hard links into the blobs; it appears by one rename. One that is there is
-# mended where a blob had to be sent again: its file is the damaged one still.
+# release ID LABEL COUNT FILES…: hard links into the blobs; it appears by one rename. One that is
+# there is mended where a blob had to be sent again: its file is the damaged one still.
 release() {
     final=releases/$1 into=releases/$1
     [ -d "$final" ] || { into=releases/.draft.$$ && rm -rf "$into" && mkdir "$into" || return 1; }
