@@ -26,8 +26,25 @@ def test_lists_all_tasks() -> None:
     for name in (
         *("build", "convert", "deploy", "bench", "deploy-bench", "run", "report", "doctor"),
         *("board.up", "board.down", "board.list", "test", "lint", "clean"),
+        *("runs", "attach", "fetch", "cancel", "rollback", "fleet.list", "fleet.add"),
+        *("fleet.remove", "fleet.facts", "fleet.doctor", "fleet.exec", "fleet.trust"),
+        *("fleet.gc", "fleet.locks", "fleet.power", "fleet.places"),
     ):
         assert f" {name} " in listed
+
+
+def test_the_program_itself_finds_everything() -> None:
+    """``python -m`` puts the checkout on the path, the installed program does not."""
+    done = subprocess.run(
+        [Path(sys.executable).parent / "invoke", "build", "--dry-run"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "ncnn" in done.stdout
 
 
 def test_listing_loads_nothing_heavy() -> None:
@@ -52,7 +69,11 @@ def test_listing_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["build", "convert", "deploy", "bench", "deploy-bench", "run", "report"]
+    "name",
+    [
+        *("build", "convert", "deploy", "bench", "deploy-bench", "run", "report", "attach"),
+        *("runs", "fetch", "cancel", "rollback", "fleet.add", "fleet.exec", "fleet.gc"),
+    ],
 )
 def test_every_flag_has_a_help_text(name: str) -> None:
     text = invoke(name, "--help").stdout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke.collection import Collection
 
-from tasks import boards, emulated, fleet, make
+from piyard.tasks import boards, emulated, fleet, make
 
 namespace = Collection(
     make.build,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from invoke.context import Context
 from invoke.tasks import task
 
-from tasks import texts
-from tasks.defaults import MODEL, TARGET
+from piyard.tasks import texts
+from piyard.tasks.defaults import MODEL, TARGET
 
 
 @task(

@@ -7,7 +7,7 @@ from typing import Any
 from invoke.context import Context
 from invoke.tasks import task
 
-from tasks import defaults, texts
+from piyard.tasks import defaults, texts
 
 BENCH_LISTS = ["host", "model", "precision", "threads"]
 

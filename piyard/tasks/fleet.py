@@ -5,7 +5,7 @@ from __future__ import annotations
 from invoke.context import Context
 from invoke.tasks import task
 
-from tasks import texts
+from piyard.tasks import texts
 
 BOARDS = {name: text for name, text in texts.BOARDS.items() if name != "target"}
 SHOWN = BOARDS | {"format": texts.FORMAT}

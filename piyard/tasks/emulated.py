@@ -5,8 +5,8 @@ from __future__ import annotations
 from invoke.context import Context
 from invoke.tasks import task
 
-from tasks import texts
-from tasks.defaults import TARGET
+from piyard.tasks import texts
+from piyard.tasks.defaults import TARGET
 
 BOARD = "the board's kind, or kind/number where several are wanted: rpi5/2"
 

@@ -1,0 +1,1 @@
+"""The tasks of the command line, by what they are about: parse, call, print. No logic."""
