@@ -97,7 +97,10 @@ def find(run_id: str) -> Path:
     found = [folder for folder in runs() if folder.name.startswith(run_id)]
     if len(found) != 1:
         many = "no run is" if not found else f"{len(found)} runs are"
-        raise WrongInput(f"{many} named '{run_id}'", remedy="invoke runs lists them")
+        raise WrongInput(
+            f"{many} named '{run_id}'",
+            remedy="invoke runs lists them; invoke --help attach explains",
+        )
     return found[0]
 
 

@@ -29,6 +29,8 @@ class Newcomer(msgspec.Struct, frozen=True, kw_only=True):
 
 def look(asked: Mapping[str, Any]) -> Newcomer:
     """Connect to the host that was named, and make an entry of what is there."""
+    if not asked["host"]:
+        raise WrongInput("no --host", remedy="name the board: --host pi5.local")
     entry = _entry(asked)
     name = asked["name"] or _name_of(asked["host"])
     inventory.name_of(name, "--name")

@@ -39,8 +39,8 @@ def listed(_c: Context, host: list[str], format: str = "plain") -> None:
 )
 def add(
     _c: Context,
-    host: str,
     tag: list[str],
+    host: str = "",
     name: str = "",
     target: str = "",
     key: str = "",
@@ -112,7 +112,7 @@ def doctor(
 def execute(
     _c: Context,
     host: list[str],
-    command: str,
+    command: str = "",
     all: bool = False,
     limit: str = "",
     parallel: str = "",

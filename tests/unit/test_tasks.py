@@ -76,7 +76,7 @@ def test_listing_loads_nothing_heavy() -> None:
     ],
 )
 def test_every_flag_has_a_help_text(name: str) -> None:
-    text = invoke(name, "--help").stdout
+    text = invoke("--help", name).stdout
     assert "Docstring:" in text
     flags = [line for line in text.splitlines() if line.startswith("  -")]
     assert flags
@@ -119,6 +119,19 @@ def test_no_host_is_the_emulated_board_and_says_so() -> None:
         (["run", "--input", "no/such.jpg"], 3, "there is no picture no/such.jpg"),
         (["report"], 3, "no results are stored yet"),
         (["report", "--run", "x"], 3, "no run is named 'x'"),
+        (["attach", "x"], 3, "no run is named 'x'"),
+        (["cancel", "--help"], 3, "no run is named '--help'"),
+        (["fleet.add"], 3, "no --host"),
+        (["fleet.add", "--host", "a b"], 3, "'a b' is not a host"),
+        (["fleet.remove", "pi9"], 3, "pi9"),
+        (["fleet.exec", "--host", "a", "--command", ""], 3, "--command is empty"),
+        (["fleet.exec", "--host", "a", "--command", "'"], 3, "--command: No closing quotation"),
+        (["fleet.facts"], 3, "the inventory has no board"),
+        (["fleet.list", "--host", "@lab"], 3, "no board has the tag 'lab'"),
+        (["fleet.power", "--host", "a"], 3, "a does not come from labgrid"),
+        (["deploy", "--all"], 3, "the inventory has no board"),
+        (["deploy", "--retry-failed"], 3, "no deploy failed last time"),
+        (["deploy", "--link-limit", "fast"], 3, "--link-limit takes bytes a second"),
         (["build", "--source", "cvs", "--dry-run"], 3, "unknown ncnn source 'cvs'"),
     ],
 )
