@@ -33,64 +33,46 @@ def deploy(
     work.deploy(_wanted(locals()))
 
 
-@task(iterable=BENCH_LISTS, help=texts.BENCH)
-def bench(
-    _c: Context,
-    host: list[str],
-    model: list[str],
-    precision: list[str],
-    threads: list[str],
-    all: bool = False,
-    target: str = "",
-    loops: str = "",
-    budget: str = "",
-    warmup: str = "",
-    limit: str = "",
-    random_weights: bool = False,
-    spread: bool = False,
-    retry: str = "",
-    retry_failed: bool = False,
-    link_limit: str = "",
-    parallel: str = "",
-    no_wait: bool = False,
-    strict: bool = False,
-    format: str = "plain",
-    dry_run: bool = False,
-) -> None:
-    """Measure models on boards and print the table."""
-    from piyard.commands import work
+def _bench(name: str, about: str, *, or_random: bool) -> Any:
+    """Both benchmarks take the same flags, which Invoke reads from a signature."""
 
-    work.bench(_wanted(locals()), or_random=False)
+    def measure(
+        _c: Context,
+        host: list[str],
+        model: list[str],
+        precision: list[str],
+        threads: list[str],
+        all: bool = False,
+        target: str = "",
+        loops: str = "",
+        budget: str = "",
+        warmup: str = "",
+        limit: str = "",
+        random_weights: bool = False,
+        spread: bool = False,
+        retry: str = "",
+        retry_failed: bool = False,
+        link_limit: str = "",
+        parallel: str = "",
+        no_wait: bool = False,
+        strict: bool = False,
+        format: str = "plain",
+        dry_run: bool = False,
+    ) -> None:
+        from piyard.commands import work
+
+        work.bench(_wanted(locals()), or_random=or_random)
+
+    measure.__doc__ = about
+    return task(name=name, iterable=BENCH_LISTS, help=texts.BENCH)(measure)
 
 
-@task(iterable=BENCH_LISTS, help=texts.BENCH)
-def deploy_bench(
-    _c: Context,
-    host: list[str],
-    model: list[str],
-    precision: list[str],
-    threads: list[str],
-    all: bool = False,
-    target: str = "",
-    loops: str = "",
-    budget: str = "",
-    warmup: str = "",
-    limit: str = "",
-    random_weights: bool = False,
-    spread: bool = False,
-    retry: str = "",
-    retry_failed: bool = False,
-    link_limit: str = "",
-    parallel: str = "",
-    no_wait: bool = False,
-    strict: bool = False,
-    format: str = "plain",
-    dry_run: bool = False,
-) -> None:
-    """Build, convert, deploy, measure, print the table: everything in one go."""
-    from piyard.commands import work
-
-    work.bench(_wanted(locals()), or_random=True)
+bench = _bench("bench", "Measure models on boards and print the table.", or_random=False)
+deploy_bench = _bench(
+    "deploy-bench",
+    "Build, convert, deploy, measure, print the table: everything in one go.",
+    or_random=True,
+)
 
 
 @task(iterable=["host", "input"], help=texts.RUN)
