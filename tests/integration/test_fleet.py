@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from piyard import deploy, detached, digest, lease, run, ssh
+from piyard import deadline, deploy, detached, digest, lease, run, ssh
 from piyard.address import Address
 from piyard.board import Line
 from piyard.emulator import EmulatedBoard
@@ -167,6 +167,10 @@ def listed(invoke: Invoke) -> dict[str, str]:
     return {one["Run"]: one["State"] for one in json.loads(invoke("runs", "-f", "json").stdout)}
 
 
+def _has_written(line: Line, record: Record) -> bool | None:
+    return detached.status(line.session, record.id).lines > 0 or None
+
+
 def started(folder: Path) -> Record:
     """A run of a stand-in for nnrun on d1 that would take very long."""
     line = Line("d1")
@@ -189,8 +193,7 @@ def started(folder: Path) -> Record:
             token=line.lease.token,
         )
         run.start(line, record, slow, "bench", [], 900)
-        status = detached.status(line.session, record.id, wait_s=1)
-        assert status.state == "running"
+        assert deadline.poll(lambda: _has_written(line, record), 60)
     finally:
         line.holds = False
         line.close()
