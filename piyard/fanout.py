@@ -166,8 +166,13 @@ def _stopped() -> Iterator[None]:
 
 
 def _wait_for(running: Sequence[Future[None]]) -> None:
-    """Wait for all; only a key press interrupts this, and what no job foresaw is raised."""
-    wait(running)
+    """Wait for all; only a key press interrupts this, and what no job foresaw is raised.
+
+    A key pressed just before Python sleeps does not wake it, so it never sleeps for long.
+    """
+    pending = set(running)
+    while pending:
+        pending = wait(pending, timeout=LOOK_S).not_done
     for future in running:
         with suppress(KeyboardInterrupt):
             future.result()
