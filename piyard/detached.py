@@ -10,7 +10,7 @@ import time
 import zlib
 from collections.abc import Callable, Container, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -34,6 +34,8 @@ POLL_S = 5
 LOST_LIMIT_S = 180
 """A board that reboots is back by then; how long a sleeping network may take."""
 RETRY_S = 2.0
+START_LIMIT_S = 120.0
+"""A run that did not get beyond its start by then never will: what started it was killed."""
 CANCEL_LIMIT_S = 40
 AWAY = (HostUnreachable, NoSuchHost, KeyRejected, EmulationFailed)
 """What a board that restarts may look like: its name is gone, or it lets nobody in yet."""
@@ -45,13 +47,6 @@ BROKEN = (
 """What Python raises for an archive that was cut or made up."""
 
 State = Literal["absent", "starting", "running", "interrupted", "ended"]
-STATES: dict[str, State] = {
-    "absent": "absent",
-    "starting": "starting",
-    "running": "running",
-    "interrupted": "interrupted",
-    "ended": "ended",
-}
 
 
 class Damaged(Exception):
@@ -105,7 +100,7 @@ def start(
 def status(session: Session, run_id: str, *, wait_s: int = 0) -> Status:
     """How the run stands, after waiting on the board for its end for so long."""
     said = session.script("status", HOME, run_id, str(wait_s), limit_s=wait_s + 30).out.split()
-    return _status(said)
+    return _status(session, said)
 
 
 def wait(
@@ -121,7 +116,7 @@ def wait(
     Raises ``HostUnreachable`` when the board was not heard of for ``lost_limit_s``.
     """
     patience = LOST_LIMIT_S if lost_limit_s is None else lost_limit_s
-    heard = time.monotonic()
+    began = heard = time.monotonic()
     while True:
         try:
             found = status(session, run_id, wait_s=POLL_S)
@@ -133,13 +128,15 @@ def wait(
         if found.state not in {"starting", "running"}:
             return found
         if found.state == "starting":
+            if time.monotonic() > began + START_LIMIT_S:
+                return Status(state="interrupted")
             time.sleep(0.2)
 
 
 def cancel(session: Session, run_id: str) -> Status:
     """End the run's whole process group; how it stands then."""
     said = session.script("cancel", HOME, run_id, limit_s=CANCEL_LIMIT_S).out.split()
-    return _status(said)
+    return _status(session, said)
 
 
 def fetch(session: Session, run_id: str, folder: Path, *, keep: Container[str], over: bool) -> None:
@@ -160,8 +157,14 @@ def fetch(session: Session, run_id: str, folder: Path, *, keep: Container[str], 
         session.run(["touch", f"{HOME}/runs/{run_id}/{FETCHED}"])
 
 
-def _status(said: Sequence[str]) -> Status:
-    state = STATES.get(said[0], "absent") if said else "absent"
+def _status(session: Session, said: Sequence[str]) -> Status:
+    if not said or said[0] not in get_args(State):
+        raise BoardCommandFailed(
+            f"{session.name}: it does not tell how the run stands",
+            evidence=" ".join(said),
+            remedy="invoke fleet.doctor checks the board",
+        )
+    state = msgspec.convert(said[0], State)
     if state == "ended":
         code, why, began, ended = said[1:5]
         return Status(state=state, code=int(code), why=why, seconds=int(ended) - int(began))

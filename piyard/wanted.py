@@ -7,14 +7,12 @@ from typing import Any
 
 import msgspec
 
-from piyard import job, lease, options, tables
+from piyard import fanout, job, lease, options, tables
 from piyard.board import Line
 from piyard.errors import WrongInput
 from piyard.fleet.choose import choose
 from piyard.ssh import hostkeys
 from piyard.work import Terms
-
-PARALLEL = 16
 
 
 class Boards(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +20,7 @@ class Boards(msgspec.Struct, frozen=True, kw_only=True):
 
     names: Sequence[str]
     target: str = ""
-    parallel: int = PARALLEL
+    parallel: int = fanout.PARALLEL
     wait_s: float = lease.WAIT_S
 
     def lines(self) -> list[Line]:
@@ -55,7 +53,7 @@ def boards(asked: Mapping[str, Any]) -> Boards:
     return Boards(
         names=choose(asked["host"], every=bool(asked.get("all"))),
         target=asked.get("target", ""),
-        parallel=options.whole("parallel", asked.get("parallel", "")) or PARALLEL,
+        parallel=options.whole("parallel", asked.get("parallel", "")) or fanout.PARALLEL,
         wait_s=0 if asked.get("no_wait") else lease.WAIT_S,
     )
 

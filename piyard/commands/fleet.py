@@ -70,9 +70,11 @@ def doctor(asked: Mapping[str, Any]) -> None:
     """Check boards; raises ``NotSetUp`` when one of them is not well."""
     tables.check_format(asked["format"])
     found: list[health.Finding] = []
-    lines = _boards(asked).lines()
-    checks = [(line.name, lambda line=line: found.extend(health.examine(line))) for line in lines]
-    fanout.at_once(checks)
+    boards = _boards(asked)
+    checks = [
+        (line.name, lambda line=line: found.extend(health.examine(line))) for line in boards.lines()
+    ]
+    fanout.at_once(checks, boards.parallel)
     print(tables.render(health.COLUMNS, [health.told(one) for one in found], asked["format"]))
     ill = [f"{one.board}: {one.what}" for one in found if not one.well]
     if ill:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 NEEDS = {
-    "deploy": ("process", "lease", "facts"),
-    "start": ("process", "lease"),
+    "deploy": ("process", "lease", "facts", "blob"),
+    "start": ("process", "lease", "blob"),
     "supervise": ("process", "lease"),
     "status": ("process",),
     "cancel": ("process",),

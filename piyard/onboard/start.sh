@@ -7,8 +7,7 @@ umask 077
 cd "$home" || exit 1
 guarded take "$token" "$seconds" 0 - "$owner" || exit 0
 while [ "$count" -gt 0 ]; do
-    found=$(sha256sum < "releases/$release/$1" | cut -d ' ' -f 1)
-    [ "$found" = "$2" ] || { printf 'damaged %s\n' "$2" && exit 0; }
+    is_right "releases/$release/$1" "$2" || { printf 'damaged %s\n' "$2" && exit 0; }
     shift 2
     count=$((count - 1))
 done

@@ -14,7 +14,6 @@ from piyard.address import Address
 from piyard.board import Line
 from piyard.emulator import EmulatedBoard
 from piyard.facts import Facts
-from piyard.fleet import trust
 from piyard.release import HOME, File, Release
 from piyard.run import Record
 from piyard.ssh import Login, hostkeys
@@ -300,7 +299,6 @@ def test_nobody_can_be_fooled_by_a_fake_lease_owner(two: tuple[str, str], invoke
 
 
 def test_trust_needs_a_board_that_answers(own_fleet: Path, invoke: Invoke) -> None:
-    assert trust.__doc__
     done = invoke("fleet.trust", "--host", "nobody.invalid")
     assert done.returncode == 7
     assert "Traceback" not in done.stderr

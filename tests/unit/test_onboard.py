@@ -445,3 +445,25 @@ def test_a_run_of_a_board_that_cannot_guard_its_lock_says_why(board: LocalBoard)
     board.has_tool("flock", "exit 1")
     with pytest.raises(BoardCommandFailed, match="cannot be guarded"):
         detached.start(board, RUN, what, ["true"], lease(), limit_s=10)
+
+
+def test_a_start_that_was_killed_half_way_is_not_waited_for_without_end(
+    board: LocalBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = board.yard / "runs" / RUN
+    folder.mkdir(parents=True)
+    (folder / "status").write_text("starting\n")
+    monkeypatch.setattr(detached, "START_LIMIT_S", 0.5)
+    seen: list[str] = []
+    found = detached.wait(lambda: board, board, RUN, lambda status: seen.append(status.state))
+    assert found.state == "interrupted"
+    assert set(seen) == {"starting"}
+    (folder / "status").write_text("ended 0 ended 1 2\n")
+
+
+@pytest.mark.parametrize("said", [[], ["nonsense"], ["Ended", "0"]])
+def test_a_board_that_talks_nonsense_about_a_run_is_an_error(
+    board: LocalBoard, said: list[str]
+) -> None:
+    with pytest.raises(BoardCommandFailed, match="does not tell how the run stands"):
+        detached._status(board, said)
