@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -69,12 +70,15 @@ def facts(asked: Mapping[str, Any]) -> None:
 def doctor(asked: Mapping[str, Any]) -> None:
     """Check boards; raises ``NotSetUp`` when one of them is not well."""
     tables.check_format(asked["format"])
-    found: list[health.Finding] = []
     boards = _boards(asked)
-    checks = [
-        (line.name, lambda line=line: found.extend(health.examine(line))) for line in boards.lines()
-    ]
+    by_board: dict[str, list[health.Finding]] = {}
+
+    def examine(line: Line) -> None:
+        by_board[line.name] = health.examine(line)
+
+    checks = [(line.name, partial(examine, line)) for line in boards.lines()]
     fanout.at_once(checks, boards.parallel)
+    found = [one for name in boards.names for one in by_board.get(name, [])]
     print(tables.render(health.COLUMNS, [health.told(one) for one in found], asked["format"]))
     ill = [f"{one.board}: {one.what}" for one in found if not one.well]
     if ill:
