@@ -1,6 +1,10 @@
-"""A Result: what one benchmark run measured, read from its folder; needs no board.
+"""A Result: what one benchmark run measured, with all that is needed to believe it or not.
 
-Samples are kept as they came; what a table shows of them is derived when asked.
+Samples are kept as they came; what a table shows of them is derived when asked. Results are
+versioned JSON, ``artifacts/results/<run>.json``:
+
+1. had no file of its own: it is read from the run's folder, without telemetry and verdict
+2. warm-up, cold start, telemetry, energy and verdict beside the samples
 """
 
 from __future__ import annotations
@@ -13,19 +17,36 @@ from typing import Any
 import msgspec
 
 from piyard import log, paths
+from piyard.energy import Energy
 from piyard.errors import UnreadableLog, WrongInput
 from piyard.log import Log
 from piyard.run import LOG, RECORD, SHELF, Record
+from piyard.telemetry import Moment
+from piyard.verdict import Verdict
+
+SCHEMA = 2
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the table, with everything behind it."""
 
+    schema: int = SCHEMA
     record: Record
     samples_ms: list[float]
     header: dict[str, Any]
-    load_ms: float | None
-    peak_rss_kb: int | None
+    """nnrun's first line."""
+    warmup_ms: list[float] = []
+    end_to_end_ms: list[float] = []
+    """Of decoding, pre-processing, inference and post-processing together."""
+    load_ms: float | None = None
+    first_ms: float | None = None
+    """The first inference after a cold load of ``load_ms``."""
+    peak_rss_kb: int | None = None
+    stopped: str = ""
+    """Why nnrun stopped sampling: ``interval`` reached, ``budget`` over, or the ``loops`` asked."""
+    telemetry: list[Moment] = []
+    energy: Energy | None = None
+    verdict: Verdict = Verdict(state="SUSPECT")
 
     @property
     def latency_ms(self) -> float:

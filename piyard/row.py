@@ -1,0 +1,119 @@
+"""A Row: what tables, charts and the index show of one Result, derived from it, light to keep.
+
+The Result with its samples stays the truth; a Row can be made again from it at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from piyard.stats.summary import Summary
+from piyard.verdict import Verdict
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """How near the outputs came to the original's."""
+
+    ok: bool
+    cosine: float
+    """The worst of all outputs."""
+
+
+class Power(msgspec.Struct, frozen=True, kw_only=True):
+    """Energy of one inference, and what it was derived from."""
+
+    joules: float
+    """Of one inference, all rails together, idle power included."""
+    above_idle_joules: float
+    average_w: float
+    idle_w: float
+    wall_w: float | None
+    """At the wall: measured by a meter, or an estimate from the rails' sum (see energy.py)."""
+    source: str
+    """For people: ``PMIC`` or the meter's command."""
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """Money, in dollars."""
+
+    board: float | None
+    """What the board cost."""
+    board_date: str = ""
+    """ISO date of that price."""
+    per_million: float | None = None
+    """Energy of a million inferences."""
+
+
+class Floor(msgspec.Struct, frozen=True, kw_only=True):
+    """The least time that the hardware allows, by its peaks."""
+
+    ms: float
+    bound: str
+    """``compute`` or ``memory``: which of the two it is."""
+    source: str
+    """Where the target's peaks come from."""
+
+
+class Published(msgspec.Struct, frozen=True, kw_only=True):
+    """What others measured for the same network on the same kind of board."""
+
+    ms: float
+    source: str
+    likely: Sequence[str] = ()
+    """When the row is off by more than 15 %: the causes that the board's facts suggest."""
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One benchmark of one model on one board."""
+
+    run: str
+    """The run's id; its Result is ``artifacts/results/<run>.json``."""
+    when: str
+    """UTC, ISO 8601."""
+    host: str
+    target: str
+    hardware: str
+    emulated: bool
+    model: str
+    title: str
+    input: Sequence[int]
+    """C, H, W"""
+    params: int | None
+    macs: int | None
+    random_seed: int | None
+    """Of random weights; None where the weights are real."""
+    model_key: str
+    """Of the conversion: the same key is the same .param and .bin."""
+    build: str
+    """Of nnrun and ncnn."""
+    asked: str
+    """The precision asked for."""
+    data_type: str
+    """The precision really computed."""
+    threads: int
+    summary: Summary
+    """Of one inference, milliseconds."""
+    end_to_end: Summary | None = None
+    """Of decoding, pre-processing, inference and post-processing together, milliseconds."""
+    cold_ms: float | None = None
+    """Loading and the first inference, from a process that had nothing in memory."""
+    peak_rss_kb: int | None = None
+    accuracy: str | None = None
+    check: Check | None = None
+    power: Power | None = None
+    cost: Cost | None = None
+    floor: Floor | None = None
+    published: Published | None = None
+    verdict: Verdict
+
+    @property
+    def fps(self) -> float:
+        """Inferences a second, one after the other, by the median."""
+        return 1000.0 / self.summary.median
+
+    @property
+    def job(self) -> tuple[str, ...]:
+        """What makes two rows the same one, measured again."""
+        return (self.hardware, self.host, self.model, self.asked, str(self.threads))

@@ -1,0 +1,1 @@
+"""What samples tell: medians and their intervals, shapes, and whether two series differ."""
