@@ -15,6 +15,51 @@ NOT_TARGETS = frozenset({"fleet"})
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 
 
+class Conditions(Config, frozen=True, kw_only=True):
+    """When a board of this kind is fit to be measured, and what spoils a run on it."""
+
+    cool_c: float = 60
+    """A run starts below this temperature of the SoC, in degrees Celsius."""
+    hot_c: float = 80
+    """From here on the firmware slows the cores down: a time measured so hot is worth nothing."""
+    load: float = 0.10
+    """Work of others that is allowed, in cores: 0.10 is a tenth of one core."""
+    settle_s: int = 300
+    """How long a run waits at most until the board is cool and quiet, in seconds."""
+    governors: list[str] = field(default_factory=lambda: ["performance"])
+    """cpufreq's governors that hold the clock; the first one is what measuring asks for."""
+    clock_khz: int | None = None
+    """The nominal clock; where a board tells its own highest one, that counts."""
+    clock_tolerance: float = 0.02
+    """How far the clock may be off while the run works, as a fraction of the nominal one."""
+    firmware: bool = True
+    """Whether boards of this kind tell a throttle word and their real clock (vcgencmd)."""
+
+
+class Peaks(Config, frozen=True, kw_only=True):
+    """The most that the hardware can do; what nobody knows of it is left out."""
+
+    flops_per_cycle: dict[Precision, float] = field(default_factory=dict)
+    """Of one core, a multiplication and an addition counting as two; without a precision that
+    the core does not compute natively."""
+    flops_source: str = ""
+    read_gb_s: dict[int, float] = field(default_factory=dict)
+    """Reading memory, 10^9 bytes a second, by threads: one can be faster than four together."""
+    read_source: str = ""
+    cache_kb: int = 0
+    """All caches together: as much of the weights may still be there from the last inference."""
+    cache_source: str = ""
+
+    def __post_init__(self) -> None:
+        for figures, source in (
+            (self.flops_per_cycle, "flops_source"),
+            (self.read_gb_s, "read_source"),
+            (self.cache_kb, "cache_source"),
+        ):
+            if figures and not getattr(self, source):
+                raise ValueError(f"`{source}` must say where the figures come from")
+
+
 class Target(Config, frozen=True, kw_only=True):
     """What piyard must know to build for a kind of board and to imitate it."""
 
@@ -36,6 +81,8 @@ class Target(Config, frozen=True, kw_only=True):
     """Environment of every session on an emulated board of this kind."""
     cmake: dict[str, bool | str] = field(default_factory=dict)
     """ncnn options that differ from toolchains/ncnn.yaml."""
+    conditions: Conditions = Conditions()
+    peaks: Peaks | None = None
 
 
 def load(name: str) -> Target:

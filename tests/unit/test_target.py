@@ -1,0 +1,91 @@
+"""Targets: the conditions and peaks of each kind of board, and where the figures come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from piyard import config, target
+from piyard.errors import WrongInput
+from piyard.target import Conditions, Target
+
+PIS = ("rpi5", "rpi4", "rpi3", "zero2w")
+
+
+@pytest.mark.parametrize("name", target.names())
+def test_a_run_starts_cooler_than_it_may_get(name: str) -> None:
+    limits = target.load(name).conditions
+    assert limits.cool_c < limits.hot_c
+    assert 0 < limits.load < 1
+    assert 0 < limits.clock_tolerance < 0.1
+    assert limits.settle_s > 0
+    assert limits.governors[0] == "performance"
+
+
+@pytest.mark.parametrize("name", PIS)
+def test_every_pi_has_a_nominal_clock_and_peaks_with_their_sources(name: str) -> None:
+    kind = target.load(name)
+    assert kind.conditions.clock_khz
+    assert kind.conditions.firmware
+    peaks = kind.peaks
+    assert peaks
+    assert peaks.flops_source
+    assert peaks.read_source
+    assert peaks.cache_source
+    assert all(1 <= threads <= kind.cores for threads in peaks.read_gb_s)
+    assert 1 in peaks.read_gb_s
+
+
+@pytest.mark.parametrize("name", PIS)
+def test_only_a_core_that_computes_fp16_has_a_peak_of_it(name: str) -> None:
+    kind = target.load(name)
+    assert kind.peaks
+    assert ("fp16" in kind.peaks.flops_per_cycle) == ("fp16" in kind.precisions)
+
+
+def test_the_peak_of_a_pi_5_is_what_its_pipes_give() -> None:
+    kind = target.load("rpi5")
+    assert kind.peaks
+    assert kind.conditions.clock_khz == 2_400_000
+    per_core = {p: flops * 2.4 for p, flops in kind.peaks.flops_per_cycle.items()}
+    assert per_core == pytest.approx({"fp32": 38.4, "fp16": 76.8, "int8": 153.6})
+
+
+def test_a_desktop_is_nobodys_known_board() -> None:
+    kind = target.load("desktop")
+    assert kind.peaks is None
+    assert kind.conditions.clock_khz is None
+    assert not kind.conditions.firmware
+
+
+BOARD = "title: x\narch: aarch64\ntoolchain: x\ncpu: x\ncores: 4\npage_size: 4096\nprecisions: []\n"
+
+
+def read(tmp_path: Path, more: str) -> Target:
+    file = tmp_path / "x.yaml"
+    file.write_text(BOARD + more)
+    return config.load(file, Target)
+
+
+def test_a_target_without_conditions_has_the_common_ones(tmp_path: Path) -> None:
+    kind = read(tmp_path, "")
+    assert kind.conditions == Conditions()
+    assert kind.peaks is None
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("conditions: {cool: 50}\n", "did you mean 'cool_c'"),
+        ("conditions: {hot_c: warm}\n", "hot_c"),
+        ("peaks: {flops_per_cycle: {fp64: 4}, flops_source: x}\n", "fp64"),
+        ("peaks: {flops_per_cycle: {fp32: 8}}\n", "`flops_source` must say"),
+        ("peaks: {read_gb_s: {1: 4.0}}\n", "`read_source` must say"),
+        ("peaks: {cache_kb: 512}\n", "`cache_source` must say"),
+    ],
+)
+def test_a_wrong_condition_is_named(tmp_path: Path, more: str, expected: str) -> None:
+    with pytest.raises(WrongInput) as caught:
+        read(tmp_path, more)
+    assert expected in str(caught.value)
