@@ -2,46 +2,67 @@
 
 from __future__ import annotations
 
+import re
+from functools import cache
 from typing import Any
 
 import msgspec
 
 from piyard.ssh import Session
 
-NUMBERS = (
-    "page_size",
-    "cores",
-    "memory_kb",
-    "available_kb",
-    "free_disk_kb",
-    "max_khz",
-    "temperature_mc",
-    "clock",
-)
+NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """A board at one moment; sizes in KiB, temperature in thousandths of a degree Celsius."""
+    """A board at one moment; sizes in KiB, temperature in thousandths of a degree Celsius.
+
+    A deploy hears all but the supply, the desktop session and the GPU's firmware, which cost more.
+    """
 
     machine: str
     kernel: str | None = None
     model: str | None = None
     serial: str | None = None
+    revision: str | None = None
+    """The board's revision code, hexadecimal, as /proc/cpuinfo shows it."""
+    soc: str | None = None
+    """Broadcom's name of the chip: ``bcm2712``."""
     cmdline: str | None = None
+    """Of the kernel; on a Pi 5 it tells whether memory is interleaved (``numa=fake=``)."""
     os: str | None = None
     page_size: int | None = None
     libc: str | None = None
     cores: int | None = None
     memory_kb: int | None = None
     available_kb: int | None = None
+    swap_total_kb: int | None = None
+    swap_kb: int | None = None
+    """Swap in use."""
     free_disk_kb: int | None = None
     load: str | None = None
     governor: str | None = None
+    low_khz: int | None = None
+    """The lowest clock the governor may choose."""
+    high_khz: int | None = None
+    """The highest one it may choose."""
+    min_khz: int | None = None
+    """The lowest clock of the hardware."""
     max_khz: int | None = None
     temperature_mc: int | None = None
     throttled: str | None = None
     """The firmware's throttle word, ``0x0`` when all is well."""
+    fan_rpm: int | None = None
+    fan_state: int | None = None
+    """The step of the fan's curve, 0 while it stands still; None where no fan is known."""
+    supply_ma: int | None = None
+    """What the supply agreed to give: 5000, or 3000 for a weaker one."""
+    desktop: str | None = None
+    """A process of a graphical session, or ``none``; None where processes are hidden."""
     firmware: str | None = None
+    """Date and time of the bootloader (EEPROM)."""
+    firmware_version: str | None = None
+    gpu_firmware: str | None = None
+    """Date and time of the firmware that runs on the GPU."""
     features: str | None = None
     """Of the CPU, as /proc/cpuinfo names them; None where an emulator shows another CPU's."""
     boot_id: str | None = None
@@ -56,7 +77,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read(session: Session) -> Facts:
-    """The facts of the board behind that session."""
+    """All facts of the board behind that session."""
     return parse(session.script("facts_now").out)
 
 
@@ -65,10 +86,15 @@ def parse(text: str) -> Facts:
     pairs = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     known = Facts.__struct_fields__
     told: dict[str, Any] = {n: value or None for n, value in pairs.items() if n in known}
-    numbers = {name: _number(told.get(name)) for name in NUMBERS}
+    numbers = {name: _number(told.get(name)) for name in _numbers()}
     machine = {"machine": told.get("machine") or "unknown"}
     return msgspec.convert(told | numbers | machine, Facts)
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() else None
+    return int(text) if text and NUMBER.fullmatch(text) else None
+
+
+@cache
+def _numbers() -> tuple[str, ...]:
+    return tuple(field.name for field in msgspec.structs.fields(Facts) if field.type == int | None)

@@ -1,21 +1,57 @@
-# Prints what the board says of itself, one name=value a line; what is missing is empty.
-first() { said=''; [ -r "$1" ] && IFS= read -r said < "$1" 2> /dev/null; }
+# Prints what the board says of itself, one name=value a line; what is missing is empty. Builtins
+# rather than processes: it runs at each deploy. A builtin leaves out the NUL that ends a text of
+# the device tree.
+first() { said=''; [ -r "$1" ] && IFS= read -r said 2> /dev/null < "$1"; }
 from() { first "$2"; printf '%s=%s\n' "$1" "$said"; }
-plain() { [ -r "$1" ] && tr -d '\000' < "$1" | head -n 1; }
+
+device_tree() {
+    tree=/sys/firmware/devicetree/base
+    [ -d "$tree" ] || tree=/proc/device-tree
+    from model "$tree/model"
+    from serial "$tree/serial-number"
+    first "$tree/compatible"
+    case $said in *brcm,*) printf 'soc=%s\n' "${said##*brcm,}" ;; esac
+}
+
+cpufreq() {
+    policy=/sys/devices/system/cpu/cpufreq/policy0
+    from governor "$policy/scaling_governor"
+    from low_khz "$policy/scaling_min_freq"
+    from high_khz "$policy/scaling_max_freq"
+    from min_khz "$policy/cpuinfo_min_freq"
+    from max_khz "$policy/cpuinfo_max_freq"
+}
+
+cooling() {
+    from temperature_mc /sys/class/thermal/thermal_zone0/temp
+    for device in /sys/class/hwmon/hwmon*; do
+        first "$device/name"
+        [ "$said" != pwmfan ] || from fan_rpm "$device/fan1_input"
+    done
+    for device in /sys/class/thermal/cooling_device*; do
+        first "$device/type"
+        [ "$said" != pwm-fan ] || from fan_state "$device/cur_state"
+    done
+}
+
 meminfo() {
     while read -r name kb _; do
         case $name in
         MemTotal:) printf 'memory_kb=%s\n' "$kb" ;;
         MemAvailable:) printf 'available_kb=%s\n' "$kb" ;;
+        SwapTotal:) printf 'swap_total_kb=%s\n' "$kb" && swap=$kb ;;
+        SwapFree:) printf 'swap_kb=%s\n' "$((swap - kb))" && return ;;
         esac
     done < /proc/meminfo
 }
+
 disk() { read -r _ && read -r _ _ _ free _ && printf 'free_disk_kb=%s\n' "$free"; }
-features() {
-    while IFS=: read -r name value; do
-        case $name in Features*) printf 'features=%s\n' "${value# }" && return ;; esac
-    done < /proc/cpuinfo
+
+# Features once a core: the last one counts.
+cpuinfo() {
+    sed -n -e 's/^Features[^:]*: */features=/p' -e 's/^Revision[^:]*: */revision=/p' /proc/cpuinfo
 }
+
 system() {
     while IFS= read -r line; do
         case $line in PRETTY_NAME=*)
@@ -25,10 +61,20 @@ system() {
         esac
     done < /etc/os-release
 }
+
+# The first line is a date, the second one begins with "version".
+firmware() {
+    vcgencmd bootloader_version 2> /dev/null | {
+        read -r date && printf 'firmware=%s\n' "$date"
+        read -r _ version _ && printf 'firmware_version=%s\n' "$version"
+        # a closed pipe would end it with a complaint
+        cat > /dev/null
+    }
+}
+
 facts() {
     uname -rm | { read -r kernel machine && printf 'kernel=%s\nmachine=%s\n' "$kernel" "$machine"; }
-    printf 'model=%s\n' "$(plain /proc/device-tree/model)"
-    printf 'serial=%s\n' "$(plain /proc/device-tree/serial-number)"
+    device_tree
     printf 'page_size=%s\n' "$(getconf PAGESIZE 2> /dev/null)"
     printf 'libc=%s\n' "$(getconf GNU_LIBC_VERSION 2> /dev/null)"
     printf 'cores=%s\n' "$(getconf _NPROCESSORS_ONLN 2> /dev/null)"
@@ -37,15 +83,15 @@ facts() {
     from load /proc/loadavg
     from uptime /proc/uptime
     from boot_id /proc/sys/kernel/random/boot_id
-    from governor /sys/devices/system/cpu/cpufreq/policy0/scaling_governor
-    from max_khz /sys/devices/system/cpu/cpufreq/policy0/cpuinfo_max_freq
-    from temperature_mc /sys/class/thermal/thermal_zone0/temp
+    cpufreq
+    cooling
     meminfo
     df -Pk . | disk
-    features
+    cpuinfo
     [ -r /etc/os-release ] && system
     if command -v vcgencmd > /dev/null; then
-        printf 'throttled=%s\n' "$(vcgencmd get_throttled 2> /dev/null | cut -d = -f 2)"
-        printf 'firmware=%s\n' "$(vcgencmd bootloader_version 2> /dev/null | head -n 1)"
+        throttled=$(vcgencmd get_throttled 2> /dev/null)
+        printf 'throttled=%s\n' "${throttled#*=}"
+        firmware
     fi
 }

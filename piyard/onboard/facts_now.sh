@@ -1,1 +1,38 @@
+# All facts: those of a deploy, and those that cost more processes or a walk over all there are.
+
+# The supply's current as the firmware agreed on it, a big-endian number of four bytes.
+supply() {
+    file=/sys/firmware/devicetree/base/chosen/power/max_current
+    [ -r "$file" ] || file=/proc/device-tree/chosen/power/max_current
+    [ -r "$file" ] && od -An -tu1 -- "$file" 2> /dev/null | {
+        read -r a b c d && printf 'supply_ma=%s\n' "$((((a * 256 + b) * 256 + c) * 256 + d))"
+    }
+}
+
+gpu_firmware() {
+    vcgencmd version 2> /dev/null | {
+        read -r date && printf 'gpu_firmware=%s\n' "$date"
+        cat > /dev/null
+    }
+}
+
+# The first process of a graphical session, "none", or nothing where others' processes are hidden.
+desktop() {
+    [ -r /proc/1/comm ] || return 0
+    for comm in /proc/[0-9]*/comm; do
+        first "$comm"
+        case $said in
+        labwc | wayfire | weston | sway | Xorg | Xwayland | X | kwin_wayland | gnome-shell | lightdm | gdm3 | sddm)
+            printf 'desktop=%s\n' "$said"
+            return
+            ;;
+        esac
+    done
+    printf 'desktop=none\n'
+}
+
 facts
+supply
+desktop
+if command -v vcgencmd > /dev/null; then gpu_firmware; fi
+exit 0
