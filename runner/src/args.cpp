@@ -50,6 +50,11 @@ std::size_t Args::take(const std::vector<std::string>& line, std::size_t at) {
     const Flag& flag = find(name);
     std::vector<std::string>& taken = values_[name];
     if (!taken.empty() && !flag.many) reject(name + " is given twice");
+    if (flag.value.empty()) {
+        if (equals != std::string::npos) reject(name + " takes no value");
+        taken.emplace_back();
+        return at;
+    }
     if (equals != std::string::npos) {
         taken.push_back(line[at].substr(equals + 1));
     } else {

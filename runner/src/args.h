@@ -9,7 +9,7 @@ namespace nnrun {
 
 struct Flag {
     std::string name;   // with its dashes: "--loops"
-    std::string value;  // how help names the value: "N"
+    std::string value;  // how help names the value: "N"; "" for a switch, which takes none
     std::string help;
     bool required = false;
     bool many = false;

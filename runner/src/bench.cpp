@@ -1,12 +1,12 @@
 #include "bench.h"
 
-#include <atomic>
-#include <memory>
+#include <algorithm>
 #include <mutex>
 
-#include <limits>
-
+#include "bench_plan.h"
+#include "classifier.h"
 #include "clock.h"
+#include "cold.h"
 #include "common.h"
 #include "failure.h"
 #include "file.h"
@@ -21,116 +21,76 @@
 namespace nnrun {
 namespace {
 
-constexpr int most_loops = 1000000;
-
-struct Plan {
-    Shape shape;
-    unsigned long long seed = 1;
-    int warmup = 0;
-    int loops = 0;      // at least; exactly when there is no budget
-    double budget = 0;  // in ms
-    std::string folder;
-};
-
-Plan read_plan(const Args& args) {
-    Plan plan;
-    plan.shape = args.sizes("--shape", ',', 1, 3);
-    plan.seed = args.seed("--seed", 1);
-    plan.warmup = args.integer("--warmup", 0, most_loops, 8);
-    if (args.has("--loops") == args.has("--budget")) args.reject("give exactly one of --loops and --budget");
-    if (args.has("--loops") && args.has("--min-loops")) args.reject("--min-loops goes with --budget");
-    plan.loops = args.has("--loops") ? args.integer("--loops", 1, most_loops, 1) : args.integer("--min-loops", 1, most_loops, 1);
-    plan.budget = args.number("--budget", 0.001, 86400, 0) * 1000;
-    plan.folder = args.text("--save-outputs");
-    if (!plan.folder.empty()) check_folder(plan.folder);
-    return plan;
-}
-
-json::Object describe(const Model& model, const Plan& plan) {
+json::Object describe(const Model& model, const BenchPlan& plan) {
     json::Object input;
     input.text("blob", model.input().name).raw("shape", json::integers(plan.shape));
     input.text("source", "splitmix64").raw("seed", std::to_string(plan.seed));
     return input;
 }
 
-// Times that a signal's thread may read while they grow: they never move in memory.
-class Times {
-public:
-    // Not cleared: untouched memory does not count as used.
-    explicit Times(int most) : ms_(new double[static_cast<std::size_t>(most)]) {}
-
-    void add(double ms) {
-        const int i = count_.load(std::memory_order_relaxed);
-        ms_[static_cast<std::size_t>(i)] = ms;
-        count_.store(i + 1, std::memory_order_release);
-    }
-
-    int count() const { return count_.load(std::memory_order_acquire); }
-
-    void write(const char* type) const {
-        for (int i = 0; i < count(); ++i) {
-            json::Object line;
-            write_line(line.text("type", type).integer("i", i).number("ms", ms_[static_cast<std::size_t>(i)]).str());
-        }
-    }
-
-private:
-    std::unique_ptr<double[]> ms_;
-    std::atomic<int> count_{0};
-};
-
 class Bench {
 public:
-    Bench(const Model& model, const Plan& plan)
+    Bench(const Model& model, const BenchPlan& plan)
         : model_(model),
           plan_(plan),
           input_(make_mat(plan.shape)),
-          warmups_(plan.warmup),
-          samples_(plan.budget > 0 ? most_loops : plan.loops) {
+          outputs_(model.outputs().size()),
+          warmups_(plan.warmup.most()),
+          samples_(plan.sampling.most()) {
         if (input_.empty()) throw Failure(Exit::input, "--shape " + shown(plan.shape) + ": not enough memory; use a smaller one");
         fill_splitmix(input_, plan.seed);
     }
 
     void measure() {
         const LastWords last_words([this] { write_times(); });
-        for (int i = 0; i < plan_.warmup; ++i) warmups_.add(time_one());
-        const Stopwatch total;
-        while (wants_more(total)) samples_.add(time_one());
+        Warmup warmup(plan_.warmup);
+        while (warmup.wants_more(warmups_)) time_one(warmups_);
+        Sampling sampling(plan_.sampling);
+        while (sampling.wants_more(samples_)) time_one(samples_);
         write_times();
+        summary_.text("stopped", sampling.stopped()).text("warmup", warmup.ended());
     }
 
     // Of one more inference: keeping outputs of timed ones would keep their memory.
-    void write_outputs() const {
-        std::vector<ncnn::Mat> outputs(model_.outputs().size());
-        run(outputs);
-        for (std::size_t i = 0; i < outputs.size(); ++i) {
+    void write_outputs() {
+        run();
+        for (std::size_t i = 0; i < outputs_.size(); ++i) {
             const std::string& name = model_.outputs()[i].name;
-            write_line(output_line(name, outputs[i], plan_.folder, file_name(name)).str());
+            write_line(output_line(name, outputs_[i], plan_.folder, file_name(name)).str());
         }
+        forget_outputs();
+        // Before pictures are decoded: that is not what an inference takes.
+        summary_.integer("peak_rss_kb", peak_rss_kb());
     }
 
-    void write_summary() const {
-        json::Object line;
-        line.text("type", "summary").integer("samples", samples_.count());
-        write_line(line.integer("peak_rss_kb", peak_rss_kb()).str());
+    void measure_end_to_end() {
+        const bool asked = !plan_.end_to_end.picture.empty();
+        const int count = asked ? std::min(plan_.end_to_end.most, samples_.count()) : 0;
+        if (asked) write_end_to_end(model_, plan_.end_to_end, count);
+        summary_.integer("end_to_end", count);
+    }
+
+    void write_summary() {
+        const auto interval = samples_.interval();
+        summary_.raw("half_width", interval ? json::number(interval->half_width()) : "null");
+        write_line(summary_.integer("samples", samples_.count()).str());
     }
 
 private:
-    bool wants_more(const Stopwatch& total) const {
-        const int done = samples_.count();
-        if (done < plan_.loops) return true;
-        return plan_.budget > 0 && done < most_loops && total.ms() < plan_.budget;
-    }
-
-    double time_one() const {
-        std::vector<ncnn::Mat> outputs(model_.outputs().size());
+    void time_one(Times& times) {
+        const double at_s = uptime_s();
         const Stopwatch watch;
-        run(outputs);
-        return watch.ms();
+        run();
+        times.add(watch.ms(), at_s);
+        forget_outputs();
     }
 
-    void run(std::vector<ncnn::Mat>& outputs) const {
-        if (model_.run(input_, outputs) != 0) throw Failure(Exit::input, "an inference failed; is there enough memory?");
+    void run() {
+        if (model_.run(input_, outputs_) != 0) throw Failure(Exit::input, "an inference failed; is there enough memory?");
+    }
+
+    void forget_outputs() {
+        for (ncnn::Mat& output : outputs_) output.release();
     }
 
     // By whoever comes first, the end of the measurement or a signal.
@@ -142,38 +102,35 @@ private:
     }
 
     const Model& model_;
-    const Plan& plan_;
+    const BenchPlan& plan_;
     ncnn::Mat input_;
+    std::vector<ncnn::Mat> outputs_;
     Times warmups_;
     Times samples_;
     std::once_flag written_;
+    json::Object summary_ = json::Object().text("type", "summary");
 };
 
 }  // namespace
 
 Verb bench_verb() {
-    return {"bench", "Times a net on made-up input: every sample, one JSON line each.", "",
-            with_common_flags({
-                {"--shape", "C,H,W", "of the input; also H,W or W", true},
-                {"--seed", "N", "of the input's splitmix64 stream; default 1"},
-                {"--warmup", "N", "inferences before timing; default 8"},
-                {"--loops", "N", "timed inferences"},
-                {"--budget", "SECONDS", "instead of --loops: time inferences for so long"},
-                {"--min-loops", "N", "with --budget: at least so many; default 1"},
-                {"--save-outputs", "DIR", "write each output to DIR/<blob>.f32"},
-            })};
+    return {"bench", "Times a net on made-up input: every sample, one JSON line each.", "", with_common_flags(bench_flags())};
 }
 
 int bench(const Args& args) {
-    const Plan plan = read_plan(args);
+    const BenchPlan plan = read_bench_plan(args);
     const Request request = read_request(args);
     rehearse_model(request, plan.shape, "check --shape");
+    if (!plan.end_to_end.picture.empty()) check_picture(plan.end_to_end, plan.shape);
+    const std::string cold = plan.cold ? cold_line(request, plan.shape, plan.seed) : "";
     const Model model(request);
     Bench run(model, plan);
     write_line(header_line("bench", model, describe(model, plan)));
     write_line(load_line(model));
+    if (!cold.empty()) write_line(cold);
     run.measure();
     run.write_outputs();
+    run.measure_end_to_end();
     run.write_summary();
     return 0;
 }

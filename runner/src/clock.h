@@ -1,6 +1,9 @@
 #pragma once
 
+#include <time.h>
+
 #include <chrono>
+#include <cmath>
 
 namespace nnrun {
 
@@ -20,5 +23,15 @@ public:
 private:
     std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
+
+// Seconds since boot, those of sleep included: the clock of /proc/uptime, so that a sample
+// and a moment of telemetry can be laid side by side.
+inline double uptime_s() {
+    struct timespec now {};
+    ::clock_gettime(CLOCK_BOOTTIME, &now);
+    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+inline double to_milliseconds(double seconds) { return std::round(seconds * 1000) / 1000; }
 
 }  // namespace nnrun

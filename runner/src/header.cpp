@@ -2,6 +2,7 @@
 
 #include <cpu.h>
 
+#include "clock.h"
 #include "machine.h"
 
 namespace nnrun {
@@ -75,7 +76,8 @@ std::string version_line() {
 std::string header_line(const std::string& task, const Model& model, const json::Object& input) {
     json::Object line;
     line.text("type", "header").integer("schema", schema).text("nnrun", version).text("build", build);
-    line.text("ncnn", NCNN_VERSION_STRING).text("task", task).raw("cpu", cpu().str());
+    line.text("ncnn", NCNN_VERSION_STRING).text("task", task).number("uptime_s", to_milliseconds(uptime_s()));
+    line.raw("cpu", cpu().str());
     line.integer("threads", model.request().threads).integer("powersave", model.request().powersave);
     line.raw("precision", precision(model.precision()).str()).raw("options", options(model.net().opt, model.request().winograd).str());
     line.raw("env", environment().str()).raw("model", description(model).str()).raw("input", input.str());

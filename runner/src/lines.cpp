@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <mutex>
 
@@ -11,6 +12,11 @@
 
 namespace nnrun {
 namespace {
+
+std::timed_mutex& turn() {
+    static std::timed_mutex mutex;
+    return mutex;
+}
 
 [[noreturn]] void fail() {
     throw Failure(Exit::output, std::string("cannot write to stdout: ") + std::strerror(errno) +
@@ -28,8 +34,7 @@ void claim_streams() {
 }
 
 void write_line(const std::string& line) {
-    static std::mutex mutex;
-    const std::lock_guard<std::mutex> lock(mutex);
+    const std::lock_guard<std::timed_mutex> lock(turn());
     const std::string bytes = line + "\n";
     for (std::size_t done = 0; done < bytes.size();) {
         const ssize_t wrote = ::write(STDOUT_FILENO, bytes.data() + done, bytes.size() - done);
@@ -37,6 +42,8 @@ void write_line(const std::string& line) {
         if (wrote > 0) done += static_cast<std::size_t>(wrote);
     }
 }
+
+void finish_lines() { static_cast<void>(turn().try_lock_for(std::chrono::seconds(1))); }
 
 void close_output() {
     if (::close(STDOUT_FILENO) != 0) fail();

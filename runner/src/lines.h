@@ -12,6 +12,10 @@ void claim_streams();
 // Exit::output, never a silent success. Safe to call from two threads.
 void write_line(const std::string& line);
 
+// Before the program is ended from another thread: a line in the making becomes whole, and no
+// other begins. A reader that has stopped reading is not waited for.
+void finish_lines();
+
 // Closing is where some file systems first report a full disk.
 void close_output();
 

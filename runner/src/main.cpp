@@ -10,6 +10,7 @@
 #include "lines.h"
 #include "stop.h"
 #include "text.h"
+#include "watch.h"
 
 namespace nnrun {
 namespace {
@@ -19,7 +20,7 @@ struct Entry {
     int (*run)(const Args&);
 };
 
-std::vector<Entry> entries() { return {{bench_verb(), bench}, {classify_verb(), classify}}; }
+std::vector<Entry> entries() { return {{bench_verb(), bench}, {classify_verb(), classify}, {watch_verb(), watch}}; }
 
 std::string overview() {
     std::string text = "nnrun VERB [flags]: runs an ncnn net on this machine, results as JSON Lines on stdout\n\n";

@@ -56,6 +56,7 @@ void rehearse_model(const Request& request, const Shape& shape, const std::strin
         const Quiet quiet;
         const Model model(request);
         if (!shape.empty()) probe(model, shape, advice);
+        return std::string();
     });
 }
 

@@ -41,10 +41,10 @@ void prepare_to_crash(pid_t parent) {
     if (::getppid() != parent) ::_exit(1);
 }
 
-[[noreturn]] void play(const std::function<void()>& act, int pipe) {
+[[noreturn]] void play(const std::function<std::string()>& act, int pipe) {
     int code = 0;
     try {
-        act();
+        send(pipe, act());
     } catch (const Failure& failure) {
         send(pipe, failure.what());
         code = static_cast<int>(failure.code);
@@ -73,7 +73,7 @@ void judge(const std::string& what, const std::string& line, int status) {
 
 }  // namespace
 
-void rehearse(const std::string& what, const std::function<void()>& act) {
+std::string rehearse(const std::string& what, const std::function<std::string()>& act) {
     int pipe[2];
     if (::pipe(pipe) != 0) throw Failure(Exit::model, what + ": no pipe: " + std::strerror(errno));
     const pid_t parent = ::getpid();
@@ -87,6 +87,7 @@ void rehearse(const std::string& what, const std::function<void()>& act) {
     const std::string line = receive(pipe[0]);
     ::close(pipe[0]);
     judge(what, line, wait_for(child));
+    return line;
 }
 
 }  // namespace nnrun
