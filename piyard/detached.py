@@ -14,6 +14,7 @@ from typing import Literal, get_args
 
 import msgspec
 
+from piyard import governor as governors
 from piyard import lease as leases
 from piyard import onboard, say
 from piyard.errors import (
@@ -79,14 +80,20 @@ def start(
     lease: Lease,
     *,
     limit_s: int,
+    watch: Sequence[str] = (),
+    governor: str = "",
+    cpufreq: str = governors.CPUFREQ,
 ) -> None:
     """Start a command in a run's folder on the board; it goes on whatever happens here.
 
+    ``watch`` is a program that gets ``--pid`` and ``--start`` of the command and says on stdout how
+    the board is, until the command ends. ``governor`` is the one to run under where sudo allows it.
     The release's files are hashed first: raises ``Damaged`` for one that is not what was sent.
     """
     argv = [
         *(HOME, lease.token, lease.owner, run_id, release.id, onboard.script("supervise")),
-        *(str(limit_s), str(lease.seconds), str(len(release.files)), *release.digests, *command),
+        *(str(limit_s), str(lease.seconds), str(len(release.files)), *release.digests),
+        *(governor, cpufreq, str(len(watch)), *watch, *command),
     ]
     said = leases.script(session, lease, "start", *argv)
     if said.startswith("damaged "):

@@ -9,17 +9,19 @@ from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+LEASE = ("process", "governor", "lease")
 NEEDS = {
-    "deploy": ("process", "lease", "facts", "blob"),
-    "start": ("process", "lease", "blob"),
-    "supervise": ("process", "lease"),
+    "deploy": (*LEASE, "facts", "blob"),
+    "start": (*LEASE, "blob"),
+    "supervise": LEASE,
     "status": ("process",),
     "cancel": ("process",),
-    "gc": ("process", "lease"),
-    "rollback": ("process", "lease"),
+    "gc": LEASE,
+    "rollback": LEASE,
     "facts_now": ("facts",),
-    "locks": ("process", "lease"),
-    "lease_take": ("process", "lease"),
+    "locks": LEASE,
+    "lease_take": LEASE,
+    "governor_restore": LEASE,
 }
 """The scripts whose functions another one uses."""
 

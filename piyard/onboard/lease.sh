@@ -33,6 +33,7 @@ take() {
         fi
         [ "$lock_run" = - ] || bury "$lock_run"
     fi
+    restore_governor
     started=0
     [ "$3" -eq 0 ] || started "$3"
     up && boot

@@ -7,16 +7,23 @@ boot() { read -r boot < /proc/sys/kernel/random/boot_id; }
 # A child reads: where the board is emulated, a process that asks about itself hears something else.
 started() {
     started=0
-    stat=$( (read -r line < "/proc/$1/stat" && printf '%s' "$line") 2> /dev/null) || return 1
+    stat=$( (read -r line < "/proc/$1/stat" && printf '%s' "$line") 2> /dev/null) && start_of "$stat"
+}
+
+# start_of LINE
+start_of() {
     # the second field is the program's name in parentheses and may hold anything
     # shellcheck disable=SC2086
-    set -- ${stat##*) }
+    set -- ${1##*) }
     [ "$1" != Z ] || return 1
     started=${20}
 }
 
-# lives PID START
-lives() { [ "$1" -gt 0 ] && started "$1" && [ "$started" = "$2" ]; }
+# lives PID START: asked about others only, so no child is needed.
+lives() {
+    [ "$1" -gt 0 ] && { read -r stat < "/proc/$1/stat"; } 2> /dev/null &&
+        start_of "$stat" && [ "$started" = "$2" ]
+}
 
 # end_group PID: TERM to the whole process group, then KILL for what is still there after 5 s.
 end_group() {

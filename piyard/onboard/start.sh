@@ -1,5 +1,6 @@
 # $1 folder, $2 lease token, $3 owner, $4 run, $5 release, $6 text of the supervisor, $7 limit in
-# seconds, $8 lease seconds, $9 number of files; then name and sha256 of each, and the command.
+# seconds, $8 lease seconds, $9 number of files; then name and sha256 of each, and what else the
+# supervisor is told: governor, folder of cpufreq, its watcher and the command.
 # Every file is hashed once more: what runs is what was sent.
 home=$1 token=$2 owner=$3 run=$4 release=$5 supervisor=$6 limit=$7 seconds=$8 count=$9
 shift 9

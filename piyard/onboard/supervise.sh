@@ -1,7 +1,9 @@
-# $1 lease token, $2 owner, $3 run, $4 limit in seconds, $5 lease seconds; then the command. Runs in
-# the run's folder, in a session of its own: it does not notice when SSH goes away.
-token=$1 owner=$2 run=$3 limit=$4 seconds=$5
-shift 5
+# $1 lease token, $2 owner, $3 run, $4 limit in seconds, $5 lease seconds, $6 governor to run under
+# or nothing, $7 folder of cpufreq, $8 number of words of the watcher; then those words, and the
+# command. The watcher is told `--pid` and `--start` of the command, and what it says is telemetry.
+# Runs in the run's folder, in a session of its own: it does not notice when SSH goes away.
+token=$1 owner=$2 run=$3 limit=$4 seconds=$5 governor=$6 cpufreq=$7 words=$8
+shift 8
 trap : HUP INT TERM
 boot
 up
@@ -14,26 +16,50 @@ note() {
 }
 leased() { (cd ../.. && guarded take "$token" "$seconds" "$1" "$2" "$owner" > /dev/null); }
 
-telemetry() {
-    temperature='' khz='' load='' available='' throttled=''
-    [ ! -r /sys/class/thermal/thermal_zone0/temp ] || read -r temperature < /sys/class/thermal/thermal_zone0/temp
-    [ ! -r "$cpufreq" ] || read -r khz < "$cpufreq"
-    read -r load _ < /proc/loadavg
-    { read -r _ && read -r _ && read -r _ available _; } < /proc/meminfo
-    [ -z "$vcgencmd" ] || throttled=$(vcgencmd get_throttled)
-    printf '{"uptime_s":%s,"temperature_mc":%s,"khz":%s,"load":%s,"available_kb":%s,"throttled":"%s"}\n' \
-        "$up" "${temperature:-null}" "${khz:-null}" "${load:-null}" "${available:-null}" \
-        "${throttled#throttled=}" >> telemetry.jsonl
+# The governor before, and the one it runs under.
+govern() {
+    was='' now=''
+    [ ! -r "$cpufreq/policy0/scaling_governor" ] || read -r was < "$cpufreq/policy0/scaling_governor"
+    if [ -n "$governor" ] && [ "$governor" != "$was" ]; then
+        (cd ../.. && guarded change_governor "$governor" "$cpufreq" "$supervisor" "$born")
+    fi
+    [ ! -r "$cpufreq/policy0/scaling_governor" ] || read -r now < "$cpufreq/policy0/scaling_governor"
+    [ -z "$now" ] || note governor "$was $now"
+}
+ungovern() {
+    [ -z "$governor" ] || (cd ../.. && guarded put_back_governor "$supervisor" "$born")
 }
 
+# command COUNT WATCHER… COMMAND…
+command_of_run() {
+    shift "$(($1 + 1))"
+    setsid "$@" < /dev/null > log.jsonl 2> stderr.txt &
+    leader=$!
+}
+
+# watch COUNT WATCHER… COMMAND…
 watch() {
-    cpufreq=/sys/devices/system/cpu/cpufreq/policy0/scaling_cur_freq
-    vcgencmd=$(command -v vcgencmd)
+    watcher=0 count=$1
+    shift
+    rest=$(($# - count))
+    [ "$count" -gt 0 ] || return 0
+    while [ "$count" -gt 0 ]; do
+        set -- "$@" "$1"
+        shift
+        count=$((count - 1))
+    done
+    shift "$rest"
+    setsid "$@" --pid "$leader" --start "$started" < /dev/null > telemetry.jsonl 2> watcher.txt &
+    watcher=$!
+}
+unwatch() { [ "$watcher" -eq 0 ] || kill -s KILL -- "-$watcher" 2> /dev/null; }
+
+# Beside the run, so it is cheap: once a second, and nothing of it is a process but sleep.
+guard() {
     renewed=$began
     while lives "$supervisor" "$born"; do
         up
-        note heartbeat "$up"
-        telemetry
+        { printf '%s\n' "$up" > heartbeat; } 2> /dev/null
         if [ "$up" -ge $((renewed + seconds / 6)) ]; then
             leased "$supervisor" "$run"
             renewed=$up
@@ -44,28 +70,34 @@ watch() {
     done
     # The supervisor was killed: nobody is left to end what it started.
     end_group "$leader"
+    unwatch
+    ungovern
 }
 
-setsid "$@" < /dev/null > log.jsonl 2> stderr.txt &
-leader=$!
 supervisor=$$
 started "$supervisor"
 born=$started
+govern
+command_of_run "$words" "$@"
 started "$leader"
 note process "$boot $supervisor $born $leader $started"
+watch "$words" "$@"
 leased "$supervisor" "$run"
 note status "running $began"
-watch &
-watcher=$!
+guard &
+guard=$!
 while :; do
     wait "$leader"
     code=$?
     kill -0 "$leader" 2> /dev/null || break
 done
-kill "$watcher" 2> /dev/null
+up
+ended=$up
+kill "$guard" 2> /dev/null
 kill -s KILL -- "-$leader" 2> /dev/null
+unwatch
+ungovern
 why=ended
 [ ! -f why ] || why=$(cat why)
-up
-note status "ended $code $why $began $up"
+note status "ended $code $why $began $ended"
 leased 0 -

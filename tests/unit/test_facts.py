@@ -16,6 +16,7 @@ from piyard.facts import Facts
 
 TREE = "sys/firmware/devicetree/base"
 POLICY = "sys/devices/system/cpu/cpufreq/policy0"
+OTHER_SENSOR = "sys/class/hwmon/hwmon0/name"
 PI5: dict[str, str | bytes] = {
     f"{TREE}/model": b"Raspberry Pi 5 Model B Rev 1.0\0",
     f"{TREE}/serial-number": b"1234567890abcdef\0",
@@ -29,7 +30,7 @@ PI5: dict[str, str | bytes] = {
     "sys/class/thermal/thermal_zone0/temp": "48850\n",
     "sys/class/thermal/cooling_device0/type": "pwm-fan\n",
     "sys/class/thermal/cooling_device0/cur_state": "2\n",
-    "sys/class/hwmon/hwmon0/name": "cpu_thermal\n",
+    OTHER_SENSOR: "cpu_thermal\n",
     "sys/class/hwmon/hwmon2/name": "pwmfan\n",
     "sys/class/hwmon/hwmon2/fan1_input": "3300\n",
     "proc/cpuinfo": "processor\t: 0\nFeatures\t: fp asimd asimdhp\n\nprocessor\t: 1\n"

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,15 +13,23 @@ import pytest
 
 from piyard import deploy, detached, facts, onboard, say
 from piyard import lease as leases
-from piyard.detached import Damaged, Status
+from piyard.detached import Damaged
 from piyard.errors import BoardBusy, BoardCommandFailed, HostUnreachable
-from piyard.release import Release
+from tests.board_run import (
+    PATIENCE_S,
+    RUN,
+    children,
+    end_of,
+    guard_of,
+    processes,
+    start,
+    until_gone,
+    until_running,
+    written,
+)
 from tests.local_board import LocalBoard, lease, new_board, release
 
 SCRIPTS = sorted(path.stem for path in onboard.FOLDER.glob("*.sh"))
-RUN = "20260101T000000-a-run"
-PATIENCE_S = 60
-"""How long a test waits for what must happen before it fails."""
 
 
 @pytest.fixture
@@ -41,77 +46,6 @@ def notes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(say, "note", said.append)
     monkeypatch.setattr(detached, "POLL_S", 1)
     return said
-
-
-def start(
-    board: LocalBoard, *command: str, run: str = RUN, token: str = "token", limit_s: int = 600
-) -> Release:
-    """Deploy a release and start a command beside it."""
-    what = release(nnrun="program")
-    claim = lease(token, f"owner of {token}")
-    deploy.deploy(board, [what], claim, keep=True)
-    detached.start(board, run, what, command, claim, limit_s=limit_s)
-    return what
-
-
-def end_of(board: LocalBoard, run: str = RUN) -> Status:
-    return detached.wait(lambda: board, board, run, lambda _status: None)
-
-
-def until_running(board: LocalBoard, run: str = RUN) -> Path:
-    folder = board.yard / "runs" / run
-    deadline = time.monotonic() + PATIENCE_S
-    while not (folder / "status").read_text().startswith("running"):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return folder
-
-
-def written(file: Path) -> str:
-    """The file's text, once there is any."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not (file.is_file() and file.read_text().endswith("\n")):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return file.read_text()
-
-
-def processes(folder: Path) -> tuple[int, int]:
-    """The supervisor and the leader of the command's group."""
-    _, supervisor, _, leader, _ = (folder / "process").read_text().split()
-    return int(supervisor), int(leader)
-
-
-def watcher_of(folder: Path, supervisor: int, leader: int) -> int:
-    """The supervisor's other child, which is there once it left a sign of life."""
-    written(folder / "heartbeat")
-    (watcher,) = children(supervisor) - {leader}
-    return watcher
-
-
-def children(parent: int) -> set[int]:
-    found = set()
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            if int(stat.read_text().rpartition(")")[2].split()[1]) == parent:
-                found.add(int(stat.parent.name))
-    return found
-
-
-def until_gone(*gone: int) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while any(map(lives, gone)):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def lives(process: int) -> bool:
-    """Whether that process is there, and not only waits to be buried."""
-    try:
-        stat = Path(f"/proc/{process}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return stat.rpartition(")")[2].split()[0] != "Z"
 
 
 def sh(text: str, *arguments: str, needs: Sequence[str] = ("process",)) -> str:
@@ -260,13 +194,61 @@ def test_the_board_counts_what_a_run_wrote_so_far(board: LocalBoard) -> None:
     assert detached.status(board, RUN).lines == 2
 
 
-def test_a_run_writes_down_how_the_board_is(board: LocalBoard) -> None:
-    start(board, "sleep", "100")
-    text = written(until_running(board) / "telemetry.jsonl")
-    (first, *_) = [json.loads(line) for line in text.splitlines()]
-    assert set(first) == {
-        *("uptime_s", "temperature_mc", "khz", "load", "available_kb", "throttled")
-    }
+WATCH = ("sh", "-c", 'echo "{\\"uptime_s\\":1}"; echo "$0 $*" >&2; exec sleep 987', "two words")
+
+
+def test_a_watcher_is_told_whom_to_watch_and_writes_telemetry(board: LocalBoard) -> None:
+    start(board, "sleep", "100", watch=WATCH)
+    folder = until_running(board)
+    assert written(folder / "telemetry.jsonl") == '{"uptime_s":1}\n'
+    _, _, _, leader, began = (folder / "process").read_text().split()
+    assert written(folder / "watcher.txt") == f"two words --pid {leader} --start {began}\n"
+
+
+def watcher_process(folder: Path) -> int:
+    """The watcher of a run, once it is there."""
+    written(folder / "telemetry.jsonl")
+    supervisor, leader = processes(folder)
+    (found,) = [p for p in children(supervisor) - {leader} if os.getsid(p) == p]
+    return found
+
+
+def test_a_watcher_is_gone_when_its_run_is(board: LocalBoard) -> None:
+    start(board, "sh", "-c", "until [ -e go ]; do sleep 0.05; done", watch=WATCH)
+    folder = until_running(board)
+    watcher = watcher_process(folder)
+    (folder / "go").touch()
+    assert end_of(board).code == 0
+    until_gone(watcher)
+
+
+def test_a_watcher_is_gone_when_the_supervisor_was_killed(board: LocalBoard) -> None:
+    start(board, "sleep", "100", watch=WATCH)
+    folder = until_running(board)
+    watcher = watcher_process(folder)
+    written(folder / "heartbeat")
+    os.kill(processes(folder)[0], signal.SIGKILL)
+    until_gone(watcher)
+
+
+@pytest.mark.parametrize("watch", [["./nnrun-of-old", "watch"], ["false"]])
+def test_a_program_that_cannot_watch_harms_no_run(board: LocalBoard, watch: list[str]) -> None:
+    start(board, "echo", "well", watch=watch)
+    ended = end_of(board)
+    assert (ended.state, ended.code) == ("ended", 0)
+    folder = board.yard / "runs" / RUN
+    assert (folder / "log.jsonl").read_text() == "well\n"
+    assert (folder / "telemetry.jsonl").read_text() == ""
+
+
+def test_the_words_of_a_command_are_its_own_however_many_the_watcher_has(
+    board: LocalBoard,
+) -> None:
+    said = ("printf", "<%s>", "", "a b", "$x", "*", "--pid")
+    start(board, *said, watch=("printf", "[%s]", "", "c d", "$y"))
+    assert end_of(board).code == 0
+    folder = board.yard / "runs" / RUN
+    assert (folder / "log.jsonl").read_text() == "<><a b><$x><*><--pid>"
 
 
 def test_a_cancelled_run_ends_with_all_its_processes(board: LocalBoard) -> None:
@@ -343,8 +325,8 @@ def test_who_takes_over_from_a_dead_holder_ends_what_it_left_running(board: Loca
     start(board, "sleep", "100")
     folder = until_running(board)
     supervisor, leader = processes(folder)
-    watcher = watcher_of(folder, supervisor, leader)
-    os.kill(watcher, signal.SIGKILL)
+    guard = guard_of(folder, supervisor, leader)
+    os.kill(guard, signal.SIGKILL)
     os.kill(supervisor, signal.SIGKILL)
     start(board, "true", run="next", token="other")
     until_gone(leader)
