@@ -1,4 +1,4 @@
-"""Whether a row may be believed, and why not."""
+"""The words of a judgement: reasons, their grades, and the state they add up to."""
 
 from __future__ import annotations
 

@@ -1,0 +1,107 @@
+"""What the samples and the outputs themselves say against a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from piyard.verdict.nouns import Reason
+
+if TYPE_CHECKING:
+    from piyard.result import Result
+    from piyard.run import Check
+
+INTERVAL = 0.01
+"""Half the width of the median's 95 % interval that is aimed at, as a fraction of the median."""
+SLACK = 0.001
+"""For the last digit of an interval that nnrun computed, and we again."""
+INTERVAL_INVALID = 0.05
+"""Such a median says hardly anything."""
+FEWEST = 6
+"""Of fewer samples not even the range holds the median in 95 of 100 cases."""
+CHANGE_INVALID = 0.10
+"""A drift or two modes so far apart, as a fraction of the median: there is no one time to tell."""
+
+
+def of_samples(result: Result) -> Iterator[Reason]:
+    """Drift, two modes, and an interval that is too wide."""
+    if not result.samples_ms:
+        yield Reason(code="interval", grade="INVALID", text="there are no samples: measure again")
+        return
+    yield from drift(result)
+    yield from bimodal(result)
+    yield from interval(result)
+
+
+def drift(result: Result) -> Iterator[Reason]:
+    """Times that changed slowly over the run."""
+    from piyard.stats import shape
+
+    found = shape.drift(result.samples_ms)
+    if found:
+        yield Reason(
+            code="drift",
+            grade="INVALID" if abs(found.size) > CHANGE_INVALID else "SUSPECT",
+            text=f"the times became {abs(found.size):.1%} {found.direction} during the run, from "
+            f"{found.before:.2f} to {found.after:.2f} ms: warm up for longer, and see to cooling",
+        )
+
+
+def bimodal(result: Result) -> Iterator[Reason]:
+    """Times that jumped between two levels."""
+    from piyard.stats import shape
+
+    found = shape.bimodal(result.samples_ms)
+    if found:
+        yield Reason(
+            code="bimodal",
+            grade="INVALID" if found.apart > CHANGE_INVALID else "SUSPECT",
+            text=f"the times have two levels, {found.low:.2f} ms ({found.low_share:.0%}) and "
+            f"{found.high:.2f} ms ({found.high_share:.0%}): look for a periodic task, or let the "
+            "system keep one core (fewer threads)",
+        )
+
+
+def interval(result: Result) -> Iterator[Reason]:
+    """A median that is not known well enough, for whichever reason sampling stopped."""
+    from piyard.stats import summary
+
+    half = summary.of(result.samples_ms).half_width
+    if half > INTERVAL + SLACK:
+        yield Reason(
+            code="interval",
+            grade="INVALID" if half > INTERVAL_INVALID else "SUSPECT",
+            text=f"the median is known to ±{half:.1%} only, ±{INTERVAL:.0%} is aimed at "
+            f"({len(result.samples_ms)} samples): give the measurement more time",
+        )
+    elif len(result.samples_ms) < FEWEST:
+        yield Reason(
+            code="interval",
+            grade="SUSPECT",
+            text=f"{len(result.samples_ms)} samples are too few for a 95 % interval, which takes "
+            f"{FEWEST}: let it measure more",
+        )
+
+
+def output(result: Result) -> Iterator[Reason]:
+    """Outputs that are not the original's, or that nobody compared with it."""
+    check = result.record.check
+    if check is None:
+        yield Reason(
+            code="output",
+            grade="SUSPECT",
+            text="the output was not compared with the original's: a fast wrong answer looks alike",
+        )
+    elif not check.ok:
+        yield Reason(
+            code="output",
+            grade="INVALID",
+            text=f"the output differs from the original's ({_how_far(check)}): "
+            "convert the model again, or use another precision",
+        )
+
+
+def _how_far(check: Check) -> str:
+    if not check.cosine:
+        return "nothing to compare"
+    return f"cosine {min(check.cosine.values()):.6f}, {check.threshold} is needed"
