@@ -45,6 +45,15 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     """None where an output is not finite."""
 
 
+class Paid(msgspec.Struct, frozen=True, kw_only=True):
+    """What a board cost, as the inventory says."""
+
+    price: float
+    """Dollars."""
+    date: str = ""
+    """ISO 8601, of that price."""
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """run.json: everything about a run that nnrun does not say itself."""
 
@@ -72,6 +81,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """Of the lease it was started with."""
     exit_code: int | None = None
     check: Check | None = None
+    paid: Paid | None = None
 
 
 def release_for(build: Build, conversion: Conversion) -> Release:
