@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
 
 #include "bench_plan.h"
-#include "classifier.h"
 #include "clock.h"
 #include "cold.h"
 #include "common.h"
@@ -39,6 +39,7 @@ public:
           samples_(plan.sampling.most()) {
         if (input_.empty()) throw Failure(Exit::input, "--shape " + shown(plan.shape) + ": not enough memory; use a smaller one");
         fill_splitmix(input_, plan.seed);
+        if (!plan.end_to_end.picture.empty()) end_to_end_.emplace(model, plan.end_to_end);
     }
 
     void measure() {
@@ -64,9 +65,8 @@ public:
     }
 
     void measure_end_to_end() {
-        const bool asked = !plan_.end_to_end.picture.empty();
-        const int count = asked ? std::min(plan_.end_to_end.most, samples_.count()) : 0;
-        if (asked) write_end_to_end(model_, plan_.end_to_end, count);
+        const int count = end_to_end_ ? std::min(plan_.end_to_end.most, samples_.count()) : 0;
+        if (end_to_end_) end_to_end_->write(count);
         summary_.integer("end_to_end", count);
     }
 
@@ -107,6 +107,7 @@ private:
     std::vector<ncnn::Mat> outputs_;
     Times warmups_;
     Times samples_;
+    std::optional<EndToEnd> end_to_end_;
     std::once_flag written_;
     json::Object summary_ = json::Object().text("type", "summary");
 };

@@ -1,6 +1,5 @@
 #include "end_to_end.h"
 
-#include "classifier.h"
 #include "clock.h"
 #include "decode.h"
 #include "failure.h"
@@ -35,11 +34,12 @@ void check_picture(const EndToEndPlan& plan, const Shape& shape) {
     });
 }
 
-void write_end_to_end(const Model& model, const EndToEndPlan& plan, int count) {
-    Classifier classify(model, classifier_plan(plan));
+EndToEnd::EndToEnd(const Model& model, const EndToEndPlan& plan) : plan_(plan), classify_(model, classifier_plan(plan)) {}
+
+void EndToEnd::write(int count) {
     for (int i = 0; i < count; ++i) {
         const double at_s = uptime_s();
-        const Steps ms = classify(plan.picture).ms;
+        const Steps ms = classify_(plan_.picture).ms;
         write_line(line_of(i, at_s, ms));
     }
 }

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "classifier.h"
 #include "model.h"
 #include "preprocess.h"
 #include "shape.h"
@@ -18,7 +19,18 @@ struct EndToEndPlan {
 // picture be read, and does it become an input of that shape? If not, a Failure.
 void check_picture(const EndToEndPlan& plan, const Shape& shape);
 
-// Classifies the picture so many times; a line each, with the time of every step.
-void write_end_to_end(const Model& model, const EndToEndPlan& plan, int count);
+// Classifications of the picture, from its file on.
+class EndToEnd {
+public:
+    // The net must have exactly one output; else a Failure with Exit::usage.
+    EndToEnd(const Model& model, const EndToEndPlan& plan);
+
+    // A line each, with the time of every step.
+    void write(int count);
+
+private:
+    EndToEndPlan plan_;
+    Classifier classify_;
+};
 
 }  // namespace nnrun

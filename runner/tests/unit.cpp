@@ -1,5 +1,6 @@
 // What needs neither a model nor a picture. Exit code 0 means that all of it holds.
 
+#include <cmath>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -7,7 +8,10 @@
 #include "args.h"
 #include "expect.h"
 #include "failure.h"
+#include "firmware.h"
+#include "interval.h"
 #include "json.h"
+#include "kernel_text.h"
 #include "orientation.h"
 #include "splitmix.h"
 #include "text.h"
@@ -42,7 +46,7 @@ void numbers_are_whole_words() {
 }
 
 std::string problem(const std::vector<std::string>& line) {
-    const nnrun::Verb verb{"v", "", "", {{"--n", "N", "", true}, {"--m", "M", ""}}};
+    const nnrun::Verb verb{"v", "", "", {{"--n", "N", "", true}, {"--m", "M", ""}, {"--s", "", ""}}};
     try {
         const nnrun::Args args(verb, line);
         args.integer("--n", 1, 9, 1);
@@ -57,6 +61,9 @@ void arguments_are_strict() {
     EXPECT(!problem({}).empty() && !problem({"--n"}).empty() && !problem({"--n", "0"}).empty());
     EXPECT(!problem({"--n", "3", "--n", "4"}).empty() && !problem({"--n", "3", "x"}).empty());
     EXPECT(problem({"--n", "3", "--mm", "1"}).find("did you mean --m?") != std::string::npos);
+    EXPECT(problem({"--s", "--n", "3"}).empty() && problem({"--n", "3", "--s"}).empty());
+    EXPECT(!problem({"--n", "3", "--s=1"}).empty() && !problem({"--n", "3", "--s", "1"}).empty());
+    EXPECT(!problem({"--n", "3", "--s", "--s"}).empty());
 }
 
 nnrun::GraphLayer layer(const std::string& type, const std::map<int, int>& params) { return {type, "l", {}, {}, params}; }
@@ -88,6 +95,59 @@ void splitmix_is_the_published_one() {
     EXPECT(blob[0] == static_cast<float>(0xE220A8) * 0x1p-23f - 1.0f);
 }
 
+bool near(double a, double b) { return std::fabs(a - b) < 1e-9; }
+
+// By hand: the range of six covers the median with 31/32, the next two with 25/32.
+void the_interval_of_a_median_is_the_published_one() {
+    double six[] = {4, 6, 1, 3, 2, 5};
+    const auto found = nnrun::median_interval(six, 6);
+    EXPECT(found && near(found->low, 1 + 0.5 / 1.4) && near(found->high, 6 - 0.5 / 1.4) && near(found->median, 3.5));
+    EXPECT(found && near(found->half_width(), (5 - 1 / 1.4) / 2 / 3.5));
+    EXPECT(!nnrun::median_interval(six, 5));
+    double odd[] = {9, 1, 5};
+    EXPECT(near(nnrun::median(odd, 3), 5) && near(nnrun::median(odd, 1), 1));
+    double same[] = {2, 2, 2, 2, 2, 2, 2};
+    EXPECT(nnrun::median_interval(same, 7)->half_width() == 0);
+}
+
+void the_kernels_files_are_understood() {
+    EXPECT(nnrun::leading_integer("48200\n") == 48200 && !nnrun::leading_integer("") && !nnrun::leading_integer("hot\n"));
+    EXPECT(nnrun::leading_number("0.52 0.58 0.59 1/389 4242\n") == 0.52);
+    const char* const meminfo = "MemTotal:   8245824 kB\nMemFree:  1 kB\nMemAvailable:    7012345 kB\nSwapTotal: 10 kB\n";
+    EXPECT(nnrun::memory_kb(meminfo, "MemAvailable:") == 7012345 && nnrun::memory_kb(meminfo, "SwapTotal:") == 10);
+    EXPECT(!nnrun::memory_kb(meminfo, "SwapFree:") && !nnrun::memory_kb("MemAvailable:", "MemAvailable:"));
+    EXPECT(nnrun::busy_ticks("cpu  1 2 4 1000 2000 8 16 32 64 128\ncpu0 1 1 1 1\n") == 63);
+    EXPECT(!nnrun::busy_ticks("cpu0 1 2 3 4 5 6 7 8\n") && !nnrun::busy_ticks("cpu  1 2\n"));
+}
+
+void a_process_is_not_fooled_by_its_name() {
+    const std::string after = " S 1 2 3 4 5 6 7 8 9 10 300 20 0 0 20 0 4 0 98765 1 2\n";
+    for (const std::string name : {"(nnrun)", "(a b) Z 1 (c)", "()", "(\n)"}) {
+        const auto found = nnrun::process_stat("42 " + name + after);
+        EXPECT(found && found->state == 'S' && found->ticks == 320 && found->started == 98765);
+    }
+    EXPECT(!nnrun::process_stat("") && !nnrun::process_stat("42 (nnrun) S 1 2 3\n") && !nnrun::process_stat("42 (nnrun)"));
+}
+
+void the_firmwares_words_are_understood() {
+    EXPECT(nnrun::throttle_word("throttled=0x50005\n") == "0x50005");
+    for (const char* const odd : {"", "throttled=", "throttled=0x\n", "throttled=0x5", "throttled=\"}\n", "VCHI failed\n", "x throttled=0x0\n"})
+        EXPECT(!nnrun::throttle_word(odd));
+    EXPECT(nnrun::frequency_hz("frequency(0)=2400033792\n") == 2400033792);
+    for (const char* const odd : {"", "frequency(0)=24 MHz\n", "frequency(0)=2400", "error=2\n", "frequency(0)\n"})
+        EXPECT(!nnrun::frequency_hz(odd));
+}
+
+void the_rails_of_the_pmic_are_understood() {
+    const auto rails = nnrun::rails_w(
+        "   3V7_WL_SW_A current(0)=0.5A\n   VDD_CORE_A current(7)=10.0A\n  3V7_WL_SW_V volt(8)=3.5V\n"
+        "    VDD_CORE_V volt(15)=0.75V\n     EXT5V_V volt(24)=5.1V\n      BATT_V volt(25)=0.0V\nodd\n X_A current(1)=?A\n X_V volt(1)=1V\n");
+    EXPECT(rails && rails->size() == 2);
+    EXPECT(rails && rails->at(0).first == "3V7_WL_SW" && near(rails->at(0).second, 1.75));
+    EXPECT(rails && rails->at(1).first == "VDD_CORE" && near(rails->at(1).second, 7.5));
+    EXPECT(!nnrun::rails_w("") && !nnrun::rails_w("error=1 error_msg=\"Command not registered\"\n"));
+}
+
 }  // namespace
 
 int main() {
@@ -97,5 +157,10 @@ int main() {
     shapes_are_checked();
     broken_exif_is_upright();
     splitmix_is_the_published_one();
+    the_interval_of_a_median_is_the_published_one();
+    the_kernels_files_are_understood();
+    a_process_is_not_fooled_by_its_name();
+    the_firmwares_words_are_understood();
+    the_rails_of_the_pmic_are_understood();
     return failures == 0 ? 0 : 1;
 }

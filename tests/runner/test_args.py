@@ -27,6 +27,28 @@ MISTAKES = [
     ([*ONCE, "--budget", "1"], ["--loops", "--budget"]),
     ([*ONCE, "--min-loops", "2"], ["--min-loops", "--budget"]),
     ([*ONCE, "--loops", "2"], ["--loops", "twice"]),
+    ([*ONCE, "--interval", "0.01"], ["--interval", "--budget"]),
+    ([*BENCH, "--interval", "0.01"], ["--loops", "--budget"]),
+    ([*BENCH, "--budget", "1", "--interval", "0"], ["--interval", "0.0001"]),
+    ([*BENCH, "--budget", "1", "--interval", "2"], ["--interval", "2"]),
+    ([*ONCE, "--warmup", "some"], ["--warmup", "some"]),
+    ([*ONCE, "--warmup-budget", "1"], ["--warmup-budget", "--warmup auto"]),
+    ([*ONCE, "--warmup", "4", "--warmup-budget", "1"], ["--warmup-budget", "--warmup auto"]),
+    ([*ONCE, "--warmup", "auto", "--warmup-budget", "0"], ["--warmup-budget", "0"]),
+    ([*ONCE, "--cold=1"], ["--cold", "no value"]),
+    ([*ONCE, "--cold", "--cold"], ["--cold", "twice"]),
+    ([*ONCE, "--cold", "yes"], ["yes"]),
+    ([*ONCE, "--resize", "8"], ["--resize", "--picture"]),
+    ([*ONCE, "--end-to-end", "8"], ["--end-to-end", "--picture"]),
+    ([*ONCE, "--picture", "a", "--end-to-end", "0"], ["--end-to-end", "0"]),
+    ([*ONCE, "--picture", "a", "--crop", "0"], ["--crop", "0"]),
+    (["watch"], ["--pid", "--seconds"]),
+    (["watch", "--pid", "1", "--seconds", "1"], ["--pid", "--seconds"]),
+    (["watch", "--pid", "0"], ["--pid", "0"]),
+    (["watch", "--pid", "1", "--interval", "0.1"], ["--interval", "0.5"]),
+    (["watch", "--pid", "1", "--start", "-4"], ["--start", "-4"]),
+    (["watch", "--seconds", "1", "--start", "4"], ["--start", "--pid"]),
+    (["watch", "--seconds", "0"], ["--seconds", "0"]),
     ([*BENCH, "--loops", "0"], ["--loops", "1"]),
     ([*BENCH, "--loops", "3x"], ["--loops", "3x"]),
     ([*BENCH, "--loops", "99999999999999999999"], ["--loops"]),
@@ -64,7 +86,10 @@ def test_a_mistake_is_exit_2(nnrun: Run, args, parts):
 
 @pytest.mark.parametrize(
     "args",
-    [["--help"], ["-h"], ["bench", "--help"], ["classify", "-h"], ["bench", "--shape", "3", "-h"]],
+    [
+        *(["--help"], ["-h"], ["bench", "--help"], ["classify", "-h"], ["watch", "-h"]),
+        ["bench", "--shape", "3", "-h"],
+    ],
     ids=" ".join,
 )
 def test_help_is_a_success(nnrun: Run, args):
@@ -76,7 +101,7 @@ def test_help_is_a_success(nnrun: Run, args):
 
 def test_help_of_a_verb_names_its_flags(nnrun: Run):
     shown = nnrun("bench", "--help").stdout
-    for flag in ("--param", "--threads", "--precision", "--shape", "--budget", "--save-outputs"):
+    for flag in ("--param", "--threads", "--precision", "--shape", "--interval", "--cold"):
         assert flag in shown
 
 

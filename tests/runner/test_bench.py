@@ -22,7 +22,7 @@ from tests.runner.outcome import Run, assert_refused
 ONCE = ["--loops", "1", "--warmup", "0"]
 HEADER = {
     *("type", "schema", "nnrun", "build", "ncnn", "task", "cpu", "threads", "powersave"),
-    *("precision", "options", "env", "model", "input"),
+    *("precision", "options", "env", "model", "input", "uptime_s"),
 }
 
 

@@ -1,0 +1,102 @@
+"""nnrun bench --picture: the time from a file to its classes, beside that of the inference."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.runner import pictures
+from tests.runner.nets import Net, small
+from tests.runner.outcome import Run, assert_refused
+from tests.runner.pictures import noise, smooth
+
+RUN = ["--shape", "3,16,16", "--warmup", "0", "--threads", "1", "--loops"]
+FIT = ["--resize", "16", "--crop", "16"]
+PARTS = ["decode_ms", "pre_ms", "infer_ms", "post_ms"]
+
+
+@pytest.fixture
+def picture(tmp_path):
+    noise(40, 30).save(tmp_path / "a.png")
+    return ["--picture", tmp_path / "a.png", *FIT]
+
+
+@pytest.mark.parametrize(
+    ("loops", "asked", "times"), [(4, [], 4), (30, [], 20), (30, ["--end-to-end", "25"], 25)]
+)
+def test_as_many_as_samples_up_to_a_bound(nnrun: Run, tmp_path, picture, loops, asked, times):
+    outcome = nnrun("bench", *small().write(tmp_path), *RUN, loops, *picture, *asked)
+    lines = outcome.of("end_to_end")
+    assert [line["i"] for line in lines] == list(range(times))
+    assert outcome.one("summary")["end_to_end"] == times
+    assert len(outcome.of("sample")) == loops
+
+
+def test_the_parts_are_all_of_the_time(nnrun: Run, tmp_path, picture):
+    outcome = nnrun("bench", *small().write(tmp_path), *RUN, 3, *picture)
+    last_sample = outcome.of("sample")[-1]["at"]
+    for line in outcome.of("end_to_end"):
+        assert line.keys() == {"type", "i", "ms", "at", *PARTS}
+        assert all(line[part] > 0 for part in PARTS)
+        assert line["ms"] == pytest.approx(sum(line[part] for part in PARTS))
+        assert line["at"] >= last_sample
+
+
+def test_without_a_picture_there_is_none(nnrun: Run, tmp_path):
+    outcome = nnrun("bench", *small().write(tmp_path), *RUN, 3)
+    assert outcome.of("end_to_end") == []
+    assert outcome.one("summary")["end_to_end"] == 0
+
+
+def test_a_crop_may_be_needless(nnrun: Run, tmp_path):
+    noise(16, 16).save(tmp_path / "a.png")
+    flags = [*small().write(tmp_path), *RUN, 2, "--picture", tmp_path / "a.png"]
+    assert len(nnrun("bench", *flags).of("end_to_end")) == 2
+
+
+def test_peak_memory_is_that_of_the_inference(nnrun: Run, tmp_path):
+    """A photograph of 24 megapixels takes 72 MB, which the net never sees."""
+    smooth(6000, 4000).save(tmp_path / "large.jpg")
+    flags = [*small().write(tmp_path), *RUN, 1, "--picture", tmp_path / "large.jpg", *FIT]
+    outcome = nnrun("bench", *flags)
+    assert len(outcome.of("end_to_end")) == 1
+    assert outcome.one("summary")["peak_rss_kb"] < 40_000
+
+
+def test_another_shape_is_refused_before_anything_is_measured(nnrun: Run, tmp_path, picture):
+    flags = [*small().write(tmp_path), *RUN, 3, *picture[:2], "--resize", "12", "--crop", "12"]
+    outcome = nnrun("bench", *flags)
+    assert_refused(outcome, 4, "a.png", "3,12,12", "3,16,16", "--crop")
+    assert outcome.stdout == ""
+
+
+def test_a_crop_larger_than_the_picture_is_refused(nnrun: Run, tmp_path, picture):
+    flags = [*small().write(tmp_path), *RUN, 3, *picture[:2], "--crop", "100"]
+    assert_refused(nnrun("bench", *flags), 4, "a.png", "40x30", "100x100")
+
+
+def test_a_missing_picture_is_exit_4(nnrun: Run, tmp_path):
+    flags = [*small().write(tmp_path), *RUN, 3, "--picture", tmp_path / "none.png", *FIT]
+    outcome = nnrun("bench", *flags)
+    assert_refused(outcome, 4, "none.png", os.strerror(2))
+    assert outcome.stdout == ""
+
+
+@pytest.mark.parametrize("name", sorted(pictures.BROKEN)[:3])
+def test_a_broken_picture_is_exit_4(nnrun: Run, tmp_path, name):
+    (tmp_path / "broken").write_bytes(pictures.BROKEN[name])
+    flags = [*small().write(tmp_path), *RUN, 3, "--picture", tmp_path / "broken", *FIT]
+    outcome = nnrun("bench", *flags)
+    assert_refused(outcome, 4, "broken")
+    assert outcome.stdout == ""
+
+
+def test_a_net_with_two_outputs_has_no_classes(nnrun: Run, tmp_path, picture):
+    net = Net().add("Input", "in0").add("Split", "a b").add("Flatten", "x", bottoms=["a"])
+    net.add("Flatten", "y", bottoms=["b"])
+    outcome = nnrun("bench", *net.write(tmp_path), *RUN, 3, *picture)
+    assert_refused(outcome, 2, "2 outputs", "--output-blob")
+    assert outcome.stdout == ""
+    chosen = nnrun("bench", *net.write(tmp_path), *RUN, 3, *picture, "--output-blob", "x")
+    assert len(chosen.of("end_to_end")) == 3

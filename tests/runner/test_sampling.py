@@ -1,0 +1,111 @@
+"""How long nnrun bench measures, and what it says of it: warm-up, interval, bounds, clock."""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+
+import pytest
+
+from piyard.stats.interval import median_interval
+from piyard.stats.summary import Summary
+from tests.runner.nets import small
+from tests.runner.outcome import Outcome, Run
+
+BLOCK_LOOPS, BLOCK_S, BLOCKS = 5, 0.1, 3
+
+
+@pytest.fixture
+def bench(nnrun: Run, tmp_path):
+    flags = [*small().write(tmp_path), "--shape", "3,32,32", "--threads", "1"]
+
+    def run(*more: object) -> Outcome:
+        outcome = nnrun("bench", *flags, *more)
+        assert outcome.code == 0, outcome
+        assert outcome.one("summary")["samples"] == len(outcome.of("sample"))
+        return outcome
+
+    return run
+
+
+def half_width(outcome: Outcome) -> float:
+    """As Python has it, of nnrun's own samples."""
+    samples: list[float] = sorted(line["ms"] for line in outcome.of("sample"))
+    low, high = median_interval(samples)
+    middle = (samples[(len(samples) - 1) // 2] + samples[len(samples) // 2]) / 2
+    return (high - low) / 2 / middle
+
+
+@pytest.mark.parametrize("loops", [6, 7, 8, 9, 10, 11, 24, 25, 101, 1000, 20001])
+def test_the_interval_is_pythons(bench, loops):
+    outcome = bench("--loops", loops, "--warmup", 1)
+    told = outcome.one("summary")
+    assert told["half_width"] == pytest.approx(half_width(outcome), rel=1e-6)
+    assert told["stopped"] == "loops"
+
+
+def test_five_samples_have_no_interval(bench):
+    assert bench("--loops", 5).one("summary")["half_width"] is None
+
+
+def test_it_stops_when_the_median_is_known(bench):
+    outcome = bench("--budget", 60, "--interval", 0.05, "--warmup", 100)
+    told = outcome.one("summary")
+    assert told["stopped"] == "interval"
+    assert told["half_width"] <= 0.05
+    assert told["samples"] >= 6
+
+
+def test_the_least_number_of_loops_comes_first(bench):
+    few = bench("--budget", 60, "--interval", 1, "--warmup", 100).one("summary")
+    many = bench("--budget", 0.001, "--interval", 1, "--min-loops", 300).one("summary")
+    assert (few["samples"], few["stopped"]) == (6, "interval")
+    assert (many["samples"], many["stopped"]) == (300, "interval")
+
+
+def test_the_budget_bounds_an_interval_out_of_reach(bench):
+    told = bench("--budget", 0.2, "--interval", 0.0001).one("summary")
+    assert told["stopped"] == "budget"
+    assert told["half_width"] > 0.0001
+
+
+def test_a_plain_budget_says_so(bench):
+    told = bench("--budget", 0.05).one("summary")
+    assert (told["stopped"], told["warmup"]) == ("budget", "fixed")
+
+
+def test_warm_up_goes_on_until_it_is_stable(bench):
+    outcome = bench("--loops", 1, "--warmup", "auto", "--warmup-budget", 100)
+    assert outcome.one("summary")["warmup"] == "stable"
+    warmups = outcome.of("warmup")
+    assert [line["i"] for line in warmups] == list(range(len(warmups)))
+    assert len(warmups) >= BLOCKS * BLOCK_LOOPS
+    # The clock of the first line is the start of the first block, that of the sample the end of
+    # the last; each is rounded to a millisecond.
+    lasted = outcome.one("sample")["at"] - warmups[0]["at"]
+    assert lasted >= BLOCKS * BLOCK_S - 0.002
+
+
+def test_warm_up_is_bounded(bench):
+    outcome = bench("--loops", 1, "--warmup", "auto", "--warmup-budget", 0.001)
+    assert outcome.one("summary")["warmup"] == "bound"
+    assert outcome.of("warmup")
+
+
+def test_every_sample_has_its_place_on_the_boards_clock(bench):
+    before = time.clock_gettime(time.CLOCK_BOOTTIME)
+    outcome = bench("--loops", 50, "--warmup", 5)
+    after = time.clock_gettime(time.CLOCK_BOOTTIME)
+    lines = [*outcome.of("warmup"), *outcome.of("sample")]
+    moments = [outcome.one("header")["uptime_s"], *(line["at"] for line in lines)]
+    assert moments == sorted(moments)
+    assert before - 0.001 <= moments[0] <= moments[-1] <= after + 0.001
+    assert all(round(moment, 3) == moment for moment in moments)
+    for one, next_one in pairwise(lines):
+        assert next_one["at"] >= one["at"] + one["ms"] / 1000 - 0.002
+
+
+def test_summary_has_the_same_half_width():
+    """The field's meaning in Python and in nnrun's summary line is one."""
+    figures = dict.fromkeys(("min", "p10", "p90", "p99", "max", "mad"), 0.0)
+    assert Summary(count=9, median=4.0, low=3.0, high=5.0, **figures).half_width == 0.25

@@ -1,0 +1,25 @@
+"""The runner's own unit tests, in C++: what needs neither a net nor a picture."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from piyard import build, say
+from piyard.cmake import workspace
+from tests import small
+
+pytestmark = pytest.mark.docker
+
+
+def test_the_unit_tests_in_cpp_hold():
+    how = small.recipe("desktop")
+    mounts = {"/src": (how.runner, "ro"), "/ncnn": (build.make_ncnn(how), "ro")}
+    with workspace(how.toolchain.cmake_file, mounts) as work, say.step("unit tests") as progress:
+        work.configure("/src", "/usr", how.nnrun_options | {"NNRUN_TESTS": True}, progress)
+        work.build(progress)
+        done = subprocess.run(
+            [work.folder / "nnrun_unit"], capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 0, done.stderr
