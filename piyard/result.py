@@ -35,6 +35,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     samples_ms: list[float]
     header: dict[str, Any]
     """nnrun's first line."""
+    starts_s: list[float] = []
+    """When each sample began, in seconds since boot: the clock of telemetry; empty in old logs."""
     warmup_ms: list[float] = []
     end_to_end_ms: list[float] = []
     """Of decoding, pre-processing, inference and post-processing together."""
@@ -91,6 +93,7 @@ def read(folder: Path) -> Result:
     return Result(
         record=record,
         samples_ms=samples,
+        starts_s=[float(line["at"]) for line in measured.of("sample") if "at" in line],
         header=measured.header,
         load_ms=float(loaded["ms"]) if loaded else None,
         peak_rss_kb=(measured.summary or {}).get("peak_rss_kb"),

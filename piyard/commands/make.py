@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from piyard import build as builder
-from piyard import convert, job, report, result, say, tables
+from piyard import convert, history, job, paths, report, result, row, say
 from piyard.errors import WrongInput
+from piyard.history import Filters
+from piyard.report import file
+from piyard.result import Result
+from piyard.row import Row
+
+PAGE = "report.html"
+"""In artifacts/, where no other place is named."""
 
 
 def build(target_name: str, source_name: str, *, dry_run: bool) -> None:
@@ -39,18 +47,37 @@ def conversions(names: Sequence[str], *, random_weights: bool, dry_run: bool) ->
         print(made.folder)
 
 
-def reprint(form: str, *, every: bool, run_id: str) -> None:
-    """The table of what is stored."""
-    tables.check_format(form)
-    if run_id:
-        print(report.render([result.read(result.find(run_id))], form))
+def reprint(form: str, output: str, *, wanted: Filters, run_id: str) -> None:
+    """What is stored in a format, on the terminal or, a page always, in a file."""
+    report.check_format(form)
+    rows = _one_row(run_id) if run_id else history.rows(wanted)
+    if not rows:
+        raise _nothing_stored(wanted)
+    text = report.render(rows, form, _results_for(form, rows))
+    if not output and form != "html":
+        print(text)
         return
-    results, unreadable = result.stored(every=every)
-    for line in unreadable:
-        say.note(f"left out: {line}")
-    if not results:
-        raise WrongInput("no results are stored yet", remedy="invoke deploy-bench makes some")
-    print(report.render(results, form))
+    path = Path(output) if output else paths.artifacts() / PAGE
+    file.write(path, text + "\n")
+    print(path)
+
+
+def _one_row(run_id: str) -> list[Row]:
+    return [row.of(found) for found in history.results([result.find(run_id).name])]
+
+
+def _results_for(form: str, rows: Sequence[Row]) -> list[Result]:
+    """A page brings the samples of the newest of each job only, so the others are not read."""
+    needed = {"json": rows, "html": history.newest(rows)}.get(form, [])
+    return list(history.results([one.run for one in needed]))
+
+
+def _nothing_stored(wanted: Filters) -> WrongInput:
+    if wanted.hosts or wanted.models:
+        return WrongInput(
+            "no stored result is of that board and model", remedy="invoke report shows all"
+        )
+    return WrongInput("no results are stored yet", remedy="invoke deploy-bench makes some")
 
 
 def _weights(made: convert.Conversion) -> str:

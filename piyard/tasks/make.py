@@ -39,17 +39,31 @@ def convert(
 
 
 @task(
+    iterable=["host", "model"],
     help={
-        "format": texts.FORMAT,
+        "format": "plain, github, csv, json, junit or html",
+        "output": "write it to this file; a page goes to artifacts/report.html otherwise",
         "all": "every run, not only the newest of each row",
+        "host": "only boards of that name or glob; repeat for more",
+        "model": "only models of that name or glob; repeat for more",
         "run": "one run, by its id or the start of it",
-    }
+    },
 )
-def report(_c: Context, format: str = "plain", all: bool = False, run: str = "") -> None:
-    """Print the table of stored results; needs no board."""
+def report(
+    _c: Context,
+    host: list[str],
+    model: list[str],
+    format: str = "plain",
+    output: str = "",
+    all: bool = False,
+    run: str = "",
+) -> None:
+    """Print the table of stored results, or make a page of them; needs no board."""
     from piyard.commands import make
+    from piyard.history import Filters
 
-    make.reprint(format, every=all, run_id=run)
+    wanted = Filters(hosts=host, models=model, newest=not all)
+    make.reprint(format, output, wanted=wanted, run_id=run)
 
 
 @task(iterable=["host"], help={"host": f"also check {texts.HOST}"})

@@ -1,9 +1,7 @@
-"""From a stored run to the table, with no board: parsing, medians, the thirteen columns."""
+"""From a stored run to a Result, with no board: parsing, medians; and tables in general."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from piyard import log, report, result, run, tables
+from piyard import log, result, run, tables
 from piyard.errors import UnreadableLog, WrongInput
 from piyard.facts import Facts
 from piyard.run import Check, Record
@@ -72,34 +70,10 @@ def test_keeps_every_sample_and_derives_the_median() -> None:
     assert (read.load_ms, read.peak_rss_kb) == (12.5, 40_000)
 
 
-def test_the_row_has_the_users_columns() -> None:
-    row = dict(
-        zip(report.COLUMNS, report.row(result.read(stored(lines(20.0), record()))), strict=True)
-    )
-    assert row == {
-        "Hardware": "Raspberry Pi 5",
-        "Model": "resnet18",
-        "Input Resolution": "224x224",
-        "Batch": "1",
-        "Data type": "fp16",
-        "Params": "11.69 M",
-        "GFLOPs/MACs": "1.81 GMACs",
-        "Accuracy": "N/A",
-        "FPS": "50.00",
-        "Latency (ms)": "20.00",
-        "Energy": "N/A",
-        "Cost ($)": "N/A",
-        "Comments": "4 threads, 1 run, median; output as torch's (cosine 0.999980)",
-    }
-
-
-def test_where_there_are_several_boards_each_row_names_its_own() -> None:
-    here = result.read(stored(lines(1.0), record("a", host="pi5-a")))
-    there = result.read(stored(lines(1.0), record("b", host="pi5-b")))
-    rows = json.loads(report.render([here, there], "json"))
-    assert [row["board"] for row in rows] == ["pi5-a", "pi5-b"]
-    assert rows[1]["Comments"].startswith("on pi5-b; ")
-    assert "on pi5-a" not in report.render([here], "csv")
+def test_knows_when_each_sample_began_where_the_log_tells() -> None:
+    assert result.read(stored(lines(1.0), record())).starts_s == []
+    timed = lines(1.0, 2.0).replace('"ms": 1.0', '"ms": 1.0, "at": 40.25')
+    assert result.read(stored(timed, record())).starts_s == [40.25]
 
 
 def test_a_run_that_goes_on_says_how_to_wait_for_it() -> None:
@@ -109,30 +83,9 @@ def test_a_run_that_goes_on_says_how_to_wait_for_it() -> None:
     assert caught.value.remedy == "invoke attach 20260101T000000-a"
 
 
-def comments_of(of: Record, header: dict[str, Any] | None = None) -> str:
-    return "; ".join(report.comments(result.read(stored(lines(1.0, header=header), of))))
-
-
-def test_an_emulated_time_is_marked() -> None:
-    assert "emulated: not a Pi's time" in comments_of(record(emulated=True))
-
-
-def test_random_weights_are_said() -> None:
-    model = record().model | {"weights": {"kind": "random", "seed": 7}}
-    assert "random weights (seed 7)" in comments_of(record(model=model))
-
-
-def test_a_precision_that_fell_back_is_said() -> None:
+def test_what_was_computed_need_not_be_what_was_asked_for() -> None:
     header = HEADER | {"precision": {"requested": "fp16", "label": "fp32"}}
-    of = record()
-    read = result.read(stored(lines(1.0, header=header), of))
-    assert read.data_type == "fp32"
-    assert "fp16 asked for" in report.comments(read)
-
-
-def test_a_wrong_output_is_said() -> None:
-    check = Check(ok=False, threshold=0.999, cosine={"out0": 0.2}, max_abs={"out0": 9.0})
-    assert "OUTPUT DIFFERS from torch's (cosine 0.200000)" in comments_of(record(check=check))
+    assert result.read(stored(lines(1.0, header=header), record())).data_type == "fp32"
 
 
 @pytest.mark.parametrize(
@@ -179,28 +132,6 @@ def test_a_run_is_found_by_the_start_of_its_id() -> None:
         result.find("2026")
     with pytest.raises(WrongInput, match="no run is named 'x'"):
         result.find("x")
-
-
-def test_json_carries_the_samples_and_the_run() -> None:
-    results = [result.read(stored(lines(2.0, 1.0), record()))]
-    (row,) = json.loads(report.render(results, "json"))
-    assert row["samples_ms"] == [2.0, 1.0]
-    assert row["run"] == "20260101T000000-a"
-    assert tuple(row)[: len(report.COLUMNS)] == report.COLUMNS
-
-
-def test_csv_reads_back() -> None:
-    results = [result.read(stored(lines(2.0), record()))]
-    header, row = csv.reader(io.StringIO(report.render(results, "csv")))
-    assert tuple(header) == report.COLUMNS
-    assert row == report.row(results[0])
-
-
-@pytest.mark.parametrize("form", ["plain", "github"])
-def test_tables_for_people_hold_all_columns(form: str) -> None:
-    text = report.render([result.read(stored(lines(2.0), record()))], form)
-    assert all(column.split()[0] in text for column in report.COLUMNS)
-    assert (form == "github") == text.startswith("|")
 
 
 def test_an_unknown_format_names_the_nearest() -> None:

@@ -1,0 +1,55 @@
+"""Rows → what people and programs read: tables, CSV, JSON, JUnit XML and one HTML page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from piyard import tables
+from piyard.errors import unknown
+from piyard.report.again import command
+from piyard.report.columns import COLUMNS, cells
+from piyard.report.remarks import comments
+from piyard.result import Result
+from piyard.row import Row
+
+__all__ = ["COLUMNS", "FORMATS", "cells", "check_format", "command", "comments", "render"]
+
+FORMATS = (*tables.FORMATS, "junit", "html")
+
+
+def check_format(form: str) -> None:
+    """Raise for a format there is not, before any work."""
+    if form not in FORMATS:
+        raise unknown("format", form, FORMATS)
+
+
+def render(rows: Sequence[Row], form: str = "plain", results: Sequence[Result] = ()) -> str:
+    """The rows in one of ``FORMATS``.
+
+    ``results`` are those of the rows, as far as they were read, in any order: ``json`` and
+    ``html`` take samples, telemetry and provenance from them, the others do not need them.
+    """
+    check_format(form)
+    if form == "html":
+        from piyard.report import page
+
+        return page.render(rows, results)
+    if form == "junit":
+        from piyard.report import junit
+
+        return junit.render(rows)
+    if form in {"csv", "json"}:
+        from piyard.report import data
+
+        return data.csv(rows) if form == "csv" else data.json(rows, results)
+    return _table(rows, form)
+
+
+def _table(rows: Sequence[Row], form: str) -> str:
+    """Where there are several boards, each row says which it is from."""
+    from piyard.report import plain
+
+    several = len({row.host for row in rows}) > 1
+    clean = plain.markdown if form == "github" else plain.line
+    shown = [[clean(cell) for cell in cells(row, named=several)] for row in rows]
+    return tables.render(COLUMNS, shown, form)

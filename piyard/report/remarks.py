@@ -1,0 +1,62 @@
+"""What a reader must know before believing a row; what weighs most comes first."""
+
+from __future__ import annotations
+
+from piyard.report.figures import count, digits
+from piyard.row import Row
+
+
+def comments(row: Row, *, named: bool = False) -> list[str]:
+    """The parts of the Comments column; ``named`` says which board it is."""
+    told = [
+        _verdict(row),
+        f"on {row.host}" if named else "",
+        _weights(row),
+        "" if row.data_type.startswith(row.asked) else f"{row.asked} asked for",
+        f"{count(row.threads, 'thread')}, {count(row.summary.count, 'run')}, median",
+        *([] if row.emulated else [_published(row), _floor(row)]),
+        _energy_cost(row),
+        _check(row),
+    ]
+    return [part for part in told if part]
+
+
+def _verdict(row: Row) -> str:
+    """An emulated board's conditions are nobody's concern; its time is no Pi's anyway."""
+    state = row.verdict.state
+    if state == "VALID":
+        return ""
+    if state == "EMULATED":
+        return "EMULATED: not a Pi's time"
+    reasons = "; ".join(reason.text for reason in row.verdict.reasons)
+    return f"{state}: {reasons}" if reasons else state
+
+
+def _weights(row: Row) -> str:
+    return "" if row.random_seed is None else f"random weights (seed {row.random_seed})"
+
+
+def _published(row: Row) -> str:
+    published = row.published
+    if not published:
+        return ""
+    why = f": {', '.join(published.likely)}" if published.likely else ""
+    return f"{row.published_ratio:.2f}x the published {digits(published.ms)} ms{why}"
+
+
+def _floor(row: Row) -> str:
+    floor = row.floor
+    return f"{row.floor_ratio:.1f}x the {floor.bound} floor" if floor else ""
+
+
+def _energy_cost(row: Row) -> str:
+    if row.cost is None or row.cost.per_million is None:
+        return ""
+    return f"${digits(row.cost.per_million)} of energy a million inferences"
+
+
+def _check(row: Row) -> str:
+    if row.check is None:
+        return "output not checked"
+    verdict = "output as torch's" if row.check.ok else "OUTPUT DIFFERS from torch's"
+    return f"{verdict} (cosine {row.check.cosine:.6f})"
