@@ -66,10 +66,12 @@ function orderBy(column) {
   refresh();
 }
 
+// All charts are drawn first: one that grows later would push the run out of sight.
 function openRun(entry) {
   state.run = entry;
-  redraw("run");
-  byId("run").scrollIntoView({ behavior: "smooth", block: "start" });
+  stale.add("run");
+  drawStale(new Set(Object.keys(CHARTS)));
+  byId("run").scrollIntoView();
 }
 
 function fillSort() {
