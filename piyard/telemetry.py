@@ -1,8 +1,35 @@
-"""What a board felt during a run: at most two moments a second, each a JSON line."""
+"""What a board felt during a run: at most two moments a second, each a JSON line.
+
+``nnrun watch`` writes them beside the run; before there was one, the board's own script did, with
+fewer fields. The energy run's lines carry the power of each rail as well.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar
+
 import msgspec
+
+from piyard.energy import Power
+from piyard.ssh import Session
+
+FILE = "telemetry.jsonl"
+INTERVAL_S = 0.5
+"""Between two moments: no finer, for asking the firmware is work too."""
+GRACE_S = 30
+
+
+class Timed(Protocol):
+    """What was seen at one moment."""
+
+    @property
+    def uptime_s(self) -> float:
+        """Seconds since the board's boot."""
+
+
+T = TypeVar("T", bound=Timed)
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,3 +54,73 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     """Clock ticks (10 ms) that all cores together have worked since boot (/proc/stat)."""
     own_ticks: int | None = None
     """Those of the run itself: user and system time of nnrun (/proc/PID/stat)."""
+
+
+class _Line(Moment, frozen=True, kw_only=True):
+    """A line as it is written: one of the energy run holds the rails too."""
+
+    rails_w: Mapping[str, float] | None = None
+
+
+def watch_command(nnrun: str, *, interval_s: float = INTERVAL_S, pmic: bool = False) -> list[str]:
+    """What the board runs beside a run (``detached.start``): moments, or power with ``pmic``."""
+    return [nnrun, "watch", "--interval", f"{interval_s:g}", *(["--pmic"] if pmic else [])]
+
+
+def read(path: Path) -> list[Moment]:
+    """The moments in a file, in order of time; none where there is no file.
+
+    A line that is none is left out: the last one of a board that lost power is cut, and on a full
+    disk any may be.
+    """
+    return [_moment(line) for line in _lines(_text(path))]
+
+
+def read_power(path: Path) -> list[Power]:
+    """The power in the file of an energy run; moments without any rail are left out."""
+    return power(_text(path))
+
+
+def power(text: str) -> list[Power]:
+    """The same of a text."""
+    lines = _lines(text)
+    return [Power(uptime_s=line.uptime_s, rails_w=line.rails_w) for line in lines if line.rails_w]
+
+
+def idle_power(session: Session, nnrun: str, *, seconds: int) -> list[Power]:
+    """The power of a board that does nothing else for so long; empty where it has no such sensor.
+
+    ``nnrun`` is the program's path on the board. Raises ``BoardCommandFailed``
+    when it cannot watch.
+    """
+    argv = [*watch_command(nnrun, pmic=True), "--seconds", str(seconds)]
+    return power(session.run(argv, limit_s=seconds + GRACE_S).out)
+
+
+def between(moments: Sequence[T], begin_s: float, end_s: float) -> list[T]:
+    """Those moments (or powers) that lie in that part of the board's uptime."""
+    return [m for m in moments if begin_s <= m.uptime_s <= end_s]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _lines(text: str) -> list[_Line]:
+    return sorted(_decoded(text), key=lambda line: line.uptime_s)
+
+
+def _decoded(text: str) -> Iterator[_Line]:
+    for line in text.splitlines():
+        try:
+            yield msgspec.json.decode(line, type=_Line)
+        except msgspec.DecodeError:
+            continue
+
+
+def _moment(line: _Line) -> Moment:
+    told = {name: getattr(line, name) for name in Moment.__struct_fields__}
+    return Moment(**told | {"throttled": line.throttled or None})

@@ -1,0 +1,144 @@
+"""Telemetry of a run, as it comes back: whole, cut, old, or damaged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from piyard import telemetry
+from piyard.energy import Power
+from piyard.errors import BoardCommandFailed
+from piyard.telemetry import Moment
+from tests.local_board import new_board
+
+OLD = (
+    '{"uptime_s":489,"temperature_mc":52100,"khz":2400000,"load":2.10,"available_kb":23474180,'
+    '"throttled":""}\n'
+)
+NOW = (
+    '{"uptime_s":12.345,"temperature_mc":61250,"khz":2400000,"arm_hz":2400033792,'
+    '"throttled":"0x50005","load":1.5,"available_kb":7000000,"swap_kb":0,"busy_ticks":4211,'
+    '"own_ticks":390}\n'
+)
+numbers = st.none() | st.integers(-(2**40), 2**40)
+moments = st.builds(
+    Moment,
+    uptime_s=st.floats(0, 1e9).map(lambda seconds: round(seconds, 3)),
+    temperature_mc=numbers,
+    khz=numbers,
+    arm_hz=numbers,
+    throttled=st.none() | st.from_regex(r"0x[0-9a-f]{1,5}", fullmatch=True),
+    load=st.none() | st.floats(0, 1000),
+    available_kb=numbers,
+    swap_kb=numbers,
+    busy_ticks=numbers,
+    own_ticks=numbers,
+)
+
+
+def written(folder: Path, text: str | bytes) -> Path:
+    path = folder / telemetry.FILE
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def lines(of: list[Moment]) -> str:
+    return "".join(f"{msgspec.json.encode(moment).decode()}\n" for moment in of)
+
+
+@given(st.lists(moments, max_size=5))
+def test_what_was_written_is_read(
+    tmp_path_factory: pytest.TempPathFactory, of: list[Moment]
+) -> None:
+    path = written(tmp_path_factory.mktemp("run"), lines(of))
+    assert telemetry.read(path) == sorted(of, key=lambda moment: moment.uptime_s)
+
+
+@given(st.lists(moments, min_size=1, max_size=3), st.data())
+def test_a_cut_costs_the_line_it_hits_and_no_other(
+    tmp_path_factory: pytest.TempPathFactory, of: list[Moment], data: st.DataObject
+) -> None:
+    text = lines(sorted(of, key=lambda moment: moment.uptime_s)).encode()
+    at = data.draw(st.integers(0, len(text)))
+    whole = text[:at].count(b"\n")
+    found = telemetry.read(written(tmp_path_factory.mktemp("run"), text[:at]))
+    assert len(found) in {whole, whole + 1}  # only the end of the line may be missing
+    assert lines(found).encode() == text[: len(lines(found))]
+
+
+def test_a_moment_of_nnrun_watch_is_read(tmp_path: Path) -> None:
+    (moment,) = telemetry.read(written(tmp_path, NOW))
+    assert msgspec.to_builtins(moment) == json.loads(NOW)
+
+
+def test_a_run_of_before_is_read(tmp_path: Path) -> None:
+    (moment,) = telemetry.read(written(tmp_path, OLD))
+    assert moment == Moment(
+        uptime_s=489, temperature_mc=52100, khz=2400000, load=2.1, available_kb=23474180
+    )
+
+
+@pytest.mark.parametrize("junk", [b"\0\0\0", b"{}", b"null", b'{"uptime_s":"soon"}', b"\xff{"])
+def test_what_is_no_moment_is_left_out(tmp_path: Path, junk: bytes) -> None:
+    path = written(tmp_path, NOW.encode() + junk + b"\n" + NOW.encode())
+    assert len(telemetry.read(path)) == 2
+
+
+def test_a_run_that_nobody_watched_has_no_moments(tmp_path: Path) -> None:
+    assert telemetry.read(tmp_path / telemetry.FILE) == []
+
+
+@given(st.binary())
+def test_no_bytes_are_too_strange(tmp_path_factory: pytest.TempPathFactory, raw: bytes) -> None:
+    assert isinstance(telemetry.read(written(tmp_path_factory.mktemp("run"), raw)), list)
+
+
+POWER = [
+    '{"uptime_s":1.5,"temperature_mc":50000,"rails_w":{"VDD_CORE":0.5,"HDMI":0.02}}',
+    '{"uptime_s":2.0,"temperature_mc":50000,"rails_w":null}',
+    '{"uptime_s":2.5,"temperature_mc":50000,"rails_w":{"VDD_CORE":0.75,"HDMI":0.02}}',
+]
+EXPECTED = [
+    Power(uptime_s=1.5, rails_w={"VDD_CORE": 0.5, "HDMI": 0.02}),
+    Power(uptime_s=2.5, rails_w={"VDD_CORE": 0.75, "HDMI": 0.02}),
+]
+
+
+def test_the_energy_run_tells_power_and_moments(tmp_path: Path) -> None:
+    path = written(tmp_path, "\n".join(POWER))
+    assert telemetry.read_power(path) == EXPECTED
+    assert [moment.temperature_mc for moment in telemetry.read(path)] == [50000] * 3
+
+
+def test_moments_of_a_stretch_of_time(tmp_path: Path) -> None:
+    assert telemetry.between(EXPECTED, 2, 3) == EXPECTED[1:]
+    assert telemetry.between(EXPECTED, 1.5, 2.5) == EXPECTED
+    assert telemetry.between(EXPECTED, 3, 2) == []
+
+
+def test_the_idle_power_is_watched_on_the_board(tmp_path: Path) -> None:
+    board = new_board(tmp_path / "board")
+    said = "\n".join(f"echo '{line}'" for line in POWER)
+    board.has_tool(
+        "nnrun", f'[ "$*" = "watch --interval 0.5 --pmic --seconds 7" ] || exit 2\n{said}'
+    )
+    assert telemetry.idle_power(board, "nnrun", seconds=7) == EXPECTED
+
+
+def test_a_program_that_cannot_watch_is_an_error(tmp_path: Path) -> None:
+    board = new_board(tmp_path / "board")
+    board.has_tool("nnrun", "echo unknown verb >&2; exit 64")
+    with pytest.raises(BoardCommandFailed, match="nnrun"):
+        telemetry.idle_power(board, "nnrun", seconds=1)
+
+
+def test_a_watch_is_no_finer_than_it_may_be() -> None:
+    assert telemetry.watch_command("./nnrun") == ["./nnrun", "watch", "--interval", "0.5"]
+    assert telemetry.watch_command("./nnrun", interval_s=2, pmic=True) == [
+        *("./nnrun", "watch", "--interval", "2", "--pmic")
+    ]
