@@ -1,0 +1,25 @@
+"""A series of samples, as the arithmetic of this package wants it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from piyard.errors import WrongInput
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+    Series = NDArray[np.float64]
+
+
+def series(samples: ArrayLike) -> Series:
+    """The samples in their order, float64; raises ``WrongInput`` when there is nothing to count."""
+    import numpy as np
+
+    found = np.asarray(samples, dtype=np.float64)
+    if found.ndim != 1 or not found.size:
+        raise WrongInput("no samples, so no statistics of them")
+    if not np.isfinite(found).all():
+        raise WrongInput("a sample is not a finite number, so the series says nothing")
+    return found
