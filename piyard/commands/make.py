@@ -63,6 +63,10 @@ def reprint(form: str, output: str, *, wanted: Filters, run_id: str) -> None:
 
 
 def _one_row(run_id: str) -> list[Row]:
+    """The run, of which only its result may be left; else what its folder says of it."""
+    known = [one for one in history.rows() if one.run.startswith(run_id)]
+    if len(known) == 1:
+        return known
     return [row.of(found) for found in history.results([result.find(run_id).name])]
 
 

@@ -106,7 +106,7 @@ function drawAccuracy(entries) {
   const known = good.filter((entry) => entry.accuracy !== null);
   if (!known.length) return empty(figure, ["None of these rows has an accuracy.", emulated, invalid].join(" "));
   const kinds = [...new Set(known.map(kindOf))];
-  const traces = kinds.flatMap((kind) => cloud(known.filter((entry) => kindOf(entry) === kind), kind));
+  const traces = kinds.flatMap((kind, at) => cloud(known.filter((entry) => kindOf(entry) === kind), kind, at));
   const measures = [...new Set(known.map(({ measure }) => measure))];
   draw(figure, traces, { height: 380,
     xaxis: times(known.map(({ row }) => row.summary.median), "median, ms"),
@@ -118,16 +118,16 @@ function kindOf({ row, measure }) {
   return measure ? `${row.hardware}, ${measure}` : row.hardware;
 }
 
-function cloud(entries, kind) {
-  const { row: { host } } = entries[0], best = front(entries);
+function cloud(entries, kind, number) {
+  const all = colours().boards, color = all[number % all.length], best = front(entries);
   const at = (of) => ({ x: of.map(({ row }) => row.summary.median), y: of.map(({ accuracy }) => accuracy) });
   const texts = entries.map((entry) => literal(`${jobName(entry)} on ${entry.row.host}: ${entry.cells[9]} ms, ${entry.cells[7]}`));
   return [
-    { type: "scatter", mode: "lines", ...at(best), line: { shape: "hv", width: 1.5, color: colourOf(host), dash: "dot" },
+    { type: "scatter", mode: "lines", ...at(best), line: { shape: "hv", width: 1.5, color, dash: "dot" },
       name: "Pareto line", showlegend: false, hoverinfo: "skip" },
     { type: "scatter", mode: "markers+text", ...at(entries), name: cut(kind, 44), hovertext: texts, hoverinfo: "text",
       text: entries.map((entry) => best.includes(entry) ? cut(entry.row.title, 20) : ""), textposition: "bottom right",
-      textfont: { size: 10, color: colours().soft }, marker: { size: 9, color: colourOf(host), symbol: symbolOf(host) } },
+      textfont: { size: 10, color: colours().soft }, marker: { size: 9, color, symbol: SYMBOLS[number % SYMBOLS.length] } },
   ];
 }
 

@@ -1,0 +1,129 @@
+"""``invoke report``: what is stored, chosen, rendered, printed or put into a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from piyard import paths
+from piyard.commands import make
+from piyard.errors import UnreadableLog, WrongInput
+from piyard.history import Filters, shelf
+from piyard.report import file
+from tests import made_rows
+
+NEWEST = Filters(newest=True)
+SAMPLES = [20.0, 20.1, 20.2, 20.2, 20.3, 20.4, 20.5]
+
+
+def store(run: str, **changes: Any) -> None:
+    of = made_rows.row(run=run, when=f"{run[:4]}-01-01T00:00:00+00:00", **changes)
+    shelf.save(made_rows.result(of, SAMPLES))
+
+
+@pytest.fixture
+def two_boards() -> None:
+    store("20260101T000000-a", host="pi5-a")
+    store("20250101T000000-b", host="pi5-a")
+    store("20260102T000000-c", host="pi5-b", model="mobilenet_v2")
+
+
+def printed(capsys: pytest.CaptureFixture[str], wanted: Filters = NEWEST, run: str = "") -> Any:
+    make.reprint("json", "", wanted=wanted, run_id=run)
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_newest_of_each_row_is_printed(
+    two_boards: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = printed(capsys)
+    assert sorted(row["run"] for row in told) == ["20260101T000000-a", "20260102T000000-c"]
+    assert told[0]["samples_ms"] == SAMPLES
+
+
+def test_every_run_can_be_asked_for(two_boards: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(printed(capsys, Filters())) == 3
+
+
+@pytest.mark.parametrize(
+    "wanted", [Filters(hosts=["*-b"], newest=True), Filters(models=["mobile*"], newest=True)]
+)
+def test_boards_and_models_are_chosen_by_name_or_glob(
+    two_boards: None, capsys: pytest.CaptureFixture[str], wanted: Filters
+) -> None:
+    assert [row["run"] for row in printed(capsys, wanted)] == ["20260102T000000-c"]
+
+
+def test_a_page_goes_where_it_is_said(
+    two_boards: None, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    where = tmp_path / "new" / "page.html"
+    make.reprint("html", str(where), wanted=NEWEST, run_id="")
+    assert capsys.readouterr().out == f"{where}\n"
+    assert where.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert [left.name for left in where.parent.iterdir()] == ["page.html"]
+
+
+def test_a_page_without_a_place_goes_to_the_artifacts(
+    two_boards: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make.reprint("html", "", wanted=NEWEST, run_id="")
+    assert capsys.readouterr().out == f"{paths.artifacts() / 'report.html'}\n"
+    assert (paths.artifacts() / "report.html").is_file()
+
+
+def test_older_rows_of_a_page_bring_no_samples(two_boards: None) -> None:
+    make.reprint("html", "", wanted=Filters(), run_id="")
+    text = (paths.artifacts() / "report.html").read_text(encoding="utf-8")
+    block = text.split('type="application/json">')[1].split("</script>")[0]
+    carried = {e["row"]["run"]: len(e["samples"]) for e in json.loads(block)["entries"]}
+    assert carried == {"20260101T000000-a": 7, "20250101T000000-b": 0, "20260102T000000-c": 7}
+
+
+def test_any_format_can_go_into_a_file(two_boards: None, tmp_path: Path) -> None:
+    make.reprint("csv", str(tmp_path / "rows.csv"), wanted=NEWEST, run_id="")
+    assert (tmp_path / "rows.csv").read_text().startswith("Hardware,Model,")
+
+
+def test_nothing_stored_says_what_makes_some() -> None:
+    with pytest.raises(WrongInput, match="no results are stored yet") as caught:
+        make.reprint("plain", "", wanted=NEWEST, run_id="")
+    assert caught.value.remedy == "invoke deploy-bench makes some"
+
+
+def test_nothing_of_that_name_is_said_so(two_boards: None) -> None:
+    with pytest.raises(WrongInput, match="no stored result is of that board and model"):
+        make.reprint("plain", "", wanted=Filters(hosts=["nobody"]), run_id="")
+
+
+def test_a_wrong_format_is_said_before_any_work() -> None:
+    with pytest.raises(WrongInput, match="did you mean 'junit'"):
+        make.reprint("junt", "", wanted=NEWEST, run_id="")
+
+
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file, no folder")
+    with pytest.raises(WrongInput, match="cannot be written") as caught:
+        file.write(tmp_path / "taken" / "page.html", "text")
+    assert "--output" in caught.value.remedy
+
+
+def test_a_folder_in_its_place_stays_and_no_draft_is_left(tmp_path: Path) -> None:
+    (tmp_path / "page.html").mkdir()
+    with pytest.raises(WrongInput, match="cannot be written"):
+        file.write(tmp_path / "page.html", "text")
+    assert [left.name for left in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_one_run_is_found_by_the_start_of_its_id(
+    two_boards: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert [row["run"] for row in printed(capsys, run="2025")] == ["20250101T000000-b"]
+
+
+def test_a_run_that_is_not_there_is_named() -> None:
+    with pytest.raises((WrongInput, UnreadableLog), match="no run is named '2031'"):
+        make.reprint("plain", "", wanted=NEWEST, run_id="2031")
