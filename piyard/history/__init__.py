@@ -1,0 +1,56 @@
+"""What was measured before: results kept as files, an index over them, and how they compare.
+
+The files are the truth (shelf.py); the index only spares reading them all, and is made again from
+them whenever it is missing, damaged or of another make (index.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from piyard import say
+from piyard.history import index
+from piyard.history.catalogue import Catalogue
+from piyard.history.filters import Filters
+from piyard.row import Row
+
+if TYPE_CHECKING:
+    from piyard.result import Result
+
+__all__ = ["EVERY", "Filters", "ask", "newest", "results", "rows"]
+A = TypeVar("A")
+EVERY = Filters()
+SAID = 10
+"""Files that do not load are named up to here, and counted from there."""
+
+
+def rows(filters: Filters = EVERY) -> list[Row]:
+    """The stored results that pass, oldest first; what does not load is said and left out."""
+    return ask(lambda catalogue: catalogue.rows(filters))
+
+
+def ask(question: index.Question[A], *, anew: bool = False) -> A:
+    """The answer of an up to date index; what does not load is said."""
+
+    def both(catalogue: Catalogue) -> tuple[A, list[str]]:
+        return question(catalogue), catalogue.problems()
+
+    answer, problems = index.ask(both, anew=anew)
+    for problem in problems[:SAID]:
+        say.note(f"left out: {problem}")
+    if len(problems) > SAID:
+        say.note(f"left out: {len(problems) - SAID} more")
+    return answer
+
+
+def newest(of: Sequence[Row]) -> list[Row]:
+    """The last row of each job, in the order the jobs first appeared."""
+    return list({row.job: row for row in of}.values())
+
+
+def results(runs: Sequence[str]) -> Iterator[Result]:
+    """The results of runs, read as they are asked for; raises ``UnreadableLog``."""
+    from piyard.history import shelf
+
+    return (shelf.load(run) for run in runs)

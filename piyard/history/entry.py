@@ -1,0 +1,48 @@
+"""What the index keeps of one run: its Row, or why there is none."""
+
+from __future__ import annotations
+
+import msgspec
+
+from piyard.errors import UnreadableLog
+from piyard.history import places
+from piyard.history.found import Stamp
+from piyard.row import Row
+
+BROKEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a header that is JSON, but not nnrun's, leads to: it has no type of its own."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A run as it was when its stamp was taken."""
+
+    run: str
+    stamp: Stamp
+    row: Row | None = None
+    problem: str = ""
+    """Why its result does not load; empty too for a run that is no benchmark."""
+
+
+def read(run: str, stamp: Stamp) -> Entry:
+    """Read the run's result; what is wrong with it is in the entry, nothing is raised."""
+    try:
+        return Entry(run=run, stamp=stamp, row=_row(run, stamp))
+    except UnreadableLog as error:
+        problem = error.what
+    except BROKEN as error:
+        problem = f"{run} holds something that nnrun does not write: {error!r}"
+    return Entry(run=run, stamp=stamp, problem=problem)
+
+
+def _row(run: str, stamp: Stamp) -> Row | None:
+    from piyard import result, row
+    from piyard.history import shelf
+
+    if stamp.shelf == places.RUNS:
+        record = result.read_record(places.run_of(run))
+        if record.what.get("task") != "bench":
+            return None
+    made = row.of(shelf.load(run))
+    if made.run != run:
+        raise UnreadableLog(f"the result of {made.run} is in the place of {run}: was it renamed?")
+    return made

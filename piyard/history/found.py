@@ -1,0 +1,60 @@
+"""What there is on disk, seen without opening a file: names and stamps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from piyard import paths
+from piyard.history import places
+
+
+class Stamp(NamedTuple):
+    """What changes when a file is written anew; a rename brings another inode in any case."""
+
+    shelf: str
+    """``results`` or ``runs``."""
+    mtime_ns: int
+    size: int
+    inode: int
+
+
+def stamps() -> dict[str, Stamp]:
+    """The stamp of each run that has a result file, or else a folder; sweeps old drafts."""
+    found = dict(_files())
+    return found | dict(_folders(found.keys()))
+
+
+def _files() -> Iterator[tuple[str, Stamp]]:
+    for entry in _listed(places.RESULTS):
+        if entry.name.startswith(places.DRAFT):
+            places.sweep(Path(entry.path))
+        elif entry.name.endswith(places.SUFFIX) and (stamp := _stamp(places.RESULTS, entry)):
+            yield entry.name.removesuffix(places.SUFFIX), stamp
+
+
+def _folders(known: Collection[str]) -> Iterator[tuple[str, Stamp]]:
+    for entry in _listed(places.RUNS):
+        if entry.name not in known and (
+            stamp := _stamp(places.RUNS, Path(entry.path) / places.RECORD)
+        ):
+            yield entry.name, stamp
+
+
+def _listed(shelf: str) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(paths.artifacts() / shelf) as entries:
+            yield from entries
+    except FileNotFoundError:
+        return
+
+
+def _stamp(shelf: str, file: os.DirEntry[str] | Path) -> Stamp | None:
+    """None for a file that went away while the folder was read, or never was there."""
+    try:
+        told = file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return Stamp(shelf, told.st_mtime_ns, told.st_size, told.st_ino)

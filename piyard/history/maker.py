@@ -1,0 +1,35 @@
+"""What rows are made with: when it changes, the index is made anew.
+
+A Row is derived from its Result by piyard's code and from files beside it: limits of targets,
+models, prices of the inventory, published figures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from piyard import paths
+
+SOURCES = ("piyard", "targets", "models")
+
+
+def mark() -> str:
+    """A short text that stays the same as long as rows would come out the same."""
+    told = "\n".join(sorted(line for folder in _folders() for line in _told(folder)))
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def _folders() -> list[Path]:
+    return [*(paths.ROOT / name for name in SOURCES), paths.config()]
+
+
+def _told(folder: Path) -> Iterator[str]:
+    """Name, time and size are enough: a file is edited, or replaced by a checkout."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if not name.endswith(".pyc"):
+                told = (Path(place) / name).stat()
+                yield f"{place}/{name} {told.st_mtime_ns} {told.st_size}"

@@ -1,0 +1,137 @@
+"""Results as they are kept: small, of any board, build, day and conditions."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from piyard import run
+from piyard.facts import Facts
+from piyard.result import Result
+from piyard.run import Check, Record
+from piyard.verdict import Verdict
+
+FACTS = Facts(
+    machine="aarch64",
+    kernel="6.12.47+rpt-rpi-2712",
+    model="Raspberry Pi 5 Model B Rev 1.0",
+    serial="1000000000000001",
+    page_size=16384,
+    cores=4,
+    memory_kb=8_256_000,
+    governor="performance",
+    high_khz=2_400_000,
+    max_khz=2_400_000,
+    firmware="2026/05/11 12:00:00",
+    cmdline="console=tty1 root=PARTUUID=1-02 numa=fake=8",
+)
+VALID = Verdict(state="VALID")
+SHAPE = [3, 224, 224]
+
+
+def around(median: float, count: int = 40, *, seed: int = 0, spread: float = 0.005) -> list[float]:
+    """Samples about that median, the same for the same seed."""
+    draw = random.Random(seed)
+    return [median * (1 + draw.gauss(0, spread)) for _ in range(count)]
+
+
+def record(
+    run_id: str,
+    *,
+    day: str = "2026-11-20",
+    model: str = "resnet18",
+    model_key: str = "m1",
+    build: str = "b1",
+    facts: Facts = FACTS,
+    **changes: Any,
+) -> Record:
+    base = Record(
+        id=run_id,
+        when=f"{day}T12:00:00+00:00",
+        what={"task": "bench", "slug": f"{model}-fp16-t4"},
+        host="pi5",
+        target="rpi5",
+        hardware="Raspberry Pi 5",
+        emulated=False,
+        model={
+            "name": model,
+            "key": model_key,
+            "title": model,
+            "input": SHAPE,
+            "params": 11_689_512,
+            "macs": 1_814_073_344,
+            "weights": {"kind": "file"},
+        },
+        build={"key": build},
+        release="r",
+        before=facts,
+        exit_code=0,
+        check=Check(ok=True, threshold=0.999, cosine={"out0": 0.99998}, max_abs={"out0": 0.01}),
+    )
+    return msgspec.structs.replace(base, **changes)
+
+
+def header(
+    *, threads: int = 4, asked: str = "fp16", data_type: str = "", **changes: Any
+) -> dict[str, Any]:
+    """nnrun's first line."""
+    computed = data_type or asked
+    return {
+        "type": "header",
+        "schema": 1,
+        "threads": threads,
+        "powersave": 0,
+        "precision": {
+            "requested": asked,
+            "storage": computed,
+            "arithmetic": computed,
+            "label": computed,
+        },
+        "options": {"winograd": "auto", "use_winograd63_convolution": True},
+        "env": {"OMP_WAIT_POLICY": "passive"},
+        "input": {"blob": "in0", "shape": SHAPE, "source": "splitmix64", "seed": 1},
+    } | changes
+
+
+def result(
+    run_id: str = "20261120T120000-a",
+    samples: Sequence[float] | float = 20.0,
+    *,
+    verdict: Verdict = VALID,
+    head: dict[str, Any] | None = None,
+    **changes: Any,
+) -> Result:
+    """One result; ``changes`` are those of its record."""
+    return Result(
+        record=record(run_id, **changes),
+        samples_ms=around(samples) if isinstance(samples, float) else list(samples),
+        header=head or header(),
+        verdict=verdict,
+    )
+
+
+def emulated(run_id: str, samples: Sequence[float] | float = 2000.0, **changes: Any) -> Result:
+    """One from an emulated board."""
+    where: dict[str, Any] = {
+        "host": "emulated:rpi5",
+        "hardware": "Raspberry Pi 5 (emulated)",
+        "emulated": True,
+        "facts": Facts(machine="aarch64"),
+    }
+    return result(run_id, samples, verdict=Verdict(state="EMULATED"), **where | changes)
+
+
+def old_run(of: Record, samples: Sequence[float], *, head: dict[str, Any] | None = None) -> Path:
+    """A run's folder as piyard left it before results had files of their own."""
+    told: list[dict[str, Any]] = [head or header(), {"type": "load", "ms": 12.5}]
+    told += [{"type": "sample", "i": i, "ms": ms} for i, ms in enumerate(samples)]
+    told.append({"type": "summary", "samples": len(samples), "peak_rss_kb": 40_000})
+    run.store_record(of)
+    folder = run.folder_of(of.id)
+    (folder / run.LOG).write_text("".join(json.dumps(line) + "\n" for line in told))
+    return folder

@@ -1,0 +1,208 @@
+"""Results as files: whole or absent, readable for ever, refused in one line when they are not."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from piyard import history
+from piyard.errors import NotSetUp, UnreadableLog
+from piyard.history import places, shelf
+from piyard.result import SCHEMA, Result
+from piyard.run import Check
+from piyard.telemetry import Moment
+from piyard.verdict import Reason, Verdict
+from tests import kept
+
+RUN = "20261120T120000-a"
+
+
+def drafts() -> list[Path]:
+    return [file for file in places.results().iterdir() if file.name.startswith(".")]
+
+
+def test_what_is_saved_loads_as_it_was() -> None:
+    hot = Reason(code="hot", grade="SUSPECT", text="84 °C")
+    whole = msgspec.structs.replace(
+        kept.result(RUN, verdict=Verdict(state="SUSPECT", reasons=[hot])),
+        warmup_ms=[3.0],
+        first_ms=9.0,
+        telemetry=[Moment(uptime_s=1.5, temperature_mc=50_000, throttled="0x0")],
+        stopped="interval",
+    )
+    assert shelf.save(whole) == places.results() / f"{RUN}.json"
+    assert msgspec.json.encode(shelf.load(RUN)) == msgspec.json.encode(whole)
+    assert json.loads(places.result_of(RUN).read_text())["schema"] == SCHEMA
+    assert not drafts()
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(min_value=1e-6, max_value=1e9), min_size=1, max_size=20))
+def test_every_sample_comes_back_to_the_last_bit(samples: list[float]) -> None:
+    shelf.save(kept.result(RUN, samples))
+    assert shelf.load(RUN).samples_ms == samples
+
+
+def test_a_second_save_takes_the_place_of_the_first() -> None:
+    shelf.save(kept.result(RUN, [1.0]))
+    shelf.save(kept.result(RUN, [2.0]))
+    assert shelf.load(RUN).samples_ms == [2.0]
+
+
+def test_what_could_not_be_read_again_is_not_written() -> None:
+    shelf.save(kept.result(RUN, [1.0]))
+    with pytest.raises(UnreadableLog, match="no whole result"):
+        shelf.save(kept.result(RUN, [float("nan")]))
+    assert shelf.load(RUN).samples_ms == [1.0]
+    assert not drafts()
+
+
+def test_a_full_disk_leaves_what_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf.save(kept.result(RUN, [1.0]))
+
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(NotSetUp, match="cannot be written: No space left on device") as caught:
+        shelf.save(kept.result(RUN, [2.0]))
+    assert caught.value.remedy.endswith(f"invoke attach {RUN}: its samples are kept")
+    assert shelf.load(RUN).samples_ms == [1.0]
+    assert not drafts()
+
+
+def test_the_content_is_on_the_disk_before_it_gets_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def synced(handle: int) -> None:
+        seen.append("folder" if Path(f"/proc/self/fd/{handle}").is_dir() else "file")
+        fsync(handle)
+
+    def renamed(self: Path, to: Path) -> Path:
+        seen.append("rename")
+        return replace(self, to)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", renamed)
+    shelf.save(kept.result(RUN))
+    assert seen == ["folder", "file", "rename", "folder"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is no whole result"),
+        (b'{"schema":2,"record":', "is no whole result"),
+        (b"\xff\xfe", "is no whole result"),
+        (b"[]", "is no whole result"),
+        (b'{"schema":2}', "is no whole result"),
+        (b'{"schema":3}', "was made by a newer piyard: its schema is 3"),
+        (b'{"schema":1}', "has schema 1, which was never kept in such a file"),
+    ],
+)
+def test_what_does_not_load_says_why(content: bytes, said: str) -> None:
+    places.results().mkdir(parents=True)
+    places.result_of(RUN).write_bytes(content)
+    with pytest.raises(UnreadableLog) as caught:
+        shelf.load(RUN)
+    assert said in caught.value.what
+    assert str(places.result_of(RUN)) in caught.value.what
+    assert caught.value.code == 15
+
+
+def test_a_newer_schema_says_what_to_do() -> None:
+    places.results().mkdir(parents=True)
+    places.result_of(RUN).write_text('{"schema":99,"record":"another shape"}')
+    with pytest.raises(UnreadableLog) as caught:
+        shelf.load(RUN)
+    assert caught.value.remedy == "update piyard"
+
+
+def test_what_was_never_there_says_so() -> None:
+    with pytest.raises(UnreadableLog, match=r"a\.json cannot be read: No such file"):
+        shelf.load(RUN)
+
+
+SAMPLES = kept.around(20.0)
+
+
+def old(check: Check | None, **changes: Any) -> Result:
+    kept.old_run(kept.record(RUN, check=check, **changes), SAMPLES)
+    return shelf.load(RUN)
+
+
+RIGHT = Check(ok=True, threshold=0.999, cosine={"out0": 1.0}, max_abs={"out0": 0.0})
+WRONG = Check(ok=False, threshold=0.999, cosine={"out0": 0.25}, max_abs={"out0": 9.0})
+
+
+@pytest.mark.parametrize(
+    ("check", "emulated", "state", "codes"),
+    [
+        (RIGHT, False, "SUSPECT", {"telemetry"}),
+        (None, False, "SUSPECT", {"telemetry"}),
+        (WRONG, False, "INVALID", {"output", "telemetry"}),
+        (WRONG, True, "EMULATED", {"output"}),
+    ],
+)
+def test_a_result_of_schema_1_is_its_runs_folder_judged_today(
+    check: Check | None, emulated: bool, state: str, codes: set[str]
+) -> None:
+    read = old(check, emulated=emulated)
+    assert read.schema == SCHEMA
+    assert read.samples_ms == SAMPLES
+    assert (read.load_ms, read.peak_rss_kb, read.telemetry) == (12.5, 40_000, [])
+    assert read.verdict.state == state
+    assert {reason.code for reason in read.verdict.reasons} >= codes
+
+
+def test_a_real_run_of_schema_1_loads() -> None:
+    """A run of an emulated board as it was kept before; only its kernel has another name."""
+    stored = Path(__file__).parent / "stored" / "schema-1"
+    (folder,) = stored.iterdir()
+    to = places.run_of(folder.name)
+    to.parent.mkdir(parents=True)
+    to.symlink_to(folder)
+    read = shelf.load(folder.name)
+    assert read.record.id == folder.name
+    assert (read.data_type, read.threads, len(read.samples_ms)) == ("fp32", 2, 3)
+    assert read.latency_ms == 2537.670445
+    assert read.verdict.state == "EMULATED"
+    shelf.save(read)
+    assert msgspec.json.encode(shelf.load(folder.name)) == msgspec.json.encode(read)
+
+
+def test_a_results_file_comes_before_its_runs_folder() -> None:
+    old(RIGHT)
+    shelf.save(kept.result(RUN, [7.0]))
+    assert shelf.load(RUN).samples_ms == [7.0]
+
+
+def test_results_are_read_as_they_are_asked_for() -> None:
+    shelf.save(kept.result(RUN, [7.0]))
+    asked = history.results([RUN, "gone"])
+    assert next(asked).samples_ms == [7.0]
+    with pytest.raises(UnreadableLog, match=r"gone\.json cannot be read"):
+        next(asked)
+
+
+def test_only_old_drafts_are_swept() -> None:
+    places.results().mkdir(parents=True)
+    fresh, left = (places.results() / f".{RUN}.json.{end}" for end in ("fresh", "left"))
+    fresh.touch()
+    left.touch()
+    long_ago = time.time() - places.OLD_S - 1
+    os.utime(left, (long_ago, long_ago))
+    for draft in (fresh, left, places.results() / ".gone"):
+        places.sweep(draft)
+    assert drafts() == [fresh]
