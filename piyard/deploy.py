@@ -111,7 +111,8 @@ def _answer(
     link_limit: int,
 ) -> Deployed:
     files = {file.sha256: file for one in releases for file in one.files}
-    missing = [file for sha, file in files.items() if sha in offer.missing]
+    # The largest is hashed there while the others arrive.
+    missing = sorted((f for f in files.values() if f.sha256 in offer.missing), key=_size)
     content = sum(file.size for file in missing)
     _require_room(session, offer.facts, content)
     check(offer.facts, content)
@@ -119,6 +120,10 @@ def _answer(
     _require_released(talk, session)
     saved = sum(file.size for file in files.values()) - content
     return Deployed(facts=offer.facts, sent=sent, content=content, saved=saved)
+
+
+def _size(file: File) -> int:
+    return -file.size
 
 
 def _require_room(session: Session, told: Facts, needed: int) -> None:

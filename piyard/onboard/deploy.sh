@@ -41,23 +41,45 @@ shas() {
     done
 }
 
-# accept SHA256 SIZE: the next bytes become that blob if they are it.
-accept() {
-    dd bs=1M iflag=fullblock,count_bytes count="$2" of=".part.$1" status=none || return 1
-    [ "$(stat -c %s ".part.$1")" = "$2" ] || return 1
-    is_right ".part.$1" "$1" || { printf 'wrong %s\n' "$1" && return 1; }
-    chmod 500 ".part.$1" && mv -f ".part.$1" "$1" && identity "$1" >> .verified
+# settle SHA256…: each file of that name in the parts becomes a blob if it is what its name says.
+settle() {
+    [ $# -gt 0 ] || return 0
+    if (cd "$parts" && for sha; do printf '%s  %s\n' "$sha" "$sha"; done | sha256sum -c --strict --status -); then
+        (cd "$parts" && chmod 500 "$@" && mv -f "$@" ..) && identity "$@" >> .verified
+        printf 'got %s\n' "$@"
+    elif [ $# -gt 1 ]; then
+        for sha; do settle "$sha"; done
+    else
+        rm -f "$parts/$1" && printf 'wrong %s\n' "$1"
+    fi
 }
 
+# A large file is hashed while the next ones arrive; small ones together, which spares processes.
 receive() {
     cd blobs || exit 1
-    rm -f .part.*
+    rm -rf .parts.*
+    parts=.parts.$$ named='' whole=no
+    mkdir "$parts" && set --
     while read -r sha size; do
-        [ "$sha" != end ] || exit 0
-        accept "$sha" "$size" || { rm -f ".part.$sha" && exit 1; }
-        printf 'got %s\n' "$sha"
+        case $sha in
+        end) whole=yes && break ;;
+        *[!0-9a-f]*) break ;;
+        esac
+        dd bs=1M iflag=fullblock,count_bytes count="$size" of="$parts/$sha" status=none || break
+        named="$named $sha"
+        if [ "$size" -ge 4000000 ]; then
+            settle "$sha" &
+        else
+            set -- "$@" "$sha"
+            [ $# -lt 100 ] || { settle "$@" && set --; }
+        fi
     done
-    exit 1
+    settle "$@"
+    wait
+    rm -rf "$parts"
+    [ "$whole" = yes ] || exit 1
+    for sha in $named; do [ -f "$sha" ] || exit 1; done
+    exit 0
 }
 
 # release ID LABEL COUNT FILES…: hard links into the blobs; it appears by one rename. One that is

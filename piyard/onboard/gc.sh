@@ -19,9 +19,10 @@ for folder in runs/*; do
     [ ! -e "$folder/fetched" ] || gone "$folder"
 done
 freed=0
-for blob in blobs/* blobs/.part.*; do
+for blob in blobs/* blobs/.parts.*/*; do
     [ -f "$blob" ] && [ "$(stat -c %h "$blob")" = 1 ] || continue
     freed=$((freed + $(stat -c %s "$blob")))
     [ "$only_say" = yes ] || rm -f -- "$blob"
 done
+[ "$only_say" = yes ] || rm -rf blobs/.parts.*
 printf 'freed %s\n' "$freed"

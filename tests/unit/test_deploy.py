@@ -477,7 +477,8 @@ def test_gc_removes_what_a_cut_left(board: LocalBoard) -> None:
     what = release(nnrun="program")
     put(board, what)
     (board.yard / "releases" / ".draft.123").mkdir()
-    (board.yard / "blobs" / ".part.abc").write_text("half")
+    (board.yard / "blobs" / ".parts.9").mkdir()
+    (board.yard / "blobs" / ".parts.9" / "abc").write_text("half")
     assert gc(board, 3) == ["releases/.draft.123", "freed 4"]
     assert (releases(board), blobs(board)) == ({what.id}, shas(what))
 
