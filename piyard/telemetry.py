@@ -19,6 +19,8 @@ FILE = "telemetry.jsonl"
 INTERVAL_S = 0.5
 """Between two moments: no finer, for asking the firmware is work too."""
 GRACE_S = 30
+TICKS = 100
+"""Of /proc/stat in a second (USER_HZ)."""
 
 
 class Timed(Protocol):

@@ -1,0 +1,116 @@
+"""Before a run: wait until the board is cool and nobody else works on it, or say that it is not.
+
+The board tells over one command that is nearly no work itself; what it worked is the difference of
+its busy ticks between two looks. The load average would not do: it lags by a minute and counts the
+run before.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from piyard import say, stop
+from piyard.ssh import Session, script_argv
+from piyard.target import Conditions
+from piyard.telemetry import TICKS
+
+PERIOD_S = 1
+"""Between two looks."""
+GRACE_S = 30
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """A board at one moment, as far as it tells."""
+
+    uptime_s: float
+    temperature_mc: int | None
+    busy_ticks: int
+    """Clock ticks that all cores together have worked since boot."""
+
+
+class Settled(msgspec.Struct, frozen=True, kw_only=True):
+    """How a board was when the waiting ended."""
+
+    waited_s: float
+    temperature_mc: int | None
+    load: float | None
+    """Cores' worth of work during the last look; None when there was only one."""
+    cool: bool
+    """A board that does not tell its temperature is taken for cool."""
+    quiet: bool
+
+    @property
+    def well(self) -> bool:
+        """Whether the board is fit for a run."""
+        return self.cool and self.quiet
+
+    @property
+    def text(self) -> str:
+        """What was seen, for people: ``48.9 °C, 0.02 cores busy``."""
+        warm = "" if self.temperature_mc is None else f"{self.temperature_mc / 1000:.1f} °C, "
+        return f"{warm}{self.load or 0:.2f} cores busy"
+
+
+def settle(session: Session, limits: Conditions) -> Settled:
+    """Wait until the board is cool and quiet, for ``limits.settle_s`` at most.
+
+    The board must be ours, and nothing of ours going on there. When the time is over, what was
+    seen last is the answer: the verdict of the run tells the rest.
+    """
+    with say.step(f"{session.name}: cool and quiet") as progress:
+        found = _settle(session, limits, progress)
+        progress.well = found.well
+    if not found.well:
+        say.note(f"{session.name}: still {found.text} after {found.waited_s:.0f} s, going on")
+    return found
+
+
+def judge(before: Look | None, now: Look, waited_s: float, limits: Conditions) -> Settled:
+    """What two looks, one after the other, say of a board."""
+    load = cores_between(before, now) if before else None
+    warm = now.temperature_mc
+    return Settled(
+        waited_s=waited_s,
+        temperature_mc=warm,
+        load=load,
+        cool=warm is None or warm < limits.cool_c * 1000,
+        quiet=load is not None and load < limits.load,
+    )
+
+
+def cores_between(before: Look, now: Look) -> float | None:
+    """Cores that worked between two looks, on average; None without any time between."""
+    seconds = now.uptime_s - before.uptime_s
+    return max(0.0, (now.busy_ticks - before.busy_ticks) / TICKS / seconds) if seconds > 0 else None
+
+
+def looks(lines: Iterable[str]) -> Iterator[Look]:
+    """The looks that a board's lines tell; what is none is left out."""
+    for line in lines:
+        words = line.split()
+        try:
+            uptime, warm, busy = words
+            temperature = None if warm == "-" else int(warm)
+            yield Look(uptime_s=float(uptime), temperature_mc=temperature, busy_ticks=int(busy))
+        except ValueError:
+            continue
+
+
+def _settle(session: Session, limits: Conditions, progress: say.Step) -> Settled:
+    argv = script_argv("look", str(limits.settle_s // PERIOD_S + 2), str(PERIOD_S))
+    before, found, began = None, None, time.monotonic()
+    with session.talk(argv, limit_s=limits.settle_s + GRACE_S, silence_s=GRACE_S) as talk:
+        for now in looks(iter(talk.line, None)):
+            stop.check()
+            found = judge(before, now, time.monotonic() - began, limits)
+            progress.update(found.waited_s, limits.settle_s, found.text)
+            if found.well or (before and found.waited_s >= limits.settle_s):
+                return found
+            before = now
+        outcome = talk.end()
+    if found is None or outcome.code:
+        raise session.failure(argv, outcome)
+    return found
