@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke.collection import Collection
 
-from piyard.tasks import boards, emulated, fleet, make
+from piyard.tasks import boards, emulated, fleet, history, make
 
 namespace = Collection(
     make.build,
@@ -19,6 +19,7 @@ namespace = Collection(
     boards.cancel,
     boards.rollback,
     make.report,
+    history.history,
     make.doctor,
     make.clean,
     make.lint,

@@ -1,12 +1,13 @@
-"""A job → a Result: how fast a model is on a board, and whether it computes the right thing."""
+"""A job → a Result: how fast a model is on a board, and whether that may be believed."""
 
 from __future__ import annotations
 
 import msgspec
 
-from piyard import check, result, run, work
+from piyard import check, derive, energy_run, result, run, say, work
 from piyard.board import Line
 from piyard.convert import Conversion
+from piyard.history import shelf
 from piyard.job import Job
 from piyard.result import Result
 from piyard.run import Record
@@ -16,16 +17,50 @@ TASK = "bench"
 
 
 def bench_one(line: Line, job: Job, ready: Ready, terms: Terms) -> Result:
-    """Deploy what the job needs, measure, fetch, and compare the outputs with torch's."""
-    conversion = ready.of(job)[1]
-    todo = Work(verb=TASK, arguments=_arguments(job, conversion), what={"task": TASK})
-    return conclude(work.run_one(line, job, ready, terms, todo), conversion)
+    """Deploy what the job needs, measure, compare the outputs with torch's, judge, and store.
+
+    What is INVALID is measured again as often as the terms allow; every result is kept.
+    """
+    found = _measure(line, job, ready, terms)
+    for _ in range(terms.rerun_invalid):
+        if found.verdict.state != "INVALID":
+            break
+        say.note(f"{found.record.id} is INVALID: {_reasons(found)}; measuring again")
+        found = _measure(line, job, ready, terms)
+    if not terms.energy or found.record.emulated:
+        return found
+    drawn = energy_run.of(line, job, ready, terms, found)
+    return _kept(msgspec.structs.replace(found, energy=drawn)) if drawn else found
 
 
 def conclude(done: Record, conversion: Conversion) -> Result:
-    """Compare what a finished benchmark computed with torch, and read it."""
+    """Compare what a finished benchmark computed with torch, judge it, and store its result."""
     run.store_record(msgspec.structs.replace(done, check=check.outputs(done, conversion)))
-    return result.read(run.folder_of(done.id))
+    found = result.read(run.folder_of(done.id))
+    return _kept(msgspec.structs.replace(found, verdict=derive.verdict(found)))
+
+
+def work_of(job: Job, conversion: Conversion) -> Work:
+    """What nnrun is to do for a benchmark."""
+    return Work(
+        verb=TASK, arguments=_arguments(job, conversion), what={"task": TASK}, measured=True
+    )
+
+
+def _measure(line: Line, job: Job, ready: Ready, terms: Terms) -> Result:
+    conversion = ready.of(job)[1]
+    done = work.run_one(line, job, ready, terms, work_of(job, conversion))
+    return conclude(done, conversion)
+
+
+def _kept(found: Result) -> Result:
+    shelf.save(found)
+    return found
+
+
+def _reasons(found: Result) -> str:
+    invalid = [one.text for one in found.verdict.reasons if one.grade == "INVALID"]
+    return "; ".join(invalid)
 
 
 def _arguments(job: Job, conversion: Conversion) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -15,6 +15,7 @@ from piyard.errors import WrongInput, unknown
 from piyard.target import Precision, Target
 
 PRECISIONS: tuple[str, ...] = get_args(Precision)
+INTERVAL = 0.01
 EMULATED_LOOPS, EMULATED_WARMUP = 3, 1
 """A time on an emulated board means nothing; a few inferences show that all of it works."""
 
@@ -23,22 +24,31 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
     """How long to measure."""
 
     loops: int = 0
-    """Timed inferences; 0 measures for ``budget_s`` instead."""
-    budget_s: float = 10.0
-    min_loops: int = 10
-    warmup: int = 8
+    """Timed inferences; 0 measures until the median is known, within ``budget_s``."""
+    budget_s: float = 30.0
+    interval: float = INTERVAL
+    """Known is a median whose 95 % interval is this fraction of it to either side."""
+    min_loops: int = 20
+    min_s: float = 4.0
+    """Long enough for telemetry to see it."""
+    warmup: int | Literal["auto"] = "auto"
+    """Inferences before timing; ``auto`` goes on until their times are stable."""
+    cold: bool = True
+    """Whether loading and the first inference are timed too, from files not in memory."""
     seed: int = 1
     """Of the input (see stimulus.py)."""
 
     @property
     def arguments(self) -> list[str]:
         """nnrun's flags for it."""
-        how_long = (
-            ["--loops", str(self.loops)]
-            if self.loops
-            else ["--budget", str(self.budget_s), "--min-loops", str(self.min_loops)]
-        )
-        return [*how_long, "--warmup", str(self.warmup), "--seed", str(self.seed)]
+        how_long = ["--loops", str(self.loops)] if self.loops else self._until_known
+        rest = ["--warmup", str(self.warmup), "--seed", str(self.seed)]
+        return [*how_long, *rest, *(["--cold"] if self.cold else [])]
+
+    @property
+    def _until_known(self) -> list[str]:
+        least = ["--min-loops", str(self.min_loops), "--min-seconds", f"{self.min_s:g}"]
+        return ["--budget", f"{self.budget_s:g}", *least, "--interval", f"{self.interval:g}"]
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +105,7 @@ def check_names(models: Sequence[str], precisions: Sequence[str] = ()) -> None:
 
 def _bench_of(host: str, asked: Mapping[str, Any]) -> Bench:
     """What the user asked for, over what is usual for that host; ``None`` is not asked."""
-    few = Bench(loops=EMULATED_LOOPS, warmup=EMULATED_WARMUP)
+    few = Bench(loops=EMULATED_LOOPS, warmup=EMULATED_WARMUP, cold=False)
     usual = few if is_emulated(host) else Bench()
     given = {name: value for name, value in asked.items() if value is not None}
     return msgspec.structs.replace(usual, **given)

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from piyard import log, paths
+from piyard import log, paths, telemetry
 from piyard.energy import Energy
 from piyard.errors import UnreadableLog, WrongInput
 from piyard.log import Log
@@ -89,14 +89,20 @@ def read(folder: Path) -> Result:
     measured = log.read(folder / LOG)
     samples = [float(line["ms"]) for line in measured.of("sample")]
     _require_whole(folder, record, measured, samples)
-    loaded = measured.first("load")
+    cold = measured.first("cold") or {}
+    ended = measured.summary or {}
     return Result(
         record=record,
         samples_ms=samples,
         starts_s=[float(line["at"]) for line in measured.of("sample") if "at" in line],
         header=measured.header,
-        load_ms=float(loaded["ms"]) if loaded else None,
-        peak_rss_kb=(measured.summary or {}).get("peak_rss_kb"),
+        warmup_ms=[float(line["ms"]) for line in measured.of("warmup")],
+        end_to_end_ms=[float(line["ms"]) for line in measured.of("end_to_end")],
+        load_ms=cold.get("load_ms") or (measured.first("load") or {}).get("ms"),
+        first_ms=cold.get("first_ms"),
+        peak_rss_kb=ended.get("peak_rss_kb"),
+        stopped=ended.get("stopped", ""),
+        telemetry=telemetry.read(folder / telemetry.FILE),
     )
 
 

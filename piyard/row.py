@@ -6,11 +6,15 @@ The Result with its samples stays the truth; a Row can be made again from it at 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from piyard.stats.summary import Summary
 from piyard.verdict import Verdict
+
+if TYPE_CHECKING:
+    from piyard.result import Result
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +35,10 @@ class Power(msgspec.Struct, frozen=True, kw_only=True):
     idle_w: float
     wall_w: float | None
     """At the wall: measured by a meter, or an estimate from the rails' sum (see energy.py)."""
+    wall_joules: float | None = None
+    """Of one inference, at the wall."""
+    wall_source: str = ""
+    """Who says so: the meter's command, or that it is an estimate and whose."""
     source: str
     """For people: ``PMIC`` or the meter's command."""
 
@@ -47,7 +55,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Floor(msgspec.Struct, frozen=True, kw_only=True):
-    """The least time that the hardware allows, by its peaks."""
+    """The least time that the hardware allows, by its peaks; Winograd may go below (floor.py)."""
 
     ms: float
     bound: str
@@ -60,6 +68,7 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
     """What others measured for the same network on the same kind of board."""
 
     ms: float
+    """The least of their runs (see published.py)."""
     source: str
     likely: Sequence[str] = ()
     """When the row is off by more than 15 %: the causes that the board's facts suggest."""
@@ -114,6 +123,26 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         return 1000.0 / self.summary.median
 
     @property
+    def published_ratio(self) -> float | None:
+        """Our time over the published one: 1.3 is slower by 30 %."""
+        return self.summary.median / self.published.ms if self.published else None
+
+    @property
+    def floor_ratio(self) -> float | None:
+        """Our time over the hardware's least; below 1 only by Winograd."""
+        return self.summary.median / self.floor.ms if self.floor else None
+
+    @property
     def job(self) -> tuple[str, ...]:
         """What makes two rows the same one, measured again."""
         return (self.hardware, self.host, self.model, self.asked, str(self.threads))
+
+
+def of(result: Result) -> Row:
+    """The row of a result, from it, its target's YAML and the published figures alone.
+
+    Raises ``UnreadableLog`` for a result without samples.
+    """
+    from piyard import derive
+
+    return derive.row(result)

@@ -17,13 +17,16 @@ from typing import Any, Literal
 
 import msgspec
 
-from piyard import detached, facts, paths, say, stop
+from piyard import detached, facts, paths, say, stop, telemetry
+from piyard import governor as governors
 from piyard.board import Line
 from piyard.build import Build
+from piyard.conditions import Settled
 from piyard.convert import Conversion
 from piyard.detached import Status
 from piyard.errors import BoardCommandFailed, PiyardError, RunNotEnded
 from piyard.facts import Facts
+from piyard.governor import Governor
 from piyard.release import Release, release_of
 from piyard.ssh import disk_full
 
@@ -82,6 +85,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
     check: Check | None = None
     paid: Paid | None = None
+    settled: Settled | None = None
+    """How the board was when the wait before the run ended; None where nobody waited."""
+    governor: Governor | None = None
+    """The board's before the run, and the one it ran under."""
 
 
 def release_for(build: Build, conversion: Conversion) -> Release:
@@ -120,6 +127,7 @@ def new_record(
         before=before,
         state="running",
         token=line.lease.token,
+        paid=_paid(line),
     )
 
 
@@ -130,14 +138,30 @@ def start(
     verb: str,
     arguments: Sequence[str],
     limit_s: int,
+    *,
+    pmic: bool = False,
+    governor: str = "",
 ) -> Record:
-    """Start nnrun on the board; raises ``Damaged`` when its files are not what was sent."""
+    """Start nnrun on the board, and its watcher, which tells the power of each rail with ``pmic``.
+
+    Raises ``Damaged`` when the board's files are not what was sent.
+    """
     there = f"../../releases/{release.id}"
-    command = [f"{there}/nnrun", verb, *(_at_release(there, a) for a in arguments)]
+    nnrun = f"{there}/nnrun"
+    command = [nnrun, verb, *(_at_release(there, a) for a in arguments)]
     started = msgspec.structs.replace(record, limit_s=limit_s)
     store_record(started)
     try:
-        detached.start(line.session, record.id, release, command, line.lease, limit_s=limit_s)
+        detached.start(
+            line.session,
+            record.id,
+            release,
+            command,
+            line.lease,
+            limit_s=limit_s,
+            watch=telemetry.watch_command(nnrun, pmic=pmic),
+            governor=governor,
+        )
     except detached.Damaged:
         shutil.rmtree(folder_of(record.id))
         raise
@@ -180,6 +204,7 @@ def collect(line: Line, record: Record, found: Status) -> Record:
         state=_state(found),
         exit_code=found.code,
         after=facts.read(line.session) if over else None,
+        governor=governors.read(folder),
     )
     store_record(done)
     return done
@@ -256,6 +281,13 @@ def _tail(file: Path) -> str:
 def _at_release(release: str, argument: str) -> str:
     """A model file's name becomes its path seen from the run's folder."""
     return f"{release}/{argument}" if argument in MODEL_FILES else argument
+
+
+def _paid(line: Line) -> Paid | None:
+    entry = line.entry
+    if entry.price is None:
+        return None
+    return Paid(price=entry.price, date=entry.price_date.isoformat() if entry.price_date else "")
 
 
 def _of_conversion(conversion: Conversion) -> dict[str, Any]:

@@ -43,6 +43,8 @@ def _text(columns: Sequence[str], rows: Sequence[Sequence[str]], form: str) -> s
 
 def _wrapped(cell: str) -> str:
     """tabulate's own wrapping stumbles over numbers like 12,345."""
+    if len(cell) <= WIDEST and "\n" not in cell:
+        return cell
     lines = [part for line in cell.splitlines() for part in textwrap.wrap(line, WIDEST) or [""]]
     return "\n".join(lines)
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from piyard import fanout, job, lease, options, tables
+from piyard import cost, fanout, job, lease, options, tables
 from piyard.board import Line
 from piyard.errors import WrongInput
 from piyard.fleet.choose import choose
 from piyard.ssh import hostkeys
-from piyard.work import Terms
+from piyard.work import PMIC, Terms
+
+AUTO = "auto"
 
 
 class Boards(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +46,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     spread: bool = False
     """Share the jobs out over equal boards."""
     retry_failed: bool = False
+    price_kwh: float | None = None
+    """Dollars for a kilowatt-hour; None gives energy no price."""
     form: str = "plain"
     dry_run: bool = False
 
@@ -74,6 +80,7 @@ def parse(asked: Mapping[str, Any]) -> Wanted:
         random_weights=bool(asked.get("random_weights")),
         spread=bool(asked.get("spread")),
         retry_failed=bool(asked.get("retry_failed")),
+        price_kwh=cost.price_kwh(asked.get("price_kwh", "")),
         form=form,
         dry_run=bool(asked.get("dry_run")),
     )
@@ -84,7 +91,28 @@ def _terms(asked: Mapping[str, Any]) -> Terms:
         limit_s=options.whole("limit", asked.get("limit", "")) or 0,
         link_limit=options.rate("link-limit", asked.get("link_limit", "")) or 0,
         retry=options.whole("retry", asked.get("retry", ""), least=0) or 0,
+        governor=_governor(asked.get("governor", "")),
+        rerun_invalid=options.whole("rerun-invalid", asked.get("rerun_invalid", ""), least=0) or 0,
+        energy=_meter(asked),
     )
+
+
+def _governor(text: str) -> str:
+    if text and not re.fullmatch(r"[a-z_]+", text):
+        raise WrongInput(f"'{text}' is no governor", remedy="for example performance, or keep")
+    return text
+
+
+def _meter(asked: Mapping[str, Any]) -> str:
+    """How to learn what the board draws: a meter's command, or its own sensors."""
+    meter = str(asked.get("meter", ""))
+    try:
+        words = shlex.split(meter)
+    except ValueError as error:
+        raise WrongInput(f"--meter cannot be read as a command: {error}") from None
+    if meter and not words:
+        raise WrongInput("--meter names no command", remedy="give one that prints watts")
+    return meter or (PMIC if asked.get("energy") else "")
 
 
 def _how_long(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,5 +122,9 @@ def _how_long(asked: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "loops": 0 if budget else options.whole("loops", loops),
         "budget_s": options.seconds("budget", budget),
-        "warmup": options.whole("warmup", asked.get("warmup", ""), least=0),
+        "warmup": _warmup(asked.get("warmup", "")),
     }
+
+
+def _warmup(text: str) -> int | str | None:
+    return text if text == AUTO else options.whole("warmup", text, least=0)

@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
-from piyard import deploy, detached, preflight, run, say
+from piyard import conditions, deploy, detached, facts, preflight, run, say
 from piyard.board import Line
 from piyard.build import Build
+from piyard.conditions import Settled
 from piyard.convert import Conversion
 from piyard.deploy import Deployed
 from piyard.errors import BoardCommandFailed, RunNotEnded
@@ -19,6 +20,9 @@ from piyard.release import Release
 from piyard.run import Record
 
 EMULATED_LIMIT_S, LIMIT_S = 3600, 900
+PMIC = "pmic"
+KEEP = "keep"
+"""In place of a governor's name: leave the board's own."""
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +47,12 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """How often a run that the board lost is repeated."""
     rehash: bool = False
     """Whether the board reads every blob again, not only those that changed."""
+    governor: str = ""
+    """The CPU's during a run; without it what measuring wants, where the inventory says sudo."""
+    rerun_invalid: int = 0
+    """How often a benchmark that is INVALID is measured again."""
+    energy: str = ""
+    """``pmic`` for the board's own sensors, a command that prints watts, or nothing."""
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +64,10 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     """For the record: the task, and its inputs."""
     inputs: Release | None = None
     """Files it reads besides the model."""
+    measured: bool = False
+    """Whether its times count: then the board is cool and quiet first, as far as it will be."""
+    pmic: bool = False
+    """Whether the board tells the power of its rails meanwhile."""
 
 
 def run_one(line: Line, job: Job, ready: Ready, terms: Terms, work: Work) -> Record:
@@ -82,10 +96,32 @@ def _start(line: Line, job: Job, ready: Ready, terms: Terms, work: Work) -> Reco
     release = run.release_for(build, conversion)
     releases = [work.inputs, release] if work.inputs else [release]
     told = put(line, releases, build, terms).facts
+    real = not line.board_with(told).emulated
+    settled = _settle(line) if work.measured and real else None
+    before = facts.read(line.session) if settled else told
     what = {**work.what, "slug": job.slug, "job": msgspec.to_builtins(job)}
-    record = run.new_record(line, told, build, conversion, slug=job.slug, what=what)
-    limit = terms.limit_s or (EMULATED_LIMIT_S if line.emulated else LIMIT_S)
-    return run.start(line, record, release, work.verb, work.arguments, limit)
+    record = run.new_record(line, before, build, conversion, slug=job.slug, what=what)
+    return run.start(
+        line,
+        msgspec.structs.replace(record, settled=settled),
+        release,
+        work.verb,
+        work.arguments,
+        terms.limit_s or (EMULATED_LIMIT_S if line.emulated else LIMIT_S),
+        pmic=work.pmic,
+        governor=_governor(line, terms) if work.measured and real else "",
+    )
+
+
+def _settle(line: Line) -> Settled:
+    return conditions.settle(line.session, line.board.target.conditions)
+
+
+def _governor(line: Line, terms: Terms) -> str:
+    """The one to run under; nothing keeps the board's own."""
+    if terms.governor:
+        return "" if terms.governor == KEEP else terms.governor
+    return line.board.target.conditions.governors[0] if line.entry.sudo else ""
 
 
 def _start_anew(line: Line, job: Job, ready: Ready, terms: Terms, work: Work) -> Record:

@@ -40,6 +40,10 @@ FACTS = Facts(
 )
 
 
+BEGIN_S = 1000.75
+"""Uptime when sampling begins; it goes on for ten seconds."""
+
+
 def samples(count: int = 500, middle: float = 20.0, seed: int = 1) -> list[float]:
     """Normal noise of 0.5 % around a median in milliseconds."""
     chance = random.Random(seed)
@@ -47,7 +51,7 @@ def samples(count: int = 500, middle: float = 20.0, seed: int = 1) -> list[float
 
 
 def moments(count: int = 24, **of_all: Any) -> list[Moment]:
-    """Two a second; nnrun works on four cores in all but the first and the last two."""
+    """Two a second; nnrun works on four cores from the second to the last but two."""
     own = [200 * max(0, min(i - 1, count - 4)) for i in range(count)]
     clean = [
         Moment(
@@ -97,10 +101,12 @@ def record(**changes: Any) -> Record:
 
 
 def result(of: Record | None = None, **changes: Any) -> Result:
-    """A clean result, but for the changes."""
+    """A clean result, but for the changes; its samples follow each other."""
+    series = changes.get("samples_ms", samples())
     base = Result(
         record=of or record(),
-        samples_ms=samples(),
+        samples_ms=series,
+        starts_s=[BEGIN_S + sum(series[:i]) / 1000 for i in range(len(series))],
         header=HEADER,
         stopped="interval",
         telemetry=moments(),

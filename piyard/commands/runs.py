@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import msgspec
 
-from piyard import bench, classify, convert, detached, report, result, run, say, tables
+from piyard import bench, classify, convert, detached, report, result, row, run, say, tables
 from piyard.board import Line
 from piyard.errors import UnreadableLog
 from piyard.run import Record
@@ -83,4 +83,5 @@ def _print(record: Record, form: str) -> None:
         print(tables.render(classify.COLUMNS, rows, form))
         return
     conversion = convert.find(str(record.model["name"]), str(record.model["key"]))
-    print(report.render([bench.conclude(record, conversion)], form))
+    found = bench.conclude(record, conversion)
+    print(report.render([row.of(found)], form, [found]))

@@ -14,11 +14,13 @@ from piyard import (
 )
 from piyard import (
     classify,
+    cost,
     failed,
     fanout,
     options,
     pipeline,
     report,
+    row,
     say,
     tables,
     work,
@@ -32,6 +34,7 @@ from piyard.errors import JobsFailed, PiyardError
 from piyard.failed import Failed
 from piyard.job import Job
 from piyard.outcome import Outcomes
+from piyard.result import Result
 from piyard.wanted import Wanted
 
 AGAIN = "--retry-failed repeats only those"
@@ -83,7 +86,7 @@ def bench(asked: Wanted, *, or_random: bool) -> None:
             wanted, lines, jobs, lambda line, one: measure.bench_one(line, one, ready, wanted.terms)
         )
     if outcomes.results:
-        print(report.render(outcomes.results, wanted.form))
+        print(_table(outcomes.results, wanted))
     _conclude(outcomes, "bench", outcomes.failed_jobs, wrong, wanted)
 
 
@@ -105,6 +108,11 @@ def run(asked: Wanted, inputs: Sequence[str], topk: str) -> None:
     if seen:
         print(tables.render(classify.COLUMNS, classify.rows(seen), wanted.form))
     _conclude(outcomes, "run", outcomes.failed_jobs, wrong, wanted)
+
+
+def _table(results: Sequence[Result], wanted: Wanted) -> str:
+    rows = [cost.priced(row.of(one), wanted.price_kwh) for one in results]
+    return report.render(rows, wanted.form, results)
 
 
 @contextmanager

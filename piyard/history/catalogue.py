@@ -45,7 +45,8 @@ NEWEST = """, placed AS (
         MIN(at || run) OVER (PARTITION BY job) AS first
     FROM passing)
     SELECT row FROM placed WHERE back = 1 ORDER BY first DESC LIMIT :limit"""
-FORMER = """SELECT row FROM results WHERE job = ? AND row IS NOT NULL AND (at, run) < (?, ?)
+FORMER = """SELECT row FROM results
+    WHERE job = ? AND row IS NOT NULL AND state != 'INVALID' AND (at, run) < (?, ?)
     ORDER BY at DESC, run DESC LIMIT 1"""
 _decode = msgspec.msgpack.Decoder(Row).decode
 
@@ -97,7 +98,7 @@ class Catalogue:
         return int(jobs if filters.newest else every)
 
     def former(self, row: Row) -> Row | None:
-        """The result of the same job before that one."""
+        """The result of the same job before that one, unless nobody may believe it."""
         told = self._ask(FORMER, [_job(row), row.when, row.run]).fetchone()
         return _decode(told[0]) if told else None
 

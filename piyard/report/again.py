@@ -30,4 +30,5 @@ def _how_long(result: Result) -> list[str]:
         if bench.get("budget_s")
         else []
     )
-    return length + (["--warmup", str(bench["warmup"])] if bench.get("warmup") else [])
+    warmup = bench.get("warmup", "auto")
+    return length + ([] if warmup == "auto" else ["--warmup", str(warmup)])

@@ -21,7 +21,7 @@ Change = Literal["faster", "slower", "not significant"]
 
 SURE = 0.001
 """The p value above which the samples of two runs show nothing."""
-SMALLEST = 0.02
+SMALLEST = 0.025
 """The effect below which two runs of one build may differ (see ``compare``)."""
 
 
@@ -57,10 +57,11 @@ def compare(a: ArrayLike, b: ArrayLike) -> Comparison:
       would be an alarm; samples of a run also follow each other, which makes any p too small.
     * The 95 % interval of the effect does not hold 0: the test hears any change of shape, and the
       report speaks of medians.
-    * The medians differ by 2 % or more. Two runs of one program differ by a constant that no
+    * The medians differ by 2.5 % or more. Two runs of one program differ by a constant that no
       number of samples averages out: where its pages came to lie, the order of its buffers, the
-      board's temperature. Nothing in two runs tells how large that is; with 0.5 % a run, the
-      difference passes 2 % in fewer than 1 of 100 comparisons. ``compare_runs`` measures it.
+      board's temperature. Nothing in two runs tells how large that is; where it deviates by
+      0.5 % (an assumption), the difference passes 2.5 % in about 1 of 1,000 comparisons, and a
+      true 5 % falls below it as rarely. ``compare_runs`` measures it.
 
     Fewer than 7 samples a side are never enough. Raises ``WrongInput`` without samples, and for
     times that are not above 0, which have no ratio.
@@ -132,5 +133,5 @@ def _doubt(ratio: Ratio, p: float, sure: float, smallest: float) -> str:
     if ratio.low <= 0 <= ratio.high:
         return "the interval of the effect holds 0"
     if abs(ratio.middle) < math.log1p(smallest):
-        return f"less than the {smallest:.0%} that equal builds may differ by"
+        return f"less than the {100 * smallest:g} % that equal builds may differ by"
     return ""

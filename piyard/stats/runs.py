@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SURE = 0.005
 SMALLEST = 0.01
-"""Runs taken in turns cancel much of what makes two single runs differ by 2 %."""
+"""Runs taken in turns cancel much of what makes two single runs differ by 2.5 %."""
 SPREAD = 0.005
 """Standard deviation of the medians of equal runs, as a fraction, as far as nothing is known."""
 WORTH = 2

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from piyard.target import Conditions
+from piyard.telemetry import Moment
 from piyard.verdict import firmware, watched
 from piyard.verdict.nouns import Reason
 
@@ -21,9 +22,11 @@ LOAD_INVALID = 0.5
 SWAP_INVALID_KB = 1024
 """Less than that may be another program's idle page."""
 WATCHED_SHARE = 0.8
-"""Of the time of all samples: what telemetry must cover, leaving room for its own period."""
+"""Of the time of all samples: what telemetry must cover."""
 PERIOD_S = 1.0
-"""Telemetry comes at least as often, so a shorter run may have slipped through."""
+"""Between two moments it may be so long, so a short run is not covered to its ends."""
+LEAST = 2
+"""Moments among the samples that a run must have been watched in."""
 
 
 def reasons(result: Result, limits: Conditions) -> Iterator[Reason]:
@@ -79,7 +82,7 @@ def clock(result: Result, limits: Conditions) -> Iterator[Reason]:
     """
     facts = result.record.before
     expected = facts.high_khz or facts.max_khz or limits.clock_khz
-    known = [khz for m in watched.amid(result.telemetry) if (khz := watched.khz_of(m))]
+    known = [khz for m in watched.sampling(result) if (khz := watched.khz_of(m))]
     off = [khz for khz in known if _is_off(khz, expected, limits)]
     if off and expected:
         yield Reason(
@@ -114,7 +117,7 @@ def hot(result: Result, limits: Conditions) -> Iterator[Reason]:
 
 def load(result: Result, limits: Conditions) -> Iterator[Reason]:
     """Others worked beside the run."""
-    foreign = watched.foreign_cores(result.telemetry)
+    foreign = watched.foreign_cores(watched.sampling(result))
     if foreign is None or foreign <= limits.load:
         return
     yield Reason(
@@ -140,7 +143,8 @@ def swap(result: Result) -> Iterator[Reason]:
 
 def governor(result: Result, limits: Conditions) -> Iterator[Reason]:
     """A governor that changes the clock; how the clock really was, ``clock`` says."""
-    found = result.record.before.governor
+    record = result.record
+    found = record.governor.during if record.governor else record.before.governor
     if found is None or found in limits.governors:
         return
     yield Reason(
@@ -163,23 +167,22 @@ def telemetry(result: Result, limits: Conditions) -> Iterator[Reason]:
 
 
 def _missing(result: Result, limits: Conditions) -> Iterator[str]:
-    moments = result.telemetry
-    ran_s = sum(result.samples_ms) / 1000
-    if not moments:
+    if not result.telemetry:
         yield "anything about the board while it ran"
         return
-    if not any(m.own_ticks is not None and m.busy_ticks is not None for m in moments):
+    moments, (begin, end) = watched.sampling(result), watched.window(result)
+    if len(moments) < LEAST:
+        yield f"how the board was meanwhile ({max(0.0, end - begin):.1f} s: let it run for longer)"
+        return
+    if watched.seconds(moments) < WATCHED_SHARE * (end - begin) - PERIOD_S:
+        yield f"how the board was but for {watched.seconds(moments):.0f} of {end - begin:.0f} s"
+    if watched.foreign_cores(moments) is None:
         yield "what others computed meanwhile"
-    elif not watched.amid(moments):
-        yield f"how the board was at work (it ran for {ran_s:.1f} s only: let it run for longer)"
-    if ran_s > PERIOD_S and watched.seconds(moments) < WATCHED_SHARE * ran_s:
-        yield f"what was after the first {watched.seconds(moments):.0f} of {ran_s:.0f} s"
     if limits.firmware:
-        yield from _missing_of_a_pi(result)
+        yield from _missing_of_a_pi(moments)
 
 
-def _missing_of_a_pi(result: Result) -> Iterator[str]:
-    moments = result.telemetry
+def _missing_of_a_pi(moments: Sequence[Moment]) -> Iterator[str]:
     if watched.hottest(moments) is None:
         yield "the temperature"
     if not any(watched.khz_of(m) for m in moments):

@@ -1,30 +1,37 @@
-"""What the moments of a run show: when it worked, on which clock, and who else was at work."""
+"""What the moments of a run show: its clock while it sampled, and who else was at work."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from piyard.telemetry import Moment
 
+if TYPE_CHECKING:
+    from piyard.result import Result
+
 TICKS = 100
 """Of /proc/stat in a second (USER_HZ)."""
-AT_WORK = 0.5
-"""Cores that a run keeps busy at least, from one moment to the next, to be at work."""
 
 
-def amid(moments: Sequence[Moment]) -> list[Moment]:
-    """The moments with the run at work both before and after them.
+def window(result: Result) -> tuple[float, float]:
+    """From the first sample's begin to the last one's end, in seconds since boot.
 
-    The others may show an idle board, whose low clock is no fault. Where the run's ticks are not
-    known, nobody can tell, and there are none.
+    Empty, ending before it begins, where the samples' times are not known.
     """
-    at_work = [_works(a, b) for a, b in pairwise(moments)]
-    return [
-        moment
-        for moment, (before, after) in zip(moments[1:], pairwise(at_work), strict=False)
-        if before and after
-    ]
+    if not result.starts_s or not result.samples_ms:
+        return 0.0, -1.0
+    return result.starts_s[0], result.starts_s[-1] + result.samples_ms[-1] / 1000
+
+
+def sampling(result: Result) -> list[Moment]:
+    """The moments among the samples.
+
+    Those before and after may show an idle board, whose low clock is no fault, or nnrun starting
+    other processes of its own for cold starts.
+    """
+    begin, end = window(result)
+    return [moment for moment in result.telemetry if begin <= moment.uptime_s <= end]
 
 
 def khz_of(moment: Moment) -> float | None:
@@ -33,14 +40,19 @@ def khz_of(moment: Moment) -> float | None:
 
 
 def foreign_cores(moments: Sequence[Moment]) -> float | None:
-    """Cores that worked for others while the run worked, on average; None when not known."""
+    """Cores that worked for others from the first to the last of them, on average.
+
+    None when the ticks of fewer than two are known.
+    """
     told = [
-        span
-        for before, after in pairwise(moments)
-        if _works(before, after) and (span := _foreign(before, after))
+        (moment.uptime_s, moment.busy_ticks - moment.own_ticks)
+        for moment in moments
+        if moment.busy_ticks is not None and moment.own_ticks is not None
     ]
-    passed = sum(passed for passed, _ in told)
-    return max(0.0, sum(ticks for _, ticks in told) / TICKS / passed) if told else None
+    if len(told) < 2 or told[-1][0] <= told[0][0]:
+        return None
+    (begin, before), (end, after) = told[0], told[-1]
+    return max(0.0, (after - before) / TICKS / (end - begin))
 
 
 def swap_growth_kb(moments: Sequence[Moment]) -> int | None:
@@ -58,18 +70,3 @@ def hottest(moments: Sequence[Moment]) -> float | None:
 def seconds(moments: Sequence[Moment]) -> float:
     """From the first moment to the last."""
     return moments[-1].uptime_s - moments[0].uptime_s if moments else 0.0
-
-
-def _works(before: Moment, after: Moment) -> bool:
-    passed = after.uptime_s - before.uptime_s
-    if before.own_ticks is None or after.own_ticks is None or passed <= 0:
-        return False
-    return (after.own_ticks - before.own_ticks) / TICKS / passed >= AT_WORK
-
-
-def _foreign(before: Moment, after: Moment) -> tuple[float, int] | None:
-    """Seconds that passed and ticks that were worked for others."""
-    if before.busy_ticks is None or after.busy_ticks is None:
-        return None
-    own = (after.own_ticks or 0) - (before.own_ticks or 0)
-    return after.uptime_s - before.uptime_s, after.busy_ticks - before.busy_ticks - own

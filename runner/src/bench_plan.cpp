@@ -31,10 +31,12 @@ SamplingPlan read_sampling(const Args& args) {
     if (args.has("--loops") == timed) args.reject("give exactly one of --loops and --budget");
     require(args, "--min-loops", timed, "--budget");
     require(args, "--interval", timed, "--budget");
+    require(args, "--min-seconds", args.has("--interval"), "--interval");
     SamplingPlan plan;
     plan.loops = args.integer(timed ? "--min-loops" : "--loops", 1, most_inferences, 1);
     if (timed) plan.budget_ms = milliseconds(args, "--budget", 0);
     plan.interval = args.number("--interval", 0.0001, 1, 0);
+    plan.least_ms = args.number("--min-seconds", 0, longest_s, 0) * 1000;
     return plan;
 }
 
@@ -60,6 +62,7 @@ std::vector<Flag> bench_flags() {
         {"--budget", "SECONDS", "instead of --loops: time inferences for so long"},
         {"--min-loops", "N", "with --budget: at least so many; default 1"},
         {"--interval", "FRACTION", "with --budget: until the 95 % interval of the median is within +- this fraction of it"},
+        {"--min-seconds", "SECONDS", "with --interval: at least so long, however soon it is reached; default 0"},
         {"--cold", "", "also time loading and the first inference from files that are not in memory"},
         {"--picture", "FILE", "also time a classification from this file to its classes"},
         {"--end-to-end", "N", "with --picture: as often as inferences are timed, but at most N times; default 20"},

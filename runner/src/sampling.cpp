@@ -7,7 +7,7 @@ namespace nnrun {
 bool Sampling::wants_more(const Times& done) {
     if (done.count() < plan_.loops) return true;
     if (done.full()) return stop("loops");
-    if (is_narrow(done)) return stop("interval");
+    if (total_.ms() >= plan_.least_ms && is_narrow(done)) return stop("interval");
     return total_.ms() < plan_.budget_ms || stop("budget");
 }
 

@@ -8,6 +8,7 @@ namespace nnrun {
 struct SamplingPlan {
     int loops = 0;         // at least; exactly when there is no budget
     double budget_ms = 0;  // 0: none
+    double least_ms = 0;   // goes on for so long although the interval is reached
     double interval = 0;   // relative half width of the median's interval; 0: not asked for
 
     int most() const { return budget_ms > 0 ? most_inferences : loops; }

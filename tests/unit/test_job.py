@@ -33,7 +33,8 @@ def test_an_emulated_board_does_a_few_loops_and_a_real_one_measures() -> None:
     (emulated,) = job.plan({"emulated:rpi4": "rpi4"}, ["resnet18"])
     (real,) = job.plan({"pi4": "rpi4"}, ["resnet18"])
     assert emulated.bench.arguments[:2] == ["--loops", "3"]
-    assert real.bench.arguments[:4] == ["--budget", "10.0", "--min-loops", "10"]
+    until_known = "--budget 30 --min-loops 20 --min-seconds 4 --interval 0.01 --warmup auto"
+    assert real.bench.arguments == [*until_known.split(), "--seed", "1", "--cold"]
 
 
 def test_what_is_asked_wins() -> None:

@@ -306,7 +306,7 @@ def test_a_fixed_number_of_loops_is_repeated() -> None:
     of = row()
     found = made_rows.result(of, [1.0])
     found.record.what["job"]["bench"] |= {"loops": 3, "warmup": 0}
-    assert report.command(of, found)[-2:] == ["--loops", "3"]
+    assert report.command(of, found)[-4:] == ["--loops", "3", "--warmup", "0"]
 
 
 @given(NAMES)

@@ -1,0 +1,149 @@
+"""The task that lists what was measured before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from piyard import history, options, say, tables
+from piyard.errors import WrongInput, nearest
+from piyard.history import Filters, change, filters, names
+from piyard.history.catalogue import Catalogue
+from piyard.history.change import Change
+from piyard.report.figures import digits, width
+from piyard.row import Row
+
+LAST = 30
+"""Results that are listed when nothing is said."""
+COLUMNS = (
+    *("Run", "When (UTC)", "Board", "Model", "Data type", "Threads"),
+    *("Median (ms)", "Verdict", "Change"),
+)
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One result of the list."""
+
+    row: Row
+    change: Change
+    short: str
+    """As much of the run's id as is enough."""
+
+
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """What the index answers."""
+
+    lines: Sequence[Line]
+    passing: int
+    """How many results there would be without a limit."""
+    hosts: Sequence[str]
+    models: Sequence[str]
+
+
+def listed(asked: Mapping[str, Any]) -> None:
+    """One line a result, the newest last."""
+    tables.check_format(asked["format"])
+    wanted = _filters(asked)
+    found = history.ask(lambda catalogue: _listed(catalogue, wanted), anew=asked["rebuild"])
+    if not found.lines:
+        raise _nothing(wanted, found)
+    print(render(found.lines, asked["format"]))
+    if left := found.passing - len(found.lines):
+        say.note(f"{left} older results are left out: --last {found.passing} shows all, --since …")
+
+
+def render(lines: Sequence[Line], form: str) -> str:
+    """The lines for people (``plain``, ``github``), or with plain numbers for programs."""
+    if form == "json":
+        return json.dumps([_fields(line) for line in lines], indent=2, ensure_ascii=False)
+    if form == "csv":
+        rows = [["" if v is None else str(v) for v in _fields(line).values()] for line in lines]
+        return tables.render(list(_fields(lines[0])), rows, form)
+    return tables.render(COLUMNS, [_cells(line) for line in lines], form)
+
+
+def _filters(asked: Mapping[str, Any]) -> Filters:
+    return Filters(
+        hosts=[host for text in asked["host"] for host in _hosts(text)],
+        models=asked["model"],
+        since=filters.since(asked["since"]),
+        last=options.whole("last", asked["last"]) or LAST,
+    )
+
+
+def _hosts(text: str) -> list[str]:
+    """A tag means boards of the inventory; anything else is a name or a glob over stored ones."""
+    if not text.startswith("@"):
+        return [text]
+    from piyard.fleet import choose
+
+    return choose.choose([text])
+
+
+def _listed(catalogue: Catalogue, wanted: Filters) -> Listed:
+    runs = catalogue.runs()
+    return Listed(
+        lines=[
+            Line(
+                row=row,
+                change=change.since(catalogue.former(row), row),
+                short=names.short(row.run, runs),
+            )
+            for row in catalogue.rows(wanted)
+        ],
+        passing=catalogue.count(wanted),
+        hosts=catalogue.hosts(),
+        models=catalogue.models(),
+    )
+
+
+def _nothing(wanted: Filters, found: Listed) -> WrongInput:
+    if not found.hosts:
+        return WrongInput("no results are stored yet", remedy="invoke deploy-bench makes some")
+    for kind, asked, known in (
+        ("board", wanted.hosts, found.hosts),
+        ("model", wanted.models, found.models),
+    ):
+        if asked and not set(asked) & set(known):
+            return WrongInput(
+                f"no result of {kind} {', '.join(asked)}{nearest(asked[0], known)}",
+                remedy=f"there are results of {', '.join(known)}",
+            )
+    return WrongInput("no result passes these filters", remedy="ask for less: --since, --host, …")
+
+
+def _cells(line: Line) -> list[str]:
+    row = line.row
+    half = width(row.summary)
+    around = "" if half is None else f" ± {digits(half * row.summary.median)}"
+    return [
+        *(line.short, row.when[:16].replace("T", " "), row.host, row.model, row.data_type),
+        *(str(row.threads), digits(row.summary.median) + around, row.verdict.state),
+        line.change.text,
+    ]
+
+
+def _fields(line: Line) -> dict[str, Any]:
+    row, figures = line.row, line.row.summary
+    return {
+        "run": row.run,
+        "when": row.when,
+        "host": row.host,
+        "hardware": row.hardware,
+        "model": row.model,
+        "build": row.build,
+        "asked": row.asked,
+        "data_type": row.data_type,
+        "threads": row.threads,
+        "samples": figures.count,
+        "median_ms": figures.median,
+        "low_ms": figures.low,
+        "high_ms": figures.high,
+        "verdict": row.verdict.state,
+        "reasons": "; ".join(reason.text for reason in row.verdict.reasons),
+        "change_percent": line.change.percent,
+        "change": line.change.text,
+    }

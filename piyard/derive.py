@@ -1,0 +1,127 @@
+"""A Result → its Row: every figure that tables show, each from the module that knows its rule."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from piyard import cost, energy, floor, published, target
+from piyard.errors import UnreadableLog
+from piyard.result import Result
+from piyard.row import Check, Floor, Power, Row
+from piyard.stats import summary
+from piyard.target import Conditions, Target
+from piyard.verdict import Verdict, judge
+
+NOT_JUDGED = Verdict(state="SUSPECT")
+"""What a Result has before it is judged: no judge says SUSPECT without a reason."""
+
+
+def row(result: Result) -> Row:
+    """See ``piyard.row.of``."""
+    if not result.samples_ms:
+        raise UnreadableLog(f"{result.record.id} has no samples")
+    record, model, header = result.record, result.record.model, result.header
+    figures = summary.of(result.samples_ms)
+    said = verdict(result)
+    return Row(
+        run=record.id,
+        when=record.when,
+        host=record.host,
+        target=record.target,
+        hardware=record.hardware,
+        emulated=record.emulated,
+        model=model["name"],
+        title=model["title"],
+        input=model["input"],
+        params=model.get("params"),
+        macs=model.get("macs"),
+        random_seed=_random_seed(model),
+        model_key=str(model.get("key", "")),
+        build=str(record.build["key"]),
+        asked=header["precision"]["requested"],
+        data_type=result.data_type,
+        threads=result.threads,
+        summary=figures,
+        end_to_end=summary.of(result.end_to_end_ms) if result.end_to_end_ms else None,
+        cold_ms=cold_ms(result),
+        peak_rss_kb=result.peak_rss_kb,
+        check=check_of(result),
+        power=power_of(result),
+        cost=cost.of(record),
+        floor=floor_of(result),
+        published=published.find(result, said, figures.median),
+        verdict=said,
+    )
+
+
+def verdict(result: Result) -> Verdict:
+    """The one that was stored with the result, or today's for one that was never judged."""
+    if result.verdict != NOT_JUDGED:
+        return result.verdict
+    kind = _target(result)
+    return judge(result, kind.conditions if kind else Conditions())
+
+
+def cold_ms(result: Result) -> float | None:
+    """Loading and the first inference after it; None where one of them was not measured."""
+    if result.load_ms is None or result.first_ms is None:
+        return None
+    return result.load_ms + result.first_ms
+
+
+def check_of(result: Result) -> Check | None:
+    """The worst of all outputs."""
+    check = result.record.check
+    if check is None:
+        return None
+    return Check(ok=check.ok, cosine=min(check.cosine.values(), default=0.0))
+
+
+def power_of(result: Result) -> Power | None:
+    """The energy of an inference; an emulated board has none, whatever its files say."""
+    measured = result.energy
+    found = energy.of_inference(measured) if measured and not result.record.emulated else None
+    if measured is None or found is None:
+        return None
+    return Power(
+        joules=found.joules,
+        above_idle_joules=found.above_idle_joules,
+        average_w=found.average_w,
+        idle_w=found.idle_w,
+        wall_w=found.wall_w,
+        wall_joules=found.wall_joules,
+        wall_source=energy.WALL_SOURCE if found.wall_is_estimate else measured.meter,
+        source="PMIC" if measured.source == "pmic" else measured.meter or "meter",
+    )
+
+
+def floor_of(result: Result) -> Floor | None:
+    """The hardware's least time; None for an emulated board and for what is not known."""
+    model, kind = result.record.model, _target(result)
+    macs, params = model.get("macs"), model.get("params")
+    if result.record.emulated or not kind or not kind.peaks or not macs or params is None:
+        return None
+    return floor.of(
+        kind.peaks,
+        macs=macs,
+        params=params,
+        precision=result.header["precision"],
+        threads=min(result.threads, kind.cores),
+        khz=result.record.before.max_khz or kind.conditions.clock_khz or 0,
+    )
+
+
+def _random_seed(model: dict[str, Any]) -> int | None:
+    weights = model.get("weights") or {}
+    return weights["seed"] if weights.get("kind") == "random" else None
+
+
+def _target(result: Result) -> Target | None:
+    return _target_named(result.record.target)
+
+
+@functools.cache
+def _target_named(name: str) -> Target | None:
+    """Read once, as an index of ten thousand results asks as often; None if its file is gone."""
+    return target.load(name) if name in target.names() else None

@@ -1,0 +1,148 @@
+"""The energy of a row: an idle baseline, then a run of its own that nobody times for the table.
+
+Reading the PMIC's 24 values is work that disturbs a latency; so is asking a meter over the same
+network. The board stays ours between the two runs.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import msgspec
+
+from piyard import energy, log, run, say, telemetry, work
+from piyard.board import Line
+from piyard.energy import Energy, Power
+from piyard.errors import WrongInput
+from piyard.job import Job
+from piyard.log import Log
+from piyard.release import HOME
+from piyard.result import Result
+from piyard.ssh import Session
+from piyard.work import PMIC, Ready, Terms
+
+IDLE_S = 10
+BUSY_S = 20.0
+METER_S = 0.5
+"""Between two questions to a meter."""
+METER_LIMIT_S = 10
+
+
+def of(line: Line, job: Job, ready: Ready, terms: Terms, timed: Result) -> Energy | None:
+    """What the job's inferences draw; None, and said, where the board has no such sensors."""
+    longer = msgspec.structs.replace(
+        job, bench=msgspec.structs.replace(job.bench, **_long_enough(timed))
+    )
+    if terms.energy == PMIC:
+        return _by_pmic(line, longer, ready, terms, timed)
+    return _by_meter(line, longer, ready, terms)
+
+
+def _long_enough(timed: Result) -> dict[str, int | bool]:
+    """So many inferences that they take ``BUSY_S``."""
+    return {"loops": max(1, round(BUSY_S * 1000 / timed.latency_ms)), "cold": False}
+
+
+def _by_pmic(line: Line, job: Job, ready: Ready, terms: Terms, timed: Result) -> Energy | None:
+    nnrun = f"{HOME}/releases/{timed.record.release}/nnrun"
+    with say.step(f"{line.name}: idle power"):
+        idle = telemetry.idle_power(line.session, nnrun, seconds=IDLE_S)
+    if not idle:
+        say.note(f"{line.name} does not tell its power: a Pi 5 does, to users of the group video")
+        return None
+    seen = _run(line, job, ready, terms, pmic=True)
+    drawn = telemetry.read_power(run.folder_of(seen[0]) / telemetry.FILE)
+    return _energy("pmic", "", idle, drawn, seen[1])
+
+
+def _by_meter(line: Line, job: Job, ready: Ready, terms: Terms) -> Energy:
+    argv = shlex.split(terms.energy)
+    ahead = _clock_ahead(line.session)
+    with say.step(f"{line.name}: idle power"), _metered(argv, ahead) as idle:
+        threading.Event().wait(IDLE_S)
+    with _metered(argv, ahead) as drawn:
+        seen = _run(line, job, ready, terms, pmic=False)
+    if not idle or not drawn:
+        raise WrongInput(f"the meter '{argv[0]}' told no watts", remedy="try it by hand")
+    return _energy("meter", terms.energy, idle, drawn, seen[1])
+
+
+def _run(line: Line, job: Job, ready: Ready, terms: Terms, *, pmic: bool) -> tuple[str, Log]:
+    """The id and the log of the energy run."""
+    from piyard import bench
+
+    todo = bench.work_of(job, ready.of(job)[1])
+    what = {**todo.what, "task": "energy"}
+    done = work.run_one(
+        line, job, ready, terms, msgspec.structs.replace(todo, what=what, pmic=pmic)
+    )
+    return done.id, log.read(run.folder_of(done.id) / run.LOG)
+
+
+def _energy(
+    source: Literal["pmic", "meter"],
+    meter: str,
+    idle: list[Power],
+    drawn: list[Power],
+    measured: Log,
+) -> Energy:
+    """With the power while inferences were timed, of all that was drawn."""
+    samples = measured.of("sample")
+    begin, last = float(samples[0]["at"]), samples[-1]
+    end = float(last["at"]) + float(last["ms"]) / 1000
+    return Energy(
+        source=source,
+        meter=meter,
+        idle=idle,
+        busy=telemetry.between(drawn, begin, end),
+        samples_ms=[float(line["ms"]) for line in samples],
+    )
+
+
+def _clock_ahead(session: Session) -> float:
+    """Seconds that the board's uptime is ahead of this machine's monotonic clock."""
+    told = session.run(["cat", "/proc/uptime"]).out.split()
+    return float(told[0]) - time.monotonic()
+
+
+@contextmanager
+def _metered(argv: list[str], ahead: float) -> Iterator[list[Power]]:
+    """What the meter says while the block runs, by the board's clock."""
+    watts: list[Power] = []
+    wrong: list[Exception] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.wait(METER_S):
+            try:
+                told = _watts(argv)
+            except WrongInput as error:
+                wrong.append(error)
+                return
+            watts.append(Power(uptime_s=time.monotonic() + ahead, rails_w={"meter": told}))
+
+    asker = threading.Thread(target=ask, daemon=True)
+    asker.start()
+    try:
+        yield watts
+    finally:
+        over.set()
+        asker.join(METER_LIMIT_S + 1)
+    if wrong:
+        raise wrong[0]
+
+
+def _watts(argv: list[str]) -> float:
+    try:
+        done = subprocess.run(
+            argv, capture_output=True, text=True, check=False, timeout=METER_LIMIT_S
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise WrongInput(f"the meter '{argv[0]}' does not answer: {error}") from None
+    return energy.meter_watts(done.stdout)

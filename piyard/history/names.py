@@ -1,0 +1,43 @@
+"""A run by the start of its id, and the start that is enough."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from piyard.errors import WrongInput
+
+TIME = len("20261120T120000")
+"""An id begins with the time at which the run was started; less of it tells people nothing."""
+
+
+def full(start: str, runs: Sequence[str]) -> str:
+    """The one of the runs (in order) that begins so; raises ``WrongInput`` for none or several."""
+    first = bisect_left(runs, start)
+    if runs[first : first + 1] == [start]:
+        return start
+    found = [run for run in runs[first : first + 2] if run.startswith(start)]
+    if not start or not found:
+        raise WrongInput(f"no stored result is named '{start}'", remedy="invoke history lists them")
+    if len(found) > 1:
+        raise WrongInput(
+            f"several results begin with '{start}'",
+            evidence="\n".join(found),
+            remedy="write more of the id",
+        )
+    return found[0]
+
+
+def short(run: str, runs: Sequence[str]) -> str:
+    """As much of its id as tells it from all other runs (in order), its time at least."""
+    at = bisect_left(runs, run)
+    beside = (*runs[max(0, at - 1) : at], *runs[at + 1 : at + 2])
+    return run[: max([TIME, *(_alike(run, other) + 1 for other in beside)])]
+
+
+def _alike(a: str, b: str) -> int:
+    """How many letters are the same from the start."""
+    for at, (one, other) in enumerate(zip(a, b, strict=False)):
+        if one != other:
+            return at
+    return min(len(a), len(b))
