@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from threading import Lock
+from typing import Any
+from weakref import WeakValueDictionary
 
 from piyard.release import File
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 BLOCK = 256 * 1024
 USUAL, LARGE, SMALL = 3, 1, 12
@@ -19,6 +19,12 @@ link that is limited."""
 LARGE_BYTES = 8_000_000
 GZIP_FAST, GZIP_SMALL = 1, 6
 GZIP_FORMAT = 31
+SHARED_BYTES = 256_000_000
+"""Up to this size a file is compressed once for all boards it is sent to at the time; its frame is
+in memory meanwhile."""
+
+_guard = Lock()
+_frames: WeakValueDictionary[tuple[File, bool, bool], Frame] = WeakValueDictionary()
 
 
 def blobs(files: Sequence[File], *, zstd: bool, link_limit: int) -> Iterator[tuple[bytes, int]]:
@@ -32,17 +38,68 @@ def blobs(files: Sequence[File], *, zstd: bool, link_limit: int) -> Iterator[tup
 
 def _packed(files: Sequence[File], *, zstd: bool, small: bool) -> Iterator[tuple[bytes, int]]:
     """A frame of its own for each file: unpackers read one after the other."""
-    done = 0
+    before = 0
     for file in files:
-        compressor = _compressor(file.size, zstd=zstd, small=small)
-        yield compressor.compress(f"{file.sha256} {file.size}\n".encode()), done
-        for block in _content(file):
-            done += len(block)
-            if ready := compressor.compress(block):
-                yield ready, done
-        yield compressor.flush(), done
+        for block, done in _frame(file, zstd=zstd, small=small):
+            yield block, before + done
+        before += file.size
     last = _compressor(0, zstd=zstd, small=small)
-    yield last.compress(b"end 0\n") + last.flush(), done
+    yield last.compress(b"end 0\n") + last.flush(), before
+
+
+def _frame(file: File, *, zstd: bool, small: bool) -> Iterable[tuple[bytes, int]]:
+    """The file's frame: the one that is on its way to another board too, or a new one."""
+    if file.size > SHARED_BYTES:
+        return _compressed(file, zstd=zstd, small=small)
+    with _guard:
+        # Held by a name until it is returned: nothing else keeps a new one.
+        frame = _frames.get((file, zstd, small)) or Frame(_compressed(file, zstd=zstd, small=small))
+        _frames[file, zstd, small] = frame
+        return frame
+
+
+class Frame:
+    """Blocks that several threads read, each from the first one, while they are being made.
+
+    Whoever needs a block that nobody needed yet makes it.
+    """
+
+    def __init__(self, blocks: Iterator[tuple[bytes, int]]) -> None:
+        self._source = blocks
+        self._made: list[tuple[bytes, int]] = []
+        self._guard = Lock()
+        self._wrong: Exception | None = None
+
+    def __iter__(self) -> Iterator[tuple[bytes, int]]:
+        at = 0
+        while at < len(self._made) or self._one_more(at):
+            yield self._made[at]
+            at += 1
+
+    def _one_more(self, at: int) -> bool:
+        with self._guard:
+            if at < len(self._made):
+                return True
+            if self._wrong:
+                raise self._wrong
+            try:
+                self._made.extend(islice(self._source, 1))
+            except OSError as error:
+                self._wrong = error
+                raise
+            return at < len(self._made)
+
+
+def _compressed(file: File, *, zstd: bool, small: bool) -> Iterator[tuple[bytes, int]]:
+    """Blocks of one frame, each with the bytes of the file that are in it by then."""
+    compressor = _compressor(file.size, zstd=zstd, small=small)
+    yield compressor.compress(f"{file.sha256} {file.size}\n".encode()), 0
+    done = 0
+    for block in _content(file):
+        done += len(block)
+        if ready := compressor.compress(block):
+            yield ready, done
+    yield compressor.flush(), done
 
 
 def _content(file: File) -> Iterator[bytes]:

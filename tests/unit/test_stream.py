@@ -6,6 +6,8 @@ import gzip
 import hashlib
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -105,6 +107,65 @@ def test_a_limited_link_gets_the_smaller_stream(tmp_path: Path, zstd: bool) -> N
 def test_only_a_block_at_a_time_is_in_memory(tmp_path: Path) -> None:
     (what,) = files(tmp_path, [bytes(5 * stream.BLOCK)])
     assert max(len(block) for block in stream._content(what)) == stream.BLOCK
+
+
+def test_several_boards_get_the_same_stream_and_a_large_file_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    what = files(tmp_path, [bytes(n % 251 for n in range(3 * stream.BLOCK)), b"abc"])
+    alone = sent(what, zstd=True)
+    read: list[Path] = []
+    content = stream._content
+
+    def counted(file: File) -> Iterator[bytes]:
+        read.append(file.path)
+        return content(file)
+
+    monkeypatch.setattr(stream, "_content", counted)
+    boards = [stream.blobs(what, zstd=True, link_limit=0) for _ in range(3)]
+    pieces: list[list[bytes]] = [[], [], []]
+    # The first is two blocks ahead.
+    for one, board in [(0, boards[0])] * 2 + [(i, board) for i, board in enumerate(boards)] * 50:
+        pieces[one] += [block for block, _ in islice(board, 1)]
+    assert [b"".join(got) for got in pieces] == [alone] * 3
+    assert read.count(what[0].path) == 1
+
+
+@settings(max_examples=20, deadline=None)
+@given(turns=st.lists(st.integers(0, 2), max_size=40))
+def test_whoever_is_first_makes_the_next_block(turns: list[int]) -> None:
+    frame = stream.Frame(iter([(bytes([n]), n) for n in range(9)]))
+    readers = [iter(frame) for _ in range(3)]
+    got: list[list[int]] = [[], [], []]
+    for turn in turns:
+        got[turn] += [done for _, done in islice(readers[turn], 1)]
+    for one, reader in zip(got, readers, strict=True):
+        assert one + [done for _, done in reader] == list(range(9))
+
+
+def test_frames_of_threads_at_once_are_whole() -> None:
+    frame = stream.Frame(iter([(bytes([n % 256]), n) for n in range(5000)]))
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: [done for _, done in frame], range(8)))
+    assert found == [list(range(5000))] * 8
+
+
+def test_a_file_that_cannot_be_read_fails_every_board() -> None:
+    def broken() -> Iterator[tuple[bytes, int]]:
+        yield b"a", 1
+        raise OSError("gone")
+
+    frame = stream.Frame(broken())
+    for _ in range(2):
+        with pytest.raises(OSError, match="gone"):
+            list(frame)
+
+
+def test_a_huge_file_is_not_kept_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "SHARED_BYTES", 3)
+    small, large = files(tmp_path, [b"abc", b"abcd"])
+    assert isinstance(stream._frame(small, zstd=True, small=False), stream.Frame)
+    assert not isinstance(stream._frame(large, zstd=True, small=False), stream.Frame)
 
 
 def timed(blocks: Sequence[bytes], limit: int) -> Iterator[tuple[float, bytes]]:
