@@ -92,6 +92,10 @@ for package in "$@"; do
         ;;
     binfmt-support) cp "$FAKE/update-binfmts" "$FAKE/bin/update-binfmts" ;;
     mmdebstrap) cp "$FAKE/harmless" "$FAKE/bin/mmdebstrap" ;;
+    chromium)
+        [ ! -e "$FAKE/no-chromium" ] || { echo "E: no candidate" >&2; exit 100; }
+        cp "$FAKE/harmless" "$FAKE/bin/chromium"
+        ;;
     python*-venv) rm -f "$FAKE/no-ensurepip" ;;
     esac
 done
