@@ -211,9 +211,9 @@ def test_from_one_command_to_the_table_and_again_for_nothing(invoke: Invoke) -> 
     (row,) = json.loads(first.stdout)
     assert row["Hardware"] == "Raspberry Pi 5 (emulated)"
     assert row["Data type"] == "fp32"
-    assert row["Params"] == "1.24 M"
+    assert row["Params"] == 1_235_496
     assert "random weights" in row["Comments"]
-    assert "emulated: not a Pi's time" in row["Comments"]
+    assert "EMULATED: not a Pi's time" in row["Comments"]
     assert "output as torch's" in row["Comments"]
     assert len(row["samples_ms"]) == 2
 

@@ -77,7 +77,7 @@ def test_jobs_are_shared_out_over_what_the_farm_gives(
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
     assert sorted(row["board"] for row in rows) == ["any-1", "any-2"]
-    assert all("emulated: not a Pi's time" in row["Comments"] for row in rows)
+    assert all("EMULATED: not a Pi's time" in row["Comments"] for row in rows)
     assert all(row["Hardware"] == "Raspberry Pi 5 (emulated)" for row in rows)
     assert farm.holders() == {}
     assert farm.reservations() == []
