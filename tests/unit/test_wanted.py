@@ -11,6 +11,7 @@ import pytest
 from piyard import wanted
 from piyard.errors import WrongInput
 from piyard.ssh import hostkeys
+from piyard.work import Terms
 
 FLEET = """
 boards:
@@ -79,3 +80,44 @@ def test_numbers_are_numbers(flag: str) -> None:
 def test_no_retries_may_be_asked_for() -> None:
     assert wanted.parse(asked(retry="0")).terms.retry == 0
     assert wanted.parse(asked(retry="2")).terms.retry == 2
+
+
+def terms(**more: Any) -> Terms:
+    return wanted.parse(asked(**more)).terms
+
+
+@pytest.mark.parametrize("name", ["performance", "keep", ""])
+def test_a_governor_is_a_plain_word(name: str) -> None:
+    assert terms(governor=name).governor == name
+
+
+@pytest.mark.parametrize("name", ["$(reboot)", "a b", "../x", "PERFORMANCE"])
+def test_nothing_else_is_a_governor(name: str) -> None:
+    with pytest.raises(WrongInput, match="is no governor"):
+        terms(governor=name)
+
+
+def test_energy_is_the_boards_own_unless_a_meter_is_named() -> None:
+    assert terms().energy == ""
+    assert terms(energy=True).energy == "pmic"
+    assert terms(energy=True, meter="watts --of 'my board'").energy == "watts --of 'my board'"
+
+
+@pytest.mark.parametrize("meter", ["'unclosed", "   "])
+def test_a_meter_is_a_command(meter: str) -> None:
+    with pytest.raises(WrongInput, match="--meter"):
+        terms(meter=meter)
+
+
+def test_how_often_to_measure_again() -> None:
+    assert terms().rerun_invalid == 0
+    assert terms(rerun_invalid="2").rerun_invalid == 2
+    with pytest.raises(WrongInput, match="--rerun-invalid takes a whole number from 0"):
+        terms(rerun_invalid="often")
+
+
+def test_warm_up_is_a_number_or_automatic() -> None:
+    assert wanted._how_long({"warmup": "auto"})["warmup"] == "auto"
+    assert wanted._how_long({"warmup": "3"})["warmup"] == 3
+    with pytest.raises(WrongInput, match="--warmup"):
+        wanted._how_long({"warmup": "hot"})
