@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from piyard import build as builder
-from piyard import convert, history, job, paths, report, result, row, say
+from piyard import convert, cost, history, job, paths, report, result, row, say
 from piyard.errors import WrongInput
 from piyard.history import Filters
 from piyard.report import file
@@ -47,13 +47,15 @@ def conversions(names: Sequence[str], *, random_weights: bool, dry_run: bool) ->
         print(made.folder)
 
 
-def reprint(form: str, output: str, *, wanted: Filters, run_id: str) -> None:
+def reprint(form: str, output: str, *, wanted: Filters, run_id: str, price_kwh: str = "") -> None:
     """What is stored in a format, on the terminal or, a page always, in a file."""
     report.check_format(form)
     rows = _one_row(run_id) if run_id else history.rows(wanted)
     if not rows:
         raise _nothing_stored(wanted)
-    text = report.render(rows, form, _results_for(form, rows))
+    price = cost.price_kwh(price_kwh)
+    priced = [cost.priced(one, price) for one in rows]
+    text = report.render(priced, form, _results_for(form, rows))
     if not output and form != "html":
         print(text)
         return

@@ -6,6 +6,7 @@ import time
 
 import msgspec
 
+from piyard import governor
 from piyard.board import Line
 from piyard.errors import PiyardError
 from piyard.facts import Facts
@@ -31,7 +32,7 @@ def examine(line: Line) -> list[Finding]:
     try:
         told = line.facts
         return [_login(line, told), _tools(line), _disk(line, told), _clock(line, told),
-                *_throttling(line, told)]  # fmt: skip
+                *_throttling(line, told), *_governor(line)]  # fmt: skip
     except PiyardError as error:
         evidence = error.evidence.splitlines()
         detail = f"{error.what}{f' ({evidence[-1]})' if evidence else ''}"
@@ -98,6 +99,17 @@ def _throttling(line: Line, told: Facts) -> list[Finding]:
     well = told.throttled in {"0x0", "0"}
     remedy = "" if well else "a 5 V 5 A supply and a cooler; the word is since the last start"
     return [_finding(line, "power and heat", told.throttled, well=well, remedy=remedy)]
+
+
+def _governor(line: Line) -> list[Finding]:
+    """What a killed run left changed is put back by asking."""
+    done = governor.restore(line.session)
+    if not done:
+        return []
+    put_back = done == "restored"
+    detail = "put back, as a killed run had changed it" if put_back else "as a killed run left it"
+    remedy = "" if put_back else "let sudo write scaling_governor without a password, or reboot"
+    return [_finding(line, "governor", detail, well=put_back, remedy=remedy)]
 
 
 def _finding(line: Line, what: str, detail: str, *, well: bool, remedy: str = "") -> Finding:

@@ -47,6 +47,7 @@ def convert(
         "host": "only boards of that name or glob; repeat for more",
         "model": "only models of that name or glob; repeat for more",
         "run": "one run, by its id or the start of it",
+        "price-kwh": texts.PRICE,
     },
 )
 def report(
@@ -57,13 +58,14 @@ def report(
     output: str = "",
     all: bool = False,
     run: str = "",
+    price_kwh: str = "",
 ) -> None:
     """Print the table of stored results, or make a page of them; needs no board."""
     from piyard.commands import make
     from piyard.history import Filters
 
     wanted = Filters(hosts=host, models=model, newest=not all)
-    make.reprint(format, output, wanted=wanted, run_id=run)
+    make.reprint(format, output, wanted=wanted, run_id=run, price_kwh=price_kwh)
 
 
 @task(iterable=["host"], help={"host": f"also check {texts.HOST}"})

@@ -7,6 +7,7 @@ MODEL = "a model of models/; repeat for more"
 FORMAT = "plain, github, csv or json"
 DRY_RUN = "say what would be done, do nothing"
 TARGET = "what kind of board it is, when it does not say so itself"
+PRICE = "dollars for a kilowatt-hour, for the cost of energy (PIYARD_KWH_PRICE)"
 RANDOM = "seeded random weights instead of the official ones"
 
 BOARDS = {
@@ -37,7 +38,7 @@ BENCH = (
         "rerun-invalid": "how often to cool down and repeat a row that is INVALID (0)",
         "energy": "measure energy too, in a run of its own, by the board's own sensors (Pi 5)",
         "meter": "the same by a command that prints the watts of a meter",
-        "price-kwh": "dollars for a kilowatt-hour, for the cost of energy",
+        "price-kwh": PRICE,
         "spread": "share the jobs out over boards of the same kind",
         "format": FORMAT,
     }

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from piyard import detached, governor
+from piyard.board import Line
+from piyard.fleet import health
 from piyard.governor import Governor
 from piyard.release import HOME
 from tests.board_run import (
@@ -187,6 +189,21 @@ def test_what_sudo_no_longer_allows_is_said_and_tried_again(
     board.has_tool("sudo", SUDO)
     assert governor.restore(board) == "restored"
     assert governors(cpufreq) == ["ondemand", "schedutil"]
+
+
+def test_the_doctor_puts_it_back_and_says_so(
+    board: LocalBoard, cpufreq: Path, abandoned: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = Line("shelf", "rpi5")
+    monkeypatch.setattr(Line, "session", board)
+    board.has_tool("sudo", "exit 1")
+    (stuck,) = health._governor(line)
+    assert (stuck.well, "reboot" in stuck.remedy) == (False, True)
+    board.has_tool("sudo", SUDO)
+    (mended,) = health._governor(line)
+    assert (mended.well, mended.what) == (True, "governor")
+    assert governors(cpufreq) == ["ondemand", "schedutil"]
+    assert health._governor(line) == []
 
 
 def test_a_run_that_goes_on_keeps_its_governor(board: LocalBoard, cpufreq: Path) -> None:
