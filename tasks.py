@@ -20,6 +20,7 @@ namespace = Collection(
     boards.rollback,
     make.report,
     history.history,
+    history.compare,
     make.doctor,
     make.clean,
     make.lint,

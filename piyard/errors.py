@@ -24,6 +24,7 @@ code meaning
 16   somebody else holds the board
 17   a run was interrupted on the board, or goes on there without us
 18   the host's key is unknown, and only known ones are accepted
+19   slower than ``--fail-above`` allows
 ==== =============================================================
 """
 
@@ -167,6 +168,12 @@ class UnknownHostKey(PiyardError):
     """A host never seen before, where only known ones are accepted."""
 
     exit_code = 18
+
+
+class SlowerThanAllowed(PiyardError):
+    """A comparison that found more than ``--fail-above`` allows."""
+
+    exit_code = 19
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

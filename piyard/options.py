@@ -52,3 +52,18 @@ def rate(name: str, text: str) -> int | None:
             f"--{name} takes bytes a second, not '{text}'", remedy=f"for example --{name} 500k"
         )
     return int(number) * (unit or 1)
+
+
+def percent(name: str, text: str) -> float | None:
+    """A percentage from 0, as ``5%`` or ``5``, as a fraction; None when the flag was not given."""
+    if not text:
+        return None
+    try:
+        number = float(text.strip().removesuffix("%"))
+    except ValueError:
+        number = math.nan
+    if not (math.isfinite(number) and number >= 0):
+        raise WrongInput(
+            f"--{name} takes a percentage, not '{text}'", remedy=f"for example --{name} 5%"
+        )
+    return number / 100

@@ -7,6 +7,8 @@ from invoke.tasks import task
 
 from piyard.tasks import texts
 
+FAIL_ABOVE = "end with code 19 when a job is significantly slower by more than that, as 5%"
+
 
 @task(
     iterable=["host", "model"],
@@ -32,3 +34,30 @@ def history(
     from piyard.commands import history as known
 
     known.listed(locals())
+
+
+@task(
+    positional=["a", "b"],
+    help={
+        "a": "a run's id or its start, or a set: build=2cc76d,model=resnet*,host=pi5 "
+        "(keys: host, model, model_key, build, precision, threads, since, on)",
+        "b": "the same; effects are B's against A's",
+        "across": "conditions that may differ, joined by commas, as build,kernel",
+        "fail-above": FAIL_ABOVE,
+        "emulated": "compare emulated boards' times with each other, too",
+        "format": texts.FORMAT,
+    },
+)
+def compare(
+    _c: Context,
+    a: str,
+    b: str,
+    across: str = "",
+    fail_above: str = "",
+    emulated: bool = False,
+    format: str = "plain",
+) -> None:
+    """Compare stored results of the same jobs; unlike conditions are refused."""
+    from piyard.commands import compare as known
+
+    known.compare(locals())

@@ -1,0 +1,211 @@
+"""The task that sets stored results against each other, and refuses unlike ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from piyard import history, options, say, tables
+from piyard.comparison import alike, chosen, compared, conditions, pairs, side, table
+from piyard.comparison.alike import Difference
+from piyard.comparison.chosen import Chosen
+from piyard.comparison.compared import Compared
+from piyard.comparison.conditions import NEVER
+from piyard.comparison.pairs import Pair, Paired
+from piyard.comparison.side import TIMES, Side
+from piyard.errors import PiyardError, WrongInput
+from piyard.history import EVERY, shelf
+from piyard.result import Result
+from piyard.row import Row
+from piyard.stats.compare import compare as compare_samples
+
+SAID = 10
+"""Lines of one kind that are said; more are counted."""
+FEWEST = 7
+"""Samples a side, below which two runs cannot differ significantly (stats/compare.py)."""
+EMULATED = "an emulator's times say nothing of a Pi"
+AGAIN = "invoke ab measures both builds in turns, and again before it fails"
+
+
+class Read(msgspec.Struct, frozen=True, kw_only=True):
+    """A pair with its results, and all that differs between them."""
+
+    pair: Pair
+    a: Result
+    b: Result
+    differences: Sequence[Difference]
+
+    @property
+    def job(self) -> str:
+        """Which job it is, for people."""
+        return compared.job_text(self.pair.a, self.pair.b)
+
+    def comparison(self) -> Compared:
+        """What became of the job's time."""
+        return Compared(
+            job=self.job,
+            a=[self.pair.a],
+            b=[self.pair.b],
+            comparison=compare_samples(self.a.samples_ms, self.b.samples_ms),
+            differences=self.differences,
+        )
+
+
+def compare(asked: Mapping[str, Any]) -> None:
+    """Print what became of each job from A to B.
+
+    With ``fail_above`` raises ``SlowerThanAllowed`` when a job is significantly slower and its
+    effect is above that; else ``WrongInput`` when some pairs are unlike.
+    """
+    form, limit = asked["format"], options.percent("fail-above", asked["fail_above"])
+    tables.check_format(form)
+    across = conditions.across(asked["across"])
+    sides = side.parse(asked["a"]), side.parse(asked["b"])
+    read = _without_emulated([_read(pair) for pair in _pairs(sides)], wanted=asked["emulated"])
+    free = alike.free(_named(sides) | across, [one.differences for one in read])
+    unlike = [one for one in read if alike.unlike(one.differences, free)]
+    fit = [one for one in read if not alike.unlike(one.differences, free)]
+    refusal = _refusal(unlike, free, across) if unlike else None
+    if refusal and not fit:
+        raise refusal
+    found = [one.comparison() for one in fit]
+    _say_of(fit)
+    print(table.render(found, form, limit))
+    compared.require_fast(found, limit, AGAIN)
+    if refusal:
+        raise refusal
+
+
+def _pairs(sides: tuple[Side, Side]) -> Sequence[Pair]:
+    """The pairs of both sides; what does not enter is said."""
+    rows, runs = history.ask(lambda catalogue: (catalogue.rows(EVERY), catalogue.runs()))
+    if not rows:
+        raise WrongInput("no results are stored yet", remedy="invoke deploy-bench makes some")
+    of_a, of_b = (chosen.of(one, rows, runs) for one in sides)
+    _say([chosen.why_left_out(row) for row in (*of_a.left_out, *of_b.left_out)])
+    for one, of_one in zip(sides, (of_a, of_b), strict=True):
+        _require_some(one, of_one)
+    paired = pairs.pair(*sides, of_a.rows, of_b.rows)
+    _say_unpaired(paired)
+    if not paired.pairs:
+        raise _no_pair(sides, paired)
+    return paired.pairs
+
+
+def _require_some(one: Side, of_one: Chosen) -> None:
+    if not of_one.rows:
+        raise WrongInput(
+            f"'{one.text}' has only INVALID results, and those are never compared",
+            evidence="\n".join(chosen.why_left_out(row) for row in of_one.left_out[:SAID]),
+            remedy="measure again: invoke bench --rerun-invalid 2",
+        )
+
+
+def _read(pair: Pair) -> Read:
+    a, b = (shelf.load(row.run) for row in pair)
+    return Read(pair=pair, a=a, b=b, differences=alike.differences(a, b))
+
+
+def _without_emulated(read: Sequence[Read], *, wanted: bool) -> Sequence[Read]:
+    """Pairs of emulated boards only where they are wanted; a mixed pair is refused later."""
+    alone = [one.pair.a.emulated and one.pair.b.emulated for one in read]
+    if wanted or not any(alone):
+        return read
+    what = f"{sum(alone)} of {len(read)} pairs are of emulated boards: {EMULATED}"
+    remedy = "--emulated compares them with each other all the same"
+    if all(alone):
+        raise WrongInput(what, remedy=remedy)
+    say.note(f"left out: {what}; {remedy}")
+    return [one for one, emulated in zip(read, alone, strict=True) if not emulated]
+
+
+def _named(sides: tuple[Side, Side]) -> frozenset[str]:
+    """The conditions that are compared by what the sets say: a key both say alike is none."""
+    a, b = (one.wanted for one in sides)
+    keys = {key for key in (a.keys() | b.keys()) - TIMES if a.get(key) != b.get(key)}
+    return frozenset(key.replace("_", "-") for key in keys)
+
+
+def _refusal(unlike: Sequence[Read], free: frozenset[str], across: frozenset[str]) -> PiyardError:
+    """Names all that differs and must not, and how to say that it is what is compared."""
+    apart = [alike.unlike(one.differences, free) for one in unlike]
+    lines = [
+        f"{one.job}: {'; '.join(difference.text for difference in found)}"
+        for one, found in zip(unlike, apart, strict=True)
+    ]
+    names = frozenset[str]().union(*map(alike.names_of, apart))
+    if NEVER in names:
+        return WrongInput(
+            "an emulator's time is never compared with a board's", evidence="\n".join(lines)
+        )
+    wanted = sorted(conditions.roots(names) | across)
+    return WrongInput(
+        f"unlike conditions: {len(unlike)} {'job' if len(unlike) == 1 else 'jobs'} not compared",
+        evidence="\n".join(lines),
+        remedy="measure both alike, or say that this is what is compared: "
+        f"--across {','.join(wanted)}",
+    )
+
+
+def _no_pair(sides: tuple[Side, Side], paired: Paired) -> WrongInput:
+    if paired.same:
+        return WrongInput(
+            f"'{sides[0].text}' and '{sides[1].text}' are the same result",
+            evidence="\n".join(row.run for row in paired.same[:SAID]),
+            remedy="invoke history lists others",
+        )
+    return WrongInput(
+        "no job is on both sides",
+        evidence="\n".join(_alone(paired)[:SAID]),
+        remedy="a job is model, precision asked for, threads and host, but for what is compared",
+    )
+
+
+def _say_unpaired(paired: Paired) -> None:
+    if paired.pairs:
+        _say(_alone(paired))
+        _say([f"left out: {row.run} is the newest on both sides" for row in paired.same])
+
+
+def _alone(paired: Paired) -> list[str]:
+    only = [("A", row) for row in paired.only_a] + [("B", row) for row in paired.only_b]
+    return [f"only on side {where}: {compared.job_text(row, row)}" for where, row in only]
+
+
+def _say_of(read: Sequence[Read]) -> None:
+    """What is compared, and what is to be thought of when reading the table."""
+    _say_differences([difference for one in read for difference in one.differences])
+    rows = [row for one in read for row in one.pair]
+    if any(row.summary.count < FEWEST for row in rows):
+        say.note(
+            f"fewer than {FEWEST} samples on a side never show anything: measure more (--loops)"
+        )
+    _say([_suspicion(row) for row in rows if row.verdict.state == "SUSPECT"])
+    if untold := {facet for one in read for facet in alike.untold(one.a, one.b)}:
+        say.note(f"told by one side only, taken for equal: {', '.join(sorted(untold))}")
+    if any(row.emulated for row in rows):
+        say.note(EMULATED)
+
+
+def _say_differences(found: Sequence[Difference]) -> None:
+    """What is compared in one line, what cannot but differ with it in another."""
+    meant = conditions.roots(alike.names_of(found))
+    for of_roots, what in ((True, "compared"), (False, "differs with that")):
+        texts = [one.text for one in found if (one.condition in meant) == of_roots]
+        if texts:
+            say.note(f"{what}: {'; '.join(dict.fromkeys(texts))}")
+
+
+def _suspicion(row: Row) -> str:
+    return f"{row.run} is SUSPECT: {'; '.join(reason.text for reason in row.verdict.reasons)}"
+
+
+def _say(lines: Sequence[str]) -> None:
+    """Each line once."""
+    each = list(dict.fromkeys(lines))
+    for line in each[:SAID]:
+        say.note(line)
+    if len(each) > SAID:
+        say.note(f"… and {len(each) - SAID} more such lines")

@@ -1,0 +1,72 @@
+"""One line of a comparison: a job, both sides' runs, what became of its time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from piyard.comparison.alike import Difference
+from piyard.errors import SlowerThanAllowed
+from piyard.row import Row
+from piyard.stats.compare import Comparison
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """A job whose times on both sides were set against each other."""
+
+    job: str
+    """For people; what differs between the sides is ``a → b``."""
+    a: Sequence[Row]
+    b: Sequence[Row]
+    comparison: Comparison
+    differences: Sequence[Difference] = ()
+    """What is compared, and what that brings along."""
+
+    @property
+    def emulated(self) -> bool:
+        """Whether these are no board's times."""
+        return any(row.emulated for row in (*self.a, *self.b))
+
+    def too_slow(self, limit: float | None) -> bool:
+        """Whether b is significantly slower, by more than the limit (a fraction)."""
+        slower = self.comparison.verdict == "slower"
+        return limit is not None and slower and self.comparison.effect > limit
+
+
+def job_text(a: Row, b: Row) -> str:
+    """The job of two rows: ``pi5: resnet18 fp16, 4 threads``."""
+    host, model, precision = (
+        _both(getattr(a, name), getattr(b, name)) for name in ("host", "model", "asked")
+    )
+    return f"{host}: {model} {precision}, {_both(str(a.threads), str(b.threads))} threads"
+
+
+def effect_text(comparison: Comparison) -> str:
+    """The effect for people: ``+5.3 %``."""
+    return f"{100 * comparison.effect:+.1f} %"
+
+
+def interval_text(comparison: Comparison) -> str:
+    """Its 95 % confidence interval: ``+4.9 to +5.7 %``."""
+    return f"{100 * comparison.low:+.1f} to {100 * comparison.high:+.1f} %"
+
+
+def require_fast(found: Sequence[Compared], limit: float | None, remedy: str) -> None:
+    """Raise ``SlowerThanAllowed`` when a job is significantly slower by more than the limit."""
+    slow = [one for one in found if one.too_slow(limit)]
+    if limit is None or not slow:
+        return
+    raise SlowerThanAllowed(
+        f"{len(slow)} of {len(found)} jobs {'is' if len(slow) == 1 else 'are'} slower by more than "
+        f"{100 * limit:g} %",
+        evidence="\n".join(
+            f"{one.job}: {effect_text(one.comparison)} ({interval_text(one.comparison)})"
+            for one in slow
+        ),
+        remedy=remedy,
+    )
+
+
+def _both(a: str, b: str) -> str:
+    return a if a == b else f"{a} → {b}"
