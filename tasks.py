@@ -21,6 +21,7 @@ namespace = Collection(
     make.report,
     history.history,
     history.compare,
+    history.ab,
     make.doctor,
     make.clean,
     make.lint,

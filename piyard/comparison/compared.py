@@ -22,6 +22,8 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     comparison: Comparison
     differences: Sequence[Difference] = ()
     """What is compared, and what that brings along."""
+    confirmed: bool = True
+    """False where a second measurement did not say again that b is too slow."""
 
     @property
     def emulated(self) -> bool:
@@ -29,8 +31,8 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
         return any(row.emulated for row in (*self.a, *self.b))
 
     def too_slow(self, limit: float | None) -> bool:
-        """Whether b is significantly slower, by more than the limit (a fraction)."""
-        slower = self.comparison.verdict == "slower"
+        """Whether b is significantly slower, by more than the limit (a fraction), for sure."""
+        slower = self.comparison.verdict == "slower" and self.confirmed
         return limit is not None and slower and self.comparison.effect > limit
 
 

@@ -36,8 +36,13 @@ def _cells(one: Compared) -> list[str]:
 def verdict_text(one: Compared) -> str:
     """What it comes to; why, where nothing is shown."""
     told = one.comparison
+    marks = [
+        *(["emulated"] if one.emulated else []),
+        *([] if one.confirmed else ["not confirmed when measured again"]),
+    ]
+    mark = f" ({', '.join(marks)})" if marks else ""
     doubt = f": {told.why}" if told.verdict == "not significant" else ""
-    return f"{told.verdict}{' (emulated)' if one.emulated else ''}{doubt}"
+    return f"{told.verdict}{mark}{doubt}"
 
 
 def _fields(one: Compared, limit: float | None) -> dict[str, Any]:
@@ -65,6 +70,7 @@ def _fields(one: Compared, limit: float | None) -> dict[str, Any]:
         "p": told.p,
         "verdict": told.verdict,
         "why": told.why,
+        "confirmed": one.confirmed,
         "too_slow": one.too_slow(limit),
         "differences": [msgspec.to_builtins(difference) for difference in one.differences],
     }

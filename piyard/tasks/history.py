@@ -5,9 +5,14 @@ from __future__ import annotations
 from invoke.context import Context
 from invoke.tasks import task
 
-from piyard.tasks import texts
+from piyard.tasks import defaults, letters, texts
 
 FAIL_ABOVE = "end with code 19 when a job is significantly slower by more than that, as 5%"
+BUILD = "a build by its key or the start of it (invoke build prints its folder), or current"
+OF_BENCH = (
+    *("target", "no-wait", "strict", "precision", "threads", "loops", "budget", "warmup"),
+    *("governor", "limit", "link-limit", "random-weights", "format", "dry-run"),
+)
 
 
 @task(
@@ -61,3 +66,47 @@ def compare(
     from piyard.commands import compare as known
 
     known.compare(locals())
+
+
+@task(
+    klass=letters.Lettered,
+    iterable=["model", "precision", "threads"],
+    help={name: texts.BENCH[name] for name in OF_BENCH}
+    | {
+        "host": "the board: a name of the inventory, user@name:port or emulated:<target>",
+        "model": texts.MODEL,
+        "a": BUILD,
+        "b": "the other build; effects are B's against A's",
+        "rounds": "how often to measure A-B-B-A (1)",
+        "fail-above": FAIL_ABOVE + ", and is so again",
+    },
+)
+def ab(
+    _c: Context,
+    model: list[str],
+    precision: list[str],
+    threads: list[str],
+    a: str = "",
+    b: str = "",
+    host: str = "",
+    no_wait: bool = False,
+    rounds: str = "",
+    fail_above: str = "",
+    target: str = "",
+    loops: str = "",
+    budget: str = "",
+    warmup: str = "",
+    governor: str = "",
+    limit: str = "",
+    random_weights: bool = False,
+    link_limit: str = "",
+    strict: bool = False,
+    format: str = "plain",
+    dry_run: bool = False,
+) -> None:
+    """Measure two builds in turns (A-B-B-A) on one board, and compare them."""
+    from piyard.commands import ab as known
+
+    asked = locals()
+    asked |= {"host": [host] if host else [], "model": model or [defaults.MODEL]}
+    known.ab(asked | {"host": defaults.hosts(asked)})

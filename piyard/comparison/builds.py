@@ -1,0 +1,58 @@
+"""A build by its key, the start of it, or ``current`` for what the checkout builds now."""
+
+from __future__ import annotations
+
+from piyard import build, paths, store, target
+from piyard.build import Build
+from piyard.errors import WrongInput, nearest
+
+CURRENT = "current"
+REMEDY = "invoke build prints the folder of a build, which its key names; or take 'current'"
+
+
+def key_of(flag: str, text: str) -> str:
+    """The whole key, or ``current``; raises ``WrongInput`` for none or several."""
+    start = text.strip()
+    if start == CURRENT:
+        return CURRENT
+    known = _known()
+    found = [key for key in known if start and key.startswith(start)]
+    if not start:
+        raise WrongInput(f"no --{flag}: a build is missing", remedy=REMEDY)
+    if not found:
+        close = nearest(start, [*known, CURRENT])
+        raise WrongInput(f"no build of artifacts/builds is named '{start}'{close}", remedy=REMEDY)
+    if len(found) > 1:
+        raise WrongInput(
+            f"several builds begin with '{start}'",
+            evidence="\n".join(found),
+            remedy="write more of the key",
+        )
+    return found[0]
+
+
+def load(key: str, target_name: str) -> Build:
+    """The build of a key for that kind of board; builds what is current.
+
+    Raises ``WrongInput`` for a build that cannot run there, or is not whole.
+    """
+    if key == CURRENT:
+        return build.build(target_name)
+    folder = store.find(build.SHELF, key)
+    if folder is None:
+        raise WrongInput(f"build {key} is not whole", remedy="its files were changed or removed")
+    made = Build(target=target_name, key=key, folder=folder, fresh=False)
+    machine, wanted = made.manifest["elf"]["machine"], target.load(target_name).arch
+    if machine != wanted:
+        raise WrongInput(
+            f"build {key} is for {machine}, and {target_name} is {wanted}",
+            remedy=f"invoke build --target {target_name} makes one that fits",
+        )
+    return made
+
+
+def _known() -> list[str]:
+    shelf = paths.artifacts() / build.SHELF
+    if not shelf.is_dir():
+        return []
+    return sorted(f.name for f in shelf.iterdir() if f.is_dir() and not f.name.startswith("."))

@@ -1,0 +1,93 @@
+"""Two builds measured in turns on one board, one job: what became of its time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from piyard import row, say
+from piyard.comparison import alike, chosen, turns
+from piyard.comparison.compared import Compared, effect_text, job_text
+from piyard.comparison.turns import Turn
+from piyard.errors import JobsFailed, WrongInput
+from piyard.job import Job
+from piyard.result import Result
+from piyard.row import Row
+from piyard.stats.runs import compare_runs
+from piyard.verdict import believable
+
+Measure = Callable[[Turn], Result]
+THE_BUILDS_OWN = frozenset({"build", "options"})
+"""What may differ between the runs: they are asked for the same, so the options are the build's."""
+
+
+class Ran(NamedTuple):
+    """One run, as it was measured and as it is judged."""
+
+    result: Result
+    row: Row
+
+
+def contest(job: Job, measure: Measure, *, rounds: int, limit: float | None) -> Compared:
+    """Measure A-B-B-A so many times, each run by ``measure``, and compare the runs.
+
+    A job that is too slow for the limit is measured in one more A-B-B-A before that counts. It
+    stays too slow only when these four runs alone say so and all runs together do too; what is
+    returned is of all of them. Runs that are INVALID are left out with the run beside them.
+    Raises ``JobsFailed`` when no pair of runs is left, and ``WrongInput`` for builds that compute
+    something different.
+    """
+    first = _pairs(turns.plan(job, rounds), measure)
+    found = _compared(job, first)
+    if not found.too_slow(limit):
+        return found
+    say.note(f"{found.job}: {effect_text(found.comparison)}; once more before that counts")
+    more = _pairs(turns.plan(job, 1, after=rounds * len(turns.ORDER)), measure)
+    alone = _compared(job, more)
+    together = _compared(job, [*first, *more])
+    if alone.too_slow(limit):
+        return together
+    say.note(f"{found.job}: not confirmed, now {effect_text(alone.comparison)}")
+    return msgspec.structs.replace(together, confirmed=False)
+
+
+def _pairs(planned: Sequence[Turn], measure: Measure) -> list[tuple[Ran, Ran]]:
+    """The pairs of which both runs may be believed."""
+    results = [measure(turn) for turn in planned]
+    ran = [Ran(result, row.of(result)) for result in results]
+    for one in ran:
+        if not believable(one.row.verdict):
+            say.note(chosen.why_left_out(one.row))
+    return [pair for pair in turns.pairs(ran) if all(believable(one.row.verdict) for one in pair)]
+
+
+def _compared(job: Job, pairs: Sequence[tuple[Ran, Ran]]) -> Compared:
+    if not pairs:
+        raise JobsFailed(
+            f"{job.slug} on {job.host}: undecided, too many runs are INVALID",
+            remedy="mend what each of them says, and measure again",
+        )
+    _require_alike([one for pair in pairs for one in pair])
+    a, b = ([pair[side] for pair in pairs] for side in (0, 1))
+    return Compared(
+        job=job_text(a[0].row, b[0].row),
+        a=[one.row for one in a],
+        b=[one.row for one in b],
+        comparison=compare_runs([(x.result.samples_ms, y.result.samples_ms) for x, y in pairs]),
+        differences=alike.differences(a[0].result, b[0].result),
+    )
+
+
+def _require_alike(ran: Sequence[Ran]) -> None:
+    """The board stayed as it was, and both builds compute the same."""
+    for one in ran[1:]:
+        found = alike.unlike(alike.differences(ran[0].result, one.result), THE_BUILDS_OWN)
+        if found:
+            raise WrongInput(
+                f"unlike conditions: {ran[0].row.run} and {one.row.run}",
+                evidence="\n".join(difference.text for difference in found),
+                remedy="builds that compute differently cannot be compared by their time; "
+                "a board must stay as it is",
+            )
