@@ -9,6 +9,7 @@ import msgspec
 
 from piyard.errors import WrongInput
 from piyard.stats import summary
+from piyard.stats.interval import LEAST
 from piyard.stats.series import series
 
 if TYPE_CHECKING:
@@ -53,18 +54,17 @@ def compare(a: ArrayLike, b: ArrayLike) -> Comparison:
     Statistics in Medicine 27, 2008) on logarithms, so that swapping a and b turns it round. b is
     called faster or slower only when all three hold:
 
+    * Each side has 6 samples, the fewest that have an interval.
     * Mann-Whitney's test says p < 0.001. At 0.05, every twentieth comparison of equal builds
       would be an alarm; samples of a run also follow each other, which makes any p too small.
-    * The 95 % interval of the effect does not hold 0: the test hears any change of shape, and the
-      report speaks of medians.
-    * The medians differ by 2.5 % or more. Two runs of one program differ by a constant that no
-      number of samples averages out: where its pages came to lie, the order of its buffers, the
-      board's temperature. Nothing in two runs tells how large that is; where it deviates by
-      0.5 % (an assumption), the difference passes 2.5 % in about 1 of 1,000 comparisons, and a
-      true 5 % falls below it as rarely. ``compare_runs`` measures it.
+    * The effect is farther from 0 than its interval reaches and 2.5 %, joined as the root of their
+      squares. Two runs of one program differ by a constant that no number of samples averages out:
+      where its pages came to lie, the order of its buffers, the board's temperature. Nothing in two
+      runs tells how large that is; where it deviates by 0.5 % (an assumption), the difference
+      passes 2.5 % in about 1 of 1,000 comparisons, and a true 5 % falls below it as rarely.
+      ``compare_runs`` measures it.
 
-    Fewer than 7 samples a side are never enough. Raises ``WrongInput`` without samples, and for
-    times that are not above 0, which have no ratio.
+    Raises ``WrongInput`` without samples, and for times that are not above 0, which have no ratio.
     """
     from scipy.stats import mannwhitneyu
 
@@ -72,6 +72,7 @@ def compare(a: ArrayLike, b: ArrayLike) -> Comparison:
     test = mannwhitneyu(of_b, of_a)
     return judged(
         _ratio(summary.of(of_a), summary.of(of_b)),
+        fewest=min(of_a.size, of_b.size),
         u=float(test.statistic),
         p=float(test.pvalue),
         sure=SURE,
@@ -89,9 +90,14 @@ class Ratio(msgspec.Struct, frozen=True, kw_only=True):
     high: float
 
 
-def judged(ratio: Ratio, *, u: float, p: float, sure: float, smallest: float) -> Comparison:
-    """What the figures come to: significant when p, the interval and the effect's size say so."""
-    doubt = _doubt(ratio, p, sure, smallest)
+def judged(
+    ratio: Ratio, *, fewest: int, u: float, p: float, sure: float, smallest: float
+) -> Comparison:
+    """What the figures come to: significant when p, the interval and the effect's size say so.
+
+    ``fewest`` are the samples of the run that has the fewest.
+    """
+    doubt = _too_few(fewest) or _doubt(ratio, p, sure, smallest)
     changed: Change = "slower" if ratio.middle > 0 else "faster"
     return Comparison(
         median_a=ratio.median_a,
@@ -126,12 +132,20 @@ def _ratio(a: Summary, b: Summary) -> Ratio:
     )
 
 
+def _too_few(samples: int) -> str:
+    if samples >= LEAST:
+        return ""
+    return f"a run of {samples} says too little, {LEAST} samples are the least"
+
+
 def _doubt(ratio: Ratio, p: float, sure: float, smallest: float) -> str:
     """What speaks against a change; nothing when it is sure."""
     if p >= sure:
         return f"p = {p:.2g}, where a change has less than {sure:g}"
-    if ratio.low <= 0 <= ratio.high:
+    nearer = ratio.low if ratio.middle > 0 else ratio.high
+    reach = abs(ratio.middle - nearer)
+    if abs(ratio.middle) <= reach:
         return "the interval of the effect holds 0"
-    if abs(ratio.middle) < math.log1p(smallest):
-        return f"less than the {100 * smallest:g} % that equal builds may differ by"
+    if abs(ratio.middle) < math.hypot(reach, math.log1p(smallest)):
+        return f"hardly more than the {100 * smallest:g} % that equal builds may differ by"
     return ""
