@@ -9,6 +9,7 @@ import msgspec
 
 from piyard.errors import WrongInput
 from piyard.stats import summary
+from piyard.stats.following import widening
 from piyard.stats.interval import LEAST
 from piyard.stats.series import series
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from piyard.stats.series import Series
-    from piyard.stats.summary import Summary
 
 Change = Literal["faster", "slower", "not significant"]
 
@@ -51,12 +51,13 @@ def compare(a: ArrayLike, b: ArrayLike) -> Comparison:
 
     The effect is the ratio of the medians; its interval joins the medians' own (order statistics)
     by Zou and Donner's MOVER ("Construction of confidence intervals about effect measures",
-    Statistics in Medicine 27, 2008) on logarithms, so that swapping a and b turns it round. b is
-    called faster or slower only when all three hold:
+    Statistics in Medicine 27, 2008) on logarithms, so that swapping a and b turns it round, and is
+    wider where a run's samples follow each other (``following.widening``). b is called faster or
+    slower only when all three hold:
 
     * Each side has 6 samples, the fewest that have an interval.
     * Mann-Whitney's test says p < 0.001. At 0.05, every twentieth comparison of equal builds
-      would be an alarm; samples of a run also follow each other, which makes any p too small.
+      would be an alarm; samples that follow each other make any p too small, too.
     * The effect is farther from 0 than its interval reaches and 2.5 %, joined as the root of their
       squares. Two runs of one program differ by a constant that no number of samples averages out:
       where its pages came to lie, the order of its buffers, the board's temperature. Nothing in two
@@ -71,7 +72,7 @@ def compare(a: ArrayLike, b: ArrayLike) -> Comparison:
     of_a, of_b = times(a), times(b)
     test = mannwhitneyu(of_b, of_a)
     return judged(
-        _ratio(summary.of(of_a), summary.of(of_b)),
+        _ratio(of_a, of_b),
         fewest=min(of_a.size, of_b.size),
         u=float(test.statistic),
         p=float(test.pvalue),
@@ -123,10 +124,12 @@ def times(samples: ArrayLike) -> Series:
     return found
 
 
-def _ratio(a: Summary, b: Summary) -> Ratio:
+def _ratio(of_a: Series, of_b: Series) -> Ratio:
+    a, b = summary.of(of_a), summary.of(of_b)
+    wide_a, wide_b = widening(of_a), widening(of_b)
     middle = math.log(b.median / a.median)
-    down = math.hypot(math.log(b.median / b.low), math.log(a.high / a.median))
-    up = math.hypot(math.log(b.high / b.median), math.log(a.median / a.low))
+    down = math.hypot(wide_b * math.log(b.median / b.low), wide_a * math.log(a.high / a.median))
+    up = math.hypot(wide_b * math.log(b.high / b.median), wide_a * math.log(a.median / a.low))
     return Ratio(
         median_a=a.median, median_b=b.median, middle=middle, low=middle - down, high=middle + up
     )
