@@ -74,9 +74,10 @@ def drift(samples: ArrayLike) -> Drift | None:
     taking off what noise adds (two standard errors). Samples that scatter independently are
     called a drift in at most 0.5 % of runs, be they normal, heavy-tailed or in two modes, and a
     change of 1.5 % in hardly more. With noise of 1 %, a change of 6 % is found in 95 % of runs of
-    100 samples, and one of 10 % in runs of 50; of 20 samples, a trend or a step half way of 10 %
-    in 3 of 4. What lasts less than a fifth of the run may be missed. A trend over the whole run
-    counts by four fifths of its size, the distance between its outer fifths.
+    50 samples; of 20 samples, a trend, a swell or a step half way of 6 % in 9 of 10, but a late
+    step in 3 of 10 only (benchmarks/stats_coverage.py). What lasts less than a fifth of the run may
+    be missed. A trend over the whole run counts by four fifths of its size, the distance between
+    its outer fifths.
     """
     import numpy as np
 
@@ -104,9 +105,9 @@ def bimodal(samples: ArrayLike) -> Modes | None:
     one to the other once, or slowly, drifts and has no modes.
 
     Single humps are called modes in at most 1 % of runs, however heavy their tails; the flat one
-    is the hardest. Two modes are found in 95 % of runs of 100 samples when they are 6 of their
-    standard deviations apart and the smaller holds a quarter, or 5 apart and it holds 0.4; of 30
-    samples, 10 apart and 0.4.
+    is the hardest. Two modes are found in 95 % of runs of 100 samples when they are 10 of their
+    standard deviations apart and the smaller holds a fifth; in 9 of 10 when they are 6 apart and it
+    holds a quarter, or 5 apart and 0.4; of 30 samples, in 95 % when 10 apart and 0.4.
     """
     import numpy as np
 
