@@ -13,11 +13,15 @@ from weakref import WeakValueDictionary
 from piyard.release import File
 
 BLOCK = 256 * 1024
-USUAL, LARGE, SMALL = 3, 1, 12
-"""zstd's levels: usual; for large files, which are weights that no level packs better; and for a
-link that is limited."""
+USUAL, LARGE, SMALL, DENSE = 3, 1, 12, -1
+"""zstd's levels: usual; for large files; for a link that is limited; and for what hardly packs,
+which then goes as it is."""
 LARGE_BYTES = 8_000_000
-GZIP_FAST, GZIP_SMALL = 1, 6
+DENSE_SHARE = 0.9
+"""Weights keep more than this of their size. On a wired link the processors at its two ends need
+longer to pack and unpack them than the link for the bytes that this spares."""
+SAMPLE_BYTES = 128_000
+GZIP_FAST, GZIP_SMALL, GZIP_DENSE = 1, 6, 0
 GZIP_FORMAT = 31
 SHARED_BYTES = 256_000_000
 """Up to this size a file is compressed once for all boards it is sent to at the time; its frame is
@@ -43,7 +47,7 @@ def _packed(files: Sequence[File], *, zstd: bool, small: bool) -> Iterator[tuple
         for block, done in _frame(file, zstd=zstd, small=small):
             yield block, before + done
         before += file.size
-    last = _compressor(0, zstd=zstd, small=small)
+    last = _compressor(USUAL if zstd else GZIP_FAST, zstd=zstd)
     yield last.compress(b"end 0\n") + last.flush(), before
 
 
@@ -92,7 +96,7 @@ class Frame:
 
 def _compressed(file: File, *, zstd: bool, small: bool) -> Iterator[tuple[bytes, int]]:
     """Blocks of one frame, each with the bytes of the file that are in it by then."""
-    compressor = _compressor(file.size, zstd=zstd, small=small)
+    compressor = _compressor(_level(file, zstd=zstd, small=small), zstd=zstd)
     yield compressor.compress(f"{file.sha256} {file.size}\n".encode()), 0
     done = 0
     for block in _content(file):
@@ -108,14 +112,32 @@ def _content(file: File) -> Iterator[bytes]:
             yield block
 
 
-def _compressor(size: int, *, zstd: bool, small: bool) -> Any:
+def _level(file: File, *, zstd: bool, small: bool) -> int:
+    """How hard to try, which costs time at both ends of the link."""
+    if small:
+        return SMALL if zstd else GZIP_SMALL
+    if file.size < LARGE_BYTES:
+        return USUAL if zstd else GZIP_FAST
+    if _is_dense(file):
+        return DENSE if zstd else GZIP_DENSE
+    return LARGE if zstd else GZIP_FAST
+
+
+def _is_dense(file: File) -> bool:
+    """Whether its middle hardly packs."""
+    with file.path.open("rb") as content:
+        content.seek(file.size // 2)
+        sample = content.read(SAMPLE_BYTES)
+    return len(zlib.compress(sample, GZIP_FAST)) > DENSE_SHARE * len(sample)
+
+
+def _compressor(level: int, *, zstd: bool) -> Any:
     """An object with ``compress`` and ``flush``."""
     if not zstd:
-        return zlib.compressobj(GZIP_SMALL if small else GZIP_FAST, wbits=GZIP_FORMAT)
+        return zlib.compressobj(level, wbits=GZIP_FORMAT)
     import zstandard
 
-    usual = LARGE if size >= LARGE_BYTES else USUAL
-    return zstandard.ZstdCompressor(level=SMALL if small else usual).compressobj()
+    return zstandard.ZstdCompressor(level=level).compressobj()
 
 
 def _paced(

@@ -9,7 +9,10 @@ home=$1 token=$2 seconds=$3 after=$4 owner=$5 which=$6
 shift 6
 umask 077
 # Where $home itself is missing, so is everything else.
-mkdir -p "$home/blobs" "$home/releases" "$home/runs" && cd "$home" || exit 1
+for folder in blobs releases runs; do
+    [ -d "$home/$folder" ] || mkdir -p "$home/$folder" || exit 1
+done
+cd "$home" || exit 1
 facts
 guarded take "$token" 3600 "$$" - "$owner" || exit 0
 [ "$after" = keep ] || trap 'guarded drop "$token"' EXIT
@@ -113,6 +116,7 @@ releases() {
         id=$1 label=$2
         shift "$((3 + 2 * $3))"
     done
+    [ ! current -ef "releases/$id" ] || return 0
     last=''
     [ ! -f history ] || last=$(tail -n 1 history)
     [ "$last" = "$id $label" ] || printf '%s %s\n' "$id" "$label" >> history
@@ -120,7 +124,7 @@ releases() {
 }
 
 # shellcheck disable=SC2046
-verify $(shas "$@" | sort -u)
+verify $(shas "$@")
 command -v zstd > /dev/null && printf 'zstd\n'
 printf 'ready\n'
 read -r verb how || exit 1

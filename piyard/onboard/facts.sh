@@ -62,23 +62,11 @@ system() {
     done < /etc/os-release
 }
 
-# The first line is a date, the second one begins with "version".
-firmware() {
-    vcgencmd bootloader_version 2> /dev/null | {
-        read -r date && printf 'firmware=%s\n' "$date"
-        read -r _ version _ && printf 'firmware_version=%s\n' "$version"
-        # a closed pipe would end it with a complaint
-        cat > /dev/null
-    }
-}
-
 facts() {
     uname -rm | { read -r kernel machine && printf 'kernel=%s\nmachine=%s\n' "$kernel" "$machine"; }
     device_tree
     printf 'page_size=%s\n' "$(getconf PAGESIZE 2> /dev/null)"
     printf 'libc=%s\n' "$(getconf GNU_LIBC_VERSION 2> /dev/null)"
-    printf 'cores=%s\n' "$(getconf _NPROCESSORS_ONLN 2> /dev/null)"
-    printf 'clock=%s\n' "$(date +%s)"
     from cmdline /proc/cmdline
     from load /proc/loadavg
     from uptime /proc/uptime
@@ -88,10 +76,5 @@ facts() {
     meminfo
     df -Pk . | disk
     cpuinfo
-    [ -r /etc/os-release ] && system
-    if command -v vcgencmd > /dev/null; then
-        throttled=$(vcgencmd get_throttled 2> /dev/null)
-        printf 'throttled=%s\n' "${throttled#*=}"
-        firmware
-    fi
+    [ ! -r /etc/os-release ] || system
 }

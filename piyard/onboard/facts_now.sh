@@ -9,6 +9,16 @@ supply() {
     }
 }
 
+# The first line is a date, the second one begins with "version".
+firmware() {
+    vcgencmd bootloader_version 2> /dev/null | {
+        read -r date && printf 'firmware=%s\n' "$date"
+        read -r _ version _ && printf 'firmware_version=%s\n' "$version"
+        # a closed pipe would end it with a complaint
+        cat > /dev/null
+    }
+}
+
 gpu_firmware() {
     vcgencmd version 2> /dev/null | {
         read -r date && printf 'gpu_firmware=%s\n' "$date"
@@ -34,5 +44,12 @@ desktop() {
 facts
 supply
 desktop
-if command -v vcgencmd > /dev/null; then gpu_firmware; fi
+printf 'cores=%s\n' "$(getconf _NPROCESSORS_ONLN 2> /dev/null)"
+printf 'clock=%s\n' "$(date +%s)"
+if command -v vcgencmd > /dev/null; then
+    throttled=$(vcgencmd get_throttled 2> /dev/null)
+    printf 'throttled=%s\n' "${throttled#*=}"
+    firmware
+    gpu_firmware
+fi
 exit 0

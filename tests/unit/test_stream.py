@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import random
 import tempfile
+from array import array
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -159,6 +161,28 @@ def test_a_file_that_cannot_be_read_fails_every_board() -> None:
     for _ in range(2):
         with pytest.raises(OSError, match="gone"):
             list(frame)
+
+
+@pytest.mark.parametrize("zstd", [True, False], ids=["zstd", "gzip"])
+def test_what_hardly_packs_goes_as_it_is_unless_the_link_is_slow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zstd: bool
+) -> None:
+    monkeypatch.setattr(stream, "LARGE_BYTES", 1_000_000)
+    chance = random.Random(1)
+    weights = array("f", (chance.gauss(0, 0.05) for _ in range(300_000))).tobytes()
+    (what,) = files(tmp_path, [weights])
+    assert len(weights) <= len(sent([what], zstd=zstd)) < 1.001 * len(weights)
+    assert len(sent([what], zstd=zstd, link_limit=10**9)) < 0.95 * len(weights)
+    assert unpack(sent([what], zstd=zstd), zstd=zstd) == framed([weights])
+
+
+@pytest.mark.parametrize("zstd", [True, False], ids=["zstd", "gzip"])
+def test_a_large_file_that_packs_well_is_packed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zstd: bool
+) -> None:
+    monkeypatch.setattr(stream, "LARGE_BYTES", 1_000_000)
+    (what,) = files(tmp_path, [b"0=64 1=3 4=1 5=1 6=36864\n" * 50_000])
+    assert len(sent([what], zstd=zstd)) < 0.1 * what.size
 
 
 def test_a_huge_file_is_not_kept_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
