@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
-from piyard import check, derive, energy_run, result, run, say, work
+from piyard import (
+    check,
+    classify,
+    derive,
+    energy_run,
+    model,
+    preprocess,
+    result,
+    run,
+    say,
+    work,
+)
 from piyard.board import Line
 from piyard.convert import Conversion
 from piyard.history import shelf
 from piyard.job import Job
+from piyard.release import Release
 from piyard.result import Result
 from piyard.run import Record
 from piyard.work import Ready, Terms, Work
@@ -40,16 +54,27 @@ def conclude(done: Record, conversion: Conversion) -> Result:
     return _kept(msgspec.structs.replace(found, verdict=derive.verdict(found)))
 
 
-def work_of(job: Job, conversion: Conversion) -> Work:
-    """What nnrun is to do for a benchmark."""
+def work_of(job: Job, conversion: Conversion, picture: Path | None = None) -> Work:
+    """What nnrun is to do for a benchmark, and with a picture end to end too."""
+    inputs = classify.inputs_of([picture]) if picture else None
+    shown = _end_to_end(job, inputs) if inputs else []
     return Work(
-        verb=TASK, arguments=_arguments(job, conversion), what={"task": TASK}, measured=True
+        verb=TASK,
+        arguments=[*_arguments(job, conversion), *shown],
+        what={"task": TASK} | ({"picture": str(picture)} if picture else {}),
+        inputs=inputs,
+        measured=True,
     )
+
+
+def _end_to_end(job: Job, inputs: Release) -> list[str]:
+    there = f"../../releases/{inputs.id}/{inputs.files[0].name}"
+    return ["--picture", there, *preprocess.nnrun_flags(model.load(job.model).preprocess)]
 
 
 def _measure(line: Line, job: Job, ready: Ready, terms: Terms) -> Result:
     conversion = ready.of(job)[1]
-    done = work.run_one(line, job, ready, terms, work_of(job, conversion))
+    done = work.run_one(line, job, ready, terms, work_of(job, conversion, terms.picture))
     return conclude(done, conversion)
 
 

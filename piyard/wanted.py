@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -94,7 +95,14 @@ def _terms(asked: Mapping[str, Any]) -> Terms:
         governor=_governor(asked.get("governor", "")),
         rerun_invalid=options.whole("rerun-invalid", asked.get("rerun_invalid", ""), least=0) or 0,
         energy=_meter(asked),
+        picture=_picture(asked.get("picture", "")),
     )
+
+
+def _picture(text: str) -> Path | None:
+    if text and not Path(text).is_file():
+        raise WrongInput(f"there is no picture {text}", remedy="check --picture")
+    return Path(text) if text else None
 
 
 def _governor(text: str) -> str:

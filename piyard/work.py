@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -51,6 +52,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """The CPU's during a run; without it what measuring wants, where the inventory says sudo."""
     rerun_invalid: int = 0
     """How often a benchmark that is INVALID is measured again."""
+    picture: Path | None = None
+    """What a benchmark also classifies from the file to its classes, beside plain inferences."""
     energy: str = ""
     """``pmic`` for the board's own sensors, a command that prints watts, or nothing."""
 

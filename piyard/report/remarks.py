@@ -14,6 +14,7 @@ def comments(row: Row, *, named: bool = False) -> list[str]:
         _weights(row),
         "" if row.data_type.startswith(row.asked) else f"{row.asked} asked for",
         f"{count(row.threads, 'thread')}, {count(row.summary.count, 'run')}, median",
+        *_other_times(row),
         *([] if row.emulated else [_published(row), _floor(row)]),
         _energy_cost(row),
         _check(row),
@@ -34,6 +35,15 @@ def _verdict(row: Row) -> str:
 
 def _weights(row: Row) -> str:
     return "" if row.random_seed is None else f"random weights (seed {row.random_seed})"
+
+
+def _other_times(row: Row) -> list[str]:
+    """Those that somebody who waits for a first answer, or for a whole one, asks for."""
+    whole = row.end_to_end
+    return [
+        f"end to end {digits(whole.median)} ms" if whole else "",
+        "" if row.cold_ms is None else f"cold start {digits(row.cold_ms)} ms",
+    ]
 
 
 def _published(row: Row) -> str:

@@ -48,6 +48,7 @@ def _bench(name: str, about: str, *, or_random: bool) -> Any:
         budget: str = "",
         warmup: str = "",
         governor: str = "",
+        picture: str = "",
         rerun_invalid: str = "",
         energy: bool = False,
         meter: str = "",

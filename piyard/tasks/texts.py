@@ -35,6 +35,7 @@ BENCH = (
         "budget": "until the median is known to 1 %, for so many seconds at most (30)",
         "warmup": "inferences before measuring; auto: until their times are stable",
         "governor": "the governor of a run, where sudo needs no password; keep: the board's own",
+        "picture": "also time classifying this one, from the file to its classes",
         "rerun-invalid": "how often to cool down and repeat a row that is INVALID (0)",
         "energy": "measure energy too, in a run of its own, by the board's own sensors (Pi 5)",
         "meter": "the same by a command that prints the watts of a meter",

@@ -17,6 +17,7 @@ from piyard import report, tables
 from piyard.errors import WrongInput
 from piyard.report import figures
 from piyard.row import Check, Cost, Floor, Power, Published, Row
+from piyard.stats import summary
 from piyard.verdict import Verdict
 from tests import made_rows
 from tests.made_rows import BUSY, THROTTLED, row
@@ -339,3 +340,10 @@ def test_power_without_a_wall_is_shown_all_the_same() -> None:
         joules=1.5, above_idle_joules=1, average_w=9, idle_w=3, wall_w=None, source="my meter"
     )
     assert shown(row(power=power))["Energy"] == "1.50 J (my meter)"
+
+
+def test_the_whole_and_the_first_answer_have_times_of_their_own() -> None:
+    told = comments_of(end_to_end=summary.of([25.0] * 8), cold_ms=312.5)
+    assert "end to end 25.00 ms; cold start 312.50 ms" in told
+    assert "end to end" not in comments_of()
+    assert "cold" not in comments_of()

@@ -121,3 +121,11 @@ def test_warm_up_is_a_number_or_automatic() -> None:
     assert wanted._how_long({"warmup": "3"})["warmup"] == 3
     with pytest.raises(WrongInput, match="--warmup"):
         wanted._how_long({"warmup": "hot"})
+
+
+def test_a_picture_to_time_is_there(tmp_path: Path) -> None:
+    (tmp_path / "dog.jpg").touch()
+    assert terms().picture is None
+    assert terms(picture=str(tmp_path / "dog.jpg")).picture == tmp_path / "dog.jpg"
+    with pytest.raises(WrongInput, match="there is no picture"):
+        terms(picture=str(tmp_path / "cat.jpg"))
