@@ -41,24 +41,21 @@ def names_of(found: Iterable[Difference]) -> frozenset[str]:
     return frozenset(one.condition for one in found)
 
 
-def free(
-    named: Collection[str], of_all: Iterable[Sequence[Difference]], *, unasked: bool = True
-) -> frozenset[str]:
-    """The conditions that may differ: what is compared, and what that brings along.
+def free(named: Collection[str], of_all: Iterable[Sequence[Difference]]) -> frozenset[str]:
+    """The conditions that are compared, which may differ with all that they bring along.
 
-    Where nobody named any, one may differ (with ``unasked``), the same one in all pairs: it is
-    then what is compared.
+    Where nobody named any, one may differ, the same one in all pairs: it is then what is compared.
     """
-    if named or not unasked:
-        return conditions.brought(named)
-    names = frozenset[str]().union(*(names_of(found) for found in of_all))
-    only = conditions.roots(names - {NEVER})
-    return conditions.brought(only) if len(only) == 1 else frozenset()
+    if named:
+        return frozenset(named)
+    only = frozenset[str]().union(*(conditions.roots(names_of(found)) for found in of_all))
+    return only if len(only) == 1 else frozenset()
 
 
-def unlike(found: Sequence[Difference], may_differ: Collection[str]) -> list[Difference]:
+def unlike(found: Sequence[Difference], compared: Collection[str]) -> list[Difference]:
     """The differences that forbid a comparison."""
-    return [one for one in found if one.condition == NEVER or one.condition not in may_differ]
+    may_differ = conditions.brought(compared, names_of(found)) - {NEVER}
+    return [one for one in found if one.condition not in may_differ]
 
 
 def _of(name: str, a: Result, b: Result) -> Iterator[Difference]:

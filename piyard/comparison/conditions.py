@@ -8,7 +8,7 @@ the work of others are no conditions: a run that they spoiled is INVALID.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from piyard.errors import WrongInput, nearest
@@ -143,8 +143,8 @@ BRINGS = {
     "precision": ("data-type",),
     "data-type": ("options",),
 }
-"""What cannot but differ with a condition: a board comes with its kernel, a network with its
-input. A host of the same kind comes with its serial number only."""
+"""What cannot but differ with a condition that does: another kind of board comes with its kernel,
+another network with its input."""
 NEVER = "emulation"
 """The one that nothing makes comparable."""
 
@@ -164,17 +164,22 @@ def across(text: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def brought(names: Iterable[str]) -> frozenset[str]:
-    """Those conditions and all that cannot but differ with them."""
-    found, new = set[str](), set(names)
+def brought(names: Collection[str], differing: Collection[str]) -> frozenset[str]:
+    """Of all that differs, what may where these conditions may: themselves and what they bring.
+
+    A chain ends where something is equal: another board of the same kind brings no other kernel.
+    """
+    found, new = set[str](), set(names) & set(differing)
     while new:
         found |= new
-        new = {more for name in new for more in BRINGS.get(name, ())} - found
+        new = {more for name in new for more in BRINGS.get(name, ())} & set(differing) - found
     return frozenset(found)
 
 
-def roots(names: Collection[str]) -> frozenset[str]:
+def roots(differing: Collection[str]) -> frozenset[str]:
     """Those of the conditions that none of the others brings along."""
     return frozenset(
-        name for name in names if not any(name in brought([one]) - {one} for one in names)
+        name
+        for name in differing
+        if not any(name in brought([one], differing) - {one} for one in differing)
     )
