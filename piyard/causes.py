@@ -38,8 +38,9 @@ def _of_slow(result: Result, verdict: Verdict, their_khz: int) -> Iterator[str]:
     highest = _highest_khz(facts)
     if highest and highest < (1 - SAME_CLOCK) * their_khz:
         yield f"the clock goes up to {highest / 1000:.0f} MHz, theirs to {their_khz / 1000:.0f}"
-    if facts.governor and facts.governor != "performance":
-        yield f"governor {facts.governor}"
+    governor = _governor(result)
+    if governor and governor != "performance":
+        yield f"governor {governor}"
     if facts.desktop and facts.desktop != "none":
         yield f"a desktop session runs ({facts.desktop})"
     if facts.available_kb is not None and facts.available_kb < LITTLE_KB:
@@ -77,6 +78,12 @@ def _of_fast(result: Result, their_khz: int) -> Iterator[str]:
     version = result.header.get("ncnn")
     if version:
         yield f"ncnn {version} is newer than theirs"
+
+
+def _governor(result: Result) -> str | None:
+    """The one it ran under, which need not be the one that the board had before."""
+    record = result.record
+    return record.governor.during if record.governor else record.before.governor
 
 
 def _highest_khz(facts: Facts) -> int | None:

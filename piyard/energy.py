@@ -18,6 +18,9 @@ Pi 5 beside a meter by jfikar (README of github.com/jfikar/RPi5-power). What USB
 draw from 5 V passes by the PMIC."""
 WALL_SOURCE = "estimate: rails x 1.1451 + 0.5879 W (jfikar/RPi5-power)"
 
+NUMBER = re.compile(r"(?<![\w.,])-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?!\d|[.,]\d)")
+"""Written with a point: half of a number with a comma would be a wrong one."""
+
 
 class Power(msgspec.Struct, frozen=True, kw_only=True):
     """Power at one moment."""
@@ -110,7 +113,7 @@ def meter_watts(text: str) -> float:
     Raises ``WrongInput`` where there is none, or one that no board can draw.
     """
     lines = [line for line in text.splitlines() if line.strip()]
-    found = re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?", lines[-1]) if lines else []
+    found = NUMBER.findall(lines[-1]) if lines else []
     watts = float(found[-1]) if found else math.nan
     if not 0 < watts < 1000:
         raise WrongInput(
@@ -119,15 +122,3 @@ def meter_watts(text: str) -> float:
             remedy="its last line must end with a number of watts, as in '5.31' or 'power: 5.31 W'",
         )
     return watts
-
-
-def label(inference: Inference, source: str) -> str:
-    """The Energy column, as ``0.21 J (PMIC, 5.3 W)``."""
-    return f"{joules(inference.joules)} ({source}, {inference.average_w:.1f} W)"
-
-
-def joules(amount: float) -> str:
-    """Joules with two or three digits that tell something; small ones in mJ."""
-    if abs(amount) < 0.1:
-        return f"{amount * 1000:.3g} mJ"
-    return f"{amount:.3g} J" if abs(amount) < 100 else f"{amount:.0f} J"
