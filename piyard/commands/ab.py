@@ -8,7 +8,7 @@ from typing import Any
 from piyard import bench, convert, fanout, options, pipeline, say
 from piyard import wanted as asked_for
 from piyard.board import Line
-from piyard.comparison import builds, compared, contest, table, turns
+from piyard.comparison import builds, compared, contest, notes, table, turns
 from piyard.comparison.compared import Compared
 from piyard.comparison.turns import ORDER, Turn, Which
 from piyard.errors import WrongInput
@@ -115,8 +115,8 @@ def _print_plan(
 
 def _conclude(outcomes: Outcomes[Job, Compared], form: str, limit: float | None) -> None:
     if found := outcomes.results:
-        if any(one.emulated for one in found):
-            say.note("an emulator's times say nothing of a Pi")
+        notes.differences([difference for one in found for difference in one.differences])
+        notes.rows([row for one in found for row in (*one.a, *one.b)])
         print(table.render(found, form, limit))
     compared.require_fast(found, limit, CONFIRMED)
     outcomes.require_all()

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from piyard import history, options, say, tables
-from piyard.comparison import alike, chosen, compared, conditions, pairs, side, table
+from piyard.comparison import alike, chosen, compared, conditions, notes, pairs, side, table
 from piyard.comparison.alike import Difference
 from piyard.comparison.chosen import Chosen
 from piyard.comparison.compared import Compared
@@ -18,14 +18,8 @@ from piyard.comparison.side import TIMES, Side
 from piyard.errors import PiyardError, WrongInput
 from piyard.history import EVERY, shelf
 from piyard.result import Result
-from piyard.row import Row
 from piyard.stats.compare import compare as compare_samples
 
-SAID = 10
-"""Lines of one kind that are said; more are counted."""
-FEWEST = 7
-"""Samples a side, below which two runs cannot differ significantly (stats/compare.py)."""
-EMULATED = "an emulator's times say nothing of a Pi"
 AGAIN = "invoke ab measures both builds in turns, and again before it fails"
 
 
@@ -84,7 +78,7 @@ def _pairs(sides: tuple[Side, Side]) -> Sequence[Pair]:
     if not rows:
         raise WrongInput("no results are stored yet", remedy="invoke deploy-bench makes some")
     of_a, of_b = (chosen.of(one, rows, runs) for one in sides)
-    _say([chosen.why_left_out(row) for row in (*of_a.left_out, *of_b.left_out)])
+    notes.lines([chosen.why_left_out(row) for row in (*of_a.left_out, *of_b.left_out)])
     for one, of_one in zip(sides, (of_a, of_b), strict=True):
         _require_some(one, of_one)
     paired = pairs.pair(*sides, of_a.rows, of_b.rows)
@@ -98,7 +92,7 @@ def _require_some(one: Side, of_one: Chosen) -> None:
     if not of_one.rows:
         raise WrongInput(
             f"'{one.text}' has only INVALID results, and those are never compared",
-            evidence="\n".join(chosen.why_left_out(row) for row in of_one.left_out[:SAID]),
+            evidence="\n".join(chosen.why_left_out(row) for row in of_one.left_out[: notes.SAID]),
             remedy="measure again: invoke bench --rerun-invalid 2",
         )
 
@@ -113,7 +107,7 @@ def _without_emulated(read: Sequence[Read], *, wanted: bool) -> Sequence[Read]:
     alone = [one.pair.a.emulated and one.pair.b.emulated for one in read]
     if wanted or not any(alone):
         return read
-    what = f"{sum(alone)} of {len(read)} pairs are of emulated boards: {EMULATED}"
+    what = f"{sum(alone)} of {len(read)} pairs are of emulated boards: {notes.EMULATED}"
     remedy = "--emulated compares them with each other all the same"
     if all(alone):
         raise WrongInput(what, remedy=remedy)
@@ -153,20 +147,20 @@ def _no_pair(sides: tuple[Side, Side], paired: Paired) -> WrongInput:
     if paired.same:
         return WrongInput(
             f"'{sides[0].text}' and '{sides[1].text}' are the same result",
-            evidence="\n".join(row.run for row in paired.same[:SAID]),
+            evidence="\n".join(row.run for row in paired.same[: notes.SAID]),
             remedy="invoke history lists others",
         )
     return WrongInput(
         "no job is on both sides",
-        evidence="\n".join(_alone(paired)[:SAID]),
+        evidence="\n".join(_alone(paired)[: notes.SAID]),
         remedy="a job is model, precision asked for, threads and host, but for what is compared",
     )
 
 
 def _say_unpaired(paired: Paired) -> None:
     if paired.pairs:
-        _say(_alone(paired))
-        _say([f"left out: {row.run} is the newest on both sides" for row in paired.same])
+        notes.lines(_alone(paired))
+        notes.lines([f"left out: {row.run} is the newest on both sides" for row in paired.same])
 
 
 def _alone(paired: Paired) -> list[str]:
@@ -176,36 +170,10 @@ def _alone(paired: Paired) -> list[str]:
 
 def _say_of(read: Sequence[Read]) -> None:
     """What is compared, and what is to be thought of when reading the table."""
-    _say_differences([difference for one in read for difference in one.differences])
-    rows = [row for one in read for row in one.pair]
-    if any(row.summary.count < FEWEST for row in rows):
-        say.note(
-            f"fewer than {FEWEST} samples on a side never show anything: measure more (--loops)"
-        )
-    _say([_suspicion(row) for row in rows if row.verdict.state == "SUSPECT"])
+    notes.differences([difference for one in read for difference in one.differences])
     if untold := {facet for one in read for facet in alike.untold(one.a, one.b)}:
         say.note(f"told by one side only, taken for equal: {', '.join(sorted(untold))}")
-    if any(row.emulated for row in rows):
-        say.note(EMULATED)
-
-
-def _say_differences(found: Sequence[Difference]) -> None:
-    """What is compared in one line, what cannot but differ with it in another."""
-    meant = conditions.roots(alike.names_of(found))
-    for of_roots, what in ((True, "compared"), (False, "differs with that")):
-        texts = [one.text for one in found if (one.condition in meant) == of_roots]
-        if texts:
-            say.note(f"{what}: {'; '.join(dict.fromkeys(texts))}")
-
-
-def _suspicion(row: Row) -> str:
-    return f"{row.run} is SUSPECT: {'; '.join(reason.text for reason in row.verdict.reasons)}"
-
-
-def _say(lines: Sequence[str]) -> None:
-    """Each line once."""
-    each = list(dict.fromkeys(lines))
-    for line in each[:SAID]:
-        say.note(line)
-    if len(each) > SAID:
-        say.note(f"… and {len(each) - SAID} more such lines")
+    rows = [row for one in read for row in one.pair]
+    if any(row.summary.count < notes.FEWEST for row in rows):
+        say.note(f"fewer than {notes.FEWEST} samples a side never show anything: raise --loops")
+    notes.rows(rows)

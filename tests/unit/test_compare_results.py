@@ -291,7 +291,7 @@ def test_emulated_against_emulated_is_refused_unless_asked_for() -> None:
     save_emulated(A)
     save_emulated(B, build="b2")
     error = refused()
-    assert "an emulator's times say nothing of a Pi" in error.what
+    assert "an emulated board's times say nothing of a Pi" in error.what
     assert "--emulated" in error.remedy
 
 
@@ -301,7 +301,7 @@ def test_emulated_against_emulated_is_marked(capsys: pytest.CaptureFixture[str])
     compare(emulated=True)
     out, err = capsys.readouterr()
     assert "slower (emulated)" in out
-    assert "an emulator's times say nothing of a Pi" in err
+    assert "an emulated board's times say nothing of a Pi" in err
 
 
 @pytest.mark.parametrize("flags", [{}, {"emulated": True}, {"across": "host,hardware"}])
