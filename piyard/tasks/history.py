@@ -42,6 +42,7 @@ def history(
 
 
 @task(
+    klass=letters.Lettered,
     positional=["a", "b"],
     help={
         "a": "a run's id or its start, or a set: build=2cc76d,model=resnet*,host=pi5 "
