@@ -26,7 +26,10 @@ worth 6 to 18 % and more (Tom's Hardware; sbc-bench of October 2023 against Janu
 
 
 def likely(result: Result, verdict: Verdict, their_khz: int, *, slower: bool) -> tuple[str, ...]:
-    """The causes, the most telling first; ``their_khz`` is the clock of the board compared with."""
+    """The causes, the most telling first, each without a comma: tables list them with commas.
+
+    ``their_khz`` is the clock of the board compared with.
+    """
     found = _of_slow(result, verdict, their_khz) if slower else _of_fast(result, their_khz)
     return tuple(found) or (NONE_KNOWN,)
 
@@ -37,7 +40,7 @@ def _of_slow(result: Result, verdict: Verdict, their_khz: int) -> Iterator[str]:
     yield from (f"{code} during the run" for code in ABOUT_THE_BOARD if code in codes)
     highest = _highest_khz(facts)
     if highest and highest < (1 - SAME_CLOCK) * their_khz:
-        yield f"the clock goes up to {highest / 1000:.0f} MHz, theirs to {their_khz / 1000:.0f}"
+        yield f"the clock goes up to {highest / 1000:.0f} MHz instead of {their_khz / 1000:.0f}"
     governor = _governor(result)
     if governor and governor != "performance":
         yield f"governor {governor}"
@@ -60,7 +63,7 @@ def _of_options(result: Result) -> Iterator[str]:
 
 def _of_a_pi_5(facts: Facts) -> Iterator[str]:
     if facts.supply_ma is not None and facts.supply_ma < FULL_SUPPLY_MA:
-        yield f"a supply of {facts.supply_ma / 1000:g} A, 5 A are wanted"
+        yield f"a supply of {facts.supply_ma / 1000:g} A instead of 5 A"
     year = re.search(r"\b(20\d\d)\b", facts.firmware or "")
     if year and int(year[1]) < FASTER_MEMORY:
         yield f"firmware of {year[1]}: newer ones drive the memory faster"
@@ -72,9 +75,9 @@ def _of_fast(result: Result, their_khz: int) -> Iterator[str]:
     facts = result.record.before
     highest = _highest_khz(facts)
     if highest and highest > (1 + SAME_CLOCK) * their_khz:
-        yield f"the clock goes up to {highest / 1000:.0f} MHz, theirs to {their_khz / 1000:.0f}"
+        yield f"the clock goes up to {highest / 1000:.0f} MHz instead of {their_khz / 1000:.0f}"
     if _interleaves(facts):
-        yield "memory is interleaved (numa=fake=), which theirs was not yet"
+        yield "memory is interleaved (numa=fake=) as theirs was not yet"
     version = result.header.get("ncnn")
     if version:
         yield f"ncnn {version} is newer than theirs"

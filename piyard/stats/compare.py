@@ -10,7 +10,6 @@ import msgspec
 from piyard.errors import WrongInput
 from piyard.stats import summary
 from piyard.stats.following import widening
-from piyard.stats.interval import LEAST
 from piyard.stats.series import series
 
 if TYPE_CHECKING:
@@ -24,6 +23,9 @@ SURE = 0.001
 """The p value above which the samples of two runs show nothing."""
 SMALLEST = 0.025
 """The effect below which two runs of one build may differ (see ``compare``)."""
+
+FEWEST = 7
+"""Samples of a run that shows anything."""
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +57,7 @@ def compare(a: ArrayLike, b: ArrayLike) -> Comparison:
     wider where a run's samples follow each other (``following.widening``). b is called faster or
     slower only when all three hold:
 
-    * Each side has 6 samples, the fewest that have an interval.
+    * Each side has 7 samples: 6 have an interval, but six against six no p below 0.001.
     * Mann-Whitney's test says p < 0.001. At 0.05, every twentieth comparison of equal builds
       would be an alarm; samples that follow each other make any p too small, too.
     * The effect is farther from 0 than its interval reaches and 2.5 %, joined as the root of their
@@ -136,9 +138,9 @@ def _ratio(of_a: Series, of_b: Series) -> Ratio:
 
 
 def _too_few(samples: int) -> str:
-    if samples >= LEAST:
+    if samples >= FEWEST:
         return ""
-    return f"a run of {samples} says too little, {LEAST} samples are the least"
+    return f"a run of {samples} says too little, {FEWEST} samples are the least"
 
 
 def _doubt(ratio: Ratio, p: float, sure: float, smallest: float) -> str:

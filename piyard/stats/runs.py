@@ -21,6 +21,7 @@ from piyard.stats.compare import Comparison, Ratio, judged, times
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from piyard.stats.series import Series
     from piyard.stats.summary import Summary
 
 SURE = 0.005
@@ -30,7 +31,8 @@ SPREAD = 0.005
 """Standard deviation of the medians of equal runs, as a fraction, as far as nothing is known."""
 WORTH = 2
 """How many degrees of freedom that assumption is worth beside what the runs show."""
-CONFIDENCE = 0.95
+QUANTILE = 0.975
+"""Upper end of a 95 % interval."""
 IN_DEVIATIONS = 1.96
 """Half the width of a 95 % interval, in standard deviations of a normal estimate."""
 
@@ -45,7 +47,7 @@ def compare_runs(pairs: Sequence[tuple[ArrayLike, ArrayLike]]) -> Comparison:
     Applications in Genetics and Molecular Biology 3, 2004): two runs a side show their own spread
     too badly, so it is averaged with an expected one, 0.5 % and what the samples' scatter adds,
     which is worth 2 degrees of freedom. A board whose runs differ by more thus widens the
-    interval. b is called faster or slower when each run has 6 samples, p < 0.005, and the effect
+    interval. b is called faster or slower when each run has 7 samples, p < 0.005, and the effect
     is farther from 0 than its interval reaches and 1 %, joined as the root of their squares.
     Raises ``WrongInput`` without pairs and as ``compare`` does.
     """
@@ -58,12 +60,8 @@ def compare_runs(pairs: Sequence[tuple[ArrayLike, ArrayLike]]) -> Comparison:
     sides = [[summary.of(times(run)) for run in side] for side in zip(*pairs, strict=True)]
     every = [*itertools.chain(*sides)]
     a, b = (np.log([run.median for run in side]) for side in sides)
-    freedom = WORTH + 2 * (len(pairs) - 1)
-    squares = float(((a - a.mean()) ** 2).sum() + ((b - b.mean()) ** 2).sum())
-    variance = (WORTH * _expected(every) + squares) / freedom
-    error = math.sqrt(2 * variance / len(pairs))
-    middle = float(b.mean() - a.mean())
-    reach = float(student.ppf((1 + CONFIDENCE) / 2, freedom)) * error
+    error, freedom = _error(a, b, _expected(every))
+    middle, reach = float(b.mean() - a.mean()), error * float(student.ppf(QUANTILE, freedom))
     return judged(
         Ratio(
             median_a=math.exp(a.mean()),
@@ -78,6 +76,14 @@ def compare_runs(pairs: Sequence[tuple[ArrayLike, ArrayLike]]) -> Comparison:
         sure=SURE,
         smallest=SMALLEST,
     )
+
+
+def _error(a: Series, b: Series, expected: float) -> tuple[float, int]:
+    """The standard error of b's mean less a's, and its degrees of freedom."""
+    squares = float(((a - a.mean()) ** 2).sum() + ((b - b.mean()) ** 2).sum())
+    freedom = WORTH + a.size + b.size - 2
+    variance = (WORTH * expected + squares) / freedom
+    return math.sqrt(variance * (1 / a.size + 1 / b.size)), freedom
 
 
 def _expected(runs: Iterable[Summary]) -> float:

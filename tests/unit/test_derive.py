@@ -242,5 +242,5 @@ def test_comments_tell_why_a_board_is_off():
     )
     assert (
         "1.26x the published 19.84 ms: a desktop session runs (labwc), "
-        "a supply of 3 A, 5 A are wanted"
+        "a supply of 3 A instead of 5 A"
     ) in comments(row.of(slow))
