@@ -8,7 +8,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,12 +64,12 @@ def test_the_first_of_a_job_is_the_first() -> None:
         (20.0, 22.0, "↑ 10.0 % slower"),
         (20.0, 18.0, "↓ 10.0 % faster"),
         (20.0, 20.0, "→ +0.0 %"),
-        (20.0, 20.01, "→ +0.1 %"),
+        (20.0, 20.02, "→ +0.1 %"),
     ],
 )
 def test_the_change_is_told_in_words(before: float, now: float, text: str) -> None:
     found = change.since(a_row(before), a_row(now))
-    assert found.text.replace("+0.1", "+0.0") == text.replace("+0.1", "+0.0")
+    assert found.text == text
     assert found.percent == pytest.approx(100 * (now / before - 1))
 
 
@@ -257,11 +256,7 @@ def test_programs_get_plain_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     save("1", day="2026-11-01")
     save("2", 22.0, day="2026-11-02", verdict=HOT)
     first, second = told(capsys)
-    assert (
-        first["median_ms"]
-        == msgspec.json.decode(places.result_of("1").read_bytes())["samples_ms"][0]
-        or first["low_ms"] < first["median_ms"] < first["high_ms"]
-    )
+    assert first["low_ms"] < first["median_ms"] < first["high_ms"]
     assert (first["samples"], first["threads"], first["change_percent"]) == (40, 4, None)
     assert second["reasons"] == "85 °C: cool the board"
     listed(format="csv")
