@@ -25,6 +25,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
 
     number: int
     """From 1, within the job."""
+    of: int
+    """How many there are, as far as is known."""
     side: Which
     job: Job
 
@@ -32,13 +34,16 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
         """For people, with that side's build."""
         job = self.job
         what = f"{job.model} {job.precision}, {job.threads} threads"
-        return f"{what}: run {self.number}, {self.side} (build {build})"
+        return f"{what}: run {self.number} of {self.of}, {self.side} (build {build})"
 
 
 def plan(job: Job, rounds: int, *, after: int = 0) -> list[Turn]:
     """So many A-B-B-A of a job, numbered on from those before."""
     sides = ORDER * rounds
-    return [Turn(number=after + at, side=side, job=job) for at, side in enumerate(sides, 1)]
+    return [
+        Turn(number=after + at, of=after + len(sides), side=side, job=job)
+        for at, side in enumerate(sides, 1)
+    ]
 
 
 def pairs(of_turns: Sequence[R]) -> list[tuple[R, R]]:

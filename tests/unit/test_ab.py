@@ -333,7 +333,7 @@ def test_each_run_has_its_sides_build(
     assert told[0]["runs_a"] == ["run000", "run003"]
     assert "compared: build aaaa and bbbb" in err
     assert "an emulated board's times say nothing of a Pi" in err
-    assert "run 2, B (build bbbb)" in err
+    assert "run 2 of 4, B (build bbbb)" in err
 
 
 def test_the_board_stays_ours_from_the_first_run_to_the_last(
@@ -442,10 +442,10 @@ def test_a_dry_run_prints_the_order_with_one_dash_or_two(flags: Sequence[str]) -
     store_build("aaaa", "x86_64")
     assert typed(*flags, "--dry-run", "--fail-above", "5") == [
         "0",
-        "ab: resnet18 fp32, 2 threads: run 1, A (build aaaa), on emulated:desktop (desktop)",
-        "ab: resnet18 fp32, 2 threads: run 2, B (build current), on emulated:desktop (desktop)",
-        "ab: resnet18 fp32, 2 threads: run 3, B (build current), on emulated:desktop (desktop)",
-        "ab: resnet18 fp32, 2 threads: run 4, A (build aaaa), on emulated:desktop (desktop)",
+        "ab: resnet18 fp32, 2 threads: run 1 of 4, A (build aaaa), on emulated:desktop (desktop)",
+        "ab: resnet18 fp32, 2 threads: run 2 of 4, B (build current), on emulated:desktop (desktop)",
+        "ab: resnet18 fp32, 2 threads: run 3 of 4, B (build current), on emulated:desktop (desktop)",
+        "ab: resnet18 fp32, 2 threads: run 4 of 4, A (build aaaa), on emulated:desktop (desktop)",
         "ab: 4 more runs of each job that is slower by more than 5 %",
     ]
     assert not (paths.artifacts() / run.SHELF).exists()
