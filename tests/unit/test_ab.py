@@ -440,12 +440,13 @@ def typed(*flags: str) -> Sequence[str]:
 @pytest.mark.parametrize("flags", [("--a", "aa", "--b", "current"), ("-a", "aa", "-b=current")])
 def test_a_dry_run_prints_the_order_with_one_dash_or_two(flags: Sequence[str]) -> None:
     store_build("aaaa", "x86_64")
+    keys = ("A (build aaaa)", "B (build current)", "B (build current)", "A (build aaaa)")
     assert typed(*flags, "--dry-run", "--fail-above", "5") == [
         "0",
-        "ab: resnet18 fp32, 2 threads: run 1 of 4, A (build aaaa), on emulated:desktop (desktop)",
-        "ab: resnet18 fp32, 2 threads: run 2 of 4, B (build current), on emulated:desktop (desktop)",
-        "ab: resnet18 fp32, 2 threads: run 3 of 4, B (build current), on emulated:desktop (desktop)",
-        "ab: resnet18 fp32, 2 threads: run 4 of 4, A (build aaaa), on emulated:desktop (desktop)",
+        *(
+            f"ab: resnet18 fp32, 2 threads: run {at} of 4, {key}, on emulated:desktop (desktop)"
+            for at, key in enumerate(keys, 1)
+        ),
         "ab: 4 more runs of each job that is slower by more than 5 %",
     ]
     assert not (paths.artifacts() / run.SHELF).exists()
