@@ -15,6 +15,7 @@ from piyard.errors import WrongInput
 from piyard.job import Job
 from piyard.outcome import Outcomes
 from piyard.result import Result
+from piyard.stats.compare import FEWEST
 from piyard.wanted import Wanted
 from piyard.work import Ready
 
@@ -63,6 +64,8 @@ def _jobs(line: Line, wanted: Wanted) -> list[Job]:
         for error in wrong.values():
             raise error
     asked = {"precisions": wanted.precisions, "threads": wanted.threads, **wanted.bench}
+    if line.emulated and asked["loops"] is None:
+        asked["loops"] = FEWEST  # a benchmark there is content with fewer, which show nothing
     return pipeline.plan([line], wanted.models, **asked)
 
 

@@ -11,8 +11,6 @@ from piyard.row import Row
 
 SAID = 10
 """Lines of one kind that are said; more are counted."""
-FEWEST = 7
-"""Samples a side, below which two runs cannot differ significantly (stats/compare.py)."""
 EMULATED = "an emulated board's times say nothing of a Pi"
 
 

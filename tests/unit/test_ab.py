@@ -385,6 +385,21 @@ def test_a_job_that_fails_does_not_stop_the_others(
     assert [job["threads_a"] for job in json.loads(capsys.readouterr().out)] == [2]
 
 
+@pytest.mark.parametrize(("flags", "loops"), [({}, 7), ({"loops": "9"}, 9), ({"budget": "5"}, 0)])
+def test_an_emulated_board_measures_enough_to_show_something(
+    both_builds: None, monkeypatch: pytest.MonkeyPatch, flags: dict[str, Any], loops: int
+) -> None:
+    found, do = set[int](), measured()
+
+    def look(line: Line, job: Job, key: str) -> Result:
+        found.add(job.bench.loops)
+        return do(line, job, key)
+
+    play(monkeypatch, look)
+    ab(**flags)
+    assert found == {loops}
+
+
 def test_a_lost_board_is_its_own_error(both_builds: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def lost(_line: Line, _job: Job, _key: str) -> Result:
         raise HostUnreachable("emulated:desktop does not answer")
