@@ -176,6 +176,25 @@ def test_another_shape_with_the_same_median_is_no_change_of_it():
     assert "holds 0" in found.why
 
 
+def test_a_middle_that_moved_alone_is_not_enough():
+    """Medians of 100 and 105 ms, both exactly known, in runs that are the same but for a fifth."""
+    a = [90.0] * 800 + [100.0] * 400 + [120.0] * 800
+    b = [90.0] * 800 + [105.0] * 400 + [120.0] * 800
+    found = compare(a, b)
+    assert found.low == found.effect == pytest.approx(0.05)
+    assert 0.001 < found.p < 0.05
+    assert found.verdict == "not significant"
+
+
+def test_samples_that_follow_each_other_say_less():
+    """The same samples once at random and once in slow waves."""
+    chance = np.random.default_rng(1)
+    a, b = chance.normal(20, 0.5, 100), chance.normal(20.2, 0.5, 100)
+    scattered, waves = compare(a, b), compare(np.sort(a), np.sort(b))
+    assert (waves.effect, waves.p) == (scattered.effect, scattered.p)
+    assert waves.low < scattered.low < scattered.high < waves.high
+
+
 @pytest.mark.parametrize("bad", [0.0, -1.0])
 def test_times_that_are_none_cannot_be_compared(bad):
     for pair in ([20.0, bad], [20.0]), ([20.0], [20.0, bad]):

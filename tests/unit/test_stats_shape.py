@@ -42,6 +42,12 @@ def test_a_smaller_change_is_found_in_a_hundred_samples(course):
     assert rate(shape.drift, made_times.drifting(course, 0.06, chance(), RUNS, 100)) >= FOUND
 
 
+@pytest.mark.parametrize("course", ["trend", "step half way", "swell and back"])
+def test_twenty_samples_show_a_change_over_the_whole_run(course):
+    """A swell ends where it began, so that only neighbours tell of it."""
+    assert rate(shape.drift, made_times.drifting(course, 0.06, chance(), RUNS, 20)) >= 0.9
+
+
 @pytest.mark.parametrize("name", CLEAN)
 def test_a_drift_is_found_in_heavy_tails_too(name):
     series = made_times.drifting("trend", 0.10, chance(), RUNS, 100, name=name)
@@ -102,6 +108,14 @@ def test_a_slow_change_of_one_percent_is_not_worth_a_word(course):
     assert rate(shape.drift, series) <= FALSE
 
 
+@pytest.mark.parametrize("count", [20, 50, 100])
+@pytest.mark.parametrize("course", COURSES)
+def test_a_small_change_is_not_blown_up_by_noise(course, count):
+    """Fifths of a short run differ by chance, which makes a step look larger."""
+    series = made_times.drifting(course, 0.015, chance(), RUNS, count)
+    assert rate(shape.drift, series) <= 0.05
+
+
 @given(st.lists(st.floats(1, 100), min_size=40, max_size=40))
 def test_backwards_a_drift_is_as_large(samples):
     there, back = shape.drift(samples), shape.drift(samples[::-1])
@@ -128,6 +142,12 @@ def test_a_drift_has_no_unit(scale):
 def test_two_modes_are_found(distance, minor, count):
     made = partial(made_times.apart, distance, minor, chance())
     assert rate(shape.bimodal, made(RUNS, count)) >= FOUND
+
+
+def test_outliers_do_not_hide_two_modes():
+    series = made_times.apart(10, 0.4, chance(), RUNS, 100)
+    series[:, ::33] *= 50
+    assert rate(shape.bimodal, series) >= FOUND
 
 
 @pytest.mark.parametrize("count", [20, 100, 300])
