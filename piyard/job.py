@@ -29,7 +29,7 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
     interval: float = INTERVAL
     """Known is a median whose 95 % interval is this fraction of it to either side."""
     min_loops: int = 20
-    min_s: float = 4.0
+    min_s: float = 6.0
     """Long enough for telemetry to see it."""
     warmup: int | Literal["auto"] = "auto"
     """Inferences before timing; ``auto`` goes on until their times are stable."""

@@ -33,7 +33,7 @@ def test_an_emulated_board_does_a_few_loops_and_a_real_one_measures() -> None:
     (emulated,) = job.plan({"emulated:rpi4": "rpi4"}, ["resnet18"])
     (real,) = job.plan({"pi4": "rpi4"}, ["resnet18"])
     assert emulated.bench.arguments[:2] == ["--loops", "3"]
-    until_known = "--budget 30 --min-loops 20 --min-seconds 4 --interval 0.01 --warmup auto"
+    until_known = "--budget 30 --min-loops 20 --min-seconds 6 --interval 0.01 --warmup auto"
     assert real.bench.arguments == [*until_known.split(), "--seed", "1", "--cold"]
 
 
