@@ -56,7 +56,10 @@ def _published(row: Row) -> str:
 
 def _floor(row: Row) -> str:
     floor = row.floor
-    return f"{row.floor_ratio:.1f}x the {floor.bound} floor" if floor else ""
+    if not floor or row.floor_ratio is None:
+        return ""
+    how = " (by Winograd)" if floor.bound == "compute" and row.floor_ratio < 1 else ""
+    return f"{row.floor_ratio:.1f}x the {floor.bound} floor{how}"
 
 
 def _energy_cost(row: Row) -> str:

@@ -347,3 +347,10 @@ def test_the_whole_and_the_first_answer_have_times_of_their_own() -> None:
     assert "end to end 25.00 ms; cold start 312.50 ms" in told
     assert "end to end" not in comments_of()
     assert "cold" not in comments_of()
+
+
+def test_a_time_below_the_compute_floor_is_explained() -> None:
+    below = comments_of(floor=Floor(ms=40.0, bound="compute", source="s"))
+    assert "0.5x the compute floor (by Winograd)" in below
+    assert "Winograd" not in comments_of(floor=Floor(ms=5.9, bound="compute", source="s"))
+    assert "Winograd" not in comments_of(floor=Floor(ms=40.0, bound="memory", source="s"))
