@@ -26,7 +26,8 @@ def test_lists_all_tasks() -> None:
     for name in (
         *("build", "convert", "deploy", "bench", "deploy-bench", "run", "report", "doctor"),
         *("board.up", "board.down", "board.list", "test", "lint", "clean"),
-        *("runs", "attach", "fetch", "cancel", "rollback", "fleet.list", "fleet.add"),
+        *("runs", "attach", "fetch", "cancel", "rollback", "history", "compare", "ab"),
+        *("fleet.list", "fleet.add"),
         *("fleet.remove", "fleet.facts", "fleet.doctor", "fleet.exec", "fleet.trust"),
         *("fleet.gc", "fleet.locks", "fleet.power", "fleet.places"),
     ):
