@@ -1,4 +1,4 @@
-"""What a board felt during a run: at most two moments a second, each a JSON line.
+"""What a board felt during a run: a moment a second, each a JSON line.
 
 ``nnrun watch`` writes them beside the run; before there was one, the board's own script did, with
 fewer fields. The energy run's lines carry the power of each rail as well.
@@ -16,8 +16,12 @@ from piyard.energy import Power
 from piyard.ssh import Session
 
 FILE = "telemetry.jsonl"
-INTERVAL_S = 0.5
-"""Between two moments: no finer, for asking the firmware is work too."""
+INTERVAL_S = 1.0
+"""Between two moments: no finer, for telling is work too (benchmarks/telemetry_overhead.py)."""
+POWER_INTERVAL_S = 0.5
+"""Of the energy run, which times nothing."""
+TURNS = 3
+"""Clock and throttle word are asked by turns (runner/src/watch.cpp), each in every third moment."""
 GRACE_S = 30
 TICKS = 100
 """Of /proc/stat in a second (USER_HZ)."""
@@ -64,8 +68,9 @@ class _Line(Moment, frozen=True, kw_only=True):
     rails_w: Mapping[str, float] | None = None
 
 
-def watch_command(nnrun: str, *, interval_s: float = INTERVAL_S, pmic: bool = False) -> list[str]:
+def watch_command(nnrun: str, *, pmic: bool = False) -> list[str]:
     """What the board runs beside a run (``detached.start``): moments, or power with ``pmic``."""
+    interval_s = POWER_INTERVAL_S if pmic else INTERVAL_S
     return [nnrun, "watch", "--interval", f"{interval_s:g}", *(["--pmic"] if pmic else [])]
 
 
@@ -102,6 +107,20 @@ def idle_power(session: Session, nnrun: str, *, seconds: int) -> list[Power]:
 def between(moments: Sequence[T], begin_s: float, end_s: float) -> list[T]:
     """Those moments (or powers) that lie in that part of the board's uptime."""
     return [m for m in moments if begin_s <= m.uptime_s <= end_s]
+
+
+def held(moments: Sequence[Moment]) -> list[Moment]:
+    """The same, where the firmware was not asked with what it last said, for a round of turns."""
+    rounds = [moments[max(0, at + 1 - TURNS) : at + 1] for at in range(len(moments))]
+    return [_latest(one) for one in rounds]
+
+
+def _latest(round_: Sequence[Moment]) -> Moment:
+    return msgspec.structs.replace(
+        round_[-1],
+        arm_hz=next((m.arm_hz for m in reversed(round_) if m.arm_hz is not None), None),
+        throttled=next((m.throttled for m in reversed(round_) if m.throttled is not None), None),
+    )
 
 
 def _text(path: Path) -> str:

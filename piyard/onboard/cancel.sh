@@ -14,6 +14,11 @@ for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
         state=interrupted rest=''
         break
     fi
+    # Its supervisor looks for the file itself, but seldom.
+    if [ ! -e why ] && lives "$leader" "$began"; then
+        printf 'cancelled\n' > why
+        end_group "$leader"
+    fi
     sleep 0.5
 done
 printf '%s %s\n' "$state" "$rest"

@@ -12,9 +12,12 @@ started() {
 
 # start_of LINE
 start_of() {
-    # the second field is the program's name in parentheses and may hold anything
+    # The second field is the program's name in parentheses and may hold anything. From the left:
+    # ##*) compares at every place from the right end on, a million instructions in dash.
+    set -- "${1#*) }"
+    while case $1 in *') '*) ;; *) false ;; esac do set -- "${1#*) }"; done
     # shellcheck disable=SC2086
-    set -- ${1##*) }
+    set -- $1
     [ "$1" != Z ] || return 1
     started=${20}
 }

@@ -54,9 +54,12 @@ watch() {
 }
 unwatch() { [ "$watcher" -eq 0 ] || kill -s KILL -- "-$watcher" 2> /dev/null; }
 
-# Beside the run, so it is cheap: once a second, and nothing of it is a process but sleep.
+# Beside the run, so it is cheap: seldom, and nothing of it is a process but sleep.
 guard() {
     renewed=$began
+    last=$((began + limit))
+    sleeper=
+    trap '[ -z "$sleeper" ] || kill "$sleeper" 2> /dev/null; exit' TERM
     while lives "$supervisor" "$born"; do
         up
         { printf '%s\n' "$up" > heartbeat; } 2> /dev/null
@@ -65,8 +68,13 @@ guard() {
             renewed=$up
         fi
         if [ -e cancel ]; then note why cancelled && end_group "$leader"; fi
-        if [ "$up" -ge $((began + limit)) ]; then note why limit && end_group "$leader"; fi
-        sleep 1
+        if [ "$up" -ge "$last" ]; then note why limit && end_group "$leader"; fi
+        nap=$((last - up))
+        [ "$nap" -le 10 ] || nap=10
+        [ "$nap" -ge 1 ] || nap=1
+        sleep "$nap" &
+        sleeper=$!
+        wait "$sleeper"
     done
     # The supervisor was killed: nobody is left to end what it started.
     end_group "$leader"

@@ -7,6 +7,7 @@ from itertools import accumulate
 
 import msgspec
 
+from piyard import telemetry
 from piyard.result import Result
 from piyard.telemetry import Moment
 
@@ -30,7 +31,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
 
 def of(result: Result) -> Timeline | None:
     """The timeline of a result; None where the board told nothing."""
-    moments = thinned(result.telemetry)
+    moments = thinned(telemetry.held(result.telemetry))
     if not any(map(_tells, moments)):
         return None
     start = moments[0].uptime_s

@@ -23,8 +23,8 @@ SWAP_INVALID_KB = 1024
 """Less than that may be another program's idle page."""
 WATCHED_SHARE = 0.8
 """Of the time of all samples: what telemetry must cover."""
-PERIOD_S = 1.0
-"""Between two moments it may be so long, so a short run is not covered to its ends."""
+PERIOD_S = 2.0
+"""A moment may be so late after the one before, so a short run is not covered to its ends."""
 LEAST = 2
 """Moments among the samples that a run must have been watched in."""
 

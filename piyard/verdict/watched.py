@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from piyard import telemetry
 from piyard.telemetry import Moment
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def sampling(result: Result) -> list[Moment]:
     other processes of its own for cold starts.
     """
     begin, end = window(result)
-    return [moment for moment in result.telemetry if begin <= moment.uptime_s <= end]
+    return telemetry.between(telemetry.held(result.telemetry), begin, end)
 
 
 def khz_of(moment: Moment) -> float | None:

@@ -31,11 +31,15 @@ void expect(bool holds, const char* what) {
 void json_is_valid_utf8() {
     using nnrun::json::quote;
     EXPECT(quote("a\"\\\n\x01") == "\"a\\\"\\\\\\n\\u0001\"");
+    EXPECT(quote("").size() == 2 && quote("plain ~!") == "\"plain ~!\"");
+    EXPECT(quote("a\"b\x7F" "c") == "\"a\\\"b\\u007fc\"");
     EXPECT(quote("\xC3\xA9") == "\"\xC3\xA9\"");
     EXPECT(quote("\xFF") == "\"\xEF\xBF\xBD\"");
     EXPECT(quote("\xED\xA0\x80").find('\xED') == std::string::npos);  // a surrogate
     EXPECT(quote("\xC3") == "\"\xEF\xBF\xBD\"");                      // cut off
     EXPECT(nnrun::json::number(0.1f) == "0.1");
+    EXPECT(nnrun::json::Object().str() == "{}");
+    EXPECT(nnrun::json::Object().integer("a", 1).raw("b", "null").text("c", "\t").str() == "{\"a\":1,\"b\":null,\"c\":\"\\t\"}");
 }
 
 void numbers_are_whole_words() {

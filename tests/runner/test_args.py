@@ -10,6 +10,7 @@ from tests.runner.outcome import Run, assert_refused
 MODEL = ["--param", "a", "--bin", "b"]
 BENCH = ["bench", *MODEL, "--shape", "3,8,8"]
 ONCE = [*BENCH, "--loops", "1"]
+UNTIL_KNOWN = [*BENCH, "--budget", "9", "--interval", "0.01"]
 CLASSIFY = ["classify", *MODEL, "x.jpg"]
 
 MISTAKES = [
@@ -29,6 +30,9 @@ MISTAKES = [
     ([*ONCE, "--loops", "2"], ["--loops", "twice"]),
     ([*ONCE, "--interval", "0.01"], ["--interval", "--budget"]),
     ([*BENCH, "--interval", "0.01"], ["--loops", "--budget"]),
+    ([*BENCH, "--budget", "9", "--min-seconds", "4"], ["--min-seconds", "--interval"]),
+    ([*UNTIL_KNOWN, "--min-seconds", "-1"], ["--min-seconds", "-1"]),
+    ([*UNTIL_KNOWN, "--min-seconds", "nan"], ["--min-seconds", "nan"]),
     ([*BENCH, "--budget", "1", "--interval", "0"], ["--interval", "0.0001"]),
     ([*BENCH, "--budget", "1", "--interval", "2"], ["--interval", "2"]),
     ([*ONCE, "--warmup", "some"], ["--warmup", "some"]),

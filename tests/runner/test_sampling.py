@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import time
 from itertools import pairwise
 
@@ -61,6 +63,61 @@ def test_the_least_number_of_loops_comes_first(bench):
     many = bench("--budget", 0.001, "--interval", 1, "--min-loops", 300).one("summary")
     assert (few["samples"], few["stopped"]) == (6, "interval")
     assert (many["samples"], many["stopped"]) == (300, "interval")
+
+
+AT_ONCE = ["--interval", 1, "--warmup", 100]
+"""An interval that the first six samples keep."""
+
+
+def lasted(outcome: Outcome) -> float:
+    """Seconds from the begin of the first sample to the end of the last."""
+    samples = outcome.of("sample")
+    begin: float = samples[0]["at"]
+    end: float = samples[-1]["at"] + samples[-1]["ms"] / 1000
+    return end - begin
+
+
+def test_a_known_median_is_no_reason_to_stop_before_the_least_time(bench):
+    outcome = bench("--budget", 60, "--min-seconds", 0.5, *AT_ONCE)
+    assert outcome.one("summary")["stopped"] == "interval"
+    # The clock of a sample is rounded to a millisecond.
+    assert lasted(outcome) >= 0.5 - 0.002
+    assert (
+        outcome.one("summary")["samples"]
+        > bench("--budget", 60, *AT_ONCE).one("summary")["samples"]
+    )
+
+
+def test_no_least_time_is_none(bench):
+    without = bench("--budget", 60, *AT_ONCE).one("summary")
+    with_none = bench("--budget", 60, "--min-seconds", 0, *AT_ONCE).one("summary")
+    assert without["samples"] == with_none["samples"]
+
+
+def test_the_budget_bounds_the_least_time(bench):
+    told = bench("--budget", 0.2, "--min-seconds", 100, *AT_ONCE).one("summary")
+    assert told["stopped"] == "budget"
+
+
+def test_an_interval_that_is_not_kept_goes_on_beyond_the_least_time(bench):
+    outcome = bench("--budget", 0.2, "--min-seconds", 0.05, "--interval", 0.0001)
+    assert outcome.one("summary")["stopped"] == "budget"
+    assert lasted(outcome) >= 0.15
+
+
+def test_samples_and_telemetry_share_a_clock(nnrun_path, tmp_path):
+    """``at`` of a sample and ``uptime_s`` of a moment: CLOCK_BOOTTIME, which suspend stops not."""
+    line = [nnrun_path, "bench", *small().write(tmp_path), "--shape", "3,32,32", "--threads", "1"]
+    run = [*line, "--budget", "2", "--warmup", "0"]
+    log = tmp_path / "log.jsonl"
+    with log.open("w") as file, subprocess.Popen(run, stdout=file) as process:
+        watch = [nnrun_path, "watch", "--pid", str(process.pid), "--interval", "0.5"]
+        watched = subprocess.run(watch, capture_output=True, text=True, check=True, timeout=60)
+    outcome = Outcome(process.returncode, log.read_text(), "")
+    moments = [json.loads(told)["uptime_s"] for told in watched.stdout.splitlines()]
+    begin, end = outcome.one("header")["uptime_s"], outcome.of("sample")[-1]["at"]
+    assert [moment for moment in moments if begin <= moment <= end]
+    assert all(begin - 60 <= moment <= end + 60 for moment in moments)
 
 
 def test_the_budget_bounds_an_interval_out_of_reach(bench):

@@ -151,6 +151,18 @@ class TestFirmware:
         (first, *_) = moments(nnrun("watch", "--seconds", "0.5", env=firmware()))
         assert (first.arm_hz, first.throttled) == (2400033792, "0x50005")
 
+    def test_the_firmware_is_asked_by_turns(self, nnrun: Run, firmware):
+        told = moments(nnrun("watch", "--seconds", "4", *QUICK, env=firmware()))
+        assert len(told) >= 4
+        for i, one in enumerate(told):
+            assert (one.arm_hz is not None) == (i == 0 or i % 3 == 2)
+            assert (one.throttled is not None) == (i % 3 == 0)
+
+    def test_the_pmic_is_asked_in_every_moment(self, nnrun: Run, firmware):
+        outcome = nnrun("watch", "--seconds", "2", *QUICK, "--pmic", env=firmware())
+        assert len(outcome.lines) >= 3
+        assert all(line["rails_w"] for line in outcome.lines)
+
     def test_the_pmic_alone_is_asked_for_power(self, nnrun: Run, firmware, tmp_path):
         outcome = nnrun("watch", "--seconds", "0.5", *QUICK, "--pmic", env=firmware())
         for line in outcome.lines:

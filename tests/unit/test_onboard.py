@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -260,6 +262,40 @@ def test_a_cancelled_run_ends_with_all_its_processes(board: LocalBoard) -> None:
     assert (ended.state, ended.why) == ("ended", "cancelled")
     assert ended.code != 0
     until_gone(child, leader)
+
+
+def test_a_guard_leaves_no_sleep_behind(board: LocalBoard) -> None:
+    start(board, "sh", "-c", "until [ -e go ]; do sleep 0.05; done")
+    folder = until_running(board)
+    supervisor, leader = processes(folder)
+    guard = guard_of(folder, supervisor, leader)
+    deadline = time.monotonic() + PATIENCE_S
+    while not (sleeping := children(guard)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    (folder / "go").touch()
+    assert end_of(board).code == 0
+    until_gone(guard, *sleeping)
+
+
+@pytest.mark.parametrize("name", ["plain", "a b", ") S 1 2 3 4", "x) ) y", "((", ")"])
+def test_a_process_is_known_whatever_its_name(tmp_path: Path, name: str) -> None:
+    program = tmp_path / name
+    shutil.copy("/bin/sleep", program)
+    asked = onboard.script("process") + '\nstarted "$1" && printf "%s" "$started"'
+    with subprocess.Popen([program, "60"]) as process:
+        try:
+            stat = Path(f"/proc/{process.pid}/stat").read_text()
+            told = subprocess.run(
+                ["sh", "-c", asked, "sh", str(process.pid)],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+        finally:
+            process.kill()
+    assert name[:15] in stat
+    assert told.stdout == stat.rpartition(") ")[2].split()[19]
 
 
 def test_what_ended_before_it_was_cancelled_ended(board: LocalBoard) -> None:

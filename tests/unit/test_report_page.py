@@ -259,7 +259,7 @@ def test_the_timeline_is_in_seconds_degrees_and_megahertz() -> None:
     assert found == timeline.Timeline(
         t=[0.0, 0.5],
         celsius=[48.6, None],
-        mhz=[2400.0, None],
+        mhz=[2400.0, 2400.0],  # held: the firmware is asked by turns
         kernel_mhz=[2400.0, None],
         throttled=[None, 0x50005],
     )

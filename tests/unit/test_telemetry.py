@@ -138,7 +138,43 @@ def test_a_program_that_cannot_watch_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_watch_is_no_finer_than_it_may_be() -> None:
-    assert telemetry.watch_command("./nnrun") == ["./nnrun", "watch", "--interval", "0.5"]
-    assert telemetry.watch_command("./nnrun", interval_s=2, pmic=True) == [
-        *("./nnrun", "watch", "--interval", "2", "--pmic")
+    assert telemetry.watch_command("./nnrun") == ["./nnrun", "watch", "--interval", "1"]
+    assert telemetry.watch_command("./nnrun", pmic=True) == [
+        *("./nnrun", "watch", "--interval", "0.5", "--pmic")
     ]
+
+
+def by_turns(count: int) -> list[Moment]:
+    """As nnrun watch asks: both at first, then each in every third moment."""
+    return [
+        Moment(
+            uptime_s=at,
+            khz=2_400_000 + at,
+            arm_hz=2_400_000_000 + at if at == 0 or at % 3 == 2 else None,
+            throttled=f"{at:#x}" if at % 3 == 0 else None,
+        )
+        for at in range(count)
+    ]
+
+
+def test_what_the_firmware_said_holds_until_it_is_asked_again() -> None:
+    found = telemetry.held(by_turns(7))
+    assert [m.arm_hz - 2_400_000_000 for m in found if m.arm_hz] == [0, 0, 2, 2, 2, 5, 5]
+    assert [m.throttled for m in found] == ["0x0", "0x0", "0x0", "0x3", "0x3", "0x3", "0x6"]
+    assert [m.khz for m in found] == [2_400_000 + at for at in range(7)]
+
+
+def test_it_does_not_hold_for_longer_than_a_round() -> None:
+    fell_silent = [by_turns(1)[0], *(Moment(uptime_s=at) for at in range(1, 5))]
+    found = telemetry.held(fell_silent)
+    assert [m.throttled for m in found] == ["0x0", "0x0", "0x0", None, None]
+    assert [m.arm_hz is None for m in found] == [False, False, False, True, True]
+
+
+@given(st.lists(st.sampled_from(["0x0", "0x50005", None])))
+def test_what_was_told_stays_as_it_was_told(words: list[str | None]) -> None:
+    told = [Moment(uptime_s=at, throttled=word) for at, word in enumerate(words)]
+    found = telemetry.held(told)
+    assert [m.uptime_s for m in found] == [m.uptime_s for m in told]
+    for before, after in zip(told, found, strict=True):
+        assert before.throttled in {None, after.throttled}
