@@ -91,8 +91,8 @@ def power_of(result: Result) -> Power | None:
         idle_w=found.idle_w,
         wall_w=found.wall_w,
         wall_joules=found.wall_joules,
-        wall_source=energy.WALL_SOURCE if found.wall_is_estimate else measured.meter,
-        source="PMIC" if measured.source == "pmic" else measured.meter or "meter",
+        wall_source=energy.WALL_SOURCE if found.wall_is_estimate else measured.name,
+        source=measured.name,
     )
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from pathlib import PurePath
 from typing import Literal
 
 import msgspec
@@ -47,6 +49,14 @@ class Energy(msgspec.Struct, frozen=True, kw_only=True):
     """While it ran, without its loading and its warm-up."""
     samples_ms: Sequence[float]
     """Of the inferences of that run."""
+
+    @property
+    def name(self) -> str:
+        """Who measured, for people: a meter's command is long, so its program's name."""
+        if self.source == "pmic":
+            return "PMIC"
+        program = next(iter(shlex.split(self.meter)), "")
+        return f"meter {PurePath(program).name}".strip()
 
 
 class Inference(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from piyard import build, convert, emulator
+from piyard import build, convert, emulator, paths
 from piyard.build import Build
 from piyard.convert import Conversion
 from piyard.emulator import EmulatedBoard
@@ -62,6 +62,18 @@ def _convert(name: str, mirror: Path) -> Conversion:
 def emulated_rpi5() -> EmulatedBoard:
     """The emulated Pi 5; it stays up for whoever comes next."""
     return emulator.up("rpi5")
+
+
+@pytest.fixture
+def own_results(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """What was built and converted is the checkout's; what is measured stays out of its reports."""
+    mine, known = tmp_path / "artifacts", paths.artifacts()
+    for shelf in ("builds", "conversions", "logs", "ncnn", "sources", "toolchains"):
+        (known / shelf).mkdir(parents=True, exist_ok=True)
+        mine.mkdir(exist_ok=True)
+        (mine / shelf).symlink_to(known / shelf)
+    monkeypatch.setenv("PIYARD_ARTIFACTS", str(mine))
+    return mine
 
 
 @pytest.fixture

@@ -37,7 +37,10 @@ from piyard.ssh import Login
 from piyard.work import Ready, Terms
 from tests.integration.conftest import Invoke
 
-pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(2400)]
+pytestmark = [
+    *(pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(2400)),
+    pytest.mark.usefixtures("own_results"),
+]
 
 TARGETS = ("rpi5", "rpi4", "rpi3")
 
@@ -75,19 +78,6 @@ def show(
     saved = sorted((folder / "outputs").glob("*.f32"))
     raw = [np.fromfile(path, dtype="<f4") for path in saved]
     return seen, raw, log.read(folder / run.LOG).header
-
-
-@pytest.fixture(autouse=True)
-def own_runs(
-    rpi5_build: Build, squeezenet: Conversion, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Runs go to a folder of the test's; builds and conversions come from the checkout."""
-    shelves = rpi5_build.folder.parent.parent
-    mine = tmp_path / "artifacts"
-    mine.mkdir()
-    for name in ("builds", "ncnn", "toolchains", "sources", "conversions"):
-        (mine / name).symlink_to(shelves / name)
-    monkeypatch.setenv("PIYARD_ARTIFACTS", str(mine))
 
 
 def test_a_session_runs_under_the_targets_cpu(emulated_rpi5: EmulatedBoard) -> None:

@@ -17,7 +17,10 @@ from tests import farm as farms
 from tests.farm import Farm, Switch
 from tests.integration.conftest import Invoke
 
-pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(2400)]
+pytestmark = [
+    *(pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(2400)),
+    pytest.mark.usefixtures("own_results"),
+]
 
 PLACES = ("shelf-1", "shelf-2")
 

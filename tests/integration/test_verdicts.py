@@ -39,7 +39,9 @@ def board(
 
 
 @pytest.fixture
-def pi(board: SimulatedPi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimulatedPi:
+def pi(
+    board: SimulatedPi, own_results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> SimulatedPi:
     """The board with nothing wrong, in an inventory and with a store of the test's own."""
     inventory(board, tmp_path, monkeypatch)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))

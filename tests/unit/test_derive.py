@@ -177,7 +177,7 @@ def test_a_meters_figures_name_its_command():
     metered = msgspec.structs.replace(ENERGY, source="meter", meter="plug --watts")
     found = row.of(full(energy=metered)).power
     assert found is not None
-    assert (found.source, found.wall_source) == ("plug --watts", "plug --watts")
+    assert (found.source, found.wall_source) == ("meter plug", "meter plug")
     assert found.wall_w == found.average_w
 
 
