@@ -63,14 +63,13 @@ guard() {
     while lives "$supervisor" "$born"; do
         up
         { printf '%s\n' "$up" > heartbeat; } 2> /dev/null
-        if [ "$up" -ge $((renewed + seconds / 6)) ]; then
-            leased "$supervisor" "$run"
+        if [ "$up" -ge $((renewed + seconds / 2)) ] && leased "$supervisor" "$run"; then
             renewed=$up
         fi
         if [ -e cancel ]; then note why cancelled && end_group "$leader"; fi
         if [ "$up" -ge "$last" ]; then note why limit && end_group "$leader"; fi
         nap=$((last - up))
-        [ "$nap" -le 10 ] || nap=10
+        [ "$nap" -le $((seconds / 6)) ] || nap=$((seconds / 6))
         [ "$nap" -ge 1 ] || nap=1
         sleep "$nap" &
         sleeper=$!

@@ -264,6 +264,22 @@ def test_a_cancelled_run_ends_with_all_its_processes(board: LocalBoard) -> None:
     until_gone(child, leader)
 
 
+def test_a_run_keeps_its_lease_for_as_long_as_it_takes(
+    board: LocalBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def until() -> int:
+        return int((board.yard / "lock").read_text().split()[2])
+
+    monkeypatch.setattr(leases, "SECONDS", 6)
+    start(board, "sleep", "100")
+    until_running(board)
+    first, deadline = until(), time.monotonic() + PATIENCE_S
+    while until() < first + 4:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert until() - int(float(Path("/proc/uptime").read_text().split()[0])) <= 6
+
+
 def test_a_guard_leaves_no_sleep_behind(board: LocalBoard) -> None:
     start(board, "sh", "-c", "until [ -e go ]; do sleep 0.05; done")
     folder = until_running(board)
