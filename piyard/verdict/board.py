@@ -179,15 +179,16 @@ def _missing(result: Result, limits: Conditions) -> Iterator[str]:
     if watched.foreign_cores(moments) is None:
         yield "what others computed meanwhile"
     if limits.firmware:
-        yield from _missing_of_a_pi(moments)
+        yield from _missing_of_a_pi(moments, result.telemetry)
 
 
-def _missing_of_a_pi(moments: Sequence[Moment]) -> Iterator[str]:
+def _missing_of_a_pi(moments: Sequence[Moment], every: Sequence[Moment]) -> Iterator[str]:
+    """Among the samples; the throttle word keeps what was, so a word of any moment will do."""
     if watched.hottest(moments) is None:
         yield "the temperature"
     if not any(watched.khz_of(m) for m in moments):
         yield "the clock"
-    if not any(firmware.parse(m.throttled) is not None for m in moments):
+    if not any(firmware.parse(m.throttled) is not None for m in every):
         yield "the throttle word (may the login user call vcgencmd? add it to the group video)"
 
 

@@ -29,10 +29,11 @@ def sampling(result: Result) -> list[Moment]:
     """The moments among the samples.
 
     Those before and after may show an idle board, whose low clock is no fault, or nnrun starting
-    other processes of its own for cold starts.
+    other processes of its own for cold starts. So what the firmware said before the first sample
+    is not held for those among them.
     """
     begin, end = window(result)
-    return telemetry.between(telemetry.held(result.telemetry), begin, end)
+    return telemetry.held(telemetry.between(result.telemetry, begin, end))
 
 
 def khz_of(moment: Moment) -> float | None:

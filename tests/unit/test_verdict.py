@@ -374,6 +374,34 @@ def test_what_is_not_known_is_suspect(changes: dict[str, Any], missing: str) -> 
     assert missing in text_of(of)
 
 
+def asked_by_turns(**before: Any) -> list[Moment]:
+    """Clock asked in every third moment; what the firmware said before the samples."""
+    seen = [
+        msgspec.structs.replace(m, throttled=None, arm_hz=m.arm_hz if i % 3 == 2 else None)
+        for i, m in enumerate(moments())
+    ]
+    seen[1] = msgspec.structs.replace(seen[1], **before)
+    return seen
+
+
+def test_an_idle_clock_before_the_samples_is_not_held_for_the_first_of_them() -> None:
+    of = result(telemetry=asked_by_turns(arm_hz=1_500_000_000, throttled="0x0"))
+    assert told(of) == []
+
+
+def test_a_throttle_word_of_any_moment_will_do() -> None:
+    assert told(result(telemetry=asked_by_turns(throttled="0x0"))) == []
+    assert told(result(telemetry=asked_by_turns())) == [("telemetry", "SUSPECT")]
+
+
+def test_a_clock_that_was_off_when_it_was_asked_is_held_for_its_turn() -> None:
+    by_turns = asked_by_turns(throttled="0x0")
+    by_turns[11] = msgspec.structs.replace(by_turns[11], arm_hz=1_500_000_000)
+    of = result(telemetry=by_turns)
+    assert told(of) == [("clock", "INVALID")]
+    assert "in 3 of 20 moments" in text_of(of)
+
+
 def test_no_telemetry_at_all() -> None:
     of = result(telemetry=[])
     assert told(of) == [("telemetry", "SUSPECT")]
