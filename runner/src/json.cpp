@@ -1,5 +1,6 @@
 #include "json.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
@@ -36,19 +37,14 @@ std::size_t utf8_length(const std::string& bytes, std::size_t at) {
     return length;
 }
 
-bool is_plain(unsigned char letter) { return letter >= 0x20 && letter < 0x7F && letter != '"' && letter != '\\'; }
-
-std::size_t plain_length(const std::string& bytes, std::size_t at) {
-    std::size_t end = at;
-    while (end < bytes.size() && is_plain(static_cast<unsigned char>(bytes[end]))) ++end;
-    return end - at;
-}
+bool is_plain(char letter) { return letter >= 0x20 && letter < 0x7F && letter != '"' && letter != '\\'; }
 
 std::string escape_ascii(unsigned char letter) {
     if (letter == '"') return "\\\"";
     if (letter == '\\') return "\\\\";
     if (letter == '\n') return "\\n";
     if (letter == '\t') return "\\t";
+    if (is_plain(static_cast<char>(letter))) return std::string(1, static_cast<char>(letter));
     char buffer[8];
     std::snprintf(buffer, sizeof buffer, "\\u%04x", static_cast<unsigned>(letter));
     return buffer;
@@ -60,6 +56,8 @@ std::string each(const std::vector<Item>& items, std::string (*render)(Item)) {
     for (const Item item : items) parts.push_back(render(item));
     return array(parts);
 }
+
+void append(std::vector<char>& to, std::string_view bytes) { to.insert(to.end(), bytes.begin(), bytes.end()); }
 
 template <typename Value>
 std::string shortest(Value value) {
@@ -74,11 +72,7 @@ std::string quote(const std::string& bytes) {
     std::string out = "\"";
     for (std::size_t at = 0; at < bytes.size();) {
         const auto first = static_cast<unsigned char>(bytes[at]);
-        // By the run: telemetry is written beside what is measured, so it has to cost little.
-        if (const std::size_t plain = plain_length(bytes, at)) {
-            out.append(bytes, at, plain);
-            at += plain;
-        } else if (first < 0x80) {
+        if (first < 0x80) {
             out += escape_ascii(first);
             ++at;
         } else if (const std::size_t length = utf8_length(bytes, at)) {
@@ -108,10 +102,24 @@ std::string integers(const std::vector<int>& items) { return each<int>(items, sh
 
 std::string floats(const std::vector<float>& items) { return each<float>(items, shortest<float>); }
 
-Object& Object::raw(const std::string& key, const std::string& json) {
-    if (!body_.empty()) body_ += ',';
-    body_.append(quote(key)).append(1, ':').append(json);
+Object& Object::raw(std::string_view key, std::string_view json) {
+    if (!body_.empty()) body_.push_back(',');
+    if (std::all_of(key.begin(), key.end(), is_plain)) {
+        body_.push_back('"');
+        append(body_, key);
+        body_.push_back('"');
+    } else {
+        append(body_, quote(std::string(key)));
+    }
+    body_.push_back(':');
+    append(body_, json);
     return *this;
+}
+
+Object& Object::integer(std::string_view key, long long value) {
+    char digits[24];
+    const char* const end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+    return raw(key, std::string_view(digits, static_cast<std::size_t>(end - digits)));
 }
 
 }  // namespace nnrun::json

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace nnrun::json {
@@ -16,15 +17,18 @@ std::string floats(const std::vector<float>& items);
 
 class Object {
 public:
-    Object& raw(const std::string& key, const std::string& json);
-    Object& text(const std::string& key, const std::string& value) { return raw(key, quote(value)); }
-    Object& number(const std::string& key, double value) { return raw(key, json::number(value)); }
-    Object& integer(const std::string& key, long long value) { return raw(key, std::to_string(value)); }
-    Object& boolean(const std::string& key, bool value) { return raw(key, value ? "true" : "false"); }
-    std::string str() const { return "{" + body_ + "}"; }
+    Object& raw(std::string_view key, std::string_view json);
+    Object& text(std::string_view key, const std::string& value) { return raw(key, quote(value)); }
+    Object& number(std::string_view key, double value) { return raw(key, json::number(value)); }
+    Object& integer(std::string_view key, long long value);
+    Object& boolean(std::string_view key, bool value) { return raw(key, value ? "true" : "false"); }
+    Object& null(std::string_view key) { return raw(key, "null"); }
+    std::string str() const { return "{" + std::string(body_.data(), body_.size()) + "}"; }
 
 private:
-    std::string body_;
+    // No string: the cross compiler's library has an unoptimised one, and telemetry is written
+    // beside what is measured.
+    std::vector<char> body_;
 };
 
 }  // namespace nnrun::json

@@ -7,7 +7,7 @@ namespace nnrun {
 namespace {
 
 void put(json::Object& line, const char* key, const std::optional<long long>& value) {
-    line.raw(key, value ? std::to_string(*value) : "null");
+    value ? line.integer(key, *value) : line.null(key);
 }
 
 json::Object object(const Moment& moment) {
@@ -16,8 +16,8 @@ json::Object object(const Moment& moment) {
     put(line, "temperature_mc", moment.temperature_mc);
     put(line, "khz", moment.khz);
     put(line, "arm_hz", moment.arm_hz);
-    line.raw("throttled", moment.throttled ? json::quote(*moment.throttled) : "null");
-    line.raw("load", moment.load ? json::number(*moment.load) : "null");
+    moment.throttled ? line.text("throttled", *moment.throttled) : line.null("throttled");
+    moment.load ? line.number("load", *moment.load) : line.null("load");
     put(line, "available_kb", moment.available_kb);
     put(line, "swap_kb", moment.swap_kb);
     put(line, "busy_ticks", moment.busy_ticks);
