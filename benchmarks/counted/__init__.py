@@ -1,0 +1,1 @@
+"""An emulated board's programs, run here with their instructions counted exactly."""

@@ -1,0 +1,176 @@
+r"""`invoke history` and `invoke report` over many stored results, beside reading every file.
+
+    .venv/bin/python -m benchmarks.history
+    .venv/bin/python -m benchmarks.history --results 1000 --rounds 5
+
+Whole processes are timed, from the start of Python to their end, with the files in the page cache.
+Each result has its run's folder beside it, as in real life. The rival prints the same list as
+`invoke history` would, from nothing but the JSON files: json.loads of each, no index. The first
+use, which makes the index, is told apart. Exit code 1 when a median is above its bar.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
+
+from piyard import say
+from piyard.facts import Facts
+from piyard.history import shelf
+from piyard.result import Result
+from piyard.run import Check, Record, store_record
+from piyard.telemetry import Moment
+from piyard.verdict import Verdict
+
+ROOT = Path(__file__).resolve().parent.parent
+INVOKE = (sys.executable, "-m", "invoke", "--search-root", str(ROOT))
+RIVAL = """
+import json, pathlib, statistics, sys
+found = []
+for file in pathlib.Path(sys.argv[1]).glob("*.json"):
+    told = json.loads(file.read_bytes())
+    record = told["record"]
+    found.append((record["when"], record["id"], record["host"], record["model"]["name"],
+                  statistics.median(told["samples_ms"])))
+for line in sorted(found)[-30:]:
+    print(*line)
+"""
+HOSTS = [f"pi5-{letter}" for letter in "abcdefgh"]
+MODELS = ("resnet18", "mobilenet_v2", "squeezenet1_1", "resnet50", "mobilenet_v3_small")
+NETWORK = {
+    "key": "0123456789abcdef",
+    "input": [3, 224, 224],
+    "params": 11_689_512,
+    "macs": 1_814_073_344,
+    "weights": {"kind": "file"},
+}
+SAMPLES, MOMENTS = 300, 12
+"""Of a run of ten seconds at 30 a second, watched once a second."""
+
+
+class Command(NamedTuple):
+    """What is timed, and the most it may take."""
+
+    name: str
+    argv: Sequence[str]
+    bar_s: float | None = None
+
+
+def result(number: int, chance: random.Random) -> Result:
+    """A result as a Pi 5 might have given it, the ``number``th of all."""
+    host, model = HOSTS[number % len(HOSTS)], chance.choice(MODELS)
+    precision, threads = chance.choice(["fp32", "fp16"]), chance.choice([1, 2, 4])
+    minutes = number * 37
+    when = f"2026-{1 + minutes // 40320 % 12:02}-{1 + minutes // 1440 % 28:02}"
+    clock = f"{minutes // 60 % 24:02}:{minutes % 60:02}:00"
+    stamp = f"{when.replace('-', '')}T{clock.replace(':', '')}"
+    facts = Facts(machine="aarch64", kernel="6.12.47+rpt-rpi-2712", governor="performance")
+    record = Record(
+        id=f"{stamp}-{model}-{precision}-t{threads}-{number:06x}",
+        when=f"{when}T{clock}+00:00",
+        what={"task": "bench", "slug": f"{model}-{precision}-t{threads}"},
+        host=host,
+        target="rpi5",
+        hardware="Raspberry Pi 5",
+        emulated=False,
+        model=NETWORK | {"name": model, "title": model},
+        build={"key": f"{number // 500:016x}"},
+        release="d649dbce80a0cbf5",
+        before=facts,
+        after=facts,
+        exit_code=0,
+        check=Check(ok=True, threshold=0.999, cosine={"out0": 0.99998}, max_abs={"out0": 0.01}),
+    )
+    label = dict.fromkeys(("requested", "storage", "arithmetic", "label"), precision)
+    return Result(
+        record=record,
+        samples_ms=[20 * (1 + chance.gauss(0, 0.005)) for _ in range(SAMPLES)],
+        header={"type": "header", "threads": threads, "precision": label, "options": {}},
+        telemetry=[Moment(uptime_s=at, temperature_mc=50_000) for at in range(MOMENTS)],
+        verdict=Verdict(state="VALID"),
+    )
+
+
+def fill(count: int) -> None:
+    """Store so many results; without the waits for the disk that ``save`` makes of each."""
+    chance = random.Random(1)
+    with mock.patch.object(os, "fsync"):
+        for number in range(count):
+            made = result(number, chance)
+            shelf.save(made)
+            store_record(made.record)
+
+
+def commands(artifacts: Path) -> list[Command]:
+    """What is timed."""
+    return [
+        Command("invoke history", (*INVOKE, "history"), 0.5),
+        Command("invoke report", (*INVOKE, "report"), 1.5),
+        Command("invoke --list", (*INVOKE, "--list")),
+        Command("no index: every file", (sys.executable, "-c", RIVAL, str(artifacts / "results"))),
+    ]
+
+
+def seconds(argv: Sequence[str]) -> float:
+    """One whole process; one that fails ends this program."""
+    start = time.perf_counter()
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    took = time.perf_counter() - start
+    if done.returncode:
+        sys.exit(f"{' '.join(argv)}: exit code {done.returncode}\n{done.stderr}")
+    return took
+
+
+def measured(asked: Sequence[Command], rounds: int) -> dict[str, list[float]]:
+    """All in turns, so that whatever else the machine does meets all of them."""
+    times: dict[str, list[float]] = {one.name: [] for one in asked}
+    for _ in range(rounds):
+        for one in asked:
+            times[one.name].append(seconds(one.argv))
+    return times
+
+
+def table(asked: Sequence[Command], times: dict[str, list[float]]) -> bool:
+    """Print it; whether all bars are kept."""
+    history = statistics.median(times[asked[0].name])
+    print(f"{'':24} {'median s':>9} {'min s':>7} {'max s':>7} {'x history':>10}   bar")
+    well = True
+    for one in asked:
+        mine = times[one.name]
+        median = statistics.median(mine)
+        bar = "" if one.bar_s is None else f"<= {one.bar_s} s"
+        figures = f"{median:>9.3f} {min(mine):>7.3f} {max(mine):>7.3f} {median / history:>10.2f}"
+        print(f"{one.name:24} {figures}   {bar}")
+        well &= one.bar_s is None or median <= one.bar_s
+    return well
+
+
+def main() -> int:
+    """Fill, measure, print, judge."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--results", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=11)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["PIYARD_ARTIFACTS"] = folder
+        with say.step(f"store {asked.results} results"):
+            fill(asked.results)
+        todo = commands(Path(folder))
+        first = seconds(todo[0].argv)
+        size = (Path(folder) / "results.sqlite").stat().st_size / 1e6
+        print(f"{asked.results} results; the index is made in {first:.1f} s and has {size:.1f} MB")
+        return int(not table(todo, measured(todo, asked.rounds)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
