@@ -82,7 +82,7 @@ def clock(result: Result, limits: Conditions) -> Iterator[Reason]:
     """
     facts = result.record.before
     expected = facts.high_khz or facts.max_khz or limits.clock_khz
-    known = [khz for m in watched.sampling(result) if (khz := watched.khz_of(m))]
+    known = watched.clocks_khz(watched.sampling(result))
     off = [khz for khz in known if _is_off(khz, expected, limits)]
     if off and expected:
         yield Reason(
@@ -186,7 +186,7 @@ def _missing_of_a_pi(moments: Sequence[Moment], every: Sequence[Moment]) -> Iter
     """Among the samples; the throttle word keeps what was, so a word of any moment will do."""
     if watched.hottest(moments) is None:
         yield "the temperature"
-    if not any(watched.khz_of(m) for m in moments):
+    if not watched.clocks_khz(moments):
         yield "the clock"
     if not any(firmware.parse(m.throttled) is not None for m in every):
         yield "the throttle word (may the login user call vcgencmd? add it to the group video)"

@@ -36,9 +36,10 @@ def sampling(result: Result) -> list[Moment]:
     return telemetry.held(telemetry.between(result.telemetry, begin, end))
 
 
-def khz_of(moment: Moment) -> float | None:
-    """The real clock, or what the kernel believes where the firmware does not tell."""
-    return moment.arm_hz / 1000 if moment.arm_hz else moment.khz or None
+def clocks_khz(moments: Sequence[Moment]) -> list[float]:
+    """The real clocks; what the kernel believes only where the firmware tells none of them."""
+    real = [moment.arm_hz / 1000 for moment in moments if moment.arm_hz]
+    return real or [float(moment.khz) for moment in moments if moment.khz]
 
 
 def foreign_cores(moments: Sequence[Moment]) -> float | None:

@@ -402,6 +402,13 @@ def test_a_clock_that_was_off_when_it_was_asked_is_held_for_its_turn() -> None:
     assert "in 3 of 20 moments" in text_of(of)
 
 
+def test_the_kernels_belief_does_not_stand_in_for_a_clock_that_was_measured() -> None:
+    """Asked for the last time one moment before the end, and only then."""
+    late = [msgspec.structs.replace(m, arm_hz=None, khz=1_500_000) for m in moments()]
+    late[20] = msgspec.structs.replace(late[20], arm_hz=2_400_033_024)
+    assert told(result(telemetry=late)) == []
+
+
 def test_no_telemetry_at_all() -> None:
     of = result(telemetry=[])
     assert told(of) == [("telemetry", "SUSPECT")]
