@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from piyard import tables
 from piyard.errors import unknown
-from piyard.report.again import command
 from piyard.report.columns import COLUMNS, cells
 from piyard.report.remarks import comments
-from piyard.result import Result
 from piyard.row import Row
 
-__all__ = ["COLUMNS", "FORMATS", "cells", "check_format", "command", "comments", "render"]
+if TYPE_CHECKING:
+    from piyard.result import Result
+
+__all__ = ["COLUMNS", "FORMATS", "cells", "check_format", "comments", "render"]
 
 FORMATS = (*tables.FORMATS, "junit", "html")
 

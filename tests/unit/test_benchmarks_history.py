@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import history as benchmark
-from benchmarks.history import Command
+from benchmarks.history import Command, Times
 from piyard import history
 from piyard.history.filters import Filters
 
@@ -55,17 +55,31 @@ def test_the_median_is_held_to_the_bar(
     capsys: pytest.CaptureFixture[str], took: list[float], well: bool
 ) -> None:
     asked = [Command("invoke history", [], 0.5), Command("rival", [])]
-    assert benchmark.table(asked, {"invoke history": took, "rival": [2.0, 2.0, 2.0]}) is well
+    times = {"invoke history": [Times(wall, 0.1) for wall in took], "rival": [Times(2, 1.5)] * 3}
+    assert benchmark.table(asked, times) is well
     rival = capsys.readouterr().out.splitlines()[-1]
-    assert rival.split()[:2] == ["rival", "2.000"]
+    assert rival.split()[:5] == ["rival", "2.000", "2.000", "2.000", "1.500"]
 
 
-def test_all_are_timed_in_turns() -> None:
+def test_all_are_timed_in_turns(tmp_path: Path) -> None:
     asked = [Command(name, [sys.executable, "-c", ""]) for name in ("a", "b")]
-    times = benchmark.measured(asked, 2)
+    times = benchmark.measured(asked, 2, tmp_path)
     assert {name: len(each) for name, each in times.items()} == {"a": 2, "b": 2}
 
 
-def test_a_command_that_fails_ends_the_program() -> None:
+def test_a_command_that_fails_ends_the_program(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="exit code 3"):
-        benchmark.seconds([sys.executable, "-c", "raise SystemExit(3)"])
+        benchmark.seconds([sys.executable, "-c", "raise SystemExit(3)"], tmp_path)
+
+
+def test_cpu_time_is_that_of_the_process(tmp_path: Path) -> None:
+    busy = "import time\nwhile time.process_time() < 0.3: pass"
+    assert benchmark.seconds([sys.executable, "-c", busy], tmp_path).cpu >= 0.3
+
+
+def test_bytecode_is_kept_whatever_is_usual_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    benchmark.seconds([sys.executable, "-c", "import piyard.errors"], tmp_path)
+    assert list(tmp_path.rglob("errors*.pyc"))

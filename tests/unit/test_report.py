@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from piyard import report, tables
 from piyard.errors import WrongInput
-from piyard.report import figures
+from piyard.report import again, figures
 from piyard.row import Check, Cost, Floor, Power, Published, Row
 from piyard.stats import summary
 from piyard.verdict import Verdict
@@ -287,32 +287,32 @@ def test_the_table_needs_nothing_of_the_page() -> None:
 
 
 def test_the_command_names_all_that_makes_the_row() -> None:
-    assert shlex.join(report.command(row(threads=2))) == (
+    assert shlex.join(again.command(row(threads=2))) == (
         "invoke bench --host pi5 --target rpi5 --model resnet18 --precision fp16 --threads 2"
     )
 
 
 def test_the_command_of_a_result_measures_as_long() -> None:
     of = row(random_seed=3)
-    command = shlex.join(report.command(of, made_rows.result(of, [1.0])))
+    command = shlex.join(again.command(of, made_rows.result(of, [1.0])))
     assert command.endswith("--threads 4 --random-weights --budget 10 --warmup 8")
 
 
 def test_an_emulated_board_tells_its_target_itself() -> None:
     of = row(host="emulated:rpi5", **EMULATED)
-    assert "--target" not in report.command(of)
+    assert "--target" not in again.command(of)
 
 
 def test_a_fixed_number_of_loops_is_repeated() -> None:
     of = row()
     found = made_rows.result(of, [1.0])
     found.record.what["job"]["bench"] |= {"loops": 3, "warmup": 0}
-    assert report.command(of, found)[-4:] == ["--loops", "3", "--warmup", "0"]
+    assert again.command(of, found)[-4:] == ["--loops", "3", "--warmup", "0"]
 
 
 @given(NAMES)
 def test_a_shell_reads_the_command_as_it_is(host: str) -> None:
-    command = report.command(row(host=host))
+    command = again.command(row(host=host))
     assert shlex.split(shlex.join(command)) == command
 
 
@@ -324,7 +324,7 @@ def test_the_command_is_one_that_exists() -> None:
     from piyard.tasks import boards
 
     of = row(random_seed=1)
-    command = report.command(of, made_rows.result(of, [1.0]))
+    command = again.command(of, made_rows.result(of, [1.0]))
     program, *argv = command
     (context,) = Parser(contexts=Collection(boards.bench).to_contexts()).parse_argv(argv)
     given_flags = {name: arg.value for name, arg in context.args.items() if arg.got_value}
