@@ -40,6 +40,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     passing: int
     """How many results there would be without a limit."""
     hosts: Sequence[str]
+    """That there are, told where nothing passes; and so for ``models``."""
     models: Sequence[str]
 
 
@@ -85,18 +86,19 @@ def _hosts(text: str) -> list[str]:
 
 def _listed(catalogue: Catalogue, wanted: Filters) -> Listed:
     runs = catalogue.runs()
+    lines = [
+        Line(
+            row=row,
+            change=change.since(catalogue.former(row), row),
+            short=names.short(row.run, runs),
+        )
+        for row in catalogue.rows(wanted)
+    ]
     return Listed(
-        lines=[
-            Line(
-                row=row,
-                change=change.since(catalogue.former(row), row),
-                short=names.short(row.run, runs),
-            )
-            for row in catalogue.rows(wanted)
-        ],
+        lines=lines,
         passing=catalogue.count(wanted),
-        hosts=catalogue.hosts(),
-        models=catalogue.models(),
+        hosts=[] if lines else catalogue.hosts(),
+        models=[] if lines else catalogue.models(),
     )
 
 

@@ -26,6 +26,8 @@ TABLES = (
     ) WITHOUT ROWID""",
     "CREATE INDEX by_time ON results (at, run)",
     "CREATE INDEX by_job ON results (job, at, run)",
+    # Every use asks for all stamps, and none of the rows between them.
+    "CREATE INDEX by_stamp ON results (run, shelf, mtime_ns, size, inode)",
     "CREATE TABLE made_by (mark TEXT)",
 )
 KEEP = """INSERT OR REPLACE INTO results VALUES
