@@ -6,14 +6,21 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from piyard import build, convert, emulator, paths
+from piyard import build, convert, emulator
 from piyard.build import Build
 from piyard.convert import Conversion
 from piyard.emulator import EmulatedBoard
+from piyard.result import Result
+from piyard.work import Terms
+from tests import own, simulated_pi
+from tests.simulated import bench as simulated
+from tests.simulated.bench import Measure
+from tests.simulated_pi import SimulatedPi
 from tests.sshd import Sshd, running
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,14 +73,14 @@ def emulated_rpi5() -> EmulatedBoard:
 
 @pytest.fixture
 def own_results(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """What was built and converted is the checkout's; what is measured stays out of its reports."""
-    mine, known = tmp_path / "artifacts", paths.artifacts()
-    for shelf in ("builds", "conversions", "logs", "ncnn", "sources", "toolchains"):
-        (known / shelf).mkdir(parents=True, exist_ok=True)
-        mine.mkdir(exist_ok=True)
-        (mine / shelf).symlink_to(known / shelf)
-    monkeypatch.setenv("PIYARD_ARTIFACTS", str(mine))
-    return mine
+    """What is measured stays out of the checkout's reports."""
+    return own.artifacts(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def own_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Results, inventory and pinned host keys are the test's own."""
+    own.everything(monkeypatch, tmp_path)
 
 
 @pytest.fixture
@@ -107,3 +114,36 @@ def own_boards(
     yield start
     for board in started:
         emulator.down(board.name)
+
+
+@pytest.fixture(scope="session")
+def simulated_pis(
+    tmp_path_factory: pytest.TempPathFactory, rpi5_build: Build, squeezenet: Conversion
+) -> Iterator[list[SimulatedPi]]:
+    """Two boards that pass for a Pi 5."""
+    with ExitStack() as boards:
+        folders = [tmp_path_factory.mktemp("pi") for _ in range(2)]
+        yield [
+            boards.enter_context(simulated_pi.running(folder, rpi5_build, squeezenet))
+            for folder in folders
+        ]
+
+
+@pytest.fixture
+def pi5(simulated_pis: list[SimulatedPi]) -> SimulatedPi:
+    """One of them, with nothing wrong."""
+    simulated_pis[0].calm()
+    return simulated_pis[0]
+
+
+@pytest.fixture
+def measure(
+    pi5: SimulatedPi, rpi5_build: Build, squeezenet: Conversion, own_folders: None
+) -> Measure:
+    """A benchmark on it."""
+
+    def measured(terms: Terms | None = None) -> Result:
+        with simulated.line_to(pi5) as line:
+            return simulated.measure(line, rpi5_build, squeezenet, terms or Terms())
+
+    return measured

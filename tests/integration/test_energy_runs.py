@@ -1,0 +1,88 @@
+"""The energy of a row, by a Pi 5's own sensors or by a meter, as worked out by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from piyard import cost, energy, energy_run, history, row
+from piyard.errors import WrongInput
+from piyard.history import shelf
+from piyard.work import PMIC, Terms
+from tests.simulated.bench import Measure
+from tests.simulated_pi import SimulatedPi
+
+pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(600)]
+
+IDLE = {"VDD_CORE": 0.5, "DDR_VDD2": 0.5, "3V3_SYS": 0.1}
+"""Amperes: 0.9 V x 0.5 A + 1.1 V x 0.5 A + 3.3 V x 0.1 A = 1.33 W."""
+BUSY = {"VDD_CORE": 4.0, "DDR_VDD2": 1.0, "3V3_SYS": 0.1}
+"""3.6 W + 1.1 W + 0.33 W = 5.03 W."""
+TIMES = [20.0] * 150
+
+
+@pytest.fixture(autouse=True)
+def brief(monkeypatch: pytest.MonkeyPatch, pi5: SimulatedPi) -> None:
+    """Long enough for a board whose power is exactly known."""
+    monkeypatch.setattr(energy_run, "IDLE_S", 2)
+    monkeypatch.setattr(energy_run, "BUSY_S", 3.0)
+    pi5.samples(TIMES)
+
+
+def test_it_is_what_the_rails_say(measure: Measure, pi5: SimulatedPi) -> None:
+    pi5.power(IDLE, BUSY)
+    found = measure(Terms(energy=PMIC))
+    assert found.verdict.state == "VALID", found.verdict
+    assert found.energy
+    assert min(len(found.energy.idle), len(found.energy.busy)) >= 3
+    assert len(found.energy.busy[0].rails_w) == 12
+    power = row.of(found).power
+    assert power
+    assert power.idle_w == pytest.approx(1.33)
+    assert power.average_w == pytest.approx(5.03)
+    assert power.joules == pytest.approx(0.1006)  # 5.03 W x 20 ms
+    assert power.above_idle_joules == pytest.approx(0.074)  # 3.70 W x 20 ms
+    assert power.wall_w == pytest.approx(6.347753)  # 5.03 W x 1.1451 + 0.5879 W
+    assert power.wall_joules == pytest.approx(0.12695506)
+    assert (power.source, power.wall_source) == ("PMIC", energy.WALL_SOURCE)
+
+
+def test_it_is_kept_with_its_row_and_has_a_price(measure: Measure, pi5: SimulatedPi) -> None:
+    pi5.power(IDLE, BUSY)
+    found = measure(Terms(energy=PMIC))
+    assert msgspec.json.encode(shelf.load(found.record.id)) == msgspec.json.encode(found)
+    (stored,) = history.rows()  # the energy run is no row
+    paid = cost.priced(stored, 0.36).cost
+    assert paid
+    # 0.12695506 J x 10^6 / 3.6 x 10^6 J a kWh x 0.36 $ a kWh
+    assert paid.per_million == pytest.approx(0.012695506)
+
+
+def test_a_meter_is_any_command_that_prints_watts(measure: Measure, tmp_path: Path) -> None:
+    script = tmp_path / "my meter"
+    script.write_text("#!/bin/sh\necho reading\necho 'power: 6.5 W'\n")
+    script.chmod(0o755)
+    power = row.of(measure(Terms(energy=f"'{script}' --watts"))).power
+    assert power
+    assert (power.idle_w, power.average_w, power.wall_w) == (6.5, 6.5, 6.5)
+    assert power.joules == power.wall_joules == pytest.approx(0.13)
+    assert "my meter" in power.source
+    assert "estimate" not in power.wall_source
+
+
+def test_a_meter_that_prints_no_watts_is_a_mistake_and_the_row_is_kept(measure: Measure) -> None:
+    with pytest.raises(WrongInput, match="did not print watts"):
+        measure(Terms(energy="echo nothing"))
+    (kept,) = history.rows()
+    assert kept.verdict.state == "VALID"
+
+
+def test_a_board_without_such_sensors_says_so(
+    measure: Measure, pi5: SimulatedPi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pi5.tells_no_power()
+    found = measure(Terms(energy=PMIC))
+    assert (found.verdict.state, found.energy) == ("VALID", None)
+    assert "does not tell its power" in capsys.readouterr().err

@@ -1,0 +1,30 @@
+"""Folders of a test's own: what it measures, owns and trusts stays out of the user's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from piyard import paths
+
+MADE = ("builds", "conversions", "logs", "ncnn", "sources", "toolchains")
+
+
+def artifacts(patch: pytest.MonkeyPatch, folder: Path) -> Path:
+    """What was built and converted is the checkout's; what is measured stays out of its reports."""
+    mine, known = folder / "artifacts", paths.artifacts()
+    mine.mkdir()
+    for shelf in MADE:
+        (known / shelf).mkdir(parents=True, exist_ok=True)
+        (mine / shelf).symlink_to(known / shelf)
+    patch.setenv("PIYARD_ARTIFACTS", str(mine))
+    return mine
+
+
+def everything(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Artifacts, inventory, and the host keys that were pinned."""
+    artifacts(patch, folder)
+    patch.setenv("PIYARD_FLEET", str(folder / "fleet.yaml"))
+    patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
+    patch.setenv("XDG_DATA_HOME", str(folder / "data"))
