@@ -10,7 +10,10 @@ from pathlib import Path
 from piyard import onboard, paths, say
 from piyard.errors import JobsFailed
 
-SCRIPTS = ("yard", ".ci/run", "docker/board-setup.sh")
+SCRIPTS = (
+    *("yard", ".ci/run", "docker/board-setup.sh"),
+    "benchmarks/rivals/rsync_deploy.sh",
+)
 ONBOARD = tuple(sorted(str(file) for file in onboard.FOLDER.glob("*.sh")))
 LINTERS = {
     "ruff check": ("ruff", "check", "."),
