@@ -30,8 +30,9 @@ from unittest import mock
 from piyard import say
 from piyard.facts import Facts
 from piyard.history import shelf
+from piyard.record import Check, Record
 from piyard.result import Result
-from piyard.run import Check, Record, store_record
+from piyard.run import store_record
 from piyard.telemetry import Moment
 from piyard.verdict import Verdict
 

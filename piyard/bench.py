@@ -22,9 +22,9 @@ from piyard.board import Line
 from piyard.convert import Conversion
 from piyard.history import shelf
 from piyard.job import Job
+from piyard.record import Record
 from piyard.release import Release
 from piyard.result import Result
-from piyard.run import Record
 from piyard.work import Ready, Terms, Work
 
 TASK = "bench"

@@ -9,7 +9,7 @@ from piyard import log, model, run
 from piyard.compare import compare_outputs
 from piyard.convert import Conversion
 from piyard.errors import UnreadableLog
-from piyard.run import Check, Record
+from piyard.record import Check, Record
 
 if TYPE_CHECKING:
     import numpy as np

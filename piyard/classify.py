@@ -13,8 +13,8 @@ from piyard import run as runs
 from piyard.board import Line
 from piyard.errors import WrongInput
 from piyard.job import Job
+from piyard.record import Record
 from piyard.release import File, Release
-from piyard.run import Record
 from piyard.work import Ready, Terms, Work
 
 TASK = "classify"

@@ -8,8 +8,8 @@ import os
 import msgspec
 
 from piyard.errors import WrongInput
+from piyard.record import Record
 from piyard.row import Cost, Row
-from piyard.run import Record
 
 JOULES_A_KWH = 3.6e6
 MILLION = 1e6

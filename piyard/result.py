@@ -20,7 +20,8 @@ from piyard import log, paths, telemetry
 from piyard.energy import Energy
 from piyard.errors import UnreadableLog, WrongInput
 from piyard.log import Log
-from piyard.run import LOG, RECORD, SHELF, Record
+from piyard.record import Record
+from piyard.run import LOG, RECORD, SHELF
 from piyard.telemetry import Moment
 from piyard.verdict import Verdict
 

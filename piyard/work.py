@@ -17,8 +17,8 @@ from piyard.deploy import Deployed
 from piyard.errors import BoardCommandFailed, RunNotEnded
 from piyard.facts import Facts
 from piyard.job import Job
+from piyard.record import Record
 from piyard.release import Release
-from piyard.run import Record
 
 EMULATED_LIMIT_S, LIMIT_S = 3600, 900
 PMIC = "pmic"

@@ -27,8 +27,9 @@ from piyard.convert import Conversion
 from piyard.emulator import EmulatedBoard
 from piyard.job import Bench, Job
 from piyard.outcome import Outcomes
+from piyard.record import Record
 from piyard.release import HOME, File, Release
-from piyard.run import MODEL_FILES, Record
+from piyard.run import MODEL_FILES
 from piyard.ssh import Login
 from piyard.work import Ready, Terms, Work
 

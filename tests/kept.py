@@ -12,8 +12,8 @@ import msgspec
 
 from piyard import run
 from piyard.facts import Facts
+from piyard.record import Check, Record
 from piyard.result import Result
-from piyard.run import Check, Record
 from piyard.verdict import Verdict
 
 FACTS = Facts(

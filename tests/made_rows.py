@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 
 from piyard.facts import Facts
+from piyard.record import Check as RunCheck
+from piyard.record import Record
 from piyard.result import Result
 from piyard.row import Check, Cost, Floor, Power, Published, Row
-from piyard.run import Check as RunCheck
-from piyard.run import Record
 from piyard.stats.summary import Summary
 from piyard.telemetry import Moment
 from piyard.verdict import Reason, State, Verdict

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from piyard.facts import Facts
+from piyard.record import Check, Record
 from piyard.result import Result
-from piyard.run import Check, Record
 from piyard.telemetry import Moment
 
 PRECISION = {

@@ -10,7 +10,7 @@ import msgspec
 from piyard import bench, classify, convert, detached, report, result, row, run, say, tables
 from piyard.board import Line
 from piyard.errors import UnreadableLog
-from piyard.run import Record
+from piyard.record import Record
 
 COLUMNS = ("Run", "Board", "What", "Started", "State", "Exit code")
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from piyard.verdict.nouns import Reason
 
 if TYPE_CHECKING:
+    from piyard.record import Check
     from piyard.result import Result
-    from piyard.run import Check
 
 INTERVAL = 0.01
 """Half the width of the median's 95 % interval that is aimed at, as a fraction of the median."""

@@ -38,8 +38,9 @@ from piyard.errors import (
     WrongInput,
 )
 from piyard.fleet import health, trust
+from piyard.record import Record
 from piyard.release import HOME
-from piyard.run import LOG, Record, folder_of
+from piyard.run import LOG, folder_of
 from piyard.ssh import hostkeys, login, session
 from tests import faults
 from tests.faults import Pi

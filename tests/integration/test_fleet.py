@@ -14,8 +14,8 @@ from piyard.address import Address
 from piyard.board import Line
 from piyard.emulator import EmulatedBoard
 from piyard.facts import Facts
+from piyard.record import Record
 from piyard.release import HOME, File, Release
-from piyard.run import Record
 from piyard.ssh import Login, hostkeys
 from tests.integration.conftest import Invoke
 from tests.sshd import Sshd, new_key

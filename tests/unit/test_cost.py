@@ -7,8 +7,8 @@ import pytest
 
 from piyard import cost, row
 from piyard.errors import WrongInput
+from piyard.record import Paid
 from piyard.row import Cost, Power
-from piyard.run import Paid
 from tests.measured import record, result
 
 POWER = Power(

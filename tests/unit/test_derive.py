@@ -11,10 +11,10 @@ from piyard import derive, energy, floor, row, target, verdict
 from piyard.energy import Energy, Power
 from piyard.errors import UnreadableLog
 from piyard.facts import Facts
+from piyard.record import Check, Paid
 from piyard.report.remarks import comments
 from piyard.result import Result
 from piyard.row import Cost, Row
-from piyard.run import Check, Paid
 from piyard.stats import summary
 from piyard.verdict import Reason, Verdict
 from tests import measured

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from piyard import history
 from piyard.errors import NotSetUp, UnreadableLog
 from piyard.history import places, shelf
+from piyard.record import Check
 from piyard.result import SCHEMA, Result
-from piyard.run import Check
 from piyard.telemetry import Moment
 from piyard.verdict import Reason, Verdict
 from tests import kept

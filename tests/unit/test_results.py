@@ -12,7 +12,7 @@ import pytest
 from piyard import log, result, run, tables
 from piyard.errors import UnreadableLog, WrongInput
 from piyard.facts import Facts
-from piyard.run import Check, Record
+from piyard.record import Check, Record
 
 HEADER = {
     "type": "header",

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from piyard import target, verdict
 from piyard.facts import Facts
+from piyard.record import Check
 from piyard.result import Result
-from piyard.run import Check
 from piyard.target import Conditions
 from piyard.telemetry import Moment
 from piyard.verdict import Reason, Verdict
