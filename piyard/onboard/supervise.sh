@@ -69,7 +69,7 @@ guard() {
         if [ -e cancel ]; then note why cancelled && end_group "$leader"; fi
         if [ "$up" -ge "$last" ]; then note why limit && end_group "$leader"; fi
         nap=$((last - up))
-        [ "$nap" -le $((seconds / 4)) ] || nap=$((seconds / 4))
+        [ "$nap" -le 5 ] || nap=5
         [ "$nap" -ge 1 ] || nap=1
         sleep "$nap" &
         sleeper=$!

@@ -25,8 +25,6 @@ def comments(row: Row, *, named: bool = False) -> list[str]:
 def _verdict(row: Row) -> str:
     """An emulated board's conditions are nobody's concern; its time is no Pi's anyway."""
     state = row.verdict.state
-    if state == "VALID":
-        return ""
     if state == "EMULATED":
         return "EMULATED: not a Pi's time"
     reasons = "; ".join(reason.text for reason in row.verdict.reasons)

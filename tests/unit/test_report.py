@@ -51,7 +51,7 @@ def test_a_bare_row_has_the_users_columns() -> None:
         "Latency (ms)": "19.84 ±0.8 %",
         "Energy": "N/A",
         "Cost ($)": "N/A",
-        "Comments": "4 threads, 7 runs, median; output as torch's (cosine 0.999980)",
+        "Comments": "VALID; 4 threads, 7 runs, median; output as torch's (cosine 0.999980)",
     }
 
 
