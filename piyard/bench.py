@@ -69,7 +69,8 @@ def work_of(job: Job, conversion: Conversion, picture: Path | None = None) -> Wo
 
 def _end_to_end(job: Job, inputs: Release) -> list[str]:
     there = f"../../releases/{inputs.id}/{inputs.files[0].name}"
-    return ["--picture", there, *preprocess.nnrun_flags(model.load(job.model).preprocess)]
+    rules = model.load(job.model)
+    return ["--picture", there, *preprocess.nnrun_flags(rules.preprocess, rules.input[1:])]
 
 
 def _measure(line: Line, job: Job, ready: Ready, terms: Terms) -> Result:

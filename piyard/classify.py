@@ -99,9 +99,10 @@ def rows(seen: Sequence[Seen]) -> list[list[str]]:
 
 
 def _arguments(job: Job, topk: int) -> list[str]:
+    rules = model.load(job.model)
     return [
         *("--param", "model.ncnn.param", "--bin", "model.ncnn.bin", "--labels", "labels.txt"),
         *("--precision", job.precision, "--threads", str(job.threads), "--topk", str(topk)),
-        *preprocess.nnrun_flags(model.load(job.model).preprocess),
+        *preprocess.nnrun_flags(rules.preprocess, rules.input[1:]),
         *("--save-outputs", runs.OUTPUTS),
     ]

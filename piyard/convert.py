@@ -113,7 +113,8 @@ def reference_logits(conversion: Conversion, pictures: Sequence[Path]) -> NDArra
     model = models.load(conversion.name)
     with inference():
         network = _network(model, _chosen_of(conversion, model))
-        fed = (preprocess.apply(preprocess.read(path), model.preprocess) for path in pictures)
+        read = map(preprocess.read, pictures)
+        fed = (preprocess.apply(one, model.preprocess, model.input[1:]) for one in read)
         return np.stack([proof.run_torch(network, values)[0] for values in fed])
 
 

@@ -7,6 +7,7 @@ ncnn in fp32 and with fp16 storage imitated (see infer.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,11 +62,11 @@ def inputs(model: Model, pictures: Iterable[Path]) -> dict[str, list[Array]]:
     import numpy as np
 
     c, h, w = model.input
-    real = [preprocess.apply(preprocess.read(path), model.preprocess) for path in pictures]
-    drawn = stimulus.pictures().values()
+    fed = partial(preprocess.apply, how=model.preprocess, size=(h, w))
+    real = [fed(preprocess.read(path)) for path in pictures]
     kinds = {
         "pictures": real,
-        "drawn": [preprocess.apply(picture, model.preprocess) for picture in drawn],
+        "drawn": [fed(picture) for picture in stimulus.pictures().values()],
         "noise": [stimulus.tensor((c, h, w), seed) for seed in (stimulus.SEED, 11)],
         "strided": [np.transpose(stimulus.tensor((h, w, c), 12), (2, 0, 1))],
     }

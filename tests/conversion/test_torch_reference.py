@@ -37,7 +37,7 @@ def test_preprocessing_is_torchvisions(name, size):
     pixels = np.random.default_rng(sum(size)).integers(0, 256, (*size[::-1], 3), np.uint8)
     picture = Image.fromarray(pixels)
     wanted = official(name).transforms()(picture).numpy()
-    got = preprocess.apply(picture, model.load(name).preprocess)
+    got = preprocess.apply(picture, model.load(name).preprocess, (224, 224))
     assert np.abs(got - wanted).max() < 2e-6
 
 
@@ -45,7 +45,8 @@ def test_preprocessing_of_real_pictures_is_torchvisions(name, mirror):
     transform, rules = official(name).transforms(), model.load(name).preprocess
     for path in sorted((mirror / "data/imagenet500/images").glob("*.jpg"))[::50]:
         picture = preprocess.read(path)
-        assert np.abs(preprocess.apply(picture, rules) - transform(picture).numpy()).max() < 2e-6
+        got = preprocess.apply(picture, rules, (224, 224))
+        assert np.abs(got - transform(picture).numpy()).max() < 2e-6
 
 
 def test_figures_and_labels_are_torchvisions(name):

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from piyard import model, preprocess
+from piyard import preprocess
+from piyard.model import steps
 from tests.runner import pictures
 from tests.runner.nets import Floats, Net, identity, small
 from tests.runner.outcome import Run, assert_refused
@@ -48,8 +49,12 @@ def planes(pixels: NDArray[np.uint8]) -> Floats:
     return seen
 
 
-def rules(**changed: object) -> model.Preprocess:
-    return model.Preprocess(**(PLAIN | {"resize": 224, "crop": 224} | changed))  # type: ignore[arg-type]
+def rules(**changed: object) -> steps.Crop:
+    return steps.Crop(**(PLAIN | {"resize": 224, "crop": 224} | changed))  # type: ignore[arg-type]
+
+
+def square(how: steps.Crop) -> tuple[int, int]:
+    return how.crop, how.crop
 
 
 side = st.integers(1, 120)
@@ -63,8 +68,8 @@ def test_resize_and_crop_are_the_desktops(
     folder = tmp_path_factory.mktemp("resize")
     how = rules(resize=short, crop=max(1, short - spare), resample=resample)
     noise(w, h).save(folder / "a.png")
-    seen = Eye(nnrun, folder)(folder / "a.png", *preprocess.nnrun_flags(how))
-    assert np.array_equal(seen, preprocess.apply(noise(w, h), how).ravel())
+    seen = Eye(nnrun, folder)(folder / "a.png", *preprocess.nnrun_flags(how, square(how)))
+    assert np.array_equal(seen, preprocess.apply(noise(w, h), how, square(how)).ravel())
 
 
 @settings(max_examples=60, deadline=None)
@@ -84,8 +89,8 @@ def test_resize_alone_is_pillows(nnrun: Run, tmp_path_factory, w, h, short, resa
 def test_a_photograph_shrinks_as_on_the_desktop(eye: Eye, tmp_path, resample, size):
     how = rules(resize=256, resample=resample)
     smooth(*size).save(tmp_path / "a.png")
-    seen = eye(tmp_path / "a.png", *preprocess.nnrun_flags(how))
-    assert np.array_equal(seen, preprocess.apply(smooth(*size), how).ravel())
+    seen = eye(tmp_path / "a.png", *preprocess.nnrun_flags(how, square(how)))
+    assert np.array_equal(seen, preprocess.apply(smooth(*size), how, square(how)).ravel())
 
 
 @pytest.mark.parametrize("crop", ["20x31", "29x30", "3"])
@@ -107,8 +112,8 @@ def test_normalising_is_exact(eye: Eye, tmp_path, order, name):
     if name == "random":
         how = {"mean": (-3.1, 1e-3, 300.7), "norm": (1e-9, 777.7, -0.3)}
     asked = rules(order=order, resample="bilinear", resize=256, crop=256, **how)
-    seen = eye(tmp_path / "a.png", *preprocess.nnrun_flags(asked))
-    assert seen.tobytes() == preprocess.apply(picture, asked).tobytes()
+    seen = eye(tmp_path / "a.png", *preprocess.nnrun_flags(asked, square(asked)))
+    assert seen.tobytes() == preprocess.apply(picture, asked, square(asked)).tobytes()
 
 
 @pytest.mark.parametrize("name", pictures.JPEGS | pictures.PNGS)

@@ -8,8 +8,17 @@ from PIL import Image
 
 from piyard import model, preprocess
 from piyard.errors import WrongInput
+from piyard.model.steps import Crop
 
-RULES = model.load("resnet18").preprocess
+
+def crop_of(name: str) -> Crop:
+    rules = model.load(name).preprocess
+    assert isinstance(rules, Crop)
+    return rules
+
+
+RULES = crop_of("resnet18")
+SIZE = (224, 224)
 
 
 def noise(width: int, height: int, seed: int = 0) -> Image.Image:
@@ -42,7 +51,7 @@ def test_normalising_rounds_once():
     """A fused multiply-add in float32, checked in exact fractions."""
     picture = noise(224, 224)
     rules = msgspec.structs.replace(RULES, resize=224)
-    made, pixels = preprocess.apply(picture, rules), np.asarray(picture)
+    made, pixels = preprocess.apply(picture, rules, SIZE), np.asarray(picture)
     norm, mean = np.array(RULES.norm, np.float32), np.array(RULES.mean, np.float32)
     bias = -mean * norm
     for (x, y), channel in itertools.product([(0, 0), (223, 223), (17, 101)], range(3)):
@@ -54,18 +63,19 @@ def test_normalising_rounds_once():
 def test_bgr_turns_the_planes_and_not_the_figures():
     bgr = msgspec.structs.replace(RULES, order="bgr")
     turned = Image.fromarray(np.asarray(noise(256, 256))[..., ::-1].copy())
-    assert np.array_equal(preprocess.apply(noise(256, 256), bgr), preprocess.apply(turned, RULES))
+    made = preprocess.apply(noise(256, 256), bgr, SIZE)
+    assert np.array_equal(made, preprocess.apply(turned, RULES, SIZE))
 
 
 def test_result_is_ready_for_ncnn():
-    made = preprocess.apply(noise(300, 280), RULES)
+    made = preprocess.apply(noise(300, 280), RULES, SIZE)
     assert made.shape == (3, 224, 224)
     assert made.dtype == np.float32
     assert made.flags.c_contiguous
 
 
 def test_board_gets_the_same_figures():
-    flags = preprocess.nnrun_flags(RULES)
+    flags = preprocess.nnrun_flags(RULES, SIZE)
     given = dict(zip(flags[::2], flags[1::2], strict=True))
     assert (given["--resize"], given["--crop"], given["--order"]) == ("256", "224", "rgb")
     assert tuple(map(float, given["--mean"].split(","))) == RULES.mean

@@ -10,14 +10,18 @@ from msgspec import Meta
 from piyard import config, networks, paths
 from piyard.config import Config
 from piyard.errors import WrongInput, unknown
+from piyard.model.head import Head, Heatmap, Simcc
+from piyard.model.steps import Crop, Preprocess, Side
+from piyard.model.tracker import Tracker
 
 FOLDER = paths.ROOT / "models"
 
 Digest = Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")]
 Prefix = Annotated[str, Meta(pattern="^([0-9a-f]{8,63})?$")]
-Side = Annotated[int, Meta(ge=1, le=8192)]
 Cosine = Annotated[float, Meta(gt=0, le=1)]
-Triple = tuple[float, float, float]
+
+
+Task = Literal["classify", "detect", "segment", "pose", "track"]
 
 
 class Weights(Config):
@@ -49,26 +53,6 @@ class Weights(Config):
         return self.sha256 or self.sha256_prefix
 
 
-class Preprocess(Config):
-    """From a picture of any size to the network's input."""
-
-    resize: Side
-    """The length of the short side, in pixels."""
-    crop: Side
-    """The side of the square cut from the centre, in pixels."""
-    resample: Literal["bilinear", "bicubic", "nearest"]
-    """Pillow's filter of that name."""
-    order: Literal["rgb", "bgr"]
-    mean: Triple
-    """Subtracted from each channel (0..255), in the order of ``order``."""
-    norm: Triple
-    """Multiplied afterwards, as ncnn's substract_mean_normalize does."""
-
-    def __post_init__(self) -> None:
-        if self.crop > self.resize:
-            raise ValueError("`crop` is larger than `resize`")
-
-
 class Proof(Config):
     """How alike torch's and ncnn's outputs must be."""
 
@@ -83,6 +67,8 @@ class Published(Config):
     macs: int | None = None
     top1: float | None = None
     """Percent, on ``dataset`` of the first weights."""
+    map: float | None = None
+    """Percent, mAP 50-95 (boxes, masks or keypoints as the task has them) on COCO val2017."""
     source: str = ""
 
 
@@ -91,27 +77,47 @@ class Model(Config):
 
     title: str
     """The name as the Model column shows it."""
-    task: Literal["classify"]
+    task: Task
     network: str
-    """A name in networks.py."""
+    """A name in networks/, or ``onnx``: then the file of weights is the network."""
     weights: Annotated[list[Weights], Meta(min_length=1)]
     """Accepted files; the first one is the official one."""
     input: tuple[Literal[3], Side, Side]
     """Channels, height, width."""
     preprocess: Preprocess
-    labels: str
+    labels: str = ""
     """A file in models/labels/, without its ending; one name a line."""
+    head: Head | None = None
+    """None for classification, and for a tracker that needs none."""
+    keypoints: str = ""
+    """A file in models/labels/ with the keypoints' names, for task pose."""
+    detector: str = ""
+    """The model that finds the objects this one looks at, for top-down pose."""
+    tracker: Tracker | None = None
+    """Task track: how the detections of ``head`` become tracks, or one object is followed."""
+    cut: tuple[str, ...] = ()
+    """Tensors of the ONNX graph that are the outputs; what comes after them is left out."""
     proof: Proof = Proof()
     published: Published = Published()
 
     def __post_init__(self) -> None:
-        if self.input[1:] != (self.preprocess.crop, self.preprocess.crop):
+        if isinstance(self.preprocess, Crop) and self.input[1:] != (self.preprocess.crop,) * 2:
             raise ValueError("`input` is not as large as `preprocess.crop`")
+        if self.task == "classify" and not self.labels:
+            raise ValueError("task classify needs `labels`")
+        if self.task in {"detect", "segment"} and not (self.labels and self.head):
+            raise ValueError(f"task {self.task} needs `labels` and `head`")
+        if self.task == "pose" and not (self.head and self.keypoints):
+            raise ValueError("task pose needs `head` and `keypoints`")
+        if (self.task == "track") != (self.tracker is not None):
+            raise ValueError("task track needs `tracker`, and no other task has one")
+        if self.detector and not isinstance(self.head, Simcc | Heatmap):
+            raise ValueError("`detector` is for top-down pose")
 
     @property
     def labels_file(self) -> Path:
         """Where the labels are."""
-        return FOLDER / "labels" / f"{self.labels}.txt"
+        return listing(self.labels)
 
 
 def load(name: str) -> Model:
@@ -119,17 +125,23 @@ def load(name: str) -> Model:
     model = config.load_named(FOLDER, "model", name, Model)
     if model.network not in networks.NAMES:
         raise unknown("network", model.network, networks.NAMES)
-    if not model.labels_file.is_file():
-        raise WrongInput(
-            f"{FOLDER / name}.yaml: there are no labels '{model.labels}'",
-            remedy=f"put {model.labels}.txt into {FOLDER / 'labels'}",
-        )
+    for listed in (model.labels, model.keypoints):
+        if listed and not listing(listed).is_file():
+            raise WrongInput(
+                f"{FOLDER / name}.yaml: there are no labels '{listed}'",
+                remedy=f"put {listed}.txt into {FOLDER / 'labels'}",
+            )
     return model
 
 
 def names() -> list[str]:
     """All models there are."""
     return config.names(FOLDER)
+
+
+def listing(name: str) -> Path:
+    """Where that list of names is."""
+    return FOLDER / "labels" / f"{name}.txt"
 
 
 def labels(model: Model) -> list[str]:

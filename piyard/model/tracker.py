@@ -1,0 +1,44 @@
+"""How objects are followed from frame to frame, as data."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from piyard.config import Config
+from piyard.model.head import Count, Share
+
+
+class Bytetrack(Config, tag_field="kind", tag="bytetrack"):
+    """ByteTrack (Zhang et al. 2022), the figures its authors' demo uses."""
+
+    high: Share = 0.5
+    """Detections above it take part in the first association."""
+    low: Share = 0.1
+    """Those above this one in the second."""
+    new: Share = 0.6
+    """One that nothing explains begins a track from here on."""
+    match: Share = 0.8
+    """The largest cost (1 - IoU x score) of the first association."""
+    buffer: Count = 30
+    """Frames a lost track is remembered, at 30 frames a second."""
+
+
+class Nanotrack(Config, tag_field="kind", tag="nanotrack"):
+    """NanoTrack: one object, whose picture in the first frame is looked for in the next ones.
+
+    Nets ``model`` (the backbone, fully convolutional) and ``head`` (two inputs: template and search
+    features; two outputs: (2, 15, 15) scores and (4, 15, 15) sides).
+    """
+
+    template: Count = 127
+    search: Count = 255
+    stride: Count = 16
+    context: Share = 0.5
+    penalty: Annotated[float, Meta(ge=0, le=2)] = 0.138
+    window: Share = 0.455
+    rate: Share = 0.348
+
+
+Tracker = Bytetrack | Nanotrack

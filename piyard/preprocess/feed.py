@@ -1,0 +1,68 @@
+"""Picture → network input, and the Placing that leads back, for each kind of fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from piyard.model.steps import Box, Crop, Letterbox, Preprocess, Stretch
+from piyard.preprocess import around, crop, whole
+from piyard.preprocess.normal import normalised
+from piyard.preprocess.picture import pixels, rgb
+from piyard.preprocess.placing import Placing
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from piyard.preprocess.around import Corners
+    from piyard.preprocess.picture import Pixels
+
+    Array = NDArray[np.float32]
+
+
+def apply(picture: Image, how: Preprocess, size: tuple[int, int]) -> Array:
+    """The network's input (3, *size), contiguous; for fit ``box`` the object is the whole picture.
+
+    ``size`` is (rows, columns), as in ``Model.input[1:]``.
+    """
+    return normalised(_fitted(rgb(picture), how, size), how)
+
+
+def placing(picture: tuple[int, int], how: Preprocess, size: tuple[int, int]) -> Placing:
+    """Where ``apply`` puts a picture of that (width, height) in an input of (rows, columns)."""
+    match how:
+        case Crop():
+            return crop.placing(picture, how)
+        case Letterbox():
+            return whole.letterbox(picture, how, size)
+        case Stretch():
+            return whole.stretch(picture, size)
+        case Box():
+            return placing_box(picture, _all(picture), how, size)
+
+
+def apply_box(picture: Image, box: Corners, how: Box, size: tuple[int, int]) -> Array:
+    """The network's input (3, *size) for the object in ``box`` of the picture."""
+    return normalised(around.cut(rgb(picture), around.region(box, how, size), size), how)
+
+
+def placing_box(picture: tuple[int, int], box: Corners, how: Box, size: tuple[int, int]) -> Placing:
+    """Where ``apply_box`` puts a picture of that (width, height)."""
+    return around.placing(picture, around.region(box, how, size), size)
+
+
+def _fitted(picture: Image, how: Preprocess, size: tuple[int, int]) -> Pixels:
+    match how:
+        case Crop():
+            return pixels(crop.cut(picture, how))
+        case Letterbox():
+            return whole.letterboxed(picture, how, size)
+        case Stretch():
+            return whole.resized(picture, size, how.resample)
+        case Box():
+            return around.cut(picture, around.region(_all(picture.size), how, size), size)
+
+
+def _all(size: tuple[int, int]) -> Corners:
+    return 0.0, 0.0, float(size[0]), float(size[1])
