@@ -45,7 +45,8 @@ meminfo() {
     done < /proc/meminfo
 }
 
-disk() { read -r _ && read -r _ _ _ free _ && printf 'free_disk_kb=%s\n' "$free"; }
+# The fourth word after the seven of an English heading.
+disk() { [ $# -lt 13 ] || { shift 10 && printf 'free_disk_kb=%s\n' "$1"; }; }
 
 # Features once a core: the last one counts.
 cpuinfo() {
@@ -63,7 +64,8 @@ system() {
 }
 
 facts() {
-    uname -rm | { read -r kernel machine && printf 'kernel=%s\nmachine=%s\n' "$kernel" "$machine"; }
+    from kernel /proc/sys/kernel/osrelease
+    printf 'machine=%s\n' "$(uname -m)"
     device_tree
     printf 'page_size=%s\n' "$(getconf PAGESIZE 2> /dev/null)"
     printf 'libc=%s\n' "$(getconf GNU_LIBC_VERSION 2> /dev/null)"
@@ -74,7 +76,8 @@ facts() {
     cpufreq
     cooling
     meminfo
-    df -Pk . | disk
+    # shellcheck disable=SC2046
+    disk $(LC_ALL=C df -Pk . 2> /dev/null)
     cpuinfo
     [ ! -r /etc/os-release ] || system
 }

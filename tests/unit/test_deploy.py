@@ -360,7 +360,11 @@ def test_whoever_reads_meanwhile_never_sees_half_a_release(board: LocalBoard) ->
 
 
 def test_what_cannot_fit_is_not_sent(board: LocalBoard) -> None:
-    board.has_tool("df", "echo header; echo /dev/root 100 100 0 100% /")
+    board.has_tool(
+        "df",
+        "echo Filesystem 1024-blocks Used Available Capacity Mounted on;"
+        " echo /dev/root 100 100 0 100% /",
+    )
     with pytest.raises(BoardDiskFull, match="local: the board's disk is full") as caught:
         put(board, release(nnrun="program"))
     assert caught.value.evidence == "7 bytes are needed, 0 are free"
