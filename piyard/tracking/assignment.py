@@ -1,0 +1,28 @@
+"""Who is who: pairs of least total cost, none of which costs too much."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+
+def assigned(costs: Array, limit: float) -> list[tuple[int, int]]:
+    """Pairs (row, column) of the matrix, by row; each row and each column in one pair at most.
+
+    The pairs minimise the sum of their costs plus ``limit`` / 2 for each row and each column left
+    alone: the problem ``lap.lapjv(costs, extend_cost=True, cost_limit=limit)`` solves on a square
+    of rows + columns. A pair that costs ``limit`` saves nothing, so that it may stand for two left
+    alone: complete assignments of costs cut off at ``limit`` have the same least sum, on the matrix
+    itself.
+    """
+    import numpy as np
+    from scipy.optimize import linear_sum_assignment
+
+    rows, columns = linear_sum_assignment(np.minimum(costs, limit))
+    pairs = zip(rows.tolist(), columns.tolist(), strict=True)
+    return [(row, column) for row, column in pairs if costs[row, column] < limit]

@@ -1,0 +1,200 @@
+"""ByteTrack: every detection takes part, the doubtful ones only where a track needs them.
+
+Zhang et al. (2022), "ByteTrack: Multi-Object Tracking by Associating Every Detection Box", with the
+choices of their published code. Theirs knows one class; here a track only ever meets detections of
+its own class. nnrun computes the same tracks, to the last bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from piyard.model.tracker import Bytetrack
+from piyard.tracking import kalman
+from piyard.tracking.assignment import assigned
+from piyard.tracking.overlap import iou
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+Corners = tuple[float, float, float, float]
+
+SECOND = 0.5
+UNCONFIRMED = 0.7
+"""The largest costs of the associations that follow the first one."""
+DUPLICATE = 0.15
+"""Two tracks that are nearer than this (1 - IoU) follow the same object."""
+
+
+class Detection(msgspec.Struct, frozen=True, kw_only=True):
+    """An object found in one frame."""
+
+    box: Corners
+    """x0, y0, x1, y1 in pixels; it must have an area."""
+    score: float
+    """0 to 1."""
+    label: int = 0
+    """The index of its class."""
+
+
+class Tracked(msgspec.Struct, frozen=True, kw_only=True):
+    """An object in one frame, and which one it is."""
+
+    id: int
+    """From 1 up."""
+    box: Corners
+    """As the Kalman filter believes it, which may reach beyond the picture."""
+    score: float
+    label: int
+
+
+@dataclass(kw_only=True, eq=False)
+class Track:
+    """One object through the frames."""
+
+    id: int
+    state: kalman.State
+    score: float
+    label: int
+    first: int
+    """The frame it was seen in first."""
+    last: int
+    """The frame it was seen in last."""
+    confirmed: bool
+    """Seen in two frames; a track that is not ends with the first frame it is missed in."""
+
+    def follow(self, detection: Detection, frame: int) -> None:
+        """Take the detection of that frame as this object."""
+        self.state = kalman.corrected(self.state, _corners(detection))
+        self.score, self.last, self.confirmed = detection.score, frame, True
+
+    @property
+    def age(self) -> int:
+        """Frames from its first to its last."""
+        return self.last - self.first
+
+
+class ByteTracker:
+    """The tracks of one video."""
+
+    def __init__(self, how: Bytetrack, fps: float = 30) -> None:
+        self._how = how
+        self._memory = int(fps / 30 * how.buffer)
+        self._frame = 0
+        self._ids = 0
+        self._tracked: list[Track] = []
+        self._lost: list[Track] = []
+
+    def step(self, found: list[Detection]) -> list[Tracked]:
+        """What the next frame's detections are, by the order in which the tracks came up."""
+        self._frame += 1
+        high = [one for one in found if one.score > self._how.high]
+        low = [one for one in found if self._how.low < one.score <= self._how.high]
+        confirmed = [track for track in self._tracked if track.confirmed]
+        unconfirmed = [track for track in self._tracked if not track.confirmed]
+        self._predict(confirmed)
+        high = self._associate(confirmed + self._lost, high, self._how.match, fused=True)
+        self._associate(self._unseen(confirmed), low, SECOND, fused=False)
+        high = self._associate(unconfirmed, high, UNCONFIRMED, fused=True)
+        self._sort(confirmed, [self._begun(one) for one in high if one.score >= self._how.new])
+        return [_told(track) for track in self._tracked if track.confirmed]
+
+    def _predict(self, confirmed: list[Track]) -> None:
+        for track in confirmed:
+            track.state = kalman.predicted(track.state)
+        for track in self._lost:
+            track.state = kalman.predicted(kalman.steady_height(track.state))
+
+    def _associate(
+        self, tracks: list[Track], found: list[Detection], limit: float, *, fused: bool
+    ) -> list[Detection]:
+        """Each track follows the detection that suits it; gives back those no track takes."""
+        pairs = assigned(_costs(tracks, found, fused=fused), limit)
+        for track, one in pairs:
+            tracks[track].follow(found[one], self._frame)
+        taken = {one for _, one in pairs}
+        return [one for index, one in enumerate(found) if index not in taken]
+
+    def _unseen(self, tracks: list[Track]) -> list[Track]:
+        return [track for track in tracks if track.last < self._frame]
+
+    def _seen(self, tracks: list[Track]) -> list[Track]:
+        return [track for track in tracks if track.last == self._frame]
+
+    def _begun(self, detection: Detection) -> Track:
+        """A new track; what the first frame shows is believed at once."""
+        self._ids += 1
+        return Track(
+            id=self._ids,
+            state=kalman.initiated(_corners(detection)),
+            score=detection.score,
+            label=detection.label,
+            first=self._frame,
+            last=self._frame,
+            confirmed=self._frame == 1,
+        )
+
+    def _sort(self, confirmed: list[Track], begun: list[Track]) -> None:
+        """Who is tracked after this frame, who is lost, and who is forgotten."""
+        tracked = self._seen(self._tracked) + begun + self._seen(self._lost)
+        remembered = [
+            track for track in self._unseen(self._lost) if self._frame - track.last <= self._memory
+        ]
+        lost = remembered + self._unseen(confirmed)
+        self._tracked, self._lost = _without_duplicates(tracked, lost)
+
+
+def _costs(tracks: list[Track], found: list[Detection], *, fused: bool) -> Array:
+    """1 - IoU, or 1 - IoU x score if ``fused``; shape (tracks, detections)."""
+    import numpy as np
+
+    alike = np.equal.outer([track.label for track in tracks], [one.label for one in found])
+    shared = iou(_boxes(tracks), _array([one.box for one in found]), inclusive=True) * alike
+    costs: Array = 1 - (shared * [one.score for one in found] if fused else shared)
+    return costs
+
+
+def _without_duplicates(tracked: list[Track], lost: list[Track]) -> tuple[list[Track], list[Track]]:
+    """Of a tracked and a lost track of the same object the one known for longer stays."""
+    import numpy as np
+
+    alike = np.equal.outer([track.label for track in tracked], [track.label for track in lost])
+    same = 1 - iou(_boxes(tracked), _boxes(lost), inclusive=True) * alike < DUPLICATE
+    younger, older = set(), set()
+    for one, other in np.argwhere(same).tolist():
+        if tracked[one].age > lost[other].age:
+            older.add(other)
+        else:
+            younger.add(one)
+    return (
+        [track for index, track in enumerate(tracked) if index not in younger],
+        [track for index, track in enumerate(lost) if index not in older],
+    )
+
+
+def _told(track: Track) -> Tracked:
+    x0, y0, x1, y1 = kalman.box(track.state).tolist()
+    return Tracked(id=track.id, box=(x0, y0, x1, y1), score=track.score, label=track.label)
+
+
+def _boxes(tracks: list[Track]) -> Array:
+    return _array([kalman.box(track.state) for track in tracks])
+
+
+def _corners(detection: Detection) -> Array:
+    import numpy as np
+
+    return np.asarray(detection.box, np.float64)
+
+
+def _array(boxes: object) -> Array:
+    import numpy as np
+
+    array: Array = np.asarray(boxes, np.float64).reshape(-1, 4)
+    return array

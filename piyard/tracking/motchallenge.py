@@ -1,0 +1,141 @@
+"""MOTChallenge's text files: detections, truth and tracks.
+
+A line is ``frame, id, left, top, width, height, score, ...``, frames and ids from 1 up (Dendorfer
+et al. 2021, "MOTChallenge: A Benchmark for Single-Camera Multiple Target Tracking"). In a truth
+file the seventh value says whether the box counts, the eighth is its class; MOT15 knows no classes
+and has world coordinates there. Lefts and tops are taken as they are.
+"""
+
+from __future__ import annotations
+
+import configparser
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from math import isfinite
+from pathlib import Path
+
+import msgspec
+
+from piyard.errors import WrongInput
+from piyard.tracking.bytetrack import Corners, Detection, Tracked
+
+PEDESTRIAN = 1
+DISTRACTORS = frozenset({2, 7, 8, 12})
+"""Person on a vehicle, static person, distractor, reflection: found or not, they do not count."""
+
+REMEDY = "a line is frame,id,left,top,width,height,score"
+
+
+class Truth(msgspec.Struct, frozen=True, kw_only=True):
+    """An object that is there."""
+
+    id: int
+    box: Corners
+    """x0, y0, x1, y1."""
+    counts: bool = True
+    distractor: bool = False
+
+
+class Sequence(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sequence's seqinfo.ini says."""
+
+    name: str
+    fps: float
+    length: int
+    """Frames."""
+    size: tuple[int, int]
+    """Width, height."""
+    pictures: Path
+    """The folder of its frames."""
+
+
+def read_detections(path: Path) -> dict[int, list[Detection]]:
+    """The detections of each frame that has any, in the file's order.
+
+    A score above 1, as some detectors of MOT15 give it, is taken as 1; a box without area is left
+    out. Raises ``WrongInput``.
+    """
+    found = defaultdict(list)
+    for frame, _, box, rest in _rows(path):
+        if box[2] > box[0] and box[3] > box[1]:
+            score = min(rest[0], 1.0) if rest else 1.0
+            found[frame].append(Detection(box=box, score=score))
+    return dict(found)
+
+
+def read_truth(path: Path, *, classes: bool = True) -> dict[int, list[Truth]]:
+    """The truth of each frame that has any; without ``classes`` (MOT15) all boxes are alike.
+
+    Raises ``WrongInput``.
+    """
+    there = defaultdict(list)
+    for frame, identity, box, rest in _rows(path):
+        kind = int(rest[1]) if classes and len(rest) > 1 else PEDESTRIAN
+        counts = bool(not rest or rest[0]) and kind == PEDESTRIAN
+        there[frame].append(
+            Truth(id=identity, box=box, counts=counts, distractor=kind in DISTRACTORS)
+        )
+    return dict(there)
+
+
+def read_tracks(path: Path) -> dict[int, list[Tracked]]:
+    """What ``write_tracks`` wrote, or another tracker. Raises ``WrongInput``."""
+    found = defaultdict(list)
+    for frame, identity, box, rest in _rows(path):
+        score = rest[0] if rest else 1.0
+        found[frame].append(Tracked(id=identity, box=box, score=score, label=0))
+    return dict(found)
+
+
+def write_tracks(path: Path, found: Mapping[int, Iterable[Tracked]]) -> None:
+    """Tracks as MOTChallenge takes them in; its frames are counted from 1."""
+    lines = [_line(frame, one) for frame in sorted(found) for one in found[frame]]
+    path.write_text("".join(lines), encoding="utf-8")
+
+
+def read_sequence(folder: Path) -> Sequence:
+    """The sequence in that folder (img1/, gt/, det/, seqinfo.ini). Raises ``WrongInput``."""
+    path = folder / "seqinfo.ini"
+    said = configparser.ConfigParser()
+    try:
+        said.read_string(path.read_text(encoding="utf-8"))
+        about = said["Sequence"]
+        return Sequence(
+            name=about["name"],
+            fps=float(about["frameRate"]),
+            length=int(about["seqLength"]),
+            size=(int(about["imWidth"]), int(about["imHeight"])),
+            pictures=folder / about.get("imDir", "img1"),
+        )
+    except (OSError, ValueError, KeyError, configparser.Error) as error:
+        raise WrongInput(
+            f"{path} does not describe a sequence: {error}",
+            remedy="it needs name, frameRate, seqLength, imWidth and imHeight under [Sequence]",
+        ) from None
+
+
+def _line(frame: int, one: Tracked) -> str:
+    x0, y0, x1, y1 = one.box
+    box = f"{x0:.3f},{y0:.3f},{x1 - x0:.3f},{y1 - y0:.3f}"
+    return f"{frame},{one.id},{box},{one.score:.4f},-1,-1,-1\n"
+
+
+def _rows(path: Path) -> Iterable[tuple[int, int, Corners, list[float]]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongInput(f"{path} cannot be read: {error}") from None
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            yield _row(path, number, line)
+
+
+def _row(path: Path, number: int, line: str) -> tuple[int, int, Corners, list[float]]:
+    try:
+        values = [float(word) for word in line.split(",")]
+        frame, identity, left, top, width, height = values[:6]
+    except ValueError:
+        raise WrongInput(f"{path}:{number}: not MOTChallenge: {line!r}", remedy=REMEDY) from None
+    if not all(map(isfinite, values)) or frame < 1 or frame % 1 or identity % 1:
+        raise WrongInput(f"{path}:{number}: impossible: {line!r}", remedy=REMEDY)
+    return int(frame), int(identity), (left, top, left + width, top + height), values[6:]

@@ -1,0 +1,189 @@
+"""NanoTrack: one object, looked for around where it was, by what it looked like at first.
+
+HonglinChu's SiamTrackers, NanoTrack: networks after SiamBAN (Chen et al. 2020, "Siamese Box
+Adaptive Network for Visual Tracking"), and SiamRPN's rules (Li et al. 2018) for choosing among what
+they find. A backbone turns the first frame's object (the template) and what lies around it in each
+frame (the search) into features; a head compares both, and says of each place of a grid over the
+search whether the object is there, and how far its four sides are away. nnrun computes the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import sqrt
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from piyard.errors import WrongInput
+from piyard.model.steps import Normalise
+from piyard.model.tracker import Nanotrack
+from piyard.preprocess.normal import normalised
+from piyard.tracking.bytetrack import Corners
+from piyard.tracking.subwindow import mean_levels, subwindow
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from piyard.preprocess.picture import Pixels
+
+    Array = NDArray[np.float32]
+    Doubles = NDArray[np.float64]
+
+LEAST = 10.0
+"""No side of a box becomes shorter, in pixels."""
+
+
+class Nets(NamedTuple):
+    """The two networks, whoever computes them."""
+
+    backbone: Callable[[Array], Array]
+    """Input (3, side, side) → features (channels, rows, columns)."""
+    head: Callable[[Array, Array], tuple[Array, Array]]
+    """Template and search features → (2, n, n) logits of not being and being there, (4, n, n) sides
+    left, top, right and bottom in pixels of the search."""
+
+
+class Followed(msgspec.Struct, frozen=True, kw_only=True):
+    """The object in one frame."""
+
+    box: Corners
+    """x0, y0, x1, y1 in pixels; it may reach beyond the picture."""
+    score: float
+    """How sure the head is that the object is there, 0 to 1."""
+
+
+class Belief(NamedTuple):
+    """Where the object is: the (fractional) index of the pixel in its centre, and its sides."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class Candidates(NamedTuple):
+    """A box each place of the grid; all of shape (n * n,), in pixels of the search."""
+
+    x: Doubles
+    """The centre, from the middle of the search."""
+    y: Doubles
+    width: Doubles
+    height: Doubles
+    score: Doubles
+
+
+class NanoTracker:
+    """One object through one video; pictures are (rows, columns, 3) in R, G, B."""
+
+    def __init__(self, nets: Nets, how: Nanotrack, levels: Normalise) -> None:
+        self._nets, self._how, self._levels = nets, how, levels
+
+    def begin(self, picture: Pixels, box: Corners) -> None:
+        """Take what is in ``box`` (x0, y0, x1, y1) as the object. Raises ``WrongInput``."""
+        check(box, (picture.shape[1], picture.shape[0]))
+        width, height = box[2] - box[0], box[3] - box[1]
+        self._belief = Belief(box[0] + (width - 1) / 2, box[1] + (height - 1) / 2, width, height)
+        self._beyond = mean_levels(picture)
+        side = float(reach(width, height, self._how.context))
+        self._template = self._features(picture, side, self._how.template)
+
+    def step(self, picture: Pixels) -> Followed:
+        """Where the object is in the next frame."""
+        how, was = self._how, self._belief
+        side = float(reach(was.width, was.height, how.context))
+        features = self._features(picture, side * (how.search / how.template), how.search)
+        scale = how.template / side
+        found = candidates(*self._nets.head(self._template, features), how.stride)
+        penalty = penalties(found, was.width * scale, was.height * scale, how)
+        best = preferred(found, penalty, how)
+        rate = float(penalty[best] * found.score[best]) * how.rate
+        moved = Belief(
+            float(found.x[best]) / scale + was.x,
+            float(found.y[best]) / scale + was.y,
+            was.width * (1 - rate) + float(found.width[best]) / scale * rate,
+            was.height * (1 - rate) + float(found.height[best]) / scale * rate,
+        )
+        self._belief = clipped(moved, (picture.shape[1], picture.shape[0]))
+        return Followed(box=corners(self._belief), score=float(found.score[best]))
+
+    def _features(self, picture: Pixels, side: float, made: int) -> Array:
+        centre = (self._belief.x, self._belief.y)
+        shown = subwindow(picture, centre, round(side), made, self._beyond)
+        return self._nets.backbone(normalised(shown, self._levels))
+
+
+def check(box: Corners, size: tuple[int, int]) -> None:
+    """Raises ``WrongInput`` for a box that has no area in a picture of (width, height)."""
+    x0, y0, x1, y1 = box
+    if not (max(x0, 0) < min(x1, size[0]) and max(y0, 0) < min(y1, size[1])):
+        raise WrongInput(
+            f"the box {x0:g},{y0:g},{x1 - x0:g},{y1 - y0:g} shows nothing of a picture of "
+            f"{size[0]}x{size[1]} pixels",
+            remedy="give x,y,width,height of the object in the first frame",
+        )
+
+
+def reach(width: Doubles | float, height: Doubles | float, context: float) -> Doubles:
+    """The side of the square that shows a box with its surroundings."""
+    import numpy as np
+
+    around = context * (width + height)
+    side: Doubles = np.sqrt((width + around) * (height + around))
+    return side
+
+
+def candidates(scores: Array, sides: Array, stride: int) -> Candidates:
+    """The head's two outputs as boxes, row by row of the grid."""
+    import numpy as np
+
+    count = scores.shape[1]
+    at = (np.arange(count, dtype=np.float64) - count // 2) * stride
+    x, y = np.tile(at, count), np.repeat(at, count)
+    left, top, right, bottom = sides.reshape(4, -1).astype(np.float64)
+    absent, present = scores.reshape(2, -1).astype(np.float64)
+    return Candidates(
+        x=x + (right - left) * 0.5,
+        y=y + (bottom - top) * 0.5,
+        width=left + right,
+        height=top + bottom,
+        score=1 / (1 + np.exp(absent - present)),
+    )
+
+
+def penalties(found: Candidates, width: float, height: float, how: Nanotrack) -> Doubles:
+    """1 for a box as large and of the proportions as before, less the more it changes."""
+    import numpy as np
+
+    size = reach(found.width, found.height, how.context) / reach(width, height, how.context)
+    proportions = (width / height) / (found.width / found.height)
+    change = np.maximum(size, 1 / size) * np.maximum(proportions, 1 / proportions)
+    penalty: Doubles = np.exp(-(change - 1) * how.penalty)
+    return penalty
+
+
+def preferred(found: Candidates, penalty: Doubles, how: Nanotrack) -> int:
+    """The place with the best mean of score and nearness to where the object was."""
+    import numpy as np
+
+    hann = np.hanning(round(sqrt(penalty.size)))
+    near = np.outer(hann, hann).ravel()
+    return int(np.argmax(penalty * found.score * (1 - how.window) + near * how.window))
+
+
+def clipped(belief: Belief, size: tuple[int, int]) -> Belief:
+    """Kept in a picture of that (width, height), and large enough to be seen."""
+    width, height = size
+    return Belief(
+        max(0.0, min(belief.x, width)),
+        max(0.0, min(belief.y, height)),
+        max(LEAST, min(belief.width, width)),
+        max(LEAST, min(belief.height, height)),
+    )
+
+
+def corners(belief: Belief) -> Corners:
+    """x0, y0, x1, y1."""
+    left, top = belief.x - belief.width / 2, belief.y - belief.height / 2
+    return left, top, left + belief.width, top + belief.height

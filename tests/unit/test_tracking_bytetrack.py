@@ -1,0 +1,172 @@
+"""ByteTrack's rules, one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from piyard.model.tracker import Bytetrack
+from piyard.tracking.bytetrack import ByteTracker, Detection, Tracked
+
+SURE, FAIR, DOUBTFUL, POOR = 0.9, 0.55, 0.3, 0.05
+"""High and new; high, not new; low; below low."""
+
+
+def at(x: float, score: float = SURE, *, y: float = 100, label: int = 0) -> Detection:
+    return Detection(box=(x, y, x + 40, y + 100), score=score, label=label)
+
+
+def ids(tracked: Sequence[Tracked]) -> list[int]:
+    return [one.id for one in tracked]
+
+
+def tracker(fps: float = 30, **figures: float) -> ByteTracker:
+    return ByteTracker(msgspec.convert(figures, Bytetrack), fps)
+
+
+def last(frames: Sequence[list[Detection]], made: ByteTracker | None = None) -> list[Tracked]:
+    made = made or tracker()
+    told: list[Tracked] = []
+    for frame in frames:
+        told = made.step(frame)
+    return told
+
+
+def test_the_first_frame_is_believed_at_once():
+    assert ids(last([[at(0), at(200)]])) == [1, 2]
+
+
+def test_a_newcomer_is_told_from_its_second_frame_on():
+    assert ids(last([[at(0)], [at(0), at(300)]])) == [1]
+    assert ids(last([[at(0)], [at(0), at(300)], [at(0), at(300)]])) == [1, 2]
+
+
+def test_a_newcomer_that_is_missed_once_is_forgotten():
+    frames = [[at(0)], [at(0), at(300)], [at(0)], [at(0), at(300)], [at(0), at(300)]]
+    assert ids(last(frames)) == [1, 3]
+
+
+def test_each_video_begins_with_1():
+    assert ids(last([[at(0)]])) == ids(last([[at(0)]])) == [1]
+
+
+@pytest.mark.parametrize("score", [FAIR, DOUBTFUL, POOR])
+def test_only_a_sure_detection_begins_a_track(score):
+    assert last([[at(0, score)]] * 3) == []
+
+
+def test_a_score_of_exactly_new_begins_one():
+    assert ids(last([[at(0, 0.6)]])) == [1]
+
+
+@pytest.mark.parametrize("score", [FAIR, 0.5, DOUBTFUL])
+def test_a_track_goes_on_with_doubtful_detections(score):
+    (told,) = last([[at(0)], [at(4, score)], [at(8, score)]])
+    assert told.id == 1
+    assert told.score == score
+
+
+def test_a_poor_detection_is_nothing():
+    assert last([[at(0)], [at(0, POOR)]]) == []
+
+
+def test_a_doubtful_detection_takes_no_lost_track_up():
+    assert last([[at(0)], [at(0)], [], [at(0, DOUBTFUL)]]) == []
+
+
+def test_the_doubtful_do_not_take_what_the_sure_ones_explain():
+    (told,) = last([[at(0)], [at(6, DOUBTFUL), at(3)]])
+    assert told.score == SURE
+
+
+def test_a_detection_far_away_is_another_object():
+    told = last([[at(0)], [at(500)], [at(500)]])
+    assert ids(told) == [2]
+
+
+def test_the_score_counts_in_the_first_association():
+    """IoU .33: with score .9 the cost is .70, with .55 it is .82, and the limit .8."""
+    assert ids(last([[at(0)], [at(20)]])) == [1]
+    assert last([[at(0)], [at(20, FAIR)]]) == []
+
+
+def test_two_that_pass_each_other_keep_their_ids():
+    frames = [[at(10 * t, y=100), at(300 - 10 * t, y=120)] for t in range(31)]
+    one, other = last(frames)
+    assert (one.id, other.id) == (1, 2)
+    assert one.box[0] > 250
+    assert other.box[0] < 50
+
+
+def test_another_class_is_another_object():
+    told = last([[at(0)], [at(0, label=2)], [at(0, label=2)]])
+    assert [(one.id, one.label) for one in told] == [(2, 2)]
+
+
+@pytest.mark.parametrize(("fps", "missed", "found_again"), [(30, 30, 1), (30, 31, 2), (15, 16, 2)])
+def test_a_lost_track_is_remembered_for_a_second(fps, missed, found_again):
+    frames = [[at(0)], [at(0)], *[[]] * missed, [at(0)], [at(0)]]
+    assert ids(last(frames, tracker(fps))) == [found_again]
+
+
+def test_buffer_is_how_long():
+    frames = [[at(0)], [at(0)], *[[]] * 3, [at(0)], [at(0)]]
+    assert ids(last(frames, tracker(buffer=3))) == [1]
+    assert ids(last(frames, tracker(buffer=2))) == [2]
+
+
+def test_a_lost_track_is_looked_for_where_it_was_going():
+    walk = [[at(12 * t)] for t in range(20)]
+    told = last([*walk, [], [], [], [at(12 * 23)]])
+    assert ids(told) == [1]
+
+
+def test_while_it_is_lost_nothing_is_told():
+    assert last([[at(0)], []]) == []
+
+
+def test_of_two_tracks_of_one_object_the_older_one_stays():
+    """The first is lost while the second begins beside it, then the first drifts onto it."""
+    before = [[at(5 * t)] for t in range(10)]
+    beside = [[at(5 * t + 60)] for t in range(10, 14)]
+    drifted = [[at(5 * t)] for t in range(14, 30)]
+    assert len(last([*before, *beside, *drifted])) == 1
+
+
+def test_frames_without_anything():
+    assert last([[], [], []]) == []
+
+
+def test_the_box_follows():
+    (told,) = last([[at(5 * t)] for t in range(30)])
+    assert told.box == pytest.approx((145, 100, 185, 200), abs=1)
+
+
+BOXES = st.tuples(st.floats(0, 600), st.floats(0, 400), st.floats(5, 200), st.floats(5, 200))
+FOUND = st.builds(
+    lambda box, score, label: Detection(
+        box=(box[0], box[1], box[0] + box[2], box[1] + box[3]), score=score, label=label
+    ),
+    BOXES,
+    st.floats(0, 1),
+    st.integers(0, 1),
+)
+
+
+@given(st.lists(st.lists(FOUND, max_size=6), max_size=12))
+def test_whatever_is_found(frames):
+    made, newest = tracker(), 0
+    labels: dict[int, int] = {}
+    for frame in frames:
+        told = made.step(frame)
+        assert len(set(ids(told))) == len(told) <= len(frame)
+        for one in told:
+            assert labels.setdefault(one.id, one.label) == one.label
+            assert one.score in [other.score for other in frame]
+        begun = [one for one in set(labels) if one > newest]
+        newest = max([newest, *begun])
+    assert newest <= sum(len(frame) for frame in frames)
