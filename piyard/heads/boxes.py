@@ -1,0 +1,51 @@
+"""Boxes (n, 4) of x0, y0, x1, y1: how much they overlap, and which of them stay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+    Indices = NDArray[np.int64]
+
+
+def area(boxes: Array) -> Array:
+    """Width x height; 0 for a box that is turned inside out."""
+    import numpy as np
+
+    sides = np.maximum(boxes[..., 2:] - boxes[..., :2], 0)
+    found: Array = sides[..., 0] * sides[..., 1]
+    return found
+
+
+def iou(ours: Array, theirs: Array) -> Array:
+    """Intersection over union of each of ``ours`` with each of ``theirs``; 0 for 0 over 0."""
+    import numpy as np
+
+    low = np.maximum(ours[:, None, :2], theirs[None, :, :2])
+    high = np.minimum(ours[:, None, 2:], theirs[None, :, 2:])
+    shared = area(np.concatenate([low, high], axis=-1))
+    union = area(ours)[:, None] + area(theirs)[None, :] - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+def nms(boxes: Array, classes: Indices, threshold: float) -> Indices:
+    """Which of ``boxes``, best first, stay.
+
+    Greedy: one that stays ends every later one of its class whose IoU with it is above
+    ``threshold``.
+    """
+    import numpy as np
+
+    alive = np.ones(len(boxes), np.bool_)
+    for one in range(len(boxes)):
+        if alive[one]:
+            later = (
+                one + 1 + np.flatnonzero(alive[one + 1 :] & (classes[one + 1 :] == classes[one]))
+            )
+            overlap = iou(boxes[one : one + 1], boxes[later])[0]
+            alive[later[overlap > threshold]] = False
+    return np.flatnonzero(alive)

@@ -1,0 +1,27 @@
+"""Keypoints that a dense head tells with each object (YOLOv8 and YOLO11 pose)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from piyard.heads.places import Places
+from piyard.heads.scores import sigmoid
+from piyard.preprocess.placing import Placing
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+
+def keypoints(values: Array, places: Places, placing: Placing) -> Array:
+    """(objects, keypoints, 3) of x, y, score, from values (objects, 3 x keypoints).
+
+    x = (2 x value + column) x stride, y alike with the row; the score is the third one's sigmoid.
+    """
+    import numpy as np
+
+    told = values.reshape(len(values), -1, 3)
+    inside = told[..., :2] * 2 * places.strides[:, None] + places.corners[:, None]
+    return np.concatenate([placing.back_points(inside), sigmoid(told[..., 2:])], axis=-1)

@@ -1,0 +1,21 @@
+"""Outputs that are not what the model's YAML says they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from piyard.errors import WrongInput
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def misfit(why: str, outputs: Sequence[NDArray[np.float32]]) -> WrongInput:
+    """The error, with the outputs' shapes as evidence."""
+    return WrongInput(
+        f"the network's outputs are not what the model's `head` says: {why}",
+        evidence="\n".join(f"output {i}: {one.shape}" for i, one in enumerate(outputs)),
+        remedy="correct `head`, `task`, `input` or `cut` in the model's YAML",
+    )

@@ -1,0 +1,49 @@
+"""A place's channels → how sure the network is of each class there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from piyard.heads.layout import Layout
+from piyard.model.head import DenseHead, Fcos
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+    Indices = NDArray[np.int64]
+    Mask = NDArray[np.bool_]
+
+
+def sigmoid(logits: Array) -> Array:
+    """1 / (1 + exp(-logit)), without an overflow."""
+    from scipy.special import expit
+
+    made: Array = expit(logits)
+    return made
+
+
+def scores(head: DenseHead, values: Array, at: Layout) -> Array:
+    """(places, classes), of values (places, channels)."""
+    import numpy as np
+
+    found = sigmoid(values[:, at.classes])
+    if at.object.stop > at.object.start:
+        found = found * sigmoid(values[:, at.object])
+    return np.sqrt(found) if isinstance(head, Fcos) else found
+
+
+def candidates(head: DenseHead, found: Array, sane: Mask) -> tuple[Indices, Indices]:
+    """(place, class) of each score not below the head's threshold, at the ``sane`` places.
+
+    Of a place only its best class counts, the lowest index of equal ones; FCOS tells each.
+    """
+    import numpy as np
+
+    if isinstance(head, Fcos):
+        place, class_ = np.nonzero((found >= head.score) & sane[:, None])
+        return place, class_
+    best = found.argmax(axis=1)
+    place = np.flatnonzero((found.max(axis=1) >= head.score) & sane)
+    return place, best[place]
