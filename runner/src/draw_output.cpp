@@ -35,7 +35,6 @@ Drawings::Drawings(const DrawPlan& plan, const std::vector<std::string>& labels)
 }
 
 void Drawings::add(long index, Image& image, const std::vector<Object>& objects) {
-    if (!plan_.wanted()) return;
     draw_objects(image, objects, labels_);
     if (!plan_.folder.empty()) save_jpeg(numbered(plan_.folder, index), image);
     if (film_) film_->add(image);

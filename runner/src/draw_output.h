@@ -28,7 +28,8 @@ class Drawings {
 public:
     Drawings(const DrawPlan& plan, const std::vector<std::string>& labels);
 
-    // Paints on the picture itself, so that none is copied; nothing happens if none is wanted.
+    bool wanted() const { return plan_.wanted(); }
+    // Paints on the picture itself, so that none is copied.
     void add(long index, Image& image, const std::vector<Object>& objects);
 
 private:
