@@ -47,9 +47,9 @@ def decode(
 ) -> list[Found]:
     """The objects that ``outputs`` for an input of ``size`` = (rows, columns) tell, best first.
 
-    Equal scores are in the order of their places. Boxes are clipped to the picture; one that has
-    no area there is left out, and so is a place with a value that is not finite. Raises
-    ``WrongInput`` when the outputs are not what the head says.
+    Equal scores are in the order of their places. Boxes are clipped to the picture; of the
+    ``head.most`` best ones, those without area there are left out. A place with a value that is not
+    finite tells nothing. Raises ``WrongInput`` when the outputs are not what the head says.
     """
     maps = outputs[:-1] if task == "segment" else outputs
     table = places(maps, head.strides, size)
@@ -71,7 +71,7 @@ def _kept(head: DenseHead, table: Places, at: Layout) -> Kept:
     import numpy as np
 
     found = scores(head, table.values, at)
-    sane: Mask = np.isfinite(table.values).all(axis=1)
+    sane = np.asarray(np.isfinite(table.values).all(axis=1), np.bool_)
     place, class_ = candidates(head, found, sane)
     score = found[place, class_]
     order = np.lexsort((class_, place, -score))

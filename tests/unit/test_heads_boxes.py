@@ -1,0 +1,67 @@
+"""How boxes overlap, and which stay."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from piyard.heads import boxes
+
+coordinate = st.integers(0, 12)
+box = st.tuples(coordinate, coordinate, coordinate, coordinate).map(
+    lambda c: (min(c[0], c[2]), min(c[1], c[3]), max(c[0], c[2]), max(c[1], c[3]))
+)
+many = st.lists(box, max_size=8)
+
+
+def array(listed):
+    return np.array(listed, np.float64).reshape(-1, 4)
+
+
+def cells(one):
+    """The unit squares a box of whole numbers covers."""
+    return {(x, y) for x in range(one[0], one[2]) for y in range(one[1], one[3])}
+
+
+@settings(deadline=None)
+@given(ours=many, theirs=many)
+def test_iou_counts_unit_squares(ours, theirs):
+    found = boxes.iou(array(ours), array(theirs))
+    assert found.shape == (len(ours), len(theirs))
+    for i, one in enumerate(ours):
+        for j, other in enumerate(theirs):
+            union = cells(one) | cells(other)
+            wanted = len(cells(one) & cells(other)) / len(union) if union else 0
+            assert found[i, j] == pytest.approx(wanted)
+
+
+def test_a_box_turned_inside_out_has_no_area():
+    assert boxes.area(array([[3, 0, 1, 5], [0, 0, 2, 3]])).tolist() == [0, 6]
+    assert boxes.iou(array([[3, 0, 1, 5]]), array([[0, 0, 9, 9]])).tolist() == [[0]]
+
+
+@settings(deadline=None)
+@given(listed=many, threshold=st.sampled_from([0.0, 0.3, 0.5, 1.0]), data=st.data())
+def test_what_stays(listed, threshold, data):
+    """Those that stay are all that no better one of their class that stays overlaps more."""
+    classes = np.array(
+        data.draw(st.lists(st.integers(0, 2), min_size=len(listed), max_size=len(listed))), np.int64
+    )
+    kept = boxes.nms(array(listed), classes, threshold).tolist()
+    overlap = boxes.iou(array(listed), array(listed))
+
+    def suppressed(one, by):
+        return classes[one] == classes[by] and overlap[one, by] > threshold
+
+    assert kept == sorted(kept)
+    for one in range(len(listed)):
+        better = [other for other in kept if other < one]
+        assert (one in kept) == (not any(suppressed(one, other) for other in better))
+
+
+def test_the_threshold_itself_does_not_suppress():
+    pair = array([[0, 0, 2, 1], [1, 0, 3, 1]])  # IoU 1/3
+    classes = np.zeros(2, np.int64)
+    third = float(boxes.iou(pair[:1], pair[1:])[0, 0])
+    assert boxes.nms(pair, classes, third).tolist() == [0, 1]
+    assert boxes.nms(pair, classes, np.nextafter(third, 0)).tolist() == [0]

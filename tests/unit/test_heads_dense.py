@@ -1,0 +1,333 @@
+"""Every dense head against its definition in model/head.py, one place at a time."""
+
+import math
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from piyard import preprocess
+from piyard.errors import WrongInput
+from piyard.heads import decode
+from piyard.model.head import DenseHead, Fcos, Nanodet, Rtmdet, Yolov8, Yolox
+from piyard.model.steps import Letterbox
+
+SIZE = (32, 48)
+STRIDES = (8, 16)
+CLASSES, BINS, POINTS = 3, 4, 5
+HEADS: dict[str, DenseHead] = {
+    "yolov8": Yolov8(strides=STRIDES, score=0.4, nms=0.5, bins=BINS),
+    "yolox": Yolox(strides=STRIDES, score=0.4, nms=0.5),
+    "nanodet": Nanodet(strides=STRIDES, score=0.4, nms=0.5, bins=BINS),
+    "rtmdet": Rtmdet(strides=STRIDES, score=0.4, nms=0.5),
+    "fcos": Fcos(strides=STRIDES, score=0.4, nms=0.5),
+}
+CHANNELS = {
+    "yolov8": [4 * BINS, CLASSES],
+    "yolox": [4, 1, CLASSES],
+    "nanodet": [CLASSES, 4 * BINS],
+    "rtmdet": [CLASSES, 4],
+    "fcos": [CLASSES, 4, 1],
+}
+LARGER = {"yolox": (slice(2, 5), 1.5), "fcos": (slice(CLASSES, CLASSES + 4), 1.5)}
+"""Channels to add something to, so that boxes overlap."""
+
+seeds = st.integers(0, 10**6)
+kinds = pytest.mark.parametrize("kind", HEADS)
+
+
+HOW = Letterbox(order="rgb", mean=(0.0, 0.0, 0.0), norm=(1.0, 1.0, 1.0))
+
+
+def placing(picture=(90, 60)):
+    return preprocess.placing(picture, HOW, SIZE)
+
+
+def maps(kind, seed, extra=0):
+    """Per level one blob."""
+    rng = np.random.default_rng(seed)
+    count = sum(CHANNELS[kind]) + extra
+    shapes = [(count, SIZE[0] // stride, SIZE[1] // stride) for stride in STRIDES]
+    found = [rng.normal(0, 1.5, shape).astype(np.float32) for shape in shapes]
+    for one in found:
+        if kind == "rtmdet":  # its sides are pixels already
+            one[CLASSES:] = np.abs(one[CLASSES:]) * 8
+        elif kind in LARGER:
+            channels, more = LARGER[kind]
+            one[channels] += more
+    return found
+
+
+def sigmoid(value):
+    return 1 / (1 + math.exp(-value))
+
+
+def expected(logits):
+    weights = [math.exp(value) for value in logits]
+    return sum(i * weight for i, weight in enumerate(weights)) / sum(weights)
+
+
+def told_here(kind, values, column, row, stride):
+    """Scores of the classes, and the box in the input."""
+    x, y = column * stride, row * stride
+    parts = np.split(np.asarray(values, float), np.cumsum(CHANNELS[kind])[:-1])
+    if kind in {"yolov8", "nanodet"}:
+        box, classes = parts if kind == "yolov8" else parts[::-1]
+        sides = [expected(box[i * BINS : (i + 1) * BINS]) * stride for i in range(4)]
+        return sigmoids(classes), around(x + stride / 2, y + stride / 2, *sides)
+    if kind == "yolox":
+        (dx, dy, w, h), (thing,), classes = parts
+        half = math.exp(w) * stride / 2, math.exp(h) * stride / 2
+        found = [sigmoid(thing) * one for one in sigmoids(classes)]
+        return found, around(x + dx * stride, y + dy * stride, *half, *half)
+    if kind == "rtmdet":
+        return sigmoids(parts[0]), around(x, y, *parts[1])
+    classes, told, (centredness,) = parts
+    found = [math.sqrt(one * sigmoid(centredness)) for one in sigmoids(classes)]
+    return found, around(x, y, *(max(one, 0) * stride for one in told))
+
+
+def sigmoids(values):
+    return [sigmoid(value) for value in values]
+
+
+def around(x, y, left, top, right, bottom):
+    return x - left, y - top, x + right, y + bottom
+
+
+def iou(one, other):
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    shared = max(width, 0) * max(height, 0)
+    areas = [max(b[2] - b[0], 0) * max(b[3] - b[1], 0) for b in (one, other)]
+    return shared / (sum(areas) - shared) if sum(areas) > shared else 0.0
+
+
+def slowly(kind, outputs, head, at):
+    """(class, score, box in the picture, place) of what is to be told."""
+    found, place = [], 0
+    for stride, one in zip(STRIDES, outputs, strict=True):
+        for row, column in np.ndindex(*one.shape[1:]):
+            scores, box = told_here(
+                kind, one[: sum(CHANNELS[kind]), row, column], column, row, stride
+            )
+            best = (
+                range(CLASSES) if kind == "fcos" else [max(range(CLASSES), key=scores.__getitem__)]
+            )
+            found += [(c, scores[c], box, place) for c in best if scores[c] >= head.score]
+            place += 1
+    found.sort(key=lambda one: (-one[1], one[3], one[0]))
+    kept: list[Any] = []
+    for one in found:
+        if not any(k[0] == one[0] and iou(k[2], one[2]) > head.nms for k in kept):
+            kept.append(one)
+    told = [(c, score, mapped(box, at), place) for c, score, box, place in kept[: head.most]]
+    return [one for one in told if one[2][2] > one[2][0] and one[2][3] > one[2][1]]
+
+
+def mapped(box, at):
+    x = [(value - at.x.margin) * at.x.length / at.x.made for value in box[::2]]
+    y = [(value - at.y.margin) * at.y.length / at.y.made for value in box[1::2]]
+    clipped = [
+        [min(max(value, 0), side) for value in values]
+        for values, side in ((x, at.size[0]), (y, at.size[1]))
+    ]
+    return clipped[0][0], clipped[1][0], clipped[0][1], clipped[1][1]
+
+
+@kinds
+@settings(deadline=None, max_examples=30)
+@given(seed=seeds)
+def test_objects_are_those_of_the_definition(kind, seed):
+    outputs = maps(kind, seed)
+    found = decode(HEADS[kind], "detect", outputs, SIZE, placing())
+    wanted = slowly(kind, outputs, HEADS[kind], placing())
+    assert [one.class_ for one in found] == [one[0] for one in wanted]
+    assert np.allclose([one.score for one in found], [one[1] for one in wanted], rtol=1e-9)
+    assert np.allclose(
+        np.reshape([one.box for one in found], (-1, 4)),
+        np.reshape([one[2] for one in wanted], (-1, 4)),
+    )
+
+
+@kinds
+def test_the_random_maps_tell_something_and_suppress_something(kind):
+    """Else the test above could not fail."""
+    counts = [len(decode(HEADS[kind], "detect", maps(kind, i), SIZE, placing())) for i in range(9)]
+    every = msgspec.structs.replace(HEADS[kind], nms=1.0)
+    more = [len(decode(every, "detect", maps(kind, i), SIZE, placing())) for i in range(9)]
+    assert min(counts) > 0
+    assert sum(more) > sum(counts)
+
+
+@kinds
+@settings(deadline=None, max_examples=30)
+@given(seed=seeds, cuts=st.sets(st.integers(1, 6), max_size=3))
+def test_blobs_of_a_level_may_be_cut_anywhere(kind, seed, cuts):
+    whole = maps(kind, seed)
+    parts = [part for one in whole for part in np.split(one, sorted(cuts))]
+    found, wanted = (
+        decode(HEADS[kind], "detect", outputs, SIZE, placing()) for outputs in (parts, whole)
+    )
+    assert [(one.class_, one.score, one.box) for one in found] == [
+        (one.class_, one.score, one.box) for one in wanted
+    ]
+
+
+@kinds
+def test_best_first_and_not_more_than_asked(kind):
+    every = decode(HEADS[kind], "detect", maps(kind, 1), SIZE, placing())
+    few = msgspec.structs.replace(HEADS[kind], most=4)
+    best = decode(few, "detect", maps(kind, 1), SIZE, placing())
+    scores = [one.score for one in every]
+    assert scores == sorted(scores, reverse=True)
+    assert 0 < len(best) <= 4 < len(every)
+    assert [one.box for one in best] == [one.box for one in every[: len(best)]]
+
+
+def test_equal_scores_are_in_the_order_of_their_places():
+    outputs = [np.zeros((7, 4, 6), np.float32), np.zeros((7, 2, 3), np.float32)]
+    for one in outputs:
+        one[3:] = 1.0  # one pixel to each side
+    found = decode(HEADS["rtmdet"], "detect", outputs, SIZE, placing((48, 32)))
+    first = [one.box[2:] for one in found[:7]]
+    assert first == [(1, 1), (9, 1), (17, 1), (25, 1), (33, 1), (41, 1), (1, 9)]
+
+
+def test_a_score_at_the_threshold_is_told():
+    head = msgspec.structs.replace(HEADS["rtmdet"], score=0.5)
+    outputs = [np.full((7, SIZE[0] // s, SIZE[1] // s), -1, np.float32) for s in STRIDES]
+    outputs[0][:, 2, 2] = [-9, 0, -9, 4, 4, 4, 4]
+    (found,) = decode(head, "detect", outputs, SIZE, placing((48, 32)))
+    assert (found.class_, found.score, found.box) == (1, 0.5, (12, 12, 20, 20))
+
+
+def test_only_fcos_tells_two_classes_of_one_place():
+    def at_one_place(kind, channels):
+        outputs = [
+            np.full((channels, 4, 6), -9, np.float32),
+            np.full((channels, 2, 3), -9, np.float32),
+        ]
+        outputs[0][:, 1, 1] = 3
+        return decode(HEADS[kind], "detect", outputs, SIZE, placing())
+
+    assert [one.class_ for one in at_one_place("fcos", CLASSES + 5)] == [0, 1, 2]
+    assert [one.class_ for one in at_one_place("rtmdet", CLASSES + 4)] == [0]
+
+
+def test_other_classes_do_not_suppress():
+    outputs = [np.full((7, 4, 6), -9, np.float32), np.full((7, 2, 3), -9, np.float32)]
+    outputs[0][:, 1, 1] = [3, -9, -9, 5, 5, 5, 5]
+    outputs[0][:, 1, 2] = [-9, 2, -9, 13, 5, -3, 5]  # the same box
+    outputs[0][:, 1, 3] = [1, -9, -9, 21, 5, -11, 5]  # and once more, of the first class
+    found = decode(HEADS["rtmdet"], "detect", outputs, SIZE, placing())
+    assert [one.class_ for one in found] == [0, 1]
+    assert found[0].box == found[1].box
+
+
+@kinds
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_place_that_is_not_finite_tells_nothing(kind, value):
+    outputs = maps(kind, 3)
+    whole = decode(HEADS[kind], "detect", outputs, SIZE, placing())
+    for one in outputs:
+        one[-1, 0, :] = value
+    found = decode(HEADS[kind], "detect", outputs, SIZE, placing())
+    assert all(np.isfinite([*one.box, one.score]).all() for one in found)
+    assert 0 < len(found) < len(whole)
+
+
+def test_an_absurd_size_is_the_whole_picture():
+    outputs = [np.full((8, 4, 6), -9, np.float32), np.full((8, 2, 3), -9, np.float32)]
+    outputs[0][:, 1, 1] = [0, 0, 1e30, 1e30, 9, 9, -9, -9]
+    (found,) = decode(HEADS["yolox"], "detect", outputs, SIZE, placing())
+    assert found.box == (0, 0, 90, 60)
+
+
+def test_a_box_in_the_filling_is_left_out():
+    """A 48x8 picture in the middle of 32 rows: 12 rows above are filling."""
+    outputs = [np.full((7, 4, 6), -9, np.float32), np.full((7, 2, 3), -9, np.float32)]
+    outputs[0][:, 1, 1] = [3, -9, -9, 2, 2, 2, 2]
+    outputs[0][:, 2, 1] = [3, -9, -9, 2, 2, 2, 2]
+    (found,) = decode(HEADS["rtmdet"], "detect", outputs, SIZE, placing((48, 8)))
+    assert found.box == (6, 2, 10, 6)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "told"),
+    [
+        ([(7, 4, 6)], "2 strides"),
+        ([(7, 4, 6), (7, 2, 3), (7, 1, 1)], "2 strides"),
+        ([(7, 4, 6), (7, 4, 6)], r"stride 16 of an input \(32, 48\)"),
+        ([(7, 4, 6), (8, 2, 3)], "different numbers of channels"),
+        ([(4, 4, 6), (4, 2, 3)], "4 channels a place are too few"),
+        ([(7, 4, 6), (7, 6)], "stride 16"),
+    ],
+)
+def test_outputs_of_another_head_are_an_error(shapes, told):
+    outputs = [np.zeros(shape, np.float32) for shape in shapes]
+    with pytest.raises(WrongInput, match=told) as caught:
+        decode(HEADS["rtmdet"], "detect", outputs, SIZE, placing())
+    assert str(shapes[-1]) in caught.value.evidence
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_keypoints_are_those_of_the_place(seed):
+    """A pose network has one class; x = (2 v + column) x stride."""
+    head = HEADS["yolov8"]
+    rng = np.random.default_rng(seed)
+    count = 4 * BINS + 1 + 3 * POINTS
+    shapes = [(count, SIZE[0] // stride, SIZE[1] // stride) for stride in STRIDES]
+    outputs = [rng.normal(0, 1.5, shape).astype(np.float32) for shape in shapes]
+    at = placing()
+    wanted = {}
+    for stride, one in zip(STRIDES, outputs, strict=True):
+        for row, column in np.ndindex(*one.shape[1:]):
+            values = one[4 * BINS + 1 :, row, column].astype(float).reshape(POINTS, 3)
+            x, y = (2 * values[:, 0] + column) * stride, (2 * values[:, 1] + row) * stride
+            x = (x - at.x.margin) * at.x.length / at.x.made
+            y = (y - at.y.margin) * at.y.length / at.y.made
+            score = round(sigmoid(one[4 * BINS, row, column]), 12)
+            wanted[score] = np.stack([x, y, 1 / (1 + np.exp(-values[:, 2]))], axis=1)
+    found = decode(head, "pose", outputs, SIZE, at)
+    assert found
+    for told in found:
+        assert told.class_ == 0
+        assert told.keypoints is not None
+        assert np.allclose(told.keypoints, wanted[round(told.score, 12)])
+
+
+@pytest.mark.parametrize("kind", ["yolox", "nanodet", "yolov8"])
+def test_no_keypoints_where_none_are_told(kind):
+    with pytest.raises(WrongInput, match="no keypoints"):
+        decode(HEADS[kind], "pose", maps(kind, 1), SIZE, placing())
+
+
+def test_masks_belong_to_their_objects():
+    """One prototype a quarter of the input; an object's coefficient chooses one."""
+    prototypes = np.full((4, 8, 12), -1.0, np.float32)
+    for i, (row, column) in enumerate([(0, 0), (0, 6), (4, 0), (4, 6)]):
+        prototypes[i, row : row + 4, column : column + 6] = 1
+    count = 4 * BINS + CLASSES + 4
+    shapes = [(count, SIZE[0] // stride, SIZE[1] // stride) for stride in STRIDES]
+    outputs = [np.full(shape, -9, np.float32) for shape in shapes]
+    for i, (row, column) in enumerate([(1, 1), (1, 4), (3, 1), (3, 4)]):
+        outputs[0][: 4 * BINS, row, column] = (
+            np.eye(BINS)[1].repeat(4).reshape(BINS, 4).T.ravel() * 50
+        )
+        outputs[0][4 * BINS, row, column] = 4 - i
+        outputs[0][-4:, row, column] = np.eye(4)[i]
+    found = decode(HEADS["yolov8"], "segment", [*outputs, prototypes], SIZE, placing((96, 64)))
+    assert len(found) == 4
+    for one, (row, column) in zip(found, [(0, 0), (0, 48), (32, 0), (32, 48)], strict=True):
+        x0, y0, x1, y1 = map(int, one.box)
+        quarter = np.zeros((64, 96), np.bool_)
+        quarter[row : row + 32, column : column + 48] = True
+        box = np.zeros((64, 96), np.bool_)
+        box[y0:y1, x0:x1] = True
+        assert one.mask is not None
+        assert one.mask.any()
+        assert np.array_equal(one.mask, quarter & box)

@@ -1,0 +1,131 @@
+"""Masks against the definition in heads/masks.py, one pixel at a time."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from piyard import preprocess
+from piyard.heads import masks, rle
+from piyard.model.steps import Letterbox, Stretch
+
+SIZE = (32, 48)
+LETTERBOX = Letterbox(order="rgb", mean=(0.0, 0.0, 0.0), norm=(1.0, 1.0, 1.0))
+STRETCH = Stretch(order="rgb", mean=(0.0, 0.0, 0.0), norm=(1.0, 1.0, 1.0))
+
+seeds = st.integers(0, 10**6)
+side = st.integers(1, 30)
+edge = st.floats(0, 30)
+
+
+def letterboxed(picture):
+    return preprocess.placing(picture, LETTERBOX, SIZE)
+
+
+def random(seed, count=3, shape=(8, 12)):
+    rng = np.random.default_rng(seed)
+    prototypes = rng.normal(size=(5, *shape)).astype(np.float32)
+    return rng.normal(size=(count, 5)).astype(np.float32), prototypes
+
+
+def sample(axis, pixel, count, length):
+    inside = (pixel + 0.5) * axis.made / axis.length + axis.margin
+    at = min(max(inside * count / length - 0.5, 0), count - 1)
+    first = math.floor(at)
+    return first, min(first + 1, count - 1), at - first
+
+
+def slowly(logits, box, at):
+    """The logit of each pixel; None outside the box."""
+    rows, columns = logits.shape
+    found = np.full(at.size[::-1], np.nan)
+    for y, x in np.ndindex(*found.shape):
+        if box[0] <= x + 0.5 < box[2] and box[1] <= y + 0.5 < box[3]:
+            i0, i1, u = sample(at.x, x, columns, SIZE[1])
+            j0, j1, v = sample(at.y, y, rows, SIZE[0])
+            upper = logits[j0, i0] * (1 - u) + logits[j0, i1] * u
+            lower = logits[j1, i0] * (1 - u) + logits[j1, i1] * u
+            found[y, x] = upper * (1 - v) + lower * v
+    return found
+
+
+@settings(deadline=None)
+@given(seed=seeds, width=side, height=side, corners=st.tuples(edge, edge, edge, edge))
+def test_each_pixel_is_as_defined(seed, width, height, corners):
+    at = letterboxed((width, height))
+    x0, x1 = sorted(corners[:2])
+    y0, y1 = sorted(corners[2:])
+    box = np.clip([x0, y0, x1, y1], 0, [width, height] * 2)
+    coefficients, prototypes = random(seed, count=1)
+    (mask,) = masks.drawn(coefficients, prototypes, box[None], SIZE, at)
+    logits = slowly(np.tensordot(coefficients[0].astype(float), prototypes, 1), box, at)
+    sure = ~(np.abs(logits) < 1e-5)  # float32 may round a logit this near to the other side
+    assert np.array_equal(mask[sure], (logits > 0)[sure])
+
+
+def test_only_pixels_whose_centre_is_in_the_box():
+    prototypes = np.ones((1, 8, 12), np.float32)
+    boxes = np.array([[1.5, 0.4, 3.5, 1.6], [1.51, 0, 3.51, 1], [2.2, 2.2, 2.3, 2.3]])
+    one, other, none = masks.drawn(
+        np.ones((3, 1), np.float32), prototypes, boxes, SIZE, letterboxed((6, 4))
+    )
+    assert np.argwhere(one).tolist() == [[0, 1], [0, 2], [1, 1], [1, 2]]
+    assert np.argwhere(other).tolist() == [[0, 2], [0, 3]]
+    assert not none.any()
+
+
+def test_a_logit_of_zero_is_outside():
+    made = masks.drawn(
+        np.zeros((1, 1), np.float32),
+        np.ones((1, 8, 12), np.float32),
+        np.array([[0.0, 0, 6, 4]]),
+        SIZE,
+        letterboxed((6, 4)),
+    )
+    assert not made[0].any()
+
+
+@pytest.mark.parametrize("picture", [(480, 320), (100, 300), (960, 200)])
+def test_a_disc_is_where_it_was_in_the_picture(picture):
+    """A disc drawn in the network's input comes back as an ellipse of its size."""
+    at = preprocess.placing(picture, STRETCH, SIZE)
+    y, x = (np.mgrid[0:8, 0:12] + 0.5) * 4
+    prototypes = (10 - np.hypot(x - 24, y - 16))[None].astype(np.float32)
+    whole = np.array([[0.0, 0, *picture]])
+    (mask,) = masks.drawn(np.ones((1, 1), np.float32), prototypes, whole, SIZE, at)
+    rows, columns = np.nonzero(mask)
+    assert (columns.mean() + 0.5) == pytest.approx(picture[0] / 2, rel=0.01)
+    assert (rows.mean() + 0.5) == pytest.approx(picture[1] / 2, rel=0.01)
+    share = math.pi * 100 / (SIZE[0] * SIZE[1])
+    assert mask.mean() == pytest.approx(share, rel=0.05)
+
+
+def test_no_objects_have_no_masks():
+    none = np.zeros((0, 5), np.float32), np.zeros((5, 8, 12), np.float32), np.zeros((0, 4))
+    assert masks.drawn(*none, SIZE, letterboxed((6, 4))) == []
+
+
+@settings(deadline=None)
+@given(low=st.floats(-5, 40), width=st.floats(0, 40), length=side)
+def test_centres(low, width, length):
+    inside = [x for x in range(length) if low <= x + 0.5 < low + width]
+    assert list(masks.centres(low, low + width, length)) == inside
+
+
+def test_iou_of_masks():
+    one, other = np.zeros((2, 4, 4), np.bool_)
+    assert masks.iou(one, other) == 1
+    one[:2], other[1:3] = True, True
+    assert masks.iou(one, other) == pytest.approx(1 / 3)
+    assert masks.iou(one, np.zeros_like(one)) == 0
+
+
+@settings(deadline=None)
+@given(seed=seeds, width=side, height=side, share=st.floats(0, 1))
+def test_a_mask_survives_its_encoding(seed, width, height, share):
+    mask = np.random.default_rng(seed).random((height, width)) < share
+    packed = rle.pack(mask)
+    assert packed["size"] == [height, width]
+    assert np.array_equal(rle.unpack(packed), mask)

@@ -1,0 +1,116 @@
+"""Resampling ``linear`` against its definition, one pixel at a time in Python's integers."""
+
+import math
+import tracemalloc
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from piyard.preprocess.window import samples, window
+
+side = st.integers(1, 40)
+corner = st.floats(-60, 60)
+length = st.floats(0.01, 120)
+
+
+def noise(width, height, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def along(start, length, count, target):
+    """Index and weight of the second pixel."""
+    at = start + (target + 0.5) * (length / count) - 0.5
+    first = math.floor(at)
+    return first, round((at - first) * 2048)
+
+
+def level(picture, x, y, channel, border):
+    height, width, _ = picture.shape
+    if border is not None and not (0 <= x < width and 0 <= y < height):
+        return border[channel]
+    return int(picture[min(max(y, 0), height - 1), min(max(x, 0), width - 1), channel])
+
+
+def slowly(picture, region, size, border=None):
+    """The definition."""
+    made = np.empty((*size, 3), np.uint8)
+    for row, column, channel in np.ndindex(*made.shape):
+        x, fx = along(region[0], region[2], size[1], column)
+        y, fy = along(region[1], region[3], size[0], row)
+        total = sum(
+            level(picture, x + dx, y + dy, channel, border)
+            * (fx if dx else 2048 - fx)
+            * (fy if dy else 2048 - fy)
+            for dx in (0, 1)
+            for dy in (0, 1)
+        )
+        made[row, column, channel] = (total + 2**21) >> 22
+    return made
+
+
+@settings(deadline=None)
+@given(width=side, height=side, columns=st.integers(1, 12), rows=st.integers(1, 12))
+def test_a_whole_picture_is_as_defined(width, height, columns, rows):
+    picture, region = noise(width, height), (0.0, 0.0, float(width), float(height))
+    size = rows, columns
+    assert np.array_equal(window(picture, region, size), slowly(picture, region, size))
+
+
+@settings(deadline=None)
+@given(x=corner, y=corner, width=length, height=length, border=st.sampled_from([None, (0, 9, 255)]))
+def test_any_region_is_as_defined(x, y, width, height, border):
+    picture, region = noise(17, 13), (x, y, width, height)
+    made = window(picture, region, (9, 7), border)
+    assert np.array_equal(made, slowly(picture, region, (9, 7), border))
+
+
+@settings(deadline=None)
+@given(width=side, height=side)
+def test_a_picture_at_its_own_size_stays(width, height):
+    picture = noise(width, height)
+    assert np.array_equal(window(picture, (0, 0, width, height), (height, width)), picture)
+
+
+@settings(deadline=None)
+@given(count=st.integers(1, 50), size=st.integers(1, 50), level=st.integers(0, 255))
+def test_a_plain_picture_stays_plain(count, size, level):
+    """The four weights always add up to one."""
+    picture = np.full((size, size, 3), level, np.uint8)
+    assert (window(picture, (0, 0, size, size), (count, count)) == level).all()
+
+
+@settings(deadline=None)
+@given(width=st.integers(2, 60), columns=st.integers(1, 60))
+def test_it_is_bilinear_interpolation(width, columns):
+    """Nearer than a level to the exact value in fractions, half a one being the rounding."""
+    picture = noise(width, 1)
+    made = window(picture, (0, 0, width, 1), (1, columns))[0, :, 0]
+    for column in range(columns):
+        at = (Fraction(2 * column + 1, 2) * width / columns) - Fraction(1, 2)
+        at = min(max(at, Fraction(0)), Fraction(width - 1))
+        first = min(math.floor(at), width - 2)
+        left, right = (int(picture[0, first + step, 0]) for step in (0, 1))
+        assert abs(left + (right - left) * (at - first) - int(made[column])) < Fraction(2, 3)
+
+
+def test_far_outside_there_is_only_border():
+    made = window(noise(5, 5), (1e6, -1e6, 3, 3), (4, 4), border=(1, 2, 3))
+    assert (made == (1, 2, 3)).all()
+
+
+def test_a_weight_may_be_all_the_second_pixels():
+    """A fraction just below 1 rounds up to 2048."""
+    assert samples(-1e-6, 4.0, 4).second_weight[1] == 2048
+
+
+@pytest.mark.parametrize("sides", [(10_000, 10_000), (100_000, 1_000)])
+def test_a_picture_of_100_megapixels_costs_no_more_memory_than_its_window(sides):
+    picture = np.broadcast_to(np.uint8(7), (*sides, 3))
+    tracemalloc.start()
+    window(picture, (0, 0, sides[1], sides[0]), (640, 640))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64 * 640 * 640
