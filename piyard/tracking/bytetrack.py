@@ -1,8 +1,9 @@
 """ByteTrack: every detection takes part, the doubtful ones only where a track needs them.
 
 Zhang et al. (2022), "ByteTrack: Multi-Object Tracking by Associating Every Detection Box", with the
-choices of their published code. Theirs knows one class; here a track only ever meets detections of
-its own class. nnrun computes the same tracks, to the last bit.
+choices of their published code, its peculiarities included: the tracks are the same. Theirs knows
+one class; here a track only ever meets detections of its own class. nnrun computes the same, to the
+last bit.
 """
 
 from __future__ import annotations
@@ -68,6 +69,8 @@ class Track:
     """The frame it was seen in last."""
     confirmed: bool
     """Seen in two frames; a track that is not ends with the first frame it is missed in."""
+    expired: bool = False
+    """Lost for too long: it may be found in the next frame still, but is never lost again."""
 
     def follow(self, detection: Detection, frame: int) -> None:
         """Take the detection of that frame as this object."""
@@ -95,7 +98,7 @@ class ByteTracker:
         """What the next frame's detections are, by the order in which the tracks came up."""
         self._frame += 1
         high = [one for one in found if one.score > self._how.high]
-        low = [one for one in found if self._how.low < one.score <= self._how.high]
+        low = [one for one in found if self._how.low < one.score < self._how.high]
         confirmed = [track for track in self._tracked if track.confirmed]
         unconfirmed = [track for track in self._tracked if not track.confirmed]
         self._predict(confirmed)
@@ -143,10 +146,10 @@ class ByteTracker:
     def _sort(self, confirmed: list[Track], begun: list[Track]) -> None:
         """Who is tracked after this frame, who is lost, and who is forgotten."""
         tracked = self._seen(self._tracked) + begun + self._seen(self._lost)
-        remembered = [
-            track for track in self._unseen(self._lost) if self._frame - track.last <= self._memory
-        ]
-        lost = remembered + self._unseen(confirmed)
+        missed = self._unseen(self._lost) + self._unseen(confirmed)
+        lost = [track for track in missed if not track.expired]
+        for track in lost:
+            track.expired = self._frame - track.last > max(self._memory, 1)
         self._tracked, self._lost = _without_duplicates(tracked, lost)
 
 

@@ -63,7 +63,7 @@ def test_a_score_of_exactly_new_begins_one():
     assert ids(last([[at(0, 0.6)]])) == [1]
 
 
-@pytest.mark.parametrize("score", [FAIR, 0.5, DOUBTFUL])
+@pytest.mark.parametrize("score", [FAIR, DOUBTFUL])
 def test_a_track_goes_on_with_doubtful_detections(score):
     (told,) = last([[at(0)], [at(4, score)], [at(8, score)]])
     assert told.id == 1
@@ -107,16 +107,29 @@ def test_another_class_is_another_object():
     assert [(one.id, one.label) for one in told] == [(2, 2)]
 
 
-@pytest.mark.parametrize(("fps", "missed", "found_again"), [(30, 30, 1), (30, 31, 2), (15, 16, 2)])
-def test_a_lost_track_is_remembered_for_a_second(fps, missed, found_again):
+def test_a_score_of_exactly_high_or_low_is_on_neither_side():
+    assert last([[at(0)], [at(0, 0.5)]]) == []
+    assert last([[at(0)], [at(0, 0.1)]]) == []
+
+
+@pytest.mark.parametrize(
+    ("fps", "missed", "found_again"), [(30, 31, 1), (30, 32, 2), (15, 16, 1), (15, 17, 2)]
+)
+def test_a_lost_track_is_remembered_for_a_second_and_a_frame(fps, missed, found_again):
     frames = [[at(0)], [at(0)], *[[]] * missed, [at(0)], [at(0)]]
     assert ids(last(frames, tracker(fps))) == [found_again]
 
 
 def test_buffer_is_how_long():
     frames = [[at(0)], [at(0)], *[[]] * 3, [at(0)], [at(0)]]
-    assert ids(last(frames, tracker(buffer=3))) == [1]
+    assert ids(last(frames, tracker(buffer=2))) == [1]
+    assert ids(last(frames, tracker(buffer=1))) == [2]
+
+
+def test_who_was_found_in_the_very_last_moment_is_not_remembered_again():
+    frames = [[at(0)], [at(0)], *[[]] * 3, [at(0)], [], [at(0)], [at(0)]]
     assert ids(last(frames, tracker(buffer=2))) == [2]
+    assert ids(last(frames, tracker(buffer=3))) == [1]
 
 
 def test_a_lost_track_is_looked_for_where_it_was_going():
