@@ -85,19 +85,25 @@ void Args::reject(const std::string& problem) const {
     throw Failure(Exit::usage, problem + "; see nnrun " + verb_.name + " --help");
 }
 
+Args Args::under(const std::string& prefix) const {
+    Args view(*this);
+    view.prefix_ = prefix;
+    return view;
+}
+
 std::string Args::text(const std::string& flag, const std::string& fallback) const {
-    return has(flag) ? values_.at(flag).front() : fallback;
+    return has(flag) ? values_.at(name(flag)).front() : fallback;
 }
 
 std::vector<std::string> Args::texts(const std::string& flag) const {
-    return has(flag) ? values_.at(flag) : std::vector<std::string>{};
+    return has(flag) ? values_.at(name(flag)) : std::vector<std::string>{};
 }
 
 int Args::integer(const std::string& flag, int low, int high, int fallback) const {
     if (!has(flag)) return fallback;
     const auto value = parse_integer(text(flag));
     if (!value || *value < low || *value > high)
-        reject(flag + " takes a whole number from " + std::to_string(low) + " to " + std::to_string(high) +
+        reject(name(flag) + " takes a whole number from " + std::to_string(low) + " to " + std::to_string(high) +
                ", not '" + text(flag) + "'");
     return static_cast<int>(*value);
 }
@@ -106,14 +112,14 @@ double Args::number(const std::string& flag, double low, double high, double fal
     if (!has(flag)) return fallback;
     const auto value = parse_number(text(flag));
     if (!value || *value < low || *value > high)
-        reject(flag + " takes a number from " + shown(low) + " to " + shown(high) + ", not '" + text(flag) + "'");
+        reject(name(flag) + " takes a number from " + shown(low) + " to " + shown(high) + ", not '" + text(flag) + "'");
     return *value;
 }
 
 unsigned long long Args::seed(const std::string& flag, unsigned long long fallback) const {
     if (!has(flag)) return fallback;
     const auto value = parse_unsigned(text(flag));
-    if (!value) reject(flag + " takes a whole number from 0 to 2^64-1, not '" + text(flag) + "'");
+    if (!value) reject(name(flag) + " takes a whole number from 0 to 2^64-1, not '" + text(flag) + "'");
     return *value;
 }
 
@@ -121,7 +127,7 @@ std::string Args::choice(const std::string& flag, const std::vector<std::string>
                          const std::string& fallback) const {
     const std::string value = text(flag, fallback);
     if (std::find(legal.begin(), legal.end(), value) == legal.end())
-        reject(flag + " is one of " + join(legal, ", ") + ", not '" + value + "'");
+        reject(name(flag) + " is one of " + join(legal, ", ") + ", not '" + value + "'");
     return value;
 }
 
@@ -130,11 +136,11 @@ std::vector<float> Args::floats(const std::string& flag, std::size_t count, floa
     std::vector<float> values;
     for (const std::string& part : split(text(flag), ',')) {
         const auto value = parse_number(part);
-        if (!value) reject(flag + " takes " + std::to_string(count) + " numbers a,b,c, not '" + text(flag) + "'");
+        if (!value) reject(name(flag) + " takes " + std::to_string(count) + " numbers a,b,c, not '" + text(flag) + "'");
         values.push_back(static_cast<float>(*value));
     }
     if (values.size() != count)
-        reject(flag + " takes " + std::to_string(count) + " numbers a,b,c, not " + std::to_string(values.size()));
+        reject(name(flag) + " takes " + std::to_string(count) + " numbers a,b,c, not " + std::to_string(values.size()));
     return values;
 }
 
@@ -143,13 +149,18 @@ std::vector<int> Args::sizes(const std::string& flag, char separator, std::size_
     std::vector<int> found;
     for (const std::string& part : split(text(flag), separator)) {
         const auto value = parse_integer(part);
-        if (!value || *value < 1 || *value > largest) reject(flag + " takes sizes from 1 up, not '" + text(flag) + "'");
+        if (!value || *value < 1 || *value > largest) reject(name(flag) + " takes sizes from 1 up, not '" + text(flag) + "'");
         found.push_back(static_cast<int>(*value));
     }
     if (found.size() < fewest || found.size() > most)
-        reject(flag + " takes " + std::to_string(fewest) + " to " + std::to_string(most) + " sizes, not '" +
+        reject(name(flag) + " takes " + std::to_string(fewest) + " to " + std::to_string(most) + " sizes, not '" +
                text(flag) + "'");
     return found;
+}
+
+std::vector<Flag> with_prefix(std::vector<Flag> flags, const std::string& prefix) {
+    for (Flag& flag : flags) flag.name = "--" + prefix + flag.name.substr(2);
+    return flags;
 }
 
 std::string help_text(const Verb& verb) {

@@ -27,8 +27,14 @@ class Args {
 public:
     Args(const Verb& verb, const std::vector<std::string>& line);
 
+    // The same line, where each flag is looked up with a prefix: "--param" finds "--detector-param"
+    // under "detector-".
+    Args under(const std::string& prefix) const;
+    // The flag as it stands on the line.
+    std::string name(const std::string& flag) const { return prefix_.empty() ? flag : "--" + prefix_ + flag.substr(2); }
+
     bool wants_help() const { return help_; }
-    bool has(const std::string& flag) const { return values_.count(flag) != 0; }
+    bool has(const std::string& flag) const { return values_.count(name(flag)) != 0; }
     const std::vector<std::string>& positional() const { return positional_; }
 
     std::string text(const std::string& flag, const std::string& fallback = "") const;
@@ -52,10 +58,14 @@ private:
 
     Verb verb_;
     bool help_ = false;
+    std::string prefix_;
     std::map<std::string, std::vector<std::string>> values_;
     std::vector<std::string> positional_;
 };
 
 std::string help_text(const Verb& verb);
+
+// The same flags for a second net.
+std::vector<Flag> with_prefix(std::vector<Flag> flags, const std::string& prefix);
 
 }  // namespace nnrun

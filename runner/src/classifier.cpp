@@ -5,7 +5,6 @@
 #include <numeric>
 
 #include "clock.h"
-#include "decode.h"
 #include "failure.h"
 #include "outputs.h"
 #include "probe.h"
@@ -46,9 +45,9 @@ std::vector<Score> best(const std::vector<float>& scores, int count) {
 
 }  // namespace
 
-const char* const picture_advice = "check --resize and --crop";
+const char* const picture_advice = "check --resize and --crop, or --size";
 
-Classifier::Classifier(const Model& model, const ClassifierPlan& plan) : model_(model), plan_(plan), checked_{plan.steps.shape()} {
+Classifier::Classifier(const Model& model, const ClassifierPlan& plan) : model_(model), plan_(plan), feed_(plan.steps), checked_{plan.steps.shape()} {
     if (model.outputs().size() != 1)
         throw Failure(Exit::usage, "the net has " + std::to_string(model.outputs().size()) +
                                        " outputs; choose the one with the classes with --output-blob");
@@ -62,54 +61,38 @@ json::Object Classifier::describe() const {
     return input.text("blob", model_.input().name).text("softmax", softmax_);
 }
 
-Classification Classifier::operator()(const std::string& path) {
-    Classification made{};
+Classification Classifier::operator()(const Image& image, Stages& ms) {
+    Classification made;
     Stopwatch watch;
-    const Image image = read_image(path);
-    made.ms.decode = watch.lap();
-    const ncnn::Mat input = prepare(path, image, plan_.steps);
-    made.ms.pre = watch.lap();
-    check(path, input);
+    const ncnn::Mat& input = feed_(image);
+    ms.pre = watch.lap();
+    check(input);
     watch.lap();
-    made.logits = infer(path, input);
-    made.ms.infer = watch.lap();
-    made.top = rank(path, flat(made.logits));
-    made.ms.post = watch.lap();
-    made.width = image.width;
-    made.height = image.height;
+    made.logits = infer(input);
+    ms.infer = watch.lap();
+    made.top = rank(flat(made.logits));
+    ms.post = watch.lap();
     return made;
 }
 
-ncnn::Mat prepare(const std::string& path, const Image& image, const Preprocess& steps) {
-    try {
-        return steps(image);
-    } catch (const Failure& failure) {
-        throw Failure(failure.code, path + ": " + failure.what());
-    }
-}
-
 // Once a shape: the check costs an inference.
-void Classifier::check(const std::string& path, const ncnn::Mat& input) {
+void Classifier::check(const ncnn::Mat& input) {
     if (checked_.count(shape_of(input)) != 0) return;
-    try {
-        probe(model_, shape_of(input), picture_advice);
-    } catch (const Failure& failure) {
-        throw Failure(failure.code, path + ": " + failure.what());
-    }
+    probe(model_, shape_of(input), picture_advice);
     checked_.insert(shape_of(input));
 }
 
-ncnn::Mat Classifier::infer(const std::string& path, const ncnn::Mat& input) const {
+ncnn::Mat Classifier::infer(const ncnn::Mat& input) const {
     std::vector<ncnn::Mat> outputs(1);
-    if (model_.run(input, outputs) != 0) throw Failure(Exit::input, path + ": the inference failed; is there enough memory?");
+    if (model_.run(input, outputs) != 0) throw Failure(Exit::input, "the inference failed; is there enough memory?");
     return outputs[0];
 }
 
-std::vector<Score> Classifier::rank(const std::string& path, const std::vector<float>& raw) const {
-    if (!all_finite(raw)) throw Failure(Exit::input, path + ": the net's output holds NaN or infinity; try --precision fp32");
+std::vector<Score> Classifier::rank(const std::vector<float>& raw) const {
+    if (!all_finite(raw)) throw Failure(Exit::input, "the net's output holds NaN or infinity; try --precision fp32");
     if (plan_.labels && *plan_.labels != raw.size())
-        throw Failure(Exit::input, path + ": --labels holds " + std::to_string(*plan_.labels) +
-                                       " lines and the net knows " + std::to_string(raw.size()) + " classes");
+        throw Failure(Exit::input, "--labels holds " + std::to_string(*plan_.labels) + " lines and the net knows " +
+                                       std::to_string(raw.size()) + " classes");
     return best(applied_ ? probabilities(raw) : raw, plan_.topk);
 }
 

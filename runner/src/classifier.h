@@ -5,8 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "feed.h"
 #include "image.h"
 #include "model.h"
+#include "objects.h"
 #include "preprocess.h"
 #include "shape.h"
 
@@ -17,22 +19,9 @@ struct Score {
     float value;
 };
 
-// Milliseconds of the steps from a file to its classes.
-struct Steps {
-    double decode = 0;
-    double pre = 0;
-    double infer = 0;
-    double post = 0;
-
-    double total() const { return decode + pre + infer + post; }
-};
-
 struct Classification {
-    int width;  // of the picture
-    int height;
     ncnn::Mat logits;
     std::vector<Score> top;
-    Steps ms;
 };
 
 struct ClassifierPlan {
@@ -42,14 +31,15 @@ struct ClassifierPlan {
     std::optional<std::size_t> labels;     // how many there are
 };
 
-// From a picture's file to its classes, each step timed.
+// From a picture to its classes, each step timed.
 class Classifier {
 public:
     // The net must have exactly one output; else a Failure with Exit::usage.
     Classifier(const Model& model, const ClassifierPlan& plan);
 
-    // Whatever is wrong with the picture is a Failure with Exit::input that names it.
-    Classification operator()(const std::string& path);
+    // Sets ms.pre, ms.infer and ms.post. Whatever is wrong with the picture is a Failure with
+    // Exit::input.
+    Classification operator()(const Image& image, Stages& ms);
 
     // "applied", "in-net" or "off".
     const std::string& softmax() const { return softmax_; }
@@ -57,19 +47,17 @@ public:
     json::Object describe() const;
 
 private:
-    void check(const std::string& path, const ncnn::Mat& input);
-    ncnn::Mat infer(const std::string& path, const ncnn::Mat& input) const;
-    std::vector<Score> rank(const std::string& path, const std::vector<float>& raw) const;
+    void check(const ncnn::Mat& input);
+    ncnn::Mat infer(const ncnn::Mat& input) const;
+    std::vector<Score> rank(const std::vector<float>& raw) const;
 
     const Model& model_;
     ClassifierPlan plan_;
+    Feed feed_;
     bool applied_ = false;
     std::string softmax_;
     std::set<Shape> checked_;
 };
-
-// The net's input; whatever is wrong is a Failure that names the picture.
-ncnn::Mat prepare(const std::string& path, const Image& image, const Preprocess& steps);
 
 // What to do when a picture does not suit the net.
 extern const char* const picture_advice;

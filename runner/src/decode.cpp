@@ -14,10 +14,10 @@ bool begins(const std::vector<unsigned char>& bytes, const std::string& magic) {
     return bytes.size() >= magic.size() && std::memcmp(bytes.data(), magic.data(), magic.size()) == 0;
 }
 
-Image decode(const std::vector<unsigned char>& bytes) {
+void decode(const std::vector<unsigned char>& bytes, Image& image) {
     if (bytes.empty()) throw Failure(Exit::input, "the file is empty");
-    if (begins(bytes, "\xFF\xD8\xFF")) return decode_jpeg(bytes);
-    if (begins(bytes, "\x89PNG\r\n\x1A\n")) return decode_png(bytes);
+    if (begins(bytes, "\xFF\xD8\xFF")) return decode_jpeg(bytes, image);
+    if (begins(bytes, "\x89PNG\r\n\x1A\n")) return decode_png(bytes, image);
     throw Failure(Exit::input, "neither JPEG nor PNG");
 }
 
@@ -30,9 +30,15 @@ void check_size(std::uint64_t width, std::uint64_t height) {
 }
 
 Image read_image(const std::string& path) {
+    Image image;
+    read_image(path, image);
+    return image;
+}
+
+void read_image(const std::string& path, Image& image) {
     const std::vector<unsigned char> bytes = read_file(path, Exit::input);
     try {
-        return decode(bytes);
+        decode(bytes, image);
     } catch (const Failure& failure) {
         throw Failure(Exit::input, path + ": " + failure.what());
     }

@@ -29,7 +29,8 @@ public:
     // All of the net's outputs; prototypes are the last.
     const std::vector<ncnn::Mat>& outputs() const { return outputs_; }
     Shape input_shape() const { return steps_.shape(); }
-    int classes() const { return maps_ ? maps_->layout().classes.size() : 0; }
+    // For the header's line.
+    json::Object describe() const;
 
 private:
     void infer(const ncnn::Mat& input);

@@ -31,6 +31,7 @@ public:
 private:
     EndToEndPlan plan_;
     Classifier classify_;
+    Image image_;
 };
 
 }  // namespace nnrun

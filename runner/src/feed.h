@@ -32,11 +32,11 @@ private:
     void around(const Image& image, const Corners& object);
 
     void make_input(int height, int width);
-    void fill_margins();
     // The whole picture on `height` rows and `width` columns of the input from there on.
     void put_whole(const Image& image, int top, int left, int height, int width);
-    // Rows of a picture as they are, from its pixel (x, y) on.
-    void put(const Image& image, int x, int y, int top, int left, int height, int width);
+    // Pixels R, G, B on row y of the input, from column `left` on.
+    void put_row(const std::uint8_t* pixels, int y, int left, int width);
+    void pad(int top, int bottom, int left, int right);
 
     Preprocess how_;
     Levels levels_;

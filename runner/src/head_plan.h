@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "args.h"
+#include "json.h"
 
 namespace nnrun {
 
@@ -21,6 +22,7 @@ struct HeadPlan {
     double split = 2;  // bins of simcc a pixel of the input
 
     bool dense() const { return kind != "simcc" && kind != "heatmap"; }
+    json::Object json() const;
     // Outputs at the end that belong to no level.
     std::size_t globals() const { return task == Task::segment ? 1 : 0; }
 };

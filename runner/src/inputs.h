@@ -8,7 +8,6 @@
 #include "args.h"
 #include "image.h"
 #include "json.h"
-#include "objects.h"
 
 namespace nnrun {
 
@@ -27,7 +26,8 @@ InputsPlan read_inputs(const Args& args);
 // A picture of a file or a stream.
 struct Frame {
     long index = 0;
-    std::string path;  // "": it is of a stream
+    bool is_file = false;  // else of a stream
+    std::string path;
     Image image;
     double decode_ms = 0;
 
@@ -44,6 +44,7 @@ public:
     virtual bool next(Frame& frame) = 0;
 };
 
+// A list that cannot be read is a Failure with Exit::input.
 std::unique_ptr<Inputs> open_inputs(const InputsPlan& plan);
 
 struct Tally {

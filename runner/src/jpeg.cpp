@@ -53,7 +53,6 @@ bool open(Decoder& decoder, const std::vector<unsigned char>& bytes) {
     return true;
 }
 
-
 int orientation_of(const jpeg_decompress_struct& jpeg) {
     constexpr char exif[] = "Exif\0";
     for (jpeg_saved_marker_ptr marker = jpeg.marker_list; marker != nullptr; marker = marker->next)
@@ -70,19 +69,20 @@ std::uint8_t less_ink(int light, int ink) {
 
 // Adobe stores CMYK inverted, and like Pillow we take every CMYK JPEG for Adobe's.
 void to_rgb(const unsigned char* from, int components, std::uint8_t* to) {
-    if (components == 3) std::memcpy(to, from, 3);
     if (components == 1) std::memset(to, *from, 3);
     if (components == 4)
         for (int i = 0; i < 3; ++i) to[i] = less_ink(from[3], 255 - from[i]);
 }
 
+// `samples` has room for a row of another kind than R, G, B.
 bool read_rows(Decoder& decoder, unsigned char* samples, int components, Image& image) {
     if (setjmp(decoder.leave) != 0) return false;
     jpeg_start_decompress(&decoder.jpeg);
     while (decoder.jpeg.output_scanline < decoder.jpeg.output_height) {
         std::uint8_t* to = image.row(static_cast<int>(decoder.jpeg.output_scanline));
-        JSAMPROW row = samples;
+        JSAMPROW row = components == 3 ? to : samples;
         jpeg_read_scanlines(&decoder.jpeg, &row, 1);
+        if (components == 3) continue;
         for (int x = 0; x < image.width; ++x) to_rgb(samples + x * components, components, to + 3 * x);
     }
     return true;
@@ -97,17 +97,17 @@ struct Destroyer {
 
 }  // namespace
 
-Image decode_jpeg(const std::vector<unsigned char>& bytes) {
+void decode_jpeg(const std::vector<unsigned char>& bytes, Image& image) {
     Decoder decoder{};
     const Destroyer destroyer{decoder.jpeg};
     if (!open(decoder, bytes)) fail(decoder);
     check_size(decoder.jpeg.image_width, decoder.jpeg.image_height);
     const int stored = decoder.jpeg.num_components;
     const int components = stored == 4 || stored == 1 ? stored : 3;
-    Image image(static_cast<int>(decoder.jpeg.image_width), static_cast<int>(decoder.jpeg.image_height));
+    image.reshape(static_cast<int>(decoder.jpeg.image_width), static_cast<int>(decoder.jpeg.image_height));
     std::vector<unsigned char> samples(static_cast<std::size_t>(image.width) * static_cast<std::size_t>(components));
     if (!read_rows(decoder, samples.data(), components, image)) fail(decoder);
-    return upright(image, orientation_of(decoder.jpeg));
+    turn_upright(image, orientation_of(decoder.jpeg));
 }
 
 }  // namespace nnrun

@@ -5,9 +5,12 @@
 
 #include "bench.h"
 #include "classify.h"
+#include "detect.h"
 #include "failure.h"
 #include "header.h"
 #include "lines.h"
+#include "pose.h"
+#include "segment.h"
 #include "stop.h"
 #include "text.h"
 #include "watch.h"
@@ -20,7 +23,16 @@ struct Entry {
     int (*run)(const Args&);
 };
 
-std::vector<Entry> entries() { return {{bench_verb(), bench}, {classify_verb(), classify}, {watch_verb(), watch}}; }
+std::vector<Entry> entries() {
+    return {
+        {bench_verb(), bench},
+        {classify_verb(), classify},
+        {detect_verb(), detect},
+        {pose_verb(), pose},
+        {segment_verb(), segment},
+        {watch_verb(), watch},
+    };
+}
 
 std::string overview() {
     std::string text = "nnrun VERB [flags]: runs an ncnn net on this machine, results as JSON Lines on stdout\n\n";

@@ -36,6 +36,19 @@ std::string load_weights(ncnn::Net& net, const std::string& path) {
     return weights.formats();
 }
 
+// -1 when pnnx has not numbered it.
+long long number_of(const std::string& blob) {
+    const auto number = blob.rfind("out", 0) == 0 ? parse_integer(blob.substr(3)) : std::nullopt;
+    return number.value_or(-1);
+}
+
+std::vector<std::string> as_numbered(std::vector<std::string> blobs) {
+    const bool all = std::all_of(blobs.begin(), blobs.end(), [](const std::string& blob) { return number_of(blob) >= 0; });
+    if (all)
+        std::sort(blobs.begin(), blobs.end(), [](const auto& one, const auto& other) { return number_of(one) < number_of(other); });
+    return blobs;
+}
+
 void bind_threads(int threads, int powersave) {
     const Quiet quiet;
     if (ncnn::set_cpu_powersave(powersave) != 0)
@@ -48,28 +61,31 @@ void bind_threads(int threads, int powersave) {
 
 Model::Model(const Request& request) : request_(request), graph_(read_graph(request.param)) {
     check_precision(graph_, request.precision, request.param);
-    choose_input();
+    choose_inputs();
     choose_outputs();
     load();
 }
 
-void Model::choose_input() {
-    const std::vector<std::string> inputs = graph_.inputs();
-    if (inputs.size() != 1)
-        throw Failure(Exit::model, request_.param + ": the net has " + std::to_string(inputs.size()) + " inputs (" +
-                                       join(inputs, ", ") + "); nnrun feeds exactly one");
-    input_.name = request_.input_blob.empty() ? inputs.front() : request_.input_blob;
-    if (input_.name != inputs.front())
-        throw Failure(Exit::model, request_.param + ": no input blob " + input_.name + "; the net's input is " + inputs.front());
+void Model::choose_inputs() {
+    const std::vector<std::string> names = graph_.inputs();
+    if (names.size() != request_.inputs)
+        throw Failure(Exit::model, request_.param + ": the net has " + std::to_string(names.size()) + " inputs (" +
+                                       join(names, ", ") + "); nnrun feeds exactly " +
+                                       (request_.inputs == 1 ? "one" : std::to_string(request_.inputs)) + " here");
+    for (const std::string& name : names) inputs_.push_back({name, -1});
+    if (!request_.input_blob.empty() && request_.input_blob != input().name)
+        throw Failure(Exit::model, request_.param + ": no input blob " + request_.input_blob + "; the net's input is " + input().name);
 }
 
 void Model::choose_outputs() {
-    const std::vector<std::string> wanted = request_.output_blobs.empty() ? graph_.outputs() : request_.output_blobs;
+    const std::vector<std::string> wanted = request_.output_blobs.empty() ? as_numbered(graph_.outputs()) : request_.output_blobs;
     for (const std::string& name : wanted)
-        if (graph_.producer(name) == nullptr || name == input_.name)
+        if (graph_.producer(name) == nullptr || name == input().name)
             throw Failure(Exit::model, request_.param + ": no output blob " + name + "; the net's outputs are " +
                                            join(graph_.outputs(), ", "));
-    for (const std::string& name : graph_.in_order(wanted)) outputs_.push_back({name, -1});
+    for (const std::string& name : wanted) outputs_.push_back({name, -1});
+    for (const std::string& name : graph_.in_order(wanted))
+        extraction_.push_back(static_cast<std::size_t>(std::find(wanted.begin(), wanted.end(), name) - wanted.begin()));
     if (outputs_.empty()) throw Failure(Exit::model, request_.param + ": the net has no output");
 }
 
@@ -85,7 +101,7 @@ void Model::load() {
     weights_ = load_weights(net_, request_.bin);
     load_ms_ = watch.ms();
     precision_ = real_precision(net_, graph_, request_.precision);
-    input_.index = blob_index(input_.name);
+    for (Blob& input : inputs_) input.index = blob_index(input.name);
     for (Blob& output : outputs_) output.index = blob_index(output.name);
 }
 
@@ -95,11 +111,12 @@ int Model::blob_index(const std::string& name) const {
     return found == blobs.end() ? -1 : static_cast<int>(found - blobs.begin());
 }
 
-int Model::run(const ncnn::Mat& input, std::vector<ncnn::Mat>& outputs) const {
+int Model::run(const ncnn::Mat* inputs, std::vector<ncnn::Mat>& outputs) const {
     ncnn::Extractor extractor = net_.create_extractor();
-    int failed = extractor.input(input_.index, input);
-    for (std::size_t i = 0; i < outputs_.size() && failed == 0; ++i)
-        failed = extractor.extract(outputs_[i].index, outputs[i]);
+    int failed = 0;
+    for (const Blob& blob : inputs_) failed |= extractor.input(blob.index, *inputs++);
+    for (const std::size_t i : extraction_)
+        if (failed == 0) failed = extractor.extract(outputs_[i].index, outputs[i]);
     return failed;
 }
 

@@ -18,6 +18,7 @@ struct Request {
     int powersave = 0;
     std::string precision;
     std::string winograd = "auto";
+    std::size_t inputs = 1;                 // that the net must have
     std::string input_blob;                 // "": the net's input
     std::vector<std::string> output_blobs;  // empty: all outputs
 };
@@ -38,15 +39,19 @@ public:
     const Precision& precision() const { return precision_; }
     const std::string& weights() const { return weights_; }
     double load_ms() const { return load_ms_; }
-    const Blob& input() const { return input_; }
+    const Blob& input() const { return inputs_.front(); }
+    // As they were asked for; all outputs of a net come as pnnx numbers them (out0, out1 ...), or
+    // else in the order in which the net makes them.
     const std::vector<Blob>& outputs() const { return outputs_; }
 
     int blob_index(const std::string& name) const;
     // ncnn's return code; 0 is success.
-    int run(const ncnn::Mat& input, std::vector<ncnn::Mat>& outputs) const;
+    int run(const ncnn::Mat& input, std::vector<ncnn::Mat>& outputs) const { return run(&input, outputs); }
+    // As many inputs as the request says, in the order of the .param.
+    int run(const ncnn::Mat* inputs, std::vector<ncnn::Mat>& outputs) const;
 
 private:
-    void choose_input();
+    void choose_inputs();
     void choose_outputs();
     void load();
 
@@ -56,8 +61,9 @@ private:
     Precision precision_;
     std::string weights_;
     double load_ms_ = 0;
-    Blob input_;
+    std::vector<Blob> inputs_;
     std::vector<Blob> outputs_;
+    std::vector<std::size_t> extraction_;  // of the outputs, in the order in which the net makes them
 };
 
 }  // namespace nnrun

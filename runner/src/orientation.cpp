@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 namespace nnrun {
 namespace {
@@ -55,13 +56,13 @@ int exif_orientation(const unsigned char* bytes, std::size_t size) {
     return 1;
 }
 
-Image upright(const Image& image, int orientation) {
-    if (orientation <= 1) return image;
+void turn_upright(Image& image, int orientation) {
+    if (orientation <= 1) return;
     const bool swapped = orientation >= 5;
     Image turned(swapped ? image.height : image.width, swapped ? image.width : image.height);
     for (int y = 0; y < turned.height; ++y)
         for (int x = 0; x < turned.width; ++x) std::memcpy(turned.row(y) + 3 * x, source(image, orientation, x, y), 3);
-    return turned;
+    image = std::move(turned);
 }
 
 }  // namespace nnrun

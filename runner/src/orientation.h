@@ -11,6 +11,6 @@ namespace nnrun {
 int exif_orientation(const unsigned char* tiff, std::size_t size);
 
 // The picture as its photographer held the camera.
-Image upright(const Image& image, int orientation);
+void turn_upright(Image& image, int orientation);
 
 }  // namespace nnrun

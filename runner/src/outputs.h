@@ -8,6 +8,7 @@
 
 namespace nnrun {
 
+bool all_finite(const ncnn::Mat& blob);
 bool all_finite(const std::vector<float>& values);
 
 // The "output" line of one blob; with a folder, its values go to <folder>/<stem>.f32 first.

@@ -77,18 +77,18 @@ struct Destroyer {
 
 }  // namespace
 
-Image decode_png(const std::vector<unsigned char>& bytes) {
+void decode_png(const std::vector<unsigned char>& bytes, Image& image) {
     Decoder decoder{bytes.data(), bytes.size(), nullptr, nullptr, "not enough memory"};
     const Destroyer destroyer{decoder};
     if (!open(decoder)) fail(decoder);
     const png_uint_32 width = png_get_image_width(decoder.png, decoder.info);
     const png_uint_32 height = png_get_image_height(decoder.png, decoder.info);
     check_size(width, height);
-    Image image(static_cast<int>(width), static_cast<int>(height));
+    image.reshape(static_cast<int>(width), static_cast<int>(height));
     std::vector<png_bytep> rows;
     for (int y = 0; y < image.height; ++y) rows.push_back(image.row(y));
     if (!read_rows(decoder, rows.data())) fail(decoder);
-    return upright(image, orientation_of(decoder));
+    turn_upright(image, orientation_of(decoder));
 }
 
 }  // namespace nnrun

@@ -1,83 +1,99 @@
 #include "preprocess.h"
 
-#include <array>
-#include <cmath>
-#include <cstring>
-
-#include "failure.h"
-#include "resize.h"
+#include <algorithm>
 
 namespace nnrun {
 namespace {
 
-int longer_side(int shorter_target, int longer, int shorter) {
-    return static_cast<int>(static_cast<double>(static_cast<long long>(shorter_target) * longer) / shorter);
+constexpr int largest_side = 16384;
+
+using Words = std::vector<std::string>;
+
+void refuse(const Args& args, const Words& flags, const std::string& fit) {
+    for (const std::string& flag : flags)
+        if (args.has(flag)) args.reject(args.name(flag) + " is not for --fit " + fit);
 }
 
-Image resize_shorter(const Image& image, int target, const std::string& resample) {
-    const bool portrait = image.width <= image.height;
-    const int longer = portrait ? longer_side(target, image.height, image.width) : longer_side(target, image.width, image.height);
-    return portrait ? resize(image, target, longer, resample) : resize(image, longer, target, resample);
+std::vector<int> read_sides(const Args& args, const std::string& flag) {
+    std::vector<int> sides = args.sizes(flag, 'x', 1, 2);
+    if (sides.size() == 1) sides.push_back(sides.front());
+    if (std::max(sides[0], sides[1]) > largest_side)
+        args.reject(args.name(flag) + " takes sizes up to " + std::to_string(largest_side));
+    return sides;
 }
 
-// Python's round(): halves go to the even neighbour.
-int offset(int size, int crop) { return static_cast<int>(std::nearbyint((size - crop) / 2.0)); }
-
-Image crop_center(const Image& image, int height, int width) {
-    if (image.width < width || image.height < height)
-        throw Failure(Exit::input, std::to_string(image.width) + "x" + std::to_string(image.height) +
-                                       " pixels are less than the crop of " + std::to_string(width) + "x" +
-                                       std::to_string(height) + "; use --resize or a smaller --crop");
-    const int top = offset(image.height, height);
-    const int left = offset(image.width, width);
-    Image middle(width, height);
-    for (int y = 0; y < height; ++y) std::memcpy(middle.row(y), image.row(top + y) + 3 * left, middle.stride());
-    return middle;
+std::array<std::uint8_t, 3> read_levels(const Args& args, const std::string& flag) {
+    const std::vector<float> values = args.floats(flag, 3, 114);
+    std::array<std::uint8_t, 3> levels{};
+    for (std::size_t i = 0; i < levels.size(); ++i) {
+        levels[i] = static_cast<std::uint8_t>(std::clamp(values[i], 0.0f, 255.0f));
+        if (static_cast<float>(levels[i]) != values[i]) args.reject(args.name(flag) + " takes three levels from 0 to 255");
+    }
+    return levels;
 }
 
-// (level - mean) * norm for each of the 256 levels, as level * norm - mean * norm: the
-// desktop's reference computes it so, and both must agree to the last bit.
-std::array<float, 256> normalised(float mean, float norm) {
-    const float bias = -mean * norm;
-    std::array<float, 256> values{};
-    for (std::size_t level = 0; level < values.size(); ++level)
-        values[level] = static_cast<float>(static_cast<double>(level) * static_cast<double>(norm) + static_cast<double>(bias));
-    return values;
+void read_crop(const Args& args, Preprocess& steps) {
+    refuse(args, {"--size", "--pad", "--place", "--padding"}, steps.fit);
+    steps.shorter_side = args.integer("--resize", 1, largest_side, 0);
+    if (args.has("--crop")) steps.crop = read_sides(args, "--crop");
+    steps.resample = args.choice("--resample", {"bilinear", "bicubic", "nearest"}, "bilinear");
+}
+
+void read_whole(const Args& args, Preprocess& steps) {
+    refuse(args, {"--resize", "--crop"}, steps.fit);
+    if (!args.has("--size")) args.reject("--fit " + steps.fit + " needs " + args.name("--size"));
+    steps.size = read_sides(args, "--size");
+    if (steps.fit != "letterbox") refuse(args, {"--pad", "--place"}, steps.fit);
+    if (steps.fit != "box") refuse(args, {"--padding"}, steps.fit);
+    if (steps.fit == "box") refuse(args, {"--resample"}, steps.fit);
+    steps.pad = read_levels(args, "--pad");
+    steps.centred = args.choice("--place", {"centre", "topleft"}, "centre") == "centre";
+    steps.padding = args.number("--padding", 1, 4, 1.25);
+    steps.resample = args.choice("--resample", {"linear", "bilinear", "bicubic", "nearest"}, "linear");
+}
+
+json::Object geometry(const Preprocess& steps) {
+    json::Object object;
+    object.text("fit", steps.fit);
+    if (steps.fit != "crop") {
+        object.raw("size", json::integers(steps.size)).text("resample", steps.resample);
+    } else {
+        if (steps.shorter_side > 0)
+            object.integer("resize", steps.shorter_side).text("resample", steps.resample);
+        else
+            object.raw("resize", "null").raw("resample", "null");
+        object.raw("crop", steps.crop.empty() ? "null" : json::integers(steps.crop));
+    }
+    if (steps.fit == "letterbox")
+        object.raw("pad", json::integers({steps.pad.begin(), steps.pad.end()})).text("place", steps.centred ? "centre" : "topleft");
+    if (steps.fit == "box") object.number("padding", steps.padding);
+    return object;
 }
 
 }  // namespace
 
-ncnn::Mat Preprocess::operator()(const Image& image) const {
-    Image picture = shorter_side > 0 ? resize_shorter(image, shorter_side, resample) : image;
-    if (!crop.empty()) picture = crop_center(picture, crop[0], crop[1]);
-    ncnn::Mat input(picture.width, picture.height, 3);
-    if (input.empty()) throw Failure(Exit::input, "not enough memory for the net's input");
-    for (int c = 0; c < 3; ++c) {
-        const auto i = static_cast<std::size_t>(c);
-        const std::array<float, 256> values = normalised(mean[i], norm[i]);
-        const std::uint8_t* from = picture.pixels.data() + (bgr ? 2 - i : i);
-        float* to = input.channel(c);
-        for (int at = 0; at < picture.width * picture.height; ++at) to[at] = values[from[3 * static_cast<std::size_t>(at)]];
-    }
-    return input;
+std::vector<int> Preprocess::shape() const {
+    const std::vector<int>& sides = fit == "crop" ? crop : size;
+    return sides.empty() ? sides : std::vector<int>{3, sides[0], sides[1]};
 }
 
 json::Object Preprocess::json() const {
-    json::Object object;
-    if (shorter_side > 0)
-        object.integer("resize", shorter_side).text("resample", resample);
-    else
-        object.raw("resize", "null").raw("resample", "null");
-    object.raw("crop", crop.empty() ? "null" : json::integers(crop)).text("order", bgr ? "bgr" : "rgb");
+    json::Object object = geometry(*this);
+    object.text("order", bgr ? "bgr" : "rgb");
     object.raw("mean", json::floats(mean)).raw("norm", json::floats(norm));
     return object;
 }
 
 std::vector<Flag> preprocess_flags() {
     return {
-        {"--resize", "SHORT", "scale the shorter side to SHORT pixels; default: no resize"},
-        {"--crop", "N|HxW", "cut out the centre; default: no crop"},
-        {"--resample", "R", "bilinear, bicubic or nearest; default bilinear"},
+        {"--fit", "F", "crop, letterbox, stretch or box; default crop"},
+        {"--resize", "SHORT", "crop: scale the shorter side to SHORT pixels; default: no resize"},
+        {"--crop", "N|HxW", "crop: cut out the centre; default: no crop"},
+        {"--size", "N|HxW", "all but crop: of the net's input"},
+        {"--pad", "r,g,b", "letterbox: levels of the rest; default 114,114,114"},
+        {"--place", "P", "letterbox: centre or topleft; default centre"},
+        {"--padding", "X", "box: what is shown, in sides of the object, 1 to 4; default 1.25"},
+        {"--resample", "R", "linear (all but crop), bilinear, bicubic or nearest; default bilinear for crop, else linear"},
         {"--order", "O", "rgb or bgr; default rgb"},
         {"--mean", "a,b,c", "input = (pixel - mean) * norm, pixels 0..255; default 0,0,0"},
         {"--norm", "a,b,c", "default 1,1,1"},
@@ -85,15 +101,21 @@ std::vector<Flag> preprocess_flags() {
 }
 
 Preprocess read_preprocess(const Args& args) {
-    constexpr int largest_side = 16384;
     Preprocess steps;
-    steps.shorter_side = args.integer("--resize", 1, largest_side, 0);
-    if (args.has("--crop")) steps.crop = args.sizes("--crop", 'x', 1, 2);
-    if (steps.crop.size() == 1) steps.crop.push_back(steps.crop.front());
-    steps.resample = args.choice("--resample", {"bilinear", "bicubic", "nearest"}, "bilinear");
+    steps.fit = args.choice("--fit", {"crop", "letterbox", "stretch", "box"}, "crop");
+    if (steps.fit == "crop")
+        read_crop(args, steps);
+    else
+        read_whole(args, steps);
     steps.bgr = args.choice("--order", {"rgb", "bgr"}, "rgb") == "bgr";
     steps.mean = args.floats("--mean", 3, 0);
     steps.norm = args.floats("--norm", 3, 1);
+    return steps;
+}
+
+Preprocess read_fixed_preprocess(const Args& args) {
+    Preprocess steps = read_preprocess(args);
+    if (steps.shape().empty()) args.reject("the input's size is missing: give " + args.name("--fit") + " and " + args.name("--size"));
     return steps;
 }
 

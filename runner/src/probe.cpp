@@ -35,7 +35,7 @@ void step(const Model& model, const GraphLayer& layer, ncnn::Extractor& extracto
 
 }  // namespace
 
-void probe(const Model& model, const Shape& shape, const std::string& advice) {
+std::vector<Shape> probe(const Model& model, const Shape& shape, const std::string& advice) {
     const Quiet quiet;
     ncnn::Mat input = make_mat(shape);
     if (input.empty()) throw Failure(Exit::input, "no memory for an input of " + shown(shape) + "; use a smaller one");
@@ -49,13 +49,18 @@ void probe(const Model& model, const Shape& shape, const std::string& advice) {
     } catch (const Failure& failure) {
         throw Failure(failure.code, "the net cannot take the shape " + shown(shape) + ": " + failure.what() + "; " + advice);
     }
+    std::vector<std::string> names;
+    for (const Blob& output : model.outputs()) names.push_back(output.name);
+    return shapes_of(names, known);
 }
 
-void rehearse_model(const Request& request, const Shape& shape, const std::string& advice) {
+void rehearse_model(const Request& request, const Shape& shape, const std::string& advice, const OutputsCheck& check) {
     rehearse(request.param, [&] {
         const Quiet quiet;
         const Model model(request);
-        if (!shape.empty()) probe(model, shape, advice);
+        if (shape.empty()) return std::string();
+        const std::vector<Shape> outputs = probe(model, shape, advice);
+        if (check) check(outputs);
         return std::string();
     });
 }

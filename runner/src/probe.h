@@ -1,6 +1,8 @@
 #pragma once
 
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "model.h"
 #include "shape.h"
@@ -8,11 +10,13 @@
 namespace nnrun {
 
 // Runs the net once, layer by layer, and checks before each layer that its inputs fit.
-// A shape that the net cannot take is a Failure with Exit::input, never a crash.
-void probe(const Model& model, const Shape& shape, const std::string& advice);
+// A shape that the net cannot take is a Failure with Exit::input, never a crash. Returns the
+// shapes of the outputs.
+std::vector<Shape> probe(const Model& model, const Shape& shape, const std::string& advice);
 
 // Loads the net in a child process and probes it there, so that this process is left as
-// clean as it was; with an empty shape it only loads.
-void rehearse_model(const Request& request, const Shape& shape, const std::string& advice);
+// clean as it was; with an empty shape it only loads. `check` is shown the outputs' shapes.
+using OutputsCheck = std::function<void(const std::vector<Shape>& outputs)>;
+void rehearse_model(const Request& request, const Shape& shape, const std::string& advice, const OutputsCheck& check = {});
 
 }  // namespace nnrun

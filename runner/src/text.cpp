@@ -53,6 +53,14 @@ std::vector<std::string> words(const std::string& text) {
     return found;
 }
 
+std::vector<std::string> lines_of(const std::string& text) {
+    std::vector<std::string> lines = split(text, '\n');
+    if (lines.back().empty()) lines.pop_back();
+    for (std::string& line : lines)
+        if (!line.empty() && line.back() == '\r') line.pop_back();
+    return lines;
+}
+
 std::string join(const std::vector<std::string>& parts, const std::string& separator) {
     std::string joined;
     for (const std::string& part : parts) joined += (joined.empty() ? "" : separator) + part;

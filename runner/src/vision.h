@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "args.h"
+#include "draw_output.h"
 #include "inputs.h"
 #include "objects.h"
 
@@ -15,9 +16,10 @@ struct VisionPlan {
     std::string verb;
     InputsPlan inputs;
     std::vector<std::string> labels;
+    DrawPlan draw;
 };
 
-// --labels, the inputs, the common flags of a net and of its preprocessing, then the verb's own.
+// --labels, the inputs, what to draw, the common flags of a net and of its preprocessing, then the verb's own.
 std::vector<Flag> vision_flags(const std::vector<Flag>& own);
 VisionPlan read_vision(const Args& args, const std::string& verb);
 

@@ -146,7 +146,8 @@ def test_a_broken_picture_is_exit_4(nnrun: Run, tmp_path, name):
 def test_one_bad_picture_does_not_stop_the_rest(nnrun: Run, tmp_path):
     noise(20, 20).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_text("no")
-    paths = [tmp_path / name for name in ("a.png", "b.png", "c.png", "", "a.png")]
+    (tmp_path / "empty").mkdir()
+    paths = [tmp_path / name for name in ("a.png", "b.png", "c.png", "empty", "a.png")]
     outcome = nnrun("classify", *small().write(tmp_path), *FIT, *paths)
     assert outcome.code == 4
     kinds = [line["type"] for line in outcome.lines if line["type"] not in {"header", "load"}]

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <vector>
+
+#include "byte_stream.h"
+#include "inputs.h"
+
+namespace nnrun {
+
+// JPEGs one after another on standard input, as rpicam-vid and ffmpeg write them. What stands
+// between them is skipped. They are told apart by their markers (ITU-T T.81, annex B): a
+// thumbnail within a segment is no frame.
+class MjpegFrames : public Inputs {
+public:
+    bool next(Frame& frame) override;
+
+private:
+    bool find_start();
+    void read_frame();
+    int marker();
+    bool skip_segment();
+    int skip_scan();
+    int take();
+
+    ByteStream stream_;
+    std::vector<unsigned char> bytes_;  // of the frame so far
+    bool started_ = false;              // the start of the next frame has been read
+};
+
+}  // namespace nnrun

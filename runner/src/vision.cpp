@@ -1,0 +1,63 @@
+#include "vision.h"
+
+#include "clock.h"
+#include "common.h"
+#include "failure.h"
+#include "labels.h"
+#include "lines.h"
+#include "machine.h"
+#include "objects_line.h"
+#include "preprocess.h"
+#include "stop.h"
+
+namespace nnrun {
+namespace {
+
+void append(std::vector<Flag>& flags, const std::vector<Flag>& more) { flags.insert(flags.end(), more.begin(), more.end()); }
+
+void write_summary(const Tally& tally) {
+    json::Object line;
+    line.text("type", "summary").integer("images", tally.frames).integer("failed", tally.failed);
+    write_line(line.integer("peak_rss_kb", peak_rss_kb()).str());
+}
+
+}  // namespace
+
+std::vector<Flag> vision_flags(const std::vector<Flag>& own) {
+    std::vector<Flag> flags{{"--labels", "FILE", "one label a line"}};
+    append(flags, input_flags());
+    append(flags, draw_flags());
+    append(flags, preprocess_flags());
+    append(flags, own);
+    return with_common_flags(flags);
+}
+
+VisionPlan read_vision(const Args& args, const std::string& verb) {
+    VisionPlan plan;
+    plan.verb = verb;
+    plan.inputs = read_inputs(args);
+    if (args.has("--labels")) plan.labels = read_labels(args.text("--labels"));
+    plan.draw = read_draw(args);
+    return plan;
+}
+
+int look_at_all(const VisionPlan& plan, const Look& look) {
+    // A stream ends by a signal as often as by its end: no line is cut in two.
+    const LastWords last_words(finish_lines);
+    Drawings drawings(plan.draw, plan.labels);
+    const Tally tally = for_each_frame(plan.verb, plan.inputs, [&](Frame& frame) {
+        Stages ms;
+        const std::vector<Object>& objects = look(frame.image, ms);
+        ms.decode = frame.decode_ms;
+        const Stopwatch watch;
+        if (drawings.wanted()) {
+            drawings.add(frame.index, frame.image, objects);
+            ms.draw = watch.ms();
+        }
+        write_line(objects_line(frame, objects, plan.labels, ms));
+    });
+    write_summary(tally);
+    return tally.failed == 0 ? 0 : static_cast<int>(Exit::input);
+}
+
+}  // namespace nnrun
