@@ -1,0 +1,131 @@
+"""Decoding in numpy against what the originals decode themselves."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from piyard import preprocess
+from piyard.heads import boxes, decode, masks
+from piyard.model.head import Fcos, Yolov8
+from piyard.model.steps import Letterbox
+from piyard.preprocess import Axis, Placing
+from piyard.torch_shim import torchvision_models
+
+SIZE = (640, 640)
+HOW = Letterbox(order="rgb", mean=(0.0, 0.0, 0.0), norm=(1 / 255, 1 / 255, 1 / 255))
+ALL = Yolov8(score=0.05, nms=1.0, most=10_000)
+AS_IT_IS = Placing(size=SIZE, x=Axis(length=640, made=640), y=Axis(length=640, made=640))
+
+
+def raw_and_decoded(path, values):
+    """Outputs of the last convolutions, level by level; then what the graph makes of them."""
+    import onnx
+    import onnxruntime
+
+    graph = onnx.load(path)
+    named = {name: name for node in graph.graph.node for name in node.output}
+    last = [
+        name
+        for level in range(3)
+        for part in ("cv2", "cv3", "cv4")
+        for name in named
+        if re.fullmatch(rf"/model.23/{part}.{level}/{part}.{level}.2/Conv_output_0", name)
+    ]
+    told = [one.name for one in graph.graph.output]
+    graph.graph.output.extend(onnx.ValueInfoProto(name=name) for name in last)
+    session = onnxruntime.InferenceSession(
+        graph.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    made = session.run([*last, *told], {session.get_inputs()[0].name: values[None]})
+    arrays = [one[0] for one in made]
+    return arrays[: len(last)], arrays[len(last) :]
+
+
+@pytest.fixture
+def bus(mirror):
+    return preprocess.apply(preprocess.read(mirror / "data" / "bus.jpg"), HOW, SIZE)
+
+
+def corners(told):
+    """Of x, y, width, height, clipped to the input."""
+    centre, half = told[:, :2], told[:, 2:4] / 2
+    return np.concatenate([centre - half, centre + half], axis=1).clip(0, 640)
+
+
+def test_poses_are_those_that_yolo11s_own_graph_decodes(mirror, bus):
+    raw, (told,) = raw_and_decoded(mirror / "weights" / "yolo" / "yolo11n-pose.onnx", bus)
+    found = decode(ALL, "pose", raw, SIZE, AS_IT_IS)
+    told = told.T[told[4] >= ALL.score]
+    told = told[np.argsort(-told[:, 4], kind="stable")]
+    assert len(found) == len(told) > 20
+    assert np.allclose([one.score for one in found], told[:, 4], atol=1e-5)
+    assert np.allclose([one.box for one in found], corners(told), atol=0.01)
+    points = told[:, 5:].reshape(-1, 17, 3)
+    for one, wanted in zip(found, points, strict=True):
+        assert one.keypoints is not None
+        assert np.allclose(one.keypoints, wanted, atol=0.01)
+
+
+def test_masks_are_those_of_two_resamplings(mirror, bus):
+    """As YOLO's authors do it: sigmoid, to the input's size, cut by the box."""
+    raw, (told, prototypes) = raw_and_decoded(mirror / "weights" / "yolo" / "yolo11n-seg.onnx", bus)
+    found = decode(Yolov8(), "segment", [*raw, prototypes], SIZE, AS_IT_IS)
+    assert len(found) == 5
+    for one in found:
+        (place,) = np.flatnonzero(np.abs(told[4:84].max(axis=0) - one.score) < 1e-6)
+        wanted = official(told[84:, place], prototypes, one.box)
+        assert one.mask is not None
+        assert masks.iou(one.mask, wanted) > 0.99
+
+
+def official(coefficients, prototypes, box):
+    small = torch.from_numpy(np.tensordot(coefficients, prototypes, 1))[None, None].sigmoid()
+    large = torch.nn.functional.interpolate(small, SIZE, mode="bilinear")[0, 0].numpy()
+    x0, y0, x1, y1 = map(round, box)
+    inside = np.zeros(SIZE, np.bool_)
+    inside[y0:y1, x0:x1] = True
+    return (large > 0.5) & inside
+
+
+def best_first(_boxes, scores, _labels, _threshold):
+    """In place of suppression, whose compiled operator a wheel of torchvision may lack."""
+    return torch.argsort(scores, descending=True, stable=True)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_fcos_is_torchvisions(monkeypatch, seed):
+    torchvision_models()
+    from torchvision.models.detection import fcos
+    from torchvision.models.detection.image_list import ImageList
+
+    monkeypatch.setattr(fcos.box_ops, "batched_nms", best_first)
+    strides, classes, size = (8, 16, 32), 4, (128, 192)
+    backbone = torch.nn.Conv2d(3, 32, 1)  # not run, but has the number of channels
+    anchors = fcos.AnchorGenerator(tuple((stride,) for stride in strides), ((1.0,),) * 3)
+    model = fcos.FCOS(
+        backbone, classes, anchor_generator=anchors, score_thresh=0.3, topk_candidates=10_000
+    )
+    model.detections_per_img = 10_000
+    rng = torch.Generator().manual_seed(seed)
+    shapes = [(classes + 5, size[0] // stride, size[1] // stride) for stride in strides]
+    maps = [torch.randn(shape, generator=rng) for shape in shapes]
+    rows = [one.flatten(1).T[None] for one in maps]
+    heads = {
+        "cls_logits": [one[..., :classes] for one in rows],
+        "bbox_regression": [one[..., classes:-1].relu() for one in rows],  # as FCOSRegressionHead
+        "bbox_ctrness": [one[..., -1:] for one in rows],
+    }
+    there = anchors(ImageList(torch.zeros(1, 3, *size), [size]), [one[None] for one in maps])
+    levels = [list(there[0].split([one.shape[1] for one in rows]))]
+    (told,) = model.postprocess_detections(heads, levels, [size])
+    has_area = torch.from_numpy(boxes.area(told["boxes"].double().numpy()) > 0)
+
+    head = Fcos(strides=strides, score=0.3, nms=1.0, most=10_000)
+    at = Placing(size=size[::-1], x=Axis(length=192, made=192), y=Axis(length=128, made=128))
+    found = decode(head, "detect", [one.numpy() for one in maps], size, at)
+    assert len(found) > 500
+    assert [one.class_ for one in found] == told["labels"][has_area].tolist()
+    assert np.allclose([one.score for one in found], told["scores"][has_area], atol=1e-6)
+    assert np.allclose([one.box for one in found], told["boxes"][has_area], atol=1e-3)
