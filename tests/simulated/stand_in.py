@@ -29,12 +29,12 @@ while [ $# -gt 0 ]; do
 done
 # series AT: the samples from then on, as often as asked for; at last their number and seconds.
 series() {{
-    awk -v loops="$loops" -v began="$1" '
+    awk -v loops="$loops" -v began="$1" -v slower=SLOWER '
         {{ ms[NR] = $1 }}
         END {{
             if (!loops) loops = NR
             for (i = 0; i < loops; i++) {{
-                one = ms[i % NR + 1]
+                one = ms[i % NR + 1] * slower
                 printf "{{\\"type\\":\\"sample\\",\\"i\\":%d,\\"ms\\":%s,", i, one
                 printf "\\"at\\":%.3f}}\\n", began + sum / 1000
                 sum += one
@@ -111,15 +111,19 @@ def outputs(names: Sequence[str]) -> str:
     return "".join(f"{json.dumps(line)}\n" for line in told)
 
 
-def build_of(real: Build) -> Build:
-    """A build whose nnrun is the stand-in; the rest of it is the real build's."""
+def build_of(real: Build, slower: float = 1) -> Build:
+    """A build whose nnrun is the stand-in, its times so many times as long as told.
+
+    The rest of it is the real build's.
+    """
+    program = NNRUN.replace("SLOWER", str(slower))
     wanted = ("cpu", "ncnn", "compilers", "flags", "elf")
 
     def make(folder: Path) -> dict[str, Any]:
-        (folder / "nnrun").write_text(NNRUN)
+        (folder / "nnrun").write_text(program)
         return {name: real.manifest[name] for name in wanted}
 
-    key = store.key_of({"stand-in": NNRUN, "real": real.key})
+    key = store.key_of({"stand-in": program, "real": real.key})
     folder, fresh = store.get_or_make("builds", key, make)
     return Build(target=real.target, key=key, folder=folder, fresh=fresh)
 

@@ -1,0 +1,74 @@
+"""Two builds in turns on one board, through SSH, as a CI job asks for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from piyard import history
+from piyard.build import Build
+from piyard.convert import Conversion
+from tests.integration.conftest import Invoke
+from tests.simulated import stand_in
+from tests.simulated_pi import SimulatedPi
+
+pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(600)]
+
+
+@pytest.fixture
+def home(pi5: SimulatedPi, tmp_path: Path) -> str:
+    """A user whose SSH knows the board's key."""
+    ssh = tmp_path / "home" / ".ssh"
+    ssh.mkdir(parents=True)
+    (ssh / "config").write_text(f"Host 127.0.0.1\n  IdentityFile {pi5.entry.key}\n")
+    return str(ssh.parent)
+
+
+def asked(pi5: SimulatedPi, a: Build, b: Build) -> list[str]:
+    return [
+        *("ab", "--host", pi5.address, "--a", a.key, "--b", b.key, "--fail-above", "5%"),
+        *("--model", "squeezenet1_1", "--random-weights", "--precision", "fp32"),
+        *("--threads", "4", "--loops", "100", "--format", "json"),
+    ]
+
+
+def builds_of_turns() -> list[str]:
+    """The build of each stored result, oldest first."""
+    return [one.build for one in sorted(history.rows(), key=lambda one: one.run)]
+
+
+def test_a_build_that_is_not_slower_passes_after_one_round(
+    pi5: SimulatedPi,
+    rpi5_build: Build,
+    squeezenet: Conversion,
+    own_folders: None,
+    invoke: Invoke,
+    home: str,
+) -> None:
+    a, b = (stand_in.build_of(rpi5_build, slower) for slower in (1, 1.0001))
+    done = invoke(*asked(pi5, a, b), HOME=home)
+    assert done.returncode == 0, done.stderr
+    (found,) = msgspec.json.decode(done.stdout)
+    assert found["verdict"] == "not significant"
+    assert sorted(builds_of_turns()) == sorted([a.key, a.key, b.key, b.key])
+
+
+def test_a_slower_build_fails_after_it_was_measured_again(
+    pi5: SimulatedPi,
+    rpi5_build: Build,
+    squeezenet: Conversion,
+    own_folders: None,
+    invoke: Invoke,
+    home: str,
+) -> None:
+    a, b = (stand_in.build_of(rpi5_build, slower) for slower in (1, 1.1))
+    done = invoke(*asked(pi5, a, b), HOME=home)
+    assert done.returncode == 19, done.stderr
+    (found,) = msgspec.json.decode(done.stdout)
+    assert found["verdict"] == "slower"
+    assert 8 < found["effect_percent"] < 12
+    assert found["too_slow"]
+    assert len(builds_of_turns()) == 8
+    assert "measured twice" in done.stderr
