@@ -31,6 +31,9 @@ TRIES = 4
 BACK_OFF_S = 1.0
 """The wait before the second attempt; it doubles with each one."""
 
+PAGES = (b"<!doctype", b"<html")
+"""How what a browser is to show begins."""
+
 _BLOCK = 1 << 18
 _DIGEST = re.compile(r"[0-9a-f]{8,64}")
 
@@ -51,6 +54,24 @@ def fetch(url: Url, *, sha256: str, name: str) -> Path:
         return found
     with _locked(sha256):
         return _cached(sha256) or _download(url() if callable(url) else url, sha256, name)
+
+
+def first(url: str, *, name: str) -> Path:
+    """A file of which no digest is known yet; its folder is called by the one it has.
+
+    Always from the network: cache and mirror know files by their digests only. A page in place of
+    the file is no download. Raises ``DownloadFailed``.
+    """
+    _check("0" * 64, name)
+    with _locked(digest.of_value(url)):
+        _part("", url, name).unlink(missing_ok=True)
+        path = _download(url, "", name)
+    with path.open("rb") as stream:
+        is_page = stream.read(9).lower().startswith(PAGES)
+    if is_page:
+        path.unlink()
+        raise _failed(f"{url} sent a page instead of the file", "", "")
+    return path
 
 
 def find(sha256: str) -> Path | None:
@@ -90,7 +111,7 @@ def _cached(sha256: str) -> Path | None:
 
 
 def _download(url: str, sha256: str, name: str) -> Path:
-    part = folder() / ".part" / f"{sha256}-{name}"
+    part = _part(sha256, url, name)
     part.parent.mkdir(parents=True, exist_ok=True)
     reason = ""
     with say.step(f"download {name}", unit="bytes") as step:
@@ -104,6 +125,10 @@ def _download(url: str, sha256: str, name: str) -> Path:
                 reason = str(error)
                 step.update(0, None, f"{reason}; attempt {attempt + 1} of {TRIES}")
         raise _failed(f"{url} cannot be downloaded", f"{reason}; tried {TRIES} times", sha256)
+
+
+def _part(sha256: str, url: str, name: str) -> Path:
+    return folder() / ".part" / f"{sha256 or digest.of_value(url)}-{name}"
 
 
 def _receive(url: str, part: Path, step: say.Step) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
-from piyard import config, networks, paths
+from piyard import config, networks, paths, recorded
 from piyard.config import Config
 from piyard.errors import WrongInput, unknown
 from piyard.model.head import Head, Heatmap, Simcc
@@ -23,6 +24,10 @@ Cosine = Annotated[float, Meta(gt=0, le=1)]
 
 Task = Literal["classify", "detect", "segment", "pose", "track"]
 
+Part = Literal["bin", "head"]
+FILES = frozenset({"onnx", "torchscript", "ncnn"})
+"""Values of ``network`` that mean: the file of weights is the network."""
+
 
 class Weights(Config):
     """One file of weights that is accepted."""
@@ -36,21 +41,35 @@ class Weights(Config):
     """Empty: the file is only taken from PIYARD_MIRROR."""
     sha256: Digest = ""
     sha256_prefix: Prefix = ""
-    """The first digits, where no more is published; the manifest records all of them."""
+    """The first digits, where no more is published; the manifest records all of them.
+
+    Where a publisher gives no digest at all, the one of the first download counts: see recorded.py.
+    """
+    file: Annotated[str, Meta(pattern="^[^/]*$")] = ""
+    """What it is called, where the end of ``url`` does not say."""
 
     def __post_init__(self) -> None:
-        if bool(self.sha256) == bool(self.sha256_prefix):
-            raise ValueError("give one of `sha256` and `sha256_prefix`")
+        if (self.sha256 and self.sha256_prefix) or not (self.digest_given or self.url):
+            raise ValueError("give one of `sha256` and `sha256_prefix`, or a `url` at least")
 
     @property
     def name(self) -> str:
         """What the file is called in the cache."""
-        return self.url.rpartition("/")[2] or f"{self.digest[:8]}.pth"
+        return self.file or self.url.rpartition("/")[2] or f"{self.digest[:8]}.pth"
+
+    @property
+    def digest_given(self) -> str:
+        """The sha256, or what is published of it."""
+        return self.sha256 or self.sha256_prefix
 
     @property
     def digest(self) -> str:
-        """The sha256, or what is known of it."""
-        return self.sha256 or self.sha256_prefix
+        """The sha256, or what is known of it: nothing before the first download of some."""
+        return self.digest_given or recorded.of(self.url)
+
+    def is_file(self, sha256: str) -> bool:
+        """Whether a file of that digest is this one."""
+        return bool(self.digest) and sha256.startswith(self.digest)
 
 
 class Proof(Config):
@@ -79,7 +98,7 @@ class Model(Config):
     """The name as the Model column shows it."""
     task: Task
     network: str
-    """A name in networks/, or ``onnx``: then the file of weights is the network."""
+    """A name in networks/, or one of ``FILES``."""
     weights: Annotated[list[Weights], Meta(min_length=1)]
     """Accepted files; the first one is the official one."""
     input: tuple[Literal[3], Side, Side]
@@ -97,6 +116,10 @@ class Model(Config):
     """Task track: how the detections of ``head`` become tracks, or one object is followed."""
     cut: tuple[str, ...] = ()
     """Tensors of the ONNX graph that are the outputs; what comes after them is left out."""
+    dynamic: tuple[Side, Side] | None = None
+    """Another height and width the net must take, as a tracker's search area."""
+    parts: dict[Part, Weights] = msgspec.field(default_factory=dict)
+    """Further files: the .bin of an ncnn pair, the second net of a tracker of one object."""
     proof: Proof = Proof()
     published: Published = Published()
 
@@ -123,8 +146,8 @@ class Model(Config):
 def load(name: str) -> Model:
     """The model of that name; an unknown one is an error with the nearest."""
     model = config.load_named(FOLDER, "model", name, Model)
-    if model.network not in networks.NAMES:
-        raise unknown("network", model.network, networks.NAMES)
+    if model.network not in networks.NAMES | FILES:
+        raise unknown("network", model.network, networks.NAMES | FILES)
     for listed in (model.labels, model.keypoints):
         if listed and not listing(listed).is_file():
             raise WrongInput(

@@ -16,20 +16,23 @@ def load_text(tmp_path, text):
     return config.load(tmp_path / "m.yaml", model.Model)
 
 
-@pytest.mark.parametrize("name", model.names())
-def test_every_model_that_ships_is_complete(name):
+CLASSIFIERS = [name for name in model.names() if model.load(name).task == "classify"]
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_every_classifier_that_ships_is_complete(name):
     read = model.load(name)
     labels = read.labels_file.read_text(encoding="utf-8").splitlines()
     assert read.network in networks.NAMES
     assert read.weights[0].url.startswith("https://")
-    assert read.weights[0].sha256[:8] in read.weights[0].url
+    assert read.weights[0].digest[:8] in read.weights[0].url
     assert all(file.licence and file.dataset and file.source for file in read.weights)
     assert len(labels) == 1000
     assert len(set(labels)) >= 998  # ImageNet has two cranes and two maillots
     assert all(label == label.strip() != "" for label in labels)
 
 
-@pytest.mark.parametrize("name", model.names())
+@pytest.mark.parametrize("name", CLASSIFIERS)
 def test_normalisation_is_torchvisions_in_ncnns_terms(name):
     rules = model.load(name).preprocess
     assert rules.mean == pytest.approx([255 * m for m in (0.485, 0.456, 0.406)], rel=1e-12)
@@ -68,14 +71,10 @@ def test_a_wrong_value_names_file_and_key(tmp_path, right, wrong, told):
     assert told in caught.value.what
 
 
-def test_weights_need_exactly_one_digest(tmp_path):
+def test_weights_have_one_digest_at_most(tmp_path):
     line = next(line for line in GOOD.splitlines() if "sha256:" in line)
-    for text in (
-        GOOD.replace(line + "\n", ""),
-        GOOD.replace(line, f"{line}\n    sha256_prefix: f37072fd"),
-    ):
-        with pytest.raises(WrongInput, match="one of"):
-            load_text(tmp_path, text)
+    with pytest.raises(WrongInput, match="one of"):
+        load_text(tmp_path, GOOD.replace(line, f"{line}\n    sha256_prefix: f37072fd"))
 
 
 def test_a_network_that_does_not_exist_is_caught_when_the_model_is_read(tmp_path, monkeypatch):

@@ -1,0 +1,154 @@
+"""A file of weights → tensors by their official names; no code that the file names is run.
+
+Checkpoints come as a bare state_dict, as one wrapped in a dictionary (Megvii: ``model``, mmpose:
+``state_dict``), or, from Ultralytics, as a pickled module. The classes such a module is made of are
+stood in for by one that only keeps what it is given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from piyard.errors import ConversionFailed
+
+if TYPE_CHECKING:
+    import torch
+
+    State = dict[str, torch.Tensor]
+
+WRAPPERS = ("ema", "model", "state_dict")
+"""Where the weights may be, best first: Ultralytics' running mean of them is what it publishes."""
+PARALLEL = "module."
+"""Put before every name by torch's DataParallel."""
+
+
+class Inert:
+    """An object of a class that is not here: its attributes, and nothing it could do."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        """Made of anything, which is forgotten."""
+
+    def __setstate__(self, state: object) -> None:
+        """Keep what the file says the object's attributes are."""
+        self.__dict__.update(state if isinstance(state, dict) else {})
+
+
+_LAYERS = {
+    "activation": "Hardswish LeakyReLU ReLU SiLU Sigmoid",
+    "batchnorm": "BatchNorm2d",
+    "container": "ModuleList Sequential",
+    "conv": "Conv2d ConvTranspose2d",
+    "linear": "Identity",
+    "pooling": "MaxPool2d",
+    "upsampling": "Upsample",
+}
+_BLOCKS = {
+    "block": "Attention Bottleneck C2PSA C2f C3 C3k C3k2 DFL PSABlock Proto SPPF",
+    "conv": "Concat Conv DWConv",
+    "head": "Detect Pose Segment",
+}
+_OTHERS = (
+    "ultralytics.nn.tasks.DetectionModel",
+    "ultralytics.nn.tasks.PoseModel",
+    "ultralytics.nn.tasks.SegmentationModel",
+    # What trainers note down beside the weights.
+    "mmengine.logging.history_buffer.HistoryBuffer",
+    *(
+        f"{at}.multiarray.{what}"
+        for at in ("numpy.core", "numpy._core")
+        for what in ("_reconstruct", "scalar")
+    ),
+    "numpy.dtype",
+    "numpy.ndarray",
+)
+
+
+def allowed() -> list[str]:
+    """The full names of the classes that are stood in for."""
+    layers = [
+        f"torch.nn.modules.{at}.{one}" for at, all_ in _LAYERS.items() for one in all_.split()
+    ]
+    blocks = [one for all_ in _BLOCKS.values() for one in all_.split()]
+    here = [
+        f"ultralytics.nn.modules.{at}.{one}" for at, all_ in _BLOCKS.items() for one in all_.split()
+    ]
+    # Before May 2023 they all were in one file.
+    return [*layers, *here, *(f"ultralytics.nn.modules.{one}" for one in blocks), *_OTHERS]
+
+
+def read(path: Path) -> State:
+    """The tensors of the file by name, halves as floats. Raises ``ConversionFailed``."""
+    state = _unwrapped(_load(path))
+    if state is None:
+        raise ConversionFailed(
+            f"{path.name} holds no weights by name",
+            remedy="save the network's state_dict, or a dictionary that has one as `state_dict`",
+        )
+    if state and all(name.startswith(PARALLEL) for name in state):
+        state = {name.removeprefix(PARALLEL): tensor for name, tensor in state.items()}
+    return {name: tensor.float() if _is_half(tensor) else tensor for name, tensor in state.items()}
+
+
+def _load(path: Path) -> Any:
+    import torch
+
+    try:
+        with torch.serialization.safe_globals([(Inert, name) for name in allowed()]):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # noqa: BLE001  # whatever the bytes provoke
+        raise _refused(path, str(error)) from None
+
+
+def _refused(path: Path, why: str) -> ConversionFailed:
+    named = re.search(r"GLOBAL ([\w.]+)", why)
+    return ConversionFailed(
+        f"{path.name} is no file of weights that is safe to load"
+        + (f": it names {named[1]}, which piyard does not know" if named else ""),
+        evidence="" if named else why[:600],
+        remedy="piyard loads tensors only: save the state_dict, not the module",
+    )
+
+
+def _unwrapped(loaded: Any) -> State | None:
+    """The tensors wherever they are in what was loaded; None when there are none by name."""
+    if isinstance(loaded, Inert):
+        return dict(_walk(loaded, ""))
+    if not isinstance(loaded, Mapping):
+        return None
+    if _is_state(loaded):
+        return dict(loaded)
+    inner = (loaded[key] for key in WRAPPERS if loaded.get(key) is not None)
+    return next((state for one in inner if (state := _unwrapped(one)) is not None), None)
+
+
+def _is_state(loaded: Mapping[Any, Any]) -> bool:
+    import torch
+
+    return bool(loaded) and all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in loaded.items()
+    )
+
+
+def _walk(module: Inert, prefix: str) -> list[tuple[str, torch.Tensor]]:
+    """What ``state_dict`` would tell of the module that the object was."""
+    kept = vars(module)
+    left_out = kept.get("_non_persistent_buffers_set", ())
+    own = {**kept.get("_parameters", {}), **kept.get("_buffers", {})}
+    found = [
+        (prefix + name, values.detach())
+        for name, values in own.items()
+        if values is not None and name not in left_out
+    ]
+    for name, inner in kept.get("_modules", {}).items():
+        if isinstance(inner, Inert):
+            found += _walk(inner, f"{prefix}{name}.")
+    return found
+
+
+def _is_half(tensor: torch.Tensor) -> bool:
+    import torch
+
+    return tensor.dtype in {torch.float16, torch.bfloat16}

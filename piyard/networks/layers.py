@@ -1,0 +1,38 @@
+"""What several networks are made of."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class Conv(nn.Module):
+    """Convolution without bias, batch normalisation, SiLU: ``conv`` and ``bn`` in all of them.
+
+    Padded so that a map keeps its size, or is divided by the stride.
+    """
+
+    def __init__(
+        self,
+        before: int,
+        after: int,
+        kernel: int = 1,
+        stride: int = 1,
+        *,
+        groups: int = 1,
+        eps: float = 1e-3,
+        linear: bool = False,
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(before, after, kernel, stride, kernel // 2, groups=groups, bias=False)
+        self.bn = nn.BatchNorm2d(after, eps=eps, momentum=0.03)
+        self.act = nn.Identity() if linear else nn.SiLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The same number of places, or a stride-th of them each way."""
+        out: Tensor = self.act(self.bn(self.conv(x)))
+        return out
+
+
+def pools(*kernels: int) -> nn.ModuleList:
+    """Maximum pooling that keeps a map's size, one a kernel."""
+    return nn.ModuleList(nn.MaxPool2d(kernel, 1, kernel // 2) for kernel in kernels)

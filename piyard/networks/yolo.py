@@ -1,0 +1,158 @@
+"""YOLOv8 and YOLO11 of Ultralytics (2023, 2024), written anew from their published structure.
+
+Parameters are called as in the official checkpoints: ``model.<place>.…``, where the place counts
+all layers, also those that have no parameters. An input's sides are multiples of 32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from piyard.networks.layers import Conv
+from piyard.networks.yolo_blocks import C2PSA, SPPF, C2f, C3k2, Concat
+from piyard.networks.yolo_heads import Detect, Pose, Segment
+
+Widths = tuple[int, int, int, int, int]
+"""Channels at strides 2, 4, 8, 16 and 32."""
+
+
+class Size(NamedTuple):
+    """What makes a network a nano or a small one."""
+
+    widths: Widths
+    depth: float
+    """Of the number of blocks a stage has in the largest network."""
+
+    def repeats(self, number: int) -> int:
+        """So many blocks instead of ``number``."""
+        return max(round(number * self.depth), 1)
+
+
+SIZES = {
+    "yolov8n": Size((16, 32, 64, 128, 256), 0.33),
+    "yolov8s": Size((32, 64, 128, 256, 512), 0.33),
+    "yolo11n": Size((16, 32, 64, 128, 256), 0.5),
+    "yolo11s": Size((32, 64, 128, 256, 512), 0.5),
+}
+Stage = Callable[..., nn.Module]
+
+
+class Yolov8(nn.Module):
+    """Backbone, path aggregation neck and a head that looks at strides 8, 16 and 32."""
+
+    def __init__(self, size: Size, head: nn.Module) -> None:
+        super().__init__()
+        w2, w4, w8, w16, w32 = size.widths
+        short, long = size.repeats(3), size.repeats(6)
+        self.model = nn.ModuleList(
+            [
+                Conv(3, w2, 3, 2),
+                Conv(w2, w4, 3, 2),
+                C2f(w4, w4, short, shortcut=True),
+                Conv(w4, w8, 3, 2),
+                C2f(w8, w8, long, shortcut=True),
+                Conv(w8, w16, 3, 2),
+                C2f(w16, w16, long, shortcut=True),
+                Conv(w16, w32, 3, 2),
+                C2f(w32, w32, short, shortcut=True),
+                SPPF(w32, w32),
+                nn.Upsample(scale_factor=2.0),
+                Concat(),
+                C2f(w32 + w16, w16, short),
+                nn.Upsample(scale_factor=2.0),
+                Concat(),
+                C2f(w16 + w8, w8, short),
+                Conv(w8, w8, 3, 2),
+                Concat(),
+                C2f(w8 + w16, w16, short),
+                Conv(w16, w16, 3, 2),
+                Concat(),
+                C2f(w16 + w32, w32, short),
+                head,
+            ]
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Maps of the head for pictures of shape (n, 3, rows, columns)."""
+        m = self.model
+        p8 = m[4](m[3](m[2](m[1](m[0](x)))))
+        p16 = m[6](m[5](p8))
+        p32 = m[9](m[8](m[7](p16)))
+        up16 = m[12](m[11](m[10](p32), p16))
+        out8 = m[15](m[14](m[13](up16), p8))
+        out16 = m[18](m[17](m[16](out8), up16))
+        out32 = m[21](m[20](m[19](out16), p32))
+        return _maps(m[22](out8, out16, out32))
+
+
+class Yolo11(nn.Module):
+    """YOLOv8 with lighter blocks, and attention at stride 32."""
+
+    def __init__(self, size: Size, head: nn.Module) -> None:
+        super().__init__()
+        w2, w4, w8, w16, w32 = size.widths
+        n = size.repeats(2)
+        self.model = nn.ModuleList(
+            [
+                Conv(3, w2, 3, 2),
+                Conv(w2, w4, 3, 2),
+                C3k2(w4, w8, n, share=0.25),
+                Conv(w8, w8, 3, 2),
+                C3k2(w8, w16, n, share=0.25),
+                Conv(w16, w16, 3, 2),
+                C3k2(w16, w16, n, deep=True),
+                Conv(w16, w32, 3, 2),
+                C3k2(w32, w32, n, deep=True),
+                SPPF(w32, w32),
+                C2PSA(w32, n),
+                nn.Upsample(scale_factor=2.0),
+                Concat(),
+                C3k2(w32 + w16, w16, n),
+                nn.Upsample(scale_factor=2.0),
+                Concat(),
+                C3k2(w16 + w16, w8, n),
+                Conv(w8, w8, 3, 2),
+                Concat(),
+                C3k2(w8 + w16, w16, n),
+                Conv(w16, w16, 3, 2),
+                Concat(),
+                C3k2(w16 + w32, w32, n, deep=True),
+                head,
+            ]
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Maps of the head for pictures of shape (n, 3, rows, columns)."""
+        m = self.model
+        p8 = m[4](m[3](m[2](m[1](m[0](x)))))
+        p16 = m[6](m[5](p8))
+        p32 = m[10](m[9](m[8](m[7](p16))))
+        up16 = m[13](m[12](m[11](p32), p16))
+        out8 = m[16](m[15](m[14](up16), p8))
+        out16 = m[19](m[18](m[17](out8), up16))
+        out32 = m[22](m[21](m[20](out16), p32))
+        return _maps(m[23](out8, out16, out32))
+
+
+def build(name: str, classes: int, keypoints: int) -> nn.Module:
+    """The network of that name: version, size, then what its head is for."""
+    base, _, task = name.partition("-")
+    size, is_light = SIZES[base], base.startswith("yolo11")
+    levels = size.widths[2:]
+    head: nn.Module
+    if task == "seg":
+        head = Segment(levels, classes, light=is_light)
+    elif task == "pose":
+        head = Pose(levels, classes, keypoints, light=is_light)
+    else:
+        head = Detect(levels, classes, light=is_light)
+    return Yolo11(size, head) if is_light else Yolov8(size, head)
+
+
+def _maps(told: Any) -> tuple[Tensor, ...]:
+    maps: tuple[torch.Tensor, ...] = told
+    return maps

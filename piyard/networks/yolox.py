@@ -1,0 +1,250 @@
+"""YOLOX of Megvii (Ge et al. 2021), written anew; parameters are called as in its checkpoints.
+
+An input's sides are multiples of 32. A checkpoint of ByteTrack's authors fits too.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from piyard.networks.layers import Conv, pools
+
+
+class Size(NamedTuple):
+    """What makes a network a nano, tiny or small one."""
+
+    width: int
+    """Channels at stride 2."""
+    depthwise: bool = False
+    """3x3 convolutions of a channel each, then 1x1 ones."""
+    depth: int = 1
+    """Blocks of a short stage; a long one has three times as many."""
+
+
+SIZES = {
+    "yolox_nano": Size(16, depthwise=True),
+    "yolox_tiny": Size(24),
+    "yolox_s": Size(32),
+}
+
+
+class Yolox(nn.Module):
+    """Strides 8, 16 and 32; nine outputs: box, object and classes of each."""
+
+    def __init__(self, size: Size, classes: int) -> None:
+        super().__init__()
+        self.backbone = Neck(size)
+        self.head = Head(size, classes)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Maps for pictures of shape (n, 3, rows, columns), levels 0..255."""
+        outputs: tuple[Tensor, ...] = self.head(*self.backbone(x))
+        return outputs
+
+
+def build(name: str, classes: int) -> Yolox:
+    """The network of that name."""
+    return Yolox(SIZES[name], classes)
+
+
+class Focus(nn.Conv2d):
+    """A 3x3 convolution over each 2x2 square of pixels as one place of 12 channels.
+
+    Its weights are Megvii's, (channels, 12, 3, 3). Computed is the 6x6 convolution of stride 2 that
+    is the same, because ncnn has no slices with steps.
+    """
+
+    PIXELS = 2
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__(self.PIXELS**2 * before, after, 3, padding=1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, after, half the rows, half the columns)."""
+        return functional.conv2d(x, self.over_pixels(), stride=2, padding=2)
+
+    def over_pixels(self) -> Tensor:
+        """The weights (after, before, 6, 6). A square's pixels are told column after column."""
+        after, parts, rows, columns = self.weight.shape
+        before = parts // self.PIXELS**2
+        squares = self.weight.reshape(after, self.PIXELS, self.PIXELS, before, rows, columns)
+        spread = squares.permute(0, 3, 4, 2, 5, 1)
+        return spread.reshape(after, before, self.PIXELS * rows, self.PIXELS * columns)
+
+
+class Stem(nn.Module):
+    """From pixels to stride 2."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = Conv(12, width, 3)
+        self.conv.conv = Focus(3, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, width, half the rows, half the columns)."""
+        out: Tensor = self.conv(x)
+        return out
+
+
+class Depthwise(nn.Module):
+    """A convolution of a channel each, then one of 1x1."""
+
+    def __init__(self, before: int, after: int, stride: int) -> None:
+        super().__init__()
+        self.dconv = Conv(before, before, 3, stride, groups=before)
+        self.pconv = Conv(before, after)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """A stride-th of the places each way."""
+        out: Tensor = self.pconv(self.dconv(x))
+        return out
+
+
+def three(size: Size, before: int, after: int, stride: int = 1) -> nn.Module:
+    """A 3x3 convolution of the kind that networks of this size have."""
+    return Depthwise(before, after, stride) if size.depthwise else Conv(before, after, 3, stride)
+
+
+class Bottleneck(nn.Module):
+    """1x1 and 3x3, added to what went in where a ``shortcut`` is asked for."""
+
+    def __init__(self, size: Size, channels: int, *, shortcut: bool) -> None:
+        super().__init__()
+        self.conv1 = Conv(channels, channels)
+        self.conv2 = three(size, channels, channels)
+        self.shortcut = shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As many channels and places."""
+        y: Tensor = self.conv2(self.conv1(x))
+        return y + x if self.shortcut else y
+
+
+class CSPLayer(nn.Module):
+    """Half of the channels through the bottlenecks, the other half past them."""
+
+    def __init__(
+        self, size: Size, before: int, after: int, repeats: int, *, shortcut: bool = False
+    ) -> None:
+        super().__init__()
+        half = after // 2
+        self.conv1 = Conv(before, half)
+        self.conv2 = Conv(before, half)
+        self.conv3 = Conv(2 * half, after)
+        self.m = nn.Sequential(*(Bottleneck(size, half, shortcut=shortcut) for _ in range(repeats)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As many places, ``after`` channels."""
+        out: Tensor = self.conv3(torch.cat([self.m(self.conv1(x)), self.conv2(x)], 1))
+        return out
+
+
+class Pyramid(nn.Module):
+    """Spatial pyramid pooling (He et al. 2014)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        half = channels // 2
+        self.conv1 = Conv(channels, half)
+        self.m = pools(5, 9, 13)
+        self.conv2 = Conv(4 * half, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As many channels and places."""
+        x = self.conv1(x)
+        out: Tensor = self.conv2(torch.cat([x, self.m[0](x), self.m[1](x), self.m[2](x)], 1))
+        return out
+
+
+class Darknet(nn.Module):
+    """The backbone: strides 8, 16 and 32 with 4, 8 and 16 times the width."""
+
+    def __init__(self, size: Size) -> None:
+        super().__init__()
+        w, short, long = size.width, size.depth, 3 * size.depth
+        self.stem = Stem(w)
+        self.dark2 = _stage(size, w, short)
+        self.dark3 = _stage(size, 2 * w, long)
+        self.dark4 = _stage(size, 4 * w, long)
+        self.dark5 = nn.Sequential(
+            three(size, 8 * w, 16 * w, 2),
+            Pyramid(16 * w),
+            CSPLayer(size, 16 * w, 16 * w, short),
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The maps of the three strides."""
+        p8 = self.dark3(self.dark2(self.stem(x)))
+        p16 = self.dark4(p8)
+        return p8, p16, self.dark5(p16)
+
+
+def _stage(size: Size, before: int, repeats: int) -> nn.Sequential:
+    after = 2 * before
+    return nn.Sequential(
+        three(size, before, after, 2), CSPLayer(size, after, after, repeats, shortcut=True)
+    )
+
+
+class Neck(nn.Module):
+    """Path aggregation (Liu et al. 2018): down to stride 8, and up again."""
+
+    def __init__(self, size: Size) -> None:
+        super().__init__()
+        w8, w16, w32 = 4 * size.width, 8 * size.width, 16 * size.width
+        n = size.depth
+        self.backbone = Darknet(size)
+        self.upsample = nn.Upsample(scale_factor=2.0)
+        self.lateral_conv0 = Conv(w32, w16)
+        self.C3_p4 = CSPLayer(size, 2 * w16, w16, n)
+        self.reduce_conv1 = Conv(w16, w8)
+        self.C3_p3 = CSPLayer(size, 2 * w8, w8, n)
+        self.bu_conv2 = three(size, w8, w8, 2)
+        self.C3_n3 = CSPLayer(size, 2 * w8, w16, n)
+        self.bu_conv1 = three(size, w16, w16, 2)
+        self.C3_n4 = CSPLayer(size, 2 * w16, w32, n)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The maps of the three strides."""
+        p8, p16, p32 = self.backbone(x)
+        narrow32 = self.lateral_conv0(p32)
+        up16 = self.C3_p4(torch.cat([self.upsample(narrow32), p16], 1))
+        narrow16 = self.reduce_conv1(up16)
+        out8 = self.C3_p3(torch.cat([self.upsample(narrow16), p8], 1))
+        out16 = self.C3_n3(torch.cat([self.bu_conv2(out8), narrow16], 1))
+        out32 = self.C3_n4(torch.cat([self.bu_conv1(out16), narrow32], 1))
+        return out8, out16, out32
+
+
+class Head(nn.Module):
+    """Two branches a level: classes, and box with object."""
+
+    def __init__(self, size: Size, classes: int) -> None:
+        super().__init__()
+        w = 4 * size.width
+        levels = (w, 2 * w, 4 * w)
+        self.stems = nn.ModuleList(Conv(one, w) for one in levels)
+        self.cls_convs = nn.ModuleList(_branch(size, w) for _ in levels)
+        self.reg_convs = nn.ModuleList(_branch(size, w) for _ in levels)
+        self.cls_preds = nn.ModuleList(nn.Conv2d(w, classes, 1) for _ in levels)
+        self.reg_preds = nn.ModuleList(nn.Conv2d(w, 4, 1) for _ in levels)
+        self.obj_preds = nn.ModuleList(nn.Conv2d(w, 1, 1) for _ in levels)
+
+    def forward(self, p8: Tensor, p16: Tensor, p32: Tensor) -> tuple[Tensor, ...]:
+        """The outputs of the three levels, no sigmoid applied."""
+        outputs: list[Tensor] = []
+        for level, x in enumerate((p8, p16, p32)):
+            narrow = self.stems[level](x)
+            where = self.reg_convs[level](narrow)
+            what = self.cls_convs[level](narrow)
+            outputs += [self.reg_preds[level](where), self.obj_preds[level](where)]
+            outputs += [self.cls_preds[level](what)]
+        return tuple(outputs)
+
+
+def _branch(size: Size, channels: int) -> nn.Sequential:
+    return nn.Sequential(three(size, channels, channels), three(size, channels, channels))
