@@ -67,17 +67,25 @@ json::Object description(const Model& model) {
     return object;
 }
 
+json::Object beginning(const std::string& task) {
+    json::Object line;
+    line.text("type", "header").integer("schema", schema).text("nnrun", version).text("build", build);
+    line.text("ncnn", NCNN_VERSION_STRING).text("task", task).number("uptime_s", to_milliseconds(uptime_s()));
+    return line.raw("cpu", cpu().str());
+}
+
 }  // namespace
 
 std::string version_line() {
     return std::string("nnrun ") + version + " (build " + build + ", ncnn " + NCNN_VERSION_STRING + ")";
 }
 
+std::string header_line(const std::string& task, const json::Object& input) {
+    return beginning(task).raw("input", input.str()).str();
+}
+
 std::string header_line(const std::string& task, const Model& model, const json::Object& input) {
-    json::Object line;
-    line.text("type", "header").integer("schema", schema).text("nnrun", version).text("build", build);
-    line.text("ncnn", NCNN_VERSION_STRING).text("task", task).number("uptime_s", to_milliseconds(uptime_s()));
-    line.raw("cpu", cpu().str());
+    json::Object line = beginning(task);
     line.integer("threads", model.request().threads).integer("powersave", model.request().powersave);
     line.raw("precision", precision(model.precision()).str()).raw("options", options(model.net().opt, model.request().winograd).str());
     line.raw("env", environment().str()).raw("model", description(model).str()).raw("input", input.str());

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 #include <new>
 #include <string>
@@ -13,6 +14,7 @@
 #include "segment.h"
 #include "stop.h"
 #include "text.h"
+#include "track.h"
 #include "watch.h"
 
 namespace nnrun {
@@ -30,8 +32,15 @@ std::vector<Entry> entries() {
         {detect_verb(), detect},
         {pose_verb(), pose},
         {segment_verb(), segment},
+        {track_mot_verb(), track_mot},
+        {track_sot_verb(), track_sot},
         {watch_verb(), watch},
     };
+}
+
+bool has_verb(const std::string& name) {
+    const std::vector<Entry> known = entries();
+    return std::any_of(known.begin(), known.end(), [&](const Entry& entry) { return entry.verb.name == name; });
 }
 
 std::string overview() {
@@ -65,7 +74,9 @@ int dispatch(const std::vector<std::string>& line) {
         write_line(version_line());
         return 0;
     }
-    return run_verb(line[0], {line.begin() + 1, line.end()});
+    // A verb may be two words: "track mot".
+    const bool two = line.size() > 1 && has_verb(line[0] + " " + line[1]);
+    return run_verb(two ? line[0] + " " + line[1] : line[0], {line.begin() + (two ? 2 : 1), line.end()});
 }
 
 int guarded(const std::vector<std::string>& line) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace nnrun {
@@ -44,9 +45,10 @@ struct Stages {
     double pre = 0;
     double infer = 0;
     double post = 0;
+    std::optional<double> track;  // where objects are followed
     double draw = 0;
 
-    double total() const { return decode + pre + infer + post + draw; }
+    double total() const { return decode + pre + infer + post + track.value_or(0) + draw; }
 };
 
 }  // namespace nnrun

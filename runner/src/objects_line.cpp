@@ -32,6 +32,7 @@ std::string object_json(const Object& object, const std::vector<std::string>& la
 json::Object ms_json(const Stages& ms) {
     json::Object object;
     object.number("decode", ms.decode).number("pre", ms.pre).number("infer", ms.infer).number("post", ms.post);
+    if (ms.track) object.number("track", *ms.track);
     return object.number("draw", ms.draw);
 }
 

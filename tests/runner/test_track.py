@@ -1,0 +1,163 @@
+"""nnrun track mot, detections given: the same tracks as the desktop's reference."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from piyard.model.tracker import Bytetrack
+from piyard.tracking import motchallenge
+from piyard.tracking.bytetrack import ByteTracker, Tracked
+from tests.runner.outcome import Line, Run, assert_refused
+
+CLIPS = ["mot_tud_stadtmitte", "mot17_mini/MOT17-02-FRCNN", "mot17_mini/MOT17-04-FRCNN"]
+
+
+def reference(path: Path, fps: float = 30, how: Bytetrack | None = None) -> list[list[Tracked]]:
+    found = motchallenge.read_detections(path)
+    tracker = ByteTracker(how or Bytetrack(), fps)
+    return [tracker.step(found.get(frame, [])) for frame in range(1, max(found, default=0) + 1)]
+
+
+def same(lines: list[Line], expected: list[list[Tracked]]) -> None:
+    assert [line["frame"] for line in lines] == list(range(1, len(expected) + 1))
+    for line, tracked in zip(lines, expected, strict=True):
+        told = line["objects"]
+        assert [one["id"] for one in told] == [one.id for one in tracked]
+        for one, track in zip(told, tracked, strict=True):
+            # To the last bit of the 32 that a line holds.
+            assert np.array_equal(np.array(one["box"], np.float32), np.array(track.box, np.float32))
+            assert np.float32(one["score"]) == np.float32(track.score)
+
+
+@pytest.mark.parametrize("clip", CLIPS)
+def test_same_tracks_of_real_detections(nnrun: Run, assets: Path, clip: str) -> None:
+    sequence = motchallenge.read_sequence(assets / "data" / clip)
+    path = assets / "data" / clip / "det" / "det.txt"
+    done = nnrun("track", "mot", "--detections", path, "--fps", sequence.fps)
+    assert done.code == 0, done
+    expected = reference(path, sequence.fps)
+    assert sum(len(tracked) for tracked in expected) > 500
+    same(done.of("objects"), expected)
+
+
+FIGURES = st.fixed_dictionaries(
+    {
+        "high": st.sampled_from([0.3, 0.5]),
+        "new": st.sampled_from([0.4, 0.6]),
+        "match": st.sampled_from([0.6, 0.8, 0.9]),
+        "buffer": st.sampled_from([1, 2, 30]),
+    }
+)
+SCENES: st.SearchStrategy[dict[str, Any]] = st.builds(
+    dict,
+    seed=st.integers(0, 2**32 - 1),
+    objects=st.integers(1, 15),
+    frames=st.integers(1, 40),
+    seen=st.floats(0.3, 1),
+    whole=st.booleans(),
+)
+
+
+def scene(*, seed: int, objects: int, frames: int, seen: float, whole: bool) -> str:
+    """Objects that walk at random and are found with noise, now and then; or on whole pixels.
+
+    Whole pixels and few scores are where several assignments are equally good.
+    """
+    rng = np.random.default_rng(seed)
+    size = rng.uniform(20, 120, (objects, 2))
+    place, speed = rng.uniform(0, 300, (objects, 2)), rng.normal(0, 4, (objects, 2))
+    lines = []
+    for frame in range(1, frames + 1):
+        place += speed
+        boxes = np.hstack([place + rng.normal(0, 1, place.shape), size])
+        scores = rng.uniform(0, 1, objects)
+        if whole:
+            boxes, scores = boxes.round(-1).clip(10), scores.round(1)
+        for box, score in zip(boxes.tolist(), scores.tolist(), strict=True):
+            if rng.uniform() < seen:
+                lines.append(",".join(map(repr, [frame, -1, *box, score])))
+    return "\n".join(lines)
+
+
+@settings(max_examples=60, deadline=None)
+@given(SCENES, FIGURES, st.sampled_from([10, 25, 60]))
+def test_same_tracks_of_any_scene(
+    nnrun: Run, about: dict[str, Any], figures: dict[str, Any], fps: int
+) -> None:
+    how = msgspec.convert(figures, Bytetrack)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "det.txt"
+        path.write_text(scene(**about))
+        flags = [word for name, value in figures.items() for word in (f"--track-{name}", value)]
+        done = nnrun("track", "mot", "--detections", path, "--fps", fps, *flags)
+        assert done.code == 0, done
+        same(done.of("objects"), reference(path, fps, how))
+
+
+def test_header_lines_and_summary(nnrun: Run, tmp_path: Path) -> None:
+    path = tmp_path / "det.txt"
+    path.write_text("1,-1,10,20,30,40,0.9\r\n3,-1,10,20,30,40,0.9,-1,-1,-1\n")
+    done = nnrun("track", "mot", "--detections", path, "--track-high", 0.4)
+    header = done.one("header")
+    assert header["task"] == "track mot"
+    assert header["input"]["tracker"] == {
+        "kind": "bytetrack",
+        "high": 0.4,
+        "low": 0.1,
+        "new": 0.6,
+        "match": 0.8,
+        "buffer": 30,
+        "fps": 30,
+    }
+    first, second, third = done.of("objects")
+    assert first["objects"] == [
+        {"class": 0, "label": None, "score": 0.9, "box": [10, 20, 40, 60], "id": 1}
+    ]
+    assert second["objects"] == []
+    assert third["objects"][0]["id"] == 1
+    assert first["ms"]["track"] >= 0
+    assert done.one("summary")["images"] == 3
+
+
+def test_no_detection_at_all(nnrun: Run, tmp_path: Path) -> None:
+    path = tmp_path / "det.txt"
+    path.write_text("\n")
+    done = nnrun("track", "mot", "--detections", path)
+    assert done.of("objects") == []
+    assert done.one("summary")["images"] == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "1,2,3",
+        "a,b,c,d,e,f",
+        "1,1,nan,0,5,5,1",
+        "0,1,0,0,5,5,1",
+        "1.5,1,0,0,5,5,1",
+        "99999999,1,0,0,5,5",
+    ],
+)
+def test_what_is_no_motchallenge(nnrun: Run, tmp_path: Path, line: str) -> None:
+    path = tmp_path / "det.txt"
+    path.write_text(f"1,-1,10,20,30,40,0.9\n{line}\n")
+    done = nnrun("track", "mot", "--detections", path)
+    assert_refused(done, 4, "det.txt:2", "frame,id,left,top,width,height,score")
+
+
+def test_mistakes_are_told(nnrun: Run, tmp_path: Path) -> None:
+    assert_refused(nnrun("track", "mot", "--detections", tmp_path / "none"), 4, "none")
+    assert_refused(nnrun("track", "mot", tmp_path), 2, "--param is required, or --detections")
+    assert_refused(
+        nnrun("track", "mot", "--detections", "x", "y.jpg"), 2, "takes the place of images"
+    )
+    assert_refused(nnrun("track", "mot", "--detections", "x", "--track-low", 0.9), 2, "--track-low")
+    assert_refused(nnrun("track"), 2, "track")
