@@ -26,6 +26,7 @@ namespace = Collection(
     make.clean,
     make.lint,
     make.test,
+    Collection("model", make.add_model),
     Collection("board", emulated.up, emulated.down, emulated.listed),
     Collection(
         "fleet",

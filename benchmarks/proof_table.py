@@ -1,4 +1,4 @@
-"""How close ncnn's outputs are to torch's, model by model, on as many pictures as asked for.
+"""How close ncnn's outputs are to the original's, model by model, on as many pictures as asked for.
 
     .venv/bin/python benchmarks/proof_table.py PICTURES [MODEL ...] [--count 50] [--random MODEL]
 
@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from piyard import convert, lowering, networks, proof, say, tables, weights
+from piyard import convert, originals, proof, say, tables
 from piyard import model as models
 from piyard.convert import Conversion
 from piyard.errors import PiyardError
@@ -65,12 +65,13 @@ def _prove(made: Conversion, pictures: list[Path]) -> proof.Proved:
     from piyard.torch_shim import inference
 
     model = models.load(made.name)
-    chosen = weights.choose(model) if made.has_real_weights else weights.RANDOM
+    files = originals.choose(model, random_weights=not made.has_real_weights)
     with say.step(f"compare {made.name}"), inference(), tempfile.TemporaryDirectory() as half:
-        network = networks.build(model.network, len(models.labels(model)))
-        weights.fill(network, chosen)
-        lowering.lower(network, model.input, Path(half), half=True)
-        return proof.prove(model, network, made.folder, Path(half), pictures)
+        nets = originals.nets(model, files)
+        for net in nets.values():
+            net.lower(Path(half), half=True)
+        pairs = {stem: proof.pair(made.folder, Path(half), stem) for stem in nets}
+        return proof.prove(model, nets, pairs, proof.feeds(model, nets, pictures), pictures)
 
 
 def _rows(made: Conversion, proved: proof.Proved) -> list[list[str]]:
@@ -78,7 +79,7 @@ def _rows(made: Conversion, proved: proof.Proved) -> list[list[str]]:
     told = f"random, seed {about['seed']}" if about["kind"] == "random" else about["sha256"][:8]
     return [
         [made.name, told, way, kind, *_cells(figures)]
-        for way, kinds in proved.items()
+        for way, kinds in proved.figures.items()
         for kind, outputs in kinds.items()
         for figures in outputs.values()
     ]

@@ -1,18 +1,19 @@
 """A converted net on this machine, by ncnn's own Python module.
 
 ncnn computes in fp16 on ARM only; on x86 its fp16 options merely store the weights of
-InnerProduct as halves (src/layer/x86/innerproduct_x86.cpp, src/net.cpp). ``rounded`` therefore
-imitates fp16 storage: halves between all layers, each layer's own sums in fp32.
+InnerProduct as halves (src/layer/x86/innerproduct_x86.cpp, src/net.cpp). ``every_rounded``
+therefore imitates fp16 storage: halves between all layers, each layer's own sums in fp32.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from piyard import param
 from piyard.errors import ConversionFailed
-from piyard.lowering import BIN, PARAM, Layer
+from piyard.param import Layer
 from piyard.torch_shim import THREADS
 
 if TYPE_CHECKING:
@@ -21,9 +22,19 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float32]
 
+STEM = "model"
 
-def load(folder: Path) -> Any:
-    """The net (``ncnn.Net``) of model.ncnn.param and .bin, set to compute in fp32."""
+
+def load(folder: Path, stem: str = STEM) -> Any:
+    """The net (``ncnn.Net``) of <stem>.ncnn.param and .bin (see ``load_pair``)."""
+    return load_pair(folder / f"{stem}.ncnn.param", folder / f"{stem}.ncnn.bin")
+
+
+def load_pair(param_file: Path, bin_file: Path) -> Any:
+    """The net of both files, set to compute in fp32.
+
+    Raises ``ConversionFailed`` for files that do not belong together, or are cut.
+    """
     import ncnn
 
     net = ncnn.Net()
@@ -35,27 +46,74 @@ def load(folder: Path) -> Any:
         for what in ("packed", "storage"):
             setattr(net.opt, f"use_{half}_{what}", False)
     net.opt.use_fp16_arithmetic = False
-    if net.load_param(str(folder / PARAM)) or net.load_model(str(folder / BIN)):
-        raise ConversionFailed(f"ncnn cannot load {PARAM} and {BIN}")
+    if net.load_param(str(param_file)) or net.load_model(str(bin_file)):
+        raise _no_pair(param_file, bin_file)
     return net
 
 
-def run(net: Any, values: Array) -> dict[str, Array]:
-    """Every output by blob name, for one input of shape (c, h, w) and any strides."""
-    (blob,) = net.input_names()
-    return _extract(net, {blob: values}, net.output_names())
+def run(net: Any, *values: Array) -> dict[str, Array]:
+    """Every output by blob name, for one input of shape (c, h, w) and any strides.
+
+    A net of several inputs takes them in the order of its .param.
+    """
+    return _extract(net, _named(net, values), outputs(net))
 
 
-def rounded(net: Any, layers: Sequence[Layer], values: Array) -> dict[str, Array]:
-    """As ``run``, with what goes in and what leaves each layer rounded to half precision."""
-    known: dict[str, Array] = {}
+def blobs(net: Any, layers: Sequence[Layer], *values: Array) -> dict[str, Array]:
+    """Every blob there is, by name, in the order the layers make them."""
+    wanted = [name for layer in layers for name in layer.tops if layer.type != "Input"]
+    return _extract(net, _named(net, values), wanted)
+
+
+def every_rounded(
+    full: Any, half: Any, layers: Sequence[Layer], *values: Array, spared: Container[str] = ()
+) -> dict[str, Array]:
+    """Every blob, with what goes in and what leaves each layer rounded to half precision.
+
+    ``half`` is the net with its weights rounded, ``full`` the one without. Layers named in
+    ``spared`` keep full weights and tell unrounded outputs; a reader that is not spared rounds
+    them, as ncnn casts what a layer with another storage left.
+    """
+    known = _named(half, values)
     for layer in layers:
         if layer.type == "Input":
-            made = {layer.tops[0]: values}
+            known |= {name: _halved(known[name]) for name in layer.tops}
+        elif layer.name in spared:
+            known |= _extract(full, {name: known[name] for name in layer.bottoms}, layer.tops)
         else:
-            made = _extract(net, {name: known[name] for name in layer.bottoms}, layer.tops)
-        known |= {name: _halved(value) for name, value in made.items()}
-    return {name: known[name] for name in net.output_names()}
+            known |= one_rounded(half, layer, [known[name] for name in layer.bottoms])
+    return known
+
+
+def one_rounded(half: Any, layer: Layer, values: Sequence[Array]) -> dict[str, Array]:
+    """What a single layer makes of these inputs, all in halves."""
+    given = {name: _halved(one) for name, one in zip(layer.bottoms, values, strict=True)}
+    return {name: _halved(one) for name, one in _extract(half, given, layer.tops).items()}
+
+
+def inputs(net: Any) -> list[str]:
+    """The names of the input blobs, in0 before in1."""
+    return sorted(net.input_names(), key=_numbered)
+
+
+def outputs(net: Any) -> list[str]:
+    """The names of the output blobs, out0 before out1, whichever is computed first."""
+    return sorted(net.output_names(), key=_numbered)
+
+
+def _numbered(name: str) -> int:
+    """pnnx numbers inputs and outputs; what somebody else named stays in the order it has."""
+    number = name.removeprefix("out").removeprefix("in")
+    return int(number) if number.isdigit() else 0
+
+
+def layers(folder: Path, stem: str = STEM) -> list[Layer]:
+    """The layers of the net in the folder."""
+    return param.read(folder / f"{stem}.ncnn.param")
+
+
+def _named(net: Any, values: Sequence[Array]) -> dict[str, Array]:
+    return dict(zip(inputs(net), values, strict=True))
 
 
 def _halved(values: Array) -> Array:
@@ -83,3 +141,10 @@ def _extract(net: Any, given: Mapping[str, Array], wanted: Sequence[str]) -> dic
                 raise ConversionFailed(f"ncnn cannot compute '{name}' (code {code})")
             found[name] = np.array(mat)
     return found
+
+
+def _no_pair(param_file: Path, bin_file: Path) -> ConversionFailed:
+    return ConversionFailed(
+        f"ncnn cannot load {param_file.name} and {bin_file.name}",
+        remedy="the .bin is cut, or belongs to another .param",
+    )

@@ -1,4 +1,4 @@
-"""Layers that lose too much in fp16 arithmetic compute in fp32 even where the board has it.
+"""Layers that lose too much in fp16 compute in fp32 even where the board has it.
 
 ncnn reads a mask from each layer's parameter 31 (its docs/developer-guide/layer-feat-mask.md).
 Folded batch normalisation leaves a depthwise convolution with a few large and many small weights
@@ -8,17 +8,47 @@ Cortex-A76. With these layers alone in fp32 it is 0.9999; they are a small part 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-NO_FP16_ARITHMETIC = 1
+from piyard import param
+from piyard.param import Layer
+
+NO_FP16_ARITHMETIC, NO_FP16_STORAGE = 1, 2
+FP32 = NO_FP16_ARITHMETIC | NO_FP16_STORAGE
 KEY = 31
-UNSAFE = frozenset({"ConvolutionDepthWise"})
+UNSAFE = {
+    "ConvolutionDepthWise": NO_FP16_ARITHMETIC,
+    # A sum over many squares leaves the range of halves (RTMPose's ScaleNorm).
+    "Reduction": FP32,
+}
+"""Type → mask, for layers known to need one."""
 
 
-def apply(param: Path) -> list[str]:
+def apply(file: Path) -> list[str]:
     """Mask the unsafe layers of a .param; their names, in order."""
-    lines = param.read_text().splitlines()
-    unsafe = [line for line in lines[2:] if line.split()[0] in UNSAFE]
-    masked = [f"{line} {KEY}={NO_FP16_ARITHMETIC}" if line in unsafe else line for line in lines]
-    param.write_text("\n".join(masked) + "\n")
-    return [line.split()[1] for line in unsafe]
+    unsafe = {one.name: UNSAFE[one.type] for one in param.read(file) if one.type in UNSAFE}
+    write(file, unsafe)
+    return list(unsafe)
+
+
+def write(file: Path, masks: Mapping[str, int]) -> None:
+    """Give the named layers of a .param these masks, beside what they have."""
+    lines = file.read_text().splitlines()
+    kept = lines[:2] + [_masked(line, masks.get(line.split()[1], 0)) for line in lines[2:]]
+    file.write_text("\n".join(kept) + "\n")
+
+
+def without_storage(layers: Iterable[Layer]) -> set[str]:
+    """The layers that keep fp32 for what they read, weigh and tell."""
+    return {one.name for one in layers if one.number(KEY) & NO_FP16_STORAGE}
+
+
+def _masked(line: str, mask: int) -> str:
+    if not mask:
+        return line
+    words = line.split()
+    before = next((word for word in words[4:] if word.startswith(f"{KEY}=")), "")
+    if not before:
+        return f"{line} {KEY}={mask}"
+    return line.replace(f" {before}", f" {KEY}={mask | int(before.partition('=')[2])}")

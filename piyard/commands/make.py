@@ -6,9 +6,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from piyard import build as builder
-from piyard import convert, cost, history, job, paths, report, result, row, say
-from piyard.errors import WrongInput
+from piyard import (
+    convert,
+    converted,
+    cost,
+    history,
+    job,
+    model,
+    originals,
+    own,
+    paths,
+    report,
+    result,
+    row,
+    say,
+    tables,
+)
+from piyard.conversion import Conversion
+from piyard.errors import PiyardError, WrongInput
 from piyard.history import Filters
+from piyard.own import Asked
 from piyard.report import file
 from piyard.result import Result
 from piyard.row import Row
@@ -32,19 +49,45 @@ def build(target_name: str, source_name: str, *, dry_run: bool) -> None:
     print(made.folder)
 
 
-def conversions(names: Sequence[str], *, random_weights: bool, dry_run: bool) -> None:
+def conversions(
+    names: Sequence[str], *, random_weights: bool, route: str, force: bool, dry_run: bool
+) -> None:
     """Convert models, or say which would be."""
     job.check_names(names)
     for name in names:
         if dry_run:
-            print(f"convert {name}, or find it converted")
+            way = originals.require_route(model.load(name), route)
+            print(f"convert {name} by route {way}, or find it converted")
             continue
-        made = convert.convert(name, random_weights=random_weights)
-        proved = "converted and proved" if made.made else "nothing changed"
-        say.note(
-            f"✓ {name}: {proved}, {_weights(made)}, {made.manifest['params'] / 1e6:.2f} M params"
-        )
+        made = convert.convert(name, random_weights=random_weights, route=route, force=force)
+        _say(made)
         print(made.folder)
+
+
+def add_model(asked: Asked, *, force: bool, form: str, dry_run: bool) -> None:
+    """Make a model of the user's own file, and convert it; or say what that would take."""
+    planned = own.plan(asked)
+    for line in planned.told:
+        say.note(line)
+    if dry_run:
+        return
+    own.add(planned)
+    try:
+        made = convert.convert(planned.name, force=force)
+    except PiyardError:
+        own.forget(planned)
+        raise
+    _say(made)
+    print(tables.render(converted.COLUMNS, converted.rows(made), form))
+
+
+def _say(made: Conversion) -> None:
+    state = "converted and proved" if made.made else "nothing changed"
+    told = f"FAILED its proof, kept by --force: {made.failed[0]}" if made.failed else state
+    size = f"{made.manifest['params'] / 1e6:.2f} M params"
+    say.note(f"{'✗' if made.failed else '✓'} {made.name}: {told}, {_weights(made)}, {size}")
+    for note in converted.notes(made):
+        say.note(f"  {note}")
 
 
 def reprint(form: str, output: str, *, wanted: Filters, run_id: str, price_kwh: str = "") -> None:
@@ -86,6 +129,6 @@ def _nothing_stored(wanted: Filters) -> WrongInput:
     return WrongInput("no results are stored yet", remedy="invoke deploy-bench makes some")
 
 
-def _weights(made: convert.Conversion) -> str:
+def _weights(made: Conversion) -> str:
     told = made.manifest["weights"]
     return f"weights: {told['source']}" if made.has_real_weights else "random weights"

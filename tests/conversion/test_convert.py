@@ -47,7 +47,7 @@ def test_everything_a_board_needs_is_there(real):
         "labels.txt",
         "reference/out0.f32",
         "manifest.json",
-        "pnnx.log",
+        "model.pnnx.log",
         "model.pnnx.param",
     }
     assert not list(real.folder.glob("*.pt"))
@@ -225,55 +225,80 @@ def test_no_weights_to_be_had(offline, own_artifacts):
     assert not list(shelf().glob("*")) if shelf().is_dir() else True
 
 
-def test_a_tampered_bin_fails_the_proof_and_leaves_nothing(small, own_artifacts, monkeypatch):
+@pytest.fixture
+def meddle(monkeypatch):
+    """Has something done to each net's files once pnnx has written them."""
     real_lower = lowering.lower
 
-    def tampered(network, shape, at, *, half):
-        layers = real_lower(network, shape, at, half=half)
-        weights = np.fromfile(at / lowering.BIN, np.float32 if not half else np.uint8)
-        if not half:
-            weights[2000:2400] = weights[2000:2400][::-1]
-            weights.tofile(at / lowering.BIN)
-        return layers
+    def meddle(change):
+        def lower(program, shapes, at, *, half, others=()):
+            layers = real_lower(program, shapes, at, half=half, others=others)
+            change(at, half)
+            return layers
 
-    monkeypatch.setattr(lowering, "lower", tampered)
+        monkeypatch.setattr(lowering, "lower", lower)
+
+    return meddle
+
+
+def tamper(at, half):
+    if not half:
+        weights = np.fromfile(at / lowering.BIN, np.float32)
+        weights[2000:2400] = weights[2000:2400][::-1]
+        weights.tofile(at / lowering.BIN)
+
+
+def open_a_relu(at, _half):
+    param = at / lowering.PARAM
+    param.write_text(param.read_text().replace("9=1", "9=0", 1))
+
+
+def truncate(at, _half):
+    with (at / lowering.BIN).open("r+b") as stream:
+        stream.truncate((at / lowering.BIN).stat().st_size // 2)
+
+
+def test_a_tampered_bin_fails_the_proof_and_is_refused(small, own_artifacts, meddle):
+    meddle(tamper)
     with pytest.raises(ConversionFailed, match="out0") as caught:
         convert.convert(small(), random_weights=True)
     assert "0.9999" in str(caught.value)
     assert caught.value.code == 6
-    assert list(shelf().iterdir()) == []
-    assert {"pnnx.log", "model.ncnn.param"} <= kept_logs()
+    (kept,) = shelf().iterdir()
+    assert str(kept) in caught.value.remedy
+    assert "--force" in caught.value.remedy
 
 
-def test_swapped_layers_fail_the_proof(small, own_artifacts, monkeypatch):
-    """Sizes fit, ncnn loads it, and the answers are wrong."""
-    real_lower = lowering.lower
-
-    def swapped(network, shape, at, *, half):
-        layers = real_lower(network, shape, at, half=half)
-        param = at / lowering.PARAM
-        param.write_text(param.read_text().replace("9=1", "9=0", 1))
-        return layers
-
-    monkeypatch.setattr(lowering, "lower", swapped)
-    with pytest.raises(ConversionFailed, match="fp32"):
-        convert.convert(small(), random_weights=True)
-    assert list(shelf().iterdir()) == []
-
-
-def test_a_truncated_bin_is_refused(small, own_artifacts, monkeypatch):
-    real_lower = lowering.lower
-
-    def cut(network, shape, at, *, half):
-        layers = real_lower(network, shape, at, half=half)
-        with (at / lowering.BIN).open("r+b") as stream:
-            stream.truncate((at / lowering.BIN).stat().st_size // 2)
-        return layers
-
-    monkeypatch.setattr(lowering, "lower", cut)
+def test_what_failed_its_proof_is_used_by_force_only(small, own_artifacts, meddle):
+    meddle(tamper)
+    name = small()
+    forced = convert.convert(name, random_weights=True, force=True)
+    assert forced.failed
     with pytest.raises(ConversionFailed):
+        convert.convert(name, random_weights=True)
+    again = convert.convert(name, random_weights=True, force=True)
+    assert (again.made, again.failed) == (False, forced.failed)
+    with pytest.raises(ConversionFailed):
+        convert.find(name, forced.key).require_proved()
+
+
+def test_swapped_layers_fail_the_proof(small, own_artifacts, meddle):
+    """Sizes fit, ncnn loads it, and the answers are wrong."""
+    meddle(open_a_relu)
+    with pytest.raises(ConversionFailed, match="fp32") as caught:
+        convert.convert(small(), random_weights=True)
+    first = next(line for line in caught.value.evidence.splitlines() if "first diverging" in line)
+    assert "Pooling" in first
+    assert "behind 'features.0'" in first
+
+
+def test_a_truncated_bin_is_refused(small, own_artifacts, meddle):
+    meddle(truncate)
+    with pytest.raises(ConversionFailed, match="cannot load") as caught:
         convert.convert(small(), random_weights=True)
     assert list(shelf().iterdir()) == []
+    assert "cut" in caught.value.remedy
+    assert {"model.pnnx.log", "model.ncnn.param"} <= kept_logs()
 
 
 def test_a_missing_tool_says_how_to_get_it(small, monkeypatch):

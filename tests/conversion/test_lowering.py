@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from piyard import lowering
+from piyard import lint, lowering, programs
 from piyard.errors import ConversionFailed
 
 SHAPE = (3, 8, 8)
@@ -19,29 +19,40 @@ class Folding(nn.Module):
         return torch.fft.fft2(x).real
 
 
-def lower(network, at, shape=SHAPE):
-    with torch.no_grad():
-        return lowering.lower(network.eval(), shape, at, half=False)
+@pytest.fixture
+def scratch(tmp_path_factory):
+    return tmp_path_factory.mktemp("scratch")
 
 
-def test_layers_are_read_back(tmp_path):
+@pytest.fixture
+def lower(scratch):
+    def lower(network, at, shape=SHAPE):
+        shapes = [(1, *shape)]
+        with torch.no_grad():
+            program = programs.trace(network.eval(), shapes, (), scratch, lowering.STEM)
+        return lowering.lower(program, shapes, at, half=False)
+
+    return lower
+
+
+def test_layers_are_read_back(lower, tmp_path):
     layers = lower(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), tmp_path)
     assert [layer.type for layer in layers] == ["Input", "Convolution"]
     assert layers[0].tops == layers[1].bottoms == ["in0"]
     assert layers[1].tops == ["out0"]
 
 
-def test_only_what_is_wanted_stays(tmp_path):
+def test_only_what_is_wanted_stays(lower, tmp_path):
     lower(nn.ReLU(), tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == set(lowering.KEPT)
+    assert {path.name for path in tmp_path.iterdir()} == set(lowering.kept())
 
 
-def test_weights_are_stored_in_fp32(tmp_path):
+def test_weights_are_stored_in_fp32(lower, tmp_path):
     lower(nn.Conv2d(3, 4, 3), tmp_path)
     assert (tmp_path / lowering.BIN).stat().st_size == 4 + 4 * (4 * 3 * 9) + 4 * 4
 
 
-def test_an_operation_without_a_layer_names_its_line(tmp_path):
+def test_an_operation_without_a_layer_names_its_line(lower, tmp_path):
     with pytest.raises(ConversionFailed) as caught:
         lower(Folding(), tmp_path)
     assert "model.ncnn.param:" in caught.value.evidence
@@ -56,15 +67,15 @@ def test_a_layer_ncnn_does_not_have(tmp_path, line):
     param = tmp_path / "model.ncnn.param"
     param.write_text(f"7767517\n2 2\nInput in0 0 1 in0\n{line}\n")
     with pytest.raises(ConversionFailed) as caught:
-        lowering.check(param)
+        lint.require(tmp_path)
     assert f"model.ncnn.param:4: {line}" in caught.value.evidence
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "7767517\n2 2\nInput in0 0\n"])
 def test_a_param_that_is_none(tmp_path, text):
-    (tmp_path / "a.param").write_text(text)
-    with pytest.raises(ConversionFailed, match=r"a\.param"):
-        lowering.check(tmp_path / "a.param")
+    (tmp_path / "a.ncnn.param").write_text(text)
+    with pytest.raises(ConversionFailed, match=r"a\.ncnn\.param"):
+        lint.require(tmp_path, "a")
 
 
 def program(tmp_path, body):
@@ -74,7 +85,7 @@ def program(tmp_path, body):
     return str(path)
 
 
-def test_pnnx_that_fails_shows_its_last_lines(tmp_path, monkeypatch):
+def test_pnnx_that_fails_shows_its_last_lines(lower, tmp_path, monkeypatch):
     fake = program(tmp_path, "seq 99; echo what went wrong >&2; exit 3")
     monkeypatch.setattr(lowering, "_program", lambda: fake)
     (tmp_path / "at").mkdir()
@@ -84,7 +95,7 @@ def test_pnnx_that_fails_shows_its_last_lines(tmp_path, monkeypatch):
     assert len(caught.value.evidence.splitlines()) <= 20
 
 
-def test_pnnx_that_ends_well_and_writes_nothing(tmp_path, monkeypatch):
+def test_pnnx_that_ends_well_and_writes_nothing(lower, tmp_path, monkeypatch):
     fake = program(tmp_path, "exit 0")
     monkeypatch.setattr(lowering, "_program", lambda: fake)
     (tmp_path / "at").mkdir()
@@ -92,7 +103,7 @@ def test_pnnx_that_ends_well_and_writes_nothing(tmp_path, monkeypatch):
         lower(nn.ReLU(), tmp_path / "at")
 
 
-def test_pnnx_that_hangs_is_ended(tmp_path, monkeypatch):
+def test_pnnx_that_hangs_is_ended(lower, tmp_path, monkeypatch):
     fake = program(tmp_path, f"echo $$ > {tmp_path}/pid; exec sleep 60")
     monkeypatch.setattr(lowering, "_program", lambda: fake)
     monkeypatch.setattr(lowering, "TIME_LIMIT_S", 1.0)
@@ -103,7 +114,7 @@ def test_pnnx_that_hangs_is_ended(tmp_path, monkeypatch):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
-def test_a_folder_with_blanks_and_quotes_in_its_name(tmp_path):
+def test_a_folder_with_blanks_and_quotes_in_its_name(lower, tmp_path):
     at = tmp_path / 'it\'s a "folder" $HOME; ls'
     at.mkdir()
     assert lower(nn.ReLU(), at)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from piyard import masks
+import pytest
+
+from piyard import masks, param
 
 PARAM = """7767517
 4 4
@@ -13,20 +15,45 @@ Convolution              conv_0    1 1 in0 1 0=8 1=3
 ConvolutionDepthWise     convdw_0  1 1 1 2 0=8 1=3 7=8
 ConvolutionDepthWise     convdw_1  1 1 2 out0 0=8 1=3 7=8
 """
+PLAIN = PARAM.replace("DepthWise", "")
 
 
-def test_depthwise_layers_are_masked(tmp_path: Path) -> None:
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
     file = tmp_path / "model.ncnn.param"
     file.write_text(PARAM)
+    return file
+
+
+def test_depthwise_layers_are_masked(file: Path) -> None:
     assert masks.apply(file) == ["convdw_0", "convdw_1"]
     changed = file.read_text().splitlines()
     assert [line.endswith(" 31=1") for line in changed] == [False] * 4 + [True] * 2
     assert [line.removesuffix(" 31=1") for line in changed] == PARAM.splitlines()
 
 
-def test_a_net_without_them_stays_as_it_is(tmp_path: Path) -> None:
-    file = tmp_path / "model.ncnn.param"
-    text = "".join(line for line in PARAM.splitlines(keepends=True) if "DepthWise" not in line)
-    file.write_text(text)
+def test_a_net_without_them_stays_as_it_is(file: Path) -> None:
+    file.write_text(PLAIN)
     assert masks.apply(file) == []
-    assert file.read_text() == text
+    assert file.read_text() == PLAIN
+
+
+def test_a_second_mask_keeps_the_first(file: Path) -> None:
+    masks.apply(file)
+    masks.write(file, {"convdw_0": masks.NO_FP16_STORAGE, "conv_0": masks.FP32})
+    told = {layer.name: layer.number(masks.KEY) for layer in param.read(file)}
+    assert told == {"in0": 0, "conv_0": 3, "convdw_0": 3, "convdw_1": 1}
+    assert file.read_text().count(" 31=") == 3
+
+
+def test_a_key_that_ends_like_the_masks_is_left_alone(file: Path) -> None:
+    file.write_text(PARAM.replace("conv_0    1 1 in0 1 0=8", "conv_0    1 1 in0 1 131=7 0=8"))
+    masks.write(file, {"conv_0": 1})
+    conv = param.read(file)[1]
+    assert conv.settings == {"131": "7", "0": "8", "1": "3", "31": "1"}
+
+
+def test_only_masked_storage_spares_a_layer(file: Path) -> None:
+    masks.apply(file)
+    masks.write(file, {"convdw_1": masks.FP32})
+    assert masks.without_storage(param.read(file)) == {"convdw_1"}

@@ -1,0 +1,76 @@
+"""A Conversion: ncnn's files of a model on this machine, and what their proof said.
+
+The folder ``artifacts/conversions/<key>/`` holds model.ncnn.param, model.ncnn.bin (fp32 weights),
+the same of a second net (``head``) where there is one, labels.txt, pnnx's own intermediate files
+and log, and ``reference/<blob>.f32``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from piyard.errors import ConversionFailed
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SHELF = "conversions"
+LABELS = "labels.txt"
+REFERENCE = "reference"
+
+
+class Conversion(msgspec.Struct, frozen=True, kw_only=True):
+    """A converted model on this machine, compared with its original."""
+
+    name: str
+    key: str
+    folder: Path
+    manifest: dict[str, Any]
+    made: bool
+    """False when it was there already."""
+
+    @property
+    def has_real_weights(self) -> bool:
+        """Whether its answers mean anything."""
+        return bool(self.manifest["weights"]["kind"] == "file")
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Channels, height, width."""
+        c, h, w = self.manifest["input"]
+        return c, h, w
+
+    @property
+    def outputs(self) -> list[str]:
+        """ncnn's names of the output blobs."""
+        return list(self.manifest["reference"]["outputs"])
+
+    @property
+    def failed(self) -> list[str]:
+        """What its proof did not accept, a line each; nothing for a proved one."""
+        return list(self.manifest["failed"])
+
+    @property
+    def stems(self) -> list[str]:
+        """What the files of its nets begin with: ``model``, and ``head`` of a tracker."""
+        return list(self.manifest["nets"])
+
+    def reference(self, blob: str) -> NDArray[np.float32]:
+        """The original's output, flat, for ``stimulus.tensor(input_shape, SEED)``."""
+        import numpy as np
+
+        return np.fromfile(self.folder / REFERENCE / f"{blob}.f32", dtype="<f4")
+
+    def require_proved(self) -> Conversion:
+        """Itself. Raises ``ConversionFailed`` when its proof failed."""
+        if self.failed:
+            raise ConversionFailed(
+                f"{self.manifest['title']}: ncnn does not compute what the original computes",
+                evidence="\n".join(self.failed),
+                remedy=f"kept: {self.folder}; --force uses it all the same",
+            )
+        return self

@@ -1,0 +1,122 @@
+"""How a conversion is made: lowered, masked, lowered once more in halves, proved, measured."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from piyard import infer, lint, masks, originals, paths, proof, say, size, stimulus
+from piyard.conversion import LABELS, REFERENCE
+from piyard.errors import ConversionFailed
+from piyard.model import Model
+from piyard.originals import Files, Original
+from piyard.proof import Proved, trial
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be made."""
+
+    model: Model
+    name: str
+    files: Files
+    route: str
+    ir: Path | None
+    """The PNNX IR that route ``pnnx`` begins with."""
+    key: str
+
+
+def make(plan: Plan, at: Path) -> dict[str, Any]:
+    """Fill the folder; the manifest's part that is not among the inputs."""
+    from piyard.torch_shim import inference
+
+    with say.step(f"convert {plan.name}"), inference(), _scratch() as half:
+        try:
+            nets = originals.nets(plan.model, plan.files, route=plan.route, ir=plan.ir)
+            masked = _lower(nets, at, Path(half))
+            tried = trial.run(plan.model, nets, at, Path(half), _pictures(plan))
+        except ConversionFailed as error:
+            raise _with_log(error, at, f"convert-{plan.name}-{plan.key}") from None
+        _label(plan.model, at)
+        return {
+            "weights": plan.files.main.told,
+            "nets": list(nets),
+            "original": nets["model"].kind,
+            "no_fp16_arithmetic": masked,
+            "no_fp16_storage": tried.spared,
+            "lint": [note for note in [lint.skew()] if note],
+            "failed": tried.failed,
+            "reference": _reference(plan.model, nets["model"], at),
+            "proof": _told(tried.proved),
+            **_size(plan.model, nets, at),
+        }
+
+
+def _pictures(plan: Plan) -> list[Path]:
+    return proof.real_pictures(plan.model)
+
+
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="piyard-half-")
+
+
+def _lower(nets: Mapping[str, Original], at: Path, half: Path) -> list[str]:
+    """Both forms of each net; the layers that were masked beforehand."""
+    masked = []
+    for stem, net in nets.items():
+        net.lower(at, half=False)
+        masked += masks.apply(at / f"{stem}.ncnn.param")
+        net.lower(half, half=True)
+    return masked
+
+
+def _with_log(error: ConversionFailed, at: Path, name: str) -> ConversionFailed:
+    """The error, with what pnnx wrote kept where the user can read it."""
+    kept = paths.artifacts() / "logs" / name
+    kept.mkdir(parents=True, exist_ok=True)
+    for file in (*at.glob("*.pnnx.log"), *at.glob("*.ncnn.param")):
+        shutil.copyfile(file, kept / file.name)
+    remedy = f"{error.remedy}; kept: {kept}" if error.remedy else f"kept: {kept}"
+    return ConversionFailed(error.what, evidence=error.evidence, remedy=remedy)
+
+
+def _label(model: Model, at: Path) -> None:
+    """The names of the classes, one a line; none for a model that knows no classes."""
+    if model.labels:
+        shutil.copyfile(model.labels_file, at / LABELS)
+    else:
+        (at / LABELS).touch()
+
+
+def _reference(model: Model, original: Original, at: Path) -> dict[str, Any]:
+    names = infer.outputs(infer.load(at))
+    outputs = original.run(stimulus.tensor(model.input, stimulus.SEED))
+    (at / REFERENCE).mkdir()
+    for name, values in zip(names, outputs, strict=True):
+        values.astype("<f4").tofile(at / REFERENCE / f"{name}.f32")
+    shapes = {name: list(v.shape) for name, v in zip(names, outputs, strict=True)}
+    return {"seed": stimulus.SEED, "outputs": shapes}
+
+
+def _told(proved: Proved) -> dict[str, Any]:
+    machine, told = platform.machine(), msgspec.to_builtins(proved)
+    return {
+        way: {
+            "computed": f"{proof.COMPUTED[way]}, on {machine}",
+            "inputs": figures,
+            "found": told["found"].get(way),
+        }
+        for way, figures in told["figures"].items()
+    }
+
+
+def _size(model: Model, nets: Mapping[str, Original], at: Path) -> dict[str, int]:
+    """Of all nets together, each one inference."""
+    fed = {stem: feed["noise"][0] for stem, feed in proof.feeds(model, nets, ()).items()}
+    sizes = [net.size() or size.count(at, fed[stem], stem) for stem, net in nets.items()]
+    return {what: sum(one[what] for one in sizes) for what in ("params", "macs")}

@@ -1,0 +1,51 @@
+"""A ready pair of ncnn's files: nothing is left of what it was made from."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from piyard import infer, lint, lowering, param
+from piyard.originals.original import Size
+from piyard.param import Layer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float32]
+
+
+class NcnnPair(msgspec.Struct, frozen=True, kw_only=True):
+    """A .param and a .bin that somebody else converted."""
+
+    param: Path
+    bin: Path
+    stem: str = lowering.STEM
+    kind: str = "ncnn"
+    is_program: bool = False
+
+    def run(self, *inputs: Array) -> list[Array]:
+        """ncnn's own outputs, in fp32: they prove nothing about the pair."""
+        return list(infer.run(infer.load_pair(self.param, self.bin), *inputs).values())
+
+    def tensors(self, *inputs: Array) -> Iterator[tuple[str, Array]]:
+        """Every blob by its name."""
+        yield from infer.blobs(
+            infer.load_pair(self.param, self.bin), param.read(self.param), *inputs
+        ).items()
+
+    def lower(self, at: Path, *, half: bool) -> list[Layer]:
+        """Copy the pair; its weights stay as they are stored, whether ``half`` is asked or not."""
+        del half
+        shutil.copyfile(self.param, at / f"{self.stem}.ncnn.param")
+        shutil.copyfile(self.bin, at / f"{self.stem}.ncnn.bin")
+        return lint.require(at, self.stem)
+
+    def size(self) -> Size | None:
+        """Counted in ncnn's graph, as for everything that is none of torch's."""
+        return None

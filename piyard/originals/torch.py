@@ -1,0 +1,76 @@
+"""A network of torch: one that piyard builds, or a TorchScript file."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from piyard import lowering, programs
+from piyard.originals.original import Size
+from piyard.param import Layer
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float32]
+
+
+class TorchNetwork(msgspec.Struct, frozen=True, kw_only=True):
+    """A module in evaluation mode, and how it becomes a program for pnnx."""
+
+    network: Any
+    """``torch.nn.Module``."""
+    shapes: list[tuple[int, ...]]
+    """(channels, rows, columns) of each input."""
+    others: list[tuple[int, ...]] = []
+    """Shapes it must be able to take too."""
+    write: programs.Write
+    stem: str = lowering.STEM
+    kind: str = "torch"
+    is_program: bool = True
+
+    def run(self, *inputs: Array) -> list[Array]:
+        """torch's outputs, the strides of the inputs kept."""
+        output = self.network(*_batched(inputs))
+        outputs = output if isinstance(output, (tuple, list)) else [output]
+        return [single[0].numpy() for single in outputs]
+
+    def tensors(self, *inputs: Array) -> Iterator[tuple[str, Array]]:
+        """The output of every operation, named by the module that asked for it."""
+        from piyard.originals.watch import watch
+
+        for name, value in watch(self.network, _batched(inputs)):
+            yield name, value.numpy()
+
+    def lower(self, at: Path, *, half: bool) -> list[Layer]:
+        """See ``Original``."""
+        shapes, others = _with_batch(self.shapes), _with_batch(self.others)
+        with tempfile.TemporaryDirectory(prefix="piyard-lower-") as scratch:
+            program = self.write(self.network, shapes, others, Path(scratch), self.stem)
+            return lowering.lower(program, shapes, at, half=half, others=others)
+
+    def size(self) -> Size | None:
+        """Parameters, and what torch counts in convolutions and matrices."""
+        import torch
+        from torch.utils.flop_counter import FlopCounterMode
+
+        with FlopCounterMode(display=False) as counter:
+            self.network(*(torch.zeros(1, *shape) for shape in self.shapes))
+        params = sum(values.numel() for values in self.network.parameters())
+        return {"params": params, "macs": counter.get_total_flops() // 2}
+
+
+def _batched(inputs: Sequence[Array]) -> list[torch.Tensor]:
+    import torch
+
+    return [torch.from_numpy(values).unsqueeze(0) for values in inputs]
+
+
+def _with_batch(shapes: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
+    return [(1, *shape) for shape in shapes]

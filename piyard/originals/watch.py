@@ -1,0 +1,47 @@
+"""Every tensor a torch network computes on its way, and which module asked for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+
+def watch(network: Any, inputs: Sequence[torch.Tensor]) -> Iterator[tuple[str, torch.Tensor]]:
+    """(where, output) of each operation of torch's core in one inference, in order."""
+    import torch
+    from torch.utils import _python_dispatch
+
+    inside: list[str] = [""]
+    seen: list[tuple[str, torch.Tensor]] = []
+
+    def dispatch(_mode: Any, function: Any, _types: Any, given: Any = (), named: Any = None) -> Any:
+        made = function(*given, **(named or {}))
+        if isinstance(made, torch.Tensor) and made.is_floating_point() and made.dim():
+            seen.append((inside[-1], made.detach().clone()))
+        return made
+
+    base: Any = _python_dispatch.TorchDispatchMode
+    mode: Any = type("Watch", (base,), {"__torch_dispatch__": dispatch})
+    with _following(network, inside), mode():
+        network(*inputs)
+    yield from seen
+
+
+@contextmanager
+def _following(network: Any, inside: list[str]) -> Iterator[None]:
+    """Keep the name of the module that is running at the end of ``inside``."""
+    hooks = []
+    for name, module in network.named_modules():
+        hooks += [
+            module.register_forward_pre_hook(lambda *_, name=name: inside.append(name)),
+            module.register_forward_hook(lambda *_: inside.pop() and None),
+        ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

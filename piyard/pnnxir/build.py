@@ -1,0 +1,150 @@
+"""PNNX IR → the torch network it describes.
+
+pnnx itself does not read what it kept, so the network is put together again here, operator by
+operator from torch's own, and goes the way of any other network.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from piyard.errors import ConversionFailed
+from piyard.pnnxir import expression
+from piyard.pnnxir.read import Operator, read
+
+if TYPE_CHECKING:
+    import torch
+
+OF_TENSORS = frozenset({"torch.cat", "torch.stack"})
+METHODS = {
+    "Tensor.view": "shape",
+    "Tensor.reshape": "shape",
+    "Tensor.permute": "dims",
+    "Tensor.expand": "sizes",
+}
+"""Methods of a tensor → the setting that is their argument."""
+
+
+def build(folder: Path, stem: str = "model") -> torch.nn.Module:
+    """The network of the ``<stem>.pnnx`` files in the folder, in evaluation mode.
+
+    Raises ``ConversionFailed`` naming an operator that torch does not have by that name.
+    """
+    import torch
+
+    operators = read(folder / f"{stem}.pnnx.param")
+    modules = torch.nn.ModuleDict()
+    with zipfile.ZipFile(folder / f"{stem}.pnnx.bin") as tensors:
+        for number, operator in enumerate(operators):
+            if operator.type.startswith("nn."):
+                modules[str(number)] = _module(operator, tensors)
+            elif operator.type == "pnnx.Attribute":
+                modules[str(number)] = _constant(operator, tensors)
+    return _network(operators, modules).eval()
+
+
+def _network(operators: Sequence[Operator], modules: torch.nn.ModuleDict) -> torch.nn.Module:
+    import torch
+
+    class Network(torch.nn.Module):
+        """The operators, one after another."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.modules_ = modules
+
+        def forward(self, *given: torch.Tensor) -> Any:
+            fed = iter(given)
+            known: dict[str, Any] = {}
+            for number, operator in enumerate(operators):
+                operands = [known[name] for name in operator.inputs]
+                if operator.type == "pnnx.Output":
+                    return operands[0] if len(operands) == 1 else tuple(operands)
+                if operator.type == "pnnx.Input":
+                    made = next(fed)
+                elif str(number) in self.modules_:
+                    made = self.modules_[str(number)](*operands)
+                else:
+                    made = _compute(operator, operands)
+                single = len(operator.outputs) == 1
+                known |= zip(operator.outputs, [made] if single else made, strict=True)
+            raise ConversionFailed("the PNNX IR has no output")
+
+    return Network()
+
+
+def _module(operator: Operator, tensors: zipfile.ZipFile) -> torch.nn.Module:
+    import torch
+
+    kind = getattr(torch.nn, operator.type.removeprefix("nn."), None)
+    if not (isinstance(kind, type) and issubclass(kind, torch.nn.Module)):
+        raise _unknown(operator)
+    module: torch.nn.Module = kind(**operator.settings)
+    state = {key: _tensor(operator, key, tensors) for key in operator.tensors}
+    module.load_state_dict(state, strict=False)
+    return module
+
+
+def _constant(operator: Operator, tensors: zipfile.ZipFile) -> torch.nn.Module:
+    import torch
+
+    class Constant(torch.nn.Module):
+        """A tensor that is there from the start."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("value", _tensor(operator, "data", tensors))
+
+        def forward(self) -> Any:
+            return self.value
+
+    return Constant()
+
+
+def _tensor(operator: Operator, key: str, tensors: zipfile.ZipFile) -> torch.Tensor:
+    import torch
+
+    raw = bytearray(tensors.read(f"{operator.name}.{key}"))
+    shape, kind = operator.tensors[key]
+    types = {"f32": torch.float32, "f16": torch.float16, "i64": torch.int64, "i32": torch.int32}
+    if kind not in types:
+        raise ConversionFailed(f"'{operator.name}' of the PNNX IR keeps values of type {kind}")
+    return torch.frombuffer(raw, dtype=types[kind]).reshape(shape)
+
+
+def _compute(operator: Operator, operands: list[Any]) -> Any:
+    settings = dict(operator.settings)
+    if operator.type == "pnnx.Expression":
+        return expression.compute(settings["expr"], operands)
+    if operator.type in OF_TENSORS:
+        return _function(operator)(operands, **settings)
+    if operator.type in METHODS:
+        return _function(operator)(operands[0], settings[METHODS[operator.type]])
+    named = {key: operands[operator.inputs.index(name)] for key, name in operator.named.items()}
+    if len(named) == len(operands):
+        return _function(operator)(**named, **settings)
+    return _function(operator)(*operands, **settings)
+
+
+def _function(operator: Operator) -> Callable[..., Any]:
+    import torch
+
+    rooms = {"F": torch.nn.functional, "torch": torch, "Tensor": torch.Tensor}
+    room, _, name = operator.type.partition(".")
+    found: Any = getattr(rooms.get(room), name, None)
+    # torch has functions that read files, too; what a tensor can do is harmless.
+    harmless = room != "torch" or hasattr(torch.Tensor, name) or operator.type in OF_TENSORS
+    if not callable(found) or not name.isidentifier() or name.startswith("_") or not harmless:
+        raise _unknown(operator)
+    called: Callable[..., Any] = found
+    return called
+
+
+def _unknown(operator: Operator) -> ConversionFailed:
+    return ConversionFailed(
+        f"'{operator.name}' of the PNNX IR is a {operator.type}, which torch does not have so",
+        remedy="convert by another route: --route trace, script or onnx",
+    )

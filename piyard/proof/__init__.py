@@ -1,0 +1,27 @@
+"""Proof that the converted net computes what its original computes.
+
+Compared are outputs on pictures, on noise and on a tensor whose memory is not contiguous, with
+ncnn in fp32 and with fp16 storage imitated (see infer.py), and what the outputs mean: the class,
+the objects, the keypoints of each picture.
+"""
+
+from piyard.proof.feeds import COUNT, Feeds, feeds, inputs, real_pictures
+from piyard.proof.figures import Figures
+from piyard.proof.judge import judge, problems
+from piyard.proof.prove import COMPUTED, Pair, Proved, pair, prove
+
+__all__ = [
+    "COMPUTED",
+    "COUNT",
+    "Feeds",
+    "Figures",
+    "Pair",
+    "Proved",
+    "feeds",
+    "inputs",
+    "judge",
+    "pair",
+    "problems",
+    "prove",
+    "real_pictures",
+]

@@ -1,0 +1,90 @@
+"""What original and ncnn are both fed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from piyard import mirror, preprocess, stimulus
+from piyard.model import Model
+from piyard.originals import Original
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float32]
+
+CLASSES = Path("data") / "imagenet500" / "images"
+OBJECTS = Path("data") / "coco_mini_val" / "val2017"
+"""Pictures within the mirror."""
+COUNT = 16
+"""Real pictures a conversion is proved on; benchmarks/proof_table.py takes more."""
+FEWEST = 3
+USUAL = 224 * 224
+"""Pixels of an input that is proved on ``COUNT`` pictures; a larger one takes longer."""
+
+Feeds = dict[str, list[tuple["Array", ...]]]
+"""Kind of input → the inputs, each one array (c, h, w) for each of the net's inputs."""
+
+
+def real_pictures(model: Model, count: int = 0) -> list[Path]:
+    """Pictures of the mirror, evenly spread; none without a mirror that has them."""
+    wanted = count or few(model)
+    root = mirror.folder()
+    place = CLASSES if model.task == "classify" else OBJECTS
+    found = sorted((root / place).glob("*.jpg")) if root else []
+    return found[:: max(1, len(found) // wanted)][:wanted]
+
+
+def few(model: Model) -> int:
+    """How many inputs of a kind keep the proof of that model short."""
+    _, rows, columns = model.input
+    return min(COUNT, max(FEWEST, COUNT * USUAL // (rows * columns)))
+
+
+def feeds(
+    model: Model, originals: Mapping[str, Original], pictures: Iterable[Path]
+) -> dict[str, Feeds]:
+    """Stem of a net → what it is fed; a head gets what its backbone makes of both sizes."""
+    main: Feeds = {kind: [(one,) for one in ones] for kind, ones in inputs(model, pictures).items()}
+    found = {"model": main}
+    if model.dynamic:
+        other = inputs(model, (), size=model.dynamic)
+        main["dynamic"] = [(one,) for one in other["noise"]]
+        if "head" in originals:
+            found["head"] = _features(originals["model"], inputs(model, ()), other)
+    return found
+
+
+def inputs(
+    model: Model, pictures: Iterable[Path], size: tuple[int, int] | None = None
+) -> dict[str, list[Array]]:
+    """Inputs of shape (c, h, w) by kind; the one of kind ``strided`` is not contiguous."""
+    import numpy as np
+
+    c, (h, w) = model.input[0], size or model.input[1:]
+    fed = partial(preprocess.apply, how=model.preprocess, size=(h, w))
+    drawn = list(stimulus.pictures().values())[: few(model)]
+    kinds = {
+        "pictures": [fed(preprocess.read(path)) for path in pictures],
+        "drawn": [fed(picture) for picture in drawn],
+        "noise": [stimulus.tensor((c, h, w), seed) for seed in (stimulus.SEED, 11)],
+        "strided": [np.transpose(stimulus.tensor((h, w, c), 12), (2, 0, 1))],
+    }
+    return {kind: values for kind, values in kinds.items() if values}
+
+
+def _features(
+    main: Original, template: Mapping[str, list[Array]], search: Mapping[str, list[Array]]
+) -> Feeds:
+    """What the backbone makes of a template and of the place it is searched in."""
+    return {
+        kind: [
+            (main.run(small)[0], main.run(large)[0])
+            for small, large in zip(template[kind], search[kind], strict=True)
+        ]
+        for kind in ("drawn", "noise")
+    }

@@ -1,0 +1,55 @@
+"""What two ways to compute a network say is in a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from piyard import heads, preprocess
+from piyard.heads import Found, agree
+from piyard.heads.agree import Agreement
+from piyard.model import Model
+from piyard.model.head import Heatmap, Simcc
+from piyard.preprocess import Placing
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Outputs = Sequence[NDArray[np.float32]]
+
+
+def agreement(
+    model: Model, pictures: Sequence[Path], wanted: Sequence[Outputs], got: Sequence[Outputs]
+) -> Agreement | None:
+    """The worst of the pictures; None for a network without a head, or without pictures."""
+    if model.head is None or not pictures:
+        return None
+    size = model.input[1:]
+    alike = []
+    for path, one, other in zip(pictures, wanted, got, strict=True):
+        picture = preprocess.read(path)
+        placing = preprocess.placing(picture.size, model.preprocess, size)
+        alike.append(
+            agree.compare(
+                _found(model, one, placing, picture.size),
+                _found(model, other, placing, picture.size),
+            )
+        )
+    return agree.worst(alike)
+
+
+def _found(
+    model: Model, outputs: Outputs, placing: Placing, picture: tuple[int, int]
+) -> list[Found]:
+    size = model.input[1:]
+    match model.head:
+        case None:
+            return []
+        case Simcc() | Heatmap():
+            points = heads.decode_pose(model.head, outputs, size, placing)
+            whole = (0.0, 0.0, float(picture[0]), float(picture[1]))
+            return [Found(class_=0, score=1.0, box=whole, keypoints=points)]
+        case _:
+            return heads.decode(model.head, model.task, outputs, size, placing)

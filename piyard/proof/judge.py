@@ -1,0 +1,55 @@
+"""What a proof accepts and what it refuses."""
+
+from __future__ import annotations
+
+from piyard.errors import ConversionFailed
+from piyard.heads.agree import LEAST_IOU, Bars
+from piyard.model import Model
+from piyard.model.head import DenseHead
+from piyard.proof.figures import Figures
+from piyard.proof.prove import Proved
+
+BARS = {"fp32": Bars(), "fp16": Bars(iou=LEAST_IOU, score=0.05, mask_iou=0.5, oks=0.9)}
+"""How far apart the objects may be. The outputs' own cosine is the model's affair.
+
+In halves, of two boxes of an object that are nearly as good the other one may win.
+"""
+
+
+def judge(model: Model, proved: Proved) -> None:
+    """Raise ``ConversionFailed`` for the figures that the model's thresholds do not allow."""
+    if wrong := problems(model, proved):
+        raise ConversionFailed(
+            f"{model.title}: ncnn does not compute what the original computes",
+            evidence="\n".join(wrong),
+            remedy="look at the .param in the log folder; thresholds are in the model's YAML",
+        )
+
+
+def problems(model: Model, proved: Proved) -> list[str]:
+    """What is not alike enough, a line each, that begin with the precision."""
+    least = {"fp32": model.proof.cosine_fp32, "fp16": model.proof.cosine_fp16}
+    raw = [
+        f"{way}, {kind}, output {name}: {problem}"
+        for way, kinds in proved.figures.items()
+        for kind, outputs in kinds.items()
+        for name, figures in outputs.items()
+        if (problem := _problem(figures, least[way], way, model))
+    ]
+    threshold = model.head.score if isinstance(model.head, DenseHead) else 0.0
+    found = [
+        f"{way}, pictures, what is found: {problem}"
+        for way, agreement in proved.found.items()
+        if (problem := agreement.problem(BARS[way], threshold))
+    ]
+    return raw + found
+
+
+def _problem(figures: Figures, least: float, way: str, model: Model) -> str:
+    if figures.max_abs is None:
+        return "a value is not finite"
+    if figures.cosine < least:
+        return f"cosine {figures.cosine:.6f} is below {least}"
+    if model.task == "classify" and way == "fp32" and figures.same_top < figures.count:
+        return f"top-1 differs on {figures.count - figures.same_top} of {figures.count}"
+    return ""

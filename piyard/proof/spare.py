@@ -1,0 +1,61 @@
+"""Which layers have to stay in fp32 for a net to bear fp16.
+
+Each layer is asked how much halves alone cost it; those that lose most are spared first, as few as
+bring the outputs over the threshold. Fully spared, a net computes in fp32: so there is always an
+answer, but one that spares most of the net is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from piyard import infer
+from piyard.param import Layer
+from piyard.proof.diverge import distance
+from piyard.proof.prove import Pair
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float32]
+
+MOST = 0.25
+"""The part of the layers that may be spared."""
+
+
+def fewest(nets: Pair, inputs: Sequence[Array], well: Callable[[set[str]], bool]) -> set[str]:
+    """The names of layers whose sparing makes all ``well``; none when that takes too many.
+
+    ``inputs`` are what the net is asked with: one array for each of its inputs.
+    """
+    order = _by_loss(nets, inputs)
+    most = int(MOST * len(order))
+    few, many = 0, 1
+    while many <= most and not well(set(order[:many])):
+        few, many = many, 2 * many
+    if many > most:
+        return set()
+    while many - few > 1:
+        middle = (few + many) // 2
+        few, many = (few, middle) if well(set(order[:middle])) else (middle, many)
+    return set(order[:many])
+
+
+def _by_loss(nets: Pair, inputs: Sequence[Array]) -> list[str]:
+    """All layers, those first that halves cost most; after one that overflows, its readers."""
+    exact = infer.blobs(nets.full, nets.layers, *inputs)
+    known = exact | dict(zip(infer.inputs(nets.full), inputs, strict=True))
+    working = [layer for layer in nets.layers if layer.type != "Input"]
+    lost = {layer.name: _loss(nets, layer, known) for layer in working}
+    spilt = {name for layer in working if lost[layer.name] == float("inf") for name in layer.tops}
+    lost |= {one.name: float("inf") for one in working if spilt & set(one.bottoms)}
+    return sorted(lost, key=lambda name: -lost[name])
+
+
+def _loss(nets: Pair, layer: Layer, known: dict[str, Array]) -> float:
+    """How far the layer's output is from the exact one when only it computes with halves."""
+    given = [known[name] for name in layer.bottoms]
+    made = infer.one_rounded(nets.half, layer, given)
+    return max(distance(known[name], made[name]) for name in layer.tops)

@@ -1,0 +1,134 @@
+"""A converted model on trial: proved, helped where halves alone are too little, and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from math import sqrt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from piyard import masks, origins
+from piyard.compare import compare_outputs
+from piyard.model import Model
+from piyard.originals import Original
+from piyard.param import Layer
+from piyard.proof import diverge
+from piyard.proof.feeds import Feeds, feeds
+from piyard.proof.judge import problems
+from piyard.proof.prove import Pair, Proved, pair, prove
+from piyard.proof.spare import fewest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float32]
+
+
+class Tried(msgspec.Struct, frozen=True, kw_only=True):
+    """What came out."""
+
+    proved: Proved
+    spared: list[str]
+    """Layers that stay in fp32 because the net does not bear halves there."""
+    failed: list[str]
+    """What is not alike enough, a line each, and where it begins; nothing when all is well."""
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is compared."""
+
+    model: Model
+    originals: Mapping[str, Original]
+    full: Path
+    half: Path
+    fed: Mapping[str, Feeds]
+    pictures: Sequence[Path]
+
+    def pairs(self) -> dict[str, Pair]:
+        """The nets as their files are now."""
+        return {stem: pair(self.full, self.half, stem) for stem in self.originals}
+
+    def prove(self) -> Proved:
+        """The figures of the files as they are now."""
+        return prove(self.model, self.originals, self.pairs(), self.fed, self.pictures)
+
+
+def run(
+    model: Model,
+    originals: Mapping[str, Original],
+    full: Path,
+    half: Path,
+    pictures: Sequence[Path],
+) -> Tried:
+    """Prove the nets in both folders; the .param in ``full`` gets the masks that helps.
+
+    Raises ``ConversionFailed`` when there is nothing to compare with.
+    """
+    fed = feeds(model, originals, pictures)
+    case = Case(model=model, originals=originals, full=full, half=half, fed=fed, pictures=pictures)
+    proved = case.prove()
+    wrong = problems(model, proved)
+    spared = _spare(case) if wrong and all(line.startswith("fp16") for line in wrong) else []
+    if spared:
+        proved = case.prove()
+        wrong = problems(model, proved)
+    return Tried(
+        proved=proved, spared=spared, failed=wrong + (_where(case, wrong) if wrong else [])
+    )
+
+
+def _spare(case: Case) -> list[str]:
+    """Mask as few layers as bring each net over the threshold; their names."""
+    spared = []
+    for stem, nets in case.pairs().items():
+        inputs = [one for ones in case.fed[stem].values() for one in ones[:1]]
+        expected = [case.originals[stem].run(*one) for one in inputs]
+        bearable = partial(_is_bearable, nets, inputs, expected, case.model.proof.cosine_fp16)
+        found = set() if bearable(set()) else fewest(nets, inputs[0], bearable)
+        masks.write(case.full / f"{stem}.ncnn.param", dict.fromkeys(found, masks.FP32))
+        spared += sorted(found)
+    return spared
+
+
+def _is_bearable(
+    nets: Pair,
+    inputs: Sequence[tuple[Array, ...]],
+    expected: Sequence[Sequence[Array]],
+    least: float,
+    spared: set[str],
+) -> bool:
+    """Whether the outputs stay alike when these layers are spared."""
+    for one, wanted in zip(inputs, expected, strict=True):
+        got = nets.rounded(*one, spared=spared).values()
+        apart = [compare_outputs(a, b) for a, b in zip(wanted, got, strict=True)]
+        if not all(one.finite and one.cosine >= least for one in apart):
+            return False
+    return True
+
+
+def _where(case: Case, wrong: Sequence[str]) -> list[str]:
+    """The first layer at fault of each net, for fp32 when that is wrong, else for fp16."""
+    exact = any(line.startswith("fp32") for line in wrong)
+    told = []
+    for stem, nets in case.pairs().items():
+        one = case.fed[stem]["noise"][0]
+        layer = _lost(case.originals[stem], nets, one) if exact else _worn(case, nets, one)
+        if layer:
+            origin = origins.of(case.full, stem).get(layer.name)
+            from_ = f", in the original {origin}" if origin else ""
+            told.append(f"first diverging layer: {layer.type} '{layer.name}'{from_}")
+    return told
+
+
+def _lost(original: Original, nets: Pair, inputs: tuple[Array, ...]) -> Layer | None:
+    return diverge.first(nets.full, nets.layers, original.tensors(*inputs), *inputs)
+
+
+def _worn(case: Case, nets: Pair, inputs: tuple[Array, ...]) -> Layer | None:
+    # Of two vectors of length 1, the distance is the root of 2 - 2 cosine.
+    alike = sqrt(2 - 2 * case.model.proof.cosine_fp16)
+    return diverge.first_rounded(nets, *inputs, alike=alike)
