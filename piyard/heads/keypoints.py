@@ -22,6 +22,6 @@ def keypoints(values: Array, places: Places, placing: Placing) -> Array:
     """
     import numpy as np
 
-    told = values.reshape(len(values), -1, 3)
+    told = values.reshape(len(values), values.shape[1] // 3, 3)
     inside = told[..., :2] * 2 * places.strides[:, None] + places.corners[:, None]
     return np.concatenate([placing.back_points(inside), sigmoid(told[..., 2:])], axis=-1)

@@ -300,6 +300,19 @@ def test_keypoints_are_those_of_the_place(seed):
         assert np.allclose(told.keypoints, wanted[round(told.score, 12)])
 
 
+@pytest.mark.parametrize(
+    ("kind", "task", "extra"),
+    [*((kind, "detect", 0) for kind in HEADS), ("yolov8", "segment", 6), ("yolov8", "pose", 6)],
+)
+def test_nothing_is_found_in_an_empty_picture(kind, task, extra):
+    classes = 1 if task == "pose" else CLASSES
+    count = sum(CHANNELS[kind]) - CLASSES + classes + extra
+    shapes = [(count, SIZE[0] // stride, SIZE[1] // stride) for stride in STRIDES]
+    outputs = [np.full(shape, -9, np.float32) for shape in shapes]
+    prototypes = [np.ones((extra, 8, 12), np.float32)] if task == "segment" else []
+    assert decode(HEADS[kind], task, [*outputs, *prototypes], SIZE, placing()) == []
+
+
 @pytest.mark.parametrize("kind", ["yolox", "nanodet", "yolov8"])
 def test_no_keypoints_where_none_are_told(kind):
     with pytest.raises(WrongInput, match="no keypoints"):
