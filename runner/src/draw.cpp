@@ -57,7 +57,8 @@ void draw_caption(Canvas& canvas, const Image& image, const Object& object, cons
 void draw_objects(Image& image, const std::vector<Object>& objects, const std::vector<std::string>& labels) {
     const Style style = style_for(image);
     Canvas canvas(image);
-    for (auto object = objects.rbegin(); object != objects.rend(); ++object) canvas.tint(object->mask, tint_share, colour_of(*object));
+    for (auto object = objects.rbegin(); object != objects.rend(); ++object)
+        canvas.tint(object->mask, tint_share, colour_of(*object));
     for (auto object = objects.rbegin(); object != objects.rend(); ++object) {
         canvas.frame(area_of(object->box), style.thickness, colour_of(*object));
         draw_skeleton(canvas, object->keypoints, style.thickness);

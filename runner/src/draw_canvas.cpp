@@ -16,7 +16,9 @@ struct Span {
 
 // The pixels of 0..length - 1 whose centres lie in [from, to); none if one of the two is NaN.
 Span pixels(double from, double to, int length) {
-    const auto edge = [&](double at) { return at > 0 ? static_cast<int>(std::min(std::ceil(at - 0.5), static_cast<double>(length))) : 0; };
+    const auto edge = [most = static_cast<double>(length)](double at) {
+        return at > 0 ? static_cast<int>(std::min(std::ceil(at - 0.5), most)) : 0;
+    };
     return {from == from ? edge(from) : length, edge(to)};
 }
 
@@ -71,7 +73,8 @@ double blackness(char letter, double x, double y) {
     return (a * (1 - across) + b * across) * (1 - down) + (c * (1 - across) + d * across) * down;
 }
 
-bool continues_letter(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
+// In UTF-8, where each letter is drawn once.
+bool begins_letter(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }
 
 constexpr double cell_width = glyph_columns + 1;
 
@@ -142,7 +145,7 @@ void Canvas::tint(const Mask& mask, double share, Colour colour) {
 
 void Canvas::text(Point at, const std::string& words, double scale, Colour colour) {
     for (const char letter : words) {
-        if (continues_letter(letter)) continue;
+        if (!begins_letter(letter)) continue;
         glyph(at, letter, scale, colour);
         at.x += cell_width * scale;
     }
@@ -162,7 +165,7 @@ void Canvas::glyph(Point at, char letter, double scale, Colour colour) {
 }
 
 double text_width(const std::string& words) {
-    return cell_width * static_cast<double>(std::count_if(words.begin(), words.end(), [](char byte) { return !continues_letter(byte); }));
+    return cell_width * static_cast<double>(std::count_if(words.begin(), words.end(), begins_letter));
 }
 
 }  // namespace nnrun

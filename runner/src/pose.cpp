@@ -41,17 +41,20 @@ Verb pose_verb() {
     std::vector<Flag> own = head_flags(true);
     const std::vector<Flag> detector = person_detector_flags();
     own.insert(own.end(), detector.begin(), detector.end());
-    return {"pose", "Finds people and their keypoints: one JSON line a picture or frame.", "[IMAGE|FOLDER...]", vision_flags(own)};
+    return {"pose", "Finds people and their keypoints: one JSON line a picture or frame.", "[IMAGE|FOLDER...]",
+            vision_flags(own)};
 }
 
 int pose(const Args& args) {
     const VisionPlan plan = read_vision(args, "pose");
-    const NetPlan net{read_request(args), read_head(args, Task::pose, {"yolov8", "simcc", "heatmap"}), read_fixed_preprocess(args)};
-    if (net.head.dense()) {
-        if (args.under("detector-").has("--param")) args.reject("--head " + net.head.kind + " finds people by itself, without --detector-param");
+    const HeadPlan head = read_head(args, Task::pose, {"yolov8", "simcc", "heatmap"});
+    const NetPlan net{read_request(args), head, read_fixed_preprocess(args)};
+    if (head.dense()) {
+        if (args.has("--detector-param"))
+            args.reject("--head " + head.kind + " finds people by itself, without --detector-param");
         return at_once(plan, net);
     }
-    if (net.steps.fit != "box") args.reject("--head " + net.head.kind + " is shown one person at a time: it needs --fit box");
+    if (net.steps.fit != "box") args.reject("--head " + head.kind + " is shown one person at a time: it needs --fit box");
     return top_down(plan, read_person_detector(args, net.request), net);
 }
 

@@ -63,7 +63,8 @@ void PoseNet::operator()(const Image& image, Object& object, Stages& ms) {
 void PoseNet::check_finite() const {
     for (std::size_t i = 0; i < outputs_.size(); ++i)
         if (!all_finite(outputs_[i]))
-            throw Failure(Exit::input, "the net's output " + model_.outputs()[i].name + " holds NaN or infinity; try --precision fp32");
+            throw Failure(Exit::input, "the pose net's output " + model_.outputs()[i].name +
+                                           " holds NaN or infinity; try --precision fp32");
 }
 
 void PoseNet::decode(std::vector<Keypoint>& keypoints) const {

@@ -44,7 +44,8 @@ json::Object TopDownPose::describe() const {
 
 std::vector<Object>& TopDownPose::operator()(const Image& image, Stages& ms) {
     std::vector<Object>& people = detect_(image, ms);
-    people.erase(std::remove_if(people.begin(), people.end(), [](const Object& object) { return object.label != 0; }), people.end());
+    const auto no_person = [](const Object& object) { return object.label != 0; };
+    people.erase(std::remove_if(people.begin(), people.end(), no_person), people.end());
     for (Object& person : people) pose_(image, person, ms);
     return people;
 }
