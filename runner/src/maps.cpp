@@ -75,9 +75,9 @@ Maps::Maps(const HeadPlan& head, const Shape& input, const std::vector<Shape>& o
     for (std::size_t i = 0; i < levels_.size(); ++i)
         if (channels_of(outputs, i * each_, each_) != channels_) refuse(head, outputs, "the same number of channels at each stride");
     layout_ = layout_of(head, channels_, extra_channels(head, channels_, outputs));
-        refuse(head, outputs, std::to_string(4 * head.bins + 1) + " channels of box and class, then three a keypoint");
+    if (layout_.classes.size() < 1 || layout_.classes.begin < 0) refuse(head, outputs, "more channels, for there is no class left");
     if (head.task == Task::pose && (layout_.extra.size() == 0 || layout_.extra.size() % 3 != 0))
-        refuse(head, outputs, "after the " + std::to_string(4 * head.bins + 1) + " channels of box and class three a keypoint");
+        refuse(head, outputs, std::to_string(4 * head.bins + 1) + " channels of box and class, then three a keypoint");
     for (Level& level : levels_) level.planes.resize(static_cast<std::size_t>(channels_));
 }
 
