@@ -8,7 +8,6 @@ import msgspec
 
 from piyard import (
     check,
-    classify,
     derive,
     energy_run,
     model,
@@ -22,6 +21,8 @@ from piyard.board import Line
 from piyard.convert import Conversion
 from piyard.history import shelf
 from piyard.job import Job
+from piyard.look import inputs as look_inputs
+from piyard.look.inputs import Inputs
 from piyard.record import Record
 from piyard.release import Release
 from piyard.result import Result
@@ -56,7 +57,7 @@ def conclude(done: Record, conversion: Conversion) -> Result:
 
 def work_of(job: Job, conversion: Conversion, picture: Path | None = None) -> Work:
     """What nnrun is to do for a benchmark, and with a picture end to end too."""
-    inputs = classify.inputs_of([picture]) if picture else None
+    inputs = look_inputs.release_of(Inputs(pictures=[picture])) if picture else None
     shown = _end_to_end(job, inputs) if inputs else []
     return Work(
         verb=TASK,

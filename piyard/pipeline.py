@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from piyard import build, convert, fanout, job, say, stop
+from piyard import build, convert, fanout, job, model, say, stop
 from piyard.board import Line
 from piyard.convert import Conversion
 from piyard.errors import DownloadFailed, PiyardError
@@ -45,28 +45,37 @@ def plan(lines: Sequence[Line], models: Sequence[str], **asked: Any) -> list[Job
     return job.plan({line.name: line.target_name for line in lines}, models, **asked)
 
 
-def prepare(jobs: Sequence[Job], *, random_weights: bool, or_random: bool = False) -> Ready:
+def prepare(
+    jobs: Sequence[Job],
+    *,
+    random_weights: bool,
+    or_random: bool = False,
+    force: bool = False,
+) -> Ready:
     """Build for every target and convert every model of the jobs; what is unchanged is found.
 
-    With ``or_random`` a model whose weights cannot be had gets random ones, which is said here and
-    in its row.
+    A model that looks at objects another one finds brings that one. Raises ``ConversionFailed``
+    for one whose proof failed, unless by ``force``. With ``or_random`` a model whose weights
+    cannot be had gets random ones, which is said here and in its row.
     """
     targets = dict.fromkeys(job.target for job in jobs)
     models = dict.fromkeys(job.model for job in jobs)
+    detectors = {name: finder for name in models if (finder := model.load(name).detector)}
     return Ready(
         builds={name: build.build(name) for name in targets},
         conversions={
-            name: _conversion(name, random_weights=random_weights, or_random=or_random)
-            for name in models
+            name: _conversion(name, random_weights=random_weights, or_random=or_random, force=force)
+            for name in dict.fromkeys([*models, *detectors.values()])
         },
+        detectors=detectors,
     )
 
 
-def _conversion(name: str, *, random_weights: bool, or_random: bool) -> Conversion:
+def _conversion(name: str, *, random_weights: bool, or_random: bool, force: bool) -> Conversion:
     try:
-        return convert.convert(name, random_weights=random_weights)
+        return convert.convert(name, random_weights=random_weights, force=force)
     except DownloadFailed as error:
         if not or_random:
             raise
         say.note(f"{error}\n{name}: its weights cannot be had, measuring with random ones instead")
-        return convert.convert(name, random_weights=True)
+        return convert.convert(name, random_weights=True, force=force)

@@ -17,13 +17,13 @@ from typing import Any
 
 import msgspec
 
-from piyard import detached, facts, paths, say, stop, telemetry
+from piyard import detached, facts, log, paths, say, stop, telemetry
 from piyard import governor as governors
 from piyard.board import Line
 from piyard.build import Build
-from piyard.convert import Conversion
+from piyard.conversion import LABELS, Conversion
 from piyard.detached import Status
-from piyard.errors import BoardCommandFailed, PiyardError, RunNotEnded
+from piyard.errors import BoardCommandFailed, PiyardError, RunNotEnded, UnreadableLog
 from piyard.facts import Facts
 from piyard.record import Paid, Record, State
 from piyard.release import Release, release_of
@@ -32,16 +32,33 @@ from piyard.ssh import disk_full
 SHELF = "runs"
 RECORD = "run.json"
 LOG, STDERR, OUTPUTS = "log.jsonl", "stderr.txt", "outputs"
-MODEL_FILES = ("model.ncnn.param", "model.ncnn.bin", "labels.txt")
+UNREADABLE_INPUT = 4
+"""nnrun's exit code."""
+DETECTOR = "detector"
+"""What the files of a second model, that finds the objects, begin with."""
 
 
-def release_for(build: Build, conversion: Conversion) -> Release:
-    """What the board needs to run that model."""
-    return release_of(
+def release_for(
+    build: Build, conversion: Conversion, detector: Conversion | None = None
+) -> Release:
+    """What the board needs to run that model, and the one that finds its objects."""
+    whole = release_of(
         (build.folder, ["nnrun"]),
-        (conversion.folder, MODEL_FILES),
+        (conversion.folder, [*_nets(conversion), LABELS]),
         label=f"{conversion.name}, build {build.key}",
     )
+    if detector is None:
+        return whole
+    found = release_of((detector.folder, _nets(detector)))
+    renamed = [
+        msgspec.structs.replace(one, name=one.name.replace("model", DETECTOR, 1))
+        for one in found.files
+    ]
+    return msgspec.structs.replace(whole, files=[*whole.files, *renamed])
+
+
+def _nets(conversion: Conversion) -> list[str]:
+    return [f"{stem}.ncnn.{part}" for stem in conversion.stems for part in ("param", "bin")]
 
 
 def new_record(
@@ -52,6 +69,7 @@ def new_record(
     *,
     slug: str,
     what: dict[str, Any],
+    detector: Conversion | None = None,
 ) -> Record:
     """The record of a run that is about to start."""
     now = datetime.now(timezone.utc)
@@ -67,7 +85,7 @@ def new_record(
         emulated=board.emulated,
         model=_of_conversion(conversion),
         build=_of_build(build),
-        release=release_for(build, conversion).id,
+        release=release_for(build, conversion, detector).id,
         before=before,
         state="running",
         token=line.lease.token,
@@ -83,16 +101,20 @@ def start(
     arguments: Sequence[str],
     limit_s: int,
     *,
+    through: Sequence[str] = (),
     pmic: bool = False,
     governor: str = "",
 ) -> Record:
     """Start nnrun on the board, and its watcher, which tells the power of each rail with ``pmic``.
 
-    Raises ``Damaged`` when the board's files are not what was sent.
+    ``through`` are words before nnrun's own: a command that feeds its standard input. Raises
+    ``Damaged`` when the board's files are not what was sent.
     """
     there = f"../../releases/{release.id}"
     nnrun = f"{there}/nnrun"
-    command = [nnrun, verb, *(_at_release(there, a) for a in arguments)]
+    names = {file.name for file in release.files}
+    placed = [f"{there}/{one}" if one in names else one for one in arguments]
+    command = [*through, nnrun, verb, *placed]
     started = msgspec.structs.replace(record, limit_s=limit_s)
     store_record(started)
     try:
@@ -112,17 +134,19 @@ def start(
     return started
 
 
-def finish(line: Line, record: Record) -> Record:
+def finish(line: Line, record: Record, *, partly: bool = False) -> Record:
     """Wait for the run's end, through lost connections, and fetch what it wrote.
 
-    Raises ``RunNotEnded`` when the board lost it or Ctrl-C was pressed, nnrun's own last lines as
-    ``BoardCommandFailed`` when it failed: after everything was fetched.
+    ``partly``: inputs that nnrun could not read do not spoil the others. Raises ``RunNotEnded``
+    when the board lost it or Ctrl-C was pressed, nnrun's own last lines as ``BoardCommandFailed``
+    when it failed: after everything was fetched.
     """
     title = f"{record.what.get('slug', record.id)} on {record.host}"
     try:
         with say.step(title) as progress:
             ended = _wait(line, record, progress)
             done = collect(line, record, ended)
+            fit = done.exit_code == 0 or (partly and _reached_its_end(done))
             progress.well = done.exit_code == 0
     except KeyboardInterrupt:
         stop.ask()  # the board's other jobs do not begin
@@ -130,7 +154,8 @@ def finish(line: Line, record: Record) -> Record:
         raise RunNotEnded(
             f"{record.id} goes on on {record.host}", remedy=f"invoke attach {record.id}"
         ) from None
-    _require_well(line, done)
+    if not (fit and done.state == "ended"):
+        _require_well(line, done)
     return done
 
 
@@ -184,6 +209,16 @@ def _state(found: Status) -> State:
     return "cancelled" if found.why == "cancelled" else "limit" if found.why == "limit" else "ended"
 
 
+def _reached_its_end(done: Record) -> bool:
+    """Whether nnrun told of every input, though not all of them could be read."""
+    if done.exit_code != UNREADABLE_INPUT:
+        return False
+    try:
+        return log.read(folder_of(done.id) / LOG).summary is not None
+    except UnreadableLog:
+        return False
+
+
 def _require_well(line: Line, done: Record) -> None:
     folder = folder_of(done.id)
     if done.state == "interrupted":
@@ -220,11 +255,6 @@ def _tail(file: Path) -> str:
         return file.read_text(errors="replace")[-2000:]
     except OSError:
         return ""
-
-
-def _at_release(release: str, argument: str) -> str:
-    """A model file's name becomes its path seen from the run's folder."""
-    return f"{release}/{argument}" if argument in MODEL_FILES else argument
 
 
 def _paid(line: Line) -> Paid | None:

@@ -44,6 +44,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """How long to measure; None keeps what is usual."""
     terms: Terms
     random_weights: bool = False
+    force: bool = False
+    """Whether a conversion whose proof failed is used."""
     spread: bool = False
     """Share the jobs out over equal boards."""
     retry_failed: bool = False
@@ -79,6 +81,7 @@ def parse(asked: Mapping[str, Any]) -> Wanted:
         terms=_terms(asked),
         boards=boards(asked),
         random_weights=bool(asked.get("random_weights")),
+        force=bool(asked.get("force")),
         spread=bool(asked.get("spread")),
         retry_failed=bool(asked.get("retry_failed")),
         price_kwh=cost.price_kwh(asked.get("price_kwh", "")),

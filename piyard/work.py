@@ -31,10 +31,21 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
 
     builds: Mapping[str, Build]
     conversions: Mapping[str, Conversion]
+    detectors: Mapping[str, str] = {}
+    """Model → the one whose conversion finds its objects."""
 
     def of(self, job: Job) -> tuple[Build, Conversion]:
         """What that job needs on its board."""
         return self.builds[job.target], self.conversions[job.model]
+
+    def detector_of(self, job: Job) -> Conversion | None:
+        """What finds the objects that the job's model looks at."""
+        name = self.detectors.get(job.model)
+        return self.conversions[name] if name else None
+
+    def release_of(self, job: Job) -> Release:
+        """All files of that job."""
+        return run.release_for(*self.of(job), self.detector_of(job))
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +78,10 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     """For the record: the task, and its inputs."""
     inputs: Release | None = None
     """Files it reads besides the model."""
+    through: Sequence[str] = ()
+    """The words before nnrun's own, of a command that feeds its standard input."""
+    partly: bool = False
+    """Whether inputs that cannot be read leave the others worth having."""
     measured: bool = False
     """Whether its times count: then the board is cool and quiet first, as far as it will be."""
     pmic: bool = False
@@ -91,19 +106,22 @@ def _run(line: Line, job: Job, ready: Ready, terms: Terms, work: Work) -> Record
     except detached.Damaged as damaged:
         say.note(f"{line.name}: {damaged.sha256[:12]}… is damaged there, sending it again")
         record = _start_anew(line, job, ready, terms, work)
-    return run.finish(line, record)
+    return run.finish(line, record, partly=work.partly)
 
 
 def _start(line: Line, job: Job, ready: Ready, terms: Terms, work: Work) -> Record:
     build, conversion = ready.of(job)
-    release = run.release_for(build, conversion)
+    release = ready.release_of(job)
     releases = [work.inputs, release] if work.inputs else [release]
     told = put(line, releases, build, terms).facts
     real = not line.board_with(told).emulated
     settled = _settle(line) if work.measured and real else None
     before = facts.read(line.session) if settled else told
     what = {**work.what, "slug": job.slug, "job": msgspec.to_builtins(job)}
-    record = run.new_record(line, before, build, conversion, slug=job.slug, what=what)
+    detector = ready.detector_of(job)
+    record = run.new_record(
+        line, before, build, conversion, slug=job.slug, what=what, detector=detector
+    )
     return run.start(
         line,
         msgspec.structs.replace(record, settled=settled),
@@ -111,6 +129,7 @@ def _start(line: Line, job: Job, ready: Ready, terms: Terms, work: Work) -> Reco
         work.verb,
         work.arguments,
         terms.limit_s or (EMULATED_LIMIT_S if line.emulated else LIMIT_S),
+        through=work.through,
         pmic=work.pmic,
         governor=_governor(line, terms) if work.measured and real else "",
     )

@@ -23,13 +23,12 @@ from piyard import deadline, digest, emulator, engine, fanout, keys, store, targ
 from piyard.address import Address
 from piyard.board import Line
 from piyard.build import Build
-from piyard.convert import Conversion
+from piyard.conversion import LABELS, Conversion
 from piyard.emulator import EmulatedBoard
 from piyard.job import Bench, Job
 from piyard.outcome import Outcomes
 from piyard.record import Record
 from piyard.release import HOME, File, Release
-from piyard.run import MODEL_FILES
 from piyard.ssh import Login
 from piyard.work import Ready, Terms, Work
 
@@ -273,12 +272,13 @@ def _build() -> Build:
 
 def _conversion(size: int) -> Conversion:
     def fill(folder: Path) -> dict[str, Any]:
-        for name in MODEL_FILES:
+        for name in ("model.ncnn.param", "model.ncnn.bin", LABELS):
             (folder / name).write_bytes(random.Random(name).randbytes(size))
         return {}
 
     folder, made = store.get_or_make("conversions", f"net{size}", fill)
-    return Conversion(name="net", key=f"net{size}", folder=folder, manifest={}, made=made)
+    told = {"nets": ["model"]}
+    return Conversion(name="net", key=f"net{size}", folder=folder, manifest=told, made=made)
 
 
 def job(host: str) -> Job:

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 
 import msgspec
 
-from piyard import bench, classify, convert, detached, report, result, row, run, say, tables
+from piyard import bench, convert, detached, report, result, row, run, say, tables
 from piyard.board import Line
+from piyard.commands import look
 from piyard.errors import UnreadableLog
+from piyard.look import seen
 from piyard.record import Record
 
 COLUMNS = ("Run", "Board", "What", "Started", "State", "Exit code")
@@ -33,7 +35,7 @@ def attach(run_id: str, form: str) -> None:
     record = result.read_record(result.find(run_id))
     if record.state == "running":
         with _line(record) as line:
-            record = run.finish(line, record)
+            record = run.finish(line, record, partly=seen.is_of(record))
     else:
         say.note(f"{record.id} is over ({record.state}), and was fetched")
     _print(record, form)
@@ -78,10 +80,11 @@ def _row(record: Record) -> list[str]:
 
 
 def _print(record: Record, form: str) -> None:
-    if record.what.get("task") == classify.TASK:
-        rows = classify.rows(classify.conclude(record))
-        print(tables.render(classify.COLUMNS, rows, form))
+    if seen.is_of(record):
+        found = [seen.conclude(record)]
+        look.tell(found, form)
+        look.require_read(found)
         return
     conversion = convert.find(str(record.model["name"]), str(record.model["key"]))
-    found = bench.conclude(record, conversion)
-    print(report.render([row.of(found)], form, [found]))
+    measured = bench.conclude(record, conversion)
+    print(report.render([row.of(measured)], form, [measured]))

@@ -1,4 +1,4 @@
-"""Tasks that work on boards: deploy, benchmark, run; in parallel, whatever fails on the way."""
+"""Tasks that work on boards: deploy, benchmark; in parallel, whatever fails on the way."""
 
 from __future__ import annotations
 
@@ -13,20 +13,14 @@ from piyard import (
     bench as measure,
 )
 from piyard import (
-    classify,
     cost,
     failed,
     fanout,
-    options,
     pipeline,
     report,
     row,
     say,
-    tables,
     work,
-)
-from piyard import (
-    run as runs,
 )
 from piyard.board import Line
 from piyard.deploy import Deployed
@@ -51,17 +45,17 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 def deploy(asked: Wanted) -> None:
     """Put nnrun and the models on each board."""
-    with _planned(asked, "deploy") as (wanted, lines, jobs, wrong):
+    with planned(asked, "deploy") as (wanted, lines, jobs, wrong):
         if wanted.dry_run:
-            _print_plan(wanted, jobs, "deploy")
+            print_plan(wanted, jobs, "deploy")
             return
-        ready = pipeline.prepare(jobs, random_weights=wanted.random_weights)
+        ready = pipeline.prepare(jobs, random_weights=wanted.random_weights, force=wanted.force)
         grouped = groupby(jobs, key=lambda one: one.host)
         parcels = [Delivery(host=host, jobs=list(of_host)) for host, of_host in grouped]
 
         def deliver(line: Line, parcel: Delivery) -> Deployed:
-            pairs = {ready.of(one)[1].key: ready.of(one) for one in parcel.jobs}
-            releases = [runs.release_for(*pair) for pair in pairs.values()]
+            of_model = {one.model: ready.release_of(one) for one in parcel.jobs}
+            releases = list(of_model.values())
             return work.put(line, releases, ready.of(parcel.jobs[0])[0], wanted.terms)
 
         outcomes = fanout.each(
@@ -72,42 +66,24 @@ def deploy(asked: Wanted) -> None:
             parallel=wanted.boards.parallel,
         )
     undone = [one for parcel in outcomes.failed_jobs for one in parcel.jobs]
-    _conclude(outcomes, "deploy", undone, wrong, wanted)
+    conclude(outcomes, "deploy", undone, wrong, wanted)
 
 
 def bench(asked: Wanted, *, or_random: bool) -> None:
     """Build, convert, deploy and measure; then the table."""
-    with _planned(asked, "bench") as (wanted, lines, jobs, wrong):
+    with planned(asked, "bench") as (wanted, lines, jobs, wrong):
         if wanted.dry_run:
-            _print_plan(wanted, jobs, "bench")
+            print_plan(wanted, jobs, "bench")
             return
-        ready = pipeline.prepare(jobs, random_weights=wanted.random_weights, or_random=or_random)
-        outcomes = _each(
+        ready = pipeline.prepare(
+            jobs, random_weights=wanted.random_weights, or_random=or_random, force=wanted.force
+        )
+        outcomes = each(
             wanted, lines, jobs, lambda line, one: measure.bench_one(line, one, ready, wanted.terms)
         )
     if outcomes.results:
         print(_table(outcomes.results, wanted))
-    _conclude(outcomes, "bench", outcomes.failed_jobs, wrong, wanted)
-
-
-def run(asked: Wanted, inputs: Sequence[str], topk: str) -> None:
-    """Show pictures to a model on each board and print what it sees."""
-    pictures = classify.pictures(inputs)
-    best = options.whole("topk", topk) or 1
-    with _planned(asked, "run") as (wanted, lines, jobs, wrong):
-        if wanted.dry_run:
-            _print_plan(wanted, jobs, f"run on {len(pictures)} pictures")
-            return
-        ready = pipeline.prepare(jobs, random_weights=False)
-
-        def look(line: Line, one: Job) -> list[classify.Seen]:
-            return classify.classify_one(line, one, ready, wanted.terms, pictures, best)
-
-        outcomes = _each(wanted, lines, jobs, look)
-    seen = [one for of_board in outcomes.results for one in of_board]
-    if seen:
-        print(tables.render(classify.COLUMNS, classify.rows(seen), wanted.form))
-    _conclude(outcomes, "run", outcomes.failed_jobs, wrong, wanted)
+    conclude(outcomes, "bench", outcomes.failed_jobs, wrong, wanted)
 
 
 def _table(results: Sequence[Result], wanted: Wanted) -> str:
@@ -116,7 +92,7 @@ def _table(results: Sequence[Result], wanted: Wanted) -> str:
 
 
 @contextmanager
-def _planned(
+def planned(
     asked: Wanted, verb: str
 ) -> Iterator[tuple[Wanted, list[Line], list[Job], dict[str, PiyardError]]]:
     """What is wanted, the boards that answer, their jobs, and what is wrong with the others."""
@@ -168,7 +144,7 @@ def _one_of_each(lines: Sequence[Line]) -> list[Line]:
     return list({_kind(line): line for line in reversed(lines)}.values())
 
 
-def _each(
+def each(
     wanted: Wanted, lines: Sequence[Line], jobs: Sequence[Job], do: Callable[[Line, Job], R]
 ) -> Outcomes[Job, R]:
     """Every job on its board; with ``--spread`` on whichever equal board is free."""
@@ -188,7 +164,7 @@ def _kind(line: Line) -> str:
     return f"{line.target_name} {'emulated' if line.emulated else 'real'}"
 
 
-def _conclude(
+def conclude(
     outcomes: Outcomes[J, R],
     verb: str,
     undone: Sequence[Job],
@@ -226,7 +202,7 @@ def _raise(wrong: Mapping[str, PiyardError]) -> None:
     raise JobsFailed("no board can be used", evidence="\n".join(error.what for error in errors))
 
 
-def _print_plan(wanted: Wanted, jobs: Sequence[Job], verb: str) -> None:
+def print_plan(wanted: Wanted, jobs: Sequence[Job], verb: str) -> None:
     for one in jobs:
         what = f"{one.model} {one.precision}, {one.threads} threads"
         where = (

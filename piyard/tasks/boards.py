@@ -20,6 +20,7 @@ def deploy(
     all: bool = False,
     target: str = "",
     random_weights: bool = False,
+    force: bool = False,
     link_limit: str = "",
     parallel: str = "",
     no_wait: bool = False,
@@ -55,6 +56,7 @@ def _bench(name: str, about: str, *, or_random: bool) -> Any:
         price_kwh: str = "",
         limit: str = "",
         random_weights: bool = False,
+        force: bool = False,
         spread: bool = False,
         retry: str = "",
         retry_failed: bool = False,
@@ -92,6 +94,13 @@ def run(
     precision: str = "fp32",
     threads: str = "",
     topk: str = "5",
+    score: str = "",
+    frames: str = "",
+    init: str = "",
+    fps: str = "",
+    draw: bool = True,
+    show: bool = False,
+    force: bool = False,
     limit: str = "",
     retry: str = "",
     link_limit: str = "",
@@ -101,11 +110,11 @@ def run(
     format: str = "plain",
     dry_run: bool = False,
 ) -> None:
-    """Run a model on pictures on boards and print what it sees."""
-    from piyard.commands import work
+    """Show pictures, a film or the camera to a model on boards, and print what it sees."""
+    from piyard.commands import look
 
     asked = locals() | {"precision": [precision], "threads": [threads] if threads else []}
-    work.run(_wanted(asked | {"model": [model]}), input, topk)
+    look.run(_wanted(asked | {"model": [model]}), asked)
 
 
 @task(help={"format": texts.FORMAT})

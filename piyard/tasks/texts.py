@@ -24,7 +24,13 @@ RUNS = {
     "retry": "how often to repeat a run that the board lost by a restart (0)",
 }
 AGAIN = {"retry-failed": "repeat only what failed the last time"}
-DEPLOY = BOARDS | LINK | AGAIN | {"model": MODEL, "random-weights": RANDOM, "dry-run": DRY_RUN}
+FORCE = "use a conversion even though its proof failed"
+DEPLOY = (
+    BOARDS
+    | LINK
+    | AGAIN
+    | {"model": MODEL, "random-weights": RANDOM, "force": FORCE, "dry-run": DRY_RUN}
+)
 BENCH = (
     DEPLOY
     | RUNS
@@ -50,10 +56,17 @@ RUN = (
     | RUNS
     | {
         "model": "a model of models/",
-        "input": "a picture, or a folder of them; repeat for more",
+        "input": "a picture, folder, glob or URL, repeat for more; or a film, or camera",
         "precision": "fp32, fp16, bf16 or int8",
         "threads": "threads of an inference",
         "topk": "how many classes to show",
+        "score": "show objects from this score on (the model's own)",
+        "frames": "of a film or of the camera, at most (a whole film; 300 of the camera)",
+        "init": "x,y,width,height of the object to follow, in the first frame",
+        "fps": "frames a second of what is shown, for trackers (30)",
+        "draw": "bring no annotated pictures back",
+        "show": "open them with the desktop's viewer",
+        "force": FORCE,
         "format": FORMAT,
         "dry-run": DRY_RUN,
     }

@@ -15,14 +15,12 @@ from PIL import Image
 from piyard import (
     bench,
     board,
-    classify,
     convert,
     emulator,
     engine,
     job,
     keys,
     log,
-    paths,
     run,
     ssh,
 )
@@ -32,6 +30,10 @@ from piyard.compare import compare_outputs
 from piyard.convert import Conversion
 from piyard.emulator import EmulatedBoard
 from piyard.errors import BoardCommandFailed, KeyRejected
+from piyard.look import one as looking
+from piyard.look.arguments import Asked
+from piyard.look.inputs import Inputs
+from piyard.look.lines import Frame
 from piyard.result import Result
 from piyard.ssh import Login
 from piyard.work import Ready, Terms
@@ -62,22 +64,26 @@ def ready(build: Build, conversion: Conversion, target: str = "rpi5") -> Ready:
 
 def show(
     build: Build, conversion: Conversion, shown: list[Path], target: str, precision: str
-) -> tuple[list[classify.Seen], list[np.ndarray], dict[str, Any]]:
+) -> tuple[list[Frame], list[np.ndarray], dict[str, Any]]:
     """What the model sees on that board, its raw outputs, and nnrun's header."""
     host = f"emulated:{target}"
     (one,) = job.plan({host: target}, [conversion.name], precisions=[precision])
     line = board.Line(host)
     try:
-        seen = classify.classify_one(
-            line, one, ready(build, conversion, target), Terms(limit_s=600), shown, 5
+        asked = Asked(precision=precision, threads=one.threads, raw=run.OUTPUTS)
+        seen = looking.look(
+            line,
+            one,
+            ready(build, conversion, target),
+            Terms(limit_s=600),
+            Inputs(pictures=shown),
+            asked,
         )
     finally:
         line.close()
-    newest = max((paths.artifacts() / run.SHELF).iterdir(), key=lambda p: p.stat().st_mtime_ns)
-    folder = run.folder_of(newest.name)
-    saved = sorted((folder / "outputs").glob("*.f32"))
+    saved = sorted((seen.folder / run.OUTPUTS).glob("*.f32"))
     raw = [np.fromfile(path, dtype="<f4") for path in saved]
-    return seen, raw, log.read(folder / run.LOG).header
+    return seen.frames, raw, log.read(seen.folder / run.LOG).header
 
 
 def test_a_session_runs_under_the_targets_cpu(emulated_rpi5: EmulatedBoard) -> None:
@@ -112,7 +118,7 @@ def test_one_program_on_three_cpus_sees_the_same(
     shown = {
         target: show(rpi5_build, squeezenet, pictures[:1], target, "fp32") for target in TARGETS
     }
-    tops = {target: seen[0].top[0]["index"] for target, (seen, _, _) in shown.items()}
+    tops = {target: seen[0].top[0].index for target, (seen, _, _) in shown.items()}
     assert len(set(tops.values())) == 1
     features = {target: header["cpu"]["features"] for target, (_, _, header) in shown.items()}
     assert "asimdhp" in features["rpi5"]
@@ -169,7 +175,7 @@ def agrees_with_torch(
     for one, expected, got in zip(seen, reference, raw, strict=True):
         assert compare_outputs(expected, got).cosine >= least
         if precision == "fp32":
-            assert one.top[0]["index"] == int(expected.argmax())
+            assert one.top[0].index == int(expected.argmax())
 
 
 def test_a_benchmark_is_checked_against_torch(rpi5_build: Build, squeezenet: Conversion) -> None:

@@ -1,0 +1,137 @@
+"""``invoke run``: pictures, a film or the camera → what models see in them, on boards."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from piyard import model, options, pipeline, say, tables
+from piyard.board import Line
+from piyard.commands import work
+from piyard.errors import JobsFailed, WrongInput
+from piyard.job import Job
+from piyard.look import arguments, inputs, one, show, table
+from piyard.look.arguments import Asked
+from piyard.look.inputs import Inputs
+from piyard.look.seen import Seen
+from piyard.model import Model
+from piyard.model.head import Dense
+from piyard.wanted import Wanted
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """What a user chose beside boards and model."""
+
+    inputs: Sequence[str]
+    frames: int | None
+    asked: Asked
+    rules: Model
+    draw: bool
+    show: bool
+
+
+def run(given: Wanted, typed: Mapping[str, Any]) -> None:
+    """Show pictures to a model on each board, print what it sees, and say where it is drawn."""
+    chosen = choice(given, typed)
+    inputs.check(chosen.inputs)
+    arguments.flags(chosen.rules, chosen.asked)  # what is missing is said before any work
+    with work.planned(given, "run") as (wanted, lines, jobs, wrong):
+        if wanted.dry_run:
+            work.print_plan(wanted, jobs, f"run on {', '.join(chosen.inputs)}")
+            return
+        with inputs.taken(chosen.inputs, chosen.frames) as shown:
+            ready = pipeline.prepare(jobs, random_weights=False, force=wanted.force)
+
+            def look(line: Line, job: Job) -> Seen:
+                asked = asked_of(chosen, job, shown)
+                return one.look_as(line, job, ready, wanted.terms, shown, asked, chosen.rules)
+
+            outcomes = work.each(wanted, lines, jobs, look)
+    tell(outcomes.results, wanted.form)
+    if chosen.show:
+        show.show(outcomes.results)
+    work.conclude(outcomes, "run", outcomes.failed_jobs, wrong, wanted)
+    require_read(outcomes.results)
+
+
+def choice(wanted: Wanted, typed: Mapping[str, Any]) -> Choice:
+    """What the flags say; raises ``WrongInput``."""
+    (name,) = wanted.models
+    return Choice(
+        inputs=list(typed["input"]),
+        frames=options.whole("frames", typed["frames"]),
+        asked=Asked(
+            topk=options.whole("topk", typed["topk"]) or 1,
+            init=box(typed["init"]),
+            fps=options.seconds("fps", typed["fps"]) or 30.0,
+        ),
+        rules=_with_score(model.load(name), typed["score"]),
+        draw=bool(typed["draw"]),
+        show=bool(typed["show"]),
+    )
+
+
+def asked_of(chosen: Choice, job: Job, shown: Inputs) -> Asked:
+    """What one board is asked."""
+    drawn = one.drawn(chosen.rules, shown) if chosen.draw else {}
+    return msgspec.structs.replace(
+        chosen.asked, precision=job.precision, threads=job.threads, **drawn
+    )
+
+
+def tell(seen: Sequence[Seen], form: str) -> None:
+    """The table on stdout; on stderr what was wrong, and where pictures are."""
+    if not seen:
+        return
+    print(tables.render(table.columns(seen[0].task), table.rows(seen), form))
+    for of in seen:
+        for bad in of.wrong:
+            say.note(f"✗ {of.host}: {bad.name}: {bad.error}")
+        say.note(f"✓ {table.summary(of)}")
+        if of.film or of.drawn:
+            say.note(f"  drawn: {of.film or of.drawn[0].parent}")
+
+
+def require_read(seen: Sequence[Seen]) -> None:
+    """Raise when pictures could not be read: the others were looked at all the same."""
+    bad = {one.name for of in seen for one in of.wrong}
+    if bad:
+        raise JobsFailed(
+            f"{len(bad)} of the pictures could not be read; the others are done",
+            remedy="each is named above with its reason",
+        )
+
+
+def box(text: str) -> tuple[float, float, float, float] | None:
+    """``x,y,width,height``; None when it was not given."""
+    if not text:
+        return None
+    try:
+        x, y, width, height = map(float, text.split(","))
+    except ValueError:
+        x = y = width = height = math.nan
+    if not (all(map(math.isfinite, (x, y, width, height))) and width > 0 and height > 0):
+        raise WrongInput(
+            f"--init takes x,y,width,height in pixels, not '{text}'",
+            remedy="for example --init 120,80,60,140",
+        )
+    return x, y, width, height
+
+
+def _with_score(rules: Model, text: str) -> Model:
+    if not text:
+        return rules
+    try:
+        score = float(text)
+    except ValueError:
+        score = math.nan
+    if not 0 <= score <= 1:
+        raise WrongInput(f"--score takes 0 to 1, not '{text}'", remedy="for example --score 0.4")
+    if not isinstance(rules.head, Dense):
+        raise WrongInput(
+            f"{rules.title} gives objects no score to choose by", remedy="leave out --score"
+        )
+    return msgspec.structs.replace(rules, head=msgspec.structs.replace(rules.head, score=score))

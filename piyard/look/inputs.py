@@ -1,0 +1,140 @@
+"""What is shown to a model: pictures, a film, or what a board's own camera sees."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from piyard import digest
+from piyard.errors import WrongInput
+from piyard.look import film, web
+from piyard.release import File, Release
+
+CAMERA = "camera"
+SUFFIXES = (".jpg", ".jpeg", ".png")
+MOST = 1000
+"""Pictures of one run: their names and digests travel in one command line."""
+USUAL_FRAMES = 300
+
+
+class Inputs(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the three."""
+
+    pictures: Sequence[Path] = ()
+    film: Path | None = None
+    """An MJPEG stream in a file."""
+    of_film: str = ""
+    """The file the film was made from."""
+    camera: bool = False
+    frames: int = USUAL_FRAMES
+    """Of the camera."""
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        if self.camera:
+            return f"{self.frames} frames of the camera"
+        if self.film:
+            return self.of_film
+        one = len(self.pictures) == 1
+        return self.pictures[0].name if one else f"{len(self.pictures)} pictures"
+
+
+def check(texts: Sequence[str]) -> None:
+    """Raise ``WrongInput`` for what cannot be shown, before anything is done."""
+    if not texts:
+        raise WrongInput("no --input", remedy="name a picture, a folder, a film, a URL or camera")
+    streams = [text for text in texts if _is_stream(text)]
+    if streams and len(texts) > 1:
+        raise WrongInput(f"{streams[0]} stands alone", remedy="give it a run of its own")
+    for text in texts:
+        if text != CAMERA and not web.is_url(text):
+            _local(text)
+
+
+@contextmanager
+def taken(texts: Sequence[str], frames: int | None = None) -> Iterator[Inputs]:
+    """What the texts name, with what had to be fetched or unpacked for it.
+
+    ``frames`` bounds a film and the camera. Raises ``WrongInput`` and ``DownloadFailed``.
+    """
+    check(texts)
+    if texts[0] == CAMERA:
+        yield Inputs(camera=True, frames=frames or USUAL_FRAMES)
+    elif _is_stream(texts[0]):
+        with tempfile.TemporaryDirectory(prefix="piyard-film-") as scratch:
+            made = film.as_mjpeg(_local(texts[0])[0], Path(scratch), frames)
+            yield Inputs(film=made, of_film=Path(texts[0]).name)
+    else:
+        yield Inputs(pictures=_pictures(texts))
+
+
+def release_of(shown: Inputs) -> Release:
+    """The files that travel, numbered: their own names may repeat, or mean something to a shell."""
+    if shown.film:
+        return _release([shown.film], [film.NAME], label=shown.of_film)
+    files = list(shown.pictures)
+    digits = max(4, len(str(len(files) - 1)))
+    names = [f"{i:0{digits}d}{_suffix(path)}" for i, path in enumerate(files)]
+    return _release(files, names, label=f"{len(files)} inputs")
+
+
+def named(shown: Inputs) -> dict[str, str]:
+    """The name a picture has on the board → where it is here."""
+    sent = release_of(shown).files if shown.pictures else []
+    return {file.name: str(file.path) for file in sent}
+
+
+def _pictures(texts: Sequence[str]) -> list[Path]:
+    found = [
+        path
+        for text in texts
+        for path in ([web.picture(text)] if web.is_url(text) else _local(text))
+    ]
+    if len(found) > MOST:
+        raise WrongInput(
+            f"{len(found)} pictures are more than the {MOST} of one run",
+            remedy="show fewer; a whole data set is for invoke evaluate",
+        )
+    return found
+
+
+def _local(text: str) -> list[Path]:
+    """The files that a path or glob means; raises ``WrongInput`` when there are none."""
+    path = Path(text)
+    if path.is_dir():
+        found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+        if not found:
+            raise WrongInput(f"{path} holds no picture", remedy=f"of {', '.join(SUFFIXES)}")
+        return found
+    if path.is_file():
+        return [path]
+    start = Path(path.anchor)
+    pattern = str(path.relative_to(start)) if path.anchor else text
+    met = sorted(one for one in start.glob(pattern) if one.is_file())
+    if not met:
+        raise WrongInput(f"there is no picture {text}", remedy="check --input")
+    return met
+
+
+def _is_stream(text: str) -> bool:
+    return text == CAMERA or (Path(text).is_file() and film.is_film(text))
+
+
+def _suffix(path: Path) -> str:
+    """nnrun looks into a file, not at its ending; in a folder it takes only these."""
+    return path.suffix.lower() if path.suffix.lower() in SUFFIXES else SUFFIXES[0]
+
+
+def _release(files: Sequence[Path], names: Sequence[str], label: str) -> Release:
+    return Release(
+        files=[
+            File(name=name, path=path, sha256=digest.of_file(path), size=path.stat().st_size)
+            for name, path in zip(names, files, strict=True)
+        ],
+        label=label,
+    )
