@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <string>
+#include <utility>
 
 #include "failure.h"
 
@@ -31,6 +33,15 @@ std::size_t ByteStream::read(unsigned char* to, std::size_t count) {
         done += part;
     }
     return done;
+}
+
+void ByteStream::put_back(const unsigned char* bytes, std::size_t count) {
+    std::vector<unsigned char> whole(bytes, bytes + count);
+    whole.insert(whole.end(), buffer_.begin() + static_cast<std::ptrdiff_t>(at_), buffer_.begin() + static_cast<std::ptrdiff_t>(end_));
+    at_ = 0;
+    end_ = whole.size();
+    whole.resize(std::max(whole.size(), buffer_.size()));
+    buffer_ = std::move(whole);
 }
 
 }  // namespace nnrun

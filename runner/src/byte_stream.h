@@ -13,6 +13,8 @@ public:
     int next() { return at_ < end_ || fill() ? buffer_[at_++] : -1; }
     // As many as there are up to `count`; fewer only at the end.
     std::size_t read(unsigned char* to, std::size_t count);
+    // They come next, again.
+    void put_back(const unsigned char* bytes, std::size_t count);
 
 private:
     bool fill();

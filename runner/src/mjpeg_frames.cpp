@@ -1,5 +1,8 @@
 #include "mjpeg_frames.h"
 
+#include <algorithm>
+#include <array>
+
 #include "clock.h"
 #include "decode.h"
 #include "failure.h"
@@ -10,20 +13,20 @@ namespace {
 constexpr int start_of_image = 0xD8;
 constexpr int end_of_image = 0xD9;
 constexpr int start_of_scan = 0xDA;
+constexpr std::array<unsigned char, 3> start{0xFF, start_of_image, 0xFF};
 constexpr std::size_t most_bytes = std::size_t{64} << 20;
 
 bool is_restart(int code) { return code >= 0xD0 && code <= 0xD7; }
 // Markers without a segment.
 bool stands_alone(int code) { return is_restart(code) || code == 0x01; }
 
-[[noreturn]] void cut_off() { throw Failure(Exit::input, "the stream ends within a JPEG"); }
+[[noreturn]] void fail(const std::string& problem) { throw Failure(Exit::input, problem); }
 
 }  // namespace
 
 bool MjpegFrames::next(Frame& frame) {
     frame.is_file = false;
-    if (!started_ && !find_start()) return false;
-    started_ = false;
+    if (!find_start()) return false;
     read_frame();
     const Stopwatch watch;
     decode_jpeg(bytes_, frame.image);
@@ -43,19 +46,39 @@ bool MjpegFrames::find_start() {
     return false;
 }
 
-// From the 0xFF after the start on.
 void MjpegFrames::read_frame() {
-    bytes_.assign({0xFF, start_of_image, 0xFF});
+    bytes_.assign(start.begin(), start.end());
+    segment_ = bytes_.size();
+    try {
+        read_to_the_end();
+    } catch (const Failure&) {
+        look_again();
+        throw;
+    }
+}
+
+// From the 0xFF after the start on.
+void MjpegFrames::read_to_the_end() {
     for (int code = marker(); code != end_of_image;) {
         if (code == start_of_image) {
-            // Its first two bytes are behind us.
-            if (take() == 0xFF) started_ = true;
-            throw Failure(Exit::input, "the JPEG is cut off by the next one");
+            take();  // its third byte, by which it is found again
+            fail("the JPEG is cut off by the next one");
         }
-        if (!stands_alone(code) && !skip_segment()) throw Failure(Exit::input, "the JPEG is broken between its markers");
-        code = code == start_of_scan ? skip_scan() : take() == 0xFF ? marker() : 0;
-        if (code == 0) throw Failure(Exit::input, "the JPEG is broken between its markers");
+        if (!stands_alone(code)) skip_segment();
+        if (code == start_of_scan)
+            code = skip_scan();
+        else if (take() == 0xFF)
+            code = marker();
+        else
+            fail("the JPEG is broken between its markers");
     }
+}
+
+// A frame that is cut off in a segment takes the start of the next one for the segment's rest.
+void MjpegFrames::look_again() {
+    const auto from = bytes_.begin() + static_cast<std::ptrdiff_t>(segment_);
+    const auto found = std::search(from, bytes_.end(), start.begin(), start.end());
+    if (found != bytes_.end()) stream_.put_back(&*found, static_cast<std::size_t>(bytes_.end() - found));
 }
 
 // After a 0xFF, any number of which may fill up.
@@ -65,11 +88,12 @@ int MjpegFrames::marker() {
     return code;
 }
 
-bool MjpegFrames::skip_segment() {
+void MjpegFrames::skip_segment() {
+    segment_ = bytes_.size();
     const int high = take();
     const int length = high << 8 | take();
+    if (length < 2) fail("the JPEG is broken between its markers");
     for (int i = 2; i < length; ++i) take();
-    return length >= 2;
 }
 
 // To the next marker; in a scan, 0xFF 0 is a byte of data.
@@ -83,8 +107,8 @@ int MjpegFrames::skip_scan() {
 
 int MjpegFrames::take() {
     const int byte = stream_.next();
-    if (byte < 0) cut_off();
-    if (bytes_.size() >= most_bytes) throw Failure(Exit::input, "a JPEG of more than 64 MB");
+    if (byte < 0) fail("the stream ends within a JPEG");
+    if (bytes_.size() >= most_bytes) fail("a JPEG of more than 64 MB");
     bytes_.push_back(static_cast<unsigned char>(byte));
     return byte;
 }

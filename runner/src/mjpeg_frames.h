@@ -17,14 +17,16 @@ public:
 private:
     bool find_start();
     void read_frame();
+    void read_to_the_end();
+    void look_again();
     int marker();
-    bool skip_segment();
+    void skip_segment();
     int skip_scan();
     int take();
 
     ByteStream stream_;
     std::vector<unsigned char> bytes_;  // of the frame so far
-    bool started_ = false;              // the start of the next frame has been read
+    std::size_t segment_ = 0;           // where its last segment so far begins
 };
 
 }  // namespace nnrun

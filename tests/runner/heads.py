@@ -1,0 +1,63 @@
+"""Made-up outputs of dense heads, and the flags with which nnrun decodes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from piyard.model.head import DenseHead, Fcos, Nanodet, Rtmdet, Yolov8, Yolox
+from tests.runner.nets import Floats
+
+HEADS: dict[str, Any] = {
+    "yolov8": Yolov8,
+    "yolox": Yolox,
+    "nanodet": Nanodet,
+    "rtmdet": Rtmdet,
+    "fcos": Fcos,
+}
+
+
+def kind(head: DenseHead) -> str:
+    """As the YAML and ``--head`` name it."""
+    return next(name for name, made in HEADS.items() if isinstance(head, made))
+
+
+def flags(head: DenseHead) -> list[str]:
+    """The head as arguments of nnrun."""
+    bins = ["--bins", str(head.bins)] if isinstance(head, Yolov8 | Nanodet) else []
+    return [
+        *("--head", kind(head), "--strides", ",".join(map(str, head.strides)), *bins),
+        *("--score", repr(head.score), "--nms", repr(head.nms), "--most", str(head.most)),
+    ]
+
+
+def channels(head: DenseHead, classes: int) -> list[int]:
+    """Of each part of a place, in the head's order."""
+    sides = 4 * head.bins if isinstance(head, Yolov8 | Nanodet) else 4
+    match head:
+        case Yolov8():
+            return [sides, classes]
+        case Yolox():
+            return [sides, 1, classes]
+        case Nanodet() | Rtmdet():
+            return [classes, sides]
+        case Fcos():
+            return [classes, sides, 1]
+
+
+def maps(
+    head: DenseHead, classes: int, hw: tuple[int, int], seed: int, *, apart: bool
+) -> list[Floats]:
+    """Random ones: in one blob a level, or with each part in a blob of its own (``apart``)."""
+    rng = np.random.default_rng(seed)
+    made: list[Floats] = []
+    for stride in head.strides:
+        grid = tuple(-(-side // stride) for side in hw)
+        parts = [
+            rng.normal(0, 2, (count, *grid)).astype(np.float32) for count in channels(head, classes)
+        ]
+        if isinstance(head, Rtmdet):  # sides are pixels
+            parts[1] = abs(parts[1]) * 12
+        made += parts if apart else [np.concatenate(parts)]
+    return made

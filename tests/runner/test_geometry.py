@@ -1,0 +1,147 @@
+"""Letterbox, stretch and box: nnrun's input is the desktop's, to the last bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from piyard import preprocess
+from piyard.model.steps import Box, Letterbox, Preprocess, Stretch
+from tests.runner.nets import Floats, identity, small
+from tests.runner.outcome import Run, assert_refused
+from tests.runner.pictures import noise, smooth
+
+PLAIN: dict[str, Any] = {"order": "rgb", "mean": (0.0, 0.0, 0.0), "norm": (1.0, 1.0, 1.0)}
+RESAMPLE = ["linear", "bilinear", "bicubic", "nearest"]
+
+side = st.integers(1, 90)
+size = st.tuples(side, side)
+pad = st.tuples(*[st.integers(0, 255)] * 3)
+letterbox = st.builds(
+    Letterbox,
+    pad=pad,
+    place=st.sampled_from(["centre", "topleft"]),
+    resample=st.sampled_from(RESAMPLE),
+    order=st.sampled_from(["rgb", "bgr"]),
+    mean=st.just((103.53, 116.28, 123.675)),
+    norm=st.just((0.017429, 0.017507, 0.017125)),
+)
+stretch = st.builds(
+    Stretch,
+    resample=st.sampled_from(RESAMPLE),
+    order=st.sampled_from(["rgb", "bgr"]),
+    mean=st.just(PLAIN["mean"]),
+    norm=st.just((1 / 255, 1 / 255, 1 / 255)),
+)
+box = st.builds(
+    Box,
+    padding=st.floats(1, 4),
+    order=st.sampled_from(["rgb", "bgr"]),
+    mean=st.just(PLAIN["mean"]),
+    norm=st.just(PLAIN["norm"]),
+)
+
+
+def seen(nnrun: Run, folder: Path, how: Preprocess, hw: tuple[int, int]) -> Floats:
+    """The input that nnrun makes of a.png."""
+    fixed = ["--precision", "fp32", "--softmax", "off", "--save-outputs", folder]
+    flags = [*identity().write(folder), *fixed, *preprocess.nnrun_flags(how, hw)]
+    outcome = nnrun("classify", *flags, folder / "a.png")
+    assert outcome.code == 0, outcome
+    made: Floats = np.fromfile(folder / "0.out0.f32", "<f4")
+    return made.reshape(3, *hw)
+
+
+@settings(max_examples=300, deadline=None)
+@given(width=side, height=side, hw=size, how=letterbox | stretch | box, seed=st.integers(0, 9))
+def test_the_input_is_the_desktops(nnrun: Run, tmp_path_factory, width, height, hw, how, seed):
+    folder = tmp_path_factory.mktemp("geometry")
+    picture = noise(width, height, seed)
+    picture.save(folder / "a.png")
+    expected = preprocess.apply(picture, how, hw)
+    assert seen(nnrun, folder, how, hw).tobytes() == expected.tobytes()
+
+
+EXTREMES = {
+    "one pixel": ((1, 1), (64, 64)),
+    "one pixel to one": ((1, 1), (1, 1)),
+    "two pixels wide": ((2, 300), (64, 64)),
+    "a line": ((3000, 1), (64, 96)),
+    "a column": ((1, 3000), (96, 64)),
+    "a banner": ((4000, 7), (320, 320)),
+    "as it is": ((96, 64), (64, 96)),
+    "half": ((192, 128), (64, 96)),
+    "a photograph": ((1501, 997), (640, 640)),
+    "enlarged": ((33, 21), (416, 416)),
+}
+
+
+@pytest.mark.parametrize("name", EXTREMES)
+@pytest.mark.parametrize("how", [Letterbox(**PLAIN), Stretch(**PLAIN), Box(**PLAIN)])
+def test_extreme_sides(nnrun: Run, tmp_path, name, how):
+    sides, hw = EXTREMES[name]
+    noise(*sides).save(tmp_path / "a.png")
+    expected = preprocess.apply(noise(*sides), how, hw)
+    assert np.array_equal(seen(nnrun, tmp_path, how, hw), expected)
+
+
+def test_the_rest_is_filled_in_the_nets_order(nnrun: Run, tmp_path):
+    """The pad is R, G, B whatever order the net takes."""
+    noise(40, 10).save(tmp_path / "a.png")
+    how = Letterbox(**PLAIN | {"order": "bgr"}, pad=(10, 20, 30))
+    made = seen(nnrun, tmp_path, how, (40, 40))
+    assert made[:, 0, 0].tolist() == made[:, -1, -1].tolist() == [30, 20, 10]
+    assert not np.isin(made[:, 15:25], [10, 20, 30]).all()
+
+
+def test_pictures_of_several_sizes_share_a_buffer(nnrun: Run, tmp_path):
+    """What one picture leaves in it is not in the next one's input."""
+    how, hw = Letterbox(**PLAIN), (48, 48)
+    sides = [(70, 20), (20, 70), (48, 48), (5, 5), (300, 9)]
+    for i, (width, height) in enumerate(sides):
+        smooth(width, height).save(tmp_path / f"{i}.png")
+    flags = [*identity().write(tmp_path), "--precision", "fp32", "--softmax", "off"]
+    flags += ["--save-outputs", str(tmp_path), *preprocess.nnrun_flags(how, hw)]
+    outcome = nnrun("classify", *flags, *(tmp_path / f"{i}.png" for i in range(len(sides))))
+    assert len(outcome.of("classification")) == len(sides)
+    for i, (width, height) in enumerate(sides):
+        made = np.fromfile(tmp_path / f"{i}.out0.f32", "<f4")
+        assert np.array_equal(made, preprocess.apply(smooth(width, height), how, hw).ravel())
+
+
+MISTAKES = {
+    "no size": (["--fit", "letterbox"], ["--size"]),
+    "a crop": (["--fit", "stretch", "--size", "8", "--crop", "8"], ["--crop", "stretch"]),
+    "a size": (["--size", "8"], ["--size", "crop"]),
+    "a pad": (["--fit", "stretch", "--size", "8", "--pad", "1,2,3"], ["--pad", "stretch"]),
+    "a pad of floats": (["--fit", "letterbox", "--size", "8", "--pad", "1,2,3.5"], ["--pad"]),
+    "a level of 256": (["--fit", "letterbox", "--size", "8", "--pad", "1,2,256"], ["--pad"]),
+    "two levels": (["--fit", "letterbox", "--size", "8", "--pad", "1,2"], ["--pad", "3"]),
+    "a place": (["--fit", "letterbox", "--size", "8", "--place", "left"], ["--place", "topleft"]),
+    "a vast size": (["--fit", "letterbox", "--size", "20000"], ["--size", "16384"]),
+    "linear crops": (["--resize", "9", "--resample", "linear"], ["--resample", "bilinear"]),
+    "resampled boxes": (["--fit", "box", "--size", "8", "--resample", "linear"], ["--resample"]),
+    "a small padding": (["--fit", "box", "--size", "8", "--padding", "0.5"], ["--padding"]),
+    "a fit": (["--fit", "cover", "--size", "8"], ["--fit", "letterbox"]),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_one_line(nnrun: Run, tmp_path, name):
+    flags, parts = MISTAKES[name]
+    outcome = nnrun("classify", *small().write(tmp_path), *flags, "a.png")
+    assert_refused(outcome, 2, *parts)
+
+
+def test_the_header_tells_the_geometry(nnrun: Run, tmp_path):
+    noise(9, 9).save(tmp_path / "a.png")
+    how = Letterbox(**PLAIN, pad=(1, 2, 3), place="topleft")
+    flags = [*small().write(tmp_path), *preprocess.nnrun_flags(how, (16, 24))]
+    told = nnrun("classify", *flags, tmp_path / "a.png").one("header")["input"]
+    wanted = {"fit": "letterbox", "size": [16, 24], "pad": [1, 2, 3], "place": "topleft"}
+    assert told.items() >= (wanted | {"resample": "linear", "order": "rgb"}).items()
