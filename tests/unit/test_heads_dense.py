@@ -205,6 +205,15 @@ def test_a_score_at_the_threshold_is_told():
     assert (found.class_, found.score, found.box) == (1, 0.5, (12, 12, 20, 20))
 
 
+def test_fcos_score_at_the_threshold_is_told():
+    """The root of a half times a half."""
+    head = msgspec.structs.replace(HEADS["fcos"], score=0.5)
+    outputs = [np.full((8, SIZE[0] // s, SIZE[1] // s), -1, np.float32) for s in STRIDES]
+    outputs[0][:, 2, 2] = [-9, 0, -9, 1, 1, 1, 1, 0]
+    (found,) = decode(head, "detect", outputs, SIZE, placing((48, 32)))
+    assert (found.class_, found.score, found.box) == (1, 0.5, (8, 8, 24, 24))
+
+
 def test_only_fcos_tells_two_classes_of_one_place():
     def at_one_place(kind, channels):
         outputs = [

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from piyard import preprocess
-from piyard.model.steps import Box, Letterbox, Normalise, Preprocess, Stretch
+from piyard.model.steps import Box, Crop, Letterbox, Normalise, Preprocess, Stretch
 
 NORMAL = Normalise(order="rgb", mean=(0.0, 0.0, 0.0), norm=(1.0, 1.0, 1.0))
 PLAIN: dict[str, Any] = msgspec.structs.asdict(NORMAL)
@@ -60,6 +60,15 @@ def test_what_is_seen_is_where_the_way_back_says(kind, size):
     seen = preprocess.apply(blurred(size, point, min(size) / 9), KINDS[kind], SIZE)
     at = preprocess.placing(size, KINDS[kind], SIZE)
     assert np.abs(at.back_points(centre(seen)) - point).max() < 0.3
+
+
+@pytest.mark.parametrize("size", [(640, 480), (333, 500), (401, 399)])
+def test_what_is_cropped_is_where_the_way_back_says(size):
+    how = Crop(**PLAIN, resize=120, crop=100, resample="bilinear")
+    point = np.array([size[0] * 0.45, size[1] * 0.55])
+    seen = preprocess.apply(blurred(size, point, min(size) / 12), how, (100, 100))
+    at = preprocess.placing(size, how, (100, 100))
+    assert np.abs(at.back_points(centre(seen)) - point).max() < 0.1
 
 
 def test_a_boxs_object_is_where_the_way_back_says():
