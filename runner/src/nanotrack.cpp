@@ -62,7 +62,7 @@ NanoTracker::NanoTracker(const Model& backbone, const Model& head, const Nanotra
     check_backbone(backbone);
 }
 
-void NanoTracker::begin(const Image& image, const Corners& box, Stages& ms) {
+Followed NanoTracker::begin(const Image& image, const Corners& box, Stages& ms) {
     Stopwatch watch;
     width_ = box[2] - box[0];
     height_ = box[3] - box[1];
@@ -74,6 +74,7 @@ void NanoTracker::begin(const Image& image, const Corners& box, Stages& ms) {
     run(backbone_, &template_input_, features_);
     pair_[0] = features_[0];
     ms.infer = watch.lap();
+    return {box, 1};
 }
 
 Followed NanoTracker::step(const Image& image, Stages& ms) {

@@ -29,7 +29,7 @@ public:
     NanoTracker(const Model& backbone, const Model& head, const NanotrackPlan& plan, const Levels& levels);
 
     // What is in the box is the object. Sets ms.pre and ms.infer.
-    void begin(const Image& image, const Corners& box, Stages& ms);
+    Followed begin(const Image& image, const Corners& box, Stages& ms);
     // Where it is in the next frame. Sets ms.pre, ms.infer and ms.post.
     Followed step(const Image& image, Stages& ms);
 

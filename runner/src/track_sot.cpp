@@ -18,6 +18,7 @@ std::vector<Flag> own_flags() {
         {"--head-param", "FILE", "the net that compares what --param's one sees, a text .param", true},
         {"--head-bin", "FILE", "its weights", true},
         {"--init", "x,y,w,h", "the object in the first frame, in pixels", true},
+        {"--score", "S", "the object is told only from here on; default 0"},
         {"--template", "N", "side of the input for what is looked for; default 127"},
         {"--search", "N", "side of the input for where it is looked for; default 255"},
         {"--stride", "N", "search pixels between two places of the head's grid; default 16"},
@@ -54,6 +55,13 @@ Corners read_box(const Args& args) {
     return {box[0], box[1], static_cast<double>(box[0]) + box[2], static_cast<double>(box[1]) + box[3]};
 }
 
+json::Object describe(const NanotrackPlan& plan, const Model& head) {
+    json::Object net;
+    net.text("param", head.request().param).text("bin", head.request().bin).text("weights", head.weights());
+    json::Object object;
+    return object.raw("tracker", tracker_json(plan).str()).raw("head", net.str());
+}
+
 Request head_request(const Args& args, Request request) {
     request.param = args.text("--head-param");
     request.bin = args.text("--head-bin");
@@ -86,6 +94,7 @@ int track_sot(const Args& args) {
     const VisionPlan plan = read_vision(args, name);
     const NanotrackPlan tracker_plan = read_tracker(args);
     const Corners box = read_box(args);
+    const double least = args.number("--score", 0, 1, 0);
     const Preprocess steps = read_preprocess(args);
     const Levels levels(steps.bgr, steps.mean, steps.norm);
     const Request request = read_request(args);
@@ -94,20 +103,16 @@ int track_sot(const Args& args) {
     const Model backbone(request);
     const Model comparer(head);
     NanoTracker tracker(backbone, comparer, tracker_plan, levels);
-    write_line(header_line(name, backbone, tracker_json(tracker_plan)));
-    write_line(load_line(backbone));
+    write_line(header_line(name, backbone, describe(tracker_plan, comparer)));
+    write_line(json::Object().text("type", "load").number("ms", backbone.load_ms() + comparer.load_ms()).str());
     bool begun = false;
     std::vector<Object> objects;
     return look_at_all(plan, [&](const Image& image, Stages& ms) -> std::vector<Object>& {
-        objects.clear();
-        if (begun) {
-            objects.push_back(object_of(tracker.step(image, ms)));
-        } else {
-            check_box(args, box, image);
-            tracker.begin(image, box, ms);
-            objects.push_back(object_of({box, 1}));
-        }
+        if (!begun) check_box(args, box, image);
+        const Followed found = begun ? tracker.step(image, ms) : tracker.begin(image, box, ms);
         begun = true;
+        objects.clear();
+        if (found.score >= least) objects.push_back(object_of(found));
         return objects;
     });
 }
