@@ -14,13 +14,16 @@ constexpr double tint_share = 0.45;
 
 // Sizes that suit a picture, in its pixels.
 struct Style {
-    double thickness;
+    double frame;   // thickness of its lines
+    double limb;
     double letter;  // scale of the font
 };
 
 Style style_for(const Image& image) {
     const double side = (image.width + image.height) / 2.0;
-    return {std::max(1.0, std::round(side / 280)), std::max(1.0, std::round(side / 160) / 2)};
+    const double line = std::round(side / 280);
+    // JPEG washes out the colour of a thinner one.
+    return {std::max(2.0, line), std::max(1.0, line), std::max(1.0, std::round(side / 160) / 2)};
 }
 
 Colour colour_of(const Object& object) { return distinct_colour(std::max(0, object.id >= 0 ? object.id : object.label)); }
@@ -42,13 +45,12 @@ void draw_caption(Canvas& canvas, const Image& image, const Object& object, cons
     const double margin = style.letter;
     const double width = text_width(words) * style.letter + margin;
     const double height = text_height * style.letter + 2 * margin;
-    const double edge = style.thickness / 2;
-    const double left = std::max(0.0, std::min(object.box.x0 - edge, image.width - width));
-    const double above = object.box.y0 - edge - height;
-    const double top = std::round(above >= 0 ? above : std::max(0.0, object.box.y0 + edge));
+    const double left = std::round(std::max(0.0, std::min(static_cast<double>(object.box.x0), image.width - width)));
+    const double above = object.box.y0 - height;
+    const double top = std::round(above >= 0 ? above : std::max(0.0, static_cast<double>(object.box.y0)));
     const Colour ground = colour_of(object);
-    canvas.fill({std::round(left), top, std::round(left) + width, top + height}, ground);
-    canvas.text({std::round(left) + margin, top + 1.5 * margin}, words, style.letter, readable_on(ground));
+    canvas.fill({left, top, left + width, top + height}, ground);
+    canvas.text({left + margin, top + 1.5 * margin}, words, style.letter, readable_on(ground));
 }
 
 }  // namespace
@@ -60,8 +62,8 @@ void draw_objects(Image& image, const std::vector<Object>& objects, const std::v
     for (auto object = objects.rbegin(); object != objects.rend(); ++object)
         canvas.tint(object->mask, tint_share, colour_of(*object));
     for (auto object = objects.rbegin(); object != objects.rend(); ++object) {
-        canvas.frame(area_of(object->box), style.thickness, colour_of(*object));
-        draw_skeleton(canvas, object->keypoints, style.thickness);
+        canvas.frame(area_of(object->box), style.frame, colour_of(*object));
+        draw_skeleton(canvas, object->keypoints, style.limb);
     }
     for (auto object = objects.rbegin(); object != objects.rend(); ++object)
         draw_caption(canvas, image, *object, caption(*object, labels), style);

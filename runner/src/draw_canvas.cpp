@@ -98,11 +98,10 @@ void Canvas::fill(const Area& area, Colour colour) {
 }
 
 void Canvas::frame(const Area& area, double thickness, Colour colour) {
-    const double half = thickness / 2;
-    fill({area.x0 - half, area.y0 - half, area.x1 + half, area.y0 + half}, colour);
-    fill({area.x0 - half, area.y1 - half, area.x1 + half, area.y1 + half}, colour);
-    fill({area.x0 - half, area.y0 + half, area.x0 + half, area.y1 - half}, colour);
-    fill({area.x1 - half, area.y0 + half, area.x1 + half, area.y1 - half}, colour);
+    fill({area.x0, area.y0, area.x1, area.y0 + thickness}, colour);
+    fill({area.x0, area.y1 - thickness, area.x1, area.y1}, colour);
+    fill({area.x0, area.y0, area.x0 + thickness, area.y1}, colour);
+    fill({area.x1 - thickness, area.y0, area.x1, area.y1}, colour);
 }
 
 void Canvas::line(Point from, Point to, double thickness, Colour colour) {

@@ -28,7 +28,7 @@ public:
     explicit Canvas(Image& image) : image_(image) {}
 
     void fill(const Area& area, Colour colour);
-    // The edges of the area are the middle of the lines.
+    // Inside the area, so that one as large as the picture is seen.
     void frame(const Area& area, double thickness, Colour colour);
     void line(Point from, Point to, double thickness, Colour colour);
     void disc(Point centre, double radius, Colour colour);

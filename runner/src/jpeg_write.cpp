@@ -63,12 +63,16 @@ struct Destroyer {
     throw Failure(Exit::output, path + ": " + why + "; check the folder and the free space");
 }
 
-}  // namespace
-
-void write_jpeg(std::FILE* file, const std::string& path, const Image& image) {
+void check_sides(const Image& image) {
     if (image.width > JPEG_MAX_DIMENSION || image.height > JPEG_MAX_DIMENSION)
         throw Failure(Exit::input, std::to_string(image.width) + "x" + std::to_string(image.height) +
                                        " pixels are more than a JPEG can hold; scale the picture down first");
+}
+
+}  // namespace
+
+void write_jpeg(std::FILE* file, const std::string& path, const Image& image) {
+    check_sides(image);
     Encoder encoder{};
     const Destroyer destroyer{encoder.jpeg};
     errno = 0;
@@ -76,6 +80,7 @@ void write_jpeg(std::FILE* file, const std::string& path, const Image& image) {
 }
 
 void save_jpeg(const std::string& path, const Image& image) {
+    check_sides(image);
     std::FILE* file = std::fopen(path.c_str(), "wb");
     if (file == nullptr) fail(path, std::strerror(errno));
     try {

@@ -154,7 +154,7 @@ void shapes_cover_the_pixels_whose_centres_they_hold() {
     Canvas(image).fill({1, 2, 3, 4}, red);
     EXPECT(red_pixels(image) == 4 && image.row(2)[3] == 255 && image.row(3)[6] == 255 && image.row(2)[9] == 0);
     Image framed(10, 8);
-    Canvas(framed).frame({2.5, 2.5, 6.5, 5.5}, 1, red);
+    Canvas(framed).frame({2, 2, 7, 6}, 1, red);
     EXPECT(red_pixels(framed) == 14 && framed.row(3)[3 * 3] == 0 && framed.row(5)[3 * 6] == 255);
     Image crossed(10, 8);
     Canvas(crossed).line({0.5, 0.5}, {7.5, 7.5}, 1, red);
