@@ -29,16 +29,24 @@ class Nanotrack(Config, tag_field="kind", tag="nanotrack"):
     """NanoTrack: one object, whose picture in the first frame is looked for in the next ones.
 
     Nets ``model`` (the backbone, fully convolutional) and ``head`` (two inputs: template and search
-    features; two outputs: (2, 15, 15) scores and (4, 15, 15) sides).
+    features; two outputs: (2, n, n) scores and (4, n, n) sides). The figures are those of the
+    authors' configv3.yaml; v2 has penalty 0.15, window 0.49 and rate 0.385.
     """
 
     template: Count = 127
+    """Side of the backbone's input for what is looked for, in pixels."""
     search: Count = 255
+    """And for where it is looked for."""
     stride: Count = 16
+    """Pixels of the search between two places of the head's grid."""
     context: Share = 0.5
+    """What is shown around the object, in sums of its sides."""
     penalty: Annotated[float, Meta(ge=0, le=2)] = 0.138
+    """For a changing size or shape."""
     window: Share = 0.455
+    """How much nearness to where the object was counts, beside the score."""
     rate: Share = 0.348
+    """At which the size follows."""
 
 
 Tracker = Bytetrack | Nanotrack

@@ -9,7 +9,7 @@ search whether the object is there, and how far its four sides are away. nnrun c
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from math import sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -75,14 +75,17 @@ class Candidates(NamedTuple):
 
 
 class NanoTracker:
-    """One object through one video; pictures are (rows, columns, 3) in R, G, B."""
+    """One object through one video; pictures are (rows, columns, 3) in R, G, B.
 
-    def __init__(self, nets: Nets, how: Nanotrack, levels: Normalise) -> None:
-        self._nets, self._how, self._levels = nets, how, levels
+    The object is what the first ``picture`` shows in ``box`` (x0, y0, x1, y1). Raises
+    ``WrongInput`` where that is nothing.
+    """
 
-    def begin(self, picture: Pixels, box: Corners) -> None:
-        """Take what is in ``box`` (x0, y0, x1, y1) as the object. Raises ``WrongInput``."""
+    def __init__(
+        self, nets: Nets, how: Nanotrack, levels: Normalise, picture: Pixels, box: Corners
+    ) -> None:
         check(box, (picture.shape[1], picture.shape[0]))
+        self._nets, self._how, self._levels = nets, how, levels
         width, height = box[2] - box[0], box[3] - box[1]
         self._belief = Belief(box[0] + (width - 1) / 2, box[1] + (height - 1) / 2, width, height)
         self._beyond = mean_levels(picture)
@@ -112,6 +115,19 @@ class NanoTracker:
         centre = (self._belief.x, self._belief.y)
         shown = subwindow(picture, centre, round(side), made, self._beyond)
         return self._nets.backbone(normalised(shown, self._levels))
+
+
+def follow(
+    nets: Nets, how: Nanotrack, levels: Normalise, pictures: Iterable[Pixels], box: Corners
+) -> Iterator[Followed]:
+    """Where the object is in each picture; in the first one it is in ``box``."""
+    tracker = None
+    for picture in pictures:
+        if tracker:
+            yield tracker.step(picture)
+        else:
+            tracker = NanoTracker(nets, how, levels, picture, box)
+            yield Followed(box=box, score=1.0)
 
 
 def check(box: Corners, size: tuple[int, int]) -> None:

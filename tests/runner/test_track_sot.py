@@ -12,7 +12,7 @@ from piyard.model.steps import Stretch
 from piyard.model.tracker import Nanotrack
 from piyard.tracking import nets
 from piyard.tracking.bytetrack import Corners
-from piyard.tracking.nanotrack import NanoTracker
+from piyard.tracking.nanotrack import follow
 from piyard.tracking.otb import sot_figures
 from tests import toy_nanotrack as toy
 from tests.runner.nets import Net
@@ -44,7 +44,7 @@ def flags(folder: Path) -> list[str]:
     return [*files, *steps, "--precision", "fp32", "--threads", "1"]
 
 
-def follow(nnrun: Run, folder: Path, *more: object, init: str = INIT) -> Outcome:
+def track(nnrun: Run, folder: Path, *more: object, init: str = INIT) -> Outcome:
     return nnrun("track", "sot", *flags(folder), "--init", init, *more)
 
 
@@ -55,15 +55,13 @@ def boxes(lines: list[Line]) -> list[Corners]:
 
 
 def reference(folder: Path, paths: list[Path], how: Nanotrack | None = None) -> list[Corners]:
-    tracker = NanoTracker(nets.of_ncnn(folder), how or Nanotrack(), LEVELS)
     pictures = [np.asarray(Image.open(path)) for path in paths]
-    first: Corners = (40, 60, 80, 100)
-    tracker.begin(pictures[0], first)
-    return [first, *(tracker.step(picture).box for picture in pictures[1:])]
+    loaded, figures = nets.of_ncnn(folder), how or Nanotrack()
+    return [one.box for one in follow(loaded, figures, LEVELS, pictures, toy.box(0))]
 
 
 def test_same_boxes_as_the_reference(nnrun: Run, toy_folder: Path, film: list[Path]) -> None:
-    done = follow(nnrun, toy_folder, film[0].parent)
+    done = track(nnrun, toy_folder, film[0].parent)
     assert done.code == 0, done
     found = boxes(done.of("objects"))
     assert np.abs(np.array(found) - reference(toy_folder, film)).max() < NEAR_PX
@@ -75,7 +73,7 @@ def test_every_figure_reaches_the_tracker(nnrun: Run, toy_folder: Path, film: li
     given = {name: getattr(how, name) for name in how.__struct_fields__}
     words = [word for name, value in given.items() for word in (f"--{name}", value)]
     toy.head(cells=7).write(toy_folder, "head.ncnn")
-    done = follow(nnrun, toy_folder, film[0].parent, *words)
+    done = track(nnrun, toy_folder, film[0].parent, *words)
     found = boxes(done.of("objects"))
     assert np.abs(np.array(found) - reference(toy_folder, film, how)).max() < NEAR_PX
     assert np.abs(np.array(found) - reference(toy_folder, film, Nanotrack(template=112))).max() > 1
@@ -83,7 +81,7 @@ def test_every_figure_reaches_the_tracker(nnrun: Run, toy_folder: Path, film: li
 
 
 def test_lines(nnrun: Run, toy_folder: Path, film: list[Path]) -> None:
-    done = follow(nnrun, toy_folder, *film[:2])
+    done = track(nnrun, toy_folder, *film[:2])
     assert done.one("header")["task"] == "track sot"
     assert done.one("header")["input"]["head"]["param"].endswith("head.ncnn.param")
     assert done.one("load")["ms"] > 0
@@ -101,7 +99,7 @@ def test_what_cannot_be_read_is_told_and_tracking_goes_on(
     film[0].write_bytes(b"")
     film[7].write_text("no picture")
     whole = [path for index, path in enumerate(film) if index not in {0, 7}]
-    done = follow(nnrun, toy_folder, film[0].parent, init="46,65,40,40")
+    done = track(nnrun, toy_folder, film[0].parent, init="46,65,40,40")
     assert done.code == 4
     assert [line["image"] for line in done.of("error")] == [str(film[0]), str(film[7])]
     assert [line["image"] for line in done.of("objects")] == list(map(str, whole))
@@ -117,7 +115,7 @@ def test_what_cannot_be_read_is_told_and_tracking_goes_on(
 def test_frames_of_another_size(nnrun: Run, toy_folder: Path, film: list[Path]) -> None:
     """The object goes on being looked for where it was, in pixels, within the new picture."""
     Image.fromarray(toy.picture(1)[:50, :70]).save(film[1])
-    done = follow(nnrun, toy_folder, *film[:3])
+    done = track(nnrun, toy_folder, *film[:3])
     assert done.code == 0
     _, small, back = done.of("objects")
     assert (small["width"], small["height"]) == (70, 50)
@@ -131,7 +129,7 @@ def test_an_object_out_of_sight_is_not_told_below_the_score(
     nnrun: Run, toy_folder: Path, film: list[Path]
 ) -> None:
     Image.fromarray(np.zeros((200, 320, 3), np.uint8)).save(film[5])
-    done = follow(nnrun, toy_folder, *film[:8], "--score", 0.5)
+    done = track(nnrun, toy_folder, *film[:8], "--score", 0.5)
     assert [len(line["objects"]) for line in done.of("objects")] == [1, 1, 1, 1, 1, 0, 1, 1]
 
 
@@ -139,14 +137,14 @@ def test_an_object_out_of_sight_is_not_told_below_the_score(
 def test_a_box_beside_the_picture(
     nnrun: Run, toy_folder: Path, film: list[Path], init: str
 ) -> None:
-    done = follow(nnrun, toy_folder, film[0].parent, init=init)
+    done = track(nnrun, toy_folder, film[0].parent, init=init)
     assert_refused(done, 2, f"--init {init} shows nothing of the first frame", "320x200")
 
 
 def test_a_box_that_reaches_beyond_the_picture(
     nnrun: Run, toy_folder: Path, film: list[Path]
 ) -> None:
-    done = follow(nnrun, toy_folder, film[0], init="-10,-10,40,40")
+    done = track(nnrun, toy_folder, film[0], init="-10,-10,40,40")
     assert boxes(done.of("objects")) == [(-10, -10, 30, 30)]
 
 
@@ -154,43 +152,43 @@ def test_a_box_that_reaches_beyond_the_picture(
     "init", ["1,2,3", "1,2,3,4,5", "a,b,c,d", "1,2,0,4", "1,2,3,-4", "1,2,nan,4"]
 )
 def test_what_is_no_box(nnrun: Run, toy_folder: Path, film: list[Path], init: str) -> None:
-    assert_refused(follow(nnrun, toy_folder, film[0], init=init), 2, "--init")
+    assert_refused(track(nnrun, toy_folder, film[0], init=init), 2, "--init")
 
 
 def test_an_empty_folder(nnrun: Run, toy_folder: Path) -> None:
     (toy_folder / "none").mkdir()
-    done = follow(nnrun, toy_folder, toy_folder / "none")
+    done = track(nnrun, toy_folder, toy_folder / "none")
     assert done.code == 4
     assert "none" in done.stderr
 
 
 def test_a_head_with_one_input(nnrun: Run, toy_folder: Path, film: list[Path]) -> None:
     toy.backbone().write(toy_folder, "head.ncnn")
-    assert_refused(follow(nnrun, toy_folder, film[0]), 3, "head.ncnn.param", "1 inputs", "2")
+    assert_refused(track(nnrun, toy_folder, film[0]), 3, "head.ncnn.param", "1 inputs", "2")
 
 
 def test_a_backbone_with_two_inputs(nnrun: Run, toy_folder: Path, film: list[Path]) -> None:
     toy.head().write(toy_folder, "model.ncnn")
-    assert_refused(follow(nnrun, toy_folder, film[0]), 3, "model.ncnn.param", "2 inputs", "one")
+    assert_refused(track(nnrun, toy_folder, film[0]), 3, "model.ncnn.param", "2 inputs", "one")
 
 
 def test_a_head_of_something_else(nnrun: Run, toy_folder: Path, film: list[Path]) -> None:
     toy.head(sides=5).write(toy_folder, "head.ncnn")
-    done = follow(nnrun, toy_folder, film[0])
+    done = track(nnrun, toy_folder, film[0])
     assert_refused(done, 3, "2,16,16 and 5,16,16", "4,n,n")
 
 
 def test_a_head_for_another_backbone(nnrun: Run, toy_folder: Path, film: list[Path]) -> None:
     wide = Net().add("Input", "in0").add("Convolution", "out0", "0=4 1=16 3=16 6=3072")
     wide.tagged(np.zeros(3072)).write(toy_folder, "model.ncnn")
-    done = follow(nnrun, toy_folder, film[0])
+    done = track(nnrun, toy_folder, film[0])
     assert done.code in {3, 4}
     assert done.stderr.count("\n") == 1
 
 
 def test_weights_that_are_no_numbers(nnrun: Run, toy_folder: Path, film: list[Path]) -> None:
     toy.head(logit=float("nan")).write(toy_folder, "head.ncnn")
-    assert_refused(follow(nnrun, toy_folder, film[0]), 4, "NaN")
+    assert_refused(track(nnrun, toy_folder, film[0]), 4, "NaN")
 
 
 @pytest.mark.parametrize("missing", ["model.ncnn.bin", "head.ncnn.param", "head.ncnn.bin"])
@@ -198,4 +196,4 @@ def test_a_file_that_is_missing(
     nnrun: Run, toy_folder: Path, film: list[Path], missing: str
 ) -> None:
     (toy_folder / missing).unlink()
-    assert_refused(follow(nnrun, toy_folder, film[0]), 3, missing)
+    assert_refused(track(nnrun, toy_folder, film[0]), 3, missing)

@@ -42,7 +42,9 @@ def sides_of(box: Corners) -> tuple[float, ...]:
     return (width / 2 * scale, height / 2 * scale) * 2
 
 
-def tracker(say: Answer, how: Nanotrack = HOW) -> tuple[NanoTracker, list[np.ndarray]]:
+def tracker(
+    say: Answer, box: Corners = BOX, how: Nanotrack = HOW
+) -> tuple[NanoTracker, list[np.ndarray]]:
     """With what its backbone was shown."""
     shown: list[np.ndarray] = []
 
@@ -50,18 +52,25 @@ def tracker(say: Answer, how: Nanotrack = HOW) -> tuple[NanoTracker, list[np.nda
         shown.append(values)
         return values
 
-    return NanoTracker(Nets(backbone, lambda *_: say()), how, LEVELS), shown
+    return NanoTracker(Nets(backbone, lambda *_: say()), how, LEVELS, PICTURE, box), shown
 
 
-def step(say: Answer, box: Corners = BOX, how: Nanotrack = HOW) -> Followed:
-    made, _ = tracker(say, how)
-    made.begin(PICTURE, box)
+def step(say: Answer, how: Nanotrack = HOW) -> Followed:
+    made, _ = tracker(say, how=how)
     return made.step(PICTURE)
+
+
+def test_a_film():
+    nets = Nets(lambda values: values, lambda *_: answer(7, 7, sides_of(BOX))())
+    first, second, third = nanotrack.follow(nets, HOW, LEVELS, [PICTURE] * 3, BOX)
+    assert first == Followed(box=BOX, score=1)
+    assert second.box == pytest.approx((59.5, 39.5, 99.5, 119.5), abs=1e-4)
+    assert third.box == pytest.approx(second.box, abs=1e-4)
+    assert list(nanotrack.follow(nets, HOW, LEVELS, [], BOX)) == []
 
 
 def test_what_the_nets_see():
     made, shown = tracker(answer(7, 7, sides_of(BOX)))
-    made.begin(PICTURE, BOX)
     made.step(PICTURE)
     template, search = shown
     assert template.shape == (3, 127, 127)
@@ -133,15 +142,14 @@ def test_a_box_of_another_shape_is_less_liked():
 
 
 def test_it_stays_in_the_picture_and_large_enough():
-    made, _ = tracker(answer(14, 14, (0.1,) * 4, sure=30.0), Nanotrack(rate=1, penalty=0))
-    made.begin(PICTURE, BOX)
+    say = answer(14, 14, (0.1,) * 4, sure=30.0)
+    made, _ = tracker(say, how=Nanotrack(rate=1, penalty=0))
     boxes = [made.step(PICTURE).box for _ in range(20)]
     assert boxes[-1] == pytest.approx((295, 195, 305, 205))
 
 
 def test_a_smaller_picture_takes_it_in():
-    made, _ = tracker(answer(7, 7, sides_of(BOX)))
-    made.begin(PICTURE, (200, 100, 290, 190))
+    made, _ = tracker(answer(7, 7, sides_of(BOX)), (200, 100, 290, 190))
     x0, y0, x1, y1 = made.step(PICTURE[:60, :80]).box
     assert ((x0 + x1) / 2, (y0 + y1) / 2) == pytest.approx((80, 60))
     assert (x1 - x0, y1 - y0) <= (80, 60)
@@ -151,9 +159,8 @@ def test_a_smaller_picture_takes_it_in():
     "box", [(300, 0, 310, 10), (0, 200, 10, 210), (-10, 0, 0, 10), (5, 5, 5, 9), (9, 5, 5, 9)]
 )
 def test_a_box_that_shows_nothing(box):
-    made, _ = tracker(answer(7, 7, 1.0))
     with pytest.raises(WrongInput, match="shows nothing of a picture of 300x200 pixels"):
-        made.begin(PICTURE, box)
+        tracker(answer(7, 7, 1.0), box)
 
 
 POSITIVE = st.floats(0.5, 200)
