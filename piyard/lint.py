@@ -6,6 +6,7 @@ pnnx ends well even when it could not express something: it writes the operation
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -38,7 +39,19 @@ def require(folder: Path, stem: str = "model") -> list[Layer]:
             evidence="\n".join(told[:SHOWN]),
             remedy="; ".join([*advice, REMEDY]),
         )
+    if unread := _unread(layers):
+        raise ConversionFailed(
+            f"{file.name}: nothing reads the input {', '.join(unread)}",
+            remedy="pnnx makes a constant of what depends on a branch or loop: convert by route "
+            "trace, which keeps the way that one inference goes",
+        )
     return layers
+
+
+def _unread(layers: Sequence[Layer]) -> list[str]:
+    read = {name for layer in layers for name in layer.bottoms}
+    inputs = [name for layer in layers if layer.type == "Input" for name in layer.tops]
+    return [name for name in inputs if name not in read]
 
 
 def skew() -> str:

@@ -33,7 +33,7 @@ def script(network: Any, _shapes: Shapes, _others: Shapes, folder: Path, stem: s
     made: Any = torch.jit.script
     with _silent():
         try:
-            return _save(made(network), folder, stem)
+            return _save(_frozen(made(network)), folder, stem)
         except Exception as error:  # noqa: BLE001  # the compiler has a zoo of them
             raise _not_scripted(error) from None
 
@@ -70,7 +70,7 @@ def save_graph(graph: Any, _shapes: Shapes, _others: Shapes, folder: Path, stem:
 
 def save_script(network: Any, _shapes: Shapes, _others: Shapes, folder: Path, stem: str) -> Path:
     """TorchScript that is one already."""
-    return _save(network, folder, stem)
+    return _save(_frozen(network), folder, stem)
 
 
 def from_ir(
@@ -97,6 +97,14 @@ def load_script(file: Path) -> Any:
                 evidence=_first(error),
                 remedy="write it with torch.jit.trace(network, example).save(file)",
             ) from None
+
+
+def _frozen(made: Any) -> Any:
+    """With its modules dissolved and its weights as constants: pnnx crashes over scripted ones."""
+    import torch
+
+    freeze: Any = torch.jit.freeze
+    return freeze(made, optimize_numerics=False)
 
 
 def _save(made: Any, folder: Path, stem: str) -> Path:

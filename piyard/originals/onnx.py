@@ -41,8 +41,11 @@ class OnnxFile(msgspec.Struct, frozen=True, kw_only=True):
 
     def run(self, *inputs: Array) -> list[Array]:
         """onnxruntime's outputs for one input each."""
-        outputs = self.session.run(None, _fed(self.session, inputs))
-        return [single[0] for single in outputs]
+        fed = _fed(self.session, inputs)
+        try:
+            return [single[0] for single in self.session.run(None, fed)]
+        except Exception as error:  # noqa: BLE001  # onnxruntime's own derive from nothing else
+            raise _cannot(error) from None
 
     def tensors(self, *inputs: Array) -> Iterator[tuple[str, Array]]:
         """Every tensor of the graph by the name the file gives it."""
@@ -111,6 +114,12 @@ def _session(graph: Graph) -> Any:
             graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # noqa: BLE001  # onnxruntime's own classes derive from nothing else
-        raise ConversionFailed(
-            "onnxruntime cannot compute the ONNX graph", evidence=str(error)[:600]
-        ) from None
+        raise _cannot(error) from None
+
+
+def _cannot(error: Exception) -> ConversionFailed:
+    return ConversionFailed(
+        "onnxruntime cannot compute the ONNX graph",
+        evidence=str(error)[:600],
+        remedy="correct `input` and `cut` in the model's YAML",
+    )

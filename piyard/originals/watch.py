@@ -20,8 +20,9 @@ def watch(network: Any, inputs: Sequence[torch.Tensor]) -> Iterator[tuple[str, t
 
     def dispatch(_mode: Any, function: Any, _types: Any, given: Any = (), named: Any = None) -> Any:
         made = function(*given, **(named or {}))
-        if isinstance(made, torch.Tensor) and made.is_floating_point() and made.dim():
-            seen.append((inside[-1], made.detach().clone()))
+        for one in made if isinstance(made, (tuple, list)) else (made,):
+            if isinstance(one, torch.Tensor) and one.is_floating_point() and one.dim():
+                seen.append((inside[-1], one.detach().clone()))
         return made
 
     base: Any = _python_dispatch.TorchDispatchMode

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 OF_TENSORS = frozenset({"torch.cat", "torch.stack"})
+TUPLES = frozenset({"prim::TupleConstruct", "prim::ListConstruct"})
 METHODS = {
     "Tensor.view": "shape",
     "Tensor.reshape": "shape",
@@ -65,6 +66,8 @@ def _network(operators: Sequence[Operator], modules: torch.nn.ModuleDict) -> tor
                     return operands[0] if len(operands) == 1 else tuple(operands)
                 if operator.type == "pnnx.Input":
                     made = next(fed)
+                elif operator.type in TUPLES:
+                    made = tuple(operands)
                 elif str(number) in self.modules_:
                     made = self.modules_[str(number)](*operands)
                 else:

@@ -1,0 +1,82 @@
+"""ncnn's .param as it is written, and the many ways one can be broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from piyard import param
+from piyard.errors import ConversionFailed
+
+TEXT = """7767517
+4 5
+Input            in0      0 1 in0
+Split            split_0  1 2 in0 a b
+Convolution      conv_0   1 1 a c 0=8 1=3 -23310=2,0.0,6.0 9=3
+BinaryOp         add_0    2 1 b c out0 0=0
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "net.ncnn.param"
+
+
+def test_layers_blobs_and_settings(file: Path) -> None:
+    file.write_text(TEXT)
+    layers = param.read(file)
+    assert [layer.type for layer in layers] == ["Input", "Split", "Convolution", "BinaryOp"]
+    assert (layers[1].bottoms, layers[1].tops) == (["in0"], ["a", "b"])
+    assert layers[2].settings == {"0": "8", "1": "3", "-23310": "2,0.0,6.0", "9": "3"}
+    assert [layers[2].number(key) for key in (0, 1, 31)] == [8, 3, 0]
+    assert layers[3].bottoms == ["b", "c"]
+
+
+def test_what_pnnx_left_behind_is_read_too(file: Path) -> None:
+    """Its lines have settings that are none of ncnn's."""
+    line = "Tensor.slice slice_0 1 1 a b dim=2 end=inf @w start=0 step=2"
+    file.write_text(f"7767517\n2 2\nInput a 0 1 a\n{line}\n")
+    assert param.read(file)[1].type == "Tensor.slice"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "begins otherwise"),
+        ("7767518\n1 1\nInput a 0 1 a\n", "begins otherwise"),
+        ("7767517\n2 1\nInput a 0 1 a\n", "2 layers, and has 1"),
+        ("7767517\n1 1\nInput a 0 1\n", ":3 is cut"),
+        ("7767517\n1 1\nInput a zero 1 a\n", ":3 is cut"),
+        ("7767517\n1 1\nInput\n", ":3 is cut"),
+        ("7767517\n", "no layers"),
+    ],
+)
+def test_a_broken_one_names_file_and_line(file: Path, text: str, told: str) -> None:
+    file.write_text(text)
+    with pytest.raises(ConversionFailed) as caught:
+        param.read(file)
+    assert "net.ncnn.param" in caught.value.what
+    assert told in caught.value.what
+
+
+def test_a_binary_file_is_none(file: Path) -> None:
+    file.write_bytes(b"\x85dQ\x00\xff\xfe")
+    with pytest.raises(ConversionFailed, match="not text"):
+        param.read(file)
+
+
+@given(cut=st.integers(min_value=0, max_value=len(TEXT) - 2))
+def test_a_cut_file_is_never_taken_for_a_whole_one(
+    tmp_path_factory: pytest.TempPathFactory, cut: int
+) -> None:
+    """Up to the last layer's line; within its settings nobody can tell."""
+    file = tmp_path_factory.mktemp("cut") / "net.param"
+    file.write_text(TEXT[:cut])
+    if cut >= TEXT.index(" 0=0"):
+        assert len(param.read(file)) == 4
+    elif cut < TEXT.index("out0"):
+        with pytest.raises(ConversionFailed):
+            param.read(file)
