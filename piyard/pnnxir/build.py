@@ -64,6 +64,7 @@ def _network(operators: Sequence[Operator], modules: torch.nn.ModuleDict) -> tor
                 operands = [known[name] for name in operator.inputs]
                 if operator.type == "pnnx.Output":
                     return operands[0] if len(operands) == 1 else tuple(operands)
+                made: Any
                 if operator.type == "pnnx.Input":
                     made = next(fed)
                 elif operator.type in TUPLES:

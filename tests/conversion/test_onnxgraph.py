@@ -1,5 +1,7 @@
 """ONNX graphs cut, given a size and rewritten: onnxruntime says whether they compute the same."""
 
+from typing import Any
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -277,7 +279,11 @@ def focus(
     nodes.append(helper.make_node("Concat", [f"p{i}" for i in range(many)], ["cat"], axis=axis))
     shape = (8, 2 * many // group, kernel, kernel)
     weights += [tensor("w", rng.standard_normal(shape)), tensor("b", rng.standard_normal(8))]
-    conv = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [pad] * 4}
+    conv: dict[str, Any] = {
+        "kernel_shape": [kernel] * 2,
+        "strides": [stride] * 2,
+        "pads": [pad] * 4,
+    }
     reads = ["cat", "w", *(["b"] if bias else [])]
     nodes += [helper.make_node("Conv", reads, ["y"], group=group, **conv), *also]
     side = 4 * step

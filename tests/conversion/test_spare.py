@@ -1,0 +1,135 @@
+"""Nets that halves are too little for: found, helped, and named when they cannot be helped."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from piyard import infer, masks, programs, proof, stimulus
+from piyard.originals.torch import TorchNetwork
+from piyard.proof import diverge, spare
+from piyard.torch_shim import inference
+
+SHAPE = (3, 16, 16)
+
+
+class Overflowing(nn.Module):
+    """What is large for a moment only: the product leaves the range of halves, the root returns."""
+
+    def __init__(self):
+        super().__init__()
+        self.before, self.after = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3)
+
+    def forward(self, x):
+        large = torch.relu(self.before(x)) * 300 + 100
+        return self.after(torch.sqrt(large * large * 4) * 0.001)
+
+
+class Plain(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.before, self.after = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3)
+
+    def forward(self, x):
+        return self.after(torch.relu(self.before(x)))
+
+
+@pytest.fixture(autouse=True)
+def small_nets(monkeypatch):
+    """Half of eight layers is not many."""
+    monkeypatch.setattr(spare, "MOST", 0.75)
+
+
+@pytest.fixture
+def trial(tmp_path):
+    """Lowers a network both ways: the pair, an input and what torch makes of it."""
+
+    def make(network):
+        torch.manual_seed(11)
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d):
+                module.reset_parameters()
+        one = TorchNetwork(network=network.eval(), shapes=[SHAPE], write=programs.trace)
+        places = [tmp_path / "full", tmp_path / "half"]
+        with inference():
+            for place, half in zip(places, (False, True), strict=True):
+                place.mkdir()
+                one.lower(place, half=half)
+            x = stimulus.tensor(SHAPE)
+            return proof.pair(*places), x, one.run(x)[0], places[0], one
+
+    return make
+
+
+def close(nets, x, wanted):
+    def well(spared):
+        return bool(diverge.distance(wanted, nets.rounded(x, spared=spared)["out0"]) < 0.01)
+
+    return well
+
+
+def test_an_overflow_is_spared_with_what_reads_it(trial):
+    nets, x, wanted, full, _ = trial(Overflowing())
+    well = close(nets, x, wanted)
+    assert not np.isfinite(nets.rounded(x)["out0"]).all()
+    spared = spare.fewest(nets, [x], well)
+    assert well(spared)
+    convolutions = {layer.name for layer in nets.layers if layer.type == "Convolution"}
+    assert not spared & {layer.name for layer in nets.layers[:2]}
+    assert len(spared & convolutions) <= 1
+    masks.write(full / "model.ncnn.param", dict.fromkeys(spared, masks.FP32))
+    again = proof.Pair(full=nets.full, half=nets.half, layers=infer.layers(full))
+    assert well(masks.without_storage(again.layers))
+    assert np.isfinite(again.rounded(x)["out0"]).all()
+
+
+def test_no_layer_too_few_would_do(trial):
+    nets, x, wanted, _, _ = trial(Overflowing())
+    well = close(nets, x, wanted)
+    spared = spare.fewest(nets, [x], well)
+    order = spare._by_loss(nets, [x])
+    assert spared == set(order[: len(spared)])
+    assert not well(set(order[: len(spared) - 1]))
+
+
+def test_what_would_take_most_of_the_net_is_not_spared(trial):
+    nets, x, _, _, _ = trial(Plain())
+    working = [layer for layer in nets.layers if layer.type != "Input"]
+    assert spare.fewest(nets, [x], lambda spared: len(spared) == len(working)) == set()
+
+
+def test_the_first_layer_that_overflows_is_named(trial):
+    nets, x, _, _, _ = trial(Overflowing())
+    layer = diverge.first_rounded(nets, x, alike=0.05)
+    every = nets.every_rounded(x)
+    makers = [one for one in nets.layers if not all(np.isfinite(every[t]).all() for t in one.tops)]
+    assert layer == makers[0]
+
+
+def test_halves_that_do_no_harm_name_nothing(trial):
+    nets, x, _, _, _ = trial(Plain())
+    assert diverge.first_rounded(nets, x, alike=0.05) is None
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_layer_with_other_weights_is_found_by_its_values(trial, number):
+    """Names are not compared: ncnn's are not torch's."""
+    _, x, _, full, one = trial(Plain())
+    layers = infer.layers(full)
+    convolution = [layer for layer in layers if layer.type == "Convolution"][number]
+    file = full / "model.ncnn.bin"
+    weights = np.fromfile(file, np.float32)
+    first = 1 + 3 * 8 * 9 + 8
+    at = 10 if number == 0 else first + 10
+    weights[at : at + 100] *= -1
+    weights.tofile(file)
+    with inference():
+        found = diverge.first(infer.load(full), layers, one.tensors(x), x)
+    assert found == convolution
+
+
+def test_a_right_net_has_no_layer_at_fault(trial):
+    _, x, _, full, one = trial(Plain())
+    with inference():
+        found = diverge.first(infer.load(full), infer.layers(full), one.tensors(x), x)
+    assert found is None
