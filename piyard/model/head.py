@@ -67,8 +67,9 @@ class Rtmdet(Dense, tag_field="kind", tag="rtmdet"):
 class Fcos(Dense, tag_field="kind", tag="fcos"):
     """torchvision's FCOS. Channels: the classes, then left, top, right, bottom, then centredness.
 
-    Sides are max(value, 0) x stride from the centre of a place; a score is the root of
-    sigmoid(class) x sigmoid(centredness).
+    Sides are max(value, 0) x stride from (j, i) x stride; a score is the root of sigmoid(class) x
+    sigmoid(centredness). The input's sides are multiples of the largest stride: torchvision takes
+    a map's stride from their quotient.
     """
 
 
