@@ -29,7 +29,7 @@ while [ $# -gt 0 ]; do
 done
 # series AT: the samples from then on, as often as asked for; at last their number and seconds.
 series() {{
-    awk -v loops="$loops" -v began="$1" -v slower=SLOWER '
+    awk -v loops="$loops" -v began="$1" -v slower=SLOWER -v CONVFMT=%.6f '
         {{ ms[NR] = $1 }}
         END {{
             if (!loops) loops = NR
