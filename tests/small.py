@@ -1,4 +1,4 @@
-"""A small ncnn for tests: the layers of the classification networks and of the tests' own nets."""
+"""A small ncnn for tests: what the classifiers, NanoTrack and the tests' own nets are made of."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from piyard.recipe import Recipe
 
 LAYERS = frozenset(
     "BatchNorm BinaryOp Cast Clip Concat Convolution ConvolutionDepthWise Crop Dequantize Dropout "
-    "Eltwise Flatten Gemm InnerProduct Input MemoryData Noop Packing Padding Permute Pooling "
-    "Quantize ReLU Requantize Reshape Sigmoid Softmax Split Swish".split()
+    "Eltwise Flatten Gemm HardSigmoid HardSwish InnerProduct Input MatMul MemoryData Noop Packing "
+    "Padding Permute Pooling Quantize ReLU Requantize Reshape Sigmoid Softmax Split Swish "
+    "UnaryOp".split()
 )
 
 # One set of kernels is enough to test what stands around them.

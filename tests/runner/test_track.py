@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from piyard.model.tracker import Bytetrack
 from piyard.tracking import motchallenge
-from piyard.tracking.bytetrack import ByteTracker, Tracked
+from piyard.tracking.bytetrack import ByteTracker, Detection, Tracked
+from tests.runner.nets import Net
 from tests.runner.outcome import Line, Run, assert_refused
+from tests.runner.pictures import encode
 
 CLIPS = ["mot_tud_stadtmitte", "mot17_mini/MOT17-02-FRCNN", "mot17_mini/MOT17-04-FRCNN"]
 
@@ -29,12 +34,16 @@ def reference(path: Path, fps: float = 30, how: Bytetrack | None = None) -> list
 def same(lines: list[Line], expected: list[list[Tracked]]) -> None:
     assert [line["frame"] for line in lines] == list(range(1, len(expected) + 1))
     for line, tracked in zip(lines, expected, strict=True):
-        told = line["objects"]
-        assert [one["id"] for one in told] == [one.id for one in tracked]
-        for one, track in zip(told, tracked, strict=True):
-            # To the last bit of the 32 that a line holds.
-            assert np.array_equal(np.array(one["box"], np.float32), np.array(track.box, np.float32))
-            assert np.float32(one["score"]) == np.float32(track.score)
+        same_objects(line, tracked)
+
+
+def same_objects(line: Line, tracked: list[Tracked]) -> None:
+    """To the last bit of the 32 that a line's numbers have."""
+    told = line["objects"]
+    assert [one["id"] for one in told] == [one.id for one in tracked]
+    for one, track in zip(told, tracked, strict=True):
+        assert np.array_equal(np.array(one["box"], np.float32), np.array(track.box, np.float32))
+        assert np.float32(one["score"]) == np.float32(track.score)
 
 
 @pytest.mark.parametrize("clip", CLIPS)
@@ -161,3 +170,84 @@ def test_mistakes_are_told(nnrun: Run, tmp_path: Path) -> None:
     )
     assert_refused(nnrun("track", "mot", "--detections", "x", "--track-low", 0.9), 2, "--track-low")
     assert_refused(nnrun("track"), 2, "track")
+
+
+def spots() -> Net:
+    """A YOLOX of stride 8 that finds what is bright, as a square of 64 pixels."""
+    net = Net().add("Input", "in0").add("Pooling", "mean", "0=1 1=8 2=8")
+    net.add("Convolution", "out0", "0=6 1=1 5=1 6=18")
+    bright = np.zeros((6, 3))
+    bright[4] = 4.0
+    return net.tagged(bright.ravel()).raw(np.array([0.5, 0.5, np.log(8), np.log(8), -6, 9]))
+
+
+def walk(folder: Path, frames: int) -> list[Path]:
+    """Two bright squares cross a dark picture of 240 x 160, one of them fades for a while."""
+    folder.mkdir()
+    paths = [folder / f"{frame:03}.png" for frame in range(frames)]
+    for frame, path in enumerate(paths):
+        picture = np.zeros((160, 240, 3), np.uint8)
+        for x, y, level in (
+            (5 * frame, 10, 255),
+            (200 - 5 * frame, 120, 90 if frame % 7 == 6 else 140),
+        ):
+            picture[y : y + 20, x : x + 30] = level
+        Image.fromarray(picture).save(path)
+    return paths
+
+
+EYES = ["--fit", "stretch", "--size", "128x128", "--norm", ",".join(["0.00392156862745098"] * 3)]
+HEAD = ["--head", "yolox", "--strides", "8", "--nms", "0.2", "--precision", "fp32"]
+
+
+def found_in(line: Line) -> list[Detection]:
+    return [
+        Detection(box=tuple(one["box"]), score=one["score"], label=one["class"])
+        for one in line["objects"]
+    ]
+
+
+def test_detect_then_track(nnrun: Run, tmp_path: Path) -> None:
+    paths = walk(tmp_path / "film", 30)
+    flags = [*spots().write(tmp_path), *EYES, *HEAD]
+    found = nnrun("detect", *flags, "--score", 0.1, *paths).of("objects")
+    done = nnrun("track", "mot", *flags, *paths)
+    assert done.code == 0, done
+    tracker = ByteTracker(Bytetrack())
+    expected = [tracker.step(found_in(line)) for line in found]
+    assert {one.id for frame in expected for one in frame} == {1, 2}
+    assert len({one.score > 0.5 for line in found for one in found_in(line)}) == 2
+    for line, path, tracked in zip(done.of("objects"), paths, expected, strict=True):
+        assert (line["image"], line["width"], line["height"]) == (str(path), 240, 160)
+        same_objects(line, tracked)
+        assert list(line["ms"]) == ["decode", "pre", "infer", "post", "track", "draw"]
+
+
+def test_a_frame_that_cannot_be_read(nnrun: Run, tmp_path: Path) -> None:
+    paths = walk(tmp_path / "film", 12)
+    paths[5].write_bytes(paths[5].read_bytes()[:100])
+    done = nnrun("track", "mot", *spots().write(tmp_path), *EYES, *HEAD, tmp_path / "film")
+    assert done.code == 4
+    assert done.one("error")["image"] == str(paths[5])
+    ids = [[one["id"] for one in line["objects"]] for line in done.of("objects")]
+    assert len(ids) == 11
+    assert ids[0] == ids[-1] == [1, 2]
+
+
+def test_frames_from_standard_input(nnrun_path: Path, tmp_path: Path) -> None:
+    film = b"".join(encode(Image.open(path), "JPEG") for path in walk(tmp_path / "film", 4))
+    flags = [*spots().write(tmp_path), *EYES, *HEAD, "--stdin", "mjpeg"]
+    line = [str(nnrun_path), "track", "mot", *flags]
+    done = subprocess.run(line, input=film, capture_output=True, check=True, timeout=120)
+    lines = [json.loads(text) for text in done.stdout.splitlines()]
+    told = [one for one in lines if one["type"] == "objects"]
+    assert [one["frame"] for one in told] == [0, 1, 2, 3]
+    assert [len(one["objects"]) for one in told] == [2] * 4
+
+
+def test_an_empty_folder(nnrun: Run, tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    done = nnrun("track", "mot", *spots().write(tmp_path), *EYES, *HEAD, tmp_path / "none")
+    assert done.code == 4
+    assert done.of("objects") == []
+    assert "none" in done.stderr

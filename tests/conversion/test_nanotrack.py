@@ -1,0 +1,119 @@
+"""NanoTrack with its authors' weights: ncnn follows as onnxruntime does, and nnrun as both."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from piyard import convert, model, originals
+from piyard.conversion import Conversion
+from piyard.model import Model
+from piyard.model.tracker import Nanotrack
+from piyard.preprocess import read
+from piyard.preprocess.picture import pixels
+from piyard.tracking import nets, otb
+from piyard.tracking.bytetrack import Corners
+from piyard.tracking.nanotrack import Nets, follow
+from tests import small
+from tests.conversion.conftest import elsewhere
+
+NAME = "nanotrack"
+NEAR_PX = 0.5
+
+Boxes = list[Corners]
+
+
+class Clip:
+    """OTB's Crossing: 120 frames, and where its pedestrian is."""
+
+    def __init__(self, assets: Path) -> None:
+        folder = assets / "data" / "sot_crossing"
+        self.folder = folder / "img"
+        self.paths = sorted(self.folder.glob("*.jpg"))
+        self.truth = otb.read_truth(folder / "groundtruth_rect.txt")
+        assert len(self.paths) == len(self.truth) == 120
+
+    def boxes(self, networks: Nets, about: Model) -> Boxes:
+        assert isinstance(about.tracker, Nanotrack)
+        pictures = (pixels(read(path)) for path in self.paths)
+        found = follow(networks, about.tracker, about.preprocess, pictures, self.truth[0])
+        return [one.box for one in found]
+
+    def check(self, found: Boxes) -> None:
+        """As well as the authors' code does it on this clip."""
+        figures = otb.sot_figures(self.truth, found)
+        print(f"AUC {figures.auc:.1f} %, precision {figures.precision:.1f} %")
+        assert figures.precision == 100
+        assert figures.overlap > 70
+
+
+@pytest.fixture(scope="module")
+def clip(assets: Path) -> Clip:
+    return Clip(assets)
+
+
+@pytest.fixture(scope="module")
+def about() -> Model:
+    return model.load(NAME)
+
+
+@pytest.fixture(scope="module")
+def conversion(assets: Path, base: Path) -> Conversion:
+    with elsewhere(base) as patch:
+        patch.setenv("PIYARD_MIRROR", str(assets))
+        return convert.convert(NAME)
+
+
+@pytest.fixture(scope="module")
+def by_ncnn(clip: Clip, about: Model, conversion: Conversion) -> Boxes:
+    return clip.boxes(nets.of_ncnn(conversion.folder), about)
+
+
+@pytest.fixture(scope="module")
+def nnrun() -> Path:
+    """The one that tests/runner tests; it is built where that finds it again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PIYARD_ARTIFACTS", raising=False)
+        path = os.environ.get("NNRUN_DESKTOP")
+        return Path(path) if path else small.desktop().nnrun
+
+
+def apart(one: Sequence[Corners], other: Sequence[Corners]) -> float:
+    """The largest difference of two coordinates, in pixels."""
+    return float(np.abs(np.array(one) - np.array(other)).max())
+
+
+def test_ncnn_follows(clip: Clip, by_ncnn: Boxes) -> None:
+    clip.check(by_ncnn)
+
+
+def test_the_original_does_the_same(mirror: Path, clip: Clip, about: Model, by_ncnn: Boxes) -> None:
+    networks = originals.nets(about, originals.choose(about))
+    found = clip.boxes(nets.of_originals(networks["model"], networks["head"]), about)
+    clip.check(found)
+    assert apart(found, by_ncnn) < NEAR_PX
+
+
+def test_nnrun_does_the_same(
+    nnrun: Path, clip: Clip, about: Model, conversion: Conversion, by_ncnn: Boxes
+) -> None:
+    x0, y0, x1, y1 = clip.truth[0]
+    init = f"{x0},{y0},{x1 - x0},{y1 - y0}"
+    files = [
+        f"--{flag}{kind}={conversion.folder / stem}.ncnn.{kind}"
+        for flag, stem in (("", "model"), ("head-", "head"))
+        for kind in ("param", "bin")
+    ]
+    more = ["--init", init, "--order", "bgr", "--precision", "fp32", "--threads", "1"]
+    line = [str(nnrun), "track", "sot", *files, *more, str(clip.folder)]
+    done = subprocess.run(line, capture_output=True, text=True, check=True, timeout=300)
+    lines = [json.loads(text) for text in done.stdout.splitlines()]
+    found = [one["objects"][0]["box"] for one in lines if one["type"] == "objects"]
+    clip.check(found)
+    assert apart(found, by_ncnn) < NEAR_PX
