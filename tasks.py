@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke.collection import Collection
 
-from piyard.tasks import boards, emulated, fleet, history, make
+from piyard.tasks import boards, emulated, evaluate, fleet, history, make
 
 namespace = Collection(
     make.build,
@@ -13,6 +13,7 @@ namespace = Collection(
     boards.bench,
     boards.deploy_bench,
     boards.run,
+    evaluate.evaluate,
     boards.runs,
     boards.attach,
     boards.fetch,

@@ -7,6 +7,7 @@ from typing import Any
 
 from piyard import cost, energy, floor, published, target
 from piyard.errors import UnreadableLog
+from piyard.evaluate import kept
 from piyard.result import Result
 from piyard.row import Check, Floor, Power, Row
 from piyard.stats import summary
@@ -46,6 +47,7 @@ def row(result: Result) -> Row:
         end_to_end=summary.of(result.end_to_end_ms) if result.end_to_end_ms else None,
         cold_ms=cold_ms(result),
         peak_rss_kb=result.peak_rss_kb,
+        accuracy=accuracy_of(result),
         check=check_of(result),
         power=power_of(result),
         cost=cost.of(record),
@@ -68,6 +70,12 @@ def cold_ms(result: Result) -> float | None:
     if result.load_ms is None or result.first_ms is None:
         return None
     return result.load_ms + result.first_ms
+
+
+def accuracy_of(result: Result) -> str | None:
+    """What an evaluation of that conversion in that precision found, and on which data."""
+    key = str(result.record.model.get("key", ""))
+    return kept.accuracy(key, result.data_type) if key else None
 
 
 def check_of(result: Result) -> Check | None:

@@ -32,6 +32,7 @@ from piyard.result import Result
 from piyard.wanted import Wanted
 
 AGAIN = "--retry-failed repeats only those"
+REPEATABLE = {"deploy", "bench"}
 J = TypeVar("J")
 R = TypeVar("R")
 
@@ -176,7 +177,7 @@ def conclude(
     _remember(verb, undone, list(wrong), wanted)
     if len(wanted.boards.names) > 1:
         say.note(f"{len(wanted.boards.names)} boards: {outcomes.summary}")
-    outcomes.require_all("" if verb == "run" else AGAIN)
+    outcomes.require_all(AGAIN if verb in REPEATABLE else "")
 
 
 def _remember(verb: str, undone: Sequence[Job], boards: Sequence[str], wanted: Wanted) -> None:

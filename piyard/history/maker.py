@@ -1,7 +1,7 @@
 """What rows are made with: when it changes, the index is made anew.
 
 A Row is derived from its Result by piyard's code and from files beside it: limits of targets,
-models, prices of the inventory, published figures.
+models, prices of the inventory, published figures, evaluations.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from piyard import paths
+from piyard.evaluate import kept
 
 SOURCES = ("piyard", "targets", "models")
 
@@ -23,7 +24,8 @@ def mark() -> str:
 
 
 def _folders() -> list[Path]:
-    return [*(paths.ROOT / name for name in SOURCES), paths.config()]
+    evaluations = paths.artifacts() / kept.SHELF
+    return [*(paths.ROOT / name for name in SOURCES), paths.config(), evaluations]
 
 
 def _told(folder: Path) -> Iterator[str]:

@@ -71,3 +71,21 @@ RUN = (
         "dry-run": DRY_RUN,
     }
 )
+EVALUATE = (
+    BOARDS
+    | LINK
+    | {
+        "model": "a model of models/",
+        "data": "a folder a class or labels.csv; COCO's JSON and pictures; a MOTChallenge or OTB "
+        "sequence",
+        "kind": "imagenet, coco, mot or otb, where the data does not tell by itself",
+        "limit": "only so many pictures, evenly spread; of clips the first frames",
+        "desktop": "also by ncnn on this machine; without --host that is all",
+        "precision": "fp32, fp16, bf16 or int8; repeat for more (the desktop imitates fp16)",
+        "threads": "threads of an inference on boards",
+        "force": FORCE,
+        "retry": RUNS["retry"],
+        "format": FORMAT,
+        "dry-run": DRY_RUN,
+    }
+)

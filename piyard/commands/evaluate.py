@@ -1,0 +1,87 @@
+"""``invoke evaluate``: how right a model is on known data, beside its original."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from piyard import convert, job, model, options, pipeline, say, tables
+from piyard.board import Line
+from piyard.commands import work
+from piyard.evaluate import dataset, kept, one, table
+from piyard.evaluate.dataset import Dataset
+from piyard.evaluate.kept import Evaluation
+from piyard.evaluate.one import Subject
+from piyard.job import Job
+from piyard.model import Model
+from piyard.wanted import Wanted
+
+BOARD_LIMIT_S = 6 * 3600
+
+
+def evaluate(wanted: Wanted, typed: Mapping[str, Any]) -> None:
+    """Evaluate the original, ncnn here, and nnrun on each board; a row a figure."""
+    (name,) = wanted.models
+    rules = one.judged(model.load(name))
+    data = _data(rules, typed)
+    if wanted.dry_run:
+        _print_plan(wanted, name, data)
+        return
+    subject = _subject(name, rules, data, force=wanted.force)
+    made = [one.by_original(subject)]
+    try:
+        if not wanted.boards.names or typed["desktop"]:
+            precisions = wanted.precisions or ["fp32"]
+            made += [one.by_desktop(subject, precision) for precision in precisions]
+        if wanted.boards.names:
+            _on_boards(wanted, subject, made)
+    finally:
+        print(tables.render(table.COLUMNS, table.rows(made, one.published(rules)), wanted.form))
+        say.note(f"kept in {kept.folder()}")
+
+
+def _data(rules: Model, typed: Mapping[str, Any]) -> Dataset:
+    labels = model.labels(rules) if rules.labels else []
+    limit = options.whole("limit", typed["limit"])
+    return dataset.read(Path(typed["data"]).expanduser(), rules, labels, typed["kind"], limit)
+
+
+def _subject(name: str, rules: Model, data: Dataset, *, force: bool) -> Subject:
+    conversion = convert.convert(name, force=force)
+    one.require_real(conversion)
+    detector = convert.convert(rules.detector, force=force) if rules.detector else None
+    if detector:
+        one.require_real(detector)
+    return Subject(
+        name=name,
+        rules=rules,
+        conversion=conversion,
+        detector=detector,
+        data=data,
+        digest=data.digest,
+    )
+
+
+def _on_boards(wanted: Wanted, subject: Subject, made: list[Evaluation]) -> None:
+    with work.planned(wanted, "evaluate") as (asked, lines, jobs, wrong):
+        ready = pipeline.prepare(jobs, random_weights=False, force=asked.force)
+        limit_s = asked.terms.limit_s or BOARD_LIMIT_S
+        terms = msgspec.structs.replace(asked.terms, limit_s=limit_s)
+
+        def judge(line: Line, todo: Job) -> Evaluation:
+            return one.by_board(line, todo, ready, terms, subject)
+
+        outcomes = work.each(asked, lines, jobs, judge)
+    made += outcomes.results
+    work.conclude(outcomes, "evaluate", outcomes.failed_jobs, wrong, asked)
+
+
+def _print_plan(wanted: Wanted, name: str, data: Dataset) -> None:
+    where: Sequence[str] = wanted.boards.names or ["this desktop"]
+    for place in where:
+        for precision in wanted.precisions or ["fp32"]:
+            print(f"evaluate: {name} {precision} on {data.title}, on {place}")
+    job.check_names([name])

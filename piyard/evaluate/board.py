@@ -1,0 +1,105 @@
+"""Answers of nnrun on a board: the same pictures pushed, its lines read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from piyard import log, say
+from piyard import run as runs
+from piyard.board import Line
+from piyard.errors import BoardCommandFailed
+from piyard.evaluate.dataset import Dataset, Film
+from piyard.job import Job
+from piyard.look import one as looking
+from piyard.look.arguments import Asked
+from piyard.look.inputs import MOST, Inputs
+from piyard.look.lines import Frame
+from piyard.look.seen import Seen
+from piyard.model import Model
+from piyard.work import Ready, Terms
+
+BATCH = 500
+"""Pictures of a run; a clip whose frames belong together is one run."""
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """What a board said."""
+
+    frames: list[list[Frame]]
+    """Film by film, in the order of the pictures."""
+    precision: str
+    """What was really computed."""
+    hardware: str
+    emulated: bool
+    build: str
+
+
+def answers(
+    line: Line, job: Job, ready: Ready, terms: Terms, rules: Model, data: Dataset
+) -> Answered:
+    """What nnrun sees on that board. Raises ``BoardCommandFailed`` for a picture it cannot read."""
+    told, labels = [], set()
+    for film in data.films:
+        frames: list[Frame] = []
+        for batch in batches(film):
+            seen = _look(line, job, ready, terms, rules, film, batch)
+            frames += in_order(batch, seen)
+            labels.add(_label(seen))
+        told.append(frames)
+    board = line.board_with(line.facts)
+    return Answered(
+        frames=told,
+        precision=", ".join(sorted(labels)),
+        hardware=board.hardware,
+        emulated=board.emulated,
+        build=ready.of(job)[0].key,
+    )
+
+
+def batches(film: Film) -> list[Sequence[Path]]:
+    """Parts of a film that are not too long for one run; raises for a clip that is."""
+    pictures = film.pictures
+    if not film.ordered:
+        return [pictures[at : at + BATCH] for at in range(0, len(pictures), BATCH)]
+    if len(pictures) > MOST:
+        raise BoardCommandFailed(
+            f"a clip of {len(pictures)} frames is longer than the {MOST} of one run",
+            remedy=f"--limit {MOST} takes the first ones",
+        )
+    return [pictures]
+
+
+def in_order(pictures: Sequence[Path], seen: Seen) -> list[Frame]:
+    """A frame a picture; raises for a picture that nnrun could not read."""
+    if seen.wrong:
+        bad = seen.wrong[0]
+        raise BoardCommandFailed(
+            f"{seen.host}: nnrun cannot read {len(seen.wrong)} of the {len(pictures)} pictures",
+            evidence=f"{bad.name}: {bad.error}",
+            remedy="the figures would not be of the same data; leave such pictures out",
+        )
+    found = {frame.name: frame for frame in seen.frames}
+    return [found[str(path)] for path in pictures]
+
+
+def _look(
+    line: Line,
+    job: Job,
+    ready: Ready,
+    terms: Terms,
+    rules: Model,
+    film: Film,
+    batch: Sequence[Path],
+) -> Seen:
+    asked = Asked(precision=job.precision, threads=job.threads, init=film.init, fps=film.fps)
+    say.note(f"{line.name}: {job.model} {job.precision} looks at {len(batch)} pictures")
+    shown = Inputs(pictures=batch)
+    return looking.look_as(line, job, ready, terms, shown, asked, rules)
+
+
+def _label(seen: Seen) -> str:
+    header = log.read(seen.folder / runs.LOG).header
+    return str(header["precision"]["label"])

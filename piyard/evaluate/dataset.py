@@ -1,0 +1,167 @@
+"""Pictures whose truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from piyard import digest
+from piyard.errors import WrongInput, unknown
+from piyard.evaluate import coco, imagenet, sequences
+from piyard.evaluate.coco import Scene
+from piyard.evaluate.imagenet import Classes
+from piyard.evaluate.sequences import Clips
+from piyard.model import Model
+from piyard.model.tracker import Nanotrack
+
+Kind = Literal["imagenet", "coco", "mot", "otb"]
+KINDS: tuple[str, ...] = get_args(Kind)
+FORMS = """
+imagenet: a folder a class, or labels.csv with file,index
+coco: instances or person_keypoints as JSON, and the pictures
+mot: img1/ and gt/gt.txt, or a folder of such sequences
+otb: img/ and groundtruth_rect.txt
+"""
+NOUNS = {"imagenet": "picture", "coco": "picture", "mot": "frame", "otb": "frame"}
+
+
+class Film(msgspec.Struct, frozen=True, kw_only=True):
+    """Pictures that belong together: frames in their order, or just any."""
+
+    pictures: Sequence[Path]
+    truth: Any
+    """What the kind's own module reads and compares."""
+    init: tuple[float, float, float, float] | None = None
+    """x, y, width, height of the object to follow in the first frame."""
+    fps: float = 30.0
+    ordered: bool = False
+    """Whether one frame follows the other, and all must be seen by the same tracker."""
+
+
+class Dataset(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a model is judged by."""
+
+    kind: Kind
+    name: str
+    films: Sequence[Film]
+    truth_files: Sequence[Path]
+    detail: str = ""
+    """What else decides the figures: the task, classes left out."""
+
+    @property
+    def pictures(self) -> list[Path]:
+        """All of them, in order."""
+        return [path for film in self.films for path in film.pictures]
+
+    @property
+    def title(self) -> str:
+        """``COCO val2017, 79 pictures``."""
+        count, noun = len(self.pictures), NOUNS[self.kind]
+        return f"{self.name}, {count} {noun if count == 1 else noun + 's'}{self.detail}"
+
+    @property
+    def digest(self) -> str:
+        """The same pictures and the same truth give the same."""
+        told = [digest.of_file(path) for path in (*self.truth_files, *self.pictures)]
+        return digest.of_value({"kind": self.kind, "detail": self.detail, "files": told})
+
+
+def recognise(path: Path) -> Kind:
+    """What kind of data lies there; raises ``WrongInput`` when it is none of them."""
+    if not path.exists():
+        raise WrongInput(f"there is no data {path}", remedy="check --data")
+    tests: Mapping[Kind, Callable[[Path], bool]] = {
+        "otb": sequences.is_otb,
+        "mot": sequences.is_mot,
+        "coco": coco.is_coco,
+        "imagenet": imagenet.is_imagenet,
+    }
+    for kind, fits in tests.items():
+        if fits(path):
+            return kind
+    raise WrongInput(
+        f"{path} is no data that is known",
+        evidence=FORMS,
+        remedy="--kind says which it is meant to be",
+    )
+
+
+def read(path: Path, model: Model, labels: Sequence[str], kind: str, limit: int | None) -> Dataset:
+    """The data for that model, ``limit`` pictures of it. Raises ``WrongInput``."""
+    known = _kind(path, kind)
+    _require_fitting(known, model)
+    match known:
+        case "imagenet":
+            return _classes(imagenet.read(path, labels), limit)
+        case "coco":
+            return _scene(coco.read(path, model.task, labels), limit)
+        case "mot":
+            return _clips(known, sequences.read_mot(path, limit))
+        case "otb":
+            return _clips(known, sequences.read_otb(path, limit))
+
+
+def _kind(path: Path, forced: str) -> Kind:
+    if forced and forced not in KINDS:
+        raise unknown("kind of data", forced, KINDS)
+    chosen: Kind = msgspec.convert(forced, Kind) if forced else recognise(path)
+    return chosen
+
+
+def _classes(found: Classes, limit: int | None) -> Dataset:
+    chosen = spread(found.pictures, limit)
+    film = Film(pictures=chosen, truth={one: found.truth[one] for one in chosen})
+    return _of("imagenet", found.name, [film], found.files)
+
+
+def _scene(found: Scene, limit: int | None) -> Dataset:
+    film = Film(pictures=spread(found.pictures, limit), truth=found)
+    return _of("coco", found.name, [film], [found.file], found.detail)
+
+
+def _clips(kind: Kind, clips: Clips) -> Dataset:
+    return _of(
+        kind,
+        clips.name,
+        [
+            Film(
+                pictures=one.pictures,
+                truth=one.truth,
+                init=one.init,
+                fps=one.fps,
+                ordered=True,
+            )
+            for one in clips.clips
+        ],
+        clips.files,
+    )
+
+
+def spread(pictures: Sequence[Path], limit: int | None) -> list[Path]:
+    """So many of them, evenly over all."""
+    if not limit or limit >= len(pictures):
+        return list(pictures)
+    return [pictures[i * len(pictures) // limit] for i in range(limit)]
+
+
+def _of(
+    kind: Kind, name: str, films: Sequence[Film], files: Sequence[Path], detail: str = ""
+) -> Dataset:
+    return Dataset(kind=kind, name=name, films=films, truth_files=files, detail=detail)
+
+
+def _require_fitting(kind: Kind, model: Model) -> None:
+    follows_one = isinstance(model.tracker, Nanotrack)
+    wanted = {
+        "classify": "imagenet",
+        "track": "otb" if follows_one else "mot",
+    }.get(model.task, "coco")
+    if kind != wanted:
+        raise WrongInput(
+            f"{model.title} is for task {model.task}, which is judged by data of kind {wanted}",
+            evidence=f"the data is of kind {kind}",
+            remedy="name other data, or another model; --kind forces a kind",
+        )

@@ -1,0 +1,261 @@
+"""Answers computed on this machine: by the original, and by ncnn's own Python module."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import tee
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from piyard import heads, infer, model, originals, preprocess, say
+from piyard.conversion import Conversion
+from piyard.evaluate.dataset import Dataset, Film
+from piyard.heads import Found, rle
+from piyard.look.lines import Frame, Hit, Object, Runs
+from piyard.model import Model
+from piyard.model.head import Heatmap, Simcc
+from piyard.model.steps import Box
+from piyard.model.tracker import Bytetrack, Nanotrack
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from piyard.originals import Original
+    from piyard.proof.prove import Pair
+    from piyard.tracking.nanotrack import Nets
+
+    Array = NDArray[np.float32]
+
+Compute = Callable[..., list["Array"]]
+"""Inputs (c, h, w) → outputs in the layout of ``piyard.model.head``."""
+TOP = 5
+WAYS = ("original", "fp32", "fp16")
+"""``fp16`` imitates what a board stores: halves between all layers, sums in fp32."""
+
+
+class Net(msgspec.Struct, frozen=True, kw_only=True):
+    """A model with somebody who computes it."""
+
+    rules: Model
+    labels: Sequence[str]
+    compute: Compute
+    head: Compute | None = None
+    """The second net of a tracker of one object."""
+
+
+class Seer(msgspec.Struct, frozen=True, kw_only=True):
+    """What sees objects in pictures: a net, and the one that finds its objects first."""
+
+    net: Net
+    detector: Net | None = None
+
+
+@contextmanager
+def seer(
+    rules: Model, conversion: Conversion, detector: tuple[Model, Conversion] | None, way: str
+) -> Iterator[Seer]:
+    """The nets computed in one of ``WAYS``."""
+    from piyard.torch_shim import inference
+
+    with inference(), ExitStack() as stack:
+        net = stack.enter_context(_net(rules, conversion, way))
+        finder = stack.enter_context(_net(*detector, way)) if detector else None
+        yield Seer(net=net, detector=finder)
+
+
+def answers(seer: Seer, data: Dataset, title: str) -> list[list[Frame]]:
+    """A frame for each picture of each film, with progress."""
+    total, done = len(data.pictures), 0
+    told: list[list[Frame]] = []
+    with say.step(title, unit="pictures") as progress:
+        for film in data.films:
+            told.append([])
+            for frame in _film(seer, film):
+                told[-1].append(frame)
+                done += 1
+                progress.update(done, total)
+    return told
+
+
+@contextmanager
+def _net(rules: Model, conversion: Conversion, way: str) -> Iterator[Net]:
+    with _computes(rules, conversion, way) as (compute, head):
+        labels = model.labels(rules) if rules.labels else []
+        yield Net(rules=rules, labels=labels, compute=compute, head=head)
+
+
+@contextmanager
+def _computes(
+    rules: Model, conversion: Conversion, way: str
+) -> Iterator[tuple[Compute, Compute | None]]:
+    stems = conversion.stems
+    if way == "original":
+        computes = [net.run for net in original_nets(rules).values()]
+        yield computes[0], computes[1] if len(computes) > 1 else None
+    elif way == "fp32":
+        exact = [_exact(infer.load(conversion.folder, stem)) for stem in stems]
+        yield exact[0], exact[1] if len(exact) > 1 else None
+    else:
+        with tempfile.TemporaryDirectory(prefix="piyard-half-") as half:
+            rounded = _rounded(rules, conversion, Path(half))
+            yield rounded[0], rounded[1] if len(rounded) > 1 else None
+
+
+def _exact(net: object) -> Compute:
+    return lambda *values: list(infer.run(net, *values).values())
+
+
+def _rounded(rules: Model, conversion: Conversion, half: Path) -> list[Compute]:
+    from piyard.proof.prove import pair
+
+    found = []
+    for stem, net in original_nets(rules).items():
+        net.lower(half, half=True)
+        found.append(_as_halves(pair(conversion.folder, half, stem)))
+    return found
+
+
+def _as_halves(nets: Pair) -> Compute:
+    return lambda *values: list(nets.rounded(*values).values())
+
+
+def original_nets(rules: Model) -> Mapping[str, Original]:
+    """What a conversion of that model is made from."""
+    return originals.nets(rules, originals.choose(rules))
+
+
+def _film(seer: Seer, film: Film) -> Iterator[Frame]:
+    match seer.net.rules.tracker:
+        case Bytetrack():
+            yield from _followed(seer.net, seer.net.rules.tracker, film)
+        case Nanotrack():
+            yield from _one_followed(seer.net, seer.net.rules.tracker, film)
+        case None:
+            for path in film.pictures:
+                yield look(seer, path)
+
+
+def look(seer: Seer, path: Path) -> Frame:
+    """What is in one picture."""
+    picture = preprocess.read(path)
+    if seer.net.rules.task == "classify":
+        return _frame(path, picture, top=_top(seer.net, picture))
+    found = _poses(seer, picture) if seer.detector else detected(seer.net, picture)
+    return _frame(path, picture, objects=[_object(one, seer.net.labels) for one in found])
+
+
+def _top(net: Net, picture: Image) -> list[Hit]:
+    scores = net.compute(_input(net.rules, picture))[0].ravel()
+    best = scores.argsort()[::-1][:TOP]
+    return [Hit(index=int(i), label=net.labels[i], score=float(scores[i])) for i in best]
+
+
+def detected(net: Net, picture: Image) -> list[Found]:
+    """The objects of a dense head."""
+    rules, size = net.rules, net.rules.input[1:]
+    if rules.head is None or isinstance(rules.head, Simcc | Heatmap):
+        raise TypeError(rules.title)
+    outputs = net.compute(_input(rules, picture))
+    task = "detect" if rules.task == "track" else rules.task
+    placing = preprocess.placing(picture.size, rules.preprocess, size)
+    return heads.decode(rules.head, task, outputs, size, placing)
+
+
+def _poses(seer: Seer, picture: Image) -> list[Found]:
+    """Each person that the detector finds, and the keypoints that the net sees there."""
+    if seer.detector is None:
+        return []
+    people = [one for one in detected(seer.detector, picture) if one.class_ == 0]
+    return [_posed(seer.net, picture, one) for one in people]
+
+
+def _posed(net: Net, picture: Image, person: Found) -> Found:
+    rules, size = net.rules, net.rules.input[1:]
+    if not (isinstance(rules.head, Simcc | Heatmap) and isinstance(rules.preprocess, Box)):
+        raise TypeError(rules.title)
+    shown = preprocess.apply_box(picture, person.box, rules.preprocess, size)
+    placing = preprocess.placing_box(picture.size, person.box, rules.preprocess, size)
+    points = heads.decode_pose(rules.head, net.compute(shown), size, placing)
+    return msgspec.structs.replace(person, keypoints=points)
+
+
+def _followed(net: Net, how: Bytetrack, film: Film) -> Iterator[Frame]:
+    from piyard.tracking.bytetrack import ByteTracker, Detection
+
+    tracker = ByteTracker(how, film.fps)
+    for path in film.pictures:
+        picture = preprocess.read(path)
+        found = [
+            Detection(box=one.box, score=one.score, label=one.class_)
+            for one in detected(net, picture)
+        ]
+        yield _frame(
+            path,
+            picture,
+            objects=[
+                Object(
+                    class_=one.label,
+                    label=net.labels[one.label] if net.labels else None,
+                    score=one.score,
+                    box=one.box,
+                    id=one.id,
+                )
+                for one in tracker.step(found)
+            ],
+        )
+
+
+def _one_followed(net: Net, how: Nanotrack, film: Film) -> Iterator[Frame]:
+    import numpy as np
+
+    from piyard.tracking.nanotrack import follow
+
+    x, y, width, height = film.init or (0, 0, 0, 0)
+    first = (x, y, x + width, y + height)
+    shown, fed = tee(map(preprocess.read, film.pictures))
+    followed = follow(_nets(net), how, net.rules.preprocess, map(np.asarray, fed), first)
+    for path, picture, found in zip(film.pictures, shown, followed, strict=True):
+        yield _frame(path, picture, objects=[Object(class_=0, score=found.score, box=found.box)])
+
+
+def _nets(net: Net) -> Nets:
+    from piyard.tracking.nanotrack import Nets
+    from piyard.tracking.nets import sorted_out
+
+    compute, head = net.compute, net.head
+    if head is None:
+        raise TypeError(net.rules.title)
+    return Nets(
+        backbone=lambda values: compute(values)[0],
+        head=lambda template, search: sorted_out(head(template, search)),
+    )
+
+
+def _input(rules: Model, picture: Image) -> Array:
+    return preprocess.apply(picture, rules.preprocess, rules.input[1:])
+
+
+def _frame(
+    path: Path, picture: Image, top: Sequence[Hit] = (), objects: Sequence[Object] = ()
+) -> Frame:
+    width, height = picture.size
+    return Frame(name=str(path), width=width, height=height, top=list(top), objects=list(objects))
+
+
+def _object(found: Found, labels: Sequence[str]) -> Object:
+    mask = None if found.mask is None else rle.pack(found.mask)
+    points = found.keypoints
+    return Object(
+        class_=found.class_,
+        label=labels[found.class_] if found.class_ < len(labels) else None,
+        score=found.score,
+        box=found.box,
+        mask=Runs(size=(mask["size"][0], mask["size"][1]), counts=mask["counts"]) if mask else None,
+        keypoints=None if points is None else [(x, y, s) for x, y, s in points.tolist()],
+    )

@@ -1,0 +1,45 @@
+"""Answers and truth → figures in percent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from piyard.evaluate import coco, sequences
+from piyard.evaluate.dataset import Dataset, Kind
+from piyard.look.lines import Frame
+
+NAMES: Mapping[Kind, tuple[str, ...]] = {
+    "imagenet": ("top-1", "top-5"),
+    "coco": ("mAP", "mAP50"),
+    "mot": ("HOTA", "MOTA", "IDF1"),
+    "otb": ("AUC", "precision"),
+}
+"""What is told of each kind of data; the first one goes into the Accuracy column."""
+TOP = 5
+
+
+def of(data: Dataset, answers: Sequence[Sequence[Frame]]) -> dict[str, float]:
+    """The figures of the answers, film by film, each film's in the order of its pictures."""
+    films = list(zip(data.films, answers, strict=True))
+    match data.kind:
+        case "imagenet":
+            ((film, frames),) = films
+            return top(film.truth, dict(zip(film.pictures, frames, strict=True)))
+        case "coco":
+            ((film, frames),) = films
+            found = dict(zip(film.pictures, (one.objects for one in frames), strict=True))
+            return coco.figures(film.truth, found)
+        case "mot":
+            return sequences.mot_figures([(film.truth, frames) for film, frames in films])
+        case "otb":
+            ((film, frames),) = films
+            return sequences.otb_figures(film.truth, frames)
+
+
+def top(truth: Mapping[Path, int], answers: Mapping[Path, Frame]) -> dict[str, float]:
+    """How often the right class is the best one, and among the five best."""
+    ranks = {path: [hit.index for hit in frame.top] for path, frame in answers.items()}
+    first = sum(ranks[path][:1] == [index] for path, index in truth.items())
+    five = sum(index in ranks[path][:TOP] for path, index in truth.items())
+    return {"top-1": 100 * first / len(truth), "top-5": 100 * five / len(truth)}

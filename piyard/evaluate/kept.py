@@ -1,0 +1,131 @@
+"""Evaluations as files: ``artifacts/evaluations/<key>.json``, versioned, written by one rename.
+
+One file for each conversion, who computed it, precision and data: a later evaluation of the same
+takes its place.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from piyard import digest, paths, say
+
+SHELF = "evaluations"
+SCHEMA = 1
+By = Literal["original", "desktop", "board"]
+TRUST: dict[str, int] = {"board": 1, "desktop": 0}
+"""What a board computes says more about boards than what the desktop does."""
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """How right one way to compute a conversion was on one data set."""
+
+    schema: int = SCHEMA
+    model: str
+    conversion: str
+    """Its key."""
+    by: By
+    computed: str
+    """For people: torch, ncnn on the desktop, nnrun on a board and which."""
+    precision: str
+    """What was really computed."""
+    imitated: bool = False
+    """Whether the precision was imitated on the desktop."""
+    data: str
+    """``COCO val2017, 79 pictures``"""
+    digest: str
+    """Of pictures and truth."""
+    count: int
+    """Pictures or frames."""
+    figures: dict[str, float]
+    """Percent; the first one is the one that tables show."""
+    thresholds: dict[str, float] = {}
+    """Of the head, where they are not the model's own."""
+    build: str = ""
+    """Of nnrun."""
+    when: str
+    """UTC, ISO 8601."""
+
+    @property
+    def accuracy(self) -> str:
+        """The Accuracy column: ``71.40 % top-1 (imagenet500, 500 pictures)``."""
+        name, value = next(iter(self.figures.items()))
+        figure = f"{value:.2f} % {name}" if name.startswith("top") else f"{name} {value:.1f}"
+        how = f"; {self.precision} imitated" if self.imitated else ""
+        return f"{figure} ({self.data}{how})"
+
+
+def folder() -> Path:
+    """Where evaluations are kept."""
+    return paths.artifacts() / SHELF
+
+
+def store(one: Evaluation) -> Path:
+    """Keep it, in the place of an earlier one of the same."""
+    final = folder() / f"{one.model}-{_key(one)}.json"
+    final.parent.mkdir(parents=True, exist_ok=True)
+    draft = final.with_name(f".{final.name}.{os.getpid()}")
+    try:
+        draft.write_bytes(msgspec.json.format(msgspec.json.encode(one), indent=2) + b"\n")
+        draft.replace(final)
+    finally:
+        draft.unlink(missing_ok=True)
+    return final
+
+
+def stored() -> list[Evaluation]:
+    """All of them; what cannot be read is said and left out."""
+    found = []
+    for file in sorted(folder().glob("*.json")):
+        try:
+            found.append(_read(file, file.stat().st_mtime_ns))
+        except (OSError, msgspec.DecodeError) as error:
+            say.note(f"left out: {file}: {error}")
+    return [one for one in found if one.schema == SCHEMA]
+
+
+def find(conversion: str, by: By, precision: str, data_digest: str) -> Evaluation | None:
+    """The one that was made before, if it was."""
+    wanted = (conversion, by, precision, data_digest)
+    met = (one for one in stored() if _identity(one) == wanted)
+    return max(met, key=lambda one: one.when, default=None)
+
+
+def accuracy(conversion: str, precision: str) -> str | None:
+    """What the Accuracy column says of that conversion computed in that precision.
+
+    The largest data set counts, of the same the one evaluated on a board, then the newest one.
+    """
+    return best(stored(), conversion, precision)
+
+
+def best(known: Iterable[Evaluation], conversion: str, precision: str) -> str | None:
+    """The same, of those that are given."""
+    met = [
+        one
+        for one in known
+        if one.conversion == conversion and one.precision == precision and one.by in TRUST
+    ]
+    chosen = max(met, key=lambda one: (one.count, TRUST[one.by], one.when), default=None)
+    return chosen.accuracy if chosen else None
+
+
+@functools.lru_cache(maxsize=512)
+def _read(file: Path, stamp: int) -> Evaluation:
+    """A report asks for each of its rows."""
+    del stamp
+    return msgspec.json.decode(file.read_bytes(), type=Evaluation)
+
+
+def _identity(one: Evaluation) -> tuple[str, str, str, str]:
+    return (one.conversion, one.by, one.precision, one.digest)
+
+
+def _key(one: Evaluation) -> str:
+    return digest.of_value([*_identity(one), one.computed])[:16]

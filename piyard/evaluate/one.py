@@ -1,0 +1,133 @@
+"""One way to compute a model → its Evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+import msgspec
+
+from piyard import model, say
+from piyard.board import Line
+from piyard.conversion import Conversion
+from piyard.errors import WrongInput
+from piyard.evaluate import board, desktop, figures, kept
+from piyard.evaluate.dataset import Dataset
+from piyard.evaluate.kept import Evaluation
+from piyard.job import Job
+from piyard.look.lines import Frame
+from piyard.model import Model
+from piyard.model.head import Dense
+from piyard.work import Ready, Terms
+
+THRESHOLDS = {"score": 0.001, "nms": 0.65, "most": 300}
+"""As evaluations of detectors on COCO have them: all that is found is judged, sure or not."""
+
+
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
+    """What is evaluated, on what."""
+
+    name: str
+    rules: Model
+    """With the thresholds of an evaluation."""
+    conversion: Conversion
+    detector: Conversion | None
+    data: Dataset
+    digest: str
+    """Of the data; reading all of it twice would be a waste."""
+
+    @property
+    def finder(self) -> tuple[Model, Conversion] | None:
+        """The model that finds the objects, where there is one."""
+        return (model.load(self.detector.name), self.detector) if self.detector else None
+
+
+def judged(rules: Model) -> Model:
+    """The model with an evaluation's thresholds; a tracker's own are part of what is judged."""
+    if rules.task == "track" or not isinstance(rules.head, Dense):
+        return rules
+    return msgspec.structs.replace(rules, head=msgspec.structs.replace(rules.head, **THRESHOLDS))
+
+
+def require_real(conversion: Conversion) -> None:
+    """Raise ``WrongInput`` for a conversion whose answers mean nothing."""
+    if not conversion.has_real_weights:
+        raise WrongInput(
+            f"{conversion.name} has random weights, which have no accuracy",
+            remedy="put the official file where PIYARD_MIRROR points, and convert again",
+        )
+
+
+def by_original(subject: Subject) -> Evaluation:
+    """What the original says, from the shelf where it said it before."""
+    known = kept.find(subject.conversion.key, "original", "fp32", subject.digest)
+    if known:
+        say.note(f"✓ {subject.name}: {known.computed} evaluated on {known.data} before")
+        return known
+    computed = str(subject.conversion.manifest["original"])
+    return _here(subject, "original", by="original", computed=computed, precision="fp32")
+
+
+def by_desktop(subject: Subject, precision: str) -> Evaluation:
+    """What ncnn says on this machine; its fp16 is imitated."""
+    if precision not in {"fp32", "fp16"}:
+        raise WrongInput(
+            f"the desktop cannot compute as a board does in {precision}",
+            remedy="take fp32 or fp16, or a board: --host",
+        )
+    return _here(
+        subject,
+        precision,
+        by="desktop",
+        computed="ncnn, desktop",
+        precision=precision,
+        imitated=precision == "fp16",
+    )
+
+
+def by_board(line: Line, job: Job, ready: Ready, terms: Terms, subject: Subject) -> Evaluation:
+    """What nnrun says on that board."""
+    told = board.answers(line, job, ready, terms, subject.rules, subject.data)
+    return _kept(
+        subject,
+        told.frames,
+        by="board",
+        computed=f"nnrun, {told.hardware}",
+        precision=told.precision,
+        build=told.build,
+    )
+
+
+def _here(subject: Subject, way: str, **about: Any) -> Evaluation:
+    title = f"{subject.name}: {about['computed']} {about['precision']}"
+    with desktop.seer(subject.rules, subject.conversion, subject.finder, way) as seer:
+        return _kept(subject, desktop.answers(seer, subject.data, title), **about)
+
+
+def _kept(subject: Subject, frames: Sequence[Sequence[Frame]], **about: Any) -> Evaluation:
+    made = Evaluation(
+        model=subject.name,
+        conversion=subject.conversion.key,
+        data=subject.data.title,
+        digest=subject.digest,
+        count=len(subject.data.pictures),
+        figures=figures.of(subject.data, frames),
+        thresholds=_thresholds(subject.rules),
+        when=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        **about,
+    )
+    kept.store(made)
+    return made
+
+
+def _thresholds(rules: Model) -> dict[str, float]:
+    if not isinstance(rules.head, Dense):
+        return {}
+    return {name: getattr(rules.head, name) for name in THRESHOLDS}
+
+
+def published(rules: Model) -> dict[str, float]:
+    """The publisher's figures under our names, shown as published and never as ours."""
+    known = {"top-1": rules.published.top1, "mAP": rules.published.map}
+    return {name: value for name, value in known.items() if value is not None}

@@ -1,0 +1,39 @@
+"""The task that tells how right a model is."""
+
+from __future__ import annotations
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from piyard.tasks import defaults, texts
+
+
+@task(iterable=["host", "precision"], help=texts.EVALUATE)
+def evaluate(
+    _c: Context,
+    data: str,
+    host: list[str],
+    precision: list[str],
+    model: str = defaults.MODEL,
+    kind: str = "",
+    limit: str = "",
+    desktop: bool = False,
+    all: bool = False,
+    target: str = "",
+    threads: str = "",
+    force: bool = False,
+    retry: str = "",
+    link_limit: str = "",
+    parallel: str = "",
+    no_wait: bool = False,
+    strict: bool = False,
+    format: str = "plain",
+    dry_run: bool = False,
+) -> None:
+    """Tell how right a model is on your data: its original, ncnn here, nnrun on boards."""
+    from piyard import wanted
+    from piyard.commands import evaluate as judge
+
+    typed = locals() | {"model": [model], "threads": [threads] if threads else []}
+    # --limit counts pictures here; how long a board may take is the command's own affair.
+    judge.evaluate(wanted.parse(typed | {"limit": ""}), typed)

@@ -1,0 +1,116 @@
+"""A model's YAML → nnrun's flags."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import pytest
+
+from piyard import model
+from piyard.errors import WrongInput
+from piyard.look import arguments
+from piyard.look.arguments import Asked
+from piyard.model import Model
+from piyard.model.head import Fcos, Heatmap, Nanodet, Rtmdet, Simcc, Yolov8, Yolox
+
+FILES = {"--param", "--bin", "--head-param", "--head-bin"}
+FINDERS = [name for name in model.names() if model.load(name).detector]
+
+
+def flags(name: str, **asked: Any) -> dict[str, str]:
+    """Flag → value; every flag takes one."""
+    argv = arguments.flags(model.load(name), Asked(**{"init": (1.0, 2.0, 3.0, 4.0)} | asked))
+    pairs = dict(zip(argv[::2], argv[1::2], strict=True))
+    assert 2 * len(pairs) == len(argv)
+    return pairs
+
+
+@pytest.mark.parametrize("name", model.names())
+def test_every_model_has_a_verb_and_flags_in_pairs(name: str) -> None:
+    told = flags(name, threads=3, precision="fp16")
+    assert all(flag.startswith("--") for flag in told)
+    assert not any(value.startswith("--") for value in told.values())
+    assert told["--param"] == "model.ncnn.param"
+    assert (told["--threads"], told["--precision"]) == ("3", "fp16")
+    assert arguments.verb(model.load(name))[0] == model.load(name).task
+
+
+@pytest.mark.parametrize(
+    ("head", "told"),
+    [
+        (
+            Yolov8(score=0.3, nms=0.7, most=100),
+            "yolov8 --strides 8,16,32 --bins 16 --score 0.3 --nms 0.7 --most 100",
+        ),
+        (Yolox(strides=(8,)), "yolox --strides 8 --score 0.25 --nms 0.45 --most 300"),
+        (Nanodet(), "nanodet --strides 8,16,32 --bins 8 --score 0.25 --nms 0.45 --most 300"),
+        (Rtmdet(), "rtmdet --strides 8,16,32 --score 0.25 --nms 0.45 --most 300"),
+        (Fcos(score=0.001), "fcos --strides 8,16,32 --score 0.001 --nms 0.45 --most 300"),
+        (Simcc(split=2.5), "simcc --split 2.5"),
+        (Heatmap(), "heatmap"),
+    ],
+)
+def test_heads(head: Any, told: str) -> None:
+    assert " ".join(arguments.head_flags(head)) == f"--head {told}"
+
+
+def test_classify_tells_as_many_classes_as_were_asked_for() -> None:
+    told = flags("squeezenet1_1", topk=3, raw="outputs")
+    assert (told["--topk"], told["--save-outputs"]) == ("3", "outputs")
+    assert "--head" not in told
+
+
+@pytest.mark.parametrize("name", FINDERS)
+def test_a_pose_model_brings_the_flags_of_the_net_that_finds_people(name: str) -> None:
+    told = flags(name)
+    finder = model.load(model.load(name).detector)
+    of_finder = {
+        flag.removeprefix("--detector-"): value
+        for flag, value in told.items()
+        if flag.startswith("--detector-")
+    }
+    own = arguments.net_flags(finder, "detector")
+    assert of_finder == {flag[2:]: value for flag, value in pairwise(own) if flag[:2] == "--"}
+    assert (of_finder["param"], told["--param"]) == ("detector.ncnn.param", "model.ncnn.param")
+
+
+def test_many_objects_are_followed_by_the_yamls_figures() -> None:
+    told = flags("yolov8_n_bytetrack", fps=25.0)
+    rules = model.load("yolov8_n_bytetrack")
+    assert arguments.verb(rules) == ["track", "mot"]
+    assert told["--fps"] == "25.0"
+    assert {flag for flag in told if flag.startswith("--track-")} == {
+        f"--track-{one}" for one in ("high", "low", "new", "match", "buffer")
+    }
+
+
+def test_one_object_is_followed_from_where_it_is() -> None:
+    rules = model.load("nanotrack")
+    assert arguments.verb(rules) == ["track", "sot"]
+    told = flags("nanotrack", init=(10.5, 20.0, 30.0, 40.0))
+    assert told["--init"] == "10.5,20,30,40"
+    assert told["--head-param"] == "head.ncnn.param"
+    with pytest.raises(WrongInput, match="nobody said which"):
+        arguments.flags(rules, Asked())
+
+
+def test_a_model_without_labels_names_no_file_of_them() -> None:
+    assert "--labels" not in flags("nanotrack")
+    assert flags("yolov8_n")["--labels"] == "labels.txt"
+
+
+def test_drawing_is_asked_for_by_name() -> None:
+    told = flags("yolov8_n", drawn="outputs")
+    assert told["--draw"] == "outputs"
+    assert flags("yolov8_n", film="film.mjpeg")["--mjpeg"] == "film.mjpeg"
+    assert not {"--draw", "--mjpeg"} & set(flags("yolov8_n"))
+
+
+def test_figures_are_written_without_loss() -> None:
+    rules: Model = model.load("yolov8_n")
+    assert isinstance(rules.head, Yolov8)
+    head = msgspec.structs.replace(rules.head, score=0.1 + 0.2)
+    argv = arguments.flags(msgspec.structs.replace(rules, head=head), Asked())
+    assert float(argv[argv.index("--score") + 1]) == 0.1 + 0.2
