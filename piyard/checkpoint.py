@@ -8,7 +8,7 @@ stood in for by one that only keeps what it is given.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +115,7 @@ def _refused(path: Path, why: str) -> ConversionFailed:
 def _unwrapped(loaded: Any) -> State | None:
     """The tensors wherever they are in what was loaded; None when there are none by name."""
     if isinstance(loaded, Inert):
-        return dict(_walk(loaded, ""))
+        return dict(_walk(loaded, "")) or None
     if not isinstance(loaded, Mapping):
         return None
     if _is_state(loaded):
@@ -132,20 +132,27 @@ def _is_state(loaded: Mapping[Any, Any]) -> bool:
     )
 
 
-def _walk(module: Inert, prefix: str) -> list[tuple[str, torch.Tensor]]:
+def _walk(
+    module: Inert, prefix: str, above: tuple[Inert, ...] = ()
+) -> Iterator[tuple[str, torch.Tensor]]:
     """What ``state_dict`` would tell of the module that the object was."""
-    kept = vars(module)
-    left_out = kept.get("_non_persistent_buffers_set", ())
-    own = {**kept.get("_parameters", {}), **kept.get("_buffers", {})}
-    found = [
-        (prefix + name, values.detach())
-        for name, values in own.items()
-        if values is not None and name not in left_out
-    ]
-    for name, inner in kept.get("_modules", {}).items():
-        if isinstance(inner, Inert):
-            found += _walk(inner, f"{prefix}{name}.")
-    return found
+    import torch
+
+    left_out = vars(module).get("_non_persistent_buffers_set", ())
+    for kind in ("_parameters", "_buffers"):
+        for name, values in _told(module, kind):
+            if isinstance(values, torch.Tensor) and name not in left_out:
+                yield prefix + name, values.detach()
+    for name, inner in _told(module, "_modules"):
+        if isinstance(inner, Inert) and inner not in above:
+            yield from _walk(inner, f"{prefix}{name}.", (*above, module))
+
+
+def _told(module: Inert, kind: str) -> list[tuple[str, Any]]:
+    """A file may tell anything: what is no dictionary of names counts as none."""
+    kept = vars(module).get(kind)
+    pairs = kept.items() if isinstance(kept, Mapping) else ()
+    return [(name, value) for name, value in pairs if isinstance(name, str)]
 
 
 def _is_half(tensor: torch.Tensor) -> bool:

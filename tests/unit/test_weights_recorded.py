@@ -35,10 +35,16 @@ def described(tmp_path, url, more=""):
     return config.load(tmp_path / "m.yaml", model.Model)
 
 
+def kept(chosen):
+    path = download.find(chosen.sha256)
+    assert path
+    return path
+
+
 def test_the_first_download_is_recorded_and_told(server, tmp_path, capsys):
     chosen = weights.choose(described(tmp_path, server.url()))
     assert chosen.sha256 == hashlib.sha256(BODY).hexdigest()
-    assert download.find(chosen.sha256).read_bytes() == BODY
+    assert kept(chosen).read_bytes() == BODY
     assert recorded.of(server.url()) == chosen.sha256
     assert chosen.told["sha256_is"] == weights.RECORDED == "recorded on first download"
     said = "".join(capsys.readouterr())
@@ -57,7 +63,7 @@ def test_a_second_choice_asks_nobody(server, tmp_path):
 def test_another_file_at_the_same_address_is_refused(server, tmp_path):
     read = described(tmp_path, server.url())
     chosen = weights.choose(read)
-    download.find(chosen.sha256).unlink()
+    kept(chosen).unlink()
     server.body = BODY[::-1]
     with pytest.raises(DownloadFailed, match="not the file that was pinned"):
         weights.choose(read)
@@ -67,7 +73,7 @@ def test_another_file_at_the_same_address_is_refused(server, tmp_path):
 def test_the_same_file_is_taken_again_from_an_empty_cache(server, tmp_path):
     read = described(tmp_path, server.url())
     chosen = weights.choose(read)
-    download.find(chosen.sha256).unlink()
+    kept(chosen).unlink()
     assert weights.choose(read).sha256 == chosen.sha256
     assert len(server.times) == 2
 
@@ -100,7 +106,7 @@ def test_a_part_of_another_download_is_not_continued(server, tmp_path):
 
 def test_a_file_may_be_called_otherwise_than_its_address_ends(server, tmp_path):
     read = described(tmp_path, server.url("uc?export=download"), "    file: net.pth.tar\n")
-    assert download.find(weights.choose(read).sha256).name == "net.pth.tar"
+    assert kept(weights.choose(read)).name == "net.pth.tar"
 
 
 def test_a_name_that_leaves_the_cache_is_refused(server, tmp_path):

@@ -1,0 +1,267 @@
+"""Checkpoints in every wrapping, and what a file may not make the reader do."""
+
+import contextlib
+import re
+import sys
+import types
+import zipfile
+from itertools import accumulate
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from piyard import checkpoint, mirror, model, networks
+from piyard.errors import ConversionFailed
+from tests.conversion.drawn_weights import drawn
+
+
+@pytest.fixture
+def tiny():
+    """A state_dict of two tensors and a counter."""
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    network.load_state_dict(drawn(network.state_dict()))
+    return dict(network.state_dict())
+
+
+def same(state, wanted):
+    assert state.keys() == wanted.keys()
+    return all(torch.equal(values, wanted[name].float()) for name, values in state.items())
+
+
+def saved(what, tmp_path):
+    torch.save(what, tmp_path / "own.pth")
+    return tmp_path / "own.pth"
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: state,
+        lambda state: {"model": state, "optimizer": {"lr": 0.1}, "start_epoch": 300},
+        lambda state: {"state_dict": state, "meta": {"config": "text", "epoch": 420}},
+        lambda state: {"model": {"state_dict": state}},
+        lambda state: {"ema": state, "model": {"other": torch.zeros(1)}},
+        lambda state: {"ema": None, "model": state},
+        lambda state: {f"module.{name}": values for name, values in state.items()},
+        lambda state: {"model": {f"module.{name}": values for name, values in state.items()}},
+    ],
+    ids=["bare", "megvii", "mmpose", "twice", "ema", "no-ema", "parallel", "parallel-inside"],
+)
+def test_a_state_dict_however_it_is_wrapped(tiny, wrap, tmp_path):
+    assert same(checkpoint.read(saved(wrap(tiny), tmp_path)), tiny)
+
+
+def test_a_prefix_that_only_some_names_have_stays(tiny, tmp_path):
+    mixed = {"module.a": tiny["0.weight"], "b": tiny["0.bias"]}
+    assert checkpoint.read(saved(mixed, tmp_path)).keys() == mixed.keys()
+
+
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
+def test_halves_become_floats_and_counters_stay(tiny, half, tmp_path):
+    small = {name: v.to(half) if v.is_floating_point() else v for name, v in tiny.items()}
+    read = checkpoint.read(saved(small, tmp_path))
+    assert read["0.weight"].dtype == torch.float32
+    assert read["1.num_batches_tracked"].dtype == torch.int64
+    assert torch.equal(read["0.weight"], tiny["0.weight"].to(half).float())
+
+
+def test_what_mmengine_notes_beside_the_weights(tiny, tmp_path):
+    """Arrays of numpy in a checkpoint's notes are no reason to refuse it."""
+    import numpy as np
+
+    notes = {"sigmas": np.ones(17, np.float32), "best": np.float64(68.5)}
+    assert same(checkpoint.read(saved({"meta": notes, "state_dict": tiny}, tmp_path)), tiny)
+
+
+@pytest.mark.parametrize("name", ["yolov8_n", "yolov8_s"])
+def test_an_official_file_of_ultralytics_loads_unchanged(name, mirror):
+    read = model.load(name)
+    path = checkpoint_of(read)
+    state = checkpoint.read(path)
+    network = networks.build(read.network, 80)
+    assert state.keys() == network.state_dict().keys()
+    network.load_state_dict(state, strict=True)
+    assert "ultralytics" not in sys.modules
+
+
+def checkpoint_of(read) -> Path:
+    path = mirror.find(read.weights[0].sha256)
+    assert path
+    return path
+
+
+FOREIGN = ["ultralytics.nn.modules.conv.Conv", "ultralytics.nn.tasks.DetectionModel"]
+
+
+@pytest.fixture
+def foreign(monkeypatch):
+    """Classes under Ultralytics' names, for writing; what reads them does without."""
+    made = {}
+    for name in FOREIGN:
+        at, _, last = name.rpartition(".")
+        for package in accumulate(at.split("."), "{}.{}".format):
+            monkeypatch.setitem(sys.modules, package, types.ModuleType(package))
+        one = type(last, (nn.Module,), {"__module__": at})
+        setattr(sys.modules[at], last, one)
+        made[last] = one
+    return made
+
+
+def a_module(foreign):
+    conv = foreign["Conv"]()
+    conv.conv, conv.bn = nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4)
+    conv.register_buffer("scratch", torch.ones(3), persistent=False)
+    conv.register_parameter("nothing", None)
+    whole = foreign["DetectionModel"]()
+    whole.model = nn.Sequential(conv, nn.Upsample(scale_factor=2))
+    whole.load_state_dict(drawn(whole.state_dict()))
+    return whole
+
+
+def forget():
+    for name in [name for name in sys.modules if name.partition(".")[0] == "ultralytics"]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("key", ["ema", "model"])
+def test_a_pickled_module_is_read_without_its_classes(foreign, key, tmp_path):
+    whole = a_module(foreign)
+    wanted = {name: values.clone() for name, values in whole.state_dict().items()}
+    path = saved({"ema": None, key: whole.half(), "epoch": -1}, tmp_path)
+    forget()
+    read = checkpoint.read(path)
+    assert read.keys() == wanted.keys()
+    assert "model.0.conv.weight" in read
+    for name, values in read.items():
+        torch.testing.assert_close(values, wanted[name], rtol=1e-3, atol=1e-3)
+        assert not values.requires_grad
+
+
+def test_a_class_that_is_not_on_the_list_is_named(foreign, tmp_path):
+    stranger = type("Stranger", (nn.Module,), {"__module__": "ultralytics.nn.tasks"})
+    vars(sys.modules["ultralytics.nn.tasks"])["Stranger"] = stranger
+    path = saved({"model": stranger()}, tmp_path)
+    with pytest.raises(ConversionFailed) as caught:
+        checkpoint.read(path)
+    assert "it names ultralytics.nn.tasks.Stranger, which piyard does not know" in caught.value.what
+    assert "\n" not in caught.value.what
+    assert "state_dict" in caught.value.remedy
+
+
+class Trap:
+    def __init__(self, call, *given):
+        self.call, self.given = call, given
+
+    def __reduce__(self):
+        return self.call, self.given
+
+
+@pytest.mark.parametrize(
+    ("trap", "named"),
+    [
+        (lambda mark: Trap(Path.touch, mark), "getattr"),
+        (lambda mark: Trap(eval, f"open({str(mark)!r}, 'w')"), "eval"),
+        (lambda mark: Trap(exec, f"open({str(mark)!r}, 'w')"), "exec"),
+        (lambda mark: Trap(__import__, "os"), "__import__"),
+        (lambda mark: Trap(getattr, mark, "touch"), "getattr"),
+    ],
+)
+@pytest.mark.parametrize("wrap", [lambda one: one, lambda one: {"model": one}])
+def test_no_code_runs(trap, named, wrap, tmp_path):
+    mark = tmp_path / "sprung"
+    path = saved(wrap(trap(mark)), tmp_path)
+    with pytest.raises(ConversionFailed, match="safe to load") as caught:
+        checkpoint.read(path)
+    assert named in caught.value.what
+    assert not mark.exists()
+
+
+class Told:
+    """Pickled as an object of a listed class with that state."""
+
+    def __init__(self, of, state):
+        self.of, self.state = of, state
+
+    def __reduce__(self):
+        return self.of, ({"__class__": "given"},), self.state
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"__class__": "x", "__reduce__": "y"},
+        {"_modules": 7, "_parameters": "text", "_buffers": [1]},
+        {"_parameters": {"a": "no tensor", 3: torch.zeros(1)}},
+        {"_modules": {"a": torch.zeros(1)}},
+        ["no", "dictionary"],
+    ],
+)
+def test_a_listed_class_does_nothing_with_what_it_is_given(state, foreign, tmp_path):
+    path = saved({"model": Told(foreign["Conv"], state)}, tmp_path)
+    with pytest.raises(ConversionFailed, match="no weights by name"):
+        checkpoint.read(path)
+
+
+def test_a_module_within_itself_ends(foreign, tmp_path):
+    whole = a_module(foreign)
+    wanted = set(whole.state_dict())
+    whole.model[0]._modules["again"] = whole
+    assert checkpoint.read(saved({"model": whole}, tmp_path)).keys() == wanted
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        [torch.zeros(3)],
+        torch.zeros(3),
+        {},
+        {"model": {}},
+        {"model": "text"},
+        {"epoch": 3},
+        {1: torch.zeros(3)},
+        {"state_dict": {"a": 1.0}},
+    ],
+)
+def test_what_holds_no_weights_says_so(what, tmp_path):
+    with pytest.raises(ConversionFailed, match=r"own\.pth holds no weights by name"):
+        checkpoint.read(saved(what, tmp_path))
+
+
+@settings(max_examples=60, deadline=None)
+@given(cut=st.floats(0, 0.999), flips=st.lists(st.tuples(st.floats(0, 1), st.integers(1, 255))))
+def test_damaged_files_are_refused_or_read_but_never_a_traceback(cut, flips, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("damaged")
+    path = saved({"model": {"a.weight": torch.arange(6.0), "b": torch.ones(2)}}, folder)
+    content = bytearray(path.read_bytes())
+    for at, by in flips:
+        content[int(at * (len(content) - 1))] ^= by
+    path.write_bytes(content[: int(len(content) * (1 - cut))])
+    with contextlib.suppress(ConversionFailed):
+        read = checkpoint.read(path)
+        assert all(isinstance(values, torch.Tensor) for values in read.values())
+
+
+def globals_of(path):
+    """Every class and function a checkpoint names."""
+    import pickletools
+
+    with zipfile.ZipFile(path) as archive:
+        (name,) = (one for one in archive.namelist() if one.endswith("data.pkl"))
+        told = pickletools.genops(archive.read(name))
+        return {str(arg).replace(" ", ".") for op, arg, _ in told if op.name == "GLOBAL"}
+
+
+def test_the_list_names_what_the_official_files_are_made_of(mirror):
+    used = globals_of(checkpoint_of(model.load("yolov8_s")))
+    foreign = {name for name in used if re.match(r"ultralytics|torch\.nn", name)}
+    assert foreign <= set(checkpoint.allowed())
+    assert len(foreign) > 10
+
+
+def test_the_list_names_no_function_of_python():
+    roots = {name.partition(".")[0] for name in checkpoint.allowed()}
+    assert roots == {"torch", "ultralytics", "mmengine", "numpy"}
