@@ -1,5 +1,7 @@
 """Every network piyard describes, traced, lowered by pnnx and computed by ncnn."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -29,42 +31,46 @@ PLAIN = {
 ATTENTION = {"MatMul", "Permute", "Reshape", "Softmax"}
 
 
-def lower(name, tmp_path):
-    """The network with random weights, one input for it, ncnn's layers and ncnn's net."""
+@pytest.fixture(scope="module")
+def lowered(tmp_path_factory):
+    """By name, made once: torch's outputs for one input, ncnn's layers, and ncnn's outputs."""
+    return cache(lambda name: lower(name, tmp_path_factory.mktemp(name)))
+
+
+def lower(name, folder):
     shape = (1, 3, *SIDES.get(name, (64, 96)))
-    network = networks.build(name, 91 if name in networks.FCOS else 1 if "pose" in name else 80)
-    random_weights.randomise(network)
-    (tmp_path / "scratch").mkdir()
-    program = programs.trace(network, [shape], [], tmp_path / "scratch", "model")
-    layers = lowering.lower(program, [shape], tmp_path, half=False)
-    return network, 2 * stimulus.tensor(shape, 3), layers, infer.load(tmp_path)
+    x = 2 * stimulus.tensor(shape, 3)
+    (folder / "scratch").mkdir()
+    with inference():
+        classes = 91 if name in networks.FCOS else 1 if "pose" in name else 80
+        network = networks.build(name, classes)
+        random_weights.randomise(network)
+        program = programs.trace(network, [shape], [], folder / "scratch", "model")
+        outputs = [one.numpy() for one in network(torch.from_numpy(x))]
+    layers = lowering.lower(program, [shape], folder, half=False)
+    return outputs, layers, list(infer.run(infer.load(folder), x[0]).values())
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_ncnn_computes_what_torch_does(name, tmp_path):
-    with inference():
-        network, x, layers, net = lower(name, tmp_path)
-        outputs = network(torch.from_numpy(x))
-    got = list(infer.run(net, x[0]).values())
-    assert [one.shape for one in got] == [tuple(one.shape[1:]) for one in outputs]
+def test_ncnn_computes_what_torch_does(name, lowered):
+    outputs, layers, got = lowered(name)
+    assert [one.shape for one in got] == [one.shape[1:] for one in outputs]
     for wanted, one in zip(outputs, got, strict=True):
-        assert compare_outputs(wanted.numpy(), one).cosine >= 0.999999
-        assert np.abs(wanted[0].numpy() - one).max() < 1e-3
+        assert compare_outputs(wanted, one).cosine >= 0.999999
+        assert np.abs(wanted[0] - one).max() < 1e-3
     if name not in networks.RTMPOSE:
         used = {layer.type for layer in layers}
         assert used <= PLAIN | (ATTENTION if "11" in name else set())
 
 
-def test_the_focus_of_yolox_is_one_convolution(tmp_path):
-    with inference():
-        _, _, layers, _ = lower("yolox_nano", tmp_path)
+def test_the_focus_of_yolox_is_one_convolution(lowered):
+    _, layers, _ = lowered("yolox_nano")
     assert layers[1].type == "Convolution"
     assert [layers[1].number(key) for key in (1, 3, 4, 6)] == [6, 2, 2, 16 * 3 * 6 * 6]
 
 
-def test_normalisations_are_folded_away(tmp_path):
-    with inference():
-        _, _, layers, _ = lower("fcos_resnet50_fpn", tmp_path)
+def test_normalisations_are_folded_away(lowered):
+    _, layers, _ = lowered("fcos_resnet50_fpn")
     kinds = [layer.type for layer in layers]
     assert not {"BatchNorm", "Scale", "MemoryData"} & set(kinds)
     assert kinds.count("GroupNorm") == 40  # four a branch, two branches, five levels

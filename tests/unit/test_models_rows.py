@@ -1,0 +1,188 @@
+"""The rows of the vision table: which there are, and that what they say fits together."""
+
+import re
+
+import pytest
+
+from piyard import model, networks
+from piyard.model.head import Fcos, Heatmap, Nanodet, Rtmdet, Simcc, Yolov8, Yolox
+from piyard.model.steps import Box, Crop, Letterbox, Stretch
+from piyard.model.tracker import Bytetrack, Nanotrack
+
+ROWS = {
+    "classify": "resnet18 resnet50 mobilenet_v2 squeezenet1_1 shufflenet_v2",
+    "detect": "yolov8_n yolov8_s yolox_nano yolox_nano_onnx yolox_tiny yolox_s fcos nanodet "
+    "rtmdet_nano_person",
+    "segment": "yolov8_n_seg yolov8_s_seg yolo11_n_seg",
+    "pose": "rtmpose_t rtmpose_s yolov8_n_pose yolo11_n_pose simplepose",
+    "track": "bytetrack yolov8_n_bytetrack nanotrack",
+}
+HEADS = {
+    Yolov8: r"yolov8_|yolo11_",
+    Yolox: r"yolox_|bytetrack",
+    Nanodet: r"nanodet",
+    Rtmdet: r"rtmdet_",
+    Fcos: r"fcos",
+    Simcc: r"rtmpose_",
+    Heatmap: r"simplepose",
+}
+MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+"""ImageNet's, of red, green and blue."""
+
+
+@pytest.fixture(params=model.names())
+def name(request):
+    return request.param
+
+
+@pytest.mark.parametrize("task", ROWS)
+def test_every_row_of_the_table_is_there(task):
+    there = {name for name in model.names() if model.load(name).task == task}
+    assert there == set(ROWS[task].split())
+
+
+def test_weights_say_whose_they_are(name):
+    read = model.load(name)
+    for file in (*read.weights, *read.parts.values()):
+        assert file.source
+        assert file.licence
+        assert file.dataset
+        assert file.url.startswith("https://") or (file.sha256 and not file.url)
+    assert not (read.published.params and not read.published.source)
+
+
+def test_a_digest_that_a_name_tells_is_the_one_given(name):
+    """torchvision, mmpose and others put the first digits into the file's name."""
+    for file in model.load(name).weights:
+        for told in re.findall(r"-([0-9a-f]{8,10})[._]", file.url):
+            assert file.digest_given.startswith(told[:8])
+
+
+@pytest.mark.parametrize("host", ["Megvii", "ultralytics", "pytorch", "openmmlab", "ByteTrack"])
+def test_the_official_publisher_comes_first(host):
+    asked = [model.load(name) for name in model.names()]
+    told = [read.weights[0].url + read.weights[0].source for read in asked]
+    assert any(host in one for one in told)
+
+
+def test_what_stays_at_one_address_is_pinned_there(name):
+    """A branch of a repository may change; a commit cannot."""
+    for file in model.load(name).weights:
+        if "raw.githubusercontent.com" in file.url:
+            assert re.search(r"/[0-9a-f]{40}/", file.url)
+            assert file.sha256
+
+
+def test_labels_are_what_the_head_counts():
+    assert len(model.labels(model.load("yolov8_n"))) == 80
+    assert len(set(model.labels(model.load("yolov8_n")))) == 80
+    assert model.labels(model.load("bytetrack")) == ["person"]
+    assert model.labels(model.load("yolov8_n"))[0] == "person"
+
+
+def test_the_91_places_of_fcos_are_cocos_own_numbers():
+    """torchvision's detectors count COCO's category numbers, with those that were never used."""
+    places = model.labels(model.load("fcos"))
+    used = [place for place in places if place not in {"__background__", "N/A"}]
+    assert len(places) == 91
+    assert used == model.labels(model.load("yolov8_n"))
+    numbers = {places.index(one): one for one in used}
+    assert {1: "person", 13: "stop sign", 44: "bottle", 90: "toothbrush"}.items() <= numbers.items()
+
+
+def test_keypoints_are_cocos():
+    points = model.listing("coco_keypoints").read_text().splitlines()
+    assert len(points) == 17
+    assert points[0] == "nose"
+    sides = [one for one in points if one.startswith("left_")]
+    assert [one.replace("left", "right") for one in sides] == points[2::2]
+
+
+def test_heads_are_the_networks(name):
+    read = model.load(name)
+    if read.head is None:
+        assert read.task == "classify" or isinstance(read.tracker, Nanotrack)
+    else:
+        assert re.match(HEADS[type(read.head)], name)
+
+
+def test_inputs_fit_the_strides(name):
+    read = model.load(name)
+    strides = getattr(read.head, "strides", (1,))
+    assert all(side % max(strides) == 0 for side in read.input[1:])
+
+
+def test_onnx_rows_are_cut_where_something_is_decoded(name):
+    read = model.load(name)
+    decoded = read.network == "onnx" and read.task in {"detect", "segment"}
+    assert bool(read.cut) == (decoded or name == "yolo11_n_pose")
+    if read.cut:
+        blobs = len(read.cut) - (read.task == "segment")
+        assert blobs % len(getattr(read.head, "strides", ())) == 0
+        assert len(set(read.cut)) == len(read.cut)
+
+
+def test_a_detector_of_persons_looks_for_poses():
+    for name in ROWS["pose"].split():
+        read = model.load(name)
+        assert bool(read.detector) == isinstance(read.preprocess, Box)
+        if read.detector:
+            finds = model.load(read.detector)
+            assert finds.task == "detect"
+            assert model.labels(finds)[0] == "person"
+
+
+def test_trackers():
+    assert isinstance(model.load("nanotrack").tracker, Nanotrack)
+    for name in ("bytetrack", "yolov8_n_bytetrack"):
+        read = model.load(name)
+        assert isinstance(read.tracker, Bytetrack)
+        assert isinstance(read.head, Yolov8 | Yolox)
+        assert read.head.score <= read.tracker.low, "the second association needs the weak ones"
+
+
+def test_preprocessing_is_the_authors(name):
+    """ImageNet's mean and deviation, a division by 255, or nothing: in the network's own order."""
+    how = model.load(name).preprocess
+    swapped = how.order == "bgr"
+    mean, norm = (one[::-1] if swapped else one for one in (how.mean, how.norm))
+    if re.match(r"yolov8|yolo11", name):
+        assert mean == (0, 0, 0)
+        assert norm == pytest.approx([1 / 255] * 3, rel=1e-14)
+    elif re.match(r"yolox|nanotrack", name):
+        assert (mean, norm) == ((0, 0, 0), (1, 1, 1))
+        assert swapped
+    else:
+        assert mean == pytest.approx(MEAN, rel=1e-14)
+        assert norm == pytest.approx([1 / one for one in STD], rel=1e-14)
+        assert swapped == (name in {"nanodet", "rtmdet_nano_person"})
+
+
+def test_how_the_picture_is_laid_in(name):
+    read = model.load(name)
+    how = read.preprocess
+    match how:
+        case Letterbox():
+            at_corner = re.match(r"yolox|bytetrack|rtmdet|fcos", name) is not None
+            assert how.place == ("topleft" if at_corner else "centre")
+            filled = {"fcos": (124, 116, 104), "nanodet": (0, 0, 0)}
+            assert how.pad == filled.get(name, (114, 114, 114))
+        case Box():
+            assert how.padding == 1.25
+        case Crop():
+            assert read.task == "classify"
+        case Stretch():
+            assert name == "nanotrack"
+
+
+def test_nanotrack_looks_with_one_net_and_compares_with_another():
+    read = model.load("nanotrack")
+    assert isinstance(read.tracker, Nanotrack)
+    assert set(read.parts) == {"head"}
+    assert read.input[1:] == (read.tracker.template,) * 2
+    assert read.dynamic == (read.tracker.search,) * 2
+
+
+def test_every_network_of_a_row_is_known():
+    used = {model.load(name).network for name in model.names()}
+    assert used - networks.NAMES == {"onnx"}
