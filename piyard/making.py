@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from piyard import infer, lint, masks, originals, paths, proof, say, size, stimulus
+from piyard import infer, lint, masks, meaning, originals, paths, proof, say, size, stimulus
 from piyard.conversion import LABELS, REFERENCE
 from piyard.errors import ConversionFailed
 from piyard.model import Model
@@ -38,6 +38,7 @@ def make(plan: Plan, at: Path) -> dict[str, Any]:
     with say.step(f"convert {plan.name}"), inference(), _scratch() as half:
         try:
             nets = originals.nets(plan.model, plan.files, route=plan.route, ir=plan.ir)
+            meaning.require(plan.model, nets["model"])
             masked = _lower(nets, at, Path(half))
             tried = trial.run(plan.model, nets, at, Path(half), _pictures(plan))
         except ConversionFailed as error:

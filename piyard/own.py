@@ -54,6 +54,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     labels: str = ""
     """A file of names, one a line, or one of models/labels/."""
     keypoints: str = ""
+    strides: list[int] = []
+    """Of a dense head; the usual ones without."""
     cut: list[str] = []
     preprocess: dict[str, Any] = {}
     """What differs from what is usual for the head."""
@@ -94,6 +96,14 @@ def described(*, fit: str, order: str, mean: str, norm: str) -> dict[str, Any]:
     given: dict[str, Any] = {"fit": fit, "order": order}
     given |= {key: _triple(key, text) for key, text in (("mean", mean), ("norm", norm)) if text}
     return {key: value for key, value in given.items() if value}
+
+
+def numbers(key: str, text: str) -> list[int]:
+    """A list of whole numbers, as a flag has it."""
+    parts = [part for part in text.split(",") if part]
+    if not all(part.strip().isdigit() for part in parts):
+        raise WrongInput(f"--{key} {text}", remedy="whole numbers, as 8,16,32")
+    return [int(part) for part in parts]
 
 
 def _triple(key: str, text: str) -> list[float]:
@@ -175,7 +185,8 @@ def _checked(
         described["parts"] = weights
     described |= {kind: name for kind, name in listed.items() if name}
     if asked.head:
-        described["head"] = {"kind": asked.head}
+        strides = {"strides": asked.strides} if asked.strides else {}
+        described["head"] = {"kind": asked.head} | strides
     if asked.cut:
         described["cut"] = asked.cut
     try:
@@ -199,10 +210,12 @@ def _weights(asked: Asked, file: Path) -> dict[str, str]:
 def _preprocess(asked: Asked, size: list[int]) -> dict[str, Any]:
     if asked.head not in USUAL:
         raise unknown("head", asked.head, set(USUAL) - {""})
-    usual = dict(USUAL[asked.head])
-    if not asked.head:
-        crop = {"resize": round(size[1] / 0.875), "crop": size[1], "resample": "bilinear"}
-        usual |= {"fit": "crop"} | crop
+    usual = {"fit": "crop"} | USUAL[asked.head]
+    fit = asked.preprocess.get("fit", usual["fit"])
+    if fit != usual["fit"]:
+        usual = {key: usual[key] for key in ("order", "mean", "norm")}
+    if fit == "crop":
+        usual |= {"resize": round(size[1] / 0.875), "crop": size[1], "resample": "bilinear"}
     return usual | asked.preprocess
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from piyard import infer, lint, lowering, param
+from piyard import infer, lint, lowering, pairing, param
 from piyard.originals.original import Size
 from piyard.param import Layer
 
@@ -42,6 +42,7 @@ class NcnnPair(msgspec.Struct, frozen=True, kw_only=True):
     def lower(self, at: Path, *, half: bool) -> list[Layer]:
         """Copy the pair; its weights stay as they are stored, whether ``half`` is asked or not."""
         del half
+        pairing.require(self.param, self.bin)
         shutil.copyfile(self.param, at / f"{self.stem}.ncnn.param")
         shutil.copyfile(self.bin, at / f"{self.stem}.ncnn.bin")
         return lint.require(at, self.stem)

@@ -20,9 +20,9 @@ def watch(network: Any, inputs: Sequence[torch.Tensor]) -> Iterator[tuple[str, t
 
     def dispatch(_mode: Any, function: Any, _types: Any, given: Any = (), named: Any = None) -> Any:
         made = function(*given, **(named or {}))
-        for one in made if isinstance(made, (tuple, list)) else (made,):
-            if isinstance(one, torch.Tensor) and one.is_floating_point() and one.dim():
-                seen.append((inside[-1], one.detach().clone()))
+        several = made if isinstance(made, (tuple, list)) else (made,)
+        tensors = [one for one in several if isinstance(one, torch.Tensor) and one.dim()]
+        seen.extend((inside[-1], one.clone()) for one in tensors if one.is_floating_point())
         return made
 
     base: Any = _python_dispatch.TorchDispatchMode

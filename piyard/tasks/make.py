@@ -66,6 +66,7 @@ def convert(
         "labels": "names of the classes: a file, one a line, or a list of models/labels/",
         "keypoints": "names of the keypoints, likewise",
         "name": "what it is called here (the file's name)",
+        "strides": "input pixels between places, map by map, as 8,16,32; the head's usual ones",
         "cut": "a tensor of the ONNX graph that is an output; repeat in the head's order",
         "fit": "crop, letterbox, stretch or box",
         "order": "rgb or bgr",
@@ -84,6 +85,7 @@ def add_model(
     task: str = "classify",
     input: str = "3,224,224",
     head: str = "",
+    strides: str = "",
     labels: str = "",
     keypoints: str = "",
     name: str = "",
@@ -98,7 +100,7 @@ def add_model(
 ) -> None:
     """Make a model of a network file of your own, and convert it with proof."""
     from piyard.commands import make
-    from piyard.own import Asked, described
+    from piyard.own import Asked, described, numbers
 
     asked = Asked(
         file=Path(file),
@@ -106,6 +108,7 @@ def add_model(
         task=task,
         size=input,
         head=head,
+        strides=numbers("strides", strides),
         labels=labels,
         keypoints=keypoints,
         cut=cut,
