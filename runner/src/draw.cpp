@@ -6,6 +6,7 @@
 
 #include "draw_canvas.h"
 #include "draw_skeleton.h"
+#include "draw_tint.h"
 
 namespace nnrun {
 namespace {
@@ -60,7 +61,7 @@ void draw_objects(Image& image, const std::vector<Object>& objects, const std::v
     const Style style = style_for(image);
     Canvas canvas(image);
     for (auto object = objects.rbegin(); object != objects.rend(); ++object)
-        canvas.tint(object->mask, tint_share, colour_of(*object));
+        tint(image, object->mask, tint_share, colour_of(*object));
     for (auto object = objects.rbegin(); object != objects.rend(); ++object) {
         canvas.frame(area_of(object->box), style.frame, colour_of(*object));
         draw_skeleton(canvas, object->keypoints, style.limb);

@@ -131,17 +131,6 @@ void Canvas::disc(Point centre, double radius, Colour colour) {
     }
 }
 
-void Canvas::tint(const Mask& mask, double share, Colour colour) {
-    if (mask.width != image_.width || mask.height != image_.height) return;
-    const auto height = static_cast<std::size_t>(mask.height);
-    std::size_t at = 0;
-    for (std::size_t i = 0; i < mask.runs.size(); ++i) {
-        const std::size_t end = at + mask.runs[i];
-        for (; i % 2 == 1 && at < end; ++at) mix(image_.row(static_cast<int>(at % height)) + 3 * (at / height), colour, share);
-        at = end;
-    }
-}
-
 void Canvas::text(Point at, const std::string& words, double scale, Colour colour) {
     for (const char letter : words) {
         if (!begins_letter(letter)) continue;

@@ -5,7 +5,6 @@
 
 #include "draw_colour.h"
 #include "image.h"
-#include "rle.h"
 
 namespace nnrun {
 
@@ -32,8 +31,6 @@ public:
     void frame(const Area& area, double thickness, Colour colour);
     void line(Point from, Point to, double thickness, Colour colour);
     void disc(Point centre, double radius, Colour colour);
-    // Mixes `share` of the colour into each pixel of the mask.
-    void tint(const Mask& mask, double share, Colour colour);
     // The top left corner of the first letter's cell is at `at`; a cell is 6 x 9 times the scale.
     void text(Point at, const std::string& words, double scale, Colour colour);
 

@@ -12,6 +12,7 @@
 #include "draw.h"
 #include "draw_canvas.h"
 #include "draw_colour.h"
+#include "draw_tint.h"
 #include "failure.h"
 #include "font.h"
 #include "heatmap.h"
@@ -187,11 +188,28 @@ void what_lies_outside_is_cut_off() {
 
 void a_tint_is_the_masks() {
     Image image(2, 3);
-    Canvas(image).tint(mask_of(".##.#.", 3), 0.5, red);
+    nnrun::tint(image, mask_of(".##.#.", 3), 0.5, red);
     EXPECT(image.row(1)[0] == 127 && image.row(2)[0] == 127 && image.row(1)[3] == 127);
     EXPECT(image.row(0)[0] == 0 && image.row(0)[3] == 0 && image.row(2)[3] == 0);
-    Canvas(image).tint(mask_of("######", 2), 0.5, red);  // of another picture
-    EXPECT(image.row(0)[0] == 0);
+    nnrun::tint(image, {}, 0.5, red);
+    nnrun::tint(image, mask_of("......", 3), 0.5, red);
+    EXPECT(image.row(0)[0] == 0 && image.row(1)[0] == 127);
+}
+
+// Larger than a tile in both directions, and no multiple of one.
+void a_tint_is_the_masks_in_large_pictures() {
+    Image image(133, 201);
+    std::string columns;
+    for (int x = 0; x < image.width; ++x)
+        for (int y = 0; y < image.height; ++y) columns += (x * 7 + y * y / 5) % 11 < 4 || x == 100 ? '#' : '.';
+    nnrun::tint(image, mask_of(columns, image.height), 1, red);
+    std::size_t wrong = 0;
+    for (int x = 0; x < image.width; ++x)
+        for (int y = 0; y < image.height; ++y) {
+            const bool inside = columns[static_cast<std::size_t>(x * image.height + y)] == '#';
+            if (image.row(y)[3 * x] != (inside ? 255 : 0)) ++wrong;
+        }
+    EXPECT(wrong == 0);
 }
 
 void text_is_as_large_as_it_says() {
@@ -289,6 +307,7 @@ int main() {
     shapes_cover_the_pixels_whose_centres_they_hold();
     what_lies_outside_is_cut_off();
     a_tint_is_the_masks();
+    a_tint_is_the_masks_in_large_pictures();
     text_is_as_large_as_it_says();
     objects_of_every_kind_can_be_drawn();
     a_jpeg_is_read_as_it_was_written();
