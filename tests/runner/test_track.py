@@ -202,9 +202,14 @@ HEAD = ["--head", "yolox", "--strides", "8", "--nms", "0.2", "--precision", "fp3
 
 def found_in(line: Line) -> list[Detection]:
     return [
-        Detection(box=tuple(one["box"]), score=one["score"], label=one["class"])
+        Detection(box=exact(one["box"]), score=exact([one["score"]])[0], label=one["class"])
         for one in line["objects"]
     ]
+
+
+def exact(numbers: list[float]) -> Any:
+    """A line tells as few digits as its 32 bits need."""
+    return tuple(np.array(numbers, np.float32).tolist())
 
 
 def test_detect_then_track(nnrun: Run, tmp_path: Path) -> None:
