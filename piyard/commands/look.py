@@ -66,7 +66,7 @@ def choice(wanted: Wanted, typed: Mapping[str, Any]) -> Choice:
         asked=Asked(
             topk=options.whole("topk", typed["topk"]) or 1,
             init=box(typed["init"]),
-            fps=options.seconds("fps", typed["fps"]) or 30.0,
+            fps=_fps(typed["fps"]),
         ),
         rules=_with_score(model.load(name), typed["score"]),
         draw=bool(typed["draw"]),
@@ -121,13 +121,24 @@ def box(text: str) -> tuple[float, float, float, float] | None:
     return x, y, width, height
 
 
+def _fps(text: str) -> float:
+    fps = _number(text or "30")
+    if not 0 < fps <= 1000:
+        raise WrongInput(f"--fps takes frames a second, not '{text}'", remedy="for example 25")
+    return fps
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 def _with_score(rules: Model, text: str) -> Model:
     if not text:
         return rules
-    try:
-        score = float(text)
-    except ValueError:
-        score = math.nan
+    score = _number(text)
     if not 0 <= score <= 1:
         raise WrongInput(f"--score takes 0 to 1, not '{text}'", remedy="for example --score 0.4")
     if not isinstance(rules.head, Dense):

@@ -66,7 +66,9 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     def digest(self) -> str:
         """The same pictures and the same truth give the same."""
         told = [digest.of_file(path) for path in (*self.truth_files, *self.pictures)]
-        return digest.of_value({"kind": self.kind, "detail": self.detail, "files": told})
+        classes = [list(one.truth.values()) for one in self.films if self.kind == "imagenet"]
+        about = {"kind": self.kind, "detail": self.detail, "files": told, "classes": classes}
+        return digest.of_value(about)
 
 
 def recognise(path: Path) -> Kind:

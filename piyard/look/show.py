@@ -16,20 +16,28 @@ FEW = 4
 """So many pictures are opened one by one; of more, their folder."""
 
 
-def show(seen: Sequence[Seen]) -> None:
-    """Open what was drawn with the desktop's viewer; where there is none, say where it is."""
+def show(seen: Sequence[Seen]) -> list[subprocess.Popen[bytes]]:
+    """Open what was drawn with the desktop's viewer; where there is none, say where it is.
+
+    The viewers outlive us; whoever wants to wait for them can.
+    """
+    paths = [path for one in seen for path in _shown(one)]
     viewer = _viewer()
-    for path in (path for one in seen for path in _shown(one)):
-        if viewer is None:
+    if viewer is None:
+        for path in paths:
             say.note(f"no desktop to show it on: {path}")
-            continue
-        subprocess.Popen(
-            [viewer, str(path)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        return []
+    return [_opened(viewer, path) for path in paths]
+
+
+def _opened(viewer: str, path: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [viewer, str(path)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def _shown(one: Seen) -> list[Path]:

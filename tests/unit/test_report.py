@@ -85,7 +85,7 @@ def test_an_invalid_figure_says_so_itself_wherever_it_is_copied_from() -> None:
 @pytest.mark.parametrize(
     ("verdict", "begin"),
     [
-        (Verdict(state="VALID"), "4 threads"),
+        (Verdict(state="VALID"), "VALID; 4 threads"),
         (SUSPECT, f"SUSPECT: {BUSY.text}; 4 threads"),
         (Verdict(state="SUSPECT"), "SUSPECT; 4 threads"),
         (Verdict(state="INVALID", reasons=[THROTTLED, BUSY]), f"INVALID: {THROTTLED.text}; other"),

@@ -1,0 +1,129 @@
+"""``invoke run``: what is typed, and what is refused before anything is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from piyard import model, wanted
+from piyard.commands import look
+from piyard.errors import WrongInput
+from piyard.look import arguments, one
+from piyard.look.inputs import Inputs
+from piyard.model.head import Dense
+
+TYPED = {
+    "host": ["emulated:rpi5"],
+    "precision": ["fp32"],
+    "threads": ["2"],
+    **dict.fromkeys(("topk", "score", "frames", "init", "fps"), ""),
+    "draw": True,
+    "show": False,
+    "input": [],
+    "format": "plain",
+}
+
+
+def typed(name: str, **more: Any) -> dict[str, Any]:
+    return TYPED | {"model": [name]} | more
+
+
+def chosen(name: str, **more: Any) -> look.Choice:
+    flags = typed(name, **more)
+    return look.choice(wanted.parse(flags), flags)
+
+
+def run(name: str, **more: Any) -> None:
+    flags = typed(name, **more)
+    look.run(wanted.parse(flags), flags)
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> str:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg")
+    return str(tmp_path / "a.jpg")
+
+
+def test_a_dry_run_says_what_is_looked_at_and_reaches_nobody(
+    picture: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("yolov8_n", input=[picture, "http://192.0.2.1/dog.jpg"], dry_run=True)
+    out = capsys.readouterr().out
+    assert f"run on {picture}, http://192.0.2.1/dog.jpg: yolov8_n fp32, 2 threads" in out
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "words"),
+    [
+        ("yolov8_n", {"input": ["none.jpg"]}, "there is no picture none.jpg"),
+        ("yolov8_n", {"score": "1.5"}, "--score takes 0 to 1, not '1.5'"),
+        ("yolov8_n", {"score": "nan"}, "--score takes 0 to 1, not 'nan'"),
+        ("squeezenet1_1", {"score": "0.5"}, "no score to choose by"),
+        ("nanotrack", {}, "nobody said which"),
+        ("nanotrack", {"init": "1,2,3"}, "--init takes x,y,width,height"),
+        ("nanotrack", {"init": "1,2,0,5"}, "--init takes x,y,width,height"),
+        ("nanotrack", {"init": "1,2,inf,5"}, "--init takes x,y,width,height"),
+        ("yolov8_n", {"frames": "none"}, "--frames takes a whole number"),
+        ("yolov8_n_bytetrack", {"fps": "0"}, "--fps takes frames a second"),
+        ("yolov8_n_bytetrack", {"fps": "nan"}, "--fps takes frames a second"),
+    ],
+)
+def test_mistakes_are_said_before_any_work(
+    picture: str, name: str, more: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(WrongInput) as error:
+        run(name, **{"input": [picture]} | more)
+    assert words in str(error.value)
+
+
+def test_a_score_changes_the_head_and_nothing_else() -> None:
+    rules, usual = chosen("yolov8_n", score="0.4").rules, model.load("yolov8_n")
+    assert isinstance(rules.head, Dense)
+    assert isinstance(usual.head, Dense)
+    assert rules.head.score == 0.4
+    assert rules.head.nms == usual.head.nms
+    assert rules.preprocess == usual.preprocess
+
+
+def test_the_objects_box_as_it_is_typed() -> None:
+    assert look.box("1,2.5,30,40") == (1.0, 2.5, 30.0, 40.0)
+    assert look.box("") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "where"),
+    [
+        ("yolov8_n", Inputs(pictures=[Path("a.jpg")]), {"drawn": "outputs"}),
+        ("yolov8_n", Inputs(camera=True), {"film": "drawn.mjpeg"}),
+        ("yolov8_n_bytetrack", Inputs(pictures=[Path("a.jpg")]), {"film": "drawn.mjpeg"}),
+        ("squeezenet1_1", Inputs(pictures=[Path("a.jpg")]), {}),
+    ],
+)
+def test_pictures_are_drawn_one_by_one_and_what_moves_as_a_film(
+    name: str, shown: Inputs, where: dict[str, str]
+) -> None:
+    assert one.drawn(model.load(name), shown) == where
+
+
+@pytest.mark.parametrize("name", [n for n in model.names() if model.load(n).task != "track"])
+def test_the_work_of_a_board(name: str, picture: str) -> None:
+    rules = model.load(name)
+    shown = Inputs(pictures=[Path(picture)])
+    todo = one.work_of(rules, shown, arguments.Asked(drawn="outputs"))
+    assert todo.verb == rules.task
+    assert todo.what["inputs"] == {"0000.jpg": picture}
+    assert todo.inputs
+    assert list(todo.arguments[-2:]) == ["--", f"../../releases/{todo.inputs.id}"]
+    assert todo.partly
+    assert not todo.measured
+
+
+def test_the_camera_needs_nothing_pushed() -> None:
+    todo = one.work_of(model.load("yolov8_n"), Inputs(camera=True, frames=9), arguments.Asked())
+    assert todo.inputs is None
+    assert list(todo.arguments[-2:]) == ["--stdin", "mjpeg"]
+    assert todo.through[3:] == ["camera", "9", "1280", "720"]
+    assert todo.what["shown"] == "9 frames of the camera"
