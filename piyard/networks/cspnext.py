@@ -116,6 +116,6 @@ class Pyramid(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """As many channels and places."""
         x = self.conv1(x)
-        seen = [pool(x) for pool in self.poolings]
-        out: Tensor = self.conv2(torch.cat([x, *seen], 1))
+        m = self.poolings
+        out: Tensor = self.conv2(torch.cat([x, m[0](x), m[1](x), m[2](x)], 1))
         return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
@@ -36,3 +37,16 @@ class Conv(nn.Module):
 def pools(*kernels: int) -> nn.ModuleList:
     """Maximum pooling that keeps a map's size, one a kernel."""
     return nn.ModuleList(nn.MaxPool2d(kernel, 1, kernel // 2) for kernel in kernels)
+
+
+class Double(nn.Module):
+    """Twice the rows and columns, each place four times.
+
+    What nn.Upsample computes, asked for directly: scripted, that one first looks how many
+    dimensions there are, and pnnx cannot read the answers.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, channels, twice the rows, twice the columns)."""
+        out: Tensor = torch.ops.aten.upsample_nearest2d(x, None, [2.0, 2.0])
+        return out

@@ -74,17 +74,15 @@ class Head(nn.Module):
 class ScaleNorm(nn.Module):
     """A vector divided by its root mean square (Nguyen and Salazar 2019)."""
 
-    LEAST = 1e-5
-
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.scale = channels**-0.5
+        self.scale, self.shortest = channels**-0.5, 1e-5
         self.g = nn.Parameter(torch.ones(1))
 
     def forward(self, x: Tensor) -> Tensor:
         """Of the same shape."""
-        length = torch.norm(x, dim=2, keepdim=True) * self.scale
-        out: Tensor = x / length.clamp(min=self.LEAST) * self.g
+        length = torch.linalg.vector_norm(x, dim=2, keepdim=True) * self.scale
+        out: Tensor = x / length.clamp(min=self.shortest) * self.g
         return out
 
 
@@ -111,13 +109,14 @@ class GatedAttention(nn.Module):
         self.beta = nn.Parameter(torch.zeros(2, KEY))
         self.o = nn.Linear(INNER, HIDDEN, bias=False)
         self.res_scale = Scale(HIDDEN)
+        self.parts, self.root = [INNER, INNER, KEY], KEY**0.5
 
     def forward(self, x: Tensor) -> Tensor:
         """Of the same shape."""
         parts = functional.silu(self.uv(self.ln(x)))
-        gate, value, base = torch.split(parts, [INNER, INNER, KEY], 2)
+        gate, value, base = torch.split(parts, self.parts, 2)
         query = base * self.gamma[0] + self.beta[0]
         key = base * self.gamma[1] + self.beta[1]
-        weight = torch.relu(torch.bmm(query, key.transpose(1, 2)) / KEY**0.5).square()
+        weight = torch.relu(torch.bmm(query, key.transpose(1, 2)) / self.root).square()
         out: Tensor = self.res_scale(x) + self.o(gate * torch.bmm(weight, value))
         return out

@@ -11,7 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from piyard.networks.layers import Conv, pools
+from piyard.networks.layers import Conv, Double, pools
+
+T = Tensor
+Outputs = tuple[T, T, T, T, T, T, T, T, T]
+"""TorchScript wants to know how many there are."""
 
 
 class Size(NamedTuple):
@@ -40,10 +44,11 @@ class Yolox(nn.Module):
         self.backbone = Neck(size)
         self.head = Head(size, classes)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, x: Tensor) -> Outputs:
         """Maps for pictures of shape (n, 3, rows, columns), levels 0..255."""
-        outputs: tuple[Tensor, ...] = self.head(*self.backbone(x))
-        return outputs
+        p8, p16, p32 = self.backbone(x)
+        told: Outputs = self.head(p8, p16, p32)
+        return told
 
 
 def build(name: str, classes: int) -> Yolox:
@@ -58,10 +63,8 @@ class Focus(nn.Conv2d):
     is the same, because ncnn has no slices with steps.
     """
 
-    PIXELS = 2
-
     def __init__(self, before: int, after: int) -> None:
-        super().__init__(self.PIXELS**2 * before, after, 3, padding=1, bias=False)
+        super().__init__(4 * before, after, 3, padding=1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, after, half the rows, half the columns)."""
@@ -70,10 +73,10 @@ class Focus(nn.Conv2d):
     def over_pixels(self) -> Tensor:
         """The weights (after, before, 6, 6). A square's pixels are told column after column."""
         after, parts, rows, columns = self.weight.shape
-        before = parts // self.PIXELS**2
-        squares = self.weight.reshape(after, self.PIXELS, self.PIXELS, before, rows, columns)
+        before = parts // 4
+        squares = self.weight.reshape(after, 2, 2, before, rows, columns)
         spread = squares.permute(0, 3, 4, 2, 5, 1)
-        return spread.reshape(after, before, self.PIXELS * rows, self.PIXELS * columns)
+        return spread.reshape(after, before, 2 * rows, 2 * columns)
 
 
 class Stem(nn.Module):
@@ -198,7 +201,7 @@ class Neck(nn.Module):
         w8, w16, w32 = 4 * size.width, 8 * size.width, 16 * size.width
         n = size.depth
         self.backbone = Darknet(size)
-        self.upsample = nn.Upsample(scale_factor=2.0)
+        self.upsample = Double()
         self.lateral_conv0 = Conv(w32, w16)
         self.C3_p4 = CSPLayer(size, 2 * w16, w16, n)
         self.reduce_conv1 = Conv(w16, w8)
@@ -234,16 +237,15 @@ class Head(nn.Module):
         self.reg_preds = nn.ModuleList(nn.Conv2d(w, 4, 1) for _ in levels)
         self.obj_preds = nn.ModuleList(nn.Conv2d(w, 1, 1) for _ in levels)
 
-    def forward(self, p8: Tensor, p16: Tensor, p32: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, p8: Tensor, p16: Tensor, p32: Tensor) -> Outputs:
         """The outputs of the three levels, no sigmoid applied."""
-        outputs: list[Tensor] = []
-        for level, x in enumerate((p8, p16, p32)):
-            narrow = self.stems[level](x)
-            where = self.reg_convs[level](narrow)
-            what = self.cls_convs[level](narrow)
-            outputs += [self.reg_preds[level](where), self.obj_preds[level](where)]
-            outputs += [self.cls_preds[level](what)]
-        return tuple(outputs)
+        p8, p16, p32 = self.stems[0](p8), self.stems[1](p16), self.stems[2](p32)
+        box8, box16, box32 = self.reg_convs[0](p8), self.reg_convs[1](p16), self.reg_convs[2](p32)
+        is8, is16, is32 = self.cls_convs[0](p8), self.cls_convs[1](p16), self.cls_convs[2](p32)
+        at8 = self.reg_preds[0](box8), self.obj_preds[0](box8), self.cls_preds[0](is8)
+        at16 = self.reg_preds[1](box16), self.obj_preds[1](box16), self.cls_preds[1](is16)
+        at32 = self.reg_preds[2](box32), self.obj_preds[2](box32), self.cls_preds[2](is32)
+        return (*at8, *at16, *at32)
 
 
 def _branch(size: Size, channels: int) -> nn.Sequential:
