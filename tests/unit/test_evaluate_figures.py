@@ -1,0 +1,187 @@
+"""Answers whose figures are known beforehand: all right, all wrong, and by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from piyard import model
+from piyard.evaluate import coco, dataset, figures, sequences
+from piyard.heads import rle
+from piyard.look.lines import Frame, Hit, Object, Runs
+from tests.unit.test_evaluate_data import box, mot, otb, scene
+
+LABELS = ["cat", "dog"]
+
+
+def frame(path: Path | str = "a", **told: Any) -> Frame:
+    return Frame(name=str(path), width=20, height=10, **told)
+
+
+def ranked(*best: int) -> Frame:
+    return frame(top=[Hit(index=i, score=1 / (n + 1)) for n, i in enumerate(best)])
+
+
+def thing(class_: int, *corners: float, score: float = 0.9, **more: Any) -> Object:
+    x0, y0, x1, y1 = corners
+    return Object(class_=class_, score=score, box=(x0, y0, x1, y1), **more)
+
+
+class TestTop:
+    @pytest.mark.parametrize(
+        ("answers", "wanted"),
+        [
+            ([(1, 2, 3, 4, 5), (2, 1, 3, 4, 5)], {"top-1": 50.0, "top-5": 100.0}),
+            ([(9, 8, 7, 6, 5, 1), (1,)], {"top-1": 50.0, "top-5": 50.0}),
+            ([(), ()], {"top-1": 0.0, "top-5": 0.0}),
+        ],
+    )
+    def test_by_hand(self, answers: list[Sequence[int]], wanted: dict[str, float]) -> None:
+        paths = [Path("a"), Path("b")]
+        told = {path: ranked(*best) for path, best in zip(paths, answers, strict=True)}
+        assert figures.top(dict.fromkeys(paths, 1), told) == wanted
+
+    @given(st.lists(st.tuples(st.integers(0, 9), st.permutations(range(10))), min_size=1))
+    def test_the_first_is_never_more_often_right_than_the_five(self, cases: Any) -> None:
+        truth = {Path(str(i)): index for i, (index, _) in enumerate(cases)}
+        told = {Path(str(i)): ranked(*best) for i, (_, best) in enumerate(cases)}
+        found = figures.top(truth, told)
+        assert 0 <= found["top-1"] <= found["top-5"] <= 100
+
+
+class TestCoco:
+    TRUTH = (box(1, 100, 17, 1, 1, 6, 6), box(2, 100, 18, 8, 2, 9, 7), box(3, 101, 17, 2, 2, 5, 5))
+
+    def read(self, folder: Path, task: str = "detect") -> coco.Scene:
+        return coco.read(scene(folder, ["a.jpg", "b.jpg"], self.TRUTH), task, LABELS)
+
+    def test_what_is_there_is_worth_all(self, tmp_path: Path) -> None:
+        found = self.read(tmp_path)
+        a, b = found.pictures
+        told = {a: [thing(0, 1, 1, 7, 7), thing(1, 8, 2, 17, 9)], b: [thing(0, 2, 2, 7, 7)]}
+        assert coco.figures(found, told) == pytest.approx({"mAP": 100, "mAP50": 100}, abs=1e-9)
+
+    def test_nothing_and_the_wrong_class_are_worth_nothing(self, tmp_path: Path) -> None:
+        found = self.read(tmp_path)
+        a, b = found.pictures
+        assert coco.figures(found, {a: [], b: []}) == {"mAP": 0, "mAP50": 0}
+        swapped = {a: [thing(1, 1, 1, 7, 7), thing(0, 8, 2, 17, 9)], b: []}
+        assert coco.figures(found, swapped)["mAP50"] == 0
+
+    def test_a_box_that_is_a_little_off_counts_at_a_half_and_not_at_095(
+        self, tmp_path: Path
+    ) -> None:
+        found = self.read(tmp_path)
+        a, b = found.pictures
+        # IoU of 6 x 6 with 6 x 5 within it is 5/6: seven of ten thresholds.
+        told = {a: [thing(0, 1, 1, 7, 6), thing(1, 8, 2, 17, 9)], b: [thing(0, 2, 2, 7, 7)]}
+        measured = coco.figures(found, told)
+        assert measured["mAP50"] == pytest.approx(100)
+        assert 70 < measured["mAP"] < 100
+
+    def test_pictures_that_were_left_out_do_not_count(self, tmp_path: Path) -> None:
+        found = self.read(tmp_path)
+        (a, _) = found.pictures
+        told = {a: [thing(0, 1, 1, 7, 7), thing(1, 8, 2, 17, 9)]}
+        assert coco.figures(found, told)["mAP"] == pytest.approx(100)
+
+    def test_a_class_the_data_does_not_know_is_left_out(self, tmp_path: Path) -> None:
+        found = self.read(tmp_path)
+        a, b = found.pictures
+        told = {a: [thing(7, 0, 0, 20, 10)], b: []}
+        assert coco.figures(found, told)["mAP"] == 0
+
+    def test_masks(self, tmp_path: Path) -> None:
+        whole = np.zeros((10, 20), bool)
+        whole[2:7, 3:9] = True
+        outline: dict[str, Any] = {"segmentation": [[3, 2, 9, 2, 9, 7, 3, 7]]}
+        truth = [box(1, 100, 17, 3, 2, 6, 5) | outline]
+        found = coco.read(scene(tmp_path, ["a.jpg"], truth), "segment", LABELS)
+        (a,) = found.pictures
+
+        def measured(mask: Any) -> float:
+            packed = rle.pack(mask)
+            runs = Runs(size=(10, 20), counts=packed["counts"])
+            return coco.figures(found, {a: [thing(0, 3, 2, 9, 7, mask=runs)]})["mAP"]
+
+        assert measured(whole) == pytest.approx(100)
+        # The box is right all the same: it is the mask that is judged.
+        assert measured(~whole) == 0
+
+    def test_keypoints(self, tmp_path: Path) -> None:
+        points = [(float(3 + i % 5), float(2 + i % 4)) for i in range(17)]
+        person: dict[str, Any] = {
+            "keypoints": [v for x, y in points for v in (x, y, 2)],
+            "num_keypoints": 17,
+        }
+        folder = scene(tmp_path, ["a.jpg"], [box(1, 100, 1, 2, 1, 7, 6) | person])
+        file = folder / "annotations" / "instances_val2017.json"
+        text = file.read_text().replace('{"id": 17, "name": "cat"}', '{"id": 1, "name": "person"}')
+        file.write_text(text)
+        found = coco.read(folder, "pose", ["person"])
+        (a,) = found.pictures
+
+        def measured(shift: float) -> float:
+            moved = [(x + shift, y, 0.9) for x, y in points]
+            return coco.figures(found, {a: [thing(0, 2, 1, 9, 7, keypoints=moved)]})["mAP"]
+
+        assert measured(0) == pytest.approx(100)
+        assert measured(500) == 0
+
+
+class TestTracks:
+    LINES = tuple(f"{i},{n},{x},2,6,6,1,1,1" for i in (1, 2, 3) for n, x in ((1, 1), (2, 11)))
+
+    def clips(self, folder: Path, ids: Sequence[tuple[int, int]]) -> dict[str, float]:
+        (clip,) = sequences.read_mot(mot(folder, self.LINES), None).clips
+        frames = [
+            frame(
+                objects=[
+                    thing(0, 1, 2, 7, 8, id=first, label="person"),
+                    thing(0, 11, 2, 17, 8, id=second, label="person"),
+                    thing(1, 0, 0, 3, 3, id=9, label="car"),
+                ]
+            )
+            for first, second in ids
+        ]
+        return sequences.mot_figures([(clip.truth, frames)])
+
+    def test_the_same_tracks_are_worth_all_and_cars_are_no_pedestrians(
+        self, tmp_path: Path
+    ) -> None:
+        found = self.clips(tmp_path / "a", [(1, 2)] * 3)
+        assert found == pytest.approx({"HOTA": 100, "MOTA": 100, "IDF1": 100}, abs=1e-6)
+
+    def test_who_changes_places_loses(self, tmp_path: Path) -> None:
+        found = self.clips(tmp_path / "a", [(1, 2), (2, 1), (2, 1)])
+        assert found["MOTA"] == pytest.approx(100 * (1 - 2 / 6))
+        assert found["IDF1"] == pytest.approx(100 * 2 / 3)
+
+    def test_one_object(self, tmp_path: Path) -> None:
+        clips = sequences.read_otb(otb(tmp_path, "2,3,5,6", "3,3,5,6", "4,3,5,6"), None)
+        (clip,) = clips.clips
+        right = [frame(objects=[thing(0, x, 2, x + 5, 8)]) for x in (1, 2, 3)]
+        found = sequences.otb_figures(clip.truth, right)
+        assert found["precision"] == 100
+        assert found["AUC"] > 95
+        lost = [right[0], frame(), frame()]
+        assert sequences.otb_figures(clip.truth, lost)["precision"] == pytest.approx(100 / 3)
+
+
+def test_each_kind_of_data_has_its_figures(tmp_path: Path) -> None:
+    data = dataset.read(
+        scene(tmp_path, ["a.jpg"], [box(1, 100, 17, 1, 1, 6, 6)]),
+        model.load("yolov8_n"),
+        LABELS,
+        "",
+        None,
+    )
+    found = figures.of(data, [[frame(data.pictures[0], objects=[thing(0, 1, 1, 7, 7)])]])
+    assert tuple(found) == figures.NAMES["coco"]
+    assert set(figures.NAMES) == set(dataset.KINDS)

@@ -1,0 +1,196 @@
+"""What was found is kept whole, and the tables show it for the conversion it is of, or nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from piyard import history, model, result, row
+from piyard.conversion import Conversion
+from piyard.errors import BoardCommandFailed, WrongInput
+from piyard.evaluate import board, kept, one, table
+from piyard.evaluate.dataset import Film
+from piyard.evaluate.kept import Evaluation
+from piyard.history import shelf
+from piyard.look.lines import Frame, Wrong
+from piyard.look.seen import Seen
+from piyard.model.head import Dense
+from piyard.report import cells
+from piyard.report.payload import NUMBER
+from tests import kept as results
+
+WHEN = "2026-11-26T02:00:00+00:00"
+
+
+def evaluation(**changes: Any) -> Evaluation:
+    base = Evaluation(
+        model="resnet18",
+        conversion="m1",
+        by="board",
+        computed="nnrun, Raspberry Pi 5",
+        precision="fp16",
+        data="imagenet500, 500 pictures",
+        digest="d1",
+        count=500,
+        figures={"top-1": 71.4, "top-5": 90.2},
+        when=WHEN,
+    )
+    return msgspec.structs.replace(base, **changes)
+
+
+def accuracy(*known: Evaluation, precision: str = "fp16") -> str | None:
+    return kept.best(known, "m1", precision)
+
+
+def test_what_is_stored_comes_back_whole(tmp_path: Path) -> None:
+    made = evaluation(thresholds={"score": 0.001})
+    file = kept.store(made)
+    assert kept.stored() == [made]
+    assert json.loads(file.read_text())["schema"] == kept.SCHEMA
+    assert [one.name for one in file.parent.iterdir()] == [file.name]
+
+
+def test_a_later_one_takes_the_place_of_an_earlier_one() -> None:
+    kept.store(evaluation())
+    kept.store(evaluation(figures={"top-1": 70.0}, when="2026-11-27"))
+    kept.store(evaluation(precision="fp32"))
+    assert len(kept.stored()) == 2
+    found = kept.find("m1", "board", "fp16", "d1")
+    assert found
+    assert found.figures == {"top-1": 70.0}
+    assert kept.find("m1", "board", "fp16", "d2") is None
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"schema": 1}', '{"schema": 2, "model": 5}'])
+def test_a_damaged_file_is_said_and_left_out(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    kept.store(evaluation())
+    (kept.folder() / "broken.json").write_text(text)
+    assert kept.stored() == [evaluation()]
+    assert "left out" in capsys.readouterr().err
+
+
+def test_the_column_names_data_and_size() -> None:
+    assert accuracy(evaluation()) == "71.40 % top-1 (imagenet500, 500 pictures)"
+    boxes = evaluation(figures={"mAP": 37.12, "mAP50": 52.0}, data="COCO val2017, 79 pictures")
+    assert accuracy(boxes) == "mAP 37.1 (COCO val2017, 79 pictures)"
+    imitated = evaluation(by="desktop", imitated=True)
+    assert str(accuracy(imitated)).endswith("500 pictures; fp16 imitated)")
+
+
+@pytest.mark.parametrize("name", ["top-1", "mAP", "HOTA", "AUC"])
+def test_the_pages_charts_find_the_figure_in_the_text(name: str) -> None:
+    found = NUMBER.search(evaluation(figures={name: 37.1}).accuracy)
+    assert found
+    assert float(found[0]) == 37.1
+
+
+def test_only_the_same_conversion_and_precision_count() -> None:
+    assert accuracy(evaluation(conversion="m2")) is None
+    assert accuracy(evaluation(), precision="fp32") is None
+    assert accuracy(evaluation(by="original", precision="fp32"), precision="fp32") is None
+    assert accuracy() is None
+
+
+def test_more_data_counts_for_more_then_a_board_then_the_newer() -> None:
+    small = evaluation(count=10, data="small", when="2027-01-01")
+    desktop = evaluation(by="desktop", data="desktop", when="2027-01-01")
+    older, newer = evaluation(data="older"), evaluation(data="newer", when="2026-12-01")
+    assert str(accuracy(small, desktop, newer, older)).endswith("(newer)")
+    assert str(accuracy(small, desktop)).endswith("(desktop)")
+
+
+def stored_row(key: str = "m1") -> row.Row:
+    shelf.save(results.result("20261120T120000-a-aaaaaa", 20.0, model_key=key))
+    (found,) = history.rows()
+    return found
+
+
+def test_a_report_shows_it_as_soon_as_it_is_known() -> None:
+    before = stored_row()
+    assert before.accuracy is None
+    assert "N/A" in cells(before)
+    kept.store(evaluation(precision=before.data_type))
+    (after,) = history.rows()
+    assert after.accuracy == "71.40 % top-1 (imagenet500, 500 pictures)"
+    assert after.accuracy in cells(after)
+
+
+def test_another_conversion_stays_unknown() -> None:
+    kept.store(evaluation(conversion="m2", precision="fp16"))
+    assert stored_row().accuracy is None
+    assert result.runs() == []
+
+
+def test_the_table_tells_how_far_off_each_is() -> None:
+    original = evaluation(by="original", computed="torch", precision="fp32")
+    off = evaluation(figures={"top-1": 71.0, "top-5": 90.4})
+    told = [dict(zip(table.COLUMNS, r, strict=True)) for r in table.rows([original, off], {})]
+    assert [one["Points off"] for one in told] == ["", "", "-0.40", "+0.20"]
+    assert [one["Published"] for one in told] == ["N/A"] * 4
+    (first, *_) = table.rows([off], {"top-1": 69.76})
+    assert first[-2:] == ["", "69.76"]
+    assert table.rows([evaluation(imitated=True)], {})[0][2] == "fp16 (imitated)"
+
+
+def conversion(kind: str) -> Conversion:
+    told = {"weights": {"kind": kind, "seed": 1}}
+    return Conversion(name="x", key="k", folder=Path(), manifest=told, made=False)
+
+
+def test_random_weights_have_no_accuracy() -> None:
+    one.require_real(conversion("file"))
+    with pytest.raises(WrongInput, match="random weights, which have no accuracy") as error:
+        one.require_real(conversion("random"))
+    assert "\n" not in error.value.what
+
+
+def test_a_detector_is_judged_by_all_that_it_finds_and_a_tracker_as_it_is() -> None:
+    head = one.judged(model.load("yolov8_n")).head
+    assert isinstance(head, Dense)
+    assert (head.score, head.nms, head.most) == (0.001, 0.65, 300)
+    for name in ("yolov8_n_bytetrack", "squeezenet1_1", "simplepose"):
+        assert one.judged(model.load(name)) == model.load(name)
+
+
+def test_the_desktop_computes_no_int8() -> None:
+    with pytest.raises(WrongInput, match="cannot compute as a board does in int8"):
+        one.by_desktop(cast("Any", SimpleNamespace()), "int8")
+
+
+def film(count: int, *, ordered: bool = False) -> Film:
+    return Film(pictures=[Path(f"{i}.jpg") for i in range(count)], truth={}, ordered=ordered)
+
+
+def test_pictures_go_in_batches_and_clips_in_one_piece() -> None:
+    sizes = [len(batch) for batch in board.batches(film(1201))]
+    assert sizes == [500, 500, 201]
+    assert [len(batch) for batch in board.batches(film(1000, ordered=True))] == [1000]
+    with pytest.raises(BoardCommandFailed, match=re.escape("a clip of 1001 frames")):
+        board.batches(film(1001, ordered=True))
+
+
+def seen(frames: list[str], wrong: list[str]) -> Seen:
+    return Seen(
+        host="pi5",
+        run="r",
+        task="detect",
+        frames=[Frame(name=name, width=1, height=1) for name in frames],
+        wrong=[Wrong(name=name, error="the file is empty") for name in wrong],
+    )
+
+
+def test_answers_are_in_the_order_of_the_pictures() -> None:
+    found = board.in_order([Path("b"), Path("a")], seen(["a", "b"], []))
+    assert [frame.name for frame in found] == ["b", "a"]
+
+
+def test_a_picture_that_nnrun_cannot_read_would_make_the_figure_another() -> None:
+    with pytest.raises(BoardCommandFailed, match="cannot read 1 of the 2 pictures") as error:
+        board.in_order([Path("b"), Path("a")], seen(["a"], ["b"]))
+    assert error.value.evidence == "b: the file is empty"
