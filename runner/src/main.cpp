@@ -60,6 +60,10 @@ int run_verb(const std::string& name, const std::vector<std::string>& rest) {
         write_line(help_text(entry.verb));
         return 0;
     }
+    std::vector<std::string> longer;
+    for (const std::string& known : names)
+        if (known.rfind(name + " ", 0) == 0) longer.push_back(known);
+    if (!longer.empty()) throw Failure(Exit::usage, "'" + name + "' goes on: " + join(longer, " or ") + "; see nnrun --help");
     const std::string guess = nearest(name, names);
     throw Failure(Exit::usage, "no verb '" + name + "'" + (guess.empty() ? "" : ", did you mean " + guess + "?") + "; see nnrun --help");
 }

@@ -169,7 +169,8 @@ def test_mistakes_are_told(nnrun: Run, tmp_path: Path) -> None:
         nnrun("track", "mot", "--detections", "x", "y.jpg"), 2, "takes the place of images"
     )
     assert_refused(nnrun("track", "mot", "--detections", "x", "--track-low", 0.9), 2, "--track-low")
-    assert_refused(nnrun("track"), 2, "track")
+    for words in (["track"], ["track", "mto"]):
+        assert_refused(nnrun(*words), 2, "'track' goes on: track mot or track sot")
 
 
 def spots() -> Net:

@@ -142,12 +142,51 @@ def test_while_it_is_lost_nothing_is_told():
     assert last([[at(0)], []]) == []
 
 
-def test_of_two_tracks_of_one_object_the_older_one_stays():
-    """The first is lost while the second begins beside it, then the first drifts onto it."""
-    before = [[at(5 * t)] for t in range(10)]
-    beside = [[at(5 * t + 60)] for t in range(10, 14)]
-    drifted = [[at(5 * t)] for t in range(14, 30)]
-    assert len(last([*before, *beside, *drifted])) == 1
+TWICE = [*[[at(0)]] * 4, *[[at(0), at(3)]] * 2]
+"""One object, which is found twice for a while."""
+
+
+def test_of_two_tracks_of_one_object_the_longer_one_stays_though_it_is_lost():
+    assert last([*TWICE, [at(3)]]) == []
+    assert ids(last([*TWICE, [at(3)], [at(3)]])) == [1]
+
+
+def test_of_two_tracks_of_one_object_the_shorter_one_is_forgotten_when_it_is_lost():
+    assert ids(last([*TWICE, [at(0)], *[[at(0), at(3)]] * 2])) == [1, 3]
+
+
+def test_tracks_of_two_classes_are_not_one_object():
+    twice = [*[[at(0)]] * 4, *[[at(0), at(3, label=2)]] * 2]
+    assert ids(last([*twice, [at(3, label=2)]])) == [2]
+
+
+def test_a_doubtful_detection_must_be_near():
+    """IoU .56 and .34: the limit of the second association is .5 of a cost."""
+    assert ids(last([[at(0)], [at(11, DOUBTFUL)]])) == [1]
+    assert last([[at(0)], [at(20, DOUBTFUL)]]) == []
+
+
+def test_a_newcomer_must_be_near_too():
+    """IoU x score .31 and .27: the limit is .7 of a cost, where known tracks have .8."""
+    for moved, expected in ((20, [1, 2]), (22, [1])):
+        frames = [[at(300)], [at(300), at(0)], [at(300), at(moved)]]
+        assert ids(last(frames)) == expected
+    assert ids(last([[at(0)], [at(22)]])) == [1]
+
+
+def test_pixels_at_the_edge_count():
+    """4 x 4 pixels moved by 2: IoU .43 of 5 x 5 pixels, with score .55 a cost of .76; else .82."""
+    tiny = [Detection(box=(x, 0, x + 4, 4), score=score) for x, score in ((0, SURE), (2, FAIR))]
+    assert ids(last([[one] for one in tiny])) == [1]
+
+
+def test_what_is_lost_does_not_grow_on():
+    made = tracker()
+    boxes = [(0, 0, 100 + 5 * frame, 100 + 5 * frame) for frame in range(20)]
+    last([[Detection(box=box, score=SURE)] for box in boxes], made)
+    last([[]] * 10, made)
+    (lost,) = made._lost
+    assert lost.state.place[3] == pytest.approx(boxes[-1][3], abs=8)
 
 
 def test_frames_without_anything():
