@@ -155,6 +155,12 @@ def test_of_two_tracks_of_one_object_the_shorter_one_is_forgotten_when_it_is_los
     assert ids(last([*TWICE, [at(0)], *[[at(0), at(3)]] * 2])) == [1, 3]
 
 
+def test_of_two_tracks_known_for_equally_long_the_lost_one_stays():
+    frames = [[at(0)], *[[at(0), at(3)]] * 2, [at(3)]]
+    assert last(frames) == []
+    assert ids(last([*frames, [at(3)]])) == [1]
+
+
 def test_tracks_of_two_classes_are_not_one_object():
     twice = [*[[at(0)]] * 4, *[[at(0), at(3, label=2)]] * 2]
     assert ids(last([*twice, [at(3, label=2)]])) == [2]
