@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 
 from piyard import onboard
+from piyard.look import through
+from piyard.look.inputs import Inputs
+from tests import board_run
+from tests.local_board import new_board
 
 CAMERA = r"""#!/bin/sh
 printf '%s\n' "$@" > asked
@@ -108,3 +112,23 @@ def test_a_film_reaches_the_command_whatever_it_is_called(tmp_path: Path, name: 
     )
     assert (done.returncode, done.stdout) == (0, b"JPEG" * 1000)
     assert [one.name for one in tmp_path.iterdir()] == [name]
+
+
+def test_a_run_gets_the_boards_camera_and_outlives_us(tmp_path: Path) -> None:
+    board = new_board(tmp_path / "board")
+    board.has_tool("rpicam-vid", CAMERA.removeprefix("#!/bin/sh\n"))
+    words = through.words(Inputs(camera=True, frames=3), None)
+    board_run.start(board, *words, "sh", "-c", "wc -c; echo done >&2")
+    assert board_run.end_of(board).code == 0
+    folder = board.yard / "runs" / board_run.RUN
+    assert (folder / "log.jsonl").read_text().strip() == str(3 * len("JPEG"))
+    assert (folder / "stderr.txt").read_text() == "done\n"
+
+
+def test_a_run_without_a_camera_ends_with_the_reason(tmp_path: Path) -> None:
+    board = new_board(tmp_path / "board")
+    words = through.words(Inputs(camera=True), None)
+    board_run.start(board, *words, "sh", "-c", "cat")
+    assert board_run.end_of(board).code == 127
+    said = (board.yard / "runs" / board_run.RUN / "stderr.txt").read_text()
+    assert said == "this board has no rpicam-vid (apt install rpicam-apps)\n"

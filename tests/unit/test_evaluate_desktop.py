@@ -1,0 +1,134 @@
+"""Answers on this machine, from nets that say what they are told to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from PIL import Image
+
+from piyard import model
+from piyard.evaluate import desktop
+from piyard.evaluate.dataset import Dataset, Film
+from piyard.evaluate.desktop import Net, Seer
+from piyard.model import Model
+from piyard.model.head import Dense
+
+SIZE = (64, 64)
+
+
+def small(name: str, **head: Any) -> Model:
+    """That model with an input of 64 by 64, and other thresholds."""
+    rules = model.load(name)
+    changed = msgspec.structs.replace(rules.head, **head) if isinstance(rules.head, Dense) else None
+    return msgspec.structs.replace(rules, input=(3, *SIZE), head=changed or rules.head)
+
+
+def rtmdet(*objects: tuple[int, int, float]) -> list[Any]:
+    """Outputs of a head with one class at strides 8, 16, 32: boxes of 8 pixels at places."""
+    maps = [np.zeros((5, 64 // stride, 64 // stride), np.float32) for stride in (8, 16, 32)]
+    for one in maps:
+        one[0] = -20
+    for row, column, logit in objects:
+        maps[0][:, row, column] = (logit, 4, 4, 4, 4)
+    return maps
+
+
+def finder(*objects: tuple[int, int, float]) -> Net:
+    rules = small("rtmdet_nano_person", score=0.1)
+    return Net(rules=rules, labels=["person"], compute=lambda *_: rtmdet(*objects))
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    Image.new("RGB", (128, 128), (90, 80, 70)).save(tmp_path / "a.png")
+    return tmp_path / "a.png"
+
+
+def test_classes_come_best_first_with_their_labels(picture: Path) -> None:
+    scores = np.zeros(1000, np.float32)
+    scores[[7, 3, 9]] = (0.5, 0.9, 0.1)
+    rules = model.load("squeezenet1_1")
+    net = Net(rules=rules, labels=model.labels(rules), compute=lambda *_: [scores])
+    top = desktop.look(Seer(net=net), picture).top
+    assert [hit.index for hit in top[:3]] == [3, 7, 9]
+    assert top[0].label == model.labels(rules)[3]
+    assert len(top) == desktop.TOP
+
+
+def test_the_net_is_fed_what_its_yaml_says(picture: Path) -> None:
+    fed: list[Any] = []
+
+    def compute(*values: Any) -> list[Any]:
+        fed.extend(values)
+        return [np.zeros(1000, np.float32)]
+
+    rules = model.load("squeezenet1_1")
+    desktop.look(Seer(net=Net(rules=rules, labels=model.labels(rules), compute=compute)), picture)
+    (values,) = fed
+    wanted = [
+        (level - mean) * norm
+        for level, mean, norm in zip(
+            (90, 80, 70), rules.preprocess.mean, rules.preprocess.norm, strict=True
+        )
+    ]
+    assert values.shape == rules.input
+    assert values[:, 0, 0] == pytest.approx(wanted, rel=1e-6)
+
+
+def test_objects_are_told_in_pixels_of_the_picture(picture: Path) -> None:
+    frame = desktop.look(Seer(net=finder((2, 3, 3.0), (6, 6, 1.0))), picture)
+    assert (frame.width, frame.height) == (128, 128)
+    best, second = frame.objects
+    assert best.label == "person"
+    assert best.score > second.score
+    x0, y0, x1, y1 = best.box
+    # The input is half as large as the picture; the place is at 24, 16 there.
+    assert (x1 - x0, y1 - y0) == pytest.approx((16, 16))
+    assert ((x0 + x1) / 2, (y0 + y1) / 2) == pytest.approx((48, 32))
+
+
+def test_keypoints_are_looked_for_where_the_detector_finds_somebody(picture: Path) -> None:
+    rules = model.load("simplepose")
+    shown = []
+
+    def compute(values: Any) -> list[Any]:
+        shown.append(values.shape)
+        maps = np.zeros((17, 64, 48), np.float32)
+        maps[:, 32, 24] = 0.8
+        return [maps]
+
+    pose = Net(rules=rules, labels=["person"], compute=compute)
+    seer = Seer(net=pose, detector=finder((2, 3, 3.0), (6, 6, 1.0)))
+    people = desktop.look(seer, picture).objects
+    assert shown == [rules.input] * 2
+    for person in people:
+        x0, y0, x1, y1 = person.box
+        assert person.keypoints
+        assert len(person.keypoints) == 17
+        for x, y, score in person.keypoints:
+            assert x0 < x < x1
+            assert y0 < y < y1
+            assert score == pytest.approx(0.8)
+    assert desktop.look(Seer(net=pose, detector=finder()), picture).objects == []
+
+
+def test_who_is_who_from_frame_to_frame(picture: Path) -> None:
+    rules = small("yolov8_n_bytetrack")
+    detector = finder((2, 3, 5.0), (6, 6, 5.0))
+    followed = msgspec.structs.replace(
+        rules, head=detector.rules.head, preprocess=detector.rules.preprocess
+    )
+    net = Net(rules=followed, labels=["person"], compute=detector.compute)
+    film = Film(pictures=[picture] * 3, truth={}, ordered=True)
+    data = Dataset(kind="mot", name="x", films=[film, film], truth_files=[])
+    films = desktop.answers(Seer(net=net), data, "a title")
+    assert [len(frames) for frames in films] == [3, 3]
+    ids = [[one.id for one in frame.objects] for frame in films[0]]
+    assert ids[1] == ids[2]
+    assert len(set(ids[2])) == 2
+    # Another clip has other people.
+    assert [[one.id for one in frame.objects] for frame in films[1]] == ids
