@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+from piyard import infer
 from piyard.conversion import Conversion
 
 COLUMNS = ("Model", "Data type", "Input", "Output", "Count", "Cosine", "Max abs")
@@ -30,6 +33,33 @@ def notes(made: Conversion) -> list[str]:
     if spared := manifest["no_fp16_storage"]:
         told.append(f"stays in fp32 where halves lose too much: {', '.join(spared)}")
     return told
+
+
+def beside(made: Conversion, usual: Conversion) -> list[str]:
+    """How a conversion by another route differs from the usual one."""
+    routes = [one.manifest["route"] for one in (made, usual)]
+    kinds = [Counter(_types(one)) for one in (made, usual)]
+    more = [
+        f"{kinds[0][kind] - kinds[1][kind]:+d} {kind}" for kind in sorted({*kinds[0], *kinds[1]})
+    ]
+    changed = [text for text in more if not text.startswith("+0 ")]
+    totals = f"{kinds[0].total()} layers and {kinds[1].total()}"
+    told = (
+        f"route {routes[0]} beside {routes[1]}: {totals} ({', '.join(changed) or 'the same kinds'})"
+    )
+    return [told] + [
+        f"  {way}: lowest cosine {_lowest(made, way):.8f} and {_lowest(usual, way):.8f}"
+        for way in made.manifest["proof"]
+    ]
+
+
+def _types(made: Conversion) -> list[str]:
+    return [layer.type for stem in made.stems for layer in infer.layers(made.folder, stem)]
+
+
+def _lowest(made: Conversion, way: str) -> float:
+    kinds = made.manifest["proof"][way]["inputs"].values()
+    return float(min(figures["cosine"] for outputs in kinds for figures in outputs.values()))
 
 
 def _cells(figures: dict[str, float | None]) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from piyard import origins, param, source
 from piyard.errors import ConversionFailed
+from piyard.origins import Names
 from piyard.param import Layer
 
 SHOWN = 12
@@ -22,13 +23,16 @@ ADVICE = {
 REMEDY = "write that part of the network with operations ncnn has, or cut the net before it"
 
 
-def require(folder: Path, stem: str = "model") -> list[Layer]:
-    """The layers of the net; ``ConversionFailed`` when the ncnn of the boards lacks one of them."""
+def require(folder: Path, stem: str = "model", names: Names | None = None) -> list[Layer]:
+    """The layers of the net; ``ConversionFailed`` when the ncnn of the boards lacks one of them.
+
+    ``names`` are those of the original's layers (see ``origins.of``).
+    """
     file = folder / f"{stem}.ncnn.param"
     layers = param.read(file)
     lacking = [(number, one) for number, one in enumerate(layers, 3) if not _is_built(one.type)]
     if lacking:
-        lines, from_ = file.read_text().splitlines(), origins.of(folder, stem)
+        lines, from_ = file.read_text().splitlines(), origins.of(folder, stem, names)
         told = [
             f"{file.name}:{number}: {lines[number - 1][:160]}{_from(from_.get(one.name))}"
             for number, one in lacking

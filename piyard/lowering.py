@@ -8,6 +8,7 @@ from pathlib import Path
 
 from piyard import lint
 from piyard.errors import ConversionFailed
+from piyard.origins import Names
 from piyard.param import Layer
 
 TIME_LIMIT_S = 900.0
@@ -21,13 +22,20 @@ Shapes = Sequence[Sequence[int]]
 
 
 def lower(
-    program: Path, shapes: Shapes, at: Path, *, half: bool, others: Shapes = ()
+    program: Path,
+    shapes: Shapes,
+    at: Path,
+    *,
+    half: bool,
+    others: Shapes = (),
+    names: Names | None = None,
 ) -> list[Layer]:
     """Write ``<stem>.<ending>`` for each of the ``ENDINGS`` into the folder ``at``.
 
     The stem is the program's, which lies in a scratch folder of its own; ``half`` stores the
-    weights as fp16. ``others`` are shapes that the net must be able to take too. Raises
-    ``ConversionFailed`` when pnnx fails, hangs, or leaves what ncnn does not know.
+    weights as fp16. ``others`` are shapes that the net must be able to take too; ``names`` help to
+    say what a layer came from (see ``origins.of``). Raises ``ConversionFailed`` when pnnx fails,
+    hangs, or leaves what ncnn does not know.
     """
     try:
         _run_pnnx(program, shapes, others, half=half)
@@ -35,7 +43,7 @@ def lower(
         for name in kept(program.stem):
             if (program.parent / name).is_file():
                 (program.parent / name).replace(at / name)
-    return lint.require(at, program.stem)
+    return lint.require(at, program.stem, names)
 
 
 def kept(stem: str = STEM) -> tuple[str, ...]:

@@ -40,7 +40,8 @@ def make(plan: Plan, at: Path) -> dict[str, Any]:
             nets = originals.nets(plan.model, plan.files, route=plan.route, ir=plan.ir)
             meaning.require(plan.model, nets["model"])
             masked = _lower(nets, at, Path(half))
-            tried = trial.run(plan.model, nets, at, Path(half), _pictures(plan))
+            pictures, real = proof.real_pictures(plan.model), plan.files.main.file is not None
+            tried = trial.run(plan.model, nets, at, Path(half), pictures, meant=real)
         except ConversionFailed as error:
             raise _with_log(error, at, f"convert-{plan.name}-{plan.key}") from None
         _label(plan.model, at)
@@ -56,10 +57,6 @@ def make(plan: Plan, at: Path) -> dict[str, Any]:
             "proof": _told(tried.proved),
             **_size(plan.model, nets, at),
         }
-
-
-def _pictures(plan: Plan) -> list[Path]:
-    return proof.real_pictures(plan.model)
 
 
 def _scratch() -> tempfile.TemporaryDirectory[str]:

@@ -7,7 +7,7 @@ told by the one it comes after.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from piyard import param, pnnxir
@@ -29,21 +29,32 @@ KINDS = {
 """Layers of ncnn and operators of the IR whose order both keep."""
 
 
-def of(folder: Path, stem: str = "model") -> dict[str, str]:
-    """Layer of ncnn → what it came from; nothing where pnnx kept no IR."""
+Names = Mapping[str, Sequence[str]]
+"""Kind → the names the original has for its layers of that kind, in order."""
+
+
+def of(folder: Path, stem: str = "model", names: Names | None = None) -> dict[str, str]:
+    """Layer of ncnn → what it came from; nothing where pnnx kept no IR.
+
+    ``names`` are an ONNX file's, which the IR does not keep.
+    """
     try:
         operators = pnnxir.read(folder / f"{stem}.pnnx.param")
     except (OSError, ConversionFailed):
         return {}
     layers = param.read(folder / f"{stem}.ncnn.param")
-    return _spread(layers, _by_order(layers, operators))
+    kept = {kind: _of_kind(operators, kind) for kind in set(KINDS.values())}
+    return _spread(layers, _by_order(layers, kept) | _by_order(layers, names or {}))
 
 
-def _by_order(layers: Sequence[Layer], operators: Sequence[Operator]) -> dict[str, str]:
+def _of_kind(them: Sequence[Layer] | Sequence[Operator], kind: str) -> list[str]:
+    return [one.name for one in them if KINDS.get(one.type) == kind]
+
+
+def _by_order(layers: Sequence[Layer], names: Names) -> dict[str, str]:
     found: dict[str, str] = {}
-    for kind in set(KINDS.values()):
-        ours = [one.name for one in layers if KINDS.get(one.type) == kind]
-        theirs = [one.name for one in operators if KINDS.get(one.type) == kind]
+    for kind, theirs in names.items():
+        ours = _of_kind(layers, kind)
         if len(ours) == len(theirs):
             found |= dict(zip(ours, theirs, strict=True))
     return found

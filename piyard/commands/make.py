@@ -61,6 +61,10 @@ def conversions(
             continue
         made = convert.convert(name, random_weights=random_weights, route=route, force=force)
         _say(made)
+        if route and route != originals.routes(model.load(name))[0]:
+            usual = convert.convert(name, random_weights=random_weights, force=True)
+            for line in converted.beside(made, usual):
+                say.note(f"  {line}")
         print(made.folder)
 
 

@@ -3,7 +3,7 @@
 from piyard.onnxgraph.cut import cut
 from piyard.onnxgraph.focus import rewrite_focus
 from piyard.onnxgraph.old import renewed
-from piyard.onnxgraph.read import floats, input_shapes, inputs, read
+from piyard.onnxgraph.read import floats, input_shapes, inputs, names, read
 from piyard.onnxgraph.size import freed, sized
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "freed",
     "input_shapes",
     "inputs",
+    "names",
     "read",
     "renewed",
     "rewrite_focus",

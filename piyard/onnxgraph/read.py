@@ -68,6 +68,19 @@ def reads(node: Any) -> set[str]:
     return names - {""}
 
 
+KINDS = {"Conv": "convolution", "ConvTranspose": "transposed", "Gemm": "matrix"}
+"""Operations with weights, as ``piyard.origins`` calls them."""
+
+
+def names(graph: Graph) -> dict[str, list[str]]:
+    """Kind → the names of its nodes, in order; a node without one goes by its output."""
+    found: dict[str, list[str]] = {kind: [] for kind in KINDS.values()}
+    for node in graph.graph.node:
+        if node.op_type in KINDS:
+            found[KINDS[node.op_type]].append(node.name or node.output[0])
+    return found
+
+
 def floats(graph: Graph) -> list[str]:
     """The tensors of single floats that the nodes make, in order, as far as types are told."""
     import onnx

@@ -11,6 +11,7 @@ import msgspec
 
 from piyard import infer, lint, lowering, pairing, param
 from piyard.originals.original import Size
+from piyard.origins import Names
 from piyard.param import Layer
 
 if TYPE_CHECKING:
@@ -46,6 +47,10 @@ class NcnnPair(msgspec.Struct, frozen=True, kw_only=True):
         shutil.copyfile(self.param, at / f"{self.stem}.ncnn.param")
         shutil.copyfile(self.bin, at / f"{self.stem}.ncnn.bin")
         return lint.require(at, self.stem)
+
+    def names(self) -> Names:
+        """None that pnnx does not keep."""
+        return {}
 
     def size(self) -> Size | None:
         """Counted in ncnn's graph, as for everything that is none of torch's."""

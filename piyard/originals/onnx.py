@@ -13,6 +13,7 @@ from piyard import lowering, onnxgraph, programs
 from piyard.errors import ConversionFailed
 from piyard.onnxgraph.read import Graph
 from piyard.originals.original import Size
+from piyard.origins import Names
 from piyard.param import Layer
 from piyard.torch_shim import THREADS
 
@@ -58,7 +59,11 @@ class OnnxFile(msgspec.Struct, frozen=True, kw_only=True):
         shapes, others = _with_batch(self.shapes), _with_batch(self.others)
         with tempfile.TemporaryDirectory(prefix="piyard-lower-") as scratch:
             program = self.write(self.graph, shapes, others, Path(scratch), self.stem)
-            return lowering.lower(program, shapes, at, half=half, others=others)
+            return lowering.lower(program, shapes, at, half=half, others=others, names=self.names())
+
+    def names(self) -> Names:
+        """The file's names of its nodes with weights, which pnnx does not keep."""
+        return onnxgraph.names(self.graph)
 
     def size(self) -> Size | None:
         """A file does not tell: it is counted in what ncnn gets."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from piyard.origins import Names
 from piyard.param import Layer
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ class Original(Protocol):
 
     def lower(self, at: Path, *, half: bool) -> list[Layer]:
         """Write ncnn's files and pnnx's own into the folder (see ``lowering.ENDINGS``)."""
+
+    def names(self) -> Names:
+        """What it calls its layers with weights, where pnnx does not keep that."""
 
     def size(self) -> Size | None:
         """Counted in the original; None where it does not tell."""

@@ -11,6 +11,7 @@ import msgspec
 
 from piyard import lowering, programs
 from piyard.originals.original import Size
+from piyard.origins import Names
 from piyard.param import Layer
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ class TorchNetwork(msgspec.Struct, frozen=True, kw_only=True):
         with tempfile.TemporaryDirectory(prefix="piyard-lower-") as scratch:
             program = self.write(self.network, shapes, others, Path(scratch), self.stem)
             return lowering.lower(program, shapes, at, half=half, others=others)
+
+    def names(self) -> Names:
+        """None that pnnx does not keep."""
+        return {}
 
     def size(self) -> Size | None:
         """Parameters, and what torch counts in convolutions and matrices."""

@@ -47,6 +47,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     half: Path
     fed: Mapping[str, Feeds]
     pictures: Sequence[Path]
+    """Those in which what is found is compared too."""
 
     def pairs(self) -> dict[str, Pair]:
         """The nets as their files are now."""
@@ -63,13 +64,24 @@ def run(
     full: Path,
     half: Path,
     pictures: Sequence[Path],
+    *,
+    meant: bool,
 ) -> Tried:
-    """Prove the nets in both folders; the .param in ``full`` gets the masks that helps.
+    """Prove the nets in both folders; the .param in ``full`` gets the masks that help.
 
-    Raises ``ConversionFailed`` when there is nothing to compare with.
+    With random weights nothing is ``meant`` by the outputs: thousands of boxes are as good as each
+    other, and what is found in the pictures is not compared. Raises ``ConversionFailed`` when there
+    is nothing to compare with.
     """
     fed = feeds(model, originals, pictures)
-    case = Case(model=model, originals=originals, full=full, half=half, fed=fed, pictures=pictures)
+    case = Case(
+        model=model,
+        originals=originals,
+        full=full,
+        half=half,
+        fed=fed,
+        pictures=pictures if meant else (),
+    )
     proved = case.prove()
     wrong = problems(model, proved)
     spared = _spare(case) if wrong and all(line.startswith("fp16") for line in wrong) else []
@@ -118,7 +130,8 @@ def _where(case: Case, wrong: Sequence[str]) -> list[str]:
         one = case.fed[stem]["noise"][0]
         layer = _lost(case.originals[stem], nets, one) if exact else _worn(case, nets, one)
         if layer:
-            origin = origins.of(case.full, stem).get(layer.name)
+            known = case.originals[stem].names()
+            origin = origins.of(case.full, stem, known).get(layer.name)
             from_ = f", in the original {origin}" if origin else ""
             told.append(f"first diverging layer: {layer.type} '{layer.name}'{from_}")
     return told

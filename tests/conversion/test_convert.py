@@ -231,8 +231,8 @@ def meddle(monkeypatch):
     real_lower = lowering.lower
 
     def meddle(change):
-        def lower(program, shapes, at, *, half, others=()):
-            layers = real_lower(program, shapes, at, half=half, others=others)
+        def lower(program, shapes, at, *, half, **more):
+            layers = real_lower(program, shapes, at, half=half, **more)
             change(at, half)
             return layers
 

@@ -1,0 +1,146 @@
+"""One model by several routes, and a model of two nets."""
+
+import numpy as np
+import pytest
+
+from piyard import convert, converted, infer, model, stimulus
+from piyard.errors import DownloadFailed, WrongInput
+
+
+@pytest.fixture(scope="module")
+def by_route(base, tmp_path_factory):
+    """A small SqueezeNet by every route."""
+    folder = tmp_path_factory.mktemp("models")
+    (folder / "labels").mkdir()
+    (folder / "labels" / "ten.txt").write_text("".join(f"class {i}\n" for i in range(10)))
+    text = (model.FOLDER / "squeezenet1_1.yaml").read_text()
+    swaps = {"[3, 224, 224]": "[3, 64, 64]", "resize: 256": "resize: 73", "crop: 224": "crop: 64"}
+    for old, new in (swaps | {"labels: imagenet1k": "labels: ten"}).items():
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "small.yaml").write_text(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model, "FOLDER", folder)
+        patch.setenv("PIYARD_ARTIFACTS", str(base / "artifacts"))
+        patch.delenv("PIYARD_MIRROR", raising=False)
+        return {
+            route: convert.convert("small", random_weights=True, route=route)
+            for route in ("trace", "script", "onnx", "pnnx")
+        }
+
+
+def test_each_route_has_a_conversion_of_its_own(by_route):
+    assert len({made.key for made in by_route.values()}) == 4
+    assert {route: made.manifest["route"] for route, made in by_route.items()} == {
+        route: route for route in by_route
+    }
+
+
+@pytest.mark.parametrize("route", ["script", "onnx", "pnnx"])
+def test_all_compute_the_same(by_route, route):
+    x = stimulus.tensor((3, 64, 64), 40)
+    wanted, got = (
+        infer.run(infer.load(by_route[one].folder), x)["out0"] for one in ("trace", route)
+    )
+    assert np.allclose(wanted, got, atol=1e-4)
+
+
+@pytest.mark.parametrize("route", ["script", "onnx", "pnnx"])
+def test_the_proof_is_against_the_network_itself(by_route, route):
+    made = by_route[route]
+    assert made.manifest["original"] == "torch"
+    assert made.manifest["params"] == by_route["trace"].manifest["params"]
+    assert not made.failed
+
+
+def test_every_route_keeps_its_ir(by_route):
+    for made in by_route.values():
+        assert (made.folder / "model.pnnx.param").is_file()
+        assert (made.folder / "model.pnnx.bin").is_file()
+
+
+def test_the_deprecated_route_says_so_and_how_it_differs(by_route):
+    (note,) = converted.notes(by_route["onnx"])
+    assert "deprecated" in note
+    assert converted.notes(by_route["trace"]) == []
+    lines = converted.beside(by_route["onnx"], by_route["trace"])
+    assert "route onnx beside trace" in lines[0]
+    assert ["fp16" in line or "fp32" in line for line in lines] == [False, True, True]
+
+
+def test_a_table_of_the_proof(by_route):
+    rows = converted.rows(by_route["trace"])
+    assert {(row[1], row[2]) for row in rows} == {
+        (way, kind) for way in ("fp32", "fp16") for kind in ("drawn", "noise", "strided")
+    }
+    assert all(len(row) == len(converted.COLUMNS) for row in rows)
+
+
+def test_an_unknown_route():
+    with pytest.raises(WrongInput, match="did you mean 'script'"):
+        convert.convert("resnet18", random_weights=True, route="scripted")
+
+
+# -- with trained weights ----------------------------------------------------------------------
+
+
+def test_a_file_that_is_the_network_cannot_be_random(mirror):
+    with pytest.raises(WrongInput, match="nothing without its file"):
+        convert.convert("nanodet", random_weights=True)
+
+
+def test_a_file_that_is_the_network_cannot_be_traced(mirror):
+    with pytest.raises(WrongInput, match="route 'trace'") as caught:
+        convert.convert("nanodet", route="trace")
+    assert "onnx, pnnx" in caught.value.remedy
+
+
+@pytest.fixture(scope="module")
+def tracker(base, assets):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIYARD_ARTIFACTS", str(base / "artifacts"))
+        patch.setenv("XDG_CACHE_HOME", str(base / "cache"))
+        patch.setenv("PIYARD_MIRROR", str(assets))
+        return convert.convert("nanotrack")
+
+
+def test_a_tracker_is_two_nets_in_one_folder(tracker):
+    assert tracker.stems == ["model", "head"]
+    for stem in tracker.stems:
+        assert infer.load(tracker.folder, stem)
+    backbone, head = (infer.load(tracker.folder, stem) for stem in tracker.stems)
+    assert (infer.inputs(backbone), infer.inputs(head)) == (["in0"], ["in0", "in1"])
+
+
+def test_its_backbone_takes_template_and_search(tracker):
+    backbone, head = (infer.load(tracker.folder, stem) for stem in tracker.stems)
+    features = [
+        infer.run(backbone, stimulus.tensor((3, side, side)))["out0"] for side in (127, 255)
+    ]
+    assert [one.shape for one in features] == [(96, 8, 8), (96, 16, 16)]
+    found = infer.run(head, *features)
+    assert {name: one.shape for name, one in found.items()} == {
+        "out0": (2, 15, 15),
+        "out1": (4, 15, 15),
+    }
+
+
+def test_both_nets_are_proved(tracker):
+    for way in ("fp32", "fp16"):
+        kinds = tracker.manifest["proof"][way]["inputs"]
+        assert {"out0", "head:out0", "head:out1"} <= set(kinds["noise"])
+        assert set(kinds["dynamic"]) == {"out0"}
+        assert all(
+            figures["cosine"] > 0.999 for outputs in kinds.values() for figures in outputs.values()
+        )
+
+
+def test_a_missing_head_is_told(monkeypatch, tmp_path, offline, mirror):
+    text = (model.FOLDER / "nanotrack.yaml").read_text()
+    (tmp_path / "models").mkdir()
+    begin = text.index("    sha256: ", text.index("head:"))
+    line = text[begin : text.index("\n", begin)]
+    (tmp_path / "models" / "other.yaml").write_text(text.replace(line, f"    sha256: '{'0' * 64}'"))
+    monkeypatch.setattr(model, "FOLDER", tmp_path / "models")
+    with pytest.raises(DownloadFailed, match="cannot be downloaded"):
+        convert.convert("other")
