@@ -66,6 +66,9 @@ Request head_request(const Args& args, Request request) {
     request.param = args.text("--head-param");
     request.bin = args.text("--head-bin");
     request.inputs = 2;
+    // --input-blob and --output-blob are the backbone's.
+    request.input_blob.clear();
+    request.output_blobs.clear();
     return request;
 }
 

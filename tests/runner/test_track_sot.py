@@ -93,6 +93,23 @@ def test_lines(nnrun: Run, toy_folder: Path, film: list[Path]) -> None:
     assert done.one("summary")["images"] == 2
 
 
+def test_blobs_are_named_of_the_backbone_alone(
+    nnrun: Run, toy_folder: Path, film: list[Path]
+) -> None:
+    backbone = toy.backbone().add("ReLU", "more")
+    backbone.write(toy_folder, "model.ncnn")
+    done = track(nnrun, toy_folder, *film[:3], "--output-blob", "out0")
+    assert done.code == 0, done
+    assert len(done.of("objects")) == 3
+
+
+def test_a_backbone_with_two_outputs(nnrun: Run, toy_folder: Path, film: list[Path]) -> None:
+    split = toy.backbone().add("Split", "one other")
+    split.write(toy_folder, "model.ncnn")
+    done = track(nnrun, toy_folder, film[0])
+    assert_refused(done, 3, "model.ncnn.param", "2 outputs", "NanoTrack's backbone has one")
+
+
 def test_what_cannot_be_read_is_told_and_tracking_goes_on(
     nnrun: Run, toy_folder: Path, film: list[Path]
 ) -> None:
