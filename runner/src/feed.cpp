@@ -134,13 +134,12 @@ void Feed::put_whole(const Image& image, int top, int left, int height, int widt
 }
 
 void Feed::put_row(const std::uint8_t* pixels, int y, int left, int width) {
-    for (int plane = 0; plane < 3; ++plane)
-        levels_.put(pixels, static_cast<std::size_t>(width), plane, input_.channel(plane).row(y) + left);
+    levels_.put(pixels, width, input_, y, left);
 }
 
 void Feed::pad(int top, int bottom, int left, int right) {
     for (int plane = 0; plane < 3; ++plane) {
-        const float value = levels_.value(how_.pad, plane);
+        const float value = levels_.value(how_.pad, static_cast<std::size_t>(plane));
         ncnn::Mat channel = input_.channel(plane);
         for (int y = top; y < bottom; ++y) std::fill(channel.row(y) + left, channel.row(y) + right, value);
     }

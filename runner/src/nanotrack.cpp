@@ -101,10 +101,7 @@ void NanoTracker::show(const Image& image, double side, ncnn::Mat& input) {
     const double left = std::floor(x_ - (whole + 1) / 2 + 0.5);
     const double top = std::floor(y_ - (whole + 1) / 2 + 0.5);
     window_.look(image, {left, top, whole, whole}, input.h, input.w, beyond_);
-    for (int y = 0; y < input.h; ++y) {
-        const std::uint8_t* const pixels = window_.row(y);
-        for (int c = 0; c < 3; ++c) levels_.put(pixels, static_cast<std::size_t>(input.w), c, input.channel(c).row(y));
-    }
+    for (int y = 0; y < input.h; ++y) levels_.put(window_.row(y), input.w, input, y, 0);
 }
 
 void NanoTracker::compare() {

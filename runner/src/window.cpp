@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#ifdef __ARM_NEON
+#ifdef __aarch64__
 #include <arm_neon.h>
 #endif
 
@@ -11,24 +11,27 @@ namespace nnrun {
 namespace {
 
 constexpr int one = 2048;
+constexpr int unrolled = 4;
 constexpr int no_line = -(1 << 30);
 
-// A pixel's four lanes: the last one is written over by the next pixel.
-#ifdef __ARM_NEON
-void sum_pixel(const std::uint8_t* pixels, std::uint16_t weight, std::uint32_t* to) {
-    const uint16x8_t both = vmovl_u8(vld1_u8(pixels));
-    const uint32x4_t left = vmull_n_u16(vget_low_u16(both), static_cast<std::uint16_t>(one - weight));
-    vst1q_u32(to, vmlal_n_u16(left, vget_low_u16(vextq_u16(both, both, 3)), weight));
+#ifdef __aarch64__
+// Four lanes, the last of which is written over by the next pixel.
+void sum_pixel(const std::uint8_t* pixels, const std::uint16_t* weights, std::uint32_t* to) {
+    constexpr std::uint8_t none = 255;
+    const uint8x16_t spread{0, none, 1, none, 2, none, none, none, 3, none, 4, none, 5, none, none, none};
+    const uint16x8_t both = vreinterpretq_u16_u8(vqtbl1q_u8(vld1q_u8(pixels), spread));
+    const uint16x8_t by = vld1q_u16(weights);
+    vst1q_u32(to, vmlal_high_u16(vmull_u16(vget_low_u16(both), vget_low_u16(by)), both, by));
 }
 #else
-void sum_pixel(const std::uint8_t* pixels, std::uint16_t weight, std::uint32_t* to) {
+void sum_pixel(const std::uint8_t* pixels, const std::uint16_t* weights, std::uint32_t* to) {
     for (int channel = 0; channel < 3; ++channel)
-        to[channel] = static_cast<std::uint32_t>(pixels[channel] * (one - weight) + pixels[channel + 3] * weight);
+        to[channel] = static_cast<std::uint32_t>(pixels[channel] * weights[channel] + pixels[channel + 3] * weights[channel + 4]);
 }
 #endif
 
 // Bytes that sum_pixel reads from its first pixel on.
-constexpr int reads = 8;
+constexpr int reads = 16;
 
 void blend(const std::uint32_t* upper, const std::uint32_t* lower, std::uint32_t weight, std::size_t count, std::uint8_t* to) {
     const std::uint32_t rest = one - weight;
@@ -67,14 +70,27 @@ void Window::look(const Image& image, const Region& region, int rows, int column
     plain_ = columns_.as_they_are(image.width);
     const auto& first = columns_.first;
     const auto begin = std::lower_bound(first.begin(), first.end(), 0);
-    // The vector unit reads two bytes past its second pixel, which only another pixel may hold.
+    // The vector unit reads past its second pixel what only another pixel may hold.
     const auto end = std::upper_bound(begin, first.end(), image.width - (reads + 2) / 3);
     inside_begin_ = static_cast<int>(begin - first.begin());
     inside_end_ = static_cast<int>(end - first.begin());
     // One more: see sum_pixel.
+    expand();
     for (auto& line : sums_) line.resize(3 * static_cast<std::size_t>(columns) + 1);
     summed_ = {no_line, no_line};
     made_.resize(3 * static_cast<std::size_t>(columns));
+}
+
+// For vectors: of a column, four weights of the first pixel and four of the second.
+void Window::expand() {
+    offsets_.resize(columns_.first.size());
+    std::transform(columns_.first.begin(), columns_.first.end(), offsets_.begin(), [](int first) { return 3 * first; });
+    weights_.resize(8 * columns_.weight.size());
+    auto to = weights_.begin();
+    for (const std::uint16_t weight : columns_.weight) {
+        to = std::fill_n(to, 4, static_cast<std::uint16_t>(one - weight));
+        to = std::fill_n(to, 4, weight);
+    }
 }
 
 const std::uint8_t* Window::row(int y) {
@@ -104,9 +120,13 @@ const std::uint32_t* Window::sums(int line) {
 }
 
 void Window::sum_inside(const std::uint8_t* line, std::uint32_t* to) const {
-    const int* const first = columns_.first.data();
-    const std::uint16_t* const weight = columns_.weight.data();
-    for (int i = inside_begin_; i < inside_end_; ++i) sum_pixel(line + 3 * first[i], weight[i], to + 3 * i);
+    const int* const offsets = offsets_.data();
+    const std::uint16_t* const weights = weights_.data();
+    int i = inside_begin_;
+    const int end = inside_end_;
+    for (; i + unrolled <= end; i += unrolled)
+        for (int k = i; k < i + unrolled; ++k) sum_pixel(line + offsets[k], weights + 8 * k, to + 3 * k);
+    for (; i < end; ++i) sum_pixel(line + offsets[i], weights + 8 * i, to + 3 * i);
 }
 
 // `line` is null where there is none.

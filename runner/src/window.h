@@ -39,6 +39,7 @@ private:
         bool as_they_are(int limit) const;
     };
 
+    void expand();
     const std::uint32_t* sums(int line);
     void sum_inside(const std::uint8_t* line, std::uint32_t* to) const;
     void sum_beside(const std::uint8_t* line, int column, std::uint32_t* to) const;
@@ -48,6 +49,8 @@ private:
     std::optional<std::array<std::uint8_t, 3>> border_;
     Samples rows_;
     Samples columns_;
+    std::vector<int> offsets_;  // of the columns' first pixels in a line
+    std::vector<std::uint16_t> weights_;
     bool plain_ = false;    // no column lies between two pixels
     int inside_begin_ = 0;  // columns both of whose pixels are in the picture
     int inside_end_ = 0;
