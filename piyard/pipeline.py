@@ -72,6 +72,13 @@ def prepare(
 
 
 def _conversion(name: str, *, random_weights: bool, or_random: bool, force: bool) -> Conversion:
+    made = _made(name, random_weights=random_weights, or_random=or_random, force=force)
+    if made.failed:
+        say.note(f"✗ {name} FAILED its proof, used by --force: {made.failed[0]}")
+    return made
+
+
+def _made(name: str, *, random_weights: bool, or_random: bool, force: bool) -> Conversion:
     try:
         return convert.convert(name, random_weights=random_weights, force=force)
     except DownloadFailed as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 
 from piyard.look.lines import Frame, Object
 from piyard.look.seen import Seen
@@ -73,15 +73,15 @@ def _box(one: Object) -> str:
 
 
 def _tracks(one: Seen) -> list[Row]:
-    """A row a track, in the order they appear: where it was, and how sure it was at best."""
+    """A row a track, in the order they appear: its frames, and how sure it was of them on average."""
     found: dict[int, list[tuple[int, Object]]] = {}
     for number, frame in enumerate(one.frames):
         for thing in frame.objects:
             found.setdefault(thing.id if thing.id is not None else 0, []).append((number, thing))
     return [
         [
-            *(one.host, str(track), path[0][1].name, str(len(path))),
-            *(str(path[0][0]), str(path[-1][0]), f"{max(thing.score for _, thing in path):.3f}"),
+            *(one.host, str(track), path[0][1].label or "", str(len(path))),
+            *(str(path[0][0]), str(path[-1][0]), f"{fmean(thing.score for _, thing in path):.3f}"),
         ]
         for track, path in found.items()
     ]

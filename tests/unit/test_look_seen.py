@@ -124,10 +124,15 @@ def test_tracks_are_told_from_their_first_to_their_last_frame() -> None:
         sent={},
     )
     assert [row[1:] for row in table.rows([found])] == [
-        ["1", "person", "3", "0", "3", "0.900"],
-        ["2", "person", "2", "1", "2", "0.700"],
+        ["1", "person", "3", "0", "3", "0.767"],
+        ["2", "person", "2", "1", "2", "0.600"],
     ]
     assert "4 frames, 2 tracks" in table.summary(found)
+
+
+def test_one_object_has_neither_a_name_nor_a_class() -> None:
+    found = saw("track", objects(0, thing(None, 1.0)), objects(1, thing(None, 0.5)), sent={})
+    assert [row[1:] for row in table.rows([found])] == [["0", "", "2", "0", "1", "0.750"]]
 
 
 def test_the_sentence_counts_classes_and_tells_each_stage() -> None:
