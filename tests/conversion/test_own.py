@@ -11,9 +11,10 @@ import yaml
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from piyard import convert, converted, digest, download, lowering, model, own
+from piyard import convert, converted, digest, download, infer, lowering, masks, model, own
 from piyard.commands import make
 from piyard.errors import ConversionFailed, WrongInput
+from piyard.proof import spare
 
 CLASSES = 5
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -278,3 +279,56 @@ def test_labels_without_a_name_in_them(script, tmp_path):
 def test_a_mean_that_is_no_number():
     with pytest.raises(WrongInput, match="--mean 1,two,3"):
         own.described(fit="", order="", mean="1,two,3", norm="")
+
+
+# -- halves ------------------------------------------------------------------------------------
+
+
+class Overflowing(nn.Module):
+    """Its product leaves the range of halves for a moment."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Conv2d(4, 4, 1) for _ in range(12))
+        self.first = nn.Conv2d(3, 4, 3)
+        self.out = nn.Linear(4, CLASSES)
+
+    def forward(self, x):
+        x = torch.relu(self.first(x)) + 1
+        for layer in self.layers:
+            x = torch.relu(layer(x)) + 0.5
+        large = x * 400
+        return self.out(torch.sqrt(large * large).mean(dim=(2, 3)) * 0.01)
+
+
+@pytest.fixture
+def overflowing(tmp_path):
+    torch.manual_seed(13)
+    file = tmp_path / "over.pt"
+    torch.jit.trace(Overflowing().eval(), torch.zeros(1, 3, 32, 32)).save(str(file))
+    return file
+
+
+def test_layers_that_need_fp32_get_it_and_that_is_noted(overflowing, names, capsys):
+    add(asked(overflowing, names))
+    made = convert.convert("mine")
+    spared = made.manifest["no_fp16_storage"]
+    assert spared
+    layers = infer.layers(made.folder)
+    told = {layer.name: layer.number(masks.KEY) for layer in layers if layer.number(masks.KEY)}
+    known = made.manifest["no_fp16_arithmetic"]
+    assert [layer.type for layer in layers if layer.name in known] == ["Reduction"]
+    assert told == dict.fromkeys([*spared, *known], masks.FP32)
+    assert len(spared) < len(layers) / 4
+    said = capsys.readouterr().err
+    assert "stays in fp32" in said
+    assert spared[0] in said
+
+
+def test_a_net_that_cannot_be_helped_says_where_it_begins(overflowing, names, monkeypatch):
+    monkeypatch.setattr(spare, "MOST", 0.0)
+    with pytest.raises(ConversionFailed, match="fp16") as caught:
+        add(asked(overflowing, names))
+    (first,) = [line for line in caught.value.evidence.splitlines() if "first diverging" in line]
+    assert "BinaryOp" in first
+    assert "not finite" in caught.value.evidence
