@@ -11,7 +11,7 @@ from torch import nn
 from piyard import checkpoint, digest, mirror, networks, random_weights, stimulus
 from piyard.errors import WrongInput
 from piyard.networks.frozen import FrozenBatchNorm
-from piyard.networks.yolox import Focus
+from piyard.networks.yolox_blocks import Focus
 from piyard.torch_shim import inference, torchvision_models
 from tests.conversion.drawn_weights import drawn
 
