@@ -101,7 +101,7 @@ def test_the_original_does_the_same(mirror: Path, clip: Clip, about: Model, by_n
 
 
 def test_nnrun_does_the_same(
-    nnrun: Path, clip: Clip, about: Model, conversion: Conversion, by_ncnn: Boxes
+    clip: Clip, conversion: Conversion, by_ncnn: Boxes, nnrun: Path
 ) -> None:
     x0, y0, x1, y1 = clip.truth[0]
     init = f"{x0},{y0},{x1 - x0},{y1 - y0}"
