@@ -73,7 +73,7 @@ def _box(one: Object) -> str:
 
 
 def _tracks(one: Seen) -> list[Row]:
-    """A row a track, in the order they appear: its frames, and how sure it was of them on average."""
+    """A row a track, in the order they appear: its frames, and their mean score."""
     found: dict[int, list[tuple[int, Object]]] = {}
     for number, frame in enumerate(one.frames):
         for thing in frame.objects:

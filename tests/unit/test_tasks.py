@@ -26,7 +26,7 @@ def test_lists_all_tasks() -> None:
     for name in (
         *("build", "convert", "deploy", "bench", "deploy-bench", "run", "report", "doctor"),
         *("board.up", "board.down", "board.list", "test", "lint", "clean"),
-        *("runs", "attach", "fetch", "cancel", "rollback", "history", "compare", "ab"),
+        *("runs", "attach", "fetch", "cancel", "rollback", "history", "compare", "ab", "evaluate"),
         *("fleet.list", "fleet.add"),
         *("fleet.remove", "fleet.facts", "fleet.doctor", "fleet.exec", "fleet.trust"),
         *("fleet.gc", "fleet.locks", "fleet.power", "fleet.places"),
@@ -73,7 +73,7 @@ def test_listing_loads_nothing_heavy() -> None:
     "name",
     [
         *("build", "convert", "deploy", "bench", "deploy-bench", "run", "report", "attach"),
-        *("runs", "fetch", "cancel", "rollback", "fleet.add", "fleet.exec", "fleet.gc"),
+        *("evaluate", "runs", "fetch", "cancel", "rollback", "fleet.add", "fleet.exec", "fleet.gc"),
     ],
 )
 def test_every_flag_has_a_help_text(name: str) -> None:

@@ -1,0 +1,93 @@
+"""A real model on real pictures: ncnn here is as right as torch; what is known is not redone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from piyard import convert, wanted
+from piyard.commands import evaluate
+from piyard.conversion import Conversion
+from piyard.errors import ConversionFailed, WrongInput
+from piyard.evaluate import kept, one
+
+pytestmark = pytest.mark.usefixtures("mirror", "shelf")
+LIMIT = "12"
+
+
+@pytest.fixture
+def shelf(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Evaluations of the test's own."""
+    monkeypatch.setattr(kept, "folder", lambda: tmp_path / "evaluations")
+    return tmp_path / "evaluations"
+
+
+def run(data: Path, model: str = "squeezenet1_1", **more: Any) -> None:
+    lists: dict[str, Any] = {"host": [], "precision": ["fp32"], "threads": []}
+    typed = {"data": str(data), "kind": "", "desktop": False, "format": "json"} | lists | more
+    typed |= {"model": [model]}
+    evaluate.evaluate(wanted.parse(typed | {"limit": ""}), typed | {"limit": LIMIT})
+
+
+def test_ncnn_is_as_right_as_torch(
+    real: Conversion, assets: Path, shelf: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(assets / "data" / "imagenet500", precision=["fp32", "fp16"])
+    rows = json.loads(capsys.readouterr().out)
+    assert [(r["Computed by"], r["Data type"]) for r in rows[::2]] == [
+        ("torch", "fp32"),
+        ("ncnn, desktop", "fp32"),
+        ("ncnn, desktop", "fp16 (imitated)"),
+    ]
+    assert {r["Data"] for r in rows} == {"imagenet500, 12 pictures"}
+    # Trained on the classes of these pictures: chance would be 0.1 %.
+    assert float(rows[0]["Percent"]) > 25
+    assert [r["Points off"] for r in rows[2:4]] == ["+0.00", "+0.00"]
+    told = kept.accuracy(real.key, "fp32")
+    assert told
+    assert told.endswith("% top-1 (imagenet500, 12 pictures)")
+    assert len(list(shelf.glob("squeezenet1_1-*.json"))) == 3
+
+
+@pytest.mark.usefixtures("real")
+def test_the_original_is_asked_once(assets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(assets / "data" / "imagenet500")
+    capsys.readouterr()
+    run(assets / "data" / "imagenet500")
+    out, err = capsys.readouterr()
+    assert "evaluated on imagenet500, 12 pictures before" in err
+    assert [r["Computed by"] for r in json.loads(out)[::2]] == ["torch", "ncnn, desktop"]
+
+
+@pytest.mark.usefixtures("real")
+def test_a_dry_run_computes_nothing(
+    assets: Path, shelf: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(assets / "data" / "imagenet500", dry_run=True)
+    assert "squeezenet1_1 fp32 on imagenet500, 12 pictures, on this desktop" in (
+        capsys.readouterr().out
+    )
+    assert not shelf.exists()
+
+
+def test_random_weights_are_refused() -> None:
+    made = convert.convert("squeezenet1_1", random_weights=True)
+    with pytest.raises(WrongInput, match="random weights, which have no accuracy"):
+        one.require_real(made)
+
+
+def test_one_whose_proof_failed_is_refused_unless_forced(
+    real: Conversion, assets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = real.manifest | {"failed": ["fp32, noise, output out0: cosine 0.5 is below 0.9999"]}
+    broken = Conversion(
+        name=real.name, key=real.key, folder=real.folder, manifest=manifest, made=False
+    )
+    monkeypatch.setattr(convert, "_conversion", lambda *_, **__: broken)
+    with pytest.raises(ConversionFailed, match="does not compute what the original computes"):
+        run(assets / "data" / "imagenet500")
+    run(assets / "data" / "imagenet500", force=True)
+    assert kept.stored()
