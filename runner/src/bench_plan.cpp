@@ -44,9 +44,11 @@ EndToEndPlan read_end_to_end(const Args& args) {
     EndToEndPlan plan;
     plan.picture = args.text("--picture");
     for (const Flag& flag : preprocess_flags()) require(args, flag.name, !plan.picture.empty(), "--picture");
+    for (const Flag& flag : head_flags(false)) require(args, flag.name, !plan.picture.empty(), "--picture");
     require(args, "--end-to-end", !plan.picture.empty(), "--picture");
     plan.most = args.integer("--end-to-end", 1, most_inferences, 20);
     plan.steps = read_preprocess(args);
+    if (args.has("--head")) plan.head = read_head(args, Task::detect, dense_kinds);
     return plan;
 }
 
@@ -64,12 +66,14 @@ std::vector<Flag> bench_flags() {
         {"--interval", "FRACTION", "with --budget: until the 95 % interval of the median is within +- this fraction of it"},
         {"--min-seconds", "SECONDS", "with --interval: at least so long, however soon it is reached; default 0"},
         {"--cold", "", "also time loading and the first inference from files that are not in memory"},
-        {"--picture", "FILE", "also time a classification from this file to its classes"},
+        {"--picture", "FILE", "also time all from this file to its classes or, with --head, its objects"},
         {"--end-to-end", "N", "with --picture: as often as inferences are timed, but at most N times; default 20"},
         {"--save-outputs", "DIR", "write each output to DIR/<blob>.f32"},
     };
     const std::vector<Flag> steps = preprocess_flags();
     flags.insert(flags.end(), steps.begin(), steps.end());
+    const std::vector<Flag> head = head_flags(false);
+    flags.insert(flags.end(), head.begin(), head.end());
     return flags;
 }
 

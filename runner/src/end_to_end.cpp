@@ -45,18 +45,30 @@ void check_picture(const EndToEndPlan& plan, const Shape& shape) {
     });
 }
 
-EndToEnd::EndToEnd(const Model& model, const EndToEndPlan& plan) : plan_(plan), classify_(model, classifier_plan(plan)) {}
+EndToEnd::EndToEnd(const Model& model, const EndToEndPlan& plan) : plan_(plan) {
+    if (plan.head)
+        detect_.emplace(model, *plan.head, plan.steps);
+    else
+        classify_.emplace(model, classifier_plan(plan));
+}
 
 void EndToEnd::write(int count) {
     for (int i = 0; i < count; ++i) {
         const double at_s = uptime_s();
-        Stages ms;
-        const Stopwatch watch;
-        read_image(plan_.picture, image_);
-        ms.decode = watch.ms();
-        classify_(image_, ms);
-        write_line(line_of(i, at_s, ms));
+        write_line(line_of(i, at_s, look()));
     }
+}
+
+Stages EndToEnd::look() {
+    Stages ms;
+    const Stopwatch watch;
+    read_image(plan_.picture, image_);
+    ms.decode = watch.ms();
+    if (detect_)
+        (*detect_)(image_, ms);
+    else
+        (*classify_)(image_, ms);
+    return ms;
 }
 
 }  // namespace nnrun

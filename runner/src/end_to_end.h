@@ -1,8 +1,11 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "classifier.h"
+#include "detector.h"
+#include "head_plan.h"
 #include "model.h"
 #include "preprocess.h"
 #include "shape.h"
@@ -12,6 +15,7 @@ namespace nnrun {
 struct EndToEndPlan {
     std::string picture;  // "": nothing to do
     Preprocess steps;
+    std::optional<HeadPlan> head;  // of a net that finds objects; none: it classifies
     int most = 20;
 };
 
@@ -19,18 +23,21 @@ struct EndToEndPlan {
 // picture be read, and does it become an input of that shape? If not, a Failure.
 void check_picture(const EndToEndPlan& plan, const Shape& shape);
 
-// Classifications of the picture, from its file on.
+// From the picture's file to its classes or its objects.
 class EndToEnd {
 public:
-    // The net must have exactly one output; else a Failure with Exit::usage.
+    // A net that classifies must have exactly one output; else a Failure with Exit::usage.
     EndToEnd(const Model& model, const EndToEndPlan& plan);
 
     // A line each, with the time of every step.
     void write(int count);
 
 private:
+    Stages look();
+
     EndToEndPlan plan_;
-    Classifier classify_;
+    std::optional<Classifier> classify_;
+    std::optional<Detector> detect_;
     Image image_;
 };
 

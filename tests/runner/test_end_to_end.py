@@ -6,7 +6,9 @@ import os
 
 import pytest
 
-from tests.runner import pictures
+from piyard.model.head import Yolov8
+from tests.runner import heads, pictures
+from tests.runner.constant import constant
 from tests.runner.nets import Net, small
 from tests.runner.outcome import Run, assert_refused
 from tests.runner.pictures import noise, smooth
@@ -100,3 +102,31 @@ def test_a_net_with_two_outputs_has_no_classes(nnrun: Run, tmp_path, picture):
     assert outcome.stdout == ""
     chosen = nnrun("bench", *net.write(tmp_path), *RUN, 3, *picture, "--output-blob", "x")
     assert len(chosen.of("end_to_end")) == 3
+
+
+def test_a_detector_is_timed_from_the_file_to_its_boxes(nnrun: Run, tmp_path):
+    noise(40, 30).save(tmp_path / "a.png")
+    head = Yolov8(strides=(8,))
+    made = heads.maps(head, 3, (16, 24), 1, apart=False)
+    fit = ["--picture", tmp_path / "a.png", "--fit", "letterbox", "--size", "16x24"]
+    run = ["--shape", "3,16,24", "--warmup", "0", "--threads", "1", "--loops", 3]
+    flags = [*constant(made, tmp_path), *run, *fit, *heads.flags(head)]
+    lines = nnrun("bench", *flags).of("end_to_end")
+    assert [line["i"] for line in lines] == [0, 1, 2]
+    assert all(line[part] > 0 for line in lines for part in PARTS)
+
+
+def test_another_head_is_refused_before_anything_is_measured(nnrun: Run, tmp_path):
+    noise(40, 30).save(tmp_path / "a.png")
+    made = heads.maps(Yolov8(strides=(8,)), 3, (16, 16), 1, apart=False)
+    fit = ["--picture", tmp_path / "a.png", *FIT]
+    wrong = heads.flags(Yolov8(strides=(8, 16)))
+    outcome = nnrun("bench", *constant(made, tmp_path), *RUN, 3, *fit, *wrong)
+    assert_refused(outcome, 3, "2 strides", "67,2,2")
+    assert outcome.stdout == ""
+
+
+def test_a_head_without_a_picture_is_refused(nnrun: Run, tmp_path):
+    wrong = heads.flags(Yolov8(strides=(8,)))
+    outcome = nnrun("bench", *small().write(tmp_path), *RUN, 3, *wrong)
+    assert_refused(outcome, 2, "--head", "--picture")
