@@ -1,4 +1,4 @@
-"""Remove what can be made again; runs and their results stay."""
+"""Remove what can be made again; runs, their results and evaluations stay."""
 
 from __future__ import annotations
 
@@ -8,24 +8,32 @@ from pathlib import Path
 from piyard import emulator, engine, paths
 from piyard.errors import NotSetUp
 
-KEPT = frozenset({"runs", "logs"})
+KEPT = frozenset({"runs", "logs", "results", "evaluations"})
 
 
 def clean(*, everything: bool, dry_run: bool) -> None:
-    """Remove artifacts but runs and logs; ``everything`` adds this user's caches and the images."""
-    for folder in _folders(everything=everything):
-        print(f"remove {folder}")
+    """Remove artifacts but ``KEPT``; ``everything`` adds this user's caches and the images."""
+    for path in _made(everything=everything):
+        print(f"remove {path}")
         if not dry_run:
-            shutil.rmtree(folder)
+            _remove(path)
     if everything:
         _clean_engine(dry_run=dry_run)
 
 
-def _folders(*, everything: bool) -> list[Path]:
+def _made(*, everything: bool) -> list[Path]:
     made = paths.artifacts()
-    folders = [p for p in made.iterdir() if p.name not in KEPT] if made.is_dir() else []
+    found = [p for p in made.iterdir() if p.name not in KEPT] if made.is_dir() else []
     caches = [paths.cache()] if everything and paths.cache().is_dir() else []
-    return sorted(folders) + caches
+    return sorted(found) + caches
+
+
+def _remove(path: Path) -> None:
+    """A shelf, or a file beside them as the index and the page are."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _clean_engine(*, dry_run: bool) -> None:
