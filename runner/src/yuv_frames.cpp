@@ -15,6 +15,23 @@ constexpr int fixed(double factor) { return static_cast<int>(factor * 65536 + 0.
 
 std::uint8_t level(int value) { return static_cast<std::uint8_t>(std::clamp(value, 0, 255)); }
 
+// What colour adds to the luma of two by two pixels.
+struct Tint {
+    int red;
+    int green;
+    int blue;
+};
+
+Tint tint(int cb, int cr) {
+    return {(fixed(1.402) * cr + half) >> 16, (-fixed(0.34414) * cb - fixed(0.71414) * cr + half) >> 16, (fixed(1.772) * cb + half) >> 16};
+}
+
+void put(int luma, const Tint& with, std::uint8_t* to) {
+    to[0] = level(luma + with.red);
+    to[1] = level(luma + with.green);
+    to[2] = level(luma + with.blue);
+}
+
 int halved(int side) { return (side + 1) / 2; }
 
 std::size_t bytes_of(int width, int height) { return static_cast<std::size_t>(width) * static_cast<std::size_t>(height); }
@@ -45,12 +62,10 @@ bool YuvFrames::next(Frame& frame) {
 }
 
 void YuvFrames::convert_row(const std::uint8_t* luma, const std::uint8_t* blue, const std::uint8_t* red, std::uint8_t* to) const {
-    for (int x = 0; x < width_; ++x) {
-        const int cb = blue[x / 2] - 128;
-        const int cr = red[x / 2] - 128;
-        to[3 * x] = level(luma[x] + ((fixed(1.402) * cr + half) >> 16));
-        to[3 * x + 1] = level(luma[x] + ((-fixed(0.34414) * cb - fixed(0.71414) * cr + half) >> 16));
-        to[3 * x + 2] = level(luma[x] + ((fixed(1.772) * cb + half) >> 16));
+    for (int x = 0; x < width_; x += 2) {
+        const Tint with = tint(blue[x / 2] - 128, red[x / 2] - 128);
+        put(luma[x], with, to + 3 * x);
+        if (x + 1 < width_) put(luma[x + 1], with, to + 3 * (x + 1));
     }
 }
 
