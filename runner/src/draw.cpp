@@ -24,7 +24,7 @@ Style style_for(const Image& image) {
     const double side = (image.width + image.height) / 2.0;
     const double line = std::round(side / 280);
     // JPEG washes out the colour of a thinner one.
-    return {std::max(2.0, line), std::max(1.0, line), std::max(1.0, std::round(side / 160) / 2)};
+    return {std::max(2.0, line), std::max(1.0, line), std::max(1.0, std::round(side / 190) / 2)};
 }
 
 Colour colour_of(const Object& object) { return distinct_colour(std::max(0, object.id >= 0 ? object.id : object.label)); }
