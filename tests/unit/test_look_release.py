@@ -1,0 +1,136 @@
+"""What a board gets for a model of one net, of two, and for one that needs a detector."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from piyard import detached, run, store
+from piyard.build import Build
+from piyard.conversion import Conversion
+from piyard.errors import BoardCommandFailed
+from piyard.job import Bench, Job
+from piyard.look.arguments import DETECTOR
+from piyard.work import Ready
+from tests import kept
+from tests.local_board import artifact
+
+
+def build() -> Build:
+    folder = artifact("b1", nnrun="program")
+    return Build(target="rpi5", key="b1", folder=folder, fresh=False)
+
+
+def conversion(name: str, *nets: str) -> Conversion:
+    files = {f"{stem}.ncnn.{part}": f"{name} {stem}" for stem in nets for part in ("param", "bin")}
+    folder = artifact(f"c-{name}", **files | {"labels.txt": name, "proof.txt": "stays here"})
+    manifest = store.manifest(folder) | {"nets": list(nets)}
+    return Conversion(name=name, key=f"c-{name}", folder=folder, manifest=manifest, made=False)
+
+
+def names(ready: Ready, model: str) -> list[str]:
+    one = Job(host="h", target="rpi5", model=model, precision="fp32", threads=1, bench=Bench())
+    return sorted(file.name for file in ready.release_of(one).files)
+
+
+@pytest.fixture
+def ready() -> Ready:
+    made = {
+        "net": conversion("net", "model"),
+        "tracker": conversion("tracker", "model", "head"),
+        "pose": conversion("pose", "model"),
+    }
+    return Ready(builds={"rpi5": build()}, conversions=made, detectors={"pose": "net"})
+
+
+def test_one_net(ready: Ready) -> None:
+    wanted = ["labels.txt", "model.ncnn.bin", "model.ncnn.param", "nnrun"]
+    assert names(ready, "net") == wanted
+
+
+def test_two_nets(ready: Ready) -> None:
+    wanted = ["head.ncnn.bin", "head.ncnn.param", "labels.txt"]
+    assert names(ready, "tracker") == [*wanted, "model.ncnn.bin", "model.ncnn.param", "nnrun"]
+
+
+def test_a_detector_comes_under_other_names(ready: Ready) -> None:
+    release = run.release_for(
+        ready.builds["rpi5"], ready.conversions["pose"], ready.conversions["net"]
+    )
+    from_ = {file.name: file.path.read_text() for file in release.files}
+    assert from_["detector.ncnn.param"] == "net model"
+    assert from_["model.ncnn.param"] == "pose model"
+    assert from_["labels.txt"] == "pose"
+    assert run.DETECTOR == DETECTOR
+    assert "detector.ncnn.bin" in names(ready, "pose")
+
+
+def test_the_files_are_named_from_the_runs_folder_and_the_feeder_comes_first(
+    ready: Ready, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = run.release_for(ready.builds["rpi5"], ready.conversions["net"])
+    started: list[list[str]] = []
+
+    def start(
+        _session: Any, _run: str, _release: Any, command: list[str], *_: Any, **__: Any
+    ) -> None:
+        started.append(command)
+
+    monkeypatch.setattr(detached, "start", start)
+    line = cast("Any", SimpleNamespace(session=None, lease=None))
+    argv = ["mot", "--param", "model.ncnn.param", "--", "model.ncnn.param.jpg"]
+    run.start(line, kept.record("r"), release, "track", argv, 60, through=["sh", "-c", "feed"])
+    there = f"../../releases/{release.id}"
+    (command,) = started
+    assert command[:5] == ["sh", "-c", "feed", f"{there}/nnrun", "track"]
+    assert command[5:] == ["mot", "--param", f"{there}/model.ncnn.param", "--", argv[-1]]
+
+
+class TestPartly:
+    """Exit code 4 of nnrun: some of its inputs could not be read."""
+
+    def ended(self, code: int, *lines: dict[str, Any]) -> Any:
+        done = msgspec.structs.replace(kept.record("r"), exit_code=code, state="ended")
+        folder = run.folder_of("r")
+        folder.mkdir(parents=True)
+        every = [{"type": "header"}, *lines]
+        (folder / run.LOG).write_text("".join(json.dumps(line) + "\n" for line in every))
+        (folder / run.STDERR).write_text("nnrun detect: a.jpg: the file is empty\n")
+        return done
+
+    def finish(self, done: Any, monkeypatch: pytest.MonkeyPatch, *, partly: bool) -> Any:
+        monkeypatch.setattr(run, "_wait", lambda *_: None)
+        monkeypatch.setattr(run, "collect", lambda *_: done)
+        line = cast("Any", SimpleNamespace(name="pi5"))
+        return run.finish(line, done, partly=partly)
+
+    def test_what_reached_its_end_is_worth_having(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        done = self.ended(4, {"type": "summary", "images": 2, "failed": 1})
+        assert self.finish(done, monkeypatch, partly=True) is done
+
+    @pytest.mark.parametrize(
+        ("code", "lines", "partly"),
+        [
+            (4, [], True),
+            (4, [{"type": "summary"}], False),
+            (3, [{"type": "summary"}], True),
+            (137, [{"type": "summary"}], True),
+        ],
+    )
+    def test_anything_else_is_a_failure(
+        self, code: int, lines: list[Any], partly: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        done = self.ended(code, *lines)
+        with pytest.raises(BoardCommandFailed, match=f"exit code {code}") as error:
+            self.finish(done, monkeypatch, partly=partly)
+        assert "the file is empty" in error.value.evidence
+
+
+def test_files_beside_the_nets_stay_here(ready: Ready) -> None:
+    assert "proof.txt" not in names(ready, "net")
+    assert Path(ready.conversions["net"].folder, "proof.txt").is_file()
