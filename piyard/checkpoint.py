@@ -54,6 +54,9 @@ _OTHERS = (
     "ultralytics.nn.tasks.DetectionModel",
     "ultralytics.nn.tasks.PoseModel",
     "ultralytics.nn.tasks.SegmentationModel",
+    # Heads for masks and poses keep `Detect.forward`, which pickle writes as a call of getattr.
+    # Stood in for as well, it looks nothing up.
+    "builtins.getattr",
     # What trainers note down beside the weights.
     "mmengine.logging.history_buffer.HistoryBuffer",
     *(
