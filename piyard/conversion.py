@@ -52,12 +52,12 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def failed(self) -> list[str]:
         """What its proof did not accept, a line each; nothing for a proved one."""
-        return list(self.manifest["failed"])
+        return list(self.manifest.get("failed", []))
 
     @property
     def stems(self) -> list[str]:
         """What the files of its nets begin with: ``model``, and ``head`` of a tracker."""
-        return list(self.manifest["nets"])
+        return list(self.manifest.get("nets", ["model"]))
 
     def reference(self, blob: str) -> NDArray[np.float32]:
         """The original's output, flat, for ``stimulus.tensor(input_shape, SEED)``."""

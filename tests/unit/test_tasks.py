@@ -25,7 +25,7 @@ def test_lists_all_tasks() -> None:
     listed = invoke("--list").stdout
     for name in (
         *("build", "convert", "deploy", "bench", "deploy-bench", "run", "report", "doctor"),
-        *("board.up", "board.down", "board.list", "test", "lint", "clean"),
+        *("board.up", "board.down", "board.list", "model.add", "test", "lint", "clean"),
         *("runs", "attach", "fetch", "cancel", "rollback", "history", "compare", "ab", "evaluate"),
         *("fleet.list", "fleet.add"),
         *("fleet.remove", "fleet.facts", "fleet.doctor", "fleet.exec", "fleet.trust"),
@@ -74,6 +74,7 @@ def test_listing_loads_nothing_heavy() -> None:
     [
         *("build", "convert", "deploy", "bench", "deploy-bench", "run", "report", "attach"),
         *("evaluate", "runs", "fetch", "cancel", "rollback", "fleet.add", "fleet.exec", "fleet.gc"),
+        "model.add",
     ],
 )
 def test_every_flag_has_a_help_text(name: str) -> None:
