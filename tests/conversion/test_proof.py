@@ -5,6 +5,9 @@ import pytest
 
 from piyard import infer, masks, model, programs, proof, stimulus
 from piyard.errors import ConversionFailed
+from piyard.heads.agree import Agreement
+from piyard.model.head import Nanodet
+from piyard.proof.feeds import few
 
 SHAPE = (3, 8, 8)
 
@@ -14,12 +17,12 @@ def figures(**changes):
     return proof.Figures(**(good | changes))
 
 
-def proved(fp32=None, fp16=None, **found):
+def proved(fp32=None, fp16=None, found=None):
     told = {
         "fp32": {"noise": {"out0": fp32 or figures()}},
         "fp16": {"noise": {"out0": fp16 or figures()}},
     }
-    return proof.Proved(figures=told, found=found)
+    return proof.Proved(figures=told, found=found or {})
 
 
 def test_good_figures_pass():
@@ -135,3 +138,104 @@ def test_a_result_outlives_the_net(tmp_path):
     convolution(tmp_path)
     results = [infer.run(infer.load(tmp_path), stimulus.tensor(SHAPE, 7))["out0"] for _ in range(3)]
     assert np.array_equal(results[0], results[2])
+
+
+# -- what is found -----------------------------------------------------------------------------
+
+
+def alike(**changes):
+    return Agreement(**({"wanted": 5, "got": 5, "matched": 5} | changes))
+
+
+@pytest.mark.parametrize(
+    ("way", "changes", "told"),
+    [
+        ("fp32", {"iou": 0.94}, "box IoU"),
+        ("fp32", {"score": 0.03}, "score differs"),
+        ("fp32", {"mask_iou": 0.89}, "mask IoU"),
+        ("fp32", {"oks": 0.9}, "OKS"),
+        ("fp32", {"got": 4, "matched": 4, "lonely": 0.9}, "5 objects wanted"),
+        ("fp16", {"score": 0.06}, "score differs"),
+        ("fp16", {"got": 6, "lonely": 0.5}, "6 found"),
+    ],
+)
+def test_objects_that_differ_are_named(way, changes, told):
+    with pytest.raises(ConversionFailed) as caught:
+        proof.judge(
+            model.load("nanodet"), proved(**{way: figures()}, found={way: alike(**changes)})
+        )
+    (line,) = caught.value.evidence.splitlines()
+    assert line.startswith(f"{way}, pictures, what is found")
+    assert told in line
+
+
+def test_in_halves_another_box_of_the_object_may_win():
+    found = {"fp16": alike(iou=0.6, mask_iou=0.6, score=0.04)}
+    proof.judge(model.load("nanodet"), proved(found=found))
+
+
+def test_an_object_at_the_threshold_may_be_told_by_one_only():
+    head = model.load("nanodet").head
+    assert isinstance(head, Nanodet)
+    found = {"fp32": alike(got=4, matched=4, lonely=head.score + 0.01)}
+    proof.judge(model.load("nanodet"), proved(found=found))
+
+
+def test_the_largest_value_of_a_map_is_no_top_1():
+    """Of a detector's raw outputs no element is the answer."""
+    proof.judge(model.load("nanodet"), proved(fp32=figures(same_top=0)))
+
+
+# -- what is fed -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "count"), [("resnet18", 16), ("nanodet", 4), ("yolov8_n", 3), ("simplepose", 16)]
+)
+def test_a_larger_input_is_proved_on_fewer(name, count):
+    assert few(model.load(name)) == count
+
+
+def test_detectors_are_proved_on_pictures_of_objects(mirror):
+    (classes, objects) = (
+        proof.real_pictures(model.load(name), 3) for name in ("resnet18", "nanodet")
+    )
+    assert {path.parent.name for path in classes} == {"images"}
+    assert {path.parent.name for path in objects} == {"val2017"}
+
+
+def test_a_second_size_is_fed_too():
+    read = model.load("nanotrack")
+    fed = proof.feeds(read, {}, [])["model"]
+    assert [one.shape for (one,) in fed["noise"]] == [(3, 127, 127)] * 2
+    assert [one.shape for (one,) in fed["dynamic"]] == [(3, 255, 255)] * 2
+
+
+def saying(*outputs):
+    """An original that says the same whatever it is fed."""
+    from piyard.originals.torch import TorchNetwork
+
+    return TorchNetwork(network=lambda _: outputs, shapes=[SHAPE], write=programs.trace)
+
+
+def prove(original, at):
+    fed = {"model": {"noise": [(stimulus.tensor(SHAPE),)]}}
+    return proof.prove(model.load("resnet18"), {"model": original}, {"model": pair(at)}, fed)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_an_original_that_computes_nothing_usable(tmp_path, bad):
+    import torch
+
+    convolution(tmp_path)
+    with pytest.raises(ConversionFailed, match="original's own outputs are not finite"):
+        prove(saying(torch.full((1, 4, 6, 6), bad)), tmp_path)
+
+
+def test_another_number_of_outputs(tmp_path):
+    import torch
+
+    convolution(tmp_path)
+    one = torch.zeros(1, 4, 6, 6)
+    with pytest.raises(ConversionFailed, match="1 outputs, the original 2"):
+        prove(saying(one, one), tmp_path)
