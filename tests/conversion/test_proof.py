@@ -219,7 +219,7 @@ def saying(*outputs):
 
 
 def prove(original, at):
-    fed = {"model": {"noise": [(stimulus.tensor(SHAPE),)]}}
+    fed: dict[str, proof.Feeds] = {"model": {"noise": [(stimulus.tensor(SHAPE),)]}}
     return proof.prove(model.load("resnet18"), {"model": original}, {"model": pair(at)}, fed)
 
 
