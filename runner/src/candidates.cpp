@@ -38,8 +38,7 @@ public:
     Scan(const HeadPlan& head, const Maps& maps, std::vector<Candidate>& found)
         : head_(head), layout_(maps.layout()), each_class_(head.kind == "fcos"), found_(found) {
         // The root of a product of two sigmoids: neither of them may be below the square.
-        least_ = each_class_ ? head.score * head.score : head.score;
-        limit_ = safe_logit(least_);
+        limit_ = safe_logit(each_class_ ? head.score * head.score : head.score);
     }
 
     void look(const Level& level) {
@@ -76,7 +75,6 @@ private:
     const HeadPlan& head_;
     const Layout& layout_;
     bool each_class_;
-    double least_ = 0;
     float limit_ = 0;
     std::vector<Candidate>& found_;
 };

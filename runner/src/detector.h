@@ -28,7 +28,6 @@ public:
     const Maps& maps() const { return *maps_; }
     // All of the net's outputs; prototypes are the last.
     const std::vector<ncnn::Mat>& outputs() const { return outputs_; }
-    Shape input_shape() const { return steps_.shape(); }
     // For the header's line.
     json::Object describe() const;
 
