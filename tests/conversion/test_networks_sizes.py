@@ -6,12 +6,13 @@ added, as thop and mmengine do; ``seg`` counts a transposed convolution at every
 output with its whole kernel, as Ultralytics' tables do: four times what is computed.
 """
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from piyard import model, networks
+from piyard import model, networks, originals, size, weights
 
 ROWS = {
     "resnet18": "conv",
@@ -95,3 +96,28 @@ def test_what_a_segmenting_network_really_computes_is_less_than_published(name):
     wide = network.model[22].proto.cv1.conv.out_channels
     assert counted(network, read.input, "seg") - real == 3 * wide * wide * 160 * 160
     assert real < 0.96 * read.published.macs
+
+
+TWINS = {
+    "yolox_nano_onnx": "yolox_nano",
+    "yolo11_n_seg": "yolo11n-seg",
+    "yolo11_n_pose": "yolo11n-pose",
+}
+"""Files of ONNX that were made from what is described here too."""
+PARAMS = {*TWINS, "nanodet", "rtmdet_nano_person"}
+
+
+def counted_in_ncnn(name, folder):
+    read = model.load(name)
+    originals.of(read, weights.choose(read)).lower(folder, half=False)
+    return size.count(folder, [np.zeros(read.input, np.float32)]), read
+
+
+@pytest.mark.parametrize("name", sorted(PARAMS))
+def test_a_file_of_onnx_has_the_published_size(name, mirror, tmp_path):
+    """Less the factors that were folded into the convolutions."""
+    found, read = counted_in_ncnn(name, tmp_path)
+    assert found["params"] == pytest.approx(read.published.params, rel=0.01)
+    if name in TWINS:
+        network = networks.build(TWINS[name], len(model.labels(read)))
+        assert found["macs"] == counted(network, read.input, "conv")
