@@ -14,32 +14,13 @@ from typing import Any
 import msgspec
 import yaml
 
-from piyard import digest, download
+from piyard import digest, download, usual
 from piyard import model as models
-from piyard.errors import WrongInput, unknown
+from piyard.errors import WrongInput
 from piyard.model import Model
 
 NETWORKS = {".onnx": "onnx", ".torchscript": "torchscript", ".pt": "torchscript", ".param": "ncnn"}
 """Ending of a file → what kind of network it is."""
-
-IMAGENET = {"order": "rgb", "mean": [123.675, 116.28, 103.53]} | {
-    "norm": [0.017124753831663668, 0.01750700280112045, 0.017429193899782137]
-}
-PLAIN = {"mean": [0.0, 0.0, 0.0], "norm": [1.0, 1.0, 1.0]}
-OPENMMLAB = {"order": "bgr", "mean": [103.53, 116.28, 123.675]} | {
-    "norm": [0.017429193899782137, 0.01750700280112045, 0.017124753831663668]
-}
-USUAL: dict[str, dict[str, Any]] = {
-    "": IMAGENET,
-    "yolov8": {"fit": "letterbox", "order": "rgb"} | PLAIN | {"norm": [1 / 255] * 3},
-    "yolox": {"fit": "letterbox", "place": "topleft", "order": "bgr"} | PLAIN,
-    "nanodet": {"fit": "stretch"} | OPENMMLAB,
-    "rtmdet": {"fit": "letterbox", "place": "topleft"} | OPENMMLAB,
-    "fcos": {"fit": "stretch"} | IMAGENET,
-    "simcc": {"fit": "box"} | IMAGENET,
-    "heatmap": {"fit": "box"} | IMAGENET,
-}
-"""Head → how its authors prepare a picture; flags say otherwise where a model differs."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,7 +160,7 @@ def _checked(
         "network": network,
         "weights": [weights.pop("")],
         "input": size,
-        "preprocess": _preprocess(asked, size),
+        "preprocess": usual.preprocess(asked.head, size[1], asked.preprocess),
     }
     if weights:
         described["parts"] = weights
@@ -205,18 +186,6 @@ def _weights(asked: Asked, file: Path) -> dict[str, str]:
         "dataset": "not told",
         "sha256": digest.of_file(file),
     }
-
-
-def _preprocess(asked: Asked, size: list[int]) -> dict[str, Any]:
-    if asked.head not in USUAL:
-        raise unknown("head", asked.head, set(USUAL) - {""})
-    usual = {"fit": "crop"} | USUAL[asked.head]
-    fit = asked.preprocess.get("fit", usual["fit"])
-    if fit != usual["fit"]:
-        usual = {key: usual[key] for key in ("order", "mean", "norm")}
-    if fit == "crop":
-        usual |= {"resize": round(size[1] / 0.875), "crop": size[1], "resample": "bilinear"}
-    return usual | asked.preprocess
 
 
 def _size(text: str) -> list[int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,16 +48,16 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
         """The outputs in fp32."""
         return infer.run(self.full, *values)
 
-    def rounded(self, *values: Array, spared: Container[str] | None = None) -> dict[str, Array]:
-        """The outputs as fp16 storage leaves them; the masks say what is spared, or you do."""
+    def rounded(self, *values: Array, spared: AbstractSet[str] = frozenset()) -> dict[str, Array]:
+        """The outputs as fp16 storage leaves them; ``spared`` are layers beside the masked ones."""
         every = self.every_rounded(*values, spared=spared)
         return {name: every[name] for name in infer.outputs(self.half)}
 
     def every_rounded(
-        self, *values: Array, spared: Container[str] | None = None
+        self, *values: Array, spared: AbstractSet[str] = frozenset()
     ) -> dict[str, Array]:
         """The same for every blob."""
-        kept = masks.without_storage(self.layers) if spared is None else spared
+        kept = masks.without_storage(self.layers) | spared
         return infer.every_rounded(self.full, self.half, self.layers, *values, spared=kept)
 
 

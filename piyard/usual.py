@@ -1,0 +1,43 @@
+"""How the authors of each head prepare a picture: what holds unless a model differs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from piyard.errors import unknown
+
+IMAGENET = {"order": "rgb", "mean": [123.675, 116.28, 103.53]} | {
+    "norm": [0.017124753831663668, 0.01750700280112045, 0.017429193899782137]
+}
+PLAIN = {"mean": [0.0, 0.0, 0.0], "norm": [1.0, 1.0, 1.0]}
+OPENMMLAB = {"order": "bgr", "mean": [103.53, 116.28, 123.675]} | {
+    "norm": [0.017429193899782137, 0.01750700280112045, 0.017124753831663668]
+}
+USUAL: dict[str, dict[str, Any]] = {
+    "": IMAGENET,
+    "yolov8": {"fit": "letterbox", "order": "rgb"} | PLAIN | {"norm": [1 / 255] * 3},
+    "yolox": {"fit": "letterbox", "place": "topleft", "order": "bgr"} | PLAIN,
+    "nanodet": {"fit": "stretch"} | OPENMMLAB,
+    "rtmdet": {"fit": "letterbox", "place": "topleft"} | OPENMMLAB,
+    "fcos": {"fit": "stretch"} | IMAGENET,
+    "simcc": {"fit": "box"} | IMAGENET,
+    "heatmap": {"fit": "box"} | IMAGENET,
+}
+"""Head → how its authors prepare a picture; flags say otherwise where a model differs."""
+
+
+def preprocess(head: str, side: int, differing: Mapping[str, Any]) -> dict[str, Any]:
+    """A model's ``preprocess`` for that head and height of input; no head is a classifier.
+
+    What is usual for one kind of fit is no advice for another, except the levels.
+    """
+    if head not in USUAL:
+        raise unknown("head", head, set(USUAL) - {""})
+    usual = {"fit": "crop"} | USUAL[head]
+    fit = differing.get("fit", usual["fit"])
+    if fit != usual["fit"]:
+        usual = {key: usual[key] for key in ("order", "mean", "norm")}
+    if fit == "crop":
+        usual |= {"resize": round(side / 0.875), "crop": side, "resample": "bilinear"}
+    return usual | dict(differing)
