@@ -114,7 +114,8 @@ def _told(proved: Proved) -> dict[str, Any]:
 
 
 def _size(model: Model, nets: Mapping[str, Original], at: Path) -> dict[str, int]:
-    """Of all nets together, each one inference."""
-    fed = {stem: feed["noise"][0] for stem, feed in proof.feeds(model, nets, ()).items()}
+    """Of all nets together, each one inference: a tracker's at the size of its search."""
+    feeds = proof.feeds(model, nets, ()).items()
+    fed = {stem: feed.get("dynamic", feed["noise"])[0] for stem, feed in feeds}
     sizes = [net.size() or size.count(at, fed[stem], stem) for stem, net in nets.items()]
     return {what: sum(one[what] for one in sizes) for what in ("params", "macs")}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from piyard import convert, converted, infer, model, stimulus
+from piyard import convert, converted, infer, model, size, stimulus
 from piyard.errors import DownloadFailed, WrongInput
 
 
@@ -144,3 +144,13 @@ def test_a_missing_head_is_told(monkeypatch, tmp_path, offline, mirror):
     monkeypatch.setattr(model, "FOLDER", tmp_path / "models")
     with pytest.raises(DownloadFailed, match="cannot be downloaded"):
         convert.convert("other")
+
+
+def test_a_trackers_work_is_that_of_a_frame(tracker):
+    """Its template is looked at once; NanoTrack v3's authors tell 541 thousand parameters."""
+    backbone = size.count(tracker.folder, [stimulus.tensor((3, 255, 255))])
+    features = [np.zeros((96, side, side), np.float32) for side in (8, 16)]
+    head = size.count(tracker.folder, features, "head")
+    told = {key: tracker.manifest[key] for key in ("params", "macs")}
+    assert told == {key: backbone[key] + head[key] for key in told}
+    assert told["params"] == pytest.approx(541_000, rel=0.01)
