@@ -60,12 +60,20 @@ def _by_order(layers: Sequence[Layer], names: Names) -> dict[str, str]:
     return found
 
 
-def _spread(layers: Sequence[Layer], named: dict[str, str]) -> dict[str, str]:
+def _spread(layers: Sequence[Layer], named: Mapping[str, str]) -> dict[str, str]:
     """The names, and for layers without one what they come after."""
     behind: dict[str, str] = {}
     told: dict[str, str] = {}
     for layer in layers:
         before = next((behind[name] for name in layer.bottoms if name in behind), "the input")
-        told[layer.name] = f"'{named[layer.name]}'" if layer.name in named else f"behind {before}"
-        behind |= dict.fromkeys(layer.tops, told[layer.name].removeprefix("behind "))
+        own = _own(layer, named)
+        told[layer.name] = own or f"behind {before}"
+        behind |= dict.fromkeys(layer.tops, own or before)
     return told
+
+
+def _own(layer: Layer, named: Mapping[str, str]) -> str:
+    """A layer with weights has a name of its own, the converted net's where no other is known."""
+    if layer.name in named:
+        return f"'{named[layer.name]}'"
+    return f"what became '{layer.name}'" if layer.type in KINDS else ""

@@ -96,6 +96,18 @@ def test_layers_of_an_onnx_file_have_its_names(tmp_path):
     assert convolutions == ["'/backbone/conv'", "'y'"]
 
 
+def test_names_that_do_not_pair_off_are_not_guessed(lower, tmp_path):
+    lower(nn.Sequential(nn.Conv2d(3, 4, 1), nn.Hardsigmoid()))
+    ir = tmp_path / "model.pnnx.param"
+    (line,) = [one for one in ir.read_text().splitlines() if one.startswith("nn.Conv2d")]
+    ir.write_text(ir.read_text() + line + "\n")
+    assert list(origins.of(tmp_path).values()) == [
+        "behind the input",
+        "what became 'conv_0'",
+        "behind what became 'conv_0'",
+    ]
+
+
 def test_nothing_is_known_without_the_ir(lower, tmp_path):
     lower(nn.Conv2d(3, 4, 1))
     (tmp_path / "model.pnnx.param").unlink()
