@@ -93,7 +93,7 @@ def _chosen_of(conversion: Conversion, model: Model) -> Chosen:
     if not conversion.has_real_weights:
         return RANDOM
     sha256 = conversion.manifest["weights"]["sha256"]
-    file = next(file for file in model.weights if sha256.startswith(file.digest))
+    file = next(file for file in model.weights if file.is_file(sha256))
     return Chosen(file=file, sha256=sha256)
 
 

@@ -14,6 +14,8 @@ from piyard.errors import ConversionFailed
 Shapes = Sequence[Sequence[int]]
 Write = Callable[[Any, Shapes, Shapes, Path, str], Path]
 """(network, shapes with batch, other shapes it must take, folder, stem) → the program in it."""
+OPSET = 17
+"""Of ONNX. From 18 on a reduction's axes are an input, which pnnx does not read."""
 
 
 def trace(network: Any, shapes: Shapes, _others: Shapes, folder: Path, stem: str) -> Path:
@@ -49,7 +51,15 @@ def export(network: Any, shapes: Shapes, others: Shapes, folder: Path, stem: str
     axes = {name: {2: "height", 3: "width"} for name in names} if others else {}
     with _silent():
         try:
-            made(network, zeros, str(file), dynamo=False, input_names=names, dynamic_axes=axes)
+            made(
+                network,
+                zeros,
+                str(file),
+                dynamo=False,
+                opset_version=OPSET,
+                input_names=names,
+                dynamic_axes=axes,
+            )
         except Exception as error:  # noqa: BLE001  # an operation without a symbol, and others
             raise ConversionFailed(
                 "torch cannot export the network to ONNX",
