@@ -147,7 +147,7 @@ def test_preprocessing_is_the_authors(name):
     swapped = how.order == "bgr"
     mean, norm = (one[::-1] if swapped else one for one in (how.mean, how.norm))
     if re.match(r"yolov8|yolo11", name):
-        assert mean == (0, 0, 0)
+        assert list(mean) == [0, 0, 0]
         assert norm == pytest.approx([1 / 255] * 3, rel=1e-14)
     elif re.match(r"yolox|nanotrack", name):
         assert (mean, norm) == ((0, 0, 0), (1, 1, 1))
