@@ -41,7 +41,7 @@ def _precision(one: Evaluation) -> str:
 def _apart(one: Evaluation, first: Evaluation | None, name: str) -> str:
     if first is None or one is first:
         return ""
-    return f"{one.figures[name] - first.figures[name]:+.2f}"
+    return f"{round(one.figures[name] - first.figures[name], 2) + 0.0:+.2f}"  # never -0.00
 
 
 def _told(published: dict[str, float], name: str) -> str:

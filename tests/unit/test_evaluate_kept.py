@@ -138,6 +138,12 @@ def test_the_table_tells_how_far_off_each_is() -> None:
     assert table.rows([evaluation(imitated=True)], {})[0][2] == "fp16 (imitated)"
 
 
+def test_no_difference_has_no_sign_of_a_loss() -> None:
+    original = evaluation(by="original", figures={"mAP": 43.2058})
+    (_, told) = table.rows([original, evaluation(figures={"mAP": 43.2021})], {})
+    assert told[table.COLUMNS.index("Points off")] == "+0.00"
+
+
 def conversion(kind: str) -> Conversion:
     told = {"weights": {"kind": kind, "seed": 1}}
     return Conversion(name="x", key="k", folder=Path(), manifest=told, made=False)
