@@ -47,6 +47,9 @@ BROKEN = (
 )
 """What Python raises for an archive that was cut or made up."""
 
+MEANWHILE = ("file changed as we read it", "file removed before we read it")
+"""What GNU tar says of a folder that is written to; what it sends is whole all the same."""
+
 State = Literal["absent", "starting", "running", "interrupted", "ended"]
 
 
@@ -152,16 +155,23 @@ def fetch(session: Session, run_id: str, folder: Path, *, keep: Container[str], 
     Files named in ``keep`` are ours, whatever the board sends under their names.
     """
     packed = io.BytesIO()
-    argv = ["tar", "-C", f"{HOME}/runs/{run_id}", "-czf", "-", "--exclude=supervise.sh", "."]
+    there = f"{HOME}/runs/{run_id}"
+    argv = ["env", "LC_ALL=C", "tar", "-C", there, "-czf", "-", "--exclude=supervise.sh", "."]
     with session.talk(argv) as talk:
         while block := talk.read():
             packed.write(block)
         outcome = talk.end()
-    if outcome.code:
+    if outcome.code and not (outcome.code == 1 and _only_grew(outcome.err)):
         raise session.failure(argv, outcome)
     _unpack(packed, folder, keep, session.name)
     if over:
-        session.run(["touch", f"{HOME}/runs/{run_id}/{FETCHED}"])
+        session.run(["touch", f"{there}/{FETCHED}"])
+
+
+def _only_grew(said: str) -> bool:
+    """Whether all that tar complains of is that the run wrote on meanwhile."""
+    lines = said.splitlines()
+    return bool(lines) and all(line.endswith(MEANWHILE) for line in lines)
 
 
 def _status(session: Session, said: Sequence[str]) -> Status:

@@ -410,6 +410,30 @@ def test_what_a_run_wrote_comes_back(board: LocalBoard, tmp_path: Path) -> None:
     assert (board.yard / "runs" / RUN / detached.FETCHED).exists()
 
 
+@pytest.mark.parametrize(
+    ("said", "whole"),
+    [
+        ("tar: .: file changed as we read it", True),
+        ("tar: ./outputs/0.jpg: file removed before we read it", True),
+        ("tar: .: Cannot open: Permission denied", False),
+        ("", False),
+    ],
+)
+def test_a_folder_that_is_written_to_is_fetched_as_it_was(
+    board: LocalBoard, tmp_path: Path, said: str, whole: bool
+) -> None:
+    start(board, "sh", "-c", "echo line")
+    end_of(board)
+    complaint = f"echo '{said}' >&2;" if said else ""
+    board.has_tool("tar", f'/bin/tar "$@"; {complaint} exit 1')
+    if whole:
+        detached.fetch(board, RUN, tmp_path / "fetched", keep=set(), over=False)
+        assert (tmp_path / "fetched" / "log.jsonl").read_text() == "line\n"
+    else:
+        with pytest.raises(BoardCommandFailed):
+            detached.fetch(board, RUN, tmp_path / "fetched", keep=set(), over=False)
+
+
 def test_fetching_twice_brings_what_came_since(board: LocalBoard, tmp_path: Path) -> None:
     start(
         board,
