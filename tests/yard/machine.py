@@ -206,6 +206,8 @@ class Machine:
         shutil.copy(ROOT / "yard", self.tree / "yard")
         (self.tree / "requirements").mkdir()
         (self.tree / "requirements/lock.txt").write_text("invoke==2.2.1\n")
+        overrides = "# why\nopencv-python ; python_version < '3'\n"
+        (self.tree / "requirements/overrides.in").write_text(overrides)
         (self.tree / "requirements/torch.txt").write_text("torch==2.13.0\ntorchvision==0.28.0\n")
 
     def program(self, name: str, text: str) -> None:

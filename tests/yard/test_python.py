@@ -118,6 +118,26 @@ def test_a_piyard_python_that_will_not_do_is_not_replaced(machine: Machine) -> N
     assert not machine.pip_installs()
 
 
+LEFT_OUT = "trackeval 1.3.0 requires opencv-python, which is not installed."
+MISSING = "trackeval 1.3.0 requires scipy, which is not installed."
+
+
+def test_what_was_left_out_on_purpose_is_not_missed(machine: Machine) -> None:
+    machine.pip(f'case "$*" in *" check") echo "{LEFT_OUT}"; exit 1 ;; esac')
+    done = machine.yard("report")
+    assert done.code == 0, done.err
+    assert done.became
+
+
+@pytest.mark.parametrize("said", [MISSING, f"{LEFT_OUT}\n{MISSING}", ""])
+def test_packages_that_contradict_each_other_are_an_error(machine: Machine, said: str) -> None:
+    machine.pip(f'case "$*" in *" check") echo "{said}"; exit 1 ;; esac')
+    done = machine.yard("report")
+    assert done.code == 2
+    assert "contradict each other" in done.err
+    assert not done.became
+
+
 def test_the_cuda_build_is_never_asked_for(machine: Machine) -> None:
     """Only PyTorch's own index has the CPU build here."""
     machine.pip('case "$*" in *extra-index*) ;; *torch==*) exit 1 ;; esac')
