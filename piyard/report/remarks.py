@@ -69,5 +69,5 @@ def _energy_cost(row: Row) -> str:
 def _check(row: Row) -> str:
     if row.check is None:
         return "output not checked"
-    verdict = "output as torch's" if row.check.ok else "OUTPUT DIFFERS from torch's"
+    verdict = "output as the original's" if row.check.ok else "OUTPUT DIFFERS from the original's"
     return f"{verdict} (cosine {row.check.cosine:.6f})"

@@ -210,7 +210,7 @@ def test_from_one_command_to_the_table_and_again_for_nothing(invoke: Invoke) -> 
     assert row["Params"] == 1_235_496
     assert "random weights" in row["Comments"]
     assert "EMULATED: not a Pi's time" in row["Comments"]
-    assert "output as torch's" in row["Comments"]
+    assert "output as the original's" in row["Comments"]
     assert len(row["samples_ms"]) == 2
 
     second = invoke(*asked, "--loops", "1", "--warmup", "0", "--format", "csv")

@@ -51,7 +51,7 @@ def test_a_bare_row_has_the_users_columns() -> None:
         "Latency (ms)": "19.84 ±0.8 %",
         "Energy": "N/A",
         "Cost ($)": "N/A",
-        "Comments": "VALID; 4 threads, 7 runs, median; output as torch's (cosine 0.999980)",
+        "Comments": "VALID; 4 threads, 7 runs, median; output as the original's (cosine 0.999980)",
     }
 
 
@@ -112,7 +112,7 @@ def test_a_precision_that_fell_back_is_said() -> None:
 
 def test_a_wrong_output_is_said() -> None:
     told = comments_of(check=Check(ok=False, cosine=0.2))
-    assert "OUTPUT DIFFERS from torch's (cosine 0.200000)" in told
+    assert "OUTPUT DIFFERS from the original's (cosine 0.200000)" in told
 
 
 def test_a_row_that_is_off_names_the_likely_causes() -> None:

@@ -95,7 +95,7 @@ def test_a_wrong_output_is_the_failure_also_of_an_emulated_board() -> None:
     failure = case(verdict=Verdict(state="EMULATED"), check=wrong).find("failure")
     assert failure is not None
     assert failure.get("type") == "output"
-    assert failure.get("message") == "OUTPUT DIFFERS from torch's (cosine 0.500000)"
+    assert failure.get("message") == "OUTPUT DIFFERS from the original's (cosine 0.500000)"
 
 
 def test_a_suspect_row_passes_and_says_its_reasons() -> None:
