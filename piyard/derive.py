@@ -24,7 +24,7 @@ def row(result: Result) -> Row:
         raise UnreadableLog(f"{result.record.id} has no samples")
     record, model, header = result.record, result.record.model, result.header
     figures = summary.of(result.samples_ms)
-    said = verdict(result)
+    said, size = verdict(result), _measured_net(model)
     return Row(
         run=record.id,
         when=record.when,
@@ -33,10 +33,10 @@ def row(result: Result) -> Row:
         hardware=record.hardware,
         emulated=record.emulated,
         model=model["name"],
-        title=model["title"],
+        title=f"{model['title']} (first net)" if model.get("main") else model["title"],
         input=model["input"],
-        params=model.get("params"),
-        macs=model.get("macs"),
+        params=size.get("params"),
+        macs=size.get("macs"),
         random_seed=_random_seed(model),
         model_key=str(model.get("key", "")),
         build=str(record.build["key"]),
@@ -106,8 +106,8 @@ def power_of(result: Result) -> Power | None:
 
 def floor_of(result: Result) -> Floor | None:
     """The hardware's least time; None for an emulated board and for what is not known."""
-    model, kind = result.record.model, _target(result)
-    macs, params = model.get("macs"), model.get("params")
+    size, kind = _measured_net(result.record.model), _target(result)
+    macs, params = size.get("macs"), size.get("params")
     if result.record.emulated or not kind or not kind.peaks or not macs or params is None:
         return None
     return floor.of(
@@ -118,6 +118,11 @@ def floor_of(result: Result) -> Floor | None:
         threads=min(result.threads, kind.cores),
         khz=result.record.before.max_khz or kind.conditions.clock_khz or 0,
     )
+
+
+def _measured_net(model: dict[str, Any]) -> dict[str, Any]:
+    """Whose parameters and work count: a benchmark runs the first one of several nets alone."""
+    return model.get("main") or model
 
 
 def _random_seed(model: dict[str, Any]) -> int | None:

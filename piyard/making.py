@@ -113,9 +113,10 @@ def _told(proved: Proved) -> dict[str, Any]:
     }
 
 
-def _size(model: Model, nets: Mapping[str, Original], at: Path) -> dict[str, int]:
-    """Of all nets together, each one inference: a tracker's at the size of its search."""
+def _size(model: Model, nets: Mapping[str, Original], at: Path) -> dict[str, Any]:
+    """Of all nets together, one inference of each; of several also the first one's, ``main``."""
     feeds = proof.feeds(model, nets, ()).items()
-    fed = {stem: feed.get("dynamic", feed["noise"])[0] for stem, feed in feeds}
-    sizes = [net.size() or size.count(at, fed[stem], stem) for stem, net in nets.items()]
-    return {what: sum(one[what] for one in sizes) for what in ("params", "macs")}
+    fed = {stem: feed["noise"][0] for stem, feed in feeds}
+    each = {stem: net.size() or size.count(at, fed[stem], stem) for stem, net in nets.items()}
+    whole = {what: sum(one[what] for one in each.values()) for what in ("params", "macs")}
+    return whole | ({"main": each["model"]} if len(each) > 1 else {})

@@ -265,7 +265,7 @@ def _paid(line: Line) -> Paid | None:
 
 
 def _of_conversion(conversion: Conversion) -> dict[str, Any]:
-    wanted = ("title", "task", "input", "params", "macs", "weights", "versions")
+    wanted = ("title", "task", "input", "params", "macs", "main", "weights", "versions")
     told = {name: conversion.manifest.get(name) for name in wanted}
     return {"name": conversion.name, "key": conversion.key} | told
 

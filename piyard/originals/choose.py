@@ -100,7 +100,7 @@ def _head(model: Model, main: Original, chosen: Chosen, way: str, ir: Path | Non
     """The head looks at what the backbone makes of the template and of where it searches."""
     import numpy as np
 
-    sizes = (model.input[1:], model.dynamic or model.input[1:])
+    sizes = (model.dynamic or model.input[1:], model.input[1:])
     shapes = [main.run(np.zeros((3, *size), np.float32))[0].shape for size in sizes]
     return onnx.load(path_of(chosen), shapes, stem=HEAD, write=_write(model, way, ir))
 

@@ -55,7 +55,7 @@ def feeds(
         other = inputs(model, (), size=model.dynamic)
         main["dynamic"] = [(one,) for one in other["noise"]]
         if "head" in originals:
-            found["head"] = _features(originals["model"], inputs(model, ()), other)
+            found["head"] = _features(originals["model"], other, inputs(model, ()))
     return found
 
 

@@ -207,8 +207,8 @@ def test_detectors_are_proved_on_pictures_of_objects(mirror):
 def test_a_second_size_is_fed_too():
     read = model.load("nanotrack")
     fed = proof.feeds(read, {}, [])["model"]
-    assert [one.shape for (one,) in fed["noise"]] == [(3, 127, 127)] * 2
-    assert [one.shape for (one,) in fed["dynamic"]] == [(3, 255, 255)] * 2
+    assert [one.shape for (one,) in fed["noise"]] == [(3, 255, 255)] * 2
+    assert [one.shape for (one,) in fed["dynamic"]] == [(3, 127, 127)] * 2
 
 
 def saying(*outputs):

@@ -142,6 +142,13 @@ def test_real_weights_have_none(weights):
     assert of_record(model=measured.record().model | {"weights": weights}).random_seed is None
 
 
+def test_of_several_nets_the_row_is_about_the_one_that_was_measured():
+    told = measured.record().model | {"main": {"params": 5, "macs": 7}}
+    found = of_record(model=told)
+    assert (found.params, found.macs) == (5, 7)
+    assert found.title == f"{told['title']} (first net)"
+
+
 def test_the_worst_output_counts():
     check = Check(ok=False, threshold=0.999, cosine={"a": 0.9999, "b": 0.5}, max_abs={})
     assert of_record(check=check).check == row.Check(ok=False, cosine=0.5)

@@ -179,8 +179,8 @@ def test_nanotrack_looks_with_one_net_and_compares_with_another():
     read = model.load("nanotrack")
     assert isinstance(read.tracker, Nanotrack)
     assert set(read.parts) == {"head"}
-    assert read.input[1:] == (read.tracker.template,) * 2
-    assert read.dynamic == (read.tracker.search,) * 2
+    assert read.input[1:] == (read.tracker.search,) * 2
+    assert read.dynamic == (read.tracker.template,) * 2
 
 
 def test_every_network_of_a_row_is_known():
