@@ -29,11 +29,12 @@ from piyard.build import Build
 from piyard.compare import compare_outputs
 from piyard.convert import Conversion
 from piyard.emulator import EmulatedBoard
-from piyard.errors import BoardCommandFailed, KeyRejected
+from piyard.errors import KeyRejected
 from piyard.look import one as looking
 from piyard.look.arguments import Asked
 from piyard.look.inputs import Inputs
 from piyard.look.lines import Frame
+from piyard.look.seen import Seen
 from piyard.result import Result
 from piyard.ssh import Login
 from piyard.work import Ready, Terms
@@ -62,16 +63,16 @@ def ready(build: Build, conversion: Conversion, target: str = "rpi5") -> Ready:
     return Ready(builds={target: build}, conversions={conversion.name: conversion})
 
 
-def show(
+def look_at(
     build: Build, conversion: Conversion, shown: list[Path], target: str, precision: str
-) -> tuple[list[Frame], list[np.ndarray], dict[str, Any]]:
-    """What the model sees on that board, its raw outputs, and nnrun's header."""
+) -> Seen:
+    """What the model sees on that board."""
     host = f"emulated:{target}"
     (one,) = job.plan({host: target}, [conversion.name], precisions=[precision])
     line = board.Line(host)
     try:
         asked = Asked(precision=precision, threads=one.threads, raw=run.OUTPUTS)
-        seen = looking.look(
+        return looking.look(
             line,
             one,
             ready(build, conversion, target),
@@ -81,6 +82,13 @@ def show(
         )
     finally:
         line.close()
+
+
+def show(
+    build: Build, conversion: Conversion, shown: list[Path], target: str, precision: str
+) -> tuple[list[Frame], list[np.ndarray], dict[str, Any]]:
+    """What the model sees on that board, its raw outputs, and nnrun's header."""
+    seen = look_at(build, conversion, shown, target, precision)
     saved = sorted((seen.folder / run.OUTPUTS).glob("*.f32"))
     raw = [np.fromfile(path, dtype="<f4") for path in saved]
     return seen.frames, raw, log.read(seen.folder / run.LOG).header
@@ -238,14 +246,38 @@ def test_meaningless_answers_are_refused(invoke: Invoke, pictures: list[Path]) -
         assert "Traceback" not in done.stderr
 
 
-def test_a_picture_that_is_none_is_one_line(
-    rpi5_build: Build, squeezenet: Conversion, pictures: list[Path]
+def odd_pictures(folder: Path, usual: Path) -> dict[str, Path]:
+    """What people have in their folders, by what it is."""
+    picture = Image.open(usual)
+    named = {name: folder / f"{name}.jpg" for name in ("empty", "cut", "text", "huge", "cmyk")}
+    named |= {"grey": folder / "grey.jpg", "turned": folder / "turned.jpg"}
+    named["alpha"] = folder / "alpha.png"
+    named["empty"].write_bytes(b"")
+    named["cut"].write_bytes(usual.read_bytes()[:2000])
+    named["text"].write_text("a shopping list")
+    Image.new("L", (20_000, 20_000)).save(named["huge"])
+    picture.convert("CMYK").save(named["cmyk"])
+    picture.convert("L").save(named["grey"])
+    turn = Image.Exif()
+    turn[0x0112] = 6
+    picture.save(named["turned"], exif=turn)
+    picture.convert("RGBA").save(named["alpha"])
+    return named
+
+
+def test_odd_pictures_are_seen_or_are_one_line_and_the_rest_goes_on(
+    rpi5_build: Build, squeezenet: Conversion, pictures: list[Path], tmp_path: Path
 ) -> None:
-    (pictures[0].parent / "broken.jpg").write_bytes(b"no picture")
-    shown = [pictures[0].parent / "broken.jpg", pictures[0]]
-    with pytest.raises(BoardCommandFailed) as caught:
-        show(rpi5_build, squeezenet, shown, "rpi5", "fp32")
-    assert "0000.jpg" in str(caught.value)
+    named = odd_pictures(tmp_path, pictures[0])
+    seen = look_at(rpi5_build, squeezenet, [*named.values(), pictures[1]], "rpi5", "fp32")
+    assert {Path(one.name) for one in seen.wrong} == {
+        named[name] for name in ("empty", "cut", "text", "huge")
+    }
+    assert all("\n" not in one.error and one.error for one in seen.wrong)
+    assert {Path(one.name) for one in seen.frames} == {
+        *(named[name] for name in ("cmyk", "grey", "turned", "alpha")),
+        pictures[1],
+    }
 
 
 def test_boards_go_up_and_down(invoke: Invoke) -> None:
