@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+
+#include "graph.h"
+
+namespace nnrun {
+
+// The .param with every blob in floats that a layer reads which must not see halves (31=2).
+//
+// ncnn 1.0.20261020 casts halves in front of a layer that knows none (net.cpp, convert_layout), but
+// not in front of one whose mask forbids them: that one would read halves as floats. A Dropout of
+// scale 1 knows no halves and changes nothing, so ncnn casts in front of it.
+std::string widened(const Graph& graph);
+
+}  // namespace nnrun
