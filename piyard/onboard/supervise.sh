@@ -69,7 +69,7 @@ guard() {
         if [ -e cancel ]; then note why cancelled && end_group "$leader"; fi
         if [ "$up" -ge "$last" ]; then note why limit && end_group "$leader"; fi
         nap=$((last - up))
-        [ "$nap" -le 5 ] || nap=5
+        [ "$nap" -le 2 ] || nap=2
         [ "$nap" -ge 1 ] || nap=1
         sleep "$nap" &
         sleeper=$!

@@ -208,7 +208,7 @@ def running(pi: Pi, text: str) -> None:
 def gone(pi: Pi, *texts: str) -> None:
     """No process of the board has one of these texts."""
     for text in texts:
-        faults.wait_until(lambda text=text: not pi.processes(text), f"no {text}", 20)
+        faults.wait_until(lambda text=text: not pi.processes(text), f"no {text}", 10)
 
 
 def begun(line: Line, verb: str, *arguments: str, limit_s: int = 60) -> Record:
