@@ -8,19 +8,13 @@
 #include "failure.h"
 #include "file.h"
 #include "text.h"
+#include "widened.h"
 
 namespace nnrun {
 namespace {
 
 const char* const magic = "7767517";
 constexpr long long largest_count = 1000000;
-
-std::vector<std::string> filled_lines(const std::string& text) {
-    std::vector<std::string> lines;
-    for (const std::string& line : split(text, '\n'))
-        if (!words(line).empty()) lines.push_back(line);
-    return lines;
-}
 
 bool built_in(const std::string& type) {
     const int index = ncnn::layer_to_index(type.c_str());
@@ -123,7 +117,8 @@ std::vector<std::string> Graph::in_order(const std::vector<std::string>& blobs) 
 
 Graph read_graph(const std::string& path) {
     const std::vector<unsigned char> bytes = read_file(path, Exit::model);
-    return Graph(path, std::string(bytes.begin(), bytes.end()));
+    const Graph graph(path, std::string(bytes.begin(), bytes.end()));
+    return forbids_halves(graph) ? Graph(path, widened(graph)) : graph;
 }
 
 }  // namespace nnrun

@@ -9,7 +9,6 @@
 #include "quiet.h"
 #include "text.h"
 #include "weights.h"
-#include "widened.h"
 #include "winograd.h"
 
 namespace nnrun {
@@ -61,7 +60,6 @@ void bind_threads(int threads, int powersave) {
 }  // namespace
 
 Model::Model(const Request& request) : request_(request), graph_(read_graph(request.param)) {
-    graph_ = Graph(request.param, widened(graph_));
     check_precision(graph_, request.precision, request.param);
     choose_inputs();
     choose_outputs();

@@ -61,6 +61,13 @@ std::vector<std::string> lines_of(const std::string& text) {
     return lines;
 }
 
+std::vector<std::string> filled_lines(const std::string& text) {
+    std::vector<std::string> lines;
+    for (const std::string& line : split(text, '\n'))
+        if (!words(line).empty()) lines.push_back(line);
+    return lines;
+}
+
 std::string join(const std::vector<std::string>& parts, const std::string& separator) {
     std::string joined;
     for (const std::string& part : parts) joined += (joined.empty() ? "" : separator) + part;

@@ -1,5 +1,7 @@
 #include "widened.h"
 
+#include <algorithm>
+
 #include "text.h"
 
 namespace nnrun {
@@ -10,13 +12,6 @@ constexpr int no_fp16_storage = 2;
 constexpr std::size_t first_blob = 4;
 
 bool is_masked(const GraphLayer& layer) { return (layer.param(mask_key, 0) & no_fp16_storage) != 0; }
-
-std::vector<std::string> filled(const std::string& text) {
-    std::vector<std::string> lines;
-    for (const std::string& line : split(text, '\n'))
-        if (!words(line).empty()) lines.push_back(line);
-    return lines;
-}
 
 // The layer's line, behind one more for each blob it reads.
 void add_masked(std::vector<std::string>& lines, const GraphLayer& layer, const std::string& line) {
@@ -31,8 +26,10 @@ void add_masked(std::vector<std::string>& lines, const GraphLayer& layer, const 
 
 }  // namespace
 
+bool forbids_halves(const Graph& graph) { return std::any_of(graph.layers().begin(), graph.layers().end(), is_masked); }
+
 std::string widened(const Graph& graph) {
-    const std::vector<std::string> before = filled(graph.text());
+    const std::vector<std::string> before = filled_lines(graph.text());
     std::vector<std::string> after;
     for (std::size_t i = 0; i < graph.layers().size(); ++i) {
         const GraphLayer& layer = graph.layers()[i];

@@ -51,6 +51,7 @@ def output(nnrun: Path, folder: Path, made: Net, precision: str) -> np.ndarray:
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return np.fromfile(folder / "out0.f32", dtype="<f4")
