@@ -32,6 +32,10 @@ from piyard.release import HOME, File, Release
 from piyard.ssh import Login
 from piyard.work import Ready, Terms, Work
 
+BOARD = "emulated:desktop/1"
+SMALL = [20_000] * 9
+LARGE = [*SMALL, 3_000_000]
+"""Sizes of files."""
 LIMIT_S = 30
 BLOCK = 1 << 14
 ABORT = struct.pack("ii", 1, 0)

@@ -1,0 +1,57 @@
+"""Processes that were started, on a board or by its side, and what is left of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from piyard import deploy, run
+from piyard.board import Line
+from piyard.record import Record
+from tests import faults
+from tests.faults import Pi
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def running(pi: Pi, text: str) -> None:
+    """Wait until something with that text runs on the board."""
+    faults.wait_until(lambda: pi.processes(text), f"{text} runs")
+
+
+def gone(pi: Pi, *texts: str) -> None:
+    """No process of the board has one of these texts."""
+    for text in texts:
+        faults.wait_until(lambda text=text: not pi.processes(text), f"no {text}", 10)
+
+
+def begun(line: Line, verb: str, *arguments: str, limit_s: int = 60) -> Record:
+    """A run that was started as a task starts it."""
+    build, conversion = faults.ready().of(faults.job(line.name))
+    release = run.release_for(build, conversion)
+    told = deploy.deploy(line.session, [release], line.lease, keep=True).facts
+    line.holds = True
+    record = run.new_record(line, told, build, conversion, slug=verb, what={"slug": verb})
+    return run.start(line, record, release, verb, arguments, limit_s)
+
+
+@contextlib.contextmanager
+def child(*argv: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process of the desktop, in a session of its own."""
+    with subprocess.Popen(
+        [sys.executable, *argv],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()

@@ -1,0 +1,161 @@
+"""Somebody else has the board, or had it; and its clock may say anything."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from piyard import deploy, detached, lease, run, ssh
+from piyard.board import Line
+from piyard.errors import (
+    BoardBusy,
+    RunNotEnded,
+)
+from piyard.fleet import health
+from piyard.release import HOME
+from tests import faults
+from tests.faults import BOARD, SMALL, Pi
+from tests.integration.faults.started import begun, child, gone, running
+
+pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(120)]
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+import msgspec
+from piyard import deploy
+from piyard.board import Line
+from tests import faults
+line = Line(sys.argv[1])
+line.lease = msgspec.structs.replace(line.lease, seconds=8)
+deploy.deploy(line.session, [faults.release(Path(sys.argv[2]), 3, [100])], line.lease, keep=True)
+print("held", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_board_whose_holder_was_killed_is_free_when_the_lease_is_over(
+    pi: Pi, tmp_path: Path
+) -> None:
+    release = faults.release(tmp_path / "new", 1, SMALL)
+    with child("-c", HOLD, BOARD, str(tmp_path / "held")) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        holder.kill()
+        with ssh.connect(pi.board.login) as session:
+            with pytest.raises(BoardBusy) as caught:
+                deploy.deploy(session, [release], lease.new("second", wait_s=0))
+            assert f"(process {holder.pid})" in caught.value.what
+            deploy.deploy(session, [release], lease.new("third", wait_s=30))
+    assert pi.current() == release.id
+
+
+def test_what_a_killed_supervisor_left_running_is_ended_by_the_next_holder(
+    pi: Pi, line: Line, tmp_path: Path
+) -> None:
+    record = begun(line, "stubborn")
+    running(pi, "sleep 987")
+    pi.sh(
+        f"read -r _ supervisor _ leader _ < {HOME}/runs/$1/process;"
+        ' watcher=$(pgrep -P "$supervisor" | grep -vx "$leader");'
+        ' kill -s KILL "$supervisor" $watcher',
+        record.id,
+    )
+    assert pi.processes("sleep 987")
+    with ssh.connect(pi.board.login) as session:
+        next_one = lease.new("next", wait_s=0)
+        deploy.deploy(session, [faults.release(tmp_path / "new", 1, SMALL)], next_one)
+    gone(pi, "987", "nnrun")
+    with pytest.raises(RunNotEnded) as caught:
+        run.finish(line, record)
+    assert caught.value.interrupted
+
+
+def test_a_killed_supervisor_takes_its_command_along(pi: Pi, line: Line) -> None:
+    record = begun(line, "stubborn")
+    running(pi, "sleep 987")
+    pi.sh(f"read -r _ supervisor _ < {HOME}/runs/$1/process; kill -s KILL $supervisor", record.id)
+    gone(pi, "987", "nnrun")
+    with pytest.raises(RunNotEnded) as caught:
+        run.finish(line, record)
+    assert caught.value.interrupted
+
+
+def test_two_runs_are_one_after_the_other(pi: Pi) -> None:
+    def one(name: str) -> None:
+        way = Line(BOARD, wait_s=60)
+        try:
+            faults.do(way, "stamp", name)
+        finally:
+            way.close()
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(one, ["a", "b", "c"]))
+    stamps = [line.split() for line in pi.sh("cat stamps").splitlines()]
+    assert [what for what, _, _ in stamps] == ["start", "end"] * 3
+    assert [name for _, name, _ in stamps[::2]] == [name for _, name, _ in stamps[1::2]]
+    assert {name for _, name, _ in stamps} == {"a", "b", "c"}
+    times = [float(at) for _, _, at in stamps]
+    assert times == sorted(times)
+
+
+def test_without_patience_a_held_board_is_a_failure_that_names_the_holder(
+    pi: Pi, line: Line
+) -> None:
+    record = begun(line, "lines", "1000")
+    hasty = Line(BOARD, wait_s=0)
+    with pytest.raises(BoardBusy) as caught:
+        faults.do(hasty, "lines", "1")
+    hasty.close()
+    assert caught.value.code == 16
+    assert line.lease.owner in caught.value.what
+    assert detached.status(line.session, record.id).state == "running"
+    detached.cancel(line.session, record.id)
+
+
+CLOCK = """
+mkdir -p /wrong
+printf '#!/bin/sh\nexec /usr/bin/date -d "%s" "$@"\n' "$1" > /wrong/date
+chmod 755 /wrong /wrong/date
+echo 'SetEnv PATH=/wrong:/usr/bin:/bin' >> /etc/ssh/sshd_config
+pkill sshd
+"""
+
+
+@pytest.mark.parametrize("off", ["1 year", "1 year ago"])
+def test_a_clock_that_is_a_year_off_changes_nothing(
+    pi: Pi, way: Line, tmp_path: Path, off: str
+) -> None:
+    def age() -> None:
+        pi.sh(f'find {HOME} -exec touch -h -d "$1" {{}} +', off)
+
+    pi.root(CLOCK, off)
+    pi.await_sshd()
+    (clock,) = [found for found in health.examine(Line("shelf")) if found.what == "clock"]
+    assert not clock.well
+    assert "off by 87" in clock.detail
+
+    old, new = (faults.release(tmp_path / str(n), n, SMALL) for n in (0, 1))
+    deploy.deploy(way.session, [old], way.lease)
+    age()
+    assert deploy.deploy(way.session, [old], way.lease).content == 0
+    record = begun(way, "lines", "8")
+    age()
+    with pytest.raises(BoardBusy):
+        deploy.deploy(way.session, [new], lease.new("second", wait_s=0))
+    age()
+    assert run.finish(way, record).state == "ended"
+    age()
+    stranger = lease.new("third", wait_s=60)
+    taken = msgspec.structs.replace(way.lease, seconds=4)
+    deploy.deploy(way.session, [old], taken, keep=True)
+    age()
+    deploy.deploy(way.session, [new], stranger)
+    age()
+    said = lease.script(way.session, stranger, "gc", HOME, stranger.token, "me", "1", "no")
+    assert f"runs/{record.id}" in said
+    assert set(pi.releases()) == {new.id}

@@ -1,0 +1,135 @@
+"""A link that breaks in mid-deploy leaves the board as it was, or with all of the new."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from piyard import deploy, emulator, lease, ssh
+from piyard.board import Line
+from piyard.errors import (
+    HostUnreachable,
+    PiyardError,
+)
+from piyard.release import HOME
+from tests import faults
+from tests.faults import BOARD, LARGE, SMALL, Pi
+from tests.integration.faults.started import gone
+
+pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(120)]
+
+
+DICE = random.Random(20)
+POINTS = [
+    *(("handshake", DICE.random()) for _ in range(4)),
+    *(("manifest", DICE.random()) for _ in range(4)),
+    *(("stream", DICE.random()) for _ in range(9)),
+    *(("end", after) for after in (-500, -100, -1)),
+]
+
+
+class Passed(NamedTuple):
+    """How many bytes went to the board by the end of each part of a deploy."""
+
+    handshake: int
+    manifest: int
+    stream: int
+
+    def at(self, part: str, where: float) -> int:
+        """The byte after which to cut."""
+        if part == "end":
+            return self.stream + int(where)
+        ends = (0, *self)
+        number = self._fields.index(part)
+        return ends[number] + int(where * (ends[number + 1] - ends[number]))
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pi]:
+    """One board for many cuts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        made = Pi(emulator.up(BOARD))
+        yield made
+        made.close()
+        emulator.down(BOARD)
+
+
+@pytest.fixture(scope="module")
+def passed(shared: Pi, tmp_path_factory: pytest.TempPathFactory) -> Passed:
+    """What one deploy of LARGE sends when nothing is cut."""
+    folder, ends = tmp_path_factory.mktemp("whole"), []
+    release = faults.release(folder / "new", 1, LARGE)
+    with (
+        faults.link(shared.board, folder) as link,
+        ssh.connect(faults.over(link, folder)) as session,
+    ):
+        ends.append(link.passed)
+        deploy.deploy(
+            session,
+            [release],
+            lease.new("test"),
+            check=lambda _told, _bytes: ends.append(link.passed),
+        )
+        ends.append(link.passed)
+    return Passed(*ends)
+
+
+@pytest.mark.parametrize(("part", "where"), POINTS)
+def test_a_cut_leaves_the_old_release_or_the_whole_new_one(
+    shared: Pi, passed: Passed, tmp_path: Path, part: str, where: float
+) -> None:
+    shared.wipe()
+    old, new = faults.release(tmp_path / "old", 0, SMALL), faults.release(tmp_path, 1, LARGE)
+    with ssh.connect(shared.board.login) as session:
+        deploy.deploy(session, [old], lease.new("before"))
+    whole = {r.id: {file.name: file.sha256 for file in r.files} for r in (old, new)}
+
+    with (
+        faults.link(shared.board, tmp_path, passed.at(part, where)) as link,
+        contextlib.ExitStack() as stack,
+    ):
+        said = stack.enter_context(pytest.raises(PiyardError)) if part != "end" else None
+        if part == "end":
+            stack.enter_context(contextlib.suppress(HostUnreachable))
+        with ssh.connect(faults.over(link, tmp_path)) as session:
+            deploy.deploy(session, [new], lease.new("cut"))
+    if said:
+        assert isinstance(said.value, HostUnreachable)
+        assert said.value.remedy
+        assert len(said.value.what.splitlines()) == 1
+
+    gone(shared, "piyard")
+    there = shared.releases()
+    assert all(whole[release] == files for release, files in there.items())
+    assert shared.current() in there
+    arrived = shared.blobs()
+    missing = sum(file.size for file in new.files if file.sha256 not in arrived)
+    with ssh.connect(shared.board.login) as session:
+        after = deploy.deploy(session, [new], lease.new("after", wait_s=0))
+    assert after.content <= missing
+    assert shared.current() == new.id
+    assert shared.releases() == whole
+    assert not [blob for blob in shared.blobs() if blob.startswith(".part")]
+
+
+def test_what_is_left_of_a_deploy_that_was_killed_does_not_turn_the_next_one_around(
+    pi: Pi, line: Line, tmp_path: Path
+) -> None:
+    """Process numbers come back: soon after a restart above all."""
+    old, new = faults.release(tmp_path / "old", 0, SMALL), faults.release(tmp_path, 1, SMALL)
+    deploy.deploy(line.session, [old], line.lease)
+    # Each ln uses up a number itself.
+    pi.sh(
+        f"cd {HOME} && for n in $(seq $(($$ + 300)) $(($$ + 1300))); do"
+        " ln -s releases/$1 current.$n; done",
+        old.id,
+    )
+    deploy.deploy(line.session, [new], line.lease)
+    assert pi.current() == new.id
+    assert set(pi.releases()[old.id]) == {file.name for file in old.files}

@@ -1,0 +1,89 @@
+"""A board without room says so, and is not waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from piyard import deploy, detached, lease, ssh
+from piyard.errors import (
+    BoardDiskFull,
+)
+from tests import faults
+from tests.faults import LARGE, SMALL, Pi
+from tests.integration.faults.started import gone, running
+
+pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(120)]
+
+
+FILL = "cat /dev/zero > .piyard/filler 2> /dev/null; :"
+
+
+@pytest.fixture
+def cramped(own_boards: object) -> Iterator[Pi]:
+    """A board with room for 4 MB."""
+    with faults.with_room("4m") as made:
+        yield made
+
+
+def test_what_cannot_fit_is_not_sent(cramped: Pi, tmp_path: Path) -> None:
+    release = faults.release(tmp_path / "new", 1, [3_000_000, 3_000_000])
+    with ssh.connect(cramped.board.login) as session:
+        with pytest.raises(BoardDiskFull) as caught:
+            deploy.deploy(session, [release], lease.new("test"))
+        assert session.commands == 1
+    assert caught.value.code == 12
+    assert cramped.blobs() == set()
+    assert cramped.current() == ""
+
+
+def test_room_that_vanishes_in_mid_stream(cramped: Pi, tmp_path: Path) -> None:
+    old, new = faults.release(tmp_path / "old", 0, SMALL), faults.release(tmp_path, 1, LARGE)
+    with ssh.connect(cramped.board.login) as session, ThreadPoolExecutor() as pool:
+        deploy.deploy(session, [old], lease.new("old"))
+        sending = pool.submit(deploy.deploy, session, [new], lease.new("new"), link_limit=1_500_000)
+        faults.wait_until(
+            lambda: sending.done() or any(".part" in blob for blob in cramped.blobs()), "sent"
+        )
+        cramped.sh(FILL)
+        with pytest.raises(BoardDiskFull) as caught:
+            sending.result(timeout=60)
+        assert caught.value.code == 12
+        assert cramped.current() == old.id
+        assert set(cramped.releases()) == {old.id}
+
+        cramped.sh("rm .piyard/filler")
+        arrived = cramped.blobs()
+        after = deploy.deploy(session, [new], lease.new("after", wait_s=0))
+    assert after.content == sum(file.size for file in new.files if file.sha256 not in arrived)
+    assert cramped.current() == new.id
+    assert not [blob for blob in cramped.blobs() if blob.startswith(".part")]
+
+
+def test_a_run_that_finds_no_room_fails_and_is_not_waited_for(cramped: Pi, tmp_path: Path) -> None:
+    release = faults.release(tmp_path / "new", 1, SMALL)
+    ours = lease.new("test")
+    command = [f"../../releases/{release.id}/nnrun", "lines", "4"]
+    with ssh.connect(cramped.board.login) as session:
+        deploy.deploy(session, [release], ours, keep=True)
+        cramped.sh(FILL)
+        with pytest.raises(BoardDiskFull):
+            detached.start(session, "run", release, command, ours, limit_s=10)
+    gone(cramped, "nnrun", "piyard")
+
+
+def test_a_run_whose_room_vanishes_has_an_end(cramped: Pi, tmp_path: Path) -> None:
+    release = faults.release(tmp_path / "new", 1, SMALL)
+    ours = lease.new("test")
+    command = [f"../../releases/{release.id}/nnrun", "lines", "8"]
+    with ssh.connect(cramped.board.login) as session:
+        deploy.deploy(session, [release], ours, keep=True)
+        detached.start(session, "run", release, command, ours, limit_s=20)
+        running(cramped, "nnrun lines")
+        cramped.sh(FILL)
+        found = detached.wait(lambda: session, session, "run", lambda _: None)
+    assert (found.state, found.code) == ("ended", 0)
+    gone(cramped, "nnrun", "piyard")

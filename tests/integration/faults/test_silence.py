@@ -1,0 +1,84 @@
+"""A board that is there and says nothing is given up."""
+
+from __future__ import annotations
+
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from piyard import deploy, detached, run
+from piyard.board import Line
+from piyard.errors import (
+    HostUnreachable,
+)
+from piyard.run import LOG, folder_of
+from piyard.ssh import login, session
+from tests import faults
+from tests.faults import LARGE, Pi
+from tests.integration.faults.started import begun
+
+pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(120)]
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short limits."""
+    monkeypatch.setattr(login, "CONNECT_LIMIT_S", 2)
+    monkeypatch.setattr(detached, "LOST_LIMIT_S", 4)
+    monkeypatch.setattr(detached, "POLL_S", 1)
+    # A command has half a minute to spare on the board; two seconds of that are enough here.
+    monkeypatch.setattr(session, "SILENCE_S", -29)
+
+
+def test_a_board_that_accepts_and_says_nothing_is_given_up(hasty: None, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        way = Line(f"pi@127.0.0.1:{mute.getsockname()[1]}", "desktop")
+        with pytest.raises(HostUnreachable) as caught:
+            faults.do(way, "lines", "1")
+        way.close()
+    assert caught.value.code == 8
+
+
+def test_a_board_that_hangs_is_given_up_and_its_run_is_had_later(
+    pi: Pi, way: Line, hasty: None
+) -> None:
+    record = begun(way, "lines", "12")
+    pi.signal_sshd("STOP")
+    with pytest.raises(HostUnreachable):
+        run.finish(way, record)
+    pi.signal_sshd("CONT")
+    assert run.finish(way, record).state == "ended"
+    assert (folder_of(record.id) / LOG).read_text().endswith("line 12\nall\n")
+
+
+def test_a_board_that_hangs_for_a_while_is_waited_for(
+    pi: Pi, way: Line, hasty: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detached, "LOST_LIMIT_S", 60)
+    record = begun(way, "lines", "24")
+    with ThreadPoolExecutor() as pool:
+        done = pool.submit(run.finish, way, record)
+        pi.signal_sshd("STOP")
+        time.sleep(4)
+        pi.signal_sshd("CONT")
+        assert done.result(timeout=60).state == "ended"
+
+
+def test_a_board_that_hangs_in_mid_deploy_is_given_up(
+    pi: Pi, way: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deploy, "SILENCE_S", 2)
+    release = faults.release(tmp_path / "new", 1, LARGE)
+    with pytest.raises(HostUnreachable):
+        deploy.deploy(
+            way.session,
+            [release],
+            way.lease,
+            check=lambda _told, _bytes: pi.signal_sshd("STOP"),
+        )
+    pi.signal_sshd("CONT")
+    way.hang_up()
+    assert deploy.deploy(way.session, [release], way.lease).content > 0
