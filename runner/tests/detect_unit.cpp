@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "args.h"
+#include "expected.h"
 #include "failure.h"
 #include "image.h"
 #include "levels.h"
@@ -25,16 +26,6 @@ using nnrun::Candidate;
 using nnrun::Corners;
 using nnrun::HeadPlan;
 using nnrun::Shape;
-
-int failures = 0;
-
-void expect(bool holds, const char* what) {
-    if (holds) return;
-    std::fprintf(stderr, "FAILED: %s\n", what);
-    ++failures;
-}
-
-#define EXPECT(condition) expect(condition, #condition)
 
 bool near(double a, double b) { return std::fabs(a - b) < 1e-9; }
 

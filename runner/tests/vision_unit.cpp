@@ -13,6 +13,7 @@
 #include "draw_canvas.h"
 #include "draw_colour.h"
 #include "draw_tint.h"
+#include "expected.h"
 #include "failure.h"
 #include "font.h"
 #include "heatmap.h"
@@ -27,16 +28,6 @@ namespace {
 using nnrun::Canvas;
 using nnrun::Colour;
 using nnrun::Image;
-
-int failures = 0;
-
-void expect(bool holds, const char* what) {
-    if (holds) return;
-    std::fprintf(stderr, "FAILED: %s\n", what);
-    ++failures;
-}
-
-#define EXPECT(condition) expect(condition, #condition)
 
 constexpr double infinite = std::numeric_limits<double>::infinity();
 constexpr double no_number = std::numeric_limits<double>::quiet_NaN();
