@@ -17,11 +17,7 @@ from piyard.param import Layer
 NO_FP16_ARITHMETIC, NO_FP16_STORAGE = 1, 2
 FP32 = NO_FP16_ARITHMETIC | NO_FP16_STORAGE
 KEY = 31
-UNSAFE = {
-    "ConvolutionDepthWise": NO_FP16_ARITHMETIC,
-    # A sum over many squares leaves the range of halves (RTMPose's ScaleNorm).
-    "Reduction": FP32,
-}
+UNSAFE = {"ConvolutionDepthWise": NO_FP16_ARITHMETIC}
 """Type → mask, for layers known to need one."""
 
 

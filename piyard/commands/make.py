@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from piyard import build as builder
@@ -23,7 +24,7 @@ from piyard import (
     tables,
 )
 from piyard.conversion import Conversion
-from piyard.errors import PiyardError, WrongInput
+from piyard.errors import WrongInput
 from piyard.history import Filters
 from piyard.own import Asked
 from piyard.report import file
@@ -75,12 +76,11 @@ def add_model(asked: Asked, *, force: bool, form: str, dry_run: bool) -> None:
         say.note(line)
     if dry_run:
         return
-    own.add(planned)
-    try:
+    with ExitStack() as undo:
+        undo.callback(own.forget, planned)  # whatever ends it, Ctrl-C too: it can be added again
+        own.add(planned)
         made = convert.convert(planned.name, force=force)
-    except PiyardError:
-        own.forget(planned)
-        raise
+        undo.pop_all()
     _say(made)
     print(tables.render(converted.COLUMNS, converted.rows(made), form))
 
