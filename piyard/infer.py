@@ -7,7 +7,7 @@ therefore imitates fp16 storage: halves between all layers, each layer's own sum
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,12 @@ def load_pair(param_file: Path, bin_file: Path) -> Any:
     if net.load_param(str(param_file)) or net.load_model(str(bin_file)):
         raise _no_pair(param_file, bin_file)
     return net
+
+
+def computed(folder: Path, stem: str = STEM) -> Callable[..., list[Array]]:
+    """That net of the folder as a function of its inputs, with the outputs in order."""
+    net = load(folder, stem)
+    return lambda *inputs: list(run(net, *inputs).values())
 
 
 def run(net: Any, *values: Array) -> dict[str, Array]:

@@ -8,12 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from piyard import infer
+from piyard.tracking import nets
+from piyard.tracking.nanotrack import Nets
 from tests.runner.nets import Net
 
 Pixels = NDArray[np.uint8]
 
 SIDE = 40
 """Of the object, in pixels."""
+
+
+def of_ncnn(folder: Path) -> Nets:
+    """The two nets in that folder, as the desktop's ncnn computes them."""
+    return nets.of(infer.computed(folder), infer.computed(folder, "head"))
 
 
 def backbone() -> Net:

@@ -47,7 +47,7 @@ def run(given: Wanted, typed: Mapping[str, Any]) -> None:
 
             def look(line: Line, job: Job) -> Seen:
                 asked = asked_of(chosen, job, shown)
-                return one.look_as(line, job, ready, wanted.terms, shown, asked, chosen.rules)
+                return one.look(line, job, ready, wanted.terms, shown, asked, chosen.rules)
 
             outcomes = work.each(wanted, lines, jobs, look)
     tell(outcomes.results, wanted.form)

@@ -97,7 +97,7 @@ def _look(
     asked = Asked(precision=job.precision, threads=job.threads, init=film.init, fps=film.fps)
     say.note(f"{line.name}: {job.model} {job.precision} looks at {len(batch)} pictures")
     shown = Inputs(pictures=batch)
-    return looking.look_as(line, job, ready, terms, shown, asked, rules)
+    return looking.look(line, job, ready, terms, shown, asked, rules)
 
 
 def _label(seen: Seen) -> str:

@@ -99,16 +99,12 @@ def _computes(
         computes = [net.run for net in original_nets(rules).values()]
         yield computes[0], computes[1] if len(computes) > 1 else None
     elif way == "fp32":
-        exact = [_exact(infer.load(conversion.folder, stem)) for stem in stems]
+        exact = [infer.computed(conversion.folder, stem) for stem in stems]
         yield exact[0], exact[1] if len(exact) > 1 else None
     else:
         with tempfile.TemporaryDirectory(prefix="piyard-half-") as half:
             rounded = _rounded(rules, conversion, Path(half))
             yield rounded[0], rounded[1] if len(rounded) > 1 else None
-
-
-def _exact(net: object) -> Compute:
-    return lambda *values: list(infer.run(net, *values).values())
 
 
 def _rounded(rules: Model, conversion: Conversion, half: Path) -> list[Compute]:
@@ -225,16 +221,11 @@ def _one_followed(net: Net, how: Nanotrack, film: Film) -> Iterator[Frame]:
 
 
 def _nets(net: Net) -> Nets:
-    from piyard.tracking.nanotrack import Nets
-    from piyard.tracking.nets import sorted_out
+    from piyard.tracking import nets
 
-    compute, head = net.compute, net.head
-    if head is None:
+    if net.head is None:
         raise TypeError(net.rules.title)
-    return Nets(
-        backbone=lambda values: compute(values)[0],
-        head=lambda template, search: sorted_out(head(template, search)),
-    )
+    return nets.of(net.compute, net.head)
 
 
 def _input(rules: Model, picture: Image) -> Array:

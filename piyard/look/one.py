@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from piyard import model, work
 from piyard import run as runs
+from piyard import work
 from piyard.board import Line
 from piyard.job import Job
 from piyard.look import arguments, inputs, seen, through
@@ -14,13 +14,7 @@ from piyard.model import Model
 from piyard.work import Ready, Terms, Work
 
 
-def look(line: Line, job: Job, ready: Ready, terms: Terms, shown: Inputs, asked: Asked) -> Seen:
-    """What the job's model sees; pictures that nnrun cannot read are in the answer too."""
-    rules = model.load(job.model)
-    return look_as(line, job, ready, terms, shown, asked, rules)
-
-
-def look_as(
+def look(
     line: Line,
     job: Job,
     ready: Ready,
@@ -29,7 +23,10 @@ def look_as(
     asked: Asked,
     rules: Model,
 ) -> Seen:
-    """The same with other rules than the YAML's, as evaluation has other thresholds."""
+    """What the job's model sees; pictures that nnrun cannot read are in the answer too.
+
+    ``rules`` are the model's own, or with the thresholds of a user or an evaluation.
+    """
     todo = work_of(rules, shown, asked)
     return seen.conclude(work.run_one(line, job, ready, terms, todo))
 

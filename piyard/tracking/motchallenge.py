@@ -1,4 +1,4 @@
-"""MOTChallenge's text files: detections, truth and tracks.
+"""MOTChallenge's text files: detections and truth.
 
 A line is ``frame, id, left, top, width, height, score, ...``, frames and ids from 1 up (Dendorfer
 et al. 2021, "MOTChallenge: A Benchmark for Single-Camera Multiple Target Tracking"). In a truth
@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import configparser
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from math import isfinite
 from pathlib import Path
 
 import msgspec
 
 from piyard.errors import WrongInput
-from piyard.tracking.bytetrack import Corners, Detection, Tracked
+from piyard.tracking.bytetrack import Corners, Detection
 
 PEDESTRIAN = 1
 DISTRACTORS = frozenset({2, 7, 8, 12})
@@ -78,21 +78,6 @@ def read_truth(path: Path, *, classes: bool = True) -> dict[int, list[Truth]]:
     return dict(there)
 
 
-def read_tracks(path: Path) -> dict[int, list[Tracked]]:
-    """What ``write_tracks`` wrote, or another tracker. Raises ``WrongInput``."""
-    found = defaultdict(list)
-    for frame, identity, box, rest in _rows(path):
-        score = rest[0] if rest else 1.0
-        found[frame].append(Tracked(id=identity, box=box, score=score, label=0))
-    return dict(found)
-
-
-def write_tracks(path: Path, found: Mapping[int, Iterable[Tracked]]) -> None:
-    """Tracks as MOTChallenge takes them in; its frames are counted from 1."""
-    lines = [_line(frame, one) for frame in sorted(found) for one in found[frame]]
-    path.write_text("".join(lines), encoding="utf-8")
-
-
 def read_sequence(folder: Path) -> Sequence:
     """The sequence in that folder (img1/, gt/, det/, seqinfo.ini). Raises ``WrongInput``."""
     path = folder / "seqinfo.ini"
@@ -112,12 +97,6 @@ def read_sequence(folder: Path) -> Sequence:
             f"{path} does not describe a sequence: {error}",
             remedy="it needs name, frameRate, seqLength, imWidth and imHeight under [Sequence]",
         ) from None
-
-
-def _line(frame: int, one: Tracked) -> str:
-    x0, y0, x1, y1 = one.box
-    box = f"{x0:.3f},{y0:.3f},{x1 - x0:.3f},{y1 - y0:.3f}"
-    return f"{frame},{one.id},{box},{one.score:.4f},-1,-1,-1\n"
 
 
 def _rows(path: Path) -> Iterable[tuple[int, int, Corners, list[float]]]:

@@ -1,9 +1,8 @@
-"""NanoTrack's two networks as its tracker calls them: ncnn's, or the originals."""
+"""NanoTrack's two networks as its tracker calls them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from piyard.errors import WrongInput
@@ -13,42 +12,20 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from piyard.originals import Original
-
     Array = NDArray[np.float32]
 
-HEAD = "head"
+Compute = Callable[..., Sequence["Array"]]
+"""Inputs → outputs of a network."""
 SCORES, SIDES = 2, 4
 """Channels of the head's outputs, which tell them apart whatever their order is."""
 
 
-def of_ncnn(folder: Path) -> Nets:
-    """The conversion in that folder: model.ncnn.* is the backbone, head.ncnn.* the head."""
-    from piyard import infer
-
-    backbone, head = infer.load(folder), infer.load(folder, HEAD)
-
-    def features(values: Array) -> Array:
-        (made,) = infer.run(backbone, values).values()
-        return made
-
-    def compared(template: Array, search: Array) -> tuple[Array, Array]:
-        return sorted_out(list(infer.run(head, template, search).values()))
-
-    return Nets(features, compared)
-
-
-def of_originals(backbone: Original, head: Original) -> Nets:
-    """What the authors published, on this machine."""
-
-    def features(values: Array) -> Array:
-        (made,) = backbone.run(values)
-        return made
-
-    def compared(template: Array, search: Array) -> tuple[Array, Array]:
-        return sorted_out(head.run(template, search))
-
-    return Nets(features, compared)
+def of(backbone: Compute, head: Compute) -> Nets:
+    """The two networks, whoever computes them: ncnn, or what their authors published."""
+    return Nets(
+        backbone=lambda values: backbone(values)[0],
+        head=lambda template, search: sorted_out(head(template, search)),
+    )
 
 
 def sorted_out(outputs: Sequence[Array]) -> tuple[Array, Array]:

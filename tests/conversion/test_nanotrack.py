@@ -20,7 +20,7 @@ from piyard.preprocess.picture import pixels
 from piyard.tracking import nets, otb
 from piyard.tracking.bytetrack import Corners
 from piyard.tracking.nanotrack import Nets, follow
-from tests import small
+from tests import small, toy_nanotrack
 from tests.conversion.conftest import elsewhere
 
 NAME = "nanotrack"
@@ -72,7 +72,7 @@ def conversion(assets: Path, base: Path) -> Conversion:
 
 @pytest.fixture(scope="module")
 def by_ncnn(clip: Clip, about: Model, conversion: Conversion) -> Boxes:
-    return clip.boxes(nets.of_ncnn(conversion.folder), about)
+    return clip.boxes(toy_nanotrack.of_ncnn(conversion.folder), about)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_ncnn_follows(clip: Clip, by_ncnn: Boxes) -> None:
 
 def test_the_original_does_the_same(mirror: Path, clip: Clip, about: Model, by_ncnn: Boxes) -> None:
     networks = originals.nets(about, originals.choose(about))
-    found = clip.boxes(nets.of_originals(networks["model"], networks["head"]), about)
+    found = clip.boxes(nets.of(networks["model"].run, networks["head"].run), about)
     clip.check(found)
     assert apart(found, by_ncnn) < NEAR_PX
 

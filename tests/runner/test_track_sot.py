@@ -10,7 +10,6 @@ from PIL import Image
 
 from piyard.model.steps import Stretch
 from piyard.model.tracker import Nanotrack
-from piyard.tracking import nets
 from piyard.tracking.bytetrack import Corners
 from piyard.tracking.nanotrack import follow
 from piyard.tracking.otb import sot_figures
@@ -56,7 +55,7 @@ def boxes(lines: list[Line]) -> list[Corners]:
 
 def reference(folder: Path, paths: list[Path], how: Nanotrack | None = None) -> list[Corners]:
     pictures = [np.asarray(Image.open(path)) for path in paths]
-    loaded, figures = nets.of_ncnn(folder), how or Nanotrack()
+    loaded, figures = toy.of_ncnn(folder), how or Nanotrack()
     return [one.box for one in follow(loaded, figures, LEVELS, pictures, toy.box(0))]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from piyard.errors import WrongInput
 from piyard.tracking import motchallenge, otb
-from piyard.tracking.bytetrack import Detection, Tracked
+from piyard.tracking.bytetrack import Detection
 from piyard.tracking.motchallenge import Truth
 
 
@@ -52,17 +52,6 @@ def test_truth_of_2015_has_places_in_the_world_instead_of_classes(tmp_path):
     (there,) = motchallenge.read_truth(path, classes=False)[1]
     assert there.counts
     assert not there.distractor
-
-
-def test_tracks_come_back(tmp_path):
-    found = {
-        1: [Tracked(id=1, box=(1.5, 2, 3.25, 9), score=0.75, label=0)],
-        3: [Tracked(id=2, box=(-4, -2, 3, 9), score=1, label=0)],
-    }
-    path = tmp_path / "found.txt"
-    motchallenge.write_tracks(path, found)
-    assert path.read_text().splitlines()[0] == "1,1,1.500,2.000,1.750,7.000,0.7500,-1,-1,-1"
-    assert motchallenge.read_tracks(path) == found
 
 
 @pytest.mark.parametrize(
