@@ -1,4 +1,4 @@
-"""Are a board's outputs torch's? Asked after every benchmark, on the same input."""
+"""Are a board's outputs the original's? Asked after every benchmark, on the same input."""
 
 from __future__ import annotations
 

@@ -18,11 +18,12 @@ def read(path: Path) -> Graph:
     tensors in other files: a file is known by its sha256, and theirs is not in it.
     """
     import onnx
+    from google.protobuf.message import DecodeError
 
     graph = onnx.ModelProto()
     try:
         graph.ParseFromString(path.read_bytes())
-    except Exception:  # noqa: BLE001  # protobuf's own error, of a package without types
+    except DecodeError:
         raise ConversionFailed(f"{path.name} is no ONNX file") from None
     if outside := _outside(graph):
         raise ConversionFailed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,10 +44,8 @@ class OnnxFile(msgspec.Struct, frozen=True, kw_only=True):
     def run(self, *inputs: Array) -> list[Array]:
         """onnxruntime's outputs for one input each."""
         fed = _fed(self.session, inputs)
-        try:
+        with _asked():
             return [single[0] for single in self.session.run(None, fed)]
-        except Exception as error:  # noqa: BLE001  # onnxruntime's own derive from nothing else
-            raise _cannot(error) from None
 
     def tensors(self, *inputs: Array) -> Iterator[tuple[str, Array]]:
         """Every tensor of the graph by the name the file gives it."""
@@ -114,17 +113,20 @@ def _session(graph: Graph) -> Any:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.use_deterministic_compute = True
     options.log_severity_level = 4
-    try:
+    with _asked():
         return onnxruntime.InferenceSession(
             graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
-    except Exception as error:  # noqa: BLE001  # onnxruntime's own classes derive from nothing else
-        raise _cannot(error) from None
 
 
-def _cannot(error: Exception) -> ConversionFailed:
-    return ConversionFailed(
-        "onnxruntime cannot compute the ONNX graph",
-        evidence=str(error)[:600],
-        remedy="correct `input` and `cut` in the model's YAML",
-    )
+@contextmanager
+def _asked() -> Iterator[None]:
+    """onnxruntime's refusal as ``ConversionFailed``."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  # its classes derive from nothing else
+        raise ConversionFailed(
+            "onnxruntime cannot compute the ONNX graph",
+            evidence=str(error)[:600],
+            remedy="correct `input` and `cut` in the model's YAML",
+        ) from None

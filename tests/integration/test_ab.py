@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -39,36 +41,41 @@ def builds_of_turns() -> list[str]:
     return [one.build for one in sorted(history.rows(), key=lambda one: one.run)]
 
 
-def test_a_build_that_is_not_slower_passes_after_one_round(
+Measured = Callable[[float], "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def measured(
     pi5: SimulatedPi,
     rpi5_build: Build,
     squeezenet: Conversion,
     own_folders: None,
     invoke: Invoke,
     home: str,
-) -> None:
-    a, b = (stand_in.build_of(rpi5_build, slower) for slower in (1, 1.0001))
-    done = invoke(*asked(pi5, a, b), HOME=home)
+) -> Measured:
+    """Compare a build with one whose times are so many times as long."""
+
+    def run(slower: float) -> subprocess.CompletedProcess[str]:
+        a, b = (stand_in.build_of(rpi5_build, by) for by in (1, slower))
+        return invoke(*asked(pi5, a, b), HOME=home)
+
+    return run
+
+
+def test_a_build_that_is_not_slower_passes_after_one_round(measured: Measured) -> None:
+    done = measured(1.0001)
     assert done.returncode == 0, done.stderr
     (found,) = msgspec.json.decode(done.stdout)
     assert found["verdict"] == "not significant"
-    assert sorted(builds_of_turns()) == sorted([a.key, a.key, b.key, b.key])
+    assert sorted(builds_of_turns()) == sorted([found["build_a"], found["build_b"]] * 2)
 
 
-def test_a_slower_build_fails_after_it_was_measured_again(
-    pi5: SimulatedPi,
-    rpi5_build: Build,
-    squeezenet: Conversion,
-    own_folders: None,
-    invoke: Invoke,
-    home: str,
-) -> None:
-    a, b = (stand_in.build_of(rpi5_build, slower) for slower in (1, 1.1))
-    done = invoke(*asked(pi5, a, b), HOME=home)
+def test_a_slower_build_fails_after_it_was_measured_again(measured: Measured) -> None:
+    done = measured(1.1)
     assert done.returncode == 19, done.stderr
     (found,) = msgspec.json.decode(done.stdout)
     assert found["verdict"] == "slower"
     assert 8 < found["effect_percent"] < 12
     assert found["too_slow"]
-    assert len(builds_of_turns()) == 8
+    assert sorted(builds_of_turns()) == sorted([found["build_a"], found["build_b"]] * 4)
     assert "measured twice" in done.stderr

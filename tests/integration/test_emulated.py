@@ -21,6 +21,7 @@ from piyard import (
     job,
     keys,
     log,
+    model,
     run,
     ssh,
 )
@@ -79,6 +80,7 @@ def look_at(
             Terms(limit_s=600),
             Inputs(pictures=shown),
             asked,
+            model.load(conversion.name),
         )
     finally:
         line.close()
