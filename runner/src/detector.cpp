@@ -1,6 +1,7 @@
 #include "detector.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "candidates.h"
 #include "clock.h"
@@ -62,7 +63,7 @@ void Detector::bind() {
 void Detector::tell() {
     candidates_.clear();
     kept_.clear();
-    objects_.clear();
+    spare_.keep(objects_);
     find_candidates(head_, *maps_, candidates_);
     std::sort(candidates_.begin(), candidates_.end(), better);
     for (Candidate& one : candidates_) {
@@ -73,12 +74,12 @@ void Detector::tell() {
     for (const Candidate& one : kept_) {
         const Corners box = placing().back(one.box);
         if (!has_area(box)) continue;
-        Object object;
+        Object object = spare_.take();
         object.label = one.label;
         object.score = static_cast<float>(one.score);
         object.box = as_floats(box);
         object.place = one.place;
-        objects_.push_back(object);
+        objects_.push_back(std::move(object));
     }
 }
 

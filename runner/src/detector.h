@@ -11,6 +11,7 @@
 #include "nms.h"
 #include "objects.h"
 #include "preprocess.h"
+#include "spare_objects.h"
 
 namespace nnrun {
 
@@ -45,6 +46,7 @@ private:
     std::vector<Candidate> candidates_;
     std::vector<Candidate> kept_;
     std::vector<Object> objects_;
+    SpareObjects spare_;
 };
 
 // Loads the net in a child process and tries it there: does it take the input, are its outputs

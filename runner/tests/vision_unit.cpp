@@ -3,7 +3,9 @@
 
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <limits>
+#include <new>
 #include <set>
 #include <string>
 #include <vector>
@@ -22,6 +24,21 @@
 #include "mjpeg_writer.h"
 #include "rle.h"
 #include "simcc.h"
+#include "spare_objects.h"
+
+namespace {
+
+std::size_t allocations = 0;
+
+}  // namespace
+
+void* operator new(std::size_t size) {
+    ++allocations;
+    if (void* const memory = std::malloc(size)) return memory;
+    throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace {
 
@@ -54,6 +71,14 @@ void runs_are_cocos() {
     EXPECT(nnrun::compressed(vast) == "PXh[o2");
 }
 
+// Values of both signs, which are the same each time.
+ncnn::Mat made_up(int channels, int rows, int columns) {
+    ncnn::Mat blob(columns, rows, channels);
+    for (int c = 0; c < channels; ++c)
+        for (int i = 0; i < rows * columns; ++i) blob.channel(c)[i] = static_cast<float>((i * 7 + c * 5) % 11 - 5);
+    return blob;
+}
+
 // Two prototypes of 2 x 2 over an input of 4 x 4, which shows a picture of 8 x 8.
 nnrun::Mask decoded(const std::vector<float>& coefficients, const nnrun::Box& box) {
     ncnn::Mat prototypes(2, 2, 2);
@@ -79,6 +104,50 @@ void masks_are_where_the_sum_is_positive() {
 }
 
 const nnrun::Placing as_it_is{100, 100, {}, {}};
+
+template <typename Act>
+std::size_t allocations_of(const Act& act) {
+    const std::size_t before = allocations;
+    act();
+    return allocations - before;
+}
+
+void the_same_picture_again_takes_no_memory() {
+    const ncnn::Mat maps = made_up(17, 12, 9);
+    const ncnn::Mat prototypes = made_up(3, 8, 8);
+    const nnrun::Placing placing{64, 64, {64, 32, 0, 0}, {64, 32, 0, 0}};
+    const std::vector<float> coefficients{1, -2, 3};
+    nnrun::MaskDecoder decode(32, 32);
+    nnrun::SpareObjects spare;
+    std::vector<nnrun::Object> objects;
+    const auto picture = [&] {
+        spare.keep(objects);
+        for (const float size : {64.0f, 40.0f, 9.0f}) {
+            objects.push_back(spare.take());
+            decode(prototypes, coefficients, placing, {0, 0, size, size}, objects.back().mask);
+            nnrun::read_heatmaps(maps, 48, 36, placing, objects.back().keypoints);
+        }
+    };
+    EXPECT(allocations_of(picture) > 6);
+    const std::vector<std::uint32_t> runs = objects[0].mask.runs;
+    EXPECT(allocations_of(picture) <= objects.size());  // the list of spare ones grows
+    EXPECT(allocations_of(picture) == 0);
+    EXPECT(objects.size() == 3 && objects[0].mask.runs == runs && objects[0].keypoints.size() == 17);
+}
+
+void a_spare_object_is_like_a_new_one() {
+    nnrun::SpareObjects spare;
+    std::vector<nnrun::Object> objects(1);
+    objects[0].keypoints.resize(5);
+    objects[0].mask = {2, 2, {1, 3}};
+    objects[0].id = 7;
+    spare.keep(objects);
+    EXPECT(objects.empty());
+    const nnrun::Object again = spare.take();
+    EXPECT(again.keypoints.empty() && again.keypoints.capacity() >= 5);
+    EXPECT(again.mask.runs.empty() && again.mask.width == 0 && again.id == -1 && again.place == -1);
+    EXPECT(spare.take().keypoints.capacity() == 0);
+}
 
 void simcc_takes_the_largest_bin() {
     ncnn::Mat x(8, 2);
@@ -291,6 +360,8 @@ void what_cannot_be_written_is_told() {
 int main() {
     runs_are_cocos();
     masks_are_where_the_sum_is_positive();
+    the_same_picture_again_takes_no_memory();
+    a_spare_object_is_like_a_new_one();
     simcc_takes_the_largest_bin();
     a_heatmap_leans_to_the_larger_neighbour();
     every_letter_is_its_own();
