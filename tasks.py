@@ -13,6 +13,7 @@ namespace = Collection(
     boards.bench,
     boards.deploy_bench,
     boards.run,
+    evaluate.prove,
     evaluate.evaluate,
     boards.runs,
     boards.attach,

@@ -78,20 +78,10 @@ def _rows(made: Conversion, proved: proof.Proved) -> list[list[str]]:
     about = made.manifest["weights"]
     told = f"random, seed {about['seed']}" if about["kind"] == "random" else about["sha256"][:8]
     return [
-        [made.name, told, way, kind, *_cells(figures)]
+        [made.name, told, way, kind, *figures.cells, f"{figures.same_top}/{figures.count}"]
         for way, kinds in proved.figures.items()
         for kind, outputs in kinds.items()
         for figures in outputs.values()
-    ]
-
-
-def _cells(figures: proof.Figures) -> list[str]:
-    largest = "not finite" if figures.max_abs is None else f"{figures.max_abs:.2g}"
-    return [
-        str(figures.count),
-        f"{figures.cosine:.8f}",
-        largest,
-        f"{figures.same_top}/{figures.count}",
     ]
 
 

@@ -20,7 +20,7 @@ def outputs(record: Record, conversion: Conversion) -> Check:
     """Compare the outputs a benchmark saved with the conversion's reference."""
     folder = run.folder_of(record.id)
     label = str(log.read(folder / run.LOG).header["precision"]["label"])
-    threshold = _threshold(conversion, label)
+    threshold = model.load(conversion.name).proof.least(label)
     found = {
         blob: compare_outputs(conversion.reference(blob), _saved(folder, blob))
         for blob in conversion.outputs
@@ -31,12 +31,6 @@ def outputs(record: Record, conversion: Conversion) -> Check:
         cosine={name: d.cosine for name, d in found.items()},
         max_abs={name: d.max_abs if d.finite else None for name, d in found.items()},
     )
-
-
-def _threshold(conversion: Conversion, label: str) -> float:
-    """The model's own, by what was really computed: fp32's is the stricter one."""
-    proof = model.load(conversion.name).proof
-    return proof.cosine_fp32 if label.startswith("fp32") else proof.cosine_fp16
 
 
 def _saved(folder: Path, blob: str) -> NDArray[np.float32]:

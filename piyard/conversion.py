@@ -39,6 +39,11 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.manifest["weights"]["kind"] == "file")
 
     @property
+    def weights(self) -> str:
+        """What its model's YAML calls them (see ``weights.Chosen.short``)."""
+        return str(self.manifest["weights"].get("sha256", ""))[:8] or "random"
+
+    @property
     def input_shape(self) -> tuple[int, int, int]:
         """Channels, height, width."""
         c, h, w = self.manifest["input"]

@@ -111,6 +111,7 @@ def _inputs(model: Model, files: Files, route: str) -> dict[str, Any]:
         "labels": digest.of_file(model.labels_file) if model.labels else "",
         "weights": files.main.identity,
         "parts": {name: chosen.identity for name, chosen in files.parts.items()},
+        "masks": model.masks.get(files.main.short, {}),
         "thresholds": msgspec.to_builtins(model.proof),
         "versions": {tool: _version(tool) for tool in TOOLS},
     }

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+import msgspec
+
 from piyard import infer
 from piyard.conversion import Conversion
+from piyard.proof import Figures
 
 COLUMNS = ("Model", "Data type", "Input", "Output", "Count", "Cosine", "Max abs")
 
@@ -13,7 +16,7 @@ COLUMNS = ("Model", "Data type", "Input", "Output", "Count", "Cosine", "Max abs"
 def rows(made: Conversion) -> list[list[str]]:
     """The proof's figures, an output of a kind of input a row."""
     return [
-        [made.name, way, kind, output, *_cells(figures)]
+        [made.name, way, kind, output, *msgspec.convert(figures, Figures).cells]
         for way, proved in made.manifest["proof"].items()
         for kind, outputs in proved["inputs"].items()
         for output, figures in outputs.items()
@@ -30,6 +33,8 @@ def notes(made: Conversion) -> list[str]:
         told.append("a TorchScript file is a program: it was run on this machine")
     if manifest["original"] == "ncnn":
         told.append("a ready pair has no original: only its fp16 was compared with its fp32")
+    if asked := manifest["masks"]:
+        told.append(f"masked by its YAML, as a board showed: {', '.join(asked)}")
     if spared := manifest["no_fp16_storage"]:
         told.append(f"stays in fp32 where halves lose too much: {', '.join(spared)}")
     return told
@@ -60,12 +65,3 @@ def _types(made: Conversion) -> list[str]:
 def _lowest(made: Conversion, way: str) -> float:
     kinds = made.manifest["proof"][way]["inputs"].values()
     return float(min(figures["cosine"] for outputs in kinds for figures in outputs.values()))
-
-
-def _cells(figures: dict[str, float | None]) -> list[str]:
-    apart = figures["max_abs"]
-    return [
-        str(figures["count"]),
-        f"{figures['cosine']:.8f}",
-        "not finite" if apart is None else f"{apart:.2g}",
-    ]

@@ -91,10 +91,15 @@ def every_rounded(
     return known
 
 
+def one(net: Any, layer: Layer, values: Sequence[Array]) -> dict[str, Array]:
+    """What a single layer makes of these inputs."""
+    return _extract(net, dict(zip(layer.bottoms, values, strict=True)), layer.tops)
+
+
 def one_rounded(half: Any, layer: Layer, values: Sequence[Array]) -> dict[str, Array]:
     """What a single layer makes of these inputs, all in halves."""
-    given = {name: _halved(one) for name, one in zip(layer.bottoms, values, strict=True)}
-    return {name: _halved(one) for name, one in _extract(half, given, layer.tops).items()}
+    made = one(half, layer, [_halved(value) for value in values])
+    return {name: _halved(value) for name, value in made.items()}
 
 
 def inputs(net: Any) -> list[str]:

@@ -40,6 +40,7 @@ def make(plan: Plan, at: Path) -> dict[str, Any]:
             nets = originals.nets(plan.model, plan.files, route=plan.route, ir=plan.ir)
             meaning.require(plan.model, nets["model"])
             masked = _lower(nets, at, Path(half))
+            masks.add(at, plan.model.masks.get(plan.files.main.short, {}))
             pictures, real = proof.real_pictures(plan.model), plan.files.main.file is not None
             tried = trial.run(plan.model, nets, at, Path(half), pictures, meant=real)
         except ConversionFailed as error:

@@ -8,10 +8,11 @@ Cortex-A76. With these layers alone in fp32 it is 0.9999; they are a small part 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from piyard import param
+from piyard.errors import WrongInput
 from piyard.param import Layer
 
 NO_FP16_ARITHMETIC, NO_FP16_STORAGE = 1, 2
@@ -33,6 +34,29 @@ def write(file: Path, masks: Mapping[str, int]) -> None:
     lines = file.read_text().splitlines()
     kept = lines[:2] + [_masked(line, masks.get(line.split()[1], 0)) for line in lines[2:]]
     file.write_text("\n".join(kept) + "\n")
+
+
+def add(folder: Path, by_name: Mapping[str, int]) -> None:
+    """Masks for the nets in that folder: ``conv_1`` of model.ncnn.param, ``head:conv_1`` of head's.
+
+    In place of a layer a type may stand, for all layers of it. Raises ``WrongInput`` for a name
+    that means no layer.
+    """
+    for name, mask in by_name.items():
+        stem, _, what = name.rpartition(":")
+        file = folder / f"{stem or 'model'}.ncnn.param"
+        meant = _meant(param.read(file), what) if file.is_file() else []
+        if not meant:
+            raise WrongInput(
+                f"there is no layer '{name}' to mask",
+                remedy="correct `masks` in the model's YAML, or find them: invoke prove --mask",
+            )
+        write(file, dict.fromkeys(meant, mask))
+
+
+def _meant(layers: Sequence[Layer], what: str) -> list[str]:
+    named = [one.name for one in layers if one.name == what]
+    return named or [one.name for one in layers if one.type == what]
 
 
 def without_storage(layers: Iterable[Layer]) -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from piyard import build, convert, fanout, job, model, say, stop
@@ -51,16 +51,17 @@ def prepare(
     random_weights: bool,
     or_random: bool = False,
     force: bool = False,
+    alone: bool = False,
 ) -> Ready:
     """Build for every target and convert every model of the jobs; what is unchanged is found.
 
-    A model that looks at objects another one finds brings that one. Raises ``ConversionFailed``
-    for one whose proof failed, unless by ``force``. With ``or_random`` a model whose weights
-    cannot be had gets random ones, which is said here and in its row.
+    A model that looks at objects another one finds brings that one, unless ``alone``. Raises
+    ``ConversionFailed`` for one whose proof failed, unless by ``force``. With ``or_random`` a model
+    whose weights cannot be had gets random ones, which is said here and in its row.
     """
     targets = dict.fromkeys(job.target for job in jobs)
     models = dict.fromkeys(job.model for job in jobs)
-    detectors = {name: finder for name in models if (finder := model.load(name).detector)}
+    detectors = {} if alone else _detectors(models)
     return Ready(
         builds={name: build.build(name) for name in targets},
         conversions={
@@ -69,6 +70,10 @@ def prepare(
         },
         detectors=detectors,
     )
+
+
+def _detectors(models: Iterable[str]) -> dict[str, str]:
+    return {name: finder for name in models if (finder := model.load(name).detector)}
 
 
 def _conversion(name: str, *, random_weights: bool, or_random: bool, force: bool) -> Conversion:

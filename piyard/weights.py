@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 RECORDED = "recorded on first download"
+SHORT = 8
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +30,11 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
         if self.file:
             return {"kind": "file", "sha256": self.sha256}
         return {"kind": "random", "seed": random_weights.SEED}
+
+    @property
+    def short(self) -> str:
+        """What a model's YAML calls them: the first digits of the sha256, or ``random``."""
+        return self.sha256[:SHORT] or "random"
 
     @property
     def told(self) -> dict[str, Any]:

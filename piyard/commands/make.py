@@ -22,12 +22,12 @@ from piyard import (
     row,
     say,
     tables,
+    whole,
 )
 from piyard.conversion import Conversion
 from piyard.errors import WrongInput
 from piyard.history import Filters
 from piyard.own import Asked
-from piyard.report import file
 from piyard.result import Result
 from piyard.row import Row
 
@@ -107,7 +107,7 @@ def reprint(form: str, output: str, *, wanted: Filters, run_id: str, price_kwh: 
         print(text)
         return
     path = Path(output) if output else paths.artifacts() / PAGE
-    file.write(path, text + "\n")
+    whole.write(path, text + "\n", remedy="name another with --output")
     print(path)
 
 

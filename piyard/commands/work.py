@@ -77,7 +77,11 @@ def bench(asked: Wanted, *, or_random: bool) -> None:
             print_plan(wanted, jobs, "bench")
             return
         ready = pipeline.prepare(
-            jobs, random_weights=wanted.random_weights, or_random=or_random, force=wanted.force
+            jobs,
+            random_weights=wanted.random_weights,
+            or_random=or_random,
+            force=wanted.force,
+            alone=True,
         )
         outcomes = each(
             wanted, lines, jobs, lambda line, one: measure.bench_one(line, one, ready, wanted.terms)

@@ -49,6 +49,16 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     oks: float | None = None
     """The lowest; None where there are no keypoints."""
 
+    @property
+    def told(self) -> str:
+        """For people."""
+        more = {"box IoU": self.iou, "mask IoU": self.mask_iou, "OKS": self.oks}
+        lowest = [f"{name} {value:.4f}" for name, value in more.items() if value is not None]
+        return (
+            f"{self.wanted} objects wanted, {self.got} found, {self.matched} the same; lowest"
+            f" {', '.join(lowest)}; scores within {self.score:.4f}"
+        )
+
     def problem(self, bars: Bars, threshold: float = 0.0) -> str:
         """What is too far apart, or nothing.
 

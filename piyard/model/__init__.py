@@ -20,6 +20,7 @@ FOLDER = paths.ROOT / "models"
 Digest = Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")]
 Prefix = Annotated[str, Meta(pattern="^([0-9a-f]{8,63})?$")]
 Cosine = Annotated[float, Meta(gt=0, le=1)]
+Mask = Annotated[int, Meta(ge=1, le=3)]
 
 
 Task = Literal["classify", "detect", "segment", "pose", "track"]
@@ -78,6 +79,10 @@ class Proof(Config):
     cosine_fp32: Cosine = 0.9999
     cosine_fp16: Cosine = 0.999
 
+    def least(self, precision: str) -> float:
+        """The cosine that is asked of what was computed so; fp32's is the stricter one."""
+        return self.cosine_fp32 if precision.startswith("fp32") else self.cosine_fp16
+
 
 class Published(Config):
     """Figures others give, to check ours against; ``None`` where nobody gives one."""
@@ -120,6 +125,12 @@ class Model(Config):
     """Another height and width the net must take, as a tracker's search area."""
     parts: dict[Part, Weights] = msgspec.field(default_factory=dict)
     """Further files: the .bin of an ncnn pair, the second net of a tracker of one object."""
+    masks: dict[str, dict[str, Mask]] = msgspec.field(default_factory=dict)
+    """First 8 digits of the weights' sha256, or ``random`` → layers that these weights need masked.
+
+    A layer's name in the .param, or a type for all layers of it → 1 for no sums in fp16, 3 for no
+    fp16 at all (see masks.py). ``invoke prove --mask`` finds and writes them.
+    """
     proof: Proof = Proof()
     published: Published = Published()
 

@@ -8,15 +8,18 @@ the objects, the keypoints of each picture.
 from piyard.proof.feeds import COUNT, Feeds, feeds, inputs, real_pictures
 from piyard.proof.figures import Figures
 from piyard.proof.judge import judge, problems
-from piyard.proof.prove import COMPUTED, Pair, Proved, pair, prove
+from piyard.proof.prove import COMPUTED, Asked, Pair, Proved, ask, compare, pair, prove
 
 __all__ = [
     "COMPUTED",
     "COUNT",
+    "Asked",
     "Feeds",
     "Figures",
     "Pair",
     "Proved",
+    "ask",
+    "compare",
     "feeds",
     "inputs",
     "judge",

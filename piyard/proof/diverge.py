@@ -56,6 +56,12 @@ def first_lost(layers: Sequence[Layer], right: Mapping[str, bool]) -> Layer | No
     return lost
 
 
+def told(layer: Layer, origin: str = "") -> str:
+    """The line that names it, and where in the original it came from."""
+    from_ = f", in the original {origin}" if origin else ""
+    return f"first diverging layer: {layer.type} '{layer.name}'{from_}"
+
+
 def distance(one: Array, other: Array) -> float:
     """Length of the difference as a part of the length of ``one``; infinite when not finite."""
     import numpy as np

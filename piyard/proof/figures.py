@@ -19,6 +19,12 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     same_top: int
     """Inputs on which the largest element is at the same place."""
 
+    @property
+    def cells(self) -> list[str]:
+        """Count, cosine and largest difference for a table."""
+        apart = "not finite" if self.max_abs is None else f"{self.max_abs:.2g}"
+        return [str(self.count), f"{self.cosine:.8f}", apart]
+
 
 def worst(differences: Sequence[Difference]) -> Figures:
     """Of all of them."""

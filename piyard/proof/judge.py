@@ -28,28 +28,32 @@ def judge(model: Model, proved: Proved) -> None:
 
 def problems(model: Model, proved: Proved) -> list[str]:
     """What is not alike enough, a line each, that begin with the precision."""
-    least = {"fp32": model.proof.cosine_fp32, "fp16": model.proof.cosine_fp16}
     raw = [
         f"{way}, {kind}, output {name}: {problem}"
         for way, kinds in proved.figures.items()
         for kind, outputs in kinds.items()
         for name, figures in outputs.items()
-        if (problem := _problem(figures, least[way], way, model))
+        if (problem := _problem(figures, way, model))
     ]
     threshold = model.head.score if isinstance(model.head, DenseHead) else 0.0
     found = [
         f"{way}, pictures, what is found: {problem}"
         for way, agreement in proved.found.items()
-        if (problem := agreement.problem(BARS[way], threshold))
+        if (problem := agreement.problem(_bars(way), threshold))
     ]
     return raw + found
 
 
-def _problem(figures: Figures, least: float, way: str, model: Model) -> str:
+def _bars(way: str) -> Bars:
+    return BARS["fp32" if way.startswith("fp32") else "fp16"]
+
+
+def _problem(figures: Figures, way: str, model: Model) -> str:
+    least = model.proof.least(way)
     if figures.max_abs is None:
         return "a value is not finite"
     if figures.cosine < least:
         return f"cosine {figures.cosine:.6f} is below {least}"
-    if model.task == "classify" and way == "fp32" and figures.same_top < figures.count:
+    if model.task == "classify" and way.startswith("fp32") and figures.same_top < figures.count:
         return f"top-1 differs on {figures.count - figures.same_top} of {figures.count}"
     return ""

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float32]
     Outputs = list[Array]
+    Computed = Mapping[str, Sequence[Mapping[str, Array]]]
+    """Kind of input → the outputs for each input, by blob."""
 
 COMPUTED = {
     "fp32": "fp32 throughout",
@@ -76,6 +78,44 @@ def pair(full: Path, half: Path, stem: str = infer.STEM) -> Pair:
     )
 
 
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What everybody who computes a model is asked, and what its original answers."""
+
+    model: Model
+    fed: Mapping[str, Feeds]
+    """Of each net by its stem."""
+    expected: Mapping[str, Mapping[str, Sequence[Outputs]]]
+    pictures: Sequence[Path] = ()
+    """Those in which what is found is compared too; nothing where it means nothing."""
+
+
+def ask(
+    model: Model,
+    originals: Mapping[str, Original],
+    fed: Mapping[str, Feeds],
+    pictures: Sequence[Path] = (),
+) -> Asked:
+    """What is fed, which is ``feeds`` with the same pictures, beside what the originals say.
+
+    Raises ``ConversionFailed`` when an original itself computes nothing usable.
+    """
+    expected = {stem: _expected(model, originals[stem], feed) for stem, feed in fed.items()}
+    return Asked(model=model, fed=fed, expected=expected, pictures=pictures)
+
+
+def compare(asked: Asked, got: Mapping[str, Computed]) -> tuple[Told, Agreement | None]:
+    """How alike the outputs of each net are, and what is found in the pictures."""
+    told: Told = {}
+    for stem, computed in got.items():
+        for kind, outputs in _figures(stem, computed, asked.expected[stem]).items():
+            told.setdefault(kind, {}).update(outputs)
+    main = got.get(infer.STEM)
+    if main is None or not asked.pictures:
+        return told, None
+    met = [list(outputs.values()) for outputs in main["pictures"]]
+    return told, agreement(asked.model, asked.pictures, asked.expected[infer.STEM]["pictures"], met)
+
+
 def prove(
     model: Model,
     originals: Mapping[str, Original],
@@ -83,23 +123,23 @@ def prove(
     fed: Mapping[str, Feeds],
     pictures: Sequence[Path] = (),
 ) -> Proved:
-    """Figures of each net by its stem, for what ``feeds`` gives with the same pictures.
-
-    What is found in the pictures is compared only where they are given. Raises
-    ``ConversionFailed`` when the original itself computes nothing usable.
-    """
+    """The figures of ncnn on this machine (see ``ask``)."""
+    asked = ask(model, originals, fed, pictures)
+    ways = {stem: _ways(pairs[stem], originals[stem]) for stem in fed}
     figures: dict[str, Told] = {}
     found: dict[str, Agreement] = {}
-    for stem, feed in fed.items():
-        expected = _expected(model, originals[stem], feed)
-        for way, run in _ways(pairs[stem], originals[stem]).items():
-            got = {kind: [run(*one) for one in ones] for kind, ones in feed.items()}
-            _add(figures.setdefault(way, {}), _figures(stem, got, expected))
-            if stem == infer.STEM and pictures:
-                met = [list(outputs.values()) for outputs in got["pictures"]]
-                alike = agreement(model, pictures, expected["pictures"], met)
-                found |= {way: alike} if alike else {}
+    for way in COMPUTED:
+        runs = {stem: of_net[way] for stem, of_net in ways.items() if way in of_net}
+        if runs:
+            got = {stem: computed(run, fed[stem]) for stem, run in runs.items()}
+            figures[way], alike = compare(asked, got)
+            found |= {way: alike} if alike else {}
     return Proved(figures=figures, found=found)
+
+
+def computed(run: Callable[..., dict[str, Array]], feed: Feeds) -> Computed:
+    """What that run makes of everything that is fed."""
+    return {kind: [run(*one) for one in ones] for kind, ones in feed.items()}
 
 
 def _ways(nets: Pair, original: Original) -> dict[str, Callable[..., dict[str, Array]]]:
@@ -122,9 +162,7 @@ def _expected(model: Model, original: Original, feed: Feeds) -> dict[str, list[O
     return expected
 
 
-def _figures(
-    stem: str, got: Mapping[str, list[dict[str, Array]]], expected: Mapping[str, list[Outputs]]
-) -> Told:
+def _figures(stem: str, got: Computed, expected: Mapping[str, Sequence[Outputs]]) -> Told:
     told: Told = {}
     for kind, ones in got.items():
         pairs = [_pairs(one, want) for one, want in zip(ones, expected[kind], strict=True)]
@@ -139,12 +177,7 @@ def name_of(stem: str, blob: str) -> str:
     return blob if stem == infer.STEM else f"{stem}:{blob}"
 
 
-def _add(figures: Told, more: Told) -> None:
-    for kind, outputs in more.items():
-        figures.setdefault(kind, {}).update(outputs)
-
-
-def _pairs(got: dict[str, Array], want: list[Array]) -> dict[str, Difference]:
+def _pairs(got: Mapping[str, Array], want: list[Array]) -> dict[str, Difference]:
     if len(got) != len(want):
         raise ConversionFailed(f"ncnn has {len(got)} outputs, the original {len(want)}")
     named = zip(got.items(), want, strict=True)

@@ -7,7 +7,7 @@ answer, but one that spares most of the net is none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from piyard import infer
@@ -25,33 +25,40 @@ MOST = 0.25
 """The part of the layers that may be spared."""
 
 
-def fewest(nets: Pair, inputs: Sequence[Array], well: Callable[[set[str]], bool]) -> set[str]:
-    """The names of layers whose sparing makes all ``well``; none when that takes too many.
+def fewest(
+    order: Sequence[str], well: Callable[[set[str]], bool], most_of_all: float | None = None
+) -> set[str]:
+    """The first so many names whose sparing makes all ``well``; none when that takes too many.
 
-    ``inputs`` are what the net is asked with: one array for each of its inputs.
+    ``order`` has those first that lose most; at most ``MOST`` of them are taken.
     """
-    order = _by_loss(nets, inputs)
-    most = int(MOST * len(order))
-    few, many = 0, 1
-    while many <= most and not well(set(order[:many])):
-        few, many = many, 2 * many
-    if many > most:
-        return set()
+    most = int((MOST if most_of_all is None else most_of_all) * len(order))
+    few, many = 0, min(1, most)
+    while many and not well(set(order[:many])):
+        few, many = many, min(2 * many, most) if many < most else 0
     while many - few > 1:
         middle = (few + many) // 2
         few, many = (few, middle) if well(set(order[:middle])) else (middle, many)
     return set(order[:many])
 
 
-def _by_loss(nets: Pair, inputs: Sequence[Array]) -> list[str]:
-    """All layers, those first that halves cost most; after one that overflows, its readers."""
+def by_loss(nets: Pair, inputs: Sequence[Array]) -> list[str]:
+    """All layers, those first that halves cost most; after one that overflows, its readers.
+
+    ``inputs`` are what the net is asked with: one array for each of its inputs.
+    """
     exact = infer.blobs(nets.full, nets.layers, *inputs)
     known = exact | dict(zip(infer.inputs(nets.full), inputs, strict=True))
     working = [layer for layer in nets.layers if layer.type != "Input"]
-    lost = {layer.name: _loss(nets, layer, known) for layer in working}
+    return in_order(working, {layer.name: _loss(nets, layer, known) for layer in working})
+
+
+def in_order(working: Sequence[Layer], lost: Mapping[str, float]) -> list[str]:
+    """Names of layers, by what each loses; one that reads what overflowed loses as much."""
     spilt = {name for layer in working if lost[layer.name] == float("inf") for name in layer.tops}
-    lost |= {one.name: float("inf") for one in working if spilt & set(one.bottoms)}
-    return sorted(lost, key=lambda name: -lost[name])
+    all_lost = {one.name for one in working if spilt & set(one.bottoms)}
+    counted = {**lost, **dict.fromkeys(all_lost, float("inf"))}
+    return sorted(counted, key=lambda name: -counted[name])
 
 
 def _loss(nets: Pair, layer: Layer, known: dict[str, Array]) -> float:

@@ -19,7 +19,7 @@ from piyard.proof import diverge
 from piyard.proof.feeds import Feeds, feeds
 from piyard.proof.judge import problems
 from piyard.proof.prove import Pair, Proved, pair, prove
-from piyard.proof.spare import fewest
+from piyard.proof.spare import by_loss, fewest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,7 +100,7 @@ def _spare(case: Case) -> list[str]:
         inputs = [one for ones in case.fed[stem].values() for one in ones[:1]]
         expected = [case.originals[stem].run(*one) for one in inputs]
         bearable = partial(_is_bearable, nets, inputs, expected, case.model.proof.cosine_fp16)
-        found = set() if bearable(set()) else fewest(nets, inputs[0], bearable)
+        found = set() if bearable(set()) else fewest(by_loss(nets, inputs[0]), bearable)
         masks.write(case.full / f"{stem}.ncnn.param", dict.fromkeys(found, masks.FP32))
         spared += sorted(found)
     return spared
@@ -131,9 +131,7 @@ def _where(case: Case, wrong: Sequence[str]) -> list[str]:
         layer = _lost(case.originals[stem], nets, one) if exact else _worn(case, nets, one)
         if layer:
             known = case.originals[stem].names()
-            origin = origins.of(case.full, stem, known).get(layer.name)
-            from_ = f", in the original {origin}" if origin else ""
-            told.append(f"first diverging layer: {layer.type} '{layer.name}'{from_}")
+            told.append(diverge.told(layer, origins.of(case.full, stem, known).get(layer.name, "")))
     return told
 
 

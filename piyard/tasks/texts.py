@@ -89,3 +89,19 @@ EVALUATE = (
         "dry-run": DRY_RUN,
     }
 )
+PROVE = (
+    BOARDS
+    | LINK
+    | RUNS
+    | {
+        "model": MODEL,
+        "pictures": "real pictures that are looked at, where there are any (3)",
+        "mask": "find the layers that must not compute in fp16, and write them to the model's YAML",
+        "random-weights": RANDOM,
+        "precision": EVALUATE["precision"].partition(" (")[0],
+        "threads": "threads of an inference",
+        "force": FORCE,
+        "format": FORMAT,
+        "dry-run": DRY_RUN,
+    }
+)

@@ -6,6 +6,7 @@
 
 #include "bench.h"
 #include "classify.h"
+#include "compute.h"
 #include "detect.h"
 #include "failure.h"
 #include "header.h"
@@ -29,6 +30,7 @@ std::vector<Entry> entries() {
     return {
         {bench_verb(), bench},
         {classify_verb(), classify},
+        {compute_verb(), compute},
         {detect_verb(), detect},
         {pose_verb(), pose},
         {segment_verb(), segment},

@@ -40,6 +40,8 @@ public:
     const std::string& weights() const { return weights_; }
     double load_ms() const { return load_ms_; }
     const Blob& input() const { return inputs_.front(); }
+    // In the order of the .param.
+    const std::vector<Blob>& inputs() const { return inputs_; }
     // As they were asked for; all outputs of a net come as pnnx numbers them (out0, out1 ...), or
     // else in the order in which the net makes them.
     const std::vector<Blob>& outputs() const { return outputs_; }

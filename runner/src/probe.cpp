@@ -1,12 +1,11 @@
 #include "probe.h"
 
-#include <map>
-
 #include "expect.h"
 #include "failure.h"
 #include "quiet.h"
 #include "rehearsal.h"
 #include "splitmix.h"
+#include "text.h"
 
 namespace nnrun {
 namespace {
@@ -17,41 +16,72 @@ std::vector<Shape> shapes_of(const std::vector<std::string>& blobs, const std::m
     return shapes;
 }
 
-// Without conversion (type 1): only the shape is wanted.
-int measure(ncnn::Extractor& extractor, int blob, Shape& shape) {
-    ncnn::Mat made;
-    const int failed = extractor.extract(blob, made, 1);
-    shape = shape_of(made);
-    return failed;
-}
+class Walk {
+public:
+    Walk(const Model& model, const std::vector<ncnn::Mat>& inputs, const std::set<std::string>& wanted)
+        : model_(model), wanted_(wanted), extractor_(model.net().create_extractor()) {
+        for (std::size_t i = 0; i < inputs.size(); ++i) {
+            const Blob& input = model.inputs()[i];
+            extractor_.input(input.index, inputs[i]);
+            met_.shapes[input.name] = shape_of(inputs[i]);
+        }
+    }
 
-void step(const Model& model, const GraphLayer& layer, ncnn::Extractor& extractor, std::map<std::string, Shape>& known) {
-    const std::string wrong = complaint(layer, shapes_of(layer.bottoms, known));
-    if (!wrong.empty()) throw Failure(Exit::input, layer.title() + " " + wrong);
-    for (const std::string& top : layer.tops)
-        if (measure(extractor, model.blob_index(top), known[top]) != 0)
-            throw Failure(Exit::input, layer.title() + " cannot compute blob " + top);
+    Walked whole() {
+        for (const GraphLayer& layer : model_.graph().layers())
+            if (layer.type != "Input") step(layer);
+        return std::move(met_);
+    }
+
+private:
+    void step(const GraphLayer& layer) {
+        const std::string wrong = complaint(layer, shapes_of(layer.bottoms, met_.shapes));
+        if (!wrong.empty()) throw Failure(Exit::input, layer.title() + " " + wrong);
+        for (const std::string& top : layer.tops)
+            if (take(top) != 0) throw Failure(Exit::input, layer.title() + " cannot compute blob " + top);
+    }
+
+    // Where only the shape is wanted it stays as it is (type 1), else it is made floats.
+    int take(const std::string& blob) {
+        const bool kept = wanted_.count(blob) != 0;
+        ncnn::Mat made;
+        const int failed = extractor_.extract(model_.blob_index(blob), made, kept ? 0 : 1);
+        met_.shapes[blob] = shape_of(made);
+        if (kept) met_.blobs[blob] = made;
+        return failed;
+    }
+
+    const Model& model_;
+    const std::set<std::string>& wanted_;
+    ncnn::Extractor extractor_;
+    Walked met_;
+};
+
+std::string all_shapes(const std::vector<ncnn::Mat>& inputs) {
+    std::vector<std::string> each;
+    for (const ncnn::Mat& input : inputs) each.push_back(shown(shape_of(input)));
+    return join(each, " and ");
 }
 
 }  // namespace
 
-std::vector<Shape> probe(const Model& model, const Shape& shape, const std::string& advice) {
+Walked walk(const Model& model, const std::vector<ncnn::Mat>& inputs, const std::set<std::string>& wanted, const std::string& advice) {
     const Quiet quiet;
+    try {
+        return Walk(model, inputs, wanted).whole();
+    } catch (const Failure& failure) {
+        throw Failure(failure.code, "the net cannot take the shape " + all_shapes(inputs) + ": " + failure.what() + "; " + advice);
+    }
+}
+
+std::vector<Shape> probe(const Model& model, const Shape& shape, const std::string& advice) {
     ncnn::Mat input = make_mat(shape);
     if (input.empty()) throw Failure(Exit::input, "no memory for an input of " + shown(shape) + "; use a smaller one");
     fill_splitmix(input, 1);
-    std::map<std::string, Shape> known{{model.input().name, shape}};
-    ncnn::Extractor extractor = model.net().create_extractor();
-    extractor.input(model.input().index, input);
-    try {
-        for (const GraphLayer& layer : model.graph().layers())
-            if (layer.type != "Input") step(model, layer, extractor, known);
-    } catch (const Failure& failure) {
-        throw Failure(failure.code, "the net cannot take the shape " + shown(shape) + ": " + failure.what() + "; " + advice);
-    }
+    const Walked met = walk(model, {input}, {}, advice);
     std::vector<std::string> names;
     for (const Blob& output : model.outputs()) names.push_back(output.name);
-    return shapes_of(names, known);
+    return shapes_of(names, met.shapes);
 }
 
 void rehearse_model(const Request& request, const Shape& shape, const std::string& advice, const OutputsCheck& check) {

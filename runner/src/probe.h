@@ -1,6 +1,8 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -9,9 +11,17 @@
 
 namespace nnrun {
 
+// What was met on the way through a net.
+struct Walked {
+    std::map<std::string, Shape> shapes;
+    std::map<std::string, ncnn::Mat> blobs;  // the wanted ones, as floats
+};
+
 // Runs the net once, layer by layer, and checks before each layer that its inputs fit.
-// A shape that the net cannot take is a Failure with Exit::input, never a crash. Returns the
-// shapes of the outputs.
+// A shape that the net cannot take is a Failure with Exit::input, never a crash.
+Walked walk(const Model& model, const std::vector<ncnn::Mat>& inputs, const std::set<std::string>& wanted, const std::string& advice);
+
+// The same for one made-up input of that shape. Returns the shapes of the outputs.
 std::vector<Shape> probe(const Model& model, const Shape& shape, const std::string& advice);
 
 // Loads the net in a child process and probes it there, so that this process is left as

@@ -72,7 +72,7 @@ def test_an_overflow_is_spared_with_what_reads_it(trial):
     nets, x, wanted, full, _ = trial(Overflowing())
     well = close(nets, x, wanted)
     assert not np.isfinite(nets.rounded(x)["out0"]).all()
-    spared = spare.fewest(nets, [x], well)
+    spared = spare.fewest(spare.by_loss(nets, [x]), well)
     assert well(spared)
     convolutions = {layer.name for layer in nets.layers if layer.type == "Convolution"}
     assert not spared & {layer.name for layer in nets.layers[:2]}
@@ -86,8 +86,8 @@ def test_an_overflow_is_spared_with_what_reads_it(trial):
 def test_no_layer_too_few_would_do(trial):
     nets, x, wanted, _, _ = trial(Overflowing())
     well = close(nets, x, wanted)
-    spared = spare.fewest(nets, [x], well)
-    order = spare._by_loss(nets, [x])
+    spared = spare.fewest(spare.by_loss(nets, [x]), well)
+    order = spare.by_loss(nets, [x])
     assert spared == set(order[: len(spared)])
     assert not well(set(order[: len(spared) - 1]))
 
@@ -95,7 +95,8 @@ def test_no_layer_too_few_would_do(trial):
 def test_what_would_take_most_of_the_net_is_not_spared(trial):
     nets, x, _, _, _ = trial(Plain())
     working = [layer for layer in nets.layers if layer.type != "Input"]
-    assert spare.fewest(nets, [x], lambda spared: len(spared) == len(working)) == set()
+    order = spare.by_loss(nets, [x])
+    assert spare.fewest(order, lambda spared: len(spared) == len(working)) == set()
 
 
 def test_the_first_layer_that_overflows_is_named(trial):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import ncnn
 import numpy as np
 from numpy.typing import NDArray
 
@@ -72,3 +73,21 @@ def small(*, half: bool = False, softmax: bool = False) -> Net:
 def identity() -> Net:
     """Gives its input back, so that a test can look at what preprocessing made."""
     return Net().add("Input", "in0").add("Flatten", "out0")
+
+
+def values_of(path: Path) -> Floats:
+    """A blob that nnrun saved."""
+    return np.fromfile(path, "<f4")
+
+
+def in_python(net: Net, folder: Path, given: Floats, output: str) -> Floats:
+    """The same net run by the ncnn package."""
+    _, param, _, weights = net.write(folder)
+    loaded = ncnn.Net()
+    loaded.opt.use_fp16_packed = loaded.opt.use_fp16_storage = False
+    loaded.opt.use_fp16_arithmetic = False
+    loaded.load_param(param)
+    loaded.load_model(weights)
+    extractor = loaded.create_extractor()
+    extractor.input("in0", ncnn.Mat(given).clone())
+    return np.array(extractor.extract(output)[1])

@@ -8,7 +8,6 @@ import subprocess
 import time
 from pathlib import Path
 
-import ncnn
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,7 +15,7 @@ from hypothesis import strategies as st
 
 from piyard import stimulus
 from piyard.compare import compare_outputs
-from tests.runner.nets import Floats, Net, identity, small
+from tests.runner.nets import Net, identity, in_python, small, values_of
 from tests.runner.outcome import Run, assert_refused
 
 ONCE = ["--loops", "1", "--warmup", "0"]
@@ -24,23 +23,6 @@ HEADER = {
     *("type", "schema", "nnrun", "build", "ncnn", "task", "cpu", "threads", "powersave"),
     *("precision", "options", "env", "model", "input", "uptime_s"),
 }
-
-
-def values_of(path) -> Floats:
-    return np.fromfile(path, "<f4")
-
-
-def in_python(net: Net, folder, given_input: Floats, output: str) -> Floats:
-    """The same net run by the ncnn package."""
-    _, param, _, weights = net.write(folder)
-    loaded = ncnn.Net()
-    loaded.opt.use_fp16_packed = loaded.opt.use_fp16_storage = False
-    loaded.opt.use_fp16_arithmetic = False
-    loaded.load_param(param)
-    loaded.load_model(weights)
-    extractor = loaded.create_extractor()
-    extractor.input("in0", ncnn.Mat(given_input).clone())
-    return np.array(extractor.extract(output)[1])
 
 
 def test_the_lines_of_a_run(nnrun: Run, tmp_path):

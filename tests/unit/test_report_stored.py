@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from piyard import paths
+from piyard import paths, whole
 from piyard.commands import make
 from piyard.errors import UnreadableLog, WrongInput
 from piyard.history import Filters, shelf
-from piyard.report import file
 from tests import made_rows
 
 NEWEST = Filters(newest=True)
@@ -107,14 +106,14 @@ def test_a_wrong_format_is_said_before_any_work() -> None:
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file, no folder")
     with pytest.raises(WrongInput, match="cannot be written") as caught:
-        file.write(tmp_path / "taken" / "page.html", "text")
-    assert "--output" in caught.value.remedy
+        whole.write(tmp_path / "taken" / "page.html", "text", remedy="name another")
+    assert caught.value.remedy == "name another"
 
 
 def test_a_folder_in_its_place_stays_and_no_draft_is_left(tmp_path: Path) -> None:
     (tmp_path / "page.html").mkdir()
     with pytest.raises(WrongInput, match="cannot be written"):
-        file.write(tmp_path / "page.html", "text")
+        whole.write(tmp_path / "page.html", "text")
     assert [left.name for left in tmp_path.iterdir()] == ["page.html"]
 
 

@@ -26,7 +26,18 @@ def test_lists_all_tasks() -> None:
     for name in (
         *("build", "convert", "deploy", "bench", "deploy-bench", "run", "report", "doctor"),
         *("board.up", "board.down", "board.list", "model.add", "test", "lint", "clean"),
-        *("runs", "attach", "fetch", "cancel", "rollback", "history", "compare", "ab", "evaluate"),
+        *(
+            "runs",
+            "attach",
+            "fetch",
+            "cancel",
+            "rollback",
+            "history",
+            "compare",
+            "ab",
+            "evaluate",
+            "prove",
+        ),
         *("fleet.list", "fleet.add"),
         *("fleet.remove", "fleet.facts", "fleet.doctor", "fleet.exec", "fleet.trust"),
         *("fleet.gc", "fleet.locks", "fleet.power", "fleet.places"),
@@ -73,7 +84,17 @@ def test_listing_loads_nothing_heavy() -> None:
     "name",
     [
         *("build", "convert", "deploy", "bench", "deploy-bench", "run", "report", "attach"),
-        *("evaluate", "runs", "fetch", "cancel", "rollback", "fleet.add", "fleet.exec", "fleet.gc"),
+        *(
+            "evaluate",
+            "prove",
+            "runs",
+            "fetch",
+            "cancel",
+            "rollback",
+            "fleet.add",
+            "fleet.exec",
+            "fleet.gc",
+        ),
         "model.add",
     ],
 )

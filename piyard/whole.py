@@ -1,4 +1,4 @@
-"""A report as a file."""
+"""Files that are whole or absent."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from pathlib import Path
 from piyard.errors import WrongInput
 
 
-def write(path: Path, text: str) -> None:
-    """Write by one rename: whoever reads it meanwhile sees the old report or the new one."""
+def write(path: Path, text: str, remedy: str = "") -> None:
+    """Write by one rename: whoever reads it meanwhile sees the old file or the new one.
+
+    Raises ``WrongInput``, with the remedy, when it cannot be written.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -19,6 +22,4 @@ def write(path: Path, text: str) -> None:
         finally:
             draft.unlink(missing_ok=True)
     except OSError as error:
-        raise WrongInput(
-            f"{path} cannot be written: {error.strerror}", remedy="name another with --output"
-        ) from None
+        raise WrongInput(f"{path} cannot be written: {error.strerror}", remedy=remedy) from None

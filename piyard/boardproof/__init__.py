@@ -1,0 +1,1 @@
+"""Proof that a board computes what a model's original computes."""

@@ -1,0 +1,39 @@
+"""What a board is asked: a few of a conversion's inputs, with the original's answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from piyard import model as models
+from piyard import originals, proof, say
+from piyard.conversion import Conversion
+from piyard.torch_shim import inference
+
+if TYPE_CHECKING:
+    from piyard.proof import Feeds
+    from piyard.proof.prove import Asked
+
+PICTURES = 3
+"""Real ones, where there are any: an emulated board takes a minute for a large one in halves."""
+LEFT_OUT = "strided"
+"""A tensor in a file has no strides."""
+
+
+def question(conversion: Conversion, pictures: int = PICTURES) -> Asked:
+    """One input of each kind, but so many pictures. Raises ``ConversionFailed``."""
+    model = models.load(conversion.name)
+    shown = proof.real_pictures(model, pictures) if pictures else []
+    with say.step(f"ask the original of {conversion.name}"), inference():
+        files = originals.choose(model, random_weights=not conversion.has_real_weights)
+        nets = originals.nets(model, files)
+        fed = {stem: _few(feed) for stem, feed in proof.feeds(model, nets, shown).items()}
+        meant = shown if conversion.has_real_weights else ()
+        return proof.ask(model, nets, fed, meant)
+
+
+def _few(feed: Feeds) -> Feeds:
+    return {
+        kind: ones if kind == "pictures" else ones[:1]
+        for kind, ones in feed.items()
+        if kind != LEFT_OUT
+    }

@@ -1,0 +1,114 @@
+#include "compute.h"
+
+#include <set>
+
+#include "common.h"
+#include "failure.h"
+#include "file.h"
+#include "header.h"
+#include "lines.h"
+#include "machine.h"
+#include "npy.h"
+#include "outputs.h"
+#include "probe.h"
+
+namespace nnrun {
+namespace {
+
+struct Plan {
+    std::vector<std::string> tensors;  // as many for each inference as the net has inputs
+    std::string folder;
+    bool every = false;
+};
+
+Plan read_plan(const Args& args) {
+    Plan plan;
+    plan.tensors = args.positional();
+    plan.folder = args.text("--save-outputs");
+    plan.every = args.has("--every-blob");
+    if (plan.tensors.empty()) args.reject("a tensor is missing");
+    if (plan.every && args.has("--output-blob")) args.reject("give at most one of --every-blob and --output-blob");
+    check_folder(plan.folder);
+    return plan;
+}
+
+// For a net of several inputs too.
+Request request_of(const Args& args, const Plan& plan) {
+    Request request = read_request(args);
+    request.inputs = read_graph(request.param).inputs().size();
+    if (request.inputs != 0 && plan.tensors.size() % request.inputs != 0)
+        args.reject("the net has " + std::to_string(request.inputs) + " inputs; " + std::to_string(plan.tensors.size()) +
+                    " tensors are no multiple of it");
+    return request;
+}
+
+std::vector<std::string> wanted_of(const Model& model, bool every) {
+    std::vector<std::string> wanted;
+    if (every) {
+        for (const GraphLayer& layer : model.graph().layers())
+            if (layer.type != "Input") wanted.insert(wanted.end(), layer.tops.begin(), layer.tops.end());
+    } else {
+        for (const Blob& output : model.outputs()) wanted.push_back(output.name);
+    }
+    return wanted;
+}
+
+class Computer {
+public:
+    Computer(const Model& model, const Plan& plan)
+        : model_(model), plan_(plan), wanted_(wanted_of(model, plan.every)), sought_(wanted_.begin(), wanted_.end()) {}
+
+    std::size_t count() const { return plan_.tensors.size() / model_.inputs().size(); }
+
+    void write(std::size_t index) {
+        const Walked met = walk(model_, inputs(index), sought_, "check the tensors");
+        for (const std::string& blob : wanted_) {
+            const std::string stem = std::to_string(index) + "." + file_name(blob);
+            json::Object line = output_line(blob, met.blobs.at(blob), plan_.folder, stem);
+            write_line(line.integer("index", static_cast<long long>(index)).str());
+        }
+    }
+
+private:
+    std::vector<ncnn::Mat> inputs(std::size_t index) const {
+        std::vector<ncnn::Mat> tensors;
+        const std::size_t each = model_.inputs().size();
+        for (std::size_t i = 0; i < each; ++i) tensors.push_back(read_npy(plan_.tensors[index * each + i]));
+        return tensors;
+    }
+
+    const Model& model_;
+    const Plan& plan_;
+    const std::vector<std::string> wanted_;
+    const std::set<std::string> sought_;
+};
+
+}  // namespace
+
+Verb compute_verb() {
+    const std::vector<Flag> own{
+        {"--save-outputs", "DIR", "write each output to DIR/<index>.<blob>.f32", true},
+        {"--every-blob", "", "all that the layers make, not only the outputs"},
+    };
+    return {"compute", "Computes a net's outputs for given tensors, .npy files of floats: its inputs one after the other.",
+            "TENSOR...", with_common_flags(own)};
+}
+
+int compute(const Args& args) {
+    const Plan plan = read_plan(args);
+    const Request request = request_of(args, plan);
+    rehearse_model(request, {}, "");
+    const Model model(request);
+    Computer computer(model, plan);
+    json::Object input;
+    input.text("source", "tensors").integer("count", static_cast<long long>(plan.tensors.size()));
+    write_line(header_line("compute", model, input));
+    write_line(load_line(model));
+    for (std::size_t i = 0; i < computer.count(); ++i) computer.write(i);
+    json::Object summary;
+    summary.text("type", "summary").integer("inferences", static_cast<long long>(computer.count()));
+    write_line(summary.integer("peak_rss_kb", peak_rss_kb()).str());
+    return 0;
+}
+
+}  // namespace nnrun

@@ -1,0 +1,277 @@
+"""Proof on boards, with a board that is wrong where the test says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from piyard import convert, infer, masks, model, stimulus
+from piyard.boardproof import bear, keep, proven, seat, table
+from piyard.boardproof.question import question
+from piyard.boardproof.seat import Answer, Seat
+from piyard.errors import WrongInput
+from piyard.job import Bench, Job
+from piyard.work import Ready, Terms
+
+
+class Host:
+    """A line that is only asked for its name."""
+
+    name = "pi5-a"
+
+
+@pytest.fixture
+def conversion(small):
+    return convert.convert(small(), random_weights=True)
+
+
+@pytest.fixture
+def asked(conversion):
+    return question(conversion)
+
+
+@pytest.fixture
+def place(conversion):
+    job = Job(
+        host="pi5-a", target="rpi5", model="small", precision="fp16", threads=1, bench=Bench()
+    )
+    nobody: Any = None
+    host: Any = Host()
+    ready = Ready(builds={"rpi5": nobody}, conversions={"small": conversion})
+    return Seat(line=host, job=job, ready=ready, terms=Terms())
+
+
+@pytest.fixture
+def board(monkeypatch):
+    """Computes as ncnn here, but for layers that lose something unless they have that mask."""
+
+    def losing(bad, label="fp16"):
+        asked_for = []
+
+        def compute(at, stem, feed, *, every=False):
+            folder = at.conversion.folder
+            net, layers = infer.load(folder, stem), infer.layers(folder, stem)
+            asked_for.append((stem, every, at.conversion.key))
+            rng = np.random.default_rng(1)
+
+            def of(inputs):
+                known = dict(zip(infer.inputs(net), inputs, strict=True))
+                for layer in layers:
+                    if layer.type == "Input":
+                        continue
+                    made = infer.one(net, layer, [known[name] for name in layer.bottoms])
+                    wanted, loss = bad.get(layer.name, bad.get(layer.type, (0, 0.0)))
+                    if layer.number(masks.KEY) & wanted != wanted:
+                        much = loss(inputs[0]) if callable(loss) else loss
+                        made = {
+                            name: value + much * _size(value) * rng.normal(size=value.shape)
+                            for name, value in made.items()
+                        }
+                    known |= {name: value.astype(np.float32) for name, value in made.items()}
+                return known if every else {name: known[name] for name in infer.outputs(net)}
+
+            blobs = {kind: [of(one) for one in ones] for kind, ones in feed.items()}
+            return Answer(run="a-run", precision=label, emulated=False, blobs=blobs)
+
+        monkeypatch.setattr(seat, "compute", compute)
+        return asked_for
+
+    return losing
+
+
+def _size(values):
+    return np.sqrt(np.square(values).mean())
+
+
+def helped(place, asked):
+    made = bear.helped(place, asked, proven.prove(place, asked))
+    assert made is not None
+    return made
+
+
+def convolutions(conversion):
+    return [one.name for one in infer.layers(conversion.folder) if one.type == "Convolution"]
+
+
+# -- what is asked -----------------------------------------------------------------------------
+
+
+def test_a_few_inputs_of_each_kind_are_asked(asked):
+    assert {kind: len(ones) for kind, ones in asked.fed["model"].items()} == {
+        "drawn": 1,
+        "noise": 1,
+    }
+    expected = asked.expected["model"]
+    assert [outputs[0].shape for ones in expected.values() for outputs in ones] == [(10,)] * 2
+    assert asked.pictures == ()
+
+
+def test_real_pictures_are_asked_for_where_they_mean_something(real, mirror):
+    told = question(real, pictures=2)
+    assert len(told.pictures) == len(told.fed["model"]["pictures"]) == 2
+    assert len(question(real, pictures=0).fed["model"]) == 2
+
+
+# -- what comes out ----------------------------------------------------------------------------
+
+
+def test_a_board_that_computes_right_passes(place, asked, board):
+    runs = board({})
+    made = proven.prove(place, asked)
+    assert made.failed == []
+    assert made.figures["noise"]["out0"].cosine > 0.999999
+    assert runs == [("model", False, place.conversion.key)]
+
+
+def test_the_first_layer_that_goes_wrong_is_named(place, asked, board, conversion):
+    wrong = convolutions(conversion)[4]
+    board({wrong: (masks.NO_FP16_ARITHMETIC, 0.5)})
+    made = proven.prove(place, asked)
+    assert len(made.failed) == 3
+    assert "cosine" in made.failed[0]
+    assert "is below 0.999" in made.failed[0]
+    assert f"first diverging layer: Convolution '{wrong}'" in made.failed[-1]
+
+
+def test_fp32_on_a_board_has_the_stricter_bar(place, asked, board, conversion):
+    last = infer.layers(conversion.folder)[-1].name
+    board({last: (masks.NO_FP16_ARITHMETIC, 0.03)}, label="fp32")
+    assert "is below 0.9999" in proven.prove(place, asked).failed[0]
+    board({last: (masks.NO_FP16_ARITHMETIC, 0.03)}, label="fp16")
+    assert proven.prove(place, asked).failed == []
+
+
+def test_the_input_that_goes_wrong_tells_where(place, asked, board, conversion):
+    """A layer may bear noise and not a picture: it loses more of what is small there."""
+    name = convolutions(conversion)[4]
+    fed = asked.fed["model"]
+    calm = float(np.abs(fed["noise"][0][0]).max())
+    board(
+        {name: (masks.NO_FP16_ARITHMETIC, lambda given: 0.5 if np.abs(given).max() > calm else 0)}
+    )
+    made = proven.prove(place, asked)
+    assert [line.partition(", output")[0] for line in made.failed[:-1]] == ["fp16, drawn"]
+    assert f"Convolution '{name}'" in made.failed[-1]
+    assert {row[3]: row[-1] for row in table.rows([made])} == {
+        "drawn": "DIFFERS",
+        "noise": "passed",
+    }
+
+
+def test_rows_and_lines(place, asked, board):
+    board({})
+    made = proven.prove(place, asked)
+    rows = table.rows([made])
+    assert {len(row) for row in rows} == {len(table.COLUMNS)}
+    assert rows[0][:5] == ["small", "pi5-a", "fp16", "drawn", "out0"]
+    assert {row[-1] for row in rows} == {"passed"}
+    assert table.lines(made) == []
+
+
+# -- what helps --------------------------------------------------------------------------------
+
+
+def test_the_layer_that_loses_too_much_is_masked(place, asked, board, conversion):
+    wrong = convolutions(conversion)[4]
+    board({wrong: (masks.NO_FP16_ARITHMETIC, 0.5)})
+    made = helped(place, asked)
+    assert made.failed == []
+    assert made.masks == {wrong: masks.NO_FP16_ARITHMETIC}
+
+
+def test_a_layer_that_must_not_store_halves_either_gets_the_larger_mask(
+    place, asked, board, conversion
+):
+    wrong = convolutions(conversion)[2]
+    board({wrong: (masks.FP32, 0.5)})
+    assert helped(place, asked).masks == {wrong: masks.FP32}
+
+
+def test_where_many_layers_lose_a_whole_type_is_masked(place, asked, board):
+    board({"Convolution": (masks.NO_FP16_ARITHMETIC, 0.03)})
+    made = helped(place, asked)
+    assert made.masks == {"Convolution": masks.NO_FP16_ARITHMETIC}
+    assert made.failed == []
+
+
+def test_what_no_mask_helps_stays_as_it_is(place, asked, board):
+    board({"Pooling": (4, 0.5)})
+    assert bear.helped(place, asked, proven.prove(place, asked)) is None
+
+
+def test_a_net_that_bears_halves_needs_nothing(place, asked, board):
+    board({})
+    assert bear.needed(place, asked, proven.prove(place, asked)) == {}
+
+
+def test_the_masked_conversion_stands_beside_the_other(conversion):
+    name = convolutions(conversion)[0]
+    there = bear.masked(conversion, {name: 1})
+    assert there.folder != conversion.folder
+    told = {layer.name: layer.number(masks.KEY) for layer in infer.layers(there.folder)}
+    assert told[name] == 1
+    assert sum(told.values()) == 1
+    assert bear.masked(conversion, {}) is conversion
+    assert bear.masked(conversion, {name: 1}).key == there.key
+
+
+# -- what is kept ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def needing(place, asked, board, conversion):
+    wrong = convolutions(conversion)[4]
+    board({wrong: (masks.NO_FP16_ARITHMETIC, 0.5)})
+    return wrong, helped(place, asked)
+
+
+def test_masks_go_into_the_yaml_and_the_next_conversion(needing, conversion):
+    name, made = needing
+    (path,) = keep.keep([made])
+    assert model.load("small").masks == {"random": {name: 1}}
+    before = path.read_text()
+    assert before.startswith("title:")
+    again = convert.convert("small", random_weights=True)
+    assert again.key != conversion.key
+    assert again.manifest["masks"] == {name: 1}
+    layer = next(one for one in infer.layers(again.folder) if one.name == name)
+    assert layer.number(masks.KEY) == 1
+    keep.keep([made])
+    assert path.read_text() == before
+
+
+def test_masks_of_other_weights_stay_and_do_not_count(needing, conversion, small):
+    name, made = needing
+    path = model.FOLDER / "small.yaml"
+    path.write_text(path.read_text() + 'masks:\n  "0123abcd":\n    Convolution: 3\n# the end\n')
+    assert convert.convert("small", random_weights=True).key == conversion.key
+    keep.keep([made])
+    told = yaml.safe_load(path.read_text())["masks"]
+    assert told == {"0123abcd": {"Convolution": 3}, "random": {name: 1}}
+    assert "# the end" in path.read_text()
+
+
+def test_what_still_fails_is_not_kept(place, asked, board):
+    board({"Pooling": (4, 0.5)})
+    failed = proven.prove(place, asked)
+    assert keep.keep([failed]) == []
+    assert model.load("small").masks == {}
+
+
+@pytest.mark.parametrize("name", ["conv_99", "Deconvolution", "head:conv_1"])
+def test_a_mask_for_no_layer_is_one_line(small, name):
+    path = model.FOLDER / f"{small()}.yaml"
+    path.write_text(path.read_text() + f"masks:\n  random:\n    {name}: 1\n")
+    with pytest.raises(WrongInput, match=f"no layer '{name}' to mask"):
+        convert.convert("small", random_weights=True)
+
+
+def test_every_blob_of_a_run_is_read_in_its_shape(tmp_path):
+    values = stimulus.tensor((2, 3))
+    (tmp_path / "outputs").mkdir()
+    values.tofile(tmp_path / "outputs" / "0.out0.f32")
+    line = {"file": "outputs/0.out0.f32", "shape": [2, 3]}
+    np.testing.assert_array_equal(seat._blob(tmp_path, line), values)

@@ -1,0 +1,43 @@
+"""invoke prove on an emulated board: its own figures, and masks for what it cannot bear."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from piyard.convert import Conversion
+from tests.integration.conftest import Invoke
+
+pytestmark = [
+    *(pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(1200)),
+    pytest.mark.usefixtures("own_results"),
+]
+PROVE = ("prove", "--host", "emulated:rpi5", "--model", "squeezenet1_1", "--format", "json")
+
+
+def test_a_board_computes_what_the_original_does(
+    invoke: Invoke, assets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIYARD_MIRROR", str(assets))
+    done = invoke(*PROVE, "--pictures", "1", "--precision", "fp32")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert {row["Input"] for row in rows} == {"pictures", "drawn", "noise"}
+    assert {row["Data type"] for row in rows} == {"fp32"}
+    assert {row["Proof"] for row in rows} == {"passed"}
+    assert all(float(row["Cosine"]) > 0.999999 for row in rows)
+
+
+def test_what_a_board_computes_wrong_is_an_error_that_names_the_layer(
+    invoke: Invoke, squeezenet: Conversion, own_results: Path
+) -> None:
+    """The eight bits of bfloat16 are too few for most nets."""
+    done = invoke(*PROVE, "--random-weights", "--precision", "bf16")
+    assert done.returncode == 6, done.stderr
+    assert "DIFFERS" in {row["Proof"] for row in json.loads(done.stdout)}
+    assert "Traceback" not in done.stderr
+    assert "a board does not compute what the original computes" in done.stderr
+    assert "first diverging layer: " in done.stderr
+    assert "--mask finds" in done.stderr
