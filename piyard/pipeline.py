@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from piyard import build, convert, fanout, job, model, say, stop
@@ -56,38 +56,48 @@ def prepare(
     """Build for every target and convert every model of the jobs; what is unchanged is found.
 
     A model that looks at objects another one finds brings that one, unless ``alone``. Raises
-    ``ConversionFailed`` for one whose proof failed, unless by ``force``. With ``or_random`` a model
-    whose weights cannot be had gets random ones, which is said here and in its row.
+    ``ConversionFailed`` for one whose proof failed for a job's precision, unless by ``force``. With
+    ``or_random`` a model whose weights cannot be had gets random ones, which is said here and in
+    its row.
     """
     targets = dict.fromkeys(job.target for job in jobs)
     models = dict.fromkeys(job.model for job in jobs)
     detectors = {} if alone else _detectors(models)
-    return Ready(
-        builds={name: build.build(name) for name in targets},
-        conversions={
-            name: _conversion(name, random_weights=random_weights, or_random=or_random, force=force)
-            for name in dict.fromkeys([*models, *detectors.values()])
-        },
-        detectors=detectors,
-    )
+    builds = {name: build.build(name) for name in targets}
+    conversions = {
+        name: _made(name, random_weights=random_weights, or_random=or_random)
+        for name in dict.fromkeys([*models, *detectors.values()])
+    }
+    for name, precision in dict.fromkeys(_computed(jobs, detectors)):
+        _accept(conversions[name], precision, force=force)
+    return Ready(builds=builds, conversions=conversions, detectors=detectors)
 
 
 def _detectors(models: Iterable[str]) -> dict[str, str]:
     return {name: finder for name in models if (finder := model.load(name).detector)}
 
 
-def _conversion(name: str, *, random_weights: bool, or_random: bool, force: bool) -> Conversion:
-    made = _made(name, random_weights=random_weights, or_random=or_random, force=force)
-    if made.failed:
-        say.note(f"✗ {name} FAILED its proof, used by --force: {made.failed[0]}")
-    return made
+def _computed(jobs: Iterable[Job], detectors: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Models and the precisions they are computed in."""
+    for one in jobs:
+        yield one.model, one.precision
+        if one.model in detectors:
+            yield detectors[one.model], one.precision
 
 
-def _made(name: str, *, random_weights: bool, or_random: bool, force: bool) -> Conversion:
+def _accept(made: Conversion, precision: str, *, force: bool) -> None:
+    """One whose proof failed for that precision is not, unless by force."""
+    if not force:
+        made.require_proved([precision])
+    elif failed := made.failed_for([precision]):
+        say.note(f"✗ {made.name} FAILED its proof, used by --force: {failed[0]}")
+
+
+def _made(name: str, *, random_weights: bool, or_random: bool) -> Conversion:
     try:
-        return convert.convert(name, random_weights=random_weights, force=force)
+        return convert.convert(name, random_weights=random_weights, force=True)
     except DownloadFailed as error:
         if not or_random:
             raise
         say.note(f"{error}\n{name}: its weights cannot be had, measuring with random ones instead")
-        return convert.convert(name, random_weights=True, force=force)
+        return convert.convert(name, random_weights=True, force=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from piyard import convert, infer, lowering, model, paths, stimulus, store
+from piyard import convert, infer, job, lowering, model, paths, pipeline, stimulus, store
 from piyard.errors import ConversionFailed, DownloadFailed, NotSetUp
 
 HEX = set("0123456789abcdef")
@@ -280,6 +280,58 @@ def test_what_failed_its_proof_is_used_by_force_only(small, own_artifacts, meddl
     assert (again.made, again.failed) == (False, forced.failed)
     with pytest.raises(ConversionFailed):
         convert.find(name, forced.key).require_proved()
+
+
+def ruin_halves(at, half):
+    """No part of the net bears them."""
+    if half:
+        weights = np.fromfile(at / lowering.BIN, np.float32)
+        weights[100:] = weights[100:][::-1]
+        weights.tofile(at / lowering.BIN)
+
+
+@pytest.fixture
+def in_halves_only(small, own_artifacts, meddle):
+    meddle(ruin_halves)
+    return convert.convert(small(), random_weights=True, force=True)
+
+
+def test_what_only_fp16_is_too_little_for_is_used_in_fp32(in_halves_only):
+    assert in_halves_only.failed
+    assert in_halves_only.require_proved(["fp32"]) is in_halves_only
+    for precisions in ([], ["fp16"], ["fp32", "fp16"], ["bf16"]):
+        with pytest.raises(ConversionFailed, match="fp16") as caught:
+            in_halves_only.require_proved(precisions)
+        assert "--precision fp32" in caught.value.remedy
+
+
+def test_what_is_wrong_in_fp32_is_used_in_no_precision(small, own_artifacts, meddle):
+    meddle(tamper)
+    made = convert.convert(small(), random_weights=True, force=True)
+    for precision in ("fp32", "fp16"):
+        with pytest.raises(ConversionFailed) as caught:
+            made.require_proved([precision])
+        assert "--precision" not in caught.value.remedy
+
+
+@pytest.fixture
+def prepare(monkeypatch, small):
+    """``pipeline.prepare`` without a build, for one job in that precision."""
+
+    def prepared(precision, **how):
+        monkeypatch.setattr("piyard.build.build", lambda _: None)
+        jobs = job.plan({"pi5-a": "rpi5"}, ["small"], precisions=[precision], threads=[1])
+        return pipeline.prepare(jobs, random_weights=True, **how)
+
+    return prepared
+
+
+def test_a_job_is_refused_by_what_its_own_precision_proved(in_halves_only, prepare, capsys):
+    assert prepare("fp32").conversions["small"].key == in_halves_only.key
+    with pytest.raises(ConversionFailed):
+        prepare("fp16")
+    prepare("fp16", force=True)
+    assert capsys.readouterr().err.count("FAILED its proof, used by --force") == 1
 
 
 def test_swapped_layers_fail_the_proof(small, own_artifacts, meddle):
