@@ -15,6 +15,7 @@ from piyard import (
     result,
     run,
     say,
+    stimulus,
     work,
 )
 from piyard.board import Line
@@ -92,8 +93,10 @@ def _reasons(found: Result) -> str:
 
 def _arguments(job: Job, conversion: Conversion) -> list[str]:
     shape = ",".join(str(side) for side in conversion.input_shape)
+    span = ",".join(f"{end:g}" for end in conversion.noise)
     return [
         *("--param", "model.ncnn.param", "--bin", "model.ncnn.bin", "--shape", shape),
+        *(["--span", span] if conversion.noise != stimulus.SPAN else []),
         *("--precision", job.precision, "--threads", str(job.threads)),
         *job.bench.arguments,
         *("--save-outputs", run.OUTPUTS),

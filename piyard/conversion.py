@@ -52,6 +52,12 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
         return c, h, w
 
     @property
+    def noise(self) -> tuple[float, float]:
+        """What made-up input spans."""
+        low, high = self.manifest["reference"]["span"]
+        return low, high
+
+    @property
     def outputs(self) -> list[str]:
         """ncnn's names of the output blobs."""
         return list(self.manifest["reference"]["outputs"])
@@ -67,7 +73,7 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
         return list(self.manifest.get("nets", ["model"]))
 
     def reference(self, blob: str) -> NDArray[np.float32]:
-        """The original's output, flat, for ``stimulus.tensor(input_shape, SEED)``."""
+        """The original's output, flat, for ``stimulus.tensor(input_shape, SEED, noise)``."""
         import numpy as np
 
         return np.fromfile(self.folder / REFERENCE / f"{blob}.f32", dtype="<f4")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Conversion", "convert", "find", "original", "reference_logits"]
 
-FORMAT = 9
+FORMAT = 11
 """Raise it when the code here makes other files from the same inputs."""
 TOOLS = ("torch", "torchvision", "onnx", "onnxruntime", "pnnx", "ncnn")
 
@@ -104,6 +104,7 @@ def _inputs(model: Model, files: Files, route: str) -> dict[str, Any]:
         "route": route,
         "network": model.network,
         "input": list(model.input),
+        "noise": list(model.noise),
         "dynamic": msgspec.to_builtins(model.dynamic),
         "cut": list(model.cut),
         "preprocess": msgspec.to_builtins(model.preprocess),

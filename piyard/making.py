@@ -94,12 +94,12 @@ def _label(model: Model, at: Path) -> None:
 
 def _reference(model: Model, original: Original, at: Path) -> dict[str, Any]:
     names = infer.outputs(infer.load(at))
-    outputs = original.run(stimulus.tensor(model.input, stimulus.SEED))
+    outputs = original.run(stimulus.tensor(model.input, stimulus.SEED, model.noise))
     (at / REFERENCE).mkdir()
     for name, values in zip(names, outputs, strict=True):
         values.astype("<f4").tofile(at / REFERENCE / f"{name}.f32")
     shapes = {name: list(v.shape) for name, v in zip(names, outputs, strict=True)}
-    return {"seed": stimulus.SEED, "outputs": shapes}
+    return {"seed": stimulus.SEED, "span": list(model.noise), "outputs": shapes}
 
 
 def _told(proved: Proved) -> dict[str, Any]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def require(model: Model, original: Original) -> None:
     """Raise ``WrongInput`` when outputs and description do not go together."""
-    told = _classes(model, original.run(stimulus.tensor(model.input)))
+    told = _classes(model, original.run(stimulus.tensor(model.input, span=model.noise)))
     named = len(models.labels(model)) if model.labels else 0
     if told is not None and told != named:
         raise WrongInput(

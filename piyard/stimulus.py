@@ -16,21 +16,26 @@ if TYPE_CHECKING:
 
 SEED = 1
 """nnrun's own default."""
+SPAN = (-1.0, 1.0)
+"""Likewise: what values lie between."""
 
 _STEP, _MIX_1, _MIX_2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
 
-def tensor(shape: Sequence[int], seed: int = SEED) -> NDArray[np.float32]:
-    """What ``nnrun bench --seed`` feeds: values in [-1, 1), in the order channels, rows, columns.
+def tensor(
+    shape: Sequence[int], seed: int = SEED, span: tuple[float, float] = SPAN
+) -> NDArray[np.float32]:
+    """What ``nnrun bench --seed --span`` feeds, in the order channels, rows, columns.
 
-    Value i is ``float(z_i >> 40) * 2**-24 * 2 - 1`` of the splitmix64 stream z (Steele, Lea and
-    Flood 2014, "Fast splittable pseudorandom number generators").
+    Value i is ``float(z_i >> 40) * 2**-24 * (high - low) + low``, in float32, of the splitmix64
+    stream z (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators").
     """
     import numpy as np
 
     z = splitmix64(prod(shape), seed) >> np.uint64(40)
     unit = z.astype(np.float32) * np.float32(2.0**-24)
-    values: NDArray[np.float32] = unit * np.float32(2) - np.float32(1)
+    low, high = map(np.float32, span)
+    values: NDArray[np.float32] = unit * (high - low) + low
     return values.reshape(shape)
 
 

@@ -18,17 +18,17 @@ from piyard import infer, masks, say, store
 from piyard.boardproof import seat as seats
 from piyard.boardproof.proven import Proven, every_blob, prove
 from piyard.boardproof.seat import Seat
-from piyard.compare import compare_outputs
 from piyard.conversion import Conversion
 from piyard.param import Layer
-from piyard.proof import diverge, spare
+from piyard.proof import compare, diverge, spare
+from piyard.proof.judge import of_found
 from piyard.proof.prove import name_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from piyard.proof import Asked, Feeds
+    from piyard.proof import Asked
 
     Array = NDArray[np.float32]
 
@@ -81,10 +81,9 @@ def _masked_files(conversion: Conversion, by_name: Mapping[str, int], at: Path) 
 
 def _of_net(seat: Seat, asked: Asked, stem: str, before: Proven) -> dict[str, int]:
     """Single layers where a part of the net is enough, else whole types; what costs less first."""
-    feed = {kind: ones[:1] for kind, ones in asked.fed[stem].items()}
-    bears = partial(_bears, seat, asked, stem, feed)
+    bears = partial(_bears, seat, asked, stem)
     kind = before.worst_kind(stem)
-    if before.lowest(stem, kind) >= before.least:
+    if before.lowest(stem, kind) >= before.least and not _goes_astray(asked, stem, before):
         return {}
     lost = _losses(seat, asked, stem, kind)
     working = [one for one in infer.layers(seat.conversion.folder, stem) if one.name in lost]
@@ -104,23 +103,24 @@ def _types(working: Sequence[Layer], lost: Mapping[str, float]) -> list[str]:
     return sorted(total, key=lambda name: -total[name])
 
 
-def _bears(seat: Seat, asked: Asked, stem: str, feed: Feeds, mask: int, names: set[str]) -> bool:
+def _goes_astray(asked: Asked, stem: str, made: Proven) -> bool:
+    """Whether what the net finds is not what the original finds."""
+    found = made.found if stem == infer.STEM else None
+    return bool(found and of_found(asked.model, made.precision, found))
+
+
+def _bears(seat: Seat, asked: Asked, stem: str, mask: int, names: set[str]) -> bool:
     """Whether the outputs are alike, and with room to spare, when these are masked."""
     there = masked(seat.conversion, {name_of(stem, name): mask for name in names})
-    got = seats.compute(seat.with_conversion(there), stem, feed).blobs
-    apart = [
-        compare_outputs(want, output)
-        for kind, ones in got.items()
-        for one, wanted in zip(ones, asked.expected[stem][kind], strict=False)
-        for output, want in zip(one.values(), wanted, strict=True)
-    ]
-    lowest = min(one.cosine for one in apart)
+    got = seats.compute(seat.with_conversion(there), stem, asked.fed[stem]).blobs
+    figures, found = compare(asked, {stem: got})
+    lowest = min(one.cosine for outputs in figures.values() for one in outputs.values())
     least = (1 + asked.model.proof.least(seat.job.precision)) / 2
-    say.note(
-        f"{seat.line.name}: {name_of(stem, f'{len(names)} masked ({mask})')}:"
-        f" lowest cosine {lowest:.6f}, wanted {least}"
-    )
-    return all(one.finite for one in apart) and lowest >= least
+    problem = of_found(asked.model, seat.job.precision, found) if found else ""
+    tried = name_of(stem, f"{len(names)} masked ({mask})")
+    why = f"; {problem}" if problem else ""
+    say.note(f"{seat.line.name}: {tried}: lowest cosine {lowest:.6f}, wanted {least}{why}")
+    return lowest >= least and not problem
 
 
 def _losses(seat: Seat, asked: Asked, stem: str, kind: str) -> dict[str, float]:

@@ -26,14 +26,10 @@ def question(conversion: Conversion, pictures: int = PICTURES) -> Asked:
     with say.step(f"ask the original of {conversion.name}"), inference():
         files = originals.choose(model, random_weights=not conversion.has_real_weights)
         nets = originals.nets(model, files)
-        fed = {stem: _few(feed) for stem, feed in proof.feeds(model, nets, shown).items()}
+        fed = {stem: _in_files(feed) for stem, feed in proof.feeds(model, nets, shown).items()}
         meant = shown if conversion.has_real_weights else ()
-        return proof.ask(model, nets, fed, meant)
+        return proof.ask(model, nets, fed, meant).few()
 
 
-def _few(feed: Feeds) -> Feeds:
-    return {
-        kind: ones if kind == "pictures" else ones[:1]
-        for kind, ones in feed.items()
-        if kind != LEFT_OUT
-    }
+def _in_files(feed: Feeds) -> Feeds:
+    return {kind: ones for kind, ones in feed.items() if kind != LEFT_OUT}

@@ -73,6 +73,7 @@ def _input(result: Result) -> Facets:
         "input": shape and "x".join(map(str, shape)),
         "input's source": told.get("source"),
         "input's seed": told.get("seed"),
+        "input's span": told.get("span"),
     }
 
 

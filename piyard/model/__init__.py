@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from piyard import config, networks, paths, recorded
+from piyard import config, networks, paths, recorded, stimulus
 from piyard.config import Config
 from piyard.errors import WrongInput, unknown
 from piyard.model.head import Head, Heatmap, Simcc
@@ -131,12 +131,16 @@ class Model(Config):
     A layer's name in the .param, or a type for all layers of it → 1 for no sums in fp16, 3 for no
     fp16 at all (see masks.py). ``invoke prove --mask`` finds and writes them.
     """
+    noise: tuple[float, float] = stimulus.SPAN
+    """What made-up input spans: 0 to 255 for a network that is fed levels as they are."""
     proof: Proof = Proof()
     published: Published = Published()
 
     def __post_init__(self) -> None:
         if isinstance(self.preprocess, Crop) and self.input[1:] != (self.preprocess.crop,) * 2:
             raise ValueError("`input` is not as large as `preprocess.crop`")
+        if not self.noise[0] < self.noise[1]:
+            raise ValueError("`noise` begins with its lower end")
         if self.task == "classify" and not self.labels:
             raise ValueError("task classify needs `labels`")
         if self.task in {"detect", "segment"} and not (self.labels and self.head):

@@ -71,8 +71,8 @@ def inputs(
     kinds = {
         "pictures": [fed(preprocess.read(path)) for path in pictures],
         "drawn": [fed(picture) for picture in drawn],
-        "noise": [stimulus.tensor((c, h, w), seed) for seed in (stimulus.SEED, 11)],
-        "strided": [np.transpose(stimulus.tensor((h, w, c), 12), (2, 0, 1))],
+        "noise": [stimulus.tensor((c, h, w), seed, model.noise) for seed in (stimulus.SEED, 11)],
+        "strided": [np.transpose(stimulus.tensor((h, w, c), 12, model.noise), (2, 0, 1))],
     }
     return {kind: values for kind, values in kinds.items() if values}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from piyard.errors import ConversionFailed
-from piyard.heads.agree import LEAST_IOU, Bars
+from piyard.heads.agree import LEAST_IOU, Agreement, Bars
 from piyard.model import Model
 from piyard.model.head import DenseHead
 from piyard.proof.figures import Figures
@@ -35,13 +35,18 @@ def problems(model: Model, proved: Proved) -> list[str]:
         for name, figures in outputs.items()
         if (problem := _problem(figures, way, model))
     ]
-    threshold = model.head.score if isinstance(model.head, DenseHead) else 0.0
     found = [
         f"{way}, pictures, what is found: {problem}"
         for way, agreement in proved.found.items()
-        if (problem := agreement.problem(_bars(way), threshold))
+        if (problem := of_found(model, way, agreement))
     ]
     return raw + found
+
+
+def of_found(model: Model, way: str, agreement: Agreement) -> str:
+    """What is too far apart in what is found, or nothing."""
+    threshold = model.head.score if isinstance(model.head, DenseHead) else 0.0
+    return agreement.problem(_bars(way), threshold)
 
 
 def _bars(way: str) -> Bars:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     Computed = Mapping[str, Sequence[Mapping[str, Array]]]
     """Kind of input → the outputs for each input, by blob."""
 
+PICTURES = "pictures"
+T = TypeVar("T")
 COMPUTED = {
     "fp32": "fp32 throughout",
     "fp16": "weights and every layer's output rounded to fp16, sums in fp32",
@@ -88,6 +90,18 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     pictures: Sequence[Path] = ()
     """Those in which what is found is compared too; nothing where it means nothing."""
 
+    def few(self) -> Asked:
+        """The pictures, and of each other kind one input."""
+        fed, expected = (
+            {stem: _few(of_net) for stem, of_net in one.items()}
+            for one in (self.fed, self.expected)
+        )
+        return msgspec.structs.replace(self, fed=fed, expected=expected)
+
+
+def _few(of_net: Mapping[str, Sequence[T]]) -> dict[str, list[T]]:
+    return {kind: list(ones if kind == PICTURES else ones[:1]) for kind, ones in of_net.items()}
+
 
 def ask(
     model: Model,
@@ -112,8 +126,8 @@ def compare(asked: Asked, got: Mapping[str, Computed]) -> tuple[Told, Agreement 
     main = got.get(infer.STEM)
     if main is None or not asked.pictures:
         return told, None
-    met = [list(outputs.values()) for outputs in main["pictures"]]
-    return told, agreement(asked.model, asked.pictures, asked.expected[infer.STEM]["pictures"], met)
+    met = [list(outputs.values()) for outputs in main[PICTURES]]
+    return told, agreement(asked.model, asked.pictures, asked.expected[infer.STEM][PICTURES], met)
 
 
 def prove(

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from piyard import masks, origins
-from piyard.compare import compare_outputs
 from piyard.model import Model
 from piyard.originals import Original
 from piyard.param import Layer
 from piyard.proof import diverge
 from piyard.proof.feeds import Feeds, feeds
 from piyard.proof.judge import problems
-from piyard.proof.prove import Pair, Proved, pair, prove
+from piyard.proof.prove import Asked, Pair, Proved, ask, compare, computed, pair, prove
 from piyard.proof.spare import by_loss, fewest
 
 if TYPE_CHECKING:
@@ -52,6 +51,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     def pairs(self) -> dict[str, Pair]:
         """The nets as their files are now."""
         return {stem: pair(self.full, self.half, stem) for stem in self.originals}
+
+    def ask(self) -> Asked:
+        """What is fed, with the originals' answers."""
+        return ask(self.model, self.originals, self.fed, self.pictures)
 
     def prove(self) -> Proved:
         """The figures of the files as they are now."""
@@ -96,30 +99,22 @@ def run(
 def _spare(case: Case) -> list[str]:
     """Mask as few layers as bring each net over the threshold; their names."""
     spared = []
+    asked = case.ask().few()
     for stem, nets in case.pairs().items():
-        inputs = [one for ones in case.fed[stem].values() for one in ones[:1]]
-        expected = [case.originals[stem].run(*one) for one in inputs]
-        bearable = partial(_is_bearable, nets, inputs, expected, case.model.proof.cosine_fp16)
-        found = set() if bearable(set()) else fewest(by_loss(nets, inputs[0]), bearable)
+        bearable = partial(_is_bearable, asked, stem, nets)
+        inputs = asked.fed[stem]["noise"][0]
+        found = set() if bearable(set()) else fewest(by_loss(nets, inputs), bearable)
         masks.write(case.full / f"{stem}.ncnn.param", dict.fromkeys(found, masks.FP32))
         spared += sorted(found)
     return spared
 
 
-def _is_bearable(
-    nets: Pair,
-    inputs: Sequence[tuple[Array, ...]],
-    expected: Sequence[Sequence[Array]],
-    least: float,
-    spared: set[str],
-) -> bool:
-    """Whether the outputs stay alike when these layers are spared."""
-    for one, wanted in zip(inputs, expected, strict=True):
-        got = nets.rounded(*one, spared=spared).values()
-        apart = [compare_outputs(a, b) for a, b in zip(wanted, got, strict=True)]
-        if not all(one.finite and one.cosine >= least for one in apart):
-            return False
-    return True
+def _is_bearable(asked: Asked, stem: str, nets: Pair, spared: set[str]) -> bool:
+    """Whether the outputs, and what is found, stay alike when these layers are spared."""
+    got = computed(partial(nets.rounded, spared=spared), asked.fed[stem])
+    figures, found = compare(asked, {stem: got})
+    told = {"fp16": found} if found else {}
+    return not problems(asked.model, Proved(figures={"fp16": figures}, found=told))
 
 
 def _where(case: Case, wrong: Sequence[str]) -> list[str]:

@@ -25,6 +25,7 @@ json::Object describe(const Model& model, const BenchPlan& plan) {
     json::Object input;
     input.text("blob", model.input().name).raw("shape", json::integers(plan.shape));
     input.text("source", "splitmix64").raw("seed", std::to_string(plan.seed));
+    input.raw("span", json::floats({plan.span.low, plan.span.high}));
     return input;
 }
 
@@ -38,7 +39,7 @@ public:
           warmups_(plan.warmup.most()),
           samples_(plan.sampling.most()) {
         if (input_.empty()) throw Failure(Exit::input, "--shape " + shown(plan.shape) + ": not enough memory; use a smaller one");
-        fill_splitmix(input_, plan.seed);
+        fill_splitmix(input_, plan.seed, plan.span);
         if (!plan.end_to_end.picture.empty()) end_to_end_.emplace(model, plan.end_to_end);
     }
 

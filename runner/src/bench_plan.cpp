@@ -15,6 +15,15 @@ void require(const Args& args, const std::string& flag, bool other, const std::s
     if (args.has(flag) && !other) args.reject(flag + " goes with " + what);
 }
 
+Span read_span(const Args& args) {
+    Span span;
+    if (!args.has("--span")) return span;
+    const std::vector<float> ends = args.floats("--span", 2, 0);
+    span = {ends[0], ends[1]};
+    if (!(span.low < span.high)) args.reject("--span begins with the lower end");
+    return span;
+}
+
 WarmupPlan read_warmup(const Args& args) {
     WarmupPlan plan;
     plan.until_stable = args.text("--warmup") == "auto";
@@ -58,6 +67,7 @@ std::vector<Flag> bench_flags() {
     std::vector<Flag> flags{
         {"--shape", "C,H,W", "of the input; also H,W or W", true},
         {"--seed", "N", "of the input's splitmix64 stream; default 1"},
+        {"--span", "LOW,HIGH", "of the input's values; default -1,1"},
         {"--warmup", "N|auto", "inferences before timing; auto: until their times are stable; default 8"},
         {"--warmup-budget", "SECONDS", "with --warmup auto: at most so long; default 10"},
         {"--loops", "N", "timed inferences"},
@@ -81,6 +91,7 @@ BenchPlan read_bench_plan(const Args& args) {
     BenchPlan plan;
     plan.shape = args.sizes("--shape", ',', 1, 3);
     plan.seed = args.seed("--seed", 1);
+    plan.span = read_span(args);
     plan.warmup = read_warmup(args);
     plan.sampling = read_sampling(args);
     plan.cold = args.has("--cold");

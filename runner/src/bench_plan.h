@@ -7,6 +7,7 @@
 #include "end_to_end.h"
 #include "sampling.h"
 #include "shape.h"
+#include "splitmix.h"
 #include "warmup.h"
 
 namespace nnrun {
@@ -15,6 +16,7 @@ namespace nnrun {
 struct BenchPlan {
     Shape shape;
     unsigned long long seed = 1;
+    Span span;
     WarmupPlan warmup;
     SamplingPlan sampling;
     bool cold = false;

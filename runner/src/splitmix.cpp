@@ -13,12 +13,13 @@ std::uint64_t next(std::uint64_t& state) {
 
 }  // namespace
 
-void fill_splitmix(ncnn::Mat& blob, std::uint64_t seed) {
+void fill_splitmix(ncnn::Mat& blob, std::uint64_t seed, const Span& span) {
+    const float width = span.high - span.low;
     std::uint64_t state = seed;
     const int plane = blob.w * blob.h * blob.d;
     for (int c = 0; c < blob.c; ++c) {
         float* to = blob.channel(c);
-        for (int i = 0; i < plane; ++i) to[i] = static_cast<float>(next(state) >> 40) * 0x1p-24f * 2.0f - 1.0f;
+        for (int i = 0; i < plane; ++i) to[i] = static_cast<float>(next(state) >> 40) * 0x1p-24f * width + span.low;
     }
 }
 

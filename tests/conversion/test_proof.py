@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from piyard import infer, masks, model, programs, proof, stimulus
-from piyard.errors import ConversionFailed
+from piyard.errors import ConversionFailed, WrongInput
 from piyard.heads.agree import Agreement
 from piyard.model.head import Nanodet
 from piyard.proof.feeds import few
@@ -202,6 +202,34 @@ def test_detectors_are_proved_on_pictures_of_objects(mirror):
     )
     assert {path.parent.name for path in classes} == {"images"}
     assert {path.parent.name for path in objects} == {"val2017"}
+
+
+def test_noise_spans_what_the_network_is_fed():
+    for name, low, high in (("yolox_nano_onnx", 0, 255), ("resnet18", -1, 1)):
+        fed = proof.feeds(model.load(name), {}, [])["model"]
+        for kind in ("noise", "strided"):
+            (values,) = fed[kind][0]
+            assert low <= values.min() < low + 0.01 * (high - low)
+            assert high - 0.01 * (high - low) < values.max() < high
+
+
+def test_a_span_begins_with_its_lower_end(small):
+    path = model.FOLDER / f"{small()}.yaml"
+    path.write_text(path.read_text() + "noise: [255, 0]\n")
+    with pytest.raises(WrongInput, match="`noise` begins with its lower end"):
+        model.load("small")
+
+
+def test_a_few_are_all_pictures_and_one_of_each_other_kind(tmp_path):
+    import torch
+
+    convolution(tmp_path)
+    one = (stimulus.tensor(SHAPE),)
+    fed: dict[str, proof.Feeds] = {"model": {"pictures": [one] * 3, "noise": [one] * 2}}
+    original = saying(torch.zeros(1, 4, 6, 6))
+    few = proof.ask(model.load("resnet18"), {"model": original}, fed).few()
+    for of_kind in (few.fed["model"], few.expected["model"]):
+        assert {kind: len(ones) for kind, ones in of_kind.items()} == {"pictures": 3, "noise": 1}
 
 
 def test_a_second_size_is_fed_too():

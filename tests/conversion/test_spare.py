@@ -1,13 +1,18 @@
 """Nets that halves are too little for: found, helped, and named when they cannot be helped."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from piyard import infer, masks, programs, proof, stimulus
+from piyard import infer, masks, model, programs, proof, stimulus
+from piyard.heads.agree import Agreement
 from piyard.originals.torch import TorchNetwork
 from piyard.proof import diverge, spare
+from piyard.proof.trial import Case, _spare
 from piyard.torch_shim import inference
 
 SHAPE = (3, 16, 16)
@@ -90,6 +95,38 @@ def test_no_layer_too_few_would_do(trial):
     order = spare.by_loss(nets, [x])
     assert spared == set(order[: len(spared)])
     assert not well(set(order[: len(spared) - 1]))
+
+
+def test_what_is_found_counts_too(trial, monkeypatch):
+    """Raw outputs may be alike enough, and what they mean in a picture not."""
+    nets, x, wanted, full, one = trial(Plain())
+    worst = spare.by_loss(nets, [x])[0]
+    with_and_without = [
+        diverge.distance(wanted, nets.rounded(x, spared=spared)["out0"])
+        for spared in (set(), {worst})
+    ]
+    bearable = sum(with_and_without) / 2
+
+    def agreement(_model, _pictures, expected, met):
+        apart = diverge.distance(expected[0][0], met[0][0])
+        return Agreement(wanted=1, got=1, matched=1, score=0.05 * apart / bearable)
+
+    monkeypatch.setattr(sys.modules["piyard.proof.prove"], "agreement", agreement)
+    case = Case(
+        model=model.load("nanodet"),
+        originals={"model": one},
+        full=full,
+        half=full.parent / "half",
+        fed={"model": {"pictures": [(x,)], "noise": [(x,)]}},
+        pictures=[Path("a picture")],
+    )
+    with inference():
+        before, spared, after = case.prove(), _spare(case), case.prove()
+    assert before.figures["fp16"]["pictures"]["out0"].cosine > 0.9999
+    (problem,) = proof.problems(case.model, before)
+    assert problem.startswith("fp16, pictures, what is found: a score differs")
+    assert spared == [worst]
+    assert proof.problems(case.model, after) == []
 
 
 def test_what_would_take_most_of_the_net_is_not_spared(trial):

@@ -52,7 +52,7 @@ def test_the_header(nnrun: Run, tmp_path):
     assert header["cpu"]["count"] >= header["cpu"]["big"] >= 1
     described = {"param": flags[1], "bin": flags[3], "layers": 5, "blobs": 5, "weights": "fp32"}
     assert header["model"].items() >= described.items()
-    fed = {"blob": "in0", "shape": [3, 12, 10], "seed": stimulus.SEED}
+    fed = {"blob": "in0", "shape": [3, 12, 10], "seed": stimulus.SEED, "span": [-1, 1]}
     assert header["input"].items() >= fed.items()
 
 
@@ -64,13 +64,18 @@ def test_openmp_settings_are_reported(nnrun: Run, tmp_path):
 
 
 @settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 2**64 - 1), shape=st.lists(st.integers(1, 9), min_size=1, max_size=3))
-def test_the_input_is_bit_for_bit_pythons(nnrun: Run, tmp_path_factory, seed, shape):
+@given(
+    seed=st.integers(0, 2**64 - 1),
+    shape=st.lists(st.integers(1, 9), min_size=1, max_size=3),
+    span=st.sampled_from([(-1, 1), (0, 255), (-2.1179, 2.64), (-1e-3, 7)]),
+)
+def test_the_input_is_bit_for_bit_pythons(nnrun: Run, tmp_path_factory, seed, shape, span):
     folder = tmp_path_factory.mktemp("input")
     flags = [*identity().write(folder), "--shape", ",".join(map(str, shape)), "--seed", seed]
+    flags += ["--span", ",".join(map(str, span))]
     outcome = nnrun("bench", *flags, *ONCE, "--precision", "fp32", "--save-outputs", folder)
     saved = values_of(outcome.one("output")["file"])
-    assert saved.tobytes() == stimulus.tensor(shape, seed).tobytes()
+    assert saved.tobytes() == stimulus.tensor(shape, seed, span).tobytes()
 
 
 @pytest.mark.parametrize("half", [False, True])
@@ -95,6 +100,12 @@ def test_an_inner_blob_can_be_an_output(nnrun: Run, tmp_path, asked):
         expected = in_python(small(), tmp_path, stimulus.tensor((3, 6, 5)), blob)
         saved = values_of(tmp_path / f"{blob}.f32")
         np.testing.assert_allclose(saved, expected.ravel(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("span", ["1,1", "2,1", "nan,1", "1", "a,b"])
+def test_a_span_that_is_none_is_a_mistake(nnrun: Run, tmp_path, span):
+    flags = [*identity().write(tmp_path), "--shape", "3,4,4", *ONCE, "--span", span]
+    assert_refused(nnrun("bench", *flags), 2, "--span")
 
 
 def test_a_budget_ends_the_run(nnrun: Run, tmp_path):
