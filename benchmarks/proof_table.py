@@ -14,9 +14,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from piyard import convert, originals, proof, say, tables
 from piyard import model as models
-from piyard.convert import Conversion
+from piyard import originals, proof, say, tables
+from piyard.conversion import convert
+from piyard.conversion.convert import Conversion
 from piyard.errors import PiyardError
 
 COLUMNS = ("Model", "Weights", "Data type", "Input", "Count", "Cosine", "Max abs", "Same top-1")

@@ -31,8 +31,9 @@ from pathlib import Path
 
 from benchmarks.counted import beside, board
 from benchmarks.counted.board import Board, Counts
-from piyard import build, convert, say, tables
-from piyard.convert import Conversion
+from piyard import build, say, tables
+from piyard.conversion import convert
+from piyard.conversion.convert import Conversion
 
 MODELS = ["squeezenet1_1", "resnet18"]
 PI_5 = 2.4e9

@@ -26,10 +26,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.counted import board, userland
-from piyard import build, convert, model, say, tables
-from piyard.cmake import workspace
+from piyard import build, model, say, tables
+from piyard.build.cmake import workspace
+from piyard.conversion import convert
+from piyard.conversion.lowering import STEM
 from piyard.look.arguments import net_flags
-from piyard.lowering import STEM
 
 HERE = Path(__file__).parent
 MODELS = ["yolov8_n", "yolov8_s"]

@@ -6,20 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from piyard import (
-    check,
-    derive,
-    energy_run,
-    model,
-    preprocess,
-    result,
-    run,
-    say,
-    stimulus,
-    work,
-)
+from piyard import check, derive, energy_run, model, preprocess, result, run, say, stimulus, work
 from piyard.board import Line
-from piyard.convert import Conversion
+from piyard.conversion.convert import Conversion
 from piyard.history import shelf
 from piyard.job import Job
 from piyard.look import inputs as look_inputs

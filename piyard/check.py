@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from piyard import log, model, run
 from piyard.compare import compare_outputs
-from piyard.convert import Conversion
+from piyard.conversion.convert import Conversion
 from piyard.errors import UnreadableLog
 from piyard.record import Check, Record
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from piyard import emulator, engine, paths
+from piyard import emulator, paths
+from piyard.containers import engine
 from piyard.errors import NotSetUp
 
 KEPT = frozenset({"runs", "logs", "results", "evaluations"})

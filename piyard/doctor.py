@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from piyard import emulator, engine, paths, tables
+from piyard import emulator, paths, tables
 from piyard.board import Line
+from piyard.containers import engine
 from piyard.errors import NotSetUp, PiyardError, WrongInput
 from piyard.fleet import health
 from piyard.fleet.choose import choose

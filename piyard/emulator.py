@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from piyard import deadline, digest, engine, image, keys, paths, say, target
+from piyard import deadline, digest, keys, paths, say, target
 from piyard.address import Address
+from piyard.containers import engine, image
 from piyard.errors import EmulationFailed, NotSetUp, WrongInput, unknown
 from piyard.ssh import Login
 from piyard.target import Target

@@ -11,9 +11,9 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from piyard import param
+from piyard.conversion import param
+from piyard.conversion.param import Layer
 from piyard.errors import ConversionFailed
-from piyard.param import Layer
 from piyard.torch_shim import THREADS
 
 if TYPE_CHECKING:

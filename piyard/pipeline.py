@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from piyard import build, convert, fanout, job, model, say, stop
+from piyard import build, fanout, job, model, say, stop
 from piyard.board import Line
-from piyard.convert import Conversion
+from piyard.conversion import convert
+from piyard.conversion.convert import Conversion
 from piyard.errors import DownloadFailed, PiyardError
 from piyard.job import Job
 from piyard.work import Ready

@@ -12,7 +12,7 @@ from piyard import conditions, deploy, detached, facts, preflight, run, say
 from piyard.board import Line
 from piyard.build import Build
 from piyard.conditions import Settled
-from piyard.convert import Conversion
+from piyard.conversion.convert import Conversion
 from piyard.deploy import Deployed
 from piyard.errors import BoardCommandFailed, RunNotEnded
 from piyard.facts import Facts

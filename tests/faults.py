@@ -19,10 +19,11 @@ from typing import Any
 
 import msgspec
 
-from piyard import deadline, digest, emulator, engine, fanout, keys, store, target, work
+from piyard import deadline, digest, emulator, fanout, keys, store, target, work
 from piyard.address import Address
 from piyard.board import Line
 from piyard.build import Build
+from piyard.containers import engine
 from piyard.conversion import LABELS, Conversion
 from piyard.emulator import EmulatedBoard
 from piyard.job import Bench, Job

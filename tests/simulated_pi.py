@@ -19,7 +19,7 @@ from docker.models.containers import Container
 
 from piyard import emulator
 from piyard.build import Build
-from piyard.convert import Conversion
+from piyard.conversion.convert import Conversion
 from piyard.fleet.inventory import Entry
 from tests.simulated import container, firmware, kernel, stand_in
 from tests.simulated.firmware import SINCE, TOLD

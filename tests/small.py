@@ -9,7 +9,7 @@ import msgspec
 
 from piyard import build
 from piyard.build import Build
-from piyard.recipe import Recipe
+from piyard.build.recipe import Recipe
 
 LAYERS = frozenset(
     "BatchNorm BinaryOp Cast Clip Concat Convolution ConvolutionDepthWise Crop Dequantize Dropout "

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-from piyard import engine, image
+from piyard.containers import engine, image
 
 HERE = Path(__file__).parent
 PLUGIN = ["gcc", "-O2", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror"]

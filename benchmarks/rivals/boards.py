@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.rivals.keys import Keys
-from piyard import base, deadline, emulator, engine, image
+from piyard import deadline, emulator
+from piyard.containers import base, engine, image
 from piyard.errors import BoardCommandFailed, EmulationFailed
 
 if TYPE_CHECKING:

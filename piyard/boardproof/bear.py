@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from piyard import conversion as conversions
-from piyard import infer, masks, say, store
+from piyard import infer, say, store
 from piyard.boardproof import seat as seats
 from piyard.boardproof.proven import Proven, every_blob, prove
 from piyard.boardproof.seat import Seat
-from piyard.conversion import Conversion
-from piyard.param import Layer
+from piyard.conversion import Conversion, masks
+from piyard.conversion.param import Layer
 from piyard.proof import compare, diverge, spare
 from piyard.proof.judge import of_found
 from piyard.proof.prove import name_of

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from piyard import infer, origins
+from piyard import infer
 from piyard.boardproof import seat as seats
 from piyard.boardproof.seat import Seat
+from piyard.conversion import origins
 from piyard.heads.agree import Agreement
 from piyard.proof import Asked, Proved, compare, diverge, problems
 from piyard.proof.prove import Told

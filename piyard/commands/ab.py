@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from piyard import bench, convert, fanout, options, pipeline, say
+from piyard import bench, fanout, options, pipeline, say
 from piyard import wanted as asked_for
 from piyard.board import Line
 from piyard.comparison import builds, compared, contest, notes, table, turns
 from piyard.comparison.compared import Compared
 from piyard.comparison.turns import ORDER, Turn, Which
+from piyard.conversion import convert
 from piyard.errors import WrongInput
 from piyard.job import Job
 from piyard.outcome import Outcomes

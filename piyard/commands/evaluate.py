@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
-from piyard import convert, job, model, options, pipeline, say, tables
+from piyard import job, model, options, pipeline, say, tables
 from piyard.board import Line
 from piyard.commands import work
+from piyard.conversion import convert
 from piyard.evaluate import dataset, kept, one, table
 from piyard.evaluate.dataset import Dataset
 from piyard.evaluate.kept import Evaluation

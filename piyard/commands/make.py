@@ -8,14 +8,11 @@ from pathlib import Path
 
 from piyard import build as builder
 from piyard import (
-    convert,
-    converted,
     cost,
     history,
     job,
     model,
     originals,
-    own,
     paths,
     report,
     result,
@@ -24,10 +21,10 @@ from piyard import (
     tables,
     whole,
 )
-from piyard.conversion import Conversion
+from piyard.conversion import Conversion, convert, converted, own
+from piyard.conversion.own import Asked
 from piyard.errors import WrongInput
 from piyard.history import Filters
-from piyard.own import Asked
 from piyard.result import Result
 from piyard.row import Row
 

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 
 import msgspec
 
-from piyard import bench, convert, detached, report, result, row, run, say, tables
+from piyard import bench, detached, report, result, row, run, say, tables
 from piyard.board import Line
 from piyard.commands import look
+from piyard.conversion import convert
 from piyard.errors import UnreadableLog
 from piyard.look import seen
 from piyard.record import Record

@@ -9,19 +9,8 @@ from typing import TypeVar
 
 import msgspec
 
-from piyard import (
-    bench as measure,
-)
-from piyard import (
-    cost,
-    failed,
-    fanout,
-    pipeline,
-    report,
-    row,
-    say,
-    work,
-)
+from piyard import bench as measure
+from piyard import cost, failed, fanout, pipeline, report, row, say, work
 from piyard.board import Line
 from piyard.deploy import Deployed
 from piyard.errors import JobsFailed, PiyardError

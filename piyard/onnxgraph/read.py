@@ -70,7 +70,7 @@ def reads(node: Any) -> set[str]:
 
 
 KINDS = {"Conv": "convolution", "ConvTranspose": "transposed", "Gemm": "matrix"}
-"""Operations with weights, as ``piyard.origins`` calls them."""
+"""Operations with weights, as ``piyard.conversion.origins`` calls them."""
 
 
 def names(graph: Graph) -> dict[str, list[str]]:

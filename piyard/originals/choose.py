@@ -7,9 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from piyard import download, networks, programs
+from piyard import download, networks
 from piyard import model as models
 from piyard import weights as weights_
+from piyard.conversion import programs
 from piyard.errors import DownloadFailed, WrongInput, unknown
 from piyard.model import Model, Part
 from piyard.originals import ncnn, onnx, torch

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from piyard import infer, lint, lowering, pairing, param
+from piyard import infer
+from piyard.conversion import lint, lowering, pairing, param
+from piyard.conversion.origins import Names
+from piyard.conversion.param import Layer
 from piyard.originals.original import Size
-from piyard.origins import Names
-from piyard.param import Layer
 
 if TYPE_CHECKING:
     import numpy as np

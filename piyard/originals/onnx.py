@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from piyard import lowering, onnxgraph, programs
+from piyard import onnxgraph
+from piyard.conversion import lowering, programs
+from piyard.conversion.origins import Names
+from piyard.conversion.param import Layer
 from piyard.errors import ConversionFailed
 from piyard.onnxgraph.read import Graph
 from piyard.originals.original import Size
-from piyard.origins import Names
-from piyard.param import Layer
 from piyard.torch_shim import THREADS
 
 if TYPE_CHECKING:

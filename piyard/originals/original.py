@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from piyard.origins import Names
-from piyard.param import Layer
+from piyard.conversion.origins import Names
+from piyard.conversion.param import Layer
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from piyard import lowering, programs
+from piyard.conversion import lowering, programs
+from piyard.conversion.origins import Names
+from piyard.conversion.param import Layer
 from piyard.originals.original import Size
-from piyard.origins import Names
-from piyard.param import Layer
 
 if TYPE_CHECKING:
     import numpy as np

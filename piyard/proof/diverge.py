@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from piyard import infer
-from piyard.param import Layer
+from piyard.conversion.param import Layer
 from piyard.proof.prove import Pair
 
 if TYPE_CHECKING:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from piyard import infer, masks
+from piyard import infer
 from piyard.compare import Difference, compare_outputs
+from piyard.conversion import masks
+from piyard.conversion.param import Layer
 from piyard.errors import ConversionFailed
 from piyard.heads.agree import Agreement
 from piyard.model import Model
 from piyard.originals import Original
-from piyard.param import Layer
 from piyard.proof.feeds import Feeds
 from piyard.proof.figures import Figures, worst
 from piyard.proof.found import agreement

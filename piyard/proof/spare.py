@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from piyard import infer
-from piyard.param import Layer
+from piyard.conversion.param import Layer
 from piyard.proof.diverge import distance
 from piyard.proof.prove import Pair
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from piyard import masks, origins
+from piyard.conversion import masks, origins
+from piyard.conversion.param import Layer
 from piyard.model import Model
 from piyard.originals import Original
-from piyard.param import Layer
 from piyard.proof import diverge
 from piyard.proof.feeds import Feeds, feeds
 from piyard.proof.judge import problems

@@ -100,7 +100,7 @@ def add_model(
 ) -> None:
     """Make a model of a network file of your own, and convert it with proof."""
     from piyard.commands import make
-    from piyard.own import Asked, described, numbers
+    from piyard.conversion.own import Asked, described, numbers
 
     asked = Asked(
         file=Path(file),

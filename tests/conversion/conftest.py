@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from piyard import convert, download, model
-from piyard.convert import Conversion
+from piyard import download, model
+from piyard.conversion import convert
+from piyard.conversion.convert import Conversion
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import yaml
 
-from piyard import convert, infer, masks, model, stimulus
+from piyard import infer, model, stimulus
 from piyard.boardproof import bear, keep, proven, seat, table
 from piyard.boardproof.question import question
 from piyard.boardproof.seat import Answer, Seat
+from piyard.conversion import convert, masks
 from piyard.errors import WrongInput
 from piyard.job import Bench, Job
 from piyard.work import Ready, Terms

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from piyard import convert, infer, job, lowering, model, paths, pipeline, stimulus, store
+from piyard import infer, job, model, paths, pipeline, stimulus, store
+from piyard.conversion import convert, lowering
 from piyard.errors import ConversionFailed, DownloadFailed, NotSetUp
 
 HEX = set("0123456789abcdef")
@@ -101,7 +102,7 @@ def test_manifest_speaks_of_no_path_and_no_time(real):
 def test_a_second_call_converts_nothing_and_loads_nothing_heavy(real, mirror):
     heavy = ["torch", "torchvision", "ncnn", "pnnx", "numpy", "PIL", "requests"]
     program = (
-        "import sys; from piyard import convert; c = convert.convert('squeezenet1_1');"
+        "import sys; from piyard.conversion import convert; c = convert.convert('squeezenet1_1');"
         f"print(c.key, c.made, [m for m in {heavy} if m in sys.modules])"
     )
     done = subprocess.run(
@@ -173,7 +174,7 @@ def test_the_same_inputs_give_the_same_bytes(small, tmp_path, monkeypatch):
 def test_another_process_with_other_threads_gives_the_same_bytes(small, tmp_path, monkeypatch):
     made = convert.convert(small(), random_weights=True)
     program = (
-        "from pathlib import Path; from piyard import convert, model;"
+        "from pathlib import Path; from piyard import model; from piyard.conversion import convert;"
         f"model.FOLDER = Path({str(model.FOLDER)!r});"
         "import torch; torch.rand(3); torch.set_num_threads(1);"
         "print(convert.convert('small', random_weights=True).folder)"

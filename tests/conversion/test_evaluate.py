@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from piyard import convert, wanted
+from piyard import wanted
 from piyard.commands import evaluate
-from piyard.conversion import Conversion
+from piyard.conversion import Conversion, convert
 from piyard.errors import ConversionFailed, WrongInput
 from piyard.evaluate import kept, one
 

@@ -8,7 +8,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from piyard import lint, origins, programs, source
+from piyard.build import source
+from piyard.conversion import lint, origins, programs
 from piyard.errors import ConversionFailed
 from piyard.originals import onnx as onnx_files
 from piyard.originals.torch import TorchNetwork

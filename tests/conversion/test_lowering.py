@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from piyard import lint, lowering, programs
+from piyard.conversion import lint, lowering, programs
 from piyard.errors import ConversionFailed
 
 SHAPE = (3, 8, 8)

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from piyard import convert, model, originals
-from piyard.conversion import Conversion
+from piyard import model, originals
+from piyard.conversion import Conversion, convert
 from piyard.model import Model
 from piyard.model.tracker import Nanotrack
 from piyard.preprocess import read

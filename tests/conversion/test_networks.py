@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from piyard import checkpoint, digest, mirror, networks, random_weights, stimulus
+from piyard import digest, mirror, networks, stimulus
 from piyard.errors import WrongInput
 from piyard.networks.frozen import FrozenBatchNorm
 from piyard.networks.yolox_blocks import Focus
 from piyard.torch_shim import inference, torchvision_models
+from piyard.weights import checkpoint, random_weights
 from tests.conversion.drawn_weights import drawn
 
 DATA = Path(__file__).parent / "data"

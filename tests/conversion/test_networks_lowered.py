@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from piyard import infer, lowering, networks, programs, random_weights, stimulus
+from piyard import infer, networks, stimulus
 from piyard.compare import compare_outputs
+from piyard.conversion import lowering, programs
 from piyard.torch_shim import inference
+from piyard.weights import random_weights
 
 SIDES = {"fcos_resnet50_fpn": (128, 256), "rtmpose-t": (256, 192), "rtmpose-s": (256, 192)}
 OWN = sorted(networks.NAMES - networks.CLASSIFIERS)

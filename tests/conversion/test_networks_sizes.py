@@ -12,7 +12,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from piyard import model, networks, originals, size, weights
+from piyard import model, networks, originals, weights
+from piyard.conversion import size
 
 ROWS = {
     "resnet18": "conv",

@@ -7,7 +7,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from piyard import infer, lowering, model, originals, pnnxir, programs
+from piyard import infer, model, originals
+from piyard.conversion import lowering, pnnxir, programs
 from piyard.errors import ConversionFailed, WrongInput
 from piyard.originals import onnx as onnx_files
 from piyard.originals.ncnn import NcnnPair

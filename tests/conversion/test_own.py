@@ -11,8 +11,9 @@ import yaml
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from piyard import convert, converted, digest, download, infer, lowering, masks, model, own
+from piyard import digest, download, infer, model
 from piyard.commands import make
+from piyard.conversion import convert, converted, lowering, masks, own
 from piyard.errors import ConversionFailed, WrongInput
 from piyard.proof import spare
 

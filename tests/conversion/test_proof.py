@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from piyard import infer, masks, model, programs, proof, stimulus
+from piyard import infer, model, proof, stimulus
+from piyard.conversion import masks, programs
 from piyard.errors import ConversionFailed, WrongInput
 from piyard.heads.agree import Agreement
 from piyard.model.head import Nanodet

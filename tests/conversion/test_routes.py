@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from piyard import convert, converted, infer, model, size, stimulus
+from piyard import infer, model, stimulus
+from piyard.conversion import convert, converted, size
 from piyard.errors import DownloadFailed, WrongInput
 
 

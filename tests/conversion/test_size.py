@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from piyard import networks, programs, size
+from piyard import networks
+from piyard.conversion import programs, size
+from piyard.conversion.param import Layer
 from piyard.originals.torch import TorchNetwork
-from piyard.param import Layer
 from piyard.torch_shim import inference
 
 

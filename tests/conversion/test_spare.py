@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from piyard import infer, masks, model, programs, proof, stimulus
+from piyard import infer, model, proof, stimulus
+from piyard.conversion import masks, programs
 from piyard.heads.agree import Agreement
 from piyard.originals.torch import TorchNetwork
 from piyard.proof import diverge, spare

@@ -5,7 +5,8 @@ import pickle
 import pytest
 import torch
 
-from piyard import convert, digest, model, networks, paths, weights
+from piyard import digest, model, networks, paths, weights
+from piyard.conversion import convert
 from piyard.errors import ConversionFailed
 
 

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from piyard import checkpoint, mirror, model, networks
+from piyard import mirror, model, networks
 from piyard.errors import ConversionFailed
+from piyard.weights import checkpoint
 from tests.conversion.drawn_weights import drawn
 
 

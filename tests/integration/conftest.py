@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from piyard import build, convert, emulator
+from piyard import build, emulator
 from piyard.build import Build
-from piyard.convert import Conversion
+from piyard.conversion import convert
+from piyard.conversion.convert import Conversion
 from piyard.emulator import EmulatedBoard
 from piyard.result import Result
 from piyard.work import Terms

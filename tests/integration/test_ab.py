@@ -11,7 +11,7 @@ import pytest
 
 from piyard import history
 from piyard.build import Build
-from piyard.convert import Conversion
+from piyard.conversion.convert import Conversion
 from tests.integration.conftest import Invoke
 from tests.simulated import stand_in
 from tests.simulated_pi import SimulatedPi

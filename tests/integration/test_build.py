@@ -8,8 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from piyard import build, digest, elf, engine, source
-from piyard.build import Build
+from piyard import build, digest
+from piyard.build import Build, elf, source
+from piyard.containers import engine
 from piyard.errors import BuildFailed
 from tests import small
 from tests.integration.conftest import Invoke

@@ -12,23 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from piyard import (
-    bench,
-    board,
-    convert,
-    emulator,
-    engine,
-    job,
-    keys,
-    log,
-    model,
-    run,
-    ssh,
-)
+from piyard import bench, board, emulator, job, keys, log, model, run, ssh
 from piyard.address import Address
 from piyard.build import Build
 from piyard.compare import compare_outputs
-from piyard.convert import Conversion
+from piyard.containers import engine
+from piyard.conversion import convert
+from piyard.conversion.convert import Conversion
 from piyard.emulator import EmulatedBoard
 from piyard.errors import KeyRejected
 from piyard.look import one as looking

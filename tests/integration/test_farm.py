@@ -11,7 +11,7 @@ import pytest
 
 from piyard import emulator, keys
 from piyard.build import Build
-from piyard.convert import Conversion
+from piyard.conversion.convert import Conversion
 from piyard.emulator import EmulatedBoard
 from tests import farm as farms
 from tests.farm import Farm, Switch

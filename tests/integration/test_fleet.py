@@ -253,7 +253,7 @@ def test_a_jump_host_is_gone_through_and_its_key_checked(
 
 
 def _inner_address(board: EmulatedBoard) -> str:
-    from piyard import engine
+    from piyard.containers import engine
 
     container = engine.connect().containers.get(board.container)
     return str(container.attrs["NetworkSettings"]["Networks"]["bridge"]["IPAddress"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from piyard.convert import Conversion
+from piyard.conversion.convert import Conversion
 from tests.integration.conftest import Invoke
 
 pytestmark = [

@@ -20,7 +20,7 @@ from piyard import history, row, target
 from piyard.board import Line
 from piyard.build import Build
 from piyard.conditions import settle
-from piyard.convert import Conversion
+from piyard.conversion.convert import Conversion
 from piyard.fleet import inventory
 from piyard.history import shelf
 from piyard.result import Result

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from piyard import build, say
-from piyard.cmake import workspace
+from piyard.build.cmake import workspace
 from tests import small
 
 pytestmark = pytest.mark.docker

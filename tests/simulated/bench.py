@@ -9,7 +9,7 @@ from typing import Protocol
 from piyard import bench, job
 from piyard.board import Line
 from piyard.build import Build
-from piyard.convert import Conversion
+from piyard.conversion.convert import Conversion
 from piyard.result import Result
 from piyard.work import Ready, Terms
 from tests.simulated.stand_in import build_of

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from docker.models.containers import Container
 
-from piyard import deadline, emulator, engine, keys, target
+from piyard import deadline, emulator, keys, target
 from piyard.build import Build
-from piyard.convert import Conversion
+from piyard.containers import engine
+from piyard.conversion.convert import Conversion
 from tests.simulated import firmware, kernel, stand_in
 from tests.simulated.firmware import TOLD
 

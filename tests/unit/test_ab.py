@@ -14,13 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard import bench, build, convert, paths, run
+from piyard import bench, build, paths, run
 from piyard.board import Line
 from piyard.build import Build
 from piyard.commands import ab as command
 from piyard.comparison import builds, contest, turns
 from piyard.comparison.compared import Compared
 from piyard.comparison.turns import Turn
+from piyard.conversion import convert
 from piyard.errors import (
     BoardCommandFailed,
     HostUnreachable,

@@ -11,11 +11,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from piyard import build, cmake, elf, source, store, target, toolchain
-from piyard.engine import CommandFailed
+from piyard import build, store, target
+from piyard.build import cmake, elf, source, toolchain
+from piyard.build.recipe import Recipe
+from piyard.build.toolchain import Toolchain
+from piyard.containers.engine import CommandFailed
 from piyard.errors import BuildFailed, WrongInput
-from piyard.recipe import Recipe
-from piyard.toolchain import Toolchain
 
 
 def recipe(runner: Path, **changes: Any) -> Recipe:
@@ -177,9 +178,9 @@ def test_a_failed_command_shows_the_compilers_last_lines(monkeypatch: pytest.Mon
     def fail(*_args: Any, **_named: Any) -> None:
         raise CommandFailed(1, "error: 'x' was not declared")
 
-    monkeypatch.setattr("piyard.engine.run", fail)
-    monkeypatch.setattr("piyard.engine.connect", object)
-    monkeypatch.setattr("piyard.image.Image.ensure", lambda _self, _client: "tag")
+    monkeypatch.setattr("piyard.containers.engine.run", fail)
+    monkeypatch.setattr("piyard.containers.engine.connect", object)
+    monkeypatch.setattr("piyard.containers.image.Image.ensure", lambda _self, _client: "tag")
     with (
         pytest.raises(BuildFailed) as caught,
         cmake.workspace(Path("x.cmake"), {}) as work,

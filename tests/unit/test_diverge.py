@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard.param import Layer
+from piyard.conversion.param import Layer
 from piyard.proof import diverge
 
 

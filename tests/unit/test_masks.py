@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from piyard import masks, param
+from piyard.conversion import masks, param
 
 PARAM = """7767517
 4 4

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard import param
+from piyard.conversion import param
 from piyard.errors import ConversionFailed
 
 TEXT = """7767517

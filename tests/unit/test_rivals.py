@@ -25,7 +25,7 @@ from benchmarks.rivals.keys import Keys
 from benchmarks.rivals.payload import Payload
 from benchmarks.rivals.samples import CASES, CHANGED, FIRST, UNCHANGED, Sample
 from benchmarks.rivals.ways import PIYARD, PYINFRA, RSYNC, Way
-from piyard import base
+from piyard.containers import base
 from piyard.emulator import LOOPBACK
 from piyard.errors import JobsFailed, WrongInput
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from piyard import digest, engine, image, paths, store
+from piyard import digest, paths, store
+from piyard.containers import engine, image
 from piyard.target import Target
 
 FOLDER = paths.ROOT / "toolchains"

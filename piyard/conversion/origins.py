@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from piyard import param, pnnxir
+from piyard.conversion import param, pnnxir
+from piyard.conversion.param import Layer
+from piyard.conversion.pnnxir import Operator
 from piyard.errors import ConversionFailed
-from piyard.param import Layer
-from piyard.pnnxir import Operator
 
 KINDS = {
     "Convolution": "convolution",

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from piyard.conversion.pnnxir import expression
+from piyard.conversion.pnnxir.read import Operator, read
 from piyard.errors import ConversionFailed
-from piyard.pnnxir import expression
-from piyard.pnnxir.read import Operator, read
 
 if TYPE_CHECKING:
     import torch

@@ -13,10 +13,11 @@ from typing import Any
 
 import msgspec
 
-from piyard import elf, say, source, store, target, toolchain
-from piyard.cmake import workspace
+from piyard import say, store, target
+from piyard.build import elf, source, toolchain
+from piyard.build.cmake import workspace
+from piyard.build.recipe import Recipe
 from piyard.errors import BuildFailed
-from piyard.recipe import Recipe
 
 NCNN_SHELF = "ncnn"
 SHELF = "builds"

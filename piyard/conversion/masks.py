@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from piyard import param
+from piyard.conversion import param
+from piyard.conversion.param import Layer
 from piyard.errors import WrongInput
-from piyard.param import Layer
 
 NO_FP16_ARITHMETIC, NO_FP16_STORAGE = 1, 2
 FP32 = NO_FP16_ARITHMETIC | NO_FP16_STORAGE

@@ -14,8 +14,9 @@ from typing import Any
 import msgspec
 import yaml
 
-from piyard import digest, download, usual
+from piyard import digest, download
 from piyard import model as models
+from piyard.conversion import usual
 from piyard.errors import WrongInput
 from piyard.model import Model
 

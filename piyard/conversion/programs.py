@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from piyard import onnxgraph, pnnxir
+from piyard import onnxgraph
+from piyard.conversion import pnnxir
 from piyard.errors import ConversionFailed
 
 Shapes = Sequence[Sequence[int]]

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from piyard import checkpoint, digest, download, mirror, random_weights, recorded, say
+from piyard import digest, download, mirror, recorded, say
 from piyard.errors import ConversionFailed, DownloadFailed
 from piyard.model import Model, Weights
+from piyard.weights import checkpoint, random_weights
 
 if TYPE_CHECKING:
     import torch

@@ -6,10 +6,10 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from piyard import lint
+from piyard.conversion import lint
+from piyard.conversion.origins import Names
+from piyard.conversion.param import Layer
 from piyard.errors import ConversionFailed
-from piyard.origins import Names
-from piyard.param import Layer
 
 TIME_LIMIT_S = 900.0
 STEM = "model"

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from piyard.conversion.pnnxir.read import value_of
 from piyard.errors import ConversionFailed
-from piyard.pnnxir.read import value_of
 
 FUNCTIONS = frozenset(
     {

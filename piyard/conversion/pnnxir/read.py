@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
+from piyard.conversion.param import MAGIC
 from piyard.errors import ConversionFailed
-from piyard.param import MAGIC
 
 
 class Operator(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from piyard import infer, lint, masks, meaning, originals, paths, proof, say, size, stimulus
-from piyard.conversion import LABELS, REFERENCE
+from piyard import infer, originals, paths, proof, say, stimulus
+from piyard.conversion import LABELS, REFERENCE, lint, masks, meaning, size
 from piyard.errors import ConversionFailed
 from piyard.model import Model
 from piyard.originals import Files, Original

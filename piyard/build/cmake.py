@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from piyard import engine, image, paths, say
-from piyard.engine import CommandFailed
+from piyard import paths, say
+from piyard.build.source import Options
+from piyard.containers import engine, image
+from piyard.containers.engine import CommandFailed
 from piyard.errors import BuildFailed
-from piyard.source import Options
 
 if TYPE_CHECKING:
     from docker import DockerClient

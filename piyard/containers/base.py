@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from piyard import digest, engine, paths, say
+from piyard import digest, paths, say
+from piyard.containers import engine
 from piyard.errors import NotSetUp
 
 if TYPE_CHECKING:

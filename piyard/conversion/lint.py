@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-from piyard import origins, param, source
+from piyard.build import source
+from piyard.conversion import origins, param
+from piyard.conversion.origins import Names
+from piyard.conversion.param import Layer
 from piyard.errors import ConversionFailed
-from piyard.origins import Names
-from piyard.param import Layer
 
 SHOWN = 12
 ADVICE = {

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from piyard import base, digest, engine, say
-from piyard.base import DOCKER, Base
-from piyard.engine import CommandFailed
+from piyard import digest, say
+from piyard.containers import base, engine
+from piyard.containers.base import DOCKER, Base
+from piyard.containers.engine import CommandFailed
 from piyard.errors import NotSetUp
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from piyard import infer
-from piyard.param import Layer
+from piyard.conversion.param import Layer
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from piyard import digest, making, originals, preprocess, store
+from piyard import digest, originals, preprocess, store
 from piyard import model as models
-from piyard.conversion import SHELF, Conversion
+from piyard.conversion import SHELF, Conversion, making
 from piyard.errors import NotSetUp, WrongInput
 from piyard.model import Model
 from piyard.originals import Files, Original

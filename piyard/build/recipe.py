@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from piyard import digest, paths, store
-from piyard.source import Options, Source
+from piyard.build.source import Options, Source
+from piyard.build.toolchain import Toolchain
 from piyard.target import Target
-from piyard.toolchain import Toolchain
 
 RUNNER = paths.ROOT / "runner"
 VERSION = 1

@@ -1,0 +1,1 @@
+"""Containers: the engine that runs them, and the images they are started from."""
