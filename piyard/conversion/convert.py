@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Conversion", "convert", "find", "original", "reference_logits"]
 
-FORMAT = 11
+FORMAT = 12
 """Raise it when the code here makes other files from the same inputs."""
 TOOLS = ("torch", "torchvision", "onnx", "onnxruntime", "pnnx", "ncnn")
 

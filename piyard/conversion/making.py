@@ -109,6 +109,7 @@ def _told(proved: Proved) -> dict[str, Any]:
             "computed": f"{proof.COMPUTED[way]}, on {machine}",
             "inputs": figures,
             "found": told["found"].get(way),
+            "tracks": told["tracks"].get(way),
         }
         for way, figures in told["figures"].items()
     }

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from piyard.originals import Original
-    from piyard.proof.prove import Pair
     from piyard.tracking.nanotrack import Nets
 
     Array = NDArray[np.float32]
@@ -76,7 +75,7 @@ def answers(seer: Seer, data: Dataset, title: str) -> list[list[Frame]]:
     with say.step(title, unit="pictures") as progress:
         for film in data.films:
             told.append([])
-            for frame in _film(seer, film):
+            for frame in watch(seer, film):
                 told[-1].append(frame)
                 done += 1
                 progress.update(done, total)
@@ -113,12 +112,8 @@ def _rounded(rules: Model, conversion: Conversion, half: Path) -> list[Compute]:
     found = []
     for stem, net in original_nets(rules).items():
         net.lower(half, half=True)
-        found.append(_as_halves(pair(conversion.folder, half, stem)))
+        found.append(pair(conversion.folder, half, stem).computes("fp16"))
     return found
-
-
-def _as_halves(nets: Pair) -> Compute:
-    return lambda *values: list(nets.rounded(*values).values())
 
 
 def original_nets(rules: Model) -> Mapping[str, Original]:
@@ -126,7 +121,8 @@ def original_nets(rules: Model) -> Mapping[str, Original]:
     return originals.nets(rules, originals.choose(rules))
 
 
-def _film(seer: Seer, film: Film) -> Iterator[Frame]:
+def watch(seer: Seer, film: Film) -> Iterator[Frame]:
+    """What is in each picture, in order; of a film a tracker follows what moves."""
     match seer.net.rules.tracker:
         case Bytetrack():
             yield from _followed(seer.net, seer.net.rules.tracker, film)

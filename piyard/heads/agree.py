@@ -87,10 +87,10 @@ def compare(wanted: Sequence[Found], got: Sequence[Found]) -> Agreement:
 
     Both of a pair have the same class. Masks and keypoints are compared where both have them.
     """
-    matches = _matches(wanted, got)
-    pairs = [(wanted[i], got[j]) for i, j in matches]
-    alone = [one.score for i, one in enumerate(wanted) if i not in {i for i, _ in matches}]
-    alone += [one.score for j, one in enumerate(got) if j not in {j for _, j in matches}]
+    same = matches(wanted, got)
+    pairs = [(wanted[i], got[j]) for i, j in same]
+    alone = [one.score for i, one in enumerate(wanted) if i not in {i for i, _ in same}]
+    alone += [one.score for j, one in enumerate(got) if j not in {j for _, j in same}]
     return Agreement(
         wanted=len(wanted),
         got=len(got),
@@ -117,8 +117,8 @@ def worst(agreements: Sequence[Agreement]) -> Agreement:
     )
 
 
-def _matches(wanted: Sequence[Found], got: Sequence[Found]) -> list[tuple[int, int]]:
-    """Pairs of indices."""
+def matches(wanted: Sequence[Found], got: Sequence[Found]) -> list[tuple[int, int]]:
+    """Pairs of indices: who is taken for the same (see ``compare``)."""
     import numpy as np
 
     if not (wanted and got):

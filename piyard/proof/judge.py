@@ -6,6 +6,7 @@ from piyard.errors import ConversionFailed
 from piyard.heads.agree import LEAST_IOU, Agreement, Bars
 from piyard.model import Model
 from piyard.model.head import DenseHead
+from piyard.model.tracker import Bytetrack
 from piyard.proof.figures import Figures
 from piyard.proof.prove import Proved
 
@@ -40,13 +41,23 @@ def problems(model: Model, proved: Proved) -> list[str]:
         for way, agreement in proved.found.items()
         if (problem := of_found(model, way, agreement))
     ]
-    return raw + found
+    tracks = [
+        f"{way}, clip, tracks: {problem}"
+        for way, agreement in proved.tracks.items()
+        if (problem := agreement.problem(_bars(way), _begins(model)))
+    ]
+    return raw + found + tracks
 
 
 def of_found(model: Model, way: str, agreement: Agreement) -> str:
     """What is too far apart in what is found, or nothing."""
     threshold = model.head.score if isinstance(model.head, DenseHead) else 0.0
     return agreement.problem(_bars(way), threshold)
+
+
+def _begins(model: Model) -> float:
+    """The score at which a track begins."""
+    return model.tracker.new if isinstance(model.tracker, Bytetrack) else 0.0
 
 
 def _bars(way: str) -> Bars:

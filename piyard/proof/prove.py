@@ -58,6 +58,11 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
         every = self.every_rounded(*values, spared=spared)
         return {name: every[name] for name in infer.outputs(self.half)}
 
+    def computes(self, way: str) -> Callable[..., Outputs]:
+        """The net as a function in ``COMPUTED``'s way, with the outputs in order."""
+        run = {"fp32": self.exact, "fp16": self.rounded}[way]
+        return lambda *values: list(run(*values).values())
+
     def every_rounded(
         self, *values: Array, spared: AbstractSet[str] = frozenset()
     ) -> dict[str, Array]:
@@ -72,6 +77,8 @@ class Proved(msgspec.Struct, frozen=True, kw_only=True):
     figures: dict[str, Told]
     found: dict[str, Agreement] = {}
     """What the outputs for real pictures mean; nothing where there are none, or no head."""
+    tracks: dict[str, Agreement] = {}
+    """What is followed in a clip; nothing where there is none, or no tracker."""
 
 
 def pair(full: Path, half: Path, stem: str = infer.STEM) -> Pair:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from math import sqrt
 from pathlib import Path
@@ -12,9 +12,10 @@ import msgspec
 
 from piyard.conversion import masks, origins
 from piyard.conversion.param import Layer
+from piyard.heads.agree import Agreement
 from piyard.model import Model
 from piyard.originals import Original
-from piyard.proof import diverge
+from piyard.proof import diverge, tracks
 from piyard.proof.feeds import Feeds, feeds
 from piyard.proof.judge import problems
 from piyard.proof.prove import Asked, Pair, Proved, ask, compare, computed, pair, prove
@@ -58,7 +59,22 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
     def prove(self) -> Proved:
         """The figures of the files as they are now."""
-        return prove(self.model, self.originals, self.pairs(), self.fed, self.pictures)
+        pairs = self.pairs()
+        proved = prove(self.model, self.originals, pairs, self.fed, self.pictures)
+        return msgspec.structs.replace(proved, tracks=self._tracks(pairs, proved.figures))
+
+    def _tracks(self, pairs: Mapping[str, Pair], ways: Collection[str]) -> dict[str, Agreement]:
+        """What a tracker follows, where its weights mean something and there is a clip."""
+        film = tracks.clip(self.model) if self.pictures and self.model.tracker else None
+        if film is None:
+            return {}
+        wanted = {stem: one.run for stem, one in self.originals.items()}
+        return {
+            way: tracks.agreement(
+                self.model, film, wanted, {stem: one.computes(way) for stem, one in pairs.items()}
+            )
+            for way in ways
+        }
 
 
 def run(

@@ -89,6 +89,13 @@ def apart(one: Sequence[Corners], other: Sequence[Corners]) -> float:
     return float(np.abs(np.array(one) - np.array(other)).max())
 
 
+def test_its_proof_follows_too(conversion: Conversion) -> None:
+    for way, least in (("fp32", 0.9999), ("fp16", 0.95)):
+        tracks = conversion.manifest["proof"][way]["tracks"]
+        assert (tracks["wanted"], tracks["matched"]) == (8, 8)
+        assert tracks["iou"] > least
+
+
 def test_ncnn_follows(clip: Clip, by_ncnn: Boxes) -> None:
     clip.check(by_ncnn)
 

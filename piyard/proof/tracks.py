@@ -1,0 +1,78 @@
+"""Whether a tracker follows the same objects by ncnn's outputs as by the original's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from piyard import mirror
+from piyard import model as models
+from piyard.evaluate import dataset
+from piyard.evaluate.dataset import Film
+from piyard.evaluate.desktop import Compute, Net, Seer, watch
+from piyard.heads import Found, agree
+from piyard.heads.agree import Agreement
+from piyard.look.lines import Frame, Object
+from piyard.model import Model
+from piyard.model.tracker import Nanotrack
+
+DATA = Path("data")
+ONE, MANY = DATA / "sot_crossing", DATA / "mot_tud_stadtmitte"
+"""Clips within the mirror."""
+FRAMES = 8
+"""Of a clip: enough for a track to begin, to be lost and to be found again."""
+
+Computes = Mapping[str, Compute]
+"""Stem of a net → who computes it."""
+
+
+def clip(model: Model) -> Film | None:
+    """What the tracker is shown; None without a mirror that has it."""
+    root = mirror.folder()
+    place = ONE if isinstance(model.tracker, Nanotrack) else MANY
+    if root is None or not (root / place).is_dir():
+        return None
+    labels = models.labels(model) if model.labels else []
+    return dataset.read(root / place, model, labels, "", FRAMES).films[0]
+
+
+def agreement(model: Model, film: Film, wanted: Computes, got: Computes) -> Agreement:
+    """The worst of the frames. What a track is called does not matter, that it goes on does."""
+    both = [_followed(model, film, one) for one in (wanted, got)]
+    called = _names(*both)
+    return agree.worst(
+        [
+            agree.compare(
+                [_as(one, one.id) for one in want], [_as(o, called.get(o.id)) for o in have]
+            )
+            for want, have in zip(*both, strict=True)
+        ]
+    )
+
+
+def _followed(model: Model, film: Film, computes: Computes) -> list[list[Object]]:
+    labels = models.labels(model) if model.labels else []
+    net = Net(rules=model, labels=labels, compute=computes["model"], head=computes.get("head"))
+    frames: Iterable[Frame] = watch(Seer(net=net), film)
+    return [frame.objects for frame in frames]
+
+
+def _names(
+    wanted: Sequence[Sequence[Object]], got: Sequence[Sequence[Object]]
+) -> dict[int | None, int | None]:
+    """Track of the one → track of the other that was in its place when it first appeared.
+
+    Each has one name: a track that begins anew where another one went on is nobody's.
+    """
+    called: dict[int | None, int | None] = {}
+    for want, have in zip(wanted, got, strict=True):
+        found = [[_as(one, 0) for one in side] for side in (want, have)]
+        for i, j in agree.matches(*found):
+            if have[j].id not in called and want[i].id not in called.values():
+                called[have[j].id] = want[i].id
+    return called
+
+
+def _as(one: Object, track: int | None) -> Found:
+    """The object with its track in place of the class; one that is nobody's stands alone."""
+    return Found(class_=-1 if track is None else track, score=one.score, box=one.box)

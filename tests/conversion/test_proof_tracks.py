@@ -1,0 +1,103 @@
+"""Tracks are compared by who goes on, not by what they are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from piyard import model, proof
+from piyard.evaluate.dataset import Film
+from piyard.heads.agree import Agreement
+from piyard.look.lines import Object
+from piyard.model.tracker import Bytetrack
+from piyard.proof import Proved, tracks
+
+Tracks = list[list[Object]]
+WALKER, STANDER = (10.0, 10.0, 30.0, 60.0), (100.0, 20.0, 130.0, 90.0)
+
+
+def one(track: int | None, box: tuple[float, ...], score: float = 0.9) -> Object:
+    x0, y0, x1, y1 = box
+    return Object(class_=0, score=score, box=(x0, y0, x1, y1), id=track)
+
+
+def frames(walker: int, stander: int, count: int = 4) -> Tracks:
+    """One goes five pixels a frame, the other stands."""
+    return [
+        [one(walker, (10.0 + 5 * t, 10.0, 30.0 + 5 * t, 60.0)), one(stander, STANDER)]
+        for t in range(count)
+    ]
+
+
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch):
+    """What two ways to compute follow, given frame by frame."""
+
+    def compare(wanted: Tracks, got: Tracks) -> Agreement:
+        sides = iter((wanted, got))
+        monkeypatch.setattr(tracks, "_followed", lambda *_: next(sides))
+        film = Film(pictures=[], truth=None)
+        return tracks.agreement(model.load("yolov8_n_bytetrack"), film, {}, {})
+
+    return compare
+
+
+def problem_of(found: Agreement, way: str = "fp32") -> str:
+    rules = model.load("yolov8_n_bytetrack")
+    return "".join(proof.problems(rules, Proved(figures={}, tracks={way: found})))
+
+
+def test_the_same_tracks_agree(compared):
+    found = compared(frames(1, 2), frames(1, 2))
+    assert (found.wanted, found.got, found.matched, found.iou) == (8, 8, 8, 1.0)
+    assert problem_of(found) == ""
+
+
+def test_other_numbers_are_the_same_tracks(compared):
+    found = compared(frames(1, 2), frames(7, 3))
+    assert found.matched == 8
+
+
+def test_two_that_change_places_are_not(compared):
+    """The boxes are right in every frame; whose they are is not."""
+    got = frames(1, 2)[:2] + frames(2, 1)[2:]
+    found = compared(frames(1, 2), got)
+    assert found.matched == 4
+    assert "fp32, clip, tracks: 8 objects wanted, 8 found, 4 of them the same" in problem_of(found)
+
+
+def test_a_track_that_is_lost_and_begins_anew_is_told(compared):
+    got = frames(1, 2)[:2] + frames(1, 9)[2:]
+    assert compared(frames(1, 2), got).matched == 6
+
+
+def test_a_track_that_begins_a_frame_later_may(compared):
+    """The score of one that was just below was just above the other way."""
+    almost = model.load("yolov8_n_bytetrack").tracker
+    assert isinstance(almost, Bytetrack)
+    late = [[one(5, WALKER, almost.new + 0.01)]]
+    found = compared([*late, *late], [[], *late])
+    assert (found.wanted, found.got, found.matched) == (2, 1, 1)
+    assert problem_of(found) == ""
+    sure = [[one(5, WALKER, 0.95)]]
+    assert problem_of(compared([*sure, *sure], [[], *sure]))
+
+
+def test_one_object_has_no_number(compared):
+    walk = [[one(None, (10.0 + t, 10.0, 30.0 + t, 60.0))] for t in range(3)]
+    assert compared(walk, walk).matched == 3
+    away = [[one(None, (10.0 + 2.5 * t, 10.0, 30.0 + 2.5 * t, 60.0))] for t in range(3)]
+    assert "box IoU" in problem_of(compared(walk, away))
+
+
+def test_without_a_mirror_there_is_no_clip():
+    assert tracks.clip(model.load("nanotrack")) is None
+
+
+@pytest.mark.parametrize(("name", "follows_one"), [("nanotrack", True), ("bytetrack", False)])
+def test_the_clip_is_the_beginning_of_a_sequence(mirror: Path, name: str, *, follows_one: bool):
+    film = tracks.clip(model.load(name))
+    assert film
+    assert len(film.pictures) == tracks.FRAMES
+    assert (film.init is not None) == follows_one
