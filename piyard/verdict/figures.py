@@ -96,8 +96,8 @@ def output(result: Result) -> Iterator[Reason]:
         yield Reason(
             code="output",
             grade="INVALID",
-            text=f"the output differs from the original's ({_how_far(check)}): "
-            "convert the model again, or use another precision",
+            text=f"the output differs from the original's ({_how_far(check)}): invoke prove --mask"
+            " finds layers that fp16 is too little for; or use another precision",
         )
 
 
