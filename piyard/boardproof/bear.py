@@ -6,6 +6,7 @@ tells here what each layer really loses, and whether sparing the worst of them i
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,12 +26,7 @@ from piyard.proof.judge import of_found
 from piyard.proof.prove import name_of
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from piyard.proof import Asked
-
-    Array = NDArray[np.float32]
 
 ALL = 1.0
 """The part of the types that may be masked: a net that sums in fp32 still stores halves."""
@@ -70,13 +66,20 @@ def masked(conversion: Conversion, by_name: Mapping[str, int]) -> Conversion:
 
 
 def _masked_files(conversion: Conversion, by_name: Mapping[str, int], at: Path) -> dict[str, Any]:
-    names = [conversions.LABELS]
+    shutil.copyfile(conversion.folder / conversions.LABELS, at / conversions.LABELS)
     for stem in conversion.stems:
-        names += [f"{stem}.ncnn.param", f"{stem}.ncnn.bin"]
-    for name in names:
-        (at / name).write_bytes((conversion.folder / name).read_bytes())
+        shutil.copyfile(conversion.folder / f"{stem}.ncnn.param", at / f"{stem}.ncnn.param")
+        _share(conversion.folder / f"{stem}.ncnn.bin", at / f"{stem}.ncnn.bin")
     masks.add(at, by_name)
     return store.manifest(conversion.folder) | {"masks": dict(by_name)}
+
+
+def _share(weights: Path, at: Path) -> None:
+    """The same file under another name: a dozen copies of large weights would fill a disk."""
+    try:
+        at.hardlink_to(weights)
+    except OSError:
+        shutil.copyfile(weights, at)
 
 
 def _of_net(seat: Seat, asked: Asked, stem: str, before: Proven) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -215,8 +216,20 @@ def test_the_masked_conversion_stands_beside_the_other(conversion):
     told = {layer.name: layer.number(masks.KEY) for layer in infer.layers(there.folder)}
     assert told[name] == 1
     assert sum(told.values()) == 1
+    assert (there.folder / "model.ncnn.bin").samefile(conversion.folder / "model.ncnn.bin")
     assert bear.masked(conversion, {}) is conversion
     assert bear.masked(conversion, {name: 1}).key == there.key
+
+
+def test_where_files_cannot_be_shared_they_are_copied(conversion, monkeypatch):
+    def refuse(*_):
+        raise OSError
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    there = bear.masked(conversion, {convolutions(conversion)[1]: 1})
+    copied, first = there.folder / "model.ncnn.bin", conversion.folder / "model.ncnn.bin"
+    assert not copied.samefile(first)
+    assert copied.read_bytes() == first.read_bytes()
 
 
 # -- what is kept ------------------------------------------------------------------------------
