@@ -72,7 +72,8 @@ def _prove(made: Conversion, pictures: list[Path]) -> proof.Proved:
         for net in nets.values():
             net.lower(Path(half), half=True)
         pairs = {stem: proof.pair(made.folder, Path(half), stem) for stem in nets}
-        return proof.prove(model, nets, pairs, proof.feeds(model, nets, pictures), pictures)
+        asked = proof.ask(model, nets, proof.feeds(model, nets, pictures), pictures)
+        return proof.prove(asked, nets, pairs)
 
 
 def _rows(made: Conversion, proved: proof.Proved) -> list[list[str]]:

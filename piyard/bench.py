@@ -82,7 +82,7 @@ def _reasons(found: Result) -> str:
 
 def _arguments(job: Job, conversion: Conversion) -> list[str]:
     shape = ",".join(str(side) for side in conversion.input_shape)
-    span = ",".join(f"{end:g}" for end in conversion.noise)
+    span = ",".join(repr(end) for end in conversion.noise)
     return [
         *("--param", "model.ncnn.param", "--bin", "model.ncnn.bin", "--shape", shape),
         *(["--span", span] if conversion.noise != stimulus.SPAN else []),

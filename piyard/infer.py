@@ -102,6 +102,24 @@ def one_rounded(half: Any, layer: Layer, values: Sequence[Array]) -> dict[str, A
     return {name: _halved(value) for name, value in made.items()}
 
 
+def outputs_of(layers: Sequence[Layer]) -> list[str]:
+    """The same as ``outputs`` of the net that these layers are."""
+    read = {name for layer in layers for name in layer.bottoms}
+    return sorted(
+        (name for layer in layers for name in layer.tops if name not in read), key=_numbered
+    )
+
+
+def inputs_of(layers: Sequence[Layer]) -> list[str]:
+    """The names of the input blobs, as ``inputs``; in the .param they may have another order."""
+    return sorted(fed(layers), key=_numbered)
+
+
+def fed(layers: Sequence[Layer]) -> list[str]:
+    """The input blobs in the order of the .param, which is how nnrun takes them."""
+    return [name for layer in layers for name in layer.tops if layer.type == "Input"]
+
+
 def inputs(net: Any) -> list[str]:
     """The names of the input blobs, in0 before in1."""
     return sorted(net.input_names(), key=_numbered)

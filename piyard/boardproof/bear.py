@@ -7,7 +7,7 @@ tells here what each layer really loses, and whether sparing the worst of them i
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from piyard import conversion as conversions
-from piyard import infer, say, store
+from piyard import say, store
 from piyard.boardproof import seat as seats
-from piyard.boardproof.proven import Proven, every_blob, prove
+from piyard.boardproof.closer import Closer, losses
+from piyard.boardproof.proven import Proven, prove
 from piyard.boardproof.seat import Seat
-from piyard.conversion import Conversion, masks
+from piyard.conversion import Conversion, masks, names
 from piyard.conversion.param import Layer
-from piyard.proof import compare, diverge, spare
+from piyard.proof import compare, spare
 from piyard.proof.judge import of_found
-from piyard.proof.prove import name_of
 
 if TYPE_CHECKING:
     from piyard.proof import Asked
@@ -32,22 +32,28 @@ ALL = 1.0
 """The part of the types that may be masked: a net that sums in fp32 still stores halves."""
 
 
-def needed(seat: Seat, asked: Asked, before: Proven) -> dict[str, int]:
-    """Layer or type → mask, as few as bring each net over its threshold; nothing where none do.
+def needed(seat: Seat, asked: Asked, closer: Closer) -> dict[str, int]:
+    """Layer or type → mask, as few as bring that net over its threshold; nothing where none do.
 
-    A layer of a second net begins with its name, as ``head:conv_1``.
+    Single layers where a part of the net is enough, else whole types; what costs less first. A
+    layer of a second net begins with its name, as ``head:conv_1``.
     """
+    bears = partial(_bears, seat, asked, closer.stem)
+    lost = losses(seat, closer)
+    order = spare.in_order(closer.working, lost)
+    for mask in (masks.NO_FP16_ARITHMETIC, masks.FP32):
+        if found := spare.fewest(order, partial(bears, mask)):
+            return _all_of(closer.stem, found, mask)
+    types = _types(closer.working, lost)
+    found = spare.fewest(types, partial(bears, masks.NO_FP16_ARITHMETIC), ALL)
+    return _all_of(closer.stem, found, masks.NO_FP16_ARITHMETIC)
+
+
+def helped(seat: Seat, asked: Asked, closer: Sequence[Closer]) -> Proven | None:
+    """The proof with the masks that are needed; None where none help."""
     found: dict[str, int] = {}
-    for stem in asked.fed:
-        found |= {
-            name_of(stem, name): mask for name, mask in _of_net(seat, asked, stem, before).items()
-        }
-    return found
-
-
-def helped(seat: Seat, asked: Asked, before: Proven) -> Proven | None:
-    """The proof ``before`` with the masks that are needed; None where none help."""
-    found = needed(seat, asked, before)
+    for one in closer:
+        found |= needed(seat, asked, one)
     if not found:
         return None
     again = prove(seat.with_conversion(masked(seat.conversion, found)), asked)
@@ -71,7 +77,8 @@ def _masked_files(conversion: Conversion, by_name: Mapping[str, int], at: Path) 
         shutil.copyfile(conversion.folder / f"{stem}.ncnn.param", at / f"{stem}.ncnn.param")
         _share(conversion.folder / f"{stem}.ncnn.bin", at / f"{stem}.ncnn.bin")
     masks.add(at, by_name)
-    return store.manifest(conversion.folder) | {"masks": dict(by_name)}
+    before = store.manifest(conversion.folder)
+    return before | {"masks": {**before["masks"], **by_name}}
 
 
 def _share(weights: Path, at: Path) -> None:
@@ -82,20 +89,8 @@ def _share(weights: Path, at: Path) -> None:
         shutil.copyfile(weights, at)
 
 
-def _of_net(seat: Seat, asked: Asked, stem: str, before: Proven) -> dict[str, int]:
-    """Single layers where a part of the net is enough, else whole types; what costs less first."""
-    bears = partial(_bears, seat, asked, stem)
-    kind = before.worst_kind(stem)
-    if before.lowest(stem, kind) >= before.least and not _goes_astray(asked, stem, before):
-        return {}
-    lost = _losses(seat, asked, stem, kind)
-    working = [one for one in infer.layers(seat.conversion.folder, stem) if one.name in lost]
-    order = spare.in_order(working, lost)
-    for mask in (masks.NO_FP16_ARITHMETIC, masks.FP32):
-        if names := spare.fewest(order, partial(bears, mask)):
-            return dict.fromkeys(sorted(names), mask)
-    types = spare.fewest(_types(working, lost), partial(bears, masks.NO_FP16_ARITHMETIC), ALL)
-    return dict.fromkeys(sorted(types), masks.NO_FP16_ARITHMETIC)
+def _all_of(stem: str, found: Iterable[str], mask: int) -> dict[str, int]:
+    return {names.join(stem, name): mask for name in sorted(found)}
 
 
 def _types(working: Sequence[Layer], lost: Mapping[str, float]) -> list[str]:
@@ -106,40 +101,14 @@ def _types(working: Sequence[Layer], lost: Mapping[str, float]) -> list[str]:
     return sorted(total, key=lambda name: -total[name])
 
 
-def _goes_astray(asked: Asked, stem: str, made: Proven) -> bool:
-    """Whether what the net finds is not what the original finds."""
-    found = made.found if stem == infer.STEM else None
-    return bool(found and of_found(asked.model, made.precision, found))
-
-
-def _bears(seat: Seat, asked: Asked, stem: str, mask: int, names: set[str]) -> bool:
+def _bears(seat: Seat, asked: Asked, stem: str, mask: int, tried: set[str]) -> bool:
     """Whether the outputs are alike, and with room to spare, when these are masked."""
-    there = masked(seat.conversion, {name_of(stem, name): mask for name in names})
-    got = seats.compute(seat.with_conversion(there), stem, asked.fed[stem]).blobs
-    figures, found = compare(asked, {stem: got})
+    there = seat.with_conversion(masked(seat.conversion, _all_of(stem, tried, mask)))
+    answer = seats.compute(there, stem, asked.fed[stem])
+    figures, found = compare(asked, {stem: answer.blobs})
     lowest = min(one.cosine for outputs in figures.values() for one in outputs.values())
-    least = (1 + asked.model.proof.least(seat.job.precision)) / 2
-    problem = of_found(asked.model, seat.job.precision, found) if found else ""
-    tried = name_of(stem, f"{len(names)} masked ({mask})")
-    why = f"; {problem}" if problem else ""
-    say.note(f"{seat.line.name}: {tried}: lowest cosine {lowest:.6f}, wanted {least}{why}")
-    return lowest >= least and not problem
-
-
-def _losses(seat: Seat, asked: Asked, stem: str, kind: str) -> dict[str, float]:
-    """What each layer itself loses: it is computed here again from what the board gave it."""
-    inputs, got = every_blob(seat, asked, stem, kind)
-    net, layers = (
-        infer.load(seat.conversion.folder, stem),
-        infer.layers(seat.conversion.folder, stem),
-    )
-    fed = dict(zip(infer.inputs(net), inputs, strict=True))
-    known = {**got, **fed}
-    working = [layer for layer in layers if layer.type != "Input"]
-    lost = {}
-    for layer in working:
-        exact = infer.one(net, layer, [known[name] for name in layer.bottoms])
-        lost[layer.name] = max(
-            diverge.distance(value, got[name].reshape(value.shape)) for name, value in exact.items()
-        )
-    return lost
+    least = (1 + asked.model.proof.least(answer.precision)) / 2
+    astray = of_found(asked.model, answer.precision, found) if found else ""
+    what, more = names.join(stem, f"{len(tried)} masked ({mask})"), f"; {astray}" if astray else ""
+    say.note(f"{seat.line.name}: {what}: lowest cosine {lowest:.6f}, wanted {least:.6g}{more}")
+    return lowest >= least and not astray

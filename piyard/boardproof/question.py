@@ -10,8 +10,7 @@ from piyard.conversion import Conversion
 from piyard.torch_shim import inference
 
 if TYPE_CHECKING:
-    from piyard.proof import Feeds
-    from piyard.proof.prove import Asked
+    from piyard.proof import Asked, Feeds
 
 PICTURES = 3
 """Real ones, where there are any: an emulated board takes a minute for a large one in halves."""
@@ -27,9 +26,8 @@ def question(conversion: Conversion, pictures: int = PICTURES) -> Asked:
         files = originals.choose(model, random_weights=not conversion.has_real_weights)
         nets = originals.nets(model, files)
         fed = {stem: _in_files(feed) for stem, feed in proof.feeds(model, nets, shown).items()}
-        meant = shown if conversion.has_real_weights else ()
-        return proof.ask(model, nets, fed, meant).few()
+        return proof.ask(model, nets, fed, shown if conversion.has_real_weights else ())
 
 
 def _in_files(feed: Feeds) -> Feeds:
-    return {kind: ones for kind, ones in feed.items() if kind != LEFT_OUT}
+    return {kind: ones for kind, ones in proof.few(feed).items() if kind != LEFT_OUT}

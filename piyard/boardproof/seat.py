@@ -6,17 +6,20 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+from msgspec import Meta
 
-from piyard import digest, log, run
+from piyard import digest, infer, log, run
 from piyard.board import Line
+from piyard.build import Build
 from piyard.conversion import Conversion
+from piyard.conversion.param import Layer
 from piyard.errors import UnreadableLog
 from piyard.job import Job
+from piyard.log import Log
 from piyard.look import through
-from piyard.record import Record
 from piyard.release import File, Release
 from piyard.work import Ready, Terms, Work, run_one
 
@@ -45,6 +48,11 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True):
         """What the job's model was converted to."""
         return self.ready.of(self.job)[1]
 
+    @property
+    def build(self) -> Build:
+        """What computes it."""
+        return self.ready.of(self.job)[0]
+
     def with_conversion(self, other: Conversion) -> Seat:
         """The same with other files of the model."""
         conversions = {**self.ready.conversions, self.job.model: other}
@@ -60,7 +68,16 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What was really computed."""
     emulated: bool
     blobs: Computed
-    """Kind of input → every wanted blob of each input."""
+    """Kind of input → the wanted blobs of each input; outputs as ``infer.outputs`` orders them."""
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of nnrun's about a blob it wrote."""
+
+    index: Annotated[int, Meta(ge=0)]
+    name: str
+    file: str
+    shape: list[int]
 
 
 def compute(seat: Seat, stem: str, feed: Feeds, *, every: bool = False) -> Answer:
@@ -68,21 +85,26 @@ def compute(seat: Seat, stem: str, feed: Feeds, *, every: bool = False) -> Answe
 
     Raises as ``work.run_one`` does, and ``UnreadableLog``.
     """
-    each = [one for ones in feed.values() for one in ones]
+    layers = infer.layers(seat.conversion.folder, stem)
+    each = [_as_taken(layers, one) for ones in feed.values() for one in ones]
     with tempfile.TemporaryDirectory(prefix="piyard-tensors-") as scratch:
         sent = _release(each, Path(scratch))
         work = _work(seat, stem, sent, every=every)
         done = run_one(seat.line, seat.job, seat.ready, seat.terms, work)
-    told = _read(done, len(each))
+    told = log.read(run.folder_of(done.id) / run.LOG)
+    wanted = None if every else infer.outputs_of(layers)
+    ordered = iter(_read(run.folder_of(done.id), told, len(each), wanted))
+    blobs = {kind: [next(ordered) for _ in ones] for kind, ones in feed.items()}
     if every:  # all that a net computes takes more room than all other runs together
         shutil.rmtree(run.folder_of(done.id) / run.OUTPUTS)
-    ordered = iter(told)
-    return Answer(
-        run=done.id,
-        precision=_label(done),
-        emulated=done.emulated,
-        blobs={kind: [next(ordered) for _ in ones] for kind, ones in feed.items()},
-    )
+    label = str(told.header["precision"]["label"])
+    return Answer(run=done.id, precision=label, emulated=done.emulated, blobs=blobs)
+
+
+def _as_taken(layers: Sequence[Layer], inputs: Sequence[Array]) -> list[Array]:
+    """The inputs in the order in which nnrun takes them."""
+    named = dict(zip(infer.inputs_of(layers), inputs, strict=True))
+    return [named[name] for name in infer.fed(layers)]
 
 
 def _release(inferences: Sequence[Sequence[Array]], scratch: Path) -> Release:
@@ -113,25 +135,26 @@ def _work(seat: Seat, stem: str, sent: Release, *, every: bool) -> Work:
     )
 
 
-def _read(done: Record, count: int) -> list[Mapping[str, Array]]:
-    folder = run.folder_of(done.id)
+def _read(
+    folder: Path, told: Log, count: int, wanted: Sequence[str] | None
+) -> list[Mapping[str, Array]]:
+    """The blobs of each inference; raises ``UnreadableLog`` for what no nnrun writes."""
     found: list[dict[str, Array]] = [{} for _ in range(count)]
-    for line in log.read(folder / run.LOG).of("output"):
-        found[line["index"]][line["name"]] = _blob(folder, line)
-    return list(found)
+    try:
+        for line in told.of("output"):
+            output = msgspec.convert(line, Output)
+            found[output.index][output.name] = _blob(folder, output)
+        return [one if wanted is None else {name: one[name] for name in wanted} for one in found]
+    except (msgspec.ValidationError, LookupError, OSError, ValueError) as error:
+        raise UnreadableLog(
+            f"{folder / run.LOG}: a blob is missing, or not what it is said to be: {error}"
+        ) from None
 
 
-def _blob(folder: Path, line: Mapping[str, Any]) -> Array:
+def _blob(folder: Path, output: Output) -> Array:
     """Little-endian floats in the order of the shape."""
     import numpy as np
 
-    path = folder / run.OUTPUTS / Path(str(line["file"])).name
-    try:
-        blob: Array = np.fromfile(path, "<f4").reshape(line["shape"])
-    except (OSError, ValueError) as error:
-        raise UnreadableLog(f"{path} is not the blob the board told of: {error}") from None
+    path = folder / run.OUTPUTS / Path(output.file).name
+    blob: Array = np.fromfile(path, "<f4").reshape(output.shape)
     return blob
-
-
-def _label(done: Record) -> str:
-    return str(log.read(run.folder_of(done.id) / run.LOG).header["precision"]["label"])

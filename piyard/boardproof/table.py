@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from piyard import model as models
 from piyard.boardproof.proven import Proven
-from piyard.proof import Figures
+from piyard.proof.asked import PICTURES
+from piyard.proof.judge import of_output
 
 COLUMNS = (
     *("Model", "Host", "Data type", "Input", "Output", "Count", "Cosine", "Max abs", "Proof"),
@@ -15,24 +17,34 @@ EMULATED = " (emulated)"
 
 def rows(made: Sequence[Proven]) -> list[list[str]]:
     """An output of a kind of input a row."""
-    return [
-        [*_about(one), kind, output, *figures.cells, _verdict(one, figures)]
-        for one in made
-        for kind, outputs in one.figures.items()
-        for output, figures in outputs.items()
-    ]
+    return [row for one in made for row in (*_outputs(one), *_found(one))]
 
 
-def _verdict(one: Proven, figures: Figures) -> str:
-    return "passed" if figures.cosine >= one.least else "DIFFERS"
+def _outputs(one: Proven) -> Iterator[list[str]]:
+    model = models.load(one.model)
+    for kind, outputs in one.figures.items():
+        for output, figures in outputs.items():
+            problem = of_output(model, one.precision, figures)
+            yield [*_about(one), kind, output, *figures.cells, _verdict(problem)]
+
+
+def _found(one: Proven) -> Iterator[list[str]]:
+    if one.found:
+        count = str(one.found.wanted)
+        yield [*_about(one), PICTURES, "what is found", count, "", "", _verdict(one.astray)]
+
+
+def _verdict(problem: str) -> str:
+    return "DIFFERS" if problem else "passed"
 
 
 def lines(one: Proven) -> list[str]:
     """What else is worth knowing."""
     told = [f"{one.model} {one.precision} on {one.host}: {one.found.told}"] if one.found else []
     if one.masks:
-        told.append(f"{one.model} needs masks: {', '.join(one.masks)}")
-    return told
+        verdict = "masks are not enough" if one.failed else "needs masks"
+        told.append(f"{one.model} {verdict}: {', '.join(one.masks)}")
+    return told + [f"✗ {one.model} on {one.host}, {line}" for line in (*one.failed, *one.where)]
 
 
 def _about(one: Proven) -> list[str]:

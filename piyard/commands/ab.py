@@ -11,7 +11,7 @@ from piyard.board import Line
 from piyard.comparison import builds, compared, contest, notes, table, turns
 from piyard.comparison.compared import Compared
 from piyard.comparison.turns import ORDER, Turn, Which
-from piyard.conversion import convert
+from piyard.conversion import Conversion, convert
 from piyard.errors import WrongInput
 from piyard.job import Job
 from piyard.outcome import Outcomes
@@ -96,13 +96,16 @@ def _ready(line: Line, keys: Mapping[Which, str], wanted: Wanted) -> dict[Which,
     made = {which: builds.load(key, line.target_name) for which, key in keys.items()}
     if made["A"].key == made["B"].key:
         say.note(f"A and B are the same build {made['A'].key}: what differs is chance")
-    conversions = {
-        name: convert.convert(name, random_weights=wanted.random_weights) for name in wanted.models
-    }
+    conversions = {name: _conversion(name, wanted) for name in wanted.models}
     return {
         which: Ready(builds={line.target_name: build}, conversions=conversions)
         for which, build in made.items()
     }
+
+
+def _conversion(name: str, wanted: Wanted) -> Conversion:
+    made = convert.convert(name, random_weights=wanted.random_weights, force=True)
+    return made.require_proved(wanted.precisions)
 
 
 def _print_plan(

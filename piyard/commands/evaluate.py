@@ -11,7 +11,7 @@ import msgspec
 from piyard import job, model, options, pipeline, say, tables
 from piyard.board import Line
 from piyard.commands import work
-from piyard.conversion import convert
+from piyard.conversion import Conversion, convert
 from piyard.evaluate import dataset, kept, one, table
 from piyard.evaluate.dataset import Dataset
 from piyard.evaluate.kept import Evaluation
@@ -31,7 +31,7 @@ def evaluate(wanted: Wanted, typed: Mapping[str, Any]) -> None:
     if wanted.dry_run:
         _print_plan(wanted, name, data)
         return
-    subject = _subject(name, rules, data, force=wanted.force)
+    subject = _subject(name, rules, data, wanted)
     made = [one.by_original(subject)]
     try:
         if not wanted.boards.names or typed["desktop"]:
@@ -50,12 +50,9 @@ def _data(rules: Model, typed: Mapping[str, Any]) -> Dataset:
     return dataset.read(Path(typed["data"]).expanduser(), rules, labels, typed["kind"], limit)
 
 
-def _subject(name: str, rules: Model, data: Dataset, *, force: bool) -> Subject:
-    conversion = convert.convert(name, force=force)
-    one.require_real(conversion)
-    detector = convert.convert(rules.detector, force=force) if rules.detector else None
-    if detector:
-        one.require_real(detector)
+def _subject(name: str, rules: Model, data: Dataset, wanted: Wanted) -> Subject:
+    conversion = _conversion(name, wanted)
+    detector = _conversion(rules.detector, wanted) if rules.detector else None
     return Subject(
         name=name,
         rules=rules,
@@ -64,6 +61,13 @@ def _subject(name: str, rules: Model, data: Dataset, *, force: bool) -> Subject:
         data=data,
         digest=data.digest,
     )
+
+
+def _conversion(name: str, wanted: Wanted) -> Conversion:
+    made = convert.convert(name, force=True)
+    one.require_real(made)
+    # Each board asks again, for the precisions it computes where none is named.
+    return made if wanted.force else made.require_proved(wanted.precisions or ["fp32"])
 
 
 def _on_boards(wanted: Wanted, subject: Subject, made: list[Evaluation]) -> None:

@@ -76,7 +76,9 @@ def add_model(asked: Asked, *, force: bool, form: str, dry_run: bool) -> None:
     with ExitStack() as undo:
         undo.callback(own.forget, planned)  # whatever ends it, Ctrl-C too: it can be added again
         own.add(planned)
-        made = convert.convert(planned.name, force=force)
+        made = convert.convert(planned.name, force=True)
+        if not force:  # what only fp16 is too little for can be used in fp32
+            made.require_proved(["fp32"])
         undo.pop_all()
     _say(made)
     print(tables.render(converted.COLUMNS, converted.rows(made), form))
@@ -84,7 +86,7 @@ def add_model(asked: Asked, *, force: bool, form: str, dry_run: bool) -> None:
 
 def _say(made: Conversion) -> None:
     state = "converted and proved" if made.made else "nothing changed"
-    told = f"FAILED its proof, kept by --force: {made.failed[0]}" if made.failed else state
+    told = f"FAILED its proof: {made.failed[0]}" if made.failed else state
     size = f"{made.manifest['params'] / 1e6:.2f} M params"
     say.note(f"{'✗' if made.failed else '✓'} {made.name}: {told}, {_weights(made)}, {size}")
     for note in converted.notes(made):

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from piyard import pipeline, say, tables
+import msgspec
+
+from piyard import pipeline, say, tables, work
 from piyard.board import Line
-from piyard.boardproof import bear, keep, table
+from piyard.boardproof import bear, closer, keep, table
+from piyard.boardproof.closer import Closer
 from piyard.boardproof.proven import Proven, prove
 from piyard.boardproof.question import question
 from piyard.boardproof.seat import Seat
-from piyard.commands import work
-from piyard.errors import ConversionFailed
+from piyard.commands import work as commanded
+from piyard.errors import BoardCommandFailed, BoardDiskFull, ConversionFailed, UnreadableLog
 from piyard.job import Job
 from piyard.proof import Asked
 from piyard.wanted import Wanted
+
+MASKABLE = ("fp16", "int8")
+"""Precisions whose layers ncnn's masks can spare fp16."""
+SMALL_FAULTS = (BoardCommandFailed, BoardDiskFull, UnreadableLog)
+"""What may stop a closer look, which takes more memory and room, but not the proof itself."""
 
 
 def on_boards(asked: Wanted, *, pictures: int, mask: bool) -> None:
@@ -22,9 +30,9 @@ def on_boards(asked: Wanted, *, pictures: int, mask: bool) -> None:
 
     Raises ``ConversionFailed`` after the table when an output differs all the same.
     """
-    with work.planned(asked, "prove") as (wanted, lines, jobs, wrong):
+    with commanded.planned(asked, "prove") as (wanted, lines, jobs, wrong):
         if wanted.dry_run:
-            work.print_plan(wanted, jobs, "prove")
+            commanded.print_plan(wanted, jobs, "prove")
             return
         ready = pipeline.prepare(
             jobs, random_weights=wanted.random_weights, force=wanted.force, alone=True
@@ -34,20 +42,40 @@ def on_boards(asked: Wanted, *, pictures: int, mask: bool) -> None:
 
         def judge(line: Line, job: Job) -> Proven:
             seat = Seat(line=line, job=job, ready=ready, terms=wanted.terms)
-            return _judged(seat, questions, mask=mask)
+            return judged(seat, questions[job.model], mask=mask)
 
-        outcomes = work.each(wanted, lines, jobs, judge)
+        outcomes = commanded.each(wanted, lines, jobs, judge)
     _tell(outcomes.results, wanted.form)
-    work.conclude(outcomes, "prove", outcomes.failed_jobs, wrong, wanted)
+    commanded.conclude(outcomes, "prove", outcomes.failed_jobs, wrong, wanted)
     _require(outcomes.results, masked=mask)
 
 
-def _judged(seat: Seat, questions: Mapping[str, Asked], *, mask: bool) -> Proven:
-    asked = questions[seat.job.model]
+def judged(seat: Seat, asked: Asked, *, mask: bool) -> Proven:
+    """The proof; where it failed, where that begins and, with ``mask``, what helps."""
     made = prove(seat, asked)
-    if not (mask and made.failed):
+    if not made.failed:
         return made
-    return bear.helped(seat, asked, made) or made
+    try:
+        looked = closer.look(seat, asked, made)
+    except SMALL_FAULTS as error:
+        return msgspec.structs.replace(made, where=[f"where it begins is not known: {error.what}"])
+    begins = [line for one in looked for line in closer.where(seat, asked, one, made.least)]
+    told = msgspec.structs.replace(made, where=begins)
+    return _helped(seat, asked, looked, told) if mask and _is_maskable(made) else told
+
+
+def _helped(seat: Seat, asked: Asked, looked: Sequence[Closer], made: Proven) -> Proven:
+    try:
+        return bear.helped(seat, asked, looked) or made
+    except SMALL_FAULTS as error:
+        say.note(f"{made.model} on {made.host}: which masks help is not known: {error.what}")
+        return made
+    finally:  # what was tried is not what the board is left with
+        work.put(seat.line, [seat.ready.release_of(seat.job)], seat.build, seat.terms)
+
+
+def _is_maskable(made: Proven) -> bool:
+    return made.asked in MASKABLE and not made.precision.startswith("fp32")
 
 
 def _tell(made: Sequence[Proven], form: str) -> None:
@@ -60,14 +88,19 @@ def _tell(made: Sequence[Proven], form: str) -> None:
 
 
 def _require(made: Sequence[Proven], *, masked: bool) -> None:
-    wrong = [f"{one.model} on {one.host}, {line}" for one in made for line in one.failed]
-    if not wrong:
+    failed = [one for one in made if one.failed]
+    if not failed:
         return
-    remedy = "compute it in fp32, or in another precision: --precision"
+    remedies = {_remedy(one, masked=masked): None for one in failed}
     raise ConversionFailed(
-        "a board does not compute what the original computes",
-        evidence="\n".join(wrong),
-        remedy=remedy
-        if masked
-        else f"--mask finds layers that must not compute in fp16; or {remedy}",
+        f"{len(failed)} of {len(made)} do not compute what the original computes",
+        remedy="; ".join(remedies),
     )
+
+
+def _remedy(one: Proven, *, masked: bool) -> str:
+    if one.precision.startswith("fp32"):
+        return f"fp32 itself is wrong on {one.host}: build anew, or compare with another board"
+    if _is_maskable(one) and not masked:
+        return "--mask finds layers that must not compute in fp16"
+    return "compute it in fp32: --precision fp32"

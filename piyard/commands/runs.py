@@ -86,6 +86,9 @@ def _print(record: Record, form: str) -> None:
         look.tell(found, form)
         look.require_read(found)
         return
+    if record.what.get("task") != bench.TASK:
+        print(f"{record.id} on {record.host}: {record.state}, in {run.folder_of(record.id)}")
+        return
     conversion = convert.find(str(record.model["name"]), str(record.model["key"]))
     measured = bench.conclude(record, conversion)
     print(report.render([row.of(measured)], form, [measured]))

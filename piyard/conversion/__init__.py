@@ -86,7 +86,7 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     def require_proved(self, precisions: Collection[str] = ()) -> Conversion:
         """Itself. Raises ``ConversionFailed`` when its proof failed, in any or in these."""
         if failed := self.failed_for(precisions):
-            right = "" if self._fails_in_fp32 else "; in fp32 it is right: --precision fp32"
+            right = "" if self._fails_in_fp32 else "; boards may use it with --precision fp32"
             raise ConversionFailed(
                 f"{self.manifest['title']}: ncnn does not compute what the original computes",
                 evidence="\n".join(failed),

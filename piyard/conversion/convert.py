@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Conversion", "convert", "find", "original", "reference_logits"]
 
-FORMAT = 12
+FORMAT = 13
 """Raise it when the code here makes other files from the same inputs."""
 TOOLS = ("torch", "torchvision", "onnx", "onnxruntime", "pnnx", "ncnn")
 
@@ -103,16 +103,18 @@ def _inputs(model: Model, files: Files, route: str) -> dict[str, Any]:
         "format": FORMAT,
         "route": route,
         "network": model.network,
+        "task": model.task,
         "input": list(model.input),
         "noise": list(model.noise),
         "dynamic": msgspec.to_builtins(model.dynamic),
         "cut": list(model.cut),
         "preprocess": msgspec.to_builtins(model.preprocess),
         "head": msgspec.to_builtins(model.head),
+        "tracker": msgspec.to_builtins(model.tracker),
         "labels": digest.of_file(model.labels_file) if model.labels else "",
         "weights": files.main.identity,
         "parts": {name: chosen.identity for name, chosen in files.parts.items()},
-        "masks": model.masks.get(files.main.short, {}),
+        "masks": making.asked_masks(model, files, route),
         "thresholds": msgspec.to_builtins(model.proof),
         "versions": {tool: _version(tool) for tool in TOOLS},
     }

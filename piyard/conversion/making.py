@@ -40,7 +40,7 @@ def make(plan: Plan, at: Path) -> dict[str, Any]:
             nets = originals.nets(plan.model, plan.files, route=plan.route, ir=plan.ir)
             meaning.require(plan.model, nets["model"])
             masked = _lower(nets, at, Path(half))
-            masks.add(at, plan.model.masks.get(plan.files.main.short, {}))
+            masks.add(at, asked_masks(plan.model, plan.files, plan.route))
             pictures, real = proof.real_pictures(plan.model), plan.files.main.file is not None
             tried = trial.run(plan.model, nets, at, Path(half), pictures, meant=real)
         except ConversionFailed as error:
@@ -58,6 +58,15 @@ def make(plan: Plan, at: Path) -> dict[str, Any]:
             "proof": _told(tried.proved),
             **_size(plan.model, nets, at),
         }
+
+
+def asked_masks(model: Model, files: Files, route: str) -> dict[str, int]:
+    """The masks that the YAML names for these weights.
+
+    They are for the model's own route: by another one the same name may be another layer's.
+    """
+    own = originals.routes(model)[0]
+    return model.masks.get(files.main.short, {}) if route == own else {}
 
 
 def _scratch() -> tempfile.TemporaryDirectory[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from piyard.conversion import param
+from piyard.conversion import names, param
 from piyard.conversion.param import Layer
 from piyard.errors import WrongInput
 
@@ -31,7 +31,7 @@ def apply(file: Path) -> list[str]:
 
 def write(file: Path, masks: Mapping[str, int]) -> None:
     """Give the named layers of a .param these masks, beside what they have."""
-    lines = file.read_text().splitlines()
+    lines = [line for line in file.read_text().splitlines() if line.strip()]
     kept = lines[:2] + [_masked(line, masks.get(line.split()[1], 0)) for line in lines[2:]]
     file.write_text("\n".join(kept) + "\n")
 
@@ -43,13 +43,13 @@ def add(folder: Path, by_name: Mapping[str, int]) -> None:
     that means no layer.
     """
     for name, mask in by_name.items():
-        stem, _, what = name.rpartition(":")
-        file = folder / f"{stem or 'model'}.ncnn.param"
+        stem, what = names.split(name)
+        file = folder / f"{stem}.ncnn.param"
         meant = _meant(param.read(file), what) if file.is_file() else []
         if not meant:
             raise WrongInput(
                 f"there is no layer '{name}' to mask",
-                remedy="correct `masks` in the model's YAML, or find them: invoke prove --mask",
+                remedy="take it out of `masks` in the model's YAML; then: invoke prove --mask",
             )
         write(file, dict.fromkeys(meant, mask))
 

@@ -107,7 +107,7 @@ def _computes(
 
 
 def _rounded(rules: Model, conversion: Conversion, half: Path) -> list[Compute]:
-    from piyard.proof.prove import pair
+    from piyard.proof.pair import pair
 
     found = []
     for stem, net in original_nets(rules).items():

@@ -5,10 +5,12 @@ ncnn in fp32 and with fp16 storage imitated (see infer.py), and what the outputs
 the objects, the keypoints of each picture.
 """
 
+from piyard.proof.asked import Asked, ask, few
 from piyard.proof.feeds import COUNT, Feeds, feeds, inputs, real_pictures
 from piyard.proof.figures import Figures
-from piyard.proof.judge import judge, problems
-from piyard.proof.prove import COMPUTED, Asked, Pair, Proved, ask, compare, pair, prove
+from piyard.proof.judge import problems
+from piyard.proof.pair import COMPUTED, Pair, pair
+from piyard.proof.prove import Proved, compare, prove
 
 __all__ = [
     "COMPUTED",
@@ -21,8 +23,8 @@ __all__ = [
     "ask",
     "compare",
     "feeds",
+    "few",
     "inputs",
-    "judge",
     "pair",
     "problems",
     "prove",

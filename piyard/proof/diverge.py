@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from piyard import infer
 from piyard.conversion.param import Layer
-from piyard.proof.prove import Pair
+from piyard.proof.pair import Pair
 
 if TYPE_CHECKING:
     import numpy as np

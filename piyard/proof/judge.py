@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from piyard.errors import ConversionFailed
 from piyard.heads.agree import LEAST_IOU, Agreement, Bars
 from piyard.model import Model
 from piyard.model.head import DenseHead
@@ -17,16 +16,6 @@ In halves, of two boxes of an object that are nearly as good the other one may w
 """
 
 
-def judge(model: Model, proved: Proved) -> None:
-    """Raise ``ConversionFailed`` for the figures that the model's thresholds do not allow."""
-    if wrong := problems(model, proved):
-        raise ConversionFailed(
-            f"{model.title}: ncnn does not compute what the original computes",
-            evidence="\n".join(wrong),
-            remedy="look at the .param in the log folder; thresholds are in the model's YAML",
-        )
-
-
 def problems(model: Model, proved: Proved) -> list[str]:
     """What is not alike enough, a line each, that begin with the precision."""
     raw = [
@@ -34,7 +23,7 @@ def problems(model: Model, proved: Proved) -> list[str]:
         for way, kinds in proved.figures.items()
         for kind, outputs in kinds.items()
         for name, figures in outputs.items()
-        if (problem := _problem(figures, way, model))
+        if (problem := of_output(model, way, figures))
     ]
     found = [
         f"{way}, pictures, what is found: {problem}"
@@ -64,7 +53,8 @@ def _bars(way: str) -> Bars:
     return BARS["fp32" if way.startswith("fp32") else "fp16"]
 
 
-def _problem(figures: Figures, way: str, model: Model) -> str:
+def of_output(model: Model, way: str, figures: Figures) -> str:
+    """What is wrong with an output, or nothing."""
     least = model.proof.least(way)
     if figures.max_abs is None:
         return "a value is not finite"

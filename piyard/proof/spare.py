@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from piyard import infer
 from piyard.conversion.param import Layer
 from piyard.proof.diverge import distance
-from piyard.proof.prove import Pair
+from piyard.proof.pair import Pair
 
 if TYPE_CHECKING:
     import numpy as np

@@ -16,9 +16,11 @@ from piyard.heads.agree import Agreement
 from piyard.model import Model
 from piyard.originals import Original
 from piyard.proof import diverge, tracks
-from piyard.proof.feeds import Feeds, feeds
+from piyard.proof.asked import Asked, ask
+from piyard.proof.feeds import feeds
 from piyard.proof.judge import problems
-from piyard.proof.prove import Asked, Pair, Proved, ask, compare, computed, pair, prove
+from piyard.proof.pair import Pair, pair
+from piyard.proof.prove import Proved, compare, computed, prove
 from piyard.proof.spare import by_loss, fewest
 
 if TYPE_CHECKING:
@@ -41,37 +43,31 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """All that is compared."""
 
-    model: Model
+    asked: Asked
     originals: Mapping[str, Original]
     full: Path
     half: Path
-    fed: Mapping[str, Feeds]
-    pictures: Sequence[Path]
-    """Those in which what is found is compared too."""
 
     def pairs(self) -> dict[str, Pair]:
         """The nets as their files are now."""
         return {stem: pair(self.full, self.half, stem) for stem in self.originals}
 
-    def ask(self) -> Asked:
-        """What is fed, with the originals' answers."""
-        return ask(self.model, self.originals, self.fed, self.pictures)
-
     def prove(self) -> Proved:
         """The figures of the files as they are now."""
         pairs = self.pairs()
-        proved = prove(self.model, self.originals, pairs, self.fed, self.pictures)
+        proved = prove(self.asked, self.originals, pairs)
         return msgspec.structs.replace(proved, tracks=self._tracks(pairs, proved.figures))
 
     def _tracks(self, pairs: Mapping[str, Pair], ways: Collection[str]) -> dict[str, Agreement]:
         """What a tracker follows, where its weights mean something and there is a clip."""
-        film = tracks.clip(self.model) if self.pictures and self.model.tracker else None
+        model = self.asked.model
+        film = tracks.clip(model) if self.asked.pictures and model.tracker else None
         if film is None:
             return {}
         wanted = {stem: one.run for stem, one in self.originals.items()}
         return {
             way: tracks.agreement(
-                self.model, film, wanted, {stem: one.computes(way) for stem, one in pairs.items()}
+                model, film, wanted, {stem: one.computes(way) for stem, one in pairs.items()}
             )
             for way in ways
         }
@@ -93,14 +89,8 @@ def run(
     is nothing to compare with.
     """
     fed = feeds(model, originals, pictures)
-    case = Case(
-        model=model,
-        originals=originals,
-        full=full,
-        half=half,
-        fed=fed,
-        pictures=pictures if meant else (),
-    )
+    asked = ask(model, originals, fed, pictures if meant else ())
+    case = Case(asked=asked, originals=originals, full=full, half=half)
     proved = case.prove()
     wrong = problems(model, proved)
     spared = _spare(case) if wrong and all(line.startswith("fp16") for line in wrong) else []
@@ -115,7 +105,7 @@ def run(
 def _spare(case: Case) -> list[str]:
     """Mask as few layers as bring each net over the threshold; their names."""
     spared = []
-    asked = case.ask().few()
+    asked = case.asked.few()
     for stem, nets in case.pairs().items():
         bearable = partial(_is_bearable, asked, stem, nets)
         inputs = asked.fed[stem]["noise"][0]
@@ -138,11 +128,11 @@ def _where(case: Case, wrong: Sequence[str]) -> list[str]:
     exact = any(line.startswith("fp32") for line in wrong)
     told = []
     for stem, nets in case.pairs().items():
-        one = case.fed[stem]["noise"][0]
+        one = case.asked.fed[stem]["noise"][0]
         layer = _lost(case.originals[stem], nets, one) if exact else _worn(case, nets, one)
         if layer:
-            known = case.originals[stem].names()
-            told.append(diverge.told(layer, origins.of(case.full, stem, known).get(layer.name, "")))
+            known = origins.of(case.full, stem, case.asked.names[stem])
+            told.append(diverge.told(layer, known.get(layer.name, "")))
     return told
 
 
@@ -152,5 +142,5 @@ def _lost(original: Original, nets: Pair, inputs: tuple[Array, ...]) -> Layer | 
 
 def _worn(case: Case, nets: Pair, inputs: tuple[Array, ...]) -> Layer | None:
     # Of two vectors of length 1, the distance is the root of 2 - 2 cosine.
-    alike = sqrt(2 - 2 * case.model.proof.cosine_fp16)
+    alike = sqrt(2 - 2 * case.asked.model.proof.cosine_fp16)
     return diverge.first_rounded(nets, *inputs, alike=alike)

@@ -96,9 +96,14 @@ def output(result: Result) -> Iterator[Reason]:
         yield Reason(
             code="output",
             grade="INVALID",
-            text=f"the output differs from the original's ({_how_far(check)}): invoke prove --mask"
-            " finds layers that fp16 is too little for; or use another precision",
+            text=f"the output differs from the original's ({_how_far(check)}): {_advice(result)}",
         )
+
+
+def _advice(result: Result) -> str:
+    if result.data_type.startswith(("fp32", "bf16")):
+        return "convert the model again, or use another precision"
+    return "invoke prove --mask finds layers that fp16 is too little for"
 
 
 def _how_far(check: Check) -> str:

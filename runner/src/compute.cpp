@@ -36,37 +36,38 @@ Plan read_plan(const Args& args) {
 Request request_of(const Args& args, const Plan& plan) {
     Request request = read_request(args);
     request.inputs = read_graph(request.param).inputs().size();
-    if (request.inputs != 0 && plan.tensors.size() % request.inputs != 0)
+    if (request.inputs == 0) throw Failure(Exit::model, request.param + ": the net has no input");
+    if (plan.tensors.size() % request.inputs != 0)
         args.reject("the net has " + std::to_string(request.inputs) + " inputs; " + std::to_string(plan.tensors.size()) +
                     " tensors are no multiple of it");
     return request;
 }
 
-std::vector<std::string> wanted_of(const Model& model, bool every) {
-    std::vector<std::string> wanted;
-    if (every) {
-        for (const GraphLayer& layer : model.graph().layers())
-            if (layer.type != "Input") wanted.insert(wanted.end(), layer.tops.begin(), layer.tops.end());
-    } else {
-        for (const Blob& output : model.outputs()) wanted.push_back(output.name);
-    }
+std::set<std::string> wanted_of(const Model& model, bool every) {
+    std::set<std::string> wanted;
+    for (const Blob& output : model.outputs()) wanted.insert(output.name);
+    if (!every) return wanted;
+    for (const GraphLayer& layer : model.graph().layers())
+        if (layer.type != "Input") wanted.insert(layer.tops.begin(), layer.tops.end());
     return wanted;
 }
 
 class Computer {
 public:
     Computer(const Model& model, const Plan& plan)
-        : model_(model), plan_(plan), wanted_(wanted_of(model, plan.every)), sought_(wanted_.begin(), wanted_.end()) {}
+        : model_(model), plan_(plan), wanted_(wanted_of(model, plan.every)) {}
 
     std::size_t count() const { return plan_.tensors.size() / model_.inputs().size(); }
 
     void write(std::size_t index) {
-        const Walked met = walk(model_, inputs(index), sought_, "check the tensors");
-        for (const std::string& blob : wanted_) {
-            const std::string stem = std::to_string(index) + "." + file_name(blob);
-            json::Object line = output_line(blob, met.blobs.at(blob), plan_.folder, stem);
+        std::size_t number = 0;
+        const auto take = [&](const std::string& blob, const ncnn::Mat& made) {
+            // Numbered, as the names "a/b" and "a_b" are the same in a file's.
+            const std::string stem = std::to_string(index) + "." + std::to_string(number++) + "." + file_name(blob);
+            json::Object line = output_line(blob, made, plan_.folder, stem);
             write_line(line.integer("index", static_cast<long long>(index)).str());
-        }
+        };
+        walk(model_, inputs(index), wanted_, take, "check the tensors");
     }
 
 private:
@@ -79,15 +80,14 @@ private:
 
     const Model& model_;
     const Plan& plan_;
-    const std::vector<std::string> wanted_;
-    const std::set<std::string> sought_;
+    const std::set<std::string> wanted_;
 };
 
 }  // namespace
 
 Verb compute_verb() {
     const std::vector<Flag> own{
-        {"--save-outputs", "DIR", "write each output to DIR/<index>.<blob>.f32", true},
+        {"--save-outputs", "DIR", "write each output to DIR/<index>.<number>.<blob>.f32", true},
         {"--every-blob", "", "all that the layers make, not only the outputs"},
     };
     return {"compute", "Computes a net's outputs for given tensors, .npy files of floats: its inputs one after the other.",

@@ -18,43 +18,44 @@ std::vector<Shape> shapes_of(const std::vector<std::string>& blobs, const std::m
 
 class Walk {
 public:
-    Walk(const Model& model, const std::vector<ncnn::Mat>& inputs, const std::set<std::string>& wanted)
-        : model_(model), wanted_(wanted), extractor_(model.net().create_extractor()) {
+    Walk(const Model& model, const std::vector<ncnn::Mat>& inputs, const std::set<std::string>& wanted, const Take& take)
+        : model_(model), wanted_(wanted), take_(take), extractor_(model.net().create_extractor()) {
         for (std::size_t i = 0; i < inputs.size(); ++i) {
             const Blob& input = model.inputs()[i];
             extractor_.input(input.index, inputs[i]);
-            met_.shapes[input.name] = shape_of(inputs[i]);
+            shapes_[input.name] = shape_of(inputs[i]);
         }
     }
 
-    Walked whole() {
+    Shapes whole() {
         for (const GraphLayer& layer : model_.graph().layers())
             if (layer.type != "Input") step(layer);
-        return std::move(met_);
+        return std::move(shapes_);
     }
 
 private:
     void step(const GraphLayer& layer) {
-        const std::string wrong = complaint(layer, shapes_of(layer.bottoms, met_.shapes));
+        const std::string wrong = complaint(layer, shapes_of(layer.bottoms, shapes_));
         if (!wrong.empty()) throw Failure(Exit::input, layer.title() + " " + wrong);
         for (const std::string& top : layer.tops)
-            if (take(top) != 0) throw Failure(Exit::input, layer.title() + " cannot compute blob " + top);
+            if (make(top) != 0) throw Failure(Exit::input, layer.title() + " cannot compute blob " + top);
     }
 
     // Where only the shape is wanted it stays as it is (type 1), else it is made floats.
-    int take(const std::string& blob) {
-        const bool kept = wanted_.count(blob) != 0;
+    int make(const std::string& blob) {
+        const bool wanted = wanted_.count(blob) != 0;
         ncnn::Mat made;
-        const int failed = extractor_.extract(model_.blob_index(blob), made, kept ? 0 : 1);
-        met_.shapes[blob] = shape_of(made);
-        if (kept) met_.blobs[blob] = made;
+        const int failed = extractor_.extract(model_.blob_index(blob), made, wanted ? 0 : 1);
+        shapes_[blob] = shape_of(made);
+        if (wanted && failed == 0) take_(blob, made);
         return failed;
     }
 
     const Model& model_;
     const std::set<std::string>& wanted_;
+    const Take& take_;
     ncnn::Extractor extractor_;
-    Walked met_;
+    Shapes shapes_;
 };
 
 std::string all_shapes(const std::vector<ncnn::Mat>& inputs) {
@@ -65,11 +66,13 @@ std::string all_shapes(const std::vector<ncnn::Mat>& inputs) {
 
 }  // namespace
 
-Walked walk(const Model& model, const std::vector<ncnn::Mat>& inputs, const std::set<std::string>& wanted, const std::string& advice) {
+Shapes walk(const Model& model, const std::vector<ncnn::Mat>& inputs, const std::set<std::string>& wanted, const Take& take,
+            const std::string& advice) {
     const Quiet quiet;
     try {
-        return Walk(model, inputs, wanted).whole();
+        return Walk(model, inputs, wanted, take).whole();
     } catch (const Failure& failure) {
+        if (failure.code != Exit::input) throw;
         throw Failure(failure.code, "the net cannot take the shape " + all_shapes(inputs) + ": " + failure.what() + "; " + advice);
     }
 }
@@ -78,10 +81,10 @@ std::vector<Shape> probe(const Model& model, const Shape& shape, const std::stri
     ncnn::Mat input = make_mat(shape);
     if (input.empty()) throw Failure(Exit::input, "no memory for an input of " + shown(shape) + "; use a smaller one");
     fill_splitmix(input, 1);
-    const Walked met = walk(model, {input}, {}, advice);
+    const Shapes met = walk(model, {input}, {}, {}, advice);
     std::vector<std::string> names;
     for (const Blob& output : model.outputs()) names.push_back(output.name);
-    return shapes_of(names, met.shapes);
+    return shapes_of(names, met);
 }
 
 void rehearse_model(const Request& request, const Shape& shape, const std::string& advice, const OutputsCheck& check) {

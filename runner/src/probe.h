@@ -11,15 +11,15 @@
 
 namespace nnrun {
 
-// What was met on the way through a net.
-struct Walked {
-    std::map<std::string, Shape> shapes;
-    std::map<std::string, ncnn::Mat> blobs;  // the wanted ones, as floats
-};
+using Shapes = std::map<std::string, Shape>;
+using Take = std::function<void(const std::string& blob, const ncnn::Mat& made)>;
 
 // Runs the net once, layer by layer, and checks before each layer that its inputs fit.
-// A shape that the net cannot take is a Failure with Exit::input, never a crash.
-Walked walk(const Model& model, const std::vector<ncnn::Mat>& inputs, const std::set<std::string>& wanted, const std::string& advice);
+// A shape that the net cannot take is a Failure with Exit::input, never a crash. `take` is shown
+// each wanted blob, as floats, when it is made: all of them at once would take too much memory.
+// Returns the shapes of all blobs.
+Shapes walk(const Model& model, const std::vector<ncnn::Mat>& inputs, const std::set<std::string>& wanted, const Take& take,
+            const std::string& advice);
 
 // The same for one made-up input of that shape. Returns the shapes of the outputs.
 std::vector<Shape> probe(const Model& model, const Shape& shape, const std::string& advice);

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import yaml
 
-from piyard import infer, model, stimulus
+from piyard import infer, model, stimulus, work
 from piyard.boardproof import bear, keep, proven, seat, table
 from piyard.boardproof.question import question
 from piyard.boardproof.seat import Answer, Seat
+from piyard.commands.prove import judged
 from piyard.conversion import convert, masks
-from piyard.errors import WrongInput
+from piyard.errors import BoardCommandFailed, UnreadableLog, WrongInput
+from piyard.heads.agree import Agreement
 from piyard.job import Bench, Job
 from piyard.work import Ready, Terms
 
@@ -79,6 +83,8 @@ def board(monkeypatch):
             return Answer(run="a-run", precision=label, emulated=False, blobs=blobs)
 
         monkeypatch.setattr(seat, "compute", compute)
+        monkeypatch.setattr(Ready, "release_of", lambda *_: "its own release")
+        monkeypatch.setattr(work, "put", lambda *put: asked_for.append(put[1]))
         return asked_for
 
     return losing
@@ -89,8 +95,8 @@ def _size(values):
 
 
 def helped(place, asked):
-    made = bear.helped(place, asked, proven.prove(place, asked))
-    assert made is not None
+    made = judged(place, asked, mask=True)
+    assert made.masks
     return made
 
 
@@ -131,11 +137,13 @@ def test_a_board_that_computes_right_passes(place, asked, board):
 def test_the_first_layer_that_goes_wrong_is_named(place, asked, board, conversion):
     wrong = convolutions(conversion)[4]
     board({wrong: (masks.NO_FP16_ARITHMETIC, 0.5)})
-    made = proven.prove(place, asked)
-    assert len(made.failed) == 3
+    made = judged(place, asked, mask=False)
+    assert len(made.failed) == 2
     assert "cosine" in made.failed[0]
     assert "is below 0.999" in made.failed[0]
-    assert f"first diverging layer: Convolution '{wrong}'" in made.failed[-1]
+    (where,) = made.where
+    assert f"first diverging layer: Convolution '{wrong}'" in where
+    assert made.masks == {}
 
 
 def test_fp32_on_a_board_has_the_stricter_bar(place, asked, board, conversion):
@@ -154,9 +162,9 @@ def test_the_input_that_goes_wrong_tells_where(place, asked, board, conversion):
     board(
         {name: (masks.NO_FP16_ARITHMETIC, lambda given: 0.5 if np.abs(given).max() > calm else 0)}
     )
-    made = proven.prove(place, asked)
-    assert [line.partition(", output")[0] for line in made.failed[:-1]] == ["fp16, drawn"]
-    assert f"Convolution '{name}'" in made.failed[-1]
+    made = judged(place, asked, mask=False)
+    assert [line.partition(", output")[0] for line in made.failed] == ["fp16, drawn"]
+    assert f"Convolution '{name}'" in made.where[0]
     assert {row[3]: row[-1] for row in table.rows([made])} == {
         "drawn": "DIFFERS",
         "noise": "passed",
@@ -171,6 +179,13 @@ def test_rows_and_lines(place, asked, board):
     assert rows[0][:5] == ["small", "pi5-a", "fp16", "drawn", "out0"]
     assert {row[-1] for row in rows} == {"passed"}
     assert table.lines(made) == []
+    failed = msgspec.structs.replace(made, failed=["a"], where=["b"], masks={"c": 1, "d": 1})
+    assert table.lines(failed) == [
+        "small masks are not enough: c, d",
+        "✗ small on pi5-a, a",
+        "✗ small on pi5-a, b",
+    ]
+    assert table.lines(msgspec.structs.replace(made, masks={"c": 1})) == ["small needs masks: c"]
 
 
 # -- what helps --------------------------------------------------------------------------------
@@ -200,13 +215,96 @@ def test_where_many_layers_lose_a_whole_type_is_masked(place, asked, board):
 
 
 def test_what_no_mask_helps_stays_as_it_is(place, asked, board):
-    board({"Pooling": (4, 0.5)})
-    assert bear.helped(place, asked, proven.prove(place, asked)) is None
+    runs = board({"Pooling": (4, 0.5)})
+    made = judged(place, asked, mask=True)
+    assert made.failed
+    assert made.masks == {}
+    assert runs[-1] == ["its own release"], "the board is left with a conversion that was tried"
 
 
 def test_a_net_that_bears_halves_needs_nothing(place, asked, board):
-    board({})
-    assert bear.needed(place, asked, proven.prove(place, asked)) == {}
+    runs = board({})
+    assert judged(place, asked, mask=True).masks == {}
+    assert len(runs) == 1
+
+
+@pytest.mark.parametrize(("precision", "label"), [("fp32", "fp32"), ("bf16", "bf16-storage")])
+def test_no_mask_is_looked_for_where_none_can_help(
+    place, asked, board, conversion, precision, label
+):
+    runs = board({convolutions(conversion)[4]: (masks.NO_FP16_ARITHMETIC, 0.5)}, label=label)
+    job = msgspec.structs.replace(place.job, precision=precision)
+    made = judged(msgspec.structs.replace(place, job=job), asked, mask=True)
+    assert made.failed
+    assert [every for _, every, _ in runs] == [False, True]
+
+
+def test_trials_are_judged_by_what_was_computed(place, asked, board, conversion):
+    """A board without halves computes fp32 whatever it was asked, and has the stricter bar."""
+    last = infer.layers(conversion.folder)[-1].name
+    board({last: (masks.NO_FP16_ARITHMETIC, 0.03)}, label="fp32 (no fp16 on this CPU)")
+    made = judged(place, asked, mask=True)
+    assert "is below 0.9999" in made.failed[0]
+    assert made.masks == {}
+
+
+def test_what_is_found_counts_on_boards_too(place, asked, board, conversion, monkeypatch):
+    """The raw outputs are alike, and what they mean is not, unless one layer is masked."""
+    name = convolutions(conversion)[4]
+    told = asked.fed["model"] | {"pictures": asked.fed["model"]["noise"]}
+    expected = asked.expected["model"] | {"pictures": asked.expected["model"]["noise"]}
+    shown = msgspec.structs.replace(
+        asked, fed={"model": told}, expected={"model": expected}, pictures=[Path("a picture")]
+    )
+
+    def agreement(_model, _pictures, want, met):
+        apart = float(np.abs(np.asarray(met[0][0]).ravel() - want[0][0].ravel()).max())
+        return Agreement(wanted=1, got=1, matched=1, score=0.9 if apart > 1e-4 else 0.0)
+
+    monkeypatch.setattr(sys.modules["piyard.proof.prove"], "agreement", agreement)
+    board({name: (masks.NO_FP16_ARITHMETIC, 0.002)})
+    before = proven.prove(place, shown)
+    (line,) = before.failed
+    assert "pictures, what is found: a score differs" in line
+    rows = {row[4]: row[-1] for row in table.rows([before])}
+    assert rows == {"out0": "passed", "what is found": "DIFFERS"}
+    assert judged(place, shown, mask=True).masks == {name: masks.NO_FP16_ARITHMETIC}
+
+
+@pytest.mark.parametrize("fault", [BoardCommandFailed, UnreadableLog])
+def test_a_closer_look_that_fails_does_not_take_the_proof_along(
+    place, asked, board, conversion, monkeypatch, fault
+):
+    board({convolutions(conversion)[4]: (masks.NO_FP16_ARITHMETIC, 0.5)})
+    compute = seat.compute
+
+    def too_much(*what, every=False):
+        if every:
+            raise fault("no memory left")
+        return compute(*what)
+
+    monkeypatch.setattr(seat, "compute", too_much)
+    made = judged(place, asked, mask=True)
+    assert len(made.failed) == 2
+    assert made.where == ["where it begins is not known: no memory left"]
+
+
+def test_a_trial_that_fails_does_not_take_the_proof_along(
+    place, asked, board, conversion, monkeypatch, capsys
+):
+    board({convolutions(conversion)[4]: (masks.NO_FP16_ARITHMETIC, 0.5)})
+    compute = seat.compute
+
+    def once(at, *what, every=False):
+        if at.conversion.key != conversion.key:
+            raise BoardCommandFailed("the board is full")
+        return compute(at, *what, every=every)
+
+    monkeypatch.setattr(seat, "compute", once)
+    made = judged(place, asked, mask=True)
+    assert made.failed
+    assert made.where
+    assert "which masks help is not known: the board is full" in capsys.readouterr().err
 
 
 def test_the_masked_conversion_stands_beside_the_other(conversion):
@@ -257,6 +355,14 @@ def test_masks_go_into_the_yaml_and_the_next_conversion(needing, conversion):
     assert path.read_text() == before
 
 
+def test_by_another_route_names_may_mean_other_layers(needing):
+    _, made = needing
+    keep.keep([made])
+    other = convert.convert("small", random_weights=True, route="script")
+    assert other.manifest["masks"] == {}
+    assert not any(one.number(masks.KEY) for one in infer.layers(other.folder))
+
+
 def test_masks_of_other_weights_stay_and_do_not_count(needing, conversion, small):
     name, made = needing
     path = model.FOLDER / "small.yaml"
@@ -266,6 +372,39 @@ def test_masks_of_other_weights_stay_and_do_not_count(needing, conversion, small
     told = yaml.safe_load(path.read_text())["masks"]
     assert told == {"0123abcd": {"Convolution": 3}, "random": {name: 1}}
     assert "# the end" in path.read_text()
+
+
+def test_boards_that_need_different_layers_add_up(needing):
+    name, made = needing
+    other = msgspec.structs.replace(made, masks={"conv_0": 1, name: masks.FP32})
+    keep.keep([made, other])
+    assert model.load("small").masks == {"random": {name: 3, "conv_0": 1}}
+
+
+NAMES = {"0_22": 1, "no": 3, "*x": 1, "a: b": 1, "@y": 3, "head:conv_1": 1, '"': 1, "123": 1}
+BEFORE = "title: a\ninput: [3, 4, 4] # sizes\n"
+BLOCKS = {
+    "none": "",
+    "without an end": "masks:\n  random:\n    conv_9: 1",
+    "with blank lines": "masks:\n\n  random:\n\n    conv_9: 1\n\n",
+    "with comments": "masks: # found\n# why\n  random:\n# because\n    conv_9: 1\n",
+    "in one line": "masks: {random: {conv_9: 1}}\n",
+    "in braces": "masks: {\n  random: {conv_9: 1},\n}\n",
+    "empty": "masks: {}",
+}
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("after", ["", "# the end\n", "noise: [0, 1]\n# the end\n"])
+def test_whatever_stands_there_is_replaced_and_the_rest_stays(block, after):
+    end = "" if BLOCKS[block].endswith("\n") or not after else "\n"
+    text = keep.with_masks(BEFORE + BLOCKS[block] + end + after, "mine", {"0123abcd": NAMES})
+    told = yaml.safe_load(text)
+    assert told.pop("masks") == {"0123abcd": NAMES}
+    assert told == yaml.safe_load(BEFORE + after)
+    assert text.startswith(BEFORE)
+    assert ("# the end" in text) == ("# the end" in after)
+    assert keep.with_masks(text, "mine", {"0123abcd": NAMES}) == text
 
 
 def test_what_still_fails_is_not_kept(place, asked, board):
@@ -287,5 +426,5 @@ def test_every_blob_of_a_run_is_read_in_its_shape(tmp_path):
     values = stimulus.tensor((2, 3))
     (tmp_path / "outputs").mkdir()
     values.tofile(tmp_path / "outputs" / "0.out0.f32")
-    line = {"file": "outputs/0.out0.f32", "shape": [2, 3]}
+    line = seat.Output(index=0, name="out0", file="outputs/0.out0.f32", shape=[2, 3])
     np.testing.assert_array_equal(seat._blob(tmp_path, line), values)

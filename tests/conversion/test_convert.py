@@ -6,12 +6,15 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
-from piyard import infer, job, model, paths, pipeline, stimulus, store
+from piyard import infer, job, model, originals, paths, pipeline, stimulus, store, wanted
+from piyard.commands import ab
 from piyard.conversion import convert, lowering
 from piyard.errors import ConversionFailed, DownloadFailed, NotSetUp
+from piyard.model.tracker import Bytetrack
 
 HEX = set("0123456789abcdef")
 
@@ -333,6 +336,33 @@ def test_a_job_is_refused_by_what_its_own_precision_proved(in_halves_only, prepa
         prepare("fp16")
     prepare("fp16", force=True)
     assert capsys.readouterr().err.count("FAILED its proof, used by --force") == 1
+
+
+@pytest.mark.parametrize(
+    ("precisions", "fits"), [(["fp32"], True), (["fp16"], False), (["fp32", "fp16"], False)]
+)
+def test_comparing_builds_asks_for_no_more_than_it_computes(in_halves_only, precisions, fits):
+    typed = {"host": ["pi5-a"], "model": ["small"], "precision": precisions, "random_weights": True}
+    asked = wanted.parse(typed)
+    if fits:
+        assert ab._conversion("small", asked).key == in_halves_only.key
+        return
+    with pytest.raises(ConversionFailed):
+        ab._conversion("small", asked)
+
+
+def test_a_tracker_and_a_task_are_part_of_what_was_proved(small):
+    read = model.load(small())
+    files = originals.choose(read, random_weights=True)
+    keys = {
+        store.key_of(convert._inputs(one, files, "trace"))
+        for one in (
+            read,
+            msgspec.structs.replace(read, tracker=Bytetrack(), task="track"),
+            msgspec.structs.replace(read, tracker=Bytetrack(new=0.7), task="track"),
+        )
+    }
+    assert len(keys) == 3
 
 
 def test_swapped_layers_fail_the_proof(small, own_artifacts, meddle):

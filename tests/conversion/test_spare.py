@@ -113,21 +113,17 @@ def test_what_is_found_counts_too(trial, monkeypatch):
         return Agreement(wanted=1, got=1, matched=1, score=0.05 * apart / bearable)
 
     monkeypatch.setattr(sys.modules["piyard.proof.prove"], "agreement", agreement)
-    case = Case(
-        model=model.load("nanodet"),
-        originals={"model": one},
-        full=full,
-        half=full.parent / "half",
-        fed={"model": {"pictures": [(x,)], "noise": [(x,)]}},
-        pictures=[Path("a picture")],
-    )
+    nanodet = model.load("nanodet")
+    fed: dict[str, proof.Feeds] = {"model": {"pictures": [(x,)], "noise": [(x,)]}}
     with inference():
+        asked = proof.ask(nanodet, {"model": one}, fed, [Path("a picture")])
+        case = Case(asked=asked, originals={"model": one}, full=full, half=full.parent / "half")
         before, spared, after = case.prove(), _spare(case), case.prove()
     assert before.figures["fp16"]["pictures"]["out0"].cosine > 0.9999
-    (problem,) = proof.problems(case.model, before)
+    (problem,) = proof.problems(nanodet, before)
     assert problem.startswith("fp16, pictures, what is found: a score differs")
     assert spared == [worst]
-    assert proof.problems(case.model, after) == []
+    assert proof.problems(nanodet, after) == []
 
 
 def test_what_would_take_most_of_the_net_is_not_spared(trial):

@@ -138,6 +138,22 @@ def test_mistakes_of_the_command_line(nnrun: Run, tmp_path):
     assert_refused(nnrun("compute", *flags, tmp_path / "no.npy"), 4, "no.npy", "No such file")
 
 
+def test_blobs_whose_names_make_the_same_file_do_not_overwrite_each_other(nnrun: Run, tmp_path):
+    net = Net().add("Input", "in0").add("ReLU", "a/b").add("UnaryOp", "a_b", "0=1")
+    flags = [*net.write(tmp_path), *FP32, "--save-outputs", tmp_path, "--every-blob"]
+    outcome = nnrun("compute", *flags, tensor(tmp_path, 1))
+    files = {line["name"]: line["file"] for line in outcome.of("output")}
+    assert files.keys() == {"a/b", "a_b"}
+    assert len(set(files.values())) == 2
+    np.testing.assert_array_equal(values_of(files["a_b"]), -values_of(files["a/b"]))
+
+
+def test_a_net_without_an_input_is_one_line(nnrun: Run, tmp_path):
+    net = Net().add("MemoryData", "out0", "0=4").raw(np.ones(4))
+    flags = [*net.write(tmp_path), "--save-outputs", tmp_path, tensor(tmp_path, 1)]
+    assert_refused(nnrun("compute", *flags), 3, "the net has no input")
+
+
 def test_a_blob_that_is_masked_is_there_under_its_own_name(nnrun: Run, tmp_path):
     net = small()
     net.lines = [line + " 31=3" if " conv " in line else line for line in net.lines]

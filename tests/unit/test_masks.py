@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from piyard.conversion import masks, param
+from piyard.conversion import masks, names, param
+from piyard.errors import WrongInput
 
 PARAM = """7767517
 4 4
@@ -57,3 +58,43 @@ def test_only_masked_storage_spares_a_layer(file: Path) -> None:
     masks.apply(file)
     masks.write(file, {"convdw_1": masks.FP32})
     assert masks.without_storage(param.read(file)) == {"convdw_1"}
+
+
+def test_blank_lines_are_no_layers(file: Path) -> None:
+    file.write_text(PARAM.replace("Convolution ", "\nConvolution ") + "\n  \n")
+    masks.write(file, {"conv_0": 1})
+    assert [layer.number(masks.KEY) for layer in param.read(file)] == [0, 1, 0, 0]
+
+
+def test_a_name_means_a_layer_before_it_means_a_type(file: Path) -> None:
+    file.write_text(PARAM.replace("convdw_1 ", "Convolution "))
+    masks.add(file.parent, {"Convolution": 3, "ConvolutionDepthWise": 1})
+    told = {layer.name: layer.number(masks.KEY) for layer in param.read(file)}
+    assert told == {"in0": 0, "conv_0": 0, "convdw_0": 1, "Convolution": 3}
+
+
+def test_masks_of_a_second_net_go_there(file: Path) -> None:
+    head = file.with_name("head.ncnn.param")
+    head.write_text(PARAM)
+    masks.add(file.parent, {"head:conv_0": 1})
+    assert file.read_text() == PARAM
+    assert param.read(head)[1].number(masks.KEY) == 1
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd:conv_0", "..:conv_0", "head:conv_0", "conv", ""])
+def test_a_name_reaches_no_other_file(file: Path, name: str) -> None:
+    (file.parent / "..ncnn.param").write_text(PARAM)
+    with pytest.raises(WrongInput, match="there is no layer") as caught:
+        masks.add(file.parent, {name: 1})
+    assert "take it out of `masks`" in caught.value.remedy
+    assert (file.parent / "..ncnn.param").read_text() == PARAM
+
+
+def test_a_main_nets_own_name_may_hold_the_mark(file: Path) -> None:
+    file.write_text(PARAM.replace("conv_0 ", "conv:0 "))
+    masks.add(file.parent, {"conv:0": 1})
+    assert param.read(file)[1].number(masks.KEY) == 1
+    assert names.split("Identity:0") == ("model", "Identity:0")
+    assert names.split("head:a:b") == ("head", "a:b")
+    for stem, name in (("model", "Identity:0"), ("head", "conv")):
+        assert names.split(names.join(stem, name)) == (stem, name)

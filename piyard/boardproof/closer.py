@@ -1,0 +1,82 @@
+"""A net that goes wrong on a board, looked at layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import sqrt
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from piyard import infer
+from piyard.boardproof import seat as seats
+from piyard.boardproof.proven import Proven
+from piyard.boardproof.seat import Seat
+from piyard.conversion import origins
+from piyard.conversion.param import Layer
+from piyard.proof import diverge
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from piyard.proof import Asked
+
+    Array = NDArray[np.float32]
+
+
+class Closer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a net is fed, and all that the board makes of it."""
+
+    stem: str
+    layers: list[Layer]
+    inputs: tuple[Array, ...]
+    blobs: Mapping[str, Array]
+
+    @property
+    def working(self) -> list[Layer]:
+        """The layers that compute something."""
+        return [layer for layer in self.layers if layer.type != "Input"]
+
+
+def look(seat: Seat, asked: Asked, made: Proven) -> list[Closer]:
+    """Each net that is not alike, with the input that it is furthest apart for."""
+    found = []
+    for stem in asked.fed:
+        if made.is_alike(stem):
+            continue
+        kind = made.worst_kind(stem)
+        first = asked.fed[stem][kind][0]
+        (blobs,) = seats.compute(seat, stem, {kind: [first]}, every=True).blobs[kind]
+        layers = infer.layers(seat.conversion.folder, stem)
+        found.append(Closer(stem=stem, layers=layers, inputs=first, blobs=blobs))
+    return found
+
+
+def where(seat: Seat, asked: Asked, closer: Closer, least: float) -> list[str]:
+    """The first layer that moves away from ncnn's fp32 on this machine, for good."""
+    folder, stem = seat.conversion.folder, closer.stem
+    exact = infer.blobs(infer.load(folder, stem), closer.layers, *closer.inputs)
+    # Of two vectors of length 1, the distance is the root of 2 - 2 cosine.
+    bearable = sqrt(2 - 2 * least)
+    right = {name: _apart(closer, name, value) <= bearable for name, value in exact.items()}
+    layer = diverge.first_lost(closer.layers, right)
+    if layer is None:
+        return []
+    known = origins.of(folder, stem, asked.names[stem])
+    return [diverge.told(layer, known.get(layer.name, ""))]
+
+
+def losses(seat: Seat, closer: Closer) -> dict[str, float]:
+    """What each layer itself loses: it is computed here again from what the board gave it."""
+    net = infer.load(seat.conversion.folder, closer.stem)
+    known = {**closer.blobs, **dict(zip(infer.inputs(net), closer.inputs, strict=True))}
+    lost = {}
+    for layer in closer.working:
+        exact = infer.one(net, layer, [known[name] for name in layer.bottoms])
+        lost[layer.name] = max(_apart(closer, name, value) for name, value in exact.items())
+    return lost
+
+
+def _apart(closer: Closer, name: str, exact: Array) -> float:
+    return diverge.distance(exact, closer.blobs[name].reshape(exact.shape))

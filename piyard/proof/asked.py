@@ -1,0 +1,82 @@
+"""What everybody who computes a model is asked, and what its original answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from piyard.conversion.origins import Names
+from piyard.errors import ConversionFailed
+from piyard.model import Model
+from piyard.originals import Original
+from piyard.proof.feeds import Feeds
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Outputs = list[NDArray[np.float32]]
+
+PICTURES = "pictures"
+"""A kind of input: what is found in them is compared too."""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """Inputs with the original's outputs, of each net by its stem, by kind."""
+
+    model: Model
+    fed: Mapping[str, Feeds]
+    expected: Mapping[str, Mapping[str, Sequence[Outputs]]]
+    names: Mapping[str, Names]
+    """What the original calls its layers (see ``origins.of``)."""
+    pictures: Sequence[Path] = ()
+    """Those of kind ``PICTURES``; none where what is found in them means nothing."""
+
+    def few(self) -> Asked:
+        """The pictures, and of each other kind one input."""
+        fed = {stem: few(feed) for stem, feed in self.fed.items()}
+        expected = {
+            stem: {kind: of_net[kind][: len(ones)] for kind, ones in fed[stem].items()}
+            for stem, of_net in self.expected.items()
+        }
+        return msgspec.structs.replace(self, fed=fed, expected=expected)
+
+
+def few(feed: Feeds) -> Feeds:
+    """The pictures, and of each other kind one input."""
+    return {kind: ones if kind == PICTURES else ones[:1] for kind, ones in feed.items()}
+
+
+def ask(
+    model: Model,
+    originals: Mapping[str, Original],
+    fed: Mapping[str, Feeds],
+    pictures: Sequence[Path] = (),
+) -> Asked:
+    """What is fed, which is ``feeds`` with the same pictures, beside what the originals say.
+
+    Raises ``ConversionFailed`` when an original itself computes nothing usable.
+    """
+    return Asked(
+        model=model,
+        fed=fed,
+        expected={stem: _expected(model, originals[stem], feed) for stem, feed in fed.items()},
+        names={stem: originals[stem].names() for stem in fed},
+        pictures=pictures,
+    )
+
+
+def _expected(model: Model, original: Original, feed: Feeds) -> dict[str, list[Outputs]]:
+    import numpy as np
+
+    expected = {kind: [original.run(*one) for one in ones] for kind, ones in feed.items()}
+    every = (output for ones in expected.values() for outputs in ones for output in outputs)
+    if not all(np.isfinite(output).all() for output in every):
+        raise ConversionFailed(
+            f"{model.title}: the original's own outputs are not finite",
+            remedy="its weights hold NaN, or infinite values: take another file",
+        )
+    return expected

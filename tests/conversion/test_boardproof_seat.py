@@ -1,0 +1,167 @@
+"""Tensors to a board and back: what nnrun compute is given, and what its log may hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from piyard import infer, run, stimulus
+from piyard.boardproof import seat
+from piyard.boardproof.seat import Seat, compute
+from piyard.conversion import Conversion
+from piyard.errors import UnreadableLog
+from piyard.job import Bench, Job
+from piyard.work import Ready, Terms, Work
+from tests import kept
+from tests.runner.nets import Net
+
+Lines = list[dict[str, Any]]
+Change = Callable[[Lines], None]
+A, B = stimulus.tensor((4,), 1), stimulus.tensor((4,), 2)
+
+
+def two_inputs() -> Net:
+    """Numbers are not in the order of the .param, neither of what goes in nor of what comes out."""
+    net = Net().add("Input", "in1").add("Input", "in0", bottoms=[])
+    net.add("Split", "a b", bottoms=["in0"]).add("Split", "c d", bottoms=["in1"])
+    net.add("BinaryOp", "900", "0=1", bottoms=["a", "c"])
+    return net.add("BinaryOp", "800", "0=0", bottoms=["b", "d"])
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Seat:
+    monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path / "artifacts"))
+    folder = tmp_path / "net"
+    folder.mkdir()
+    (folder / "model.ncnn.param").write_text(two_inputs().param)
+    (folder / "model.ncnn.bin").touch()
+    job = Job(host="pi", target="rpi5", model="m", precision="fp16", threads=3, bench=Bench())
+    made = Conversion(name="m", key="k", folder=folder, manifest={}, made=False)
+    nobody: Any = None
+    ready = Ready(builds={"rpi5": nobody}, conversions={"m": made})
+    return Seat(line=nobody, job=job, ready=ready, terms=Terms())
+
+
+@pytest.fixture
+def board(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Work]]:
+    """Answers as nnrun does: inputs in the order of the .param, outputs as the net makes them."""
+
+    def answering(change: Change = lambda _lines: None) -> list[Work]:
+        asked: list[Work] = []
+
+        def run_one(_line: Any, job: Job, ready: Ready, _terms: Terms, work: Work) -> Any:
+            asked.append(work)
+            record = kept.record("a-run", what=dict(work.what))
+            folder = run.folder_of(record.id)
+            (folder / run.OUTPUTS).mkdir(parents=True)
+            lines = computed(ready.conversions[job.model].folder, folder, work)
+            change(lines)
+            header = {"type": "header", "precision": {"label": "fp16"}}
+            told = [header, *lines, {"type": "summary"}]
+            (folder / run.LOG).write_text("".join(json.dumps(one) + "\n" for one in told))
+            return record
+
+        monkeypatch.setattr(seat, "run_one", run_one)
+        return asked
+
+    return answering
+
+
+def computed(net: Path, folder: Path, work: Work) -> Lines:
+    layers, loaded = infer.layers(net), infer.load(net)
+    assert work.inputs
+    paths = [file.path for file in work.inputs.files]
+    given = [np.load(path) for path in paths]
+    lines: Lines = []
+    for index in range(len(given) // 2):
+        named = dict(zip(infer.fed(layers), given[2 * index : 2 * index + 2], strict=True))
+        made = infer.blobs(loaded, layers, *(named[name] for name in infer.inputs(loaded)))
+        wanted = made if "--every-blob" in work.arguments else {n: made[n] for n in ("900", "800")}
+        for name, values in wanted.items():
+            file = f"{index}.{len(lines)}.{name}.f32"
+            values.tofile(folder / run.OUTPUTS / file)
+            about = {"index": index, "name": name, "shape": list(values.shape)}
+            lines.append({"type": "output", **about, "file": f"outputs/{file}"})
+    return lines
+
+
+def test_inputs_and_outputs_keep_their_names(place: Seat, board: Any) -> None:
+    board()
+    answer = compute(place, "model", {"noise": [(A, B)], "drawn": [(B, A), (A, A)]})
+    first = answer.blobs["noise"][0]
+    assert list(first) == infer.outputs(infer.load(place.conversion.folder)) == ["800", "900"]
+    np.testing.assert_allclose(first["900"], A - B)
+    np.testing.assert_allclose(first["800"], A + B)
+    np.testing.assert_allclose(answer.blobs["drawn"][0]["900"], B - A)
+    np.testing.assert_allclose(answer.blobs["drawn"][1]["900"], A - A)
+    assert (answer.run, answer.precision, answer.emulated) == ("a-run", "fp16", False)
+
+
+def test_what_nnrun_is_asked(place: Seat, board: Any) -> None:
+    asked = board()
+    compute(place, "model", {"noise": [(A, B)]})
+    (work,) = asked
+    assert work.verb == "compute"
+    line = list(work.arguments)
+    assert line[:4] == ["--param", "model.ncnn.param", "--bin", "model.ncnn.bin"]
+    assert line[4:8] == ["--precision", "fp16", "--threads", "3"]
+    assert "--every-blob" not in line
+    there = f"../../releases/{work.inputs.id}"
+    assert line[line.index("--") :] == ["--", f"{there}/0000.0.npy", f"{there}/0000.1.npy"]
+    assert not any(file.path.exists() for file in work.inputs.files), "tensors were left behind"
+
+
+def test_every_blob_is_read_and_dropped(place: Seat, board: Any) -> None:
+    asked = board()
+    answer = compute(place, "model", {"noise": [(A, B)]}, every=True)
+    assert answer.blobs["noise"][0].keys() >= {"a", "b", "c", "d", "800", "900"}
+    assert "--every-blob" in asked[0].arguments
+    assert not (run.folder_of("a-run") / run.OUTPUTS).exists()
+    assert (run.folder_of("a-run") / run.LOG).exists()
+
+
+def drop_a_line(lines: Lines) -> None:
+    lines.pop()
+
+
+def with_change(**changes: Any) -> Change:
+    return lambda lines: lines[0].update(changes)
+
+
+def without(key: str) -> Change:
+    return lambda lines: [lines[0].pop(key)].clear()
+
+
+BAD = {
+    "a blob is missing": drop_a_line,
+    "an inference there was not": with_change(index=7),
+    "an inference before the first": with_change(index=-1),
+    "no index": without("index"),
+    "no name": without("name"),
+    "no file": without("file"),
+    "no shape": with_change(shape=None),
+    "another shape": with_change(shape=[5]),
+    "a shape of words": with_change(shape=["a"]),
+    "a file that is not there": with_change(file="outputs/other.f32"),
+    "a file elsewhere": with_change(file="../../../../etc/passwd"),
+    "a folder": with_change(file=".."),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_no_nnrun_writes_is_one_line(place: Seat, board: Any, case: str) -> None:
+    board(BAD[case])
+    with pytest.raises(UnreadableLog, match=r"log.jsonl: a blob is missing, or not what it"):
+        compute(place, "model", {"noise": [(A, B)]})
+
+
+def test_the_seat_with_other_files(place: Seat) -> None:
+    other = msgspec.structs.replace(place.conversion, key="other")
+    assert place.with_conversion(other).conversion.key == "other"
+    assert place.conversion.key == "k"
