@@ -7,8 +7,7 @@ from typing import Any
 
 from piyard import build, fanout, job, model, say, stop
 from piyard.board import Line
-from piyard.conversion import convert
-from piyard.conversion.convert import Conversion
+from piyard.conversion import Conversion, convert
 from piyard.errors import DownloadFailed, PiyardError
 from piyard.job import Job
 from piyard.work import Ready
@@ -61,17 +60,29 @@ def prepare(
     ``or_random`` a model whose weights cannot be had gets random ones, which is said here and in
     its row.
     """
-    targets = dict.fromkeys(job.target for job in jobs)
-    models = dict.fromkeys(job.model for job in jobs)
-    detectors = {} if alone else _detectors(models)
-    builds = {name: build.build(name) for name in targets}
-    conversions = {
+    detectors = {} if alone else _detectors(dict.fromkeys(job.model for job in jobs))
+    builds = {name: build.build(name) for name in dict.fromkeys(job.target for job in jobs)}
+    computed = dict.fromkeys(_computed(jobs, detectors))
+    made = convert_all(computed, random_weights=random_weights, or_random=or_random, force=force)
+    return Ready(builds=builds, conversions=made, detectors=detectors)
+
+
+def convert_all(
+    computed: Iterable[tuple[str, str]],
+    *,
+    random_weights: bool,
+    or_random: bool = False,
+    force: bool = False,
+) -> dict[str, Conversion]:
+    """The conversions of models and the precisions they are computed in; raises as ``prepare``."""
+    wanted = list(computed)
+    made = {
         name: _made(name, random_weights=random_weights, or_random=or_random)
-        for name in dict.fromkeys([*models, *detectors.values()])
+        for name in dict.fromkeys(name for name, _ in wanted)
     }
-    for name, precision in dict.fromkeys(_computed(jobs, detectors)):
-        _accept(conversions[name], precision, force=force)
-    return Ready(builds=builds, conversions=conversions, detectors=detectors)
+    for name, precision in wanted:
+        _accept(made[name], precision, force=force)
+    return made
 
 
 def _detectors(models: Iterable[str]) -> dict[str, str]:

@@ -11,7 +11,6 @@ from piyard.board import Line
 from piyard.comparison import builds, compared, contest, notes, table, turns
 from piyard.comparison.compared import Compared
 from piyard.comparison.turns import ORDER, Turn, Which
-from piyard.conversion import Conversion, convert
 from piyard.errors import WrongInput
 from piyard.job import Job
 from piyard.outcome import Outcomes
@@ -80,7 +79,7 @@ def _measured(
     limit: float | None,
 ) -> Outcomes[Job, Compared]:
     """Both builds are on the board throughout, and the board stays ours until the last job."""
-    ready = _ready(line, keys, wanted)
+    ready = _ready(line, jobs, keys, wanted)
 
     def compare(at: Line, job: Job) -> Compared:
         def measure(turn: Turn) -> Result:
@@ -92,20 +91,18 @@ def _measured(
     return fanout.each([line], jobs, compare, group_of_job=lambda job: job.host)
 
 
-def _ready(line: Line, keys: Mapping[Which, str], wanted: Wanted) -> dict[Which, Ready]:
+def _ready(
+    line: Line, jobs: Sequence[Job], keys: Mapping[Which, str], wanted: Wanted
+) -> dict[Which, Ready]:
     made = {which: builds.load(key, line.target_name) for which, key in keys.items()}
     if made["A"].key == made["B"].key:
         say.note(f"A and B are the same build {made['A'].key}: what differs is chance")
-    conversions = {name: _conversion(name, wanted) for name in wanted.models}
+    computed = dict.fromkeys((job.model, job.precision) for job in jobs)
+    conversions = pipeline.convert_all(computed, random_weights=wanted.random_weights)
     return {
         which: Ready(builds={line.target_name: build}, conversions=conversions)
         for which, build in made.items()
     }
-
-
-def _conversion(name: str, wanted: Wanted) -> Conversion:
-    made = convert.convert(name, random_weights=wanted.random_weights, force=True)
-    return made.require_proved(wanted.precisions)
 
 
 def _print_plan(

@@ -10,8 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from piyard import infer, job, model, originals, paths, pipeline, stimulus, store, wanted
-from piyard.commands import ab
+from piyard import infer, job, model, originals, paths, pipeline, stimulus, store
 from piyard.conversion import convert, lowering
 from piyard.errors import ConversionFailed, DownloadFailed, NotSetUp
 from piyard.model.tracker import Bytetrack
@@ -341,14 +340,14 @@ def test_a_job_is_refused_by_what_its_own_precision_proved(in_halves_only, prepa
 @pytest.mark.parametrize(
     ("precisions", "fits"), [(["fp32"], True), (["fp16"], False), (["fp32", "fp16"], False)]
 )
-def test_comparing_builds_asks_for_no_more_than_it_computes(in_halves_only, precisions, fits):
-    typed = {"host": ["pi5-a"], "model": ["small"], "precision": precisions, "random_weights": True}
-    asked = wanted.parse(typed)
+def test_all_precisions_of_a_model_must_be_proved(in_halves_only, precisions, fits):
+    computed = [("small", precision) for precision in precisions]
     if fits:
-        assert ab._conversion("small", asked).key == in_halves_only.key
+        made = pipeline.convert_all(computed, random_weights=True)
+        assert made["small"].key == in_halves_only.key
         return
     with pytest.raises(ConversionFailed):
-        ab._conversion("small", asked)
+        pipeline.convert_all(computed, random_weights=True)
 
 
 def test_a_tracker_and_a_task_are_part_of_what_was_proved(small):

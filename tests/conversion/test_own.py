@@ -342,10 +342,15 @@ def test_layers_that_need_fp32_get_it_and_that_is_noted(overflowing, names, caps
     assert spared[0] in said
 
 
-def test_a_net_that_cannot_be_helped_says_where_it_begins(overflowing, names, monkeypatch):
+def test_a_net_that_cannot_be_helped_says_where_it_begins(overflowing, names, monkeypatch, capsys):
+    """It is kept all the same: fp32 is right."""
     monkeypatch.setattr(spare, "MOST", 0.0)
-    with pytest.raises(ConversionFailed, match="fp16") as caught:
-        add(asked(overflowing, names))
+    add(asked(overflowing, names))
+    assert "FAILED its proof: fp16" in capsys.readouterr().err
+    made = convert.convert("mine", force=True)
+    assert made.require_proved(["fp32"]) is made
+    with pytest.raises(ConversionFailed) as caught:
+        made.require_proved(["fp16"])
     (first,) = [line for line in caught.value.evidence.splitlines() if "first diverging" in line]
     assert "BinaryOp" in first
     assert "not finite" in caught.value.evidence

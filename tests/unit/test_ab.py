@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -21,9 +20,10 @@ from piyard.commands import ab as command
 from piyard.comparison import builds, contest, turns
 from piyard.comparison.compared import Compared
 from piyard.comparison.turns import Turn
-from piyard.conversion import convert
+from piyard.conversion import Conversion, convert
 from piyard.errors import (
     BoardCommandFailed,
+    ConversionFailed,
     HostUnreachable,
     JobsFailed,
     PiyardError,
@@ -268,7 +268,13 @@ def both_builds(monkeypatch: pytest.MonkeyPatch) -> None:
         "build",
         lambda target: Build(target=target, key="bbbb", folder=Path(), fresh=False),
     )
-    converted = SimpleNamespace(name="squeezenet1_1")
+    converted = Conversion(
+        name="squeezenet1_1",
+        key="cccc",
+        folder=Path(),
+        manifest={"title": "SqueezeNet 1.1", "failed": ["fp16, noise: cosine 0.98"]},
+        made=False,
+    )
     monkeypatch.setattr(convert, "convert", lambda *_args, **_named: converted)
 
 
@@ -356,6 +362,18 @@ def test_the_board_stays_ours_from_the_first_run_to_the_last(
     assert "".join(what[0] for what in happened).rstrip("c") == "r" * 8
     assert happened[-1] == "close"
     assert len(lines) == 1
+
+
+def test_what_only_halves_are_too_little_for_is_compared_in_fp32(
+    both_builds: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = play(monkeypatch, measured())
+    ab(precision=["fp32"])
+    assert asked
+    asked.clear()
+    with pytest.raises(ConversionFailed, match="SqueezeNet"):
+        ab(precision=["fp32", "fp16"])
+    assert not asked
 
 
 def test_slower_than_allowed_twice_is_its_own_code(
