@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from invoke.collection import Collection
 
-from piyard.tasks import boards, emulated, evaluate, fleet, history, make
+from piyard.tasks import boards, emulated, evaluate, fleet, history, make, models
 
 namespace = Collection(
     make.build,
-    make.convert,
+    models.convert,
     boards.deploy,
     boards.bench,
     boards.deploy_bench,
@@ -28,7 +28,7 @@ namespace = Collection(
     make.clean,
     make.lint,
     make.test,
-    Collection("model", make.add_model),
+    Collection("model", models.list_models, models.add_model),
     Collection("board", emulated.up, emulated.down, emulated.listed),
     Collection(
         "fleet",

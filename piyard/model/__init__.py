@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -24,6 +24,7 @@ Mask = Annotated[int, Meta(ge=1, le=3)]
 
 
 Task = Literal["classify", "detect", "segment", "pose", "track"]
+TASKS: tuple[str, ...] = get_args(Task)
 
 Part = Literal["bin", "head"]
 FILES = frozenset({"onnx", "torchscript", "ncnn"})

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from piyard import digest, download, infer, model
-from piyard.commands import make
+from piyard.commands.models import add_model
 from piyard.conversion import convert, converted, lowering, masks, own
 from piyard.errors import ConversionFailed, WrongInput
 from piyard.proof import spare
@@ -58,7 +58,7 @@ def asked(file, names, **more):
 
 
 def add(one, *, dry_run=False):
-    make.add_model(one, force=False, form="plain", dry_run=dry_run)
+    add_model(one, force=False, form="plain", dry_run=dry_run)
 
 
 def test_an_interrupted_addition_leaves_nothing_and_can_be_repeated(

@@ -25,7 +25,16 @@ def test_lists_all_tasks() -> None:
     listed = invoke("--list").stdout
     for name in (
         *("build", "convert", "deploy", "bench", "deploy-bench", "run", "report", "doctor"),
-        *("board.up", "board.down", "board.list", "model.add", "test", "lint", "clean"),
+        *(
+            "board.up",
+            "board.down",
+            "board.list",
+            "model.list",
+            "model.add",
+            "test",
+            "lint",
+            "clean",
+        ),
         *(
             "runs",
             "attach",
@@ -95,7 +104,7 @@ def test_listing_loads_nothing_heavy() -> None:
             "fleet.exec",
             "fleet.gc",
         ),
-        "model.add",
+        *("model.add", "model.list"),
     ],
 )
 def test_every_flag_has_a_help_text(name: str) -> None:

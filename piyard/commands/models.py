@@ -1,0 +1,118 @@
+"""Tasks about models: which there are, converting them, adding one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+
+from piyard import download, job, originals, say, tables
+from piyard import model as models
+from piyard.conversion import Conversion, convert, converted, own
+from piyard.conversion.own import Asked
+from piyard.errors import unknown
+from piyard.model import TASKS, Model, Weights
+from piyard.report.figures import scaled
+
+COLUMNS = (
+    *("Model", "Task", "Input", "Params", "GFLOPs/MACs"),
+    *("Published accuracy", "Weights", "Licence"),
+)
+
+
+def listed(task: str, form: str) -> None:
+    """The models there are, of that task or of all."""
+    tables.check_format(form)
+    if task and task not in TASKS:
+        raise unknown("task", task, TASKS)
+    known = {name: models.load(name) for name in models.names()}
+    asked = {name: one for name, one in known.items() if task in {"", one.task}}
+    print(tables.render(COLUMNS, [_row(name, one) for name, one in asked.items()], form))
+    say.note("figures are their publishers'; benchmarks count the network itself")
+
+
+def conversions(
+    names: Sequence[str], *, random_weights: bool, route: str, force: bool, dry_run: bool
+) -> None:
+    """Convert models, or say which would be."""
+    job.check_names(names)
+    for name in names:
+        if dry_run:
+            way = originals.require_route(models.load(name), route)
+            print(f"convert {name} by route {way}, or find it converted")
+            continue
+        made = convert.convert(name, random_weights=random_weights, route=route, force=force)
+        _say(made)
+        if route and route != originals.routes(models.load(name))[0]:
+            usual = convert.convert(name, random_weights=random_weights, force=True)
+            for line in converted.beside(made, usual):
+                say.note(f"  {line}")
+        print(made.folder)
+
+
+def add_model(asked: Asked, *, force: bool, form: str, dry_run: bool) -> None:
+    """Make a model of the user's own file, and convert it; or say what that would take."""
+    planned = own.plan(asked)
+    for line in planned.told:
+        say.note(line)
+    if dry_run:
+        return
+    with ExitStack() as undo:
+        undo.callback(own.forget, planned)  # whatever ends it, Ctrl-C too: it can be added again
+        own.add(planned)
+        made = convert.convert(planned.name, force=True)
+        if not force:  # what only fp16 is too little for can be used in fp32
+            made.require_proved(["fp32"])
+        undo.pop_all()
+    _say(made)
+    print(tables.render(converted.COLUMNS, converted.rows(made), form))
+
+
+def _say(made: Conversion) -> None:
+    state = "converted and proved" if made.made else "nothing changed"
+    told = f"FAILED its proof: {made.failed[0]}" if made.failed else state
+    size = f"{made.manifest['params'] / 1e6:.2f} M params"
+    say.note(f"{'✗' if made.failed else '✓'} {made.name}: {told}, {_weights(made)}, {size}")
+    for note in converted.notes(made):
+        say.note(f"  {note}")
+
+
+def _row(name: str, one: Model) -> list[str]:
+    figures = one.published
+    return [
+        name,
+        one.task,
+        "x".join(map(str, one.input[1:])),
+        scaled(figures.params, 1e6, "M"),
+        scaled(figures.macs, 1e9, "GMACs"),
+        ", ".join(_accuracy(one)) or "N/A",
+        _at_hand(one),
+        "; ".join(dict.fromkeys(file.licence for file in _files(one))),
+    ]
+
+
+def _accuracy(one: Model) -> Iterator[str]:
+    if one.published.top1 is not None:
+        yield f"top-1 {one.published.top1:.1f}"
+    if one.published.map is not None:
+        yield f"mAP {one.published.map:.1f}"
+
+
+def _files(one: Model) -> list[Weights]:
+    """The official file and what comes with it."""
+    return [one.weights[0], *one.parts.values()]
+
+
+def _at_hand(one: Model) -> str:
+    """What has to be done to have them."""
+    if any(_is_here(file) for file in one.weights) and all(map(_is_here, one.parts.values())):
+        return "here"
+    return "to download" if one.weights[0].url else "only by PIYARD_MIRROR"
+
+
+def _is_here(file: Weights) -> bool:
+    return bool(file.digest) and download.known(file.digest) is not None
+
+
+def _weights(made: Conversion) -> str:
+    told = made.manifest["weights"]
+    return f"weights: {told['source']}" if made.has_real_weights else "random weights"

@@ -1,0 +1,87 @@
+"""``invoke model.list``: what there is, for people and for programs."""
+
+import json
+
+import pytest
+import yaml
+
+from piyard import download, model
+from piyard.commands import models
+from piyard.errors import WrongInput
+
+
+@pytest.fixture
+def told(capsys):
+    def rows(task=""):
+        models.listed(task, "json")
+        return {row["Model"]: row for row in json.loads(capsys.readouterr().out)}
+
+    return rows
+
+
+def test_all_models_are_there(told):
+    assert list(told()) == model.names()
+
+
+@pytest.mark.parametrize("task", model.TASKS)
+def test_those_of_a_task(told, task):
+    there = {name for name in model.names() if model.load(name).task == task}
+    assert set(told(task)) == there
+    assert there
+
+
+def test_a_row_is_what_the_publisher_says(told):
+    assert told("classify")["resnet18"] == {
+        "Model": "resnet18",
+        "Task": "classify",
+        "Input": "224x224",
+        "Params": "11.69 M",
+        "GFLOPs/MACs": "1.81 GMACs",
+        "Published accuracy": "top-1 69.8",
+        "Weights": "to download",
+        "Licence": "BSD-3-Clause",
+    }
+    assert told("detect")["yolov8_n"]["Published accuracy"] == "mAP 37.3"
+
+
+def test_what_nobody_publishes_is_not_guessed(told):
+    row = told("pose")["simplepose"]
+    assert (row["Params"], row["GFLOPs/MACs"], row["Published accuracy"]) == ("N/A",) * 3
+
+
+def test_licences_of_all_files(told, tmp_path, monkeypatch):
+    described = yaml.safe_load((model.FOLDER / "nanotrack.yaml").read_text())
+    described["parts"]["head"]["licence"] = "MIT"
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(described))
+    monkeypatch.setattr(model, "FOLDER", tmp_path)
+    assert told()["mine"]["Licence"] == "Apache-2.0; MIT"
+
+
+def test_whether_all_files_are_at_hand(told, monkeypatch):
+    main = model.load("nanotrack").weights[0].sha256
+    head = model.load("nanotrack").parts["head"].sha256
+    here = {main}
+    monkeypatch.setattr(download, "known", lambda digest: digest if digest in here else None)
+    assert told("track")["nanotrack"]["Weights"] == "to download"
+    here.add(head)
+    assert told("track")["nanotrack"]["Weights"] == "here"
+
+
+def test_another_accepted_file_will_do(told, monkeypatch):
+    other = model.load("squeezenet1_1").weights[1].sha256
+    monkeypatch.setattr(download, "known", lambda digest: digest if digest == other else None)
+    assert told("classify")["squeezenet1_1"]["Weights"] == "here"
+
+
+def test_what_has_no_public_address(told):
+    assert told("pose")["yolo11_n_pose"]["Weights"] == "only by PIYARD_MIRROR"
+
+
+def test_a_task_there_is_not():
+    with pytest.raises(WrongInput, match="did you mean 'detect'"):
+        models.listed("detct", "plain")
+
+
+def test_a_format_there_is_not():
+    with pytest.raises(WrongInput, match="format"):
+        models.listed("", "xml")
