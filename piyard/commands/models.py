@@ -64,7 +64,8 @@ def add_model(asked: Asked, *, force: bool, form: str, dry_run: bool) -> None:
             made.require_proved(["fp32"])
         undo.pop_all()
     _say(made)
-    print(tables.render(converted.COLUMNS, converted.rows(made), form))
+    rows = converted.worst(made) if form in tables.STYLES else converted.rows(made)
+    print(tables.render(converted.COLUMNS, rows, form))
 
 
 def _say(made: Conversion) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -11,6 +13,8 @@ from piyard.conversion import Conversion
 from piyard.proof import Figures
 
 COLUMNS = ("Model", "Data type", "Input", "Output", "Count", "Cosine", "Max abs")
+FEW = 8
+"""Layers that a person reads the names of."""
 
 
 def rows(made: Conversion) -> list[list[str]]:
@@ -21,6 +25,21 @@ def rows(made: Conversion) -> list[list[str]]:
         for kind, outputs in proved["inputs"].items()
         for output, figures in outputs.items()
     ]
+
+
+def worst(made: Conversion) -> list[list[str]]:
+    """Of each kind of input only the output that is least alike, and how many there are."""
+    return [
+        [made.name, way, kind, *_least(outputs)]
+        for way, proved in made.manifest["proof"].items()
+        for kind, outputs in proved["inputs"].items()
+    ]
+
+
+def _least(outputs: Mapping[str, Any]) -> list[str]:
+    name, figures = min(outputs.items(), key=lambda one: float(one[1]["cosine"]))
+    told = f"{name}, the least of {len(outputs)}" if len(outputs) > 1 else name
+    return [told, *msgspec.convert(figures, Figures).cells]
 
 
 def notes(made: Conversion) -> list[str]:
@@ -36,8 +55,14 @@ def notes(made: Conversion) -> list[str]:
     if asked := manifest["masks"]:
         told.append(f"masked by its YAML, as a board showed: {', '.join(asked)}")
     if spared := manifest["no_fp16_storage"]:
-        told.append(f"stays in fp32 where halves lose too much: {', '.join(spared)}")
+        told.append(f"stays in fp32 where halves lose too much: {_listed(spared)}")
     return told
+
+
+def _listed(names: Sequence[str]) -> str:
+    """All of a few; of many the first ones, as the manifest has them all."""
+    more = len(names) - FEW
+    return ", ".join(names[:FEW]) + (f" and {more} more" if more > 0 else "")
 
 
 def beside(made: Conversion, usual: Conversion) -> list[str]:

@@ -26,7 +26,8 @@ def require(model: Model, original: Original) -> None:
     if told is not None and told != named:
         raise WrongInput(
             f"{model.title}: the network tells {told} classes, '{model.labels}' names {named}",
-            remedy="correct `labels`, `head` or `cut` in the model's YAML",
+            remedy="correct `labels`, `head` or `cut`: keys of the model's YAML, flags of "
+            "model.add",
         )
 
 

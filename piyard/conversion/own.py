@@ -16,7 +16,7 @@ import yaml
 
 from piyard import digest, download
 from piyard import model as models
-from piyard.conversion import usual
+from piyard.conversion import cutting, usual
 from piyard.errors import WrongInput
 from piyard.model import Model
 
@@ -50,12 +50,17 @@ class Added(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     written: dict[Path, str]
     copied: dict[Path, Path]
+    cut: list[str] = []
+    """Where the file was found to be cut."""
 
     @property
     def told(self) -> list[str]:
-        """A line for each."""
-        return [f"write {path}" for path in self.written] + [
-            f"copy {source} to {target}" for target, source in self.copied.items()
+        """A line for each, and for what was found."""
+        cut = [f"cut where decoding begins, at: {', '.join(self.cut)}"] if self.cut else []
+        return [
+            *(f"write {path}" for path in self.written),
+            *(f"copy {source} to {target}" for target, source in self.copied.items()),
+            *cut,
         ]
 
 
@@ -64,13 +69,16 @@ def plan(asked: Asked) -> Added:
     network = _network(asked.file)
     files = _files(asked.file, network)
     listed = {kind: _listing(asked, kind) for kind in ("labels", "keypoints")}
-    described = _checked(asked, network, files, {kind: one[0] for kind, one in listed.items()})
+    described = _described(asked, network, files, {kind: one[0] for kind, one in listed.items()})
+    model = _model(described)
     _require_new(asked.name)
+    cut = cutting.found(asked.file, model) if network == "onnx" and not asked.cut else []
+    described |= {"cut": cut} if cut else {}
     text = yaml.safe_dump(described, sort_keys=False, default_flow_style=None, allow_unicode=True)
     written = {models.FOLDER / f"{asked.name}.yaml": text}
     written |= {models.listing(name): text for name, text in listed.values() if text}
     copied = {_cached(source): source for source in files.values()}
-    return Added(name=asked.name, written=written, copied=copied)
+    return Added(name=asked.name, written=written, copied=copied, cut=cut)
 
 
 def described(*, fit: str, order: str, mean: str, norm: str) -> dict[str, Any]:
@@ -150,18 +158,20 @@ def _listing(asked: Asked, kind: str) -> tuple[str, str]:
     return listed, "".join(f"{name}\n" for name in names)
 
 
-def _checked(
+def _described(
     asked: Asked, network: str, files: Mapping[str, Path], listed: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The model as its YAML has it, checked against what a model must be."""
+    """The model as its YAML has it."""
     size, weights = _size(asked.size), {part: _weights(asked, file) for part, file in files.items()}
+    preprocess = usual.preprocess(asked.head, size[1], asked.preprocess)
     described: dict[str, Any] = {
         "title": asked.name,
         "task": asked.task,
         "network": network,
         "weights": [weights.pop("")],
         "input": size,
-        "preprocess": usual.preprocess(asked.head, size[1], asked.preprocess),
+        "preprocess": preprocess,
+        **usual.noise(preprocess),
     }
     if weights:
         described["parts"] = weights
@@ -171,13 +181,17 @@ def _checked(
         described["head"] = {"kind": asked.head} | strides
     if asked.cut:
         described["cut"] = asked.cut
+    return described
+
+
+def _model(described: Mapping[str, Any]) -> Model:
+    """What a model must be; raises ``WrongInput``."""
     try:
-        msgspec.convert(described, Model)
+        return msgspec.convert(described, Model)
     except msgspec.ValidationError as error:
         raise WrongInput(
             f"the model cannot be described so: {error}", remedy="invoke --help model.add"
         ) from None
-    return described
 
 
 def _weights(asked: Asked, file: Path) -> dict[str, str]:

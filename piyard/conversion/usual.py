@@ -41,3 +41,8 @@ def preprocess(head: str, side: int, differing: Mapping[str, Any]) -> dict[str, 
     if fit == "crop":
         usual |= {"resize": round(side / 0.875), "crop": side, "resample": "bilinear"}
     return usual | dict(differing)
+
+
+def noise(preprocess: Mapping[str, Any]) -> dict[str, list[float]]:
+    """A model's ``noise``, where its own is not the usual one: a network that is fed levels."""
+    return {"noise": [0.0, 255.0]} if list(preprocess["norm"]) == [1.0] * 3 else {}

@@ -17,5 +17,6 @@ def misfit(why: str, outputs: Sequence[NDArray[np.float32]]) -> WrongInput:
     return WrongInput(
         f"the network's outputs are not what the model's `head` says: {why}",
         evidence="\n".join(f"output {i}: {one.shape}" for i, one in enumerate(outputs)),
-        remedy="correct `head`, `task`, `input` or `cut` in the model's YAML",
+        remedy="correct `head`, `task`, `input` or `cut`: keys of the model's YAML, "
+        "flags of model.add",
     )

@@ -5,6 +5,7 @@ from piyard.onnxgraph.focus import rewrite_focus
 from piyard.onnxgraph.old import renewed
 from piyard.onnxgraph.read import floats, input_shapes, inputs, names, read
 from piyard.onnxgraph.size import freed, sized
+from piyard.onnxgraph.undecoded import shapes, undecoded
 
 __all__ = [
     "cut",
@@ -16,5 +17,7 @@ __all__ = [
     "read",
     "renewed",
     "rewrite_focus",
+    "shapes",
     "sized",
+    "undecoded",
 ]

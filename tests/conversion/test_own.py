@@ -179,6 +179,39 @@ def test_a_detector_by_onnx(detector, two, capsys):
     assert made.manifest["reference"]["outputs"] == {"out0": [7, 8, 8], "out1": [7, 4, 4]}
 
 
+def test_where_to_cut_need_not_be_told(detector, two, capsys):
+    add(as_detector(detector, two, strides=[8, 16], cut=[]))
+    assert model.load("mine").cut == ("raw0", "raw1")
+    assert "cut where decoding begins, at: raw0, raw1" in capsys.readouterr().err
+    assert convert.convert("mine").manifest["reference"]["outputs"]["out1"] == [7, 4, 4]
+
+
+def test_what_is_fed_levels_is_proved_on_levels(detector, two, script, names, models):
+    def noise(one):
+        return yaml.safe_load(own.plan(one).written[models / "mine.yaml"]).get("noise")
+
+    assert noise(as_detector(detector, two, strides=[8, 16])) == [0, 255]
+    assert noise(asked(script, names)) is None
+
+
+def test_a_person_sees_the_worst_output_a_program_all(detector, two, capsys):
+    one = as_detector(detector, two, strides=[8, 16])
+    add(one)
+    shown = capsys.readouterr().out
+    made = convert.convert("mine")
+    worst = converted.worst(made)
+    assert [row[:3] for row in worst] == [
+        ["mine", way, kind] for way in ("fp16", "fp32") for kind in ("drawn", "noise", "strided")
+    ]
+    every = converted.rows(made)
+    assert len(every) == 2 * len(worst)
+    for row in worst:
+        same = [float(other[5]) for other in every if other[:3] == row[:3]]
+        assert float(row[5]) == min(same)
+        assert row[3].endswith(", the least of 2")
+    assert shown.count("the least of 2") == len(worst)
+
+
 def test_labels_that_are_too_many(detector, names, models):
     with pytest.raises(WrongInput, match="tells 2 classes, 'mine-labels' names 5"):
         add(as_detector(detector, names, strides=[8, 16]))

@@ -1,0 +1,232 @@
+"""Where exported detectors are cut: the maps found are those the network itself makes, in order."""
+
+import msgspec
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+
+from piyard import model, onnxgraph
+from piyard.conversion import cutting
+from piyard.model import Model
+from piyard.model.head import Heatmap, Nanodet, Yolov8, Yolox
+
+SIZE = 64
+STRIDES = (8, 16, 32)
+BINS = 16
+CLASSES = 5
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+def head(*channels):
+    """Convolutions with one output each, a list a map."""
+    return nn.ModuleList(
+        nn.ModuleList(nn.Conv2d(3, count, stride, stride) for count in channels)
+        for stride in STRIDES
+    )
+
+
+class Ultralytics(nn.Module):
+    """As its exports end; with ``extra`` channels a place, and with prototypes."""
+
+    def __init__(self, *, classes=CLASSES, extra=0, protos=0, apart=False):
+        super().__init__()
+        torch.manual_seed(5)
+        self.head = head(4 * BINS, classes, *([extra] if extra else []))
+        self.weigh = nn.Conv2d(BINS, 1, 1, bias=False)
+        self.protos = nn.Sequential(nn.Conv2d(3, protos, 4, 4), nn.ReLU()) if protos else None
+        self.apart, self.extra, self.classes = apart, extra, classes
+
+    def raw(self, x):
+        return [[layer(x) for layer in level] for level in self.head]
+
+    def forward(self, x):
+        raw = self.raw(x)
+        box, scores = self.split(raw)
+        sides = box.view(1, 4, BINS, -1).transpose(2, 1).softmax(1)
+        told = [self.weigh(sides).view(1, 4, -1), scores.sigmoid()]
+        if self.extra:
+            told.append(torch.cat([one[2].flatten(2) for one in raw], 2))
+        outputs = torch.cat(told, 1)
+        return (outputs, self.protos(x)) if self.protos else outputs
+
+    def split(self, raw):
+        """Joined a level first, or boxes and scores each for themselves as of 8.4."""
+        if self.apart:
+            return [torch.cat([one[i].flatten(2) for one in raw], 2) for i in (0, 1)]
+        joined = torch.cat([torch.cat(one[:2], 1).flatten(2) for one in raw], 2)
+        return joined.split((4 * BINS, self.classes), 1)
+
+
+class Megvii(nn.Module):
+    """As YOLOX's exports end."""
+
+    def __init__(self, classes=CLASSES):
+        super().__init__()
+        torch.manual_seed(6)
+        self.head = head(classes, 4, 1)
+
+    def raw(self, x):
+        made = [[layer(x) for layer in level] for level in self.head]
+        return [[box, thing, classes] for classes, box, thing in made]
+
+    def forward(self, x):
+        each = [torch.cat([b, o.sigmoid(), c.sigmoid()], 1) for b, o, c in self.raw(x)]
+        return torch.cat([one.flatten(2) for one in each], 2).permute(0, 2, 1)
+
+
+class Nano(nn.Module):
+    """As NanoDet's exports end: a convolution a level, split, classes before all sides."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(7)
+        self.head = head(CLASSES + 32)
+
+    def raw(self, x):
+        return [[layer(x) for layer in level] for level in self.head]
+
+    def forward(self, x):
+        halves = [one.split((CLASSES, 32), 1) for (one,) in self.raw(x)]
+        classes = [c.sigmoid().flatten(2).permute(0, 2, 1) for c, _ in halves]
+        return *classes, *(sides.flatten(2).permute(0, 2, 1) for _, sides in halves)
+
+
+class Raw(Ultralytics):
+    """A net that ends with its maps."""
+
+    def forward(self, x):
+        return [one for level in self.raw(x) for one in level]
+
+
+def described(kind, task="detect", **more):
+    told = {"kind": kind, "strides": list(STRIDES)}
+    keypoints = {"keypoints": "coco_keypoints"} if task == "pose" else {}
+    return msgspec.convert(
+        {
+            "title": "mine",
+            "task": task,
+            "network": "onnx",
+            "weights": [
+                {"source": "a", "licence": "b", "dataset": "c", "sha256": "0" * 64},
+            ],
+            "input": [3, SIZE, SIZE],
+            "preprocess": {"fit": "stretch", "order": "rgb", "mean": [0] * 3, "norm": [1] * 3},
+            "labels": "coco80",
+            "head": told,
+        }
+        | keypoints
+        | more,
+        Model,
+    )
+
+
+@pytest.fixture
+def exported(tmp_path):
+    def export(network, **more):
+        file = tmp_path / "net.onnx"
+        example = torch.zeros(1, 3, SIZE, SIZE)
+        torch.onnx.export(network.eval(), (example,), str(file), dynamo=False, **more)
+        return file
+
+    return export
+
+
+def values(file, names):
+    """What the file computes there for a picture."""
+    graph = onnxgraph.cut(onnxgraph.read(file), names)
+    session = onnxruntime.InferenceSession(graph.SerializeToString())
+    return session.run(None, {session.get_inputs()[0].name: picture().numpy()})
+
+
+def picture():
+    return torch.rand(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(8))
+
+
+def require_maps(network, file, found, more=()):
+    with torch.no_grad():
+        wanted = [one for level in network.raw(picture()) for one in level] + list(more)
+    got = values(file, found)
+    assert [one.shape for one in got] == [tuple(one.shape) for one in wanted]
+    for one, other in zip(got, wanted, strict=True):
+        np.testing.assert_allclose(one, other.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("classes", [1, 4, CLASSES, 4 * BINS])
+def test_yolov8(exported, apart, classes):
+    """By how they are joined: as many classes as distances are no reason to mix them up."""
+    network = Ultralytics(classes=classes, apart=apart)
+    file = exported(network)
+    require_maps(network, file, cutting.found(file, described("yolov8")))
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_keypoints(exported, apart):
+    network = Ultralytics(classes=1, extra=51, apart=apart)
+    file = exported(network)
+    require_maps(network, file, cutting.found(file, described("yolov8", "pose")))
+
+
+@pytest.mark.parametrize("classes", [CLASSES, 32])
+def test_masks_end_with_their_prototypes(exported, classes):
+    network = Ultralytics(classes=classes, extra=32, protos=32)
+    file = exported(network)
+    found = cutting.found(file, described("yolov8", "segment"))
+    with torch.no_grad():
+        _, protos = network(picture())
+    require_maps(network, file, found, [protos])
+
+
+@pytest.mark.parametrize("classes", [1, 4, CLASSES])
+def test_yolox(exported, classes):
+    network = Megvii(classes)
+    file = exported(network)
+    require_maps(network, file, cutting.found(file, described("yolox")))
+
+
+def test_nanodet(exported):
+    network = Nano()
+    file = exported(network)
+    require_maps(network, file, cutting.found(file, described("nanodet")))
+
+
+def test_a_file_for_any_size(exported):
+    """Its reshapes ask convolutions for their size: that is no way to an output."""
+    network = Ultralytics()
+    axes = {"x": {2: "height", 3: "width"}}
+    file = exported(network, input_names=["x"], dynamic_axes=axes)
+    assert "Shape" in {node.op_type for node in onnxgraph.read(file).graph.node}
+    require_maps(network, file, cutting.found(file, described("yolov8")))
+
+
+def test_a_file_that_ends_with_its_maps_is_not_cut(exported):
+    assert cutting.found(exported(Raw()), described("yolov8")) == []
+
+
+@pytest.mark.parametrize("strides", [(8, 16), (8, 16, 32, 64), (4, 8, 16)])
+def test_maps_of_other_strides_are_not_guessed(exported, strides):
+    other = described("yolov8", head={"kind": "yolov8", "strides": list(strides)})
+    assert cutting.found(exported(Ultralytics()), other) == []
+
+
+def test_another_head_is_not_guessed(exported):
+    pose = described("heatmap", "pose", head={"kind": "heatmap"})
+    assert isinstance(pose.head, Heatmap)
+    assert cutting.found(exported(Ultralytics()), pose) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("yolo11_n_seg", "yolo/yolo11n-seg.onnx"),
+        ("yolo11_n_pose", "yolo/yolo11n-pose.onnx"),
+        ("yolox_nano_onnx", "yolox/yolox_nano.onnx"),
+        ("nanodet", "nanodet/nanodet_m.onnx"),
+    ],
+)
+def test_real_files_are_cut_where_their_rows_say(assets, name, path):
+    described = model.load(name)
+    assert isinstance(described.head, Yolov8 | Yolox | Nanodet)
+    assert cutting.found(assets / "weights" / path, described) == list(described.cut)
