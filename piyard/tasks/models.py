@@ -53,11 +53,12 @@ def list_models(_c: Context, task: str = "", format: str = "plain") -> None:
     positional=["file"],
     iterable=["cut"],
     help={
-        "file": "an .onnx, a TorchScript (.pt, .torchscript: a program, it is run), or the .param "
-        "of an ncnn pair",
-        "task": "classify, detect, segment or pose",
-        "input": "what it is fed: channels, height, width, as 3,416,416",
-        "head": "what its outputs mean: yolov8, yolox, nanodet, rtmdet, fcos, simcc or heatmap",
+        "file": "an .onnx, a checkpoint of a network piyard knows (.pt, .pth), a TorchScript (a "
+        "program, it is run), or the .param of an ncnn pair",
+        "task": "classify, detect, segment or pose (the network's; classify)",
+        "input": "what it is fed: channels, height, width, as 3,416,416 (the network's; 3,224,224)",
+        "head": "what its outputs mean: yolov8, yolox, nanodet, rtmdet, fcos, simcc or heatmap "
+        "(the network's)",
         "labels": "names of the classes: a file, one a line, or a list of models/labels/",
         "keypoints": "names of the keypoints, likewise",
         "name": "what it is called here (the file's name)",
@@ -77,8 +78,8 @@ def add_model(
     _c: Context,
     file: str,
     cut: list[str],
-    task: str = "classify",
-    input: str = "3,224,224",
+    task: str = "",
+    input: str = "",
     head: str = "",
     strides: str = "",
     labels: str = "",
@@ -95,7 +96,7 @@ def add_model(
 ) -> None:
     """Make a model of a network file of your own, and convert it with proof."""
     from piyard.commands import models
-    from piyard.conversion.own import Asked, described, numbers
+    from piyard.conversion.own import Asked, differing, numbers
 
     asked = Asked(
         file=Path(file),
@@ -107,7 +108,7 @@ def add_model(
         labels=labels,
         keypoints=keypoints,
         cut=cut,
-        preprocess=described(fit=fit, order=order, mean=mean, norm=norm),
+        preprocess=differing(fit=fit, order=order, mean=mean, norm=norm),
         licence=licence,
     )
     models.add_model(asked, force=force, form=format, dry_run=dry_run)

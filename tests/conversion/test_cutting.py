@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from piyard import model, onnxgraph
-from piyard.conversion import cutting
+from piyard.conversion.own import cutting
 from piyard.model import Model
 from piyard.model.head import Heatmap, Nanodet, Yolov8, Yolox
 

@@ -115,7 +115,7 @@ def test_a_dry_run_says_all_and_does_nothing(script, names, models, capsys):
 
 
 def test_the_yaml_is_what_the_flags_said(script, names, models):
-    flags = own.described(fit="stretch", order="bgr", mean="1,2,3", norm="0.5,1,2")
+    flags = own.differing(fit="stretch", order="bgr", mean="1,2,3", norm="0.5,1,2")
     own.add(own.plan(asked(script, names, preprocess=flags, task="classify", size="1x3x32x32")))
     told = yaml.safe_load((models / "mine.yaml").read_text())["preprocess"]
     assert told == {
@@ -304,7 +304,7 @@ def test_a_flag_that_makes_no_sense(script, names, models, more, told):
 
 def test_a_file_that_is_no_network(tmp_path, names):
     torch.save(network().state_dict(), tmp_path / "net.pth")
-    with pytest.raises(WrongInput, match=r"net\.pth is none of") as caught:
+    with pytest.raises(WrongInput, match=r"net\.pth fits no network") as caught:
         own.plan(asked(tmp_path / "net.pth", names))
     assert "trace" in caught.value.remedy
 
@@ -329,7 +329,7 @@ def test_labels_without_a_name_in_them(script, tmp_path):
 
 def test_a_mean_that_is_no_number():
     with pytest.raises(WrongInput, match="--mean 1,two,3"):
-        own.described(fit="", order="", mean="1,two,3", norm="")
+        own.differing(fit="", order="", mean="1,two,3", norm="")
 
 
 # -- halves ------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from piyard.conversion import usual
+from piyard.conversion.own import usual
 from piyard.errors import WrongInput
 from piyard.model.steps import Box, Crop, Letterbox, Preprocess, Stretch
 

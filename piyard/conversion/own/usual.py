@@ -1,10 +1,11 @@
-"""How the authors of each head prepare a picture: what holds unless a model differs."""
+"""What holds unless a user says otherwise: how heads are fed, what networks are for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+from piyard import networks
 from piyard.errors import unknown
 
 IMAGENET = {"order": "rgb", "mean": [123.675, 116.28, 103.53]} | {
@@ -27,6 +28,38 @@ USUAL: dict[str, dict[str, Any]] = {
 """Head → how its authors prepare a picture; flags say otherwise where a model differs."""
 
 
+class Purpose(NamedTuple):
+    """What a network is for."""
+
+    task: str
+    head: str
+    size: str
+    """As ``--input`` has it."""
+    strides: tuple[int, ...] = ()
+    """Where they are not the head's usual ones."""
+
+
+OWN = Purpose("classify", "", "3,224,224")
+"""What is said of a file of which nothing else is known."""
+
+
+def purpose(network: str) -> Purpose:
+    """What a network that piyard builds is for, else ``OWN``."""
+    if network in networks.YOLO:
+        return Purpose(_yolo_task(network), "yolov8", "3,640,640")
+    if network in networks.YOLOX:
+        return Purpose("detect", "yolox", "3,640,640" if network == "yolox_s" else "3,416,416")
+    if network in networks.FCOS:
+        return Purpose("detect", "fcos", "3,512,512", (8, 16, 32, 64, 128))
+    if network in networks.RTMPOSE:
+        return Purpose("pose", "simcc", "3,256,192")
+    return OWN
+
+
+def _yolo_task(network: str) -> str:
+    return {"seg": "segment", "pose": "pose"}.get(network.partition("-")[2], "detect")
+
+
 def preprocess(head: str, side: int, differing: Mapping[str, Any]) -> dict[str, Any]:
     """A model's ``preprocess`` for that head and height of input; no head is a classifier.
 
@@ -43,6 +76,6 @@ def preprocess(head: str, side: int, differing: Mapping[str, Any]) -> dict[str, 
     return usual | dict(differing)
 
 
-def noise(preprocess: Mapping[str, Any]) -> dict[str, list[float]]:
-    """A model's ``noise``, where its own is not the usual one: a network that is fed levels."""
-    return {"noise": [0.0, 255.0]} if list(preprocess["norm"]) == [1.0] * 3 else {}
+def noise(preprocess: Mapping[str, Any]) -> list[float]:
+    """A model's ``noise`` where its own is not the usual one: a network that is fed levels."""
+    return [0.0, 255.0] if list(preprocess["norm"]) == [1.0] * 3 else []

@@ -1,0 +1,38 @@
+"""Names of classes or keypoints, as a user gives them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from piyard import model as models
+from piyard.errors import WrongInput
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """A list in models/labels/, and its text where it is yet to be written there."""
+
+    name: str = ""
+    text: str = ""
+
+    @property
+    def count(self) -> int:
+        """How many names it has; none where there is no list."""
+        if not self.name:
+            return 0
+        text = self.text or models.listing(self.name).read_text(encoding="utf-8")
+        return len(text.splitlines())
+
+
+def read(kind: str, given: str, model: str) -> Listing:
+    """``given`` is a file, which becomes the model's own list, or one of models/labels/."""
+    if not given or (not Path(given).is_file() and models.listing(given).is_file()):
+        return Listing(given)
+    if not Path(given).is_file():
+        raise WrongInput(f"--{kind}: there is no file {given}", remedy="one name a line")
+    text = Path(given).read_text(encoding="utf-8", errors="replace")
+    names = [line.strip() for line in text.splitlines() if line.strip()]
+    if not names:
+        raise WrongInput(f"--{kind}: {given} holds no names", remedy="one name a line")
+    return Listing(f"{model}-{kind}", "".join(f"{name}\n" for name in names))

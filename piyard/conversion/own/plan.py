@@ -1,0 +1,102 @@
+"""What adding a file means, doing it, and undoing it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import yaml
+
+from piyard import digest, download, networks
+from piyard import model as models
+from piyard.conversion.own import kind, listing
+from piyard.conversion.own.asked import Asked
+from piyard.conversion.own.description import MAIN, describe
+from piyard.errors import WrongInput
+
+KEYPOINTS = 17
+"""COCO's, where none are named."""
+
+
+class Added(msgspec.Struct, frozen=True, kw_only=True):
+    """Files to be made, by their place, and files to be copied."""
+
+    name: str
+    written: dict[Path, str]
+    copied: dict[Path, Path]
+    found: list[str]
+    """What was not said and is now known, a line each."""
+
+    @property
+    def told(self) -> list[str]:
+        """A line for each."""
+        return [
+            *self.found,
+            *(f"write {path}" for path in self.written),
+            *(f"copy {source} to {target}" for target, source in self.copied.items()),
+        ]
+
+
+def plan(asked: Asked) -> Added:
+    """What adding the model means; nothing is done.
+
+    Raises ``WrongInput``, and ``ConversionFailed`` for a file that cannot be read.
+    """
+    _require_new(asked.name)
+    labels = listing.read("labels", asked.labels, asked.name)
+    keypoints = listing.read("keypoints", asked.keypoints, asked.name)
+    network = kind.of(asked.file, classes=labels.count, keypoints=keypoints.count or KEYPOINTS)
+    files = _files(asked.file, network)
+    lists = {"labels": labels.name, "keypoints": keypoints.name}
+    told = describe(asked, network, files, lists)
+    text = yaml.safe_dump(told, sort_keys=False, default_flow_style=None, allow_unicode=True)
+    written = {models.FOLDER / f"{asked.name}.yaml": text}
+    written |= {models.listing(one.name): one.text for one in (labels, keypoints) if one.text}
+    copied = {_cached(source): source for source in files.values()}
+    cut = [] if asked.cut else told.get("cut", [])
+    return Added(name=asked.name, written=written, copied=copied, found=_found(network, cut))
+
+
+def add(planned: Added) -> None:
+    """Do it; ``forget`` undoes what is written."""
+    for target, source in planned.copied.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.is_file():
+            draft = target.with_name(f".{target.name}.part")
+            shutil.copyfile(source, draft)
+            draft.replace(target)
+    for path, text in planned.written.items():
+        path.write_text(text, encoding="utf-8")
+
+
+def forget(planned: Added) -> None:
+    """Take away what was written to models/."""
+    for path in planned.written:
+        path.unlink(missing_ok=True)
+
+
+def _found(network: str, cut: list[str]) -> list[str]:
+    known = [f"weights of {network}"] if network in networks.NAMES else []
+    return known + ([f"cut where decoding begins, at: {', '.join(cut)}"] if cut else [])
+
+
+def _files(file: Path, network: str) -> dict[str, Path]:
+    """The files of the network by part."""
+    if network != "ncnn":
+        return {MAIN: file}
+    weights = file.with_suffix(".bin")
+    if not weights.is_file():
+        raise WrongInput(f"{weights} is missing", remedy="put the .bin beside the .param")
+    return {MAIN: file, "bin": weights}
+
+
+def _require_new(name: str) -> None:
+    if not name or Path(name).name != name or name.startswith("."):
+        raise WrongInput(f"'{name}' cannot be the name of a model", remedy="give another: --name")
+    if name in models.names():
+        raise WrongInput(f"there is a model '{name}' already", remedy="give another: --name")
+
+
+def _cached(file: Path) -> Path:
+    return download.folder() / digest.of_file(file) / file.name

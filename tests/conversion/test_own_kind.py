@@ -1,0 +1,175 @@
+"""A checkpoint is of the network it fits, with as many classes as are named."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from torch import nn
+
+from piyard import model, networks
+from piyard.conversion import own
+from piyard.conversion.own import kind, usual
+from piyard.errors import ConversionFailed, WrongInput
+
+CLASSES, KEYPOINTS = 7, 5
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """The file of a network's state, written as trainers do."""
+
+    def save(state, name="best.pt"):
+        torch.save(state, tmp_path / name)
+        return tmp_path / name
+
+    return save
+
+
+def state(network="squeezenet1_1", classes=CLASSES):
+    return networks.build(network, classes, keypoints=KEYPOINTS).state_dict()
+
+
+def told(file, classes=CLASSES):
+    return kind.of(file, classes=classes, keypoints=KEYPOINTS)
+
+
+@pytest.mark.parametrize("name", sorted(networks.NAMES))
+def test_every_network_is_known_again(name, saved):
+    assert told(saved(state(name))) == name
+
+
+@pytest.mark.parametrize("ending", sorted(kind.CHECKPOINTS))
+def test_every_ending(ending, saved):
+    assert told(saved(state(), f"best{ending}")) == "squeezenet1_1"
+
+
+@pytest.mark.parametrize("wrap", ["model", "state_dict"])
+def test_however_it_is_wrapped(wrap, saved):
+    assert told(saved({wrap: state(), "epoch": 3})) == "squeezenet1_1"
+
+
+def test_a_file_of_an_old_torch(saved, tmp_path):
+    """No archive, and no counters of batches."""
+    kept = {name: one for name, one in state("resnet18").items() if kind.COUNTER not in name}
+    torch.save(kept, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    assert told(tmp_path / "old.pth") == "resnet18"
+
+
+def test_another_number_of_classes_names_what_differs(saved):
+    with pytest.raises(
+        WrongInput, match="fits no network that piyard builds with 9 classes"
+    ) as caught:
+        told(saved(state()), classes=9)
+    assert "nearest is squeezenet1_1, where 2 of 52 tensors differ" in caught.value.evidence
+    assert "classifier.1.weight: 7x512x1x1 in the file, 9x512x1x1" in caught.value.evidence
+    assert "--labels" in caught.value.remedy
+
+
+def test_no_classes_at_all(saved):
+    with pytest.raises(WrongInput, match="with no classes"):
+        told(saved(state()), classes=0)
+
+
+def test_one_tensor_less_is_another_network(saved):
+    less = state()
+    less.pop("features.0.bias")
+    with pytest.raises(WrongInput) as caught:
+        told(saved(less))
+    assert "features.0.bias: none in the file, 64 in the network" in caught.value.evidence
+
+
+def test_a_network_of_ones_own(saved):
+    with pytest.raises(WrongInput) as caught:
+        told(saved(nn.Linear(3, CLASSES).state_dict()))
+    assert not caught.value.evidence
+    assert "torch.jit.trace" in caught.value.remedy
+
+
+@pytest.mark.parametrize("content", [b"", b"text\n" * 9, b"PK\x03\x04 cut off"])
+def test_a_file_that_holds_nothing(content, tmp_path):
+    (tmp_path / "best.pt").write_bytes(content)
+    with pytest.raises(ConversionFailed, match=r"best\.pt"):
+        told(tmp_path / "best.pt")
+
+
+def test_a_program_is_no_checkpoint(tmp_path):
+    torch.jit.trace(nn.Linear(3, 2), torch.zeros(1, 3)).save(str(tmp_path / "net.pt"))
+    assert told(tmp_path / "net.pt") == "torchscript"
+
+
+@pytest.mark.parametrize(("ending", "network"), kind.FILES.items())
+def test_endings_that_say_it(ending, network, tmp_path):
+    (tmp_path / f"net{ending}").touch()
+    assert told(tmp_path / f"net{ending}") == network
+
+
+def test_an_ending_that_says_nothing(tmp_path):
+    (tmp_path / "net.h5").touch()
+    with pytest.raises(WrongInput, match=r"net\.h5 is none of \.ckpt"):
+        told(tmp_path / "net.h5")
+
+
+# -- what it is for ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch):
+    shutil.copytree(model.FOLDER / "labels", tmp_path / "models" / "labels")
+    monkeypatch.setattr(model, "FOLDER", tmp_path / "models")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "models"
+
+
+USUAL = {"padding": 1.25}
+"""What a preprocess has without saying so."""
+SHIPPED = [
+    (path.stem, description)
+    for path in sorted(model.FOLDER.glob("*.yaml"))
+    if (description := yaml.safe_load(path.read_text()))["network"] in networks.NAMES
+    and "tracker" not in description
+]
+
+
+@pytest.mark.parametrize(("name", "ships"), SHIPPED, ids=[name for name, _ in SHIPPED])
+def test_a_trained_one_is_described_as_the_one_that_ships(name, ships, models, saved):
+    """But for FCOS's padding and what rows say of their own: thresholds, masks, figures."""
+    lists = {key: ships[key] for key in ("labels", "keypoints") if key in ships}
+    listed = {key: Path(model.listing(one)).read_text() for key, one in lists.items()}
+    counts = {key: len(text.splitlines()) for key, text in listed.items()}
+    made = networks.build(ships["network"], counts["labels"], keypoints=counts.get("keypoints", 17))
+    asked = own.Asked(file=saved(made.state_dict()), name="mine", **lists)
+    got = yaml.safe_load(own.plan(asked).written[models / "mine.yaml"])
+    for key in ("task", "network", "input", "labels", "keypoints", "noise"):
+        assert got.get(key) == ships.get(key), key
+    for key, value in ships["preprocess"].items() if ships["network"] not in networks.FCOS else ():
+        assert got["preprocess"].get(key, USUAL.get(key)) == pytest.approx(value), key
+    for key in ("kind", "strides"):
+        wanted = ships.get("head", {}).get(key)
+        assert wanted is None or got["head"][key] == wanted
+
+
+def test_every_network_has_a_purpose():
+    for name in networks.NAMES - networks.CLASSIFIERS:
+        assert usual.purpose(name) != usual.OWN
+    assert usual.purpose("yolo11s-seg").task == "segment"
+    assert usual.purpose("yolo11s-pose").task == "pose"
+    assert usual.purpose("yolo11s").task == "detect"
+
+
+def test_what_is_said_counts_more(models, saved, tmp_path):
+    (tmp_path / "names.txt").write_text("".join(f"thing {i}\n" for i in range(CLASSES)))
+    asked = own.Asked(
+        file=saved(state("yolox_tiny")),
+        name="mine",
+        labels=str(tmp_path / "names.txt"),
+        size="3,320,320",
+        preprocess={"order": "rgb"},
+    )
+    planned = own.plan(asked)
+    got = yaml.safe_load(planned.written[models / "mine.yaml"])
+    assert (got["network"], got["input"]) == ("yolox_tiny", [3, 320, 320])
+    assert got["preprocess"]["order"] == "rgb"
+    assert planned.told[0] == "weights of yolox_tiny"
