@@ -59,7 +59,8 @@ def list_models(_c: Context, task: str = "", format: str = "plain") -> None:
         "input": "what it is fed: channels, height, width, as 3,416,416 (the network's; 3,224,224)",
         "head": "what its outputs mean: yolov8, yolox, nanodet, rtmdet, fcos, simcc or heatmap "
         "(the network's)",
-        "labels": "names of the classes: a file, one a line, or a list of models/labels/",
+        "labels": "names of the classes: a file, one a line, or a list of models/labels/ (those "
+        "in the network's file)",
         "keypoints": "names of the keypoints, likewise",
         "name": "what it is called here (the file's name)",
         "strides": "input pixels between places, map by map, as 8,16,32; the head's usual ones",
@@ -89,7 +90,7 @@ def add_model(
     order: str = "",
     mean: str = "",
     norm: str = "",
-    licence: str = "the user's own",
+    licence: str = "",
     force: bool = False,
     format: str = "plain",
     dry_run: bool = False,

@@ -95,6 +95,19 @@ def read(path: Path) -> State:
     return {name: tensor.float() if _is_half(tensor) else tensor for name, tensor in state.items()}
 
 
+def notes(path: Path) -> dict[str, Any]:
+    """What Ultralytics notes beside the weights: the ``names`` of the classes, the ``license``.
+
+    Nothing of that is checked; empty for other files. Raises as ``read``.
+    """
+    loaded = _load(path)
+    if not isinstance(loaded, Mapping):
+        return {}
+    modules = (loaded.get(key) for key in WRAPPERS)
+    module = next((one for one in modules if isinstance(one, Inert)), Inert())
+    return {"names": vars(module).get("names"), "license": loaded.get("license")}
+
+
 def _load(path: Path) -> Any:
     import torch
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import torch
 
 from piyard import download, model
 from piyard.conversion import convert
@@ -90,3 +91,14 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(requests, "get", unreachable)
     monkeypatch.setattr(download, "BACK_OFF_S", 0.0)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Callable[..., Path]:
+    """The file of a network's state, written as trainers do."""
+
+    def save(state: object, name: str = "best.pt") -> Path:
+        torch.save(state, tmp_path / name)
+        return tmp_path / name
+
+    return save

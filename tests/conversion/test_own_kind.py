@@ -11,21 +11,11 @@ from torch import nn
 from piyard import model, networks
 from piyard.conversion import own
 from piyard.conversion.own import kind, usual
+from piyard.conversion.own.fitting import COUNTER, fitting
 from piyard.errors import ConversionFailed, WrongInput
 
 CLASSES, KEYPOINTS = 7, 5
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-@pytest.fixture
-def saved(tmp_path):
-    """The file of a network's state, written as trainers do."""
-
-    def save(state, name="best.pt"):
-        torch.save(state, tmp_path / name)
-        return tmp_path / name
-
-    return save
 
 
 def state(network="squeezenet1_1", classes=CLASSES):
@@ -33,7 +23,7 @@ def state(network="squeezenet1_1", classes=CLASSES):
 
 
 def told(file, classes=CLASSES):
-    return kind.of(file, classes=classes, keypoints=KEYPOINTS)
+    return fitting(file, classes=classes, keypoints=KEYPOINTS)
 
 
 @pytest.mark.parametrize("name", sorted(networks.NAMES))
@@ -43,7 +33,7 @@ def test_every_network_is_known_again(name, saved):
 
 @pytest.mark.parametrize("ending", sorted(kind.CHECKPOINTS))
 def test_every_ending(ending, saved):
-    assert told(saved(state(), f"best{ending}")) == "squeezenet1_1"
+    assert kind.of(saved(state(), f"best{ending}")) == kind.CHECKPOINT
 
 
 @pytest.mark.parametrize("wrap", ["model", "state_dict"])
@@ -53,7 +43,7 @@ def test_however_it_is_wrapped(wrap, saved):
 
 def test_a_file_of_an_old_torch(saved, tmp_path):
     """No archive, and no counters of batches."""
-    kept = {name: one for name, one in state("resnet18").items() if kind.COUNTER not in name}
+    kept = {name: one for name, one in state("resnet18").items() if COUNTER not in name}
     torch.save(kept, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
     assert told(tmp_path / "old.pth") == "resnet18"
 
@@ -97,19 +87,19 @@ def test_a_file_that_holds_nothing(content, tmp_path):
 
 def test_a_program_is_no_checkpoint(tmp_path):
     torch.jit.trace(nn.Linear(3, 2), torch.zeros(1, 3)).save(str(tmp_path / "net.pt"))
-    assert told(tmp_path / "net.pt") == "torchscript"
+    assert kind.of(tmp_path / "net.pt") == "torchscript"
 
 
 @pytest.mark.parametrize(("ending", "network"), kind.FILES.items())
 def test_endings_that_say_it(ending, network, tmp_path):
     (tmp_path / f"net{ending}").touch()
-    assert told(tmp_path / f"net{ending}") == network
+    assert kind.of(tmp_path / f"net{ending}") == network
 
 
 def test_an_ending_that_says_nothing(tmp_path):
     (tmp_path / "net.h5").touch()
     with pytest.raises(WrongInput, match=r"net\.h5 is none of \.ckpt"):
-        told(tmp_path / "net.h5")
+        kind.of(tmp_path / "net.h5")
 
 
 # -- what it is for ----------------------------------------------------------------------------

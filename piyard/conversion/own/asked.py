@@ -11,7 +11,7 @@ from piyard.errors import WrongInput
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user says about the file; what is left out is what is usual."""
+    """What the user says about the file; what is left out, the file says, or it is usual."""
 
     file: Path
     name: str
@@ -26,7 +26,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     cut: list[str] = []
     preprocess: dict[str, Any] = {}
     """What differs from what is usual for the head."""
-    licence: str = "the user's own"
+    licence: str = ""
 
 
 def differing(*, fit: str, order: str, mean: str, norm: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from piyard.conversion.own.asked import Asked
 from piyard.errors import WrongInput
 from piyard.model import Model
 
+NO_LICENCE = "the user's own"
 MAIN = ""
 """The part that a model's own network is."""
 
@@ -64,7 +65,7 @@ def _model(described: Mapping[str, Any]) -> Model:
 def _weights(asked: Asked, file: Path) -> dict[str, str]:
     return {
         "source": file.name,
-        "licence": asked.licence,
+        "licence": asked.licence or NO_LICENCE,
         "dataset": "not told",
         "sha256": digest.of_file(file),
     }

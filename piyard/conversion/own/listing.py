@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -35,4 +36,13 @@ def read(kind: str, given: str, model: str) -> Listing:
     names = [line.strip() for line in text.splitlines() if line.strip()]
     if not names:
         raise WrongInput(f"--{kind}: {given} holds no names", remedy="one name a line")
-    return Listing(f"{model}-{kind}", "".join(f"{name}\n" for name in names))
+    return of(names, f"{model}-{kind}")
+
+
+def of(names: Sequence[str], called: str) -> Listing:
+    """A list of these names, to be called so; one of models/labels/ that is the same is taken."""
+    text = "".join(f"{name}\n" for name in names)
+    for path in sorted(models.listing("x").parent.glob("*.txt")):
+        if path.read_text(encoding="utf-8") == text:
+            return Listing(path.stem)
+    return Listing(called, text)

@@ -10,9 +10,12 @@ import yaml
 
 from piyard import digest, download, networks
 from piyard import model as models
-from piyard.conversion.own import kind, listing
+from piyard.conversion.own import kind, listing, said
 from piyard.conversion.own.asked import Asked
 from piyard.conversion.own.description import MAIN, describe
+from piyard.conversion.own.fitting import fitting
+from piyard.conversion.own.listing import Listing
+from piyard.conversion.own.said import Said
 from piyard.errors import WrongInput
 
 KEYPOINTS = 17
@@ -44,18 +47,23 @@ def plan(asked: Asked) -> Added:
     Raises ``WrongInput``, and ``ConversionFailed`` for a file that cannot be read.
     """
     _require_new(asked.name)
-    labels = listing.read("labels", asked.labels, asked.name)
+    what = kind.of(asked.file)
+    told = said.of(asked.file, what)
+    asked = told.beside(asked)
+    labels = _labels(asked, told)
     keypoints = listing.read("keypoints", asked.keypoints, asked.name)
-    network = kind.of(asked.file, classes=labels.count, keypoints=keypoints.count or KEYPOINTS)
+    network = _network(asked.file, what, labels, keypoints)
     files = _files(asked.file, network)
-    lists = {"labels": labels.name, "keypoints": keypoints.name}
-    told = describe(asked, network, files, lists)
-    text = yaml.safe_dump(told, sort_keys=False, default_flow_style=None, allow_unicode=True)
+    described = describe(
+        asked, network, files, {"labels": labels.name, "keypoints": keypoints.name}
+    )
+    text = yaml.safe_dump(described, sort_keys=False, default_flow_style=None, allow_unicode=True)
     written = {models.FOLDER / f"{asked.name}.yaml": text}
     written |= {models.listing(one.name): one.text for one in (labels, keypoints) if one.text}
     copied = {_cached(source): source for source in files.values()}
-    cut = [] if asked.cut else told.get("cut", [])
-    return Added(name=asked.name, written=written, copied=copied, found=_found(network, cut))
+    cut = [] if asked.cut else described.get("cut", [])
+    found = told.told + _found(network, cut)
+    return Added(name=asked.name, written=written, copied=copied, found=found)
 
 
 def add(planned: Added) -> None:
@@ -79,6 +87,19 @@ def forget(planned: Added) -> None:
 def _found(network: str, cut: list[str]) -> list[str]:
     known = [f"weights of {network}"] if network in networks.NAMES else []
     return known + ([f"cut where decoding begins, at: {', '.join(cut)}"] if cut else [])
+
+
+def _labels(asked: Asked, told: Said) -> Listing:
+    """Those the user names; else those the file names."""
+    if told.names and not asked.labels:
+        return listing.of(told.names, f"{asked.name}-labels")
+    return listing.read("labels", asked.labels, asked.name)
+
+
+def _network(file: Path, what: str, labels: Listing, keypoints: Listing) -> str:
+    if what != kind.CHECKPOINT:
+        return what
+    return fitting(file, classes=labels.count, keypoints=keypoints.count or KEYPOINTS)
 
 
 def _files(file: Path, network: str) -> dict[str, Path]:

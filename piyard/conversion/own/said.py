@@ -1,0 +1,105 @@
+"""What a file says of itself, as Ultralytics' trainer and exporter write it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from piyard import onnxgraph
+from piyard.conversion.own.asked import Asked
+from piyard.conversion.own.kind import CHECKPOINT
+from piyard.onnxgraph.read import Graph
+from piyard.weights import checkpoint
+
+AUTHOR = "Ultralytics"
+HEAD = "yolov8"
+TASKS = frozenset({"detect", "segment", "pose"})
+"""Those whose heads piyard knows."""
+LONGEST = 1_000_000
+"""Characters of a text that is looked at; the names of a thousand classes have some 20,000."""
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """Empty where nothing is said."""
+
+    task: str = ""
+    head: str = ""
+    size: str = ""
+    names: list[str] = []
+    """Of the classes."""
+    licence: str = ""
+
+    @property
+    def told(self) -> list[str]:
+        """One line for a person; none where nothing is said."""
+        parts = [
+            self.task,
+            f"input {self.size}" if self.size else "",
+            _counted(self.names),
+            f"licence {self.licence}" if self.licence else "",
+        ]
+        said = ", ".join(part for part in parts if part)
+        return [f"the file says: {said}"] if said else []
+
+    def beside(self, asked: Asked) -> Asked:
+        """What the user says, and what the file says of the rest."""
+        said = {key: getattr(self, key) for key in ("task", "head", "size", "licence")}
+        return msgspec.structs.replace(
+            asked, **{key: getattr(asked, key) or value for key, value in said.items()}
+        )
+
+
+def of(file: Path, kind: str) -> Said:
+    """What a file of that kind says. Raises ``ConversionFailed`` for one that cannot be read."""
+    if kind == CHECKPOINT:
+        notes = checkpoint.notes(file)
+        return Said(names=_names(notes.get("names")), licence=_licence(notes.get("license")))
+    return _of_graph(onnxgraph.read(file)) if kind == "onnx" else Said()
+
+
+def _of_graph(graph: Graph) -> Said:
+    notes = {one.key: one.value for one in graph.metadata_props}
+    names, task = _names(_literal(notes.get("names", ""))), notes.get("task", "")
+    if notes.get("author") != AUTHOR or task not in TASKS:
+        return Said(names=names, size=_size(graph))
+    licence = _licence(notes.get("license"))
+    return Said(task=task, head=HEAD, size=_size(graph), names=names, licence=licence)
+
+
+def _size(graph: Graph) -> str:
+    """Of a graph that works at one size only."""
+    shapes = onnxgraph.input_shapes(graph)
+    if len(shapes) != 1 or len(shapes[0]) != 4 or not all(shapes[0][1:]):
+        return ""
+    return ",".join(map(str, shapes[0][1:]))
+
+
+def _counted(names: Sequence[str]) -> str:
+    return {0: "", 1: "1 class"}.get(len(names), f"{len(names)} classes")
+
+
+def _literal(text: str) -> Any:
+    """A value as Python writes it; nothing for what is none. No code is run."""
+    try:
+        return ast.literal_eval(text) if len(text) <= LONGEST else None
+    except (TypeError, ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _names(told: Any) -> list[str]:
+    """A list, or a dictionary by number without gaps; each name in one line."""
+    if isinstance(told, Mapping):
+        numbers = list(range(len(told)))
+        told = [told[number] for number in numbers] if set(told) == set(numbers) else []
+    if not isinstance(told, list) or not all(isinstance(one, str) for one in told):
+        return []
+    named = [" ".join(one.split()) for one in told]
+    return named if all(named) else []
+
+
+def _licence(told: Any) -> str:
+    return told.partition(" License")[0].strip() if isinstance(told, str) else ""

@@ -1,0 +1,176 @@
+"""What files say of themselves: believed as data, never run, and the user's word counts more."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, save_model
+
+from piyard import model
+from piyard.conversion import own
+from piyard.conversion.own import listing, said
+from piyard.conversion.own.kind import CHECKPOINT
+from piyard.conversion.own.said import Said
+from piyard.errors import ConversionFailed
+
+ULTRALYTICS = {
+    "author": "Ultralytics",
+    "task": "segment",
+    "names": "{0: 'cat', 1: 'dog'}",
+    "license": "AGPL-3.0 License (https://ultralytics.com/license)",
+}
+
+
+@pytest.fixture
+def graph(tmp_path):
+    """An ONNX file with these notes."""
+
+    def write(shape=(1, 3, 320, 416), inputs=1, **notes):
+        fed = [
+            helper.make_tensor_value_info(f"x{i}", TensorProto.FLOAT, list(shape))
+            for i in range(inputs)
+        ]
+        made = helper.make_tensor_value_info("y", TensorProto.FLOAT, list(shape))
+        nodes = [helper.make_node("Relu", ["x0"], ["y"])]
+        opsets = [helper.make_opsetid("", 13)]
+        written = helper.make_model(
+            helper.make_graph(nodes, "g", fed, [made]), opset_imports=opsets, ir_version=8
+        )
+        helper.set_model_props(written, notes)
+        save_model(written, tmp_path / "net.onnx")
+        return tmp_path / "net.onnx"
+
+    return write
+
+
+def test_an_export_of_ultralytics(graph):
+    told = said.of(graph(**ULTRALYTICS), "onnx")
+    assert told == Said(
+        task="segment", head="yolov8", size="3,320,416", names=["cat", "dog"], licence="AGPL-3.0"
+    )
+    assert told.told == [
+        "the file says: segment, input 3,320,416, 2 classes, licence AGPL-3.0",
+    ]
+
+
+def test_an_export_of_another(graph):
+    told = said.of(graph(**{**ULTRALYTICS, "author": "somebody"}), "onnx")
+    assert told == Said(size="3,320,416", names=["cat", "dog"])
+
+
+@pytest.mark.parametrize("task", ["classify", "obb", "", "detect; rm"])
+def test_a_task_whose_head_is_not_known(graph, task):
+    told = said.of(graph(**{**ULTRALYTICS, "task": task}), "onnx")
+    assert (told.task, told.head) == ("", "")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "",
+        "{0: 'cat', 2: 'dog'}",
+        "{0: 'cat', 1: 7}",
+        "{0: 'cat', 1: ' \\n'}",
+        "{'a': 'cat'}",
+        "'cat'",
+        "[1, 2]",
+        "{[]: 1}",
+        "[" * 5000,
+        "__import__('os').abort()",
+        "{0: 'cat'" + " " * said.LONGEST + "}",
+    ],
+)
+def test_names_that_are_none(graph, names):
+    assert said.of(graph(**{**ULTRALYTICS, "names": names}), "onnx").names == []
+
+
+def test_a_name_is_one_line(graph):
+    told = said.of(graph(names="['traffic\\n light', ' dog ']"), "onnx")
+    assert told.names == ["traffic light", "dog"]
+
+
+@given(st.text())
+def test_no_text_makes_it_fail(text):
+    assert isinstance(said._names(said._literal(text)), list)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [((1, 3, 64, 32), "3,64,32"), ((4, 3, 64, 32), "3,64,32"), (("n", 3, "h", "w"), "")],
+)
+def test_the_size_of_a_file_that_has_one(graph, shape, size):
+    assert said.of(graph(shape), "onnx").size == size
+
+
+@pytest.mark.parametrize("how", [{"shape": (1, 3)}, {"inputs": 2}])
+def test_no_size_of_other_inputs(graph, how):
+    assert said.of(graph(**how), "onnx").size == ""
+
+
+def test_a_file_that_is_no_graph(tmp_path):
+    (tmp_path / "net.onnx").write_bytes(b"no graph")
+    with pytest.raises(ConversionFailed, match=r"net\.onnx"):
+        said.of(tmp_path / "net.onnx", "onnx")
+
+
+def test_a_plain_checkpoint_says_nothing(saved):
+    state = {"a": torch.zeros(1)}
+    assert said.of(saved(state), CHECKPOINT) == Said()
+    assert said.of(saved({"state_dict": state, "license": 7}), CHECKPOINT) == Said()
+    assert said.of(saved([torch.zeros(1)]), CHECKPOINT) == Said()
+    assert Said().told == []
+
+
+@pytest.mark.parametrize("kind", ["torchscript", "ncnn"])
+def test_other_files_are_not_asked(kind):
+    assert said.of(Path("nowhere"), kind) == Said()
+
+
+def test_the_users_word_counts_more():
+    asked = own.Asked(file=Path("a"), name="mine", task="detect", size="3,64,64")
+    both = Said(task="segment", head="yolov8", size="3,320,416", licence="MIT").beside(asked)
+    assert (both.task, both.size) == ("detect", "3,64,64")
+    assert (both.head, both.licence) == ("yolov8", "MIT")
+
+
+# -- lists -------------------------------------------------------------------------------------
+
+
+def test_a_list_that_ships_is_taken():
+    names = model.listing("coco80").read_text().splitlines()
+    assert listing.of(names, "mine-labels") == listing.Listing("coco80")
+    assert listing.of(names, "mine-labels").count == 80
+
+
+def test_a_list_of_ones_own_is_written():
+    mine = listing.of(["cat", "dog"], "mine-labels")
+    assert (mine.name, mine.text, mine.count) == ("mine-labels", "cat\ndog\n", 2)
+
+
+# -- real files --------------------------------------------------------------------------------
+
+
+def test_a_real_checkpoint_needs_no_word(assets):
+    asked = own.Asked(file=assets / "weights/yolo/yolov8n.pt", name="mine")
+    planned = own.plan(asked)
+    assert planned.found == ["the file says: 80 classes, licence AGPL-3.0", "weights of yolov8n"]
+    (text,) = planned.written.values()
+    for said_so in (
+        "network: yolov8n\n",
+        "labels: coco80\n",
+        "licence: AGPL-3.0",
+        "task: detect\n",
+    ):
+        assert said_so in text
+
+
+def test_a_real_export_needs_no_word(assets):
+    planned = own.plan(own.Asked(file=assets / "weights/yolo/yolo11n-seg.onnx", name="mine"))
+    assert planned.found[0] == (
+        "the file says: segment, input 3,640,640, 80 classes, licence AGPL-3.0"
+    )
+    (text,) = planned.written.values()
+    for said_so in ("task: segment\n", "kind: yolov8", "labels: coco80\n", "input: [3, 640, 640]"):
+        assert said_so in text
