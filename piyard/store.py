@@ -52,10 +52,11 @@ def get_or_make(shelf: str, key: str, make: Callable[[Path], dict[str, Any]]) ->
     with _locked(place(shelf, key)):
         if folder := find(shelf, key):
             return folder, False
-        return _make(place(shelf, key), make), True
+        return make_at(place(shelf, key), make), True
 
 
-def _make(final: Path, make: Callable[[Path], dict[str, Any]]) -> Path:
+def make_at(final: Path, make: Callable[[Path], dict[str, Any]]) -> Path:
+    """A folder with its manifest, as ``get_or_make`` fills it, anywhere; nobody else makes it."""
     draft = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
     draft.chmod(0o755)
     try:

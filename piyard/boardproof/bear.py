@@ -7,39 +7,51 @@ tells here what each layer really loses, and whether sparing the worst of them i
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from piyard import conversion as conversions
-from piyard import say, store
+from piyard import paths, say, store
 from piyard.boardproof import seat as seats
 from piyard.boardproof.closer import Closer, losses
 from piyard.boardproof.proven import Proven, prove
 from piyard.boardproof.seat import Seat
 from piyard.conversion import Conversion, masks, names
 from piyard.conversion.param import Layer
-from piyard.proof import compare, spare
+from piyard.proof import Asked, compare, spare
 from piyard.proof.judge import of_found
 
-if TYPE_CHECKING:
-    from piyard.proof import Asked
-
+TRIALS = ".trials-"
+"""Beside the weights, which the trials share with the conversion."""
 ALL = 1.0
 """The part of the types that may be masked: a net that sums in fp32 still stores halves."""
 
 
-def needed(seat: Seat, asked: Asked, closer: Closer) -> dict[str, int]:
+class Search(msgspec.Struct, frozen=True, kw_only=True):
+    """What is tried, and the folder of this machine where that is written."""
+
+    seat: Seat
+    asked: Asked
+    folder: Path
+
+    def seat_with(self, by_name: Mapping[str, int]) -> Seat:
+        """The seat with these layers masked."""
+        return self.seat.with_conversion(masked(self.seat.conversion, by_name, self.folder))
+
+
+def needed(search: Search, closer: Closer) -> dict[str, int]:
     """Layer or type → mask, as few as bring that net over its threshold; nothing where none do.
 
     Single layers where a part of the net is enough, else whole types; what costs less first. A
     layer of a second net begins with its name, as ``head:conv_1``.
     """
-    bears = partial(_bears, seat, asked, closer.stem)
-    lost = losses(seat, closer)
+    bears = partial(_bears, search, closer.stem)
+    lost = losses(search.seat, closer)
     order = spare.in_order(closer.working, lost)
     for mask in (masks.NO_FP16_ARITHMETIC, masks.FP32):
         if found := spare.fewest(order, partial(bears, mask)):
@@ -51,24 +63,25 @@ def needed(seat: Seat, asked: Asked, closer: Closer) -> dict[str, int]:
 
 def helped(seat: Seat, asked: Asked, closer: Sequence[Closer]) -> Proven | None:
     """The proof with the masks that are needed; None where none help."""
-    found: dict[str, int] = {}
-    for one in closer:
-        found |= needed(seat, asked, one)
-    if not found:
-        return None
-    again = prove(seat.with_conversion(masked(seat.conversion, found)), asked)
+    with tempfile.TemporaryDirectory(prefix=TRIALS, dir=paths.artifacts()) as folder:
+        search = Search(seat=seat, asked=asked, folder=Path(folder))
+        found: dict[str, int] = {}
+        for one in closer:
+            found |= needed(search, one)
+        if not found:
+            return None
+        again = prove(search.seat_with(found), asked)
     return msgspec.structs.replace(again, masks=found)
 
 
-def masked(conversion: Conversion, by_name: Mapping[str, int]) -> Conversion:
-    """The conversion with these masks in its .param files, beside the one without."""
+def masked(conversion: Conversion, by_name: Mapping[str, int], at: Path) -> Conversion:
+    """The conversion with these masks in its .param files, in a folder within ``at``."""
     if not by_name:
         return conversion
     key = store.key_of({"conversion": conversion.key, "masks": dict(by_name)})
-    folder, _ = store.get_or_make(
-        conversions.SHELF, key, lambda at: _masked_files(conversion, by_name, at)
-    )
-    return msgspec.structs.replace(conversion, key=key, folder=folder)
+    if not (at / key).is_dir():
+        store.make_at(at / key, lambda draft: _masked_files(conversion, by_name, draft))
+    return msgspec.structs.replace(conversion, key=key, folder=at / key)
 
 
 def _masked_files(conversion: Conversion, by_name: Mapping[str, int], at: Path) -> dict[str, Any]:
@@ -101,14 +114,14 @@ def _types(working: Sequence[Layer], lost: Mapping[str, float]) -> list[str]:
     return sorted(total, key=lambda name: -total[name])
 
 
-def _bears(seat: Seat, asked: Asked, stem: str, mask: int, tried: set[str]) -> bool:
+def _bears(search: Search, stem: str, mask: int, tried: set[str]) -> bool:
     """Whether the outputs are alike, and with room to spare, when these are masked."""
-    there = seat.with_conversion(masked(seat.conversion, _all_of(stem, tried, mask)))
+    asked, there = search.asked, search.seat_with(_all_of(stem, tried, mask))
     answer = seats.compute(there, stem, asked.fed[stem])
     figures, found = compare(asked, {stem: answer.blobs})
     lowest = min(one.cosine for outputs in figures.values() for one in outputs.values())
     least = (1 + asked.model.proof.least(answer.precision)) / 2
     astray = of_found(asked.model, answer.precision, found) if found else ""
     what, more = names.join(stem, f"{len(tried)} masked ({mask})"), f"; {astray}" if astray else ""
-    say.note(f"{seat.line.name}: {what}: lowest cosine {lowest:.6f}, wanted {least:.6g}{more}")
+    say.note(f"{there.line.name}: {what}: lowest cosine {lowest:.6f}, wanted {least:.6g}{more}")
     return lowest >= least and not astray

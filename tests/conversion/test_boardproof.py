@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from piyard import infer, model, stimulus, work
+from piyard import infer, model, paths, stimulus, work
 from piyard.boardproof import bear, keep, proven, seat, table
 from piyard.boardproof.question import question
 from piyard.boardproof.seat import Answer, Seat
@@ -307,24 +307,31 @@ def test_a_trial_that_fails_does_not_take_the_proof_along(
     assert "which masks help is not known: the board is full" in capsys.readouterr().err
 
 
-def test_the_masked_conversion_stands_beside_the_other(conversion):
+def test_what_is_tried_leaves_nothing(place, asked, board, conversion):
+    board({convolutions(conversion)[4]: (masks.NO_FP16_ARITHMETIC, 0.5)})
+    before = sorted(paths.artifacts().rglob("*"))
+    helped(place, asked)
+    assert sorted(paths.artifacts().rglob("*")) == before
+
+
+def test_the_masked_conversion_stands_beside_the_other(conversion, tmp_path):
     name = convolutions(conversion)[0]
-    there = bear.masked(conversion, {name: 1})
+    there = bear.masked(conversion, {name: 1}, tmp_path)
     assert there.folder != conversion.folder
     told = {layer.name: layer.number(masks.KEY) for layer in infer.layers(there.folder)}
     assert told[name] == 1
     assert sum(told.values()) == 1
     assert (there.folder / "model.ncnn.bin").samefile(conversion.folder / "model.ncnn.bin")
-    assert bear.masked(conversion, {}) is conversion
-    assert bear.masked(conversion, {name: 1}).key == there.key
+    assert bear.masked(conversion, {}, tmp_path) is conversion
+    assert bear.masked(conversion, {name: 1}, tmp_path).key == there.key
 
 
-def test_where_files_cannot_be_shared_they_are_copied(conversion, monkeypatch):
+def test_where_files_cannot_be_shared_they_are_copied(conversion, monkeypatch, tmp_path):
     def refuse(*_):
         raise OSError
 
     monkeypatch.setattr(Path, "hardlink_to", refuse)
-    there = bear.masked(conversion, {convolutions(conversion)[1]: 1})
+    there = bear.masked(conversion, {convolutions(conversion)[1]: 1}, tmp_path)
     copied, first = there.folder / "model.ncnn.bin", conversion.folder / "model.ncnn.bin"
     assert not copied.samefile(first)
     assert copied.read_bytes() == first.read_bytes()
