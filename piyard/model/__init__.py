@@ -16,6 +16,7 @@ from piyard.model.steps import Crop, Preprocess, Side
 from piyard.model.tracker import Tracker
 
 FOLDER = paths.ROOT / "models"
+LISTINGS = "labels"
 
 Digest = Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")]
 Prefix = Annotated[str, Meta(pattern="^([0-9a-f]{8,63})?$")]
@@ -178,9 +179,14 @@ def names() -> list[str]:
     return config.names(FOLDER)
 
 
+def listings() -> list[str]:
+    """All lists of names there are."""
+    return sorted(path.stem for path in (FOLDER / LISTINGS).glob("*.txt"))
+
+
 def listing(name: str) -> Path:
     """Where that list of names is."""
-    return FOLDER / "labels" / f"{name}.txt"
+    return FOLDER / LISTINGS / f"{name}.txt"
 
 
 def labels(model: Model) -> list[str]:

@@ -3,9 +3,9 @@
 from piyard.onnxgraph.cut import cut
 from piyard.onnxgraph.focus import rewrite_focus
 from piyard.onnxgraph.old import renewed
-from piyard.onnxgraph.read import floats, input_shapes, inputs, names, read
+from piyard.onnxgraph.read import floats, input_shapes, inputs, names, read, shapes
 from piyard.onnxgraph.size import freed, sized
-from piyard.onnxgraph.undecoded import shapes, undecoded
+from piyard.onnxgraph.undecoded import undecoded
 
 __all__ = [
     "cut",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from piyard.errors import ConversionFailed, nearest
-from piyard.onnxgraph.read import Graph, inputs, reads
+from piyard.onnxgraph.read import Graph, declared, inputs, reads
 
 
 def cut(graph: Graph, tensors: Sequence[str] = ()) -> Graph:
@@ -63,8 +63,7 @@ def _output(graph: Graph, name: str) -> Any:
     """How the graph itself declares the tensor, else a tensor of floats."""
     import onnx
 
-    declared = (*graph.graph.output, *graph.graph.value_info)
-    known = next((value for value in declared if value.name == name), None)
+    known = next((value for value in declared(graph) if value.name == name), None)
     if known is not None:
         return known
     return onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)

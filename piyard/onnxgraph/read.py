@@ -57,7 +57,21 @@ def inputs(graph: Graph) -> list[Any]:
 
 def input_shapes(graph: Graph) -> list[list[int]]:
     """The shape of each input; 0 where the file leaves a side open."""
-    return [[d.dim_value for d in value.type.tensor_type.shape.dim] for value in inputs(graph)]
+    return [_shape(value) for value in inputs(graph)]
+
+
+def declared(graph: Graph) -> list[Any]:
+    """Outputs and what the graph says of the tensors on the way to them."""
+    return [*graph.graph.output, *graph.graph.value_info]
+
+
+def shapes(graph: Graph) -> dict[str, list[int]]:
+    """The shape of each tensor of a graph that is given a size, as far as it is known."""
+    return {value.name: _shape(value) for value in declared(graph)}
+
+
+def _shape(value: Any) -> list[int]:
+    return [dim.dim_value for dim in value.type.tensor_type.shape.dim]
 
 
 def reads(node: Any) -> set[str]:
@@ -86,10 +100,9 @@ def floats(graph: Graph) -> list[str]:
     """The tensors of single floats that the nodes make, in order, as far as types are told."""
     import onnx
 
-    declared = (*graph.graph.value_info, *graph.graph.output)
     known = {
         value.name
-        for value in declared
+        for value in declared(graph)
         if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
     }
     return [name for node in graph.graph.node for name in node.output if name in known]

@@ -37,12 +37,3 @@ def _weighs(convolution: Any, makers: Mapping[str, Any]) -> bool:
     while before is not None and before.op_type in {"Transpose", "Reshape"}:
         before = makers.get(before.input[0])
     return before is not None and before.op_type == "Softmax"
-
-
-def shapes(graph: Graph) -> dict[str, list[int]]:
-    """The shape of each tensor of a graph that is given a size, as far as it is known."""
-    declared = (*graph.graph.value_info, *graph.graph.output)
-    return {
-        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
-        for value in declared
-    }

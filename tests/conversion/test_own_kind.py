@@ -85,6 +85,17 @@ def test_a_file_that_holds_nothing(content, tmp_path):
         told(tmp_path / "best.pt")
 
 
+def test_an_archive_with_a_broken_list_of_what_it_holds(saved):
+    file = saved(state())
+    whole = bytearray(file.read_bytes())
+    at = whole.rindex(b"PK\x01\x02")
+    whole[at : at + 4] = b"xxxx"
+    file.write_bytes(whole)
+    assert kind.of(file) == kind.CHECKPOINT
+    with pytest.raises(ConversionFailed, match=r"best\.pt"):
+        told(file)
+
+
 def test_a_program_is_no_checkpoint(tmp_path):
     torch.jit.trace(nn.Linear(3, 2), torch.zeros(1, 3)).save(str(tmp_path / "net.pt"))
     assert kind.of(tmp_path / "net.pt") == "torchscript"
@@ -125,7 +136,7 @@ SHIPPED = [
 
 @pytest.mark.parametrize(("name", "ships"), SHIPPED, ids=[name for name, _ in SHIPPED])
 def test_a_trained_one_is_described_as_the_one_that_ships(name, ships, models, saved):
-    """But for FCOS's padding and what rows say of their own: thresholds, masks, figures."""
+    """But for what rows say of their own: thresholds, masks, figures."""
     lists = {key: ships[key] for key in ("labels", "keypoints") if key in ships}
     listed = {key: Path(model.listing(one)).read_text() for key, one in lists.items()}
     counts = {key: len(text.splitlines()) for key, text in listed.items()}
@@ -134,7 +145,7 @@ def test_a_trained_one_is_described_as_the_one_that_ships(name, ships, models, s
     got = yaml.safe_load(own.plan(asked).written[models / "mine.yaml"])
     for key in ("task", "network", "input", "labels", "keypoints", "noise"):
         assert got.get(key) == ships.get(key), key
-    for key, value in ships["preprocess"].items() if ships["network"] not in networks.FCOS else ():
+    for key, value in ships["preprocess"].items():
         assert got["preprocess"].get(key, USUAL.get(key)) == pytest.approx(value), key
     for key in ("kind", "strides"):
         wanted = ships.get("head", {}).get(key)

@@ -79,11 +79,18 @@ def test_a_task_whose_head_is_not_known(graph, task):
         "{[]: 1}",
         "[" * 5000,
         "__import__('os').abort()",
+        "['\\ud800']",
+        "['\\x1b[2J']",
         "{0: 'cat'" + " " * said.LONGEST + "}",
     ],
 )
 def test_names_that_are_none(graph, names):
     assert said.of(graph(**{**ULTRALYTICS, "names": names}), "onnx").names == []
+
+
+@pytest.mark.parametrize("licence", ["", "\x1b[2J", "MIT\nall yours"])
+def test_a_licence_that_cannot_be_shown(graph, licence):
+    assert said.of(graph(**{**ULTRALYTICS, "license": licence}), "onnx").licence == ""
 
 
 def test_a_name_is_one_line(graph):

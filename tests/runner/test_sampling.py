@@ -144,7 +144,15 @@ def test_samples_and_telemetry_share_a_clock(nnrun_path, tmp_path):
     assert all(begin - 60 <= moment <= end + 60 for moment in moments)
 
 
-def test_the_budget_bounds_an_interval_out_of_reach(bench):
+def test_the_budget_bounds_an_interval_out_of_reach(nnrun: Run, tmp_path):
+    """A large picture leaves time for fewer samples than it takes to know one."""
+    large = ["bench", *small().write(tmp_path), "--shape", "3,2048,2048", "--threads", "1"]
+    told = nnrun(*large, "--budget", 0.001, "--interval", 1).one("summary")
+    assert told["samples"] < FEWEST
+    assert (told["stopped"], told["half_width"]) == ("budget", None)
+
+
+def test_the_summary_says_what_ended_it(bench):
     told = bench("--budget", 0.05, "--interval", 0.0001).one("summary")
     assert told["stopped"] == stopped(told, 0.0001)
 

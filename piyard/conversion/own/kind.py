@@ -30,7 +30,8 @@ def of(file: Path) -> str:
 
 def _is_program(file: Path) -> bool:
     """TorchScript archives hold constants, those of ``torch.save`` do not."""
-    if not zipfile.is_zipfile(file):
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return any(Path(name).name == "constants.pkl" for name in archive.namelist())
+    except zipfile.BadZipFile:  # weights of an old torch, or broken: reading them says so
         return False
-    with zipfile.ZipFile(file) as archive:
-        return any(Path(name).name == "constants.pkl" for name in archive.namelist())

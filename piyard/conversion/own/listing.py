@@ -42,7 +42,7 @@ def read(kind: str, given: str, model: str) -> Listing:
 def of(names: Sequence[str], called: str) -> Listing:
     """A list of these names, to be called so; one of models/labels/ that is the same is taken."""
     text = "".join(f"{name}\n" for name in names)
-    for path in sorted(models.listing("x").parent.glob("*.txt")):
-        if path.read_text(encoding="utf-8") == text:
-            return Listing(path.stem)
+    for known in models.listings():
+        if models.listing(known).read_text(encoding="utf-8") == text:
+            return Listing(known)
     return Listing(called, text)

@@ -98,8 +98,14 @@ def _names(told: Any) -> list[str]:
     if not isinstance(told, list) or not all(isinstance(one, str) for one in told):
         return []
     named = [" ".join(one.split()) for one in told]
-    return named if all(named) else []
+    return named if all(map(_is_shown, named)) else []
 
 
 def _licence(told: Any) -> str:
-    return told.partition(" License")[0].strip() if isinstance(told, str) else ""
+    told = told.partition(" License")[0].strip() if isinstance(told, str) else ""
+    return told if _is_shown(told) else ""
+
+
+def _is_shown(text: str) -> bool:
+    """Whether it can be written to a file and to a terminal, and says something."""
+    return bool(text) and text.isprintable()

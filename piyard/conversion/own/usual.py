@@ -21,7 +21,7 @@ USUAL: dict[str, dict[str, Any]] = {
     "yolox": {"fit": "letterbox", "place": "topleft", "order": "bgr"} | PLAIN,
     "nanodet": {"fit": "stretch"} | OPENMMLAB,
     "rtmdet": {"fit": "letterbox", "place": "topleft"} | OPENMMLAB,
-    "fcos": {"fit": "stretch"} | IMAGENET,
+    "fcos": {"fit": "letterbox", "place": "topleft", "pad": [124, 116, 104]} | IMAGENET,
     "simcc": {"fit": "box"} | IMAGENET,
     "heatmap": {"fit": "box"} | IMAGENET,
 }
