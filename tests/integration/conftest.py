@@ -101,6 +101,16 @@ def invoke() -> Invoke:
 
 
 @pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, own_results: Path) -> None:
+    """No weights to be had: not on the network, nor in a mirror, nor from what was done before."""
+    (own_results / "conversions").unlink()
+    monkeypatch.delenv("PIYARD_MIRROR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for variable in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+
+
+@pytest.fixture
 def own_boards(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Callable[[str], EmulatedBoard]]:

@@ -229,10 +229,10 @@ def test_a_picture_is_shown_and_named(invoke: Invoke, assets: Path) -> None:
     assert best["Picture"] == "n01440764.jpg"
 
 
+@pytest.mark.usefixtures("rpi5_build", "nowhere")
 def test_meaningless_answers_are_refused(invoke: Invoke, pictures: list[Path]) -> None:
-    nowhere = {"PIYARD_MIRROR": "", "XDG_CACHE_HOME": str(pictures[0].parent)}
     for verb in (["run", "--input", str(pictures[0])], ["bench"]):
-        done = invoke(*verb, "--model", "resnet18", **nowhere)
+        done = invoke(*verb, "--model", "resnet18")
         assert done.returncode == 4
         assert "--random-weights" in done.stderr
         assert "Traceback" not in done.stderr

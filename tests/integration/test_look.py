@@ -85,11 +85,10 @@ def test_the_board_is_as_right_as_the_original(invoke: Invoke, assets: Path) -> 
     assert kept.folder().parent == paths.artifacts()
 
 
-def test_without_the_official_weights_nothing_is_evaluated(
-    invoke: Invoke, assets: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("PIYARD_MIRROR")
+@pytest.mark.usefixtures("nowhere")
+def test_without_the_official_weights_nothing_is_evaluated(invoke: Invoke, assets: Path) -> None:
     data = assets / "data" / "coco_mini_val"
     done = invoke("evaluate", "--model", "yolo11_n_pose", "--data", str(data))
     assert done.returncode == 4
+    assert "PIYARD_MIRROR" in done.stderr
     assert "Traceback" not in done.stderr
