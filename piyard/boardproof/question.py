@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from piyard import model as models
 from piyard import originals, proof, say
 from piyard.conversion import Conversion
+from piyard.proof import tracks
 from piyard.torch_shim import inference
 
 if TYPE_CHECKING:
@@ -19,14 +20,20 @@ LEFT_OUT = "strided"
 
 
 def question(conversion: Conversion, pictures: int = PICTURES) -> Asked:
-    """One input of each kind, but so many pictures. Raises ``ConversionFailed``."""
+    """One input of each kind, but so many pictures, and a tracker's clip unless that is none.
+
+    Raises ``ConversionFailed``.
+    """
     model = models.load(conversion.name)
     shown = proof.real_pictures(model, pictures) if pictures else []
     with say.step(f"ask the original of {conversion.name}"), inference():
         files = originals.choose(model, random_weights=not conversion.has_real_weights)
         nets = originals.nets(model, files)
         fed = {stem: _in_files(feed) for stem, feed in proof.feeds(model, nets, shown).items()}
-        return proof.ask(model, nets, fed, shown if conversion.has_real_weights else ())
+        if not conversion.has_real_weights:
+            return proof.ask(model, nets, fed)
+        clip = tracks.ask(model, nets) if pictures else None
+        return proof.ask(model, nets, fed, shown, clip)
 
 
 def _in_files(feed: Feeds) -> Feeds:

@@ -17,7 +17,7 @@ EMULATED = " (emulated)"
 
 def rows(made: Sequence[Proven]) -> list[list[str]]:
     """An output of a kind of input a row."""
-    return [row for one in made for row in (*_outputs(one), *_found(one))]
+    return [row for one in made for row in (*_outputs(one), *_meant(one))]
 
 
 def _outputs(one: Proven) -> Iterator[list[str]]:
@@ -28,10 +28,14 @@ def _outputs(one: Proven) -> Iterator[list[str]]:
             yield [*_about(one), kind, output, *figures.cells, _verdict(problem)]
 
 
-def _found(one: Proven) -> Iterator[list[str]]:
-    if one.found:
-        count = str(one.found.wanted)
-        yield [*_about(one), PICTURES, "what is found", count, "", "", _verdict(one.astray)]
+def _meant(one: Proven) -> Iterator[list[str]]:
+    for kind, what, agreement, problem in (
+        (PICTURES, "what is found", one.found, one.astray),
+        ("clip", "tracks", one.followed, one.lost),
+    ):
+        if agreement:
+            count = str(agreement.wanted)
+            yield [*_about(one), kind, what, count, "", "", _verdict(problem)]
 
 
 def _verdict(problem: str) -> str:
@@ -40,7 +44,11 @@ def _verdict(problem: str) -> str:
 
 def lines(one: Proven) -> list[str]:
     """What else is worth knowing."""
-    told = [f"{one.model} {one.precision} on {one.host}: {one.found.told}"] if one.found else []
+    told = [
+        f"{one.model} {one.precision} on {one.host}, {what}: {agreement.told}"
+        for what, agreement in (("pictures", one.found), ("clip", one.followed))
+        if agreement
+    ]
     if one.masks:
         verdict = "masks are not enough" if one.failed else "needs masks"
         told.append(f"{one.model} {verdict}: {', '.join(one.masks)}")

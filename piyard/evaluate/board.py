@@ -25,6 +25,14 @@ BATCH = 500
 """Pictures of a run; a clip whose frames belong together is one run."""
 
 
+class Watched(msgspec.Struct, frozen=True, kw_only=True):
+    """A film as a board saw it."""
+
+    frames: list[Frame]
+    labels: set[str]
+    """The precisions that were really computed."""
+
+
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
     """What a board said."""
 
@@ -40,22 +48,25 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
 def answers(
     line: Line, job: Job, ready: Ready, terms: Terms, rules: Model, data: Dataset
 ) -> Answered:
-    """What nnrun sees on that board. Raises ``BoardCommandFailed`` for a picture it cannot read."""
-    told, labels = [], set()
-    for film in data.films:
-        frames: list[Frame] = []
-        for batch in batches(film):
-            seen = _look(line, job, ready, terms, rules, film, batch)
-            frames += in_order(batch, seen)
-            labels.add(_label(seen))
-        told.append(frames)
+    """What nnrun sees on that board; raises as ``watch``."""
+    films = [watch(line, job, ready, terms, rules, film) for film in data.films]
     board = line.board_with(line.facts)
     return Answered(
-        frames=told,
-        precision=", ".join(sorted(labels)),
+        frames=[one.frames for one in films],
+        precision=", ".join(sorted(set().union(*(one.labels for one in films)))),
         hardware=board.hardware,
         emulated=board.emulated,
         build=ready.of(job)[0].key,
+    )
+
+
+def watch(line: Line, job: Job, ready: Ready, terms: Terms, rules: Model, film: Film) -> Watched:
+    """One film. Raises ``BoardCommandFailed`` for a picture that nnrun cannot read."""
+    looks = [_look(line, job, ready, terms, rules, film, batch) for batch in batches(film)]
+    ordered = [in_order(batch, seen) for batch, seen in zip(batches(film), looks, strict=True)]
+    return Watched(
+        frames=[frame for frames in ordered for frame in frames],
+        labels={_label(seen) for seen in looks},
     )
 
 

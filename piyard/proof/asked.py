@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from piyard.proof.tracks import Clip
+
     Outputs = list[NDArray[np.float32]]
 
 PICTURES = "pictures"
@@ -34,6 +36,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What the original calls its layers (see ``origins.of``)."""
     pictures: Sequence[Path] = ()
     """Those of kind ``PICTURES``; none where what is found in them means nothing."""
+    clip: Clip | None = None
+    """What a tracker follows; None for other models, and where it means nothing."""
 
     def few(self) -> Asked:
         """The pictures, and of each other kind one input."""
@@ -55,6 +59,7 @@ def ask(
     originals: Mapping[str, Original],
     fed: Mapping[str, Feeds],
     pictures: Sequence[Path] = (),
+    clip: Clip | None = None,
 ) -> Asked:
     """What is fed, which is ``feeds`` with the same pictures, beside what the originals say.
 
@@ -66,6 +71,7 @@ def ask(
         expected={stem: _expected(model, originals[stem], feed) for stem, feed in fed.items()},
         names={stem: originals[stem].names() for stem in fed},
         pictures=pictures,
+        clip=clip,
     )
 
 

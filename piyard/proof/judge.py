@@ -33,7 +33,7 @@ def problems(model: Model, proved: Proved) -> list[str]:
     tracks = [
         f"{way}, clip, tracks: {problem}"
         for way, agreement in proved.tracks.items()
-        if (problem := agreement.problem(_bars(way), _begins(model)))
+        if (problem := of_tracks(model, way, agreement))
     ]
     return raw + found + tracks
 
@@ -44,9 +44,10 @@ def of_found(model: Model, way: str, agreement: Agreement) -> str:
     return agreement.problem(_bars(way), threshold)
 
 
-def _begins(model: Model) -> float:
-    """The score at which a track begins."""
-    return model.tracker.new if isinstance(model.tracker, Bytetrack) else 0.0
+def of_tracks(model: Model, way: str, agreement: Agreement) -> str:
+    """What is too far apart in what is followed, or nothing."""
+    begins = model.tracker.new if isinstance(model.tracker, Bytetrack) else 0.0
+    return agreement.problem(_bars(way), begins)
 
 
 def _bars(way: str) -> Bars:

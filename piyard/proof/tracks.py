@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import msgspec
 
 from piyard import mirror
 from piyard import model as models
@@ -12,9 +14,10 @@ from piyard.evaluate.dataset import Film
 from piyard.evaluate.desktop import Compute, Net, Seer, watch
 from piyard.heads import Found, agree
 from piyard.heads.agree import Agreement
-from piyard.look.lines import Frame, Object
+from piyard.look.lines import Object
 from piyard.model import Model
 from piyard.model.tracker import Nanotrack
+from piyard.originals import Original
 
 DATA = Path("data")
 ONE, MANY = DATA / "sot_crossing", DATA / "mot_tud_stadtmitte"
@@ -22,12 +25,28 @@ ONE, MANY = DATA / "sot_crossing", DATA / "mot_tud_stadtmitte"
 FRAMES = 8
 """Of a clip: enough for a track to begin, to be lost and to be found again."""
 
-Computes = Mapping[str, Compute]
-"""Stem of a net → who computes it."""
+Followed = Sequence[Sequence[Object]]
+"""What is followed, frame by frame; an object's ``id`` is its track."""
 
 
-def clip(model: Model) -> Film | None:
-    """What the tracker is shown; None without a mirror that has it."""
+class Clip(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tracker is shown, and what it follows there by the original's outputs."""
+
+    film: Film
+    wanted: Followed
+
+
+def ask(model: Model, originals: Mapping[str, Original]) -> Clip | None:
+    """The clip of that model; None for one that is no tracker, and where there is no clip."""
+    shown = film(model) if model.tracker else None
+    if shown is None:
+        return None
+    computes = {stem: one.run for stem, one in originals.items()}
+    return Clip(film=shown, wanted=followed(model, shown, computes))
+
+
+def film(model: Model) -> Film | None:
+    """The first frames of a sequence of the mirror; None without one that has it."""
     root = mirror.folder()
     place = ONE if isinstance(model.tracker, Nanotrack) else MANY
     if root is None or not (root / place).is_dir():
@@ -36,30 +55,27 @@ def clip(model: Model) -> Film | None:
     return dataset.read(root / place, model, labels, "", FRAMES).films[0]
 
 
-def agreement(model: Model, film: Film, wanted: Computes, got: Computes) -> Agreement:
+def followed(model: Model, film: Film, computes: Mapping[str, Compute]) -> Followed:
+    """What the tracker follows on this machine, with each net computed as its stem says."""
+    labels = models.labels(model) if model.labels else []
+    net = Net(rules=model, labels=labels, compute=computes["model"], head=computes.get("head"))
+    return [frame.objects for frame in watch(Seer(net=net), film)]
+
+
+def agreement(wanted: Followed, got: Followed) -> Agreement:
     """The worst of the frames. What a track is called does not matter, that it goes on does."""
-    both = [_followed(model, film, one) for one in (wanted, got)]
-    called = _names(*both)
+    called = _names(wanted, got)
     return agree.worst(
         [
             agree.compare(
                 [_as(one, one.id) for one in want], [_as(o, called.get(o.id)) for o in have]
             )
-            for want, have in zip(*both, strict=True)
+            for want, have in zip(wanted, got, strict=True)
         ]
     )
 
 
-def _followed(model: Model, film: Film, computes: Computes) -> list[list[Object]]:
-    labels = models.labels(model) if model.labels else []
-    net = Net(rules=model, labels=labels, compute=computes["model"], head=computes.get("head"))
-    frames: Iterable[Frame] = watch(Seer(net=net), film)
-    return [frame.objects for frame in frames]
-
-
-def _names(
-    wanted: Sequence[Sequence[Object]], got: Sequence[Sequence[Object]]
-) -> dict[int | None, int | None]:
+def _names(wanted: Followed, got: Followed) -> dict[int | None, int | None]:
     """Track of the one → track of the other that was in its place when it first appeared.
 
     Each has one name: a track that begins anew where another one went on is nobody's.

@@ -59,16 +59,13 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(proved, tracks=self._tracks(pairs, proved.figures))
 
     def _tracks(self, pairs: Mapping[str, Pair], ways: Collection[str]) -> dict[str, Agreement]:
-        """What a tracker follows, where its weights mean something and there is a clip."""
-        model = self.asked.model
-        film = tracks.clip(model) if self.asked.pictures and model.tracker else None
-        if film is None:
+        """What a tracker follows; nothing where none is asked to."""
+        model, clip = self.asked.model, self.asked.clip
+        if clip is None:
             return {}
-        wanted = {stem: one.run for stem, one in self.originals.items()}
+        computes = {way: {stem: one.computes(way) for stem, one in pairs.items()} for way in ways}
         return {
-            way: tracks.agreement(
-                model, film, wanted, {stem: one.computes(way) for stem, one in pairs.items()}
-            )
+            way: tracks.agreement(clip.wanted, tracks.followed(model, clip.film, computes[way]))
             for way in ways
         }
 
@@ -85,11 +82,12 @@ def run(
     """Prove the nets in both folders; the .param in ``full`` gets the masks that help.
 
     With random weights nothing is ``meant`` by the outputs: thousands of boxes are as good as each
-    other, and what is found in the pictures is not compared. Raises ``ConversionFailed`` when there
-    is nothing to compare with.
+    other, and neither what is found in pictures nor what is followed is compared. Raises
+    ``ConversionFailed`` when there is nothing to compare with.
     """
     fed = feeds(model, originals, pictures)
-    asked = ask(model, originals, fed, pictures if meant else ())
+    clip = tracks.ask(model, originals) if meant else None
+    asked = ask(model, originals, fed, pictures if meant else (), clip)
     case = Case(asked=asked, originals=originals, full=full, half=half)
     proved = case.prove()
     wrong = problems(model, proved)

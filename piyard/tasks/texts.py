@@ -95,7 +95,7 @@ PROVE = (
     | RUNS
     | {
         "model": MODEL,
-        "pictures": "real pictures that are looked at, where there are any (3)",
+        "pictures": "real pictures that are looked at, where there are any (3); 0: no clip either",
         "mask": "find the layers that must not compute in fp16, and write them to the model's YAML",
         "random-weights": RANDOM,
         "precision": EVALUATE["precision"].partition(" (")[0],

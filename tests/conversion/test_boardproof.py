@@ -16,10 +16,14 @@ from piyard.boardproof import bear, keep, proven, seat, table
 from piyard.boardproof.question import question
 from piyard.boardproof.seat import Answer, Seat
 from piyard.commands.prove import judged
-from piyard.conversion import convert, masks
+from piyard.conversion import Conversion, convert, masks
 from piyard.errors import BoardCommandFailed, UnreadableLog, WrongInput
+from piyard.evaluate.board import Watched
+from piyard.evaluate.dataset import Film
 from piyard.heads.agree import Agreement
 from piyard.job import Bench, Job
+from piyard.look.lines import Frame, Object
+from piyard.proof import tracks
 from piyard.work import Ready, Terms
 
 
@@ -186,6 +190,76 @@ def test_rows_and_lines(place, asked, board):
         "✗ small on pi5-a, b",
     ]
     assert table.lines(msgspec.structs.replace(made, masks={"c": 1})) == ["small needs masks: c"]
+
+
+# -- what is followed --------------------------------------------------------------------------
+
+
+def walking(step: float) -> list[Frame]:
+    """One object, so many pixels further in each frame."""
+    corners = [(10 + step * t, 10, 30 + step * t, 60) for t in range(4)]
+    return [
+        Frame(
+            name=str(t), width=99, height=99, objects=[Object(class_=0, score=0.9, box=box, id=5)]
+        )
+        for t, box in enumerate(corners)
+    ]
+
+
+@pytest.fixture
+def followed(monkeypatch, asked):
+    """Asked for a clip, and a board that follows what it is told."""
+    film = Film(pictures=[Path("0.jpg")], truth=None, ordered=True)
+    clip = tracks.Clip(film=film, wanted=[frame.objects for frame in walking(1)])
+
+    def by_board(frames):
+        shown = []
+
+        def watch(_line, job, _ready, _terms, rules, film):
+            shown.append((job.precision, rules.title, film))
+            return Watched(frames=frames, labels={"fp16"})
+
+        monkeypatch.setattr("piyard.evaluate.board.watch", watch)
+        return shown
+
+    return msgspec.structs.replace(asked, clip=clip), by_board
+
+
+def test_tracks_are_compared_on_the_board(place, followed, board):
+    asked, by_board = followed
+    board({})
+    shown = by_board(walking(1))
+    made = proven.prove(place, asked)
+    assert made.failed == []
+    assert shown == [("fp16", asked.model.title, asked.clip.film)]
+    assert table.rows([made])[-1][3:] == ["clip", "tracks", "4", "", "", "passed"]
+    assert table.lines(made)[0].startswith("small fp16 on pi5-a, clip: 4 objects wanted, 4 found")
+
+
+def test_tracks_that_go_astray_are_no_matter_of_masks(place, followed, board):
+    asked, by_board = followed
+    runs = board({})
+    by_board(walking(12))
+    made = judged(place, asked, mask=True)
+    (line,) = made.failed
+    assert line.startswith("fp16, clip, tracks: ")
+    assert table.rows([made])[-1][-1] == "DIFFERS"
+    assert len(runs) == 1, "no layer is looked at: each computes what it should"
+
+
+def test_what_is_not_asked_is_not_followed(place, asked, board, followed):
+    board({})
+    shown = followed[1](walking(1))
+    made = proven.prove(place, asked)
+    assert (made.followed, made.lost, shown) == (None, "", [])
+
+
+@pytest.mark.parametrize(("pictures", "frames"), [(1, tracks.FRAMES), (0, None)])
+def test_the_question_has_the_originals_tracks(mirror, pictures, frames, monkeypatch):
+    monkeypatch.setattr(Conversion, "has_real_weights", True)
+    made = Conversion(name="nanotrack", key="k", folder=Path(), manifest={}, made=False)
+    clip = question(made, pictures).clip
+    assert (clip and len(clip.wanted)) == frames
 
 
 # -- what helps --------------------------------------------------------------------------------

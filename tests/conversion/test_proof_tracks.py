@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from piyard import model, proof
-from piyard.evaluate.dataset import Film
 from piyard.heads.agree import Agreement
 from piyard.look.lines import Object
 from piyard.model.tracker import Bytetrack
@@ -30,74 +29,61 @@ def frames(walker: int, stander: int, count: int = 4) -> Tracks:
     ]
 
 
-@pytest.fixture
-def compared(monkeypatch: pytest.MonkeyPatch):
-    """What two ways to compute follow, given frame by frame."""
-
-    def compare(wanted: Tracks, got: Tracks) -> Agreement:
-        sides = iter((wanted, got))
-        monkeypatch.setattr(tracks, "_followed", lambda *_: next(sides))
-        film = Film(pictures=[], truth=None)
-        return tracks.agreement(model.load("yolov8_n_bytetrack"), film, {}, {})
-
-    return compare
-
-
 def problem_of(found: Agreement, way: str = "fp32") -> str:
     rules = model.load("yolov8_n_bytetrack")
     return "".join(proof.problems(rules, Proved(figures={}, tracks={way: found})))
 
 
-def test_the_same_tracks_agree(compared):
-    found = compared(frames(1, 2), frames(1, 2))
+def test_the_same_tracks_agree():
+    found = tracks.agreement(frames(1, 2), frames(1, 2))
     assert (found.wanted, found.got, found.matched, found.iou) == (8, 8, 8, 1.0)
     assert problem_of(found) == ""
 
 
-def test_other_numbers_are_the_same_tracks(compared):
-    found = compared(frames(1, 2), frames(7, 3))
+def test_other_numbers_are_the_same_tracks():
+    found = tracks.agreement(frames(1, 2), frames(7, 3))
     assert found.matched == 8
 
 
-def test_two_that_change_places_are_not(compared):
+def test_two_that_change_places_are_not():
     """The boxes are right in every frame; whose they are is not."""
     got = frames(1, 2)[:2] + frames(2, 1)[2:]
-    found = compared(frames(1, 2), got)
+    found = tracks.agreement(frames(1, 2), got)
     assert found.matched == 4
     assert "fp32, clip, tracks: 8 objects wanted, 8 found, 4 of them the same" in problem_of(found)
 
 
-def test_a_track_that_is_lost_and_begins_anew_is_told(compared):
+def test_a_track_that_is_lost_and_begins_anew_is_told():
     got = frames(1, 2)[:2] + frames(1, 9)[2:]
-    assert compared(frames(1, 2), got).matched == 6
+    assert tracks.agreement(frames(1, 2), got).matched == 6
 
 
-def test_a_track_that_begins_a_frame_later_may(compared):
+def test_a_track_that_begins_a_frame_later_may():
     """The score of one that was just below was just above the other way."""
     almost = model.load("yolov8_n_bytetrack").tracker
     assert isinstance(almost, Bytetrack)
     late = [[one(5, WALKER, almost.new + 0.01)]]
-    found = compared([*late, *late], [[], *late])
+    found = tracks.agreement([*late, *late], [[], *late])
     assert (found.wanted, found.got, found.matched) == (2, 1, 1)
     assert problem_of(found) == ""
     sure = [[one(5, WALKER, 0.95)]]
-    assert problem_of(compared([*sure, *sure], [[], *sure]))
+    assert problem_of(tracks.agreement([*sure, *sure], [[], *sure]))
 
 
-def test_one_object_has_no_number(compared):
+def test_one_object_has_no_number():
     walk = [[one(None, (10.0 + t, 10.0, 30.0 + t, 60.0))] for t in range(3)]
-    assert compared(walk, walk).matched == 3
+    assert tracks.agreement(walk, walk).matched == 3
     away = [[one(None, (10.0 + 2.5 * t, 10.0, 30.0 + 2.5 * t, 60.0))] for t in range(3)]
-    assert "box IoU" in problem_of(compared(walk, away))
+    assert "box IoU" in problem_of(tracks.agreement(walk, away))
 
 
 def test_without_a_mirror_there_is_no_clip():
-    assert tracks.clip(model.load("nanotrack")) is None
+    assert tracks.film(model.load("nanotrack")) is None
 
 
 @pytest.mark.parametrize(("name", "follows_one"), [("nanotrack", True), ("bytetrack", False)])
 def test_the_clip_is_the_beginning_of_a_sequence(mirror: Path, name: str, *, follows_one: bool):
-    film = tracks.clip(model.load(name))
+    film = tracks.film(model.load(name))
     assert film
     assert len(film.pictures) == tracks.FRAMES
     assert (film.init is not None) == follows_one

@@ -42,3 +42,15 @@ def test_what_a_board_computes_wrong_is_an_error_that_names_the_layer(
     assert "first diverging layer: " in done.stderr
     assert "--precision fp32" in done.stderr
     assert "--mask" not in done.stderr  # masks spare layers fp16, not bf16
+
+
+def test_a_tracker_follows_on_the_board_as_by_the_original(
+    invoke: Invoke, assets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIYARD_MIRROR", str(assets))
+    asked = ("--host", "emulated:rpi5", "--model", "nanotrack", "--precision", "fp32")
+    done = invoke("prove", *asked, "--pictures", "1", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    (row,) = (row for row in json.loads(done.stdout) if row["Input"] == "clip")
+    assert (row["Output"], row["Count"], row["Proof"]) == ("tracks", "8", "passed")
+    assert "8 objects wanted, 8 found, 8 the same; lowest box IoU 1.0000" in done.stderr
