@@ -42,9 +42,7 @@ class Closer(msgspec.Struct, frozen=True, kw_only=True):
 def look(seat: Seat, asked: Asked, made: Proven) -> list[Closer]:
     """Each net that is not alike, with the input that it is furthest apart for."""
     found = []
-    for stem in asked.fed:
-        if made.is_alike(stem):
-            continue
+    for stem in made.astray:
         kind = made.worst_kind(stem)
         first = asked.fed[stem][kind][0]
         (blobs,) = seats.compute(seat, stem, {kind: [first]}, every=True).blobs[kind]

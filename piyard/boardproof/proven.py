@@ -10,9 +10,25 @@ from piyard.boardproof.seat import Seat
 from piyard.conversion import names
 from piyard.evaluate import board
 from piyard.heads.agree import Agreement
+from piyard.model import Model
 from piyard.proof import Asked, Proved, compare, problems, tracks
+from piyard.proof.asked import PICTURES
 from piyard.proof.judge import of_found, of_tracks
 from piyard.proof.prove import Told
+
+CLIP = "clip"
+"""What a tracker is shown."""
+
+
+class Meant(msgspec.Struct, frozen=True, kw_only=True):
+    """What the outputs mean, beside what the original's mean."""
+
+    kind: str
+    """What was shown."""
+    what: str
+    agreement: Agreement
+    problem: str
+    """What is too far apart, or nothing."""
 
 
 class Proven(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,17 +43,11 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
     emulated: bool
     weights: str
     """What the model's YAML calls them."""
-    runs: list[str]
     least: float
     """The cosine that is wanted."""
     figures: Told
-    found: Agreement | None
-    astray: str
-    """What is wrong with what is found, or nothing."""
-    followed: Agreement | None = None
-    """What nnrun's tracker follows in a clip."""
-    lost: str = ""
-    """What is wrong with that, or nothing."""
+    meant: list[Meant]
+    """By kind of what was shown; nothing where that means nothing."""
     failed: list[str]
     """What is not alike enough, a line each; nothing when all is well."""
     where: list[str] = []
@@ -46,9 +56,17 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
     """Layer or type → mask, where the board showed that it needs one (see ``bear.needed``)."""
 
     @property
-    def only_lost(self) -> bool:
-        """Whether nothing is wrong but what a tracker follows."""
-        return bool(self.lost) and len(self.failed) == 1
+    def astray(self) -> list[str]:
+        """The nets that do not compute what they should, by their stems.
+
+        A tracker that loses its objects is none: it is given what it should be, or a net is named.
+        """
+        return [stem for stem in self._stems if not self._is_alike(stem)]
+
+    @property
+    def _stems(self) -> list[str]:
+        outputs = (name for told in self.figures.values() for name in told)
+        return list(dict.fromkeys(names.split(name)[0] for name in outputs))
 
     def lowest(self, stem: str, kind: str) -> float:
         """The lowest cosine of that net's outputs for that kind of input; 1 where it has none."""
@@ -59,10 +77,11 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
         """The kind of input that the net's outputs are furthest apart for."""
         return min(self.figures, key=lambda kind: self.lowest(stem, kind))
 
-    def is_alike(self, stem: str) -> bool:
-        """Whether the net computes what it should, and finds it too where it is the main one."""
+    def _is_alike(self, stem: str) -> bool:
+        """The main net must find in pictures what it should, too."""
         near = self.lowest(stem, self.worst_kind(stem)) >= self.least
-        return near and not (stem == infer.STEM and self.astray)
+        found = any(one.problem for one in self.meant if one.kind == PICTURES)
+        return near and not (stem == infer.STEM and found)
 
 
 def prove(seat: Seat, asked: Asked) -> Proven:
@@ -84,15 +103,25 @@ def prove(seat: Seat, asked: Asked) -> Proven:
         precision=way,
         emulated=main.emulated,
         weights=seat.conversion.weights,
-        runs=[one.run for one in answers.values()],
         least=asked.model.proof.least(way),
         figures=figures,
-        found=found,
-        astray=of_found(asked.model, way, found) if found else "",
-        followed=followed,
-        lost=of_tracks(asked.model, way, followed) if followed else "",
+        meant=_meant(asked.model, way, found, followed),
         failed=problems(asked.model, proved),
     )
+
+
+def _meant(
+    model: Model, way: str, found: Agreement | None, followed: Agreement | None
+) -> list[Meant]:
+    told = (
+        (PICTURES, "what is found", found, of_found),
+        (CLIP, "tracks", followed, of_tracks),
+    )
+    return [
+        Meant(kind=kind, what=what, agreement=alike, problem=problem(model, way, alike))
+        for kind, what, alike, problem in told
+        if alike
+    ]
 
 
 def follow(seat: Seat, asked: Asked) -> Agreement | None:

@@ -30,10 +30,9 @@ def question(conversion: Conversion, pictures: int = PICTURES) -> Asked:
         files = originals.choose(model, random_weights=not conversion.has_real_weights)
         nets = originals.nets(model, files)
         fed = {stem: _in_files(feed) for stem, feed in proof.feeds(model, nets, shown).items()}
-        if not conversion.has_real_weights:
-            return proof.ask(model, nets, fed)
-        clip = tracks.ask(model, nets) if pictures else None
-        return proof.ask(model, nets, fed, shown, clip)
+        meant = conversion.has_real_weights
+        clip = tracks.ask(model, nets) if meant and pictures else None
+        return proof.ask(model, nets, fed, shown if meant else (), clip)
 
 
 def _in_files(feed: Feeds) -> Feeds:

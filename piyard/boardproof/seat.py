@@ -63,7 +63,6 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True):
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What a board made of a net's inputs."""
 
-    run: str
     precision: str
     """What was really computed."""
     emulated: bool
@@ -98,7 +97,7 @@ def compute(seat: Seat, stem: str, feed: Feeds, *, every: bool = False) -> Answe
     if every:  # all that a net computes takes more room than all other runs together
         shutil.rmtree(run.folder_of(done.id) / run.OUTPUTS)
     label = str(told.header["precision"]["label"])
-    return Answer(run=done.id, precision=label, emulated=done.emulated, blobs=blobs)
+    return Answer(precision=label, emulated=done.emulated, blobs=blobs)
 
 
 def _as_taken(layers: Sequence[Layer], inputs: Sequence[Array]) -> list[Array]:

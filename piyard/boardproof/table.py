@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 from piyard import model as models
 from piyard.boardproof.proven import Proven
-from piyard.proof.asked import PICTURES
 from piyard.proof.judge import of_output
 
 COLUMNS = (
@@ -29,13 +28,9 @@ def _outputs(one: Proven) -> Iterator[list[str]]:
 
 
 def _meant(one: Proven) -> Iterator[list[str]]:
-    for kind, what, agreement, problem in (
-        (PICTURES, "what is found", one.found, one.astray),
-        ("clip", "tracks", one.followed, one.lost),
-    ):
-        if agreement:
-            count = str(agreement.wanted)
-            yield [*_about(one), kind, what, count, "", "", _verdict(problem)]
+    for meant in one.meant:
+        count = str(meant.agreement.wanted)
+        yield [*_about(one), meant.kind, meant.what, count, "", "", _verdict(meant.problem)]
 
 
 def _verdict(problem: str) -> str:
@@ -45,9 +40,8 @@ def _verdict(problem: str) -> str:
 def lines(one: Proven) -> list[str]:
     """What else is worth knowing."""
     told = [
-        f"{one.model} {one.precision} on {one.host}, {what}: {agreement.told}"
-        for what, agreement in (("pictures", one.found), ("clip", one.followed))
-        if agreement
+        f"{one.model} {one.precision} on {one.host}, {meant.kind}: {meant.agreement.told}"
+        for meant in one.meant
     ]
     if one.masks:
         verdict = "masks are not enough" if one.failed else "needs masks"

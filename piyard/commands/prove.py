@@ -53,7 +53,7 @@ def on_boards(asked: Wanted, *, pictures: int, mask: bool) -> None:
 def judged(seat: Seat, asked: Asked, *, mask: bool) -> Proven:
     """The proof; where it failed, where that begins and, with ``mask``, what helps."""
     made = prove(seat, asked)
-    if not made.failed or made.only_lost:
+    if not made.failed:
         return made
     try:
         looked = closer.look(seat, asked, made)
@@ -76,7 +76,7 @@ def _helped(seat: Seat, asked: Asked, looked: Sequence[Closer], made: Proven) ->
 
 def _is_maskable(made: Proven) -> bool:
     in_halves = made.asked in MASKABLE and not made.precision.startswith("fp32")
-    return in_halves and not made.only_lost
+    return in_halves and bool(made.astray)
 
 
 def _tell(made: Sequence[Proven], form: str) -> None:

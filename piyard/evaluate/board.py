@@ -62,12 +62,13 @@ def answers(
 
 def watch(line: Line, job: Job, ready: Ready, terms: Terms, rules: Model, film: Film) -> Watched:
     """One film. Raises ``BoardCommandFailed`` for a picture that nnrun cannot read."""
-    looks = [_look(line, job, ready, terms, rules, film, batch) for batch in batches(film)]
-    ordered = [in_order(batch, seen) for batch, seen in zip(batches(film), looks, strict=True)]
-    return Watched(
-        frames=[frame for frames in ordered for frame in frames],
-        labels={_label(seen) for seen in looks},
-    )
+    frames: list[Frame] = []
+    labels: set[str] = set()
+    for batch in batches(film):
+        seen = _look(line, job, ready, terms, rules, film, batch)
+        frames += in_order(batch, seen)
+        labels.add(_label(seen))
+    return Watched(frames=frames, labels=labels)
 
 
 def batches(film: Film) -> list[Sequence[Path]]:

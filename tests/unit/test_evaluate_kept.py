@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -25,6 +26,7 @@ from piyard.report import cells
 from piyard.report.payload import NUMBER
 from tests import kept as results
 
+Watch = Callable[[str, list[int]], board.Watched]
 WHEN = "2026-11-26T02:00:00+00:00"
 
 
@@ -200,3 +202,37 @@ def test_a_picture_that_nnrun_cannot_read_would_make_the_figure_another() -> Non
     with pytest.raises(BoardCommandFailed, match="cannot read 1 of the 2 pictures") as error:
         board.in_order([Path("b"), Path("a")], seen(["a"], ["b"]))
     assert error.value.evidence == "b: the file is empty"
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    """What a board tells of 1201 pictures of which it may be unable to read one."""
+
+    def watch(unread: str, shown: list[int]) -> board.Watched:
+        def look(*asked: Any) -> Seen:
+            batch = [str(path) for path in asked[-1]]
+            shown.append(len(batch))
+            read = [name for name in reversed(batch) if name != unread]
+            return seen(read, [unread] * (unread in batch))
+
+        monkeypatch.setattr(board, "_look", look)
+        monkeypatch.setattr(board, "_label", lambda _: f"label {len(shown)}")
+        nobody: Any = None
+        return board.watch(nobody, nobody, nobody, nobody, nobody, film(1201))
+
+    return watch
+
+
+def test_a_film_is_seen_batch_by_batch_and_told_as_one(watched: Watch) -> None:
+    shown: list[int] = []
+    told = watched("", shown)
+    assert shown == [500, 500, 201]
+    assert [frame.name for frame in told.frames] == [f"{i}.jpg" for i in range(1201)]
+    assert told.labels == {"label 1", "label 2", "label 3"}
+
+
+def test_nothing_is_looked_at_after_a_picture_that_cannot_be_read(watched: Watch) -> None:
+    shown: list[int] = []
+    with pytest.raises(BoardCommandFailed, match="cannot read 1 of the 500 pictures"):
+        watched("7.jpg", shown)
+    assert shown == [500]

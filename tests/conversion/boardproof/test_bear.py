@@ -1,0 +1,164 @@
+"""Masks that help a net which fp16 is too little for."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from piyard import infer, paths
+from piyard.boardproof import bear, proven, seat, table
+from piyard.commands.prove import judged
+from piyard.conversion import masks
+from piyard.errors import BoardCommandFailed, UnreadableLog
+from piyard.heads.agree import Agreement
+from tests.conversion.boardproof.trouble import convolutions, helped
+
+
+def test_the_layer_that_loses_too_much_is_masked(place, asked, board, conversion):
+    wrong = convolutions(conversion)[4]
+    board({wrong: (masks.NO_FP16_ARITHMETIC, 0.5)})
+    made = helped(place, asked)
+    assert made.failed == []
+    assert made.masks == {wrong: masks.NO_FP16_ARITHMETIC}
+
+
+def test_a_layer_that_must_not_store_halves_either_gets_the_larger_mask(
+    place, asked, board, conversion
+):
+    wrong = convolutions(conversion)[2]
+    board({wrong: (masks.FP32, 0.5)})
+    assert helped(place, asked).masks == {wrong: masks.FP32}
+
+
+def test_where_many_layers_lose_a_whole_type_is_masked(place, asked, board):
+    board({"Convolution": (masks.NO_FP16_ARITHMETIC, 0.03)})
+    made = helped(place, asked)
+    assert made.masks == {"Convolution": masks.NO_FP16_ARITHMETIC}
+    assert made.failed == []
+
+
+def test_what_no_mask_helps_stays_as_it_is(place, asked, board):
+    runs = board({"Pooling": (4, 0.5)})
+    made = judged(place, asked, mask=True)
+    assert made.failed
+    assert made.masks == {}
+    assert runs[-1] == ["its own release"], "the board is left with a conversion that was tried"
+
+
+def test_a_net_that_bears_halves_needs_nothing(place, asked, board):
+    runs = board({})
+    assert judged(place, asked, mask=True).masks == {}
+    assert len(runs) == 1
+
+
+@pytest.mark.parametrize(("precision", "label"), [("fp32", "fp32"), ("bf16", "bf16-storage")])
+def test_no_mask_is_looked_for_where_none_can_help(
+    place, asked, board, conversion, precision, label
+):
+    runs = board({convolutions(conversion)[4]: (masks.NO_FP16_ARITHMETIC, 0.5)}, label=label)
+    job = msgspec.structs.replace(place.job, precision=precision)
+    made = judged(msgspec.structs.replace(place, job=job), asked, mask=True)
+    assert made.failed
+    assert [every for _, every, _ in runs] == [False, True]
+
+
+def test_trials_are_judged_by_what_was_computed(place, asked, board, conversion):
+    """A board without halves computes fp32 whatever it was asked, and has the stricter bar."""
+    last = infer.layers(conversion.folder)[-1].name
+    board({last: (masks.NO_FP16_ARITHMETIC, 0.03)}, label="fp32 (no fp16 on this CPU)")
+    made = judged(place, asked, mask=True)
+    assert "is below 0.9999" in made.failed[0]
+    assert made.masks == {}
+
+
+def test_what_is_found_counts_on_boards_too(place, asked, board, conversion, monkeypatch):
+    """The raw outputs are alike, and what they mean is not, unless one layer is masked."""
+    name = convolutions(conversion)[4]
+    told = asked.fed["model"] | {"pictures": asked.fed["model"]["noise"]}
+    expected = asked.expected["model"] | {"pictures": asked.expected["model"]["noise"]}
+    shown = msgspec.structs.replace(
+        asked, fed={"model": told}, expected={"model": expected}, pictures=[Path("a picture")]
+    )
+
+    def agreement(_model, _pictures, want, met):
+        apart = float(np.abs(np.asarray(met[0][0]).ravel() - want[0][0].ravel()).max())
+        return Agreement(wanted=1, got=1, matched=1, score=0.9 if apart > 1e-4 else 0.0)
+
+    monkeypatch.setattr(sys.modules["piyard.proof.prove"], "agreement", agreement)
+    board({name: (masks.NO_FP16_ARITHMETIC, 0.002)})
+    before = proven.prove(place, shown)
+    (line,) = before.failed
+    assert "pictures, what is found: a score differs" in line
+    rows = {row[4]: row[-1] for row in table.rows([before])}
+    assert rows == {"out0": "passed", "what is found": "DIFFERS"}
+    assert judged(place, shown, mask=True).masks == {name: masks.NO_FP16_ARITHMETIC}
+
+
+@pytest.mark.parametrize("fault", [BoardCommandFailed, UnreadableLog])
+def test_a_closer_look_that_fails_does_not_take_the_proof_along(
+    place, asked, board, conversion, monkeypatch, fault
+):
+    board({convolutions(conversion)[4]: (masks.NO_FP16_ARITHMETIC, 0.5)})
+    compute = seat.compute
+
+    def too_much(*what, every=False):
+        if every:
+            raise fault("no memory left")
+        return compute(*what)
+
+    monkeypatch.setattr(seat, "compute", too_much)
+    made = judged(place, asked, mask=True)
+    assert len(made.failed) == 2
+    assert made.where == ["where it begins is not known: no memory left"]
+
+
+def test_a_trial_that_fails_does_not_take_the_proof_along(
+    place, asked, board, conversion, monkeypatch, capsys
+):
+    board({convolutions(conversion)[4]: (masks.NO_FP16_ARITHMETIC, 0.5)})
+    compute = seat.compute
+
+    def once(at, *what, every=False):
+        if at.conversion.key != conversion.key:
+            raise BoardCommandFailed("the board is full")
+        return compute(at, *what, every=every)
+
+    monkeypatch.setattr(seat, "compute", once)
+    made = judged(place, asked, mask=True)
+    assert made.failed
+    assert made.where
+    assert "which masks help is not known: the board is full" in capsys.readouterr().err
+
+
+def test_what_is_tried_leaves_nothing(place, asked, board, conversion):
+    board({convolutions(conversion)[4]: (masks.NO_FP16_ARITHMETIC, 0.5)})
+    before = sorted(paths.artifacts().rglob("*"))
+    helped(place, asked)
+    assert sorted(paths.artifacts().rglob("*")) == before
+
+
+def test_the_masked_conversion_stands_beside_the_other(conversion, tmp_path):
+    name = convolutions(conversion)[0]
+    there = bear.masked(conversion, {name: 1}, tmp_path)
+    assert there.folder != conversion.folder
+    told = {layer.name: layer.number(masks.KEY) for layer in infer.layers(there.folder)}
+    assert told[name] == 1
+    assert sum(told.values()) == 1
+    assert (there.folder / "model.ncnn.bin").samefile(conversion.folder / "model.ncnn.bin")
+    assert bear.masked(conversion, {}, tmp_path) is conversion
+    assert bear.masked(conversion, {name: 1}, tmp_path).key == there.key
+
+
+def test_where_files_cannot_be_shared_they_are_copied(conversion, monkeypatch, tmp_path):
+    def refuse(*_):
+        raise OSError
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    there = bear.masked(conversion, {convolutions(conversion)[1]: 1}, tmp_path)
+    copied, first = there.folder / "model.ncnn.bin", conversion.folder / "model.ncnn.bin"
+    assert not copied.samefile(first)
+    assert copied.read_bytes() == first.read_bytes()

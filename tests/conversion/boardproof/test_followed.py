@@ -1,0 +1,74 @@
+"""Tracks are compared on boards too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from piyard.boardproof import proven, table
+from piyard.commands.prove import judged
+from piyard.evaluate.board import Watched
+from piyard.evaluate.dataset import Film
+from piyard.look.lines import Frame, Object
+from piyard.proof import tracks
+
+
+def walking(step: float) -> list[Frame]:
+    """One object, so many pixels further in each frame."""
+    corners = [(10 + step * t, 10, 30 + step * t, 60) for t in range(4)]
+    return [
+        Frame(
+            name=str(t), width=99, height=99, objects=[Object(class_=0, score=0.9, box=box, id=5)]
+        )
+        for t, box in enumerate(corners)
+    ]
+
+
+@pytest.fixture
+def followed(monkeypatch, asked):
+    """Asked for a clip, and a board that follows what it is told."""
+    film = Film(pictures=[Path("0.jpg")], truth=None, ordered=True)
+    clip = tracks.Clip(film=film, wanted=[frame.objects for frame in walking(1)])
+
+    def by_board(frames):
+        shown = []
+
+        def watch(_line, job, _ready, _terms, rules, film):
+            shown.append((job.precision, rules.title, film))
+            return Watched(frames=frames, labels={"fp16"})
+
+        monkeypatch.setattr("piyard.evaluate.board.watch", watch)
+        return shown
+
+    return msgspec.structs.replace(asked, clip=clip), by_board
+
+
+def test_tracks_are_compared_on_the_board(place, followed, board):
+    asked, by_board = followed
+    board({})
+    shown = by_board(walking(1))
+    made = proven.prove(place, asked)
+    assert made.failed == []
+    assert shown == [("fp16", asked.model.title, asked.clip.film)]
+    assert table.rows([made])[-1][3:] == ["clip", "tracks", "4", "", "", "passed"]
+    assert table.lines(made)[0].startswith("small fp16 on pi5-a, clip: 4 objects wanted, 4 found")
+
+
+def test_tracks_that_go_astray_are_no_matter_of_masks(place, followed, board):
+    asked, by_board = followed
+    runs = board({})
+    by_board(walking(12))
+    made = judged(place, asked, mask=True)
+    (line,) = made.failed
+    assert line.startswith("fp16, clip, tracks: ")
+    assert table.rows([made])[-1][-1] == "DIFFERS"
+    assert len(runs) == 1, "no layer is looked at: each computes what it should"
+
+
+def test_what_is_not_asked_is_not_followed(place, asked, board, followed):
+    board({})
+    shown = followed[1](walking(1))
+    made = proven.prove(place, asked)
+    assert (made.meant, shown) == ([], [])

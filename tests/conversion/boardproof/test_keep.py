@@ -1,0 +1,102 @@
+"""Masks that were found go into the model's YAML."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+import yaml
+
+from piyard import infer, model
+from piyard.boardproof import keep, proven
+from piyard.conversion import convert, masks
+from piyard.errors import WrongInput
+from tests.conversion.boardproof.trouble import convolutions, helped
+
+
+@pytest.fixture
+def needing(place, asked, board, conversion):
+    wrong = convolutions(conversion)[4]
+    board({wrong: (masks.NO_FP16_ARITHMETIC, 0.5)})
+    return wrong, helped(place, asked)
+
+
+def test_masks_go_into_the_yaml_and_the_next_conversion(needing, conversion):
+    name, made = needing
+    (path,) = keep.keep([made])
+    assert model.load("small").masks == {"random": {name: 1}}
+    before = path.read_text()
+    assert before.startswith("title:")
+    again = convert.convert("small", random_weights=True)
+    assert again.key != conversion.key
+    assert again.manifest["masks"] == {name: 1}
+    layer = next(one for one in infer.layers(again.folder) if one.name == name)
+    assert layer.number(masks.KEY) == 1
+    keep.keep([made])
+    assert path.read_text() == before
+
+
+def test_by_another_route_names_may_mean_other_layers(needing):
+    _, made = needing
+    keep.keep([made])
+    other = convert.convert("small", random_weights=True, route="script")
+    assert other.manifest["masks"] == {}
+    assert not any(one.number(masks.KEY) for one in infer.layers(other.folder))
+
+
+def test_masks_of_other_weights_stay_and_do_not_count(needing, conversion, small):
+    name, made = needing
+    path = model.FOLDER / "small.yaml"
+    path.write_text(path.read_text() + 'masks:\n  "0123abcd":\n    Convolution: 3\n# the end\n')
+    assert convert.convert("small", random_weights=True).key == conversion.key
+    keep.keep([made])
+    told = yaml.safe_load(path.read_text())["masks"]
+    assert told == {"0123abcd": {"Convolution": 3}, "random": {name: 1}}
+    assert "# the end" in path.read_text()
+
+
+def test_boards_that_need_different_layers_add_up(needing):
+    name, made = needing
+    other = msgspec.structs.replace(made, masks={"conv_0": 1, name: masks.FP32})
+    keep.keep([made, other])
+    assert model.load("small").masks == {"random": {name: 3, "conv_0": 1}}
+
+
+NAMES = {"0_22": 1, "no": 3, "*x": 1, "a: b": 1, "@y": 3, "head:conv_1": 1, '"': 1, "123": 1}
+BEFORE = "title: a\ninput: [3, 4, 4] # sizes\n"
+BLOCKS = {
+    "none": "",
+    "without an end": "masks:\n  random:\n    conv_9: 1",
+    "with blank lines": "masks:\n\n  random:\n\n    conv_9: 1\n\n",
+    "with comments": "masks: # found\n# why\n  random:\n# because\n    conv_9: 1\n",
+    "in one line": "masks: {random: {conv_9: 1}}\n",
+    "in braces": "masks: {\n  random: {conv_9: 1},\n}\n",
+    "empty": "masks: {}",
+}
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("after", ["", "# the end\n", "noise: [0, 1]\n# the end\n"])
+def test_whatever_stands_there_is_replaced_and_the_rest_stays(block, after):
+    end = "" if BLOCKS[block].endswith("\n") or not after else "\n"
+    text = keep.with_masks(BEFORE + BLOCKS[block] + end + after, "mine", {"0123abcd": NAMES})
+    told = yaml.safe_load(text)
+    assert told.pop("masks") == {"0123abcd": NAMES}
+    assert told == yaml.safe_load(BEFORE + after)
+    assert text.startswith(BEFORE)
+    assert ("# the end" in text) == ("# the end" in after)
+    assert keep.with_masks(text, "mine", {"0123abcd": NAMES}) == text
+
+
+def test_what_still_fails_is_not_kept(place, asked, board):
+    board({"Pooling": (4, 0.5)})
+    failed = proven.prove(place, asked)
+    assert keep.keep([failed]) == []
+    assert model.load("small").masks == {}
+
+
+@pytest.mark.parametrize("name", ["conv_99", "Deconvolution", "head:conv_1"])
+def test_a_mask_for_no_layer_is_one_line(small, name):
+    path = model.FOLDER / f"{small()}.yaml"
+    path.write_text(path.read_text() + f"masks:\n  random:\n    {name}: 1\n")
+    with pytest.raises(WrongInput, match=f"no layer '{name}' to mask"):
+        convert.convert("small", random_weights=True)

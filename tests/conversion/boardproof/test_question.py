@@ -1,0 +1,38 @@
+"""What boards are asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from piyard.boardproof.question import question
+from piyard.conversion import Conversion
+from piyard.proof import tracks
+
+
+def test_a_few_inputs_of_each_kind_are_asked(asked):
+    assert {kind: len(ones) for kind, ones in asked.fed["model"].items()} == {
+        "drawn": 1,
+        "noise": 1,
+    }
+    expected = asked.expected["model"]
+    assert [outputs[0].shape for ones in expected.values() for outputs in ones] == [(10,)] * 2
+    assert asked.pictures == ()
+
+
+def test_real_pictures_are_asked_for_where_they_mean_something(real, mirror):
+    told = question(real, pictures=2)
+    assert len(told.pictures) == len(told.fed["model"]["pictures"]) == 2
+    assert len(question(real, pictures=0).fed["model"]) == 2
+
+
+@pytest.mark.parametrize(("pictures", "frames"), [(1, tracks.FRAMES), (0, None)])
+def test_the_question_has_the_originals_tracks(mirror, pictures, frames, monkeypatch):
+    monkeypatch.setattr(Conversion, "has_real_weights", True)
+    made = Conversion(name="nanotrack", key="k", folder=Path(), manifest={}, made=False)
+    clip = question(made, pictures).clip
+    assert bool(clip) == bool(frames)
+    if clip:
+        boxes = {one.box for (one,) in clip.wanted}
+        assert len(boxes) == frames, "who walks is not where it was"
