@@ -7,16 +7,15 @@ An interrupted download goes on where it stopped, if the server can.
 from __future__ import annotations
 
 import errno
-import fcntl
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from piyard import digest, mirror, paths, say
+from piyard import digest, lock, mirror, paths, say
 from piyard.errors import DownloadFailed
 
 if TYPE_CHECKING:
@@ -234,11 +233,6 @@ def _failed(what: str, why: str, sha256: str) -> DownloadFailed:
     )
 
 
-@contextmanager
-def _locked(sha256: str) -> Iterator[None]:
+def _locked(sha256: str) -> AbstractContextManager[None]:
     """One download a digest: who comes second waits and then finds it done."""
-    locks = folder() / ".locks"
-    locks.mkdir(parents=True, exist_ok=True)
-    with (locks / sha256).open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+    return lock.held(folder() / ".locks" / sha256)

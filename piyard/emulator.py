@@ -12,12 +12,13 @@ import platform
 import re
 import socket
 import tarfile
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from piyard import deadline, digest, keys, paths, say, target
+from piyard import deadline, digest, keys, lock, paths, say, target, whole
 from piyard.address import Address
 from piyard.containers import engine, image
 from piyard.errors import EmulationFailed, NotSetUp, WrongInput, unknown
@@ -80,16 +81,18 @@ def up(host: str) -> EmulatedBoard:
     """The emulated board of that name, started if it does not run; waits for its sshd."""
     kind = target.load(target_of(host))
     client = engine.connect()
-    container = _find(client, host) or _start(client, host, kind)
+    with _alone(host):
+        container = _find(client, host) or _start(client, host, kind)
     return _wait_for_sshd(container, _id(host))
 
 
 def down(host: str) -> bool:
     """Stop and remove that board; False when there was none."""
     target_of(host)
-    container = _container(engine.connect(), host)
-    if container:
-        container.remove(force=True, v=True)
+    with _alone(host):
+        container = _container(engine.connect(), host)
+        if container:
+            container.remove(force=True, v=True)
     return container is not None
 
 
@@ -260,10 +263,15 @@ def _greets(port: int) -> bool:
         return False
 
 
+def _alone(host: str) -> AbstractContextManager[None]:
+    """The only one who starts or removes that board: two runs may want it at once."""
+    return lock.held(paths.data() / "host_keys" / f"{_key_name(_id(host))}.board.lock")
+
+
 def _known_hosts(board: EmulatedBoard) -> Path:
     name = _key_name(_id(board.name))
     file = paths.data() / "host_keys" / f"{name}.known_hosts"
-    file.write_text(f"[{LOOPBACK}]:{board.port} {keys.public(keys.host_key(name))}\n")
+    whole.write(file, f"[{LOOPBACK}]:{board.port} {keys.public(keys.host_key(name))}\n")
     return file
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from piyard import paths
+from piyard import paths, whole
 from piyard.errors import WrongInput
 from piyard.job import Job
 
@@ -34,11 +34,8 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
 
 def remember(verb: str, failed: Failed) -> None:
     """Keep it until the next such command."""
-    file = _file(verb)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(".new")
-    draft.write_bytes(msgspec.json.encode(failed))
-    draft.rename(file)
+    with whole.draft(_file(verb)) as draft:
+        draft.write_bytes(msgspec.json.encode(failed))
 
 
 def recall(verb: str) -> Failed:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from piyard import paths
+from piyard import lock, paths, whole
 
 
 def login_key() -> Path:
@@ -25,7 +24,10 @@ def public(private: Path) -> str:
 
 def _ensure(private: Path) -> Path:
     if not private.exists():
-        _generate(private)
+        private.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with lock.held(private.with_name(f"{private.name}.lock")):
+            if not private.exists():
+                _generate(private)
     return private
 
 
@@ -36,9 +38,7 @@ def _generate(private: Path) -> None:
     key = Ed25519PrivateKey.generate()
     secret = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.OpenSSH, form.NoEncryption())
     shown = key.public_key().public_bytes(form.Encoding.OpenSSH, form.PublicFormat.OpenSSH)
-    private.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     private.with_name(f"{private.name}.pub").write_bytes(shown + b"\n")
-    draft = private.with_name(f"{private.name}.{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.write_bytes(secret)
-    draft.rename(private)
+    with whole.draft(private) as draft:
+        draft.touch(mode=0o600)
+        draft.write_bytes(secret)

@@ -10,11 +10,10 @@ import contextlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from piyard import digest, paths, say
+from piyard import digest, paths, say, whole
 from piyard.errors import WrongInput
 
 VARIABLE = "PIYARD_MIRROR"
@@ -94,8 +93,5 @@ def _remembered() -> dict[str, list[int | str]]:
 
 
 def _remember(index: dict[str, list[int | str]]) -> None:
-    _index().parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=_index().parent)
-    with os.fdopen(handle, "w") as stream:
-        json.dump(index, stream)
-    Path(draft).replace(_index())
+    with whole.draft(_index()) as draft:
+        draft.write_text(json.dumps(index))

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from piyard import detached, facts, log, paths, say, stop, telemetry
+from piyard import detached, facts, log, paths, say, stop, telemetry, whole
 from piyard import governor as governors
 from piyard.board import Line
 from piyard.build import Build
@@ -186,11 +186,8 @@ def folder_of(run_id: str) -> Path:
 
 def store_record(record: Record) -> None:
     """Write run.json by one rename."""
-    folder = folder_of(record.id)
-    folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f".{RECORD}"
-    draft.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
-    draft.rename(folder / RECORD)
+    with whole.draft(folder_of(record.id) / RECORD) as draft:
+        draft.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
 
 
 def _wait(line: Line, record: Record, progress: say.Step) -> Status:

@@ -5,16 +5,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from piyard import digest, paths
+from piyard import digest, lock, paths
 
 MANIFEST = "manifest.json"
 KEY_LENGTH = 16
@@ -89,12 +88,7 @@ def _is_whole(folder: Path) -> bool:
         return False
 
 
-@contextmanager
-def _locked(final: Path) -> Iterator[None]:
+def _locked(final: Path) -> AbstractContextManager[None]:
     """One maker a key: a second one waits and then finds the folder made."""
-    locks = paths.artifacts() / ".locks"
-    locks.mkdir(parents=True, exist_ok=True)
     final.parent.mkdir(parents=True, exist_ok=True)
-    with (locks / f"{final.parent.name}-{final.name}").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+    return lock.held(paths.artifacts() / ".locks" / f"{final.parent.name}-{final.name}")

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from piyard.errors import WrongInput
 
 
-def write(path: Path, text: str, remedy: str = "") -> None:
-    """Write by one rename: whoever reads it meanwhile sees the old file or the new one.
+@contextmanager
+def draft(path: Path) -> Iterator[Path]:
+    """A file to write, which is ``path`` after the block: one rename, or nothing when it raises.
 
-    Raises ``WrongInput``, with the remedy, when it cannot be written.
+    Whoever reads ``path`` meanwhile sees the old file or the new one.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    # Threads share a process id: each draft has a name of its own.
+    made = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            draft.write_text(text, encoding="utf-8", newline="\n")
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        yield made
+        made.replace(path)
+    finally:
+        made.unlink(missing_ok=True)
+
+
+def write(path: Path, text: str, remedy: str = "") -> None:
+    """Write by one rename; raises ``WrongInput``, with the remedy, when it cannot be written."""
+    try:
+        with draft(path) as made:
+            made.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise WrongInput(f"{path} cannot be written: {error.strerror}", remedy=remedy) from None

@@ -7,14 +7,13 @@ takes its place.
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from piyard import digest, paths, say
+from piyard import digest, paths, say, whole
 
 SHELF = "evaluations"
 SCHEMA = 1
@@ -69,13 +68,8 @@ def folder() -> Path:
 def store(one: Evaluation) -> Path:
     """Keep it, in the place of an earlier one of the same."""
     final = folder() / f"{one.model}-{_key(one)}.json"
-    final.parent.mkdir(parents=True, exist_ok=True)
-    draft = final.with_name(f".{final.name}.{os.getpid()}")
-    try:
+    with whole.draft(final) as draft:
         draft.write_bytes(msgspec.json.format(msgspec.json.encode(one), indent=2) + b"\n")
-        draft.replace(final)
-    finally:
-        draft.unlink(missing_ok=True)
     return final
 
 

@@ -7,7 +7,6 @@ if the files then read as the same fleet plus, or minus, that board.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import sys
@@ -19,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from piyard import paths, say
+from piyard import lock, paths, say
 from piyard.errors import WrongInput, unknown
 from piyard.fleet import inventory
 from piyard.fleet.inventory import Entry
@@ -207,11 +206,9 @@ _Dumper.add_representer(list, _in_brackets)
 @contextmanager
 def _alone() -> Iterator[None]:
     """The only change by this user, who may well run two piyards at once."""
-    lock = paths.data() / "fleet.lock"
     try:
-        lock.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with lock.open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        paths.data().mkdir(parents=True, exist_ok=True, mode=0o700)
+        with lock.held(paths.data() / "fleet.lock"):
             yield
     except OSError as error:
         raise WrongInput(

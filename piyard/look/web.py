@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from piyard import paths
+from piyard import paths, whole
 from piyard.download import BACK_OFF_S, CONNECT_S, STALL_S
 from piyard.errors import DownloadFailed
 
@@ -96,11 +95,10 @@ def _body(response: Response, url: str) -> bytes:
 def _kept(body: bytes, url: str) -> Path:
     ending = _ending(body, url)
     folder = paths.cache() / "inputs" / hashlib.sha256(body).hexdigest()[:16]
-    folder.mkdir(parents=True, exist_ok=True)
     final = folder / f"{plain_name(url)}{ending}"
-    draft = folder / f".{final.name}.{os.getpid()}"
-    draft.write_bytes(body)
-    return draft.replace(final)
+    with whole.draft(final) as draft:
+        draft.write_bytes(body)
+    return final
 
 
 def _ending(body: bytes, url: str) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from piyard import paths, say
+from piyard import lock, paths, say, whole
 from piyard.errors import HostKeyChanged, UnknownHostKey
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ def fingerprint(key: bytes) -> str:
 
 def replace(host: str, key: PKey) -> list[str]:
     """Pin this key for the host instead of any other; the fingerprints it had."""
+    with _alone():
+        return _replace(host, key)
+
+
+def _replace(host: str, key: PKey) -> list[str]:
     import paramiko
 
     kept, former = paramiko.HostKeys(), []
@@ -62,10 +68,9 @@ def replace(host: str, key: PKey) -> list[str]:
             else:
                 kept.add(name, known.get_name(), known)
     kept.add(host, key.get_name(), key)
-    draft = pinned_hosts().with_name(f".known_hosts.{os.getpid()}")
-    kept.save(str(draft))
-    draft.chmod(0o600)
-    draft.rename(pinned_hosts())
+    with whole.draft(pinned_hosts()) as draft:
+        draft.touch(mode=0o600)
+        kept.save(str(draft))
     return former
 
 
@@ -79,6 +84,11 @@ def user_disagrees(host: str, key: PKey) -> bool:
         keys.load(str(file))
     known = keys.lookup(host)
     return bool(known) and not keys.check(host, key)
+
+
+def _alone() -> AbstractContextManager[None]:
+    """The only change to the pinned keys: boards are met many at a time."""
+    return lock.held(pinned_hosts().with_name("known_hosts.lock"))
 
 
 def _pinned() -> HostKeys:
@@ -107,7 +117,7 @@ def _pin(hostname: str, key: PKey) -> None:
     say.note(
         f"first contact with {hostname}: {key.get_name()} {fingerprint(key.asbytes())}, pinned"
     )
-    with pinned_hosts().open("a") as pinned:
+    with _alone(), pinned_hosts().open("a") as pinned:
         pinned.write(f"{hostname} {key.get_name()} {key.get_base64()}\n")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -317,6 +318,15 @@ def test_a_board_that_was_switched_off_has_what_it_had(
     engine.connect().containers.get(found.container).stop(timeout=1)
     with ssh.connect(emulator.up("desktop/1").login) as session:
         assert session.run(["ls"]).out == "kept\n"
+
+
+def test_who_wants_a_board_at_once_gets_the_same(
+    own_boards: Callable[[str], EmulatedBoard],
+) -> None:
+    with ThreadPoolExecutor() as pool:
+        boards = set(pool.map(own_boards, ["emulated:desktop/1"] * 4))
+    (only,) = boards
+    assert emulator.running() == [only]
 
 
 def test_no_address_of_an_emulated_board_is_public(emulated_rpi5: EmulatedBoard) -> None:

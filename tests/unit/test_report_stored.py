@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from piyard import paths, whole
+from piyard import paths
 from piyard.commands import make
 from piyard.errors import UnreadableLog, WrongInput
 from piyard.history import Filters, shelf
@@ -101,20 +101,6 @@ def test_nothing_of_that_name_is_said_so(two_boards: None) -> None:
 def test_a_wrong_format_is_said_before_any_work() -> None:
     with pytest.raises(WrongInput, match="did you mean 'junit'"):
         make.reprint("junt", "", wanted=NEWEST, run_id="")
-
-
-def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "taken").write_text("a file, no folder")
-    with pytest.raises(WrongInput, match="cannot be written") as caught:
-        whole.write(tmp_path / "taken" / "page.html", "text", remedy="name another")
-    assert caught.value.remedy == "name another"
-
-
-def test_a_folder_in_its_place_stays_and_no_draft_is_left(tmp_path: Path) -> None:
-    (tmp_path / "page.html").mkdir()
-    with pytest.raises(WrongInput, match="cannot be written"):
-        whole.write(tmp_path / "page.html", "text")
-    assert [left.name for left in tmp_path.iterdir()] == ["page.html"]
 
 
 def test_one_run_is_found_by_the_start_of_its_id(
