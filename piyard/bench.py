@@ -7,7 +7,6 @@ from pathlib import Path
 import msgspec
 
 from piyard import check, derive, energy_run, model, preprocess, result, run, say, stimulus, work
-from piyard.board import Line
 from piyard.conversion.convert import Conversion
 from piyard.history import shelf
 from piyard.job import Job
@@ -16,25 +15,26 @@ from piyard.look.inputs import Inputs
 from piyard.record import Record
 from piyard.release import Release
 from piyard.result import Result
-from piyard.work import Ready, Terms, Work
+from piyard.seat import Seat
+from piyard.work import Work
 
 TASK = "bench"
 
 
-def bench_one(line: Line, job: Job, ready: Ready, terms: Terms) -> Result:
+def bench_one(seat: Seat) -> Result:
     """Deploy what the job needs, measure, compare the outputs with torch's, judge, and store.
 
     What is INVALID is measured again as often as the terms allow; every result is kept.
     """
-    found = _measure(line, job, ready, terms)
-    for _ in range(terms.rerun_invalid):
+    found = _measure(seat)
+    for _ in range(seat.terms.rerun_invalid):
         if found.verdict.state != "INVALID":
             break
         say.note(f"{found.record.id} is INVALID: {_reasons(found)}; measuring again")
-        found = _measure(line, job, ready, terms)
-    if not terms.energy or found.record.emulated:
+        found = _measure(seat)
+    if not seat.terms.energy or found.record.emulated:
         return found
-    drawn = energy_run.of(line, job, ready, terms, found)
+    drawn = energy_run.of(seat, found)
     return _kept(msgspec.structs.replace(found, energy=drawn)) if drawn else found
 
 
@@ -64,10 +64,9 @@ def _end_to_end(job: Job, inputs: Release) -> list[str]:
     return ["--picture", there, *preprocess.nnrun_flags(rules.preprocess, rules.input[1:])]
 
 
-def _measure(line: Line, job: Job, ready: Ready, terms: Terms) -> Result:
-    conversion = ready.of(job)[1]
-    done = work.run_one(line, job, ready, terms, work_of(job, conversion, terms.picture))
-    return conclude(done, conversion)
+def _measure(seat: Seat) -> Result:
+    todo = work_of(seat.job, seat.conversion, seat.terms.picture)
+    return conclude(work.run_one(seat, todo), seat.conversion)
 
 
 def _kept(found: Result) -> Result:

@@ -17,15 +17,13 @@ from typing import Literal
 import msgspec
 
 from piyard import energy, log, run, say, telemetry, work
-from piyard.board import Line
 from piyard.energy import Energy, Power
 from piyard.errors import WrongInput
-from piyard.job import Job
 from piyard.log import Log
 from piyard.release import HOME
 from piyard.result import Result
+from piyard.seat import PMIC, Seat
 from piyard.ssh import Session
-from piyard.work import PMIC, Ready, Terms
 
 IDLE_S = 10
 BUSY_S = 20.0
@@ -34,14 +32,11 @@ METER_S = 0.5
 METER_LIMIT_S = 10
 
 
-def of(line: Line, job: Job, ready: Ready, terms: Terms, timed: Result) -> Energy | None:
+def of(seat: Seat, timed: Result) -> Energy | None:
     """What the job's inferences draw; None, and said, where the board has no such sensors."""
-    longer = msgspec.structs.replace(
-        job, bench=msgspec.structs.replace(job.bench, **_long_enough(timed))
-    )
-    if terms.energy == PMIC:
-        return _by_pmic(line, longer, ready, terms, timed)
-    return _by_meter(line, longer, ready, terms)
+    counts = msgspec.structs.replace(seat.job.bench, **_long_enough(timed))
+    longer = msgspec.structs.replace(seat, job=msgspec.structs.replace(seat.job, bench=counts))
+    return _by_pmic(longer, timed) if seat.terms.energy == PMIC else _by_meter(longer)
 
 
 def _long_enough(timed: Result) -> dict[str, int | bool]:
@@ -49,39 +44,38 @@ def _long_enough(timed: Result) -> dict[str, int | bool]:
     return {"loops": max(1, round(BUSY_S * 1000 / timed.latency_ms)), "cold": False}
 
 
-def _by_pmic(line: Line, job: Job, ready: Ready, terms: Terms, timed: Result) -> Energy | None:
+def _by_pmic(seat: Seat, timed: Result) -> Energy | None:
+    line = seat.line
     nnrun = f"{HOME}/releases/{timed.record.release}/nnrun"
     with say.step(f"{line.name}: idle power"):
         idle = telemetry.idle_power(line.session, nnrun, seconds=IDLE_S)
     if not idle:
         say.note(f"{line.name} does not tell its power: a Pi 5 does, to users of the group video")
         return None
-    seen = _run(line, job, ready, terms, pmic=True)
+    seen = _run(seat, pmic=True)
     drawn = telemetry.read_power(run.folder_of(seen[0]) / telemetry.FILE)
     return _energy("pmic", "", idle, drawn, seen[1])
 
 
-def _by_meter(line: Line, job: Job, ready: Ready, terms: Terms) -> Energy:
-    argv = shlex.split(terms.energy)
-    ahead = _clock_ahead(line.session)
-    with say.step(f"{line.name}: idle power"), _metered(argv, ahead) as idle:
+def _by_meter(seat: Seat) -> Energy:
+    argv = shlex.split(seat.terms.energy)
+    ahead = _clock_ahead(seat.line.session)
+    with say.step(f"{seat.line.name}: idle power"), _metered(argv, ahead) as idle:
         threading.Event().wait(IDLE_S)
     with _metered(argv, ahead) as drawn:
-        seen = _run(line, job, ready, terms, pmic=False)
+        seen = _run(seat, pmic=False)
     if not idle or not drawn:
         raise WrongInput(f"the meter '{argv[0]}' told no watts", remedy="try it by hand")
-    return _energy("meter", terms.energy, idle, drawn, seen[1])
+    return _energy("meter", seat.terms.energy, idle, drawn, seen[1])
 
 
-def _run(line: Line, job: Job, ready: Ready, terms: Terms, *, pmic: bool) -> tuple[str, Log]:
+def _run(seat: Seat, *, pmic: bool) -> tuple[str, Log]:
     """The id and the log of the energy run."""
     from piyard import bench
 
-    todo = bench.work_of(job, ready.of(job)[1])
+    todo = bench.work_of(seat.job, seat.conversion)
     what = {**todo.what, "task": "energy"}
-    done = work.run_one(
-        line, job, ready, terms, msgspec.structs.replace(todo, what=what, pmic=pmic)
-    )
+    done = work.run_one(seat, msgspec.structs.replace(todo, what=what, pmic=pmic))
     return done.id, log.read(run.folder_of(done.id) / run.LOG)
 
 

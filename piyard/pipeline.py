@@ -10,7 +10,7 @@ from piyard.board import Line
 from piyard.conversion import Conversion, convert
 from piyard.errors import DownloadFailed, PiyardError
 from piyard.job import Job
-from piyard.work import Ready
+from piyard.seat import Ready
 
 
 def identify(

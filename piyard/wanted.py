@@ -14,8 +14,8 @@ from piyard import cost, fanout, job, lease, options, tables
 from piyard.board import Line
 from piyard.errors import WrongInput
 from piyard.fleet.choose import choose
+from piyard.seat import PMIC, Terms
 from piyard.ssh import hostkeys
-from piyard.work import PMIC, Terms
 
 AUTO = "auto"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,61 +11,14 @@ from piyard import conditions, deploy, detached, facts, preflight, run, say
 from piyard.board import Line
 from piyard.build import Build
 from piyard.conditions import Settled
-from piyard.conversion.convert import Conversion
 from piyard.deploy import Deployed
 from piyard.errors import BoardCommandFailed, RunNotEnded
 from piyard.facts import Facts
-from piyard.job import Job
 from piyard.record import Record
 from piyard.release import Release
+from piyard.seat import KEEP, Seat, Terms
 
 EMULATED_LIMIT_S, LIMIT_S = 3600, 900
-PMIC = "pmic"
-KEEP = "keep"
-"""In place of a governor's name: leave the board's own."""
-
-
-class Ready(msgspec.Struct, frozen=True, kw_only=True):
-    """What the desktop has made for the jobs: a build a target, a conversion a model."""
-
-    builds: Mapping[str, Build]
-    conversions: Mapping[str, Conversion]
-    detectors: Mapping[str, str] = {}
-    """Model → the one whose conversion finds its objects."""
-
-    def of(self, job: Job) -> tuple[Build, Conversion]:
-        """What that job needs on its board."""
-        return self.builds[job.target], self.conversions[job.model]
-
-    def detector_of(self, job: Job) -> Conversion | None:
-        """What finds the objects that the job's model looks at."""
-        name = self.detectors.get(job.model)
-        return self.conversions[name] if name else None
-
-    def release_of(self, job: Job) -> Release:
-        """All files of that job."""
-        return run.release_for(*self.of(job), self.detector_of(job))
-
-
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """How to deal with a board and the link to it."""
-
-    limit_s: int = 0
-    """Bounds a run there; 0 takes what is usual."""
-    link_limit: int = 0
-    """Bytes a second to send at most; 0 for no limit."""
-    retry: int = 0
-    """How often a run that the board lost is repeated."""
-    rehash: bool = False
-    """Whether the board reads every blob again, not only those that changed."""
-    governor: str = ""
-    """The CPU's during a run; without it what measuring wants, where the inventory says sudo."""
-    rerun_invalid: int = 0
-    """How often a benchmark that is INVALID is measured again."""
-    picture: Path | None = None
-    """What a benchmark also classifies from the file to its classes, beside plain inferences."""
-    energy: str = ""
-    """``pmic`` for the board's own sensors, a command that prints watts, or nothing."""
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,50 +40,57 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the board tells the power of its rails meanwhile."""
 
 
-def run_one(line: Line, job: Job, ready: Ready, terms: Terms, work: Work) -> Record:
+def run_one(seat: Seat, work: Work) -> Record:
     """Do it, and again when the board lost it, as often as the terms allow."""
-    for left in range(terms.retry, 0, -1):
+    for left in range(seat.terms.retry, 0, -1):
         try:
-            return _run(line, job, ready, terms, work)
+            return _run(seat, work)
         except RunNotEnded as error:
             if not error.interrupted:
                 raise
             say.note(f"{error.what}: running it again ({left} more times at most)")
-    return _run(line, job, ready, terms, work)
+    return _run(seat, work)
 
 
-def _run(line: Line, job: Job, ready: Ready, terms: Terms, work: Work) -> Record:
+def _run(seat: Seat, work: Work) -> Record:
     try:
-        record = _start(line, job, ready, terms, work)
+        record = _start(seat, work)
     except detached.Damaged as damaged:
-        say.note(f"{line.name}: {damaged.sha256[:12]}… is damaged there, sending it again")
-        record = _start_anew(line, job, ready, terms, work)
-    return run.finish(line, record, partly=work.partly)
+        say.note(f"{seat.line.name}: {damaged.sha256[:12]}… is damaged there, sending it again")
+        record = _start_anew(seat, work)
+    return run.finish(seat.line, record, partly=work.partly)
 
 
-def _start(line: Line, job: Job, ready: Ready, terms: Terms, work: Work) -> Record:
-    build, conversion = ready.of(job)
-    release = ready.release_of(job)
+def _start(seat: Seat, work: Work) -> Record:
+    line, release = seat.line, seat.release
     releases = [work.inputs, release] if work.inputs else [release]
-    told = put(line, releases, build, terms).facts
+    told = put(line, releases, seat.build, seat.terms).facts
     real = not line.board_with(told).emulated
     settled = _settle(line) if work.measured and real else None
     before = facts.read(line.session) if settled else told
-    what = {**work.what, "slug": job.slug, "job": msgspec.to_builtins(job)}
-    detector = ready.detector_of(job)
-    record = run.new_record(
-        line, before, build, conversion, slug=job.slug, what=what, detector=detector
-    )
     return run.start(
         line,
-        msgspec.structs.replace(record, settled=settled),
+        msgspec.structs.replace(_record(seat, work, before), settled=settled),
         release,
         work.verb,
         work.arguments,
-        terms.limit_s or (EMULATED_LIMIT_S if line.emulated else LIMIT_S),
+        seat.terms.limit_s or (EMULATED_LIMIT_S if line.emulated else LIMIT_S),
         through=work.through,
         pmic=work.pmic,
-        governor=_governor(line, terms) if work.measured and real else "",
+        governor=_governor(line, seat.terms) if work.measured and real else "",
+    )
+
+
+def _record(seat: Seat, work: Work, before: Facts) -> Record:
+    what = {**work.what, "slug": seat.job.slug, "job": msgspec.to_builtins(seat.job)}
+    return run.new_record(
+        seat.line,
+        before,
+        seat.build,
+        seat.conversion,
+        slug=seat.job.slug,
+        what=what,
+        detector=seat.detector,
     )
 
 
@@ -146,12 +105,13 @@ def _governor(line: Line, terms: Terms) -> str:
     return line.board.target.conditions.governors[0] if line.entry.sudo else ""
 
 
-def _start_anew(line: Line, job: Job, ready: Ready, terms: Terms, work: Work) -> Record:
+def _start_anew(seat: Seat, work: Work) -> Record:
+    distrustful = msgspec.structs.replace(seat.terms, rehash=True)
     try:
-        return _start(line, job, ready, msgspec.structs.replace(terms, rehash=True), work)
+        return _start(msgspec.structs.replace(seat, terms=distrustful), work)
     except detached.Damaged as damaged:
         raise BoardCommandFailed(
-            f"{line.name}: a file was damaged again right after it was sent and verified",
+            f"{seat.line.name}: a file was damaged again right after it was sent and verified",
             evidence=damaged.sha256,
             remedy="the SD card or the memory of that board is not to be trusted",
         ) from None

@@ -30,8 +30,9 @@ from piyard.job import Bench, Job
 from piyard.outcome import Outcomes
 from piyard.record import Record
 from piyard.release import HOME, File, Release
+from piyard.seat import Ready, Seat, Terms
 from piyard.ssh import Login
-from piyard.work import Ready, Terms, Work
+from piyard.work import Work
 
 BOARD = "emulated:desktop/1"
 SMALL = [20_000] * 9
@@ -294,7 +295,8 @@ def job(host: str) -> Job:
 def do(line: Line, verb: str, *arguments: str, retry: int = 0, limit_s: int = 60) -> Record:
     """Deploy the stand-in and run it, as a task does."""
     asked = Work(verb=verb, arguments=arguments, what={"task": "bench"})
-    return work.run_one(line, job(line.name), ready(), Terms(limit_s=limit_s, retry=retry), asked)
+    terms = Terms(limit_s=limit_s, retry=retry)
+    return work.run_one(Seat(line=line, job=job(line.name), ready=ready(), terms=terms), asked)
 
 
 def each(host: str, verbs: Sequence[Sequence[str]]) -> Outcomes[Job, Record]:

@@ -17,14 +17,14 @@ import msgspec
 
 from piyard import conversion as conversions
 from piyard import paths, say, store
-from piyard.boardproof import seat as seats
+from piyard.boardproof import tensors
 from piyard.boardproof.closer import Closer, losses
 from piyard.boardproof.proven import Proven, prove
-from piyard.boardproof.seat import Seat
 from piyard.conversion import Conversion, masks, names
 from piyard.conversion.param import Layer
 from piyard.proof import Asked, compare, spare
 from piyard.proof.judge import of_found
+from piyard.seat import Seat
 
 TRIALS = ".trials-"
 """Beside the weights, which the trials share with the conversion."""
@@ -117,7 +117,7 @@ def _types(working: Sequence[Layer], lost: Mapping[str, float]) -> list[str]:
 def _bears(search: Search, stem: str, mask: int, tried: set[str]) -> bool:
     """Whether the outputs are alike, and with room to spare, when these are masked."""
     asked, there = search.asked, search.seat_with(_all_of(stem, tried, mask))
-    answer = seats.compute(there, stem, asked.fed[stem])
+    answer = tensors.compute(there, stem, asked.fed[stem])
     figures, found = compare(asked, {stem: answer.blobs})
     lowest = min(one.cosine for outputs in figures.values() for one in outputs.values())
     least = (1 + asked.model.proof.least(answer.precision)) / 2

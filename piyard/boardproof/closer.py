@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from piyard import infer
-from piyard.boardproof import seat as seats
+from piyard.boardproof import tensors
 from piyard.boardproof.proven import Proven
-from piyard.boardproof.seat import Seat
 from piyard.conversion import origins
 from piyard.conversion.param import Layer
 from piyard.proof import diverge
+from piyard.seat import Seat
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +45,7 @@ def look(seat: Seat, asked: Asked, made: Proven) -> list[Closer]:
     for stem in made.astray:
         kind = made.worst_kind(stem)
         first = asked.fed[stem][kind][0]
-        (blobs,) = seats.compute(seat, stem, {kind: [first]}, every=True).blobs[kind]
+        (blobs,) = tensors.compute(seat, stem, {kind: [first]}, every=True).blobs[kind]
         layers = infer.layers(seat.conversion.folder, stem)
         found.append(Closer(stem=stem, layers=layers, inputs=first, blobs=blobs))
     return found

@@ -5,8 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from piyard import infer
-from piyard.boardproof import seat as seats
-from piyard.boardproof.seat import Seat
+from piyard.boardproof import tensors
 from piyard.conversion import names
 from piyard.evaluate import board
 from piyard.heads.agree import Agreement
@@ -15,6 +14,7 @@ from piyard.proof import Asked, Proved, compare, problems, tracks
 from piyard.proof.asked import PICTURES
 from piyard.proof.judge import of_found, of_tracks
 from piyard.proof.prove import Told
+from piyard.seat import Seat
 
 CLIP = "clip"
 """What a tracker is shown."""
@@ -86,7 +86,7 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
 
 def prove(seat: Seat, asked: Asked) -> Proven:
     """Whether the board's outputs are the original's, and mean the same."""
-    answers = {stem: seats.compute(seat, stem, feed) for stem, feed in asked.fed.items()}
+    answers = {stem: tensors.compute(seat, stem, feed) for stem, feed in asked.fed.items()}
     main = answers[infer.STEM]
     way = main.precision
     figures, found = compare(asked, {stem: one.blobs for stem, one in answers.items()})
@@ -128,5 +128,5 @@ def follow(seat: Seat, asked: Asked) -> Agreement | None:
     """How alike the tracks of a clip are, by nnrun's own tracker; None where none are asked for."""
     if asked.clip is None:
         return None
-    seen = board.watch(seat.line, seat.job, seat.ready, seat.terms, asked.model, asked.clip.film)
+    seen = board.watch(seat, asked.model, asked.clip.film)
     return tracks.agreement(asked.clip.wanted, [frame.objects for frame in seen.frames])

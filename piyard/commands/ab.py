@@ -15,9 +15,9 @@ from piyard.errors import WrongInput
 from piyard.job import Job
 from piyard.outcome import Outcomes
 from piyard.result import Result
+from piyard.seat import Ready, Seat
 from piyard.stats.compare import FEWEST
 from piyard.wanted import Wanted
-from piyard.work import Ready
 
 CONFIRMED = "this was measured twice, in turns: look at what changed between the builds"
 
@@ -84,7 +84,8 @@ def _measured(
     def compare(at: Line, job: Job) -> Compared:
         def measure(turn: Turn) -> Result:
             say.note(turn.text(ready[turn.side].of(job)[0].key))
-            return bench.bench_one(at, job, ready[turn.side], wanted.terms)
+            seat = Seat(line=at, job=job, ready=ready[turn.side], terms=wanted.terms)
+            return bench.bench_one(seat)
 
         return contest.contest(job, measure, rounds=rounds, limit=limit)
 

@@ -18,6 +18,7 @@ from piyard.evaluate.kept import Evaluation
 from piyard.evaluate.one import Subject
 from piyard.job import Job
 from piyard.model import Model
+from piyard.seat import Seat
 from piyard.wanted import Wanted
 
 BOARD_LIMIT_S = 6 * 3600
@@ -76,8 +77,8 @@ def _on_boards(wanted: Wanted, subject: Subject, made: list[Evaluation]) -> None
         limit_s = asked.terms.limit_s or BOARD_LIMIT_S
         terms = msgspec.structs.replace(asked.terms, limit_s=limit_s)
 
-        def judge(line: Line, todo: Job) -> Evaluation:
-            return one.by_board(line, todo, ready, terms, subject)
+        def judge(line: Line, job: Job) -> Evaluation:
+            return one.by_board(Seat(line=line, job=job, ready=ready, terms=terms), subject)
 
         outcomes = work.each(asked, lines, jobs, judge)
     made += outcomes.results

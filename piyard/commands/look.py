@@ -19,6 +19,7 @@ from piyard.look.inputs import Inputs
 from piyard.look.seen import Seen
 from piyard.model import Model
 from piyard.model.head import Dense
+from piyard.seat import Seat
 from piyard.wanted import Wanted
 
 
@@ -46,8 +47,8 @@ def run(given: Wanted, typed: Mapping[str, Any]) -> None:
             ready = pipeline.prepare(jobs, random_weights=False, force=wanted.force)
 
             def look(line: Line, job: Job) -> Seen:
-                asked = asked_of(chosen, job, shown)
-                return one.look(line, job, ready, wanted.terms, shown, asked, chosen.rules)
+                seat = Seat(line=line, job=job, ready=ready, terms=wanted.terms)
+                return one.look(seat, shown, asked_of(chosen, job, shown), chosen.rules)
 
             outcomes = work.each(wanted, lines, jobs, look)
     tell(outcomes.results, wanted.form)

@@ -12,11 +12,11 @@ from piyard.boardproof import bear, closer, keep, table
 from piyard.boardproof.closer import Closer
 from piyard.boardproof.proven import Proven, prove
 from piyard.boardproof.question import question
-from piyard.boardproof.seat import Seat
 from piyard.commands import work as commanded
 from piyard.errors import BoardCommandFailed, BoardDiskFull, ConversionFailed, UnreadableLog
 from piyard.job import Job
 from piyard.proof import Asked
+from piyard.seat import Seat
 from piyard.wanted import Wanted
 
 MASKABLE = ("fp16", "int8")

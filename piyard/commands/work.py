@@ -18,6 +18,7 @@ from piyard.failed import Failed
 from piyard.job import Job
 from piyard.outcome import Outcomes
 from piyard.result import Result
+from piyard.seat import Seat
 from piyard.wanted import Wanted
 
 AGAIN = "--retry-failed repeats only those"
@@ -72,9 +73,12 @@ def bench(asked: Wanted, *, or_random: bool) -> None:
             force=wanted.force,
             alone=True,
         )
-        outcomes = each(
-            wanted, lines, jobs, lambda line, one: measure.bench_one(line, one, ready, wanted.terms)
-        )
+
+        def measured(line: Line, job: Job) -> Result:
+            seat = Seat(line=line, job=job, ready=ready, terms=wanted.terms)
+            return measure.bench_one(seat)
+
+        outcomes = each(wanted, lines, jobs, measured)
     if outcomes.results:
         print(_table(outcomes.results, wanted))
     conclude(outcomes, "bench", outcomes.failed_jobs, wrong, wanted)

@@ -9,17 +9,15 @@ import msgspec
 
 from piyard import log, say
 from piyard import run as runs
-from piyard.board import Line
 from piyard.errors import BoardCommandFailed
 from piyard.evaluate.dataset import Dataset, Film
-from piyard.job import Job
 from piyard.look import one as looking
 from piyard.look.arguments import Asked
 from piyard.look.inputs import MOST, Inputs
 from piyard.look.lines import Frame
 from piyard.look.seen import Seen
 from piyard.model import Model
-from piyard.work import Ready, Terms
+from piyard.seat import Seat
 
 BATCH = 500
 """Pictures of a run; a clip whose frames belong together is one run."""
@@ -45,27 +43,25 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     build: str
 
 
-def answers(
-    line: Line, job: Job, ready: Ready, terms: Terms, rules: Model, data: Dataset
-) -> Answered:
+def answers(seat: Seat, rules: Model, data: Dataset) -> Answered:
     """What nnrun sees on that board; raises as ``watch``."""
-    films = [watch(line, job, ready, terms, rules, film) for film in data.films]
-    board = line.board_with(line.facts)
+    films = [watch(seat, rules, film) for film in data.films]
+    board = seat.line.board_with(seat.line.facts)
     return Answered(
         frames=[one.frames for one in films],
         precision=", ".join(sorted(set().union(*(one.labels for one in films)))),
         hardware=board.hardware,
         emulated=board.emulated,
-        build=ready.of(job)[0].key,
+        build=seat.build.key,
     )
 
 
-def watch(line: Line, job: Job, ready: Ready, terms: Terms, rules: Model, film: Film) -> Watched:
+def watch(seat: Seat, rules: Model, film: Film) -> Watched:
     """One film. Raises ``BoardCommandFailed`` for a picture that nnrun cannot read."""
     frames: list[Frame] = []
     labels: set[str] = set()
     for batch in batches(film):
-        seen = _look(line, job, ready, terms, rules, film, batch)
+        seen = _look(seat, rules, film, batch)
         frames += in_order(batch, seen)
         labels.add(_label(seen))
     return Watched(frames=frames, labels=labels)
@@ -97,19 +93,11 @@ def in_order(pictures: Sequence[Path], seen: Seen) -> list[Frame]:
     return [found[str(path)] for path in pictures]
 
 
-def _look(
-    line: Line,
-    job: Job,
-    ready: Ready,
-    terms: Terms,
-    rules: Model,
-    film: Film,
-    batch: Sequence[Path],
-) -> Seen:
+def _look(seat: Seat, rules: Model, film: Film, batch: Sequence[Path]) -> Seen:
+    job = seat.job
     asked = Asked(precision=job.precision, threads=job.threads, init=film.init, fps=film.fps)
-    say.note(f"{line.name}: {job.model} {job.precision} looks at {len(batch)} pictures")
-    shown = Inputs(pictures=batch)
-    return looking.look(line, job, ready, terms, shown, asked, rules)
+    say.note(f"{seat.line.name}: {job.model} {job.precision} looks at {len(batch)} pictures")
+    return looking.look(seat, Inputs(pictures=batch), asked, rules)
 
 
 def _label(seen: Seen) -> str:

@@ -9,17 +9,15 @@ from typing import Any
 import msgspec
 
 from piyard import model, say
-from piyard.board import Line
 from piyard.conversion import Conversion
 from piyard.errors import WrongInput
 from piyard.evaluate import board, desktop, figures, kept
 from piyard.evaluate.dataset import Dataset
 from piyard.evaluate.kept import Evaluation
-from piyard.job import Job
 from piyard.look.lines import Frame
 from piyard.model import Model
 from piyard.model.head import Dense
-from piyard.work import Ready, Terms
+from piyard.seat import Seat
 
 THRESHOLDS = {"score": 0.001, "nms": 0.65, "most": 300}
 """As evaluations of detectors on COCO have them: all that is found is judged, sure or not."""
@@ -86,9 +84,9 @@ def by_desktop(subject: Subject, precision: str) -> Evaluation:
     )
 
 
-def by_board(line: Line, job: Job, ready: Ready, terms: Terms, subject: Subject) -> Evaluation:
+def by_board(seat: Seat, subject: Subject) -> Evaluation:
     """What nnrun says on that board."""
-    told = board.answers(line, job, ready, terms, subject.rules, subject.data)
+    told = board.answers(seat, subject.rules, subject.data)
     return _kept(
         subject,
         told.frames,

@@ -4,31 +4,21 @@ from __future__ import annotations
 
 from piyard import run as runs
 from piyard import work
-from piyard.board import Line
-from piyard.job import Job
 from piyard.look import arguments, inputs, seen, through
 from piyard.look.arguments import Asked
 from piyard.look.inputs import Inputs
 from piyard.look.seen import Seen
 from piyard.model import Model
-from piyard.work import Ready, Terms, Work
+from piyard.seat import Seat
+from piyard.work import Work
 
 
-def look(
-    line: Line,
-    job: Job,
-    ready: Ready,
-    terms: Terms,
-    shown: Inputs,
-    asked: Asked,
-    rules: Model,
-) -> Seen:
+def look(seat: Seat, shown: Inputs, asked: Asked, rules: Model) -> Seen:
     """What the job's model sees; pictures that nnrun cannot read are in the answer too.
 
     ``rules`` are the model's own, or with the thresholds of a user or an evaluation.
     """
-    todo = work_of(rules, shown, asked)
-    return seen.conclude(work.run_one(line, job, ready, terms, todo))
+    return seen.conclude(work.run_one(seat, work_of(rules, shown, asked)))
 
 
 def work_of(rules: Model, shown: Inputs, asked: Asked) -> Work:

@@ -17,7 +17,7 @@ from piyard.conversion import convert
 from piyard.conversion.convert import Conversion
 from piyard.emulator import EmulatedBoard
 from piyard.result import Result
-from piyard.work import Terms
+from piyard.seat import Terms
 from tests import own, simulated_pi
 from tests.simulated import bench as simulated
 from tests.simulated.bench import Measure

@@ -28,8 +28,8 @@ from piyard.look.inputs import Inputs
 from piyard.look.lines import Frame
 from piyard.look.seen import Seen
 from piyard.result import Result
+from piyard.seat import Ready, Seat, Terms
 from piyard.ssh import Login
-from piyard.work import Ready, Terms
 from tests.integration.conftest import Invoke
 
 pytestmark = [
@@ -64,15 +64,13 @@ def look_at(
     line = board.Line(host)
     try:
         asked = Asked(precision=precision, threads=one.threads, raw=run.OUTPUTS)
-        return looking.look(
-            line,
-            one,
-            ready(build, conversion, target),
-            Terms(limit_s=600),
-            Inputs(pictures=shown),
-            asked,
-            model.load(conversion.name),
+        seat = Seat(
+            line=line,
+            job=one,
+            ready=ready(build, conversion, target),
+            terms=Terms(limit_s=600),
         )
+        return looking.look(seat, Inputs(pictures=shown), asked, model.load(conversion.name))
     finally:
         line.close()
 
@@ -195,7 +193,9 @@ def measure(build: Build, conversion: Conversion) -> Result:
     (one,) = job.plan({host: "rpi5"}, [conversion.name], precisions=["fp32"], loops=2, warmup=0)
     line = board.Line(host)
     try:
-        return bench.bench_one(line, one, ready(build, conversion), Terms())
+        return bench.bench_one(
+            Seat(line=line, job=one, ready=ready(build, conversion), terms=Terms())
+        )
     finally:
         line.close()
 

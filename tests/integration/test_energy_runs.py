@@ -10,7 +10,7 @@ import pytest
 from piyard import cost, energy, energy_run, history, row
 from piyard.errors import WrongInput
 from piyard.history import shelf
-from piyard.work import PMIC, Terms
+from piyard.seat import PMIC, Terms
 from tests.simulated.bench import Measure
 from tests.simulated_pi import SimulatedPi
 

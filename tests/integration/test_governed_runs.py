@@ -10,7 +10,7 @@ import pytest
 from piyard import detached, governor, paths, run
 from piyard.errors import RunNotEnded
 from piyard.governor import Governor
-from piyard.work import Terms
+from piyard.seat import Terms
 from tests.faults import wait_until
 from tests.simulated import bench as simulated
 from tests.simulated.bench import Measure

@@ -24,7 +24,7 @@ from piyard.conversion.convert import Conversion
 from piyard.fleet import inventory
 from piyard.history import shelf
 from piyard.result import Result
-from piyard.work import Terms
+from piyard.seat import Terms
 from tests import own
 from tests.integration.conftest import Invoke
 from tests.simulated import bench as simulated

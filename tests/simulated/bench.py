@@ -11,7 +11,7 @@ from piyard.board import Line
 from piyard.build import Build
 from piyard.conversion.convert import Conversion
 from piyard.result import Result
-from piyard.work import Ready, Terms
+from piyard.seat import Ready, Seat, Terms
 from tests.simulated.stand_in import build_of
 from tests.simulated_pi import SimulatedPi
 
@@ -28,7 +28,7 @@ def measure(line: Line, real: Build, conversion: Conversion, terms: Terms) -> Re
     """Deploy, settle, start, watch, fetch, judge and store."""
     (one,) = job.plan({line.name: TARGET}, [conversion.name], precisions=["fp32"], threads=[4])
     ready = Ready(builds={TARGET: build_of(real)}, conversions={conversion.name: conversion})
-    return bench.bench_one(line, one, ready, terms)
+    return bench.bench_one(Seat(line=line, job=one, ready=ready, terms=terms))
 
 
 @contextmanager

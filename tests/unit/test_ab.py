@@ -32,8 +32,8 @@ from piyard.errors import (
 )
 from piyard.job import Bench, Job
 from piyard.result import Result
+from piyard.seat import Seat
 from piyard.verdict import Reason, Verdict
-from piyard.work import Ready, Terms
 from tests import kept
 from tests.unit.test_tasks import invoke
 
@@ -282,10 +282,10 @@ def play(monkeypatch: pytest.MonkeyPatch, do: Callable[[Line, Job, str], Result]
     """``bench_one`` by ``do``, which is told the build; what it was asked, in order."""
     asked: list[str] = []
 
-    def bench_one(line: Line, job: Job, ready: Ready, _terms: Terms) -> Result:
-        key = ready.of(job)[0].key
-        asked.append(f"{job.model} {job.threads} {key}")
-        return do(line, job, key)
+    def bench_one(seat: Seat) -> Result:
+        key = seat.build.key
+        asked.append(f"{seat.job.model} {seat.job.threads} {key}")
+        return do(seat.line, seat.job, key)
 
     monkeypatch.setattr(bench, "bench_one", bench_one)
     return asked

@@ -218,7 +218,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Watch:
         monkeypatch.setattr(board, "_look", look)
         monkeypatch.setattr(board, "_label", lambda _: f"label {len(shown)}")
         nobody: Any = None
-        return board.watch(nobody, nobody, nobody, nobody, nobody, film(1201))
+        return board.watch(nobody, nobody, film(1201))
 
     return watch
 

@@ -16,7 +16,7 @@ from piyard.conversion import Conversion
 from piyard.errors import BoardCommandFailed
 from piyard.job import Bench, Job
 from piyard.look.arguments import DETECTOR
-from piyard.work import Ready
+from piyard.seat import Ready
 from tests import kept
 from tests.local_board import artifact
 

@@ -10,8 +10,8 @@ import pytest
 
 from piyard import wanted
 from piyard.errors import WrongInput
+from piyard.seat import Terms
 from piyard.ssh import hostkeys
-from piyard.work import Terms
 
 FLEET = """
 boards:

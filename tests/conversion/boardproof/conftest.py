@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from piyard import infer, work
-from piyard.boardproof import seat
+from piyard.boardproof import tensors
 from piyard.boardproof.question import question
-from piyard.boardproof.seat import Answer, Seat
+from piyard.boardproof.tensors import Answer
 from piyard.conversion import convert, masks
 from piyard.job import Bench, Job
-from piyard.work import Ready, Terms
+from piyard.seat import Ready, Seat, Terms
 
 
 class Host:
@@ -75,7 +75,7 @@ def board(monkeypatch):
             blobs = {kind: [of(one) for one in ones] for kind, ones in feed.items()}
             return Answer(precision=label, emulated=False, blobs=blobs)
 
-        monkeypatch.setattr(seat, "compute", compute)
+        monkeypatch.setattr(tensors, "compute", compute)
         monkeypatch.setattr(Ready, "release_of", lambda *_: "its own release")
         monkeypatch.setattr(work, "put", lambda *put: asked_for.append(put[1]))
         return asked_for

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from piyard import infer, paths
-from piyard.boardproof import bear, proven, seat, table
+from piyard.boardproof import bear, proven, table, tensors
 from piyard.commands.prove import judged
 from piyard.conversion import masks
 from piyard.errors import BoardCommandFailed, UnreadableLog
@@ -103,14 +103,14 @@ def test_a_closer_look_that_fails_does_not_take_the_proof_along(
     place, asked, board, conversion, monkeypatch, fault
 ):
     board({convolutions(conversion)[4]: (masks.NO_FP16_ARITHMETIC, 0.5)})
-    compute = seat.compute
+    compute = tensors.compute
 
     def too_much(*what, every=False):
         if every:
             raise fault("no memory left")
         return compute(*what)
 
-    monkeypatch.setattr(seat, "compute", too_much)
+    monkeypatch.setattr(tensors, "compute", too_much)
     made = judged(place, asked, mask=True)
     assert len(made.failed) == 2
     assert made.where == ["where it begins is not known: no memory left"]
@@ -120,14 +120,14 @@ def test_a_trial_that_fails_does_not_take_the_proof_along(
     place, asked, board, conversion, monkeypatch, capsys
 ):
     board({convolutions(conversion)[4]: (masks.NO_FP16_ARITHMETIC, 0.5)})
-    compute = seat.compute
+    compute = tensors.compute
 
     def once(at, *what, every=False):
         if at.conversion.key != conversion.key:
             raise BoardCommandFailed("the board is full")
         return compute(at, *what, every=every)
 
-    monkeypatch.setattr(seat, "compute", once)
+    monkeypatch.setattr(tensors, "compute", once)
     made = judged(place, asked, mask=True)
     assert made.failed
     assert made.where

@@ -35,8 +35,8 @@ def followed(monkeypatch, asked):
     def by_board(frames):
         shown = []
 
-        def watch(_line, job, _ready, _terms, rules, film):
-            shown.append((job.precision, rules.title, film))
+        def watch(seat, rules, film):
+            shown.append((seat.job.precision, rules.title, film))
             return Watched(frames=frames, labels={"fp16"})
 
         monkeypatch.setattr("piyard.evaluate.board.watch", watch)

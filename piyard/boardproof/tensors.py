@@ -12,16 +12,13 @@ import msgspec
 from msgspec import Meta
 
 from piyard import digest, infer, log, run
-from piyard.board import Line
-from piyard.build import Build
-from piyard.conversion import Conversion
 from piyard.conversion.param import Layer
 from piyard.errors import UnreadableLog
-from piyard.job import Job
 from piyard.log import Log
 from piyard.look import through
 from piyard.release import File, Release
-from piyard.work import Ready, Terms, Work, run_one
+from piyard.seat import Seat
+from piyard.work import Work, run_one
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,31 +30,6 @@ if TYPE_CHECKING:
     Array = NDArray[np.float32]
 
 TASK = "compute"
-
-
-class Seat(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a job is computed, and from which files."""
-
-    line: Line
-    job: Job
-    ready: Ready
-    terms: Terms
-
-    @property
-    def conversion(self) -> Conversion:
-        """What the job's model was converted to."""
-        return self.ready.of(self.job)[1]
-
-    @property
-    def build(self) -> Build:
-        """What computes it."""
-        return self.ready.of(self.job)[0]
-
-    def with_conversion(self, other: Conversion) -> Seat:
-        """The same with other files of the model."""
-        conversions = {**self.ready.conversions, self.job.model: other}
-        ready = msgspec.structs.replace(self.ready, conversions=conversions)
-        return msgspec.structs.replace(self, ready=ready)
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +61,7 @@ def compute(seat: Seat, stem: str, feed: Feeds, *, every: bool = False) -> Answe
     with tempfile.TemporaryDirectory(prefix="piyard-tensors-") as scratch:
         sent = _release(each, Path(scratch))
         work = _work(seat, stem, sent, every=every)
-        done = run_one(seat.line, seat.job, seat.ready, seat.terms, work)
+        done = run_one(seat, work)
     told = log.read(run.folder_of(done.id) / run.LOG)
     wanted = None if every else infer.outputs_of(layers)
     ordered = iter(_read(run.folder_of(done.id), told, len(each), wanted))

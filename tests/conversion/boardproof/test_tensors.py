@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from piyard import infer, run, stimulus
-from piyard.boardproof import seat
-from piyard.boardproof.seat import Seat, compute
+from piyard.boardproof import tensors
+from piyard.boardproof.tensors import compute
 from piyard.conversion import Conversion
 from piyard.errors import UnreadableLog
 from piyard.job import Bench, Job
-from piyard.work import Ready, Terms, Work
+from piyard.seat import Ready, Seat, Terms
+from piyard.work import Work
 from tests import kept
 from tests.runner.nets import Net
 
@@ -55,19 +56,19 @@ def board(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Work]]:
     def answering(change: Change = lambda _lines: None) -> list[Work]:
         asked: list[Work] = []
 
-        def run_one(_line: Any, job: Job, ready: Ready, _terms: Terms, work: Work) -> Any:
+        def run_one(seat: Seat, work: Work) -> Any:
             asked.append(work)
             record = kept.record("a-run", what=dict(work.what))
             folder = run.folder_of(record.id)
             (folder / run.OUTPUTS).mkdir(parents=True)
-            lines = computed(ready.conversions[job.model].folder, folder, work)
+            lines = computed(seat.conversion.folder, folder, work)
             change(lines)
             header = {"type": "header", "precision": {"label": "fp16"}}
             told = [header, *lines, {"type": "summary"}]
             (folder / run.LOG).write_text("".join(json.dumps(one) + "\n" for one in told))
             return record
 
-        monkeypatch.setattr(seat, "run_one", run_one)
+        monkeypatch.setattr(tensors, "run_one", run_one)
         return asked
 
     return answering
@@ -171,5 +172,5 @@ def test_every_blob_of_a_run_is_read_in_its_shape(tmp_path):
     values = stimulus.tensor((2, 3))
     (tmp_path / "outputs").mkdir()
     values.tofile(tmp_path / "outputs" / "0.out0.f32")
-    line = seat.Output(index=0, name="out0", file="outputs/0.out0.f32", shape=[2, 3])
-    np.testing.assert_array_equal(seat._blob(tmp_path, line), values)
+    line = tensors.Output(index=0, name="out0", file="outputs/0.out0.f32", shape=[2, 3])
+    np.testing.assert_array_equal(tensors._blob(tmp_path, line), values)
