@@ -29,6 +29,7 @@ TASKS: tuple[str, ...] = get_args(Task)
 
 Part = Literal["bin", "head"]
 FILES = frozenset({"onnx", "torchscript", "ncnn"})
+CUTTABLE = frozenset({"onnx", "torchscript"})
 """Values of ``network`` that mean: the file of weights is the network."""
 
 
@@ -122,7 +123,8 @@ class Model(Config):
     tracker: Tracker | None = None
     """Task track: how the detections of ``head`` become tracks, or one object is followed."""
     cut: tuple[str, ...] = ()
-    """Tensors of the ONNX graph that are the outputs; what comes after them is left out."""
+    """Tensors of an ONNX graph, or convolutions of a TorchScript program (see torchscript/values),
+    that are the outputs; what comes after them is left out."""
     dynamic: tuple[Side, Side] | None = None
     """Another height and width the net must take, as a tracker's search area."""
     parts: dict[Part, Weights] = msgspec.field(default_factory=dict)
@@ -151,6 +153,8 @@ class Model(Config):
             raise ValueError("task pose needs `head` and `keypoints`")
         if (self.task == "track") != (self.tracker is not None):
             raise ValueError("task track needs `tracker`, and no other task has one")
+        if self.cut and self.network not in CUTTABLE:
+            raise ValueError("`cut` is for `network` " + " or ".join(sorted(CUTTABLE)))
         if self.detector and not isinstance(self.head, Simcc | Heatmap):
             raise ValueError("`detector` is for top-down pose")
 

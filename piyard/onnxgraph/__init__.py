@@ -5,7 +5,6 @@ from piyard.onnxgraph.focus import rewrite_focus
 from piyard.onnxgraph.old import renewed
 from piyard.onnxgraph.read import floats, input_shapes, inputs, names, read, shapes
 from piyard.onnxgraph.size import freed, sized
-from piyard.onnxgraph.undecoded import undecoded
 
 __all__ = [
     "cut",
@@ -19,5 +18,4 @@ __all__ = [
     "rewrite_focus",
     "shapes",
     "sized",
-    "undecoded",
 ]

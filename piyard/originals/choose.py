@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from piyard import download, networks
+from piyard import download, networks, torchscript
 from piyard import model as models
 from piyard import weights as weights_
 from piyard.conversion import programs
@@ -93,7 +93,7 @@ def _main(model: Model, files: Files, way: str, ir: Path | None) -> Original:
     if model.network == "onnx":
         at = path_of(files.main)
         return onnx.load(at, [model.input], others=others, cut=model.cut, write=write)
-    network = _script(files.main) if model.network in OWN else _built(model, files.main)
+    network = _script(model, files.main) if model.network in OWN else _built(model, files.main)
     return torch.TorchNetwork(network=network, shapes=[model.input], others=others, write=write)
 
 
@@ -133,8 +133,9 @@ def _built(model: Model, chosen: Chosen) -> object:
     return network
 
 
-def _script(chosen: Chosen) -> object:
-    return programs.load_script(path_of(chosen))
+def _script(model: Model, chosen: Chosen) -> object:
+    program = torchscript.load(path_of(chosen))
+    return torchscript.cut(program, model.cut) if model.cut else program
 
 
 def _lines(file: Path) -> int:

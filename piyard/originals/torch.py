@@ -61,13 +61,18 @@ class TorchNetwork(msgspec.Struct, frozen=True, kw_only=True):
         return {}
 
     def size(self) -> Size | None:
-        """Parameters, and what torch counts in convolutions and matrices."""
+        """Parameters, and what torch counts in convolutions and matrices.
+
+        None for a program whose weights are constants.
+        """
         import torch
         from torch.utils.flop_counter import FlopCounterMode
 
+        params = sum(values.numel() for values in self.network.parameters())
+        if not params:
+            return None
         with FlopCounterMode(display=False) as counter:
             self.network(*(torch.zeros(1, *shape) for shape in self.shapes))
-        params = sum(values.numel() for values in self.network.parameters())
         return {"params": params, "macs": counter.get_total_flops() // 2}
 
 

@@ -64,7 +64,8 @@ def list_models(_c: Context, task: str = "", format: str = "plain") -> None:
         "keypoints": "names of the keypoints, likewise",
         "name": "what it is called here (the file's name)",
         "strides": "input pixels between places, map by map, as 8,16,32; the head's usual ones",
-        "cut": "a tensor of the ONNX graph that is an output; repeat in the head's order",
+        "cut": "a tensor of the ONNX graph, or the path of a convolution in the TorchScript, that "
+        "is an output; repeat in the head's order",
         "fit": "crop, letterbox, stretch or box",
         "order": "rgb or bgr",
         "mean": "subtracted from each channel (0..255), as 123.7,116.3,103.5",

@@ -7,7 +7,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from piyard import infer, model, originals
+from piyard import infer, model, originals, torchscript
 from piyard.conversion import lowering, pnnxir, programs
 from piyard.errors import ConversionFailed, WrongInput
 from piyard.originals import onnx as onnx_files
@@ -206,7 +206,7 @@ def test_watching_leaves_no_hooks(values):
 def test_a_torchscript_file(tmp_path, values, make):
     network = Joined().first.eval()
     make(network).save(str(tmp_path / "net.pt"))
-    one = original(programs.load_script(tmp_path / "net.pt"), programs.save_script)
+    one = original(torchscript.load(tmp_path / "net.pt"), programs.save_script)
     with torch.no_grad():
         (wanted,) = network(torch.from_numpy(values)[None])
     assert agree([wanted.numpy()], one.run(values))
@@ -217,13 +217,13 @@ def test_a_torchscript_file(tmp_path, values, make):
 def test_what_is_no_torchscript(tmp_path, content):
     (tmp_path / "net.pt").write_bytes(content)
     with pytest.raises(ConversionFailed, match=r"net\.pt is no TorchScript"):
-        programs.load_script(tmp_path / "net.pt")
+        torchscript.load(tmp_path / "net.pt")
 
 
 def test_a_checkpoint_is_no_torchscript(tmp_path):
     torch.save(Branching().state_dict(), tmp_path / "net.pt")
     with pytest.raises(ConversionFailed, match="no TorchScript"):
-        programs.load_script(tmp_path / "net.pt")
+        torchscript.load(tmp_path / "net.pt")
 
 
 # -- ONNX files --------------------------------------------------------------------------------

@@ -16,6 +16,11 @@ def load_text(tmp_path, text):
     return config.load(tmp_path / "m.yaml", model.Model)
 
 
+def test_only_a_file_that_is_the_network_can_be_cut(tmp_path):
+    with pytest.raises(WrongInput, match=r"`cut` is for `network` onnx or torchscript"):
+        load_text(tmp_path, GOOD + "cut: [a]\n")
+
+
 CLASSIFIERS = [name for name in model.names() if model.load(name).task == "classify"]
 
 

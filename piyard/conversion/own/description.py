@@ -49,7 +49,7 @@ def describe(
     }
     said = {key: value for key, value in told.items() if value}
     model = _model(said)
-    found = cutting.found(files[MAIN], model) if network == "onnx" and not asked.cut else []
+    found = [] if asked.cut else cutting.found(files[MAIN], model)
     return said | ({"cut": found} if found else {})
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from piyard import onnxgraph
+from piyard import onnxgraph, torchscript
 from piyard.conversion.own.asked import Asked
 from piyard.conversion.own.kind import CHECKPOINT
 from piyard.onnxgraph.read import Graph
@@ -58,16 +58,40 @@ def of(file: Path, kind: str) -> Said:
     if kind == CHECKPOINT:
         notes = checkpoint.notes(file)
         return Said(names=_names(notes.get("names")), licence=_licence(notes.get("license")))
+    if kind == "torchscript":
+        return _of_notes(torchscript.notes(file))
     return _of_graph(onnxgraph.read(file)) if kind == "onnx" else Said()
 
 
 def _of_graph(graph: Graph) -> Said:
     notes = {one.key: one.value for one in graph.metadata_props}
-    names, task = _names(_literal(notes.get("names", ""))), notes.get("task", "")
-    if notes.get("author") != AUTHOR or task not in TASKS:
-        return Said(names=names, size=_size(graph))
+    names = _literal(notes.get("names", ""))
+    return _exported({**notes, "names": names}, _size(graph))
+
+
+def _of_notes(notes: Mapping[str, Any]) -> Said:
+    """JSON has the numbers of the classes as texts."""
+    names = notes.get("names")
+    if isinstance(names, Mapping):
+        names = {int(key) if key.isdecimal() else key: name for key, name in names.items()}
+    return _exported({**notes, "names": names}, _traced(notes.get("imgsz")))
+
+
+def _exported(notes: Mapping[str, Any], size: str) -> Said:
+    names, task = _names(notes.get("names")), notes.get("task")
+    if notes.get("author") != AUTHOR or not isinstance(task, str) or task not in TASKS:
+        return Said(names=names, size=size)
     licence = _licence(notes.get("license"))
-    return Said(task=task, head=HEAD, size=_size(graph), names=names, licence=licence)
+    return Said(task=task, head=HEAD, size=size, names=names, licence=licence)
+
+
+def _traced(sides: Any) -> str:
+    """The size of rows and columns, in that order."""
+    if not isinstance(sides, list) or [type(side) for side in sides] != [int, int]:
+        return ""
+    if min(sides) < 1:
+        return ""
+    return f"3,{sides[0]},{sides[1]}"
 
 
 def _size(graph: Graph) -> str:

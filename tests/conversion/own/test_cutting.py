@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from piyard import model, onnxgraph
-from piyard.conversion.own import cutting
+from piyard import model, onnxgraph, torchscript
+from piyard.conversion.own import cutting, kind
+from piyard.errors import ConversionFailed
 from piyard.model import Model
 from piyard.model.head import Heatmap, Nanodet, Yolov8, Yolox
 
@@ -97,11 +98,11 @@ class Raw(Ultralytics):
     """A net that ends with its maps."""
 
     def forward(self, x):
-        return [one for level in self.raw(x) for one in level]
+        return tuple(one for level in self.raw(x) for one in level)
 
 
-def described(kind, task="detect", **more):
-    told = {"kind": kind, "strides": list(STRIDES)}
+def described(layout, task="detect", /, **more):
+    told = {"kind": layout, "strides": list(STRIDES)}
     keypoints = {"keypoints": "coco_keypoints"} if task == "pose" else {}
     return msgspec.convert(
         {
@@ -122,21 +123,41 @@ def described(kind, task="detect", **more):
     )
 
 
-@pytest.fixture
-def exported(tmp_path):
-    def export(network, **more):
-        file = tmp_path / "net.onnx"
-        example = torch.zeros(1, 3, SIZE, SIZE)
-        torch.onnx.export(network.eval(), (example,), str(file), dynamo=False, **more)
-        return file
+EXAMPLE = torch.zeros(1, 3, SIZE, SIZE)
+
+
+def graph(network, file, **more):
+    torch.onnx.export(network, (EXAMPLE,), str(file), dynamo=False, **more)
+
+
+def program(network, file):
+    torch.jit.trace(network, EXAMPLE).save(str(file))
+
+
+def frozen_program(network, file):
+    """Its weights have no names any more."""
+    torch.jit.freeze(torch.jit.trace(network, EXAMPLE)).save(str(file))
+
+
+@pytest.fixture(params=[graph, program, frozen_program])
+def exported(request, tmp_path):
+    """A network's file, and its model for that head."""
+
+    def export(network, *about, **more):
+        file = tmp_path / ("net.onnx" if request.param is graph else "net.torchscript")
+        request.param(network.eval(), file)
+        return file, described(*about, network=kind.of(file), **more)
 
     return export
 
 
 def values(file, names):
     """What the file computes there for a picture."""
-    graph = onnxgraph.cut(onnxgraph.read(file), names)
-    session = onnxruntime.InferenceSession(graph.SerializeToString())
+    if file.suffix == ".torchscript":
+        made = torchscript.cut(torchscript.load(file), names)(picture())
+        return [one.detach().numpy() for one in made]
+    part = onnxgraph.cut(onnxgraph.read(file), names)
+    session = onnxruntime.InferenceSession(part.SerializeToString())
     return session.run(None, {session.get_inputs()[0].name: picture().numpy()})
 
 
@@ -158,22 +179,22 @@ def require_maps(network, file, found, more=()):
 def test_yolov8(exported, apart, classes):
     """By how they are joined: as many classes as distances are no reason to mix them up."""
     network = Ultralytics(classes=classes, apart=apart)
-    file = exported(network)
-    require_maps(network, file, cutting.found(file, described("yolov8")))
+    file, told = exported(network, "yolov8")
+    require_maps(network, file, cutting.found(file, told))
 
 
 @pytest.mark.parametrize("apart", [False, True])
 def test_keypoints(exported, apart):
     network = Ultralytics(classes=1, extra=51, apart=apart)
-    file = exported(network)
-    require_maps(network, file, cutting.found(file, described("yolov8", "pose")))
+    file, told = exported(network, "yolov8", "pose")
+    require_maps(network, file, cutting.found(file, told))
 
 
 @pytest.mark.parametrize("classes", [CLASSES, 32])
 def test_masks_end_with_their_prototypes(exported, classes):
     network = Ultralytics(classes=classes, extra=32, protos=32)
-    file = exported(network)
-    found = cutting.found(file, described("yolov8", "segment"))
+    file, told = exported(network, "yolov8", "segment")
+    found = cutting.found(file, told)
     with torch.no_grad():
         _, protos = network(picture())
     require_maps(network, file, found, [protos])
@@ -182,39 +203,60 @@ def test_masks_end_with_their_prototypes(exported, classes):
 @pytest.mark.parametrize("classes", [1, 4, CLASSES])
 def test_yolox(exported, classes):
     network = Megvii(classes)
-    file = exported(network)
-    require_maps(network, file, cutting.found(file, described("yolox")))
+    file, told = exported(network, "yolox")
+    require_maps(network, file, cutting.found(file, told))
 
 
 def test_nanodet(exported):
     network = Nano()
-    file = exported(network)
-    require_maps(network, file, cutting.found(file, described("nanodet")))
+    file, told = exported(network, "nanodet")
+    require_maps(network, file, cutting.found(file, told))
 
 
-def test_a_file_for_any_size(exported):
+def test_a_graph_for_any_size(tmp_path):
     """Its reshapes ask convolutions for their size: that is no way to an output."""
-    network = Ultralytics()
+    network, file = Ultralytics(), tmp_path / "net.onnx"
     axes = {"x": {2: "height", 3: "width"}}
-    file = exported(network, input_names=["x"], dynamic_axes=axes)
+    graph(network.eval(), file, input_names=["x"], dynamic_axes=axes)
     assert "Shape" in {node.op_type for node in onnxgraph.read(file).graph.node}
     require_maps(network, file, cutting.found(file, described("yolov8")))
 
 
 def test_a_file_that_ends_with_its_maps_is_not_cut(exported):
-    assert cutting.found(exported(Raw()), described("yolov8")) == []
+    assert cutting.found(*exported(Raw(), "yolov8")) == []
 
 
 @pytest.mark.parametrize("strides", [(8, 16), (8, 16, 32, 64), (4, 8, 16)])
 def test_maps_of_other_strides_are_not_guessed(exported, strides):
-    other = described("yolov8", head={"kind": "yolov8", "strides": list(strides)})
-    assert cutting.found(exported(Ultralytics()), other) == []
+    head = {"kind": "yolov8", "strides": list(strides)}
+    assert cutting.found(*exported(Ultralytics(), "yolov8", head=head)) == []
 
 
 def test_another_head_is_not_guessed(exported):
-    pose = described("heatmap", "pose", head={"kind": "heatmap"})
+    file, pose = exported(Ultralytics(), "heatmap", "pose", head={"kind": "heatmap"})
     assert isinstance(pose.head, Heatmap)
-    assert cutting.found(exported(Ultralytics()), pose) == []
+    assert cutting.found(file, pose) == []
+
+
+def test_a_program_is_cut_at_its_modules(tmp_path):
+    file = tmp_path / "net.torchscript"
+    program(Ultralytics(protos=32).eval(), file)
+    assert cutting.found(file, described("yolov8", "segment", network="torchscript")) == [
+        *(f"head.{level}.{layer}" for level in range(3) for layer in range(2)),
+        "out1",
+    ]
+
+
+def test_a_size_that_a_program_cannot_take(tmp_path):
+    file = tmp_path / "net.torchscript"
+    program(Ultralytics().eval(), file)
+    other = described("yolov8", network="torchscript", input=[3, 8, 8])
+    with pytest.raises(ConversionFailed, match="does not run for an input 3,8,8"):
+        cutting.found(file, other)
+
+
+def test_another_kind_of_file_is_not_asked(tmp_path):
+    assert cutting.found(tmp_path / "none", described("yolov8", network="yolov8n")) == []
 
 
 @pytest.mark.parametrize(

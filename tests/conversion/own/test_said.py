@@ -122,6 +122,55 @@ def test_a_file_that_is_no_graph(tmp_path):
         said.of(tmp_path / "net.onnx", "onnx")
 
 
+# -- TorchScript -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def noted(monkeypatch):
+    """A TorchScript file with these notes."""
+
+    def tell(**notes):
+        monkeypatch.setattr("piyard.torchscript.notes", lambda _: notes)
+        return said.of(Path("net.torchscript"), "torchscript")
+
+    return tell
+
+
+TRACED = {**ULTRALYTICS, "names": {"0": "cat", "1": "dog"}, "imgsz": [320, 416]}
+
+
+def test_a_program_that_ultralytics_exported(noted):
+    assert noted(**TRACED) == Said(
+        task="segment", head="yolov8", size="3,320,416", names=["cat", "dog"], licence="AGPL-3.0"
+    )
+
+
+def test_a_program_without_notes(noted):
+    assert noted() == Said()
+
+
+@pytest.mark.parametrize(
+    "names", [None, 7, ["cat", 7], {"0": "cat", "2": "dog"}, {"a": "cat"}, {"²": "cat"}]
+)
+def test_names_in_a_program_that_are_none(noted, names):
+    assert noted(**{**TRACED, "names": names}).names == []
+
+
+@pytest.mark.parametrize(
+    "size", [None, 64, "64", [64], [64, "64"], [64, True], [64.0, 64.0], [0, 64]]
+)
+def test_a_size_in_a_program_that_is_none(noted, size):
+    assert noted(**{**TRACED, "imgsz": size}).size == ""
+
+
+@pytest.mark.parametrize("task", [None, 7, ["detect"], "classify"])
+def test_a_task_in_a_program_that_is_none(noted, task):
+    assert noted(**{**TRACED, "task": task}).task == ""
+
+
+# -- checkpoints -------------------------------------------------------------------------------
+
+
 def test_a_plain_checkpoint_says_nothing(saved):
     state = {"a": torch.zeros(1)}
     assert said.of(saved(state), CHECKPOINT) == Said()
@@ -130,9 +179,8 @@ def test_a_plain_checkpoint_says_nothing(saved):
     assert Said().told == []
 
 
-@pytest.mark.parametrize("kind", ["torchscript", "ncnn"])
-def test_other_files_are_not_asked(kind):
-    assert said.of(Path("nowhere"), kind) == Said()
+def test_other_files_are_not_asked():
+    assert said.of(Path("nowhere"), "ncnn") == Said()
 
 
 def test_the_users_word_counts_more():

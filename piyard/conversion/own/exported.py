@@ -1,0 +1,102 @@
+"""A network file as far as it matters where to cut it: what makes what, from what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from piyard import onnxgraph, torchscript
+from piyard.conversion.own.undecoded import Kind, Step
+from piyard.errors import ConversionFailed
+
+Shapes = Mapping[str, Sequence[int]]
+"""By the name of a tensor; with the batch in front."""
+
+OF_ONNX: dict[str, Kind] = {
+    "Conv": "convolution",
+    "Softmax": "softmax",
+    "Reshape": "reshape",
+    "Transpose": "reshape",
+    "Shape": "size",
+}
+CONVOLUTION: Kind = "convolution"
+OF_TORCH: dict[str, Kind] = dict.fromkeys(torchscript.CONVOLUTIONS, CONVOLUTION) | {
+    "aten::softmax": "softmax",
+    "aten::view": "reshape",
+    "aten::reshape": "reshape",
+    "aten::transpose": "reshape",
+    "aten::permute": "reshape",
+    "aten::size": "size",
+}
+
+
+class Exported(msgspec.Struct, frozen=True, kw_only=True):
+    """Names are those by which the file can be cut; what cannot be named has one of its own."""
+
+    outputs: list[str]
+    steps: dict[str, Step]
+    shapes: Callable[[Sequence[str]], Shapes]
+    """Of these tensors; those of others may be told too."""
+
+
+def read(file: Path, network: str, shape: Sequence[int]) -> Exported | None:
+    """The file's network for an input (channels, rows, columns); None for another kind of file.
+
+    Raises ``ConversionFailed`` for a file that cannot be read, or does not work at that size.
+    """
+    if network == "onnx":
+        return _of_graph(file, shape)
+    return _of_program(file, shape) if network == "torchscript" else None
+
+
+def _of_graph(file: Path, shape: Sequence[int]) -> Exported:
+    graph = onnxgraph.sized(onnxgraph.renewed(onnxgraph.read(file)), [(1, *shape)])
+    steps = {
+        name: Step(OF_ONNX.get(node.op_type, "other"), tuple(node.input))
+        for node in graph.graph.node
+        for name in node.output
+    }
+    outputs = [value.name for value in graph.graph.output]
+    return Exported(outputs=outputs, steps=steps, shapes=lambda _: onnxgraph.shapes(graph))
+
+
+def _of_program(file: Path, shape: Sequence[int]) -> Exported:
+    program = torchscript.frozen(torchscript.load(file))
+    names = {value.debugName(): name for name, value in torchscript.values(program).items()}
+
+    def name_of(value: Any) -> str:
+        # A name within the program, where the name for people is of something else.
+        return names.get(value.debugName(), f"%{value.debugName()}")
+
+    steps = {
+        name_of(value): Step(OF_TORCH.get(node.kind(), "other"), tuple(map(name_of, node.inputs())))
+        for node in program.graph.nodes()
+        for value in node.outputs()
+    }
+    return Exported(
+        outputs=[name_of(value) for value in torchscript.outputs(program)],
+        steps=steps,
+        shapes=lambda wanted: _ran(file, program, wanted, shape),
+    )
+
+
+def _ran(file: Path, program: Any, wanted: Sequence[str], shape: Sequence[int]) -> Shapes:
+    """The shapes that come out: a program does not declare them."""
+    import torch
+
+    if not wanted:
+        return {}
+    try:
+        with torch.no_grad():
+            made = torchscript.cut(program, wanted)(torch.zeros(1, *shape))
+    except RuntimeError as error:
+        raise ConversionFailed(
+            f"{file.name} does not run for an input {','.join(map(str, shape))}",
+            evidence=torchscript.first_lines(error),
+            remedy="name the size it was traced for: --input",
+        ) from None
+    tensors = made if isinstance(made, tuple) else (made,)
+    return {name: tuple(one.shape) for name, one in zip(wanted, tensors, strict=True)}

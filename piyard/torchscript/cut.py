@@ -1,0 +1,77 @@
+"""The part of a program that computes some of its values."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from piyard.errors import ConversionFailed, nearest
+from piyard.torchscript.read import Program, frozen, silent
+from piyard.torchscript.values import Value, values
+
+
+def cut(program: Program, names: Sequence[str]) -> Program:
+    """A program whose outputs are these values, in that order, without what they do not need.
+
+    Names are those of ``values``. Raises ``ConversionFailed`` for a name there is not.
+    """
+    with silent():
+        whole = frozen(program)
+        known = values(whole)
+        _require(names, known)
+        graph = whole.graph.copy()
+        names_there = [value.debugName() for value in _results(whole.graph)]
+        copies = dict(zip(names_there, _results(graph), strict=True))
+        _end(graph, [copies[known[name].debugName()] for name in names])
+        return _program(graph)
+
+
+def _require(names: Sequence[str], known: dict[str, Value]) -> None:
+    for name in names:
+        if name not in known:
+            raise ConversionFailed(
+                f"the TorchScript program has no convolution '{name}'{nearest(name, known)}",
+                remedy="correct `cut` in the model's YAML",
+            )
+
+
+def _results(graph: Any) -> list[Value]:
+    """All that is computed, in order: a copy has it in the same one, under names of its own."""
+    return [value for node in graph.nodes() for value in node.outputs()]
+
+
+def _end(graph: Any, wanted: Sequence[Value]) -> None:
+    for _ in list(graph.outputs()):
+        graph.eraseOutput(0)
+    graph.registerOutput(wanted[0] if len(wanted) == 1 else _tuple(graph, wanted))
+
+
+def _tuple(graph: Any, wanted: Sequence[Value]) -> Value:
+    import torch
+
+    made: Any = torch.TupleType
+    node = graph.insertNode(graph.create("prim::TupleConstruct", list(wanted), 1))
+    node.output().setType(made([value.type() for value in wanted]))
+    return node.output()
+
+
+def _program(graph: Any) -> Program:
+    """Saving it leaves out what no output needs."""
+    import torch
+
+    _leave_module(graph)
+    unit: Any = torch.CompilationUnit()
+    load: Any = torch.jit.load
+    made = unit.create_function("forward", graph).save_to_buffer()
+    return load(io.BytesIO(made)).eval()
+
+
+def _leave_module(graph: Any) -> None:
+    """The first input is the module itself, of which freezing leaves what changes as it runs."""
+    if next(graph.inputs()).uses():
+        raise ConversionFailed(
+            "the TorchScript program keeps something from one inference to the next",
+            remedy="save what each inference does: torch.jit.trace(network, example).save(file)",
+        )
+    graph.eraseInput(0)

@@ -1,0 +1,57 @@
+"""Programs of torch.jit, which ships no types."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from piyard.errors import ConversionFailed
+
+Program = Any
+"""A ``torch.jit.ScriptModule``."""
+
+
+def load(file: Path) -> Program:
+    """A TorchScript file's module, in evaluation mode. Raises ``ConversionFailed``.
+
+    TorchScript is a program: what it can do is what torch's interpreter lets it.
+    """
+    import torch
+
+    made: Any = torch.jit.load
+    with silent():
+        try:
+            return made(str(file), map_location="cpu").eval()
+        except Exception as error:  # noqa: BLE001  # whatever the bytes provoke
+            raise ConversionFailed(
+                f"{file.name} is no TorchScript file",
+                evidence=first_lines(error),
+                remedy="write it with torch.jit.trace(network, example).save(file)",
+            ) from None
+
+
+def frozen(program: Program) -> Program:
+    """With its modules dissolved and its weights as constants: pnnx crashes over scripted ones."""
+    import torch
+
+    if not hasattr(program, "training"):  # frozen before it was saved
+        return program
+    freeze: Any = torch.jit.freeze
+    return freeze(program, optimize_numerics=False)
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """pnnx reads TorchScript, whatever torch thinks of its age; the proof checks a trace."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def first_lines(error: Exception) -> str:
+    """What torch says before it shows its own stack."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return "\n".join(lines[:12])

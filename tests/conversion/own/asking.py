@@ -1,0 +1,30 @@
+"""What a user says of a file in these tests."""
+
+import torch
+from torch import nn
+
+from piyard.commands.models import add_model
+from piyard.conversion import own
+
+CLASSES = 5
+
+
+def network():
+    torch.manual_seed(12)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, CLASSES)
+    ).eval()
+
+
+def asked(file, names, **more):
+    told = {"name": "mine", "task": "classify", "size": "3,32,32", "labels": str(names)}
+    return own.Asked(file=file, **(told | more))
+
+
+def as_detector(file, labels, **more):
+    told = {"task": "detect", "head": "yolox", "size": "3,64,64", "cut": ["raw0", "raw1"]}
+    return asked(file, labels, **(told | more))
+
+
+def add(one, *, dry_run=False):
+    add_model(one, force=False, form="plain", dry_run=dry_run)

@@ -1,0 +1,70 @@
+"""A network of one's own for which halves are too little."""
+
+import pytest
+import torch
+from torch import nn
+
+from piyard import infer
+from piyard.conversion import convert, masks
+from piyard.errors import ConversionFailed
+from piyard.proof import spare
+from tests.conversion.own.asking import CLASSES, add, asked
+
+pytestmark = [
+    pytest.mark.usefixtures("models"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+
+class Overflowing(nn.Module):
+    """Its product leaves the range of halves for a moment."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Conv2d(4, 4, 1) for _ in range(12))
+        self.first = nn.Conv2d(3, 4, 3)
+        self.out = nn.Linear(4, CLASSES)
+
+    def forward(self, x):
+        x = torch.relu(self.first(x)) + 1
+        for layer in self.layers:
+            x = torch.relu(layer(x)) + 0.5
+        large = x * 400
+        return self.out(torch.sqrt(large * large).mean(dim=(2, 3)) * 0.01)
+
+
+@pytest.fixture
+def overflowing(tmp_path):
+    torch.manual_seed(13)
+    file = tmp_path / "over.pt"
+    torch.jit.trace(Overflowing().eval(), torch.zeros(1, 3, 32, 32)).save(str(file))
+    return file
+
+
+def test_layers_that_need_fp32_get_it_and_that_is_noted(overflowing, names, capsys):
+    add(asked(overflowing, names))
+    made = convert.convert("mine")
+    spared = made.manifest["no_fp16_storage"]
+    assert spared
+    layers = infer.layers(made.folder)
+    told = {layer.name: layer.number(masks.KEY) for layer in layers if layer.number(masks.KEY)}
+    assert made.manifest["no_fp16_arithmetic"] == []
+    assert told == dict.fromkeys(spared, masks.FP32)
+    assert len(spared) < len(layers) / 4
+    said = capsys.readouterr().err
+    assert "stays in fp32" in said
+    assert spared[0] in said
+
+
+def test_a_net_that_cannot_be_helped_says_where_it_begins(overflowing, names, monkeypatch, capsys):
+    """It is kept all the same: fp32 is right."""
+    monkeypatch.setattr(spare, "MOST", 0.0)
+    add(asked(overflowing, names))
+    assert "FAILED its proof: fp16" in capsys.readouterr().err
+    made = convert.convert("mine", force=True)
+    assert made.require_proved(["fp32"]) is made
+    with pytest.raises(ConversionFailed) as caught:
+        made.require_proved(["fp16"])
+    (first,) = [line for line in caught.value.evidence.splitlines() if "first diverging" in line]
+    assert "BinaryOp" in first
+    assert "not finite" in caught.value.evidence

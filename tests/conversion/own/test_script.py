@@ -1,0 +1,84 @@
+"""A TorchScript file of one's own becomes a model that is proved."""
+
+import shutil
+
+import pytest
+import yaml
+
+from piyard import digest, download, model
+from piyard.conversion import convert, own
+from tests.conversion.own.asking import add, asked
+
+pytestmark = [
+    pytest.mark.usefixtures("models"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+
+def test_an_interrupted_addition_leaves_nothing_and_can_be_repeated(
+    script, names, models, monkeypatch
+):
+    before = sorted(models.rglob("*"))
+    with monkeypatch.context() as patch:
+        patch.setattr(convert, "convert", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            add(asked(script, names))
+    assert sorted(models.rglob("*")) == before
+    add(asked(script, names))
+    assert model.load("mine").network == "torchscript"
+
+
+def interrupted(*_args, **_named):
+    raise KeyboardInterrupt
+
+
+def test_a_torchscript_file_is_a_model_afterwards(script, names, models, capsys):
+    add(asked(script, names))
+    read = model.load("mine")
+    assert (read.network, read.input, read.labels) == ("torchscript", (3, 32, 32), "mine-labels")
+    assert model.labels(read) == names.read_text().split("\n")[:-1]
+    made = convert.convert("mine")
+    assert not made.made
+    assert made.has_real_weights
+    assert made.manifest["weights"]["sha256"] == digest.of_file(script)
+    told = capsys.readouterr()
+    assert "program" in told.err
+    assert "1.00000000" in told.out
+
+
+def test_the_file_is_kept_where_downloads_are(script, names):
+    add(asked(script, names))
+    sha256 = digest.of_file(script)
+    script.unlink()
+    assert download.find(sha256)
+    shutil.rmtree(convert.convert("mine").folder)
+    assert convert.convert("mine").made, "it is converted again from what was kept"
+
+
+def test_a_dry_run_says_all_and_does_nothing(script, names, models, capsys):
+    before = sorted(models.rglob("*"))
+    add(asked(script, names), dry_run=True)
+    assert sorted(models.rglob("*")) == before
+    assert not download.folder().exists()
+    told = capsys.readouterr().err
+    for path in ("mine.yaml", "mine-labels.txt", str(script), str(download.folder())):
+        assert path in told
+
+
+def test_the_yaml_is_what_the_flags_said(script, names, models):
+    flags = own.differing(fit="stretch", order="bgr", mean="1,2,3", norm="0.5,1,2")
+    own.add(own.plan(asked(script, names, preprocess=flags, task="classify", size="1x3x32x32")))
+    told = yaml.safe_load((models / "mine.yaml").read_text())["preprocess"]
+    assert told == {
+        "fit": "stretch",
+        "order": "bgr",
+        "mean": [1.0, 2.0, 3.0],
+        "norm": [0.5, 1.0, 2.0],
+    }
+
+
+def test_by_its_kept_ir(script, names):
+    add(asked(script, names))
+    again = convert.convert("mine", route="pnnx")
+    assert again.manifest["route"] == "pnnx"
+    assert again.key != convert.convert("mine").key
