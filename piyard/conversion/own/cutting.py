@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from piyard.conversion.own import exported
-from piyard.conversion.own.exported import Exported, Shapes
+from piyard.conversion.own.exported import UNNAMED, Exported, Shapes
 from piyard.conversion.own.undecoded import undecoded
 from piyard.model import Model
-from piyard.model.head import Nanodet, Yolov8, Yolox
+from piyard.model.head import DenseHead, Nanodet, Rtmdet, Yolov8, Yolox
 
-CUTTABLE = (Yolov8, Yolox, Nanodet)
-"""Heads whose maps are what convolutions make, in the order in which exports join them."""
+CUTTABLE = (Yolov8, Yolox, Nanodet, Rtmdet)
+"""Heads whose maps are what convolutions make, in the order in which exports join them; RTMDet's
+sides are scaled to pixels, which tells them from the classes."""
 
 
 def found(file: Path, model: Model) -> list[str]:
@@ -24,27 +25,39 @@ def found(file: Path, model: Model) -> list[str]:
     if not isinstance(model.head, CUTTABLE):
         return []
     network = exported.read(file, model.network, model.input)
-    return _found(network, model, model.head.strides) if network else []
+    return _found(network, model, model.head) if network else []
 
 
-def _found(network: Exported, model: Model, strides: Sequence[int]) -> list[str]:
+def _found(network: Exported, model: Model, head: DenseHead) -> list[str]:
     rest = network.outputs[-1:] if model.task == "segment" else []
     decoded = network.outputs[: len(network.outputs) - len(rest)]
-    maps = _maps(network, decoded, model.input[1:], strides)
+    maps = _maps(network, decoded, model.input[1:], head)
     cut = maps + rest if maps else []
     return [] if cut == network.outputs else cut
 
 
 def _maps(
-    network: Exported, outputs: Sequence[str], size: Sequence[int], strides: Sequence[int]
+    network: Exported, outputs: Sequence[str], size: Sequence[int], head: DenseHead
 ) -> list[str]:
     """Map by map; nothing where there is another number of tensors for each."""
-    names = undecoded(network.steps, outputs)
+    scaled = isinstance(head, Rtmdet)
+    names = undecoded(network.steps, outputs, scaled=scaled)
+    if any(name.startswith(UNNAMED) for name in names):
+        return []
     shapes = network.shapes(names)
-    each = [_of(names, shapes, [side // stride for side in size]) for stride in strides]
+    each = [_of(names, shapes, [side // stride for side in size]) for stride in head.strides]
+    if scaled:
+        each = [_scaled_last(network, one) for one in each]
     joined = [name for one in each for name in one]
     alike = len({len(one) for one in each}) == 1
     return joined if alike and len(joined) == len(names) else []
+
+
+def _scaled_last(network: Exported, names: Sequence[str]) -> list[str]:
+    """Classes, then sides; nothing where they cannot be told apart."""
+    classes = [name for name in names if network.steps[name].kind != "scale"]
+    sides = [name for name in names if network.steps[name].kind == "scale"]
+    return classes + sides if len(classes) == len(sides) == 1 else []
 
 
 def _of(names: Sequence[str], shapes: Shapes, places: Sequence[int]) -> list[str]:

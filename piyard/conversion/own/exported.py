@@ -17,24 +17,34 @@ Shapes = Mapping[str, Sequence[int]]
 
 OF_ONNX: dict[str, Kind] = {
     "Conv": "convolution",
+    "Mul": "scale",
+    "Exp": "scale",
+    "Relu": "scale",
     "Softmax": "softmax",
     "Reshape": "reshape",
     "Transpose": "reshape",
     "Shape": "size",
+    "Constant": "constant",
 }
+UNNAMED = "%"
+"""Before the number that torch gives a value of a program."""
 CONVOLUTION: Kind = "convolution"
 OF_TORCH: dict[str, Kind] = dict.fromkeys(torchscript.CONVOLUTIONS, CONVOLUTION) | {
+    "aten::mul": "scale",
+    "aten::exp": "scale",
+    "aten::relu": "scale",
     "aten::softmax": "softmax",
     "aten::view": "reshape",
     "aten::reshape": "reshape",
     "aten::transpose": "reshape",
     "aten::permute": "reshape",
     "aten::size": "size",
+    "prim::Constant": "constant",
 }
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):
-    """Names are those by which the file can be cut; what cannot be named has one of its own."""
+    """Names are those by which the file can be cut; one that begins with ``UNNAMED`` cannot."""
 
     outputs: list[str]
     steps: dict[str, Step]
@@ -68,8 +78,7 @@ def _of_program(file: Path, shape: Sequence[int]) -> Exported:
     names = {value.debugName(): name for name, value in torchscript.values(program).items()}
 
     def name_of(value: Any) -> str:
-        # A name within the program, where the name for people is of something else.
-        return names.get(value.debugName(), f"%{value.debugName()}")
+        return names.get(value.debugName(), f"{UNNAMED}{value.debugName()}")
 
     steps = {
         name_of(value): Step(OF_TORCH.get(node.kind(), "other"), tuple(map(name_of, node.inputs())))

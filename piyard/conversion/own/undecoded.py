@@ -7,7 +7,8 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["convolution", "softmax", "reshape", "size", "other"]
+Kind = Literal["convolution", "scale", "softmax", "reshape", "size", "constant", "other"]
+"""``scale`` works on each value for itself: a product, an exponential, what is above zero."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -17,11 +18,14 @@ class Step(msgspec.Struct, frozen=True):
     inputs: tuple[str, ...]
 
 
-def undecoded(steps: Mapping[str, Step], outputs: Sequence[str]) -> list[str]:
+def undecoded(
+    steps: Mapping[str, Step], outputs: Sequence[str], *, scaled: bool = False
+) -> list[str]:
     """The results of the last convolutions before these outputs, as the outputs put them together.
 
     ``steps`` are known by what they make. The convolution that weighs the distributions of a
-    distribution focal loss head (Li and others 2020) is decoding too.
+    distribution focal loss head (Li and others 2020) is decoding too. With ``scaled`` a result is
+    taken after what scales it.
     """
     found: list[str] = []
     seen: set[str] = set()
@@ -32,11 +36,21 @@ def undecoded(steps: Mapping[str, Step], outputs: Sequence[str]) -> list[str]:
         if name in seen or step is None or step.kind == "size":
             continue
         seen.add(name)
-        if step.kind == "convolution" and not _weighs(step, steps):
+        is_last = step.kind == "convolution" and not _weighs(step, steps)
+        if is_last or (scaled and _scales(step, steps)):
             found.append(name)
         else:
             ahead += reversed(step.inputs)
     return found
+
+
+def _scales(step: Step, steps: Mapping[str, Step]) -> bool:
+    """Whether it scales what a convolution makes, by what is known beforehand."""
+    if step.kind != "scale":
+        return False
+    before = [steps[name] for name in step.inputs if name in steps]
+    computed = [one for one in before if one.kind != "constant"]
+    return len(computed) == 1 and (computed[0].kind == "convolution" or _scales(computed[0], steps))
 
 
 def _weighs(convolution: Step, steps: Mapping[str, Step]) -> bool:

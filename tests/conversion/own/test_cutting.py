@@ -11,7 +11,7 @@ from piyard import model, onnxgraph, torchscript
 from piyard.conversion.own import cutting, kind
 from piyard.errors import ConversionFailed
 from piyard.model import Model
-from piyard.model.head import Heatmap, Nanodet, Yolov8, Yolox
+from piyard.model.head import Heatmap, Nanodet, Rtmdet, Yolov8, Yolox
 
 SIZE = 64
 STRIDES = (8, 16, 32)
@@ -94,6 +94,30 @@ class Nano(nn.Module):
         return *classes, *(sides.flatten(2).permute(0, 2, 1) for _, sides in halves)
 
 
+class OpenMMLab(nn.Module):
+    """As RTMDet's exports end; with ``boxes_first`` as those for deployment put boxes together."""
+
+    def __init__(self, classes=CLASSES, scale=True, boxes_first=False):
+        super().__init__()
+        torch.manual_seed(9)
+        self.head = head(classes, 4)
+        self.scale, self.boxes_first = scale, boxes_first
+
+    def raw(self, x):
+        made = [[layer(x) for layer in level] for level in self.head]
+        return [
+            [classes, sides.relu() * stride if self.scale else sides]
+            for (classes, sides), stride in zip(made, STRIDES, strict=True)
+        ]
+
+    def forward(self, x):
+        raw = self.raw(x)
+        scores, sides = (torch.cat([one[i].flatten(2) for one in raw], 2) for i in (0, 1))
+        if self.boxes_first:
+            return sides + 1, scores.sigmoid()
+        return tuple(torch.cat([c.sigmoid(), s], 1).permute(0, 2, 3, 1) for c, s in raw)
+
+
 class Raw(Ultralytics):
     """A net that ends with its maps."""
 
@@ -171,7 +195,7 @@ def require_maps(network, file, found, more=()):
     got = values(file, found)
     assert [one.shape for one in got] == [tuple(one.shape) for one in wanted]
     for one, other in zip(got, wanted, strict=True):
-        np.testing.assert_allclose(one, other.numpy(), atol=1e-5)
+        np.testing.assert_allclose(one, other.numpy(), rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("apart", [False, True])
@@ -211,6 +235,25 @@ def test_nanodet(exported):
     network = Nano()
     file, told = exported(network, "nanodet")
     require_maps(network, file, cutting.found(file, told))
+
+
+@pytest.mark.parametrize("boxes_first", [False, True])
+@pytest.mark.parametrize("classes", [1, 4, CLASSES])
+def test_rtmdet(tmp_path, classes, boxes_first):
+    """Its sides are what is scaled, wherever they are joined."""
+    network, file = OpenMMLab(classes, boxes_first=boxes_first), tmp_path / "net.onnx"
+    graph(network.eval(), file)
+    require_maps(network, file, cutting.found(file, described("rtmdet")))
+
+
+def test_rtmdets_sides_that_are_not_scaled_are_not_guessed(exported):
+    assert cutting.found(*exported(OpenMMLab(scale=False), "rtmdet")) == []
+
+
+def test_what_a_program_does_not_name_is_not_cut_at(tmp_path):
+    program(OpenMMLab().eval(), tmp_path / "net.torchscript")
+    told = described("rtmdet", network="torchscript")
+    assert cutting.found(tmp_path / "net.torchscript", told) == []
 
 
 def test_a_graph_for_any_size(tmp_path):
@@ -266,9 +309,10 @@ def test_another_kind_of_file_is_not_asked(tmp_path):
         ("yolo11_n_pose", "yolo/yolo11n-pose.onnx"),
         ("yolox_nano_onnx", "yolox/yolox_nano.onnx"),
         ("nanodet", "nanodet/nanodet_m.onnx"),
+        ("rtmdet_nano_person", "pose/rtmdet-nano.onnx"),
     ],
 )
 def test_real_files_are_cut_where_their_rows_say(assets, name, path):
     described = model.load(name)
-    assert isinstance(described.head, Yolov8 | Yolox | Nanodet)
+    assert isinstance(described.head, Yolov8 | Yolox | Nanodet | Rtmdet)
     assert cutting.found(assets / "weights" / path, described) == list(described.cut)
