@@ -26,11 +26,21 @@ def load(file: Path) -> Program:
         try:
             return made(str(file), map_location="cpu").eval()
         except Exception as error:  # noqa: BLE001  # whatever the bytes provoke
-            raise ConversionFailed(
-                f"{file.name} is no TorchScript file",
-                evidence=first_lines(error),
-                remedy="write it with torch.jit.trace(network, example).save(file)",
-            ) from None
+            raise _unreadable(file, first_lines(error)) from None
+
+
+def _unreadable(file: Path, said: str) -> ConversionFailed:
+    if "Unknown builtin op" in said:
+        return ConversionFailed(
+            f"{file.name} needs an operation that torch alone does not have",
+            evidence=said,
+            remedy="export it without non-maximum suppression (nms=False): the board does that",
+        )
+    return ConversionFailed(
+        f"{file.name} is no TorchScript file",
+        evidence=said,
+        remedy="write it with torch.jit.trace(network, example).save(file)",
+    )
 
 
 def frozen(program: Program) -> Program:

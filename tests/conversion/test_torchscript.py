@@ -131,6 +131,22 @@ def test_a_program_that_remembers_is_no_network():
         torchscript.cut(scripted(Counting()), ["out0"])
 
 
+def test_a_program_of_operations_that_are_not_torchs(tmp_path, shared):
+    """As one that ends with non-maximum suppression, which is torchvision's."""
+    traced(shared).save(str(tmp_path / "whole.pt"))
+    with (
+        zipfile.ZipFile(tmp_path / "whole.pt") as whole,
+        zipfile.ZipFile(tmp_path / "other.pt", "w", zipfile.ZIP_STORED) as other,
+    ):
+        for name in whole.namelist():
+            content = whole.read(name)
+            other.writestr(name, content.replace(b"torch.max_pool2d(", b"ops.elsewhere.nms("))
+    with pytest.raises(ConversionFailed, match="torch alone does not have") as caught:
+        torchscript.load(tmp_path / "other.pt")
+    assert "elsewhere::nms" in caught.value.evidence
+    assert "nms=False" in caught.value.remedy
+
+
 # -- notes -------------------------------------------------------------------------------------
 
 

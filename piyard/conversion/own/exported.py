@@ -105,7 +105,8 @@ def _ran(file: Path, program: Any, wanted: Sequence[str], shape: Sequence[int]) 
         raise ConversionFailed(
             f"{file.name} does not run for an input {','.join(map(str, shape))}",
             evidence=torchscript.first_lines(error),
-            remedy="name the size it was traced for: --input",
+            remedy="name the size it was traced for, --input; a program in halves is exported in "
+            "fp32 first",
         ) from None
     tensors = made if isinstance(made, tuple) else (made,)
     return {name: tuple(one.shape) for name, one in zip(wanted, tensors, strict=True)}
