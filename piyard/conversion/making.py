@@ -85,9 +85,12 @@ def _lower(nets: Mapping[str, Original], at: Path, half: Path) -> list[str]:
 
 def _with_log(error: ConversionFailed, at: Path, name: str) -> ConversionFailed:
     """The error, with what pnnx wrote kept where the user can read it."""
+    files = [*at.glob("*.pnnx.log"), *at.glob("*.ncnn.param")]
+    if not files:
+        return error
     kept = paths.artifacts() / "logs" / name
     kept.mkdir(parents=True, exist_ok=True)
-    for file in (*at.glob("*.pnnx.log"), *at.glob("*.ncnn.param")):
+    for file in files:
         shutil.copyfile(file, kept / file.name)
     remedy = f"{error.remedy}; kept: {kept}" if error.remedy else f"kept: {kept}"
     return ConversionFailed(error.what, evidence=error.evidence, remedy=remedy)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from piyard import torchscript
 from piyard.conversion import lowering, programs
 from piyard.conversion.origins import Names
 from piyard.conversion.param import Layer
+from piyard.errors import ConversionFailed
 from piyard.originals.original import Size
 
 if TYPE_CHECKING:
@@ -37,10 +39,10 @@ class TorchNetwork(msgspec.Struct, frozen=True, kw_only=True):
     is_program: bool = True
 
     def run(self, *inputs: Array) -> list[Array]:
-        """torch's outputs, the strides of the inputs kept."""
-        output = self.network(*_batched(inputs))
-        outputs = output if isinstance(output, (tuple, list)) else [output]
-        return [single[0].numpy() for single in outputs]
+        """torch's outputs, the strides of the inputs kept. Raises ``ConversionFailed``."""
+        with torchscript.running("the network", [values.shape for values in inputs]):
+            output = self.network(*_batched(inputs))
+        return [single[0].numpy() for single in _tensors(output)]
 
     def tensors(self, *inputs: Array) -> Iterator[tuple[str, Array]]:
         """The output of every operation, named by the module that asked for it."""
@@ -74,6 +76,21 @@ class TorchNetwork(msgspec.Struct, frozen=True, kw_only=True):
         with FlopCounterMode(display=False) as counter:
             self.network(*(torch.zeros(1, *shape) for shape in self.shapes))
         return {"params": params, "macs": counter.get_total_flops() // 2}
+
+
+def _tensors(output: Any) -> Sequence[torch.Tensor]:
+    """One or several tensors, each with the batch of one in front: all that pnnx makes outputs."""
+    import torch
+
+    outputs = output if isinstance(output, (tuple, list)) else [output]
+    if not outputs or not all(
+        isinstance(one, torch.Tensor) and one.dim() and len(one) == 1 for one in outputs
+    ):
+        raise ConversionFailed(
+            "the network's output is no tensor, and no tuple of tensors, for a batch of one",
+            remedy="save a network that returns tensors, or name those that count: --cut",
+        )
+    return outputs
 
 
 def _batched(inputs: Sequence[Array]) -> list[torch.Tensor]:

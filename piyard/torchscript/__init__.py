@@ -2,7 +2,7 @@
 
 from piyard.torchscript.cut import cut
 from piyard.torchscript.notes import notes
-from piyard.torchscript.read import Program, first_lines, frozen, load, silent
+from piyard.torchscript.read import Program, first_lines, frozen, load, running, silent
 from piyard.torchscript.values import CONVOLUTIONS, outputs, values
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "load",
     "notes",
     "outputs",
+    "running",
     "silent",
     "values",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from piyard.errors import ConversionFailed, nearest
-from piyard.torchscript.read import Program, frozen, silent
+from piyard.torchscript.read import SAVE, Program, frozen, silent
 from piyard.torchscript.values import Value, values
 
 
@@ -72,6 +72,6 @@ def _leave_module(graph: Any) -> None:
     if next(graph.inputs()).uses():
         raise ConversionFailed(
             "the TorchScript program keeps something from one inference to the next",
-            remedy="save what each inference does: torch.jit.trace(network, example).save(file)",
+            remedy=f"save what each inference does: {SAVE}",
         )
     graph.eraseInput(0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from piyard.errors import ConversionFailed
 
 Program = Any
 """A ``torch.jit.ScriptModule``."""
+SAVE = "write it with torch.jit.trace(network, example).save(file)"
 
 
 def load(file: Path) -> Program:
@@ -24,9 +25,12 @@ def load(file: Path) -> Program:
     made: Any = torch.jit.load
     with silent():
         try:
-            return made(str(file), map_location="cpu").eval()
+            program = made(str(file), map_location="cpu").eval()
         except Exception as error:  # noqa: BLE001  # whatever the bytes provoke
             raise _unreadable(file, first_lines(error)) from None
+    if not hasattr(program, "forward"):
+        raise ConversionFailed(f"{file.name} has no method 'forward'", remedy=SAVE)
+    return program
 
 
 def _unreadable(file: Path, said: str) -> ConversionFailed:
@@ -39,7 +43,7 @@ def _unreadable(file: Path, said: str) -> ConversionFailed:
     return ConversionFailed(
         f"{file.name} is no TorchScript file",
         evidence=said,
-        remedy="write it with torch.jit.trace(network, example).save(file)",
+        remedy=SAVE,
     )
 
 
@@ -59,6 +63,24 @@ def silent() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+@contextmanager
+def running(what: str, shapes: Sequence[Sequence[int]]) -> Iterator[None]:
+    """torch's refusal of inputs of these shapes (channels, rows, columns) as ``ConversionFailed``.
+
+    The exporter chose the size, the number of inputs and the precision; the user may name others.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        told = " and ".join(",".join(map(str, shape)) for shape in shapes)
+        raise ConversionFailed(
+            f"{what} does not run for an input {told}",
+            evidence=first_lines(error),
+            remedy="name the size it was made for, `input` in its YAML or --input; save a program "
+            "in fp32, with one input",
+        ) from None
 
 
 def first_lines(error: Exception) -> str:

@@ -147,6 +147,17 @@ def test_a_program_of_operations_that_are_not_torchs(tmp_path, shared):
     assert "nms=False" in caught.value.remedy
 
 
+def test_a_program_without_forward_is_no_network(tmp_path):
+    class Nothing(nn.Module):
+        @torch.jit.export
+        def other(self, x: torch.Tensor) -> torch.Tensor:
+            return x
+
+    scripted(Nothing()).save(str(tmp_path / "net.pt"))
+    with pytest.raises(ConversionFailed, match=r"net\.pt has no method 'forward'"):
+        torchscript.load(tmp_path / "net.pt")
+
+
 # -- notes -------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,6 @@ import msgspec
 
 from piyard import onnxgraph, torchscript
 from piyard.conversion.own.undecoded import Kind, Step
-from piyard.errors import ConversionFailed
 
 Shapes = Mapping[str, Sequence[int]]
 """By the name of a tensor; with the batch in front."""
@@ -98,15 +97,8 @@ def _ran(file: Path, program: Any, wanted: Sequence[str], shape: Sequence[int]) 
 
     if not wanted:
         return {}
-    try:
-        with torch.no_grad():
-            made = torchscript.cut(program, wanted)(torch.zeros(1, *shape))
-    except RuntimeError as error:
-        raise ConversionFailed(
-            f"{file.name} does not run for an input {','.join(map(str, shape))}",
-            evidence=torchscript.first_lines(error),
-            remedy="name the size it was traced for, --input; a program in halves is exported in "
-            "fp32 first",
-        ) from None
+    part = torchscript.cut(program, wanted)
+    with torch.no_grad(), torchscript.running(file.name, [shape]):
+        made = part(torch.zeros(1, *shape))
     tensors = made if isinstance(made, tuple) else (made,)
     return {name: tuple(one.shape) for name, one in zip(wanted, tensors, strict=True)}
