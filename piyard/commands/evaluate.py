@@ -9,14 +9,12 @@ from typing import Any
 import msgspec
 
 from piyard import job, model, options, pipeline, say, tables
-from piyard.board import Line
 from piyard.commands import work
 from piyard.conversion import Conversion, convert
 from piyard.evaluate import dataset, kept, one, table
 from piyard.evaluate.dataset import Dataset
 from piyard.evaluate.kept import Evaluation
 from piyard.evaluate.one import Subject
-from piyard.job import Job
 from piyard.model import Model
 from piyard.seat import Seat
 from piyard.wanted import Wanted
@@ -72,15 +70,16 @@ def _conversion(name: str, wanted: Wanted) -> Conversion:
 
 
 def _on_boards(wanted: Wanted, subject: Subject, made: list[Evaluation]) -> None:
-    with work.planned(wanted, "evaluate") as (asked, lines, jobs, wrong):
+    limit_s = wanted.terms.limit_s or BOARD_LIMIT_S
+    terms = msgspec.structs.replace(wanted.terms, limit_s=limit_s)
+    longer = msgspec.structs.replace(wanted, terms=terms)
+    with work.planned(longer, "evaluate") as (asked, lines, jobs, wrong):
         ready = pipeline.prepare(jobs, random_weights=False, force=asked.force)
-        limit_s = asked.terms.limit_s or BOARD_LIMIT_S
-        terms = msgspec.structs.replace(asked.terms, limit_s=limit_s)
 
-        def judge(line: Line, job: Job) -> Evaluation:
-            return one.by_board(Seat(line=line, job=job, ready=ready, terms=terms), subject)
+        def judge(seat: Seat) -> Evaluation:
+            return one.by_board(seat, subject)
 
-        outcomes = work.each(asked, lines, jobs, judge)
+        outcomes = work.each(asked, lines, jobs, ready, judge)
     made += outcomes.results
     work.conclude(outcomes, "evaluate", outcomes.failed_jobs, wrong, asked)
 

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 from piyard import model, options, pipeline, say, tables
-from piyard.board import Line
 from piyard.commands import work
 from piyard.errors import JobsFailed, WrongInput
 from piyard.job import Job
@@ -46,11 +45,10 @@ def run(given: Wanted, typed: Mapping[str, Any]) -> None:
         with inputs.taken(chosen.inputs, chosen.frames) as shown:
             ready = pipeline.prepare(jobs, random_weights=False, force=wanted.force)
 
-            def look(line: Line, job: Job) -> Seen:
-                seat = Seat(line=line, job=job, ready=ready, terms=wanted.terms)
-                return one.look(seat, shown, asked_of(chosen, job, shown), chosen.rules)
+            def look(seat: Seat) -> Seen:
+                return one.look(seat, shown, asked_of(chosen, seat.job, shown), chosen.rules)
 
-            outcomes = work.each(wanted, lines, jobs, look)
+            outcomes = work.each(wanted, lines, jobs, ready, look)
     tell(outcomes.results, wanted.form)
     if chosen.show:
         show.show(outcomes.results)

@@ -7,14 +7,12 @@ from collections.abc import Sequence
 import msgspec
 
 from piyard import pipeline, say, tables, work
-from piyard.board import Line
 from piyard.boardproof import bear, closer, keep, table
 from piyard.boardproof.closer import Closer
 from piyard.boardproof.proven import Proven, prove
 from piyard.boardproof.question import question
 from piyard.commands import work as commanded
 from piyard.errors import BoardCommandFailed, BoardDiskFull, ConversionFailed, UnreadableLog
-from piyard.job import Job
 from piyard.proof import Asked
 from piyard.seat import Seat
 from piyard.wanted import Wanted
@@ -40,11 +38,10 @@ def on_boards(asked: Wanted, *, pictures: int, mask: bool) -> None:
         models = dict.fromkeys(job.model for job in jobs)
         questions = {name: question(ready.conversions[name], pictures) for name in models}
 
-        def judge(line: Line, job: Job) -> Proven:
-            seat = Seat(line=line, job=job, ready=ready, terms=wanted.terms)
-            return judged(seat, questions[job.model], mask=mask)
+        def judge(seat: Seat) -> Proven:
+            return judged(seat, questions[seat.job.model], mask=mask)
 
-        outcomes = commanded.each(wanted, lines, jobs, judge)
+        outcomes = commanded.each(wanted, lines, jobs, ready, judge)
     _tell(outcomes.results, wanted.form)
     commanded.conclude(outcomes, "prove", outcomes.failed_jobs, wrong, wanted)
     _require(outcomes.results, masked=mask)
@@ -71,7 +68,7 @@ def _helped(seat: Seat, asked: Asked, looked: Sequence[Closer], made: Proven) ->
         say.note(f"{made.model} on {made.host}: which masks help is not known: {error.what}")
         return made
     finally:  # what was tried is not what the board is left with
-        work.put(seat.line, [seat.ready.release_of(seat.job)], seat.build, seat.terms)
+        work.put(seat.line, [seat.release], seat.build, seat.terms)
 
 
 def _is_maskable(made: Proven) -> bool:

@@ -18,7 +18,7 @@ from piyard.failed import Failed
 from piyard.job import Job
 from piyard.outcome import Outcomes
 from piyard.result import Result
-from piyard.seat import Seat
+from piyard.seat import Ready, Seat
 from piyard.wanted import Wanted
 
 AGAIN = "--retry-failed repeats only those"
@@ -73,12 +73,7 @@ def bench(asked: Wanted, *, or_random: bool) -> None:
             force=wanted.force,
             alone=True,
         )
-
-        def measured(line: Line, job: Job) -> Result:
-            seat = Seat(line=line, job=job, ready=ready, terms=wanted.terms)
-            return measure.bench_one(seat)
-
-        outcomes = each(wanted, lines, jobs, measured)
+        outcomes = each(wanted, lines, jobs, ready, measure.bench_one)
     if outcomes.results:
         print(_table(outcomes.results, wanted))
     conclude(outcomes, "bench", outcomes.failed_jobs, wrong, wanted)
@@ -143,14 +138,23 @@ def _one_of_each(lines: Sequence[Line]) -> list[Line]:
 
 
 def each(
-    wanted: Wanted, lines: Sequence[Line], jobs: Sequence[Job], do: Callable[[Line, Job], R]
+    wanted: Wanted,
+    lines: Sequence[Line],
+    jobs: Sequence[Job],
+    ready: Ready,
+    do: Callable[[Seat], R],
 ) -> Outcomes[Job, R]:
     """Every job on its board; with ``--spread`` on whichever equal board is free."""
+
+    def at(line: Line, one: Job) -> R:
+        there = msgspec.structs.replace(one, host=line.name)
+        return do(Seat(line=line, job=there, ready=ready, terms=wanted.terms))
+
     kinds = {line.name: _kind(line) if wanted.spread else line.name for line in lines}
     return fanout.each(
         lines,
         jobs,
-        lambda line, one: do(line, msgspec.structs.replace(one, host=line.name)),
+        at,
         group_of_job=lambda one: kinds[one.host],
         group_of_line=lambda line: kinds[line.name],
         parallel=wanted.boards.parallel,

@@ -29,8 +29,9 @@ TASKS: tuple[str, ...] = get_args(Task)
 
 Part = Literal["bin", "head"]
 FILES = frozenset({"onnx", "torchscript", "ncnn"})
-CUTTABLE = frozenset({"onnx", "torchscript"})
 """Values of ``network`` that mean: the file of weights is the network."""
+CUTTABLE = frozenset({"onnx", "torchscript"})
+"""Those of them whose file can be cut."""
 
 
 class Weights(Config):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from piyard.conversion.own import exported
-from piyard.conversion.own.exported import UNNAMED, Exported, Shapes
+from piyard.conversion.own.exported import Exported, Shapes
 from piyard.conversion.own.undecoded import undecoded
 from piyard.model import Model
 from piyard.model.head import DenseHead, Nanodet, Rtmdet, Yolov8, Yolox
@@ -42,7 +42,7 @@ def _maps(
     """Map by map; nothing where there is another number of tensors for each."""
     scaled = isinstance(head, Rtmdet)
     names = undecoded(network.steps, outputs, scaled=scaled)
-    if any(name.startswith(UNNAMED) for name in names):
+    if not network.unnamed.isdisjoint(names):
         return []
     shapes = network.shapes(names)
     each = [_of(names, shapes, [side // stride for side in size]) for stride in head.strides]

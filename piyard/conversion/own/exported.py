@@ -25,8 +25,6 @@ OF_ONNX: dict[str, Kind] = {
     "Shape": "size",
     "Constant": "constant",
 }
-UNNAMED = "%"
-"""Before the number that torch gives a value of a program."""
 CONVOLUTION: Kind = "convolution"
 OF_TORCH: dict[str, Kind] = dict.fromkeys(torchscript.CONVOLUTIONS, CONVOLUTION) | {
     "aten::mul": "scale",
@@ -43,10 +41,12 @@ OF_TORCH: dict[str, Kind] = dict.fromkeys(torchscript.CONVOLUTIONS, CONVOLUTION)
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):
-    """Names are those by which the file can be cut; one that begins with ``UNNAMED`` cannot."""
+    """Tensors by the names at which the file can be cut."""
 
     outputs: list[str]
     steps: dict[str, Step]
+    unnamed: frozenset[str] = frozenset()
+    """Tensors that have no such name, and stand under one of their own."""
     shapes: Callable[[Sequence[str]], Shapes]
     """Of these tensors; those of others may be told too."""
 
@@ -77,7 +77,7 @@ def _of_program(file: Path, shape: Sequence[int]) -> Exported:
     names = {value.debugName(): name for name, value in torchscript.values(program).items()}
 
     def name_of(value: Any) -> str:
-        return names.get(value.debugName(), f"{UNNAMED}{value.debugName()}")
+        return names.get(value.debugName(), f"%{value.debugName()}")
 
     steps = {
         name_of(value): Step(OF_TORCH.get(node.kind(), "other"), tuple(map(name_of, node.inputs())))
@@ -87,6 +87,7 @@ def _of_program(file: Path, shape: Sequence[int]) -> Exported:
     return Exported(
         outputs=[name_of(value) for value in torchscript.outputs(program)],
         steps=steps,
+        unnamed=frozenset(steps) - frozenset(names.values()),
         shapes=lambda wanted: _ran(file, program, wanted, shape),
     )
 

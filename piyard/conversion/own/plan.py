@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import yaml
 
-from piyard import digest, download, networks
+from piyard import digest, download, networks, whole
 from piyard import model as models
 from piyard.conversion.own import kind, listing, said
 from piyard.conversion.own.asked import Asked
@@ -69,13 +69,11 @@ def plan(asked: Asked) -> Added:
 def add(planned: Added) -> None:
     """Do it; ``forget`` undoes what is written."""
     for target, source in planned.copied.items():
-        target.parent.mkdir(parents=True, exist_ok=True)
         if not target.is_file():
-            draft = target.with_name(f".{target.name}.part")
-            shutil.copyfile(source, draft)
-            draft.replace(target)
+            with whole.draft(target) as draft:
+                shutil.copyfile(source, draft)
     for path, text in planned.written.items():
-        path.write_text(text, encoding="utf-8")
+        whole.write(path, text)
 
 
 def forget(planned: Added) -> None:
@@ -86,7 +84,10 @@ def forget(planned: Added) -> None:
 
 def _found(network: str, cut: list[str]) -> list[str]:
     known = [f"weights of {network}"] if network in networks.NAMES else []
-    return known + ([f"cut where decoding begins, at: {', '.join(cut)}"] if cut else [])
+    if not cut:
+        return known
+    run = " (it was run to find that)" if network == "torchscript" else ""
+    return [*known, f"cut where decoding begins{run}, at: {', '.join(cut)}"]
 
 
 def _labels(asked: Asked, told: Said) -> Listing:

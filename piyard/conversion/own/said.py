@@ -73,7 +73,7 @@ def _of_notes(notes: Mapping[str, Any]) -> Said:
     """JSON has the numbers of the classes as texts."""
     names = notes.get("names")
     if isinstance(names, Mapping):
-        names = {int(key) if key.isdecimal() else key: name for key, name in names.items()}
+        names = [names.get(str(number)) for number in range(len(names))]
     return _exported({**notes, "names": names}, _traced(notes.get("imgsz")))
 
 

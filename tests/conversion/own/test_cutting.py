@@ -2,6 +2,7 @@
 
 import msgspec
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -254,6 +255,19 @@ def test_what_a_program_does_not_name_is_not_cut_at(tmp_path):
     program(OpenMMLab().eval(), tmp_path / "net.torchscript")
     told = described("rtmdet", network="torchscript")
     assert cutting.found(tmp_path / "net.torchscript", told) == []
+
+
+def test_a_graph_whose_tensors_have_names_like_torchs_numbers(tmp_path):
+    network, file = Megvii(), tmp_path / "net.onnx"
+    graph(network.eval(), file)
+    made = onnx.load(file)
+    for node in made.graph.node:
+        for names in (node.input, node.output):
+            names[:] = [f"%{name}" if "Conv" in name else name for name in names]
+    onnx.save_model(made, file)
+    found = cutting.found(file, described("yolox"))
+    assert found[0].startswith("%")
+    require_maps(network, file, found)
 
 
 def test_a_graph_for_any_size(tmp_path):

@@ -150,7 +150,16 @@ def test_a_program_without_notes(noted):
 
 
 @pytest.mark.parametrize(
-    "names", [None, 7, ["cat", 7], {"0": "cat", "2": "dog"}, {"a": "cat"}, {"²": "cat"}]
+    "names",
+    [
+        None,
+        7,
+        ["cat", 7],
+        {"0": "cat", "2": "dog"},
+        {"a": "cat"},
+        {"²": "cat"},
+        {"9" * 5000: "cat"},
+    ],
 )
 def test_names_in_a_program_that_are_none(noted, names):
     assert noted(**{**TRACED, "names": names}).names == []

@@ -38,7 +38,7 @@ def detecting_script(request, tmp_path):
 def test_a_program_is_cut_where_decoding_begins(detecting_script, two, capsys):
     add(as_detector(detecting_script, two, strides=[8, 16], cut=[]))
     assert len(model.load("mine").cut) == 2
-    assert "cut where decoding begins, at: " in capsys.readouterr().err
+    assert "cut where decoding begins (it was run to find that), at: " in capsys.readouterr().err
     made = convert.convert("mine")
     assert made.manifest["original"] == "torch"
     assert made.manifest["reference"]["outputs"] == {"out0": [7, 8, 8], "out1": [7, 4, 4]}
@@ -53,6 +53,7 @@ def test_a_program_is_cut_where_the_user_says(detecting_script, two):
 
 def test_a_cut_that_is_none_leaves_nothing(detecting_script, two, models):
     before = sorted(models.rglob("*"))
-    with pytest.raises(ConversionFailed, match="no convolution 'levels'"):
+    with pytest.raises(ConversionFailed, match="no convolution 'levels'") as caught:
         add(as_detector(detecting_script, two, cut=["levels"]))
+    assert "kept" not in caught.value.remedy, "pnnx has not run"
     assert sorted(models.rglob("*")) == before
