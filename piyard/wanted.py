@@ -52,6 +52,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     price_kwh: float | None = None
     """Dollars for a kilowatt-hour; None gives energy no price."""
     form: str = "plain"
+    long: bool = False
+    """Whether a table in the terminal has whole comments."""
     dry_run: bool = False
 
 
@@ -86,6 +88,7 @@ def parse(asked: Mapping[str, Any]) -> Wanted:
         retry_failed=bool(asked.get("retry_failed")),
         price_kwh=cost.price_kwh(asked.get("price_kwh", "")),
         form=form,
+        long=bool(asked.get("long")),
         dry_run=bool(asked.get("dry_run")),
     )
 

@@ -31,7 +31,15 @@ def build(target_name: str, source_name: str, *, dry_run: bool) -> None:
     print(made.folder)
 
 
-def reprint(form: str, output: str, *, wanted: Filters, run_id: str, price_kwh: str = "") -> None:
+def reprint(
+    form: str,
+    output: str,
+    *,
+    wanted: Filters,
+    run_id: str,
+    price_kwh: str = "",
+    long: bool = False,
+) -> None:
     """What is stored in a format, on the terminal or, a page always, in a file."""
     report.check_format(form)
     rows = _one_row(run_id) if run_id else history.rows(wanted)
@@ -39,7 +47,7 @@ def reprint(form: str, output: str, *, wanted: Filters, run_id: str, price_kwh: 
         raise _nothing_stored(wanted)
     price = cost.price_kwh(price_kwh)
     priced = [cost.priced(one, price) for one in rows]
-    text = report.render(priced, form, _results_for(form, rows))
+    text = report.render(priced, form, _results_for(form, rows), long=long)
     if not output and form != "html":
         print(text)
         return

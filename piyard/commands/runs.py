@@ -30,7 +30,7 @@ def listed(form: str) -> None:
     print(tables.render(COLUMNS, rows, form))
 
 
-def attach(run_id: str, form: str) -> None:
+def attach(run_id: str, form: str, *, long: bool = False) -> None:
     """Wait for a run again, bring it back, and print what it gave."""
     tables.check_format(form)
     record = result.read_record(result.find(run_id))
@@ -39,7 +39,7 @@ def attach(run_id: str, form: str) -> None:
             record = run.finish(line, record, partly=seen.is_of(record))
     else:
         say.note(f"{record.id} is over ({record.state}), and was fetched")
-    _print(record, form)
+    _print(record, form, long=long)
 
 
 def fetch(run_id: str) -> None:
@@ -80,7 +80,7 @@ def _row(record: Record) -> list[str]:
     return [record.id, record.host, what, record.when, record.state, code]
 
 
-def _print(record: Record, form: str) -> None:
+def _print(record: Record, form: str, *, long: bool = False) -> None:
     if seen.is_of(record):
         found = [seen.conclude(record)]
         look.tell(found, form)
@@ -91,4 +91,4 @@ def _print(record: Record, form: str) -> None:
         return
     conversion = convert.find(str(record.model["name"]), str(record.model["key"]))
     measured = bench.conclude(record, conversion)
-    print(report.render([row.of(measured)], form, [measured]))
+    print(report.render([row.of(measured)], form, [measured], long=long))

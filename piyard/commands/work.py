@@ -81,7 +81,7 @@ def bench(asked: Wanted, *, or_random: bool) -> None:
 
 def _table(results: Sequence[Result], wanted: Wanted) -> str:
     rows = [cost.priced(row.of(one), wanted.price_kwh) for one in results]
-    return report.render(rows, wanted.form, results)
+    return report.render(rows, wanted.form, results, long=wanted.long)
 
 
 @contextmanager

@@ -25,8 +25,14 @@ def check_format(form: str) -> None:
         raise unknown("format", form, FORMATS)
 
 
-def render(rows: Sequence[Row], form: str = "plain", results: Sequence[Result] = ()) -> str:
-    """The rows in one of ``FORMATS``.
+def render(
+    rows: Sequence[Row],
+    form: str = "plain",
+    results: Sequence[Result] = (),
+    *,
+    long: bool = False,
+) -> str:
+    """The rows in one of ``FORMATS``; ``plain`` has whole comments only with ``long``.
 
     ``results`` are those of the rows, as far as they were read, in any order: ``json`` and
     ``html`` take samples, telemetry and provenance from them, the others do not need them.
@@ -44,14 +50,14 @@ def render(rows: Sequence[Row], form: str = "plain", results: Sequence[Result] =
         from piyard.report import data
 
         return data.csv(rows) if form == "csv" else data.json(rows, results)
-    return _table(rows, form)
+    return _table(rows, form, long=long or form != "plain")
 
 
-def _table(rows: Sequence[Row], form: str) -> str:
+def _table(rows: Sequence[Row], form: str, *, long: bool) -> str:
     """Where there are several boards, each row says which it is from."""
     from piyard.report import plain
 
     several = len({row.host for row in rows}) > 1
     clean = plain.markdown if form == "github" else plain.line
-    shown = [[clean(cell) for cell in cells(row, named=several)] for row in rows]
+    shown = [[clean(cell) for cell in cells(row, named=several, long=long)] for row in rows]
     return tables.render(COLUMNS, shown, form)

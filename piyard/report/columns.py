@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from piyard.report.figures import NOT_KNOWN, digits, money, percent, scaled, width
-from piyard.report.remarks import comments
+from piyard.report.remarks import brief, comments
 from piyard.row import Row
 
 COLUMNS = (
@@ -23,8 +23,12 @@ COLUMNS = (
 )
 
 
-def cells(row: Row, *, named: bool = False) -> list[str]:
-    """One row in the order of ``COLUMNS``; ``named`` says in Comments which board it is."""
+def cells(row: Row, *, named: bool = False, long: bool = True) -> list[str]:
+    """One row in the order of ``COLUMNS``; ``named`` says in Comments which board it is.
+
+    Without ``long`` Comments is the verdict with its first reason.
+    """
+    remarks = comments if long else brief
     return [
         row.hardware,
         row.title,
@@ -38,7 +42,7 @@ def cells(row: Row, *, named: bool = False) -> list[str]:
         latency(row),
         energy(row),
         cost(row),
-        "; ".join(comments(row, named=named)),
+        "; ".join(remarks(row, named=named)),
     ]
 
 

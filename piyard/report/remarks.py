@@ -8,27 +8,51 @@ from piyard.row import Row
 
 def comments(row: Row, *, named: bool = False) -> list[str]:
     """The parts of the Comments column; ``named`` says which board it is."""
-    told = [
+    *identity, threads = _identity(row, named=named)
+    parts = [
         _verdict(row),
-        f"on {row.host}" if named else "",
-        _weights(row),
-        "" if row.data_type.startswith(row.asked) else f"{row.asked} asked for",
-        f"{count(row.threads, 'thread')}, {count(row.summary.count, 'run')}, median",
+        *identity,
+        f"{threads}, {count(row.summary.count, 'run')}, median",
         *_other_times(row),
         *([] if row.emulated else [_published(row), _floor(row)]),
         _energy_cost(row),
         _check(row),
     ]
-    return [part for part in told if part]
+    return [part for part in parts if part]
 
 
-def _verdict(row: Row) -> str:
-    """An emulated board's conditions are nobody's concern; its time is no Pi's anyway."""
+def brief(row: Row, *, named: bool = False) -> list[str]:
+    """What a terminal has room for: the verdict, its first reason, and what tells rows apart."""
+    more = len(row.verdict.reasons) - 1
+    parts = [
+        _verdict(row, reasons=1),
+        f"{count(more, 'more reason')}" if more > 0 and row.verdict.state != "EMULATED" else "",
+        *_identity(row, named=named),
+        "" if row.check is None or row.check.ok else _check(row),
+    ]
+    return [part for part in parts if part]
+
+
+def _identity(row: Row, *, named: bool) -> list[str]:
+    """What was measured, where the other columns do not say it."""
+    return [
+        f"on {row.host}" if named else "",
+        _weights(row),
+        "" if row.data_type.startswith(row.asked) else f"{row.asked} asked for",
+        count(row.threads, "thread"),
+    ]
+
+
+def _verdict(row: Row, reasons: int | None = None) -> str:
+    """The verdict with so many of its reasons; None stands for all.
+
+    The conditions on an emulated board do not matter: its time is not a Pi's anyway.
+    """
     state = row.verdict.state
     if state == "EMULATED":
         return "EMULATED: not a Pi's time"
-    reasons = "; ".join(reason.text for reason in row.verdict.reasons)
-    return f"{state}: {reasons}" if reasons else state
+    texts = "; ".join(reason.text for reason in row.verdict.reasons[:reasons])
+    return f"{state}: {texts}" if texts else state
 
 
 def _weights(row: Row) -> str:

@@ -65,6 +65,7 @@ def _bench(name: str, about: str, *, or_random: bool) -> Any:
         no_wait: bool = False,
         strict: bool = False,
         format: str = "plain",
+        long: bool = False,
         dry_run: bool = False,
     ) -> None:
         from piyard.commands import work
@@ -125,12 +126,12 @@ def runs(_c: Context, format: str = "plain") -> None:
     known.listed(format)
 
 
-@task(positional=["run"], help={"run": "its id or the start of it", "format": texts.FORMAT})
-def attach(_c: Context, run: str, format: str = "plain") -> None:
+@task(positional=["run"], help={"run": "its id or the start of it", "format": texts.FORMAT, "long": texts.LONG})
+def attach(_c: Context, run: str, format: str = "plain", long: bool = False) -> None:
     """Wait again for a run that goes on on its board, and print what it gives."""
     from piyard.commands import runs as known
 
-    known.attach(run, format)
+    known.attach(run, format, long=long)
 
 
 @task(positional=["run"], help={"run": "its id or the start of it"})

@@ -35,6 +35,7 @@ def build(_c: Context, target: list[str], source: str = "", dry_run: bool = Fals
         "model": "only models of that name or glob; repeat for more",
         "run": "one run, by its id or the start of it",
         "price-kwh": texts.PRICE,
+        "long": texts.LONG,
     },
 )
 def report(
@@ -46,13 +47,14 @@ def report(
     all: bool = False,
     run: str = "",
     price_kwh: str = "",
+    long: bool = False,
 ) -> None:
     """Print the table of stored results, or make a page of them; needs no board."""
     from piyard.commands import make
     from piyard.history import Filters
 
     wanted = Filters(hosts=host, models=model, newest=not all)
-    make.reprint(format, output, wanted=wanted, run_id=run, price_kwh=price_kwh)
+    make.reprint(format, output, wanted=wanted, run_id=run, price_kwh=price_kwh, long=long)
 
 
 @task(iterable=["host"], help={"host": f"also check {texts.HOST}"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 HOST = "a board: name, glob or @tag of the inventory, user@name:port, emulated:<target>; repeatable"
 MODEL = "a model of models/; repeat for more"
 FORMAT = "plain, github, csv or json"
+LONG = "whole comments in the terminal's table, not only the verdict and its first reason"
 DRY_RUN = "say what would be done, do nothing"
 TARGET = "what kind of board it is, when it does not say so itself"
 PRICE = "dollars for a kilowatt-hour, for the cost of energy (PIYARD_KWH_PRICE)"
@@ -48,6 +49,7 @@ BENCH = (
         "price-kwh": PRICE,
         "spread": "share the jobs out over boards of the same kind",
         "format": FORMAT,
+        "long": LONG,
     }
 )
 RUN = (

@@ -5,15 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-import textwrap
 from collections.abc import Sequence
 
 from piyard.errors import unknown
+from piyard.tables import layout
 
 FORMATS = ("plain", "github", "csv", "json")
-STYLES = {"plain": "simple", "github": "github"}
-WIDEST = 44
-"""Characters of a cell in a terminal; Markdown breaks its own lines."""
+STYLES = ("plain", "github")
+"""Those for people."""
 
 
 def check_format(form: str) -> None:
@@ -23,7 +22,7 @@ def check_format(form: str) -> None:
 
 
 def render(columns: Sequence[str], rows: Sequence[Sequence[str]], form: str) -> str:
-    """The rows under their columns in one of ``FORMATS``."""
+    """The rows under their columns in one of ``FORMATS``; ``plain`` fits into the terminal."""
     check_format(form)
     if form == "csv":
         return _csv(columns, rows)
@@ -31,22 +30,15 @@ def render(columns: Sequence[str], rows: Sequence[Sequence[str]], form: str) -> 
         return json.dumps(
             [dict(zip(columns, row, strict=True)) for row in rows], indent=2, ensure_ascii=False
         )
-    return _text(columns, rows, form)
+    if form == "github":
+        return _markdown(columns, rows)
+    return layout.fit(columns, rows, layout.terminal_width())
 
 
-def _text(columns: Sequence[str], rows: Sequence[Sequence[str]], form: str) -> str:
+def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     from tabulate import tabulate
 
-    shown = [[_wrapped(cell) for cell in row] for row in rows] if form == "plain" else rows
-    return tabulate(shown, headers=columns, tablefmt=STYLES[form], disable_numparse=True)
-
-
-def _wrapped(cell: str) -> str:
-    """tabulate's own wrapping stumbles over numbers like 12,345."""
-    if len(cell) <= WIDEST and "\n" not in cell:
-        return cell
-    lines = [part for line in cell.splitlines() for part in textwrap.wrap(line, WIDEST) or [""]]
-    return "\n".join(lines)
+    return tabulate(rows, headers=columns, tablefmt="github", disable_numparse=True)
 
 
 def _csv(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
