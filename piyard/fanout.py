@@ -92,7 +92,8 @@ class Worker(Generic[J, R]):
         """Whether the board goes on after this job."""
         at, job = taken
         try:
-            self._outcomes.done(at, self._do(self._line, job))
+            with say.job(at + 1, self._outcomes.count):
+                self._outcomes.done(at, self._do(self._line, job))
         except LOST as error:
             self._lost(taken, error)
             return False

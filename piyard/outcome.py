@@ -24,6 +24,11 @@ class Outcomes(Generic[J, R]):
         self._guard = threading.Lock()
 
     @property
+    def count(self) -> int:
+        """How many jobs there are."""
+        return len(self._jobs)
+
+    @property
     def results(self) -> list[R]:
         """What was done, in the order of the jobs."""
         return [self._results[at] for at in sorted(self._results)]

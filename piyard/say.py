@@ -9,12 +9,17 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+HASTE_S = 1
+"""Between two lines about the same work, where no terminal is."""
+SILENCE_S = 60
+"""Of work that cannot be counted, where no terminal shows that it goes on."""
 
 _here = threading.local()
 _guard = threading.RLock()
@@ -74,14 +79,59 @@ def note(text: str) -> None:
 class Step:
     """A piece of long work; ``update`` moves its progress."""
 
-    def __init__(self, progress: Progress | _Nothing, task: TaskID) -> None:
+    def __init__(self, title: str, progress: Progress | _Nothing, task: TaskID) -> None:
         self._progress, self._task = progress, task
+        self._log = StepLog(title) if isinstance(progress, _Nothing) else None
         self.well = True
         """Set to False by work that ended badly without raising."""
+        self.outcome = ""
+        """What the line at the end adds to the title."""
 
     def update(self, done: float, total: float | None, detail: str = "") -> None:
         """Set how much is done; an unknown total shows motion only."""
         self._progress.update(self._task, completed=done, total=total, detail=detail)
+        if self._log:
+            self._log.update(done, total)
+
+    def phase(self, number: int, count: int, name: str) -> None:
+        """Say which of so many phases begins, where nothing finer can be counted."""
+        self._progress.update(self._task, completed=number - 1, total=count, detail=name)
+        if self._log:
+            self._log.phase(f"{name} [{number}/{count}]")
+
+
+class StepLog:
+    """A step where no terminal is: a line when it begins and at every further tenth.
+
+    Tenths of less than a second are passed over. Where nobody knows how much there is, a line a
+    minute shows that work goes on.
+    """
+
+    def __init__(self, title: str, write: Callable[[str], None] | None = None) -> None:
+        self._title, self._write = title, write or note
+        self._start = self._last = time.monotonic()
+        self._tenths = 0
+        self._write(f"… {title}")
+
+    def update(self, done: float, total: float | None) -> None:
+        """Write a line where one is due."""
+        now = time.monotonic()
+        if not total:
+            if now - self._last >= SILENCE_S:
+                self._last = now
+                self._write(f"… {self._title}: {now - self._start:.0f} s")
+            return
+        tenths = int(10 * done / total)
+        if not self._tenths < tenths < 10 or now - self._last < HASTE_S:
+            return
+        self._tenths, self._last = tenths, now
+        spent = now - self._start
+        left = spent * (total - done) / done
+        self._write(f"… {self._title}: {10 * tenths} %, {spent:.0f} s, about {left:.0f} s left")
+
+    def phase(self, name: str) -> None:
+        """Write that a phase begins."""
+        self._write(f"… {self._title}: {name}")
 
 
 @contextmanager
@@ -102,10 +152,23 @@ def line(name: str) -> Iterator[None]:
 def step(title: str, *, unit: str = "steps") -> Iterator[Step]:
     """A live progress line while the work runs, one ``✓ title 12.3 s`` when it ends well."""
     start = time.monotonic()
+    title = f"{getattr(_here, 'job', '')}{title}"
     with _task(title, unit) as (progress, task):
-        work = Step(progress, task)
+        work = Step(title, progress, task)
         yield work
-    note(f"{'✓' if work.well else '✗'} {title} {time.monotonic() - start:.1f} s")
+    outcome = f", {work.outcome}" if work.outcome else ""
+    note(f"{'✓' if work.well else '✗'} {title} {time.monotonic() - start:.1f} s{outcome}")
+
+
+@contextmanager
+def job(number: int, count: int) -> Iterator[None]:
+    """In this thread, the titles of steps begin with which of several jobs they belong to."""
+    if count > 1:
+        _here.job = f"job {number} of {count}: "
+    try:
+        yield
+    finally:
+        _here.job = ""
 
 
 @contextmanager
@@ -151,6 +214,12 @@ def _progress() -> Progress:
             column = self._bytes if task.fields["unit"] == "bytes" else self._steps
             return column.render(task)
 
+    class Remaining(bars.TimeRemainingColumn):
+        """How long it may take still; nothing where nobody knows how much there is."""
+
+        def render(self, task: bars.Task) -> Any:
+            return "" if task.total is None else super().render(task)
+
     console = Console(stderr=True)
     return bars.Progress(
         bars.SpinnerColumn(),
@@ -158,6 +227,7 @@ def _progress() -> Progress:
         bars.BarColumn(bar_width=16),
         Amount(),
         bars.TimeElapsedColumn(),
+        Remaining(compact=True),
         bars.TextColumn("{task.fields[detail]}", markup=False),
         console=console,
         transient=True,

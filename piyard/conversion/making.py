@@ -18,6 +18,8 @@ from piyard.model import Model
 from piyard.originals import Files, Original
 from piyard.proof import Proved, trial
 
+PHASES = 4
+
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be made."""
@@ -35,16 +37,21 @@ def make(plan: Plan, at: Path) -> dict[str, Any]:
     """Fill the folder; the manifest's part that is not among the inputs."""
     from piyard.torch_shim import inference
 
-    with say.step(f"convert {plan.name}"), inference(), _scratch() as half:
+    with say.step(f"convert {plan.name}") as step, inference(), _scratch() as half:
         try:
+            step.phase(1, PHASES, "read the original")
             nets = originals.nets(plan.model, plan.files, route=plan.route, ir=plan.ir)
             meaning.require(plan.model, nets["model"])
+            step.phase(2, PHASES, "lower it to ncnn")
             masked = _lower(nets, at, Path(half))
             masks.add(at, asked_masks(plan.model, plan.files, plan.route))
             pictures, real = proof.real_pictures(plan.model), plan.files.main.file is not None
+            step.phase(3, PHASES, "prove that it computes the same")
             tried = trial.run(plan.model, nets, at, Path(half), pictures, meant=real)
         except ConversionFailed as error:
             raise _with_log(error, at, f"convert-{plan.name}-{plan.key}") from None
+        step.well, step.outcome = not tried.failed, _cosines(tried.proved)
+        step.phase(4, PHASES, "compute the reference, count operations")
         _label(plan.model, at)
         return {
             "weights": plan.files.main.told,
@@ -58,6 +65,15 @@ def make(plan: Plan, at: Path) -> dict[str, Any]:
             "proof": _told(tried.proved),
             **_size(plan.model, nets, at),
         }
+
+
+def _cosines(proved: Proved) -> str:
+    """The lowest cosine of any output, in each precision."""
+    lowest = {
+        way: min(each.cosine for outputs in kinds.values() for each in outputs.values())
+        for way, kinds in proved.figures.items()
+    }
+    return ", ".join(f"{way} cosine {cosine:.6f}" for way, cosine in lowest.items())
 
 
 def asked_masks(model: Model, files: Files, route: str) -> dict[str, int]:

@@ -126,7 +126,10 @@ def runs(_c: Context, format: str = "plain") -> None:
     known.listed(format)
 
 
-@task(positional=["run"], help={"run": "its id or the start of it", "format": texts.FORMAT, "long": texts.LONG})
+@task(
+    positional=["run"],
+    help={"run": "its id or the start of it", "format": texts.FORMAT, "long": texts.LONG},
+)
 def attach(_c: Context, run: str, format: str = "plain", long: bool = False) -> None:
     """Wait again for a run that goes on on its board, and print what it gives."""
     from piyard.commands import runs as known

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import threading
+import time
 from contextlib import redirect_stderr
 
 import pytest
@@ -71,23 +72,87 @@ def test_text_is_shown_as_it_is(terminal: Terminal) -> None:
     assert "✓ [red]step[/red]" in terminal.plain
 
 
-def test_without_a_terminal_there_are_only_lines(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_terminal_a_line_begins_each_step_and_one_each_tenth(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     with say.line("pi5"), say.step("send files to pi5") as step:
-        step.update(1, 2)
+        for done in range(1, 101):
+            now[0] += 0.5
+            step.update(done, 100)
         say.note("a word")
-    assert re.fullmatch(r"a word\n✓ send files to pi5 \d+\.\d s\n", capsys.readouterr().err)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "… send files to pi5"
+    tenths = [re.search(r"(\d+) %, \d+ s, about \d+ s left", line) for line in lines[1:10]]
+    assert [found and found[1] for found in tenths] == [f"{n}0" for n in range(1, 10)]
+    assert lines[10] == "a word"
+    assert lines[11:] == ["✓ send files to pi5 50.0 s"]
+    assert lines[3] == "… send files to pi5: 30 %, 15 s, about 35 s left"
+
+
+def test_quick_work_is_two_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    with say.step("send files to pi5") as step:
+        for done in range(1, 101):
+            step.update(done, 100)
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_work_that_cannot_be_counted_shows_life_once_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    lines: list[str] = []
+    log = say.StepLog("measure", lines.append)
+    for second in range(150):
+        now[0] = float(second)
+        log.update(second, None)
+    assert lines == ["… measure", "… measure: 60 s", "… measure: 120 s"]
+
+
+def test_a_step_names_its_phases_and_what_came_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with say.step("convert x") as step:
+        step.phase(1, 2, "lower it")
+        step.phase(2, 2, "prove it")
+        step.outcome = "fp32 cosine 1.000000"
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[1:3] == ["… convert x: lower it [1/2]", "… convert x: prove it [2/2]"]
+    assert lines[3].endswith(" s, fp32 cosine 1.000000")
+
+
+def test_of_several_jobs_each_step_says_which(capsys: pytest.CaptureFixture[str]) -> None:
+    with say.job(3, 8), say.step("squeezenet on pi5"):
+        pass
+    with say.job(1, 1), say.step("alone"):
+        pass
+    with say.step("after"):
+        pass
+    said = capsys.readouterr().err
+    assert "✓ job 3 of 8: squeezenet on pi5 " in said
+    assert "✓ alone" in said
+    assert "✓ after" in said
+
+
+def test_a_terminal_shows_how_long_it_may_take(terminal: Terminal) -> None:
+    with redirect_stderr(terminal), say.step("compile") as step:
+        step.update(2, 4, "net.cpp")
+        say.note("a word")
+        time.sleep(0.3)
+    assert "2/4" in terminal.plain
+    assert "net.cpp" in terminal.plain
 
 
 def test_work_that_ended_badly_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
     with say.step("measure") as step:
         step.well = False
-    assert capsys.readouterr().err.startswith("✗ measure")
+    assert capsys.readouterr().err.splitlines()[-1].startswith("✗ measure")
 
 
 def test_work_that_raised_says_nothing_itself(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ValueError, match="broken"), say.step("measure"):
         raise ValueError("broken")
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr().err == "… measure\n"
     with say.step("again"):
         pass
     assert "✓ again" in capsys.readouterr().err

@@ -25,8 +25,8 @@ CELLS = st.lists(WORDS, max_size=12).map(" ".join)
 SUSPECT = Verdict(
     state="SUSPECT",
     reasons=[
-        Reason(code="warm", grade="SUSPECT", text="82 °C, near the limit of 85 °C"),
-        Reason(code="busy", grade="SUSPECT", text="load 1.4 of other processes"),
+        Reason(code="hot", grade="SUSPECT", text="82 °C, near the limit of 85 °C"),
+        Reason(code="load", grade="SUSPECT", text="load 1.4 of other processes"),
     ],
 )
 
@@ -36,9 +36,7 @@ def widest(text: str) -> int:
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, 160])
-def test_the_benchmark_table_fits_the_terminal(
-    width: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_benchmark_table_fits_the_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     rows = [row(), row(title="mobilenet_v2", verdict=SUSPECT, random_seed=20260101)]
     for long in (False, True):
@@ -97,7 +95,9 @@ def test_a_path_is_never_cut() -> None:
 
 def test_chinese_takes_two_columns() -> None:
     lines = layout.fit(("Name", "X"), [["杯子", "1"], ["cup", "2"]], 80).splitlines()
-    assert [width_of(line[: line.index(mark)]) for line, mark in zip(lines[2:], "12")] == [6, 6]
+    assert [
+        width_of(line[: line.index(mark)]) for line, mark in zip(lines[2:], "12", strict=True)
+    ] == [6, 6]
 
 
 @given(st.lists(st.lists(CELLS, min_size=3, max_size=3), min_size=1, max_size=4))
