@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from invoke.collection import Collection
 
-from piyard.tasks import boards, emulated, evaluate, fleet, history, make, models
+from piyard.tasks import boards, emulated, evaluate, fleet, history, make, models, program
+
+program.adopt()
 
 namespace = Collection(
     make.build,

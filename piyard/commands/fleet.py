@@ -199,9 +199,10 @@ def places(coordinator: str, form: str) -> None:
 
 
 def _boards(asked: Mapping[str, Any]) -> wanted.Boards:
-    """The boards named; without any, the whole inventory."""
-    every = bool(asked.get("all")) or not asked["host"]
-    return wanted.boards(dict(asked) | {"all": every})
+    """The boards named; raises ``WrongInput`` without any: all of them are meant only by --all."""
+    if not asked["host"] and not asked.get("all"):
+        raise choose.nobody()
+    return wanted.boards(asked)
 
 
 def _ask(asked: Mapping[str, Any], ask: Callable[[Line], R]) -> Outcomes[str, R]:

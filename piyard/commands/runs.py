@@ -28,6 +28,8 @@ def listed(form: str) -> None:
         except UnreadableLog as error:
             say.note(f"left out: {error.what}")
     print(tables.render(COLUMNS, rows, form))
+    if not rows:
+        say.note("no runs yet: invoke deploy-bench makes some")
 
 
 def attach(run_id: str, form: str, *, long: bool = False) -> None:

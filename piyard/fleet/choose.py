@@ -36,13 +36,28 @@ def entry_of(name: str) -> Entry:
     return inventory.find(name) or _typed(name)
 
 
+def nobody() -> WrongInput:
+    """The error where boards have to be named, and none is."""
+    known = inventory.load()
+    if not known:
+        return _empty()
+    return WrongInput(
+        "no board is named",
+        remedy=f"--host NAME, or --all for all {len(known)}: {', '.join(known)}",
+    )
+
+
+def _empty() -> WrongInput:
+    return WrongInput("the inventory has no board", remedy=ADD)
+
+
 def _every(texts: Sequence[str], known: Mapping[str, Entry]) -> list[str]:
     if texts:
         raise WrongInput(
             f"all boards are asked for, and {texts[0]!r} too", remedy="leave one of the two out"
         )
     if not known:
-        raise WrongInput("the inventory has no board", remedy=ADD)
+        raise _empty()
     return list(known)
 
 

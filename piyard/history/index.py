@@ -38,6 +38,8 @@ def ask(question: Question[A], *, anew: bool = False) -> A:
     A damaged one is made again. Where it cannot be written, that is said, and every file is read
     into a passing one.
     """
+    if not places.index().parent.is_dir():  # a fresh checkout: nothing is stored, nor wrong
+        return _answered(IN_MEMORY, question)
     if anew:
         remove()
     for mendable in (True, False):

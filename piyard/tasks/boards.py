@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from invoke.context import Context
-from invoke.tasks import task
 
 from piyard.tasks import defaults, texts
+from piyard.tasks.letters import task
 
 BENCH_LISTS = ["host", "model", "precision", "threads"]
 

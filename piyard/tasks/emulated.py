@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from invoke.context import Context
-from invoke.tasks import task
 
 from piyard.tasks import texts
 from piyard.tasks.defaults import TARGET
+from piyard.tasks.letters import task
 
 BOARD = "the board's kind, or kind/number where several are wanted: rpi5/2"
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from invoke.context import Context
-from invoke.tasks import task
 
 from piyard.tasks import defaults, texts
+from piyard.tasks.letters import task
 
 
 @task(iterable=["host", "precision"], help=texts.EVALUATE)

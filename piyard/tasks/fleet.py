@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from invoke.context import Context
-from invoke.tasks import task
 
 from piyard.tasks import texts
+from piyard.tasks.letters import task
 
 BOARDS = {name: text for name, text in texts.BOARDS.items() if name != "target"}
 SHOWN = BOARDS | {"format": texts.FORMAT}

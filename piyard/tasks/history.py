@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from invoke.context import Context
-from invoke.tasks import task
 
-from piyard.tasks import defaults, letters, texts
+from piyard.tasks import defaults, texts
+from piyard.tasks.letters import task
 
 FAIL_ABOVE = "end with code 19 when a job is significantly slower by more than that, as 5%"
 BUILD = "a build by its key or the start of it (invoke build prints its folder), or current"
@@ -42,7 +42,6 @@ def history(
 
 
 @task(
-    klass=letters.Lettered,
     positional=["a", "b"],
     help={
         "a": "a run's id or its start, or a set: build=2cc76d,model=resnet*,host=pi5 "
@@ -70,7 +69,6 @@ def compare(
 
 
 @task(
-    klass=letters.Lettered,
     iterable=["model", "precision", "threads"],
     help={name: texts.BENCH[name] for name in OF_BENCH}
     | {

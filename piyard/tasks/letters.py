@@ -1,11 +1,19 @@
-"""Flags of one letter, with two dashes as well: Invoke knows ``-a`` where a user says ``--a``."""
+"""Tasks whose flags have one letter only where it means the same in every task.
+
+Invoke gives each flag the first letter that is free, so that ``-h`` is ``--host`` in one task,
+``--help`` in another, and changes when a flag is added.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from invoke.parser import Argument
 from invoke.tasks import Task
+from invoke.tasks import task as invokes_task
+
+LETTERS = {"host": "H", "model": "m", "target": "t", "format": "f", "dry-run": "n"}
 
 
 class Dashed(str):
@@ -24,12 +32,20 @@ class Dashed(str):
 
 
 class Lettered(Task[Any]):
-    """A task whose parameters of one letter are flags with one and with two dashes."""
+    """A task with the letters of ``LETTERS``; a flag that is one letter has two dashes as well."""
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
-        """Those of any task, with one more name for each letter."""
+        """Those of any task, with one more name for some."""
         arguments = super().get_arguments(ignore_unknown_help)
         for argument in arguments:
-            if len(argument.names[0]) == 1:
-                argument.names = (*argument.names, Dashed(f"-{argument.names[0]}"))
+            name = str(argument.names[0])
+            if len(name) == 1:
+                argument.names = (*argument.names, Dashed(f"-{name}"))
+            elif name in LETTERS:
+                argument.names = (*argument.names, LETTERS[name])
         return arguments
+
+
+def task(*bodies: Callable[..., None], **options: Any) -> Callable[..., Any]:
+    """Invoke's decorator for them."""
+    return invokes_task(*bodies, klass=Lettered, auto_shortflags=False, **options)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from invoke.context import Context
-from invoke.tasks import task
 
 from piyard.tasks import texts
 from piyard.tasks.defaults import MODEL
+from piyard.tasks.letters import task
 
 
 @task(

@@ -135,7 +135,7 @@ def test_who_holds_a_board_is_said_and_waited_for(
         mine = release(tmp_path / "r", "#!/bin/sh\n")
         deploy.deploy(holder.session, [mine], holder.lease, keep=True)
         holder.holds = True
-        (held, free) = json.loads(invoke("fleet.locks", "--format", "json").stdout)
+        (held, free) = json.loads(invoke("fleet.locks", "--all", "--format", "json").stdout)
         assert held["Held by"] == holder.lease.owner
         assert free["Held by"] == "free"
         busy = invoke("fleet.gc", "--host", "d1", "--no-wait")

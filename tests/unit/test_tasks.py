@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from piyard import __version__
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def invoke(*argv: str) -> subprocess.CompletedProcess[str]:
+    return python_m("invoke", "--search-root", str(ROOT), *argv)
+
+
+def python_m(module: str, *argv: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "invoke", "--search-root", str(ROOT), *argv],
+        [sys.executable, "-m", module, *argv],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
@@ -152,7 +160,20 @@ def test_no_host_is_the_emulated_board_and_says_so() -> None:
         (["report"], 3, "no results are stored yet"),
         (["report", "--run", "x"], 3, "no run is named 'x'"),
         (["attach", "x"], 3, "no run is named 'x'"),
-        (["cancel", "--help"], 3, "no run is named '--help'"),
+        (["cancel"], 3, "cancel needs: run"),
+        (["cancel", "-x"], 3, "unknown flag '-x' of cancel"),
+        (["benhc"], 3, "unknown task 'benhc', did you mean 'bench'?"),
+        (["fleet"], 3, "'fleet' is a group of tasks"),
+        (["--help=benhc"], 3, "unknown task 'benhc', did you mean 'bench'?"),
+        (["--list", "boards"], 3, "unknown group of tasks 'boards'"),
+        (
+            ["bench", "--theads", "4"],
+            3,
+            "unknown flag '--theads' of bench, did you mean '--threads'",
+        ),
+        (["--dry-run", "bench"], 3, "unknown flag '--dry-run' before any task"),
+        (["--dry", "bench"], 3, "--dry-run, after the task"),
+        (["bench", "--", "-x"], 3, "nothing reads what follows '--': -x"),
         (["fleet.add"], 3, "no --host"),
         (["fleet.add", "--host", "a b"], 3, "'a b' is not a host"),
         (["fleet.remove", "pi9"], 3, "pi9"),
@@ -173,6 +194,83 @@ def test_a_mistake_is_one_clear_line_with_its_code(argv: list[str], code: int, s
     assert done.returncode == code
     assert "Traceback" not in done.stderr
     assert "→" in done.stderr
+
+
+TASKS = (
+    *("ab", "attach", "bench", "build", "cancel", "clean", "compare", "convert", "deploy"),
+    *("deploy-bench", "doctor", "evaluate", "fetch", "history", "lint", "prove", "report"),
+    *("rollback", "run", "runs", "test", "board.down", "board.list", "board.up", "fleet.add"),
+    *("fleet.doctor", "fleet.exec", "fleet.facts", "fleet.gc", "fleet.list", "fleet.locks"),
+    *("fleet.places", "fleet.power", "fleet.remove", "fleet.trust", "model.add", "model.list"),
+)
+
+
+def test_those_are_all_tasks() -> None:
+    listed = json.loads(invoke("--list", "--list-format", "json").stdout)
+    of_groups = [f"{g['name']}.{t['name']}" for g in listed["collections"] for t in g["tasks"]]
+    assert sorted(TASKS) == sorted([*(t["name"] for t in listed["tasks"]), *of_groups])
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        *(["bench", "-h"], ["fleet.gc", "-h"], ["fleet.trust", "--help"], ["cancel", "--help"]),
+        *(["-h", "fleet.gc", "--all"], ["--help", "clean"], ["--help=fleet.trust"]),
+        *(["model.add", "-h"], ["model.add", "x.onnx", "-h"], ["compare", "a", "--help"]),
+        *(["clean", "-hx"], ["clean", "--help=x"], ["clean", "--everything", "-h"]),
+        *(["fleet.gc", "--host", "-h"], ["fleet.gc", "--theads", "--help"]),
+        *(["--dry-run", "-h", "clean"], ["lint", "clean", "--help"], ["fleet.exec", "x", "-h"]),
+    ],
+)
+def test_asking_for_help_never_acts(argv: list[str], tmp_path: Path) -> None:
+    (tmp_path / "artifacts" / "builds").mkdir(parents=True)
+    done = invoke(*argv)
+    asked = max((word for word in TASKS if word in " ".join(argv)), key=" ".join(argv).find)
+    assert done.stdout.startswith(f"Usage: inv[oke] [--core-opts] {asked} ")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "artifacts" / "builds").is_dir()
+
+
+@pytest.mark.parametrize("argv", [["--version"], ["clean", "--version"], ["clean", "-V"]])
+def test_the_version_is_piyards_and_ncnns(argv: list[str], tmp_path: Path) -> None:
+    (tmp_path / "artifacts" / "builds").mkdir(parents=True)
+    done = python_m("piyard", *argv)
+    assert done.stdout == f"piyard {__version__}, ncnn 20261020\n"
+    assert done.returncode == 0
+    assert (tmp_path / "artifacts" / "builds").is_dir()
+
+
+def test_listing_never_acts(tmp_path: Path) -> None:
+    (tmp_path / "artifacts" / "builds").mkdir(parents=True)
+    assert "Available tasks" in invoke("clean", "--list").stdout
+    assert (tmp_path / "artifacts" / "builds").is_dir()
+
+
+@pytest.mark.parametrize("task", ["doctor", "exec", "facts", "gc", "locks", "power", "trust"])
+def test_all_boards_are_meant_only_by_all(
+    task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = tmp_path / "fleet.yaml"
+    fleet.write_text("boards:\n  pi5-a: {host: 127.0.0.1}\n  pi5-b: {host: 127.0.0.1}\n")
+    monkeypatch.setenv("PIYARD_FLEET", str(fleet))
+    done = invoke(f"fleet.{task}", *(["--command", "true"] if task == "exec" else []))
+    assert "no board is named" in done.stderr
+    assert "--all for all 2: pi5-a, pi5-b" in done.stderr
+    assert done.returncode == 3
+
+
+@pytest.mark.parametrize("argv", [["report"], ["history"], ["compare", "a", "b"]])
+def test_a_fresh_checkout_has_no_results_yet(argv: list[str], tmp_path: Path) -> None:
+    done = invoke(*argv)
+    assert done.stderr.splitlines()[0] == "piyard: no results are stored yet"
+    assert done.returncode == 3
+    assert not (tmp_path / "artifacts").exists()
+
+
+def test_a_fresh_checkout_has_no_runs_yet(tmp_path: Path) -> None:
+    done = invoke("runs")
+    assert (done.returncode, done.stderr[:11]) == (0, "no runs yet")
+    assert not (tmp_path / "artifacts").exists()
 
 
 def test_no_engine_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

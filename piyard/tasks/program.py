@@ -1,0 +1,85 @@
+"""The command line: Invoke's program, with piyard's way of reading words and of answering."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from invoke.exceptions import Exit
+from invoke.parser.parser import ParseResult
+from invoke.program import Program as InvokesProgram
+
+from piyard import __version__
+from piyard.errors import WrongInput
+from piyard.tasks import words
+
+NAME = "piyard"
+
+
+class Program(InvokesProgram):
+    """Reads what follows the core flags by ``words``; whoever asks for help gets only that."""
+
+    def print_version(self) -> None:
+        """piyard's own, and that of the ncnn it builds."""
+        from piyard.build import source
+
+        print(f"{NAME} {__version__}, ncnn {source.load().pin.version}")
+
+    def parse_tasks(self) -> None:
+        """The tasks to do, or what is to be shown in their place."""
+        self.parser = self._make_parser()
+        self.tasks = ParseResult()
+        if self.args["complete"].value:
+            self._forget_program_name()
+        elif not self._is_question():
+            self._require_meaning()
+            self.tasks.extend(words.read(self.core.unparsed, self.parser.contexts))
+
+    def _is_question(self) -> bool:
+        """Whether something is asked (help, version, list) wherever in the line; notes what."""
+        typed, known = self.core.unparsed, self.parser.contexts
+        helped = self.args["help"].value or words.help_wanted(typed, known)
+        if helped is not None:
+            if helped and helped is not True and helped not in known:
+                raise words.unknown_task(helped, known)
+            self.args["help"].set_value(helped or True, cast=False)
+        elif words.VERSION & set(typed):
+            self.print_version()
+            raise Exit
+        elif words.LIST & set(typed) or self.args["list"].value:
+            self._list()
+        return helped is not None or bool(self.args["list"].value)
+
+    def _list(self) -> None:
+        asked = self.args["list"].value or True
+        groups = sorted(map(str, self.collection.collections))
+        if asked is not True and asked not in groups:
+            raise WrongInput(
+                f"unknown group of tasks '{asked}'", remedy=f"known: {', '.join(groups)}"
+            )
+        self.args["list"].set_value(asked, cast=False)
+
+    def _require_meaning(self) -> None:
+        """Refuse what Invoke accepts and piyard would do nothing about."""
+        if self.args["dry"].value:
+            raise WrongInput(
+                "--dry does nothing here",
+                remedy="--dry-run, after the task, says what would be done",
+            )
+        if self.core.remainder:
+            raise WrongInput(
+                f"nothing reads what follows '--': {self.core.remainder}",
+                remedy="leave '--' out; a value that begins with a dash is written --flag=VALUE",
+            )
+
+    def _forget_program_name(self) -> None:
+        """A shell passes the whole line; its first word is the program, by whatever path."""
+        _, _, typed = self.core.remainder.partition(" ")
+        self.core.remainder = f"{self.binary_names[0]} {typed}"
+
+
+def adopt() -> None:
+    """Make Invoke's program, which has just loaded ``tasks.py``, behave as piyard's own."""
+    from invoke.main import program
+
+    adopted: Any = program
+    adopted.__class__ = Program
