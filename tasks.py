@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from invoke.collection import Collection
 
+from piyard import ending
 from piyard.tasks import boards, emulated, evaluate, fleet, history, make, models, program
 
 program.adopt()
 
+ending.install()
 namespace = Collection(
     make.build,
     models.convert,

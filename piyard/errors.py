@@ -7,7 +7,8 @@ Invoke prints an ``Exit`` without a traceback and leaves with its code.
 code meaning
 ==== =============================================================
 1    one or more jobs of several failed; each said why
-2    this machine is not set up (container engine, emulation, tools)
+2    this machine is not set up (container engine, emulation, tools), or a disk of it is full,
+     read-only, gone or somebody else's
 3    a wrong name, option or configuration file
 4    a download failed or did not match its sha256
 5    the cross build failed
@@ -65,6 +66,10 @@ class NotSetUp(PiyardError):
     """The machine lacks a container engine, emulation or a tool."""
 
     exit_code = 2
+
+
+class DiskUnusable(NotSetUp):
+    """A place on this machine that is full, read-only, gone or somebody else's."""
 
 
 class WrongInput(PiyardError):

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ def note(text: str) -> None:
         if live and not isinstance(live, _Nothing):
             live.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
-            print(text, file=sys.stderr, flush=True)
+            with suppress(OSError):  # nobody reads it: no reason to stop what is going on
+                print(text, file=sys.stderr, flush=True)
 
 
 class Step:

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from piyard import digest, lock, paths
+from piyard import digest, disk, lock, paths
 
 MANIFEST = "manifest.json"
 KEY_LENGTH = 16
@@ -57,12 +57,13 @@ def get_or_make(shelf: str, key: str, make: Callable[[Path], dict[str, Any]]) ->
 def make_at(final: Path, make: Callable[[Path], dict[str, Any]]) -> Path:
     """A folder with its manifest, as ``get_or_make`` fills it, anywhere; nobody else makes it."""
     draft = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
-    draft.chmod(0o755)
     try:
-        content = make(draft) | {"files": _digests(draft)}
-        (draft / MANIFEST).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
-        shutil.rmtree(final, ignore_errors=True)
-        draft.rename(final)
+        with disk.said_of(final, draft):
+            draft.chmod(0o755)
+            content = make(draft) | {"files": _digests(draft)}
+            (draft / MANIFEST).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+            shutil.rmtree(final, ignore_errors=True)
+            draft.rename(final)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return final

@@ -7,7 +7,6 @@ tells here what each layer really loses, and whether sparing the worst of them i
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import msgspec
 
 from piyard import conversion as conversions
-from piyard import paths, say, store
+from piyard import paths, say, scratch, store
 from piyard.boardproof import tensors
 from piyard.boardproof.closer import Closer, losses
 from piyard.boardproof.proven import Proven, prove
@@ -63,8 +62,8 @@ def needed(search: Search, closer: Closer) -> dict[str, int]:
 
 def helped(seat: Seat, asked: Asked, closer: Sequence[Closer]) -> Proven | None:
     """The proof with the masks that are needed; None where none help."""
-    with tempfile.TemporaryDirectory(prefix=TRIALS, dir=paths.artifacts()) as folder:
-        search = Search(seat=seat, asked=asked, folder=Path(folder))
+    with scratch.folder(TRIALS, within=paths.artifacts()) as folder:
+        search = Search(seat=seat, asked=asked, folder=folder)
         found: dict[str, int] = {}
         for one in closer:
             found |= needed(search, one)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import Meta
 
-from piyard import digest, infer, log, run
+from piyard import digest, infer, log, run, scratch
 from piyard.conversion.param import Layer
 from piyard.errors import UnreadableLog
 from piyard.log import Log
@@ -58,8 +57,8 @@ def compute(seat: Seat, stem: str, feed: Feeds, *, every: bool = False) -> Answe
     """
     layers = infer.layers(seat.conversion.folder, stem)
     each = [_as_taken(layers, one) for ones in feed.values() for one in ones]
-    with tempfile.TemporaryDirectory(prefix="piyard-tensors-") as scratch:
-        sent = _release(each, Path(scratch))
+    with scratch.folder("piyard-tensors-") as place:
+        sent = _release(each, place)
         work = _work(seat, stem, sent, every=every)
         done = run_one(seat, work)
     told = log.read(run.folder_of(done.id) / run.LOG)
@@ -78,13 +77,13 @@ def _as_taken(layers: Sequence[Layer], inputs: Sequence[Array]) -> list[Array]:
     return [named[name] for name in infer.fed(layers)]
 
 
-def _release(inferences: Sequence[Sequence[Array]], scratch: Path) -> Release:
+def _release(inferences: Sequence[Sequence[Array]], place: Path) -> Release:
     import numpy as np
 
     files = []
     for index, tensors in enumerate(inferences):
         for number, values in enumerate(tensors):
-            path = scratch / f"{index:04}.{number}.npy"
+            path = place / f"{index:04}.{number}.npy"
             np.save(path, np.ascontiguousarray(values, "<f4"))
             sha256, size = digest.of_file(path), path.stat().st_size
             files.append(File(name=path.name, path=path, sha256=sha256, size=size))

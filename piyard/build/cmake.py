@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from piyard import paths, say
+from piyard import disk, paths, say, scratch
 from piyard.build.source import Options
 from piyard.containers import engine, image
 from piyard.containers.engine import CommandFailed
@@ -72,13 +71,13 @@ def workspace(cmake_file: Path, mounts: Mounts) -> Iterator[Workspace]:
     work, ccache = paths.artifacts() / ".work", paths.cache() / "ccache"
     for folder in (work, ccache):
         folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=work) as scratch:
+    with scratch.folder("", within=work) as place, disk.said_of(ccache):
         common: Mounts = {
-            "/build": (Path(scratch), "rw"),
+            "/build": (place, "rw"),
             "/toolchain.cmake": (cmake_file, "ro"),
             "/ccache": (ccache, "rw"),
         }
-        yield Workspace(engine.connect(), Path(scratch), {**mounts, **common})
+        yield Workspace(engine.connect(), place, {**mounts, **common})
 
 
 def _arguments(source: str, prefix: str, options: Options) -> list[str]:

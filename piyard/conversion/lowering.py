@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from piyard import scratch
 from piyard.conversion import lint
 from piyard.conversion.origins import Names
 from piyard.conversion.param import Layer
@@ -42,7 +43,7 @@ def lower(
     finally:
         for name in kept(program.stem):
             if (program.parent / name).is_file():
-                (program.parent / name).replace(at / name)
+                scratch.move(program.parent / name, at / name)
     return lint.require(at, program.stem, names)
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import platform
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from piyard import infer, originals, paths, proof, say, stimulus
+from piyard import infer, originals, paths, proof, say, scratch, stimulus
 from piyard.conversion import LABELS, REFERENCE, lint, masks, meaning, size
 from piyard.errors import ConversionFailed
 from piyard.model import Model
@@ -19,6 +18,7 @@ from piyard.originals import Files, Original
 from piyard.proof import Proved, trial
 
 PHASES = 4
+HALF = "piyard-half-"
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,17 +37,17 @@ def make(plan: Plan, at: Path) -> dict[str, Any]:
     """Fill the folder; the manifest's part that is not among the inputs."""
     from piyard.torch_shim import inference
 
-    with say.step(f"convert {plan.name}") as step, inference(), _scratch() as half:
+    with say.step(f"convert {plan.name}") as step, inference(), scratch.folder(HALF) as half:
         try:
             step.phase(1, PHASES, "read the original")
             nets = originals.nets(plan.model, plan.files, route=plan.route, ir=plan.ir)
             meaning.require(plan.model, nets["model"])
             step.phase(2, PHASES, "lower it to ncnn")
-            masked = _lower(nets, at, Path(half))
+            masked = _lower(nets, at, half)
             masks.add(at, asked_masks(plan.model, plan.files, plan.route))
             pictures, real = proof.real_pictures(plan.model), plan.files.main.file is not None
             step.phase(3, PHASES, "prove that it computes the same")
-            tried = trial.run(plan.model, nets, at, Path(half), pictures, meant=real)
+            tried = trial.run(plan.model, nets, at, half, pictures, meant=real)
         except ConversionFailed as error:
             raise _with_log(error, at, f"convert-{plan.name}-{plan.key}") from None
         step.well, step.outcome = not tried.failed, _cosines(tried.proved)
@@ -83,10 +83,6 @@ def asked_masks(model: Model, files: Files, route: str) -> dict[str, int]:
     """
     own = originals.routes(model)[0]
     return model.masks.get(files.main.short, {}) if route == own else {}
-
-
-def _scratch() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="piyard-half-")
 
 
 def _lower(nets: Mapping[str, Original], at: Path, half: Path) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import tee
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from piyard import heads, infer, model, originals, preprocess, say
+from piyard import heads, infer, model, originals, preprocess, say, scratch
 from piyard.conversion import Conversion
 from piyard.evaluate.dataset import Dataset, Film
 from piyard.heads import Found, rle
@@ -101,8 +100,8 @@ def _computes(
         exact = [infer.computed(conversion.folder, stem) for stem in stems]
         yield exact[0], exact[1] if len(exact) > 1 else None
     else:
-        with tempfile.TemporaryDirectory(prefix="piyard-half-") as half:
-            rounded = _rounded(rules, conversion, Path(half))
+        with scratch.folder("piyard-half-") as half:
+            rounded = _rounded(rules, conversion, half)
             yield rounded[0], rounded[1] if len(rounded) > 1 else None
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from piyard import digest
+from piyard import digest, scratch
 from piyard.errors import WrongInput
 from piyard.look import film, web
 from piyard.release import File, Release
@@ -66,8 +65,8 @@ def taken(texts: Sequence[str], frames: int | None = None) -> Iterator[Inputs]:
     if texts[0] == CAMERA:
         yield Inputs(camera=True, frames=frames or USUAL_FRAMES)
     elif _is_stream(texts[0]):
-        with tempfile.TemporaryDirectory(prefix="piyard-film-") as scratch:
-            made = film.as_mjpeg(_local(texts[0])[0], Path(scratch), frames)
+        with scratch.folder("piyard-film-") as place:
+            made = film.as_mjpeg(_local(texts[0])[0], place, frames)
             yield Inputs(film=made, of_film=Path(texts[0]).name)
     else:
         yield Inputs(pictures=_pictures(texts))

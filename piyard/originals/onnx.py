@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from piyard import onnxgraph
+from piyard import onnxgraph, scratch
 from piyard.conversion import lowering, programs
 from piyard.conversion.origins import Names
 from piyard.conversion.param import Layer
@@ -57,8 +56,8 @@ class OnnxFile(msgspec.Struct, frozen=True, kw_only=True):
     def lower(self, at: Path, *, half: bool) -> list[Layer]:
         """See ``Original``."""
         shapes, others = _with_batch(self.shapes), _with_batch(self.others)
-        with tempfile.TemporaryDirectory(prefix="piyard-lower-") as scratch:
-            program = self.write(self.graph, shapes, others, Path(scratch), self.stem)
+        with scratch.folder("piyard-lower-") as place:
+            program = self.write(self.graph, shapes, others, place, self.stem)
             return lowering.lower(program, shapes, at, half=half, others=others, names=self.names())
 
     def names(self) -> Names:

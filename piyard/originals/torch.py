@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from piyard import torchscript
+from piyard import scratch, torchscript
 from piyard.conversion import lowering, programs
 from piyard.conversion.origins import Names
 from piyard.conversion.param import Layer
@@ -54,8 +53,8 @@ class TorchNetwork(msgspec.Struct, frozen=True, kw_only=True):
     def lower(self, at: Path, *, half: bool) -> list[Layer]:
         """See ``Original``."""
         shapes, others = _with_batch(self.shapes), _with_batch(self.others)
-        with tempfile.TemporaryDirectory(prefix="piyard-lower-") as scratch:
-            program = self.write(self.network, shapes, others, Path(scratch), self.stem)
+        with scratch.folder("piyard-lower-") as place:
+            program = self.write(self.network, shapes, others, place, self.stem)
             return lowering.lower(program, shapes, at, half=half, others=others)
 
     def names(self) -> Names:

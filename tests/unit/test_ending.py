@@ -1,0 +1,124 @@
+"""How a command ends: closed pipes, Ctrl-C, and disks of this machine, as a shell sees it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+WAITS = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+import tasks
+print("waiting", flush=True)
+try:
+    time.sleep(60)
+finally:
+    print("left behind nothing", flush=True)
+"""
+
+
+def start(*argv: str, **streams: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "invoke", "--search-root", str(ROOT), *argv]
+    both = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams
+    return subprocess.Popen(command, **both)  # type: ignore[call-overload, no-any-return]
+
+
+def ended(running: subprocess.Popen[bytes]) -> tuple[int, str]:
+    """The exit code, and what was said on standard error."""
+    with running:
+        said = running.stderr.read().decode() if running.stderr else ""
+        return running.wait(60), said
+
+
+@pytest.mark.parametrize("argv", [["--list"], ["model.list"], ["--help", "bench"]])
+def test_a_reader_that_goes_away_ends_it_as_other_tools(argv: list[str]) -> None:
+    running = start(*argv)
+    assert running.stdout
+    running.stdout.close()
+    assert ended(running) == (141, "")
+
+
+def test_a_shell_sees_what_it_sees_of_other_tools() -> None:
+    command = f"{sys.executable} -m invoke --search-root {ROOT} --list | head -n 1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == 1
+
+
+def test_an_error_that_nobody_reads_is_quiet() -> None:
+    running = start("build", "--target", "no-such")
+    assert running.stderr
+    running.stderr.close()
+    running.stderr = None
+    assert ended(running) == (141, "")
+
+
+def test_notes_that_nobody_reads_do_not_stop_the_work() -> None:
+    running = start("model.list")
+    assert running.stdout
+    assert running.stderr
+    running.stderr.close()
+    running.stderr = None
+    assert b"resnet18" in running.stdout.read()
+    assert ended(running) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("argv", [["--list"], ["build", "--dry-run", "--target", "desktop"]])
+def test_output_that_cannot_be_written_is_one_line(argv: list[str]) -> None:
+    with Path("/dev/full").open("wb") as nowhere:
+        code, said = ended(start(*argv, stdout=nowhere.fileno()))
+    assert code == 2
+    assert said.startswith("piyard: standard output: no room is left on its disk\n  → ")
+    assert said.count("\n") == 2
+
+
+def test_ctrl_c_is_quiet_and_cleans_up() -> None:
+    running = subprocess.Popen(
+        [sys.executable, "-c", WAITS, str(ROOT)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert running.stdout
+    assert running.stdout.readline() == b"waiting\n"
+    running.send_signal(signal.SIGINT)
+    assert ended(running) == (130, "piyard: stopped by Ctrl-C\n")
+
+
+def test_a_fault_of_piyards_own_keeps_its_traceback() -> None:
+    broken = WAITS.replace("time.sleep(60)", "1 / 0")
+    done = subprocess.run(
+        [sys.executable, "-c", broken, str(ROOT)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
+
+
+def no_folder(place: Path) -> None:
+    place.rmdir()
+    place.write_text("a file, no folder")
+
+
+def gone(place: Path) -> None:
+    place.rmdir()
+    place.symlink_to(place.with_name("an unplugged disk") / "artifacts")
+
+
+@pytest.mark.parametrize("spoil", [no_folder, gone])
+@pytest.mark.parametrize(
+    "argv", [["clean"], ["report"], ["history"], ["runs"], ["report", "--format", "html"]]
+)
+def test_artifacts_that_cannot_be_had_are_never_a_traceback(
+    argv: list[str], spoil: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "artifacts"
+    place.mkdir()
+    monkeypatch.setenv("PIYARD_ARTIFACTS", str(place))
+    spoil(place)
+    code, said = ended(start(*argv))
+    assert "Traceback" not in said
+    assert code in {0, 2, 3}, said
