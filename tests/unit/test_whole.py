@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
+import signal
+import subprocess
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 
 import pytest
 
-from piyard import lock, whole
+from piyard import lock, stop, whole
 from piyard.errors import WrongInput
+from tests import disks
 
+ROOT = Path(__file__).resolve().parents[2]
 OLD, NEW = "old\n", "new\n"
 
 
@@ -80,3 +87,87 @@ def test_a_lock_is_free_after_its_holder_failed(tmp_path: Path) -> None:
         raise RuntimeError("in the middle")
     with lock.held(tmp_path / "one"):
         pass
+
+
+HOLDS = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv.pop(1))
+from piyard import lock
+with lock.held(Path(sys.argv.pop(1))):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def holder(file: Path, *command: str) -> subprocess.Popen[str]:
+    """Another process that holds the lock until its standard input ends."""
+    running = subprocess.Popen(
+        [sys.executable, "-c", HOLDS, str(ROOT), str(file), *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stdout
+    assert running.stdout.readline() == "held\n"
+    return running
+
+
+def test_who_waits_longer_than_a_moment_hears_for_whom(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "MOMENT_S", 0.2)
+    first = holder(tmp_path / "lock", "convert", "--model", "resnet18")
+    threading.Timer(1, first.communicate).start()
+    with lock.held(tmp_path / "lock"):
+        told = capsys.readouterr().err
+    assert told.startswith("waiting for '-c convert --model resnet18' ")
+    assert f"(process {first.pid}, since 20" in told
+    assert f"which holds {tmp_path / 'lock'}" in told
+    assert told.count("\n") == 1
+
+
+def test_ctrl_c_ends_the_wait_for_another_process(tmp_path: Path) -> None:
+    with holder(tmp_path / "lock") as first:
+        second = subprocess.Popen(
+            [sys.executable, "-c", HOLDS, str(ROOT), str(tmp_path / "lock")],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert second.stderr
+        assert second.stderr.readline().startswith("waiting for ")
+        second.send_signal(signal.SIGINT)
+        assert second.wait(10) != 0
+        second.stderr.close()
+        assert first.poll() is None
+        first.communicate()
+
+
+def test_ctrl_c_reaches_a_thread_that_waits_for_another_process(tmp_path: Path) -> None:
+    """Python tells the main thread only; the others look whether it was told."""
+
+    def wait() -> None:
+        with lock.held(tmp_path / "lock"):
+            pytest.fail("nobody let go of it")
+
+    with holder(tmp_path / "lock") as first, ThreadPoolExecutor() as pool:
+        try:
+            waiting = pool.submit(wait)
+            stop.ask()
+            assert isinstance(waiting.exception(timeout=10), KeyboardInterrupt)
+        finally:
+            stop.forget()
+            first.communicate()
+
+
+def test_a_lock_is_held_on_a_full_disk_too(tmp_path: Path) -> None:
+    with disks.full(tmp_path / "full") as place:
+        (place / "lock").touch()
+        with (
+            lock.held(place / "lock"),
+            (place / "lock").open() as other,
+            pytest.raises(BlockingIOError),
+        ):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
