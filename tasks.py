@@ -8,7 +8,6 @@ from piyard import ending
 from piyard.tasks import boards, emulated, evaluate, fleet, history, make, models, program
 
 program.adopt()
-
 ending.install()
 namespace = Collection(
     make.build,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from piyard import paths
+from piyard import ending, paths
 from piyard.tasks.program import NAME, Program
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Do what the words say, and leave with the exit code."""
+    ending.install()
     program, *words = sys.argv if argv is None else argv
     tasks = ["--search-root", str(paths.ROOT)]
     Program(name=NAME, binary=NAME, binary_names=[NAME]).run([program, *tasks, *words])

@@ -23,6 +23,7 @@ INTERRUPTED, NO_READER = 130, 141
 def install() -> None:
     """Have the interpreter end so. Invoke runs tasks itself, so there is no other place for it."""
     sys.excepthook = _end
+    atexit.unregister(_end_output)  # two ways lead here
     atexit.register(_end_output)
 
 
