@@ -15,6 +15,7 @@ from piyard.errors import WrongBoard, WrongInput
 from piyard.facts import Facts
 from piyard.fleet import choose
 from piyard.fleet.inventory import Entry
+from piyard.job import Host
 from piyard.ssh import Login, Session
 from piyard.target import Target
 
@@ -79,6 +80,14 @@ class Line:
     def board(self) -> Board:
         """The board at the other end."""
         return Board(name=self.name, target_name=self.target_name, emulated=self.emulated)
+
+    @property
+    def planned(self) -> Host:
+        """The board as planning sees it: what is known by now, without asking it."""
+        told: Facts | None = self.__dict__.get("facts")
+        emulated = self.emulated or bool(told and told.shows_emulation)
+        cores = told.cores if told else None
+        return Host(target=self.target_name, emulated=emulated, cores=cores)
 
     def board_with(self, told: Facts) -> Board:
         """The board, emulated also when only its facts show it: a farm may hold such ones."""

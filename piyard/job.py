@@ -10,7 +10,6 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from piyard import model, target
-from piyard.emulator import is_emulated
 from piyard.errors import WrongInput, unknown
 from piyard.target import Precision, Target
 
@@ -51,6 +50,37 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
         return ["--budget", f"{self.budget_s:g}", *least, "--interval", f"{self.interval:g}"]
 
 
+class Host(msgspec.Struct, frozen=True, kw_only=True):
+    """A board as planning sees it."""
+
+    target: str
+    emulated: bool = False
+    cores: int | None = None
+    """As the board itself counts them; None where it was not asked."""
+
+    @property
+    def kind(self) -> Target:
+        """What kind of board it is."""
+        return target.load(self.target)
+
+    @property
+    def most_threads(self) -> int | None:
+        """The cores it has; None where that is not known.
+
+        A kind of board that names itself has its own number; emulated, no more than the machine
+        that emulates it. Any other has as many as it says.
+        """
+        its_own = [self.kind.cores] if self.kind.models else []
+        here = [self.cores or os.cpu_count() or 1] if self.emulated else []
+        said = [self.cores] if self.cores and not its_own else []
+        return min([*its_own, *here, *said], default=None)
+
+    @property
+    def usual_threads(self) -> int:
+        """All cores, up to as many as that kind of board has."""
+        return min(self.kind.cores, self.most_threads or self.kind.cores)
+
+
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the table: a model in one precision on some threads of one board."""
 
@@ -68,7 +98,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan(
-    hosts: Mapping[str, str],
+    hosts: Mapping[str, Host],
     models: Sequence[str],
     *,
     precisions: Sequence[str] = (),
@@ -77,16 +107,19 @@ def plan(
 ) -> list[Job]:
     """The jobs for every host, model, precision and number of threads, in that order.
 
-    ``hosts`` maps each host to its target; what is not given comes from the target.
+    What is not given comes from the host's target. Raises ``WrongInput`` for a name there is not,
+    and for more threads than a host has cores.
     """
     check_names(models, precisions)
     jobs = []
-    for host, target_name in hosts.items():
-        kind = target.load(target_name)
+    for name, host in hosts.items():
+        _check_threads(name, host, threads)
         how = _bench_of(host, bench)
-        chosen = product(models, precisions or kind.precisions, threads or [_all_cores(host, kind)])
+        chosen = product(
+            models, precisions or host.kind.precisions, threads or [host.usual_threads]
+        )
         jobs += [
-            Job(host=host, target=target_name, model=m, precision=p, threads=_threads(t), bench=how)
+            Job(host=name, target=host.target, model=m, precision=p, threads=t, bench=how)
             for m, p, t in chosen
         ]
     return jobs
@@ -103,21 +136,22 @@ def check_names(models: Sequence[str], precisions: Sequence[str] = ()) -> None:
                 raise unknown(kind, name, known)
 
 
-def _bench_of(host: str, asked: Mapping[str, Any]) -> Bench:
+def _bench_of(host: Host, asked: Mapping[str, Any]) -> Bench:
     """What the user asked for, over what is usual for that host; ``None`` is not asked."""
     few = Bench(loops=EMULATED_LOOPS, warmup=EMULATED_WARMUP, cold=False)
-    usual = few if is_emulated(host) else Bench()
+    usual = few if host.emulated else Bench()
     given = {name: value for name, value in asked.items() if value is not None}
     return msgspec.structs.replace(usual, **given)
 
 
-def _all_cores(host: str, kind: Target) -> int:
-    """An emulated board has no more cores than this machine."""
-    here = os.cpu_count() or 1
-    return min(kind.cores, here) if is_emulated(host) else kind.cores
-
-
-def _threads(number: int) -> int:
-    if number < 1:
-        raise WrongInput(f"{number} threads", remedy="--threads takes 1 or more")
-    return number
+def _check_threads(name: str, host: Host, threads: Sequence[int]) -> None:
+    most = host.most_threads
+    for number in threads:
+        if number < 1:
+            raise WrongInput(f"{number} threads", remedy="--threads takes 1 or more")
+        if most and number > most:
+            cores = f"{most} {'core' if most == 1 else 'cores'}"
+            where = ", as has the machine that emulates it" if host.emulated else ""
+            raise WrongInput(
+                f"--threads {number}: {name} has {cores}{where}", remedy=f"--threads {most}"
+            )

@@ -7,7 +7,7 @@ from typing import Any
 
 from piyard import build, fanout, job, model, say, stop
 from piyard.board import Line
-from piyard.conversion import Conversion, convert
+from piyard.conversion import Conversion, convert, quantised
 from piyard.errors import DownloadFailed, PiyardError
 from piyard.job import Job
 from piyard.seat import Ready
@@ -41,8 +41,10 @@ def identify(
 
 
 def plan(lines: Sequence[Line], models: Sequence[str], **asked: Any) -> list[Job]:
-    """The jobs for these boards (see ``job.plan``)."""
-    return job.plan({line.name: line.target_name for line in lines}, models, **asked)
+    """The jobs for these boards (see ``job.plan``); each model has layers for its precision."""
+    jobs = job.plan({line.name: line.planned for line in lines}, models, **asked)
+    quantised.require_fit((one.model, one.precision) for one in jobs)
+    return jobs
 
 
 def prepare(

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
 
-from msgspec import field
+from msgspec import Meta, field
 
 from piyard import config, paths
 from piyard.config import Config
+from piyard.errors import WrongInput, unknown
 
 FOLDER = paths.ROOT / "targets"
 NOT_TARGETS = frozenset({"fleet"})
 
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
+Claim = Annotated[str, Meta(pattern=r"\S")]
+"""Not nothing: every board begins with that."""
 
 
 class Conditions(Config, frozen=True, kw_only=True):
@@ -71,7 +76,7 @@ class Target(Config, frozen=True, kw_only=True):
     cpu: str
     """The core, as GCC and QEMU name it."""
     cores: int
-    models: list[str] = field(default_factory=list)
+    models: list[Claim] = field(default_factory=list)
     """How the board names itself in /proc/device-tree/model: the start of it."""
     page_size: int
     """Bytes; what is built must load with this page size and any smaller one."""
@@ -86,8 +91,17 @@ class Target(Config, frozen=True, kw_only=True):
 
 
 def load(name: str) -> Target:
-    """The target of that name; an unknown one is an error with the nearest."""
-    return config.load_named(FOLDER, "target", name, Target)
+    """The target of that name; an unknown one is an error with the nearest.
+
+    Raises ``WrongInput`` where another target claims a board that it claims.
+    """
+    if name not in names():
+        raise unknown("target", name, names())
+    kind = _read(name)
+    for other in names() if kind.models else []:
+        if other != name:
+            _require_apart(name, kind, other)
+    return kind
 
 
 def names() -> list[str]:
@@ -96,5 +110,37 @@ def names() -> list[str]:
 
 
 def of_model(model: str) -> str | None:
-    """The target whose boards name themselves so, if there is one."""
-    return next((n for n in names() if model.startswith(tuple(load(n).models))), None)
+    """The target whose boards name themselves so, if there is one: that which says the most."""
+    claims = [(claim, name) for name in names() for claim in load(name).models]
+    fitting = [(len(claim), name) for claim, name in claims if model.startswith(claim)]
+    return max(fitting)[1] if fitting else None
+
+
+def _require_apart(name: str, kind: Target, other: str) -> None:
+    try:
+        theirs = _read(other).models
+    except WrongInput:  # said when it is that one which is needed
+        return
+    if shared := sorted(set(map(_folded, kind.models)) & set(map(_folded, theirs))):
+        raise WrongInput(
+            f"two targets claim the board '{shared[0]}': {name} and {other}",
+            evidence="\n".join(f"{FOLDER / one}.yaml: models" for one in sorted((name, other))),
+            remedy="let one of them have it: take it out of `models` in the other",
+        )
+
+
+def _folded(claim: str) -> str:
+    """The same for two claims that a person takes for the same."""
+    return " ".join(claim.split()).casefold()
+
+
+def _read(name: str) -> Target:
+    path = FOLDER / f"{name}.yaml"
+    at = path.stat()
+    return _parsed(path, at.st_mtime_ns, at.st_size)
+
+
+@lru_cache(maxsize=64)
+def _parsed(path: Path, _mtime_ns: int, _size: int) -> Target:
+    """Each file is read once a process, and anew when it was changed."""
+    return config.load(path, Target)

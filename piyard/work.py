@@ -74,7 +74,7 @@ def _start(seat: Seat, work: Work) -> Record:
         release,
         work.verb,
         work.arguments,
-        seat.terms.limit_s or (EMULATED_LIMIT_S if line.emulated else LIMIT_S),
+        seat.terms.limit_s or (LIMIT_S if real else EMULATED_LIMIT_S),
         through=work.through,
         pmic=work.pmic,
         governor=_governor(line, seat.terms) if work.measured and real else "",

@@ -10,7 +10,7 @@ import msgspec
 
 from piyard import job, model, options, pipeline, say, tables
 from piyard.commands import work
-from piyard.conversion import Conversion, convert
+from piyard.conversion import Conversion, convert, quantised
 from piyard.evaluate import dataset, kept, one, table
 from piyard.evaluate.dataset import Dataset
 from piyard.evaluate.kept import Evaluation
@@ -26,6 +26,7 @@ def evaluate(wanted: Wanted, typed: Mapping[str, Any]) -> None:
     """Evaluate the original, ncnn here, and nnrun on each board; a row a figure."""
     (name,) = wanted.models
     rules = one.judged(model.load(name))
+    quantised.require_fit((name, precision) for precision in wanted.precisions)
     data = _data(rules, typed)
     if wanted.dry_run:
         _print_plan(wanted, name, data)

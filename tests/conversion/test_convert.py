@@ -13,6 +13,7 @@ import pytest
 from piyard import infer, job, model, originals, paths, pipeline, stimulus, store
 from piyard.conversion import convert, lowering
 from piyard.errors import ConversionFailed, DownloadFailed, NotSetUp
+from piyard.job import Host
 from piyard.model.tracker import Bytetrack
 
 HEX = set("0123456789abcdef")
@@ -323,7 +324,9 @@ def prepare(monkeypatch, small):
 
     def prepared(precision, **how):
         monkeypatch.setattr("piyard.build.build", lambda _: None)
-        jobs = job.plan({"pi5-a": "rpi5"}, ["small"], precisions=[precision], threads=[1])
+        jobs = job.plan(
+            {"pi5-a": Host(target="rpi5")}, ["small"], precisions=[precision], threads=[1]
+        )
         return pipeline.prepare(jobs, random_weights=True, **how)
 
     return prepared

@@ -22,6 +22,7 @@ from piyard.conversion import convert
 from piyard.conversion.convert import Conversion
 from piyard.emulator import EmulatedBoard
 from piyard.errors import KeyRejected
+from piyard.job import Host
 from piyard.look import one as looking
 from piyard.look.arguments import Asked
 from piyard.look.inputs import Inputs
@@ -60,7 +61,9 @@ def look_at(
 ) -> Seen:
     """What the model sees on that board."""
     host = f"emulated:{target}"
-    (one,) = job.plan({host: target}, [conversion.name], precisions=[precision])
+    (one,) = job.plan(
+        {host: Host(target=target, emulated=True)}, [conversion.name], precisions=[precision]
+    )
     line = board.Line(host)
     try:
         asked = Asked(precision=precision, threads=one.threads, raw=run.OUTPUTS)
@@ -190,7 +193,13 @@ def test_a_benchmark_is_checked_against_torch(rpi5_build: Build, squeezenet: Con
 
 def measure(build: Build, conversion: Conversion) -> Result:
     host = "emulated:rpi5"
-    (one,) = job.plan({host: "rpi5"}, [conversion.name], precisions=["fp32"], loops=2, warmup=0)
+    (one,) = job.plan(
+        {host: Host(target="rpi5", emulated=True)},
+        [conversion.name],
+        precisions=["fp32"],
+        loops=2,
+        warmup=0,
+    )
     line = board.Line(host)
     try:
         return bench.bench_one(

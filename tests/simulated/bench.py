@@ -10,6 +10,7 @@ from piyard import bench, job
 from piyard.board import Line
 from piyard.build import Build
 from piyard.conversion.convert import Conversion
+from piyard.job import Host
 from piyard.result import Result
 from piyard.seat import Ready, Seat, Terms
 from tests.simulated.stand_in import build_of
@@ -26,7 +27,9 @@ class Measure(Protocol):
 
 def measure(line: Line, real: Build, conversion: Conversion, terms: Terms) -> Result:
     """Deploy, settle, start, watch, fetch, judge and store."""
-    (one,) = job.plan({line.name: TARGET}, [conversion.name], precisions=["fp32"], threads=[4])
+    (one,) = job.plan(
+        {line.name: Host(target=TARGET)}, [conversion.name], precisions=["fp32"], threads=[4]
+    )
     ready = Ready(builds={TARGET: build_of(real)}, conversions={conversion.name: conversion})
     return bench.bench_one(Seat(line=line, job=one, ready=ready, terms=terms))
 

@@ -7,6 +7,8 @@ import pytest
 from piyard.board import Line
 from piyard.errors import WrongBoard, WrongInput
 from piyard.facts import Facts
+from piyard.fleet.inventory import Entry
+from piyard.job import Host
 
 PI = Facts(machine="aarch64", model="Raspberry Pi 5 Model B Rev 1.0", features="fp asimd asimdhp")
 
@@ -40,6 +42,14 @@ def test_an_emulated_board_behind_an_ordinary_address_is_no_pi() -> None:
     assert found.emulated
     assert found.hardware == "Raspberry Pi 5 (emulated)"
     assert not line_with(PI).board_with(PI).emulated
+
+
+def test_planning_sees_what_the_inventory_and_the_facts_say() -> None:
+    lab = Line("lab-pi5", entry=Entry(host="emulated:rpi5/3", target="rpi5"))
+    assert lab.planned == Host(target="rpi5", emulated=True)
+    farm = line_with(Facts(machine="aarch64", model=None, features=None, cores=3), "rpi5")
+    assert farm.planned == Host(target="rpi5", emulated=True, cores=3)
+    assert Line("pi5", "rpi5").planned == Host(target="rpi5")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from piyard import failed, job
 from piyard.errors import WrongInput
 from piyard.failed import Failed
+from piyard.job import Host
 
 
 def test_nothing_failed_yet() -> None:
@@ -15,7 +16,9 @@ def test_nothing_failed_yet() -> None:
 
 
 def test_jobs_and_silent_boards_come_back_as_they_were() -> None:
-    jobs = job.plan({"pi5": "rpi5"}, ["resnet18"], precisions=["fp16"], threads=[4], loops=7)
+    jobs = job.plan(
+        {"pi5": Host(target="rpi5")}, ["resnet18"], precisions=["fp16"], threads=[4], loops=7
+    )
     kept = Failed(jobs=jobs, boards=["pi4"], models=["resnet18"], bench={"loops": 7})
     failed.remember("bench", kept)
     found = failed.recall("bench")

@@ -89,3 +89,70 @@ def test_a_wrong_condition_is_named(tmp_path: Path, more: str, expected: str) ->
     with pytest.raises(WrongInput) as caught:
         read(tmp_path, more)
     assert expected in str(caught.value)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Targets of the test's own, beside a fleet."""
+    monkeypatch.setattr(target, "FOLDER", tmp_path)
+    (tmp_path / "fleet.yaml").write_text("boards:\n  pi5: {host: pi5.local}\n")
+    return tmp_path
+
+
+def claim(folder: Path, name: str, *claims: str) -> None:
+    (folder / f"{name}.yaml").write_text(BOARD + f"models: {list(claims)}\n")
+
+
+@pytest.mark.parametrize("theirs", ["Acme Board 2", "acme  board 2 "])
+def test_two_targets_that_claim_the_same_board_are_refused(folder: Path, theirs: str) -> None:
+    claim(folder, "one", "Acme Board 1", "Acme Board 2")
+    claim(folder, "two", theirs)
+    claim(folder, "other", "Else")
+    for load in (
+        lambda: target.load("one"),
+        lambda: target.load("two"),
+        lambda: target.of_model("Acme Board 2 Rev 1.0"),
+    ):
+        with pytest.raises(WrongInput, match=r"two targets claim the board 'acme board 2'") as said:
+            load()
+        assert "one.yaml" in said.value.evidence
+        assert "two.yaml" in said.value.evidence
+    assert target.load("other").models == ["Else"]
+
+
+def test_the_longer_claim_is_the_better_one(folder: Path) -> None:
+    claim(folder, "pi5", "Raspberry Pi 5")
+    claim(folder, "a500", "Raspberry Pi 500")
+    assert target.of_model("Raspberry Pi 500 Rev 1.0") == "a500"
+    assert target.of_model("Raspberry Pi 5 Model B Rev 1.0") == "pi5"
+    assert target.of_model("Raspberry Pi 4") is None
+
+
+def test_an_empty_claim_is_none(folder: Path) -> None:
+    for empty in ("", " "):
+        claim(folder, "one", empty)
+        with pytest.raises(WrongInput, match="models"):
+            target.load("one")
+
+
+def test_a_changed_file_is_read_anew(folder: Path) -> None:
+    claim(folder, "one", "A")
+    assert target.load("one").models == ["A"]
+    claim(folder, "one", "Another")
+    assert target.load("one").models == ["Another"]
+
+
+def test_a_broken_target_spoils_no_other(folder: Path) -> None:
+    claim(folder, "one", "A")
+    (folder / "two.yaml").write_text("title: [")
+    assert target.load("one").models == ["A"]
+    with pytest.raises(WrongInput, match=r"two\.yaml"):
+        target.load("two")
+
+
+def test_the_inventory_is_no_target(folder: Path) -> None:
+    claim(folder, "rpi5", "A")
+    assert target.names() == ["rpi5"]
+    with pytest.raises(WrongInput, match="unknown target 'fleet'") as said:
+        target.load("fleet")
+    assert said.value.remedy == "known: rpi5"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -135,6 +136,19 @@ def test_repeated_flags_and_dashes() -> None:
     ]
 
 
+def test_an_emulated_board_of_the_inventory_is_planned_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fleet.yaml").write_text("boards:\n  lab: {host: emulated:rpi5, target: rpi5}\n")
+    monkeypatch.setenv("PIYARD_FLEET", str(tmp_path / "fleet.yaml"))
+    cores = min(4, os.cpu_count() or 1)
+    by_name = invoke("bench", "--host", "lab", "--precision", "fp32", "--dry-run")
+    assert by_name.stdout == f"bench: resnet18 fp32, {cores} threads, on lab (rpi5)\n"
+    too_many = invoke("bench", "--host", "lab", "--threads", str(cores + 1), "--dry-run")
+    assert f"→ --threads {cores}" in too_many.stderr
+    assert too_many.returncode == 3
+
+
 def test_no_host_is_the_emulated_board_and_says_so() -> None:
     done = invoke("deploy-bench", "--dry-run")
     assert "using emulated:rpi5, an emulated board" in done.stderr
@@ -157,6 +171,9 @@ def test_no_host_is_the_emulated_board_and_says_so() -> None:
         (["bench", "--format", "xml", "--dry-run"], 3, "unknown format 'xml'"),
         (["run"], 3, "no --input"),
         (["run", "--input", "no/such.jpg"], 3, "there is no picture no/such.jpg"),
+        (["bench", "--precision", "int8", "--dry-run"], 3, "resnet18 has no quantised layer"),
+        (["prove", "--precision", "int8", "--dry-run"], 3, "resnet18 has no quantised layer"),
+        (["bench", "--threads", "999", "--dry-run"], 3, "--threads 999: emulated:rpi5 has"),
         (["report"], 3, "no results are stored yet"),
         (["report", "--run", "x"], 3, "no run is named 'x'"),
         (["attach", "x"], 3, "no run is named 'x'"),

@@ -1,0 +1,81 @@
+"""Only a net with quantised layers computes in int8, and such a net only so."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from piyard import download, model, pipeline
+from piyard.board import Line
+from piyard.conversion import param, quantised
+from piyard.errors import WrongInput
+
+NET = """7767517
+3 3
+Input data 0 1 data
+Convolution conv 1 1 data a 0=8 1=3 6=216{first}
+Gemm fc 1 1 a out 10=2{second}
+"""
+MODEL = """title: mine
+task: classify
+network: ncnn
+weights: [{{source: mine, sha256: {sha256}, licence: own, dataset: mine, file: net.param}}]
+input: [3, 8, 8]
+preprocess: {{fit: crop, resize: 8, crop: 8, resample: bilinear, order: rgb, mean: [0, 0, 0],
+  norm: [1, 1, 1]}}
+labels: imagenet1k
+"""
+Pair = Callable[..., str]
+
+
+@pytest.fixture
+def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pair:
+    """A model of an ncnn pair whose .param is at hand."""
+
+    def make(first: str = "", second: str = "") -> str:
+        text = NET.format(first=first, second=second)
+        sha256 = hashlib.sha256(text.encode()).hexdigest()
+        kept = download.folder() / sha256
+        kept.mkdir(parents=True)
+        (kept / "net.param").write_text(text)
+        (tmp_path / "models").mkdir()
+        (tmp_path / "models" / "labels").symlink_to(model.FOLDER / "labels")
+        (tmp_path / "models" / "mine.yaml").write_text(MODEL.format(sha256=sha256))
+        monkeypatch.setattr(model, "FOLDER", tmp_path / "models")
+        return "mine"
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "quantised_layers"),
+    [("", "", 0), (" 8=2", "", 1), (" 8=0", " 18=1", 1), (" 8=102", " 18=1", 2), ("", " 8=1", 0)],
+)
+def test_layers_are_counted_as_nnrun_counts_them(
+    tmp_path: Path, first: str, second: str, quantised_layers: int
+) -> None:
+    (tmp_path / "net.param").write_text(NET.format(first=first, second=second))
+    assert quantised.count(param.read(tmp_path / "net.param")) == quantised_layers
+
+
+def test_what_is_not_quantised_is_refused_in_int8(pair: Pair) -> None:
+    name = pair()
+    quantised.require_fit([(name, "fp32"), (name, "fp16")])
+    with pytest.raises(WrongInput, match="mine has no quantised layer"):
+        quantised.require_fit([(name, "fp32"), (name, "int8")])
+
+
+def test_what_is_quantised_computes_in_int8_only(pair: Pair) -> None:
+    name = pair(first=" 8=2")
+    quantised.require_fit([(name, "int8")])
+    with pytest.raises(WrongInput, match=r"mine is quantised \(1 layers\)") as caught:
+        quantised.require_fit([(name, "int8"), (name, "fp32")])
+    assert caught.value.remedy == "--precision int8"
+
+
+def test_planning_refuses_it_before_anything_is_built() -> None:
+    with pytest.raises(WrongInput, match="resnet18 has no quantised layer"):
+        pipeline.plan([Line("pi5", "rpi5")], ["resnet18"], precisions=["int8"])
