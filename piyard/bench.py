@@ -40,9 +40,10 @@ def bench_one(seat: Seat) -> Result:
 
 def conclude(done: Record, conversion: Conversion) -> Result:
     """Compare what a finished benchmark computed with torch, judge it, and store its result."""
-    run.store_record(msgspec.structs.replace(done, check=check.outputs(done, conversion)))
-    found = result.read(run.folder_of(done.id))
-    return _kept(msgspec.structs.replace(found, verdict=derive.verdict(found)))
+    with run.rescued(done):
+        run.store_record(msgspec.structs.replace(done, check=check.outputs(done, conversion)))
+        found = result.read(run.folder_of(done.id))
+        return _kept(msgspec.structs.replace(found, verdict=derive.verdict(found)))
 
 
 def work_of(job: Job, conversion: Conversion, picture: Path | None = None) -> Work:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import io
 import shutil
 import tarfile
-import tempfile
 import time
 import zlib
 from collections.abc import Callable, Container, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, get_args
 
 import msgspec
 
+from piyard import disk, onboard, say, scratch
 from piyard import governor as governors
 from piyard import lease as leases
-from piyard import onboard, say
 from piyard.errors import (
     BoardCommandFailed,
+    BoardTooSlow,
     EmulationFailed,
     HostUnreachable,
     KeyRejected,
@@ -68,7 +69,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     code: int | None = None
     """Its exit code, once it ended."""
     why: str = ""
-    """``ended`` of itself, ``cancelled``, or ended at its ``limit``."""
+    """``ended`` of itself, ``cancelled``, ended at its ``limit``, or for want of room: ``full``."""
     seconds: int = 0
     """How long it runs, or ran."""
     lines: int = 0
@@ -121,9 +122,9 @@ def wait(
     *,
     lost_limit_s: float | None = None,
 ) -> Status:
-    """Wait until the run is over, through lost connections.
+    """Wait until the run is over, through lost connections and a board that stands still.
 
-    Raises ``HostUnreachable`` when the board was not heard of for ``lost_limit_s``.
+    Raises ``HostUnreachable`` or ``BoardTooSlow`` when it was not heard of for ``lost_limit_s``.
     """
     patience = LOST_LIMIT_S if lost_limit_s is None else lost_limit_s
     began = heard = time.monotonic()
@@ -132,6 +133,9 @@ def wait(
             found = status(session, run_id, wait_s=POLL_S)
         except HostUnreachable as lost:
             session = _find_again(open_again, lost, heard + patience)
+            continue
+        except BoardTooSlow as slow:
+            _stand_by(session, slow, heard, heard + patience)
             continue
         heard = time.monotonic()
         on_status(found)
@@ -149,8 +153,8 @@ def cancel(session: Session, run_id: str) -> Status:
     return _status(session, said)
 
 
-def fetch(session: Session, run_id: str, folder: Path, *, keep: Container[str], over: bool) -> None:
-    """Bring what the run wrote into a folder here; once it is over, the board may throw it away.
+def fetch(session: Session, run_id: str, folder: Path, *, keep: Container[str]) -> None:
+    """Bring what the run wrote into a folder here.
 
     Files named in ``keep`` are ours, whatever the board sends under their names.
     """
@@ -164,8 +168,12 @@ def fetch(session: Session, run_id: str, folder: Path, *, keep: Container[str], 
     if outcome.code and not (outcome.code == 1 and _only_grew(outcome.err)):
         raise session.failure(argv, outcome)
     _unpack(packed, folder, keep, session.name)
-    if over:
-        session.run(["touch", f"{there}/{FETCHED}"])
+
+
+def mark_fetched(session: Session, run_id: str) -> None:
+    """Let the board throw away a run that is kept here; if it cannot be told so, it keeps it."""
+    with suppress(PiyardError):
+        session.run(["touch", f"{HOME}/runs/{run_id}/{FETCHED}"])
 
 
 def _only_grew(said: str) -> bool:
@@ -190,6 +198,14 @@ def _status(session: Session, said: Sequence[str]) -> Status:
     return Status(state=state)
 
 
+def _stand_by(session: Session, slow: BoardTooSlow, heard: float, deadline: float) -> None:
+    """Ask again a board that stood still, as by a worn SD card, until the deadline."""
+    if time.monotonic() > deadline:
+        raise slow
+    silent_s = time.monotonic() - heard
+    say.note(f"{session.name} stood still for {silent_s:.0f} s; the run goes on there")
+
+
 def _find_again(open_again: Callable[[], Session], lost: PiyardError, deadline: float) -> Session:
     say.note(f"{lost.what}; the run goes on there, trying again")
     while True:
@@ -206,12 +222,14 @@ def _unpack(packed: io.BytesIO, folder: Path, keep: Container[str], name: str) -
     packed.seek(0)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as draft:
+        with scratch.folder(".fetch-", within=folder) as draft:
             with tarfile.open(fileobj=packed) as archive:
                 plain = [member for member in archive if member.isfile() or member.isdir()]
                 archive.extractall(draft, members=plain, filter="data")
-            _move_in(Path(draft), folder, keep)
+            _move_in(draft, folder, keep)
     except BROKEN as error:
+        if isinstance(error, OSError) and error.errno in disk.FAILING:
+            raise
         raise UnreadableLog(
             f"what {name} sent of the run is damaged: {str(error) or type(error).__name__}",
             remedy="invoke fetch gets it again",

@@ -19,6 +19,8 @@ from piyard.errors import DiskUnusable
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ENXIO})
+FAILING = frozenset({*FULL, errno.EROFS, errno.EIO, errno.ESTALE})
+"""A disk's own failures, whatever is written there."""
 FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 LEAST_BYTES = 1 << 20
 """A disk with less is full: who failed there may have wanted to write a larger block."""

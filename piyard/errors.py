@@ -138,6 +138,10 @@ class BoardCommandFailed(PiyardError):
     exit_code = 13
 
 
+class BoardTooSlow(BoardCommandFailed):
+    """A command that was ended on the board at its time limit."""
+
+
 class EmulationFailed(PiyardError):
     """An emulated board did not come up."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from piyard import paths, whole
+from piyard import disk, paths, say, whole
 from piyard.errors import WrongInput
 from piyard.job import Job
 
@@ -33,9 +33,14 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def remember(verb: str, failed: Failed) -> None:
-    """Keep it until the next such command."""
-    with whole.draft(_file(verb)) as draft:
-        draft.write_bytes(msgspec.json.encode(failed))
+    """Keep it until the next such command; what cannot be kept is said, since more was to say."""
+    try:
+        with whole.draft(_file(verb)) as draft:
+            draft.write_bytes(msgspec.json.encode(failed))
+    except OSError as error:
+        if (trouble := disk.trouble(error)) is None:
+            raise
+        say.note(f"✗ --retry-failed will not know what failed now: {trouble.what}")
 
 
 def recall(verb: str) -> Failed:

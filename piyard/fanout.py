@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from typing import Generic, TypeVar
 
-from piyard import say, stop
+from piyard import disk, say, stop
 from piyard.board import Line
 from piyard.errors import (
     BoardBusy,
@@ -101,6 +101,11 @@ class Worker(Generic[J, R]):
             self._outcomes.failed(at, error)
         except KeyboardInterrupt:
             stop.ask()
+        except OSError as error:
+            if (trouble := disk.trouble(error)) is None:
+                self._queue.over()
+                raise
+            self._outcomes.failed(at, trouble)
         except BaseException:
             self._queue.over()
             raise

@@ -10,7 +10,7 @@ from piyard.conditions import Settled
 from piyard.facts import Facts
 from piyard.governor import Governor
 
-State = Literal["running", "ended", "cancelled", "limit", "interrupted"]
+State = Literal["running", "ended", "cancelled", "limit", "interrupted", "full"]
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +54,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     before: Facts
     after: Facts | None = None
     state: State = "ended"
-    """How it ended, or "running" as far as was heard."""
+    """How it ended, or "running" as far as was heard; "full" when the board's disk was so."""
     limit_s: int = 0
     token: str = ""
     """Of the lease it was started with."""

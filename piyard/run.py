@@ -10,20 +10,29 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from piyard import detached, facts, log, paths, say, stop, telemetry, whole
+from piyard import detached, disk, facts, log, paths, say, stop, telemetry, whole
 from piyard import governor as governors
 from piyard.board import Line
 from piyard.build import Build
 from piyard.conversion import LABELS, Conversion
 from piyard.detached import Status
-from piyard.errors import BoardCommandFailed, PiyardError, RunNotEnded, UnreadableLog
+from piyard.errors import (
+    BoardCommandFailed,
+    BoardDiskFull,
+    BoardTooSlow,
+    HostUnreachable,
+    PiyardError,
+    RunNotEnded,
+    UnreadableLog,
+)
 from piyard.facts import Facts
 from piyard.record import Paid, Record, State
 from piyard.release import Release, release_of
@@ -32,6 +41,7 @@ from piyard.ssh import disk_full
 SHELF = "runs"
 RECORD = "run.json"
 LOG, STDERR, OUTPUTS = "log.jsonl", "stderr.txt", "outputs"
+WHY: dict[str, State] = {"cancelled": "cancelled", "limit": "limit", "full": "full"}
 UNREADABLE_INPUT = 4
 """nnrun's exit code."""
 DETECTOR = "detector"
@@ -143,7 +153,7 @@ def finish(line: Line, record: Record, *, partly: bool = False) -> Record:
     """
     title = f"{record.what.get('slug', record.id)} on {record.host}"
     try:
-        with say.step(title) as progress:
+        with say.step(title) as progress, rescued(record):
             ended = _wait(line, record, progress)
             done = collect(line, record, ended)
             fit = done.exit_code == 0 or (partly and _reached_its_end(done))
@@ -159,6 +169,27 @@ def finish(line: Line, record: Record, *, partly: bool = False) -> Record:
     return done
 
 
+@contextmanager
+def rescued(record: Record) -> Iterator[None]:
+    """A board that is not heard of, or a full disk here, says how to have the run all the same."""
+    try:
+        yield
+    except OSError as error:
+        if (trouble := disk.trouble(error)) is None:
+            raise
+        raise _to_be_had(record, trouble, "nothing is lost") from None
+    except (HostUnreachable, BoardTooSlow) as error:
+        raise _to_be_had(record, error, "the run goes on there, as far as is known") from None
+
+
+def _to_be_had(record: Record, error: PiyardError, note: str) -> PiyardError:
+    return type(error)(
+        f"{error.what}; {note}",
+        evidence=error.evidence,
+        remedy=f"{error.remedy}; then: invoke attach {record.id}",
+    )
+
+
 def collect(line: Line, record: Record, found: Status) -> Record:
     """Fetch what there is of the run, and store how it stands."""
     if found.state == "absent":
@@ -167,7 +198,7 @@ def collect(line: Line, record: Record, found: Status) -> Record:
         )
     folder = folder_of(record.id)
     over = found.state in {"ended", "interrupted"}
-    detached.fetch(line.session, record.id, folder, keep={RECORD, f".{RECORD}"}, over=over)
+    detached.fetch(line.session, record.id, folder, keep={RECORD, f".{RECORD}"})
     done = msgspec.structs.replace(
         record,
         state=_state(found),
@@ -176,6 +207,8 @@ def collect(line: Line, record: Record, found: Status) -> Record:
         governor=governors.read(folder),
     )
     store_record(done)
+    if over:
+        detached.mark_fetched(line.session, record.id)
     return done
 
 
@@ -203,7 +236,7 @@ def _state(found: Status) -> State:
         return "interrupted"
     if found.state != "ended":
         return "running"
-    return "cancelled" if found.why == "cancelled" else "limit" if found.why == "limit" else "ended"
+    return WHY.get(found.why, "ended")
 
 
 def _reached_its_end(done: Record) -> bool:
@@ -232,6 +265,13 @@ def _require_well(line: Line, done: Record) -> None:
         )
     if done.state == "cancelled":
         raise RunNotEnded(f"{done.id} was cancelled", remedy=f"what it wrote is in {folder}")
+    if done.state == "full":
+        raise BoardDiskFull(
+            f"{done.host}: the board's disk was full before {done.id} ended",
+            evidence=_tail(folder / STDERR),
+            remedy=f"free some room there (invoke fleet.gc --host {line.name} removes old "
+            f"releases), then run it again; what it wrote is in {folder}",
+        )
     if done.exit_code:
         raise _failed(line, done, folder)
 

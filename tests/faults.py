@@ -49,6 +49,7 @@ up() { read -r up _ < /proc/uptime && printf '%s' "$up"; }
 lines() { n=0; while [ $n -lt "$1" ]; do n=$((n + 1)); echo "line $n"; sleep 0.25; done; }
 case $1 in
 lines) lines "$2"; echo all ;;
+flood) exec cat /dev/zero ;;
 stubborn)
     trap '' TERM
     sleep 987 &

@@ -9,10 +9,11 @@ boot
 up
 began=$up
 
-# note FILE TEXT: by one rename; in place where the disk has no room for a second file.
+# note FILE TEXT: by one rename; in place where the disk has no room for a second file, and then
+# without giving up the room that the old text has. The text ends at its newline.
 note() {
     { printf '%s\n' "$2" > "$1.new" && mv -f "$1.new" "$1"; } 2> /dev/null ||
-        { rm -f "$1.new" && printf '%s\n' "$2" > "$1"; }
+        { rm -f "$1.new" && printf '%s\n' "$2" 1<> "$1"; }
 }
 leased() { (cd ../.. && guarded take "$token" "$seconds" "$1" "$2" "$owner" > /dev/null); }
 
@@ -105,6 +106,8 @@ kill -s KILL -- "-$leader" 2> /dev/null
 unwatch
 ungovern
 why=ended
+# What failed for want of room could not write so.
+if [ "$code" -ne 0 ] && [ "$(no_room)" = full ]; then why=full; fi
 [ ! -f why ] || why=$(cat why)
 note status "ended $code $why $began $ended"
 leased 0 -

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from piyard import onboard
-from piyard.errors import BoardCommandFailed, HostUnreachable, PiyardError
+from piyard.errors import BoardCommandFailed, BoardTooSlow, HostUnreachable, PiyardError
 from piyard.ssh import login as logins
 from piyard.ssh import password
 from piyard.ssh.login import Login
@@ -102,7 +102,7 @@ class Session:
 
     def _require_in_time(self, argv: Sequence[str], outcome: Outcome, limit_s: int) -> None:
         if outcome.code in TIMED_OUT:
-            raise BoardCommandFailed(
+            raise BoardTooSlow(
                 f"{self.name}: '{argv[0]}' was ended after {limit_s} s",
                 evidence=outcome.err[-2000:],
                 remedy="give it more time (--limit), or less to do (--loops, --input)",

@@ -206,7 +206,7 @@ def test_asking_for_a_run_of_any_name_only_asks(run_id: str) -> None:
         assert detached.status(board, run_id).state == "absent"
         assert detached.cancel(board, run_id).state == "absent"
         with suppress(BoardCommandFailed):
-            detached.fetch(board, run_id, board.yard, keep=set(), over=True)
+            detached.fetch(board, run_id, board.yard, keep=set())
 
 
 @settings(max_examples=20, deadline=None)
@@ -265,7 +265,7 @@ def fetch(board: LocalBoard, sent: bytes) -> Mapping[str, bytes]:
     (board.home / "secret").write_text("secret")
     around = outside(board)
     with suppress(UnreadableLog):
-        detached.fetch(board, "run", folder, keep={run.RECORD}, over=True)
+        detached.fetch(board, "run", folder, keep={run.RECORD})
     assert {p for p in outside(board) if not p.is_relative_to(folder)} == {
         p for p in around if not p.is_relative_to(folder)
     }

@@ -16,7 +16,8 @@ import pytest
 from piyard import deploy, detached, facts, onboard, say
 from piyard import lease as leases
 from piyard.detached import Damaged
-from piyard.errors import BoardBusy, BoardCommandFailed, HostUnreachable
+from piyard.errors import BoardBusy, BoardCommandFailed, BoardTooSlow, HostUnreachable
+from tests import disks
 from tests.board_run import (
     PATIENCE_S,
     RUN,
@@ -403,10 +404,11 @@ def test_what_a_run_wrote_comes_back(board: LocalBoard, tmp_path: Path) -> None:
     folder = tmp_path / "fetched"
     folder.mkdir()
     (folder / "run.json").write_text("ours")
-    detached.fetch(board, RUN, folder, keep={"run.json"}, over=True)
+    detached.fetch(board, RUN, folder, keep={"run.json"})
     assert (folder / "log.jsonl").read_text() == "line\n"
     assert (folder / "outputs" / "0.f32").read_text() == "raw\n"
     assert (folder / "run.json").read_text() == "ours"
+    detached.mark_fetched(board, RUN)
     assert (board.yard / "runs" / RUN / detached.FETCHED).exists()
 
 
@@ -427,11 +429,11 @@ def test_a_folder_that_is_written_to_is_fetched_as_it_was(
     complaint = f"echo '{said}' >&2;" if said else ""
     board.has_tool("tar", f'/bin/tar "$@"; {complaint} exit 1')
     if whole:
-        detached.fetch(board, RUN, tmp_path / "fetched", keep=set(), over=False)
+        detached.fetch(board, RUN, tmp_path / "fetched", keep=set())
         assert (tmp_path / "fetched" / "log.jsonl").read_text() == "line\n"
     else:
         with pytest.raises(BoardCommandFailed):
-            detached.fetch(board, RUN, tmp_path / "fetched", keep=set(), over=False)
+            detached.fetch(board, RUN, tmp_path / "fetched", keep=set())
 
 
 def test_fetching_twice_brings_what_came_since(board: LocalBoard, tmp_path: Path) -> None:
@@ -443,15 +445,77 @@ def test_fetching_twice_brings_what_came_since(board: LocalBoard, tmp_path: Path
     )
     folder = until_running(board)
     written(folder / "log.jsonl")
-    detached.fetch(board, RUN, tmp_path / "fetched", keep=set(), over=False)
+    detached.fetch(board, RUN, tmp_path / "fetched", keep=set())
     assert (tmp_path / "fetched" / "log.jsonl").read_text() == "one\n"
     assert not (folder / detached.FETCHED).exists()
     (folder / "go").touch()
     end_of(board)
-    detached.fetch(board, RUN, tmp_path / "fetched", keep=set(), over=True)
+    detached.fetch(board, RUN, tmp_path / "fetched", keep=set())
     assert (tmp_path / "fetched" / "log.jsonl").read_text() == "one\ntwo\n"
     assert (tmp_path / "fetched" / "outputs" / "x").read_text() == "x\n"
     assert not list((tmp_path / "fetched").glob(".fetch-*"))
+
+
+def test_a_run_that_cannot_be_marked_is_only_kept_longer(board: LocalBoard) -> None:
+    start(board, "true")
+    end_of(board)
+    board.has_tool("touch", "exit 1")
+    detached.mark_fetched(board, RUN)
+    assert not (board.yard / "runs" / RUN / detached.FETCHED).exists()
+
+
+THAWED = """
+case "$*" in "-k 5 31 sh "*)
+    if [ -e frozen ]; then rm frozen; exit 124; fi ;;
+esac
+exec /usr/bin/timeout "$@"
+"""
+
+
+def test_a_board_that_stood_still_is_asked_again(board: LocalBoard, notes: list[str]) -> None:
+    """Its clock went on: what was asked meanwhile is over its limit when it moves again."""
+    start(board, "sleep", "1")
+    board.has_tool("timeout", THAWED)
+    (board.home / "frozen").touch()
+    notes.clear()
+    assert end_of(board).code == 0
+    assert len(notes) == 1
+    assert "local stood still for " in notes[0]
+    assert "the run goes on there" in notes[0]
+
+
+def test_a_board_that_stands_still_for_too_long_is_given_up(board: LocalBoard) -> None:
+    start(board, "true")
+    board.has_tool("timeout", "exit 124")
+    with pytest.raises(BoardTooSlow, match="was ended after 31 s"):
+        detached.wait(lambda: board, board, RUN, lambda _s: None, lost_limit_s=0.0)
+    board.has_tool("timeout", 'exec /usr/bin/timeout "$@"')
+
+
+class TestFull:
+    """A board whose disk fills up in mid-run."""
+
+    @pytest.fixture
+    def cramped(self, tmp_path: Path) -> Iterator[LocalBoard]:
+        with disks.mounted(tmp_path / "cramped", "1m") as place:
+            board = LocalBoard(place)
+            yield board
+            detached.cancel(board, RUN)
+
+    def test_a_run_that_failed_for_want_of_room_says_so(self, cramped: LocalBoard) -> None:
+        start(cramped, "sh", "-c", "cat /dev/zero")
+        found = end_of(cramped)
+        assert (found.state, found.why) == ("ended", "full")
+        assert found.code != 0
+
+    def test_a_run_that_has_all_it_wrote_is_well(self, cramped: LocalBoard) -> None:
+        start(cramped, "sh", "-c", "echo all; cat /dev/zero > outputs/filler 2> /dev/null; exit 0")
+        found = end_of(cramped)
+        assert (found.state, found.why, found.code) == ("ended", "ended", 0)
+
+    def test_a_run_that_failed_with_room_left_failed_of_itself(self, cramped: LocalBoard) -> None:
+        start(cramped, "false")
+        assert end_of(cramped).why == "ended"
 
 
 class Lost(LocalBoard):

@@ -1,0 +1,128 @@
+"""A run whose desktop fails meanwhile: one line, and nothing is lost."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from piyard import detached, fanout, run, say, work
+from piyard.board import Line
+from piyard.errors import BoardDiskFull, BoardTooSlow, DiskUnusable, HostUnreachable, PiyardError
+from piyard.record import Record
+from piyard.seat import Seat, Terms
+from piyard.work import Work
+from tests import disks, faults
+from tests.local_board import LocalBoard, new_board
+
+
+@pytest.fixture(autouse=True)
+def notes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    said: list[str] = []
+    monkeypatch.setattr(say, "note", said.append)
+    monkeypatch.setattr(detached, "POLL_S", 1)
+    return said
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> LocalBoard:
+    return new_board(tmp_path / "board")
+
+
+@pytest.fixture
+def line(board: LocalBoard) -> Iterator[Line]:
+    made = Line("pi@127.0.0.1:1", "desktop", wait_s=0)
+    made._session = board
+    yield made
+    for folder in (board.yard / "runs").glob("*"):
+        detached.cancel(board, folder.name)
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with disks.mounted(tmp_path / "artifacts", "4m") as place:
+        monkeypatch.setenv("PIYARD_ARTIFACTS", str(place))
+        yield place
+
+
+def seat(line: Line) -> Seat:
+    return Seat(line=line, job=faults.job(line.name), ready=faults.ready(), terms=Terms(limit_s=60))
+
+
+def begun(line: Line, *command: str) -> Record:
+    todo = Work(verb=command[0], arguments=command[1:], what={"task": "bench"})
+    return work._start(seat(line), todo)
+
+
+def fill(place: Path) -> Path:
+    filler = place / "filler"
+    with pytest.raises(OSError, match="No space"), filler.open("wb", buffering=0) as stream:
+        endlessly(stream.fileno())
+    return filler
+
+
+def endlessly(to: int) -> None:
+    while os.write(to, b"\0" * 4096):
+        pass
+
+
+def test_a_disk_that_fills_up_here_in_mid_run_loses_nothing(line: Line, artifacts: Path) -> None:
+    record = begun(line, "lines", "4")
+    filler = fill(artifacts)
+    with pytest.raises(DiskUnusable) as caught:
+        run.finish(line, record)
+    assert str(caught.value) == (
+        f"piyard: {artifacts / 'runs' / record.id}: no room is left on its disk; nothing is lost\n"
+        "  → make room there, or choose another place with PIYARD_ARTIFACTS; "
+        f"then: invoke attach {record.id}"
+    )
+    filler.unlink()
+    assert run.finish(line, record).state == "ended"
+    assert (run.folder_of(record.id) / run.LOG).read_text().endswith("line 4\nall\n")
+
+
+def test_other_jobs_keep_their_outcomes_when_one_finds_no_room(
+    line: Line, artifacts: Path, notes: list[str]
+) -> None:
+    def do(_line: Line, job: str) -> str:
+        if job == "second":
+            raise OSError(errno.ENOSPC, "No space left on device", str(artifacts / "runs" / "x"))
+        return job
+
+    outcomes = fanout.each(
+        [line], ["first", "second", "third"], do, group_of_job=lambda _: line.name
+    )
+    assert outcomes.results == ["first", "third"]
+    (failure,) = outcomes.failures
+    assert isinstance(failure, DiskUnusable)
+    assert f"✗ {artifacts / 'runs' / 'x'}: no room is left on its disk" in notes[0]
+
+
+@pytest.mark.parametrize("kind", [HostUnreachable, BoardTooSlow])
+def test_a_board_that_is_not_heard_of_any_more_may_still_run(
+    line: Line, kind: type[PiyardError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = begun(line, "lines", "1")
+
+    def silent(*_arguments: object, **_named: object) -> None:
+        raise kind("pi5 does not answer", remedy="is it powered?")
+
+    monkeypatch.setattr(detached, "wait", silent)
+    with pytest.raises(kind, match="the run goes on there, as far as is known") as caught:
+        run.finish(line, record)
+    assert caught.value.remedy == f"is it powered?; then: invoke attach {record.id}"
+
+
+def test_a_board_that_fills_up_in_mid_run_is_said_as_such(tmp_path: Path, line: Line) -> None:
+    with disks.mounted(tmp_path / "cramped", "1m") as place:
+        line._session = cramped = LocalBoard(place)
+        record = begun(line, "flood")
+        with pytest.raises(BoardDiskFull) as caught:
+            run.finish(line, record)
+        detached.cancel(cramped, record.id)
+    assert caught.value.what == f"{line.name}: the board's disk was full before {record.id} ended"
+    assert "fleet.gc" in caught.value.remedy
+    assert run.folder_of(record.id).is_dir()
