@@ -1,12 +1,18 @@
-"""How a row stands to the row of the same job before it."""
+"""How a row stands to the row of the same job before it, by the rule that ``compare`` has."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 
 import msgspec
 
+from piyard.comparison import alike, conditions
+from piyard.errors import UnreadableLog
+from piyard.history import shelf
+from piyard.result import Result
 from piyard.row import Row
+from piyard.stats import compare as statistics
 
 FIRST = "first"
 
@@ -20,17 +26,24 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """For people."""
 
 
-def since(former: Row | None, row: Row) -> Change:
-    """The change from a former row of the same job; it is a hint, ``invoke compare`` decides.
+def since(former: Row | None, row: Row, load: Callable[[str], Result] = shelf.load) -> Change:
+    """The change from a former row of the same job; ``load`` reads the samples of a run.
 
-    Where the intervals of the two medians overlap, nothing is seen to have changed.
+    Samples are read only where the medians differ by enough to be significant at all.
     """
     if former is None:
         return Change(text=FIRST)
     if unlike := ", ".join(_unlike(former, row)):
         return Change(text=f"not comparable: {unlike}")
-    percent = 100 * (row.summary.median / former.summary.median - 1)
-    return Change(percent=percent, text=_text(former, row, percent))
+    ratio = row.summary.median / former.summary.median
+    percent = 100 * (ratio - 1)
+    if abs(math.log(ratio)) < math.log1p(statistics.SMALLEST):
+        return Change(percent=percent, text=_insignificant(percent))
+    try:
+        a, b = load(former.run), load(row.run)
+    except UnreadableLog:
+        return Change(text="not comparable: the samples cannot be read")
+    return Change(percent=percent, text=_text(a, b, percent))
 
 
 def _unlike(former: Row, row: Row) -> Iterator[str]:
@@ -44,8 +57,15 @@ def _unlike(former: Row, row: Row) -> Iterator[str]:
         yield "another conversion"
 
 
-def _text(former: Row, row: Row, percent: float) -> str:
-    a, b = former.summary, row.summary
-    if a.low <= b.high and b.low <= a.high:
-        return f"→ {percent:+.1f} %"
-    return f"↑ {percent:.1f} % slower" if percent > 0 else f"↓ {-percent:.1f} % faster"
+def _text(a: Result, b: Result, percent: float) -> str:
+    verdict = statistics.compare(a.samples_ms, b.samples_ms).verdict
+    if verdict == "not significant":
+        return _insignificant(percent)
+    arrow = "↑" if percent > 0 else "↓"
+    differ = conditions.roots(alike.names_of(alike.differences(a, b)))
+    besides = f" (other {', '.join(sorted(differ))})" if differ else ""
+    return f"{arrow} {abs(percent):.1f} % {verdict}{besides}"
+
+
+def _insignificant(percent: float) -> str:
+    return f"→ {percent:+.1f} %"

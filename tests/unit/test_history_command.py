@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +17,9 @@ from piyard import row
 from piyard.commands import history as command
 from piyard.errors import WrongInput
 from piyard.history import change, names, places, shelf
+from piyard.result import Result
 from piyard.row import Row
+from piyard.stats.compare import compare
 from piyard.verdict import Reason, Verdict
 from tests import kept
 from tests.unit.test_tasks import invoke
@@ -51,6 +54,12 @@ def a_row(median: float = 20.0, **changes: Any) -> Row:
     return row.of(kept.result("r", kept.around(median), **changes))
 
 
+def change_of(a: Result, b: Result) -> change.Change:
+    stored = {"a": a, "b": b}
+    named = [msgspec.structs.replace(row.of(one), run=run) for run, one in stored.items()]
+    return change.since(*named, stored.__getitem__)
+
+
 # The change.
 
 
@@ -65,22 +74,35 @@ def test_the_first_of_a_job_is_the_first() -> None:
         (20.0, 18.0, "↓ 10.0 % faster"),
         (20.0, 20.0, "→ +0.0 %"),
         (20.0, 20.02, "→ +0.1 %"),
+        (20.0, 20.4, "→ +2.0 %"),
     ],
 )
 def test_the_change_is_told_in_words(before: float, now: float, text: str) -> None:
-    found = change.since(a_row(before), a_row(now))
+    found = change_of(*(kept.result("r", kept.around(median)) for median in (before, now)))
     assert found.text == text
     assert found.percent == pytest.approx(100 * (now / before - 1))
 
 
-@given(before=st.floats(1, 1000), now=st.floats(1, 1000))
-def test_nothing_is_seen_to_change_where_intervals_overlap(before: float, now: float) -> None:
-    a, b = a_row(before), a_row(now)
-    apart = a.summary.high < b.summary.low or b.summary.high < a.summary.low
-    text = change.since(a, b).text
-    assert text.startswith("→") != apart
-    assert ("slower" in text) == (apart and now > before)
-    assert ("faster" in text) == (apart and now < before)
+@given(ratio=st.floats(0.8, 1.25), spread=st.floats(0.0005, 0.2), count=st.integers(3, 40))
+def test_a_change_is_one_when_compare_says_so(ratio: float, spread: float, count: int) -> None:
+    """Also where the medians' own intervals lie apart, and where they overlap."""
+    a = kept.result("r", kept.around(20.0, count, spread=spread))
+    b = kept.result("r", kept.around(20.0 * ratio, count, seed=1, spread=spread))
+    verdict = compare(a.samples_ms, b.samples_ms).verdict
+    text = change_of(a, b).text
+    assert text.startswith("→") == (verdict == "not significant")
+    assert verdict == "not significant" or verdict in text
+
+
+def test_a_change_names_what_else_is_not_the_same() -> None:
+    a = kept.result("r", kept.around(20.0), build="b1")
+    b = kept.result("r", kept.around(22.0), build="b2")
+    assert change_of(a, b).text == "↑ 10.0 % slower (other build)"
+
+
+def test_a_result_whose_samples_are_gone_is_not_compared() -> None:
+    found = change.since(a_row(20.0), a_row(30.0))
+    assert found == change.Change(text="not comparable: the samples cannot be read")
 
 
 @pytest.mark.parametrize(
