@@ -189,10 +189,10 @@ def _target_of(name: str, told: Facts) -> str:
 
 
 def _wrong_architecture(name: str, told: Facts, arch: str) -> WrongBoard:
-    bits = told.machine.startswith(("arm", "i"))
-    return WrongBoard(
-        f"{name} is {told.machine}, and piyard builds for {arch}",
-        remedy="install the 64-bit Raspberry Pi OS on it"
-        if bits
-        else "name a 64-bit Raspberry Pi, or emulated:rpi5",
-    )
+    what = f"{name} is {told.machine}, and piyard builds for {arch}"
+    if told.machine.startswith(("arm", "i")):
+        return WrongBoard(what, remedy="install the 64-bit Raspberry Pi OS on it")
+    fitting = [each for each in target.names() if target.load(each).arch == told.machine]
+    if fitting:
+        return WrongBoard(what, remedy=f"say what it is: --target {'|'.join(fitting)}")
+    return WrongBoard(what, remedy="name a 64-bit Raspberry Pi, or emulated:rpi5")

@@ -23,9 +23,10 @@ code meaning
 14   the emulated board did not start
 15   a stored log or result cannot be read
 16   somebody else holds the board
-17   a run was interrupted on the board, or goes on there without us
+17   a run was interrupted on the board, or keeps running there without us
 18   the host's key is unknown, and only known ones are accepted
 19   slower than ``--fail-above`` allows
+20   no row of a benchmark can be used: all are INVALID
 ==== =============================================================
 """
 
@@ -161,15 +162,23 @@ class BoardBusy(PiyardError):
 
 
 class RunNotEnded(PiyardError):
-    """A run that the board lost, that was cancelled, or that goes on there without us."""
+    """A run that the board lost, that was cancelled, or that keeps running there without us."""
 
     exit_code = 17
 
     def __init__(
-        self, what: str, *, remedy: str = "", evidence: str = "", interrupted: bool = False
+        self,
+        what: str,
+        *,
+        remedy: str = "",
+        evidence: str = "",
+        interrupted: bool = False,
+        keeps_running: bool = False,
     ) -> None:
         self.interrupted = interrupted
         """Whether the board lost it: then it may be run again."""
+        self.keeps_running = keeps_running
+        """Whether it runs on the board still: then it is not repeated."""
         super().__init__(what, remedy=remedy, evidence=evidence)
 
 
@@ -183,6 +192,12 @@ class SlowerThanAllowed(PiyardError):
     """A comparison that found more than ``--fail-above`` allows."""
 
     exit_code = 19
+
+
+class NothingValid(PiyardError):
+    """A benchmark without a row that anybody may believe."""
+
+    exit_code = 20
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

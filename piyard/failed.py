@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,10 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
     def hosts(self) -> list[str]:
         """All boards that still have something to do."""
         return list(dict.fromkeys([*(job.host for job in self.jobs), *self.boards]))
+
+    def jobs_of(self, boards: Collection[str]) -> list[Job]:
+        """Those that were planned for these boards."""
+        return [job for job in self.jobs if job.host in boards]
 
 
 def remember(verb: str, failed: Failed) -> None:

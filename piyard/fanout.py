@@ -116,8 +116,10 @@ class Worker(Generic[J, R]):
         orphans = self._queue.leave(taken)
         if not orphans:
             say.note(f"✗ {error.what}; other boards take over its jobs")
-        for at, _job in orphans:
+        for at, _job in orphans[:1]:
             self._outcomes.failed(at, error)
+        for at, _job in orphans[1:]:
+            self._outcomes.not_begun(at, error)
 
 
 def each(
@@ -127,13 +129,15 @@ def each(
     *,
     group_of_job: Callable[[J], str],
     group_of_line: Callable[[Line], str] = lambda line: line.name,
+    title: Callable[[J], str] = lambda _job: "",
     parallel: int = PARALLEL,
 ) -> Outcomes[J, R]:
     """Do the jobs of every group on its boards, and close the boards at the end.
 
-    A group is one board, or several equal ones that share their jobs.
+    A group is one board, or several equal ones that share their jobs. ``title`` names a job in
+    what is said of its failure.
     """
-    outcomes: Outcomes[J, R] = Outcomes(jobs)
+    outcomes: Outcomes[J, R] = Outcomes(jobs, title)
     workers = []
     for group in dict.fromkeys(group_of_line(line) for line in lines):
         of_group = [line for line in lines if group_of_line(line) == group]
@@ -142,7 +146,7 @@ def each(
         workers += [(line, Worker(line, queue, do, outcomes)) for line in of_group]
     at_once([(line.name, worker.work) for line, worker in workers], parallel)
     if stop.asked():
-        outcomes.fail_the_rest(RunNotEnded("stopped by Ctrl-C before all was done", remedy=AGAIN))
+        outcomes.skip_the_rest(RunNotEnded("stopped by Ctrl-C before all was done", remedy=AGAIN))
     return outcomes
 
 

@@ -96,6 +96,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         """A name for files, made of what the user chose."""
         return f"{self.model}-{self.precision}-t{self.threads}"
 
+    @property
+    def title(self) -> str:
+        """A name for people, with the board."""
+        threads = f"{self.threads} {'thread' if self.threads == 1 else 'threads'}"
+        return f"{self.model} {self.precision}, {threads} on {self.host}"
+
 
 def plan(
     hosts: Mapping[str, Host],

@@ -84,7 +84,7 @@ def read(folder: Path) -> Result:
     record = read_record(folder)
     if record.state == "running":
         raise UnreadableLog(
-            f"{record.id} goes on on {record.host}, as far as was heard",
+            f"{record.id} keeps running on {record.host}, as far as was heard",
             remedy=f"invoke attach {record.id}",
         )
     measured = log.read(folder / LOG)

@@ -2,7 +2,7 @@
 
 A run's folder holds ``run.json`` (what was run, on what, how it ended) and what the board wrote:
 ``log.jsonl`` (nnrun's own lines), ``stderr.txt``, ``telemetry.jsonl`` and ``outputs/``. A failed
-run keeps its folder. It goes on on the board without us: ``attach`` waits for it again.
+run keeps its folder. It keeps running on the board without us: ``attach`` waits for it again.
 """
 
 from __future__ import annotations
@@ -162,7 +162,9 @@ def finish(line: Line, record: Record, *, partly: bool = False) -> Record:
         stop.ask()  # the board's other jobs do not begin
         line.holds = False
         raise RunNotEnded(
-            f"{record.id} goes on on {record.host}", remedy=f"invoke attach {record.id}"
+            f"{record.id} keeps running on {record.host}",
+            remedy=f"invoke attach {record.id}",
+            keeps_running=True,
         ) from None
     if not (fit and done.state == "ended"):
         _require_well(line, done)
@@ -254,7 +256,7 @@ def _require_well(line: Line, done: Record) -> None:
     if done.state == "interrupted":
         raise RunNotEnded(
             f"{done.host} lost {done.id}: it was restarted, or its processes were killed",
-            remedy="is the power supply strong enough? --retry 1 runs it again",
+            remedy=_after_a_loss(done),
             interrupted=True,
         )
     if done.state == "limit":
@@ -274,6 +276,13 @@ def _require_well(line: Line, done: Record) -> None:
         )
     if done.exit_code:
         raise _failed(line, done, folder)
+
+
+def _after_a_loss(done: Record) -> str:
+    again = "--retry 1 runs it again"
+    if done.emulated:
+        return f"was its container stopped, or this machine short of memory? {again}"
+    return f"is the power supply strong enough? {again}"
 
 
 def _failed(line: Line, done: Record, folder: Path) -> PiyardError:

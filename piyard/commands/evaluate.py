@@ -82,7 +82,7 @@ def _on_boards(wanted: Wanted, subject: Subject, made: list[Evaluation]) -> None
 
         outcomes = work.each(asked, lines, jobs, ready, judge)
     made += outcomes.results
-    work.conclude(outcomes, "evaluate", outcomes.failed_jobs, wrong, asked)
+    work.conclude(outcomes, "evaluate", outcomes.unfinished_jobs, wrong, asked)
 
 
 def _print_plan(wanted: Wanted, name: str, data: Dataset) -> None:

@@ -52,7 +52,7 @@ def run(given: Wanted, typed: Mapping[str, Any]) -> None:
     tell(outcomes.results, wanted.form)
     if chosen.show:
         show.show(outcomes.results)
-    work.conclude(outcomes, "run", outcomes.failed_jobs, wrong, wanted)
+    work.conclude(outcomes, "run", outcomes.unfinished_jobs, wrong, wanted)
     require_read(outcomes.results)
 
 

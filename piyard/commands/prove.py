@@ -43,7 +43,7 @@ def on_boards(asked: Wanted, *, pictures: int, mask: bool) -> None:
 
         outcomes = commanded.each(wanted, lines, jobs, ready, judge)
     _tell(outcomes.results, wanted.form)
-    commanded.conclude(outcomes, "prove", outcomes.failed_jobs, wrong, wanted)
+    commanded.conclude(outcomes, "prove", outcomes.unfinished_jobs, wrong, wanted)
     _require(outcomes.results, masked=mask)
 
 

@@ -13,12 +13,13 @@ from piyard import bench as measure
 from piyard import cost, failed, fanout, pipeline, report, row, say, work
 from piyard.board import Line
 from piyard.deploy import Deployed
-from piyard.errors import JobsFailed, PiyardError
+from piyard.errors import JobsFailed, NothingValid, PiyardError
 from piyard.failed import Failed
 from piyard.job import Job
 from piyard.outcome import Outcomes
 from piyard.result import Result
 from piyard.seat import Ready, Seat
+from piyard.verdict import believable
 from piyard.wanted import Wanted
 
 AGAIN = "--retry-failed repeats only those"
@@ -54,9 +55,10 @@ def deploy(asked: Wanted) -> None:
             parcels,
             deliver,
             group_of_job=lambda one: one.host,
+            title=lambda parcel: f"deploy to {parcel.host}",
             parallel=wanted.boards.parallel,
         )
-    undone = [one for parcel in outcomes.failed_jobs for one in parcel.jobs]
+    undone = [one for parcel in outcomes.unfinished_jobs for one in parcel.jobs]
     conclude(outcomes, "deploy", undone, wrong, wanted)
 
 
@@ -76,7 +78,17 @@ def bench(asked: Wanted, *, or_random: bool) -> None:
         outcomes = each(wanted, lines, jobs, ready, measure.bench_one)
     if outcomes.results:
         print(_table(outcomes.results, wanted))
-    conclude(outcomes, "bench", outcomes.failed_jobs, wrong, wanted)
+    conclude(outcomes, "bench", outcomes.unfinished_jobs, wrong, wanted)
+    require_believable(outcomes.results)
+
+
+def require_believable(results: Sequence[Result]) -> None:
+    """Raise ``NothingValid`` when there are results, and all are INVALID."""
+    if results and not any(believable(each.verdict) for each in results):
+        raise NothingValid(
+            "the row is INVALID" if len(results) == 1 else f"all {len(results)} rows are INVALID",
+            remedy="the comment says why; --rerun-invalid 2 cools down and measures again",
+        )
 
 
 def _table(results: Sequence[Result], wanted: Wanted) -> str:
@@ -157,6 +169,7 @@ def each(
         at,
         group_of_job=lambda one: kinds[one.host],
         group_of_line=lambda line: kinds[line.name],
+        title=lambda one: one.title,
         parallel=wanted.boards.parallel,
     )
 
@@ -182,11 +195,14 @@ def conclude(
 
 
 def _remember(verb: str, undone: Sequence[Job], boards: Sequence[str], wanted: Wanted) -> None:
+    """Keep what is left; of a board that is silent again only what failed there before."""
+    waiting = failed.recall(verb).jobs_of(boards) if wanted.retry_failed else []
+    planned_boards = {each.host for each in waiting}
     failed.remember(
         verb,
         Failed(
-            jobs=undone,
-            boards=boards,
+            jobs=[*undone, *waiting],
+            boards=[name for name in boards if name not in planned_boards],
             models=wanted.models,
             precisions=wanted.precisions,
             threads=wanted.threads,

@@ -41,8 +41,18 @@ def connect() -> DockerClient:
         client = docker.from_env(timeout=600)
         client.ping()
     except (docker.errors.DockerException, OSError) as error:
-        raise NotSetUp("no container engine answers", evidence=str(error), remedy=SET_UP) from None
+        raise _no_engine(error) from None
     return client
+
+
+def _no_engine(error: Exception) -> NotSetUp:
+    if "PermissionError" in str(error) or isinstance(error, PermissionError):
+        return NotSetUp(
+            "this user may not use the container engine",
+            evidence=str(error),
+            remedy="sudo usermod -aG docker $USER, then log in again (or: newgrp docker)",
+        )
+    return NotSetUp("no container engine answers", evidence=str(error), remedy=SET_UP)
 
 
 def has_image(client: DockerClient, tag: str) -> bool:

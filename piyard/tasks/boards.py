@@ -131,7 +131,7 @@ def runs(_c: Context, format: str = "plain") -> None:
     help={"run": "its id or the start of it", "format": texts.FORMAT, "long": texts.LONG},
 )
 def attach(_c: Context, run: str, format: str = "plain", long: bool = False) -> None:
-    """Wait again for a run that goes on on its board, and print what it gives."""
+    """Wait again for a run that keeps running on its board, and print what it gives."""
     from piyard.commands import runs as known
 
     known.attach(run, format, long=long)

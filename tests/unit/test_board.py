@@ -53,7 +53,12 @@ def test_planning_sees_what_the_inventory_and_the_facts_say() -> None:
 
 
 @pytest.mark.parametrize(
-    ("machine", "remedy"), [("armv7l", "install the 64-bit"), ("x86_64", "name a 64-bit")]
+    ("machine", "remedy"),
+    [
+        ("armv7l", "install the 64-bit"),
+        ("x86_64", "--target desktop"),
+        ("riscv64", "name a 64-bit"),
+    ],
 )
 def test_a_machine_of_another_kind_is_refused(machine: str, remedy: str) -> None:
     with pytest.raises(WrongBoard, match=f"pi5 is {machine}") as caught:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
-from piyard import failed, job
-from piyard.errors import WrongInput
+from piyard import failed, job, wanted
+from piyard.commands import work
+from piyard.errors import NothingValid, WrongInput
 from piyard.failed import Failed
 from piyard.job import Host
+from piyard.verdict import Reason, State, Verdict
+from tests import made_rows
 
 
 def test_nothing_failed_yet() -> None:
@@ -38,3 +43,43 @@ def test_a_command_that_went_well_leaves_nothing_to_repeat() -> None:
     failed.remember("bench", Failed(jobs=[]))
     with pytest.raises(WrongInput, match="no bench failed"):
         failed.recall("bench")
+
+
+def test_a_board_that_is_silent_again_keeps_only_what_failed_there() -> None:
+    """And not all that was once planned for it."""
+    plan = job.plan(
+        {"pi5": Host(target="rpi5"), "pi4": Host(target="rpi4")},
+        ["resnet18"],
+        precisions=["fp16", "fp32"],
+    )
+    failed.remember("bench", Failed(jobs=[plan[0], plan[2]], boards=["pi3"]))
+    again = wanted.parse({"host": ["pi5"], "model": ["resnet18"], "retry_failed": True})
+    work._remember("bench", [plan[0]], ["pi4", "pi3"], again)
+    left = failed.recall("bench")
+    assert list(left.jobs) == [plan[0], plan[2]]
+    assert list(left.boards) == ["pi3"]
+
+
+def test_without_retry_failed_what_failed_before_is_forgotten() -> None:
+    plan = job.plan({"pi5": Host(target="rpi5")}, ["resnet18"], precisions=["fp16"])
+    failed.remember("bench", Failed(jobs=plan))
+    fresh = wanted.parse({"host": ["pi5"], "model": ["resnet18"]})
+    work._remember("bench", [], ["pi4"], fresh)
+    assert failed.recall("bench").hosts == ["pi4"]
+
+
+@pytest.mark.parametrize(
+    ("states", "code"), [(["INVALID", "INVALID"], 20), (["INVALID", "VALID"], 0), ([], 0)]
+)
+def test_a_benchmark_without_a_row_to_believe_has_failed(states: list[State], code: int) -> None:
+    reason = Reason(code="hot", grade="INVALID", text="85 °C")
+    results = [
+        made_rows.result(
+            made_rows.row(verdict=Verdict(state=state, reasons=[reason] * (state == "INVALID"))),
+            [1.0] * 9,
+        )
+        for state in states
+    ]
+    with pytest.raises(NothingValid) if code else nullcontext() as caught:
+        work.require_believable(results)
+    assert (caught.value.code if caught else 0) == code

@@ -25,6 +25,7 @@ from piyard.errors import (
     KeyRejected,
     NoSuchHost,
     PiyardError,
+    RunNotEnded,
 )
 from piyard.outcome import Outcomes
 
@@ -149,19 +150,20 @@ def test_a_single_board_works_in_the_main_thread() -> None:
 def test_a_failing_job_stops_neither_its_board_nor_others(notes: list[str]) -> None:
     def fail_one(line: Line, job: Job) -> str:
         if job == ("a", 1):
-            raise BoardCommandFailed("a: nnrun failed")
+            raise BoardCommandFailed("a: nnrun failed", evidence="no such net", remedy="convert")
         return told(line, job)
 
     outcomes = each([FakeLine("a"), FakeLine("b")], jobs_of("a", "b"), fail_one)
     assert len(outcomes.results) == 5
-    assert outcomes.failed_jobs == [("a", 1)]
-    assert notes == ["✗ a: nnrun failed"]
-    with pytest.raises(JobsFailed, match="1 of 6 jobs failed"):
+    assert outcomes.unfinished_jobs == [("a", 1)]
+    assert notes == ["✗ a: nnrun failed\n    no such net", "  → convert"]
+    with pytest.raises(JobsFailed, match="1 of 6 jobs failed") as caught:
         outcomes.require_all()
+    assert caught.value.evidence == "a: nnrun failed → convert"
 
 
 @pytest.mark.parametrize("kind", [HostUnreachable, BoardBusy, NoSuchHost, KeyRejected])
-def test_the_other_jobs_of_a_lost_board_fail_without_being_tried(kind: type[PiyardError]) -> None:
+def test_the_other_jobs_of_a_lost_board_are_not_begun(kind: type[PiyardError]) -> None:
     tried: list[Job] = []
 
     def lose(line: Line, job: Job) -> str:
@@ -172,8 +174,12 @@ def test_the_other_jobs_of_a_lost_board_fail_without_being_tried(kind: type[Piya
 
     outcomes = each([FakeLine("a"), FakeLine("b")], jobs_of("a", "b", count=5), lose)
     assert sorted(job for job in tried if job[0] == "a") == [("a", 0), ("a", 1)]
-    assert outcomes.failed_jobs == [("a", number) for number in range(1, 5)]
-    assert {failure.what for failure in outcomes.failures} == {"a is gone"}
+    assert outcomes.unfinished_jobs == [("a", number) for number in range(1, 5)]
+    assert [failure.what for failure in outcomes.failures] == ["a is gone"]
+    assert outcomes.summary == "6 of 10 jobs done, 1 failed, 3 not begun"
+    with pytest.raises(JobsFailed) as caught:
+        outcomes.require_all()
+    assert caught.value.evidence == "a is gone\n3 jobs not begun: a is gone"
     assert [result for result in outcomes.results if result.startswith("b")] == [
         f"b did {number}" for number in range(5)
     ]
@@ -203,7 +209,7 @@ def test_equal_boards_take_over_from_one_that_is_lost(notes: list[str]) -> None:
 
     lines, shared = [FakeLine("a"), FakeLine("b")], {"a": "pi5", "b": "pi5"}
     outcomes = each(lines, jobs_of("pi5", count=6), lose, shared=shared)
-    assert not outcomes.failures
+    outcomes.require_all()
     assert outcomes.results == [f"b did {number}" for number in range(6)]
     assert notes == ["✗ a is gone; other boards take over its jobs"]
 
@@ -215,7 +221,7 @@ def test_jobs_fail_when_all_equal_boards_are_lost() -> None:
     lines, shared = [FakeLine("a"), FakeLine("b")], {"a": "pi5", "b": "pi5"}
     outcomes = each(lines, jobs_of("pi5", count=4), lose, shared=shared)
     assert outcomes.results == []
-    assert outcomes.failed_jobs == jobs_of("pi5", count=4)
+    assert outcomes.unfinished_jobs == jobs_of("pi5", count=4)
 
 
 FAILURE = st.sampled_from(["well", "well", "well", "failed", "lost"])
@@ -238,7 +244,7 @@ def test_every_job_comes_to_exactly_one_end(plan: dict[str, list[str]], parallel
     outcomes = each(lines, jobs, do, parallel=parallel)
     well = [job for job in jobs if _outlook(plan[job[0]], job[1]) == "well"]
     assert outcomes.results == [f"{name} did {number}" for name, number in well]
-    assert outcomes.failed_jobs == [job for job in jobs if job not in well]
+    assert outcomes.unfinished_jobs == [job for job in jobs if job not in well]
     assert all(count == 1 for count in tried.values())
     assert set(tried) == {job for job in jobs if _outlook(plan[job[0]], job[1]) != "not tried"}
     assert all(line.closed == 1 for line in lines)
@@ -282,7 +288,7 @@ def test_shared_jobs_are_done_exactly_once_while_a_board_is_left(
 
     outcomes = each(lines, jobs, do, shared=dict.fromkeys(map(str, range(boards)), "pi5"))
     assert all(count == 1 for count in ended.values())
-    assert len(outcomes.results) + len(outcomes.failures) == len(jobs)
+    assert len(outcomes.results) + len(outcomes.unfinished_jobs) == len(jobs)
     assert all(line.closed == 1 for line in lines)
 
 
@@ -362,9 +368,9 @@ def test_ctrl_c_with_a_single_board_closes_it() -> None:
 
     line = FakeLine("a")
     outcomes = each([line], jobs_of("a", count=3), work)
-    assert len(outcomes.failed_jobs) == 3
+    assert len(outcomes.unfinished_jobs) == 3
     assert line.closed == 1
-    with pytest.raises(JobsFailed, match="3 of 3"):
+    with pytest.raises(JobsFailed, match="3 of 3 jobs not begun"):
         outcomes.require_all()
 
 
@@ -397,7 +403,7 @@ def test_an_only_failure_is_its_own_error() -> None:
     assert caught.value.code == 8
 
 
-def test_after_ctrl_c_jobs_that_never_began_have_failed(waits: threading.Event) -> None:
+def test_after_ctrl_c_jobs_that_never_began_have_not_failed(waits: threading.Event) -> None:
     def work(line: Line, job: Job) -> str:
         assert waits.wait(PATIENCE_S)
         press_ctrl_c()
@@ -405,8 +411,8 @@ def test_after_ctrl_c_jobs_that_never_began_have_failed(waits: threading.Event) 
         return told(line, job)
 
     outcomes = each([FakeLine("a"), FakeLine("b")], jobs_of("a", "b", count=4), work, parallel=1)
-    assert len(outcomes.failed_jobs) == 7
-    with pytest.raises(JobsFailed, match="7 of 8") as caught:
+    assert len(outcomes.unfinished_jobs) == 7
+    with pytest.raises(JobsFailed, match="7 of 8 jobs not begun") as caught:
         outcomes.require_all()
     assert "--retry-failed" in caught.value.remedy
 
@@ -426,3 +432,24 @@ def test_a_board_without_work_takes_over_from_one_that_is_lost_later() -> None:
     outcomes = each(lines, jobs_of("pi5", count=2), do, shared=shared)
     assert not outcomes.failures
     assert len(outcomes.results) == 2
+
+
+def test_each_failed_job_is_named_with_its_evidence_and_remedy(notes: list[str]) -> None:
+    outcomes: Outcomes[Job, str] = Outcomes(jobs_of("a", count=3), lambda job: f"job {job[1]}")
+    outcomes.failed(0, BoardCommandFailed("nnrun failed", evidence="out of memory", remedy="rest"))
+    outcomes.failed(1, BoardCommandFailed("nnrun failed", remedy="rest"))
+    outcomes.done(2, "well")
+    assert notes[0] == "✗ job 0: nnrun failed\n    out of memory"
+    with pytest.raises(JobsFailed) as caught:
+        outcomes.require_all()
+    lines = caught.value.evidence.splitlines()
+    assert lines == ["job 0: nnrun failed → rest", "job 1: nnrun failed → rest"]
+
+
+def test_what_keeps_running_on_its_board_is_not_repeated() -> None:
+    outcomes: Outcomes[Job, str] = Outcomes(jobs_of("a", count=4))
+    outcomes.failed(0, RunNotEnded("it keeps running", keeps_running=True))
+    outcomes.failed(1, RunNotEnded("the board lost it", interrupted=True))
+    outcomes.done(2, "well")
+    outcomes.skip_the_rest(RunNotEnded("stopped by Ctrl-C"))
+    assert outcomes.unfinished_jobs == [("a", 1), ("a", 3)]

@@ -106,7 +106,7 @@ def test_a_run_that_gets_a_file_is_one_row() -> None:
 def test_a_run_that_went_on_is_read_when_it_has_ended(capsys: pytest.CaptureFixture[str]) -> None:
     kept.old_run(kept.record("a", state="running", exit_code=None), [1.0])
     assert runs() == []
-    assert "left out: a goes on on pi5" in capsys.readouterr().err
+    assert "left out: a keeps running on pi5" in capsys.readouterr().err
     kept.old_run(kept.record("a"), [1.0])
     assert runs() == ["a"]
     assert not capsys.readouterr().err

@@ -78,7 +78,7 @@ def test_knows_when_each_sample_began_where_the_log_tells() -> None:
 
 def test_a_run_that_goes_on_says_how_to_wait_for_it() -> None:
     folder = stored(lines(1.0, whole=False), record(state="running", exit_code=None))
-    with pytest.raises(UnreadableLog, match="goes on on pi5") as caught:
+    with pytest.raises(UnreadableLog, match="keeps running on pi5") as caught:
         result.read(folder)
     assert caught.value.remedy == "invoke attach 20260101T000000-a"
 
@@ -139,7 +139,10 @@ def test_an_unknown_format_names_the_nearest() -> None:
         tables.check_format("jsn")
 
 
-def test_numbers_with_separators_and_long_cells_fit_a_terminal() -> None:
+def test_numbers_with_separators_and_long_cells_fit_a_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "79")
     rows = [["12,345", "word " * 30, "two\nlines"]]
     shown = tables.render(("A", "B", "C"), rows, "plain")
     assert "12,345" in shown
