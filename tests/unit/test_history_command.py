@@ -56,8 +56,8 @@ def a_row(median: float = 20.0, **changes: Any) -> Row:
 
 def change_of(a: Result, b: Result) -> change.Change:
     stored = {"a": a, "b": b}
-    named = [msgspec.structs.replace(row.of(one), run=run) for run, one in stored.items()]
-    return change.since(*named, stored.__getitem__)
+    before, now = (msgspec.structs.replace(row.of(stored[run]), run=run) for run in "ab")
+    return change.since(before, now, stored.__getitem__)
 
 
 # The change.
