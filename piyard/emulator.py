@@ -2,7 +2,8 @@
 
 A board is named ``emulated:<target>``, or ``emulated:<target>/<n>`` where several are wanted. It
 starts on demand and is found again while it exists; one that stopped is switched on again with
-what was on it. A target of this machine's own architecture runs without emulation.
+what was on it. Each user and each checkout has boards of its own by these names, so that releases
+of two checkouts never meet. A target of this machine's own architecture runs without emulation.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 PREFIX = "emulated:"
 LABEL, OWNER_LABEL, MADE_LABEL = "piyard.board", "piyard.owner", "piyard.made"
+CHECKOUT_LABEL = "piyard.checkout"
 START_LIMIT_S = 90
 BINFMT = Path("/proc/sys/fs/binfmt_misc/qemu-aarch64")
 LOOPBACK = "127.0.0.1"
@@ -49,6 +51,8 @@ class EmulatedBoard(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     container: str
     port: int
+    checkout: str = str(paths.ROOT)
+    """Whose board it is; empty for one of a piyard that did not note it."""
 
     @property
     def login(self) -> Login:
@@ -87,7 +91,7 @@ def up(host: str) -> EmulatedBoard:
 
 
 def down(host: str) -> bool:
-    """Stop and remove that board; False when there was none."""
+    """Stop and remove this checkout's board of that name; False when there was none."""
     target_of(host)
     with _alone(host):
         container = _container(engine.connect(), host)
@@ -96,12 +100,22 @@ def down(host: str) -> bool:
     return container is not None
 
 
+def remove(board: EmulatedBoard) -> None:
+    """Stop and remove a board, whichever checkout's it is."""
+    engine.connect().containers.get(board.container).remove(force=True, v=True)
+
+
 def running() -> list[EmulatedBoard]:
-    """The emulated boards there are now."""
+    """The emulated boards of this checkout there are now."""
+    return [board for board in of_user() if board.checkout == str(paths.ROOT)]
+
+
+def of_user() -> list[EmulatedBoard]:
+    """The emulated boards of this user there are now, of all checkouts."""
     ours = [LABEL, f"{OWNER_LABEL}={_owner()}"]
     containers = engine.connect().containers.list(filters={"label": ours})
     boards = [_board(container, container.labels[LABEL]) for container in containers]
-    return sorted((board for board in boards if board), key=lambda board: board.name)
+    return sorted((one for one in boards if one), key=lambda one: (one.name, one.checkout))
 
 
 def runs_natively(kind: Target) -> bool:
@@ -123,7 +137,8 @@ def _id(host: str) -> str:
 
 
 def _container_name(host: str) -> str:
-    return f"piyard-{_id(host).replace('/', '-')}-{_owner()}"
+    whose = digest.of_value([_owner(), str(paths.ROOT)])[:8]
+    return f"piyard-{_id(host).replace('/', '-')}-{whose}"
 
 
 def _owner() -> str:
@@ -171,7 +186,12 @@ def _start(client: DockerClient, host: str, kind: Target) -> Container:
         _image_of(kind).ensure(client),
         ["/bin/sh", "-c", SERVE, "board", *options],
         name=_container_name(host),
-        labels={LABEL: _id(host), OWNER_LABEL: _owner(), MADE_LABEL: _made_of(kind)},
+        labels={
+            LABEL: _id(host),
+            OWNER_LABEL: _owner(),
+            CHECKOUT_LABEL: str(paths.ROOT),
+            MADE_LABEL: _made_of(kind),
+        },
         environment=kind.emulated_env,
         hostname=_id(host).replace("/", "-"),
         init=True,
@@ -250,6 +270,7 @@ def _board(container: Container, board_id: str) -> EmulatedBoard | None:
         target=target_of(board_id),
         container=str(container.name),
         port=int(published[0]["HostPort"]),
+        checkout=container.labels.get(CHECKOUT_LABEL, ""),
     )
 
 
@@ -265,12 +286,12 @@ def _greets(port: int) -> bool:
 
 def _alone(host: str) -> AbstractContextManager[None]:
     """The only one who starts or removes that board: two runs may want it at once."""
-    return lock.held(paths.data() / "host_keys" / f"{_key_name(_id(host))}.board.lock")
+    return lock.held(paths.data() / "host_keys" / f"{_container_name(host)}.board.lock")
 
 
 def _known_hosts(board: EmulatedBoard) -> Path:
     name = _key_name(_id(board.name))
-    file = paths.data() / "host_keys" / f"{name}.known_hosts"
+    file = paths.data() / "host_keys" / f"{board.container}.known_hosts"
     whole.write(file, f"[{LOOPBACK}]:{board.port} {keys.public(keys.host_key(name))}\n")
     return file
 

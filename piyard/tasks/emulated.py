@@ -19,12 +19,18 @@ def up(_c: Context, target: str = TARGET, dry_run: bool = False) -> None:
     emulated.up(target, dry_run=dry_run)
 
 
-@task(help={"target": BOARD, "dry-run": texts.DRY_RUN})
-def down(_c: Context, target: str = TARGET, dry_run: bool = False) -> None:
+@task(
+    help={
+        "target": BOARD,
+        "yes": "also one that another process uses, or that another checkout started",
+        "dry-run": texts.DRY_RUN,
+    }
+)
+def down(_c: Context, target: str = TARGET, yes: bool = False, dry_run: bool = False) -> None:
     """Stop an emulated board; what is on it is gone."""
     from piyard.commands import emulated
 
-    emulated.down(target, dry_run=dry_run)
+    emulated.down(target, yes=yes, dry_run=dry_run)
 
 
 @task(name="list", help={"format": texts.FORMAT})

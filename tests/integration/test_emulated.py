@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from piyard import bench, board, emulator, job, keys, log, model, run, ssh
+from piyard import bench, board, emulator, job, keys, lease, log, model, paths, run, ssh
 from piyard.address import Address
 from piyard.build import Build
 from piyard.compare import compare_outputs
@@ -28,6 +32,7 @@ from piyard.look.arguments import Asked
 from piyard.look.inputs import Inputs
 from piyard.look.lines import Frame
 from piyard.look.seen import Seen
+from piyard.release import HOME
 from piyard.result import Result
 from piyard.seat import Ready, Seat, Terms
 from piyard.ssh import Login
@@ -316,6 +321,58 @@ def test_a_board_of_this_machines_own_kind_needs_no_emulation(
     for found in (first, second):
         with ssh.connect(found.login) as session:
             assert session.run(["uname", "-m"]).out.strip() == platform.machine()
+
+
+@pytest.fixture
+def other_checkout(tmp_path: Path) -> Invoke:
+    """Run a task of a copy of the checkout, as the same user."""
+    copy = tmp_path / "other"
+    for name in ("piyard", "targets", "models", "toolchains", "docker"):
+        shutil.copytree(paths.ROOT / name, copy / name)
+    shutil.copy(paths.ROOT / "tasks.py", copy)
+
+    def run(*argv: str, **env: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "invoke", *argv]
+        return subprocess.run(
+            command, cwd=copy, capture_output=True, text=True, check=False, env=os.environ | env
+        )
+
+    return run
+
+
+def test_two_checkouts_share_no_board_and_stop_each_others_only_by_consent(
+    own_boards: Callable[[str], EmulatedBoard], other_checkout: Invoke, invoke: Invoke
+) -> None:
+    ours = own_boards("desktop/7")
+    down = ("board.down", "--target", "desktop/7")
+    refused = other_checkout(*down)
+    assert refused.returncode == 16
+    assert f"is the board of the checkout {paths.ROOT}" in refused.stderr
+    assert "--yes" in refused.stderr
+    theirs = other_checkout("board.up", "--target", "desktop/7")
+    assert f"port {ours.port}:" not in theirs.stdout
+    assert invoke("board.list").stdout.count("emulated:desktop/7") == 2
+    stopped = other_checkout(*down)
+    assert (stopped.returncode, stopped.stdout) == (0, "emulated:desktop/7 is stopped\n")
+    assert emulator.running() == [ours]
+    assert other_checkout(*down, "--yes").stdout == "emulated:desktop/7 is stopped\n"
+    assert emulator.running() == []
+
+
+def test_a_board_that_is_in_use_is_stopped_only_by_consent(
+    own_boards: Callable[[str], EmulatedBoard], invoke: Invoke
+) -> None:
+    ours = own_boards("desktop/8")
+    holder = lease.new("a benchmark")
+    with ssh.connect(ours.login) as session:
+        session.script("lease_take", HOME, holder.token, "60", holder.owner)
+    refused = invoke("board.down", "--target", "desktop/8")
+    assert refused.returncode == 16
+    assert "is in use by" in refused.stderr
+    assert "a benchmark" in refused.stderr
+    assert emulator.running() == [ours]
+    assert invoke("board.down", "-t", "desktop/8", "--yes").returncode == 0
+    assert emulator.running() == []
 
 
 def test_a_board_that_was_switched_off_has_what_it_had(
