@@ -9,7 +9,8 @@ A cut at any point leaves the board as it was, with more verified blobs than bef
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -27,6 +28,7 @@ LIMIT_S = 6 * 3600
 SILENCE_S = 120
 """A board that hashes a large blob says nothing for so long at most."""
 
+Packing = Literal["zstd", "gzip", "plain"]
 Check = Callable[[Facts, int], None]
 """Raises when a board with these facts cannot run what comes; the number is bytes to send."""
 
@@ -49,8 +51,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     facts: Facts
     missing: frozenset[str]
     """sha256 of the blobs it lacks."""
-    zstd: bool
-    """Whether it can unpack zstd; every board can unpack gzip."""
+    packing: Packing
+    """The best that it can unpack."""
 
 
 def deploy(
@@ -99,7 +101,11 @@ def _offer(talk: Talk, session: Session, argv: Sequence[str], waiting: Waiting) 
             return None
         said.append(line)
     missing = frozenset(s.removeprefix("missing ") for s in said if s.startswith("missing "))
-    return Offer(facts=facts_.parse("\n".join(said)), missing=missing, zstd="zstd" in said)
+    return Offer(facts=facts_.parse("\n".join(said)), missing=missing, packing=_packing(said))
+
+
+def _packing(said: Sequence[str]) -> Packing:
+    return "zstd" if "zstd" in said else "gzip" if "gzip" in said else "plain"
 
 
 def _answer(
@@ -141,8 +147,8 @@ def _send(
     talk: Talk, session: Session, files: Sequence[File], offer: Offer, link_limit: int
 ) -> int:
     total = sum(file.size for file in files)
-    talk.send(b"send zstd\n" if offer.zstd else b"send gzip\n")
-    packed = stream.blobs(files, zstd=offer.zstd, link_limit=link_limit)
+    talk.send(f"send {offer.packing}\n".encode())
+    packed = _packed(files, offer.packing, link_limit)
     sent = 0
     with (
         say.step(f"send {len(files)} files to {session.name}", unit="bytes") as progress,
@@ -154,6 +160,14 @@ def _send(
             progress.update(done, total)
         talk.end_input()
     return sent
+
+
+def _packed(
+    files: Sequence[File], packing: Packing, link_limit: int
+) -> Iterator[tuple[bytes, int]]:
+    if packing == "plain":
+        return stream.plain(files, link_limit=link_limit)
+    return stream.blobs(files, zstd=packing == "zstd", link_limit=link_limit)
 
 
 def _require_released(talk: Talk, session: Session) -> None:

@@ -29,7 +29,7 @@ from piyard.errors import (
 )
 from piyard.lease import Lease
 from piyard.release import HOME, Release
-from piyard.ssh import Session
+from piyard.ssh import Session, script_argv
 
 POLL_S = 5
 """A poll waits on the board for the end for so long, which is cheaper there than asking often."""
@@ -48,8 +48,13 @@ BROKEN = (
 )
 """What Python raises for an archive that was cut or made up."""
 
-MEANWHILE = ("file changed as we read it", "file removed before we read it")
-"""What GNU tar says of a folder that is written to; what it sends is whole all the same."""
+MEANWHILE = (
+    *("file changed as we read it", "file removed before we read it"),
+    *("No such file or directory", "error exit delayed from previous errors"),
+)
+"""What tar says of a folder that is written to, GNU's or BusyBox's; what it sends is whole."""
+SCRIPT = "supervise.sh"
+"""Of what a run's folder holds, this alone is not the run's."""
 
 State = Literal["absent", "starting", "running", "interrupted", "ended"]
 
@@ -160,7 +165,7 @@ def fetch(session: Session, run_id: str, folder: Path, *, keep: Container[str]) 
     """
     packed = io.BytesIO()
     there = f"{HOME}/runs/{run_id}"
-    argv = ["env", "LC_ALL=C", "tar", "-C", there, "-czf", "-", "--exclude=supervise.sh", "."]
+    argv = script_argv("fetch", there)
     with session.talk(argv) as talk:
         while block := talk.read():
             packed.write(block)
@@ -238,7 +243,7 @@ def _unpack(packed: io.BytesIO, folder: Path, keep: Container[str], name: str) -
 
 def _move_in(draft: Path, folder: Path, keep: Container[str]) -> None:
     for entry in draft.iterdir():
-        if entry.name in keep:
+        if entry.name in keep or entry.name == SCRIPT:
             continue
         place = folder / entry.name
         if place.is_dir() and not place.is_symlink():

@@ -18,6 +18,10 @@ from piyard.fleet.choose import choose
 ROOM_GB = 6
 """The two images, ncnn's build and its cache take about this much."""
 
+ENGINE, EMULATION = "container engine", "aarch64 emulation"
+SET_UP = (ENGINE, EMULATION)
+"""What ./yard sets up: all else has a remedy of its own, boards above all."""
+
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that was looked at."""
@@ -34,17 +38,21 @@ def report(hosts: Sequence[str], form: str = "plain") -> None:
     findings = [*machine(), *(_of_board(one) for line in lines for one in health.examine(line))]
     rows = [[f.what, "ok" if f.well else "MISSING", f.detail, f.remedy] for f in findings]
     print(tables.render(("Checked", "State", "Found", "What to do"), rows, form))
-    ill = [f.what for f in findings if not f.well]
+    ill = [f for f in findings if not f.well]
     if ill:
-        raise NotSetUp(f"not ready: {', '.join(ill)}", remedy=engine.SET_UP)
+        here = any(f.what in SET_UP for f in ill)
+        raise NotSetUp(
+            f"not ready: {', '.join(f.what for f in ill)}",
+            remedy=engine.SET_UP if here else "see the last column",
+        )
 
 
 def machine() -> list[Finding]:
     """What piyard needs of this machine."""
     checks: dict[str, Callable[[], str]] = {
         "Python": _python,
-        "container engine": _engine,
-        "aarch64 emulation": _emulation,
+        ENGINE: _engine,
+        EMULATION: _emulation,
         "git": lambda: _program("git"),
         "disk": _disk,
     }

@@ -17,7 +17,7 @@ code meaning
 8    the host refuses, is unreachable, or does not answer
 9    the host rejects our key
 10   the host's key changed
-11   the board cannot run what was built
+11   the board cannot run what was built, or lacks a program piyard needs
 12   the board's disk is full
 13   a command failed on the board
 14   the emulated board did not start

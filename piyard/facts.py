@@ -39,6 +39,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     swap_kb: int | None = None
     """Swap in use."""
     free_disk_kb: int | None = None
+    mounted_noexec: str | None = None
+    """Where the disk of the login folder is mounted, if no program may be started from it."""
     load: str | None = None
     governor: str | None = None
     low_khz: int | None = None

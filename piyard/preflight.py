@@ -60,10 +60,22 @@ def features_of(march: str) -> frozenset[str]:
 def require(name: str, told: Facts, needs: Needs) -> None:
     """Raise ``WrongBoard`` or ``WrongInput`` for the first thing that stands in the way."""
     _require_machine(name, told, needs)
+    require_exec(name, told)
     _require_features(name, told, needs)
     _require_pages(name, told, needs)
     _require_libc(name, told, needs)
     _require_memory(name, told, needs)
+
+
+def require_exec(name: str, told: Facts) -> None:
+    """Raise ``WrongBoard`` where no program may be started from the login folder."""
+    if told.mounted_noexec:
+        raise WrongBoard(
+            f"{name} starts no program from its login folder: {told.mounted_noexec} is mounted "
+            "noexec",
+            remedy=f"allow it there: sudo mount -o remount,exec {told.mounted_noexec}, and take "
+            "noexec out of /etc/fstab",
+        )
 
 
 def _require_machine(name: str, told: Facts, needs: Needs) -> None:

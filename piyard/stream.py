@@ -27,6 +27,8 @@ SHARED_BYTES = 256_000_000
 """Up to this size a file is compressed once for all boards it is sent to at the time; its frame is
 in memory meanwhile."""
 
+END = b"end 0\n"
+
 _guard = Lock()
 _frames: WeakValueDictionary[tuple[File, bool, bool], Frame] = WeakValueDictionary()
 
@@ -40,6 +42,26 @@ def blobs(files: Sequence[File], *, zstd: bool, link_limit: int) -> Iterator[tup
     return _paced(packed, link_limit) if link_limit else packed
 
 
+def plain(files: Sequence[File], *, link_limit: int) -> Iterator[tuple[bytes, int]]:
+    """The same as it is, for a board that can unpack nothing."""
+    blocks = _plain(files)
+    return _paced(blocks, link_limit) if link_limit else blocks
+
+
+def _plain(files: Sequence[File]) -> Iterator[tuple[bytes, int]]:
+    done = 0
+    for file in files:
+        yield _header(file), done
+        for block in _content(file):
+            done += len(block)
+            yield block, done
+    yield END, done
+
+
+def _header(file: File) -> bytes:
+    return f"{file.sha256} {file.size}\n".encode()
+
+
 def _packed(files: Sequence[File], *, zstd: bool, small: bool) -> Iterator[tuple[bytes, int]]:
     """A frame of its own for each file: unpackers read one after the other."""
     before = 0
@@ -48,7 +70,7 @@ def _packed(files: Sequence[File], *, zstd: bool, small: bool) -> Iterator[tuple
             yield block, before + done
         before += file.size
     last = _compressor(USUAL if zstd else GZIP_FAST, zstd=zstd)
-    yield last.compress(b"end 0\n") + last.flush(), before
+    yield last.compress(END) + last.flush(), before
 
 
 def _frame(file: File, *, zstd: bool, small: bool) -> Iterable[tuple[bytes, int]]:
@@ -97,7 +119,7 @@ class Frame:
 def _compressed(file: File, *, zstd: bool, small: bool) -> Iterator[tuple[bytes, int]]:
     """Blocks of one frame, each with the bytes of the file that are in it by then."""
     compressor = _compressor(_level(file, zstd=zstd, small=small), zstd=zstd)
-    yield compressor.compress(f"{file.sha256} {file.size}\n".encode()), 0
+    yield compressor.compress(_header(file)), 0
     done = 0
     for block in _content(file):
         done += len(block)

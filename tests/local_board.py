@@ -28,7 +28,8 @@ class LocalBoard(Session):
     """A session whose board is the folder ``home``; ``sent`` counts the bytes it was sent.
 
     ``cut_after`` loses the link after so many bytes of one command's input; ``on_send`` sees each
-    block before it arrives; ``tools`` is a folder of programs that hide those of this machine.
+    block before it arrives; ``tools`` is a folder of programs that hide those of this machine;
+    ``shell`` is the login shell.
     """
 
     def __init__(self, home: Path, name: str = "local") -> None:
@@ -38,6 +39,7 @@ class LocalBoard(Session):
         self.on_send: Callable[[bytes], bytes] = lambda block: block
         self.path = os.environ["PATH"]
         self.tools: Path | None = None
+        self.shell = ["sh"]
 
     @property
     def yard(self) -> Path:
@@ -88,7 +90,7 @@ class LocalChannel:
 
     def exec_command(self, command: bytes) -> None:
         self._running = subprocess.Popen(
-            ["sh", "-c", command],
+            [*self._board.shell, "-c", command],
             cwd=self._board.home,
             env=self._board.environment,
             stdin=subprocess.PIPE,

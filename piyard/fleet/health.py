@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import msgspec
 
-from piyard import governor
+from piyard import governor, preflight
 from piyard.board import Line
-from piyard.errors import PiyardError
+from piyard.errors import PiyardError, WrongBoard
 from piyard.facts import Facts
+from piyard.release import HOME
+from piyard.ssh import tools
 
 COLUMNS = ("Board", "Checked", "State", "Found", "What to do")
-TOOLS = ("timeout", "flock", "setsid", "sha256sum", "stat", "tar", "gzip", "awk", "dd", "tail")
+NOISE_SHOWN = 60
+"""Characters of what start-up files print."""
 ROOM_KB = 500 * 1024
 CLOCK_S = 300
 
@@ -31,7 +35,7 @@ def examine(line: Line) -> list[Finding]:
     """All findings about a board; one that cannot be reached has one."""
     try:
         told = line.facts
-        return [_login(line, told), _tools(line), _disk(line, told), _clock(line, told),
+        return [_login(line, told), *_can_run(line, told), _disk(line, told), _clock(line, told),
                 *_throttling(line, told), *_governor(line)]  # fmt: skip
     except PiyardError as error:
         evidence = error.evidence.splitlines()
@@ -61,16 +65,48 @@ def _login(line: Line, told: Facts) -> Finding:
     return _finding(line, "login", what, well=True)
 
 
-def _tools(line: Line) -> Finding:
-    found = line.session.script("tools", *TOOLS).out.split()
-    missing = [tool for tool in TOOLS if tool not in found]
+def _can_run(line: Line, told: Facts) -> list[Finding]:
+    """What a board needs for a deploy and a run, tried there."""
+    outcome = line.session.script("probe", HOME)
+    said = outcome.out.splitlines()
+    return [*_shell(line, outcome.noise), _tools(line, said), _programs(line, told, said)]
+
+
+def _shell(line: Line, noise: str) -> list[Finding]:
+    if not noise.strip():
+        return []
+    first = noise.split("\n", maxsplit=1)[0].strip()[:NOISE_SHOWN]
+    detail = f"its start-up files print {first!r} before each command, which is passed over"
+    return [_finding(line, "login shell", detail, well=True)]
+
+
+def _tools(line: Line, said: Sequence[str]) -> Finding:
+    lacking = next((words.split() for words in said if words.startswith(f"{tools.LACKS} ")), [])
+    missing = lacking[2:]
     return _finding(
         line,
         "tools",
-        f"no {', '.join(missing)}" if missing else "all there",
+        f"no {', '.join(missing)}, or not as needed" if missing else "all there",
         well=not missing,
-        remedy="sudo apt-get install coreutils util-linux tar gzip mawk" if missing else "",
+        remedy=tools.install(missing, lacking[1]) if missing else "",
     )
+
+
+def _programs(line: Line, told: Facts, said: Sequence[str]) -> Finding:
+    """Whether a program can be put there and started."""
+    what = "programs"
+    if "readonly" in said:
+        remedy = "is the disk mounted read-only (a worn card?), or full? dmesg on the board tells"
+        return _finding(line, what, f"~/{HOME} cannot be written", well=False, remedy=remedy)
+    if "noexec" not in said:
+        return _finding(line, what, "can be started", well=True)
+    try:
+        preflight.require_exec(line.name, told)
+    except WrongBoard as error:
+        return _finding(line, what, error.what, well=False, remedy=error.remedy)
+    remedy = "is its disk mounted noexec, or are programs forbidden there?"
+    detail = f"cannot be started from ~/{HOME}"
+    return _finding(line, what, detail, well=False, remedy=remedy)
 
 
 def _disk(line: Line, told: Facts) -> Finding:

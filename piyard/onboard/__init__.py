@@ -11,8 +11,9 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 LEASE = ("process", "governor", "lease")
 NEEDS = {
-    "deploy": (*LEASE, "facts", "blob"),
-    "start": (*LEASE, "blob"),
+    "deploy": (*LEASE, "facts", "blob", "need"),
+    "start": (*LEASE, "blob", "need"),
+    "probe": ("need", "blob"),
     "supervise": LEASE,
     "status": ("process",),
     "cancel": ("process",),

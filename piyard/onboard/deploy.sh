@@ -2,8 +2,8 @@
 # $6 "all" or "changed" blobs are hashed; then releases: id, label, number of files, and name and
 # sha256 of each. The last one becomes current.
 #
-# Says the facts, which blobs are missing, then "ready"; and is told on stdin "stop", "keep" (all is
-# there) or "send zstd|gzip" with the compressed stream: for each blob a line "sha256 size" and its
+# Says the facts, which blobs are missing, by what it can unpack ("zstd", "gzip"), then "ready"; and is
+# told on stdin "stop", "keep" (all is there) or "send zstd|gzip|plain" with the stream: for each blob a line "sha256 size" and its
 # bytes, at last "end 0". A stream without its end changes nothing but blobs.
 home=$1 token=$2 seconds=$3 after=$4 owner=$5 which=$6
 shift 6
@@ -13,6 +13,7 @@ for folder in blobs releases runs; do
     [ -d "$home/$folder" ] || mkdir -p "$home/$folder" || exit 1
 done
 cd "$home" || exit 1
+need_all
 facts
 guarded take "$token" 3600 "$$" - "$owner" || exit 0
 [ "$after" = keep ] || trap 'guarded drop "$token"' EXIT
@@ -21,12 +22,15 @@ trap 'exit 1' HUP INT TERM PIPE
 seen='%n %i %s %y'
 identity() { stat -c "$seen" -- "$@" 2> /dev/null; }
 
+# Of lines on stdin, those that are not in .verified: an empty one matches all lines in BusyBox.
+unverified() { if [ -s .verified ]; then grep -Fxv -f .verified; else cat; fi; }
+
 # Hash those that are not the very files that were hashed before: same inode, size and time.
 verify() {
     cd blobs || exit 1
     [ "$which" = changed ] && [ -f .verified ] || : > .verified
     # stat itself, not identity: in a pipeline a function costs a process more.
-    stat -c "$seen" -- "$@" 2> /dev/null | grep -Fxv -f .verified | while read -r sha _; do
+    stat -c "$seen" -- "$@" 2> /dev/null | unverified | while read -r sha _; do
         if is_right "$sha" "$sha"; then identity "$sha" >> .verified; else rm -f "$sha"; fi
     done
     for sha; do [ -f "$sha" ] || printf 'missing %s\n' "$sha"; done
@@ -49,7 +53,7 @@ shas() {
 # settle SHA256…: each file of that name in the parts becomes a blob if it is what its name says.
 settle() {
     [ $# -gt 0 ] || return 0
-    if (cd "$parts" && for sha; do printf '%s  %s\n' "$sha" "$sha"; done | sha256sum -c --strict --status -); then
+    if (cd "$parts" && all_right "$@"); then
         (cd "$parts" && chmod 500 "$@" && mv -f "$@" ..) && identity "$@" >> .verified
         printf 'got %s\n' "$@"
     elif [ $# -gt 1 ]; then
@@ -70,6 +74,7 @@ receive() {
         end) whole=yes && break ;;
         *[!0-9a-f]*) break ;;
         esac
+        [ "${#sha}" -eq 64 ] || break
         dd bs=1M iflag=fullblock,count_bytes count="$size" of="$parts/$sha" status=none || break
         named="$named $sha"
         if [ "$size" -ge 4000000 ]; then
@@ -85,6 +90,14 @@ receive() {
     [ "$whole" = yes ] || exit 1
     for sha in $named; do [ -f "$sha" ] || exit 1; done
     exit 0
+}
+
+unpack() {
+    case $1 in
+    zstd) zstd -dcq ;;
+    gzip) gzip -dc ;;
+    *) cat ;;
+    esac
 }
 
 # release ID LABEL COUNT FILES…: hard links into the blobs; it appears by one rename. One that is
@@ -127,12 +140,14 @@ releases() {
 
 # shellcheck disable=SC2046
 verify $(shas "$@")
-command -v zstd > /dev/null && printf 'zstd\n'
+for packer in zstd gzip; do
+    if command -v "$packer" > /dev/null; then printf '%s\n' "$packer"; fi
+done
 printf 'ready\n'
 read -r verb how || exit 1
 case $verb in
 keep) ;;
-send) if [ "$how" = zstd ]; then zstd -dcq; else gzip -dc; fi | receive || exit 1 ;;
+send) unpack "$how" | receive || exit 1 ;;
 *) exit 0 ;;
 esac
 releases "$@" || exit 1

@@ -45,8 +45,32 @@ meminfo() {
     done < /proc/meminfo
 }
 
-# The fourth word after the seven of an English heading.
-disk() { [ $# -lt 13 ] || { shift 10 && printf 'free_disk_kb=%s\n' "$1"; }; }
+# The fourth and the sixth word after the seven of an English heading: room, and where it is mounted.
+disk() {
+    [ $# -ge 13 ] || return 0
+    shift 10
+    printf 'free_disk_kb=%s\n' "$1"
+    mounted "$3"
+}
+
+# mounted FOLDER: how; the last one that is mounted there counts.
+mounted() {
+    how=''
+    [ -r /proc/mounts ] || return 0
+    while read -r _ at _ options _; do [ "$at" != "$1" ] || how=$options; done < /proc/mounts
+    case ,$how, in *,noexec,*) printf 'mounted_noexec=%s\n' "$1" ;; esac
+}
+
+# A system without getconf: the page of any mapping.
+page_size() {
+    if command -v getconf > /dev/null; then
+        getconf PAGESIZE 2> /dev/null
+    elif [ -r /proc/self/smaps ]; then
+        while read -r name kb _; do
+            [ "$name" != KernelPageSize: ] || { printf '%s\n' "$((kb * 1024))" && return; }
+        done < /proc/self/smaps
+    fi
+}
 
 # Features once a core: the last one counts.
 cpuinfo() {
@@ -67,7 +91,7 @@ facts() {
     from kernel /proc/sys/kernel/osrelease
     printf 'machine=%s\n' "$(uname -m)"
     device_tree
-    printf 'page_size=%s\n' "$(getconf PAGESIZE 2> /dev/null)"
+    printf 'page_size=%s\n' "$(page_size)"
     printf 'libc=%s\n' "$(getconf GNU_LIBC_VERSION 2> /dev/null)"
     from cmdline /proc/cmdline
     from load /proc/loadavg

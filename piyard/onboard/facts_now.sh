@@ -44,7 +44,11 @@ desktop() {
 facts
 supply
 desktop
-printf 'cores=%s\n' "$(getconf _NPROCESSORS_ONLN 2> /dev/null)"
+if command -v getconf > /dev/null; then
+    printf 'cores=%s\n' "$(getconf _NPROCESSORS_ONLN 2> /dev/null)"
+else
+    printf 'cores=%s\n' "$(nproc 2> /dev/null)"
+fi
 printf 'clock=%s\n' "$(date +%s)"
 if command -v vcgencmd > /dev/null; then
     throttled=$(vcgencmd get_throttled 2> /dev/null)

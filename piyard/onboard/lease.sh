@@ -3,7 +3,8 @@
 # flock guards each change; the kernel lets go of it whatever happens to the one who changes.
 guarded() {
     exec 9> lock.guard
-    flock -w 20 9 || { printf 'unguarded\n' && return 1; }
+    # BusyBox's flock does not know for how long to wait.
+    flock -n 9 || timeout 20 flock 9 || { printf 'unguarded\n' && return 1; }
     "$@"
     set -- $?
     exec 9>&-

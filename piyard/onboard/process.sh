@@ -28,20 +28,21 @@ lives() {
         start_of "$stat" && [ "$started" = "$2" ]
 }
 
+# A group is signalled without "--": BusyBox takes that for a number, and dash needs the signal first.
 # end_group PID: TERM to the whole process group, then KILL for what is still there after 5 s.
 end_group() {
-    kill -s TERM -- "-$1" 2> /dev/null || return 0
+    kill -TERM "-$1" 2> /dev/null || return 0
     for _ in 1 2 3 4 5 6 7 8 9 10; do
         group_lives "$1" || return 0
         sleep 0.5
     done
-    kill -s KILL -- "-$1" 2> /dev/null
+    kill -KILL "-$1" 2> /dev/null
     return 0
 }
 
 # Zombies of a group answer to signals although they are dead.
 group_lives() {
-    kill -s 0 -- "-$1" 2> /dev/null || return 1
+    kill -0 "-$1" 2> /dev/null || return 1
     for stat in /proc/[0-9]*/stat; do
         read -r line 2> /dev/null < "$stat" || continue
         # shellcheck disable=SC2086

@@ -5,6 +5,7 @@
 home=$1 token=$2 owner=$3 run=$4 release=$5 supervisor=$6 limit=$7 seconds=$8 count=$9
 shift 9
 umask 077
+need_all
 cd "$home" || exit 1
 guarded take "$token" "$seconds" 0 - "$owner" || exit 0
 while [ "$count" -gt 0 ]; do

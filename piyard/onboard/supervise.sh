@@ -53,7 +53,7 @@ watch() {
     setsid "$@" --pid "$leader" --start "$started" < /dev/null > telemetry.jsonl 2> watcher.txt &
     watcher=$!
 }
-unwatch() { [ "$watcher" -eq 0 ] || kill -s KILL -- "-$watcher" 2> /dev/null; }
+unwatch() { [ "$watcher" -eq 0 ] || kill -KILL "-$watcher" 2> /dev/null; }
 
 # Beside the run, so it is cheap: seldom, and nothing of it is a process but sleep.
 guard() {
@@ -102,7 +102,7 @@ done
 up
 ended=$up
 kill "$guard" 2> /dev/null
-kill -s KILL -- "-$leader" 2> /dev/null
+kill -KILL "-$leader" 2> /dev/null
 unwatch
 ungovern
 why=ended

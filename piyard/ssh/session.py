@@ -11,21 +11,23 @@ import os
 import shlex
 import socket
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from piyard import onboard
 from piyard.errors import BoardCommandFailed, BoardTooSlow, HostUnreachable, PiyardError
+from piyard.ssh import framing, password
 from piyard.ssh import login as logins
-from piyard.ssh import password
 from piyard.ssh.login import Login
 from piyard.ssh.talk import Outcome, Talk
-from piyard.ssh.trouble import disk_full, translated
+from piyard.ssh.tools import LACKS, NO_SUCH_COMMAND, missing_tools
+from piyard.ssh.trouble import disk_full, no_session, not_begun, translated
 
 if TYPE_CHECKING:
     from fabric import Connection
-    from paramiko import PKey, Transport
+    from paramiko import Channel, PKey, Transport
 
 COMMAND_LIMIT_S = 60
 KILL_GRACE_S = 5
@@ -33,6 +35,10 @@ SILENCE_S = 30
 """How much longer than a command may take we wait for word of it."""
 TIMED_OUT = (124, 137)
 """Exit codes of coreutils' timeout: ended in time, or killed after the grace."""
+ENDED_BY_TERM = (143,)
+"""BusyBox's timeout leaves with the command's own code, which TERM ended."""
+SESSION_LIMIT_S = 10
+SESSION_PAUSE_S = 0.2
 NOT_TOLD = -1
 
 
@@ -51,10 +57,13 @@ class Session:
 
         With ``check=False`` a failure is an outcome, but running out of time still raises.
         """
+        began = time.monotonic()
         with self.talk(argv, limit_s=limit_s) as talk:
             talk.end_input()
             outcome = talk.end()
-        self._require_in_time(argv, outcome, limit_s)
+        took = time.monotonic() - began
+        self._require_run(argv, outcome)
+        self._require_in_time(argv, outcome, limit_s, took)
         if check and outcome.code:
             raise self.failure(argv, outcome)
         return outcome
@@ -68,26 +77,46 @@ class Session:
         self, argv: Sequence[str], *, limit_s: int = COMMAND_LIMIT_S, silence_s: float = 0
     ) -> Iterator[Talk]:
         """Start a command and speak with it; it is gone at the end."""
-        bounded = ["timeout", "-k", str(KILL_GRACE_S), str(limit_s), *argv]
+        frame = framing.new()
         self.commands += 1
         with translated(self.name):
-            with _given_up_after(logins.CONNECT_LIMIT_S, self._transport()) as transport:
-                channel = transport.open_session(timeout=logins.CONNECT_LIMIT_S)
-                channel.exec_command(os.fsencode(shlex.join(bounded)))
+            channel = self._channel()
             try:
-                yield Talk(channel, silence_s or limit_s + SILENCE_S)
+                channel.exec_command(frame.line(_bounded(argv, limit_s)))
+                yield Talk(channel, silence_s or limit_s + SILENCE_S, frame)
             finally:
                 channel.close()
 
+    def _channel(self) -> Channel:
+        """A new session of the connection; a board may allow one at a time (``MaxSessions 1``).
+
+        The former one counts until its processes are gone.
+        """
+        from paramiko import ChannelException
+
+        began = time.monotonic()
+        while True:
+            try:
+                with _given_up_after(logins.CONNECT_LIMIT_S, self._transport()) as transport:
+                    return transport.open_session(timeout=logins.CONNECT_LIMIT_S)
+            except ChannelException as refused:
+                if time.monotonic() > began + SESSION_LIMIT_S:
+                    raise no_session(self.name, refused) from None
+                time.sleep(SESSION_PAUSE_S)
+
     def failure(self, argv: Sequence[str], outcome: Outcome) -> PiyardError:
         """The error for a command that ended badly."""
-        if "No space left on device" in outcome.err:
-            return disk_full(self.name, outcome.err)
         if outcome.code == NOT_TOLD:
             return HostUnreachable(
                 f"{self.name}: the connection was lost before '{argv[0]}' ended",
                 remedy="try again; is the board's power supply strong enough?",
             )
+        if not outcome.begun:
+            return not_begun(self.name, outcome.noise)
+        if lacking := missing_tools(self.name, outcome):
+            return lacking
+        if "No space left on device" in outcome.err:
+            return disk_full(self.name, outcome.err)
         return BoardCommandFailed(
             f"{self.name}: '{argv[0]}' failed (exit code {outcome.code})",
             evidence=(outcome.err or outcome.out)[-2000:],
@@ -100,8 +129,15 @@ class Session:
             raise ConnectionError("the connection is closed")
         return transport
 
-    def _require_in_time(self, argv: Sequence[str], outcome: Outcome, limit_s: int) -> None:
-        if outcome.code in TIMED_OUT:
+    def _require_run(self, argv: Sequence[str], outcome: Outcome) -> None:
+        """Raise where the command could not run at all, whoever asks for how it ended."""
+        if not outcome.begun or missing_tools(self.name, outcome):
+            raise self.failure(argv, outcome)
+
+    def _require_in_time(
+        self, argv: Sequence[str], outcome: Outcome, limit_s: int, took: float
+    ) -> None:
+        if outcome.code in TIMED_OUT or (outcome.code in ENDED_BY_TERM and took >= limit_s):
             raise BoardTooSlow(
                 f"{self.name}: '{argv[0]}' was ended after {limit_s} s",
                 evidence=outcome.err[-2000:],
@@ -119,6 +155,13 @@ def _given_up_after(seconds: float, transport: Transport) -> Iterator[Transport]
         yield transport
     finally:
         watchdog.cancel()
+
+
+def _bounded(argv: Sequence[str], limit_s: int) -> bytes:
+    """The command as ``sh`` reads it, with its time limit; a board without ``timeout`` says so."""
+    bounded = shlex.join(["timeout", "-k", str(KILL_GRACE_S), str(limit_s), *argv])
+    lacks = f"printf '{LACKS} - timeout\\n' >&2; (exit {NO_SUCH_COMMAND})"
+    return os.fsencode(f"if command -v timeout > /dev/null; then {bounded}; else {lacks}; fi")
 
 
 def script_argv(name: str, *arguments: str) -> list[str]:

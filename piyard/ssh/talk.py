@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
+
+from piyard.ssh.framing import Frame, FramedStream
 
 if TYPE_CHECKING:
     from paramiko import Channel
 
 SLICE = 256 * 1024
 """Paramiko copies what is left of a buffer for every packet: small slices keep that cheap."""
+BEGIN_LIMIT_S = 60
+"""For the start-up files of the login shell, which run before each command."""
+
+GOODBYE_S = 2
+"""For SSH's own word that the session is over, which nothing depends on."""
+
+
+class NotBegun(TimeoutError):
+    """The login shell did not come to our command; ``noise`` is what it printed instead."""
+
+    def __init__(self, noise: bytes) -> None:
+        super().__init__("the login shell did not run the command")
+        self.noise = noise.decode(errors="replace")
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +35,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     code: int
     out: str
     err: str
+    begun: bool = True
+    """Whether the login shell came to run it at all."""
+    noise: str = ""
+    """What the login shell's start-up files printed before, which is no part of ``out``."""
 
 
 class Talk:
@@ -27,15 +47,17 @@ class Talk:
     Every read gives up with ``TimeoutError`` when the board says nothing for the given limit.
     """
 
-    def __init__(self, channel: Channel, silence_s: float) -> None:
+    def __init__(self, channel: Channel, silence_s: float, frame: Frame) -> None:
         self._channel, self._silence_s = channel, silence_s
+        self._out, self._err = FramedStream(frame), FramedStream(frame)
         self._rest = b""
+        self._begin_by = time.monotonic() + BEGIN_LIMIT_S
         channel.settimeout(silence_s)
 
     def line(self) -> str | None:
         """The next line without its newline; None when there is no more."""
         while b"\n" not in self._rest:
-            block = self._channel.recv(SLICE)
+            block = self._receive(SLICE)
             if not block:
                 last, self._rest = self._rest, b""
                 return last.decode(errors="surrogateescape") if last else None
@@ -48,7 +70,7 @@ class Talk:
         if self._rest:
             block, self._rest = self._rest[:size], self._rest[size:]
             return block
-        return self._channel.recv(size)
+        return self._receive(size)
 
     def send(self, data: bytes) -> None:
         """Send all of it."""
@@ -65,16 +87,60 @@ class Talk:
         out = bytearray()
         while block := self.read():
             out += block
-        if not self._channel.status_event.wait(self._silence_s):
-            raise TimeoutError("the board did not say how the command ended")
         return Outcome(
-            code=self._channel.recv_exit_status(),
+            code=self._code(),
             out=out.decode(errors="surrogateescape"),
             err=self._errors(),
+            begun=self._out.begun,
+            noise=(self._out.noise + self._err.noise).decode(errors="replace"),
         )
+
+    def _receive(self, size: int) -> bytes:
+        """The command's next bytes; what else runs in its session may keep the stream open."""
+        while self._out.code is None:
+            block = self._block(size)
+            if not block:
+                return self._out.rest()
+            if content := self._out.content(block):
+                return content
+        return b""
+
+    def _block(self, size: int) -> bytes:
+        """The stream's next bytes; raises ``NotBegun`` where the command does not begin in time."""
+        if self._out.begun:
+            return self._channel.recv(size)
+        left = min(self._silence_s, self._begin_by - time.monotonic())
+        if left <= 0:
+            raise self._not_begun()
+        self._channel.settimeout(left)
+        try:
+            return self._channel.recv(size)
+        except TimeoutError:
+            raise self._not_begun() from None
+        finally:
+            self._channel.settimeout(self._silence_s)
+
+    def _not_begun(self) -> NotBegun:
+        self._out.rest()
+        return NotBegun(self._out.noise)
+
+    def _code(self) -> int:
+        ended = self._out.code
+        limit_s = self._silence_s if ended is None else GOODBYE_S
+        told = self._channel.status_event.wait(limit_s)
+        if ended is not None:
+            return ended
+        if not told:
+            raise TimeoutError("the board did not say how the command ended")
+        return self._channel.recv_exit_status()
 
     def _errors(self) -> str:
         said = bytearray()
-        while block := self._channel.recv_stderr(SLICE):
-            said += block
-        return said.decode(errors="replace")
+        while self._err.code is None and (block := self._channel.recv_stderr(SLICE)):
+            said += self._err.content(block)
+        said += self._err.rest() if self._err.code is None else b""
+        return (bytes(said) or self._complaint()).decode(errors="replace")
+
+    def _complaint(self) -> bytes:
+        """What a login shell says that does not run the command."""
+        return b"" if self._out.begun else self._out.noise + self._err.noise

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from piyard.errors import (
+    BoardCommandFailed,
     BoardDiskFull,
     HostKeyChanged,
     HostUnreachable,
@@ -16,6 +17,7 @@ from piyard.errors import (
     NoSuchHost,
 )
 from piyard.ssh.hostkeys import fingerprint
+from piyard.ssh.talk import NotBegun
 
 AWAY = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT}
 
@@ -27,6 +29,8 @@ def translated(name: str) -> Iterator[None]:
 
     try:
         yield
+    except NotBegun as error:
+        raise _hangs(name, error) from None
     except paramiko.BadHostKeyException as error:
         raise _host_key_changed(name, error) from None
     except paramiko.AuthenticationException as error:
@@ -53,12 +57,40 @@ def unreachable(name: str, error: BaseException) -> HostUnreachable:
     )
 
 
+def not_begun(name: str, noise: str) -> BoardCommandFailed:
+    """The error for a login shell that ended without running our command."""
+    return BoardCommandFailed(
+        f"{name} logged us in, but its login shell did not run our command",
+        evidence=noise.strip()[-500:],
+        remedy="give that user a shell that runs commands (chsh), with start-up files (~/.bashrc) "
+        f"that leave non-interactive shells alone; try: ssh {name} true",
+    )
+
+
+def no_session(name: str, error: BaseException) -> HostUnreachable:
+    """The error for a board whose sshd opens no session for us."""
+    return HostUnreachable(
+        f"{name} logged us in, but refuses a session",
+        evidence=str(error),
+        remedy="raise MaxSessions in the board's /etc/ssh/sshd_config; piyard needs 1 at a time",
+    )
+
+
 def disk_full(name: str, evidence: str) -> BoardDiskFull:
     """The error for a board without room."""
     return BoardDiskFull(
         f"{name}: the board's disk is full",
         evidence=evidence[-500:],
         remedy=f"free some room there: invoke fleet.gc --host {name} removes old releases",
+    )
+
+
+def _hangs(name: str, error: NotBegun) -> HostUnreachable:
+    return HostUnreachable(
+        f"{name} logged us in, but its login shell did not get to our command",
+        evidence=error.noise.strip()[-500:],
+        remedy="does the board hang, or do the shell's start-up files (~/.bashrc) wait for "
+        "something? They must leave non-interactive shells alone",
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import re
+import shlex
 import socket
 import threading
 from collections.abc import Iterator
@@ -77,12 +79,19 @@ class FakeChannel:
     """Answers a command with one result."""
 
     def __init__(self, exited: int, out: str, err: str) -> None:
-        self.exited, self.out, self.err = exited, [out.encode()], [err.encode()]
+        self.exited, self.said = exited, (out.encode(), err.encode())
         self.status_event = threading.Event()
         self.status_event.set()
 
     def exec_command(self, command: bytes) -> None:
-        self.asked = command.decode()
+        halves = re.search(rb" piyard (\w+) (\w+) (.*)", command, re.DOTALL)
+        assert halves
+        marker = halves[1] + halves[2]
+        words = shlex.split(halves[3].decode())
+        self.asked = re.sub(r"\\0(\d{3})", lambda m: chr(int(m[1], 8)), "".join(words))
+        self.out, self.err = (
+            [b"%b%b%b %d;" % (marker, said, marker, self.exited)] for said in self.said
+        )
 
     def recv(self, _size: int) -> bytes:
         return self.out.pop() if self.out else b""
@@ -131,14 +140,14 @@ def session(connection: FakeConnection) -> Session:
 def test_a_command_is_quoted_once_and_has_a_limit_on_the_board() -> None:
     connection = FakeConnection()
     session(connection).run(["echo", "$(id)", "a b", "it's"], limit_s=7)
-    assert connection.channel.asked == "timeout -k 5 7 echo '$(id)' 'a b' 'it'\"'\"'s'"
+    assert "timeout -k 5 7 echo '$(id)' 'a b' 'it'\"'\"'s';" in connection.channel.asked
 
 
 def test_what_varies_is_an_argument_of_a_script() -> None:
     connection = FakeConnection()
     session(connection).script("facts_now", "; rm -rf /")
-    assert connection.channel.asked.startswith("timeout -k 5 60 sh -c ")
-    assert connection.channel.asked.endswith(" piyard '; rm -rf /'")
+    assert "then timeout -k 5 60 sh -c " in connection.channel.asked
+    assert " piyard '; rm -rf /'; else" in connection.channel.asked
 
 
 @pytest.mark.parametrize("code", [124, 137])
