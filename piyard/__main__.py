@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 
-from piyard import ending, paths
-from piyard.tasks.program import NAME, Program
+BY_YARD = not __package__
+"""yard starts this file itself: ``-m`` would look for piyard in the user's folder first."""
+if BY_YARD:
+    sys.path[0] = __file__.rpartition("/piyard/")[0]
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main() -> None:
     """Do what the words say, and leave with the exit code."""
+    from piyard import ending, paths
+    from piyard.tasks.program import NAME, Program
+
     ending.install()
-    program, *words = sys.argv if argv is None else argv
+    name = "yard" if BY_YARD else NAME
     tasks = ["--search-root", str(paths.ROOT)]
-    Program(name=NAME, binary=NAME, binary_names=[NAME]).run([program, *tasks, *words])
+    Program(name=NAME, binary=name, binary_names=[name]).run([name, *tasks, *sys.argv[1:]])
 
 
 if __name__ == "__main__":

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from invoke.exceptions import Exit
+from invoke.exceptions import Exit, ParseError
 from invoke.parser.parser import ParseResult
 from invoke.program import Program as InvokesProgram
 
 from piyard import __version__
 from piyard.errors import WrongInput
-from piyard.tasks import words
+from piyard.tasks import completion, words
 
 NAME = "piyard"
 
 
 class Program(InvokesProgram):
     """Reads what follows the core flags by ``words``; whoever asks for help gets only that."""
+
+    def parse_core_args(self) -> None:
+        """Invoke's flags before any task; its completion script knows no path to a program."""
+        try:
+            super().parse_core_args()
+        except (ParseError, ValueError) as error:
+            raise WrongInput(str(error), remedy="--help lists the flags before a task") from None
+        if shell := self.args["print-completion-script"].value:
+            print(completion.script(shell, self.binary_names[0]), end="")
+            raise Exit
 
     def print_version(self) -> None:
         """piyard's own, and that of the ncnn it builds."""
@@ -32,7 +42,8 @@ class Program(InvokesProgram):
             self._forget_program_name()
         elif not self._is_question():
             self._require_meaning()
-            self.tasks.extend(words.read(self.core.unparsed, self.parser.contexts))
+            core = self.initial_context.flag_names()
+            self.tasks.extend(words.read(self.core.unparsed, self.parser.contexts, core))
 
     def _is_question(self) -> bool:
         """Whether something is asked (help, version, list) wherever in the line; notes what."""

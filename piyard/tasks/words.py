@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import re
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
@@ -25,9 +25,14 @@ NUMBER = re.compile(r"-[\d.].*", re.DOTALL)
 TASKS = "invoke --list lists the tasks"
 
 
-def read(words: Sequence[str], tasks: Mapping[str, ParserContext]) -> list[ParserContext]:
-    """The tasks in their order, each with its values; raises ``WrongInput``."""
-    reader = _Reader(tasks)
+def read(
+    words: Sequence[str], tasks: Mapping[str, ParserContext], core: Collection[str] = ()
+) -> list[ParserContext]:
+    """The tasks in their order, each with its values; raises ``WrongInput``.
+
+    ``core`` are the flags that may stand before the first task.
+    """
+    reader = _Reader(tasks, core)
     reader.read(words)
     reader.require_all()
     return reader.read_tasks
@@ -63,8 +68,8 @@ def unknown_task(word: str, tasks: Iterable[str]) -> WrongInput:
 class _Reader:
     """Goes through the words once; ``read_tasks`` holds what it has understood so far."""
 
-    def __init__(self, tasks: Mapping[str, ParserContext]) -> None:
-        self._known = tasks
+    def __init__(self, tasks: Mapping[str, ParserContext], core: Collection[str] = ()) -> None:
+        self._known, self._core = tasks, core
         self.read_tasks: list[ParserContext] = []
 
     @property
@@ -104,7 +109,7 @@ class _Reader:
         task = self._task
         if task is None:
             raise WrongInput(
-                f"unknown flag '{word}' before any task",
+                f"unknown flag '{word}' before any task{_nearest(word, self._core)}",
                 remedy="a task's flags follow its name: invoke TASK --help lists them",
             )
         name, glued = _split(word, task)
@@ -172,15 +177,14 @@ def _switch(argument: Argument, name: str, glued: str | None, *, on: bool) -> No
 
 
 def _refuse(name: str, task: ParserContext) -> NoReturn:
-    raise WrongInput(
-        f"unknown flag '{name}' of {task.name}{_nearest_flag(name, task)}", remedy=_help_of(task)
-    )
+    meant = _nearest(name, [*task.flag_names(), "--help"])
+    raise WrongInput(f"unknown flag '{name}' of {task.name}{meant}", remedy=_help_of(task))
 
 
-def _nearest_flag(name: str, task: ParserContext) -> str:
+def _nearest(name: str, flags: Iterable[str]) -> str:
     """The flag that is meant: the only one that begins so, or the one spelt most alike."""
-    known = [*(flag for flag in task.flag_names() if flag.startswith("--")), "--help"]
-    long = f"--{name.lstrip('-')}"
+    known = [flag for flag in flags if flag.startswith("--")]
+    long = f"--{name.partition('=')[0].lstrip('-')}"
     begun = [flag for flag in known if flag.startswith(long)]
     return nearest(begun[0] if len(begun) == 1 else long, known)
 

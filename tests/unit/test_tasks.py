@@ -189,6 +189,7 @@ def test_no_host_is_the_emulated_board_and_says_so() -> None:
             "unknown flag '--theads' of bench, did you mean '--threads'",
         ),
         (["--dry-run", "bench"], 3, "unknown flag '--dry-run' before any task"),
+        (["--versoin"], 3, "unknown flag '--versoin' before any task, did you mean '--version'"),
         (["--dry", "bench"], 3, "--dry-run, after the task"),
         (["bench", "--", "-x"], 3, "nothing reads what follows '--': -x"),
         (["fleet.add"], 3, "no --host"),
@@ -255,6 +256,23 @@ def test_the_version_is_piyards_and_ncnns(argv: list[str], tmp_path: Path) -> No
     assert done.stdout == f"piyard {__version__}, ncnn 20261020\n"
     assert done.returncode == 0
     assert (tmp_path / "artifacts" / "builds").is_dir()
+
+
+def test_python_m_works_from_any_folder(tmp_path: Path) -> None:
+    (tmp_path / "piyard").mkdir()  # another thing of that name where the user is
+    (tmp_path / "piyard" / "__init__.py").write_text("raise ImportError")
+    script = [sys.executable, str(ROOT / "piyard" / "__main__.py"), "build", "--dry-run"]
+    done = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "build ncnn" in done.stdout
+
+
+@pytest.mark.parametrize("argv", [["--config"], ["--command-timeout", "x"], ["--list-depth"]])
+def test_a_mistake_before_the_task_is_a_wrong_input_too(argv: list[str]) -> None:
+    done = python_m("piyard", *argv)
+    assert done.returncode == 3
+    assert done.stderr.startswith("piyard: ")
+    assert "Traceback" not in done.stderr
 
 
 def test_listing_never_acts(tmp_path: Path) -> None:

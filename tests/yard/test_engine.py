@@ -24,7 +24,6 @@ NEED_IT = [
 DO_WITHOUT = [
     [],
     ["--list"],
-    ["--version"],
     ["--help"],
     ["--help", "build"],
     ["build", "--help"],

@@ -47,6 +47,24 @@ def test_without_words_the_tasks_are_listed(ready: Machine) -> None:
     assert ready.yard().became == [f"invoke --search-root {ready.tree} --list"]
 
 
+@pytest.mark.parametrize("words", [["--version"], ["-V"], ["--print-completion-script", "bash"]])
+def test_what_invoke_would_answer_of_itself_is_piyards(ready: Machine, words: list[str]) -> None:
+    (call,) = ready.yard(*words).calls
+    assert call == f"python {ready.tree}/piyard/__main__.py {' '.join(words)}"
+
+
+def test_completing_installs_nothing(machine: Machine) -> None:
+    done = machine.yard("--complete", "--", "./yard", "be")
+    assert (done.code, done.out, done.err) == (0, "", "")
+    assert not machine.pip_installs()
+
+
+@pytest.mark.parametrize("word", ["-h", "-hx", "--help=x", "-n", "-V", "--list"])
+def test_asking_sets_up_no_engine(ready: Machine, word: str) -> None:
+    assert ready.yard("deploy-bench", word).became
+    assert not ready.yard("deploy-bench", word).called("apt-get")
+
+
 def test_it_may_be_called_through_a_link(ready: Machine) -> None:
     link = ready.bin / "yard"
     link.symlink_to(ready.tree / "yard")
