@@ -40,9 +40,15 @@ def said_of(place: Path, *scratch: Path) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno is not None:
             if named is None or any(named.is_relative_to(folder) for folder in scratch):
                 error.filename, error.filename2 = str(place), None
-        elif is_full(place):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(place)) from None
+        else:
+            require_room(place)
         raise
+
+
+def require_room(folder: Path) -> None:
+    """Raise the ``OSError`` of a full disk where it is one."""
+    if is_full(folder):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from None
 
 
 def is_full(folder: Path) -> bool:

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from piyard import scratch
+from piyard import disk, scratch
 from piyard.conversion import lint
 from piyard.conversion.origins import Names
 from piyard.conversion.param import Layer
@@ -70,6 +70,7 @@ def _run_pnnx(program: Path, shapes: Shapes, others: Shapes, *, half: bool) -> N
             )
         except subprocess.TimeoutExpired:
             raise _failed(f"pnnx did not finish within {TIME_LIMIT_S:g} s", log.name) from None
+    disk.require_room(at)  # pnnx does not look whether its files could be written
     if done.returncode or not all((at / name).is_file() for name in kept(stem)):
         raise _failed(f"pnnx ended with code {done.returncode}", log.name)
 

@@ -91,7 +91,8 @@ def from_ir(
 
 def _save(made: Any, folder: Path, stem: str) -> Path:
     file = folder / f"{stem}.pt"
-    made.save(str(file))
+    # By Python: where its own writer finds no room, torch ends the whole process.
+    file.write_bytes(made.save_to_buffer())
     return file
 
 

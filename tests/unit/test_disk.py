@@ -124,6 +124,17 @@ class TestFull:
             shutil.copyfile(tmp_path / "weights", full / "copy")
         assert f"piyard: {full / 'copy'}: no room" in told(caught.value)
 
+    def test_a_converter_that_does_not_look_at_its_disk_is_looked_after(
+        self, full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """pnnx ends well, and its files are cut."""
+        (tmp_path / "pnnx").write_text(f"#!/bin/sh\ntouch {' '.join(lowering.kept())}\n")
+        (tmp_path / "pnnx").chmod(0o700)
+        monkeypatch.setattr(lowering, "_program", lambda: str(tmp_path / "pnnx"))
+        with pytest.raises(OSError, match=NO_SPACE) as caught:
+            lowering.lower(full / "model.pt", [[1, 3, 8, 8]], tmp_path, half=False)
+        assert f"piyard: {full}: no room" in told(caught.value)
+
 
 def test_a_read_only_place_is_named(tmp_path: Path) -> None:
     with disks.read_only(tmp_path / "artifacts"):
