@@ -10,12 +10,16 @@ import atexit
 import os
 import select
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TextIO
 
+from invoke.exceptions import Exit
+
 from piyard import disk
 
+STOPPED = "piyard: stopped by Ctrl-C"
 INTERRUPTED, NO_READER = 130, 141
 """As a shell tells of a program that SIGINT or SIGPIPE ended."""
 
@@ -25,6 +29,15 @@ def install() -> None:
     sys.excepthook = _end
     atexit.unregister(_end_output)  # two ways lead here
     atexit.register(_end_output)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C in the block ends the command, in one line and with the shell's exit code for it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Exit(STOPPED, INTERRUPTED) from None
 
 
 def _end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -38,7 +51,7 @@ def _end(kind: type[BaseException], error: BaseException, trace: TracebackType |
 def _code(error: BaseException) -> int | None:
     """The exit code, after saying what there is to say; None for a fault of piyard's."""
     if isinstance(error, KeyboardInterrupt):
-        _say("piyard: stopped by Ctrl-C")
+        _say(STOPPED)
         return INTERRUPTED
     if isinstance(error, BrokenPipeError) and _forget_closed_streams():
         return NO_READER

@@ -8,7 +8,7 @@ from invoke.exceptions import Exit, ParseError
 from invoke.parser.parser import ParseResult
 from invoke.program import Program as InvokesProgram
 
-from piyard import __version__
+from piyard import __version__, ending
 from piyard.errors import WrongInput
 from piyard.tasks import completion, words
 
@@ -44,6 +44,11 @@ class Program(InvokesProgram):
             self._require_meaning()
             core = self.initial_context.flag_names()
             self.tasks.extend(words.read(self.core.unparsed, self.parser.contexts, core))
+
+    def execute(self) -> None:
+        """Do the tasks. Invoke itself takes Ctrl-C for a failure like any other."""
+        with ending.interruptible():
+            super().execute()
 
     def _is_question(self) -> bool:
         """Whether something is asked (help, version, list) wherever in the line; notes what."""

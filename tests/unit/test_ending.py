@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from piyard import deadline, lock, paths
 
 ROOT = Path(__file__).resolve().parents[2]
 WAITS = """
@@ -87,6 +90,63 @@ def test_ctrl_c_is_quiet_and_cleans_up() -> None:
     assert running.stdout.readline() == b"waiting\n"
     running.send_signal(signal.SIGINT)
     assert ended(running) == (130, "piyard: stopped by Ctrl-C\n")
+
+
+def test_ctrl_c_ends_a_task_that_waits_for_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says whom it waits for, changes nothing, and the shell hears of Ctrl-C."""
+    fleet = tmp_path / "fleet.yaml"
+    fleet.write_text("boards: {pi5-a: {host: 127.0.0.1}}\n")
+    monkeypatch.setenv("PIYARD_FLEET", str(fleet))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    with lock.held(paths.data() / "fleet.lock"):
+        running = start("fleet.remove", "pi5-a")
+        assert running.stderr
+        said = running.stderr.readline().decode()
+        assert f"(process {os.getpid()}, since " in said
+        assert said.endswith("fleet.lock; Ctrl-C stops\n")
+        running.send_signal(signal.SIGINT)
+        assert ended(running) == (130, "piyard: stopped by Ctrl-C\n")
+    assert "pi5-a" in fleet.read_text()
+
+
+CONVERTS = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import tasks
+from piyard.conversion import lowering
+lowering._program = lambda: sys.argv[2]
+at = Path(sys.argv[3])
+lowering.lower(at / "model.pt", [[1, 3, 8, 8]], at, half=False)
+"""
+
+
+def test_ctrl_c_ends_the_converter_too(tmp_path: Path) -> None:
+    """Though only piyard itself heard of it, as under a supervisor."""
+    converter = tmp_path / "pnnx"
+    converter.write_text(
+        f"#!/bin/sh\necho $$ > {tmp_path}/pid.new\n"
+        f"mv {tmp_path}/pid.new {tmp_path}/pid\nexec sleep 600\n"
+    )
+    converter.chmod(0o700)
+    running = subprocess.Popen(
+        [sys.executable, "-c", CONVERTS, str(ROOT), str(converter), str(tmp_path)],
+        stderr=subprocess.PIPE,
+    )
+    assert deadline.poll(lambda: (tmp_path / "pid").is_file() or None, 30)
+    running.send_signal(signal.SIGINT)
+    assert ended(running) == (130, "piyard: stopped by Ctrl-C\n")
+    assert deadline.poll(lambda: not is_alive(int((tmp_path / "pid").read_text())) or None, 10)
+
+
+def is_alive(pid: int) -> bool:
+    """One that is dead has no command any more, whether or not somebody buried it."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except OSError:
+        return False
 
 
 def test_a_fault_of_piyards_own_keeps_its_traceback() -> None:
