@@ -5,6 +5,7 @@ from __future__ import annotations
 from piyard.report.figures import NOT_KNOWN, digits, money, percent, scaled, width
 from piyard.report.remarks import brief, comments
 from piyard.row import Row
+from piyard.verdict import believable
 
 COLUMNS = (
     "Hardware",
@@ -60,7 +61,7 @@ def latency(row: Row) -> str:
 
 def marked(row: Row, figure: str) -> str:
     """A figure nobody may believe says so itself: it may be copied without its comment."""
-    return f"INVALID {figure}" if row.verdict.state == "INVALID" else figure
+    return figure if believable(row.verdict) else f"INVALID {figure}"
 
 
 def energy(row: Row) -> str:

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from piyard import report
 from piyard.result import Result
 from piyard.row import Row
+from piyard.verdict import Reason, Verdict
 from tests import made_rows
 from tests.made_rows import row
 
@@ -169,7 +170,9 @@ def test_filters_change_the_rows_and_the_charts(opened: Open) -> None:
     expect(rows(page)).to_have_count(4)
     expect(page.locator("#count")).to_have_text("4 of 12 rows")
     expect(chart(page, "latency").locator(".violin")).to_have_count(4)
-    expect(chart(page, "fleet").locator("figcaption")).to_contain_text("No job here ran on two")
+    expect(chart(page, "fleet").locator("figcaption")).to_contain_text(
+        "No job has a row from two boards"
+    )
     expect(page.locator("#fleet .main-svg")).to_have_count(0)
     page.locator("#verdict").select_option(label="INVALID")
     expect(rows(page)).to_have_count(1)
@@ -348,3 +351,51 @@ def test_three_hundred_rows_are_searched_and_drawn(opened: Open) -> None:
     page.locator("#text").fill("pi-123")
     expect(rows(page)).to_have_count(1)
     expect(told.locator(".violin")).to_have_count(1)
+
+
+def all_invalid() -> tuple[list[Row], list[Result]]:
+    of, results = made_rows.fleet()
+    bad = Verdict(state="INVALID", reasons=[made_rows.THROTTLED])
+    real = [msgspec.structs.replace(one, verdict=bad) for one in of if not one.emulated]
+    return real, results
+
+
+def test_a_page_of_invalid_rows_says_nothing_that_is_not_true_of_them(opened: Open) -> None:
+    page = opened(*all_invalid())
+    for name in ("fleet", "accuracy"):
+        said = chart(page, name).locator("figcaption")
+        expect(said).to_have_text(
+            "There is no row here that may be believed. 11 INVALID rows left out."
+        )
+
+
+def test_a_page_of_emulated_rows_says_whose_times_they_are(opened: Open) -> None:
+    of, results = made_rows.fleet()
+    page = opened([one for one in of if one.emulated], results)
+    for name in ("latency", "fleet", "accuracy"):
+        expect(chart(page, name).locator("figcaption")).to_contain_text("not a Pi's times")
+    page.locator("tr.row td[data-label='Model']").click()
+    expect(page.locator("tr.more")).to_contain_text("an emulator's, not a Pi's")
+
+
+def test_an_emulated_row_with_wrong_outputs_is_marked_and_not_drawn(opened: Open) -> None:
+    wrong = Reason(code="output", grade="INVALID", text="the outputs differ")
+    of, results = made_rows.fleet()
+    emulated = [one for one in of if one.emulated]
+    verdict = Verdict(state="EMULATED", reasons=[wrong])
+    page = opened([msgspec.structs.replace(one, verdict=verdict) for one in emulated], results)
+    assert column(page, "FPS")[0].startswith("INVALID ")
+    expect(chart(page, "accuracy").locator("figcaption")).to_contain_text("1 INVALID row left out")
+
+
+def test_details_open_where_one_clicked_and_in_sight(opened: Open) -> None:
+    of, results = made_rows.fleet()
+    page = opened(of * 2, results)
+    last = rows(page).last
+    last.locator("td[data-label='Model']").click()
+    expect(page.locator("tr.more")).to_have_count(1)
+    assert last.evaluate("row => row.nextElementSibling.classList.contains('more')")
+    expect(last).to_be_in_viewport()
+    expect(page.locator("tr.more h3").first).to_be_in_viewport()
+    last.locator("td[data-label='Model']").click()
+    expect(page.locator("tr.more")).to_have_count(0)

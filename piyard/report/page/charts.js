@@ -5,12 +5,12 @@ const OFF = 0.15; // the same bar as for published figures
 
 function drawLatency(entries) {
   const figure = byId("latency"), look = colours(), relative = byId("scale").value === "%";
-  const [told, emulated] = real(entries.filter((entry) => entry.samples.length));
+  const [there, emulated] = real(entries), told = there.filter((entry) => entry.samples.length);
   const shown = told.slice(0, MOST_SHOWN);
-  if (!shown.length) return empty(figure, "None of these rows brings its samples.");
+  if (!shown.length) return empty(figure, "None of these rows brings its samples.", emulated);
   const labels = shown.map(({ row }) => rowLabel(row));
   const traces = shown.map((entry, at) => {
-    const { row, samples } = entry, bad = row.verdict.state === "INVALID";
+    const { row, samples } = entry, bad = isInvalid(entry);
     const colour = bad ? look.bad : colourOf(row.host);
     return {
       type: "violin", orientation: "h", y0: at, width: 0.85, name: literal(`${jobName(entry)} on ${row.host}`),
@@ -36,7 +36,7 @@ function rowLabel(row) {
 function drawFleet(entries) {
   const figure = byId("fleet"), [there, emulated] = real(entries), [good, invalid] = believable(there);
   const jobs = shared(good);
-  if (!jobs.length) return empty(figure, ["No job here ran on two boards.", emulated, invalid].join(" "));
+  if (!jobs.length) return empty(figure, lacking(good, "No job has a row from two boards here."), emulated, invalid);
   const hosts = [...new Set(jobs.flat().map(({ row }) => row.host))];
   const traces = hosts.map((host) => onBoard(host, hosts, jobs));
   const off = jobs.flatMap((job, line) => outliers(job).map((found) => ({ ...found, line })));
@@ -104,7 +104,7 @@ function marked(off, hosts) {
 function drawAccuracy(entries) {
   const figure = byId("accuracy"), [there, emulated] = real(entries), [good, invalid] = believable(there);
   const known = good.filter((entry) => entry.accuracy !== null);
-  if (!known.length) return empty(figure, ["None of these rows has an accuracy.", emulated, invalid].join(" "));
+  if (!known.length) return empty(figure, lacking(good, "None of these rows has an accuracy."), emulated, invalid);
   const kinds = [...new Set(known.map(kindOf))];
   const traces = kinds.flatMap((kind, at) => cloud(known.filter((entry) => kindOf(entry) === kind), kind, at));
   const measures = [...new Set(known.map(({ measure }) => measure))];

@@ -12,6 +12,9 @@ function toggleDetail(entry, onRun) {
   const cell = element("td", { colspan: DATA.columns.length + 1, role: "cell" }, detail(entry, onRun));
   entry.detail = element("tr", { className: "more", role: "row" }, cell);
   row.after(entry.detail);
+  // The table scrolls by itself: what opens below its edge would not be seen.
+  entry.detail.scrollIntoView({ block: "nearest" });
+  row.scrollIntoView({ block: "nearest" });
 }
 
 function detail(entry, onRun) {
@@ -31,7 +34,8 @@ function part(title, ...children) {
 function verdictOf(row) {
   const reasons = row.verdict.reasons.map((reason) =>
     element("li", {}, badge(reason.grade, reason.code), ` ${reason.text}`));
-  const none = row.verdict.state === "VALID" ? "Nothing speaks against this row." : "No reason is recorded.";
+  const none = { VALID: "Nothing speaks against this row.", EMULATED: "Its times are an emulator's, not a Pi's." }[row.verdict.state]
+    ?? "No reason is recorded.";
   return element("ul", {}, element("li", {}, badge(row.verdict.state)),
     ...(reasons.length ? reasons : [element("li", { textContent: none })]));
 }

@@ -73,11 +73,16 @@ function caption(figure, ...sentences) {
   figure.querySelector("figcaption").textContent = sentences.filter(Boolean).join(" ");
 }
 
-function empty(figure, why) {
+function empty(figure, ...why) {
   const chart = figure.querySelector(".chart");
   Plotly.purge(chart);
   chart.hidden = true;
-  caption(figure, why);
+  caption(figure, ...why);
+}
+
+// Why a chart is empty: what it lacks is only true of rows that were looked at.
+function lacking(good, why) {
+  return good.length ? why : "There is no row here that may be believed.";
 }
 
 // Needs one scale for all: a linear one would press the quick rows together.
@@ -93,8 +98,12 @@ function real(entries) {
   return [pis, out ? `${counted(out, "emulated row")} left out.` : ""];
 }
 
+function isInvalid({ row }) {
+  return row.verdict.state === "INVALID" || row.verdict.reasons.some(({ grade }) => grade === "INVALID");
+}
+
 function believable(entries) {
-  const good = entries.filter((entry) => entry.newest && entry.row.verdict.state !== "INVALID");
+  const good = entries.filter((entry) => entry.newest && !isInvalid(entry));
   const out = entries.filter((entry) => entry.newest).length - good.length;
   return [good, out ? `${counted(out, "INVALID row")} left out.` : ""];
 }

@@ -28,8 +28,13 @@ function makeRow(entry, onOpen) {
   const cells = entry.cells.map((text, column) => element("td", {
     textContent: text, role: "cell", className: classOf(text, column), data: { label: DATA.columns[column] },
   }));
-  return element("tr", { className: `row ${state}`, role: "row" },
+  const row = element("tr", { className: `row ${state}`, role: "row" },
     element("td", { className: "head", role: "cell" }, open), ...cells);
+  row.addEventListener("click", (event) => {
+    const selecting = getSelection().toString() !== "";
+    if (!event.target.closest("button") && !selecting) onOpen(entry);
+  });
+  return row;
 }
 
 function classOf(text, column) {
