@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from piyard import digest, scratch
+from piyard import digest, pictures, say, scratch
 from piyard.errors import WrongInput
-from piyard.look import film, web
+from piyard.look import film, lossless, web
 from piyard.release import File, Release
 
 CAMERA = "camera"
 SUFFIXES = (".jpg", ".jpeg", ".png")
+"""Endings that nnrun takes in a folder; it looks into the files, not at their names."""
 MOST = 1000
 """Pictures of one run: their names and digests travel in one command line."""
 USUAL_FRAMES = 300
@@ -59,7 +61,7 @@ def check(texts: Sequence[str]) -> None:
 def taken(texts: Sequence[str], frames: int | None = None) -> Iterator[Inputs]:
     """What the texts name, with what had to be fetched or unpacked for it.
 
-    ``frames`` bounds a film and the camera. Raises ``WrongInput`` and ``DownloadFailed``.
+    ``frames`` bounds pictures, a film and the camera. Raises ``WrongInput`` and ``DownloadFailed``.
     """
     check(texts)
     if texts[0] == CAMERA:
@@ -69,14 +71,17 @@ def taken(texts: Sequence[str], frames: int | None = None) -> Iterator[Inputs]:
             made = film.as_mjpeg(_local(texts[0])[0], place, frames)
             yield Inputs(film=made, of_film=Path(texts[0]).name)
     else:
-        yield Inputs(pictures=_pictures(texts))
+        yield Inputs(pictures=_pictures(texts, frames))
 
 
 def release_of(shown: Inputs) -> Release:
-    """The files that travel, numbered: their own names may repeat, or mean something to a shell."""
+    """The files that travel, numbered: their own names may repeat, or mean something to a shell.
+
+    What nnrun cannot decode travels as PNG.
+    """
     if shown.film:
         return _release([shown.film], [film.NAME], label=shown.of_film)
-    files = list(shown.pictures)
+    files = [lossless.as_sent(path) for path in shown.pictures]
     digits = max(4, len(str(len(files) - 1)))
     names = [f"{i:0{digits}d}{_suffix(path)}" for i, path in enumerate(files)]
     return _release(files, names, label=f"{len(files)} inputs")
@@ -85,31 +90,42 @@ def release_of(shown: Inputs) -> Release:
 def named(shown: Inputs) -> dict[str, str]:
     """The name a picture has on the board → where it is here."""
     sent = release_of(shown).files if shown.pictures else []
-    return {file.name: str(file.path) for file in sent}
+    return {file.name: str(path) for file, path in zip(sent, shown.pictures, strict=True)}
 
 
-def _pictures(texts: Sequence[str]) -> list[Path]:
-    found = [
+def _pictures(texts: Sequence[str], frames: int | None) -> list[Path]:
+    """The first ones of all; what is left out is said."""
+    _say_left_out(texts)
+    every = (
         path
         for text in texts
         for path in ([web.picture(text)] if web.is_url(text) else _local(text))
-    ]
+    )
+    found = list(itertools.islice(every, frames))
     if len(found) > MOST:
         raise WrongInput(
             f"{len(found)} pictures are more than the {MOST} of one run",
-            remedy="show fewer; a whole data set is for invoke evaluate",
+            remedy=f"show fewer (--frames {MOST}); a whole data set is for invoke evaluate",
         )
     return found
+
+
+def _say_left_out(texts: Sequence[str]) -> None:
+    folders = [Path(text) for text in texts if not web.is_url(text) and Path(text).is_dir()]
+    for folder in folders:
+        if left_out := pictures.of(folder).left_out:
+            say.note(f"left out of {folder}, as they cannot be read: {pictures.listed(left_out)}")
+        if below := [
+            one for one in pictures.folders(folder) if pictures.of(one, deep=True).pictures
+        ]:
+            say.note(f"left out of {folder}: its folders, for example {below[0]}")
 
 
 def _local(text: str) -> list[Path]:
     """The files that a path or glob means; raises ``WrongInput`` when there are none."""
     path = Path(text)
     if path.is_dir():
-        found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
-        if not found:
-            raise WrongInput(f"{path} holds no picture", remedy=f"of {', '.join(SUFFIXES)}")
-        return found
+        return _of_folder(path)
     if path.is_file():
         return [path]
     start = Path(path.anchor)
@@ -118,6 +134,17 @@ def _local(text: str) -> list[Path]:
     if not met:
         raise WrongInput(f"there is no picture {text}", remedy="check --input")
     return met
+
+
+def _of_folder(path: Path) -> list[Path]:
+    its = pictures.of(path)
+    if its.pictures:
+        return its.pictures
+    raise WrongInput(
+        f"{path} holds no picture that can be read",
+        evidence=pictures.listed(its.left_out),
+        remedy=f"of {', '.join(sorted(pictures.ENDINGS))}",
+    )
 
 
 def _is_stream(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,15 +16,39 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]
 
 
+MALFORMED = (ArithmeticError, EOFError, LookupError, OSError, SyntaxError, TypeError, ValueError)
+"""What Pillow's readers raise for files that are not what they begin as."""
+
+
 def read(path: Path) -> Image:
-    """The picture in RGB, turned upright as its EXIF orientation says. Raises ``WrongInput``."""
+    """The picture in RGB, turned upright as its EXIF orientation says; of several the first.
+
+    Of 16 bits the upper 8 are taken, as nnrun does. Raises ``WrongInput``.
+    """
     from PIL import Image, ImageOps
 
     try:
         with Image.open(path) as picture:
-            return ImageOps.exif_transpose(picture).convert("RGB")
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise WrongInput(f"{path} is no picture that can be read: {error}") from None
+            return ImageOps.exif_transpose(_of_8_bits(picture)).convert("RGB")
+    except (*MALFORMED, struct.error, Image.DecompressionBombError) as error:
+        raise WrongInput(
+            f"{path} is no picture that can be read: {error}", remedy="leave it out, or repair it"
+        ) from None
+
+
+def _of_8_bits(picture: Image) -> Image:
+    """Pillow cuts levels above 255 off, where it should divide them."""
+    from PIL import Image
+
+    if picture.mode == "F" or (picture.mode == "I" and picture.format != "PNG"):
+        raise ValueError("its levels have 32 bits; scale them to 8 first")
+    if not picture.mode.startswith("I"):
+        return picture
+    import numpy as np
+
+    upper = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    upper.info.update(picture.info)
+    return upper
 
 
 def rgb(picture: Image) -> Image:

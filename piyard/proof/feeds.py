@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from piyard import mirror, preprocess, stimulus
+from piyard import mirror, pictures, preprocess, stimulus
 from piyard.model import Model
 from piyard.originals import Original
 
@@ -35,7 +35,7 @@ def real_pictures(model: Model, count: int = 0) -> list[Path]:
     wanted = count or few(model)
     root = mirror.folder()
     place = CLASSES if model.task == "classify" else OBJECTS
-    found = sorted((root / place).glob("*.jpg")) if root else []
+    found = pictures.of(root / place).pictures if root and (root / place).is_dir() else []
     return found[:: max(1, len(found) // wanted)][:wanted]
 
 

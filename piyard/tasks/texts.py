@@ -63,7 +63,7 @@ RUN = (
         "threads": "threads of an inference",
         "topk": "how many classes to show",
         "score": "show objects from this score on (the model's own)",
-        "frames": "of a film or of the camera, at most (a whole film; 300 of the camera)",
+        "frames": "of pictures, a film or the camera, at most (all; 300 of the camera)",
         "init": "x,y,width,height of the object to follow, in the first frame",
         "fps": "frames a second of what is shown, for trackers (30)",
         "draw": "bring no annotated pictures back",

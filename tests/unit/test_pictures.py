@@ -1,0 +1,140 @@
+"""Every picture of a folder is read, or counted; what the desktop sees is what travels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from piyard import paths, pictures, preprocess
+from piyard.errors import WrongInput
+from piyard.look import inputs
+from piyard.look.inputs import Inputs
+
+FORMATS = ("jpg", "JPEG", "png", "bmp", "webp", "tif", "TIFF", "gif", "PPM")
+
+
+def draw(path: Path, colour: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (12, 8), (200, colour, 90)).save(path)
+    return path
+
+
+def levels(path: Path) -> list[list[list[int]]]:
+    found: list[list[list[int]]] = np.asarray(preprocess.read(path)).tolist()
+    return found
+
+
+def test_all_formats_and_upper_case_endings(tmp_path: Path) -> None:
+    made = [draw(tmp_path / f"p{i}.{one}", i) for i, one in enumerate(FORMATS)]
+    for name in (".hidden.jpg", "._p0.jpg", "notes.txt", "Thumbs.db"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "x.jpg").mkdir()
+    bare = draw(tmp_path / "bare.png").rename(tmp_path / "bare")
+    found = pictures.of(tmp_path)
+    assert found.pictures == sorted([*made, bare])
+    assert found.left_out == []
+
+
+def test_pictures_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
+    for name in ("a.heic", "b.HEIC", "c.svg"):
+        (tmp_path / name).write_bytes(b"x")
+    found = pictures.of(tmp_path)
+    assert found.pictures == []
+    assert pictures.listed(found.left_out) == f"2 .heic, 1 .svg, for example {tmp_path / 'a.heic'}"
+
+
+def test_folders_within_and_what_archivers_leave(tmp_path: Path) -> None:
+    below = draw(tmp_path / "cat" / "images" / "a.webp")
+    draw(tmp_path / "__MACOSX" / "a.jpg")
+    draw(tmp_path / ".ipynb_checkpoints" / "a.jpg")
+    assert pictures.folders(tmp_path) == [tmp_path / "cat"]
+    assert pictures.of(tmp_path / "cat", deep=True).pictures == [below]
+    assert pictures.of(tmp_path / "cat").pictures == []
+
+
+@pytest.mark.parametrize("ending", ["bmp", "webp", "tif", "gif"])
+def test_what_nnrun_cannot_decode_travels_as_png_with_the_same_levels(
+    tmp_path: Path, ending: str
+) -> None:
+    path = draw(tmp_path / f"my picture.{ending}")
+    shown = Inputs(pictures=[path])
+    (sent,) = inputs.release_of(shown).files
+    assert sent.name == "0000.png"
+    assert sent.path.read_bytes().startswith(pictures.MAGIC[1])
+    assert levels(sent.path) == levels(path)
+    assert inputs.named(shown) == {"0000.png": str(path)}
+    assert sent.path.is_relative_to(paths.cache())
+
+
+def test_a_picture_is_what_it_holds_and_not_what_it_is_called(tmp_path: Path) -> None:
+    """Browsers save WebP as .jpg."""
+    path = draw(tmp_path / "a.webp").rename(tmp_path / "a.jpg")
+    (sent,) = inputs.release_of(Inputs(pictures=[path])).files
+    assert levels(sent.path) == levels(path)
+    assert sent.path.read_bytes().startswith(pictures.MAGIC[1])
+
+
+def test_jpeg_and_png_travel_as_they_are_and_so_does_what_is_no_picture(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.webp"
+    broken.write_bytes(b"RIFF....WEBP and no more")
+    for path in (draw(tmp_path / "a.jpg"), draw(tmp_path / "b.png"), broken):
+        (sent,) = inputs.release_of(Inputs(pictures=[path])).files
+        assert sent.path == path
+
+
+def test_a_turned_picture_is_turned_once(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "a.webp"
+    Image.new("RGB", (12, 8)).save(path, lossless=True, exif=exif)
+    (sent,) = inputs.release_of(Inputs(pictures=[path])).files
+    assert preprocess.read(path).size == preprocess.read(sent.path).size == (8, 12)
+
+
+def test_an_animation_shows_its_first_frame(tmp_path: Path) -> None:
+    red, blue = (Image.new("RGB", (6, 6), colour) for colour in ("red", "blue"))
+    red.save(tmp_path / "a.gif", save_all=True, append_images=[blue], duration=50)
+    assert levels(tmp_path / "a.gif")[0][0] == [255, 0, 0]
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_of_16_bits_the_upper_8_count_as_on_a_board(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"a.{ending}"
+    Image.fromarray(np.array([[0, 255, 256, 1000, 32768, 65535]], np.uint16)).save(path)
+    assert [pixel[0] for pixel in levels(path)[0]] == [0, 0, 1, 3, 128, 255]
+
+
+def test_levels_without_a_scale_are_refused(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[0.0, 300.0]], np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(WrongInput, match="32 bits"):
+        preprocess.read(tmp_path / "a.tif")
+
+
+def test_a_folder_that_holds_only_what_cannot_be_read_says_what(tmp_path: Path) -> None:
+    (tmp_path / "a.heic").write_bytes(b"x")
+    with pytest.raises(WrongInput, match="holds no picture") as error:
+        inputs.check([str(tmp_path)])
+    assert "1 .heic" in error.value.evidence
+
+
+def test_what_is_left_out_of_a_folder_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = draw(tmp_path / "a.bmp"), draw(tmp_path / "b.webp")
+    (tmp_path / "c.heic").write_bytes(b"x")
+    draw(tmp_path / "more" / "d.jpg")
+    with inputs.taken([str(tmp_path)]) as shown:
+        assert shown.pictures == [a, b]
+    err = capsys.readouterr().err
+    assert "1 .heic" in err
+    assert str(tmp_path / "more") in err
+
+
+def test_frames_hold_for_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [draw(tmp_path / f"{i}.jpg") for i in range(5)]
+    monkeypatch.setattr(inputs, "MOST", 3)
+    with inputs.taken([str(tmp_path)], 2) as shown:
+        assert shown.pictures == made[:2]
