@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from piyard import job, model, options, pipeline, say, tables
+from piyard import job, model, options, pictures, pipeline, say, tables
 from piyard.commands import work
 from piyard.conversion import Conversion, convert, quantised
 from piyard.evaluate import dataset, kept, one, table
@@ -28,6 +28,8 @@ def evaluate(wanted: Wanted, typed: Mapping[str, Any]) -> None:
     rules = one.judged(model.load(name))
     quantised.require_fit((name, precision) for precision in wanted.precisions)
     data = _data(rules, typed)
+    if data.left_out:
+        say.note(f"left out of {typed['data']}: {pictures.listed(data.left_out)}")
     if wanted.dry_run:
         _print_plan(wanted, name, data)
         return

@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from piyard import infer, originals, paths, proof, say, scratch, stimulus
+from piyard import infer, labels, originals, paths, proof, say, scratch, stimulus
+from piyard import model as models
 from piyard.conversion import LABELS, REFERENCE, lint, masks, meaning, size
 from piyard.errors import ConversionFailed
 from piyard.model import Model
@@ -110,10 +111,8 @@ def _with_log(error: ConversionFailed, at: Path, name: str) -> ConversionFailed:
 
 def _label(model: Model, at: Path) -> None:
     """The names of the classes, one a line; none for a model that knows no classes."""
-    if model.labels:
-        shutil.copyfile(model.labels_file, at / LABELS)
-    else:
-        (at / LABELS).touch()
+    names = models.labels(model) if model.labels else []
+    (at / LABELS).write_text(labels.text(names), encoding="utf-8", newline="\n")
 
 
 def _reference(model: Model, original: Original, at: Path) -> dict[str, Any]:

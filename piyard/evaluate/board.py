@@ -38,6 +38,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     """Film by film, in the order of the pictures."""
     precision: str
     """What was really computed."""
+    host: str
     hardware: str
     emulated: bool
     build: str
@@ -50,6 +51,7 @@ def answers(seat: Seat, rules: Model, data: Dataset) -> Answered:
     return Answered(
         frames=[one.frames for one in films],
         precision=", ".join(sorted(set().union(*(one.labels for one in films)))),
+        host=board.name,
         hardware=board.hardware,
         emulated=board.emulated,
         build=seat.build.key,

@@ -7,13 +7,17 @@ import io
 import json
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from piyard import pictures
 from piyard.errors import WrongInput
+from piyard.evaluate import bootstrap, categories, objects
+from piyard.evaluate.bootstrap import Interval
 from piyard.look.lines import Object
 
 KINDS = {"detect": "bbox", "segment": "segm", "pose": "keypoints"}
@@ -28,7 +32,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     file: Path
     content: dict[str, Any]
-    """The JSON file's."""
+    """The JSON file's, with annotations that pycocotools can count on."""
     pictures: Sequence[Path]
     ids: Mapping[Path, int]
     """The picture's number in the JSON."""
@@ -36,6 +40,9 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     """Class of the model → category of the data."""
     task: str
     detail: str = ""
+    """Pictures and classes of the JSON that are not judged."""
+    left_out: Sequence[Path] = ()
+    """Pictures that lie there and are not in the JSON."""
 
 
 def is_coco(path: Path) -> bool:
@@ -45,9 +52,12 @@ def is_coco(path: Path) -> bool:
 
 def read(path: Path, task: str, labels: Sequence[str]) -> Scene:
     """The annotations that suit the task, and the pictures they are of. Raises ``WrongInput``."""
-    file, content = _annotations(path, task)
-    ids = _located(path, file, content)
-    category, detail = _categories(content, task, labels, file)
+    file, given = _annotations(path, task)
+    images = _images(file, given)
+    content = objects.prepared(given, task, file)
+    category, classes = categories.matched(content, task, labels, file)
+    folder = _folder(path, file, images)
+    ids = {folder / name: images[name] for name in sorted(images) if (folder / name).is_file()}
     return Scene(
         name=_name(file),
         file=file,
@@ -56,33 +66,71 @@ def read(path: Path, task: str, labels: Sequence[str]) -> Scene:
         ids=ids,
         category=category,
         task=task,
-        detail=detail,
+        detail=_partial(ids, images, file) + classes,
+        left_out=_unlisted(ids),
     )
 
 
-def figures(scene: Scene, answers: Mapping[Path, Sequence[Object]]) -> dict[str, float]:
-    """mAP and mAP50 in percent, over the pictures that were answered for."""
-    from pycocotools.coco import COCO
+def figures(scene: Scene, answers: Mapping[Path, Sequence[Object]]) -> dict[str, float | None]:
+    """mAP and mAP50 in percent over the pictures that were answered for.
+
+    None where nothing in these pictures can be judged.
+    """
+    return _figures(_judged(scene, answers))
+
+
+def with_intervals(
+    scene: Scene, answers: Mapping[Path, Sequence[Object]]
+) -> tuple[dict[str, float | None], dict[str, Interval]]:
+    """The same, with 95 % intervals where there are figures, of few pictures."""
+    judged = _judged(scene, answers)
+    found = _figures(judged)
+    return found, {} if None in found.values() else bootstrap.intervals(judged)
+
+
+def _figures(judged: Any) -> dict[str, float | None]:
+    """pycocotools says -1 for the mean of nothing."""
+    values = zip(("mAP", "mAP50"), judged.stats, strict=False)
+    return {name: 100 * float(value) if value >= 0 else None for name, value in values}
+
+
+def _judged(scene: Scene, answers: Mapping[Path, Sequence[Object]]) -> Any:
     from pycocotools.cocoeval import COCOeval
 
     found = [one for path, objects in answers.items() for one in _results(scene, path, objects)]
-    with _quiet():
-        truth = COCO()
-        truth.dataset = scene.content
-        truth.createIndex()
-        if not found:
-            return {"mAP": 0.0, "mAP50": 0.0}
-        judged = COCOeval(truth, _loaded(truth, found), KINDS[scene.task])
+    with _quiet(), _judgeable(scene.file):
+        truth = _indexed(scene.content)
+        # loadRes does not take an empty list.
+        answered = truth.loadRes(found) if found else _indexed(scene.content | {"annotations": []})
+        judged = COCOeval(truth, answered, KINDS[scene.task])
         judged.params.imgIds = sorted(scene.ids[path] for path in answers)
         judged.params.catIds = sorted(set(scene.category.values()))
         judged.evaluate()
         judged.accumulate()
         judged.summarize()
-    return {"mAP": 100 * float(judged.stats[0]), "mAP50": 100 * float(judged.stats[1])}
+    return judged
 
 
-def _loaded(truth: Any, found: list[dict[str, Any]]) -> Any:
-    return truth.loadRes(found)
+def _indexed(content: dict[str, Any]) -> Any:
+    from pycocotools.coco import COCO
+
+    made = COCO()
+    made.dataset = content
+    made.createIndex()
+    return made
+
+
+@contextlib.contextmanager
+def _judgeable(file: Path) -> Iterator[None]:
+    """What in the annotations pycocotools stumbles over is the file's fault."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise WrongInput(
+            f"{file}: pycocotools cannot judge these annotations",
+            evidence=f"{type(error).__name__}: {error}",
+            remedy="is it COCO's format?",
+        ) from None
 
 
 def _results(scene: Scene, path: Path, objects: Sequence[Object]) -> Iterator[dict[str, Any]]:
@@ -112,11 +160,13 @@ def _candidates(path: Path) -> list[Path]:
 
 
 def _annotations(path: Path, task: str) -> tuple[Path, dict[str, Any]]:
-    wanted = "keypoints" if task == "pose" else "bbox"
+    wanted = objects.NEEDED[task]
     for file in sorted(_candidates(path), key=lambda one: ("instances" not in one.name, one.name)):
         content = _content(file)
-        annotations = content.get("annotations")
-        if isinstance(annotations, list) and any(wanted in one for one in annotations):
+        every = content.get("annotations")
+        if isinstance(every, list) and any(
+            isinstance(one, dict) and wanted in one for one in every
+        ):
             return file, content
     raise WrongInput(
         f"{path} holds no COCO annotations with {wanted}",
@@ -132,45 +182,47 @@ def _content(file: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _located(path: Path, file: Path, content: Mapping[str, Any]) -> dict[Path, int]:
-    """The pictures that are there; all must be in one of the usual places."""
+def _images(file: Path, content: Mapping[str, Any]) -> dict[str, int]:
+    """Name → number. Raises ``WrongInput`` for a name or a number that two pictures have."""
     try:
-        named = {str(one["file_name"]): int(one["id"]) for one in content["images"]}
+        pairs = [(str(one["file_name"]), int(one["id"])) for one in content["images"]]
     except (KeyError, TypeError, ValueError):
         raise WrongInput(f"{file} does not list images", remedy="is it COCO's format?") from None
+    for what, values in zip(("name", "number"), zip(*pairs, strict=True), strict=False):
+        (value, times), *_ = Counter(values).most_common(1)
+        if times > 1:
+            raise WrongInput(
+                f"{file}: {times} images have the {what} {value}",
+                remedy="whose annotations are whose cannot be told: number the images anew",
+            )
+    return dict(pairs)
+
+
+def _folder(path: Path, file: Path, images: Mapping[str, int]) -> Path:
+    """Of the usual places the one that has most of the pictures."""
     bases = [path if path.is_dir() else path.parent, file.parent]
-    for folder in (base / place for base in bases for place in PLACES):
-        if all((folder / name).is_file() for name in named):
-            return {folder / name: named[name] for name in sorted(named)}
+    places = [base / place for base in bases for place in PLACES]
+    counts = {one: sum((one / name).is_file() for name in images) for one in places}
+    best = max(places, key=lambda one: counts[one])
+    if counts[best]:
+        return best
     raise WrongInput(
-        f"the {len(named)} pictures of {file.name} are not together in one folder",
-        evidence=f"for example {next(iter(named), 'none')}",
-        remedy="put them beside annotations/, in val2017/ or in images/",
+        f"none of the {len(images)} pictures of {file.name} is there",
+        evidence=f"for example {next(iter(images), 'none')}",
+        remedy="put them together in one folder: beside annotations/, in val2017/ or in images/",
     )
 
 
-def _categories(
-    content: Mapping[str, Any], task: str, labels: Sequence[str], file: Path
-) -> tuple[dict[int, int], str]:
-    """By name, as COCO's numbers have gaps; a pose model's only class is the person."""
-    try:
-        numbers = {_plain(str(one["name"])): int(one["id"]) for one in content["categories"]}
-    except (KeyError, TypeError, ValueError):
-        raise WrongInput(f"{file} names no categories", remedy="is it COCO's format?") from None
-    names = ["person"] if task == "pose" else labels
-    met = {i: numbers[_plain(name)] for i, name in enumerate(names) if _plain(name) in numbers}
-    if not met:
-        raise WrongInput(
-            f"the model knows none of the {len(numbers)} categories of {file.name}",
-            evidence=f"model: {', '.join(names[:5])} …\ndata: {', '.join(list(numbers)[:5])} …",
-            remedy="name data of the model's classes",
-        )
-    missing = len(numbers) - len(met)
-    return met, f", {len(met)} of {len(numbers)} classes" if missing else ""
+def _partial(ids: Mapping[Path, int], images: Mapping[str, int], file: Path) -> str:
+    whole = len(ids) == len(images)
+    return "" if whole else f" of the {len(images)} in {file.name}"
 
 
-def _plain(name: str) -> str:
-    return name.lower().replace("_", " ").strip()
+def _unlisted(ids: Mapping[Path, int]) -> list[Path]:
+    """Pictures beside those of the JSON."""
+    beside = [pictures.of(folder) for folder in sorted({path.parent for path in ids})]
+    every = [one for its in beside for one in (*its.pictures, *its.left_out)]
+    return [one for one in every if one not in ids]
 
 
 def _name(file: Path) -> str:

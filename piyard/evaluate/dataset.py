@@ -49,7 +49,9 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     films: Sequence[Film]
     truth_files: Sequence[Path]
     detail: str = ""
-    """What else decides the figures: the task, classes left out."""
+    """What else decides the figures: classes, pictures and frames that are not judged."""
+    left_out: Sequence[Path] = ()
+    """Pictures that lie there and are not judged."""
 
     @property
     def pictures(self) -> list[Path]:
@@ -60,7 +62,8 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     def title(self) -> str:
         """``COCO val2017, 79 pictures``."""
         count, noun = len(self.pictures), NOUNS[self.kind]
-        return f"{self.name}, {count} {noun if count == 1 else noun + 's'}{self.detail}"
+        more = f", {len(self.left_out)} left out" if self.left_out else ""
+        return f"{self.name}, {count} {noun if count == 1 else noun + 's'}{self.detail}{more}"
 
     @property
     def digest(self) -> str:
@@ -116,12 +119,12 @@ def _kind(path: Path, forced: str) -> Kind:
 def _classes(found: Classes, limit: int | None) -> Dataset:
     chosen = spread(found.pictures, limit)
     film = Film(pictures=chosen, truth={one: found.truth[one] for one in chosen})
-    return _of("imagenet", found.name, [film], found.files)
+    return _of("imagenet", found.name, [film], found.files, found.detail, found.left_out)
 
 
 def _scene(found: Scene, limit: int | None) -> Dataset:
     film = Film(pictures=spread(found.pictures, limit), truth=found)
-    return _of("coco", found.name, [film], [found.file], found.detail)
+    return _of("coco", found.name, [film], [found.file], found.detail, found.left_out)
 
 
 def _clips(kind: Kind, clips: Clips) -> Dataset:
@@ -139,6 +142,7 @@ def _clips(kind: Kind, clips: Clips) -> Dataset:
             for one in clips.clips
         ],
         clips.files,
+        clips.detail,
     )
 
 
@@ -150,9 +154,16 @@ def spread(pictures: Sequence[Path], limit: int | None) -> list[Path]:
 
 
 def _of(
-    kind: Kind, name: str, films: Sequence[Film], files: Sequence[Path], detail: str = ""
+    kind: Kind,
+    name: str,
+    films: Sequence[Film],
+    files: Sequence[Path],
+    detail: str = "",
+    left_out: Sequence[Path] = (),
 ) -> Dataset:
-    return Dataset(kind=kind, name=name, films=films, truth_files=files, detail=detail)
+    return Dataset(
+        kind=kind, name=name, films=films, truth_files=files, detail=detail, left_out=left_out
+    )
 
 
 def _require_fitting(kind: Kind, model: Model) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from piyard.evaluate import coco, sequences
+from piyard.evaluate.bootstrap import Interval, wilson
 from piyard.evaluate.dataset import Dataset, Kind
 from piyard.look.lines import Frame
 
@@ -19,22 +21,41 @@ NAMES: Mapping[Kind, tuple[str, ...]] = {
 TOP = 5
 
 
-def of(data: Dataset, answers: Sequence[Sequence[Frame]]) -> dict[str, float]:
+class Judged(NamedTuple):
+    """Figures in percent, None where nothing could be judged, and 95 % intervals of some."""
+
+    figures: dict[str, float | None]
+    intervals: dict[str, Interval]
+
+
+def of(data: Dataset, answers: Sequence[Sequence[Frame]]) -> dict[str, float | None]:
     """The figures of the answers, film by film, each film's in the order of its pictures."""
+    return judge(data, answers).figures
+
+
+def judge(data: Dataset, answers: Sequence[Sequence[Frame]]) -> Judged:
+    """The same with their intervals; frames of a clip are too much alike for one."""
     films = list(zip(data.films, answers, strict=True))
     match data.kind:
         case "imagenet":
             ((film, frames),) = films
-            return top(film.truth, dict(zip(film.pictures, frames, strict=True)))
+            return _top(film.truth, dict(zip(film.pictures, frames, strict=True)))
         case "coco":
             ((film, frames),) = films
             found = dict(zip(film.pictures, (one.objects for one in frames), strict=True))
-            return coco.figures(film.truth, found)
+            return Judged(*coco.with_intervals(film.truth, found))
         case "mot":
-            return sequences.mot_figures([(film.truth, frames) for film, frames in films])
+            tracks = [(film.truth, frames) for film, frames in films]
+            return Judged(sequences.mot_figures(tracks), {})
         case "otb":
             ((film, frames),) = films
-            return sequences.otb_figures(film.truth, frames)
+            return Judged({**sequences.otb_figures(film.truth, frames)}, {})
+
+
+def _top(truth: Mapping[Path, int], answers: Mapping[Path, Frame]) -> Judged:
+    shares, count = top(truth, answers), len(truth)
+    hits = {name: round(share * count / 100) for name, share in shares.items()}
+    return Judged({**shares}, {name: wilson(one, count) for name, one in hits.items()})
 
 
 def top(truth: Mapping[Path, int], answers: Mapping[Path, Frame]) -> dict[str, float]:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
+from piyard import pictures, say, textfile
 from piyard.errors import WrongInput
-from piyard.look.inputs import SUFFIXES
+from piyard.labels import Names
 
 LIST = "labels.csv"
 """``file,index`` under a heading; the files are beside it or in ``images``."""
+HEADING = frozenset({"file", "index"})
+SEPARATORS = ",;\t"
+SYNSET = re.compile(r"n\d+")
+"""A folder named by WordNet's number: of a whole data set their order is the classes'."""
 
 
 class Classes(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,73 +30,181 @@ class Classes(msgspec.Struct, frozen=True, kw_only=True):
     pictures: Sequence[Path]
     truth: Mapping[Path, int]
     files: Sequence[Path] = ()
+    detail: str = ""
+    """Classes that no picture is of."""
+    left_out: Sequence[Path] = ()
+    """Pictures that are not judged: of formats that are not read, or not in the list."""
+
+
+class Listed(NamedTuple):
+    """A line of the list."""
+
+    where: str
+    picture: Path
+    number: int
+    """Of the class."""
+    name: str
+    """Of the class, where the list has it."""
 
 
 def is_imagenet(path: Path) -> bool:
     """Whether it is such a folder."""
-    return path.is_dir() and ((path / LIST).is_file() or bool(_folders(path)))
+    return path.is_dir() and ((path / LIST).is_file() or any(map(_has_pictures, _folders(path))))
 
 
 def read(path: Path, labels: Sequence[str]) -> Classes:
     """The pictures of a folder; ``labels`` are the model's. Raises ``WrongInput``."""
     if (path / LIST).is_file():
-        return _listed(path, len(labels))
+        return _listed(path, labels)
     return _sorted_by_folder(path, labels)
 
 
-def _listed(path: Path, classes: int) -> Classes:
-    file = path / LIST
-    truth = {}
-    with file.open(encoding="utf-8", newline="") as lines:
-        for number, row in enumerate(csv.DictReader(lines), 2):
-            picture, index = _row(path, row, f"{file}:{number}")
-            if index >= classes:
-                raise WrongInput(
-                    f"{file}:{number}: class {index} of a model that knows {classes}",
-                    remedy="is it the list of another data set?",
-                )
-            truth[picture] = index
+def _listed(path: Path, labels: Sequence[str]) -> Classes:
+    file, names = path / LIST, Names(labels)
+    truth: dict[Path, int] = {}
+    for line in _lines(path, file):
+        _require_class(line, names)
+        if truth.setdefault(line.picture, line.number) != line.number:
+            raise WrongInput(
+                f"{line.where}: {line.picture.name} is of class {line.number}, and of class "
+                f"{truth[line.picture]} in a line before",
+                remedy="a picture has one class",
+            )
     if not truth:
         raise WrongInput(f"{file} lists no picture", remedy="a line is file,index")
-    return Classes(name=path.resolve().name, pictures=list(truth), truth=truth, files=[file])
+    return Classes(
+        name=path.resolve().name,
+        pictures=list(truth),
+        truth=truth,
+        files=[file],
+        left_out=_unlisted(path, truth),
+    )
 
 
-def _row(path: Path, row: Mapping[str, str | None], where: str) -> tuple[Path, int]:
+def _lines(path: Path, file: Path) -> Iterator[Listed]:
+    text = textfile.read(file)
+    heading = text.partition("\n")[0]
+    separator = max(SEPARATORS, key=heading.count)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    try:
+        columns = [cell.strip().lower() for cell in next(rows, [])]
+        if not set(columns) >= HEADING:
+            raise WrongInput(
+                f"{file}:1: the heading has no columns file and index",
+                evidence=heading[:200],
+                remedy="the first line is file,index, then a line a picture",
+            )
+        for row in rows:
+            if any(cell.strip() for cell in row):
+                cells = dict(zip(columns, (cell.strip() for cell in row), strict=False))
+                yield _line(path, cells, f"{file}:{rows.line_num}")
+    except csv.Error as error:
+        raise WrongInput(f"{file}:{rows.line_num}: {error}", remedy="is it CSV?") from None
+
+
+def _line(path: Path, row: Mapping[str, str], where: str) -> Listed:
     name, index = row.get("file"), row.get("index")
-    if not name or not index or not index.isdecimal():
+    if not name or not index or not index.isdecimal() or len(index) > 9:
         raise WrongInput(f"{where} is not file,index", remedy=f"see the heading of {LIST}")
     for place in (path, path / "images"):
-        if (place / name).is_file():
-            return place / name, int(index)
+        for written in (name, name.replace("\\", "/")):
+            if (place / written).is_file():
+                return Listed(where, place / written, int(index), row.get("name", ""))
     raise WrongInput(f"{where}: there is no picture {name}", remedy=f"beside {LIST} or in images")
+
+
+def _require_class(line: Listed, names: Names) -> None:
+    """The index is one of the model's, and the name beside it does not say another one."""
+    if line.number >= len(names.labels):
+        raise WrongInput(
+            f"{line.where}: class {line.number} of a model that knows {len(names.labels)}",
+            remedy="is it the list of another data set?",
+        )
+    if line.name and not names.is_of(line.name, line.number):
+        raise WrongInput(
+            f"{line.where}: class {line.number} is '{names.labels[line.number]}' in the model, and "
+            f"'{line.name}' in the list",
+            remedy="number the classes as the model does, from 0, or leave out the column name",
+        )
+
+
+def _unlisted(path: Path, truth: Mapping[Path, int]) -> list[Path]:
+    there = [pictures.of(one) for one in (path, path / "images") if one.is_dir()]
+    every = (one for folder in there for one in (*folder.pictures, *folder.left_out))
+    known = {one.resolve() for one in truth}
+    return [one for one in every if one.resolve() not in known]
 
 
 def _sorted_by_folder(path: Path, labels: Sequence[str]) -> Classes:
     """By the labels, by the numbers, or, with a folder for each class, by the order (wnids)."""
-    folders = _folders(path)
-    by_label = {_plain(label): i for i, label in enumerate(labels)}
-    if all(_plain(one.name) in by_label for one in folders):
-        index = {one: by_label[_plain(one.name)] for one in folders}
-    elif all(one.name.isdecimal() and int(one.name) < len(labels) for one in folders):
-        index = {one: int(one.name) for one in folders}
-    elif len(folders) == len(labels):
-        index = {one: i for i, one in enumerate(folders)}
+    content = {one: pictures.of(one, deep=True) for one in _folders(path)}
+    index = _assigned(path, [one for one, its in content.items() if its.pictures], labels)
+    truth = {picture: number for one, number in index.items() for picture in content[one].pictures}
+    known, count = len(set(index.values())), len(labels)
+    return Classes(
+        name=path.resolve().name,
+        pictures=list(truth),
+        truth=truth,
+        detail=f", {known} of {count} classes" if known < count else "",
+        left_out=[one for its in content.values() for one in its.left_out],
+    )
+
+
+def _assigned(path: Path, folders: Sequence[Path], labels: Sequence[str]) -> dict[Path, int]:
+    """Each folder's class. Raises ``WrongInput`` with the first folder that is of none."""
+    if not folders:
+        raise WrongInput(f"the folders of {path} hold no picture", remedy="a folder a class")
+    names = Names(labels)
+    named = {one: names.find(one.name) for one in folders}
+    strange = [one for one, index in named.items() if index is None]
+    if not strange:
+        index = {one: number for one, number in named.items() if number is not None}
+    elif len(strange) < len(folders) or not _by_order(folders, labels):
+        raise _unassigned(path, strange[0], folders, names)
     else:
-        raise WrongInput(
-            f"the {len(folders)} folders of {path} cannot be assigned to {len(labels)} classes",
-            remedy=f"name them as the model's labels, number them, or add {LIST}",
-        )
-    truth = {picture: number for one, number in index.items() for picture in _pictures(one)}
-    return Classes(name=path.resolve().name, pictures=list(truth), truth=truth)
+        index = _by_order(folders, labels)
+    _require_different(path, index, labels)
+    return index
+
+
+def _by_order(folders: Sequence[Path], labels: Sequence[str]) -> dict[Path, int]:
+    """Folders without names: their numbers, from 0, or WordNet's of all classes in order."""
+    if all(one.name.isdecimal() and len(one.name) < 10 for one in folders):
+        numbers = {one: int(one.name) for one in folders}
+        return numbers if max(numbers.values()) < len(labels) else {}
+    if len(folders) == len(labels) and all(SYNSET.fullmatch(one.name) for one in folders):
+        say.note(f"the {len(folders)} folders are WordNet's numbers: their order is the classes'")
+        return {one: number for number, one in enumerate(folders)}
+    return {}
+
+
+def _unassigned(path: Path, folder: Path, folders: Sequence[Path], names: Names) -> WrongInput:
+    count = len(names.labels)
+    return WrongInput(
+        f"'{folder.name}' is the first of the {len(folders)} folders of {path} that is none of "
+        f"the model's {count} classes{names.nearest(folder.name)}",
+        evidence=f"model: {', '.join(names.labels[:5])}{' …' if count > 5 else ''}",
+        remedy=f"name all folders as the model's labels, number all from 0 to {count - 1}, or add "
+        f"{LIST}",
+    )
+
+
+def _require_different(path: Path, index: Mapping[Path, int], labels: Sequence[str]) -> None:
+    first: dict[int, Path] = {}
+    for folder, number in index.items():
+        other = first.setdefault(number, folder)
+        if other != folder:
+            raise WrongInput(
+                f"{path}: the folders '{other.name}' and '{folder.name}' are both of class "
+                f"{number} ({labels[number]})",
+                remedy="keep a folder a class",
+            )
 
 
 def _folders(path: Path) -> list[Path]:
-    return sorted(one for one in path.iterdir() if one.is_dir() and _pictures(one))
+    return pictures.folders(path)
 
 
-def _pictures(folder: Path) -> list[Path]:
-    return sorted(one for one in folder.iterdir() if one.suffix.lower() in SUFFIXES)
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", " ").strip()
+def _has_pictures(folder: Path) -> bool:
+    its = pictures.of(folder, deep=True)
+    return bool(its.pictures or its.left_out)

@@ -18,6 +18,8 @@ from piyard import digest, paths, say, whole
 SHELF = "evaluations"
 SCHEMA = 1
 By = Literal["original", "desktop", "board"]
+FEW = 1000
+"""Pictures below which a figure in a table carries its interval."""
 TRUST: dict[str, int] = {"board": 1, "desktop": 0}
 """What a board computes says more about boards than what the desktop does."""
 
@@ -42,8 +44,12 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """Of pictures and truth."""
     count: int
     """Pictures or frames."""
-    figures: dict[str, float]
-    """Percent; the first one is the one that tables show."""
+    figures: dict[str, float | None]
+    """Percent; the first one is the one that tables show. None where nothing could be judged."""
+    intervals: dict[str, tuple[float, float]] = {}
+    """95 % intervals in percent, of figures whose pictures stand for others."""
+    host: str = ""
+    """The board, by its name here."""
     thresholds: dict[str, float] = {}
     """Of the head, where they are not the model's own."""
     build: str = ""
@@ -53,11 +59,24 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def accuracy(self) -> str:
-        """The Accuracy column: ``71.40 % top-1 (imagenet500, 500 pictures)``."""
+        """The Accuracy column: ``71.40 (67.3 to 75.2) % top-1 (imagenet500, 500 pictures)``.
+
+        The interval is there where pictures are few; nothing where nothing could be judged.
+        """
         name, value = next(iter(self.figures.items()))
-        figure = f"{value:.2f} % {name}" if name.startswith("top") else f"{name} {value:.1f}"
+        if value is None or self.is_spoilt:
+            return ""
+        ends = self.intervals.get(name)
+        around = f" ({ends[0]:.1f} to {ends[1]:.1f})" if ends and self.count < FEW else ""
+        is_share = name.startswith("top")
+        figure = f"{value:.2f}{around} % {name}" if is_share else f"{name} {value:.1f}{around}"
         how = f"; {self.precision} imitated" if self.imitated else ""
         return f"{figure} ({self.data}{how})"
+
+    @property
+    def is_spoilt(self) -> bool:
+        """Whether it is of before, when the mean of nothing was kept as -100 %."""
+        return any((self.figures.get(name) or 0) < 0 for name in ("mAP", "mAP50"))
 
 
 def folder() -> Path:
@@ -87,7 +106,7 @@ def stored() -> list[Evaluation]:
 def find(conversion: str, by: By, precision: str, data_digest: str) -> Evaluation | None:
     """The one that was made before, if it was."""
     wanted = (conversion, by, precision, data_digest)
-    met = (one for one in stored() if _identity(one) == wanted)
+    met = (one for one in stored() if _identity(one) == wanted and not one.is_spoilt)
     return max(met, key=lambda one: one.when, default=None)
 
 
@@ -104,10 +123,13 @@ def best(known: Iterable[Evaluation], conversion: str, precision: str) -> str | 
     met = [
         one
         for one in known
-        if one.conversion == conversion and one.precision == precision and one.by in TRUST
+        if one.conversion == conversion
+        and one.precision == precision
+        and one.by in TRUST
+        and one.accuracy
     ]
     chosen = max(met, key=lambda one: (one.count, TRUST[one.by], one.when), default=None)
-    return chosen.accuracy if chosen else None
+    return (chosen.accuracy or None) if chosen else None
 
 
 @functools.lru_cache(maxsize=512)
@@ -122,4 +144,5 @@ def _identity(one: Evaluation) -> tuple[str, str, str, str]:
 
 
 def _key(one: Evaluation) -> str:
-    return digest.of_value([*_identity(one), one.computed])[:16]
+    about = [*_identity(one), one.computed, *([one.host] if one.host else [])]
+    return digest.of_value(about)[:16]

@@ -11,7 +11,7 @@ import msgspec
 from piyard import model, say
 from piyard.conversion import Conversion
 from piyard.errors import WrongInput
-from piyard.evaluate import board, desktop, figures, kept
+from piyard.evaluate import board, bootstrap, desktop, figures, kept
 from piyard.evaluate.dataset import Dataset
 from piyard.evaluate.kept import Evaluation
 from piyard.look.lines import Frame
@@ -60,11 +60,17 @@ def require_real(conversion: Conversion) -> None:
 def by_original(subject: Subject) -> Evaluation:
     """What the original says, from the shelf where it said it before."""
     known = kept.find(subject.conversion.key, "original", "fp32", subject.digest)
-    if known:
+    if known and _is_whole(known, subject.data.kind):
         say.note(f"✓ {subject.name}: {known.computed} evaluated on {known.data} before")
         return known
     computed = str(subject.conversion.manifest["original"])
     return _here(subject, "original", by="original", computed=computed, precision="fp32")
+
+
+def _is_whole(known: Evaluation, kind: str) -> bool:
+    """Whether it is not of before, when no intervals were kept."""
+    without = kind in {"mot", "otb"} or known.count > bootstrap.MANY
+    return bool(known.intervals) or without or None in known.figures.values()
 
 
 def by_desktop(subject: Subject, precision: str) -> Evaluation:
@@ -91,6 +97,7 @@ def by_board(seat: Seat, subject: Subject) -> Evaluation:
         subject,
         told.frames,
         by="board",
+        host=told.host,
         computed=f"nnrun, {told.hardware}",
         precision=told.precision,
         build=told.build,
@@ -104,13 +111,15 @@ def _here(subject: Subject, way: str, **about: Any) -> Evaluation:
 
 
 def _kept(subject: Subject, frames: Sequence[Sequence[Frame]], **about: Any) -> Evaluation:
+    judged = figures.judge(subject.data, frames)
     made = Evaluation(
         model=subject.name,
         conversion=subject.conversion.key,
         data=subject.data.title,
         digest=subject.digest,
         count=len(subject.data.pictures),
-        figures=figures.of(subject.data, frames),
+        figures=judged.figures,
+        intervals=judged.intervals,
         thresholds=_thresholds(subject.rules),
         when=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         **about,

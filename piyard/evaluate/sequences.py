@@ -8,10 +8,11 @@ from typing import Any
 
 import msgspec
 
+from piyard import textfile
 from piyard.errors import WrongInput
-from piyard.look.inputs import SUFFIXES
 from piyard.look.lines import Frame
-from piyard.tracking import motchallenge, otb
+from piyard.report.figures import count
+from piyard.tracking import frames, motchallenge, otb
 
 GROUND = Path("gt", "gt.txt")
 RECTANGLES = "groundtruth_rect.txt"
@@ -25,8 +26,11 @@ class Clip(msgspec.Struct, frozen=True, kw_only=True):
 
     pictures: Sequence[Path]
     truth: Any
+    """By the picture's place, from 1 (MOT), or in the order of the pictures (OTB)."""
     init: tuple[float, float, float, float] | None = None
     fps: float = 30.0
+    unseen: int = 0
+    """Frames that have a truth and no picture: they are not judged."""
 
 
 class Clips(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +39,12 @@ class Clips(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     clips: Sequence[Clip]
     files: Sequence[Path]
+
+    @property
+    def detail(self) -> str:
+        """Frames that cannot be judged, for people."""
+        unseen = sum(one.unseen for one in self.clips)
+        return f", {count(unseen, 'frame')} of the truth without a picture" if unseen else ""
 
 
 def is_mot(path: Path) -> bool:
@@ -62,25 +72,48 @@ def read_mot(path: Path, limit: int | None) -> Clips:
 def read_otb(path: Path, limit: int | None) -> Clips:
     """The sequence, its first ``limit`` frames. Raises ``WrongInput``."""
     file = path / RECTANGLES
-    truth = otb.read_truth(file)[:limit]
-    pictures = _frames(path / "img")[: len(truth)]
-    if len(pictures) != len(truth) or not truth:
+    boxes, numbered = otb.read_truth(file), frames.numbered(path / "img")
+    places = _places(list(numbered), len(boxes), limit)
+    if not places:
         raise WrongInput(
-            f"{path}: {len(truth)} boxes for {len(pictures)} frames", remedy="is img/ whole?"
+            f"{path}: {len(boxes)} boxes for {len(numbered)} frames",
+            remedy="is img/ whole? leave in it only the frames that the boxes are of",
         )
+    truth = [boxes[place] for place in places][:limit]
     x0, y0, x1, y1 = truth[0]
-    init = (x0, y0, x1 - x0, y1 - y0)
-    clip = Clip(pictures=pictures, truth=truth, init=init)
+    clip = Clip(
+        pictures=list(numbered.values())[:limit],
+        truth=truth,
+        init=(x0, y0, x1 - x0, y1 - y0),
+        unseen=len(boxes) - len(places),
+    )
     return Clips(name=path.resolve().name, clips=[clip], files=[file])
 
 
-def mot_figures(clips: Sequence[tuple[Any, Sequence[Frame]]]) -> dict[str, float]:
-    """MOTA, IDF1 and HOTA in percent, over all clips together: their truth and their tracks."""
+def _places(numbers: Sequence[int], boxes: int, limit: int | None) -> Sequence[int]:
+    """The box of each frame: a box a picture, or a box a number where some pictures are missing.
+
+    Empty where it cannot be told. A limit may end before the pictures, and they before the boxes.
+    """
+    if len(numbers) == boxes:
+        return range(boxes)
+    span = max(numbers) - min(numbers) + 1 if numbers else 0
+    begins = bool(limit) and span < boxes and min(numbers, default=2) <= 1
+    spans = span == boxes or (begins and (limit or 0) <= len(numbers))
+    return [number - min(numbers) for number in numbers] if spans else []
+
+
+def mot_figures(clips: Sequence[tuple[Any, Sequence[Frame]]]) -> dict[str, float | None]:
+    """MOTA, IDF1 and HOTA in percent, over all clips together: their truth and their tracks.
+
+    None where no object is there that counts.
+    """
     from piyard.tracking import metrics
 
     pairs = [(truth, _persons(frames)) for truth, frames in clips]
     found = metrics.mot_figures_together(pairs)
-    return {"HOTA": found.hota, "MOTA": found.mota, "IDF1": found.idf1}
+    figures = {"HOTA": found.hota, "MOTA": found.mota, "IDF1": found.idf1}
+    return {name: value if found.boxes else None for name, value in figures.items()}
 
 
 def otb_figures(truth: Sequence[Any], frames: Sequence[Frame]) -> dict[str, float]:
@@ -111,14 +144,23 @@ def _sequences(path: Path) -> list[Path]:
 
 
 def _mot(folder: Path, limit: int | None) -> Clip:
-    about = _about(folder)
-    pictures = _frames(about.pictures if about else folder / "img1")[:limit]
-    if not pictures:
+    about, file = _about(folder), folder / GROUND
+    numbered = frames.numbered(about.pictures if about else folder / "img1")
+    if not numbered:
         raise WrongInput(f"{folder} holds no frames", remedy="they belong into img1/")
-    file = folder / GROUND
     every = motchallenge.read_truth(file, classes=_columns(file) != MOT15_COLUMNS)
-    truth = {number: boxes for number, boxes in every.items() if number <= len(pictures)}
-    return Clip(pictures=pictures, truth=truth, fps=about.fps if about else 30.0)
+    there = frames.places(list(numbered), every, about.length if about else 0, file)
+    judged = min(limit or len(numbered), len(numbered))
+    return Clip(
+        pictures=list(numbered.values())[:judged],
+        truth={
+            there[number]: boxes
+            for number, boxes in every.items()
+            if there.get(number, judged + 1) <= judged
+        },
+        fps=about.fps if about else 30.0,
+        unseen=len(every.keys() - there.keys()),
+    )
 
 
 def _about(folder: Path) -> motchallenge.Sequence | None:
@@ -131,11 +173,4 @@ def _title(folder: Path) -> str:
 
 
 def _columns(file: Path) -> int:
-    with file.open(encoding="utf-8", errors="replace") as lines:
-        return lines.readline().count(",") + 1
-
-
-def _frames(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(one for one in folder.iterdir() if one.suffix.lower() in SUFFIXES)
+    return textfile.read(file).lstrip().partition("\n")[0].count(",") + 1

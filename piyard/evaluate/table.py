@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from piyard.evaluate.kept import Evaluation
+from piyard.report.figures import NOT_KNOWN
+from piyard.tables import Value
 
 COLUMNS = (
     "Model",
     "Computed by",
     "Data type",
+    "Board",
     "Data",
     "Figure",
     "Percent",
+    "95 % interval",
     "Points off",
     "Published",
 )
+HERE = "this desktop"
 
 
-def rows(made: Sequence[Evaluation], published: dict[str, float]) -> list[list[str]]:
+def rows(made: Sequence[Evaluation], published: Mapping[str, float]) -> list[list[str]]:
     """A row a figure; the original's own come first, and the others tell how far off they are.
 
     ``published`` has the figures that the publisher gives, on the publisher's data.
@@ -26,8 +31,9 @@ def rows(made: Sequence[Evaluation], published: dict[str, float]) -> list[list[s
     first = next((one for one in made if one.by == "original"), None)
     return [
         [
-            *(one.model, one.computed, _precision(one), one.data),
-            *(name, f"{value:.2f}", _apart(one, first, name), _told(published, name)),
+            *(one.model, one.computed, _precision(one), one.host or HERE, one.data, name),
+            *(_figure(value), _interval(one, name)),
+            *(_apart(one, first, name), _figure(published.get(name))),
         ]
         for one in made
         for name, value in one.figures.items()
@@ -38,11 +44,22 @@ def _precision(one: Evaluation) -> str:
     return f"{one.precision} (imitated)" if one.imitated else one.precision
 
 
-def _apart(one: Evaluation, first: Evaluation | None, name: str) -> str:
+def _figure(value: float | None) -> Value:
+    return Value(NOT_KNOWN if value is None else f"{value:.2f}", value)
+
+
+def _apart(one: Evaluation, first: Evaluation | None, name: str) -> Value:
     if first is None or one is first:
-        return ""
-    return f"{round(one.figures[name] - first.figures[name], 2) + 0.0:+.2f}"  # never -0.00
+        return Value("", None)
+    a, b = first.figures.get(name), one.figures[name]
+    if a is None or b is None:
+        return Value(NOT_KNOWN, None)
+    points = round(b - a, 2) + 0.0  # never -0.00
+    return Value(f"{points:+.2f}", points)
 
 
-def _told(published: dict[str, float], name: str) -> str:
-    return f"{published[name]:.2f}" if name in published else "N/A"
+def _interval(one: Evaluation, name: str) -> Value:
+    ends = one.intervals.get(name)
+    if ends is None:
+        return Value(NOT_KNOWN, None)
+    return Value(f"{ends[0]:.2f} to {ends[1]:.2f}", list(ends))

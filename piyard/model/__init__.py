@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from piyard import config, networks, paths, recorded, stimulus
+from piyard import labels as label_lists
 from piyard.config import Config
 from piyard.errors import WrongInput, unknown
 from piyard.model.head import Head, Heatmap, Simcc
@@ -196,4 +197,4 @@ def listing(name: str) -> Path:
 
 def labels(model: Model) -> list[str]:
     """The class names, in the order of the network's outputs."""
-    return model.labels_file.read_text(encoding="utf-8").splitlines()
+    return label_lists.read(model.labels_file)

@@ -6,13 +6,37 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from math import isfinite
+from typing import TYPE_CHECKING, Any
 
 from piyard.errors import unknown
 from piyard.tables import layout
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 FORMATS = ("plain", "github", "csv", "json")
 STYLES = ("plain", "github")
 """Those for people."""
+
+
+class Value(str):
+    """A cell that people read as text, and that is something else in JSON: a number, or null."""
+
+    __slots__ = ("value",)
+
+    value: Any
+
+    def __new__(cls, text: str, value: Any) -> Self:
+        """What people read, and what programs read."""
+        made = super().__new__(cls, text)
+        made.value = value
+        return made
+
+
+def number(value: float) -> Value:
+    """A number that people read as it is."""
+    return Value(str(value), value)
 
 
 def check_format(form: str) -> None:
@@ -27,12 +51,17 @@ def render(columns: Sequence[str], rows: Sequence[Sequence[str]], form: str) -> 
     if form == "csv":
         return _csv(columns, rows)
     if form == "json":
-        return json.dumps(
-            [dict(zip(columns, row, strict=True)) for row in rows], indent=2, ensure_ascii=False
-        )
+        objects = [dict(zip(columns, map(_plain, row), strict=True)) for row in rows]
+        return json.dumps(objects, indent=2, ensure_ascii=False)
     if form == "github":
         return _markdown(columns, rows)
     return layout.fit(columns, rows, layout.terminal_width())
+
+
+def _plain(cell: str) -> Any:
+    """JSON knows no number that is not finite."""
+    value = cell.value if isinstance(cell, Value) else cell
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

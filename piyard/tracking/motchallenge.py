@@ -1,9 +1,9 @@
 """MOTChallenge's text files: detections and truth.
 
-A line is ``frame, id, left, top, width, height, score, ...``, frames and ids from 1 up (Dendorfer
-et al. 2021, "MOTChallenge: A Benchmark for Single-Camera Multiple Target Tracking"). In a truth
-file the seventh value says whether the box counts, the eighth is its class; MOT15 knows no classes
-and has world coordinates there. Lefts and tops are taken as they are.
+A line is ``frame, id, left, top, width, height, score, ...``, frames and ids from 1 up, in some
+data frames from 0 (Dendorfer et al. 2021, "MOTChallenge: A Benchmark for Single-Camera Multiple
+Target Tracking"). In a truth file the seventh value says whether the box counts, the eighth is its
+class; MOT15 knows no classes and has world coordinates there. Lefts and tops are taken as they are.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from piyard import textfile
 from piyard.errors import WrongInput
 from piyard.tracking.bytetrack import Corners, Detection
 
@@ -56,7 +57,7 @@ def read_detections(path: Path) -> dict[int, list[Detection]]:
     out. Raises ``WrongInput``.
     """
     found = defaultdict(list)
-    for frame, _, box, rest in _rows(path):
+    for frame, _, box, rest in _rows(path, first=1):
         if box[2] > box[0] and box[3] > box[1]:
             score = min(rest[0], 1.0) if rest else 1.0
             found[frame].append(Detection(box=box, score=score))
@@ -69,7 +70,7 @@ def read_truth(path: Path, *, classes: bool = True) -> dict[int, list[Truth]]:
     Raises ``WrongInput``.
     """
     there = defaultdict(list)
-    for frame, identity, box, rest in _rows(path):
+    for frame, identity, box, rest in _rows(path, first=0):
         kind = int(rest[1]) if classes and len(rest) > 1 else PEDESTRIAN
         counts = bool(not rest or rest[0]) and kind == PEDESTRIAN
         there[frame].append(
@@ -83,7 +84,7 @@ def read_sequence(folder: Path) -> Sequence:
     path = folder / "seqinfo.ini"
     said = configparser.ConfigParser()
     try:
-        said.read_string(path.read_text(encoding="utf-8"))
+        said.read_string(textfile.read(path))
         about = said["Sequence"]
         return Sequence(
             name=about["name"],
@@ -99,22 +100,18 @@ def read_sequence(folder: Path) -> Sequence:
         ) from None
 
 
-def _rows(path: Path) -> Iterable[tuple[int, int, Corners, list[float]]]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise WrongInput(f"{path} cannot be read: {error}") from None
-    for number, line in enumerate(lines, start=1):
+def _rows(path: Path, first: int) -> Iterable[tuple[int, int, Corners, list[float]]]:
+    for number, line in enumerate(textfile.read(path).splitlines(), start=1):
         if line.strip():
-            yield _row(path, number, line)
+            yield _row(path, number, line, first)
 
 
-def _row(path: Path, number: int, line: str) -> tuple[int, int, Corners, list[float]]:
+def _row(path: Path, number: int, line: str, first: int) -> tuple[int, int, Corners, list[float]]:
     try:
         values = [float(word) for word in line.split(",")]
         frame, identity, left, top, width, height = values[:6]
     except ValueError:
         raise WrongInput(f"{path}:{number}: not MOTChallenge: {line!r}", remedy=REMEDY) from None
-    if not all(map(isfinite, values)) or frame < 1 or frame % 1 or identity % 1:
+    if not all(map(isfinite, values)) or frame < first or frame % 1 or identity % 1:
         raise WrongInput(f"{path}:{number}: impossible: {line!r}", remedy=REMEDY)
     return int(frame), int(identity), (left, top, left + width, top + height), values[6:]

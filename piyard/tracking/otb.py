@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from piyard import textfile
 from piyard.errors import WrongInput
 from piyard.tracking.bytetrack import Corners
 from piyard.tracking.overlap import iou
@@ -66,10 +67,7 @@ def read_truth(path: Path) -> list[Corners]:
 
     Gives x0, y0, x1, y1 with the picture's left upper corner at 0, 0. Raises ``WrongInput``.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise WrongInput(f"{path} cannot be read: {error}") from None
+    lines = textfile.read(path).split("\n")
     return [_box(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +20,7 @@ from piyard import model
 from piyard.errors import WrongInput
 from piyard.evaluate import coco, dataset, imagenet, sequences
 from piyard.evaluate.dataset import Dataset
+from piyard.labels import normal
 
 LABELS = ["tench", "goldfish", "great_white_shark"]
 
@@ -49,6 +52,17 @@ def scene(folder: Path, names: Sequence[str], annotations: Sequence[dict[str, An
     (folder / "annotations").mkdir()
     file = folder / "annotations" / "instances_val2017.json"
     file.write_text(json.dumps(content))
+    return folder
+
+
+def edit(folder: Path, **lists: Sequence[tuple[int, str]]) -> Path:
+    """The scene with other images or categories: number and name each."""
+    file = folder / "annotations" / "instances_val2017.json"
+    keys = {"images": "file_name", "categories": "name"}
+    content = json.loads(file.read_bytes())
+    for key, pairs in lists.items():
+        content[key] = [{"id": number, keys[key]: name} for number, name in pairs]
+    file.write_text(json.dumps(content), encoding="utf-8-sig")
     return folder
 
 
@@ -118,6 +132,7 @@ class TestImagenet:
             (["Great White Shark", "tench"], {"Great White Shark": 2, "tench": 0}),
             (["2", "0"], {"2": 2, "0": 0}),
             (["n03", "n01", "n02"], {"n01": 0, "n02": 1, "n03": 2}),
+            (["00000002", "0"], {"00000002": 2, "0": 0}),
         ],
     )
     def test_folders(self, tmp_path: Path, names: list[str], truth: dict[str, int]) -> None:
@@ -126,10 +141,93 @@ class TestImagenet:
         found = imagenet.read(tmp_path, LABELS)
         assert {path.parent.name: index for path, index in found.truth.items()} == truth
 
-    def test_folders_that_mean_nothing(self, tmp_path: Path) -> None:
-        pictures(tmp_path / "n01", "a.jpg")
-        with pytest.raises(WrongInput, match="the 1 folders of"):
+    @pytest.mark.parametrize(
+        ("names", "words"),
+        [
+            (["n01"], "'n01' is the first of the 1 folders of"),
+            # As many folders as classes: they were taken in the order of the alphabet once.
+            (["tench", "goldfish", "shark"], "'shark' is the first of the 3 folders"),
+            (["goldfsh", "great white shark", "tench"], "did you mean 'goldfish'"),
+            (["1", "2", "3"], "'1' is the first of the 3 folders"),
+            (["0", "1", "tench"], "'0' is the first of the 3 folders"),
+            (["a", "b", "c"], "'a' is the first of the 3 folders"),
+            (["Tench", "TENCH"], "'TENCH' and 'Tench' are both of class 0"),
+        ],
+    )
+    def test_folders_that_are_no_classes_are_refused_by_the_first(
+        self, tmp_path: Path, names: list[str], words: str
+    ) -> None:
+        for name in names:
+            pictures(tmp_path / name, "a.jpg")
+        with pytest.raises(WrongInput, match=words):
             imagenet.read(tmp_path, LABELS)
+
+    def test_numbers_never_mean_other_classes_than_names_do(self, tmp_path: Path) -> None:
+        for name in ("0", "1"):
+            pictures(tmp_path / name, "a.jpg")
+        with pytest.raises(WrongInput, match="'0' is the first"):
+            imagenet.read(tmp_path, ["1", "2", "3"])
+
+    def test_composed_and_taken_apart_names_are_the_same(self, tmp_path: Path) -> None:
+        names = ["Größe", "été"]
+        for name in names:
+            pictures(tmp_path / unicodedata.normalize("NFD", name), "a.jpg")
+        found = imagenet.read(tmp_path, names)
+        assert {normal(path.parent.name): i for path, i in found.truth.items()} == {
+            "Größe": 0,
+            "été": 1,
+        }
+
+    def test_a_list_with_numbers_names_folders_by_either(self, tmp_path: Path) -> None:
+        known = ["n01440764 tench, Tinca tinca", "n01443537 goldfish, Carassius auratus"]
+        for folder, names in (("a", ("n01443537",)), ("b", ("tench", "goldfish"))):
+            for name in names:
+                pictures(tmp_path / folder / name, "a.jpg")
+        by_number, by_name = (imagenet.read(tmp_path / one, known) for one in "ab")
+        assert list(by_number.truth.values()) == [1]
+        assert {path.parent.name: i for path, i in by_name.truth.items()} == {
+            "tench": 0,
+            "goldfish": 1,
+        }
+
+    def test_classes_and_pictures_that_are_not_judged_are_counted(self, tmp_path: Path) -> None:
+        pictures(tmp_path / "tench", "a.jpg", "B.PNG", "c.bmp", "d.webp", "e.TIF", "f.gif")
+        pictures(tmp_path / "tench" / "more", "g.jpg")
+        (tmp_path / "tench" / "h.heic").write_bytes(b"x")
+        (tmp_path / "goldfish").mkdir()
+        (tmp_path / "goldfish" / "i.heic").write_bytes(b"x")
+        found = read(tmp_path, "squeezenet1_1")
+        title = f"{tmp_path.name}, 7 pictures, 1 of 3 classes, 2 left out"
+        assert found.title == title
+        assert {path.name for path in found.left_out} == {"h.heic", "i.heic"}
+
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-8"])
+    @pytest.mark.parametrize("separator", [",", ";", "\t"])
+    def test_lists_of_spreadsheets(self, tmp_path: Path, encoding: str, separator: str) -> None:
+        (a,) = pictures(tmp_path, "a b.jpg")
+        rows = [["File", " Index "], ['"a b.jpg"', " 2 "], ["", ""]]
+        text = "\r\n".join(separator.join(row) for row in rows) + "\r\n\r\n"
+        (tmp_path / "labels.csv").write_bytes(text.encode(encoding))
+        assert imagenet.read(tmp_path, LABELS).truth == {a: 2}
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("a.jpg,0\n", "labels.csv:1: the heading"),
+            ("file,index\na.jpg,0\na.jpg,1\n", "labels.csv:3: a.jpg is of class 1, and of class 0"),
+            ("file,index,name\na.jpg,1,tench\n", "labels.csv:2: class 1 is 'goldfish' in the"),
+        ],
+    )
+    def test_lists_that_do_not_fit(self, tmp_path: Path, text: str, words: str) -> None:
+        pictures(tmp_path, "a.jpg")
+        (tmp_path / "labels.csv").write_text(text)
+        with pytest.raises(WrongInput, match=re.escape(words)):
+            imagenet.read(tmp_path, LABELS)
+
+    def test_pictures_that_no_line_lists_are_left_out(self, tmp_path: Path) -> None:
+        pictures(tmp_path / "images", "a.jpg", "b.jpg", "c.bmp")
+        found = imagenet.read(listed(tmp_path, "a.jpg,0,n"), LABELS)
+        assert {path.name for path in found.left_out} == {"b.jpg", "c.bmp"}
 
 
 class TestCoco:
@@ -152,11 +250,70 @@ class TestCoco:
         file = tmp_path / "annotations" / "instances_val2017.json"
         assert len(coco.read(file, "detect", ["dog"]).pictures) == 1
 
-    def test_a_picture_that_is_missing(self, tmp_path: Path) -> None:
-        scene(tmp_path, ["a.jpg", "b.jpg"], [box(1, 100, 18, 0, 0, 5, 5)])
+    def test_a_part_of_the_pictures_beside_the_whole_json_is_judged_and_said(
+        self, tmp_path: Path
+    ) -> None:
+        scene(tmp_path, ["a.jpg", "b.jpg", "c.jpg"], [box(1, 100, 18, 0, 0, 5, 5)])
         (tmp_path / "val2017" / "b.jpg").unlink()
-        with pytest.raises(WrongInput, match="not together in one folder"):
+        pictures(tmp_path / "val2017", "other.webp")
+        found = read(tmp_path, "yolov8_n")
+        assert [path.name for path in found.pictures] == ["a.jpg", "c.jpg"]
+        assert found.title == (
+            "COCO val2017, 2 pictures of the 3 in instances_val2017.json, 1 left out"
+        )
+        for name in ("a.jpg", "c.jpg"):
+            (tmp_path / "val2017" / name).unlink()
+        with pytest.raises(WrongInput, match="none of the 3 pictures of"):
             coco.read(tmp_path, "detect", ["dog"])
+
+    @pytest.mark.parametrize(
+        ("of", "words"),
+        [
+            ((17, 19), "'cat' is there 2 times, as 17 .1 annotations., 19 .1 annotations."),
+            ((19,), ""),
+        ],
+    )
+    def test_a_category_that_is_there_twice(
+        self, tmp_path: Path, of: tuple[int, ...], words: str
+    ) -> None:
+        """Some exporters write a group of the same name, of which there is no annotation."""
+        rows = [box(i, 100, category, 0, 0, 5, 5) for i, category in enumerate(of)]
+        edit(scene(tmp_path, ["a.jpg"], rows), categories=[(17, "cat"), (18, "dog"), (19, "cat")])
+        if words:
+            with pytest.raises(WrongInput, match=words):
+                coco.read(tmp_path, "detect", ["cat", "dog"])
+        else:
+            assert coco.read(tmp_path, "detect", ["cat", "dog"]).category == {0: 19, 1: 18}
+
+    def test_a_number_of_two_categories_or_pictures(self, tmp_path: Path) -> None:
+        rows = [box(1, 100, 17, 0, 0, 5, 5)]
+        edit(scene(tmp_path / "a", ["a.jpg"], rows), categories=[(17, "cat"), (17, "dog")])
+        with pytest.raises(WrongInput, match="category 17 is both 'cat' and 'dog'"):
+            coco.read(tmp_path / "a", "detect", ["cat"])
+        for images, words in (
+            ([(1, "a.jpg"), (1, "b.jpg")], "2 images have the number 1"),
+            ([(1, "a.jpg"), (2, "a.jpg")], "2 images have the name a.jpg"),
+        ):
+            folder = tmp_path / str(images[1][0])
+            edit(scene(folder, ["a.jpg"], [box(1, 1, 17, 0, 0, 5, 5)]), images=images)
+            with pytest.raises(WrongInput, match=words):
+                coco.read(folder, "detect", ["cat"])
+
+    @pytest.mark.parametrize(
+        ("broken", "words"),
+        [
+            ({"bbox": [1, 2, 3]}, "its bbox is not x,y,width,height"),
+            ({"bbox": [1, 2, 3, "x"]}, "could not convert"),
+            ({"image_id": None}, "int()"),
+        ],
+    )
+    def test_an_annotation_that_cannot_be_judged(
+        self, tmp_path: Path, broken: dict[str, Any], words: str
+    ) -> None:
+        rows = [box(1, 100, 17, 0, 0, 5, 5), box(2, 100, 17, 0, 0, 5, 5) | broken]
+        with pytest.raises(WrongInput, match="annotation 2 ") as error:
+            coco.read(scene(tmp_path, ["a.jpg"], rows), "detect", ["cat"])
+        assert words in error.value.evidence
 
     def test_a_task_without_annotations_of_its_own(self, tmp_path: Path) -> None:
         scene(tmp_path, ["a.jpg"], [box(1, 100, 18, 0, 0, 5, 5)])
@@ -201,6 +358,129 @@ class TestSequences:
     def test_more_boxes_than_frames(self, tmp_path: Path) -> None:
         with pytest.raises(WrongInput, match="2 boxes for 1 frames"):
             read(otb(tmp_path / "x", "3,4,5,6", "3,4,5,6", frames=1), "nanotrack")
+
+
+class TestFrameNumbers:
+    """Which picture is which frame is said by the names, whatever they are counted from."""
+
+    TRUTH = (1, 2, 3, 4, 12)
+
+    def clip(
+        self, folder: Path, names: Sequence[str], truth: Sequence[int], *, length: int = 0
+    ) -> tuple[list[str], dict[int, list[int]], str]:
+        """The pictures in order; place → the first box's left, which is the truth's number."""
+        lines = [f"{n},7,{n},1,5,5,1,1,1.0" for n in truth]
+        mot(folder, lines, frames=0)
+        pictures(folder / "img1", *names)
+        about = folder / "seqinfo.ini"
+        if length:
+            about.write_text(about.read_text().replace("seqLength=0", f"seqLength={length}"))
+        else:
+            about.unlink()
+        found = read(folder, "yolov8_n_bytetrack")
+        (film,) = found.films
+        boxes = {place: [int(one.box[0]) for one in its] for place, its in film.truth.items()}
+        return [path.name for path in film.pictures], boxes, found.detail
+
+    @pytest.mark.parametrize(
+        ("names", "truth", "places"),
+        [
+            # Not padded: 10 comes after 9.
+            ([f"{n}.jpg" for n in range(1, 13)], TRUTH, {n: [n] for n in TRUTH}),
+            ([f"img_{n}.PNG" for n in range(1, 13)], TRUTH, {n: [n] for n in TRUTH}),
+            # Numbered from elsewhere, in both.
+            ([f"{n:06d}.jpg" for n in range(100, 104)], (100, 102), {1: [100], 3: [102]}),
+            ([f"{n:06d}.jpg" for n in range(4)], (0, 3), {1: [0], 4: [3]}),
+            # In the names alone.
+            ([f"{n:06d}.jpg" for n in range(100, 104)], (1, 2, 4), {1: [1], 2: [2], 4: [4]}),
+            ([f"{n:06d}.jpg" for n in range(4)], (1, 2, 4), {1: [1], 2: [2], 4: [4]}),
+            # Gaps, in both.
+            (["1.jpg", "5.jpg", "20.jpg"], (1, 5, 20), {1: [1], 2: [5], 3: [20]}),
+            # A number that all have is not the frame's.
+            (["cam2_f1_v3.jpg", "cam2_f10_v3.jpg", "cam2_f2_v3.jpg"], (2, 10), {2: [2], 3: [10]}),
+            (["1403636579763555584.png", "1403636579813555456.png"], (), {}),
+        ],
+    )
+    def test_names_say_the_frame(
+        self, tmp_path: Path, names: list[str], truth: Sequence[int], places: Any
+    ) -> None:
+        shown, found, detail = self.clip(tmp_path / "a", names, truth)
+        assert shown == sorted(names, key=lambda one: [int(n) for n in re.findall(r"\d+", one)])
+        assert (found, detail) == (places, "")
+
+    def test_a_truth_beyond_the_pictures_is_not_judged_and_said(self, tmp_path: Path) -> None:
+        _, found, detail = self.clip(tmp_path / "a", ["1.jpg", "2.jpg", "4.jpg"], (1, 2, 3, 4, 9))
+        assert found == {1: [1], 2: [2], 3: [4]}
+        assert detail == ", 2 frames of the truth without a picture"
+
+    def test_the_second_half_of_a_clip(self, tmp_path: Path) -> None:
+        names = [f"{n}.jpg" for n in range(51, 101)]
+        _, found, detail = self.clip(tmp_path / "a", names, range(1, 101), length=100)
+        assert found == {place: [place + 50] for place in range(1, 51)}
+        assert detail == ", 50 frames of the truth without a picture"
+
+    def test_pictures_counted_by_time_go_by_their_order(self, tmp_path: Path) -> None:
+        names = [f"14036365797635{n}.png" for n in (10, 20, 35)]
+        assert self.clip(tmp_path / "a", names, (1, 3), length=3)[1] == {1: [1], 3: [3]}
+
+    @pytest.mark.parametrize(
+        ("names", "truth", "words"),
+        [
+            (["a.jpg", "1.jpg"], (1,), "a.jpg has no frame number"),
+            (["1.jpg", "01.jpg"], (1,), "are both frame 1"),
+            (["1.jpg", "1.png"], (1,), "are both frame 1"),
+            (["1.jpg", "2.jpg"], (70, 80), "frame 70 of the truth has no picture"),
+            (["0.jpg", "1.jpg", "2.jpg"], (1, 2, 9), "which frame is whose cannot be told"),
+        ],
+    )
+    def test_what_cannot_be_told_is_refused(
+        self, tmp_path: Path, names: list[str], truth: Sequence[int], words: str
+    ) -> None:
+        with pytest.raises(WrongInput, match=re.escape(words)):
+            self.clip(tmp_path / "a", names, truth)
+
+    def test_a_limit_takes_frames_by_their_numbers(self, tmp_path: Path) -> None:
+        names = [f"{n}.jpg" for n in range(8, 13)]
+        mot(tmp_path / "a", [f"{n},7,{n},1,5,5,1,1,1.0" for n in (8, 10, 12)], frames=0)
+        pictures(tmp_path / "a" / "img1", *names)
+        (film,) = read(tmp_path / "a", "yolov8_n_bytetrack", limit=3).films
+        assert [path.name for path in film.pictures] == ["8.jpg", "9.jpg", "10.jpg"]
+        assert sorted(film.truth) == [1, 3]
+
+    @pytest.mark.parametrize(
+        ("names", "boxes"),
+        [
+            (["9.jpg", "10.jpg", "11.jpg"], [1, 2, 3]),
+            (["2.jpg", "9.jpg", "70.jpg"], [1, 2, 3]),
+            (["1.jpg", "2.jpg", "5.jpg"], [1, 2, 5]),
+        ],
+    )
+    def test_boxes_of_one_object(self, tmp_path: Path, names: list[str], boxes: list[int]) -> None:
+        count = max(boxes)
+        otb(tmp_path / "x", *(f"{n + 1},1,5,5" for n in range(1, count + 1)), frames=0)
+        pictures(tmp_path / "x" / "img", *names)
+        found = read(tmp_path / "x", "nanotrack")
+        (film,) = found.films
+        assert [path.name for path in film.pictures] == names
+        assert [box[0] for box in film.truth] == boxes
+        assert found.detail.startswith(", 2 frames of") == (count > len(names))
+
+    def test_more_frames_than_boxes(self, tmp_path: Path) -> None:
+        """Some sequences of OTB have a truth that begins later: which frame is not said."""
+        with pytest.raises(WrongInput, match="1 boxes for 3 frames"):
+            read(otb(tmp_path / "x", "3,4,5,6"), "nanotrack")
+
+    def test_files_of_windows(self, tmp_path: Path) -> None:
+        folder = mot(tmp_path / "a", ["1,1,1,1,5,5,1,7,1.0", "2,2,1,1,5,5,1,1,1.0"])
+        for name in ("gt/gt.txt", "seqinfo.ini"):
+            text = (folder / name).read_text().replace("\n", "\r\n")
+            (folder / name).write_text(text, encoding="utf-8-sig")
+        found = read(folder, "yolov8_n_bytetrack")
+        assert found.name == "Street"
+        assert {n: [one.counts for one in its] for n, its in found.films[0].truth.items()} == {
+            1: [False],
+            2: [True],
+        }
 
 
 def test_each_kind_is_recognised(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from piyard import model
-from piyard.evaluate import coco, dataset, figures, sequences
+from piyard.evaluate import bootstrap, coco, dataset, figures, sequences
 from piyard.heads import rle
 from piyard.look.lines import Frame, Hit, Object, Runs
-from tests.unit.test_evaluate_data import box, mot, otb, scene
+from tests.unit.test_evaluate_data import box, mot, otb, pictures, scene
 
 LABELS = ["cat", "dog"]
 
@@ -83,7 +84,7 @@ class TestCoco:
         told = {a: [thing(0, 1, 1, 7, 6), thing(1, 8, 2, 17, 9)], b: [thing(0, 2, 2, 7, 7)]}
         measured = coco.figures(found, told)
         assert measured["mAP50"] == pytest.approx(100)
-        assert 70 < measured["mAP"] < 100
+        assert 70 < (measured["mAP"] or 0) < 100
 
     def test_pictures_that_were_left_out_do_not_count(self, tmp_path: Path) -> None:
         found = self.read(tmp_path)
@@ -105,7 +106,7 @@ class TestCoco:
         found = coco.read(scene(tmp_path, ["a.jpg"], truth), "segment", LABELS)
         (a,) = found.pictures
 
-        def measured(mask: Any) -> float:
+        def measured(mask: Any) -> float | None:
             packed = rle.pack(mask)
             runs = Runs(size=(10, 20), counts=packed["counts"])
             return coco.figures(found, {a: [thing(0, 3, 2, 9, 7, mask=runs)]})["mAP"]
@@ -127,18 +128,125 @@ class TestCoco:
         found = coco.read(folder, "pose", ["person"])
         (a,) = found.pictures
 
-        def measured(shift: float) -> float:
+        def measured(shift: float) -> float | None:
             moved = [(x + shift, y, 0.9) for x, y in points]
             return coco.figures(found, {a: [thing(0, 2, 1, 9, 7, keypoints=moved)]})["mAP"]
 
         assert measured(0) == pytest.approx(100)
         assert measured(500) == 0
 
+    def test_where_nothing_can_be_judged_there_is_no_figure(self, tmp_path: Path) -> None:
+        """The second picture holds nothing, the third only what is ignored."""
+        crowd = box(2, 102, 17, 1, 1, 6, 6) | {"iscrowd": 1}
+        rows = [box(1, 100, 17, 1, 1, 6, 6), crowd]
+        found = coco.read(scene(tmp_path, ["a.jpg", "b.jpg", "c.jpg"], rows), "detect", LABELS)
+        _, b, c = found.pictures
+        for answers in ([], [thing(0, 1, 1, 7, 7)]):
+            told = {b: answers, c: answers}
+            assert coco.with_intervals(found, told) == ({"mAP": None, "mAP50": None}, {})
+
+    @pytest.mark.parametrize("numbers", [(0, 1, 2), (5, 5, 5)])
+    @pytest.mark.parametrize("without", [(), ("iscrowd", "area"), ("id",)])
+    def test_annotations_as_exporters_write_them(
+        self, tmp_path: Path, numbers: Sequence[int], without: Sequence[str]
+    ) -> None:
+        """pycocotools takes number 0 for no match, and of two alike sees one."""
+        rows = [one | {"id": number} for one, number in zip(self.TRUTH, numbers, strict=True)]
+        rows = [{key: v for key, v in one.items() if key not in without} for one in rows]
+        found = coco.read(scene(tmp_path, ["a.jpg", "b.jpg"], rows), "detect", LABELS)
+        a, b = found.pictures
+        told = {a: [thing(0, 1, 1, 7, 7), thing(1, 8, 2, 17, 9)], b: [thing(0, 2, 2, 7, 7)]}
+        assert coco.figures(found, told)["mAP"] == pytest.approx(100)
+        assert coco.figures(found, {a: told[a], b: []})["mAP"] == pytest.approx(
+            100 * (51 / 101 + 1) / 2
+        )
+
+
+class TestIntervals:
+    @pytest.mark.parametrize(("hits", "count"), [(0, 10), (10, 10), (8, 10), (357, 500), (1, 1)])
+    def test_wilsons(self, hits: int, count: int) -> None:
+        from scipy.stats import binomtest
+
+        ends = binomtest(hits, count).proportion_ci(method="wilson")
+        assert bootstrap.wilson(hits, count) == pytest.approx([100 * end for end in ends], abs=1e-9)
+
+    @given(st.integers(1, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+    def test_a_share_is_within_its_own(self, share: tuple[int, int]) -> None:
+        hits, count = share
+        low, high = bootstrap.wilson(hits, count)
+        assert 0 <= low <= 100 * hits / count + 1e-9
+        assert 100 * hits / count - 1e-9 <= high <= 100
+
+    def judged(self, folder: Path, right: int, count: int) -> figures.Judged:
+        """So many pictures of a cat, of which it is found in some."""
+        names = [f"{i:03d}.jpg" for i in range(count)]
+        rows = [box(1 + i, 100 + i, 17, 1, 1, 6, 6) for i in range(count)]
+        data = dataset.read(scene(folder, names, rows), model.load("yolov8_n"), LABELS, "", None)
+        answers = [
+            frame(path, objects=[thing(0, 1, 1, 7, 7)] if i < right else [])
+            for i, path in enumerate(data.pictures)
+        ]
+        return figures.judge(data, [answers])
+
+    def test_a_map_of_few_pictures_carries_its_own(self, tmp_path: Path) -> None:
+        """Of 40 pictures 30 are right: the mAP is the share, and so is nearly its interval."""
+        found = self.judged(tmp_path, 30, 40)
+        value, (low, high) = found.figures["mAP"], found.intervals["mAP"]
+        assert value == pytest.approx(75, abs=1)
+        wilson = bootstrap.wilson(30, 40)
+        assert (low, high) == pytest.approx(wilson, abs=4)
+        assert self.judged(tmp_path / "again", 30, 40).intervals == found.intervals
+
+    def test_more_pictures_say_more(self, tmp_path: Path) -> None:
+        widths = []
+        for count in (20, 80):
+            low, high = self.judged(tmp_path / str(count), count // 2, count).intervals["mAP50"]
+            widths.append(high - low)
+        assert widths[1] < 0.7 * widths[0]
+
+    def test_of_next_to_none_nothing_is_known(self, tmp_path: Path) -> None:
+        assert self.judged(tmp_path, 2, 2).intervals == dict.fromkeys(
+            ("mAP", "mAP50"), (0.0, 100.0)
+        )
+
+    def test_of_many_none_is_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(bootstrap, "MANY", 5)
+        assert self.judged(tmp_path, 3, 6).intervals == {}
+
+    def test_the_resampled_figure_is_pycocotools_own(self, tmp_path: Path) -> None:
+        """With each picture once it is what COCOeval accumulates."""
+        random = np.random.default_rng(3)
+        names = [f"{i}.jpg" for i in range(8)]
+        rows = [
+            box(1 + i, 100 + i % 8, 17 + i % 2, *random.uniform(0, 5, 2), *random.uniform(3, 6, 2))
+            for i in range(30)
+        ]
+        found = coco.read(scene(tmp_path, names, rows), "detect", LABELS)
+        told = {
+            path: [
+                thing(
+                    row["category_id"] - 17,
+                    *(v + random.normal(0, 0.7) for v in (x, y, x + w, y + h)),
+                    score=float(random.uniform()),
+                )
+                for row in rows
+                if row["image_id"] == found.ids[path]
+                for x, y, w, h in [row["bbox"]]
+            ]
+            for path in found.pictures
+        }
+        judged = coco._judged(found, told)
+        categories = [one for one in bootstrap._categories(judged) if one.truths.any()]
+        assert bootstrap._precision(categories, np.ones(8), judged) == pytest.approx(
+            (judged.stats[0], judged.stats[1]), abs=1e-12
+        )
+        assert 0.1 < judged.stats[0] < 0.9
+
 
 class TestTracks:
     LINES = tuple(f"{i},{n},{x},2,6,6,1,1,1" for i in (1, 2, 3) for n, x in ((1, 1), (2, 11)))
 
-    def clips(self, folder: Path, ids: Sequence[tuple[int, int]]) -> dict[str, float]:
+    def clips(self, folder: Path, ids: Sequence[tuple[int, int]]) -> dict[str, float | None]:
         (clip,) = sequences.read_mot(mot(folder, self.LINES), None).clips
         frames = [
             frame(
@@ -162,6 +270,32 @@ class TestTracks:
         found = self.clips(tmp_path / "a", [(1, 2), (2, 1), (2, 1)])
         assert found["MOTA"] == pytest.approx(100 * (1 - 2 / 6))
         assert found["IDF1"] == pytest.approx(100 * 2 / 3)
+
+    def test_where_nobody_is_there_is_no_figure(self, tmp_path: Path) -> None:
+        (clip,) = sequences.read_mot(mot(tmp_path, ["1,1,1,2,6,6,0,7,1"]), None).clips
+        frames = [frame(objects=[thing(0, 1, 2, 7, 8, id=1, label="person")])] * 3
+        assert sequences.mot_figures([(clip.truth, frames)]) == dict.fromkeys(
+            ("HOTA", "MOTA", "IDF1")
+        )
+
+    @pytest.mark.parametrize("name", ["{:06d}.jpg", "{}.jpg", "frame-{}.png"])
+    @pytest.mark.parametrize("first", [0, 1, 8, 995])
+    @pytest.mark.parametrize("gap", [0, 3])
+    def test_names_and_gaps_change_nothing(
+        self, tmp_path: Path, name: str, first: int, gap: int
+    ) -> None:
+        """A tracker that is right is right however the frames are called."""
+        numbers = [n for n in range(first, first + 12) if not gap or n % gap]
+        folder = mot(tmp_path, [f"{n},1,{n - first},2,6,6,1,1,1" for n in numbers], frames=0)
+        (folder / "seqinfo.ini").unlink()
+        pictures(folder / "img1", *(name.format(n) for n in numbers))
+        (clip,) = sequences.read_mot(folder, None).clips
+        at = {path: int(re.findall(r"\d+", path.name)[-1]) - first for path in clip.pictures}
+        frames = [
+            frame(path, objects=[thing(0, x, 2, x + 6, 8, id=1, label="person")])
+            for path, x in at.items()
+        ]
+        assert sequences.mot_figures([(clip.truth, frames)])["HOTA"] == pytest.approx(100)
 
     def test_one_object(self, tmp_path: Path) -> None:
         clips = sequences.read_otb(otb(tmp_path, "2,3,5,6", "3,3,5,6", "4,3,5,6"), None)

@@ -12,7 +12,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from piyard import history, model, result, row
+from piyard import history, model, result, row, tables
 from piyard.conversion import Conversion
 from piyard.errors import BoardCommandFailed, WrongInput
 from piyard.evaluate import board, kept, one, table
@@ -138,6 +138,69 @@ def test_the_table_tells_how_far_off_each_is() -> None:
     (first, *_) = table.rows([off], {"top-1": 69.76})
     assert first[-2:] == ["", "69.76"]
     assert table.rows([evaluation(imitated=True)], {})[0][2] == "fp16 (imitated)"
+
+
+def test_each_row_names_its_board_and_carries_its_interval() -> None:
+    ends = {"top-1": (67.3, 75.2), "top-5": (87.3, 92.5)}
+    rows = table.rows(
+        [
+            evaluation(by="original", computed="torch", precision="fp32", intervals=ends),
+            evaluation(host="pi5-a", intervals=ends),
+            evaluation(host="pi5-b", intervals=ends),
+        ],
+        {"top-1": 69.76},
+    )
+    told = json.loads(tables.render(table.COLUMNS, rows, "json"))
+    assert [one["Board"] for one in told[::2]] == ["this desktop", "pi5-a", "pi5-b"]
+    assert told[0] | {"Data": ""} == {
+        "Model": "resnet18",
+        "Computed by": "torch",
+        "Data type": "fp32",
+        "Board": "this desktop",
+        "Data": "",
+        "Figure": "top-1",
+        "Percent": 71.4,
+        "95 % interval": [67.3, 75.2],
+        "Points off": None,
+        "Published": 69.76,
+    }
+    assert told[2]["Points off"] == 0
+    assert "67.30 to 75.20" in tables.render(table.COLUMNS, rows, "plain")
+
+
+def test_boards_of_one_kind_are_kept_each() -> None:
+    for host in ("pi5-a", "pi5-b", "pi5-a"):
+        kept.store(evaluation(host=host))
+    assert sorted(one.host for one in kept.stored()) == ["pi5-a", "pi5-b"]
+
+
+def test_the_column_carries_the_interval_of_few_pictures() -> None:
+    few = evaluation(intervals={"top-1": (67.286, 75.19)})
+    assert accuracy(few) == "71.40 (67.3 to 75.2) % top-1 (imagenet500, 500 pictures)"
+    assert accuracy(msgspec.structs.replace(few, count=5000, data="x")) == "71.40 % top-1 (x)"
+    boxes = evaluation(figures={"mAP": 37.1}, intervals={"mAP": (30.0, 44.2)}, data="COCO")
+    assert accuracy(boxes) == "mAP 37.1 (30.0 to 44.2) (COCO)"
+
+
+def test_where_nothing_could_be_judged_it_says_so() -> None:
+    nothing: dict[str, float | None] = {"mAP": None, "mAP50": None}
+    none = evaluation(figures=nothing)
+    kept.store(none)
+    assert kept.stored() == [none]
+    assert accuracy(none) is None
+    original = evaluation(by="original", figures={"mAP": 37.1, "mAP50": None})
+    rows = table.rows([original, none], {})
+    shown = [[one[table.COLUMNS.index(c)] for c in ("Percent", "Points off")] for one in rows]
+    assert shown == [["37.10", ""], ["N/A", ""], ["N/A", "N/A"], ["N/A", "N/A"]]
+    assert json.loads(tables.render(table.COLUMNS, rows, "json"))[2]["Percent"] is None
+
+
+def test_a_mean_of_nothing_that_was_kept_as_minus_100_is_none() -> None:
+    spoilt = evaluation(figures={"mAP": -100.0, "mAP50": -100.0})
+    kept.store(spoilt)
+    assert accuracy(spoilt) is None
+    assert kept.find("m1", "board", "fp16", "d1") is None
+    assert accuracy(evaluation(figures={"HOTA": 3.0, "MOTA": -40.0})) is not None
 
 
 def test_no_difference_has_no_sign_of_a_loss() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from piyard import labels
 from piyard import model as models
 from piyard.errors import WrongInput
 
@@ -22,8 +23,9 @@ class Listing(msgspec.Struct, frozen=True):
         """How many names it has; none where there is no list."""
         if not self.name:
             return 0
-        text = self.text or models.listing(self.name).read_text(encoding="utf-8")
-        return len(text.splitlines())
+        if self.text:
+            return self.text.count("\n")
+        return len(labels.read(models.listing(self.name)))
 
 
 def read(kind: str, given: str, model: str) -> Listing:
@@ -32,8 +34,7 @@ def read(kind: str, given: str, model: str) -> Listing:
         return Listing(given)
     if not Path(given).is_file():
         raise WrongInput(f"--{kind}: there is no file {given}", remedy="one name a line")
-    text = Path(given).read_text(encoding="utf-8", errors="replace")
-    names = [line.strip() for line in text.splitlines() if line.strip()]
+    names = labels.read_numbered(Path(given))
     if not names:
         raise WrongInput(f"--{kind}: {given} holds no names", remedy="one name a line")
     return of(names, f"{model}-{kind}")
@@ -41,8 +42,8 @@ def read(kind: str, given: str, model: str) -> Listing:
 
 def of(names: Sequence[str], called: str) -> Listing:
     """A list of these names, to be called so; one of models/labels/ that is the same is taken."""
-    text = "".join(f"{name}\n" for name in names)
+    text = labels.text(names)
     for known in models.listings():
-        if models.listing(known).read_text(encoding="utf-8") == text:
+        if models.listing(known).read_bytes() == text.encode():
             return Listing(known)
     return Listing(called, text)
