@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from piyard import model as models
 from piyard.boardproof.proven import Proven
 from piyard.proof.judge import of_output
+from piyard.tables import Value, number
 
 COLUMNS = (
     *("Model", "Host", "Data type", "Input", "Output", "Count", "Cosine", "Max abs", "Proof"),
@@ -29,8 +30,9 @@ def _outputs(one: Proven) -> Iterator[list[str]]:
 
 def _meant(one: Proven) -> Iterator[list[str]]:
     for meant in one.meant:
-        count = str(meant.agreement.wanted)
-        yield [*_about(one), meant.kind, meant.what, count, "", "", _verdict(meant.problem)]
+        count, unknown = number(meant.agreement.wanted), Value("", None)
+        cells = [meant.kind, meant.what, count, unknown, unknown, _verdict(meant.problem)]
+        yield [*_about(one), *cells]
 
 
 def _verdict(problem: str) -> str:

@@ -10,6 +10,7 @@ from piyard.comparison.alike import Difference
 from piyard.errors import SlowerThanAllowed
 from piyard.row import Row
 from piyard.stats.compare import Comparison
+from piyard.times import change, is_multiple
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,8 +46,9 @@ def job_text(a: Row, b: Row) -> str:
 
 
 def effect_text(comparison: Comparison) -> str:
-    """The effect for people: ``+5.3 %``."""
-    return f"{100 * comparison.effect:+.1f} %"
+    """The effect for people: ``+5.3 %``, or ``from 63 to 357 ms``."""
+    a, b = comparison.median_a, comparison.median_b
+    return change(a, b) if is_multiple(a, b) else f"{100 * comparison.effect:+.1f} %"
 
 
 def interval_text(comparison: Comparison) -> str:

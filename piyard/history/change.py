@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from piyard import times
 from piyard.comparison import alike, conditions
 from piyard.errors import UnreadableLog
 from piyard.history import shelf
@@ -58,13 +59,16 @@ def _unlike(former: Row, row: Row) -> Iterator[str]:
 
 
 def _text(a: Result, b: Result, percent: float) -> str:
-    verdict = statistics.compare(a.samples_ms, b.samples_ms).verdict
-    if verdict == "not significant":
+    found = statistics.compare(a.samples_ms, b.samples_ms)
+    if found.verdict == "not significant":
         return _insignificant(percent)
     arrow = "↑" if percent > 0 else "↓"
     differ = conditions.roots(alike.names_of(alike.differences(a, b)))
     besides = f" (other {', '.join(sorted(differ))})" if differ else ""
-    return f"{arrow} {abs(percent):.1f} % {verdict}{besides}"
+    if times.is_multiple(found.median_a, found.median_b):
+        change = times.change(found.median_a, found.median_b)
+        return f"{arrow} {found.verdict}: {change}{besides}"
+    return f"{arrow} {abs(percent):.1f} % {found.verdict}{besides}"
 
 
 def _insignificant(percent: float) -> str:

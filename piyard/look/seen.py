@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
 
-from piyard import log
+from piyard import log, whole
 from piyard import run as runs
-from piyard.look import lines
+from piyard.log import Line
+from piyard.look import drawings, lines
 from piyard.look.lines import Frame, Wrong
 from piyard.record import Record
 
 FILM = "drawn.mjpeg"
+LINES = "found.jsonl"
+"""What was found, a line a picture, by the pictures' names here."""
 TASKS = frozenset({"classify", "detect", "segment", "pose", "track"})
 
 
@@ -35,8 +39,9 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def drawn(self) -> list[Path]:
-        """Annotated pictures."""
-        return sorted((self.folder / runs.OUTPUTS).glob("*.jpg"))
+        """Annotated pictures, by the names of those they were drawn on."""
+        named = sorted((self.folder / drawings.FOLDER).glob("*.jpg"))
+        return named or sorted((self.folder / runs.OUTPUTS).glob("*.jpg"))
 
     @property
     def film(self) -> Path | None:
@@ -51,9 +56,15 @@ def is_of(record: Record) -> bool:
 
 
 def conclude(done: Record) -> Seen:
-    """What the run of that record saw; raises ``UnreadableLog``."""
-    told = log.read(runs.folder_of(done.id) / runs.LOG)
+    """What the run of that record saw; raises ``UnreadableLog``.
+
+    What was drawn, and nnrun's lines, get the names that the pictures have here.
+    """
+    folder = runs.folder_of(done.id)
+    told = log.read(folder / runs.LOG)
     named = dict(done.what.get("inputs") or {})
+    drawings.place(folder / runs.OUTPUTS, named)
+    _write_lines(told.lines, named, folder / LINES)
     frames = [lines.frame(line) for line in told.lines if line["type"] in lines.FRAMES]
     wrong = [lines.wrong(line) for line in told.of("error")]
     return Seen(
@@ -67,6 +78,16 @@ def conclude(done: Record) -> Seen:
             for one in wrong
         ],
     )
+
+
+def _write_lines(told: Iterable[Line], named: Mapping[str, str], final: Path) -> None:
+    """nnrun's lines about pictures; the log itself stays what the board wrote."""
+    shown = [
+        {**line, "image": _here(str(line["image"]), named)} if "image" in line else dict(line)
+        for line in told
+        if line["type"] in lines.FRAMES
+    ]
+    whole.write(final, "".join(f"{json.dumps(one, ensure_ascii=False)}\n" for one in shown))
 
 
 def _renamed(frame: Frame, named: Mapping[str, str]) -> Frame:

@@ -10,6 +10,7 @@ from statistics import fmean, median
 from piyard.look.lines import Frame, Object
 from piyard.look.seen import Seen
 from piyard.report.figures import count, digits
+from piyard.tables import Value, number
 
 CLASSES = ("Board", "Picture", "Rank", "Class", "Score")
 OBJECTS = ("Board", "Picture", "Object", "Class", "Score", "Box")
@@ -35,55 +36,75 @@ def _rows(one: Seen) -> list[Row]:
     if one.task == "track":
         return _tracks(one)
     of = _classes if one.task == "classify" else _objects
-    return [
-        [one.host, Path(frame.name).name, *row] for frame in one.frames for row in of(one, frame)
-    ]
+    names = _names([frame.name for frame in one.frames])
+    return [[one.host, names[frame.name], *row] for frame in one.frames for row in of(one, frame)]
+
+
+def _names(paths: Sequence[str]) -> dict[str, str]:
+    """Of each picture its file's name, with the folder's where another one is called the same."""
+    plain = {path: Path(path).name for path in paths}
+    counts = Counter(plain.values())
+    return {
+        path: name if counts[name] == 1 else str(Path(Path(path).parent.name, name))
+        for path, name in plain.items()
+    }
 
 
 def _classes(_of: Seen, frame: Frame) -> list[Row]:
     return [
-        [str(rank), str(hit.label if hit.label is not None else hit.index), f"{hit.score:.4f}"]
+        [
+            number(rank),
+            str(hit.label if hit.label is not None else hit.index),
+            Value(f"{hit.score:.4f}", hit.score),
+        ]
         for rank, hit in enumerate(frame.top, 1)
     ]
 
 
 def _objects(of: Seen, frame: Frame) -> list[Row]:
     if not frame.objects:
-        return [["0", "nothing", "", "", *_more(of.task, None)]]
+        nothing = Value("", None)
+        return [[number(0), "nothing", nothing, nothing, *_more(of.task, None)]]
     return [
-        [str(number), one.name, f"{one.score:.3f}", _box(one), *_more(of.task, one)]
-        for number, one in enumerate(frame.objects, 1)
+        [number(at), one.name, _score(one.score), _box(one), *_more(of.task, one)]
+        for at, one in enumerate(frame.objects, 1)
     ]
+
+
+def _score(score: float) -> Value:
+    return Value(f"{score:.3f}", score)
 
 
 def _more(task: str, one: Object | None) -> Row:
     if task == "segment":
         from piyard.look import masks
 
-        return [str(masks.area(one.mask)) if one and one.mask else ""]
+        return [number(masks.area(one.mask)) if one and one.mask else Value("", None)]
     if task == "pose":
         points = (one and one.keypoints) or []
         return [f"{sum(score >= SURE for *_, score in points)} of {len(points)}" if points else ""]
     return []
 
 
-def _box(one: Object) -> str:
-    """Left, top, right, bottom, to the pixel."""
-    return ",".join(f"{side:.0f}" for side in one.box)
+def _box(one: Object) -> Value:
+    """Left, top, right, bottom, for people to the pixel."""
+    return Value(",".join(f"{side:.0f}" for side in one.box), list(one.box))
 
 
 def _tracks(one: Seen) -> list[Row]:
     """A row a track, in the order they appear: its frames, and their mean score."""
     found: dict[int, list[tuple[int, Object]]] = {}
-    for number, frame in enumerate(one.frames):
+    for at, frame in enumerate(one.frames):
         for thing in frame.objects:
-            found.setdefault(thing.id if thing.id is not None else 0, []).append((number, thing))
+            found.setdefault(thing.id if thing.id is not None else 0, []).append((at, thing))
+    return [[one.host, *_track(track, path)] for track, path in found.items()]
+
+
+def _track(track: int, path: Sequence[tuple[int, Object]]) -> Row:
+    (first, thing), last = path[0], path[-1][0]
     return [
-        [
-            *(one.host, str(track), path[0][1].label or "", str(len(path))),
-            *(str(path[0][0]), str(path[-1][0]), f"{fmean(thing.score for _, thing in path):.3f}"),
-        ]
-        for track, path in found.items()
+        *(number(track), thing.label or "", number(len(path))),
+        *(number(first), number(last), _score(fmean(one.score for _, one in path))),
     ]
 
 

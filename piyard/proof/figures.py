@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from piyard.compare import Difference
+from piyard.tables import Value, number
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +24,11 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     def cells(self) -> list[str]:
         """Count, cosine and largest difference for a table."""
         apart = "not finite" if self.max_abs is None else f"{self.max_abs:.2g}"
-        return [str(self.count), f"{self.cosine:.8f}", apart]
+        return [
+            number(self.count),
+            Value(f"{self.cosine:.8f}", self.cosine),
+            Value(apart, self.max_abs),
+        ]
 
 
 def worst(differences: Sequence[Difference]) -> Figures:

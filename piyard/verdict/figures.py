@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from piyard.times import change
 from piyard.verdict.nouns import Reason
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ def drift(result: Result) -> Iterator[Reason]:
         yield Reason(
             code="drift",
             grade="INVALID" if abs(found.size) > CHANGE_INVALID else "SUSPECT",
-            text=f"the times became {abs(found.size):.1%} {found.direction} during the run, from "
-            f"{found.before:.2f} to {found.after:.2f} ms: warm up for longer, and see to cooling",
+            text=f"the times became {found.direction} during the run, "
+            f"{change(found.before, found.after)}: warm up for longer, and see to cooling",
         )
 
 

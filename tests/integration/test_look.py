@@ -48,6 +48,7 @@ def test_what_can_be_read_is_seen_drawn_and_told_again(invoke: Invoke, folder: P
         assert done.stderr.count(f"{folder / name}: ") == 1
     (run,) = result.runs()
     (drawn,) = seen.conclude(result.read_record(run)).drawn
+    assert drawn.name == "a bus.jpg"
     with Image.open(drawn) as picture, Image.open(folder / "a bus.jpg") as before:
         assert picture.size == before.size
     again = invoke("attach", run.name, "--format", "json")
@@ -78,7 +79,8 @@ def test_the_board_is_as_right_as_the_original(invoke: Invoke, assets: Path) -> 
     rows = json.loads(done.stdout)
     assert [row["Figure"] for row in rows] == ["top-1", "top-5"] * 2
     assert {row["Data"] for row in rows} == {"imagenet500, 24 pictures"}
-    assert [row["Points off"] for row in rows[2:]] == ["+0.00", "+0.00"]
+    assert [row["Board"] for row in rows] == ["this desktop"] * 2 + ["emulated:rpi5"] * 2
+    assert [row["Points off"] for row in rows[2:]] == [0, 0]
     (first, second) = sorted(kept.stored(), key=lambda one: one.by)
     assert (first.by, second.by) == ("board", "original")
     assert first.figures == second.figures

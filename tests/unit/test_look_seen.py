@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from piyard import run
 from piyard.commands import look
 from piyard.errors import JobsFailed, UnreadableLog
 from piyard.heads import rle
-from piyard.look import lines, masks, seen, show, table
+from piyard.look import drawings, lines, masks, seen, show, table
 from piyard.look.lines import Frame, Object, Runs
 from piyard.look.seen import Seen
 from piyard.record import Record
@@ -168,6 +169,84 @@ def test_json_has_a_value_for_each_column(capsys: pytest.CaptureFixture[str]) ->
     (told,) = json.loads(capsys.readouterr().out)
     assert told["Class"] == "3"
     assert told["Picture"] == "dog.jpg"
+
+
+def test_json_holds_numbers_as_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    look.tell([saw("detect", objects("0000.jpg", thing("dog", 0.8125)))], "json")
+    (told,) = json.loads(capsys.readouterr().out)
+    assert told == {
+        "Board": "pi5",
+        "Picture": "dog.jpg",
+        "Object": 1,
+        "Class": "dog",
+        "Score": 0.8125,
+        "Box": [1.4, 2.6, 30.0, 40.0],
+    }
+    look.tell([saw("detect", objects("0000.jpg"))], "json")
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["Object"], told["Score"], told["Box"]) == (0, None, None)
+    top = [{"index": 7, "label": "cock", "score": 0.7}]
+    line = {"type": "classification", "image": "x/0000.jpg", "width": 4, "height": 4, "top": top}
+    look.tell([saw("classify", line)], "json")
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["Rank"], told["Score"]) == (1, 0.7)
+
+
+TWICE = {"0000.jpg": "/a/dog.jpg", "0001.jpg": "/b/dog.jpg", "0002.png": "/a/cat.webp"}
+
+
+def test_pictures_of_one_name_are_told_apart() -> None:
+    found = saw("detect", *(objects(name) for name in TWICE), sent=TWICE)
+    assert [row[1] for row in table.rows([found])] == ["a/dog.jpg", "b/dog.jpg", "cat.webp"]
+
+
+def test_drawings_and_lines_have_the_names_of_the_pictures() -> None:
+    record = ran("detect", *(objects(name) for name in TWICE), sent=TWICE)
+    outputs = run.folder_of(record.id) / run.OUTPUTS
+    for again in range(2):  # a run is fetched again where one asks
+        outputs.mkdir(exist_ok=True)
+        for number in range(3):
+            (outputs / f"{number:04d}.jpg").write_text(f"{number}, {again}")
+        found = seen.conclude(record)
+        assert {path.name: path.read_text() for path in found.drawn} == {
+            "a_dog.jpg": f"0, {again}",
+            "b_dog.jpg": f"1, {again}",
+            "cat.jpg": f"2, {again}",
+        }
+    assert [path.name for path in seen.conclude(record).drawn] == [
+        *("a_dog.jpg", "b_dog.jpg", "cat.jpg"),
+    ]
+    lines_ = (run.folder_of(record.id) / seen.LINES).read_text().splitlines()
+    assert [json.loads(line)["image"] for line in lines_] == list(TWICE.values())
+
+
+def test_pictures_named_as_the_board_numbers_them_keep_their_own_drawings() -> None:
+    sent = {f"{i:04d}.jpg": f"/x/{i + 1:04d}.jpg" for i in range(3)}
+    record = ran("detect", *(objects(name) for name in sent), sent=sent)
+    outputs = run.folder_of(record.id) / run.OUTPUTS
+    outputs.mkdir()
+    for number in range(3):
+        (outputs / f"{number:04d}.jpg").write_text(f"{number}")
+    for _ in range(2):
+        drawn_ = {path.name: path.read_text() for path in seen.conclude(record).drawn}
+        assert drawn_ == {"0001.jpg": "0", "0002.jpg": "1", "0003.jpg": "2"}
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["a", "b", "A"]),
+            st.sampled_from(["x", "X", "x-2", "a_x", "e\u0301", "\u00e9", "n" * 300]),
+            st.sampled_from([".jpg", ".webp", ""]),
+        ),
+        max_size=12,
+    )
+)
+def test_names_of_drawings_are_different_on_any_file_system(parts: Any) -> None:
+    named = drawings.names([f"/{folder}/{stem}{ending}" for folder, stem, ending in parts])
+    keys = {unicodedata.normalize("NFC", name).casefold() for name in named}
+    assert len(keys) == len(parts)
+    assert all(len(name.encode()) <= 255 and "/" not in name for name in named)
 
 
 def test_where_the_drawn_pictures_are_is_said(capsys: pytest.CaptureFixture[str]) -> None:
