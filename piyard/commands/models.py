@@ -12,6 +12,7 @@ from piyard.conversion.own import Asked
 from piyard.errors import unknown
 from piyard.model import TASKS, Model, Weights
 from piyard.report.figures import scaled
+from piyard.sandbox import trust
 
 COLUMNS = (
     *("Model", "Task", "Input", "Params", "GFLOPs/MACs"),
@@ -31,7 +32,13 @@ def listed(task: str, form: str) -> None:
 
 
 def conversions(
-    names: Sequence[str], *, random_weights: bool, route: str, force: bool, dry_run: bool
+    names: Sequence[str],
+    *,
+    random_weights: bool,
+    route: str,
+    force: bool,
+    trusted: bool = False,
+    dry_run: bool,
 ) -> None:
     """Convert models, or say which would be."""
     job.check_names(names)
@@ -40,6 +47,8 @@ def conversions(
             way = originals.require_route(models.load(name), route)
             print(f"convert {name} by route {way}, or find it converted")
             continue
+        if trusted:
+            _trust(models.load(name))
         made = convert.convert(name, random_weights=random_weights, route=route, force=force)
         _say(made)
         if route and route != originals.routes(models.load(name))[0]:
@@ -49,8 +58,17 @@ def conversions(
         print(made.folder)
 
 
-def add_model(asked: Asked, *, force: bool, form: str, dry_run: bool) -> None:
+def _trust(model: Model) -> None:
+    for chosen in originals.choose(model).every:
+        trust.add(originals.path_of(chosen))
+
+
+def add_model(
+    asked: Asked, *, force: bool, trusted: bool = False, form: str, dry_run: bool
+) -> None:
     """Make a model of the user's own file, and convert it; or say what that would take."""
+    if trusted and asked.file.is_file():
+        trust.add(asked.file, lasting=not dry_run)
     planned = own.plan(asked)
     for line in planned.told:
         say.note(line)

@@ -37,10 +37,13 @@ def connect() -> DockerClient:
     """The engine's client; raises ``NotSetUp`` when no engine answers."""
     import docker
 
+    client: DockerClient | None = None
     try:
         client = docker.from_env(timeout=600)
         client.ping()
     except (docker.errors.DockerException, OSError) as error:
+        if client:
+            client.close()
         raise _no_engine(error) from None
     return client
 

@@ -49,7 +49,7 @@ def notes(made: Conversion) -> list[str]:
     if manifest["route"] == "onnx" and manifest["network"] != "onnx":
         told.append("by ONNX: torch calls this exporter deprecated; route trace is the usual one")
     if manifest["network"] == "torchscript":
-        told.append("a TorchScript file is a program: it was run on this machine")
+        told.append("a TorchScript file is a program: it runs in a sandbox unless you trust it")
     if manifest["original"] == "ncnn":
         told.append("a ready pair has no original: only its fp16 was compared with its fp32")
     if asked := manifest["masks"]:

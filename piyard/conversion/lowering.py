@@ -6,13 +6,15 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from piyard import disk, scratch
+from piyard import disk, sandbox, scratch
 from piyard.conversion import lint
 from piyard.conversion.origins import Names
 from piyard.conversion.param import Layer
 from piyard.errors import ConversionFailed
 
 TIME_LIMIT_S = 900.0
+TAIL = 1 << 16
+"""Bytes of its log that are looked at."""
 STEM = "model"
 PARAM, BIN, LOG = "model.ncnn.param", "model.ncnn.bin", "model.pnnx.log"
 ENDINGS = ("ncnn.param", "ncnn.bin", "pnnx.param", "pnnx.bin", "pnnx.log")
@@ -30,16 +32,17 @@ def lower(
     half: bool,
     others: Shapes = (),
     names: Names | None = None,
+    need: sandbox.Need = "preferred",
 ) -> list[Layer]:
     """Write ``<stem>.<ending>`` for each of the ``ENDINGS`` into the folder ``at``.
 
     The stem is the program's, which lies in a scratch folder of its own; ``half`` stores the
     weights as fp16. ``others`` are shapes that the net must be able to take too; ``names`` help to
     say what a layer came from (see ``origins.of``). Raises ``ConversionFailed`` when pnnx fails,
-    hangs, or leaves what ncnn does not know.
+    hangs, or leaves what ncnn does not know. ``need`` is of a sandbox for what the program holds.
     """
     try:
-        _run_pnnx(program, shapes, others, half=half)
+        _run_pnnx(program, shapes, others, half=half, need=need)
     finally:
         for name in kept(program.stem):
             if (program.parent / name).is_file():
@@ -52,27 +55,33 @@ def kept(stem: str = STEM) -> tuple[str, ...]:
     return tuple(f"{stem}.{ending}" for ending in ENDINGS)
 
 
-def _run_pnnx(program: Path, shapes: Shapes, others: Shapes, *, half: bool) -> None:
+def _run_pnnx(
+    program: Path, shapes: Shapes, others: Shapes, *, half: bool, need: sandbox.Need
+) -> None:
+    """pnnx computes what it reads, so a program among it runs: it has only its own folder."""
     argv = [_program(), program.name, f"inputshape={_listed(shapes)}", f"fp16={int(half)}"]
     if others:
         argv.append(f"inputshape2={_listed(others)}")
     at, stem = program.parent, program.stem
     with (at / f"{stem}.pnnx.log").open("wb") as log:
+        process = sandbox.start(
+            argv,
+            read=[Path(argv[0])],
+            write=[at],
+            cwd=at,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            need=need,
+        )
         try:
-            done = subprocess.run(
-                argv,
-                cwd=at,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                timeout=TIME_LIMIT_S,
-                check=False,
-            )
+            code = process.popen.wait(TIME_LIMIT_S)
         except subprocess.TimeoutExpired:
             raise _failed(f"pnnx did not finish within {TIME_LIMIT_S:g} s", log.name) from None
+        finally:
+            process.end()
     disk.require_room(at)  # pnnx does not look whether its files could be written
-    if done.returncode or not all((at / name).is_file() for name in kept(stem)):
-        raise _failed(f"pnnx ended with code {done.returncode}", log.name)
+    if code or not all((at / name).is_file() for name in kept(stem)):
+        raise _failed(f"pnnx ended with code {code}", log.name)
 
 
 def _listed(shapes: Shapes) -> str:
@@ -86,5 +95,7 @@ def _program() -> str:
 
 
 def _failed(what: str, log: str) -> ConversionFailed:
-    said = Path(log).read_text(errors="replace").splitlines()
+    with Path(log).open("rb") as file:
+        file.seek(max(0, Path(log).stat().st_size - TAIL))
+        said = file.read(TAIL).decode(errors="replace").splitlines()
     return ConversionFailed(what, evidence="\n".join(said[-12:]))

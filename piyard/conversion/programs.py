@@ -78,8 +78,10 @@ def save_graph(graph: Any, _shapes: Shapes, _others: Shapes, folder: Path, stem:
 
 
 def save_script(network: Any, _shapes: Shapes, _others: Shapes, folder: Path, stem: str) -> Path:
-    """TorchScript that is one already."""
-    return _save(torchscript.frozen(network), folder, stem)
+    """TorchScript that is one already, in a ``torchscript.program.SandboxedProgram``."""
+    file = folder / f"{stem}.pt"
+    file.write_bytes(network.save())
+    return file
 
 
 def from_ir(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from piyard import download, networks, torchscript
+from piyard import download, networks
 from piyard import model as models
 from piyard import weights as weights_
 from piyard.conversion import programs
@@ -15,6 +15,8 @@ from piyard.errors import DownloadFailed, WrongInput, unknown
 from piyard.model import Model, Part
 from piyard.originals import ncnn, onnx, torch
 from piyard.originals.original import Original
+from piyard.originals.script import ScriptFile
+from piyard.torchscript.program import SandboxedProgram
 from piyard.weights import Chosen
 
 ROUTES = ("trace", "script", "onnx", "pnnx", "ncnn")
@@ -30,6 +32,11 @@ class Files(msgspec.Struct, frozen=True, kw_only=True):
 
     main: Chosen
     parts: dict[Part, Chosen] = {}
+
+    @property
+    def every(self) -> list[Chosen]:
+        """All of them that are files."""
+        return [one for one in (self.main, *self.parts.values()) if one.file]
 
 
 def routes(model: Model) -> list[str]:
@@ -93,7 +100,10 @@ def _main(model: Model, files: Files, way: str, ir: Path | None) -> Original:
     if model.network == "onnx":
         at = path_of(files.main)
         return onnx.load(at, [model.input], others=others, cut=model.cut, write=write)
-    network = _script(model, files.main) if model.network in OWN else _built(model, files.main)
+    if model.network == "torchscript":
+        program = SandboxedProgram(path_of(files.main), model.cut)
+        return ScriptFile(program=program, shapes=[model.input], others=others, write=write)
+    network = _built(model, files.main)
     return torch.TorchNetwork(network=network, shapes=[model.input], others=others, write=write)
 
 
@@ -131,11 +141,6 @@ def _built(model: Model, chosen: Chosen) -> object:
     network = networks.build(model.network, classes, **named)
     weights_.fill(network, chosen)
     return network
-
-
-def _script(model: Model, chosen: Chosen) -> object:
-    program = torchscript.load(path_of(chosen))
-    return torchscript.cut(program, model.cut) if model.cut else program
 
 
 def _lines(file: Path) -> int:

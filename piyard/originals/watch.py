@@ -35,8 +35,11 @@ def watch(network: Any, inputs: Sequence[torch.Tensor]) -> Iterator[tuple[str, t
 @contextmanager
 def _following(network: Any, inside: list[str]) -> Iterator[None]:
     """Keep the name of the module that is running at the end of ``inside``."""
+    import torch
+
     hooks = []
-    for name, module in network.named_modules():
+    is_script = isinstance(network, torch.jit.ScriptModule)  # which takes no hooks: no names
+    for name, module in () if is_script else network.named_modules():
         hooks += [
             module.register_forward_pre_hook(lambda *_, name=name: inside.append(name)),
             module.register_forward_hook(lambda *_: inside.pop() and None),

@@ -18,6 +18,7 @@ from piyard.tasks.letters import task
         "random-weights": texts.RANDOM,
         "route": "trace, script, onnx (deprecated by torch) or pnnx (its kept IR); the model's own",
         "force": "keep it even though its proof failed",
+        "trust": texts.TRUST,
         "dry-run": texts.DRY_RUN,
     },
 )
@@ -27,13 +28,19 @@ def convert(
     random_weights: bool = False,
     route: str = "",
     force: bool = False,
+    trust: bool = False,
     dry_run: bool = False,
 ) -> None:
     """Convert models to ncnn, with proof that they still compute the same."""
     from piyard.commands import models
 
     models.conversions(
-        model or [MODEL], random_weights=random_weights, route=route, force=force, dry_run=dry_run
+        model or [MODEL],
+        random_weights=random_weights,
+        route=route,
+        force=force,
+        trusted=trust,
+        dry_run=dry_run,
     )
 
 
@@ -54,7 +61,7 @@ def list_models(_c: Context, task: str = "", format: str = "plain") -> None:
     iterable=["cut"],
     help={
         "file": "an .onnx, a checkpoint of a network piyard knows (.pt, .pth), a TorchScript (a "
-        "program, it is run), or the .param of an ncnn pair",
+        "program, it is run in a sandbox), or the .param of an ncnn pair",
         "task": "classify, detect, segment or pose (the network's; classify)",
         "input": "what it is fed: channels, height, width, as 3,416,416 (the network's; 3,224,224)",
         "head": "what its outputs mean: yolov8, yolox, nanodet, rtmdet, fcos, simcc or heatmap "
@@ -72,6 +79,7 @@ def list_models(_c: Context, task: str = "", format: str = "plain") -> None:
         "norm": "multiplied afterwards, as 0.017,0.0175,0.0174",
         "licence": "of the file",
         "force": "keep it even though its proof failed",
+        "trust": texts.TRUST,
         "format": texts.FORMAT,
         "dry-run": texts.DRY_RUN,
     },
@@ -93,6 +101,7 @@ def add_model(
     norm: str = "",
     licence: str = "",
     force: bool = False,
+    trust: bool = False,
     format: str = "plain",
     dry_run: bool = False,
 ) -> None:
@@ -113,4 +122,4 @@ def add_model(
         preprocess=differing(fit=fit, order=order, mean=mean, norm=norm),
         licence=licence,
     )
-    models.add_model(asked, force=force, form=format, dry_run=dry_run)
+    models.add_model(asked, force=force, trusted=trust, form=format, dry_run=dry_run)

@@ -25,6 +25,7 @@ RUNS = {
     "retry": "how often to repeat a run that the board lost by a restart (0)",
 }
 AGAIN = {"retry-failed": "repeat only what failed the last time"}
+TRUST = "a TorchScript file may run with your rights, from now on; you know where it comes from"
 FORCE = "use a conversion even though its proof failed"
 DEPLOY = (
     BOARDS

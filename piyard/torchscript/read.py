@@ -12,6 +12,9 @@ from piyard.errors import ConversionFailed
 
 Program = Any
 """A ``torch.jit.ScriptModule``."""
+RAISED = ("RuntimeError: ", "torch.jit.Error: ")
+HERE = "<--- HERE"
+"""How torch shows where a program failed."""
 SAVE = "write it with torch.jit.trace(network, example).save(file)"
 
 
@@ -84,6 +87,10 @@ def running(what: str, shapes: Sequence[Sequence[int]]) -> Iterator[None]:
 
 
 def first_lines(error: Exception) -> str:
-    """What torch says before it shows its own stack."""
+    """What torch says before it shows its own stack; of a program that failed, why, and where."""
     lines = [line for line in str(error).splitlines() if line.strip()]
+    why = [line for line in lines if line.startswith(RAISED)]
+    if why:
+        here = [lines[at - 1 : at + 1] for at, line in enumerate(lines) if HERE in line][:1]
+        return "\n".join([*why[-1:], *(line for two in here for line in two)])
     return "\n".join(lines[:12])

@@ -12,8 +12,10 @@ from piyard.conversion import lowering, pnnxir, programs
 from piyard.errors import ConversionFailed, WrongInput
 from piyard.originals import onnx as onnx_files
 from piyard.originals.ncnn import NcnnPair
+from piyard.originals.script import ScriptFile
 from piyard.originals.torch import TorchNetwork
 from piyard.torch_shim import inference
+from piyard.torchscript.program import SandboxedProgram
 
 SHAPE = (3, 16, 16)
 
@@ -206,7 +208,8 @@ def test_watching_leaves_no_hooks(values):
 def test_a_torchscript_file(tmp_path, values, make):
     network = Joined().first.eval()
     make(network).save(str(tmp_path / "net.pt"))
-    one = original(torchscript.load(tmp_path / "net.pt"), programs.save_script)
+    program = SandboxedProgram(tmp_path / "net.pt")
+    one = ScriptFile(program=program, shapes=[SHAPE], write=programs.save_script)
     with torch.no_grad():
         (wanted,) = network(torch.from_numpy(values)[None])
     assert agree([wanted.numpy()], one.run(values))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from piyard import onnxgraph, torchscript
 from piyard.conversion.own.undecoded import Kind, Step
+from piyard.torchscript.program import SandboxedProgram
 
 Shapes = Mapping[str, Sequence[int]]
 """By the name of a tensor; with the batch in front."""
@@ -73,33 +73,15 @@ def _of_graph(file: Path, shape: Sequence[int]) -> Exported:
 
 
 def _of_program(file: Path, shape: Sequence[int]) -> Exported:
-    program = torchscript.frozen(torchscript.load(file))
-    names = {value.debugName(): name for name, value in torchscript.values(program).items()}
-
-    def name_of(value: Any) -> str:
-        return names.get(value.debugName(), f"%{value.debugName()}")
-
+    program = SandboxedProgram(file)
+    described = program.describe()
     steps = {
-        name_of(value): Step(OF_TORCH.get(node.kind(), "other"), tuple(map(name_of, node.inputs())))
-        for node in program.graph.nodes()
-        for value in node.outputs()
+        node.name: Step(OF_TORCH.get(node.kind, "other"), tuple(node.inputs))
+        for node in described.nodes
     }
     return Exported(
-        outputs=[name_of(value) for value in torchscript.outputs(program)],
+        outputs=described.outputs,
         steps=steps,
-        unnamed=frozenset(steps) - frozenset(names.values()),
-        shapes=lambda wanted: _ran(file, program, wanted, shape),
+        unnamed=frozenset(steps) - frozenset(described.named),
+        shapes=lambda wanted: program.shapes(wanted, shape),
     )
-
-
-def _ran(file: Path, program: Any, wanted: Sequence[str], shape: Sequence[int]) -> Shapes:
-    """The shapes that come out: a program does not declare them."""
-    import torch
-
-    if not wanted:
-        return {}
-    part = torchscript.cut(program, wanted)
-    with torch.no_grad(), torchscript.running(file.name, [shape]):
-        made = part(torch.zeros(1, *shape))
-    tensors = made if isinstance(made, tuple) else (made,)
-    return {name: tuple(one.shape) for name, one in zip(wanted, tensors, strict=True)}

@@ -1,0 +1,37 @@
+"""Give up all rights that are not named, then become another program.
+
+Run by ``python -I enter.py POLICY PROGRAM …`` with a policy in JSON; see ``kernel.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    """Never returns: the program is another one, or the exit code is 1."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    from piyard.sandbox import landlock, seccomp
+
+    policy, argv = json.loads(sys.argv[1]), sys.argv[2:]
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_AS, policy["memory"])
+    _limit(resource.RLIMIT_FSIZE, policy["file_size"])
+    landlock.restrict(policy["read"], policy["write"])
+    seccomp.restrict()
+    os.execv(argv[0], argv)
+
+
+def _limit(which: int, most: int) -> None:
+    """A limit that is lower already stays."""
+    _, hard = resource.getrlimit(which)
+    value = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(which, (value, value))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""What is said between piyard and the process that runs a TorchScript program.
+
+A frame is 8 bytes of length, then MessagePack. Nothing in it is code: whoever reads decodes types
+and checks sizes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+HEAD = 8
+LONGEST = 1 << 31
+"""Bytes of a frame."""
+DEEPEST = 16
+"""Dimensions of a tensor."""
+
+
+class Tensor(msgspec.Struct, frozen=True):
+    """fp32, little-endian, row by row."""
+
+    shape: tuple[int, ...]
+    data: bytes
+
+
+class Message(msgspec.Struct, frozen=True, tag=True):
+    """A frame's content."""
+
+
+class Describe(Message, frozen=True):
+    """Ask for a ``Description``."""
+
+
+class Run(Message, frozen=True):
+    """Ask for the outputs (``Tensors``) for these inputs, without batch."""
+
+    inputs: list[Tensor]
+
+
+class Watch(Message, frozen=True):
+    """Ask for everything that is computed on the way: ``Named`` for each tensor, then ``Done``."""
+
+    inputs: list[Tensor]
+
+
+class Shapes(Message, frozen=True):
+    """Ask for the shapes (``Sizes``) of these values for an input (channels, rows, columns)."""
+
+    values: list[str]
+    input: tuple[int, ...]
+
+
+class Save(Message, frozen=True):
+    """Ask for the program, frozen, as a file's ``Content``."""
+
+
+class Count(Message, frozen=True):
+    """Ask for the ``Cost`` of one inference of inputs of these shapes."""
+
+    inputs: list[tuple[int, ...]]
+
+
+class Ready(Message, frozen=True):
+    """The program is loaded."""
+
+
+class Done(Message, frozen=True):
+    """Nothing more comes."""
+
+
+class Failure(Message, frozen=True):
+    """What a ``ConversionFailed`` says."""
+
+    what: str
+    evidence: str
+    remedy: str
+
+
+class Tensors(Message, frozen=True):
+    """The outputs, without batch."""
+
+    outputs: list[Tensor]
+
+
+class Named(Message, frozen=True):
+    """A tensor and where it is computed."""
+
+    name: str
+    value: Tensor
+
+
+class Sizes(Message, frozen=True):
+    """The shape of each value, with batch."""
+
+    shapes: list[tuple[int, ...]]
+
+
+class Content(Message, frozen=True):
+    """A file's bytes."""
+
+    data: bytes
+
+
+class Cost(Message, frozen=True):
+    """Parameters and multiply-accumulates; None where torch does not tell."""
+
+    counted: dict[str, int] | None
+
+
+class Node(msgspec.Struct, frozen=True):
+    """A value of a graph: the operation that makes it, of which values."""
+
+    name: str
+    kind: str
+    inputs: list[str]
+
+
+class Description(Message, frozen=True):
+    """A program's graph."""
+
+    outputs: list[str]
+    nodes: list[Node]
+    named: list[str]
+    """Those at which it can be cut."""
+
+
+Question = Describe | Run | Watch | Shapes | Save | Count
+Answer = Ready | Done | Failure | Tensors | Named | Sizes | Content | Cost | Description
+
+_encoder = msgspec.msgpack.Encoder()
+_questions: msgspec.msgpack.Decoder[Question] = msgspec.msgpack.Decoder(Question)
+_answers: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
+
+
+def frame(message: Message) -> bytes:
+    """A message as it travels."""
+    content = _encoder.encode(message)
+    return len(content).to_bytes(HEAD, "big") + content
+
+
+def question(content: bytes) -> Question:
+    """A question; raises ``msgspec.DecodeError``."""
+    return _questions.decode(content)
+
+
+def answer(content: bytes) -> Answer:
+    """An answer; raises ``msgspec.DecodeError``."""
+    return _answers.decode(content)
+
+
+def pack(values: NDArray[np.float32]) -> Tensor:
+    """An array as it travels."""
+    import numpy as np
+
+    return Tensor(values.shape, np.ascontiguousarray(values, "<f4").tobytes())
+
+
+def unpack(tensor: Tensor) -> NDArray[np.float32]:
+    """An array of its own; raises ``ValueError`` when shape and bytes do not fit."""
+    import numpy as np
+
+    if len(tensor.shape) > DEEPEST or min(tensor.shape, default=0) < 0:
+        raise ValueError("no shape of a tensor")
+    values: NDArray[np.float32] = np.frombuffer(tensor.data, "<f4").copy()
+    return values.reshape(tensor.shape)

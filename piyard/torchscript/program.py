@@ -1,0 +1,245 @@
+"""A TorchScript file as a program in a process of its own, which has none of the user's rights."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from piyard import sandbox, say
+from piyard.errors import ConversionFailed, NotSetUp
+from piyard.sandbox import trust
+from piyard.torchscript import messages
+from piyard.torchscript.messages import Answer, Description, Failure, Message
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float32]
+
+CHILD = Path(__file__).with_name("child.py")
+TIME_LIMIT_S = 900.0
+"""For one answer: as long as pnnx may take."""
+BLOCK = 1 << 20
+FORBIDDEN = (
+    *("Permission denied", "Operation not permitted"),
+    *("Read-only file system", "No such file or directory"),
+)
+"""What a program is answered that reaches out of its sandbox."""
+A = TypeVar("A", bound=Message)
+_said: set[str] = set()
+
+
+class SandboxedProgram:
+    """A loaded program. It ends with this object; each method raises ``ConversionFailed``."""
+
+    def __init__(self, file: Path, cut: Sequence[str] = ()) -> None:
+        """Start it, after saying so. Raises ``NotSetUp`` where there is no sandbox."""
+        self.file = file.absolute()
+        self.trusted = trust.is_trusted(file)
+        if not self.trusted:
+            sandbox.require(file.name)
+        _announce(file, trusted=self.trusted)
+        scratch = Path(tempfile.mkdtemp(prefix="piyard-script-"))
+        weakref.finalize(self, shutil.rmtree, scratch, ignore_errors=True)
+        with tempfile.TemporaryFile() as complaint:
+            self._process = _start(self.file, cut, scratch, need=self.need, stderr=complaint)
+            weakref.finalize(self, self._process.end)
+            self._ask_ready(complaint)
+
+    @property
+    def need(self) -> sandbox.Need:
+        """Of a sandbox, for whatever runs the program."""
+        return "off" if self.trusted else "required"
+
+    def describe(self) -> Description:
+        """Its graph."""
+        return self._one(messages.Describe(), Description)
+
+    def shapes(self, values: Sequence[str], shape: Sequence[int]) -> Mapping[str, tuple[int, ...]]:
+        """The shape of each of these values, with batch, for an input (channels, rows, columns)."""
+        if not values:
+            return {}
+        sizes = self._one(messages.Shapes(list(values), tuple(shape)), messages.Sizes)
+        return dict(zip(values, sizes.shapes, strict=True))
+
+    def run(self, *inputs: Array) -> list[Array]:
+        """Its outputs for inputs (channels, rows, columns), without batch."""
+        told = self._one(messages.Run([messages.pack(one) for one in inputs]), messages.Tensors)
+        return [self._array(one) for one in told.outputs]
+
+    def tensors(self, *inputs: Array) -> Iterator[tuple[str, Array]]:
+        """Everything computed on the way, with where it is computed, in order."""
+        self._send(messages.Watch([messages.pack(one) for one in inputs]))
+        for told in iter(self._named, None):
+            try:
+                yield told.name, self._array(told.value)
+            except GeneratorExit:  # what nobody wants is no answer to the next question
+                while self._named():
+                    pass
+                raise
+
+    def save(self) -> bytes:
+        """The file of the program, with its modules dissolved and its weights as constants."""
+        return self._one(messages.Save(), messages.Content).data
+
+    def count(self, shapes: Sequence[Sequence[int]]) -> dict[str, int] | None:
+        """``params`` and ``macs``; None where torch does not tell."""
+        asked = messages.Count([tuple(shape) for shape in shapes])
+        return self._one(asked, messages.Cost).counted
+
+    def end(self) -> None:
+        """End the process now."""
+        self._process.end()
+
+    def _ask_ready(self, complaint: IO[bytes]) -> None:
+        try:
+            self._hear(messages.Ready)
+        except _Ended:
+            complaint.seek(0)
+            said = complaint.read(BLOCK).decode(errors="replace").splitlines()[-6:]
+            if not said:
+                raise
+            raise NotSetUp(
+                f"the process that runs {self.file.name} does not start",
+                evidence="\n".join(said),
+                remedy="save the network as ONNX, or, if you know where the file comes from, let "
+                "it run with your rights: --trust",
+            ) from None
+
+    def _named(self) -> messages.Named | None:
+        told = self._hear(messages.Named | messages.Done)
+        return told if isinstance(told, messages.Named) else None
+
+    def _one(self, question: Message, kind: type[A]) -> A:
+        self._send(question)
+        told = self._hear(kind)
+        if not isinstance(told, kind):
+            raise self._nonsense()
+        return told
+
+    def _send(self, question: Message) -> None:
+        stream, rest = self._process.popen.stdin, memoryview(messages.frame(question))
+        if stream is None or stream.closed:
+            raise self._over()
+        deadline = time.monotonic() + TIME_LIMIT_S
+        while rest:
+            self._wait(stream, deadline, writing=True)
+            try:
+                rest = rest[os.write(stream.fileno(), rest[:BLOCK]) :]
+            except BrokenPipeError:
+                raise self._over() from None
+
+    def _hear(self, kind: object) -> Answer:
+        """The next answer, which is of that kind; a ``Failure`` is raised."""
+        deadline = time.monotonic() + TIME_LIMIT_S
+        size = int.from_bytes(self._read(messages.HEAD, deadline), "big")
+        if size > messages.LONGEST:
+            raise self._nonsense()
+        try:
+            told = messages.answer(self._read(size, deadline))
+        except msgspec.DecodeError:
+            raise self._nonsense() from None
+        if isinstance(told, Failure):
+            raise self._failed(told)
+        if not isinstance(told, kind):  # type: ignore[arg-type]  # a class, or several
+            raise self._nonsense()
+        return told
+
+    def _read(self, size: int, deadline: float) -> bytes:
+        stream, told = self._process.popen.stdout, bytearray()
+        if stream is None or stream.closed:
+            raise self._over()
+        while len(told) < size:
+            self._wait(stream, deadline, writing=False)
+            block = os.read(stream.fileno(), min(BLOCK, size - len(told)))
+            if not block:
+                raise self._over()
+            told += block
+        return bytes(told)
+
+    def _wait(self, stream: IO[bytes], deadline: float, *, writing: bool) -> None:
+        left = max(0.0, deadline - time.monotonic())
+        reading, sending = ([], [stream]) if writing else ([stream], [])
+        if not any(select.select(reading, sending, [], left)):
+            self.end()
+            raise ConversionFailed(
+                f"{self.file.name} did not answer within {TIME_LIMIT_S:g} s",
+                remedy="save a network whose inference ends",
+            )
+
+    def _over(self) -> ConversionFailed:
+        self.end()
+        return _Ended(
+            f"{self.file.name} ended the process that ran it "
+            f"(exit code {self._process.popen.returncode})",
+            remedy="it may need more memory than there is, or be damaged: save the network as ONNX",
+        )
+
+    def _nonsense(self) -> ConversionFailed:
+        self.end()
+        return ConversionFailed(
+            f"the process that ran {self.file.name} answered nonsense",
+            remedy="the file meddles with whoever runs it: do not use it",
+        )
+
+    def _failed(self, failure: Failure) -> ConversionFailed:
+        remedy = failure.remedy
+        if not self.trusted and any(sign in failure.evidence for sign in FORBIDDEN):
+            remedy = (
+                "it reaches for files or for the network, which no network needs: do not use it; "
+                "if you know why it does, let it: --trust"
+            )
+        return ConversionFailed(failure.what, evidence=failure.evidence, remedy=remedy)
+
+    def _array(self, tensor: messages.Tensor) -> Array:
+        try:
+            return messages.unpack(tensor)
+        except ValueError:
+            raise self._nonsense() from None
+
+
+class _Ended(ConversionFailed):
+    """The process is gone."""
+
+
+def _announce(file: Path, *, trusted: bool) -> None:
+    """Say it before it happens, of each file once."""
+    if file.name in _said:
+        return
+    _said.add(file.name)
+    how = (
+        "with your rights, as you trust it"
+        if trusted
+        else ("in a sandbox: without network, and without any file but itself")
+    )
+    say.note(f"  {file.name} is a TorchScript file, a program; it runs {how}")
+
+
+def _start(
+    file: Path, cut: Sequence[str], scratch: Path, *, need: sandbox.Need, stderr: IO[bytes]
+) -> sandbox.Process:
+    process = sandbox.start(
+        [sys.executable, "-I", str(CHILD), str(file), *cut],
+        read=[file],
+        write=[scratch],
+        cwd=scratch,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        need=need,
+    )
+    if process.popen.stdin:
+        os.set_blocking(process.popen.stdin.fileno(), False)
+    return process
