@@ -11,9 +11,9 @@ import msgspec
 from piyard import emulator, facts, ssh, target
 from piyard import lease as leases
 from piyard.address import Address
-from piyard.errors import WrongBoard, WrongInput
+from piyard.errors import NoSuchHost, WrongBoard, WrongInput, nearest
 from piyard.facts import Facts
-from piyard.fleet import choose
+from piyard.fleet import choose, inventory
 from piyard.fleet.inventory import Entry
 from piyard.job import Host
 from piyard.ssh import Login, Session
@@ -98,8 +98,26 @@ class Line:
     def session(self) -> Session:
         """The open session; raises the error for whatever stands in the way."""
         if self._session is None:
-            self._session = self._stack.enter_context(ssh.connect(self.login()))
+            with self._named():
+                self._session = self._stack.enter_context(ssh.connect(self.login()))
         return self._session
+
+    def require_name(self) -> None:
+        """Raise ``NoSuchHost`` for an address, not of the inventory, that nothing resolves."""
+        if not (self.emulated or inventory.find(self.name)):
+            with self._named():
+                ssh.require_name(self.login())
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """A host that is unknown may be a board whose name was mistyped."""
+        try:
+            yield
+        except NoSuchHost as error:
+            meant = "" if inventory.find(self.name) else nearest(self.name, inventory.load())
+            raise NoSuchHost(
+                f"{error.what}{meant}", evidence=error.evidence, remedy=error.remedy
+            ) from None
 
     @cached_property
     def facts(self) -> Facts:

@@ -59,10 +59,9 @@ def _line(wanted: Wanted) -> Line:
 
 
 def _jobs(line: Line, wanted: Wanted) -> list[Job]:
-    if not (wanted.dry_run and line.knows_target):
-        _, wrong = pipeline.identify([line])
-        for error in wrong.values():
-            raise error
+    _, wrong = pipeline.identify([line], dry_run=wanted.dry_run)
+    for error in wrong.values():
+        raise error
     asked = {"precisions": wanted.precisions, "threads": wanted.threads, **wanted.bench}
     if line.planned.emulated and asked["loops"] is None:
         asked["loops"] = FEWEST  # a benchmark there is content with fewer, which show nothing

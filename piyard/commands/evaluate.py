@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from piyard import job, model, options, pictures, pipeline, say, tables
+from piyard import model, options, pictures, pipeline, say, tables
 from piyard.commands import work
 from piyard.conversion import Conversion, convert, quantised
 from piyard.evaluate import dataset, kept, one, table
@@ -30,13 +31,14 @@ def evaluate(wanted: Wanted, typed: Mapping[str, Any]) -> None:
     data = _data(rules, typed)
     if data.left_out:
         say.note(f"left out of {typed['data']}: {pictures.listed(data.left_out)}")
+    desktop = not wanted.boards.names or bool(typed["desktop"])
     if wanted.dry_run:
-        _print_plan(wanted, name, data)
+        _print_plan(wanted, name, data, desktop=desktop)
         return
     subject = _subject(name, rules, data, wanted)
     made = [one.by_original(subject)]
     try:
-        if not wanted.boards.names or typed["desktop"]:
+        if desktop:
             precisions = wanted.precisions or ["fp32"]
             made += [one.by_desktop(subject, precision) for precision in precisions]
         if wanted.boards.names:
@@ -87,9 +89,10 @@ def _on_boards(wanted: Wanted, subject: Subject, made: list[Evaluation]) -> None
     work.conclude(outcomes, "evaluate", outcomes.unfinished_jobs, wrong, asked)
 
 
-def _print_plan(wanted: Wanted, name: str, data: Dataset) -> None:
-    where: Sequence[str] = wanted.boards.names or ["this desktop"]
-    for place in where:
-        for precision in wanted.precisions or ["fp32"]:
+def _print_plan(wanted: Wanted, name: str, data: Dataset, *, desktop: bool) -> None:
+    places = [("this desktop", one) for one in wanted.precisions or ["fp32"]] if desktop else []
+    boards = work.planned(wanted, "evaluate") if wanted.boards.names else None
+    with boards or nullcontext() as planned:
+        places += [(one.host, one.precision) for one in planned[2]] if planned else []
+        for place, precision in places:
             print(f"evaluate: {name} {precision} on {data.title}, on {place}")
-    job.check_names([name])

@@ -105,13 +105,15 @@ def planned(
     wanted = _as_before(asked, before) if before else asked
     lines = wanted.boards.lines()
     try:
-        usable, wrong = lines, dict[str, PiyardError]()
-        if not (wanted.dry_run and all(line.knows_target for line in lines)):
-            usable, wrong = pipeline.identify(lines, parallel=wanted.boards.parallel)
+        parallel, dry_run = wanted.boards.parallel, wanted.dry_run
+        usable, wrong = pipeline.identify(lines, parallel=parallel, dry_run=dry_run)
         if not usable:
-            _remember(verb, [], [line.name for line in lines], wanted)
-            _raise(wrong)
+            if not dry_run:
+                _remember(verb, [], [line.name for line in lines], wanted)
+            _raise(wrong, "no board can be used")
         yield wanted, usable, _jobs(wanted, usable, before), wrong
+        if dry_run and wrong:
+            _raise(wrong, f"{len(wrong)} of {len(lines)} boards cannot be used")
     finally:
         for line in lines:
             line.close()
@@ -213,11 +215,11 @@ def _remember(verb: str, undone: Sequence[Job], boards: Sequence[str], wanted: W
     )
 
 
-def _raise(wrong: Mapping[str, PiyardError]) -> None:
+def _raise(wrong: Mapping[str, PiyardError], what: str) -> None:
     errors = list(wrong.values())
     if len(errors) == 1:
         raise errors[0]
-    raise JobsFailed("no board can be used", evidence="\n".join(error.what for error in errors))
+    raise JobsFailed(what, evidence="\n".join(error.what for error in errors))
 
 
 def print_plan(wanted: Wanted, jobs: Sequence[Job], verb: str) -> None:

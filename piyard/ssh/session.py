@@ -184,6 +184,14 @@ def connect(login: Login) -> Iterator[Session]:
         _close(connection)
 
 
+def require_name(login: Login) -> None:
+    """Raise ``NoSuchHost`` for a name that nothing resolves, unless a jump host is to do it."""
+    connection = logins.connection(login)
+    with translated(login.title):
+        if not connection.gateway:
+            socket.getaddrinfo(connection.host, connection.port)
+
+
 def shown_key(login: Login) -> tuple[str, PKey]:
     """The host key a board shows, and the board's name in known_hosts; nothing is trusted by it."""
     import paramiko

@@ -149,6 +149,40 @@ def test_an_emulated_board_of_the_inventory_is_planned_as_one(
     assert too_many.returncode == 3
 
 
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An inventory of one board that is switched off, so that its name is not found."""
+    (tmp_path / "lab.yaml").write_text(
+        "boards:\n  pi5-a: {host: pi5-a.invalid, target: rpi5, tags: [lab]}\n"
+    )
+    monkeypatch.setenv("PIYARD_FLEET", str(tmp_path / "lab.yaml"))
+
+
+@pytest.mark.usefixtures("lab")
+@pytest.mark.parametrize("known", [[], ["--target", "rpi5"]])
+@pytest.mark.parametrize("verb", ["bench", "deploy", "prove"])
+def test_a_dry_run_names_a_host_that_is_unknown(verb: str, known: list[str]) -> None:
+    model = ("--model", "resnet18", "--dry-run", *known)
+    alone = invoke(verb, "--host", "pi5-b", *model)
+    assert (alone.returncode, alone.stdout) == (7, "")
+    assert "no host 'pi5-b', did you mean 'pi5-a'?" in alone.stderr
+    beside = invoke(verb, "--host", "emulated:rpi5", "--host", "pi5-b", *model)
+    assert beside.returncode == 7
+    assert "on emulated:rpi5 (rpi5)" in beside.stdout
+    assert "no host 'pi5-b'" in beside.stderr
+    both = invoke(verb, "--host", "@lab", "--host", "pi5-b", "--host", "pi5-c.invalid", *model)
+    assert both.returncode == 1
+    assert "on pi5-a (rpi5)" in both.stdout
+    assert "2 of 3 boards cannot be used" in both.stderr
+    assert "no host 'pi5-c.invalid'" in both.stderr
+
+
+@pytest.mark.usefixtures("lab")
+def test_a_dry_run_changes_nothing_about_what_failed(tmp_path: Path) -> None:
+    invoke("bench", "--host", "pi5-b", "--dry-run")
+    assert not (tmp_path / "artifacts").exists()
+
+
 def test_no_host_is_the_emulated_board_and_says_so() -> None:
     done = invoke("deploy-bench", "--dry-run")
     assert "using emulated:rpi5, an emulated board" in done.stderr
