@@ -136,9 +136,14 @@ def _merged_usr_hooks(base: Base) -> list[str]:
 def _stream(argv: Sequence[str], progress: say.Step) -> None:
     lines: list[str] = []
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
-        for line in run.stdout or ():
-            lines.append(line.rstrip())
-            progress.update(0, None, line.strip()[:50])
+        try:
+            for line in run.stdout or ():
+                lines.append(line.rstrip())
+                progress.update(0, None, line.strip()[:50])
+        except BaseException:
+            run.terminate()  # then it clears its own folders away
+            run.wait()
+            raise
     if run.returncode:
         raise NotSetUp(
             "mmdebstrap could not make a base image",

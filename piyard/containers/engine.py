@@ -6,11 +6,13 @@ Commands go in as argv lists and run as the invoking user, so no root-owned file
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from piyard import deadline
 from piyard.errors import NotSetUp
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 SET_UP = "run ./yard --setup, which installs and starts what is missing"
 EVIDENCE_LINES = 25
+REMOVE_LIMIT_S = 2.0
+"""How long a container that was asked for may take to be there."""
 SCRATCH_HOME = "/tmp"  # noqa: S108 - inside a container of our own, gone with it
 
 OnLine = Callable[[str], None]
@@ -146,21 +150,34 @@ def _container(
     workdir: str,
 ) -> Iterator[Container]:
     volumes = {str(host): {"bind": inside, "mode": mode} for inside, (host, mode) in mounts.items()}
-    container = client.containers.run(
-        image,
-        list(argv),
-        detach=True,
-        environment={"HOME": SCRATCH_HOME} | dict(env),
-        init=True,
-        network_mode="none",
-        user=f"{os.getuid()}:{os.getgid()}",
-        volumes=volumes,
-        working_dir=workdir,
-    )
+    # Known by its name before it is there: Ctrl-C may come before the engine's answer does.
+    name = f"piyard-{uuid.uuid4().hex}"
     try:
-        yield container
+        yield client.containers.run(
+            image,
+            list(argv),
+            name=name,
+            detach=True,
+            environment={"HOME": SCRATCH_HOME} | dict(env),
+            init=True,
+            network_mode="none",
+            user=f"{os.getuid()}:{os.getgid()}",
+            volumes=volumes,
+            working_dir=workdir,
+        )
     finally:
-        container.remove(force=True, v=True)
+        deadline.poll(lambda: _remove(client, name), REMOVE_LIMIT_S)
+
+
+def _remove(client: DockerClient, name: str) -> bool | None:
+    """Whether it is gone now; None where there is none, or none yet."""
+    import docker
+
+    try:
+        client.api.remove_container(name, force=True, v=True)
+    except docker.errors.NotFound:
+        return None
+    return True
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[str]:
