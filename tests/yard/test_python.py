@@ -230,10 +230,33 @@ def test_two_at_once_set_up_once(machine: Machine) -> None:
     assert second.stderr
     told = second.stderr.readline()
     go.touch()
-    assert "another yard" in told
+    assert f"another yard is setting up: process {first.pid} (yard report), since 20" in told
     assert (machine.finish(first).code, machine.finish(second).code) == (0, 0)
     assert len([call for call in machine.pip_installs() if "lock.txt" in call]) == 1
     assert len([call for call in machine.calls if call.startswith("invoke")]) == 2
+
+
+def test_ctrl_c_ends_the_wait_for_another_set_up(machine: Machine) -> None:
+    machine.pip('case "$*" in *lock.txt*) exec sleep 60 ;; esac')
+    first = machine.start("report")
+    machine.wait_for_call("lock.txt")
+    second = machine.start("lint")
+    assert second.stderr
+    assert "another yard" in second.stderr.readline()
+    os.killpg(second.pid, signal.SIGINT)
+    done = machine.finish(second)
+    assert done.code == 130
+    assert "Traceback" not in done.err
+    os.killpg(first.pid, signal.SIGKILL)
+    machine.finish(first)
+
+
+def test_a_checkout_that_cannot_be_written_is_one_line(machine: Machine) -> None:
+    (machine.tree / ".yard.lock").mkdir()  # root may write wherever it is allowed to or not
+    done = machine.yard("report")
+    assert done.code == 2
+    assert f"cannot write to {machine.tree}" in done.err
+    assert len(done.err.splitlines()) == 2
 
 
 def test_new_requirements_bring_the_environment_up_to_date(ready: Machine) -> None:
