@@ -78,9 +78,9 @@ def _pairs(sides: tuple[Side, Side]) -> Sequence[Pair]:
     if not rows:
         raise WrongInput("no results are stored yet", remedy="invoke deploy-bench makes some")
     of_a, of_b = (chosen.of(one, rows, runs) for one in sides)
-    notes.lines([chosen.why_left_out(row) for row in (*of_a.left_out, *of_b.left_out)])
     for one, of_one in zip(sides, (of_a, of_b), strict=True):
         _require_some(one, of_one)
+    notes.lines([chosen.why_left_out(row) for row in (*of_a.left_out, *of_b.left_out)])
     paired = pairs.pair(*sides, of_a.rows, of_b.rows)
     _say_unpaired(paired)
     if not paired.pairs:

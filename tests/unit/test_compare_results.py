@@ -335,6 +335,14 @@ def test_an_invalid_run_never_enters() -> None:
     assert f"{B} is INVALID: the firmware throttled" in error.evidence
 
 
+def test_why_a_side_is_left_out_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    save(A, build="b1")
+    save(B, build="b2", verdict=HOT)
+    error = refused("build=b1", "build=b2")
+    everything = capsys.readouterr().err + str(error)
+    assert everything.count("the firmware throttled") == 1
+
+
 def test_of_a_set_the_newest_believable_one_counts(capsys: pytest.CaptureFixture[str]) -> None:
     save("1", build="b1")
     save("2", build="b2", day="2026-11-21")
