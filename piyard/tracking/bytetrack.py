@@ -33,11 +33,23 @@ DUPLICATE = 0.15
 """Two tracks that are nearer than this (1 - IoU) follow the same object."""
 
 
+LEAST_SIDE = 0.01
+FARTHEST_CORNER = 1e7
+"""Pixels. A track's noise is in heights of its box, and a box of next to none makes it NaN."""
+
+
+def followable(box: Corners) -> bool:
+    """Whether a box's sides and corners are such as a picture can have."""
+    x0, y0, x1, y1 = box
+    near = all(abs(corner) <= FARTHEST_CORNER for corner in box)
+    return near and x1 - x0 >= LEAST_SIDE and y1 - y0 >= LEAST_SIDE
+
+
 class Detection(msgspec.Struct, frozen=True, kw_only=True):
     """An object found in one frame."""
 
     box: Corners
-    """x0, y0, x1, y1 in pixels; it must have an area."""
+    """x0, y0, x1, y1 in pixels; what is not ``followable`` is no detection."""
     score: float
     """0 to 1."""
     label: int = 0
@@ -97,6 +109,7 @@ class ByteTracker:
     def step(self, found: list[Detection]) -> list[Tracked]:
         """What the next frame's detections are, by the order in which the tracks came up."""
         self._frame += 1
+        found = [one for one in found if followable(one.box)]
         high = [one for one in found if one.score > self._how.high]
         low = [one for one in found if self._how.low < one.score < self._how.high]
         confirmed = [track for track in self._tracked if track.confirmed]
@@ -107,6 +120,14 @@ class ByteTracker:
         high = self._associate(unconfirmed, high, UNCONFIRMED, fused=True)
         self._sort(confirmed, [self._begun(one) for one in high if one.score >= self._how.new])
         return [_told(track) for track in self._tracked if track.confirmed]
+
+    def skip(self, frames: int) -> None:
+        """So many frames without detections, and so without tracks."""
+        left = frames
+        while left > 0 and (self._tracked or self._lost):
+            self.step([])
+            left -= 1
+        self._frame += left
 
     def _predict(self, confirmed: list[Track]) -> None:
         for track in confirmed:

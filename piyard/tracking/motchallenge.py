@@ -18,11 +18,13 @@ import msgspec
 
 from piyard import textfile
 from piyard.errors import WrongInput
-from piyard.tracking.bytetrack import Corners, Detection
+from piyard.tracking.bytetrack import FARTHEST_CORNER, Corners, Detection, followable
 
 PEDESTRIAN = 1
 DISTRACTORS = frozenset({2, 7, 8, 12})
 """Person on a vehicle, static person, distractor, reflection: found or not, they do not count."""
+
+MOST_FRAMES = 10_000_000
 
 REMEDY = "a line is frame,id,left,top,width,height,score"
 
@@ -53,12 +55,12 @@ class Sequence(msgspec.Struct, frozen=True, kw_only=True):
 def read_detections(path: Path) -> dict[int, list[Detection]]:
     """The detections of each frame that has any, in the file's order.
 
-    A score above 1, as some detectors of MOT15 give it, is taken as 1; a box without area is left
-    out. Raises ``WrongInput``.
+    A score above 1, as some detectors of MOT15 give it, is taken as 1; a box of less than a
+    hundredth of a pixel in a side is left out. Raises ``WrongInput``.
     """
     found = defaultdict(list)
     for frame, _, box, rest in _rows(path, first=1):
-        if box[2] > box[0] and box[3] > box[1]:
+        if followable(box):
             score = min(rest[0], 1.0) if rest else 1.0
             found[frame].append(Detection(box=box, score=score))
     return dict(found)
@@ -112,6 +114,13 @@ def _row(path: Path, number: int, line: str, first: int) -> tuple[int, int, Corn
         frame, identity, left, top, width, height = values[:6]
     except ValueError:
         raise WrongInput(f"{path}:{number}: not MOTChallenge: {line!r}", remedy=REMEDY) from None
-    if not all(map(isfinite, values)) or frame < first or frame % 1 or identity % 1:
+    box = (left, top, left + width, top + height)
+    if not all(map(isfinite, values)) or not _possible(frame - first, identity, box):
         raise WrongInput(f"{path}:{number}: impossible: {line!r}", remedy=REMEDY)
-    return int(frame), int(identity), (left, top, left + width, top + height), values[6:]
+    return int(frame), int(identity), box, values[6:]
+
+
+def _possible(after: float, identity: float, box: Corners) -> bool:
+    whole = not after % 1 and not identity % 1
+    near = all(abs(corner) <= FARTHEST_CORNER for corner in box)
+    return whole and 0 <= after < MOST_FRAMES and near

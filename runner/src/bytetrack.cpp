@@ -1,6 +1,7 @@
 #include "bytetrack.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace nnrun {
 namespace {
@@ -24,6 +25,11 @@ double iou(const Corners& one, const Corners& other) {
 
 }  // namespace
 
+bool followable(const Corners& box) {
+    const bool near = std::all_of(box.begin(), box.end(), [](double corner) { return std::abs(corner) <= farthest_corner; });
+    return near && box[2] - box[0] >= least_side && box[3] - box[1] >= least_side;
+}
+
 ByteTracker::ByteTracker(const BytetrackPlan& plan)
     : plan_(plan), memory_(static_cast<int>(plan.fps / 30 * plan.buffer)) {}
 
@@ -44,6 +50,12 @@ const std::vector<Tracked>& ByteTracker::step(const std::vector<Detection>& foun
     return told_;
 }
 
+void ByteTracker::skip(int frames) {
+    int left = frames;
+    for (; left > 0 && !(tracked_.empty() && lost_.empty()); --left) step({});
+    frame_ += left;
+}
+
 void ByteTracker::sort_out(const std::vector<Detection>& found) {
     high_.clear();
     low_.clear();
@@ -51,6 +63,7 @@ void ByteTracker::sort_out(const std::vector<Detection>& found) {
     unconfirmed_.clear();
     unseen_.clear();
     for (const Detection& detection : found) {
+        if (!followable(detection.box)) continue;
         if (detection.score > plan_.high)
             high_.push_back(&detection);
         else if (detection.score > plan_.low && detection.score < plan_.high)

@@ -19,7 +19,7 @@ struct BytetrackPlan {
 
 // An object found in one frame.
 struct Detection {
-    Corners box;  // with an area
+    Corners box;  // see followable()
     double score;
     int label;
 };
@@ -32,6 +32,12 @@ struct Tracked {
     int label;
 };
 
+// Boxes have sides of this at least, and corners no farther from 0: a track's noise is in heights
+// of its box, and a box of next to none makes it NaN.
+constexpr double least_side = 0.01;
+constexpr double farthest_corner = 1e7;
+bool followable(const Corners& box);
+
 // ByteTrack (Zhang et al. 2022): every detection takes part, the doubtful ones only where a track
 // needs them. The same tracks, to the last bit, as piyard/tracking/bytetrack.py, which says why.
 class ByteTracker {
@@ -41,6 +47,8 @@ public:
     // What the next frame's detections are, by the order in which the tracks came up; until the
     // next call.
     const std::vector<Tracked>& step(const std::vector<Detection>& found);
+    // So many frames without detections, and so without tracks. What is not followable is no detection.
+    void skip(int frames);
 
 private:
     struct Track {

@@ -11,6 +11,8 @@
 #include "npy.h"
 #include "outputs.h"
 #include "probe.h"
+#include "quiet.h"
+#include "rehearsal.h"
 
 namespace nnrun {
 namespace {
@@ -83,6 +85,19 @@ private:
     const std::set<std::string> wanted_;
 };
 
+void compute_all(const Request& request, const Plan& plan) {
+    const Model model(request);
+    Computer computer(model, plan);
+    json::Object input;
+    input.text("source", "tensors").integer("count", static_cast<long long>(plan.tensors.size()));
+    write_line(header_line("compute", model, input));
+    write_line(load_line(model));
+    for (std::size_t i = 0; i < computer.count(); ++i) computer.write(i);
+    json::Object summary;
+    summary.text("type", "summary").integer("inferences", static_cast<long long>(computer.count()));
+    write_line(summary.integer("peak_rss_kb", peak_rss_kb()).str());
+}
+
 }  // namespace
 
 Verb compute_verb() {
@@ -94,20 +109,15 @@ Verb compute_verb() {
             "TENSOR...", with_common_flags(own)};
 }
 
+// Nothing here is timed, so the work itself is done in the child: every tensor may have a shape of its own.
 int compute(const Args& args) {
     const Plan plan = read_plan(args);
     const Request request = request_of(args, plan);
-    rehearse_model(request, {}, "");
-    const Model model(request);
-    Computer computer(model, plan);
-    json::Object input;
-    input.text("source", "tensors").integer("count", static_cast<long long>(plan.tensors.size()));
-    write_line(header_line("compute", model, input));
-    write_line(load_line(model));
-    for (std::size_t i = 0; i < computer.count(); ++i) computer.write(i);
-    json::Object summary;
-    summary.text("type", "summary").integer("inferences", static_cast<long long>(computer.count()));
-    write_line(summary.integer("peak_rss_kb", peak_rss_kb()).str());
+    rehearse(request.param, [&] {
+        const Quiet quiet;
+        compute_all(request, plan);
+        return std::string();
+    });
     return 0;
 }
 

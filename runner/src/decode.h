@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,8 +16,15 @@ Image read_image(const std::string& path);
 // The same into an image whose memory is used again.
 void read_image(const std::string& path, Image& image);
 
-// For the two decoders: throws when no one would want so many pixels.
+// For the decoders, before they allocate: each throws a Failure with Exit::input.
+// No one would want so many pixels.
 void check_size(std::uint64_t width, std::uint64_t height);
+// All that decoding needs at once: more than a board can spare, or than half of what is available
+// on the one at hand.
+void check_memory(std::uint64_t width, std::uint64_t height, std::uint64_t bytes, std::optional<std::uint64_t> available);
+void check_memory(std::uint64_t width, std::uint64_t height, std::uint64_t bytes);
+// A file of a few bytes that claims to be a big picture: it takes at least `least` bytes to be one.
+void check_content(std::uint64_t width, std::uint64_t height, std::uint64_t least, std::uint64_t bytes);
 
 void decode_jpeg(const std::vector<unsigned char>& bytes, Image& image);
 void decode_png(const std::vector<unsigned char>& bytes, Image& image);

@@ -11,13 +11,16 @@ bool is(const GraphLayer& layer, std::initializer_list<const char*> types) {
     return false;
 }
 
-std::string channels(int expected, int got) {
+// In 64 bits: a file's parameters are any numbers of 32.
+using Wide = long long;
+
+std::string channels(Wide expected, Wide got) {
     if (expected <= 0 || expected == got) return "";
     return "takes " + std::to_string(expected) + " channels and gets " + std::to_string(got);
 }
 
 // Negative paddings mean "same" (-233, -234): then any size fits.
-bool fits(int size, int kernel, int dilation, int before, int after) {
+bool fits(Wide size, Wide kernel, Wide dilation, Wide before, Wide after) {
     return before < 0 || after < 0 || size + before + after >= (kernel - 1) * dilation + 1;
 }
 
@@ -34,12 +37,21 @@ std::string convolution_window(const GraphLayer& layer, const Shape& shape) {
                      fits(shape[1], layer.param(11, kernel), layer.param(12, dilation), top, layer.param(16, top)));
 }
 
-std::string convolution(const GraphLayer& layer, const Shape& shape) {
-    const int outputs = layer.param(0, 0);
+Wide taps_of(const GraphLayer& layer) {
     const int kernel_w = layer.param(1, 0);
-    const int taps = kernel_w * layer.param(11, kernel_w);
+    return static_cast<Wide>(kernel_w) * layer.param(11, kernel_w);
+}
+
+// By the number of weights, those of one of the groups.
+Wide inputs_of(const GraphLayer& layer, Wide outputs, Wide taps) {
+    return static_cast<Wide>(layer.param(6, 0)) / outputs / taps * layer.param(7, 1);
+}
+
+std::string convolution(const GraphLayer& layer, const Shape& shape) {
+    const Wide outputs = layer.param(0, 0);
+    const Wide taps = taps_of(layer);
     if (outputs <= 0 || taps <= 0 || layer.param(19, 0) != 0) return "";
-    const int inputs = layer.param(6, 0) / outputs / taps * layer.param(7, 1);
+    const Wide inputs = inputs_of(layer, outputs, taps);
     if (shape.size() == 1 && taps == 1) return channels(inputs, shape[0]);
     if (shape.size() != 3) return "takes three dimensions and gets " + shown(shape);
     const std::string wrong = channels(inputs, shape[0]);
@@ -47,20 +59,19 @@ std::string convolution(const GraphLayer& layer, const Shape& shape) {
 }
 
 std::string deconvolution(const GraphLayer& layer, const Shape& shape) {
-    const int outputs = layer.param(0, 0);
-    const int kernel_w = layer.param(1, 0);
-    const int taps = kernel_w * layer.param(11, kernel_w);
+    const Wide outputs = layer.param(0, 0);
+    const Wide taps = taps_of(layer);
     if (outputs <= 0 || taps <= 0 || layer.param(28, 0) != 0) return "";
     if (shape.size() != 3) return "takes three dimensions and gets " + shown(shape);
-    return channels(layer.param(6, 0) / outputs / taps * layer.param(7, 1), shape[0]);
+    return channels(inputs_of(layer, outputs, taps), shape[0]);
 }
 
 std::string convolution_1d(const GraphLayer& layer, const Shape& shape) {
-    const int outputs = layer.param(0, 0);
-    const int taps = layer.param(1, 0);
+    const Wide outputs = layer.param(0, 0);
+    const Wide taps = layer.param(1, 0);
     if (outputs <= 0 || taps <= 0 || layer.param(19, 0) != 0) return "";
     if (shape.size() != 2) return "takes two dimensions and gets " + shown(shape);
-    return channels(layer.param(6, 0) / outputs / taps * layer.param(7, 1), shape[0]);
+    return channels(inputs_of(layer, outputs, taps), shape[0]);
 }
 
 std::string inner_product(const GraphLayer& layer, const Shape& shape) {
@@ -91,6 +102,24 @@ std::string pooling(const GraphLayer& layer, const Shape& shape) {
     const int top = layer.param(13, left);
     return window_of(shape, fits(shape[2], kernel, 1, left, layer.param(14, left)),
                      fits(shape[1], layer.param(11, kernel), 1, top, layer.param(15, top)));
+}
+
+// ncnn counts nothing here, and reads past the end of what is too small.
+std::string reshapable(const GraphLayer& layer, const Shape& shape) {
+    constexpr int absent = -233;
+    if (layer.has(6) || layer.has(12) || layer.has(13)) return "";  // a formula, or an axis of the batch
+    Wide known = 1;
+    bool rest = false;
+    for (const int key : {0, 1, 11, 2}) {
+        const int size = layer.param(key, absent);
+        if (size == 0) return "";  // as the input's
+        if (size == -1) rest = true;
+        if (size < 1) continue;
+        if (known > static_cast<Wide>(element_count(shape)) / size) return "makes more values than its input of " + shown(shape);
+        known *= size;
+    }
+    const auto values = static_cast<Wide>(element_count(shape));
+    return (rest ? values % known == 0 : values == known) ? "" : "makes another number of values than its input of " + shown(shape);
 }
 
 std::string same_shapes(const std::vector<Shape>& bottoms) {
@@ -131,6 +160,7 @@ std::string complaint(const GraphLayer& layer, const std::vector<Shape>& bottoms
     if (layer.type == "InnerProduct") return inner_product(layer, shape);
     if (layer.type == "Gemm") return gemm(layer, shape);
     if (layer.type == "Pooling") return pooling(layer, shape);
+    if (layer.type == "Reshape") return reshapable(layer, shape);
     if (layer.type == "BatchNorm") return channels(layer.param(0, 0), shape[0]);
     if (is(layer, {"Scale", "Bias"}) && bottoms.size() == 1) return channels(layer.param(0, 0), shape[0]);
     if (layer.type == "PReLU" && layer.param(0, 0) > 1) return channels(layer.param(0, 0), shape[0]);

@@ -20,12 +20,14 @@ std::string reason() { return std::strerror(errno); }
 
 }  // namespace
 
-std::vector<unsigned char> read_file(const std::string& path, Exit code) {
+std::vector<unsigned char> read_file(const std::string& path, Exit code, std::size_t most) {
     const File file(std::fopen(path.c_str(), "rb"));
     if (!file) throw Failure(code, path + ": " + reason());
     struct stat facts {};
     if (::fstat(::fileno(file.get()), &facts) != 0) throw Failure(code, path + ": " + reason());
     if (!S_ISREG(facts.st_mode)) throw Failure(code, path + ": not a regular file");
+    if (static_cast<std::size_t>(facts.st_size) > most)
+        throw Failure(code, path + ": " + std::to_string(facts.st_size >> 20) + " MB; the limit is " + std::to_string(most >> 20) + " MB");
     std::vector<unsigned char> bytes(static_cast<std::size_t>(facts.st_size));
     const std::size_t got = bytes.empty() ? 0 : std::fread(bytes.data(), 1, bytes.size(), file.get());
     if (got != bytes.size()) throw Failure(code, path + ": could not be read to its end");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -8,8 +9,9 @@
 
 namespace nnrun {
 
-// The whole file; a missing, unreadable or odd one is a Failure with the given exit code.
-std::vector<unsigned char> read_file(const std::string& path, Exit code);
+// The whole file; a missing, unreadable, odd or vast one is a Failure with the given exit code.
+constexpr std::size_t most_file_bytes = std::size_t{256} << 20;
+std::vector<unsigned char> read_file(const std::string& path, Exit code, std::size_t most = most_file_bytes);
 
 void write_floats(const std::string& path, const float* values, std::size_t count);
 

@@ -3,6 +3,7 @@
 #include <layer.h>
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 
 #include "failure.h"
@@ -15,6 +16,11 @@ namespace {
 
 const char* const magic = "7767517";
 constexpr long long largest_count = 1000000;
+
+// An array's key as older converters write it: parameter 1 is -23301.
+constexpr int first_array = -23300;
+
+bool fits_int(long long value) { return value >= std::numeric_limits<int>::min() && value <= std::numeric_limits<int>::max(); }
 
 bool built_in(const std::string& type) {
     const int index = ncnn::layer_to_index(type.c_str());
@@ -64,7 +70,7 @@ void Graph::add(const std::string& line) {
         reject("cannot read the layer line '" + line.substr(0, 80) + "'");
     const auto first_top = found.begin() + 4 + bottoms;
     const auto first_param = first_top + tops;
-    GraphLayer layer{found[0], found[1], {found.begin() + 4, first_top}, {first_top, first_param}, {}};
+    GraphLayer layer{found[0], found[1], {found.begin() + 4, first_top}, {first_top, first_param}, {}, {}};
     if (layer.type.rfind("pnnx.", 0) == 0 || layer.type.find("::") != std::string::npos)
         reject(layer.title() + " was not lowered by pnnx; use the .ncnn.param file, or change the model");
     if (!built_in(layer.type)) reject(layer.title() + " is of a type that this nnrun does not have");
@@ -75,14 +81,20 @@ void Graph::add(const std::string& line) {
     }
     for (const std::string& blob : layer.tops)
         if (!producers_.emplace(blob, layers_.size()).second) reject("two layers make blob " + blob);
-    for (auto word = first_param; word != found.end(); ++word) {
-        const std::size_t equals = word->find('=');
-        if (equals == std::string::npos) continue;
-        const auto key = parse_integer(word->substr(0, equals));
-        const auto value = parse_integer(word->substr(equals + 1));
-        if (key && value) layer.params[static_cast<int>(*key)] = static_cast<int>(*value);
-    }
+    for (auto word = first_param; word != found.end(); ++word) add_param(layer, *word);
     layers_.push_back(layer);
+}
+
+void Graph::add_param(GraphLayer& layer, const std::string& word) const {
+    const std::size_t equals = word.find('=');
+    if (equals == std::string::npos) return;
+    const auto key = parse_integer(word.substr(0, equals));
+    const auto value = parse_integer(word.substr(equals + 1));
+    if (!key) return;
+    if (!fits_int(*key) || (value && !fits_int(*value))) reject(layer.title() + ": " + word.substr(0, 80) + " is beyond 32 bits");
+    const int id = static_cast<int>(*key);
+    layer.keys.insert(id <= first_array ? first_array - id : id);
+    if (value) layer.params[id] = static_cast<int>(*value);
 }
 
 void Graph::reject(const std::string& problem) const { throw Failure(Exit::model, path_ + ": " + problem); }

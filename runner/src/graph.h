@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -12,8 +13,10 @@ struct GraphLayer {
     std::vector<std::string> bottoms;
     std::vector<std::string> tops;
     std::map<int, int> params;  // whole-number parameters only: nothing else is asked for here
+    std::set<int> keys;         // of all parameters
 
     int param(int key, int fallback) const;
+    bool has(int key) const { return keys.count(key) != 0; }
     // "layer conv1 (Convolution)"
     std::string title() const { return "layer " + name + " (" + type + ")"; }
 };
@@ -36,6 +39,7 @@ public:
 
 private:
     void add(const std::string& line);
+    void add_param(GraphLayer& layer, const std::string& word) const;
     [[noreturn]] void reject(const std::string& problem) const;
 
     std::string path_;

@@ -18,6 +18,7 @@ namespace {
 struct Decoder {
     jpeg_decompress_struct jpeg;
     jpeg_error_mgr errors;
+    jpeg_progress_mgr progress;
     std::jmp_buf leave;
     char message[JMSG_LENGTH_MAX];
 };
@@ -28,6 +29,19 @@ Decoder& decoder_of(j_common_ptr jpeg) { return *static_cast<Decoder*>(jpeg->cli
     Decoder& decoder = decoder_of(jpeg);
     jpeg->err->format_message(jpeg, decoder.message);
     std::longjmp(decoder.leave, 1);
+}
+
+// A few bytes are a scan, and each costs a pass over the whole picture. Encoders write about ten.
+constexpr int most_scans = 100;
+constexpr std::uint64_t most_scanned_pixels = 2'000'000'000;
+
+void count_scans(j_common_ptr common) {
+    const auto& jpeg = *reinterpret_cast<j_decompress_ptr>(common);
+    const auto scans = static_cast<std::uint64_t>(jpeg.input_scan_number);
+    const std::uint64_t pixels = static_cast<std::uint64_t>(jpeg.image_width) * jpeg.image_height;
+    if (jpeg.input_scan_number <= most_scans && scans * pixels <= most_scanned_pixels) return;
+    std::snprintf(decoder_of(common).message, JMSG_LENGTH_MAX, "more than %d scans; save it as a baseline JPEG", jpeg.input_scan_number - 1);
+    std::longjmp(decoder_of(common).leave, 1);
 }
 
 // Running out of bytes is a mere warning to libjpeg, which then makes up grey pixels.
@@ -45,6 +59,8 @@ bool open(Decoder& decoder, const std::vector<unsigned char>& bytes) {
     if (setjmp(decoder.leave) != 0) return false;
     jpeg_create_decompress(&decoder.jpeg);
     decoder.jpeg.client_data = &decoder;
+    decoder.progress.progress_monitor = count_scans;
+    decoder.jpeg.progress = &decoder.progress;
     jpeg_save_markers(&decoder.jpeg, JPEG_APP0 + 1, 0xFFFF);
     jpeg_mem_src(&decoder.jpeg, bytes.data(), static_cast<unsigned long>(bytes.size()));
     jpeg_read_header(&decoder.jpeg, TRUE);
@@ -88,6 +104,30 @@ bool read_rows(Decoder& decoder, unsigned char* samples, int components, Image& 
     return true;
 }
 
+std::uint64_t blocks_of(const jpeg_decompress_struct& jpeg) {
+    std::uint64_t blocks = 0;
+    for (int i = 0; i < jpeg.num_components; ++i)
+        blocks += static_cast<std::uint64_t>(jpeg.comp_info[i].width_in_blocks) * jpeg.comp_info[i].height_in_blocks;
+    return blocks;
+}
+
+// Pixels, those of the upright copy, and all coefficients where the scans are gathered first.
+std::uint64_t memory_of(jpeg_decompress_struct& jpeg, int orientation) {
+    const std::uint64_t pixels = static_cast<std::uint64_t>(jpeg.image_width) * jpeg.image_height;
+    const std::uint64_t gathered = jpeg_has_multiple_scans(&jpeg) ? blocks_of(jpeg) * DCTSIZE2 * sizeof(JCOEF) : 0;
+    return pixels * (orientation > 1 ? 6 : 3) + gathered;
+}
+
+// Before anything of its size is allocated.
+void check(jpeg_decompress_struct& jpeg, std::size_t bytes) {
+    const std::uint64_t width = jpeg.image_width;
+    const std::uint64_t height = jpeg.image_height;
+    check_size(width, height);
+    // In Huffman's code a block takes a bit or more.
+    if (!jpeg.arith_code) check_content(width, height, blocks_of(jpeg) / 8, bytes);
+    check_memory(width, height, memory_of(jpeg, orientation_of(jpeg)));
+}
+
 struct Destroyer {
     jpeg_decompress_struct& jpeg;
     ~Destroyer() { jpeg_destroy_decompress(&jpeg); }
@@ -101,7 +141,7 @@ void decode_jpeg(const std::vector<unsigned char>& bytes, Image& image) {
     Decoder decoder{};
     const Destroyer destroyer{decoder.jpeg};
     if (!open(decoder, bytes)) fail(decoder);
-    check_size(decoder.jpeg.image_width, decoder.jpeg.image_height);
+    check(decoder.jpeg, bytes.size());
     const int stored = decoder.jpeg.num_components;
     const int components = stored == 4 || stored == 1 ? stored : 3;
     image.reshape(static_cast<int>(decoder.jpeg.image_width), static_cast<int>(decoder.jpeg.image_height));

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <type_traits>
 
 #include "text.h"
 
@@ -59,8 +61,11 @@ std::string each(const std::vector<Item>& items, std::string (*render)(Item)) {
 
 void append(std::vector<char>& to, std::string_view bytes) { to.insert(to.end(), bytes.begin(), bytes.end()); }
 
+// JSON has neither NaN nor infinity.
 template <typename Value>
 std::string shortest(Value value) {
+    if constexpr (std::is_floating_point_v<Value>)
+        if (!std::isfinite(value)) return "null";
     char buffer[64];
     const auto result = std::to_chars(buffer, buffer + sizeof buffer, value);
     return std::string(buffer, result.ptr);

@@ -8,6 +8,7 @@ namespace nnrun::json {
 
 // Always valid JSON in valid UTF-8: bytes that are not UTF-8 become U+FFFD.
 std::string quote(const std::string& bytes);
+// All numbers are written here: what is not finite is null.
 std::string number(double value);
 std::string number(float value);
 std::string array(const std::vector<std::string>& items);

@@ -41,6 +41,16 @@ bool concerns_openmp(const std::string& variable) {
     return variable.rfind("OMP_", 0) == 0 || variable.rfind("GOMP_", 0) == 0 || variable.rfind("KMP_", 0) == 0;
 }
 
+// The number behind a name in one of the kernel's lists: "VmHWM:   1234 kB".
+std::optional<long long> listed(const char* path, const std::string& name) {
+    std::ifstream list(path);
+    for (std::string line; std::getline(list, line);) {
+        const std::vector<std::string> found = words(line);
+        if (found.size() >= 2 && found[0] == name) return parse_integer(found[1]);
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 std::string cpu_arch() {
@@ -63,13 +73,11 @@ std::vector<std::string> openmp_environment() {
 }
 
 // Not getrusage(): its maximum survives exec, so it may be the peak of whoever started us.
-long peak_rss_kb() {
-    std::ifstream status("/proc/self/status");
-    for (std::string line; std::getline(status, line);) {
-        const std::vector<std::string> found = words(line);
-        if (found.size() >= 2 && found[0] == "VmHWM:") return static_cast<long>(parse_integer(found[1]).value_or(0));
-    }
-    return 0;
+long peak_rss_kb() { return static_cast<long>(listed("/proc/self/status", "VmHWM:").value_or(0)); }
+
+std::optional<std::uint64_t> available_bytes() {
+    const auto kilobytes = listed("/proc/meminfo", "MemAvailable:");
+    return kilobytes && *kilobytes >= 0 ? std::optional(static_cast<std::uint64_t>(*kilobytes) * 1024) : std::nullopt;
 }
 
 }  // namespace nnrun

@@ -7,6 +7,7 @@
 #include "bench.h"
 #include "classify.h"
 #include "compute.h"
+#include "crash.h"
 #include "detect.h"
 #include "failure.h"
 #include "header.h"
@@ -104,6 +105,7 @@ int guarded(const std::vector<std::string>& line) {
 }  // namespace nnrun
 
 int main(int count, char** words) {
+    nnrun::watch_crashes();
     nnrun::watch_signals();
     return nnrun::guarded({words + 1, words + count});
 }

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "arity.h"
 #include "clock.h"
+#include "crash.h"
 #include "failure.h"
 #include "quiet.h"
 #include "text.h"
@@ -22,13 +24,17 @@ void load_graph(ncnn::Net& net, const Graph& graph, const std::string& path) {
         throw Failure(Exit::model, path + ": ncnn cannot use this net" + because(quiet.last_line()));
 }
 
+void check_counts(const ncnn::Net& net, const Graph& graph, const std::string& path) {
+    for (std::size_t i = 0; i < graph.layers().size(); ++i) {
+        const std::string wrong = miscounted(graph.layers()[i], *net.layers()[i]);
+        if (!wrong.empty()) throw Failure(Exit::model, path + ": " + graph.layers()[i].title() + " " + wrong + "; convert it again");
+    }
+}
+
 std::string load_weights(ncnn::Net& net, const std::string& path) {
     const WeightsFile weights(path);
     const Quiet quiet;
     const int failed = net.load_model(weights);
-    if (weights.ran_out())
-        throw Failure(Exit::model, path + ": truncated, the net needs more than its " + std::to_string(weights.size()) +
-                                       " bytes; copy or convert it again");
     if (failed != 0) throw Failure(Exit::model, path + ": ncnn cannot use these weights" + because(quiet.last_line()));
     if (weights.used() != weights.size())
         throw Failure(Exit::model, path + ": the net uses " + std::to_string(weights.used()) + " of its " +
@@ -60,10 +66,17 @@ void bind_threads(int threads, int powersave) {
 }  // namespace
 
 Model::Model(const Request& request) : request_(request), graph_(read_graph(request.param)) {
+    blame_in_a_crash(request.param);
     check_precision(graph_, request.precision, request.param);
     choose_inputs();
     choose_outputs();
     load();
+}
+
+// ncnn complains of what its own layers have left behind.
+Model::~Model() {
+    const Quiet quiet;
+    net_.clear();
 }
 
 void Model::choose_inputs() {
@@ -98,6 +111,7 @@ void Model::load() {
     set_winograd(net_.opt, request_.winograd);
     const Stopwatch watch;
     load_graph(net_, graph_, request_.param);
+    check_counts(net_, graph_, request_.param);
     weights_ = load_weights(net_, request_.bin);
     load_ms_ = watch.ms();
     precision_ = real_precision(net_, graph_, request_.precision);

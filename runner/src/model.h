@@ -32,6 +32,9 @@ struct Blob {
 class Model {
 public:
     explicit Model(const Request& request);
+    ~Model();
+    Model(const Model&) = delete;
+    Model& operator=(const Model&) = delete;
 
     const Request& request() const { return request_; }
     const Graph& graph() const { return graph_; }

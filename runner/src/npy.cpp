@@ -13,6 +13,7 @@ namespace {
 
 constexpr char magic[] = "\x93NUMPY";
 constexpr std::size_t magic_size = sizeof magic - 1;
+constexpr std::size_t largest_header = 1 << 20;
 constexpr std::size_t most_elements = std::size_t{1} << 28;  // a gigabyte of floats
 
 [[noreturn]] void reject(const std::string& path, const std::string& problem) { throw Failure(Exit::input, path + ": " + problem); }
@@ -67,7 +68,7 @@ void fill(ncnn::Mat& tensor, const unsigned char* bytes) {
 }  // namespace
 
 ncnn::Mat read_npy(const std::string& path) {
-    const std::vector<unsigned char> bytes = read_file(path, Exit::input);
+    const std::vector<unsigned char> bytes = read_file(path, Exit::input, most_elements * sizeof(float) + largest_header);
     const Layout layout = layout_of(path, bytes);
     if (value_of(layout.header, "descr") != "'<f4'") reject(path, "its elements are not little-endian floats ('<f4')");
     if (value_of(layout.header, "fortran_order") != "False") reject(path, "its elements are not in C order");

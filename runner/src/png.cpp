@@ -68,6 +68,13 @@ int orientation_of(const Decoder& decoder) {
     return exif_orientation(exif, size);
 }
 
+// Before anything of its size is allocated. Deflate makes 1032 bytes of one at most.
+void check(const Decoder& decoder, std::uint64_t width, std::uint64_t height, std::size_t bytes) {
+    check_size(width, height);
+    check_content(width, height, png_get_rowbytes(decoder.png, decoder.info) * height / 1032, bytes);
+    check_memory(width, height, width * height * (orientation_of(decoder) > 1 ? 6 : 3));
+}
+
 struct Destroyer {
     Decoder& decoder;
     ~Destroyer() { png_destroy_read_struct(&decoder.png, &decoder.info, nullptr); }
@@ -83,7 +90,7 @@ void decode_png(const std::vector<unsigned char>& bytes, Image& image) {
     if (!open(decoder)) fail(decoder);
     const png_uint_32 width = png_get_image_width(decoder.png, decoder.info);
     const png_uint_32 height = png_get_image_height(decoder.png, decoder.info);
-    check_size(width, height);
+    check(decoder, width, height, bytes.size());
     image.reshape(static_cast<int>(width), static_cast<int>(height));
     std::vector<png_bytep> rows;
     for (int y = 0; y < image.height; ++y) rows.push_back(image.row(y));

@@ -35,6 +35,8 @@ public:
 
 private:
     void step(const GraphLayer& layer) {
+        for (const std::string& blob : layer.bottoms)
+            if (shapes_.at(blob).empty()) throw Failure(Exit::input, layer.title() + " gets nothing in blob " + blob);
         const std::string wrong = complaint(layer, shapes_of(layer.bottoms, shapes_));
         if (!wrong.empty()) throw Failure(Exit::input, layer.title() + " " + wrong);
         for (const std::string& top : layer.tops)

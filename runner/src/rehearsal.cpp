@@ -10,6 +10,7 @@
 #include <cstring>
 #include <new>
 
+#include "crash.h"
 #include "failure.h"
 
 namespace nnrun {
@@ -37,6 +38,7 @@ std::string receive(int pipe) {
 void prepare_to_crash(pid_t parent) {
     const rlimit none{0, 0};
     ::setrlimit(RLIMIT_CORE, &none);
+    let_crash();
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(1);
 }
@@ -68,7 +70,7 @@ void judge(const std::string& what, const std::string& line, int status) {
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
         throw Failure(Exit::model, what + ": ncnn was killed, most likely for want of memory; use a smaller model or input");
     const std::string signal = WIFSIGNALED(status) ? " (" + std::string(::strsignal(WTERMSIG(status))) + ")" : "";
-    throw Failure(Exit::model, what + ": ncnn crashes on this net" + signal + "; check that its files and the shape belong together");
+    throw Failure(Exit::model, what + ": ncnn crashes on this net" + signal + "; check that its files and the input belong together");
 }
 
 }  // namespace

@@ -16,10 +16,10 @@ std::uint64_t next(std::uint64_t& state) {
 void fill_splitmix(ncnn::Mat& blob, std::uint64_t seed, const Span& span) {
     const float width = span.high - span.low;
     std::uint64_t state = seed;
-    const int plane = blob.w * blob.h * blob.d;
+    const auto plane = static_cast<std::size_t>(blob.w) * static_cast<std::size_t>(blob.h) * static_cast<std::size_t>(blob.d);
     for (int c = 0; c < blob.c; ++c) {
         float* to = blob.channel(c);
-        for (int i = 0; i < plane; ++i) to[i] = static_cast<float>(next(state) >> 40) * 0x1p-24f * width + span.low;
+        for (std::size_t i = 0; i < plane; ++i) to[i] = static_cast<float>(next(state) >> 40) * 0x1p-24f * width + span.low;
     }
 }
 

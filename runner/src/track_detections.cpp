@@ -31,9 +31,11 @@ std::optional<Row> read_row(const std::string& line) {
         if (!value) return std::nullopt;
         values.push_back(*value);
     }
-    if (values.size() < 6 || values[0] < 1 || values[0] > most_frames || values[0] != std::floor(values[0])) return std::nullopt;
+    if (values.size() < 6 || values[0] < 1 || values[0] > most_frames) return std::nullopt;
+    if (values[0] != std::floor(values[0]) || values[1] != std::floor(values[1])) return std::nullopt;
     const double score = values.size() > 6 ? std::min(values[6], 1.0) : 1.0;
     const Corners box{values[2], values[3], values[2] + values[4], values[3] + values[5]};
+    if (!std::all_of(box.begin(), box.end(), [](double corner) { return std::abs(corner) <= farthest_corner; })) return std::nullopt;
     return Row{static_cast<int>(values[0]), {box, score, 0}};
 }
 
@@ -50,8 +52,7 @@ std::map<int, std::vector<Detection>> read_detections(const std::string& path) {
         const std::optional<Row> row = read_row(line);
         if (!row)
             throw Failure(Exit::input, path + ":" + std::to_string(number) + ": not MOTChallenge; a line is frame,id,left,top,width,height,score");
-        const Corners& box = row->detection.box;
-        if (box[2] > box[0] && box[3] > box[1]) found[row->frame].push_back(row->detection);
+        if (followable(row->detection.box)) found[row->frame].push_back(row->detection);
     }
     return found;
 }

@@ -23,7 +23,7 @@ std::vector<Flag> tracker_flags() {
         {"--track-match", "COST", "the largest cost (1 - IoU x score) of the first association; default 0.8"},
         {"--track-buffer", "N", "frames a lost track is remembered, at 30 a second; default 30"},
         {"--fps", "F", "frames a second; default 30"},
-        {"--detections", "FILE", "no net: track what a MOTChallenge det.txt has found"},
+        {"--detections", "FILE", "no net: track what a MOTChallenge det.txt has found; a gap of over 100 frames is one line"},
     };
 }
 
@@ -60,6 +60,7 @@ public:
     }
 
     void follow(const std::vector<Detection>& found, std::vector<Object>& objects) { tell(tracker_.step(found), objects); }
+    void skip(int frames) { tracker_.skip(frames); }
 
 private:
     static void tell(const std::vector<Tracked>& tracks, std::vector<Object>& objects) {
@@ -100,6 +101,30 @@ int track_frames(const Args& args, const BytetrackPlan& tracker) {
     });
 }
 
+// Frames without detections that have a line each.
+constexpr int longest_listed_gap = 100;
+
+void write_frame(Tracks& tracks, int number, const std::vector<Detection>& found) {
+    std::vector<Object> objects;
+    Frame frame;
+    Stages ms;
+    const Stopwatch watch;
+    tracks.follow(found, objects);
+    ms.track = watch.ms();
+    frame.index = number;
+    write_line(objects_line(frame, objects, {}, ms));
+}
+
+// The frames after `last` and before `next`.
+void write_gap(Tracks& tracks, int last, int next) {
+    if (next - last - 1 > longest_listed_gap) {
+        tracks.skip(next - last - 1);
+        write_line(json::Object().text("type", "gap").integer("first", last + 1).integer("last", next - 1).str());
+        return;
+    }
+    for (int number = last + 1; number < next; ++number) write_frame(tracks, number, {});
+}
+
 // Frame by frame from the first to the last that has a detection.
 int track_detections(const Args& args, const BytetrackPlan& tracker) {
     if (!args.positional().empty()) args.reject("--detections takes the place of images");
@@ -107,17 +132,11 @@ int track_detections(const Args& args, const BytetrackPlan& tracker) {
     const std::map<int, std::vector<Detection>> found = read_detections(path);
     write_line(header_line(name, json::Object().text("detections", path).raw("tracker", tracker_json(tracker).str())));
     Tracks tracks(tracker);
-    std::vector<Object> objects;
-    Frame frame;
-    const int last = found.empty() ? 0 : found.rbegin()->first;
-    for (int number = 1; number <= last; ++number) {
-        const auto at = found.find(number);
-        Stages ms;
-        const Stopwatch watch;
-        tracks.follow(at == found.end() ? std::vector<Detection>() : at->second, objects);
-        ms.track = watch.ms();
-        frame.index = number;
-        write_line(objects_line(frame, objects, {}, ms));
+    int last = 0;
+    for (const auto& [number, detections] : found) {
+        write_gap(tracks, last, number);
+        write_frame(tracks, number, detections);
+        last = number;
     }
     write_line(json::Object().text("type", "summary").integer("images", last).integer("failed", 0).str());
     return 0;

@@ -1,5 +1,8 @@
 #include "vision.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "clock.h"
 #include "common.h"
 #include "failure.h"
@@ -19,6 +22,21 @@ void write_summary(const Tally& tally) {
     json::Object line;
     line.text("type", "summary").integer("images", tally.frames).integer("failed", tally.failed);
     write_line(line.integer("peak_rss_kb", peak_rss_kb()).str());
+}
+
+bool finite(const Object& object) {
+    const Box& box = object.box;
+    const bool keypoints = std::all_of(object.keypoints.begin(), object.keypoints.end(), [](const Keypoint& point) {
+        return std::isfinite(point.x) && std::isfinite(point.y) && std::isfinite(point.score);
+    });
+    return keypoints && std::isfinite(object.score) && std::isfinite(box.x0) && std::isfinite(box.y0) && std::isfinite(box.x1) &&
+           std::isfinite(box.y1);
+}
+
+// Outputs that are finite may still become a box that is not.
+void check_finite(const std::vector<Object>& objects) {
+    if (!std::all_of(objects.begin(), objects.end(), finite))
+        throw Failure(Exit::input, "an object's place or score is NaN or infinity; try --precision fp32");
 }
 
 }  // namespace
@@ -48,6 +66,7 @@ int look_at_all(const VisionPlan& plan, const Look& look) {
     const Tally tally = for_each_frame(plan.verb, plan.inputs, [&](Frame& frame) {
         Stages ms;
         const std::vector<Object>& objects = look(frame.image, ms);
+        check_finite(objects);
         ms.decode = frame.decode_ms;
         const Stopwatch watch;
         if (drawings.wanted()) {

@@ -29,7 +29,7 @@ int format_of(std::uint32_t word) {
 
 }  // namespace
 
-WeightsFile::WeightsFile(const std::string& path) : file_(std::fopen(path.c_str(), "rb")) {
+WeightsFile::WeightsFile(const std::string& path) : path_(path), file_(std::fopen(path.c_str(), "rb")) {
     if (!file_) throw Failure(Exit::model, path + ": " + std::strerror(errno));
     struct stat facts {};
     if (::fstat(::fileno(file_), &facts) != 0 || !S_ISREG(facts.st_mode)) {
@@ -41,13 +41,13 @@ WeightsFile::WeightsFile(const std::string& path) : file_(std::fopen(path.c_str(
 
 WeightsFile::~WeightsFile() { std::fclose(file_); }
 
-// Past the end of the file come zeros: some layers of ncnn do not check a short read
-// and crash on it. Whoever loads the net asks ran_out() afterwards.
+// Some layers of ncnn do not check a short read and crash on it: it ends here. The .param decides
+// how much is asked for, which may be more than there is memory.
 std::size_t WeightsFile::read(void* buffer, std::size_t size) const {
-    const std::size_t got = std::fread(buffer, 1, size, file_);
-    std::memset(static_cast<char*>(buffer) + got, 0, size - got);
-    used_ += got;
-    ran_out_ = ran_out_ || got != size;
+    if (size > size_ - used_ || std::fread(buffer, 1, size, file_) != size)
+        throw Failure(Exit::model, path_ + ": truncated, the net needs more than its " + std::to_string(size_) +
+                                       " bytes; copy or convert it again");
+    used_ += size;
     account(buffer, size);
     return size;
 }

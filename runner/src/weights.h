@@ -9,8 +9,8 @@
 
 namespace nnrun {
 
-// Reads a .bin file for ncnn and keeps account of it: how much of the file the net
-// used, whether it ran out, and in which formats the tagged weights are stored.
+// Reads a .bin file for ncnn and keeps account of it: how much of the file the net used, and in
+// which formats the tagged weights are stored. A read past its end is a Failure with Exit::model.
 class WeightsFile : public ncnn::DataReader {
 public:
     explicit WeightsFile(const std::string& path);
@@ -22,18 +22,17 @@ public:
 
     std::size_t size() const { return size_; }
     std::size_t used() const { return used_; }
-    bool ran_out() const { return ran_out_; }
     // "fp32", "fp16", "fp16+int8" … or "none".
     std::string formats() const;
 
 private:
     void account(const void* buffer, std::size_t size) const;
 
+    std::string path_;
     std::FILE* file_;
     std::size_t size_ = 0;
     // ncnn's interface declares read() const.
     mutable std::size_t used_ = 0;
-    mutable bool ran_out_ = false;
     mutable int expected_ = -1;
     mutable std::array<std::size_t, 4> bytes_{};
 };

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "args.h"
+#include "decode.h"
 #include "expect.h"
 #include "expected.h"
 #include "failure.h"
@@ -30,6 +31,7 @@ void json_is_valid_utf8() {
     EXPECT(quote("\xED\xA0\x80").find('\xED') == std::string::npos);  // a surrogate
     EXPECT(quote("\xC3") == "\"\xEF\xBF\xBD\"");                      // cut off
     EXPECT(nnrun::json::number(0.1f) == "0.1");
+    EXPECT(nnrun::json::floats({NAN, -INFINITY, 1}) == "[null,null,1]" && nnrun::json::number(-std::nan("")) == "null");
     EXPECT(nnrun::json::Object().str() == "{}");
     EXPECT(nnrun::json::Object().integer("a", 1).raw("b", "null").text("c", "\t").str() == "{\"a\":1,\"b\":null,\"c\":\"\\t\"}");
 }
@@ -62,7 +64,7 @@ void arguments_are_strict() {
     EXPECT(!problem({"--n", "3", "--s", "--s"}).empty());
 }
 
-nnrun::GraphLayer layer(const std::string& type, const std::map<int, int>& params) { return {type, "l", {}, {}, params}; }
+nnrun::GraphLayer layer(const std::string& type, const std::map<int, int>& params) { return {type, "l", {}, {}, params, {}}; }
 
 void shapes_are_checked() {
     using nnrun::complaint;
@@ -74,8 +76,37 @@ void shapes_are_checked() {
     const auto product = layer("InnerProduct", {{0, 10}, {2, 80}});
     EXPECT(complaint(product, {{8, 1, 1}}).empty() && complaint(product, {{5, 8}}).empty());
     EXPECT(!complaint(product, {{9, 1, 1}}).empty());
+    EXPECT(complaint(layer("Reshape", {{0, 5}, {1, 2}}), {{10}}).empty() && complaint(layer("Reshape", {{0, -1}, {1, 2}}), {{10}}).empty());
+    EXPECT(!complaint(layer("Reshape", {{0, 5}, {1, 7}}), {{10}}).empty() && !complaint(layer("Reshape", {{0, -1}, {1, 4}}), {{10}}).empty());
+    EXPECT(complaint(layer("Reshape", {{0, 0}, {1, 7}}), {{10}}).empty() && !complaint(layer("Reshape", {{0, 2}}), {{10}}).empty());
     EXPECT(!complaint(layer("Concat", {{0, 0}}), {{3, 8, 8}, {3, 4, 4}}).empty());
     EXPECT(complaint(layer("Concat", {{0, 0}}), {{3, 8, 8}, {1, 8, 8}}).empty());
+}
+
+// Products of any two parameters are the numbers they are.
+void shapes_are_checked_in_64_bits() {
+    using nnrun::complaint;
+    constexpr int most = 2147483647;
+    EXPECT(!complaint(layer("Convolution", {{0, 1}, {1, 65536}, {2, 65537}, {6, most}}), {{1, 5, 5}}).empty());
+    EXPECT(!complaint(layer("Convolution", {{0, 1}, {1, 1}, {6, most}, {7, most}}), {{1, 5, 5}}).empty());
+    EXPECT(!complaint(layer("Deconvolution", {{0, 1}, {1, 1}, {6, most}, {7, 3}}), {{1, 5, 5}}).empty());
+    EXPECT(complaint(layer("Pooling", {{1, 2}, {3, most}}), {{1, 5, 5}}).empty());
+}
+
+std::string too_much(std::uint64_t bytes, std::optional<std::uint64_t> available) {
+    try {
+        nnrun::check_memory(1000, 1000, bytes, available);
+    } catch (const nnrun::Failure& failure) {
+        return failure.what();
+    }
+    return "";
+}
+
+void a_picture_fits_the_boards_memory() {
+    constexpr std::uint64_t megabyte = 1'000'000;
+    EXPECT(too_much(400 * megabyte, std::nullopt).empty() && !too_much(401 * megabyte, std::nullopt).empty());
+    EXPECT(too_much(100 * megabyte, 200 * megabyte).empty());
+    EXPECT(too_much(101 * megabyte, 200 * megabyte).find("the limit is 100 MB here") != std::string::npos);
 }
 
 void broken_exif_is_upright() {
@@ -164,6 +195,8 @@ int main() {
     numbers_are_whole_words();
     arguments_are_strict();
     shapes_are_checked();
+    shapes_are_checked_in_64_bits();
+    a_picture_fits_the_boards_memory();
     broken_exif_is_upright();
     splitmix_is_the_published_one();
     the_interval_of_a_median_is_the_published_one();

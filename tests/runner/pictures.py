@@ -98,9 +98,20 @@ GREY16 = png16(WIDE[..., 0], 0)
 _HALF = {name: data[: len(data) // 2] for name, data in (JPEGS | PNGS).items()}
 _FLIPPED = bytearray(PNGS["rgb"])
 _FLIPPED[900] ^= 1
-_VAST = bytearray(JPEGS["444"])
-_SIZE = _VAST.index(b"\xff\xc0") + 5
-_VAST[_SIZE : _SIZE + 4] = struct.pack(">HH", 60000, 60000)
+
+
+def resized(jpeg: bytes, width: int, height: int) -> bytes:
+    """The same data, declared to be a picture of that size."""
+    start = max(jpeg.find(b"\xff\xc0"), jpeg.find(b"\xff\xc2")) + 5
+    return jpeg[:start] + struct.pack(">HH", height, width) + jpeg[start + 4 :]
+
+
+def with_scans(jpeg: bytes, count: int) -> bytes:
+    """A progressive JPEG whose last scan comes ``count`` times."""
+    at = jpeg.rindex(b"\xff\xda")
+    return jpeg[:at] + jpeg[at:-2] * count + jpeg[-2:]
+
+
 BROKEN = {
     "empty": b"",
     "text": b"hello, I am no image",
@@ -112,5 +123,9 @@ BROKEN = {
     "the first bytes of a PNG": PNGS["rgb"][:20],
     "a PNG with a flipped bit": bytes(_FLIPPED),
     "a PNG of 400 megapixels": png_head(20000, 20000, 8, 2) + chunk(b"IDAT", b"") * 2,
-    "a JPEG of 3600 megapixels": bytes(_VAST),
+    "a JPEG of 3600 megapixels": resized(JPEGS["444"], 60000, 60000),
+    "a small JPEG of 64 megapixels": resized(JPEGS["420"], 8000, 8000),
+    "a small progressive JPEG of 64 megapixels": resized(JPEGS["progressive"], 8000, 8000),
+    "a small PNG of 64 megapixels": png_head(8000, 8000, 8, 2) + chunk(b"IDAT", b"") * 2,
+    "a JPEG of 2000 scans": with_scans(JPEGS["progressive"], 2000),
 }

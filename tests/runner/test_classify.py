@@ -139,8 +139,28 @@ def test_a_broken_picture_is_exit_4(nnrun: Run, tmp_path, name):
     if outcome.stdout:  # none when not a single picture could be read
         assert outcome.one("error")["image"] == str(path)
         assert outcome.one("summary").items() >= {"images": 1, "failed": 1}.items()
-    if "megapixels" in name:
+    if "00 megapixels" in name:
         assert "100" in outcome.stderr
+    if name.startswith("a small"):
+        assert "cannot hold its 8000x8000 pixels" in outcome.stderr
+    if "scans" in name:
+        assert "more than 100 scans" in outcome.stderr
+
+
+def test_a_picture_of_real_content_that_takes_too_much_memory_is_exit_4(nnrun: Run, tmp_path):
+    """90 megapixels of one colour: 540 MB of pixels and coefficients, and a file of 2 MB."""
+    path = tmp_path / "grey.jpg"
+    Image.new("RGB", (10000, 9000), "grey").save(path, progressive=True)
+    outcome = nnrun("classify", *small().write(tmp_path), *FIT, path)
+    assert_refused(outcome, 4, "10000x9000 pixels take 540 MB", "400 MB", "scale it down")
+    assert outcome.one("summary")["peak_rss_kb"] < 100_000
+
+
+def test_a_file_of_any_size_is_not_read_whole(nnrun: Run, tmp_path):
+    with (tmp_path / "big.jpg").open("wb") as file:
+        file.truncate(1 << 40)
+    outcome = nnrun("classify", *small().write(tmp_path), *FIT, tmp_path / "big.jpg")
+    assert_refused(outcome, 4, "big.jpg", "the limit is 256 MB")
 
 
 def test_one_bad_picture_does_not_stop_the_rest(nnrun: Run, tmp_path):

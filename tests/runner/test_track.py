@@ -153,6 +153,9 @@ def test_no_detection_at_all(nnrun: Run, tmp_path: Path) -> None:
         "0,1,0,0,5,5,1",
         "1.5,1,0,0,5,5,1",
         "99999999,1,0,0,5,5",
+        "1,1.5,0,0,5,5",
+        "1,1,1e300,0,5,5",
+        "1,1,0,0,5,1e8",
     ],
 )
 def test_what_is_no_motchallenge(nnrun: Run, tmp_path: Path, line: str) -> None:
@@ -160,6 +163,41 @@ def test_what_is_no_motchallenge(nnrun: Run, tmp_path: Path, line: str) -> None:
     path.write_text(f"1,-1,10,20,30,40,0.9\n{line}\n")
     done = nnrun("track", "mot", "--detections", path)
     assert_refused(done, 4, "det.txt:2", "frame,id,left,top,width,height,score")
+
+
+@pytest.mark.parametrize("side", ["1e-300", "1e-9", "0.005", "0.01", "0.02", "1e7"])
+def test_boxes_of_next_to_no_height_give_numbers(nnrun: Run, tmp_path: Path, side: str) -> None:
+    path = tmp_path / "det.txt"
+    path.write_text("\n".join(f"{frame},-1,0,0,50,{side},0.9" for frame in range(1, 9)))
+    done = nnrun("track", "mot", "--detections", path)
+    for line in done.stdout.splitlines():
+        json.loads(line, parse_constant=pytest.fail)
+    expected = reference(path)
+    assert bool(expected) is (float(side) >= 0.01)
+    same(done.of("objects"), expected)
+
+
+def test_a_gap_is_told_once(nnrun: Run, tmp_path: Path) -> None:
+    path = tmp_path / "det.txt"
+    rows = [(frame, 10 * frame) for frame in (1, 2, 60, 70, 5_000_000, 10_000_000)]
+    path.write_text("\n".join(f"{frame},-1,{x % 200},0,50,80,0.9" for frame, x in rows))
+    done = nnrun("track", "mot", "--detections", path, "--track-buffer", 60)
+    assert len(done.stdout) < 20_000
+    assert [(line["first"], line["last"]) for line in done.of("gap")] == [
+        (71, 4_999_999),
+        (5_000_001, 9_999_999),
+    ]
+    assert done.one("summary")["images"] == 10_000_000
+    same_with_gaps(done.of("objects"), path, Bytetrack(buffer=60))
+
+
+def same_with_gaps(lines: list[Line], path: Path, how: Bytetrack) -> None:
+    """As the reference, which passes over what has no line."""
+    found, tracker, last = motchallenge.read_detections(path), ByteTracker(how), 0
+    for line in lines:
+        tracker.skip(line["frame"] - last - 1)
+        last = line["frame"]
+        same_objects(line, tracker.step(found.get(last, [])))
 
 
 def test_mistakes_are_told(nnrun: Run, tmp_path: Path) -> None:

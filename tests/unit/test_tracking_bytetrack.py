@@ -228,3 +228,20 @@ def test_whatever_is_found(frames):
         begun = [one for one in set(labels) if one > newest]
         newest = max([newest, *begun])
     assert newest <= sum(len(frame) for frame in frames)
+
+
+@pytest.mark.parametrize("frames", [0, 1, 5, 200])
+def test_a_gap_is_so_many_frames_without_detections(frames):
+    passed, stepped = tracker(buffer=20), tracker(buffer=20)
+    for made in (passed, stepped):
+        last([[at(0)], [at(1)]], made)
+    passed.skip(frames)
+    last([[]] * frames, stepped)
+    for found in ([at(2)], [at(3)]):
+        assert passed.step(found) == stepped.step(found)
+
+
+def test_what_no_picture_can_hold_is_no_detection():
+    boxes = [(0, 0, 50, 1e-300), (0, 0, float("nan"), 50), (0, 0, 50, float("inf"))]
+    odd = [Detection(box=box, score=SURE) for box in boxes]
+    assert ids(last([[*odd, at(0)], [*odd, at(1)]])) == [1]

@@ -55,7 +55,17 @@ def test_truth_of_2015_has_places_in_the_world_instead_of_classes(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "line", ["1,2,3", "a,b,c,d,e,f", "1,1,nan,0,5,5,1", "0,1,0,0,5,5,1", "1.5,1,0,0,5,5,1", "{}"]
+    "line",
+    [
+        "1,2,3",
+        "a,b,c,d,e,f",
+        "1,1,nan,0,5,5,1",
+        "0,1,0,0,5,5,1",
+        "1.5,1,0,0,5,5,1",
+        "10000001,1,0,0,5,5,1",
+        "1,1,1e300,0,5,5,1",
+        "{}",
+    ],
 )
 def test_what_is_no_motchallenge_names_file_and_line(tmp_path, line):
     path = write(tmp_path, f"1,1,0,0,5,5,1\n{line}\n")
