@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from piyard import onboard, paths, say
-from piyard.errors import JobsFailed
+from piyard.errors import JobsFailed, WrongInput
 
 SCRIPTS = (
     *("yard", ".ci/run", "docker/board-setup.sh"),
@@ -27,6 +27,7 @@ LINTERS = {
 
 def lint() -> None:
     """ruff, mypy and shellcheck; raises ``JobsFailed`` naming those that found something."""
+    _require_checkout()
     found = [name for name in LINTERS if not _passes(name)]
     if found:
         raise JobsFailed(f"{', '.join(found)} found something", remedy="see above")
@@ -40,6 +41,7 @@ def command(name: str) -> list[str]:
 
 def test(*, unit: bool, select: str) -> None:
     """Become pytest, so that its closing line is the last one."""
+    _require_checkout()
     only = ["tests/unit"] if unit else []
     chosen = ["-k", select] if select else []
     os.chdir(paths.ROOT)
@@ -51,3 +53,11 @@ def _passes(name: str) -> bool:
     done = subprocess.run(command(name), cwd=paths.ROOT, check=False)
     say.note(f"{'✓' if done.returncode == 0 else '✗'} {name}")
     return done.returncode == 0
+
+
+def _require_checkout() -> None:
+    if paths.IS_INSTALLED:
+        raise WrongInput(
+            "this piyard was installed by pip, without its tests",
+            remedy="in a checkout: ./yard lint, ./yard test",
+        )

@@ -1,16 +1,24 @@
-"""Where things live: in the checkout, and per user under the XDG folders."""
+"""Where things live: in the checkout, and per user under the XDG folders.
+
+pip installs the checkout's folders inside the package (setup.py); what is made, and the boards one
+owns, are the user's then.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = Path(__file__).resolve().parent
+_WITHIN = PACKAGE / "checkout"
+IS_INSTALLED = _WITHIN.is_dir()
+ROOT = _WITHIN if IS_INSTALLED else PACKAGE.parent
 
 
 def artifacts() -> Path:
     """Everything that is made; ``PIYARD_ARTIFACTS`` moves it."""
-    return Path(os.environ.get("PIYARD_ARTIFACTS") or ROOT / "artifacts").absolute()
+    usual = data() / "artifacts" if IS_INSTALLED else ROOT / "artifacts"
+    return Path(os.environ.get("PIYARD_ARTIFACTS") or usual).absolute()
 
 
 def cache() -> Path:

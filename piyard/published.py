@@ -28,7 +28,7 @@ from piyard.verdict import Verdict
 if TYPE_CHECKING:
     from piyard.result import Result
 
-FILE = paths.ROOT / "piyard" / "data" / "published.csv"
+FILE = paths.PACKAGE / "data" / "published.csv"
 ON_THE_CPU = -1
 NORMAL = 0.15
 """A board whose time is off by no more is normal."""

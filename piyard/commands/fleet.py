@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from piyard import fanout, options, say, tables, wanted
+from piyard import fanout, options, paths, say, tables, wanted
 from piyard import lease as leases
 from piyard.board import Line
 from piyard.errors import JobsFailed, NotSetUp, WrongInput
@@ -39,7 +39,9 @@ def add(asked: Mapping[str, Any]) -> None:
     """See what a board is, and write it into the inventory."""
     wanted.boards({"host": [], "strict": asked["strict"]})
     found = newcomer.look(asked)
-    file = inventory.user_file() if asked["mine"] else inventory.checkout_file()
+    file = (
+        inventory.user_file() if asked["mine"] or paths.IS_INSTALLED else inventory.checkout_file()
+    )
     say.note(found.told)
     if asked["dry_run"]:
         print(f"write '{found.name}' ({found.entry.target}) into {file}")

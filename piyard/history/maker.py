@@ -25,7 +25,8 @@ def mark() -> str:
 
 def _folders() -> list[Path]:
     evaluations = paths.artifacts() / kept.SHELF
-    return [*(paths.ROOT / name for name in SOURCES), paths.config(), evaluations]
+    beside = [paths.PACKAGE] if paths.IS_INSTALLED else []
+    return [*beside, *(paths.ROOT / name for name in SOURCES), paths.config(), evaluations]
 
 
 def _told(folder: Path) -> Iterator[str]:
