@@ -203,6 +203,7 @@ def _begin_anew(progress: Progress | _Nothing, task: TaskID, title: str, unit: s
 def _progress() -> Progress:
     from rich import progress as bars
     from rich.console import Console
+    from rich.table import Column
 
     class Amount(bars.ProgressColumn):
         """Bytes as MB, steps as a count; nothing where nobody knows how much there is."""
@@ -227,8 +228,8 @@ def _progress() -> Progress:
         bars.TextColumn("{task.description}", markup=False),
         bars.BarColumn(bar_width=16),
         Amount(),
-        bars.TimeElapsedColumn(),
-        Remaining(compact=True),
+        bars.TimeElapsedColumn(table_column=Column(min_width=len("0:00:00"), no_wrap=True)),
+        Remaining(compact=True, table_column=Column(min_width=len("00:00"), no_wrap=True)),
         bars.TextColumn("{task.fields[detail]}", markup=False),
         console=console,
         transient=True,

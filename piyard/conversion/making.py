@@ -43,16 +43,16 @@ def make(plan: Plan, at: Path) -> dict[str, Any]:
             step.phase(1, PHASES, "read the original")
             nets = originals.nets(plan.model, plan.files, route=plan.route, ir=plan.ir)
             meaning.require(plan.model, nets["model"])
-            step.phase(2, PHASES, "lower it to ncnn")
+            step.phase(2, PHASES, "lower to ncnn")
             masked = _lower(nets, at, half)
             masks.add(at, asked_masks(plan.model, plan.files, plan.route))
             pictures, real = proof.real_pictures(plan.model), plan.files.main.file is not None
-            step.phase(3, PHASES, "prove that it computes the same")
+            step.phase(3, PHASES, "prove")
             tried = trial.run(plan.model, nets, at, half, pictures, meant=real)
         except ConversionFailed as error:
             raise _with_log(error, at, f"convert-{plan.name}-{plan.key}") from None
         step.well, step.outcome = not tried.failed, _cosines(tried.proved)
-        step.phase(4, PHASES, "compute the reference, count operations")
+        step.phase(4, PHASES, "count operations")
         _label(plan.model, at)
         return {
             "weights": plan.files.main.told,
