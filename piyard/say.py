@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 HASTE_S = 1
 """Between two lines about the same work, where no terminal is."""
+OTHER_COLUMNS = 52
+"""Of a live line: spinner, bar, amount and both times with the spaces between them."""
 SILENCE_S = 60
 """Of work that cannot be counted, where no terminal shows that it goes on."""
 
@@ -204,6 +206,7 @@ def _progress() -> Progress:
     from rich import progress as bars
     from rich.console import Console
     from rich.table import Column
+    from rich.text import Text
 
     class Amount(bars.ProgressColumn):
         """Bytes as MB, steps as a count; nothing where nobody knows how much there is."""
@@ -222,6 +225,16 @@ def _progress() -> Progress:
         def render(self, task: bars.Task) -> Any:
             return "" if task.total is None else super().render(task)
 
+    class Detail(bars.ProgressColumn):
+        """What is being done, in the room that the other columns leave."""
+
+        def render(self, task: bars.Task) -> Any:
+            text = Text(task.fields["detail"])
+            text.truncate(
+                max(0, console.width - len(task.description) - OTHER_COLUMNS), overflow="ellipsis"
+            )
+            return text
+
     console = Console(stderr=True)
     return bars.Progress(
         bars.SpinnerColumn(),
@@ -230,7 +243,7 @@ def _progress() -> Progress:
         Amount(),
         bars.TimeElapsedColumn(table_column=Column(min_width=len("0:00:00"), no_wrap=True)),
         Remaining(compact=True, table_column=Column(min_width=len("00:00"), no_wrap=True)),
-        bars.TextColumn("{task.fields[detail]}", markup=False),
+        Detail(),
         console=console,
         transient=True,
     )

@@ -134,6 +134,21 @@ def test_of_several_jobs_each_step_says_which(capsys: pytest.CaptureFixture[str]
     assert "✓ after" in said
 
 
+def test_in_80_columns_the_count_stays_and_the_detail_is_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal()
+    with redirect_stderr(terminal), say.step("build ncnn 20261020 (aarch64)") as step:
+        step.update(29, 578, "convolution_arm_asimdhp_with_a_long_name.cpp")
+        say.note("a word")
+        time.sleep(0.3)
+    assert "29/578" in terminal.plain
+    assert "convolution_…" in terminal.plain
+    assert "0:00:00" in terminal.plain
+
+
 def test_a_terminal_shows_how_long_it_may_take(terminal: Terminal) -> None:
     with redirect_stderr(terminal), say.step("compile") as step:
         step.update(2, 4, "net.cpp")
