@@ -62,8 +62,9 @@ def read(path: Path, labels: Sequence[str]) -> Classes:
 def _listed(path: Path, labels: Sequence[str]) -> Classes:
     file, names = path / LIST, Names(labels)
     truth: dict[Path, int] = {}
-    for line in _lines(path, file):
-        _require_class(line, names)
+    lines = list(_lines(path, file))
+    _require_numbering(lines, names)
+    for line in lines:
         if truth.setdefault(line.picture, line.number) != line.number:
             raise WrongInput(
                 f"{line.where}: {line.picture.name} is of class {line.number}, and of class "
@@ -113,17 +114,24 @@ def _line(path: Path, row: Mapping[str, str], where: str) -> Listed:
     raise WrongInput(f"{where}: there is no picture {name}", remedy=f"beside {LIST} or in images")
 
 
-def _require_class(line: Listed, names: Names) -> None:
-    """The index is one of the model's, and the name beside it does not say another one."""
-    if line.number >= len(names.labels):
+def _require_numbering(lines: Sequence[Listed], names: Names) -> None:
+    """The classes are the model's, and not those of a list that numbers them otherwise.
+
+    A name may be another class's in a line or two, as a crane is a bird and a machine.
+    """
+    for line in lines:
+        if line.number >= len(names.labels):
+            raise WrongInput(
+                f"{line.where}: class {line.number} of a model that knows {len(names.labels)}",
+                remedy="is it the list of another data set?",
+            )
+    named = [line for line in lines if line.name]
+    strange = [line for line in named if not names.is_of(line.name, line.number)]
+    if 2 * len(strange) > len(named):
+        first = strange[0]
         raise WrongInput(
-            f"{line.where}: class {line.number} of a model that knows {len(names.labels)}",
-            remedy="is it the list of another data set?",
-        )
-    if line.name and not names.is_of(line.name, line.number):
-        raise WrongInput(
-            f"{line.where}: class {line.number} is '{names.labels[line.number]}' in the model, and "
-            f"'{line.name}' in the list",
+            f"{first.where}: class {first.number} is '{names.labels[first.number]}' in the model, "
+            f"and '{first.name}' in the list",
             remedy="number the classes as the model does, from 0, or leave out the column name",
         )
 
