@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from piyard.errors import WrongInput
+
 ENDINGS = frozenset(
     {
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff"),
@@ -39,16 +41,14 @@ def of(folder: Path, *, deep: bool = False) -> Folder:
 
     Files that begin with a dot are a file manager's, not pictures.
     """
-    files = sorted(_files(folder, deep=deep))
-    return Folder(
-        pictures=[one for one in files if _is_picture(one)],
-        left_out=[one for one in files if one.suffix.lower() in UNREADABLE],
-    )
+    files = sorted(_files(folder, deep=deep, above=frozenset()))
+    found = [one for one in files if one.is_file() and _is_picture(one)]
+    return Folder(pictures=found, left_out=[one for one in files if _is_left_out(one)])
 
 
 def folders(folder: Path) -> list[Path]:
     """The sub-folders in order, but for hidden ones and what archivers leave behind."""
-    return sorted(one for one in folder.iterdir() if one.is_dir() and not _is_litter(one))
+    return sorted(one for one in _entries(folder) if one.is_dir() and not _is_litter(one))
 
 
 def listed(paths: Sequence[Path]) -> str:
@@ -63,14 +63,31 @@ def is_readable_by_nnrun(path: Path) -> bool:
     return _begin(path).startswith(MAGIC)
 
 
-def _files(folder: Path, *, deep: bool) -> Iterator[Path]:
-    for one in folder.iterdir():
+def _files(folder: Path, *, deep: bool, above: frozenset[Path]) -> Iterator[Path]:
+    """All but folders; a link to a folder above is not followed."""
+    here = above | {folder.resolve()}
+    for one in _entries(folder):
         if _is_litter(one):
             continue
-        if one.is_file():
+        if not one.is_dir():
             yield one
-        elif deep and one.is_dir() and not one.is_symlink():
-            yield from _files(one, deep=True)
+        elif deep and one.resolve() not in here:
+            yield from _files(one, deep=True, above=here)
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise WrongInput(
+            f"{folder} cannot be read: {error.strerror}", remedy="whose is the folder?"
+        ) from None
+
+
+def _is_left_out(path: Path) -> bool:
+    """A picture of a format that is not read, or a link to one that is gone."""
+    ending = path.suffix.lower()
+    return ending in UNREADABLE or (ending in ENDINGS and not path.exists())
 
 
 def _is_picture(path: Path) -> bool:

@@ -67,7 +67,7 @@ def listed(form: str) -> None:
     """The emulated boards that run, of all checkouts of this user."""
     tables.check_format(form)
     rows = [
-        [one.name, one.target, one.container, str(one.port), one.checkout or "unknown"]
+        [one.name, one.target, one.container, tables.number(one.port), one.checkout or "unknown"]
         for one in emulator.of_user()
     ]
     print(tables.render(("Board", "Target", "Container", "Port", "Checkout"), rows, form))

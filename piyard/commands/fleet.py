@@ -100,7 +100,7 @@ def execute(asked: Mapping[str, Any]) -> None:
         lambda line: (line.name, line.session.run(argv, limit_s=limit, check=False)),
     )
     rows = [
-        [name, str(done.code), done.out.rstrip(), done.err.rstrip()]
+        [name, tables.number(done.code), done.out.rstrip(), done.err.rstrip()]
         for name, done in outcomes.results
     ]
     print(tables.render(("Board", "Exit code", "Output", "Errors"), rows, asked["format"]))
@@ -126,8 +126,9 @@ def gc(asked: Mapping[str, Any]) -> None:
         lines = leases.script(line.session, line.lease, "gc", *argv).split("\n")
         freed = next((s.split()[1] for s in lines if s.startswith("freed ")), "0")
         gone = [s for s in lines if s.startswith(("releases/", "runs/"))]
-        size = "N/A" if asked["dry_run"] else f"{int(freed) / 1e6:.1f}"
-        return [line.name, ", ".join(gone) or "nothing", size]
+        size = None if asked["dry_run"] else int(freed) / 1e6
+        text = "N/A" if size is None else f"{size:.1f}"
+        return [line.name, ", ".join(gone) or "nothing", tables.Value(text, size)]
 
     outcomes = _ask(asked, collect)
     print(tables.render(("Board", "Removed", "MB freed"), outcomes.results, asked["format"]))

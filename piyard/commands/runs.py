@@ -79,7 +79,8 @@ def _line(record: Record) -> Iterator[Line]:
 def _row(record: Record) -> list[str]:
     what = f"{record.what.get('task')} {record.what.get('slug', '')}".strip()
     code = "" if record.exit_code is None else str(record.exit_code)
-    return [record.id, record.host, what, record.when, record.state, code]
+    exit_code = tables.Value(code, record.exit_code)
+    return [record.id, record.host, what, record.when, record.state, exit_code]
 
 
 def _print(record: Record, form: str, *, long: bool = False) -> None:

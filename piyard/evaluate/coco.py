@@ -10,7 +10,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -52,11 +52,9 @@ def is_coco(path: Path) -> bool:
 
 def read(path: Path, task: str, labels: Sequence[str]) -> Scene:
     """The annotations that suit the task, and the pictures they are of. Raises ``WrongInput``."""
-    file, given = _annotations(path, task)
-    images = _images(file, given)
+    file, given, images, folder = _annotations(path, task)
     content = objects.prepared(given, task, file)
     category, classes = categories.matched(content, task, labels, file)
-    folder = _folder(path, file, images)
     ids = {folder / name: images[name] for name in sorted(images) if (folder / name).is_file()}
     return Scene(
         name=_name(file),
@@ -159,25 +157,67 @@ def _candidates(path: Path) -> list[Path]:
     return sorted([*path.glob("annotations/*.json"), *path.glob("*.json")])
 
 
-def _annotations(path: Path, task: str) -> tuple[Path, dict[str, Any]]:
-    wanted = objects.NEEDED[task]
-    for file in sorted(_candidates(path), key=lambda one: ("instances" not in one.name, one.name)):
+class Annotated(NamedTuple):
+    """A JSON file, and where its pictures are."""
+
+    file: Path
+    content: dict[str, Any]
+    images: dict[str, int]
+    folder: Path
+
+    @property
+    def missing(self) -> int:
+        """How many of its pictures are not there."""
+        return sum(not (self.folder / name).is_file() for name in self.images)
+
+
+def _annotations(path: Path, task: str) -> Annotated:
+    """Of the files that suit the task the first whose pictures are all there, else most of them."""
+    found: list[Annotated] = []
+    empty: list[WrongInput] = []
+    for file in sorted(_candidates(path), key=lambda one: _order(path, one)):
         content = _content(file)
-        every = content.get("annotations")
-        if isinstance(every, list) and any(
-            isinstance(one, dict) and wanted in one for one in every
-        ):
-            return file, content
-    raise WrongInput(
-        f"{path} holds no COCO annotations with {wanted}",
+        if not _suits(content, task):
+            continue
+        images = _images(file, content)
+        try:
+            found.append(Annotated(file, content, images, _folder(path, file, images)))
+        except WrongInput as error:
+            empty.append(error)
+            continue
+        if not found[-1].missing:
+            return found[-1]
+    if found:
+        return min(found, key=lambda one: one.missing / len(one.images))
+    raise (empty or [_unsuitable(path, task)])[0]
+
+
+def _order(path: Path, file: Path) -> tuple[bool, bool, str]:
+    """Those come first whose pictures seem to be there: others may be large, and in vain."""
+    return not (path / _split(file)).is_dir(), "instances" not in file.name, file.name
+
+
+def _suits(content: Mapping[str, Any], task: str) -> bool:
+    every, wanted = content.get("annotations"), objects.NEEDED[task]
+    return isinstance(every, list) and any(isinstance(one, dict) and wanted in one for one in every)
+
+
+def _unsuitable(path: Path, task: str) -> WrongInput:
+    return WrongInput(
+        f"{path} holds no COCO annotations with {objects.NEEDED[task]}",
         remedy="name the folder that has annotations/, or the JSON file",
     )
+
+
+def _split(file: Path) -> str:
+    """``instances_val2017.json`` → ``val2017``, which is what its pictures' folder is called."""
+    return file.stem.rpartition("_")[2]
 
 
 def _content(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, RecursionError, ValueError) as error:
         raise WrongInput(f"{file} cannot be read: {error}", remedy="check --data") from None
     return content if isinstance(content, dict) else {}
 
@@ -201,7 +241,8 @@ def _images(file: Path, content: Mapping[str, Any]) -> dict[str, int]:
 def _folder(path: Path, file: Path, images: Mapping[str, int]) -> Path:
     """Of the usual places the one that has most of the pictures."""
     bases = [path if path.is_dir() else path.parent, file.parent]
-    places = [base / place for base in bases for place in PLACES]
+    split = _split(file)
+    places = [base / place for base in bases for place in (*PLACES, split, f"../{split}")]
     counts = {one: sum((one / name).is_file() for name in images) for one in places}
     best = max(places, key=lambda one: counts[one])
     if counts[best]:

@@ -266,6 +266,21 @@ class TestCoco:
         with pytest.raises(WrongInput, match="none of the 3 pictures of"):
             coco.read(tmp_path, "detect", ["dog"])
 
+    def test_of_several_files_the_one_whose_pictures_are_there(self, tmp_path: Path) -> None:
+        rows = [box(1, 100, 18, 0, 0, 5, 5)]
+        scene(tmp_path, ["b.jpg"], rows)
+        whole = tmp_path / "annotations" / "instances_val2017.json"
+        content = json.loads(whole.read_bytes())
+        content["images"] = [{"id": 100 + i, "file_name": f"{i}.jpg"} for i in range(3)]
+        train = whole.with_name("instances_train2017.json")
+        train.write_text(json.dumps(content))
+        assert coco.read(tmp_path, "detect", ["dog"]).file == whole
+        pictures(tmp_path / "train2017", "1.jpg")
+        shutil.rmtree(tmp_path / "val2017")
+        found = coco.read(tmp_path, "detect", ["dog"])
+        assert (found.file, found.name) == (train, "COCO train2017")
+        assert found.detail.startswith(" of the 3 in")
+
     @pytest.mark.parametrize(
         ("of", "words"),
         [

@@ -55,6 +55,22 @@ def test_folders_within_and_what_archivers_leave(tmp_path: Path) -> None:
     assert pictures.of(tmp_path / "cat").pictures == []
 
 
+def test_links_are_followed_once_and_counted_where_they_lead_nowhere(tmp_path: Path) -> None:
+    draw(tmp_path / "real" / "a.jpg")
+    cat = tmp_path / "cat"
+    cat.mkdir()
+    (cat / "more").symlink_to(tmp_path / "real")
+    (cat / "round").symlink_to(cat)
+    (cat / "gone.jpg").symlink_to(tmp_path / "none.jpg")
+    found = pictures.of(cat, deep=True)
+    assert found == ([cat / "more" / "a.jpg"], [cat / "gone.jpg"])
+
+
+def test_a_folder_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(WrongInput, match="cannot be read: No such file"):
+        pictures.of(tmp_path / "none")
+
+
 @pytest.mark.parametrize("ending", ["bmp", "webp", "tif", "gif"])
 def test_what_nnrun_cannot_decode_travels_as_png_with_the_same_levels(
     tmp_path: Path, ending: str

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
+import msgspec
 import pytest
 
+from piyard import tables
 from piyard.commands import runs
 from tests import kept
 
@@ -17,3 +21,11 @@ def test_a_run_that_is_neither_benchmark_nor_pictures_is_told_in_a_line(
     told = capsys.readouterr().out
     assert told.startswith(f"{record.id} on {record.host}: ended, in ")
     assert told.count("\n") == 1
+
+
+def test_an_exit_code_is_a_number_in_json() -> None:
+    ended, running = (
+        runs._row(msgspec.structs.replace(kept.record("a"), exit_code=code)) for code in (4, None)
+    )
+    told = json.loads(tables.render(runs.COLUMNS, [ended, running], "json"))
+    assert [one["Exit code"] for one in told] == [4, None]
