@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from invoke.exceptions import Exit, ParseError
@@ -9,7 +10,7 @@ from invoke.parser.parser import ParseResult
 from invoke.program import Program as InvokesProgram
 
 from piyard import __version__, ending
-from piyard.errors import WrongInput
+from piyard.errors import PiyardError, WrongInput
 from piyard.tasks import completion, words
 
 NAME = "piyard"
@@ -40,6 +41,7 @@ class Program(InvokesProgram):
         self.tasks = ParseResult()
         if self.args["complete"].value:
             self._forget_program_name()
+            self._complete_value()
         elif not self._is_question():
             self._require_meaning()
             core = self.initial_context.flag_names()
@@ -86,6 +88,15 @@ class Program(InvokesProgram):
                 f"nothing reads what follows '--': {self.core.remainder}",
                 remedy="leave '--' out; a value that begins with a dash is written --flag=VALUE",
             )
+
+    def _complete_value(self) -> None:
+        """Print what may follow the flag that the line ends in; Invoke knows flags and tasks."""
+        typed = self.core.remainder.replace("=", " ").split(" ")  # the last word may be empty
+        known = [word for word in typed[1:-1] if word]
+        if flag := words.flag_in_wait(known, self.parser.contexts):
+            with suppress(PiyardError):  # an inventory that cannot be read completes nothing
+                print("\n".join(completion.values(flag)))
+            raise Exit
 
     def _forget_program_name(self) -> None:
         """A shell passes the whole line; its first word is the program, by whatever path."""

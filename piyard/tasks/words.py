@@ -54,6 +54,17 @@ def help_wanted(words: Sequence[str], tasks: Mapping[str, ParserContext]) -> str
     return next((word for word in words[at:] if word in tasks), "")
 
 
+def flag_in_wait(words: Sequence[str], tasks: Mapping[str, ParserContext]) -> str:
+    """The name of the flag that the last word is, when it waits for a value; else nothing."""
+    reader = _Reader(tasks)
+    with suppress(WrongInput):
+        reader.read(words[:-1])
+    flags = reader.read_tasks[-1].flags if reader.read_tasks and words else {}
+    # Not by get(), which knows no letters.
+    flag = flags[words[-1]] if words and words[-1] in flags else None
+    return str(flag.names[0]) if flag and flag.takes_value else ""
+
+
 def unknown_task(word: str, tasks: Iterable[str]) -> WrongInput:
     """The error for a word that is not the name of a task."""
     names = sorted(tasks)

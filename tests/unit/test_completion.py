@@ -47,11 +47,20 @@ def ask(shell: list[str], folder: Path) -> list[str]:
         (["fleet.tr"], ["fleet.trust"]),
         (["bench", "--mo"], ["--model"]),
         (["attach", "--r"], ["--run"]),
+        (["build", "--target", ""], ["desktop", "rpi3", "rpi4", "rpi5", "zero2w"]),
+        (["bench", "--host", "pi5-a", "-m", "resnet1"], ["resnet18"]),
+        (["bench", "--precision", "=", "fp1"], ["fp16"]),
+        (["bench", "--host", "pi"], ["pi5-a", "pi5-b"]),
+        (["bench", "--host", "@"], ["@lab"]),
+        (["bench", "--loops", "4", "--mod"], ["--model"]),
     ],
 )
 def test_bash_completes_the_command_that_was_typed(
-    yard: Path, typed: list[str], candidates: list[str]
+    yard: Path, monkeypatch: pytest.MonkeyPatch, typed: list[str], candidates: list[str]
 ) -> None:
+    fleet = yard.parent / "fleet.yaml"
+    fleet.write_text("boards:\n  pi5-a: {host: a, tags: [lab]}\n  pi5-b: {host: b}\n")
+    monkeypatch.setenv("PIYARD_FLEET", str(fleet))
     assert ask(["bash", "-c", BASH, "bash", "./yard", "./yard", *typed], yard.parent) == candidates
 
 
