@@ -1,20 +1,29 @@
-"""Where a board is: ``[user@]host[:port]``, an IPv6 address in brackets."""
+"""Where a board is: ``[user@]host[:port]``; an IPv6 address stands in brackets before a port."""
 
 from __future__ import annotations
 
+import ipaddress
 import re
+import unicodedata
 
 import msgspec
 
-from piyard.errors import WrongInput
+from piyard.errors import NoSuchHost, WrongInput
 
 ADDRESS = re.compile(
     r"(?:(?P<user>[A-Za-z_][\w.-]*)@)?"
-    r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<host>[A-Za-z0-9_](?:[\w.-]*\w)?))"
-    r"(?::(?P<port>\d{1,5}))?"
+    r"(?:\[(?P<ipv6>[^\[\]]+)\]|(?P<host>[^\[\]@:]+))"
+    r"(?::(?P<port>[0-9]{1,5}))?"
 )
+ZONE = re.compile(r"[\w.-]+", re.ASCII)
+PLAIN = frozenset("_-.")
+JOINERS = frozenset("\u200c\u200d")
+"""They belong to words of Persian, Sinhala and Hindi."""
 DEFAULT_USER = "pi"
 DEFAULT_PORT = 22
+LABEL, NAME = 63, 253
+"""The most characters of a part of a name, and of a name, as DNS has them."""
+MDNS = ".local"
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,9 +43,82 @@ def parse(text: str) -> Address:
     """The address a user typed; raises ``WrongInput`` for anything else."""
     found = ADDRESS.fullmatch(text)
     port = int(found["port"] or 0) if found else 0
-    if not found or port > 65535 or (found["port"] and port == 0):
+    if not found or port > 65535 or (found["port"] and port == 0) or not _is_host(found):
         raise WrongInput(
             f"'{text}' is not a host",
-            remedy="write name, user@name or user@name:port, or emulated:<target>",
+            remedy=_bracketed(text)
+            or "write name, user@name or user@name:port, or emulated:<target>",
         )
-    return Address(host=found["ipv6"] or found["host"], user=found["user"] or "", port=port)
+    host = found["ipv6"] or unicodedata.normalize("NFC", found["host"])
+    return Address(host=host, user=found["user"] or "", port=port)
+
+
+def _bracketed(text: str) -> str:
+    """How to write a bare IPv6 address; empty for what is none."""
+    user, at, host = text.rpartition("@")
+    return f"write an IPv6 address in brackets: {user}{at}[{host}]" if _is_ipv6(host) else ""
+
+
+def on_the_wire(host: str) -> str | bytes:
+    """A name as a resolver takes it: an internationalised one in ASCII, as IDNA has it.
+
+    Names of mDNS stay as they are, in UTF-8. Raises ``NoSuchHost`` for what no resolver can know.
+    """
+    if _is_ipv6(host):
+        return host
+    plain = host.removesuffix(".")
+    if not host.isascii() and plain.lower().endswith(MDNS):
+        _require_length(host, plain.encode().split(b"."))
+        return host.encode()
+    name = host if host.isascii() else _idna(host, plain)
+    _require_length(host, name.removesuffix(".").encode().split(b"."))
+    return name
+
+
+def _idna(host: str, plain: str) -> str:
+    import idna
+
+    try:
+        return idna.encode(plain, uts46=True).decode()
+    except idna.IDNAError as error:
+        raise _no_name(host, str(error)) from None
+
+
+def _require_length(host: str, labels: list[bytes]) -> None:
+    longest = max(map(len, labels))
+    if longest > LABEL:
+        raise _no_name(host, f"a part of it has {longest} bytes, and {LABEL} are allowed")
+    if sum(len(label) + 1 for label in labels) - 1 > NAME:
+        raise _no_name(host, f"it has more than {NAME} bytes")
+    if not all(labels):
+        raise _no_name(host, "a part of it is empty")
+
+
+def _no_name(host: str, why: str) -> NoSuchHost:
+    return NoSuchHost(
+        f"no host can be called '{host}'",
+        evidence=why,
+        remedy="check the name, or use its address",
+    )
+
+
+def _is_host(found: re.Match[str]) -> bool:
+    if found["ipv6"]:
+        return _is_ipv6(found["ipv6"])
+    name = unicodedata.normalize("NFC", found["host"])
+    return name[0] not in "-." and name[-1] not in "-." and all(map(_belongs, name))
+
+
+def _belongs(letter: str) -> bool:
+    """Letters, digits and what modifies them, of any script."""
+    kind = unicodedata.category(letter)
+    return letter in PLAIN or letter in JOINERS or kind[0] in "LM" or kind == "Nd"
+
+
+def _is_ipv6(text: str) -> bool:
+    host, percent, zone = text.partition("%")
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return not percent or bool(ZONE.fullmatch(zone))

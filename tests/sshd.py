@@ -18,6 +18,7 @@ import paramiko
 from paramiko.common import (
     AUTH_FAILED,
     AUTH_SUCCESSFUL,
+    OPEN_FAILED_CONNECT_FAILED,
     OPEN_SUCCEEDED,
 )
 
@@ -40,6 +41,11 @@ class Sshd:
         self.known_hosts = keys / "known_hosts"
         self.password = ""
         """When there is one, it opens the board too."""
+        self.logins: list[str] = []
+        """Who tried to log in, each with the type of a key."""
+        self.most_sessions = 0
+        """How many sessions a connection may have at a time; 0 sets no limit."""
+        self.shell = ["sh"]
         self.know(self.host_key)
 
     def know(self, key: paramiko.PKey) -> None:
@@ -62,16 +68,18 @@ class Sshd:
         with suppress(paramiko.SSHException, EOFError, OSError):
             transport = paramiko.Transport(connection)
             transport.add_server_key(self.host_key)
-            transport.start_server(server=Server(self.client_key, self.home, self.password))
+            transport.start_server(server=Server(self))
 
 
 class Server(paramiko.ServerInterface):
     """Lets the one key in and runs what it is told."""
 
-    def __init__(self, client_key: paramiko.PKey, home: Path, password: str) -> None:
-        self.client_key, self.home, self.password = client_key, home, password
+    def __init__(self, sshd: Sshd) -> None:
+        self.client_key, self.home, self.password = sshd.client_key, sshd.home, sshd.password
+        self.sshd, self.sessions = sshd, 0
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        self.sshd.logins.append(f"{username} {key.get_name()}")
         right = username == USER and key.asbytes() == self.client_key.asbytes()
         return int(AUTH_SUCCESSFUL if right else AUTH_FAILED)
 
@@ -83,7 +91,15 @@ class Server(paramiko.ServerInterface):
         return "publickey,password" if self.password else "publickey"
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
+        if kind == "session" and 0 < self.sshd.most_sessions <= self.sessions:
+            return int(OPEN_FAILED_CONNECT_FAILED)
+        self.sessions += kind == "session"
         return int(OPEN_SUCCEEDED)
+
+    def check_channel_direct_tcpip_request(
+        self, chanid: int, origin: tuple[str, int], destination: tuple[str, int]
+    ) -> int:
+        return int(OPEN_FAILED_CONNECT_FAILED)
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         # The answer to the request has to leave before a command that ends at once does.
@@ -94,7 +110,7 @@ class Server(paramiko.ServerInterface):
 
     def _run(self, channel: paramiko.Channel, command: bytes) -> None:
         with subprocess.Popen(
-            ["sh", "-c", command],
+            [*self.sshd.shell, "-c", command],
             cwd=self.home,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -110,6 +126,7 @@ class Server(paramiko.ServerInterface):
             _pass_on(running.stdout, channel.sendall)
             told.join()
             code = running.wait()
+        self.sessions -= 1
         with suppress(OSError, EOFError):
             channel.send_exit_status(code if code >= 0 else 137)
             channel.close()
@@ -146,4 +163,7 @@ def running(folder: Path) -> Iterator[Sshd]:
     try:
         yield server
     finally:
+        # Whoever waits in accept keeps the port, and may get the next server's clients.
+        with suppress(OSError):
+            server.listener.shutdown(socket.SHUT_RDWR)
         server.listener.close()

@@ -8,16 +8,26 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from piyard import lock, paths, say, whole
-from piyard.errors import HostKeyChanged, UnknownHostKey
+from piyard.errors import HostKeyChanged, UnknownHostKey, WrongInput
+from piyard.ssh.settings import Settings
 
 if TYPE_CHECKING:
     from paramiko import HostKeys, PKey, SSHClient
 
+Decide = Callable[[str, Any], None]
+"""What to do about a host of that name that shows a key nobody knows."""
+REVOKED = "@revoked"
+ENTRY = 3
+"""Words of a line of known_hosts: names, the key's type, the key."""
 STRICT = "PIYARD_STRICT_HOST_KEYS"
 """Set in the environment, it refuses hosts never seen before: for CI, as ``--strict`` does."""
 
@@ -32,17 +42,107 @@ def be_strict() -> None:
     os.environ[STRICT] = "1"
 
 
-def check(client: SSHClient, only: Path | None) -> None:
+class Trust(msgspec.Struct, frozen=True, kw_only=True):
+    """Which host keys count for a host."""
+
+    shown_as: str = ""
+    """What Paramiko calls it: its name, and its port unless that is usual."""
+    known_as: str = ""
+    """What it is called in known_hosts."""
+    files: tuple[Path, ...] = ()
+    """The user's and the system's known_hosts."""
+    strict: bool = False
+
+
+def trust_of(settings: Settings) -> Trust:
+    """Which host keys the user's configuration lets count."""
+    shown_as, known_as = settings.names
+    return Trust(
+        shown_as=shown_as, known_as=known_as, files=settings.known_hosts, strict=settings.strict
+    )
+
+
+def check(client: SSHClient, only: Path | None, trust: Trust | None = None) -> None:
     """Make the client check host keys: by that file alone, or by the user's and piyard's own."""
     if only:
         client.load_host_keys(str(only))
         client.set_missing_host_key_policy(_policy(_refuse_other))
         return
-    client.load_system_host_keys()
+    trust = trust or Trust()
     pinned_hosts().parent.mkdir(parents=True, exist_ok=True)
     pinned_hosts().touch(mode=0o600)
-    client.load_host_keys(str(pinned_hosts()))
-    client.set_missing_host_key_policy(_policy(_refuse if os.environ.get(STRICT) else _pin))
+    revoked = {line[2] for file in trust.files for line in _marked(file, REVOKED, trust)}
+    for files in (trust.files, (pinned_hosts(),)):
+        for name, key in _known(files, trust, revoked):
+            client.get_host_keys().add(trust.shown_as, name, key)
+        if client.get_host_keys().lookup(trust.shown_as):
+            break
+    decide = _refuse if trust.strict or os.environ.get(STRICT) else _pin
+    client.set_missing_host_key_policy(_policy(_refusing_revoked(decide, revoked), trust))
+
+
+def _known(files: Iterable[Path], trust: Trust, revoked: Container[str]) -> list[tuple[str, PKey]]:
+    """The keys of a host that are in these files, each with its type."""
+    lines = (line for file in files for line in _marked(file, "", trust))
+    keys = (_key(line) for line in lines if line[2] not in revoked)
+    return [(key.get_name(), key) for key in keys if key]
+
+
+def _key(words: Sequence[str]) -> PKey | None:
+    """The key of a line; None for a type that Paramiko does not know, and for a damaged one."""
+    from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
+
+    try:
+        entry = HostKeyEntry.from_line(" ".join(words))
+    except (InvalidHostKey, ValueError):
+        return None
+    return entry.key if entry else None
+
+
+def _marked(file: Path, marker: str, trust: Trust) -> Iterator[list[str]]:
+    """The lines with that marker, or without any, that are about a host: names, type, key."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongInput(
+            f"{file} cannot be read: {error}", remedy="mend it, or move it away"
+        ) from None
+    for line in lines:
+        words = line.split()
+        mark = words.pop(0) if line.startswith("@") else ""
+        if mark == marker and len(words) >= ENTRY and _names(words[0], trust.known_as):
+            yield words[:ENTRY]
+
+
+def _names(patterns: str, host: str) -> bool:
+    """Whether a line of known_hosts is about a host: hashed, or patterns that ``!`` takes back."""
+    import paramiko
+
+    if patterns.startswith("|1|"):
+        return paramiko.HostKeys.hash_host(host, patterns) == patterns
+    listed = patterns.lower().split(",")
+    no = any(_matches(host, one[1:]) for one in listed if one.startswith("!"))
+    return not no and any(_matches(host, one) for one in listed)
+
+
+def _matches(host: str, pattern: str) -> bool:
+    """``*`` and ``?`` alone are special: brackets belong to a name with a port."""
+    return fnmatchcase(host.lower(), pattern.replace("[", "[[]"))
+
+
+def _refusing_revoked(decide: Decide, revoked: Container[str]) -> Decide:
+    def decided(hostname: str, key: PKey) -> None:
+        if key.get_base64() in revoked:
+            raise HostKeyChanged(
+                f"{hostname} shows a host key that your known_hosts revokes",
+                evidence=f"shown {key.get_name()} {fingerprint(key.asbytes())}",
+                remedy="do not log in there: somebody may have that key; give the board a new one",
+            )
+        decide(hostname, key)
+
+    return decided
 
 
 def fingerprint(key: bytes) -> str:
@@ -76,14 +176,9 @@ def _replace(host: str, key: PKey) -> list[str]:
 
 def user_disagrees(host: str, key: PKey) -> bool:
     """Whether ~/.ssh/known_hosts holds another key for that host."""
-    import paramiko
-
-    keys = paramiko.HostKeys()
     file = Path("~/.ssh/known_hosts").expanduser()
-    if file.exists():
-        keys.load(str(file))
-    known = keys.lookup(host)
-    return bool(known) and not keys.check(host, key)
+    known = [key for _, key in _known((file,), Trust(known_as=host), ())]
+    return bool(known) and key not in known
 
 
 def _alone() -> AbstractContextManager[None]:
@@ -100,14 +195,16 @@ def _pinned() -> HostKeys:
     return keys
 
 
-def _policy(decide: Any) -> Any:
+def _policy(decide: Decide, trust: Trust | None = None) -> Any:
     import paramiko
+
+    known_as = trust.known_as if trust else ""
 
     class Policy(paramiko.MissingHostKeyPolicy):
         """What to do about a host that no known_hosts file names."""
 
         def missing_host_key(self, _client: Any, hostname: str, key: Any) -> None:
-            decide(hostname, key)
+            decide(known_as or hostname, key)
 
     return Policy()
 

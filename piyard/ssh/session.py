@@ -9,18 +9,19 @@ from __future__ import annotations
 import logging
 import os
 import shlex
-import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, closing, contextmanager
+from typing import TYPE_CHECKING, Any
 
 from piyard import onboard
+from piyard.address import on_the_wire
 from piyard.errors import BoardCommandFailed, BoardTooSlow, HostUnreachable, PiyardError
-from piyard.ssh import framing, password
+from piyard.ssh import framing, password, proxy
 from piyard.ssh import login as logins
-from piyard.ssh.login import Login
+from piyard.ssh.login import Hop, Login
+from piyard.ssh.proxy import ProxySocket
 from piyard.ssh.talk import Outcome, Talk
 from piyard.ssh.tools import LACKS, NO_SUCH_COMMAND, missing_tools
 from piyard.ssh.trouble import disk_full, no_session, not_begun, translated
@@ -174,14 +175,13 @@ def connect(login: Login) -> Iterator[Session]:
     """An open session, closed at the end; raises the error for whatever stands in the way."""
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
     logging.getLogger("paramiko").propagate = False
-    connection = logins.connection(login)
-    try:
-        with translated(login.title):
-            _open(connection, login.title)
-            connection.client.get_transport().set_keepalive(15)
-        yield Session(connection, login.title)
-    finally:
-        _close(connection)
+    with ExitStack() as way:
+        *through, board = logins.hops(login)
+        before = _open_each(through, way)
+        with translated(board.title):
+            _open(board, before, way)
+            board.connection.client.get_transport().set_keepalive(15)
+        yield Session(board.connection, login.title)
 
 
 def require_name(login: Login) -> None:
@@ -196,61 +196,65 @@ def shown_key(login: Login) -> tuple[str, PKey]:
     """The host key a board shows, and the board's name in known_hosts; nothing is trusted by it."""
     import paramiko
 
-    connection = logins.connection(login)
-    with translated(login.title):
-        hop = connection.gateway
-        if hop is not None and hasattr(hop, "client"):
-            _open(hop, login.title)
-        sock = connection.open_gateway() if hop else _socket(connection)
-        try:
-            transport = paramiko.Transport(sock)
-            transport.start_client(timeout=logins.CONNECT_LIMIT_S)
+    with ExitStack() as way:
+        *through, board = logins.hops(login)
+        before = _open_each(through, way)
+        with translated(board.title):
+            sock = way.enter_context(closing(_socket(board, before)))
+            transport = way.enter_context(closing(paramiko.Transport(sock)))
+            transport.start_client(timeout=logins.limit_of(board.settings))
             key = transport.get_remote_server_key()
-            transport.close()
-        finally:
-            sock.close()
-            _close(connection)
-    port = connection.port
-    return (connection.host if port == 22 else f"[{connection.host}]:{port}"), key
+    return board.settings.names[1], key
 
 
-def _socket(connection: Connection) -> socket.socket:
-    address = (connection.host, connection.port)
-    return socket.create_connection(address, timeout=logins.CONNECT_LIMIT_S)
+def _open_each(hops: Sequence[Hop], way: ExitStack) -> Hop | None:
+    """Log in to one host after the other; the last one."""
+    before: Hop | None = None
+    for hop in hops:
+        with translated(hop.title):
+            _open(hop, before, way)
+        before = hop
+    return before
+
+
+def _socket(hop: Hop, before: Hop | None) -> Any:
+    """A way to the host's sshd: a channel of the hop before it, or a socket."""
+    import paramiko
+
+    limit_s = logins.limit_of(hop.settings)
+    if before is None:
+        return proxy.connect(hop.settings, limit_s)
+    transport = before.connection.client.get_transport()
+    there = (on_the_wire(hop.settings.host), hop.settings.port)
+    try:
+        return transport.open_channel("direct-tcpip", there, ("", 0), timeout=limit_s)
+    except paramiko.ChannelException as error:
+        raise ConnectionError(f"{before.title} does not get there: {error}") from None
+
+
+def _open(hop: Hop, before: Hop | None, way: ExitStack) -> None:
+    """Log in to a host; what fails after authentication began is a rejected key."""
+    import paramiko
+
+    sock = way.enter_context(closing(_socket(hop, before)))
+    hop.connection.connect_kwargs["sock"] = sock
+    way.callback(_close, hop.connection)
+    try:
+        hop.connection.open()
+    except paramiko.AuthenticationException:
+        transport = hop.connection.client.get_transport()
+        if not password.logs_in(transport, hop.connection.user, hop.title):
+            raise
+        hop.connection.transport = transport
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        if not isinstance(sock, ProxySocket) or isinstance(error, paramiko.BadHostKeyException):
+            raise
+        sock.close()
+        if not sock.complaint:
+            raise
+        raise ConnectionError(f"its ProxyCommand says: {sock.complaint}") from None
 
 
 def _close(connection: Connection) -> None:
-    """Close each hop: Fabric leaves a gateway open."""
-    hop = connection
-    while hasattr(hop, "client"):
-        hop.close()
-        hop.client.close()
-        hop = hop.gateway
-
-
-def _open(connection: Connection, title: str) -> None:
-    """Connect; what fails after authentication began is a rejected key.
-
-    Paramiko tries a key as each type there is and may raise what the last attempt to read it said.
-    """
-    import paramiko
-
-    try:
-        connection.open()
-    except paramiko.BadHostKeyException:
-        raise
-    except paramiko.SSHException as error:
-        if "transport shut down" in str(error):
-            raise ConnectionError("the connection broke during the login") from None
-        transport = connection.client.get_transport()
-        began = transport is not None and transport.auth_handler is not None
-        if not began and "authentication methods" not in str(error):
-            raise
-        if not password.logs_in(transport, connection.user, title):
-            raise paramiko.AuthenticationException(_reason(error)) from None
-        connection.transport = transport
-
-
-def _reason(error: Exception) -> str:
-    misread = "encountered" in str(error)
-    return "none of the keys was accepted" if misread else str(error)
+    connection.close()
+    connection.client.close()

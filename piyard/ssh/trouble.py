@@ -17,6 +17,7 @@ from piyard.errors import (
     NoSuchHost,
 )
 from piyard.ssh.hostkeys import fingerprint
+from piyard.ssh.identities import LOCKED
 from piyard.ssh.talk import NotBegun
 
 AWAY = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT}
@@ -39,6 +40,8 @@ def translated(name: str) -> Iterator[None]:
         raise NoSuchHost(
             f"no host '{name}'", evidence=str(error), remedy="check the name, or use its address"
         ) from None
+    except paramiko.ssh_exception.IncompatiblePeer as error:
+        raise _no_common_algorithm(name, error) from None
     except (paramiko.SSHException, TimeoutError, ConnectionError, EOFError) as error:
         raise unreachable(name, error) from None
     except OSError as error:
@@ -85,6 +88,14 @@ def disk_full(name: str, evidence: str) -> BoardDiskFull:
     )
 
 
+def _no_common_algorithm(name: str, error: BaseException) -> HostUnreachable:
+    return HostUnreachable(
+        f"{name} and piyard have no way to encrypt in common",
+        evidence=str(error),
+        remedy="update the board's sshd, or allow current algorithms in its sshd_config",
+    )
+
+
 def _hangs(name: str, error: NotBegun) -> HostUnreachable:
     return HostUnreachable(
         f"{name} logged us in, but its login shell did not get to our command",
@@ -98,7 +109,9 @@ def _key_rejected(name: str, error: BaseException) -> KeyRejected:
     return KeyRejected(
         f"{name} does not accept our key",
         evidence=str(error),
-        remedy="copy your key there with ssh-copy-id, or name the right user: user@host",
+        remedy="unlock the key for this session: eval $(ssh-agent), ssh-add KEY"
+        if LOCKED in str(error)
+        else "copy your key there with ssh-copy-id, or name the right user: user@host",
     )
 
 
