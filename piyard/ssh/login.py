@@ -56,10 +56,11 @@ def hops(login: Login) -> list[Hop]:
 
     Raises ``WrongInput`` for a configuration that cannot be read, or goes round in circles.
     """
-    return [_hop(title, found, login.known_hosts) for title, found in _route(login)]
+    return [_hop(title, found, login.known_hosts) for title, found in route(login)]
 
 
-def _route(login: Login) -> list[tuple[str, Settings]]:
+def route(login: Login) -> list[tuple[str, Settings]]:
+    """What each host on the way is called, and how to get into it; asks no host."""
     if login.known_hosts:
         return [(login.title, settings.given(login.address, login.key))]
     found = settings.of(login.address, login.key)

@@ -47,6 +47,12 @@ def connect(settings: Settings, limit_s: float) -> socket.socket:
     return _by_command(settings) if settings.proxy else _direct(settings, limit_s)
 
 
+def addresses(settings: Settings) -> list[tuple[Any, ...]]:
+    """Where the host is on the network; raises ``NoSuchHost`` or ``gaierror``."""
+    name = on_the_wire(settings.host)
+    return list(socket.getaddrinfo(name, settings.port, settings.family, socket.SOCK_STREAM))
+
+
 def _by_command(settings: Settings) -> ProxySocket:
     """As ssh does it: the user's shell runs the user's line."""
     ours, theirs = socket.socketpair()
@@ -66,11 +72,8 @@ def _by_command(settings: Settings) -> ProxySocket:
 
 def _direct(settings: Settings, limit_s: float) -> socket.socket:
     """The first address of the host that answers."""
-    found = socket.getaddrinfo(
-        on_the_wire(settings.host), settings.port, settings.family, socket.SOCK_STREAM
-    )
     failures: list[OSError] = []
-    for family, kind, protocol, _, address in found:
+    for family, kind, protocol, _, address in addresses(settings):
         made = socket.socket(family, kind, protocol)
         try:
             made.settimeout(limit_s)

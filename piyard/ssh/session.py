@@ -185,11 +185,11 @@ def connect(login: Login) -> Iterator[Session]:
 
 
 def require_name(login: Login) -> None:
-    """Raise ``NoSuchHost`` for a name that nothing resolves, unless a jump host is to do it."""
-    connection = logins.connection(login)
-    with translated(login.title):
-        if not connection.gateway:
-            socket.getaddrinfo(connection.host, connection.port)
+    """Raise ``NoSuchHost`` for a name that nothing resolves; where there are jumps, the first's."""
+    title, nearest = logins.route(login)[0]
+    with translated(title):
+        if not nearest.proxy:
+            proxy.addresses(nearest)
 
 
 def shown_key(login: Login) -> tuple[str, PKey]:
