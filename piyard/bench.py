@@ -7,9 +7,11 @@ from pathlib import Path
 import msgspec
 
 from piyard import check, derive, energy_run, model, preprocess, result, run, say, stimulus, work
+from piyard.conversion import outputs
 from piyard.conversion.convert import Conversion
 from piyard.history import shelf
 from piyard.job import Job
+from piyard.look import arguments
 from piyard.look import inputs as look_inputs
 from piyard.look.inputs import Inputs
 from piyard.record import Record
@@ -49,7 +51,7 @@ def conclude(done: Record, conversion: Conversion) -> Result:
 def work_of(job: Job, conversion: Conversion, picture: Path | None = None) -> Work:
     """What nnrun is to do for a benchmark, and with a picture end to end too."""
     inputs = look_inputs.release_of(Inputs(pictures=[picture])) if picture else None
-    shown = _end_to_end(job, inputs) if inputs else []
+    shown = _end_to_end(job, conversion, inputs) if inputs else []
     return Work(
         verb=TASK,
         arguments=[*_arguments(job, conversion), *shown],
@@ -59,10 +61,15 @@ def work_of(job: Job, conversion: Conversion, picture: Path | None = None) -> Wo
     )
 
 
-def _end_to_end(job: Job, inputs: Release) -> list[str]:
+def _end_to_end(job: Job, conversion: Conversion, inputs: Release) -> list[str]:
     there = f"../../releases/{inputs.id}/{inputs.files[0].name}"
     rules = model.load(job.model)
-    return ["--picture", there, *preprocess.nnrun_flags(rules.preprocess, rules.input[1:])]
+    flags = ["--picture", there, *preprocess.nnrun_flags(rules.preprocess, rules.input[1:])]
+    if rules.task != "classify":
+        return flags
+    several = len(conversion.outputs) > 1
+    classes = conversion.outputs[outputs.of(conversion, rules)] if several else ""
+    return [*flags, *arguments.classifier_flags(rules, classes)]
 
 
 def _measure(seat: Seat) -> Result:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from piyard import log, model, run
-from piyard.compare import compare_outputs
+from piyard.compare import Difference, bearable, compare_outputs
 from piyard.conversion.convert import Conversion
 from piyard.errors import UnreadableLog
 from piyard.record import Check, Record
@@ -26,11 +26,20 @@ def outputs(record: Record, conversion: Conversion) -> Check:
         for blob in conversion.outputs
     }
     return Check(
-        ok=bool(found) and all(d.cosine >= threshold for d in found.values()),
+        ok=bool(found) and all(_is_alike(d, threshold) for d in found.values()),
         threshold=threshold,
         cosine={name: d.cosine for name, d in found.items()},
         max_abs={name: d.max_abs if d.finite else None for name, d in found.items()},
+        blind={name: d.blind for name, d in found.items() if d.blind},
+        empty=conversion.empty,
     )
+
+
+def _is_alike(difference: Difference, threshold: float) -> bool:
+    """By the cosine, or where that is 1 whatever is computed, by the difference itself."""
+    if not difference.finite or not difference.blind:
+        return difference.cosine >= threshold
+    return difference.relative <= bearable(threshold)
 
 
 def _saved(folder: Path, blob: str) -> NDArray[np.float32]:

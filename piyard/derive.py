@@ -83,7 +83,13 @@ def check_of(result: Result) -> Check | None:
     check = result.record.check
     if check is None:
         return None
-    return Check(ok=check.ok, cosine=min(check.cosine.values(), default=0.0))
+    telling = [one for name, one in check.cosine.items() if name not in check.blind]
+    return Check(
+        ok=check.ok,
+        cosine=min(telling or check.cosine.values(), default=0.0),
+        blind="" if telling else next(iter(check.blind.values()), ""),
+        empty="; ".join(dict.fromkeys(check.empty.values())),
+    )
 
 
 def power_of(result: Result) -> Power | None:

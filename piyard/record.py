@@ -22,6 +22,10 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     cosine: dict[str, float]
     max_abs: dict[str, float | None]
     """None where an output is not finite."""
+    blind: dict[str, str] = {}
+    """Outputs whose cosine says nothing, so that their difference counts, and why."""
+    empty: dict[str, str] = {}
+    """Outputs of which even agreement proves nothing, and why."""
 
 
 class Paid(msgspec.Struct, frozen=True, kw_only=True):

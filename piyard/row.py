@@ -23,6 +23,10 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool
     cosine: float
     """The worst of all outputs."""
+    blind: str = ""
+    """Why that cosine says nothing, where it does not: then the difference was judged."""
+    empty: str = ""
+    """Why even agreement proves nothing, where it does not."""
 
 
 class Power(msgspec.Struct, frozen=True, kw_only=True):

@@ -118,7 +118,7 @@ def _bears(search: Search, stem: str, mask: int, tried: set[str]) -> bool:
     asked, there = search.asked, search.seat_with(_all_of(stem, tried, mask))
     answer = tensors.compute(there, stem, asked.fed[stem])
     figures, found = compare(asked, {stem: answer.blobs})
-    lowest = min(one.cosine for outputs in figures.values() for one in outputs.values())
+    lowest = min(one.agreement for outputs in figures.values() for one in outputs.values())
     least = (1 + asked.model.proof.least(answer.precision)) / 2
     astray = of_found(asked.model, answer.precision, found) if found else ""
     what, more = names.join(stem, f"{len(tried)} masked ({mask})"), f"; {astray}" if astray else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import sqrt
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,6 +10,7 @@ import msgspec
 from piyard import infer
 from piyard.boardproof import tensors
 from piyard.boardproof.proven import Proven
+from piyard.compare import bearable
 from piyard.conversion import origins
 from piyard.conversion.param import Layer
 from piyard.proof import diverge
@@ -55,9 +55,8 @@ def where(seat: Seat, asked: Asked, closer: Closer, least: float) -> list[str]:
     """The first layer that moves away from ncnn's fp32 on this machine, for good."""
     folder, stem = seat.conversion.folder, closer.stem
     exact = infer.blobs(infer.load(folder, stem), closer.layers, *closer.inputs)
-    # Of two vectors of length 1, the distance is the root of 2 - 2 cosine.
-    bearable = sqrt(2 - 2 * least)
-    right = {name: _apart(closer, name, value) <= bearable for name, value in exact.items()}
+    most = bearable(least)
+    right = {name: _apart(closer, name, value) <= most for name, value in exact.items()}
     layer = diverge.first_lost(closer.layers, right)
     if layer is None:
         return []

@@ -12,6 +12,7 @@ from piyard.heads.agree import Agreement
 from piyard.model import Model
 from piyard.proof import Asked, Proved, compare, problems, tracks
 from piyard.proof.asked import PICTURES
+from piyard.proof.empty import empty
 from piyard.proof.judge import of_found, of_tracks
 from piyard.proof.prove import Told
 from piyard.seat import Seat
@@ -48,6 +49,8 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
     figures: Told
     meant: list[Meant]
     """By kind of what was shown; nothing where that means nothing."""
+    empty: dict[str, str] = {}
+    """Outputs of which even agreement proves nothing, and why."""
     failed: list[str]
     """What is not alike enough, a line each; nothing when all is well."""
     where: list[str] = []
@@ -71,7 +74,8 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
     def lowest(self, stem: str, kind: str) -> float:
         """The lowest cosine of that net's outputs for that kind of input; 1 where it has none."""
         told = self.figures[kind].items()
-        return min((one.cosine for name, one in told if names.split(name)[0] == stem), default=1.0)
+        mine = (one for name, one in told if names.split(name)[0] == stem)
+        return min((one.agreement for one in mine), default=1.0)
 
     def worst_kind(self, stem: str) -> str:
         """The kind of input that the net's outputs are furthest apart for."""
@@ -106,6 +110,7 @@ def prove(seat: Seat, asked: Asked) -> Proven:
         least=asked.model.proof.least(way),
         figures=figures,
         meant=_meant(asked.model, way, found, followed),
+        empty=empty(asked, proved.figures),
         failed=problems(asked.model, proved),
     )
 

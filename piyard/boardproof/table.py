@@ -25,7 +25,8 @@ def _outputs(one: Proven) -> Iterator[list[str]]:
     for kind, outputs in one.figures.items():
         for output, figures in outputs.items():
             problem = of_output(model, one.precision, figures)
-            yield [*_about(one), kind, output, *figures.cells, _verdict(problem)]
+            verdict = _verdict(problem, empty=output in one.empty)
+            yield [*_about(one), kind, output, *figures.cells, verdict]
 
 
 def _meant(one: Proven) -> Iterator[list[str]]:
@@ -35,8 +36,10 @@ def _meant(one: Proven) -> Iterator[list[str]]:
         yield [*_about(one), *cells]
 
 
-def _verdict(problem: str) -> str:
-    return "DIFFERS" if problem else "passed"
+def _verdict(problem: str, *, empty: bool = False) -> str:
+    if problem:
+        return "DIFFERS"
+    return "proves nothing" if empty else "passed"
 
 
 def lines(one: Proven) -> list[str]:
@@ -44,6 +47,10 @@ def lines(one: Proven) -> list[str]:
     told = [
         f"{one.model} {one.precision} on {one.host}, {meant.kind}: {meant.agreement.told}"
         for meant in one.meant
+    ]
+    told += [
+        f"✗ {one.model} on {one.host}, output {name} proves nothing: {why}"
+        for name, why in one.empty.items()
     ]
     if one.masks:
         verdict = "masks are not enough" if one.failed else "needs masks"

@@ -67,7 +67,7 @@ def choice(wanted: Wanted, typed: Mapping[str, Any]) -> Choice:
             init=box(typed["init"]),
             fps=_fps(typed["fps"]),
         ),
-        rules=_with_score(model.load(name), typed["score"]),
+        rules=_with_output(_with_score(model.load(name), typed["score"]), typed["output"]),
         draw=bool(typed["draw"]),
         show=bool(typed["show"]),
     )
@@ -145,3 +145,12 @@ def _with_score(rules: Model, text: str) -> Model:
             f"{rules.title} gives objects no score to choose by", remedy="leave out --score"
         )
     return msgspec.structs.replace(rules, head=msgspec.structs.replace(rules.head, score=score))
+
+
+def _with_output(rules: Model, name: str) -> Model:
+    """Another output than the model's own: what makes scores of it, it says by how it ends."""
+    if not name or name == rules.output:
+        return rules
+    if rules.task != "classify":
+        raise WrongInput(f"{rules.title} is no classifier", remedy="leave out --output")
+    return msgspec.structs.replace(rules, output=name, activation="auto")

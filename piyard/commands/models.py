@@ -87,10 +87,11 @@ def add_model(
 
 
 def _say(made: Conversion) -> None:
-    state = "converted and proved" if made.made else "nothing changed"
-    told = f"FAILED its proof: {made.failed[0]}" if made.failed else state
+    told = converted.state(made)
     size = f"{made.manifest['params'] / 1e6:.2f} M params"
-    say.note(f"{'✗' if made.failed else '✓'} {made.name}: {told}, {_weights(made)}, {size}")
+    say.note(
+        f"{'✗' if made.failed or made.empty else '✓'} {made.name}: {told}, {_weights(made)}, {size}"
+    )
     for note in converted.notes(made):
         say.note(f"  {note}")
 

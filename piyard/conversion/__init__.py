@@ -68,6 +68,11 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
         return list(self.manifest.get("failed", []))
 
     @property
+    def empty(self) -> dict[str, str]:
+        """Outputs of which even agreement proves nothing, and why."""
+        return dict(self.manifest.get("empty", {}))
+
+    @property
     def stems(self) -> list[str]:
         """What the files of its nets begin with: ``model``, and ``head`` of a tracker."""
         return list(self.manifest.get("nets", ["model"]))

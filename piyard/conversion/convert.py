@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Conversion", "convert", "find", "original", "reference_logits"]
 
-FORMAT = 13
+FORMAT = 14
 """Raise it when the code here makes other files from the same inputs."""
 TOOLS = ("torch", "torchvision", "onnx", "onnxruntime", "pnnx", "ncnn")
 
@@ -108,6 +108,8 @@ def _inputs(model: Model, files: Files, route: str) -> dict[str, Any]:
         "noise": list(model.noise),
         "dynamic": msgspec.to_builtins(model.dynamic),
         "cut": list(model.cut),
+        "output": model.output,
+        "activation": model.activation,
         "preprocess": msgspec.to_builtins(model.preprocess),
         "head": msgspec.to_builtins(model.head),
         "tracker": msgspec.to_builtins(model.tracker),

@@ -52,11 +52,32 @@ def notes(made: Conversion) -> list[str]:
         told.append("a TorchScript file is a program: it runs in a sandbox unless you trust it")
     if manifest["original"] == "ncnn":
         told.append("a ready pair has no original: only its fp16 was compared with its fp32")
+    told += [f"output {name} proves nothing: {why}" for name, why in made.empty.items()]
+    told += [f"output {name} is {why}: its difference was judged" for name, why in _blind(made)]
     if asked := manifest["masks"]:
         told.append(f"masked by its YAML, as a board showed: {', '.join(asked)}")
     if spared := manifest["no_fp16_storage"]:
         told.append(f"stays in fp32 where halves lose too much: {_listed(spared)}")
     return told
+
+
+def _blind(made: Conversion) -> list[tuple[str, str]]:
+    """Outputs whose cosine says nothing for any input, and why."""
+    told: dict[str, set[str]] = {}
+    for proved in made.manifest["proof"].values():
+        for outputs in proved["inputs"].values():
+            for name, figures in outputs.items():
+                told.setdefault(name, set()).add(figures.get("blind", ""))
+    return [(name, why.pop()) for name, why in told.items() if len(why) == 1 and "" not in why]
+
+
+def state(made: Conversion) -> str:
+    """Whether it was proved, in a few words."""
+    if made.failed:
+        return f"FAILED its proof: {made.failed[0]}"
+    if made.empty:
+        return f"converted, NOT PROVED: {', '.join(made.empty)}: {next(iter(made.empty.values()))}"
+    return "converted and proved" if made.made else "nothing changed"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -62,6 +62,7 @@ def make(plan: Plan, at: Path) -> dict[str, Any]:
             "no_fp16_storage": tried.spared,
             "lint": [note for note in [lint.skew()] if note],
             "failed": tried.failed,
+            "empty": tried.empty,
             "reference": _reference(plan.model, nets["model"], at),
             "proof": _told(tried.proved),
             **_size(plan.model, nets, at),
@@ -122,7 +123,8 @@ def _reference(model: Model, original: Original, at: Path) -> dict[str, Any]:
     for name, values in zip(names, outputs, strict=True):
         values.astype("<f4").tofile(at / REFERENCE / f"{name}.f32")
     shapes = {name: list(v.shape) for name, v in zip(names, outputs, strict=True)}
-    return {"seed": stimulus.SEED, "span": list(model.noise), "outputs": shapes}
+    told = {"seed": stimulus.SEED, "span": list(model.noise), "outputs": shapes}
+    return told | {"names": original.output_names(len(names))}
 
 
 def _told(proved: Proved) -> dict[str, Any]:

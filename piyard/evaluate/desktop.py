@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from piyard import heads, infer, model, originals, preprocess, say, scratch
-from piyard.conversion import Conversion
+from piyard.conversion import Conversion, ending, outputs
+from piyard.conversion.ending import Ending
+from piyard.evaluate import stated
 from piyard.evaluate.dataset import Dataset, Film
-from piyard.heads import Found, rle
+from piyard.heads import Found, classes, rle
 from piyard.look.lines import Frame, Hit, Object, Runs
 from piyard.model import Model
 from piyard.model.head import Heatmap, Simcc
@@ -45,6 +47,10 @@ class Net(msgspec.Struct, frozen=True, kw_only=True):
     compute: Compute
     head: Compute | None = None
     """The second net of a tracker of one object."""
+    place: int = 0
+    """Of a classifier's outputs, the one with the classes."""
+    ends: Ending = "logits"
+    """What that output is already."""
 
 
 class Seer(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,9 +89,18 @@ def answers(seer: Seer, data: Dataset, title: str) -> list[list[Frame]]:
 
 @contextmanager
 def _net(rules: Model, conversion: Conversion, way: str) -> Iterator[Net]:
+    """The original is prepared as its own file says, where it says so."""
+    shown = stated.of(rules) if way == "original" else rules
     with _computes(rules, conversion, way) as (compute, head):
         labels = model.labels(rules) if rules.labels else []
-        yield Net(rules=rules, labels=labels, compute=compute, head=head)
+        net = Net(rules=shown, labels=labels, compute=compute, head=head)
+        yield _classifier(net, conversion) if rules.task == "classify" else net
+
+
+def _classifier(net: Net, conversion: Conversion) -> Net:
+    at = outputs.of(conversion, net.rules)
+    ends = ending.of_layers(infer.layers(conversion.folder), conversion.outputs[at])
+    return msgspec.structs.replace(net, place=at, ends=ends)
 
 
 @contextmanager
@@ -142,9 +157,11 @@ def look(seer: Seer, path: Path) -> Frame:
 
 
 def _top(net: Net, picture: Image) -> list[Hit]:
-    scores = net.compute(_input(net.rules, picture))[0].ravel()
-    best = scores.argsort()[::-1][:TOP]
-    return [Hit(index=int(i), label=net.labels[i], score=float(scores[i])) for i in best]
+    output = net.compute(_input(net.rules, picture))[net.place]
+    how = classes.resolved(net.rules.activation, net.ends, output.size)
+    scores = classes.scores(output, how, len(net.labels))
+    best = classes.best(scores, TOP)
+    return [Hit(index=i, label=net.labels[i], score=float(scores[i])) for i in best]
 
 
 def detected(net: Net, picture: Image) -> list[Found]:

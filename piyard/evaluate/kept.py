@@ -52,6 +52,10 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """The board, by its name here."""
     thresholds: dict[str, float] = {}
     """Of the head, where they are not the model's own."""
+    assumed: list[str] = []
+    """Facts of the model's preparation that nobody said (see ``Model.assumed``)."""
+    notes: list[str] = []
+    """What else must be known before the figures are believed, a line each."""
     build: str = ""
     """Of nnrun."""
     when: str
@@ -71,7 +75,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         is_share = name.startswith("top")
         figure = f"{value:.2f}{around} % {name}" if is_share else f"{name} {value:.1f}{around}"
         how = f"; {self.precision} imitated" if self.imitated else ""
-        return f"{figure} ({self.data}{how})"
+        unsure = "; preparation assumed" if self.assumed else ""
+        return f"{figure} ({self.data}{how}{unsure})"
 
     @property
     def is_spoilt(self) -> bool:

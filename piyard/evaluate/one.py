@@ -11,9 +11,9 @@ import msgspec
 from piyard import model, say
 from piyard.conversion import Conversion
 from piyard.errors import WrongInput
-from piyard.evaluate import board, bootstrap, desktop, figures, kept
+from piyard.evaluate import board, bootstrap, desktop, figures, kept, stated
 from piyard.evaluate.dataset import Dataset
-from piyard.evaluate.kept import Evaluation
+from piyard.evaluate.kept import By, Evaluation
 from piyard.look.lines import Frame
 from piyard.model import Model
 from piyard.model.head import Dense
@@ -62,7 +62,7 @@ def by_original(subject: Subject) -> Evaluation:
     known = kept.find(subject.conversion.key, "original", "fp32", subject.digest)
     if known and _is_whole(known, subject.data.kind):
         say.note(f"✓ {subject.name}: {known.computed} evaluated on {known.data} before")
-        return known
+        return msgspec.structs.replace(known, **_about(subject, "original"))
     computed = str(subject.conversion.manifest["original"])
     return _here(subject, "original", by="original", computed=computed, precision="fp32")
 
@@ -121,11 +121,18 @@ def _kept(subject: Subject, frames: Sequence[Sequence[Frame]], **about: Any) -> 
         figures=judged.figures,
         intervals=judged.intervals,
         thresholds=_thresholds(subject.rules),
+        **_about(subject, about["by"]),
         when=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         **about,
     )
     kept.store(made)
     return made
+
+
+def _about(subject: Subject, by: By) -> dict[str, Any]:
+    """What is only assumed of the model; the original is fed as its own file says."""
+    notes = stated.notes(subject.rules, subject.name) if by == "original" else []
+    return {"assumed": list(subject.rules.assumed), "notes": notes}
 
 
 def _thresholds(rules: Model) -> dict[str, float]:

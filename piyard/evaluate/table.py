@@ -19,6 +19,7 @@ COLUMNS = (
     "95 % interval",
     "Points off",
     "Published",
+    "Notes",
 )
 HERE = "this desktop"
 
@@ -34,10 +35,17 @@ def rows(made: Sequence[Evaluation], published: Mapping[str, float]) -> list[lis
             *(one.model, one.computed, _precision(one), one.host or HERE, one.data, name),
             *(_figure(value), _interval(one, name)),
             *(_apart(one, first, name), _figure(published.get(name))),
+            "; ".join(notes(one)),
         ]
         for one in made
         for name, value in one.figures.items()
     ]
+
+
+def notes(one: Evaluation) -> list[str]:
+    """What must be known before its figures are believed."""
+    assumed = ", ".join(one.assumed)
+    return [*([f"assumed, not said by its file: {assumed}"] if assumed else []), *one.notes]
 
 
 def _precision(one: Evaluation) -> str:

@@ -28,6 +28,10 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """Tracking one object: x, y, width, height in the first frame."""
     fps: float = 30.0
     """Frames a second, which a tracker of many objects goes by."""
+    classes: str = ""
+    """Task classify: the blob with the classes, of a net with several outputs."""
+    labelled: bool = True
+    """Whether the model's labels are those of what it is asked for."""
     raw: str = ""
     """The folder for raw outputs of classify."""
     drawn: str = ""
@@ -48,7 +52,7 @@ def flags(rules: Model, asked: Asked) -> list[str]:
     return [
         *net_flags(rules, "model"),
         *("--precision", asked.precision, "--threads", str(asked.threads)),
-        *(["--labels", LABELS] if rules.labels else []),
+        *(["--labels", LABELS] if rules.labels and asked.labelled else []),
         *_of_task(rules, asked),
         *_drawn(asked),
     ]
@@ -75,6 +79,11 @@ def head_flags(head: Head) -> list[str]:
             return [*kind, *_dense(head)]
 
 
+def classifier_flags(rules: Model, classes: str) -> list[str]:
+    """Which output holds the classes, where there are several, and what makes scores of it."""
+    return [*(["--classes", classes] if classes else []), "--activation", rules.activation]
+
+
 def _dense(head: Dense) -> list[str]:
     bins = ["--bins", str(head.bins)] if isinstance(head, Yolov8 | Nanodet) else []
     return [
@@ -86,7 +95,7 @@ def _dense(head: Dense) -> list[str]:
 def _of_task(rules: Model, asked: Asked) -> list[str]:
     if rules.task == "classify":
         raw = ["--save-outputs", asked.raw] if asked.raw else []
-        return ["--topk", str(asked.topk), *raw]
+        return [*classifier_flags(rules, asked.classes), "--topk", str(asked.topk), *raw]
     if rules.detector:
         return _prefixed(net_flags(model.load(rules.detector), DETECTOR))
     match rules.tracker:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from math import prod
+
+import msgspec
+
+from piyard import model, say, work
 from piyard import run as runs
-from piyard import work
+from piyard.conversion import Conversion, outputs
 from piyard.look import arguments, inputs, seen, through
 from piyard.look.arguments import Asked
 from piyard.look.inputs import Inputs
@@ -18,7 +23,22 @@ def look(seat: Seat, shown: Inputs, asked: Asked, rules: Model) -> Seen:
 
     ``rules`` are the model's own, or with the thresholds of a user or an evaluation.
     """
-    return seen.conclude(work.run_one(seat, work_of(rules, shown, asked)))
+    known = classified(seat.conversion, rules, asked)
+    return seen.conclude(work.run_one(seat, work_of(rules, shown, known)))
+
+
+def classified(conversion: Conversion, rules: Model, asked: Asked) -> Asked:
+    """The output with the classes by its name on the board; labels only where they are its own."""
+    if rules.task != "classify":
+        return asked
+    at = outputs.of(conversion, rules)
+    blob, labels = conversion.outputs[at], len(model.labels(rules))
+    size = prod(conversion.manifest["reference"]["outputs"][blob])
+    is_labelled = outputs.fits(size, labels)
+    if not is_labelled:
+        say.note(f"output {blob} has {size} values and no labels: classes are shown by number")
+    classes = blob if len(conversion.outputs) > 1 else ""
+    return msgspec.structs.replace(asked, classes=classes, labelled=is_labelled)
 
 
 def work_of(rules: Model, shown: Inputs, asked: Asked) -> Work:

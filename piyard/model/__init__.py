@@ -25,6 +25,10 @@ Cosine = Annotated[float, Meta(gt=0, le=1)]
 Mask = Annotated[int, Meta(ge=1, le=3)]
 
 
+Activation = Literal["auto", "softmax", "sigmoid", "exp", "none"]
+Fact = Literal["input", "order", "mean", "norm", "fit", "output", "activation"]
+"""What may only be assumed of a network of the user's own."""
+
 Task = Literal["classify", "detect", "segment", "pose", "track"]
 TASKS: tuple[str, ...] = get_args(Task)
 
@@ -124,6 +128,13 @@ class Model(Config):
     """The model that finds the objects this one looks at, for top-down pose."""
     tracker: Tracker | None = None
     """Task track: how the detections of ``head`` become tracks, or one object is followed."""
+    output: str = ""
+    """Task classify: the output with the classes, as the file calls it, of a net with several."""
+    activation: Activation = "auto"
+    """Task classify: what makes scores of that output, ``sigmoid`` each class for itself;
+    ``auto``: as the net ends (see conversion/ending.py)."""
+    assumed: tuple[Fact, ...] = ()
+    """What neither its file nor its user said when the model was added: delete what is checked."""
     cut: tuple[str, ...] = ()
     """Tensors of an ONNX graph, or convolutions of a TorchScript program (see torchscript/values),
     that are the outputs; what comes after them is left out."""
@@ -144,9 +155,14 @@ class Model(Config):
 
     def __post_init__(self) -> None:
         if isinstance(self.preprocess, Crop) and self.input[1:] != (self.preprocess.crop,) * 2:
-            raise ValueError("`input` is not as large as `preprocess.crop`")
+            raise ValueError(
+                "`input` is not as large as `preprocess.crop`: what is not square takes `fit` "
+                "stretch or letterbox"
+            )
         if not self.noise[0] < self.noise[1]:
             raise ValueError("`noise` begins with its lower end")
+        if self.task != "classify" and (self.output or self.activation != "auto"):
+            raise ValueError("`output` and `activation` are for task classify")
         if self.task == "classify" and not self.labels:
             raise ValueError("task classify needs `labels`")
         if self.task in {"detect", "segment"} and not (self.labels and self.head):

@@ -53,6 +53,10 @@ class NcnnPair(msgspec.Struct, frozen=True, kw_only=True):
         """None that pnnx does not keep."""
         return {}
 
+    def output_names(self, count: int) -> list[str]:
+        """The .param's names of them."""
+        return infer.outputs_of(param.read(self.param))[:count]
+
     def size(self) -> Size | None:
         """Counted in ncnn's graph, as for everything that is none of torch's."""
         return None

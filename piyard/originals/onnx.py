@@ -64,6 +64,10 @@ class OnnxFile(msgspec.Struct, frozen=True, kw_only=True):
         """The file's names of its nodes with weights, which pnnx does not keep."""
         return onnxgraph.names(self.graph)
 
+    def output_names(self, count: int) -> list[str]:
+        """The graph's names of them."""
+        return [value.name for value in self.graph.graph.output][:count]
+
     def size(self) -> Size | None:
         """A file does not tell: it is counted in what ncnn gets."""
         return None

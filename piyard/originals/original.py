@@ -42,5 +42,8 @@ class Original(Protocol):
     def names(self) -> Names:
         """What it calls its layers with weights, where pnnx does not keep that."""
 
+    def output_names(self, count: int) -> list[str]:
+        """What it calls its outputs, of which there are so many, in order."""
+
     def size(self) -> Size | None:
         """Counted in the original; None where it does not tell."""

@@ -57,6 +57,10 @@ class ScriptFile(msgspec.Struct, frozen=True, kw_only=True):
         """None that pnnx does not keep."""
         return {}
 
+    def output_names(self, count: int) -> list[str]:
+        """A program does not name them: ``out`` and a number, as pnnx calls them."""
+        return [f"out{number}" for number in range(count)]
+
     def size(self) -> Size | None:
         """Parameters, and what torch counts; None for a program whose weights are constants."""
         return self.program.count(self.shapes)

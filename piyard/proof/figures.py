@@ -19,24 +19,41 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """Largest difference of an element; None when one is not finite."""
     same_top: int
     """Inputs on which the largest element is at the same place."""
+    blind: str = ""
+    """Why the cosine says nothing of any of them."""
+    relative: float = 0.0
+    """Of those whose cosine says nothing: the largest difference, as a part of the largest element
+    over all the inputs."""
+
+    @property
+    def agreement(self) -> float:
+        """The cosine, or where it says nothing the one of vectors of length 1 so far apart."""
+        return 1 - self.relative**2 / 2 if self.blind and self.max_abs is not None else self.cosine
 
     @property
     def cells(self) -> list[str]:
         """Count, cosine and largest difference for a table."""
         apart = "not finite" if self.max_abs is None else f"{self.max_abs:.2g}"
-        return [
-            number(self.count),
-            Value(f"{self.cosine:.8f}", self.cosine),
-            Value(apart, self.max_abs),
-        ]
+        cosine = Value("n/a", None) if self.blind else Value(f"{self.cosine:.8f}", self.cosine)
+        return [number(self.count), cosine, Value(apart, self.max_abs)]
 
 
 def worst(differences: Sequence[Difference]) -> Figures:
     """Of all of them."""
     finite = all(one.finite for one in differences)
+    blind = [one for one in differences if one.blind]
+    telling = [one for one in differences if not one.blind]
+    largest = max(one.largest for one in differences)
     return Figures(
         count=len(differences),
-        cosine=min(one.cosine for one in differences),
+        cosine=min(one.cosine for one in telling or differences),
         max_abs=max(one.max_abs for one in differences) if finite else None,
         same_top=sum(one.same_top for one in differences),
+        blind="" if telling else blind[0].blind,
+        relative=_part(max((one.max_abs for one in blind), default=0.0), largest),
     )
+
+
+def _part(apart: float, largest: float) -> float:
+    """Where the original gives nothing but 0, all that is not 0 is as far off as can be."""
+    return apart / largest if largest else float(bool(apart))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from piyard.compare import bearable
 from piyard.conversion import masks, origins
 from piyard.conversion.param import Layer
 from piyard.heads.agree import Agreement
@@ -17,6 +17,7 @@ from piyard.model import Model
 from piyard.originals import Original
 from piyard.proof import diverge, tracks
 from piyard.proof.asked import Asked, ask
+from piyard.proof.empty import empty
 from piyard.proof.feeds import feeds
 from piyard.proof.judge import problems
 from piyard.proof.pair import Pair, pair
@@ -38,6 +39,8 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     """Layers that stay in fp32 because the net does not bear halves there."""
     failed: list[str]
     """What is not alike enough, a line each, and where it begins; nothing when all is well."""
+    empty: dict[str, str] = {}
+    """Outputs of which even agreement proves nothing, and why."""
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +99,10 @@ def run(
         proved = case.prove()
         wrong = problems(model, proved)
     return Tried(
-        proved=proved, spared=spared, failed=wrong + (_where(case, wrong) if wrong else [])
+        proved=proved,
+        spared=spared,
+        failed=wrong + (_where(case, wrong) if wrong else []),
+        empty=empty(asked, proved.figures),
     )
 
 
@@ -139,6 +145,5 @@ def _lost(original: Original, nets: Pair, inputs: tuple[Array, ...]) -> Layer | 
 
 
 def _worn(case: Case, nets: Pair, inputs: tuple[Array, ...]) -> Layer | None:
-    # Of two vectors of length 1, the distance is the root of 2 - 2 cosine.
-    alike = sqrt(2 - 2 * case.asked.model.proof.cosine_fp16)
+    alike = bearable(case.asked.model.proof.cosine_fp16)
     return diverge.first_rounded(nets, *inputs, alike=alike)

@@ -94,4 +94,8 @@ def _check(row: Row) -> str:
     if row.check is None:
         return "output not checked"
     verdict = "output as the original's" if row.check.ok else "OUTPUT DIFFERS from the original's"
+    if row.check.ok and row.check.empty:
+        return f"output check proves nothing: {row.check.empty}"
+    if row.check.blind:
+        return f"{verdict} (by its difference: it is {row.check.blind})"
     return f"{verdict} (cosine {row.check.cosine:.6f})"

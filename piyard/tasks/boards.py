@@ -95,6 +95,7 @@ def run(
     precision: str = "fp32",
     threads: str = "",
     topk: str = "5",
+    output: str = "",
     score: str = "",
     frames: str = "",
     init: str = "",

@@ -74,9 +74,13 @@ def list_models(_c: Context, task: str = "", format: str = "plain") -> None:
         "cut": "a tensor of the ONNX graph, or the path of a convolution in the TorchScript, that "
         "is an output; repeat in the head's order",
         "fit": "crop, letterbox, stretch or box",
+        "resize": "fit crop: pixels of the short side before the middle is taken (a seventh more)",
         "order": "rgb or bgr",
         "mean": "subtracted from each channel (0..255), as 123.7,116.3,103.5",
         "norm": "multiplied afterwards, as 0.017,0.0175,0.0174",
+        "output": "of a classifier with several, the one with the classes",
+        "activation": "what makes scores of it: softmax, sigmoid (of each class), exp or none (as "
+        "the net ends)",
         "licence": "of the file",
         "force": "keep it even though its proof failed",
         "trust": texts.TRUST,
@@ -96,9 +100,12 @@ def add_model(
     keypoints: str = "",
     name: str = "",
     fit: str = "",
+    resize: str = "",
     order: str = "",
     mean: str = "",
     norm: str = "",
+    output: str = "",
+    activation: str = "",
     licence: str = "",
     force: bool = False,
     trust: bool = False,
@@ -119,7 +126,9 @@ def add_model(
         labels=labels,
         keypoints=keypoints,
         cut=cut,
-        preprocess=differing(fit=fit, order=order, mean=mean, norm=norm),
+        output=output,
+        activation=activation,
+        preprocess=differing(fit=fit, resize=resize, order=order, mean=mean, norm=norm),
         licence=licence,
     )
     models.add_model(asked, force=force, trusted=trust, form=format, dry_run=dry_run)

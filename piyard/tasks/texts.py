@@ -63,6 +63,7 @@ RUN = (
         "precision": "fp32, fp16, bf16 or int8",
         "threads": "threads of an inference",
         "topk": "how many classes to show",
+        "output": "of a classifier with several, the one to show (the model's own)",
         "score": "show objects from this score on (the model's own)",
         "frames": "of pictures, a film or the camera, at most (all; 300 of the camera)",
         "init": "x,y,width,height of the object to follow, in the first frame",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from piyard.compare import bearable
 from piyard.times import change
 from piyard.verdict.nouns import Reason
 
@@ -100,6 +101,17 @@ def output(result: Result) -> Iterator[Reason]:
             text=f"the output differs from the original's ({_how_far(check)}): {_advice(result)}",
         )
 
+    elif check.empty:
+        yield Reason(
+            code="output",
+            grade="SUSPECT",
+            text=f"that the output is the original's proves nothing: {_told(check.empty)}",
+        )
+
+
+def _told(empty: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}: {why}" for name, why in empty.items())
+
 
 def _advice(result: Result) -> str:
     if result.data_type.startswith(("fp32", "bf16")):
@@ -110,4 +122,7 @@ def _advice(result: Result) -> str:
 def _how_far(check: Check) -> str:
     if not check.cosine:
         return "nothing to compare"
-    return f"cosine {min(check.cosine.values()):.6f}, {check.threshold} is needed"
+    telling = [one for name, one in check.cosine.items() if name not in check.blind]
+    if not telling:
+        return f"by more than {bearable(check.threshold):.1%} of its largest value"
+    return f"cosine {min(telling):.6f}, {check.threshold} is needed"

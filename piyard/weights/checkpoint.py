@@ -96,16 +96,21 @@ def read(path: Path) -> State:
 
 
 def notes(path: Path) -> dict[str, Any]:
-    """What Ultralytics notes beside the weights: the ``names`` of the classes, the ``license``.
+    """What is noted beside the weights; nothing of that is checked. Raises as ``read``.
 
-    Nothing of that is checked; empty for other files. Raises as ``read``.
+    ``trainer`` says that Ultralytics did, who keeps ``names`` of the classes, ``transforms`` of a
+    classifier, ``train_args`` and the ``license``; others may have any key that is a text.
     """
     loaded = _load(path)
     if not isinstance(loaded, Mapping):
         return {}
     modules = (loaded.get(key) for key in WRAPPERS)
-    module = next((one for one in modules if isinstance(one, Inert)), Inert())
-    return {"names": vars(module).get("names"), "license": loaded.get("license")}
+    module = next((one for one in modules if isinstance(one, Inert)), None)
+    plain = {key: value for key, value in loaded.items() if isinstance(key, str)}
+    if module is None:
+        return {**plain, "trainer": False}
+    kept = {key: vars(module).get(key) for key in ("names", "transforms")}
+    return {**plain, **kept, "trainer": True}
 
 
 def _load(path: Path) -> Any:

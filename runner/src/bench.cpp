@@ -124,7 +124,7 @@ int bench(const Args& args) {
     const Request request = read_request(args);
     rehearse_model(request, plan.shape, "check --shape");
     if (!plan.end_to_end.picture.empty()) check_picture(plan.end_to_end, plan.shape);
-    if (plan.end_to_end.head) rehearse_detector(request, *plan.end_to_end.head, plan.end_to_end.steps, 0);
+    if (plan.end_to_end.head) rehearse_detector(request, *plan.end_to_end.head, plan.end_to_end.classifier.steps, 0);
     const std::string cold = plan.cold ? cold_line(request, plan.shape, plan.seed) : "";
     const Model model(request);
     Bench run(model, plan);

@@ -53,10 +53,11 @@ EndToEndPlan read_end_to_end(const Args& args) {
     EndToEndPlan plan;
     plan.picture = args.text("--picture");
     for (const Flag& flag : preprocess_flags()) require(args, flag.name, !plan.picture.empty(), "--picture");
+    for (const Flag& flag : classifier_flags()) require(args, flag.name, !plan.picture.empty(), "--picture");
     for (const Flag& flag : head_flags(false)) require(args, flag.name, !plan.picture.empty(), "--picture");
     require(args, "--end-to-end", !plan.picture.empty(), "--picture");
     plan.most = args.integer("--end-to-end", 1, most_inferences, 20);
-    plan.steps = read_preprocess(args);
+    plan.classifier = read_classifier(args);
     if (args.has("--head")) plan.head = read_head(args, Task::detect, dense_kinds);
     return plan;
 }
@@ -82,8 +83,7 @@ std::vector<Flag> bench_flags() {
     };
     const std::vector<Flag> steps = preprocess_flags();
     flags.insert(flags.end(), steps.begin(), steps.end());
-    const std::vector<Flag> head = head_flags(false);
-    flags.insert(flags.end(), head.begin(), head.end());
+    for (const std::vector<Flag>& more : {classifier_flags(), head_flags(false)}) flags.insert(flags.end(), more.begin(), more.end());
     return flags;
 }
 

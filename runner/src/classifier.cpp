@@ -1,34 +1,32 @@
 #include "classifier.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 
 #include "clock.h"
 #include "failure.h"
 #include "outputs.h"
 #include "probe.h"
+#include "text.h"
 
 namespace nnrun {
 namespace {
 
-// Does the net end in a Softmax, whatever reshapes its result?
-bool ends_in_softmax(const Graph& graph, const std::string& output) {
-    const GraphLayer* layer = graph.producer(output);
-    while (layer != nullptr && !layer->bottoms.empty() &&
-           (layer->type == "Reshape" || layer->type == "Flatten" || layer->type == "Squeeze" || layer->type == "Split"))
-        layer = graph.producer(layer->bottoms[0]);
-    return layer != nullptr && layer->type == "Softmax";
+std::size_t place_of(const Model& model, const std::string& name) {
+    const std::vector<Blob>& outputs = model.outputs();
+    const auto found = std::find_if(outputs.begin(), outputs.end(), [&](const Blob& blob) { return blob.name == name; });
+    if (found != outputs.end()) return static_cast<std::size_t>(found - outputs.begin());
+    std::vector<std::string> names;
+    for (const Blob& blob : outputs) names.push_back(blob.name);
+    if (!name.empty()) throw Failure(Exit::usage, "--classes " + name + ": the net's outputs are " + join(names, ", "));
+    if (names.size() > 1)
+        throw Failure(Exit::usage, "the net has " + std::to_string(names.size()) + " outputs (" + join(names, ", ") +
+                                       "); choose the one with the classes with --classes, or --output-blob");
+    return 0;
 }
 
-std::vector<float> probabilities(const std::vector<float>& logits) {
-    const double top = *std::max_element(logits.begin(), logits.end());
-    std::vector<double> powers;
-    for (const float logit : logits) powers.push_back(std::exp(static_cast<double>(logit) - top));
-    const double sum = std::accumulate(powers.begin(), powers.end(), 0.0);
-    std::vector<float> scores;
-    for (const double power : powers) scores.push_back(static_cast<float>(power / sum));
-    return scores;
+const char* shown(Ending ending) {
+    if (ending == Ending::logits) return "logits";
+    return ending == Ending::probabilities ? "probabilities" : "log-probabilities";
 }
 
 std::vector<Score> best(const std::vector<float>& scores, int count) {
@@ -47,19 +45,33 @@ std::vector<Score> best(const std::vector<float>& scores, int count) {
 
 const char* const picture_advice = "check --resize and --crop, or --size";
 
-Classifier::Classifier(const Model& model, const ClassifierPlan& plan) : model_(model), plan_(plan), feed_(plan.steps), checked_{plan.steps.shape()} {
-    if (model.outputs().size() != 1)
-        throw Failure(Exit::usage, "the net has " + std::to_string(model.outputs().size()) +
-                                       " outputs; choose the one with the classes with --output-blob");
-    const bool in_net = ends_in_softmax(model.graph(), output().name);
-    applied_ = plan.softmax == "on" || (plan.softmax == "auto" && !in_net);
-    softmax_ = applied_ ? "applied" : in_net ? "in-net" : "off";
+std::vector<Flag> classifier_flags() {
+    return {
+        {"--classes", "BLOB", "the output with the classes, of a net that has several"},
+        {"--activation", "A", "what makes scores of it: softmax, sigmoid (of each class), exp or none; default auto: as the net ends"},
+    };
+}
+
+ClassifierPlan read_classifier(const Args& args) {
+    ClassifierPlan plan;
+    plan.steps = read_preprocess(args);
+    plan.classes = args.text("--classes");
+    plan.activation = args.choice("--activation", activations(), "auto");
+    return plan;
+}
+
+Classifier::Classifier(const Model& model, const ClassifierPlan& plan)
+    : model_(model), plan_(plan), place_(place_of(model, plan.classes)), feed_(plan.steps), checked_{plan.steps.shape()} {
+    ending_ = ending_of(model.graph(), output().name);
 }
 
 json::Object Classifier::describe() const {
     json::Object input = plan_.steps.json();
-    return input.text("blob", model_.input().name).text("softmax", softmax_);
+    input.text("blob", model_.input().name).text("classes", output().name);
+    return input.text("ends_in", shown(ending_)).text("activation", plan_.activation);
 }
+
+std::string Classifier::activation(std::size_t values) const { return resolved(plan_.activation, ending_, values); }
 
 Classification Classifier::operator()(const Image& image, Stages& ms) {
     Classification made;
@@ -70,7 +82,9 @@ Classification Classifier::operator()(const Image& image, Stages& ms) {
     watch.lap();
     made.logits = infer(input);
     ms.infer = watch.lap();
-    made.top = rank(flat(made.logits));
+    const std::vector<float> raw = flat(made.logits);
+    made.activation = activation(raw.size());
+    made.top = rank(raw, made.activation);
     ms.post = watch.lap();
     return made;
 }
@@ -83,17 +97,20 @@ void Classifier::check(const ncnn::Mat& input) {
 }
 
 ncnn::Mat Classifier::infer(const ncnn::Mat& input) const {
-    std::vector<ncnn::Mat> outputs(1);
+    std::vector<ncnn::Mat> outputs(model_.outputs().size());
     if (model_.run(input, outputs) != 0) throw Failure(Exit::input, "the inference failed; is there enough memory?");
-    return outputs[0];
+    return outputs[place_];
 }
 
-std::vector<Score> Classifier::rank(const std::vector<float>& raw) const {
+std::vector<Score> Classifier::rank(const std::vector<float>& raw, const std::string& activation) const {
     if (!all_finite(raw)) throw Failure(Exit::input, "the net's output holds NaN or infinity; try --precision fp32");
-    if (plan_.labels && *plan_.labels != raw.size())
+    if (activation == "softmax" && raw.size() == 1)
+        throw Failure(Exit::input, "the softmax of a single value is always 1; use --activation sigmoid");
+    const std::vector<float> scores = scores_of(raw, activation, plan_.labels.value_or(raw.size()));
+    if (plan_.labels && *plan_.labels != scores.size())
         throw Failure(Exit::input, "--labels holds " + std::to_string(*plan_.labels) + " lines and the net knows " +
                                        std::to_string(raw.size()) + " classes");
-    return best(applied_ ? probabilities(raw) : raw, plan_.topk);
+    return best(scores, plan_.topk);
 }
 
 }  // namespace nnrun

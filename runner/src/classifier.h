@@ -5,11 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "args.h"
 #include "feed.h"
 #include "image.h"
 #include "model.h"
 #include "objects.h"
 #include "preprocess.h"
+#include "scores.h"
 #include "shape.h"
 
 namespace nnrun {
@@ -21,41 +23,46 @@ struct Score {
 
 struct Classification {
     ncnn::Mat logits;
+    std::string activation;  // what made the scores: softmax, sigmoid, exp or none
     std::vector<Score> top;
 };
 
 struct ClassifierPlan {
     Preprocess steps;
     int topk = 5;
-    std::string softmax = "auto";          // auto, on or off
+    std::string classes;                   // the output that holds them; "": the only one
+    std::string activation = "auto";       // one of activations()
     std::optional<std::size_t> labels;     // how many there are
 };
+
+// --classes and --activation; the flags of preprocessing are the verb's.
+std::vector<Flag> classifier_flags();
+ClassifierPlan read_classifier(const Args& args);
 
 // From a picture to its classes, each step timed.
 class Classifier {
 public:
-    // The net must have exactly one output; else a Failure with Exit::usage.
+    // A net of several outputs needs plan.classes; else a Failure with Exit::usage.
     Classifier(const Model& model, const ClassifierPlan& plan);
 
     // Sets ms.pre, ms.infer and ms.post. Whatever is wrong with the picture is a Failure with
     // Exit::input.
     Classification operator()(const Image& image, Stages& ms);
 
-    // "applied", "in-net" or "off".
-    const std::string& softmax() const { return softmax_; }
-    const Blob& output() const { return model_.outputs()[0]; }
+    const Blob& output() const { return model_.outputs()[place_]; }
     json::Object describe() const;
 
 private:
     void check(const ncnn::Mat& input);
     ncnn::Mat infer(const ncnn::Mat& input) const;
-    std::vector<Score> rank(const std::vector<float>& raw) const;
+    std::string activation(std::size_t values) const;
+    std::vector<Score> rank(const std::vector<float>& raw, const std::string& activation) const;
 
     const Model& model_;
     ClassifierPlan plan_;
+    std::size_t place_;
     Feed feed_;
-    bool applied_ = false;
-    std::string softmax_;
+    Ending ending_ = Ending::logits;
     std::set<Shape> checked_;
 };
 

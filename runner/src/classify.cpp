@@ -25,9 +25,8 @@ struct Plan {
 
 Plan read_plan(const Args& args) {
     Plan plan;
-    plan.classifier.steps = read_preprocess(args);
+    plan.classifier = read_classifier(args);
     plan.classifier.topk = args.integer("--topk", 1, 1000000, 5);
-    plan.classifier.softmax = args.choice("--softmax", {"auto", "on", "off"}, "auto");
     plan.folder = args.text("--save-outputs");
     plan.inputs = read_inputs(args);
     if (!plan.folder.empty()) check_folder(plan.folder);
@@ -57,7 +56,7 @@ void write_result(const Classifier& classifier, const Plan& plan, const Frame& f
     json::Object line;
     line.text("type", "classification");
     frame.name(line).integer("width", frame.image.width).integer("height", frame.image.height);
-    line.raw("top", top_json(found.top, plan.labels)).text("softmax", classifier.softmax()).raw("ms", ms_json(ms));
+    line.raw("top", top_json(found.top, plan.labels)).text("activation", found.activation).raw("ms", ms_json(ms));
     if (!plan.folder.empty()) {
         const std::string& name = classifier.output().name;
         const std::string stem = std::to_string(frame.index) + "." + file_name(name);
@@ -78,10 +77,9 @@ Verb classify_verb() {
     std::vector<Flag> own{
         {"--labels", "FILE", "one label a line"},
         {"--topk", "N", "how many classes to report; default 5"},
-        {"--softmax", "S", "auto (unless the net ends in one), on or off; default auto"},
         {"--save-outputs", "DIR", "write raw outputs to DIR/<index>.<blob>.f32"},
     };
-    for (const std::vector<Flag>& more : {input_flags(), preprocess_flags()}) own.insert(own.end(), more.begin(), more.end());
+    for (const std::vector<Flag>& more : {classifier_flags(), input_flags(), preprocess_flags()}) own.insert(own.end(), more.begin(), more.end());
     return {"classify", "Classifies pictures: one JSON line each. EXIF orientation is applied.", "[IMAGE|FOLDER...]",
             with_common_flags(own)};
 }

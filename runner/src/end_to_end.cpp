@@ -10,12 +10,6 @@
 namespace nnrun {
 namespace {
 
-ClassifierPlan classifier_plan(const EndToEndPlan& plan) {
-    ClassifierPlan made;
-    made.steps = plan.steps;
-    return made;
-}
-
 std::string line_of(int i, double at_s, const Stages& ms) {
     json::Object line;
     line.text("type", "end_to_end").integer("i", i).number("ms", ms.total()).number("at", to_milliseconds(at_s));
@@ -25,7 +19,7 @@ std::string line_of(int i, double at_s, const Stages& ms) {
 
 Shape made_of(const EndToEndPlan& plan) {
     const Image image = read_image(plan.picture);
-    Feed feed(plan.steps);
+    Feed feed(plan.classifier.steps);
     try {
         return shape_of(feed(image));
     } catch (const Failure& failure) {
@@ -47,9 +41,9 @@ void check_picture(const EndToEndPlan& plan, const Shape& shape) {
 
 EndToEnd::EndToEnd(const Model& model, const EndToEndPlan& plan) : plan_(plan) {
     if (plan.head)
-        detect_.emplace(model, *plan.head, plan.steps);
+        detect_.emplace(model, *plan.head, plan.classifier.steps);
     else
-        classify_.emplace(model, classifier_plan(plan));
+        classify_.emplace(model, plan.classifier);
 }
 
 void EndToEnd::write(int count) {

@@ -14,7 +14,7 @@ namespace nnrun {
 
 struct EndToEndPlan {
     std::string picture;  // "": nothing to do
-    Preprocess steps;
+    ClassifierPlan classifier;  // its steps are the detector's too
     std::optional<HeadPlan> head;  // of a net that finds objects; none: it classifies
     int most = 20;
 };
@@ -26,7 +26,7 @@ void check_picture(const EndToEndPlan& plan, const Shape& shape);
 // From the picture's file to its classes or its objects.
 class EndToEnd {
 public:
-    // A net that classifies must have exactly one output; else a Failure with Exit::usage.
+    // A net that classifies with several outputs needs one named; else a Failure with Exit::usage.
     EndToEnd(const Model& model, const EndToEndPlan& plan);
 
     // A line each, with the time of every step.

@@ -76,7 +76,7 @@ MISTAKES = [
     ([*CLASSIFY, "--norm", "1,2,inf"], ["--norm"]),
     ([*CLASSIFY, "--order", "gbr"], ["--order", "rgb, bgr", "gbr"]),
     ([*CLASSIFY, "--resample", "lanczos"], ["--resample", "bicubic"]),
-    ([*CLASSIFY, "--softmax", "yes"], ["--softmax", "auto"]),
+    ([*CLASSIFY, "--activation", "yes"], ["--activation", "auto"]),
     ([*CLASSIFY, "--topk", "0"], ["--topk", "0"]),
 ]
 

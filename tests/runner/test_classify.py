@@ -32,7 +32,7 @@ class Eye:
         self.nnrun, self.folder, self.net = nnrun, folder, identity().write(folder)
 
     def __call__(self, picture: Path, *flags: str) -> Floats:
-        fixed = ["--precision", "fp32", "--softmax", "off", "--save-outputs", self.folder]
+        fixed = ["--precision", "fp32", "--activation", "none", "--save-outputs", self.folder]
         outcome = self.nnrun("classify", *self.net, *fixed, *flags, picture)
         assert outcome.code == 0, outcome
         seen: Floats = np.fromfile(self.folder / "0.out0.f32", "<f4")
@@ -193,19 +193,6 @@ def test_a_classification(nnrun: Run, tmp_path):
     assert [hit["index"] for hit in found["top"]] == order.tolist()
     np.testing.assert_allclose([hit["score"] for hit in found["top"]], scores[order], rtol=1e-5)
     assert [hit["label"] for hit in found["top"]] == [f"class {i}" for i in order]
-
-
-@pytest.mark.parametrize("in_net", [False, True])
-@pytest.mark.parametrize(("asked", "sums_to_one"), [("auto", True), ("on", True), ("off", None)])
-def test_softmax(nnrun: Run, tmp_path, in_net, asked, sums_to_one):
-    noise(8, 8).save(tmp_path / "a.png")
-    flags = [*small(softmax=in_net).write(tmp_path), "--softmax", asked, "--topk", 10]
-    hits = nnrun("classify", *flags, tmp_path / "a.png").one("classification")["top"]
-    total = sum(hit["score"] for hit in hits)
-    assert (abs(total - 1) < 1e-5) is (sums_to_one or in_net)
-    # Twice would make a near-uniform distribution of it.
-    if asked == "auto":
-        assert hits[0]["score"] > 0.2
 
 
 def test_scores_that_are_not_finite_are_an_error(nnrun: Run, tmp_path):

@@ -100,8 +100,9 @@ def test_a_net_with_two_outputs_has_no_classes(nnrun: Run, tmp_path, picture):
     outcome = nnrun("bench", *net.write(tmp_path), *RUN, 3, *picture)
     assert_refused(outcome, 2, "2 outputs", "--output-blob")
     assert outcome.stdout == ""
-    chosen = nnrun("bench", *net.write(tmp_path), *RUN, 3, *picture, "--output-blob", "x")
-    assert len(chosen.of("end_to_end")) == 3
+    for flag in ("--output-blob", "--classes"):
+        chosen = nnrun("bench", *net.write(tmp_path), *RUN, 3, *picture, flag, "x")
+        assert len(chosen.of("end_to_end")) == 3
 
 
 def test_a_detector_is_timed_from_the_file_to_its_boxes(nnrun: Run, tmp_path):

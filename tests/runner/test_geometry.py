@@ -49,7 +49,7 @@ box = st.builds(
 
 def seen(nnrun: Run, folder: Path, how: Preprocess, hw: tuple[int, int]) -> Floats:
     """The input that nnrun makes of a.png."""
-    fixed = ["--precision", "fp32", "--softmax", "off", "--save-outputs", folder]
+    fixed = ["--precision", "fp32", "--activation", "none", "--save-outputs", folder]
     flags = [*identity().write(folder), *fixed, *preprocess.nnrun_flags(how, hw)]
     outcome = nnrun("classify", *flags, folder / "a.png")
     assert outcome.code == 0, outcome
@@ -105,7 +105,7 @@ def test_pictures_of_several_sizes_share_a_buffer(nnrun: Run, tmp_path):
     sides = [(70, 20), (20, 70), (48, 48), (5, 5), (300, 9)]
     for i, (width, height) in enumerate(sides):
         smooth(width, height).save(tmp_path / f"{i}.png")
-    flags = [*identity().write(tmp_path), "--precision", "fp32", "--softmax", "off"]
+    flags = [*identity().write(tmp_path), "--precision", "fp32", "--activation", "none"]
     flags += ["--save-outputs", str(tmp_path), *preprocess.nnrun_flags(how, hw)]
     outcome = nnrun("classify", *flags, *(tmp_path / f"{i}.png" for i in range(len(sides))))
     assert len(outcome.of("classification")) == len(sides)

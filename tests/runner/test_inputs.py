@@ -20,7 +20,7 @@ from tests.runner.outcome import Outcome, Run, assert_refused
 from tests.runner.pictures import encode, noise, smooth
 
 FIT = ["--fit", "stretch", "--size", "8"]
-SHOWN = ["--precision", "fp32", "--softmax", "off"]
+SHOWN = ["--precision", "fp32", "--activation", "none"]
 
 
 def fed(nnrun_path: Path, stream: bytes, *args: object) -> Outcome:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from piyard.compare import compare_outputs
+from piyard.compare import LEVEL, SINGLE, compare_outputs
 from piyard.errors import WrongInput
 
 
@@ -56,3 +56,19 @@ def test_order_of_elements_matters_for_views():
 def test_sums_are_made_in_float64():
     large = np.full(1 << 16, 1e20, np.float32)
     assert compare_outputs(large, large).cosine == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("reference", "why"),
+    [([0.5], SINGLE), ([[0.5]], SINGLE), ([0.5, 0.5], LEVEL), ([0, 0], LEVEL), ([1, 1.1], "")],
+)
+def test_a_cosine_that_says_nothing_is_told(reference, why):
+    found = compare_outputs(reference, np.full(np.shape(reference), 0.75))
+    assert found.blind == why
+
+
+def test_the_difference_as_a_part_of_the_largest_value():
+    assert compare_outputs([0.5], [0.75]).relative == pytest.approx(0.5)
+    assert compare_outputs([-4, 1], [-4, 2]).relative == pytest.approx(0.25)
+    assert compare_outputs([0.0], [0.0]).relative == 0
+    assert compare_outputs([0.0], [0.1]).relative == np.inf

@@ -136,7 +136,7 @@ def test_the_table_tells_how_far_off_each_is() -> None:
     assert [one["Points off"] for one in told] == ["", "", "-0.40", "+0.20"]
     assert [one["Published"] for one in told] == ["N/A"] * 4
     (first, *_) = table.rows([off], {"top-1": 69.76})
-    assert first[-2:] == ["", "69.76"]
+    assert first[-3:] == ["", "69.76", ""]
     assert table.rows([evaluation(imitated=True)], {})[0][2] == "fp16 (imitated)"
 
 
@@ -163,6 +163,7 @@ def test_each_row_names_its_board_and_carries_its_interval() -> None:
         "95 % interval": [67.3, 75.2],
         "Points off": None,
         "Published": 69.76,
+        "Notes": "",
     }
     assert told[2]["Points off"] == 0
     assert "67.30 to 75.20" in tables.render(table.COLUMNS, rows, "plain")
@@ -201,6 +202,14 @@ def test_a_mean_of_nothing_that_was_kept_as_minus_100_is_none() -> None:
     assert accuracy(spoilt) is None
     assert kept.find("m1", "board", "fp16", "d1") is None
     assert accuracy(evaluation(figures={"HOTA": 3.0, "MOTA": -40.0})) is not None
+
+
+def test_what_was_only_assumed_is_told_with_the_figure() -> None:
+    told = evaluation(assumed=["order", "mean"], notes=["fed otherwise"])
+    (first, *_) = table.rows([told], {})
+    assert first[-1] == "assumed, not said by its file: order, mean; fed otherwise"
+    assert told.accuracy.endswith("; preparation assumed)")
+    assert "assumed" not in evaluation().accuracy
 
 
 def test_no_difference_has_no_sign_of_a_loss() -> None:

@@ -19,7 +19,7 @@ TYPED = {
     "host": ["emulated:rpi5"],
     "precision": ["fp32"],
     "threads": ["2"],
-    **dict.fromkeys(("topk", "score", "frames", "init", "fps"), ""),
+    **dict.fromkeys(("topk", "output", "score", "frames", "init", "fps"), ""),
     "draw": True,
     "show": False,
     "input": [],

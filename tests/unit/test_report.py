@@ -113,6 +113,10 @@ def test_a_precision_that_fell_back_is_said() -> None:
 def test_a_wrong_output_is_said() -> None:
     told = comments_of(check=Check(ok=False, cosine=0.2))
     assert "OUTPUT DIFFERS from the original's (cosine 0.200000)" in told
+    told = comments_of(check=Check(ok=True, cosine=1.0, blind="a single number"))
+    assert "output as the original's (by its difference: it is a single number)" in told
+    told = comments_of(check=Check(ok=True, cosine=1.0, empty="it is constant"))
+    assert "output check proves nothing: it is constant" in told
 
 
 def test_a_row_that_is_off_names_the_likely_causes() -> None:

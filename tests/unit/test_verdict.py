@@ -359,6 +359,18 @@ def test_an_output_without_any_blob_is_no_match() -> None:
     assert told(checked(wrong())) == [("output", "INVALID")]
 
 
+def test_an_output_of_one_number_is_told_by_its_difference() -> None:
+    of = Check(ok=False, threshold=0.999, cosine={"a": 1.0}, max_abs={}, blind={"a": "one number"})
+    assert told(checked(of)) == [("output", "INVALID")]
+    assert "by more than 4.5% of its largest value" in text_of(checked(of))
+
+
+def test_an_output_that_agrees_whatever_is_computed_is_suspect() -> None:
+    of = Check(ok=True, threshold=0.999, cosine={"a": 1.0}, max_abs={}, empty={"a": "constant"})
+    assert told(checked(of)) == [("output", "SUSPECT")]
+    assert "proves nothing: a: constant" in text_of(checked(of))
+
+
 def test_an_output_that_nobody_checked_is_suspect() -> None:
     assert told(checked(None)) == [("output", "SUSPECT")]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from piyard import options
 from piyard.errors import WrongInput
 
 
@@ -24,14 +25,19 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     keypoints: str = ""
     strides: list[int] = []
     cut: list[str] = []
+    output: str = ""
+    """Of a classifier with several, the one with the classes."""
+    activation: str = ""
+    """What makes scores of it: softmax, sigmoid, exp or none."""
     preprocess: dict[str, Any] = {}
     """What differs from what is usual for the head."""
     licence: str = ""
 
 
-def differing(*, fit: str, order: str, mean: str, norm: str) -> dict[str, Any]:
+def differing(*, fit: str, order: str, mean: str, norm: str, resize: str = "") -> dict[str, Any]:
     """The flags that were given, as the YAML's ``preprocess`` has them."""
-    given: dict[str, Any] = {"fit": fit, "order": order}
+    given: dict[str, Any] = {"fit": fit or ("crop" if resize else ""), "order": order}
+    given["resize"] = options.whole("resize", resize)
     given |= {key: _triple(key, text) for key, text in (("mean", mean), ("norm", norm)) if text}
     return {key: value for key, value in given.items() if value}
 

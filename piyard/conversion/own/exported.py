@@ -14,6 +14,11 @@ from piyard.torchscript.program import SandboxedProgram
 Shapes = Mapping[str, Sequence[int]]
 """By the name of a tensor; with the batch in front."""
 
+CONVOLUTION: Kind = "convolution"
+SIGMOID: Kind = "sigmoid"
+PASSING: Kind = "passing"
+JOIN: Kind = "join"
+PASSED = "clamp contiguous dropout flatten select slice squeeze to unsqueeze"
 OF_ONNX: dict[str, Kind] = {
     "Conv": "convolution",
     "Mul": "scale",
@@ -24,8 +29,16 @@ OF_ONNX: dict[str, Kind] = {
     "Transpose": "reshape",
     "Shape": "size",
     "Constant": "constant",
+    "LogSoftmax": "log_softmax",
+    "Log": "log",
+    "Div": "divide",
+    "ReduceSum": "sum",
+    "Concat": JOIN,
+    **dict.fromkeys(("Sigmoid", "HardSigmoid"), SIGMOID),
+    **dict.fromkeys(
+        ["Cast", "Clip", "Dropout", "Flatten", "Identity", "Slice", "Squeeze", "Unsqueeze"], PASSING
+    ),
 }
-CONVOLUTION: Kind = "convolution"
 OF_TORCH: dict[str, Kind] = dict.fromkeys(torchscript.CONVOLUTIONS, CONVOLUTION) | {
     "aten::mul": "scale",
     "aten::exp": "scale",
@@ -37,6 +50,14 @@ OF_TORCH: dict[str, Kind] = dict.fromkeys(torchscript.CONVOLUTIONS, CONVOLUTION)
     "aten::permute": "reshape",
     "aten::size": "size",
     "prim::Constant": "constant",
+    "aten::log_softmax": "log_softmax",
+    "aten::log": "log",
+    "aten::div": "divide",
+    "aten::sum": "sum",
+    "aten::rsub": "complement",
+    **dict.fromkeys(("aten::sigmoid", "aten::hardsigmoid"), SIGMOID),
+    **dict.fromkeys(("aten::cat", "aten::stack", "prim::ListConstruct"), JOIN),
+    **{f"aten::{name}": PASSING for name in PASSED.split()},
 }
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from piyard import digest, download, networks, whole
 from piyard import model as models
-from piyard.conversion.own import kind, listing, said
+from piyard.conversion.own import kind, listing, said, usual
 from piyard.conversion.own.asked import Asked
 from piyard.conversion.own.description import MAIN, describe
 from piyard.conversion.own.fitting import fitting
@@ -49,20 +49,24 @@ def plan(asked: Asked) -> Added:
     _require_new(asked.name)
     what = kind.of(asked.file)
     told = said.of(asked.file, what)
-    asked = told.beside(asked)
     labels = _labels(asked, told)
     keypoints = listing.read("keypoints", asked.keypoints, asked.name)
     network = _network(asked.file, what, labels, keypoints)
     files = _files(asked.file, network)
-    described = describe(
-        asked, network, files, {"labels": labels.name, "keypoints": keypoints.name}
+    purpose = usual.purpose(network)
+    task = asked.task or told.task or purpose.task
+    size = asked.size or told.size or purpose.size
+    asked = told.beside(asked, task, size)
+    described = describe(asked, network, files, {"labels": labels, "keypoints": keypoints})
+    text = yaml.safe_dump(
+        described.keys, sort_keys=False, default_flow_style=None, allow_unicode=True
     )
-    text = yaml.safe_dump(described, sort_keys=False, default_flow_style=None, allow_unicode=True)
     written = {models.FOLDER / f"{asked.name}.yaml": text}
     written |= {models.listing(one.name): one.text for one in (labels, keypoints) if one.text}
     copied = {_cached(source): source for source in files.values()}
-    cut = [] if asked.cut else described.get("cut", [])
-    found = told.told + _found(network, cut)
+    cut = [] if asked.cut else described.keys.get("cut", [])
+    ends = [described.found] if described.found else []
+    found = [*told.told(task, size), *_found(network, cut), *ends, *described.assumed]
     return Added(name=asked.name, written=written, copied=copied, found=found)
 
 

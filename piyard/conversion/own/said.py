@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import yaml
 
 from piyard import onnxgraph, torchscript
+from piyard.conversion.own import asked as flags
+from piyard.conversion.own import assumed, preparing
 from piyard.conversion.own.asked import Asked
 from piyard.conversion.own.kind import CHECKPOINT
+from piyard.conversion.own.preparing import LONGEST, literal
 from piyard.onnxgraph.read import Graph
 from piyard.weights import checkpoint
 
 AUTHOR = "Ultralytics"
 HEAD = "yolov8"
-TASKS = frozenset({"detect", "segment", "pose"})
-"""Those whose heads piyard knows."""
-LONGEST = 1_000_000
-"""Characters of a text that is looked at; the names of a thousand classes have some 20,000."""
+HEADS = {"classify": "", "detect": HEAD, "segment": HEAD, "pose": HEAD}
+"""Their tasks that piyard knows, and the heads."""
+BESIDE = "metadata.yaml"
+"""What Ultralytics' exporter writes beside an ncnn pair."""
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,41 +35,91 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     names: list[str] = []
     """Of the classes."""
     licence: str = ""
+    author: str = ""
+    """``AUTHOR``, or nobody who is known."""
+    notes: dict[str, Any] = {}
+    """What else may tell how a picture is prepared."""
 
-    @property
-    def told(self) -> list[str]:
-        """One line for a person; none where nothing is said."""
+    def preprocess(self, task: str, size: str) -> dict[str, Any]:
+        """The part of a model's ``preprocess`` that the file says, for that task and size."""
+        _, rows, columns = flags.size(size)
+        if self.author == AUTHOR:
+            usual = preparing.ultralytics(task, rows, columns)
+            return usual | preparing.transformed(self.notes.get("transforms"), rows, columns)
+        return preparing.noted(self.notes, rows, columns)
+
+    def told(self, task: str, size: str) -> list[str]:
+        """A line or two for a person; none where nothing is said."""
         parts = [
             self.task,
             f"input {self.size}" if self.size else "",
             _counted(self.names),
             f"licence {self.licence}" if self.licence else "",
         ]
-        said = ", ".join(part for part in parts if part)
-        return [f"the file says: {said}"] if said else []
+        prepared = ", ".join(assumed.told(self.preprocess(task, size)).values())
+        lines = [", ".join(part for part in parts if part), prepared]
+        return [f"the file says: {line}" for line in lines if line]
 
-    def beside(self, asked: Asked) -> Asked:
+    def beside(self, asked: Asked, task: str, size: str) -> Asked:
         """What the user says, and what the file says of the rest."""
         said = {key: getattr(self, key) for key in ("task", "head", "size", "licence")}
+        prepared = assumed.merged(self.preprocess(task, size), asked.preprocess)
         return msgspec.structs.replace(
-            asked, **{key: getattr(asked, key) or value for key, value in said.items()}
+            asked,
+            **{key: getattr(asked, key) or value for key, value in said.items()},
+            preprocess=prepared,
         )
 
 
 def of(file: Path, kind: str) -> Said:
     """What a file of that kind says. Raises ``ConversionFailed`` for one that cannot be read."""
     if kind == CHECKPOINT:
-        notes = checkpoint.notes(file)
-        return Said(names=_names(notes.get("names")), licence=_licence(notes.get("license")))
+        return _of_checkpoint(checkpoint.notes(file))
     if kind == "torchscript":
         return _of_notes(torchscript.notes(file))
-    return _of_graph(onnxgraph.read(file)) if kind == "onnx" else Said()
+    if kind == "onnx":
+        return _of_graph(onnxgraph.read(file))
+    return _of_pair(_beside(file)) if kind == "ncnn" else Said()
+
+
+def _of_checkpoint(notes: Mapping[str, Any]) -> Said:
+    """A trainer's own ``args`` have the size; its names may be numbered."""
+    names, licence = _names(notes.get("names")), _licence(notes.get("license"))
+    if not notes.get("trainer"):
+        return Said(names=names, licence=licence, size=preparing.size(notes), notes=_kept(notes))
+    arguments = notes.get("train_args")
+    arguments = arguments if isinstance(arguments, Mapping) else {}
+    task, side = arguments.get("task"), arguments.get("imgsz")
+    sides = [side, side] if type(side) is int else side
+    return Said(
+        task=task if isinstance(task, str) and task in HEADS else "",
+        size=_traced(sides),
+        names=names,
+        licence=licence,
+        author=AUTHOR,
+        notes={"transforms": notes.get("transforms")},
+    )
 
 
 def _of_graph(graph: Graph) -> Said:
     notes = {one.key: one.value for one in graph.metadata_props}
-    names = _literal(notes.get("names", ""))
-    return _exported({**notes, "names": names}, _size(graph))
+    told = {key: literal(notes.get(key, "")) for key in ("names", "imgsz")}
+    return _exported({**notes, **told}, _size(graph))
+
+
+def _of_pair(notes: Mapping[str, Any]) -> Said:
+    """Of a detector's pair its decoding is part, so that no head fits it."""
+    told = _exported(notes, _traced(notes.get("imgsz")))
+    return told if told.task == "classify" else Said(names=told.names)
+
+
+def _beside(file: Path) -> dict[str, Any]:
+    notes = file.parent / BESIDE
+    try:
+        read = yaml.safe_load(notes.read_text(encoding="utf-8")[:LONGEST])
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return {}
+    return read if isinstance(read, dict) else {}
 
 
 def _of_notes(notes: Mapping[str, Any]) -> Said:
@@ -79,10 +132,14 @@ def _of_notes(notes: Mapping[str, Any]) -> Said:
 
 def _exported(notes: Mapping[str, Any], size: str) -> Said:
     names, task = _names(notes.get("names")), notes.get("task")
-    if notes.get("author") != AUTHOR or not isinstance(task, str) or task not in TASKS:
-        return Said(names=names, size=size)
-    licence = _licence(notes.get("license"))
-    return Said(task=task, head=HEAD, size=size, names=names, licence=licence)
+    if notes.get("author") != AUTHOR or not isinstance(task, str) or task not in HEADS:
+        return Said(names=names, size=size or preparing.size(notes), notes=_kept(notes))
+    licence, size = _licence(notes.get("license")), size or _traced(notes.get("imgsz"))
+    return Said(task=task, head=HEADS[task], size=size, names=names, licence=licence, author=AUTHOR)
+
+
+def _kept(notes: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: notes[key] for key in preparing.KEYS if key in notes}
 
 
 def _traced(sides: Any) -> str:
@@ -104,14 +161,6 @@ def _size(graph: Graph) -> str:
 
 def _counted(names: Sequence[str]) -> str:
     return {0: "", 1: "1 class"}.get(len(names), f"{len(names)} classes")
-
-
-def _literal(text: str) -> Any:
-    """A value as Python writes it; nothing for what is none. No code is run."""
-    try:
-        return ast.literal_eval(text) if len(text) <= LONGEST else None
-    except (TypeError, ValueError, SyntaxError, MemoryError, RecursionError):
-        return None
 
 
 def _names(told: Any) -> list[str]:

@@ -7,8 +7,25 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["convolution", "scale", "softmax", "reshape", "size", "constant", "other"]
-"""``scale`` works on each value for itself: a product, an exponential, what is above zero."""
+Kind = Literal[
+    "convolution",
+    "scale",
+    "softmax",
+    "reshape",
+    "size",
+    "constant",
+    "other",
+    "sigmoid",
+    "log",
+    "log_softmax",
+    "divide",
+    "sum",
+    "complement",
+    "join",
+    "passing",
+]
+"""``scale`` works on each value for itself: a product, an exponential, what is above zero. Those
+behind ``other`` matter to how a classifier ends (see ``conversion.ending``)."""
 
 
 class Step(msgspec.Struct, frozen=True):

@@ -50,7 +50,7 @@ function figures({ row, accuracy, cells }) {
     ["end to end", row.end_to_end && ms(row.end_to_end.median)], ["cold start", ms(row.cold_ms)],
     ["peak memory", row.peak_rss_kb && `${(row.peak_rss_kb / 1024).toFixed(1)} MiB`],
     ["accuracy", accuracy === null ? null : cells[7]],
-    ["output", row.check && `${row.check.ok ? "as the original's" : "DIFFERS"}, cosine ${row.check.cosine.toFixed(6)}`],
+    ["output", row.check && `${row.check.ok ? "as the original's" : "DIFFERS"}, ${row.check.empty || row.check.blind || `cosine ${row.check.cosine.toFixed(6)}`}`],
     ["published", row.published && `${short(row.published.ms)} ms (${row.published.source})`],
     ["likely causes", row.published && row.published.likely.join(", ")],
     [`${row.floor?.bound} floor`, row.floor && `${short(row.floor.ms)} ms (${row.floor.source})`],

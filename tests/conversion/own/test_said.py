@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, save_model
 
 from piyard import model
 from piyard.conversion import own
-from piyard.conversion.own import listing, said
+from piyard.conversion.own import listing, preparing, said
 from piyard.conversion.own.kind import CHECKPOINT
 from piyard.conversion.own.said import Said
 from piyard.errors import ConversionFailed
@@ -21,6 +21,14 @@ ULTRALYTICS = {
     "names": "{0: 'cat', 1: 'dog'}",
     "license": "AGPL-3.0 License (https://ultralytics.com/license)",
 }
+SEGMENTS = Said(
+    task="segment",
+    head="yolov8",
+    size="3,320,416",
+    names=["cat", "dog"],
+    licence="AGPL-3.0",
+    author="Ultralytics",
+)
 
 
 @pytest.fixture
@@ -47,11 +55,10 @@ def graph(tmp_path):
 
 def test_an_export_of_ultralytics(graph):
     told = said.of(graph(**ULTRALYTICS), "onnx")
-    assert told == Said(
-        task="segment", head="yolov8", size="3,320,416", names=["cat", "dog"], licence="AGPL-3.0"
-    )
-    assert told.told == [
+    assert told == SEGMENTS
+    assert told.told("segment", told.size) == [
         "the file says: segment, input 3,320,416, 2 classes, licence AGPL-3.0",
+        f"the file says: order rgb, mean 0,0,0, norm {','.join(['0.00392157'] * 3)}, fit letterbox",
     ]
 
 
@@ -60,7 +67,7 @@ def test_an_export_of_another(graph):
     assert told == Said(size="3,320,416", names=["cat", "dog"])
 
 
-@pytest.mark.parametrize("task", ["classify", "obb", "", "detect; rm"])
+@pytest.mark.parametrize("task", ["obb", "", "detect; rm"])
 def test_a_task_whose_head_is_not_known(graph, task):
     told = said.of(graph(**{**ULTRALYTICS, "task": task}), "onnx")
     assert (told.task, told.head) == ("", "")
@@ -81,7 +88,7 @@ def test_a_task_whose_head_is_not_known(graph, task):
         "__import__('os').abort()",
         "['\\ud800']",
         "['\\x1b[2J']",
-        "{0: 'cat'" + " " * said.LONGEST + "}",
+        "{0: 'cat'" + " " * preparing.LONGEST + "}",
     ],
 )
 def test_names_that_are_none(graph, names):
@@ -100,7 +107,7 @@ def test_a_name_is_one_line(graph):
 
 @given(st.text())
 def test_no_text_makes_it_fail(text):
-    assert isinstance(said._names(said._literal(text)), list)
+    assert isinstance(said._names(preparing.literal(text)), list)
 
 
 @pytest.mark.parametrize(
@@ -140,9 +147,7 @@ TRACED = {**ULTRALYTICS, "names": {"0": "cat", "1": "dog"}, "imgsz": [320, 416]}
 
 
 def test_a_program_that_ultralytics_exported(noted):
-    assert noted(**TRACED) == Said(
-        task="segment", head="yolov8", size="3,320,416", names=["cat", "dog"], licence="AGPL-3.0"
-    )
+    assert noted(**TRACED) == SEGMENTS
 
 
 def test_a_program_without_notes(noted):
@@ -172,7 +177,7 @@ def test_a_size_in_a_program_that_is_none(noted, size):
     assert noted(**{**TRACED, "imgsz": size}).size == ""
 
 
-@pytest.mark.parametrize("task", [None, 7, ["detect"], "classify"])
+@pytest.mark.parametrize("task", [None, 7, ["detect"], "obb"])
 def test_a_task_in_a_program_that_is_none(noted, task):
     assert noted(**{**TRACED, "task": task}).task == ""
 
@@ -185,7 +190,7 @@ def test_a_plain_checkpoint_says_nothing(saved):
     assert said.of(saved(state), CHECKPOINT) == Said()
     assert said.of(saved({"state_dict": state, "license": 7}), CHECKPOINT) == Said()
     assert said.of(saved([torch.zeros(1)]), CHECKPOINT) == Said()
-    assert Said().told == []
+    assert Said().told("classify", "3,224,224") == []
 
 
 def test_other_files_are_not_asked():
@@ -194,7 +199,8 @@ def test_other_files_are_not_asked():
 
 def test_the_users_word_counts_more():
     asked = own.Asked(file=Path("a"), name="mine", task="detect", size="3,64,64")
-    both = Said(task="segment", head="yolov8", size="3,320,416", licence="MIT").beside(asked)
+    told = Said(task="segment", head="yolov8", size="3,320,416", licence="MIT")
+    both = told.beside(asked, "detect", "3,64,64")
     assert (both.task, both.size) == ("detect", "3,64,64")
     assert (both.head, both.licence) == ("yolov8", "MIT")
 
@@ -219,7 +225,10 @@ def test_a_list_of_ones_own_is_written():
 def test_a_real_checkpoint_needs_no_word(assets):
     asked = own.Asked(file=assets / "weights/yolo/yolov8n.pt", name="mine")
     planned = own.plan(asked)
-    assert planned.found == ["the file says: 80 classes, licence AGPL-3.0", "weights of yolov8n"]
+    said_so, prepared, fits = planned.found
+    assert said_so == "the file says: detect, input 3,640,640, 80 classes, licence AGPL-3.0"
+    assert prepared.startswith("the file says: order rgb, mean 0,0,0, norm 0.0039")
+    assert fits == "weights of yolov8n"
     (text,) = planned.written.values()
     for said_so in (
         "network: yolov8n\n",

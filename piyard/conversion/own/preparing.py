@@ -1,0 +1,135 @@
+"""How a picture is prepared for a network, as far as an exporter noted it in the file.
+
+Noted are sizes and names of Ultralytics' own preparation, ONNX's standard metadata of images
+(onnx/docs/MetadataProps.md), and mean, deviation and crop under timm's and torchvision's keys.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from piyard.conversion.own.usual import PLAIN
+
+LEVELS = 255.0
+ULTRALYTICS = {"order": "rgb"} | PLAIN | {"norm": [1 / LEVELS] * 3}
+"""Whatever the task: its ImageNet mean is for another family, YOLOv5's classifiers."""
+RANGES: dict[str, dict[str, Any]] = {
+    "nominalrange_0_255": PLAIN,
+    "normalized_0_1": PLAIN | {"norm": [1 / LEVELS] * 3},
+    "normalized_1_1": {"mean": [LEVELS / 2] * 3, "norm": [2 / LEVELS] * 3},
+}
+ORDERS = {"rgb8": "rgb", "rgba8": "rgb", "bgr8": "bgr", "bgra8": "bgr", "rgb": "rgb", "bgr": "bgr"}
+ORDER_KEYS = ("Image.BitmapPixelFormat", "channel_order", "color_order")
+MEAN_KEYS, DEVIATION_KEYS = ("mean", "image_mean"), ("std", "image_std")
+RANGE_KEY, SIZE_KEY = "Image.NominalPixelRange", "input_size"
+KEYS = (*ORDER_KEYS, *MEAN_KEYS, *DEVIATION_KEYS, RANGE_KEY, SIZE_KEY, "crop_pct", "interpolation")
+"""All that is looked for, but for Ultralytics' own."""
+RESAMPLES = frozenset({"bilinear", "bicubic", "nearest"})
+LONGEST = 1_000_000
+"""Characters of a text that is looked at; the names of a thousand classes have some 20,000."""
+
+
+def ultralytics(task: str, rows: int, columns: int) -> dict[str, Any]:
+    """Classifiers see the middle square, its side the short one's; all others the whole picture."""
+    if task != "classify":
+        return {"fit": "letterbox"} | ULTRALYTICS
+    if rows == columns:
+        return {"fit": "crop", "resize": rows, "crop": rows, "resample": "bilinear"} | ULTRALYTICS
+    return {"fit": "stretch", "resample": "bilinear"} | ULTRALYTICS
+
+
+def transformed(kept: Any, rows: int, columns: int) -> dict[str, Any]:
+    """What torchvision's transforms say that Ultralytics keeps beside the weights of a classifier.
+
+    They come as their attributes alone: a ``Resize`` has an interpolation, a ``CenterCrop`` has
+    none, a ``Normalize`` has mean and deviation of levels from 0 to 1. Its trainer leaves a crop of
+    another size aside, and so do we.
+    """
+    steps = vars(kept).get("transforms") if hasattr(kept, "__dict__") else None
+    about = [vars(one) for one in _items(steps) if hasattr(one, "__dict__")]
+    told: dict[str, Any] = {}
+    for one in about:
+        told |= _levels({key: _items(one.get(key)) for key in ("mean", "std")})
+    resizes = [one["size"] for one in about if "size" in one and "interpolation" in one]
+    crops = [one["size"] for one in about if "size" in one and "interpolation" not in one]
+    if len(resizes) == len(crops) == 1 and _items(crops[0]) == [rows, columns] == [rows, rows]:
+        short = resizes[0]
+        if type(short) is int and short >= rows:
+            told |= {"fit": "crop", "resize": short, "crop": rows, "resample": "bilinear"}
+    return told
+
+
+def _items(values: Any) -> list[Any]:
+    """Of a list, a tuple or a tensor; nothing of anything else."""
+    listed = values.tolist() if hasattr(values, "tolist") else values
+    return list(listed) if isinstance(listed, (list, tuple)) else []
+
+
+def noted(notes: Mapping[str, Any], rows: int, columns: int) -> dict[str, Any]:
+    """The part of a model's ``preprocess`` that these notes tell; what cannot be read is left."""
+    order = str(_first(notes, ORDER_KEYS) or "").lower()
+    levels = RANGES.get(str(notes.get(RANGE_KEY, "")).lower(), {})
+    return {
+        **({"order": ORDERS[order]} if order in ORDERS else {}),
+        **levels,
+        **_levels(notes),
+        **_crop(notes, rows, columns),
+    }
+
+
+def size(notes: Mapping[str, Any]) -> str:
+    """timm's ``input_size``, as ``--input`` has it."""
+    sides = literal(notes.get(SIZE_KEY))
+    is_size = isinstance(sides, (list, tuple)) and len(sides) == 3
+    if not is_size or not all(type(one) is int and one > 0 for one in sides):
+        return ""
+    return ",".join(map(str, sides))
+
+
+def literal(told: Any) -> Any:
+    """A text as the value it writes in Python's or JSON's way; nothing for what is none.
+
+    No code is run. What is no text stays as it is.
+    """
+    if not isinstance(told, str):
+        return told
+    try:
+        return ast.literal_eval(told) if len(told) <= LONGEST else None
+    except (TypeError, ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _first(notes: Mapping[str, Any], keys: Sequence[str]) -> Any:
+    return next((notes[key] for key in keys if key in notes), None)
+
+
+def _levels(notes: Mapping[str, Any]) -> dict[str, Any]:
+    """Of 0 to 1, as these libraries have them; larger figures are of 0 to 255."""
+    mean, deviation = (_triple(_first(notes, keys)) for keys in (MEAN_KEYS, DEVIATION_KEYS))
+    if not mean or not deviation or min(deviation) <= 0:
+        return {}
+    scale = LEVELS if max(*mean, *deviation) <= 1 else 1.0
+    return {"mean": [scale * one for one in mean], "norm": [1 / (scale * one) for one in deviation]}
+
+
+def _crop(notes: Mapping[str, Any], rows: int, columns: int) -> dict[str, Any]:
+    """timm's: the middle part of so large a share, of a square input."""
+    share = literal(notes.get("crop_pct"))
+    if rows != columns or not isinstance(share, (int, float)) or not 0 < share <= 1:
+        return {}
+    resample = str(notes.get("interpolation", "bilinear"))
+    if resample not in RESAMPLES:
+        return {}
+    resize = math.floor(rows / share)
+    return {"fit": "crop", "resize": resize, "crop": rows, "resample": resample}
+
+
+def _triple(told: Any) -> list[float]:
+    values = literal(told)
+    if not isinstance(values, (list, tuple)) or len(values) != 3:
+        return []
+    is_number = all(type(one) in {int, float} and math.isfinite(one) for one in values)
+    return [float(one) for one in values] if is_number else []

@@ -1,0 +1,57 @@
+"""A classifier's output → the scores of its classes, as runner/src/scores.cpp computes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from piyard.heads.scores import sigmoid
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+    Scores = NDArray[np.float32]
+
+AUTO = "auto"
+OF_ENDING = {"probabilities": "none", "log-probabilities": "exp"}
+
+
+def resolved(activation: str, ending: str, count: int) -> str:
+    """``auto`` for an output of ``count`` values that ends so (see ``conversion.ending``)."""
+    if activation != AUTO:
+        return activation
+    return OF_ENDING.get(ending) or ("sigmoid" if count == 1 else "softmax")
+
+
+def scores(output: ArrayLike, activation: str, classes: int) -> Scores:
+    """(classes,) scores; a single value is that of the second of two classes."""
+    import numpy as np
+
+    values = np.asarray(output, np.float64).ravel()
+    made = _activated(values, activation)
+    if made.size == 1 and classes == 2:
+        made = np.array([1 - made[0], made[0]])
+    return made.astype(np.float32)
+
+
+def best(found: Scores, count: int) -> list[int]:
+    """The classes with the highest scores, of equal ones the lower number first."""
+    import numpy as np
+
+    return [int(one) for one in np.argsort(-found, kind="stable")[:count]]
+
+
+def _activated(values: NDArray[np.float64], activation: str) -> NDArray[np.float64]:
+    import numpy as np
+
+    match activation:
+        case "softmax":
+            powers = np.exp(values - values.max())
+            made: NDArray[np.float64] = powers / powers.sum()
+            return made
+        case "sigmoid":
+            return sigmoid(values)
+        case "exp":
+            return np.exp(values)
+        case _:
+            return values

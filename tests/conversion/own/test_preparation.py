@@ -1,0 +1,310 @@
+"""How a picture is prepared: what a file says of itself decides, what nobody says is told so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+from torch import nn
+
+from piyard import model
+from piyard.commands import evaluate
+from piyard.conversion import own
+from piyard.conversion.own import preparing
+from piyard.conversion.own.plan import Added
+from piyard.errors import WrongInput
+from piyard.evaluate import stated
+from piyard.model.steps import Crop
+from piyard.weights.checkpoint import Inert
+from tests.conversion.own.asking import add
+from tests.conversion.own.graphs import classifier, ultralytics
+
+pytestmark = [
+    pytest.mark.usefixtures("models"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+LEVELS = {"order": "rgb", "mean": [0, 0, 0], "norm": pytest.approx([1 / 255] * 3)}
+IMAGENET = {
+    "order": "rgb",
+    "mean": pytest.approx([123.675, 116.28, 103.53]),
+    "norm": pytest.approx([1 / (255 * one) for one in (0.229, 0.224, 0.225)]),
+}
+
+
+def asked(file: Path, **more: object) -> own.Asked:
+    return own.Asked(**({"file": file, "name": "mine"} | more))  # type: ignore[arg-type]
+
+
+def described(planned: Added) -> dict[str, object]:
+    read: dict[str, object] = yaml.safe_load(planned.written[model.FOLDER / "mine.yaml"])
+    return read
+
+
+def assumed(planned: Added) -> list[str]:
+    return [line for line in planned.told if line.startswith("assumed: ")]
+
+
+def crop(resize: int, side: int) -> dict[str, object]:
+    return {"fit": "crop", "resize": resize, "crop": side, "resample": "bilinear"}
+
+
+# -- Ultralytics -------------------------------------------------------------------------------
+
+
+def test_an_exported_classifier_is_fed_as_ultralytics_does(tmp_path):
+    """The short side to the size, the middle of it, levels / 255: no mean of ImageNet's."""
+    file = classifier(tmp_path / "net.onnx", ending="softmax", notes=ultralytics())
+    planned = own.plan(asked(file))
+    told = described(planned)
+    assert told["preprocess"] == crop(32, 32) | LEVELS
+    assert (told["task"], told["input"], told["activation"]) == ("classify", [3, 32, 32], "none")
+    assert assumed(planned) == []
+    assert "assumed" not in told
+
+
+def test_an_export_of_any_size_says_which_it_was_trained_on(tmp_path):
+    notes = ultralytics(imgsz="[64, 64]")
+    file = classifier(tmp_path / "net.onnx", shape=("n", 3, "h", "w"), notes=notes)
+    assert described(own.plan(asked(file)))["input"] == [3, 64, 64]
+
+
+def test_an_export_that_is_not_square_is_stretched(tmp_path):
+    notes = ultralytics(imgsz="[32, 64]")
+    file = classifier(tmp_path / "net.onnx", shape=(1, 3, 32, 64), notes=notes)
+    told = described(own.plan(asked(file)))
+    assert told["preprocess"] == {"fit": "stretch", "resample": "bilinear"} | LEVELS
+
+
+def test_a_program_says_the_same(tmp_path):
+    network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2), nn.Softmax(1))
+    notes = ultralytics() | {"imgsz": [32, 32], "names": {"0": "dark", "1": "bright"}}
+    file = tmp_path / "net.torchscript"
+    traced = torch.jit.trace(network.eval(), torch.zeros(1, 3, 32, 32))
+    traced.save(str(file), _extra_files={"config.txt": json.dumps(notes)})
+    planned = own.plan(asked(file))
+    assert described(planned)["preprocess"] == crop(32, 32) | LEVELS
+    assert described(planned)["activation"] == "none"
+    assert assumed(planned) == []
+
+
+def test_what_the_user_says_counts_more(tmp_path):
+    file = classifier(tmp_path / "net.onnx", notes=ultralytics())
+    told = described(
+        own.plan(
+            asked(
+                file, preprocess=own.differing(fit="letterbox", order="bgr", mean="", norm="1,1,1")
+            )
+        )
+    )
+    assert told["preprocess"] == {
+        "fit": "letterbox",
+        "order": "bgr",
+        "mean": [0, 0, 0],
+        "norm": [1, 1, 1],
+    }
+
+
+# -- others ------------------------------------------------------------------------------------
+
+HALF = {"mean": "[0.5, 0.5, 0.5]", "std": "[0.25, 0.25, 0.25]"}
+
+
+@pytest.mark.parametrize(
+    ("notes", "told"),
+    [
+        (HALF, {"mean": [127.5] * 3, "norm": pytest.approx([1 / 63.75] * 3)}),
+        (
+            {"image_mean": "(103.5, 116, 123)", "image_std": "(57, 57, 57)"},
+            {"mean": [103.5, 116, 123], "norm": pytest.approx([1 / 57] * 3)},
+        ),
+        ({"Image.BitmapPixelFormat": "Bgr8"}, {"order": "bgr"}),
+        (
+            {"Image.NominalPixelRange": "NominalRange_0_255"},
+            {"mean": [0, 0, 0], "norm": [1, 1, 1]},
+        ),
+        ({"Image.NominalPixelRange": "Normalized_0_1"}, {"norm": LEVELS["norm"]}),
+        (
+            {"Image.NominalPixelRange": "Normalized_1_1"},
+            {"mean": [127.5] * 3, "norm": pytest.approx([1 / 127.5] * 3)},
+        ),
+        ({"crop_pct": "0.95", "interpolation": "bicubic"}, {"resize": 33, "resample": "bicubic"}),
+    ],
+)
+def test_notes_of_other_exporters(tmp_path, notes, told):
+    file = classifier(tmp_path / "net.onnx", notes=notes | {"names": "['dark', 'bright']"})
+    planned = own.plan(asked(file))
+    preprocess = described(planned)["preprocess"]
+    assert isinstance(preprocess, dict)
+    for key, value in told.items():
+        assert preprocess[key] == value
+        assert not any(line.startswith(f"assumed: {key} ") for line in assumed(planned))
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        {"mean": "[0.5, 0.5]", "std": "[1, 1, 1]"},
+        {"mean": "[0.5, 0.5, 0.5]", "std": "[0, 1, 1]"},
+        {"mean": "[0.5, 0.5, 0.5]"},
+        {"mean": "__import__('os').abort()", "std": "[" * 5000},
+        {"Image.BitmapPixelFormat": "Gray8", "Image.NominalPixelRange": "7"},
+        {"crop_pct": "7"},
+        {"crop_pct": "0.9", "interpolation": "lanczos; rm"},
+        {"input_size": "(3, 0, 7)"},
+        {"author": "somebody", "task": "classify"},
+    ],
+)
+def test_notes_that_cannot_be_read_say_nothing(tmp_path, notes):
+    file = classifier(tmp_path / "net.onnx", notes=notes | {"names": "['dark', 'bright']"})
+    planned = own.plan(asked(file))
+    assert described(planned)["preprocess"] == crop(37, 32) | IMAGENET
+    assert described(planned)["assumed"] == ["order", "mean", "norm", "fit", "activation"]
+
+
+def test_what_nobody_says_is_told_as_assumed(tmp_path, two):
+    """Every fact, with the flag that says otherwise; by a dry run too."""
+    file = classifier(tmp_path / "net.onnx", shape=("n", 3, "h", "w"))
+    planned = own.plan(asked(file, labels=str(two)))
+    lines = assumed(planned)
+    for fact, flag in {
+        "input 3,224,224": "--input",
+        "order rgb": "--order",
+        "mean 123.675,116.28,103.53": "--mean",
+        "norm 0.0171248,0.017507,0.0174292": "--norm",
+        "fit crop (short side to 256, the middle 224 of it)": "--fit or --resize",
+        "activation softmax": "--activation",
+    }.items():
+        assert [line for line in lines if fact in line and flag in line], fact
+    assert len(lines) == 6
+
+
+def test_what_is_said_is_not_assumed(tmp_path, two):
+    file = classifier(tmp_path / "net.onnx")
+    said = own.differing(fit="crop", resize="40", order="bgr", mean="0,0,0", norm="1,1,1")
+    planned = own.plan(asked(file, labels=str(two), activation="sigmoid", preprocess=said))
+    assert assumed(planned) == []
+    told = described(planned)
+    assert told["preprocess"] == crop(40, 32) | {
+        "order": "bgr",
+        "mean": [0, 0, 0],
+        "norm": [1, 1, 1],
+    }
+    assert told["activation"] == "sigmoid"
+
+
+def test_what_is_not_square_needs_a_word(tmp_path, two):
+    file = classifier(tmp_path / "wide.onnx", shape=(1, 3, 32, 320))
+    with pytest.raises(WrongInput, match="32x320, which is not square") as caught:
+        own.plan(asked(file, labels=str(two)))
+    assert "--fit stretch" in caught.value.remedy
+    planned = own.plan(asked(file, labels=str(two), preprocess={"fit": "stretch"}))
+    assert described(planned)["input"] == [3, 32, 320]
+
+
+def test_channels_that_come_last_are_named(tmp_path, two):
+    file = classifier(tmp_path / "nhwc.onnx", shape=(1, 64, 64, 3))
+    with pytest.raises(WrongInput, match="64,64,3") as caught:
+        own.plan(asked(file, labels=str(two)))
+    assert "channels last" in caught.value.remedy
+
+
+# -- checkpoints -------------------------------------------------------------------------------
+
+
+def inert(**attributes: object) -> Inert:
+    made = Inert()
+    made.__dict__.update(attributes)
+    return made
+
+
+def kept(short: int, side: int, mean: float = 0.0, deviation: float = 1.0) -> Inert:
+    """What torchvision's transforms leave when they are not run: their attributes."""
+    return inert(
+        transforms=[
+            inert(size=short, interpolation=inert(), antialias=True),
+            inert(size=(side, side)),
+            inert(),
+            inert(mean=torch.tensor([mean] * 3), std=torch.tensor([deviation] * 3)),
+        ]
+    )
+
+
+def test_transforms_that_were_kept_with_the_weights():
+    told = preparing.transformed(kept(256, 224, 0.5, 0.25), 224, 224)
+    assert told == crop(256, 224) | {"mean": [127.5] * 3, "norm": pytest.approx([1 / 63.75] * 3)}
+
+
+@pytest.mark.parametrize("what", [None, 7, "x", inert(), inert(transforms=7), kept(20, 224)])
+def test_transforms_that_say_nothing_of_the_crop(what):
+    assert "crop" not in preparing.transformed(what, 224, 224)
+
+
+def test_another_size_leaves_the_crop_that_was_kept():
+    assert "crop" not in preparing.transformed(kept(256, 224), 160, 160)
+
+
+# -- the original ------------------------------------------------------------------------------
+
+
+def pictures(at: Path) -> Path:
+    """Ten of each class, on both sides of the middle: ImageNet's mean would mix them up."""
+    rng = np.random.default_rng(1)
+    for name, lowest in {"dark": 95, "bright": 129}.items():
+        (at / name).mkdir(parents=True)
+        for number in range(5):
+            levels = lowest + rng.integers(0, 8, (40, 48, 3))
+            Image.fromarray(levels.astype(np.uint8)).save(at / name / f"{number}.png")
+    return at
+
+
+def figures(data: Path, capsys, **more: object) -> list[dict[str, str]]:
+    from piyard import wanted
+
+    typed = {"data": str(data), "kind": "", "limit": "", "desktop": False, "format": "json"}
+    flags = typed | {"model": ["mine"], "host": [], "threads": [], "precision": [], "limit": ""}
+    capsys.readouterr()
+    evaluate.evaluate(wanted.parse(flags | more), typed)
+    rows: list[dict[str, str]] = json.loads(capsys.readouterr().out)
+    return [row for row in rows if row["Figure"] == "top-1"]
+
+
+def test_original_and_ncnn_are_right_as_the_file_says(tmp_path, capsys):
+    add(asked(classifier(tmp_path / "net.onnx", ending="softmax", notes=ultralytics())))
+    rows = figures(pictures(tmp_path / "data"), capsys)
+    assert [float(row["Percent"]) for row in rows] == [100, 100]
+    assert [row["Notes"] for row in rows] == ["", ""]
+
+
+def test_an_original_does_not_confirm_a_wrong_preparation(tmp_path, capsys):
+    """It is fed as its own file says, whatever the YAML says."""
+    add(asked(classifier(tmp_path / "net.onnx", ending="softmax", notes=ultralytics())))
+    yaml_file = model.FOLDER / "mine.yaml"
+    text = yaml_file.read_text()
+    told = yaml.safe_load(text)
+    told["preprocess"] |= {"mean": [123.675, 116.28, 103.53], "norm": [0.017, 0.017, 0.017]}
+    yaml_file.write_text(yaml.safe_dump(told))
+    original, ncnn = figures(pictures(tmp_path / "data"), capsys)
+    assert (float(original["Percent"]), float(ncnn["Percent"])) == (100, 50)
+    assert "fed as its file says, and not mine.yaml: mean 0,0,0" in original["Notes"]
+
+
+def test_what_was_only_assumed_is_in_every_row(tmp_path, capsys, two):
+    (tmp_path / "names.txt").write_text("dark\nbright\n")
+    add(asked(classifier(tmp_path / "net.onnx"), labels=str(tmp_path / "names.txt")))
+    rows = figures(pictures(tmp_path / "data"), capsys)
+    assert len(rows) == 2
+    for row in rows:
+        assert "assumed, not said by its file: order, mean, norm, fit, activation" in row["Notes"]
+
+
+def test_a_model_that_ships_is_fed_as_it_ships(assets, monkeypatch):
+    monkeypatch.setenv("PIYARD_MIRROR", str(assets))
+    monkeypatch.setattr(model, "FOLDER", Path(__file__).parents[3] / "models")
+    ships = model.load("yolov8_n")
+    assert stated.of(ships).preprocess == ships.preprocess
+    assert not isinstance(ships.preprocess, Crop)

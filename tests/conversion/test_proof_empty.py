@@ -1,0 +1,176 @@
+"""A proof by cosine of one number, or of what is always the same, proves nothing and says so."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from piyard import check, model, run
+from piyard.boardproof import table
+from piyard.boardproof.proven import Proven
+from piyard.compare import compare_outputs
+from piyard.conversion import Conversion, convert, converted, own
+from piyard.proof import empty, figures
+from piyard.proof.judge import of_output
+from tests.conversion.own.graphs import classifier, ultralytics
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+def worst(*pairs):
+    return figures.worst([compare_outputs(*pair) for pair in pairs])
+
+
+def problem(*pairs, way="fp32"):
+    return of_output(model.load("resnet18"), way, worst(*pairs))
+
+
+def test_one_number_is_judged_by_its_difference():
+    """Its cosine is 1 whatever it is."""
+    assert problem(([0.5], [0.5001]), ([0.9], [0.9])) == ""
+    told = problem(([0.5], [0.9]), ([0.9], [0.9]))
+    assert "differs by 44.44% of its largest value" in told
+    assert "a single number: a cosine says nothing" in told
+
+
+def test_small_numbers_count_beside_large_ones():
+    """A logit near zero is as exact as the others, not as a part of itself."""
+    assert problem(([0.001], [0.004]), ([8.0], [8.0])) == ""
+
+
+def test_equal_values_are_judged_by_their_difference():
+    assert "same number everywhere" in problem(([0.5, 0.5], [7, 7]))
+    assert problem(([0.5, 0.5], [7, 7]), ([1, 0], [1, 0]))
+    assert problem(([0.5, 0.5], [0.5, 0.5]), ([1, 0], [0.8, 0.6])).startswith("cosine 0.8")
+
+
+def test_a_sign_alone_is_no_agreement():
+    assert problem(([2.0], [-2.0]))
+
+
+def test_the_table_gives_no_cosine_where_it_says_nothing():
+    assert worst(([0.5], [0.5])).cells == ["1", "n/a", "0"]
+    assert worst(([0.5, 1], [0.5, 1])).cells[1] == "1.00000000"
+
+
+def found(*inputs):
+    """What is said of the outputs of a net for several inputs."""
+    expected = {"model": {"noise": [[np.array(one) for one in outputs] for outputs in inputs]}}
+    about = figures.worst([compare_outputs([1], [1])])
+    named = {"fp32": {"noise": {f"out{i}": about for i in range(len(inputs[0]))}}}
+    asked: Any = SimpleNamespace(expected=expected)
+    return empty.empty(asked, named)
+
+
+def test_what_is_always_the_same_is_told():
+    assert found([[1, 2], [3]], [[1, 2], [4]]) == {"out0": empty.CONSTANT}
+    assert found([[1, 2]], [[1, 2.1]]) == {}
+    assert found([[0, 0]], [[0, 0]]) == {"out0": empty.CONSTANT}
+
+
+def test_one_input_alone_tells_nothing():
+    assert found([[1, 2]]) == {}
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch):
+    (tmp_path / "models" / "labels").mkdir(parents=True)
+    monkeypatch.setattr(model, "FOLDER", tmp_path / "models")
+    monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path / "artifacts"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def made(file, labels):
+    names = file.parent / "names.txt"
+    names.write_text("".join(f"{name}\n" for name in labels))
+    own.add(own.plan(own.Asked(file=file, name="mine", labels=str(names))))
+    return convert.convert("mine")
+
+
+def test_a_net_of_one_logit(tmp_path, models):
+    one = made(classifier(tmp_path / "net.onnx", heads={"logit": 1}), ["dark", "bright"])
+    assert model.load("mine").activation == "sigmoid"
+    assert one.empty == {}
+    assert "output out0 is a single number: its difference was judged" in converted.notes(one)
+    assert converted.state(one) == "converted and proved"
+    assert {row[5] for row in converted.rows(one)} == {"n/a"}
+
+
+def test_a_net_that_always_says_the_same(tmp_path, models):
+    """The softmax of one value is 1."""
+    file = classifier(tmp_path / "net.onnx", heads={"p": 1}, ending="softmax", notes=ultralytics())
+    one = made(file, ["dark", "bright"])
+    assert one.empty == {"out0": empty.CONSTANT}
+    assert converted.state(one).startswith("converted, NOT PROVED: out0: the original gives")
+    assert any("proves nothing" in note for note in converted.notes(one))
+
+
+def proven(**more):
+    usual: dict[str, Any] = {
+        "model": "resnet18",
+        "host": "pi5-a",
+        "asked": "fp16",
+        "precision": "fp16",
+        "emulated": False,
+        "weights": "random",
+        "least": 0.999,
+        "meant": [],
+        "failed": [],
+        "figures": {"noise": {"out0": worst(([0.5], [0.5]))}},
+    }
+    return Proven(**(usual | more))
+
+
+def test_a_board_that_agrees_by_necessity_has_not_passed():
+    (row,) = table.rows([proven(empty={"out0": empty.CONSTANT})])
+    assert row[-3:] == ["n/a", "0", "proves nothing"]
+    assert "output out0 proves nothing" in table.lines(proven(empty={"out0": "why"}))[0]
+    (row,) = table.rows([proven()])
+    assert row[-1] == "passed"
+
+
+def test_a_board_that_is_wrong_about_one_number_is_astray():
+    wrong = proven(figures={"noise": {"out0": worst(([0.5], [0.9]))}})
+    assert wrong.astray == ["model"]
+    (row,) = table.rows([wrong])
+    assert row[-1] == "DIFFERS"
+    assert proven().astray == []
+
+
+# -- the check after a benchmark ---------------------------------------------------------------
+
+
+@pytest.fixture
+def checked(tmp_path, monkeypatch):
+    """The check of a run that saved these values, against a reference."""
+    monkeypatch.setattr(run, "folder_of", lambda _: tmp_path)
+    header = {"precision": {"label": "fp16"}}
+    monkeypatch.setattr("piyard.log.read", lambda _: SimpleNamespace(header=header))
+
+    def of(reference, saved, **more):
+        (tmp_path / "reference").mkdir(exist_ok=True)
+        (tmp_path / run.OUTPUTS).mkdir(exist_ok=True)
+        np.array(reference, "<f4").tofile(tmp_path / "reference" / "out0.f32")
+        np.array(saved, "<f4").tofile(tmp_path / run.OUTPUTS / "out0.f32")
+        manifest = {"reference": {"outputs": {"out0": [len(reference)]}}} | more
+        known = Conversion(name="resnet18", key="k", folder=tmp_path, manifest=manifest, made=False)
+        record: Any = SimpleNamespace(id="r")
+        return check.outputs(record, known)
+
+    return of
+
+
+def test_one_number_after_a_benchmark(checked):
+    assert checked([0.5], [0.51]).ok
+    wrong = checked([0.5], [0.9])
+    assert not wrong.ok
+    assert wrong.blind == {"out0": "a single number"}
+    assert json.loads(msgspec.json.encode(wrong))["cosine"] == {"out0": 1.0}
+
+
+def test_what_its_proof_said_of_it_goes_on(checked):
+    assert checked([0.5, 1], [0.5, 1], empty={"out0": "constant"}).empty == {"out0": "constant"}
+    assert checked([0.5, 1], [0.5, 1]).empty == {}
