@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ UNREADABLE = frozenset(
 MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 """What files begin with that nnrun itself decodes: JPEG and PNG."""
 OTHER_MAGIC = (b"GIF87a", b"GIF89a", b"II*\x00", b"MM\x00*")
+DIGITS = re.compile(r"([0-9]+)")
 LITTER = frozenset({"__MACOSX"})
 
 
@@ -41,9 +43,20 @@ def of(folder: Path, *, deep: bool = False) -> Folder:
 
     Files that begin with a dot are a file manager's, not pictures.
     """
-    files = sorted(_files(folder, deep=deep, above=frozenset()))
+    files = in_order(_files(folder, deep=deep, above=frozenset()))
     found = [one for one in files if one.is_file() and _is_picture(one)]
     return Folder(pictures=found, left_out=[one for one in files if _is_left_out(one)])
+
+
+def in_order(paths: Iterable[Path]) -> list[Path]:
+    """By name, and where numbers are in it by those: 10.jpg comes after 9.jpg."""
+    return sorted(paths, key=lambda path: ([_natural(part) for part in path.parts], path))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Texts and numbers in turn, each comparable with its like."""
+    parts = DIGITS.split(name)
+    return [(int(part), "") if at % 2 else (0, part) for at, part in enumerate(parts)]
 
 
 def folders(folder: Path) -> list[Path]:

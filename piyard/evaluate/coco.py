@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import mmap
 import re
 import warnings
 from collections import Counter
@@ -47,7 +48,8 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_coco(path: Path) -> bool:
     """Whether a JSON file of annotations is there, or in annotations/."""
-    return bool(_candidates(path))
+    within = [file for file in _candidates(path) if file.parent.name == "annotations"]
+    return path in _candidates(path) or bool(within) or any(map(_mentions, _candidates(path)))
 
 
 def read(path: Path, task: str, labels: Sequence[str]) -> Scene:
@@ -190,6 +192,15 @@ def _annotations(path: Path, task: str) -> Annotated:
     if found:
         return min(found, key=lambda one: one.missing / len(one.images))
     raise (empty or [_unsuitable(path, task)])[0]
+
+
+def _mentions(file: Path) -> bool:
+    """Whether it may be COCO's: many a folder holds another JSON file."""
+    try:
+        with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ) as text:
+            return text.find(b'"annotations"') >= 0
+    except (OSError, ValueError):
+        return False
 
 
 def _order(path: Path, file: Path) -> tuple[bool, bool, str]:

@@ -130,7 +130,7 @@ def _local(text: str) -> list[Path]:
         return [path]
     start = Path(path.anchor)
     pattern = str(path.relative_to(start)) if path.anchor else text
-    met = sorted(one for one in start.glob(pattern) if one.is_file())
+    met = pictures.in_order(one for one in start.glob(pattern) if one.is_file())
     if not met:
         raise WrongInput(f"there is no picture {text}", remedy="check --input")
     return met

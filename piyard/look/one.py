@@ -48,7 +48,12 @@ def work_of(rules: Model, shown: Inputs, asked: Asked) -> Work:
     return Work(
         verb=verb,
         arguments=[*rest, *arguments.flags(rules, asked), *through.inputs(shown, sent)],
-        what={"task": rules.task, "inputs": inputs.named(shown), "shown": shown.title},
+        what={
+            "task": rules.task,
+            "inputs": inputs.named(shown),
+            "shown": shown.title,
+            "film": shown.of_film,
+        },
         inputs=sent,
         through=through.words(shown, sent),
         partly=True,

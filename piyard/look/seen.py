@@ -72,7 +72,7 @@ def conclude(done: Record) -> Seen:
         run=done.id,
         task=str(done.what["task"]),
         emulated=done.emulated,
-        frames=[_renamed(one, named) for one in frames],
+        frames=[_renamed(one, named, str(done.what.get("film") or "")) for one in frames],
         wrong=[
             msgspec.structs.replace(one, name=_here(one.name, named), error=_about(one))
             for one in wrong
@@ -90,8 +90,10 @@ def _write_lines(told: Iterable[Line], named: Mapping[str, str], final: Path) ->
     whole.write(final, "".join(f"{json.dumps(one, ensure_ascii=False)}\n" for one in shown))
 
 
-def _renamed(frame: Frame, named: Mapping[str, str]) -> Frame:
-    return msgspec.structs.replace(frame, name=_here(frame.name, named))
+def _renamed(frame: Frame, named: Mapping[str, str], film: str) -> Frame:
+    """By the picture's name here, or the film's."""
+    name = _here(frame.name, named)
+    return msgspec.structs.replace(frame, name=f"{film}, {name}" if film else name)
 
 
 def _here(there: str, named: Mapping[str, str]) -> str:

@@ -507,6 +507,15 @@ def test_each_kind_is_recognised(tmp_path: Path) -> None:
     assert kinds == {"i": "imagenet", "c": "coco", "m": "mot", "o": "otb"}
 
 
+def test_another_json_file_beside_the_classes_is_not_cocos(tmp_path: Path) -> None:
+    pictures(tmp_path / "tench", "a.jpg")
+    for name, text in (("about.json", '{"classes": ["tench"]}'), ("empty.json", "")):
+        (tmp_path / name).write_text(text)
+    assert dataset.recognise(tmp_path) == "imagenet"
+    shutil.move(scene(tmp_path / "c", ["a.jpg"], []) / "annotations", tmp_path / "d")
+    assert dataset.recognise(tmp_path / "d") == "coco"
+
+
 def test_what_is_no_data_says_what_would_be(tmp_path: Path) -> None:
     with pytest.raises(WrongInput, match="no data that is known") as error:
         dataset.recognise(tmp_path)

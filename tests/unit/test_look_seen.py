@@ -7,6 +7,7 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -51,8 +52,6 @@ def ran(task: str, *told: Any, emulated: bool = False, sent: Any = SENT) -> Reco
     bad = sum(line["type"] == "error" for line in told)
     every = [HEADER, *told, {"type": "summary", "images": len(told), "failed": bad}]
     (folder / run.LOG).write_text("".join(json.dumps(line) + "\n" for line in every))
-    import msgspec
-
     return msgspec.structs.replace(record, emulated=emulated)
 
 
@@ -190,6 +189,13 @@ def test_json_holds_numbers_as_numbers(capsys: pytest.CaptureFixture[str]) -> No
     look.tell([saw("classify", line)], "json")
     (told,) = json.loads(capsys.readouterr().out)
     assert (told["Rank"], told["Score"]) == (1, 0.7)
+
+
+def test_frames_of_a_film_bear_its_name() -> None:
+    record = ran("detect", objects(0), objects(1), sent={})
+    shown = msgspec.structs.replace(record, what=record.what | {"film": "my clip.mp4"})
+    rows = table.rows([seen.conclude(shown)])
+    assert [row[1] for row in rows] == ["my clip.mp4, frame 0", "my clip.mp4, frame 1"]
 
 
 TWICE = {"0000.jpg": "/a/dog.jpg", "0001.jpg": "/b/dog.jpg", "0002.png": "/a/cat.webp"}

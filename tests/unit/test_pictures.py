@@ -55,6 +55,15 @@ def test_folders_within_and_what_archivers_leave(tmp_path: Path) -> None:
     assert pictures.of(tmp_path / "cat").pictures == []
 
 
+def test_frames_come_as_they_are_numbered(tmp_path: Path) -> None:
+    """A tracker that is shown a folder follows from one to the next."""
+    made = [draw(tmp_path / f"f{n}.png") for n in (1, 2, 9, 10, 11, 100)]
+    assert pictures.of(tmp_path).pictures == made
+    for texts in ([str(tmp_path)], [str(tmp_path / "*.png")]):
+        with inputs.taken(texts) as shown:
+            assert shown.pictures == made
+
+
 def test_links_are_followed_once_and_counted_where_they_lead_nowhere(tmp_path: Path) -> None:
     draw(tmp_path / "real" / "a.jpg")
     cat = tmp_path / "cat"
