@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -64,11 +65,16 @@ def folders(folder: Path) -> list[Path]:
     return sorted(one for one in _entries(folder) if one.is_dir() and not _is_litter(one))
 
 
+def text_of(path: Path) -> str:
+    """The path for people and files; bytes that are not UTF-8, as of old archives, escaped."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
 def listed(paths: Sequence[Path]) -> str:
     """For people: how many of each ending, and one of them by its path."""
     kinds = Counter(one.suffix.lower() or "without an ending" for one in paths)
     counts = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-    return f"{counts}, for example {paths[0]}" if paths else ""
+    return f"{counts}, for example {text_of(paths[0])}" if paths else ""
 
 
 def is_readable_by_nnrun(path: Path) -> bool:
@@ -93,7 +99,7 @@ def _entries(folder: Path) -> list[Path]:
         return list(folder.iterdir())
     except OSError as error:
         raise WrongInput(
-            f"{folder} cannot be read: {error.strerror}", remedy="whose is the folder?"
+            f"{text_of(folder)} cannot be read: {error.strerror}", remedy="whose is the folder?"
         ) from None
 
 

@@ -17,6 +17,7 @@ from piyard.look.inputs import MOST, Inputs
 from piyard.look.lines import Frame
 from piyard.look.seen import Seen
 from piyard.model import Model
+from piyard.pictures import text_of
 from piyard.seat import Seat
 
 BATCH = 500
@@ -92,7 +93,7 @@ def in_order(pictures: Sequence[Path], seen: Seen) -> list[Frame]:
             remedy="the figures would not be of the same data; leave such pictures out",
         )
     found = {frame.name: frame for frame in seen.frames}
-    return [found[str(path)] for path in pictures]
+    return [found[text_of(path)] for path in pictures]
 
 
 def _look(seat: Seat, rules: Model, film: Film, batch: Sequence[Path]) -> Seen:

@@ -187,10 +187,10 @@ def _by_order(folders: Sequence[Path], labels: Sequence[str]) -> dict[Path, int]
 
 
 def _unassigned(path: Path, folder: Path, folders: Sequence[Path], names: Names) -> WrongInput:
-    count = len(names.labels)
+    name, count = pictures.text_of(Path(folder.name)), len(names.labels)
     return WrongInput(
-        f"'{folder.name}' is the first of the {len(folders)} folders of {path} that is none of "
-        f"the model's {count} classes{names.nearest(folder.name)}",
+        f"'{name}' is the first of the {len(folders)} folders of {path} that is none of the "
+        f"model's {count} classes{names.nearest(name)}",
         evidence=f"model: {', '.join(names.labels[:5])}{' …' if count > 5 else ''}",
         remedy=f"name all folders as the model's labels, number all from 0 to {count - 1}, or add "
         f"{LIST}",

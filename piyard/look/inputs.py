@@ -90,7 +90,9 @@ def release_of(shown: Inputs) -> Release:
 def named(shown: Inputs) -> dict[str, str]:
     """The name a picture has on the board → where it is here."""
     sent = release_of(shown).files if shown.pictures else []
-    return {file.name: str(path) for file, path in zip(sent, shown.pictures, strict=True)}
+    return {
+        file.name: pictures.text_of(path) for file, path in zip(sent, shown.pictures, strict=True)
+    }
 
 
 def _pictures(texts: Sequence[str], frames: int | None) -> list[Path]:

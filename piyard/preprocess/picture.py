@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from piyard.errors import WrongInput
+from piyard.pictures import text_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +33,8 @@ def read(path: Path) -> Image:
             return ImageOps.exif_transpose(_of_8_bits(picture)).convert("RGB")
     except (*MALFORMED, struct.error, Image.DecompressionBombError) as error:
         raise WrongInput(
-            f"{path} is no picture that can be read: {error}", remedy="leave it out, or repair it"
+            f"{text_of(path)} is no picture that can be read: {error}",
+            remedy="leave it out, or repair it",
         ) from None
 
 

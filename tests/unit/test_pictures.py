@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from piyard import paths, pictures, preprocess
 from piyard.errors import WrongInput
+from piyard.evaluate import imagenet
 from piyard.look import inputs
 from piyard.look.inputs import Inputs
 
@@ -53,6 +55,23 @@ def test_folders_within_and_what_archivers_leave(tmp_path: Path) -> None:
     assert pictures.folders(tmp_path) == [tmp_path / "cat"]
     assert pictures.of(tmp_path / "cat", deep=True).pictures == [below]
     assert pictures.of(tmp_path / "cat").pictures == []
+
+
+def test_names_of_old_archives_can_be_shown_and_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An archive of a Chinese Windows has names in GBK."""
+    folder = tmp_path / os.fsdecode("鲨".encode("gbk"))
+    try:
+        path = draw(folder / os.fsdecode("狗.bmp".encode("gbk")))
+    except OSError as error:
+        pytest.skip(f"this file system takes UTF-8 only: {error}")
+    (text,) = inputs.named(Inputs(pictures=[path])).values()
+    assert text.endswith(r"\xf6\xe8/\xb9\xb7.bmp")
+    with pytest.raises(WrongInput) as error_:
+        imagenet.read(tmp_path, ["鲨"])
+    print(error_.value, pictures.listed([path]))
+    assert r"'\xf6\xe8' is the first" in capsys.readouterr().out
 
 
 def test_frames_come_as_they_are_numbered(tmp_path: Path) -> None:
