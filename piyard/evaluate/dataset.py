@@ -16,6 +16,7 @@ from piyard.evaluate.imagenet import Classes
 from piyard.evaluate.sequences import Clips
 from piyard.model import Model
 from piyard.model.tracker import Nanotrack
+from piyard.pictures import text_of
 
 Kind = Literal["imagenet", "coco", "mot", "otb"]
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -161,8 +162,9 @@ def _of(
     detail: str = "",
     left_out: Sequence[Path] = (),
 ) -> Dataset:
+    title = text_of(Path(name))
     return Dataset(
-        kind=kind, name=name, films=films, truth_files=files, detail=detail, left_out=left_out
+        kind=kind, name=title, films=films, truth_files=files, detail=detail, left_out=left_out
     )
 
 
