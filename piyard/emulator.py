@@ -154,6 +154,11 @@ def _find(client: DockerClient, host: str) -> Container | None:
     if container.labels.get(MADE_LABEL) != _made_of(target.load(target_of(host))):
         container.remove(force=True, v=True)
         return None
+    if container.status == "paused":
+        raise EmulationFailed(
+            f"{host} stands still: its container is paused",
+            remedy=f"docker unpause {container.name}",
+        )
     if container.status != "running":
         container.start()
     return container

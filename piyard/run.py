@@ -42,6 +42,7 @@ SHELF = "runs"
 RECORD = "run.json"
 LOG, STDERR, OUTPUTS = "log.jsonl", "stderr.txt", "outputs"
 WHY: dict[str, State] = {"cancelled": "cancelled", "limit": "limit", "full": "full"}
+RUNS_ON = "the run goes on there, as far as is known"
 UNREADABLE_INPUT = 4
 """nnrun's exit code."""
 DETECTOR = "detector"
@@ -128,16 +129,17 @@ def start(
     started = msgspec.structs.replace(record, limit_s=limit_s)
     store_record(started)
     try:
-        detached.start(
-            line.session,
-            record.id,
-            release,
-            command,
-            line.lease,
-            limit_s=limit_s,
-            watch=telemetry.watch_command(nnrun, pmic=pmic),
-            governor=governor,
-        )
+        with rescued(started, "whether the run began is not known"):
+            detached.start(
+                line.session,
+                record.id,
+                release,
+                command,
+                line.lease,
+                limit_s=limit_s,
+                watch=telemetry.watch_command(nnrun, pmic=pmic),
+                governor=governor,
+            )
     except detached.Damaged:
         shutil.rmtree(folder_of(record.id))
         raise
@@ -172,7 +174,7 @@ def finish(line: Line, record: Record, *, partly: bool = False) -> Record:
 
 
 @contextmanager
-def rescued(record: Record) -> Iterator[None]:
+def rescued(record: Record, where: str = RUNS_ON) -> Iterator[None]:
     """A board that is not heard of, or a full disk here, says how to have the run all the same."""
     try:
         yield
@@ -181,7 +183,7 @@ def rescued(record: Record) -> Iterator[None]:
             raise
         raise _to_be_had(record, trouble, "nothing is lost") from None
     except (HostUnreachable, BoardTooSlow) as error:
-        raise _to_be_had(record, error, "the run goes on there, as far as is known") from None
+        raise _to_be_had(record, error, where) from None
 
 
 def _to_be_had(record: Record, error: PiyardError, note: str) -> PiyardError:

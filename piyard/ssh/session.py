@@ -118,6 +118,12 @@ class Session:
             return lacking
         if "No space left on device" in outcome.err:
             return disk_full(self.name, outcome.err)
+        if outcome.code in TIMED_OUT:
+            return BoardTooSlow(
+                f"{self.name}: '{argv[0]}' was ended at its time limit",
+                evidence=outcome.err[-2000:],
+                remedy="try again; does the board stand still, as by a worn SD card?",
+            )
         return BoardCommandFailed(
             f"{self.name}: '{argv[0]}' failed (exit code {outcome.code})",
             evidence=(outcome.err or outcome.out)[-2000:],

@@ -492,6 +492,16 @@ def test_a_board_that_stands_still_for_too_long_is_given_up(board: LocalBoard) -
     board.has_tool("timeout", 'exec /usr/bin/timeout "$@"')
 
 
+def test_a_board_that_stands_still_while_a_run_is_fetched_is_too_slow(
+    board: LocalBoard, tmp_path: Path
+) -> None:
+    start(board, "true")
+    end_of(board)
+    board.has_tool("tar", "exit 124")
+    with pytest.raises(BoardTooSlow, match="at its time limit"):
+        detached.fetch(board, RUN, tmp_path / "fetched", keep=set())
+
+
 class TestFull:
     """A board whose disk fills up in mid-run."""
 

@@ -116,6 +116,19 @@ def test_a_board_that_is_not_heard_of_any_more_may_still_run(
     assert caught.value.remedy == f"is it powered?; then: invoke attach {record.id}"
 
 
+def test_a_board_that_is_lost_at_the_start_may_run_it(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_arguments: object, **_named: object) -> None:
+        raise HostUnreachable("pi5 does not answer", remedy="is it powered?")
+
+    monkeypatch.setattr(detached, "start", lost)
+    with pytest.raises(HostUnreachable, match="whether the run began is not known") as caught:
+        begun(line, "lines", "1")
+    (folder,) = (run.folder_of("x").parent).iterdir()
+    assert f"then: invoke attach {folder.name}" in caught.value.remedy
+
+
 def test_a_board_that_fills_up_in_mid_run_is_said_as_such(tmp_path: Path, line: Line) -> None:
     with disks.mounted(tmp_path / "cramped", "1m") as place:
         line._session = cramped = LocalBoard(place)
