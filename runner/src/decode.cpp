@@ -19,13 +19,6 @@ bool begins(const std::vector<unsigned char>& bytes, const std::string& magic) {
     return bytes.size() >= magic.size() && std::memcmp(bytes.data(), magic.data(), magic.size()) == 0;
 }
 
-void decode(const std::vector<unsigned char>& bytes, Image& image) {
-    if (bytes.empty()) throw Failure(Exit::input, "the file is empty");
-    if (begins(bytes, "\xFF\xD8\xFF")) return decode_jpeg(bytes, image);
-    if (begins(bytes, "\x89PNG\r\n\x1A\n")) return decode_png(bytes, image);
-    throw Failure(Exit::input, "neither JPEG nor PNG");
-}
-
 std::string sized(std::uint64_t width, std::uint64_t height) { return std::to_string(width) + "x" + std::to_string(height) + " pixels"; }
 
 }  // namespace
@@ -54,6 +47,13 @@ void check_content(std::uint64_t width, std::uint64_t height, std::uint64_t leas
                                    "; copy it again");
 }
 
+void decode_image(const std::vector<unsigned char>& bytes, Image& image) {
+    if (bytes.empty()) throw Failure(Exit::input, "the file is empty");
+    if (begins(bytes, "\xFF\xD8\xFF")) return decode_jpeg(bytes, image);
+    if (begins(bytes, "\x89PNG\r\n\x1A\n")) return decode_png(bytes, image);
+    throw Failure(Exit::input, "neither JPEG nor PNG");
+}
+
 Image read_image(const std::string& path) {
     Image image;
     read_image(path, image);
@@ -63,7 +63,7 @@ Image read_image(const std::string& path) {
 void read_image(const std::string& path, Image& image) {
     const std::vector<unsigned char> bytes = read_file(path, Exit::input);
     try {
-        decode(bytes, image);
+        decode_image(bytes, image);
     } catch (const Failure& failure) {
         throw Failure(Exit::input, path + ": " + failure.what());
     }

@@ -16,6 +16,9 @@ Image read_image(const std::string& path);
 // The same into an image whose memory is used again.
 void read_image(const std::string& path, Image& image);
 
+// The same of the bytes of a file.
+void decode_image(const std::vector<unsigned char>& bytes, Image& image);
+
 // For the decoders, before they allocate: each throws a Failure with Exit::input.
 // No one would want so many pixels.
 void check_size(std::uint64_t width, std::uint64_t height);

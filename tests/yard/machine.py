@@ -96,6 +96,12 @@ for package in "$@"; do
         [ ! -e "$FAKE/no-chromium" ] || { echo "E: no candidate" >&2; exit 100; }
         cp "$FAKE/harmless" "$FAKE/bin/chromium"
         ;;
+    clang)
+        [ ! -e "$FAKE/no-clang" ] || { echo "E: no candidate" >&2; exit 100; }
+        for name in clang++ cmake ninja; do cp "$FAKE/harmless" "$FAKE/bin/$name"; done
+        mkdir -p "$FAKE/sys/usr/include"
+        touch "$FAKE/sys/usr/include/jpeglib.h" "$FAKE/sys/usr/include/png.h"
+        ;;
     python*-venv) rm -f "$FAKE/no-ensurepip" ;;
     esac
 done
