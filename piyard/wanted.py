@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from piyard import cost, fanout, job, lease, options, tables
+from piyard import cost, fanout, job, lease, options, tables, target
 from piyard.board import Line
-from piyard.errors import WrongInput
+from piyard.errors import WrongInput, unknown
 from piyard.fleet.choose import choose
 from piyard.seat import PMIC, Terms
 from piyard.ssh import hostkeys
@@ -61,9 +61,12 @@ def boards(asked: Mapping[str, Any]) -> Boards:
     """The boards that flags name; raises ``WrongInput``."""
     if asked.get("strict"):
         hostkeys.be_strict()
+    named = asked.get("target", "")
+    if named and named not in target.names():
+        raise unknown("target", named, target.names())
     return Boards(
         names=choose(asked["host"], every=bool(asked.get("all"))),
-        target=asked.get("target", ""),
+        target=named,
         parallel=options.whole("parallel", asked.get("parallel", "")) or fanout.PARALLEL,
         wait_s=0 if asked.get("no_wait") else lease.WAIT_S,
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from piyard import build as builder
-from piyard import cost, history, paths, report, result, row, say, whole
+from piyard import cost, history, paths, report, result, row, say, target, whole
 from piyard.errors import WrongInput
 from piyard.history import Filters
 from piyard.result import Result
@@ -14,6 +14,14 @@ from piyard.row import Row
 
 PAGE = "report.html"
 """In artifacts/, where no other place is named."""
+
+
+def builds(target_names: Sequence[str], source_name: str, *, dry_run: bool) -> None:
+    """Build for targets, in their order, once all of them are known to be some."""
+    for name in target_names:
+        target.load(name)
+    for name in target_names:
+        build(name, source_name, dry_run=dry_run)
 
 
 def build(target_name: str, source_name: str, *, dry_run: bool) -> None:

@@ -231,16 +231,21 @@ def _check_ssh(board: Entry) -> None:
     if not board.host:
         raise WrongInput("host: is missing", remedy="write a name or address: host: pi5.local")
     if emulator.is_emulated(board.host):
-        _check_emulated(board.host)
+        _check_emulated(board.host, board.target)
     else:
         _check_host(board.host)
 
 
-def _check_emulated(host: str) -> None:
+def _check_emulated(host: str, named: str) -> None:
     try:
-        emulator.target_of(host)
+        imitated = emulator.target_of(host)
     except WrongInput as error:
         raise WrongInput(f"host: {error.what}", remedy=error.remedy) from None
+    if named not in {"", imitated}:
+        raise WrongInput(
+            f"target: {named}, but {host} is an emulated {imitated}",
+            remedy="leave target out: the host says it",
+        )
 
 
 def _check_host(host: str) -> None:

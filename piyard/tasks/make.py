@@ -21,8 +21,7 @@ def build(_c: Context, target: list[str], source: str = "", dry_run: bool = Fals
     """Cross-compile ncnn and nnrun for a kind of board."""
     from piyard.commands import make
 
-    for name in target or [TARGET]:
-        make.build(name, source, dry_run=dry_run)
+    make.builds(target or [TARGET], source, dry_run=dry_run)
 
 
 @task(

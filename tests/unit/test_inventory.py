@@ -224,6 +224,14 @@ def test_refuses_what_labgrid_cannot_find(checkout: Path, keys: list[str], expec
     assert expected in refusal(checkout, "source: labgrid", *keys).what
 
 
+def test_an_emulated_board_is_of_the_kind_that_its_host_says(checkout: Path) -> None:
+    checkout.write_text("boards:\n  lab: {host: 'emulated:rpi5/2', target: rpi5}\n")
+    assert inventory.load()["lab"].target == "rpi5"
+    checkout.write_text("boards:\n  lab: {host: 'emulated:rpi5/2', target: rpi4}\n")
+    with pytest.raises(WrongInput, match="target: rpi4, but emulated:rpi5/2 is an emulated rpi5"):
+        inventory.load()
+
+
 @pytest.mark.parametrize("host", ["emulated:rpi5", "emulated:rpi5/2", "emulated:zero2w"])
 def test_a_board_may_be_emulated(checkout: Path, host: str) -> None:
     assert one(checkout, f"host: {host}").host == host

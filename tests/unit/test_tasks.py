@@ -208,6 +208,8 @@ def test_no_host_is_the_emulated_board_and_says_so() -> None:
         (["bench", "--precision", "int8", "--dry-run"], 3, "resnet18 has no quantised layer"),
         (["prove", "--precision", "int8", "--dry-run"], 3, "resnet18 has no quantised layer"),
         (["bench", "--threads", "999", "--dry-run"], 3, "--threads 999: emulated:rpi5 has"),
+        (["bench", "--host", "pi5-b", "--target", "rpi6"], 3, "unknown target 'rpi6'"),
+        (["rollback", "--host", "pi5-b", "--target", "fleet"], 3, "unknown target 'fleet'"),
         (["report"], 3, "no results are stored yet"),
         (["report", "--run", "x"], 3, "no run is named 'x'"),
         (["attach", "x"], 3, "no run is named 'x'"),
@@ -348,6 +350,12 @@ def test_no_engine_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_
     assert done.returncode == 2
     assert "no container engine answers" in done.stderr
     assert "./yard --setup" in done.stderr
+
+
+def test_all_targets_are_known_before_the_first_is_built() -> None:
+    done = invoke("build", "--target", "rpi5", "-t", "rpi6", "--dry-run")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "unknown target 'rpi6', did you mean 'rpi5'?" in done.stderr
 
 
 def test_a_dry_run_of_a_build_touches_nothing(tmp_path: Path) -> None:
