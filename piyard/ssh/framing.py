@@ -20,11 +20,13 @@ CODE = re.compile(rb" (\d{1,3});")
 CODE_BYTES = 8
 BEGIN = (
     "a=$1 b=$2; shift 2; unset CDPATH LANGUAGE LC_ALL; LC_MESSAGES=C; export LC_MESSAGES; "
+    '[ -z "$SSH_CONNECTION" ] || cd; '
     'printf %s%s "$a" "$b"; printf %s%s "$a" "$b" >&2; c=$(IFS=; printf %b "$*"); eval "$c"; c=$?; '
     'printf "%s%s %s;" "$a" "$b" "$c"; printf "%s%s %s;" "$a" "$b" "$c" >&2'
 )
 """For ``sh -c`` in single quotes, so without any of ``'!\\`` and newlines. The marker comes in two
-halves: a shell that prints what it runs must not print the marker. Messages are in English."""
+halves: a shell that prints what it runs must not print the marker. Messages are in English, and a
+session begins in the login folder, wherever start-up files went."""
 
 
 class Frame(msgspec.Struct, frozen=True):

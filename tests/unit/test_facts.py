@@ -199,3 +199,28 @@ def test_whatever_a_board_says_becomes_facts(text: str) -> None:
 @given(st.lists(st.text(alphabet="abc=\n 0123456789-")))
 def test_lines_nobody_knows_are_left_out(lines: list[str]) -> None:
     assert facts.parse("\n".join([*lines, "model=Pi"])).model == "Pi"
+
+
+DF = (
+    "#!/bin/sh\necho Filesystem 1024-blocks Used Available Capacity Mounted on\necho /dev/sda1 {}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("mounts", "expected"),
+    [
+        ("/dev/sda1 /home ext4 rw,nosuid,noexec,relatime 0 0\n", "/home"),
+        ("/dev/sda1 /home ext4 rw,noexecutives 0 0\nx / ext4 rw,noexec 0 0\n", None),
+        ("/dev/sda1 /home ext4 noexec,rw 0 0\n/dev/sdb /home ext4 rw 0 0\n", None),
+        ("", None),
+    ],
+)
+def test_a_disk_that_starts_no_program_is_told(
+    pi5: Path, mounts: str, expected: str | None
+) -> None:
+    put(pi5, "proc/mounts", mounts)
+    put(pi5, "bin/df", DF.format("100 60 40 60% /home"))
+    (pi5 / "bin/df").chmod(0o700)
+    found = told(pi5)
+    assert found.mounted_noexec == expected
+    assert found.free_disk_kb == 40
