@@ -40,4 +40,6 @@ def write(path: Path, text: str, remedy: str = "") -> None:
         with draft(path) as made:
             made.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise WrongInput(f"{path} cannot be written: {error.strerror}", remedy=remedy) from None
+        trouble = disk.trouble(error)
+        advice = remedy or (trouble.remedy if trouble else "")
+        raise WrongInput(f"{path} cannot be written: {error.strerror}", remedy=advice) from None

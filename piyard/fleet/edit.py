@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from piyard import lock, paths, say
+from piyard import disk, lock, paths, say
 from piyard.errors import WrongInput, unknown
 from piyard.fleet import inventory
 from piyard.fleet.inventory import Entry
@@ -211,9 +211,8 @@ def _alone() -> Iterator[None]:
         with lock.held(paths.data() / "fleet.lock"):
             yield
     except OSError as error:
-        raise WrongInput(
-            f"{error.filename}: {error.strerror}", remedy="may you write there, and is there room?"
-        ) from None
+        trouble = disk.trouble(error)
+        raise WrongInput(trouble.what, remedy=trouble.remedy) if trouble else error from None
 
 
 def _text(file: Path) -> str:
@@ -234,10 +233,11 @@ def _draft(file: Path, text: str) -> Iterator[Path]:
     real.parent.mkdir(parents=True, exist_ok=True)
     draft = real.with_name(f".{real.name}.{os.getpid()}")
     try:
-        if real.exists():
-            draft.touch(mode=0o600)
-            shutil.copymode(real, draft)
-        draft.write_bytes(text.encode())
+        with disk.said_of(file, draft):
+            if real.exists():
+                draft.touch(mode=0o600)
+                shutil.copymode(real, draft)
+            draft.write_bytes(text.encode())
         yield draft
     finally:
         draft.unlink(missing_ok=True)

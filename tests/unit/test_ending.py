@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from piyard import deadline, lock, paths
+from tests import disks
 
 ROOT = Path(__file__).resolve().parents[2]
 WAITS = """
@@ -126,19 +127,21 @@ lowering.lower(at / "model.pt", [[1, 3, 8, 8]], at, half=False)
 def test_ctrl_c_ends_the_converter_too(tmp_path: Path) -> None:
     """Though only piyard itself heard of it, as under a supervisor."""
     converter = tmp_path / "pnnx"
-    converter.write_text(
-        f"#!/bin/sh\necho $$ > {tmp_path}/pid.new\n"
-        f"mv {tmp_path}/pid.new {tmp_path}/pid\nexec sleep 600\n"
-    )
+    converter.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 600\n")
     converter.chmod(0o700)
     running = subprocess.Popen(
         [sys.executable, "-c", CONVERTS, str(ROOT), str(converter), str(tmp_path)],
         stderr=subprocess.PIPE,
     )
-    assert deadline.poll(lambda: (tmp_path / "pid").is_file() or None, 30)
+    assert (pid := deadline.poll(lambda: written(tmp_path / "pid"), 30))
     running.send_signal(signal.SIGINT)
     assert ended(running) == (130, "piyard: stopped by Ctrl-C\n")
-    assert deadline.poll(lambda: not is_alive(int((tmp_path / "pid").read_text())) or None, 10)
+    assert deadline.poll(lambda: not is_alive(pid) or None, 10)
+
+
+def written(file: Path) -> int | None:
+    """The number in a file, once it is there."""
+    return int(file.read_text()) if file.is_file() and file.read_text() else None
 
 
 def is_alive(pid: int) -> bool:
@@ -182,3 +185,34 @@ def test_artifacts_that_cannot_be_had_are_never_a_traceback(
     code, said = ended(start(*argv))
     assert "Traceback" not in said
     assert code in {0, 2, 3}, said
+
+
+def test_a_fleet_on_a_full_disk_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with disks.mounted(tmp_path / "full", "64k") as place:
+        fleet = place / "fleet.yaml"
+        fleet.write_text("boards:\n  pi5-a:\n    host: 127.0.0.1\n  pi5-b:\n    host: 127.0.0.2\n")
+        monkeypatch.setenv("PIYARD_FLEET", str(fleet))
+        (place / "filler").write_bytes(b"\0" * 60_000)
+        code, said = ended(start("fleet.remove", "pi5-a"))
+        assert said.splitlines()[0] == f"piyard: {fleet}: no room is left on its disk"
+        assert code == 3
+        assert "pi5-a" in fleet.read_text()
+        assert sorted(path.name for path in place.iterdir()) == ["filler", "fleet.yaml"]
+
+
+@pytest.mark.parametrize(
+    "argv", [["build", "--target", "desktop"], ["convert", "--random-weights"], ["report"]]
+)
+def test_a_read_only_place_for_artifacts_is_one_line_with_a_remedy(
+    argv: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path / "artifacts"))
+    with disks.read_only(tmp_path / "artifacts"):
+        code, said = ended(start(*argv))
+    assert "Traceback" not in said
+    if argv != ["report"]:
+        assert f"piyard: {tmp_path / 'artifacts'}" in said
+        assert "PIYARD_ARTIFACTS" in said.splitlines()[-1]
+        assert code == 2
