@@ -68,12 +68,13 @@ def flag_in_wait(words: Sequence[str], tasks: Mapping[str, ParserContext]) -> st
 def unknown_task(word: str, tasks: Iterable[str]) -> WrongInput:
     """The error for a word that is not the name of a task."""
     names = sorted(tasks)
-    of_group = [name for name in names if name.startswith(f"{word}.")]
-    if of_group:
-        return WrongInput(
-            f"'{word}' is a group of tasks", remedy=f"name one: {', '.join(of_group)}"
-        )
-    return WrongInput(f"unknown task '{word}'{nearest(word, names)}", remedy=TASKS)
+    if of_group := [name for name in names if name.startswith(f"{word}.")]:
+        remedy = f"name one: {', '.join(of_group)}"
+        return WrongInput(f"'{word}' is a group of tasks", remedy=remedy)
+    in_groups = [name for name in names if name.endswith(f".{word}")]
+    listed = "' or '".join(in_groups)
+    meant = f", did you mean '{listed}'?" if in_groups else nearest(word, names)
+    return WrongInput(f"unknown task '{word}'{meant}", remedy=TASKS)
 
 
 class _Reader:

@@ -216,6 +216,8 @@ def test_no_host_is_the_emulated_board_and_says_so() -> None:
         (["cancel"], 3, "cancel needs: run"),
         (["cancel", "-x"], 3, "unknown flag '-x' of cancel"),
         (["benhc"], 3, "unknown task 'benhc', did you mean 'bench'?"),
+        (["gc"], 3, "unknown task 'gc', did you mean 'fleet.gc'?"),
+        (["fleet.fact"], 3, "unknown task 'fleet.fact', did you mean 'fleet.facts'?"),
         (["fleet"], 3, "'fleet' is a group of tasks"),
         (["--help=benhc"], 3, "unknown task 'benhc', did you mean 'bench'?"),
         (["--list", "boards"], 3, "unknown group of tasks 'boards'"),
