@@ -35,11 +35,15 @@ YOLO = frozenset(
     for size in "ns"
     for task in ("", "-seg", "-pose")
 )
+YOLO_CLASSIFIERS = frozenset(
+    f"{version}{size}-cls" for version in ("yolov8", "yolo11") for size in "ns"
+)
+"""Ultralytics', without the softmax that their exports end in."""
 YOLOX = frozenset({"yolox_nano", "yolox_tiny", "yolox_s"})
 FCOS = frozenset({"fcos_resnet50_fpn"})
 RTMPOSE = frozenset({"rtmpose-t", "rtmpose-s"})
 
-NAMES = CLASSIFIERS | YOLO | YOLOX | FCOS | RTMPOSE
+NAMES = CLASSIFIERS | YOLO | YOLO_CLASSIFIERS | YOLOX | FCOS | RTMPOSE
 DEFAULT_SHAPE = (3, 224, 224)
 
 
@@ -61,7 +65,7 @@ def shape_of(network: torch.nn.Module) -> tuple[int, int, int]:
 
 
 def _build(name: str, classes: int, keypoints: int) -> torch.nn.Module:
-    if name in YOLO:
+    if name in YOLO | YOLO_CLASSIFIERS:
         from piyard.networks import yolo
 
         return yolo.build(name, classes, keypoints)

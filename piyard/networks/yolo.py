@@ -6,7 +6,7 @@ all layers, also those that have no parameters. An input's sides are multiples o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from piyard.networks.layers import Conv
 from piyard.networks.yolo_blocks import C2PSA, SPPF, C2f, C3k2, Concat
-from piyard.networks.yolo_heads import Detect, Pose, Segment
+from piyard.networks.yolo_heads import Classify, Detect, Pose, Segment
 
 Widths = tuple[int, int, int, int, int]
 """Channels at strides 2, 4, 8, 16 and 32."""
@@ -138,10 +138,67 @@ class Yolo11(nn.Module):
         return _maps(m[23](out8, out16, out32))
 
 
+class Classifier(nn.Module):
+    """The backbone of one of them, and a head that looks at all places of stride 32 together."""
+
+    def __init__(self, layers: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.model = nn.ModuleList(layers)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Logits (n, classes) of pictures of shape (n, 3, rows, columns)."""
+        for layer in self.model:
+            x = layer(x)
+        return (x,)
+
+
+def yolov8_classifier(size: Size, classes: int) -> Classifier:
+    """YOLOv8's backbone without the pooling pyramid."""
+    w2, w4, w8, w16, w32 = size.widths
+    short, long = size.repeats(3), size.repeats(6)
+    return Classifier(
+        [
+            Conv(3, w2, 3, 2),
+            Conv(w2, w4, 3, 2),
+            C2f(w4, w4, short, shortcut=True),
+            Conv(w4, w8, 3, 2),
+            C2f(w8, w8, long, shortcut=True),
+            Conv(w8, w16, 3, 2),
+            C2f(w16, w16, long, shortcut=True),
+            Conv(w16, w32, 3, 2),
+            C2f(w32, w32, short, shortcut=True),
+            Classify(w32, classes),
+        ]
+    )
+
+
+def yolo11_classifier(size: Size, classes: int) -> Classifier:
+    """YOLO11's backbone without the pooling pyramid, with its attention."""
+    w2, w4, w8, w16, w32 = size.widths
+    n = size.repeats(2)
+    return Classifier(
+        [
+            Conv(3, w2, 3, 2),
+            Conv(w2, w4, 3, 2),
+            C3k2(w4, w8, n, share=0.25),
+            Conv(w8, w8, 3, 2),
+            C3k2(w8, w16, n, share=0.25),
+            Conv(w16, w16, 3, 2),
+            C3k2(w16, w16, n, deep=True),
+            Conv(w16, w32, 3, 2),
+            C3k2(w32, w32, n, deep=True),
+            C2PSA(w32, n),
+            Classify(w32, classes),
+        ]
+    )
+
+
 def build(name: str, classes: int, keypoints: int) -> nn.Module:
     """The network of that name: version, size, then what its head is for."""
     base, _, task = name.partition("-")
     size, is_light = SIZES[base], base.startswith("yolo11")
+    if task == "cls":
+        return (yolo11_classifier if is_light else yolov8_classifier)(size, classes)
     levels = size.widths[2:]
     head: nn.Module
     if task == "seg":

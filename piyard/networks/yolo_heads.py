@@ -15,6 +15,8 @@ Levels = tuple[int, int, int]
 BINS = 16
 """A side is a distribution over as many lengths (distribution focal loss: Li et al. 2020)."""
 COEFFICIENTS = 32
+FEATURES = 1280
+"""Of a classifier, before its last layer."""
 
 
 class Distribution(nn.Module):
@@ -93,6 +95,21 @@ class Pose(Detect):
     def forward(self, p8: Tensor, p16: Tensor, p32: Tensor) -> tuple[Tensor, ...]:
         """The outputs of the three levels."""
         return _three(self, p8, p16, p32)
+
+
+class Classify(nn.Module):
+    """A logit a class, of the mean over all places."""
+
+    def __init__(self, before: int, classes: int) -> None:
+        super().__init__()
+        self.conv = Conv(before, FEATURES)
+        self.linear = nn.Linear(FEATURES, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, classes)."""
+        features = nn.functional.adaptive_avg_pool2d(self.conv(x), 1)
+        out: Tensor = self.linear(features.flatten(1))
+        return out
 
 
 def _three(head: Segment | Pose, p8: Tensor, p16: Tensor, p32: Tensor) -> tuple[Tensor, ...]:

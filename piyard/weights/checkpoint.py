@@ -41,22 +41,31 @@ _LAYERS = {
     "batchnorm": "BatchNorm2d",
     "container": "ModuleList Sequential",
     "conv": "Conv2d ConvTranspose2d",
-    "linear": "Identity",
-    "pooling": "MaxPool2d",
+    "dropout": "Dropout",
+    "linear": "Identity Linear",
+    "pooling": "AdaptiveAvgPool2d MaxPool2d",
     "upsampling": "Upsample",
 }
 _BLOCKS = {
     "block": "Attention Bottleneck C2PSA C2f C3 C3k C3k2 DFL PSABlock Proto SPPF",
     "conv": "Concat Conv DWConv",
-    "head": "Detect Pose Segment",
+    "head": "Classify Detect Pose Segment",
 }
 _OTHERS = (
+    "ultralytics.nn.tasks.ClassificationModel",
     "ultralytics.nn.tasks.DetectionModel",
     "ultralytics.nn.tasks.PoseModel",
     "ultralytics.nn.tasks.SegmentationModel",
     # Heads for masks and poses keep `Detect.forward`, which pickle writes as a call of getattr.
     # Stood in for as well, it looks nothing up.
     "builtins.getattr",
+    # How Ultralytics prepares pictures for a classifier, kept with it.
+    *(
+        f"torchvision.transforms.transforms.{one}"
+        for one in ("CenterCrop", "Compose", "Normalize", "Resize", "ToTensor")
+    ),
+    "torchvision.transforms.functional.InterpolationMode",
+    *(f"ultralytics.data.augment.{one}" for one in ("CenterCrop", "ToTensor")),
     # What trainers note down beside the weights.
     "mmengine.logging.history_buffer.HistoryBuffer",
     *(

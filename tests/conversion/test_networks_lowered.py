@@ -66,7 +66,9 @@ def test_ncnn_computes_what_torch_does(name, lowered):
         assert np.abs(wanted[0] - one).max() < 1e-3
     if name not in networks.RTMPOSE:
         used = {layer.type for layer in layers}
-        assert used <= PLAIN | (ATTENTION if "11" in name else set())
+        more = ATTENTION if "11" in name else set()
+        ends = {"InnerProduct", "Reshape"} if name in networks.YOLO_CLASSIFIERS else set()
+        assert used <= PLAIN | more | ends
 
 
 def test_the_focus_of_yolox_is_one_convolution(lowered):

@@ -265,7 +265,7 @@ def test_the_list_names_what_the_official_files_are_made_of(mirror):
 
 def test_the_list_names_no_function_of_python():
     roots = {name.partition(".")[0] for name in checkpoint.allowed()}
-    assert roots == {"torch", "ultralytics", "mmengine", "numpy", "builtins"}
+    assert roots == {"torch", "torchvision", "ultralytics", "mmengine", "numpy", "builtins"}
     assert [name for name in checkpoint.allowed() if "builtins" in name] == ["builtins.getattr"]
 
 

@@ -43,7 +43,7 @@ class Classes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 BUILT = Outputs(names=["out0"], sizes=[0], ends=["logits"])
-"""The networks that piyard builds."""
+"""The networks that piyard builds, for as many classes as there are labels."""
 
 
 def read(file: Path, network: str, shape: Sequence[int], cut: Sequence[str]) -> Outputs:
@@ -85,7 +85,7 @@ def choose(given: Outputs, *, output: str, activation: str, labels: int) -> Clas
         raise unknown("activation", activation, KNOWN)
     at = outputs.place(output, given.names, given.sizes, labels)
     name, ends = given.names[at], given.ends[at]
-    size = given.sizes[at] or (labels if labels == 1 else 0)
+    size = given.sizes[at] or (labels if labels == 1 or given is BUILT else 0)
     _require_other(name, ends, activation)
     several = len(given.names) > 1
     how = activation or _usual(ends, size)

@@ -35,6 +35,8 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     names: list[str] = []
     """Of the classes."""
     licence: str = ""
+    activation: str = ""
+    """Of a classifier whose weights are noted, but not how it ends."""
     author: str = ""
     """``AUTHOR``, or nobody who is known."""
     notes: dict[str, Any] = {}
@@ -63,6 +65,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     def beside(self, asked: Asked, task: str, size: str) -> Asked:
         """What the user says, and what the file says of the rest."""
         said = {key: getattr(self, key) for key in ("task", "head", "size", "licence")}
+        said |= {"activation": self.activation} if task == "classify" else {}
         prepared = assumed.merged(self.preprocess(task, size), asked.preprocess)
         return msgspec.structs.replace(
             asked,
@@ -96,6 +99,7 @@ def _of_checkpoint(notes: Mapping[str, Any]) -> Said:
         size=_traced(sides),
         names=names,
         licence=licence,
+        activation="softmax",
         author=AUTHOR,
         notes={"transforms": notes.get("transforms")},
     )

@@ -53,7 +53,7 @@ def purpose(network: str) -> Purpose:
         return Purpose("detect", "fcos", "3,512,512", (8, 16, 32, 64, 128))
     if network in networks.RTMPOSE:
         return Purpose("pose", "simcc", "3,256,192")
-    return OWN
+    return OWN  # classifiers, Ultralytics' too
 
 
 def _yolo_task(network: str) -> str:

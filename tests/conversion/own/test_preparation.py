@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +16,7 @@ import yaml
 from PIL import Image
 from torch import nn
 
-from piyard import model
+from piyard import model, networks
 from piyard.commands import evaluate
 from piyard.conversion import own
 from piyard.conversion.own import preparing
@@ -20,6 +24,7 @@ from piyard.conversion.own.plan import Added
 from piyard.errors import WrongInput
 from piyard.evaluate import stated
 from piyard.model.steps import Crop
+from piyard.torch_shim import torchvision_models
 from piyard.weights.checkpoint import Inert
 from tests.conversion.own.asking import add
 from tests.conversion.own.graphs import classifier, ultralytics
@@ -28,6 +33,7 @@ pytestmark = [
     pytest.mark.usefixtures("models"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
+ULTRALYTICS_LICENCE = ultralytics()["license"]
 LEVELS = {"order": "rgb", "mean": [0, 0, 0], "norm": pytest.approx([1 / 255] * 3)}
 IMAGENET = {
     "order": "rgb",
@@ -308,3 +314,63 @@ def test_a_model_that_ships_is_fed_as_it_ships(assets, monkeypatch):
     ships = model.load("yolov8_n")
     assert stated.of(ships).preprocess == ships.preprocess
     assert not isinstance(ships.preprocess, Crop)
+
+
+TASKS = "ultralytics.nn.tasks"
+
+
+def torchvision_transforms() -> Any:
+    torchvision_models()  # which makes torchvision fit to be imported
+    return importlib.import_module("torchvision.transforms")
+
+
+@pytest.fixture
+def trained(tmp_path, monkeypatch):
+    """A classifier's checkpoint as Ultralytics writes it: a pickled module, and how it was fed."""
+    transforms = torchvision_transforms()
+    model_class: Any = type("ClassificationModel", (nn.Module,), {"__module__": TASKS})
+    for name in ("ultralytics", "ultralytics.nn", TASKS):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    vars(sys.modules[TASKS])["ClassificationModel"] = model_class
+
+    def save(network: str, size: int, *, resize: int = 0) -> Path:
+        whole: Any = model_class()
+        for name, values in networks.build(network, 2).state_dict().items():
+            *path, last = name.split(".")
+            inside: Any = whole
+            for part in path:
+                if part not in dict(inside.named_children()):
+                    inside.add_module(part, nn.Sequential())
+                inside = dict(inside.named_children())[part]
+            inside.register_buffer(last, values)
+        whole.names = {0: "dark", 1: "bright"}
+        whole.transforms = transforms.Compose(
+            [
+                transforms.Resize(resize or size),
+                transforms.CenterCrop(size),
+                transforms.ToTensor(),
+                transforms.Normalize(mean=torch.zeros(3), std=torch.ones(3)),
+            ]
+        )
+        told = {"model": whole, "train_args": {"task": "classify", "imgsz": size}}
+        file: Path = tmp_path / "best.pt"
+        torch.save(told | {"license": ULTRALYTICS_LICENCE}, file)
+        return file
+
+    return save
+
+
+@pytest.mark.parametrize("network", ["yolov8n-cls", "yolo11s-cls"])
+def test_a_trained_classifier_is_fed_as_it_was_trained(trained, network):
+    planned = own.plan(asked(trained(network, 64)))
+    told = described(planned)
+    assert (told["network"], told["task"], told["input"]) == (network, "classify", [3, 64, 64])
+    assert told["preprocess"] == crop(64, 64) | LEVELS
+    assert assumed(planned) == []
+    assert told["activation"] == "softmax"
+    assert "licence: AGPL-3.0" in planned.written[model.FOLDER / "mine.yaml"]
+
+
+def test_the_crop_that_was_kept_counts(trained):
+    told = described(own.plan(asked(trained("yolov8n-cls", 64, resize=73))))
+    assert told["preprocess"] == crop(73, 64) | LEVELS
