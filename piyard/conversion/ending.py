@@ -60,8 +60,12 @@ class Made(NamedTuple):
 
 def of_layers(layers: Sequence[Layer], output: str) -> Ending:
     """What that output of a .param is."""
-    makers = {name: Made(_kind(one), one.bottoms) for one in layers for name in one.tops}
-    return ending(makers, output)
+    return ending(makers(layers), output)
+
+
+def makers(layers: Sequence[Layer]) -> dict[str, Made]:
+    """Blob → what makes it."""
+    return {name: Made(_kind(one), one.bottoms) for one in layers for name in one.tops}
 
 
 def ending(makers: Mapping[str, Maker], output: str, depth: int = DEEPEST) -> Ending:

@@ -158,7 +158,8 @@ def look(seer: Seer, path: Path) -> Frame:
 
 def _top(net: Net, picture: Image) -> list[Hit]:
     output = net.compute(_input(net.rules, picture))[net.place]
-    how = classes.resolved(net.rules.activation, net.ends, output.size)
+    asked = "none" if net.rules.activation == "exp" else net.rules.activation
+    how = classes.resolved(asked, net.ends, output.size)
     scores = classes.scores(output, how, len(net.labels))
     best = classes.best(scores, TOP)
     return [Hit(index=i, label=net.labels[i], score=float(scores[i])) for i in best]

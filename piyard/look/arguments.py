@@ -81,7 +81,9 @@ def head_flags(head: Head) -> list[str]:
 
 def classifier_flags(rules: Model, classes: str) -> list[str]:
     """Which output holds the classes, where there are several, and what makes scores of it."""
-    return [*(["--classes", classes] if classes else []), "--activation", rules.activation]
+    # A converted net has no logarithm any more: see originals/log_probabilities.py.
+    activation = "none" if rules.activation == "exp" else rules.activation
+    return [*(["--classes", classes] if classes else []), "--activation", activation]
 
 
 def _dense(head: Dense) -> list[str]:

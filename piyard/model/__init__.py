@@ -132,7 +132,7 @@ class Model(Config):
     """Task classify: the output with the classes, as the file calls it, of a net with several."""
     activation: Activation = "auto"
     """Task classify: what makes scores of that output, ``sigmoid`` each class for itself;
-    ``auto``: as the net ends (see conversion/ending.py)."""
+    ``exp`` of log-probabilities; ``auto``: as the net ends (see conversion/ending.py)."""
     assumed: tuple[Fact, ...] = ()
     """What neither its file nor its user said when the model was added: delete what is checked."""
     cut: tuple[str, ...] = ()

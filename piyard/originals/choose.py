@@ -14,6 +14,7 @@ from piyard.conversion import programs
 from piyard.errors import DownloadFailed, WrongInput, unknown
 from piyard.model import Model, Part
 from piyard.originals import ncnn, onnx, torch
+from piyard.originals.log_probabilities import LogProbabilities
 from piyard.originals.original import Original
 from piyard.originals.script import ScriptFile
 from piyard.torchscript.program import SandboxedProgram
@@ -86,10 +87,17 @@ def nets(
 ) -> dict[str, Original]:
     """Each net of the model by its stem: ``model``, and ``head`` where a part is one."""
     way = require_route(model, route)
-    main = _main(model, files, way, ir)
+    main = _probable(model, _main(model, files, way, ir))
     if HEAD not in files.parts:
         return {"model": main}
     return {"model": main, HEAD: _head(model, main, files.parts[HEAD], way, ir)}
+
+
+def _probable(model: Model, main: Original) -> Original:
+    if model.activation != "exp":
+        return main
+    classes = len(models.labels(model))
+    return LogProbabilities(inner=main, output=model.output, classes=classes)
 
 
 def _main(model: Model, files: Files, way: str, ir: Path | None) -> Original:

@@ -116,3 +116,8 @@ def _require_other(name: str, ends: Ending, activation: str) -> None:
             f"--activation {activation}: '{name}' holds probabilities already",
             remedy="leave it out, or --activation none",
         )
+    if ends != "log-probabilities" and activation == "exp":
+        raise WrongInput(
+            f"--activation exp: '{name}' does not end in the logarithm of probabilities",
+            remedy="leave it out, or --activation none",
+        )

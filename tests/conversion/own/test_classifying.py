@@ -1,0 +1,217 @@
+"""Where a classifier's classes are, and what makes scores of them: by how its file ends."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+import torch
+import yaml
+from torch import nn
+
+from piyard import model
+from piyard.conversion import convert, ending, outputs, own, param
+from piyard.conversion.own import classifying
+from piyard.errors import WrongInput
+from piyard.look import one
+from piyard.look.arguments import Asked, flags
+from tests.conversion.own.asking import add
+from tests.conversion.own.graphs import ENDINGS, classifier
+
+pytestmark = [
+    pytest.mark.usefixtures("models"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+SHAPE = (3, 32, 32)
+HEADS = {"colour": 2, "form": 3}
+MADE = {
+    "logits": "logits",
+    "softmax": "probabilities",
+    "sigmoid": "probabilities",
+    "log_softmax": "log-probabilities",
+    "log_of_softmax": "log-probabilities",
+    "reshaped": "probabilities",
+}
+
+
+class Ending(nn.Module):
+    """The mean of each channel, and what comes after."""
+
+    def __init__(self, after) -> None:
+        super().__init__()
+        self.linear, self.after = nn.Linear(3, 2), after
+
+    def forward(self, x: torch.Tensor):
+        return self.after(self.linear(x.mean((2, 3))))
+
+
+def shares(x: torch.Tensor) -> torch.Tensor:
+    """A softmax as some exporters take it apart."""
+    return torch.exp(x) / torch.exp(x).sum(1, keepdim=True)
+
+
+def both(x: torch.Tensor) -> torch.Tensor:
+    """No and yes, of one logit."""
+    yes = torch.sigmoid(x[:, :1])
+    return torch.cat([1 - yes, yes], 1)
+
+
+PROGRAMS = {
+    "logits": (lambda x: x * 2, "logits"),
+    "softmax": (lambda x: torch.softmax(x, 1), "probabilities"),
+    "sigmoid": (torch.sigmoid, "probabilities"),
+    "taken apart": (shares, "probabilities"),
+    "no and yes": (both, "probabilities"),
+    "log_softmax": (lambda x: torch.log_softmax(x, 1), "log-probabilities"),
+    "log": (lambda x: torch.log(torch.softmax(x, 1)), "log-probabilities"),
+    "a root": (lambda x: torch.sqrt(torch.softmax(x, 1)), "logits"),
+}
+
+
+def asked(file, labels, **more):
+    return own.Asked(**({"file": file, "name": "mine", "labels": str(labels)} | more))
+
+
+def described(planned):
+    return yaml.safe_load(planned.written[model.FOLDER / "mine.yaml"])
+
+
+def test_every_ending_of_a_graph_is_tried():
+    assert ENDINGS.keys() == MADE.keys()
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_how_a_graph_ends(tmp_path, name):
+    given = classifying.read(classifier(tmp_path / "a.onnx", ending=name), "onnx", SHAPE, [])
+    assert (given.names, given.sizes, given.ends) == (["scores"], [2], [MADE[name]])
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_how_a_program_ends(tmp_path, name):
+    """Before it is converted, and what pnnx makes of it."""
+    after, expected = PROGRAMS[name]
+    file = tmp_path / "a.torchscript"
+    torch.jit.trace(Ending(after).eval(), torch.zeros(1, *SHAPE)).save(str(file))
+    assert classifying.read(file, "torchscript", SHAPE, []).ends == [expected]
+
+
+def test_log_probabilities_are_never_a_boards(tmp_path, two):
+    """A float holds 0 for some of them, of which ncnn's logarithm is not a number."""
+    add(asked(classifier(tmp_path / "a.onnx", ending="log_softmax"), two))
+    made, rules = convert.convert("mine"), model.load("mine")
+    assert rules.activation == "exp"
+    assert made.failed == []
+    layers = param.read(made.folder / "model.ncnn.param")
+    assert ending.of_layers(layers, "out0") == "probabilities"
+    assert layers[-1].type == "Softmax"
+    assert float(made.reference("out0").sum()) == pytest.approx(1)
+    line = flags(rules, Asked())
+    assert line[line.index("--activation") + 1] == "none"
+
+
+def test_a_ready_pair_says_how_it_ends_too(tmp_path, two):
+    add(asked(classifier(tmp_path / "a.onnx", ending="softmax"), two))
+    folder = convert.convert("mine").folder
+    pair = classifying.read(folder / "model.ncnn.param", "ncnn", SHAPE, [])
+    assert (pair.names, pair.ends) == (["out0"], ["probabilities"])
+
+
+@pytest.mark.parametrize(
+    ("ends", "size", "activation"),
+    [
+        ("logits", 2, "softmax"),
+        ("logits", 1, "sigmoid"),
+        ("probabilities", 2, "none"),
+        ("probabilities", 1, "none"),
+        ("log-probabilities", 2, "exp"),
+    ],
+)
+def test_what_makes_scores_of_it(ends, size, activation):
+    given = classifying.Outputs(names=["a"], sizes=[size], ends=[ends])
+    chosen = classifying.choose(given, output="", activation="", labels=2)
+    assert (chosen.activation, chosen.output) == (activation, "")
+    assert ("activation" in chosen.assumed) == (ends == "logits")
+    assert bool(chosen.found) == (ends != "logits")
+
+
+def test_a_program_of_one_value_decides_when_it_runs():
+    given = classifying.Outputs(names=["out0"], sizes=[0], ends=["logits"])
+    assert classifying.choose(given, output="", activation="", labels=2).activation == "auto"
+    assert classifying.choose(given, output="", activation="", labels=1).activation == "sigmoid"
+
+
+def test_several_labels_a_picture_need_a_word(tmp_path, two):
+    file = classifier(tmp_path / "a.onnx")
+    assert described(own.plan(asked(file, two)))["activation"] == "softmax"
+    told = described(own.plan(asked(file, two, activation="sigmoid")))
+    assert told["activation"] == "sigmoid"
+    assert "activation" not in told["assumed"]
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid", "exp"])
+def test_probabilities_are_left_as_they_are(tmp_path, two, activation):
+    file = classifier(tmp_path / "a.onnx", ending="softmax")
+    with pytest.raises(WrongInput, match="'scores' holds probabilities already"):
+        own.plan(asked(file, two, activation=activation))
+
+
+def test_what_is_no_logarithm_is_not_undone(tmp_path, two):
+    with pytest.raises(WrongInput, match="does not end in the logarithm"):
+        own.plan(asked(classifier(tmp_path / "a.onnx"), two, activation="exp"))
+
+
+def test_an_unknown_activation(tmp_path, two):
+    with pytest.raises(WrongInput, match="did you mean 'sigmoid'"):
+        own.plan(asked(classifier(tmp_path / "a.onnx"), two, activation="sigmoids"))
+
+
+# -- several outputs ---------------------------------------------------------------------------
+
+
+def test_the_output_with_as_many_values_as_labels_is_assumed(tmp_path, two):
+    planned = own.plan(asked(classifier(tmp_path / "a.onnx", heads=HEADS), two))
+    assert described(planned)["output"] == "colour"
+    assert "output" in described(planned)["assumed"]
+    (line,) = [line for line in planned.told if line.startswith("assumed: output")]
+    assert "colour (2), form (3)" in line
+    assert "--output" in line
+
+
+def test_the_output_that_is_named(tmp_path, names):
+    file = classifier(tmp_path / "a.onnx", heads={"colour": 5, "form": 5})
+    with pytest.raises(WrongInput, match=r"several have .* \(5\): colour \(5\), form \(5\)"):
+        own.plan(asked(file, names))
+    told = described(own.plan(asked(file, names, output="form")))
+    assert told["output"] == "form"
+    assert "output" not in told["assumed"]
+
+
+@pytest.mark.parametrize(
+    ("output", "told"), [("from", "did you mean 'form'"), ("out7", "no output 'out7'")]
+)
+def test_an_output_there_is_not(tmp_path, two, output, told):
+    file = classifier(tmp_path / "a.onnx", heads=HEADS)
+    with pytest.raises(WrongInput, match=told) as caught:
+        own.plan(asked(file, two, output=output))
+    assert "colour (2), form (3)" in caught.value.remedy
+
+
+def test_no_output_fits(tmp_path, names):
+    with pytest.raises(WrongInput, match="none has as many values as there are labels"):
+        own.plan(asked(classifier(tmp_path / "a.onnx", heads=HEADS), names))
+
+
+def test_several_outputs_on_a_board(tmp_path, two):
+    """nnrun is told the blob's name; the other head has no labels, and is shown by number."""
+    add(asked(classifier(tmp_path / "a.onnx", heads={"form": 3, "colour": 2}), two))
+    made, rules = convert.convert("mine"), model.load("mine")
+    assert (rules.output, outputs.of(made, rules)) == ("colour", 1)
+    mine = one.classified(made, rules, Asked())
+    assert (mine.classes, mine.labelled) == ("out1", True)
+    line = flags(rules, mine)
+    assert line[line.index("--classes") + 1] == "out1"
+    assert line[line.index("--activation") + 1] == "softmax"
+    for name in ("form", "out0"):
+        other = msgspec.structs.replace(rules, output=name, activation="auto")
+        told = one.classified(made, other, Asked())
+        assert (told.classes, told.labelled) == ("out0", False)
+        assert "--labels" not in flags(other, told)
