@@ -28,7 +28,7 @@ from piyard.seat import Seat
 TRIALS = ".trials-"
 """Beside the weights, which the trials share with the conversion."""
 ALL = 1.0
-"""The part of the types that may be masked: a net that sums in fp32 still stores halves."""
+"""The part of the types that may be masked."""
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,12 +52,10 @@ def needed(search: Search, closer: Closer) -> dict[str, int]:
     bears = partial(_bears, search, closer.stem)
     lost = losses(search.seat, closer)
     order = spare.in_order(closer.working, lost)
-    for mask in (masks.NO_FP16_ARITHMETIC, masks.FP32):
-        if found := spare.fewest(order, partial(bears, mask)):
-            return _all_of(closer.stem, found, mask)
-    types = _types(closer.working, lost)
-    found = spare.fewest(types, partial(bears, masks.NO_FP16_ARITHMETIC), ALL)
-    return _all_of(closer.stem, found, masks.NO_FP16_ARITHMETIC)
+    found = spare.fewest(order, bears)
+    if not found:
+        found = spare.fewest(_types(closer.working, lost), bears, ALL)
+    return _all_of(closer.stem, found)
 
 
 def helped(seat: Seat, asked: Asked, closer: Sequence[Closer]) -> Proven | None:
@@ -101,8 +99,8 @@ def _share(weights: Path, at: Path) -> None:
         shutil.copyfile(weights, at)
 
 
-def _all_of(stem: str, found: Iterable[str], mask: int) -> dict[str, int]:
-    return {names.join(stem, name): mask for name in sorted(found)}
+def _all_of(stem: str, found: Iterable[str]) -> dict[str, int]:
+    return {names.join(stem, name): masks.FP32 for name in sorted(found)}
 
 
 def _types(working: Sequence[Layer], lost: Mapping[str, float]) -> list[str]:
@@ -113,14 +111,14 @@ def _types(working: Sequence[Layer], lost: Mapping[str, float]) -> list[str]:
     return sorted(total, key=lambda name: -total[name])
 
 
-def _bears(search: Search, stem: str, mask: int, tried: set[str]) -> bool:
+def _bears(search: Search, stem: str, tried: set[str]) -> bool:
     """Whether the outputs are alike, and with room to spare, when these are masked."""
-    asked, there = search.asked, search.seat_with(_all_of(stem, tried, mask))
+    asked, there = search.asked, search.seat_with(_all_of(stem, tried))
     answer = tensors.compute(there, stem, asked.fed[stem])
     figures, found = compare(asked, {stem: answer.blobs})
     lowest = min(one.agreement for outputs in figures.values() for one in outputs.values())
     least = (1 + asked.model.proof.least(answer.precision)) / 2
     astray = of_found(asked.model, answer.precision, found) if found else ""
-    what, more = names.join(stem, f"{len(tried)} masked ({mask})"), f"; {astray}" if astray else ""
+    what, more = names.join(stem, f"{len(tried)} masked"), f"; {astray}" if astray else ""
     say.note(f"{there.line.name}: {what}: lowest cosine {lowest:.6f}, wanted {least:.6g}{more}")
     return lowest >= least and not astray

@@ -1,4 +1,4 @@
-"""The pinned ncnn source: an archive from the package index, or upstream's git repository."""
+"""The pinned ncnn source, patched: an archive from the package index, or a git repository."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 
 from piyard import config, download, paths, say, store
+from piyard.build import patches
+from piyard.build.patches import Patch
 from piyard.config import Config
 from piyard.errors import DownloadFailed, WrongInput, unknown
 
@@ -58,14 +60,17 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     pin: Sdist | Git
     options: Options
     """ncnn's CMake options, without a target's own."""
+    patches: list[Patch] = []
+    """What it is changed by, in order."""
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What names its bytes: the archive's sha256, or the repository and ref."""
+        """What names its bytes: the archive's sha256, or the repository and ref; the patches'."""
+        patched = {"version": self.pin.version, "patches": patches.identity(self.patches)}
         if isinstance(self.pin, Sdist):
-            return {"kind": "sdist", "version": self.pin.version, "sha256": self.pin.sha256}
+            return {"kind": "sdist", "sha256": self.pin.sha256} | patched
         named = {"url": self.pin.url, "ref": self.pin.ref, "commit": self.pin.commit}
-        return {"kind": "git", "version": self.pin.version} | named
+        return {"kind": "git"} | named | patched
 
     def folder(self) -> Path:
         """The unpacked source, fetched when it is not there yet."""
@@ -74,6 +79,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     def _fill(self, at: Path) -> dict[str, Any]:
         pin = self.pin
         found = _unpack(pin, at) if isinstance(pin, Sdist) else _clone(pin, at)
+        patches.apply(self.patches, at, f"ncnn {pin.version}")
         return self.identity | found
 
 
@@ -84,7 +90,8 @@ def load(name: str = "", pins: Path = PINS) -> Source:
     if chosen not in read.sources:
         raise unknown("ncnn source", chosen, read.sources)
     pin = read.sources[chosen]
-    return Source(pin=pin, options=read.options | pin.options)
+    found = patches.load(pins.parent / patches.FOLDER)
+    return Source(pin=pin, options=read.options | pin.options, patches=found)
 
 
 def _unpack(pin: Sdist, at: Path) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def make(plan: Plan, at: Path) -> dict[str, Any]:
             nets = originals.nets(plan.model, plan.files, route=plan.route, ir=plan.ir)
             meaning.require(plan.model, nets["model"])
             step.phase(2, PHASES, "lower to ncnn")
-            masked = _lower(nets, at, half)
+            _lower(nets, at, half)
             masks.add(at, asked_masks(plan.model, plan.files, plan.route))
             pictures, real = proof.real_pictures(plan.model), plan.files.main.file is not None
             step.phase(3, PHASES, "prove")
@@ -58,7 +58,6 @@ def make(plan: Plan, at: Path) -> dict[str, Any]:
             "weights": plan.files.main.told,
             "nets": list(nets),
             "original": nets["model"].kind,
-            "no_fp16_arithmetic": masked,
             "no_fp16_storage": tried.spared,
             "lint": [note for note in [lint.skew()] if note],
             "failed": tried.failed,
@@ -87,14 +86,11 @@ def asked_masks(model: Model, files: Files, route: str) -> dict[str, int]:
     return model.masks.get(files.main.short, {}) if route == own else {}
 
 
-def _lower(nets: Mapping[str, Original], at: Path, half: Path) -> list[str]:
-    """Both forms of each net; the layers that were masked beforehand."""
-    masked = []
-    for stem, net in nets.items():
+def _lower(nets: Mapping[str, Original], at: Path, half: Path) -> None:
+    """Both forms of each net."""
+    for net in nets.values():
         net.lower(at, half=False)
-        masked += masks.apply(at / f"{stem}.ncnn.param")
         net.lower(half, half=True)
-    return masked
 
 
 def _with_log(error: ConversionFailed, at: Path, name: str) -> ConversionFailed:

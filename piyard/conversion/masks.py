@@ -1,9 +1,8 @@
-"""Layers that lose too much in fp16 compute in fp32 even where the board has it.
+"""Layers that lose too much in fp16 run in fp32 even where the board has fp16.
 
-ncnn reads a mask from each layer's parameter 31 (its docs/developer-guide/layer-feat-mask.md).
-Folded batch normalisation leaves a depthwise convolution with a few large and many small weights
-a channel; summed in halves, mobilenet_v2's outputs fall to cosine 0.987 against torch on a
-Cortex-A76. With these layers alone in fp32 it is 0.9999; they are a small part of the work.
+ncnn reads a mask from each layer's parameter 31 (its docs/developer-guide/layer-feat-mask.md). As
+piyard patches ncnn (toolchains/patches), either bit about fp16 gives such a layer all that fp32
+has: what it reads, weighs, sums and tells. It costs what it costs in fp32, and the casts around it.
 """
 
 from __future__ import annotations
@@ -18,15 +17,6 @@ from piyard.errors import WrongInput
 NO_FP16_ARITHMETIC, NO_FP16_STORAGE = 1, 2
 FP32 = NO_FP16_ARITHMETIC | NO_FP16_STORAGE
 KEY = 31
-UNSAFE = {"ConvolutionDepthWise": NO_FP16_ARITHMETIC}
-"""Type → mask, for layers known to need one."""
-
-
-def apply(file: Path) -> list[str]:
-    """Mask the unsafe layers of a .param; their names, in order."""
-    unsafe = {one.name: UNSAFE[one.type] for one in param.read(file) if one.type in UNSAFE}
-    write(file, unsafe)
-    return list(unsafe)
 
 
 def write(file: Path, masks: Mapping[str, int]) -> None:
@@ -59,9 +49,9 @@ def _meant(layers: Sequence[Layer], what: str) -> list[str]:
     return named or [one.name for one in layers if one.type == what]
 
 
-def without_storage(layers: Iterable[Layer]) -> set[str]:
-    """The layers that keep fp32 for what they read, weigh and tell."""
-    return {one.name for one in layers if one.number(KEY) & NO_FP16_STORAGE}
+def in_fp32(layers: Iterable[Layer]) -> set[str]:
+    """The layers that run in fp32 in a net that runs in fp16."""
+    return {one.name for one in layers if one.number(KEY) & FP32}
 
 
 def _masked(line: str, mask: int) -> str:

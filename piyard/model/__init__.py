@@ -145,8 +145,8 @@ class Model(Config):
     masks: dict[str, dict[str, Mask]] = msgspec.field(default_factory=dict)
     """First 8 digits of the weights' sha256, or ``random`` → layers that these weights need masked.
 
-    A layer's name in the .param, or a type for all layers of it → 1 for no sums in fp16, 3 for no
-    fp16 at all (see masks.py). ``invoke prove --mask`` finds and writes them.
+    A layer's name in the .param, or a type for all layers of it → 1, 2 or 3, each of which means
+    fp32 (see masks.py). ``invoke prove --mask`` finds and writes them.
     """
     noise: tuple[float, float] = stimulus.SPAN
     """What made-up input spans: 0 to 255 for a network that is fed levels as they are."""

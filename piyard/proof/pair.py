@@ -51,7 +51,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
         self, *values: Array, spared: AbstractSet[str] = frozenset()
     ) -> dict[str, Array]:
         """The same for every blob."""
-        kept = masks.without_storage(self.layers) | spared
+        kept = masks.in_fp32(self.layers) | spared
         return infer.every_rounded(self.full, self.half, self.layers, *values, spared=kept)
 
 

@@ -9,7 +9,6 @@
 #include "failure.h"
 #include "file.h"
 #include "text.h"
-#include "widened.h"
 
 namespace nnrun {
 namespace {
@@ -129,8 +128,7 @@ std::vector<std::string> Graph::in_order(const std::vector<std::string>& blobs) 
 
 Graph read_graph(const std::string& path) {
     const std::vector<unsigned char> bytes = read_file(path, Exit::model);
-    const Graph graph(path, std::string(bytes.begin(), bytes.end()));
-    return forbids_halves(graph) ? Graph(path, widened(graph)) : graph;
+    return Graph(path, std::string(bytes.begin(), bytes.end()));
 }
 
 }  // namespace nnrun

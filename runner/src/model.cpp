@@ -112,6 +112,7 @@ void Model::load() {
     const Stopwatch watch;
     load_graph(net_, graph_, request_.param);
     check_counts(net_, graph_, request_.param);
+    free_masked_layers(net_, request_.winograd);
     weights_ = load_weights(net_, request_.bin);
     load_ms_ = watch.ms();
     precision_ = real_precision(net_, graph_, request_.precision);

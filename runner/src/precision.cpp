@@ -10,6 +10,8 @@ namespace {
 // Featmask bits of parameter 31 (ncnn's net.cpp, get_masked_option).
 constexpr int no_fp16_arithmetic = 1;
 constexpr int no_fp16_storage = 2;
+// Either mask takes both from a layer (toolchains/patches/02).
+constexpr int no_fp16 = no_fp16_arithmetic | no_fp16_storage;
 constexpr int no_bf16_storage = 4;
 
 int quantize_term(const GraphLayer& layer) {
@@ -30,7 +32,7 @@ int count_quantized(const Graph& graph) {
 // every layer takes them; without it (Cortex-A53, A72) only the few that convert with
 // plain NEON, Gemm first of all, and they compute in fp32.
 bool stores_fp16(const ncnn::Layer& layer, const ncnn::Option& option) {
-    if (!option.use_fp16_storage || (layer.featmask & no_fp16_storage) != 0 || !layer.support_fp16_storage) return false;
+    if (!option.use_fp16_storage || (layer.featmask & no_fp16) != 0 || !layer.support_fp16_storage) return false;
 #if NCNN_ARM82
     if (ncnn::cpu_support_arm_asimdhp() != 0) return true;
 #endif
@@ -41,9 +43,15 @@ bool stores_fp16(const ncnn::Layer& layer, const ncnn::Option& option) {
 #endif
 }
 
+// Depthwise convolutions sum in fp32 (toolchains/patches/01); grouped ones do not.
+bool is_depthwise(const GraphLayer& entry) {
+    const int kernel = entry.param(1, 0), group = entry.param(7, 1);
+    return entry.type == "ConvolutionDepthWise" && entry.param(0, 0) == group &&
+           entry.param(6, 0) == group * kernel * entry.param(11, kernel);
+}
+
 bool computes_fp16(const ncnn::Layer& layer, const ncnn::Option& option) {
-    return stores_fp16(layer, option) && ncnn::cpu_support_arm_asimdhp() != 0 && option.use_fp16_arithmetic &&
-           (layer.featmask & no_fp16_arithmetic) == 0;
+    return stores_fp16(layer, option) && ncnn::cpu_support_arm_asimdhp() != 0 && option.use_fp16_arithmetic;
 }
 
 bool stores_bf16(const ncnn::Layer& layer, const ncnn::Option& option) {
@@ -68,7 +76,7 @@ bool multiplies_bf16() {
 
 // InnerProduct halves its weights where the CPU converts fp16, and computes in fp32.
 bool keeps_fp16_weights(const ncnn::Layer& layer, const ncnn::Option& option) {
-    if (layer.type != "InnerProduct" || !option.use_fp16_storage || (layer.featmask & no_fp16_storage) != 0) return false;
+    if (layer.type != "InnerProduct" || !option.use_fp16_storage || (layer.featmask & no_fp16) != 0) return false;
     if (stores_fp16(layer, option)) return false;
 #if NCNN_VFPV4
     if (ncnn::cpu_support_arm_vfpv4() != 0) return true;
@@ -94,10 +102,10 @@ struct Counts {
     int all = 0, fp16_stored = 0, fp16_computed = 0, bf16_stored = 0;
 };
 
-void count(Counts& counts, const ncnn::Layer& layer, const ncnn::Option& option) {
+void count(Counts& counts, const GraphLayer& entry, const ncnn::Layer& layer, const ncnn::Option& option) {
     ++counts.all;
     counts.fp16_stored += stores_fp16(layer, option) ? 1 : 0;
-    counts.fp16_computed += computes_fp16(layer, option) ? 1 : 0;
+    counts.fp16_computed += computes_fp16(layer, option) && !is_depthwise(entry) ? 1 : 0;
     counts.bf16_stored += stores_bf16(layer, option) ? 1 : 0;
 }
 
@@ -150,7 +158,7 @@ Precision real_precision(const ncnn::Net& net, const Graph& graph, const std::st
             continue;
         }
         precision.fp16_weight_layers += keeps_fp16_weights(layer, net.opt) ? 1 : 0;
-        count(multiplies(entry.type) ? multiplying : others, layer, net.opt);
+        count(multiplies(entry.type) ? multiplying : others, entry, layer, net.opt);
     }
     const Counts& told = multiplying.all > 0 ? multiplying : others;
     if (requested == "bf16") {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <option.h>
+#include <net.h>
 
 #include <string>
 #include <vector>
@@ -12,5 +12,9 @@ namespace nnrun {
 // transforms of F(6,3) lose too much.
 std::vector<std::string> winograd_choices();
 void set_winograd(ncnn::Option& option, const std::string& largest);
+
+// Layers that a mask keeps from fp16 have fp32's tiles under "auto". After the .param was read,
+// before the weights are.
+void free_masked_layers(ncnn::Net& net, const std::string& largest);
 
 }  // namespace nnrun

@@ -17,7 +17,6 @@
 #include "orientation.h"
 #include "splitmix.h"
 #include "text.h"
-#include "widened.h"
 
 namespace {
 
@@ -175,22 +174,9 @@ void the_rails_of_the_pmic_are_understood() {
     EXPECT(!nnrun::rails_w("") && !nnrun::rails_w("error=1 error_msg=\"Command not registered\"\n"));
 }
 
-void a_layer_that_forbids_halves_reads_floats() {
-    const std::string head = "7767517\n";
-    const std::string plain = head + "3 4\nInput a 0 1 a\nSplit s 1 2 a b c 31=1\nConcat d 2 1 b c d 0=0\n";
-    EXPECT(!nnrun::forbids_halves(nnrun::Graph("p", plain)));
-    EXPECT(nnrun::widened(nnrun::Graph("p", plain)) == plain);
-    const nnrun::Graph masked("p", head + "3 4\n\nInput a 0 1 a\nSplit s 1 2 a b c\nConcat d 2 1 b c d 0=0 31=3\n");
-    EXPECT(nnrun::forbids_halves(masked));
-    EXPECT(nnrun::widened(masked) == head + "5 6\nInput a 0 1 a\nSplit s 1 2 a b c\n"
-                                            "Dropout b_to_floats 1 1 b b_floats\nDropout c_to_floats 1 1 c c_floats\n"
-                                            "Concat d 2 1 b_floats c_floats d 0=0 31=3\n");
-}
-
 }  // namespace
 
 int main() {
-    a_layer_that_forbids_halves_reads_floats();
     json_is_valid_utf8();
     numbers_are_whole_words();
     arguments_are_strict();

@@ -85,7 +85,7 @@ def test_an_overflow_is_spared_with_what_reads_it(trial):
     assert len(spared & convolutions) <= 1
     masks.write(full / "model.ncnn.param", dict.fromkeys(spared, masks.FP32))
     again = proof.Pair(full=nets.full, half=nets.half, layers=infer.layers(full))
-    assert well(masks.without_storage(again.layers))
+    assert well(masks.in_fp32(again.layers))
     assert np.isfinite(again.rounded(x)["out0"]).all()
 
 

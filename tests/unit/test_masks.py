@@ -16,7 +16,6 @@ Convolution              conv_0    1 1 in0 1 0=8 1=3
 ConvolutionDepthWise     convdw_0  1 1 1 2 0=8 1=3 7=8
 ConvolutionDepthWise     convdw_1  1 1 2 out0 0=8 1=3 7=8
 """
-PLAIN = PARAM.replace("DepthWise", "")
 
 
 @pytest.fixture
@@ -26,21 +25,8 @@ def file(tmp_path: Path) -> Path:
     return file
 
 
-def test_depthwise_layers_are_masked(file: Path) -> None:
-    assert masks.apply(file) == ["convdw_0", "convdw_1"]
-    changed = file.read_text().splitlines()
-    assert [line.endswith(" 31=1") for line in changed] == [False] * 4 + [True] * 2
-    assert [line.removesuffix(" 31=1") for line in changed] == PARAM.splitlines()
-
-
-def test_a_net_without_them_stays_as_it_is(file: Path) -> None:
-    file.write_text(PLAIN)
-    assert masks.apply(file) == []
-    assert file.read_text() == PLAIN
-
-
 def test_a_second_mask_keeps_the_first(file: Path) -> None:
-    masks.apply(file)
+    masks.write(file, {"convdw_0": masks.NO_FP16_ARITHMETIC, "convdw_1": 1})
     masks.write(file, {"convdw_0": masks.NO_FP16_STORAGE, "conv_0": masks.FP32})
     told = {layer.name: layer.number(masks.KEY) for layer in param.read(file)}
     assert told == {"in0": 0, "conv_0": 3, "convdw_0": 3, "convdw_1": 1}
@@ -54,10 +40,10 @@ def test_a_key_that_ends_like_the_masks_is_left_alone(file: Path) -> None:
     assert conv.settings == {"131": "7", "0": "8", "1": "3", "31": "1"}
 
 
-def test_only_masked_storage_spares_a_layer(file: Path) -> None:
-    masks.apply(file)
-    masks.write(file, {"convdw_1": masks.FP32})
-    assert masks.without_storage(param.read(file)) == {"convdw_1"}
+@pytest.mark.parametrize("mask", [1, 2, 3])
+def test_either_mask_of_fp16_means_fp32(file: Path, mask: int) -> None:
+    masks.write(file, {"convdw_1": mask})
+    assert masks.in_fp32(param.read(file)) == {"convdw_1"}
 
 
 def test_blank_lines_are_no_layers(file: Path) -> None:

@@ -20,24 +20,16 @@ from tests.conversion.boardproof.trouble import convolutions, helped
 
 def test_the_layer_that_loses_too_much_is_masked(place, asked, board, conversion):
     wrong = convolutions(conversion)[4]
-    board({wrong: (masks.NO_FP16_ARITHMETIC, 0.5)})
+    board({wrong: (masks.FP32, 0.5)})
     made = helped(place, asked)
     assert made.failed == []
-    assert made.masks == {wrong: masks.NO_FP16_ARITHMETIC}
-
-
-def test_a_layer_that_must_not_store_halves_either_gets_the_larger_mask(
-    place, asked, board, conversion
-):
-    wrong = convolutions(conversion)[2]
-    board({wrong: (masks.FP32, 0.5)})
-    assert helped(place, asked).masks == {wrong: masks.FP32}
+    assert made.masks == {wrong: masks.FP32}
 
 
 def test_where_many_layers_lose_a_whole_type_is_masked(place, asked, board):
-    board({"Convolution": (masks.NO_FP16_ARITHMETIC, 0.03)})
+    board({"Convolution": (masks.FP32, 0.03)})
     made = helped(place, asked)
-    assert made.masks == {"Convolution": masks.NO_FP16_ARITHMETIC}
+    assert made.masks == {"Convolution": masks.FP32}
     assert made.failed == []
 
 
@@ -59,7 +51,7 @@ def test_a_net_that_bears_halves_needs_nothing(place, asked, board):
 def test_no_mask_is_looked_for_where_none_can_help(
     place, asked, board, conversion, precision, label
 ):
-    runs = board({convolutions(conversion)[4]: (masks.NO_FP16_ARITHMETIC, 0.5)}, label=label)
+    runs = board({convolutions(conversion)[4]: (masks.FP32, 0.5)}, label=label)
     job = msgspec.structs.replace(place.job, precision=precision)
     made = judged(msgspec.structs.replace(place, job=job), asked, mask=True)
     assert made.failed
@@ -69,7 +61,7 @@ def test_no_mask_is_looked_for_where_none_can_help(
 def test_trials_are_judged_by_what_was_computed(place, asked, board, conversion):
     """A board without halves computes fp32 whatever it was asked, and has the stricter bar."""
     last = infer.layers(conversion.folder)[-1].name
-    board({last: (masks.NO_FP16_ARITHMETIC, 0.03)}, label="fp32 (no fp16 on this CPU)")
+    board({last: (masks.FP32, 0.03)}, label="fp32 (no fp16 on this CPU)")
     made = judged(place, asked, mask=True)
     assert "is below 0.9999" in made.failed[0]
     assert made.masks == {}
@@ -89,20 +81,20 @@ def test_what_is_found_counts_on_boards_too(place, asked, board, conversion, mon
         return Agreement(wanted=1, got=1, matched=1, score=0.9 if apart > 1e-4 else 0.0)
 
     monkeypatch.setattr(sys.modules["piyard.proof.prove"], "agreement", agreement)
-    board({name: (masks.NO_FP16_ARITHMETIC, 0.002)})
+    board({name: (masks.FP32, 0.002)})
     before = proven.prove(place, shown)
     (line,) = before.failed
     assert "pictures, what is found: a score differs" in line
     rows = {row[4]: row[-1] for row in table.rows([before])}
     assert rows == {"out0": "passed", "what is found": "DIFFERS"}
-    assert judged(place, shown, mask=True).masks == {name: masks.NO_FP16_ARITHMETIC}
+    assert judged(place, shown, mask=True).masks == {name: masks.FP32}
 
 
 @pytest.mark.parametrize("fault", [BoardCommandFailed, UnreadableLog])
 def test_a_closer_look_that_fails_does_not_take_the_proof_along(
     place, asked, board, conversion, monkeypatch, fault
 ):
-    board({convolutions(conversion)[4]: (masks.NO_FP16_ARITHMETIC, 0.5)})
+    board({convolutions(conversion)[4]: (masks.FP32, 0.5)})
     compute = tensors.compute
 
     def too_much(*what, every=False):
@@ -119,7 +111,7 @@ def test_a_closer_look_that_fails_does_not_take_the_proof_along(
 def test_a_trial_that_fails_does_not_take_the_proof_along(
     place, asked, board, conversion, monkeypatch, capsys
 ):
-    board({convolutions(conversion)[4]: (masks.NO_FP16_ARITHMETIC, 0.5)})
+    board({convolutions(conversion)[4]: (masks.FP32, 0.5)})
     compute = tensors.compute
 
     def once(at, *what, every=False):
@@ -135,7 +127,7 @@ def test_a_trial_that_fails_does_not_take_the_proof_along(
 
 
 def test_what_is_tried_leaves_nothing(place, asked, board, conversion):
-    board({convolutions(conversion)[4]: (masks.NO_FP16_ARITHMETIC, 0.5)})
+    board({convolutions(conversion)[4]: (masks.FP32, 0.5)})
     before = sorted(paths.artifacts().rglob("*"))
     helped(place, asked)
     assert sorted(paths.artifacts().rglob("*")) == before

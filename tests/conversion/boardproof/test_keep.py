@@ -16,7 +16,7 @@ from tests.conversion.boardproof.trouble import convolutions, helped
 @pytest.fixture
 def needing(place, asked, board, conversion):
     wrong = convolutions(conversion)[4]
-    board({wrong: (masks.NO_FP16_ARITHMETIC, 0.5)})
+    board({wrong: (masks.FP32, 0.5)})
     return wrong, helped(place, asked)
 
 

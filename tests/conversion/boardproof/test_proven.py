@@ -22,7 +22,7 @@ def test_a_board_that_computes_right_passes(place, asked, board):
 
 def test_the_first_layer_that_goes_wrong_is_named(place, asked, board, conversion):
     wrong = convolutions(conversion)[4]
-    board({wrong: (masks.NO_FP16_ARITHMETIC, 0.5)})
+    board({wrong: (masks.FP32, 0.5)})
     made = judged(place, asked, mask=False)
     assert len(made.failed) == 2
     assert "cosine" in made.failed[0]
@@ -34,9 +34,9 @@ def test_the_first_layer_that_goes_wrong_is_named(place, asked, board, conversio
 
 def test_fp32_on_a_board_has_the_stricter_bar(place, asked, board, conversion):
     last = infer.layers(conversion.folder)[-1].name
-    board({last: (masks.NO_FP16_ARITHMETIC, 0.03)}, label="fp32")
+    board({last: (masks.FP32, 0.03)}, label="fp32")
     assert "is below 0.9999" in proven.prove(place, asked).failed[0]
-    board({last: (masks.NO_FP16_ARITHMETIC, 0.03)}, label="fp16")
+    board({last: (masks.FP32, 0.03)}, label="fp16")
     assert proven.prove(place, asked).failed == []
 
 
@@ -45,9 +45,7 @@ def test_the_input_that_goes_wrong_tells_where(place, asked, board, conversion):
     name = convolutions(conversion)[4]
     fed = asked.fed["model"]
     calm = float(np.abs(fed["noise"][0][0]).max())
-    board(
-        {name: (masks.NO_FP16_ARITHMETIC, lambda given: 0.5 if np.abs(given).max() > calm else 0)}
-    )
+    board({name: (masks.FP32, lambda given: 0.5 if np.abs(given).max() > calm else 0)})
     made = judged(place, asked, mask=False)
     assert [line.partition(", output")[0] for line in made.failed] == ["fp16, drawn"]
     assert f"Convolution '{name}'" in made.where[0]

@@ -48,7 +48,6 @@ def test_layers_that_need_fp32_get_it_and_that_is_noted(overflowing, names, caps
     assert spared
     layers = infer.layers(made.folder)
     told = {layer.name: layer.number(masks.KEY) for layer in layers if layer.number(masks.KEY)}
-    assert made.manifest["no_fp16_arithmetic"] == []
     assert told == dict.fromkeys(spared, masks.FP32)
     assert len(spared) < len(layers) / 4
     said = capsys.readouterr().err
