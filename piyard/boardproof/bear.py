@@ -16,7 +16,7 @@ import msgspec
 
 from piyard import conversion as conversions
 from piyard import paths, say, scratch, store
-from piyard.boardproof import tensors
+from piyard.boardproof import tensors, worth
 from piyard.boardproof.closer import Closer, losses
 from piyard.boardproof.proven import Proven, prove
 from piyard.conversion import Conversion, masks, names
@@ -62,13 +62,17 @@ def helped(seat: Seat, asked: Asked, closer: Sequence[Closer]) -> Proven | None:
     """The proof with the masks that are needed; None where none help."""
     with scratch.folder(TRIALS, within=paths.artifacts()) as folder:
         search = Search(seat=seat, asked=asked, folder=folder)
-        found: dict[str, int] = {}
-        for one in closer:
-            found |= needed(search, one)
+        each = {one.stem: needed(search, one) for one in closer}
+        found = {name: mask for masks_of in each.values() for name, mask in masks_of.items()}
         if not found:
             return None
         again = prove(search.seat_with(found), asked)
-    return msgspec.structs.replace(again, masks=found)
+    slower = [
+        one.stem
+        for one in closer
+        if worth.is_slower(one, {names.split(name)[1] for name in each[one.stem]})
+    ]
+    return msgspec.structs.replace(again, masks=found, slower=slower)
 
 
 def masked(conversion: Conversion, by_name: Mapping[str, int], at: Path) -> Conversion:

@@ -57,6 +57,8 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
     """Where it begins."""
     masks: dict[str, int] = {}
     """Layer or type → mask, where the board showed that it needs one (see ``bear.needed``)."""
+    slower: list[str] = []
+    """Nets that take more with these masks than in fp32, by their stems (see ``worth``)."""
 
     @property
     def astray(self) -> list[str]:

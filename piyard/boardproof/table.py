@@ -55,6 +55,10 @@ def lines(one: Proven) -> list[str]:
     if one.masks:
         verdict = "masks are not enough" if one.failed else "needs masks"
         told.append(f"{one.model} {verdict}: {', '.join(one.masks)}")
+    told += [
+        f"{one.model}, {stem}: with these masks fp16 takes more than fp32: use --precision fp32"
+        for stem in one.slower
+    ]
     return told + [f"✗ {one.model} on {one.host}, {line}" for line in (*one.failed, *one.where)]
 
 

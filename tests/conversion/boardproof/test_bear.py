@@ -154,3 +154,20 @@ def test_where_files_cannot_be_shared_they_are_copied(conversion, monkeypatch, t
     copied, first = there.folder / "model.ncnn.bin", conversion.folder / "model.ncnn.bin"
     assert not copied.samefile(first)
     assert copied.read_bytes() == first.read_bytes()
+
+
+def test_masks_that_cost_more_than_fp32_are_called_so(place, asked, board):
+    """Where all convolutions are masked, the layers between them cast and save nothing."""
+    board({"Convolution": (masks.FP32, 0.03)})
+    made = helped(place, asked)
+    assert made.slower == ["model"]
+    (line,) = (line for line in table.lines(made) if "more than fp32" in line)
+    assert "use --precision fp32" in line
+
+
+def test_a_mask_of_one_small_layer_is_worth_it(place, asked, board, conversion):
+    wrong = convolutions(conversion)[4]
+    board({wrong: (masks.FP32, 0.5)})
+    made = helped(place, asked)
+    assert made.slower == []
+    assert not any("more than fp32" in line for line in table.lines(made))

@@ -23,14 +23,14 @@ def needing(place, asked, board, conversion):
 def test_masks_go_into_the_yaml_and_the_next_conversion(needing, conversion):
     name, made = needing
     (path,) = keep.keep([made])
-    assert model.load("small").masks == {"random": {name: 1}}
+    assert model.load("small").masks == {"random": {name: masks.FP32}}
     before = path.read_text()
     assert before.startswith("title:")
     again = convert.convert("small", random_weights=True)
     assert again.key != conversion.key
-    assert again.manifest["masks"] == {name: 1}
+    assert again.manifest["masks"] == {name: masks.FP32}
     layer = next(one for one in infer.layers(again.folder) if one.name == name)
-    assert layer.number(masks.KEY) == 1
+    assert layer.number(masks.KEY) == masks.FP32
     keep.keep([made])
     assert path.read_text() == before
 
@@ -50,7 +50,7 @@ def test_masks_of_other_weights_stay_and_do_not_count(needing, conversion, small
     assert convert.convert("small", random_weights=True).key == conversion.key
     keep.keep([made])
     told = yaml.safe_load(path.read_text())["masks"]
-    assert told == {"0123abcd": {"Convolution": 3}, "random": {name: 1}}
+    assert told == {"0123abcd": {"Convolution": 3}, "random": {name: masks.FP32}}
     assert "# the end" in path.read_text()
 
 
