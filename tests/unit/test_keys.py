@@ -57,7 +57,7 @@ def test_the_host_key_of_a_board_is_never_half_written_for_another_run(
 ) -> None:
     board = EmulatedBoard(name="emulated:rpi5/2", target="rpi5", container="made", port=2222)
     file, done = board.login.known_hosts, Event()
-    assert file == paths.data() / "host_keys" / "rpi5-2.known_hosts"
+    assert file == paths.data() / "host_keys" / "made.known_hosts"
     wanted = f"[127.0.0.1]:2222 {keys.public(keys.host_key('rpi5-2'))}\n"
 
     def log_in() -> None:
