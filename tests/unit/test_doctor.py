@@ -1,0 +1,44 @@
+"""What the doctor of this machine and of boards advises, when something is not well."""
+
+from __future__ import annotations
+
+import pytest
+
+from piyard import doctor
+from piyard.containers import engine
+from piyard.doctor import Finding
+from piyard.errors import NotSetUp
+from piyard.fleet import health
+
+REJECTED = health.Finding(
+    board="pi5",
+    what="login",
+    well=False,
+    detail="pi5 does not accept our key",
+    remedy="copy your key there with ssh-copy-id",
+)
+
+
+@pytest.fixture(autouse=True)
+def rejecting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A board that is well but for our key."""
+    monkeypatch.setattr(health, "examine", lambda _line: [REJECTED])
+
+
+def advice(monkeypatch: pytest.MonkeyPatch, *, engine_well: bool) -> str:
+    here = Finding(what=doctor.ENGINE, well=engine_well, detail="20.10", remedy="")
+    monkeypatch.setattr(doctor, "machine", lambda: [here])
+    with pytest.raises(NotSetUp, match="pi5: login") as caught:
+        doctor.report(["pi5"])
+    return caught.value.remedy
+
+
+def test_a_rejected_key_is_no_matter_of_a_container_engine(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert advice(monkeypatch, engine_well=True) == "see the last column"
+    assert "ssh-copy-id" in capsys.readouterr().out
+
+
+def test_a_missing_engine_is_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert advice(monkeypatch, engine_well=False) == engine.SET_UP
