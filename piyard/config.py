@@ -5,13 +5,15 @@ A wrong key, type or name is an error that names the file, the key and the neare
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
-import yaml
 
+from piyard import plainyaml
 from piyard.errors import WrongInput, nearest, unknown
 
 if TYPE_CHECKING:
@@ -31,20 +33,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A struct that rejects keys it does not know."""
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML as a person reads it: a key written twice is a mistake, not an override."""
-
-    # PyYAML itself passes `deep` by position.
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = sorted({str(key) for key in keys if keys.count(key) > 1})
-        if twice:
-            raise yaml.constructor.ConstructorError(
-                problem=f"key '{twice[0]}' is written twice", problem_mark=node.start_mark
-            )
-        return super().construct_mapping(node, deep)
-
-
 def names(folder: Path) -> list[str]:
     """The instances a folder defines: its YAML files."""
     return sorted(path.stem for path in folder.glob("*.yaml"))
@@ -58,11 +46,17 @@ def load_named(folder: Path, kind: str, name: str, type_: type[T]) -> T:
     return load(folder / f"{name}.yaml", type_)
 
 
-def load(path: Path, type_: type[T]) -> T:
-    """A YAML file as ``type_``; raises ``WrongInput`` for anything that does not fit it."""
+def load(path: Path, type_: type[T], *, finite: bool = True) -> T:
+    """A YAML file as ``type_``; raises ``WrongInput`` for anything that does not fit it.
+
+    Numbers must be ``finite`` unless somebody else looks after that.
+    """
+    content = _parse(path)
+    for key in _endless(content) if finite else ():
+        raise WrongInput(f"{path}: `{key}` is not a finite number", remedy="correct it in the file")
     try:
-        return msgspec.convert(_parse(path), type_)
-    except msgspec.ValidationError as error:
+        return msgspec.convert(content, type_)
+    except (msgspec.ValidationError, RecursionError) as error:
         raise WrongInput(
             f"{path}: {error}{_hint(str(error), type_)}", remedy="correct that key in the file"
         ) from None
@@ -70,16 +64,33 @@ def load(path: Path, type_: type[T]) -> T:
 
 def _parse(path: Path) -> Any:
     try:
-        return _Loader(path.read_text(encoding="utf-8")).get_single_data()
-    except (OSError, UnicodeDecodeError) as error:
-        raise WrongInput(f"{path} cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f":{mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "not valid YAML"
+        with path.open("rb") as stream:
+            raw = stream.read(plainyaml.LONGEST + 1)
+        return plainyaml.parse(raw.decode("utf-8"))
+    except UnicodeDecodeError as error:
         raise WrongInput(
-            f"{path}{where}: {problem}", remedy="correct the YAML at that line"
+            f"{path} cannot be read: it is not UTF-8 (byte {error.start})",
+            remedy="save it in UTF-8",
         ) from None
+    except OSError as error:
+        raise WrongInput(f"{path} cannot be read: {error.strerror}") from None
+    except plainyaml.NotPlain as error:
+        where = f":{error.line}" if error.line else ""
+        raise WrongInput(
+            f"{path}{where}: {error.problem}", remedy="correct the YAML at that line"
+        ) from None
+
+
+def _endless(value: Any, key: str = "$") -> Iterator[str]:
+    """Where a number is infinite, or none at all: no type refuses that."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield key
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _endless(inner, f"{key}.{name}")
+    elif isinstance(value, list):
+        for at, inner in enumerate(value):
+            yield from _endless(inner, f"{key}[{at}]")
 
 
 def _hint(message: str, type_: type[Any]) -> str:
