@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def outputs(record: Record, conversion: Conversion) -> Check:
     """Compare the outputs a benchmark saved with the conversion's reference."""
     folder = run.folder_of(record.id)
-    label = str(log.read(folder / run.LOG).header["precision"]["label"])
+    label = log.label(folder / run.LOG)
     threshold = model.load(conversion.name).proof.least(label)
     found = {
         blob: compare_outputs(conversion.reference(blob), _saved(folder, blob))

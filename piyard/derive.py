@@ -22,6 +22,8 @@ def row(result: Result) -> Row:
     """See ``piyard.row.of``."""
     if not result.samples_ms:
         raise UnreadableLog(f"{result.record.id} has no samples")
+    if not result.latency_ms:
+        raise UnreadableLog(f"{result.record.id} says that an inference takes no time")
     record, model, header = result.record, result.record.model, result.header
     figures = summary.of(result.samples_ms)
     said, size = verdict(result), _measured_net(model)
@@ -133,7 +135,7 @@ def _measured_net(model: dict[str, Any]) -> dict[str, Any]:
 
 def _random_seed(model: dict[str, Any]) -> int | None:
     weights = model.get("weights") or {}
-    return weights["seed"] if weights.get("kind") == "random" else None
+    return weights.get("seed") if weights.get("kind") == "random" else None
 
 
 def _target(result: Result) -> Target | None:

@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from piyard.errors import WrongInput
+from piyard.logline import Ms, Number, Seconds
 
 WALL_SLOPE, WALL_OFFSET_W = 1.1451, 0.5879
 """The wall's watts from the sum of the PMIC's rails: an estimate, fitted to 50 averages of a
@@ -27,8 +28,8 @@ NUMBER = re.compile(r"(?<![\w.,])-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?!\d|[.,]\d)")
 class Power(msgspec.Struct, frozen=True, kw_only=True):
     """Power at one moment."""
 
-    uptime_s: float
-    rails_w: Mapping[str, float]
+    uptime_s: Seconds
+    rails_w: Mapping[str, Number]
     """Watts by rail of the PMIC, V·I; a meter has the one rail ``meter``."""
 
     @property
@@ -47,7 +48,7 @@ class Energy(msgspec.Struct, frozen=True, kw_only=True):
     """Before the run, nothing else going on."""
     busy: Sequence[Power]
     """While it ran, without its loading and its warm-up."""
-    samples_ms: Sequence[float]
+    samples_ms: Sequence[Ms]
     """Of the inferences of that run."""
 
     @property

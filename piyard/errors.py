@@ -38,6 +38,11 @@ from typing import ClassVar
 
 from invoke.exceptions import Exit
 
+from piyard import harmless
+
+EVIDENCE_LINES, LONGEST = 60, 2000
+"""Lines of evidence, the last ones, and characters of a line, that are shown."""
+
 
 class PiyardError(Exit):
     """A failure the user can act on: ``what`` failed, its ``evidence``, and the ``remedy``."""
@@ -49,9 +54,11 @@ class PiyardError(Exit):
         super().__init__(self._text(), self.exit_code)
 
     def _text(self) -> str:
-        evidence = "".join(f"\n    {line}" for line in self.evidence.strip().splitlines())
-        remedy = f"\n  → {self.remedy}" if self.remedy else ""
-        return f"piyard: {self.what}{evidence}{remedy}"
+        """What is quoted in it may be a board's or a file's: a terminal obeys none of it."""
+        lines = self.evidence.strip().splitlines()[-EVIDENCE_LINES:]
+        evidence = "".join(f"\n    {harmless.line(line[:LONGEST])}" for line in lines)
+        remedy = f"\n  → {harmless.text(self.remedy)}" if self.remedy else ""
+        return f"piyard: {harmless.text(self.what[:LONGEST])}{evidence}{remedy}"
 
     def __str__(self) -> str:
         return self._text()

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from piyard import logline
 from piyard.errors import UnreadableLog
 
 Line = dict[str, Any]
@@ -27,6 +28,13 @@ class Log(msgspec.Struct, frozen=True, kw_only=True):
     def first(self, kind: str) -> Line | None:
         """The first line of that type, if there is one."""
         return next(iter(self.of(kind)), None)
+
+
+def label(path: Path) -> str:
+    """The precision that was computed, as a log says; raises ``UnreadableLog``."""
+    header = read(path).header
+    logline.require_measured(header, str(path))
+    return str(header["precision"]["label"])
 
 
 def read(path: Path) -> Log:
@@ -53,8 +61,9 @@ def parse(text: str, where: str) -> Log:
 def _line(text: str, where: str) -> Line:
     try:
         line = msgspec.json.decode(text, type=Line)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise UnreadableLog(f"{where} is not a line of nnrun's: {error}") from None
     if not isinstance(line.get("type"), str):
         raise UnreadableLog(f"{where} has no type")
+    logline.require_line(line, where)
     return line

@@ -16,10 +16,11 @@ from typing import Any
 
 import msgspec
 
-from piyard import log, paths, telemetry
+from piyard import log, logline, paths, telemetry
 from piyard.energy import Energy
 from piyard.errors import UnreadableLog, WrongInput
 from piyard.log import Log
+from piyard.logline import Count, Ms, Seconds
 from piyard.record import Record
 from piyard.run import LOG, RECORD, SHELF
 from piyard.telemetry import Moment
@@ -33,18 +34,18 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     schema: int = SCHEMA
     record: Record
-    samples_ms: list[float]
+    samples_ms: list[Ms]
     header: dict[str, Any]
     """nnrun's first line."""
-    starts_s: list[float] = []
+    starts_s: list[Seconds] = []
     """When each sample began, in seconds since boot: the clock of telemetry; empty in old logs."""
-    warmup_ms: list[float] = []
-    end_to_end_ms: list[float] = []
+    warmup_ms: list[Ms] = []
+    end_to_end_ms: list[Ms] = []
     """Of decoding, pre-processing, inference and post-processing together."""
-    load_ms: float | None = None
-    first_ms: float | None = None
+    load_ms: Ms | None = None
+    first_ms: Ms | None = None
     """The first inference after a cold load of ``load_ms``."""
-    peak_rss_kb: int | None = None
+    peak_rss_kb: Count | None = None
     stopped: str = ""
     """Why nnrun stopped sampling: ``interval`` reached, ``budget`` over, or the ``loops`` asked."""
     telemetry: list[Moment] = []
@@ -88,6 +89,8 @@ def read(folder: Path) -> Result:
             remedy=f"invoke attach {record.id}",
         )
     measured = log.read(folder / LOG)
+    logline.require_measured(measured.header, str(folder / LOG))
+    require_record(record, str(folder / RECORD))
     samples = [float(line["ms"]) for line in measured.of("sample")]
     _require_whole(folder, record, measured, samples)
     cold = measured.first("cold") or {}
@@ -107,13 +110,31 @@ def read(folder: Path) -> Result:
     )
 
 
+def require(result: Result, where: str) -> Result:
+    """Itself; raises ``UnreadableLog`` where its parts without types hold anything else."""
+    logline.require(result.header, logline.Header, where)
+    logline.require_measured(result.header, where)
+    require_record(result.record, where)
+    return result
+
+
+def require_record(record: Record, where: str) -> None:
+    """The same of the record of a benchmark."""
+    for part, type_ in (
+        (record.model, logline.ModelInfo),
+        (record.build, logline.BuildInfo),
+        (record.what, logline.WhatInfo),
+    ):
+        logline.require(part, type_, where)
+
+
 def read_record(folder: Path) -> Record:
     """The record of a run; raises ``UnreadableLog``."""
     try:
         return msgspec.json.decode((folder / RECORD).read_bytes(), type=Record)
     except OSError as error:
         raise UnreadableLog(f"{folder / RECORD} cannot be read: {error.strerror}") from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableLog(f"{folder / RECORD}: {error}") from None
 
 

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from piyard import harmless
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -70,6 +72,7 @@ _display = _Display()
 
 def note(text: str) -> None:
     """One line for the person at the terminal, above what is live."""
+    text = harmless.text(text)
     with _guard:
         live = _display.progress
         if live and not isinstance(live, _Nothing):
@@ -92,7 +95,8 @@ class Step:
 
     def update(self, done: float, total: float | None, detail: str = "") -> None:
         """Set how much is done; an unknown total shows motion only."""
-        self._progress.update(self._task, completed=done, total=total, detail=detail)
+        shown = harmless.line(detail)
+        self._progress.update(self._task, completed=done, total=total, detail=shown)
         if self._log:
             self._log.update(done, total)
 
@@ -141,7 +145,7 @@ class StepLog:
 def line(name: str) -> Iterator[None]:
     """In this thread, steps share one live line that begins with that name."""
     progress = _display.open()
-    _here.task = progress.add_task(name, total=None, detail="", unit="steps")
+    _here.task = progress.add_task(harmless.line(name), total=None, detail="", unit="steps")
     _here.name = name
     try:
         yield
@@ -179,7 +183,7 @@ def _task(title: str, unit: str) -> Iterator[tuple[Progress, TaskID]]:
     progress = _display.open()
     shared = getattr(_here, "task", None)
     fresh: dict[str, Any] = {"total": None, "detail": "", "unit": unit}
-    task = progress.add_task(title, **fresh) if shared is None else shared
+    task = progress.add_task(harmless.line(title), **fresh) if shared is None else shared
     if shared is not None:
         _begin_anew(
             progress, task, title if _here.name in title else f"{_here.name}: {title}", unit
@@ -199,7 +203,7 @@ def _begin_anew(progress: Progress | _Nothing, task: TaskID, title: str, unit: s
     for one in progress.tasks:
         if one.id == task:
             one.total = None
-    progress.reset(task, description=title, detail="", unit=unit)
+    progress.reset(task, description=harmless.line(title), detail="", unit=unit)
 
 
 def _progress() -> Progress:

@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from piyard.energy import Power
+from piyard.logline import Number, Seconds, Whole
 from piyard.ssh import Session
 
 FILE = "telemetry.jsonl"
@@ -41,31 +42,31 @@ T = TypeVar("T", bound=Timed)
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
     """A board at one moment; whatever it cannot tell is None."""
 
-    uptime_s: float
+    uptime_s: Seconds
     """Seconds since boot: the clock of ``Moment`` and of nnrun's samples alike."""
-    temperature_mc: int | None = None
+    temperature_mc: Whole | None = None
     """Of the SoC, thousandths of a degree Celsius."""
-    khz: int | None = None
+    khz: Whole | None = None
     """What the kernel's cpufreq believes."""
-    arm_hz: int | None = None
+    arm_hz: Whole | None = None
     """What the firmware measures: the real clock (``vcgencmd measure_clock arm``)."""
     throttled: str | None = None
     """The firmware's throttle word, as ``0x50005``."""
-    load: float | None = None
+    load: Number | None = None
     """Load average of the last minute; it counts the run's own threads."""
-    available_kb: int | None = None
-    swap_kb: int | None = None
+    available_kb: Whole | None = None
+    swap_kb: Whole | None = None
     """Swap in use."""
-    busy_ticks: int | None = None
+    busy_ticks: Whole | None = None
     """Clock ticks (10 ms) that all cores together have worked since boot (/proc/stat)."""
-    own_ticks: int | None = None
+    own_ticks: Whole | None = None
     """Those of the run itself: user and system time of nnrun (/proc/PID/stat)."""
 
 
 class _Line(Moment, frozen=True, kw_only=True):
     """A line as it is written: one of the energy run holds the rails too."""
 
-    rails_w: Mapping[str, float] | None = None
+    rails_w: Mapping[str, Number] | None = None
 
 
 def watch_command(nnrun: str, *, pmic: bool = False) -> list[str]:
@@ -138,7 +139,7 @@ def _decoded(text: str) -> Iterator[_Line]:
     for line in text.splitlines():
         try:
             yield msgspec.json.decode(line, type=_Line)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             continue
 
 

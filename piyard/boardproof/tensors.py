@@ -67,7 +67,7 @@ def compute(seat: Seat, stem: str, feed: Feeds, *, every: bool = False) -> Answe
     blobs = {kind: [next(ordered) for _ in ones] for kind, ones in feed.items()}
     if every:  # all that a net computes takes more room than all other runs together
         shutil.rmtree(run.folder_of(done.id) / run.OUTPUTS)
-    label = str(told.header["precision"]["label"])
+    label = log.label(run.folder_of(done.id) / run.LOG)
     return Answer(precision=label, emulated=done.emulated, blobs=blobs)
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from piyard import fanout, options, paths, say, tables, wanted
+from piyard import fanout, harmless, options, paths, say, tables, wanted
 from piyard import lease as leases
 from piyard.board import Line
 from piyard.errors import JobsFailed, NotSetUp, WrongInput
@@ -186,7 +186,8 @@ def power(asked: Mapping[str, Any]) -> None:
         if asked["dry_run"]:
             print(f"power {asked['action']} {name}")
         else:
-            print(f"{name}: {labgrid.power(entry, asked['action'], wait_s=boards.wait_s)}")
+            told = labgrid.power(entry, asked["action"], wait_s=boards.wait_s)
+            print(harmless.line(f"{name}: {told}"))
 
 
 def places(coordinator: str, form: str) -> None:
@@ -232,7 +233,7 @@ def _argv(command: str) -> list[str]:
 
 
 def _json(value: Any) -> str:
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    return harmless.json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
 def _listed(name: str, entry: inventory.Entry) -> list[str]:

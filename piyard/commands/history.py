@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from piyard import history, options, say, tables
+from piyard import harmless, history, options, say, tables
 from piyard.errors import WrongInput, nearest
 from piyard.history import Filters, change, filters, names
 from piyard.history.catalogue import Catalogue
@@ -59,7 +59,8 @@ def listed(asked: Mapping[str, Any]) -> None:
 def render(lines: Sequence[Line], form: str) -> str:
     """The lines for people (``plain``, ``github``), or with plain numbers for programs."""
     if form == "json":
-        return json.dumps([_fields(line) for line in lines], indent=2, ensure_ascii=False)
+        told = [_fields(line) for line in lines]
+        return harmless.json(json.dumps(told, indent=2, ensure_ascii=False))
     if form == "csv":
         rows = [["" if v is None else str(v) for v in _fields(line).values()] for line in lines]
         return tables.render(list(_fields(lines[0])), rows, form)

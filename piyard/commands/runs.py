@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import msgspec
 
-from piyard import bench, detached, report, result, row, run, say, tables
+from piyard import bench, detached, harmless, report, result, row, run, say, tables
 from piyard.board import Line
 from piyard.commands import look
 from piyard.conversion import convert
@@ -50,7 +50,7 @@ def fetch(run_id: str) -> None:
     with _line(record) as line:
         line.holds = False
         done = run.collect(line, record, detached.status(line.session, record.id))
-    print(f"{done.id} on {done.host}: {done.state}, in {run.folder_of(done.id)}")
+    print(_told(done))
 
 
 def cancel(run_id: str) -> None:
@@ -61,7 +61,7 @@ def cancel(run_id: str) -> None:
         return
     with _line(record) as line:
         done = run.collect(line, record, detached.cancel(line.session, record.id))
-    print(f"{done.id} on {done.host}: {done.state}, in {run.folder_of(done.id)}")
+    print(_told(done))
 
 
 @contextmanager
@@ -90,8 +90,14 @@ def _print(record: Record, form: str, *, long: bool = False) -> None:
         look.require_read(found)
         return
     if record.what.get("task") != bench.TASK:
-        print(f"{record.id} on {record.host}: {record.state}, in {run.folder_of(record.id)}")
+        print(_told(record))
         return
     conversion = convert.find(str(record.model["name"]), str(record.model["key"]))
     measured = bench.conclude(record, conversion)
     print(report.render([row.of(measured)], form, [measured], long=long))
+
+
+def _told(record: Record) -> str:
+    return harmless.line(
+        f"{record.id} on {record.host}: {record.state}, in {run.folder_of(record.id)}"
+    )

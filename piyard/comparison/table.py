@@ -8,9 +8,8 @@ from typing import Any
 
 import msgspec
 
-from piyard import tables
+from piyard import harmless, tables
 from piyard.comparison.compared import Compared, effect_text, interval_text
-from piyard.report import plain
 from piyard.report.figures import digits
 
 COLUMNS = ("Job", "A (ms)", "B (ms)", "Effect", "95 % interval", "U", "p", "Verdict")
@@ -19,12 +18,13 @@ COLUMNS = ("Job", "A (ms)", "B (ms)", "Effect", "95 % interval", "U", "p", "Verd
 def render(found: Sequence[Compared], form: str, limit: float | None = None) -> str:
     """The jobs in one of ``tables.FORMATS``; ``limit`` is how much slower is allowed."""
     if form == "json":
-        return json.dumps([_fields(one, limit) for one in found], indent=2, ensure_ascii=False)
+        told = [_fields(one, limit) for one in found]
+        return harmless.json(json.dumps(told, indent=2, ensure_ascii=False))
     if form == "csv":
-        told = [_flat(_fields(one, limit)) for one in found]
-        return tables.render(list(told[0]), [list(one.values()) for one in told], form)
-    clean = plain.markdown if form == "github" else plain.line
-    return tables.render(COLUMNS, [[clean(cell) for cell in _cells(one)] for one in found], form)
+        flat = [_flat(_fields(one, limit)) for one in found]
+        return tables.render(list(flat[0]), [list(one.values()) for one in flat], form)
+    shown = [[harmless.line(cell) for cell in _cells(one)] for one in found]
+    return tables.render(COLUMNS, shown, form)
 
 
 def _cells(one: Compared) -> list[str]:

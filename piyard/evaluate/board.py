@@ -104,5 +104,4 @@ def _look(seat: Seat, rules: Model, film: Film, batch: Sequence[Path]) -> Seen:
 
 
 def _label(seen: Seen) -> str:
-    header = log.read(seen.folder / runs.LOG).header
-    return str(header["precision"]["label"])
+    return log.label(seen.folder / runs.LOG)

@@ -9,7 +9,10 @@ from piyard.history import places
 from piyard.history.found import Stamp
 from piyard.row import Row
 
-BROKEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+BROKEN = (
+    *(ArithmeticError, AttributeError, LookupError, TypeError, ValueError),
+    *(RecursionError, msgspec.MsgspecError),
+)
 """What a header that is JSON, but not nnrun's, leads to: it has no type of its own."""
 
 
@@ -45,4 +48,4 @@ def _row(run: str, stamp: Stamp) -> Row | None:
     made = row.of(shelf.load(run))
     if made.run != run:
         raise UnreadableLog(f"the result of {made.run} is in the place of {run}: was it renamed?")
-    return made
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(made), type=Row)  # as the index keeps it

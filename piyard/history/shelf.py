@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from piyard import result
 from piyard.errors import NotSetUp, UnreadableLog
 from piyard.history import places, upgrade
 from piyard.result import SCHEMA, Result
@@ -21,21 +22,21 @@ class _Version(msgspec.Struct, frozen=True):
     schema: int
 
 
-def save(result: Result) -> Path:
+def save(found: Result) -> Path:
     """Keep a result; after this returns it survives a kill and a power cut.
 
     Raises ``UnreadableLog``, before anything is touched, for one that could not be read again,
     and ``NotSetUp`` where nothing can be written.
     """
-    final = places.result_of(result.record.id)
-    content = msgspec.json.encode(result) + b"\n"
+    final = places.result_of(found.record.id)
+    content = msgspec.json.encode(found) + b"\n"
     decode(content, str(final))
     try:
         _put(final, content)
     except OSError as error:
         raise NotSetUp(
             f"{final} cannot be written: {error.strerror}",
-            remedy=f"make room, then invoke attach {result.record.id}: its samples are kept",
+            remedy=f"make room, then invoke attach {found.record.id}: its samples are kept",
         ) from None
     return final
 
@@ -54,7 +55,7 @@ def read(file: Path) -> Result:
         content = file.read_bytes()
     except OSError as error:
         raise UnreadableLog(f"{file} cannot be read: {error.strerror}") from None
-    return decode(content, str(file))
+    return result.require(decode(content, str(file)), str(file))
 
 
 def decode(content: bytes, where: str) -> Result:
@@ -62,7 +63,7 @@ def decode(content: bytes, where: str) -> Result:
     try:
         _require_known(msgspec.json.decode(content, type=_Version).schema, where)
         return msgspec.json.decode(content, type=Result)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableLog(
             f"{where} is no whole result: {error}", remedy="move it away, and measure again"
         ) from None

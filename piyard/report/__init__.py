@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from piyard import tables
+from piyard import harmless, tables
 from piyard.errors import unknown
 from piyard.report.columns import COLUMNS, cells
 from piyard.report.remarks import comments
@@ -55,9 +55,6 @@ def render(
 
 def _table(rows: Sequence[Row], form: str, *, long: bool) -> str:
     """Where there are several boards, each row says which it is from."""
-    from piyard.report import plain
-
     several = len({row.host for row in rows}) > 1
-    clean = plain.markdown if form == "github" else plain.line
-    shown = [[clean(cell) for cell in cells(row, named=several, long=long)] for row in rows]
+    shown = [[harmless.line(cell) for cell in cells(row, named=several, long=long)] for row in rows]
     return tables.render(COLUMNS, shown, form)

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from piyard import harmless
 from piyard.report.columns import COLUMNS, resolution
 from piyard.report.figures import NOT_KNOWN, width
 from piyard.report.remarks import comments
@@ -33,9 +34,8 @@ def csv(rows: Sequence[Row]) -> str:
 
 
 def _cell(value: Any) -> Any:
-    """The writer quotes a line feed; a lone carriage return, which readers take for one, not."""
     if isinstance(value, str):
-        return value.replace("\r\n", "\n").replace("\r", "\n")
+        return harmless.cell(value)
     return NOT_KNOWN if value is None else value
 
 
@@ -43,7 +43,7 @@ def json(rows: Sequence[Row], results: Sequence[Result]) -> str:
     """An object a row; the row's own struct is in it, and its result where that was read."""
     of_run = {result.record.id: result for result in results}
     told = [_object(row, of_run.get(row.run)) for row in rows]
-    return msgspec.json.format(msgspec.json.encode(told), indent=2).decode()
+    return harmless.json(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())
 
 
 def table(row: Row) -> Fields:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from piyard import harmless
 from piyard.errors import unknown
 from piyard.tables import layout
 
@@ -52,10 +53,11 @@ def render(columns: Sequence[str], rows: Sequence[Sequence[str]], form: str) -> 
         return _csv(columns, rows)
     if form == "json":
         objects = [dict(zip(columns, map(_plain, row), strict=True)) for row in rows]
-        return json.dumps(objects, indent=2, ensure_ascii=False)
+        return harmless.json(json.dumps(objects, indent=2, ensure_ascii=False))
     if form == "github":
-        return _markdown(columns, rows)
-    return layout.fit(columns, rows, layout.terminal_width())
+        return _markdown(columns, [[harmless.markdown(cell) for cell in row] for row in rows])
+    shown = [[harmless.text(cell) for cell in row] for row in rows]
+    return layout.fit(columns, shown, layout.terminal_width())
 
 
 def _plain(cell: str) -> Any:
@@ -74,5 +76,5 @@ def _csv(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(rows)
+    writer.writerows([harmless.cell(cell) for cell in row] for row in rows)
     return text.getvalue().rstrip("\n")

@@ -1,0 +1,57 @@
+"""Text that came from elsewhere, made harmless for where it is shown.
+
+A terminal obeys control characters, Markdown its marks, a spreadsheet a formula.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+SPACES = re.compile(r"\s+")
+HARMLESS = re.compile(r"[\x20-\x7e±]*")
+MARKS = {"|": "\\|", "<": "&lt;", "&": "&amp;", "\\": "\\\\", "`": "\\`", "[": "\\["}
+STRANGE = "\N{REPLACEMENT CHARACTER}"
+FORMULA = re.compile(r"\s*[=+\-@]")
+"""How a cell begins that a spreadsheet computes."""
+NUMBER = re.compile(r"\s*[+-]?[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?\s*%?\s*|\s*[+-]+\s*")
+"""What may begin so, for it is one; and signs without anything behind them."""
+ESCAPED = re.compile(
+    r"[\x7f-\x9f\u00ad\u0600-\u0605\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+)
+
+
+def line(value: str) -> str:
+    """One line without control characters."""
+    if HARMLESS.fullmatch(value):
+        return value
+    joined = SPACES.sub(" ", value)
+    return "".join(STRANGE if _is_strange(char) else char for char in joined)
+
+
+def text(value: str) -> str:
+    """The same of each line; the line feeds stay."""
+    if HARMLESS.fullmatch(value):
+        return value
+    return "\n".join(map(line, value.replace("\r\n", "\n").split("\n")))
+
+
+def markdown(value: str) -> str:
+    """A cell of a Markdown table, which neither ends the cell nor starts markup."""
+    return "".join(MARKS.get(char, char) for char in line(value))
+
+
+def cell(value: str) -> str:
+    """A cell of CSV: text that a spreadsheet would compute begins with an apostrophe."""
+    plain = text(value)
+    return f"'{plain}" if FORMULA.match(plain) and not NUMBER.fullmatch(plain) else plain
+
+
+def json(value: str) -> str:
+    """JSON with what a terminal would obey written as escapes: it reads as the same values."""
+    return ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", value)
+
+
+def _is_strange(char: str) -> bool:
+    """Control, format (text that turns its direction), surrogate, private, unassigned."""
+    return unicodedata.category(char).startswith("C")
