@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import re
 import shutil
 import tarfile
 import time
@@ -10,11 +10,11 @@ import zlib
 from collections.abc import Callable, Container, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal, get_args
+from typing import IO, Literal, get_args
 
 import msgspec
 
-from piyard import disk, onboard, say, scratch
+from piyard import archives, disk, onboard, say, scratch
 from piyard import governor as governors
 from piyard import lease as leases
 from piyard.errors import (
@@ -56,6 +56,7 @@ MEANWHILE = (
 SCRIPT = "supervise.sh"
 """Of what a run's folder holds, this alone is not the run's."""
 
+NUMBER = re.compile(r"-?[0-9]{1,15}")
 State = Literal["absent", "starting", "running", "interrupted", "ended"]
 
 
@@ -163,16 +164,26 @@ def fetch(session: Session, run_id: str, folder: Path, *, keep: Container[str]) 
 
     Files named in ``keep`` are ours, whatever the board sends under their names.
     """
-    packed = io.BytesIO()
     there = f"{HOME}/runs/{run_id}"
     argv = script_argv("fetch", there)
-    with session.talk(argv) as talk:
-        while block := talk.read():
-            packed.write(block)
-        outcome = talk.end()
-    if outcome.code and not (outcome.code == 1 and _only_grew(outcome.err)):
-        raise session.failure(argv, outcome)
-    _unpack(packed, folder, keep, session.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    with scratch.folder(".fetch-", within=folder) as place, (place / "tar").open("w+b") as packed:
+        with session.talk(argv) as talk:
+            while block := talk.read():
+                packed.write(block)
+                if packed.tell() > archives.MOST_PACKED:
+                    raise _endless(session.name)
+            outcome = talk.end()
+        if outcome.code and not (outcome.code == 1 and _only_grew(outcome.err)):
+            raise session.failure(argv, outcome)
+        _unpack(packed, folder, keep, session.name)
+
+
+def _endless(name: str) -> UnreadableLog:
+    return UnreadableLog(
+        f"what {name} sends of the run has no end: more than {archives.MOST_PACKED >> 30} GiB",
+        remedy="look at it there: invoke fleet.exec",
+    )
 
 
 def mark_fetched(session: Session, run_id: str) -> None:
@@ -189,18 +200,24 @@ def _only_grew(said: str) -> bool:
 
 def _status(session: Session, said: Sequence[str]) -> Status:
     if not said or said[0] not in get_args(State):
-        raise BoardCommandFailed(
-            f"{session.name}: it does not tell how the run stands",
-            evidence=" ".join(said),
-            remedy="invoke fleet.doctor checks the board",
-        )
+        raise _told_nothing(session, said)
     state = msgspec.convert(said[0], State)
     if state == "ended":
+        if len(said) < 5 or not all(map(NUMBER.fullmatch, (said[1], said[3], said[4]))):
+            raise _told_nothing(session, said)
         code, why, began, ended = said[1:5]
         return Status(state=state, code=int(code), why=why, seconds=int(ended) - int(began))
-    if state == "running" and len(said) == 3:
+    if state == "running" and len(said) == 3 and all(map(NUMBER.fullmatch, said[1:])):
         return Status(state=state, seconds=int(said[1]), lines=int(said[2]))
     return Status(state=state)
+
+
+def _told_nothing(session: Session, said: Sequence[str]) -> BoardCommandFailed:
+    return BoardCommandFailed(
+        f"{session.name}: it does not tell how the run stands",
+        evidence=" ".join(said)[:500],
+        remedy="invoke fleet.doctor checks the board",
+    )
 
 
 def _stand_by(session: Session, slow: BoardTooSlow, heard: float, deadline: float) -> None:
@@ -222,13 +239,12 @@ def _find_again(open_again: Callable[[], Session], lost: PiyardError, deadline: 
             time.sleep(RETRY_S)
 
 
-def _unpack(packed: io.BytesIO, folder: Path, keep: Container[str], name: str) -> None:
+def _unpack(packed: IO[bytes], folder: Path, keep: Container[str], name: str) -> None:
     """Only plain files below the folder, each by one rename: what a board sends is not trusted."""
-    packed.seek(0)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with scratch.folder(".fetch-", within=folder) as draft:
-            with tarfile.open(fileobj=packed) as archive:
+            with archives.opened(packed) as archive:
                 plain = [member for member in archive if member.isfile() or member.isdir()]
                 archive.extractall(draft, members=plain, filter="data")
             _move_in(draft, folder, keep)

@@ -6,6 +6,7 @@ A terminal obeys control characters, Markdown its marks, a spreadsheet a formula
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 
 SPACES = re.compile(r"\s+")
@@ -42,8 +43,13 @@ def markdown(value: str) -> str:
 
 
 def cell(value: str) -> str:
-    """A cell of CSV: text that a spreadsheet would compute begins with an apostrophe."""
-    plain = text(value)
+    """A cell of CSV: text that a spreadsheet would compute begins with an apostrophe.
+
+    A lone carriage return is a line feed: readers take it for one, and the writer does not. On a
+    terminal no control character is left; a program gets the text as it is.
+    """
+    plain = value.replace("\r\n", "\n").replace("\r", "\n")
+    plain = text(plain) if sys.stdout.isatty() else plain
     return f"'{plain}" if FORMULA.match(plain) and not NUMBER.fullmatch(plain) else plain
 
 

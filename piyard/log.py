@@ -13,6 +13,10 @@ from piyard.errors import UnreadableLog
 Line = dict[str, Any]
 
 
+LARGEST = 512 << 20
+"""Bytes of a log: each line is in memory. Five thousand pictures with masks take some 50 MB."""
+
+
 class Log(msgspec.Struct, frozen=True, kw_only=True):
     """The lines of one nnrun, by type."""
 
@@ -40,6 +44,8 @@ def label(path: Path) -> str:
 def read(path: Path) -> Log:
     """The log in a file; raises ``UnreadableLog``. A last line that is cut is left out."""
     try:
+        if path.stat().st_size > LARGEST:
+            raise UnreadableLog(f"{path} is larger than {LARGEST >> 20} MB")
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise UnreadableLog(f"{path} cannot be read: {error.strerror}") from None

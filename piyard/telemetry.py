@@ -24,6 +24,8 @@ POWER_INTERVAL_S = 0.5
 TURNS = 3
 """Clock and throttle word are asked by turns (runner/src/watch.cpp), each in every third moment."""
 GRACE_S = 30
+LARGEST = 64 << 20
+"""Bytes that are read: three days of moments."""
 TICKS = 100
 """Of /proc/stat in a second (USER_HZ)."""
 
@@ -126,7 +128,8 @@ def _latest(round_: Sequence[Moment]) -> Moment:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        with path.open("rb") as stream:
+            return stream.read(LARGEST).decode("utf-8", errors="replace")
     except OSError:
         return ""
 

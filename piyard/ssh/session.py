@@ -84,7 +84,8 @@ class Session:
             channel = self._channel()
             try:
                 channel.exec_command(frame.line(_bounded(argv, limit_s)))
-                yield Talk(channel, silence_s or limit_s + SILENCE_S, frame)
+                within_s = limit_s + SILENCE_S
+                yield Talk(channel, silence_s or within_s, frame, within_s=within_s)
             finally:
                 channel.close()
 

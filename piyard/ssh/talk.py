@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,15 @@ BEGIN_LIMIT_S = 60
 
 GOODBYE_S = 2
 """For SSH's own word that the session is over, which nothing depends on."""
+
+
+MOST_BYTES = 64 << 20
+"""What a command may say in all; what is larger is read as it comes."""
+LONGEST_LINE = 1 << 20
+
+
+class TooMuch(Exception):
+    """A board says more than anybody wants to hold in memory."""
 
 
 class NotBegun(TimeoutError):
@@ -44,11 +54,15 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 class Talk:
     """A running command: read its lines or bytes, send it bytes, and hear how it ended.
 
-    Every read gives up with ``TimeoutError`` when the board says nothing for the given limit.
+    Every read gives up with ``TimeoutError`` when the board says nothing for the given limit, or
+    is not done ``within_s`` of its begin, however often it says something.
     """
 
-    def __init__(self, channel: Channel, silence_s: float, frame: Frame) -> None:
+    def __init__(
+        self, channel: Channel, silence_s: float, frame: Frame, *, within_s: float = math.inf
+    ) -> None:
         self._channel, self._silence_s = channel, silence_s
+        self._within_s, self._end_by = within_s, math.inf
         self._out, self._err = FramedStream(frame), FramedStream(frame)
         self._rest = b""
         self._begin_by = time.monotonic() + BEGIN_LIMIT_S
@@ -62,6 +76,8 @@ class Talk:
                 last, self._rest = self._rest, b""
                 return last.decode(errors="surrogateescape") if last else None
             self._rest += block
+            if len(self._rest) > LONGEST_LINE + SLICE and b"\n" not in self._rest:
+                raise TooMuch(f"a line of more than {LONGEST_LINE:,} bytes")
         line, self._rest = self._rest.split(b"\n", 1)
         return line.decode(errors="surrogateescape")
 
@@ -87,6 +103,8 @@ class Talk:
         out = bytearray()
         while block := self.read():
             out += block
+            if len(out) > MOST_BYTES:
+                raise TooMuch(f"more than {MOST_BYTES >> 20} MB")
         return Outcome(
             code=self._code(),
             out=out.decode(errors="surrogateescape"),
@@ -108,6 +126,7 @@ class Talk:
     def _block(self, size: int) -> bytes:
         """The stream's next bytes; raises ``NotBegun`` where the command does not begin in time."""
         if self._out.begun:
+            self._wait_no_longer()
             return self._channel.recv(size)
         left = min(self._silence_s, self._begin_by - time.monotonic())
         if left <= 0:
@@ -119,6 +138,14 @@ class Talk:
             raise self._not_begun() from None
         finally:
             self._channel.settimeout(self._silence_s)
+
+    def _wait_no_longer(self) -> None:
+        """Neither for silence to end nor, if it says little at a time, for the end of it all."""
+        now = time.monotonic()
+        self._end_by = min(self._end_by, now + self._within_s)
+        if now >= self._end_by:
+            raise TimeoutError(f"it goes on for more than {self._within_s:g} s")
+        self._channel.settimeout(min(self._silence_s, self._end_by - now))
 
     def _not_begun(self) -> NotBegun:
         self._out.rest()
@@ -138,6 +165,10 @@ class Talk:
         said = bytearray()
         while self._err.code is None and (block := self._channel.recv_stderr(SLICE)):
             said += self._err.content(block)
+            if self._out.begun:
+                self._wait_no_longer()
+            if len(said) > MOST_BYTES:
+                raise TooMuch(f"more than {MOST_BYTES >> 20} MB of errors")
         said += self._err.rest() if self._err.code is None else b""
         return (bytes(said) or self._complaint()).decode(errors="replace")
 

@@ -18,7 +18,7 @@ from piyard.errors import (
 )
 from piyard.ssh.hostkeys import fingerprint
 from piyard.ssh.identities import LOCKED
-from piyard.ssh.talk import NotBegun
+from piyard.ssh.talk import NotBegun, TooMuch
 
 AWAY = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT}
 
@@ -32,6 +32,11 @@ def translated(name: str) -> Iterator[None]:
         yield
     except NotBegun as error:
         raise _hangs(name, error) from None
+    except TooMuch as error:
+        raise BoardCommandFailed(
+            f"{name} says {error}: nothing it is asked needs that much",
+            remedy="invoke fleet.doctor checks the board",
+        ) from None
     except paramiko.BadHostKeyException as error:
         raise _host_key_changed(name, error) from None
     except paramiko.AuthenticationException as error:

@@ -56,6 +56,13 @@ def test_escapes_reach_no_terminal(text: str, capsys: pytest.CaptureFixture[str]
         assert is_harmless(said)
 
 
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard output is one."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+
+
+@pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize("form", tables.FORMATS)
 @pytest.mark.parametrize("text", ESCAPES)
 def test_neither_by_any_table(text: str, form: str) -> None:
@@ -98,6 +105,12 @@ def row(text: str) -> Row:
     return made_rows.row(hardware=text, title=text, host=text)
 
 
+def test_a_program_gets_the_text_as_it_is() -> None:
+    shown = tables.render(["A"], [["\x1b[2J\u202e"]], "csv")
+    assert shown == "A\n\x1b[2J\u202e"
+
+
+@pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize("text", [*FORMULAS, *ESCAPES])
 def test_a_report_holds_neither(text: str) -> None:
     rows = [row(text), row("pi5")]

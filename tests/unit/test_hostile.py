@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
 import os
 import re
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -18,12 +20,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard import deploy, detached, onboard, run, say, ssh
+from piyard import archives, deploy, detached, onboard, run, say, ssh
 from piyard import lease as leases
 from piyard.board import Line
-from piyard.errors import BoardCommandFailed, UnreadableLog, WrongInput
+from piyard.errors import BoardCommandFailed, HostUnreachable, UnreadableLog, WrongInput
 from piyard.facts import Facts
 from piyard.release import HOME, File, Release
+from piyard.ssh import session, talk
 from tests.local_board import LocalBoard, blobs, lease, new_board, releases, temporary_board
 
 CANARY = "pwned"
@@ -373,3 +376,113 @@ def test_a_file_that_became_a_folder_is_replaced(tmp_path: Path) -> None:
 def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WrongInput, match="cannot be a file"):
         File(name="\ud800", path=tmp_path, sha256="0" * 64, size=0)
+
+
+# -- without end -------------------------------------------------------------------------------
+
+
+def header(kind: bytes, size: int) -> bytes:
+    member = tarfile.TarInfo("x")
+    member.type, member.size = kind, size
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+def packed_with(raw: bytes) -> io.BytesIO:
+    return io.BytesIO(gzip.compress(raw))
+
+
+BOMBS = {
+    "a file of a tebibyte": header(F, 1 << 40),
+    "a name of a gibibyte": header(tarfile.XHDTYPE, 1 << 30),
+    "an old long name": header(tarfile.GNUTYPE_LONGNAME, 1 << 30),
+    "a file of less than nothing": header(F, 0)[:124] + b"\xff" * 12 + header(F, 0)[136:],
+}
+
+
+@pytest.mark.parametrize("raw", BOMBS.values(), ids=list(BOMBS))
+@pytest.mark.parametrize("way", [gzip.compress, bytes])
+def test_what_would_fill_disk_or_memory_is_not_unpacked(
+    tmp_path: Path, raw: bytes, way: Callable[[bytes], bytes]
+) -> None:
+    with pytest.raises(UnreadableLog, match="damaged"):
+        detached._unpack(io.BytesIO(way(raw)), tmp_path / "run", set(), "pi5")
+    assert not list((tmp_path / "run").iterdir())
+
+
+def test_more_files_than_any_run_has_are_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "MOST_FILES", 3)
+    sent = archive([(str(number), F, "") for number in range(5)])
+    with pytest.raises(UnreadableLog, match="more than 3 files"):
+        detached._unpack(io.BytesIO(sent), tmp_path / "run", set(), "pi5")
+
+
+def test_other_packers_are_not_asked(tmp_path: Path) -> None:
+    raw = gzip.decompress(archive([("log.jsonl", F, "")]))
+    with pytest.raises(UnreadableLog, match="damaged"):
+        detached._unpack(io.BytesIO(bz2.compress(raw)), tmp_path / "run", set(), "pi5")
+    detached._unpack(io.BytesIO(raw), tmp_path / "run", set(), "pi5")
+    assert (tmp_path / "run" / "log.jsonl").read_bytes() == b"evil"
+
+
+def test_a_run_without_end_is_not_fetched_to_its_end(
+    board: LocalBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (board.yard / "runs" / "run").mkdir(parents=True)
+    board.has_tool("tar", "exec cat /dev/zero")
+    board.has_tool("gzip", "exec cat")
+    monkeypatch.setattr(archives, "MOST_PACKED", 1 << 20)
+    with pytest.raises(UnreadableLog, match="has no end"):
+        detached.fetch(board, "run", tmp_path / "run", keep=set())
+    assert not list((tmp_path / "run").iterdir())
+
+
+def test_endless_output_is_ended(board: LocalBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(talk, "MOST_BYTES", 1 << 20)
+    with pytest.raises(BoardCommandFailed, match="local says more than 1 MB"):
+        board.run(["cat", "/dev/zero"])
+    with pytest.raises(BoardCommandFailed, match="more than 1 MB of errors"):
+        board.run(["sh", "-c", "exec cat /dev/zero >&2"], limit_s=2)
+
+
+def test_a_line_without_end_is_ended(board: LocalBoard) -> None:
+    with (
+        pytest.raises(BoardCommandFailed, match="a line of more than"),
+        board.talk(["cat", "/dev/zero"]) as spoken,
+    ):
+        spoken.line()
+
+
+def test_a_board_that_says_little_for_ever_is_left_at_the_limit(
+    board: LocalBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not end its command itself, as it should."""
+    board.has_tool("timeout", 'shift 3; exec "$@"')
+    monkeypatch.setattr(session, "SILENCE_S", 1)
+    with pytest.raises(HostUnreachable):
+        board.run(["sh", "-c", "while :; do echo x; sleep 0.1; done"], limit_s=1)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "ended",
+        "ended 0 ended 1",
+        "ended x ended 1 2",
+        "ended 0 ended 1 " + "9" * 5000,
+        "running x y",
+        "\x1b[2J",
+        "",
+        "ended \u0663 ended 1 2",
+    ],
+)
+def test_a_status_of_any_shape_is_one_line(board: LocalBoard, said: str) -> None:
+    try:
+        detached._status(board, said.split())
+    except BoardCommandFailed as error:
+        told = str(error)
+    else:
+        told = "it runs"
+    assert "\x1b" not in told
+    assert len(told.splitlines()) <= 3
