@@ -90,7 +90,7 @@ def check_of(result: Result) -> Check | None:
         ok=check.ok,
         cosine=min(telling or check.cosine.values(), default=0.0),
         blind="" if telling else next(iter(check.blind.values()), ""),
-        empty="; ".join(dict.fromkeys(check.empty.values())),
+        empty="; ".join(dict.fromkeys(check.empty.values())) if check.is_empty else "",
     )
 
 

@@ -27,6 +27,11 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     empty: dict[str, str] = {}
     """Outputs of which even agreement proves nothing, and why."""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no other output."""
+        return bool(self.empty) and self.cosine.keys() <= self.empty.keys()
+
 
 class Paid(msgspec.Struct, frozen=True, kw_only=True):
     """What a board cost, as the inventory says."""

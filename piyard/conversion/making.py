@@ -43,6 +43,7 @@ def make(plan: Plan, at: Path) -> dict[str, Any]:
             step.phase(1, PHASES, "read the original")
             nets = originals.nets(plan.model, plan.files, route=plan.route, ir=plan.ir)
             meaning.require(plan.model, nets["model"])
+            meaning.require_logits(plan.model, nets["model"])
             step.phase(2, PHASES, "lower to ncnn")
             _lower(nets, at, half)
             masks.add(at, asked_masks(plan.model, plan.files, plan.route))

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     Array = NDArray[np.float32]
 
 
+SUM = 1e-3
+"""As far from 1 as a sum of shares may be."""
+
+
 def require(model: Model, original: Original) -> None:
     """Raise ``WrongInput`` when outputs and description do not go together."""
     made = original.run(stimulus.tensor(model.input, span=model.noise))
@@ -33,6 +37,32 @@ def require(model: Model, original: Original) -> None:
             remedy="correct `labels`, `head` or `cut`: keys of the model's YAML, flags of "
             "model.add",
         )
+
+
+def require_logits(model: Model, original: Original) -> None:
+    """Raise ``WrongInput`` for probabilities that a softmax would flatten.
+
+    However they are computed: where a net ends in no softmax that one can see, its outputs tell.
+    """
+    if model.task != "classify" or model.activation != "softmax":
+        return
+    made = [
+        original.run(stimulus.tensor(model.input, seed, span=model.noise))
+        for seed in (stimulus.SEED, stimulus.SEED + 1)
+    ]
+    names, sizes = original.output_names(len(made[0])), [int(one.size) for one in made[0]]
+    at = outputs.place(model.output, names, sizes, len(models.labels(model)))
+    if all(_are_shares(one[at]) for one in made):
+        raise WrongInput(
+            f"{model.title}: the outputs are probabilities already, they sum to 1",
+            remedy="a softmax would flatten them: --activation none, or `activation` in its YAML",
+        )
+
+
+def _are_shares(output: Array) -> bool:
+    is_share = float(output.min()) >= 0 and float(output.max()) <= 1
+    varies = float(output.max()) > float(output.min())
+    return is_share and varies and abs(float(output.sum()) - 1) < SUM
 
 
 def _classes(model: Model, made: list[Array], names: Sequence[str]) -> int | None:

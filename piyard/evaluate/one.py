@@ -62,7 +62,7 @@ def by_original(subject: Subject) -> Evaluation:
     known = kept.find(subject.conversion.key, "original", "fp32", subject.digest)
     if known and _is_whole(known, subject.data.kind):
         say.note(f"✓ {subject.name}: {known.computed} evaluated on {known.data} before")
-        return msgspec.structs.replace(known, **_about(subject, "original"))
+        return msgspec.structs.replace(known, assumed=list(subject.rules.assumed))
     computed = str(subject.conversion.manifest["original"])
     return _here(subject, "original", by="original", computed=computed, precision="fp32")
 

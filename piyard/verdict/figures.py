@@ -101,7 +101,7 @@ def output(result: Result) -> Iterator[Reason]:
             text=f"the output differs from the original's ({_how_far(check)}): {_advice(result)}",
         )
 
-    elif check.empty:
+    elif check.is_empty:
         yield Reason(
             code="output",
             grade="SUSPECT",

@@ -163,7 +163,7 @@ def test_a_check_without_outputs_is_as_bad_as_can_be():
     check = Check(ok=True, threshold=0.999, cosine={"a": 1.0, "b": 0.99}, max_abs={}, **more)
     found = of_record(check=check).check
     assert found
-    assert (found.cosine, found.blind) == (0.99, "")
+    assert (found.cosine, found.blind, found.empty) == (0.99, "", "")
     check = Check(ok=False, threshold=0.999, cosine={}, max_abs={})
     assert of_record(check=check).check == row.Check(ok=False, cosine=0.0)
 

@@ -369,6 +369,8 @@ def test_an_output_that_agrees_whatever_is_computed_is_suspect() -> None:
     of = Check(ok=True, threshold=0.999, cosine={"a": 1.0}, max_abs={}, empty={"a": "constant"})
     assert told(checked(of)) == [("output", "SUSPECT")]
     assert "proves nothing: a: constant" in text_of(checked(of))
+    another = msgspec.structs.replace(of, cosine={"a": 1.0, "b": 0.9999})
+    assert told(checked(another)) == []
 
 
 def test_an_output_that_nobody_checked_is_suspect() -> None:

@@ -17,6 +17,7 @@ ENDINGS: Mapping[str, Sequence[tuple[str, dict[str, Any]]]] = {
     "log_softmax": [("LogSoftmax", {"axis": 1})],
     "log_of_softmax": [("Softmax", {"axis": 1}), ("Log", {})],
     "reshaped": [("Softmax", {"axis": 1}), ("Identity", {})],
+    "shares": [("Softmax", {"axis": 1}), ("Relu", {})],
 }
 """What comes after the logits."""
 

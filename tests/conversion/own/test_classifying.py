@@ -30,6 +30,7 @@ MADE = {
     "log_softmax": "log-probabilities",
     "log_of_softmax": "log-probabilities",
     "reshaped": "probabilities",
+    "shares": "logits",
 }
 
 
@@ -157,6 +158,18 @@ def test_probabilities_are_left_as_they_are(tmp_path, two, activation):
 def test_what_is_no_logarithm_is_not_undone(tmp_path, two):
     with pytest.raises(WrongInput, match="does not end in the logarithm"):
         own.plan(asked(classifier(tmp_path / "a.onnx"), two, activation="exp"))
+
+
+def test_probabilities_show_however_they_are_computed(tmp_path, two):
+    """No softmax is to be seen, and the outputs sum to 1."""
+    file = classifier(tmp_path / "a.onnx", ending="shares")
+    assert classifying.read(file, "onnx", SHAPE, []).ends == ["logits"]
+    with pytest.raises(WrongInput, match="they sum to 1") as caught:
+        add(asked(file, two))
+    assert "--activation none" in caught.value.remedy
+    assert not (model.FOLDER / "mine.yaml").exists()
+    add(asked(file, two, activation="none"))
+    assert convert.convert("mine").failed == []
 
 
 def test_an_unknown_activation(tmp_path, two):
