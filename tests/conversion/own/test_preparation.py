@@ -19,7 +19,7 @@ from torch import nn
 from piyard import model, networks
 from piyard.commands import evaluate
 from piyard.conversion import own
-from piyard.conversion.own import preparing
+from piyard.conversion.own import preparing, said
 from piyard.conversion.own.plan import Added
 from piyard.errors import WrongInput
 from piyard.evaluate import stated
@@ -96,6 +96,24 @@ def test_a_program_says_the_same(tmp_path):
     assert described(planned)["preprocess"] == crop(32, 32) | LEVELS
     assert described(planned)["activation"] == "none"
     assert assumed(planned) == []
+
+
+def test_a_pair_says_it_in_the_file_beside_it(tmp_path):
+    """Ultralytics' exporter writes metadata.yaml next to an ncnn pair."""
+    names = {0: "dark", 1: "bright"}
+    beside = tmp_path / "metadata.yaml"
+    beside.write_text(yaml.safe_dump(ultralytics() | {"imgsz": [32, 32], "names": names}))
+    told = said.of(tmp_path / "model.ncnn.param", "ncnn")
+    assert (told.task, told.size, told.names) == ("classify", "3,32,32", ["dark", "bright"])
+    assert told.preprocess("classify", told.size) == crop(32, 32) | LEVELS
+    beside.write_text(yaml.safe_dump(ultralytics() | {"task": "detect", "names": names}))
+    assert said.of(tmp_path / "model.ncnn.param", "ncnn") == said.Said(names=["dark", "bright"])
+
+
+@pytest.mark.parametrize("text", ["[", "7", "a: !!python/object:os.abort", "\0", "{" * 5000])
+def test_a_file_beside_a_pair_that_says_nothing(tmp_path, text):
+    (tmp_path / "metadata.yaml").write_text(text)
+    assert said.of(tmp_path / "model.ncnn.param", "ncnn") == said.Said()
 
 
 def test_what_the_user_says_counts_more(tmp_path):
@@ -191,8 +209,8 @@ def test_what_nobody_says_is_told_as_assumed(tmp_path, two):
 
 def test_what_is_said_is_not_assumed(tmp_path, two):
     file = classifier(tmp_path / "net.onnx")
-    said = own.differing(fit="crop", resize="40", order="bgr", mean="0,0,0", norm="1,1,1")
-    planned = own.plan(asked(file, labels=str(two), activation="sigmoid", preprocess=said))
+    told_so = own.differing(fit="crop", resize="40", order="bgr", mean="0,0,0", norm="1,1,1")
+    planned = own.plan(asked(file, labels=str(two), activation="sigmoid", preprocess=told_so))
     assert assumed(planned) == []
     told = described(planned)
     assert told["preprocess"] == crop(40, 32) | {
