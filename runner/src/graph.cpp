@@ -14,7 +14,7 @@ namespace nnrun {
 namespace {
 
 const char* const magic = "7767517";
-constexpr long long largest_count = 1000000;
+constexpr long long largest_count = 100000;
 
 // An array's key as older converters write it: parameter 1 is -23301.
 constexpr int first_array = -23300;
@@ -119,10 +119,11 @@ std::vector<std::string> Graph::outputs() const {
 }
 
 std::vector<std::string> Graph::in_order(const std::vector<std::string>& blobs) const {
+    const std::set<std::string> chosen(blobs.begin(), blobs.end());
     std::vector<std::string> sorted;
     for (const GraphLayer& layer : layers_)
         for (const std::string& blob : layer.tops)
-            if (std::find(blobs.begin(), blobs.end(), blob) != blobs.end()) sorted.push_back(blob);
+            if (chosen.count(blob) != 0) sorted.push_back(blob);
     return sorted;
 }
 

@@ -15,6 +15,9 @@ constexpr int end_of_image = 0xD9;
 constexpr int start_of_scan = 0xDA;
 constexpr std::array<unsigned char, 3> start{0xFF, start_of_image, 0xFF};
 constexpr std::size_t most_bytes = std::size_t{64} << 20;
+// Broken frames in a row whose last segment is looked through: a segment full of starts would
+// else be read again for each of them.
+constexpr int most_looks = 8;
 
 bool is_restart(int code) { return code >= 0xD0 && code <= 0xD7; }
 // Markers without a segment.
@@ -51,6 +54,7 @@ void MjpegFrames::read_frame() {
     segment_ = bytes_.size();
     try {
         read_to_the_end();
+        looks_ = 0;
     } catch (const Failure&) {
         look_again();
         throw;
@@ -76,6 +80,7 @@ void MjpegFrames::read_to_the_end() {
 
 // A frame that is cut off in a segment takes the start of the next one for the segment's rest.
 void MjpegFrames::look_again() {
+    if (++looks_ > most_looks) return;
     const auto from = bytes_.begin() + static_cast<std::ptrdiff_t>(segment_);
     const auto found = std::search(from, bytes_.end(), start.begin(), start.end());
     if (found != bytes_.end()) stream_.put_back(&*found, static_cast<std::size_t>(bytes_.end() - found));

@@ -27,6 +27,7 @@ private:
     ByteStream stream_;
     std::vector<unsigned char> bytes_;  // of the frame so far
     std::size_t segment_ = 0;           // where its last segment so far begins
+    int looks_ = 0;                     // since the last whole frame
 };
 
 }  // namespace nnrun

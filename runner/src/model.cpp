@@ -3,6 +3,7 @@
 #include <cpu.h>
 
 #include <algorithm>
+#include <map>
 
 #include "arity.h"
 #include "clock.h"
@@ -97,8 +98,9 @@ void Model::choose_outputs() {
             throw Failure(Exit::model, request_.param + ": no output blob " + name + "; the net's outputs are " +
                                            join(graph_.outputs(), ", "));
     for (const std::string& name : wanted) outputs_.push_back({name, -1});
-    for (const std::string& name : graph_.in_order(wanted))
-        extraction_.push_back(static_cast<std::size_t>(std::find(wanted.begin(), wanted.end(), name) - wanted.begin()));
+    std::map<std::string, std::size_t> places;
+    for (std::size_t i = 0; i < wanted.size(); ++i) places.emplace(wanted[i], i);
+    for (const std::string& name : graph_.in_order(wanted)) extraction_.push_back(places.at(name));
     if (outputs_.empty()) throw Failure(Exit::model, request_.param + ": the net has no output");
 }
 
@@ -116,14 +118,14 @@ void Model::load() {
     weights_ = load_weights(net_, request_.bin);
     load_ms_ = watch.ms();
     precision_ = real_precision(net_, graph_, request_.precision);
+    for (const ncnn::Blob& blob : net_.blobs()) indices_.emplace(blob.name, static_cast<int>(indices_.size()));
     for (Blob& input : inputs_) input.index = blob_index(input.name);
     for (Blob& output : outputs_) output.index = blob_index(output.name);
 }
 
 int Model::blob_index(const std::string& name) const {
-    const std::vector<ncnn::Blob>& blobs = net_.blobs();
-    const auto found = std::find_if(blobs.begin(), blobs.end(), [&](const ncnn::Blob& blob) { return blob.name == name; });
-    return found == blobs.end() ? -1 : static_cast<int>(found - blobs.begin());
+    const auto found = indices_.find(name);
+    return found == indices_.end() ? -1 : found->second;
 }
 
 int Model::run(const ncnn::Mat* inputs, std::vector<ncnn::Mat>& outputs) const {

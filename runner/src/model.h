@@ -2,6 +2,7 @@
 
 #include <net.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -68,6 +69,7 @@ private:
     double load_ms_ = 0;
     std::vector<Blob> inputs_;
     std::vector<Blob> outputs_;
+    std::map<std::string, int> indices_;   // of all blobs
     std::vector<std::size_t> extraction_;  // of the outputs, in the order in which the net makes them
 };
 

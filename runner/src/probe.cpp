@@ -80,6 +80,7 @@ Shapes walk(const Model& model, const std::vector<ncnn::Mat>& inputs, const std:
 }
 
 std::vector<Shape> probe(const Model& model, const Shape& shape, const std::string& advice) {
+    check_memory(shape);
     ncnn::Mat input = make_mat(shape);
     if (input.empty()) throw Failure(Exit::input, "no memory for an input of " + shown(shape) + "; use a smaller one");
     fill_splitmix(input, 1);

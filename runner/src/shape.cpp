@@ -1,5 +1,7 @@
 #include "shape.h"
 
+#include "failure.h"
+#include "machine.h"
 #include "text.h"
 
 namespace nnrun {
@@ -16,6 +18,14 @@ Shape shape_of(const ncnn::Mat& blob) {
     if (blob.dims == 3) return {blob.c * blob.elempack, blob.h, blob.w};
     if (blob.dims == 4) return {blob.c * blob.elempack, blob.d, blob.h, blob.w};
     return {};
+}
+
+void check_memory(const Shape& shape) {
+    double bytes = sizeof(float);
+    for (const int size : shape) bytes *= size;
+    const auto available = available_bytes();
+    if (available && bytes > static_cast<double>(*available))
+        throw Failure(Exit::input, "no memory for an input of " + shown(shape) + "; use a smaller one");
 }
 
 std::size_t element_count(const Shape& shape) {

@@ -70,6 +70,27 @@ def test_weights_larger_than_any_memory_are_not_allocated(nnrun: Run, tmp_path):
         assert_refused(outcome, 3, "net.bin", "truncated")
 
 
+def test_an_input_larger_than_the_memory_is_exit_4(nnrun: Run, tmp_path):
+    """Granted by the kernel, it would end the first who fills it."""
+    flags = Net().add("Input", "in0").add("ReLU", "out0").write(tmp_path)
+    for shape in ("1,1048576,1048576", "1048576,1048576,1048576", "1048576,1048576"):
+        outcome = nnrun("bench", *flags, "--shape", shape, "--loops", 1)
+        assert_refused(outcome, 4, f"no memory for an input of {shape}")
+
+
+def test_a_net_of_very_many_blobs_is_read(nnrun: Run, tmp_path):
+    """Whatever is looked up by name takes no pass over all of them."""
+    outputs = " ".join(f"o{index}" for index in range(40_000))
+    (tmp_path / "net.param").write_text(
+        f"7767517\n2 40001\nInput in0 0 1 in0\nSplit s 1 40000 in0 {outputs}\n"
+    )
+    (tmp_path / "net.bin").write_bytes(b"")
+    flags = ["--param", tmp_path / "net.param", "--bin", tmp_path / "net.bin"]
+    outcome = nnrun("bench", *flags, *ONCE)
+    assert outcome.code == 0, outcome.stderr
+    assert len(outcome.of("output")) == 40_000
+
+
 @pytest.mark.parametrize("value", ["2147483648", "-2147483649", "99999999999999999999"])
 def test_a_parameter_beyond_32_bits_is_no_other_number(nnrun: Run, tmp_path, value):
     flags = small().write(tmp_path)

@@ -300,3 +300,15 @@ def test_half_a_raw_frame_at_the_end_is_one_line(nnrun_path, tmp_path):
     assert outcome.code == 4
     assert len(outcome.of("classification")) == 1
     assert "--frame" in outcome.one("error")["error"]
+
+
+def test_a_segment_full_of_starts_is_not_read_for_each_of_them(nnrun_path: Path, tmp_path):
+    """Eight broken frames in a row are looked through for the start of the next one."""
+    starts = b"\xff\xd8\xff\xe0\xff\xff" * 20_000
+    good = encode(noise(8, 8), "JPEG")
+    flags = [*small().write(tmp_path), *FIT, "--stdin", "mjpeg"]
+    outcome = fed(nnrun_path, starts + good, *flags)
+    assert outcome.code == 4
+    assert len(outcome.of("error")) < 20
+    alone = fed(nnrun_path, good + starts[:30] + good, *flags)
+    assert len(alone.of("classification")) == 2
