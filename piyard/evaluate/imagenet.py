@@ -137,7 +137,8 @@ def _require_numbering(lines: Sequence[Listed], names: Names) -> None:
 
 
 def _unlisted(path: Path, truth: Mapping[Path, int]) -> list[Path]:
-    there = [pictures.of(one) for one in (path, path / "images") if one.is_dir()]
+    places = {path, path / "images", *(one.parent for one in truth)}
+    there = [pictures.of(one) for one in sorted(places) if one.is_dir()]
     every = (one for folder in there for one in (*folder.pictures, *folder.left_out))
     known = {one.resolve() for one in truth}
     return [one for one in every if one.resolve() not in known]
@@ -148,13 +149,14 @@ def _sorted_by_folder(path: Path, labels: Sequence[str]) -> Classes:
     content = {one: pictures.of(one, deep=True) for one in _folders(path)}
     index = _assigned(path, [one for one, its in content.items() if its.pictures], labels)
     truth = {picture: number for one, number in index.items() for picture in content[one].pictures}
-    known, count = len(set(index.values())), len(labels)
+    known, count, beside = len(set(index.values())), len(labels), pictures.of(path)
+    within = [one for its in content.values() for one in its.left_out]
     return Classes(
         name=path.resolve().name,
         pictures=list(truth),
         truth=truth,
         detail=f", {known} of {count} classes" if known < count else "",
-        left_out=[one for its in content.values() for one in its.left_out],
+        left_out=[*beside.pictures, *beside.left_out, *within],
     )
 
 
@@ -165,12 +167,11 @@ def _assigned(path: Path, folders: Sequence[Path], labels: Sequence[str]) -> dic
     names = Names(labels)
     named = {one: names.find(one.name) for one in folders}
     strange = [one for one, index in named.items() if index is None]
-    if not strange:
-        index = {one: number for one, number in named.items() if number is not None}
-    elif len(strange) < len(folders) or not _by_order(folders, labels):
-        raise _unassigned(path, strange[0], folders, names)
-    else:
+    index = {one: number for one, number in named.items() if number is not None}
+    if strange and not index:
         index = _by_order(folders, labels)
+    if len(index) < len(folders):
+        raise _unassigned(path, strange[0], folders, names)
     _require_different(path, index, labels)
     return index
 

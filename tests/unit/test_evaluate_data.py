@@ -196,10 +196,11 @@ class TestImagenet:
         (tmp_path / "tench" / "h.heic").write_bytes(b"x")
         (tmp_path / "goldfish").mkdir()
         (tmp_path / "goldfish" / "i.heic").write_bytes(b"x")
+        pictures(tmp_path, "of no class.jpg")
         found = read(tmp_path, "squeezenet1_1")
-        title = f"{tmp_path.name}, 7 pictures, 1 of 3 classes, 2 left out"
+        title = f"{tmp_path.name}, 7 pictures, 1 of 3 classes, 3 left out"
         assert found.title == title
-        assert {path.name for path in found.left_out} == {"h.heic", "i.heic"}
+        assert {path.name for path in found.left_out} == {"h.heic", "i.heic", "of no class.jpg"}
 
     @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-8"])
     @pytest.mark.parametrize("separator", [",", ";", "\t"])
