@@ -81,8 +81,8 @@ def _ssh(address: Address, text: str) -> dict[str, list[str]]:
              *(["-p", str(address.port)] if address.port else [])]  # fmt: skip
     if not text:
         return _ask(address, [*named, address.host])
-    with tempfile.NamedTemporaryFile("w", prefix="piyard-ssh-", encoding="utf-8") as file:
-        file.write(text)
+    with tempfile.NamedTemporaryFile(prefix="piyard-ssh-") as file:
+        file.write(os.fsencode(text))
         file.flush()
         return _ask(address, ["-F", file.name, *named, address.host])
 
@@ -138,7 +138,7 @@ def _names_user(address: Address) -> bool:
 def _users_own() -> str:
     """The user's file, with its includes as if HOME were the home."""
     try:
-        text = user_file().read_text(encoding="utf-8", errors="surrogateescape")
+        text = os.fsdecode(user_file().read_bytes())
     except FileNotFoundError:
         return ""
     except OSError as error:
@@ -151,7 +151,11 @@ def _from_home(line: str) -> str:
     if not words or words[0].lower() != "include":
         return line
     folder = user_file().parent
-    paths = [folder / os.path.expanduser(word) for word in shlex.split(line)[1:]]  # noqa: PTH111
+    try:
+        included = shlex.split(line.replace("=", " ", 1), comments=True)[1:]
+    except ValueError:
+        return line  # ssh says what is wrong with it
+    paths = [folder / os.path.expanduser(word) for word in included]  # noqa: PTH111
     return " ".join(["Include", *(f'"{path}"' for path in paths)])
 
 

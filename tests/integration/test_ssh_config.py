@@ -403,6 +403,19 @@ def test_a_configuration_that_ssh_refuses_is_one_line(configure: Configure) -> N
     assert "ssh -G bench-pi" in why.remedy
 
 
+@pytest.mark.parametrize("before", ['Include "conf.d/*', "Include", "Match", 'Host "a'])
+def test_a_line_that_is_not_whole_is_one_line(configure: Configure, before: str) -> None:
+    configure(before=before)
+    assert isinstance(refused(), WrongInput)
+
+
+def test_comments_may_be_in_any_encoding(configure: Configure, home: Path) -> None:
+    configure()
+    file = home / ".ssh" / "config"
+    file.write_bytes(b"# B\xfcro\n" + file.read_bytes())
+    assert said_by() == "in\n"
+
+
 def test_a_board_of_which_all_is_known_needs_no_configuration(
     configure: Configure, sshd: Sshd
 ) -> None:
