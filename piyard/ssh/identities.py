@@ -36,7 +36,10 @@ class Identities:
         self._agent: Any = None
 
     def authenticate(self, transport: Transport) -> list[str]:
-        """Log in; raises ``AuthenticationException``, which says what became of each key."""
+        """Log in; raises ``AuthenticationException``, which says what became of each key.
+
+        A link that is lost with the first key says nothing of keys: ``SSHException``.
+        """
         import paramiko
 
         refused: list[str] = []
@@ -48,6 +51,8 @@ class Identities:
                 why = self._try(transport, offer)
                 if not why:
                     return []
+                if not refused and not transport.is_active():
+                    raise paramiko.SSHException("the connection was lost while it logged in")
                 refused.append(f"{offer.title}: {why}")
         finally:
             if self._agent:
