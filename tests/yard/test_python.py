@@ -47,7 +47,9 @@ def test_without_words_the_tasks_are_listed(ready: Machine) -> None:
     assert ready.yard().became == [f"invoke --search-root {ready.tree} --list"]
 
 
-@pytest.mark.parametrize("words", [["--version"], ["-V"], ["--print-completion-script", "bash"]])
+@pytest.mark.parametrize(
+    "words", [["--version"], ["-V"], ["-h"], ["--help"], ["--print-completion-script", "bash"]]
+)
 def test_what_invoke_would_answer_of_itself_is_piyards(ready: Machine, words: list[str]) -> None:
     (call,) = ready.yard(*words).calls
     assert call == f"python {ready.tree}/piyard/__main__.py {' '.join(words)}"
