@@ -74,3 +74,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """How the board was when the wait before the run ended; None where nobody waited."""
     governor: Governor | None = None
     """The board's before the run, and the one it ran under."""
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it is over and did not end well: it failed, was cancelled, or was lost."""
+        return self.state != "running" and (self.state != "ended" or self.exit_code != 0)

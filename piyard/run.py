@@ -169,7 +169,7 @@ def finish(line: Line, record: Record, *, partly: bool = False) -> Record:
             keeps_running=True,
         ) from None
     if not (fit and done.state == "ended"):
-        _require_well(line, done)
+        require_well(line, done)
     return done
 
 
@@ -253,7 +253,8 @@ def _reached_its_end(done: Record) -> bool:
         return False
 
 
-def _require_well(line: Line, done: Record) -> None:
+def require_well(line: Line, done: Record) -> None:
+    """Raise what became of a run that is over and did not end well."""
     folder = folder_of(done.id)
     if done.state == "interrupted":
         raise RunNotEnded(

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+import statistics
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 
-from piyard import bench, detached, harmless, report, result, row, run, say, tables
+from piyard import bench, detached, harmless, log, report, result, row, run, say, tables
 from piyard.board import Line
 from piyard.commands import look
 from piyard.conversion import convert
-from piyard.errors import UnreadableLog
+from piyard.errors import UnreadableLog, WrongInput
 from piyard.look import seen
 from piyard.record import Record
+from piyard.report.figures import count, digits
 
+FAILED = "failed"
 COLUMNS = ("Run", "Board", "What", "Started", "State", "Exit code")
 
 
@@ -32,6 +37,39 @@ def listed(form: str) -> None:
         say.note("no runs yet: invoke deploy-bench makes some")
 
 
+def remove(ids: Sequence[str], *, dry_run: bool) -> None:
+    """Remove the folders of runs that are over; ``failed`` is all that gave no result.
+
+    What was measured stays among the results.
+    """
+    folders = [folder for one in ids for folder in _removable(one)]
+    for folder in dict.fromkeys(folders):
+        if not dry_run:
+            shutil.rmtree(folder)
+        print(harmless.line(f"{'remove' if dry_run else 'removed'} {folder}"))
+
+
+def _removable(name: str) -> list[Path]:
+    if name == FAILED:
+        return [folder for folder in result.runs() if (it := _read(folder)) and it.is_lost]
+    folder = result.find(name)
+    record = _read(folder)
+    if record and record.state == "running":
+        raise WrongInput(
+            f"{record.id} keeps running on {record.host}, as far as was heard",
+            remedy=f"invoke attach {record.id} waits for it, invoke cancel {record.id} ends it",
+        )
+    return [folder]
+
+
+def _read(folder: Path) -> Record | None:
+    """The record of a run; None for one that cannot be read."""
+    try:
+        return result.read_record(folder)
+    except UnreadableLog:
+        return None
+
+
 def attach(run_id: str, form: str, *, long: bool = False) -> None:
     """Wait for a run again, bring it back, and print what it gave."""
     tables.check_format(form)
@@ -41,6 +79,8 @@ def attach(run_id: str, form: str, *, long: bool = False) -> None:
             record = run.finish(line, record, partly=seen.is_of(record))
     else:
         say.note(f"{record.id} is over ({record.state}), and was fetched")
+    if record.is_lost and not seen.is_of(record):
+        _print_lost(record)
     _print(record, form, long=long)
 
 
@@ -95,6 +135,20 @@ def _print(record: Record, form: str, *, long: bool = False) -> None:
     conversion = convert.find(str(record.model["name"]), str(record.model["key"]))
     measured = bench.conclude(record, conversion)
     print(report.render([row.of(measured)], form, [measured], long=long))
+
+
+def _print_lost(record: Record) -> None:
+    """What there is of a run without a result; raises what became of it."""
+    print(_told(record))
+    try:
+        samples = [line["ms"] for line in log.read(run.folder_of(record.id) / run.LOG).of("sample")]
+    except UnreadableLog as error:
+        say.note(f"nothing was measured: {error.what}")
+    else:
+        median = f", median {digits(statistics.median(samples))} ms" if samples else ""
+        say.note(f"{count(len(samples), 'sample')} before it ended{median}: not a result")
+    line = Line(record.host, record.target)
+    run.require_well(line, record)
 
 
 def _told(record: Record) -> str:

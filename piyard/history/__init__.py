@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from piyard import say
-from piyard.history import index
+from piyard.history import entry, index
 from piyard.history.catalogue import Catalogue
 from piyard.history.filters import Filters
 from piyard.row import Row
@@ -36,7 +36,15 @@ def ask(question: index.Question[A], *, anew: bool = False) -> A:
     def both(catalogue: Catalogue) -> tuple[A, list[str]]:
         return question(catalogue), catalogue.problems()
 
-    answer, problems = index.ask(both, anew=anew)
+    answer, all_problems = index.ask(both, anew=anew)
+    problems = [problem for problem in all_problems if problem != entry.NO_RESULT]
+    if lost := len(all_problems) - len(problems):
+        many = (
+            "1 run that failed or was cancelled has"
+            if lost == 1
+            else (f"{lost} runs that failed or were cancelled have")
+        )
+        say.note(f"{many} no result: invoke runs lists them, runs --remove failed removes them")
     for problem in problems[:SAID]:
         say.note(f"left out: {problem}")
     if len(problems) > SAID:

@@ -16,6 +16,10 @@ BROKEN = (
 """What a header that is JSON, but not nnrun's, leads to: it has no type of its own."""
 
 
+NO_RESULT = "no result"
+"""The problem of a run that failed or was cancelled: nothing is wrong with what is stored of it."""
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """A run as it was when its stamp was taken."""
 
@@ -30,11 +34,17 @@ def read(run: str, stamp: Stamp) -> Entry:
     """Read the run's result; what is wrong with it is in the entry, nothing is raised."""
     try:
         return Entry(run=run, stamp=stamp, row=_row(run, stamp))
+    except _NoResult:
+        problem = NO_RESULT
     except UnreadableLog as error:
         problem = error.what
     except BROKEN as error:
         problem = f"{run} holds something that nnrun does not write: {error!r}"
     return Entry(run=run, stamp=stamp, problem=problem)
+
+
+class _NoResult(Exception):
+    """The run gave none, and never will."""
 
 
 def _row(run: str, stamp: Stamp) -> Row | None:
@@ -45,6 +55,8 @@ def _row(run: str, stamp: Stamp) -> Row | None:
         record = result.read_record(places.run_of(run))
         if record.what.get("task") != "bench":
             return None
+        if record.is_lost:
+            raise _NoResult
     made = row.of(shelf.load(run))
     if made.run != run:
         raise UnreadableLog(f"the result of {made.run} is in the place of {run}: was it renamed?")

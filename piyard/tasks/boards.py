@@ -119,12 +119,23 @@ def run(
     look.run(_wanted(asked | {"model": [model]}), asked)
 
 
-@task(help={"format": texts.FORMAT})
-def runs(_c: Context, format: str = "plain") -> None:
+@task(
+    iterable=["remove"],
+    help={
+        "remove": "remove what is kept of a run that is over (its id or the start of it), or of "
+        "all that failed (failed); results stay; repeat for more",
+        "format": texts.FORMAT,
+        "dry-run": texts.DRY_RUN,
+    },
+)
+def runs(_c: Context, remove: list[str], format: str = "plain", dry_run: bool = False) -> None:
     """List all runs, and how they stood when last heard of."""
     from piyard.commands import runs as known
 
-    known.listed(format)
+    if remove:
+        known.remove(remove, dry_run=dry_run)
+    else:
+        known.listed(format)
 
 
 @task(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
-from piyard import tables
+from piyard import history, run, tables
 from piyard.commands import runs
+from piyard.errors import PiyardError, WrongInput
+from piyard.history import shelf
 from tests import kept
 
 
@@ -29,3 +33,76 @@ def test_an_exit_code_is_a_number_in_json() -> None:
     )
     told = json.loads(tables.render(runs.COLUMNS, [ended, running], "json"))
     assert [one["Exit code"] for one in told] == [4, None]
+
+
+# -- runs without a result -----------------------------------------------------------------------
+
+
+def stored(run_id: str, **changes: Any) -> Path:
+    """What is kept of a run, with two samples of how many there were to be."""
+    record = kept.record(run_id, **changes)
+    folder = run.folder_of(run_id)
+    folder.mkdir(parents=True)
+    run.store_record(record)
+    head = json.dumps(kept.header() | {"type": "header"})
+    lines = [head, *(f'{{"type": "sample", "ms": {ms}}}' for ms in (10, 12))]
+    (folder / run.LOG).write_text("\n".join(lines) + "\n")
+    (folder / "stderr.txt").write_text("out of memory\n")
+    return folder
+
+
+@pytest.fixture
+def failed() -> list[Path]:
+    return [
+        stored("a-failed", exit_code=1),
+        stored("b-cancelled", exit_code=None, state="cancelled"),
+        stored("c-lost", exit_code=None, state="interrupted"),
+    ]
+
+
+def test_runs_without_a_result_are_counted_not_complained_of(
+    failed: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shelf.save(kept.result("z"))
+    for _ in range(2):
+        assert [row.run for row in history.rows()] == ["z"]
+        (told,) = capsys.readouterr().err.splitlines()
+        assert told.startswith("3 runs that failed or were cancelled have no result")
+        assert "left out" not in told
+
+
+def test_those_that_failed_are_removed(
+    failed: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    running = stored("d", exit_code=None, state="running")
+    good = stored("e", exit_code=0, state="ended")
+    runs.remove(["failed"], dry_run=True)
+    assert all(folder.is_dir() for folder in failed)
+    runs.remove(["failed"], dry_run=False)
+    assert not any(folder.exists() for folder in failed)
+    assert running.is_dir()
+    assert good.is_dir()
+    assert capsys.readouterr().out.count("removed ") == 3
+    runs.remove(["e"], dry_run=False)
+    assert not good.exists()
+    with pytest.raises(WrongInput, match="d keeps running"):
+        runs.remove(["d"], dry_run=False)
+    assert running.is_dir()
+    with pytest.raises(WrongInput, match="no run is named 'x'"):
+        runs.remove(["x"], dry_run=False)
+
+
+@pytest.mark.parametrize(
+    ("run_id", "code", "said"),
+    [("a-failed", 13, "out of memory"), ("b-cancelled", 17, "cancelled"), ("c-lost", 17, "lost")],
+)
+def test_attach_shows_what_there_is(
+    failed: list[Path], capsys: pytest.CaptureFixture[str], run_id: str, code: int, said: str
+) -> None:
+    with pytest.raises(PiyardError) as caught:
+        runs.attach(run_id, "plain")
+    assert caught.value.code == code
+    assert said in str(caught.value)
+    told = capsys.readouterr()
+    assert str(run.folder_of(run_id)) in told.out
+    assert "2 samples before it ended, median 11.00 ms: not a result" in told.err
