@@ -147,7 +147,7 @@ def test_a_board_that_is_wrong_about_one_number_is_astray():
 def checked(tmp_path, monkeypatch):
     """The check of a run that saved these values, against a reference."""
     monkeypatch.setattr(run, "folder_of", lambda _: tmp_path)
-    header = {"precision": {"label": "fp16"}}
+    header = {"precision": {"label": "fp16", "requested": "fp16"}, "threads": 1}
     monkeypatch.setattr("piyard.log.read", lambda _: SimpleNamespace(header=header))
 
     def of(reference, saved, **more):
