@@ -29,7 +29,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.counted import beside, board
+from benchmarks.counted import beside, board, inference
 from benchmarks.counted.board import Board, Counts
 from piyard import build, say, tables
 from piyard.conversion import convert
@@ -60,25 +60,14 @@ class Run:
 def measured_run(there: Board, conversion: Conversion, rounds: int) -> Run:
     """Loading and the rehearsal drop out of the difference between three loops and one."""
 
-    def argv(loops: int) -> list[str]:
-        files = [str(conversion.folder / f"model.ncnn.{kind}") for kind in ("param", "bin")]
-        shape = ",".join(map(str, conversion.input_shape))
-        net = ["--param", files[0], "--bin", files[1], "--shape", shape, "--precision", "fp32"]
-        run = ["--threads", "1", "--warmup", "0", "--loops", str(loops)]
-        return there.argv("nnrun", "bench", *net, *run)
-
-    def counted(loops: int) -> int:
-        with tempfile.TemporaryDirectory(dir=there.folder) as counts:
-            board.run(there, argv(loops), Path(counts), there.folder)
-            return sum(board.read(Path(counts)).values())
-
     def cpu_s() -> float:
-        few, many = (board.cpu_seconds(there, argv(loops), there.folder) for loops in (1, 3))
+        runs = (inference.argv(there, conversion, "fp32", loops) for loops in (1, 3))
+        few, many = (board.cpu_seconds(there, run, there.folder) for run in runs)
         return (many - few) / 2
 
     return Run(
         model=conversion.name,
-        instructions=(counted(3) - counted(1)) // 2,
+        instructions=inference.instructions(there, conversion, "fp32"),
         cpu_s=statistics.median(cpu_s() for _ in range(rounds)),
     )
 

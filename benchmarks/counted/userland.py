@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
+from benchmarks.counted import pi5
 from piyard.containers import engine, image
 
 HERE = Path(__file__).parent
@@ -35,7 +36,7 @@ def compile_all(folder: Path) -> None:
 
 
 def unpack(root: Path) -> None:
-    """The emulated board's programs and libraries, and a Pi's sensors."""
+    """The emulated board's programs and libraries, a Pi's sensors, and its cores."""
     client = engine.connect()
     container = client.containers.create(image.board("aarch64").ensure(client))
     try:
@@ -47,8 +48,8 @@ def unpack(root: Path) -> None:
                 tar.extractall(root, members=_wanted(tar), filter="tar")
     finally:
         container.remove(force=True, v=True)
-    for name, text in SENSORS.items():
-        (root / name).parent.mkdir(parents=True)
+    for name, text in (SENSORS | pi5.files()).items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
 
 
