@@ -8,7 +8,9 @@ import pytest
 
 from piyard import paths
 
-MADE = ("builds", "conversions", "logs", "ncnn", "sources", "toolchains")
+MADE = ("conversions", "logs", "ncnn", "sources", "toolchains")
+BUILDS = "builds"
+"""Tests make up some of their own, which must not stay in the checkout's."""
 
 
 def artifacts(patch: pytest.MonkeyPatch, folder: Path) -> Path:
@@ -18,6 +20,10 @@ def artifacts(patch: pytest.MonkeyPatch, folder: Path) -> Path:
     for shelf in MADE:
         (known / shelf).mkdir(parents=True, exist_ok=True)
         (mine / shelf).symlink_to(known / shelf)
+    (known / BUILDS).mkdir(parents=True, exist_ok=True)
+    (mine / BUILDS).mkdir()
+    for build in (known / BUILDS).iterdir():
+        (mine / BUILDS / build.name).symlink_to(build)
     patch.setenv("PIYARD_ARTIFACTS", str(mine))
     return mine
 
