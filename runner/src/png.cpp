@@ -44,6 +44,8 @@ bool open(Decoder& decoder) {
     png_set_read_fn(decoder.png, &decoder, feed);
     // Our own limit, which names the size, comes after this call.
     png_set_user_limits(decoder.png, 0x7FFFFFFF, 0x7FFFFFFF);
+    // A chunk's length is only a claim, and some libpngs allocate it unasked.
+    png_set_chunk_malloc_max(decoder.png, 8'000'000);
     png_read_info(decoder.png, decoder.info);
     return true;
 }
