@@ -44,8 +44,6 @@ bool open(Decoder& decoder) {
     png_set_read_fn(decoder.png, &decoder, feed);
     // Our own limit, which names the size, comes after this call.
     png_set_user_limits(decoder.png, 0x7FFFFFFF, 0x7FFFFFFF);
-    // A chunk's length is only a claim, and some libpngs allocate it unasked.
-    png_set_chunk_malloc_max(decoder.png, 8'000'000);
     png_read_info(decoder.png, decoder.info);
     return true;
 }
@@ -77,6 +75,18 @@ void check(const Decoder& decoder, std::uint64_t width, std::uint64_t height, st
     check_memory(width, height, width * height * (orientation_of(decoder) > 1 ? 6 : 3));
 }
 
+// A chunk's length is only a claim, which libpng allocates for some of them.
+void check_chunks(const std::vector<unsigned char>& bytes) {
+    constexpr std::size_t frame = 12;  // length, type and checksum
+    for (std::size_t at = 8; at + frame <= bytes.size();) {
+        const std::size_t length = static_cast<std::size_t>(bytes[at]) << 24 | static_cast<std::size_t>(bytes[at + 1]) << 16 |
+                                   static_cast<std::size_t>(bytes[at + 2]) << 8 | bytes[at + 3];
+        if (length > bytes.size() - at - frame) throw Failure(Exit::input, "PNG: the file is truncated");
+        if (std::memcmp(bytes.data() + at + 4, "IEND", 4) == 0) return;
+        at += frame + length;
+    }
+}
+
 struct Destroyer {
     Decoder& decoder;
     ~Destroyer() { png_destroy_read_struct(&decoder.png, &decoder.info, nullptr); }
@@ -87,6 +97,7 @@ struct Destroyer {
 }  // namespace
 
 void decode_png(const std::vector<unsigned char>& bytes, Image& image) {
+    check_chunks(bytes);
     Decoder decoder{bytes.data(), bytes.size(), nullptr, nullptr, "not enough memory"};
     const Destroyer destroyer{decoder};
     if (!open(decoder)) fail(decoder);

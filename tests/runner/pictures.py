@@ -127,5 +127,8 @@ BROKEN = {
     "a small JPEG of 64 megapixels": resized(JPEGS["420"], 8000, 8000),
     "a small progressive JPEG of 64 megapixels": resized(JPEGS["progressive"], 8000, 8000),
     "a small PNG of 64 megapixels": png_head(8000, 8000, 8, 2) + chunk(b"IDAT", b"") * 2,
+    "a PNG whose second chunk claims 2 GB": PNGS["rgb"][:33]
+    + b"\x7e\0\0\x1aeXIf"
+    + PNGS["rgb"][33:],
     "a JPEG of 2000 scans": with_scans(JPEGS["progressive"], 2000),
 }
