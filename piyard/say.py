@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 HASTE_S = 1
 """Between two lines about the same work, where no terminal is."""
-OTHER_COLUMNS = 52
-"""Of a live line: spinner, bar, amount and both times with the spaces between them."""
 SILENCE_S = 60
 """Of work that cannot be counted, where no terminal shows that it goes on."""
 
@@ -54,7 +52,7 @@ class _Display:
     def open(self) -> Any:
         with _guard:
             if self.progress is None:
-                self.progress = _progress() if sys.stderr.isatty() else _Nothing()
+                self.progress = _live() if sys.stderr.isatty() else _Nothing()
                 self.progress.start()
             self._users += 1
             return self.progress
@@ -68,6 +66,12 @@ class _Display:
 
 
 _display = _Display()
+
+
+def _live() -> Progress:
+    from piyard import live  # brings rich, which takes longer than most commands
+
+    return live.progress()
 
 
 def note(text: str) -> None:
@@ -204,50 +208,3 @@ def _begin_anew(progress: Progress | _Nothing, task: TaskID, title: str, unit: s
         if one.id == task:
             one.total = None
     progress.reset(task, description=harmless.line(title), detail="", unit=unit)
-
-
-def _progress() -> Progress:
-    from rich import progress as bars
-    from rich.console import Console
-    from rich.table import Column
-    from rich.text import Text
-
-    class Amount(bars.ProgressColumn):
-        """Bytes as MB, steps as a count; nothing where nobody knows how much there is."""
-
-        _bytes, _steps = bars.DownloadColumn(), bars.MofNCompleteColumn()
-
-        def render(self, task: bars.Task) -> Any:
-            if task.total is None:
-                return ""
-            column = self._bytes if task.fields["unit"] == "bytes" else self._steps
-            return column.render(task)
-
-    class Remaining(bars.TimeRemainingColumn):
-        """How long it may take still; nothing where nobody knows how much there is."""
-
-        def render(self, task: bars.Task) -> Any:
-            return "" if task.total is None else super().render(task)
-
-    class Detail(bars.ProgressColumn):
-        """What is being done, in the room that the other columns leave."""
-
-        def render(self, task: bars.Task) -> Any:
-            text = Text(task.fields["detail"])
-            text.truncate(
-                max(0, console.width - len(task.description) - OTHER_COLUMNS), overflow="ellipsis"
-            )
-            return text
-
-    console = Console(stderr=True)
-    return bars.Progress(
-        bars.SpinnerColumn(),
-        bars.TextColumn("{task.description}", markup=False),
-        bars.BarColumn(bar_width=16),
-        Amount(),
-        bars.TimeElapsedColumn(table_column=Column(min_width=len("0:00:00"), no_wrap=True)),
-        Remaining(compact=True, table_column=Column(min_width=len("00:00"), no_wrap=True)),
-        Detail(),
-        console=console,
-        transient=True,
-    )

@@ -89,24 +89,33 @@ class Yolov8(nn.Module):
         return _maps(m[22](out8, out16, out32))
 
 
+def _yolo11_backbone(size: Size) -> list[nn.Module]:
+    """YOLO11's first nine layers, down to stride 32."""
+    w2, w4, w8, w16, w32 = size.widths
+    n = size.repeats(2)
+    return [
+        Conv(3, w2, 3, 2),
+        Conv(w2, w4, 3, 2),
+        C3k2(w4, w8, n, share=0.25),
+        Conv(w8, w8, 3, 2),
+        C3k2(w8, w16, n, share=0.25),
+        Conv(w16, w16, 3, 2),
+        C3k2(w16, w16, n, deep=True),
+        Conv(w16, w32, 3, 2),
+        C3k2(w32, w32, n, deep=True),
+    ]
+
+
 class Yolo11(nn.Module):
     """YOLOv8 with lighter blocks, and attention at stride 32."""
 
     def __init__(self, size: Size, head: nn.Module) -> None:
         super().__init__()
-        w2, w4, w8, w16, w32 = size.widths
+        _, _, w8, w16, w32 = size.widths
         n = size.repeats(2)
         self.model = nn.ModuleList(
             [
-                Conv(3, w2, 3, 2),
-                Conv(w2, w4, 3, 2),
-                C3k2(w4, w8, n, share=0.25),
-                Conv(w8, w8, 3, 2),
-                C3k2(w8, w16, n, share=0.25),
-                Conv(w16, w16, 3, 2),
-                C3k2(w16, w16, n, deep=True),
-                Conv(w16, w32, 3, 2),
-                C3k2(w32, w32, n, deep=True),
+                *_yolo11_backbone(size),
                 SPPF(w32, w32),
                 C2PSA(w32, n),
                 nn.Upsample(scale_factor=2.0),
@@ -174,23 +183,9 @@ def yolov8_classifier(size: Size, classes: int) -> Classifier:
 
 def yolo11_classifier(size: Size, classes: int) -> Classifier:
     """YOLO11's backbone without the pooling pyramid, with its attention."""
-    w2, w4, w8, w16, w32 = size.widths
-    n = size.repeats(2)
-    return Classifier(
-        [
-            Conv(3, w2, 3, 2),
-            Conv(w2, w4, 3, 2),
-            C3k2(w4, w8, n, share=0.25),
-            Conv(w8, w8, 3, 2),
-            C3k2(w8, w16, n, share=0.25),
-            Conv(w16, w16, 3, 2),
-            C3k2(w16, w16, n, deep=True),
-            Conv(w16, w32, 3, 2),
-            C3k2(w32, w32, n, deep=True),
-            C2PSA(w32, n),
-            Classify(w32, classes),
-        ]
-    )
+    wide = size.widths[-1]
+    attention = C2PSA(wide, size.repeats(2))
+    return Classifier([*_yolo11_backbone(size), attention, Classify(wide, classes)])
 
 
 def build(name: str, classes: int, keypoints: int) -> nn.Module:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,7 @@ def _load(file: Path, cut: Sequence[str], send: Any) -> Any:
     from piyard import torchscript
     from piyard.torchscript.messages import Ready
 
-    with _told(send):
+    with _failures_sent(send):
         program = torchscript.load(file)
         program = torchscript.cut(program, cut) if cut else program
         send(Ready())
@@ -67,35 +68,25 @@ def _load(file: Path, cut: Sequence[str], send: Any) -> Any:
 
 
 def _answer(program: Any, question: Question, send: Any) -> None:
-    with _told(send):
+    with _failures_sent(send):
         for answer in _answers(program, question):
             send(answer)
 
 
-class _told:  # noqa: N801 - read as a statement
+@contextmanager
+def _failures_sent(send: Any) -> Iterator[None]:
     """Whatever the program provokes becomes a ``Failure``."""
+    from piyard.errors import ConversionFailed
+    from piyard.torchscript.messages import Failure
+    from piyard.torchscript.read import SAVE, first_lines
 
-    def __init__(self, send: Any) -> None:
-        self._send = send
-
-    def __enter__(self) -> None:
-        """Nothing to do."""
-
-    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> bool:
-        from piyard.errors import ConversionFailed
-        from piyard.torchscript.messages import Failure
-        from piyard.torchscript.read import SAVE, first_lines
-
-        if not isinstance(error, Exception):
-            return False
-        if not isinstance(error, ConversionFailed):
-            error = ConversionFailed(
-                "torch cannot run the TorchScript program",
-                evidence=first_lines(error),
-                remedy=SAVE,
-            )
-        self._send(Failure(error.what, error.evidence, error.remedy))
-        return True
+    try:
+        yield
+    except ConversionFailed as error:
+        send(Failure(error.what, error.evidence, error.remedy))
+    except Exception as error:  # noqa: BLE001  # a program may provoke anything
+        what = "torch cannot run the TorchScript program"
+        send(Failure(what, first_lines(error), SAVE))
 
 
 def _answers(program: Any, question: Question) -> Iterator[Answer]:
