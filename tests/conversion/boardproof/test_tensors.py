@@ -63,7 +63,8 @@ def board(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Work]]:
             (folder / run.OUTPUTS).mkdir(parents=True)
             lines = computed(seat.conversion.folder, folder, work)
             change(lines)
-            header = {"type": "header", "precision": {"label": "fp16"}}
+            precision = {"requested": "fp16", "label": "fp16"}
+            header = {"type": "header", "precision": precision, "threads": 3}
             told = [header, *lines, {"type": "summary"}]
             (folder / run.LOG).write_text("".join(json.dumps(one) + "\n" for one in told))
             return record
