@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -15,6 +16,8 @@ from tests import small
 FUZZ = paths.ROOT / "runner" / "fuzz"
 TARGETS = sorted(folder.name for folder in (FUZZ / "corpus").iterdir())
 SECONDS = 60
+SEED = os.environ.get("PIYARD_FUZZ_SEED", "20260101")
+"""The same mutations each time, so that a change is judged by itself; 0 looks for new ones."""
 COMPILERS = ["-DCMAKE_C_COMPILER=clang", "-DCMAKE_CXX_COMPILER=clang++"]
 PROBE = """
 #include <cstddef>
@@ -60,7 +63,8 @@ def run(*line: object) -> None:
 def start(program: Path, corpus: Path, folder: Path) -> subprocess.Popen[bytes]:
     """New inputs and findings go to ``folder``, and so does the log."""
     (folder / "new").mkdir(parents=True)
-    limits = [f"-max_total_time={SECONDS}", "-timeout=60", "-rss_limit_mb=1500", "-max_len=4096"]
+    limits = [f"-seed={SEED}", f"-max_total_time={SECONDS}", "-max_len=4096"]
+    limits += ["-timeout=60", "-rss_limit_mb=1500"]
     kept = [f"-artifact_prefix={folder}/", "-print_final_stats=1", str(folder / "new"), str(corpus)]
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(
