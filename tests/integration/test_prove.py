@@ -52,5 +52,5 @@ def test_a_tracker_follows_on_the_board_as_by_the_original(
     done = invoke("prove", *asked, "--pictures", "1", "--format", "json")
     assert done.returncode == 0, done.stderr
     (row,) = (row for row in json.loads(done.stdout) if row["Input"] == "clip")
-    assert (row["Output"], row["Count"], row["Proof"]) == ("tracks", "8", "passed")
+    assert (row["Output"], row["Count"], row["Proof"]) == ("tracks", 8, "passed")
     assert "8 objects wanted, 8 found, 8 the same; lowest box IoU 1.0000" in done.stderr

@@ -49,7 +49,7 @@ def test_it_passes_for_a_real_pi_5(line: Line) -> None:
 def test_no_fact_of_a_pi_is_missing(session: Session) -> None:
     told = facts.read(session)
     unknown = {name for name, value in msgspec.structs.asdict(told).items() if value is None}
-    assert not unknown
+    assert unknown == {"mounted_noexec"}  # programs may be started from a Pi's home
     assert (told.model, told.soc, told.cores) == (kernel.MODEL, "bcm2712", 4)
     assert (told.min_khz, told.low_khz) == (1_500_000, 1_500_000)
     assert (told.max_khz, told.high_khz) == (2_400_000, 2_400_000)
