@@ -240,7 +240,7 @@ def test_a_picture_is_shown_and_named(invoke: Invoke, assets: Path) -> None:
     done = invoke(*asked, PIYARD_MIRROR=str(assets))
     assert done.returncode == 0, done.stderr
     best = json.loads(done.stdout)[0]
-    assert (best["Rank"], best["Class"]) == ("1", "tench")
+    assert (best["Rank"], best["Class"]) == (1, "tench")
     assert best["Picture"] == "n01440764.jpg"
 
 
