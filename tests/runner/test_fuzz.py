@@ -60,6 +60,11 @@ def run(*line: object) -> None:
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
+CHILD = ("sh", "-c", '"$@"; exit $?', "sh")
+"""Starts it from a small process: a peak of memory is inherited through vfork and exec, and the
+fuzzer would take that of pytest for its own."""
+
+
 def start(program: Path, corpus: Path, folder: Path) -> subprocess.Popen[bytes]:
     """New inputs and findings go to ``folder``, and so does the log."""
     (folder / "new").mkdir(parents=True)
@@ -68,7 +73,7 @@ def start(program: Path, corpus: Path, folder: Path) -> subprocess.Popen[bytes]:
     kept = [f"-artifact_prefix={folder}/", "-print_final_stats=1", str(folder / "new"), str(corpus)]
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(
-            [str(program), *limits, *kept],
+            [*CHILD, str(program), *limits, *kept],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
