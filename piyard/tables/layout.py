@@ -52,9 +52,10 @@ def _narrowed(columns: Row, rows: Sequence[Row], width: int) -> str:
 
 
 def _without_unknown(columns: Row, rows: Sequence[Row]) -> tuple[Row, Sequence[Row], list[str]]:
-    """The table without the columns that say N/A in every row, and the names of those."""
-    keep = [at for at in range(len(columns)) if any(row[at] != NOT_KNOWN for row in rows)]
-    hidden = [name for at, name in enumerate(columns) if at not in keep]
+    """The table without columns that say N/A, or nothing, in every row; the names of the former."""
+    said = [{row[at] for row in rows} for at in range(len(columns))]
+    keep = [at for at, cells in enumerate(said) if cells not in ({NOT_KNOWN}, {""})]
+    hidden = [name for name, cells in zip(columns, said, strict=True) if cells == {NOT_KNOWN}]
     return [columns[at] for at in keep], [[row[at] for at in keep] for row in rows], hidden
 
 

@@ -74,6 +74,13 @@ def test_columns_without_a_value_go_first_and_are_named() -> None:
     assert "Accuracy of it" in layout.fit(("Board", "Accuracy of it", "C"), rows, None)
 
 
+def test_an_empty_column_goes_without_a_word() -> None:
+    rows = [["disk", "ok", ""], ["a rather long name of something", "ok", ""]]
+    text = layout.fit(("Checked", "State", "What to do about it"), rows, 40)
+    assert "What" not in text
+    assert "N/A" not in text
+
+
 def test_a_column_with_one_value_stays() -> None:
     rows = [["pi5-a", "N/A", "remark " * 9], ["pi5-b", "71.3", "short"]]
     assert "71.3" in layout.fit(("Board", "Accuracy", "Comments"), rows, 60)
