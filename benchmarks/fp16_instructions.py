@@ -3,9 +3,10 @@ r"""What an inference takes on a Pi 5's CPU in fp16, as piyard masks it, beside 
     .venv/bin/python -m benchmarks.fp16_instructions
     .venv/bin/python -m benchmarks.fp16_instructions --model yolov8_n_pose --format json
 
-Counted are all instructions of one inference on one thread, with random weights, by a QEMU plugin
-under an emulated Cortex-A76 that has a Pi 5's caches (counted/pi5.py): the same figure on every
-machine, and no time. Whether the outputs are right, ``invoke prove`` tells.
+Counted are all instructions of one inference on one thread, with random weights (of a network that
+is nothing without its file, with those), by a QEMU plugin under an emulated Cortex-A76 that has a
+Pi 5's caches (counted/pi5.py): the same figure on every machine, and no time. Whether the outputs
+are right, ``invoke prove`` tells.
 
 Exit code 1 when fp16 takes more than fp32, or more than the network's bar. A minute or two a
 network. Needs qemu-aarch64 with plugins (Debian bookworm's package qemu-user).
@@ -24,11 +25,14 @@ from pathlib import Path
 from benchmarks.counted import board, inference
 from benchmarks.counted.board import Board
 from piyard import build, tables
+from piyard import model as models
 from piyard.conversion import convert
+from piyard.errors import PiyardError
+from piyard.originals.choose import OWN
 
 BARS = {"mobilenet_v2": 65_000_000, "rtmpose_s": 200_000_000}
 """Instructions of an inference in fp16, at most."""
-MODELS = [*BARS, "squeezenet1_1", "shufflenet_v2", "simplepose", "yolov8_n_pose"]
+MODELS = [*BARS, "squeezenet1_1", "shufflenet_v2", "rtmpose_t", "yolov8_n_pose"]
 COLUMNS = ["Model", "fp32", "fp16", "Bar", "Verdict"]
 
 
@@ -49,8 +53,8 @@ class Row:
 
 
 def measured(there: Board, model: str) -> Row:
-    """With random weights, as converted and masked."""
-    conversion = convert.convert(model, random_weights=True)
+    """As converted and masked."""
+    conversion = convert.convert(model, random_weights=models.load(model).network not in OWN)
     fp32, fp16 = (inference.instructions(there, conversion, way) for way in ("fp32", "fp16"))
     return Row(model=model, fp32=fp32, fp16=fp16)
 
@@ -79,10 +83,14 @@ def arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> int:
     """Exit code 1 when a row has a problem."""
     asked = arguments()
-    nnrun = build.build("rpi5").nnrun
-    with tempfile.TemporaryDirectory(prefix="piyard-counted-") as folder:
-        there = board.make(Path(folder), nnrun)
-        rows = [measured(there, model) for model in asked.model or MODELS]
+    try:
+        nnrun = build.build("rpi5").nnrun
+        with tempfile.TemporaryDirectory(prefix="piyard-counted-") as folder:
+            there = board.make(Path(folder), nnrun)
+            rows = [measured(there, model) for model in asked.model or MODELS]
+    except PiyardError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
     print(shown(rows, asked.format))
     return 1 if any(row.problems for row in rows) else 0
 
