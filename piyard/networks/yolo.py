@@ -41,24 +41,33 @@ SIZES = {
 Stage = Callable[..., nn.Module]
 
 
+def _yolov8_backbone(size: Size) -> list[nn.Module]:
+    """YOLOv8's first nine layers, down to stride 32."""
+    w2, w4, w8, w16, w32 = size.widths
+    short, long = size.repeats(3), size.repeats(6)
+    return [
+        Conv(3, w2, 3, 2),
+        Conv(w2, w4, 3, 2),
+        C2f(w4, w4, short, shortcut=True),
+        Conv(w4, w8, 3, 2),
+        C2f(w8, w8, long, shortcut=True),
+        Conv(w8, w16, 3, 2),
+        C2f(w16, w16, long, shortcut=True),
+        Conv(w16, w32, 3, 2),
+        C2f(w32, w32, short, shortcut=True),
+    ]
+
+
 class Yolov8(nn.Module):
     """Backbone, path aggregation neck and a head that looks at strides 8, 16 and 32."""
 
     def __init__(self, size: Size, head: nn.Module) -> None:
         super().__init__()
-        w2, w4, w8, w16, w32 = size.widths
-        short, long = size.repeats(3), size.repeats(6)
+        _, _, w8, w16, w32 = size.widths
+        short = size.repeats(3)
         self.model = nn.ModuleList(
             [
-                Conv(3, w2, 3, 2),
-                Conv(w2, w4, 3, 2),
-                C2f(w4, w4, short, shortcut=True),
-                Conv(w4, w8, 3, 2),
-                C2f(w8, w8, long, shortcut=True),
-                Conv(w8, w16, 3, 2),
-                C2f(w16, w16, long, shortcut=True),
-                Conv(w16, w32, 3, 2),
-                C2f(w32, w32, short, shortcut=True),
+                *_yolov8_backbone(size),
                 SPPF(w32, w32),
                 nn.Upsample(scale_factor=2.0),
                 Concat(),
@@ -163,22 +172,7 @@ class Classifier(nn.Module):
 
 def yolov8_classifier(size: Size, classes: int) -> Classifier:
     """YOLOv8's backbone without the pooling pyramid."""
-    w2, w4, w8, w16, w32 = size.widths
-    short, long = size.repeats(3), size.repeats(6)
-    return Classifier(
-        [
-            Conv(3, w2, 3, 2),
-            Conv(w2, w4, 3, 2),
-            C2f(w4, w4, short, shortcut=True),
-            Conv(w4, w8, 3, 2),
-            C2f(w8, w8, long, shortcut=True),
-            Conv(w8, w16, 3, 2),
-            C2f(w16, w16, long, shortcut=True),
-            Conv(w16, w32, 3, 2),
-            C2f(w32, w32, short, shortcut=True),
-            Classify(w32, classes),
-        ]
-    )
+    return Classifier([*_yolov8_backbone(size), Classify(size.widths[-1], classes)])
 
 
 def yolo11_classifier(size: Size, classes: int) -> Classifier:
