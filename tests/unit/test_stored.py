@@ -1,0 +1,146 @@
+"""Files as earlier versions stored them: they load, whatever types read them by now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from piyard import energy, history, log, paths, result, row, store, telemetry
+from piyard.build import Build
+from piyard.conversion import Conversion
+from piyard.evaluate import kept
+from piyard.history import shelf
+from piyard.look import lines
+
+STORED = Path(__file__).parent / "stored"
+TODAY = STORED / "schema-2"
+BENCH = "20261130T004901-squeezenet1_1-fp32-t4-1ab578"
+OLD_BENCH = "20261125T201652-resnet18-fp32-t2-e4bc49"
+RUNS = sorted(folder.name for folder in (TODAY / "runs").iterdir())
+MANIFESTS = sorted(TODAY.glob("*/*/manifest.json"))
+CONVERSIONS = sorted((TODAY / "conversions").iterdir())
+
+
+@pytest.fixture(autouse=True)
+def artifacts() -> None:
+    """Each stored file in its place among the artifacts."""
+    for shelf_ in TODAY.iterdir():
+        to = paths.artifacts() / shelf_.name
+        to.mkdir(parents=True)
+        for entry in shelf_.iterdir():
+            (to / entry.name).symlink_to(entry)
+    old = STORED / "schema-1" / OLD_BENCH
+    (paths.artifacts() / "runs" / old.name).symlink_to(old)
+
+
+def test_a_result_with_energy_and_verdict_loads() -> None:
+    read = shelf.load(BENCH)
+    assert (read.record.host, read.record.model["name"]) == ("pi5-desk", "squeezenet1_1")
+    assert (read.threads, read.data_type, len(read.samples_ms)) == (4, "fp32", 100)
+    assert [reason.code for reason in read.verdict.reasons] == ["governor"]
+    assert [moment.khz for moment in read.telemetry] == [2_400_000] * 4
+    assert read.energy
+    drawn = energy.of_inference(read.energy)
+    assert drawn
+    assert drawn.average_w == pytest.approx(6.83)
+    made = row.of(read)
+    assert (made.verdict.state, made.power and made.power.source) == ("SUSPECT", "PMIC")
+
+
+def test_a_result_is_written_as_it_was_read() -> None:
+    """Not a key less: whoever reads these files elsewhere finds them all."""
+    file = TODAY / "results" / f"{BENCH}.json"
+    again = msgspec.json.decode(msgspec.json.encode(shelf.load(BENCH)))
+    assert again == msgspec.json.decode(file.read_bytes())
+
+
+def test_the_run_behind_it_loads() -> None:
+    folder = paths.artifacts() / "runs" / BENCH
+    read, saved = result.read(folder), shelf.load(BENCH)
+    assert (read.samples_ms, read.starts_s) == (saved.samples_ms, saved.starts_s)
+    assert (read.load_ms, read.first_ms, read.stopped) == (62.0, 40.0, "interval")
+    assert telemetry.read(folder / telemetry.FILE) == saved.telemetry
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_record_is_written_as_it_was_read(run: str) -> None:
+    file = TODAY / "runs" / run / "run.json"
+    again = msgspec.json.decode(msgspec.json.encode(result.read_record(file.parent)))
+    assert again == msgspec.json.decode(file.read_bytes())
+
+
+def test_a_record_of_schema_1_loads() -> None:
+    old = result.read_record(STORED / "schema-1" / OLD_BENCH)
+    assert (old.schema, old.state, old.exit_code, old.emulated) == (1, "ended", 0, True)
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_nnruns_log_loads(run: str) -> None:
+    read = log.read(TODAY / "runs" / run / "log.jsonl")
+    assert read.header["ncnn"] == "1.0.20261020"
+    assert (read.header["schema"], read.header["nnrun"]) == (1, "0.1.0")
+    assert read.header["precision"]["label"] == "fp32"
+    assert read.summary
+    assert read.lines
+
+
+def test_what_nnrun_saw_loads() -> None:
+    seen = {
+        log.read(TODAY / "runs" / run / "log.jsonl").header["task"]: [
+            lines.frame(line)
+            for line in log.read(TODAY / "runs" / run / "log.jsonl").lines
+            if line["type"] in lines.FRAMES
+        ]
+        for run in RUNS
+    }
+    assert sorted(seen) == ["bench", "classify", "detect", "track sot"]
+    assert seen["classify"][0].top[0].score > 0
+    assert [len(frame.objects) for frame in seen["track sot"]] == [1] * 8
+
+
+def test_the_history_has_both_benchmarks() -> None:
+    assert [one.run for one in history.rows()] == [OLD_BENCH, BENCH]
+
+
+def test_kept_accuracies_load() -> None:
+    told = {one.by: one for one in kept.stored()}
+    assert sorted(told) == ["board", "desktop"]
+    assert told["desktop"].assumed == ["order", "mean", "norm", "fit", "activation"]
+    assert told["desktop"].accuracy.startswith("50.00 (23.7 to 76.3) % top-1 (data, 10 pictures")
+    assert told["board"].precision == "fp32"
+
+
+def test_manifests_load() -> None:
+    assert {file.parent.parent.name for file in MANIFESTS} == {
+        *("builds", "conversions", "ncnn", "toolchains")
+    }
+    for file in MANIFESTS:
+        assert all(
+            len(one["sha256"]) == 64 for one in store.manifest(file.parent)["files"].values()
+        )
+
+
+def test_a_builds_manifest_says_what_was_built() -> None:
+    (folder,) = (TODAY / "builds").iterdir()
+    build = Build(target="rpi5", key=folder.name, folder=folder, fresh=False)
+    assert build.manifest["elf"]["machine"] == "aarch64"
+    assert build.manifest["ncnn"]["source"]["version"] == "20261020"
+
+
+@pytest.mark.parametrize("folder", CONVERSIONS, ids=lambda folder: str(folder.name))
+def test_a_conversions_manifest_says_what_was_converted(folder: Path) -> None:
+    read = Conversion(
+        name="net", key=folder.name, folder=folder, manifest=store.manifest(folder), made=False
+    )
+    assert (read.require_proved(), read.empty, read.failed) == (read, {}, [])
+    assert len(read.input_shape) == 3
+    assert read.noise[0] < read.noise[1]
+    assert read.outputs
+    assert read.stems[0] == "model"
+
+
+def test_masks_that_a_board_asked_for_are_in_the_manifest() -> None:
+    masks = [store.manifest(folder)["masks"] for folder in CONVERSIONS]
+    assert {"convrelu_0": 1} in masks
