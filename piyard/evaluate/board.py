@@ -10,7 +10,7 @@ import msgspec
 from piyard import log, say
 from piyard import run as runs
 from piyard.errors import BoardCommandFailed
-from piyard.evaluate.dataset import Dataset, Film
+from piyard.evaluate.dataset import Dataset
 from piyard.look import one as looking
 from piyard.look.arguments import Asked
 from piyard.look.inputs import MOST, Inputs
@@ -18,6 +18,7 @@ from piyard.look.lines import Frame
 from piyard.look.seen import Seen
 from piyard.model import Model
 from piyard.pictures import text_of
+from piyard.proof.desktop import Footage
 from piyard.seat import Seat
 
 BATCH = 500
@@ -59,7 +60,7 @@ def answers(seat: Seat, rules: Model, data: Dataset) -> Answered:
     )
 
 
-def watch(seat: Seat, rules: Model, film: Film) -> Watched:
+def watch(seat: Seat, rules: Model, film: Footage) -> Watched:
     """One film. Raises ``BoardCommandFailed`` for a picture that nnrun cannot read."""
     frames: list[Frame] = []
     labels: set[str] = set()
@@ -70,7 +71,7 @@ def watch(seat: Seat, rules: Model, film: Film) -> Watched:
     return Watched(frames=frames, labels=labels)
 
 
-def batches(film: Film) -> list[Sequence[Path]]:
+def batches(film: Footage) -> list[Sequence[Path]]:
     """Parts of a film that are not too long for one run; raises for a clip that is."""
     pictures = film.pictures
     if not film.ordered:
@@ -96,7 +97,7 @@ def in_order(pictures: Sequence[Path], seen: Seen) -> list[Frame]:
     return [found[text_of(path)] for path in pictures]
 
 
-def _look(seat: Seat, rules: Model, film: Film, batch: Sequence[Path]) -> Seen:
+def _look(seat: Seat, rules: Model, film: Footage, batch: Sequence[Path]) -> Seen:
     job = seat.job
     asked = Asked(precision=job.precision, threads=job.threads, init=film.init, fps=film.fps)
     say.note(f"{seat.line.name}: {job.model} {job.precision} looks at {len(batch)} pictures")

@@ -17,6 +17,7 @@ from piyard.evaluate.sequences import Clips
 from piyard.model import Model
 from piyard.model.tracker import Nanotrack
 from piyard.pictures import text_of
+from piyard.proof.desktop import Footage
 
 Kind = Literal["imagenet", "coco", "mot", "otb"]
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -29,17 +30,11 @@ otb: img/ and groundtruth_rect.txt
 NOUNS = {"imagenet": "picture", "coco": "picture", "mot": "frame", "otb": "frame"}
 
 
-class Film(msgspec.Struct, frozen=True, kw_only=True):
-    """Pictures that belong together: frames in their order, or just any."""
+class Film(Footage, frozen=True, kw_only=True):
+    """Pictures that belong together, with their truth."""
 
-    pictures: Sequence[Path]
     truth: Any
     """What the kind's own module reads and compares."""
-    init: tuple[float, float, float, float] | None = None
-    """x, y, width, height of the object to follow in the first frame."""
-    fps: float = 30.0
-    ordered: bool = False
-    """Whether one frame follows the other, and all must be seen by the same tracker."""
 
 
 class Dataset(msgspec.Struct, frozen=True, kw_only=True):

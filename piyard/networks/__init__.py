@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from piyard.errors import unknown
+from piyard.torch_shim import torchvision_models
 
 if TYPE_CHECKING:
     import torch
@@ -76,12 +77,10 @@ def _build(name: str, classes: int, keypoints: int) -> torch.nn.Module:
     if name in FCOS:
         from piyard.networks.fcos import Fcos
 
-        return Fcos(classes)
+        return Fcos(classes, torchvision_models())
     if name in RTMPOSE:
         from piyard.networks import rtmpose
 
         return rtmpose.build(name, keypoints)
-    from piyard.torch_shim import torchvision_models
-
     network: torch.nn.Module = getattr(torchvision_models(), name)(num_classes=classes)
     return network

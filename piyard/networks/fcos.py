@@ -11,7 +11,6 @@ from typing import Any
 from torch import Tensor, nn
 
 from piyard.networks.frozen import FrozenBatchNorm
-from piyard.torch_shim import torchvision_models
 
 CHANNELS = 256
 LEVELS = ("0", "1", "2", "p6", "p7")
@@ -23,11 +22,11 @@ class Fcos(nn.Module):
 
     shape = (3, 192, 192)
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, torchvision: Any) -> None:
+        """``torchvision`` is its module ``models``."""
         super().__init__()
-        self.backbone = _backbone()
-        parts = torchvision_models().detection.fcos
-        self.head = parts.FCOSHead(CHANNELS, 1, classes)
+        self.backbone = _backbone(torchvision)
+        self.head = torchvision.detection.fcos.FCOSHead(CHANNELS, 1, classes)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Maps for pictures of shape (n, 3, rows, columns)."""
@@ -45,8 +44,7 @@ def _heads(head: Any, x: Tensor) -> list[Tensor]:
     return [what.cls_logits(what.conv(x)), where.bbox_reg(sides), where.bbox_ctrness(sides)]
 
 
-def _backbone() -> nn.Module:
-    models = torchvision_models()
+def _backbone(models: Any) -> nn.Module:
     parts = models.detection.fcos
     backbone: nn.Module = models.detection.backbone_utils.BackboneWithFPN(
         models.resnet50(norm_layer=FrozenBatchNorm),

@@ -13,7 +13,6 @@ from piyard import infer
 from piyard.conversion import lint, lowering, pairing, param
 from piyard.conversion.origins import Names
 from piyard.conversion.param import Layer
-from piyard.originals.original import Size
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,6 +56,6 @@ class NcnnPair(msgspec.Struct, frozen=True, kw_only=True):
         """The .param's names of them."""
         return infer.outputs_of(param.read(self.param))[:count]
 
-    def size(self) -> Size | None:
+    def size(self) -> dict[str, int] | None:
         """Counted in ncnn's graph, as for everything that is none of torch's."""
         return None

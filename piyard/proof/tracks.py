@@ -9,15 +9,14 @@ import msgspec
 
 from piyard import mirror
 from piyard import model as models
-from piyard.evaluate import dataset
-from piyard.evaluate.dataset import Film
-from piyard.evaluate.desktop import Compute, Net, Seer, watch
 from piyard.heads import Found, agree
 from piyard.heads.agree import Agreement
 from piyard.look.lines import Object
 from piyard.model import Model
 from piyard.model.tracker import Nanotrack
 from piyard.originals import Original
+from piyard.proof.desktop import Compute, Footage, Net, Seer, watch
+from piyard.tracking import frames, motchallenge, otb
 
 DATA = Path("data")
 ONE, MANY = DATA / "sot_crossing", DATA / "mot_tud_stadtmitte"
@@ -32,7 +31,7 @@ Followed = Sequence[Sequence[Object]]
 class Clip(msgspec.Struct, frozen=True, kw_only=True):
     """What a tracker is shown, and what it follows there by the original's outputs."""
 
-    film: Film
+    film: Footage
     wanted: Followed
 
 
@@ -45,17 +44,30 @@ def ask(model: Model, originals: Mapping[str, Original]) -> Clip | None:
     return Clip(film=shown, wanted=followed(model, shown, computes))
 
 
-def film(model: Model) -> Film | None:
+def film(model: Model) -> Footage | None:
     """The first frames of a sequence of the mirror; None without one that has it."""
     root = mirror.folder()
-    place = ONE if isinstance(model.tracker, Nanotrack) else MANY
-    if root is None or not (root / place).is_dir():
+    follows_one = isinstance(model.tracker, Nanotrack)
+    if root is None or not (root / (ONE if follows_one else MANY)).is_dir():
         return None
-    labels = models.labels(model) if model.labels else []
-    return dataset.read(root / place, model, labels, "", FRAMES).films[0]
+    return _one_object(root / ONE) if follows_one else _many_objects(root / MANY)
 
 
-def followed(model: Model, film: Film, computes: Mapping[str, Compute]) -> Followed:
+def _one_object(folder: Path) -> Footage:
+    """A sequence of OTB; its first box is the object to follow."""
+    x0, y0, x1, y1 = otb.read_truth(folder / "groundtruth_rect.txt")[0]
+    shown = list(frames.numbered(folder / "img").values())
+    return Footage(pictures=shown[:FRAMES], init=(x0, y0, x1 - x0, y1 - y0), ordered=True)
+
+
+def _many_objects(folder: Path) -> Footage:
+    """A sequence of MOTChallenge."""
+    sequence = motchallenge.read_sequence(folder)
+    shown = list(frames.numbered(sequence.pictures).values())
+    return Footage(pictures=shown[:FRAMES], fps=sequence.fps, ordered=True)
+
+
+def followed(model: Model, film: Footage, computes: Mapping[str, Compute]) -> Followed:
     """What the tracker follows on this machine, with each net computed as its stem says."""
     labels = models.labels(model) if model.labels else []
     net = Net(rules=model, labels=labels, compute=computes["model"], head=computes.get("head"))

@@ -13,9 +13,9 @@ from PIL import Image
 from piyard import model
 from piyard.evaluate import desktop
 from piyard.evaluate.dataset import Dataset, Film
-from piyard.evaluate.desktop import Net, Seer
 from piyard.model import Model
 from piyard.model.head import Dense
+from piyard.proof.desktop import TOP, Net, Seer, look
 
 SIZE = (64, 64)
 
@@ -53,10 +53,10 @@ def test_classes_come_best_first_with_their_labels(picture: Path) -> None:
     scores[[7, 3, 9]] = (0.5, 0.9, 0.1)
     rules = model.load("squeezenet1_1")
     net = Net(rules=rules, labels=model.labels(rules), compute=lambda *_: [scores])
-    top = desktop.look(Seer(net=net), picture).top
+    top = look(Seer(net=net), picture).top
     assert [hit.index for hit in top[:3]] == [3, 7, 9]
     assert top[0].label == model.labels(rules)[3]
-    assert len(top) == desktop.TOP
+    assert len(top) == TOP
 
 
 def test_the_net_is_fed_what_its_yaml_says(picture: Path) -> None:
@@ -67,7 +67,7 @@ def test_the_net_is_fed_what_its_yaml_says(picture: Path) -> None:
         return [np.zeros(1000, np.float32)]
 
     rules = model.load("squeezenet1_1")
-    desktop.look(Seer(net=Net(rules=rules, labels=model.labels(rules), compute=compute)), picture)
+    look(Seer(net=Net(rules=rules, labels=model.labels(rules), compute=compute)), picture)
     (values,) = fed
     wanted = [
         (level - mean) * norm
@@ -80,7 +80,7 @@ def test_the_net_is_fed_what_its_yaml_says(picture: Path) -> None:
 
 
 def test_objects_are_told_in_pixels_of_the_picture(picture: Path) -> None:
-    frame = desktop.look(Seer(net=finder((2, 3, 3.0), (6, 6, 1.0))), picture)
+    frame = look(Seer(net=finder((2, 3, 3.0), (6, 6, 1.0))), picture)
     assert (frame.width, frame.height) == (128, 128)
     best, second = frame.objects
     assert best.label == "person"
@@ -103,7 +103,7 @@ def test_keypoints_are_looked_for_where_the_detector_finds_somebody(picture: Pat
 
     pose = Net(rules=rules, labels=["person"], compute=compute)
     seer = Seer(net=pose, detector=finder((2, 3, 3.0), (6, 6, 1.0)))
-    people = desktop.look(seer, picture).objects
+    people = look(seer, picture).objects
     assert shown == [rules.input] * 2
     for person in people:
         x0, y0, x1, y1 = person.box
@@ -113,7 +113,7 @@ def test_keypoints_are_looked_for_where_the_detector_finds_somebody(picture: Pat
             assert x0 < x < x1
             assert y0 < y < y1
             assert score == pytest.approx(0.8)
-    assert desktop.look(Seer(net=pose, detector=finder()), picture).objects == []
+    assert look(Seer(net=pose, detector=finder()), picture).objects == []
 
 
 def test_who_is_who_from_frame_to_frame(picture: Path) -> None:

@@ -10,9 +10,9 @@ import pytest
 from piyard.boardproof import proven, table
 from piyard.commands.prove import judged
 from piyard.evaluate.board import Watched
-from piyard.evaluate.dataset import Film
 from piyard.look.lines import Frame, Object
 from piyard.proof import tracks
+from piyard.proof.desktop import Footage
 
 
 def walking(step: float) -> list[Frame]:
@@ -29,7 +29,7 @@ def walking(step: float) -> list[Frame]:
 @pytest.fixture
 def followed(monkeypatch, asked):
     """Asked for a clip, and a board that follows what it is told."""
-    film = Film(pictures=[Path("0.jpg")], truth=None, ordered=True)
+    film = Footage(pictures=[Path("0.jpg")], ordered=True)
     clip = tracks.Clip(film=film, wanted=[frame.objects for frame in walking(1)])
 
     def by_board(frames):
