@@ -14,9 +14,12 @@ from typing import Any
 import msgspec
 
 from piyard import say, store, target
-from piyard.build import elf, source, toolchain
 from piyard.build.cmake import workspace
+from piyard.build.elf import read as read_elf
 from piyard.build.recipe import Recipe
+from piyard.build.source import load as load_source
+from piyard.build.toolchain import is_ready
+from piyard.build.toolchain import load as load_toolchain
 from piyard.errors import BuildFailed
 
 NCNN_SHELF = "ncnn"
@@ -47,13 +50,13 @@ class Build(msgspec.Struct, frozen=True, kw_only=True):
 def recipe(target_name: str, source_name: str = "") -> Recipe:
     """The recipe for a target; makes the compiler image if this checkout never saw it."""
     kind = target.load(target_name)
-    return Recipe(target=kind, source=source.load(source_name), toolchain=toolchain.load(kind))
+    return Recipe(target=kind, source=load_source(source_name), toolchain=load_toolchain(kind))
 
 
 def plan(target_name: str, source_name: str = "") -> list[str]:
     """What ``build`` would do, a line a step; nothing is run."""
-    kind, pinned = target.load(target_name), source.load(source_name)
-    if not toolchain.is_ready():
+    kind, pinned = target.load(target_name), load_source(source_name)
+    if not is_ready():
         return [
             "make the compiler image, then",
             f"build ncnn {pinned.pin.version} ({kind.arch})",
@@ -116,7 +119,7 @@ def _manifest(how: Recipe, nnrun: Path) -> dict[str, Any]:
         "image": how.toolchain.image_tag,
         "compilers": how.toolchain.compilers,
         "flags": {"ncnn": how.ncnn_options, "nnrun": how.nnrun_options},
-        "elf": msgspec.to_builtins(elf.read(nnrun)),
+        "elf": msgspec.to_builtins(read_elf(nnrun)),
         "cpu": how.cpu_features,
     }
 

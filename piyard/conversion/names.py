@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-MAIN, HEAD = "model", "head"
-"""Stems: what the files of a model's nets begin with."""
+# Stems: what the files of a model's networks begin with.
+MAIN = "model"
+HEAD = "head"
 MARK = ":"
 
 

@@ -148,7 +148,7 @@ def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         machine="aarch64", static=True, needed=[], glibc=None, page_alignment=65536, stripped=True
     )
     monkeypatch.setattr(build, "workspace", workspace)
-    monkeypatch.setattr(elf, "read", lambda _path: facts)
+    monkeypatch.setattr(build, "read_elf", lambda _path: facts)
     monkeypatch.setattr(source.Source, "folder", lambda _self: tmp_path)
     return done
 

@@ -11,11 +11,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from piyard.conversion.own.usual import PLAIN
+from piyard.conversion.own.usual import LEVELS, PLAIN
 
-LEVELS = 255.0
-ULTRALYTICS = {"order": "rgb"} | PLAIN | {"norm": [1 / LEVELS] * 3}
-"""Whatever the task: its ImageNet mean is for another family, YOLOv5's classifiers."""
 RANGES: dict[str, dict[str, Any]] = {
     "nominalrange_0_255": PLAIN,
     "normalized_0_1": PLAIN | {"norm": [1 / LEVELS] * 3},
@@ -30,15 +27,6 @@ KEYS = (*ORDER_KEYS, *MEAN_KEYS, *DEVIATION_KEYS, RANGE_KEY, SIZE_KEY, "crop_pct
 RESAMPLES = frozenset({"bilinear", "bicubic", "nearest"})
 LONGEST = 1_000_000
 """Characters of a text that is looked at; the names of a thousand classes have some 20,000."""
-
-
-def ultralytics(task: str, rows: int, columns: int) -> dict[str, Any]:
-    """Classifiers see the middle square, its side the short one's; all others the whole picture."""
-    if task != "classify":
-        return {"fit": "letterbox"} | ULTRALYTICS
-    if rows == columns:
-        return {"fit": "crop", "resize": rows, "crop": rows, "resample": "bilinear"} | ULTRALYTICS
-    return {"fit": "stretch", "resample": "bilinear"} | ULTRALYTICS
 
 
 def transformed(kept: Any, rows: int, columns: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import yaml
 
 from piyard import onnxgraph, torchscript
 from piyard.conversion.own import asked as flags
-from piyard.conversion.own import assumed, preparing
+from piyard.conversion.own import assumed, preparing, usual
 from piyard.conversion.own.asked import Asked
 from piyard.conversion.own.kind import CHECKPOINT
 from piyard.conversion.own.preparing import LONGEST, literal
@@ -46,8 +46,8 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
         """The part of a model's ``preprocess`` that the file says, for that task and size."""
         _, rows, columns = flags.size(size)
         if self.author == AUTHOR:
-            usual = preparing.ultralytics(task, rows, columns)
-            return usual | preparing.transformed(self.notes.get("transforms"), rows, columns)
+            defaults = usual.ultralytics(task, rows, columns)
+            return defaults | preparing.transformed(self.notes.get("transforms"), rows, columns)
         return preparing.noted(self.notes, rows, columns)
 
     def told(self, task: str, size: str) -> list[str]:

@@ -11,7 +11,10 @@ from piyard.errors import unknown
 IMAGENET = {"order": "rgb", "mean": [123.675, 116.28, 103.53]} | {
     "norm": [0.017124753831663668, 0.01750700280112045, 0.017429193899782137]
 }
+LEVELS = 255.0
 PLAIN = {"mean": [0.0, 0.0, 0.0], "norm": [1.0, 1.0, 1.0]}
+ULTRALYTICS = {"order": "rgb"} | PLAIN | {"norm": [1 / LEVELS] * 3}
+"""Whatever the task: its ImageNet mean is for another family, YOLOv5's classifiers."""
 OPENMMLAB = {"order": "bgr", "mean": [103.53, 116.28, 123.675]} | {
     "norm": [0.017429193899782137, 0.01750700280112045, 0.017124753831663668]
 }
@@ -79,3 +82,12 @@ def preprocess(head: str, side: int, differing: Mapping[str, Any]) -> dict[str, 
 def noise(preprocess: Mapping[str, Any]) -> list[float]:
     """A model's ``noise`` where its own is not the usual one: a network that is fed levels."""
     return [0.0, 255.0] if list(preprocess["norm"]) == [1.0] * 3 else []
+
+
+def ultralytics(task: str, rows: int, columns: int) -> dict[str, Any]:
+    """Classifiers see the middle square, its side the short one's; all others the whole picture."""
+    if task != "classify":
+        return {"fit": "letterbox"} | ULTRALYTICS
+    if rows == columns:
+        return {"fit": "crop", "resize": rows, "crop": rows, "resample": "bilinear"} | ULTRALYTICS
+    return {"fit": "stretch", "resample": "bilinear"} | ULTRALYTICS
