@@ -1,4 +1,4 @@
-"""A Board: one reachable machine, real or emulated, and its Target; and the line to it."""
+"""A board: one reachable machine, real or emulated, its target, and the connection to it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from functools import cached_property
 
 import msgspec
 
-from piyard import emulator, facts, ssh, target
+from piyard import emulator, ssh, target
 from piyard import lease as leases
 from piyard.address import Address
 from piyard.errors import NoSuchHost, WrongBoard, WrongInput, nearest
 from piyard.facts import Facts
+from piyard.facts import read as read_facts
 from piyard.fleet import choose, inventory
 from piyard.fleet.inventory import Entry
 from piyard.job import Host
@@ -21,7 +22,7 @@ from piyard.target import Target
 
 
 class Board(msgspec.Struct, frozen=True, kw_only=True):
-    """A board we can log in to."""
+    """A reachable board."""
 
     name: str
     """What the user called it: a name of the inventory, a host, or ``emulated:<target>``."""
@@ -30,7 +31,7 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def target(self) -> Target:
-        """The kind of board it is."""
+        """The board's target."""
         return target.load(self.target_name)
 
     @property
@@ -43,7 +44,7 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Line:
-    """The way to one board: opened when first used, opened again when it was lost."""
+    """The connection to one board: opened at first use, reopened when it was lost."""
 
     def __init__(
         self,
@@ -57,125 +58,126 @@ class Line:
         self.entry = entry or choose.entry_of(name)
         self.emulated = emulator.is_emulated(self.entry.host)
         self.lease = leases.new(f"on {name}", wait_s=wait_s)
-        self.holds = False
-        """Whether the lease is ours until we let go of it."""
+        self.has_lease = False
+        """Whether this command holds the lease until it closes the connection."""
         self._named_target = target_name or self.entry.target
-        self._stack, self._way = ExitStack(), ExitStack()
+        self._session_stack, self._login_stack = ExitStack(), ExitStack()
         self._login: Login | None = None
         self._session: Session | None = None
 
     @cached_property
     def target_name(self) -> str:
-        """The board's target; asks the board when nobody named it."""
+        """The board's target; asks the board if neither the user nor the inventory names it."""
         if self.emulated:
             return emulator.target_of(self.entry.host)
         return self._named_target or _target_of(self.name, self.facts)
 
     @property
-    def knows_target(self) -> bool:
-        """Whether the target can be told without asking the board."""
+    def target_known(self) -> bool:
+        """Whether the target is known without asking the board."""
         return self.emulated or bool(self._named_target)
 
     @property
     def board(self) -> Board:
-        """The board at the other end."""
+        """The board this connects to."""
         return Board(name=self.name, target_name=self.target_name, emulated=self.emulated)
 
     @property
-    def planned(self) -> Host:
-        """The board as planning sees it: what is known by now, without asking it."""
-        told: Facts | None = self.__dict__.get("facts")
-        emulated = self.emulated or bool(told and told.shows_emulation)
-        cores = told.cores if told else None
+    def spec(self) -> Host:
+        """The board as planning sees it: what is known so far, without asking it."""
+        facts: Facts | None = self.__dict__.get("facts")
+        emulated = self.emulated or bool(facts and facts.shows_emulation)
+        cores = facts.cores if facts else None
         return Host(target=self.target_name, emulated=emulated, cores=cores)
 
-    def board_with(self, told: Facts) -> Board:
-        """The board, emulated also when only its facts show it: a farm may hold such ones."""
-        emulated = self.emulated or told.shows_emulation
+    def board_with(self, facts: Facts) -> Board:
+        """The board; emulated also if only its facts show it, as one of a labgrid farm may be."""
+        emulated = self.emulated or facts.shows_emulation
         return msgspec.structs.replace(self.board, emulated=emulated)
 
     @property
     def session(self) -> Session:
-        """The open session; raises the error for whatever stands in the way."""
+        """The open session; raises piyard's error if it cannot be opened."""
         if self._session is None:
-            with self._named():
-                self._session = self._stack.enter_context(ssh.connect(self.login()))
+            with self._suggesting_names():
+                self._session = self._session_stack.enter_context(ssh.connect(self.login()))
         return self._session
 
     def require_name(self) -> None:
-        """Raise ``NoSuchHost`` for an address, not of the inventory, that nothing resolves."""
+        """Raise ``NoSuchHost`` for an address outside the inventory that does not resolve."""
         if not (self.emulated or inventory.find(self.name)):
-            with self._named():
+            with self._suggesting_names():
                 ssh.require_name(self.login())
 
     @contextmanager
-    def _named(self) -> Iterator[None]:
-        """A host that is unknown may be a board whose name was mistyped."""
+    def _suggesting_names(self) -> Iterator[None]:
+        """Add the nearest name of the inventory: an unknown host may be a mistyped board."""
         try:
             yield
         except NoSuchHost as error:
-            meant = "" if inventory.find(self.name) else nearest(self.name, inventory.load())
+            hint = "" if inventory.find(self.name) else nearest(self.name, inventory.load())
             raise NoSuchHost(
-                f"{error.what}{meant}", evidence=error.evidence, remedy=error.remedy
+                f"{error.what}{hint}", evidence=error.evidence, remedy=error.remedy
             ) from None
 
     @cached_property
     def facts(self) -> Facts:
-        """What the board said of itself when it was first asked."""
-        told = facts.read(self.session)
-        self.require_architecture(told)
-        return told
+        """The board's facts, read once."""
+        facts = read_facts(self.session)
+        self.require_architecture(facts)
+        return facts
 
-    def require_architecture(self, told: Facts) -> None:
-        """Raise ``WrongBoard`` for a machine that is not what its target is."""
+    def require_architecture(self, facts: Facts) -> None:
+        """Raise ``WrongBoard`` for a machine of another architecture than its target's."""
         arch = target.load(self._named_target).arch if self._named_target else "aarch64"
-        if not self.emulated and told.machine != arch:
-            raise _wrong_architecture(self.name, told, arch)
+        if not self.emulated and facts.machine != arch:
+            raise _wrong_architecture(self.name, facts, arch)
 
-    def again(self) -> Session:
-        """A new session after the old one was lost; the board may have another address by now."""
-        self.hang_up()
+    def reconnect(self) -> Session:
+        """A new session after the old one was lost; the board may have a new address by now."""
+        self.close_session()
         return self.session
 
-    def hang_up(self) -> None:
-        """Close the session, not the way to the board."""
+    def close_session(self) -> None:
+        """Close the session, but keep the place of a farm."""
         self._session = None
         with suppress(OSError):
-            self._stack.close()
+            self._session_stack.close()
         if self.emulated:
             self._login = None
 
     def close(self) -> None:
-        """Let go of the board."""
+        """Release the lease, close the session, and give back the place of a farm."""
         try:
-            if self.holds and self._session:
+            if self.has_lease and self._session:
                 leases.let_go(self._session, self.lease)
         finally:
-            self.holds = False
-            self.hang_up()
-            self._way.close()
+            self.has_lease = False
+            self.close_session()
+            self._login_stack.close()
 
     def login(self) -> Login:
-        """How to get in; a board of a farm is acquired for it until the line is closed."""
+        """How to log in; a board of a farm is acquired for it until the connection is closed."""
         if self._login is None:
-            self._login = self._way.enter_context(_login(self.name, self.entry, self.lease.wait_s))
+            login = _login(self.name, self.entry, self.lease.wait_s)
+            self._login = self._login_stack.enter_context(login)
         return self._login
 
 
 @contextmanager
 def open_board(host: str, target_name: str = "") -> Iterator[Line]:
-    """Log in to a host, learn what it is, and refuse it if nothing we build runs there.
+    """Log in to a host, read its facts, and refuse it if nothing we build runs there.
 
     Raises ``WrongBoard`` for a machine that is not the target's architecture, and ``WrongInput``
-    when neither the board nor ``target_name`` tells the target.
+    when neither the board nor ``target_name`` names the target.
     """
-    line = Line(host, target_name)
+    connection = Line(host, target_name)
     try:
-        line.require_architecture(line.facts)
-        target.load(line.target_name)
-        yield line
+        connection.require_architecture(connection.facts)
+        target.load(connection.target_name)
+        yield connection
     finally:
-        line.close()
+        connection.close()
 
 
 @contextmanager
@@ -183,8 +185,8 @@ def _login(name: str, entry: Entry, wait_s: float) -> Iterator[Login]:
     if entry.source == "labgrid":
         from piyard.fleet import labgrid
 
-        with labgrid.acquired(entry, wait_s=wait_s) as got:
-            at = Address(host=got.address, user=entry.user or got.user, port=got.port)
+        with labgrid.acquired(entry, wait_s=wait_s) as place:
+            at = Address(host=place.address, user=entry.user or place.user, port=place.port)
             yield _to(name, entry, at)
     elif emulator.is_emulated(entry.host):
         yield emulator.up(entry.host).login
@@ -196,21 +198,21 @@ def _to(name: str, entry: Entry, at: Address) -> Login:
     return Login(address=at, name=name, key=entry.key_file, jump=entry.jump_address)
 
 
-def _target_of(name: str, told: Facts) -> str:
-    found = target.of_model(told.model or "")
-    if not found:
+def _target_of(name: str, facts: Facts) -> str:
+    target_name = target.of_model(facts.model or "")
+    if not target_name:
         raise WrongInput(
-            f"{name} says it is '{told.model or 'nothing known'}', which no target lists",
-            remedy=f"say what it is: --target {'|'.join(target.names())}",
+            f"no target lists the model of {name}, '{facts.model or 'unknown'}'",
+            remedy=f"name its target: --target {'|'.join(target.names())}",
         )
-    return found
+    return target_name
 
 
-def _wrong_architecture(name: str, told: Facts, arch: str) -> WrongBoard:
-    what = f"{name} is {told.machine}, and piyard builds for {arch}"
-    if told.machine.startswith(("arm", "i")):
+def _wrong_architecture(name: str, facts: Facts, arch: str) -> WrongBoard:
+    what = f"{name} is {facts.machine}, and piyard builds for {arch}"
+    if facts.machine.startswith(("arm", "i")):
         return WrongBoard(what, remedy="install the 64-bit Raspberry Pi OS on it")
-    fitting = [each for each in target.names() if target.load(each).arch == told.machine]
+    fitting = [each for each in target.names() if target.load(each).arch == facts.machine]
     if fitting:
-        return WrongBoard(what, remedy=f"say what it is: --target {'|'.join(fitting)}")
+        return WrongBoard(what, remedy=f"name its target: --target {'|'.join(fitting)}")
     return WrongBoard(what, remedy="name a 64-bit Raspberry Pi, or emulated:rpi5")

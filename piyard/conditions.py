@@ -102,7 +102,7 @@ def looks(lines: Iterable[str]) -> Iterator[Look]:
 def _settle(session: Session, limits: Conditions, progress: say.Step) -> Settled:
     argv = script_argv("look", str(limits.settle_s // PERIOD_S + 2), str(PERIOD_S))
     before, found, began = None, None, time.monotonic()
-    with session.talk(argv, limit_s=limits.settle_s + GRACE_S, silence_s=GRACE_S) as talk:
+    with session.start(argv, limit_s=limits.settle_s + GRACE_S, silence_s=GRACE_S) as talk:
         for now in looks(iter(talk.line, None)):
             stop.check()
             found = judge(before, now, time.monotonic() - began, limits)

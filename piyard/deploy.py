@@ -74,7 +74,7 @@ def deploy(
     argv = _argv(releases, lease, keep=keep, rehash=rehash)
     waiting = Waiting(session.name, lease)
     while True:
-        with session.talk(argv, limit_s=LIMIT_S, silence_s=SILENCE_S) as talk:
+        with session.start(argv, limit_s=LIMIT_S, silence_s=SILENCE_S) as talk:
             offer = _offer(talk, session, argv, waiting)
             if offer:
                 return _answer(talk, session, releases, offer, check, link_limit)

@@ -168,7 +168,7 @@ def fetch(session: Session, run_id: str, folder: Path, *, keep: Container[str]) 
     argv = script_argv("fetch", there)
     folder.mkdir(parents=True, exist_ok=True)
     with scratch.folder(".fetch-", within=folder) as place, (place / "tar").open("w+b") as packed:
-        with session.talk(argv) as talk:
+        with session.start(argv) as talk:
             while block := talk.read():
                 packed.write(block)
                 if packed.tell() > archives.MOST_PACKED:

@@ -98,4 +98,4 @@ def _disk() -> str:
 
 def _of_board(found: health.Finding) -> Finding:
     what = f"{found.board}: {found.what}"
-    return Finding(what=what, well=found.well, detail=found.detail, remedy=found.remedy)
+    return Finding(what=what, well=found.ok, detail=found.detail, remedy=found.remedy)

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 PREFIX = "emulated:"
-LABEL, OWNER_LABEL, MADE_LABEL = "piyard.board", "piyard.owner", "piyard.made"
-CHECKOUT_LABEL = "piyard.checkout"
+LABELS = "piyard"
+LABEL, OWNER_LABEL, MADE_LABEL = f"{LABELS}.board", f"{LABELS}.owner", f"{LABELS}.made"
+CHECKOUT_LABEL = f"{LABELS}.checkout"
 START_LIMIT_S = 90
 BINFMT = Path("/proc/sys/fs/binfmt_misc/qemu-aarch64")
 LOOPBACK = "127.0.0.1"

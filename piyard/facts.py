@@ -1,4 +1,4 @@
-"""What a board says of itself: read in one command, without root; what is missing is null."""
+"""Facts of a board, read in one command without root; what is missing is null."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NUMBER = re.compile(r"-?[0-9]{1,18}")
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """A board at one moment; sizes in KiB, temperature in thousandths of a degree Celsius.
 
-    A deploy hears all but the supply, the desktop session and the GPU's firmware, which cost more.
+    A deploy reads all but the supply, the desktop session and the GPU's firmware, which cost more.
     """
 
     machine: str
@@ -28,7 +28,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     soc: str | None = None
     """Broadcom's name of the chip: ``bcm2712``."""
     cmdline: str | None = None
-    """Of the kernel; on a Pi 5 it tells whether memory is interleaved (``numa=fake=``)."""
+    """Of the kernel; on a Pi 5 it shows whether memory is interleaved (``numa=fake=``)."""
     os: str | None = None
     page_size: int | None = None
     libc: str | None = None
@@ -55,9 +55,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """The firmware's throttle word, ``0x0`` when all is well."""
     fan_rpm: int | None = None
     fan_state: int | None = None
-    """The step of the fan's curve, 0 while it stands still; None where no fan is known."""
+    """The step of the fan's curve, 0 while it is off; None without a fan."""
     supply_ma: int | None = None
-    """What the supply agreed to give: 5000, or 3000 for a weaker one."""
+    """The current negotiated with the supply: 5000, or 3000 for a weaker one."""
     desktop: str | None = None
     """A process of a graphical session, or ``none``; None where processes are hidden."""
     firmware: str | None = None
@@ -70,7 +70,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     boot_id: str | None = None
     uptime: str | None = None
     clock: int | None = None
-    """The board's own clock, seconds since 1970: many a Pi has none that survives a cut."""
+    """The board's own clock, seconds since 1970; a Pi without a battery loses it with its power."""
 
     @property
     def shows_emulation(self) -> bool:
@@ -86,11 +86,11 @@ def read(session: Session) -> Facts:
 def parse(text: str) -> Facts:
     """Facts from ``name=value`` lines; an empty value is null."""
     pairs = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-    known = Facts.__struct_fields__
-    told: dict[str, Any] = {n: value or None for n, value in pairs.items() if n in known}
-    numbers = {name: _number(told.get(name)) for name in _numbers()}
-    machine = {"machine": told.get("machine") or "unknown"}
-    return msgspec.convert(told | numbers | machine, Facts)
+    fields = Facts.__struct_fields__
+    texts: dict[str, Any] = {n: value or None for n, value in pairs.items() if n in fields}
+    numbers = {name: _number(texts.get(name)) for name in _numbers()}
+    machine = {"machine": texts.get("machine") or "unknown"}
+    return msgspec.convert(texts | numbers | machine, Facts)
 
 
 def _number(text: str | None) -> int | None:

@@ -21,22 +21,22 @@ SAID = re.compile(r"(?P<before>[a-z_]+) (?P<during>[a-z_]+)\n?")
 
 
 class Governor(msgspec.Struct, frozen=True, kw_only=True):
-    """Which governor a board had before a run, and which one while it ran."""
+    """The governor of a board before and during a run."""
 
     before: str
     during: str
 
 
 def read(folder: Path) -> Governor | None:
-    """The governors of a run, from its folder; None where the board has none that it tells."""
+    """The governors of a run, from its folder; None if the board shows none."""
     try:
-        said = SAID.fullmatch((folder / FILE).read_text(encoding="utf-8", errors="replace"))
+        match = SAID.fullmatch((folder / FILE).read_text(encoding="utf-8", errors="replace"))
     except OSError:
         return None
-    return Governor(**said.groupdict()) if said else None
+    return Governor(**match.groupdict()) if match else None
 
 
 def restore(session: Session) -> Literal["", "restored", "kept"]:
-    """Put back what a killed run left: ``kept`` where sudo wants a password by now."""
-    said = session.script("governor_restore", HOME).out.strip()
-    return "restored" if said == "restored" else "kept" if said == "kept" else ""
+    """Restore the governor that a killed run changed; ``kept`` if sudo wants a password by now."""
+    answer = session.script("governor_restore", HOME).out.strip()
+    return "restored" if answer == "restored" else "kept" if answer == "kept" else ""

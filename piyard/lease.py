@@ -16,7 +16,7 @@ from piyard.release import HOME
 from piyard.ssh import Session, disk_full
 
 SECONDS = 60
-"""How long a board stays held after its holder was last heard of."""
+"""How long a lease lasts if its holder does not renew it."""
 WAIT_S = 1800
 PAUSE_S = 2.0
 SCRIPT_LIMIT_S = 600
@@ -33,7 +33,7 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def new(what: str, *, wait_s: float = WAIT_S) -> Lease:
-    """A lease nobody else has; ``what`` tells others what for."""
+    """A new lease; ``what`` tells others what the board is used for."""
     owner = f"{getpass.getuser()}@{socket.gethostname()} (process {os.getpid()}), {what}"
     return Lease(
         token=secrets.token_hex(8), owner=" ".join(owner.split()), seconds=SECONDS, wait_s=wait_s
@@ -41,17 +41,17 @@ def new(what: str, *, wait_s: float = WAIT_S) -> Lease:
 
 
 class Waiting:
-    """Waits out a board's holder, within the lease's limit, and says once who it is."""
+    """Waits for a board's holder, within the lease's limit, and reports once who it is."""
 
     def __init__(self, name: str, lease: Lease) -> None:
         self._name, self._wait_s = name, lease.wait_s
         self._end = time.monotonic() + lease.wait_s
-        self._said = ""
+        self._reported = ""
 
-    def on(self, line: str) -> None:
-        """Wait a little after ``busy SECONDS OWNER``; raises ``BoardBusy`` when time is over."""
+    def on(self, answer: str) -> None:
+        """Wait a little after ``busy SECONDS OWNER``; raises ``BoardBusy`` when the time is up."""
         stop.check()
-        _, _, rest = line.partition(" ")
+        _, _, rest = answer.partition(" ")
         left, _, owner = rest.partition(" ")
         if time.monotonic() + PAUSE_S > self._end:
             raise BoardBusy(
@@ -59,17 +59,17 @@ class Waiting:
                 evidence=f"for {left} more seconds, unless renewed",
                 remedy="wait (without --no-wait), or take another board; invoke fleet.locks",
             )
-        if owner != self._said:
+        if owner != self._reported:
             say.note(f"{self._name} is held by {owner}; waiting up to {self._wait_s:.0f} s")
-            self._said = owner
+            self._reported = owner
         time.sleep(PAUSE_S)
 
 
-def refuse(name: str, said: str) -> None:
-    """Raise for a board whose lock cannot be written or guarded; ``said`` is what it told."""
-    if said == "full":
+def refuse(name: str, answer: str) -> None:
+    """Raise if the board answered that its lock cannot be written or guarded."""
+    if answer == "full":
         raise disk_full(name, "its lock could not be written")
-    if said == "unguarded":
+    if answer == "unguarded":
         raise BoardCommandFailed(
             f"{name}: its lock cannot be guarded",
             remedy="the board needs flock, of util-linux: sudo apt-get install util-linux",
@@ -77,18 +77,18 @@ def refuse(name: str, said: str) -> None:
 
 
 def script(session: Session, lease: Lease, name: str, *arguments: str) -> str:
-    """What a script says that takes the lease itself, after waiting for whoever holds the board."""
+    """The output of a script that takes the lease itself, after waiting for another holder."""
     waiting = Waiting(session.name, lease)
     while True:
-        said = session.script(name, *arguments, limit_s=SCRIPT_LIMIT_S).out.strip()
-        refuse(session.name, said)
-        if not said.startswith("busy "):
-            return said
-        waiting.on(said)
+        answer = session.script(name, *arguments, limit_s=SCRIPT_LIMIT_S).out.strip()
+        refuse(session.name, answer)
+        if not answer.startswith("busy "):
+            return answer
+        waiting.on(answer)
 
 
 def let_go(session: Session, lease: Lease) -> None:
-    """Give the board back; one that cannot be reached frees itself when the lease is over."""
+    """Release the lease; on a board that cannot be reached it expires."""
     try:
         session.script("lease_take", HOME, lease.token, "0", lease.owner)
     except PiyardError as error:
@@ -97,5 +97,5 @@ def let_go(session: Session, lease: Lease) -> None:
 
 def holder(session: Session) -> str:
     """Who holds the board, as ``SECONDS OWNER``; empty when it is free."""
-    said = session.script("locks", HOME).out.strip()
-    return said.removeprefix("busy ") if said.startswith("busy ") else ""
+    answer = session.script("locks", HOME).out.strip()
+    return answer.removeprefix("busy ") if answer.startswith("busy ") else ""

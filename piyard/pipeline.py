@@ -26,7 +26,7 @@ def identify(
     def ask(line: Line) -> Callable[[], None]:
         def asked() -> None:
             try:
-                if dry_run and line.knows_target:
+                if dry_run and line.target_known:
                     line.require_name()
                 else:
                     line.require_architecture(line.facts)
@@ -46,7 +46,7 @@ def identify(
 
 def plan(lines: Sequence[Line], models: Sequence[str], **asked: Any) -> list[Job]:
     """The jobs for these boards (see ``job.plan``); each model has layers for its precision."""
-    jobs = job.plan({line.name: line.planned for line in lines}, models, **asked)
+    jobs = job.plan({line.name: line.spec for line in lines}, models, **asked)
     quantised.require_fit((one.model, one.precision) for one in jobs)
     return jobs
 

@@ -1,4 +1,4 @@
-"""A Release: what lies in one folder on a board, named after its content."""
+"""A release: the files of one folder on a board, named after their content."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HOME = ".piyard"
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of a release: its name there, and the local file it comes from."""
+    """A file of a release: its name on the board, and the local file it is copied from."""
 
     name: str
     path: Path
@@ -35,11 +35,11 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
 
     files: list[File]
     label: str = ""
-    """For people: what is in it."""
+    """A description for people."""
 
     @property
     def id(self) -> str:
-        """The same files give the same id."""
+        """A digest of names and contents."""
         return store.key_of({_plain(file.name): file.sha256 for file in self.files})
 
     @property

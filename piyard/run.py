@@ -162,7 +162,7 @@ def finish(line: Line, record: Record, *, partly: bool = False) -> Record:
             progress.well = fit
     except KeyboardInterrupt:
         stop.ask()  # the board's other jobs do not begin
-        line.holds = False
+        line.has_lease = False
         raise RunNotEnded(
             f"{record.id} keeps running on {record.host}",
             remedy=f"invoke attach {record.id}",
@@ -232,7 +232,7 @@ def _wait(line: Line, record: Record, progress: say.Step) -> Status:
         stop.check()
         progress.update(found.seconds, None, f"{found.seconds} s there, {found.lines} lines")
 
-    return detached.wait(line.again, line.session, record.id, show)
+    return detached.wait(line.reconnect, line.session, record.id, show)
 
 
 def _state(found: Status) -> State:

@@ -1,4 +1,4 @@
-"""Files → one compressed stream: before each file a line ``sha256 size``, at last ``end 0``."""
+"""Files as one compressed stream: before each file a line ``sha256 size``, at the end ``end 0``."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from piyard.release import File
 
 BLOCK = 256 * 1024
 USUAL, LARGE, SMALL, DENSE = 3, 1, 12, -1
-"""zstd's levels: usual; for large files; for a link that is limited; and for what hardly packs,
-which then goes as it is."""
+"""zstd's levels: usual; for large files; for a limited link; and for files that hardly compress,
+which are stored."""
 LARGE_BYTES = 8_000_000
 DENSE_SHARE = 0.9
-"""Weights keep more than this of their size. On a wired link the processors at its two ends need
-longer to pack and unpack them than the link for the bytes that this spares."""
+"""Weights keep more than this share of their size. On a wired link, compressing and decompressing
+them takes longer than sending the bytes it saves."""
 SAMPLE_BYTES = 128_000
 GZIP_FAST, GZIP_SMALL, GZIP_DENSE = 1, 6, 0
 GZIP_FORMAT = 31
 SHARED_BYTES = 256_000_000
-"""Up to this size a file is compressed once for all boards it is sent to at the time; its frame is
-in memory meanwhile."""
+"""Up to this size a file is compressed once for all boards it is sent to at that time; its frame
+stays in memory meanwhile."""
 
 END = b"end 0\n"
 
@@ -34,16 +34,16 @@ _frames: WeakValueDictionary[tuple[File, bool, bool], Frame] = WeakValueDictiona
 
 
 def blobs(files: Sequence[File], *, zstd: bool, link_limit: int) -> Iterator[tuple[bytes, int]]:
-    """Blocks to send, each with the bytes of files that are in the stream by then.
+    """Blocks to send, each with the number of file bytes sent by then.
 
-    ``link_limit`` bounds the bytes a second; 0 does not.
+    ``link_limit`` limits the bytes per second; 0 means no limit.
     """
     packed = _packed(files, zstd=zstd, small=bool(link_limit))
     return _paced(packed, link_limit) if link_limit else packed
 
 
 def plain(files: Sequence[File], *, link_limit: int) -> Iterator[tuple[bytes, int]]:
-    """The same as it is, for a board that can unpack nothing."""
+    """The same, uncompressed, for a board that cannot decompress."""
     blocks = _plain(files)
     return _paced(blocks, link_limit) if link_limit else blocks
 
@@ -74,50 +74,50 @@ def _packed(files: Sequence[File], *, zstd: bool, small: bool) -> Iterator[tuple
 
 
 def _frame(file: File, *, zstd: bool, small: bool) -> Iterable[tuple[bytes, int]]:
-    """The file's frame: the one that is on its way to another board too, or a new one."""
+    """The file's frame: shared with other boards it is being sent to, or a new one."""
     if file.size > SHARED_BYTES:
         return _compressed(file, zstd=zstd, small=small)
     with _guard:
-        # Held by a name until it is returned: nothing else keeps a new one.
+        # The local name keeps a new one alive: the dictionary holds only weak references.
         frame = _frames.get((file, zstd, small)) or Frame(_compressed(file, zstd=zstd, small=small))
         _frames[file, zstd, small] = frame
         return frame
 
 
 class Frame:
-    """Blocks that several threads read, each from the first one, while they are being made.
+    """Blocks that several threads read, each from the first one, while they are being compressed.
 
-    Whoever needs a block that nobody needed yet makes it.
+    The first reader that needs a block compresses it.
     """
 
     def __init__(self, blocks: Iterator[tuple[bytes, int]]) -> None:
         self._source = blocks
-        self._made: list[tuple[bytes, int]] = []
+        self._blocks: list[tuple[bytes, int]] = []
         self._guard = Lock()
-        self._wrong: Exception | None = None
+        self._error: Exception | None = None
 
     def __iter__(self) -> Iterator[tuple[bytes, int]]:
         at = 0
-        while at < len(self._made) or self._one_more(at):
-            yield self._made[at]
+        while at < len(self._blocks) or self._read_more(at):
+            yield self._blocks[at]
             at += 1
 
-    def _one_more(self, at: int) -> bool:
+    def _read_more(self, at: int) -> bool:
         with self._guard:
-            if at < len(self._made):
+            if at < len(self._blocks):
                 return True
-            if self._wrong:
-                raise self._wrong
+            if self._error:
+                raise self._error
             try:
-                self._made.extend(islice(self._source, 1))
+                self._blocks.extend(islice(self._source, 1))
             except OSError as error:
-                self._wrong = error
+                self._error = error
                 raise
-            return at < len(self._made)
+            return at < len(self._blocks)
 
 
 def _compressed(file: File, *, zstd: bool, small: bool) -> Iterator[tuple[bytes, int]]:
-    """Blocks of one frame, each with the bytes of the file that are in it by then."""
+    """Blocks of one frame, each with the number of file bytes compressed by then."""
     compressor = _compressor(_level(file, zstd=zstd, small=small), zstd=zstd)
     yield compressor.compress(_header(file)), 0
     done = 0
@@ -135,7 +135,7 @@ def _content(file: File) -> Iterator[bytes]:
 
 
 def _level(file: File, *, zstd: bool, small: bool) -> int:
-    """How hard to try, which costs time at both ends of the link."""
+    """The level: a higher one costs time at both ends of the link."""
     if small:
         return SMALL if zstd else GZIP_SMALL
     if file.size < LARGE_BYTES:
@@ -146,7 +146,7 @@ def _level(file: File, *, zstd: bool, small: bool) -> int:
 
 
 def _is_dense(file: File) -> bool:
-    """Whether its middle hardly packs."""
+    """Whether a sample from its middle hardly compresses."""
     with file.path.open("rb") as content:
         content.seek(file.size // 2)
         sample = content.read(SAMPLE_BYTES)

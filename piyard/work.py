@@ -128,7 +128,7 @@ def put(line: Line, releases: Sequence[Release], build: Build, terms: Terms) -> 
         rehash=terms.rehash,
         link_limit=terms.link_limit,
     )
-    line.holds = True
+    line.has_lease = True
     say.note(f"✓ {line.name}: {releases[-1].title} deployed, {_travelled(done)}")
     return done
 

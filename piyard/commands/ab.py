@@ -63,7 +63,7 @@ def _jobs(line: Line, wanted: Wanted) -> list[Job]:
     for error in wrong.values():
         raise error
     asked = {"precisions": wanted.precisions, "threads": wanted.threads, **wanted.bench}
-    if line.planned.emulated and asked["loops"] is None:
+    if line.spec.emulated and asked["loops"] is None:
         asked["loops"] = FEWEST  # a benchmark there is content with fewer, which show nothing
     return pipeline.plan([line], wanted.models, **asked)
 

@@ -82,7 +82,7 @@ def doctor(asked: Mapping[str, Any]) -> None:
     fanout.at_once(checks, boards.parallel)
     found = [one for name in boards.names for one in by_board.get(name, [])]
     print(tables.render(health.COLUMNS, [health.told(one) for one in found], asked["format"]))
-    ill = [f"{one.board}: {one.what}" for one in found if not one.well]
+    ill = [f"{one.board}: {one.what}" for one in found if not one.ok]
     if ill:
         raise NotSetUp(f"not well: {', '.join(ill)}", remedy="see the last column")
 

@@ -88,7 +88,7 @@ def fetch(run_id: str) -> None:
     """Bring back what a run has written so far, without waiting."""
     record = result.read_record(result.find(run_id))
     with _line(record) as line:
-        line.holds = False
+        line.has_lease = False
         done = run.collect(line, record, detached.status(line.session, record.id))
     print(_told(done))
 
@@ -109,7 +109,7 @@ def _line(record: Record) -> Iterator[Line]:
     """The line to the run's board, with the lease that the run was started with."""
     line = Line(record.host, record.target)
     line.lease = msgspec.structs.replace(line.lease, token=record.token)
-    line.holds = True
+    line.has_lease = True
     try:
         yield line
     finally:

@@ -26,130 +26,142 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     board: str
     what: str
-    well: bool
+    ok: bool
     detail: str
     remedy: str = ""
 
 
-def examine(line: Line) -> list[Finding]:
+def examine(connection: Line) -> list[Finding]:
     """All findings about a board; one that cannot be reached has one."""
     try:
-        told = line.facts
-        return [_login(line, told), *_can_run(line, told), _disk(line, told), _clock(line, told),
-                *_throttling(line, told), *_governor(line)]  # fmt: skip
+        facts = connection.facts
+        return [
+            _login(connection, facts),
+            *_can_run(connection, facts),
+            _disk(connection, facts),
+            _clock(connection, facts),
+            *_throttling(connection, facts),
+            *_governor(connection),
+        ]
     except PiyardError as error:
         evidence = error.evidence.splitlines()
         detail = f"{error.what}{f' ({evidence[-1]})' if evidence else ''}"
-        return [_finding(line, "login", detail, well=False, remedy=error.remedy)]
+        return [_finding(connection, "login", detail, ok=False, remedy=error.remedy)]
     finally:
-        line.close()
+        connection.close()
 
 
 def told(finding: Finding) -> list[str]:
     """A row in the order of ``COLUMNS``."""
-    state = "ok" if finding.well else "WRONG"
+    state = "ok" if finding.ok else "WRONG"
     return [finding.board, finding.what, state, finding.detail, finding.remedy]
 
 
-def row(name: str, told: Facts) -> list[str]:
+def row(name: str, facts: Facts) -> list[str]:
     """Board, model, system, kernel, memory, page size, free disk, load."""
     return [
-        *(name, told.model or "N/A", told.os or "N/A", told.kernel or "N/A"),
-        *(_mega(told.memory_kb), str(told.page_size or "N/A"), _mega(told.free_disk_kb)),
-        (told.load or "N/A").split(" ")[0],
+        *(name, facts.model or "N/A", facts.os or "N/A", facts.kernel or "N/A"),
+        *(_mega(facts.memory_kb), str(facts.page_size or "N/A"), _mega(facts.free_disk_kb)),
+        (facts.load or "N/A").split(" ")[0],
     ]
 
 
-def _login(line: Line, told: Facts) -> Finding:
-    what = f"{told.model or 'unknown model'}, {told.os}, {told.machine} → {line.target_name}"
-    return _finding(line, "login", what, well=True)
+def _login(connection: Line, facts: Facts) -> Finding:
+    what = (
+        f"{facts.model or 'unknown model'}, {facts.os}, {facts.machine} → {connection.target_name}"
+    )
+    return _finding(connection, "login", what, ok=True)
 
 
-def _can_run(line: Line, told: Facts) -> list[Finding]:
+def _can_run(connection: Line, facts: Facts) -> list[Finding]:
     """What a board needs for a deploy and a run, tried there."""
-    outcome = line.session.script("probe", HOME)
-    said = outcome.out.splitlines()
-    return [*_shell(line, outcome.noise), _tools(line, said), _programs(line, told, said)]
+    outcome = connection.session.script("probe", HOME)
+    lines = outcome.out.splitlines()
+    return [
+        *_shell(connection, outcome.noise),
+        _tools(connection, lines),
+        _programs(connection, facts, lines),
+    ]
 
 
-def _shell(line: Line, noise: str) -> list[Finding]:
+def _shell(connection: Line, noise: str) -> list[Finding]:
     if not noise.strip():
         return []
     first = noise.split("\n", maxsplit=1)[0].strip()[:NOISE_SHOWN]
     detail = f"its start-up files print {first!r} before each command, which is passed over"
-    return [_finding(line, "login shell", detail, well=True)]
+    return [_finding(connection, "login shell", detail, ok=True)]
 
 
-def _tools(line: Line, said: Sequence[str]) -> Finding:
-    lacking = next((words.split() for words in said if words.startswith(f"{tools.LACKS} ")), [])
+def _tools(connection: Line, lines: Sequence[str]) -> Finding:
+    lacking = next((words.split() for words in lines if words.startswith(f"{tools.LACKS} ")), [])
     missing = lacking[2:]
     return _finding(
-        line,
+        connection,
         "tools",
         f"no {', '.join(missing)}, or not as needed" if missing else "all there",
-        well=not missing,
+        ok=not missing,
         remedy=tools.install(missing, lacking[1]) if missing else "",
     )
 
 
-def _programs(line: Line, told: Facts, said: Sequence[str]) -> Finding:
+def _programs(connection: Line, facts: Facts, lines: Sequence[str]) -> Finding:
     """Whether a program can be put there and started."""
     what = "programs"
-    if "readonly" in said:
+    if "readonly" in lines:
         remedy = "is the disk mounted read-only (a worn card?), or full? dmesg on the board tells"
-        return _finding(line, what, f"~/{HOME} cannot be written", well=False, remedy=remedy)
-    if "noexec" not in said:
-        return _finding(line, what, "can be started", well=True)
+        return _finding(connection, what, f"~/{HOME} cannot be written", ok=False, remedy=remedy)
+    if "noexec" not in lines:
+        return _finding(connection, what, "can be started", ok=True)
     try:
-        preflight.require_exec(line.name, told)
+        preflight.require_exec(connection.name, facts)
     except WrongBoard as error:
-        return _finding(line, what, error.what, well=False, remedy=error.remedy)
+        return _finding(connection, what, error.what, ok=False, remedy=error.remedy)
     remedy = "is its disk mounted noexec, or are programs forbidden there?"
     detail = f"cannot be started from ~/{HOME}"
-    return _finding(line, what, detail, well=False, remedy=remedy)
+    return _finding(connection, what, detail, ok=False, remedy=remedy)
 
 
-def _disk(line: Line, told: Facts) -> Finding:
-    well = told.free_disk_kb is None or told.free_disk_kb >= ROOM_KB
-    remedy = "" if well else f"invoke fleet.gc --host {line.name}"
-    return _finding(line, "disk", f"{_mega(told.free_disk_kb)} MB free", well=well, remedy=remedy)
-
-
-def _clock(line: Line, told: Facts) -> Finding:
-    off = abs((told.clock or 0) - time.time()) if told.clock else 0.0
-    well = off < CLOCK_S
+def _disk(connection: Line, facts: Facts) -> Finding:
+    ok = facts.free_disk_kb is None or facts.free_disk_kb >= ROOM_KB
+    remedy = "" if ok else f"invoke fleet.gc --host {connection.name}"
     return _finding(
-        line,
-        "clock",
-        "right" if well else f"off by {off / 3600:.1f} hours",
-        well=well,
-        remedy=""
-        if well
-        else "piyard does not mind; apt and TLS do: sudo timedatectl set-ntp true",
+        connection, "disk", f"{_mega(facts.free_disk_kb)} MB free", ok=ok, remedy=remedy
     )
 
 
-def _throttling(line: Line, told: Facts) -> list[Finding]:
-    if told.throttled is None:
+def _clock(connection: Line, facts: Facts) -> Finding:
+    off = abs((facts.clock or 0) - time.time()) if facts.clock else 0.0
+    ok = off < CLOCK_S
+    return _finding(
+        connection,
+        "clock",
+        "right" if ok else f"off by {off / 3600:.1f} hours",
+        ok=ok,
+        remedy="" if ok else "piyard does not mind; apt and TLS do: sudo timedatectl set-ntp true",
+    )
+
+
+def _throttling(connection: Line, facts: Facts) -> list[Finding]:
+    if facts.throttled is None:
         return []
-    well = told.throttled in {"0x0", "0"}
-    remedy = "" if well else "a 5 V 5 A supply and a cooler; the word is since the last start"
-    return [_finding(line, "power and heat", told.throttled, well=well, remedy=remedy)]
+    ok = facts.throttled in {"0x0", "0"}
+    remedy = "" if ok else "a 5 V 5 A supply and a cooler; the word is since the last start"
+    return [_finding(connection, "power and heat", facts.throttled, ok=ok, remedy=remedy)]
 
 
-def _governor(line: Line) -> list[Finding]:
+def _governor(connection: Line) -> list[Finding]:
     """What a killed run left changed is put back by asking."""
-    done = governor.restore(line.session)
+    done = governor.restore(connection.session)
     if not done:
         return []
     put_back = done == "restored"
     detail = "put back, as a killed run had changed it" if put_back else "as a killed run left it"
     remedy = "" if put_back else "let sudo write scaling_governor without a password, or reboot"
-    return [_finding(line, "governor", detail, well=put_back, remedy=remedy)]
+    return [_finding(connection, "governor", detail, ok=put_back, remedy=remedy)]
 
 
-def _finding(line: Line, what: str, detail: str, *, well: bool, remedy: str = "") -> Finding:
-    return Finding(board=line.name, what=what, well=well, detail=detail, remedy=remedy)
+def _finding(connection: Line, what: str, detail: str, *, ok: bool, remedy: str = "") -> Finding:
+    return Finding(board=connection.name, what=what, ok=ok, detail=detail, remedy=remedy)
 
 
 def _mega(kilo: int | None) -> str:

@@ -35,13 +35,13 @@ def look(asked: Mapping[str, Any]) -> Newcomer:
     name = asked["name"] or _name_of(asked["host"])
     inventory.name_of(name, "--name")
     _require_new(name)
-    line = Line(asked["host"], asked["target"], entry=entry)
+    connection = Line(asked["host"], asked["target"], entry=entry)
     try:
-        line.require_architecture(line.facts)
-        found = line.target_name
-        told = _told(asked["host"], line.facts, found)
+        connection.require_architecture(connection.facts)
+        found = connection.target_name
+        told = _told(asked["host"], connection.facts, found)
     finally:
-        line.close()
+        connection.close()
     return Newcomer(name=name, entry=msgspec.structs.replace(entry, target=found), told=told)
 
 

@@ -10,16 +10,16 @@ from piyard.ssh import hostkeys
 
 def trust(name: str, fingerprint: str, *, dry_run: bool) -> None:
     """Pin the key; one that is not the ``fingerprint``, when given, is refused."""
-    line = Line(name)
-    if line.emulated:
+    connection = Line(name)
+    if connection.emulated:
         raise WrongInput(
             f"{name} is emulated: its host key is the one that piyard gave it",
             remedy="trust is for real boards",
         )
     try:
-        host, key = ssh.shown_key(line.login())
+        host, key = ssh.shown_key(connection.login())
     finally:
-        line.close()
+        connection.close()
     shown = hostkeys.fingerprint(key.asbytes())
     if fingerprint and fingerprint != shown:
         raise HostKeyChanged(

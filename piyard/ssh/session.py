@@ -59,7 +59,7 @@ class Session:
         With ``check=False`` a failure is an outcome, but running out of time still raises.
         """
         began = time.monotonic()
-        with self.talk(argv, limit_s=limit_s) as talk:
+        with self.start(argv, limit_s=limit_s) as talk:
             talk.end_input()
             outcome = talk.end()
         took = time.monotonic() - began
@@ -74,7 +74,7 @@ class Session:
         return self.run(script_argv(name, *arguments), limit_s=limit_s)
 
     @contextmanager
-    def talk(
+    def start(
         self, argv: Sequence[str], *, limit_s: int = COMMAND_LIMIT_S, silence_s: float = 0
     ) -> Iterator[Talk]:
         """Start a command and speak with it; it is gone at the end."""

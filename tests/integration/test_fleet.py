@@ -134,7 +134,7 @@ def test_who_holds_a_board_is_said_and_waited_for(
     try:
         mine = release(tmp_path / "r", "#!/bin/sh\n")
         deploy.deploy(holder.session, [mine], holder.lease, keep=True)
-        holder.holds = True
+        holder.has_lease = True
         (held, free) = json.loads(invoke("fleet.locks", "--all", "--format", "json").stdout)
         assert held["Held by"] == holder.lease.owner
         assert free["Held by"] == "free"
@@ -194,7 +194,7 @@ def started(folder: Path) -> Record:
         run.start(line, record, slow, "bench", [], 900)
         assert deadline.poll(lambda: _has_written(line, record), 60)
     finally:
-        line.holds = False
+        line.has_lease = False
         line.close()
     return record
 

@@ -482,6 +482,6 @@ def test_a_board_that_allows_no_session_says_what_to_raise(
     configure()
     with ssh.connect(Login(address=Address(host="bench-pi"))) as session:
         sshd.most_sessions = 1
-        with session.talk(["sleep", "3"]), pytest.raises(HostUnreachable) as caught:
+        with session.start(["sleep", "3"]), pytest.raises(HostUnreachable) as caught:
             session.run(["true"])
     assert "MaxSessions" in caught.value.remedy

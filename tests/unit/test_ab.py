@@ -353,7 +353,7 @@ def test_the_board_stays_ours_from_the_first_run_to_the_last(
     def run_one(line: Line, job: Job, key: str) -> Result:
         happened.append("run")
         lines.add(id(line))
-        line.holds = True
+        line.has_lease = True
         return do(line, job, key)
 
     monkeypatch.setattr(Line, "close", lambda _line: happened.append("close"))

@@ -26,12 +26,12 @@ def test_the_target_is_what_the_board_says_it_is() -> None:
 
 def test_a_named_target_is_not_asked_for() -> None:
     line = Line("pi5", "rpi4")
-    assert line.knows_target
+    assert line.target_known
     assert line.target_name == "rpi4"
 
 
-def test_a_board_that_says_nothing_known_needs_its_target_named() -> None:
-    with pytest.raises(WrongInput, match="'nothing known', which no target lists") as caught:
+def test_a_board_of_unknown_model_needs_its_target_named() -> None:
+    with pytest.raises(WrongInput, match="no target lists the model of pi5, 'unknown'") as caught:
         _ = line_with(Facts(machine="aarch64")).target_name
     assert "--target" in caught.value.remedy
 
@@ -46,10 +46,10 @@ def test_an_emulated_board_behind_an_ordinary_address_is_no_pi() -> None:
 
 def test_planning_sees_what_the_inventory_and_the_facts_say() -> None:
     lab = Line("lab-pi5", entry=Entry(host="emulated:rpi5/3", target="rpi5"))
-    assert lab.planned == Host(target="rpi5", emulated=True)
+    assert lab.spec == Host(target="rpi5", emulated=True)
     farm = line_with(Facts(machine="aarch64", model=None, features=None, cores=3), "rpi5")
-    assert farm.planned == Host(target="rpi5", emulated=True, cores=3)
-    assert Line("pi5", "rpi5").planned == Host(target="rpi5")
+    assert farm.spec == Host(target="rpi5", emulated=True, cores=3)
+    assert Line("pi5", "rpi5").spec == Host(target="rpi5")
 
 
 @pytest.mark.parametrize(

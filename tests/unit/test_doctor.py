@@ -13,7 +13,7 @@ from piyard.fleet import health
 REJECTED = health.Finding(
     board="pi5",
     what="login",
-    well=False,
+    ok=False,
     detail="pi5 does not accept our key",
     remedy="copy your key there with ssh-copy-id",
 )

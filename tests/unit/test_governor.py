@@ -198,10 +198,10 @@ def test_the_doctor_puts_it_back_and_says_so(
     monkeypatch.setattr(Line, "session", board)
     board.has_tool("sudo", "exit 1")
     (stuck,) = health._governor(line)
-    assert (stuck.well, "reboot" in stuck.remedy) == (False, True)
+    assert (stuck.ok, "reboot" in stuck.remedy) == (False, True)
     board.has_tool("sudo", SUDO)
     (mended,) = health._governor(line)
-    assert (mended.well, mended.what) == (True, "governor")
+    assert (mended.ok, mended.what) == (True, "governor")
     assert governors(cpufreq) == ["ondemand", "schedutil"]
     assert health._governor(line) == []
 

@@ -182,7 +182,7 @@ def test_a_board_refuses_such_a_name_itself(board: LocalBoard, name: str) -> Non
         deploy.deploy(board, [good], lease())
     held = (HOME, "token", "60", "drop", "me", "changed")
     argv = ssh.script_argv("deploy", *held, "evil", "-", "1", name, good.files[0].sha256)
-    with untouched(board), board.talk(argv) as talk:
+    with untouched(board), board.start(argv) as talk:
         while talk.line() != "ready":
             pass
         talk.send(b"keep\n")
@@ -449,7 +449,7 @@ def test_endless_output_is_ended(board: LocalBoard, monkeypatch: pytest.MonkeyPa
 def test_a_line_without_end_is_ended(board: LocalBoard) -> None:
     with (
         pytest.raises(BoardCommandFailed, match="a line of more than"),
-        board.talk(["cat", "/dev/zero"]) as spoken,
+        board.start(["cat", "/dev/zero"]) as spoken,
     ):
         spoken.line()
 

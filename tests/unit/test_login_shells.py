@@ -80,7 +80,7 @@ def test_bytes_arrive_without_what_was_printed_before(noisy: LocalBoard) -> None
     data = random.Random(3).randbytes(300_000)
     (noisy.home / "data").write_bytes(data)
     got = b""
-    with noisy.talk(["cat", "data"]) as spoken:
+    with noisy.start(["cat", "data"]) as spoken:
         spoken.end_input()
         while block := spoken.read():
             got += block
@@ -99,7 +99,7 @@ def test_a_run_starts_ends_and_comes_home_where_the_shell_prints(
 
 def test_what_goes_on_beside_the_command_is_not_waited_for(board: LocalBoard) -> None:
     login_shell(board, '(sleep 30; echo late) & exec sh -c "$2"')
-    with board.talk(["echo", "well"], silence_s=20) as spoken:
+    with board.start(["echo", "well"], silence_s=20) as spoken:
         outcome = spoken.end()
     assert (outcome.code, outcome.out) == (0, "well\n")
 

@@ -181,7 +181,7 @@ def examined(board: LocalBoard) -> dict[str, Finding]:
 def test_doctor_finds_nothing_wrong_with_busybox(busybox: LocalBoard) -> None:
     found = examined(busybox)
     assert found["tools"].detail == "all there"
-    assert found["programs"].well
+    assert found["programs"].ok
     assert not list(busybox.yard.glob(".probe*"))
 
 
@@ -189,7 +189,7 @@ def test_doctor_names_what_is_missing_and_how_to_get_it(busybox: LocalBoard) -> 
     Path(busybox.path, "flock").unlink()
     busybox.has_tool("apk", "exit 1")
     found = examined(busybox)["tools"]
-    assert not found.well
+    assert not found.ok
     assert found.detail == "no flock, or not as needed"
     assert found.remedy == "sudo apk add util-linux"
 
@@ -198,7 +198,7 @@ def test_doctor_names_what_is_missing_and_how_to_get_it(busybox: LocalBoard) -> 
 def test_doctor_tries_each_tool(board: LocalBoard, tool: str) -> None:
     board.has_tool(tool, f'[ "$3" != 60 ] || exec {shutil.which(tool)} "$@"\nexit 1')
     found = examined(board)["tools"]
-    assert (found.well, found.detail) == (False, f"no {tool}, or not as needed")
+    assert (found.ok, found.detail) == (False, f"no {tool}, or not as needed")
 
 
 def test_doctor_says_that_a_home_starts_no_program(
@@ -209,19 +209,19 @@ def test_doctor_says_that_a_home_starts_no_program(
     line._session = board
     told = Facts(machine="aarch64", mounted_noexec="/home")
     (_, found) = health._can_run(line, told)
-    assert not found.well
+    assert not found.ok
     assert "remount,exec /home" in found.remedy
 
 
 def test_doctor_says_that_a_home_cannot_be_written(board: LocalBoard) -> None:
     (board.home / ".piyard").write_text("in the way")
     found = examined(board)["programs"]
-    assert (found.well, found.detail) == (False, "~/.piyard cannot be written")
+    assert (found.ok, found.detail) == (False, "~/.piyard cannot be written")
 
 
 def test_doctor_names_what_start_up_files_print(board: LocalBoard) -> None:
     board.has_tool("login-shell", 'echo "3 updates \033[1m"; exec sh -c "$2"')
     board.shell = [f"{board.tools}/login-shell"]
     found = examined(board)["login shell"]
-    assert found.well
+    assert found.ok
     assert "'3 updates \\x1b[1m'" in found.detail

@@ -42,9 +42,9 @@ def test_all_boards() -> None:
 
 def test_what_the_inventory_knows_needs_no_question() -> None:
     known, unknown = wanted.parse(asked(host=["pi4", "other"])).boards.lines()
-    assert known.knows_target
+    assert known.target_known
     assert known.target_name == "rpi4"
-    assert not unknown.knows_target
+    assert not unknown.target_known
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ Nothing has to be kept alive while a board is used: an acquired place stays acqu
 coordinator itself refreshes its reservation.
 """
 
-from piyard.fleet.labgrid.acquire import acquired
-from piyard.fleet.labgrid.login import Acquired
-from piyard.fleet.labgrid.place import Place, places
-from piyard.fleet.labgrid.power_port import power, switch
-
-__all__ = ["Acquired", "Place", "acquired", "places", "power", "switch"]
+from piyard.fleet.labgrid.acquire import acquired as acquired
+from piyard.fleet.labgrid.login import Acquired as Acquired
+from piyard.fleet.labgrid.place import Place as Place
+from piyard.fleet.labgrid.place import places as places
+from piyard.fleet.labgrid.power_port import power as power
+from piyard.fleet.labgrid.power_port import switch as switch

@@ -34,7 +34,7 @@ def begun(line: Line, verb: str, *arguments: str, limit_s: int = 60) -> Record:
     build, conversion = faults.ready().of(faults.job(line.name))
     release = run.release_for(build, conversion)
     told = deploy.deploy(line.session, [release], line.lease, keep=True).facts
-    line.holds = True
+    line.has_lease = True
     record = run.new_record(line, told, build, conversion, slug=verb, what={"slug": verb})
     return run.start(line, record, release, verb, arguments, limit_s)
 

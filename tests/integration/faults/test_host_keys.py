@@ -36,7 +36,7 @@ def test_a_board_with_another_host_key_gets_nothing_until_it_is_trusted(
 ) -> None:
     release = faults.release(tmp_path / "new", 1, SMALL)
     assert way.session.run(["true"]).code == 0
-    way.hang_up()
+    way.close_session()
     known = pi.root("ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key").split()[1]
     shown = reflash(pi)
 

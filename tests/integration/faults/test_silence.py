@@ -80,5 +80,5 @@ def test_a_board_that_hangs_in_mid_deploy_is_given_up(
             check=lambda _told, _bytes: pi.signal_sshd("STOP"),
         )
     pi.signal_sshd("CONT")
-    way.hang_up()
+    way.close_session()
     assert deploy.deploy(way.session, [release], way.lease).content > 0

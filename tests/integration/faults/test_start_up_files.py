@@ -21,5 +21,5 @@ def test_a_run_is_had_whatever_bashrc_prints(pi: Pi, way: Line) -> None:
     done = faults.do(way, "lines", "2")
     assert (folder_of(done.id) / LOG).read_text() == "line 1\nline 2\nall\n"
     found = {one.what: one for one in health.examine(way)}
-    assert all(one.well for one in found.values()), found
+    assert all(one.ok for one in found.values()), found
     assert "Welcome to bench pi" in found["login shell"].detail
