@@ -83,15 +83,20 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         return self.identity | found
 
 
+def pinned(name: str = "", pins: Path = PINS) -> tuple[Sdist | Git, Options]:
+    """The ncnn of that name in toolchains/ncnn.yaml, or the default, and its CMake options."""
+    file = config.load(pins, Pins)
+    chosen = name or file.default
+    if chosen not in file.sources:
+        raise unknown("ncnn source", chosen, file.sources)
+    pin = file.sources[chosen]
+    return pin, file.options | pin.options
+
+
 def load(name: str = "", pins: Path = PINS) -> Source:
     """The source of that name in toolchains/ncnn.yaml, the default one without a name."""
-    read = config.load(pins, Pins)
-    chosen = name or read.default
-    if chosen not in read.sources:
-        raise unknown("ncnn source", chosen, read.sources)
-    pin = read.sources[chosen]
-    found = patches.load(pins.parent / patches.FOLDER)
-    return Source(pin=pin, options=read.options | pin.options, patches=found)
+    pin, options = pinned(name, pins)
+    return Source(pin=pin, options=options, patches=patches.load(pins.parent / patches.FOLDER))
 
 
 def _unpack(pin: Sdist, at: Path) -> dict[str, Any]:

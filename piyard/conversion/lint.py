@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-from piyard.build import source
+from piyard.build.source import pinned
 from piyard.conversion import origins, param
 from piyard.conversion.origins import Names
 from piyard.conversion.param import Layer
@@ -61,7 +61,7 @@ def _unread(layers: Sequence[Layer]) -> list[str]:
 
 def skew() -> str:
     """What is to be said when converter, desktop's and boards' ncnn differ in age, else nothing."""
-    board = source.load().pin.version
+    board = pinned()[0].version
     tools = {name: metadata.version(name) for name in ("pnnx", "ncnn")}
     other = [f"{name} {made}" for name, made in tools.items() if not made.endswith(board)]
     return (
@@ -75,7 +75,8 @@ def _is_built(kind: str) -> bool:
     """Whether ncnn has such a layer and toolchains/ncnn.yaml does not leave it out."""
     import ncnn
 
-    left_out = source.load().options.get(f"WITH_LAYER_{kind.lower()}", True) is False
+    _, options = pinned()
+    left_out = options.get(f"WITH_LAYER_{kind.lower()}", True) is False
     return not left_out and ncnn.layer_to_index(kind) >= 0
 
 
