@@ -6,14 +6,15 @@ from pathlib import Path
 
 import msgspec
 
-from piyard import check, derive, energy_run, model, preprocess, result, run, say, stimulus, work
+from piyard import check, derive, energy_run, model, result, run, say, stimulus, work
 from piyard.conversion import outputs
 from piyard.conversion.convert import Conversion
 from piyard.history import shelf
 from piyard.job import Job
-from piyard.look import arguments
+from piyard.heads import classes
 from piyard.look import inputs as look_inputs
 from piyard.look.inputs import Inputs
+from piyard.preprocess.flags import nnrun_flags
 from piyard.record import Record
 from piyard.release import Release
 from piyard.result import Result
@@ -64,12 +65,12 @@ def work_of(job: Job, conversion: Conversion, picture: Path | None = None) -> Wo
 def _end_to_end(job: Job, conversion: Conversion, inputs: Release) -> list[str]:
     there = f"../../releases/{inputs.id}/{inputs.files[0].name}"
     rules = model.load(job.model)
-    flags = ["--picture", there, *preprocess.nnrun_flags(rules.preprocess, rules.input[1:])]
+    flags = ["--picture", there, *nnrun_flags(rules.preprocess, rules.input[1:])]
     if rules.task != "classify":
         return flags
     several = len(conversion.outputs) > 1
-    classes = conversion.outputs[outputs.of(conversion, rules)] if several else ""
-    return [*flags, *arguments.classifier_flags(rules, classes)]
+    output = conversion.outputs[outputs.of(conversion, rules)] if several else ""
+    return [*flags, *classes.nnrun_flags(rules.activation, output)]
 
 
 def _measure(seat: Seat) -> Result:

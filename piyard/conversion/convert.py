@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from piyard import digest, originals, preprocess, store
+from piyard import digest, originals, store
 from piyard import model as models
 from piyard.conversion import SHELF, Conversion, making
 from piyard.errors import NotSetUp, WrongInput
 from piyard.model import Model
 from piyard.originals import Files, Original
+from piyard.preprocess import feed
+from piyard.preprocess.picture import read as read_picture
 from piyard.weights import RANDOM, Chosen
 
 if TYPE_CHECKING:
@@ -77,8 +79,8 @@ def reference_logits(conversion: Conversion, pictures: Sequence[Path]) -> NDArra
     model = models.load(conversion.name)
     with inference():
         network = original(conversion)
-        read = map(preprocess.read, pictures)
-        fed = (preprocess.apply(one, model.preprocess, model.input[1:]) for one in read)
+        read = map(read_picture, pictures)
+        fed = (feed.apply(one, model.preprocess, model.input[1:]) for one in read)
         return np.stack([network.run(values)[0] for values in fed])
 
 

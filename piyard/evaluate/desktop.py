@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from piyard import infer, model, originals, say, scratch
+from piyard import infer, originals, say, scratch
 from piyard.conversion import Conversion, ending, outputs
 from piyard.evaluate import stated
 from piyard.evaluate.dataset import Dataset
 from piyard.look.lines import Frame
 from piyard.model import Model
 from piyard.proof.desktop import Compute, Net, Seer, watch
+from piyard.proof.tracks import net_of
 
 if TYPE_CHECKING:
     from piyard.originals import Original
@@ -56,13 +57,12 @@ def _net(rules: Model, conversion: Conversion, way: str) -> Iterator[Net]:
     """The original is prepared as its own file says, where it says so."""
     shown = stated.of(rules) if way == "original" else rules
     with _computes(rules, conversion, way) as (compute, head):
-        labels = model.labels(rules) if rules.labels else []
-        net = Net(rules=shown, labels=labels, compute=compute, head=head)
-        yield _classifier(net, conversion) if rules.task == "classify" else net
+        net = net_of(shown, compute, head)
+        yield _classifier(net, shown, conversion) if rules.task == "classify" else net
 
 
-def _classifier(net: Net, conversion: Conversion) -> Net:
-    at = outputs.of(conversion, net.rules)
+def _classifier(net: Net, rules: Model, conversion: Conversion) -> Net:
+    at = outputs.of(conversion, rules)
     ends = ending.of_layers(infer.layers(conversion.folder), conversion.outputs[at])
     return msgspec.structs.replace(net, place=at, ends=ends)
 

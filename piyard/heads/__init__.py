@@ -2,9 +2,3 @@
 
 ``piyard.model.head`` says how the outputs are laid out.
 """
-
-from piyard.heads.dense import decode
-from piyard.heads.found import Found
-from piyard.heads.topdown import decode_pose
-
-__all__ = ["Found", "decode", "decode_pose"]

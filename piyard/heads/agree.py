@@ -12,10 +12,8 @@ from piyard.heads.found import Found
 from piyard.heads.oks import oks
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from piyard.model.steps import Doubles
 
-    Array = NDArray[np.float64]
 
 LEAST_IOU = 0.5
 """Boxes of a class that overlap less are not the same object."""
@@ -135,7 +133,7 @@ def matches(wanted: Sequence[Found], got: Sequence[Found]) -> list[tuple[int, in
     return found
 
 
-def _boxes(found: Sequence[Found]) -> Array:
+def _boxes(found: Sequence[Found]) -> Doubles:
     import numpy as np
 
     return np.asarray([one.box for one in found], np.float64)

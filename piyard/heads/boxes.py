@@ -5,23 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float64]
-    Indices = NDArray[np.int64]
+    from piyard.model.steps import Doubles, Indices
 
 
-def area(boxes: Array) -> Array:
+def area(boxes: Doubles) -> Doubles:
     """Width x height; 0 for a box that is turned inside out."""
     import numpy as np
 
     sides = np.maximum(boxes[..., 2:] - boxes[..., :2], 0)
-    found: Array = sides[..., 0] * sides[..., 1]
+    found: Doubles = sides[..., 0] * sides[..., 1]
     return found
 
 
-def iou(ours: Array, theirs: Array) -> Array:
+def iou(ours: Doubles, theirs: Doubles) -> Doubles:
     """Intersection over union of each of ``ours`` with each of ``theirs``; 0 for 0 over 0."""
     import numpy as np
 
@@ -32,7 +28,7 @@ def iou(ours: Array, theirs: Array) -> Array:
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
-def nms(boxes: Array, classes: Indices, threshold: float) -> Indices:
+def nms(boxes: Doubles, classes: Indices, threshold: float) -> Indices:
     """Which of ``boxes``, best first, stay.
 
     Greedy: one that stays ends every later one of its class whose IoU with it is above

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from piyard.heads.scores import sigmoid
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
-    Scores = NDArray[np.float32]
+    from piyard.model.steps import Doubles, Floats
+
 
 AUTO = "auto"
 OF_ENDING = {"probabilities": "none", "log-probabilities": "exp"}
@@ -23,7 +23,14 @@ def resolved(activation: str, ending: str, count: int) -> str:
     return OF_ENDING.get(ending) or ("sigmoid" if count == 1 else "softmax")
 
 
-def scores(output: ArrayLike, activation: str, classes: int) -> Scores:
+def nnrun_flags(activation: str, output: str) -> list[str]:
+    """Which output holds the classes, where there are several, and what makes scores of it."""
+    # A converted net has no logarithm any more: see originals/log_probabilities.py.
+    activation = "none" if activation == "exp" else activation
+    return [*(["--classes", output] if output else []), "--activation", activation]
+
+
+def scores(output: ArrayLike, activation: str, classes: int) -> Floats:
     """(classes,) scores; a single value is that of the second of two classes."""
     import numpy as np
 
@@ -34,20 +41,20 @@ def scores(output: ArrayLike, activation: str, classes: int) -> Scores:
     return made.astype(np.float32)
 
 
-def best(found: Scores, count: int) -> list[int]:
+def best(found: Floats, count: int) -> list[int]:
     """The classes with the highest scores, of equal ones the lower number first."""
     import numpy as np
 
     return [int(one) for one in np.argsort(-found, kind="stable")[:count]]
 
 
-def _activated(values: NDArray[np.float64], activation: str) -> NDArray[np.float64]:
+def _activated(values: Doubles, activation: str) -> Doubles:
     import numpy as np
 
     match activation:
         case "softmax":
             powers = np.exp(values - values.max())
-            made: NDArray[np.float64] = powers / powers.sum()
+            made: Doubles = powers / powers.sum()
             return made
         case "sigmoid":
             return sigmoid(values)

@@ -17,13 +17,7 @@ from piyard.model.head import DenseHead
 from piyard.preprocess.placing import Placing
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float64]
-    Raw = NDArray[np.float32]
-    Indices = NDArray[np.int64]
-    Mask = NDArray[np.bool_]
+    from piyard.model.steps import Doubles, Floats, Indices, Mask
 
 
 class Kept(NamedTuple):
@@ -31,8 +25,8 @@ class Kept(NamedTuple):
 
     places: Places
     classes: Indices
-    scores: Array
-    boxes: Array
+    scores: Doubles
+    boxes: Doubles
     """(n, 4) of x0, y0, x1, y1; in pixels of the input, then of the picture."""
 
     def at(self, chosen: Indices) -> Kept:
@@ -43,7 +37,7 @@ class Kept(NamedTuple):
 
 
 def decode(
-    head: DenseHead, task: Task, outputs: Sequence[Raw], size: tuple[int, int], placing: Placing
+    head: DenseHead, task: Task, outputs: Sequence[Floats], size: tuple[int, int], placing: Placing
 ) -> list[Found]:
     """The objects that ``outputs`` for an input of ``size`` = (rows, columns) tell, best first.
 
@@ -88,7 +82,7 @@ def _in_picture(kept: Kept, placing: Placing) -> Kept:
 
 
 def _found(
-    kept: Kept, drawn: Sequence[Mask] | None = None, points: Array | None = None
+    kept: Kept, drawn: Sequence[Mask] | None = None, points: Doubles | None = None
 ) -> list[Found]:
     return [
         Found(

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from piyard.model.steps import Corners
 
-Corners = tuple[float, float, float, float]
+if TYPE_CHECKING:
+    from piyard.model.steps import Doubles, Mask
 
 
 class Found(msgspec.Struct, frozen=True, eq=False):
@@ -21,7 +20,7 @@ class Found(msgspec.Struct, frozen=True, eq=False):
     score: float
     box: Corners
     """x0, y0, x1, y1, within the picture."""
-    mask: NDArray[np.bool_] | None = None
+    mask: Mask | None = None
     """The picture's (rows, columns); task segment."""
-    keypoints: NDArray[np.float64] | None = None
+    keypoints: Doubles | None = None
     """(keypoints, 3) of x, y, score; task pose."""

@@ -9,13 +9,10 @@ from piyard.heads.scores import sigmoid
 from piyard.preprocess.placing import Placing
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float64]
+    from piyard.model.steps import Doubles
 
 
-def keypoints(values: Array, places: Places, placing: Placing) -> Array:
+def keypoints(values: Doubles, places: Places, placing: Placing) -> Doubles:
     """(objects, keypoints, 3) of x, y, score, from values (objects, 3 x keypoints).
 
     x = (2 x value + column) x stride, y alike with the row; the score is the third one's sigmoid.

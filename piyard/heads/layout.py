@@ -10,10 +10,8 @@ from piyard.model import Task
 from piyard.model.head import DenseHead, Fcos, Nanodet, Rtmdet, Yolov8, Yolox
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from piyard.model.steps import Floats
 
-    Raw = NDArray[np.float32]
 
 NONE = slice(0, 0)
 
@@ -29,7 +27,7 @@ class Layout(NamedTuple):
     """Mask coefficients or keypoints, the last ones."""
 
 
-def layout(head: DenseHead, task: Task, outputs: Sequence[Raw]) -> Layout:
+def layout(head: DenseHead, task: Task, outputs: Sequence[Floats]) -> Layout:
     """The layout of a network's outputs; raises ``WrongInput`` where they are too few."""
     maps = outputs[:-1] if task == "segment" else outputs
     channels = sum(len(one) for one in maps) // len(head.strides)
@@ -40,7 +38,7 @@ def layout(head: DenseHead, task: Task, outputs: Sequence[Raw]) -> Layout:
     return found
 
 
-def _extra(head: DenseHead, task: Task, channels: int, outputs: Sequence[Raw]) -> int:
+def _extra(head: DenseHead, task: Task, channels: int, outputs: Sequence[Floats]) -> int:
     """How many channels are mask coefficients, or keypoints: a pose network has one class."""
     if task == "segment":
         return len(outputs[-1])

@@ -29,24 +29,23 @@ from typing import TYPE_CHECKING, NamedTuple
 from piyard.preprocess.placing import Axis, Placing
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float32]
-    Doubles = NDArray[np.float64]
-    Mask = NDArray[np.bool_]
+    from piyard.model.steps import Doubles, Floats, Indices, Mask
 
 
 class Samples(NamedTuple):
     """Along one direction: both neighbours' indices, and the second one's share."""
 
-    first: NDArray[np.int64]
-    second: NDArray[np.int64]
-    share: Array
+    first: Indices
+    second: Indices
+    share: Floats
 
 
 def drawn(
-    coefficients: Array, prototypes: Array, boxes: Doubles, size: tuple[int, int], placing: Placing
+    coefficients: Floats,
+    prototypes: Floats,
+    boxes: Doubles,
+    size: tuple[int, int],
+    placing: Placing,
 ) -> list[Mask]:
     """Masks (picture's rows, columns) of n objects with coefficients (n, k) and boxes (n, 4).
 
@@ -58,7 +57,7 @@ def drawn(
     return [_mask(one, box, size, placing) for one, box in zip(logits, boxes, strict=True)]
 
 
-def _mask(logits: Array, box: Doubles, size: tuple[int, int], placing: Placing) -> Mask:
+def _mask(logits: Floats, box: Doubles, size: tuple[int, int], placing: Placing) -> Mask:
     import numpy as np
 
     width, height = placing.size
@@ -85,13 +84,13 @@ def _samples(pixels: range, axis: Axis, count: int, length: int) -> Samples:
     return Samples(first, np.minimum(first + 1, count - 1), (at - first).astype(np.float32))
 
 
-def _sampled(logits: Array, rows: Samples, columns: Samples) -> Array:
+def _sampled(logits: Floats, rows: Samples, columns: Samples) -> Floats:
     """Bilinear samples, shape (rows, columns)."""
     share = columns.share
 
-    def along(indices: NDArray[np.int64]) -> Array:
+    def along(indices: Indices) -> Floats:
         lines = logits[indices]
-        made: Array = lines[:, columns.first] * (1 - share) + lines[:, columns.second] * share
+        made: Floats = lines[:, columns.first] * (1 - share) + lines[:, columns.second] * share
         return made
 
     down = rows.share[:, None]

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from piyard.errors import WrongInput
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from piyard.model.steps import Floats
 
 
-def misfit(why: str, outputs: Sequence[NDArray[np.float32]]) -> WrongInput:
+def misfit(why: str, outputs: Sequence[Floats]) -> WrongInput:
     """The error, with the outputs' shapes as evidence."""
     return WrongInput(
         f"the network's outputs are not what the model's `head` says: {why}",

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from piyard.model.steps import Doubles, Mask
 
-    Array = NDArray[np.float64]
 
 SIGMAS = (
     *(0.026, 0.025, 0.025, 0.035, 0.035),  # nose, eyes, ears
@@ -18,14 +16,14 @@ SIGMAS = (
 """How far people who annotate the 17 COCO keypoints disagree (cocodataset.org, keypoints-eval)."""
 
 
-def sigmas(count: int) -> Array:
+def sigmas(count: int) -> Doubles:
     """COCO's for 17 keypoints; else 1 / count for each."""
     import numpy as np
 
     return np.asarray(SIGMAS if count == len(SIGMAS) else [1 / count] * count)
 
 
-def oks(ours: Array, theirs: Array, area: float, seen: NDArray[np.bool_]) -> float:
+def oks(ours: Doubles, theirs: Doubles, area: float, seen: Mask) -> float:
     """The mean of exp(-d^2 / (2 area (2 sigma)^2)) over the keypoints that are ``seen``.
 
     ``ours`` and ``theirs`` are (keypoints, 2 or more) of x, y, and d is their distance; ``area``,

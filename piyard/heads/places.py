@@ -8,29 +8,25 @@ from typing import TYPE_CHECKING, NamedTuple
 from piyard.heads.misfit import misfit
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float64]
-    Raw = NDArray[np.float32]
+    from piyard.model.steps import Doubles, Floats, Indices
 
 
 class Places(NamedTuple):
     """Some of a head's places, or all of them."""
 
-    values: Array
+    values: Doubles
     """(places, channels), as the network gave them."""
-    corners: Array
+    corners: Doubles
     """(places, 2): (column, row) x stride, in pixels of the input."""
-    strides: Array
+    strides: Doubles
     """(places, 1)."""
 
-    def at(self, chosen: NDArray[np.int64]) -> Places:
+    def at(self, chosen: Indices) -> Places:
         """Those rows of the table."""
         return Places(self.values[chosen], self.corners[chosen], self.strides[chosen])
 
 
-def places(outputs: Sequence[Raw], strides: Sequence[int], size: tuple[int, int]) -> Places:
+def places(outputs: Sequence[Floats], strides: Sequence[int], size: tuple[int, int]) -> Places:
     """All places of maps for an input of ``size`` = (rows, columns).
 
     Raises ``WrongInput`` where the outputs cannot be such maps.
@@ -49,7 +45,7 @@ def places(outputs: Sequence[Raw], strides: Sequence[int], size: tuple[int, int]
     return Places(np.concatenate(tables), grid * steps, steps)
 
 
-def _levels(outputs: Sequence[Raw], strides: Sequence[int]) -> list[Sequence[Raw]]:
+def _levels(outputs: Sequence[Floats], strides: Sequence[int]) -> list[Sequence[Floats]]:
     """The blobs of each level."""
     each, left = divmod(len(outputs), len(strides))
     if left or not each:
@@ -57,13 +53,13 @@ def _levels(outputs: Sequence[Raw], strides: Sequence[int]) -> list[Sequence[Raw
     return [outputs[first : first + each] for first in range(0, len(outputs), each)]
 
 
-def _check(maps: Sequence[Raw], stride: int, size: tuple[int, int]) -> None:
+def _check(maps: Sequence[Floats], stride: int, size: tuple[int, int]) -> None:
     wanted = tuple(-(-side // stride) for side in size)
     if any(one.ndim != 3 or one.shape[1:] != wanted for one in maps):
         raise misfit(f"stride {stride} of an input {size} makes maps of {wanted}", maps)
 
 
-def _grid(rows: int, columns: int) -> Array:
+def _grid(rows: int, columns: int) -> Doubles:
     """(rows x columns, 2) of column, row."""
     import numpy as np
 

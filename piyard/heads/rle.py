@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
+
+from piyard.look.lines import Runs
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Mask = NDArray[np.bool_]
+    from piyard.model.steps import Mask
 
 
-class Rle(TypedDict):
-    """Runs of a mask, column by column."""
-
-    size: list[int]
-    """Rows, columns."""
-    counts: str
-
-
-def pack(mask: Mask) -> Rle:
+def pack(mask: Mask) -> Runs:
     """The encoding of a mask (rows, columns)."""
     import numpy as np
     from pycocotools import mask as coco
 
-    made = coco.encode(np.asfortranarray(mask, np.uint8))
-    return Rle(size=list(made["size"]), counts=made["counts"].decode("ascii"))
+    runs = coco.encode(np.asfortranarray(mask, np.uint8))
+    rows, columns = runs["size"]
+    return Runs(size=(rows, columns), counts=runs["counts"].decode("ascii"))
 
 
-def unpack(rle: Rle) -> Mask:
+def unpack(runs: Runs) -> Mask:
     """The mask (rows, columns)."""
     import numpy as np
     from pycocotools import mask as coco
@@ -37,4 +29,5 @@ def unpack(rle: Rle) -> Mask:
     with warnings.catch_warnings():
         # pycocotools 2.0.11 hands numpy 2 an array in the way of numpy 1.
         warnings.filterwarnings("ignore", message="__array__", category=DeprecationWarning)
-        return np.asarray(coco.decode(dict(rle)), np.bool_)
+        encoded = {"size": list(runs.size), "counts": runs.counts}
+        return np.asarray(coco.decode(encoded), np.bool_)

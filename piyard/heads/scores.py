@@ -8,23 +8,18 @@ from piyard.heads.layout import Layout
 from piyard.model.head import DenseHead, Fcos
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float64]
-    Indices = NDArray[np.int64]
-    Mask = NDArray[np.bool_]
+    from piyard.model.steps import Doubles, Indices, Mask
 
 
-def sigmoid(logits: Array) -> Array:
+def sigmoid(logits: Doubles) -> Doubles:
     """1 / (1 + exp(-logit)), without an overflow."""
     from scipy.special import expit
 
-    made: Array = expit(logits)
+    made: Doubles = expit(logits)
     return made
 
 
-def scores(head: DenseHead, values: Array, at: Layout) -> Array:
+def scores(head: DenseHead, values: Doubles, at: Layout) -> Doubles:
     """(places, classes), of values (places, channels)."""
     import numpy as np
 
@@ -34,7 +29,7 @@ def scores(head: DenseHead, values: Array, at: Layout) -> Array:
     return np.sqrt(found) if isinstance(head, Fcos) else found
 
 
-def candidates(head: DenseHead, found: Array, sane: Mask) -> tuple[Indices, Indices]:
+def candidates(head: DenseHead, found: Doubles, sane: Mask) -> tuple[Indices, Indices]:
     """(place, class) of each score not below the head's threshold, at the ``sane`` places.
 
     Of a place only its best class counts, the lowest index of equal ones; FCOS tells each.

@@ -9,17 +9,14 @@ from piyard.heads.places import Places
 from piyard.model.head import DenseHead, Fcos, Nanodet, Rtmdet, Yolov8, Yolox
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float64]
+    from piyard.model.steps import Doubles
 
 
 LARGEST = 80.0
 """Logarithm of a size that is far beyond any picture, and whose square is still a number."""
 
 
-def boxes(head: DenseHead, places: Places, at: Layout) -> Array:
+def boxes(head: DenseHead, places: Places, at: Layout) -> Doubles:
     """(places, 4) of x0, y0, x1, y1; not clipped."""
     values = places.values[:, at.box]
     match head:
@@ -35,14 +32,14 @@ def boxes(head: DenseHead, places: Places, at: Layout) -> Array:
             return _around(places.corners, values.clip(min=0) * places.strides)
 
 
-def _around(points: Array, sides: Array) -> Array:
+def _around(points: Doubles, sides: Doubles) -> Doubles:
     """Boxes whose left, top, right and bottom are ``sides`` away from ``points``."""
     import numpy as np
 
     return np.concatenate([points - sides[:, :2], points + sides[:, 2:]], axis=1)
 
 
-def _expected(logits: Array) -> Array:
+def _expected(logits: Doubles) -> Doubles:
     """The mean of 0..bins-1 under the softmax of the last axis.
 
     That is the integral of Generalized Focal Loss (Li et al. 2020).
@@ -50,11 +47,11 @@ def _expected(logits: Array) -> Array:
     import numpy as np
 
     weights = np.exp(logits - logits.max(axis=-1, keepdims=True, initial=-np.inf))
-    mean: Array = (weights @ np.arange(logits.shape[-1])) / weights.sum(axis=-1)
+    mean: Doubles = (weights @ np.arange(logits.shape[-1])) / weights.sum(axis=-1)
     return mean
 
 
-def _yolox(values: Array, places: Places) -> Array:
+def _yolox(values: Doubles, places: Places) -> Doubles:
     import numpy as np
 
     centres = places.corners + values[:, :2] * places.strides

@@ -10,16 +10,12 @@ from piyard.model.head import Heatmap, Simcc
 from piyard.preprocess.placing import Placing
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float64]
-    Raw = NDArray[np.float32]
+    from piyard.model.steps import Doubles, Floats, Indices
 
 
 def decode_pose(
-    head: Simcc | Heatmap, outputs: Sequence[Raw], size: tuple[int, int], placing: Placing
-) -> Array:
+    head: Simcc | Heatmap, outputs: Sequence[Floats], size: tuple[int, int], placing: Placing
+) -> Doubles:
     """(keypoints, 3) of x, y in the picture and score, as the network gave it.
 
     ``size`` is the network's input (rows, columns). Raises ``WrongInput`` when the outputs are not
@@ -34,7 +30,9 @@ def decode_pose(
     return np.concatenate([placing.back_points(inside), score[:, None]], axis=1)
 
 
-def _simcc(head: Simcc, outputs: Sequence[Raw], size: tuple[int, int]) -> tuple[Array, Array]:
+def _simcc(
+    head: Simcc, outputs: Sequence[Floats], size: tuple[int, int]
+) -> tuple[Doubles, Doubles]:
     """Points (keypoints, 2) in the input, and scores."""
     import numpy as np
 
@@ -46,7 +44,7 @@ def _simcc(head: Simcc, outputs: Sequence[Raw], size: tuple[int, int]) -> tuple[
     return points, score
 
 
-def _heatmap(outputs: Sequence[Raw], size: tuple[int, int]) -> tuple[Array, Array]:
+def _heatmap(outputs: Sequence[Floats], size: tuple[int, int]) -> tuple[Doubles, Doubles]:
     """Points (keypoints, 2) in the input, and scores."""
     import numpy as np
 
@@ -63,7 +61,7 @@ def _heatmap(outputs: Sequence[Raw], size: tuple[int, int]) -> tuple[Array, Arra
     return points, flat.max(axis=1)
 
 
-def _quarter(lines: Array, at: NDArray[np.int64]) -> Array:
+def _quarter(lines: Doubles, at: Indices) -> Doubles:
     """A quarter towards the larger neighbour of ``at`` in each line; 0 where it has only one."""
     import numpy as np
 

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from piyard import model, preprocess
+from piyard import model
 from piyard.errors import WrongInput
+from piyard.heads import classes
 from piyard.model import Model
 from piyard.model.head import Dense, Head, Heatmap, Nanodet, Simcc, Yolov8
 from piyard.model.tracker import Bytetrack, Nanotrack
+from piyard.preprocess.flags import nnrun_flags
 
 LABELS = "labels.txt"
 DETECTOR = "detector"
@@ -62,7 +64,7 @@ def net_flags(rules: Model, stem: str) -> list[str]:
     """A net's files, its preprocessing and what its outputs mean."""
     return [
         *("--param", f"{stem}.ncnn.param", "--bin", f"{stem}.ncnn.bin"),
-        *preprocess.nnrun_flags(rules.preprocess, rules.input[1:]),
+        *nnrun_flags(rules.preprocess, rules.input[1:]),
         *(head_flags(rules.head) if rules.head else []),
     ]
 
@@ -79,13 +81,6 @@ def head_flags(head: Head) -> list[str]:
             return [*kind, *_dense(head)]
 
 
-def classifier_flags(rules: Model, classes: str) -> list[str]:
-    """Which output holds the classes, where there are several, and what makes scores of it."""
-    # A converted net has no logarithm any more: see originals/log_probabilities.py.
-    activation = "none" if rules.activation == "exp" else rules.activation
-    return [*(["--classes", classes] if classes else []), "--activation", activation]
-
-
 def _dense(head: Dense) -> list[str]:
     bins = ["--bins", str(head.bins)] if isinstance(head, Yolov8 | Nanodet) else []
     return [
@@ -97,7 +92,7 @@ def _dense(head: Dense) -> list[str]:
 def _of_task(rules: Model, asked: Asked) -> list[str]:
     if rules.task == "classify":
         raw = ["--save-outputs", asked.raw] if asked.raw else []
-        return [*classifier_flags(rules, asked.classes), "--topk", str(asked.topk), *raw]
+        return [*classes.nnrun_flags(rules.activation, asked.classes), "--topk", str(asked.topk), *raw]
     if rules.detector:
         return _prefixed(net_flags(model.load(rules.detector), DETECTOR))
     match rules.tracker:

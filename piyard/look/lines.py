@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import msgspec
 
 from piyard.errors import UnreadableLog
+from piyard.model.steps import Corners
 
-if TYPE_CHECKING:
-    from piyard.log import Line
-
-Corners = tuple[float, float, float, float]
+Line = Mapping[str, Any]
+"""A line of nnrun's log."""
 K = TypeVar("K")
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from piyard import digest, paths, pictures, preprocess, whole
+from piyard import digest, paths, pictures, whole
 from piyard.errors import WrongInput
+from piyard.preprocess.picture import read as read_picture
 
 
 def as_sent(path: Path) -> Path:
@@ -19,7 +20,7 @@ def as_sent(path: Path) -> Path:
     if final.is_file():
         return final
     try:
-        picture = preprocess.read(path)
+        picture = read_picture(path)
     except WrongInput:
         return path
     with whole.draft(final) as draft:

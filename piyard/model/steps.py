@@ -5,12 +5,24 @@ A network's input is ``(level - mean) * norm`` of each channel, in the order ``o
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
 from piyard.config import Config
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.uint8]
+    Floats = NDArray[np.float32]
+    Doubles = NDArray[np.float64]
+    Indices = NDArray[np.int64]
+    Mask = NDArray[np.bool_]
+
+Corners = tuple[float, float, float, float]
+"""x0, y0, x1, y1 of a box, in pixels."""
 Side = Annotated[int, Meta(ge=1, le=8192)]
 Triple = tuple[float, float, float]
 Level = Annotated[int, Meta(ge=0, le=255)]

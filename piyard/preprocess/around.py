@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from piyard.model.steps import Box
+from piyard.model.steps import Box, Corners
 from piyard.preprocess.picture import pixels
 from piyard.preprocess.placing import Axis, Placing
 from piyard.preprocess.window import window
@@ -12,12 +12,11 @@ from piyard.preprocess.window import window
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from piyard.preprocess.picture import Pixels
+    from piyard.model.steps import Pixels
+
 
 BLACK = (0, 0, 0)
 
-Corners = tuple[float, float, float, float]
-"""x0, y0, x1, y1."""
 Region = tuple[float, float, float, float]
 """x0, y0, width, height."""
 

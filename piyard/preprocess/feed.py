@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from piyard.model.steps import Box, Crop, Letterbox, Preprocess, Stretch
+from piyard.model.steps import Box, Corners, Crop, Letterbox, Preprocess, Stretch
 from piyard.preprocess import around, crop, whole
 from piyard.preprocess.normal import normalised
 from piyard.preprocess.picture import pixels, rgb
 from piyard.preprocess.placing import Placing
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from piyard.preprocess.around import Corners
-    from piyard.preprocess.picture import Pixels
-
-    Array = NDArray[np.float32]
+    from piyard.model.steps import Floats, Pixels
 
 
-def apply(picture: Image, how: Preprocess, size: tuple[int, int]) -> Array:
+def apply(picture: Image, how: Preprocess, size: tuple[int, int]) -> Floats:
     """The network's input (3, *size), contiguous; for fit ``box`` the object is the whole picture.
 
     ``size`` is (rows, columns), as in ``Model.input[1:]``.
@@ -42,7 +37,7 @@ def placing(picture: tuple[int, int], how: Preprocess, size: tuple[int, int]) ->
             return placing_box(picture, _all(picture), how, size)
 
 
-def apply_box(picture: Image, box: Corners, how: Box, size: tuple[int, int]) -> Array:
+def apply_box(picture: Image, box: Corners, how: Box, size: tuple[int, int]) -> Floats:
     """The network's input (3, *size) for the object in ``box`` of the picture."""
     return normalised(around.cut(rgb(picture), around.region(box, how, size), size), how)
 

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 from piyard.model.steps import Normalise
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from piyard.model.steps import Doubles, Floats, Pixels
 
 
-def normalised(pixels: NDArray[np.uint8], how: Normalise) -> NDArray[np.float32]:
+def normalised(pixels: Pixels, how: Normalise) -> Floats:
     """The network's input of R, G, B levels (rows, columns, 3): (3, rows, columns), contiguous."""
     import numpy as np
 
@@ -19,7 +18,7 @@ def normalised(pixels: NDArray[np.uint8], how: Normalise) -> NDArray[np.float32]
     return np.ascontiguousarray(_scaled(ordered, how).transpose(2, 0, 1))
 
 
-def _scaled(pixels: NDArray[np.uint8], how: Normalise) -> NDArray[np.float32]:
+def _scaled(pixels: Pixels, how: Normalise) -> Floats:
     """``value * norm + (-mean * norm)`` in float32 with one rounding, as a fused multiply-add.
 
     That is ncnn's substract_mean_normalize on a CPU with such an instruction; in float64 product
@@ -29,5 +28,5 @@ def _scaled(pixels: NDArray[np.uint8], how: Normalise) -> NDArray[np.float32]:
 
     mean, norm = (np.asarray(figures, np.float32) for figures in (how.mean, how.norm))
     bias = (-mean * norm).astype(np.float64)
-    exact: NDArray[np.float64] = pixels.astype(np.float64) * norm.astype(np.float64) + bias
+    exact: Doubles = pixels.astype(np.float64) * norm.astype(np.float64) + bias
     return exact.astype(np.float32)

@@ -10,11 +10,9 @@ from piyard.errors import WrongInput
 from piyard.pictures import text_of
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from PIL.Image import Image
 
-    Pixels = NDArray[np.uint8]
+    from piyard.model.steps import Pixels
 
 
 MALFORMED = (ArithmeticError, EOFError, LookupError, OSError, SyntaxError, TypeError, ValueError)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Array = NDArray[np.float64]
+    from piyard.model.steps import Doubles
 
 
 class Axis(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,11 +24,11 @@ class Axis(msgspec.Struct, frozen=True, kw_only=True):
     margin: float = 0.0
     start: float = 0.0
 
-    def back(self, inside: Array) -> Array:
+    def back(self, inside: Doubles) -> Doubles:
         """Coordinates in the network's input → in the picture."""
         return (inside - self.margin) * self.length / self.made + self.start
 
-    def into(self, outside: Array) -> Array:
+    def into(self, outside: Doubles) -> Doubles:
         """Coordinates in the picture → in the network's input."""
         return (outside - self.start) * self.made / self.length + self.margin
 
@@ -40,14 +40,14 @@ class Placing(msgspec.Struct, frozen=True, kw_only=True):
     x: Axis
     y: Axis
 
-    def back_points(self, points: NDArray[np.floating]) -> Array:
+    def back_points(self, points: NDArray[np.floating]) -> Doubles:
         """(..., 2) of x, y in the network's input → in the picture, in float64."""
         import numpy as np
 
-        at: Array = np.asarray(points, np.float64)
+        at: Doubles = np.asarray(points, np.float64)
         return np.stack([self.x.back(at[..., 0]), self.y.back(at[..., 1])], axis=-1)
 
-    def back(self, boxes: NDArray[np.floating]) -> Array:
+    def back(self, boxes: NDArray[np.floating]) -> Doubles:
         """Boxes (n, 4) of x0, y0, x1, y1 in the network's input → in the picture, clipped to it."""
         import numpy as np
 

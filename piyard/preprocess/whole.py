@@ -12,7 +12,7 @@ from piyard.preprocess.window import window
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from piyard.preprocess.picture import Pixels
+    from piyard.model.steps import Pixels
 
 
 def resized(picture: Image, size: tuple[int, int], resample: Resample) -> Pixels:

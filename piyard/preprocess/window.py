@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Pixels = NDArray[np.uint8]
+    from piyard.model.steps import Indices, Pixels
+
     Sums = NDArray[np.uint32]
 
 ONE = 2048
@@ -21,7 +22,7 @@ ONE = 2048
 class Samples(NamedTuple):
     """Along one direction: the first pixel's index, and the second one's weight of ``ONE``."""
 
-    first: NDArray[np.int64]
+    first: Indices
     second_weight: NDArray[np.uint32]
 
 
@@ -60,7 +61,7 @@ def samples(start: float, length: float, count: int) -> Samples:
 
 
 def _row(
-    picture: Pixels, rows: NDArray[np.int64], columns: Samples, border: tuple[int, int, int] | None
+    picture: Pixels, rows: Indices, columns: Samples, border: tuple[int, int, int] | None
 ) -> Sums:
     """The columns' weighted sums in those rows."""
     left = _gathered(picture, rows, columns.first, border)
@@ -72,8 +73,8 @@ def _row(
 
 def _gathered(
     picture: Pixels,
-    rows: NDArray[np.int64],
-    columns: NDArray[np.int64],
+    rows: Indices,
+    columns: Indices,
     border: tuple[int, int, int] | None,
 ) -> Pixels:
     import numpy as np

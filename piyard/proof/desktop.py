@@ -1,4 +1,4 @@
-"""What a model's nets, computed on this machine, see in pictures and films."""
+"""What nets that somebody computes on this machine see in pictures and clips."""
 
 from __future__ import annotations
 
@@ -9,27 +9,29 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from piyard import heads, preprocess
-from piyard.conversion.ending import Ending
-from piyard.heads import Found, classes, rle
-from piyard.look.lines import Frame, Hit, Object, Runs
-from piyard.model import Model
-from piyard.model.head import Heatmap, Simcc
-from piyard.model.steps import Box
-from piyard.model.tracker import Bytetrack, Nanotrack
+from piyard.heads import classes, rle
+from piyard.heads.dense import decode
+from piyard.heads.found import Found
+from piyard.heads.topdown import decode_pose
+from piyard.look.lines import Frame, Hit, Object
+from piyard.model.head import Head, Heatmap, Simcc
+from piyard.model.steps import Box, Preprocess
+from piyard.model.tracker import Bytetrack, Nanotrack, Tracker
+from piyard.preprocess import feed
+from piyard.preprocess.picture import read as read_picture
+from piyard.tracking import nanotrack, nets
+from piyard.tracking.bytetrack import ByteTracker, Detection
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from piyard.tracking.nanotrack import Nets
+    from piyard.model import Task
+    from piyard.model.steps import Floats
 
-    Array = NDArray[np.float32]
-
-Compute = Callable[..., list["Array"]]
+Compute = Callable[..., list["Floats"]]
 """Inputs (c, h, w) → outputs in the layout of ``piyard.model.head``."""
 TOP = 5
+"""Classes of a picture."""
 
 
 class Footage(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,16 +46,24 @@ class Footage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Net(msgspec.Struct, frozen=True, kw_only=True):
-    """A model with somebody who computes it."""
+    """A network with somebody who computes it, and what its outputs mean."""
 
-    rules: Model
+    task: Task
+    size: tuple[int, int]
+    """Rows, columns of its input."""
+    preprocess: Preprocess
+    outputs: Head | None = None
+    """How they are decoded; none of a classifier."""
+    tracker: Tracker | None = None
+    activation: str = classes.AUTO
+    """Of a classifier."""
     labels: Sequence[str]
     compute: Compute
     head: Compute | None = None
     """The second net of a tracker of one object."""
     place: int = 0
     """Of a classifier's outputs, the one with the classes."""
-    ends: Ending = "logits"
+    ends: str = "logits"
     """What that output is already."""
 
 
@@ -65,12 +75,12 @@ class Seer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def watch(seer: Seer, film: Footage) -> Iterator[Frame]:
-    """What is in each picture, in order; of a film a tracker follows what moves."""
-    match seer.net.rules.tracker:
+    """What is in each picture, in order; in a clip a tracker follows what moves."""
+    match seer.net.tracker:
         case Bytetrack():
-            yield from _followed(seer.net, seer.net.rules.tracker, film)
+            yield from _followed(seer.net, seer.net.tracker, film)
         case Nanotrack():
-            yield from _one_followed(seer.net, seer.net.rules.tracker, film)
+            yield from _one_followed(seer.net, seer.net.tracker, film)
         case None:
             for path in film.pictures:
                 yield look(seer, path)
@@ -78,100 +88,95 @@ def watch(seer: Seer, film: Footage) -> Iterator[Frame]:
 
 def look(seer: Seer, path: Path) -> Frame:
     """What is in one picture."""
-    picture = preprocess.read(path)
-    if seer.net.rules.task == "classify":
+    picture = read_picture(path)
+    if seer.net.task == "classify":
         return _frame(path, picture, top=_top(seer.net, picture))
-    found = _poses(seer, picture) if seer.detector else detected(seer.net, picture)
-    return _frame(path, picture, objects=[_object(one, seer.net.labels) for one in found])
+    objects = _poses(seer, picture) if seer.detector else detected(seer.net, picture)
+    return _frame(path, picture, objects=[_object(each, seer.net.labels) for each in objects])
 
 
 def _top(net: Net, picture: Image) -> list[Hit]:
-    output = net.compute(_input(net.rules, picture))[net.place]
-    asked = "none" if net.rules.activation == "exp" else net.rules.activation
-    how = classes.resolved(asked, net.ends, output.size)
-    scores = classes.scores(output, how, len(net.labels))
-    best = classes.best(scores, TOP)
-    return [Hit(index=i, label=net.labels[i], score=float(scores[i])) for i in best]
+    output = net.compute(_input(net, picture))[net.place]
+    # A converted net has no logarithm any more, whatever its original had.
+    stated = "none" if net.activation == "exp" else net.activation
+    activation = classes.resolved(stated, net.ends, output.size)
+    scores = classes.scores(output, activation, len(net.labels))
+    return [
+        Hit(index=index, label=net.labels[index], score=float(scores[index]))
+        for index in classes.best(scores, TOP)
+    ]
 
 
 def detected(net: Net, picture: Image) -> list[Found]:
     """The objects of a dense head."""
-    rules, size = net.rules, net.rules.input[1:]
-    if rules.head is None or isinstance(rules.head, Simcc | Heatmap):
-        raise TypeError(rules.title)
-    outputs = net.compute(_input(rules, picture))
-    task = "detect" if rules.task == "track" else rules.task
-    placing = preprocess.placing(picture.size, rules.preprocess, size)
-    return heads.decode(rules.head, task, outputs, size, placing)
+    if net.outputs is None or isinstance(net.outputs, Simcc | Heatmap):
+        raise TypeError(net.task)
+    outputs = net.compute(_input(net, picture))
+    task = "detect" if net.task == "track" else net.task
+    placing = feed.placing(picture.size, net.preprocess, net.size)
+    return decode(net.outputs, task, outputs, net.size, placing)
 
 
 def _poses(seer: Seer, picture: Image) -> list[Found]:
     """Each person that the detector finds, and the keypoints that the net sees there."""
     if seer.detector is None:
         return []
-    people = [one for one in detected(seer.detector, picture) if one.class_ == 0]
-    return [_posed(seer.net, picture, one) for one in people]
+    people = [each for each in detected(seer.detector, picture) if each.class_ == 0]
+    return [_posed(seer.net, picture, person) for person in people]
 
 
 def _posed(net: Net, picture: Image, person: Found) -> Found:
-    rules, size = net.rules, net.rules.input[1:]
-    if not (isinstance(rules.head, Simcc | Heatmap) and isinstance(rules.preprocess, Box)):
-        raise TypeError(rules.title)
-    shown = preprocess.apply_box(picture, person.box, rules.preprocess, size)
-    placing = preprocess.placing_box(picture.size, person.box, rules.preprocess, size)
-    points = heads.decode_pose(rules.head, net.compute(shown), size, placing)
+    if not (isinstance(net.outputs, Simcc | Heatmap) and isinstance(net.preprocess, Box)):
+        raise TypeError(net.task)
+    shown = feed.apply_box(picture, person.box, net.preprocess, net.size)
+    placing = feed.placing_box(picture.size, person.box, net.preprocess, net.size)
+    points = decode_pose(net.outputs, net.compute(shown), net.size, placing)
     return msgspec.structs.replace(person, keypoints=points)
 
 
-def _followed(net: Net, how: Bytetrack, film: Footage) -> Iterator[Frame]:
-    from piyard.tracking.bytetrack import ByteTracker, Detection
-
-    tracker = ByteTracker(how, film.fps)
+def _followed(net: Net, config: Bytetrack, film: Footage) -> Iterator[Frame]:
+    tracker = ByteTracker(config, film.fps)
     for path in film.pictures:
-        picture = preprocess.read(path)
-        found = [
-            Detection(box=one.box, score=one.score, label=one.class_)
-            for one in detected(net, picture)
+        picture = read_picture(path)
+        detections = [
+            Detection(box=each.box, score=each.score, label=each.class_)
+            for each in detected(net, picture)
         ]
         yield _frame(
             path,
             picture,
             objects=[
                 Object(
-                    class_=one.label,
-                    label=net.labels[one.label] if net.labels else None,
-                    score=one.score,
-                    box=one.box,
-                    id=one.id,
+                    class_=track.label,
+                    label=net.labels[track.label] if net.labels else None,
+                    score=track.score,
+                    box=track.box,
+                    id=track.id,
                 )
-                for one in tracker.step(found)
+                for track in tracker.step(detections)
             ],
         )
 
 
-def _one_followed(net: Net, how: Nanotrack, film: Footage) -> Iterator[Frame]:
+def _one_followed(net: Net, config: Nanotrack, film: Footage) -> Iterator[Frame]:
     import numpy as np
-
-    from piyard.tracking.nanotrack import follow
 
     x, y, width, height = film.init or (0, 0, 0, 0)
     first = (x, y, x + width, y + height)
-    shown, fed = tee(map(preprocess.read, film.pictures))
-    followed = follow(_nets(net), how, net.rules.preprocess, map(np.asarray, fed), first)
-    for path, picture, found in zip(film.pictures, shown, followed, strict=True):
-        yield _frame(path, picture, objects=[Object(class_=0, score=found.score, box=found.box)])
+    shown, fed = tee(map(read_picture, film.pictures))
+    followed = nanotrack.follow(_nets(net), config, net.preprocess, map(np.asarray, fed), first)
+    for path, picture, each in zip(film.pictures, shown, followed, strict=True):
+        yield _frame(path, picture, objects=[Object(class_=0, score=each.score, box=each.box)])
 
 
-def _nets(net: Net) -> Nets:
-    from piyard.tracking import nets
-
+def _nets(net: Net) -> nanotrack.Nets:
     if net.head is None:
-        raise TypeError(net.rules.title)
+        raise TypeError(net.task)
     return nets.of(net.compute, net.head)
 
 
-def _input(rules: Model, picture: Image) -> Array:
-    return preprocess.apply(picture, rules.preprocess, rules.input[1:])
+def _input(net: Net, picture: Image) -> Floats:
+    return feed.apply(picture, net.preprocess, net.size)
 
 
 def _frame(
@@ -181,14 +186,13 @@ def _frame(
     return Frame(name=str(path), width=width, height=height, top=list(top), objects=list(objects))
 
 
-def _object(found: Found, labels: Sequence[str]) -> Object:
-    mask = None if found.mask is None else rle.pack(found.mask)
-    points = found.keypoints
+def _object(decoded: Found, labels: Sequence[str]) -> Object:
+    points = decoded.keypoints
     return Object(
-        class_=found.class_,
-        label=labels[found.class_] if found.class_ < len(labels) else None,
-        score=found.score,
-        box=found.box,
-        mask=Runs(size=(mask["size"][0], mask["size"][1]), counts=mask["counts"]) if mask else None,
+        class_=decoded.class_,
+        label=labels[decoded.class_] if decoded.class_ < len(labels) else None,
+        score=decoded.score,
+        box=decoded.box,
+        mask=None if decoded.mask is None else rle.pack(decoded.mask),
         keypoints=None if points is None else [(x, y, s) for x, y, s in points.tolist()],
     )

@@ -7,9 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from piyard import mirror, pictures, preprocess, stimulus
+from piyard import mirror, pictures, stimulus
 from piyard.model import Model
 from piyard.originals import Original
+from piyard.preprocess import feed
+from piyard.preprocess.picture import read as read_picture
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,10 +68,10 @@ def inputs(
     import numpy as np
 
     c, (h, w) = model.input[0], size or model.input[1:]
-    fed = partial(preprocess.apply, how=model.preprocess, size=(h, w))
+    fed = partial(feed.apply, how=model.preprocess, size=(h, w))
     drawn = list(stimulus.pictures().values())[: few(model)]
     kinds = {
-        "pictures": [fed(preprocess.read(path)) for path in pictures],
+        "pictures": [fed(read_picture(path)) for path in pictures],
         "drawn": [fed(picture) for picture in drawn],
         "noise": [stimulus.tensor((c, h, w), seed, model.noise) for seed in (stimulus.SEED, 11)],
         "strided": [np.transpose(stimulus.tensor((h, w, c), 12, model.noise), (2, 0, 1))],

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from piyard import heads, preprocess
-from piyard.heads import Found, agree
+from piyard.heads import agree
 from piyard.heads.agree import Agreement
+from piyard.heads.dense import decode
+from piyard.heads.found import Found
+from piyard.heads.topdown import decode_pose
 from piyard.model import Model
 from piyard.model.head import Heatmap, Simcc
-from piyard.preprocess import Placing
+from piyard.preprocess import feed
+from piyard.preprocess.picture import read as read_picture
+from piyard.preprocess.placing import Placing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,8 +33,8 @@ def agreement(
     size = model.input[1:]
     alike = []
     for path, one, other in zip(pictures, wanted, got, strict=True):
-        picture = preprocess.read(path)
-        placing = preprocess.placing(picture.size, model.preprocess, size)
+        picture = read_picture(path)
+        placing = feed.placing(picture.size, model.preprocess, size)
         alike.append(
             agree.compare(
                 _found(model, one, placing, picture.size),
@@ -48,8 +52,8 @@ def _found(
         case None:
             return []
         case Simcc() | Heatmap():
-            points = heads.decode_pose(model.head, outputs, size, placing)
+            points = decode_pose(model.head, outputs, size, placing)
             whole = (0.0, 0.0, float(picture[0]), float(picture[1]))
             return [Found(class_=0, score=1.0, box=whole, keypoints=points)]
         case _:
-            return heads.decode(model.head, model.task, outputs, size, placing)
+            return decode(model.head, model.task, outputs, size, placing)

@@ -9,8 +9,9 @@ import msgspec
 
 from piyard import mirror
 from piyard import model as models
-from piyard.heads import Found, agree
+from piyard.heads import agree
 from piyard.heads.agree import Agreement
+from piyard.heads.found import Found
 from piyard.look.lines import Object
 from piyard.model import Model
 from piyard.model.tracker import Nanotrack
@@ -69,9 +70,23 @@ def _many_objects(folder: Path) -> Footage:
 
 def followed(model: Model, film: Footage, computes: Mapping[str, Compute]) -> Followed:
     """What the tracker follows on this machine, with each net computed as its stem says."""
-    labels = models.labels(model) if model.labels else []
-    net = Net(rules=model, labels=labels, compute=computes["model"], head=computes.get("head"))
+    net = net_of(model, computes["model"], computes.get("head"))
     return [frame.objects for frame in watch(Seer(net=net), film)]
+
+
+def net_of(model: Model, compute: Compute, head: Compute | None = None) -> Net:
+    """The model's net with somebody who computes it."""
+    return Net(
+        task=model.task,
+        size=model.input[1:],
+        preprocess=model.preprocess,
+        outputs=model.head,
+        tracker=model.tracker,
+        activation=model.activation,
+        labels=models.labels(model) if model.labels else [],
+        compute=compute,
+        head=head,
+    )
 
 
 def agreement(wanted: Followed, got: Followed) -> Agreement:

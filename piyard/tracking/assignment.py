@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float64]
+    from piyard.model.steps import Doubles
 
 
-def assigned(costs: Array, limit: float) -> list[tuple[int, int]]:
+def assigned(costs: Doubles, limit: float) -> list[tuple[int, int]]:
     """Pairs (row, column) of the matrix, by row; each row and each column in one pair at most.
 
     The pairs minimise the sum of their costs plus ``limit`` / 2 for each row and each column left

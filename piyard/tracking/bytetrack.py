@@ -13,18 +13,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from piyard.model.steps import Corners
 from piyard.model.tracker import Bytetrack
 from piyard.tracking import kalman
 from piyard.tracking.assignment import assigned
 from piyard.tracking.overlap import iou
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from piyard.model.steps import Doubles
 
-    Array = NDArray[np.float64]
-
-Corners = tuple[float, float, float, float]
 
 SECOND = 0.5
 UNCONFIRMED = 0.7
@@ -174,13 +171,13 @@ class ByteTracker:
         self._tracked, self._lost = _without_duplicates(tracked, lost)
 
 
-def _costs(tracks: list[Track], found: list[Detection], *, fused: bool) -> Array:
+def _costs(tracks: list[Track], found: list[Detection], *, fused: bool) -> Doubles:
     """1 - IoU, or 1 - IoU x score if ``fused``; shape (tracks, detections)."""
     import numpy as np
 
     alike = np.equal.outer([track.label for track in tracks], [one.label for one in found])
     shared = iou(_boxes(tracks), _array([one.box for one in found]), inclusive=True) * alike
-    costs: Array = 1 - (shared * [one.score for one in found] if fused else shared)
+    costs: Doubles = 1 - (shared * [one.score for one in found] if fused else shared)
     return costs
 
 
@@ -207,18 +204,18 @@ def _told(track: Track) -> Tracked:
     return Tracked(id=track.id, box=(x0, y0, x1, y1), score=track.score, label=track.label)
 
 
-def _boxes(tracks: list[Track]) -> Array:
+def _boxes(tracks: list[Track]) -> Doubles:
     return _array([kalman.box(track.state) for track in tracks])
 
 
-def _corners(detection: Detection) -> Array:
+def _corners(detection: Detection) -> Doubles:
     import numpy as np
 
     return np.asarray(detection.box, np.float64)
 
 
-def _array(boxes: object) -> Array:
+def _array(boxes: object) -> Doubles:
     import numpy as np
 
-    array: Array = np.asarray(boxes, np.float64).reshape(-1, 4)
+    array: Doubles = np.asarray(boxes, np.float64).reshape(-1, 4)
     return array

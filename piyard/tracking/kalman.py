@@ -13,10 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from piyard.model.steps import Doubles
 
-    Array = NDArray[np.float64]
 
 POSITION = 1 / 20
 VELOCITY = 1 / 160
@@ -26,15 +24,15 @@ VELOCITY = 1 / 160
 class State(NamedTuple):
     """What is believed of a box's centre x, centre y, width / height and height: each is (4,)."""
 
-    place: Array
-    speed: Array
+    place: Doubles
+    speed: Doubles
     """The change a frame."""
-    place_variance: Array
-    covariance: Array
-    speed_variance: Array
+    place_variance: Doubles
+    covariance: Doubles
+    speed_variance: Doubles
 
 
-def initiated(box: Array) -> State:
+def initiated(box: Doubles) -> State:
     """The state of a box (x0, y0, x1, y1) that is seen for the first time."""
     import numpy as np
 
@@ -64,7 +62,7 @@ def predicted(state: State) -> State:
     )
 
 
-def corrected(state: State, box: Array) -> State:
+def corrected(state: State, box: Doubles) -> State:
     """After the box (x0, y0, x1, y1) was seen."""
     total = state.place_variance + _variance(POSITION * state.place[3], 1e-1)
     place_gain, speed_gain = state.place_variance / total, state.covariance / total
@@ -85,7 +83,7 @@ def steady_height(state: State) -> State:
     return state._replace(speed=speed)
 
 
-def measured(box: Array) -> Array:
+def measured(box: Doubles) -> Doubles:
     """x0, y0, x1, y1 → centre x, centre y, width / height, height."""
     import numpy as np
 
@@ -93,7 +91,7 @@ def measured(box: Array) -> Array:
     return np.array([box[0] + width / 2, box[1] + height / 2, width / height, height])
 
 
-def box(state: State) -> Array:
+def box(state: State) -> Doubles:
     """The box x0, y0, x1, y1 where the object is believed to be."""
     import numpy as np
 
@@ -103,7 +101,7 @@ def box(state: State) -> Array:
     return np.array([left, top, left + width, top + height])
 
 
-def _variance(deviation: float, proportions: float) -> Array:
+def _variance(deviation: float, proportions: float) -> Doubles:
     """Of lengths with that standard ``deviation``, and of ``proportions`` between them."""
     import numpy as np
 

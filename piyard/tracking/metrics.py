@@ -12,10 +12,8 @@ from piyard.tracking.motchallenge import Truth
 from piyard.tracking.overlap import iou
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from piyard.model.steps import Doubles
 
-    Array = NDArray[np.float64]
 
 SAME = 0.5
 """IoU from which a track found an object."""
@@ -48,7 +46,7 @@ class Frame(NamedTuple):
 
     there: list[int]
     found: list[int]
-    overlap: Array
+    overlap: Doubles
 
 
 Truths = Mapping[int, Sequence[Truth]]
@@ -106,7 +104,7 @@ def _frame(there: Sequence[Truth], found: Sequence[Tracked]) -> Frame:
     )
 
 
-def _excused(there: Sequence[Truth], overlap: Array) -> set[int]:
+def _excused(there: Sequence[Truth], overlap: Doubles) -> set[int]:
     import numpy as np
     from scipy.optimize import linear_sum_assignment
 
@@ -138,8 +136,8 @@ def _numbered(ids: Iterator[list[int]]) -> dict[int, int]:
     return {one: number for number, one in enumerate(known)}
 
 
-def _boxes(objects: Sequence[Truth] | Sequence[Tracked]) -> Array:
+def _boxes(objects: Sequence[Truth] | Sequence[Tracked]) -> Doubles:
     import numpy as np
 
-    boxes: Array = np.array([one.box for one in objects], np.float64).reshape(-1, 4)
+    boxes: Doubles = np.array([one.box for one in objects], np.float64).reshape(-1, 4)
     return boxes

@@ -18,7 +18,8 @@ import msgspec
 
 from piyard import textfile
 from piyard.errors import WrongInput
-from piyard.tracking.bytetrack import FARTHEST_CORNER, Corners, Detection, followable
+from piyard.model.steps import Corners
+from piyard.tracking.bytetrack import FARTHEST_CORNER, Detection, followable
 
 PEDESTRIAN = 1
 DISTRACTORS = frozenset({2, 7, 8, 12})

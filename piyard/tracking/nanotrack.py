@@ -16,20 +16,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from piyard.errors import WrongInput
-from piyard.model.steps import Normalise
+from piyard.model.steps import Corners, Normalise
 from piyard.model.tracker import Nanotrack
 from piyard.preprocess.normal import normalised
-from piyard.tracking.bytetrack import Corners
 from piyard.tracking.subwindow import mean_levels, subwindow
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from piyard.model.steps import Doubles, Floats, Pixels
 
-    from piyard.preprocess.picture import Pixels
-
-    Array = NDArray[np.float32]
-    Doubles = NDArray[np.float64]
 
 LEAST = 10.0
 """No side of a box becomes shorter, in pixels."""
@@ -38,9 +32,9 @@ LEAST = 10.0
 class Nets(NamedTuple):
     """The two networks, whoever computes them."""
 
-    backbone: Callable[[Array], Array]
+    backbone: Callable[[Floats], Floats]
     """Input (3, side, side) → features (channels, rows, columns)."""
-    head: Callable[[Array, Array], tuple[Array, Array]]
+    head: Callable[[Floats, Floats], tuple[Floats, Floats]]
     """Template and search features → (2, n, n) logits of not being and being there, (4, n, n) sides
     left, top, right and bottom in pixels of the search."""
 
@@ -111,7 +105,7 @@ class NanoTracker:
         self._belief = clipped(moved, (picture.shape[1], picture.shape[0]))
         return Followed(box=corners(self._belief), score=float(found.score[best]))
 
-    def _features(self, picture: Pixels, side: float, made: int) -> Array:
+    def _features(self, picture: Pixels, side: float, made: int) -> Floats:
         centre = (self._belief.x, self._belief.y)
         shown = subwindow(picture, centre, round(side), made, self._beyond)
         return self._nets.backbone(normalised(shown, self._levels))
@@ -150,7 +144,7 @@ def reach(width: Doubles | float, height: Doubles | float, context: float) -> Do
     return side
 
 
-def candidates(scores: Array, sides: Array, stride: int) -> Candidates:
+def candidates(scores: Floats, sides: Floats, stride: int) -> Candidates:
     """The head's two outputs as boxes, row by row of the grid."""
     import numpy as np
 

@@ -9,12 +9,10 @@ from piyard.errors import WrongInput
 from piyard.tracking.nanotrack import Nets
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from piyard.model.steps import Floats
 
-    Array = NDArray[np.float32]
 
-Compute = Callable[..., Sequence["Array"]]
+Compute = Callable[..., Sequence["Floats"]]
 """Inputs → outputs of a network."""
 SCORES, SIDES = 2, 4
 """Channels of the head's outputs, which tell them apart whatever their order is."""
@@ -28,7 +26,7 @@ def of(backbone: Compute, head: Compute) -> Nets:
     )
 
 
-def sorted_out(outputs: Sequence[Array]) -> tuple[Array, Array]:
+def sorted_out(outputs: Sequence[Floats]) -> tuple[Floats, Floats]:
     """The head's scores (2, n, n) and sides (4, n, n). Raises ``WrongInput`` for other outputs."""
     by_channels = {made.shape[0]: made for made in outputs}
     if len(outputs) != len(by_channels) or by_channels.keys() != {SCORES, SIDES}:

@@ -17,14 +17,12 @@ import msgspec
 
 from piyard import textfile
 from piyard.errors import WrongInput
-from piyard.tracking.bytetrack import Corners
+from piyard.model.steps import Corners
 from piyard.tracking.overlap import iou
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from piyard.model.steps import Doubles
 
-    Array = NDArray[np.float64]
 
 THRESHOLDS = 21
 NEAR_PX = 20.0
@@ -81,6 +79,6 @@ def _box(path: Path, number: int, line: str) -> Corners:
     return x - 1, y - 1, x - 1 + width, y - 1 + height
 
 
-def _centres(boxes: Array) -> Array:
-    centres: Array = (boxes[:, :2] + boxes[:, 2:]) / 2
+def _centres(boxes: Doubles) -> Doubles:
+    centres: Doubles = (boxes[:, :2] + boxes[:, 2:]) / 2
     return centres

@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float64]
+    from piyard.model.steps import Doubles
 
 
-def iou(one: Array, other: Array, *, inclusive: bool = False) -> Array:
+def iou(one: Doubles, other: Doubles, *, inclusive: bool = False) -> Doubles:
     """Intersection over union (n, m) of boxes (n, 4) and (m, 4) of x0, y0, x1, y1.
 
     ``inclusive`` counts the pixel at x1 and y1 in, as the authors of ByteTrack do.
@@ -21,11 +18,11 @@ def iou(one: Array, other: Array, *, inclusive: bool = False) -> Array:
     more = 1.0 if inclusive else 0.0
     least = np.minimum(one[:, None, 2:], other[None, :, 2:])
     sides = np.maximum(least - np.maximum(one[:, None, :2], other[None, :, :2]) + more, 0)
-    shared: Array = sides[..., 0] * sides[..., 1]
+    shared: Doubles = sides[..., 0] * sides[..., 1]
     total = _areas(one, more)[:, None] + _areas(other, more)[None, :] - shared
     return np.divide(shared, total, out=np.zeros_like(shared), where=total > 0)
 
 
-def _areas(boxes: Array, more: float) -> Array:
-    areas: Array = (boxes[:, 2] - boxes[:, 0] + more) * (boxes[:, 3] - boxes[:, 1] + more)
+def _areas(boxes: Doubles, more: float) -> Doubles:
+    areas: Doubles = (boxes[:, 2] - boxes[:, 0] + more) * (boxes[:, 3] - boxes[:, 1] + more)
     return areas

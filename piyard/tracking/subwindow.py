@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from piyard.preprocess.window import window
 
 if TYPE_CHECKING:
-    from piyard.preprocess.picture import Pixels
+    from piyard.model.steps import Pixels
 
 Levels = tuple[int, int, int]
 

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from piyard import preprocess
-from piyard.heads import boxes, decode, masks
+from piyard.heads import boxes, masks
+from piyard.heads.dense import decode
 from piyard.model.head import Fcos, Yolov8
 from piyard.model.steps import Letterbox
-from piyard.preprocess import Axis, Placing
+from piyard.preprocess import feed
+from piyard.preprocess.picture import read as read_picture
+from piyard.preprocess.placing import Axis, Placing
 from piyard.torch_shim import torchvision_models
 
 SIZE = (640, 640)
@@ -45,7 +47,7 @@ def raw_and_decoded(path, values):
 
 @pytest.fixture
 def bus(mirror):
-    return preprocess.apply(preprocess.read(mirror / "data" / "bus.jpg"), HOW, SIZE)
+    return feed.apply(read_picture(mirror / "data" / "bus.jpg"), HOW, SIZE)
 
 
 def corners(told):

@@ -14,11 +14,10 @@ import pytest
 from piyard import model, originals
 from piyard.conversion import Conversion, convert
 from piyard.model import Model
+from piyard.model.steps import Corners
 from piyard.model.tracker import Nanotrack
-from piyard.preprocess import read
-from piyard.preprocess.picture import pixels
+from piyard.preprocess.picture import pixels, read
 from piyard.tracking import nets, otb
-from piyard.tracking.bytetrack import Corners
 from piyard.tracking.nanotrack import Nets, follow
 from tests import small, toy_nanotrack
 from tests.conversion.conftest import elsewhere

@@ -8,7 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from piyard import model, networks, paths, preprocess
+from piyard import model, networks, paths
+from piyard.preprocess import feed
+from piyard.preprocess.picture import read as read_picture
 from piyard.torch_shim import torchvision_models
 
 SIZES = [(256, 256), (500, 375), (375, 500), (257, 999), (224, 224), (100, 37), (301, 1024), (9, 2)]
@@ -40,15 +42,15 @@ def test_preprocessing_is_torchvisions(name, size):
     pixels = np.random.default_rng(sum(size)).integers(0, 256, (*size[::-1], 3), np.uint8)
     picture = Image.fromarray(pixels)
     wanted = official(name).transforms()(picture).numpy()
-    got = preprocess.apply(picture, model.load(name).preprocess, (224, 224))
+    got = feed.apply(picture, model.load(name).preprocess, (224, 224))
     assert np.abs(got - wanted).max() < 2e-6
 
 
 def test_preprocessing_of_real_pictures_is_torchvisions(name, mirror):
     transform, rules = official(name).transforms(), model.load(name).preprocess
     for path in sorted((mirror / "data/imagenet500/images").glob("*.jpg"))[::50]:
-        picture = preprocess.read(path)
-        got = preprocess.apply(picture, rules, (224, 224))
+        picture = read_picture(path)
+        got = feed.apply(picture, rules, (224, 224))
         assert np.abs(got - transform(picture).numpy()).max() < 2e-6
 
 

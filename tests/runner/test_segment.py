@@ -8,10 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from piyard import heads, preprocess
-from piyard.heads import Found, rle
+from piyard.heads import rle
+from piyard.heads.dense import decode
+from piyard.heads.found import Found
 from piyard.model.head import Yolov8
 from piyard.model.steps import Letterbox, Stretch
+from piyard.preprocess import feed
+from piyard.preprocess.flags import nnrun_flags
 from tests.runner.constant import constant
 from tests.runner.nets import Floats
 from tests.runner.outcome import Line, Run, assert_refused
@@ -42,11 +45,11 @@ def maps(seed: int, classes: int = 3, *, whole: bool = True) -> list[Floats]:
 
 
 def flags(how: Letterbox | Stretch) -> list[str]:
-    return [*preprocess.nnrun_flags(how, SIZE), *HEAD_FLAGS]
+    return [*nnrun_flags(how, SIZE), *HEAD_FLAGS]
 
 
 def decoded(outputs: list[Floats], how: Letterbox | Stretch, size: tuple[int, int]) -> list[Found]:
-    return heads.decode(HEAD, "segment", outputs, SIZE, preprocess.placing(size, how, SIZE))
+    return decode(HEAD, "segment", outputs, SIZE, feed.placing(size, how, SIZE))
 
 
 def packed(wanted: list[Found]) -> list[Line]:
@@ -143,10 +146,10 @@ def test_very_many_objects(segment: Segment):
     outputs: list[Floats] = [level, rng.integers(-2, 3, (COEFFICIENTS, 128, 128)).astype("f4")]
     head = Yolov8(bins=BINS, strides=(8,), score=0.5, most=100000)
     asked = ["--strides", "8", "--bins", BINS, "--score", "0.5", "--most", "100000"]
-    how = preprocess.nnrun_flags(LETTERBOX, size)
+    how = nnrun_flags(LETTERBOX, size)
     found = segment(outputs, (700, 600), *how, "--head", "yolov8", *asked)
-    at = preprocess.placing((700, 600), LETTERBOX, size)
-    wanted = heads.decode(head, "segment", outputs, size, at)
+    at = feed.placing((700, 600), LETTERBOX, size)
+    wanted = decode(head, "segment", outputs, size, at)
     assert len(found) == len(wanted) > 3000
     assert_boxes_agree(found, wanted)
     assert [one["mask"] for one in found] == packed(wanted)
@@ -202,7 +205,5 @@ def test_nan_is_told(segment: Segment, value, output):
 
 
 def test_another_head_has_no_masks(segment: Segment):
-    done = segment.run(
-        maps(1), (64, 48), *preprocess.nnrun_flags(LETTERBOX, SIZE), "--head", "yolox"
-    )
+    done = segment.run(maps(1), (64, 48), *nnrun_flags(LETTERBOX, SIZE), "--head", "yolox")
     assert_refused(done, 2, "--head")

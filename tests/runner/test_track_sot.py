@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from piyard.model.steps import Stretch
+from piyard.model.steps import Corners, Stretch
 from piyard.model.tracker import Nanotrack
-from piyard.tracking.bytetrack import Corners
 from piyard.tracking.nanotrack import follow
 from piyard.tracking.otb import sot_figures
 from tests import toy_nanotrack as toy

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard.heads import Found
 from piyard.heads.agree import Bars, compare, worst
+from piyard.heads.found import Found
 from piyard.heads.oks import SIGMAS, oks
 
 BARS = Bars()

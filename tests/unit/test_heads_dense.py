@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard import preprocess
 from piyard.errors import WrongInput
-from piyard.heads import decode
+from piyard.heads.dense import decode
 from piyard.model.head import DenseHead, Fcos, Nanodet, Rtmdet, Yolov8, Yolox
 from piyard.model.steps import Letterbox
+from piyard.preprocess import feed
 
 SIZE = (32, 48)
 STRIDES = (8, 16)
@@ -43,7 +43,7 @@ HOW = Letterbox(order="rgb", mean=(0.0, 0.0, 0.0), norm=(1.0, 1.0, 1.0))
 
 
 def placing(picture=(90, 60)):
-    return preprocess.placing(picture, HOW, SIZE)
+    return feed.placing(picture, HOW, SIZE)
 
 
 def maps(kind, seed, extra=0):

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard import preprocess
 from piyard.heads import masks, rle
 from piyard.model.steps import Letterbox, Stretch
+from piyard.preprocess import feed
 
 SIZE = (32, 48)
 LETTERBOX = Letterbox(order="rgb", mean=(0.0, 0.0, 0.0), norm=(1.0, 1.0, 1.0))
@@ -21,7 +21,7 @@ edge = st.floats(0, 30)
 
 
 def letterboxed(picture):
-    return preprocess.placing(picture, LETTERBOX, SIZE)
+    return feed.placing(picture, LETTERBOX, SIZE)
 
 
 def random(seed, count=3, shape=(8, 12)):
@@ -90,7 +90,7 @@ def test_a_logit_of_zero_is_outside():
 @pytest.mark.parametrize("picture", [(480, 320), (100, 300), (960, 200)])
 def test_a_disc_is_where_it_was_in_the_picture(picture):
     """A disc drawn in the network's input comes back as an ellipse of its size."""
-    at = preprocess.placing(picture, STRETCH, SIZE)
+    at = feed.placing(picture, STRETCH, SIZE)
     y, x = (np.mgrid[0:8, 0:12] + 0.5) * 4
     prototypes = (10 - np.hypot(x - 24, y - 16))[None].astype(np.float32)
     whole = np.array([[0.0, 0, *picture]])

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from piyard import paths, pictures, preprocess
+from piyard import paths, pictures
 from piyard.errors import WrongInput
 from piyard.evaluate import imagenet
 from piyard.look import inputs
 from piyard.look.inputs import Inputs
+from piyard.preprocess.picture import read as read_picture
 
 FORMATS = ("jpg", "JPEG", "png", "bmp", "webp", "tif", "TIFF", "gif", "PPM")
 
@@ -25,7 +26,7 @@ def draw(path: Path, colour: int = 0) -> Path:
 
 
 def levels(path: Path) -> list[list[list[int]]]:
-    found: list[list[list[int]]] = np.asarray(preprocess.read(path)).tolist()
+    found: list[list[list[int]]] = np.asarray(read_picture(path)).tolist()
     return found
 
 
@@ -135,7 +136,7 @@ def test_a_turned_picture_is_turned_once(tmp_path: Path) -> None:
     path = tmp_path / "a.webp"
     Image.new("RGB", (12, 8)).save(path, lossless=True, exif=exif)
     (sent,) = inputs.release_of(Inputs(pictures=[path])).files
-    assert preprocess.read(path).size == preprocess.read(sent.path).size == (8, 12)
+    assert read_picture(path).size == read_picture(sent.path).size == (8, 12)
 
 
 def test_an_animation_shows_its_first_frame(tmp_path: Path) -> None:
@@ -154,7 +155,7 @@ def test_of_16_bits_the_upper_8_count_as_on_a_board(tmp_path: Path, ending: str)
 def test_levels_without_a_scale_are_refused(tmp_path: Path) -> None:
     Image.fromarray(np.array([[0.0, 300.0]], np.float32)).save(tmp_path / "a.tif")
     with pytest.raises(WrongInput, match="32 bits"):
-        preprocess.read(tmp_path / "a.tif")
+        read_picture(tmp_path / "a.tif")
 
 
 def test_a_folder_that_holds_only_what_cannot_be_read_says_what(tmp_path: Path) -> None:

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from piyard import model, preprocess
+from piyard import model
 from piyard.errors import WrongInput
 from piyard.model.steps import Crop
+from piyard.preprocess import crop, feed
+from piyard.preprocess.flags import nnrun_flags
+from piyard.preprocess.picture import read as read_picture
 
 
 def crop_of(name: str) -> Crop:
@@ -36,7 +39,7 @@ def coordinates(width: int, height: int) -> Image.Image:
 def test_odd_margins_are_halved_to_the_even_side(width, left):
     """As Python's round does, which torchvision uses."""
     rules = msgspec.structs.replace(RULES, resize=224)
-    shown = np.asarray(preprocess.cut(coordinates(width, 224), rules))
+    shown = np.asarray(crop.cut(coordinates(width, 224), rules))
     assert shown[0, 0].tolist() == [left, 0, 0]
 
 
@@ -44,14 +47,14 @@ def test_long_side_is_cut_off_not_rounded():
     rules = msgspec.structs.replace(RULES, crop=256)
     picture = noise(3, 5)
     tall = picture.resize((256, 426), Image.Resampling.BILINEAR)  # 426.67
-    assert np.array_equal(np.asarray(preprocess.cut(picture, rules)), np.asarray(tall)[85:341])
+    assert np.array_equal(np.asarray(crop.cut(picture, rules)), np.asarray(tall)[85:341])
 
 
 def test_normalising_rounds_once():
     """A fused multiply-add in float32, checked in exact fractions."""
     picture = noise(224, 224)
     rules = msgspec.structs.replace(RULES, resize=224)
-    made, pixels = preprocess.apply(picture, rules, SIZE), np.asarray(picture)
+    made, pixels = feed.apply(picture, rules, SIZE), np.asarray(picture)
     norm, mean = np.array(RULES.norm, np.float32), np.array(RULES.mean, np.float32)
     bias = -mean * norm
     for (x, y), channel in itertools.product([(0, 0), (223, 223), (17, 101)], range(3)):
@@ -63,19 +66,19 @@ def test_normalising_rounds_once():
 def test_bgr_turns_the_planes_and_not_the_figures():
     bgr = msgspec.structs.replace(RULES, order="bgr")
     turned = Image.fromarray(np.asarray(noise(256, 256))[..., ::-1].copy())
-    made = preprocess.apply(noise(256, 256), bgr, SIZE)
-    assert np.array_equal(made, preprocess.apply(turned, RULES, SIZE))
+    made = feed.apply(noise(256, 256), bgr, SIZE)
+    assert np.array_equal(made, feed.apply(turned, RULES, SIZE))
 
 
 def test_result_is_ready_for_ncnn():
-    made = preprocess.apply(noise(300, 280), RULES, SIZE)
+    made = feed.apply(noise(300, 280), RULES, SIZE)
     assert made.shape == (3, 224, 224)
     assert made.dtype == np.float32
     assert made.flags.c_contiguous
 
 
 def test_board_gets_the_same_figures():
-    flags = preprocess.nnrun_flags(RULES, SIZE)
+    flags = nnrun_flags(RULES, SIZE)
     given = dict(zip(flags[::2], flags[1::2], strict=True))
     assert (given["--resize"], given["--crop"], given["--order"]) == ("256", "224", "rgb")
     assert tuple(map(float, given["--mean"].split(","))) == RULES.mean
@@ -93,21 +96,21 @@ def test_exif_orientation_is_applied(tmp_path, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored.save(tmp_path / "a.png", exif=exif)
-    assert np.array_equal(np.asarray(preprocess.read(tmp_path / "a.png")), upright)
+    assert np.array_equal(np.asarray(read_picture(tmp_path / "a.png")), upright)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "CMYK", "P", "1", "LA"])
 def test_every_kind_of_picture_becomes_rgb(tmp_path, mode):
     path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
     noise(20, 10).convert(mode).save(path)
-    assert (preprocess.read(path).mode, preprocess.read(path).size) == ("RGB", (20, 10))
+    assert (read_picture(path).mode, read_picture(path).size) == ("RGB", (20, 10))
 
 
 @pytest.mark.parametrize("content", [b"", b"not a picture", b"\xff\xd8\xff\xe0\x00\x10JFIF"])
 def test_a_broken_picture_is_named(tmp_path, content):
     (tmp_path / "broken.jpg").write_bytes(content)
     with pytest.raises(WrongInput, match=r"broken\.jpg is no picture"):
-        preprocess.read(tmp_path / "broken.jpg")
+        read_picture(tmp_path / "broken.jpg")
 
 
 def test_a_cut_picture_is_named(tmp_path):
@@ -115,4 +118,4 @@ def test_a_cut_picture_is_named(tmp_path):
     whole = (tmp_path / "cut.jpg").read_bytes()
     (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(WrongInput, match=r"cut\.jpg"):
-        preprocess.read(tmp_path / "cut.jpg")
+        read_picture(tmp_path / "cut.jpg")

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from piyard.errors import WrongInput
-from piyard.tracking.bytetrack import Corners, Tracked
+from piyard.model.steps import Corners
+from piyard.tracking.bytetrack import Tracked
 from piyard.tracking.metrics import mot_figures, mot_figures_together
 from piyard.tracking.motchallenge import Truth
 from piyard.tracking.otb import sot_figures

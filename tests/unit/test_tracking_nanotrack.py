@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from piyard.errors import WrongInput
-from piyard.model.steps import Stretch
+from piyard.model.steps import Corners, Stretch
 from piyard.model.tracker import Nanotrack
 from piyard.tracking import nanotrack
-from piyard.tracking.bytetrack import Corners
 from piyard.tracking.nanotrack import Belief, Candidates, Followed, NanoTracker, Nets
 from piyard.tracking.nets import sorted_out
 from piyard.tracking.subwindow import mean_levels, subwindow
