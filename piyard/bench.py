@@ -9,14 +9,13 @@ import msgspec
 from piyard import check, derive, energy_run, model, result, run, say, stimulus, work
 from piyard.conversion import outputs
 from piyard.conversion.convert import Conversion
+from piyard.heads import classes
 from piyard.history import shelf
 from piyard.job import Job
-from piyard.heads import classes
-from piyard.look import inputs as look_inputs
-from piyard.look.inputs import Inputs
+from piyard.look import lossless
 from piyard.preprocess.flags import nnrun_flags
 from piyard.record import Record
-from piyard.release import Release
+from piyard.release import Release, release_of_paths
 from piyard.result import Result
 from piyard.seat import Seat
 from piyard.work import Work
@@ -51,7 +50,7 @@ def conclude(done: Record, conversion: Conversion) -> Result:
 
 def work_of(job: Job, conversion: Conversion, picture: Path | None = None) -> Work:
     """What nnrun is to do for a benchmark, and with a picture end to end too."""
-    inputs = look_inputs.release_of(Inputs(pictures=[picture])) if picture else None
+    inputs = _picture_release(picture) if picture else None
     shown = _end_to_end(job, conversion, inputs) if inputs else []
     return Work(
         verb=TASK,
@@ -60,6 +59,11 @@ def work_of(job: Job, conversion: Conversion, picture: Path | None = None) -> Wo
         inputs=inputs,
         measured=True,
     )
+
+
+def _picture_release(picture: Path) -> Release:
+    sent = lossless.as_sent(picture)
+    return release_of_paths({f"0000{lossless.sent_suffix(sent)}": sent}, label="1 inputs")
 
 
 def _end_to_end(job: Job, conversion: Conversion, inputs: Release) -> list[str]:

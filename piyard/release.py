@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from piyard import store
+from piyard import digest, store
 from piyard.errors import WrongInput
 
 HOME = ".piyard"
@@ -65,6 +65,15 @@ def release_of(*folders: tuple[Path, Sequence[str]], label: str = "") -> Release
         for folder, names in folders
         for name in names
         for f in [store.manifest(folder)["files"][name]]
+    ]
+    return Release(files=files, label=label)
+
+
+def release_of_paths(paths: Mapping[str, Path], label: str = "") -> Release:
+    """The release of these files, by the names that they have there."""
+    files = [
+        File(name=name, path=path, sha256=digest.of_file(path), size=path.stat().st_size)
+        for name, path in paths.items()
     ]
     return Release(files=files, label=label)
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import Meta
 
-from piyard import digest, infer, log, run, scratch
+from piyard import infer, log, run, scratch
 from piyard.conversion.param import Layer
 from piyard.errors import UnreadableLog
 from piyard.log import Log
 from piyard.look import through
-from piyard.release import File, Release
+from piyard.release import Release, release_of_paths
 from piyard.seat import Seat
 from piyard.work import Work, run_one
 
@@ -80,14 +80,13 @@ def _as_taken(layers: Sequence[Layer], inputs: Sequence[Array]) -> list[Array]:
 def _release(inferences: Sequence[Sequence[Array]], place: Path) -> Release:
     import numpy as np
 
-    files = []
+    paths = {}
     for index, tensors in enumerate(inferences):
         for number, values in enumerate(tensors):
             path = place / f"{index:04}.{number}.npy"
             np.save(path, np.ascontiguousarray(values, "<f4"))
-            sha256, size = digest.of_file(path), path.stat().st_size
-            files.append(File(name=path.name, path=path, sha256=sha256, size=size))
-    return Release(files=files, label=f"{len(files)} tensors")
+            paths[path.name] = path
+    return release_of_paths(paths, label=f"{len(paths)} tensors")
 
 
 def _work(seat: Seat, stem: str, sent: Release, *, every: bool) -> Work:

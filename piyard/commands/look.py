@@ -51,7 +51,7 @@ def run(given: Wanted, typed: Mapping[str, Any]) -> None:
             outcomes = work.each(wanted, lines, jobs, ready, look)
     tell(outcomes.results, wanted.form)
     if chosen.show:
-        show.show(outcomes.results)
+        show.show([path for seen in outcomes.results for path in seen.shown])
     work.conclude(outcomes, "run", outcomes.unfinished_jobs, wrong, wanted)
     require_read(outcomes.results)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from piyard.look.lines import Runs
 
 if TYPE_CHECKING:
@@ -29,5 +31,4 @@ def unpack(runs: Runs) -> Mask:
     with warnings.catch_warnings():
         # pycocotools 2.0.11 hands numpy 2 an array in the way of numpy 1.
         warnings.filterwarnings("ignore", message="__array__", category=DeprecationWarning)
-        encoded = {"size": list(runs.size), "counts": runs.counts}
-        return np.asarray(coco.decode(encoded), np.bool_)
+        return np.asarray(coco.decode(msgspec.to_builtins(runs)), np.bool_)

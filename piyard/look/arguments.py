@@ -92,7 +92,12 @@ def _dense(head: Dense) -> list[str]:
 def _of_task(rules: Model, asked: Asked) -> list[str]:
     if rules.task == "classify":
         raw = ["--save-outputs", asked.raw] if asked.raw else []
-        return [*classes.nnrun_flags(rules.activation, asked.classes), "--topk", str(asked.topk), *raw]
+        return [
+            *classes.nnrun_flags(rules.activation, asked.classes),
+            "--topk",
+            str(asked.topk),
+            *raw,
+        ]
     if rules.detector:
         return _prefixed(net_flags(model.load(rules.detector), DETECTOR))
     match rules.tracker:

@@ -9,14 +9,12 @@ from pathlib import Path
 
 import msgspec
 
-from piyard import digest, pictures, say, scratch
+from piyard import pictures, say, scratch
 from piyard.errors import WrongInput
 from piyard.look import film, lossless, web
-from piyard.release import File, Release
+from piyard.release import Release, release_of_paths
 
 CAMERA = "camera"
-SUFFIXES = (".jpg", ".jpeg", ".png")
-"""Endings that nnrun takes in a folder; it looks into the files, not at their names."""
 MOST = 1000
 """Pictures of one run: their names and digests travel in one command line."""
 USUAL_FRAMES = 300
@@ -80,11 +78,11 @@ def release_of(shown: Inputs) -> Release:
     What nnrun cannot decode travels as PNG.
     """
     if shown.film:
-        return _release([shown.film], [film.NAME], label=shown.of_film)
+        return release_of_paths({film.NAME: shown.film}, label=shown.of_film)
     files = [lossless.as_sent(path) for path in shown.pictures]
     digits = max(4, len(str(len(files) - 1)))
-    names = [f"{i:0{digits}d}{_suffix(path)}" for i, path in enumerate(files)]
-    return _release(files, names, label=f"{len(files)} inputs")
+    names = [f"{i:0{digits}d}{lossless.sent_suffix(path)}" for i, path in enumerate(files)]
+    return release_of_paths(dict(zip(names, files, strict=True)), label=f"{len(files)} inputs")
 
 
 def named(shown: Inputs) -> dict[str, str]:
@@ -151,18 +149,3 @@ def _of_folder(path: Path) -> list[Path]:
 
 def _is_stream(text: str) -> bool:
     return text == CAMERA or (Path(text).is_file() and film.is_film(text))
-
-
-def _suffix(path: Path) -> str:
-    """nnrun looks into a file, not at its ending; in a folder it takes only these."""
-    return path.suffix.lower() if path.suffix.lower() in SUFFIXES else SUFFIXES[0]
-
-
-def _release(files: Sequence[Path], names: Sequence[str], label: str) -> Release:
-    return Release(
-        files=[
-            File(name=name, path=path, sha256=digest.of_file(path), size=path.stat().st_size)
-            for name, path in zip(names, files, strict=True)
-        ],
-        label=label,
-    )

@@ -1,4 +1,7 @@
-"""COCO's compressed runs, as far as a table needs them."""
+"""COCO's compressed runs, as far as a table needs them.
+
+They come from a board: pycocotools' C does not check that such a string is whole.
+"""
 
 from __future__ import annotations
 

@@ -18,6 +18,8 @@ from piyard.record import Record
 FILM = "drawn.mjpeg"
 LINES = "found.jsonl"
 """What was found, a line a picture, by the pictures' names here."""
+FEW = 4
+"""Pictures that are opened one by one; of more, their folder."""
 TASKS = frozenset({"classify", "detect", "segment", "pose", "track"})
 
 
@@ -48,6 +50,13 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
         """The annotated film."""
         made = self.folder / FILM
         return made if made.is_file() else None
+
+    @property
+    def shown(self) -> list[Path]:
+        """What a viewer opens: the film, a few pictures, or the folder of many."""
+        if self.film:
+            return [self.film]
+        return self.drawn if len(self.drawn) <= FEW else [self.drawn[0].parent]
 
 
 def is_of(record: Record) -> bool:

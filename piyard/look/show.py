@@ -10,18 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from piyard import say
-from piyard.look.seen import Seen
-
-FEW = 4
-"""So many pictures are opened one by one; of more, their folder."""
 
 
-def show(seen: Sequence[Seen]) -> list[subprocess.Popen[bytes]]:
-    """Open what was drawn with the desktop's viewer; where there is none, say where it is.
+def show(paths: Sequence[Path]) -> list[subprocess.Popen[bytes]]:
+    """Open files and folders with the desktop's viewer; where there is none, say where they are.
 
     The viewers outlive us; whoever wants to wait for them can.
     """
-    paths = [path for one in seen for path in _shown(one)]
     viewer = _viewer()
     if viewer is None:
         for path in paths:
@@ -38,12 +33,6 @@ def _opened(viewer: str, path: Path) -> subprocess.Popen[bytes]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-
-
-def _shown(one: Seen) -> list[Path]:
-    if one.film:
-        return [one.film]
-    return one.drawn if len(one.drawn) <= FEW else [one.drawn[0].parent]
 
 
 def _viewer() -> str | None:

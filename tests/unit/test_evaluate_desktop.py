@@ -16,6 +16,7 @@ from piyard.evaluate.dataset import Dataset, Film
 from piyard.model import Model
 from piyard.model.head import Dense
 from piyard.proof.desktop import TOP, Net, Seer, look
+from piyard.proof.tracks import net_of
 
 SIZE = (64, 64)
 
@@ -38,8 +39,7 @@ def rtmdet(*objects: tuple[int, int, float]) -> list[Any]:
 
 
 def finder(*objects: tuple[int, int, float]) -> Net:
-    rules = small("rtmdet_nano_person", score=0.1)
-    return Net(rules=rules, labels=["person"], compute=lambda *_: rtmdet(*objects))
+    return net_of(small("rtmdet_nano_person", score=0.1), lambda *_: rtmdet(*objects))
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_classes_come_best_first_with_their_labels(picture: Path) -> None:
     scores = np.zeros(1000, np.float32)
     scores[[7, 3, 9]] = (0.5, 0.9, 0.1)
     rules = model.load("squeezenet1_1")
-    net = Net(rules=rules, labels=model.labels(rules), compute=lambda *_: [scores])
+    net = net_of(rules, lambda *_: [scores])
     top = look(Seer(net=net), picture).top
     assert [hit.index for hit in top[:3]] == [3, 7, 9]
     assert top[0].label == model.labels(rules)[3]
@@ -67,7 +67,7 @@ def test_the_net_is_fed_what_its_yaml_says(picture: Path) -> None:
         return [np.zeros(1000, np.float32)]
 
     rules = model.load("squeezenet1_1")
-    look(Seer(net=Net(rules=rules, labels=model.labels(rules), compute=compute)), picture)
+    look(Seer(net=net_of(rules, compute)), picture)
     (values,) = fed
     wanted = [
         (level - mean) * norm
@@ -101,7 +101,7 @@ def test_keypoints_are_looked_for_where_the_detector_finds_somebody(picture: Pat
         maps[:, 32, 24] = 0.8
         return [maps]
 
-    pose = Net(rules=rules, labels=["person"], compute=compute)
+    pose = net_of(rules, compute)
     seer = Seer(net=pose, detector=finder((2, 3, 3.0), (6, 6, 1.0)))
     people = look(seer, picture).objects
     assert shown == [rules.input] * 2
@@ -119,10 +119,8 @@ def test_keypoints_are_looked_for_where_the_detector_finds_somebody(picture: Pat
 def test_who_is_who_from_frame_to_frame(picture: Path) -> None:
     rules = small("yolov8_n_bytetrack")
     detector = finder((2, 3, 5.0), (6, 6, 5.0))
-    followed = msgspec.structs.replace(
-        rules, head=detector.rules.head, preprocess=detector.rules.preprocess
-    )
-    net = Net(rules=followed, labels=["person"], compute=detector.compute)
+    followed = msgspec.structs.replace(rules, head=detector.outputs, preprocess=detector.preprocess)
+    net = net_of(followed, detector.compute)
     film = Film(pictures=[picture] * 3, truth={}, ordered=True)
     data = Dataset(kind="mot", name="x", films=[film, film], truth_files=[])
     films = desktop.answers(Seer(net=net), data, "a title")

@@ -19,7 +19,7 @@ from piyard.commands import look
 from piyard.errors import JobsFailed, UnreadableLog
 from piyard.heads import rle
 from piyard.look import drawings, lines, masks, seen, show, table
-from piyard.look.lines import Frame, Object, Runs
+from piyard.look.lines import Frame, Object
 from piyard.look.seen import Seen
 from piyard.record import Record
 from tests import kept
@@ -103,7 +103,7 @@ def test_nothing_is_wrong_where_all_was_read() -> None:
 def test_masks_and_keypoints_have_a_column() -> None:
     mask = np.zeros((10, 12), bool)
     mask[2:5, 3:9] = True
-    packed = dict(rle.pack(mask))
+    packed = msgspec.to_builtins(rle.pack(mask))
     found = saw("segment", objects("0000.jpg", thing("dog", 0.8, mask=packed)))
     assert table.rows([found])[0][-1] == "18"
     points = [[1.0, 2.0, 0.9], [3.0, 4.0, 0.29], [5.0, 6.0, 0.3]]
@@ -277,9 +277,7 @@ def test_which_runs_looked_at_something() -> None:
     )
 )
 def test_a_masks_area_is_that_of_its_runs(mask: Any) -> None:
-    packed = rle.pack(mask)
-    rows, columns = packed["size"]
-    runs = Runs(size=(rows, columns), counts=packed["counts"])
+    runs = rle.pack(mask)
     assert masks.area(runs) == int(mask.sum())
     assert sum(masks.lengths(runs.counts)) == mask.size
 
@@ -313,11 +311,11 @@ def test_what_was_drawn_is_opened_where_there_is_a_desktop(
     tools = viewer(tmp_path, monkeypatch)
     found = saw("detect", objects("0000.jpg"))
     pictures = drawn(found, 2)
-    for child in show.show([found]):
+    for child in show.show(found.shown):
         child.wait(30)
     assert (tools / "opened").read_text().split() == [str(one) for one in pictures]
     drawn(found, show.FEW + 1)
-    for child in show.show([found]):
+    for child in show.show(found.shown):
         child.wait(30)
     assert (tools / "opened").read_text().split()[2:] == [str(pictures[0].parent)]
 
@@ -330,14 +328,14 @@ def test_without_a_desktop_it_is_said_where_it_is(
         monkeypatch.delenv(name, raising=False)
     found = saw("detect", objects("0000.jpg"))
     (one,) = drawn(found, 1)
-    assert show.show([found]) == []
+    assert show.show(found.shown) == []
     assert f"no desktop to show it on: {one}" in capsys.readouterr().err
     assert not (tmp_path / "tools" / "opened").exists()
 
 
 def test_nothing_drawn_opens_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", ":0")
-    assert show.show([saw("detect", objects("0000.jpg"))]) == []
+    assert show.show(saw("detect", objects("0000.jpg")).shown) == []
 
 
 def test_an_object_without_a_label_is_named_by_its_class() -> None:
