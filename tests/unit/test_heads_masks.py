@@ -127,5 +127,5 @@ def test_iou_of_masks():
 def test_a_mask_survives_its_encoding(seed, width, height, share):
     mask = np.random.default_rng(seed).random((height, width)) < share
     packed = rle.pack(mask)
-    assert packed.size == [height, width]
+    assert packed.size == (height, width)
     assert np.array_equal(rle.unpack(packed), mask)

@@ -314,7 +314,7 @@ def test_what_was_drawn_is_opened_where_there_is_a_desktop(
     for child in show.show(found.shown):
         child.wait(30)
     assert (tools / "opened").read_text().split() == [str(one) for one in pictures]
-    drawn(found, show.FEW + 1)
+    drawn(found, seen.FEW + 1)
     for child in show.show(found.shown):
         child.wait(30)
     assert (tools / "opened").read_text().split()[2:] == [str(pictures[0].parent)]
