@@ -41,16 +41,16 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 
 def parse(text: str) -> Address:
     """The address a user typed; raises ``WrongInput`` for anything else."""
-    found = ADDRESS.fullmatch(text)
-    port = int(found["port"] or 0) if found else 0
-    if not found or port > 65535 or (found["port"] and port == 0) or not _is_host(found):
+    match = ADDRESS.fullmatch(text)
+    port = int(match["port"] or 0) if match else 0
+    if not match or port > 65535 or (match["port"] and port == 0) or not _is_host(match):
         raise WrongInput(
             f"'{text}' is not a host",
             remedy=_bracketed(text)
             or "write name, user@name or user@name:port, or emulated:<target>",
         )
-    host = found["ipv6"] or unicodedata.normalize("NFC", found["host"])
-    return Address(host=host, user=found["user"] or "", port=port)
+    host = match["ipv6"] or unicodedata.normalize("NFC", match["host"])
+    return Address(host=host, user=match["user"] or "", port=port)
 
 
 def _bracketed(text: str) -> str:
@@ -102,10 +102,10 @@ def _no_name(host: str, why: str) -> NoSuchHost:
     )
 
 
-def _is_host(found: re.Match[str]) -> bool:
-    if found["ipv6"]:
-        return _is_ipv6(found["ipv6"])
-    name = unicodedata.normalize("NFC", found["host"])
+def _is_host(match: re.Match[str]) -> bool:
+    if match["ipv6"]:
+        return _is_ipv6(match["ipv6"])
+    name = unicodedata.normalize("NFC", match["host"])
     return name[0] not in "-." and name[-1] not in "-." and all(map(_belongs, name))
 
 

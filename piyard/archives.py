@@ -1,4 +1,4 @@
-"""Whether an archive that a board sends can be unpacked in bounded room and memory."""
+"""Archives from a board, unpacked within bounds of disk and memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BLOCK = 512
 GZIP = b"\x1f\x8b"
 MOST_FILES = 100_000
 MOST_BYTES = 16 << 30
-"""Of all files together, unpacked: all that a large net computes on its way is some 2 GB."""
+"""Of all files together, unpacked: all blobs of a large net are some 2 GB."""
 MOST_PACKED = 4 << 30
 LONGEST_NAME = 1 << 16
 """Bytes of a header that stands for a long name: tarfile holds it in memory."""
@@ -22,26 +22,26 @@ SKIPPED = 1 << 20
 
 
 class _Member(NamedTuple):
-    """A header: what kind of entry, and how many bytes follow."""
+    """A header: the type of the entry, and how many bytes follow."""
 
-    kind: int
+    type: int
     size: int
 
 
 @contextmanager
 def opened(packed: IO[bytes]) -> Iterator[tarfile.TarFile]:
-    """An archive, packed by gzip or not at all.
+    """An archive, compressed by gzip or not.
 
     Raises ``tarfile.TarError`` for one that would fill disk or memory, before it is unpacked.
     """
     packed.seek(0)
-    is_packed = packed.read(len(GZIP)) == GZIP
+    is_gzip = packed.read(len(GZIP)) == GZIP
     packed.seek(0)
-    unpacked: Any = gzip.GzipFile(fileobj=packed) if is_packed else nullcontext(packed)
-    with unpacked as stream:
+    unzipped: Any = gzip.GzipFile(fileobj=packed) if is_gzip else nullcontext(packed)
+    with unzipped as stream:
         _require_bounded(stream)
     packed.seek(0)
-    with tarfile.open(fileobj=packed, mode="r:gz" if is_packed else "r:") as archive:
+    with tarfile.open(fileobj=packed, mode="r:gz" if is_gzip else "r:") as archive:
         yield archive
 
 
@@ -53,8 +53,8 @@ def _require_bounded(stream: IO[bytes]) -> None:
             raise tarfile.ReadError(
                 f"more than {MOST_FILES:,} files, or more than {MOST_BYTES >> 30} GiB"
             )
-        if member.kind in NAMES and member.size > LONGEST_NAME:
-            raise tarfile.ReadError("a name without end")
+        if member.type in NAMES and member.size > LONGEST_NAME:
+            raise tarfile.ReadError("a name that is too long")
         _skip(stream, -(-member.size // BLOCK) * BLOCK)
 
 
@@ -63,7 +63,7 @@ def _members(stream: IO[bytes]) -> Iterator[_Member]:
     while len(header := stream.read(BLOCK)) == BLOCK and header.strip(b"\0"):
         size = tarfile.nti(header[124:136])  # type: ignore[attr-defined]
         if size < 0:
-            raise tarfile.ReadError("a file of less than no bytes")
+            raise tarfile.ReadError("a file of negative size")
         yield _Member(header[156], size)
 
 

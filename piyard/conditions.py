@@ -43,7 +43,7 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     quiet: bool
 
     @property
-    def well(self) -> bool:
+    def ok(self) -> bool:
         """Whether the board is fit for a run."""
         return self.cool and self.quiet
 
@@ -62,8 +62,8 @@ def settle(session: Session, limits: Conditions) -> Settled:
     """
     with say.step(f"{session.name}: cool and quiet") as progress:
         found = _settle(session, limits, progress)
-        progress.well = found.well
-    if not found.well:
+        progress.ok = found.ok
+    if not found.ok:
         say.note(f"{session.name}: still {found.text} after {found.waited_s:.0f} s, going on")
     return found
 
@@ -107,7 +107,7 @@ def _settle(session: Session, limits: Conditions, progress: say.Step) -> Settled
             stop.check()
             found = judge(before, now, time.monotonic() - began, limits)
             progress.update(found.waited_s, limits.settle_s, found.text)
-            if found.well or (before and found.waited_s >= limits.settle_s):
+            if found.ok or (before and found.waited_s >= limits.settle_s):
                 return found
             before = now
         outcome = talk.end()

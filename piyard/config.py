@@ -34,22 +34,22 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def names(folder: Path) -> list[str]:
-    """The instances a folder defines: its YAML files."""
+    """The names a folder defines: those of its YAML files."""
     return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
 def load_named(folder: Path, kind: str, name: str, type_: type[T]) -> T:
     """The instance ``name`` of the folder, or an error with the nearest one there is."""
-    known = names(folder)
-    if name not in known:
-        raise unknown(kind, name, known)
+    legal = names(folder)
+    if name not in legal:
+        raise unknown(kind, name, legal)
     return load(folder / f"{name}.yaml", type_)
 
 
 def load(path: Path, type_: type[T], *, finite: bool = True) -> T:
     """A YAML file as ``type_``; raises ``WrongInput`` for anything that does not fit it.
 
-    Numbers must be ``finite`` unless somebody else looks after that.
+    Numbers must be ``finite``, unless the caller checks them itself.
     """
     content = _parse(path)
     for key in _endless(content) if finite else ():
@@ -82,20 +82,20 @@ def _parse(path: Path) -> Any:
 
 
 def _endless(value: Any, key: str = "$") -> Iterator[str]:
-    """Where a number is infinite, or none at all: no type refuses that."""
+    """The keys of numbers that are infinite or NaN: no type rejects those."""
     if isinstance(value, float) and not math.isfinite(value):
         yield key
     elif isinstance(value, dict):
         for name, inner in value.items():
             yield from _endless(inner, f"{key}.{name}")
     elif isinstance(value, list):
-        for at, inner in enumerate(value):
-            yield from _endless(inner, f"{key}[{at}]")
+        for index, inner in enumerate(value):
+            yield from _endless(inner, f"{key}[{index}]")
 
 
 def _hint(message: str, type_: type[Any]) -> str:
-    found = re.search(r"unknown field `([^`]*)`", message)
-    return nearest(found[1], _all_fields(type_)) if found else ""
+    match = re.search(r"unknown field `([^`]*)`", message)
+    return nearest(match[1], _all_fields(type_)) if match else ""
 
 
 def _all_fields(type_: Any) -> set[str]:

@@ -1,4 +1,4 @@
-"""Waiting: poll until it is so, or until the deadline, and say what was waited for."""
+"""Poll until a condition holds, or until the deadline."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def poll(ask: Callable[[], T | None], limit_s: float, pause_s: float = 0.1) -> T | None:
-    """What ``ask`` gives once it is not None, or None when ``limit_s`` seconds are over."""
+def poll(probe: Callable[[], T | None], limit_s: float, pause_s: float = 0.1) -> T | None:
+    """The first result of ``probe`` that is not None, or None after ``limit_s`` seconds."""
     end = time.monotonic() + limit_s
     while True:
-        if (answer := ask()) is not None:
+        if (answer := probe()) is not None:
             return answer
         if time.monotonic() + pause_s > end:
             return None

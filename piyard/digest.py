@@ -1,4 +1,4 @@
-"""sha256 of files, folders and plain values: the names of everything content-addressed."""
+"""sha256 of files, folders and plain values."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Files known by their sha256: from the cache, from ``PIYARD_MIRROR``, else from the network.
 
 ``<cache>/downloads/<sha256>/<name>`` appears by one rename, only when its bytes have that digest.
-An interrupted download goes on where it stopped, if the server can.
+An interrupted download resumes where it stopped, if the server supports that.
 """
 
 from __future__ import annotations
@@ -31,35 +31,35 @@ BACK_OFF_S = 1.0
 """The wait before the second attempt; it doubles with each one."""
 
 PAGES = (b"<!doctype", b"<html")
-"""How what a browser is to show begins."""
+"""How an HTML page begins."""
 
 _BLOCK = 1 << 18
 _DIGEST = re.compile(r"[0-9a-f]{8,64}")
 
 
 class _Again(Exception):
-    """An attempt that failed for a reason that may pass."""
+    """An attempt failed for a reason that may pass."""
 
 
 def fetch(url: Url, *, sha256: str, name: str) -> Path:
     """The file with this digest; ``name`` is what it is called in the cache.
 
     ``sha256`` is all 64 hex digits, or the first 8 or more where no more is published.
-    A callable ``url`` is only asked when cache and mirror do not have the file.
+    A callable ``url`` is called only when cache and mirror do not have the file.
     Raises ``DownloadFailed``.
     """
     _check(sha256, name)
-    if found := find(sha256):
-        return found
+    if path := find(sha256):
+        return path
     with _locked(sha256):
         return _cached(sha256) or _download(url() if callable(url) else url, sha256, name)
 
 
 def first(url: str, *, name: str) -> Path:
-    """A file of which no digest is known yet; its folder is called by the one it has.
+    """A file whose digest is not known yet; its folder is named by the digest it has.
 
-    Always from the network: cache and mirror know files by their digests only. A page in place of
-    the file is no download. Raises ``DownloadFailed``.
+    Always from the network: cache and mirror know files by their digests only. An HTML page in
+    place of the file is an error. Raises ``DownloadFailed``.
     """
     _check("0" * 64, name)
     with _locked(digest.of_value(url)):
@@ -69,17 +69,17 @@ def first(url: str, *, name: str) -> Path:
         is_page = stream.read(9).lower().startswith(PAGES)
     if is_page:
         path.unlink()
-        raise _failed(f"{url} sent a page instead of the file", "", "")
+        raise _failed(f"{url} sent a web page instead of the file", "", "")
     return path
 
 
 def find(sha256: str) -> Path | None:
-    """The file from cache or mirror, its bytes checked; None when neither has it."""
+    """The file from cache or mirror, its digest verified; None when neither has it."""
     return _cached(sha256) or mirror.find(sha256)
 
 
 def known(sha256: str) -> str | None:
-    """The full digest of a file that cache or mirror say they have; its bytes are not read."""
+    """The full digest of a file that cache or mirror list; its bytes are not read."""
     cached = (path.parent.name for path in _entries(sha256))
     mirrored = (full for full, path in mirror.claims(sha256) if path.is_file())
     return next(cached, None) or next(mirrored, None)
@@ -131,13 +131,13 @@ def _part(sha256: str, url: str, name: str) -> Path:
 
 
 def _receive(url: str, part: Path, step: say.Step) -> bool:
-    """Bring ``part`` to its full length; whether it began with bytes of an earlier attempt."""
+    """Download into ``part``; True when it began with bytes of an earlier attempt."""
     import requests
 
     try:
-        have = part.stat().st_size if part.is_file() else 0
-        with _get(url, have) as response:
-            start = _start(response, have, part)
+        offset = part.stat().st_size if part.is_file() else 0
+        with _get(url, offset) as response:
+            start = _start(response, offset, part)
             _append(response, part, start, step)
             return start > 0
     except OSError as error:  # requests' own errors are OSErrors too
@@ -146,21 +146,21 @@ def _receive(url: str, part: Path, step: say.Step) -> bool:
         raise _cannot_write(part, error) from None
 
 
-def _get(url: str, have: int) -> Response:
+def _get(url: str, offset: int) -> Response:
     import requests
 
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
     return requests.get(url, headers=headers, stream=True, timeout=(CONNECT_S, STALL_S))
 
 
-def _start(response: Response, have: int, part: Path) -> int:
-    """The offset at which the body begins; raises for a status without a usable one."""
+def _start(response: Response, offset: int, part: Path) -> int:
+    """The offset at which the body begins; raises for any other status than 200 and 206."""
     status = response.status_code
-    if status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-        return have
+    if status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
+        return offset
     if status in (206, 416):
         part.unlink(missing_ok=True)
-        raise _Again("the server does not resume where it was asked to")
+        raise _Again("the server does not resume at the requested offset")
     if status >= 500 or status in (408, 429):
         raise _Again(f"the server answers {status} {response.reason}")
     if status != 200:
@@ -171,7 +171,8 @@ def _start(response: Response, have: int, part: Path) -> int:
 def _append(response: Response, part: Path, start: int, step: say.Step) -> None:
     length = response.headers.get("Content-Length")
     total = start + int(length) if length else None
-    _need_room(part, (total or 0) - start)
+    if shutil.disk_usage(part.parent).free < (total or 0) - start:
+        raise OSError(errno.ENOSPC, "No space left on device")
     with part.open("ab" if start else "wb") as stream:
         done = start
         for block in response.iter_content(_BLOCK):
@@ -181,19 +182,14 @@ def _append(response: Response, part: Path, start: int, step: say.Step) -> None:
         raise _Again(f"the server stopped after {done} of {total} bytes")
 
 
-def _need_room(part: Path, need: int) -> None:
-    if shutil.disk_usage(part.parent).free < need:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-
 def _keep(part: Path, url: str, sha256: str, name: str, *, resumed: bool) -> Path:
-    got = digest.of_file(part)
-    if not got.startswith(sha256):
+    actual = digest.of_file(part)
+    if not actual.startswith(sha256):
         part.unlink()
         if resumed:
             raise _Again("the resumed file has another sha256")
-        raise _failed(f"{url} is not the file that was pinned", f"its sha256 is {got}", sha256)
-    final = folder() / got / name
+        raise _failed(f"{url} is not the file that was pinned", f"its sha256 is {actual}", sha256)
+    final = folder() / actual / name
     final.parent.mkdir(parents=True, exist_ok=True)
     return part.replace(final)
 
@@ -203,13 +199,13 @@ def _no_answer(url: str, error: Exception) -> Exception:
 
     hopeless = (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL)
     if isinstance(error, (*hopeless, requests.exceptions.MissingSchema)):
-        return _failed(f"{url} is no address", str(error), "")
+        return _failed(f"{url} is not a valid URL", str(error), "")
     if isinstance(error, requests.Timeout) or "timed out" in str(error):
-        return _Again(f"the server says nothing for {STALL_S:g} s")
+        return _Again(f"no data from the server for {STALL_S:g} s")
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return _Again("the connection was closed too early")
     if "Name or service not known" in str(error):
-        return _failed(f"{url} cannot be downloaded", "its host name is not known here", "")
+        return _failed(f"{url} cannot be downloaded", "its host name cannot be resolved", "")
     cause = re.search(r"\[Errno -?\d+\] ([^')]+)", str(error))
     return _Again(f"the server cannot be reached: {cause[1] if cause else error}")
 
@@ -234,5 +230,5 @@ def _failed(what: str, why: str, sha256: str) -> DownloadFailed:
 
 
 def _locked(sha256: str) -> AbstractContextManager[None]:
-    """One download a digest: who comes second waits and then finds it done."""
+    """One download per digest: a second process waits, then finds the file."""
     return lock.held(folder() / ".locks" / sha256)

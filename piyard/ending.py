@@ -1,7 +1,7 @@
-"""How a command ends that something interrupts: in one line or none, with the right exit code.
+"""How an interrupted command ends: in one line or none, with the right exit code.
 
-Invoke prints piyard's own errors. What reaches the interpreter besides is Ctrl-C, a pipe whose
-reader went away, or a disk of this machine. Anything else is a fault of piyard's: a traceback.
+Invoke prints piyard's own errors. What else reaches the interpreter is Ctrl-C, a pipe whose reader
+went away, or a disk error of this machine. Anything else is a bug in piyard: a traceback.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from piyard import disk
 
 STOPPED = "piyard: stopped by Ctrl-C"
 INTERRUPTED, NO_READER = 130, 141
-"""As a shell tells of a program that SIGINT or SIGPIPE ended."""
+"""A shell's exit codes for a program that SIGINT or SIGPIPE ended."""
 
 
 def install() -> None:
-    """Have the interpreter end so. Invoke runs tasks itself, so there is no other place for it."""
+    """Install the hooks. Invoke runs tasks itself, so there is no other place for it."""
     sys.excepthook = _end
-    atexit.unregister(_end_output)  # two ways lead here
+    atexit.unregister(_end_output)  # called from tasks.py and from __main__
     atexit.register(_end_output)
 
 
@@ -40,16 +40,16 @@ def interruptible() -> Iterator[None]:
         raise Exit(STOPPED, INTERRUPTED) from None
 
 
-def _end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """The hook for what nobody caught; Python leaves with the code of a ``SystemExit`` in it."""
+def _end(type_: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """The hook for uncaught exceptions; Python exits with the code of a ``SystemExit`` from it."""
     if (code := _code(error)) is None:
-        sys.__excepthook__(kind, error, trace)
+        sys.__excepthook__(type_, error, traceback)
         return
     raise SystemExit(code)
 
 
 def _code(error: BaseException) -> int | None:
-    """The exit code, after saying what there is to say; None for a fault of piyard's."""
+    """The exit code, after printing the error's line; None for a bug in piyard."""
     if isinstance(error, KeyboardInterrupt):
         _say(STOPPED)
         return INTERRUPTED
@@ -62,7 +62,7 @@ def _code(error: BaseException) -> int | None:
 
 
 def _end_output() -> None:
-    """Write out what was printed while a failure can still be told."""
+    """Flush standard output while a failure can still be reported."""
     if error := _unwritten():
         code = _code(error)
         _forget(sys.stdout)
@@ -70,7 +70,7 @@ def _end_output() -> None:
 
 
 def _unwritten(more: str = "") -> OSError | None:
-    """Why what was printed, and more of it, cannot be written out."""
+    """The error when standard output, with ``more`` appended, cannot be flushed."""
     try:
         print(end=more, flush=True)
     except OSError as error:
@@ -80,11 +80,11 @@ def _unwritten(more: str = "") -> OSError | None:
 
 
 def _placed(error: OSError) -> OSError:
-    """A full disk without a name may be the one that is printed to: another line tells."""
+    """A full disk without a path may be standard output's: printing one more line shows it."""
     unnamed = error.filename is None and error.errno in disk.FULL
-    if unnamed and (again := _unwritten("\n")):
+    if unnamed and (stdout_error := _unwritten("\n")):
         _forget(sys.stdout)
-        return again
+        return stdout_error
     return error
 
 
@@ -94,7 +94,7 @@ def _say(text: str) -> None:
 
 
 def _forget_closed_streams() -> bool:
-    """Whether standard output or error was closed at the other end."""
+    """Whether the reader of standard output or error went away."""
     closed = [stream for stream in (sys.stdout, sys.stderr) if _is_closed(stream)]
     for stream in closed:
         _forget(stream)
@@ -102,13 +102,13 @@ def _forget_closed_streams() -> bool:
 
 
 def _is_closed(stream: TextIO) -> bool:
-    seen = select.poll()
-    seen.register(stream.fileno(), 0)
-    return any(event & select.POLLERR for _, event in seen.poll(0))
+    poller = select.poll()
+    poller.register(stream.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poller.poll(0))
 
 
 def _forget(stream: TextIO) -> None:
-    """What is left to be written goes nowhere: the interpreter would complain of it at its end."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
+    """Send what is left in the buffer to /dev/null: the interpreter would fail on it at exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)

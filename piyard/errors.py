@@ -1,20 +1,20 @@
 """Every way piyard can fail on purpose, each with its own exit code.
 
-An error says what failed and where, shows its evidence, and ends with what to do next.
+An error says what failed and where, shows its evidence, and ends with a remedy.
 Invoke prints an ``Exit`` without a traceback and leaves with its code.
 
 ==== =============================================================
 code meaning
 ==== =============================================================
 1    one or more jobs of several failed; each said why
-2    this machine is not set up (container engine, emulation, tools), or a disk of it is full,
-     read-only, gone or somebody else's
+2    this machine is not set up (container engine, emulation, tools), or one of its disks is
+     full, read-only, gone or not ours to write
 3    a wrong name, option or configuration file
 4    a download failed or did not match its sha256
 5    the cross build failed
 6    the conversion failed, or its proof did
 7    no such host
-8    the host refuses, is unreachable, or does not answer
+8    the host refuses the connection, is unreachable, or does not answer
 9    the host rejects our key
 10   the host's key changed
 11   the board cannot run what was built, or lacks a program piyard needs
@@ -41,7 +41,7 @@ from invoke.exceptions import Exit
 from piyard import harmless
 
 EVIDENCE_LINES, LONGEST = 60, 2000
-"""Lines of evidence, the last ones, and characters of a line, that are shown."""
+"""How much is shown: the last lines of evidence, and the first characters of a line."""
 
 
 class PiyardError(Exit):
@@ -54,7 +54,7 @@ class PiyardError(Exit):
         super().__init__(self._text(), self.exit_code)
 
     def _text(self) -> str:
-        """What is quoted in it may be a board's or a file's: a terminal obeys none of it."""
+        """It may quote a board or a file, so control characters are taken out."""
         lines = self.evidence.strip().splitlines()[-EVIDENCE_LINES:]
         evidence = "".join(f"\n    {harmless.line(line[:LONGEST])}" for line in lines)
         remedy = f"\n  → {harmless.text(self.remedy)}" if self.remedy else ""
@@ -77,7 +77,7 @@ class NotSetUp(PiyardError):
 
 
 class DiskUnusable(NotSetUp):
-    """A place on this machine that is full, read-only, gone or somebody else's."""
+    """A path on this machine that is full, read-only, gone or not ours to write."""
 
 
 class WrongInput(PiyardError):
@@ -111,13 +111,13 @@ class NoSuchHost(PiyardError):
 
 
 class HostUnreachable(PiyardError):
-    """A host that refuses, is unplugged, or accepts and then says nothing."""
+    """A host that refuses the connection, is unplugged, or accepts and then sends nothing."""
 
     exit_code = 8
 
 
 class KeyRejected(PiyardError):
-    """A host that is there and does not let us in."""
+    """A host that answers and does not accept our key."""
 
     exit_code = 9
 
@@ -163,7 +163,7 @@ class UnreadableLog(PiyardError):
 
 
 class BoardBusy(PiyardError):
-    """Somebody else holds the board, and would not let go in time."""
+    """Somebody else holds the board, and did not release it in time."""
 
     exit_code = 16
 
@@ -202,22 +202,22 @@ class SlowerThanAllowed(PiyardError):
 
 
 class NothingValid(PiyardError):
-    """A benchmark without a row that anybody may believe."""
+    """A benchmark without a single valid row."""
 
     exit_code = 20
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, legal: Iterable[str]) -> str:
     """``", did you mean 'x'?"`` for the legal name closest to ``name``, or nothing."""
-    by_plain = {item.lower().replace("-", "_"): item for item in known}
+    by_plain = {item.lower().replace("-", "_"): item for item in legal}
     plain = name.lower().replace("-", "_")
     close = difflib.get_close_matches(plain, by_plain, n=1, cutoff=0.5)
     return f", did you mean '{by_plain[close[0]]}'?" if close else ""
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> WrongInput:
-    """The error for a name that is not one of the ``known``."""
-    names = sorted(known)
+def unknown(kind: str, name: str, legal: Iterable[str]) -> WrongInput:
+    """The error for a name that is not one of the ``legal`` ones."""
+    names = sorted(legal)
     return WrongInput(
         f"unknown {kind} '{name}'{nearest(name, names)}",
         remedy=f"known: {', '.join(names)}" if names else f"no {kind} is defined yet",

@@ -1,6 +1,6 @@
-"""Text that came from elsewhere, made harmless for where it is shown.
+"""Text from elsewhere, escaped for where it is shown.
 
-A terminal obeys control characters, Markdown its marks, a spreadsheet a formula.
+A terminal obeys control characters, Markdown its markup, a spreadsheet a formula.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ HARMLESS = re.compile(r"[\x20-\x7e±]*")
 MARKS = {"|": "\\|", "<": "&lt;", "&": "&amp;", "\\": "\\\\", "`": "\\`", "[": "\\["}
 STRANGE = "\N{REPLACEMENT CHARACTER}"
 FORMULA = re.compile(r"\s*[=+\-@]")
-"""How a cell begins that a spreadsheet computes."""
+"""How a cell begins that a spreadsheet evaluates."""
 NUMBER = re.compile(r"\s*[+-]?[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?\s*%?\s*|\s*[+-]+\s*")
-"""What may begin so, for it is one; and signs without anything behind them."""
+"""May begin with a sign: a number, or signs alone."""
 ESCAPED = re.compile(
     r"[\x7f-\x9f\u00ad\u0600-\u0605\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
 )
@@ -31,22 +31,22 @@ def line(value: str) -> str:
 
 
 def text(value: str) -> str:
-    """The same of each line; the line feeds stay."""
+    """The same for each line; line feeds stay."""
     if HARMLESS.fullmatch(value):
         return value
     return "\n".join(map(line, value.replace("\r\n", "\n").split("\n")))
 
 
 def markdown(value: str) -> str:
-    """A cell of a Markdown table, which neither ends the cell nor starts markup."""
+    """A cell of a Markdown table; what would end the cell or start markup is escaped."""
     return "".join(MARKS.get(char, char) for char in line(value))
 
 
 def cell(value: str) -> str:
-    """A cell of CSV: text that a spreadsheet would compute begins with an apostrophe.
+    """A cell of CSV: text that a spreadsheet would evaluate gets an apostrophe in front.
 
-    A lone carriage return is a line feed: readers take it for one, and the writer does not. On a
-    terminal no control character is left; a program gets the text as it is.
+    A lone carriage return becomes a line feed: readers take it for one, and the writer does not
+    quote it. On a terminal control characters are replaced; a program gets the text as it is.
     """
     plain = value.replace("\r\n", "\n").replace("\r", "\n")
     plain = text(plain) if sys.stdout.isatty() else plain
@@ -54,8 +54,8 @@ def cell(value: str) -> str:
 
 
 def json(value: str) -> str:
-    """JSON with what a terminal would obey written as escapes: it reads as the same values."""
-    return ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", value)
+    """JSON with control characters written as escapes: it parses to the same values."""
+    return ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", value)
 
 
 def _is_strange(char: str) -> bool:

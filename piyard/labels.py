@@ -1,4 +1,4 @@
-"""Names of classes: lists of them in files, and which class a name means."""
+"""Class names: label files, and the class that a name means."""
 
 from __future__ import annotations
 
@@ -9,27 +9,26 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from piyard import textfile
+from piyard.address import JOINERS
 from piyard.errors import WrongInput, nearest
 
 LINES = re.compile(r"\r\n|\r|\n")
 NUMBERED = re.compile(r"(\d+)([ \t]*[:;,=\t][ \t]*|[.)][ \t]+| +)(\S.*)")
 """``0: cat``, ``0 cat``, ``0,cat``, ``1. cat``"""
-JOINERS = "\u200c\u200d"
-"""What Persian or Hindi names are spelled with."""
 SYNSET = re.compile(r"(n\d{8})[\s,:]+(\S.*)")
 """``n01440764 tench, Tinca tinca``"""
 QUOTED = re.compile(r"""(["'])(.*)\1,?""")
 APART = re.compile(r"""[\s_/\\:*?"<>|-]+""")
-"""What a folder's name cannot hold, or what is written in the place of a blank."""
+"""What a folder's name cannot hold, or what stands for a blank."""
 LONGEST = 1000
 """Characters of a name."""
 
 
 def read(path: Path) -> list[str]:
-    """One name a line, in the order of the classes; blank lines at the end are none.
+    """One name a line, in the order of the classes; blank lines at the end do not count.
 
     Raises ``WrongInput``, with the line's number, for a blank line among the names, which would
-    move all that follow, for what cannot be shown, and for an encoding that cannot be told.
+    shift all that follow, for unprintable characters, and for an unknown encoding.
     """
     lines = [line.strip() for line in LINES.split(textfile.read(path))]
     while lines and not lines[-1]:
@@ -40,7 +39,7 @@ def read(path: Path) -> list[str]:
 
 
 def read_numbered(path: Path) -> list[str]:
-    """The same of a list that others made: quotes and numbers around every name are taken off."""
+    """The same for a list of any origin: quotes and numbers around every name are removed."""
     return _unnumbered(_unquoted(read(path)), path)
 
 
@@ -56,59 +55,59 @@ def _require_name(where: str, line: str) -> None:
             remedy="give the class a name, or take the line out",
         )
     if len(line) > LONGEST or not all(map(_is_shown, line)):
-        raise WrongInput(f"{where} is not a name", remedy="one printable name a line")
+        raise WrongInput(f"{where} is not a class name", remedy="one printable name a line")
 
 
 def _is_shown(char: str) -> bool:
-    """Whether a terminal shows it, and does not obey it."""
-    kind = unicodedata.category(char)
-    return char == "\t" or char in JOINERS or not (kind[0] == "C" or kind in {"Zl", "Zp"})
+    """Whether a terminal shows the character, and does not obey it."""
+    category = unicodedata.category(char)
+    return char == "\t" or char in JOINERS or not (category[0] == "C" or category in {"Zl", "Zp"})
 
 
 def _unquoted(lines: list[str]) -> list[str]:
-    found = [QUOTED.fullmatch(line) for line in lines]
-    if not all(one and one[2].strip() for one in found):
+    matches = [QUOTED.fullmatch(line) for line in lines]
+    if not all(match and match[2].strip() for match in matches):
         return lines
-    return [one[2].strip() for one in found if one]
+    return [match[2].strip() for match in matches if match]
 
 
 def _unnumbered(lines: list[str], path: Path) -> list[str]:
-    """The names in the order of the numbers before them, where those are the classes' own."""
-    found = [one for one in map(NUMBERED.fullmatch, lines) if one]
-    if not found or len(found) != len(lines):
+    """The names in the order of the numbers before them, where those number the classes."""
+    matches = [match for match in map(NUMBERED.fullmatch, lines) if match]
+    if not matches or len(matches) != len(lines):
         return lines
-    numbers, names = [int(one[1]) for one in found], [one[3].strip() for one in found]
+    numbers, names = [int(match[1]) for match in matches], [match[3].strip() for match in matches]
     first = min(numbers)
-    by_mark = all(one[2].strip(" ") for one in found)
-    if len(set(names)) != len(names) or not (first == 0 or (by_mark and first == 1)):
+    has_separators = all(match[2].strip(" ") for match in matches)
+    if len(set(names)) != len(names) or not (first == 0 or (has_separators and first == 1)):
         return lines  # such numbers are part of the names: 101 dalmatians
-    wanted = range(first, first + len(lines))
-    if gap := sorted(set(wanted) - set(numbers)):
-        if not by_mark:
+    expected = range(first, first + len(lines))
+    if gap := sorted(set(expected) - set(numbers)):
+        if not has_separators:
             return lines
         raise WrongInput(
-            f"{path} numbers its classes, and none is {gap[0]}",
-            remedy="number them without gaps, or leave the numbers out",
+            f"{path} numbers its classes, and number {gap[0]} is missing",
+            remedy="number them without gaps, or remove the numbers",
         )
     return [name for _, name in sorted(zip(numbers, names, strict=True))]
 
 
 class Names:
-    """Which class a name means: as it is written, else but for case, blanks and the like."""
+    """The class that a name means: compared exactly, then without case and separators."""
 
     def __init__(self, labels: Sequence[str]) -> None:
         self.labels = list(labels)
-        ways: tuple[Callable[[str], Iterable[str]], ...] = (_exact, _folded, _parts)
-        self._levels = [_indexed(labels, way) for way in ways]
+        keys_of: tuple[Callable[[str], Iterable[str]], ...] = (_exact, _folded, _parts)
+        self._levels = [_indexed(labels, keys) for keys in keys_of]
 
     def find(self, name: str) -> int | None:
-        """The class's index; None for a name of none. Raises ``WrongInput`` for one of several."""
+        """The class's index; None where there is none. Raises ``WrongInput`` for several."""
         for level, key in zip(self._levels, (normal, folded, folded), strict=True):
-            hits = level.get(key(name), [])
-            if len(hits) == 1:
-                return hits[0]
-            if hits:
-                several = ", ".join(f"{i} ({self.labels[i]})" for i in hits[:4])
+            indices = level.get(key(name), [])
+            if len(indices) == 1:
+                return indices[0]
+            if indices:
+                several = ", ".join(f"{i} ({self.labels[i]})" for i in indices[:4])
                 raise WrongInput(
                     f"'{name}' is the name of several classes: {several}",
                     remedy="name it as exactly one of them, or by its number",
@@ -116,32 +115,32 @@ class Names:
         return None
 
     def is_of(self, name: str, index: int) -> bool:
-        """Whether the name may be that class's: it is no other one's alone."""
+        """Whether the name may mean that class: it does not mean only others."""
         keys = zip(self._levels, (normal, folded, folded), strict=True)
-        hits = next((level[key(name)] for level, key in keys if key(name) in level), [index])
-        return index in hits
+        indices = next((level[key(name)] for level, key in keys if key(name) in level), [index])
+        return index in indices
 
     def nearest(self, name: str) -> str:
-        """``, did you mean '…'`` where something is near."""
+        """``, did you mean '…'?`` where a label is close."""
         return nearest(name, self.labels)
 
 
 def normal(name: str) -> str:
-    """Composed: macOS hands out file names in pieces."""
+    """In Unicode's composed form (NFC): macOS decomposes file names."""
     return unicodedata.normalize("NFC", name).strip()
 
 
 def folded(name: str) -> str:
-    """Without case, and with a blank for whatever parts the words."""
+    """Without case, and with one blank between words."""
     return APART.sub(" ", unicodedata.normalize("NFC", normal(name).casefold())).strip()
 
 
-def _indexed(labels: Sequence[str], way: Callable[[str], Iterable[str]]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = defaultdict(list)
+def _indexed(labels: Sequence[str], keys: Callable[[str], Iterable[str]]) -> dict[str, list[int]]:
+    indices: dict[str, list[int]] = defaultdict(list)
     for index, label in enumerate(labels):
-        for key in dict.fromkeys(way(label)):
-            found[key].append(index)
-    return found
+        for key in dict.fromkeys(keys(label)):
+            indices[key].append(index)
+    return indices
 
 
 def _exact(label: str) -> Iterator[str]:

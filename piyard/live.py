@@ -1,4 +1,4 @@
-"""The live lines of a terminal: what is done, how much of it, since when and how long still."""
+"""The live lines of a terminal: what is done, how much of it, for how long, and the time left."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OTHER_COLUMNS = 52
 
 
 class Amount(bars.ProgressColumn):
-    """Bytes as MB, steps as a count; nothing where nobody knows how much there is."""
+    """Bytes as MB, steps as a count; empty where the total is not known."""
 
     _bytes, _steps = bars.DownloadColumn(), bars.MofNCompleteColumn()
 
@@ -27,7 +27,7 @@ class Amount(bars.ProgressColumn):
 
 
 class Remaining(bars.TimeRemainingColumn):
-    """How long it may take still; nothing where nobody knows how much there is."""
+    """The estimated time left; empty where the total is not known."""
 
     def render(self, task: bars.Task) -> Any:
         """The column's text for one line."""
@@ -35,7 +35,7 @@ class Remaining(bars.TimeRemainingColumn):
 
 
 class Detail(bars.ProgressColumn):
-    """What is being done, in the room that the other columns leave."""
+    """The current detail, in the width that the other columns leave."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class Detail(bars.ProgressColumn):
 
 
 def progress() -> bars.Progress:
-    """The display on standard error; it is gone when it stops."""
+    """The display on standard error; it disappears when it stops."""
     console = Console(stderr=True)
     return bars.Progress(
         bars.SpinnerColumn(),

@@ -1,6 +1,6 @@
-"""Locks between threads and processes: the kernel lets go of one whatever happens to its holder.
+"""File locks between threads and processes: the kernel releases one whatever happens to its holder.
 
-Who holds one writes itself into its file, so that whoever waits can say for whom.
+The holder writes itself into the file, so that whoever waits can name it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from piyard import say, stop
 
 PAUSE_S = 0.1
 MOMENT_S = 1.0
-"""A wait as long as that is said."""
+"""A longer wait is reported."""
 
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
 def held(file: Path) -> Iterator[None]:
     """Wait until nobody else holds the lock of that file, and hold it.
 
-    A wait that is longer than a moment says on standard error who is waited for; Ctrl-C ends it.
+    A wait of more than a second names the holder on standard error; Ctrl-C ends it.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a+b", buffering=0) as handle:
@@ -54,11 +54,11 @@ def held(file: Path) -> Iterator[None]:
 
 
 def _wait(handle: BinaryIO, file: Path) -> None:
-    began, said = time.monotonic(), ""
+    began, reported = time.monotonic(), ""
     while not _is_ours(handle):
         stop.check()
-        if time.monotonic() > began + MOMENT_S and (holder := _holder(handle)) != said:
-            said = holder
+        if time.monotonic() > began + MOMENT_S and (holder := _holder(handle)) != reported:
+            reported = holder
             say.note(f"waiting for {holder}, which holds {file}; Ctrl-C stops")
         time.sleep(PAUSE_S)
 
@@ -72,26 +72,26 @@ def _is_ours(handle: BinaryIO) -> bool:
 
 
 def _sign(handle: BinaryIO) -> None:
-    """Say who holds it; without room on the disk it is held all the same."""
+    """Write the holder into the file; on a full disk the lock is held all the same."""
     now = datetime.now().astimezone().isoformat(" ", "seconds")
-    ours = Holder(pid=os.getpid(), command=_command(), since=now)
+    holder = Holder(pid=os.getpid(), command=_command(), since=now)
     with suppress(OSError):
         handle.truncate(0)
-        handle.write(msgspec.json.encode(ours))
+        handle.write(msgspec.json.encode(holder))
 
 
 def _command() -> str:
-    """What this process was started with, as its user typed it."""
+    """The command line of this process."""
     program, *arguments = sys.argv or [""]
-    typed = " ".join([Path(program).name, *arguments])[:200]
-    return "".join(letter if letter.isprintable() else "?" for letter in typed)
+    text = " ".join([Path(program).name, *arguments])[:200]
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _holder(handle: BinaryIO) -> str:
-    """Who wrote itself into the file last; nothing for a thread of our own."""
+    """The holder that the file names; empty for a thread of our own."""
     handle.seek(0)
     try:
-        found = msgspec.json.decode(handle.read(10_000), type=Holder)
+        holder = msgspec.json.decode(handle.read(10_000), type=Holder)
     except (msgspec.DecodeError, OSError):
         return "another process"  # of an older piyard, or on a full disk
-    return "" if found.pid == os.getpid() else str(found)
+    return "" if holder.pid == os.getpid() else str(holder)

@@ -1,4 +1,4 @@
-"""Numbers on the command line: Invoke would answer a wrong one with a traceback."""
+"""Numbers on the command line; Invoke itself would answer a wrong one with a traceback."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ UNITS = {"k": 1000, "m": 1000_000}
 
 
 def whole(name: str, text: str, *, least: int = 1) -> int | None:
-    """A whole number from ``least``; None when the flag was not given."""
+    """A whole number of at least ``least``; None when the flag was not given."""
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and int(text) >= least):

@@ -1,4 +1,4 @@
-"""What came of several jobs: a failure of one is said at once, kept, and raised at the end."""
+"""Outcomes of several jobs: a failure is reported at once, kept, and raised at the end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _unnamed(_job: object) -> str:
 class Outcomes(Generic[J, R]):
     """The result or the failure of each job; threads may add to it.
 
-    ``title`` names a job for people; without it an error has to name its board itself.
+    ``title`` names a job for people; without it an error must name its board itself.
     """
 
     def __init__(self, jobs: Sequence[J], title: Callable[[J], str] = _unnamed) -> None:
@@ -39,41 +39,41 @@ class Outcomes(Generic[J, R]):
 
     @property
     def results(self) -> list[R]:
-        """What was done, in the order of the jobs."""
-        return [self._results[at] for at in sorted(self._results)]
+        """The results of the jobs that are done, in the order of the jobs."""
+        return [self._results[index] for index in sorted(self._results)]
 
     @property
     def failures(self) -> list[PiyardError]:
-        """What went wrong: boards that had no job yet first, then jobs in their order."""
-        return [*self._others, *(self._failures[at] for at in sorted(self._failures))]
+        """All failures: boards without a job first, then jobs in their order."""
+        return [*self._others, *(self._failures[index] for index in sorted(self._failures))]
 
     @property
     def unfinished_jobs(self) -> list[J]:
         """The jobs that failed or did not begin, in their order; not those that keep running."""
-        failed = {at for at, error in self._failures.items() if not _keeps_running(error)}
-        return [self._jobs[at] for at in sorted(failed | self._not_begun.keys())]
+        failed = {index for index, error in self._failures.items() if not _keeps_running(error)}
+        return [self._jobs[index] for index in sorted(failed | self._not_begun.keys())]
 
     @property
     def summary(self) -> str:
-        """How many of all jobs are done, failed, and were not begun."""
+        """How many of all jobs are done, failed, and did not begin."""
         left = self._left()
         return f"{len(self._results)} of {self._total} jobs done" + (f", {left}" if left else "")
 
-    def done(self, at: int, result: R) -> None:
-        """Job number ``at`` is done."""
+    def done(self, index: int, result: R) -> None:
+        """Job number ``index`` is done."""
         with self._guard:
-            self._results[at] = result
+            self._results[index] = result
 
-    def failed(self, at: int, error: PiyardError) -> None:
-        """Job number ``at`` failed."""
+    def failed(self, index: int, error: PiyardError) -> None:
+        """Job number ``index`` failed."""
         with self._guard:
-            self._failures[at] = error
-        self._report(error, self._title(self._jobs[at]))
+            self._failures[index] = error
+        self._report(error, self._title(self._jobs[index]))
 
-    def not_begun(self, at: int, error: PiyardError) -> None:
-        """Job number ``at`` will not begin, because of that error of another one."""
+    def not_begun(self, index: int, error: PiyardError) -> None:
+        """Job number ``index`` will not begin, because of that error of another job."""
         with self._guard:
-            self._not_begun[at] = error
+            self._not_begun[index] = error
 
     def skip_the_rest(self, error: PiyardError) -> None:
         """Every job that has no outcome did not begin, for the same reason."""
@@ -81,12 +81,12 @@ class Outcomes(Generic[J, R]):
         self._not_begun |= dict.fromkeys(rest - set(self._not_begun), error)
 
     def also_failed(self, error: PiyardError) -> None:
-        """Something failed before it could become a job."""
+        """A failure before there was a job."""
         with self._guard:
             self._others.append(error)
         self._report(error, "")
 
-    def require_all(self, remedy: str = "see above what each one says") -> None:
+    def require_all(self, remedy: str = "see the errors above") -> None:
         """Raise if anything failed or did not begin: its own error when it was the only job."""
         failures = [*self.failures, *self._not_begun.values()]
         if not failures:
@@ -106,17 +106,18 @@ class Outcomes(Generic[J, R]):
     def _left(self, *, of_all: bool = False) -> str:
         """``2 failed, 3 not begun``; with ``of_all``, ``2 of 8 jobs failed, 3 not begun``."""
         counts = {"failed": len(self.failures), "not begun": len(self._not_begun)}
-        parts = [(count, what) for what, count in counts.items() if count]
-        texts = [f"{count} {what}" for count, what in parts]
+        parts = [(count, state) for state, count in counts.items() if count]
+        texts = [f"{count} {state}" for count, state in parts]
         if of_all:
             texts[0] = f"{parts[0][0]} of {self._total} jobs {parts[0][1]}"
         return ", ".join(texts)
 
     def _lines(self) -> list[str]:
-        """One a failed job, and one for all that did not begin for the same reason."""
+        """One line for each failed job, and one for all that did not begin for the same reason."""
         failed = [_line(error) for error in self._others]
         failed += [
-            _line(self._failures[at], self._title(self._jobs[at])) for at in sorted(self._failures)
+            _line(self._failures[index], self._title(self._jobs[index]))
+            for index in sorted(self._failures)
         ]
         return [*dict.fromkeys(failed), *_reasons_of(self._not_begun)]
 
@@ -137,7 +138,7 @@ def _line(error: PiyardError, title: str = "") -> str:
 
 
 def _reasons_of(not_begun: Mapping[int, PiyardError]) -> list[str]:
-    """A line for each reason, with how many jobs it kept from beginning."""
+    """A line for each reason, with the number of jobs that did not begin for it."""
     counts: dict[str, int] = {}
     for error in not_begun.values():
         counts[error.what] = counts.get(error.what, 0) + 1
@@ -152,7 +153,7 @@ def _keeps_running(error: PiyardError) -> bool:
 
 
 def _advice(failures: Sequence[PiyardError]) -> str:
-    """What to do when all that failed are runs that are not over; else nothing."""
+    """The remedy when all failures are runs that have not ended; else nothing."""
     if not all(isinstance(failure, RunNotEnded) for failure in failures):
         return ""
     advice = {failure.remedy for failure in failures}

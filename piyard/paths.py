@@ -1,7 +1,7 @@
 """Where things live: in the checkout, and per user under the XDG folders.
 
-pip installs the checkout's folders inside the package (setup.py); what is made, and the boards one
-owns, are the user's then.
+pip installs the checkout's folders inside the package (setup.py); artifacts and the user's boards
+are then under the XDG folders.
 """
 
 from __future__ import annotations
@@ -9,20 +9,20 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = next(folder for folder in Path(__file__).resolve().parents if folder.name == "piyard")
 _WITHIN = PACKAGE / "checkout"
 IS_INSTALLED = _WITHIN.is_dir()
 ROOT = _WITHIN if IS_INSTALLED else PACKAGE.parent
 
 
 def artifacts() -> Path:
-    """Everything that is made; ``PIYARD_ARTIFACTS`` moves it."""
-    usual = data() / "artifacts" if IS_INSTALLED else ROOT / "artifacts"
-    return Path(os.environ.get("PIYARD_ARTIFACTS") or usual).absolute()
+    """Builds, conversions, runs and results; ``PIYARD_ARTIFACTS`` moves it."""
+    default = data() / "artifacts" if IS_INSTALLED else ROOT / "artifacts"
+    return Path(os.environ.get("PIYARD_ARTIFACTS") or default).absolute()
 
 
 def cache() -> Path:
-    """What may be thrown away and fetched or made again: downloads, ccache."""
+    """What can be deleted and fetched or made again: downloads, ccache."""
     return _xdg("XDG_CACHE_HOME", ".cache")
 
 
@@ -32,7 +32,7 @@ def data() -> Path:
 
 
 def config() -> Path:
-    """What this user writes or has written by hand: the boards they own."""
+    """What this user edits: the boards they own."""
     return _xdg("XDG_CONFIG_HOME", ".config")
 
 

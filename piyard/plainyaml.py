@@ -1,6 +1,6 @@
-"""YAML as plain data: texts, numbers, booleans, dates, lists and mappings, in bounds.
+"""YAML as plain data: strings, numbers, booleans, dates, lists and mappings, within bounds.
 
-Tags are refused, for a tag chooses what a value becomes.
+Tags are rejected, since a tag chooses the type of a value.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ LONGEST = 1_000_000
 """Characters of a file; the longest that ships has some 5,000."""
 DEEPEST = 32
 MOST = 20_000
-"""Values, those that an alias repeats counted each time."""
+"""Values, with aliases expanded."""
 DIGITS = 40
 """Of a whole number."""
 OPENING = (
@@ -26,7 +26,7 @@ TAG = "tag:yaml.org,2002:"
 
 
 class NotPlain(Exception):
-    """Text that is no plain YAML: what is wrong with it, and in which line where that is known."""
+    """Text that is not plain YAML: the problem, and its line where that is known."""
 
     def __init__(self, problem: str, line: int | None = None) -> None:
         super().__init__(problem)
@@ -34,35 +34,35 @@ class NotPlain(Exception):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as a person reads it: a key written twice is a mistake, not an override."""
+    """YAML as a person reads it: a duplicate key is a mistake, not an override."""
 
     # PyYAML itself passes `deep` by position.
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        seen = set()
+        names = set()
         for key, _ in node.value:
             if key.tag == f"{TAG}merge":
                 continue
             if not isinstance(key, ScalarNode):
                 raise _wrong(key, "a key must be a text or a number")
             name = (key.tag, self.construct_object(key, deep=True))
-            if name in seen:
+            if name in names:
                 raise _wrong(node, f"key '{key.value}' is written twice")
-            seen.add(name)
+            names.add(name)
         return super().construct_mapping(node, deep)
 
     def construct_number(self, node: Any) -> float:
-        """A whole number, or one with a fraction, as long as it is one."""
-        whole = node.tag == f"{TAG}int"
+        """An integer or a float, within bounds."""
+        is_int = node.tag == f"{TAG}int"
         try:
-            if whole and len(node.value) > DIGITS:
+            if is_int and len(node.value) > DIGITS:
                 raise _wrong(node, f"a number with more than {DIGITS} digits")
-            number = self.construct_yaml_int(node) if whole else self.construct_yaml_float(node)
+            number = self.construct_yaml_int(node) if is_int else self.construct_yaml_float(node)
         except ValueError:
             raise _wrong(node, f"'{node.value[:DIGITS]}' is not a number") from None
         return number
 
     def construct_day(self, node: Any) -> Any:
-        """A date, or a time, that there is."""
+        """A date or time that exists."""
         try:
             return self.construct_yaml_timestamp(node)
         except (ValueError, OverflowError) as error:
@@ -88,7 +88,7 @@ def parse(text: str) -> Any:
 
 
 def _scan(text: str) -> None:
-    """Refuse what must not even be composed."""
+    """Reject tags and deep nesting before any node is composed."""
     depth = 0
     for token in yaml.scan(text, Loader=yaml.SafeLoader):
         depth += isinstance(token, OPENING) - isinstance(token, CLOSING)
@@ -110,23 +110,23 @@ def _constructed(text: str) -> Any:
         loader.dispose()
 
 
-def _count(node: Node, known: dict[Node, int], depth: int) -> int:
-    """Values in it, with aliases spelled out; what contains itself has no end."""
+def _count(node: Node, counts: dict[Node, int], depth: int) -> int:
+    """The number of values, with aliases expanded; a value that contains itself has too many."""
     if isinstance(node, ScalarNode):
         return 1
     if depth > DEEPEST:
         raise _wrong(node, f"nested deeper than {DEEPEST} levels")
-    if node not in known:
-        known[node] = MOST + 1  # while it is counted: one that contains itself is too many
-        known[node] = 1 + sum(_count(one, known, depth + 1) for one in _inside(node))
-    if known[node] > MOST:
+    if node not in counts:
+        counts[node] = MOST + 1  # while it is counted: one that contains itself is too many
+        counts[node] = 1 + sum(_count(child, counts, depth + 1) for child in _inside(node))
+    if counts[node] > MOST:
         raise _wrong(node, f"aliases that stand for more than {MOST:,} values")
-    return known[node]
+    return counts[node]
 
 
 def _inside(node: Node) -> list[Node]:
     if isinstance(node, MappingNode):
-        return [one for pair in node.value for one in pair]
+        return [node for pair in node.value for node in pair]
     return list(node.value) if isinstance(node, SequenceNode) else []
 
 

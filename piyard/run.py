@@ -159,7 +159,7 @@ def finish(line: Line, record: Record, *, partly: bool = False) -> Record:
             ended = _wait(line, record, progress)
             done = collect(line, record, ended)
             fit = done.exit_code == 0 or (partly and _reached_its_end(done))
-            progress.well = fit
+            progress.ok = fit
     except KeyboardInterrupt:
         stop.ask()  # the board's other jobs do not begin
         line.has_lease = False

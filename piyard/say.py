@@ -1,7 +1,7 @@
-"""What a person sees while piyard works: steps and progress on stderr, never on stdout.
+"""Messages, steps and progress for the user: on stderr, never on stdout.
 
-One live display serves all threads. A thread may have a line of its own (a board's): the steps it
-goes through show there, one after the other.
+One live display serves all threads. A thread may have a line of its own (a board's), where its
+steps are shown one after the other.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 HASTE_S = 1
-"""Between two lines about the same work, where no terminal is."""
+"""Between two lines about the same work, without a terminal."""
 SILENCE_S = 60
-"""Of work that cannot be counted, where no terminal shows that it goes on."""
+"""Between two lines about work without a known total, without a terminal."""
 
 _here = threading.local()
 _guard = threading.RLock()
 
 
 class _Nothing:
-    """What shows where no terminal is: nothing. It spares the start of a display nobody sees."""
+    """The display where there is no terminal: it shows nothing, and loads nothing."""
 
     tasks: ClassVar[list[Any]] = []
 
@@ -43,7 +43,7 @@ class _Nothing:
 
 
 class _Display:
-    """The live lines at the bottom of the terminal, there while somebody has one."""
+    """The live lines at the bottom of the terminal, shown while there is at least one."""
 
     def __init__(self) -> None:
         self._users = 0
@@ -69,20 +69,20 @@ _display = _Display()
 
 
 def _live() -> Progress:
-    from piyard import live  # brings rich, which takes longer than most commands
+    from piyard import live  # loads rich, which takes longer than most commands
 
     return live.progress()
 
 
 def note(text: str) -> None:
-    """One line for the person at the terminal, above what is live."""
+    """Print a line for the user, above the live lines."""
     text = harmless.text(text)
     with _guard:
         live = _display.progress
         if live and not isinstance(live, _Nothing):
             live.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
-            with suppress(OSError):  # nobody reads it: no reason to stop what is going on
+            with suppress(OSError):  # without a reader the work goes on
                 print(text, file=sys.stderr, flush=True)
 
 
@@ -92,30 +92,30 @@ class Step:
     def __init__(self, title: str, progress: Progress | _Nothing, task: TaskID) -> None:
         self._progress, self._task = progress, task
         self._log = StepLog(title) if isinstance(progress, _Nothing) else None
-        self.well = True
-        """Set to False by work that ended badly without raising."""
+        self.ok = True
+        """Set to False by work that failed without raising."""
         self.outcome = ""
-        """What the line at the end adds to the title."""
+        """Added to the title in the line at the end."""
 
     def update(self, done: float, total: float | None, detail: str = "") -> None:
-        """Set how much is done; an unknown total shows motion only."""
-        shown = harmless.line(detail)
-        self._progress.update(self._task, completed=done, total=total, detail=shown)
+        """Set how much is done; with an unknown total only activity is shown."""
+        text = harmless.line(detail)
+        self._progress.update(self._task, completed=done, total=total, detail=text)
         if self._log:
             self._log.update(done, total)
 
     def phase(self, number: int, count: int, name: str) -> None:
-        """Say which of so many phases begins, where nothing finer can be counted."""
+        """Show which of so many phases begins, where nothing finer can be counted."""
         self._progress.update(self._task, completed=number - 1, total=count, detail=name)
         if self._log:
             self._log.phase(f"{name} [{number}/{count}]")
 
 
 class StepLog:
-    """A step where no terminal is: a line when it begins and at every further tenth.
+    """A step without a terminal: a line when it begins and at every further tenth.
 
-    Tenths of less than a second are passed over. Where nobody knows how much there is, a line a
-    minute shows that work goes on.
+    Tenths that follow within a second are skipped. Without a known total, a line a minute shows
+    that work goes on.
     """
 
     def __init__(self, title: str, write: Callable[[str], None] | None = None) -> None:
@@ -125,7 +125,7 @@ class StepLog:
         self._write(f"… {title}")
 
     def update(self, done: float, total: float | None) -> None:
-        """Write a line where one is due."""
+        """Write a line if one is due."""
         now = time.monotonic()
         if not total:
             if now - self._last >= SILENCE_S:
@@ -141,7 +141,7 @@ class StepLog:
         self._write(f"… {self._title}: {10 * tenths} %, {spent:.0f} s, about {left:.0f} s left")
 
     def phase(self, name: str) -> None:
-        """Write that a phase begins."""
+        """Write a line about the phase that begins."""
         self._write(f"… {self._title}: {name}")
 
 
@@ -161,19 +161,19 @@ def line(name: str) -> Iterator[None]:
 
 @contextmanager
 def step(title: str, *, unit: str = "steps") -> Iterator[Step]:
-    """A live progress line while the work runs, one ``✓ title 12.3 s`` when it ends well."""
+    """A live progress line while the work runs, then the line ``✓ title 12.3 s``."""
     start = time.monotonic()
     title = f"{getattr(_here, 'job', '')}{title}"
     with _task(title, unit) as (progress, task):
         work = Step(title, progress, task)
         yield work
     outcome = f", {work.outcome}" if work.outcome else ""
-    note(f"{'✓' if work.well else '✗'} {title} {time.monotonic() - start:.1f} s{outcome}")
+    note(f"{'✓' if work.ok else '✗'} {title} {time.monotonic() - start:.1f} s{outcome}")
 
 
 @contextmanager
 def job(number: int, count: int) -> Iterator[None]:
-    """In this thread, the titles of steps begin with which of several jobs they belong to."""
+    """In this thread, the titles of steps begin with the job's number."""
     if count > 1:
         _here.job = f"job {number} of {count}: "
     try:
@@ -203,8 +203,8 @@ def _task(title: str, unit: str) -> Iterator[tuple[Progress, TaskID]]:
 
 
 def _begin_anew(progress: Progress | _Nothing, task: TaskID, title: str, unit: str) -> None:
-    """Use a line for something else; rich itself cannot forget a total."""
-    for one in progress.tasks:
-        if one.id == task:
-            one.total = None
+    """Reuse a line for another step; rich's own reset keeps the old total."""
+    for line_task in progress.tasks:
+        if line_task.id == task:
+            line_task.total = None
     progress.reset(task, description=harmless.line(title), detail="", unit=unit)

@@ -1,4 +1,4 @@
-"""Scratch folders: gone at the end whatever happens, on whichever disk ``TMPDIR`` names."""
+"""Scratch folders: removed at the end whatever happens, on the disk that ``TMPDIR`` names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from piyard import disk, whole
 
 @contextmanager
 def folder(prefix: str, *, within: Path | None = None) -> Iterator[Path]:
-    """An empty folder; ``within`` chooses its disk, and what is moved to that disk is a rename."""
+    """An empty folder; ``within`` chooses its disk, so that a move to that disk is a rename."""
     with tempfile.TemporaryDirectory(prefix=prefix, dir=within) as name:
         place = Path(name)
         with disk.said_of(place.parent, place):
@@ -22,7 +22,7 @@ def folder(prefix: str, *, within: Path | None = None) -> Iterator[Path]:
 
 
 def move(file: Path, to: Path) -> None:
-    """Put a file of a scratch folder where it belongs, whole or not at all, on any disk."""
+    """Move a file out of a scratch folder, atomically, also to another disk."""
     try:
         file.replace(to)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Ctrl-C while boards are served by several threads: Python tells the main one only."""
+"""Cancelling several threads by Ctrl-C: Python raises it in the main thread only."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ _asked = threading.Event()
 
 
 def ask() -> None:
-    """Let all threads stop waiting at their next look."""
+    """Let all threads stop at their next check."""
     _asked.set()
 
 
 def forget() -> None:
-    """Nobody asked (any more)."""
+    """Forget an earlier request."""
     _asked.clear()
 
 
 def asked() -> bool:
-    """Whether somebody asked for it."""
+    """Whether cancelling was requested."""
     return _asked.is_set()
 
 
 def check() -> None:
-    """Raise ``KeyboardInterrupt`` in any thread once stopping was asked for."""
+    """Raise ``KeyboardInterrupt``, in any thread, once cancelling was requested."""
     if _asked.is_set():
         raise KeyboardInterrupt

@@ -20,17 +20,17 @@ KEY_LENGTH = 16
 
 
 def key_of(inputs: dict[str, Any]) -> str:
-    """The short name of what these inputs make."""
+    """The key of the artifact that these inputs make."""
     return digest.of_value(inputs)[:KEY_LENGTH]
 
 
 def place(shelf: str, key: str) -> Path:
-    """Where that key's folder is, made or not."""
+    """The folder of that key, whether it exists or not."""
     return paths.artifacts() / shelf / key
 
 
 def find(shelf: str, key: str) -> Path | None:
-    """The folder of that key when it is there and whole, else None."""
+    """The folder of that key when it exists and is complete, else None."""
     folder = place(shelf, key)
     return folder if _is_whole(folder) else None
 
@@ -42,7 +42,7 @@ def manifest(folder: Path) -> dict[str, Any]:
 
 
 def get_or_make(shelf: str, key: str, make: Callable[[Path], dict[str, Any]]) -> tuple[Path, bool]:
-    """The folder of ``key`` and whether it had to be made.
+    """The folder of ``key``, and True when it had to be made.
 
     ``make`` fills an empty folder and returns the manifest; when it raises, nothing is left.
     """
@@ -55,7 +55,7 @@ def get_or_make(shelf: str, key: str, make: Callable[[Path], dict[str, Any]]) ->
 
 
 def make_at(final: Path, make: Callable[[Path], dict[str, Any]]) -> Path:
-    """A folder with its manifest, as ``get_or_make`` fills it, anywhere; nobody else makes it."""
+    """A folder with its manifest, as ``get_or_make`` fills it, at any path and without a lock."""
     draft = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
     try:
         with disk.said_of(final, draft):
@@ -81,7 +81,7 @@ def _digests(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def _is_whole(folder: Path) -> bool:
-    """All files the manifest names are there with their size (their bytes are checked on use)."""
+    """Whether all files of the manifest exist with their size (digests are checked on use)."""
     try:
         listed = manifest(folder)["files"]
         return all((folder / name).stat().st_size == f["bytes"] for name, f in listed.items())
@@ -90,6 +90,6 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _locked(final: Path) -> AbstractContextManager[None]:
-    """One maker a key: a second one waits and then finds the folder made."""
+    """One process makes a key: a second one waits, then finds the folder."""
     final.parent.mkdir(parents=True, exist_ok=True)
     return lock.held(paths.artifacts() / ".locks" / f"{final.parent.name}-{final.name}")

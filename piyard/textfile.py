@@ -1,4 +1,4 @@
-"""Text files that users bring, in the encoding that they say or show themselves."""
+"""Text files of users, in the encoding that a byte order mark or their bytes show."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ MARKS = (
 )
 """Byte order marks; UTF-32's begin as UTF-16's do, and come first."""
 GUESSES = {"GBK": "gb18030", "Big5": "big5", "Shift_JIS": "cp932", "EUC-KR": "cp949"}
-"""Encodings that bytes do not tell apart for sure: they are shown to the user, who knows."""
+"""Encodings that bytes alone do not tell apart: the user is shown each reading."""
 WESTERN = {"CP1252": "cp1252"}
 SHOWN = 60
-"""Characters of a line that is shown."""
+"""Characters of a line in an error."""
 
 
 def read(path: Path) -> str:
@@ -42,7 +42,7 @@ def read(path: Path) -> str:
 
 
 def _encoding(data: bytes) -> tuple[bytes, str]:
-    """What follows the mark, and the encoding; without a mark zeros tell UTF-16 from UTF-8."""
+    """The bytes after the mark, and the encoding; without a mark, zeros tell UTF-16 from UTF-8."""
     for mark, name in MARKS:
         if data.startswith(mark):
             return data[len(mark) :], name
@@ -54,7 +54,7 @@ def _encoding(data: bytes) -> tuple[bytes, str]:
 
 def _undecodable(path: Path, data: bytes, encoding: str, at: int) -> WrongInput:
     if encoding != "utf-8":
-        return WrongInput(f"{path} is not whole {encoding.upper()}", remedy="save it as UTF-8")
+        return WrongInput(f"{path} is not valid {encoding.upper()}", remedy="save it as UTF-8")
     number = data[:at].count(b"\n") + 1
     line = data.split(b"\n")[number - 1]
     readings = _readings(data, line)
@@ -67,8 +67,8 @@ def _undecodable(path: Path, data: bytes, encoding: str, at: int) -> WrongInput:
 
 
 def _readings(data: bytes, line: bytes) -> dict[str, str]:
-    """How the line reads in each encoding that the whole file can be of."""
-    found = {}
+    """The line in each encoding that decodes the whole file."""
+    readings = {}
     for name, codec in (GUESSES | WESTERN).items():
         try:
             data.decode(codec)
@@ -76,5 +76,5 @@ def _readings(data: bytes, line: bytes) -> dict[str, str]:
         except UnicodeDecodeError:
             continue
         if text.replace("\t", " ").isprintable():
-            found[name] = text[:SHOWN]
-    return found
+            readings[name] = text[:SHOWN]
+    return readings

@@ -1,10 +1,10 @@
-"""How a change of a time is written for people."""
+"""A change of a time, for people."""
 
 from __future__ import annotations
 
 
 def is_multiple(before: float, after: float) -> bool:
-    """Whether the one is twice the other, or more: percent of which would be the question."""
+    """Whether one is at least twice the other: then a percentage would be ambiguous."""
     return after >= 2 * before or before >= 2 * after
 
 
@@ -14,5 +14,5 @@ def change(before: float, after: float) -> str:
 
 
 def _digits(value: float) -> str:
-    """Three of them, more of a large number."""
+    """Three digits, more for a large number."""
     return f"{value:.0f}" if abs(value) >= 99.95 else f"{value:.3g}"

@@ -1,8 +1,8 @@
-"""torch and torchvision, imported late and made to go together.
+"""torch and torchvision, imported late, and made to work together.
 
 A torchvision whose compiled operators do not load (they are missing, or were built for another
-torch) fails at its import, because it describes operators nobody declared. The classification
-nets need none of them, so their declaration is enough.
+torch) fails at its import, because it registers fakes for operators nobody declared. The
+classification nets need none of them, so declaring them is enough.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 THREADS = 1
 """Of torch and of ncnn on the desktop. The nets are small: on a busy machine OpenMP's waiting
-threads cost more than they bring, and one thread adds in the same order everywhere."""
+threads cost more than they gain, and one thread adds in the same order everywhere."""
 
 UNDECLARED = ("nms", "qnms")
 
@@ -32,12 +32,12 @@ def torchvision_models() -> Any:
     return importlib.import_module("torchvision.models")
 
 
-@cache  # what a Library declares goes when it does
+@cache  # a Library's declarations live as long as it does
 def _declarations() -> Any:
     import torch
 
-    described: Any = torch.library
-    library = described.Library("torchvision", "FRAGMENT")
+    module: Any = torch.library
+    library = module.Library("torchvision", "FRAGMENT")
     for name in UNDECLARED:
         if not hasattr(torch.ops.torchvision, name):
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")

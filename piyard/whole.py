@@ -1,4 +1,4 @@
-"""Files that are whole or absent."""
+"""Files that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from piyard.errors import WrongInput
 
 @contextmanager
 def draft(path: Path) -> Iterator[Path]:
-    """A file to write, which is ``path`` after the block: one rename, or nothing when it raises.
+    """A draft to write, renamed to ``path`` after the block, or removed when the block raises.
 
-    Whoever reads ``path`` meanwhile sees the old file or the new one.
+    A reader of ``path`` sees the old file or the new one, never a part.
     """
     # Threads share a process id: each draft has a name of its own.
-    made = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    draft_file = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with disk.said_of(path, made):
-            yield made
-            made.replace(path)
+        with disk.said_of(path, draft_file):
+            yield draft_file
+            draft_file.replace(path)
     finally:
-        made.unlink(missing_ok=True)
+        draft_file.unlink(missing_ok=True)
 
 
 def write(path: Path, text: str, remedy: str = "") -> None:
     """Write by one rename; raises ``WrongInput``, with the remedy, when it cannot be written.
 
-    What is no file, as a pipe or /dev/null, is written to: a rename would put a file in its place.
+    A pipe or a device, as /dev/null, is written to directly: a rename would replace it.
     """
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):
             path.write_text(text, encoding="utf-8", newline="\n")
             return
-        with draft(path) as made:
-            made.write_text(text, encoding="utf-8", newline="\n")
+        with draft(path) as file:
+            file.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         trouble = disk.trouble(error)
         advice = remedy or (trouble.remedy if trouble else "")

@@ -67,7 +67,7 @@ def get(client: DockerClient, base: Base) -> str:
         return tag
     with say.step(f"pull {REGISTRY_IMAGE} for {base.platform}") as progress:
         pulled = engine.pull(client, REGISTRY_IMAGE, base.platform)
-        progress.well = pulled is not None
+        progress.ok = pulled is not None
     if pulled:
         return pulled
     say.note("no container registry answers: making the base from this machine's apt sources")

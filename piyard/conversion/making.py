@@ -52,7 +52,7 @@ def make(plan: Plan, at: Path) -> dict[str, Any]:
             tried = trial.run(plan.model, nets, at, half, pictures, meant=real)
         except ConversionFailed as error:
             raise _with_log(error, at, f"convert-{plan.name}-{plan.key}") from None
-        step.well, step.outcome = not tried.failed, _cosines(tried.proved)
+        step.ok, step.outcome = not tried.failed, _cosines(tried.proved)
         step.phase(4, PHASES, "count operations")
         _label(plan.model, at)
         return {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from piyard.evaluate.kept import Evaluation
-from piyard.report.figures import NOT_KNOWN
 from piyard.tables import Value
+from piyard.tables.layout import NOT_KNOWN
 
 COLUMNS = (
     "Model",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from piyard.report.figures import NOT_KNOWN, digits, money, percent, scaled, width
+from piyard.report.figures import digits, money, percent, scaled, width
 from piyard.report.remarks import brief, comments
 from piyard.row import Row
+from piyard.tables.layout import NOT_KNOWN
 from piyard.verdict import believable
 
 COLUMNS = (

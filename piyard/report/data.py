@@ -15,10 +15,11 @@ import msgspec
 
 from piyard import harmless
 from piyard.report.columns import COLUMNS, resolution
-from piyard.report.figures import NOT_KNOWN, width
+from piyard.report.figures import width
 from piyard.report.remarks import comments
 from piyard.result import Result
 from piyard.row import Row
+from piyard.tables.layout import NOT_KNOWN
 
 Fields = dict[str, Any]
 

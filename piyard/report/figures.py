@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from piyard.stats.summary import Summary
+from piyard.tables.layout import NOT_KNOWN
 
-NOT_KNOWN = "N/A"
 FEWEST = 6
 """Samples below which no two of them enclose the median with 95 % certainty: 2 · 0.5⁶ < 5 %."""
 

@@ -15,9 +15,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from piyard.errors import NotSetUp
-from piyard.sandbox import container, kernel, trust
-
-__all__ = ["Process", "kind", "start", "trust"]
+from piyard.sandbox import container, kernel
 
 Kind = Literal["kernel", "container", "none"]
 Need = Literal["required", "preferred", "off"]

@@ -14,7 +14,8 @@ from pathlib import Path
 
 def main() -> None:
     """Never returns: the program is another one, or the exit code is 1."""
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    package = next(f for f in Path(__file__).resolve().parents if f.name == "piyard")
+    sys.path.insert(0, str(package.parent))
     from piyard.sandbox import landlock, seccomp
 
     policy, argv = json.loads(sys.argv[1]), sys.argv[2:]

@@ -15,7 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-NO_NEW_PRIVS, SET_SECCOMP, MODE_FILTER = 38, 22, 2
+from piyard.sandbox.landlock import NO_NEW_PRIVS
+
+SET_SECCOMP, MODE_FILTER = 22, 2
 LOAD, AND, EQUAL, AT_LEAST, RETURN = 0x20, 0x54, 0x15, 0x35, 0x06
 ALLOW, REFUSE, KILL = 0x7FFF0000, 0x00050000, 0x80000000
 NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16

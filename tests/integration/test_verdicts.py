@@ -192,7 +192,7 @@ def test_the_verdict_says_what_was_wrong(name: str, outcomes: Mapping[str, Futur
     assert found.verdict.state == (expected[0][1] if expected else "VALID")
     assert (found.record.hardware, found.record.emulated) == ("Raspberry Pi 5", False)
     assert found.record.settled
-    assert found.record.settled.well
+    assert found.record.settled.ok
 
 
 def test_what_it_measured_is_kept_and_shown(measure: Measure, pi5: SimulatedPi) -> None:
@@ -223,7 +223,7 @@ def test_a_hot_board_is_waited_for(measure: Measure, pi5: SimulatedPi) -> None:
     cooler.join()
     assert (found.verdict.state, told(found)) == ("VALID", [])
     assert found.record.settled
-    assert found.record.settled.well
+    assert found.record.settled.ok
     assert found.record.settled.temperature_mc == 50_000
 
 
@@ -252,7 +252,7 @@ def test_a_board_that_stays_hot_or_busy_is_not_waited_for_for_ever(
     assert (busy.cool, busy.quiet) == (True, False)
     assert busy.load is not None
     assert 0.3 < busy.load < 1.5
-    assert calm.well
+    assert calm.ok
 
 
 def test_what_is_invalid_is_measured_again(

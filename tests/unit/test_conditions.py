@@ -45,7 +45,7 @@ def test_a_cool_and_quiet_board_is_not_waited_for(
 ) -> None:
     says(monkeypatch, "10.00 45000 700", "11.00 45100 702", "12.00 90000 900", end="read -r _")
     found = conditions.settle(board, LIMITS)
-    assert found.well
+    assert found.ok
     assert found.temperature_mc == 45100
     assert found.load == pytest.approx(0.02)
     assert board.commands == 1
@@ -56,7 +56,7 @@ def test_a_hot_board_is_waited_for_until_it_is_cool(
 ) -> None:
     says(monkeypatch, "1 72000 0", "2 66000 0", "3 61000 0", "4 60000 0", "5 59999 0", "6 1 0")
     found = conditions.settle(board, LIMITS)
-    assert found.well
+    assert found.ok
     assert found.temperature_mc == 59999
     assert not any("going on" in note for note in notes)
 
@@ -75,7 +75,7 @@ def test_a_board_that_stays_hot_is_told_so(
 ) -> None:
     says(monkeypatch, "1 72000 0", "2 71500 1", "3 71000 1")
     found = conditions.settle(board, LIMITS)
-    assert (found.cool, found.quiet, found.well) == (False, True, False)
+    assert (found.cool, found.quiet, found.ok) == (False, True, False)
     assert "local: still 71.0 °C, 0.00 cores busy" in notes[-1]
     assert [note[0] for note in notes[:2]] == ["…", "✗"]
 
@@ -93,7 +93,7 @@ def test_a_board_without_a_thermometer_is_waited_for_until_it_is_quiet(
 ) -> None:
     says(monkeypatch, "1 - 0", "2 - 50", "3 - 51")
     found = conditions.settle(board, LIMITS)
-    assert found.well
+    assert found.ok
     assert (found.temperature_mc, found.text) == (None, "0.01 cores busy")
 
 
@@ -161,7 +161,7 @@ def test_cool_and_quiet_are_strictly_below_the_limits(warm: int, ticks: int) -> 
     found = conditions.judge(look(1, None, 0), look(2, warm, ticks), 1, LIMITS)
     assert found.cool == (warm < 60_000)
     assert found.quiet == (ticks < 10)
-    assert found.well == (found.cool and found.quiet)
+    assert found.ok == (found.cool and found.quiet)
 
 
 @given(st.text())

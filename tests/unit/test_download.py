@@ -137,7 +137,7 @@ def test_a_server_that_never_answers(server):
     with pytest.raises(DownloadFailed) as caught:
         fetch(server)
     assert len(server.times) == download.TRIES
-    assert "says nothing" in str(caught.value)
+    assert "no data from the server" in str(caught.value)
 
 
 @pytest.mark.parametrize("code", [403, 404, 410])

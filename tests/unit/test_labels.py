@@ -98,7 +98,7 @@ def test_numbers_and_quotes_around_every_name_are_taken_off(
 
 
 def test_a_gap_in_the_numbers_is_named(tmp_path: Path) -> None:
-    with pytest.raises(WrongInput, match="none is 1"):
+    with pytest.raises(WrongInput, match="number 1 is missing"):
         labels.read_numbered(write(tmp_path, b"0: cat\n2: dog\n"))
 
 

@@ -160,7 +160,7 @@ def test_a_terminal_shows_how_long_it_may_take(terminal: Terminal) -> None:
 
 def test_work_that_ended_badly_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
     with say.step("measure") as step:
-        step.well = False
+        step.ok = False
     assert capsys.readouterr().err.splitlines()[-1].startswith("✗ measure")
 
 
