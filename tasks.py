@@ -2,49 +2,11 @@
 
 from __future__ import annotations
 
-from invoke.collection import Collection
-
 from piyard import ending
-from piyard.tasks import boards, emulated, evaluate, fleet, history, make, models, program
+from piyard.cli import board_tasks, desk_tasks, fleet_tasks, program, request
 
 program.adopt()
 ending.install()
-namespace = Collection(
-    make.build,
-    models.convert,
-    boards.deploy,
-    boards.bench,
-    boards.deploy_bench,
-    boards.run,
-    evaluate.prove,
-    evaluate.evaluate,
-    boards.runs,
-    boards.attach,
-    boards.fetch,
-    boards.cancel,
-    boards.rollback,
-    make.report,
-    history.history,
-    history.compare,
-    history.ab,
-    make.doctor,
-    make.clean,
-    make.lint,
-    make.test,
-    Collection("model", models.list_models, models.add_model),
-    Collection("board", emulated.up, emulated.down, emulated.listed),
-    Collection(
-        "fleet",
-        fleet.listed,
-        fleet.add,
-        fleet.remove,
-        fleet.facts,
-        fleet.doctor,
-        fleet.execute,
-        fleet.trust,
-        fleet.gc,
-        fleet.locks,
-        fleet.power,
-        fleet.places,
-    ),
-)
+TASKS = (board_tasks, desk_tasks, fleet_tasks)
+"""A task is one as soon as its module is imported here."""
+namespace = request.namespace(request.COMMANDS)

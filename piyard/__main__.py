@@ -13,7 +13,7 @@ if BY_YARD:
 def main() -> None:
     """Do what the words say, and leave with the exit code."""
     from piyard import ending, paths
-    from piyard.tasks.program import NAME, Program
+    from piyard.cli.program import NAME, Program
 
     ending.install()
     name = "yard" if BY_YARD else NAME

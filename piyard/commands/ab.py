@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from piyard import bench, fanout, options, pipeline, say
-from piyard import wanted as asked_for
+from piyard import bench, fanout, pipeline, say, wanted
 from piyard.board import Line
+from piyard.cli.board_tasks import AbRequest
+from piyard.commands import work
 from piyard.comparison import builds, compared, contest, notes, table, turns
 from piyard.comparison.compared import Compared
 from piyard.comparison.turns import ORDER, Turn, Which
@@ -17,38 +17,34 @@ from piyard.outcome import Outcomes
 from piyard.result import Result
 from piyard.seat import Ready, Seat
 from piyard.stats.compare import FEWEST
-from piyard.wanted import Wanted
 
 CONFIRMED = "this was measured twice, in turns: look at what changed between the builds"
 
 
-def ab(asked: Mapping[str, Any]) -> None:
+def ab(request: AbRequest) -> None:
     """Measure, print what became of each job from A to B.
 
     With ``fail_above`` raises ``SlowerThanAllowed`` when a job is slower by more than that, and
     stays so when it is measured again.
     """
-    wanted = asked_for.parse(asked)
-    limit = options.percent("fail-above", asked["fail_above"])
-    rounds = options.whole("rounds", asked["rounds"]) or 1
     keys: dict[Which, str] = {
-        "A": builds.key_of("a", asked["a"]),
-        "B": builds.key_of("b", asked["b"]),
+        "A": builds.key_of("a", request.a),
+        "B": builds.key_of("b", request.b),
     }
-    line = _line(wanted)
+    line = _line(request)
     try:
-        jobs = _jobs(line, wanted)
-        if wanted.dry_run:
-            _print_plan(jobs, keys, rounds, limit)
+        jobs = _jobs(line, request)
+        if request.dry_run:
+            _print_plan(jobs, keys, request)
             return
-        outcomes = _measured(line, jobs, keys, wanted, rounds=rounds, limit=limit)
+        outcomes = _measured(line, jobs, keys, request)
     finally:
         line.close()
-    _conclude(outcomes, wanted.form, limit)
+    _conclude(outcomes, request)
 
 
-def _line(wanted: Wanted) -> Line:
-    lines = wanted.boards.lines()
+def _line(request: AbRequest) -> Line:
+    lines = wanted.boards_or_emulated(request).lines()
     if len(lines) != 1:
         raise WrongInput(
             f"{len(lines)} boards are named, and two builds are compared on one",
@@ -58,69 +54,63 @@ def _line(wanted: Wanted) -> Line:
     return lines[0]
 
 
-def _jobs(line: Line, wanted: Wanted) -> list[Job]:
-    _, wrong = pipeline.identify([line], dry_run=wanted.dry_run)
-    for error in wrong.values():
+def _jobs(line: Line, request: AbRequest) -> list[Job]:
+    _, unusable = pipeline.identify([line], dry_run=request.dry_run)
+    for error in unusable.values():
         raise error
-    asked = {"precisions": wanted.precisions, "threads": wanted.threads, **wanted.bench}
-    if line.spec.emulated and asked["loops"] is None:
-        asked["loops"] = FEWEST  # a benchmark there is content with fewer, which show nothing
-    return pipeline.plan([line], wanted.models, **asked)
+    if line.spec.emulated and request.loops is None and not request.budget:
+        # A benchmark there is content with fewer, which show nothing.
+        request = request.replace(loops=FEWEST)
+    return work.jobs_of(request, [line])
 
 
 def _measured(
-    line: Line,
-    jobs: Sequence[Job],
-    keys: Mapping[Which, str],
-    wanted: Wanted,
-    *,
-    rounds: int,
-    limit: float | None,
+    line: Line, jobs: Sequence[Job], keys: Mapping[Which, str], request: AbRequest
 ) -> Outcomes[Job, Compared]:
     """Both builds are on the board throughout, and the board stays ours until the last job."""
-    ready = _ready(line, jobs, keys, wanted)
+    ready = _ready(line, jobs, keys, request)
+    options = wanted.run_options(request)
 
     def compare(at: Line, job: Job) -> Compared:
         def measure(turn: Turn) -> Result:
             say.note(turn.text(ready[turn.side].of(job)[0].key))
-            seat = Seat(line=at, job=job, ready=ready[turn.side], terms=wanted.terms)
-            return bench.bench_one(seat)
+            return bench.bench_one(Seat(line=at, job=job, ready=ready[turn.side], terms=options))
 
-        return contest.contest(job, measure, rounds=rounds, limit=limit)
+        return contest.contest(job, measure, rounds=request.rounds, limit=request.fail_above)
 
     return fanout.each([line], jobs, compare, group_of_job=lambda job: job.host)
 
 
 def _ready(
-    line: Line, jobs: Sequence[Job], keys: Mapping[Which, str], wanted: Wanted
+    line: Line, jobs: Sequence[Job], keys: Mapping[Which, str], request: AbRequest
 ) -> dict[Which, Ready]:
-    made = {which: builds.load(key, line.target_name) for which, key in keys.items()}
-    if made["A"].key == made["B"].key:
-        say.note(f"A and B are the same build {made['A'].key}: what differs is chance")
+    loaded = {which: builds.load(key, line.target_name) for which, key in keys.items()}
+    if loaded["A"].key == loaded["B"].key:
+        say.note(f"A and B are the same build {loaded['A'].key}: what differs is chance")
     computed = dict.fromkeys((job.model, job.precision) for job in jobs)
-    conversions = pipeline.convert_all(computed, random_weights=wanted.random_weights)
+    conversions = pipeline.convert_all(computed, random_weights=request.random_weights)
     return {
         which: Ready(builds={line.target_name: build}, conversions=conversions)
-        for which, build in made.items()
+        for which, build in loaded.items()
     }
 
 
-def _print_plan(
-    jobs: Sequence[Job], keys: Mapping[Which, str], rounds: int, limit: float | None
-) -> None:
+def _print_plan(jobs: Sequence[Job], keys: Mapping[Which, str], request: AbRequest) -> None:
     for job in jobs:
-        for turn in turns.plan(job, rounds):
+        for turn in turns.plan(job, request.rounds):
             print(f"ab: {turn.text(keys[turn.side])}, on {job.host} ({job.target})")
-    if limit is not None:
+    if request.fail_above is not None:
         print(
-            f"ab: {len(ORDER)} more runs of each job that is slower by more than {100 * limit:g} %"
+            f"ab: {len(ORDER)} more runs of each job that is slower by more than "
+            f"{100 * request.fail_above:g} %"
         )
 
 
-def _conclude(outcomes: Outcomes[Job, Compared], form: str, limit: float | None) -> None:
-    if found := outcomes.results:
-        notes.differences([difference for one in found for difference in one.differences])
-        notes.rows([row for one in found for row in (*one.a, *one.b)])
-        print(table.render(found, form, limit))
-    compared.require_fast(found, limit, CONFIRMED)
+def _conclude(outcomes: Outcomes[Job, Compared], request: AbRequest) -> None:
+    comparisons, limit = outcomes.results, request.fail_above
+    if comparisons:
+        notes.differences([each for job in comparisons for each in job.differences])
+        notes.rows([row for job in comparisons for row in (*job.a, *job.b)])
+        print(table.render(comparisons, request.format, limit))
+    compared.require_fast(comparisons, limit, CONFIRMED)
     outcomes.require_all()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 
-from piyard import history, options, say, tables
+from piyard import history, say
+from piyard.cli.desk_tasks import CompareRequest
 from piyard.comparison import alike, chosen, compared, conditions, notes, pairs, side, table
 from piyard.comparison.alike import Difference
 from piyard.comparison.chosen import Chosen
@@ -47,17 +47,16 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def compare(asked: Mapping[str, Any]) -> None:
+def compare(request: CompareRequest) -> None:
     """Print what became of each job from A to B.
 
     With ``fail_above`` raises ``SlowerThanAllowed`` when a job is significantly slower and its
     effect is above that; else ``WrongInput`` when some pairs are unlike.
     """
-    form, limit = asked["format"], options.percent("fail-above", asked["fail_above"])
-    tables.check_format(form)
-    across = conditions.across(asked["across"])
-    sides = side.parse(asked["a"]), side.parse(asked["b"])
-    read = _without_emulated([_read(pair) for pair in _pairs(sides)], wanted=asked["emulated"])
+    limit = request.fail_above
+    across = conditions.across(request.across)
+    sides = side.parse(request.a), side.parse(request.b)
+    read = _without_emulated([_read(pair) for pair in _pairs(sides)], wanted=request.emulated)
     free = alike.free(_named(sides) | across, [one.differences for one in read])
     unlike = [one for one in read if alike.unlike(one.differences, free)]
     fit = [one for one in read if not alike.unlike(one.differences, free)]
@@ -66,7 +65,7 @@ def compare(asked: Mapping[str, Any]) -> None:
         raise refusal
     found = [one.comparison() for one in fit]
     _say_of(fit)
-    print(table.render(found, form, limit))
+    print(table.render(found, request.format, limit))
     compared.require_fast(found, limit, AGAIN)
     if refusal:
         raise refusal

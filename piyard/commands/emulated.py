@@ -65,7 +65,6 @@ def _require_consent(what: str, *, yes: bool) -> None:
 
 def listed(form: str) -> None:
     """The emulated boards that run, of all checkouts of this user."""
-    tables.check_format(form)
     rows = [
         [one.name, one.target, one.container, tables.number(one.port), one.checkout or "unknown"]
         for one in emulator.of_user()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
-import msgspec
-
-from piyard import model, options, pictures, pipeline, say, tables
+from piyard import model, pictures, pipeline, say, tables, wanted
+from piyard.cli.board_tasks import EvaluateRequest
 from piyard.commands import work
 from piyard.conversion import Conversion, convert, quantised
 from piyard.evaluate import dataset, kept, one, table
@@ -18,48 +16,53 @@ from piyard.evaluate.kept import Evaluation
 from piyard.evaluate.one import Subject
 from piyard.model import Model
 from piyard.seat import Seat
-from piyard.wanted import Wanted
+from piyard.wanted import Boards
 
 BOARD_LIMIT_S = 6 * 3600
 
 
-def evaluate(wanted: Wanted, typed: Mapping[str, Any]) -> None:
+def evaluate(request: EvaluateRequest) -> None:
     """Evaluate the original, ncnn here, and nnrun on each board; a row a figure."""
-    (name,) = wanted.models
-    rules = one.judged(model.load(name))
-    quantised.require_fit((name, precision) for precision in wanted.precisions)
-    data = _data(rules, typed)
+    (name,) = request.models
+    loaded = one.judged(model.load(name))
+    quantised.require_fit((name, precision) for precision in request.precisions)
+    boards = wanted.boards(request)
+    data = _data(loaded, request)
     if data.left_out:
-        say.note(f"left out of {typed['data']}: {pictures.listed(data.left_out)}")
-    desktop = not wanted.boards.names or bool(typed["desktop"])
-    if wanted.dry_run:
-        _print_plan(wanted, name, data, desktop=desktop)
+        say.note(f"left out of {request.data}: {pictures.listed(data.left_out)}")
+    if request.dry_run:
+        _print_plan(request, boards, data)
         return
-    subject = _subject(name, rules, data, wanted)
-    made = [one.by_original(subject)]
+    subject = _subject(name, loaded, data, request)
+    evaluations = [one.by_original(subject)]
     try:
-        if desktop:
-            precisions = wanted.precisions or ["fp32"]
-            made += [one.by_desktop(subject, precision) for precision in precisions]
-        if wanted.boards.names:
-            _on_boards(wanted, subject, made)
+        precisions = _on_desktop(request, boards)
+        evaluations.extend(one.by_desktop(subject, precision) for precision in precisions)
+        if boards.names:
+            _on_boards(request, boards, subject, evaluations)
     finally:
-        print(tables.render(table.COLUMNS, table.rows(made, one.published(rules)), wanted.form))
+        rows = table.rows(evaluations, one.published(loaded))
+        print(tables.render(table.COLUMNS, rows, request.format))
         say.note(f"kept in {kept.folder()}")
 
 
-def _data(rules: Model, typed: Mapping[str, Any]) -> Dataset:
-    labels = model.labels(rules) if rules.labels else []
-    limit = options.whole("limit", typed["limit"])
-    return dataset.read(Path(typed["data"]).expanduser(), rules, labels, typed["kind"], limit)
+def _on_desktop(request: EvaluateRequest, boards: Boards) -> Sequence[str]:
+    """The precisions that ncnn here is judged in."""
+    return (request.precisions or ("fp32",)) if request.desktop or not boards.names else ()
 
 
-def _subject(name: str, rules: Model, data: Dataset, wanted: Wanted) -> Subject:
-    conversion = _conversion(name, wanted)
-    detector = _conversion(rules.detector, wanted) if rules.detector else None
+def _data(loaded: Model, request: EvaluateRequest) -> Dataset:
+    labels = model.labels(loaded) if loaded.labels else []
+    folder = Path(request.data).expanduser()
+    return dataset.read(folder, loaded, labels, request.kind, request.pictures)
+
+
+def _subject(name: str, loaded: Model, data: Dataset, request: EvaluateRequest) -> Subject:
+    conversion = _conversion(name, request)
+    detector = _conversion(loaded.detector, request) if loaded.detector else None
     return Subject(
         name=name,
-        rules=rules,
+        rules=loaded,
         conversion=conversion,
         detector=detector,
         data=data,
@@ -67,32 +70,34 @@ def _subject(name: str, rules: Model, data: Dataset, wanted: Wanted) -> Subject:
     )
 
 
-def _conversion(name: str, wanted: Wanted) -> Conversion:
-    made = convert.convert(name, force=True)
-    one.require_real(made)
+def _conversion(name: str, request: EvaluateRequest) -> Conversion:
+    conversion = convert.convert(name, force=True)
+    one.require_real(conversion)
+    if request.force:
+        return conversion
     # Each board asks again, for the precisions it computes where none is named.
-    return made if wanted.force else made.require_proved(wanted.precisions or ["fp32"])
+    return conversion.require_proved(request.precisions or ["fp32"])
 
 
-def _on_boards(wanted: Wanted, subject: Subject, made: list[Evaluation]) -> None:
-    limit_s = wanted.terms.limit_s or BOARD_LIMIT_S
-    terms = msgspec.structs.replace(wanted.terms, limit_s=limit_s)
-    longer = msgspec.structs.replace(wanted, terms=terms)
-    with work.planned(longer, "evaluate") as (asked, lines, jobs, wrong):
-        ready = pipeline.prepare(jobs, random_weights=False, force=asked.force)
+def _on_boards(
+    request: EvaluateRequest, boards: Boards, subject: Subject, evaluations: list[Evaluation]
+) -> None:
+    longer = request.replace(limit=BOARD_LIMIT_S)
+    with work.planned(longer, "evaluate", boards=boards) as plan:
+        ready = pipeline.prepare(plan.jobs, random_weights=False, force=request.force)
 
         def judge(seat: Seat) -> Evaluation:
             return one.by_board(seat, subject)
 
-        outcomes = work.each(asked, lines, jobs, ready, judge)
-    made += outcomes.results
-    work.conclude(outcomes, "evaluate", outcomes.unfinished_jobs, wrong, asked)
+        outcomes = work.each(plan, ready, judge)
+    evaluations += outcomes.results
+    work.conclude(outcomes, plan, outcomes.unfinished_jobs)
 
 
-def _print_plan(wanted: Wanted, name: str, data: Dataset, *, desktop: bool) -> None:
-    places = [("this desktop", one) for one in wanted.precisions or ["fp32"]] if desktop else []
-    boards = work.planned(wanted, "evaluate") if wanted.boards.names else None
-    with boards or nullcontext() as planned:
-        places += [(one.host, one.precision) for one in planned[2]] if planned else []
+def _print_plan(request: EvaluateRequest, boards: Boards, data: Dataset) -> None:
+    places = [("this desktop", precision) for precision in _on_desktop(request, boards)]
+    planned = work.planned(request, "evaluate", boards=boards) if boards.names else None
+    with planned or nullcontext() as plan:
+        places += [(job.host, job.precision) for job in plan.jobs] if plan else []
         for place, precision in places:
-            print(f"evaluate: {name} {precision} on {data.title}, on {place}")
+            print(f"evaluate: {request.models[0]} {precision} on {data.title}, on {place}")

@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
 
-from piyard import fanout, harmless, options, paths, say, tables, wanted
+from piyard import fanout, harmless, paths, say, tables, wanted
 from piyard import lease as leases
 from piyard.board import Line
+from piyard.cli.board_tasks import RollbackRequest
+from piyard.cli.flags import OnBoards
+from piyard.cli.fleet_tasks import (
+    AddRequest,
+    Asked,
+    ExecRequest,
+    GcRequest,
+    PowerRequest,
+    TrustRequest,
+)
 from piyard.errors import JobsFailed, NotSetUp, WrongInput
 from piyard.fleet import choose, edit, health, inventory, newcomer
 from piyard.fleet import trust as trusting
 from piyard.outcome import Outcomes
 from piyard.release import HOME
+from piyard.ssh import hostkeys
+from piyard.wanted import Boards
 
 R = TypeVar("R")
 
 LIST = ("Board", "Host", "Target", "Tags", "Jump", "Sudo", "Price ($)", "Notes")
 FACTS = ("Board", "Model", "System", "Kernel", "Memory (MB)", "Page (B)", "Free disk (MB)", "Load")
-KEEP = 3
 
 
 def listed(texts: Sequence[str], form: str) -> None:
     """The inventory as a table."""
-    tables.check_format(form)
     known = inventory.load()
     names = choose.choose(texts) if texts else list(known)
     print(tables.render(LIST, [_listed(name, choose.entry_of(name)) for name in names], form))
@@ -35,15 +45,29 @@ def listed(texts: Sequence[str], form: str) -> None:
         say.note("the inventory is empty: invoke fleet.add --host … adds a board")
 
 
-def add(asked: Mapping[str, Any]) -> None:
+def add(request: AddRequest) -> None:
     """See what a board is, and write it into the inventory."""
-    wanted.boards({"host": [], "strict": asked["strict"]})
-    found = newcomer.look(asked)
+    if request.strict:
+        hostkeys.be_strict()
+    found = newcomer.look(
+        {
+            "host": request.host,
+            "name": request.name,
+            "target": request.target,
+            "tag": request.tags,
+            "key": request.key,
+            "jump": request.jump,
+            "sudo": request.sudo,
+            "price": request.price,
+            "price_date": request.price_date,
+            "notes": request.notes,
+        }
+    )
     file = (
-        inventory.user_file() if asked["mine"] or paths.IS_INSTALLED else inventory.checkout_file()
+        inventory.user_file() if request.mine or paths.IS_INSTALLED else inventory.checkout_file()
     )
     say.note(found.told)
-    if asked["dry_run"]:
+    if request.dry_run:
         print(f"write '{found.name}' ({found.entry.target}) into {file}")
         return
     edit.add(found.name, found.entry, file)
@@ -58,21 +82,20 @@ def remove(name: str, *, dry_run: bool) -> None:
     print(f"{name} is removed from {edit.remove(name)}")
 
 
-def facts(asked: Mapping[str, Any]) -> None:
+def facts(request: Asked) -> None:
     """What boards say of themselves."""
-    outcomes = _ask(asked, lambda line: (line.name, line.facts))
-    if asked["format"] == "json":
+    outcomes = _ask(_boards(request), lambda line: (line.name, line.facts))
+    if request.format == "json":
         print(_json([{"board": n} | msgspec.to_builtins(f) for n, f in outcomes.results]))
     else:
         rows = [health.row(name, told) for name, told in outcomes.results]
-        print(tables.render(FACTS, rows, asked["format"]))
+        print(tables.render(FACTS, rows, request.format))
     outcomes.require_all()
 
 
-def doctor(asked: Mapping[str, Any]) -> None:
+def doctor(request: Asked) -> None:
     """Check boards; raises ``NotSetUp`` when one of them is not well."""
-    tables.check_format(asked["format"])
-    boards = _boards(asked)
+    boards = _boards(request)
     by_board: dict[str, list[health.Finding]] = {}
 
     def examine(line: Line) -> None:
@@ -81,77 +104,76 @@ def doctor(asked: Mapping[str, Any]) -> None:
     checks = [(line.name, partial(examine, line)) for line in boards.lines()]
     fanout.at_once(checks, boards.parallel)
     found = [one for name in boards.names for one in by_board.get(name, [])]
-    print(tables.render(health.COLUMNS, [health.told(one) for one in found], asked["format"]))
+    print(tables.render(health.COLUMNS, [health.told(one) for one in found], request.format))
     ill = [f"{one.board}: {one.what}" for one in found if not one.ok]
     if ill:
         raise NotSetUp(f"not well: {', '.join(ill)}", remedy="see the last column")
 
 
-def execute(asked: Mapping[str, Any]) -> None:
+def execute(request: ExecRequest) -> None:
     """Run one program on boards; its output, and an error when it failed somewhere."""
-    argv = _argv(asked["command"])
-    limit = options.whole("limit", asked["limit"]) or 60
-    if asked["dry_run"]:
-        for name in _boards(asked).names:
+    argv = _argv(request.command)
+    if request.dry_run:
+        for name in _boards(request).names:
             print(f"run {argv} on {name}")
         return
     outcomes = _ask(
-        asked,
-        lambda line: (line.name, line.session.run(argv, limit_s=limit, check=False)),
+        _boards(request),
+        lambda line: (line.name, line.session.run(argv, limit_s=request.limit, check=False)),
     )
     rows = [
         [name, tables.number(done.code), done.out.rstrip(), done.err.rstrip()]
         for name, done in outcomes.results
     ]
-    print(tables.render(("Board", "Exit code", "Output", "Errors"), rows, asked["format"]))
+    print(tables.render(("Board", "Exit code", "Output", "Errors"), rows, request.format))
     outcomes.require_all()
     failed = [name for name, done in outcomes.results if done.code]
     if failed:
         raise JobsFailed(f"'{argv[0]}' failed on {', '.join(failed)}", remedy="see the table")
 
 
-def trust(asked: Mapping[str, Any]) -> None:
+def trust(request: TrustRequest) -> None:
     """Pin the host keys that boards show now."""
-    for name in _boards(asked).names:
-        trusting.trust(name, asked["fingerprint"], dry_run=asked["dry_run"])
+    for name in _boards(request).names:
+        trusting.trust(name, request.fingerprint, dry_run=request.dry_run)
 
 
-def gc(asked: Mapping[str, Any]) -> None:
+def gc(request: GcRequest) -> None:
     """Remove old releases and fetched runs from boards."""
-    keep = options.whole("keep", asked["keep"]) or KEEP
-    only_say = "yes" if asked["dry_run"] else "no"
+    only_say = "yes" if request.dry_run else "no"
 
     def collect(line: Line) -> list[str]:
-        argv = (HOME, line.lease.token, line.lease.owner, str(keep), only_say)
+        argv = (HOME, line.lease.token, line.lease.owner, str(request.keep), only_say)
         lines = leases.script(line.session, line.lease, "gc", *argv).split("\n")
         freed = next((s.split()[1] for s in lines if s.startswith("freed ")), "0")
         gone = [s for s in lines if s.startswith(("releases/", "runs/"))]
-        size = None if asked["dry_run"] else int(freed) / 1e6
+        size = None if request.dry_run else int(freed) / 1e6
         text = "N/A" if size is None else f"{size:.1f}"
         return [line.name, ", ".join(gone) or "nothing", tables.Value(text, size)]
 
-    outcomes = _ask(asked, collect)
-    print(tables.render(("Board", "Removed", "MB freed"), outcomes.results, asked["format"]))
+    outcomes = _ask(_boards(request), collect)
+    print(tables.render(("Board", "Removed", "MB freed"), outcomes.results, request.format))
     outcomes.require_all()
 
 
-def locks(asked: Mapping[str, Any]) -> None:
+def locks(request: Asked) -> None:
     """Who holds which board."""
 
     def holder(line: Line) -> list[str]:
         seconds, _, owner = leases.holder(line.session).partition(" ")
         return [line.name, owner or "free", seconds or "-"]
 
-    outcomes = _ask(asked, holder)
+    outcomes = _ask(_boards(request), holder)
     columns = ("Board", "Held by", "For (s), unless renewed")
-    print(tables.render(columns, outcomes.results, asked["format"]))
+    print(tables.render(columns, outcomes.results, request.format))
     outcomes.require_all()
 
 
-def rollback(asked: Mapping[str, Any], *, dry_run: bool) -> None:
+def rollback(request: RollbackRequest) -> None:
     """Make the former release current on each board."""
-    if dry_run:
-        for name in _boards(asked).names:
+    boards = wanted.boards_or_emulated(request)
+    if request.dry_run:
+        for name in boards.names:
             print(f"switch {name} to the release before its current one")
         return
 
@@ -165,17 +187,17 @@ def rollback(asked: Mapping[str, Any], *, dry_run: bool) -> None:
         before, after = said.split("\n")
         return [line.name, before.removeprefix("from "), after.removeprefix("to ")]
 
-    outcomes = _ask({**asked, "format": "plain"}, back)
+    outcomes = _ask(boards, back)
     if outcomes.results:
         print(tables.render(("Board", "From", "To"), outcomes.results, "plain"))
     outcomes.require_all()
 
 
-def power(asked: Mapping[str, Any]) -> None:
+def power(request: PowerRequest) -> None:
     """Switch boards of a farm; prints what their ports say."""
     from piyard.fleet import labgrid
 
-    boards = _boards(asked)
+    boards = _boards(request)
     for name in boards.names:
         entry = choose.entry_of(name)
         if entry.source != "labgrid":
@@ -183,10 +205,10 @@ def power(asked: Mapping[str, Any]) -> None:
                 f"{name} does not come from labgrid, which alone knows power ports",
                 remedy="write source: labgrid and its place into the inventory",
             )
-        if asked["dry_run"]:
-            print(f"power {asked['action']} {name}")
+        if request.dry_run:
+            print(f"power {request.action} {name}")
         else:
-            told = labgrid.power(entry, asked["action"], wait_s=boards.wait_s)
+            told = labgrid.power(entry, request.action, wait_s=boards.wait_s)
             print(harmless.line(f"{name}: {told}"))
 
 
@@ -194,7 +216,6 @@ def places(coordinator: str, form: str) -> None:
     """The places of a labgrid farm."""
     from piyard.fleet import labgrid
 
-    tables.check_format(form)
     rows = [
         [one.name, ", ".join(f"{k}={v}" for k, v in one.tags.items()), one.acquired_by or "free"]
         for one in labgrid.places(coordinator)
@@ -202,17 +223,15 @@ def places(coordinator: str, form: str) -> None:
     print(tables.render(("Place", "Tags", "Held by"), rows, form))
 
 
-def _boards(asked: Mapping[str, Any]) -> wanted.Boards:
+def _boards(request: OnBoards) -> Boards:
     """The boards named; raises ``WrongInput`` without any: all of them are meant only by --all."""
-    if not asked["host"] and not asked.get("all"):
+    if not request.hosts and not request.all:
         raise choose.nobody()
-    return wanted.boards(asked)
+    return wanted.boards(request)
 
 
-def _ask(asked: Mapping[str, Any], ask: Callable[[Line], R]) -> Outcomes[str, R]:
+def _ask(boards: Boards, ask: Callable[[Line], R]) -> Outcomes[str, R]:
     """What each board answers, all asked at once."""
-    tables.check_format(asked["format"])
-    boards = _boards(asked)
     return fanout.each(
         boards.lines(),
         list(boards.names),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from piyard import harmless, history, options, say, tables
+from piyard import harmless, history, say, tables
+from piyard.cli.desk_tasks import HistoryRequest
 from piyard.errors import WrongInput, nearest
 from piyard.history import Filters, change, filters, names
 from piyard.history.catalogue import Catalogue
@@ -16,8 +17,6 @@ from piyard.history.change import Change
 from piyard.report.figures import digits, width
 from piyard.row import Row
 
-LAST = 30
-"""Results that are listed when nothing is said."""
 COLUMNS = (
     *("Run", "When (UTC)", "Board", "Model", "Data type", "Threads"),
     *("Median (ms)", "Verdict", "Change"),
@@ -44,14 +43,13 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     models: Sequence[str]
 
 
-def listed(asked: Mapping[str, Any]) -> None:
+def listed(request: HistoryRequest) -> None:
     """One line a result, the newest last."""
-    tables.check_format(asked["format"])
-    wanted = _filters(asked)
-    found = history.ask(lambda catalogue: _listed(catalogue, wanted), anew=asked["rebuild"])
+    wanted = _filters(request)
+    found = history.ask(lambda catalogue: _listed(catalogue, wanted), anew=request.rebuild)
     if not found.lines:
         raise _nothing(wanted, found)
-    print(render(found.lines, asked["format"]))
+    print(render(found.lines, request.format))
     if left := found.passing - len(found.lines):
         say.note(f"{left} older results are left out: --last {found.passing} shows all, --since …")
 
@@ -67,12 +65,12 @@ def render(lines: Sequence[Line], form: str) -> str:
     return tables.render(COLUMNS, [_cells(line) for line in lines], form)
 
 
-def _filters(asked: Mapping[str, Any]) -> Filters:
+def _filters(request: HistoryRequest) -> Filters:
     return Filters(
-        hosts=[host for text in asked["host"] for host in _hosts(text)],
-        models=asked["model"],
-        since=filters.since(asked["since"]),
-        last=options.whole("last", asked["last"]) or LAST,
+        hosts=[host for text in request.hosts for host in _hosts(text)],
+        models=request.models,
+        since=filters.since(request.since),
+        last=request.last,
     )
 
 

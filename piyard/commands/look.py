@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 
-from piyard import model, options, pipeline, say, tables
+from piyard import model, pipeline, say, tables
+from piyard.cli.board_tasks import RunRequest
 from piyard.commands import work
 from piyard.errors import JobsFailed, WrongInput
 from piyard.job import Job
@@ -19,7 +19,6 @@ from piyard.look.seen import Seen
 from piyard.model import Model
 from piyard.model.head import Dense
 from piyard.seat import Seat
-from piyard.wanted import Wanted
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,43 +32,39 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     show: bool
 
 
-def run(given: Wanted, typed: Mapping[str, Any]) -> None:
+def run(request: RunRequest) -> None:
     """Show pictures to a model on each board, print what it sees, and say where it is drawn."""
-    chosen = choice(given, typed)
+    chosen = choice(request)
     inputs.check(chosen.inputs)
     arguments.flags(chosen.rules, chosen.asked)  # what is missing is said before any work
-    with work.planned(given, "run") as (wanted, lines, jobs, wrong):
-        if wanted.dry_run:
-            work.print_plan(wanted, jobs, f"run on {', '.join(chosen.inputs)}")
+    with work.planned(request, "run") as plan:
+        if request.dry_run:
+            plan.print(f"run on {', '.join(chosen.inputs)}")
             return
         with inputs.taken(chosen.inputs, chosen.frames) as shown:
-            ready = pipeline.prepare(jobs, random_weights=False, force=wanted.force)
+            ready = pipeline.prepare(plan.jobs, random_weights=False, force=request.force)
 
             def look(seat: Seat) -> Seen:
                 return one.look(seat, shown, asked_of(chosen, seat.job, shown), chosen.rules)
 
-            outcomes = work.each(wanted, lines, jobs, ready, look)
-    tell(outcomes.results, wanted.form)
+            outcomes = work.each(plan, ready, look)
+    tell(outcomes.results, request.format)
     if chosen.show:
         show.show([path for seen in outcomes.results for path in seen.shown])
-    work.conclude(outcomes, "run", outcomes.unfinished_jobs, wrong, wanted)
+    work.conclude(outcomes, plan, outcomes.unfinished_jobs)
     require_read(outcomes.results)
 
 
-def choice(wanted: Wanted, typed: Mapping[str, Any]) -> Choice:
+def choice(request: RunRequest) -> Choice:
     """What the flags say; raises ``WrongInput``."""
-    (name,) = wanted.models
+    loaded = model.load(request.models[0])
     return Choice(
-        inputs=list(typed["input"]),
-        frames=options.whole("frames", typed["frames"]),
-        asked=Asked(
-            topk=options.whole("topk", typed["topk"]) or 1,
-            init=box(typed["init"]),
-            fps=_fps(typed["fps"]),
-        ),
-        rules=_with_output(_with_score(model.load(name), typed["score"]), typed["output"]),
-        draw=bool(typed["draw"]),
-        show=bool(typed["show"]),
+        inputs=request.inputs,
+        frames=request.frames,
+        asked=Asked(topk=request.topk, init=box(request.init), fps=_fps(request.fps)),
+        rules=_with_output(_with_score(loaded, request.score), request.output),
+        draw=request.draw,
+        show=request.show,
     )
 
 
@@ -121,7 +116,7 @@ def box(text: str) -> tuple[float, float, float, float] | None:
 
 
 def _fps(text: str) -> float:
-    fps = _number(text or "30")
+    fps = _number(text)
     if not 0 < fps <= 1000:
         raise WrongInput(f"--fps takes frames a second, not '{text}'", remedy="for example 25")
     return fps

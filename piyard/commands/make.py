@@ -7,6 +7,7 @@ from pathlib import Path
 
 from piyard import build as builder
 from piyard import cost, history, paths, report, result, row, say, target, whole
+from piyard.cli.desk_tasks import ReportRequest
 from piyard.errors import WrongInput
 from piyard.history import Filters
 from piyard.result import Result
@@ -39,27 +40,19 @@ def build(target_name: str, source_name: str, *, dry_run: bool) -> None:
     print(made.folder)
 
 
-def reprint(
-    form: str,
-    output: str,
-    *,
-    wanted: Filters,
-    run_id: str,
-    price_kwh: str = "",
-    long: bool = False,
-) -> None:
+def reprint(request: ReportRequest) -> None:
     """What is stored in a format, on the terminal or, a page always, in a file."""
-    report.check_format(form)
-    rows = _one_row(run_id) if run_id else history.rows(wanted)
+    filters = Filters(hosts=request.hosts, models=request.models, newest=not request.all)
+    rows = _one_row(request.run) if request.run else history.rows(filters)
     if not rows:
-        raise _nothing_stored(wanted)
-    price = cost.price_kwh(price_kwh)
-    priced = [cost.priced(one, price) for one in rows]
-    text = report.render(priced, form, _results_for(form, rows), long=long)
-    if not output and form != "html":
+        raise _nothing_stored(filters)
+    form, price = request.format, cost.price_kwh(request.price_kwh)
+    priced = [cost.priced(each, price) for each in rows]
+    text = report.render(priced, form, _results_for(form, rows), long=request.long)
+    if not request.output and form != "html":
         print(text)
         return
-    path = Path(output) if output else paths.artifacts() / PAGE
+    path = Path(request.output) if request.output else paths.artifacts() / PAGE
     whole.write(path, text + "\n", remedy="name another with --output")
     print(path)
 
@@ -78,8 +71,8 @@ def _results_for(form: str, rows: Sequence[Row]) -> list[Result]:
     return list(history.results([one.run for one in needed]))
 
 
-def _nothing_stored(wanted: Filters) -> WrongInput:
-    if wanted.hosts or wanted.models:
+def _nothing_stored(filters: Filters) -> WrongInput:
+    if filters.hosts or filters.models:
         return WrongInput(
             "no stored result is of that board and model", remedy="invoke report shows all"
         )

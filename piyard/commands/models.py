@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
-from piyard import download, job, originals, say, tables
+from piyard import download, originals, say, tables
 from piyard import model as models
+from piyard.cli.desk_tasks import AddModelRequest, ConvertRequest
 from piyard.conversion import Conversion, convert, converted, own
 from piyard.conversion.own import Asked
 from piyard.errors import unknown
@@ -22,7 +24,6 @@ COLUMNS = (
 
 def listed(task: str, form: str) -> None:
     """The models there are, of that task or of all."""
-    tables.check_format(form)
     if task and task not in TASKS:
         raise unknown("task", task, TASKS)
     known = {name: models.load(name) for name in models.names()}
@@ -31,36 +32,66 @@ def listed(task: str, form: str) -> None:
     say.note("figures are their publishers'; benchmarks count the network itself")
 
 
-def conversions(
-    names: Sequence[str],
-    *,
-    random_weights: bool,
-    route: str,
-    force: bool,
-    trusted: bool = False,
-    dry_run: bool,
-) -> None:
+def conversions(request: ConvertRequest) -> None:
     """Convert models, or say which would be."""
-    job.check_names(names)
-    for name in names:
-        if dry_run:
-            way = originals.require_route(models.load(name), route)
-            print(f"convert {name} by route {way}, or find it converted")
+    random_weights, route = request.random_weights, request.route
+    for name in request.models:
+        if request.dry_run:
+            usual = originals.require_route(models.load(name), route)
+            print(f"convert {name} by route {usual}, or find it converted")
             continue
-        if trusted:
+        if request.trust:
             _trust(models.load(name))
-        made = convert.convert(name, random_weights=random_weights, route=route, force=force)
-        _say(made)
+        conversion = convert.convert(
+            name, random_weights=random_weights, route=route, force=request.force
+        )
+        _say(conversion)
         if route and route != originals.routes(models.load(name))[0]:
-            usual = convert.convert(name, random_weights=random_weights, force=True)
-            for line in converted.beside(made, usual):
+            by_default = convert.convert(name, random_weights=random_weights, force=True)
+            for line in converted.beside(conversion, by_default):
                 say.note(f"  {line}")
-        print(made.folder)
+        print(conversion.folder)
 
 
 def _trust(model: Model) -> None:
     for chosen in originals.choose(model).every:
         trust.add(originals.path_of(chosen))
+
+
+def add(request: AddModelRequest) -> None:
+    """Make a model of the user's own file, and convert it; or say what that would take."""
+    add_model(
+        _of_file(request),
+        force=request.force,
+        trusted=request.trust,
+        form=request.format,
+        dry_run=request.dry_run,
+    )
+
+
+def _of_file(request: AddModelRequest) -> Asked:
+    file = Path(request.file)
+    return Asked(
+        file=file,
+        name=request.name or file.stem,
+        task=request.task,
+        size=request.input,
+        head=request.head,
+        strides=own.numbers("strides", request.strides),
+        labels=request.labels,
+        keypoints=request.keypoints,
+        cut=list(request.cut),
+        output=request.output,
+        activation=request.activation,
+        preprocess=own.differing(
+            fit=request.fit,
+            resize=request.resize,
+            order=request.order,
+            mean=request.mean,
+            norm=request.norm,
+        ),
+        licence=request.licence,
+    )
 
 
 def add_model(

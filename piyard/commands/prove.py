@@ -11,11 +11,11 @@ from piyard.boardproof import bear, closer, keep, table
 from piyard.boardproof.closer import Closer
 from piyard.boardproof.proven import Proven, prove
 from piyard.boardproof.question import question
+from piyard.cli.board_tasks import ProveRequest
 from piyard.commands import work as commanded
 from piyard.errors import BoardCommandFailed, BoardDiskFull, ConversionFailed, UnreadableLog
 from piyard.proof import Asked
 from piyard.seat import Seat
-from piyard.wanted import Wanted
 
 MASKABLE = ("fp16", "int8")
 """Precisions whose layers ncnn's masks can spare fp16."""
@@ -23,28 +23,28 @@ SMALL_FAULTS = (BoardCommandFailed, BoardDiskFull, UnreadableLog)
 """What may stop a closer look, which takes more memory and room, but not the proof itself."""
 
 
-def on_boards(asked: Wanted, *, pictures: int, mask: bool) -> None:
+def on_boards(request: ProveRequest) -> None:
     """Prove each model in each precision on each board; with ``mask`` find what helps.
 
     Raises ``ConversionFailed`` after the table when an output differs all the same.
     """
-    with commanded.planned(asked, "prove") as (wanted, lines, jobs, wrong):
-        if wanted.dry_run:
-            commanded.print_plan(wanted, jobs, "prove")
+    with commanded.planned(request, "prove") as plan:
+        if request.dry_run:
+            plan.print()
             return
         ready = pipeline.prepare(
-            jobs, random_weights=wanted.random_weights, force=wanted.force, alone=True
+            plan.jobs, random_weights=request.random_weights, force=request.force, alone=True
         )
-        models = dict.fromkeys(job.model for job in jobs)
-        questions = {name: question(ready.conversions[name], pictures) for name in models}
+        models = dict.fromkeys(job.model for job in plan.jobs)
+        questions = {name: question(ready.conversions[name], request.pictures) for name in models}
 
         def judge(seat: Seat) -> Proven:
-            return judged(seat, questions[seat.job.model], mask=mask)
+            return judged(seat, questions[seat.job.model], mask=request.mask)
 
-        outcomes = commanded.each(wanted, lines, jobs, ready, judge)
-    _tell(outcomes.results, wanted.form)
-    commanded.conclude(outcomes, "prove", outcomes.unfinished_jobs, wrong, wanted)
-    _require(outcomes.results, masked=mask)
+        outcomes = commanded.each(plan, ready, judge)
+    _tell(outcomes.results, request.format)
+    commanded.conclude(outcomes, plan, outcomes.unfinished_jobs)
+    _require(outcomes.results, masked=request.mask)
 
 
 def judged(seat: Seat, asked: Asked, *, mask: bool) -> Proven:

@@ -10,8 +10,10 @@ from typing import TypeVar
 import msgspec
 
 from piyard import bench as measure
-from piyard import cost, failed, fanout, pipeline, report, row, say, work
+from piyard import cost, failed, fanout, pipeline, report, row, say, wanted, work
 from piyard.board import Line
+from piyard.cli.board_tasks import BenchRequest, DeployRequest
+from piyard.cli.flags import WorkRequest
 from piyard.deploy import Deployed
 from piyard.errors import JobsFailed, NothingValid, PiyardError
 from piyard.failed import Failed
@@ -20,12 +22,34 @@ from piyard.outcome import Outcomes
 from piyard.result import Result
 from piyard.seat import Ready, Seat
 from piyard.verdict import believable
-from piyard.wanted import Wanted
+from piyard.wanted import Boards
 
 AGAIN = "--retry-failed repeats only those"
 REPEATABLE = {"deploy", "bench"}
 J = TypeVar("J")
 R = TypeVar("R")
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be done where."""
+
+    verb: str
+    request: WorkRequest
+    """As it was made, but of a repetition as it was made the first time."""
+    boards: Boards
+    """All that are meant."""
+    usable: Sequence[Line]
+    unusable: Mapping[str, PiyardError]
+    """What is wrong with the others."""
+    jobs: Sequence[Job]
+
+    def print(self, verb: str = "") -> None:
+        """Say what would be done."""
+        for job in self.jobs:
+            what = f"{job.model} {job.precision}, {job.threads} threads"
+            any_of = f"any {job.target} of {', '.join(self.boards.names)}"
+            where = any_of if self.request.spread else job.host
+            print(f"{verb or self.verb}: {what}, on {where} ({job.target})")
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,51 +59,56 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     jobs: Sequence[Job]
 
 
-def deploy(asked: Wanted) -> None:
+def deploy(request: DeployRequest) -> None:
     """Put nnrun and the models on each board."""
-    with planned(asked, "deploy") as (wanted, lines, jobs, wrong):
-        if wanted.dry_run:
-            print_plan(wanted, jobs, "deploy")
-            return
-        ready = pipeline.prepare(jobs, random_weights=wanted.random_weights, force=wanted.force)
-        grouped = groupby(jobs, key=lambda one: one.host)
-        parcels = [Delivery(host=host, jobs=list(of_host)) for host, of_host in grouped]
-
-        def deliver(line: Line, parcel: Delivery) -> Deployed:
-            of_model = {one.model: ready.release_of(one) for one in parcel.jobs}
-            releases = list(of_model.values())
-            return work.put(line, releases, ready.of(parcel.jobs[0])[0], wanted.terms)
-
-        outcomes = fanout.each(
-            lines,
-            parcels,
-            deliver,
-            group_of_job=lambda one: one.host,
-            title=lambda parcel: f"deploy to {parcel.host}",
-            parallel=wanted.boards.parallel,
-        )
-    undone = [one for parcel in outcomes.unfinished_jobs for one in parcel.jobs]
-    conclude(outcomes, "deploy", undone, wrong, wanted)
-
-
-def bench(asked: Wanted, *, or_random: bool) -> None:
-    """Build, convert, deploy and measure; then the table."""
-    with planned(asked, "bench") as (wanted, lines, jobs, wrong):
-        if wanted.dry_run:
-            print_plan(wanted, jobs, "bench")
+    with planned(request, "deploy") as plan:
+        if request.dry_run:
+            plan.print()
             return
         ready = pipeline.prepare(
-            jobs,
-            random_weights=wanted.random_weights,
+            plan.jobs, random_weights=plan.request.random_weights, force=request.force
+        )
+        options = wanted.run_options(request)
+        grouped = groupby(plan.jobs, key=lambda job: job.host)
+        deliveries = [Delivery(host=host, jobs=list(jobs)) for host, jobs in grouped]
+
+        def deliver(line: Line, delivery: Delivery) -> Deployed:
+            of_model = {job.model: ready.release_of(job) for job in delivery.jobs}
+            releases = list(of_model.values())
+            return work.put(line, releases, ready.of(delivery.jobs[0])[0], options)
+
+        outcomes = fanout.each(
+            plan.usable,
+            deliveries,
+            deliver,
+            group_of_job=lambda delivery: delivery.host,
+            title=lambda delivery: f"deploy to {delivery.host}",
+            parallel=request.parallel,
+        )
+    conclude(outcomes, plan, [job for each in outcomes.unfinished_jobs for job in each.jobs])
+
+
+def bench(request: BenchRequest, *, or_random: bool) -> None:
+    """Build, convert, deploy and measure; then the table."""
+    price = cost.price_kwh(request.price_kwh)
+    with planned(request, "bench") as plan:
+        if request.dry_run:
+            plan.print()
+            return
+        ready = pipeline.prepare(
+            plan.jobs,
+            random_weights=plan.request.random_weights,
             or_random=or_random,
-            force=wanted.force,
+            force=request.force,
             alone=True,
         )
-        outcomes = each(wanted, lines, jobs, ready, measure.bench_one)
-    if outcomes.results:
-        print(_table(outcomes.results, wanted))
-    conclude(outcomes, "bench", outcomes.unfinished_jobs, wrong, wanted)
-    require_believable(outcomes.results)
+        outcomes = each(plan, ready, measure.bench_one)
+    results = outcomes.results
+    if results:
+        rows = [cost.priced(row.of(result), price) for result in results]
+        print(report.render(rows, request.format, results, long=request.long))
+    conclude(outcomes, plan, outcomes.unfinished_jobs)
+    require_believable(results)
 
 
 def require_believable(results: Sequence[Result]) -> None:
@@ -91,59 +120,72 @@ def require_believable(results: Sequence[Result]) -> None:
         )
 
 
-def _table(results: Sequence[Result], wanted: Wanted) -> str:
-    rows = [cost.priced(row.of(one), wanted.price_kwh) for one in results]
-    return report.render(rows, wanted.form, results, long=wanted.long)
-
-
 @contextmanager
-def planned(
-    asked: Wanted, verb: str
-) -> Iterator[tuple[Wanted, list[Line], list[Job], dict[str, PiyardError]]]:
-    """What is wanted, the boards that answer, their jobs, and what is wrong with the others."""
-    before = failed.recall(verb) if asked.retry_failed else None
-    wanted = _as_before(asked, before) if before else asked
-    lines = wanted.boards.lines()
+def planned(request: WorkRequest, verb: str, *, boards: Boards | None = None) -> Iterator[Plan]:
+    """What is to be done on the boards that answer; without ``boards`` those of the request."""
+    failure = failed.recall(verb) if request.retry_failed else None
+    if failure:
+        request = _as_before(request, failure)
+    if boards is None:
+        boards = wanted.boards(request) if failure else wanted.boards_or_emulated(request)
+    lines = boards.lines()
     try:
-        parallel, dry_run = wanted.boards.parallel, wanted.dry_run
-        usable, wrong = pipeline.identify(lines, parallel=parallel, dry_run=dry_run)
+        usable, unusable = pipeline.identify(
+            lines, parallel=boards.parallel, dry_run=request.dry_run
+        )
         if not usable:
-            if not dry_run:
-                _remember(verb, [], [line.name for line in lines], wanted)
-            _raise(wrong, "no board can be used")
-        yield wanted, usable, _jobs(wanted, usable, before), wrong
-        if dry_run and wrong:
-            _raise(wrong, f"{len(wrong)} of {len(lines)} boards cannot be used")
+            if not request.dry_run:
+                _remember(verb, request, boards, [], [line.name for line in lines])
+            _raise(unusable, "no board can be used")
+        yield Plan(
+            verb=verb,
+            request=request,
+            boards=boards,
+            usable=usable,
+            unusable=unusable,
+            jobs=_jobs(request, usable, failure),
+        )
+        if request.dry_run and unusable:
+            _raise(unusable, f"{len(unusable)} of {len(lines)} boards cannot be used")
     finally:
         for line in lines:
             line.close()
 
 
-def _as_before(asked: Wanted, before: Failed) -> Wanted:
+def _as_before(request: WorkRequest, failure: Failed) -> WorkRequest:
     """The same as last time, on the boards that still have something to do."""
-    return msgspec.structs.replace(
-        asked,
-        boards=msgspec.structs.replace(asked.boards, names=before.hosts, target=before.target),
-        models=before.models,
-        precisions=before.precisions,
-        threads=before.threads,
-        bench=before.bench,
-        random_weights=before.random_weights,
+    return request.replace(
+        hosts=tuple(failure.hosts),
+        all=False,
+        target=failure.target,
+        models=tuple(failure.models),
+        precisions=tuple(failure.precisions),
+        threads=tuple(failure.threads),
+        loops=failure.bench.get("loops"),
+        budget=failure.bench.get("budget_s"),
+        warmup=failure.bench.get("warmup"),
+        random_weights=failure.random_weights,
     )
 
 
-def _jobs(wanted: Wanted, lines: Sequence[Line], before: Failed | None) -> list[Job]:
-    if before is None:
-        return _plan(wanted, _one_of_each(lines) if wanted.spread else lines)
+def _jobs(request: WorkRequest, lines: Sequence[Line], failure: Failed | None) -> list[Job]:
+    if failure is None:
+        return jobs_of(request, _one_of_each(lines) if request.spread else lines)
     answering = {line.name: line for line in lines}
-    unplanned = [answering[name] for name in before.boards if name in answering]
-    failed_jobs = [one for one in before.jobs if one.host in answering]
-    return failed_jobs + (_plan(wanted, unplanned) if unplanned else [])
+    unplanned = [answering[name] for name in failure.boards if name in answering]
+    failed_jobs = [job for job in failure.jobs if job.host in answering]
+    return failed_jobs + (jobs_of(request, unplanned) if unplanned else [])
 
 
-def _plan(wanted: Wanted, lines: Sequence[Line]) -> list[Job]:
-    asked = {"precisions": wanted.precisions, "threads": wanted.threads, **wanted.bench}
-    return pipeline.plan(lines, wanted.models, **asked)
+def jobs_of(request: WorkRequest, lines: Sequence[Line]) -> list[Job]:
+    """The jobs that a request means for these boards."""
+    return pipeline.plan(
+        lines,
+        request.models,
+        precisions=request.precisions,
+        threads=request.threads,
+        **wanted.duration(request),
+    )
 
 
 def _one_of_each(lines: Sequence[Line]) -> list[Line]:
@@ -151,28 +193,24 @@ def _one_of_each(lines: Sequence[Line]) -> list[Line]:
     return list({_kind(line): line for line in reversed(lines)}.values())
 
 
-def each(
-    wanted: Wanted,
-    lines: Sequence[Line],
-    jobs: Sequence[Job],
-    ready: Ready,
-    do: Callable[[Seat], R],
-) -> Outcomes[Job, R]:
+def each(plan: Plan, ready: Ready, do: Callable[[Seat], R]) -> Outcomes[Job, R]:
     """Every job on its board; with ``--spread`` on whichever equal board is free."""
+    options = wanted.run_options(plan.request)
 
-    def at(line: Line, one: Job) -> R:
-        there = msgspec.structs.replace(one, host=line.name)
-        return do(Seat(line=line, job=there, ready=ready, terms=wanted.terms))
+    def at(line: Line, job: Job) -> R:
+        there = msgspec.structs.replace(job, host=line.name)
+        return do(Seat(line=line, job=there, ready=ready, terms=options))
 
-    kinds = {line.name: _kind(line) if wanted.spread else line.name for line in lines}
+    spread = plan.request.spread
+    groups = {line.name: _kind(line) if spread else line.name for line in plan.usable}
     return fanout.each(
-        lines,
-        jobs,
+        plan.usable,
+        plan.jobs,
         at,
-        group_of_job=lambda one: kinds[one.host],
-        group_of_line=lambda line: kinds[line.name],
-        title=lambda one: one.title,
-        parallel=wanted.boards.parallel,
+        group_of_job=lambda job: groups[job.host],
+        group_of_line=lambda line: groups[line.name],
+        title=lambda job: job.title,
+        parallel=plan.boards.parallel,
     )
 
 
@@ -181,51 +219,39 @@ def _kind(line: Line) -> str:
     return f"{line.target_name} {'emulated' if line.emulated else 'real'}"
 
 
-def conclude(
-    outcomes: Outcomes[J, R],
-    verb: str,
-    undone: Sequence[Job],
-    wrong: Mapping[str, PiyardError],
-    wanted: Wanted,
-) -> None:
-    for error in wrong.values():
+def conclude(outcomes: Outcomes[J, R], plan: Plan, undone: Sequence[Job]) -> None:
+    """Keep what failed for ``--retry-failed``, and raise it."""
+    for error in plan.unusable.values():
         outcomes.also_failed(error)
-    _remember(verb, undone, list(wrong), wanted)
-    if len(wanted.boards.names) > 1:
-        say.note(f"{len(wanted.boards.names)} boards: {outcomes.summary}")
-    outcomes.require_all(AGAIN if verb in REPEATABLE else "")
+    _remember(plan.verb, plan.request, plan.boards, undone, list(plan.unusable))
+    if len(plan.boards.names) > 1:
+        say.note(f"{len(plan.boards.names)} boards: {outcomes.summary}")
+    outcomes.require_all(AGAIN if plan.verb in REPEATABLE else "")
 
 
-def _remember(verb: str, undone: Sequence[Job], boards: Sequence[str], wanted: Wanted) -> None:
+def _remember(
+    verb: str, request: WorkRequest, boards: Boards, undone: Sequence[Job], silent: Sequence[str]
+) -> None:
     """Keep what is left; of a board that is silent again only what failed there before."""
-    waiting = failed.recall(verb).jobs_of(boards) if wanted.retry_failed else []
-    planned_boards = {each.host for each in waiting}
+    waiting = failed.recall(verb).jobs_of(silent) if request.retry_failed else []
+    planned_boards = {job.host for job in waiting}
     failed.remember(
         verb,
         Failed(
             jobs=[*undone, *waiting],
-            boards=[name for name in boards if name not in planned_boards],
-            models=wanted.models,
-            precisions=wanted.precisions,
-            threads=wanted.threads,
-            bench=wanted.bench,
-            random_weights=wanted.random_weights,
-            target=wanted.boards.target,
+            boards=[name for name in silent if name not in planned_boards],
+            models=request.models,
+            precisions=request.precisions,
+            threads=request.threads,
+            bench=wanted.duration(request),
+            random_weights=request.random_weights,
+            target=boards.target,
         ),
     )
 
 
-def _raise(wrong: Mapping[str, PiyardError], what: str) -> None:
-    errors = list(wrong.values())
+def _raise(unusable: Mapping[str, PiyardError], what: str) -> None:
+    errors = list(unusable.values())
     if len(errors) == 1:
         raise errors[0]
     raise JobsFailed(what, evidence="\n".join(error.what for error in errors))
-
-
-def print_plan(wanted: Wanted, jobs: Sequence[Job], verb: str) -> None:
-    for one in jobs:
-        what = f"{one.model} {one.precision}, {one.threads} threads"
-        where = (
-            f"any {one.target} of {', '.join(wanted.boards.names)}" if wanted.spread else one.host
-        )
-        print(f"{verb}: {what}, on {where} ({one.target})")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from piyard import wanted
+from piyard.cli.board_tasks import EvaluateRequest
 from piyard.commands import evaluate
 from piyard.conversion import Conversion, convert
 from piyard.errors import ConversionFailed, WrongInput
@@ -26,10 +26,9 @@ def shelf(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def run(data: Path, model: str = "squeezenet1_1", **more: Any) -> None:
-    lists: dict[str, Any] = {"host": [], "precision": ["fp32"], "threads": []}
+    lists: dict[str, Any] = {"host": [], "precision": ["fp32"]}
     typed = {"data": str(data), "kind": "", "desktop": False, "format": "json"} | lists | more
-    typed |= {"model": [model]}
-    evaluate.evaluate(wanted.parse(typed | {"limit": ""}), typed | {"limit": LIMIT})
+    evaluate.evaluate(EvaluateRequest.parse(typed | {"model": model, "limit": LIMIT}))
 
 
 def test_ncnn_is_as_right_as_torch(

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from piyard import bench, build, paths, run
 from piyard.board import Line
 from piyard.build import Build
+from piyard.cli.board_tasks import AbRequest
 from piyard.commands import ab as command
 from piyard.comparison import builds, contest, turns
 from piyard.comparison.compared import Compared
@@ -311,7 +312,6 @@ def measured(slow: float = 1.0) -> Callable[[Line, Job, str], Result]:
 
 def ab(**flags: Any) -> None:
     usual: dict[str, Any] = {
-        "host": ["emulated:desktop"],
         "model": ["squeezenet1_1"],
         "precision": [],
         "threads": ["2"],
@@ -320,7 +320,8 @@ def ab(**flags: Any) -> None:
         "rounds": "",
         "fail_above": "",
     }
-    command.ab(usual | flags)
+    request = AbRequest.parse(usual | flags | {"host": ""})
+    command.ab(request.replace(hosts=tuple(flags.get("host", ["emulated:desktop"]))))
 
 
 def test_each_run_has_its_sides_build(

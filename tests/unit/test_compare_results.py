@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from piyard.cli.desk_tasks import CompareRequest
 from piyard.commands import compare as command
 from piyard.comparison import conditions
 from piyard.comparison.conditions import CONDITIONS
@@ -39,7 +40,7 @@ def save(run: str = A, median: float = 20.0, *, seed: int = 0, **changes: Any) -
 
 def compare(a: str = A, b: str = B, **flags: Any) -> None:
     usual = {"across": "", "fail_above": "", "emulated": False, "format": "plain"}
-    command.compare({"a": a, "b": b, **usual, **flags})
+    command.compare(CompareRequest.parse({"a": a, "b": b, **usual, **flags}))
 
 
 def told(capsys: pytest.CaptureFixture[str], a: str = A, b: str = B, **flags: Any) -> Any:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from piyard.cli import completion
 from piyard.errors import WrongInput
-from piyard.tasks import completion
 
 ROOT = Path(__file__).resolve().parents[2]
 BASH = r"""

@@ -6,12 +6,14 @@ from contextlib import nullcontext
 
 import pytest
 
-from piyard import failed, job, wanted
+from piyard import failed, job
+from piyard.cli.board_tasks import BenchRequest
 from piyard.commands import work
 from piyard.errors import NothingValid, WrongInput
 from piyard.failed import Failed
 from piyard.job import Host
 from piyard.verdict import Reason, State, Verdict
+from piyard.wanted import Boards
 from tests import made_rows
 
 
@@ -53,8 +55,8 @@ def test_a_board_that_is_silent_again_keeps_only_what_failed_there() -> None:
         precisions=["fp16", "fp32"],
     )
     failed.remember("bench", Failed(jobs=[plan[0], plan[2]], boards=["pi3"]))
-    again = wanted.parse({"host": ["pi5"], "model": ["resnet18"], "retry_failed": True})
-    work._remember("bench", [plan[0]], ["pi4", "pi3"], again)
+    again = BenchRequest(retry_failed=True)
+    work._remember("bench", again, Boards(names=["pi5"]), [plan[0]], ["pi4", "pi3"])
     left = failed.recall("bench")
     assert list(left.jobs) == [plan[0], plan[2]]
     assert list(left.boards) == ["pi3"]
@@ -63,8 +65,7 @@ def test_a_board_that_is_silent_again_keeps_only_what_failed_there() -> None:
 def test_without_retry_failed_what_failed_before_is_forgotten() -> None:
     plan = job.plan({"pi5": Host(target="rpi5")}, ["resnet18"], precisions=["fp16"])
     failed.remember("bench", Failed(jobs=plan))
-    fresh = wanted.parse({"host": ["pi5"], "model": ["resnet18"]})
-    work._remember("bench", [], ["pi4"], fresh)
+    work._remember("bench", BenchRequest(), Boards(names=["pi5"]), [], ["pi4"])
     assert failed.recall("bench").hosts == ["pi4"]
 
 

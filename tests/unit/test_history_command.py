@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from piyard import row
+from piyard.cli.desk_tasks import HistoryRequest
 from piyard.commands import history as command
 from piyard.errors import WrongInput
 from piyard.history import change, names, places, shelf
@@ -35,7 +36,7 @@ def save(run: str, median: float = 20.0, **changes: Any) -> None:
 
 def listed(**flags: Any) -> None:
     usual = {"host": [], "model": [], "since": "", "last": "", "rebuild": False, "format": "plain"}
-    command.listed(usual | flags)
+    command.listed(HistoryRequest.parse(usual | flags))
 
 
 def told(capsys: pytest.CaptureFixture[str], **flags: Any) -> list[dict[str, Any]]:
@@ -240,7 +241,7 @@ def test_a_long_list_is_cut_and_that_is_said(capsys: pytest.CaptureFixture[str])
         save(f"{number:02}")
     listed()
     out, err = capsys.readouterr()
-    assert len(out.splitlines()) == 2 + command.LAST
+    assert len(out.splitlines()) == 2 + 30
     assert "3 older results are left out: --last 33 shows all" in err
     assert len(told(capsys, last="33")) == 33
 

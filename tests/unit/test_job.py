@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from piyard import job, options, wanted
+from piyard.cli.board_tasks import BenchRequest
 from piyard.errors import WrongInput
 from piyard.job import Host
 
@@ -81,13 +82,13 @@ def test_a_budget_is_a_positive_number_of_seconds(text: str) -> None:
 def test_what_is_not_given_is_not_asked() -> None:
     assert options.whole("loops", "") is None
     assert options.seconds("budget", "") is None
-    asked = wanted._how_long({"budget": "2.5", "warmup": "0"})
-    assert asked == {"loops": 0, "budget_s": 2.5, "warmup": 0}
+    request = BenchRequest.parse({"budget": "2.5", "warmup": "0"})
+    assert wanted.duration(request) == {"loops": 0, "budget_s": 2.5, "warmup": 0}
 
 
 def test_loops_and_budget_exclude_each_other() -> None:
     with pytest.raises(WrongInput, match="exclude each other"):
-        wanted._how_long({"loops": "3", "budget": "2.0"})
+        BenchRequest.parse({"loops": "3", "budget": "2.0"})
 
 
 def emulated_on(monkeypatch: pytest.MonkeyPatch, cores: int) -> Host:

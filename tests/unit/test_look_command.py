@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from piyard import model, wanted
+from piyard import model
+from piyard.cli.board_tasks import RunRequest
 from piyard.commands import look
 from piyard.errors import WrongInput
 from piyard.look import arguments, one
@@ -17,8 +18,8 @@ from piyard.model.head import Dense
 
 TYPED = {
     "host": ["emulated:rpi5"],
-    "precision": ["fp32"],
-    "threads": ["2"],
+    "precision": "fp32",
+    "threads": "2",
     **dict.fromkeys(("topk", "output", "score", "frames", "init", "fps"), ""),
     "draw": True,
     "show": False,
@@ -28,17 +29,15 @@ TYPED = {
 
 
 def typed(name: str, **more: Any) -> dict[str, Any]:
-    return TYPED | {"model": [name]} | more
+    return TYPED | {"model": name} | more
 
 
 def chosen(name: str, **more: Any) -> look.Choice:
-    flags = typed(name, **more)
-    return look.choice(wanted.parse(flags), flags)
+    return look.choice(RunRequest.parse(typed(name, **more)))
 
 
 def run(name: str, **more: Any) -> None:
-    flags = typed(name, **more)
-    look.run(wanted.parse(flags), flags)
+    look.run(RunRequest.parse(typed(name, **more)))
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from piyard import paths
+from piyard.cli.desk_tasks import ReportRequest
 from piyard.commands import make
 from piyard.errors import UnreadableLog, WrongInput
-from piyard.history import Filters, shelf
+from piyard.history import shelf
 from tests import made_rows
 
-NEWEST = Filters(newest=True)
 SAMPLES = [20.0, 20.1, 20.2, 20.2, 20.3, 20.4, 20.5]
 
 
@@ -30,8 +30,12 @@ def two_boards() -> None:
     store("20260102T000000-c", host="pi5-b", model="mobilenet_v2")
 
 
-def printed(capsys: pytest.CaptureFixture[str], wanted: Filters = NEWEST, run: str = "") -> Any:
-    make.reprint("json", "", wanted=wanted, run_id=run)
+def reprint(format: str = "plain", **flags: Any) -> None:  # noqa: A002
+    make.reprint(ReportRequest.parse({"format": format} | flags))
+
+
+def printed(capsys: pytest.CaptureFixture[str], **flags: Any) -> Any:
+    reprint("json", **flags)
     return json.loads(capsys.readouterr().out)
 
 
@@ -44,23 +48,21 @@ def test_the_newest_of_each_row_is_printed(
 
 
 def test_every_run_can_be_asked_for(two_boards: None, capsys: pytest.CaptureFixture[str]) -> None:
-    assert len(printed(capsys, Filters())) == 3
+    assert len(printed(capsys, all=True)) == 3
 
 
-@pytest.mark.parametrize(
-    "wanted", [Filters(hosts=["*-b"], newest=True), Filters(models=["mobile*"], newest=True)]
-)
+@pytest.mark.parametrize("flags", [{"host": ["*-b"]}, {"model": ["mobile*"]}])
 def test_boards_and_models_are_chosen_by_name_or_glob(
-    two_boards: None, capsys: pytest.CaptureFixture[str], wanted: Filters
+    two_boards: None, capsys: pytest.CaptureFixture[str], flags: dict[str, Any]
 ) -> None:
-    assert [row["run"] for row in printed(capsys, wanted)] == ["20260102T000000-c"]
+    assert [row["run"] for row in printed(capsys, **flags)] == ["20260102T000000-c"]
 
 
 def test_a_page_goes_where_it_is_said(
     two_boards: None, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     where = tmp_path / "new" / "page.html"
-    make.reprint("html", str(where), wanted=NEWEST, run_id="")
+    reprint("html", output=str(where))
     assert capsys.readouterr().out == f"{where}\n"
     assert where.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert [left.name for left in where.parent.iterdir()] == ["page.html"]
@@ -69,13 +71,13 @@ def test_a_page_goes_where_it_is_said(
 def test_a_page_without_a_place_goes_to_the_artifacts(
     two_boards: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make.reprint("html", "", wanted=NEWEST, run_id="")
+    reprint("html")
     assert capsys.readouterr().out == f"{paths.artifacts() / 'report.html'}\n"
     assert (paths.artifacts() / "report.html").is_file()
 
 
 def test_older_rows_of_a_page_bring_no_samples(two_boards: None) -> None:
-    make.reprint("html", "", wanted=Filters(), run_id="")
+    reprint("html", all=True)
     text = (paths.artifacts() / "report.html").read_text(encoding="utf-8")
     block = text.split('type="application/json">')[1].split("</script>")[0]
     carried = {e["row"]["run"]: len(e["samples"]) for e in json.loads(block)["entries"]}
@@ -83,24 +85,24 @@ def test_older_rows_of_a_page_bring_no_samples(two_boards: None) -> None:
 
 
 def test_any_format_can_go_into_a_file(two_boards: None, tmp_path: Path) -> None:
-    make.reprint("csv", str(tmp_path / "rows.csv"), wanted=NEWEST, run_id="")
+    reprint("csv", output=str(tmp_path / "rows.csv"))
     assert (tmp_path / "rows.csv").read_text().startswith("Hardware,Model,")
 
 
 def test_nothing_stored_says_what_makes_some() -> None:
     with pytest.raises(WrongInput, match="no results are stored yet") as caught:
-        make.reprint("plain", "", wanted=NEWEST, run_id="")
+        reprint("plain")
     assert caught.value.remedy == "invoke deploy-bench makes some"
 
 
 def test_nothing_of_that_name_is_said_so(two_boards: None) -> None:
     with pytest.raises(WrongInput, match="no stored result is of that board and model"):
-        make.reprint("plain", "", wanted=Filters(hosts=["nobody"]), run_id="")
+        reprint(host=["nobody"])
 
 
 def test_a_wrong_format_is_said_before_any_work() -> None:
     with pytest.raises(WrongInput, match="did you mean 'junit'"):
-        make.reprint("junt", "", wanted=NEWEST, run_id="")
+        reprint("junt")
 
 
 def test_one_run_is_found_by_the_start_of_its_id(
@@ -111,4 +113,4 @@ def test_one_run_is_found_by_the_start_of_its_id(
 
 def test_a_run_that_is_not_there_is_named() -> None:
     with pytest.raises((WrongInput, UnreadableLog), match="no run is named '2031'"):
-        make.reprint("plain", "", wanted=NEWEST, run_id="2031")
+        reprint(run="2031")

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from piyard import wanted
+from piyard.cli.board_tasks import BenchRequest
 from piyard.errors import WrongInput
 from piyard.seat import Terms
 from piyard.ssh import hostkeys
+from piyard.wanted import Boards
 
 FLEET = """
 boards:
@@ -27,21 +29,25 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIYARD_FLEET", str(tmp_path / "fleet.yaml"))
 
 
-def asked(**more: Any) -> dict[str, Any]:
-    return {"host": [], "model": ["resnet18"]} | more
+def asked(**more: Any) -> BenchRequest:
+    return BenchRequest.parse({"host": [], "model": ["resnet18"]} | more)
+
+
+def boards(**more: Any) -> Boards:
+    return wanted.boards(asked(**more))
 
 
 def test_boards_come_from_names_tags_globs_and_addresses() -> None:
-    told = asked(host=["@lab", "pi*", "pi@10.0.0.7:2222"])
-    assert list(wanted.parse(told).boards.names) == ["pi5-a", "pi5-b", "pi4", "pi@10.0.0.7:2222"]
+    named = boards(host=["@lab", "pi*", "pi@10.0.0.7:2222"])
+    assert list(named.names) == ["pi5-a", "pi5-b", "pi4", "pi@10.0.0.7:2222"]
 
 
 def test_all_boards() -> None:
-    assert list(wanted.parse(asked(all=True)).boards.names) == ["pi5-a", "pi5-b", "pi4"]
+    assert list(boards(all=True).names) == ["pi5-a", "pi5-b", "pi4"]
 
 
 def test_what_the_inventory_knows_needs_no_question() -> None:
-    known, unknown = wanted.parse(asked(host=["pi4", "other"])).boards.lines()
+    known, unknown = boards(host=["pi4", "other"]).lines()
     assert known.target_known
     assert known.target_name == "rpi4"
     assert not unknown.target_known
@@ -51,39 +57,39 @@ def test_what_the_inventory_knows_needs_no_question() -> None:
     ("given", "bytes_a_second"), [("500k", 500_000), ("2M", 2_000_000), ("750", 750), ("", 0)]
 )
 def test_a_slow_link(given: str, bytes_a_second: int) -> None:
-    assert wanted.parse(asked(link_limit=given)).terms.link_limit == bytes_a_second
+    assert terms(link_limit=given).link_limit == bytes_a_second
 
 
 @pytest.mark.parametrize("given", ["fast", "0", "-1", "1.5M", "M", "2G", "²k"])
 def test_a_link_limit_that_is_none(given: str) -> None:
     with pytest.raises(WrongInput, match="--link-limit takes bytes a second"):
-        wanted.parse(asked(link_limit=given))
+        asked(link_limit=given)
 
 
 def test_not_waiting_is_waiting_for_nothing() -> None:
-    assert wanted.parse(asked(no_wait=True)).boards.wait_s == 0
-    assert wanted.parse(asked()).boards.wait_s > 0
+    assert boards(no_wait=True).wait_s == 0
+    assert boards().wait_s > 0
 
 
 def test_strict_holds_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(hostkeys.STRICT, "")
-    wanted.parse(asked(strict=True))
+    boards(strict=True)
     assert os.environ[hostkeys.STRICT]
 
 
 @pytest.mark.parametrize("flag", ["limit", "parallel", "retry"])
 def test_numbers_are_numbers(flag: str) -> None:
     with pytest.raises(WrongInput, match=f"--{flag} takes a whole number"):
-        wanted.parse(asked(**{flag: "many"}))
+        asked(**{flag: "many"})
 
 
 def test_no_retries_may_be_asked_for() -> None:
-    assert wanted.parse(asked(retry="0")).terms.retry == 0
-    assert wanted.parse(asked(retry="2")).terms.retry == 2
+    assert terms(retry="0").retry == 0
+    assert terms(retry="2").retry == 2
 
 
 def terms(**more: Any) -> Terms:
-    return wanted.parse(asked(**more)).terms
+    return wanted.run_options(asked(**more))
 
 
 @pytest.mark.parametrize("name", ["performance", "keep", ""])
@@ -117,10 +123,10 @@ def test_how_often_to_measure_again() -> None:
 
 
 def test_warm_up_is_a_number_or_automatic() -> None:
-    assert wanted._how_long({"warmup": "auto"})["warmup"] == "auto"
-    assert wanted._how_long({"warmup": "3"})["warmup"] == 3
+    assert asked(warmup="auto").warmup == "auto"
+    assert asked(warmup="3").warmup == 3
     with pytest.raises(WrongInput, match="--warmup"):
-        wanted._how_long({"warmup": "hot"})
+        asked(warmup="hot")
 
 
 def test_a_picture_to_time_is_there(tmp_path: Path) -> None:

@@ -6,32 +6,37 @@ from typing import Any
 
 import pytest
 from invoke.collection import Collection
-from invoke.context import Context
 from invoke.parser import ParserContext
 
+from piyard.cli import words
+from piyard.cli.request import LETTERS, SWITCH, Command, Request, flag, many, text
 from piyard.errors import WrongInput
-from piyard.tasks import words
-from piyard.tasks.letters import LETTERS, task
 from tasks import namespace
 
 
-@task(iterable=["host", "threads"])
-def measure(
-    _c: Context,
-    host: list[str],
-    threads: list[str],
-    format: str = "plain",  # noqa: A002
-    dry_run: bool = False,
-    draw: bool = True,
-) -> None: ...
+class MeasureRequest(Request):
+    hosts: tuple[str, ...] = flag("where", many(text("NAME")), default=(), name="host")
+    threads: tuple[str, ...] = flag("how many", many(text("N")), default=())
+    format: str = flag("how it looks", text("FORMAT"), default="plain")
+    dry_run: bool = flag("only say it", SWITCH, default=False)
+    draw: bool = flag("bring no pictures", SWITCH, default=True)
 
 
-@task(positional=["a", "b"])
-def compare(_c: Context, a: str, b: str, across: str = "") -> None: ...
+class CompareRequest(Request):
+    a: str = flag("one", text("RUN"))
+    b: str = flag("the other", text("RUN"))
+    across: str = flag("what may differ", text("NAME"), default="")
+
+
+def tell(_request: Request) -> None: ...
+
+
+measure = Command(MeasureRequest, tell, "measure")
+compare = Command(CompareRequest, tell, "compare")
 
 
 TASKS = {c.name: c for c in Collection(measure, compare).to_contexts() if c.name}
-NOTHING = {"host": [], "threads": [], "format": "plain", "dry_run": False, "draw": True}
+NOTHING = {"host": [], "threads": [], "format": "", "dry_run": False, "draw": True}
 
 
 def read(*typed: str) -> list[tuple[str, dict[str, Any]]]:

@@ -17,6 +17,7 @@ from PIL import Image
 from torch import nn
 
 from piyard import model, networks
+from piyard.cli.board_tasks import EvaluateRequest
 from piyard.commands import evaluate
 from piyard.conversion import own
 from piyard.conversion.own import preparing, said
@@ -287,12 +288,9 @@ def pictures(at: Path) -> Path:
 
 
 def figures(data: Path, capsys, **more: object) -> list[dict[str, str]]:
-    from piyard import wanted
-
-    typed = {"data": str(data), "kind": "", "limit": "", "desktop": False, "format": "json"}
-    flags = typed | {"model": ["mine"], "host": [], "threads": [], "precision": [], "limit": ""}
+    flags = {"data": str(data), "format": "json", "model": "mine"}
     capsys.readouterr()
-    evaluate.evaluate(wanted.parse(flags | more), typed)
+    evaluate.evaluate(EvaluateRequest.parse(flags | more))
     rows: list[dict[str, str]] = json.loads(capsys.readouterr().out)
     return [row for row in rows if row["Figure"] == "top-1"]
 

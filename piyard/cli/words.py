@@ -54,15 +54,15 @@ def help_wanted(words: Sequence[str], tasks: Mapping[str, ParserContext]) -> str
     return next((word for word in words[at:] if word in tasks), "")
 
 
-def flag_in_wait(words: Sequence[str], tasks: Mapping[str, ParserContext]) -> str:
-    """The name of the flag that the last word is, when it waits for a value; else nothing."""
+def flag_in_wait(words: Sequence[str], tasks: Mapping[str, ParserContext]) -> Argument | None:
+    """The flag that the last word is, when it waits for a value; else None."""
     reader = _Reader(tasks)
     with suppress(WrongInput):
         reader.read(words[:-1])
     flags = reader.read_tasks[-1].flags if reader.read_tasks and words else {}
     # Not by get(), which knows no letters.
     flag = flags[words[-1]] if words and words[-1] in flags else None
-    return str(flag.names[0]) if flag and flag.takes_value else ""
+    return flag if flag and flag.takes_value else None
 
 
 def unknown_task(word: str, tasks: Iterable[str]) -> WrongInput:

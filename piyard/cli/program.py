@@ -10,8 +10,9 @@ from invoke.parser.parser import ParseResult
 from invoke.program import Program as InvokesProgram
 
 from piyard import __version__, ending
+from piyard.cli import completion, words
+from piyard.cli.request import Command, FlagArgument
 from piyard.errors import PiyardError, WrongInput
-from piyard.tasks import completion, words
 
 NAME = "piyard"
 
@@ -93,10 +94,26 @@ class Program(InvokesProgram):
         """Print what may follow the flag that the line ends in; Invoke knows flags and tasks."""
         typed = self.core.remainder.replace("=", " ").split(" ")  # the last word may be empty
         known = [word for word in typed[1:-1] if word]
-        if flag := words.flag_in_wait(known, self.parser.contexts):
+        if isinstance(flag := words.flag_in_wait(known, self.parser.contexts), FlagArgument):
             with suppress(PiyardError):  # an inventory that cannot be read completes nothing
-                print("\n".join(completion.values(flag)))
+                print("\n".join(flag.flag.kind.candidates()))
             raise Exit
+
+    def print_task_help(self, name: str) -> None:
+        """What a task does, and its flags with what they take: what it needs, then the others."""
+        command = self.collection[name]
+        if not isinstance(command, Command):
+            raise TypeError(f"{name} is not a command of piyard")
+        arguments = command.request.arguments()
+        needed = "".join(f"{one.flag.kind.value} " for one in arguments if one.positional)
+        others = "[--options] " if len(arguments) > needed.count(" ") else ""
+        print(f"Usage: {self.binary} [--core-opts] {name} {needed}{others}[other tasks here ...]")
+        print(f"\nDocstring:\n{self.leading_indent}{command.__doc__}\n\nOptions:")
+        if arguments:
+            ordered = sorted(arguments, key=lambda one: not one.positional)
+            self.print_columns([(one.spec, one.help) for one in ordered])
+        else:
+            print(f"{self.leading_indent}none\n")
 
     def _forget_program_name(self) -> None:
         """A shell passes the whole line; its first word is the program, by whatever path."""

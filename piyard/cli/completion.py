@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-
 from piyard.errors import unknown
 
 BASH = """\
@@ -34,53 +32,6 @@ end
 complete --command {name} --no-files --arguments '(__complete_{name})'
 """
 SHELLS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
-
-
-def values(flag: str) -> list[str]:
-    """What may follow a flag, as far as it can be listed."""
-    listing = _VALUES.get(flag)
-    return list(listing()) if listing else []
-
-
-def _hosts() -> Iterator[str]:
-    from piyard.fleet import inventory
-
-    boards = inventory.load()
-    yield from boards
-    yield from sorted({f"@{tag}" for entry in boards.values() for tag in entry.tags})
-
-
-def _targets() -> list[str]:
-    from piyard import target
-
-    return target.names()
-
-
-def _models() -> list[str]:
-    from piyard import model
-
-    return model.names()
-
-
-def _precisions() -> Iterable[str]:
-    from piyard import job
-
-    return job.PRECISIONS
-
-
-def _formats() -> Iterable[str]:
-    from piyard import tables
-
-    return tables.FORMATS
-
-
-_VALUES: Mapping[str, Callable[[], Iterable[str]]] = {
-    "host": _hosts,
-    "target": _targets,
-    "model": _models,
-    "precision": _precisions,
-    "format": _formats,
-}
 
 
 def script(shell: str, name: str) -> str:

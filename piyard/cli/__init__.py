@@ -1,0 +1,1 @@
+"""The command line: tasks with their flags, and what each does: decide, confirm, act, print."""

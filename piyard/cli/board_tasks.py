@@ -1,0 +1,299 @@
+"""Tasks that work on boards: deploy, measure, run, prove, and runs that go on without us."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from piyard.cli.flags import (
+    BOARD,
+    FAIL_ABOVE_HELP,
+    FORCE,
+    LONG,
+    METER,
+    MODELS,
+    ONE_MODEL,
+    ONE_THREADS,
+    PERCENT,
+    PICTURE,
+    PRECISION,
+    PRECISIONS,
+    PRICE_KWH,
+    RANDOM_WEIGHTS,
+    RETRY,
+    Again,
+    Lost,
+    Measured,
+    OnBoards,
+    Planned,
+    Shown,
+    WorkRequest,
+    whole,
+)
+from piyard.cli.request import SWITCH, Request, command, flag, many, single, text
+
+
+class DeployRequest(Again):
+    """What is to be on which boards."""
+
+    models: tuple[str, ...] = MODELS
+    random_weights: bool = RANDOM_WEIGHTS
+    force: bool = FORCE
+
+
+@command(DeployRequest, "deploy")
+def deploy(request: DeployRequest) -> None:
+    """Put nnrun and models on boards; only what is missing there travels."""
+    from piyard.commands import work
+
+    work.deploy(request)
+
+
+class BenchRequest(Measured, Again):
+    """What is to be measured."""
+
+    picture: Path | None = flag(
+        "also time classifying this one, from the file to its classes", PICTURE, default=None
+    )
+    rerun_invalid: int = flag(
+        "how often to cool down and repeat a row that is INVALID", whole(0), default=0
+    )
+    energy: bool = flag(
+        "measure energy too, in a run of its own, by the board's own sensors (Pi 5)",
+        SWITCH,
+        default=False,
+    )
+    meter: str = flag("the same by a command that prints the watts of a meter", METER, default="")
+    price_kwh: str = PRICE_KWH
+    force: bool = FORCE
+    spread: bool = flag("share the jobs out over boards of the same kind", SWITCH, default=False)
+    long: bool = LONG
+
+
+@command(BenchRequest, "bench")
+def bench(request: BenchRequest) -> None:
+    """Measure models on boards and print the table."""
+    from piyard.commands import work
+
+    work.bench(request, or_random=False)
+
+
+@command(BenchRequest, "deploy-bench")
+def deploy_bench(request: BenchRequest) -> None:
+    """Build, convert, deploy, measure, print the table: everything in one go."""
+    from piyard.commands import work
+
+    work.bench(request, or_random=True)
+
+
+class RunRequest(Lost, Shown):
+    """What is to be shown to a model, and how."""
+
+    inputs: tuple[str, ...] = flag(
+        "a picture, folder, glob or URL; or a film, or camera",
+        many(text("FILE"), commas=False),
+        default=(),
+        name="input",
+    )
+    models: tuple[str, ...] = ONE_MODEL
+    precisions: tuple[str, ...] = flag(
+        "fp32, fp16, bf16 or int8", single(PRECISION), default=("fp32",), name="precision"
+    )
+    threads: tuple[int, ...] = ONE_THREADS
+    topk: int = flag("how many classes to show", whole(), default=5)
+    output: str = flag(
+        "of a classifier with several, the one to show (the model's own)", text("NAME"), default=""
+    )
+    score: str = flag(
+        "show objects from this score on (the model's own)", text("SCORE"), default=""
+    )
+    frames: int | None = flag(
+        "of pictures, a film or the camera, at most (all; 300 of the camera)",
+        whole(),
+        default=None,
+    )
+    init: str = flag(
+        "the object to follow, in the first frame", text("X,Y,WIDTH,HEIGHT"), default=""
+    )
+    fps: str = flag("frames a second of what is shown, for trackers", text("N"), default="30")
+    draw: bool = flag("bring no annotated pictures back", SWITCH, default=True)
+    show: bool = flag("open them with the desktop's viewer", SWITCH, default=False)
+    force: bool = FORCE
+
+
+@command(RunRequest, "run")
+def run(request: RunRequest) -> None:
+    """Show pictures, a film or the camera to a model on boards, and print what it sees."""
+    from piyard.commands import look
+
+    look.run(request)
+
+
+class EvaluateRequest(WorkRequest, Shown):
+    """Which model is judged by which data, and where."""
+
+    data: str = flag(
+        "a folder a class or labels.csv; COCO's JSON and pictures; a MOTChallenge or OTB sequence",
+        text("FOLDER"),
+    )
+    models: tuple[str, ...] = ONE_MODEL
+    kind: str = flag(
+        "imagenet, coco, mot or otb, where the data does not tell by itself",
+        text("KIND"),
+        default="",
+    )
+    pictures: int | None = flag(
+        "only so many pictures, evenly spread; of clips the first frames",
+        whole(),
+        default=None,
+        name="limit",
+    )
+    desktop: bool = flag(
+        "also by ncnn on this machine; without --host that is all", SWITCH, default=False
+    )
+    precisions: tuple[str, ...] = flag(
+        "fp32, fp16, bf16 or int8 (the desktop imitates fp16)",
+        many(PRECISION),
+        default=(),
+        name="precision",
+    )
+    threads: tuple[int, ...] = flag(
+        "threads of an inference on boards", single(whole()), default=()
+    )
+    force: bool = FORCE
+    retry: int = RETRY
+
+
+@command(EvaluateRequest, "evaluate")
+def evaluate(request: EvaluateRequest) -> None:
+    """Tell how right a model is on your data: its original, ncnn here, nnrun on boards."""
+    from piyard.commands import evaluate as worker
+
+    worker.evaluate(request)
+
+
+class ProveRequest(Lost, Shown):
+    """Which models are proved, and how thoroughly."""
+
+    models: tuple[str, ...] = MODELS
+    pictures: int = flag(
+        "real pictures that are looked at, where there are any; 0: no clip either",
+        whole(0),
+        default=3,
+    )
+    mask: bool = flag(
+        "find the layers that must not compute in fp16, and write them to the model's YAML",
+        SWITCH,
+        default=False,
+    )
+    random_weights: bool = RANDOM_WEIGHTS
+    precisions: tuple[str, ...] = PRECISIONS
+    threads: tuple[int, ...] = ONE_THREADS
+    force: bool = FORCE
+
+
+@command(ProveRequest, "prove")
+def prove(request: ProveRequest) -> None:
+    """Prove that boards compute what a model's original does: raw outputs, and what they mean."""
+    from piyard.commands import prove as worker
+
+    worker.on_boards(request)
+
+
+BUILD = text("BUILD")
+BUILD_HELP = "a build by its key or the start of it (invoke build prints its folder), or current"
+
+
+class AbRequest(Measured):
+    """Which two builds are measured, and how."""
+
+    a: str = flag(BUILD_HELP, BUILD, default="")
+    b: str = flag("the other build; effects are B's against A's", BUILD, default="")
+    hosts: tuple[str, ...] = flag(
+        "the board: a name of the inventory, user@name:port or emulated:<target>",
+        single(BOARD),
+        default=(),
+        name="host",
+    )
+    rounds: int = flag("how often to measure A-B-B-A", whole(), default=1)
+    fail_above: float | None = flag(f"{FAIL_ABOVE_HELP}, and is so again", PERCENT, default=None)
+    all: bool = False
+    parallel: int = 1
+    retry: int = 0
+
+
+@command(AbRequest, "ab")
+def ab(request: AbRequest) -> None:
+    """Measure two builds in turns (A-B-B-A) on one board, and compare them."""
+    from piyard.commands import ab as worker
+
+    worker.ab(request)
+
+
+class RollbackRequest(OnBoards, Planned):
+    """Which boards go back to the release before."""
+
+
+@command(RollbackRequest, "rollback")
+def rollback(request: RollbackRequest) -> None:
+    """Make the release before the current one current again."""
+    from piyard.commands import fleet
+
+    fleet.rollback(request)
+
+
+class RunsRequest(Shown, Planned):
+    """What becomes of the runs that are listed."""
+
+    remove: tuple[str, ...] = flag(
+        "remove what is kept of a run that is over (its id or the start of it), or of all that "
+        "failed (failed); results stay",
+        many(text("RUN")),
+        default=(),
+    )
+
+
+@command(RunsRequest, "runs")
+def runs(request: RunsRequest) -> None:
+    """List all runs, and how they stood when last heard of."""
+    from piyard.commands import runs as worker
+
+    if request.remove:
+        worker.remove(request.remove, dry_run=request.dry_run)
+    else:
+        worker.listed(request.format)
+
+
+class OneRun(Request):
+    """A run."""
+
+    run: str = flag("its id or the start of it", text("RUN"))
+
+
+class AttachRequest(OneRun, Shown):
+    """Which run is waited for, and how its table looks."""
+
+    long: bool = LONG
+
+
+@command(AttachRequest, "attach")
+def attach(request: AttachRequest) -> None:
+    """Wait again for a run that keeps running on its board, and print what it gives."""
+    from piyard.commands import runs as worker
+
+    worker.attach(request.run, request.format, long=request.long)
+
+
+@command(OneRun, "fetch")
+def fetch(request: OneRun) -> None:
+    """Bring back what a run has written so far."""
+    from piyard.commands import runs as worker
+
+    worker.fetch(request.run)
+
+
+@command(OneRun, "cancel")
+def cancel(request: OneRun) -> None:
+    """End a run on its board, and bring back what it wrote."""
+    from piyard.commands import runs as worker
+
+    worker.cancel(request.run)

@@ -1,0 +1,282 @@
+"""Tasks that need no board: builds, models, stored results, this machine."""
+
+from __future__ import annotations
+
+from piyard.cli.flags import (
+    ANY_MODEL,
+    BOARD,
+    FAIL_ABOVE_HELP,
+    HOST_HELP,
+    KEEP_BY_FORCE,
+    KNOWN_TARGET,
+    LONG,
+    MODELS,
+    PERCENT,
+    PRICE_KWH,
+    RANDOM_WEIGHTS,
+    REPORT_FORMAT,
+    TARGET,
+    TRUST,
+    Planned,
+    Shown,
+    whole,
+)
+from piyard.cli.request import SWITCH, Request, command, flag, many, text
+
+
+class BuildRequest(Planned):
+    """What is built from what."""
+
+    targets: tuple[str, ...] = flag(
+        "rpi5, rpi4, rpi3, zero2w or desktop", many(KNOWN_TARGET), default=(TARGET,), name="target"
+    )
+    source: str = flag("a source of toolchains/ncnn.yaml: sdist or git", text("NAME"), default="")
+
+
+@command(BuildRequest, "build")
+def build(request: BuildRequest) -> None:
+    """Cross-compile ncnn and nnrun for a kind of board."""
+    from piyard.commands import make
+
+    make.builds(request.targets, request.source, dry_run=request.dry_run)
+
+
+class ConvertRequest(Planned):
+    """Which models are converted, and how."""
+
+    models: tuple[str, ...] = MODELS
+    random_weights: bool = RANDOM_WEIGHTS
+    route: str = flag(
+        "trace, script, onnx (deprecated by torch) or pnnx (its kept IR); the model's own",
+        text("ROUTE"),
+        default="",
+    )
+    force: bool = KEEP_BY_FORCE
+    trust: bool = TRUST
+
+
+@command(ConvertRequest, "convert")
+def convert(request: ConvertRequest) -> None:
+    """Convert models to ncnn, with proof that they still compute the same."""
+    from piyard.commands import models
+
+    models.conversions(request)
+
+
+class ModelsRequest(Shown):
+    """Which models are listed."""
+
+    task: str = flag(
+        "only those: classify, detect, segment, pose or track", text("TASK"), default=""
+    )
+
+
+@command(ModelsRequest, "model.list")
+def model_list(request: ModelsRequest) -> None:
+    """The models there are: input, size, accuracy and licence, as published."""
+    from piyard.commands import models
+
+    models.listed(request.task, request.format)
+
+
+class AddModelRequest(Planned, Shown):
+    """What the user says of a network file; what is left out, the file says, or it is usual."""
+
+    file: str = flag(
+        "an .onnx, a checkpoint of a network piyard knows (.pt, .pth), a TorchScript (a program, "
+        "it is run in a sandbox), or the .param of an ncnn pair",
+        text("FILE"),
+    )
+    task: str = flag(
+        "classify, detect, segment or pose (the network's; classify)", text("TASK"), default=""
+    )
+    input: str = flag(
+        "what it is fed: channels, height, width, as 3,416,416 (the network's; 3,224,224)",
+        text("C,H,W"),
+        default="",
+    )
+    head: str = flag(
+        "what its outputs mean: yolov8, yolox, nanodet, rtmdet, fcos, simcc or heatmap "
+        "(the network's)",
+        text("HEAD"),
+        default="",
+    )
+    strides: str = flag(
+        "input pixels between places, map by map, as 8,16,32; the head's usual ones",
+        text("N[,N…]"),
+        default="",
+    )
+    labels: str = flag(
+        "names of the classes: a file, one a line, or a list of models/labels/ (those in the "
+        "network's file)",
+        text("FILE"),
+        default="",
+    )
+    keypoints: str = flag("names of the keypoints, likewise", text("FILE"), default="")
+    name: str = flag("what it is called here (the file's name)", text("NAME"), default="")
+    cut: tuple[str, ...] = flag(
+        "a tensor of the ONNX graph, or the path of a convolution in the TorchScript, that is an "
+        "output; in the head's order",
+        many(text("NAME"), commas=False),
+        default=(),
+    )
+    fit: str = flag("crop, letterbox, stretch or box", text("FIT"), default="")
+    resize: str = flag(
+        "fit crop: pixels of the short side before the middle is taken (a seventh more)",
+        text("N"),
+        default="",
+    )
+    order: str = flag("rgb or bgr", text("ORDER"), default="")
+    mean: str = flag(
+        "subtracted from each channel (0..255), as 123.7,116.3,103.5", text("R,G,B"), default=""
+    )
+    norm: str = flag("multiplied afterwards, as 0.017,0.0175,0.0174", text("R,G,B"), default="")
+    output: str = flag(
+        "of a classifier with several, the one with the classes", text("NAME"), default=""
+    )
+    activation: str = flag(
+        "what makes scores of it: softmax, sigmoid (of each class), exp or none (as the net ends)",
+        text("NAME"),
+        default="",
+    )
+    licence: str = flag("of the file", text("TEXT"), default="")
+    force: bool = KEEP_BY_FORCE
+    trust: bool = TRUST
+
+
+@command(AddModelRequest, "model.add")
+def model_add(request: AddModelRequest) -> None:
+    """Make a model of a network file of your own, and convert it with proof."""
+    from piyard.commands import models
+
+    models.add(request)
+
+
+class ReportRequest(Request):
+    """Which stored results are shown, and how."""
+
+    format: str = flag("plain, github, csv, json, junit or html", REPORT_FORMAT, default="plain")
+    output: str = flag(
+        "write it to this file; a page goes to artifacts/report.html otherwise",
+        text("FILE"),
+        default="",
+    )
+    all: bool = flag("every run, not only the newest of each row", SWITCH, default=False)
+    hosts: tuple[str, ...] = flag(
+        "only boards of that name or glob", many(BOARD), default=(), name="host"
+    )
+    models: tuple[str, ...] = flag(
+        "only models of that name or glob", many(ANY_MODEL), default=(), name="model"
+    )
+    run: str = flag("one run, by its id or the start of it", text("RUN"), default="")
+    price_kwh: str = PRICE_KWH
+    long: bool = LONG
+
+
+@command(ReportRequest, "report")
+def report(request: ReportRequest) -> None:
+    """Print the table of stored results, or make a page of them; needs no board."""
+    from piyard.commands import make
+
+    make.reprint(request)
+
+
+class HistoryRequest(Shown):
+    """Which stored results are listed."""
+
+    hosts: tuple[str, ...] = flag(
+        "only boards of that name, glob or @tag", many(BOARD), default=(), name="host"
+    )
+    models: tuple[str, ...] = flag(
+        "only models of that name or glob", many(ANY_MODEL), default=(), name="model"
+    )
+    since: str = flag(
+        "only from that day on, as 2026-11-01, or that moment (UTC)", text("DAY"), default=""
+    )
+    last: int = flag("only so many of the newest", whole(), default=30)
+    rebuild: bool = flag("make the index again from all stored results", SWITCH, default=False)
+
+
+@command(HistoryRequest, "history")
+def history(request: HistoryRequest) -> None:
+    """List stored results, the newest last, each with its change since the one before."""
+    from piyard.commands import history as worker
+
+    worker.listed(request)
+
+
+class CompareRequest(Shown):
+    """What is compared with what."""
+
+    a: str = flag(
+        "a run's id or its start, or a set: build=2cc76d,model=resnet*,host=pi5 (keys: host, "
+        "model, model_key, build, precision, threads, since, on)",
+        text("RUNS"),
+    )
+    b: str = flag("the same; effects are B's against A's", text("RUNS"))
+    across: str = flag(
+        "conditions that may differ, as build,kernel", text("NAME[,NAME…]"), default=""
+    )
+    fail_above: float | None = flag(FAIL_ABOVE_HELP, PERCENT, default=None)
+    emulated: bool = flag(
+        "compare emulated boards' times with each other, too", SWITCH, default=False
+    )
+
+
+@command(CompareRequest, "compare")
+def compare(request: CompareRequest) -> None:
+    """Compare stored results of the same jobs; unlike conditions are refused."""
+    from piyard.commands import compare as worker
+
+    worker.compare(request)
+
+
+class DoctorRequest(Request):
+    """Which boards are checked beside this machine."""
+
+    hosts: tuple[str, ...] = flag(f"also check {HOST_HELP}", many(BOARD), default=(), name="host")
+
+
+@command(DoctorRequest, "doctor")
+def doctor(request: DoctorRequest) -> None:
+    """Check this machine, and boards, and say what to do about what is wrong."""
+    from piyard import doctor as worker
+
+    worker.report(request.hosts)
+
+
+class CleanRequest(Planned):
+    """How much is removed."""
+
+    everything: bool = flag("also the caches of this user and the images", SWITCH, default=False)
+
+
+@command(CleanRequest, "clean")
+def clean(request: CleanRequest) -> None:
+    """Remove what was made: builds, conversions, scratch. Runs and their results stay."""
+    from piyard import clean as worker
+
+    worker.clean(everything=request.everything, dry_run=request.dry_run)
+
+
+@command(Request, "lint")
+def lint(_request: Request) -> None:
+    """ruff, mypy and shellcheck over everything."""
+    from piyard import checks
+
+    checks.lint()
+
+
+class TestRequest(Request):
+    """Which tests are run."""
+
+    unit: bool = flag("only the quick tests that need no container engine", SWITCH, default=False)
+    k: str = flag("as pytest -k", text("EXPRESSION"), default="")
+
+
+@command(TestRequest, "test")
+def test(request: TestRequest) -> None:
+    """Run all tests; linting is one of them."""
+    from piyard import checks
+
+    checks.test(unit=request.unit, select=request.k)

@@ -1,0 +1,265 @@
+"""Flags that several commands share, and what their values may be.
+
+What knows the values is imported when a flag is read: ``--list`` needs none of it.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+
+from piyard import options
+from piyard.cli.request import SWITCH, Kind, Request, flag, many, single, text
+from piyard.errors import WrongInput, unknown
+
+HOST, MODEL, TARGET = "emulated:rpi5", "resnet18", "rpi5"
+"""What is taken when nothing is named."""
+AUTO = "auto"
+
+
+def choice(
+    what: str, names: Callable[[], Collection[str]], *, value: str = "", shown: bool = True
+) -> Kind[str]:
+    """One of some names, which may be known only when it is read."""
+
+    def convert(_name: str, given: str) -> str:
+        if given not in names():
+            raise unknown(what, given, names())
+        return given
+
+    return Kind(value or what.upper(), convert, names if shown else tuple)
+
+
+def one_of(name: str, *names: str) -> Kind[str]:
+    """One of these words, which the help lists."""
+    return choice(name, lambda: names, value="|".join(names))
+
+
+def whole(least: int = 1) -> Kind[int]:
+    """A whole number."""
+    return Kind("N", lambda name, given: options.whole(name, given, least=least) or 0)
+
+
+def _hosts() -> Iterator[str]:
+    from piyard.fleet import inventory
+
+    boards = inventory.load()
+    yield from boards
+    yield from sorted({f"@{tag}" for entry in boards.values() for tag in entry.tags})
+
+
+def _targets() -> list[str]:
+    from piyard import target
+
+    return target.names()
+
+
+def _models() -> list[str]:
+    from piyard import model
+
+    return model.names()
+
+
+def _precisions() -> Collection[str]:
+    from piyard import job
+
+    return job.PRECISIONS
+
+
+def _report_formats() -> Collection[str]:
+    from piyard import report
+
+    return report.FORMATS
+
+
+def _formats() -> Collection[str]:
+    from piyard import tables
+
+    return tables.FORMATS
+
+
+def _seconds(name: str, given: str) -> float:
+    return options.seconds(name, given) or 0
+
+
+def _rate(name: str, given: str) -> int:
+    return options.rate(name, given) or 0
+
+
+def _percent(name: str, given: str) -> float:
+    return options.percent(name, given) or 0
+
+
+def _warmup(name: str, given: str) -> int | str:
+    return given if given == AUTO else options.whole(name, given, least=0) or 0
+
+
+def _picture(name: str, given: str) -> Path:
+    if not Path(given).is_file():
+        raise WrongInput(f"there is no picture {given}", remedy=f"check --{name}")
+    return Path(given)
+
+
+def _governor(_name: str, given: str) -> str:
+    if not re.fullmatch(r"[a-z_]+", given):
+        raise WrongInput(f"'{given}' is no governor", remedy="for example performance, or keep")
+    return given
+
+
+def _meter(name: str, given: str) -> str:
+    try:
+        words = shlex.split(given)
+    except ValueError as error:
+        raise WrongInput(f"--{name} cannot be read as a command: {error}") from None
+    if not words:
+        raise WrongInput(f"--{name} names no command", remedy="give one that prints watts")
+    return given
+
+
+BOARD = Kind[str]("NAME", lambda _name, given: given, _hosts)
+KNOWN_MODEL = choice("model", _models, value="NAME")
+KNOWN_TARGET = choice("target", _targets, value="KIND")
+PRECISION = choice("precision", _precisions, value="TYPE")
+FORMAT = choice("format", _formats, value="FORMAT")
+REPORT_FORMAT = choice("format", _report_formats, value="FORMAT")
+ANY_MODEL = Kind[str]("NAME", lambda _name, given: given, _models)
+SECONDS = Kind[float]("SECONDS", _seconds)
+RATE = Kind[int]("BYTES", _rate)
+PERCENT = Kind[float]("PERCENT", _percent)
+WARMUP = Kind["int | str"](f"N|{AUTO}", _warmup)
+PICTURE = Kind[Path]("FILE", _picture)
+GOVERNOR = Kind[str]("NAME", _governor)
+METER = Kind[str]("COMMAND", _meter)
+DOLLARS = text("DOLLARS")
+
+HOST_HELP = "a board: name, glob or @tag of the inventory, user@name:port, emulated:<target>"
+FAIL_ABOVE_HELP = "end with code 19 when a job is significantly slower by more than that, as 5%"
+
+MODELS: tuple[str, ...] = flag(
+    "a model of models/", many(KNOWN_MODEL), default=(MODEL,), name="model"
+)
+ONE_MODEL: tuple[str, ...] = flag(
+    "a model of models/", single(KNOWN_MODEL), default=(MODEL,), name="model"
+)
+PRECISIONS: tuple[str, ...] = flag(
+    "fp32, fp16, bf16 or int8", many(PRECISION), default=(), name="precision"
+)
+ONE_THREADS: tuple[int, ...] = flag("threads of an inference", single(whole()), default=())
+RETRY: int = flag("how often to repeat a run that the board lost by a restart", whole(0), default=0)
+FORMATTED: str = flag("plain, github, csv or json", FORMAT, default="plain")
+RANDOM_WEIGHTS: bool = flag(
+    "seeded random weights instead of the official ones", SWITCH, default=False
+)
+FORCE: bool = flag("use a conversion even though its proof failed", SWITCH, default=False)
+KEEP_BY_FORCE: bool = flag("keep it even though its proof failed", SWITCH, default=False)
+TRUST: bool = flag(
+    "a TorchScript file may run with your rights, from now on; you know where it comes from",
+    SWITCH,
+    default=False,
+)
+STRICT: bool = flag("refuse boards whose host key is not known yet", SWITCH, default=False)
+ONE_TARGET: str = flag(
+    "what kind of board it is, when it does not say so itself", KNOWN_TARGET, default=""
+)
+PRICE_KWH: str = flag(
+    "dollars for a kilowatt-hour, for the cost of energy (PIYARD_KWH_PRICE)", DOLLARS, default=""
+)
+LONG: bool = flag(
+    "whole comments in the terminal's table, not only the verdict and its first reason",
+    SWITCH,
+    default=False,
+)
+
+
+class Planned(Request):
+    """A command that can say what it would do."""
+
+    dry_run: bool = flag("say what would be done, do nothing", SWITCH, default=False)
+
+
+class Shown(Request):
+    """A command that prints a table."""
+
+    format: str = FORMATTED
+
+
+class OnBoards(Request):
+    """Which boards, and how to deal with them."""
+
+    hosts: tuple[str, ...] = flag(HOST_HELP, many(BOARD), default=(), name="host")
+    all: bool = flag("all boards of the inventory", SWITCH, default=False)
+    target: str = ONE_TARGET
+    parallel: int = flag("how many boards at once", whole(), default=16)
+    no_wait: bool = flag("fail at once when somebody else holds a board", SWITCH, default=False)
+    strict: bool = STRICT
+
+
+class WorkRequest(OnBoards, Planned):
+    """What to do with which models on which boards; a command makes flags of what applies."""
+
+    models: tuple[str, ...] = (MODEL,)
+    precisions: tuple[str, ...] = ()
+    threads: tuple[int, ...] = ()
+    loops: int | None = None
+    budget: float | None = None
+    warmup: int | str | None = None
+    limit: int | None = None
+    link_limit: int | None = flag(
+        "bytes a second to send at most, as 500k or 2M; for slow links", RATE, default=None
+    )
+    retry: int = 0
+    governor: str = ""
+    picture: Path | None = None
+    rerun_invalid: int = 0
+    energy: bool = False
+    meter: str = ""
+    random_weights: bool = False
+    force: bool = False
+    spread: bool = False
+    retry_failed: bool = False
+    format: str = "plain"
+    long: bool = False
+
+    def check(self) -> None:
+        """Raise for a length of a benchmark that contradicts itself."""
+        if self.loops and self.budget:
+            raise WrongInput("--loops and --budget exclude each other", remedy="give one of them")
+
+
+class Lost(WorkRequest):
+    """Work that a board may lose by a restart, or not end."""
+
+    limit: int | None = flag("end a job on the board after so many seconds", whole(), default=None)
+    retry: int = RETRY
+
+
+class Again(WorkRequest):
+    """Work of which only what failed can be repeated."""
+
+    retry_failed: bool = flag("repeat only what failed the last time", SWITCH, default=False)
+
+
+class Measured(Lost):
+    """How a benchmark is done."""
+
+    models: tuple[str, ...] = MODELS
+    precisions: tuple[str, ...] = PRECISIONS
+    threads: tuple[int, ...] = flag("threads of an inference", many(whole()), default=())
+    loops: int | None = flag("measure so many inferences", whole(), default=None)
+    budget: float | None = flag(
+        "until the median is known to 1 %, for so many seconds at most (30)",
+        SECONDS,
+        default=None,
+    )
+    warmup: int | str | None = flag(
+        "inferences before measuring; auto: until their times are stable", WARMUP, default=None
+    )
+    governor: str = flag(
+        "the governor of a run, where sudo needs no password; keep: the board's own",
+        GOVERNOR,
+        default="",
+    )
+    random_weights: bool = RANDOM_WEIGHTS
+    format: str = FORMATTED
