@@ -94,10 +94,10 @@ def _reasons(found: Result) -> str:
 
 def _arguments(job: Job, conversion: Conversion) -> list[str]:
     shape = ",".join(str(side) for side in conversion.input_shape)
-    span = ",".join(repr(end) for end in conversion.noise)
+    span = ",".join(repr(end) for end in conversion.input_range)
     return [
         *("--param", "model.ncnn.param", "--bin", "model.ncnn.bin", "--shape", shape),
-        *(["--span", span] if conversion.noise != stimulus.SPAN else []),
+        *(["--span", span] if conversion.input_range != stimulus.SPAN else []),
         *("--precision", job.precision, "--threads", str(job.threads)),
         *job.bench.arguments,
         *("--save-outputs", run.OUTPUTS),

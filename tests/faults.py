@@ -285,7 +285,7 @@ def _conversion(size: int) -> Conversion:
 
     folder, made = store.get_or_make("conversions", f"net{size}", fill)
     told = {"nets": ["model"]}
-    return Conversion(name="net", key=f"net{size}", folder=folder, manifest=told, made=made)
+    return Conversion(name="net", key=f"net{size}", folder=folder, manifest=told, fresh=made)
 
 
 def job(host: str) -> Job:

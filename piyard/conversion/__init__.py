@@ -1,4 +1,4 @@
-"""A Conversion: ncnn's files of a model on this machine, and what their proof said.
+"""A Conversion: ncnn's files of a model on this machine, and the result of their proof.
 
 The folder ``artifacts/conversions/<key>/`` holds model.ncnn.param, model.ncnn.bin (fp32 weights),
 the same of a second net (``head``) where there is one, labels.txt, pnnx's own intermediate files
@@ -32,17 +32,17 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     folder: Path
     manifest: dict[str, Any]
-    made: bool
-    """False when it was there already."""
+    fresh: bool
+    """Whether it was made now."""
 
     @property
     def has_real_weights(self) -> bool:
-        """Whether its answers mean anything."""
+        """Whether its outputs mean anything: random weights are for times only."""
         return bool(self.manifest["weights"]["kind"] == "file")
 
     @property
     def weights(self) -> str:
-        """What its model's YAML calls them (see ``weights.Chosen.short``)."""
+        """Their short name in the model's YAML (see ``weights.Chosen.short``)."""
         return str(self.manifest["weights"].get("sha256", ""))[:8] or "random"
 
     @property
@@ -52,8 +52,8 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
         return c, h, w
 
     @property
-    def noise(self) -> tuple[float, float]:
-        """What made-up input spans."""
+    def input_range(self) -> tuple[float, float]:
+        """Lowest and highest value of synthetic input."""
         low, high = self.manifest["reference"]["span"]
         return low, high
 
@@ -64,32 +64,32 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def failed(self) -> list[str]:
-        """What its proof did not accept, a line each; nothing for a proved one."""
+        """What failed in its proof, a line each."""
         return list(self.manifest.get("failed", []))
 
     @property
     def empty(self) -> dict[str, str]:
-        """Outputs of which even agreement proves nothing, and why."""
+        """Outputs whose agreement proves nothing, and why."""
         return dict(self.manifest.get("empty", {}))
 
     @property
     def stems(self) -> list[str]:
-        """What the files of its nets begin with: ``model``, and ``head`` of a tracker."""
+        """What the files of its networks begin with: ``model``, and ``head`` of a tracker."""
         return list(self.manifest.get("nets", ["model"]))
 
     def reference(self, blob: str) -> NDArray[np.float32]:
-        """The original's output, flat, for ``stimulus.tensor(input_shape, SEED, noise)``."""
+        """The original's output, flat, for ``stimulus.tensor(input_shape, SEED, input_range)``."""
         import numpy as np
 
         return np.fromfile(self.folder / REFERENCE / f"{blob}.f32", dtype="<f4")
 
     def failed_for(self, precisions: Collection[str]) -> list[str]:
-        """What speaks against computing in these: what fp16 loses does not matter to fp32."""
+        """What speaks against these precisions: what fp16 loses does not matter to fp32."""
         only_fp32 = set(precisions) == {FP32}
         return [] if only_fp32 and not self._fails_in_fp32 else self.failed
 
     def require_proved(self, precisions: Collection[str] = ()) -> Conversion:
-        """Itself. Raises ``ConversionFailed`` when its proof failed, in any or in these."""
+        """Itself. Raises ``ConversionFailed`` when its proof failed, in these precisions."""
         if failed := self.failed_for(precisions):
             right = "" if self._fails_in_fp32 else "; boards may use it with --precision fp32"
             raise ConversionFailed(

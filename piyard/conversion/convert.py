@@ -37,31 +37,31 @@ def convert(
 
     Raises ``WrongInput``, ``DownloadFailed`` when no accepted weights can be had, and
     ``ConversionFailed``; the log of a failed one is kept under artifacts/logs. One whose proof
-    failed is kept and refused, unless by ``force``.
+    failed is kept and refused, unless with ``force``.
     """
     model = models.load(model_name)
-    way = originals.require_route(model, route)
+    route = originals.require_route(model, route)
     files = originals.choose(model, random_weights=random_weights)
     ir = None
-    if way == "pnnx":
+    if route == "pnnx":
         ir = convert(model_name, random_weights=random_weights, force=True).folder
-    inputs = _inputs(model, files, way)
+    inputs = _inputs(model, files, route)
     key = store.key_of(inputs)
-    plan = making.Plan(model=model, name=model_name, files=files, route=way, ir=ir, key=key)
-    folder, made = store.get_or_make(SHELF, key, lambda at: inputs | making.make(plan, at))
-    found = _conversion(model, model_name, key, folder, made=made)
-    return found if force else found.require_proved()
+    plan = making.Plan(model=model, name=model_name, files=files, route=route, ir=ir, key=key)
+    folder, fresh = store.get_or_make(SHELF, key, lambda at: inputs | making.make(plan, at))
+    conversion = _conversion(model, model_name, key, folder, fresh=fresh)
+    return conversion if force else conversion.require_proved()
 
 
 def find(model_name: str, key: str) -> Conversion:
-    """A conversion that was made before; raises ``WrongInput`` when it is not there any more."""
+    """An earlier conversion; raises ``WrongInput`` when it is not there any more."""
     folder = store.find(SHELF, key)
     if folder is None:
         raise WrongInput(
             f"the conversion {key} of {model_name} is gone from artifacts/",
             remedy=f"make it again: invoke convert --model {model_name}",
         )
-    return _conversion(models.load(model_name), model_name, key, folder, made=False)
+    return _conversion(models.load(model_name), model_name, key, folder, fresh=False)
 
 
 def original(conversion: Conversion) -> Original:
@@ -79,16 +79,16 @@ def reference_logits(conversion: Conversion, pictures: Sequence[Path]) -> NDArra
     model = models.load(conversion.name)
     with inference():
         network = original(conversion)
-        read = map(read_picture, pictures)
-        fed = (feed.apply(one, model.preprocess, model.input[1:]) for one in read)
-        return np.stack([network.run(values)[0] for values in fed])
+        pixels = map(read_picture, pictures)
+        inputs = (feed.apply(each, model.preprocess, model.input[1:]) for each in pixels)
+        return np.stack([network.run(values)[0] for values in inputs])
 
 
-def _conversion(model: Model, name: str, key: str, folder: Path, *, made: bool) -> Conversion:
-    told = {"name": name, "title": model.title, "task": model.task}
+def _conversion(model: Model, name: str, key: str, folder: Path, *, fresh: bool) -> Conversion:
+    shown = {"name": name, "title": model.title, "task": model.task}
     published = {"published": msgspec.to_builtins(model.published)}
-    manifest = store.manifest(folder) | told | published
-    return Conversion(name=name, key=key, folder=folder, manifest=manifest, made=made)
+    manifest = store.manifest(folder) | shown | published
+    return Conversion(name=name, key=key, folder=folder, manifest=manifest, fresh=fresh)
 
 
 def _chosen_of(conversion: Conversion, model: Model) -> Chosen:
@@ -100,7 +100,7 @@ def _chosen_of(conversion: Conversion, model: Model) -> Chosen:
 
 
 def _inputs(model: Model, files: Files, route: str) -> dict[str, Any]:
-    """All that decides the bytes, and the thresholds they must have passed."""
+    """Everything that decides the bytes, and the thresholds they have passed."""
     return {
         "format": FORMAT,
         "route": route,

@@ -1,4 +1,4 @@
-"""How a conversion is made: lowered, masked, lowered once more in halves, proved, measured."""
+"""Makes a conversion: lowered, masked, once more in fp16, proved, operations counted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HALF = "piyard-half-"
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be made."""
+    """Everything a conversion is made of."""
 
     model: Model
     name: str
@@ -35,7 +35,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make(plan: Plan, at: Path) -> dict[str, Any]:
-    """Fill the folder; the manifest's part that is not among the inputs."""
+    """Fill the folder; returns the part of the manifest that is not among the inputs."""
     from piyard.torch_shim import inference
 
     with say.step(f"convert {plan.name}") as step, inference(), scratch.folder(HALF) as half:
@@ -47,24 +47,25 @@ def make(plan: Plan, at: Path) -> dict[str, Any]:
             step.phase(2, PHASES, "lower to ncnn")
             _lower(nets, at, half)
             masks.add(at, asked_masks(plan.model, plan.files, plan.route))
-            pictures, real = proof.real_pictures(plan.model), plan.files.main.file is not None
+            pictures = proof.real_pictures(plan.model)
+            has_weights = plan.files.main.file is not None
             step.phase(3, PHASES, "prove")
-            tried = trial.run(plan.model, nets, at, half, pictures, meant=real)
+            result = trial.run(plan.model, nets, at, half, pictures, meant=has_weights)
         except ConversionFailed as error:
             raise _with_log(error, at, f"convert-{plan.name}-{plan.key}") from None
-        step.ok, step.outcome = not tried.failed, _cosines(tried.proved)
+        step.ok, step.outcome = not result.failed, _cosines(result.proved)
         step.phase(4, PHASES, "count operations")
         _label(plan.model, at)
         return {
             "weights": plan.files.main.told,
             "nets": list(nets),
             "original": nets["model"].kind,
-            "no_fp16_storage": tried.spared,
+            "no_fp16_storage": result.spared,
             "lint": [note for note in [lint.skew()] if note],
-            "failed": tried.failed,
-            "empty": tried.empty,
+            "failed": result.failed,
+            "empty": result.empty,
             "reference": _reference(plan.model, nets["model"], at),
-            "proof": _told(tried.proved),
+            "proof": _told(result.proved),
             **_size(plan.model, nets, at),
         }
 
@@ -72,14 +73,14 @@ def make(plan: Plan, at: Path) -> dict[str, Any]:
 def _cosines(proved: Proved) -> str:
     """The lowest cosine of any output, in each precision."""
     lowest = {
-        way: min(each.cosine for outputs in kinds.values() for each in outputs.values())
-        for way, kinds in proved.figures.items()
+        precision: min(each.cosine for outputs in kinds.values() for each in outputs.values())
+        for precision, kinds in proved.figures.items()
     }
-    return ", ".join(f"{way} cosine {cosine:.6f}" for way, cosine in lowest.items())
+    return ", ".join(f"{precision} cosine {cosine:.6f}" for precision, cosine in lowest.items())
 
 
 def asked_masks(model: Model, files: Files, route: str) -> dict[str, int]:
-    """The masks that the YAML names for these weights.
+    """The masks that the YAML has for these weights.
 
     They are for the model's own route: by another one the same name may be another layer's.
     """
@@ -88,7 +89,7 @@ def asked_masks(model: Model, files: Files, route: str) -> dict[str, int]:
 
 
 def _lower(nets: Mapping[str, Original], at: Path, half: Path) -> None:
-    """Both forms of each net."""
+    """Each network with fp32 weights and with fp16 weights."""
     for net in nets.values():
         net.lower(at, half=False)
         net.lower(half, half=True)
@@ -99,16 +100,16 @@ def _with_log(error: ConversionFailed, at: Path, name: str) -> ConversionFailed:
     files = [*at.glob("*.pnnx.log"), *at.glob("*.ncnn.param")]
     if not files:
         return error
-    kept = paths.artifacts() / "logs" / name
-    kept.mkdir(parents=True, exist_ok=True)
+    folder = paths.artifacts() / "logs" / name
+    folder.mkdir(parents=True, exist_ok=True)
     for file in files:
-        shutil.copyfile(file, kept / file.name)
-    remedy = f"{error.remedy}; kept: {kept}" if error.remedy else f"kept: {kept}"
+        shutil.copyfile(file, folder / file.name)
+    remedy = f"{error.remedy}; kept: {folder}" if error.remedy else f"kept: {folder}"
     return ConversionFailed(error.what, evidence=error.evidence, remedy=remedy)
 
 
 def _label(model: Model, at: Path) -> None:
-    """The names of the classes, one a line; none for a model that knows no classes."""
+    """The names of the classes, one a line; none for a model without classes."""
     names = models.labels(model) if model.labels else []
     (at / LABELS).write_text(labels.text(names), encoding="utf-8", newline="\n")
 
@@ -120,27 +121,27 @@ def _reference(model: Model, original: Original, at: Path) -> dict[str, Any]:
     for name, values in zip(names, outputs, strict=True):
         values.astype("<f4").tofile(at / REFERENCE / f"{name}.f32")
     shapes = {name: list(v.shape) for name, v in zip(names, outputs, strict=True)}
-    told = {"seed": stimulus.SEED, "span": list(model.noise), "outputs": shapes}
-    return told | {"names": original.output_names(len(names))}
+    reference = {"seed": stimulus.SEED, "span": list(model.noise), "outputs": shapes}
+    return reference | {"names": original.output_names(len(names))}
 
 
 def _told(proved: Proved) -> dict[str, Any]:
-    machine, told = platform.machine(), msgspec.to_builtins(proved)
+    machine, plain = platform.machine(), msgspec.to_builtins(proved)
     return {
-        way: {
-            "computed": f"{proof.COMPUTED[way]}, on {machine}",
+        precision: {
+            "computed": f"{proof.COMPUTED[precision]}, on {machine}",
             "inputs": figures,
-            "found": told["found"].get(way),
-            "tracks": told["tracks"].get(way),
+            "found": plain["found"].get(precision),
+            "tracks": plain["tracks"].get(precision),
         }
-        for way, figures in told["figures"].items()
+        for precision, figures in plain["figures"].items()
     }
 
 
 def _size(model: Model, nets: Mapping[str, Original], at: Path) -> dict[str, Any]:
-    """Of all nets together, one inference of each; of several also the first one's, ``main``."""
+    """One inference of all networks; where there are several, also of the first one: ``main``."""
     feeds = proof.feeds(model, nets, ()).items()
-    fed = {stem: feed["noise"][0] for stem, feed in feeds}
-    each = {stem: net.size() or size.count(at, fed[stem], stem) for stem, net in nets.items()}
-    whole = {what: sum(one[what] for one in each.values()) for what in ("params", "macs")}
-    return whole | ({"main": each["model"]} if len(each) > 1 else {})
+    inputs = {stem: feed["noise"][0] for stem, feed in feeds}
+    counts = {stem: net.size() or size.count(at, inputs[stem], stem) for stem, net in nets.items()}
+    total = {key: sum(count[key] for count in counts.values()) for key in ("params", "macs")}
+    return total | ({"main": counts["model"]} if len(counts) > 1 else {})

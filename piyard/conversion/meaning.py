@@ -1,9 +1,9 @@
-"""Whether a network's outputs are what its description says: the head's layout, all the labels."""
+"""Whether a network's outputs fit its description: the head's layout, the number of labels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from piyard import model as models
 from piyard import stimulus
@@ -12,7 +12,6 @@ from piyard.errors import WrongInput
 from piyard.heads.layout import layout
 from piyard.model import Model
 from piyard.model.head import DenseHead
-from piyard.originals import Original
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,57 +19,66 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float32]
 
-
 SUM = 1e-3
-"""As far from 1 as a sum of shares may be."""
+"""How far a sum of probabilities may be from 1."""
 
 
-def require(model: Model, original: Original) -> None:
-    """Raise ``WrongInput`` when outputs and description do not go together."""
-    made = original.run(stimulus.tensor(model.input, span=model.noise))
-    named = len(models.labels(model)) if model.labels else 0
-    told = _classes(model, made, original.output_names(len(made)))
-    is_right = told == named or (model.task == "classify" and outputs.fits(told or 0, named))
-    if told is not None and not is_right:
+class Network(Protocol):
+    """A network that can be run; an ``Original`` is one."""
+
+    def run(self, *inputs: Array) -> list[Array]:
+        """Its outputs, without a batch."""
+
+    def output_names(self, count: int) -> list[str]:
+        """What they are called."""
+
+
+def require(model: Model, network: Network) -> None:
+    """Raise ``WrongInput`` when the network's outputs do not fit the model's description."""
+    arrays = network.run(stimulus.tensor(model.input, span=model.noise))
+    labels = len(models.labels(model)) if model.labels else 0
+    classes = _classes(model, arrays, network.output_names(len(arrays)))
+    fits = classes == labels or (model.task == "classify" and outputs.fits(classes or 0, labels))
+    if classes is not None and not fits:
         raise WrongInput(
-            f"{model.title}: the network tells {told} classes, '{model.labels}' names {named}",
+            f"{model.title}: the network has {classes} classes, '{model.labels}' has {labels}",
             remedy="correct `labels`, `head` or `cut`: keys of the model's YAML, flags of "
             "model.add",
         )
 
 
-def require_logits(model: Model, original: Original) -> None:
+def require_logits(model: Model, network: Network) -> None:
     """Raise ``WrongInput`` for probabilities that a softmax would flatten.
 
-    However they are computed: where a net ends in no softmax that one can see, its outputs tell.
+    Judged by the values: a network may compute a softmax without a layer of that name.
     """
     if model.task != "classify" or model.activation != "softmax":
         return
-    made = [
-        original.run(stimulus.tensor(model.input, seed, span=model.noise))
+    runs = [
+        network.run(stimulus.tensor(model.input, seed, span=model.noise))
         for seed in (stimulus.SEED, stimulus.SEED + 1)
     ]
-    names, sizes = original.output_names(len(made[0])), [int(one.size) for one in made[0]]
-    at = outputs.place(model.output, names, sizes, len(models.labels(model)))
-    if all(_are_shares(one[at]) for one in made):
+    names, sizes = network.output_names(len(runs[0])), [int(array.size) for array in runs[0]]
+    index = outputs.place(model.output, names, sizes, len(models.labels(model)))
+    if all(_are_shares(arrays[index]) for arrays in runs):
         raise WrongInput(
-            f"{model.title}: the outputs are probabilities already, they sum to 1",
+            f"{model.title}: the outputs are already probabilities: they sum to 1",
             remedy="a softmax would flatten them: --activation none, or `activation` in its YAML",
         )
 
 
 def _are_shares(output: Array) -> bool:
-    is_share = float(output.min()) >= 0 and float(output.max()) <= 1
+    in_range = float(output.min()) >= 0 and float(output.max()) <= 1
     varies = float(output.max()) > float(output.min())
-    return is_share and varies and abs(float(output.sum()) - 1) < SUM
+    return in_range and varies and abs(float(output.sum()) - 1) < SUM
 
 
-def _classes(model: Model, made: list[Array], names: Sequence[str]) -> int | None:
-    """How many classes the outputs tell; None for a network that tells none."""
+def _classes(model: Model, arrays: list[Array], names: Sequence[str]) -> int | None:
+    """How many classes the outputs are for; None where they do not show it."""
     if model.task == "classify":
-        sizes = [int(one.size) for one in made]
+        sizes = [int(array.size) for array in arrays]
         return sizes[outputs.place(model.output, names, sizes, len(models.labels(model)))]
     if model.head is not None and isinstance(model.head, DenseHead):
-        found = layout(model.head, model.task, made).classes
-        return int(found.stop) - int(found.start)
+        channels = layout(model.head, model.task, arrays).classes
+        return int(channels.stop) - int(channels.start)
     return None

@@ -106,7 +106,7 @@ def test_a_second_call_converts_nothing_and_loads_nothing_heavy(real, mirror):
     heavy = ["torch", "torchvision", "ncnn", "pnnx", "numpy", "PIL", "requests"]
     program = (
         "import sys; from piyard.conversion import convert; c = convert.convert('squeezenet1_1');"
-        f"print(c.key, c.made, [m for m in {heavy} if m in sys.modules])"
+        f"print(c.key, c.fresh, [m for m in {heavy} if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -168,8 +168,8 @@ def test_the_same_inputs_give_the_same_bytes(small, tmp_path, monkeypatch):
     for place in ("one", "two"):
         monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path / place))
         made.append(convert.convert(name, random_weights=True))
-    assert made[0].made
-    assert made[1].made
+    assert made[0].fresh
+    assert made[1].fresh
     assert made[0].key == made[1].key
     assert files(made[0].folder) == files(made[1].folder)
 
@@ -196,7 +196,7 @@ def test_two_at_once_convert_once(small, own_artifacts):
     name = small()
     with ThreadPoolExecutor(2) as pool:
         made = list(pool.map(lambda _: convert.convert(name, random_weights=True), range(2)))
-    assert sorted(one.made for one in made) == [False, True]
+    assert sorted(one.fresh for one in made) == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_what_failed_its_proof_is_used_by_force_only(small, own_artifacts, meddl
     with pytest.raises(ConversionFailed):
         convert.convert(name, random_weights=True)
     again = convert.convert(name, random_weights=True, force=True)
-    assert (again.made, again.failed) == (False, forced.failed)
+    assert (again.fresh, again.failed) == (False, forced.failed)
     with pytest.raises(ConversionFailed):
         convert.find(name, forced.key).require_proved()
 

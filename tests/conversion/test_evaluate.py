@@ -86,7 +86,7 @@ def test_one_whose_proof_failed_is_refused_unless_forced(
 ) -> None:
     manifest = real.manifest | {"failed": ["fp32, noise, output out0: cosine 0.5 is below 0.9999"]}
     broken = Conversion(
-        name=real.name, key=real.key, folder=real.folder, manifest=manifest, made=False
+        name=real.name, key=real.key, folder=real.folder, manifest=manifest, fresh=False
     )
     monkeypatch.setattr(convert, "_conversion", lambda *_, **__: broken)
     with pytest.raises(ConversionFailed, match="does not compute what the original computes"):

@@ -156,7 +156,9 @@ def checked(tmp_path, monkeypatch):
         np.array(reference, "<f4").tofile(tmp_path / "reference" / "out0.f32")
         np.array(saved, "<f4").tofile(tmp_path / run.OUTPUTS / "out0.f32")
         manifest = {"reference": {"outputs": {"out0": [len(reference)]}}} | more
-        known = Conversion(name="resnet18", key="k", folder=tmp_path, manifest=manifest, made=False)
+        known = Conversion(
+            name="resnet18", key="k", folder=tmp_path, manifest=manifest, fresh=False
+        )
         record: Any = SimpleNamespace(id="r")
         return check.outputs(record, known)
 

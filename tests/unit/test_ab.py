@@ -274,7 +274,7 @@ def both_builds(monkeypatch: pytest.MonkeyPatch) -> None:
         key="cccc",
         folder=Path(),
         manifest={"title": "SqueezeNet 1.1", "failed": ["fp16, noise: cosine 0.98"]},
-        made=False,
+        fresh=False,
     )
     monkeypatch.setattr(convert, "convert", lambda *_args, **_named: converted)
 

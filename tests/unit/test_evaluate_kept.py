@@ -220,7 +220,7 @@ def test_no_difference_has_no_sign_of_a_loss() -> None:
 
 def conversion(kind: str) -> Conversion:
     told = {"weights": {"kind": kind, "seed": 1}}
-    return Conversion(name="x", key="k", folder=Path(), manifest=told, made=False)
+    return Conversion(name="x", key="k", folder=Path(), manifest=told, fresh=False)
 
 
 def test_random_weights_have_no_accuracy() -> None:

@@ -30,7 +30,7 @@ def conversion(name: str, *nets: str) -> Conversion:
     files = {f"{stem}.ncnn.{part}": f"{name} {stem}" for stem in nets for part in ("param", "bin")}
     folder = artifact(f"c-{name}", **files | {"labels.txt": name, "proof.txt": "stays here"})
     manifest = store.manifest(folder) | {"nets": list(nets)}
-    return Conversion(name=name, key=f"c-{name}", folder=folder, manifest=manifest, made=False)
+    return Conversion(name=name, key=f"c-{name}", folder=folder, manifest=manifest, fresh=False)
 
 
 def names(ready: Ready, model: str) -> list[str]:

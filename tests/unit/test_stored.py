@@ -132,11 +132,11 @@ def test_a_builds_manifest_says_what_was_built() -> None:
 @pytest.mark.parametrize("folder", CONVERSIONS, ids=lambda folder: str(folder.name))
 def test_a_conversions_manifest_says_what_was_converted(folder: Path) -> None:
     read = Conversion(
-        name="net", key=folder.name, folder=folder, manifest=store.manifest(folder), made=False
+        name="net", key=folder.name, folder=folder, manifest=store.manifest(folder), fresh=False
     )
     assert (read.require_proved(), read.empty, read.failed) == (read, {}, [])
     assert len(read.input_shape) == 3
-    assert read.noise[0] < read.noise[1]
+    assert read.input_range[0] < read.input_range[1]
     assert read.outputs
     assert read.stems[0] == "model"
 

@@ -30,7 +30,7 @@ def test_real_pictures_are_asked_for_where_they_mean_something(real, mirror):
 @pytest.mark.parametrize(("pictures", "frames"), [(1, tracks.FRAMES), (0, None)])
 def test_the_question_has_the_originals_tracks(mirror, pictures, frames, monkeypatch):
     monkeypatch.setattr(Conversion, "has_real_weights", True)
-    made = Conversion(name="nanotrack", key="k", folder=Path(), manifest={}, made=False)
+    made = Conversion(name="nanotrack", key="k", folder=Path(), manifest={}, fresh=False)
     clip = question(made, pictures).clip
     assert bool(clip) == bool(frames)
     if clip:

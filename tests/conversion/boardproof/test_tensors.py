@@ -43,7 +43,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Seat:
     (folder / "model.ncnn.param").write_text(two_inputs().param)
     (folder / "model.ncnn.bin").touch()
     job = Job(host="pi", target="rpi5", model="m", precision="fp16", threads=3, bench=Bench())
-    made = Conversion(name="m", key="k", folder=folder, manifest={}, made=False)
+    made = Conversion(name="m", key="k", folder=folder, manifest={}, fresh=False)
     nobody: Any = None
     ready = Ready(builds={"rpi5": nobody}, conversions={"m": made})
     return Seat(line=nobody, job=job, ready=ready, terms=Terms())

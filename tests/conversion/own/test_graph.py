@@ -85,7 +85,7 @@ def test_a_person_sees_the_worst_output_a_program_all(detector, two, capsys):
 
 
 def test_labels_that_are_too_many(detector, names, models):
-    with pytest.raises(WrongInput, match="tells 2 classes, 'mine-labels' names 5"):
+    with pytest.raises(WrongInput, match="has 2 classes, 'mine-labels' has 5"):
         add(as_detector(detector, names, strides=[8, 16]))
     assert not (models / "mine.yaml").exists()
 

@@ -38,7 +38,7 @@ def test_a_torchscript_file_is_a_model_afterwards(script, names, models, capsys)
     assert (read.network, read.input, read.labels) == ("torchscript", (3, 32, 32), "mine-labels")
     assert model.labels(read) == names.read_text().split("\n")[:-1]
     made = convert.convert("mine")
-    assert not made.made
+    assert not made.fresh
     assert made.has_real_weights
     assert made.manifest["weights"]["sha256"] == digest.of_file(script)
     told = capsys.readouterr()
@@ -52,7 +52,7 @@ def test_the_file_is_kept_where_downloads_are(script, names):
     script.unlink()
     assert download.find(sha256)
     shutil.rmtree(convert.convert("mine").folder)
-    assert convert.convert("mine").made, "it is converted again from what was kept"
+    assert convert.convert("mine").fresh, "it is converted again from what was kept"
 
 
 def test_a_dry_run_says_all_and_does_nothing(script, names, models, capsys):
