@@ -6,12 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "common.h"
-#include "decode.h"
-#include "detect.h"
-#include "detector.h"
-#include "failure.h"
-#include "feed.h"
+#include "core/failure.h"
+#include "io/decode.h"
+#include "verbs/common.h"
+#include "verbs/detect.h"
+#include "vision/detector.h"
+#include "vision/feed.h"
 
 namespace {
 

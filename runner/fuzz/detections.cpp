@@ -2,10 +2,10 @@
 
 #include <cmath>
 
-#include "bytetrack.h"
-#include "failure.h"
+#include "core/failure.h"
 #include "target.h"
-#include "track_detections.h"
+#include "track/bytetrack.h"
+#include "track/track_detections.h"
 
 namespace {
 

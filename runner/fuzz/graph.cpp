@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
-#include "expect.h"
-#include "failure.h"
-#include "model.h"
+#include "core/failure.h"
+#include "net/expect.h"
+#include "net/model.h"
 #include "target.h"
 
 namespace {

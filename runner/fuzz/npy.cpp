@@ -1,8 +1,8 @@
 // A tensor in a .npy file.
 
-#include "failure.h"
-#include "npy.h"
-#include "shape.h"
+#include "core/failure.h"
+#include "net/npy.h"
+#include "net/shape.h"
 #include "target.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {

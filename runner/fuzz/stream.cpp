@@ -2,10 +2,10 @@
 
 #include <memory>
 
-#include "failure.h"
-#include "mjpeg_frames.h"
+#include "core/failure.h"
+#include "io/mjpeg_frames.h"
+#include "io/yuv_frames.h"
 #include "target.h"
-#include "yuv_frames.h"
 
 namespace {
 

@@ -4,20 +4,20 @@
 #include <string>
 #include <vector>
 
-#include "bench.h"
-#include "classify.h"
-#include "compute.h"
-#include "crash.h"
-#include "detect.h"
-#include "failure.h"
-#include "header.h"
-#include "lines.h"
-#include "pose.h"
-#include "segment.h"
-#include "stop.h"
-#include "text.h"
-#include "track.h"
-#include "watch.h"
+#include "core/crash.h"
+#include "core/failure.h"
+#include "core/lines.h"
+#include "core/stop.h"
+#include "core/text.h"
+#include "verbs/bench.h"
+#include "verbs/classify.h"
+#include "verbs/compute.h"
+#include "verbs/detect.h"
+#include "verbs/header.h"
+#include "verbs/pose.h"
+#include "verbs/segment.h"
+#include "verbs/track.h"
+#include "verbs/watch.h"
 
 namespace nnrun {
 namespace {

@@ -8,17 +8,17 @@
 #include <string>
 #include <vector>
 
-#include "args.h"
+#include "core/args.h"
+#include "core/failure.h"
 #include "expected.h"
-#include "failure.h"
-#include "image.h"
-#include "levels.h"
-#include "maps.h"
-#include "nms.h"
-#include "outputs.h"
-#include "placing.h"
-#include "splitmix.h"
-#include "window.h"
+#include "io/image.h"
+#include "net/splitmix.h"
+#include "verbs/outputs.h"
+#include "vision/levels.h"
+#include "vision/maps.h"
+#include "vision/nms.h"
+#include "vision/placing.h"
+#include "vision/window.h"
 
 namespace {
 

@@ -5,18 +5,18 @@
 #include <string>
 #include <vector>
 
-#include "args.h"
-#include "decode.h"
-#include "expect.h"
+#include "bench/interval.h"
+#include "core/args.h"
+#include "core/failure.h"
+#include "core/firmware.h"
+#include "core/json.h"
+#include "core/kernel_text.h"
+#include "core/text.h"
 #include "expected.h"
-#include "failure.h"
-#include "firmware.h"
-#include "interval.h"
-#include "json.h"
-#include "kernel_text.h"
-#include "orientation.h"
-#include "splitmix.h"
-#include "text.h"
+#include "io/decode.h"
+#include "io/orientation.h"
+#include "net/expect.h"
+#include "net/splitmix.h"
 
 namespace {
 

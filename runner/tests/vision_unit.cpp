@@ -10,21 +10,21 @@
 #include <string>
 #include <vector>
 
-#include "decode.h"
-#include "draw.h"
-#include "draw_canvas.h"
-#include "draw_colour.h"
-#include "draw_tint.h"
+#include "core/failure.h"
 #include "expected.h"
-#include "failure.h"
-#include "font.h"
-#include "heatmap.h"
-#include "jpeg_write.h"
-#include "mask.h"
-#include "mjpeg_writer.h"
-#include "rle.h"
-#include "simcc.h"
-#include "spare_objects.h"
+#include "io/decode.h"
+#include "io/jpeg_write.h"
+#include "io/mjpeg_writer.h"
+#include "vision/draw.h"
+#include "vision/draw_canvas.h"
+#include "vision/draw_colour.h"
+#include "vision/draw_tint.h"
+#include "vision/font.h"
+#include "vision/heatmap.h"
+#include "vision/mask.h"
+#include "vision/rle.h"
+#include "vision/simcc.h"
+#include "vision/spare_objects.h"
 
 namespace {
 

@@ -1,0 +1,13 @@
+# The sources of nnrun and of the programs that test, fuzz and measure it: one folder a layer, each of
+# which may include those before it. A new file needs no line here.
+set(NNRUN_LAYERS core io net vision track bench verbs)
+
+# nnrun_sources(VARIABLE LAYER...): the .cpp files of these layers, sorted.
+function(nnrun_sources variable)
+  set(sources)
+  foreach(layer IN LISTS ARGN)
+    file(GLOB found CONFIGURE_DEPENDS ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/src/${layer}/*.cpp)
+    list(APPEND sources ${found})
+  endforeach()
+  set(${variable} ${sources} PARENT_SCOPE)
+endfunction()

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "net/model.h"
+#include "net/shape.h"
+#include "vision/classifier.h"
+#include "vision/detector.h"
+#include "vision/head_plan.h"
+#include "vision/preprocess.h"
+
+namespace nnrun {
+
+struct EndToEndPlan {
+    std::string picture;  // "": nothing to do
+    ClassifierPlan classifier;  // its steps are the detector's too
+    std::optional<HeadPlan> head;  // of a net that finds objects; none: it classifies
+    int most = 20;
+};
+
+// In a child process, so that this one's peak memory stays that of the inference: can the
+// picture be read, and does it become an input of that shape? If not, a Failure.
+void check_picture(const EndToEndPlan& plan, const Shape& shape);
+
+// From the picture's file to its classes or its objects.
+class EndToEnd {
+public:
+    // A net that classifies with several outputs needs one named; else a Failure with Exit::usage.
+    EndToEnd(const Model& model, const EndToEndPlan& plan);
+
+    // A line each, with the time of every step.
+    void write(int count);
+
+private:
+    Stages look();
+
+    EndToEndPlan plan_;
+    std::optional<Classifier> classify_;
+    std::optional<Detector> detect_;
+    Image image_;
+};
+
+}  // namespace nnrun

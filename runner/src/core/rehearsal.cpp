@@ -1,0 +1,95 @@
+#include "core/rehearsal.h"
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <new>
+
+#include "core/crash.h"
+#include "core/failure.h"
+
+namespace nnrun {
+namespace {
+
+void send(int pipe, const std::string& text) {
+    for (std::size_t done = 0; done < text.size();) {
+        const ssize_t wrote = ::write(pipe, text.data() + done, text.size() - done);
+        if (wrote <= 0) return;
+        done += static_cast<std::size_t>(wrote);
+    }
+}
+
+std::string receive(int pipe) {
+    std::string text;
+    char buffer[1024];
+    for (ssize_t got = 1; got > 0 || (got < 0 && errno == EINTR);) {
+        got = ::read(pipe, buffer, sizeof buffer);
+        if (got > 0) text.append(buffer, static_cast<std::size_t>(got));
+    }
+    return text;
+}
+
+// A crash leaves no core file behind, and the child does not outlive its parent.
+void prepare_to_crash(pid_t parent) {
+    const rlimit none{0, 0};
+    ::setrlimit(RLIMIT_CORE, &none);
+    let_crash();
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(1);
+}
+
+[[noreturn]] void play(const std::function<std::string()>& act, int pipe) {
+    int code = 0;
+    try {
+        send(pipe, act());
+    } catch (const Failure& failure) {
+        send(pipe, failure.what());
+        code = static_cast<int>(failure.code);
+    } catch (const std::bad_alloc&) {
+        send(pipe, "not enough memory for the net; use a smaller model or input");
+        code = static_cast<int>(Exit::model);
+    }
+    ::_exit(code);
+}
+
+int wait_for(pid_t child) {
+    int status = 0;
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    return status;
+}
+
+void judge(const std::string& what, const std::string& line, int status) {
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
+    if (WIFEXITED(status) && !line.empty()) throw Failure(static_cast<Exit>(WEXITSTATUS(status)), line);
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+        throw Failure(Exit::model, what + ": ncnn was killed, most likely for want of memory; use a smaller model or input");
+    const std::string signal = WIFSIGNALED(status) ? " (" + std::string(::strsignal(WTERMSIG(status))) + ")" : "";
+    throw Failure(Exit::model, what + ": ncnn crashes on this net" + signal + "; check that its files and the input belong together");
+}
+
+}  // namespace
+
+std::string rehearse(const std::string& what, const std::function<std::string()>& act) {
+    int pipe[2];
+    if (::pipe(pipe) != 0) throw Failure(Exit::model, what + ": no pipe: " + std::strerror(errno));
+    const pid_t parent = ::getpid();
+    const pid_t child = ::fork();
+    if (child < 0) throw Failure(Exit::model, what + ": no child process: " + std::strerror(errno) + "; free some memory");
+    if (child == 0) {
+        prepare_to_crash(parent);
+        play(act, pipe[1]);
+    }
+    ::close(pipe[1]);
+    const std::string line = receive(pipe[0]);
+    ::close(pipe[0]);
+    judge(what, line, wait_for(child));
+    return line;
+}
+
+}  // namespace nnrun

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/args.h"
+#include "core/json.h"
+#include "io/image.h"
+
+namespace nnrun {
+
+// What --stdin and the like ask for.
+struct InputsPlan {
+    std::vector<std::string> paths;  // pictures and folders
+    std::string list;                // a file with a path a line
+    std::string stream;              // "", mjpeg or yuv420
+    int width = 0;                   // of yuv420's frames
+    int height = 0;
+};
+
+std::vector<Flag> input_flags();
+InputsPlan read_inputs(const Args& args);
+
+// A picture of a file or a stream.
+struct Frame {
+    long index = 0;
+    bool is_file = false;  // else of a stream
+    std::string path;
+    Image image;
+    double decode_ms = 0;
+
+    // "image": its path, or "frame": its number.
+    json::Object& name(json::Object& line) const;
+};
+
+// Pictures one after another, the same memory for each.
+class Inputs {
+public:
+    virtual ~Inputs() = default;
+    // False at the end. A Failure with Exit::input is about this frame alone: the next call
+    // goes on with the one after it.
+    virtual bool next(Frame& frame) = 0;
+};
+
+// A list that cannot be read is a Failure with Exit::input.
+std::unique_ptr<Inputs> open_inputs(const InputsPlan& plan);
+
+struct Tally {
+    long frames = 0;
+    long failed = 0;
+};
+
+// Each frame in turn. One that fails with Exit::input is told, in a line on stdout and one on
+// stderr that begins with the verb, and the next ones go on.
+Tally for_each_frame(const std::string& verb, const InputsPlan& plan, const std::function<void(Frame&)>& act);
+
+}  // namespace nnrun

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <net.h>
+
+#include <string>
+
+#include "net/graph.h"
+
+namespace nnrun {
+
+// What was asked for, and what this build of ncnn really does on this CPU with this net.
+struct Precision {
+    std::string requested;
+    std::string storage;     // of blobs and weights between layers: fp32, fp16, bf16
+    std::string arithmetic;  // of the layers that are not quantised: fp32, fp16, bf16
+    std::string label;       // for a table: fp32, fp16, fp16-storage, bf16-storage, bf16, int8+fp16 …
+    int quantized_layers = 0;
+    int fp16_weight_layers = 0;  // fp32 blobs, weights kept in fp16 (InnerProduct on some CPUs)
+    int layers = 0;
+};
+
+void set_precision(ncnn::Option& option, const std::string& requested);
+
+// Asking for int8 of a net without quantised layers, or for floats of a quantised one,
+// is a Failure: ncnn would run something else, or nonsense.
+void check_precision(const Graph& graph, const std::string& requested, const std::string& path);
+
+// After loading: layers decide what they support while they are created.
+Precision real_precision(const ncnn::Net& net, const Graph& graph, const std::string& requested);
+
+}  // namespace nnrun

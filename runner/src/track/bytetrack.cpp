@@ -1,0 +1,172 @@
+#include "track/bytetrack.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace nnrun {
+namespace {
+
+// The largest costs of the associations that follow the first one.
+constexpr double second = 0.5;
+constexpr double unconfirmed_limit = 0.7;
+// Two tracks that are nearer than this (1 - IoU) follow the same object.
+constexpr double duplicate = 0.15;
+
+// The pixel at x1 and y1 counts, as in the code of ByteTrack's authors.
+double area(const Corners& box) { return (box[2] - box[0] + 1) * (box[3] - box[1] + 1); }
+
+double iou(const Corners& one, const Corners& other) {
+    const double width = std::max(std::min(one[2], other[2]) - std::max(one[0], other[0]) + 1, 0.0);
+    const double height = std::max(std::min(one[3], other[3]) - std::max(one[1], other[1]) + 1, 0.0);
+    const double shared = width * height;
+    const double total = area(one) + area(other) - shared;
+    return total > 0 ? shared / total : 0;
+}
+
+}  // namespace
+
+bool followable(const Corners& box) {
+    const bool near = std::all_of(box.begin(), box.end(), [](double corner) { return std::abs(corner) <= farthest_corner; });
+    return near && box[2] - box[0] >= least_side && box[3] - box[1] >= least_side;
+}
+
+ByteTracker::ByteTracker(const BytetrackPlan& plan)
+    : plan_(plan), memory_(static_cast<int>(plan.fps / 30 * plan.buffer)) {}
+
+const std::vector<Tracked>& ByteTracker::step(const std::vector<Detection>& found) {
+    ++frame_;
+    sort_out(found);
+    predict();
+    associate(pool_, high_, plan_.match, true);
+    for (Track& track : tracked_)
+        if (track.confirmed && track.last < frame_) unseen_.push_back(&track);
+    associate(unseen_, low_, second, false);
+    associate(unconfirmed_, high_, unconfirmed_limit, true);
+    for (const Detection* detection : high_)
+        if (detection->score >= plan_.begin) begin(*detection);
+    sort();
+    drop_duplicates();
+    tell();
+    return told_;
+}
+
+void ByteTracker::skip(int frames) {
+    int left = frames;
+    for (; left > 0 && !(tracked_.empty() && lost_.empty()); --left) step({});
+    frame_ += left;
+}
+
+void ByteTracker::sort_out(const std::vector<Detection>& found) {
+    high_.clear();
+    low_.clear();
+    pool_.clear();
+    unconfirmed_.clear();
+    unseen_.clear();
+    for (const Detection& detection : found) {
+        if (!followable(detection.box)) continue;
+        if (detection.score > plan_.high)
+            high_.push_back(&detection);
+        else if (detection.score > plan_.low && detection.score < plan_.high)
+            low_.push_back(&detection);
+    }
+    for (Track& track : tracked_) (track.confirmed ? pool_ : unconfirmed_).push_back(&track);
+    for (Track& track : lost_) pool_.push_back(&track);
+}
+
+void ByteTracker::predict() {
+    for (Track& track : lost_) track.state.steady_height();
+    for (Track* track : pool_) track->state.predict();
+}
+
+void ByteTracker::associate(const std::vector<Track*>& tracks, std::vector<const Detection*>& found, double limit, bool fused) {
+    measure(tracks, found, fused);
+    for (const Pair& pair : assignment_(costs_, limit)) {
+        follow(*tracks[pair.row], *found[pair.column]);
+        found[pair.column] = nullptr;
+    }
+    found.erase(std::remove(found.begin(), found.end(), nullptr), found.end());
+}
+
+void ByteTracker::measure(const std::vector<Track*>& tracks, const std::vector<const Detection*>& found, bool fused) {
+    costs_.resize(tracks.size(), found.size());
+    for (std::size_t row = 0; row < tracks.size(); ++row) {
+        const Corners box = tracks[row]->state.box();
+        for (std::size_t column = 0; column < found.size(); ++column) {
+            const Detection& detection = *found[column];
+            const double shared = tracks[row]->label == detection.label ? iou(box, detection.box) : 0;
+            costs_.at(row, column) = 1 - (fused ? shared * detection.score : shared);
+        }
+    }
+}
+
+void ByteTracker::follow(Track& track, const Detection& detection) const {
+    track.state.correct(detection.box);
+    track.score = detection.score;
+    track.last = frame_;
+    track.confirmed = true;
+}
+
+// What the first frame shows is believed at once.
+void ByteTracker::begin(const Detection& detection) {
+    begun_.push_back({++ids_, Kalman(detection.box), detection.score, detection.label, frame_, frame_, frame_ == 1, false});
+}
+
+// Who is tracked after this frame, who is lost, and who is forgotten: a track that was never
+// confirmed ends with the first frame it is missed in.
+void ByteTracker::sort() {
+    next_tracked_.clear();
+    next_lost_.clear();
+    for (const Track& track : tracked_)
+        if (track.last == frame_) next_tracked_.push_back(track);
+    next_tracked_.insert(next_tracked_.end(), begun_.begin(), begun_.end());
+    begun_.clear();
+    for (const Track& track : lost_) {
+        if (track.last == frame_)
+            next_tracked_.push_back(track);
+        else
+            lose(track);
+    }
+    for (const Track& track : tracked_)
+        if (track.confirmed && track.last < frame_) lose(track);
+    tracked_.swap(next_tracked_);
+    lost_.swap(next_lost_);
+}
+
+void ByteTracker::lose(const Track& track) {
+    if (track.expired) return;
+    next_lost_.push_back(track);
+    next_lost_.back().expired = frame_ - track.last > std::max(memory_, 1);
+}
+
+// Of a tracked and a lost track of the same object the one known for longer stays.
+void ByteTracker::drop_duplicates() {
+    spare_tracked_.assign(tracked_.size(), false);
+    spare_lost_.assign(lost_.size(), false);
+    for (std::size_t one = 0; one < tracked_.size(); ++one) {
+        const Corners box = tracked_[one].state.box();
+        for (std::size_t other = 0; other < lost_.size(); ++other) {
+            if (tracked_[one].label != lost_[other].label || 1 - iou(box, lost_[other].state.box()) >= duplicate) continue;
+            if (tracked_[one].age() > lost_[other].age())
+                spare_lost_[other] = true;
+            else
+                spare_tracked_[one] = true;
+        }
+    }
+    drop(tracked_, spare_tracked_);
+    drop(lost_, spare_lost_);
+}
+
+void ByteTracker::drop(std::vector<Track>& tracks, const std::vector<bool>& which) {
+    std::size_t kept = 0;
+    for (std::size_t at = 0; at < tracks.size(); ++at)
+        if (!which[at]) tracks[kept++] = tracks[at];
+    tracks.erase(tracks.begin() + static_cast<std::ptrdiff_t>(kept), tracks.end());
+}
+
+void ByteTracker::tell() {
+    told_.clear();
+    for (const Track& track : tracked_)
+        if (track.confirmed) told_.push_back({track.id, track.state.box(), track.score, track.label});
+}
+
+}  // namespace nnrun

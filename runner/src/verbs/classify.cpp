@@ -1,0 +1,106 @@
+#include "verbs/classify.h"
+
+#include "core/failure.h"
+#include "core/file.h"
+#include "core/lines.h"
+#include "core/machine.h"
+#include "core/stop.h"
+#include "io/inputs.h"
+#include "net/probe.h"
+#include "verbs/common.h"
+#include "verbs/header.h"
+#include "verbs/labels.h"
+#include "verbs/outputs.h"
+#include "vision/classifier.h"
+
+namespace nnrun {
+namespace {
+
+struct Plan {
+    InputsPlan inputs;
+    ClassifierPlan classifier;
+    std::vector<std::string> labels;
+    std::string folder;
+};
+
+Plan read_plan(const Args& args) {
+    Plan plan;
+    plan.classifier = read_classifier(args);
+    plan.classifier.topk = args.integer("--topk", 1, 1000000, 5);
+    plan.folder = args.text("--save-outputs");
+    plan.inputs = read_inputs(args);
+    if (!plan.folder.empty()) check_folder(plan.folder);
+    if (args.has("--labels")) plan.labels = read_labels(args.text("--labels"));
+    if (!plan.labels.empty()) plan.classifier.labels = plan.labels.size();
+    return plan;
+}
+
+std::string top_json(const std::vector<Score>& top, const std::vector<std::string>& labels) {
+    std::vector<std::string> items;
+    for (const Score& score : top) {
+        json::Object item;
+        item.integer("index", static_cast<long long>(score.index));
+        item.raw("label", labels.empty() ? "null" : json::quote(labels[score.index]));
+        items.push_back(item.raw("score", json::number(score.value)).str());
+    }
+    return json::array(items);
+}
+
+std::string ms_json(const Stages& ms) {
+    json::Object object;
+    object.number("decode", ms.decode).number("pre", ms.pre).number("infer", ms.infer).number("post", ms.post);
+    return object.str();
+}
+
+void write_result(const Classifier& classifier, const Plan& plan, const Frame& frame, const Classification& found, const Stages& ms) {
+    json::Object line;
+    line.text("type", "classification");
+    frame.name(line).integer("width", frame.image.width).integer("height", frame.image.height);
+    line.raw("top", top_json(found.top, plan.labels)).text("activation", found.activation).raw("ms", ms_json(ms));
+    if (!plan.folder.empty()) {
+        const std::string& name = classifier.output().name;
+        const std::string stem = std::to_string(frame.index) + "." + file_name(name);
+        line.raw("output", output_line(name, found.logits, plan.folder, stem).str());
+    }
+    write_line(line.str());
+}
+
+void write_summary(const Tally& tally) {
+    json::Object line;
+    line.text("type", "summary").integer("images", tally.frames).integer("failed", tally.failed);
+    write_line(line.integer("peak_rss_kb", peak_rss_kb()).str());
+}
+
+}  // namespace
+
+Verb classify_verb() {
+    std::vector<Flag> own{
+        {"--labels", "FILE", "one label a line"},
+        {"--topk", "N", "how many classes to report; default 5"},
+        {"--save-outputs", "DIR", "write raw outputs to DIR/<index>.<blob>.f32"},
+    };
+    for (const std::vector<Flag>& more : {classifier_flags(), input_flags(), preprocess_flags()}) own.insert(own.end(), more.begin(), more.end());
+    return {"classify", "Classifies pictures: one JSON line each. EXIF orientation is applied.", "[IMAGE|FOLDER...]",
+            with_common_flags(own)};
+}
+
+int classify(const Args& args) {
+    const Plan plan = read_plan(args);
+    const Request request = read_request(args);
+    rehearse_model(request, plan.classifier.steps.shape(), picture_advice);
+    const Model model(request);
+    Classifier classifier(model, plan.classifier);
+    write_line(header_line("classify", model, classifier.describe()));
+    write_line(load_line(model));
+    const LastWords last_words(finish_lines);
+    const Tally tally = for_each_frame("classify", plan.inputs, [&](const Frame& frame) {
+        Stages ms;
+        ms.decode = frame.decode_ms;
+        const Classification found = classifier(frame.image, ms);
+        write_result(classifier, plan, frame, found, ms);
+    });
+    write_summary(tally);
+    return tally.failed == 0 ? 0 : static_cast<int>(Exit::input);
+}
+
+}  // namespace nnrun

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "core/args.h"
+
+namespace nnrun {
+
+Verb classify_verb();
+int classify(const Args& args);
+
+}  // namespace nnrun

@@ -1,0 +1,124 @@
+#include "verbs/compute.h"
+
+#include <set>
+
+#include "core/failure.h"
+#include "core/file.h"
+#include "core/lines.h"
+#include "core/machine.h"
+#include "core/quiet.h"
+#include "core/rehearsal.h"
+#include "net/npy.h"
+#include "net/probe.h"
+#include "verbs/common.h"
+#include "verbs/header.h"
+#include "verbs/outputs.h"
+
+namespace nnrun {
+namespace {
+
+struct Plan {
+    std::vector<std::string> tensors;  // as many for each inference as the net has inputs
+    std::string folder;
+    bool every = false;
+};
+
+Plan read_plan(const Args& args) {
+    Plan plan;
+    plan.tensors = args.positional();
+    plan.folder = args.text("--save-outputs");
+    plan.every = args.has("--every-blob");
+    if (plan.tensors.empty()) args.reject("a tensor is missing");
+    if (plan.every && args.has("--output-blob")) args.reject("give at most one of --every-blob and --output-blob");
+    check_folder(plan.folder);
+    return plan;
+}
+
+// For a net of several inputs too.
+Request request_of(const Args& args, const Plan& plan) {
+    Request request = read_request(args);
+    request.inputs = read_graph(request.param).inputs().size();
+    if (request.inputs == 0) throw Failure(Exit::model, request.param + ": the net has no input");
+    if (plan.tensors.size() % request.inputs != 0)
+        args.reject("the net has " + std::to_string(request.inputs) + " inputs; " + std::to_string(plan.tensors.size()) +
+                    " tensors are no multiple of it");
+    return request;
+}
+
+std::set<std::string> wanted_of(const Model& model, bool every) {
+    std::set<std::string> wanted;
+    for (const Blob& output : model.outputs()) wanted.insert(output.name);
+    if (!every) return wanted;
+    for (const GraphLayer& layer : model.graph().layers())
+        if (layer.type != "Input") wanted.insert(layer.tops.begin(), layer.tops.end());
+    return wanted;
+}
+
+class Computer {
+public:
+    Computer(const Model& model, const Plan& plan)
+        : model_(model), plan_(plan), wanted_(wanted_of(model, plan.every)) {}
+
+    std::size_t count() const { return plan_.tensors.size() / model_.inputs().size(); }
+
+    void write(std::size_t index) {
+        std::size_t number = 0;
+        const auto take = [&](const std::string& blob, const ncnn::Mat& made) {
+            // Numbered, as the names "a/b" and "a_b" are the same in a file's.
+            const std::string stem = std::to_string(index) + "." + std::to_string(number++) + "." + file_name(blob);
+            json::Object line = output_line(blob, made, plan_.folder, stem);
+            write_line(line.integer("index", static_cast<long long>(index)).str());
+        };
+        walk(model_, inputs(index), wanted_, take, "check the tensors");
+    }
+
+private:
+    std::vector<ncnn::Mat> inputs(std::size_t index) const {
+        std::vector<ncnn::Mat> tensors;
+        const std::size_t each = model_.inputs().size();
+        for (std::size_t i = 0; i < each; ++i) tensors.push_back(read_npy(plan_.tensors[index * each + i]));
+        return tensors;
+    }
+
+    const Model& model_;
+    const Plan& plan_;
+    const std::set<std::string> wanted_;
+};
+
+void compute_all(const Request& request, const Plan& plan) {
+    const Model model(request);
+    Computer computer(model, plan);
+    json::Object input;
+    input.text("source", "tensors").integer("count", static_cast<long long>(plan.tensors.size()));
+    write_line(header_line("compute", model, input));
+    write_line(load_line(model));
+    for (std::size_t i = 0; i < computer.count(); ++i) computer.write(i);
+    json::Object summary;
+    summary.text("type", "summary").integer("inferences", static_cast<long long>(computer.count()));
+    write_line(summary.integer("peak_rss_kb", peak_rss_kb()).str());
+}
+
+}  // namespace
+
+Verb compute_verb() {
+    const std::vector<Flag> own{
+        {"--save-outputs", "DIR", "write each output to DIR/<index>.<number>.<blob>.f32", true},
+        {"--every-blob", "", "all that the layers make, not only the outputs"},
+    };
+    return {"compute", "Computes a net's outputs for given tensors, .npy files of floats: its inputs one after the other.",
+            "TENSOR...", with_common_flags(own)};
+}
+
+// Nothing here is timed, so the work itself is done in the child: every tensor may have a shape of its own.
+int compute(const Args& args) {
+    const Plan plan = read_plan(args);
+    const Request request = request_of(args, plan);
+    rehearse(request.param, [&] {
+        const Quiet quiet;
+        compute_all(request, plan);
+        return std::string();
+    });
+    return 0;
+}
+
+}  // namespace nnrun

@@ -1,0 +1,116 @@
+#include "vision/classifier.h"
+
+#include <algorithm>
+
+#include "core/clock.h"
+#include "core/failure.h"
+#include "core/text.h"
+#include "net/probe.h"
+#include "verbs/outputs.h"
+
+namespace nnrun {
+namespace {
+
+std::size_t place_of(const Model& model, const std::string& name) {
+    const std::vector<Blob>& outputs = model.outputs();
+    const auto found = std::find_if(outputs.begin(), outputs.end(), [&](const Blob& blob) { return blob.name == name; });
+    if (found != outputs.end()) return static_cast<std::size_t>(found - outputs.begin());
+    std::vector<std::string> names;
+    for (const Blob& blob : outputs) names.push_back(blob.name);
+    if (!name.empty()) throw Failure(Exit::usage, "--classes " + name + ": the net's outputs are " + join(names, ", "));
+    if (names.size() > 1)
+        throw Failure(Exit::usage, "the net has " + std::to_string(names.size()) + " outputs (" + join(names, ", ") +
+                                       "); choose the one with the classes with --classes, or --output-blob");
+    return 0;
+}
+
+const char* shown(Ending ending) {
+    if (ending == Ending::logits) return "logits";
+    return ending == Ending::probabilities ? "probabilities" : "log-probabilities";
+}
+
+std::vector<Score> best(const std::vector<float>& scores, int count) {
+    std::vector<Score> sorted;
+    for (std::size_t i = 0; i < scores.size(); ++i) sorted.push_back({i, scores[i]});
+    const auto kept = std::min(scores.size(), static_cast<std::size_t>(count));
+    const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(kept);
+    std::partial_sort(sorted.begin(), middle, sorted.end(), [](const Score& a, const Score& b) {
+        return a.value != b.value ? a.value > b.value : a.index < b.index;
+    });
+    sorted.resize(kept);
+    return sorted;
+}
+
+}  // namespace
+
+const char* const picture_advice = "check --resize and --crop, or --size";
+
+std::vector<Flag> classifier_flags() {
+    return {
+        {"--classes", "BLOB", "the output with the classes, of a net that has several"},
+        {"--activation", "A", "what makes scores of it: softmax, sigmoid (of each class), exp or none; default auto: as the net ends"},
+    };
+}
+
+ClassifierPlan read_classifier(const Args& args) {
+    ClassifierPlan plan;
+    plan.steps = read_preprocess(args);
+    plan.classes = args.text("--classes");
+    plan.activation = args.choice("--activation", activations(), "auto");
+    return plan;
+}
+
+Classifier::Classifier(const Model& model, const ClassifierPlan& plan)
+    : model_(model), plan_(plan), place_(place_of(model, plan.classes)), feed_(plan.steps), checked_{plan.steps.shape()} {
+    ending_ = ending_of(model.graph(), output().name);
+}
+
+json::Object Classifier::describe() const {
+    json::Object input = plan_.steps.json();
+    input.text("blob", model_.input().name).text("classes", output().name);
+    return input.text("ends_in", shown(ending_)).text("activation", plan_.activation);
+}
+
+std::string Classifier::activation(std::size_t values) const { return resolved(plan_.activation, ending_, values); }
+
+Classification Classifier::operator()(const Image& image, Stages& ms) {
+    Classification made;
+    Stopwatch watch;
+    const ncnn::Mat& input = feed_(image);
+    ms.pre = watch.lap();
+    check(input);
+    watch.lap();
+    made.logits = infer(input);
+    ms.infer = watch.lap();
+    const std::vector<float> raw = flat(made.logits);
+    made.activation = activation(raw.size());
+    made.top = rank(raw, made.activation);
+    ms.post = watch.lap();
+    return made;
+}
+
+// Once a shape: the check costs an inference.
+void Classifier::check(const ncnn::Mat& input) {
+    if (checked_.count(shape_of(input)) != 0) return;
+    probe(model_, shape_of(input), picture_advice);
+    checked_.insert(shape_of(input));
+}
+
+ncnn::Mat Classifier::infer(const ncnn::Mat& input) const {
+    std::vector<ncnn::Mat> outputs(model_.outputs().size());
+    if (model_.run(input, outputs) != 0) throw Failure(Exit::input, "the inference failed; is there enough memory?");
+    return outputs[place_];
+}
+
+std::vector<Score> Classifier::rank(const std::vector<float>& raw, const std::string& activation) const {
+    if (!all_finite(raw)) throw Failure(Exit::input, "the net's output holds NaN or infinity; try --precision fp32");
+    if (activation == "softmax" && raw.size() == 1)
+        throw Failure(Exit::input, "the softmax of a single value is always 1; use --activation sigmoid");
+    const std::vector<float> scores = scores_of(raw, activation, plan_.labels.value_or(raw.size()));
+    if (plan_.labels && *plan_.labels != scores.size())
+        throw Failure(Exit::input, "--labels holds " + std::to_string(*plan_.labels) + " lines and the net knows " +
+                                       std::to_string(raw.size()) + " classes");
+    return best(scores, plan_.topk);
+}
+
+}  // namespace nnrun

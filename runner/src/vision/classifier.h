@@ -1,0 +1,72 @@
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/args.h"
+#include "io/image.h"
+#include "net/model.h"
+#include "net/shape.h"
+#include "vision/feed.h"
+#include "vision/objects.h"
+#include "vision/preprocess.h"
+#include "vision/scores.h"
+
+namespace nnrun {
+
+struct Score {
+    std::size_t index;
+    float value;
+};
+
+struct Classification {
+    ncnn::Mat logits;
+    std::string activation;  // what made the scores: softmax, sigmoid, exp or none
+    std::vector<Score> top;
+};
+
+struct ClassifierPlan {
+    Preprocess steps;
+    int topk = 5;
+    std::string classes;                   // the output that holds them; "": the only one
+    std::string activation = "auto";       // one of activations()
+    std::optional<std::size_t> labels;     // how many there are
+};
+
+// --classes and --activation; the flags of preprocessing are the verb's.
+std::vector<Flag> classifier_flags();
+ClassifierPlan read_classifier(const Args& args);
+
+// From a picture to its classes, each step timed.
+class Classifier {
+public:
+    // A net of several outputs needs plan.classes; else a Failure with Exit::usage.
+    Classifier(const Model& model, const ClassifierPlan& plan);
+
+    // Sets ms.pre, ms.infer and ms.post. Whatever is wrong with the picture is a Failure with
+    // Exit::input.
+    Classification operator()(const Image& image, Stages& ms);
+
+    const Blob& output() const { return model_.outputs()[place_]; }
+    json::Object describe() const;
+
+private:
+    void check(const ncnn::Mat& input);
+    ncnn::Mat infer(const ncnn::Mat& input) const;
+    std::string activation(std::size_t values) const;
+    std::vector<Score> rank(const std::vector<float>& raw, const std::string& activation) const;
+
+    const Model& model_;
+    ClassifierPlan plan_;
+    std::size_t place_;
+    Feed feed_;
+    Ending ending_ = Ending::logits;
+    std::set<Shape> checked_;
+};
+
+// What to do when a picture does not suit the net.
+extern const char* const picture_advice;
+
+}  // namespace nnrun

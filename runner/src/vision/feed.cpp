@@ -1,0 +1,148 @@
+#include "vision/feed.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "core/failure.h"
+#include "vision/resize.h"
+
+namespace nnrun {
+namespace {
+
+int longer_side(int shorter_target, int longer, int shorter) {
+    return static_cast<int>(static_cast<double>(static_cast<long long>(shorter_target) * longer) / shorter);
+}
+
+Image resize_shorter(const Image& image, int target, const std::string& resample) {
+    const bool portrait = image.width <= image.height;
+    const int longer = portrait ? longer_side(target, image.height, image.width) : longer_side(target, image.width, image.height);
+    return portrait ? resize(image, target, longer, resample) : resize(image, longer, target, resample);
+}
+
+// Python's round(): halves go to the even neighbour.
+int rounded(double value) { return static_cast<int>(std::nearbyint(value)); }
+
+void check_crop(const Image& image, int height, int width) {
+    if (image.width >= width && image.height >= height) return;
+    throw Failure(Exit::input, std::to_string(image.width) + "x" + std::to_string(image.height) +
+                                   " pixels are less than the crop of " + std::to_string(width) + "x" +
+                                   std::to_string(height) + "; use --resize or a smaller --crop");
+}
+
+Corners whole(const Image& image) { return {0, 0, static_cast<double>(image.width), static_cast<double>(image.height)}; }
+
+// Widened to the input's proportions, then by the padding.
+Region region_around(const Corners& object, double padding, int rows, int columns) {
+    double width = object[2] - object[0];
+    double height = object[3] - object[1];
+    if (width * rows > height * columns)
+        height = width * rows / columns;
+    else
+        width = height * columns / rows;
+    width *= padding;
+    height *= padding;
+    return {(object[0] + object[2]) / 2 - width / 2, (object[1] + object[3]) / 2 - height / 2, width, height};
+}
+
+}  // namespace
+
+Feed::Feed(const Preprocess& how) : how_(how), levels_(how.bgr, how.mean, how.norm) {}
+
+const ncnn::Mat& Feed::operator()(const Image& image) {
+    if (how_.fit == "box") return (*this)(image, whole(image));
+    placing_ = {image.width, image.height, {}, {}};
+    if (how_.fit == "crop")
+        crop(image);
+    else if (how_.fit == "letterbox")
+        letterbox(image);
+    else
+        stretch(image);
+    return input_;
+}
+
+const ncnn::Mat& Feed::operator()(const Image& image, const Corners& object) {
+    placing_ = {image.width, image.height, {}, {}};
+    around(image, object);
+    return input_;
+}
+
+void Feed::crop(const Image& image) {
+    const bool resized = how_.shorter_side > 0;
+    const Image made = resized ? resize_shorter(image, how_.shorter_side, how_.resample) : Image();
+    const Image& picture = resized ? made : image;
+    const int height = how_.crop.empty() ? picture.height : how_.crop[0];
+    const int width = how_.crop.empty() ? picture.width : how_.crop[1];
+    check_crop(picture, height, width);
+    const int top = rounded((picture.height - height) / 2.0);
+    const int left = rounded((picture.width - width) / 2.0);
+    placing_.x = {static_cast<double>(image.width), static_cast<double>(picture.width), static_cast<double>(-left), 0};
+    placing_.y = {static_cast<double>(image.height), static_cast<double>(picture.height), static_cast<double>(-top), 0};
+    make_input(height, width);
+    for (int y = 0; y < height; ++y) put_row(picture.row(top + y) + 3 * left, y, 0, width);
+}
+
+void Feed::letterbox(const Image& image) {
+    const int rows = how_.size[0];
+    const int columns = how_.size[1];
+    const double ratio = std::min(static_cast<double>(columns) / image.width, static_cast<double>(rows) / image.height);
+    const int width = std::max(1, rounded(image.width * ratio));
+    const int height = std::max(1, rounded(image.height * ratio));
+    const int left = how_.centred ? (columns - width) / 2 : 0;
+    const int top = how_.centred ? (rows - height) / 2 : 0;
+    placing_.x = {static_cast<double>(image.width), static_cast<double>(width), static_cast<double>(left), 0};
+    placing_.y = {static_cast<double>(image.height), static_cast<double>(height), static_cast<double>(top), 0};
+    make_input(rows, columns);
+    pad(0, top, 0, columns);
+    pad(top, top + height, 0, left);
+    pad(top, top + height, left + width, columns);
+    pad(top + height, rows, 0, columns);
+    put_whole(image, top, left, height, width);
+}
+
+void Feed::stretch(const Image& image) {
+    placing_.x = {static_cast<double>(image.width), static_cast<double>(how_.size[1]), 0, 0};
+    placing_.y = {static_cast<double>(image.height), static_cast<double>(how_.size[0]), 0, 0};
+    make_input(how_.size[0], how_.size[1]);
+    put_whole(image, 0, 0, how_.size[0], how_.size[1]);
+}
+
+void Feed::around(const Image& image, const Corners& object) {
+    const int rows = how_.size[0];
+    const int columns = how_.size[1];
+    const Region shown = region_around(object, how_.padding, rows, columns);
+    placing_.x = {shown.width, static_cast<double>(columns), 0, shown.x};
+    placing_.y = {shown.height, static_cast<double>(rows), 0, shown.y};
+    make_input(rows, columns);
+    window_.look(image, shown, rows, columns, std::array<std::uint8_t, 3>{0, 0, 0});
+    for (int y = 0; y < rows; ++y) put_row(window_.row(y), y, 0, columns);
+}
+
+void Feed::make_input(int height, int width) {
+    input_.create(width, height, 3);
+    if (input_.empty()) throw Failure(Exit::input, "not enough memory for the net's input");
+}
+
+void Feed::put_whole(const Image& image, int top, int left, int height, int width) {
+    if (how_.resample != "linear") {
+        const Image made = resize(image, width, height, how_.resample);
+        for (int y = 0; y < height; ++y) put_row(made.row(y), top + y, left, width);
+        return;
+    }
+    window_.look(image, {0, 0, static_cast<double>(image.width), static_cast<double>(image.height)}, height, width);
+    for (int y = 0; y < height; ++y) put_row(window_.row(y), top + y, left, width);
+}
+
+void Feed::put_row(const std::uint8_t* pixels, int y, int left, int width) {
+    levels_.put(pixels, width, input_, y, left);
+}
+
+void Feed::pad(int top, int bottom, int left, int right) {
+    for (int plane = 0; plane < 3; ++plane) {
+        const float value = levels_.value(how_.pad, static_cast<std::size_t>(plane));
+        ncnn::Mat channel = input_.channel(plane);
+        for (int y = top; y < bottom; ++y) std::fill(channel.row(y) + left, channel.row(y) + right, value);
+    }
+}
+
+}  // namespace nnrun

@@ -1,0 +1,90 @@
+#include "vision/mask.h"
+
+#include <algorithm>
+
+namespace nnrun {
+namespace {
+
+const float* plane_row(const ncnn::Mat& blob, int channel, int row, int column) {
+    return static_cast<const float*>(blob.data) + static_cast<std::size_t>(channel) * blob.cstep +
+           static_cast<std::size_t>(row) * static_cast<std::size_t>(blob.w) + column;
+}
+
+void add(float* __restrict to, const float* __restrict from, float by, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) to[i] += from[i] * by;
+}
+
+void add_four(float* __restrict to, const float* const (&from)[4], const float* by, std::size_t count) {
+    const float* __restrict a = from[0];
+    const float* __restrict b = from[1];
+    const float* __restrict c = from[2];
+    const float* __restrict d = from[3];
+    for (std::size_t i = 0; i < count; ++i) to[i] += (a[i] * by[0] + b[i] * by[1]) + (c[i] * by[2] + d[i] * by[3]);
+}
+
+}  // namespace
+
+void MaskDecoder::operator()(const ncnn::Mat& prototypes, const std::vector<float>& coefficients, const Placing& placing,
+                             const Box& box, Mask& mask) {
+    const auto height = static_cast<std::size_t>(placing.height);
+    across_.place(box.x0, box.x1, placing.width, placing.x, columns_, prototypes.w);
+    down_.place(box.y0, box.y1, placing.height, placing.y, rows_, prototypes.h);
+    mask.width = placing.width;
+    mask.height = placing.height;
+    MaskPen pen(mask);
+    pen.put(false, static_cast<std::size_t>(across_.begin()) * height);
+    if (!across_.empty() && !down_.empty()) sum(prototypes, coefficients);
+    for (const MaskSpan::Sample& column : across_.samples()) {
+        pen.put(false, static_cast<std::size_t>(down_.begin()));
+        if (!down_.empty()) {
+            blend(column);
+            trace(pen);
+        }
+        pen.put(false, static_cast<std::size_t>(placing.height - down_.end()));
+    }
+    pen.put(false, static_cast<std::size_t>(placing.width - across_.end()) * height);
+}
+
+void MaskDecoder::sum(const ncnn::Mat& prototypes, const std::vector<float>& coefficients) {
+    const auto rows = static_cast<std::size_t>(down_.count());
+    row_.resize(static_cast<std::size_t>(across_.count()));
+    sums_.resize(row_.size() * rows);
+    for (std::size_t row = 0; row < rows; ++row) {
+        sum_row(prototypes, coefficients, down_.first() + static_cast<int>(row));
+        for (std::size_t column = 0; column < row_.size(); ++column) sums_[column * rows + row] = row_[column];
+    }
+}
+
+void MaskDecoder::sum_row(const ncnn::Mat& prototypes, const std::vector<float>& coefficients, int row) {
+    const auto at = [&](std::size_t channel) { return plane_row(prototypes, static_cast<int>(channel), row, across_.first()); };
+    std::fill(row_.begin(), row_.end(), 0.0f);
+    std::size_t k = 0;
+    for (; k + 4 <= coefficients.size(); k += 4)
+        add_four(row_.data(), {at(k), at(k + 1), at(k + 2), at(k + 3)}, &coefficients[k], row_.size());
+    for (; k < coefficients.size(); ++k) add(row_.data(), at(k), coefficients[k], row_.size());
+}
+
+void MaskDecoder::blend(const MaskSpan::Sample& column) {
+    const auto rows = static_cast<std::size_t>(down_.count());
+    column_.resize(rows);
+    const float* const left = &sums_[static_cast<std::size_t>(column.first - across_.first()) * rows];
+    const float* const right = &sums_[static_cast<std::size_t>(across_.next(column.first) - across_.first()) * rows];
+    for (std::size_t row = 0; row < rows; ++row) column_[row] = left[row] * (1 - column.share) + right[row] * column.share;
+}
+
+void MaskDecoder::trace(MaskPen& pen) const {
+    for (const MaskSpan::Cell& cell : down_.cells()) {
+        const float upper = column_[static_cast<std::size_t>(cell.first - down_.first())];
+        const float lower = column_[static_cast<std::size_t>(down_.next(cell.first) - down_.first())];
+        if ((upper > 0) == (lower > 0)) {
+            pen.put(upper > 0, static_cast<std::size_t>(cell.end - cell.begin));
+            continue;
+        }
+        for (int at = cell.begin; at < cell.end; ++at) {
+            const float share = down_.samples()[static_cast<std::size_t>(at)].share;
+            pen.put(upper * (1 - share) + lower * share > 0, 1);
+        }
+    }
+}
+
+}  // namespace nnrun
