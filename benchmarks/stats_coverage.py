@@ -60,7 +60,7 @@ def stopped(name: str, noise: float, rng: Generator, trials: int) -> tuple[float
 
 
 def looks() -> Iterator[int]:
-    """After how many samples nnrun computes the interval: runner/src/sampling.cpp."""
+    """After how many samples nnrun computes the interval: runner/src/bench/sampling.cpp."""
     count = FIRST
     while count < MOST:
         yield count

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "core/failure.h"
-#include "io/decode.h"
+#include "io/image.h"
 #include "verbs/common.h"
-#include "verbs/detect.h"
+#include "verbs/verbs.h"
 #include "vision/detector.h"
 #include "vision/feed.h"
 
@@ -40,7 +40,7 @@ int count_objects(const std::string& stage, const std::string& picture, int loop
 int main(int count, char** words) {
     if (count < 4) return 2;
     try {
-        const nnrun::Args args(nnrun::detect_verb(), {words + 4, words + count});
+        const nnrun::Args args({"detect", "", "", nnrun::detect_flags()}, {words + 4, words + count});
         std::printf("%d\n", count_objects(words[1], words[2], std::atoi(words[3]), args));
         return 0;
     } catch (const nnrun::Failure& failure) {

@@ -22,7 +22,7 @@ INTERVAL_S = 1.0
 POWER_INTERVAL_S = 0.5
 """Of the energy run, which times nothing."""
 TURNS = 3
-"""Clock and throttle word are asked by turns (runner/src/watch.cpp), each in every third moment."""
+"""Clock and throttle word are asked in turn (runner/src/verbs/watch.cpp), each in every third."""
 GRACE_S = 30
 LARGEST = 64 << 20
 """Bytes that are read: three days of moments."""

@@ -1,4 +1,4 @@
-"""What a net's output already is, as its last layers say: the twin of runner/src/scores.cpp.
+"""What a net's output already is, as its last layers say: as in runner/src/vision/classifier.cpp.
 
 A softmax of probabilities would flatten them, and a logit shown as a score means nothing.
 """

@@ -11,7 +11,7 @@ from piyard.errors import ConversionFailed, WrongInput
 from piyard.model import Model
 
 INT8 = "int8"
-# As nnrun counts them (runner/src/precision.cpp): which setting of a layer says that it is one.
+# As nnrun counts them (runner/src/net/precision.cpp): which setting of a layer says that it is one.
 SETTINGS = dict.fromkeys(("Convolution", "ConvolutionDepthWise", "InnerProduct"), 8)
 SETTINGS |= dict.fromkeys(("LSTM", "GRU", "RNN"), 8)
 SETTINGS |= dict.fromkeys(("Gemm", "MultiHeadAttention", "SDPA", "Embed"), 18)

@@ -5,7 +5,7 @@
 #include "core/failure.h"
 #include "target.h"
 #include "track/bytetrack.h"
-#include "track/track_detections.h"
+#include "track/detections.h"
 
 namespace {
 

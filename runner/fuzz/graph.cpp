@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "core/failure.h"
-#include "net/expect.h"
+#include "net/layers.h"
 #include "net/model.h"
 #include "target.h"
 

@@ -1,7 +1,7 @@
 // A picture: a JPEG or a PNG.
 
 #include "core/failure.h"
-#include "io/decode.h"
+#include "io/image.h"
 #include "target.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {

@@ -1,8 +1,7 @@
 // A tensor in a .npy file.
 
 #include "core/failure.h"
-#include "net/npy.h"
-#include "net/shape.h"
+#include "net/tensor.h"
 #include "target.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {

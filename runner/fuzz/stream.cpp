@@ -3,8 +3,7 @@
 #include <memory>
 
 #include "core/failure.h"
-#include "io/mjpeg_frames.h"
-#include "io/yuv_frames.h"
+#include "io/streams.h"
 #include "target.h"
 
 namespace {

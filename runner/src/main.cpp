@@ -4,71 +4,48 @@
 #include <string>
 #include <vector>
 
-#include "core/crash.h"
 #include "core/failure.h"
 #include "core/lines.h"
-#include "core/stop.h"
+#include "core/signals.h"
 #include "core/text.h"
-#include "verbs/bench.h"
-#include "verbs/classify.h"
-#include "verbs/compute.h"
-#include "verbs/detect.h"
-#include "verbs/header.h"
-#include "verbs/pose.h"
-#include "verbs/segment.h"
-#include "verbs/track.h"
-#include "verbs/watch.h"
+#include "verbs/common.h"
+#include "verbs/verbs.h"
 
 namespace nnrun {
 namespace {
 
-struct Entry {
-    Verb verb;
-    int (*run)(const Args&);
-};
-
-std::vector<Entry> entries() {
-    return {
-        {bench_verb(), bench},
-        {classify_verb(), classify},
-        {compute_verb(), compute},
-        {detect_verb(), detect},
-        {pose_verb(), pose},
-        {segment_verb(), segment},
-        {track_mot_verb(), track_mot},
-        {track_sot_verb(), track_sot},
-        {watch_verb(), watch},
-    };
-}
-
 bool has_verb(const std::string& name) {
-    const std::vector<Entry> known = entries();
-    return std::any_of(known.begin(), known.end(), [&](const Entry& entry) { return entry.verb.name == name; });
+    return std::any_of(verb_table().begin(), verb_table().end(), [&](const VerbEntry& entry) { return entry.name == name; });
 }
 
 std::string overview() {
     std::string text = "nnrun VERB [flags]: runs an ncnn net on this machine, results as JSON Lines on stdout\n\n";
-    for (const Entry& entry : entries()) text += "  " + entry.verb.name + ": " + entry.verb.summary + "\n";
+    for (const VerbEntry& entry : verb_table()) text += std::string("  ") + entry.name + ": " + entry.summary + "\n";
     return text + "\n  nnrun VERB --help, nnrun --version\n\n"
-                  "Exit codes: 0 all is well, 2 usage, 3 model, 4 input, 5 output, 128+n stopped by signal n";
+                  "Exit codes: 0 success, 2 usage, 3 model, 4 input, 5 output, 128+n stopped by signal n";
 }
 
-int run_verb(const std::string& name, const std::vector<std::string>& rest) {
+[[noreturn]] void reject_verb(const std::string& name) {
     std::vector<std::string> names;
-    for (const Entry& entry : entries()) {
-        names.push_back(entry.verb.name);
-        if (entry.verb.name != name) continue;
-        const Args args(entry.verb, rest);
-        if (!args.wants_help()) return entry.run(args);
-        write_line(help_text(entry.verb));
-        return 0;
-    }
     std::vector<std::string> longer;
-    for (const std::string& known : names)
-        if (known.rfind(name + " ", 0) == 0) longer.push_back(known);
-    if (!longer.empty()) throw Failure(Exit::usage, "'" + name + "' goes on: " + join(longer, " or ") + "; see nnrun --help");
+    for (const VerbEntry& entry : verb_table()) {
+        names.emplace_back(entry.name);
+        if (names.back().rfind(name + " ", 0) == 0) longer.push_back(names.back());
+    }
+    if (!longer.empty()) throw Failure(Exit::usage, "'" + name + "' needs a second word: " + join(longer, " or ") + "; see nnrun --help");
     const std::string guess = nearest(name, names);
     throw Failure(Exit::usage, "no verb '" + name + "'" + (guess.empty() ? "" : ", did you mean " + guess + "?") + "; see nnrun --help");
+}
+
+int run_verb(const std::string& name, const std::vector<std::string>& line) {
+    for (const VerbEntry& entry : verb_table()) {
+        if (entry.name != name) continue;
+        const Args args(entry.verb(), line);
+        if (!args.wants_help()) return entry.run(args);
+        write_line(help_text(entry.verb()));
+        return 0;
+    }
+    reject_verb(name);
 }
 
 int dispatch(const std::vector<std::string>& line) {

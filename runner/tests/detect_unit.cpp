@@ -12,13 +12,13 @@
 #include "core/failure.h"
 #include "expected.h"
 #include "io/image.h"
-#include "net/splitmix.h"
-#include "verbs/outputs.h"
-#include "vision/levels.h"
-#include "vision/maps.h"
-#include "vision/nms.h"
-#include "vision/placing.h"
-#include "vision/window.h"
+#include "net/tensor.h"
+#include "verbs/common.h"
+#include "vision/boxes.h"
+#include "vision/feed.h"
+#include "vision/head.h"
+#include "vision/objects.h"
+#include "vision/resample.h"
 
 namespace {
 

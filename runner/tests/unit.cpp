@@ -5,18 +5,17 @@
 #include <string>
 #include <vector>
 
-#include "bench/interval.h"
+#include "bench/sampling.h"
 #include "core/args.h"
 #include "core/failure.h"
 #include "core/firmware.h"
 #include "core/json.h"
-#include "core/kernel_text.h"
+#include "core/machine.h"
 #include "core/text.h"
 #include "expected.h"
-#include "io/decode.h"
-#include "io/orientation.h"
-#include "net/expect.h"
-#include "net/splitmix.h"
+#include "io/image.h"
+#include "net/layers.h"
+#include "net/tensor.h"
 
 namespace {
 

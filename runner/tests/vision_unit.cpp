@@ -12,19 +12,13 @@
 
 #include "core/failure.h"
 #include "expected.h"
-#include "io/decode.h"
-#include "io/jpeg_write.h"
-#include "io/mjpeg_writer.h"
+#include "io/image.h"
+#include "io/jpeg_writer.h"
+#include "vision/canvas.h"
 #include "vision/draw.h"
-#include "vision/draw_canvas.h"
-#include "vision/draw_colour.h"
-#include "vision/draw_tint.h"
-#include "vision/font.h"
-#include "vision/heatmap.h"
 #include "vision/mask.h"
-#include "vision/rle.h"
-#include "vision/simcc.h"
-#include "vision/spare_objects.h"
+#include "vision/objects.h"
+#include "vision/pose.h"
 
 namespace {
 

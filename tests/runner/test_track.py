@@ -208,7 +208,7 @@ def test_mistakes_are_told(nnrun: Run, tmp_path: Path) -> None:
     )
     assert_refused(nnrun("track", "mot", "--detections", "x", "--track-low", 0.9), 2, "--track-low")
     for words in (["track"], ["track", "mto"]):
-        assert_refused(nnrun(*words), 2, "'track' goes on: track mot or track sot")
+        assert_refused(nnrun(*words), 2, "'track' needs a second word: track mot or track sot")
 
 
 def spots() -> Net:

@@ -1,11 +1,16 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "net/model.h"
-#include "net/shape.h"
+#include "net/tensor.h"
 
 namespace nnrun {
+
+// Asks the kernel to forget what it keeps of a file in memory, so that the next read comes from
+// the disk. True or false is whether it did so; the kernel tells only the file's owner.
+std::optional<bool> drop_pages(const std::string& path);
 
 // The line of a cold start: how long loading and the first inference take in a process that
 // has done neither, from files that are not in memory ("dropped": whether that is so, null

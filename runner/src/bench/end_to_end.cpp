@@ -4,7 +4,7 @@
 #include "core/failure.h"
 #include "core/lines.h"
 #include "core/rehearsal.h"
-#include "io/decode.h"
+#include "io/image.h"
 #include "vision/feed.h"
 
 namespace nnrun {

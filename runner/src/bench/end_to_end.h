@@ -4,10 +4,10 @@
 #include <string>
 
 #include "net/model.h"
-#include "net/shape.h"
+#include "net/tensor.h"
 #include "vision/classifier.h"
 #include "vision/detector.h"
-#include "vision/head_plan.h"
+#include "vision/head.h"
 #include "vision/preprocess.h"
 
 namespace nnrun {

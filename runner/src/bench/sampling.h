@@ -1,9 +1,94 @@
 #pragma once
 
-#include "bench/times.h"
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <optional>
+
 #include "core/clock.h"
 
 namespace nnrun {
+
+// The median of samples and its 95 % confidence interval.
+struct Interval {
+    double low;
+    double median;
+    double high;
+
+    // Half of its width, as a fraction of the median.
+    double half_width() const { return (high - low) / 2 / median; }
+};
+
+// Between order statistics, whatever the distribution, interpolated as in Hettmansperger and
+// Sheather, "Confidence intervals based on interpolated order statistics" (1986). Fewer than
+// six samples have no such interval. Allocates nothing; leaves the values in another order.
+std::optional<Interval> median_interval(double* values, std::size_t count);
+
+// Of at least one value; leaves them in another order.
+double median(double* values, std::size_t count);
+
+// The most that one run keeps.
+constexpr int most_inferences = 1000000;
+
+// Times of inferences. A signal's thread may write them while they grow: they never move in
+// memory, and after the constructor nothing is allocated.
+class Times {
+public:
+    explicit Times(int most);
+
+    void add(double ms, double at_s);
+    int count() const { return count_.load(std::memory_order_acquire); }
+    bool full() const { return count() == most_; }
+
+    // Of those from `first` on.
+    double median(int first) const;
+    std::optional<Interval> interval() const;
+
+    // A line each: {"type":…,"i":…,"ms":…,"at":…}, the last being the uptime at its start.
+    void write(const char* type) const;
+
+private:
+    std::size_t copy(int first) const;
+
+    int most_;
+    std::unique_ptr<double[]> ms_;
+    std::unique_ptr<double[]> at_s_;
+    std::unique_ptr<double[]> scratch_;
+    std::atomic<int> count_{0};
+};
+
+// So many inferences, or as many as it takes until their times are stable.
+struct WarmupPlan {
+    bool until_stable = false;
+    int loops = 0;         // when not until_stable
+    double bound_ms = 0;   // when until_stable
+
+    int most() const { return until_stable ? most_inferences : loops; }
+};
+
+// Stable: the medians of the last three blocks lie within 2 % of the least of them. A block is
+// five inferences, and at least a tenth of a second long, so that a quick net does not end its
+// warm-up before the clock of the CPU has risen.
+class Warmup {
+public:
+    explicit Warmup(const WarmupPlan& plan) : plan_(plan) {}
+
+    bool wants_more(const Times& done);
+    // "fixed", "stable" or "bound".
+    const char* ended() const { return plan_.until_stable ? (stable_ ? "stable" : "bound") : "fixed"; }
+
+private:
+    void look(const Times& done);
+
+    WarmupPlan plan_;
+    Stopwatch total_;
+    Stopwatch block_;
+    int block_begin_ = 0;
+    int blocks_ = 0;
+    std::array<double, 3> medians_{};
+    bool stable_ = false;
+};
 
 struct SamplingPlan {
     int loops = 0;         // at least; exactly when there is no budget

@@ -33,6 +33,7 @@ public:
     // The flag as it stands on the line.
     std::string name(const std::string& flag) const { return prefix_.empty() ? flag : "--" + prefix_ + flag.substr(2); }
 
+    const std::string& verb() const { return verb_.name; }
     bool wants_help() const { return help_; }
     bool has(const std::string& flag) const { return values_.count(name(flag)) != 0; }
     const std::vector<std::string>& positional() const { return positional_; }

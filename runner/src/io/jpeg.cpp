@@ -7,8 +7,7 @@
 #include <jerror.h>
 
 #include "core/failure.h"
-#include "io/decode.h"
-#include "io/orientation.h"
+#include "io/image.h"
 
 namespace nnrun {
 namespace {

@@ -5,8 +5,7 @@
 #include <cstring>
 
 #include "core/failure.h"
-#include "io/decode.h"
-#include "io/orientation.h"
+#include "io/image.h"
 
 namespace nnrun {
 namespace {

@@ -6,13 +6,13 @@
 #include <map>
 
 #include "core/clock.h"
-#include "core/crash.h"
 #include "core/failure.h"
-#include "core/quiet.h"
+#include "core/rehearsal.h"
+#include "core/signals.h"
 #include "core/text.h"
-#include "net/arity.h"
+#include "net/layers.h"
+#include "net/precision.h"
 #include "net/weights.h"
-#include "net/winograd.h"
 
 namespace nnrun {
 namespace {

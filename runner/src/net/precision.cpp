@@ -1,6 +1,7 @@
 #include "net/precision.h"
 
 #include <cpu.h>
+#include <layer.h>
 
 #include "core/failure.h"
 
@@ -13,6 +14,33 @@ constexpr int no_fp16_storage = 2;
 // Either mask takes both from a layer (toolchains/patches/02).
 constexpr int no_fp16 = no_fp16_arithmetic | no_fp16_storage;
 constexpr int no_bf16_storage = 4;
+// Set by piyard's ncnn alone (toolchains/patches/02).
+constexpr int with_winograd63 = 1 << 8;
+
+std::string resolved(const ncnn::Option& option, const std::string& largest) {
+    if (largest != "auto") return largest;
+    return option.use_fp16_arithmetic ? "43" : "63";
+}
+
+}  // namespace
+
+std::vector<std::string> winograd_choices() { return {"auto", "63", "43", "23", "off"}; }
+
+void set_winograd(ncnn::Option& option, const std::string& largest) {
+    const std::string tile = resolved(option, largest);
+    option.use_winograd_convolution = tile != "off";
+    option.use_winograd23_convolution = tile != "off";
+    option.use_winograd43_convolution = tile == "63" || tile == "43";
+    option.use_winograd63_convolution = tile == "63";
+}
+
+void free_masked_layers(ncnn::Net& net, const std::string& largest) {
+    if (largest != "auto") return;
+    for (ncnn::Layer* layer : net.mutable_layers())
+        if ((layer->featmask & no_fp16) != 0) layer->featmask |= with_winograd63;
+}
+
+namespace {
 
 int quantize_term(const GraphLayer& layer) {
     for (const char* type : {"Convolution", "ConvolutionDepthWise", "InnerProduct", "LSTM", "GRU", "RNN"})

@@ -1,11 +1,10 @@
 #include "net/probe.h"
 
 #include "core/failure.h"
-#include "core/quiet.h"
 #include "core/rehearsal.h"
 #include "core/text.h"
-#include "net/expect.h"
-#include "net/splitmix.h"
+#include "net/layers.h"
+#include "net/tensor.h"
 
 namespace nnrun {
 namespace {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "net/model.h"
-#include "net/shape.h"
+#include "net/tensor.h"
 
 namespace nnrun {
 

@@ -1,16 +1,13 @@
-#include "verbs/classify.h"
+#include "verbs/verbs.h"
 
 #include "core/failure.h"
 #include "core/file.h"
 #include "core/lines.h"
-#include "core/machine.h"
-#include "core/stop.h"
+#include "core/signals.h"
 #include "io/inputs.h"
 #include "net/probe.h"
 #include "verbs/common.h"
-#include "verbs/header.h"
-#include "verbs/labels.h"
-#include "verbs/outputs.h"
+#include "verbs/frames.h"
 #include "vision/classifier.h"
 
 namespace nnrun {
@@ -46,7 +43,7 @@ std::string top_json(const std::vector<Score>& top, const std::vector<std::strin
     return json::array(items);
 }
 
-std::string ms_json(const Stages& ms) {
+std::string stages_json(const Stages& ms) {
     json::Object object;
     object.number("decode", ms.decode).number("pre", ms.pre).number("infer", ms.infer).number("post", ms.post);
     return object.str();
@@ -56,7 +53,7 @@ void write_result(const Classifier& classifier, const Plan& plan, const Frame& f
     json::Object line;
     line.text("type", "classification");
     frame.name(line).integer("width", frame.image.width).integer("height", frame.image.height);
-    line.raw("top", top_json(found.top, plan.labels)).text("activation", found.activation).raw("ms", ms_json(ms));
+    line.raw("top", top_json(found.top, plan.labels)).text("activation", found.activation).raw("ms", stages_json(ms));
     if (!plan.folder.empty()) {
         const std::string& name = classifier.output().name;
         const std::string stem = std::to_string(frame.index) + "." + file_name(name);
@@ -65,23 +62,17 @@ void write_result(const Classifier& classifier, const Plan& plan, const Frame& f
     write_line(line.str());
 }
 
-void write_summary(const Tally& tally) {
-    json::Object line;
-    line.text("type", "summary").integer("images", tally.frames).integer("failed", tally.failed);
-    write_line(line.integer("peak_rss_kb", peak_rss_kb()).str());
-}
-
 }  // namespace
 
-Verb classify_verb() {
+std::vector<Flag> classify_flags() {
     std::vector<Flag> own{
         {"--labels", "FILE", "one label a line"},
         {"--topk", "N", "how many classes to report; default 5"},
         {"--save-outputs", "DIR", "write raw outputs to DIR/<index>.<blob>.f32"},
     };
-    for (const std::vector<Flag>& more : {classifier_flags(), input_flags(), preprocess_flags()}) own.insert(own.end(), more.begin(), more.end());
-    return {"classify", "Classifies pictures: one JSON line each. EXIF orientation is applied.", "[IMAGE|FOLDER...]",
-            with_common_flags(own)};
+    for (const std::vector<Flag>& more : {classifier_flags(), input_flags(), preprocess_flags()})
+        own.insert(own.end(), more.begin(), more.end());
+    return with_net_flags(own);
 }
 
 int classify(const Args& args) {
@@ -90,10 +81,9 @@ int classify(const Args& args) {
     rehearse_model(request, plan.classifier.steps.shape(), picture_advice);
     const Model model(request);
     Classifier classifier(model, plan.classifier);
-    write_line(header_line("classify", model, classifier.describe()));
-    write_line(load_line(model));
+    write_header(args, model, classifier.describe());
     const LastWords last_words(finish_lines);
-    const Tally tally = for_each_frame("classify", plan.inputs, [&](const Frame& frame) {
+    const Tally tally = for_each_frame(args.verb(), plan.inputs, [&](const Frame& frame) {
         Stages ms;
         ms.decode = frame.decode_ms;
         const Classification found = classifier(frame.image, ms);

@@ -1,4 +1,4 @@
-#include "verbs/compute.h"
+#include "verbs/verbs.h"
 
 #include <set>
 
@@ -6,13 +6,10 @@
 #include "core/file.h"
 #include "core/lines.h"
 #include "core/machine.h"
-#include "core/quiet.h"
 #include "core/rehearsal.h"
-#include "net/npy.h"
 #include "net/probe.h"
+#include "net/tensor.h"
 #include "verbs/common.h"
-#include "verbs/header.h"
-#include "verbs/outputs.h"
 
 namespace nnrun {
 namespace {
@@ -85,13 +82,12 @@ private:
     const std::set<std::string> wanted_;
 };
 
-void compute_all(const Request& request, const Plan& plan) {
+void compute_all(const Args& args, const Request& request, const Plan& plan) {
     const Model model(request);
     Computer computer(model, plan);
     json::Object input;
     input.text("source", "tensors").integer("count", static_cast<long long>(plan.tensors.size()));
-    write_line(header_line("compute", model, input));
-    write_line(load_line(model));
+    write_header(args, model, input);
     for (std::size_t i = 0; i < computer.count(); ++i) computer.write(i);
     json::Object summary;
     summary.text("type", "summary").integer("inferences", static_cast<long long>(computer.count()));
@@ -100,13 +96,11 @@ void compute_all(const Request& request, const Plan& plan) {
 
 }  // namespace
 
-Verb compute_verb() {
-    const std::vector<Flag> own{
+std::vector<Flag> compute_flags() {
+    return with_net_flags({
         {"--save-outputs", "DIR", "write each output to DIR/<index>.<number>.<blob>.f32", true},
-        {"--every-blob", "", "all that the layers make, not only the outputs"},
-    };
-    return {"compute", "Computes a net's outputs for given tensors, .npy files of floats: its inputs one after the other.",
-            "TENSOR...", with_common_flags(own)};
+        {"--every-blob", "", "every blob that a layer makes, not only the outputs"},
+    });
 }
 
 // Nothing here is timed, so the work itself is done in the child: every tensor may have a shape of its own.
@@ -115,7 +109,7 @@ int compute(const Args& args) {
     const Request request = request_of(args, plan);
     rehearse(request.param, [&] {
         const Quiet quiet;
-        compute_all(request, plan);
+        compute_all(args, request, plan);
         return std::string();
     });
     return 0;

@@ -1,61 +1,71 @@
-#include "verbs/pose.h"
+#include <algorithm>
 
-#include "core/lines.h"
 #include "verbs/common.h"
-#include "verbs/header.h"
-#include "verbs/vision.h"
-#include "vision/pose_detector.h"
-#include "vision/pose_topdown.h"
+#include "verbs/frames.h"
+#include "verbs/verbs.h"
+#include "vision/detector.h"
+#include "vision/pose.h"
 
 namespace nnrun {
 namespace {
 
-void begin(const Model& model, const json::Object& input, double load_ms) {
-    write_line(header_line("pose", model, input));
-    write_line(json::Object().text("type", "load").number("ms", load_ms).str());
+// Of the flags of the net that finds people.
+const char* const prefix = "detector-";
+
+// A process has one number of threads, and the cores it may use.
+bool of_the_process(const Flag& flag) { return flag.name == "--threads" || flag.name == "--powersave"; }
+
+
+std::vector<Flag> person_detector_flags() {
+    std::vector<Flag> flags = with_net_flags(preprocess_flags());
+    const std::vector<Flag> head = head_flags(false);
+    flags.insert(flags.end(), head.begin(), head.end());
+    flags.erase(std::remove_if(flags.begin(), flags.end(), of_the_process), flags.end());
+    for (Flag& flag : flags) flag.required = false;
+    return with_prefix(flags, prefix);
 }
 
-// One net that finds people and their keypoints.
-int at_once(const VisionPlan& plan, const NetPlan& net) {
-    rehearse_detector(net.request, net.head, net.steps, plan.labels.size());
-    const Model model(net.request);
-    PoseDetector find(model, net.head, net.steps);
-    begin(model, find.describe(), model.load_ms());
-    return look_at_all(plan, [&](const Image& image, Stages& ms) -> std::vector<Object>& { return find(image, ms); });
+// Threads, cores and, where it has no flag of its own, the precision are those of `pose`.
+NetPlan read_person_detector(const Args& args, const Request& pose) {
+    const Args own = args.under(prefix);
+    for (const char* const flag : {"--param", "--bin", "--head"})
+        if (!own.has(flag)) args.reject("--head " + args.text("--head") + " needs a net that finds people: " + own.name(flag));
+    NetPlan plan{read_request(own), read_head(own, Task::detect, dense_kinds), read_fixed_preprocess(own)};
+    plan.request.threads = pose.threads;
+    plan.request.powersave = pose.powersave;
+    if (!own.has("--precision")) plan.request.precision = pose.precision;
+    return plan;
 }
 
 // A net that finds people, then one that is shown each of them.
-int top_down(const VisionPlan& plan, const NetPlan& detector_plan, const NetPlan& net) {
+int top_down(const Args& args, const HeadPlan& head) {
+    const FramesPlan plan = read_frames(args);
+    const NetPlan pose_plan{read_request(args), head, read_fixed_preprocess(args)};
+    if (pose_plan.steps.fit != "box") args.reject("--head " + head.kind + " is shown one person at a time: it needs --fit box");
+    const NetPlan detector_plan = read_person_detector(args, pose_plan.request);
     rehearse_detector(detector_plan.request, detector_plan.head, detector_plan.steps, 0);
-    rehearse_pose_net(net.request, net.head, net.steps);
+    rehearse_pose_net(pose_plan.request, pose_plan.head, pose_plan.steps);
     const Model detector(detector_plan.request);
-    const Model model(net.request);
-    TopDownPose find(detector, detector_plan, model, net);
-    begin(model, find.describe(), detector.load_ms() + model.load_ms());
-    return look_at_all(plan, [&](const Image& image, Stages& ms) -> std::vector<Object>& { return find(image, ms); });
+    const Model pose(pose_plan.request);
+    TopDownPose find(detector, detector_plan, pose, pose_plan);
+    write_header(args, pose, detector, find.describe());
+    return process_frames(plan, [&](const Image& image, Stages& ms) -> std::vector<Object>& { return find(image, ms); });
 }
 
 }  // namespace
 
-Verb pose_verb() {
+std::vector<Flag> pose_flags() {
     std::vector<Flag> own = head_flags(true);
     const std::vector<Flag> detector = person_detector_flags();
     own.insert(own.end(), detector.begin(), detector.end());
-    return {"pose", "Finds people and their keypoints: one JSON line a picture or frame.", "[IMAGE|FOLDER...]",
-            vision_flags(own)};
+    return frame_flags(own);
 }
 
 int pose(const Args& args) {
-    const VisionPlan plan = read_vision(args, "pose");
     const HeadPlan head = read_head(args, Task::pose, {"yolov8", "simcc", "heatmap"});
-    const NetPlan net{read_request(args), head, read_fixed_preprocess(args)};
-    if (head.dense()) {
-        if (args.has("--detector-param"))
-            args.reject("--head " + head.kind + " finds people by itself, without --detector-param");
-        return at_once(plan, net);
-    }
-    if (net.steps.fit != "box") args.reject("--head " + head.kind + " is shown one person at a time: it needs --fit box");
-    return top_down(plan, read_person_detector(args, net.request), net);
+    if (!head.dense()) return top_down(args, head);
+    if (args.has("--detector-param")) args.reject("--head " + head.kind + " finds people by itself, without --detector-param");
+    return run_detector(args, head);
 }
 
 }  // namespace nnrun

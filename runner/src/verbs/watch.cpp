@@ -1,21 +1,93 @@
-#include "verbs/watch.h"
+#include "verbs/verbs.h"
 
 #include <sched.h>
 #include <sys/resource.h>
 #include <time.h>
 
 #include <cmath>
+#include <optional>
+#include <string>
 
-#include "core/capture.h"
 #include "core/clock.h"
 #include "core/firmware.h"
-#include "core/kernel_text.h"
+#include "core/json.h"
 #include "core/lines.h"
-#include "core/stop.h"
-#include "verbs/sensors.h"
+#include "core/machine.h"
+#include "core/signals.h"
 
 namespace nnrun {
 namespace {
+
+// The board's state at one time; whatever it cannot tell is null (Sample of piyard's telemetry).
+struct Sample {
+    double uptime_s = 0;
+    std::optional<long long> temperature_mc;
+    std::optional<long long> khz;
+    std::optional<long long> arm_hz;
+    std::optional<std::string> throttled;
+    std::optional<double> load;
+    std::optional<long long> available_kb;
+    std::optional<long long> swap_kb;
+    std::optional<long long> busy_ticks;
+    std::optional<long long> own_ticks;
+};
+
+std::optional<long long> swap_used_kb(std::string_view meminfo) {
+    const auto total = memory_kb(meminfo, "SwapTotal:");
+    const auto free = memory_kb(meminfo, "SwapFree:");
+    return total && free ? std::optional<long long>(*total - *free) : std::nullopt;
+}
+
+// What the kernel knows of this board, each file opened once.
+class Sensors {
+public:
+    // All of a sample but what the firmware and the watched process would tell.
+    Sample read() {
+        Sample sample;
+        sample.uptime_s = uptime_s();
+        sample.temperature_mc = leading_integer(temperature_.read());
+        sample.khz = leading_integer(khz_.read());
+        sample.load = leading_number(load_.read());
+        const std::string_view meminfo = memory_.read();
+        sample.available_kb = memory_kb(meminfo, "MemAvailable:");
+        sample.swap_kb = swap_used_kb(meminfo);
+        sample.busy_ticks = busy_ticks(cores_.read());
+        return sample;
+    }
+
+private:
+    KernelFile temperature_{"/sys/class/thermal/thermal_zone0/temp"};
+    KernelFile khz_{"/sys/devices/system/cpu/cpufreq/policy0/scaling_cur_freq"};
+    KernelFile load_{"/proc/loadavg"};
+    KernelFile memory_{"/proc/meminfo"};
+    KernelFile cores_{"/proc/stat"};
+};
+
+void put(json::Object& line, const char* key, const std::optional<long long>& value) {
+    value ? line.integer(key, *value) : line.null(key);
+}
+
+json::Object sample_json(const Sample& sample) {
+    json::Object line;
+    line.number("uptime_s", to_milliseconds(sample.uptime_s));
+    put(line, "temperature_mc", sample.temperature_mc);
+    put(line, "khz", sample.khz);
+    put(line, "arm_hz", sample.arm_hz);
+    sample.throttled ? line.text("throttled", *sample.throttled) : line.null("throttled");
+    sample.load ? line.number("load", *sample.load) : line.null("load");
+    put(line, "available_kb", sample.available_kb);
+    put(line, "swap_kb", sample.swap_kb);
+    put(line, "busy_ticks", sample.busy_ticks);
+    put(line, "own_ticks", sample.own_ticks);
+    return line;
+}
+
+std::string rails_json(const std::optional<Rails>& rails) {
+    if (!rails) return "null";
+    json::Object object;
+    for (const auto& [rail, watts] : *rails) object.number(rail, watts);
+    return object.str();
+}
 
 constexpr int largest_process = 1 << 22;  // of 64-bit Linux
 
@@ -92,34 +164,38 @@ public:
     explicit Watch(const Plan& plan) : plan_(plan), subject_(plan), beat_(plan.interval) {}
 
     void until_the_end() {
-        while (write_moment() && goes_on()) beat_.wait();
+        while (write_sample() && goes_on()) beat_.wait();
     }
 
 private:
     // Whether there was still something to watch.
-    bool write_moment() {
-        Moment now = sensors_.read();
+    bool write_sample() {
+        Sample sample = sensors_.read();
         if (plan_.process != 0) {
-            now.own_ticks = subject_.ticks();
-            if (!now.own_ticks) return false;
+            sample.own_ticks = subject_.ticks();
+            if (!sample.own_ticks) return false;
         }
-        write_line(plan_.pmic ? power_line(now, firmware_.rails()) : with_firmware(now).line());
+        if (plan_.pmic) {
+            write_line(sample_json(sample).raw("rails_w", rails_json(firmware_.rails())).str());
+        } else {
+            ask_firmware(sample);
+            write_line(sample_json(sample).str());
+        }
         return true;
     }
 
-    // A question is a process, dearer than all the rest: both at first, then each in every
-    // third moment, never in the same.
-    Moment with_firmware(Moment now) {
-        if (count_ == 0 || count_ % 3 == 2) now.arm_hz = firmware_.arm_hz();
-        if (count_ % 3 == 0) now.throttled = firmware_.throttled();
+    // Each query starts a process, dearer than all the rest: both at first, then each in every
+    // third sample, never in the same one.
+    void ask_firmware(Sample& sample) {
+        if (count_ == 0 || count_ % 3 == 2) sample.arm_hz = firmware_.arm_hz();
+        if (count_ % 3 == 0) sample.throttled = firmware_.throttled();
         ++count_;
-        return now;
     }
 
     bool goes_on() const { return plan_.process != 0 || beat_.next_s() <= plan_.seconds; }
 
     Plan plan_;
-    long count_ = 0;  // of the moments so far
+    long count_ = 0;  // of the samples so far
     Subject subject_;
     Beat beat_;
     Sensors sensors_;
@@ -128,17 +204,14 @@ private:
 
 }  // namespace
 
-Verb watch_verb() {
-    return {"watch",
-            "Tells how the board feels while a process lives: temperature, clock, throttling, load, memory.",
-            "",
-            {
-                {"--pid", "N", "of the process; ends with it"},
-                {"--start", "TICKS", "with --pid: when it started (/proc/N/stat), to be sure that it is the one"},
-                {"--seconds", "T", "instead of --pid: for so long"},
-                {"--interval", "SECONDS", "between two moments, 0.5 or more; default 1"},
-                {"--pmic", "", "the power of each rail instead of clock and throttling"},
-            }};
+std::vector<Flag> watch_flags() {
+    return {
+        {"--pid", "N", "the process; ends with it"},
+        {"--start", "TICKS", "with --pid: when it started (/proc/N/stat), to be sure that it is the same process"},
+        {"--seconds", "T", "instead of --pid: for so long"},
+        {"--interval", "SECONDS", "between two samples, 0.5 or more; default 1"},
+        {"--pmic", "", "the power of each rail instead of clock and throttling"},
+    };
 }
 
 int watch(const Args& args) {

@@ -1,23 +1,26 @@
 #include "vision/detector.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "core/clock.h"
 #include "core/failure.h"
 #include "net/probe.h"
-#include "verbs/outputs.h"
-#include "vision/candidates.h"
-#include "vision/sides.h"
 
 namespace nnrun {
 namespace {
+
+float sigmoid(double logit) { return static_cast<float>(1 / (1 + std::exp(-logit))); }
 
 bool has_area(const Corners& box) { return box[2] > box[0] && box[3] > box[1]; }
 
 Box as_floats(const Corners& box) {
     return {static_cast<float>(box[0]), static_cast<float>(box[1]), static_cast<float>(box[2]), static_cast<float>(box[3])};
 }
+
+// In pixels of the net's input.
+double keypoint_at(float value, int place, int stride) { return static_cast<double>(value) * 2 * stride + place * stride; }
 
 std::vector<Shape> shapes_of(const std::vector<ncnn::Mat>& blobs) {
     std::vector<Shape> shapes;
@@ -28,7 +31,9 @@ std::vector<Shape> shapes_of(const std::vector<ncnn::Mat>& blobs) {
 }  // namespace
 
 Detector::Detector(const Model& model, const HeadPlan& head, const Preprocess& steps)
-    : model_(model), head_(head), steps_(steps), feed_(steps), outputs_(model.outputs().size()) {}
+    : model_(model), head_(head), steps_(steps), feed_(steps), outputs_(model.outputs().size()) {
+    if (head.task == Task::segment) masks_.emplace(steps.shape()[1], steps.shape()[2]);
+}
 
 std::vector<Object>& Detector::operator()(const Image& image, Stages& ms) {
     Stopwatch watch;
@@ -37,7 +42,11 @@ std::vector<Object>& Detector::operator()(const Image& image, Stages& ms) {
     infer(input);
     ms.infer = watch.lap();
     bind();
-    tell();
+    select();
+    for (Object& object : objects_) {
+        if (head_.task == Task::pose) read_keypoints(object);
+        if (head_.task == Task::segment) decode_mask(object);
+    }
     ms.post = watch.lap();
     return objects_;
 }
@@ -60,27 +69,51 @@ void Detector::bind() {
 }
 
 // Greedy, best first; a box is worked out only when its turn comes.
-void Detector::tell() {
+void Detector::select() {
     candidates_.clear();
     kept_.clear();
     spare_.keep(objects_);
     find_candidates(head_, *maps_, candidates_);
     std::sort(candidates_.begin(), candidates_.end(), better);
-    for (Candidate& one : candidates_) {
+    for (Candidate& candidate : candidates_) {
         if (kept_.size() == static_cast<std::size_t>(head_.most)) break;
-        one.box = box_at(head_, *maps_, maps_->place(one.place));
-        if (!suppressed(one, kept_, head_.nms)) kept_.push_back(one);
+        candidate.box = box_at(head_, *maps_, maps_->place(candidate.place));
+        if (!suppressed(candidate, kept_, head_.nms)) kept_.push_back(candidate);
     }
-    for (const Candidate& one : kept_) {
-        const Corners box = placing().back(one.box);
+    for (const Candidate& candidate : kept_) {
+        const Corners box = feed_.placing().back(candidate.box);
         if (!has_area(box)) continue;
         Object object = spare_.take();
-        object.label = one.label;
-        object.score = static_cast<float>(one.score);
+        object.label = candidate.label;
+        object.score = static_cast<float>(candidate.score);
         object.box = as_floats(box);
-        object.place = one.place;
+        object.place = candidate.place;
         objects_.push_back(std::move(object));
     }
+}
+
+// Three channels a keypoint, x, y and a score: x = (2 x value + column) x stride, y alike with the
+// row, then back to the picture.
+void Detector::read_keypoints(Object& object) const {
+    const Place place = maps_->place(object.place);
+    const Range channels = maps_->layout().extra;
+    const Placing& placing = feed_.placing();
+    object.keypoints.clear();
+    for (int channel = channels.begin; channel + 2 < channels.end; channel += 3) {
+        const double x = keypoint_at(maps_->value(place, channel), place.column, place.stride);
+        const double y = keypoint_at(maps_->value(place, channel + 1), place.row, place.stride);
+        object.keypoints.push_back({static_cast<float>(placing.x.back(x)), static_cast<float>(placing.y.back(y)),
+                                    sigmoid(maps_->value(place, channel + 2))});
+    }
+}
+
+// The prototypes are the net's last output.
+void Detector::decode_mask(Object& object) {
+    const Place place = maps_->place(object.place);
+    const Range channels = maps_->layout().extra;
+    coefficients_.clear();
+    for (int channel = channels.begin; channel < channels.end; ++channel) coefficients_.push_back(maps_->value(place, channel));
+    (*masks_)(outputs_.back(), coefficients_, feed_.placing(), object.box, object.mask);
 }
 
 void rehearse_detector(const Request& request, const HeadPlan& head, const Preprocess& steps, std::size_t labels) {

@@ -5,37 +5,34 @@
 
 #include "io/image.h"
 #include "net/model.h"
+#include "vision/boxes.h"
 #include "vision/feed.h"
-#include "vision/head_plan.h"
-#include "vision/maps.h"
-#include "vision/nms.h"
+#include "vision/head.h"
+#include "vision/mask.h"
 #include "vision/objects.h"
 #include "vision/preprocess.h"
-#include "vision/spare_objects.h"
 
 namespace nnrun {
 
-// From a picture to the objects in it. All buffers stay from picture to picture.
+// From a picture to the objects in it, with their masks or keypoints where that is the head's task
+// (YOLOv8's and YOLO11's heads). All buffers stay from picture to picture.
 class Detector {
 public:
     Detector(const Model& model, const HeadPlan& head, const Preprocess& steps);
 
-    // Best first, with box, score, class and place; theirs until the next call. Sets ms.pre,
+    // Best first; valid until the next call. Sets ms.pre,
     // ms.infer and ms.post. Whatever is wrong with the picture is a Failure with Exit::input.
     std::vector<Object>& operator()(const Image& image, Stages& ms);
 
-    // Of the last picture: what masks and keypoints of its objects are made of.
-    const Placing& placing() const { return feed_.placing(); }
-    const Maps& maps() const { return *maps_; }
-    // All of the net's outputs; prototypes are the last.
-    const std::vector<ncnn::Mat>& outputs() const { return outputs_; }
     // For the header's line.
     json::Object describe() const;
 
 private:
     void infer(const ncnn::Mat& input);
     void bind();
-    void tell();
+    void select();
+    void read_keypoints(Object& object) const;
+    void decode_mask(Object& object);
 
     const Model& model_;
     HeadPlan head_;
@@ -47,6 +44,8 @@ private:
     std::vector<Candidate> kept_;
     std::vector<Object> objects_;
     SpareObjects spare_;
+    std::optional<MaskDecoder> masks_;  // of a head that segments
+    std::vector<float> coefficients_;   // of a mask
 };
 
 // Loads the net in a child process and tries it there: does it take the input, are its outputs

@@ -4,9 +4,17 @@
 #include <vector>
 
 #include "io/image.h"
+#include "vision/canvas.h"
 #include "vision/objects.h"
 
 namespace nnrun {
+
+// Mixes `share` (0..1) of the colour into each pixel of the mask, which must be of that picture.
+void tint(Image& image, const Mask& mask, double share, Colour colour);
+
+// The keypoints that are sure enough, as dots; COCO's 17 also as limbs: those of the left side
+// warm, those of the right side cold.
+void draw_skeleton(Canvas& canvas, const std::vector<Keypoint>& keypoints, double thickness);
 
 // Paints what was found on the picture: masks half transparent, boxes with label and score,
 // skeletons. Colours go by track where there is one, else by class; lines and letters are as

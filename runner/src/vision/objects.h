@@ -1,10 +1,39 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace nnrun {
+
+// One direction: `length` pixels of the picture from `start` on became `made` of the input from
+// `margin` on.
+struct Axis {
+    double length = 1;
+    double made = 1;
+    double margin = 0;
+    double start = 0;
+
+    double back(double inside) const { return (inside - margin) * length / made + start; }
+    double into(double outside) const { return (outside - start) * made / length + margin; }
+};
+
+// x0, y0, x1, y1, as exact as the desktop's reference computes them.
+using Corners = std::array<double, 4>;
+
+// Where a picture lies in the net's input, and the way back for what was found there.
+struct Placing {
+    int width = 0;  // of the picture
+    int height = 0;
+    Axis x;
+    Axis y;
+
+    // Clipped to the picture.
+    Corners back(const Corners& inside) const;
+};
 
 // Pixels of the picture; edges lie at whole numbers.
 struct Box {
@@ -50,5 +79,42 @@ struct Stages {
 
     double total() const { return decode + pre + infer + post + track.value_or(0) + draw; }
 };
+
+// Objects of earlier pictures: later ones take over the memory of their keypoints and masks.
+class SpareObjects {
+public:
+    // Empties the vector.
+    void keep(std::vector<Object>& objects);
+    // A new one, without keypoints or a mask.
+    Object take();
+
+private:
+    std::vector<Object> spare_;
+};
+
+// Grows a mask pixel by pixel, down the columns.
+class MaskPen {
+public:
+    explicit MaskPen(Mask& mask);
+
+    void put(bool inside, std::size_t pixels) {
+        if (pixels == 0) return;
+        if (inside != inside_) turn();
+        mask_.runs.back() += static_cast<std::uint32_t>(pixels);
+    }
+
+private:
+    void turn();
+
+    Mask& mask_;
+    bool inside_ = false;
+};
+
+std::size_t area(const Mask& mask);
+
+// COCO's compressed counts: of each run the difference to the run two before it (the first three
+// as they are), in groups of five bits, the lowest first. A group is the character 48 + its bits,
+// + 32 where another group follows; the last one's highest bit is the sign.
+std::string compressed(const Mask& mask);
 
 }  // namespace nnrun

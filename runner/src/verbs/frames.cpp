@@ -1,0 +1,178 @@
+#include "verbs/frames.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "core/clock.h"
+#include "core/failure.h"
+#include "core/file.h"
+#include "core/lines.h"
+#include "core/machine.h"
+#include "core/signals.h"
+#include "core/text.h"
+#include "verbs/common.h"
+#include "vision/detector.h"
+#include "vision/draw.h"
+#include "vision/preprocess.h"
+
+namespace nnrun {
+
+std::vector<std::string> read_labels(const std::string& path) {
+    const std::vector<unsigned char> bytes = read_file(path, Exit::input);
+    return lines_of(std::string(bytes.begin(), bytes.end()));
+}
+
+namespace {
+
+std::string points(const std::vector<Keypoint>& keypoints) {
+    std::vector<std::string> each;
+    for (const Keypoint& point : keypoints) each.push_back(json::floats({point.x, point.y, point.score}));
+    return json::array(each);
+}
+
+std::string mask_json(const Mask& mask) {
+    return json::Object().raw("size", json::integers({mask.height, mask.width})).text("counts", compressed(mask)).str();
+}
+
+std::string object_json(const Object& object, const std::vector<std::string>& labels) {
+    const auto label = static_cast<std::size_t>(object.label);
+    json::Object line;
+    line.integer("class", object.label).raw("label", label < labels.size() ? json::quote(labels[label]) : "null");
+    line.raw("score", json::number(object.score));
+    line.raw("box", json::floats({object.box.x0, object.box.y0, object.box.x1, object.box.y1}));
+    if (!object.mask.runs.empty()) line.raw("mask", mask_json(object.mask));
+    if (!object.keypoints.empty()) line.raw("keypoints", points(object.keypoints));
+    if (object.id >= 0) line.integer("id", object.id);
+    return line.str();
+}
+
+json::Object ms_json(const Stages& ms) {
+    json::Object object;
+    object.number("decode", ms.decode).number("pre", ms.pre).number("infer", ms.infer).number("post", ms.post);
+    if (ms.track) object.number("track", *ms.track);
+    return object.number("draw", ms.draw);
+}
+
+}  // namespace
+
+std::string objects_line(const Frame& frame, const std::vector<Object>& objects, const std::vector<std::string>& labels,
+                         const Stages& ms) {
+    std::vector<std::string> each;
+    for (const Object& object : objects) each.push_back(object_json(object, labels));
+    json::Object line;
+    line.text("type", "objects");
+    frame.name(line).integer("width", frame.image.width).integer("height", frame.image.height);
+    return line.raw("objects", json::array(each)).raw("ms", ms_json(ms).str()).str();
+}
+
+namespace {
+
+std::string numbered(const std::string& folder, long index) {
+    char name[32];
+    std::snprintf(name, sizeof name, "/%04ld.jpg", index);
+    return folder + name;
+}
+
+}  // namespace
+
+std::vector<Flag> draw_flags() {
+    return {
+        {"--draw", "DIR", "write each picture with what was found on it to DIR/<index>.jpg"},
+        {"--mjpeg", "FILE", "write all of them as one MJPEG film"},
+    };
+}
+
+DrawPlan read_draw(const Args& args) {
+    const DrawPlan plan{args.text("--draw"), args.text("--mjpeg")};
+    if (!plan.folder.empty()) check_folder(plan.folder);
+    return plan;
+}
+
+Drawings::Drawings(const DrawPlan& plan, const std::vector<std::string>& labels) : plan_(plan), labels_(labels) {
+    if (!plan.film.empty()) film_.emplace(plan.film);
+}
+
+void Drawings::add(long index, Image& image, const std::vector<Object>& objects) {
+    draw_objects(image, objects, labels_);
+    if (!plan_.folder.empty()) save_jpeg(numbered(plan_.folder, index), image);
+    if (film_) film_->add(image);
+}
+
+namespace {
+
+void append(std::vector<Flag>& flags, const std::vector<Flag>& more) { flags.insert(flags.end(), more.begin(), more.end()); }
+
+bool finite(const Object& object) {
+    const Box& box = object.box;
+    const bool keypoints = std::all_of(object.keypoints.begin(), object.keypoints.end(), [](const Keypoint& point) {
+        return std::isfinite(point.x) && std::isfinite(point.y) && std::isfinite(point.score);
+    });
+    return keypoints && std::isfinite(object.score) && std::isfinite(box.x0) && std::isfinite(box.y0) && std::isfinite(box.x1) &&
+           std::isfinite(box.y1);
+}
+
+// Outputs that are finite may still become a box that is not.
+void check_finite(const std::vector<Object>& objects) {
+    if (!std::all_of(objects.begin(), objects.end(), finite))
+        throw Failure(Exit::input, "an object's place or score is NaN or infinity; try --precision fp32");
+}
+
+}  // namespace
+
+std::vector<Flag> frame_flags(const std::vector<Flag>& own) {
+    std::vector<Flag> flags{{"--labels", "FILE", "one label a line"}};
+    append(flags, input_flags());
+    append(flags, draw_flags());
+    append(flags, preprocess_flags());
+    append(flags, own);
+    return with_net_flags(flags);
+}
+
+FramesPlan read_frames(const Args& args) {
+    FramesPlan plan;
+    plan.verb = args.verb();
+    plan.inputs = read_inputs(args);
+    if (args.has("--labels")) plan.labels = read_labels(args.text("--labels"));
+    plan.draw = read_draw(args);
+    return plan;
+}
+
+int process_frames(const FramesPlan& plan, const FindObjects& find) {
+    // A stream ends by a signal as often as by its end: no line is cut in two.
+    const LastWords last_words(finish_lines);
+    Drawings drawings(plan.draw, plan.labels);
+    const Tally tally = for_each_frame(plan.verb, plan.inputs, [&](Frame& frame) {
+        Stages ms;
+        const std::vector<Object>& objects = find(frame.image, ms);
+        check_finite(objects);
+        ms.decode = frame.decode_ms;
+        const Stopwatch watch;
+        if (drawings.wanted()) {
+            drawings.add(frame.index, frame.image, objects);
+            ms.draw = watch.ms();
+        }
+        write_line(objects_line(frame, objects, plan.labels, ms));
+    });
+    write_summary(tally);
+    return tally.failed == 0 ? 0 : static_cast<int>(Exit::input);
+}
+
+int run_detector(const Args& args, const HeadPlan& head) {
+    const FramesPlan plan = read_frames(args);
+    const Preprocess steps = read_fixed_preprocess(args);
+    const Request request = read_request(args);
+    rehearse_detector(request, head, steps, plan.labels.size());
+    const Model model(request);
+    Detector detector(model, head, steps);
+    write_header(args, model, detector.describe());
+    return process_frames(plan, [&](const Image& image, Stages& ms) -> std::vector<Object>& { return detector(image, ms); });
+}
+
+void write_summary(const Tally& tally) {
+    json::Object line;
+    line.text("type", "summary").integer("images", tally.frames).integer("failed", tally.failed);
+    write_line(line.integer("peak_rss_kb", peak_rss_kb()).str());
+}
+
+}  // namespace nnrun

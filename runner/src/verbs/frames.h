@@ -1,0 +1,76 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/args.h"
+#include "core/json.h"
+#include "io/image.h"
+#include "io/inputs.h"
+#include "io/jpeg_writer.h"
+#include "vision/head.h"
+#include "vision/objects.h"
+
+namespace nnrun {
+
+// One label a line; a file that cannot be read is a Failure with Exit::input.
+std::vector<std::string> read_labels(const std::string& path);
+
+// The line of a frame: {"type":"objects","image" or "frame","width","height","objects":[...],"ms"}.
+std::string objects_line(const Frame& frame, const std::vector<Object>& objects, const std::vector<std::string>& labels,
+                         const Stages& ms);
+
+// Where annotated pictures go.
+struct DrawPlan {
+    std::string folder;  // "": no pictures
+    std::string film;    // "": no MJPEG
+    bool wanted() const { return !folder.empty() || !film.empty(); }
+};
+
+std::vector<Flag> draw_flags();
+// A folder that cannot be written to is a Failure with Exit::output.
+DrawPlan read_draw(const Args& args);
+
+// Writes pictures with what was found on them. What cannot be written is a Failure with
+// Exit::output.
+class Drawings {
+public:
+    Drawings(const DrawPlan& plan, const std::vector<std::string>& labels);
+
+    bool wanted() const { return plan_.wanted(); }
+    // Paints on the picture itself, so that none is copied.
+    void add(long index, Image& image, const std::vector<Object>& objects);
+
+private:
+    DrawPlan plan_;
+    std::vector<std::string> labels_;
+    std::optional<MjpegWriter> film_;
+};
+
+// What the verbs that find objects have in common: frames in, lines out.
+struct FramesPlan {
+    std::string verb;
+    InputsPlan inputs;
+    std::vector<std::string> labels;
+    DrawPlan draw;
+};
+
+// --labels, the inputs, what to draw, the flags of a net and of its preprocessing, then the verb's own.
+std::vector<Flag> frame_flags(const std::vector<Flag>& own);
+FramesPlan read_frames(const Args& args);
+
+// The objects of one frame, which live until the next; sets all of the stages but decode and draw.
+using FindObjects = std::function<std::vector<Object>&(const Image&, Stages&)>;
+
+// A line a frame, then the summary; the exit code.
+int process_frames(const FramesPlan& plan, const FindObjects& find);
+
+// The whole of a verb whose one net has a dense head.
+int run_detector(const Args& args, const HeadPlan& head);
+
+// The last line of a run over frames.
+void write_summary(const Tally& tally);
+
+}  // namespace nnrun

@@ -1,0 +1,23 @@
+#include "verbs/verbs.h"
+
+namespace nnrun {
+
+const std::vector<VerbEntry>& verb_table() {
+    static const char* const frames = "[IMAGE|FOLDER...]";
+    // clang-format off
+    static const std::vector<VerbEntry> table{
+        {"bench", "", bench_flags, bench, "Times a net on made-up input: every sample, one JSON line each."},
+        {"classify", frames, classify_flags, classify, "Classifies pictures: one JSON line each. EXIF orientation is applied."},
+        {"compute", "TENSOR...", compute_flags, compute, "Computes a net's outputs for given tensors, .npy files of floats: its inputs one after the other."},
+        {"detect", frames, detect_flags, detect, "Finds objects: one JSON line a picture or frame. EXIF orientation is applied."},
+        {"pose", frames, pose_flags, pose, "Finds people and their keypoints: one JSON line a picture or frame."},
+        {"segment", frames, detect_flags, segment, "Finds objects and which pixels are theirs: one JSON line a picture or frame."},
+        {"track mot", frames, track_mot_flags, track_mot, "Follows many objects: detect, with an id for each object from frame to frame (ByteTrack)."},
+        {"track sot", frames, track_sot_flags, track_sot, "Follows one object, given by its box in the first frame that can be read (NanoTrack)."},
+        {"watch", "", watch_flags, watch, "Reports the board's state while a process lives: temperature, clock, throttling, load, memory."},
+    };
+    // clang-format on
+    return table;
+}
+
+}  // namespace nnrun

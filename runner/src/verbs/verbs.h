@@ -1,0 +1,42 @@
+#pragma once
+
+#include <vector>
+
+#include "core/args.h"
+
+namespace nnrun {
+
+// A row of the table of verbs.
+struct VerbEntry {
+    const char* name;        // as it is typed; it may be two words
+    const char* positional;  // how help names the positional arguments; "" when the verb takes none
+    std::vector<Flag> (*flags)();
+    int (*run)(const Args& args);  // returns the exit code
+    const char* summary;
+
+    Verb verb() const { return {name, summary, positional, flags()}; }
+};
+
+// All that nnrun can do. A new verb is a file in this folder, its declaration below and its row in verbs.cpp.
+const std::vector<VerbEntry>& verb_table();
+
+std::vector<Flag> bench_flags();
+std::vector<Flag> classify_flags();
+std::vector<Flag> compute_flags();
+std::vector<Flag> detect_flags();
+std::vector<Flag> pose_flags();
+std::vector<Flag> track_mot_flags();
+std::vector<Flag> track_sot_flags();
+std::vector<Flag> watch_flags();
+
+int bench(const Args& args);
+int classify(const Args& args);
+int compute(const Args& args);
+int detect(const Args& args);
+int pose(const Args& args);
+int segment(const Args& args);
+int track_mot(const Args& args);
+int track_sot(const Args& args);
+int watch(const Args& args);
+
+}  // namespace nnrun

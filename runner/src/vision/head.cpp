@@ -1,0 +1,141 @@
+#include "vision/head.h"
+
+#include <algorithm>
+
+#include "core/failure.h"
+#include "core/text.h"
+
+namespace nnrun {
+
+const std::vector<std::string> dense_kinds{"yolov8", "yolox", "nanodet", "rtmdet", "fcos"};
+
+json::Object HeadPlan::json() const {
+    json::Object object;
+    object.text("kind", kind);
+    if (kind == "simcc") object.number("split", split);
+    if (!dense()) return object;
+    object.raw("strides", json::integers(strides));
+    if (kind == "yolov8" || kind == "nanodet") object.integer("bins", bins);
+    return object.number("score", score).number("nms", nms).integer("most", most);
+}
+
+std::vector<Flag> head_flags(bool required) {
+    return {
+        {"--head", "KIND", "what the outputs mean: yolov8, yolox, nanodet, rtmdet, fcos, simcc or heatmap", required},
+        {"--strides", "N,N,...", "input pixels between two places of a map, map by map; default 8,16,32"},
+        {"--bins", "N", "of a side's distribution; default 16 for yolov8, 8 for nanodet"},
+        {"--score", "S", "what is below it is not told; default 0.25"},
+        {"--nms", "IOU", "of two boxes of a class that overlap more, the better one stays; default 0.45"},
+        {"--most", "N", "objects a picture; default 300"},
+        {"--split", "N", "simcc: bins a pixel of the input; default 2"},
+    };
+}
+
+HeadPlan read_head(const Args& args, Task task, const std::vector<std::string>& kinds) {
+    HeadPlan plan;
+    plan.kind = args.choice("--head", kinds, kinds.front());
+    plan.task = task;
+    if (args.has("--strides")) plan.strides = args.sizes("--strides", ',', 1, 8);
+    plan.bins = args.integer("--bins", 1, 100000, plan.kind == "nanodet" ? 8 : 16);
+    plan.score = args.number("--score", 0, 1, 0.25);
+    plan.nms = args.number("--nms", 0, 1, 0.45);
+    plan.most = args.integer("--most", 1, 100000, 300);
+    plan.split = args.number("--split", 0.001, 16, 2);
+    return plan;
+}
+
+namespace {
+
+std::string list(const std::vector<Shape>& shapes) {
+    std::vector<std::string> each;
+    for (const Shape& shape : shapes) each.push_back(shown(shape));
+    return join(each, "; ");
+}
+
+[[noreturn]] void refuse(const HeadPlan& head, const std::vector<Shape>& outputs, const std::string& expected) {
+    throw Failure(Exit::model, "the net's outputs are not those of a " + head.kind + " head: expected " + expected + ", found " +
+                                   (outputs.empty() ? "none" : list(outputs)) + "; check --head, --strides, --size and --output-blob");
+}
+
+int channels_of(const std::vector<Shape>& outputs, std::size_t first, std::size_t count) {
+    int channels = 0;
+    for (std::size_t i = first; i < first + count; ++i) channels += outputs[i][0];
+    return channels;
+}
+
+// Of a pose net there is one class, and what is left are keypoints.
+int extra_channels(const HeadPlan& head, int channels, const std::vector<Shape>& outputs) {
+    if (head.task == Task::segment) return outputs.back()[0];
+    if (head.task == Task::pose) return std::max(0, channels - 4 * head.bins - 1);
+    return 0;
+}
+
+Layout layout_of(const HeadPlan& head, int channels, int extra) {
+    const int own = channels - extra;
+    const int sides = 4 * head.bins;
+    const Range last{own, channels};
+    if (head.kind == "yolov8") return {{0, sides}, {sides, own}, {}, last};
+    if (head.kind == "yolox") return {{0, 4}, {5, own}, {4, 5}, last};
+    if (head.kind == "nanodet") return {{own - sides, own}, {0, own - sides}, {}, last};
+    if (head.kind == "rtmdet") return {{own - 4, own}, {0, own - 4}, {}, last};
+    return {{own - 5, own - 1}, {0, own - 5}, {own - 1, own}, last};
+}
+
+Level level_of(int stride, const Shape& input, int first) {
+    Level level;
+    level.stride = stride;
+    level.rows = (input[1] + stride - 1) / stride;
+    level.columns = (input[2] + stride - 1) / stride;
+    level.first = first;
+    return level;
+}
+
+}  // namespace
+
+Maps::Maps(const HeadPlan& head, const Shape& input, const std::vector<Shape>& outputs) : shapes_(outputs) {
+    const std::size_t maps = outputs.size() - std::min(outputs.size(), head.globals());
+    each_ = maps / head.strides.size();
+    if (maps == 0 || maps % head.strides.size() != 0)
+        refuse(head, outputs,
+               "one output or more for each of " + std::to_string(head.strides.size()) + " strides" +
+                   (head.globals() > 0 ? " and one of prototypes" : ""));
+    if (head.task == Task::segment && outputs.back().size() != 3)
+        refuse(head, outputs, "prototypes of coefficients,rows,columns at the end");
+    for (std::size_t i = 0; i < head.strides.size(); ++i) {
+        levels_.push_back(level_of(head.strides[i], input, i == 0 ? 0 : levels_.back().first + levels_.back().places()));
+        const Level& level = levels_.back();
+        for (std::size_t blob = i * each_; blob < (i + 1) * each_; ++blob)
+            if (outputs[blob].size() != 3 || outputs[blob][1] != level.rows || outputs[blob][2] != level.columns)
+                refuse(head, outputs, "maps of " + std::to_string(level.rows) + "x" + std::to_string(level.columns) + " at stride " +
+                                          std::to_string(level.stride) + " of an input of " + shown(input));
+    }
+    channels_ = channels_of(outputs, 0, each_);
+    for (std::size_t i = 0; i < levels_.size(); ++i)
+        if (channels_of(outputs, i * each_, each_) != channels_) refuse(head, outputs, "the same number of channels at each stride");
+    layout_ = layout_of(head, channels_, extra_channels(head, channels_, outputs));
+    if (layout_.classes.size() < 1 || layout_.classes.begin < 0) refuse(head, outputs, "more channels, for there is no class left");
+    if (head.task == Task::pose && (layout_.extra.size() == 0 || layout_.extra.size() % 3 != 0))
+        refuse(head, outputs, std::to_string(4 * head.bins + 1) + " channels of box and class, then three a keypoint");
+    for (Level& level : levels_) level.planes.resize(static_cast<std::size_t>(channels_));
+}
+
+void Maps::bind(const std::vector<ncnn::Mat>& outputs) {
+    for (std::size_t i = 0; i < outputs.size(); ++i)
+        if (shape_of(outputs[i]) != shapes_[i])
+            throw Failure(Exit::input, "output " + std::to_string(i) + " has the shape " + shown(shape_of(outputs[i])) + ", not " + shown(shapes_[i]));
+    for (std::size_t i = 0; i < levels_.size(); ++i) {
+        auto plane = levels_[i].planes.begin();
+        for (std::size_t blob = i * each_; blob < (i + 1) * each_; ++blob)
+            for (int channel = 0; channel < outputs[blob].c; ++channel) *plane++ = outputs[blob].channel(channel);
+    }
+}
+
+Place Maps::place(int index) const {
+    std::size_t at = 0;
+    while (at + 1 < levels_.size() && levels_[at + 1].first <= index) ++at;
+    const Level& level = levels_[at];
+    const int inside = index - level.first;
+    return {index, static_cast<int>(at), inside / level.columns, inside % level.columns, level.stride};
+}
+
+}  // namespace nnrun

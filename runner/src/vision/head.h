@@ -1,0 +1,101 @@
+#pragma once
+
+#include <mat.h>
+
+#include <string>
+#include <vector>
+
+#include "core/args.h"
+#include "core/json.h"
+#include "net/tensor.h"
+
+namespace nnrun {
+
+enum class Task { detect, segment, pose };
+
+// What a net's outputs mean (piyard/model/head.py says it in full).
+struct HeadPlan {
+    std::string kind;  // yolov8, yolox, nanodet, rtmdet or fcos; for keypoints simcc or heatmap
+    Task task = Task::detect;
+    std::vector<int> strides{8, 16, 32};
+    int bins = 16;
+    double score = 0.25;
+    double nms = 0.45;
+    int most = 300;
+    double split = 2;  // bins of simcc a pixel of the input
+
+    bool dense() const { return kind != "simcc" && kind != "heatmap"; }
+    json::Object json() const;
+    // Outputs at the end that belong to no level.
+    std::size_t globals() const { return task == Task::segment ? 1 : 0; }
+};
+
+// `required`: whether --head must be given.
+std::vector<Flag> head_flags(bool required);
+HeadPlan read_head(const Args& args, Task task, const std::vector<std::string>& kinds);
+
+extern const std::vector<std::string> dense_kinds;
+
+// Channels from `begin` up to `end`.
+struct Range {
+    int begin = 0;
+    int end = 0;
+
+    int size() const { return end - begin; }
+};
+
+// Which of a place's channels mean what; an empty range where a head has no such thing.
+struct Layout {
+    Range box;
+    Range classes;
+    Range object;  // YOLOX's object, FCOS's centredness
+    Range extra;   // mask coefficients or keypoints
+};
+
+// A place of a dense head's maps.
+struct Place {
+    int index = 0;  // over all levels, row by row
+    int level = 0;
+    int row = 0;
+    int column = 0;
+    int stride = 0;
+};
+
+struct Level {
+    int stride = 0;
+    int rows = 0;
+    int columns = 0;
+    int first = 0;                      // index of its first place
+    std::vector<const float*> planes;  // one a channel
+
+    int places() const { return rows * columns; }
+};
+
+// A dense head's outputs, seen as planes of channels, level by level.
+class Maps {
+public:
+    // `input` is the shape of the net's input, `outputs` those of what it makes of it; what
+    // does not fit the head is a Failure with Exit::model that says what was expected.
+    Maps(const HeadPlan& head, const Shape& input, const std::vector<Shape>& outputs);
+
+    // Of the next picture; their memory must live as long as it is looked at.
+    void bind(const std::vector<ncnn::Mat>& outputs);
+
+    const std::vector<Level>& levels() const { return levels_; }
+    const Layout& layout() const { return layout_; }
+    int channels() const { return channels_; }
+    Place place(int index) const;
+    float value(const Place& place, int channel) const {
+        const Level& level = levels_[static_cast<std::size_t>(place.level)];
+        return level.planes[static_cast<std::size_t>(channel)][place.row * level.columns + place.column];
+    }
+
+private:
+    std::vector<Shape> shapes_;  // of the outputs
+    std::vector<Level> levels_;
+    int channels_ = 0;
+    Layout layout_;
+    std::size_t each_ = 0;  // blobs of a level
+};
+
+}  // namespace nnrun
