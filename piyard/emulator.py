@@ -1,9 +1,9 @@
 """Emulated boards: containers with sshd, every session under the target's CPU.
 
-A board is named ``emulated:<target>``, or ``emulated:<target>/<n>`` where several are wanted. It
-starts on demand and is found again while it exists; one that stopped is switched on again with
-what was on it. Each user and each checkout has boards of its own by these names, so that releases
-of two checkouts never meet. A target of this machine's own architecture runs without emulation.
+A board is named ``emulated:<target>``, or ``emulated:<target>/<n>`` for several. It starts on
+demand and is reused while it exists; a stopped one is started again with its files. Each user and
+each checkout has its own boards by these names, so that the releases of two checkouts never mix. A
+target of this machine's own architecture runs without emulation.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ BINFMT = Path("/proc/sys/fs/binfmt_misc/qemu-aarch64")
 LOOPBACK = "127.0.0.1"
 USER, USER_ID, PORT = "pi", 1000, "22/tcp"
 NAME = re.compile(r"(?:emulated:)?(?P<target>[^/]+)(?:/(?P<number>[1-9]\d{0,2}))?")
-# A board's init starts sshd again when it dies, and buries what a session leaves behind.
+# A board's init restarts sshd when it dies, and reaps the processes that a session leaves behind.
 SERVE = 'while :; do /usr/sbin/sshd -D -e "$@"; sleep 0.5; done'
 
 
@@ -53,11 +53,11 @@ class EmulatedBoard(msgspec.Struct, frozen=True, kw_only=True):
     container: str
     port: int
     checkout: str = str(paths.ROOT)
-    """Whose board it is; empty for one of a piyard that did not note it."""
+    """The checkout it belongs to; empty for a board of an older piyard, which did not record it."""
 
     @property
     def login(self) -> Login:
-        """How to get in: this machine's key, and only the host key that we gave the board."""
+        """The login: this machine's key, and only the host key that we gave the board."""
         return Login(
             name=self.name,
             address=Address(host=LOOPBACK, user=USER, port=self.port),
@@ -73,17 +73,17 @@ def is_emulated(host: str) -> bool:
 
 def target_of(host: str) -> str:
     """The target of a board's name; raises ``WrongInput`` for one that cannot be a board."""
-    found = NAME.fullmatch(host)
-    if not found:
+    match = NAME.fullmatch(host)
+    if not match:
         raise WrongInput(
             f"'{host}' is not an emulated board", remedy=f"write {PREFIX}rpi5 or {PREFIX}rpi5/2"
         )
-    _emulable(found["target"])
-    return found["target"]
+    _emulable(match["target"])
+    return match["target"]
 
 
 def up(host: str) -> EmulatedBoard:
-    """The emulated board of that name, started if it does not run; waits for its sshd."""
+    """Start the emulated board of that name unless it runs, and wait for its sshd."""
     kind = target.load(target_of(host))
     client = engine.connect()
     with _alone(host):
@@ -92,7 +92,7 @@ def up(host: str) -> EmulatedBoard:
 
 
 def down(host: str) -> bool:
-    """Stop and remove this checkout's board of that name; False when there was none."""
+    """Stop and remove this checkout's board of that name; False if there was none."""
     target_of(host)
     with _alone(host):
         container = _container(engine.connect(), host)
@@ -102,21 +102,21 @@ def down(host: str) -> bool:
 
 
 def remove(board: EmulatedBoard) -> None:
-    """Stop and remove a board, whichever checkout's it is."""
+    """Stop and remove a board of any checkout."""
     engine.connect().containers.get(board.container).remove(force=True, v=True)
 
 
 def running() -> list[EmulatedBoard]:
-    """The emulated boards of this checkout there are now."""
+    """The emulated boards of this checkout."""
     return [board for board in of_user() if board.checkout == str(paths.ROOT)]
 
 
 def of_user() -> list[EmulatedBoard]:
-    """The emulated boards of this user there are now, of all checkouts."""
-    ours = [LABEL, f"{OWNER_LABEL}={_owner()}"]
-    containers = engine.connect().containers.list(filters={"label": ours})
+    """The emulated boards of this user, of all checkouts."""
+    labels = [LABEL, f"{OWNER_LABEL}={_owner()}"]
+    containers = engine.connect().containers.list(filters={"label": labels})
     boards = [_board(container, container.labels[LABEL]) for container in containers]
-    return sorted((one for one in boards if one), key=lambda one: (one.name, one.checkout))
+    return sorted(filter(None, boards), key=lambda board: (board.name, board.checkout))
 
 
 def runs_natively(kind: Target) -> bool:
@@ -138,17 +138,17 @@ def _id(host: str) -> str:
 
 
 def _container_name(host: str) -> str:
-    whose = digest.of_value([_owner(), str(paths.ROOT)])[:8]
-    return f"piyard-{_id(host).replace('/', '-')}-{whose}"
+    suffix = digest.of_value([_owner(), str(paths.ROOT)])[:8]
+    return f"piyard-{_id(host).replace('/', '-')}-{suffix}"
 
 
 def _owner() -> str:
-    """Whose boards they are: two users of one machine do not share keys, so neither boards."""
+    """A digest of the user's key: two users of one machine share neither keys nor boards."""
     return digest.of_value(keys.public(keys.login_key()))[:8]
 
 
 def _find(client: DockerClient, host: str) -> Container | None:
-    """The board's container, switched on; one that was made otherwise is removed."""
+    """The board's running container, started if it stopped; an outdated one is removed."""
     container = _container(client, host)
     if container is None:
         return None
@@ -157,7 +157,7 @@ def _find(client: DockerClient, host: str) -> Container | None:
         return None
     if container.status == "paused":
         raise EmulationFailed(
-            f"{host} stands still: its container is paused",
+            f"the container of {host} is paused",
             remedy=f"docker unpause {container.name}",
         )
     if container.status != "running":
@@ -175,7 +175,7 @@ def _container(client: DockerClient, host: str) -> Container | None:
 
 
 def _made_of(kind: Target) -> str:
-    """What a board is made of, as a hash: an older one is not taken for the same."""
+    """A digest of image and settings: a container built from others is outdated."""
     return digest.of_value([_image_of(kind).tag, SERVE, kind.emulated_env])[:12]
 
 
@@ -209,29 +209,37 @@ def _start(client: DockerClient, host: str, kind: Target) -> Container:
 
 
 def require_emulation() -> None:
-    """aarch64 programs must run here: natively, or by an interpreter the kernel keeps open (F)."""
+    """Raise ``NotSetUp`` unless aarch64 programs run here.
+
+    They do natively, or by an interpreter that the kernel keeps open (flag F).
+    """
     if platform.machine() in {"aarch64", "arm64"}:
         return
-    registered = BINFMT.read_text() if BINFMT.exists() else ""
-    if "enabled" not in registered or "F" not in _flags(registered):
+    registration = BINFMT.read_text() if BINFMT.exists() else ""
+    if "enabled" not in registration or "F" not in _flags(registration):
         raise NotSetUp(
             "this machine cannot run aarch64 programs (no binfmt qemu-aarch64 with flag F)",
             remedy=engine.SET_UP,
         )
 
 
-def _flags(registered: str) -> str:
-    return next((line[7:] for line in registered.splitlines() if line.startswith("flags: ")), "")
+def _flags(registration: str) -> str:
+    return next((line[7:] for line in registration.splitlines() if line.startswith("flags: ")), "")
 
 
 def _identity(board_id: str) -> bytes:
     """The key that may log in and the board's host key, as an archive to unpack at /."""
-    ours, theirs = keys.login_key(), keys.host_key(_key_name(board_id))
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        _add(archive, "home/pi/.ssh/authorized_keys", keys.public(ours).encode() + b"\n", USER_ID)
-        _add(archive, "etc/ssh/ssh_host_ed25519_key", theirs.read_bytes(), 0)
-    return packed.getvalue()
+    user_key, board_key = keys.login_key(), keys.host_key(_key_name(board_id))
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        _add(
+            archive,
+            "home/pi/.ssh/authorized_keys",
+            keys.public(user_key).encode() + b"\n",
+            USER_ID,
+        )
+        _add(archive, "etc/ssh/ssh_host_ed25519_key", board_key.read_bytes(), 0)
+    return content.getvalue()
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes, owner: int) -> None:
@@ -268,20 +276,20 @@ def _answering(container: Container, board_id: str) -> EmulatedBoard | None:
 
 
 def _board(container: Container, board_id: str) -> EmulatedBoard | None:
-    published: list[dict[str, Any]] = container.ports.get(PORT) or []
-    if not published:
+    ports: list[dict[str, Any]] = container.ports.get(PORT) or []
+    if not ports:
         return None
     return EmulatedBoard(
         name=f"{PREFIX}{board_id}",
         target=target_of(board_id),
         container=str(container.name),
-        port=int(published[0]["HostPort"]),
+        port=int(ports[0]["HostPort"]),
         checkout=container.labels.get(CHECKOUT_LABEL, ""),
     )
 
 
 def _greets(port: int) -> bool:
-    """The port is open before sshd is: only its greeting counts."""
+    """Whether sshd greets: Docker opens the port before sshd listens."""
     try:
         with socket.create_connection((LOOPBACK, port), timeout=5) as connection:
             connection.settimeout(5)
@@ -291,7 +299,7 @@ def _greets(port: int) -> bool:
 
 
 def _alone(host: str) -> AbstractContextManager[None]:
-    """The only one who starts or removes that board: two runs may want it at once."""
+    """Excludes others that start or remove that board: two runs may need it at once."""
     return lock.held(paths.data() / "host_keys" / f"{_container_name(host)}.board.lock")
 
 

@@ -8,12 +8,12 @@ from piyard import lock, paths, whole
 
 
 def login_key() -> Path:
-    """This machine's private key for its emulated boards, made at the first call."""
+    """This machine's private key for its emulated boards, generated at the first call."""
     return _ensure(paths.data() / "board_ed25519")
 
 
 def host_key(board: str) -> Path:
-    """An emulated board's own host key: the same whenever it is started again."""
+    """An emulated board's host key, which stays the same when it is restarted."""
     return _ensure(paths.data() / "host_keys" / board)
 
 

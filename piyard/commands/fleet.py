@@ -66,7 +66,7 @@ def add(request: AddRequest) -> None:
     file = (
         inventory.user_file() if request.mine or paths.IS_INSTALLED else inventory.checkout_file()
     )
-    say.note(found.told)
+    say.note(found.summary)
     if request.dry_run:
         print(f"write '{found.name}' ({found.entry.target}) into {file}")
         return

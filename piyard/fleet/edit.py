@@ -1,8 +1,8 @@
-"""Changes to a fleet file, which touch the lines of one board and no other byte.
+"""Changes to a fleet file, which touch only the lines of one board.
 
-The lines are those between which the parser sees the board. Writing the whole file anew would
-move or lose what only people see: comments, blank lines, how a value was put. A change counts only
-if the files then read as the same fleet plus, or minus, that board.
+The parser gives the lines of a board. Rewriting the whole file would move or lose comments, blank
+lines and the style of values. A change is accepted only if the files then read as the same fleet
+plus, or minus, that board.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ INDENT = 2
 
 
 def add(name: str, entry: Entry, file: Path) -> None:
-    """Write a new board after the others of ``file``, which is made if there is none.
+    """Write a new board after the others of ``file``, which is created if it is missing.
 
-    Raises ``WrongInput`` for a name that is taken, for a board or file that is not valid, and for
-    a file that only a person can change.
+    Raises ``WrongInput`` for a name that is taken, for an invalid board or file, and for a file
+    that has to be edited by hand.
     """
     inventory.name_of(name, str(file))
     keys = _said(entry)
@@ -48,10 +48,10 @@ def add(name: str, entry: Entry, file: Path) -> None:
 
 
 def remove(name: str) -> Path:
-    """Take a board out of every file that has it; notes them all, gives the first.
+    """Remove a board from every file that has it; reports each file, returns the first.
 
-    Raises ``WrongInput`` for a name that no file has, for a file that is not valid, and for one
-    that only a person can change.
+    Raises ``WrongInput`` for a name that no file has, for an invalid file, and for one that has
+    to be edited by hand.
     """
     with _alone():
         fleet = inventory.load()
@@ -68,16 +68,16 @@ def remove(name: str) -> Path:
 
 
 def _said(entry: Entry) -> dict[str, Any]:
-    """The keys of a board that say something."""
-    silent = Entry()
+    """The keys of a board that are set."""
+    unset = Entry()
     keys = {key: getattr(entry, key) for key in Entry.__struct_fields__}
-    return {key: value for key, value in keys.items() if value != getattr(silent, key)}
+    return {key: value for key, value in keys.items() if value != getattr(unset, key)}
 
 
 def _files(*more: Path) -> list[Path]:
-    """The fleet's files and ``more``, each once, by whichever path it is called."""
-    every = [inventory.checkout_file(), inventory.user_file(), *more]
-    return list({file.resolve(): file for file in every}.values())
+    """The fleet's files and ``more``, each once, however it is spelled."""
+    files = [inventory.checkout_file(), inventory.user_file(), *more]
+    return list({file.resolve(): file for file in files}.values())
 
 
 def _holders(name: str, files: Sequence[Path]) -> list[Path]:
@@ -88,27 +88,25 @@ def _taken(name: str, file: Path) -> WrongInput:
     holders = " and ".join(str(holder) for holder in _holders(name, _files(file)))
     return WrongInput(
         f"there is a board '{name}' already, in {holders}",
-        remedy="choose another name, or first take that board out: invoke fleet.remove",
+        remedy="choose another name, or first remove that board: invoke fleet.remove",
     )
 
 
 def _by_hand(drafts: Mapping[Path, Path], remedy: str, block: str = "") -> WrongInput:
     files = " and ".join(str(file) for file in drafts)
-    return WrongInput(
-        f"{files} is written so that only a person can change it", evidence=block, remedy=remedy
-    )
+    return WrongInput(f"{files} cannot be edited automatically", evidence=block, remedy=remedy)
 
 
-# Text: what becomes of a file's lines.
+# Text: the lines of a file.
 
 
 def _with(text: str, block: str) -> str:
     """The text with one more board, after the others."""
-    found = _boards(text)
-    if found is None:
+    node = _boards(text)
+    if node is None:
         lines = text.splitlines(keepends=True)
         return _inserted(lines, len(lines), "boards:\n" + textwrap.indent(block, " " * INDENT))
-    key, boards = found
+    key, boards = node
     column = boards.start_mark.column
     if not _pairs(boards):
         text = text[: boards.start_mark.index].rstrip(" ") + text[boards.end_mark.index :]
@@ -118,10 +116,10 @@ def _with(text: str, block: str) -> str:
 
 
 def _without(text: str, name: str) -> str:
-    """The text without a board; a comment above it stays, as it may be about more than one."""
-    found = _boards(text)
+    """The text without a board; a comment above it stays, as it may be about several."""
+    node = _boards(text)
     lines = text.splitlines(keepends=True)
-    for key, board in _pairs(found[1]) if found else []:
+    for key, board in _pairs(node[1]) if node else []:
         if key.value == name:
             del lines[key.start_mark.line : _end(lines, key, board)]
     return "".join(lines)
@@ -140,7 +138,7 @@ def _pairs(node: yaml.Node | None) -> list[tuple[yaml.Node, yaml.Node]]:
 def _end(lines: Sequence[str], key: yaml.Node, value: yaml.Node) -> int:
     """The number of the first line after a key and its value.
 
-    Comments directly below that are indented deeper than the key are the key's.
+    Comments directly below, indented deeper than the key, belong to the key.
     """
     end = max(_after(key), _after(value))
     while not lines[end - 1].strip():
@@ -151,7 +149,7 @@ def _end(lines: Sequence[str], key: yaml.Node, value: yaml.Node) -> int:
 
 
 def _after(node: yaml.Node) -> int:
-    """The line after a node, whose own end, when it is a block, is where the next one begins."""
+    """The line after a node; a block node's own end mark is where the next node begins."""
     children = [] if getattr(node, "flow_style", None) else _children(node)
     ends = [_after(child) for child in children]
     return max(ends, default=node.end_mark.line + bool(node.end_mark.column))
@@ -205,7 +203,7 @@ _Dumper.add_representer(list, _in_brackets)
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """The only change by this user, who may well run two piyards at once."""
+    """Excludes other changes by this user, who may run piyard twice at once."""
     try:
         paths.data().mkdir(parents=True, exist_ok=True, mode=0o700)
         with lock.held(paths.data() / "fleet.lock"):
@@ -216,13 +214,13 @@ def _alone() -> Iterator[None]:
 
 
 def _text(file: Path) -> str:
-    """What a file holds, its line ends as they are; nothing if there is no file."""
+    """The content of a file, its line ends unchanged; empty without a file."""
     return file.read_bytes().decode() if file.exists() else ""
 
 
 @contextmanager
 def _drafts(texts: Mapping[Path, str]) -> Iterator[dict[Path, Path]]:
-    """A draft of each file, in the folder where the file really is; gone at the end."""
+    """A draft of each file, in the folder the file resolves to; removed at the end."""
     with ExitStack() as stack:
         yield {file: stack.enter_context(_draft(file, text)) for file, text in texts.items()}
 
@@ -244,7 +242,7 @@ def _draft(file: Path, text: str) -> Iterator[Path]:
 
 
 def _read(drafts: Mapping[Path, Path]) -> dict[str, Entry] | None:
-    """The fleet as it would be with the drafts in place, or None if it could not be read."""
+    """The fleet with the drafts in place, or None if it cannot be read."""
     try:
         return inventory.read(drafts.get(file, file) for file in _files(*drafts))
     except WrongInput:

@@ -27,7 +27,7 @@ Source = Literal["ssh", "labgrid"]
 
 
 class Entry(Config, frozen=True, kw_only=True):
-    """What the inventory says of one board; an empty value says nothing."""
+    """A board of the inventory; an empty value is unset."""
 
     host: str = ""
     """A name, an address, an alias of ~/.ssh/config, or ``emulated:<target>[/<n>]``."""
@@ -38,7 +38,7 @@ class Entry(Config, frozen=True, kw_only=True):
     target: str = ""
     tags: list[str] = field(default_factory=list)
     jump: str = ""
-    """The host to go through, as ``[user@]host[:port]``."""
+    """The jump host, as ``[user@]host[:port]``."""
     sudo: bool = False
     """Whether the user may become root there without a password."""
     price: Annotated[float, Meta(ge=0, le=sys.float_info.max)] | None = None
@@ -47,28 +47,28 @@ class Entry(Config, frozen=True, kw_only=True):
     notes: str = ""
     source: Source = "ssh"
     place: str = ""
-    """The labgrid place that is this board; it comes before ``place_tags``."""
+    """The labgrid place of this board; it takes precedence over ``place_tags``."""
     place_tags: dict[str, str] = field(default_factory=dict)
-    """The tags of the labgrid places that will do."""
+    """Tags that the labgrid place must have."""
     coordinator: str = ""
-    """Where labgrid's coordinator listens, as ``host:port``."""
+    """The address of labgrid's coordinator, as ``host:port``."""
 
     @property
     def key_file(self) -> Path | None:
-        """The private key to log in with, if one is named."""
+        """The private key to log in with, if one is set."""
         if not self.key:
             return None
         return Path(self.key).expanduser() if self.key.startswith("~/") else Path(self.key)
 
     @property
     def address(self) -> Address:
-        """Where to log in, IPv6 with or without brackets; ``WrongInput`` for an emulated board."""
+        """The address, IPv6 with or without brackets; ``WrongInput`` for an emulated board."""
         text = self.host if is_address(self.host) else f"[{self.host}]"
         return Address(host=address.parse(text).host, user=self.user, port=self.port)
 
     @property
     def jump_address(self) -> Address | None:
-        """The host to go through, if there is one."""
+        """The jump host, if there is one."""
         return address.parse(self.jump) if self.jump else None
 
 
@@ -77,17 +77,17 @@ class _File(Config, frozen=True, kw_only=True):
 
 
 def checkout_file() -> Path:
-    """The fleet of the checkout; ``PIYARD_FLEET`` names another in its place."""
+    """The fleet file of the checkout; ``PIYARD_FLEET`` names another one."""
     return Path(os.environ.get("PIYARD_FLEET") or target.FOLDER / "fleet.yaml").absolute()
 
 
 def user_file() -> Path:
-    """The fleet of this user."""
+    """The fleet file of this user."""
     return paths.config() / "fleet.yaml"
 
 
 def load() -> dict[str, Entry]:
-    """All boards, in the order of the files; raises ``WrongInput`` for what does not fit."""
+    """All boards, in the order of the files; raises ``WrongInput`` for an invalid file."""
     return read([checkout_file(), user_file()])
 
 
@@ -99,16 +99,16 @@ def find(name: str) -> Entry | None:
 def read(files: Iterable[Path]) -> dict[str, Entry]:
     """The boards of several files as one; a later file overrides an earlier one key by key."""
     merged: dict[str, dict[str, Any]] = {}
-    writers: dict[str, list[str]] = {}
+    sources: dict[str, list[str]] = {}
     for file in files:
         for name, keys in written(file).items():
             merged[name] = merged.get(name, {}) | keys
-            writers.setdefault(name, []).append(str(file))
-    return {n: entry(n, keys, " and ".join(writers[n])) for n, keys in merged.items()}
+            sources.setdefault(name, []).append(str(file))
+    return {n: entry(n, keys, " and ".join(sources[n])) for n, keys in merged.items()}
 
 
 def written(file: Path) -> dict[str, dict[str, Any]]:
-    """What one file says of each board, only the names checked; nothing if there is no file."""
+    """The keys of each board of one file, only the names checked; empty without a file."""
     if not os.access(file, os.F_OK):
         return {}
     content: _File | None = config.load(file, cast("Any", _File | None), finite=False)
@@ -116,23 +116,23 @@ def written(file: Path) -> dict[str, dict[str, Any]]:
     return {name_of(name, str(file)): _keys(name, boards[name], file) for name in boards}
 
 
-def name_of(given: Any, where: str) -> str:
-    """A board's name, which no tag, glob, option or path can be taken for, or ``WrongInput``."""
-    if not isinstance(given, str):
+def name_of(name: Any, where: str) -> str:
+    """A board's name, unlike any tag, glob, option or path; raises ``WrongInput``."""
+    if not isinstance(name, str):
         raise WrongInput(
-            f"{where}: a board's name reads as {given!r}, which is no text in YAML",
+            f"{where}: a board's name is {name!r}, which is not a string in YAML",
             remedy="put the name in quotes",
         )
-    if not NAME.fullmatch(given):
+    if not NAME.fullmatch(name):
         raise WrongInput(
-            f"{where}: {given!r} cannot be the name of a board",
+            f"{where}: {name!r} cannot be the name of a board",
             remedy="use letters, digits, '.', '_' and '-', with a letter or digit first",
         )
-    return given
+    return name
 
 
 def entry(name: str, keys: dict[str, Any], where: str) -> Entry:
-    """The board these keys make; raises ``WrongInput`` that begins with ``where``."""
+    """The board with these keys; raises ``WrongInput`` that begins with ``where``."""
     try:
         return _checked(_converted(keys))
     except WrongInput as error:
@@ -151,7 +151,7 @@ def is_address(text: str) -> bool:
 def _keys(name: str, keys: Any, file: Path) -> dict[str, Any]:
     if not isinstance(keys, dict):
         raise WrongInput(
-            f"{file}: board '{name}' has no keys", remedy="give it one at least: host: pi5.local"
+            f"{file}: board '{name}' has no keys", remedy="give it at least one: host: pi5.local"
         )
     return keys
 
@@ -174,7 +174,7 @@ def _hint(problem: str) -> str:
 
 
 def _checked(board: Entry) -> Entry:
-    """The same board, once all is right that its types leave open."""
+    """The same board, once it passed the checks that its types do not make."""
     _check_text(board)
     _check_target(board)
     _check_way(board)
@@ -192,7 +192,7 @@ def _check_text(board: Entry) -> None:
         except UnicodeEncodeError:
             raise WrongInput(f"{key}: is not Unicode", remedy="write it in UTF-8") from None
     if "" in board.tags:
-        raise WrongInput("tags: one is empty", remedy="write a word there, or leave it out")
+        raise WrongInput("tags: one is empty", remedy="name the tag, or remove it")
 
 
 def _check_target(board: Entry) -> None:
@@ -204,7 +204,7 @@ def _check_target(board: Entry) -> None:
 def _check_way(board: Entry) -> None:
     if board.user and not is_address(f"{board.user}@host"):
         raise WrongInput(
-            f"user: {board.user!r} cannot be a user", remedy="write the login name alone"
+            f"user: {board.user!r} is not a user name", remedy="write the login name alone"
         )
     if board.jump and not is_address(board.jump):
         raise WrongInput(
@@ -215,7 +215,7 @@ def _check_way(board: Entry) -> None:
 def _check_labgrid(board: Entry) -> None:
     if board.host:
         raise WrongInput(
-            "host: a board of labgrid has none", remedy="leave it out: labgrid knows the address"
+            "host: not used with labgrid", remedy="leave it out: labgrid knows the address"
         )
     if not (board.place or board.place_tags):
         raise WrongInput("place: is missing", remedy="name a place, or the place_tags it must have")
@@ -224,7 +224,7 @@ def _check_labgrid(board: Entry) -> None:
 def _check_ssh(board: Entry) -> None:
     for key in LABGRID_KEYS:
         if getattr(board, key):
-            raise WrongInput(f"{key}: is for labgrid only", remedy="write source: labgrid with it")
+            raise WrongInput(f"{key}: is for labgrid only", remedy="add source: labgrid")
     if not board.host:
         raise WrongInput("host: is missing", remedy="write a name or address: host: pi5.local")
     if emulator.is_emulated(board.host):
@@ -233,23 +233,24 @@ def _check_ssh(board: Entry) -> None:
         _check_host(board.host)
 
 
-def _check_emulated(host: str, named: str) -> None:
+def _check_emulated(host: str, target_name: str) -> None:
     try:
-        imitated = emulator.target_of(host)
+        emulated = emulator.target_of(host)
     except WrongInput as error:
         raise WrongInput(f"host: {error.what}", remedy=error.remedy) from None
-    if named not in {"", imitated}:
+    if target_name not in {"", emulated}:
         raise WrongInput(
-            f"target: {named}, but {host} is an emulated {imitated}",
-            remedy="leave target out: the host says it",
+            f"target: {target_name}, but {host} is an emulated {emulated}",
+            remedy="leave target out: the host names it",
         )
 
 
 def _check_host(host: str) -> None:
-    typed = address.parse(host) if is_address(host) else None
-    if not (typed or is_address(f"[{host}]")):
+    parsed = address.parse(host) if is_address(host) else None
+    if not (parsed or is_address(f"[{host}]")):
         raise WrongInput(f"host: {host!r} is not a host", remedy="write a name or an address")
-    if typed and (typed.user or typed.port):
+    if parsed and (parsed.user or parsed.port):
         raise WrongInput(
-            f"host: {host!r} is more than a host", remedy="user: and port: are keys of their own"
+            f"host: {host!r} is more than a host",
+            remedy="write user: and port: as keys of their own",
         )

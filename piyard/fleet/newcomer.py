@@ -1,4 +1,4 @@
-"""A board that is to be added: look at it, and say what it is."""
+"""A new board: connect to it, read what it is, and make its entry of the inventory."""
 
 from __future__ import annotations
 
@@ -19,30 +19,31 @@ from piyard.fleet.inventory import Entry
 
 
 class Newcomer(msgspec.Struct, frozen=True, kw_only=True):
-    """A board as it would stand in the inventory."""
+    """A board to be added to the inventory."""
 
     name: str
     entry: Entry
-    told: str
-    """For the user: what the board says it is."""
+    summary: str
+    """For the user: model, system and target."""
 
 
-def look(asked: Mapping[str, Any]) -> Newcomer:
-    """Connect to the host that was named, and make an entry of what is there."""
-    if not asked["host"]:
+def look(options: Mapping[str, Any]) -> Newcomer:
+    """Connect to the host and make the entry for the board found there."""
+    if not options["host"]:
         raise WrongInput("no --host", remedy="name the board: --host pi5.local")
-    entry = _entry(asked)
-    name = asked["name"] or _name_of(asked["host"])
+    entry = _entry(options)
+    name = options["name"] or _name_of(options["host"])
     inventory.name_of(name, "--name")
     _require_new(name)
-    connection = Line(asked["host"], asked["target"], entry=entry)
+    connection = Line(options["host"], options["target"], entry=entry)
     try:
         connection.require_architecture(connection.facts)
-        found = connection.target_name
-        told = _told(asked["host"], connection.facts, found)
+        target_name = connection.target_name
+        summary = _told(options["host"], connection.facts, target_name)
     finally:
         connection.close()
-    return Newcomer(name=name, entry=msgspec.structs.replace(entry, target=found), told=told)
+    entry = msgspec.structs.replace(entry, target=target_name)
+    return Newcomer(name=name, entry=entry, summary=summary)
 
 
 def _require_new(name: str) -> None:
@@ -53,29 +54,29 @@ def _require_new(name: str) -> None:
         )
 
 
-def _entry(asked: Mapping[str, Any]) -> Entry:
-    if asked["target"] and asked["target"] not in target.names():
-        raise unknown("target", asked["target"], target.names())
+def _entry(options: Mapping[str, Any]) -> Entry:
+    if options["target"] and options["target"] not in target.names():
+        raise unknown("target", options["target"], target.names())
     keys: dict[str, Any] = {
-        **_way(asked["host"]),
-        "target": asked["target"],
-        "tags": list(asked["tag"]),
-        "key": asked["key"],
-        "jump": asked["jump"],
-        "sudo": asked["sudo"],
-        "price": _price(asked["price"]),
-        "price_date": _date(asked["price_date"]),
-        "notes": asked["notes"],
+        **_way(options["host"]),
+        "target": options["target"],
+        "tags": list(options["tag"]),
+        "key": options["key"],
+        "jump": options["jump"],
+        "sudo": options["sudo"],
+        "price": _price(options["price"]),
+        "price_date": _date(options["price_date"]),
+        "notes": options["notes"],
     }
-    given = {key: value for key, value in keys.items() if value not in ("", None, [])}
-    return inventory.entry(asked["name"] or asked["host"], given, "fleet.add")
+    keys = {key: value for key, value in keys.items() if value not in ("", None, [])}
+    return inventory.entry(options["name"] or options["host"], keys, "fleet.add")
 
 
 def _way(host: str) -> dict[str, Any]:
     if emulator.is_emulated(host):
         return {"host": host}
-    typed = address.parse(host)
-    return {"host": typed.host, "user": typed.user, "port": typed.port}
+    parsed = address.parse(host)
+    return {"host": parsed.host, "user": parsed.user, "port": parsed.port}
 
 
 def _name_of(host: str) -> str:
@@ -109,9 +110,10 @@ def _date(text: str) -> dt.date | None:
         ) from None
 
 
-def _told(host: str, told: Facts, found: str) -> str:
-    memory = f"{(told.memory_kb or 0) / 1024 / 1024:.1f} GB"
+def _told(host: str, facts: Facts, target_name: str) -> str:
+    memory = f"{(facts.memory_kb or 0) / 1024 / 1024:.1f} GB"
     return (
-        f"{host} is {told.model or 'a board that does not say its model'}: {told.os}, "
-        f"{told.machine}, {told.cores} cores, {memory}, pages of {told.page_size} bytes → {found}"
+        f"{host} is {facts.model or 'a board of unknown model'}: {facts.os}, "
+        f"{facts.machine}, {facts.cores} cores, {memory}, pages of {facts.page_size} bytes "
+        f"→ {target_name}"
     )

@@ -1,6 +1,6 @@
-"""What ~/.ssh/config says of a host, as ``ssh -G`` answers it: it means here what it means to ssh.
+"""The settings of ~/.ssh/config for a host, from ``ssh -G``: they mean here what they mean to ssh.
 
-On a machine without ssh Paramiko's parser answers, which knows less and says so.
+Without ssh, Paramiko's parser reads the file; it supports less, and warns.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ ANSWER_LIMIT_S = 30
 """``Match exec`` runs commands, and ``CanonicalizeHostname`` asks the network."""
 SYSTEM = Path("/etc/ssh/ssh_config")
 NOBODY = "piyard-default-user"
-"""A user that no configuration names: where ssh answers it, none was named."""
+"""A user that no configuration names: if ssh answers it, none was set."""
 NOT_HONOURED = (
     *("BindInterface", "KnownHostsCommand", "PKCS11Provider", "ProxyUseFdpass"),
     *("PreferredAuthentications", "PubkeyAuthentication", "SecurityKeyProvider"),
     *("HostbasedAuthentication", "SetEnv", "VerifyHostKeyDNS"),
     *("Ciphers", "HostKeyAlgorithms", "KexAlgorithms", "MACs", "PubkeyAcceptedAlgorithms"),
 )
-"""What decides how ssh gets into a host, and what piyard cannot do."""
+"""Keywords that matter for ssh's login, and that piyard does not support."""
 USUAL_KEYS = ("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519")
 CRITERIA = {
     "all": 0,
@@ -42,32 +42,32 @@ CRITERIA = {
     "localuser": 1,
     "exec": 1,
 }
-"""What Paramiko's Match knows, and how many words follow each."""
+"""The criteria of Match that Paramiko supports, and how many words follow each."""
 ONLY_SSH = ("Include",)
-"""What Paramiko passes over."""
+"""Keywords that Paramiko ignores."""
 
 Answer = Mapping[str, Sequence[str]]
-"""Keywords in lower case, each with its values in their order."""
+"""Keywords in lower case, each with its values in order."""
 
 
 def answer(address: Address) -> Answer:
-    """What is configured for a host; ``user`` is missing where nobody named one.
+    """The configuration for a host; ``user`` is missing if no user was set.
 
     Raises ``WrongInput`` for a file that cannot be read.
     """
     if not shutil.which("ssh"):
         return _without_ssh(address)
-    found = _ssh(address, _redirected())
-    if not address.user and found.get("user") == [getpass.getuser()] and not _names_user(address):
-        del found["user"]
-    odd = [name for name in NOT_HONOURED if not is_usual(found, name.lower())]
-    _warn(str(address), tuple(odd), "piyard cannot, and goes without")
-    return found
+    answer = _ssh(address, _redirected())
+    if not address.user and answer.get("user") == [getpass.getuser()] and not _names_user(address):
+        del answer["user"]
+    ignored = [name for name in NOT_HONOURED if not is_usual(answer, name.lower())]
+    _warn(str(address), tuple(ignored), "piyard does not support and ignores")
+    return answer
 
 
-def is_usual(found: Answer, keyword: str) -> bool:
-    """Whether a keyword has the value that it has without any configuration."""
-    return list(found.get(keyword, [])) == _usual(shutil.which("ssh")).get(keyword, [])
+def is_usual(answer: Answer, keyword: str) -> bool:
+    """Whether a keyword has its default value."""
+    return list(answer.get(keyword, [])) == _usual(shutil.which("ssh")).get(keyword, [])
 
 
 def user_file() -> Path:
@@ -76,15 +76,15 @@ def user_file() -> Path:
 
 
 def _ssh(address: Address, text: str) -> dict[str, list[str]]:
-    """The answer by the usual files, or by a configuration of that text instead of them."""
-    named = [*(["-l", address.user] if address.user else []),
+    """ssh's answer from its usual files, or from a configuration of that text."""
+    options = [*(["-l", address.user] if address.user else []),
              *(["-p", str(address.port)] if address.port else [])]  # fmt: skip
     if not text:
-        return _ask(address, [*named, address.host])
+        return _ask(address, [*options, address.host])
     with tempfile.NamedTemporaryFile(prefix="piyard-ssh-") as file:
         file.write(os.fsencode(text))
         file.flush()
-        return _ask(address, ["-F", file.name, *named, address.host])
+        return _ask(address, ["-F", file.name, *options, address.host])
 
 
 def _ask(address: Address, arguments: Sequence[str]) -> dict[str, list[str]]:
@@ -100,43 +100,43 @@ def _ask(address: Address, arguments: Sequence[str]) -> dict[str, list[str]]:
         raise _unreadable(address, f"no answer within {ANSWER_LIMIT_S} s") from None
     if done.returncode:
         raise _unreadable(address, done.stderr.decode(errors="replace"))
-    found: dict[str, list[str]] = {}
+    answer: dict[str, list[str]] = {}
     for line in done.stdout.decode(errors="surrogateescape").splitlines():
         keyword, _, value = line.partition(" ")
-        found.setdefault(keyword.lower(), []).append(value)
-    return found
+        answer.setdefault(keyword.lower(), []).append(value)
+    return answer
 
 
 def _unreadable(address: Address, evidence: str) -> WrongInput:
     return WrongInput(
         f"ssh cannot read its configuration for {address.host}",
         evidence=evidence.strip()[-500:],
-        remedy=f"mend ~/.ssh/config until this works: ssh -G {address.host}",
+        remedy=f"correct ~/.ssh/config until this works: ssh -G {address.host}",
     )
 
 
 @cache
 def _usual(ssh: str | None) -> dict[str, list[str]]:
-    """What that ssh answers without any configuration, or Paramiko where there is none."""
+    """The defaults of ssh, or of Paramiko without ssh."""
     if not ssh:
         return {"identityfile": list(USUAL_KEYS)}
     return _ask(Address(host="localhost"), ["-F", "/dev/null", "localhost"])
 
 
 def _redirected() -> str:
-    """A configuration to read instead where HOME is not the folder that ssh takes for it."""
+    """A configuration to read instead if HOME differs from the home folder that ssh uses."""
     home = pwd.getpwuid(os.getuid()).pw_dir
     return "" if Path.home() == Path(home) else f"{_users_own()}\n{_systems()}"
 
 
 def _names_user(address: Address) -> bool:
-    """Whether the configuration names a user, which the answer does not tell."""
+    """Whether the configuration sets a user, which the answer does not show."""
     text = f"{_users_own()}\n{_systems()}\nMatch all\n  User {NOBODY}\n"
     return _ssh(address, text).get("user") != [NOBODY]
 
 
 def _users_own() -> str:
-    """The user's file, with its includes as if HOME were the home."""
+    """The user's file, its includes relative to HOME."""
     try:
         text = os.fsdecode(user_file().read_bytes())
     except FileNotFoundError:
@@ -154,7 +154,7 @@ def _from_home(line: str) -> str:
     try:
         included = shlex.split(line.replace("=", " ", 1), comments=True)[1:]
     except ValueError:
-        return line  # ssh says what is wrong with it
+        return line  # ssh reports what is wrong with it
     paths = [folder / os.path.expanduser(word) for word in included]  # noqa: PTH111
     return " ".join(["Include", *(f'"{path}"' for path in paths)])
 
@@ -174,20 +174,20 @@ def _without_ssh(address: Address) -> Answer:
                 lines = file.read_text(encoding="utf-8").splitlines()
                 _require_known_criteria(lines)
                 config.parse(lines)
-        found: Mapping[str, str | list[str]] = dict(config.lookup(address.host))
+        keywords: Mapping[str, str | list[str]] = dict(config.lookup(address.host))
     except (paramiko.SSHException, ValueError, ImportError, OSError) as error:
         raise WrongInput(
-            f"~/.ssh/config says what piyard alone does not understand: {error}",
-            remedy="install ssh (openssh-client), which piyard asks where it is there",
+            f"~/.ssh/config has what only ssh understands: {error}",
+            remedy="install ssh (openssh-client), which piyard uses where it is installed",
         ) from None
-    odd = [name for name in (*ONLY_SSH, *NOT_HONOURED) if name.lower() in found]
-    _warn(str(address), tuple(odd), "piyard cannot without ssh (openssh-client)")
-    values = {key: value if isinstance(value, list) else [value] for key, value in found.items()}
+    ignored = [name for name in (*ONLY_SSH, *NOT_HONOURED) if name.lower() in keywords]
+    _warn(str(address), tuple(ignored), "piyard ignores without ssh (openssh-client)")
+    values = {key: value if isinstance(value, list) else [value] for key, value in keywords.items()}
     return {"identityfile": list(USUAL_KEYS)} | values
 
 
 def _require_known_criteria(lines: Sequence[str]) -> None:
-    """Raise ``ValueError`` for a Match whose criterion Paramiko would take for fulfilled."""
+    """Raise ``ValueError`` for a Match criterion that Paramiko would treat as true."""
     for line in lines:
         keyword, *words = shlex.split(line.replace("=", " ", 1), comments=True) or [""]
         while keyword.lower() == "match" and words:
@@ -198,7 +198,7 @@ def _require_known_criteria(lines: Sequence[str]) -> None:
 
 
 @cache
-def _warn(host: str, keywords: tuple[str, ...], why: str) -> None:
-    """Say once what is not honoured."""
+def _warn(host: str, keywords: tuple[str, ...], consequence: str) -> None:
+    """Warn once about unsupported keywords."""
     if keywords:
-        say.note(f"{host}: your ssh configuration sets {', '.join(keywords)}, which {why}")
+        say.note(f"{host}: your ssh configuration sets {', '.join(keywords)}, which {consequence}")

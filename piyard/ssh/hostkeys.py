@@ -1,6 +1,6 @@
-"""Host keys: known, pinned on first contact, or refused; never accepted unseen.
+"""Host keys: known, pinned on first contact, or refused; never accepted unchecked.
 
-OpenSSH's own known_hosts count, and piyard's beside them, which holds what was pinned.
+OpenSSH's known_hosts count, and piyard's own file of pinned keys.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from paramiko import HostKeys, PKey, SSHClient
 
 Decide = Callable[[str, Any], None]
-"""What to do about a host of that name that shows a key nobody knows."""
+"""What to do about a host of that name that shows an unknown key."""
 REVOKED = "@revoked"
 ENTRY = 3
 """Words of a line of known_hosts: names, the key's type, the key."""
 STRICT = "PIYARD_STRICT_HOST_KEYS"
-"""Set in the environment, it refuses hosts never seen before: for CI, as ``--strict`` does."""
+"""Set in the environment, it refuses unknown hosts, as ``--strict`` does: for CI."""
 
 
 def pinned_hosts() -> Path:
@@ -38,24 +38,24 @@ def pinned_hosts() -> Path:
 
 
 def be_strict() -> None:
-    """From now on refuse a host whose key is not known."""
+    """Refuse unknown host keys from now on."""
     os.environ[STRICT] = "1"
 
 
 class Trust(msgspec.Struct, frozen=True, kw_only=True):
-    """Which host keys count for a host."""
+    """Which host keys are accepted for a host."""
 
     shown_as: str = ""
-    """What Paramiko calls it: its name, and its port unless that is usual."""
+    """Its name for Paramiko, with its port unless that is 22."""
     known_as: str = ""
-    """What it is called in known_hosts."""
+    """Its name in known_hosts."""
     files: tuple[Path, ...] = ()
     """The user's and the system's known_hosts."""
     strict: bool = False
 
 
 def trust_of(settings: Settings) -> Trust:
-    """Which host keys the user's configuration lets count."""
+    """The host keys to accept by the user's configuration."""
     shown_as, known_as = settings.names
     return Trust(
         shown_as=shown_as, known_as=known_as, files=settings.known_hosts, strict=settings.strict
@@ -63,7 +63,7 @@ def trust_of(settings: Settings) -> Trust:
 
 
 def check(client: SSHClient, only: Path | None, trust: Trust | None = None) -> None:
-    """Make the client check host keys: by that file alone, or by the user's and piyard's own."""
+    """Make the client check host keys, by that file only or by the user's and piyard's own."""
     if only:
         client.load_host_keys(str(only))
         client.set_missing_host_key_policy(_policy(_refuse_other))
@@ -82,14 +82,14 @@ def check(client: SSHClient, only: Path | None, trust: Trust | None = None) -> N
 
 
 def _known(files: Iterable[Path], trust: Trust, revoked: Container[str]) -> list[tuple[str, PKey]]:
-    """The keys of a host that are in these files, each with its type."""
+    """The keys of a host in these files, each with its type."""
     lines = (line for file in files for line in _marked(file, "", trust))
     keys = (_key(line) for line in lines if line[2] not in revoked)
     return [(key.get_name(), key) for key in keys if key]
 
 
 def _key(words: Sequence[str]) -> PKey | None:
-    """The key of a line; None for a type that Paramiko does not know, and for a damaged one."""
+    """The key of a line; None for a type unknown to Paramiko, and for a damaged key."""
     from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
 
     try:
@@ -100,14 +100,14 @@ def _key(words: Sequence[str]) -> PKey | None:
 
 
 def _marked(file: Path, marker: str, trust: Trust) -> Iterator[list[str]]:
-    """The lines with that marker, or without any, that are about a host: names, type, key."""
+    """The lines about a host with that marker, or without one: names, type, key."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return
     except (OSError, UnicodeDecodeError) as error:
         raise WrongInput(
-            f"{file} cannot be read: {error}", remedy="mend it, or move it away"
+            f"{file} cannot be read: {error}", remedy="repair it, or move it away"
         ) from None
     for line in lines:
         words = line.split()
@@ -117,18 +117,18 @@ def _marked(file: Path, marker: str, trust: Trust) -> Iterator[list[str]]:
 
 
 def _names(patterns: str, host: str) -> bool:
-    """Whether a line of known_hosts is about a host: hashed, or patterns that ``!`` takes back."""
+    """Whether a line of known_hosts is about a host: hashed, or by patterns (``!`` negates)."""
     import paramiko
 
     if patterns.startswith("|1|"):
         return paramiko.HostKeys.hash_host(host, patterns) == patterns
-    listed = patterns.lower().split(",")
-    no = any(_matches(host, one[1:]) for one in listed if one.startswith("!"))
-    return not no and any(_matches(host, one) for one in listed)
+    globs = patterns.lower().split(",")
+    negated = any(_matches(host, glob[1:]) for glob in globs if glob.startswith("!"))
+    return not negated and any(_matches(host, glob) for glob in globs)
 
 
 def _matches(host: str, pattern: str) -> bool:
-    """``*`` and ``?`` alone are special: brackets belong to a name with a port."""
+    """Only ``*`` and ``?`` are special: brackets belong to a name with a port."""
     return fnmatchcase(host.lower(), pattern.replace("[", "[[]"))
 
 
@@ -151,7 +151,7 @@ def fingerprint(key: bytes) -> str:
 
 
 def replace(host: str, key: PKey) -> list[str]:
-    """Pin this key for the host instead of any other; the fingerprints it had."""
+    """Pin this key for the host in place of any other; returns the former fingerprints."""
     with _alone():
         return _replace(host, key)
 
@@ -159,30 +159,29 @@ def replace(host: str, key: PKey) -> list[str]:
 def _replace(host: str, key: PKey) -> list[str]:
     import paramiko
 
-    kept, former = paramiko.HostKeys(), []
-    for line in _pinned().items():
-        name, keys = line
-        for known in keys.values():
+    pinned, former = paramiko.HostKeys(), []
+    for name, keys in _pinned().items():
+        for pinned_key in keys.values():
             if name == host:
-                former.append(fingerprint(known.asbytes()))
+                former.append(fingerprint(pinned_key.asbytes()))
             else:
-                kept.add(name, known.get_name(), known)
-    kept.add(host, key.get_name(), key)
+                pinned.add(name, pinned_key.get_name(), pinned_key)
+    pinned.add(host, key.get_name(), key)
     with whole.draft(pinned_hosts()) as draft:
         draft.touch(mode=0o600)
-        kept.save(str(draft))
+        pinned.save(str(draft))
     return former
 
 
 def user_disagrees(host: str, key: PKey) -> bool:
     """Whether ~/.ssh/known_hosts holds another key for that host."""
     file = Path("~/.ssh/known_hosts").expanduser()
-    known = [key for _, key in _known((file,), Trust(known_as=host), ())]
-    return bool(known) and key not in known
+    keys = [key for _, key in _known((file,), Trust(known_as=host), ())]
+    return bool(keys) and key not in keys
 
 
 def _alone() -> AbstractContextManager[None]:
-    """The only change to the pinned keys: boards are met many at a time."""
+    """Excludes other changes of the pinned keys: boards are connected in parallel."""
     return lock.held(pinned_hosts().with_name("known_hosts.lock"))
 
 
@@ -210,7 +209,7 @@ def _policy(decide: Decide, trust: Trust | None = None) -> Any:
 
 
 def _pin(hostname: str, key: PKey) -> None:
-    """Trust a host never seen before, show its fingerprint, and hold it to that key."""
+    """Pin the key of an unknown host, and show its fingerprint."""
     say.note(
         f"first contact with {hostname}: {key.get_name()} {fingerprint(key.asbytes())}, pinned"
     )
@@ -228,7 +227,7 @@ def _refuse(hostname: str, key: PKey) -> None:
 
 def _refuse_other(hostname: str, key: PKey) -> None:
     raise HostKeyChanged(
-        f"{hostname} shows a host key that is not the one it was given",
+        f"{hostname} shows another host key than the one it was given",
         evidence=f"shown {fingerprint(key.asbytes())}",
         remedy="stop it and start it again: invoke board.down, invoke board.up",
     )

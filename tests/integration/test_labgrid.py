@@ -400,7 +400,7 @@ def test_a_board_behind_its_exporter_asks_for_a_jump(
 ) -> None:
     with labgrid.acquired(board("behind"), wait_s=0) as held:
         assert (held.address, held.port) == ("fe80::5%usb0", 22)
-    assert "place behind is to be reached through" in capsys.readouterr().err
+    assert "place behind is only reached through" in capsys.readouterr().err
     entry = Entry(source="labgrid", place="behind", coordinator=farm.coordinator, jump="gate")
     with labgrid.acquired(entry, wait_s=0):
         assert not capsys.readouterr().err

@@ -200,7 +200,7 @@ def test_what_only_a_person_can_change_is_shown_and_left_alone(
 ) -> None:
     with pytest.raises(WrongInput) as caught:
         after_adding(checkout, content)
-    assert caught.value.what == f"{checkout} is written so that only a person can change it"
+    assert caught.value.what == f"{checkout} cannot be edited automatically"
     assert caught.value.evidence == "new:\n  host: new.local\n"
     assert caught.value.remedy == "write these lines there"
     assert checkout.read_text() == content
@@ -328,7 +328,7 @@ def test_no_board_can_be_removed_from_an_empty_fleet(checkout: Path) -> None:
 )
 def test_a_board_that_only_a_person_can_remove_stays(checkout: Path, content: str) -> None:
     checkout.write_text(content)
-    with pytest.raises(WrongInput, match="only a person can change it") as caught:
+    with pytest.raises(WrongInput, match="cannot be edited automatically") as caught:
         edit.remove("a")
     assert caught.value.remedy == "delete 'a' there"
     assert checkout.read_text() == content

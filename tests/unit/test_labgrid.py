@@ -81,7 +81,7 @@ def test_a_resource_that_changes_while_it_is_told_is_one_resource() -> None:
 
 
 def test_a_coordinator_that_hangs_up_before_it_told_all_is_unreachable() -> None:
-    with pytest.raises(HostUnreachable, match="ended the conversation"):
+    with pytest.raises(HostUnreachable, match="ended the session"):
         session.read_resources("farm:1", [told("")])
 
 

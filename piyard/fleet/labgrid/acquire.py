@@ -1,4 +1,4 @@
-"""A board of the farm, ours for a while."""
+"""A place of the farm, acquired for a while."""
 
 from __future__ import annotations
 
@@ -17,55 +17,59 @@ from piyard.fleet.labgrid.reservation import Kept
 
 @contextmanager
 def acquired(entry: Entry, *, wait_s: float) -> Iterator[Acquired]:
-    """The entry's place, ours while the body runs and given back however it ends.
+    """The entry's place, acquired while the body runs and given back however it ends.
 
-    A place that the user acquired by hand, or was allowed to use, is used and not given back.
-    What the entry says of user and port comes before what the place says.
+    A place that the user acquired by hand, or is allowed to use, is used and not given back.
+    The entry's user and port override the place's.
     Raises ``BoardBusy``, naming the holders, when none is free within ``wait_s`` seconds,
     ``WrongInput`` for an unknown place or one without a NetworkService, ``HostUnreachable``
     without a coordinator, and ``NotSetUp`` without labgrid.
     """
     farm = coordinator.find(entry.coordinator)
     until = time.monotonic() + wait_s
-    with session.opened(farm) as here:
-        wanted = place.filter_for(here.places, entry)
-        ours = _ours(here, entry)
-    with nullcontext(ours) if ours else _taken(farm, wanted, entry, until) as held:
-        login.hint_at_jump(held, entry)
-        yield held
+    with session.opened(farm) as farm_session:
+        tags = place.filter_for(farm_session.places, entry)
+        ours = _ours(farm_session, entry)
+    with nullcontext(ours) if ours else _taken(farm, tags, entry, until) as acquired_place:
+        login.hint_at_jump(acquired_place, entry)
+        yield acquired_place
 
 
-def _ours(here: session.Session, entry: Entry) -> Acquired | None:
-    """The place by name if the user holds it by hand, or may use it together with its holder.
+def _ours(farm_session: session.Session, entry: Entry) -> Acquired | None:
+    """The place by name if the user acquired it by hand, or is allowed to use it with its holder.
 
     A run's own place has a reservation, so that two runs of one user stay apart.
     """
     if not entry.place:
         return None
-    found, me = place.by_name(here.places, entry.place), session.me()
-    by_hand = found.reservation in {None, os.environ.get("LG_TOKEN")}
-    may = me in found.allowed or (found.acquired == me and by_hand)
-    return login.of_place(here, found, entry) if may else None
+    ours, me = place.by_name(farm_session.places, entry.place), session.me()
+    by_hand = ours.reservation in {None, os.environ.get("LG_TOKEN")}
+    usable = me in ours.allowed or (ours.acquired == me and by_hand)
+    return login.of_place(farm_session, ours, entry) if usable else None
 
 
 @contextmanager
-def _taken(farm: str, wanted: dict[str, str], entry: Entry, until: float) -> Iterator[Acquired]:
+def _taken(farm: str, tags: dict[str, str], entry: Entry, until: float) -> Iterator[Acquired]:
     """A place reserved and acquired while the body runs."""
-    with reservation.reserved(farm, wanted, until) as kept, ExitStack() as giving_back:
-        held = reservation.wait_for(lambda: _attempt(farm, kept, entry, giving_back), until)
-        if held is None:
+    with reservation.reserved(farm, tags, until) as kept, ExitStack() as giving_back:
+        acquired_place = reservation.wait_for(
+            lambda: _attempt(farm, kept, entry, giving_back), until
+        )
+        if acquired_place is None:
             raise _resources_busy(farm, kept.place)
-        yield held
+        yield acquired_place
 
 
 def _attempt(farm: str, kept: Kept, entry: Entry, giving_back: ExitStack) -> Acquired | None:
-    """Acquire the place, or None while something else uses its resources."""
-    with session.opened(farm) as here:
-        reservation.place_of(here.stub, kept.token)  # or it expires while we try
-        held = login.of_place(here, place.by_name(here.places, kept.place), entry)
+    """Acquire the place; None while something else uses its resources."""
+    with session.opened(farm) as farm_session:
+        reservation.place_of(farm_session.stub, kept.token)  # or it expires while we try
+        acquired_place = login.of_place(
+            farm_session, place.by_name(farm_session.places, kept.place), entry
+        )
         giving_back.callback(_release, farm, kept.place)  # interrupted, it may have succeeded
-        if _acquire(here.stub, kept.place):
-            return held
+        if _acquire(farm_session.stub, kept.place):
+            return acquired_place
         giving_back.pop_all()
         return None
 
@@ -83,16 +87,16 @@ def _acquire(stub: Any, name: str) -> bool:
 
 
 def _release(farm: str, name: str) -> None:
-    """Only from ourselves: whoever has the place by now may keep it."""
+    """Release it only from ourselves: somebody else may have acquired it since."""
     ours = {"placename": name, "fromuser": session.me()}
     coordinator.give_back(farm, f"-p {name} release", "ReleasePlace", **ours)
 
 
 def _resources_busy(farm: str, name: str) -> BoardBusy:
-    with session.opened(farm) as here:
-        has = here.of_place(place.by_name(here.places, name))
+    with session.opened(farm) as farm_session:
+        resources = farm_session.of_place(place.by_name(farm_session.places, name))
     return BoardBusy(
         f"the resources of place {name} cannot be acquired",
-        evidence="\n".join(f"{r} is used by place {r.acquired}" for r in has if r.acquired),
+        evidence="\n".join(f"{r} is used by place {r.acquired}" for r in resources if r.acquired),
         remedy=f"see labgrid-client -p {name} show, or wait longer",
     )

@@ -12,7 +12,7 @@ from piyard.address import Address
 from piyard.errors import HostUnreachable, NotSetUp, PiyardError, WrongInput
 
 HOST, PORT = "127.0.0.1", 20408
-"""Where labgrid looks for a coordinator that nobody named."""
+"""labgrid's default for the coordinator."""
 CALL_LIMIT_S = 15
 ACQUIRE_LIMIT_S = 60
 """The coordinator gives an exporter 10 s for each resource of a place."""
@@ -21,19 +21,19 @@ OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)
 """The coordinator tells its clients apart by their connections."""
 
 
-def find(named: str) -> str:
-    """``host:port`` of the coordinator: the one named, else labgrid's own ways to find it.
+def find(host: str) -> str:
+    """``host:port`` of the coordinator: the given one, else labgrid's own default.
 
-    Raises ``WrongInput`` for what is no ``host`` or ``host:port``.
+    Raises ``WrongInput`` for anything but ``host`` or ``host:port``.
     """
-    text = named or os.environ.get("LG_COORDINATOR") or HOST
+    text = host or os.environ.get("LG_COORDINATOR") or HOST
     try:
-        where = address.parse(text)
+        parsed = address.parse(text)
     except WrongInput:
         raise _no_coordinator(text) from None
-    if where.user:
+    if parsed.user:
         raise _no_coordinator(text)
-    return str(Address(host=where.host, port=where.port or PORT))
+    return str(Address(host=parsed.host, port=parsed.port or PORT))
 
 
 def _no_coordinator(text: str) -> WrongInput:
@@ -45,10 +45,10 @@ def _no_coordinator(text: str) -> WrongInput:
 
 @contextmanager
 def connected(farm: str) -> Iterator[Any]:
-    """The coordinator's stub, on a connection of its own; its errors become piyard's.
+    """The coordinator's stub on its own connection; its errors become piyard's.
 
-    Raises ``HostUnreachable`` when it does not answer, ``WrongInput`` when it refuses what the
-    body asks, and ``NotSetUp`` without labgrid.
+    Raises ``HostUnreachable`` when it does not answer, ``WrongInput`` when it refuses a
+    call, and ``NotSetUp`` without labgrid.
     """
     grpc, stubs = _libraries()
     channel = grpc.insecure_channel(farm, options=OWN_CONNECTION)
@@ -70,9 +70,9 @@ def call(stub: Any, name: str, **fields: Any) -> Any:
 
 
 def give_back(farm: str, by_hand: str, name: str, **fields: Any) -> None:
-    """A call that ends something of ours, and hides no error that may be on its way.
+    """A call that gives back something of ours, and hides no error that is being raised.
 
-    If the coordinator does not answer, the user is told how to do it ``by_hand``.
+    If the coordinator does not answer, the user learns how to do it ``by_hand``.
     """
     try:
         with connected(farm) as stub:
@@ -80,7 +80,7 @@ def give_back(farm: str, by_hand: str, name: str, **fields: Any) -> None:
     except HostUnreachable as error:
         say.note(f"{error.what}; once it does: labgrid-client -x {farm} {by_hand}")
     except WrongInput:
-        pass  # the coordinator does not know it any more
+        pass  # the coordinator no longer knows it
 
 
 def _libraries() -> tuple[Any, Any]:
@@ -100,7 +100,7 @@ def _translated(farm: str, error: Any) -> PiyardError:
     evidence = f"{error.code().name}: {error.details()}"
     if error.code().name in REFUSALS:
         return WrongInput(
-            f"the labgrid coordinator {farm} refuses what was asked",
+            f"the labgrid coordinator {farm} refuses the call",
             evidence=evidence,
             remedy="correct the board in the fleet file; try again if the coordinator restarted",
         )

@@ -1,4 +1,4 @@
-"""Who stands in the way."""
+"""Who holds the places of a farm."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from piyard.errors import BoardBusy
 from piyard.fleet.labgrid import place as places
 
 
-def holdings(stub: Any, token: str, wanted: dict[str, str]) -> list[str]:
-    """Who has the places that would do, a line each; our own reservation is no holder."""
+def holdings(stub: Any, token: str, tags: dict[str, str]) -> list[str]:
+    """Who holds the places with these tags, a line each; our own reservation does not count."""
     owners = {key: who for key, who in places.reservation_owners(stub).items() if key != token}
-    return [_holding(place, owners) for place in places.fitting(places.described(stub), wanted)]
+    return [_holding(place, owners) for place in places.fitting(places.described(stub), tags)]
 
 
-def busy(held: list[str], wanted: dict[str, str]) -> BoardBusy:
+def busy(holdings: list[str], tags: dict[str, str]) -> BoardBusy:
     """The error that names the holders."""
-    only = held[0] if len(held) == 1 else ""
+    only = holdings[0] if len(holdings) == 1 else ""
     return BoardBusy(
-        only or f"every place with {places.written(wanted.items())} is taken",
-        evidence="" if only else "\n".join(held),
+        only or f"every place with {places.written(tags.items())} is taken",
+        evidence="" if only else "\n".join(holdings),
         remedy="wait longer, or ask the holder to release it; a place left behind by a run of "
         "your own: labgrid-client -p <place> release",
     )

@@ -15,7 +15,7 @@ Tag = tuple[str, str]
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """A place of the farm; its holder as ``host/user``, empty when there is none."""
+    """A place of the farm; its holder as ``host/user``, empty when nobody holds it."""
 
     name: str
     tags: dict[str, str]
@@ -23,12 +23,12 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     reserved_by: str
 
 
-def places(named: str = "") -> list[Place]:
-    """The places of a farm, by name; raises what ``find`` and ``connected`` raise."""
-    with coordinator.connected(coordinator.find(named)) as stub:
+def places(host: str = "") -> list[Place]:
+    """The places of a farm, sorted by name; raises what ``find`` and ``connected`` raise."""
+    with coordinator.connected(coordinator.find(host)) as stub:
         owners = reservation_owners(stub)
-        found = [_shown(place, owners) for place in described(stub)]
-    return sorted(found, key=lambda place: place.name)
+        shown = [_shown(place, owners) for place in described(stub)]
+    return sorted(shown, key=lambda place: place.name)
 
 
 def _shown(place: Any, owners: dict[str, str]) -> Place:
@@ -48,34 +48,34 @@ def described(stub: Any) -> list[Any]:
 
 
 def reservation_owners(stub: Any) -> dict[str, str]:
-    """Who made each reservation, as ``host/user`` by its token."""
+    """The owner of each reservation, as ``host/user`` by its token."""
     reservations = coordinator.call(stub, "GetReservations").reservations
     return {reservation.token: reservation.owner for reservation in reservations}
 
 
-def filter_for(there: list[Any], entry: Entry) -> dict[str, str]:
-    """What a reservation asks for; labgrid has a place's name as the tag ``name``.
+def filter_for(places: list[Any], entry: Entry) -> dict[str, str]:
+    """The tags a reservation asks for; labgrid has a place's name as the tag ``name``.
 
-    Raises ``WrongInput`` when none of the places ``there`` is meant by the entry.
+    Raises ``WrongInput`` if none of the places matches the entry.
     """
     if entry.place:
-        return {"name": by_name(there, entry.place).name}
-    if not fitting(there, entry.place_tags):
-        raise _no_such_tags(there, entry.place_tags)
+        return {"name": by_name(places, entry.place).name}
+    if not fitting(places, entry.place_tags):
+        raise _no_such_tags(places, entry.place_tags)
     return entry.place_tags
 
 
-def by_name(there: list[Any], name: str) -> Any:
+def by_name(places: list[Any], name: str) -> Any:
     """The place of that name or alias; raises ``WrongInput``."""
-    for place in there:
+    for place in places:
         if name == place.name or name in place.aliases:
             return place
-    raise unknown("place", name, [place.name for place in there])
+    raise unknown("place", name, [place.name for place in places])
 
 
-def fitting(there: list[Any], wanted: dict[str, str]) -> list[Any]:
+def fitting(places: list[Any], tags: dict[str, str]) -> list[Any]:
     """The places that have all those tags."""
-    return [place for place in there if wanted.items() <= _tags(place)]
+    return [place for place in places if tags.items() <= _tags(place)]
 
 
 def written(tags: Iterable[Tag]) -> str:
@@ -87,12 +87,12 @@ def _tags(place: Any) -> set[Tag]:
     return {*place.tags.items(), ("name", place.name)}
 
 
-def _no_such_tags(there: list[Any], wanted: dict[str, str]) -> WrongInput:
-    known = {written([tag]) for place in there for tag in _tags(place)}
-    foreign = [text for text in (written([tag]) for tag in wanted.items()) if text not in known]
-    hint = nearest(foreign[0], known) if foreign else ""
+def _no_such_tags(places: list[Any], tags: dict[str, str]) -> WrongInput:
+    existing = {written([tag]) for place in places for tag in _tags(place)}
+    missing = [text for text in (written([tag]) for tag in tags.items()) if text not in existing]
+    hint = nearest(missing[0], existing) if missing else ""
     return WrongInput(
-        f"no place has the tags {written(wanted.items())}{hint}",
-        evidence="\n".join(f"{place.name}: {written(place.tags.items())}" for place in there),
+        f"no place has the tags {written(tags.items())}{hint}",
+        evidence="\n".join(f"{place.name}: {written(place.tags.items())}" for place in places),
         remedy="correct place_tags in the fleet file",
     )

@@ -18,19 +18,19 @@ LIMIT_S = 60
 def power(entry: Entry, action: str, *, wait_s: float) -> str:
     """Acquire the entry's place and switch its power; raises as ``acquired`` and ``switch``."""
     _check(action)
-    with acquired(entry, wait_s=wait_s) as held:
-        return switch(held, action)
+    with acquired(entry, wait_s=wait_s) as acquired_place:
+        return switch(acquired_place, action)
 
 
-def switch(held: Acquired, action: str) -> str:
+def switch(acquired_place: Acquired, action: str) -> str:
     """Switch an acquired place's power ``on``, ``off``, ``cycle`` it, or ``get`` it.
 
-    The answer is ``on`` or ``off``: what the port said, or was told to be. Raises ``WrongInput``
+    The result is ``on`` or ``off``, as reported or as switched. Raises ``WrongInput``
     for a place without a power port and ``BoardCommandFailed`` when the port does not obey.
     """
     _check(action)
-    said = _ask_client(held, action)
-    is_off = said.strip().endswith(" off") if action == "get" else action == "off"
+    output = _ask_client(acquired_place, action)
+    is_off = output.strip().endswith(" off") if action == "get" else action == "off"
     return "off" if is_off else "on"
 
 
@@ -39,10 +39,10 @@ def _check(action: str) -> None:
         raise unknown("power action", action, ACTIONS)
 
 
-def _ask_client(held: Acquired, action: str) -> str:
+def _ask_client(acquired_place: Acquired, action: str) -> str:
     try:
         done = subprocess.run(
-            _command(held, action),
+            _command(acquired_place, action),
             env=_without_environment_file(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -51,15 +51,21 @@ def _ask_client(held: Acquired, action: str) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise _failed(held, action, f"nothing within {LIMIT_S} s") from None
+        raise _failed(acquired_place, action, f"nothing within {LIMIT_S} s") from None
     if done.returncode:
-        raise _failed(held, action, done.stderr)
+        raise _failed(acquired_place, action, done.stderr)
     return done.stdout
 
 
-def _command(held: Acquired, action: str) -> list[str]:
+def _command(acquired_place: Acquired, action: str) -> list[str]:
     client = [sys.executable, "-m", "labgrid.remote.client"]
-    return [*client, f"--coordinator={held.coordinator}", f"--place={held.place}", "power", action]
+    return [
+        *client,
+        f"--coordinator={acquired_place.coordinator}",
+        f"--place={acquired_place.place}",
+        "power",
+        action,
+    ]
 
 
 def _without_environment_file() -> dict[str, str]:
@@ -68,14 +74,14 @@ def _without_environment_file() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in other}
 
 
-def _failed(held: Acquired, action: str, said: str) -> PiyardError:
-    if "no compatible resource" in said:
+def _failed(acquired_place: Acquired, action: str, output: str) -> PiyardError:
+    if "no compatible resource" in output:
         return WrongInput(
-            f"place {held.place} has no power port that labgrid can switch",
+            f"place {acquired_place.place} has no power port that labgrid can switch",
             remedy="export a NetworkPowerPort or the like, and match it: labgrid-client add-match",
         )
     return BoardCommandFailed(
-        f"power {action} of place {held.place} failed",
-        evidence="\n".join(said.strip().splitlines()[-1:]),
+        f"power {action} of place {acquired_place.place} failed",
+        evidence="\n".join(output.strip().splitlines()[-1:]),
         remedy="is its power switch on the network, and its model and index right?",
     )

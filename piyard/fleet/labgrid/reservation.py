@@ -1,4 +1,4 @@
-"""A place that the coordinator keeps for us until we acquire it."""
+"""A place that the coordinator reserves for us until we acquire it."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def reserved(farm: str, wanted: dict[str, str], until: float) -> Iterator[Kept]:
-    """The first free place with those tags, kept for us while the body runs.
+def reserved(farm: str, tags: dict[str, str], until: float) -> Iterator[Kept]:
+    """The first free place with those tags, reserved for us while the body runs.
 
-    Raises ``BoardBusy``, naming the holders, when none is free by ``until``, a monotonic time.
+    Raises ``BoardBusy``, naming the holders, if none is free by ``until``, a monotonic time.
     """
-    token = _reserve(farm, wanted)
+    token = _reserve(farm, tags)
     try:
-        yield Kept(token=token, place=_await_place(farm, token, wanted, until))
+        yield Kept(token=token, place=_await_place(farm, token, tags, until))
     finally:
         by_hand = f"cancel-reservation {token}"
         coordinator.give_back(farm, by_hand, "CancelReservation", token=token)
 
 
 def place_of(stub: Any, token: str) -> str | None:
-    """The place kept for us, if there is one yet; to ask keeps the reservation from expiring."""
+    """The place reserved for us, if there is one yet; polling keeps the reservation alive."""
     from labgrid.remote.common import ReservationState
 
     reservation = coordinator.call(stub, "PollReservation", token=token).reservation
@@ -48,36 +48,36 @@ def place_of(stub: Any, token: str) -> str | None:
     if state in {ReservationState.expired, ReservationState.invalid}:
         raise BoardBusy(
             f"labgrid's reservation {token} is {state.name}",
-            remedy="it was not asked for in a minute, or its place was deleted; try again",
+            remedy="it was not polled for a minute, or its place was deleted; try again",
         )
     return dict(reservation.allocations).get("main")
 
 
-def wait_for(ask: Callable[[], T | None], until: float) -> T | None:
-    """What ``ask`` gives once it is not None; None at the time ``until``."""
+def wait_for(poll: Callable[[], T | None], until: float) -> T | None:
+    """The result of ``poll`` once it is not None; None at the time ``until``."""
 
-    def look() -> T | None:
+    def check() -> T | None:
         stop.check()
-        return ask()
+        return poll()
 
-    return deadline.poll(look, until - time.monotonic(), PAUSE_S)
+    return deadline.poll(check, until - time.monotonic(), PAUSE_S)
 
 
-def _reserve(farm: str, wanted: dict[str, str]) -> str:
+def _reserve(farm: str, tags: dict[str, str]) -> str:
     from labgrid.remote.generated import labgrid_coordinator_pb2 as messages
 
-    filters = {"main": messages.Reservation.Filter(filter=wanted)}
-    with session.opened(farm) as here:
-        made = coordinator.call(here.stub, "CreateReservation", filters=filters)
-        return str(made.reservation.token)
+    filters = {"main": messages.Reservation.Filter(filter=tags)}
+    with session.opened(farm) as farm_session:
+        reply = coordinator.call(farm_session.stub, "CreateReservation", filters=filters)
+        return str(reply.reservation.token)
 
 
-def _await_place(farm: str, token: str, wanted: dict[str, str], until: float) -> str:
+def _await_place(farm: str, token: str, tags: dict[str, str], until: float) -> str:
     with coordinator.connected(farm) as stub:
         name = place_of(stub, token)
         if name is None and until > time.monotonic():
-            say.note(f"waiting: {'; '.join(holders.holdings(stub, token, wanted))}")
+            say.note(f"waiting: {'; '.join(holders.holdings(stub, token, tags))}")
             name = wait_for(lambda: place_of(stub, token), until)
         if name is None:
-            raise holders.busy(holders.holdings(stub, token, wanted), wanted)
+            raise holders.busy(holders.holdings(stub, token, tags), tags)
     return name

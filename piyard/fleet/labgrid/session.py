@@ -1,4 +1,4 @@
-"""A conversation in which the coordinator knows our name."""
+"""A session in which the coordinator knows our name."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """What the coordinator told when it got to know us, and the stub for more."""
+    """The farm as the coordinator described it at the start, and the stub for more calls."""
 
     farm: str
     stub: Any
     places: list[Any]
     resources: list[Resource]
 
-    def of_place(self, there: Any) -> list[Resource]:
+    def of_place(self, place: Any) -> list[Resource]:
         """The resources that belong to a place."""
-        return [resource for resource in self.resources if there.hasmatch(resource.path)]
+        return [resource for resource in self.resources if place.hasmatch(resource.path)]
 
 
 @contextmanager
 def opened(farm: str) -> Iterator[Session]:
-    """Known to the coordinator by our name: it lets nobody else reserve or acquire."""
+    """Open a session under our name, without which the coordinator grants no place."""
     with coordinator.connected(farm) as stub:
         places = place.described(stub)
         with _introduced(stub) as stream:
@@ -86,24 +86,22 @@ def me() -> str:
         return f"{host}/{os.environ.get('LG_USERNAME') or getpass.getuser()}"
     except (KeyError, OSError):
         raise NotSetUp(
-            "this user has no name, which labgrid asks for", remedy="export LG_USERNAME=<name>"
+            "this user has no name, which labgrid requires", remedy="export LG_USERNAME=<name>"
         ) from None
 
 
 def read_resources(farm: str, stream: Iterable[Any]) -> list[Resource]:
-    """The farm's resources, told up to the answer to our sync.
+    """The farm's resources, as sent up to the answer to our sync.
 
-    One that changes meanwhile is told again: what was said last holds.
+    One that changes meanwhile is sent again: the last one counts.
     """
-    found: dict[tuple[str, ...], Resource] = {}
+    resources: dict[tuple[str, ...], Resource] = {}
     for message in stream:
-        told = [_resource(u.resource) for u in message.updates if u.HasField("resource")]
-        found |= {resource.path: resource for resource in told}
+        updates = [_resource(u.resource) for u in message.updates if u.HasField("resource")]
+        resources |= {resource.path: resource for resource in updates}
         if message.HasField("sync"):
-            return list(found.values())
-    raise HostUnreachable(
-        f"the labgrid coordinator {farm} ended the conversation", remedy="try again"
-    )
+            return list(resources.values())
+    raise HostUnreachable(f"the labgrid coordinator {farm} ended the session", remedy="try again")
 
 
 def _resource(message: Any) -> Resource:
