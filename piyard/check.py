@@ -20,17 +20,17 @@ def outputs(record: Record, conversion: Conversion) -> Check:
     """Compare the outputs a benchmark saved with the conversion's reference."""
     folder = run.folder_of(record.id)
     label = log.label(folder / run.LOG)
-    threshold = model.load(conversion.name).proof.least(label)
-    found = {
+    threshold = model.load(conversion.name).proof.min_cosine(label)
+    differences = {
         blob: compare_outputs(reference, _saved(folder, blob, reference.size))
-        for blob, reference in ((one, conversion.reference(one)) for one in conversion.outputs)
+        for blob, reference in ((name, conversion.reference(name)) for name in conversion.outputs)
     }
     return Check(
-        ok=bool(found) and all(_is_alike(d, threshold) for d in found.values()),
+        ok=bool(differences) and all(_is_alike(d, threshold) for d in differences.values()),
         threshold=threshold,
-        cosine={name: d.cosine for name, d in found.items()},
-        max_abs={name: d.max_abs if d.finite else None for name, d in found.items()},
-        blind={name: d.blind for name, d in found.items() if d.blind},
+        cosine={name: d.cosine for name, d in differences.items()},
+        max_abs={name: d.max_abs if d.finite else None for name, d in differences.items()},
+        blind={name: d.blind for name, d in differences.items() if d.blind},
         empty=conversion.empty,
     )
 

@@ -67,28 +67,32 @@ def run(net: Any, *values: Array) -> dict[str, Array]:
 
 def blobs(net: Any, layers: Sequence[Layer], *values: Array) -> dict[str, Array]:
     """Every blob there is, by name, in the order the layers make them."""
-    wanted = [name for layer in layers for name in layer.tops if layer.type != "Input"]
-    return _extract(net, _named(net, values), wanted)
+    names = [name for layer in layers for name in layer.tops if layer.type != "Input"]
+    return _extract(net, _named(net, values), names)
 
 
 def every_rounded(
-    full: Any, half: Any, layers: Sequence[Layer], *values: Array, spared: Container[str] = ()
+    full: Any, half: Any, layers: Sequence[Layer], *values: Array, keep_fp32: Container[str] = ()
 ) -> dict[str, Array]:
     """Every blob, with what goes in and what leaves each layer rounded to half precision.
 
     ``half`` is the net with its weights rounded, ``full`` the one without. Layers named in
-    ``spared`` keep full weights and tell unrounded outputs; a reader that is not spared rounds
+    ``keep_fp32`` keep full weights and unrounded outputs; any other layer that reads those rounds
     them, as ncnn casts what a layer with another storage left.
     """
-    known = _named(half, values)
+    values_by_blob = _named(half, values)
     for layer in layers:
         if layer.type == "Input":
-            known |= {name: _halved(known[name]) for name in layer.tops}
-        elif layer.name in spared:
-            known |= _extract(full, {name: known[name] for name in layer.bottoms}, layer.tops)
+            values_by_blob |= {name: _halved(values_by_blob[name]) for name in layer.tops}
+        elif layer.name in keep_fp32:
+            values_by_blob |= _extract(
+                full, {name: values_by_blob[name] for name in layer.bottoms}, layer.tops
+            )
         else:
-            known |= one_rounded(half, layer, [known[name] for name in layer.bottoms])
-    return known
+            values_by_blob |= one_rounded(
+                half, layer, [values_by_blob[name] for name in layer.bottoms]
+            )
+    return values_by_blob
 
 
 def one(net: Any, layer: Layer, values: Sequence[Array]) -> dict[str, Array]:
@@ -98,8 +102,8 @@ def one(net: Any, layer: Layer, values: Sequence[Array]) -> dict[str, Array]:
 
 def one_rounded(half: Any, layer: Layer, values: Sequence[Array]) -> dict[str, Array]:
     """What a single layer makes of these inputs, all in halves."""
-    made = one(half, layer, [_halved(value) for value in values])
-    return {name: _halved(value) for name, value in made.items()}
+    exact = one(half, layer, [_halved(value) for value in values])
+    return {name: _halved(value) for name, value in exact.items()}
 
 
 def outputs_of(layers: Sequence[Layer]) -> list[str]:
@@ -153,23 +157,23 @@ def _halved(values: Array) -> Array:
         return values.astype(np.float16).astype(np.float32)
 
 
-def _extract(net: Any, given: Mapping[str, Array], wanted: Sequence[str]) -> dict[str, Array]:
+def _extract(net: Any, fed: Mapping[str, Array], names: Sequence[str]) -> dict[str, Array]:
     import ncnn
     import numpy as np
 
     # A Mat of an array shares its memory and knows no strides: both must outlive the run.
-    arrays = {name: np.ascontiguousarray(values) for name, values in given.items()}
+    arrays = {name: np.ascontiguousarray(values) for name, values in fed.items()}
     mats = {name: ncnn.Mat(array) for name, array in arrays.items()}
-    found = {}
+    extracted = {}
     with net.create_extractor() as extractor:
         for name, mat in mats.items():
             extractor.input(name, mat)
-        for name in wanted:
+        for name in names:
             code, mat = extractor.extract(name)
             if code:
                 raise ConversionFailed(f"ncnn cannot compute '{name}' (code {code})")
-            found[name] = np.array(mat)
-    return found
+            extracted[name] = np.array(mat)
+    return extracted
 
 
 def _no_pair(param_file: Path, bin_file: Path) -> ConversionFailed:

@@ -121,7 +121,7 @@ def _bears(search: Search, stem: str, tried: set[str]) -> bool:
     answer = tensors.compute(there, stem, asked.fed[stem])
     figures, found = compare(asked, {stem: answer.blobs})
     lowest = min(one.agreement for outputs in figures.values() for one in outputs.values())
-    least = (1 + asked.model.proof.least(answer.precision)) / 2
+    least = (1 + asked.model.proof.min_cosine(answer.precision)) / 2
     astray = of_found(asked.model, answer.precision, found) if found else ""
     what, more = names.join(stem, f"{len(tried)} masked"), f"; {astray}" if astray else ""
     say.note(f"{there.line.name}: {what}: lowest cosine {lowest:.6f}, wanted {least:.6g}{more}")

@@ -109,7 +109,7 @@ def prove(seat: Seat, asked: Asked) -> Proven:
         precision=way,
         emulated=main.emulated,
         weights=seat.conversion.weights,
-        least=asked.model.proof.least(way),
+        least=asked.model.proof.min_cosine(way),
         figures=figures,
         meant=_meant(asked.model, way, found, followed),
         empty=empty(asked, proved.figures),
@@ -136,4 +136,4 @@ def follow(seat: Seat, asked: Asked) -> Agreement | None:
     if asked.clip is None:
         return None
     seen = board.watch(seat, asked.model, asked.clip.film)
-    return tracks.agreement(asked.clip.wanted, [frame.objects for frame in seen.frames])
+    return tracks.agreement(asked.clip.expected, [frame.objects for frame in seen.frames])

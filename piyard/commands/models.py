@@ -144,8 +144,8 @@ def _row(name: str, one: Model) -> list[str]:
 def _accuracy(one: Model) -> Iterator[str]:
     if one.published.top1 is not None:
         yield f"top-1 {one.published.top1:.1f}"
-    if one.published.map is not None:
-        yield f"mAP {one.published.map:.1f}"
+    if one.published.map_50_95 is not None:
+        yield f"mAP {one.published.map_50_95:.1f}"
 
 
 def _files(one: Model) -> list[Weights]:

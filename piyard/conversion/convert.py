@@ -107,7 +107,7 @@ def _inputs(model: Model, files: Files, route: str) -> dict[str, Any]:
         "network": model.network,
         "task": model.task,
         "input": list(model.input),
-        "noise": list(model.noise),
+        "noise": list(model.input_range),
         "dynamic": msgspec.to_builtins(model.dynamic),
         "cut": list(model.cut),
         "output": model.output,

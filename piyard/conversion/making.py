@@ -57,10 +57,10 @@ def make(plan: Plan, at: Path) -> dict[str, Any]:
         step.phase(4, PHASES, "count operations")
         _label(plan.model, at)
         return {
-            "weights": plan.files.main.told,
+            "weights": plan.files.main.description,
             "nets": list(nets),
             "original": nets["model"].kind,
-            "no_fp16_storage": result.spared,
+            "no_fp16_storage": result.keep_fp32,
             "lint": [note for note in [lint.skew()] if note],
             "failed": result.failed,
             "empty": result.empty,
@@ -116,12 +116,12 @@ def _label(model: Model, at: Path) -> None:
 
 def _reference(model: Model, original: Original, at: Path) -> dict[str, Any]:
     names = infer.outputs(infer.load(at))
-    outputs = original.run(stimulus.tensor(model.input, stimulus.SEED, model.noise))
+    outputs = original.run(stimulus.tensor(model.input, stimulus.SEED, model.input_range))
     (at / REFERENCE).mkdir()
     for name, values in zip(names, outputs, strict=True):
         values.astype("<f4").tofile(at / REFERENCE / f"{name}.f32")
     shapes = {name: list(v.shape) for name, v in zip(names, outputs, strict=True)}
-    reference = {"seed": stimulus.SEED, "span": list(model.noise), "outputs": shapes}
+    reference = {"seed": stimulus.SEED, "span": list(model.input_range), "outputs": shapes}
     return reference | {"names": original.output_names(len(names))}
 
 

@@ -35,7 +35,7 @@ class Network(Protocol):
 
 def require(model: Model, network: Network) -> None:
     """Raise ``WrongInput`` when the network's outputs do not fit the model's description."""
-    arrays = network.run(stimulus.tensor(model.input, span=model.noise))
+    arrays = network.run(stimulus.tensor(model.input, span=model.input_range))
     labels = len(models.labels(model)) if model.labels else 0
     classes = _classes(model, arrays, network.output_names(len(arrays)))
     fits = classes == labels or (model.task == "classify" and outputs.fits(classes or 0, labels))
@@ -55,7 +55,7 @@ def require_logits(model: Model, network: Network) -> None:
     if model.task != "classify" or model.activation != "softmax":
         return
     runs = [
-        network.run(stimulus.tensor(model.input, seed, span=model.noise))
+        network.run(stimulus.tensor(model.input, seed, span=model.input_range))
         for seed in (stimulus.SEED, stimulus.SEED + 1)
     ]
     names, sizes = network.output_names(len(runs[0])), [int(array.size) for array in runs[0]]

@@ -59,7 +59,7 @@ class Weights(Config):
     """What it is called, where the end of ``url`` does not say."""
 
     def __post_init__(self) -> None:
-        if (self.sha256 and self.sha256_prefix) or not (self.digest_given or self.url):
+        if (self.sha256 and self.sha256_prefix) or not (self.published_digest or self.url):
             raise ValueError("give one of `sha256` and `sha256_prefix`, or a `url` at least")
 
     @property
@@ -68,14 +68,14 @@ class Weights(Config):
         return self.file or self.url.rpartition("/")[2] or f"{self.digest[:8]}.pth"
 
     @property
-    def digest_given(self) -> str:
+    def published_digest(self) -> str:
         """The sha256, or what is published of it."""
         return self.sha256 or self.sha256_prefix
 
     @property
     def digest(self) -> str:
         """The sha256, or what is known of it: nothing before the first download of some."""
-        return self.digest_given or recorded.of(self.url)
+        return self.published_digest or recorded.of(self.url)
 
     def is_file(self, sha256: str) -> bool:
         """Whether a file of that digest is this one."""
@@ -88,7 +88,7 @@ class Proof(Config):
     cosine_fp32: Cosine = 0.9999
     cosine_fp16: Cosine = 0.999
 
-    def least(self, precision: str) -> float:
+    def min_cosine(self, precision: str) -> float:
         """The cosine that is asked of what was computed so; fp32's is the stricter one."""
         return self.cosine_fp32 if precision.startswith("fp32") else self.cosine_fp16
 
@@ -100,7 +100,7 @@ class Published(Config):
     macs: int | None = None
     top1: float | None = None
     """Percent, on ``dataset`` of the first weights."""
-    map: float | None = None
+    map_50_95: float | None = msgspec.field(default=None, name="map")
     """Percent, mAP 50-95 (boxes, masks or keypoints as the task has them) on COCO val2017."""
     source: str = ""
 
@@ -148,7 +148,7 @@ class Model(Config):
     A layer's name in the .param, or a type for all layers of it → 1, 2 or 3, each of which means
     fp32 (see masks.py). ``invoke prove --mask`` finds and writes them.
     """
-    noise: tuple[float, float] = stimulus.SPAN
+    input_range: tuple[float, float] = msgspec.field(default=stimulus.SPAN, name="noise")
     """What made-up input spans: 0 to 255 for a network that is fed levels as they are."""
     proof: Proof = Proof()
     published: Published = Published()
@@ -159,7 +159,7 @@ class Model(Config):
                 "`input` is not as large as `preprocess.crop`: what is not square takes `fit` "
                 "stretch or letterbox"
             )
-        if not self.noise[0] < self.noise[1]:
+        if not self.input_range[0] < self.input_range[1]:
             raise ValueError("`noise` begins with its lower end")
         if self.task != "classify" and (self.output or self.activation != "auto"):
             raise ValueError("`output` and `activation` are for task classify")

@@ -199,6 +199,6 @@ def build(name: str, classes: int, keypoints: int) -> nn.Module:
     return Yolo11(size, head) if is_light else Yolov8(size, head)
 
 
-def _maps(told: Any) -> tuple[Tensor, ...]:
-    maps: tuple[torch.Tensor, ...] = told
+def _maps(output: Any) -> tuple[Tensor, ...]:
+    maps: tuple[torch.Tensor, ...] = output
     return maps

@@ -39,8 +39,8 @@ class Detect(nn.Module):
         sides = max(16, levels[0] // 4, 4 * BINS)
         hidden = max(levels[0], min(classes, 100))
         branch = _light_branch if light else _branch
-        self.cv2 = nn.ModuleList(_branch(one, sides, 4 * BINS) for one in levels)
-        self.cv3 = nn.ModuleList(branch(one, hidden, classes) for one in levels)
+        self.cv2 = nn.ModuleList(_branch(channels, sides, 4 * BINS) for channels in levels)
+        self.cv3 = nn.ModuleList(branch(channels, hidden, classes) for channels in levels)
         self.dfl = Distribution()
 
     def forward(self, p8: Tensor, p16: Tensor, p32: Tensor) -> tuple[Tensor, ...]:
@@ -61,7 +61,7 @@ class Segment(Detect):
         # Prototypes are as wide as the map at stride 8 is.
         self.proto = Prototypes(levels[0], levels[0])
         hidden = max(levels[0] // 4, COEFFICIENTS)
-        self.cv4 = nn.ModuleList(_branch(one, hidden, COEFFICIENTS) for one in levels)
+        self.cv4 = nn.ModuleList(_branch(channels, hidden, COEFFICIENTS) for channels in levels)
 
     def forward(self, p8: Tensor, p16: Tensor, p32: Tensor) -> tuple[Tensor, ...]:
         """The outputs of the three levels, and the prototypes at stride 4."""
@@ -90,7 +90,7 @@ class Pose(Detect):
     def __init__(self, levels: Levels, classes: int, keypoints: int, *, light: bool) -> None:
         super().__init__(levels, classes, light=light)
         hidden = max(levels[0] // 4, 3 * keypoints)
-        self.cv4 = nn.ModuleList(_branch(one, hidden, 3 * keypoints) for one in levels)
+        self.cv4 = nn.ModuleList(_branch(channels, hidden, 3 * keypoints) for channels in levels)
 
     def forward(self, p8: Tensor, p16: Tensor, p32: Tensor) -> tuple[Tensor, ...]:
         """The outputs of the three levels."""

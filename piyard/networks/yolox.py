@@ -33,8 +33,8 @@ class Yolox(nn.Module):
     def forward(self, x: Tensor) -> Outputs:
         """Maps for pictures of shape (n, 3, rows, columns), levels 0..255."""
         p8, p16, p32 = self.backbone(x)
-        told: Outputs = self.head(p8, p16, p32)
-        return told
+        outputs: Outputs = self.head(p8, p16, p32)
+        return outputs
 
 
 def build(name: str, classes: int) -> Yolox:
@@ -109,7 +109,7 @@ class Head(nn.Module):
         super().__init__()
         w = 4 * size.width
         levels = (w, 2 * w, 4 * w)
-        self.stems = nn.ModuleList(Conv(one, w) for one in levels)
+        self.stems = nn.ModuleList(Conv(channels, w) for channels in levels)
         self.cls_convs = nn.ModuleList(_branch(size, w) for _ in levels)
         self.reg_convs = nn.ModuleList(_branch(size, w) for _ in levels)
         self.cls_preds = nn.ModuleList(nn.Conv2d(w, classes, 1) for _ in levels)

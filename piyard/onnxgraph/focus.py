@@ -44,16 +44,16 @@ def rewrite_focus(graph: Graph) -> Graph:
 
     copy = onnx.ModelProto()
     copy.CopyFrom(graph)
-    known = Known(copy)
-    done = [_rewrite(copy, known, node) for node in copy.graph.node if node.op_type == "Concat"]
+    index = Known(copy)
+    done = [_rewrite(copy, index, node) for node in copy.graph.node if node.op_type == "Concat"]
     return cut(copy) if any(done) else graph
 
 
-def _rewrite(graph: Graph, known: Known, concat: Any) -> bool:
+def _rewrite(graph: Graph, index: Known, concat: Any) -> bool:
     import onnx
 
-    parts, conv = _parts(known, concat), known.only_reader(concat.output[0])
-    kernel = _kernel(known, conv) if parts and conv is not None else None
+    parts, conv = _parts(index, concat), index.only_reader(concat.output[0])
+    kernel = _kernel(index, conv) if parts and conv is not None else None
     if conv is None or kernel is None:
         return False
     name = f"{conv.input[1]}_every_{parts[0].step}"
@@ -76,66 +76,70 @@ def spread(kernel: Array, parts: list[Part]) -> Array:
     return wide
 
 
-def _parts(known: Known, concat: Any) -> list[Part]:
+def _parts(index: Known, concat: Any) -> list[Part]:
     """What is put one after another along the channels; nothing when it is anything else."""
-    if known.attribute(concat, "axis") not in {1, -3}:
+    if index.attribute(concat, "axis") not in {1, -3}:
         return []
-    parts = [part for name in concat.input if (part := _part(known, name))]
+    parts = [part for name in concat.input if (part := _part(index, name))]
     alike = len({(part.source, part.step) for part in parts}) == 1
     return parts if alike and len(parts) == len(concat.input) else []
 
 
-def _part(known: Known, name: str) -> Part | None:
+def _part(index: Known, name: str) -> Part | None:
     """The slices, one after another, that make the tensor, as one."""
-    taken: dict[int, tuple[int, int]] = {}
-    while (node := known.makers.get(name)) is not None and node.op_type == "Slice":
-        sliced = _sliced(known, node)
-        if sliced is None or taken.keys() & sliced.keys():
+    slices: dict[int, tuple[int, int]] = {}
+    while (node := index.makers.get(name)) is not None and node.op_type == "Slice":
+        axes = _sliced(index, node)
+        if axes is None or slices.keys() & axes.keys():
             return None
-        taken |= sliced
+        slices |= axes
         name = node.input[0]
-    if taken.keys() != {ROWS, COLUMNS} or taken[ROWS][1] != taken[COLUMNS][1]:
+    if slices.keys() != {ROWS, COLUMNS} or slices[ROWS][1] != slices[COLUMNS][1]:
         return None
-    (row, step), (column, _) = taken[ROWS], taken[COLUMNS]
+    (row, step), (column, _) = slices[ROWS], slices[COLUMNS]
     inside = step > 1 and 0 <= row < step and 0 <= column < step
     return Part(source=name, row=row, column=column, step=step) if inside else None
 
 
-def _sliced(known: Known, node: Any) -> dict[int, tuple[int, int]] | None:
+def _sliced(index: Known, node: Any) -> dict[int, tuple[int, int]] | None:
     """Axis → start and step of a slice that goes on to the end of each axis."""
-    told = [known.constant(name) for name in node.input[1:]]
-    if len(told) != 4:
+    constants = [index.constant(name) for name in node.input[1:]]
+    if len(constants) != 4:
         return None
-    starts, ends, axes, steps = (None if one is None else one.tolist() for one in told)
+    starts, ends, axes, steps = (
+        None if values is None else values.tolist() for values in constants
+    )
     if starts is None or ends is None or axes is None or steps is None or min(ends) < FAR:
         return None
     places = [axis % 4 for axis in axes]
     return dict(zip(places, zip(starts, steps, strict=True), strict=True))
 
 
-def _kernel(known: Known, conv: Any) -> Array | None:
+def _kernel(index: Known, conv: Any) -> Array | None:
     """The weights of a convolution that looks at neighbours only and has a single group."""
-    if conv.op_type != "Conv" or known.attribute(conv, "group", 1) != 1:
+    if conv.op_type != "Conv" or index.attribute(conv, "group", 1) != 1:
         return None
-    if set(known.attribute(conv, "dilations", [1])) != {1}:
+    if set(index.attribute(conv, "dilations", [1])) != {1}:
         return None
-    if known.attribute(conv, "auto_pad", b"NOTSET") != b"NOTSET":
+    if index.attribute(conv, "auto_pad", b"NOTSET") != b"NOTSET":
         return None
-    return known.constant(conv.input[1])
+    return index.constant(conv.input[1])
 
 
 def _enlarge(conv: Any, kernel: Array, step: int) -> None:
     """Kernel, stride and padding of the convolution, over all pixels."""
     import onnx
 
-    told = {one.name: onnx.helper.get_attribute_value(one) for one in conv.attribute}
+    attributes = {
+        attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in conv.attribute
+    }
     shape = {
         "kernel_shape": list(kernel.shape[2:]),
-        "strides": told.get("strides", [1, 1]),
-        "pads": told.get("pads", [0, 0, 0, 0]),
+        "strides": attributes.get("strides", [1, 1]),
+        "pads": attributes.get("pads", [0, 0, 0, 0]),
     }
-    rest = [one for one in conv.attribute if one.name not in shape]
-    wide = {name: [step * one for one in values] for name, values in shape.items()}
+    rest = [attribute for attribute in conv.attribute if attribute.name not in shape]
+    wide = {name: [step * number for number in values] for name, values in shape.items()}
     del conv.attribute[:]
     conv.attribute.extend(rest)
     conv.attribute.extend(onnx.helper.make_attribute(name, values) for name, values in wide.items())

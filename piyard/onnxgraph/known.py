@@ -46,5 +46,5 @@ class Known:
         """A node's attribute, or what it is by default."""
         import onnx
 
-        found = next((one for one in node.attribute if one.name == name), None)
-        return default if found is None else onnx.helper.get_attribute_value(found)
+        value = next((value for value in node.attribute if value.name == name), None)
+        return default if value is None else onnx.helper.get_attribute_value(value)

@@ -18,7 +18,7 @@ def renewed(graph: Graph) -> Graph:
     sizes = {tensor.name: len(tensor.dims) for tensor in copy.graph.initializer}
     for node in copy.graph.node:
         if node.op_type == "BatchNormalization" and sizes.get(node.input[1]) == 1:
-            kept = [one for one in node.attribute if one.name != "spatial"]
+            attributes = [attribute for attribute in node.attribute if attribute.name != "spatial"]
             del node.attribute[:]
-            node.attribute.extend(kept)
+            node.attribute.extend(attributes)
     return copy

@@ -51,8 +51,8 @@ def _outside(graph: Graph) -> list[str]:
 
 def inputs(graph: Graph) -> list[Any]:
     """What has to be fed; files of an old version list their weights among it."""
-    known = {tensor.name for tensor in graph.graph.initializer}
-    return [value for value in graph.graph.input if value.name not in known]
+    initialized = {tensor.name for tensor in graph.graph.initializer}
+    return [value for value in graph.graph.input if value.name not in initialized]
 
 
 def input_shapes(graph: Graph) -> list[list[int]]:
@@ -79,7 +79,7 @@ def reads(node: Any) -> set[str]:
     names = set(node.input)
     for attribute in node.attribute:
         inner = [attribute.g] if attribute.HasField("g") else attribute.graphs
-        names.update(*(reads(one) for part in inner for one in part.node))
+        names.update(*(reads(inner_node) for part in inner for inner_node in part.node))
     return names - {""}
 
 
@@ -89,11 +89,11 @@ KINDS = {"Conv": "convolution", "ConvTranspose": "transposed", "Gemm": "matrix"}
 
 def names(graph: Graph) -> dict[str, list[str]]:
     """Kind → the names of its nodes, in order; a node without one goes by its output."""
-    found: dict[str, list[str]] = {kind: [] for kind in KINDS.values()}
+    by_kind: dict[str, list[str]] = {kind: [] for kind in KINDS.values()}
     for node in graph.graph.node:
         if node.op_type in KINDS:
-            found[KINDS[node.op_type]].append(node.name or node.output[0])
-    return found
+            by_kind[KINDS[node.op_type]].append(node.name or node.output[0])
+    return by_kind
 
 
 def floats(graph: Graph) -> list[str]:

@@ -26,9 +26,9 @@ def sized(graph: Graph, shapes: Sequence[Sequence[int]]) -> Graph:
     try:
         return onnx.shape_inference.infer_shapes(copy, strict_mode=True, data_prop=True)
     except onnx.shape_inference.InferenceError as error:
-        told = ", ".join("x".join(map(str, shape)) for shape in shapes)
+        sizes = ", ".join("x".join(map(str, shape)) for shape in shapes)
         raise ConversionFailed(
-            f"the ONNX graph does not work with input {told}",
+            f"the ONNX graph does not work with input {sizes}",
             evidence=str(error)[:600],
             remedy="correct `input` in the model's YAML: many files work at one size only",
         ) from None

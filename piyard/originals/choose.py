@@ -37,7 +37,7 @@ class Files(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def every(self) -> list[Chosen]:
         """All of them that are files."""
-        return [one for one in (self.main, *self.parts.values()) if one.file]
+        return [file for file in (self.main, *self.parts.values()) if file.file]
 
 
 def routes(model: Model) -> list[str]:
@@ -133,10 +133,10 @@ def _write(model: Model, way: str, ir: Path | None) -> programs.Write:
 def path_of(chosen: Chosen) -> Path:
     """Where the file is; it is downloaded when it is not here."""
     weights_.fetch(chosen)
-    found = download.find(chosen.sha256)
-    if not found:
+    path = download.find(chosen.sha256)
+    if not path:
         raise DownloadFailed(f"the file with sha256 {chosen.sha256} is gone again")
-    return found
+    return path
 
 
 def _only(model: Model, file: models.Weights) -> Model:

@@ -50,9 +50,11 @@ class LogProbabilities(msgspec.Struct, frozen=True, kw_only=True):
         """The outputs, those of the classes as probabilities."""
         import numpy as np
 
-        made = self.inner.run(*inputs)
-        at = self._place([int(one.size) for one in made])
-        return [np.exp(one) if number == at else one for number, one in enumerate(made)]
+        outputs = self.inner.run(*inputs)
+        place = self._place([int(output.size) for output in outputs])
+        return [
+            np.exp(output) if number == place else output for number, output in enumerate(outputs)
+        ]
 
     def tensors(self, *inputs: Array) -> Iterator[tuple[str, Array]]:
         """See ``Original``."""
@@ -83,19 +85,22 @@ class LogProbabilities(msgspec.Struct, frozen=True, kw_only=True):
 
 def _without_log(file: Path, layers: Sequence[Layer], output: str) -> list[Layer]:
     """The layers without the one that makes that output, which is what it reads instead."""
-    known = makers(layers)
+    makers_by_blob = makers(layers)
     last = next(layer for layer in layers if output in layer.tops)
-    if ending(known, output) != "log-probabilities" or known[output].kind != "log":
+    if (
+        ending(makers_by_blob, output) != "log-probabilities"
+        or makers_by_blob[output].kind != "log"
+    ):
         raise ConversionFailed(
             "the network does not end in the logarithm of probabilities",
             remedy="correct `activation` in the model's YAML, or --activation",
         )
-    (read,) = last.bottoms
+    (source,) = last.bottoms
     lines = file.read_text(encoding="utf-8").splitlines()
     magic, counts, *rest = [line for line in lines if line.strip()]
-    kept = [_renamed(line, read, output) for line in rest if line.split()[1] != last.name]
-    numbers = " ".join(str(int(one) - 1) for one in counts.split())
-    file.write_text("\n".join([magic, numbers, *kept, ""]), encoding="utf-8")
+    renamed = [_renamed(line, source, output) for line in rest if line.split()[1] != last.name]
+    numbers = " ".join(str(int(count) - 1) for count in counts.split())
+    file.write_text("\n".join([magic, numbers, *renamed, ""]), encoding="utf-8")
     return param.read(file)
 
 
@@ -103,4 +108,4 @@ def _renamed(line: str, old: str, new: str) -> str:
     """A layer's line with that blob under another name; settings stay."""
     words = line.split()
     end = 4 + int(words[2]) + int(words[3])
-    return " ".join(new if 4 <= at < end and one == old else one for at, one in enumerate(words))
+    return " ".join(new if 4 <= at < end and word == old else word for at, word in enumerate(words))

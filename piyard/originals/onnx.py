@@ -103,9 +103,9 @@ def _with_batch(shapes: Sequence[Shape]) -> list[Shape]:
 def _fed(session: Any, inputs: Sequence[Array]) -> dict[str, Array]:
     import numpy as np
 
-    names = [one.name for one in session.get_inputs()]
-    fed = [np.ascontiguousarray(values)[None] for values in inputs]
-    return dict(zip(names, fed, strict=True))
+    names = [entry.name for entry in session.get_inputs()]
+    arrays = [np.ascontiguousarray(values)[None] for values in inputs]
+    return dict(zip(names, arrays, strict=True))
 
 
 def _session(graph: Graph) -> Any:

@@ -87,7 +87,7 @@ def _tensors(output: Any) -> Sequence[torch.Tensor]:
 
     outputs = output if isinstance(output, (tuple, list)) else [output]
     if not outputs or not all(
-        isinstance(one, torch.Tensor) and one.dim() and len(one) == 1 for one in outputs
+        isinstance(tensor, torch.Tensor) and tensor.dim() and len(tensor) == 1 for tensor in outputs
     ):
         raise ConversionFailed(
             "the network's output is no tensor, and no tuple of tensors, for a batch of one",

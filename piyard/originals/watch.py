@@ -15,25 +15,29 @@ def watch(network: Any, inputs: Sequence[torch.Tensor]) -> Iterator[tuple[str, t
     import torch
     from torch.utils import _python_dispatch
 
-    inside: list[str] = [""]
-    seen: list[tuple[str, torch.Tensor]] = []
+    modules: list[str] = [""]
+    watched: list[tuple[str, torch.Tensor]] = []
 
-    def dispatch(_mode: Any, function: Any, _types: Any, given: Any = (), named: Any = None) -> Any:
-        made = function(*given, **(named or {}))
-        several = made if isinstance(made, (tuple, list)) else (made,)
-        tensors = [one for one in several if isinstance(one, torch.Tensor) and one.dim()]
-        seen.extend((inside[-1], one.clone()) for one in tensors if one.is_floating_point())
-        return made
+    def dispatch(_mode: Any, function: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = function(*args, **(kwargs or {}))
+        results = result if isinstance(result, (tuple, list)) else (result,)
+        tensors = [
+            tensor for tensor in results if isinstance(tensor, torch.Tensor) and tensor.dim()
+        ]
+        watched.extend(
+            (modules[-1], tensor.clone()) for tensor in tensors if tensor.is_floating_point()
+        )
+        return result
 
     base: Any = _python_dispatch.TorchDispatchMode
     mode: Any = type("Watch", (base,), {"__torch_dispatch__": dispatch})
-    with _following(network, inside), mode():
+    with _following(network, modules), mode():
         network(*inputs)
-    yield from seen
+    yield from watched
 
 
 @contextmanager
-def _following(network: Any, inside: list[str]) -> Iterator[None]:
+def _following(network: Any, modules: list[str]) -> Iterator[None]:
     """Keep the name of the module that is running at the end of ``inside``."""
     import torch
 
@@ -41,8 +45,8 @@ def _following(network: Any, inside: list[str]) -> Iterator[None]:
     is_script = isinstance(network, torch.jit.ScriptModule)  # which takes no hooks: no names
     for name, module in () if is_script else network.named_modules():
         hooks += [
-            module.register_forward_pre_hook(lambda *_, name=name: inside.append(name)),
-            module.register_forward_hook(lambda *_: inside.pop() and None),
+            module.register_forward_pre_hook(lambda *_, name=name: modules.append(name)),
+            module.register_forward_hook(lambda *_: modules.pop() and None),
         ]
     try:
         yield

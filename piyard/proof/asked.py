@@ -43,7 +43,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         """The pictures, and of each other kind one input."""
         fed = {stem: few(feed) for stem, feed in self.fed.items()}
         expected = {
-            stem: {kind: of_net[kind][: len(ones)] for kind, ones in fed[stem].items()}
+            stem: {kind: of_net[kind][: len(inputs)] for kind, inputs in fed[stem].items()}
             for stem, of_net in self.expected.items()
         }
         return msgspec.structs.replace(self, fed=fed, expected=expected)
@@ -51,7 +51,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 def few(feed: Feeds) -> Feeds:
     """The pictures, and of each other kind one input."""
-    return {kind: ones if kind == PICTURES else ones[:1] for kind, ones in feed.items()}
+    return {kind: inputs if kind == PICTURES else inputs[:1] for kind, inputs in feed.items()}
 
 
 def ask(
@@ -78,8 +78,8 @@ def ask(
 def _expected(model: Model, original: Original, feed: Feeds) -> dict[str, list[Outputs]]:
     import numpy as np
 
-    expected = {kind: [original.run(*one) for one in ones] for kind, ones in feed.items()}
-    every = (output for ones in expected.values() for outputs in ones for output in outputs)
+    expected = {kind: [original.run(*arrays) for arrays in inputs] for kind, inputs in feed.items()}
+    every = (output for inputs in expected.values() for outputs in inputs for output in outputs)
     if not all(np.isfinite(output).all() for output in every):
         raise ConversionFailed(
             f"{model.title}: the original's own outputs are not finite",

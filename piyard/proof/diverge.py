@@ -28,16 +28,16 @@ def first(
     net: Any, layers: Sequence[Layer], computed: Iterable[tuple[str, Array]], *values: Array
 ) -> Layer | None:
     """The first layer at fault, given what the original computes of ``values``."""
-    known = _by_size(values, computed)
+    computed_tensors = _by_size(values, computed)
     blobs = infer.blobs(net, layers, *values)
-    right = {name: _is_known(value, known) for name, value in blobs.items()}
+    right = {name: _is_known(value, computed_tensors) for name, value in blobs.items()}
     return first_lost(layers, right)
 
 
 def first_rounded(nets: Pair, *values: Array, alike: float) -> Layer | None:
     """The first layer whose output fp16 storage moves further than ``alike``, for good."""
     exact = infer.blobs(nets.full, nets.layers, *values)
-    rounded = nets.every_rounded(*values)
+    rounded = nets.all_blobs_fp16(*values)
     right = {name: distance(value, rounded[name]) <= alike for name, value in exact.items()}
     return first_lost(nets.layers, right)
 
@@ -62,11 +62,11 @@ def told(layer: Layer, origin: str = "") -> str:
     return f"first diverging layer: {layer.type} '{layer.name}'{from_}"
 
 
-def distance(one: Array, other: Array) -> float:
+def distance(reference: Array, other: Array) -> float:
     """Length of the difference as a part of the length of ``one``; infinite when not finite."""
     import numpy as np
 
-    a, b = (values.astype(np.float64).ravel() for values in (one, other))
+    a, b = (values.astype(np.float64).ravel() for values in (reference, other))
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         return float("inf")
     length, apart = float(np.linalg.norm(a)), float(np.linalg.norm(a - b))
@@ -76,11 +76,11 @@ def distance(one: Array, other: Array) -> float:
 def _by_size(
     values: Sequence[Array], computed: Iterable[tuple[str, Array]]
 ) -> dict[int, list[Array]]:
-    known: dict[int, list[Array]] = {}
+    by_size: dict[int, list[Array]] = {}
     for value in (*values, *(value for _, value in computed)):
-        known.setdefault(value.size, []).append(value)
-    return known
+        by_size.setdefault(value.size, []).append(value)
+    return by_size
 
 
-def _is_known(value: Array, known: Mapping[int, list[Array]]) -> bool:
-    return any(distance(one, value) <= ALIKE for one in known.get(value.size, []))
+def _is_known(value: Array, by_size: Mapping[int, list[Array]]) -> bool:
+    return any(distance(tensor, value) <= ALIKE for tensor in by_size.get(value.size, []))

@@ -20,32 +20,34 @@ APART = 1e-4
 """Of the largest value: outputs that differ by less are the same to a proof by cosine."""
 
 
-def empty(asked: Asked, figures: Mapping[str, Told]) -> dict[str, str]:
+def empty(case: Asked, figures: Mapping[str, Told]) -> dict[str, str]:
     """Output → why, of those that do not depend on what is fed.
 
     Names are those of the figures, which list the outputs in the original's order.
     """
-    told: dict[str, str] = {}
-    for stem, kinds in asked.expected.items():
-        every = [outputs for ones in kinds.values() for outputs in ones]
+    reasons: dict[str, str] = {}
+    for stem, kinds in case.expected.items():
+        all_outputs = [
+            outputs for outputs_by_input in kinds.values() for outputs in outputs_by_input
+        ]
         for number, name in enumerate(_names(figures, stem)):
-            if _is_constant([outputs[number] for outputs in every]):
-                told[name] = CONSTANT
-    return told
+            if _is_constant([outputs[number] for outputs in all_outputs]):
+                reasons[name] = CONSTANT
+    return reasons
 
 
 def _names(figures: Mapping[str, Told], stem: str) -> list[str]:
-    told = next(iter(figures.values()), {})
-    outputs = dict.fromkeys(name for kind in told.values() for name in kind)
+    kinds = next(iter(figures.values()), {})
+    outputs = dict.fromkeys(name for kind in kinds.values() for name in kind)
     return [name for name in outputs if names.split(name)[0] == stem]
 
 
 def _is_constant(outputs: Sequence[Array]) -> bool:
     """Whether several inputs of each size all give the same; one input alone tells nothing."""
     by_shape: dict[tuple[int, ...], list[Array]] = {}
-    for one in outputs:
-        by_shape.setdefault(one.shape, []).append(one)
-    compared = [ones for ones in by_shape.values() if len(ones) > 1]
+    for output in outputs:
+        by_shape.setdefault(output.shape, []).append(output)
+    compared = [alike for alike in by_shape.values() if len(alike) > 1]
     return bool(compared) and all(map(_are_alike, compared))
 
 
@@ -54,4 +56,4 @@ def _are_alike(outputs: Sequence[Array]) -> bool:
 
     first = outputs[0]
     bar = APART * float(np.abs(first).max(initial=0.0))
-    return all(float(np.abs(one - first).max(initial=0.0)) <= bar for one in outputs[1:])
+    return all(float(np.abs(output - first).max(initial=0.0)) <= bar for output in outputs[1:])

@@ -34,11 +34,11 @@ Feeds = dict[str, list[tuple["Array", ...]]]
 
 def real_pictures(model: Model, count: int = 0) -> list[Path]:
     """Pictures of the mirror, evenly spread; none without a mirror that has them."""
-    wanted = count or few(model)
+    number = count or few(model)
     root = mirror.folder()
-    place = CLASSES if model.task == "classify" else OBJECTS
-    found = pictures.of(root / place).pictures if root and (root / place).is_dir() else []
-    return found[:: max(1, len(found) // wanted)][:wanted]
+    folder = CLASSES if model.task == "classify" else OBJECTS
+    paths = pictures.of(root / folder).pictures if root and (root / folder).is_dir() else []
+    return paths[:: max(1, len(paths) // number)][:number]
 
 
 def few(model: Model) -> int:
@@ -51,14 +51,16 @@ def feeds(
     model: Model, originals: Mapping[str, Original], pictures: Iterable[Path]
 ) -> dict[str, Feeds]:
     """Stem of a net → what it is fed; a head gets what its backbone makes of both sizes."""
-    main: Feeds = {kind: [(one,) for one in ones] for kind, ones in inputs(model, pictures).items()}
-    found = {"model": main}
+    main: Feeds = {
+        kind: [(array,) for array in arrays] for kind, arrays in inputs(model, pictures).items()
+    }
+    by_stem = {"model": main}
     if model.dynamic:
         other = inputs(model, (), size=model.dynamic)
-        main["dynamic"] = [(one,) for one in other["noise"]]
+        main["dynamic"] = [(array,) for array in other["noise"]]
         if "head" in originals:
-            found["head"] = _features(originals["model"], other, inputs(model, ()))
-    return found
+            by_stem["head"] = _features(originals["model"], other, inputs(model, ()))
+    return by_stem
 
 
 def inputs(
@@ -73,8 +75,10 @@ def inputs(
     kinds = {
         "pictures": [fed(read_picture(path)) for path in pictures],
         "drawn": [fed(picture) for picture in drawn],
-        "noise": [stimulus.tensor((c, h, w), seed, model.noise) for seed in (stimulus.SEED, 11)],
-        "strided": [np.transpose(stimulus.tensor((h, w, c), 12, model.noise), (2, 0, 1))],
+        "noise": [
+            stimulus.tensor((c, h, w), seed, model.input_range) for seed in (stimulus.SEED, 11)
+        ],
+        "strided": [np.transpose(stimulus.tensor((h, w, c), 12, model.input_range), (2, 0, 1))],
     }
     return {kind: values for kind, values in kinds.items() if values}
 

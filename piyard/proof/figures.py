@@ -40,17 +40,17 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 
 def worst(differences: Sequence[Difference]) -> Figures:
     """Of all of them."""
-    finite = all(one.finite for one in differences)
-    blind = [one for one in differences if one.blind]
-    telling = [one for one in differences if not one.blind]
-    largest = max(one.largest for one in differences)
+    finite = all(difference.finite for difference in differences)
+    blind = [difference for difference in differences if difference.blind]
+    comparable = [difference for difference in differences if not difference.blind]
+    largest = max(difference.largest for difference in differences)
     return Figures(
         count=len(differences),
-        cosine=min(one.cosine for one in telling or differences),
-        max_abs=max(one.max_abs for one in differences) if finite else None,
-        same_top=sum(one.same_top for one in differences),
-        blind="" if telling else blind[0].blind,
-        relative=_part(max((one.max_abs for one in blind), default=0.0), largest),
+        cosine=min(difference.cosine for difference in comparable or differences),
+        max_abs=max(difference.max_abs for difference in differences) if finite else None,
+        same_top=sum(difference.same_top for difference in differences),
+        blind="" if comparable else blind[0].blind,
+        relative=_part(max((difference.max_abs for difference in blind), default=0.0), largest),
     )
 
 

@@ -25,23 +25,23 @@ if TYPE_CHECKING:
 
 
 def agreement(
-    model: Model, pictures: Sequence[Path], wanted: Sequence[Outputs], got: Sequence[Outputs]
+    model: Model, pictures: Sequence[Path], expected: Sequence[Outputs], got: Sequence[Outputs]
 ) -> Agreement | None:
     """The worst of the pictures; None for a network without a head, or without pictures."""
     if model.head is None or not pictures:
         return None
     size = model.input[1:]
-    alike = []
-    for path, one, other in zip(pictures, wanted, got, strict=True):
+    agreements = []
+    for path, reference, output in zip(pictures, expected, got, strict=True):
         picture = read_picture(path)
         placing = feed.placing(picture.size, model.preprocess, size)
-        alike.append(
+        agreements.append(
             agree.compare(
-                _found(model, one, placing, picture.size),
-                _found(model, other, placing, picture.size),
+                _found(model, reference, placing, picture.size),
+                _found(model, output, placing, picture.size),
             )
         )
-    return agree.worst(alike)
+    return agree.worst(agreements)
 
 
 def _found(

@@ -19,52 +19,56 @@ In halves, of two boxes of an object that are nearly as good the other one may w
 
 def problems(model: Model, proved: Proved) -> list[str]:
     """What is not alike enough, a line each, that begin with the precision."""
-    raw = [
-        f"{way}, {kind}, output {name}: {problem}"
-        for way, kinds in proved.figures.items()
+    outputs_lines = [
+        f"{precision}, {kind}, output {name}: {problem}"
+        for precision, kinds in proved.figures.items()
         for kind, outputs in kinds.items()
         for name, figures in outputs.items()
-        if (problem := of_output(model, way, figures))
+        if (problem := of_output(model, precision, figures))
     ]
-    found = [
-        f"{way}, pictures, what is found: {problem}"
-        for way, agreement in proved.found.items()
-        if (problem := of_found(model, way, agreement))
+    predictions = [
+        f"{precision}, pictures, what is found: {problem}"
+        for precision, agreement in proved.found.items()
+        if (problem := of_found(model, precision, agreement))
     ]
     tracks = [
-        f"{way}, clip, tracks: {problem}"
-        for way, agreement in proved.tracks.items()
-        if (problem := of_tracks(model, way, agreement))
+        f"{precision}, clip, tracks: {problem}"
+        for precision, agreement in proved.tracks.items()
+        if (problem := of_tracks(model, precision, agreement))
     ]
-    return raw + found + tracks
+    return outputs_lines + predictions + tracks
 
 
-def of_found(model: Model, way: str, agreement: Agreement) -> str:
+def of_found(model: Model, precision: str, agreement: Agreement) -> str:
     """What is too far apart in what is found, or nothing."""
     threshold = model.head.score if isinstance(model.head, DenseHead) else 0.0
-    return agreement.problem(_bars(way), threshold)
+    return agreement.problem(_bars(precision), threshold)
 
 
-def of_tracks(model: Model, way: str, agreement: Agreement) -> str:
+def of_tracks(model: Model, precision: str, agreement: Agreement) -> str:
     """What is too far apart in what is followed, or nothing."""
     begins = model.tracker.new if isinstance(model.tracker, Bytetrack) else 0.0
-    return agreement.problem(_bars(way), begins)
+    return agreement.problem(_bars(precision), begins)
 
 
-def _bars(way: str) -> Bars:
-    return BARS["fp32" if way.startswith("fp32") else "fp16"]
+def _bars(precision: str) -> Bars:
+    return BARS["fp32" if precision.startswith("fp32") else "fp16"]
 
 
-def of_output(model: Model, way: str, figures: Figures) -> str:
+def of_output(model: Model, precision: str, figures: Figures) -> str:
     """What is wrong with an output, or nothing."""
-    least = model.proof.least(way)
+    least = model.proof.min_cosine(precision)
     if figures.max_abs is None:
         return "a value is not finite"
     if figures.relative > bearable(least):
         return _of_blind(figures, bearable(least))
     if figures.cosine < least and not figures.blind:
         return f"cosine {figures.cosine:.6f} is below {least}"
-    if model.task == "classify" and way.startswith("fp32") and figures.same_top < figures.count:
+    if (
+        model.task == "classify"
+        and precision.startswith("fp32")
+        and figures.same_top < figures.count
+    ):
         return f"top-1 differs on {figures.count - figures.same_top} of {figures.count}"
     return ""
 

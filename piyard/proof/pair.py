@@ -33,26 +33,28 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     layers: list[Layer]
     """With the masks that the boards get."""
 
-    def exact(self, *values: Array) -> dict[str, Array]:
+    def run_fp32(self, *values: Array) -> dict[str, Array]:
         """The outputs in fp32."""
         return infer.run(self.full, *values)
 
-    def rounded(self, *values: Array, spared: AbstractSet[str] = frozenset()) -> dict[str, Array]:
-        """The outputs as fp16 storage leaves them; ``spared`` are layers beside the masked ones."""
-        every = self.every_rounded(*values, spared=spared)
+    def run_fp16(
+        self, *values: Array, keep_fp32: AbstractSet[str] = frozenset()
+    ) -> dict[str, Array]:
+        """The outputs with fp16 storage; ``keep_fp32`` names layers beside the masked ones."""
+        every = self.all_blobs_fp16(*values, keep_fp32=keep_fp32)
         return {name: every[name] for name in infer.outputs(self.half)}
 
-    def computes(self, way: str) -> Callable[..., list[Array]]:
-        """The net as a function in ``COMPUTED``'s way, with the outputs in order."""
-        run = {"fp32": self.exact, "fp16": self.rounded}[way]
+    def computes(self, precision: str) -> Callable[..., list[Array]]:
+        """The net as a function in ``COMPUTED``'s precision, with the outputs in order."""
+        run = {"fp32": self.run_fp32, "fp16": self.run_fp16}[precision]
         return lambda *values: list(run(*values).values())
 
-    def every_rounded(
-        self, *values: Array, spared: AbstractSet[str] = frozenset()
+    def all_blobs_fp16(
+        self, *values: Array, keep_fp32: AbstractSet[str] = frozenset()
     ) -> dict[str, Array]:
         """The same for every blob."""
-        kept = masks.in_fp32(self.layers) | spared
-        return infer.every_rounded(self.full, self.half, self.layers, *values, spared=kept)
+        kept = masks.in_fp32(self.layers) | keep_fp32
+        return infer.every_rounded(self.full, self.half, self.layers, *values, keep_fp32=kept)
 
 
 def pair(full: Path, half: Path, stem: str = infer.STEM) -> Pair:

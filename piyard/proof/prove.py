@@ -42,57 +42,66 @@ class Proved(msgspec.Struct, frozen=True, kw_only=True):
     """What is followed in a clip; nothing where there is none, or no tracker."""
 
 
-def compare(asked: Asked, got: Mapping[str, Computed]) -> tuple[Told, Agreement | None]:
+def compare(case: Asked, got: Mapping[str, Computed]) -> tuple[Told, Agreement | None]:
     """How alike the outputs of each net are, and what is found in the pictures."""
-    told: Told = {}
+    by_kind: Told = {}
     for stem, computed in got.items():
-        for kind, outputs in _figures(stem, computed, asked.expected[stem]).items():
-            told.setdefault(kind, {}).update(outputs)
+        for kind, outputs in _figures(stem, computed, case.expected[stem]).items():
+            by_kind.setdefault(kind, {}).update(outputs)
     main = got.get(infer.STEM)
-    if main is None or not asked.pictures:
-        return told, None
-    met = [list(outputs.values()) for outputs in main[PICTURES]]
-    return told, agreement(asked.model, asked.pictures, asked.expected[infer.STEM][PICTURES], met)
+    if main is None or not case.pictures:
+        return by_kind, None
+    outputs_by_picture = [list(outputs.values()) for outputs in main[PICTURES]]
+    return by_kind, agreement(
+        case.model, case.pictures, case.expected[infer.STEM][PICTURES], outputs_by_picture
+    )
 
 
-def prove(asked: Asked, originals: Mapping[str, Original], pairs: Mapping[str, Pair]) -> Proved:
+def prove(case: Asked, originals: Mapping[str, Original], pairs: Mapping[str, Pair]) -> Proved:
     """The figures of ncnn on this machine."""
-    ways = {stem: _ways(pairs[stem], originals[stem]) for stem in asked.fed}
+    functions = {stem: _ways(pairs[stem], originals[stem]) for stem in case.fed}
     figures: dict[str, Told] = {}
-    found: dict[str, Agreement] = {}
-    for way in COMPUTED:
-        runs = {stem: of_net[way] for stem, of_net in ways.items() if way in of_net}
+    predictions: dict[str, Agreement] = {}
+    for precision in COMPUTED:
+        runs = {
+            stem: by_precision[precision]
+            for stem, by_precision in functions.items()
+            if precision in by_precision
+        }
         if runs:
-            got = {stem: computed(run, asked.fed[stem]) for stem, run in runs.items()}
-            figures[way], alike = compare(asked, got)
-            found |= {way: alike} if alike else {}
-    return Proved(figures=figures, found=found)
+            outputs = {stem: computed(run, case.fed[stem]) for stem, run in runs.items()}
+            figures[precision], predicted = compare(case, outputs)
+            predictions |= {precision: predicted} if predicted else {}
+    return Proved(figures=figures, found=predictions)
 
 
 def computed(run: Callable[..., dict[str, Array]], feed: Feeds) -> Computed:
     """What that run makes of everything that is fed."""
-    return {kind: [run(*one) for one in ones] for kind, ones in feed.items()}
+    return {kind: [run(*arrays) for arrays in inputs] for kind, inputs in feed.items()}
 
 
 def _ways(nets: Pair, original: Original) -> dict[str, Callable[..., dict[str, Array]]]:
     """A ready pair is its own original: in fp32 there is nothing to compare."""
     if not original.is_program:
-        return {"fp16": nets.rounded}
-    return {"fp32": nets.exact, "fp16": nets.rounded}
+        return {"fp16": nets.run_fp16}
+    return {"fp32": nets.run_fp32, "fp16": nets.run_fp16}
 
 
 def _figures(stem: str, got: Computed, expected: Mapping[str, Sequence[Outputs]]) -> Told:
-    told: Told = {}
-    for kind, ones in got.items():
-        pairs = [_pairs(one, want) for one, want in zip(ones, expected[kind], strict=True)]
-        told[kind] = {
+    by_kind: Told = {}
+    for kind, outputs in got.items():
+        pairs = [
+            _pairs(output, reference)
+            for output, reference in zip(outputs, expected[kind], strict=True)
+        ]
+        by_kind[kind] = {
             names.join(stem, name): worst([pair[name] for pair in pairs]) for name in pairs[0]
         }
-    return told
+    return by_kind
 
 
-def _pairs(got: Mapping[str, Array], want: list[Array]) -> dict[str, Difference]:
-    if len(got) != len(want):
-        raise ConversionFailed(f"ncnn has {len(got)} outputs, the original {len(want)}")
-    named = zip(got.items(), want, strict=True)
+def _pairs(got: Mapping[str, Array], expected: list[Array]) -> dict[str, Difference]:
+    if len(got) != len(expected):
+        raise ConversionFailed(f"ncnn has {len(got)} outputs, the original {len(expected)}")
+    named = zip(got.items(), expected, strict=True)
     return {name: compare_outputs(reference, output) for (name, output), reference in named}

@@ -48,21 +48,21 @@ def by_loss(nets: Pair, inputs: Sequence[Array]) -> list[str]:
     ``inputs`` are what the net is asked with: one array for each of its inputs.
     """
     exact = infer.blobs(nets.full, nets.layers, *inputs)
-    known = exact | dict(zip(infer.inputs(nets.full), inputs, strict=True))
+    blobs = exact | dict(zip(infer.inputs(nets.full), inputs, strict=True))
     working = [layer for layer in nets.layers if layer.type != "Input"]
-    return in_order(working, {layer.name: _loss(nets, layer, known) for layer in working})
+    return in_order(working, {layer.name: _loss(nets, layer, blobs) for layer in working})
 
 
 def in_order(working: Sequence[Layer], lost: Mapping[str, float]) -> list[str]:
     """Names of layers, by what each loses; one that reads what overflowed loses as much."""
     spilt = {name for layer in working if lost[layer.name] == float("inf") for name in layer.tops}
-    all_lost = {one.name for one in working if spilt & set(one.bottoms)}
+    all_lost = {layer.name for layer in working if spilt & set(layer.bottoms)}
     counted = {**lost, **dict.fromkeys(all_lost, float("inf"))}
     return sorted(counted, key=lambda name: -counted[name])
 
 
-def _loss(nets: Pair, layer: Layer, known: dict[str, Array]) -> float:
+def _loss(nets: Pair, layer: Layer, blobs: dict[str, Array]) -> float:
     """How far the layer's output is from the exact one when only it computes with halves."""
-    given = [known[name] for name in layer.bottoms]
-    made = infer.one_rounded(nets.half, layer, given)
-    return max(distance(known[name], made[name]) for name in layer.tops)
+    inputs = [blobs[name] for name in layer.bottoms]
+    rounded = infer.one_rounded(nets.half, layer, inputs)
+    return max(distance(blobs[name], rounded[name]) for name in layer.tops)

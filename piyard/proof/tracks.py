@@ -33,16 +33,16 @@ class Clip(msgspec.Struct, frozen=True, kw_only=True):
     """What a tracker is shown, and what it follows there by the original's outputs."""
 
     film: Footage
-    wanted: Followed
+    expected: Followed
 
 
 def ask(model: Model, originals: Mapping[str, Original]) -> Clip | None:
     """The clip of that model; None for one that is no tracker, and where there is no clip."""
-    shown = film(model) if model.tracker else None
-    if shown is None:
+    footage = film(model) if model.tracker else None
+    if footage is None:
         return None
-    computes = {stem: one.run for stem, one in originals.items()}
-    return Clip(film=shown, wanted=followed(model, shown, computes))
+    computes = {stem: original.run for stem, original in originals.items()}
+    return Clip(film=footage, expected=followed(model, footage, computes))
 
 
 def film(model: Model) -> Footage | None:
@@ -89,33 +89,34 @@ def net_of(model: Model, compute: Compute, head: Compute | None = None) -> Net:
     )
 
 
-def agreement(wanted: Followed, got: Followed) -> Agreement:
+def agreement(expected: Followed, got: Followed) -> Agreement:
     """The worst of the frames. What a track is called does not matter, that it goes on does."""
-    called = _names(wanted, got)
+    called = _names(expected, got)
     return agree.worst(
         [
             agree.compare(
-                [_as(one, one.id) for one in want], [_as(o, called.get(o.id)) for o in have]
+                [_as(shown, shown.id) for shown in reference],
+                [_as(shown, called.get(shown.id)) for shown in objects],
             )
-            for want, have in zip(wanted, got, strict=True)
+            for reference, objects in zip(expected, got, strict=True)
         ]
     )
 
 
-def _names(wanted: Followed, got: Followed) -> dict[int | None, int | None]:
+def _names(expected: Followed, got: Followed) -> dict[int | None, int | None]:
     """Track of the one → track of the other that was in its place when it first appeared.
 
     Each has one name: a track that begins anew where another one went on is nobody's.
     """
     called: dict[int | None, int | None] = {}
-    for want, have in zip(wanted, got, strict=True):
-        found = [[_as(one, 0) for one in side] for side in (want, have)]
-        for i, j in agree.matches(*found):
-            if have[j].id not in called and want[i].id not in called.values():
-                called[have[j].id] = want[i].id
+    for reference, objects in zip(expected, got, strict=True):
+        detections = [[_as(shown, 0) for shown in frame] for frame in (reference, objects)]
+        for i, j in agree.matches(*detections):
+            if objects[j].id not in called and reference[i].id not in called.values():
+                called[objects[j].id] = reference[i].id
     return called
 
 
-def _as(one: Object, track: int | None) -> Found:
+def _as(shown: Object, track: int | None) -> Found:
     """The object with its track in place of the class; one that is nobody's stands alone."""
-    return Found(class_=-1 if track is None else track, score=one.score, box=one.box)
+    return Found(class_=-1 if track is None else track, score=shown.score, box=shown.box)

@@ -35,7 +35,7 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     """What came out."""
 
     proved: Proved
-    spared: list[str]
+    keep_fp32: list[str]
     """Layers that stay in fp32 because the net does not bear halves there."""
     failed: list[str]
     """What is not alike enough, a line each, and where it begins; nothing when all is well."""
@@ -61,15 +61,22 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         proved = prove(self.asked, self.originals, pairs)
         return msgspec.structs.replace(proved, tracks=self._tracks(pairs, proved.figures))
 
-    def _tracks(self, pairs: Mapping[str, Pair], ways: Collection[str]) -> dict[str, Agreement]:
+    def _tracks(
+        self, pairs: Mapping[str, Pair], precisions: Collection[str]
+    ) -> dict[str, Agreement]:
         """What a tracker follows; nothing where none is asked to."""
         model, clip = self.asked.model, self.asked.clip
         if clip is None:
             return {}
-        computes = {way: {stem: one.computes(way) for stem, one in pairs.items()} for way in ways}
+        computes = {
+            precision: {stem: nets.computes(precision) for stem, nets in pairs.items()}
+            for precision in precisions
+        }
         return {
-            way: tracks.agreement(clip.wanted, tracks.followed(model, clip.film, computes[way]))
-            for way in ways
+            precision: tracks.agreement(
+                clip.expected, tracks.followed(model, clip.film, computes[precision])
+            )
+            for precision in precisions
         }
 
 
@@ -90,54 +97,54 @@ def run(
     """
     fed = feeds(model, originals, pictures)
     clip = tracks.ask(model, originals) if meant else None
-    asked = ask(model, originals, fed, pictures if meant else (), clip)
-    case = Case(asked=asked, originals=originals, full=full, half=half)
+    inputs = ask(model, originals, fed, pictures if meant else (), clip)
+    case = Case(asked=inputs, originals=originals, full=full, half=half)
     proved = case.prove()
     wrong = problems(model, proved)
-    spared = _spare(case) if wrong and all(line.startswith("fp16") for line in wrong) else []
-    if spared:
+    kept_fp32 = _spare(case) if wrong and all(line.startswith("fp16") for line in wrong) else []
+    if kept_fp32:
         proved = case.prove()
         wrong = problems(model, proved)
     return Tried(
         proved=proved,
-        spared=spared,
+        keep_fp32=kept_fp32,
         failed=wrong + (_where(case, wrong) if wrong else []),
-        empty=empty(asked, proved.figures),
+        empty=empty(inputs, proved.figures),
     )
 
 
 def _spare(case: Case) -> list[str]:
     """Mask as few layers as bring each net over the threshold; their names."""
-    spared = []
-    asked = case.asked.few()
+    all_masked = []
+    few = case.asked.few()
     for stem, nets in case.pairs().items():
-        bearable = partial(_is_bearable, asked, stem, nets)
-        inputs = asked.fed[stem]["noise"][0]
-        found = set() if bearable(set()) else fewest(by_loss(nets, inputs), bearable)
-        masks.write(case.full / f"{stem}.ncnn.param", dict.fromkeys(found, masks.FP32))
-        spared += sorted(found)
-    return spared
+        bearable = partial(_is_bearable, few, stem, nets)
+        inputs = few.fed[stem]["noise"][0]
+        masked = set() if bearable(set()) else fewest(by_loss(nets, inputs), bearable)
+        masks.write(case.full / f"{stem}.ncnn.param", dict.fromkeys(masked, masks.FP32))
+        all_masked += sorted(masked)
+    return all_masked
 
 
-def _is_bearable(asked: Asked, stem: str, nets: Pair, spared: set[str]) -> bool:
-    """Whether the outputs, and what is found, stay alike when these layers are spared."""
-    got = computed(partial(nets.rounded, spared=spared), asked.fed[stem])
-    figures, found = compare(asked, {stem: got})
-    told = {"fp16": found} if found else {}
-    return not problems(asked.model, Proved(figures={"fp16": figures}, found=told))
+def _is_bearable(case: Asked, stem: str, nets: Pair, keep_fp32: set[str]) -> bool:
+    """Whether the outputs, and what is found, stay alike when these layers are keep_fp32."""
+    outputs = computed(partial(nets.run_fp16, keep_fp32=keep_fp32), case.fed[stem])
+    figures, predictions = compare(case, {stem: outputs})
+    by_precision = {"fp16": predictions} if predictions else {}
+    return not problems(case.model, Proved(figures={"fp16": figures}, found=by_precision))
 
 
 def _where(case: Case, wrong: Sequence[str]) -> list[str]:
     """The first layer at fault of each net, for fp32 when that is wrong, else for fp16."""
     exact = any(line.startswith("fp32") for line in wrong)
-    told = []
+    lines = []
     for stem, nets in case.pairs().items():
-        one = case.asked.fed[stem]["noise"][0]
-        layer = _lost(case.originals[stem], nets, one) if exact else _worn(case, nets, one)
+        inputs = case.asked.fed[stem]["noise"][0]
+        layer = _lost(case.originals[stem], nets, inputs) if exact else _worn(case, nets, inputs)
         if layer:
-            known = origins.of(case.full, stem, case.asked.names[stem])
-            told.append(diverge.told(layer, known.get(layer.name, "")))
-    return told
+            layer_origins = origins.of(case.full, stem, case.asked.names[stem])
+            lines.append(diverge.told(layer, layer_origins.get(layer.name, "")))
+    return lines
 
 
 def _lost(original: Original, nets: Pair, inputs: tuple[Array, ...]) -> Layer | None:

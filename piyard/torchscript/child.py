@@ -41,8 +41,8 @@ def main() -> None:
     with inference(), torch.no_grad(), silent():
         program = _load(Path(sys.argv[1]), sys.argv[2:], send)
         while head := questions.read(messages.HEAD):
-            asked = messages.question(questions.read(int.from_bytes(head, "big")))
-            _answer(program, asked, send)
+            question = messages.question(questions.read(int.from_bytes(head, "big")))
+            _answer(program, question, send)
 
 
 def _find_piyard(folder: Path) -> None:
@@ -104,7 +104,7 @@ def _answers(program: Any, question: Question) -> Iterator[Answer]:
             yield messages.Cost(_network(program, inputs).size())
         case messages.Run(inputs=inputs):
             outputs = _network(program).run(*map(messages.unpack, inputs))
-            yield messages.Tensors([messages.pack(one) for one in outputs])
+            yield messages.Tensors([messages.pack(output) for output in outputs])
         case messages.Watch(inputs=inputs):
             for name, value in _network(program).tensors(*map(messages.unpack, inputs)):
                 yield messages.Named(name, messages.pack(value))
@@ -118,10 +118,10 @@ def _saved(program: Any) -> bytes:
 
     from piyard import torchscript
 
-    made = io.BytesIO()
+    buffer = io.BytesIO()
     save: Any = torch.jit.save
-    save(torchscript.frozen(program), made)
-    return made.getvalue()
+    save(torchscript.frozen(program), buffer)
+    return buffer.getvalue()
 
 
 def _network(program: Any, shapes: Sequence[tuple[int, ...]] = ()) -> TorchNetwork:

@@ -17,21 +17,21 @@ def cut(program: Program, names: Sequence[str]) -> Program:
     Names are those of ``values``. Raises ``ConversionFailed`` for a name there is not.
     """
     with silent():
-        whole = frozen(program)
-        known = values(whole)
-        _require(names, known)
-        graph = whole.graph.copy()
-        names_there = [value.debugName() for value in _results(whole.graph)]
-        copies = dict(zip(names_there, _results(graph), strict=True))
-        _end(graph, [copies[known[name].debugName()] for name in names])
+        frozen_program = frozen(program)
+        by_name = values(frozen_program)
+        _require(names, by_name)
+        graph = frozen_program.graph.copy()
+        debug_names = [value.debugName() for value in _results(frozen_program.graph)]
+        copied = dict(zip(debug_names, _results(graph), strict=True))
+        _end(graph, [copied[by_name[name].debugName()] for name in names])
         return _program(graph)
 
 
-def _require(names: Sequence[str], known: dict[str, Value]) -> None:
+def _require(names: Sequence[str], by_name: dict[str, Value]) -> None:
     for name in names:
-        if name not in known:
+        if name not in by_name:
             raise ConversionFailed(
-                f"the TorchScript program has no convolution '{name}'{nearest(name, known)}",
+                f"the TorchScript program has no convolution '{name}'{nearest(name, by_name)}",
                 remedy="correct `cut` in the model's YAML",
             )
 
@@ -41,18 +41,18 @@ def _results(graph: Any) -> list[Value]:
     return [value for node in graph.nodes() for value in node.outputs()]
 
 
-def _end(graph: Any, wanted: Sequence[Value]) -> None:
+def _end(graph: Any, outputs: Sequence[Value]) -> None:
     for _ in list(graph.outputs()):
         graph.eraseOutput(0)
-    graph.registerOutput(wanted[0] if len(wanted) == 1 else _tuple(graph, wanted))
+    graph.registerOutput(outputs[0] if len(outputs) == 1 else _tuple(graph, outputs))
 
 
-def _tuple(graph: Any, wanted: Sequence[Value]) -> Value:
+def _tuple(graph: Any, outputs: Sequence[Value]) -> Value:
     import torch
 
-    made: Any = torch.TupleType
-    node = graph.insertNode(graph.create("prim::TupleConstruct", list(wanted), 1))
-    node.output().setType(made([value.type() for value in wanted]))
+    tuple_type: Any = torch.TupleType
+    node = graph.insertNode(graph.create("prim::TupleConstruct", list(outputs), 1))
+    node.output().setType(tuple_type([value.type() for value in outputs]))
     return node.output()
 
 
@@ -63,8 +63,8 @@ def _program(graph: Any) -> Program:
     _leave_module(graph)
     unit: Any = torch.CompilationUnit()
     load: Any = torch.jit.load
-    made = unit.create_function("forward", graph).save_to_buffer()
-    return load(io.BytesIO(made)).eval()
+    saved = unit.create_function("forward", graph).save_to_buffer()
+    return load(io.BytesIO(saved)).eval()
 
 
 def _leave_module(graph: Any) -> None:

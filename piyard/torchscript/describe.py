@@ -16,18 +16,20 @@ def describe(program: Program) -> Description:
 
     A value that has no such name stands under one of its own, which begins with ``%``.
     """
-    whole = frozen(program)
-    names = {value.debugName(): name for name, value in values(whole).items()}
+    frozen_program = frozen(program)
+    names = {value.debugName(): name for name, value in values(frozen_program).items()}
 
     def name_of(value: Any) -> str:
         return names.get(value.debugName(), f"%{value.debugName()}")
 
     nodes = [
-        Node(name_of(value), node.kind(), [name_of(one) for one in node.inputs()])
-        for node in whole.graph.nodes()
+        Node(name_of(value), node.kind(), [name_of(source) for source in node.inputs()])
+        for node in frozen_program.graph.nodes()
         for value in node.outputs()
     ]
-    return Description([name_of(value) for value in outputs(whole)], nodes, list(names.values()))
+    return Description(
+        [name_of(value) for value in outputs(frozen_program)], nodes, list(names.values())
+    )
 
 
 def shapes(program: Program, names: Sequence[str], shape: Sequence[int]) -> list[tuple[int, ...]]:
@@ -36,6 +38,6 @@ def shapes(program: Program, names: Sequence[str], shape: Sequence[int]) -> list
 
     part = cut(program, names)
     with torch.no_grad(), running("the program", [shape]):
-        made = part(torch.zeros(1, *shape))
-    tensors = made if isinstance(made, tuple) else (made,)
-    return [tuple(one.shape) for one in tensors]
+        output = part(torch.zeros(1, *shape))
+    tensors = output if isinstance(output, tuple) else (output,)
+    return [tuple(tensor.shape) for tensor in tensors]

@@ -17,10 +17,10 @@ def notes(file: Path) -> dict[str, Any]:
     """The notes as data; nothing where there are none, or none that can be read."""
     try:
         with zipfile.ZipFile(file) as archive:
-            told = json.loads(_text(archive))
+            content = json.loads(_text(archive))
     except (OSError, ValueError, RecursionError, zipfile.BadZipFile):
         return {}
-    return told if isinstance(told, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _text(archive: zipfile.ZipFile) -> bytes:

@@ -76,15 +76,17 @@ class SandboxedProgram:
 
     def run(self, *inputs: Array) -> list[Array]:
         """Its outputs for inputs (channels, rows, columns), without batch."""
-        told = self._one(messages.Run([messages.pack(one) for one in inputs]), messages.Tensors)
-        return [self._array(one) for one in told.outputs]
+        answer = self._one(
+            messages.Run([messages.pack(tensor) for tensor in inputs]), messages.Tensors
+        )
+        return [self._array(tensor) for tensor in answer.outputs]
 
     def tensors(self, *inputs: Array) -> Iterator[tuple[str, Array]]:
         """Everything computed on the way, with where it is computed, in order."""
-        self._send(messages.Watch([messages.pack(one) for one in inputs]))
-        for told in iter(self._named, None):
+        self._send(messages.Watch([messages.pack(array) for array in inputs]))
+        for named in iter(self._named, None):
             try:
-                yield told.name, self._array(told.value)
+                yield named.name, self._array(named.value)
             except GeneratorExit:  # what nobody wants is no answer to the next question
                 while self._named():
                     pass
@@ -96,8 +98,8 @@ class SandboxedProgram:
 
     def count(self, shapes: Sequence[Sequence[int]]) -> dict[str, int] | None:
         """``params`` and ``macs``; None where torch does not tell."""
-        asked = messages.Count([tuple(shape) for shape in shapes])
-        return self._one(asked, messages.Cost).counted
+        question = messages.Count([tuple(shape) for shape in shapes])
+        return self._one(question, messages.Cost).counted
 
     def end(self) -> None:
         """End the process now."""
@@ -119,15 +121,15 @@ class SandboxedProgram:
             ) from None
 
     def _named(self) -> messages.Named | None:
-        told = self._hear(messages.Named | messages.Done)
-        return told if isinstance(told, messages.Named) else None
+        answer = self._hear(messages.Named | messages.Done)
+        return answer if isinstance(answer, messages.Named) else None
 
     def _one(self, question: Message, kind: type[A]) -> A:
         self._send(question)
-        told = self._hear(kind)
-        if not isinstance(told, kind):
+        answer = self._hear(kind)
+        if not isinstance(answer, kind):
             raise self._nonsense()
-        return told
+        return answer
 
     def _send(self, question: Message) -> None:
         stream, rest = self._process.popen.stdin, memoryview(messages.frame(question))
@@ -148,26 +150,26 @@ class SandboxedProgram:
         if size > messages.LONGEST:
             raise self._nonsense()
         try:
-            told = messages.answer(self._read(size, deadline))
+            answer = messages.answer(self._read(size, deadline))
         except msgspec.DecodeError:
             raise self._nonsense() from None
-        if isinstance(told, Failure):
-            raise self._failed(told)
-        if not isinstance(told, kind):  # type: ignore[arg-type]  # a class, or several
+        if isinstance(answer, Failure):
+            raise self._failed(answer)
+        if not isinstance(answer, kind):  # type: ignore[arg-type]  # a class, or several
             raise self._nonsense()
-        return told
+        return answer
 
     def _read(self, size: int, deadline: float) -> bytes:
-        stream, told = self._process.popen.stdout, bytearray()
+        stream, content = self._process.popen.stdout, bytearray()
         if stream is None or stream.closed:
             raise self._over()
-        while len(told) < size:
+        while len(content) < size:
             self._wait(stream, deadline, writing=False)
-            block = os.read(stream.fileno(), min(BLOCK, size - len(told)))
+            block = os.read(stream.fileno(), min(BLOCK, size - len(content)))
             if not block:
                 raise self._over()
-            told += block
-        return bytes(told)
+            content += block
+        return bytes(content)
 
     def _wait(self, stream: IO[bytes], deadline: float, *, writing: bool) -> None:
         left = max(0.0, deadline - time.monotonic())

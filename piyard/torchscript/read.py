@@ -25,10 +25,10 @@ def load(file: Path) -> Program:
     """
     import torch
 
-    made: Any = torch.jit.load
+    load_program: Any = torch.jit.load
     with silent():
         try:
-            program = made(str(file), map_location="cpu").eval()
+            program = load_program(str(file), map_location="cpu").eval()
         except Exception as error:  # noqa: BLE001  # whatever the bytes provoke
             raise _unreadable(file, first_lines(error)) from None
     if not hasattr(program, "forward"):
@@ -77,9 +77,9 @@ def running(what: str, shapes: Sequence[Sequence[int]]) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        told = " and ".join(",".join(map(str, shape)) for shape in shapes)
+        sizes = " and ".join(",".join(map(str, shape)) for shape in shapes)
         raise ConversionFailed(
-            f"{what} does not run for an input {told}",
+            f"{what} does not run for an input {sizes}",
             evidence=first_lines(error),
             remedy="name the size it was made for, `input` in its YAML or --input; save a program "
             "in fp32, with one input",

@@ -27,26 +27,26 @@ def values(program: Program) -> dict[str, Value]:
     A convolution that works several times is ``path``, ``path:2`` and so on; one without a name,
     of a program that was frozen before it was saved, is ``conv`` and the number of those before it.
     """
-    found: dict[str, Value] = {}
+    by_name: dict[str, Value] = {}
     convolutions = [node for node in program.graph.nodes() if node.kind() in CONVOLUTIONS]
     for number, node in enumerate(convolutions):
-        found[_new(_path(node) or f"{UNNAMED}{number}", found)] = node.output()
-    known = {value.debugName() for value in found.values()}
+        by_name[_new(_path(node) or f"{UNNAMED}{number}", by_name)] = node.output()
+    listed = {value.debugName() for value in by_name.values()}
     for number, value in enumerate(outputs(program)):
-        if value.debugName() not in known:
-            found[_new(f"out{number}", found)] = value
-    return found
+        if value.debugName() not in listed:
+            by_name[_new(f"out{number}", by_name)] = value
+    return by_name
 
 
 def outputs(program: Program) -> list[Value]:
     """What the program returns, tuples and lists taken apart."""
-    return [one for value in program.graph.outputs() for one in _apart(value)]
+    return [part for value in program.graph.outputs() for part in _apart(value)]
 
 
 def _apart(value: Value) -> Iterator[Value]:
     if value.node().kind() in JOINED:
-        for one in value.node().inputs():
-            yield from _apart(one)
+        for element in value.node().inputs():
+            yield from _apart(element)
     else:
         yield value
 

@@ -38,7 +38,7 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
         return self.sha256[:SHORT] or "random"
 
     @property
-    def told(self) -> dict[str, Any]:
+    def description(self) -> dict[str, Any]:
         """The identity with what a person wants to know about it."""
         if not self.file:
             return self.identity
@@ -51,7 +51,7 @@ RANDOM = Chosen()
 
 
 def _how_known(file: Weights) -> dict[str, Any]:
-    return {} if file.digest_given else {"sha256_is": RECORDED}
+    return {} if file.published_digest else {"sha256_is": RECORDED}
 
 
 def choose(model: Model) -> Chosen:
@@ -99,11 +99,11 @@ def _fetch(file: Weights) -> Path:
     try:
         return _download(file)
     except DownloadFailed as error:
-        known = f" (sha256 {file.digest})" if file.digest else ""
+        digest_note = f" (sha256 {file.digest})" if file.digest else ""
         raise DownloadFailed(
             error.what if file.url else f"'{file.source}' has no public address",
             evidence=error.evidence if file.url else "",
-            remedy=f"name a folder that holds the weights{known} in {mirror.VARIABLE}, "
+            remedy=f"name a folder that holds the weights{digest_note} in {mirror.VARIABLE}, "
             "or use --random-weights: the right speed, meaningless answers",
         ) from None
 

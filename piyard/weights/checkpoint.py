@@ -81,14 +81,18 @@ _OTHERS = (
 def allowed() -> list[str]:
     """The full names of the classes that are stood in for."""
     layers = [
-        f"torch.nn.modules.{at}.{one}" for at, all_ in _LAYERS.items() for one in all_.split()
+        f"torch.nn.modules.{module}.{name}"
+        for module, names in _LAYERS.items()
+        for name in names.split()
     ]
-    blocks = [one for all_ in _BLOCKS.values() for one in all_.split()]
-    here = [
-        f"ultralytics.nn.modules.{at}.{one}" for at, all_ in _BLOCKS.items() for one in all_.split()
+    blocks = [name for names in _BLOCKS.values() for name in names.split()]
+    ultralytics = [
+        f"ultralytics.nn.modules.{module}.{name}"
+        for module, names in _BLOCKS.items()
+        for name in names.split()
     ]
     # Before May 2023 they all were in one file.
-    return [*layers, *here, *(f"ultralytics.nn.modules.{one}" for one in blocks), *_OTHERS]
+    return [*layers, *ultralytics, *(f"ultralytics.nn.modules.{name}" for name in blocks), *_OTHERS]
 
 
 def read(path: Path) -> State:
@@ -114,11 +118,11 @@ def notes(path: Path) -> dict[str, Any]:
     if not isinstance(loaded, Mapping):
         return {}
     modules = (loaded.get(key) for key in WRAPPERS)
-    module = next((one for one in modules if isinstance(one, Inert)), None)
+    trained = next((value for value in modules if isinstance(value, Inert)), None)
     plain = {key: value for key, value in loaded.items() if isinstance(key, str)}
-    if module is None:
+    if trained is None:
         return {**plain, "trainer": False}
-    kept = {key: vars(module).get(key) for key in ("names", "transforms")}
+    kept = {key: vars(trained).get(key) for key in ("names", "transforms")}
     return {**plain, **kept, "trainer": True}
 
 
@@ -151,7 +155,7 @@ def _unwrapped(loaded: Any) -> State | None:
     if _is_state(loaded):
         return dict(loaded)
     inner = (loaded[key] for key in WRAPPERS if loaded.get(key) is not None)
-    return next((state for one in inner if (state := _unwrapped(one)) is not None), None)
+    return next((state for value in inner if (state := _unwrapped(value)) is not None), None)
 
 
 def _is_state(loaded: Mapping[Any, Any]) -> bool:

@@ -107,14 +107,14 @@ def test_strided_input_is_the_same_to_ncnn_and_to_torch(tmp_path):
 def test_fp16_is_imitated_by_rounding(tmp_path):
     convolution(tmp_path)
     nets, values = pair(tmp_path), stimulus.tensor(SHAPE, 6)
-    exact, rounded = nets.exact(values)["out0"], nets.rounded(values)["out0"]
+    exact, rounded = nets.run_fp32(values)["out0"], nets.run_fp16(values)["out0"]
     assert np.array_equal(rounded, rounded.astype(np.float16).astype(np.float32))
     assert 0 < np.abs(exact - rounded).max() < 0.01
 
 
 def test_fp16_overflow_is_not_hidden(tmp_path):
     convolution(tmp_path)
-    rounded = pair(tmp_path).rounded(stimulus.tensor(SHAPE) * 1e6)
+    rounded = pair(tmp_path).run_fp16(stimulus.tensor(SHAPE) * 1e6)
     assert not np.isfinite(rounded["out0"]).all()
 
 
@@ -123,19 +123,21 @@ def test_a_spared_layer_tells_what_it_computed(tmp_path):
     convolution(tmp_path)
     nets, values = pair(tmp_path), stimulus.tensor(SHAPE, 6)
     halves = values.astype(np.float16).astype(np.float32)
-    spared = nets.rounded(values, spared={layer.name for layer in nets.layers})["out0"]
-    assert np.array_equal(spared, nets.exact(halves)["out0"])
+    spared = nets.run_fp16(values, keep_fp32={layer.name for layer in nets.layers})["out0"]
+    assert np.array_equal(spared, nets.run_fp32(halves)["out0"])
 
 
 def test_a_mask_in_the_param_spares_its_layer(tmp_path):
     convolution(tmp_path)
     values = stimulus.tensor(SHAPE, 6)
-    before = pair(tmp_path).rounded(values)["out0"]
+    before = pair(tmp_path).run_fp16(values)["out0"]
     name = infer.layers(tmp_path)[1].name
     masks.write(tmp_path / "model.ncnn.param", {name: masks.FP32})
     nets = pair(tmp_path)
-    assert np.array_equal(nets.rounded(values)["out0"], nets.rounded(values, spared={name})["out0"])
-    assert not np.array_equal(nets.rounded(values)["out0"], before)
+    assert np.array_equal(
+        nets.run_fp16(values)["out0"], nets.run_fp16(values, keep_fp32={name})["out0"]
+    )
+    assert not np.array_equal(nets.run_fp16(values)["out0"], before)
 
 
 def test_a_result_outlives_the_net(tmp_path):

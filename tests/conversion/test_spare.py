@@ -69,7 +69,7 @@ def trial(tmp_path):
 
 def close(nets, x, wanted):
     def well(spared):
-        return bool(diverge.distance(wanted, nets.rounded(x, spared=spared)["out0"]) < 0.01)
+        return bool(diverge.distance(wanted, nets.run_fp16(x, keep_fp32=spared)["out0"]) < 0.01)
 
     return well
 
@@ -77,7 +77,7 @@ def close(nets, x, wanted):
 def test_an_overflow_is_spared_with_what_reads_it(trial):
     nets, x, wanted, full, _ = trial(Overflowing())
     well = close(nets, x, wanted)
-    assert not np.isfinite(nets.rounded(x)["out0"]).all()
+    assert not np.isfinite(nets.run_fp16(x)["out0"]).all()
     spared = spare.fewest(spare.by_loss(nets, [x]), well)
     assert well(spared)
     convolutions = {layer.name for layer in nets.layers if layer.type == "Convolution"}
@@ -86,7 +86,7 @@ def test_an_overflow_is_spared_with_what_reads_it(trial):
     masks.write(full / "model.ncnn.param", dict.fromkeys(spared, masks.FP32))
     again = proof.Pair(full=nets.full, half=nets.half, layers=infer.layers(full))
     assert well(masks.in_fp32(again.layers))
-    assert np.isfinite(again.rounded(x)["out0"]).all()
+    assert np.isfinite(again.run_fp16(x)["out0"]).all()
 
 
 def test_no_layer_too_few_would_do(trial):
@@ -103,7 +103,7 @@ def test_what_is_found_counts_too(trial, monkeypatch):
     nets, x, wanted, full, one = trial(Plain())
     worst = spare.by_loss(nets, [x])[0]
     with_and_without = [
-        diverge.distance(wanted, nets.rounded(x, spared=spared)["out0"])
+        diverge.distance(wanted, nets.run_fp16(x, keep_fp32=spared)["out0"])
         for spared in (set(), {worst})
     ]
     bearable = sum(with_and_without) / 2
@@ -136,7 +136,7 @@ def test_what_would_take_most_of_the_net_is_not_spared(trial):
 def test_the_first_layer_that_overflows_is_named(trial):
     nets, x, _, _, _ = trial(Overflowing())
     layer = diverge.first_rounded(nets, x, alike=0.05)
-    every = nets.every_rounded(x)
+    every = nets.all_blobs_fp16(x)
     makers = [one for one in nets.layers if not all(np.isfinite(every[t]).all() for t in one.tops)]
     assert layer == makers[0]
 

@@ -55,7 +55,7 @@ def test_a_digest_that_a_name_tells_is_the_one_given(name):
     """torchvision, mmpose and others put the first digits into the file's name."""
     for file in model.load(name).weights:
         for told in re.findall(r"-([0-9a-f]{8,10})[._]", file.url):
-            assert file.digest_given.startswith(told[:8])
+            assert file.published_digest.startswith(told[:8])
 
 
 @pytest.mark.parametrize("host", ["Megvii", "ultralytics", "pytorch", "openmmlab", "ByteTrack"])

@@ -46,7 +46,7 @@ def test_the_first_download_is_recorded_and_told(server, tmp_path, capsys):
     assert chosen.sha256 == hashlib.sha256(BODY).hexdigest()
     assert kept(chosen).read_bytes() == BODY
     assert recorded.of(server.url()) == chosen.sha256
-    assert chosen.told["sha256_is"] == weights.RECORDED == "recorded on first download"
+    assert chosen.description["sha256_is"] == weights.RECORDED == "recorded on first download"
     said = "".join(capsys.readouterr())
     assert "BSD-3-Clause" in said
     assert "recorded on first download" in said

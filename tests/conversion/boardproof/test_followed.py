@@ -30,7 +30,7 @@ def walking(step: float) -> list[Frame]:
 def followed(monkeypatch, asked):
     """Asked for a clip, and a board that follows what it is told."""
     film = Footage(pictures=[Path("0.jpg")], ordered=True)
-    clip = tracks.Clip(film=film, wanted=[frame.objects for frame in walking(1)])
+    clip = tracks.Clip(film=film, expected=[frame.objects for frame in walking(1)])
 
     def by_board(frames):
         shown = []

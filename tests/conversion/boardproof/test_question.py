@@ -34,5 +34,5 @@ def test_the_question_has_the_originals_tracks(mirror, pictures, frames, monkeyp
     clip = question(made, pictures).clip
     assert bool(clip) == bool(frames)
     if clip:
-        boxes = {one.box for (one,) in clip.wanted}
+        boxes = {one.box for (one,) in clip.expected}
         assert len(boxes) == frames, "who walks is not where it was"
