@@ -127,7 +127,7 @@ def _spare(case: Case) -> list[str]:
 
 
 def _is_bearable(case: Asked, stem: str, nets: Pair, keep_fp32: set[str]) -> bool:
-    """Whether the outputs, and what is found, stay alike when these layers are keep_fp32."""
+    """Whether the outputs, and what is found, stay alike when these layers stay in fp32."""
     outputs = computed(partial(nets.run_fp16, keep_fp32=keep_fp32), case.fed[stem])
     figures, predictions = compare(case, {stem: outputs})
     by_precision = {"fp16": predictions} if predictions else {}
