@@ -19,7 +19,10 @@ NOT_JUDGED = Verdict(state="SUSPECT")
 
 
 def row(result: Result) -> Row:
-    """See ``piyard.row.of``."""
+    """The row of a result, from it, its target's YAML and the published times alone.
+
+    Raises ``UnreadableLog`` for a result without samples.
+    """
     if not result.samples_ms:
         raise UnreadableLog(f"{result.record.id} has no samples")
     if not result.latency_ms:

@@ -6,15 +6,11 @@ The Result with its samples stays the truth; a Row can be made again from it at 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from piyard.stats.summary import Summary
 from piyard.verdict import Verdict
-
-if TYPE_CHECKING:
-    from piyard.result import Result
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,13 +136,3 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     def job(self) -> tuple[str, ...]:
         """What makes two rows the same one, measured again."""
         return (self.hardware, self.host, self.model, self.asked, str(self.threads))
-
-
-def of(result: Result) -> Row:
-    """The row of a result, from it, its target's YAML and the published figures alone.
-
-    Raises ``UnreadableLog`` for a result without samples.
-    """
-    from piyard import derive
-
-    return derive.row(result)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from piyard import build as builder
-from piyard import cost, history, paths, report, result, row, say, target, whole
+from piyard import cost, derive, history, paths, report, result, say, target, whole
 from piyard.cli.desk_tasks import ReportRequest
 from piyard.errors import WrongInput
 from piyard.history import Filters
@@ -62,7 +62,7 @@ def _one_row(run_id: str) -> list[Row]:
     known = [one for one in history.rows() if one.run.startswith(run_id)]
     if len(known) == 1:
         return known
-    return [row.of(found) for found in history.results([result.find(run_id).name])]
+    return [derive.row(found) for found in history.results([result.find(run_id).name])]
 
 
 def _results_for(form: str, rows: Sequence[Row]) -> list[Result]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from piyard import bench, detached, harmless, log, report, result, row, run, say, tables
+from piyard import bench, derive, detached, harmless, log, report, result, run, say, tables
 from piyard.board import Line
 from piyard.commands import look
 from piyard.conversion import convert
@@ -132,7 +132,7 @@ def _print(record: Record, form: str, *, long: bool = False) -> None:
         return
     conversion = convert.find(str(record.model["name"]), str(record.model["key"]))
     measured = bench.conclude(record, conversion)
-    print(report.render([row.of(measured)], form, [measured], long=long))
+    print(report.render([derive.row(measured)], form, [measured], long=long))
 
 
 def _print_lost(record: Record) -> None:

@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from piyard import bench as measure
-from piyard import cost, failed, fanout, pipeline, report, row, say, wanted, work
+from piyard import cost, derive, failed, fanout, pipeline, report, say, wanted, work
 from piyard.board import Line
 from piyard.cli.board_tasks import BenchRequest, DeployRequest
 from piyard.cli.flags import WorkRequest
@@ -105,7 +105,7 @@ def bench(request: BenchRequest, *, or_random: bool) -> None:
         outcomes = each(plan, ready, measure.bench_one)
     results = outcomes.results
     if results:
-        rows = [cost.priced(row.of(result), price) for result in results]
+        rows = [cost.priced(derive.row(result), price) for result in results]
         print(report.render(rows, request.format, results, long=request.long))
     conclude(outcomes, plan, outcomes.unfinished_jobs)
     require_believable(results)

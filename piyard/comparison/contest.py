@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from piyard import row, say
+from piyard import derive, say
 from piyard.comparison import alike, chosen, turns
 from piyard.comparison.compared import Compared, effect_text, job_text
 from piyard.comparison.turns import Turn
@@ -56,7 +56,7 @@ def contest(job: Job, measure: Measure, *, rounds: int, limit: float | None) -> 
 def _pairs(planned: Sequence[Turn], measure: Measure) -> list[tuple[Ran, Ran]]:
     """The pairs of which both runs may be believed."""
     results = [measure(turn) for turn in planned]
-    ran = [Ran(result, row.of(result)) for result in results]
+    ran = [Ran(result, derive.row(result)) for result in results]
     for one in ran:
         if not believable(one.row.verdict):
             say.note(chosen.why_left_out(one.row))

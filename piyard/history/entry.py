@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 
 from piyard.errors import UnreadableLog
-from piyard.history import places
 from piyard.history.found import Stamp
 from piyard.row import Row
 
@@ -48,16 +47,17 @@ class _NoResult(Exception):
 
 
 def _row(run: str, stamp: Stamp) -> Row | None:
-    from piyard import result, row
+    from piyard import derive, result
     from piyard.history import shelf
+    from piyard.run import SHELF, folder_of
 
-    if stamp.shelf == places.RUNS:
-        record = result.read_record(places.run_of(run))
+    if stamp.shelf == SHELF:
+        record = result.read_record(folder_of(run))
         if record.what.get("task") != "bench":
             return None
         if record.is_lost:
             raise _NoResult
-    made = row.of(shelf.load(run))
+    made = derive.row(shelf.load(run))
     if made.run != run:
         raise UnreadableLog(f"the result of {made.run} is in the place of {run}: was it renamed?")
     return msgspec.msgpack.decode(msgspec.msgpack.encode(made), type=Row)  # as the index keeps it

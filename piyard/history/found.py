@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from piyard import paths
+from piyard import paths, run
 from piyard.history import places
 
 
@@ -36,10 +36,8 @@ def _files() -> Iterator[tuple[str, Stamp]]:
 
 
 def _folders(known: Collection[str]) -> Iterator[tuple[str, Stamp]]:
-    for entry in _listed(places.RUNS):
-        if entry.name not in known and (
-            stamp := _stamp(places.RUNS, Path(entry.path) / places.RECORD)
-        ):
+    for entry in _listed(run.SHELF):
+        if entry.name not in known and (stamp := _stamp(run.SHELF, Path(entry.path) / run.RECORD)):
             yield entry.name, stamp
 
 

@@ -1,4 +1,4 @@
-"""Where results and runs are, by name; importing this loads nothing heavy."""
+"""Where results are, by name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from piyard import paths
 
-RESULTS, RUNS, RECORD = "results", "runs", "run.json"
+RESULTS = "results"
 SUFFIX = ".json"
 DRAFT = "."
 """What the name of a result's draft begins with."""
@@ -24,11 +24,6 @@ def results() -> Path:
 def result_of(run_id: str) -> Path:
     """The file of that run's result, there or not."""
     return results() / f"{run_id}{SUFFIX}"
-
-
-def run_of(run_id: str) -> Path:
-    """The folder of that run, there or not."""
-    return paths.artifacts() / RUNS / run_id
 
 
 def index() -> Path:

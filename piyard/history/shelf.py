@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from piyard import result
+from piyard import result, run
 from piyard.errors import NotSetUp, UnreadableLog
 from piyard.history import places, upgrade
 from piyard.result import SCHEMA, Result
@@ -43,7 +43,7 @@ def save(found: Result) -> Path:
 
 def load(run_id: str) -> Result:
     """The result of a run, of whatever schema; raises ``UnreadableLog``."""
-    file, folder = places.result_of(run_id), places.run_of(run_id)
+    file, folder = places.result_of(run_id), run.folder_of(run_id)
     if folder.is_dir() and not file.exists():
         return upgrade.from_folder(folder)
     return read(file)

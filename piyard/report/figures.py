@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 
+from piyard.stats.interval import LEAST
 from piyard.stats.summary import Summary
 from piyard.tables.layout import NOT_KNOWN
-
-FEWEST = 6
-"""Samples below which no two of them enclose the median with 95 % certainty: 2 · 0.5⁶ < 5 %."""
 
 
 def digits(value: float) -> str:
@@ -43,6 +41,6 @@ def money(dollars: float) -> str:
 def width(summary: Summary) -> float | None:
     """The interval's half width as a fraction; None where there is no interval to speak of."""
     ends = (summary.low, summary.high, summary.median)
-    if summary.count < FEWEST or not all(map(math.isfinite, ends)) or not summary.median:
+    if summary.count < LEAST or not all(map(math.isfinite, ends)) or not summary.median:
         return None
     return summary.half_width

@@ -22,7 +22,6 @@ SMALLEST = 0.02
 """As a fraction of the median; what is below moves a figure by less than two runs differ."""
 STRETCH = 4
 """Blocks of the run, of its 20, that a level is taken from."""
-LEAST = slow.LEAST
 LEAST_SHARE = 0.1
 """A mode with fewer of the samples is a tail."""
 QUARTILE = 0.6745
@@ -82,7 +81,7 @@ def drift(samples: ArrayLike) -> Drift | None:
     import numpy as np
 
     run = series(samples)
-    if len(run) < LEAST or not slow.changes_slowly(run):
+    if len(run) < slow.LEAST or not slow.changes_slowly(run):
         return None
     levels = _levels(run)
     before, after = levels[sorted([levels.argmin(), levels.argmax()])].tolist()
@@ -113,7 +112,7 @@ def bimodal(samples: ArrayLike) -> Modes | None:
 
     run = series(samples)
     ordered = np.sort(run)
-    count = _cut(ordered) if len(run) >= LEAST else 0
+    count = _cut(ordered) if len(run) >= slow.LEAST else 0
     share, middle = count / len(run), abs(float(np.median(run)))
     if min(share, 1 - share) < LEAST_SHARE or not middle:
         return None

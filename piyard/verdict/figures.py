@@ -19,8 +19,6 @@ SLACK = 0.001
 """For the last digit of an interval that nnrun computed, and we again."""
 INTERVAL_INVALID = 0.05
 """Such a median says hardly anything."""
-FEWEST = 6
-"""Of fewer samples not even the range holds the median in 95 of 100 cases."""
 CHANGE_INVALID = 0.10
 """A drift or two modes so far apart, as a fraction of the median: there is no one time to tell."""
 
@@ -67,6 +65,7 @@ def bimodal(result: Result) -> Iterator[Reason]:
 def interval(result: Result) -> Iterator[Reason]:
     """A median that is not known well enough, for whichever reason sampling stopped."""
     from piyard.stats import summary
+    from piyard.stats.interval import LEAST
 
     half = summary.of(result.samples_ms).half_width
     if half > INTERVAL + SLACK:
@@ -76,12 +75,12 @@ def interval(result: Result) -> Iterator[Reason]:
             text=f"the median is known to ±{half:.1%} only, ±{INTERVAL:.0%} is aimed at "
             f"({len(result.samples_ms)} samples): give the measurement more time",
         )
-    elif len(result.samples_ms) < FEWEST:
+    elif len(result.samples_ms) < LEAST:
         yield Reason(
             code="interval",
             grade="SUSPECT",
             text=f"{len(result.samples_ms)} samples are too few for a 95 % interval, which takes "
-            f"{FEWEST}: let it measure more",
+            f"{LEAST}: let it measure more",
         )
 
 

@@ -11,9 +11,6 @@ from piyard.telemetry import Moment
 if TYPE_CHECKING:
     from piyard.result import Result
 
-TICKS = 100
-"""Of /proc/stat in a second (USER_HZ)."""
-
 
 def window(result: Result) -> tuple[float, float]:
     """From the first sample's begin to the last one's end, in seconds since boot.
@@ -55,7 +52,7 @@ def foreign_cores(moments: Sequence[Moment]) -> float | None:
     if len(told) < 2 or told[-1][0] <= told[0][0]:
         return None
     (begin, before), (end, after) = told[0], told[-1]
-    return max(0.0, (after - before) / TICKS / (end - begin))
+    return max(0.0, (after - before) / telemetry.TICKS / (end - begin))
 
 
 def swap_growth_kb(moments: Sequence[Moment]) -> int | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from piyard import cost, energy, energy_run, history, row
+from piyard import cost, derive, energy, energy_run, history
 from piyard.errors import WrongInput
 from piyard.history import shelf
 from piyard.seat import PMIC, Terms
@@ -38,7 +38,7 @@ def test_it_is_what_the_rails_say(measure: Measure, pi5: SimulatedPi) -> None:
     assert found.energy
     assert min(len(found.energy.idle), len(found.energy.busy)) >= 3
     assert len(found.energy.busy[0].rails_w) == 12
-    power = row.of(found).power
+    power = derive.row(found).power
     assert power
     assert power.idle_w == pytest.approx(1.33)
     assert power.average_w == pytest.approx(5.03)
@@ -64,7 +64,7 @@ def test_a_meter_is_any_command_that_prints_watts(measure: Measure, tmp_path: Pa
     script = tmp_path / "my meter"
     script.write_text("#!/bin/sh\necho reading\necho 'power: 6.5 W'\n")
     script.chmod(0o755)
-    power = row.of(measure(Terms(energy=f"'{script}' --watts"))).power
+    power = derive.row(measure(Terms(energy=f"'{script}' --watts"))).power
     assert power
     assert (power.idle_w, power.average_w, power.wall_w) == (6.5, 6.5, 6.5)
     assert power.joules == power.wall_joules == pytest.approx(0.13)

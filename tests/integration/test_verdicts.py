@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from piyard import history, row, target
+from piyard import derive, history, target
 from piyard.board import Line
 from piyard.build import Build
 from piyard.conditions import settle
@@ -207,7 +207,7 @@ def test_what_it_measured_is_kept_and_shown(measure: Measure, pi5: SimulatedPi) 
     assert record.after.throttled == "0x0"
     assert msgspec.json.encode(shelf.load(record.id)) == msgspec.json.encode(found)
     (stored,) = history.rows()
-    assert msgspec.json.encode(stored) == msgspec.json.encode(row.of(found))
+    assert msgspec.json.encode(stored) == msgspec.json.encode(derive.row(found))
     assert stored.cost
     assert (stored.cost.board, stored.cost.board_date) == (80, "2026-11-20")
 

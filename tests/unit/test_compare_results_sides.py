@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard import row
+from piyard import derive
 from piyard.comparison import chosen, conditions, pairs, side
 from piyard.comparison.conditions import BRINGS, CONDITIONS
 from piyard.comparison.side import HOLDS, Side
@@ -21,7 +21,7 @@ from tests.unit.test_compare_results import HOT, compare, refused, save
 
 
 def a_row(run: str = "r", **changes: Any) -> Row:
-    return row.of(kept.result(run, [1.0, 2.0, 3.0], **changes))
+    return derive.row(kept.result(run, [1.0, 2.0, 3.0], **changes))
 
 
 # The language.

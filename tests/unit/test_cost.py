@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from piyard import cost, row
+from piyard import cost, derive, row
 from piyard.errors import WrongInput
 from piyard.record import Paid
 from piyard.row import Cost, Power
@@ -23,7 +23,7 @@ POWER = Power(
 
 
 def drawing(power: Power | None, paid: Cost | None = None) -> row.Row:
-    return msgspec.structs.replace(row.of(result()), power=power, cost=paid)
+    return msgspec.structs.replace(derive.row(result()), power=power, cost=paid)
 
 
 def test_the_board_costs_what_the_inventory_says():

@@ -56,12 +56,12 @@ def bare() -> Result:
 
 
 def of_record(**changes: Any) -> Row:
-    return row.of(result(record(**changes)))
+    return derive.row(result(record(**changes)))
 
 
 def test_every_field_of_a_full_result():
     of = full()
-    found = row.of(of)
+    found = derive.row(of)
     same = "id when host target hardware emulated".split()
     names = "run when host target hardware emulated".split()
     for name, source in zip(names, same, strict=True):
@@ -81,7 +81,7 @@ def test_every_field_of_a_full_result():
 
 
 def test_its_energy():
-    found = row.of(full()).power
+    found = derive.row(full()).power
     assert found is not None
     assert found.joules == pytest.approx(0.1)
     assert found.above_idle_joules == pytest.approx(0.06)
@@ -92,7 +92,7 @@ def test_its_energy():
 
 
 def test_its_floor_and_what_was_published():
-    found = row.of(full())
+    found = derive.row(full())
     kind = target.load("rpi5")
     assert kind.peaks is not None
     assert found.floor == floor.of(
@@ -111,7 +111,7 @@ def test_its_floor_and_what_was_published():
 
 
 def test_a_result_of_which_hardly_anything_is_known():
-    found = row.of(bare())
+    found = derive.row(bare())
     unknown = (
         "params macs random_seed end_to_end cold_ms peak_rss_kb accuracy check power cost floor "
         "published published_ratio floor_ratio"
@@ -124,11 +124,11 @@ def test_a_result_of_which_hardly_anything_is_known():
 
 def test_a_result_without_samples_has_no_row():
     with pytest.raises(UnreadableLog, match="has no samples"):
-        row.of(result(samples_ms=[]))
+        derive.row(result(samples_ms=[]))
 
 
 def test_a_row_survives_being_written_and_read():
-    found = row.of(full())
+    found = derive.row(full())
     again = msgspec.json.decode(msgspec.json.encode(found), type=Row)
     assert msgspec.json.encode(again) == msgspec.json.encode(found)
 
@@ -170,20 +170,20 @@ def test_a_check_without_outputs_is_as_bad_as_can_be():
 
 @pytest.mark.parametrize("known", [{"load_ms": 120.0}, {"first_ms": 35.0}, {}])
 def test_half_a_cold_start_is_none(known):
-    assert row.of(result(**known)).cold_ms is None
+    assert derive.row(result(**known)).cold_ms is None
 
 
 # Verdict
 
 
 def test_a_stored_verdict_stays():
-    assert row.of(full(verdict=HOT)).verdict == HOT
+    assert derive.row(full(verdict=HOT)).verdict == HOT
 
 
 def test_a_result_that_was_never_judged_is_judged_by_its_targets_limits():
     hot = result(telemetry=measured.during(range(24), temperature_mc=84_000))
-    assert row.of(hot).verdict == verdict.judge(hot, target.load("rpi5").conditions)
-    assert row.of(hot).verdict.state == "INVALID"
+    assert derive.row(hot).verdict == verdict.judge(hot, target.load("rpi5").conditions)
+    assert derive.row(hot).verdict.state == "INVALID"
 
 
 # Energy
@@ -191,21 +191,21 @@ def test_a_result_that_was_never_judged_is_judged_by_its_targets_limits():
 
 def test_a_meters_figures_name_its_command():
     metered = msgspec.structs.replace(ENERGY, source="meter", meter="plug --watts")
-    found = row.of(full(energy=metered)).power
+    found = derive.row(full(energy=metered)).power
     assert found is not None
     assert (found.source, found.wall_source) == ("meter plug", "meter plug")
     assert found.wall_w == found.average_w
 
 
 def test_an_energy_run_that_saw_nothing_is_no_energy():
-    assert row.of(full(energy=msgspec.structs.replace(ENERGY, busy=[]))).power is None
+    assert derive.row(full(energy=msgspec.structs.replace(ENERGY, busy=[]))).power is None
 
 
 # An emulated board
 
 
 def test_an_emulated_board_has_neither_energy_nor_floor_nor_peers():
-    found = row.of(msgspec.structs.replace(full(), record=record(emulated=True)))
+    found = derive.row(msgspec.structs.replace(full(), record=record(emulated=True)))
     assert (found.power, found.floor, found.published) == (None, None, None)
     assert found.verdict.state == "EMULATED"
 
@@ -246,7 +246,7 @@ def test_a_kind_of_board_that_is_gone_has_neither_floor_nor_peers():
 
 
 def test_comments_tell_how_near_the_floor_and_the_published_time_are():
-    told = comments(row.of(full()))
+    told = comments(derive.row(full()))
     assert "1.01x the published 19.84 ms" in told
     assert "1.7x the compute floor" in told
 
@@ -259,4 +259,4 @@ def test_comments_tell_why_a_board_is_off():
     assert (
         "1.26x the published 19.84 ms: a desktop session runs (labwc), "
         "a supply of 3 A instead of 5 A"
-    ) in comments(row.of(slow))
+    ) in comments(derive.row(slow))

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard import row
+from piyard import derive
 from piyard.cli.desk_tasks import HistoryRequest
 from piyard.commands import history as command
 from piyard.errors import WrongInput
@@ -52,12 +52,12 @@ def refused(**flags: Any) -> WrongInput:
 
 
 def a_row(median: float = 20.0, **changes: Any) -> Row:
-    return row.of(kept.result("r", kept.around(median), **changes))
+    return derive.row(kept.result("r", kept.around(median), **changes))
 
 
 def change_of(a: Result, b: Result) -> change.Change:
     stored = {"a": a, "b": b}
-    before, now = (msgspec.structs.replace(row.of(stored[run]), run=run) for run in "ab")
+    before, now = (msgspec.structs.replace(derive.row(stored[run]), run=run) for run in "ab")
     return change.since(before, now, stored.__getitem__)
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from piyard import history, row
+from piyard import derive, history
 from piyard.errors import WrongInput
 from piyard.history import EVERY, Filters, entry, filters, index, maker, places, shelf
 from piyard.history.catalogue import Catalogue
@@ -57,7 +57,7 @@ def test_no_result_is_no_row() -> None:
 
 def test_rows_come_whole_out_of_the_index() -> None:
     save("a")
-    made = msgspec.json.encode(row.of(shelf.load("a")))
+    made = msgspec.json.encode(derive.row(shelf.load("a")))
     for _ in range(2):
         assert [msgspec.json.encode(found) for found in history.rows()] == [made]
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard import history
+from piyard import history, run
 from piyard.errors import NotSetUp, UnreadableLog
 from piyard.history import places, shelf
 from piyard.record import Check
@@ -170,7 +170,7 @@ def test_a_real_run_of_schema_1_loads() -> None:
     """A run of an emulated board as it was kept before; only its kernel has another name."""
     stored = Path(__file__).parent / "stored" / "schema-1"
     (folder,) = stored.iterdir()
-    to = places.run_of(folder.name)
+    to = run.folder_of(folder.name)
     to.parent.mkdir(parents=True)
     to.symlink_to(folder)
     read = shelf.load(folder.name)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard import derive, history, log, report, result, row, telemetry
+from piyard import derive, history, log, report, result, run, telemetry
 from piyard.commands import runs
 from piyard.errors import PiyardError, UnreadableLog
 from piyard.history import places, shelf
@@ -110,7 +110,7 @@ def test_no_log_is_a_traceback(tmp_path: Path) -> None:
             (folder / "run.json").write_text(json.dumps(mutated(record, draw)))
         try:
             found = result.read(folder)
-            row.of(msgspec.structs.replace(found, verdict=derive.verdict(found)))
+            derive.row(msgspec.structs.replace(found, verdict=derive.verdict(found)))
             good += 1
         except UnreadableLog as error:
             said.append(str(error))
@@ -150,11 +150,11 @@ def test_runs_lists_all_that_can_be_read(capsys: pytest.CaptureFixture[str]) -> 
     (stored,) = STORED.iterdir()
     record = json.loads((stored / "run.json").read_text())
     for seed in range(60):
-        folder = places.run_of(f"bad-{seed:02}")
+        folder = run.folder_of(f"bad-{seed:02}")
         folder.mkdir(parents=True)
         content = mutated(record, random.Random(seed))
         (folder / "run.json").write_text(json.dumps(content))
-    good = places.run_of("good")
+    good = run.folder_of("good")
     shutil.copytree(stored, good)
     (good / "run.json").write_text(json.dumps(record | {"id": "good"}))
     runs.listed("plain")
@@ -176,4 +176,4 @@ def test_the_cases_that_stopped_it_once(tmp_path: Path) -> None:
         folder = shutil.copytree(stored, tmp_path / str(number))
         shutil.copy(file, folder / "log.jsonl")
         with pytest.raises(PiyardError):
-            row.of(result.read(folder))
+            derive.row(result.read(folder))

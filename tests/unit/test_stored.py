@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from piyard import energy, history, log, paths, result, row, store, telemetry
+from piyard import derive, energy, history, log, paths, result, store, telemetry
 from piyard.build import Build
 from piyard.conversion import Conversion
 from piyard.evaluate import kept
@@ -45,7 +45,7 @@ def test_a_result_with_energy_and_verdict_loads() -> None:
     drawn = energy.of_inference(read.energy)
     assert drawn
     assert drawn.average_w == pytest.approx(6.83)
-    made = row.of(read)
+    made = derive.row(read)
     assert (made.verdict.state, made.power and made.power.source) == ("SUSPECT", "PMIC")
 
 
