@@ -1,12 +1,11 @@
-"""piyard's Invoke tasks: parse, call, print. What they do is in piyard/."""
+"""What Invoke looks for in the checkout: piyard's tasks, and its program as piyard's own."""
 
 from __future__ import annotations
 
 from piyard import ending
-from piyard.cli import board_tasks, desk_tasks, fleet_tasks, program, request
+from piyard.cli import program
+from piyard.cli.tasks import NAMESPACE
 
 program.adopt()
 ending.install()
-TASKS = (board_tasks, desk_tasks, fleet_tasks)
-"""A task is one as soon as its module is imported here."""
-namespace = request.namespace(request.COMMANDS)
+namespace = NAMESPACE

@@ -28,7 +28,7 @@ class Boards(msgspec.Struct, frozen=True, kw_only=True):
         return [Line(name, self.target, wait_s=self.wait_s) for name in self.names]
 
 
-def boards(request: OnBoards) -> Boards:
+def named_boards(request: OnBoards) -> Boards:
     """The boards that a request names, which may be none; raises ``WrongInput``."""
     if request.strict:
         hostkeys.be_strict()
@@ -40,12 +40,12 @@ def boards(request: OnBoards) -> Boards:
     )
 
 
-def boards_or_emulated(request: OnBoards) -> Boards:
+def named_or_emulated(request: OnBoards) -> Boards:
     """The same, but the emulated board where none is named, which is said."""
     if request.hosts or request.all:
-        return boards(request)
+        return named_boards(request)
     say.note(f"no --host given: using {HOST}, an emulated board")
-    return boards(request.replace(hosts=(HOST,)))
+    return named_boards(request.replace(hosts=(HOST,)))
 
 
 def run_options(request: WorkRequest) -> Terms:

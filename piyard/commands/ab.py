@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from piyard import bench, fanout, pipeline, say, wanted
 from piyard.board import Line
-from piyard.cli.board_tasks import AbRequest
+from piyard.cli.board_requests import AbRequest
 from piyard.commands import work
 from piyard.comparison import builds, compared, contest, notes, table, turns
 from piyard.comparison.compared import Compared
@@ -44,7 +44,7 @@ def ab(request: AbRequest) -> None:
 
 
 def _line(request: AbRequest) -> Line:
-    lines = wanted.boards_or_emulated(request).lines()
+    lines = wanted.named_or_emulated(request).lines()
     if len(lines) != 1:
         raise WrongInput(
             f"{len(lines)} boards are named, and two builds are compared on one",

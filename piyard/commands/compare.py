@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from piyard import history, say
-from piyard.cli.desk_tasks import CompareRequest
+from piyard.cli.desk_requests import CompareRequest
 from piyard.comparison import alike, chosen, compared, conditions, notes, pairs, side, table
 from piyard.comparison.alike import Difference
 from piyard.comparison.chosen import Chosen

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from piyard import model, pictures, pipeline, say, tables, wanted
-from piyard.cli.board_tasks import EvaluateRequest
+from piyard.cli.board_requests import EvaluateRequest
 from piyard.commands import work
 from piyard.conversion import Conversion, convert, quantised
 from piyard.evaluate import dataset, kept, one, table
@@ -26,7 +26,7 @@ def evaluate(request: EvaluateRequest) -> None:
     (name,) = request.models
     loaded = one.judged(model.load(name))
     quantised.require_fit((name, precision) for precision in request.precisions)
-    boards = wanted.boards(request)
+    boards = wanted.named_boards(request)
     data = _data(loaded, request)
     if data.left_out:
         say.note(f"left out of {request.data}: {pictures.listed(data.left_out)}")

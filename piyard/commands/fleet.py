@@ -12,9 +12,9 @@ import msgspec
 from piyard import fanout, harmless, paths, say, tables, wanted
 from piyard import lease as leases
 from piyard.board import Line
-from piyard.cli.board_tasks import RollbackRequest
+from piyard.cli.board_requests import RollbackRequest
 from piyard.cli.flags import OnBoards
-from piyard.cli.fleet_tasks import (
+from piyard.cli.fleet_requests import (
     AddRequest,
     Asked,
     ExecRequest,
@@ -171,7 +171,7 @@ def locks(request: Asked) -> None:
 
 def rollback(request: RollbackRequest) -> None:
     """Make the former release current on each board."""
-    boards = wanted.boards_or_emulated(request)
+    boards = wanted.named_or_emulated(request)
     if request.dry_run:
         for name in boards.names:
             print(f"switch {name} to the release before its current one")
@@ -227,7 +227,7 @@ def _boards(request: OnBoards) -> Boards:
     """The boards named; raises ``WrongInput`` without any: all of them are meant only by --all."""
     if not request.hosts and not request.all:
         raise choose.nobody()
-    return wanted.boards(request)
+    return wanted.named_boards(request)
 
 
 def _ask(boards: Boards, ask: Callable[[Line], R]) -> Outcomes[str, R]:

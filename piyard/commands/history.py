@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from piyard import harmless, history, say, tables
-from piyard.cli.desk_tasks import HistoryRequest
+from piyard.cli.desk_requests import HistoryRequest
 from piyard.errors import WrongInput, nearest
 from piyard.history import Filters, change, filters, names
 from piyard.history.catalogue import Catalogue

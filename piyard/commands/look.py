@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from piyard import model, pipeline, say, tables
-from piyard.cli.board_tasks import RunRequest
+from piyard.cli.board_requests import RunRequest
 from piyard.commands import work
 from piyard.errors import JobsFailed, WrongInput
 from piyard.job import Job

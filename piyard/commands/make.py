@@ -7,7 +7,7 @@ from pathlib import Path
 
 from piyard import build as builder
 from piyard import cost, derive, history, paths, report, result, say, target, whole
-from piyard.cli.desk_tasks import ReportRequest
+from piyard.cli.desk_requests import ReportRequest
 from piyard.errors import WrongInput
 from piyard.history import Filters
 from piyard.result import Result

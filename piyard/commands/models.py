@@ -8,7 +8,7 @@ from pathlib import Path
 
 from piyard import download, originals, say, tables
 from piyard import model as models
-from piyard.cli.desk_tasks import AddModelRequest, ConvertRequest
+from piyard.cli.desk_requests import AddModelRequest, ConvertRequest
 from piyard.conversion import Conversion, convert, converted, own
 from piyard.conversion.own import Asked
 from piyard.errors import unknown

@@ -11,7 +11,7 @@ from piyard.boardproof import bear, closer, keep, table
 from piyard.boardproof.closer import Closer
 from piyard.boardproof.proven import Proven, prove
 from piyard.boardproof.question import question
-from piyard.cli.board_tasks import ProveRequest
+from piyard.cli.board_requests import ProveRequest
 from piyard.commands import work as commanded
 from piyard.errors import BoardCommandFailed, BoardDiskFull, ConversionFailed, UnreadableLog
 from piyard.proof import Asked

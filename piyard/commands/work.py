@@ -12,7 +12,7 @@ import msgspec
 from piyard import bench as measure
 from piyard import cost, derive, failed, fanout, pipeline, report, say, wanted, work
 from piyard.board import Line
-from piyard.cli.board_tasks import BenchRequest, DeployRequest
+from piyard.cli.board_requests import BenchRequest, DeployRequest
 from piyard.cli.flags import WorkRequest
 from piyard.deploy import Deployed
 from piyard.errors import JobsFailed, NothingValid, PiyardError
@@ -127,7 +127,7 @@ def planned(request: WorkRequest, verb: str, *, boards: Boards | None = None) ->
     if failure:
         request = _as_before(request, failure)
     if boards is None:
-        boards = wanted.boards(request) if failure else wanted.boards_or_emulated(request)
+        boards = wanted.named_boards(request) if failure else wanted.named_or_emulated(request)
     lines = boards.lines()
     try:
         usable, unusable = pipeline.identify(

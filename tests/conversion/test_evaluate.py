@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from piyard.cli.board_tasks import EvaluateRequest
+from piyard.cli.board_requests import EvaluateRequest
 from piyard.commands import evaluate
 from piyard.conversion import Conversion, convert
 from piyard.errors import ConversionFailed, WrongInput

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from piyard import bench, build, paths, run
 from piyard.board import Line
 from piyard.build import Build
-from piyard.cli.board_tasks import AbRequest
+from piyard.cli.board_requests import AbRequest
 from piyard.commands import ab as command
 from piyard.comparison import builds, contest, turns
 from piyard.comparison.compared import Compared

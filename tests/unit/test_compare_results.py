@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from piyard.cli.desk_tasks import CompareRequest
+from piyard.cli.desk_requests import CompareRequest
 from piyard.commands import compare as command
 from piyard.comparison import conditions
 from piyard.comparison.conditions import CONDITIONS

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 import pytest
 
 from piyard import failed, job
-from piyard.cli.board_tasks import BenchRequest
+from piyard.cli.board_requests import BenchRequest
 from piyard.commands import work
 from piyard.errors import NothingValid, WrongInput
 from piyard.failed import Failed

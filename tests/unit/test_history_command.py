@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from piyard import derive
-from piyard.cli.desk_tasks import HistoryRequest
+from piyard.cli.desk_requests import HistoryRequest
 from piyard.commands import history as command
 from piyard.errors import WrongInput
 from piyard.history import change, names, places, shelf

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from piyard import job, options, wanted
-from piyard.cli.board_tasks import BenchRequest
+from piyard.cli.board_requests import BenchRequest
 from piyard.errors import WrongInput
 from piyard.job import Host
 

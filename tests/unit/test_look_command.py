@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from piyard import model
-from piyard.cli.board_tasks import RunRequest
+from piyard.cli.board_requests import RunRequest
 from piyard.commands import look
 from piyard.errors import WrongInput
 from piyard.look import arguments, one

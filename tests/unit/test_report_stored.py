@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from piyard import paths
-from piyard.cli.desk_tasks import ReportRequest
+from piyard.cli.desk_requests import ReportRequest
 from piyard.commands import make
 from piyard.errors import UnreadableLog, WrongInput
 from piyard.history import shelf

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from piyard import wanted
-from piyard.cli.board_tasks import BenchRequest
+from piyard.cli.board_requests import BenchRequest
 from piyard.errors import WrongInput
 from piyard.seat import Terms
 from piyard.ssh import hostkeys
@@ -34,7 +34,7 @@ def asked(**more: Any) -> BenchRequest:
 
 
 def boards(**more: Any) -> Boards:
-    return wanted.boards(asked(**more))
+    return wanted.named_boards(asked(**more))
 
 
 def test_boards_come_from_names_tags_globs_and_addresses() -> None:

@@ -17,7 +17,7 @@ from PIL import Image
 from torch import nn
 
 from piyard import model, networks
-from piyard.cli.board_tasks import EvaluateRequest
+from piyard.cli.board_requests import EvaluateRequest
 from piyard.commands import evaluate
 from piyard.conversion import own
 from piyard.conversion.own import preparing, said

@@ -1,4 +1,4 @@
-"""Tasks that work on boards: deploy, measure, run, prove, and runs that go on without us."""
+"""What is asked of tasks that work on boards, and of runs that go on without us."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from piyard.cli.flags import (
     WorkRequest,
     whole,
 )
-from piyard.cli.request import SWITCH, Request, command, flag, many, single, text
+from piyard.cli.request import SWITCH, Request, flag, many, single, text
 
 
 class DeployRequest(Again):
@@ -38,14 +38,6 @@ class DeployRequest(Again):
     models: tuple[str, ...] = MODELS
     random_weights: bool = RANDOM_WEIGHTS
     force: bool = FORCE
-
-
-@command(DeployRequest, "deploy")
-def deploy(request: DeployRequest) -> None:
-    """Put nnrun and models on boards; only what is missing there travels."""
-    from piyard.commands import work
-
-    work.deploy(request)
 
 
 class BenchRequest(Measured, Again):
@@ -67,22 +59,6 @@ class BenchRequest(Measured, Again):
     force: bool = FORCE
     spread: bool = flag("share the jobs out over boards of the same kind", SWITCH, default=False)
     long: bool = LONG
-
-
-@command(BenchRequest, "bench")
-def bench(request: BenchRequest) -> None:
-    """Measure models on boards and print the table."""
-    from piyard.commands import work
-
-    work.bench(request, or_random=False)
-
-
-@command(BenchRequest, "deploy-bench")
-def deploy_bench(request: BenchRequest) -> None:
-    """Build, convert, deploy, measure, print the table: everything in one go."""
-    from piyard.commands import work
-
-    work.bench(request, or_random=True)
 
 
 class RunRequest(Lost, Shown):
@@ -120,14 +96,6 @@ class RunRequest(Lost, Shown):
     force: bool = FORCE
 
 
-@command(RunRequest, "run")
-def run(request: RunRequest) -> None:
-    """Show pictures, a film or the camera to a model on boards, and print what it sees."""
-    from piyard.commands import look
-
-    look.run(request)
-
-
 class EvaluateRequest(WorkRequest, Shown):
     """Which model is judged by which data, and where."""
 
@@ -163,14 +131,6 @@ class EvaluateRequest(WorkRequest, Shown):
     retry: int = RETRY
 
 
-@command(EvaluateRequest, "evaluate")
-def evaluate(request: EvaluateRequest) -> None:
-    """Tell how right a model is on your data: its original, ncnn here, nnrun on boards."""
-    from piyard.commands import evaluate as worker
-
-    worker.evaluate(request)
-
-
 class ProveRequest(Lost, Shown):
     """Which models are proved, and how thoroughly."""
 
@@ -189,14 +149,6 @@ class ProveRequest(Lost, Shown):
     precisions: tuple[str, ...] = PRECISIONS
     threads: tuple[int, ...] = ONE_THREADS
     force: bool = FORCE
-
-
-@command(ProveRequest, "prove")
-def prove(request: ProveRequest) -> None:
-    """Prove that boards compute what a model's original does: raw outputs, and what they mean."""
-    from piyard.commands import prove as worker
-
-    worker.on_boards(request)
 
 
 BUILD = text("BUILD")
@@ -221,24 +173,8 @@ class AbRequest(Measured):
     retry: int = 0
 
 
-@command(AbRequest, "ab")
-def ab(request: AbRequest) -> None:
-    """Measure two builds in turns (A-B-B-A) on one board, and compare them."""
-    from piyard.commands import ab as worker
-
-    worker.ab(request)
-
-
 class RollbackRequest(OnBoards, Planned):
     """Which boards go back to the release before."""
-
-
-@command(RollbackRequest, "rollback")
-def rollback(request: RollbackRequest) -> None:
-    """Make the release before the current one current again."""
-    from piyard.commands import fleet
-
-    fleet.rollback(request)
 
 
 class RunsRequest(Shown, Planned):
@@ -252,17 +188,6 @@ class RunsRequest(Shown, Planned):
     )
 
 
-@command(RunsRequest, "runs")
-def runs(request: RunsRequest) -> None:
-    """List all runs, and how they stood when last heard of."""
-    from piyard.commands import runs as worker
-
-    if request.remove:
-        worker.remove(request.remove, dry_run=request.dry_run)
-    else:
-        worker.listed(request.format)
-
-
 class OneRun(Request):
     """A run."""
 
@@ -273,27 +198,3 @@ class AttachRequest(OneRun, Shown):
     """Which run is waited for, and how its table looks."""
 
     long: bool = LONG
-
-
-@command(AttachRequest, "attach")
-def attach(request: AttachRequest) -> None:
-    """Wait again for a run that keeps running on its board, and print what it gives."""
-    from piyard.commands import runs as worker
-
-    worker.attach(request.run, request.format, long=request.long)
-
-
-@command(OneRun, "fetch")
-def fetch(request: OneRun) -> None:
-    """Bring back what a run has written so far."""
-    from piyard.commands import runs as worker
-
-    worker.fetch(request.run)
-
-
-@command(OneRun, "cancel")
-def cancel(request: OneRun) -> None:
-    """End a run on its board, and bring back what it wrote."""
-    from piyard.commands import runs as worker
-
-    worker.cancel(request.run)

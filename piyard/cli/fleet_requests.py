@@ -1,4 +1,4 @@
-"""Tasks about the boards you own, and emulated ones."""
+"""What is asked of tasks about the boards you own, and emulated ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from piyard.cli.flags import (
     Shown,
     whole,
 )
-from piyard.cli.request import SWITCH, command, flag, many, text
+from piyard.cli.request import SWITCH, flag, many, text
 
 
 class Asked(OnBoards, Shown):
@@ -26,14 +26,6 @@ class ListRequest(Shown):
     """Which boards are listed."""
 
     hosts: tuple[str, ...] = flag(HOST_HELP, many(BOARD), default=(), name="host")
-
-
-@command(ListRequest, "fleet.list")
-def listed(request: ListRequest) -> None:
-    """The boards of the inventory; asks none of them."""
-    from piyard.commands import fleet
-
-    fleet.listed(request.hosts, request.format)
 
 
 class AddRequest(Planned):
@@ -60,42 +52,10 @@ class AddRequest(Planned):
     strict: bool = STRICT
 
 
-@command(AddRequest, "fleet.add")
-def add(request: AddRequest) -> None:
-    """Connect to a board, see what it is, and write it into the inventory."""
-    from piyard.commands import fleet
-
-    fleet.add(request)
-
-
 class RemoveRequest(Planned):
     """Which board leaves the inventory."""
 
     name: str = flag("the board's name", BOARD)
-
-
-@command(RemoveRequest, "fleet.remove")
-def remove(request: RemoveRequest) -> None:
-    """Take a board out of the inventory; nothing on it changes."""
-    from piyard.commands import fleet
-
-    fleet.remove(request.name, dry_run=request.dry_run)
-
-
-@command(Asked, "fleet.facts")
-def facts(request: Asked) -> None:
-    """What boards say of themselves."""
-    from piyard.commands import fleet
-
-    fleet.facts(request)
-
-
-@command(Asked, "fleet.doctor")
-def doctor(request: Asked) -> None:
-    """Check boards, and say what to do about what is wrong."""
-    from piyard.commands import fleet
-
-    fleet.doctor(request)
 
 
 class ExecRequest(Asked, Planned):
@@ -105,14 +65,6 @@ class ExecRequest(Asked, Planned):
         "a program and its arguments, in quotes; no shell reads it", text("COMMAND"), default=""
     )
     limit: int = flag("end it after so many seconds", whole(), default=60)
-
-
-@command(ExecRequest, "fleet.exec")
-def execute(request: ExecRequest) -> None:
-    """Run one program on boards, and print what each says."""
-    from piyard.commands import fleet
-
-    fleet.execute(request)
 
 
 class TrustRequest(OnBoards, Planned):
@@ -129,34 +81,10 @@ class TrustRequest(OnBoards, Planned):
     strict: bool = False
 
 
-@command(TrustRequest, "fleet.trust")
-def trust(request: TrustRequest) -> None:
-    """Pin the host key a board shows now, after it was flashed anew."""
-    from piyard.commands import fleet
-
-    fleet.trust(request)
-
-
 class GcRequest(Asked, Planned):
     """What is left on which boards."""
 
     keep: int = flag("releases to keep", whole(), default=3)
-
-
-@command(GcRequest, "fleet.gc")
-def gc(request: GcRequest) -> None:
-    """Remove old releases and fetched runs from boards."""
-    from piyard.commands import fleet
-
-    fleet.gc(request)
-
-
-@command(Asked, "fleet.locks")
-def locks(request: Asked) -> None:
-    """Who holds which board."""
-    from piyard.commands import fleet
-
-    fleet.locks(request)
 
 
 class PowerRequest(OnBoards, Planned):
@@ -168,26 +96,10 @@ class PowerRequest(OnBoards, Planned):
     strict: bool = False
 
 
-@command(PowerRequest, "fleet.power")
-def power(request: PowerRequest) -> None:
-    """Switch boards of a labgrid farm on and off by their power ports."""
-    from piyard.commands import fleet
-
-    fleet.power(request)
-
-
 class PlacesRequest(Shown):
     """Whose places are listed."""
 
     coordinator: str = flag("labgrid's coordinator", text("HOST:PORT"), default="")
-
-
-@command(PlacesRequest, "fleet.places")
-def places(request: PlacesRequest) -> None:
-    """The places of a labgrid farm."""
-    from piyard.commands import fleet
-
-    fleet.places(request.coordinator, request.format)
 
 
 class EmulatedRequest(Planned):
@@ -200,14 +112,6 @@ class EmulatedRequest(Planned):
     )
 
 
-@command(EmulatedRequest, "board.up")
-def board_up(request: EmulatedRequest) -> None:
-    """Start an emulated board."""
-    from piyard.commands import emulated
-
-    emulated.up(request.target, dry_run=request.dry_run)
-
-
 class DownRequest(EmulatedRequest):
     """Which emulated board is stopped."""
 
@@ -216,19 +120,3 @@ class DownRequest(EmulatedRequest):
         SWITCH,
         default=False,
     )
-
-
-@command(DownRequest, "board.down")
-def board_down(request: DownRequest) -> None:
-    """Stop an emulated board; what is on it is gone."""
-    from piyard.commands import emulated
-
-    emulated.down(request.target, yes=request.yes, dry_run=request.dry_run)
-
-
-@command(Shown, "board.list")
-def board_list(request: Shown) -> None:
-    """The emulated boards that run."""
-    from piyard.commands import emulated
-
-    emulated.listed(request.format)

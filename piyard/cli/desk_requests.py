@@ -1,4 +1,4 @@
-"""Tasks that need no board: builds, models, stored results, this machine."""
+"""What is asked of tasks that need no board: builds, models, stored results, this machine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from piyard.cli.flags import (
     Shown,
     whole,
 )
-from piyard.cli.request import SWITCH, Request, command, flag, many, text
+from piyard.cli.request import SWITCH, Request, flag, many, text
 
 
 class BuildRequest(Planned):
@@ -31,14 +31,6 @@ class BuildRequest(Planned):
         "rpi5, rpi4, rpi3, zero2w or desktop", many(KNOWN_TARGET), default=(TARGET,), name="target"
     )
     source: str = flag("a source of toolchains/ncnn.yaml: sdist or git", text("NAME"), default="")
-
-
-@command(BuildRequest, "build")
-def build(request: BuildRequest) -> None:
-    """Cross-compile ncnn and nnrun for a kind of board."""
-    from piyard.commands import make
-
-    make.builds(request.targets, request.source, dry_run=request.dry_run)
 
 
 class ConvertRequest(Planned):
@@ -55,28 +47,12 @@ class ConvertRequest(Planned):
     trust: bool = TRUST
 
 
-@command(ConvertRequest, "convert")
-def convert(request: ConvertRequest) -> None:
-    """Convert models to ncnn, with proof that they still compute the same."""
-    from piyard.commands import models
-
-    models.conversions(request)
-
-
 class ModelsRequest(Shown):
     """Which models are listed."""
 
     task: str = flag(
         "only those: classify, detect, segment, pose or track", text("TASK"), default=""
     )
-
-
-@command(ModelsRequest, "model.list")
-def model_list(request: ModelsRequest) -> None:
-    """The models there are: input, size, accuracy and licence, as published."""
-    from piyard.commands import models
-
-    models.listed(request.task, request.format)
 
 
 class AddModelRequest(Planned, Shown):
@@ -144,14 +120,6 @@ class AddModelRequest(Planned, Shown):
     trust: bool = TRUST
 
 
-@command(AddModelRequest, "model.add")
-def model_add(request: AddModelRequest) -> None:
-    """Make a model of a network file of your own, and convert it with proof."""
-    from piyard.commands import models
-
-    models.add(request)
-
-
 class ReportRequest(Request):
     """Which stored results are shown, and how."""
 
@@ -173,14 +141,6 @@ class ReportRequest(Request):
     long: bool = LONG
 
 
-@command(ReportRequest, "report")
-def report(request: ReportRequest) -> None:
-    """Print the table of stored results, or make a page of them; needs no board."""
-    from piyard.commands import make
-
-    make.reprint(request)
-
-
 class HistoryRequest(Shown):
     """Which stored results are listed."""
 
@@ -195,14 +155,6 @@ class HistoryRequest(Shown):
     )
     last: int = flag("only so many of the newest", whole(), default=30)
     rebuild: bool = flag("make the index again from all stored results", SWITCH, default=False)
-
-
-@command(HistoryRequest, "history")
-def history(request: HistoryRequest) -> None:
-    """List stored results, the newest last, each with its change since the one before."""
-    from piyard.commands import history as worker
-
-    worker.listed(request)
 
 
 class CompareRequest(Shown):
@@ -223,26 +175,10 @@ class CompareRequest(Shown):
     )
 
 
-@command(CompareRequest, "compare")
-def compare(request: CompareRequest) -> None:
-    """Compare stored results of the same jobs; unlike conditions are refused."""
-    from piyard.commands import compare as worker
-
-    worker.compare(request)
-
-
 class DoctorRequest(Request):
     """Which boards are checked beside this machine."""
 
     hosts: tuple[str, ...] = flag(f"also check {HOST_HELP}", many(BOARD), default=(), name="host")
-
-
-@command(DoctorRequest, "doctor")
-def doctor(request: DoctorRequest) -> None:
-    """Check this machine, and boards, and say what to do about what is wrong."""
-    from piyard import doctor as worker
-
-    worker.report(request.hosts)
 
 
 class CleanRequest(Planned):
@@ -251,32 +187,8 @@ class CleanRequest(Planned):
     everything: bool = flag("also the caches of this user and the images", SWITCH, default=False)
 
 
-@command(CleanRequest, "clean")
-def clean(request: CleanRequest) -> None:
-    """Remove what was made: builds, conversions, scratch. Runs and their results stay."""
-    from piyard import clean as worker
-
-    worker.clean(everything=request.everything, dry_run=request.dry_run)
-
-
-@command(Request, "lint")
-def lint(_request: Request) -> None:
-    """ruff, mypy and shellcheck over everything."""
-    from piyard import checks
-
-    checks.lint()
-
-
 class TestRequest(Request):
     """Which tests are run."""
 
     unit: bool = flag("only the quick tests that need no container engine", SWITCH, default=False)
     k: str = flag("as pytest -k", text("EXPRESSION"), default="")
-
-
-@command(TestRequest, "test")
-def test(request: TestRequest) -> None:
-    """Run all tests; linting is one of them."""
-    from piyard import checks
-
-    checks.test(unit=request.unit, select=request.k)
