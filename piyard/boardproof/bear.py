@@ -50,29 +50,31 @@ def needed(search: Search, closer: Closer) -> dict[str, int]:
     layer of a second net begins with its name, as ``head:conv_1``.
     """
     bears = partial(_bears, search, closer.stem)
-    lost = losses(search.seat, closer)
-    order = spare.in_order(closer.working, lost)
-    found = spare.fewest(order, bears)
-    if not found:
-        found = spare.fewest(_types(closer.working, lost), bears, ALL)
-    return _all_of(closer.stem, found)
+    loss_by_layer = losses(search.seat, closer)
+    order = spare.in_order(closer.working, loss_by_layer)
+    layers = spare.fewest(order, bears)
+    if not layers:
+        layers = spare.fewest(_types(closer.working, loss_by_layer), bears, ALL)
+    return _all_of(closer.stem, layers)
 
 
 def helped(seat: Seat, asked: Asked, closer: Sequence[Closer]) -> Proven | None:
     """The proof with the masks that are needed; None where none help."""
     with scratch.folder(TRIALS, within=paths.artifacts()) as folder:
         search = Search(seat=seat, asked=asked, folder=folder)
-        each = {one.stem: needed(search, one) for one in closer}
-        found = {name: mask for masks_of in each.values() for name, mask in masks_of.items()}
-        if not found:
+        each = {probe.stem: needed(search, probe) for probe in closer}
+        fp32_layers = {
+            name: mask for stem_masks in each.values() for name, mask in stem_masks.items()
+        }
+        if not fp32_layers:
             return None
-        again = prove(search.seat_with(found), asked)
+        better = prove(search.seat_with(fp32_layers), asked)
     slower = [
-        one.stem
-        for one in closer
-        if worth.is_slower(one, {names.split(name)[1] for name in each[one.stem]})
+        probe.stem
+        for probe in closer
+        if worth.is_slower(probe, {names.split(name)[1] for name in each[probe.stem]})
     ]
-    return msgspec.structs.replace(again, masks=found, slower=slower)
+    return msgspec.structs.replace(better, masks=fp32_layers, slower=slower)
 
 
 def masked(conversion: Conversion, by_name: Mapping[str, int], at: Path) -> Conversion:
@@ -103,26 +105,26 @@ def _share(weights: Path, at: Path) -> None:
         shutil.copyfile(weights, at)
 
 
-def _all_of(stem: str, found: Iterable[str]) -> dict[str, int]:
-    return {names.join(stem, name): masks.FP32 for name in sorted(found)}
+def _all_of(stem: str, layers: Iterable[str]) -> dict[str, int]:
+    return {names.join(stem, name): masks.FP32 for name in sorted(layers)}
 
 
-def _types(working: Sequence[Layer], lost: Mapping[str, float]) -> list[str]:
+def _types(working: Sequence[Layer], loss_by_layer: Mapping[str, float]) -> list[str]:
     """Types of layers, those first whose layers lose most together."""
     total: dict[str, float] = {}
     for layer in working:
-        total[layer.type] = total.get(layer.type, 0.0) + lost[layer.name] ** 2
+        total[layer.type] = total.get(layer.type, 0.0) + loss_by_layer[layer.name] ** 2
     return sorted(total, key=lambda name: -total[name])
 
 
 def _bears(search: Search, stem: str, tried: set[str]) -> bool:
     """Whether the outputs are alike, and with room to spare, when these are masked."""
-    asked, there = search.asked, search.seat_with(_all_of(stem, tried))
-    answer = tensors.compute(there, stem, asked.fed[stem])
-    figures, found = compare(asked, {stem: answer.blobs})
-    lowest = min(one.agreement for outputs in figures.values() for one in outputs.values())
-    least = (1 + asked.model.proof.min_cosine(answer.precision)) / 2
-    astray = of_found(asked.model, answer.precision, found) if found else ""
-    what, more = names.join(stem, f"{len(tried)} masked"), f"; {astray}" if astray else ""
-    say.note(f"{there.line.name}: {what}: lowest cosine {lowest:.6f}, wanted {least:.6g}{more}")
-    return lowest >= least and not astray
+    inputs, seat = search.asked, search.seat_with(_all_of(stem, tried))
+    answer = tensors.compute(seat, stem, inputs.fed[stem])
+    figures, agreement = compare(inputs, {stem: answer.blobs})
+    lowest = min(each.agreement for outputs in figures.values() for each in outputs.values())
+    least = (1 + inputs.model.proof.min_cosine(answer.precision)) / 2
+    problem = of_found(inputs.model, answer.precision, agreement) if agreement else ""
+    what, suffix = names.join(stem, f"{len(tried)} masked"), f"; {problem}" if problem else ""
+    say.note(f"{seat.line.name}: {what}: lowest cosine {lowest:.6f}, wanted {least:.6g}{suffix}")
+    return lowest >= least and not problem

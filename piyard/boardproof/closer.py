@@ -39,40 +39,42 @@ class Closer(msgspec.Struct, frozen=True, kw_only=True):
         return [layer for layer in self.layers if layer.type != "Input"]
 
 
-def look(seat: Seat, asked: Asked, made: Proven) -> list[Closer]:
+def look(seat: Seat, inputs: Asked, proof: Proven) -> list[Closer]:
     """Each net that is not alike, with the input that it is furthest apart for."""
-    found = []
-    for stem in made.astray:
-        kind = made.worst_kind(stem)
-        first = asked.fed[stem][kind][0]
+    probes = []
+    for stem in proof.astray:
+        kind = proof.worst_kind(stem)
+        first = inputs.fed[stem][kind][0]
         (blobs,) = tensors.compute(seat, stem, {kind: [first]}, every=True).blobs[kind]
         layers = infer.layers(seat.conversion.folder, stem)
-        found.append(Closer(stem=stem, layers=layers, inputs=first, blobs=blobs))
-    return found
+        probes.append(Closer(stem=stem, layers=layers, inputs=first, blobs=blobs))
+    return probes
 
 
-def where(seat: Seat, asked: Asked, closer: Closer, least: float) -> list[str]:
+def where(seat: Seat, inputs: Asked, closer: Closer, least: float) -> list[str]:
     """The first layer that moves away from ncnn's fp32 on this machine, for good."""
     folder, stem = seat.conversion.folder, closer.stem
     exact = infer.blobs(infer.load(folder, stem), closer.layers, *closer.inputs)
     most = bearable(least)
-    right = {name: _apart(closer, name, value) <= most for name, value in exact.items()}
-    layer = diverge.first_lost(closer.layers, right)
+    matching = {name: _apart(closer, name, value) <= most for name, value in exact.items()}
+    layer = diverge.first_lost(closer.layers, matching)
     if layer is None:
         return []
-    known = origins.of(folder, stem, asked.names[stem])
-    return [diverge.told(layer, known.get(layer.name, ""))]
+    layer_origins = origins.of(folder, stem, inputs.names[stem])
+    return [diverge.told(layer, layer_origins.get(layer.name, ""))]
 
 
 def losses(seat: Seat, closer: Closer) -> dict[str, float]:
     """What each layer itself loses: it is computed here again from what the board gave it."""
     net = infer.load(seat.conversion.folder, closer.stem)
-    known = {**closer.blobs, **dict(zip(infer.inputs(net), closer.inputs, strict=True))}
-    lost = {}
+    values = {**closer.blobs, **dict(zip(infer.inputs(net), closer.inputs, strict=True))}
+    loss_by_layer = {}
     for layer in closer.working:
-        exact = infer.one(net, layer, [known[name] for name in layer.bottoms])
-        lost[layer.name] = max(_apart(closer, name, value) for name, value in exact.items())
-    return lost
+        exact = infer.one(net, layer, [values[name] for name in layer.bottoms])
+        loss_by_layer[layer.name] = max(
+            _apart(closer, name, value) for name, value in exact.items()
+        )
+    return loss_by_layer
 
 
 def _apart(closer: Closer, name: str, exact: Array) -> float:

@@ -24,14 +24,14 @@ def keep(proved: Iterable[Proven]) -> list[Path]:
     Several boards of a model add up: what one of them needs harms no other. Raises ``WrongInput``
     for a file that cannot be changed, which then stays as it is.
     """
-    found: dict[str, Masks] = {}
-    for one in proved:
-        if one.masks and not one.failed:
-            masks = found.setdefault(one.model, dict(models.load(one.model).masks))
-            known = masks.get(one.weights, {})
-            more = {name: known.get(name, 0) | mask for name, mask in one.masks.items()}
-            masks[one.weights] = known | more
-    return [_write(name, masks) for name, masks in found.items()]
+    masks_by_model: dict[str, Masks] = {}
+    for proof in proved:
+        if proof.masks and not proof.failed:
+            masks = masks_by_model.setdefault(proof.model, dict(models.load(proof.model).masks))
+            present = masks.get(proof.weights, {})
+            added = {name: present.get(name, 0) | mask for name, mask in proof.masks.items()}
+            masks[proof.weights] = present | added
+    return [_write(name, masks) for name, masks in masks_by_model.items()]
 
 
 def _write(name: str, masks: Masks) -> Path:

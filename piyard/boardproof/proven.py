@@ -70,14 +70,14 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def _stems(self) -> list[str]:
-        outputs = (name for told in self.figures.values() for name in told)
+        outputs = (name for figures in self.figures.values() for name in figures)
         return list(dict.fromkeys(names.split(name)[0] for name in outputs))
 
     def lowest(self, stem: str, kind: str) -> float:
         """The lowest cosine of that net's outputs for that kind of input; 1 where it has none."""
-        told = self.figures[kind].items()
-        mine = (one for name, one in told if names.split(name)[0] == stem)
-        return min((one.agreement for one in mine), default=1.0)
+        outputs = self.figures[kind].items()
+        agreements = (each for name, each in outputs if names.split(name)[0] == stem)
+        return min((each.agreement for each in agreements), default=1.0)
 
     def worst_kind(self, stem: str) -> str:
         """The kind of input that the net's outputs are furthest apart for."""
@@ -85,55 +85,57 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
 
     def _is_alike(self, stem: str) -> bool:
         """The main net must find in pictures what it should, too."""
-        near = self.lowest(stem, self.worst_kind(stem)) >= self.least
-        found = any(one.problem for one in self.meant if one.kind == PICTURES)
-        return near and not (stem == infer.STEM and found)
+        is_near = self.lowest(stem, self.worst_kind(stem)) >= self.least
+        is_wrong = any(each.problem for each in self.meant if each.kind == PICTURES)
+        return is_near and not (stem == infer.STEM and is_wrong)
 
 
-def prove(seat: Seat, asked: Asked) -> Proven:
+def prove(seat: Seat, inputs: Asked) -> Proven:
     """Whether the board's outputs are the original's, and mean the same."""
-    answers = {stem: tensors.compute(seat, stem, feed) for stem, feed in asked.fed.items()}
+    answers = {stem: tensors.compute(seat, stem, feed) for stem, feed in inputs.fed.items()}
     main = answers[infer.STEM]
-    way = main.precision
-    figures, found = compare(asked, {stem: one.blobs for stem, one in answers.items()})
-    followed = follow(seat, asked)
+    precision = main.precision
+    figures, agreement = compare(inputs, {stem: each.blobs for stem, each in answers.items()})
+    followed = follow(seat, inputs)
     proved = Proved(
-        figures={way: figures},
-        found={way: found} if found else {},
-        tracks={way: followed} if followed else {},
+        figures={precision: figures},
+        found={precision: agreement} if agreement else {},
+        tracks={precision: followed} if followed else {},
     )
     return Proven(
         model=seat.job.model,
         host=seat.line.name,
         asked=seat.job.precision,
-        precision=way,
+        precision=precision,
         emulated=main.emulated,
         weights=seat.conversion.weights,
-        least=asked.model.proof.min_cosine(way),
+        least=inputs.model.proof.min_cosine(precision),
         figures=figures,
-        meant=_meant(asked.model, way, found, followed),
-        empty=empty(asked, proved.figures),
-        failed=problems(asked.model, proved),
+        meant=_meant(inputs.model, precision, agreement, followed),
+        empty=empty(inputs, proved.figures),
+        failed=problems(inputs.model, proved),
     )
 
 
 def _meant(
-    model: Model, way: str, found: Agreement | None, followed: Agreement | None
+    model: Model, precision: str, objects: Agreement | None, track_agreement: Agreement | None
 ) -> list[Meant]:
-    told = (
-        (PICTURES, "what is found", found, of_found),
-        (CLIP, "tracks", followed, of_tracks),
+    proofs = (
+        (PICTURES, "what is found", objects, of_found),
+        (CLIP, "tracks", track_agreement, of_tracks),
     )
     return [
-        Meant(kind=kind, what=what, agreement=alike, problem=problem(model, way, alike))
-        for kind, what, alike, problem in told
-        if alike
+        Meant(
+            kind=kind, what=what, agreement=agreement, problem=problem(model, precision, agreement)
+        )
+        for kind, what, agreement, problem in proofs
+        if agreement
     ]
 
 
-def follow(seat: Seat, asked: Asked) -> Agreement | None:
+def follow(seat: Seat, inputs: Asked) -> Agreement | None:
     """How alike the tracks of a clip are, by nnrun's own tracker; None where none are asked for."""
-    if asked.clip is None:
+    if inputs.clip is None:
         return None
-    seen = board.watch(seat, asked.model, asked.clip.film)
-    return tracks.agreement(asked.clip.expected, [frame.objects for frame in seen.frames])
+    watched = board.watch(seat, inputs.model, inputs.clip.film)
+    return tracks.agreement(inputs.clip.expected, [frame.objects for frame in watched.frames])

@@ -25,15 +25,15 @@ def question(conversion: Conversion, pictures: int = PICTURES) -> Asked:
     Raises ``ConversionFailed``.
     """
     model = models.load(conversion.name)
-    shown = proof.real_pictures(model, pictures) if pictures else []
+    photos = proof.real_pictures(model, pictures) if pictures else []
     with say.step(f"ask the original of {conversion.name}"), inference():
         files = originals.choose(model, random_weights=not conversion.has_real_weights)
         nets = originals.nets(model, files)
-        fed = {stem: _in_files(feed) for stem, feed in proof.feeds(model, nets, shown).items()}
-        meant = conversion.has_real_weights
-        clip = tracks.ask(model, nets) if meant and pictures else None
-        return proof.ask(model, nets, fed, shown if meant else (), clip)
+        inputs = {stem: _in_files(feed) for stem, feed in proof.feeds(model, nets, photos).items()}
+        is_meaningful = conversion.has_real_weights
+        clip = tracks.ask(model, nets) if is_meaningful and pictures else None
+        return proof.ask(model, nets, inputs, photos if is_meaningful else (), clip)
 
 
 def _in_files(feed: Feeds) -> Feeds:
-    return {kind: ones for kind, ones in proof.few(feed).items() if kind != LEFT_OUT}
+    return {kind: tensors for kind, tensors in proof.few(feed).items() if kind != LEFT_OUT}

@@ -15,25 +15,25 @@ COLUMNS = (
 EMULATED = " (emulated)"
 
 
-def rows(made: Sequence[Proven]) -> list[list[str]]:
+def rows(proofs: Sequence[Proven]) -> list[list[str]]:
     """An output of a kind of input a row."""
-    return [row for one in made for row in (*_outputs(one), *_meant(one))]
+    return [row for proof in proofs for row in (*_outputs(proof), *_meant(proof))]
 
 
-def _outputs(one: Proven) -> Iterator[list[str]]:
-    model = models.load(one.model)
-    for kind, outputs in one.figures.items():
+def _outputs(proof: Proven) -> Iterator[list[str]]:
+    model = models.load(proof.model)
+    for kind, outputs in proof.figures.items():
         for output, figures in outputs.items():
-            problem = of_output(model, one.precision, figures)
-            verdict = _verdict(problem, empty=output in one.empty)
-            yield [*_about(one), kind, output, *figures.cells, verdict]
+            problem = of_output(model, proof.precision, figures)
+            verdict = _verdict(problem, empty=output in proof.empty)
+            yield [*_about(proof), kind, output, *figures.cells, verdict]
 
 
-def _meant(one: Proven) -> Iterator[list[str]]:
-    for meant in one.meant:
-        count, unknown = number(meant.agreement.wanted), Value("", None)
+def _meant(proof: Proven) -> Iterator[list[str]]:
+    for meant in proof.meant:
+        count, unknown = number(meant.agreement.expected), Value("", None)
         cells = [meant.kind, meant.what, count, unknown, unknown, _verdict(meant.problem)]
-        yield [*_about(one), *cells]
+        yield [*_about(proof), *cells]
 
 
 def _verdict(problem: str, *, empty: bool = False) -> str:
@@ -42,26 +42,28 @@ def _verdict(problem: str, *, empty: bool = False) -> str:
     return "proves nothing" if empty else "passed"
 
 
-def lines(one: Proven) -> list[str]:
+def lines(proof: Proven) -> list[str]:
     """What else is worth knowing."""
-    told = [
-        f"{one.model} {one.precision} on {one.host}, {meant.kind}: {meant.agreement.told}"
-        for meant in one.meant
+    remarks = [
+        f"{proof.model} {proof.precision} on {proof.host}, {meant.kind}: {meant.agreement.text}"
+        for meant in proof.meant
     ]
-    told += [
-        f"✗ {one.model} on {one.host}, output {name} proves nothing: {why}"
-        for name, why in one.empty.items()
+    remarks += [
+        f"✗ {proof.model} on {proof.host}, output {name} proves nothing: {why}"
+        for name, why in proof.empty.items()
     ]
-    if one.masks:
-        verdict = "masks are not enough" if one.failed else "needs masks"
-        told.append(f"{one.model} {verdict}: {', '.join(one.masks)}")
-    told += [
-        f"{one.model}, {stem}: with these masks fp16 takes more than fp32: use --precision fp32"
-        for stem in one.slower
+    if proof.masks:
+        verdict = "masks are not enough" if proof.failed else "needs masks"
+        remarks.append(f"{proof.model} {verdict}: {', '.join(proof.masks)}")
+    remarks += [
+        f"{proof.model}, {stem}: with these masks fp16 takes more than fp32: use --precision fp32"
+        for stem in proof.slower
     ]
-    return told + [f"✗ {one.model} on {one.host}, {line}" for line in (*one.failed, *one.where)]
+    return remarks + [
+        f"✗ {proof.model} on {proof.host}, {line}" for line in (*proof.failed, *proof.where)
+    ]
 
 
-def _about(one: Proven) -> list[str]:
-    host = one.host + (EMULATED if one.emulated and "emulated" not in one.host else "")
-    return [one.model, host, one.precision]
+def _about(proof: Proven) -> list[str]:
+    host = proof.host + (EMULATED if proof.emulated and "emulated" not in proof.host else "")
+    return [proof.model, host, proof.precision]

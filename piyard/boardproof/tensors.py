@@ -56,25 +56,25 @@ def compute(seat: Seat, stem: str, feed: Feeds, *, every: bool = False) -> Answe
     Raises as ``work.run_one`` does, and ``UnreadableLog``.
     """
     layers = infer.layers(seat.conversion.folder, stem)
-    each = [_as_taken(layers, one) for ones in feed.values() for one in ones]
+    inputs = [_as_taken(layers, tensors) for several in feed.values() for tensors in several]
     with scratch.folder("piyard-tensors-") as place:
-        sent = _release(each, place)
+        sent = _release(inputs, place)
         work = _work(seat, stem, sent, every=every)
-        done = run_one(seat, work)
-    told = log.read(run.folder_of(done.id) / run.LOG)
-    wanted = None if every else infer.outputs_of(layers)
-    ordered = iter(_read(run.folder_of(done.id), told, len(each), wanted))
-    blobs = {kind: [next(ordered) for _ in ones] for kind, ones in feed.items()}
+        record = run_one(seat, work)
+    nnrun_log = log.read(run.folder_of(record.id) / run.LOG)
+    blob_names = None if every else infer.outputs_of(layers)
+    ordered = iter(_read(run.folder_of(record.id), nnrun_log, len(inputs), blob_names))
+    blobs = {kind: [next(ordered) for _ in several] for kind, several in feed.items()}
     if every:  # all that a net computes takes more room than all other runs together
-        shutil.rmtree(run.folder_of(done.id) / run.OUTPUTS)
-    label = log.label(run.folder_of(done.id) / run.LOG)
-    return Answer(precision=label, emulated=done.emulated, blobs=blobs)
+        shutil.rmtree(run.folder_of(record.id) / run.OUTPUTS)
+    label = log.label(run.folder_of(record.id) / run.LOG)
+    return Answer(precision=label, emulated=record.emulated, blobs=blobs)
 
 
 def _as_taken(layers: Sequence[Layer], inputs: Sequence[Array]) -> list[Array]:
     """The inputs in the order in which nnrun takes them."""
-    named = dict(zip(infer.inputs_of(layers), inputs, strict=True))
-    return [named[name] for name in infer.fed(layers)]
+    by_name = dict(zip(infer.inputs_of(layers), inputs, strict=True))
+    return [by_name[name] for name in infer.fed(layers)]
 
 
 def _release(inferences: Sequence[Sequence[Array]], place: Path) -> Release:
@@ -89,7 +89,7 @@ def _release(inferences: Sequence[Sequence[Array]], place: Path) -> Release:
     return release_of_paths(paths, label=f"{len(paths)} tensors")
 
 
-def _work(seat: Seat, stem: str, sent: Release, *, every: bool) -> Work:
+def _work(seat: Seat, stem: str, release: Release, *, every: bool) -> Work:
     return Work(
         verb=TASK,
         arguments=[
@@ -97,23 +97,26 @@ def _work(seat: Seat, stem: str, sent: Release, *, every: bool) -> Work:
             *("--precision", seat.job.precision, "--threads", str(seat.job.threads)),
             *("--save-outputs", run.OUTPUTS),
             *(["--every-blob"] if every else []),
-            *("--", *(f"{through.there(sent)}/{file.name}" for file in sent.files)),
+            *("--", *(f"{through.there(release)}/{file.name}" for file in release.files)),
         ],
-        what={"task": TASK, "net": stem, "inferences": len(sent.files)},
-        inputs=sent,
+        what={"task": TASK, "net": stem, "inferences": len(release.files)},
+        inputs=release,
     )
 
 
 def _read(
-    folder: Path, told: Log, count: int, wanted: Sequence[str] | None
+    folder: Path, nnrun_log: Log, count: int, blob_names: Sequence[str] | None
 ) -> list[Mapping[str, Array]]:
     """The blobs of each inference; raises ``UnreadableLog`` for what no nnrun writes."""
-    found: list[dict[str, Array]] = [{} for _ in range(count)]
+    blobs: list[dict[str, Array]] = [{} for _ in range(count)]
     try:
-        for line in told.of("output"):
+        for line in nnrun_log.of("output"):
             output = msgspec.convert(line, Output)
-            found[output.index][output.name] = _blob(folder, output)
-        return [one if wanted is None else {name: one[name] for name in wanted} for one in found]
+            blobs[output.index][output.name] = _blob(folder, output)
+        return [
+            each if blob_names is None else {name: each[name] for name in blob_names}
+            for each in blobs
+        ]
     except (msgspec.ValidationError, LookupError, OSError, ValueError) as error:
         raise UnreadableLog(
             f"{folder / run.LOG}: a blob is missing, or not what it is said to be: {error}"

@@ -26,24 +26,28 @@ MOVES_NOTHING = {"Input", "Split", "Reshape", "Flatten", "Noop", "MemoryData", "
 
 def is_slower(closer: Closer, masked: Collection[str]) -> bool:
     """Whether the net takes more than in fp32 when these layers, or types of layers, are masked."""
-    in_fp32 = {one.name for one in closer.working if one.name in masked or one.type in masked}
-    names = [name for one in closer.layers if one.type == "Input" for name in one.tops]
+    in_fp32 = {
+        layer.name for layer in closer.working if layer.name in masked or layer.type in masked
+    }
+    names = [name for layer in closer.layers if layer.type == "Input" for name in layer.tops]
     shapes = {name: blob.shape for name, blob in closer.blobs.items()}
-    shapes |= {name: one.shape for name, one in zip(names, closer.inputs, strict=True)}
-    halves = [one for one in closer.working if one.name not in in_fp32]
-    saved = sum(_saved(one, shapes) for one in halves)
+    shapes |= {name: layer.shape for name, layer in zip(names, closer.inputs, strict=True)}
+    fp16 = [layer for layer in closer.working if layer.name not in in_fp32]
+    saved = sum(_saved(layer, shapes) for layer in fp16)
     return CAST_A_VALUE * _cast(closer.working, in_fp32, shapes) > saved
 
 
 def _saved(layer: Layer, shapes: dict[str, size.Shape]) -> float:
     if layer.type in MOVES_NOTHING:
         return 0.0
-    values = sum(prod(shapes[name]) for name in layer.tops)
-    return SAVED_A_MAC * size.macs(layer, shapes) + SAVED_A_VALUE * values
+    count = sum(prod(shapes[name]) for name in layer.tops)
+    return SAVED_A_MAC * size.macs(layer, shapes) + SAVED_A_VALUE * count
 
 
 def _cast(working: Sequence[Layer], in_fp32: Collection[str], shapes: dict[str, size.Shape]) -> int:
     """Values that are cast: once a reader, as ncnn does it."""
-    wide = {name: one.name in in_fp32 for one in working for name in one.tops}
-    pairs = ((one, name) for one in working for name in one.bottoms if name in wide)
-    return sum(prod(shapes[name]) for one, name in pairs if wide[name] != (one.name in in_fp32))
+    is_fp32 = {name: layer.name in in_fp32 for layer in working for name in layer.tops}
+    pairs = ((layer, name) for layer in working for name in layer.bottoms if name in is_fp32)
+    return sum(
+        prod(shapes[name]) for layer, name in pairs if is_fp32[name] != (layer.name in in_fp32)
+    )

@@ -62,7 +62,7 @@ def _subject(name: str, loaded: Model, data: Dataset, request: EvaluateRequest) 
     detector = _conversion(loaded.detector, request) if loaded.detector else None
     return Subject(
         name=name,
-        rules=loaded,
+        model=loaded,
         conversion=conversion,
         detector=detector,
         data=data,

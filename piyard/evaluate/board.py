@@ -46,13 +46,13 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     build: str
 
 
-def answers(seat: Seat, rules: Model, data: Dataset) -> Answered:
+def answers(seat: Seat, model: Model, data: Dataset) -> Answered:
     """What nnrun sees on that board; raises as ``watch``."""
-    films = [watch(seat, rules, film) for film in data.films]
+    films = [watch(seat, model, film) for film in data.films]
     board = seat.line.board_with(seat.line.facts)
     return Answered(
-        frames=[one.frames for one in films],
-        precision=", ".join(sorted(set().union(*(one.labels for one in films)))),
+        frames=[film_frames.frames for film_frames in films],
+        precision=", ".join(sorted(set().union(*(film_frames.labels for film_frames in films)))),
         host=board.name,
         hardware=board.hardware,
         emulated=board.emulated,
@@ -60,12 +60,12 @@ def answers(seat: Seat, rules: Model, data: Dataset) -> Answered:
     )
 
 
-def watch(seat: Seat, rules: Model, film: Footage) -> Watched:
+def watch(seat: Seat, model: Model, film: Footage) -> Watched:
     """One film. Raises ``BoardCommandFailed`` for a picture that nnrun cannot read."""
     frames: list[Frame] = []
     labels: set[str] = set()
     for batch in batches(film):
-        seen = _look(seat, rules, film, batch)
+        seen = _look(seat, model, film, batch)
         frames += in_order(batch, seen)
         labels.add(_label(seen))
     return Watched(frames=frames, labels=labels)
@@ -87,21 +87,21 @@ def batches(film: Footage) -> list[Sequence[Path]]:
 def in_order(pictures: Sequence[Path], seen: Seen) -> list[Frame]:
     """A frame a picture; raises for a picture that nnrun could not read."""
     if seen.wrong:
-        bad = seen.wrong[0]
+        error = seen.wrong[0]
         raise BoardCommandFailed(
             f"{seen.host}: nnrun cannot read {len(seen.wrong)} of the {len(pictures)} pictures",
-            evidence=f"{bad.name}: {bad.error}",
+            evidence=f"{error.name}: {error.error}",
             remedy="the figures would not be of the same data; leave such pictures out",
         )
-    found = {frame.name: frame for frame in seen.frames}
-    return [found[text_of(path)] for path in pictures]
+    frames = {frame.name: frame for frame in seen.frames}
+    return [frames[text_of(path)] for path in pictures]
 
 
-def _look(seat: Seat, rules: Model, film: Footage, batch: Sequence[Path]) -> Seen:
+def _look(seat: Seat, model: Model, film: Footage, batch: Sequence[Path]) -> Seen:
     job = seat.job
-    asked = Asked(precision=job.precision, threads=job.threads, init=film.init, fps=film.fps)
+    options = Asked(precision=job.precision, threads=job.threads, init=film.init, fps=film.fps)
     say.note(f"{seat.line.name}: {job.model} {job.precision} looks at {len(batch)} pictures")
-    return looking.look(seat, Inputs(pictures=batch), asked, rules)
+    return looking.look(seat, Inputs(pictures=batch), options, model)
 
 
 def _label(seen: Seen) -> str:

@@ -57,14 +57,17 @@ def intervals(judged: Any) -> dict[str, Interval]:
     count = len(judged.params.imgIds)
     if count > MANY:
         return {}
-    categories = [one for one in _categories(judged) if one.truths.any()]
-    if sum((one.truths for one in categories), np.zeros(count)).astype(bool).sum() < FEWEST:
+    categories = [category for category in _categories(judged) if category.truths.any()]
+    if (
+        sum((category.truths for category in categories), np.zeros(count)).astype(bool).sum()
+        < FEWEST
+    ):
         return dict.fromkeys(("mAP", "mAP50"), (0.0, 100.0))
     random = np.random.default_rng(SEED)
     drawn = random.integers(0, count, (RESAMPLES, count))
-    weights = [np.bincount(one, minlength=count).astype(float) for one in drawn]
-    found = np.array([_precision(categories, times, judged) for times in weights])
-    ends = 100 * np.nanpercentile(found, (2.5, 97.5), axis=0)
+    weights = [np.bincount(resample, minlength=count).astype(float) for resample in drawn]
+    samples = np.array([_precision(categories, times, judged) for times in weights])
+    ends = 100 * np.nanpercentile(samples, (2.5, 97.5), axis=0)
     return {
         name: (min(float(low), 100 * float(value)), max(float(high), 100 * float(value)))
         for name, low, high, value in zip(("mAP", "mAP50"), *ends, judged.stats[:2], strict=True)
@@ -83,24 +86,26 @@ def _category(pictures: list[dict[str, Any] | None], params: Any) -> Category:
     import numpy as np
 
     most = params.maxDets[-1]
-    there = [(at, one) for at, one in enumerate(pictures) if one]
+    pairs = [(at, evaluated) for at, evaluated in enumerate(pictures) if evaluated]
     truths = np.zeros(len(pictures))
-    for at, one in there:
-        truths[at] = np.count_nonzero(np.asarray(one["gtIgnore"]) == 0)
-    if not there:
+    for at, evaluated in pairs:
+        truths[at] = np.count_nonzero(np.asarray(evaluated["gtIgnore"]) == 0)
+    if not pairs:
         empty = np.zeros((len(params.iouThrs), 0))
         return Category(empty, empty, np.zeros(0, np.int64), truths)
-    scores = np.concatenate([one["dtScores"][:most] for _, one in there])
+    scores = np.concatenate([evaluated["dtScores"][:most] for _, evaluated in pairs])
     order = np.argsort(-scores, kind="mergesort")
     matched, ignored = (
-        np.concatenate([one[key][:, :most] for _, one in there], axis=1)[:, order].astype(bool)
+        np.concatenate([evaluated[key][:, :most] for _, evaluated in pairs], axis=1)[
+            :, order
+        ].astype(bool)
         for key in ("dtMatches", "dtIgnore")
     )
-    lengths = [len(one["dtScores"][:most]) for _, one in there]
+    lengths = [len(evaluated["dtScores"][:most]) for _, evaluated in pairs]
     return Category(
         right=(matched & ~ignored).astype(float),
         wrong=(~matched & ~ignored).astype(float),
-        picture=np.repeat([at for at, _ in there], lengths)[order],
+        picture=np.repeat([at for at, _ in pairs], lengths)[order],
         truths=truths,
     )
 
@@ -109,25 +114,28 @@ def _precision(categories: list[Category], weights: Array, judged: Any) -> tuple
     """mAP and mAP50 of the pictures, each taken so many times; NaN of nothing."""
     import numpy as np
 
-    each = [_of_category(one, weights, judged.params.recThrs) for one in categories]
-    known = np.array([one for one in each if one is not None])
-    if not known.size:
+    each = [_of_category(category, weights, judged.params.recThrs) for category in categories]
+    precisions = np.array([average for average in each if average is not None])
+    if not precisions.size:
         return float("nan"), float("nan")
-    return float(known.mean()), float(known[:, IOU_50].mean())
+    return float(precisions.mean()), float(precisions[:, IOU_50].mean())
 
 
-def _of_category(one: Category, weights: Array, recalls: Array) -> Array | None:
+def _of_category(category: Category, weights: Array, recalls: Array) -> Array | None:
     """Average precision at each threshold, as pycocotools accumulates it."""
     import numpy as np
 
-    total = float(weights @ one.truths)
+    total = float(weights @ category.truths)
     if not total:
         return None
-    times = weights[one.picture]
-    right, wrong = np.cumsum(one.right * times, axis=1), np.cumsum(one.wrong * times, axis=1)
+    times = weights[category.picture]
+    right, wrong = (
+        np.cumsum(category.right * times, axis=1),
+        np.cumsum(category.wrong * times, axis=1),
+    )
     precision = right / np.maximum(right + wrong, np.spacing(1))
     precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
     padded = np.pad(precision, ((0, 0), (0, 1)))
     at = [np.searchsorted(row / total, recalls, side="left") for row in right]
-    found: Array = np.array([row[places].mean() for row, places in zip(padded, at, strict=True)])
-    return found
+    averages: Array = np.array([row[places].mean() for row, places in zip(padded, at, strict=True)])
+    return averages

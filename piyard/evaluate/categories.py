@@ -24,30 +24,32 @@ def matched(
     numbers = _numbers(content, file)
     names = Names(list(numbers))
     ids = list(numbers.values())
-    wanted = [PERSON] if task == "pose" else labels
-    met = {i: ids[at] for i, name in enumerate(wanted) if (at := names.find(name)) is not None}
-    if not met:
+    class_names = [PERSON] if task == "pose" else labels
+    category = {
+        i: ids[at] for i, name in enumerate(class_names) if (at := names.find(name)) is not None
+    }
+    if not category:
         raise WrongInput(
             f"the model knows none of the {len(numbers)} categories of {file.name}",
-            evidence=f"model: {', '.join(wanted[:5])} …\ndata: {', '.join(list(numbers)[:5])} …",
+            evidence=f"model: {', '.join(class_names[:5])} …\ndata: {', '.join(list(numbers)[:5])} …",
             remedy="name data of the model's classes",
         )
-    known = len(set(met.values()))
-    return met, f", {known} of {len(numbers)} classes" if known < len(numbers) else ""
+    count = len(set(category.values()))
+    return category, f", {count} of {len(numbers)} classes" if count < len(numbers) else ""
 
 
 def _numbers(content: Mapping[str, Any], file: Path) -> dict[str, int]:
     """Name → number; of several categories with one name the one that annotations are of."""
     try:
-        pairs = [(normal(str(one["name"])), int(one["id"])) for one in content["categories"]]
+        pairs = [(normal(str(entry["name"])), int(entry["id"])) for entry in content["categories"]]
     except (KeyError, TypeError, ValueError):
         raise WrongInput(f"{file} names no categories", remedy="is it COCO's format?") from None
     _require_different(pairs, file)
-    used = Counter(one.get("category_id") for one in content["annotations"])
-    same = defaultdict(list)
+    used = Counter(entry.get("category_id") for entry in content["annotations"])
+    by_name = defaultdict(list)
     for name, number in pairs:
-        same[name].append(number)
-    return {name: _used(name, its, used, file) for name, its in same.items()}
+        by_name[name].append(number)
+    return {name: _used(name, numbers, used, file) for name, numbers in by_name.items()}
 
 
 def _require_different(pairs: Sequence[tuple[str, int]], file: Path) -> None:
@@ -63,9 +65,9 @@ def _require_different(pairs: Sequence[tuple[str, int]], file: Path) -> None:
 def _used(name: str, numbers: Sequence[int], used: Mapping[Any, int], file: Path) -> int:
     """Exporters write some categories twice, the first time as a mere group."""
     distinct = sorted(set(numbers))
-    annotated = [one for one in distinct if used.get(one)]
+    annotated = [number for number in distinct if used.get(number)]
     if len(annotated) > 1:
-        counts = ", ".join(f"{one} ({used[one]} annotations)" for one in annotated)
+        counts = ", ".join(f"{number} ({used[number]} annotations)" for number in annotated)
         raise WrongInput(
             f"{file}: the category '{name}' is there {len(distinct)} times, as {counts}",
             remedy="give them different names, or all annotations the same category_id",

@@ -54,8 +54,8 @@ def is_coco(path: Path) -> bool:
 
 def read(path: Path, task: str, labels: Sequence[str]) -> Scene:
     """The annotations that suit the task, and the pictures they are of. Raises ``WrongInput``."""
-    file, given, images, folder = _annotations(path, task)
-    content = objects.prepared(given, task, file)
+    file, annotations, images, folder = _annotations(path, task)
+    content = objects.prepared(annotations, task, file)
     category, classes = categories.matched(content, task, labels, file)
     ids = {folder / name: images[name] for name in sorted(images) if (folder / name).is_file()}
     return Scene(
@@ -84,8 +84,8 @@ def with_intervals(
 ) -> tuple[dict[str, float | None], dict[str, Interval]]:
     """The same, with 95 % intervals where there are figures, of few pictures."""
     judged = _judged(scene, answers)
-    found = _figures(judged)
-    return found, {} if None in found.values() else bootstrap.intervals(judged)
+    percentages = _figures(judged)
+    return percentages, {} if None in percentages.values() else bootstrap.intervals(judged)
 
 
 def _figures(judged: Any) -> dict[str, float | None]:
@@ -97,11 +97,15 @@ def _figures(judged: Any) -> dict[str, float | None]:
 def _judged(scene: Scene, answers: Mapping[Path, Sequence[Object]]) -> Any:
     from pycocotools.cocoeval import COCOeval
 
-    found = [one for path, objects in answers.items() for one in _results(scene, path, objects)]
+    results = [
+        result for path, objects in answers.items() for result in _results(scene, path, objects)
+    ]
     with _quiet(), _judgeable(scene.file):
         truth = _indexed(scene.content)
         # loadRes does not take an empty list.
-        answered = truth.loadRes(found) if found else _indexed(scene.content | {"annotations": []})
+        answered = (
+            truth.loadRes(results) if results else _indexed(scene.content | {"annotations": []})
+        )
         judged = COCOeval(truth, answered, KINDS[scene.task])
         judged.params.imgIds = sorted(scene.ids[path] for path in answers)
         judged.params.catIds = sorted(set(scene.category.values()))
@@ -114,10 +118,10 @@ def _judged(scene: Scene, answers: Mapping[Path, Sequence[Object]]) -> Any:
 def _indexed(content: dict[str, Any]) -> Any:
     from pycocotools.coco import COCO
 
-    made = COCO()
-    made.dataset = content
-    made.createIndex()
-    return made
+    index = COCO()
+    index.dataset = content
+    index.createIndex()
+    return index
 
 
 @contextlib.contextmanager
@@ -134,23 +138,23 @@ def _judgeable(file: Path) -> Iterator[None]:
 
 
 def _results(scene: Scene, path: Path, objects: Sequence[Object]) -> Iterator[dict[str, Any]]:
-    for one in objects:
-        if one.class_ not in scene.category:
+    for each in objects:
+        if each.class_ not in scene.category:
             continue
-        x0, y0, x1, y1 = one.box
-        told: dict[str, Any] = {
+        x0, y0, x1, y1 = each.box
+        result: dict[str, Any] = {
             "image_id": scene.ids[path],
-            "category_id": scene.category[one.class_],
-            "score": one.score,
+            "category_id": scene.category[each.class_],
+            "score": each.score,
         }
-        if scene.task == "segment" and one.mask:
-            told["segmentation"] = {"size": list(one.mask.size), "counts": one.mask.counts}
+        if scene.task == "segment" and each.mask:
+            result["segmentation"] = {"size": list(each.mask.size), "counts": each.mask.counts}
         elif scene.task == "pose":
             # COCO scores a pose by its person's score; visibility is not judged.
-            told["keypoints"] = [v for x, y, _ in one.keypoints or () for v in (x, y, 1)]
+            result["keypoints"] = [v for x, y, _ in each.keypoints or () for v in (x, y, 1)]
         else:
-            told["bbox"] = [x0, y0, x1 - x0, y1 - y0]
-        yield told
+            result["bbox"] = [x0, y0, x1 - x0, y1 - y0]
+        yield result
 
 
 def _candidates(path: Path) -> list[Path]:
@@ -175,22 +179,22 @@ class Annotated(NamedTuple):
 
 def _annotations(path: Path, task: str) -> Annotated:
     """Of the files that suit the task the first whose pictures are all there, else most of them."""
-    found: list[Annotated] = []
+    candidates: list[Annotated] = []
     empty: list[WrongInput] = []
-    for file in sorted(_candidates(path), key=lambda one: _order(path, one)):
+    for file in sorted(_candidates(path), key=lambda candidate: _order(path, candidate)):
         content = _content(file)
         if not _suits(content, task):
             continue
         images = _images(file, content)
         try:
-            found.append(Annotated(file, content, images, _folder(path, file, images)))
+            candidates.append(Annotated(file, content, images, _folder(path, file, images)))
         except WrongInput as error:
             empty.append(error)
             continue
-        if not found[-1].missing:
-            return found[-1]
-    if found:
-        return min(found, key=lambda one: one.missing / len(one.images))
+        if not candidates[-1].missing:
+            return candidates[-1]
+    if candidates:
+        return min(candidates, key=lambda candidate: candidate.missing / len(candidate.images))
     raise (empty or [_unsuitable(path, task)])[0]
 
 
@@ -209,8 +213,10 @@ def _order(path: Path, file: Path) -> tuple[bool, bool, str]:
 
 
 def _suits(content: Mapping[str, Any], task: str) -> bool:
-    every, wanted = content.get("annotations"), objects.NEEDED[task]
-    return isinstance(every, list) and any(isinstance(one, dict) and wanted in one for one in every)
+    annotations, needed = content.get("annotations"), objects.NEEDED[task]
+    return isinstance(annotations, list) and any(
+        isinstance(annotation, dict) and needed in annotation for annotation in annotations
+    )
 
 
 def _unsuitable(path: Path, task: str) -> WrongInput:
@@ -236,7 +242,7 @@ def _content(file: Path) -> dict[str, Any]:
 def _images(file: Path, content: Mapping[str, Any]) -> dict[str, int]:
     """Name → number. Raises ``WrongInput`` for a name or a number that two pictures have."""
     try:
-        pairs = [(str(one["file_name"]), int(one["id"])) for one in content["images"]]
+        pairs = [(str(image["file_name"]), int(image["id"])) for image in content["images"]]
     except (KeyError, TypeError, ValueError):
         raise WrongInput(f"{file} does not list images", remedy="is it COCO's format?") from None
     for what, values in zip(("name", "number"), zip(*pairs, strict=True), strict=False):
@@ -254,8 +260,8 @@ def _folder(path: Path, file: Path, images: Mapping[str, int]) -> Path:
     bases = [path if path.is_dir() else path.parent, file.parent]
     split = _split(file)
     places = [base / place for base in bases for place in (*PLACES, split, f"../{split}")]
-    counts = {one: sum((one / name).is_file() for name in images) for one in places}
-    best = max(places, key=lambda one: counts[one])
+    counts = {place: sum((place / name).is_file() for name in images) for place in places}
+    best = max(places, key=lambda place: counts[place])
     if counts[best]:
         return best
     raise WrongInput(
@@ -273,14 +279,14 @@ def _partial(ids: Mapping[Path, int], images: Mapping[str, int], file: Path) -> 
 def _unlisted(ids: Mapping[Path, int]) -> list[Path]:
     """Pictures beside those of the JSON."""
     beside = [pictures.of(folder) for folder in sorted({path.parent for path in ids})]
-    every = [one for its in beside for one in (*its.pictures, *its.left_out)]
-    return [one for one in every if one not in ids]
+    paths = [path for content in beside for path in (*content.pictures, *content.left_out)]
+    return [path for path in paths if path not in ids]
 
 
 def _name(file: Path) -> str:
     """``instances_val2017.json`` → ``COCO val2017``; another file by its own name."""
-    found = re.fullmatch(r"(?:instances|person_keypoints)_(\w+)", file.stem)
-    return f"COCO {found[1]}" if found else file.stem
+    match = re.fullmatch(r"(?:instances|person_keypoints)_(\w+)", file.stem)
+    return f"COCO {match[1]}" if match else file.stem
 
 
 @contextlib.contextmanager

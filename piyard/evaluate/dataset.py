@@ -64,10 +64,10 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def digest(self) -> str:
         """The same pictures and the same truth give the same."""
-        told = [digest.of_file(path) for path in (*self.truth_files, *self.pictures)]
-        classes = [list(one.truth.values()) for one in self.films if self.kind == "imagenet"]
-        about = {"kind": self.kind, "detail": self.detail, "files": told, "classes": classes}
-        return digest.of_value(about)
+        files = [digest.of_file(path) for path in (*self.truth_files, *self.pictures)]
+        classes = [list(film.truth.values()) for film in self.films if self.kind == "imagenet"]
+        content = {"kind": self.kind, "detail": self.detail, "files": files, "classes": classes}
+        return digest.of_value(content)
 
 
 def recognise(path: Path) -> Kind:
@@ -92,17 +92,17 @@ def recognise(path: Path) -> Kind:
 
 def read(path: Path, model: Model, labels: Sequence[str], kind: str, limit: int | None) -> Dataset:
     """The data for that model, ``limit`` pictures of it. Raises ``WrongInput``."""
-    known = _kind(path, kind)
-    _require_fitting(known, model)
-    match known:
+    data_kind = _kind(path, kind)
+    _require_fitting(data_kind, model)
+    match data_kind:
         case "imagenet":
             return _classes(imagenet.read(path, labels), limit)
         case "coco":
             return _scene(coco.read(path, model.task, labels), limit)
         case "mot":
-            return _clips(known, sequences.read_mot(path, limit))
+            return _clips(data_kind, sequences.read_mot(path, limit))
         case "otb":
-            return _clips(known, sequences.read_otb(path, limit))
+            return _clips(data_kind, sequences.read_otb(path, limit))
 
 
 def _kind(path: Path, forced: str) -> Kind:
@@ -112,15 +112,15 @@ def _kind(path: Path, forced: str) -> Kind:
     return chosen
 
 
-def _classes(found: Classes, limit: int | None) -> Dataset:
-    chosen = spread(found.pictures, limit)
-    film = Film(pictures=chosen, truth={one: found.truth[one] for one in chosen})
-    return _of("imagenet", found.name, [film], found.files, found.detail, found.left_out)
+def _classes(data: Classes, limit: int | None) -> Dataset:
+    chosen = spread(data.pictures, limit)
+    film = Film(pictures=chosen, truth={path: data.truth[path] for path in chosen})
+    return _of("imagenet", data.name, [film], data.files, data.detail, data.left_out)
 
 
-def _scene(found: Scene, limit: int | None) -> Dataset:
-    film = Film(pictures=spread(found.pictures, limit), truth=found)
-    return _of("coco", found.name, [film], [found.file], found.detail, found.left_out)
+def _scene(data: Scene, limit: int | None) -> Dataset:
+    film = Film(pictures=spread(data.pictures, limit), truth=data)
+    return _of("coco", data.name, [film], [data.file], data.detail, data.left_out)
 
 
 def _clips(kind: Kind, clips: Clips) -> Dataset:
@@ -129,13 +129,13 @@ def _clips(kind: Kind, clips: Clips) -> Dataset:
         clips.name,
         [
             Film(
-                pictures=one.pictures,
-                truth=one.truth,
-                init=one.init,
-                fps=one.fps,
+                pictures=clip.pictures,
+                truth=clip.truth,
+                init=clip.init,
+                fps=clip.fps,
                 ordered=True,
             )
-            for one in clips.clips
+            for clip in clips.clips
         ],
         clips.files,
         clips.detail,
@@ -165,13 +165,13 @@ def _of(
 
 def _require_fitting(kind: Kind, model: Model) -> None:
     follows_one = isinstance(model.tracker, Nanotrack)
-    wanted = {
+    needed = {
         "classify": "imagenet",
         "track": "otb" if follows_one else "mot",
     }.get(model.task, "coco")
-    if kind != wanted:
+    if kind != needed:
         raise WrongInput(
-            f"{model.title} is for task {model.task}, which is judged by data of kind {wanted}",
+            f"{model.title} is for task {model.task}, which is judged by data of kind {needed}",
             evidence=f"the data is of kind {kind}",
             remedy="name other data, or another model; --kind forces a kind",
         )

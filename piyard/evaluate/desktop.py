@@ -27,73 +27,73 @@ WAYS = ("original", "fp32", "fp16")
 
 @contextmanager
 def seer(
-    rules: Model, conversion: Conversion, detector: tuple[Model, Conversion] | None, way: str
+    model: Model, conversion: Conversion, detector: tuple[Model, Conversion] | None, way: str
 ) -> Iterator[Seer]:
     """The nets computed in one of ``WAYS``."""
     from piyard.torch_shim import inference
 
     with inference(), ExitStack() as stack:
-        net = stack.enter_context(_net(rules, conversion, way))
-        finder = stack.enter_context(_net(*detector, way)) if detector else None
-        yield Seer(net=net, detector=finder)
+        net = stack.enter_context(_net(model, conversion, way))
+        second = stack.enter_context(_net(*detector, way)) if detector else None
+        yield Seer(net=net, detector=second)
 
 
 def answers(seer: Seer, data: Dataset, title: str) -> list[list[Frame]]:
     """A frame for each picture of each film, with progress."""
     total, done = len(data.pictures), 0
-    told: list[list[Frame]] = []
+    frames: list[list[Frame]] = []
     with say.step(title, unit="pictures") as progress:
         for film in data.films:
-            told.append([])
+            frames.append([])
             for frame in watch(seer, film):
-                told[-1].append(frame)
+                frames[-1].append(frame)
                 done += 1
                 progress.update(done, total)
-    return told
+    return frames
 
 
 @contextmanager
-def _net(rules: Model, conversion: Conversion, way: str) -> Iterator[Net]:
+def _net(model: Model, conversion: Conversion, way: str) -> Iterator[Net]:
     """The original is prepared as its own file says, where it says so."""
-    shown = stated.of(rules) if way == "original" else rules
-    with _computes(rules, conversion, way) as (compute, head):
-        net = net_of(shown, compute, head)
-        yield _classifier(net, shown, conversion) if rules.task == "classify" else net
+    fed = stated.of(model) if way == "original" else model
+    with _computes(model, conversion, way) as (compute, head):
+        net = net_of(fed, compute, head)
+        yield _classifier(net, fed, conversion) if model.task == "classify" else net
 
 
-def _classifier(net: Net, rules: Model, conversion: Conversion) -> Net:
-    at = outputs.of(conversion, rules)
-    ends = ending.of_layers(infer.layers(conversion.folder), conversion.outputs[at])
-    return msgspec.structs.replace(net, place=at, ends=ends)
+def _classifier(net: Net, model: Model, conversion: Conversion) -> Net:
+    place = outputs.of(conversion, model)
+    ends = ending.of_layers(infer.layers(conversion.folder), conversion.outputs[place])
+    return msgspec.structs.replace(net, place=place, ends=ends)
 
 
 @contextmanager
 def _computes(
-    rules: Model, conversion: Conversion, way: str
+    model: Model, conversion: Conversion, way: str
 ) -> Iterator[tuple[Compute, Compute | None]]:
     stems = conversion.stems
     if way == "original":
-        computes = [net.run for net in original_nets(rules).values()]
+        computes = [net.run for net in original_nets(model).values()]
         yield computes[0], computes[1] if len(computes) > 1 else None
     elif way == "fp32":
         exact = [infer.computed(conversion.folder, stem) for stem in stems]
         yield exact[0], exact[1] if len(exact) > 1 else None
     else:
-        with scratch.folder("piyard-half-") as half:
-            rounded = _rounded(rules, conversion, half)
+        with scratch.folder("piyard-half-") as folder:
+            rounded = _rounded(model, conversion, folder)
             yield rounded[0], rounded[1] if len(rounded) > 1 else None
 
 
-def _rounded(rules: Model, conversion: Conversion, half: Path) -> list[Compute]:
+def _rounded(model: Model, conversion: Conversion, folder: Path) -> list[Compute]:
     from piyard.proof.pair import pair
 
-    found = []
-    for stem, net in original_nets(rules).items():
-        net.lower(half, half=True)
-        found.append(pair(conversion.folder, half, stem).computes("fp16"))
-    return found
+    computes = []
+    for stem, net in original_nets(model).items():
+        net.lower(folder, half=True)
+        computes.append(pair(conversion.folder, folder, stem).computes("fp16"))
+    return computes
 
 
-def original_nets(rules: Model) -> Mapping[str, Original]:
+def original_nets(model: Model) -> Mapping[str, Original]:
     """What a conversion of that model is made from."""
-    return originals.nets(rules, originals.choose(rules))
+    return originals.nets(model, originals.choose(model))

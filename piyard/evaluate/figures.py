@@ -42,8 +42,8 @@ def judge(data: Dataset, answers: Sequence[Sequence[Frame]]) -> Judged:
             return _top(film.truth, dict(zip(film.pictures, frames, strict=True)))
         case "coco":
             ((film, frames),) = films
-            found = dict(zip(film.pictures, (one.objects for one in frames), strict=True))
-            return Judged(*coco.with_intervals(film.truth, found))
+            objects = dict(zip(film.pictures, (frame.objects for frame in frames), strict=True))
+            return Judged(*coco.with_intervals(film.truth, objects))
         case "mot":
             tracks = [(film.truth, frames) for film, frames in films]
             return Judged(sequences.mot_figures(tracks), {})
@@ -55,7 +55,7 @@ def judge(data: Dataset, answers: Sequence[Sequence[Frame]]) -> Judged:
 def _top(truth: Mapping[Path, int], answers: Mapping[Path, Frame]) -> Judged:
     shares, count = top(truth, answers), len(truth)
     hits = {name: round(share * count / 100) for name, share in shares.items()}
-    return Judged({**shares}, {name: wilson(one, count) for name, one in hits.items()})
+    return Judged({**shares}, {name: wilson(right, count) for name, right in hits.items()})
 
 
 def top(truth: Mapping[Path, int], answers: Mapping[Path, Frame]) -> dict[str, float]:

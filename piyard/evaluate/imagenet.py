@@ -137,25 +137,29 @@ def _require_numbering(lines: Sequence[Listed], names: Names) -> None:
 
 
 def _unlisted(path: Path, truth: Mapping[Path, int]) -> list[Path]:
-    places = {path, path / "images", *(one.parent for one in truth)}
-    there = [pictures.of(one) for one in sorted(places) if one.is_dir()]
-    every = (one for folder in there for one in (*folder.pictures, *folder.left_out))
-    known = {one.resolve() for one in truth}
-    return [one for one in every if one.resolve() not in known]
+    places = {path, path / "images", *(path.parent for path in truth)}
+    folders = [pictures.of(path) for path in sorted(places) if path.is_dir()]
+    present = (path for folder in folders for path in (*folder.pictures, *folder.left_out))
+    resolved = {path.resolve() for path in truth}
+    return [path for path in present if path.resolve() not in resolved]
 
 
 def _sorted_by_folder(path: Path, labels: Sequence[str]) -> Classes:
     """By the labels, by the numbers, or, with a folder for each class, by the order (wnids)."""
-    content = {one: pictures.of(one, deep=True) for one in _folders(path)}
-    index = _assigned(path, [one for one, its in content.items() if its.pictures], labels)
-    truth = {picture: number for one, number in index.items() for picture in content[one].pictures}
-    known, count, beside = len(set(index.values())), len(labels), pictures.of(path)
-    within = [one for its in content.values() for one in its.left_out]
+    content = {folder: pictures.of(folder, deep=True) for folder in _folders(path)}
+    index = _assigned(
+        path, [folder for folder, inside in content.items() if inside.pictures], labels
+    )
+    truth = {
+        picture: number for folder, number in index.items() for picture in content[folder].pictures
+    }
+    used, count, beside = len(set(index.values())), len(labels), pictures.of(path)
+    within = [path for inside in content.values() for path in inside.left_out]
     return Classes(
         name=path.resolve().name,
         pictures=list(truth),
         truth=truth,
-        detail=f", {known} of {count} classes" if known < count else "",
+        detail=f", {used} of {count} classes" if used < count else "",
         left_out=[*beside.pictures, *beside.left_out, *within],
     )
 
@@ -165,9 +169,9 @@ def _assigned(path: Path, folders: Sequence[Path], labels: Sequence[str]) -> dic
     if not folders:
         raise WrongInput(f"the folders of {path} hold no picture", remedy="a folder a class")
     names = Names(labels)
-    named = {one: names.find(one.name) for one in folders}
-    strange = [one for one, index in named.items() if index is None]
-    index = {one: number for one, number in named.items() if number is not None}
+    named = {folder: names.find(folder.name) for folder in folders}
+    strange = [folder for folder, index in named.items() if index is None]
+    index = {folder: number for folder, number in named.items() if number is not None}
     if strange and not index:
         index = _by_order(folders, labels)
     if len(index) < len(folders):
@@ -178,12 +182,12 @@ def _assigned(path: Path, folders: Sequence[Path], labels: Sequence[str]) -> dic
 
 def _by_order(folders: Sequence[Path], labels: Sequence[str]) -> dict[Path, int]:
     """Folders without names: their numbers, from 0, or WordNet's of all classes in order."""
-    if all(one.name.isdecimal() and len(one.name) < 10 for one in folders):
-        numbers = {one: int(one.name) for one in folders}
+    if all(folder.name.isdecimal() and len(folder.name) < 10 for folder in folders):
+        numbers = {folder: int(folder.name) for folder in folders}
         return numbers if max(numbers.values()) < len(labels) else {}
-    if len(folders) == len(labels) and all(SYNSET.fullmatch(one.name) for one in folders):
+    if len(folders) == len(labels) and all(SYNSET.fullmatch(folder.name) for folder in folders):
         say.note(f"the {len(folders)} folders are WordNet's numbers: their order is the classes'")
-        return {one: number for number, one in enumerate(folders)}
+        return {folder: number for number, folder in enumerate(folders)}
     return {}
 
 
@@ -215,5 +219,5 @@ def _folders(path: Path) -> list[Path]:
 
 
 def _has_pictures(folder: Path) -> bool:
-    its = pictures.of(folder, deep=True)
-    return bool(its.pictures or its.left_out)
+    content = pictures.of(folder, deep=True)
+    return bool(content.pictures or content.left_out)

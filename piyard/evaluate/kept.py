@@ -89,30 +89,30 @@ def folder() -> Path:
     return paths.artifacts() / SHELF
 
 
-def store(one: Evaluation) -> Path:
+def store(evaluation: Evaluation) -> Path:
     """Keep it, in the place of an earlier one of the same."""
-    final = folder() / f"{one.model}-{_key(one)}.json"
+    final = folder() / f"{evaluation.model}-{_key(evaluation)}.json"
     with whole.draft(final) as draft:
-        draft.write_bytes(msgspec.json.format(msgspec.json.encode(one), indent=2) + b"\n")
+        draft.write_bytes(msgspec.json.format(msgspec.json.encode(evaluation), indent=2) + b"\n")
     return final
 
 
 def stored() -> list[Evaluation]:
     """All of them; what cannot be read is said and left out."""
-    found = []
+    evaluations = []
     for file in sorted(folder().glob("*.json")):
         try:
-            found.append(_read(file, file.stat().st_mtime_ns))
+            evaluations.append(_read(file, file.stat().st_mtime_ns))
         except (OSError, msgspec.DecodeError) as error:
             say.note(f"left out: {file}: {error}")
-    return [one for one in found if one.schema == SCHEMA]
+    return [each for each in evaluations if each.schema == SCHEMA]
 
 
 def find(conversion: str, by: By, precision: str, data_digest: str) -> Evaluation | None:
     """The one that was made before, if it was."""
-    wanted = (conversion, by, precision, data_digest)
-    met = (one for one in stored() if _identity(one) == wanted and not one.is_spoilt)
-    return max(met, key=lambda one: one.when, default=None)
+    identity = (conversion, by, precision, data_digest)
+    matches = (each for each in stored() if _identity(each) == identity and not each.is_spoilt)
+    return max(matches, key=lambda each: each.when, default=None)
 
 
 def accuracy(conversion: str, precision: str) -> str | None:
@@ -123,17 +123,17 @@ def accuracy(conversion: str, precision: str) -> str | None:
     return best(stored(), conversion, precision)
 
 
-def best(known: Iterable[Evaluation], conversion: str, precision: str) -> str | None:
+def best(evaluations: Iterable[Evaluation], conversion: str, precision: str) -> str | None:
     """The same, of those that are given."""
-    met = [
-        one
-        for one in known
-        if one.conversion == conversion
-        and one.precision == precision
-        and one.by in TRUST
-        and one.accuracy
+    matches = [
+        each
+        for each in evaluations
+        if each.conversion == conversion
+        and each.precision == precision
+        and each.by in TRUST
+        and each.accuracy
     ]
-    chosen = max(met, key=lambda one: (one.count, TRUST[one.by], one.when), default=None)
+    chosen = max(matches, key=lambda each: (each.count, TRUST[each.by], each.when), default=None)
     return (chosen.accuracy or None) if chosen else None
 
 
@@ -144,10 +144,14 @@ def _read(file: Path, stamp: int) -> Evaluation:
     return msgspec.json.decode(file.read_bytes(), type=Evaluation)
 
 
-def _identity(one: Evaluation) -> tuple[str, str, str, str]:
-    return (one.conversion, one.by, one.precision, one.digest)
+def _identity(evaluation: Evaluation) -> tuple[str, str, str, str]:
+    return (evaluation.conversion, evaluation.by, evaluation.precision, evaluation.digest)
 
 
-def _key(one: Evaluation) -> str:
-    about = [*_identity(one), one.computed, *([one.host] if one.host else [])]
-    return digest.of_value(about)[:16]
+def _key(evaluation: Evaluation) -> str:
+    parts = [
+        *_identity(evaluation),
+        evaluation.computed,
+        *([evaluation.host] if evaluation.host else []),
+    ]
+    return digest.of_value(parts)[:16]

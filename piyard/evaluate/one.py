@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from piyard import model, say
+from piyard import model as models
+from piyard import say
 from piyard.conversion import Conversion
 from piyard.errors import WrongInput
 from piyard.evaluate import board, bootstrap, desktop, figures, kept, stated
@@ -27,7 +28,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """What is evaluated, on what."""
 
     name: str
-    rules: Model
+    model: Model
     """With the thresholds of an evaluation."""
     conversion: Conversion
     detector: Conversion | None
@@ -38,14 +39,14 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def finder(self) -> tuple[Model, Conversion] | None:
         """The model that finds the objects, where there is one."""
-        return (model.load(self.detector.name), self.detector) if self.detector else None
+        return (models.load(self.detector.name), self.detector) if self.detector else None
 
 
-def judged(rules: Model) -> Model:
+def judged(model: Model) -> Model:
     """The model with an evaluation's thresholds; a tracker's own are part of what is judged."""
-    if rules.task == "track" or not isinstance(rules.head, Dense):
-        return rules
-    return msgspec.structs.replace(rules, head=msgspec.structs.replace(rules.head, **THRESHOLDS))
+    if model.task == "track" or not isinstance(model.head, Dense):
+        return model
+    return msgspec.structs.replace(model, head=msgspec.structs.replace(model.head, **THRESHOLDS))
 
 
 def require_real(conversion: Conversion) -> None:
@@ -59,18 +60,18 @@ def require_real(conversion: Conversion) -> None:
 
 def by_original(subject: Subject) -> Evaluation:
     """What the original says, from the shelf where it said it before."""
-    known = kept.find(subject.conversion.key, "original", "fp32", subject.digest)
-    if known and _is_whole(known, subject.data.kind):
-        say.note(f"✓ {subject.name}: {known.computed} evaluated on {known.data} before")
-        return msgspec.structs.replace(known, assumed=list(subject.rules.assumed))
+    previous = kept.find(subject.conversion.key, "original", "fp32", subject.digest)
+    if previous and _is_whole(previous, subject.data.kind):
+        say.note(f"✓ {subject.name}: {previous.computed} evaluated on {previous.data} before")
+        return msgspec.structs.replace(previous, assumed=list(subject.model.assumed))
     computed = str(subject.conversion.manifest["original"])
     return _here(subject, "original", by="original", computed=computed, precision="fp32")
 
 
-def _is_whole(known: Evaluation, kind: str) -> bool:
+def _is_whole(previous: Evaluation, kind: str) -> bool:
     """Whether it is not of before, when no intervals were kept."""
-    without = kind in {"mot", "otb"} or known.count > bootstrap.MANY
-    return bool(known.intervals) or without or None in known.figures.values()
+    without = kind in {"mot", "otb"} or previous.count > bootstrap.MANY
+    return bool(previous.intervals) or without or None in previous.figures.values()
 
 
 def by_desktop(subject: Subject, precision: str) -> Evaluation:
@@ -92,56 +93,56 @@ def by_desktop(subject: Subject, precision: str) -> Evaluation:
 
 def by_board(seat: Seat, subject: Subject) -> Evaluation:
     """What nnrun says on that board."""
-    told = board.answers(seat, subject.rules, subject.data)
+    answers = board.answers(seat, subject.model, subject.data)
     return _kept(
         subject,
-        told.frames,
+        answers.frames,
         by="board",
-        host=told.host,
-        computed=f"nnrun, {told.hardware}",
-        precision=told.precision,
-        build=told.build,
+        host=answers.host,
+        computed=f"nnrun, {answers.hardware}",
+        precision=answers.precision,
+        build=answers.build,
     )
 
 
 def _here(subject: Subject, way: str, **about: Any) -> Evaluation:
     title = f"{subject.name}: {about['computed']} {about['precision']}"
-    with desktop.seer(subject.rules, subject.conversion, subject.finder, way) as seer:
+    with desktop.seer(subject.model, subject.conversion, subject.finder, way) as seer:
         return _kept(subject, desktop.answers(seer, subject.data, title), **about)
 
 
 def _kept(subject: Subject, frames: Sequence[Sequence[Frame]], **about: Any) -> Evaluation:
-    judged = figures.judge(subject.data, frames)
-    made = Evaluation(
+    metrics = figures.judge(subject.data, frames)
+    evaluation = Evaluation(
         model=subject.name,
         conversion=subject.conversion.key,
         data=subject.data.title,
         digest=subject.digest,
         count=len(subject.data.pictures),
-        figures=judged.figures,
-        intervals=judged.intervals,
-        thresholds=_thresholds(subject.rules),
+        figures=metrics.figures,
+        intervals=metrics.intervals,
+        thresholds=_thresholds(subject.model),
         **_about(subject, about["by"]),
         when=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         **about,
     )
-    kept.store(made)
-    return made
+    kept.store(evaluation)
+    return evaluation
 
 
 def _about(subject: Subject, by: By) -> dict[str, Any]:
     """What is only assumed of the model; the original is fed as its own file says."""
-    notes = stated.notes(subject.rules, subject.name) if by == "original" else []
-    return {"assumed": list(subject.rules.assumed), "notes": notes}
+    notes = stated.notes(subject.model, subject.name) if by == "original" else []
+    return {"assumed": list(subject.model.assumed), "notes": notes}
 
 
-def _thresholds(rules: Model) -> dict[str, float]:
-    if not isinstance(rules.head, Dense):
+def _thresholds(model: Model) -> dict[str, float]:
+    if not isinstance(model.head, Dense):
         return {}
-    return {name: getattr(rules.head, name) for name in THRESHOLDS}
+    return {name: getattr(model.head, name) for name in THRESHOLDS}
 
 
-def published(rules: Model) -> dict[str, float]:
+def published(model: Model) -> dict[str, float]:
     """The publisher's figures under our names, shown as published and never as ours."""
-    known = {"top-1": rules.published.top1, "mAP": rules.published.map_50_95}
-    return {name: value for name, value in known.items() if value is not None}
+    stated_figures = {"top-1": model.published.top1, "mAP": model.published.map_50_95}
+    return {name: value for name, value in stated_figures.items() if value is not None}

@@ -43,7 +43,7 @@ class Clips(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def detail(self) -> str:
         """Frames that cannot be judged, for people."""
-        unseen = sum(one.unseen for one in self.clips)
+        unseen = sum(clip.unseen for clip in self.clips)
         return f", {count(unseen, 'frame')} of the truth without a picture" if unseen else ""
 
 
@@ -71,8 +71,8 @@ def read_mot(path: Path, limit: int | None) -> Clips:
 
 def read_otb(path: Path, limit: int | None) -> Clips:
     """The sequence, its first ``limit`` frames. Raises ``WrongInput``."""
-    file = path / RECTANGLES
-    boxes, numbered = otb.read_truth(file), frames.numbered(path / "img")
+    truth_file = path / RECTANGLES
+    boxes, numbered = otb.read_truth(truth_file), frames.numbered(path / "img")
     places = _places(list(numbered), len(boxes), limit)
     if not places:
         raise WrongInput(
@@ -87,7 +87,7 @@ def read_otb(path: Path, limit: int | None) -> Clips:
         init=(x0, y0, x1 - x0, y1 - y0),
         unseen=len(boxes) - len(places),
     )
-    return Clips(name=path.resolve().name, clips=[clip], files=[file])
+    return Clips(name=path.resolve().name, clips=[clip], files=[truth_file])
 
 
 def _places(numbers: Sequence[int], boxes: int, limit: int | None) -> Sequence[int]:
@@ -111,16 +111,16 @@ def mot_figures(clips: Sequence[tuple[Any, Sequence[Frame]]]) -> dict[str, float
     from piyard.tracking import metrics
 
     pairs = [(truth, _persons(frames)) for truth, frames in clips]
-    found = metrics.mot_figures_together(pairs)
-    figures = {"HOTA": found.hota, "MOTA": found.mota, "IDF1": found.idf1}
-    return {name: value if found.boxes else None for name, value in figures.items()}
+    computed = metrics.mot_figures_together(pairs)
+    figures = {"HOTA": computed.hota, "MOTA": computed.mota, "IDF1": computed.idf1}
+    return {name: value if computed.boxes else None for name, value in figures.items()}
 
 
 def otb_figures(truth: Sequence[Any], frames: Sequence[Frame]) -> dict[str, float]:
     """The area under the success curve and the precision at 20 pixels, in percent."""
     boxes = [frame.objects[0].box if frame.objects else None for frame in frames]
-    found = otb.sot_figures(truth, boxes)
-    return {"AUC": found.auc, "precision": found.precision}
+    computed = otb.sot_figures(truth, boxes)
+    return {"AUC": computed.auc, "precision": computed.precision}
 
 
 def _persons(frames: Sequence[Frame]) -> Mapping[int, list[Any]]:
@@ -129,9 +129,9 @@ def _persons(frames: Sequence[Frame]) -> Mapping[int, list[Any]]:
 
     return {
         number: [
-            Tracked(id=one.id or 0, box=one.box, score=one.score, label=one.class_)
-            for one in frame.objects
-            if one.label in {PERSON, None}
+            Tracked(id=each.id or 0, box=each.box, score=each.score, label=each.class_)
+            for each in frame.objects
+            if each.label in {PERSON, None}
         ]
         for number, frame in enumerate(frames, 1)
     }
@@ -144,22 +144,22 @@ def _sequences(path: Path) -> list[Path]:
 
 
 def _mot(folder: Path, limit: int | None) -> Clip:
-    about, file = _about(folder), folder / GROUND
-    numbered = frames.numbered(about.pictures if about else folder / "img1")
+    info, file = _about(folder), folder / GROUND
+    numbered = frames.numbered(info.pictures if info else folder / "img1")
     if not numbered:
         raise WrongInput(f"{folder} holds no frames", remedy="they belong into img1/")
-    every = motchallenge.read_truth(file, classes=_columns(file) != MOT15_COLUMNS)
-    there = frames.places(list(numbered), every, about.length if about else 0, file)
-    judged = min(limit or len(numbered), len(numbered))
+    truth = motchallenge.read_truth(file, classes=_columns(file) != MOT15_COLUMNS)
+    places = frames.places(list(numbered), truth, info.length if info else 0, file)
+    frame_count = min(limit or len(numbered), len(numbered))
     return Clip(
-        pictures=list(numbered.values())[:judged],
+        pictures=list(numbered.values())[:frame_count],
         truth={
-            there[number]: boxes
-            for number, boxes in every.items()
-            if there.get(number, judged + 1) <= judged
+            places[number]: boxes
+            for number, boxes in truth.items()
+            if places.get(number, frame_count + 1) <= frame_count
         },
-        fps=about.fps if about else 30.0,
-        unseen=len(every.keys() - there.keys()),
+        fps=info.fps if info else 30.0,
+        unseen=len(truth.keys() - places.keys()),
     )
 
 
@@ -168,8 +168,8 @@ def _about(folder: Path) -> motchallenge.Sequence | None:
 
 
 def _title(folder: Path) -> str:
-    about = _about(folder)
-    return about.name if about else folder.resolve().name
+    info = _about(folder)
+    return info.name if info else folder.resolve().name
 
 
 def _columns(file: Path) -> int:

@@ -21,8 +21,8 @@ def of(model: Model) -> Model:
     """The model as its file says it is prepared; itself where the file says nothing else."""
     file = path_of(originals.choose(model).main)
     kind = model.network if model.network in FILES else CHECKPOINT
-    told = said.of(file, kind).preprocess(model.task, ",".join(map(str, model.input)))
-    prepared = assumed.merged(msgspec.to_builtins(model.preprocess), told)
+    stated = said.of(file, kind).preprocess(model.task, ",".join(map(str, model.input)))
+    prepared = assumed.merged(msgspec.to_builtins(model.preprocess), stated)
     return msgspec.structs.replace(model, preprocess=msgspec.convert(prepared, Preprocess))
 
 
@@ -33,9 +33,9 @@ def notes(model: Model, name: str) -> list[str]:
 
 
 def _differing(model: Model) -> str:
-    mine, files = (_told(one.preprocess) for one in (model, of(model)))
-    return ", ".join(text for fact, text in files.items() if mine.get(fact) != text)
+    own, stated = (_told(each.preprocess) for each in (model, of(model)))
+    return ", ".join(text for fact, text in stated.items() if own.get(fact) != text)
 
 
-def _told(how: Preprocess) -> dict[str, Any]:
-    return assumed.told(msgspec.to_builtins(how))
+def _told(preprocess: Preprocess) -> dict[str, Any]:
+    return assumed.told(msgspec.to_builtins(preprocess))

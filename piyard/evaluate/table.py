@@ -24,50 +24,50 @@ COLUMNS = (
 HERE = "this desktop"
 
 
-def rows(made: Sequence[Evaluation], published: Mapping[str, float]) -> list[list[str]]:
+def rows(evaluations: Sequence[Evaluation], published: Mapping[str, float]) -> list[list[str]]:
     """A row a figure; the original's own come first, and the others tell how far off they are.
 
     ``published`` has the figures that the publisher gives, on the publisher's data.
     """
-    first = next((one for one in made if one.by == "original"), None)
+    original = next((each for each in evaluations if each.by == "original"), None)
     return [
         [
-            *(one.model, one.computed, _precision(one), one.host or HERE, one.data, name),
-            *(_figure(value), _interval(one, name)),
-            *(_apart(one, first, name), _figure(published.get(name))),
-            "; ".join(notes(one)),
+            *(each.model, each.computed, _precision(each), each.host or HERE, each.data, name),
+            *(_figure(value), _interval(each, name)),
+            *(_apart(each, original, name), _figure(published.get(name))),
+            "; ".join(notes(each)),
         ]
-        for one in made
-        for name, value in one.figures.items()
+        for each in evaluations
+        for name, value in each.figures.items()
     ]
 
 
-def notes(one: Evaluation) -> list[str]:
+def notes(evaluation: Evaluation) -> list[str]:
     """What must be known before its figures are believed."""
-    assumed = ", ".join(one.assumed)
-    return [*([f"assumed, not said by its file: {assumed}"] if assumed else []), *one.notes]
+    assumed = ", ".join(evaluation.assumed)
+    return [*([f"assumed, not said by its file: {assumed}"] if assumed else []), *evaluation.notes]
 
 
-def _precision(one: Evaluation) -> str:
-    return f"{one.precision} (imitated)" if one.imitated else one.precision
+def _precision(evaluation: Evaluation) -> str:
+    return f"{evaluation.precision} (imitated)" if evaluation.imitated else evaluation.precision
 
 
 def _figure(value: float | None) -> Value:
     return Value(NOT_KNOWN if value is None else f"{value:.2f}", value)
 
 
-def _apart(one: Evaluation, first: Evaluation | None, name: str) -> Value:
-    if first is None or one is first:
+def _apart(evaluation: Evaluation, original: Evaluation | None, name: str) -> Value:
+    if original is None or evaluation is original:
         return Value("", None)
-    a, b = first.figures.get(name), one.figures[name]
+    a, b = original.figures.get(name), evaluation.figures[name]
     if a is None or b is None:
         return Value(NOT_KNOWN, None)
     points = round(b - a, 2) + 0.0  # never -0.00
     return Value(f"{points:+.2f}", points)
 
 
-def _interval(one: Evaluation, name: str) -> Value:
-    ends = one.intervals.get(name)
+def _interval(evaluation: Evaluation, name: str) -> Value:
+    ends = evaluation.intervals.get(name)
     if ends is None:
         return Value(NOT_KNOWN, None)
     return Value(f"{ends[0]:.2f} to {ends[1]:.2f}", list(ends))

@@ -33,10 +33,10 @@ class Bars(msgspec.Struct, frozen=True, kw_only=True):
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     """The worst of a picture, or of several (``worst``)."""
 
-    wanted: int
-    got: int
+    expected: int = msgspec.field(name="wanted")
+    actual: int = msgspec.field(name="got")
     matched: int
-    lonely: float = 0.0
+    unmatched_score: float = msgspec.field(name="lonely", default=0.0)
     """The highest score of an object that only one of the two found."""
     iou: float = 1.0
     """Of the boxes of one object; the lowest."""
@@ -48,12 +48,12 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     """The lowest; None where there are no keypoints."""
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """For people."""
         more = {"box IoU": self.iou, "mask IoU": self.mask_iou, "OKS": self.oks}
         lowest = [f"{name} {value:.4f}" for name, value in more.items() if value is not None]
         return (
-            f"{self.wanted} objects wanted, {self.got} found, {self.matched} the same; lowest"
+            f"{self.expected} objects wanted, {self.actual} found, {self.matched} the same; lowest"
             f" {', '.join(lowest)}; scores within {self.score:.4f}"
         )
 
@@ -65,37 +65,40 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
         """
         measured = {"mask IoU": (self.mask_iou, bars.mask_iou), "OKS": (self.oks, bars.oks)}
         low = {"box IoU": (self.iou, bars.iou)} | measured
-        wrong = [
+        problems = [
             f"{name} {value:.4f} is below {least}"
             for name, (value, least) in low.items()
             if value is not None and not value >= least
         ]
         if not self.score <= bars.score:
-            wrong.append(f"a score differs by {self.score:.4f}, more than {bars.score}")
-        if self.matched < max(self.wanted, self.got) and not self.lonely <= threshold + bars.score:
-            wrong.append(
-                f"{self.wanted} objects wanted, {self.got} found, {self.matched} of them the same;"
-                f" the surest of the others has score {self.lonely:.4f}"
+            problems.append(f"a score differs by {self.score:.4f}, more than {bars.score}")
+        if (
+            self.matched < max(self.expected, self.actual)
+            and not self.unmatched_score <= threshold + bars.score
+        ):
+            problems.append(
+                f"{self.expected} objects wanted, {self.actual} found, {self.matched} of them the same;"
+                f" the surest of the others has score {self.unmatched_score:.4f}"
             )
-        return "; ".join(wrong)
+        return "; ".join(problems)
 
 
-def compare(wanted: Sequence[Found], got: Sequence[Found]) -> Agreement:
+def compare(expected: Sequence[Found], actual: Sequence[Found]) -> Agreement:
     """How alike they are: each wanted one, best first, takes the unmatched one that overlaps most.
 
     Both of a pair have the same class. Masks and keypoints are compared where both have them.
     """
-    same = matches(wanted, got)
-    pairs = [(wanted[i], got[j]) for i, j in same]
-    alone = [one.score for i, one in enumerate(wanted) if i not in {i for i, _ in same}]
-    alone += [one.score for j, one in enumerate(got) if j not in {j for _, j in same}]
+    matched = matches(expected, actual)
+    pairs = [(expected[i], actual[j]) for i, j in matched]
+    alone = [each.score for i, each in enumerate(expected) if i not in {i for i, _ in matched}]
+    alone += [each.score for j, each in enumerate(actual) if j not in {j for _, j in matched}]
     return Agreement(
-        wanted=len(wanted),
-        got=len(got),
+        expected=len(expected),
+        actual=len(actual),
         matched=len(pairs),
-        lonely=max(alone, default=0.0),
+        unmatched_score=max(alone, default=0.0),
         iou=min((_iou(*pair) for pair in pairs), default=1.0),
-        score=max((abs(one.score - other.score) for one, other in pairs), default=0.0),
+        score=max((abs(each.score - other.score) for each, other in pairs), default=0.0),
         mask_iou=_lowest(_mask_iou(*pair) for pair in pairs),
         oks=_lowest(_oks(*pair) for pair in pairs),
     )
@@ -104,55 +107,59 @@ def compare(wanted: Sequence[Found], got: Sequence[Found]) -> Agreement:
 def worst(agreements: Sequence[Agreement]) -> Agreement:
     """Of several pictures, with the counts added up."""
     return Agreement(
-        wanted=sum(one.wanted for one in agreements),
-        got=sum(one.got for one in agreements),
-        matched=sum(one.matched for one in agreements),
-        lonely=max((one.lonely for one in agreements), default=0.0),
-        iou=min((one.iou for one in agreements), default=1.0),
-        score=max((one.score for one in agreements), default=0.0),
-        mask_iou=_lowest(one.mask_iou for one in agreements),
-        oks=_lowest(one.oks for one in agreements),
+        expected=sum(each.expected for each in agreements),
+        actual=sum(each.actual for each in agreements),
+        matched=sum(each.matched for each in agreements),
+        unmatched_score=max((each.unmatched_score for each in agreements), default=0.0),
+        iou=min((each.iou for each in agreements), default=1.0),
+        score=max((each.score for each in agreements), default=0.0),
+        mask_iou=_lowest(each.mask_iou for each in agreements),
+        oks=_lowest(each.oks for each in agreements),
     )
 
 
-def matches(wanted: Sequence[Found], got: Sequence[Found]) -> list[tuple[int, int]]:
+def matches(expected: Sequence[Found], actual: Sequence[Found]) -> list[tuple[int, int]]:
     """Pairs of indices: who is taken for the same (see ``compare``)."""
     import numpy as np
 
-    if not (wanted and got):
+    if not (expected and actual):
         return []
-    overlap = boxes.iou(_boxes(wanted), _boxes(got))
-    classes = [np.asarray([one.class_ for one in side]) for side in (wanted, got)]
+    overlap = boxes.iou(_boxes(expected), _boxes(actual))
+    classes = [np.asarray([each.class_ for each in side]) for side in (expected, actual)]
     overlap[classes[0][:, None] != classes[1]] = 0
-    found = []
-    for i in range(len(wanted)):
+    pairs = []
+    for i in range(len(expected)):
         j = int(overlap[i].argmax())
         if overlap[i, j] >= LEAST_IOU:
-            found.append((i, j))
+            pairs.append((i, j))
             overlap[:, j] = 0
-    return found
+    return pairs
 
 
-def _boxes(found: Sequence[Found]) -> Doubles:
+def _boxes(objects: Sequence[Found]) -> Doubles:
     import numpy as np
 
-    return np.asarray([one.box for one in found], np.float64)
+    return np.asarray([each.box for each in objects], np.float64)
 
 
-def _iou(one: Found, other: Found) -> float:
-    return float(boxes.iou(_boxes([one]), _boxes([other]))[0, 0])
+def _iou(expected: Found, actual: Found) -> float:
+    return float(boxes.iou(_boxes([expected]), _boxes([actual]))[0, 0])
 
 
-def _mask_iou(one: Found, other: Found) -> float | None:
-    return None if one.mask is None or other.mask is None else masks.iou(one.mask, other.mask)
+def _mask_iou(expected: Found, actual: Found) -> float | None:
+    return (
+        None
+        if expected.mask is None or actual.mask is None
+        else masks.iou(expected.mask, actual.mask)
+    )
 
 
-def _oks(one: Found, other: Found) -> float | None:
+def _oks(expected: Found, actual: Found) -> float | None:
     """Over the keypoints that ``one`` is sure of, at the size of its box."""
-    if one.keypoints is None or other.keypoints is None:
+    if expected.keypoints is None or actual.keypoints is None:
         return None
-    area = float(boxes.area(_boxes([one]))[0])
-    return oks(one.keypoints, other.keypoints, area, one.keypoints[:, 2] >= SEEN)
+    area = float(boxes.area(_boxes([expected]))[0])
+    return oks(expected.keypoints, actual.keypoints, area, expected.keypoints[:, 2] >= SEEN)
 
 
 def _lowest(values: Iterable[float | None]) -> float | None:

@@ -13,8 +13,8 @@ def area(boxes: Doubles) -> Doubles:
     import numpy as np
 
     sides = np.maximum(boxes[..., 2:] - boxes[..., :2], 0)
-    found: Doubles = sides[..., 0] * sides[..., 1]
-    return found
+    areas: Doubles = sides[..., 0] * sides[..., 1]
+    return areas
 
 
 def iou(ours: Doubles, theirs: Doubles) -> Doubles:
@@ -36,12 +36,14 @@ def nms(boxes: Doubles, classes: Indices, threshold: float) -> Indices:
     """
     import numpy as np
 
-    alive = np.ones(len(boxes), np.bool_)
-    for one in range(len(boxes)):
-        if alive[one]:
+    kept = np.ones(len(boxes), np.bool_)
+    for index in range(len(boxes)):
+        if kept[index]:
             later = (
-                one + 1 + np.flatnonzero(alive[one + 1 :] & (classes[one + 1 :] == classes[one]))
+                index
+                + 1
+                + np.flatnonzero(kept[index + 1 :] & (classes[index + 1 :] == classes[index]))
             )
-            overlap = iou(boxes[one : one + 1], boxes[later])[0]
-            alive[later[overlap > threshold]] = False
-    return np.flatnonzero(alive)
+            overlap = iou(boxes[index : index + 1], boxes[later])[0]
+            kept[later[overlap > threshold]] = False
+    return np.flatnonzero(kept)

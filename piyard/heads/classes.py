@@ -35,17 +35,17 @@ def scores(output: ArrayLike, activation: str, classes: int) -> Floats:
     import numpy as np
 
     values = np.asarray(output, np.float64).ravel()
-    made = _activated(values, activation)
-    if made.size == 1 and classes == 2:
-        made = np.array([1 - made[0], made[0]])
-    return made.astype(np.float32)
+    activated = _activated(values, activation)
+    if activated.size == 1 and classes == 2:
+        activated = np.array([1 - activated[0], activated[0]])
+    return activated.astype(np.float32)
 
 
-def best(found: Floats, count: int) -> list[int]:
+def best(scored: Floats, count: int) -> list[int]:
     """The classes with the highest scores, of equal ones the lower number first."""
     import numpy as np
 
-    return [int(one) for one in np.argsort(-found, kind="stable")[:count]]
+    return [int(index) for index in np.argsort(-scored, kind="stable")[:count]]
 
 
 def _activated(values: Doubles, activation: str) -> Doubles:
@@ -54,8 +54,8 @@ def _activated(values: Doubles, activation: str) -> Doubles:
     match activation:
         case "softmax":
             powers = np.exp(values - values.max())
-            made: Doubles = powers / powers.sum()
-            return made
+            softmax: Doubles = powers / powers.sum()
+            return softmax
         case "sigmoid":
             return sigmoid(values)
         case "exp":

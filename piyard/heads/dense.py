@@ -64,20 +64,20 @@ def _kept(head: DenseHead, table: Places, at: Layout) -> Kept:
     """What survives the score's threshold, non-maximum suppression and the head's ``most``."""
     import numpy as np
 
-    found = scores(head, table.values, at)
-    sane = np.asarray(np.isfinite(table.values).all(axis=1), np.bool_)
-    place, class_ = candidates(head, found, sane)
-    score = found[place, class_]
+    scored = scores(head, table.values, at)
+    finite = np.asarray(np.isfinite(table.values).all(axis=1), np.bool_)
+    place, class_ = candidates(head, scored, finite)
+    score = scored[place, class_]
     order = np.lexsort((class_, place, -score))
-    there = table.at(place[order])
-    sure = Kept(there, class_[order], score[order], boxes_of(head, there, at))
-    return sure.at(boxes.nms(sure.boxes, sure.classes, head.nms)[: head.most])
+    selected = table.at(place[order])
+    ranked = Kept(selected, class_[order], score[order], boxes_of(head, selected, at))
+    return ranked.at(boxes.nms(ranked.boxes, ranked.classes, head.nms)[: head.most])
 
 
 def _in_picture(kept: Kept, placing: Placing) -> Kept:
     import numpy as np
 
-    mapped = kept._replace(boxes=placing.back(kept.boxes))
+    mapped = kept._replace(boxes=placing.boxes_to_picture(kept.boxes))
     return mapped.at(np.flatnonzero(boxes.area(mapped.boxes) > 0))
 
 

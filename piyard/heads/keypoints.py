@@ -19,6 +19,6 @@ def keypoints(values: Doubles, places: Places, placing: Placing) -> Doubles:
     """
     import numpy as np
 
-    told = values.reshape(len(values), values.shape[1] // 3, 3)
-    inside = told[..., :2] * 2 * places.strides[:, None] + places.corners[:, None]
-    return np.concatenate([placing.back_points(inside), sigmoid(told[..., 2:])], axis=-1)
+    triples = values.reshape(len(values), values.shape[1] // 3, 3)
+    inside = triples[..., :2] * 2 * places.strides[:, None] + places.corners[:, None]
+    return np.concatenate([placing.points_to_picture(inside), sigmoid(triples[..., 2:])], axis=-1)

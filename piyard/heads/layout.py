@@ -30,12 +30,12 @@ class Layout(NamedTuple):
 def layout(head: DenseHead, task: Task, outputs: Sequence[Floats]) -> Layout:
     """The layout of a network's outputs; raises ``WrongInput`` where they are too few."""
     maps = outputs[:-1] if task == "segment" else outputs
-    channels = sum(len(one) for one in maps) // len(head.strides)
+    channels = sum(len(blob) for blob in maps) // len(head.strides)
     extra = _extra(head, task, channels, outputs)
-    found = _layout(head, channels - extra)._replace(extra=slice(channels - extra, channels))
-    if found.classes.stop <= found.classes.start:
+    ranges = _layout(head, channels - extra)._replace(extra=slice(channels - extra, channels))
+    if ranges.classes.stop <= ranges.classes.start:
         raise misfit(f"{channels} channels a place are too few", outputs)
-    return found
+    return ranges
 
 
 def _extra(head: DenseHead, task: Task, channels: int, outputs: Sequence[Floats]) -> int:

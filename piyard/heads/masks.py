@@ -8,8 +8,8 @@ picture, clipped to it.
    where the logit is above 0, which is where its sigmoid is above 0.5.
 2. Of the picture's pixel in column x and row y only the centre counts. It belongs to the mask only
    if x0 <= x + 0.5 < x1 and y0 <= y + 0.5 < y1.
-3. The centre in the network's input (doubles): X = (x + 0.5) * made / length + margin, as the
-   preprocessing placed the picture (letterbox: made = new width, length = the picture's width,
+3. The centre in the network's input (doubles): X = (x + 0.5) * scaled / length + margin, as the
+   preprocessing placed the picture (letterbox: scaled = new width, length = the picture's width,
    margin = left).
 4. In the prototypes (doubles): u = X * columns / in_columns - 0.5, clamped to 0 .. columns - 1;
    i = floor(u), and fu = u - i rounded to float32; v, j and fv likewise for rows.
@@ -54,7 +54,7 @@ def drawn(
     import numpy as np
 
     logits = np.tensordot(coefficients, prototypes, axes=1).astype(np.float32, copy=False)
-    return [_mask(one, box, size, placing) for one, box in zip(logits, boxes, strict=True)]
+    return [_mask(each, box, size, placing) for each, box in zip(logits, boxes, strict=True)]
 
 
 def _mask(logits: Floats, box: Doubles, size: tuple[int, int], placing: Placing) -> Mask:
@@ -78,7 +78,7 @@ def _samples(pixels: range, axis: Axis, count: int, length: int) -> Samples:
     """Where the pixels' centres lie among ``count`` prototypes over ``length`` input pixels."""
     import numpy as np
 
-    inside = axis.into(np.asarray(pixels, np.float64) + 0.5)
+    inside = axis.to_input(np.asarray(pixels, np.float64) + 0.5)
     at = np.clip(inside * count / length - 0.5, 0, count - 1)
     first = np.floor(at).astype(np.int64)
     return Samples(first, np.minimum(first + 1, count - 1), (at - first).astype(np.float32))
@@ -90,8 +90,8 @@ def _sampled(logits: Floats, rows: Samples, columns: Samples) -> Floats:
 
     def along(indices: Indices) -> Floats:
         lines = logits[indices]
-        made: Floats = lines[:, columns.first] * (1 - share) + lines[:, columns.second] * share
-        return made
+        sampled: Floats = lines[:, columns.first] * (1 - share) + lines[:, columns.second] * share
+        return sampled
 
     down = rows.share[:, None]
     return along(rows.first) * (1 - down) + along(rows.second) * down

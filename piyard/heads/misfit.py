@@ -15,7 +15,7 @@ def misfit(why: str, outputs: Sequence[Floats]) -> WrongInput:
     """The error, with the outputs' shapes as evidence."""
     return WrongInput(
         f"the network's outputs are not what the model's `head` says: {why}",
-        evidence="\n".join(f"output {i}: {one.shape}" for i, one in enumerate(outputs)),
+        evidence="\n".join(f"output {i}: {output.shape}" for i, output in enumerate(outputs)),
         remedy="correct `head`, `task`, `input` or `cut`: keys of the model's YAML, "
         "flags of model.add",
     )

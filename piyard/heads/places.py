@@ -37,11 +37,11 @@ def places(outputs: Sequence[Floats], strides: Sequence[int], size: tuple[int, i
     for maps, stride in zip(levels, strides, strict=True):
         _check(maps, stride, size)
     values = [np.concatenate(maps).astype(np.float64) for maps in levels]
-    if len({one.shape[0] for one in values}) > 1:
+    if len({level.shape[0] for level in values}) > 1:
         raise misfit("levels have different numbers of channels", outputs)
-    tables = [one.reshape(one.shape[0], -1).T for one in values]
+    tables = [level.reshape(level.shape[0], -1).T for level in values]
     steps = np.repeat(np.asarray(strides, np.float64), [len(table) for table in tables])[:, None]
-    grid = np.concatenate([_grid(one.shape[1], one.shape[2]) for one in values])
+    grid = np.concatenate([_grid(level.shape[1], level.shape[2]) for level in values])
     return Places(np.concatenate(tables), grid * steps, steps)
 
 
@@ -54,9 +54,9 @@ def _levels(outputs: Sequence[Floats], strides: Sequence[int]) -> list[Sequence[
 
 
 def _check(maps: Sequence[Floats], stride: int, size: tuple[int, int]) -> None:
-    wanted = tuple(-(-side // stride) for side in size)
-    if any(one.ndim != 3 or one.shape[1:] != wanted for one in maps):
-        raise misfit(f"stride {stride} of an input {size} makes maps of {wanted}", maps)
+    shape = tuple(-(-side // stride) for side in size)
+    if any(blob.ndim != 3 or blob.shape[1:] != shape for blob in maps):
+        raise misfit(f"stride {stride} of an input {size} makes maps of {shape}", maps)
 
 
 def _grid(rows: int, columns: int) -> Doubles:

@@ -15,21 +15,21 @@ def sigmoid(logits: Doubles) -> Doubles:
     """1 / (1 + exp(-logit)), without an overflow."""
     from scipy.special import expit
 
-    made: Doubles = expit(logits)
-    return made
+    shares: Doubles = expit(logits)
+    return shares
 
 
 def scores(head: DenseHead, values: Doubles, at: Layout) -> Doubles:
     """(places, classes), of values (places, channels)."""
     import numpy as np
 
-    found = sigmoid(values[:, at.classes])
+    scored = sigmoid(values[:, at.classes])
     if at.object.stop > at.object.start:
-        found = found * sigmoid(values[:, at.object])
-    return np.sqrt(found) if isinstance(head, Fcos) else found
+        scored = scored * sigmoid(values[:, at.object])
+    return np.sqrt(scored) if isinstance(head, Fcos) else scored
 
 
-def candidates(head: DenseHead, found: Doubles, sane: Mask) -> tuple[Indices, Indices]:
+def candidates(head: DenseHead, scored: Doubles, finite: Mask) -> tuple[Indices, Indices]:
     """(place, class) of each score not below the head's threshold, at the ``sane`` places.
 
     Of a place only its best class counts, the lowest index of equal ones; FCOS tells each.
@@ -37,8 +37,8 @@ def candidates(head: DenseHead, found: Doubles, sane: Mask) -> tuple[Indices, In
     import numpy as np
 
     if isinstance(head, Fcos):
-        place, class_ = np.nonzero((found >= head.score) & sane[:, None])
+        place, class_ = np.nonzero((scored >= head.score) & finite[:, None])
         return place, class_
-    best = found.argmax(axis=1)
-    place = np.flatnonzero((found.max(axis=1) >= head.score) & sane)
+    best = scored.argmax(axis=1)
+    place = np.flatnonzero((scored.max(axis=1) >= head.score) & finite)
     return place, best[place]

@@ -27,7 +27,7 @@ def decode_pose(
         inside, score = _simcc(head, outputs, size)
     else:
         inside, score = _heatmap(outputs, size)
-    return np.concatenate([placing.back_points(inside), score[:, None]], axis=1)
+    return np.concatenate([placing.points_to_picture(inside), score[:, None]], axis=1)
 
 
 def _simcc(
@@ -37,10 +37,12 @@ def _simcc(
     import numpy as np
 
     bins = [round(side * head.split) for side in size[::-1]]
-    if [one.ndim for one in outputs] != [2, 2] or [one.shape[1] for one in outputs] != bins:
+    if [output.ndim for output in outputs] != [2, 2] or [
+        output.shape[1] for output in outputs
+    ] != bins:
         raise misfit(f"two outputs of {bins[0]} and {bins[1]} bins", outputs)
-    points = np.stack([one.argmax(axis=1) for one in outputs], axis=1) / head.split
-    score = np.min([one.max(axis=1) for one in outputs], axis=0).astype(np.float64)
+    points = np.stack([output.argmax(axis=1) for output in outputs], axis=1) / head.split
+    score = np.min([output.max(axis=1) for output in outputs], axis=0).astype(np.float64)
     return points, score
 
 

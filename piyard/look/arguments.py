@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from piyard import model
+from piyard import model as models
 from piyard.errors import WrongInput
 from piyard.heads import classes
 from piyard.model import Model
@@ -42,30 +42,30 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """The MJPEG file for them."""
 
 
-def verb(rules: Model) -> list[str]:
+def verb(model: Model) -> list[str]:
     """The words that name nnrun's task."""
-    if rules.task != "track":
-        return [rules.task]
-    return ["track", "sot" if isinstance(rules.tracker, Nanotrack) else "mot"]
+    if model.task != "track":
+        return [model.task]
+    return ["track", "sot" if isinstance(model.tracker, Nanotrack) else "mot"]
 
 
-def flags(rules: Model, asked: Asked) -> list[str]:
+def flags(model: Model, options: Asked) -> list[str]:
     """All of nnrun's flags, but for the inputs. Raises ``WrongInput``."""
     return [
-        *net_flags(rules, "model"),
-        *("--precision", asked.precision, "--threads", str(asked.threads)),
-        *(["--labels", LABELS] if rules.labels and asked.labelled else []),
-        *_of_task(rules, asked),
-        *_drawn(asked),
+        *net_flags(model, "model"),
+        *("--precision", options.precision, "--threads", str(options.threads)),
+        *(["--labels", LABELS] if model.labels and options.labelled else []),
+        *_of_task(model, options),
+        *_drawn(options),
     ]
 
 
-def net_flags(rules: Model, stem: str) -> list[str]:
+def net_flags(model: Model, stem: str) -> list[str]:
     """A net's files, its preprocessing and what its outputs mean."""
     return [
         *("--param", f"{stem}.ncnn.param", "--bin", f"{stem}.ncnn.bin"),
-        *nnrun_flags(rules.preprocess, rules.input[1:]),
-        *(head_flags(rules.head) if rules.head else []),
+        *nnrun_flags(model.preprocess, model.input[1:]),
+        *(head_flags(model.head) if model.head else []),
     ]
 
 
@@ -89,55 +89,62 @@ def _dense(head: Dense) -> list[str]:
     ]
 
 
-def _of_task(rules: Model, asked: Asked) -> list[str]:
-    if rules.task == "classify":
-        raw = ["--save-outputs", asked.raw] if asked.raw else []
+def _of_task(model: Model, options: Asked) -> list[str]:
+    if model.task == "classify":
+        raw = ["--save-outputs", options.raw] if options.raw else []
         return [
-            *classes.nnrun_flags(rules.activation, asked.classes),
+            *classes.nnrun_flags(model.activation, options.classes),
             "--topk",
-            str(asked.topk),
+            str(options.topk),
             *raw,
         ]
-    if rules.detector:
-        return _prefixed(net_flags(model.load(rules.detector), DETECTOR))
-    match rules.tracker:
+    if model.detector:
+        return _prefixed(net_flags(models.load(model.detector), DETECTOR))
+    match model.tracker:
         case Bytetrack():
-            return [*_bytetrack(rules.tracker), "--fps", repr(asked.fps)]
+            return [*_bytetrack(model.tracker), "--fps", repr(options.fps)]
         case Nanotrack():
-            return _nanotrack(rules.tracker, asked)
+            return _nanotrack(model.tracker, options)
         case None:
             return []
 
 
 def _prefixed(argv: Iterable[str]) -> list[str]:
-    return [f"--{DETECTOR}-{one[2:]}" if one.startswith("--") else one for one in argv]
+    return [f"--{DETECTOR}-{word[2:]}" if word.startswith("--") else word for word in argv]
 
 
-def _bytetrack(how: Bytetrack) -> list[str]:
+def _bytetrack(config: Bytetrack) -> list[str]:
     return [
-        *("--track-high", repr(how.high), "--track-low", repr(how.low)),
-        *("--track-new", repr(how.new), "--track-match", repr(how.match)),
-        *("--track-buffer", str(how.buffer)),
+        *("--track-high", repr(config.high), "--track-low", repr(config.low)),
+        *("--track-new", repr(config.new), "--track-match", repr(config.match)),
+        *("--track-buffer", str(config.buffer)),
     ]
 
 
-def _nanotrack(how: Nanotrack, asked: Asked) -> list[str]:
-    if asked.init is None:
+def _nanotrack(config: Nanotrack, options: Asked) -> list[str]:
+    if options.init is None:
         raise WrongInput(
             "this model follows one object, and nobody said which",
             remedy="--init x,y,width,height of it in the first frame, in pixels",
         )
     return [
         *("--head-param", "head.ncnn.param", "--head-bin", "head.ncnn.bin"),
-        *("--init", ",".join(f"{one:g}" for one in asked.init)),
-        *("--template", str(how.template), "--search", str(how.search)),
-        *("--stride", str(how.stride), "--context", repr(how.context)),
-        *("--penalty", repr(how.penalty), "--window", repr(how.window), "--rate", repr(how.rate)),
+        *("--init", ",".join(f"{side:g}" for side in options.init)),
+        *("--template", str(config.template), "--search", str(config.search)),
+        *("--stride", str(config.stride), "--context", repr(config.context)),
+        *(
+            "--penalty",
+            repr(config.penalty),
+            "--window",
+            repr(config.window),
+            "--rate",
+            repr(config.rate),
+        ),
     ]
 
 
-def _drawn(asked: Asked) -> Sequence[str]:
+def _drawn(options: Asked) -> Sequence[str]:
     return [
-        *(["--draw", asked.drawn] if asked.drawn else []),
-        *(["--mjpeg", asked.film] if asked.film else []),
+        *(["--draw", options.drawn] if options.drawn else []),
+        *(["--mjpeg", options.film] if options.film else []),
     ]

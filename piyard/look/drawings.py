@@ -20,9 +20,9 @@ def names(inputs: Sequence[str]) -> list[str]:
 
     What is the same still, as a picture that was shown twice, is counted.
     """
-    plain = _where_twice([_stem(one) for one in inputs], lambda at: _with_folder(inputs[at]))
+    plain = _where_twice([_stem(path) for path in inputs], lambda at: _with_folder(inputs[at]))
     seen: Counter[str] = Counter()
-    found = []
+    files = []
     for name in plain:
         seen[_key(name)] += 1
         count = seen[_key(name)]
@@ -30,8 +30,8 @@ def names(inputs: Sequence[str]) -> list[str]:
             count += 1
         counted = name if count == 1 else f"{name}-{count}"
         seen[_key(counted)] += count > 1
-        found.append(f"{counted}{ENDING}")
-    return found
+        files.append(f"{counted}{ENDING}")
+    return files
 
 
 def place(outputs: Path, inputs: Mapping[str, str]) -> None:
@@ -49,9 +49,9 @@ def place(outputs: Path, inputs: Mapping[str, str]) -> None:
                 numbered.replace(folder / name)
 
 
-def _where_twice(found: Sequence[str], longer: Callable[[int], str]) -> list[str]:
-    counts = Counter(map(_key, found))
-    return [longer(at) if counts[_key(one)] > 1 else one for at, one in enumerate(found)]
+def _where_twice(stems: Sequence[str], longer: Callable[[int], str]) -> list[str]:
+    counts = Counter(map(_key, stems))
+    return [longer(at) if counts[_key(stem)] > 1 else stem for at, stem in enumerate(stems)]
 
 
 def _stem(path: str) -> str:

@@ -32,27 +32,27 @@ def as_mjpeg(video: Path, folder: Path, frames: int | None = None) -> Path:
             f"ffmpeg is needed to read {video.name}, and is not installed",
             remedy="install ffmpeg, or show a folder of the film's pictures",
         )
-    made = folder / NAME
+    mjpeg = folder / NAME
     with say.step(f"unpack {video.name}"):
-        done = subprocess.run(
-            _argv(ffmpeg, video, made, frames),
+        process = subprocess.run(
+            _argv(ffmpeg, video, mjpeg, frames),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
         )
-    if done.returncode or not made.is_file() or not made.stat().st_size:
+    if process.returncode or not mjpeg.is_file() or not mjpeg.stat().st_size:
         raise WrongInput(
             f"ffmpeg cannot read {video}",
-            evidence=done.stderr.decode(errors="replace")[-800:],
+            evidence=process.stderr.decode(errors="replace")[-800:],
             remedy="check --input",
         )
-    return made
+    return mjpeg
 
 
-def _argv(ffmpeg: str, video: Path, made: Path, frames: int | None) -> list[str]:
+def _argv(ffmpeg: str, video: Path, mjpeg: Path, frames: int | None) -> list[str]:
     """``file:`` keeps a name with a colon from being taken for a protocol."""
     return [
         *(ffmpeg, "-nostdin", "-v", "error", "-i", f"file:{video.absolute()}"),
         *(["-frames:v", str(frames)] if frames else []),
-        *("-an", "-f", "mjpeg", "-q:v", "2", "-pix_fmt", "yuvj420p", "-y", str(made)),
+        *("-an", "-f", "mjpeg", "-q:v", "2", "-pix_fmt", "yuvj420p", "-y", str(mjpeg)),
     ]

@@ -39,8 +39,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
             return f"{self.frames} frames of the camera"
         if self.film:
             return self.of_film
-        one = len(self.pictures) == 1
-        return self.pictures[0].name if one else f"{len(self.pictures)} pictures"
+        is_single = len(self.pictures) == 1
+        return self.pictures[0].name if is_single else f"{len(self.pictures)} pictures"
 
 
 def check(texts: Sequence[str]) -> None:
@@ -65,9 +65,9 @@ def taken(texts: Sequence[str], frames: int | None = None) -> Iterator[Inputs]:
     if texts[0] == CAMERA:
         yield Inputs(camera=True, frames=frames or USUAL_FRAMES)
     elif _is_stream(texts[0]):
-        with scratch.folder("piyard-film-") as place:
-            made = film.as_mjpeg(_local(texts[0])[0], place, frames)
-            yield Inputs(film=made, of_film=Path(texts[0]).name)
+        with scratch.folder("piyard-film-") as folder:
+            mjpeg = film.as_mjpeg(_local(texts[0])[0], folder, frames)
+            yield Inputs(film=mjpeg, of_film=Path(texts[0]).name)
     else:
         yield Inputs(pictures=_pictures(texts, frames))
 
@@ -96,18 +96,18 @@ def named(shown: Inputs) -> dict[str, str]:
 def _pictures(texts: Sequence[str], frames: int | None) -> list[Path]:
     """The first ones of all; what is left out is said."""
     _say_left_out(texts)
-    every = (
+    candidates = (
         path
         for text in texts
         for path in ([web.picture(text)] if web.is_url(text) else _local(text))
     )
-    found = list(itertools.islice(every, frames))
-    if len(found) > MOST:
+    paths = list(itertools.islice(candidates, frames))
+    if len(paths) > MOST:
         raise WrongInput(
-            f"{len(found)} pictures are more than the {MOST} of one run",
+            f"{len(paths)} pictures are more than the {MOST} of one run",
             remedy=f"show fewer (--frames {MOST}); a whole data set is for invoke evaluate",
         )
-    return found
+    return paths
 
 
 def _say_left_out(texts: Sequence[str]) -> None:
@@ -115,10 +115,12 @@ def _say_left_out(texts: Sequence[str]) -> None:
     for folder in folders:
         if left_out := pictures.of(folder).left_out:
             say.note(f"left out of {folder}, as they cannot be read: {pictures.listed(left_out)}")
-        if below := [
-            one for one in pictures.folders(folder) if pictures.of(one, deep=True).pictures
+        if subfolders := [
+            subfolder
+            for subfolder in pictures.folders(folder)
+            if pictures.of(subfolder, deep=True).pictures
         ]:
-            say.note(f"left out of {folder}: its folders, for example {below[0]}")
+            say.note(f"left out of {folder}: its folders, for example {subfolders[0]}")
 
 
 def _local(text: str) -> list[Path]:
@@ -130,19 +132,19 @@ def _local(text: str) -> list[Path]:
         return [path]
     start = Path(path.anchor)
     pattern = str(path.relative_to(start)) if path.anchor else text
-    met = pictures.in_order(one for one in start.glob(pattern) if one.is_file())
-    if not met:
+    matches = pictures.in_order(match for match in start.glob(pattern) if match.is_file())
+    if not matches:
         raise WrongInput(f"there is no picture {text}", remedy="check --input")
-    return met
+    return matches
 
 
 def _of_folder(path: Path) -> list[Path]:
-    its = pictures.of(path)
-    if its.pictures:
-        return its.pictures
+    content = pictures.of(path)
+    if content.pictures:
+        return content.pictures
     raise WrongInput(
         f"{path} holds no picture that can be read",
-        evidence=pictures.listed(its.left_out),
+        evidence=pictures.listed(content.left_out),
         remedy=f"of {', '.join(sorted(pictures.ENDINGS))}",
     )
 

@@ -20,12 +20,12 @@ def area(runs: Runs) -> int:
 
 def lengths(counts: str) -> list[int]:
     """The runs, beginning with one of what is not in the mask."""
-    found: list[int] = []
+    runs: list[int] = []
     at = 0
     while at < len(counts):
         value, at = _number(counts, at)
-        found.append(value + (found[-2] if len(found) > 2 else 0))
-    return found
+        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+    return runs
 
 
 def _number(counts: str, at: int) -> tuple[int, int]:

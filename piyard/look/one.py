@@ -6,63 +6,64 @@ from math import prod
 
 import msgspec
 
-from piyard import model, say, work
+from piyard import model as models
 from piyard import run as runs
+from piyard import say, work
 from piyard.conversion import Conversion, outputs
-from piyard.look import arguments, inputs, seen, through
+from piyard.look import arguments, seen, through
 from piyard.look.arguments import Asked
-from piyard.look.inputs import Inputs
+from piyard.look.inputs import Inputs, named, release_of
 from piyard.look.seen import Seen
 from piyard.model import Model
 from piyard.seat import Seat
 from piyard.work import Work
 
 
-def look(seat: Seat, shown: Inputs, asked: Asked, rules: Model) -> Seen:
+def look(seat: Seat, inputs: Inputs, options: Asked, model: Model) -> Seen:
     """What the job's model sees; pictures that nnrun cannot read are in the answer too.
 
-    ``rules`` are the model's own, or with the thresholds of a user or an evaluation.
+    ``model`` is the job's, or has the thresholds of a user or an evaluation.
     """
-    known = classified(seat.conversion, rules, asked)
-    return seen.conclude(work.run_one(seat, work_of(rules, shown, known)))
+    resolved = classified(seat.conversion, model, options)
+    return seen.conclude(work.run_one(seat, work_of(model, inputs, resolved)))
 
 
-def classified(conversion: Conversion, rules: Model, asked: Asked) -> Asked:
+def classified(conversion: Conversion, model: Model, options: Asked) -> Asked:
     """The output with the classes by its name on the board; labels only where they are its own."""
-    if rules.task != "classify":
-        return asked
-    at = outputs.of(conversion, rules)
-    blob, labels = conversion.outputs[at], len(model.labels(rules))
+    if model.task != "classify":
+        return options
+    index = outputs.of(conversion, model)
+    blob, labels = conversion.outputs[index], len(models.labels(model))
     size = prod(conversion.manifest["reference"]["outputs"][blob])
     is_labelled = outputs.fits(size, labels)
     if not is_labelled:
         say.note(f"output {blob} has {size} values and no labels: classes are shown by number")
     classes = blob if len(conversion.outputs) > 1 else ""
-    return msgspec.structs.replace(asked, classes=classes, labelled=is_labelled)
+    return msgspec.structs.replace(options, classes=classes, labelled=is_labelled)
 
 
-def work_of(rules: Model, shown: Inputs, asked: Asked) -> Work:
+def work_of(model: Model, inputs: Inputs, options: Asked) -> Work:
     """What nnrun is to do."""
-    sent = None if shown.camera else inputs.release_of(shown)
-    verb, *rest = arguments.verb(rules)
+    release = None if inputs.camera else release_of(inputs)
+    verb, *rest = arguments.verb(model)
     return Work(
         verb=verb,
-        arguments=[*rest, *arguments.flags(rules, asked), *through.inputs(shown, sent)],
+        arguments=[*rest, *arguments.flags(model, options), *through.inputs(inputs, release)],
         what={
-            "task": rules.task,
-            "inputs": inputs.named(shown),
-            "shown": shown.title,
-            "film": shown.of_film,
+            "task": model.task,
+            "inputs": named(inputs),
+            "shown": inputs.title,
+            "film": inputs.of_film,
         },
-        inputs=sent,
-        through=through.words(shown, sent),
+        inputs=release,
+        through=through.words(inputs, release),
         partly=True,
     )
 
 
-def drawn(rules: Model, shown: Inputs) -> dict[str, str]:
+def drawn(model: Model, inputs: Inputs) -> dict[str, str]:
     """Where nnrun draws: pictures one by one, what moves as a film."""
-    if rules.task == "classify":
+    if model.task == "classify":
         return {}
-    moves = rules.task == "track" or not shown.pictures
+    moves = model.task == "track" or not inputs.pictures
     return {"film": seen.FILM} if moves else {"drawn": runs.OUTPUTS}

@@ -48,8 +48,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def film(self) -> Path | None:
         """The annotated film."""
-        made = self.folder / FILM
-        return made if made.is_file() else None
+        film = self.folder / FILM
+        return film if film.is_file() else None
 
     @property
     def shown(self) -> list[Path]:
@@ -64,52 +64,52 @@ def is_of(record: Record) -> bool:
     return record.what.get("task") in TASKS
 
 
-def conclude(done: Record) -> Seen:
+def conclude(record: Record) -> Seen:
     """What the run of that record saw; raises ``UnreadableLog``.
 
     What was drawn, and nnrun's lines, get the names that the pictures have here.
     """
-    folder = runs.folder_of(done.id)
-    told = log.read(folder / runs.LOG)
-    named = dict(done.what.get("inputs") or {})
-    drawings.place(folder / runs.OUTPUTS, named)
-    _write_lines(told.lines, named, folder / LINES)
-    frames = [lines.frame(line) for line in told.lines if line["type"] in lines.FRAMES]
-    wrong = [lines.wrong(line) for line in told.of("error")]
+    folder = runs.folder_of(record.id)
+    nnrun_log = log.read(folder / runs.LOG)
+    names = dict(record.what.get("inputs") or {})
+    drawings.place(folder / runs.OUTPUTS, names)
+    _write_lines(nnrun_log.lines, names, folder / LINES)
+    frames = [lines.frame(line) for line in nnrun_log.lines if line["type"] in lines.FRAMES]
+    errors = [lines.wrong(line) for line in nnrun_log.of("error")]
     return Seen(
-        host=done.host,
-        run=done.id,
-        task=str(done.what["task"]),
-        emulated=done.emulated,
-        frames=[_renamed(one, named, str(done.what.get("film") or "")) for one in frames],
+        host=record.host,
+        run=record.id,
+        task=str(record.what["task"]),
+        emulated=record.emulated,
+        frames=[_renamed(each, names, str(record.what.get("film") or "")) for each in frames],
         wrong=[
-            msgspec.structs.replace(one, name=_here(one.name, named), error=_about(one))
-            for one in wrong
+            msgspec.structs.replace(each, name=_here(each.name, names), error=_about(each))
+            for each in errors
         ],
     )
 
 
-def _write_lines(told: Iterable[Line], named: Mapping[str, str], final: Path) -> None:
+def _write_lines(log_lines: Iterable[Line], names: Mapping[str, str], final: Path) -> None:
     """nnrun's lines about pictures; the log itself stays what the board wrote."""
-    shown = [
-        {**line, "image": _here(str(line["image"]), named)} if "image" in line else dict(line)
-        for line in told
+    renamed = [
+        {**line, "image": _here(str(line["image"]), names)} if "image" in line else dict(line)
+        for line in log_lines
         if line["type"] in lines.FRAMES
     ]
-    whole.write(final, "".join(f"{json.dumps(one, ensure_ascii=False)}\n" for one in shown))
+    whole.write(final, "".join(f"{json.dumps(each, ensure_ascii=False)}\n" for each in renamed))
 
 
-def _renamed(frame: Frame, named: Mapping[str, str], film: str) -> Frame:
+def _renamed(frame: Frame, names: Mapping[str, str], film: str) -> Frame:
     """By the picture's name here, or the film's."""
-    name = _here(frame.name, named)
+    name = _here(frame.name, names)
     return msgspec.structs.replace(frame, name=f"{film}, {name}" if film else name)
 
 
-def _here(there: str, named: Mapping[str, str]) -> str:
+def _here(path: str, names: Mapping[str, str]) -> str:
     """The file here that was pushed there under another name."""
-    return named.get(Path(there).name, there)
+    return names.get(Path(path).name, path)
 
 
-def _about(one: Wrong) -> str:
+def _about(error: Wrong) -> str:
     """The error without the name that the board knows the picture by."""
-    return one.error.removeprefix(f"{one.name}: ")
+    return error.error.removeprefix(f"{error.name}: ")

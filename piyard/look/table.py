@@ -27,17 +27,21 @@ def columns(task: str) -> tuple[str, ...]:
     return {"classify": CLASSES, "track": TRACKS}.get(task, (*OBJECTS, *more))
 
 
-def rows(seen: Sequence[Seen]) -> list[Row]:
+def rows(predictions: Sequence[Seen]) -> list[Row]:
     """The rows under ``columns`` of the task they all share."""
-    return [row for one in seen for row in _rows(one)]
+    return [row for prediction in predictions for row in _rows(prediction)]
 
 
-def _rows(one: Seen) -> list[Row]:
-    if one.task == "track":
-        return _tracks(one)
-    of = _classes if one.task == "classify" else _objects
-    names = _names([frame.name for frame in one.frames])
-    return [[one.host, names[frame.name], *row] for frame in one.frames for row in of(one, frame)]
+def _rows(prediction: Seen) -> list[Row]:
+    if prediction.task == "track":
+        return _tracks(prediction)
+    frame_rows = _classes if prediction.task == "classify" else _objects
+    names = _names([frame.name for frame in prediction.frames])
+    return [
+        [prediction.host, names[frame.name], *row]
+        for frame in prediction.frames
+        for row in frame_rows(prediction, frame)
+    ]
 
 
 def _names(paths: Sequence[str]) -> dict[str, str]:
@@ -50,24 +54,24 @@ def _names(paths: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _classes(_of: Seen, frame: Frame) -> list[Row]:
+def _classes(_prediction: Seen, frame: Frame) -> list[Row]:
     return [
         [
             number(rank),
-            str(hit.label if hit.label is not None else hit.index),
-            Value(f"{hit.score:.4f}", hit.score),
+            str(score.label if score.label is not None else score.index),
+            Value(f"{score.score:.4f}", score.score),
         ]
-        for rank, hit in enumerate(frame.top, 1)
+        for rank, score in enumerate(frame.top, 1)
     ]
 
 
-def _objects(of: Seen, frame: Frame) -> list[Row]:
+def _objects(prediction: Seen, frame: Frame) -> list[Row]:
     if not frame.objects:
-        nothing = Value("", None)
-        return [[number(0), "nothing", nothing, nothing, *_more(of.task, None)]]
+        blank = Value("", None)
+        return [[number(0), "nothing", blank, blank, *_more(prediction.task, None)]]
     return [
-        [number(at), one.name, _score(one.score), _box(one), *_more(of.task, one)]
-        for at, one in enumerate(frame.objects, 1)
+        [number(at), each.name, _score(each.score), _box(each), *_more(prediction.task, each)]
+        for at, each in enumerate(frame.objects, 1)
     ]
 
 
@@ -75,65 +79,71 @@ def _score(score: float) -> Value:
     return Value(f"{score:.3f}", score)
 
 
-def _more(task: str, one: Object | None) -> Row:
+def _more(task: str, predicted: Object | None) -> Row:
     if task == "segment":
         from piyard.look import masks
 
-        return [number(masks.area(one.mask)) if one and one.mask else Value("", None)]
+        return [
+            number(masks.area(predicted.mask)) if predicted and predicted.mask else Value("", None)
+        ]
     if task == "pose":
-        points = (one and one.keypoints) or []
+        points = (predicted and predicted.keypoints) or []
         return [f"{sum(score >= SURE for *_, score in points)} of {len(points)}" if points else ""]
     return []
 
 
-def _box(one: Object) -> Value:
+def _box(predicted: Object) -> Value:
     """Left, top, right, bottom, for people to the pixel."""
-    return Value(",".join(f"{side:.0f}" for side in one.box), list(one.box))
+    return Value(",".join(f"{side:.0f}" for side in predicted.box), list(predicted.box))
 
 
-def _tracks(one: Seen) -> list[Row]:
+def _tracks(prediction: Seen) -> list[Row]:
     """A row a track, in the order they appear: its frames, and their mean score."""
-    found: dict[int, list[tuple[int, Object]]] = {}
-    for at, frame in enumerate(one.frames):
-        for thing in frame.objects:
-            found.setdefault(thing.id if thing.id is not None else 0, []).append((at, thing))
-    return [[one.host, *_track(track, path)] for track, path in found.items()]
+    tracks: dict[int, list[tuple[int, Object]]] = {}
+    for at, frame in enumerate(prediction.frames):
+        for each in frame.objects:
+            tracks.setdefault(each.id if each.id is not None else 0, []).append((at, each))
+    return [[prediction.host, *_track(track, path)] for track, path in tracks.items()]
 
 
-def _track(track: int, path: Sequence[tuple[int, Object]]) -> Row:
-    (first, thing), last = path[0], path[-1][0]
+def _track(track: int, frames: Sequence[tuple[int, Object]]) -> Row:
+    (first, thing), last = frames[0], frames[-1][0]
     return [
-        *(number(track), thing.label or "", number(len(path))),
-        *(number(first), number(last), _score(fmean(one.score for _, one in path))),
+        *(number(track), thing.label or "", number(len(frames))),
+        *(number(first), number(last), _score(fmean(each.score for _, each in frames))),
     ]
 
 
-def summary(one: Seen) -> str:
+def summary(prediction: Seen) -> str:
     """A line: how much was seen, and how long it took."""
-    told = [count(len(one.frames), "frame" if one.task == "track" else "picture")]
-    if one.task != "classify":
-        told.append(_count(one))
-    if one.wrong:
-        told.append(f"{len(one.wrong)} not read")
-    if took := _times(one):
-        told.append(took)
-    return f"{one.host}: {', '.join(told)}"
+    parts = [count(len(prediction.frames), "frame" if prediction.task == "track" else "picture")]
+    if prediction.task != "classify":
+        parts.append(_count(prediction))
+    if prediction.wrong:
+        parts.append(f"{len(prediction.wrong)} not read")
+    if times := _times(prediction):
+        parts.append(times)
+    return f"{prediction.host}: {', '.join(parts)}"
 
 
-def _count(one: Seen) -> str:
-    if one.task == "track":
-        ids = {thing.id for frame in one.frames for thing in frame.objects}
+def _count(prediction: Seen) -> str:
+    if prediction.task == "track":
+        ids = {each.id for frame in prediction.frames for each in frame.objects}
         return count(len(ids), "track")
-    kinds = Counter(thing.name for frame in one.frames for thing in frame.objects)
-    named = ", ".join(f"{name} {number}" for name, number in kinds.most_common(5))
-    return count(sum(kinds.values()), "object") + (f" ({named})" if named else "")
+    counts = Counter(each.name for frame in prediction.frames for each in frame.objects)
+    named = ", ".join(f"{name} {number}" for name, number in counts.most_common(5))
+    return count(sum(counts.values()), "object") + (f" ({named})" if named else "")
 
 
-def _times(one: Seen) -> str:
+def _times(prediction: Seen) -> str:
     """The median of each stage; an emulated board's times are nobody's concern."""
-    if one.emulated or not one.frames:
+    if prediction.emulated or not prediction.frames:
         return ""
-    stages = {name for frame in one.frames for name in frame.ms}
-    of = {name: median(frame.ms.get(name, 0.0) for frame in one.frames) for name in stages}
-    order = [name for name in ("decode", "pre", "infer", "post", "track", "draw") if of.get(name)]
-    return " + ".join(f"{name} {digits(of[name])}" for name in order) + " ms" if order else ""
+    stages = {name for frame in prediction.frames for name in frame.ms}
+    medians = {
+        name: median(frame.ms.get(name, 0.0) for frame in prediction.frames) for name in stages
+    }
+    order = [
+        name for name in ("decode", "pre", "infer", "post", "track", "draw") if medians.get(name)
+    ]
+    return " + ".join(f"{name} {digits(medians[name])}" for name in order) + " ms" if order else ""

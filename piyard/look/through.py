@@ -11,23 +11,23 @@ WIDTH, HEIGHT = 1280, 720
 """Of the camera's frames."""
 
 
-def words(shown: Inputs, sent: Release | None) -> list[str]:
+def words(inputs: Inputs, release: Release | None) -> list[str]:
     """The script, and what it is told; nothing for pictures, which nnrun opens itself."""
-    if shown.camera:
-        told = [str(shown.frames), str(WIDTH), str(HEIGHT)]
-        return ["sh", "-c", onboard.script("camera"), "camera", *told]
-    if shown.film and sent:
-        return ["sh", "-c", onboard.script("film"), "film", f"{there(sent)}/{film.NAME}"]
+    if inputs.camera:
+        arguments = [str(inputs.frames), str(WIDTH), str(HEIGHT)]
+        return ["sh", "-c", onboard.script("camera"), "camera", *arguments]
+    if inputs.film and release:
+        return ["sh", "-c", onboard.script("film"), "film", f"{there(release)}/{film.NAME}"]
     return []
 
 
-def inputs(shown: Inputs, sent: Release | None) -> list[str]:
+def inputs(inputs: Inputs, release: Release | None) -> list[str]:
     """nnrun's arguments for what it looks at."""
-    if shown.pictures and sent:
-        return ["--", there(sent)]
+    if inputs.pictures and release:
+        return ["--", there(release)]
     return ["--stdin", "mjpeg"]
 
 
-def there(sent: Release) -> str:
+def there(release: Release) -> str:
     """A release's folder, seen from a run's."""
-    return f"../../releases/{sent.id}"
+    return f"../../releases/{release.id}"

@@ -21,7 +21,7 @@ Region = tuple[float, float, float, float]
 """x0, y0, width, height."""
 
 
-def region(box: Corners, how: Box, size: tuple[int, int]) -> Region:
+def region(box: Corners, fit: Box, size: tuple[int, int]) -> Region:
     """The region shown for the object in ``box``, in doubles.
 
     Width w and height h of the box; where w * rows > h * columns, h = w * rows / columns, else
@@ -33,7 +33,7 @@ def region(box: Corners, how: Box, size: tuple[int, int]) -> Region:
         h = w * rows / columns
     else:
         w = h * columns / rows
-    w, h = w * how.padding, h * how.padding
+    w, h = w * fit.padding, h * fit.padding
     return (box[0] + box[2]) / 2 - w / 2, (box[1] + box[3]) / 2 - h / 2, w, h
 
 
@@ -47,6 +47,6 @@ def placing(picture: tuple[int, int], shown: Region, size: tuple[int, int]) -> P
     x0, y0, width, height = shown
     return Placing(
         size=picture,
-        x=Axis(length=width, made=size[1], start=x0),
-        y=Axis(length=height, made=size[0], start=y0),
+        x=Axis(length=width, scaled=size[1], start=x0),
+        y=Axis(length=height, scaled=size[0], start=y0),
     )

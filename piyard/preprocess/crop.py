@@ -11,29 +11,29 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-def cut(picture: Image, how: Crop) -> Image:
+def cut(picture: Image, fit: Crop) -> Image:
     """Resized by its short side, then the centre square, rounded as torchvision rounds."""
     from PIL import Image
 
-    made = _resized(picture.size, how.resize)
-    left, top = _corner(made, how.crop)
-    small = picture.resize(made, Image.Resampling[how.resample.upper()])
-    return small.crop((left, top, left + how.crop, top + how.crop))
+    resized = _resized(picture.size, fit.resize)
+    left, top = _corner(resized, fit.crop)
+    small = picture.resize(resized, Image.Resampling[fit.resample.upper()])
+    return small.crop((left, top, left + fit.crop, top + fit.crop))
 
 
-def placing(size: tuple[int, int], how: Crop) -> Placing:
+def placing(size: tuple[int, int], fit: Crop) -> Placing:
     """Where a picture of ``size`` = (width, height) lies in the square."""
-    made = _resized(size, how.resize)
-    left, top = _corner(made, how.crop)
+    resized = _resized(size, fit.resize)
+    left, top = _corner(resized, fit.crop)
     return Placing(
         size=size,
-        x=Axis(length=size[0], made=made[0], margin=-left),
-        y=Axis(length=size[1], made=made[1], margin=-top),
+        x=Axis(length=size[0], scaled=resized[0], margin=-left),
+        y=Axis(length=size[1], scaled=resized[1], margin=-top),
     )
 
 
-def _corner(made: tuple[int, int], side: int) -> tuple[int, int]:
-    left, top = (round((length - side) / 2) for length in made)
+def _corner(resized: tuple[int, int], side: int) -> tuple[int, int]:
+    left, top = (round((length - side) / 2) for length in resized)
     return left, top
 
 

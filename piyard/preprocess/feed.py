@@ -16,47 +16,47 @@ if TYPE_CHECKING:
     from piyard.model.steps import Floats, Pixels
 
 
-def apply(picture: Image, how: Preprocess, size: tuple[int, int]) -> Floats:
+def apply(picture: Image, fit: Preprocess, size: tuple[int, int]) -> Floats:
     """The network's input (3, *size), contiguous; for fit ``box`` the object is the whole picture.
 
     ``size`` is (rows, columns), as in ``Model.input[1:]``.
     """
-    return normalised(_fitted(rgb(picture), how, size), how)
+    return normalised(_fitted(rgb(picture), fit, size), fit)
 
 
-def placing(picture: tuple[int, int], how: Preprocess, size: tuple[int, int]) -> Placing:
+def placing(picture: tuple[int, int], fit: Preprocess, size: tuple[int, int]) -> Placing:
     """Where ``apply`` puts a picture of that (width, height) in an input of (rows, columns)."""
-    match how:
+    match fit:
         case Crop():
-            return crop.placing(picture, how)
+            return crop.placing(picture, fit)
         case Letterbox():
-            return whole.letterbox(picture, how, size)
+            return whole.letterbox(picture, fit, size)
         case Stretch():
             return whole.stretch(picture, size)
         case Box():
-            return placing_box(picture, _all(picture), how, size)
+            return placing_box(picture, _all(picture), fit, size)
 
 
-def apply_box(picture: Image, box: Corners, how: Box, size: tuple[int, int]) -> Floats:
+def apply_box(picture: Image, box: Corners, fit: Box, size: tuple[int, int]) -> Floats:
     """The network's input (3, *size) for the object in ``box`` of the picture."""
-    return normalised(around.cut(rgb(picture), around.region(box, how, size), size), how)
+    return normalised(around.cut(rgb(picture), around.region(box, fit, size), size), fit)
 
 
-def placing_box(picture: tuple[int, int], box: Corners, how: Box, size: tuple[int, int]) -> Placing:
+def placing_box(picture: tuple[int, int], box: Corners, fit: Box, size: tuple[int, int]) -> Placing:
     """Where ``apply_box`` puts a picture of that (width, height)."""
-    return around.placing(picture, around.region(box, how, size), size)
+    return around.placing(picture, around.region(box, fit, size), size)
 
 
-def _fitted(picture: Image, how: Preprocess, size: tuple[int, int]) -> Pixels:
-    match how:
+def _fitted(picture: Image, fit: Preprocess, size: tuple[int, int]) -> Pixels:
+    match fit:
         case Crop():
-            return pixels(crop.cut(picture, how))
+            return pixels(crop.cut(picture, fit))
         case Letterbox():
-            return whole.letterboxed(picture, how, size)
+            return whole.letterboxed(picture, fit, size)
         case Stretch():
-            return whole.resized(picture, size, how.resample)
+            return whole.resized(picture, size, fit.resample)
         case Box():
-            return around.cut(picture, around.region(_all(picture.size), how, size), size)
+            return around.cut(picture, around.region(_all(picture.size), fit, size), size)
 
 
 def _all(size: tuple[int, int]) -> Corners:

@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 
 class Axis(msgspec.Struct, frozen=True, kw_only=True):
-    """One direction: ``length`` pixels from ``start`` on became ``made`` from ``margin`` on."""
+    """One direction: ``length`` pixels from ``start`` on became ``scaled`` from ``margin`` on."""
 
     length: float
-    made: float
+    scaled: float
     margin: float = 0.0
     start: float = 0.0
 
-    def back(self, inside: Doubles) -> Doubles:
+    def to_picture(self, inside: Doubles) -> Doubles:
         """Coordinates in the network's input → in the picture."""
-        return (inside - self.margin) * self.length / self.made + self.start
+        return (inside - self.margin) * self.length / self.scaled + self.start
 
-    def into(self, outside: Doubles) -> Doubles:
+    def to_input(self, outside: Doubles) -> Doubles:
         """Coordinates in the picture → in the network's input."""
-        return (outside - self.start) * self.made / self.length + self.margin
+        return (outside - self.start) * self.scaled / self.length + self.margin
 
 
 class Placing(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,16 +40,16 @@ class Placing(msgspec.Struct, frozen=True, kw_only=True):
     x: Axis
     y: Axis
 
-    def back_points(self, points: NDArray[np.floating]) -> Doubles:
+    def points_to_picture(self, points: NDArray[np.floating]) -> Doubles:
         """(..., 2) of x, y in the network's input → in the picture, in float64."""
         import numpy as np
 
         at: Doubles = np.asarray(points, np.float64)
-        return np.stack([self.x.back(at[..., 0]), self.y.back(at[..., 1])], axis=-1)
+        return np.stack([self.x.to_picture(at[..., 0]), self.y.to_picture(at[..., 1])], axis=-1)
 
-    def back(self, boxes: NDArray[np.floating]) -> Doubles:
+    def boxes_to_picture(self, boxes: NDArray[np.floating]) -> Doubles:
         """Boxes (n, 4) of x0, y0, x1, y1 in the network's input → in the picture, clipped to it."""
         import numpy as np
 
-        corners = self.back_points(np.asarray(boxes).reshape(-1, 2, 2))
+        corners = self.points_to_picture(np.asarray(boxes).reshape(-1, 2, 2))
         return np.clip(corners, 0.0, np.asarray(self.size, np.float64)).reshape(-1, 4)

@@ -24,30 +24,30 @@ def resized(picture: Image, size: tuple[int, int], resample: Resample) -> Pixels
     return pixels(picture.resize(size[::-1], Image.Resampling[resample.upper()]))
 
 
-def letterboxed(picture: Image, how: Letterbox, size: tuple[int, int]) -> Pixels:
+def letterboxed(picture: Image, fit: Letterbox, size: tuple[int, int]) -> Pixels:
     """The picture as large as its proportions allow within ``size``, the rest ``how.pad``."""
     import numpy as np
 
-    at = letterbox(picture.size, how, size)
-    top, left, height, width = map(int, (at.y.margin, at.x.margin, at.y.made, at.x.made))
-    filled = np.empty((*size, 3), np.uint8)
-    filled[:] = how.pad
-    filled[top : top + height, left : left + width] = resized(
-        picture, (height, width), how.resample
+    at = letterbox(picture.size, fit, size)
+    top, left, height, width = map(int, (at.y.margin, at.x.margin, at.y.scaled, at.x.scaled))
+    levels = np.empty((*size, 3), np.uint8)
+    levels[:] = fit.pad
+    levels[top : top + height, left : left + width] = resized(
+        picture, (height, width), fit.resample
     )
-    return filled
+    return levels
 
 
-def letterbox(picture: tuple[int, int], how: Letterbox, size: tuple[int, int]) -> Placing:
+def letterbox(picture: tuple[int, int], fit: Letterbox, size: tuple[int, int]) -> Placing:
     """Both sides times the smaller ratio, rounded half to even, at least one pixel."""
     ratio = min(size[1] / picture[0], size[0] / picture[1])
-    made = [max(1, round(side * ratio)) for side in picture]
-    spare = [there - here for there, here in zip(size[::-1], made, strict=True)]
-    left, top = (one // 2 if how.place == "centre" else 0 for one in spare)
+    scaled = [max(1, round(side * ratio)) for side in picture]
+    margins = [there - here for there, here in zip(size[::-1], scaled, strict=True)]
+    left, top = (margin // 2 if fit.place == "centre" else 0 for margin in margins)
     return Placing(
         size=picture,
-        x=Axis(length=picture[0], made=made[0], margin=left),
-        y=Axis(length=picture[1], made=made[1], margin=top),
+        x=Axis(length=picture[0], scaled=scaled[0], margin=left),
+        y=Axis(length=picture[1], scaled=scaled[1], margin=top),
     )
 
 
@@ -55,6 +55,6 @@ def stretch(picture: tuple[int, int], size: tuple[int, int]) -> Placing:
     """The whole picture on the whole input."""
     return Placing(
         size=picture,
-        x=Axis(length=picture[0], made=size[1]),
-        y=Axis(length=picture[1], made=size[0]),
+        x=Axis(length=picture[0], scaled=size[1]),
+        y=Axis(length=picture[1], scaled=size[0]),
     )

@@ -80,8 +80,8 @@ def _gathered(
     import numpy as np
 
     height, width = picture.shape[:2]
-    found: Pixels = picture[np.ix_(rows.clip(0, height - 1), columns.clip(0, width - 1))]
+    gathered: Pixels = picture[np.ix_(rows.clip(0, height - 1), columns.clip(0, width - 1))]
     if border is not None:
-        found[(rows < 0) | (rows >= height)] = border
-        found[:, (columns < 0) | (columns >= width)] = border
-    return found
+        gathered[(rows < 0) | (rows >= height)] = border
+        gathered[:, (columns < 0) | (columns >= width)] = border
+    return gathered

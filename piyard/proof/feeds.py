@@ -70,7 +70,7 @@ def inputs(
     import numpy as np
 
     c, (h, w) = model.input[0], size or model.input[1:]
-    fed = partial(feed.apply, how=model.preprocess, size=(h, w))
+    fed = partial(feed.apply, fit=model.preprocess, size=(h, w))
     drawn = list(stimulus.pictures().values())[: few(model)]
     kinds = {
         "pictures": [fed(read_picture(path)) for path in pictures],

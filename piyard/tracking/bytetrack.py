@@ -95,27 +95,27 @@ class Track:
 class ByteTracker:
     """The tracks of one video."""
 
-    def __init__(self, how: Bytetrack, fps: float = 30) -> None:
-        self._how = how
-        self._memory = int(fps / 30 * how.buffer)
+    def __init__(self, config: Bytetrack, fps: float = 30) -> None:
+        self._how = config
+        self._memory = int(fps / 30 * config.buffer)
         self._frame = 0
         self._ids = 0
         self._tracked: list[Track] = []
         self._lost: list[Track] = []
 
-    def step(self, found: list[Detection]) -> list[Tracked]:
+    def step(self, detections: list[Detection]) -> list[Tracked]:
         """What the next frame's detections are, by the order in which the tracks came up."""
         self._frame += 1
-        found = [one for one in found if followable(one.box)]
-        high = [one for one in found if one.score > self._how.high]
-        low = [one for one in found if self._how.low < one.score < self._how.high]
+        detections = [each for each in detections if followable(each.box)]
+        high = [each for each in detections if each.score > self._how.high]
+        low = [each for each in detections if self._how.low < each.score < self._how.high]
         confirmed = [track for track in self._tracked if track.confirmed]
         unconfirmed = [track for track in self._tracked if not track.confirmed]
         self._predict(confirmed)
         high = self._associate(confirmed + self._lost, high, self._how.match, fused=True)
         self._associate(self._unseen(confirmed), low, SECOND, fused=False)
         high = self._associate(unconfirmed, high, UNCONFIRMED, fused=True)
-        self._sort(confirmed, [self._begun(one) for one in high if one.score >= self._how.new])
+        self._sort(confirmed, [self._begun(each) for each in high if each.score >= self._how.new])
         return [_told(track) for track in self._tracked if track.confirmed]
 
     def skip(self, frames: int) -> None:
@@ -133,14 +133,14 @@ class ByteTracker:
             track.state = kalman.predicted(kalman.steady_height(track.state))
 
     def _associate(
-        self, tracks: list[Track], found: list[Detection], limit: float, *, fused: bool
+        self, tracks: list[Track], detections: list[Detection], limit: float, *, fused: bool
     ) -> list[Detection]:
         """Each track follows the detection that suits it; gives back those no track takes."""
-        pairs = assigned(_costs(tracks, found, fused=fused), limit)
-        for track, one in pairs:
-            tracks[track].follow(found[one], self._frame)
-        taken = {one for _, one in pairs}
-        return [one for index, one in enumerate(found) if index not in taken]
+        pairs = assigned(_costs(tracks, detections, fused=fused), limit)
+        for track, index in pairs:
+            tracks[track].follow(detections[index], self._frame)
+        taken = {index for _, index in pairs}
+        return [detection for index, detection in enumerate(detections) if index not in taken]
 
     def _unseen(self, tracks: list[Track]) -> list[Track]:
         return [track for track in tracks if track.last < self._frame]
@@ -171,13 +171,13 @@ class ByteTracker:
         self._tracked, self._lost = _without_duplicates(tracked, lost)
 
 
-def _costs(tracks: list[Track], found: list[Detection], *, fused: bool) -> Doubles:
+def _costs(tracks: list[Track], detections: list[Detection], *, fused: bool) -> Doubles:
     """1 - IoU, or 1 - IoU x score if ``fused``; shape (tracks, detections)."""
     import numpy as np
 
-    alike = np.equal.outer([track.label for track in tracks], [one.label for one in found])
-    shared = iou(_boxes(tracks), _array([one.box for one in found]), inclusive=True) * alike
-    costs: Doubles = 1 - (shared * [one.score for one in found] if fused else shared)
+    alike = np.equal.outer([track.label for track in tracks], [each.label for each in detections])
+    shared = iou(_boxes(tracks), _array([each.box for each in detections]), inclusive=True) * alike
+    costs: Doubles = 1 - (shared * [each.score for each in detections] if fused else shared)
     return costs
 
 
@@ -188,11 +188,11 @@ def _without_duplicates(tracked: list[Track], lost: list[Track]) -> tuple[list[T
     alike = np.equal.outer([track.label for track in tracked], [track.label for track in lost])
     same = 1 - iou(_boxes(tracked), _boxes(lost), inclusive=True) * alike < DUPLICATE
     younger, older = set(), set()
-    for one, other in np.argwhere(same).tolist():
-        if tracked[one].age > lost[other].age:
+    for index, other in np.argwhere(same).tolist():
+        if tracked[index].age > lost[other].age:
             older.add(other)
         else:
-            younger.add(one)
+            younger.add(index)
     return (
         [track for index, track in enumerate(tracked) if index not in younger],
         [track for index, track in enumerate(lost) if index not in older],

@@ -21,18 +21,18 @@ def numbered(folder: Path) -> dict[int, Path]:
     A number is the last one in a name, or, where all have the same there, the one before. Raises
     ``WrongInput`` for a name without a number, and for a number that two pictures have.
     """
-    found = pictures.of(folder).pictures if folder.is_dir() else []
-    groups = {path: DIGITS.findall(path.stem) for path in found}
-    for path, its in groups.items():
-        if not its:
+    paths = pictures.of(folder).pictures if folder.is_dir() else []
+    groups = {path: DIGITS.findall(path.stem) for path in paths}
+    for path, digits in groups.items():
+        if not digits:
             raise WrongInput(f"{path} has no frame number in its name", remedy=RENAME)
     for place in _positions(groups):
-        numbers = {path: int(its[place]) for path, its in groups.items()}
+        numbers = {path: int(digits[place]) for path, digits in groups.items()}
         if len(set(numbers.values())) == len(numbers):
-            return {numbers[path]: path for path in sorted(found, key=lambda one: numbers[one])}
-    if not found:
+            return {numbers[path]: path for path in sorted(paths, key=lambda path: numbers[path])}
+    if not paths:
         return {}
-    raise _twice({path: int(its[-1]) for path, its in groups.items()})
+    raise _twice({path: int(digits[-1]) for path, digits in groups.items()})
 
 
 def places(
@@ -48,7 +48,9 @@ def places(
     if as_named.keys() >= set(truth):
         return as_named
     from_one = {number - numbers[0] + 1: place for number, place in as_named.items()}
-    named, counted = (sum(number in one for number in truth) for one in (as_named, from_one))
+    named, counted = (
+        sum(number in numbering for number in truth) for numbering in (as_named, from_one)
+    )
     if max(truth) <= len(numbers) and (length == len(numbers) or counted + named < len(truth) / 2):
         return {place: place for place in as_named.values()}
     if numbers[0] == 0 and 0 not in truth:
@@ -78,12 +80,12 @@ def _from_zero(
 
 def _positions(groups: Mapping[Path, Sequence[str]]) -> Iterator[int]:
     """Places of a number in the names, from the last on."""
-    fewest = min((len(its) for its in groups.values()), default=0)
+    fewest = min((len(numbers) for numbers in groups.values()), default=0)
     return iter(range(-1, -fewest - 1, -1))
 
 
 def _twice(numbers: Mapping[Path, int]) -> WrongInput:
     first: dict[int, Path] = {}
     pairs = ((first.setdefault(number, path), path) for path, number in numbers.items())
-    one, other = next((a, b) for a, b in pairs if a != b)
-    return WrongInput(f"{one} and {other.name} are both frame {numbers[other]}", remedy=RENAME)
+    former, other = next((a, b) for a, b in pairs if a != b)
+    return WrongInput(f"{former} and {other.name} are both frame {numbers[other]}", remedy=RENAME)

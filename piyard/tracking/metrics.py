@@ -53,16 +53,16 @@ Truths = Mapping[int, Sequence[Truth]]
 Founds = Mapping[int, Sequence[Tracked]]
 
 
-def mot_figures(truth: Truths, found: Founds) -> MotFigures:
+def mot_figures(truth: Truths, tracks: Founds) -> MotFigures:
     """Figures of one sequence: its truth and its tracks, frame by frame."""
-    return mot_figures_together([(truth, found)])
+    return mot_figures_together([(truth, tracks)])
 
 
 def mot_figures_together(sequences: Sequence[tuple[Truths, Founds]]) -> MotFigures:
     """Figures over several sequences, each object and each frame weighing the same."""
     from trackeval.metrics import CLEAR, HOTA, Identity
 
-    data = [_data(list(_frames(truth, found))) for truth, found in sequences]
+    data = [_data(list(_frames(truth, tracks))) for truth, tracks in sequences]
     quiet = {"PRINT_CONFIG": False, "THRESHOLD": SAME}
     clear, identity = _total(CLEAR(quiet), data), _total(Identity(quiet), data)
     hota = _total(HOTA(), data)
@@ -75,31 +75,31 @@ def mot_figures_together(sequences: Sequence[tuple[Truths, Founds]]) -> MotFigur
         switches=int(clear["IDSW"]),
         false=int(clear["CLR_FP"]),
         missed=int(clear["CLR_FN"]),
-        boxes=sum(one["num_gt_dets"] for one in data),
-        frames=sum(one["num_timesteps"] for one in data),
+        boxes=sum(sequence["num_gt_dets"] for sequence in data),
+        frames=sum(sequence["num_timesteps"] for sequence in data),
     )
 
 
 def _total(metric: Any, data: list[dict[str, Any]]) -> dict[str, Any]:
-    each = {str(index): metric.eval_sequence(one) for index, one in enumerate(data)}
+    each = {str(index): metric.eval_sequence(sequence) for index, sequence in enumerate(data)}
     total: dict[str, Any] = metric.combine_sequences(each)
     return total
 
 
-def _frames(truth: Truths, found: Founds) -> Iterator[Frame]:
-    for number in range(1, max([0, *truth, *found]) + 1):
-        yield _frame(truth.get(number, ()), found.get(number, ()))
+def _frames(truth: Truths, tracks: Founds) -> Iterator[Frame]:
+    for number in range(1, max([0, *truth, *tracks]) + 1):
+        yield _frame(truth.get(number, ()), tracks.get(number, ()))
 
 
-def _frame(there: Sequence[Truth], found: Sequence[Tracked]) -> Frame:
+def _frame(there: Sequence[Truth], tracks: Sequence[Tracked]) -> Frame:
     """MOTChallenge's rule: a track on a distractor is neither right nor wrong."""
-    overlap = iou(_boxes(there), _boxes(found))
-    rows = [row for row, one in enumerate(there) if one.counts]
+    overlap = iou(_boxes(there), _boxes(tracks))
+    rows = [row for row, truth in enumerate(there) if truth.counts]
     excused = _excused(there, overlap)
-    columns = [column for column in range(len(found)) if column not in excused]
+    columns = [column for column in range(len(tracks)) if column not in excused]
     return Frame(
         [there[row].id for row in rows],
-        [found[column].id for column in columns],
+        [tracks[column].id for column in columns],
         overlap[rows][:, columns],
     )
 
@@ -125,19 +125,23 @@ def _data(frames: list[Frame]) -> dict[str, Any]:
         "num_tracker_dets": sum(len(frame.found) for frame in frames),
         "num_gt_ids": len(truths),
         "num_tracker_ids": len(tracks),
-        "gt_ids": [np.array([truths[one] for one in frame.there], int) for frame in frames],
-        "tracker_ids": [np.array([tracks[one] for one in frame.found], int) for frame in frames],
+        "gt_ids": [
+            np.array([truths[identity] for identity in frame.there], int) for frame in frames
+        ],
+        "tracker_ids": [
+            np.array([tracks[identity] for identity in frame.found], int) for frame in frames
+        ],
         "similarity_scores": [frame.overlap for frame in frames],
     }
 
 
 def _numbered(ids: Iterator[list[int]]) -> dict[int, int]:
-    known = sorted({one for frame in ids for one in frame})
-    return {one: number for number, one in enumerate(known)}
+    distinct = sorted({identity for frame in ids for identity in frame})
+    return {identity: number for number, identity in enumerate(distinct)}
 
 
 def _boxes(objects: Sequence[Truth] | Sequence[Tracked]) -> Doubles:
     import numpy as np
 
-    boxes: Doubles = np.array([one.box for one in objects], np.float64).reshape(-1, 4)
+    boxes: Doubles = np.array([each.box for each in objects], np.float64).reshape(-1, 4)
     return boxes

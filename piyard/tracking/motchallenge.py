@@ -59,12 +59,12 @@ def read_detections(path: Path) -> dict[int, list[Detection]]:
     A score above 1, as some detectors of MOT15 give it, is taken as 1; a box of less than a
     hundredth of a pixel in a side is left out. Raises ``WrongInput``.
     """
-    found = defaultdict(list)
+    detections = defaultdict(list)
     for frame, _, box, rest in _rows(path, first=1):
         if followable(box):
             score = min(rest[0], 1.0) if rest else 1.0
-            found[frame].append(Detection(box=box, score=score))
-    return dict(found)
+            detections[frame].append(Detection(box=box, score=score))
+    return dict(detections)
 
 
 def read_truth(path: Path, *, classes: bool = True) -> dict[int, list[Truth]]:
@@ -74,10 +74,10 @@ def read_truth(path: Path, *, classes: bool = True) -> dict[int, list[Truth]]:
     """
     there = defaultdict(list)
     for frame, identity, box, rest in _rows(path, first=0):
-        kind = int(rest[1]) if classes and len(rest) > 1 else PEDESTRIAN
-        counts = bool(not rest or rest[0]) and kind == PEDESTRIAN
+        category = int(rest[1]) if classes and len(rest) > 1 else PEDESTRIAN
+        counts = bool(not rest or rest[0]) and category == PEDESTRIAN
         there[frame].append(
-            Truth(id=identity, box=box, counts=counts, distractor=kind in DISTRACTORS)
+            Truth(id=identity, box=box, counts=counts, distractor=category in DISTRACTORS)
         )
     return dict(there)
 
@@ -85,16 +85,16 @@ def read_truth(path: Path, *, classes: bool = True) -> dict[int, list[Truth]]:
 def read_sequence(folder: Path) -> Sequence:
     """The sequence in that folder (img1/, gt/, det/, seqinfo.ini). Raises ``WrongInput``."""
     path = folder / "seqinfo.ini"
-    said = configparser.ConfigParser()
+    parser = configparser.ConfigParser()
     try:
-        said.read_string(textfile.read(path))
-        about = said["Sequence"]
+        parser.read_string(textfile.read(path))
+        section = parser["Sequence"]
         return Sequence(
-            name=about["name"],
-            fps=float(about["frameRate"]),
-            length=int(about["seqLength"]),
-            size=(int(about["imWidth"]), int(about["imHeight"])),
-            pictures=folder / about.get("imDir", "img1"),
+            name=section["name"],
+            fps=float(section["frameRate"]),
+            length=int(section["seqLength"]),
+            size=(int(section["imWidth"]), int(section["imHeight"])),
+            pictures=folder / section.get("imDir", "img1"),
         )
     except (OSError, ValueError, KeyError, configparser.Error) as error:
         raise WrongInput(

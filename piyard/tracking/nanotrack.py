@@ -76,10 +76,10 @@ class NanoTracker:
     """
 
     def __init__(
-        self, nets: Nets, how: Nanotrack, levels: Normalise, picture: Pixels, box: Corners
+        self, nets: Nets, config: Nanotrack, levels: Normalise, picture: Pixels, box: Corners
     ) -> None:
         check(box, (picture.shape[1], picture.shape[0]))
-        self._nets, self._how, self._levels = nets, how, levels
+        self._nets, self._how, self._levels = nets, config, levels
         width, height = box[2] - box[0], box[3] - box[1]
         self._belief = Belief(box[0] + (width - 1) / 2, box[1] + (height - 1) / 2, width, height)
         self._beyond = mean_levels(picture)
@@ -88,31 +88,31 @@ class NanoTracker:
 
     def step(self, picture: Pixels) -> Followed:
         """Where the object is in the next frame."""
-        how, was = self._how, self._belief
-        side = float(reach(was.width, was.height, how.context))
-        features = self._features(picture, side * (how.search / how.template), how.search)
-        scale = how.template / side
-        found = candidates(*self._nets.head(self._template, features), how.stride)
-        penalty = penalties(found, was.width * scale, was.height * scale, how)
-        best = preferred(found, penalty, how)
-        rate = float(penalty[best] * found.score[best]) * how.rate
+        config, before = self._how, self._belief
+        side = float(reach(before.width, before.height, config.context))
+        features = self._features(picture, side * (config.search / config.template), config.search)
+        scale = config.template / side
+        boxes = candidates(*self._nets.head(self._template, features), config.stride)
+        penalty = penalties(boxes, before.width * scale, before.height * scale, config)
+        best = preferred(boxes, penalty, config)
+        rate = float(penalty[best] * boxes.score[best]) * config.rate
         moved = Belief(
-            float(found.x[best]) / scale + was.x,
-            float(found.y[best]) / scale + was.y,
-            was.width * (1 - rate) + float(found.width[best]) / scale * rate,
-            was.height * (1 - rate) + float(found.height[best]) / scale * rate,
+            float(boxes.x[best]) / scale + before.x,
+            float(boxes.y[best]) / scale + before.y,
+            before.width * (1 - rate) + float(boxes.width[best]) / scale * rate,
+            before.height * (1 - rate) + float(boxes.height[best]) / scale * rate,
         )
         self._belief = clipped(moved, (picture.shape[1], picture.shape[0]))
-        return Followed(box=corners(self._belief), score=float(found.score[best]))
+        return Followed(box=corners(self._belief), score=float(boxes.score[best]))
 
-    def _features(self, picture: Pixels, side: float, made: int) -> Floats:
+    def _features(self, picture: Pixels, side: float, size: int) -> Floats:
         centre = (self._belief.x, self._belief.y)
-        shown = subwindow(picture, centre, round(side), made, self._beyond)
+        shown = subwindow(picture, centre, round(side), size, self._beyond)
         return self._nets.backbone(normalised(shown, self._levels))
 
 
 def follow(
-    nets: Nets, how: Nanotrack, levels: Normalise, pictures: Iterable[Pixels], box: Corners
+    nets: Nets, config: Nanotrack, levels: Normalise, pictures: Iterable[Pixels], box: Corners
 ) -> Iterator[Followed]:
     """Where the object is in each picture; in the first one it is in ``box``."""
     tracker = None
@@ -120,7 +120,7 @@ def follow(
         if tracker:
             yield tracker.step(picture)
         else:
-            tracker = NanoTracker(nets, how, levels, picture, box)
+            tracker = NanoTracker(nets, config, levels, picture, box)
             yield Followed(box=box, score=1.0)
 
 
@@ -162,24 +162,24 @@ def candidates(scores: Floats, sides: Floats, stride: int) -> Candidates:
     )
 
 
-def penalties(found: Candidates, width: float, height: float, how: Nanotrack) -> Doubles:
+def penalties(boxes: Candidates, width: float, height: float, config: Nanotrack) -> Doubles:
     """1 for a box as large and of the proportions as before, less the more it changes."""
     import numpy as np
 
-    size = reach(found.width, found.height, how.context) / reach(width, height, how.context)
-    proportions = (width / height) / (found.width / found.height)
+    size = reach(boxes.width, boxes.height, config.context) / reach(width, height, config.context)
+    proportions = (width / height) / (boxes.width / boxes.height)
     change = np.maximum(size, 1 / size) * np.maximum(proportions, 1 / proportions)
-    penalty: Doubles = np.exp(-(change - 1) * how.penalty)
+    penalty: Doubles = np.exp(-(change - 1) * config.penalty)
     return penalty
 
 
-def preferred(found: Candidates, penalty: Doubles, how: Nanotrack) -> int:
+def preferred(boxes: Candidates, penalty: Doubles, config: Nanotrack) -> int:
     """The place with the best mean of score and nearness to where the object was."""
     import numpy as np
 
     hann = np.hanning(round(sqrt(penalty.size)))
     near = np.outer(hann, hann).ravel()
-    return int(np.argmax(penalty * found.score * (1 - how.window) + near * how.window))
+    return int(np.argmax(penalty * boxes.score * (1 - config.window) + near * config.window))
 
 
 def clipped(belief: Belief, size: tuple[int, int]) -> Belief:

@@ -28,8 +28,8 @@ def of(backbone: Compute, head: Compute) -> Nets:
 
 def sorted_out(outputs: Sequence[Floats]) -> tuple[Floats, Floats]:
     """The head's scores (2, n, n) and sides (4, n, n). Raises ``WrongInput`` for other outputs."""
-    by_channels = {made.shape[0]: made for made in outputs}
+    by_channels = {output.shape[0]: output for output in outputs}
     if len(outputs) != len(by_channels) or by_channels.keys() != {SCORES, SIDES}:
-        shapes = " and ".join("x".join(map(str, made.shape)) for made in outputs)
+        shapes = " and ".join("x".join(map(str, output.shape)) for output in outputs)
         raise WrongInput(f"the head gives {shapes}; NanoTrack's gives 2xnxn and 4xnxn")
     return by_channels[SCORES], by_channels[SIDES]

@@ -40,14 +40,14 @@ class SotFigures(msgspec.Struct, frozen=True, kw_only=True):
     frames: int
 
 
-def sot_figures(truth: Sequence[Corners], found: Sequence[Corners | None]) -> SotFigures:
+def sot_figures(truth: Sequence[Corners], tracked: Sequence[Corners | None]) -> SotFigures:
     """Figures of one sequence, frame by frame; ``None`` is a frame without a box."""
     import numpy as np
 
-    if len(truth) != len(found) or not truth:
-        raise WrongInput(f"{len(found)} boxes for {len(truth)} frames with a truth")
+    if len(truth) != len(tracked) or not truth:
+        raise WrongInput(f"{len(tracked)} boxes for {len(truth)} frames with a truth")
     there = np.array(truth, np.float64)
-    boxes = np.array([box or (np.nan,) * 4 for box in found], np.float64)
+    boxes = np.array([box or (np.nan,) * 4 for box in tracked], np.float64)
     pairs = np.stack([there, boxes], axis=1)[:, :, None]
     overlaps = np.nan_to_num(np.array([iou(*pair) for pair in pairs]).ravel())
     distances = np.hypot(*(_centres(boxes) - _centres(there)).T)

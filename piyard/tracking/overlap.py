@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from piyard.model.steps import Doubles
 
 
-def iou(one: Doubles, other: Doubles, *, inclusive: bool = False) -> Doubles:
+def iou(ours: Doubles, theirs: Doubles, *, inclusive: bool = False) -> Doubles:
     """Intersection over union (n, m) of boxes (n, 4) and (m, 4) of x0, y0, x1, y1.
 
     ``inclusive`` counts the pixel at x1 and y1 in, as the authors of ByteTrack do.
@@ -16,10 +16,10 @@ def iou(one: Doubles, other: Doubles, *, inclusive: bool = False) -> Doubles:
     import numpy as np
 
     more = 1.0 if inclusive else 0.0
-    least = np.minimum(one[:, None, 2:], other[None, :, 2:])
-    sides = np.maximum(least - np.maximum(one[:, None, :2], other[None, :, :2]) + more, 0)
+    least = np.minimum(ours[:, None, 2:], theirs[None, :, 2:])
+    sides = np.maximum(least - np.maximum(ours[:, None, :2], theirs[None, :, :2]) + more, 0)
     shared: Doubles = sides[..., 0] * sides[..., 1]
-    total = _areas(one, more)[:, None] + _areas(other, more)[None, :] - shared
+    total = _areas(ours, more)[:, None] + _areas(theirs, more)[None, :] - shared
     return np.divide(shared, total, out=np.zeros_like(shared), where=total > 0)
 
 

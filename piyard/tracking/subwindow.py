@@ -14,14 +14,14 @@ Levels = tuple[int, int, int]
 
 
 def subwindow(
-    picture: Pixels, centre: tuple[float, float], side: int, made: int, beyond: Levels
+    picture: Pixels, centre: tuple[float, float], side: int, size: int, beyond: Levels
 ) -> Pixels:
     """``side`` pixels around the pixel at ``centre``, resampled to (made, made, 3).
 
     It begins at a whole pixel; outside the picture there is ``beyond``.
     """
     left, top = (floor(at - (side + 1) / 2 + 0.5) for at in centre)
-    return window(picture, (left, top, side, side), (made, made), border=beyond)
+    return window(picture, (left, top, side, side), (size, size), border=beyond)
 
 
 def mean_levels(picture: Pixels) -> Levels:

@@ -18,7 +18,7 @@ from piyard.torch_shim import torchvision_models
 SIZE = (640, 640)
 HOW = Letterbox(order="rgb", mean=(0.0, 0.0, 0.0), norm=(1 / 255, 1 / 255, 1 / 255))
 ALL = Yolov8(score=0.05, nms=1.0, most=10_000)
-AS_IT_IS = Placing(size=SIZE, x=Axis(length=640, made=640), y=Axis(length=640, made=640))
+AS_IT_IS = Placing(size=SIZE, x=Axis(length=640, scaled=640), y=Axis(length=640, scaled=640))
 
 
 def raw_and_decoded(path, values):
@@ -125,7 +125,7 @@ def test_fcos_is_torchvisions(monkeypatch, seed):
     has_area = torch.from_numpy(boxes.area(told["boxes"].double().numpy()) > 0)
 
     head = Fcos(strides=strides, score=0.3, nms=1.0, most=10_000)
-    at = Placing(size=size[::-1], x=Axis(length=192, made=192), y=Axis(length=128, made=128))
+    at = Placing(size=size[::-1], x=Axis(length=192, scaled=192), y=Axis(length=128, scaled=128))
     found = decode(head, "detect", [one.numpy() for one in maps], size, at)
     assert len(found) > 500
     assert [one.class_ for one in found] == told["labels"][has_area].tolist()

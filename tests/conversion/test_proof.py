@@ -150,7 +150,7 @@ def test_a_result_outlives_the_net(tmp_path):
 
 
 def alike(**changes):
-    return Agreement(**({"wanted": 5, "got": 5, "matched": 5} | changes))
+    return Agreement(**({"expected": 5, "actual": 5, "matched": 5} | changes))
 
 
 @pytest.mark.parametrize(
@@ -160,9 +160,9 @@ def alike(**changes):
         ("fp32", {"score": 0.03}, "score differs"),
         ("fp32", {"mask_iou": 0.89}, "mask IoU"),
         ("fp32", {"oks": 0.9}, "OKS"),
-        ("fp32", {"got": 4, "matched": 4, "lonely": 0.9}, "5 objects wanted"),
+        ("fp32", {"got": 4, "matched": 4, "unmatched_score": 0.9}, "5 objects wanted"),
         ("fp16", {"score": 0.06}, "score differs"),
-        ("fp16", {"got": 6, "lonely": 0.5}, "6 found"),
+        ("fp16", {"got": 6, "unmatched_score": 0.5}, "6 found"),
     ],
 )
 def test_objects_that_differ_are_named(way, changes, told):

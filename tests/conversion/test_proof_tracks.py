@@ -36,7 +36,7 @@ def problem_of(found: Agreement, way: str = "fp32") -> str:
 
 def test_the_same_tracks_agree():
     found = tracks.agreement(frames(1, 2), frames(1, 2))
-    assert (found.wanted, found.got, found.matched, found.iou) == (8, 8, 8, 1.0)
+    assert (found.expected, found.actual, found.matched, found.iou) == (8, 8, 8, 1.0)
     assert problem_of(found) == ""
 
 
@@ -64,7 +64,7 @@ def test_a_track_that_begins_a_frame_later_may():
     assert isinstance(almost, Bytetrack)
     late = [[one(5, WALKER, almost.new + 0.01)]]
     found = tracks.agreement([*late, *late], [[], *late])
-    assert (found.wanted, found.got, found.matched) == (2, 1, 1)
+    assert (found.expected, found.actual, found.matched) == (2, 1, 1)
     assert problem_of(found) == ""
     sure = [[one(5, WALKER, 0.95)]]
     assert problem_of(tracks.agreement([*sure, *sure], [[], *sure]))

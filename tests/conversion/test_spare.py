@@ -110,7 +110,7 @@ def test_what_is_found_counts_too(trial, monkeypatch):
 
     def agreement(_model, _pictures, expected, met):
         apart = diverge.distance(expected[0][0], met[0][0])
-        return Agreement(wanted=1, got=1, matched=1, score=0.05 * apart / bearable)
+        return Agreement(expected=1, actual=1, matched=1, score=0.05 * apart / bearable)
 
     monkeypatch.setattr(sys.modules["piyard.proof.prove"], "agreement", agreement)
     nanodet = model.load("nanodet")

@@ -34,7 +34,7 @@ def moved(one, **changed):
 )
 def test_a_list_agrees_with_itself(objects):
     same = compare(objects, objects)
-    assert (same.matched, same.score, same.lonely) == (len(objects), 0, 0)
+    assert (same.matched, same.score, same.unmatched_score) == (len(objects), 0, 0)
     assert same.iou == pytest.approx(1)
     assert same.problem(BARS) == ""
 
@@ -48,7 +48,7 @@ def test_the_nearest_of_several_is_taken():
     got = [found(3), found(0.1)]
     agreement = compare([found(0)], got)
     assert agreement.iou == pytest.approx(9.9 / 10.1)
-    assert (agreement.matched, agreement.got, agreement.lonely) == (1, 2, 0.8)
+    assert (agreement.matched, agreement.actual, agreement.unmatched_score) == (1, 2, 0.8)
 
 
 def test_one_object_is_taken_once():
@@ -110,7 +110,7 @@ def test_oks_is_cocos():
 def test_the_worst_of_several_pictures():
     parts = [compare([found()], [found(0.2, score=0.81)]), compare([found(9)], [])]
     whole = worst(parts)
-    assert (whole.wanted, whole.got, whole.matched, whole.lonely) == (2, 1, 1, 0.8)
+    assert (whole.expected, whole.actual, whole.matched, whole.unmatched_score) == (2, 1, 1, 0.8)
     assert (whole.iou, whole.score) == (parts[0].iou, parts[0].score)
     assert whole.mask_iou is None
     assert worst([]).problem(BARS) == ""

@@ -129,8 +129,8 @@ def slowly(kind, outputs, head, at):
 
 
 def mapped(box, at):
-    x = [(value - at.x.margin) * at.x.length / at.x.made for value in box[::2]]
-    y = [(value - at.y.margin) * at.y.length / at.y.made for value in box[1::2]]
+    x = [(value - at.x.margin) * at.x.length / at.x.scaled for value in box[::2]]
+    y = [(value - at.y.margin) * at.y.length / at.y.scaled for value in box[1::2]]
     clipped = [
         [min(max(value, 0), side) for value in values]
         for values, side in ((x, at.size[0]), (y, at.size[1]))
@@ -297,8 +297,8 @@ def test_keypoints_are_those_of_the_place(seed):
         for row, column in np.ndindex(*one.shape[1:]):
             values = one[4 * BINS + 1 :, row, column].astype(float).reshape(POINTS, 3)
             x, y = (2 * values[:, 0] + column) * stride, (2 * values[:, 1] + row) * stride
-            x = (x - at.x.margin) * at.x.length / at.x.made
-            y = (y - at.y.margin) * at.y.length / at.y.made
+            x = (x - at.x.margin) * at.x.length / at.x.scaled
+            y = (y - at.y.margin) * at.y.length / at.y.scaled
             score = round(sigmoid(one[4 * BINS, row, column]), 12)
             wanted[score] = np.stack([x, y, 1 / (1 + np.exp(-values[:, 2]))], axis=1)
     found = decode(head, "pose", outputs, SIZE, at)

@@ -31,7 +31,7 @@ def random(seed, count=3, shape=(8, 12)):
 
 
 def sample(axis, pixel, count, length):
-    inside = (pixel + 0.5) * axis.made / axis.length + axis.margin
+    inside = (pixel + 0.5) * axis.scaled / axis.length + axis.margin
     at = min(max(inside * count / length - 0.5, 0), count - 1)
     first = math.floor(at)
     return first, min(first + 1, count - 1), at - first

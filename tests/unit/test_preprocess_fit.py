@@ -60,7 +60,7 @@ def test_what_is_seen_is_where_the_way_back_says(kind, size):
     point = np.array([size[0] / 3, size[1] / 2])
     seen = feed.apply(blurred(size, point, min(size) / 9), KINDS[kind], SIZE)
     at = feed.placing(size, KINDS[kind], SIZE)
-    assert np.abs(at.back_points(centre(seen)) - point).max() < 0.3
+    assert np.abs(at.points_to_picture(centre(seen)) - point).max() < 0.3
 
 
 @pytest.mark.parametrize("size", [(640, 480), (333, 500), (401, 399)])
@@ -69,7 +69,7 @@ def test_what_is_cropped_is_where_the_way_back_says(size):
     point = np.array([size[0] * 0.45, size[1] * 0.55])
     seen = feed.apply(blurred(size, point, min(size) / 12), how, (100, 100))
     at = feed.placing(size, how, (100, 100))
-    assert np.abs(at.back_points(centre(seen)) - point).max() < 0.1
+    assert np.abs(at.points_to_picture(centre(seen)) - point).max() < 0.1
 
 
 def test_a_boxs_object_is_where_the_way_back_says():
@@ -77,7 +77,7 @@ def test_a_boxs_object_is_where_the_way_back_says():
     point = np.array([150.3, 200.0])
     seen = feed.apply_box(blurred((400, 400), point, 15), box, how, (256, 192))
     at = feed.placing_box((400, 400), box, how, (256, 192))
-    assert np.abs(at.back_points(centre(seen)) - point).max() < 0.1
+    assert np.abs(at.points_to_picture(centre(seen)) - point).max() < 0.1
 
 
 @settings(deadline=None)
@@ -86,14 +86,14 @@ def test_the_way_back_is_the_way_there_turned_round(size, into, place, points):
     at = feed.placing(size, letterbox(place=place), into)
     for axis in (at.x, at.y):
         there = np.array(points) * axis.length
-        assert np.allclose(axis.back(axis.into(there)), there, atol=1e-6 * axis.length)
+        assert np.allclose(axis.to_picture(axis.to_input(there)), there, atol=1e-6 * axis.length)
 
 
 @settings(deadline=None)
 @given(size=sides, into=inputs, place=place)
 def test_a_letterboxed_picture_touches_two_opposite_sides(size, into, place):
     at = feed.placing(size, letterbox(place=place), into)
-    made = at.x.made, at.y.made
+    made = at.x.scaled, at.y.scaled
     assert any(one == side for one, side in zip(made, into[::-1], strict=True))
     assert all(1 <= one <= side for one, side in zip(made, into[::-1], strict=True))
     ratio = min(into[1] / size[0], into[0] / size[1])
@@ -108,7 +108,7 @@ def test_a_letterboxed_picture_touches_two_opposite_sides(size, into, place):
 def test_sides_are_rounded_half_to_even(size, made):
     """2.5 and 3.5 to 2 and 4; none below one pixel."""
     at = feed.placing(size, letterbox(), (4, 4))
-    assert (at.x.made, at.y.made) == made
+    assert (at.x.scaled, at.y.scaled) == made
 
 
 @pytest.mark.parametrize(("height", "top"), [(4, 2), (5, 1), (2, 3)])
@@ -161,7 +161,7 @@ def test_beyond_the_picture_a_box_is_black():
 
 def test_boxes_are_clipped_to_the_picture():
     at = feed.placing((640, 480), letterbox(), (416, 416))
-    found = at.back(np.array([[-50.0, 0, 500, 416], [52, 52, 364, 364]]))
+    found = at.boxes_to_picture(np.array([[-50.0, 0, 500, 416], [52, 52, 364, 364]]))
     assert found[0].tolist() == [0, 0, 640, 480]
     assert found[1].tolist() == pytest.approx([80, 0, 560, 480])
 

@@ -78,7 +78,7 @@ def test_what_is_found_counts_on_boards_too(place, asked, board, conversion, mon
 
     def agreement(_model, _pictures, want, met):
         apart = float(np.abs(np.asarray(met[0][0]).ravel() - want[0][0].ravel()).max())
-        return Agreement(wanted=1, got=1, matched=1, score=0.9 if apart > 1e-4 else 0.0)
+        return Agreement(expected=1, actual=1, matched=1, score=0.9 if apart > 1e-4 else 0.0)
 
     monkeypatch.setattr(sys.modules["piyard.proof.prove"], "agreement", agreement)
     board({name: (masks.FP32, 0.002)})
