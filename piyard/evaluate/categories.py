@@ -31,7 +31,8 @@ def matched(
     if not category:
         raise WrongInput(
             f"the model knows none of the {len(numbers)} categories of {file.name}",
-            evidence=f"model: {', '.join(class_names[:5])} …\ndata: {', '.join(list(numbers)[:5])} …",
+            evidence=f"model: {', '.join(class_names[:5])} …\n"
+            f"data: {', '.join(list(numbers)[:5])} …",
             remedy="name data of the model's classes",
         )
     count = len(set(category.values()))

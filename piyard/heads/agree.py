@@ -72,13 +72,11 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
         ]
         if not self.score <= bars.score:
             problems.append(f"a score differs by {self.score:.4f}, more than {bars.score}")
-        if (
-            self.matched < max(self.expected, self.actual)
-            and not self.unmatched_score <= threshold + bars.score
-        ):
+        lost = self.matched < max(self.expected, self.actual)
+        if lost and not self.unmatched_score <= threshold + bars.score:
             problems.append(
-                f"{self.expected} objects wanted, {self.actual} found, {self.matched} of them the same;"
-                f" the surest of the others has score {self.unmatched_score:.4f}"
+                f"{self.expected} objects wanted, {self.actual} found, {self.matched} of them the"
+                f" same; the surest of the others has score {self.unmatched_score:.4f}"
             )
         return "; ".join(problems)
 
