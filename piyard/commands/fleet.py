@@ -50,18 +50,18 @@ def add(request: AddRequest) -> None:
     if request.strict:
         hostkeys.be_strict()
     found = newcomer.look(
-        {
-            "host": request.host,
-            "name": request.name,
-            "target": request.target,
-            "tag": request.tags,
-            "key": request.key,
-            "jump": request.jump,
-            "sudo": request.sudo,
-            "price": request.price,
-            "price_date": request.price_date,
-            "notes": request.notes,
-        }
+        newcomer.NewBoardOptions(
+            host=request.host,
+            name=request.name,
+            target=request.target,
+            tags=tuple(request.tags),
+            key=request.key,
+            jump=request.jump,
+            sudo=request.sudo,
+            price=request.price,
+            price_date=request.price_date,
+            notes=request.notes,
+        )
     )
     file = (
         inventory.user_file() if request.mine or paths.IS_INSTALLED else inventory.checkout_file()

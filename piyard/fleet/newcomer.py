@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -18,6 +17,21 @@ from piyard.fleet import inventory
 from piyard.fleet.inventory import Entry
 
 
+class NewBoardOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user says of a new board; an empty value is unset."""
+
+    host: str
+    name: str = ""
+    target: str = ""
+    tags: tuple[str, ...] = ()
+    key: str = ""
+    jump: str = ""
+    sudo: bool = False
+    price: str = ""
+    price_date: str = ""
+    notes: str = ""
+
+
 class Newcomer(msgspec.Struct, frozen=True, kw_only=True):
     """A board to be added to the inventory."""
 
@@ -27,19 +41,19 @@ class Newcomer(msgspec.Struct, frozen=True, kw_only=True):
     """For the user: model, system and target."""
 
 
-def look(options: Mapping[str, Any]) -> Newcomer:
+def look(options: NewBoardOptions) -> Newcomer:
     """Connect to the host and make the entry for the board found there."""
-    if not options["host"]:
+    if not options.host:
         raise WrongInput("no --host", remedy="name the board: --host pi5.local")
     entry = _entry(options)
-    name = options["name"] or _name_of(options["host"])
+    name = options.name or _name_of(options.host)
     inventory.name_of(name, "--name")
     _require_new(name)
-    connection = Line(options["host"], options["target"], entry=entry)
+    connection = Line(options.host, options.target, entry=entry)
     try:
         connection.require_architecture(connection.facts)
         target_name = connection.target_name
-        summary = _told(options["host"], connection.facts, target_name)
+        summary = _told(options.host, connection.facts, target_name)
     finally:
         connection.close()
     entry = msgspec.structs.replace(entry, target=target_name)
@@ -54,22 +68,22 @@ def _require_new(name: str) -> None:
         )
 
 
-def _entry(options: Mapping[str, Any]) -> Entry:
-    if options["target"] and options["target"] not in target.names():
-        raise unknown("target", options["target"], target.names())
+def _entry(options: NewBoardOptions) -> Entry:
+    if options.target and options.target not in target.names():
+        raise unknown("target", options.target, target.names())
     keys: dict[str, Any] = {
-        **_way(options["host"]),
-        "target": options["target"],
-        "tags": list(options["tag"]),
-        "key": options["key"],
-        "jump": options["jump"],
-        "sudo": options["sudo"],
-        "price": _price(options["price"]),
-        "price_date": _date(options["price_date"]),
-        "notes": options["notes"],
+        **_way(options.host),
+        "target": options.target,
+        "tags": list(options.tags),
+        "key": options.key,
+        "jump": options.jump,
+        "sudo": options.sudo,
+        "price": _price(options.price),
+        "price_date": _date(options.price_date),
+        "notes": options.notes,
     }
     keys = {key: value for key, value in keys.items() if value not in ("", None, [])}
-    return inventory.entry(options["name"] or options["host"], keys, "fleet.add")
+    return inventory.entry(options.name or options.host, keys, "fleet.add")
 
 
 def _way(host: str) -> dict[str, Any]:

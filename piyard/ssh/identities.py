@@ -1,4 +1,4 @@
-"""The keys that are offered to a host, in ssh's order, and why none of them was taken."""
+"""The keys offered to a host, in ssh's order, and why none of them was accepted."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ LOCKED = "is locked by a passphrase"
 
 
 class Offer(msgspec.Struct, frozen=True):
-    """A key to offer: what it is called, and how to get at it."""
+    """A key to offer: its title, and how to load it."""
 
     title: str
     load: Callable[[], PKey]
 
 
 class Identities:
-    """Logs in with one key after the other; what Paramiko calls an authentication strategy."""
+    """Tries one key after the other; an authentication strategy of Paramiko's."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._agent: Any = None
 
     def authenticate(self, transport: Transport) -> list[str]:
-        """Log in; raises ``AuthenticationException``, which says what became of each key.
+        """Log in; raises ``AuthenticationException`` with the result of each key.
 
-        A link that is lost with the first key says nothing of keys: ``SSHException``.
+        A connection lost at the first key is no verdict on keys: ``SSHException``.
         """
         import paramiko
 
@@ -46,22 +46,22 @@ class Identities:
         try:
             for offer in self._offers():
                 if not transport.is_active():
-                    refused.append("it hung up after so many keys: name one by IdentityFile")
+                    refused.append("it disconnected after so many keys: choose one by IdentityFile")
                     break
-                why = self._try(transport, offer)
-                if not why:
+                reason = self._try(transport, offer)
+                if not reason:
                     return []
                 if not refused and not transport.is_active():
-                    raise paramiko.SSHException("the connection was lost while it logged in")
-                refused.append(f"{offer.title}: {why}")
+                    raise paramiko.SSHException("the connection was lost during login")
+                refused.append(f"{offer.title}: {reason}")
         finally:
             if self._agent:
                 self._agent.close()
-        said = "\n".join(refused) or "there is no key to offer: ssh-keygen makes one"
-        raise paramiko.AuthenticationException(said)
+        reasons = "\n".join(refused) or "there is no key to offer: ssh-keygen makes one"
+        raise paramiko.AuthenticationException(reasons)
 
     def _try(self, transport: Transport, offer: Offer) -> str:
-        """Why that key does not open the host; empty when it does."""
+        """Why the host does not accept that key; empty if it does."""
         import paramiko
 
         try:
@@ -71,38 +71,40 @@ class Identities:
         try:
             more = transport.auth_publickey(self._settings.user, key)
         except paramiko.BadAuthenticationType as error:
-            return f"the host takes no keys, but {', '.join(error.allowed_types)}"
+            return f"the host accepts no keys, only {', '.join(error.allowed_types)}"
         except (paramiko.SSHException, EOFError, OSError) as error:
             return _rejected(error)
         return "" if transport.is_authenticated() else f"accepted, but it asks for {more} too"
 
     def _offers(self) -> Iterator[Offer]:
-        """Keys of files an agent holds, the agent's others, then files; each is offered once."""
+        """Files' keys that an agent holds, its other keys, then the other files; each once."""
         files = self._files()
-        ours = {public: file for file in files if (public := _public(file))}
-        held = self._held()
-        matching = [key for public in ours for key in held if key.asbytes() == public]
-        others = [] if self._settings.identities_only else [k for k in held if k not in matching]
+        by_public = {public: file for file in files if (public := _public(file))}
+        agent_keys = self._agent_keys()
+        matching = [key for public in by_public for key in agent_keys if key.asbytes() == public]
+        others = [key for key in agent_keys if key not in matching]
+        if self._settings.identities_only:
+            others = []
         for key in [*matching, *others]:
             yield from self._certified(key, f"{key.comment or key.get_name()} of the agent")
-        done = {ours[key.asbytes()] for key in matching}
+        offered = {by_public[key.asbytes()] for key in matching}
         for file in files:
-            if file not in done:
+            if file not in offered:
                 yield Offer(str(file), partial(self._load, file))
 
     def _files(self) -> list[Path]:
-        """The key files that are there, and those that are missed."""
-        given = dict.fromkeys(self._settings.identities)
-        return [file for file in given if self._settings.named or file.exists()]
+        """The key files, missing ones only if the user named them."""
+        files = dict.fromkeys(self._settings.identities)
+        return [file for file in files if self._settings.named or file.exists()]
 
-    def _held(self) -> list[Any]:
+    def _agent_keys(self) -> list[Any]:
         if not self._settings.agent:
             return []
         self._agent = _connect(self._settings.agent)
         return list(self._agent.get_keys()) if self._agent else []
 
     def _certified(self, key: Any, title: str) -> Iterator[Offer]:
-        """An agent's key with each certificate that is for it, then alone."""
+        """An agent's key with each of its certificates, then alone."""
         for certificate in self._certificates(None):
             with suppress(ValueError, OSError):
                 from paramiko.pkey import PublicBlob
@@ -116,12 +118,12 @@ class Identities:
 
     def _certificates(self, file: Path | None) -> list[Path]:
         beside = [Path(f"{file}{CERTIFICATE}")] if file else [
-            Path(f"{known}{CERTIFICATE}") for known in self._settings.identities
+            Path(f"{identity}{CERTIFICATE}") for identity in self._settings.identities
         ]  # fmt: skip
         return [path for path in (*self._settings.certificates, *beside) if path.is_file()]
 
     def _load(self, file: Path) -> PKey:
-        """The private key of a file, with its certificate where it has one."""
+        """The private key of a file, with its certificate if there is one."""
         from paramiko import PKey
 
         key: PKey = PKey.from_path(file)
@@ -136,16 +138,16 @@ class Identities:
 
 
 def _certifies(blob: Any, key: Any) -> bool:
-    """Whether a certificate is for that key, whose parts it holds after its type and a nonce."""
+    """Whether a certificate is for that key: it contains its parts after type and nonce."""
     from paramiko import Message
 
     public = Message(key.asbytes())
-    kind = public.get_text()
-    return blob.key_type.startswith(kind) and public.get_remainder() in blob.key_blob
+    key_type = public.get_text()
+    return blob.key_type.startswith(key_type) and public.get_remainder() in blob.key_blob
 
 
 def _public(file: Path) -> bytes:
-    """The public half beside a private key; empty where it is not there."""
+    """The public half beside a private key; empty if it is missing."""
     from paramiko.pkey import PublicBlob
 
     try:
@@ -155,7 +157,7 @@ def _public(file: Path) -> bytes:
 
 
 def _connect(path: str) -> Any:
-    """An agent behind a socket; None where nobody answers."""
+    """The agent behind a socket; None if it does not answer."""
     import paramiko
     from paramiko.agent import Agent, AgentSSH
 
@@ -179,7 +181,7 @@ def _connect(path: str) -> Any:
 
 def _unusable(error: Exception, title: str) -> str:
     if isinstance(error, FileNotFoundError):
-        return "is not there"
+        return "does not exist"
     if isinstance(error, OSError):
         return error.strerror or str(error)
     if "encrypted" in str(error).lower() or "password" in str(error).lower():

@@ -1,4 +1,4 @@
-"""How to get into a host: the hops on the way to it, each with what ~/.ssh/config says of it."""
+"""How to log in to a host: the hops on the way, each with its settings from ~/.ssh/config."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ QUICK = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True):
-    """How to get into a host."""
+    """How to log in to a host."""
 
     address: Address
     name: str = ""
-    """What the user calls the host; without it the address."""
+    """The user's name for the host; without it the address."""
     key: Path | None = None
-    """A private key; without it the user's agent, keys and ~/.ssh/config serve."""
+    """A private key; without it the user's agent, keys and ~/.ssh/config are used."""
     known_hosts: Path | None = None
-    """The only file whose host keys count; without it the user's and piyard's own. The user's
-    configuration is not asked of a host that has it: all of it is known."""
+    """The only file of accepted host keys; without it the user's and piyard's own. For a host with
+    this file the user's configuration is not read: everything is known."""
     jump: Address | None = None
-    """A host to go through; without it ~/.ssh/config's ProxyJump."""
+    """A jump host; without it ~/.ssh/config's ProxyJump."""
 
     @property
     def title(self) -> str:
@@ -43,7 +43,7 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hop(msgspec.Struct, frozen=True, kw_only=True):
-    """One host on the way, the last of which is the board; its connection is not yet open."""
+    """One host on the way; the last one is the board."""
 
     title: str
     settings: Settings
@@ -52,78 +52,78 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def hops(login: Login) -> list[Hop]:
-    """The hosts on the way to the board, and the board, whose keys are checked at each.
+    """The hosts on the way to the board, and the board; the host key of each is checked.
 
-    Raises ``WrongInput`` for a configuration that cannot be read, or goes round in circles.
+    Raises ``WrongInput`` for a configuration that cannot be read, or whose jumps are a circle.
     """
-    return [_hop(title, found, login.known_hosts) for title, found in route(login)]
+    return [_hop(title, host, login.known_hosts) for title, host in route(login)]
 
 
 def route(login: Login) -> list[tuple[str, Settings]]:
-    """What each host on the way is called, and how to get into it; asks no host."""
+    """The title and settings of each host on the way; connects to none."""
     if login.known_hosts:
         return [(login.title, settings.given(login.address, login.key))]
-    found = settings.of(login.address, login.key)
+    host = settings.of(login.address, login.key)
     if login.jump:
-        found = msgspec.structs.replace(found, jumps=(login.jump,), proxy="")
-    return _before(login.title, found, 0)
+        host = msgspec.structs.replace(host, jumps=(login.jump,), proxy="")
+    return _before(login.title, host, 0)
 
 
-def _before(title: str, found: Settings, deep: int) -> list[tuple[str, Settings]]:
-    """The host, after those that it is reached through; the first of them has its own way."""
-    if deep > MOST_HOPS:
+def _before(title: str, host: Settings, depth: int) -> list[tuple[str, Settings]]:
+    """The host, after its jump hosts; the first of them may have jump hosts of its own."""
+    if depth > MOST_HOPS:
         raise WrongInput(
             f"~/.ssh/config: the ProxyJump of {title} leads in a circle",
-            remedy="write ProxyJump none for the host that is reached directly",
+            remedy="set ProxyJump none for the host that is reached directly",
         )
-    if found.proxy or not found.jumps:
-        return [(title, found)]
-    first, *rest = found.jumps
-    way = _before(str(first), settings.of(first), deep + 1)
-    later = [(str(jump), settings.of(jump)) for jump in rest]
-    return [*way, *later, (title, found)]
+    if host.proxy or not host.jumps:
+        return [(title, host)]
+    first, *rest = host.jumps
+    before = _before(str(first), settings.of(first), depth + 1)
+    after = [(str(jump), settings.of(jump)) for jump in rest]
+    return [*before, *after, (title, host)]
 
 
-def _hop(title: str, found: Settings, only: Path | None) -> Hop:
+def _hop(title: str, host: Settings, only: Path | None) -> Hop:
     import fabric
     import paramiko
 
     connection = fabric.Connection(
-        found.host,
-        user=found.user,
-        port=found.port,
-        # An empty configuration: Fabric is not to read the user's, which ssh has answered.
+        host.host,
+        user=host.user,
+        port=host.port,
+        # An empty configuration: Fabric must not read the user's, which ssh has read already.
         config=fabric.Config(ssh_config=paramiko.SSHConfig()),
-        connect_kwargs=_options(found),
-        connect_timeout=limit_of(found),
+        connect_kwargs=_options(host),
+        connect_timeout=limit_of(host),
     )
-    hostkeys.check(connection.client, only, hostkeys.trust_of(found))
-    return Hop(title=title, settings=found, connection=connection)
+    hostkeys.check(connection.client, only, hostkeys.trust_of(host))
+    return Hop(title=title, settings=host, connection=connection)
 
 
-def limit_of(found: Settings) -> int:
-    """Seconds for each step until we are in."""
-    return found.connect_limit_s or CONNECT_LIMIT_S
+def limit_of(host: Settings) -> int:
+    """Seconds for each step of the login."""
+    return host.connect_limit_s or CONNECT_LIMIT_S
 
 
-def _options(found: Settings) -> dict[str, Any]:
+def _options(host: Settings) -> dict[str, Any]:
     return {
-        "banner_timeout": limit_of(found),
-        "auth_timeout": limit_of(found),
+        "banner_timeout": limit_of(host),
+        "auth_timeout": limit_of(host),
         "transport_factory": _transport,
-        "auth_strategy": Identities(found),
-        "compress": found.compress,
+        "auth_strategy": Identities(host),
+        "compress": host.compress,
     }
 
 
 def _transport(sock: Any, **options: Any) -> Transport:
-    """Paramiko's transport, quicker: small packets go at once, and one pass does cipher and MAC."""
+    """A faster transport of Paramiko's: no delay of small packets, and AES-GCM first."""
     import paramiko
 
     if getattr(sock, "family", None) in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    made = paramiko.Transport(sock, **options)
-    security = made.get_security_options()
+    transport = paramiko.Transport(sock, **options)
+    security = transport.get_security_options()
     first = [cipher for cipher in QUICK if cipher in security.ciphers]
     security.ciphers = [*first, *(c for c in security.ciphers if c not in first)]
-    return made
+    return transport

@@ -1,4 +1,4 @@
-"""A password, asked for at the terminal when a host takes no key of ours; never kept."""
+"""A password, prompted for at the terminal if a host accepts none of our keys; never stored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _one_question = threading.Lock()
 
 
 def logs_in(transport: Transport | None, user: str, title: str) -> bool:
-    """Whether a password given at the terminal opens the host; False where none can be asked."""
+    """Whether the host accepts a password from the terminal; False without a terminal."""
     import paramiko
 
     if transport is None or not transport.is_active() or not sys.stdin.isatty():
@@ -31,7 +31,7 @@ def logs_in(transport: Transport | None, user: str, title: str) -> bool:
 
 
 def _accepted(transport: Transport, user: str) -> list[str]:
-    """The ways of logging in that the host names."""
+    """The authentication methods that the host offers."""
     import paramiko
 
     try:

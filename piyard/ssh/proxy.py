@@ -1,4 +1,4 @@
-"""The way to a host: a socket of its own, or the streams of the user's ProxyCommand."""
+"""The socket to a host: a direct one, or the streams of the user's ProxyCommand."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ GRACE_S = 1
 
 
 class ProxySocket(socket.socket):
-    """One end of a pair; a command reads and writes at the other, and ends with it."""
+    """One end of a socket pair; a command uses the other end, and ends with it."""
 
     process: subprocess.Popen[bytes]
     errors: Any
     guard: threading.Lock
     complaint = ""
-    """What the command said on stderr, once all is over."""
+    """The command's stderr, once it ended."""
 
     def close(self) -> None:
-        """End the command, which a closed connection does by itself, and soon."""
+        """Close, and wait for the command, which ends when its connection is closed."""
         super().close()
         with self.guard:  # Paramiko's thread closes it too
             if not self.errors.closed:
@@ -48,41 +48,41 @@ def connect(settings: Settings, limit_s: float) -> socket.socket:
 
 
 def addresses(settings: Settings) -> list[tuple[Any, ...]]:
-    """Where the host is on the network; raises ``NoSuchHost`` or ``gaierror``."""
+    """The host's network addresses; raises ``NoSuchHost`` or ``gaierror``."""
     name = on_the_wire(settings.host)
     return list(socket.getaddrinfo(name, settings.port, settings.family, socket.SOCK_STREAM))
 
 
 def _by_command(settings: Settings) -> ProxySocket:
-    """As ssh does it: the user's shell runs the user's line."""
+    """Run the ProxyCommand by the user's shell, as ssh does."""
     ours, theirs = socket.socketpair()
-    made = ProxySocket(fileno=ours.detach())
-    made.guard = threading.Lock()
-    made.errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the socket
+    sock = ProxySocket(fileno=ours.detach())
+    sock.guard = threading.Lock()
+    sock.errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the socket
     with theirs:
-        made.process = subprocess.Popen(
+        sock.process = subprocess.Popen(
             [os.environ.get("SHELL") or "/bin/sh", "-c", f"exec {settings.proxy}"],
             stdin=theirs.fileno(),
             stdout=theirs.fileno(),
-            stderr=made.errors,
+            stderr=sock.errors,
             start_new_session=True,
         )
-    return made
+    return sock
 
 
 def _direct(settings: Settings, limit_s: float) -> socket.socket:
-    """The first address of the host that answers."""
+    """A connection to the first address of the host that answers."""
     failures: list[OSError] = []
-    for family, kind, protocol, _, address in addresses(settings):
-        made = socket.socket(family, kind, protocol)
+    for family, socket_type, protocol, _, address in addresses(settings):
+        sock = socket.socket(family, socket_type, protocol)
         try:
-            made.settimeout(limit_s)
+            sock.settimeout(limit_s)
             if settings.bind:
-                made.bind((settings.bind, 0))
-            made.connect(address)
+                sock.bind((settings.bind, 0))
+            sock.connect(address)
         except OSError as error:
-            made.close()
+            sock.close()
             failures.append(error)
         else:
-            return made
+            return sock
     raise failures[-1]

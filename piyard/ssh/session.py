@@ -1,7 +1,7 @@
 """An open connection to one board.
 
 Commands are argv lists, quoted once here. Every command has a time limit that ends it on the board
-too. Whatever goes wrong becomes one clear error.
+too. Every failure becomes one clear error.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 COMMAND_LIMIT_S = 60
 KILL_GRACE_S = 5
 SILENCE_S = 30
-"""How much longer than a command may take we wait for word of it."""
+"""How long we wait for data beyond a command's time limit."""
 TIMED_OUT = (124, 137)
-"""Exit codes of coreutils' timeout: ended in time, or killed after the grace."""
+"""Exit codes of coreutils' timeout: terminated, or killed after the grace period."""
 ENDED_BY_TERM = (143,)
-"""BusyBox's timeout leaves with the command's own code, which TERM ended."""
+"""BusyBox's timeout exits with the code of the command that TERM ended."""
 SESSION_LIMIT_S = 10
 SESSION_PAUSE_S = 0.2
 NOT_TOLD = -1
@@ -49,22 +49,22 @@ class Session:
     def __init__(self, connection: Connection, name: str) -> None:
         self._connection, self.name = connection, name
         self.commands = 0
-        """How many commands were given so far: each is one round trip of SSH."""
+        """How many commands were run: each is one round trip of SSH."""
 
     def run(
         self, argv: Sequence[str], *, limit_s: int = COMMAND_LIMIT_S, check: bool = True
     ) -> Outcome:
-        """Run a command there; raises ``BoardCommandFailed`` unless it ends well.
+        """Run a command there; raises ``BoardCommandFailed`` if it fails.
 
         With ``check=False`` a failure is an outcome, but running out of time still raises.
         """
         began = time.monotonic()
-        with self.start(argv, limit_s=limit_s) as talk:
-            talk.end_input()
-            outcome = talk.end()
-        took = time.monotonic() - began
+        with self.start(argv, limit_s=limit_s) as command:
+            command.end_input()
+            outcome = command.end()
+        duration_s = time.monotonic() - began
         self._require_run(argv, outcome)
-        self._require_in_time(argv, outcome, limit_s, took)
+        self._require_in_time(argv, outcome, limit_s, duration_s)
         if check and outcome.code:
             raise self.failure(argv, outcome)
         return outcome
@@ -77,7 +77,7 @@ class Session:
     def start(
         self, argv: Sequence[str], *, limit_s: int = COMMAND_LIMIT_S, silence_s: float = 0
     ) -> Iterator[Talk]:
-        """Start a command and speak with it; it is gone at the end."""
+        """Start a command and use its streams; it has ended after the body."""
         frame = framing.new()
         self.commands += 1
         with translated(self.name):
@@ -92,7 +92,7 @@ class Session:
     def _channel(self) -> Channel:
         """A new session of the connection; a board may allow one at a time (``MaxSessions 1``).
 
-        The former one counts until its processes are gone.
+        The former one counts until its processes have ended.
         """
         from paramiko import ChannelException
 
@@ -123,7 +123,7 @@ class Session:
             return BoardTooSlow(
                 f"{self.name}: '{argv[0]}' was ended at its time limit",
                 evidence=outcome.err[-2000:],
-                remedy="try again; does the board stand still, as by a worn SD card?",
+                remedy="try again; does the board hang, as with a worn SD card?",
             )
         return BoardCommandFailed(
             f"{self.name}: '{argv[0]}' failed (exit code {outcome.code})",
@@ -138,14 +138,14 @@ class Session:
         return transport
 
     def _require_run(self, argv: Sequence[str], outcome: Outcome) -> None:
-        """Raise where the command could not run at all, whoever asks for how it ended."""
+        """Raise if the command could not run at all, even with ``check=False``."""
         if not outcome.begun or missing_tools(self.name, outcome):
             raise self.failure(argv, outcome)
 
     def _require_in_time(
-        self, argv: Sequence[str], outcome: Outcome, limit_s: int, took: float
+        self, argv: Sequence[str], outcome: Outcome, limit_s: int, duration_s: float
     ) -> None:
-        if outcome.code in TIMED_OUT or (outcome.code in ENDED_BY_TERM and took >= limit_s):
+        if outcome.code in TIMED_OUT or (outcome.code in ENDED_BY_TERM and duration_s >= limit_s):
             raise BoardTooSlow(
                 f"{self.name}: '{argv[0]}' was ended after {limit_s} s",
                 evidence=outcome.err[-2000:],
@@ -155,7 +155,7 @@ class Session:
 
 @contextmanager
 def _given_up_after(seconds: float, transport: Transport) -> Iterator[Transport]:
-    """Close the connection when the block takes longer: Paramiko waits for answers for ever."""
+    """Close the connection if the body takes longer: Paramiko waits for answers for ever."""
     watchdog = threading.Timer(seconds, transport.close)
     watchdog.daemon = True
     watchdog.start()
@@ -168,8 +168,8 @@ def _given_up_after(seconds: float, transport: Transport) -> Iterator[Transport]
 def _bounded(argv: Sequence[str], limit_s: int) -> bytes:
     """The command as ``sh`` reads it, with its time limit; a board without ``timeout`` says so."""
     bounded = shlex.join(["timeout", "-k", str(KILL_GRACE_S), str(limit_s), *argv])
-    lacks = f"printf '{LACKS} - timeout\\n' >&2; (exit {NO_SUCH_COMMAND})"
-    return os.fsencode(f"if command -v timeout > /dev/null; then {bounded}; else {lacks}; fi")
+    report = f"printf '{LACKS} - timeout\\n' >&2; (exit {NO_SUCH_COMMAND})"
+    return os.fsencode(f"if command -v timeout > /dev/null; then {bounded}; else {report}; fi")
 
 
 def script_argv(name: str, *arguments: str) -> list[str]:
@@ -179,20 +179,20 @@ def script_argv(name: str, *arguments: str) -> list[str]:
 
 @contextmanager
 def connect(login: Login) -> Iterator[Session]:
-    """An open session, closed at the end; raises the error for whatever stands in the way."""
+    """An open session, closed at the end; raises piyard's error if it cannot be opened."""
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
     logging.getLogger("paramiko").propagate = False
-    with ExitStack() as way:
-        *through, board = logins.hops(login)
-        before = _open_each(through, way)
+    with ExitStack() as stack:
+        *jumps, board = logins.hops(login)
+        before = _open_each(jumps, stack)
         with translated(board.title):
-            _open(board, before, way)
+            _open(board, before, stack)
             board.connection.client.get_transport().set_keepalive(15)
         yield Session(board.connection, login.title)
 
 
 def require_name(login: Login) -> None:
-    """Raise ``NoSuchHost`` for a name that nothing resolves; where there are jumps, the first's."""
+    """Raise ``NoSuchHost`` for a name that does not resolve; with jump hosts, the first one's."""
     title, nearest = logins.route(login)[0]
     with translated(title):
         if not nearest.proxy:
@@ -200,32 +200,32 @@ def require_name(login: Login) -> None:
 
 
 def shown_key(login: Login) -> tuple[str, PKey]:
-    """The host key a board shows, and the board's name in known_hosts; nothing is trusted by it."""
+    """The board's name in known_hosts and its host key, which is not trusted by that."""
     import paramiko
 
-    with ExitStack() as way:
-        *through, board = logins.hops(login)
-        before = _open_each(through, way)
+    with ExitStack() as stack:
+        *jumps, board = logins.hops(login)
+        before = _open_each(jumps, stack)
         with translated(board.title):
-            sock = way.enter_context(closing(_socket(board, before)))
-            transport = way.enter_context(closing(paramiko.Transport(sock)))
+            sock = stack.enter_context(closing(_socket(board, before)))
+            transport = stack.enter_context(closing(paramiko.Transport(sock)))
             transport.start_client(timeout=logins.limit_of(board.settings))
             key = transport.get_remote_server_key()
     return board.settings.names[1], key
 
 
-def _open_each(hops: Sequence[Hop], way: ExitStack) -> Hop | None:
+def _open_each(hops: Sequence[Hop], stack: ExitStack) -> Hop | None:
     """Log in to one host after the other; the last one."""
     before: Hop | None = None
     for hop in hops:
         with translated(hop.title):
-            _open(hop, before, way)
+            _open(hop, before, stack)
         before = hop
     return before
 
 
 def _socket(hop: Hop, before: Hop | None) -> Any:
-    """A way to the host's sshd: a channel of the hop before it, or a socket."""
+    """The connection to the host's sshd: a channel of the hop before it, or a socket."""
     import paramiko
 
     limit_s = logins.limit_of(hop.settings)
@@ -236,16 +236,16 @@ def _socket(hop: Hop, before: Hop | None) -> Any:
     try:
         return transport.open_channel("direct-tcpip", there, ("", 0), timeout=limit_s)
     except paramiko.ChannelException as error:
-        raise ConnectionError(f"{before.title} does not get there: {error}") from None
+        raise ConnectionError(f"{before.title} cannot reach it: {error}") from None
 
 
-def _open(hop: Hop, before: Hop | None, way: ExitStack) -> None:
-    """Log in to a host; what fails after authentication began is a rejected key."""
+def _open(hop: Hop, before: Hop | None, stack: ExitStack) -> None:
+    """Log in to a host by key, or by a password if no key is accepted."""
     import paramiko
 
-    sock = way.enter_context(closing(_socket(hop, before)))
+    sock = stack.enter_context(closing(_socket(hop, before)))
     hop.connection.connect_kwargs["sock"] = sock
-    way.callback(_close, hop.connection)
+    stack.callback(_close, hop.connection)
     try:
         hop.connection.open()
     except paramiko.AuthenticationException:
@@ -259,7 +259,7 @@ def _open(hop: Hop, before: Hop | None, way: ExitStack) -> None:
         sock.close()
         if not sock.complaint:
             raise
-        raise ConnectionError(f"its ProxyCommand says: {sock.complaint}") from None
+        raise ConnectionError(f"its ProxyCommand failed: {sock.complaint}") from None
 
 
 def _close(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""How to get into one host: what ~/.ssh/config answers, with each token and path filled in."""
+"""The login settings of one host, from ~/.ssh/config with each token and path expanded."""
 
 from __future__ import annotations
 
@@ -27,35 +27,35 @@ AGENT = "SSH_AUTH_SOCK"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """How to get into one host."""
+    """The login settings of one host."""
 
     host: str
     """Its name or address on the network."""
     port: int = DEFAULT_PORT
     user: str = DEFAULT_USER
     identities: tuple[Path, ...] = ()
-    """Private keys to offer, in their order."""
+    """Private keys to offer, in order."""
     named: bool = False
-    """Whether somebody named these keys, so that it matters if one is missing."""
+    """Whether the user named these keys: then a missing one is reported."""
     certificates: tuple[Path, ...] = ()
     identities_only: bool = False
-    """Whether an agent's other keys stay out of it."""
+    """Whether an agent's other keys are not offered."""
     agent: str = ""
     """The socket of the agent, empty for none."""
     known_hosts: tuple[Path, ...] = ()
     known_as: str = ""
-    """Its name in known_hosts, where that is another."""
+    """Its name in known_hosts, if different."""
     strict: bool = False
-    """Whether a host key seen for the first time is refused."""
+    """Whether an unknown host key is refused."""
     jumps: tuple[Address, ...] = ()
-    """The hosts to go through, the first one first."""
+    """The jump hosts, in order."""
     proxy: str = ""
-    """A command of the user's own whose standard streams are the way to the host."""
+    """The user's ProxyCommand, whose standard streams lead to the host."""
     connect_limit_s: int = 0
-    """Seconds for each step until we are in; 0 leaves it to us."""
+    """Seconds for each step of the login; 0 for our default."""
     family: int = socket.AF_UNSPEC
     bind: str = ""
-    """The address of this machine to connect from."""
+    """The local address to connect from."""
     compress: bool = False
 
     @property
@@ -66,7 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def given(address: Address, key: Path | None) -> Settings:
-    """A host of which everything is known, so that no configuration is asked."""
+    """The settings of a host of which everything is known, without any configuration."""
     return Settings(
         host=address.host,
         port=address.port or DEFAULT_PORT,
@@ -78,89 +78,89 @@ def given(address: Address, key: Path | None) -> Settings:
 
 
 def of(address: Address, key: Path | None = None) -> Settings:
-    """What the configuration says of a host; a ``key`` stands for all others.
+    """The settings of a host from the configuration; a ``key`` replaces all others.
 
     Raises ``WrongInput`` for a configuration that cannot be read.
     """
-    found = config.answer(address)
-    first = _Values(address, found)
-    files = (key,) if key else first.paths("identityfile")
+    answer = config.answer(address)
+    values = _Values(address, answer)
+    files = (key,) if key else values.paths("identityfile")
     return Settings(
-        host=first.host,
-        port=first.port,
-        user=first.user,
+        host=values.host,
+        port=values.port,
+        user=values.user,
         identities=files,
-        named=bool(key) or not config.is_usual(found, "identityfile"),
-        certificates=first.paths("certificatefile"),
-        identities_only=bool(key) or first.yes("identitiesonly"),
-        agent=first.agent(),
-        known_hosts=first.known_hosts(),
-        known_as=first.text("hostkeyalias"),
-        strict=first.yes("stricthostkeychecking"),
-        jumps=_jumps(first.text("proxyjump")),
-        proxy=first.filled(first.text("proxycommand")),
-        connect_limit_s=first.whole("connecttimeout", 0),
-        family=FAMILIES.get(first.text("addressfamily"), socket.AF_UNSPEC),
-        bind=first.text("bindaddress"),
-        compress=first.yes("compression"),
+        named=bool(key) or not config.is_usual(answer, "identityfile"),
+        certificates=values.paths("certificatefile"),
+        identities_only=bool(key) or values.yes("identitiesonly"),
+        agent=values.agent(),
+        known_hosts=values.known_hosts(),
+        known_as=values.text("hostkeyalias"),
+        strict=values.yes("stricthostkeychecking"),
+        jumps=_jumps(values.text("proxyjump")),
+        proxy=values.expanded(values.text("proxycommand")),
+        connect_limit_s=values.integer("connecttimeout", 0),
+        family=FAMILIES.get(values.text("addressfamily"), socket.AF_UNSPEC),
+        bind=values.text("bindaddress"),
+        compress=values.yes("compression"),
     )
 
 
 class _Values:
     """An answer's values, by type."""
 
-    def __init__(self, address: Address, found: Answer) -> None:
-        self._found, self._address = found, address
+    def __init__(self, address: Address, answer: Answer) -> None:
+        self._answer, self._address = answer, address
         self.host = self.text("hostname") or address.host
-        self.port = address.port or self.whole("port", DEFAULT_PORT)
+        self.port = address.port or self.integer("port", DEFAULT_PORT)
         self.user = address.user or self.text("user") or DEFAULT_USER
 
     def text(self, keyword: str) -> str:
-        """A value; empty where there is none, or it is ``none``."""
-        value = next(iter(self._found.get(keyword, [])), "").strip('"')
+        """A value; empty if it is missing or ``none``."""
+        value = next(iter(self._answer.get(keyword, [])), "").strip('"')
         return "" if value.lower() == NONE else value
 
     def yes(self, keyword: str) -> bool:
         return self.text(keyword).lower() in YES
 
-    def whole(self, keyword: str, without: int) -> int:
+    def integer(self, keyword: str, default: int) -> int:
         text = self.text(keyword)
         if text and not text.isdecimal():
             raise WrongInput(f"~/.ssh/config: {keyword} is {text!r}, not a number",
-                             remedy="write a number there")  # fmt: skip
-        return int(text) if text else without
+                             remedy="write a number")  # fmt: skip
+        return int(text) if text else default
 
     def paths(self, keyword: str) -> tuple[Path, ...]:
-        """Files, each named by a value of its own; none of it is dropped as it is missing."""
-        values = (value.strip('"') for value in self._found.get(keyword, []))
+        """Files, one a value, missing ones included."""
+        values = (value.strip('"') for value in self._answer.get(keyword, []))
         return tuple(self._path(value) for value in values if value and value.lower() != NONE)
 
     def known_hosts(self) -> tuple[Path, ...]:
-        """Files of host keys, the user's first; several stand in one value."""
-        usual = {"userknownhostsfile": ["~/.ssh/known_hosts"], "globalknownhostsfile": []}
-        lines = [self._found.get(keyword) or usual[keyword] for keyword in usual]
+        """Files of host keys, the user's first; a value may name several."""
+        defaults = {"userknownhostsfile": ["~/.ssh/known_hosts"], "globalknownhostsfile": []}
+        lines = [self._answer.get(keyword) or defaults[keyword] for keyword in defaults]
         words = [word for line in lines for value in line for word in _split(value, self._path)]
         return tuple(self._path(word) for word in words if word.lower() != NONE)
 
     def agent(self) -> str:
-        """The socket of the agent."""
-        value = next(iter(self._found.get("identityagent", [])), AGENT).strip('"')
+        """The socket of the agent, empty for none."""
+        value = next(iter(self._answer.get("identityagent", [])), AGENT).strip('"')
         if value.lower() == NONE:
             return ""
         if value == AGENT or (value.startswith("$") and not value.startswith("${")):
             return os.environ.get(value.removeprefix("$"), "")
         return str(self._path(value))
 
-    def filled(self, text: str) -> str:
-        """The text with each ``%`` token filled in, as ssh_config(5) lists them."""
-        return TOKEN.sub(lambda found: self._token(found[1], text), text)
+    def expanded(self, text: str) -> str:
+        """The text with each ``%`` token expanded, as ssh_config(5) lists them."""
+        return TOKEN.sub(lambda match: self._token(match[1], text), text)
 
     def _token(self, letter: str, text: str) -> str:
         value = self._tokens().get(letter)
         if value is None:
             raise WrongInput(
                 f"~/.ssh/config: piyard does not know %{letter} in {text!r}",
-                remedy="write out what it stands for",
+                remedy="write out its value",
             )
         return value
 
@@ -176,8 +176,8 @@ class _Values:
         }  # fmt: skip
 
     def _path(self, text: str) -> Path:
-        named = VARIABLE.sub(lambda found: _variable(found[1]), self.filled(text))
-        return _at_home(Path(os.path.expanduser(named)))  # noqa: PTH111 - keeps an unknown ~user
+        path = VARIABLE.sub(lambda match: _variable(match[1]), self.expanded(text))
+        return _at_home(Path(os.path.expanduser(path)))  # noqa: PTH111 - keeps an unknown ~user
 
 
 def _variable(name: str) -> str:
@@ -187,16 +187,16 @@ def _variable(name: str) -> str:
 
 
 def _at_home(path: Path) -> Path:
-    """Below HOME, where ssh takes another folder for it."""
+    """The path below HOME if ssh uses another home folder."""
     home = Path(pwd.getpwuid(os.getuid()).pw_dir)
-    usual = path.is_relative_to(home / ".ssh")
-    if usual or (path.is_relative_to(home) and not path.exists()):
+    in_ssh_folder = path.is_relative_to(home / ".ssh")
+    if in_ssh_folder or (path.is_relative_to(home) and not path.exists()):
         return Path.home() / path.relative_to(home)
     return path
 
 
 def _split(value: str, path: Callable[[str], Path]) -> Iterable[str]:
-    """The paths of one line, of which ssh does not tell those with spaces apart."""
+    """The paths of one line, in which ssh does not quote spaces."""
     words = value.split(" ")
     while words:
         sizes = range(len(words), 1, -1)

@@ -1,4 +1,4 @@
-"""One command on a board, spoken with over its standard streams."""
+"""A running command on a board, and its standard streams."""
 
 from __future__ import annotations
 
@@ -14,25 +14,23 @@ if TYPE_CHECKING:
     from paramiko import Channel
 
 SLICE = 256 * 1024
-"""Paramiko copies what is left of a buffer for every packet: small slices keep that cheap."""
+"""Paramiko copies the rest of a buffer for every packet: small slices keep that cheap."""
 BEGIN_LIMIT_S = 60
 """For the start-up files of the login shell, which run before each command."""
 
 GOODBYE_S = 2
-"""For SSH's own word that the session is over, which nothing depends on."""
-
-
+"""For SSH's own notice that the session ended, which nothing depends on."""
 MOST_BYTES = 64 << 20
-"""What a command may say in all; what is larger is read as it comes."""
+"""The most output held in memory; larger output is read as a stream."""
 LONGEST_LINE = 1 << 20
 
 
 class TooMuch(Exception):
-    """A board says more than anybody wants to hold in memory."""
+    """More output than is held in memory."""
 
 
 class NotBegun(TimeoutError):
-    """The login shell did not come to our command; ``noise`` is what it printed instead."""
+    """The login shell did not start our command; ``noise`` is its own output."""
 
     def __init__(self, noise: bytes) -> None:
         super().__init__("the login shell did not run the command")
@@ -40,22 +38,22 @@ class NotBegun(TimeoutError):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What a command on a board said."""
+    """The result of a command on a board."""
 
     code: int
     out: str
     err: str
     begun: bool = True
-    """Whether the login shell came to run it at all."""
+    """Whether the login shell started it at all."""
     noise: str = ""
-    """What the login shell's start-up files printed before, which is no part of ``out``."""
+    """Output of the login shell's start-up files, which is not part of ``out``."""
 
 
 class Talk:
-    """A running command: read its lines or bytes, send it bytes, and hear how it ended.
+    """A running command: read its lines or bytes, send it bytes, and wait for its end.
 
-    Every read gives up with ``TimeoutError`` when the board says nothing for the given limit, or
-    is not done ``within_s`` of its begin, however often it says something.
+    Every read raises ``TimeoutError`` without data from the board for ``silence_s``, or
+    ``within_s`` after the start, even with data.
     """
 
     def __init__(
@@ -95,11 +93,11 @@ class Talk:
             self._channel.sendall(bytes(view[start : start + SLICE]))
 
     def end_input(self) -> None:
-        """There is nothing more to come from here."""
+        """Close the command's stdin."""
         self._channel.shutdown_write()
 
     def end(self) -> Outcome:
-        """Read what is left and wait for the exit code; -1 when the board never told it."""
+        """Read the rest and wait for the exit code; -1 if the board never sent it."""
         out = bytearray()
         while block := self.read():
             out += block
@@ -114,7 +112,7 @@ class Talk:
         )
 
     def _receive(self, size: int) -> bytes:
-        """The command's next bytes; what else runs in its session may keep the stream open."""
+        """The command's next bytes; its own children may keep the stream open."""
         while self._out.code is None:
             block = self._block(size)
             if not block:
@@ -124,9 +122,9 @@ class Talk:
         return b""
 
     def _block(self, size: int) -> bytes:
-        """The stream's next bytes; raises ``NotBegun`` where the command does not begin in time."""
+        """The stream's next bytes; raises ``NotBegun`` if the command does not start in time."""
         if self._out.begun:
-            self._wait_no_longer()
+            self._limit_wait()
             return self._channel.recv(size)
         left = min(self._silence_s, self._begin_by - time.monotonic())
         if left <= 0:
@@ -139,12 +137,12 @@ class Talk:
         finally:
             self._channel.settimeout(self._silence_s)
 
-    def _wait_no_longer(self) -> None:
-        """Neither for silence to end nor, if it says little at a time, for the end of it all."""
+    def _limit_wait(self) -> None:
+        """Limit the next read by silence and by the command's whole time."""
         now = time.monotonic()
         self._end_by = min(self._end_by, now + self._within_s)
         if now >= self._end_by:
-            raise TimeoutError(f"it goes on for more than {self._within_s:g} s")
+            raise TimeoutError(f"it takes more than {self._within_s:g} s")
         self._channel.settimeout(min(self._silence_s, self._end_by - now))
 
     def _not_begun(self) -> NotBegun:
@@ -154,24 +152,24 @@ class Talk:
     def _code(self) -> int:
         ended = self._out.code
         limit_s = self._silence_s if ended is None else GOODBYE_S
-        told = self._channel.status_event.wait(limit_s)
+        received = self._channel.status_event.wait(limit_s)
         if ended is not None:
             return ended
-        if not told:
-            raise TimeoutError("the board did not say how the command ended")
+        if not received:
+            raise TimeoutError("the board did not send the command's exit code")
         return self._channel.recv_exit_status()
 
     def _errors(self) -> str:
-        said = bytearray()
+        errors = bytearray()
         while self._err.code is None and (block := self._channel.recv_stderr(SLICE)):
-            said += self._err.content(block)
+            errors += self._err.content(block)
             if self._out.begun:
-                self._wait_no_longer()
-            if len(said) > MOST_BYTES:
+                self._limit_wait()
+            if len(errors) > MOST_BYTES:
                 raise TooMuch(f"more than {MOST_BYTES >> 20} MB of errors")
-        said += self._err.rest() if self._err.code is None else b""
-        return (bytes(said) or self._complaint()).decode(errors="replace")
+        errors += self._err.rest() if self._err.code is None else b""
+        return (bytes(errors) or self._complaint()).decode(errors="replace")
 
     def _complaint(self) -> bytes:
-        """What a login shell says that does not run the command."""
+        """The output of a login shell that did not start the command."""
         return b"" if self._out.begun else self._out.noise + self._err.noise

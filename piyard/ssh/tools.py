@@ -1,4 +1,4 @@
-"""The programs piyard needs on a board, and how to install the ones that are not there."""
+"""The programs piyard needs on a board, and how to install missing ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from piyard.errors import WrongBoard
 from piyard.ssh.talk import Outcome
 
 LACKS = "lacks"
-"""How a board says on stderr that programs are missing: this, its package manager, and names."""
+"""A board reports missing programs on stderr by this word, its package manager, and names."""
 NO_SUCH_COMMAND = 127
 INSTALL = {
     "apt-get": "sudo apt-get install",
@@ -18,14 +18,14 @@ INSTALL = {
     "zypper": "sudo zypper install",
     "opkg": "opkg install",
 }
-"""Package managers, as a board names them, and how each installs packages."""
+"""Package managers as a board reports them, and how each installs packages."""
 UTIL_LINUX = frozenset({"flock", "setsid"})
 SEPARATE = frozenset({"awk", "grep", "gzip", "sed", "tar", "zstd"})
 PACKAGES = {"awk": "gawk"}
 
 
 def missing_tools(name: str, outcome: Outcome) -> WrongBoard | None:
-    """The error for a command that lacks programs on the board; None where all are there."""
+    """The error for a command that misses programs on the board; None if there are all."""
     if outcome.code != NO_SUCH_COMMAND:
         return None
     for line in outcome.err.splitlines():

@@ -1,4 +1,4 @@
-"""What the network and Paramiko raise, as piyard's errors: one line, and what to do about it."""
+"""Errors of the network and of Paramiko as piyard's: one line, and what to do about it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ AWAY = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT}
 
 @contextmanager
 def translated(name: str) -> Iterator[None]:
-    """Raise piyard's error for whatever stands between us and the host of that name."""
+    """Translate errors on the way to the host of that name to piyard's."""
     import paramiko
 
     try:
@@ -34,7 +34,7 @@ def translated(name: str) -> Iterator[None]:
         raise _hangs(name, error) from None
     except TooMuch as error:
         raise BoardCommandFailed(
-            f"{name} says {error}: nothing it is asked needs that much",
+            f"{name} sends {error}: no command needs that much",
             remedy="invoke fleet.doctor checks the board",
         ) from None
     except paramiko.BadHostKeyException as error:
@@ -57,7 +57,7 @@ def translated(name: str) -> Iterator[None]:
 
 
 def unreachable(name: str, error: BaseException) -> HostUnreachable:
-    """The error for a host that is not there, or not there any more."""
+    """The error for a host that does not answer, or no longer."""
     return HostUnreachable(
         f"{name} does not answer over SSH",
         evidence=str(error) or type(error).__name__,
@@ -76,7 +76,7 @@ def not_begun(name: str, noise: str) -> BoardCommandFailed:
 
 
 def no_session(name: str, error: BaseException) -> HostUnreachable:
-    """The error for a board whose sshd opens no session for us."""
+    """The error for a board whose sshd opens no session."""
     return HostUnreachable(
         f"{name} logged us in, but refuses a session",
         evidence=str(error),
@@ -85,17 +85,17 @@ def no_session(name: str, error: BaseException) -> HostUnreachable:
 
 
 def disk_full(name: str, evidence: str) -> BoardDiskFull:
-    """The error for a board without room."""
+    """The error for a full disk on a board."""
     return BoardDiskFull(
         f"{name}: the board's disk is full",
         evidence=evidence[-500:],
-        remedy=f"free some room there: invoke fleet.gc --host {name} removes old releases",
+        remedy=f"free some space there: invoke fleet.gc --host {name} removes old releases",
     )
 
 
 def _no_common_algorithm(name: str, error: BaseException) -> HostUnreachable:
     return HostUnreachable(
-        f"{name} and piyard have no way to encrypt in common",
+        f"{name} and piyard have no cipher in common",
         evidence=str(error),
         remedy="update the board's sshd, or allow current algorithms in its sshd_config",
     )
@@ -103,7 +103,7 @@ def _no_common_algorithm(name: str, error: BaseException) -> HostUnreachable:
 
 def _hangs(name: str, error: NotBegun) -> HostUnreachable:
     return HostUnreachable(
-        f"{name} logged us in, but its login shell did not get to our command",
+        f"{name} logged us in, but its login shell did not start our command",
         evidence=error.noise.strip()[-500:],
         remedy="does the board hang, or do the shell's start-up files (~/.bashrc) wait for "
         "something? They must leave non-interactive shells alone",

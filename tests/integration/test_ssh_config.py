@@ -145,7 +145,7 @@ def test_a_key_that_is_missing_is_named_and_the_next_one_serves(
     configure(key="IdentityFile ~/gone")
     why = refused()
     assert isinstance(why, KeyRejected)
-    assert "gone: is not there" in why.evidence
+    assert "gone: does not exist" in why.evidence
 
 
 def test_without_a_configuration_the_usual_keys_serve(home: Path, sshd: Sshd) -> None:
@@ -345,7 +345,7 @@ def test_a_board_that_its_jump_host_does_not_reach_is_named(
     why = refused("far")
     assert isinstance(why, HostUnreachable)
     assert why.what == "far does not answer over SSH"
-    assert f"pi@bench-pi:{sshd.port} does not get there" in why.evidence
+    assert f"pi@bench-pi:{sshd.port} cannot reach it" in why.evidence
 
 
 def test_a_way_in_a_circle_is_one_line(configure: Configure) -> None:

@@ -440,7 +440,7 @@ def test_a_run_without_end_is_not_fetched_to_its_end(
 
 def test_endless_output_is_ended(board: LocalBoard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(talk, "MOST_BYTES", 1 << 20)
-    with pytest.raises(BoardCommandFailed, match="local says more than 1 MB"):
+    with pytest.raises(BoardCommandFailed, match="local sends more than 1 MB"):
         board.run(["cat", "/dev/zero"])
     with pytest.raises(BoardCommandFailed, match="more than 1 MB of errors"):
         board.run(["sh", "-c", "exec cat /dev/zero >&2"], limit_s=2)

@@ -131,7 +131,7 @@ def test_start_up_files_that_never_end_are_given_up(
 ) -> None:
     monkeypatch.setattr(talk, "BEGIN_LIMIT_S", 1)
     login_shell(board, f"trap exit PIPE TERM; {text}")
-    with pytest.raises(HostUnreachable, match="did not get to our command") as caught:
+    with pytest.raises(HostUnreachable, match="did not start our command") as caught:
         board.run(["true"])
     assert "menu:" in caught.value.evidence
 
