@@ -19,7 +19,7 @@ import msgspec
 from piyard import sandbox, say
 from piyard.errors import ConversionFailed, NotSetUp
 from piyard.sandbox import trust
-from piyard.torchscript import messages
+from piyard.torchscript import child, messages
 from piyard.torchscript.messages import Answer, Description, Failure, Message
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float32]
 
-CHILD = Path(__file__).with_name("child.py")
+CHILD = Path(child.__file__)
 TIME_LIMIT_S = 900.0
 """For one answer: as long as pnnx may take."""
 BLOCK = 1 << 20
