@@ -160,9 +160,9 @@ def alike(**changes):
         ("fp32", {"score": 0.03}, "score differs"),
         ("fp32", {"mask_iou": 0.89}, "mask IoU"),
         ("fp32", {"oks": 0.9}, "OKS"),
-        ("fp32", {"got": 4, "matched": 4, "unmatched_score": 0.9}, "5 objects wanted"),
+        ("fp32", {"actual": 4, "matched": 4, "unmatched_score": 0.9}, "5 objects wanted"),
         ("fp16", {"score": 0.06}, "score differs"),
-        ("fp16", {"got": 6, "unmatched_score": 0.5}, "6 found"),
+        ("fp16", {"actual": 6, "unmatched_score": 0.5}, "6 found"),
     ],
 )
 def test_objects_that_differ_are_named(way, changes, told):
@@ -179,7 +179,7 @@ def test_in_halves_another_box_of_the_object_may_win():
 def test_an_object_at_the_threshold_may_be_told_by_one_only():
     head = model.load("nanodet").head
     assert isinstance(head, Nanodet)
-    found = {"fp32": alike(got=4, matched=4, lonely=head.score + 0.01)}
+    found = {"fp32": alike(actual=4, matched=4, unmatched_score=head.score + 0.01)}
     assert problems("nanodet", found=found) == []
 
 
