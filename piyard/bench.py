@@ -28,33 +28,33 @@ def bench_one(seat: Seat) -> Result:
 
     What is INVALID is measured again as often as the terms allow; every result is kept.
     """
-    found = _measure(seat)
+    measured = _measure(seat)
     for _ in range(seat.terms.rerun_invalid):
-        if found.verdict.state != "INVALID":
+        if measured.verdict.state != "INVALID":
             break
-        say.note(f"{found.record.id} is INVALID: {_reasons(found)}; measuring again")
-        found = _measure(seat)
-    if not seat.terms.energy or found.record.emulated:
-        return found
-    drawn = energy_run.of(seat, found)
-    return _kept(msgspec.structs.replace(found, energy=drawn)) if drawn else found
+        say.note(f"{measured.record.id} is INVALID: {_reasons(measured)}; measuring again")
+        measured = _measure(seat)
+    if not seat.terms.energy or measured.record.emulated:
+        return measured
+    drawn = energy_run.of(seat, measured)
+    return _kept(msgspec.structs.replace(measured, energy=drawn)) if drawn else measured
 
 
 def conclude(done: Record, conversion: Conversion) -> Result:
     """Compare what a finished benchmark computed with torch, judge it, and store its result."""
     with run.rescued(done):
         run.store_record(msgspec.structs.replace(done, check=check.outputs(done, conversion)))
-        found = result.read(run.folder_of(done.id))
-        return _kept(msgspec.structs.replace(found, verdict=derive.verdict(found)))
+        measured = result.read(run.folder_of(done.id))
+        return _kept(msgspec.structs.replace(measured, verdict=derive.verdict(measured)))
 
 
 def work_of(job: Job, conversion: Conversion, picture: Path | None = None) -> Work:
     """What nnrun is to do for a benchmark, and with a picture end to end too."""
     inputs = _picture_release(picture) if picture else None
-    shown = _end_to_end(job, conversion, inputs) if inputs else []
+    picture_flags = _end_to_end(job, conversion, inputs) if inputs else []
     return Work(
         verb=TASK,
-        arguments=[*_arguments(job, conversion), *shown],
+        arguments=[*_arguments(job, conversion), *picture_flags],
         what={"task": TASK} | ({"picture": str(picture)} if picture else {}),
         inputs=inputs,
         measured=True,
@@ -78,17 +78,17 @@ def _end_to_end(job: Job, conversion: Conversion, inputs: Release) -> list[str]:
 
 
 def _measure(seat: Seat) -> Result:
-    todo = work_of(seat.job, seat.conversion, seat.terms.picture)
-    return conclude(work.run_one(seat, todo), seat.conversion)
+    command = work_of(seat.job, seat.conversion, seat.terms.picture)
+    return conclude(work.run_one(seat, command), seat.conversion)
 
 
-def _kept(found: Result) -> Result:
-    shelf.save(found)
-    return found
+def _kept(measured: Result) -> Result:
+    shelf.save(measured)
+    return measured
 
 
-def _reasons(found: Result) -> str:
-    invalid = [one.text for one in found.verdict.reasons if one.grade == "INVALID"]
+def _reasons(measured: Result) -> str:
+    invalid = [reason.text for reason in measured.verdict.reasons if reason.grade == "INVALID"]
     return "; ".join(invalid)
 
 

@@ -30,8 +30,8 @@ def likely(result: Result, verdict: Verdict, their_khz: int, *, slower: bool) ->
 
     ``their_khz`` is the clock of the board compared with.
     """
-    found = _of_slow(result, verdict, their_khz) if slower else _of_fast(result, their_khz)
-    return tuple(found) or (NONE_KNOWN,)
+    causes = _of_slow(result, verdict, their_khz) if slower else _of_fast(result, their_khz)
+    return tuple(causes) or (NONE_KNOWN,)
 
 
 def _of_slow(result: Result, verdict: Verdict, their_khz: int) -> Iterator[str]:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def outputs(record: Record, conversion: Conversion) -> Check:
     """Compare the outputs a benchmark saved with the conversion's reference."""
     folder = run.folder_of(record.id)
-    label = log.label(folder / run.LOG)
-    threshold = model.load(conversion.name).proof.min_cosine(label)
+    precision = log.label(folder / run.LOG)
+    threshold = model.load(conversion.name).proof.min_cosine(precision)
     differences = {
         blob: compare_outputs(reference, _saved(folder, blob, reference.size))
         for blob, reference in ((name, conversion.reference(name)) for name in conversion.outputs)

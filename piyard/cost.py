@@ -38,8 +38,8 @@ def priced(row: Row, price_kwh: float | None) -> Row:
         return row
     joules = power.joules if power.wall_joules is None else power.wall_joules
     paid = row.cost or Cost(board=None)
-    told = msgspec.structs.replace(paid, per_million=per_million(joules, price_kwh))
-    return msgspec.structs.replace(row, cost=told)
+    cost = msgspec.structs.replace(paid, per_million=per_million(joules, price_kwh))
+    return msgspec.structs.replace(row, cost=cost)
 
 
 def price_kwh(text: str = "") -> float | None:
@@ -47,15 +47,15 @@ def price_kwh(text: str = "") -> float | None:
 
     Raises ``WrongInput`` for what is no price.
     """
-    told = text or os.environ.get(PRICE, "")
-    if not told:
+    value = text or os.environ.get(PRICE, "")
+    if not value:
         return None
     try:
-        price = float(told)
+        price = float(value)
     except ValueError:
         price = math.nan
     if not 0 <= price < math.inf:
         raise WrongInput(
-            f"'{told}' is no price of a kWh", remedy=f"give dollars, as 0.30, here or in {PRICE}"
+            f"'{value}' is no price of a kWh", remedy=f"give dollars, as 0.30, here or in {PRICE}"
         )
     return price

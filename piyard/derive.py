@@ -28,8 +28,8 @@ def row(result: Result) -> Row:
     if not result.latency_ms:
         raise UnreadableLog(f"{result.record.id} says that an inference takes no time")
     record, model, header = result.record, result.record.model, result.header
-    figures = summary.of(result.samples_ms)
-    said, size = verdict(result), _measured_net(model)
+    samples = summary.of(result.samples_ms)
+    judgement, network = verdict(result), _measured_net(model)
     return Row(
         run=record.id,
         when=record.when,
@@ -40,15 +40,15 @@ def row(result: Result) -> Row:
         model=model["name"],
         title=f"{model['title']} (first net)" if model.get("main") else model["title"],
         input=model["input"],
-        params=size.get("params"),
-        macs=size.get("macs"),
+        params=network.get("params"),
+        macs=network.get("macs"),
         random_seed=_random_seed(model),
         model_key=str(model.get("key", "")),
         build=str(record.build["key"]),
-        asked=header["precision"]["requested"],
+        precision=header["precision"]["requested"],
         data_type=result.data_type,
         threads=result.threads,
-        summary=figures,
+        summary=samples,
         end_to_end=summary.of(result.end_to_end_ms) if result.end_to_end_ms else None,
         cold_ms=cold_ms(result),
         peak_rss_kb=result.peak_rss_kb,
@@ -57,8 +57,8 @@ def row(result: Result) -> Row:
         power=power_of(result),
         cost=cost.of(record),
         floor=floor_of(result),
-        published=published.find(result, said, figures.median),
-        verdict=said,
+        published=published.find(result, judgement, samples.median),
+        verdict=judgement,
     )
 
 
@@ -66,8 +66,8 @@ def verdict(result: Result) -> Verdict:
     """The one that was stored with the result, or today's for one that was never judged."""
     if result.verdict != NOT_JUDGED:
         return result.verdict
-    kind = _target(result)
-    return judge(result, kind.conditions if kind else Conditions())
+    target = _target(result)
+    return judge(result, target.conditions if target else Conditions())
 
 
 def cold_ms(result: Result) -> float | None:
@@ -88,46 +88,48 @@ def check_of(result: Result) -> Check | None:
     check = result.record.check
     if check is None:
         return None
-    telling = [one for name, one in check.cosine.items() if name not in check.blind]
+    cosines = [cosine for name, cosine in check.cosine.items() if name not in check.blind]
     return Check(
         ok=check.ok,
-        cosine=min(telling or check.cosine.values(), default=0.0),
-        blind="" if telling else next(iter(check.blind.values()), ""),
+        cosine=min(cosines or check.cosine.values(), default=0.0),
+        blind="" if cosines else next(iter(check.blind.values()), ""),
         empty="; ".join(dict.fromkeys(check.empty.values())) if check.is_empty else "",
     )
 
 
 def power_of(result: Result) -> Power | None:
     """The energy of an inference; an emulated board has none, whatever its files say."""
-    measured = result.energy
-    found = energy.of_inference(measured) if measured and not result.record.emulated else None
-    if measured is None or found is None:
+    energy_run = result.energy
+    inference = (
+        energy.of_inference(energy_run) if energy_run and not result.record.emulated else None
+    )
+    if energy_run is None or inference is None:
         return None
     return Power(
-        joules=found.joules,
-        above_idle_joules=found.above_idle_joules,
-        average_w=found.average_w,
-        idle_w=found.idle_w,
-        wall_w=found.wall_w,
-        wall_joules=found.wall_joules,
-        wall_source=energy.WALL_SOURCE if found.wall_is_estimate else measured.name,
-        source=measured.name,
+        joules=inference.joules,
+        above_idle_joules=inference.above_idle_joules,
+        average_w=inference.average_w,
+        idle_w=inference.idle_w,
+        wall_w=inference.wall_w,
+        wall_joules=inference.wall_joules,
+        wall_source=energy.WALL_SOURCE if inference.wall_is_estimate else energy_run.name,
+        source=energy_run.name,
     )
 
 
 def floor_of(result: Result) -> Floor | None:
     """The hardware's least time; None for an emulated board and for what is not known."""
-    size, kind = _measured_net(result.record.model), _target(result)
-    macs, params = size.get("macs"), size.get("params")
-    if result.record.emulated or not kind or not kind.peaks or not macs or params is None:
+    network, target = _measured_net(result.record.model), _target(result)
+    macs, params = network.get("macs"), network.get("params")
+    if result.record.emulated or not target or not target.peaks or not macs or params is None:
         return None
     return floor.of(
-        kind.peaks,
+        target.peaks,
         macs=macs,
         params=params,
         precision=result.header["precision"],
-        threads=min(result.threads, kind.cores),
-        khz=result.record.before.max_khz or kind.conditions.clock_khz or 0,
+        threads=min(result.threads, target.cores),
+        khz=result.record.before.max_khz or target.conditions.clock_khz or 0,
     )
 
 

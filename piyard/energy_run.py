@@ -52,30 +52,30 @@ def _by_pmic(seat: Seat, timed: Result) -> Energy | None:
     if not idle:
         say.note(f"{line.name} does not tell its power: a Pi 5 does, to users of the group video")
         return None
-    seen = _run(seat, pmic=True)
-    drawn = telemetry.read_power(run.folder_of(seen[0]) / telemetry.FILE)
-    return _energy("pmic", "", idle, drawn, seen[1])
+    done = _run(seat, pmic=True)
+    drawn = telemetry.read_power(run.folder_of(done[0]) / telemetry.FILE)
+    return _energy("pmic", "", idle, drawn, done[1])
 
 
 def _by_meter(seat: Seat) -> Energy:
     argv = shlex.split(seat.terms.energy)
-    ahead = _clock_ahead(seat.line.session)
-    with say.step(f"{seat.line.name}: idle power"), _metered(argv, ahead) as idle:
+    offset = _clock_ahead(seat.line.session)
+    with say.step(f"{seat.line.name}: idle power"), _metered(argv, offset) as idle:
         threading.Event().wait(IDLE_S)
-    with _metered(argv, ahead) as drawn:
-        seen = _run(seat, pmic=False)
+    with _metered(argv, offset) as drawn:
+        done = _run(seat, pmic=False)
     if not idle or not drawn:
         raise WrongInput(f"the meter '{argv[0]}' told no watts", remedy="try it by hand")
-    return _energy("meter", seat.terms.energy, idle, drawn, seen[1])
+    return _energy("meter", seat.terms.energy, idle, drawn, done[1])
 
 
 def _run(seat: Seat, *, pmic: bool) -> tuple[str, Log]:
     """The id and the log of the energy run."""
     from piyard import bench
 
-    todo = bench.work_of(seat.job, seat.conversion)
-    what = {**todo.what, "task": "energy"}
-    done = work.run_one(seat, msgspec.structs.replace(todo, what=what, pmic=pmic))
+    command = bench.work_of(seat.job, seat.conversion)
+    task = {**command.what, "task": "energy"}
+    done = work.run_one(seat, msgspec.structs.replace(command, what=task, pmic=pmic))
     return done.id, log.read(run.folder_of(done.id) / run.LOG)
 
 
@@ -101,35 +101,35 @@ def _energy(
 
 def _clock_ahead(session: Session) -> float:
     """Seconds that the board's uptime is ahead of this machine's monotonic clock."""
-    told = session.run(["cat", "/proc/uptime"]).out.split()
-    return float(told[0]) - time.monotonic()
+    uptime = session.run(["cat", "/proc/uptime"]).out.split()
+    return float(uptime[0]) - time.monotonic()
 
 
 @contextmanager
-def _metered(argv: list[str], ahead: float) -> Iterator[list[Power]]:
+def _metered(argv: list[str], offset: float) -> Iterator[list[Power]]:
     """What the meter says while the block runs, by the board's clock."""
     watts: list[Power] = []
-    wrong: list[Exception] = []
+    errors: list[Exception] = []
     over = threading.Event()
 
-    def ask() -> None:
+    def poll() -> None:
         while not over.wait(METER_S):
             try:
-                told = _watts(argv)
+                drawn = _watts(argv)
             except WrongInput as error:
-                wrong.append(error)
+                errors.append(error)
                 return
-            watts.append(Power(uptime_s=time.monotonic() + ahead, rails_w={"meter": told}))
+            watts.append(Power(uptime_s=time.monotonic() + offset, rails_w={"meter": drawn}))
 
-    asker = threading.Thread(target=ask, daemon=True)
-    asker.start()
+    poller = threading.Thread(target=poll, daemon=True)
+    poller.start()
     try:
         yield watts
     finally:
         over.set()
-        asker.join(METER_LIMIT_S + 1)
-    if wrong:
-        raise wrong[0]
+        poller.join(METER_LIMIT_S + 1)
+    if errors:
+        raise errors[0]
 
 
 def _watts(argv: list[str]) -> float:

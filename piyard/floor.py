@@ -58,9 +58,9 @@ def storage(precision: Mapping[str, Any]) -> str:
     return "fp16" if precision.get("fp16_weight_layers") else _fastest(str(precision["storage"]))
 
 
-def _fastest(told: str) -> str:
+def _fastest(formats: str) -> str:
     """nnrun says ``fp16``, ``mixed-fp16-fp32`` or ``fp32``."""
-    return next((name for name in ("fp16", "bf16") if name in told), "fp32")
+    return next((name for name in ("fp16", "bf16") if name in formats), "fp32")
 
 
 def _bandwidth(peaks: Peaks, threads: int) -> float | None:

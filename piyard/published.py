@@ -112,10 +112,10 @@ def _alike(result: Result) -> Iterator[Figure]:
         return
     computed: Precision = arithmetic(result.header["precision"])
     name = f"{network.name}_int8" if computed == "int8" else network.name
-    wanted = (result.record.target, name, computed, result.threads, ON_THE_CPU)
+    ours = (result.record.target, name, computed, result.threads, ON_THE_CPU)
     for figure in figures():
-        found = (figure.target, figure.model, figure.precision, figure.threads, figure.gpu_device)
-        if found == wanted:
+        theirs = (figure.target, figure.model, figure.precision, figure.threads, figure.gpu_device)
+        if theirs == ours:
             yield figure
 
 

@@ -75,9 +75,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def job(self) -> tuple[str, ...]:
         """What makes two results of the same row: board, model, asked precision, threads."""
-        asked = str(self.header["precision"]["requested"])
+        requested = str(self.header["precision"]["requested"])
         record = self.record
-        return (record.hardware, record.host, record.model["name"], asked, str(self.threads))
+        return (record.hardware, record.host, record.model["name"], requested, str(self.threads))
 
 
 def read(folder: Path) -> Result:
@@ -94,7 +94,7 @@ def read(folder: Path) -> Result:
     samples = [float(line["ms"]) for line in measured.of("sample")]
     _require_whole(folder, record, measured, samples)
     cold = measured.first("cold") or {}
-    ended = measured.summary or {}
+    summary = measured.summary or {}
     return Result(
         record=record,
         samples_ms=samples,
@@ -104,8 +104,8 @@ def read(folder: Path) -> Result:
         end_to_end_ms=[float(line["ms"]) for line in measured.of("end_to_end")],
         load_ms=cold.get("load_ms") or (measured.first("load") or {}).get("ms"),
         first_ms=cold.get("first_ms"),
-        peak_rss_kb=ended.get("peak_rss_kb"),
-        stopped=ended.get("stopped", ""),
+        peak_rss_kb=summary.get("peak_rss_kb"),
+        stopped=summary.get("stopped", ""),
         telemetry=telemetry.read(folder / telemetry.FILE),
     )
 
@@ -146,14 +146,14 @@ def runs() -> list[Path]:
 
 def find(run_id: str) -> Path:
     """The folder of a run, by its id or the unambiguous start of it."""
-    found = [folder for folder in runs() if folder.name.startswith(run_id)]
-    if len(found) != 1:
-        many = "no run is" if not found else f"{len(found)} runs are"
+    matches = [folder for folder in runs() if folder.name.startswith(run_id)]
+    if len(matches) != 1:
+        problem = "no run is" if not matches else f"{len(matches)} runs are"
         raise WrongInput(
-            f"{many} named '{run_id}'",
+            f"{problem} named '{run_id}'",
             remedy="invoke runs lists them; invoke --help attach explains",
         )
-    return found[0]
+    return matches[0]
 
 
 def stored(*, every: bool = False) -> tuple[list[Result], list[str]]:
@@ -174,8 +174,8 @@ def newest(results: Sequence[Result]) -> list[Result]:
 
 
 def _require_whole(folder: Path, record: Record, measured: Log, samples: Sequence[float]) -> None:
-    counted = measured.summary and measured.summary.get("samples")
-    if record.exit_code != 0 or counted != len(samples) or not samples:
+    expected = measured.summary and measured.summary.get("samples")
+    if record.exit_code != 0 or expected != len(samples) or not samples:
         raise UnreadableLog(
             f"{folder.name}: the run did not end well (exit code {record.exit_code}, "
             f"{len(samples)} samples)",

@@ -97,8 +97,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """Of the conversion: the same key is the same .param and .bin."""
     build: str
     """Of nnrun and ncnn."""
-    asked: str
-    """The precision asked for."""
+    precision: str = msgspec.field(name="asked")
+    """The requested precision, which need not be the one computed."""
     data_type: str
     """The precision really computed."""
     threads: int
@@ -135,4 +135,4 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def job(self) -> tuple[str, ...]:
         """What makes two rows the same one, measured again."""
-        return (self.hardware, self.host, self.model, self.asked, str(self.threads))
+        return (self.hardware, self.host, self.model, self.precision, str(self.threads))

@@ -87,7 +87,7 @@ def row(**changes: Any) -> Row:
         random_seed=None,
         model_key="8689ecf3c1741aa2",
         build="2cc76dbb216eb149",
-        asked="fp16",
+        precision="fp16",
         data_type="fp16",
         threads=4,
         summary=summary([19.8, 19.82, 19.84, 19.84, 19.86, 19.9, 20.1]),
@@ -134,7 +134,7 @@ def result(of: Row, samples: Sequence[float], telemetry: Sequence[Moment] = ()) 
         when=of.when,
         what={
             "task": "bench",
-            "slug": f"{of.model}-{of.asked}-t{of.threads}",
+            "slug": f"{of.model}-{of.precision}-t{of.threads}",
             "job": {"host": of.host, "bench": {"loops": 0, "budget_s": 10.0, "warmup": 8}},
         },
         host=of.host,
@@ -163,7 +163,7 @@ def result(of: Row, samples: Sequence[float], telemetry: Sequence[Moment] = ()) 
     )
     header = {
         "threads": of.threads,
-        "precision": {"requested": of.asked, "label": of.data_type},
+        "precision": {"requested": of.precision, "label": of.data_type},
         "ncnn": "1.0.20261020",
         "options": {"use_fp16_arithmetic": of.data_type == "fp16"},
     }
@@ -221,7 +221,7 @@ def measured(at: int, host: str, model: str, kind: str, state: State) -> tuple[R
             "params": params,
             "macs": macs,
             "accuracy": accuracy,
-            "asked": kind,
+            "precision": kind,
             "data_type": kind,
             "random_seed": 20260101 if emulated else None,
             "summary": summary(samples),

@@ -116,7 +116,7 @@ def _without_emulated(read: Sequence[Read], *, wanted: bool) -> Sequence[Read]:
 
 def _named(sides: tuple[Side, Side]) -> frozenset[str]:
     """The conditions that are compared by what the sets say: a key both say alike is none."""
-    a, b = (one.wanted for one in sides)
+    a, b = (side.conditions for side in sides)
     keys = {key for key in (a.keys() | b.keys()) - TIMES if a.get(key) != b.get(key)}
     return frozenset(key.replace("_", "-") for key in keys)
 

@@ -136,7 +136,7 @@ def _fields(line: Line) -> dict[str, Any]:
         "hardware": row.hardware,
         "model": row.model,
         "build": row.build,
-        "asked": row.asked,
+        "asked": row.precision,
         "data_type": row.data_type,
         "threads": row.threads,
         "samples": figures.count,

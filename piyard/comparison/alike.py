@@ -27,18 +27,18 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 def differences(a: Result, b: Result) -> list[Difference]:
     """All that differs of what both tell."""
-    return [one for name in CONDITIONS for one in _of(name, a, b)]
+    return [difference for name in CONDITIONS for difference in _of(name, a, b)]
 
 
 def untold(a: Result, b: Result) -> list[str]:
     """Facets that only one of the two tells: old results know less of their board."""
-    both = [(told(a), told(b)) for told in CONDITIONS.values()]
-    return [facet for x, y in both for facet in x if (x[facet] is None) != (y.get(facet) is None)]
+    pairs = [(facets(a), facets(b)) for facets in CONDITIONS.values()]
+    return [facet for x, y in pairs for facet in x if (x[facet] is None) != (y.get(facet) is None)]
 
 
-def names_of(found: Iterable[Difference]) -> frozenset[str]:
+def names_of(differences: Iterable[Difference]) -> frozenset[str]:
     """The conditions that differ."""
-    return frozenset(one.condition for one in found)
+    return frozenset(difference.condition for difference in differences)
 
 
 def free(named: Collection[str], of_all: Iterable[Sequence[Difference]]) -> frozenset[str]:
@@ -48,14 +48,16 @@ def free(named: Collection[str], of_all: Iterable[Sequence[Difference]]) -> froz
     """
     if named:
         return frozenset(named)
-    only = frozenset[str]().union(*(conditions.roots(names_of(found)) for found in of_all))
+    only = frozenset[str]().union(
+        *(conditions.roots(names_of(differences)) for differences in of_all)
+    )
     return only if len(only) == 1 else frozenset()
 
 
-def unlike(found: Sequence[Difference], compared: Collection[str]) -> list[Difference]:
+def unlike(differences: Sequence[Difference], compared: Collection[str]) -> list[Difference]:
     """The differences that forbid a comparison."""
-    may_differ = conditions.brought(compared, names_of(found)) - {NEVER}
-    return [one for one in found if one.condition not in may_differ]
+    may_differ = conditions.brought(compared, names_of(differences)) - {NEVER}
+    return [difference for difference in differences if difference.condition not in may_differ]
 
 
 def _of(name: str, a: Result, b: Result) -> Iterator[Difference]:

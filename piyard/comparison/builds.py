@@ -15,20 +15,20 @@ def key_of(flag: str, text: str) -> str:
     start = text.strip()
     if start == CURRENT:
         return CURRENT
-    known = _known()
-    found = [key for key in known if start and key.startswith(start)]
+    keys = _known()
+    matches = [key for key in keys if start and key.startswith(start)]
     if not start:
         raise WrongInput(f"no --{flag}: a build is missing", remedy=REMEDY)
-    if not found:
-        close = nearest(start, [*known, CURRENT])
-        raise WrongInput(f"no build of artifacts/builds is named '{start}'{close}", remedy=REMEDY)
-    if len(found) > 1:
+    if not matches:
+        hint = nearest(start, [*keys, CURRENT])
+        raise WrongInput(f"no build of artifacts/builds is named '{start}'{hint}", remedy=REMEDY)
+    if len(matches) > 1:
         raise WrongInput(
             f"several builds begin with '{start}'",
-            evidence="\n".join(found),
+            evidence="\n".join(matches),
             remedy="write more of the key",
         )
-    return found[0]
+    return matches[0]
 
 
 def load(key: str, target_name: str) -> Build:
@@ -41,14 +41,14 @@ def load(key: str, target_name: str) -> Build:
     folder = store.find(build.SHELF, key)
     if folder is None:
         raise WrongInput(f"build {key} is not whole", remedy="its files were changed or removed")
-    made = Build(target=target_name, key=key, folder=folder, fresh=False)
-    machine, wanted = made.manifest["elf"]["machine"], target.load(target_name).arch
-    if machine != wanted:
+    loaded = Build(target=target_name, key=key, folder=folder, fresh=False)
+    machine, arch = loaded.manifest["elf"]["machine"], target.load(target_name).arch
+    if machine != arch:
         raise WrongInput(
-            f"build {key} is for {machine}, and {target_name} is {wanted}",
+            f"build {key} is for {machine}, and {target_name} is {arch}",
             remedy=f"invoke build --target {target_name} makes one that fits",
         )
-    return made
+    return loaded
 
 
 def _known() -> list[str]:

@@ -15,7 +15,7 @@ from piyard.verdict import believable
 JOB: Mapping[str, Callable[[Row], str]] = {
     "host": lambda row: row.host,
     "model": lambda row: row.model,
-    "precision": lambda row: row.asked,
+    "precision": lambda row: row.precision,
     "threads": lambda row: str(row.threads),
 }
 """What makes two results measurements of the same."""
@@ -43,17 +43,17 @@ def of(side: Side, rows: Sequence[Row], runs: Sequence[str]) -> Chosen:
     if side.run:
         run = names.full(side.run, runs)
         return _newest(row for row in rows if row.run == run)
-    found = [row for row in rows if side.holds(row)]
-    if not found:
+    selected = [row for row in rows if side.holds(row)]
+    if not selected:
         raise _nothing(side, rows)
-    for key in KEYS.keys() & side.wanted.keys():
-        _require_one(side, key, {KEYS[key](row) for row in found})
-    return _newest(found)
+    for key in KEYS.keys() & side.conditions.keys():
+        _require_one(side, key, {KEYS[key](row) for row in selected})
+    return _newest(selected)
 
 
 def job_of(row: Row) -> tuple[str, ...]:
     """What two results of one job have in common."""
-    return tuple(told(row) for told in JOB.values())
+    return tuple(value_of(row) for value_of in JOB.values())
 
 
 def why_left_out(row: Row) -> str:
@@ -76,28 +76,28 @@ def _newest(rows: Iterable[Row]) -> Chosen:
     return Chosen(rows=list(newest.values()), left_out=left_out)
 
 
-def _require_one(side: Side, key: str, found: set[str]) -> None:
-    wanted = side.wanted[key]
-    if len(found) > 1 and wanted not in found:
+def _require_one(side: Side, key: str, values: set[str]) -> None:
+    start = side.conditions[key]
+    if len(values) > 1 and start not in values:
         raise WrongInput(
-            f"several of {key} begin with '{wanted}'",
-            evidence="\n".join(sorted(found)),
+            f"several of {key} begin with '{start}'",
+            evidence="\n".join(sorted(values)),
             remedy="write more of it",
         )
 
 
 def _nothing(side: Side, rows: Sequence[Row]) -> WrongInput:
     """Said of the first key that no result has at all, with what there is of it."""
-    what = f"no stored result is in '{side.text}'"
-    for key, value in side.wanted.items():
-        told = {**JOB, **KEYS}.get(key)
-        if told and not any(HOLDS[key](row, value) for row in rows):
-            there = sorted({told(row) for row in rows})
+    problem = f"no stored result is in '{side.text}'"
+    for key, value in side.conditions.items():
+        value_of = {**JOB, **KEYS}.get(key)
+        if value_of and not any(HOLDS[key](row, value) for row in rows):
+            values = sorted({value_of(row) for row in rows})
             return WrongInput(
-                f"{what}: no {key} is {value}{nearest(value, there)}",
-                remedy=f"there are results of {', '.join(there[:MANY])}{_more(there)}",
+                f"{problem}: no {key} is {value}{nearest(value, values)}",
+                remedy=f"there are results of {', '.join(values[:MANY])}{_more(values)}",
             )
-    return WrongInput(what, remedy=f"invoke history lists what there is; a side is {EXAMPLE}")
+    return WrongInput(problem, remedy=f"invoke history lists what there is; a side is {EXAMPLE}")
 
 
 def _more(there: Sequence[str]) -> str:

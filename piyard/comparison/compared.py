@@ -33,14 +33,14 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
     def too_slow(self, limit: float | None) -> bool:
         """Whether b is significantly slower, by more than the limit (a fraction), for sure."""
-        slower = self.comparison.verdict == "slower" and self.confirmed
-        return limit is not None and slower and self.comparison.effect > limit
+        is_slower = self.comparison.verdict == "slower" and self.confirmed
+        return limit is not None and is_slower and self.comparison.effect > limit
 
 
 def job_text(a: Row, b: Row) -> str:
     """The job of two rows: ``pi5: resnet18 fp16, 4 threads``."""
     host, model, precision = (
-        _both(getattr(a, name), getattr(b, name)) for name in ("host", "model", "asked")
+        _both(getattr(a, name), getattr(b, name)) for name in ("host", "model", "precision")
     )
     return f"{host}: {model} {precision}, {_both(str(a.threads), str(b.threads))} threads"
 
@@ -56,17 +56,17 @@ def interval_text(comparison: Comparison) -> str:
     return f"{100 * comparison.low:+.1f} to {100 * comparison.high:+.1f} %"
 
 
-def require_fast(found: Sequence[Compared], limit: float | None, remedy: str) -> None:
+def require_fast(jobs: Sequence[Compared], limit: float | None, remedy: str) -> None:
     """Raise ``SlowerThanAllowed`` when a job is significantly slower by more than the limit."""
-    slow = [one for one in found if one.too_slow(limit)]
+    slow = [job for job in jobs if job.too_slow(limit)]
     if limit is None or not slow:
         return
     raise SlowerThanAllowed(
-        f"{len(slow)} of {len(found)} jobs {'is' if len(slow) == 1 else 'are'} slower by more than "
+        f"{len(slow)} of {len(jobs)} jobs {'is' if len(slow) == 1 else 'are'} slower by more than "
         f"{100 * limit:g} %",
         evidence="\n".join(
-            f"{one.job}: {effect_text(one.comparison)} ({interval_text(one.comparison)})"
-            for one in slow
+            f"{job.job}: {effect_text(job.comparison)} ({interval_text(job.comparison)})"
+            for job in slow
         ),
         remedy=remedy,
     )

@@ -57,23 +57,23 @@ def _cpu(result: Result) -> Facets:
 
 
 def _data_type(result: Result) -> Facets:
-    told = result.header["precision"]
+    precision = result.header["precision"]
     return {
-        "data type": told["label"],
-        "storage": told.get("storage"),
-        "arithmetic": told.get("arithmetic"),
-        "int8 layers": told.get("quantized_layers"),
+        "data type": precision["label"],
+        "storage": precision.get("storage"),
+        "arithmetic": precision.get("arithmetic"),
+        "int8 layers": precision.get("quantized_layers"),
     }
 
 
 def _input(result: Result) -> Facets:
-    told = result.header.get("input") or {}
-    shape = told.get("shape") or result.record.model.get("input")
+    net_input = result.header.get("input") or {}
+    shape = net_input.get("shape") or result.record.model.get("input")
     return {
         "input": shape and "x".join(map(str, shape)),
-        "input's source": told.get("source"),
-        "input's seed": told.get("seed"),
-        "input's span": told.get("span"),
+        "input's source": net_input.get("source"),
+        "input's seed": net_input.get("seed"),
+        "input's span": net_input.get("span"),
     }
 
 
@@ -108,8 +108,8 @@ def _cmdline(result: Result) -> Facets:
 
 def _nnrun_options(result: Result) -> Facets:
     env = result.header.get("env") or {}
-    told = {name: value for name, value in _options(result).items() if name not in OF_THE_JOB}
-    return told | {f"environment {name}": value for name, value in env.items()}
+    options = {name: value for name, value in _options(result).items() if name not in OF_THE_JOB}
+    return options | {f"environment {name}": value for name, value in env.items()}
 
 
 def _options(result: Result) -> Mapping[str, Any]:
@@ -170,11 +170,11 @@ def brought(names: Collection[str], differing: Collection[str]) -> frozenset[str
 
     A chain ends where something is equal: another board of the same kind brings no other kernel.
     """
-    found, new = set[str](), set(names) & set(differing)
+    implied, new = set[str](), set(names) & set(differing)
     while new:
-        found |= new
-        new = {more for name in new for more in BRINGS.get(name, ())} & set(differing) - found
-    return frozenset(found)
+        implied |= new
+        new = {other for name in new for other in BRINGS.get(name, ())} & set(differing) - implied
+    return frozenset(implied)
 
 
 def roots(differing: Collection[str]) -> frozenset[str]:
@@ -182,5 +182,5 @@ def roots(differing: Collection[str]) -> frozenset[str]:
     return frozenset(
         name
         for name in differing
-        if not any(name in brought([one], differing) - {one} for one in differing)
+        if not any(name in brought([other], differing) - {other} for other in differing)
     )

@@ -40,27 +40,27 @@ def contest(job: Job, measure: Measure, *, rounds: int, limit: float | None) -> 
     something different.
     """
     first = _pairs(turns.plan(job, rounds), measure)
-    found = _compared(job, first)
-    if not found.too_slow(limit):
-        return found
-    say.note(f"{found.job}: {effect_text(found.comparison)}; once more before that counts")
+    compared = _compared(job, first)
+    if not compared.too_slow(limit):
+        return compared
+    say.note(f"{compared.job}: {effect_text(compared.comparison)}; once more before that counts")
     more = _pairs(turns.plan(job, 1, after=rounds * len(turns.ORDER)), measure)
     alone = _compared(job, more)
     together = _compared(job, [*first, *more])
     if alone.too_slow(limit):
         return together
-    say.note(f"{found.job}: not confirmed, now {effect_text(alone.comparison)}")
+    say.note(f"{compared.job}: not confirmed, now {effect_text(alone.comparison)}")
     return msgspec.structs.replace(together, confirmed=False)
 
 
 def _pairs(planned: Sequence[Turn], measure: Measure) -> list[tuple[Ran, Ran]]:
     """The pairs of which both runs may be believed."""
     results = [measure(turn) for turn in planned]
-    ran = [Ran(result, derive.row(result)) for result in results]
-    for one in ran:
-        if not believable(one.row.verdict):
-            say.note(chosen.why_left_out(one.row))
-    return [pair for pair in turns.pairs(ran) if all(believable(one.row.verdict) for one in pair)]
+    runs = [Ran(result, derive.row(result)) for result in results]
+    for run in runs:
+        if not believable(run.row.verdict):
+            say.note(chosen.why_left_out(run.row))
+    return [pair for pair in turns.pairs(runs) if all(believable(run.row.verdict) for run in pair)]
 
 
 def _compared(job: Job, pairs: Sequence[tuple[Ran, Ran]]) -> Compared:
@@ -69,25 +69,25 @@ def _compared(job: Job, pairs: Sequence[tuple[Ran, Ran]]) -> Compared:
             f"{job.slug} on {job.host}: undecided, too many runs are INVALID",
             remedy="mend what each of them says, and measure again",
         )
-    _require_alike([one for pair in pairs for one in pair])
+    _require_alike([run for pair in pairs for run in pair])
     a, b = ([pair[side] for pair in pairs] for side in (0, 1))
     return Compared(
         job=job_text(a[0].row, b[0].row),
-        a=[one.row for one in a],
-        b=[one.row for one in b],
+        a=[run.row for run in a],
+        b=[run.row for run in b],
         comparison=compare_runs([(x.result.samples_ms, y.result.samples_ms) for x, y in pairs]),
         differences=alike.differences(a[0].result, b[0].result),
     )
 
 
-def _require_alike(ran: Sequence[Ran]) -> None:
+def _require_alike(runs: Sequence[Ran]) -> None:
     """The board stayed as it was, and both builds compute the same."""
-    for one in ran[1:]:
-        found = alike.unlike(alike.differences(ran[0].result, one.result), THE_BUILDS_OWN)
-        if found:
+    for run in runs[1:]:
+        forbidden = alike.unlike(alike.differences(runs[0].result, run.result), THE_BUILDS_OWN)
+        if forbidden:
             raise WrongInput(
-                f"unlike conditions: {ran[0].row.run} and {one.row.run}",
-                evidence="\n".join(difference.text for difference in found),
+                f"unlike conditions: {runs[0].row.run} and {run.row.run}",
+                evidence="\n".join(difference.text for difference in forbidden),
                 remedy="builds that compute differently cannot be compared by their time; "
                 "a board must stay as it is",
             )

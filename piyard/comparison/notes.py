@@ -14,22 +14,26 @@ SAID = 10
 EMULATED = "an emulated board's times say nothing of a Pi"
 
 
-def lines(told: Iterable[str]) -> None:
+def lines(notes: Iterable[str]) -> None:
     """Each line once."""
-    each = list(dict.fromkeys(told))
-    for line in each[:SAID]:
+    unique = list(dict.fromkeys(notes))
+    for line in unique[:SAID]:
         say.note(line)
-    if len(each) > SAID:
-        say.note(f"… and {len(each) - SAID} more such lines")
+    if len(unique) > SAID:
+        say.note(f"… and {len(unique) - SAID} more such lines")
 
 
-def differences(found: Sequence[Difference]) -> None:
+def differences(differing: Sequence[Difference]) -> None:
     """What is compared in one line, what cannot but differ with it in another."""
-    meant = conditions.roots(alike.names_of(found))
-    for of_roots, what in ((True, "compared"), (False, "differs with that")):
-        texts = [one.text for one in found if (one.condition in meant) == of_roots]
+    roots = conditions.roots(alike.names_of(differing))
+    for is_root, title in ((True, "compared"), (False, "differs with that")):
+        texts = [
+            difference.text
+            for difference in differing
+            if (difference.condition in roots) == is_root
+        ]
         if texts:
-            say.note(f"{what}: {'; '.join(dict.fromkeys(texts))}")
+            say.note(f"{title}: {'; '.join(dict.fromkeys(texts))}")
 
 
 def rows(compared: Sequence[Row]) -> None:

@@ -40,10 +40,10 @@ def pair(a: Side, b: Side, of_a: Sequence[Row], of_b: Sequence[Row]) -> Paired:
     left, right = _by_job(a, of_a, parts), _by_job(b, of_b, parts)
     both = [Pair(left[job], right[job]) for job in left if job in right]
     return Paired(
-        pairs=[one for one in both if one.a.run != one.b.run],
+        pairs=[pair for pair in both if pair.a.run != pair.b.run],
         only_a=[row for job, row in left.items() if job not in right],
         only_b=[row for job, row in right.items() if job not in left],
-        same=[one.a for one in both if one.a.run == one.b.run],
+        same=[pair.a for pair in both if pair.a.run == pair.b.run],
     )
 
 
@@ -52,20 +52,20 @@ def compared(a: Side, b: Side, of_a: Sequence[Row], of_b: Sequence[Row]) -> set[
     runs = bool(a.run and b.run)
     return {
         part
-        for part, told in JOB.items()
-        if (runs or part in a.wanted or part in b.wanted)
-        and {told(row) for row in of_a}.isdisjoint(told(row) for row in of_b)
+        for part, value_of in JOB.items()
+        if (runs or part in a.conditions or part in b.conditions)
+        and {value_of(row) for row in of_a}.isdisjoint(value_of(row) for row in of_b)
     }
 
 
 def _by_job(side: Side, rows: Sequence[Row], parts: Sequence[str]) -> Mapping[tuple[str, ...], Row]:
-    found = defaultdict[tuple[str, ...], list[Row]](list)
+    by_job = defaultdict[tuple[str, ...], list[Row]](list)
     for row in rows:
-        found[tuple(JOB[part](row) for part in parts)].append(row)
-    for several in found.values():
+        by_job[tuple(JOB[part](row) for part in parts)].append(row)
+    for several in by_job.values():
         if len(several) > 1:
             raise _ambiguous(side, several, parts)
-    return {job: row for job, (row,) in found.items()}
+    return {job: row for job, (row,) in by_job.items()}
 
 
 def _ambiguous(side: Side, several: Sequence[Row], parts: Collection[str]) -> WrongInput:

@@ -19,20 +19,20 @@ from piyard.row import Row
 EXAMPLE = "a run's id or its start (invoke history), or a set such as build=2cc76d,model=resnet18"
 
 
-def _named(told: str, wanted: str) -> bool:
+def _named(name: str, pattern: str) -> bool:
     """An address like [::1]:22 is a name, though it looks like a glob."""
-    return told == wanted or fnmatchcase(told, wanted)
+    return name == pattern or fnmatchcase(name, pattern)
 
 
 HOLDS: Mapping[str, Callable[[Row, str], bool]] = {
-    "host": lambda row, wanted: _named(row.host, wanted),
-    "model": lambda row, wanted: _named(row.model, wanted),
-    "build": lambda row, wanted: row.build.startswith(wanted),
-    "model_key": lambda row, wanted: row.model_key.startswith(wanted),
-    "precision": lambda row, wanted: row.asked == wanted,
-    "threads": lambda row, wanted: str(row.threads) == wanted,
-    "since": lambda row, wanted: row.when >= wanted,
-    "on": lambda row, wanted: row.when.startswith(wanted),
+    "host": lambda row, value: _named(row.host, value),
+    "model": lambda row, value: _named(row.model, value),
+    "build": lambda row, value: row.build.startswith(value),
+    "model_key": lambda row, value: row.model_key.startswith(value),
+    "precision": lambda row, value: row.precision == value,
+    "threads": lambda row, value: str(row.threads) == value,
+    "since": lambda row, value: row.when >= value,
+    "on": lambda row, value: row.when.startswith(value),
 }
 TIMES = frozenset({"since", "on"})
 """Keys that name no condition of a measurement, only when it was made."""
@@ -43,27 +43,27 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
 
     text: str
     run: str = ""
-    wanted: Mapping[str, str] = {}
+    conditions: Mapping[str, str] = {}
 
     def holds(self, row: Row) -> bool:
         """Whether that result is in the set."""
-        return all(HOLDS[key](row, value) for key, value in self.wanted.items())
+        return all(HOLDS[key](row, value) for key, value in self.conditions.items())
 
 
 def parse(text: str) -> Side:
     """What a user typed; raises ``WrongInput`` for what means nothing."""
-    plain = text.strip()
-    if not plain:
+    stripped = text.strip()
+    if not stripped:
         raise WrongInput("a side of the comparison is empty", remedy=f"name {EXAMPLE}")
-    if "=" not in plain:
-        return Side(text=plain, run=plain)
-    wanted: dict[str, str] = {}
-    for part in plain.split(","):
-        key, value = _pair(part, plain)
-        if key in wanted:
-            raise WrongInput(f"'{plain}' says {key} twice", remedy="give each key once")
-        wanted[key] = value
-    return Side(text=plain, wanted=wanted)
+    if "=" not in stripped:
+        return Side(text=stripped, run=stripped)
+    conditions: dict[str, str] = {}
+    for part in stripped.split(","):
+        key, value = _pair(part, stripped)
+        if key in conditions:
+            raise WrongInput(f"'{stripped}' says {key} twice", remedy="give each key once")
+        conditions[key] = value
+    return Side(text=stripped, conditions=conditions)
 
 
 def _pair(part: str, whole: str) -> tuple[str, str]:
@@ -73,10 +73,10 @@ def _pair(part: str, whole: str) -> tuple[str, str]:
             f"'{part.strip()}' in '{whole}' is no KEY=VALUE",
             remedy=f"keys are {', '.join(HOLDS)}; join them by commas",
         )
-    known = key.replace("-", "_").lower()
-    if known not in HOLDS:
+    normalized = key.replace("-", "_").lower()
+    if normalized not in HOLDS:
         raise unknown("key", key, HOLDS)
-    return known, _checked(known, value)
+    return normalized, _checked(normalized, value)
 
 
 def _checked(key: str, value: str) -> str:

@@ -67,8 +67,8 @@ class Catalogue:
 
     def stamps(self) -> dict[str, Stamp]:
         """What each run was like when it was read."""
-        told = self._ask("SELECT run, shelf, mtime_ns, size, inode FROM results")
-        return {run: Stamp(*stamp) for run, *stamp in told}
+        rows = self._ask("SELECT run, shelf, mtime_ns, size, inode FROM results")
+        return {run: Stamp(*stamp) for run, *stamp in rows}
 
     def empty(self, mark: str) -> None:
         """Begin anew."""
@@ -86,13 +86,13 @@ class Catalogue:
 
     def problems(self) -> list[str]:
         """Why runs have no row, oldest first."""
-        told = self._ask("SELECT problem FROM results WHERE problem != '' ORDER BY run")
-        return [problem for (problem,) in told]
+        rows = self._ask("SELECT problem FROM results WHERE problem != '' ORDER BY run")
+        return [problem for (problem,) in rows]
 
     def rows(self, filters: Filters) -> list[Row]:
         """What passes, oldest first; with ``newest`` in the order the jobs first appeared."""
-        told = self._passing(NEWEST if filters.newest else ALL, filters)
-        return [_decode(row) for (row,) in reversed(told)]
+        passing = self._passing(NEWEST if filters.newest else ALL, filters)
+        return [_decode(row) for (row,) in reversed(passing)]
 
     def count(self, filters: Filters) -> int:
         """How many pass, whatever ``last`` says."""
@@ -101,23 +101,23 @@ class Catalogue:
 
     def former(self, row: Row) -> Row | None:
         """The result of the same job before that one, unless nobody may believe it."""
-        told = self._ask(FORMER, [_job(row), row.when, row.run]).fetchone()
-        return _decode(told[0]) if told else None
+        previous = self._ask(FORMER, [_job(row), row.when, row.run]).fetchone()
+        return _decode(previous[0]) if previous else None
 
     def runs(self) -> list[str]:
         """The ids of all results, in order."""
-        told = self._ask("SELECT run FROM results WHERE row IS NOT NULL ORDER BY run")
-        return [run for (run,) in told]
+        rows = self._ask("SELECT run FROM results WHERE row IS NOT NULL ORDER BY run")
+        return [run for (run,) in rows]
 
     def hosts(self) -> list[str]:
         """All boards that have a result."""
-        told = self._ask("SELECT DISTINCT host FROM results WHERE row IS NOT NULL ORDER BY host")
-        return [host for (host,) in told]
+        rows = self._ask("SELECT DISTINCT host FROM results WHERE row IS NOT NULL ORDER BY host")
+        return [host for (host,) in rows]
 
     def models(self) -> list[str]:
         """All models that have a result."""
-        told = self._ask("SELECT DISTINCT model FROM results WHERE row IS NOT NULL ORDER BY model")
-        return [model for (model,) in told]
+        rows = self._ask("SELECT DISTINCT model FROM results WHERE row IS NOT NULL ORDER BY model")
+        return [model for (model,) in rows]
 
     def _passing(self, question: str, filters: Filters) -> list[Any]:
         """The answer to a question about ``passing``."""
@@ -130,10 +130,10 @@ class Catalogue:
 def _columns(entry: Entry) -> tuple[object, ...]:
     if (row := entry.row) is None:
         return (entry.run, *entry.stamp, *(None,) * 13, entry.problem)
-    where = (row.when, row.host, row.hardware, row.target, row.model)
-    how = (row.asked, row.data_type, row.threads, row.build, row.verdict.state)
-    kept = (row.summary.median, _job(row), msgspec.msgpack.encode(row), "")
-    return (entry.run, *entry.stamp, *where, *how, *kept)
+    board = (row.when, row.host, row.hardware, row.target, row.model)
+    settings = (row.precision, row.data_type, row.threads, row.build, row.verdict.state)
+    derived = (row.summary.median, _job(row), msgspec.msgpack.encode(row), "")
+    return (entry.run, *entry.stamp, *board, *settings, *derived)
 
 
 def _job(row: Row) -> str:

@@ -59,16 +59,16 @@ def _unlike(former: Row, row: Row) -> Iterator[str]:
 
 
 def _text(a: Result, b: Result, percent: float) -> str:
-    found = statistics.compare(a.samples_ms, b.samples_ms)
-    if found.verdict == "not significant":
+    compared = statistics.compare(a.samples_ms, b.samples_ms)
+    if compared.verdict == "not significant":
         return _insignificant(percent)
     arrow = "↑" if percent > 0 else "↓"
     differ = conditions.roots(alike.names_of(alike.differences(a, b)))
-    besides = f" (other {', '.join(sorted(differ))})" if differ else ""
-    if times.is_multiple(found.median_a, found.median_b):
-        change = times.change(found.median_a, found.median_b)
-        return f"{arrow} {found.verdict}: {change}{besides}"
-    return f"{arrow} {abs(percent):.1f} % {found.verdict}{besides}"
+    also = f" (other {', '.join(sorted(differ))})" if differ else ""
+    if times.is_multiple(compared.median_a, compared.median_b):
+        change = times.change(compared.median_a, compared.median_b)
+        return f"{arrow} {compared.verdict}: {change}{also}"
+    return f"{arrow} {abs(percent):.1f} % {compared.verdict}{also}"
 
 
 def _insignificant(percent: float) -> str:

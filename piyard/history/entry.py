@@ -57,7 +57,10 @@ def _row(run: str, stamp: Stamp) -> Row | None:
             return None
         if record.is_lost:
             raise _NoResult
-    made = derive.row(shelf.load(run))
-    if made.run != run:
-        raise UnreadableLog(f"the result of {made.run} is in the place of {run}: was it renamed?")
-    return msgspec.msgpack.decode(msgspec.msgpack.encode(made), type=Row)  # as the index keeps it
+    derived = derive.row(shelf.load(run))
+    if derived.run != run:
+        raise UnreadableLog(
+            f"the result of {derived.run} is in the place of {run}: was it renamed?"
+        )
+    # As the index keeps it.
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(derived), type=Row)

@@ -23,8 +23,8 @@ class Stamp(NamedTuple):
 
 def stamps() -> dict[str, Stamp]:
     """The stamp of each run that has a result file, or else a folder; sweeps old drafts."""
-    found = dict(_files())
-    return found | dict(_folders(found.keys()))
+    stamps = dict(_files())
+    return stamps | dict(_folders(stamps.keys()))
 
 
 def _files() -> Iterator[tuple[str, Stamp]]:
@@ -35,9 +35,11 @@ def _files() -> Iterator[tuple[str, Stamp]]:
             yield entry.name.removesuffix(places.SUFFIX), stamp
 
 
-def _folders(known: Collection[str]) -> Iterator[tuple[str, Stamp]]:
+def _folders(indexed: Collection[str]) -> Iterator[tuple[str, Stamp]]:
     for entry in _listed(run.SHELF):
-        if entry.name not in known and (stamp := _stamp(run.SHELF, Path(entry.path) / run.RECORD)):
+        if entry.name not in indexed and (
+            stamp := _stamp(run.SHELF, Path(entry.path) / run.RECORD)
+        ):
             yield entry.name, stamp
 
 
@@ -52,7 +54,7 @@ def _listed(shelf: str) -> Iterator[os.DirEntry[str]]:
 def _stamp(shelf: str, file: os.DirEntry[str] | Path) -> Stamp | None:
     """None for a file that went away while the folder was read, or never was there."""
     try:
-        told = file.stat()
+        status = file.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return Stamp(shelf, told.st_mtime_ns, told.st_size, told.st_ino)
+    return Stamp(shelf, status.st_mtime_ns, status.st_size, status.st_ino)

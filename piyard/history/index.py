@@ -90,10 +90,10 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 def _change(catalogue: Catalogue, mark: str) -> Change:
     """What is known is read before what is there: what another piyard adds meanwhile stays."""
     anew = not catalogue.is_made_by(mark)
-    known = {} if anew else catalogue.stamps()
-    there = found.stamps()
-    stale = {run: stamp for run, stamp in there.items() if known.get(run) != stamp}
-    return Change(anew=anew, stale=stale, gone=known.keys() - there.keys())
+    indexed = {} if anew else catalogue.stamps()
+    on_disk = found.stamps()
+    stale = {run: stamp for run, stamp in on_disk.items() if indexed.get(run) != stamp}
+    return Change(anew=anew, stale=stale, gone=indexed.keys() - on_disk.keys())
 
 
 def _read(stale: Mapping[str, Stamp]) -> list[Entry]:

@@ -19,8 +19,8 @@ SOURCES = ("piyard", "targets", "models")
 
 def mark() -> str:
     """A short text that stays the same as long as rows would come out the same."""
-    told = "\n".join(sorted(line for folder in _folders() for line in _told(folder)))
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
+    lines = "\n".join(sorted(line for folder in _folders() for line in _told(folder)))
+    return hashlib.sha256(lines.encode()).hexdigest()[:16]
 
 
 def _folders() -> list[Path]:
@@ -34,5 +34,5 @@ def _told(folder: Path) -> Iterator[str]:
     for place, _, names in os.walk(folder):
         for name in names:
             if not name.endswith(".pyc"):
-                told = (Path(place) / name).stat()
-                yield f"{place}/{name} {told.st_mtime_ns} {told.st_size}"
+                status = (Path(place) / name).stat()
+                yield f"{place}/{name} {status.st_mtime_ns} {status.st_size}"

@@ -16,16 +16,16 @@ def full(start: str, runs: Sequence[str]) -> str:
     first = bisect_left(runs, start)
     if runs[first : first + 1] == [start]:
         return start
-    found = [run for run in runs[first : first + 2] if run.startswith(start)]
-    if not start or not found:
+    matches = [run for run in runs[first : first + 2] if run.startswith(start)]
+    if not start or not matches:
         raise WrongInput(f"no stored result is named '{start}'", remedy="invoke history lists them")
-    if len(found) > 1:
+    if len(matches) > 1:
         raise WrongInput(
             f"several results begin with '{start}'",
-            evidence="\n".join(found),
+            evidence="\n".join(matches),
             remedy="write more of the id",
         )
-    return found[0]
+    return matches[0]
 
 
 def short(run: str, runs: Sequence[str]) -> str:
@@ -37,7 +37,7 @@ def short(run: str, runs: Sequence[str]) -> str:
 
 def _alike(a: str, b: str) -> int:
     """How many letters are the same from the start."""
-    for at, (one, other) in enumerate(zip(a, b, strict=False)):
-        if one != other:
+    for at, (letter, other) in enumerate(zip(a, b, strict=False)):
+        if letter != other:
             return at
     return min(len(a), len(b))

@@ -22,21 +22,21 @@ class _Version(msgspec.Struct, frozen=True):
     schema: int
 
 
-def save(found: Result) -> Path:
+def save(measured: Result) -> Path:
     """Keep a result; after this returns it survives a kill and a power cut.
 
     Raises ``UnreadableLog``, before anything is touched, for one that could not be read again,
     and ``NotSetUp`` where nothing can be written.
     """
-    final = places.result_of(found.record.id)
-    content = msgspec.json.encode(found) + b"\n"
+    final = places.result_of(measured.record.id)
+    content = msgspec.json.encode(measured) + b"\n"
     decode(content, str(final))
     try:
         _put(final, content)
     except OSError as error:
         raise NotSetUp(
             f"{final} cannot be written: {error.strerror}",
-            remedy=f"make room, then invoke attach {found.record.id}: its samples are kept",
+            remedy=f"make room, then invoke attach {measured.record.id}: its samples are kept",
         ) from None
     return final
 

@@ -15,7 +15,7 @@ def command(row: Row, result: Result | None = None) -> list[str]:
     kind = [] if emulator.is_emulated(row.host) else ["--target", row.target]
     return [
         *("invoke", "bench", "--host", row.host, *kind, "--model", row.model),
-        *("--precision", row.asked, "--threads", str(row.threads)),
+        *("--precision", row.precision, "--threads", str(row.threads)),
         *([] if row.random_seed is None else ["--random-weights"]),
         *(_how_long(result) if result else []),
     ]

@@ -43,8 +43,8 @@ def _cell(value: Any) -> Any:
 def json(rows: Sequence[Row], results: Sequence[Result]) -> str:
     """An object a row; the row's own struct is in it, and its result where that was read."""
     of_run = {result.record.id: result for result in results}
-    told = [_object(row, of_run.get(row.run)) for row in rows]
-    return harmless.json(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())
+    objects = [_object(row, of_run.get(row.run)) for row in rows]
+    return harmless.json(msgspec.json.format(msgspec.json.encode(objects), indent=2).decode())
 
 
 def table(row: Row) -> Fields:
@@ -76,7 +76,7 @@ def more(row: Row) -> Fields:
         "target": row.target,
         "emulated": row.emulated,
         "threads": row.threads,
-        "precision_asked": row.asked,
+        "precision_asked": row.precision,
         "random_seed": row.random_seed,
         **_times(row),
         **_power(row),
@@ -118,8 +118,8 @@ def _power(row: Row) -> Fields:
 
 
 def _object(row: Row, result: Result | None) -> Fields:
-    told = table(row) | {"verdict": row.verdict.state, "board": row.host, "run": row.run}
-    told["row"] = row
+    fields = table(row) | {"verdict": row.verdict.state, "board": row.host, "run": row.run}
+    fields["row"] = row
     if result:
-        told |= {"samples_ms": result.samples_ms, "result": result}
-    return told
+        fields |= {"samples_ms": result.samples_ms, "result": result}
+    return fields

@@ -40,7 +40,7 @@ def _suite(host: str, rows: Sequence[Row]) -> ET.Element:
 
 
 def _case(row: Row) -> ET.Element:
-    name = f"{row.model}-{row.asked}-t{row.threads}"
+    name = f"{row.model}-{row.precision}-t{row.threads}"
     time = f"{row.summary.median / 1000:.6f}"
     case = _element("testcase", {"classname": f"piyard.{row.target}", "name": name, "time": time})
     properties = ET.SubElement(case, "properties")

@@ -55,9 +55,9 @@ def render(rows: Sequence[Row], results: Sequence[Result]) -> str:
     return _filled(_read("page.html"), parts)
 
 
-def encoded(told: Payload) -> str:
+def encoded(data: Payload) -> str:
     """As JSON; a number that JSON has not is null."""
-    return msgspec.json.encode(told).decode()
+    return msgspec.json.encode(data).decode()
 
 
 def embedded(json: str) -> str:
@@ -90,10 +90,10 @@ def _read(name: str) -> str:
 
 def _plotly() -> str:
     """plotly.js of the installed package, found without importing all of plotly."""
-    found = importlib.util.find_spec("plotly")
-    where = Path(found.origin).parent if found and found.origin else Path()
+    spec = importlib.util.find_spec("plotly")
+    folder = Path(spec.origin).parent if spec and spec.origin else Path()
     try:
-        return (where / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
+        return (folder / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
     except OSError:
         raise NotSetUp(
             "the HTML page needs plotly, which is not installed", remedy="run ./yard --setup"

@@ -52,7 +52,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 class Payload(msgspec.Struct, frozen=True, kw_only=True):
     """All data of a page."""
 
-    made: str
+    created: str
     columns: Sequence[str]
     entries: Sequence[Entry]
     groups: Sequence[Group]
@@ -95,7 +95,7 @@ def payload(rows: Sequence[Row], results: Sequence[Result]) -> Payload:
         for row in rows
     ]
     return Payload(
-        made=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         columns=COLUMNS,
         entries=entries,
         groups=shelf.groups,
@@ -105,14 +105,14 @@ def payload(rows: Sequence[Row], results: Sequence[Result]) -> Payload:
 
 def _carrying(rows: Sequence[Row], of_run: dict[str, Result], newest: set[str]) -> set[str]:
     """The runs whose samples the page has room for, later ones first."""
-    room, chosen = PER_PAGE, set()
+    room, carrying = PER_PAGE, set()
     for row in sorted(rows, key=lambda row: row.when, reverse=True):
         if row.run not in newest or row.run not in of_run:
             continue
         room -= min(PER_ROW, len(of_run[row.run].samples_ms))
         if room >= 0:
-            chosen.add(row.run)
-    return chosen
+            carrying.add(row.run)
+    return carrying
 
 
 def _entry(
@@ -158,7 +158,7 @@ def _keys(row: Row, accuracy: float | None) -> list[str | float | None]:
 
 def _accuracy(row: Row) -> tuple[float | None, str]:
     """``69.76 % top-1`` → 69.76, ``% top-1``."""
-    found = NUMBER.search(row.accuracy or "")
-    if not found or not row.accuracy:
+    match = NUMBER.search(row.accuracy or "")
+    if not match or not row.accuracy:
         return None, ""
-    return float(found[0]), row.accuracy.replace(found[0], "", 1).strip()
+    return float(match[0]), row.accuracy.replace(match[0], "", 1).strip()

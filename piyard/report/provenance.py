@@ -23,8 +23,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 def groups(row: Row, result: Result | None) -> list[Group]:
     """All that is known; without the result, what the row itself keeps."""
     if result is None:
-        told = {"run": row.run, "when": row.when, "model_key": row.model_key, "build": row.build}
-        return [Group(title="Run", lines=list(lines(told)))]
+        fields = {"run": row.run, "when": row.when, "model_key": row.model_key, "build": row.build}
+        return [Group(title="Run", lines=list(lines(fields)))]
     record = result.record
     sections: dict[str, Any] = {
         "Run": _run(result),
@@ -34,17 +34,17 @@ def groups(row: Row, result: Result | None) -> list[Group]:
         "Board": msgspec.to_builtins(record.before),
         "Board afterwards": _changed(result),
     }
-    found = [Group(title=title, lines=list(lines(of))) for title, of in sections.items()]
-    return [group for group in found if group.lines]
+    groups = [Group(title=title, lines=list(lines(of))) for title, of in sections.items()]
+    return [group for group in groups if group.lines]
 
 
 COMPUTED = ("precision", "threads", "powersave", "cpu", "options", "env", "nnrun", "ncnn", "input")
 """What nnrun says of itself in its first line."""
 
 
-def lines(told: Mapping[str, Any], prefix: str = "") -> Iterator[Line]:
+def lines(fields: Mapping[str, Any], prefix: str = "") -> Iterator[Line]:
     """Leaves of nested mappings with their path as name; what is unknown is left out."""
-    for name, value in told.items():
+    for name, value in fields.items():
         path = f"{prefix}{name}"
         if isinstance(value, Mapping):
             yield from lines(value, f"{path} · ")
@@ -56,20 +56,20 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
-        return ", ".join(_text(one) for one in value)
+        return ", ".join(_text(item) for item in value)
     return str(value)
 
 
 def _run(result: Result) -> dict[str, Any]:
     record = result.record
-    asked = {name: v for name, v in record.what.items() if name not in {"task", "slug"}}
+    what = {name: v for name, v in record.what.items() if name not in {"task", "slug"}}
     return {
         "id": record.id,
         "when": record.when,
         "host": record.host,
         "target": record.target,
         "release": record.release,
-        **asked,
+        **what,
         "samples": len(result.samples_ms),
         "stopped": result.stopped,
         "load_ms": result.load_ms,

@@ -38,7 +38,7 @@ def _identity(row: Row, *, named: bool) -> list[str]:
     return [
         f"on {row.host}" if named else "",
         _weights(row),
-        "" if row.data_type.startswith(row.asked) else f"{row.asked} asked for",
+        "" if row.data_type.startswith(row.precision) else f"{row.precision} asked for",
         count(row.threads, "thread"),
     ]
 

@@ -49,13 +49,13 @@ def ends(result: Result) -> list[float]:
 
     Where the log does not tell, samples are laid end to end, the last one up to the last moment.
     """
-    samples, told = result.samples_ms, result.telemetry
+    samples, moments = result.samples_ms, result.telemetry
     if knows_times(result):
-        zero = told[0].uptime_s if told else result.starts_s[0]
+        zero = moments[0].uptime_s if moments else result.starts_s[0]
         begun = [start - zero for start in result.starts_s]
         return [round(s + ms / 1000, 3) for s, ms in zip(begun, samples, strict=True)]
     passed = [ms / 1000 for ms in accumulate(samples)]
-    shift = told[-1].uptime_s - told[0].uptime_s - passed[-1] if told and passed else 0.0
+    shift = moments[-1].uptime_s - moments[0].uptime_s - passed[-1] if moments and passed else 0.0
     return [round(shift + seconds, 3) for seconds in passed]
 
 
@@ -83,8 +83,8 @@ def word(text: str | None) -> int | None:
 
 
 def _tells(moment: Moment) -> bool:
-    told = (moment.temperature_mc, moment.khz, moment.arm_hz)
-    return any(value is not None for value in told) or bool(word(moment.throttled))
+    values = (moment.temperature_mc, moment.khz, moment.arm_hz)
+    return any(value is not None for value in values) or bool(word(moment.throttled))
 
 
 def _divided(value: float | None, unit: float) -> float | None:

@@ -117,13 +117,13 @@ def judged(
 
 def times(samples: ArrayLike) -> Series:
     """Samples that can be set in relation; raises ``WrongInput`` for others."""
-    found = series(samples)
-    if found.min() <= 0:
+    run = series(samples)
+    if run.min() <= 0:
         raise WrongInput(
-            f"a time of {found.min():g} ms cannot be compared",
+            f"a time of {run.min():g} ms cannot be compared",
             remedy="the clock is too coarse for this network: measure again with more loops",
         )
-    return found
+    return run
 
 
 def _ratio(of_a: Series, of_b: Series) -> Ratio:

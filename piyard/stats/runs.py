@@ -58,9 +58,9 @@ def compare_runs(pairs: Sequence[tuple[ArrayLike, ArrayLike]]) -> Comparison:
     if not pairs:
         raise WrongInput("no runs to compare")
     sides = [[summary.of(times(run)) for run in side] for side in zip(*pairs, strict=True)]
-    every = [*itertools.chain(*sides)]
+    summaries = [*itertools.chain(*sides)]
     a, b = (np.log([run.median for run in side]) for side in sides)
-    error, freedom = _error(a, b, _expected(every))
+    error, freedom = _error(a, b, _expected(summaries))
     middle, reach = float(b.mean() - a.mean()), error * float(student.ppf(QUANTILE, freedom))
     return judged(
         Ratio(
@@ -70,7 +70,7 @@ def compare_runs(pairs: Sequence[tuple[ArrayLike, ArrayLike]]) -> Comparison:
             low=middle - reach,
             high=middle + reach,
         ),
-        fewest=min(run.count for run in every),
+        fewest=min(run.count for run in summaries),
         u=float(mannwhitneyu(b, a).statistic),
         p=2 * float(student.sf(abs(middle) / error, freedom)),
         sure=SURE,
@@ -88,5 +88,5 @@ def _error(a: Series, b: Series, expected: float) -> tuple[float, int]:
 
 def _expected(runs: Iterable[Summary]) -> float:
     """The variance of log medians that equal runs with samples like these are thought to have."""
-    scatter = [math.log(run.high / run.low) / 2 / IN_DEVIATIONS for run in runs]
-    return SPREAD**2 + statistics.fmean(one**2 for one in scatter)
+    deviations = [math.log(run.high / run.low) / 2 / IN_DEVIATIONS for run in runs]
+    return SPREAD**2 + statistics.fmean(deviation**2 for deviation in deviations)

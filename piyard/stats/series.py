@@ -17,9 +17,9 @@ def series(samples: ArrayLike) -> Series:
     """The samples in their order, float64; raises ``WrongInput`` when there is nothing to count."""
     import numpy as np
 
-    found = np.asarray(samples, dtype=np.float64)
-    if found.ndim != 1 or not found.size:
+    values = np.asarray(samples, dtype=np.float64)
+    if values.ndim != 1 or not values.size:
         raise WrongInput("no samples, so no statistics of them")
-    if not np.isfinite(found).all():
+    if not np.isfinite(values).all():
         raise WrongInput("a sample is not a finite number, so the series says nothing")
-    return found
+    return values

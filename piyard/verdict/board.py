@@ -48,25 +48,25 @@ def throttled(result: Result) -> Iterator[Reason]:
     """
     record = result.record
     after = record.after.throttled if record.after else None
-    seen = firmware.seen(record.before.throttled, [m.throttled for m in result.telemetry], after)
-    if not seen:
+    bits = firmware.seen(record.before.throttled, [m.throttled for m in result.telemetry], after)
+    if not bits:
         return
-    slowed = [text for bit, text in firmware.SLOWED.items() if seen.during & bit]
+    slowed = [text for bit, text in firmware.SLOWED.items() if bits.during & bit]
     if slowed:
         yield Reason(
             code="throttled",
             grade="INVALID",
             text=f"the firmware {' and '.join(slowed)} during the run (throttle word "
-            f"{seen.word:#x}): cool the board better or give it a stronger supply",
+            f"{bits.word:#x}): cool the board better or give it a stronger supply",
         )
-    if seen.during & firmware.UNDER_VOLTAGE:
+    if bits.during & firmware.UNDER_VOLTAGE:
         yield Reason(
             code="under-voltage",
             grade="INVALID",
-            text=f"the supply was too low during the run (throttle word {seen.word:#x}): "
+            text=f"the supply was too low during the run (throttle word {bits.word:#x}): "
             "use a supply made for this board, and a short cable",
         )
-    elif seen.earlier & firmware.UNDER_VOLTAGE:
+    elif bits.earlier & firmware.UNDER_VOLTAGE:
         yield Reason(
             code="under-voltage",
             grade="SUSPECT",
@@ -82,15 +82,15 @@ def clock(result: Result, limits: Conditions) -> Iterator[Reason]:
     """
     facts = result.record.before
     expected = facts.high_khz or facts.max_khz or limits.clock_khz
-    known = watched.clocks_khz(watched.sampling(result))
-    off = [khz for khz in known if _is_off(khz, expected, limits)]
-    if off and expected:
+    clocks = watched.clocks_khz(watched.sampling(result))
+    wrong = [khz for khz in clocks if _is_off(khz, expected, limits)]
+    if wrong and expected:
         yield Reason(
             code="clock",
-            grade="INVALID" if len(off) / len(known) > CLOCK_SHARE else "SUSPECT",
-            text=f"the clock was {_mhz(off)} instead of {expected / 1000:.0f} MHz in {len(off)} of "
-            f"{len(known)} moments of the run: hold it with the governor {limits.governors[0]}, "
-            "and see to cooling and supply",
+            grade="INVALID" if len(wrong) / len(clocks) > CLOCK_SHARE else "SUSPECT",
+            text=f"the clock was {_mhz(wrong)} instead of {expected / 1000:.0f} MHz in "
+            f"{len(wrong)} of {len(clocks)} moments of the run: hold it with the governor "
+            f"{limits.governors[0]}, and see to cooling and supply",
         )
     nominal = min((khz for khz in (facts.max_khz, limits.clock_khz) if khz), default=0)
     if facts.high_khz and facts.high_khz < (1 - limits.clock_tolerance) * nominal:
@@ -144,13 +144,13 @@ def swap(result: Result) -> Iterator[Reason]:
 def governor(result: Result, limits: Conditions) -> Iterator[Reason]:
     """A governor that changes the clock; how the clock really was, ``clock`` says."""
     record = result.record
-    found = record.governor.during if record.governor else record.before.governor
-    if found is None or found in limits.governors:
+    governor = record.governor.during if record.governor else record.before.governor
+    if governor is None or governor in limits.governors:
         return
     yield Reason(
         code="governor",
         grade="SUSPECT",
-        text=f"the governor was {found}, which changes the clock: set {limits.governors[0]} for "
+        text=f"the governor was {governor}, which changes the clock: set {limits.governors[0]} for "
         "the run (piyard does where sudo is allowed)",
     )
 

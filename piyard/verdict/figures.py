@@ -37,13 +37,13 @@ def drift(result: Result) -> Iterator[Reason]:
     """Times that changed slowly over the run."""
     from piyard.stats import shape
 
-    found = shape.drift(result.samples_ms)
-    if found:
+    trend = shape.drift(result.samples_ms)
+    if trend:
         yield Reason(
             code="drift",
-            grade="INVALID" if abs(found.size) > CHANGE_INVALID else "SUSPECT",
-            text=f"the times became {found.direction} during the run, "
-            f"{change(found.before, found.after)}: warm up for longer, and see to cooling",
+            grade="INVALID" if abs(trend.size) > CHANGE_INVALID else "SUSPECT",
+            text=f"the times became {trend.direction} during the run, "
+            f"{change(trend.before, trend.after)}: warm up for longer, and see to cooling",
         )
 
 
@@ -51,13 +51,13 @@ def bimodal(result: Result) -> Iterator[Reason]:
     """Times that jumped between two levels."""
     from piyard.stats import shape
 
-    found = shape.bimodal(result.samples_ms)
-    if found:
+    modes = shape.bimodal(result.samples_ms)
+    if modes:
         yield Reason(
             code="bimodal",
-            grade="INVALID" if found.apart > CHANGE_INVALID else "SUSPECT",
-            text=f"the times have two levels, {found.low:.2f} ms ({found.low_share:.0%}) and "
-            f"{found.high:.2f} ms ({found.high_share:.0%}): look for a periodic task, or let the "
+            grade="INVALID" if modes.apart > CHANGE_INVALID else "SUSPECT",
+            text=f"the times have two levels, {modes.low:.2f} ms ({modes.low_share:.0%}) and "
+            f"{modes.high:.2f} ms ({modes.high_share:.0%}): look for a periodic task, or let the "
             "system keep one core (fewer threads)",
         )
 
@@ -121,7 +121,7 @@ def _advice(result: Result) -> str:
 def _how_far(check: Check) -> str:
     if not check.cosine:
         return "nothing to compare"
-    telling = [one for name, one in check.cosine.items() if name not in check.blind]
-    if not telling:
+    cosines = [cosine for name, cosine in check.cosine.items() if name not in check.blind]
+    if not cosines:
         return f"by more than {bearable(check.threshold):.1%} of its largest value"
-    return f"cosine {min(telling):.6f}, {check.threshold} is needed"
+    return f"cosine {min(cosines):.6f}, {check.threshold} is needed"

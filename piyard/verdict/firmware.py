@@ -33,22 +33,22 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
 def seen(before: str | None, moments: Sequence[str | None], after: str | None) -> Seen | None:
     """The words before, during and after a run; None where none of them is known."""
-    told = [
+    words = [
         word for word in (parse(text) for text in (before, *moments, after)) if word is not None
     ]
-    if not told:
+    if not words:
         return None
-    earlier = told[0] >> SINCE_BOOT & NOW
-    inside = [word for word in map(parse, moments) if word is not None]
-    new = _any_of(told) >> SINCE_BOOT & NOW & ~earlier
-    during = _any_of(inside) & NOW | new
-    return Seen(during=during, earlier=earlier & ~during, word=_any_of(told[1:]))
+    earlier = words[0] >> SINCE_BOOT & NOW
+    during_words = [word for word in map(parse, moments) if word is not None]
+    new = _any_of(words) >> SINCE_BOOT & NOW & ~earlier
+    during = _any_of(during_words) & NOW | new
+    return Seen(during=during, earlier=earlier & ~during, word=_any_of(words[1:]))
 
 
 def parse(text: str | None) -> int | None:
     """``0x50005`` as a number; None for anything else."""
-    found = re.fullmatch(r"0x([0-9a-fA-F]{1,8})", text or "")
-    return int(found[1], 16) if found else None
+    match = re.fullmatch(r"0x([0-9a-fA-F]{1,8})", text or "")
+    return int(match[1], 16) if match else None
 
 
 def _any_of(words: Sequence[int]) -> int:

@@ -21,10 +21,12 @@ def judge(result: Result, limits: Conditions) -> Verdict:
     itself where it plays a Pi (it tells a throttle word).
     """
     if not result.record.emulated:
-        found = tuple(reasons(result, limits))
-        return Verdict(state=state_of(found), reasons=found)
-    played = board.reasons(result, limits) if _plays_a_pi(result) else ()
-    return Verdict(state="EMULATED", reasons=_gravest_first((*played, *figures.output(result))))
+        against = tuple(reasons(result, limits))
+        return Verdict(state=state_of(against), reasons=against)
+    board_reasons = board.reasons(result, limits) if _plays_a_pi(result) else ()
+    return Verdict(
+        state="EMULATED", reasons=_gravest_first((*board_reasons, *figures.output(result)))
+    )
 
 
 def reasons(result: Result, limits: Conditions) -> tuple[Reason, ...]:
@@ -32,9 +34,9 @@ def reasons(result: Result, limits: Conditions) -> tuple[Reason, ...]:
     return _gravest_first(_all(result, limits))
 
 
-def state_of(found: Iterable[Reason]) -> State:
+def state_of(reasons: Iterable[Reason]) -> State:
     """What reasons add up to."""
-    grades = {reason.grade for reason in found}
+    grades = {reason.grade for reason in reasons}
     if "INVALID" in grades:
         return "INVALID"
     return "SUSPECT" if grades else "VALID"
@@ -56,8 +58,8 @@ def _all(result: Result, limits: Conditions) -> Iterator[Reason]:
     yield from board.telemetry(result, limits)
 
 
-def _gravest_first(found: Iterable[Reason]) -> tuple[Reason, ...]:
-    return tuple(sorted(found, key=lambda reason: reason.grade != "INVALID"))
+def _gravest_first(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+    return tuple(sorted(reasons, key=lambda reason: reason.grade != "INVALID"))
 
 
 def _plays_a_pi(result: Result) -> bool:

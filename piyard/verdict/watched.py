@@ -44,14 +44,14 @@ def foreign_cores(moments: Sequence[Moment]) -> float | None:
 
     None when the ticks of fewer than two are known.
     """
-    told = [
+    ticks = [
         (moment.uptime_s, moment.busy_ticks - moment.own_ticks)
         for moment in moments
         if moment.busy_ticks is not None and moment.own_ticks is not None
     ]
-    if len(told) < 2 or told[-1][0] <= told[0][0]:
+    if len(ticks) < 2 or ticks[-1][0] <= ticks[0][0]:
         return None
-    (begin, before), (end, after) = told[0], told[-1]
+    (begin, before), (end, after) = ticks[0], ticks[-1]
     return max(0.0, (after - before) / telemetry.TICKS / (end - begin))
 
 
@@ -63,8 +63,8 @@ def swap_growth_kb(moments: Sequence[Moment]) -> int | None:
 
 def hottest(moments: Sequence[Moment]) -> float | None:
     """Degrees Celsius; None when not known."""
-    known = [m.temperature_mc for m in moments if m.temperature_mc is not None]
-    return max(known) / 1000 if known else None
+    temperatures = [m.temperature_mc for m in moments if m.temperature_mc is not None]
+    return max(temperatures) / 1000 if temperatures else None
 
 
 def seconds(moments: Sequence[Moment]) -> float:

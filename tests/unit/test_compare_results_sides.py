@@ -33,7 +33,7 @@ def test_a_text_without_an_equals_sign_is_a_run() -> None:
 
 def test_a_set_is_conditions_joined_by_commas() -> None:
     parsed = side.parse("host=pi5, model-key = ab,BUILD=2c")
-    assert parsed.wanted == {"host": "pi5", "model_key": "ab", "build": "2c"}
+    assert parsed.conditions == {"host": "pi5", "model_key": "ab", "build": "2c"}
     assert not parsed.run
 
 
@@ -67,8 +67,8 @@ def test_any_text_is_a_side_or_one_clear_error(text: str) -> None:
     except WrongInput as caught:
         error = caught
     else:
-        assert bool(parsed.run) != bool(parsed.wanted)
-        assert parsed.wanted.keys() <= HOLDS.keys()
+        assert bool(parsed.run) != bool(parsed.conditions)
+        assert parsed.conditions.keys() <= HOLDS.keys()
         parsed.holds(a_row())
         return
     assert error.what
@@ -84,7 +84,7 @@ def test_any_text_is_a_side_or_one_clear_error(text: str) -> None:
 )
 def test_what_is_written_is_what_is_read(wanted: dict[str, str]) -> None:
     text = ",".join(f"{key}={value}" for key, value in wanted.items())
-    assert side.parse(text).wanted == wanted
+    assert side.parse(text).conditions == wanted
 
 
 @pytest.mark.parametrize(

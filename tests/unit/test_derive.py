@@ -69,7 +69,7 @@ def test_every_field_of_a_full_result():
     assert (found.model, found.title, list(found.input)) == ("resnet18", "resnet18", [3, 224, 224])
     assert (found.params, found.macs) == (11_689_512, 1_814_073_344)
     assert (found.model_key, found.build) == ("m", "b")
-    assert (found.asked, found.data_type, found.threads) == ("fp16", "fp16", 4)
+    assert (found.precision, found.data_type, found.threads) == ("fp16", "fp16", 4)
     assert found.summary == summary.of(of.samples_ms)
     assert found.end_to_end == summary.of([25.0, 26.0, 27.0])
     assert (found.cold_ms, found.peak_rss_kb) == (155.0, 98_304)

@@ -107,7 +107,7 @@ def test_random_weights_are_said() -> None:
 
 def test_a_precision_that_fell_back_is_said() -> None:
     assert "fp16 asked for" in comments_of(data_type="fp32")
-    assert "asked for" not in comments_of(asked="fp16", data_type="fp16 storage")
+    assert "asked for" not in comments_of(precision="fp16", data_type="fp16 storage")
 
 
 def test_a_wrong_output_is_said() -> None:

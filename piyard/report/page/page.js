@@ -10,7 +10,7 @@ function summary() {
   const day = (when) => when.slice(0, 16).replace("T", " ");
   const span = whens.length ? `, measured ${day(whens[0])} to ${day(whens.at(-1))} UTC` : "";
   byId("summary").textContent = `${counted(ENTRIES.length, "row")} from ${counted(boards.size, "board")}: ` +
-    `${named.join(", ")}${rest}${span}. Page made ${day(DATA.made)} UTC.`;
+    `${named.join(", ")}${rest}${span}. Page made ${day(DATA.created)} UTC.`;
   byId("tally").replaceChildren(...VERDICTS.map((verdict) => [verdict, ENTRIES.filter((e) => e.row.verdict.state === verdict).length])
     .filter(([, number]) => number).map(([verdict, number]) => badge(verdict, `${number} ${verdict}`)));
   byId("notes").textContent = DATA.without_samples
