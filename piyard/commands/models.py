@@ -101,7 +101,7 @@ def add_model(
     if trusted and asked.file.is_file():
         trust.add(asked.file, lasting=not dry_run)
     planned = own.plan(asked)
-    for line in planned.told:
+    for line in planned.lines:
         say.note(line)
     if dry_run:
         return

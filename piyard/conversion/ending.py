@@ -1,4 +1,4 @@
-"""What a net's output already is, as its last layers say: as in runner/src/vision/classifier.cpp.
+"""What a network's output holds, by its last layers: the twin of runner/src/vision/classifier.cpp.
 
 A softmax of probabilities would flatten them, and a logit shown as a score means nothing.
 """
@@ -13,7 +13,7 @@ from piyard.conversion.param import Layer
 Ending = Literal["logits", "probabilities", "log-probabilities"]
 ACTIVATIONS = frozenset({"softmax", "sigmoid"})
 DEEPEST = 8
-"""Sums and joins within each other."""
+"""Nested joins and sums that are followed."""
 
 LOG, DIVIDE, RSUB, SUM = 8, 3, 7, 0
 """Operations of ncnn's UnaryOp, BinaryOp and Reduction."""
@@ -40,7 +40,7 @@ OF_NCNN = {
 
 
 class Maker(Protocol):
-    """What makes a tensor, and from which ones."""
+    """The operation a tensor is the result of."""
 
     @property
     def kind(self) -> str:
@@ -48,62 +48,65 @@ class Maker(Protocol):
 
     @property
     def inputs(self) -> Sequence[str]:
-        """The tensors it reads, by name."""
+        """Names of the tensors it reads."""
 
 
 class Made(NamedTuple):
-    """A ``Maker``."""
+    """A layer of ncnn as a ``Maker``."""
 
     kind: str
     inputs: Sequence[str]
 
 
 def of_layers(layers: Sequence[Layer], output: str) -> Ending:
-    """What that output of a .param is."""
+    """What that output of a network of these layers holds."""
     return ending(makers(layers), output)
 
 
 def makers(layers: Sequence[Layer]) -> dict[str, Made]:
-    """Blob → what makes it."""
-    return {name: Made(_kind(one), one.bottoms) for one in layers for name in one.tops}
+    """Blob → the layer it is the result of."""
+    return {name: Made(_kind(layer), layer.bottoms) for layer in layers for name in layer.tops}
 
 
-def ending(makers: Mapping[str, Maker], output: str, depth: int = DEEPEST) -> Ending:
-    """What the tensor is.
+def ending(producers: Mapping[str, Maker], output: str, depth: int = DEEPEST) -> Ending:
+    """What the tensor holds.
 
-    Reshaping and clipping change nothing; a softmax, a sigmoid, values divided by their sum, and
-    what is put together of such, are probabilities.
+    Reshaping and clipping change nothing; results of a softmax or a sigmoid, values divided by
+    their sum, and what is joined of such, are probabilities.
     """
-    made = _maker(makers, output)
-    if made is None or not depth:
+    producer = _maker(producers, output)
+    if producer is None or not depth:
         return "logits"
 
-    def probable(name: str) -> bool:
-        return ending(makers, name, depth - 1) == "probabilities"
+    def is_probability(name: str) -> bool:
+        return ending(producers, name, depth - 1) == "probabilities"
 
-    if made.kind == "log_softmax" or (made.kind == "log" and probable(made.inputs[0])):
+    inputs = producer.inputs
+    if producer.kind == "log_softmax" or (producer.kind == "log" and is_probability(inputs[0])):
         return "log-probabilities"
-    parts = [name for name in made.inputs if name in makers and makers[name].kind != "constant"]
-    whole = made.kind in {"join", "complement"} and bool(parts) and all(map(probable, parts))
-    return "probabilities" if whole or _is_probable(makers, made) else "logits"
+    parts = [name for name in inputs if name in producers and producers[name].kind != "constant"]
+    composed = producer.kind in {"join", "complement"} and bool(parts)
+    if (composed and all(map(is_probability, parts))) or _is_probable(producers, producer):
+        return "probabilities"
+    return "logits"
 
 
-def _is_probable(makers: Mapping[str, Maker], made: Maker) -> bool:
-    if made.kind != "divide" or len(made.inputs) < 2:
-        return made.kind in ACTIVATIONS
-    by = _maker(makers, made.inputs[1])
-    return by is not None and by.kind == "sum"
+def _is_probable(producers: Mapping[str, Maker], producer: Maker) -> bool:
+    if producer.kind != "divide" or len(producer.inputs) < 2:
+        return producer.kind in ACTIVATIONS
+    divisor = _maker(producers, producer.inputs[1])
+    return divisor is not None and divisor.kind == "sum"
 
 
-def _maker(makers: Mapping[str, Maker], name: str) -> Maker | None:
-    """What makes the tensor, whatever reshapes it."""
-    seen: set[str] = set()
-    made = makers.get(name)
-    while made is not None and made.kind in {"passing", "reshape"} and made.inputs:
-        name = made.inputs[0]
-        made = None if name in seen else makers.get(name)
-        seen.add(name)
-    return made
+def _maker(producers: Mapping[str, Maker], name: str) -> Maker | None:
+    """The operation whose result the tensor is, however it was reshaped since."""
+    visited: set[str] = set()
+    producer = producers.get(name)
+    while producer is not None and producer.kind in {"passing", "reshape"} and producer.inputs:
+        name = producer.inputs[0]
+        producer = None if name in visited else producers.get(name)
+        visited.add(name)
+    return producer
 
 
 def _kind(layer: Layer) -> str:

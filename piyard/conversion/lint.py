@@ -1,7 +1,7 @@
-"""What a converted net has that the ncnn of the boards cannot run, told before anything runs it.
+"""Layers of a converted network that the boards' ncnn cannot run, reported before it is run.
 
-pnnx ends well even when it could not express something: it writes the operation of torch into the
-.param as it was. A message names the line, and what in the original it came from.
+pnnx succeeds even when it could not express something: it writes the operation of torch into the
+.param as it was. A message names the line, and the layer of the original it came from.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ REMEDY = "write that part of the network with operations ncnn has, or cut the ne
 
 
 def require(folder: Path, stem: str = "model", names: Names | None = None) -> list[Layer]:
-    """The layers of the net; ``ConversionFailed`` when the ncnn of the boards lacks one of them.
+    """The layers of the network; ``ConversionFailed`` when the boards' ncnn lacks one of them.
 
     ``names`` are those of the original's layers (see ``origins.of``).
     """
     file = folder / f"{stem}.ncnn.param"
     layers = param.read(file)
-    lacking = [(number, one) for number, one in enumerate(layers, 3) if not _is_built(one.type)]
+    lacking = [(line, layer) for line, layer in enumerate(layers, 3) if not _is_built(layer.type)]
     if lacking:
-        lines, from_ = file.read_text().splitlines(), origins.of(folder, stem, names)
-        told = [
-            f"{file.name}:{number}: {lines[number - 1][:160]}{_from(from_.get(one.name))}"
-            for number, one in lacking
+        lines, sources = file.read_text().splitlines(), origins.of(folder, stem, names)
+        evidence = [
+            f"{file.name}:{number}: {lines[number - 1][:160]}{_from(sources.get(layer.name))}"
+            for number, layer in lacking
         ]
-        advice = sorted({ADVICE[one.type] for _, one in lacking if one.type in ADVICE})
+        advice = sorted({ADVICE[layer.type] for _, layer in lacking if layer.type in ADVICE})
         raise ConversionFailed(
             f"pnnx could not express {len(lacking)} operation(s) as layers of ncnn",
-            evidence="\n".join(told[:SHOWN]),
+            evidence="\n".join(evidence[:SHOWN]),
             remedy="; ".join([*advice, REMEDY]),
         )
     if unread := _unread(layers):
         raise ConversionFailed(
             f"{file.name}: nothing reads the input {', '.join(unread)}",
             remedy="pnnx makes a constant of what depends on a branch or loop: convert by route "
-            "trace, which keeps the way that one inference goes",
+            "trace, which keeps the branches that one inference takes",
         )
     return layers
 
@@ -60,10 +60,10 @@ def _unread(layers: Sequence[Layer]) -> list[str]:
 
 
 def skew() -> str:
-    """What is to be said when converter, desktop's and boards' ncnn differ in age, else nothing."""
+    """A note when pnnx, the desktop's ncnn and the boards' ncnn differ in version, else nothing."""
     board = pinned()[0].version
     tools = {name: metadata.version(name) for name in ("pnnx", "ncnn")}
-    other = [f"{name} {made}" for name, made in tools.items() if not made.endswith(board)]
+    other = [f"{name} {version}" for name, version in tools.items() if not version.endswith(board)]
     return (
         f"{' and '.join(other)} beside ncnn {board} of the boards: layers may differ"
         if other

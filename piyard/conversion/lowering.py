@@ -14,11 +14,11 @@ from piyard.errors import ConversionFailed
 
 TIME_LIMIT_S = 900.0
 TAIL = 1 << 16
-"""Bytes of its log that are looked at."""
+"""Bytes of its log that are read for a message."""
 STEM = "model"
 PARAM, BIN, LOG = "model.ncnn.param", "model.ncnn.bin", "model.pnnx.log"
 ENDINGS = ("ncnn.param", "ncnn.bin", "pnnx.param", "pnnx.bin", "pnnx.log")
-"""What is kept of a program, behind its stem."""
+"""Endings of the files that are kept, after the program's stem."""
 
 Shapes = Sequence[Sequence[int]]
 """One shape (1, channels, rows, columns) an input."""
@@ -37,9 +37,9 @@ def lower(
     """Write ``<stem>.<ending>`` for each of the ``ENDINGS`` into the folder ``at``.
 
     The stem is the program's, which lies in a scratch folder of its own; ``half`` stores the
-    weights as fp16. ``others`` are shapes that the net must be able to take too; ``names`` help to
-    say what a layer came from (see ``origins.of``). Raises ``ConversionFailed`` when pnnx fails,
-    hangs, or leaves what ncnn does not know. ``need`` is of a sandbox for what the program holds.
+    weights as fp16. ``others`` are shapes that the network must also accept; ``names`` help to say
+    what a layer came from (see ``origins.of``). Raises ``ConversionFailed`` when pnnx fails, hangs,
+    or writes layers that ncnn does not know. ``need`` says how much the program needs a sandbox.
     """
     try:
         _run_pnnx(program, shapes, others, half=half, need=need)
@@ -51,14 +51,14 @@ def lower(
 
 
 def kept(stem: str = STEM) -> tuple[str, ...]:
-    """The names of the files that are kept."""
+    """Names of the files that are kept."""
     return tuple(f"{stem}.{ending}" for ending in ENDINGS)
 
 
 def _run_pnnx(
     program: Path, shapes: Shapes, others: Shapes, *, half: bool, need: sandbox.Need
 ) -> None:
-    """pnnx computes what it reads, so a program among it runs: it has only its own folder."""
+    """pnnx runs the program it reads, so it gets a sandbox with only the program's folder."""
     argv = [_program(), program.name, f"inputshape={_listed(shapes)}", f"fp16={int(half)}"]
     if others:
         argv.append(f"inputshape2={_listed(others)}")
@@ -79,7 +79,7 @@ def _run_pnnx(
             raise _failed(f"pnnx did not finish within {TIME_LIMIT_S:g} s", log.name) from None
         finally:
             process.end()
-    disk.require_room(at)  # pnnx does not look whether its files could be written
+    disk.require_room(at)  # pnnx does not check whether its files could be written
     if code or not all((at / name).is_file() for name in kept(stem)):
         raise _failed(f"pnnx ended with code {code}", log.name)
 
@@ -97,5 +97,5 @@ def _program() -> str:
 def _failed(what: str, log: str) -> ConversionFailed:
     with Path(log).open("rb") as file:
         file.seek(max(0, Path(log).stat().st_size - TAIL))
-        said = file.read(TAIL).decode(errors="replace").splitlines()
-    return ConversionFailed(what, evidence="\n".join(said[-12:]))
+        lines = file.read(TAIL).decode(errors="replace").splitlines()
+    return ConversionFailed(what, evidence="\n".join(lines[-12:]))

@@ -1,8 +1,9 @@
-"""Layers that lose too much in fp16 run in fp32 even where the board has fp16.
+"""Layers that lose too much in fp16 are masked: they run in fp32 even on boards with fp16.
 
 ncnn reads a mask from each layer's parameter 31 (its docs/developer-guide/layer-feat-mask.md). As
-piyard patches ncnn (toolchains/patches), either bit about fp16 gives such a layer all that fp32
-has: what it reads, weighs, sums and tells. It costs what it costs in fp32, and the casts around it.
+piyard patches ncnn (toolchains/patches), either bit about fp16 makes such a layer read its inputs,
+hold its weights, add up and write its outputs in fp32. It costs what it costs in fp32, and the
+casts around it.
 """
 
 from __future__ import annotations
@@ -20,38 +21,37 @@ KEY = 31
 
 
 def write(file: Path, masks: Mapping[str, int]) -> None:
-    """Give the named layers of a .param these masks, beside what they have."""
+    """Add these masks to those of the named layers of a .param."""
     lines = [line for line in file.read_text().splitlines() if line.strip()]
-    kept = lines[:2] + [_masked(line, masks.get(line.split()[1], 0)) for line in lines[2:]]
-    file.write_text("\n".join(kept) + "\n")
+    masked = lines[:2] + [_masked(line, masks.get(line.split()[1], 0)) for line in lines[2:]]
+    file.write_text("\n".join(masked) + "\n")
 
 
 def add(folder: Path, by_name: Mapping[str, int]) -> None:
-    """Masks for the nets in that folder: ``conv_1`` of model.ncnn.param, ``head:conv_1`` of head's.
+    """Mask layers of the networks in the folder: ``conv_1``, or ``head:conv_1`` of a second one.
 
-    In place of a layer a type may stand, for all layers of it. Raises ``WrongInput`` for a name
-    that means no layer.
+    A layer type stands for all layers of it. Raises ``WrongInput`` for a name of no layer.
     """
     for name, mask in by_name.items():
-        stem, what = names.split(name)
+        stem, layer = names.split(name)
         file = folder / f"{stem}.ncnn.param"
-        meant = _meant(param.read(file), what) if file.is_file() else []
-        if not meant:
+        matches = _meant(param.read(file), layer) if file.is_file() else []
+        if not matches:
             raise WrongInput(
                 f"there is no layer '{name}' to mask",
                 remedy="take it out of `masks` in the model's YAML; then: invoke prove --mask",
             )
-        write(file, dict.fromkeys(meant, mask))
+        write(file, dict.fromkeys(matches, mask))
 
 
-def _meant(layers: Sequence[Layer], what: str) -> list[str]:
-    named = [one.name for one in layers if one.name == what]
-    return named or [one.name for one in layers if one.type == what]
+def _meant(layers: Sequence[Layer], name_or_type: str) -> list[str]:
+    by_name = [layer.name for layer in layers if layer.name == name_or_type]
+    return by_name or [layer.name for layer in layers if layer.type == name_or_type]
 
 
 def in_fp32(layers: Iterable[Layer]) -> set[str]:
-    """The layers that run in fp32 in a net that runs in fp16."""
-    return {one.name for one in layers if one.number(KEY) & FP32}
+    """The layers that run in fp32 in a network that runs in fp16."""
+    return {layer.name for layer in layers if layer.number(KEY) & FP32}
 
 
 def _masked(line: str, mask: int) -> str:

@@ -1,4 +1,4 @@
-"""What layers and blobs are called where a model has several nets: ``head:conv_1``."""
+"""Names of layers and blobs where a model has several networks: ``head:conv_1``."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ MARK = ":"
 
 
 def join(stem: str, name: str) -> str:
-    """The name, after its net's where that is not the main one."""
+    """The name, prefixed with its network's unless that is the main one."""
     return name if stem == MAIN else f"{stem}{MARK}{name}"
 
 
 def split(name: str) -> tuple[str, str]:
-    """Stem and name. A main net's own name may hold the mark: only a net's name is taken off."""
+    """Stem and name. A name in the main network may hold the mark: only ``head:`` is a prefix."""
     stem, mark, rest = name.partition(MARK)
     return (stem, rest) if mark and stem == HEAD else (MAIN, name)

@@ -1,8 +1,8 @@
-"""Where in the original a layer of the converted net came from, as far as pnnx keeps it.
+"""Which layer of the original a layer of the converted network came from.
 
 pnnx renames what it converts, but its IR beside the conversion has the original's names, and
-convolutions and matrices follow one another in the same order in both. What lies between them is
-told by the one it comes after.
+convolutions and matrices follow one another in the same order in both. A layer between them is
+described by the one it comes after.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Names = Mapping[str, Sequence[str]]
 
 
 def of(folder: Path, stem: str = "model", names: Names | None = None) -> dict[str, str]:
-    """Layer of ncnn → what it came from; nothing where pnnx kept no IR.
+    """Layer of ncnn → what it came from; empty where pnnx kept no IR.
 
     ``names`` are an ONNX file's, which the IR does not keep.
     """
@@ -43,33 +43,33 @@ def of(folder: Path, stem: str = "model", names: Names | None = None) -> dict[st
     except (OSError, ConversionFailed):
         return {}
     layers = param.read(folder / f"{stem}.ncnn.param")
-    kept = {kind: _of_kind(operators, kind) for kind in set(KINDS.values())}
-    return _spread(layers, _by_order(layers, kept) | _by_order(layers, names or {}))
+    from_ir = {kind: _of_kind(operators, kind) for kind in set(KINDS.values())}
+    return _spread(layers, _by_order(layers, from_ir) | _by_order(layers, names or {}))
 
 
-def _of_kind(them: Sequence[Layer] | Sequence[Operator], kind: str) -> list[str]:
-    return [one.name for one in them if KINDS.get(one.type) == kind]
+def _of_kind(layers: Sequence[Layer] | Sequence[Operator], kind: str) -> list[str]:
+    return [layer.name for layer in layers if KINDS.get(layer.type) == kind]
 
 
 def _by_order(layers: Sequence[Layer], names: Names) -> dict[str, str]:
-    found: dict[str, str] = {}
+    matches: dict[str, str] = {}
     for kind, theirs in names.items():
         ours = _of_kind(layers, kind)
         if len(ours) == len(theirs):
-            found |= dict(zip(ours, theirs, strict=True))
-    return found
+            matches |= dict(zip(ours, theirs, strict=True))
+    return matches
 
 
 def _spread(layers: Sequence[Layer], named: Mapping[str, str]) -> dict[str, str]:
-    """The names, and for layers without one what they come after."""
-    behind: dict[str, str] = {}
-    told: dict[str, str] = {}
+    """The names; for layers without one, which layer they come after."""
+    by_blob: dict[str, str] = {}
+    origins: dict[str, str] = {}
     for layer in layers:
-        before = next((behind[name] for name in layer.bottoms if name in behind), "the input")
+        before = next((by_blob[blob] for blob in layer.bottoms if blob in by_blob), "the input")
         own = _own(layer, named)
-        told[layer.name] = own or f"behind {before}"
-        behind |= dict.fromkeys(layer.tops, own or before)
-    return told
+        origins[layer.name] = own or f"behind {before}"
+        by_blob |= dict.fromkeys(layer.tops, own or before)
+    return origins
 
 
 def _own(layer: Layer, named: Mapping[str, str]) -> str:

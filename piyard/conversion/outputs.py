@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from piyard.conversion import Conversion
 
 
-def place(wanted: str, names: Sequence[str], sizes: Sequence[int], classes: int) -> int:
-    """Its number. ``names`` are the file's own; ``out0`` and so on are understood too.
+def place(output: str, names: Sequence[str], sizes: Sequence[int], classes: int) -> int:
+    """The index of ``output``: one of ``names``, which the file has, or ``out0`` and so on.
 
-    Without a wanted one: the only output, or the only one with as many values as there are
-    classes. Raises ``WrongInput``.
+    Without ``output``: the only one, or the only one with as many values as there are classes.
+    Raises ``WrongInput``.
     """
-    if wanted:
-        return _named(wanted, names, sizes)
+    if output:
+        return _named(output, names, sizes)
     if len(names) == 1:
         return 0
     fit = [number for number, size in enumerate(sizes) if fits(size, classes)]
@@ -36,7 +36,7 @@ def place(wanted: str, names: Sequence[str], sizes: Sequence[int], classes: int)
 
 
 def fits(size: int, classes: int) -> bool:
-    """Whether so many values can tell so many classes; a single one tells two apart."""
+    """Whether so many values can be scores of so many classes; two classes need only one value."""
     return size == classes or (size == 1 and classes == 2)
 
 
@@ -46,19 +46,19 @@ def listed(names: Sequence[str], sizes: Sequence[int]) -> str:
 
 
 def of(conversion: Conversion, model: Model) -> int:
-    """The number of a converted classifier's output with the classes. Raises ``WrongInput``."""
+    """The index of a converted classifier's output with the classes. Raises ``WrongInput``."""
     shapes = conversion.manifest["reference"]["outputs"]
     sizes = [prod(shape) for shape in shapes.values()]
     names = conversion.manifest["reference"].get("names", list(shapes))
     return place(model.output, names, sizes, len(models.labels(model)))
 
 
-def _named(wanted: str, names: Sequence[str], sizes: Sequence[int]) -> int:
+def _named(output: str, names: Sequence[str], sizes: Sequence[int]) -> int:
     numbered = [f"out{number}" for number in range(len(names))]
-    for known in (list(names), numbered):
-        if wanted in known:
-            return known.index(wanted)
+    for candidates in (list(names), numbered):
+        if output in candidates:
+            return candidates.index(output)
     raise WrongInput(
-        f"the network has no output '{wanted}'{nearest(wanted, names)}",
+        f"the network has no output '{output}'{nearest(output, names)}",
         remedy=f"its outputs: {listed(names, sizes)}",
     )

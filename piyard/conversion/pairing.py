@@ -1,4 +1,4 @@
-"""Whether a .param and a .bin belong together: ncnn itself never looks at what it did not read."""
+"""Whether a .param and a .bin belong together: ncnn itself ignores what it did not read."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import Any, BinaryIO
 from piyard.errors import ConversionFailed
 
 
-def require(param: Path, weights: Path) -> None:
+def require(param_file: Path, bin_file: Path) -> None:
     """Raise ``ConversionFailed`` unless ncnn reads all of the .bin, and no more than there is."""
     import ncnn
 
     net = ncnn.Net()
-    if net.load_param(str(param)):
-        raise ConversionFailed(f"ncnn cannot load {param.name}")
-    with weights.open("rb") as stream:
+    if net.load_param(str(param_file)):
+        raise ConversionFailed(f"ncnn cannot load {param_file.name}")
+    with bin_file.open("rb") as stream:
         code = net.load_model(_reader(stream))
-        left = weights.stat().st_size - stream.tell()
+        left = bin_file.stat().st_size - stream.tell()
     if code:
-        raise _unlike(param, weights, "it ends too early")
+        raise _unlike(param_file, bin_file, "it ends too early")
     if left:
-        raise _unlike(param, weights, f"{left} bytes of it belong to nothing")
+        raise _unlike(param_file, bin_file, f"{left} bytes of it are not used")
 
 
 def _reader(stream: BinaryIO) -> Any:
-    """Hands ncnn the file, so that one can see how far it gets."""
+    """Hands ncnn the file, so that one sees how far it reads."""
     import ncnn
 
     def read(_reader: object, to: object, size: int) -> int:
@@ -40,15 +40,15 @@ def _reader(stream: BinaryIO) -> Any:
 
 
 def _address(capsule: object) -> int:
-    """Where the memory is that pybind11 hands on as a capsule."""
+    """The memory address in a capsule of pybind11."""
     name, pointer = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
     name.restype, name.argtypes = ctypes.c_char_p, [ctypes.py_object]
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     return int(pointer(capsule, name(capsule)))
 
 
-def _unlike(param: Path, weights: Path, why: str) -> ConversionFailed:
+def _unlike(param_file: Path, bin_file: Path, why: str) -> ConversionFailed:
     return ConversionFailed(
-        f"{weights.name} does not fit {param.name}: {why}",
+        f"{bin_file.name} does not fit {param_file.name}: {why}",
         remedy="take the .bin that was written with this .param",
     )

@@ -1,7 +1,7 @@
-"""ncnn's .param: a net as text, one layer a line.
+"""ncnn's .param: a network as text, one layer a line, and the .bin with its weights.
 
-``type name inputs outputs input-blobs output-blobs key=value ...``, after the magic and a line
-with both counts (ncnn's docs/developer-guide/param-and-model-file-structure.md).
+``type name inputs outputs input-blobs output-blobs key=value ...``, after the magic number and a
+line with both counts (ncnn's docs/developer-guide/param-and-model-file-structure.md).
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     bottoms: list[str]
     tops: list[str]
     settings: dict[str, str] = {}
-    """Key → value, as written: what they mean is the layer's own affair."""
+    """Key → value, as written; what they mean depends on the layer's type."""
 
     def number(self, key: int, default: int = 0) -> int:
-        """A setting that is one whole number."""
+        """A setting that is an integer."""
         return int(self.settings.get(str(key), default))
 
 
 def read(path: Path) -> list[Layer]:
-    """The layers of a .param, in order; ``ConversionFailed`` names the line that is none."""
+    """The layers of a .param, in order; ``ConversionFailed`` names a line that is not one."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError:
-        raise ConversionFailed(f"{path.name} is no .param of ncnn: it is not text") from None
+        raise ConversionFailed(f"{path.name} is not an ncnn .param file (not text)") from None
     if not lines or lines[0].strip() != MAGIC:
-        raise ConversionFailed(f"{path.name} is no .param of ncnn: it begins otherwise")
+        raise ConversionFailed(f"{path.name} is not an ncnn .param file (bad magic number)")
     layers = [_layer(path, number, line) for number, line in enumerate(lines[2:], 3) if line]
     _require_all(path, lines, layers)
     return layers
@@ -52,15 +52,15 @@ def _layer(path: Path, number: int, line: str) -> Layer:
     except (IndexError, ValueError):
         blobs, settings, inputs, outputs = [], {}, 0, 1
     if len(blobs) != inputs + outputs:
-        raise ConversionFailed(f"{path.name}:{number} is cut", evidence=line[:160])
+        raise ConversionFailed(f"{path.name}:{number} is truncated", evidence=line[:160])
     tops = blobs[inputs:]
     return Layer(type=words[0], name=words[1], bottoms=blobs[:inputs], tops=tops, settings=settings)
 
 
 def _require_all(path: Path, lines: list[str], layers: list[Layer]) -> None:
-    told = lines[1].split() if len(lines) > 1 else []
-    if not told or not told[0].isdigit() or int(told[0]) != len(layers):
+    counts = lines[1].split() if len(lines) > 1 else []
+    if not counts or not counts[0].isdigit() or int(counts[0]) != len(layers):
         raise ConversionFailed(
-            f"{path.name} says it has {told[0] if told else 'no'} layers, and has {len(layers)}",
-            remedy="the file was cut, or changed by hand without changing its second line",
+            f"{path.name} declares {counts[0] if counts else 'no'} layers, but has {len(layers)}",
+            remedy="the file is truncated, or was edited without changing its second line",
         )

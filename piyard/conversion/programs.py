@@ -1,4 +1,4 @@
-"""From a network of torch to a program that pnnx reads, one way a function."""
+"""From a network of torch to a program that pnnx reads, a function for each route."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from piyard.errors import ConversionFailed
 
 Shapes = Sequence[Sequence[int]]
 Write = Callable[[Any, Shapes, Shapes, Path, str], Path]
-"""(network, shapes with batch, other shapes it must take, folder, stem) → the program in it."""
+"""(network, shapes with batch, other shapes it must take, folder, stem) → the program's file."""
 OPSET = 17
 """Of ONNX. From 18 on a reduction's axes are an input, which pnnx does not read."""
 
@@ -21,21 +21,21 @@ def trace(network: Any, shapes: Shapes, _others: Shapes, folder: Path, stem: str
     """TorchScript of what one inference does; a branch on values is not in it."""
     import torch
 
-    made: Any = torch.jit.trace
+    trace_: Any = torch.jit.trace
     zeros = tuple(torch.zeros(*shape) for shape in shapes)
     with torchscript.silent():
-        return _save(made(network, zeros, check_trace=False), folder, stem)
+        return _save(trace_(network, zeros, check_trace=False), folder, stem)
 
 
 def script(network: Any, _shapes: Shapes, _others: Shapes, folder: Path, stem: str) -> Path:
     """TorchScript of the source code, branches and loops included."""
     import torch
 
-    made: Any = torch.jit.script
+    script_: Any = torch.jit.script
     with torchscript.silent():
         try:
-            return _save(torchscript.frozen(made(network)), folder, stem)
-        except Exception as error:  # noqa: BLE001  # the compiler has a zoo of them
+            return _save(torchscript.frozen(script_(network)), folder, stem)
+        except Exception as error:  # noqa: BLE001  # the compiler raises many kinds
             raise _not_scripted(error) from None
 
 
@@ -45,12 +45,12 @@ def export(network: Any, shapes: Shapes, others: Shapes, folder: Path, stem: str
 
     file = folder / f"{stem}.onnx"
     zeros = tuple(torch.zeros(*shape) for shape in shapes)
-    made: Any = torch.onnx.export
+    export_: Any = torch.onnx.export
     names = [f"in{number}" for number in range(len(shapes))]
     axes = {name: {2: "height", 3: "width"} for name in names} if others else {}
     with torchscript.silent():
         try:
-            made(
+            export_(
                 network,
                 zeros,
                 str(file),
@@ -69,7 +69,7 @@ def export(network: Any, shapes: Shapes, others: Shapes, folder: Path, stem: str
 
 
 def save_graph(graph: Any, _shapes: Shapes, _others: Shapes, folder: Path, stem: str) -> Path:
-    """An ONNX graph as ncnn can have it."""
+    """An ONNX graph, rewritten where ncnn lacks an operation."""
     import onnx
 
     file = folder / f"{stem}.onnx"
@@ -78,7 +78,7 @@ def save_graph(graph: Any, _shapes: Shapes, _others: Shapes, folder: Path, stem:
 
 
 def save_script(network: Any, _shapes: Shapes, _others: Shapes, folder: Path, stem: str) -> Path:
-    """TorchScript that is one already, in a ``torchscript.program.SandboxedProgram``."""
+    """TorchScript of a program that a file holds, a ``torchscript.program.SandboxedProgram``."""
     file = folder / f"{stem}.pt"
     file.write_bytes(network.save())
     return file
@@ -91,10 +91,10 @@ def from_ir(
     return trace(pnnxir.build(ir, stem), shapes, others, folder, stem)
 
 
-def _save(made: Any, folder: Path, stem: str) -> Path:
+def _save(program: Any, folder: Path, stem: str) -> Path:
     file = folder / f"{stem}.pt"
-    # By Python: where its own writer finds no room, torch ends the whole process.
-    file.write_bytes(made.save_to_buffer())
+    # Written by Python: torch's own writer ends the whole process when the disk is full.
+    file.write_bytes(program.save_to_buffer())
     return file
 
 
@@ -107,6 +107,6 @@ def _not_scripted(error: Exception) -> ConversionFailed:
 
 
 WAYS: dict[str, Write] = {"trace": trace, "script": script, "onnx": export}
-"""The routes of a network that piyard builds."""
+"""Route → its function, for a network that piyard builds."""
 OF_FILES: dict[str, Write] = {"onnx": save_graph, "torchscript": save_script}
-"""What becomes of a file that is the network."""
+"""Value of ``network`` → its function, where the file is the network."""

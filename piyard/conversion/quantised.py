@@ -1,10 +1,11 @@
-"""Whether a net computes in int8: only one whose layers were quantised does, and only so."""
+"""int8: a network whose layers are quantised computes in it, and in nothing else."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from piyard import download, model
+from piyard import download
+from piyard import model as models
 from piyard.conversion import param
 from piyard.conversion.param import Layer
 from piyard.errors import ConversionFailed, WrongInput
@@ -18,16 +19,16 @@ SETTINGS |= dict.fromkeys(("Gemm", "MultiHeadAttention", "SDPA", "Embed"), 18)
 
 
 def count(layers: Sequence[Layer]) -> int:
-    """How many layers of a net are quantised."""
+    """How many layers are quantised."""
     return sum(
         1 for layer in layers if layer.type in SETTINGS and layer.number(SETTINGS[layer.type])
     )
 
 
 def require_fit(pairs: Iterable[tuple[str, str]]) -> None:
-    """Raise ``WrongInput`` for a model and a precision that it cannot be computed in."""
+    """Raise ``WrongInput`` for a model and a precision it cannot be computed in."""
     for name, precision in dict.fromkeys(pairs):
-        layers = _count_of(model.load(name))
+        layers = _count_of(models.load(name))
         if layers == 0 and precision == INT8:
             raise WrongInput(
                 f"{name} has no quantised layer: none of it would compute in {INT8}",
@@ -40,13 +41,13 @@ def require_fit(pairs: Iterable[tuple[str, str]]) -> None:
             )
 
 
-def _count_of(rules: Model) -> int | None:
-    """None where it is not known yet; what piyard converts itself is never quantised."""
-    if rules.network != "ncnn":
+def _count_of(model: Model) -> int | None:
+    """None where the file is not here yet; what piyard converts itself is never quantised."""
+    if model.network != "ncnn":
         return 0
-    digest = rules.weights[0].digest
+    digest = model.weights[0].digest
     path = download.find(digest) if digest else None
     try:
         return count(param.read(path)) if path else None
-    except ConversionFailed:  # which the conversion says better
+    except ConversionFailed:  # the conversion reports it
         return None

@@ -1,8 +1,8 @@
-"""Parameters and multiply-accumulates of a converted net, counted layer by layer.
+"""Parameters and multiply-accumulates of a converted network, counted layer by layer.
 
 Counted are the layers that torch's FlopCounterMode counts as convolutions and matrices; the shapes
-come from running the net once. ncnn has batch normalisation folded into the convolution before it,
-so a net counted here has fewer parameters than its authors may tell.
+come from running the network once. ncnn has batch normalisation folded into the convolution before
+it, so a network counted here may have fewer parameters than its authors state.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ Shape = tuple[int, ...]
 CONVOLUTIONS = frozenset({"Convolution", "ConvolutionDepthWise", "Convolution1D"})
 TRANSPOSED = frozenset({"Deconvolution", "DeconvolutionDepthWise"})
 NORMALISED = {"GroupNorm": 1, "LayerNorm": 0, "InstanceNorm": 0, "BatchNorm": 0}
-"""Layer → the setting with how many values it scales and shifts."""
+"""Layer → the setting that says how many values it scales and shifts."""
 
 
 def count(
     folder: Path, inputs: Sequence[NDArray[np.float32]], stem: str = "model"
 ) -> dict[str, int]:
-    """``params`` and ``macs`` of the net in the folder, for one inference of these inputs."""
+    """``params`` and ``macs`` of the network in the folder, for one inference of these inputs."""
     layers, net = infer.layers(folder, stem), infer.load(folder, stem)
-    known = infer.blobs(net, layers, *inputs)
-    shapes = {name: value.shape for name, value in known.items()}
+    blobs = infer.blobs(net, layers, *inputs)
+    shapes = {name: value.shape for name, value in blobs.items()}
     shapes |= {name: x.shape for name, x in zip(infer.inputs(net), inputs, strict=True)}
     return {
         "params": sum(params(layer) for layer in layers),
@@ -48,7 +48,7 @@ def macs(layer: Layer, shapes: Mapping[str, Shape]) -> int:
 
 
 def params(layer: Layer) -> int:
-    """Values a layer has learnt."""
+    """Number of values a layer has learnt."""
     counted = _PARAMS.get(layer.type)
     return counted(layer) if counted else 0
 

@@ -45,12 +45,12 @@ def test_what_pnnx_left_behind_is_read_too(file: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", "begins otherwise"),
-        ("7767518\n1 1\nInput a 0 1 a\n", "begins otherwise"),
-        ("7767517\n2 1\nInput a 0 1 a\n", "2 layers, and has 1"),
-        ("7767517\n1 1\nInput a 0 1\n", ":3 is cut"),
-        ("7767517\n1 1\nInput a zero 1 a\n", ":3 is cut"),
-        ("7767517\n1 1\nInput\n", ":3 is cut"),
+        ("", "bad magic number"),
+        ("7767518\n1 1\nInput a 0 1 a\n", "bad magic number"),
+        ("7767517\n2 1\nInput a 0 1 a\n", "2 layers, but has 1"),
+        ("7767517\n1 1\nInput a 0 1\n", ":3 is truncated"),
+        ("7767517\n1 1\nInput a zero 1 a\n", ":3 is truncated"),
+        ("7767517\n1 1\nInput\n", ":3 is truncated"),
         ("7767517\n", "no layers"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What a user says of a network file, as flags have it."""
+"""What a user states about a network file, by flags."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from piyard.errors import WrongInput
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user says about the file; what is left out, the file says, or it is usual."""
+    """What the user states about the file; the rest comes from the file, or is a default."""
 
     file: Path
     name: str
@@ -28,18 +28,18 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     output: str = ""
     """Of a classifier with several, the one with the classes."""
     activation: str = ""
-    """What makes scores of it: softmax, sigmoid, exp or none."""
+    """What turns it into scores: softmax, sigmoid, exp or none."""
     preprocess: dict[str, Any] = {}
-    """What differs from what is usual for the head."""
+    """What differs from the defaults for the head."""
     licence: str = ""
 
 
 def differing(*, fit: str, order: str, mean: str, norm: str, resize: str = "") -> dict[str, Any]:
-    """The flags that were given, as the YAML's ``preprocess`` has them."""
-    given: dict[str, Any] = {"fit": fit or ("crop" if resize else ""), "order": order}
-    given["resize"] = options.whole("resize", resize)
-    given |= {key: _triple(key, text) for key, text in (("mean", mean), ("norm", norm)) if text}
-    return {key: value for key, value in given.items() if value}
+    """The flags that were set, as keys of the YAML's ``preprocess``."""
+    flags: dict[str, Any] = {"fit": fit or ("crop" if resize else ""), "order": order}
+    flags["resize"] = options.whole("resize", resize)
+    flags |= {key: _triple(key, text) for key, text in (("mean", mean), ("norm", norm)) if text}
+    return {key: value for key, value in flags.items() if value}
 
 
 def numbers(key: str, text: str) -> list[int]:
@@ -55,10 +55,12 @@ def size(text: str) -> list[int]:
     sides = text.replace("x", ",").split(",")
     if not all(side.strip().isdigit() for side in sides) or len(sides) not in {3, 4}:
         raise WrongInput(f"--input {text}", remedy="channels,height,width, as 3,416,416")
-    told = [int(side) for side in sides]
-    if len(told) == 4 and told[0] != 1:
-        raise WrongInput(f"--input {text}: a batch of {told[0]}", remedy="piyard runs one picture")
-    return told[-3:]
+    shape = [int(side) for side in sides]
+    if len(shape) == 4 and shape[0] != 1:
+        raise WrongInput(
+            f"--input {text}: a batch of {shape[0]}", remedy="piyard runs one picture at a time"
+        )
+    return shape[-3:]
 
 
 def _triple(key: str, text: str) -> list[float]:

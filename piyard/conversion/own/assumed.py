@@ -1,4 +1,4 @@
-"""What is known of a network of the user's own, what is only assumed, and how both are told."""
+"""Facts about a user's own network that nobody stated: what is assumed, and how it is shown."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ FLAGS = {
     "output": "--output",
     "activation": "--activation",
 }
-"""Fact of a model → the flags that say it."""
+"""Fact about a model → the flags that set it."""
 FITS = frozenset({"fit", "resize", "crop", "resample", "pad", "place", "padding"})
 """Keys of ``preprocess`` that belong to its ``fit``."""
 LEVELS = ("order", "mean", "norm")
 
 
-def merged(said: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What the file says of the preparation, where the user does not say otherwise."""
-    other_fit = asked.get("fit") not in {None, said.get("fit")}
-    kept = {key: value for key, value in said.items() if not (other_fit and key in FITS)}
-    return kept | dict(asked)
+def merged(metadata: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The ``preprocess`` that the file states, overridden by the user's options."""
+    other_fit = options.get("fit") not in {None, metadata.get("fit")}
+    base = {key: value for key, value in metadata.items() if not (other_fit and key in FITS)}
+    return base | dict(options)
 
 
-def unsaid(known: Collection[str], *, size: str) -> list[str]:
-    """The facts of a preparation that nobody said; ``known`` are keys of ``preprocess``."""
+def unsaid(stated: Collection[str], *, size: str) -> list[str]:
+    """The facts that nobody stated; ``stated`` are keys of ``preprocess``."""
     first = [] if size else ["input"]
-    fit = [] if known & FITS else ["fit"]  # type: ignore[operator]
-    return [*first, *(key for key in LEVELS if key not in known), *fit]
+    fit = [] if stated & FITS else ["fit"]  # type: ignore[operator]
+    return [*first, *(key for key in LEVELS if key not in stated), *fit]
 
 
 def told(preprocess: Mapping[str, Any]) -> dict[str, str]:
-    """Fact → words, of a model's ``preprocess`` or a part of it."""
-    said = {key: f"{key} {_value(preprocess[key])}" for key in LEVELS if key in preprocess}
-    return said | ({"fit": _fit(preprocess)} if "fit" in preprocess else {})
+    """Fact → text, for a model's ``preprocess`` or a part of it."""
+    facts = {key: f"{key} {_value(preprocess[key])}" for key in LEVELS if key in preprocess}
+    return facts | ({"fit": _fit(preprocess)} if "fit" in preprocess else {})
 
 
 def line(fact: str, text: str) -> str:
-    """How an assumption is told."""
-    return f"assumed: {text} ({FLAGS[fact]} says otherwise)"
+    """An assumption as a line for the user."""
+    return f"assumed: {text} ({FLAGS[fact]} overrides it)"
 
 
 def _fit(preprocess: Mapping[str, Any]) -> str:
@@ -53,4 +53,4 @@ def _fit(preprocess: Mapping[str, Any]) -> str:
 
 
 def _value(value: str | Sequence[float]) -> str:
-    return value if isinstance(value, str) else ",".join(f"{one:.6g}" for one in value)
+    return value if isinstance(value, str) else ",".join(f"{number:.6g}" for number in value)

@@ -1,4 +1,4 @@
-"""How a classifier of the user's own ends: its outputs, and what makes scores of them."""
+"""How a user's own classifier ends: its outputs, and what turns them into scores."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ MULTI_LABEL = "of a net that gives each label for itself it is sigmoid"
 
 
 class Outputs(msgspec.Struct, frozen=True, kw_only=True):
-    """What a file gives, in order."""
+    """The outputs of a file, in order."""
 
     names: list[str]
     sizes: list[int]
-    """Values of each; 0 where that is not known without running it."""
+    """Number of values of each; 0 where that is not known without running it."""
     ends: list[Ending]
 
 
 class Classes(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the classes are, and what makes scores of them."""
+    """The output with the classes, and what turns it into scores."""
 
     output: str = ""
-    """Nothing for the only one."""
+    """Empty for the only one."""
     activation: str = classes.AUTO
     assumed: dict[str, str] = {}
-    """Fact → words."""
-    found: str = ""
-    """How the net ends, where that decides."""
+    """Fact → text."""
+    ending: str = ""
+    """A note where the network's ending decides the activation."""
 
 
 BUILT = Outputs(names=["out0"], sizes=[0], ends=["logits"])
-"""The networks that piyard builds, for as many classes as there are labels."""
+"""Of the networks that piyard builds, for as many classes as there are labels."""
 
 
 def read(file: Path, network: str, shape: Sequence[int], cut: Sequence[str]) -> Outputs:
-    """The outputs of a file, or what ``cut`` makes outputs. A program of several is run once.
+    """The outputs of a file, or the tensors of ``cut``. A program with several is run once.
 
     Raises ``ConversionFailed`` for a file that cannot be read, or does not work at that size.
     """
@@ -57,10 +57,10 @@ def read(file: Path, network: str, shape: Sequence[int], cut: Sequence[str]) -> 
     if net is None:
         return BUILT
     names = list(cut) or net.outputs
-    known = net.shapes(names) if network == "onnx" or len(names) > 1 else {}
-    sizes = [prod(known.get(name, (0, 0))[1:]) for name in names]
+    shapes = net.shapes(names) if network == "onnx" or len(names) > 1 else {}
+    sizes = [prod(shapes.get(name, (0, 0))[1:]) for name in names]
     ends = [ending.ending(net.steps, name) for name in names]
-    # A program does not name its outputs: they are called as pnnx numbers them.
+    # A program does not name its outputs: they get pnnx's numbers.
     called = names if network == "onnx" else [f"out{number}" for number in range(len(names))]
     return Outputs(names=called, sizes=sizes, ends=ends)
 
@@ -73,30 +73,30 @@ def _of_pair(file: Path, shape: Sequence[int]) -> Outputs:
     sizes = dict.fromkeys(names, 0)
     if len(names) > 1:
         net = infer.load_pair(file, file.with_suffix(".bin"))
-        made = infer.run(net, np.zeros(shape, np.float32))
-        sizes |= {name: int(values.size) for name, values in made.items()}
+        results = infer.run(net, np.zeros(shape, np.float32))
+        sizes |= {name: int(values.size) for name, values in results.items()}
     ends = [ending.of_layers(layers, name) for name in names]
     return Outputs(names=names, sizes=[sizes[name] for name in names], ends=ends)
 
 
-def choose(given: Outputs, *, output: str, activation: str, labels: int) -> Classes:
-    """What the user said of them, else what fits so many labels. Raises ``WrongInput``."""
+def choose(candidates: Outputs, *, output: str, activation: str, labels: int) -> Classes:
+    """What the user stated, else what fits so many labels. Raises ``WrongInput``."""
     if activation not in {"", *KNOWN}:
         raise unknown("activation", activation, KNOWN)
-    at = outputs.place(output, given.names, given.sizes, labels)
-    name, ends = given.names[at], given.ends[at]
-    size = given.sizes[at] or (labels if labels == 1 or given is BUILT else 0)
+    index = outputs.place(output, candidates.names, candidates.sizes, labels)
+    name, ends = candidates.names[index], candidates.ends[index]
+    size = candidates.sizes[index] or (labels if labels == 1 or candidates is BUILT else 0)
     _require_other(name, ends, activation)
-    several = len(given.names) > 1
+    several = len(candidates.names) > 1
     how = activation or _usual(ends, size)
     assumed = {}
     if several and not output:
-        listed = outputs.listed(given.names, given.sizes)
+        listed = outputs.listed(candidates.names, candidates.sizes)
         assumed["output"] = f"output {name}, as large as there are labels, of {listed}"
     if ends == "logits" and not activation:
         assumed["activation"] = _told(how)
-    found = "" if ends == "logits" else f"{name} holds {ends}: its activation is {how}"
-    return Classes(output=name if several else "", activation=how, assumed=assumed, found=found)
+    note = "" if ends == "logits" else f"{name} holds {ends}: its activation is {how}"
+    return Classes(output=name if several else "", activation=how, assumed=assumed, ending=note)
 
 
 def _usual(ends: Ending, size: int) -> str:
@@ -113,7 +113,7 @@ def _told(activation: str) -> str:
 def _require_other(name: str, ends: Ending, activation: str) -> None:
     if ends == "probabilities" and activation not in {"", classes.AUTO, "none"}:
         raise WrongInput(
-            f"--activation {activation}: '{name}' holds probabilities already",
+            f"--activation {activation}: '{name}' already holds probabilities",
             remedy="leave it out, or --activation none",
         )
     if ends != "log-probabilities" and activation == "exp":

@@ -1,4 +1,4 @@
-"""Where an exported detector is cut: its heads are decoded on the board, not in the net."""
+"""Where an exported detector is cut: its heads are decoded on the board, not in the network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ sides are scaled to pixels, which tells them from the classes."""
 def found(file: Path, model: Model) -> list[str]:
     """The tensors of the file that are the model's maps, as its head has them.
 
-    Nothing where the file ends with them already, or where they cannot be told. Raises
+    Empty where the file already ends with them, or where they cannot be recognised. Raises
     ``ConversionFailed`` for a file that cannot be read, or does not work at the model's size.
     """
     if not isinstance(model.head, CUTTABLE):
@@ -39,22 +39,22 @@ def _found(network: Exported, model: Model, head: DenseHead) -> list[str]:
 def _maps(
     network: Exported, outputs: Sequence[str], size: Sequence[int], head: DenseHead
 ) -> list[str]:
-    """Map by map; nothing where there is another number of tensors for each."""
+    """Map by map; empty where the maps have different numbers of tensors."""
     scaled = isinstance(head, Rtmdet)
     names = undecoded(network.steps, outputs, scaled=scaled)
     if not network.unnamed.isdisjoint(names):
         return []
     shapes = network.shapes(names)
-    each = [_of(names, shapes, [side // stride for side in size]) for stride in head.strides]
+    maps = [_of(names, shapes, [side // stride for side in size]) for stride in head.strides]
     if scaled:
-        each = [_scaled_last(network, one) for one in each]
-    joined = [name for one in each for name in one]
-    alike = len({len(one) for one in each}) == 1
+        maps = [_scaled_last(network, tensors) for tensors in maps]
+    joined = [name for tensors in maps for name in tensors]
+    alike = len({len(tensors) for tensors in maps}) == 1
     return joined if alike and len(joined) == len(names) else []
 
 
 def _scaled_last(network: Exported, names: Sequence[str]) -> list[str]:
-    """Classes, then sides; nothing where they cannot be told apart."""
+    """Classes, then sides; empty where they cannot be told apart."""
     classes = [name for name in names if network.steps[name].kind != "scale"]
     sides = [name for name in names if network.steps[name].kind == "scale"]
     return classes + sides if len(classes) == len(sides) == 1 else []

@@ -1,4 +1,4 @@
-"""The YAML of a user's own model: what was said, and what is usual where nothing was."""
+"""The YAML of a user's own model: what was stated, else defaults."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from piyard import digest
-from piyard.conversion.own import asked as flags
+from piyard.conversion.own import asked
 from piyard.conversion.own import assumed, classifying, cutting, usual
 from piyard.conversion.own.asked import Asked
 from piyard.conversion.own.classifying import Classes
@@ -25,36 +25,40 @@ CHANNELS = 3
 
 
 class Described(msgspec.Struct, frozen=True, kw_only=True):
-    """A YAML's keys, and what is to be said of them."""
+    """A YAML's keys, and notes on them for the user."""
 
     keys: dict[str, Any]
     assumed: list[str]
-    """What nobody said, a line each."""
-    found: str = ""
-    """How a classifier ends, where that decides."""
+    """Facts that nobody stated, a line each."""
+    ending: str = ""
+    """A note where a classifier's ending decides its activation."""
 
 
 def describe(
-    asked: Asked, network: str, files: Mapping[str, Path], listed: Mapping[str, Listing]
+    options: Asked, network: str, files: Mapping[str, Path], name_lists: Mapping[str, Listing]
 ) -> Described:
-    """The YAML. ``listed`` are its lists of names, by key.
+    """The YAML. ``name_lists`` are its lists of names, by key.
 
-    Raises ``WrongInput`` for what no model can be, and what ``cutting.found`` raises.
+    Raises ``WrongInput`` for what cannot be a model, and what ``cutting.found`` raises.
     """
     purpose = usual.purpose(network)
-    task, head = asked.task or purpose.task, asked.head or purpose.head
-    size = flags.size(asked.size or purpose.size)
-    _require_pictures(asked, size)
-    weights = {part: _weights(asked, file) for part, file in files.items()}
+    task, head = options.task or purpose.task, options.head or purpose.head
+    size = asked.size(options.size or purpose.size)
+    _require_pictures(options, size)
+    weights = {part: _weights(options, file) for part, file in files.items()}
     main = weights.pop(MAIN)
-    preprocess = usual.preprocess(head, size[1], asked.preprocess)
-    _require_square(asked, size, preprocess)
-    ends = _classes(asked, network, files[MAIN], size, listed) if task == "classify" else Classes()
-    words = {"input": f"input {','.join(map(str, size))}"} | assumed.told(preprocess) | ends.assumed
-    unsaid = [*assumed.unsaid(asked.preprocess.keys(), size=asked.size), *ends.assumed]
-    strides = asked.strides or list(purpose.strides)
-    told = {
-        "title": asked.name,
+    preprocess = usual.preprocess(head, size[1], options.preprocess)
+    _require_square(options, size, preprocess)
+    ends = (
+        _classes(options, network, files[MAIN], size, name_lists)
+        if task == "classify"
+        else Classes()
+    )
+    texts = {"input": f"input {','.join(map(str, size))}"} | assumed.told(preprocess) | ends.assumed
+    unstated = [*assumed.unsaid(options.preprocess.keys(), size=options.size), *ends.assumed]
+    strides = options.strides or list(purpose.strides)
+    keys = {
+        "title": options.name,
         "task": task,
         "network": network,
         "weights": [main],
@@ -62,49 +66,52 @@ def describe(
         "input": size,
         "preprocess": preprocess,
         "noise": usual.noise(preprocess),
-        **{key: one.name for key, one in listed.items()},
+        **{key: name_list.name for key, name_list in name_lists.items()},
         "output": ends.output,
         "activation": ends.activation if ends.activation != classes.AUTO else "",
-        "assumed": unsaid,
+        "assumed": unstated,
         "head": {"kind": head} | ({"strides": strides} if strides else {}) if head else {},
-        "cut": asked.cut,
+        "cut": options.cut,
     }
-    said = {key: value for key, value in told.items() if value}
-    model = _model(said)
-    found = [] if asked.cut else cutting.found(files[MAIN], model)
+    keys = {key: value for key, value in keys.items() if value}
+    model = _model(keys)
+    cut = [] if options.cut else cutting.found(files[MAIN], model)
     return Described(
-        keys=said | ({"cut": found} if found else {}),
-        assumed=[assumed.line(fact, words[fact]) for fact in unsaid],
-        found=ends.found,
+        keys=keys | ({"cut": cut} if cut else {}),
+        assumed=[assumed.line(fact, texts[fact]) for fact in unstated],
+        ending=ends.ending,
     )
 
 
 def _classes(
-    asked: Asked, network: str, file: Path, size: Sequence[int], listed: Mapping[str, Listing]
+    options: Asked, network: str, file: Path, size: Sequence[int], name_lists: Mapping[str, Listing]
 ) -> Classes:
-    given = classifying.read(file, network, size, asked.cut)
+    outputs = classifying.read(file, network, size, options.cut)
     return classifying.choose(
-        given, output=asked.output, activation=asked.activation, labels=listed["labels"].count
+        outputs,
+        output=options.output,
+        activation=options.activation,
+        labels=name_lists["labels"].count,
     )
 
 
-def _require_pictures(asked: Asked, size: Sequence[int]) -> None:
+def _require_pictures(options: Asked, size: Sequence[int]) -> None:
     if size[0] == CHANNELS:
         return
     last = "; it has the channels last: export it with them first" if size[2] == CHANNELS else ""
     raise WrongInput(
-        f"{asked.file.name} takes an input of {','.join(map(str, size))}, and not channels, "
+        f"{options.file.name} takes an input of {','.join(map(str, size))}, and not channels, "
         f"height, width of a picture of {CHANNELS} channels",
         remedy=f"piyard feeds colour pictures{last}",
     )
 
 
-def _require_square(asked: Asked, size: Sequence[int], preprocess: Mapping[str, Any]) -> None:
+def _require_square(options: Asked, size: Sequence[int], preprocess: Mapping[str, Any]) -> None:
     if preprocess["fit"] == "crop" and size[1] != size[2]:
         raise WrongInput(
-            f"{asked.file.name} takes {size[1]}x{size[2]}, which is not square, and nobody says "
-            "how a picture fits into it",
-            remedy="--fit stretch, or --fit letterbox where its proportions were kept",
+            f"{options.file.name} takes {size[1]}x{size[2]}, which is not square, and how a "
+            "picture fits into it is not stated",
+            remedy="--fit stretch, or --fit letterbox where the aspect ratio was kept",
         )
 
 
@@ -113,14 +120,14 @@ def _model(described: Mapping[str, Any]) -> Model:
         return msgspec.convert(described, Model)
     except msgspec.ValidationError as error:
         raise WrongInput(
-            f"the model cannot be described so: {error}", remedy="invoke --help model.add"
+            f"this does not describe a model: {error}", remedy="invoke --help model.add"
         ) from None
 
 
-def _weights(asked: Asked, file: Path) -> dict[str, str]:
+def _weights(options: Asked, file: Path) -> dict[str, str]:
     return {
         "source": file.name,
-        "licence": asked.licence or NO_LICENCE,
+        "licence": options.licence or NO_LICENCE,
         "dataset": "not told",
         "sha256": digest.of_file(file),
     }

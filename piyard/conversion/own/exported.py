@@ -1,4 +1,4 @@
-"""A network file as far as it matters where to cut it: what makes what, from what."""
+"""A view of a network file for finding where to cut it: tensors, their operations and inputs."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
     outputs: list[str]
     steps: dict[str, Step]
     unnamed: frozenset[str] = frozenset()
-    """Tensors that have no such name, and stand under one of their own."""
+    """Tensors without a name in the file, which have a made-up one here."""
     shapes: Callable[[Sequence[str]], Shapes]
-    """Of these tensors; those of others may be told too."""
+    """The shapes of these tensors, perhaps of others too."""
 
 
 def read(file: Path, network: str, shape: Sequence[int]) -> Exported | None:
@@ -104,5 +104,5 @@ def _of_program(file: Path, shape: Sequence[int]) -> Exported:
         outputs=described.outputs,
         steps=steps,
         unnamed=frozenset(steps) - frozenset(described.named),
-        shapes=lambda wanted: program.shapes(wanted, shape),
+        shapes=lambda names: program.shapes(names, shape),
     )

@@ -1,4 +1,4 @@
-"""Which of the networks that piyard builds a checkpoint is of."""
+"""Which of the networks that piyard builds a checkpoint fits."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def fitting(file: Path, *, classes: int, keypoints: int) -> str:
 
     Raises ``WrongInput`` where none does, and ``ConversionFailed`` for a file that cannot be read.
     """
-    there = _shapes(checkpoint.read(file))
-    known: dict[str, Shapes] = {}
+    in_file = _shapes(checkpoint.read(file))
+    candidates: dict[str, Shapes] = {}
     for name in sorted(networks.NAMES):
-        known[name] = _wanted(name, max(classes, 1), keypoints)
-        if known[name] == there:
+        candidates[name] = _wanted(name, max(classes, 1), keypoints)
+        if candidates[name] == in_file:
             return name
-    nearest = max(known, key=lambda name: _alike(there, known[name]))
-    raise _fits_none(file, classes, nearest, _differing(there, known[nearest]), len(there))
+    nearest = max(candidates, key=lambda name: _alike(in_file, candidates[name]))
+    raise _fits_none(file, classes, nearest, _differing(in_file, candidates[nearest]), len(in_file))
 
 
 def _fits_none(
@@ -42,16 +42,16 @@ def _fits_none(
     what = f"{file.name} fits no network that piyard builds with {classes or 'no'} classes"
     if len(differing) > tensors / 2:
         return WrongInput(what, remedy=f"it is of another network: {SAVE}")
-    told = f"nearest is {nearest}, where {len(differing)} of {tensors} tensors differ:"
+    line = f"nearest is {nearest}, where {len(differing)} of {tensors} tensors differ:"
     return WrongInput(
         what,
-        evidence="\n".join([told, *differing[:SHOWN]]),
+        evidence="\n".join([line, *differing[:SHOWN]]),
         remedy=f"--labels names the classes it was trained on; of another network: {SAVE}",
     )
 
 
 def _wanted(name: str, classes: int, keypoints: int) -> Shapes:
-    """Built without memory or time for its values."""
+    """Of a network built on the meta device, which takes neither memory nor time."""
     import torch
 
     with torch.device("meta"):
@@ -59,20 +59,22 @@ def _wanted(name: str, classes: int, keypoints: int) -> Shapes:
 
 
 def _shapes(state: Mapping[str, torch.Tensor]) -> Shapes:
-    return {name: tuple(one.shape) for name, one in state.items() if not name.endswith(COUNTER)}
+    return {
+        name: tuple(tensor.shape) for name, tensor in state.items() if not name.endswith(COUNTER)
+    }
 
 
-def _alike(there: Shapes, wanted: Shapes) -> float:
+def _alike(in_file: Shapes, in_network: Shapes) -> float:
     """The share of all tensors that both have, of the same shape."""
-    return len(there.items() & wanted.items()) / len({**there, **wanted})
+    return len(in_file.items() & in_network.items()) / len({**in_file, **in_network})
 
 
-def _differing(there: Shapes, wanted: Shapes) -> list[str]:
-    """A line a tensor that is missing, too many, or of another shape."""
+def _differing(in_file: Shapes, in_network: Shapes) -> list[str]:
+    """A line for each tensor that is missing, superfluous, or of another shape."""
     return [
-        f"{name}: {_told(there.get(name))} in the file, {_told(wanted.get(name))} in the network"
-        for name in {**wanted, **there}
-        if there.get(name) != wanted.get(name)
+        f"{name}: {_told(ours)} in the file, {_told(theirs)} in the network"
+        for name in {**in_network, **in_file}
+        if (ours := in_file.get(name)) != (theirs := in_network.get(name))
     ]
 
 

@@ -1,4 +1,4 @@
-"""What a file of a network is: a graph, a program, a ready pair, or weights alone."""
+"""The kind of a network file: a graph, a program, a ready pair, or weights alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from piyard.errors import WrongInput
 
 FILES = {".onnx": "onnx", ".torchscript": "torchscript", ".param": "ncnn"}
-"""Ending of a file → what it is."""
+"""Ending of a file → its kind."""
 CHECKPOINTS = frozenset({".pt", ".pth", ".th", ".tar", ".ckpt"})
 """Endings of what torch saves: weights, or a whole program."""
 CHECKPOINT = "checkpoint"
@@ -16,9 +16,9 @@ SAVE = "save it as ONNX, or by torch.jit.trace(network, example).save('net.pt')"
 
 
 def of(file: Path) -> str:
-    """A value of ``network`` that means a file, or ``CHECKPOINT``. Raises ``WrongInput``."""
+    """The file's kind: a value of ``network``, or ``CHECKPOINT``. Raises ``WrongInput``."""
     if not file.is_file():
-        raise WrongInput(f"{file} is no file")
+        raise WrongInput(f"{file} is not a file")
     if file.suffix in FILES:
         return FILES[file.suffix]
     if file.suffix not in CHECKPOINTS:
@@ -33,5 +33,5 @@ def _is_program(file: Path) -> bool:
     try:
         with zipfile.ZipFile(file) as archive:
             return any(Path(name).name == "constants.pkl" for name in archive.namelist())
-    except zipfile.BadZipFile:  # weights of an old torch, or broken: reading them says so
+    except zipfile.BadZipFile:  # weights of an old torch, or broken: reading them tells
         return False

@@ -1,4 +1,4 @@
-"""What adding a file means, doing it, and undoing it."""
+"""Planning, doing and undoing the addition of a model file."""
 
 from __future__ import annotations
 
@@ -23,87 +23,87 @@ KEYPOINTS = 17
 
 
 class Added(msgspec.Struct, frozen=True, kw_only=True):
-    """Files to be made, by their place, and files to be copied."""
+    """Files to write and files to copy, by their destination."""
 
     name: str
     written: dict[Path, str]
     copied: dict[Path, Path]
-    found: list[str]
-    """What was not said and is now known, a line each."""
+    findings: list[str]
+    """Facts that the user did not state, a line each."""
 
     @property
-    def told(self) -> list[str]:
-        """A line for each."""
+    def lines(self) -> list[str]:
+        """Everything as lines for the user."""
         return [
-            *self.found,
+            *self.findings,
             *(f"write {path}" for path in self.written),
             *(f"copy {source} to {target}" for target, source in self.copied.items()),
         ]
 
 
-def plan(asked: Asked) -> Added:
-    """What adding the model means; nothing is done.
+def plan(options: Asked) -> Added:
+    """What adding the model means; nothing is written.
 
     Raises ``WrongInput``, and ``ConversionFailed`` for a file that cannot be read.
     """
-    _require_new(asked.name)
-    what = kind.of(asked.file)
-    told = said.of(asked.file, what)
-    labels = _labels(asked, told)
-    keypoints = listing.read("keypoints", asked.keypoints, asked.name)
-    network = _network(asked.file, what, labels, keypoints)
-    files = _files(asked.file, network)
+    _require_new(options.name)
+    file_kind = kind.of(options.file)
+    metadata = said.of(options.file, file_kind)
+    labels = _labels(options, metadata)
+    keypoints = listing.read("keypoints", options.keypoints, options.name)
+    network = _network(options.file, file_kind, labels, keypoints)
+    files = _files(options.file, network)
     purpose = usual.purpose(network)
-    task = asked.task or told.task or purpose.task
-    size = asked.size or told.size or purpose.size
-    asked = told.beside(asked, task, size)
-    described = describe(asked, network, files, {"labels": labels, "keypoints": keypoints})
+    task = options.task or metadata.task or purpose.task
+    size = options.size or metadata.size or purpose.size
+    options = metadata.complete(options, task, size)
+    described = describe(options, network, files, {"labels": labels, "keypoints": keypoints})
     text = yaml.safe_dump(
         described.keys, sort_keys=False, default_flow_style=None, allow_unicode=True
     )
-    written = {models.FOLDER / f"{asked.name}.yaml": text}
-    written |= {models.listing(one.name): one.text for one in (labels, keypoints) if one.text}
+    written = {models.FOLDER / f"{options.name}.yaml": text}
+    written |= {models.listing(each.name): each.text for each in (labels, keypoints) if each.text}
     copied = {_cached(source): source for source in files.values()}
-    cut = [] if asked.cut else described.keys.get("cut", [])
-    ends = [described.found] if described.found else []
-    found = [*told.told(task, size), *_found(network, cut), *ends, *described.assumed]
-    return Added(name=asked.name, written=written, copied=copied, found=found)
+    cut = [] if options.cut else described.keys.get("cut", [])
+    ending = [described.ending] if described.ending else []
+    findings = [*metadata.lines(task, size), *_found(network, cut), *ending, *described.assumed]
+    return Added(name=options.name, written=written, copied=copied, findings=findings)
 
 
-def add(planned: Added) -> None:
-    """Do it; ``forget`` undoes what is written."""
-    for target, source in planned.copied.items():
+def add(addition: Added) -> None:
+    """Copy and write its files; ``forget`` removes what is written."""
+    for target, source in addition.copied.items():
         if not target.is_file():
             with whole.draft(target) as draft:
                 shutil.copyfile(source, draft)
-    for path, text in planned.written.items():
+    for path, text in addition.written.items():
         whole.write(path, text)
 
 
-def forget(planned: Added) -> None:
-    """Take away what was written to models/."""
-    for path in planned.written:
+def forget(addition: Added) -> None:
+    """Remove what was written to models/."""
+    for path in addition.written:
         path.unlink(missing_ok=True)
 
 
 def _found(network: str, cut: list[str]) -> list[str]:
-    known = [f"weights of {network}"] if network in networks.NAMES else []
+    weights = [f"weights of {network}"] if network in networks.NAMES else []
     if not cut:
-        return known
+        return weights
     run = " (it was run to find that)" if network == "torchscript" else ""
-    return [*known, f"cut where decoding begins{run}, at: {', '.join(cut)}"]
+    return [*weights, f"cut where decoding begins{run}, at: {', '.join(cut)}"]
 
 
-def _labels(asked: Asked, told: Said) -> Listing:
-    """Those the user names; else those the file names."""
-    if told.names and not asked.labels:
-        return listing.of(told.names, f"{asked.name}-labels")
-    return listing.read("labels", asked.labels, asked.name)
+def _labels(options: Asked, metadata: Said) -> Listing:
+    """The user's labels, else those in the file."""
+    if metadata.names and not options.labels:
+        return listing.of(metadata.names, f"{options.name}-labels")
+    return listing.read("labels", options.labels, options.name)
 
 
-def _network(file: Path, what: str, labels: Listing, keypoints: Listing) -> str:
-    if what != kind.CHECKPOINT:
-        return what
+def _network(file: Path, file_kind: str, labels: Listing, keypoints: Listing) -> str:
+    if file_kind != kind.CHECKPOINT:
+        return file_kind
     return fitting(file, classes=labels.count, keypoints=keypoints.count or KEYPOINTS)
 
 
@@ -119,9 +119,9 @@ def _files(file: Path, network: str) -> dict[str, Path]:
 
 def _require_new(name: str) -> None:
     if not name or Path(name).name != name or name.startswith("."):
-        raise WrongInput(f"'{name}' cannot be the name of a model", remedy="give another: --name")
+        raise WrongInput(f"'{name}' cannot be the name of a model", remedy="choose another: --name")
     if name in models.names():
-        raise WrongInput(f"there is a model '{name}' already", remedy="give another: --name")
+        raise WrongInput(f"there is already a model '{name}'", remedy="choose another: --name")
 
 
 def _cached(file: Path) -> Path:

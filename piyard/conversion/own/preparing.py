@@ -1,6 +1,6 @@
 """How a picture is prepared for a network, as far as an exporter noted it in the file.
 
-Noted are sizes and names of Ultralytics' own preparation, ONNX's standard metadata of images
+Read are sizes and names of Ultralytics' own preparation, ONNX's standard metadata of images
 (onnx/docs/MetadataProps.md), and mean, deviation and crop under timm's and torchvision's keys.
 """
 
@@ -23,41 +23,42 @@ ORDER_KEYS = ("Image.BitmapPixelFormat", "channel_order", "color_order")
 MEAN_KEYS, DEVIATION_KEYS = ("mean", "image_mean"), ("std", "image_std")
 RANGE_KEY, SIZE_KEY = "Image.NominalPixelRange", "input_size"
 KEYS = (*ORDER_KEYS, *MEAN_KEYS, *DEVIATION_KEYS, RANGE_KEY, SIZE_KEY, "crop_pct", "interpolation")
-"""All that is looked for, but for Ultralytics' own."""
+"""All keys that are read, apart from Ultralytics' own."""
 RESAMPLES = frozenset({"bilinear", "bicubic", "nearest"})
 LONGEST = 1_000_000
-"""Characters of a text that is looked at; the names of a thousand classes have some 20,000."""
+"""Characters of a note that is parsed; the names of a thousand classes have some 20,000."""
 
 
-def transformed(kept: Any, rows: int, columns: int) -> dict[str, Any]:
-    """What torchvision's transforms say that Ultralytics keeps beside the weights of a classifier.
+def transformed(transforms: Any, rows: int, columns: int) -> dict[str, Any]:
+    """``preprocess`` from torchvision's transforms, which Ultralytics saves with a classifier.
 
-    They come as their attributes alone: a ``Resize`` has an interpolation, a ``CenterCrop`` has
+    Only their attributes are loaded: a ``Resize`` has an interpolation, a ``CenterCrop`` has
     none, a ``Normalize`` has mean and deviation of levels from 0 to 1. Its trainer leaves a crop of
     another size aside, and so do we.
     """
-    steps = vars(kept).get("transforms") if hasattr(kept, "__dict__") else None
-    about = [vars(one) for one in _items(steps) if hasattr(one, "__dict__")]
-    told: dict[str, Any] = {}
-    for one in about:
-        told |= _levels({key: _items(one.get(key)) for key in ("mean", "std")})
-    resizes = [one["size"] for one in about if "size" in one and "interpolation" in one]
-    crops = [one["size"] for one in about if "size" in one and "interpolation" not in one]
+    steps = vars(transforms).get("transforms") if hasattr(transforms, "__dict__") else None
+    attributes = [vars(step) for step in _items(steps) if hasattr(step, "__dict__")]
+    keys: dict[str, Any] = {}
+    for step in attributes:
+        keys |= _levels({key: _items(step.get(key)) for key in ("mean", "std")})
+    sized = [step for step in attributes if "size" in step]
+    resizes = [step["size"] for step in sized if "interpolation" in step]
+    crops = [step["size"] for step in sized if "interpolation" not in step]
     if len(resizes) == len(crops) == 1 and _items(crops[0]) == [rows, columns] == [rows, rows]:
         short = resizes[0]
         if type(short) is int and short >= rows:
-            told |= {"fit": "crop", "resize": short, "crop": rows, "resample": "bilinear"}
-    return told
+            keys |= {"fit": "crop", "resize": short, "crop": rows, "resample": "bilinear"}
+    return keys
 
 
 def _items(values: Any) -> list[Any]:
-    """Of a list, a tuple or a tensor; nothing of anything else."""
+    """The items of a list, a tuple or a tensor; none of anything else."""
     listed = values.tolist() if hasattr(values, "tolist") else values
     return list(listed) if isinstance(listed, (list, tuple)) else []
 
 
 def noted(notes: Mapping[str, Any], rows: int, columns: int) -> dict[str, Any]:
-    """The part of a model's ``preprocess`` that these notes tell; what cannot be read is left."""
+    """The part of a model's ``preprocess`` in these notes; what cannot be read is left out."""
     order = str(_first(notes, ORDER_KEYS) or "").lower()
     levels = RANGES.get(str(notes.get(RANGE_KEY, "")).lower(), {})
     return {
@@ -72,20 +73,20 @@ def size(notes: Mapping[str, Any]) -> str:
     """timm's ``input_size``, as ``--input`` has it."""
     sides = literal(notes.get(SIZE_KEY))
     is_size = isinstance(sides, (list, tuple)) and len(sides) == 3
-    if not is_size or not all(type(one) is int and one > 0 for one in sides):
+    if not is_size or not all(type(side) is int and side > 0 for side in sides):
         return ""
     return ",".join(map(str, sides))
 
 
-def literal(told: Any) -> Any:
-    """A text as the value it writes in Python's or JSON's way; nothing for what is none.
+def literal(note: Any) -> Any:
+    """The value of a Python or JSON literal; None for other text.
 
-    No code is run. What is no text stays as it is.
+    No code is run. What is not text stays as it is.
     """
-    if not isinstance(told, str):
-        return told
+    if not isinstance(note, str):
+        return note
     try:
-        return ast.literal_eval(told) if len(told) <= LONGEST else None
+        return ast.literal_eval(note) if len(note) <= LONGEST else None
     except (TypeError, ValueError, SyntaxError, MemoryError, RecursionError):
         return None
 
@@ -95,16 +96,19 @@ def _first(notes: Mapping[str, Any], keys: Sequence[str]) -> Any:
 
 
 def _levels(notes: Mapping[str, Any]) -> dict[str, Any]:
-    """Of 0 to 1, as these libraries have them; larger figures are of 0 to 255."""
+    """Mean and deviation of levels from 0 to 1, as these libraries have them, or from 0 to 255."""
     mean, deviation = (_triple(_first(notes, keys)) for keys in (MEAN_KEYS, DEVIATION_KEYS))
     if not mean or not deviation or min(deviation) <= 0:
         return {}
     scale = LEVELS if max(*mean, *deviation) <= 1 else 1.0
-    return {"mean": [scale * one for one in mean], "norm": [1 / (scale * one) for one in deviation]}
+    return {
+        "mean": [scale * level for level in mean],
+        "norm": [1 / (scale * level) for level in deviation],
+    }
 
 
 def _crop(notes: Mapping[str, Any], rows: int, columns: int) -> dict[str, Any]:
-    """timm's: the middle part of so large a share, of a square input."""
+    """timm's: the middle of the picture, a share of it, for a square input."""
     share = literal(notes.get("crop_pct"))
     if rows != columns or not isinstance(share, (int, float)) or not 0 < share <= 1:
         return {}
@@ -115,9 +119,9 @@ def _crop(notes: Mapping[str, Any], rows: int, columns: int) -> dict[str, Any]:
     return {"fit": "crop", "resize": resize, "crop": rows, "resample": resample}
 
 
-def _triple(told: Any) -> list[float]:
-    values = literal(told)
+def _triple(note: Any) -> list[float]:
+    values = literal(note)
     if not isinstance(values, (list, tuple)) or len(values) != 3:
         return []
-    is_number = all(type(one) in {int, float} and math.isfinite(one) for one in values)
-    return [float(one) for one in values] if is_number else []
+    is_number = all(type(value) in {int, float} and math.isfinite(value) for value in values)
+    return [float(value) for value in values] if is_number else []

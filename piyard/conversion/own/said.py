@@ -1,4 +1,4 @@
-"""What a file says of itself, as Ultralytics' trainer and exporter write it."""
+"""What a network file states about itself, as Ultralytics' trainer and exporter write it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from piyard.weights import checkpoint
 AUTHOR = "Ultralytics"
 HEAD = "yolov8"
 HEADS = {"classify": "", "detect": HEAD, "segment": HEAD, "pose": HEAD}
-"""Their tasks that piyard knows, and the heads."""
+"""Ultralytics' task → head, for the tasks piyard knows."""
 BESIDE = "metadata.yaml"
 """What Ultralytics' exporter writes beside an ncnn pair."""
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
-    """Empty where nothing is said."""
+    """A file's metadata; a fact it does not state is empty."""
 
     task: str = ""
     head: str = ""
@@ -36,46 +36,46 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     """Of the classes."""
     licence: str = ""
     activation: str = ""
-    """Of a classifier whose weights are noted, but not how it ends."""
+    """For a checkpoint of a classifier, which does not show how it ends."""
     author: str = ""
-    """``AUTHOR``, or nobody who is known."""
+    """``AUTHOR``, or empty."""
     notes: dict[str, Any] = {}
-    """What else may tell how a picture is prepared."""
+    """Other notes that may state how a picture is prepared."""
 
     def preprocess(self, task: str, size: str) -> dict[str, Any]:
-        """The part of a model's ``preprocess`` that the file says, for that task and size."""
+        """The part of a model's ``preprocess`` that the file states, for that task and size."""
         _, rows, columns = flags.size(size)
         if self.author == AUTHOR:
             defaults = usual.ultralytics(task, rows, columns)
             return defaults | preparing.transformed(self.notes.get("transforms"), rows, columns)
         return preparing.noted(self.notes, rows, columns)
 
-    def told(self, task: str, size: str) -> list[str]:
-        """A line or two for a person; none where nothing is said."""
+    def lines(self, task: str, size: str) -> list[str]:
+        """A line or two for the user; none where nothing is stated."""
         parts = [
             self.task,
             f"input {self.size}" if self.size else "",
             _counted(self.names),
             f"licence {self.licence}" if self.licence else "",
         ]
-        prepared = ", ".join(assumed.told(self.preprocess(task, size)).values())
-        lines = [", ".join(part for part in parts if part), prepared]
+        preprocess = ", ".join(assumed.told(self.preprocess(task, size)).values())
+        lines = [", ".join(part for part in parts if part), preprocess]
         return [f"the file says: {line}" for line in lines if line]
 
-    def beside(self, asked: Asked, task: str, size: str) -> Asked:
-        """What the user says, and what the file says of the rest."""
-        said = {key: getattr(self, key) for key in ("task", "head", "size", "licence")}
-        said |= {"activation": self.activation} if task == "classify" else {}
-        prepared = assumed.merged(self.preprocess(task, size), asked.preprocess)
+    def complete(self, options: Asked, task: str, size: str) -> Asked:
+        """The user's options, with the file's metadata where they are empty."""
+        facts = {key: getattr(self, key) for key in ("task", "head", "size", "licence")}
+        facts |= {"activation": self.activation} if task == "classify" else {}
+        preprocess = assumed.merged(self.preprocess(task, size), options.preprocess)
         return msgspec.structs.replace(
-            asked,
-            **{key: getattr(asked, key) or value for key, value in said.items()},
-            preprocess=prepared,
+            options,
+            **{key: getattr(options, key) or value for key, value in facts.items()},
+            preprocess=preprocess,
         )
 
 
 def of(file: Path, kind: str) -> Said:
-    """What a file of that kind says. Raises ``ConversionFailed`` for one that cannot be read."""
+    """The metadata of a file of that kind. Raises ``ConversionFailed`` for an unreadable one."""
     if kind == CHECKPOINT:
         return _of_checkpoint(checkpoint.notes(file))
     if kind == "torchscript":
@@ -86,7 +86,7 @@ def of(file: Path, kind: str) -> Said:
 
 
 def _of_checkpoint(notes: Mapping[str, Any]) -> Said:
-    """A trainer's own ``args`` have the size; its names may be numbered."""
+    """The trainer's ``args`` hold the size; its names may be numbered."""
     names, licence = _names(notes.get("names")), _licence(notes.get("license"))
     if not notes.get("trainer"):
         return Said(names=names, licence=licence, size=preparing.size(notes), notes=_kept(notes))
@@ -106,28 +106,28 @@ def _of_checkpoint(notes: Mapping[str, Any]) -> Said:
 
 
 def _of_graph(graph: Graph) -> Said:
-    notes = {one.key: one.value for one in graph.metadata_props}
-    told = {key: literal(notes.get(key, "")) for key in ("names", "imgsz")}
-    return _exported({**notes, **told}, _size(graph))
+    notes = {prop.key: prop.value for prop in graph.metadata_props}
+    parsed = {key: literal(notes.get(key, "")) for key in ("names", "imgsz")}
+    return _exported({**notes, **parsed}, _size(graph))
 
 
 def _of_pair(notes: Mapping[str, Any]) -> Said:
-    """Of a detector's pair its decoding is part, so that no head fits it."""
-    told = _exported(notes, _traced(notes.get("imgsz")))
-    return told if told.task == "classify" else Said(names=told.names)
+    """A detector's pair includes its decoding, so that no head fits it."""
+    metadata = _exported(notes, _traced(notes.get("imgsz")))
+    return metadata if metadata.task == "classify" else Said(names=metadata.names)
 
 
 def _beside(file: Path) -> dict[str, Any]:
     notes = file.parent / BESIDE
     try:
-        read = yaml.safe_load(notes.read_text(encoding="utf-8")[:LONGEST])
+        content = yaml.safe_load(notes.read_text(encoding="utf-8")[:LONGEST])
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return {}
-    return read if isinstance(read, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _of_notes(notes: Mapping[str, Any]) -> Said:
-    """JSON has the numbers of the classes as texts."""
+    """In JSON the numbers of the classes are strings."""
     names = notes.get("names")
     if isinstance(names, Mapping):
         names = [names.get(str(number)) for number in range(len(names))]
@@ -147,7 +147,7 @@ def _kept(notes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _traced(sides: Any) -> str:
-    """The size of rows and columns, in that order."""
+    """The input's size from [rows, columns]."""
     if not isinstance(sides, list) or [type(side) for side in sides] != [int, int]:
         return ""
     if min(sides) < 1:
@@ -156,7 +156,7 @@ def _traced(sides: Any) -> str:
 
 
 def _size(graph: Graph) -> str:
-    """Of a graph that works at one size only."""
+    """The input's size, if the graph works at one size only."""
     shapes = onnxgraph.input_shapes(graph)
     if len(shapes) != 1 or len(shapes[0]) != 4 or not all(shapes[0][1:]):
         return ""
@@ -167,22 +167,22 @@ def _counted(names: Sequence[str]) -> str:
     return {0: "", 1: "1 class"}.get(len(names), f"{len(names)} classes")
 
 
-def _names(told: Any) -> list[str]:
+def _names(names: Any) -> list[str]:
     """A list, or a dictionary by number without gaps; each name in one line."""
-    if isinstance(told, Mapping):
-        numbers = list(range(len(told)))
-        told = [told[number] for number in numbers] if set(told) == set(numbers) else []
-    if not isinstance(told, list) or not all(isinstance(one, str) for one in told):
+    if isinstance(names, Mapping):
+        numbers = list(range(len(names)))
+        names = [names[number] for number in numbers] if set(names) == set(numbers) else []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         return []
-    named = [" ".join(one.split()) for one in told]
-    return named if all(map(_is_shown, named)) else []
+    lines = [" ".join(name.split()) for name in names]
+    return lines if all(map(_is_shown, lines)) else []
 
 
-def _licence(told: Any) -> str:
-    told = told.partition(" License")[0].strip() if isinstance(told, str) else ""
-    return told if _is_shown(told) else ""
+def _licence(note: Any) -> str:
+    licence = note.partition(" License")[0].strip() if isinstance(note, str) else ""
+    return licence if _is_shown(licence) else ""
 
 
 def _is_shown(text: str) -> bool:
-    """Whether it can be written to a file and to a terminal, and says something."""
+    """Whether it can be written to a file and a terminal, and is not empty."""
     return bool(text) and text.isprintable()

@@ -24,12 +24,12 @@ Kind = Literal[
     "join",
     "passing",
 ]
-"""``scale`` works on each value for itself: a product, an exponential, what is above zero. Those
-behind ``other`` matter to how a classifier ends (see ``conversion.ending``)."""
+"""``scale`` is elementwise: a product, an exponential, a ReLU. Those after ``other`` matter to how
+a classifier ends (see ``conversion.ending``)."""
 
 
 class Step(msgspec.Struct, frozen=True):
-    """What a tensor is made by, and from which tensors."""
+    """The operation a tensor is the result of, and its inputs."""
 
     kind: Kind
     inputs: tuple[str, ...]
@@ -38,40 +38,40 @@ class Step(msgspec.Struct, frozen=True):
 def undecoded(
     steps: Mapping[str, Step], outputs: Sequence[str], *, scaled: bool = False
 ) -> list[str]:
-    """The results of the last convolutions before these outputs, as the outputs put them together.
+    """The results of the last convolutions before these outputs, in the outputs' order.
 
-    ``steps`` are known by what they make. The convolution that weighs the distributions of a
-    distribution focal loss head (Li and others 2020) is decoding too. With ``scaled`` a result is
+    ``steps`` are by the tensor they result in. The convolution that weighs the distributions of a
+    distribution focal loss head (Li et al. 2020) is part of decoding. With ``scaled`` a result is
     taken after what scales it.
     """
-    found: list[str] = []
-    seen: set[str] = set()
-    ahead = list(reversed(outputs))
-    while ahead:
-        name = ahead.pop()
+    ends: list[str] = []
+    visited: set[str] = set()
+    pending = list(reversed(outputs))
+    while pending:
+        name = pending.pop()
         step = steps.get(name)
-        if name in seen or step is None or step.kind == "size":
+        if name in visited or step is None or step.kind == "size":
             continue
-        seen.add(name)
+        visited.add(name)
         is_last = step.kind == "convolution" and not _weighs(step, steps)
         if is_last or (scaled and _scales(step, steps)):
-            found.append(name)
+            ends.append(name)
         else:
-            ahead += reversed(step.inputs)
-    return found
+            pending += reversed(step.inputs)
+    return ends
 
 
 def _scales(step: Step, steps: Mapping[str, Step]) -> bool:
-    """Whether it scales what a convolution makes, by what is known beforehand."""
+    """Whether it scales the result of a convolution by constants."""
     if step.kind != "scale":
         return False
-    before = [steps[name] for name in step.inputs if name in steps]
-    computed = [one for one in before if one.kind != "constant"]
+    inputs = [steps[name] for name in step.inputs if name in steps]
+    computed = [each for each in inputs if each.kind != "constant"]
     return len(computed) == 1 and (computed[0].kind == "convolution" or _scales(computed[0], steps))
 
 
 def _weighs(convolution: Step, steps: Mapping[str, Step]) -> bool:
-    """Whether it works on a softmax."""
+    """Whether its input is a softmax."""
     before = steps.get(convolution.inputs[0])
     while before is not None and before.kind == "reshape":
         before = steps.get(before.inputs[0])

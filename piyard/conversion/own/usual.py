@@ -1,4 +1,4 @@
-"""What holds unless a user says otherwise: how heads are fed, what networks are for."""
+"""Defaults: how the networks of each head are fed, and what each network is for."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ USUAL: dict[str, dict[str, Any]] = {
     "simcc": {"fit": "box"} | IMAGENET,
     "heatmap": {"fit": "box"} | IMAGENET,
 }
-"""Head → how its authors prepare a picture; flags say otherwise where a model differs."""
+"""Head → how its authors prepare a picture; flags override it where a model differs."""
 
 
 class Purpose(NamedTuple):
@@ -39,15 +39,15 @@ class Purpose(NamedTuple):
     size: str
     """As ``--input`` has it."""
     strides: tuple[int, ...] = ()
-    """Where they are not the head's usual ones."""
+    """Where they are not the head's default ones."""
 
 
 OWN = Purpose("classify", "", "3,224,224")
-"""What is said of a file of which nothing else is known."""
+"""For a file of which nothing else is known."""
 
 
 def purpose(network: str) -> Purpose:
-    """What a network that piyard builds is for, else ``OWN``."""
+    """The purpose of a network that piyard builds, else ``OWN``."""
     if network in networks.YOLO:
         return Purpose(_yolo_task(network), "yolov8", "3,640,640")
     if network in networks.YOLOX:
@@ -66,21 +66,21 @@ def _yolo_task(network: str) -> str:
 def preprocess(head: str, side: int, differing: Mapping[str, Any]) -> dict[str, Any]:
     """A model's ``preprocess`` for that head and height of input; no head is a classifier.
 
-    What is usual for one kind of fit is no advice for another, except the levels.
+    The defaults for one kind of fit do not apply to another, except the levels.
     """
     if head not in USUAL:
         raise unknown("head", head, set(USUAL) - {""})
-    usual = {"fit": "crop"} | USUAL[head]
-    fit = differing.get("fit", usual["fit"])
-    if fit != usual["fit"]:
-        usual = {key: usual[key] for key in ("order", "mean", "norm")}
+    defaults = {"fit": "crop"} | USUAL[head]
+    fit = differing.get("fit", defaults["fit"])
+    if fit != defaults["fit"]:
+        defaults = {key: defaults[key] for key in ("order", "mean", "norm")}
     if fit == "crop":
-        usual |= {"resize": round(side / 0.875), "crop": side, "resample": "bilinear"}
-    return usual | dict(differing)
+        defaults |= {"resize": round(side / 0.875), "crop": side, "resample": "bilinear"}
+    return defaults | dict(differing)
 
 
 def noise(preprocess: Mapping[str, Any]) -> list[float]:
-    """A model's ``noise`` where its own is not the usual one: a network that is fed levels."""
+    """A model's ``noise`` for a network that is fed levels from 0 to 255; else empty."""
     return [0.0, 255.0] if list(preprocess["norm"]) == [1.0] * 3 else []
 
 

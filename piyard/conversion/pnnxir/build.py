@@ -1,7 +1,7 @@
 """PNNX IR → the torch network it describes.
 
-pnnx itself does not read what it kept, so the network is put together again here, operator by
-operator from torch's own, and goes the way of any other network.
+pnnx itself does not read this file, so the network is put together again here, operator by operator
+from torch's own, and converted like any other network.
 """
 
 from __future__ import annotations
@@ -57,24 +57,24 @@ def _network(operators: Sequence[Operator], modules: torch.nn.ModuleDict) -> tor
             super().__init__()
             self.modules_ = modules
 
-        def forward(self, *given: torch.Tensor) -> Any:
-            fed = iter(given)
-            known: dict[str, Any] = {}
+        def forward(self, *inputs: torch.Tensor) -> Any:
+            remaining = iter(inputs)
+            values: dict[str, Any] = {}
             for number, operator in enumerate(operators):
-                operands = [known[name] for name in operator.inputs]
+                operands = [values[name] for name in operator.inputs]
                 if operator.type == "pnnx.Output":
                     return operands[0] if len(operands) == 1 else tuple(operands)
-                made: Any
+                result: Any
                 if operator.type == "pnnx.Input":
-                    made = next(fed)
+                    result = next(remaining)
                 elif operator.type in TUPLES:
-                    made = tuple(operands)
+                    result = tuple(operands)
                 elif str(number) in self.modules_:
-                    made = self.modules_[str(number)](*operands)
+                    result = self.modules_[str(number)](*operands)
                 else:
-                    made = _compute(operator, operands)
+                    result = _compute(operator, operands)
                 single = len(operator.outputs) == 1
-                known |= zip(operator.outputs, [made] if single else made, strict=True)
+                values |= zip(operator.outputs, [result] if single else result, strict=True)
             raise ConversionFailed("the PNNX IR has no output")
 
     return Network()
@@ -96,7 +96,7 @@ def _constant(operator: Operator, tensors: zipfile.ZipFile) -> torch.nn.Module:
     import torch
 
     class Constant(torch.nn.Module):
-        """A tensor that is there from the start."""
+        """A constant tensor."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -115,7 +115,9 @@ def _tensor(operator: Operator, key: str, tensors: zipfile.ZipFile) -> torch.Ten
     shape, kind = operator.tensors[key]
     types = {"f32": torch.float32, "f16": torch.float16, "i64": torch.int64, "i32": torch.int32}
     if kind not in types:
-        raise ConversionFailed(f"'{operator.name}' of the PNNX IR keeps values of type {kind}")
+        raise ConversionFailed(
+            f"'{operator.name}' of the PNNX IR holds values of the unsupported type {kind}"
+        )
     return torch.frombuffer(raw, dtype=types[kind]).reshape(shape)
 
 
@@ -136,19 +138,19 @@ def _compute(operator: Operator, operands: list[Any]) -> Any:
 def _function(operator: Operator) -> Callable[..., Any]:
     import torch
 
-    rooms = {"F": torch.nn.functional, "torch": torch, "Tensor": torch.Tensor}
-    room, _, name = operator.type.partition(".")
-    found: Any = getattr(rooms.get(room), name, None)
-    # torch has functions that read files, too; what a tensor can do is harmless.
-    harmless = room != "torch" or hasattr(torch.Tensor, name) or operator.type in OF_TENSORS
-    if not callable(found) or not name.isidentifier() or name.startswith("_") or not harmless:
+    modules = {"F": torch.nn.functional, "torch": torch, "Tensor": torch.Tensor}
+    module, _, name = operator.type.partition(".")
+    function: Any = getattr(modules.get(module), name, None)
+    # torch also has functions that read files; what a method of a tensor does is harmless.
+    harmless = module != "torch" or hasattr(torch.Tensor, name) or operator.type in OF_TENSORS
+    if not callable(function) or not name.isidentifier() or name.startswith("_") or not harmless:
         raise _unknown(operator)
-    called: Callable[..., Any] = found
+    called: Callable[..., Any] = function
     return called
 
 
 def _unknown(operator: Operator) -> ConversionFailed:
     return ConversionFailed(
-        f"'{operator.name}' of the PNNX IR is a {operator.type}, which torch does not have so",
+        f"'{operator.name}' of the PNNX IR is a {operator.type}, unknown to torch by that name",
         remedy="convert by another route: --route trace, script or onnx",
     )

@@ -16,7 +16,7 @@ FUNCTIONS = frozenset(
         *("square", "sub", "tan", "tanh", "trunc"),
     }
 )
-"""Names of torch's functions that may stand in one; ``max`` and ``min`` are of two tensors."""
+"""Names of torch's functions that pnnx writes; ``max`` and ``min`` are of two tensors."""
 
 _TOKEN = re.compile(r"@?[\w.+-]+|[(),]")
 _OF_TWO = {"max": "maximum", "min": "minimum"}
@@ -29,24 +29,24 @@ def compute(text: str, operands: Sequence[Any]) -> Any:
 
 
 def _value(token: str, tokens: Iterator[str], operands: Sequence[Any]) -> tuple[Any, str]:
-    """What begins with that token, and the token behind it."""
+    """The value that begins with that token, and the token after it."""
     if not token:
-        raise ConversionFailed("an expression of the PNNX IR is cut")
+        raise ConversionFailed("an expression of the PNNX IR is truncated")
     after = next(tokens, "")
     if after != "(":
         return (operands[int(token[1:])] if token.startswith("@") else value_of(token)), after
-    given, closing = [], ""
+    arguments, closing = [], ""
     while closing != ")":
         value, closing = _value(next(tokens, ""), tokens, operands)
-        given.append(value)
-    return _call(token, given), next(tokens, "")
+        arguments.append(value)
+    return _call(token, arguments), next(tokens, "")
 
 
-def _call(name: str, given: list[Any]) -> Any:
+def _call(name: str, arguments: list[Any]) -> Any:
     import torch
 
     if name not in FUNCTIONS:
         raise ConversionFailed(f"an expression of the PNNX IR has an unknown function '{name}'")
-    tensors = [one if isinstance(one, torch.Tensor) else torch.tensor(one) for one in given]
-    made: Any = getattr(torch, _OF_TWO.get(name, name))
-    return made(*(tensors if name in _OF_TWO else [tensors[0], *given[1:]]))
+    tensors = [each if isinstance(each, torch.Tensor) else torch.tensor(each) for each in arguments]
+    function: Any = getattr(torch, _OF_TWO.get(name, name))
+    return function(*(tensors if name in _OF_TWO else [tensors[0], *arguments[1:]]))

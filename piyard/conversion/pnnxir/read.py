@@ -36,7 +36,7 @@ def read(path: Path) -> list[Operator]:
     """The operators of a .pnnx.param, in order. Raises ``ConversionFailed`` for a broken file."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     if not lines or lines[0].strip() != MAGIC:
-        raise ConversionFailed(f"{path.name} is no .param of pnnx")
+        raise ConversionFailed(f"{path.name} is not a .pnnx.param file")
     return [_operator(path, number, line) for number, line in enumerate(lines[2:], 3) if line]
 
 
@@ -45,26 +45,26 @@ def _operator(path: Path, number: int, line: str) -> Operator:
     try:
         inputs, outputs = int(words[2]), int(words[3])
     except (IndexError, ValueError):
-        raise ConversionFailed(f"{path.name}:{number} is cut", evidence=line[:160]) from None
-    told = dict(word.partition("=")[::2] for word in words[4 + inputs + outputs :])
+        raise ConversionFailed(f"{path.name}:{number} is truncated", evidence=line[:160]) from None
+    pairs = dict(word.partition("=")[::2] for word in words[4 + inputs + outputs :])
     return Operator(
         type=words[0],
         name=words[1],
         inputs=words[4 : 4 + inputs],
         outputs=words[4 + inputs : 4 + inputs + outputs],
-        settings={key: value_of(text) for key, text in told.items() if key[0] not in "@$#"},
+        settings={key: value_of(text) for key, text in pairs.items() if key[0] not in "@$#"},
         tensors={
             key[1:]: (_shape(text), text.rpartition(")")[2])
-            for key, text in told.items()
+            for key, text in pairs.items()
             if key[0] == "@"
         },
-        named={key[1:]: operand for key, operand in told.items() if key[0] == "$"},
-        shapes={key[1:]: _shape(text) for key, text in told.items() if key[0] == "#"},
+        named={key[1:]: operand for key, operand in pairs.items() if key[0] == "$"},
+        shapes={key[1:]: _shape(text) for key, text in pairs.items() if key[0] == "#"},
     )
 
 
 def value_of(text: str) -> Any:
-    """A setting as Python has it: None, a truth, a number, a tuple, else the text."""
+    """A setting as a Python value: None, a bool, a number, a tuple, else the text."""
     words = {"None": None, "True": True, "False": False}
     if text in words:
         return words[text]

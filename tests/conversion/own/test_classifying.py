@@ -131,7 +131,7 @@ def test_what_makes_scores_of_it(ends, size, activation):
     chosen = classifying.choose(given, output="", activation="", labels=2)
     assert (chosen.activation, chosen.output) == (activation, "")
     assert ("activation" in chosen.assumed) == (ends == "logits")
-    assert bool(chosen.found) == (ends != "logits")
+    assert bool(chosen.ending) == (ends != "logits")
 
 
 def test_a_program_of_one_value_decides_when_it_runs():
@@ -151,7 +151,7 @@ def test_several_labels_a_picture_need_a_word(tmp_path, two):
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid", "exp"])
 def test_probabilities_are_left_as_they_are(tmp_path, two, activation):
     file = classifier(tmp_path / "a.onnx", ending="softmax")
-    with pytest.raises(WrongInput, match="'scores' holds probabilities already"):
+    with pytest.raises(WrongInput, match="'scores' already holds probabilities"):
         own.plan(asked(file, two, activation=activation))
 
 
@@ -184,7 +184,7 @@ def test_the_output_with_as_many_values_as_labels_is_assumed(tmp_path, two):
     planned = own.plan(asked(classifier(tmp_path / "a.onnx", heads=HEADS), two))
     assert described(planned)["output"] == "colour"
     assert "output" in described(planned)["assumed"]
-    (line,) = [line for line in planned.told if line.startswith("assumed: output")]
+    (line,) = [line for line in planned.lines if line.startswith("assumed: output")]
     assert "colour (2), form (3)" in line
     assert "--output" in line
 

@@ -173,4 +173,4 @@ def test_what_is_said_counts_more(models, saved, tmp_path):
     got = yaml.safe_load(planned.written[models / "mine.yaml"])
     assert (got["network"], got["input"]) == ("yolox_tiny", [3, 320, 320])
     assert got["preprocess"]["order"] == "rgb"
-    assert planned.told[0] == "weights of yolox_tiny"
+    assert planned.lines[0] == "weights of yolox_tiny"

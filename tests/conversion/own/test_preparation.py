@@ -53,7 +53,7 @@ def described(planned: Added) -> dict[str, object]:
 
 
 def assumed(planned: Added) -> list[str]:
-    return [line for line in planned.told if line.startswith("assumed: ")]
+    return [line for line in planned.lines if line.startswith("assumed: ")]
 
 
 def crop(resize: int, side: int) -> dict[str, object]:

@@ -56,7 +56,7 @@ def graph(tmp_path):
 def test_an_export_of_ultralytics(graph):
     told = said.of(graph(**ULTRALYTICS), "onnx")
     assert told == SEGMENTS
-    assert told.told("segment", told.size) == [
+    assert told.lines("segment", told.size) == [
         "the file says: segment, input 3,320,416, 2 classes, licence AGPL-3.0",
         f"the file says: order rgb, mean 0,0,0, norm {','.join(['0.00392157'] * 3)}, fit letterbox",
     ]
@@ -190,7 +190,7 @@ def test_a_plain_checkpoint_says_nothing(saved):
     assert said.of(saved(state), CHECKPOINT) == Said()
     assert said.of(saved({"state_dict": state, "license": 7}), CHECKPOINT) == Said()
     assert said.of(saved([torch.zeros(1)]), CHECKPOINT) == Said()
-    assert Said().told("classify", "3,224,224") == []
+    assert Said().lines("classify", "3,224,224") == []
 
 
 def test_other_files_are_not_asked():
@@ -200,7 +200,7 @@ def test_other_files_are_not_asked():
 def test_the_users_word_counts_more():
     asked = own.Asked(file=Path("a"), name="mine", task="detect", size="3,64,64")
     told = Said(task="segment", head="yolov8", size="3,320,416", licence="MIT")
-    both = told.beside(asked, "detect", "3,64,64")
+    both = told.complete(asked, "detect", "3,64,64")
     assert (both.task, both.size) == ("detect", "3,64,64")
     assert (both.head, both.licence) == ("yolov8", "MIT")
 
@@ -225,7 +225,7 @@ def test_a_list_of_ones_own_is_written():
 def test_a_real_checkpoint_needs_no_word(assets):
     asked = own.Asked(file=assets / "weights/yolo/yolov8n.pt", name="mine")
     planned = own.plan(asked)
-    said_so, prepared, fits = planned.found
+    said_so, prepared, fits = planned.findings
     assert said_so == "the file says: detect, input 3,640,640, 80 classes, licence AGPL-3.0"
     assert prepared.startswith("the file says: order rgb, mean 0,0,0, norm 0.0039")
     assert fits == "weights of yolov8n"
@@ -241,7 +241,7 @@ def test_a_real_checkpoint_needs_no_word(assets):
 
 def test_a_real_export_needs_no_word(assets):
     planned = own.plan(own.Asked(file=assets / "weights/yolo/yolo11n-seg.onnx", name="mine"))
-    assert planned.found[0] == (
+    assert planned.findings[0] == (
         "the file says: segment, input 3,640,640, 80 classes, licence AGPL-3.0"
     )
     (text,) = planned.written.values()
