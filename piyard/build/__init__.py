@@ -34,11 +34,11 @@ class Build(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     folder: Path
     fresh: bool
-    """Whether it was made now."""
+    """Whether it was built now."""
 
     @property
     def nnrun(self) -> Path:
-        """The program that goes to the board."""
+        """The program for the board."""
         return self.folder / "nnrun"
 
     @property
@@ -48,84 +48,88 @@ class Build(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def recipe(target_name: str, source_name: str = "") -> Recipe:
-    """The recipe for a target; makes the compiler image if this checkout never saw it."""
-    kind = target.load(target_name)
-    return Recipe(target=kind, source=load_source(source_name), toolchain=load_toolchain(kind))
+    """The recipe for a target; makes the compiler image if this checkout has no record of it."""
+    board_target = target.load(target_name)
+    return Recipe(
+        target=board_target,
+        source=load_source(source_name),
+        toolchain=load_toolchain(board_target),
+    )
 
 
 def plan(target_name: str, source_name: str = "") -> list[str]:
-    """What ``build`` would do, a line a step; nothing is run."""
-    kind, pinned = target.load(target_name), load_source(source_name)
+    """What ``build`` would do, a line for each step; nothing is run."""
+    arch, pinned = target.load(target_name).arch, load_source(source_name)
     if not is_ready():
         return [
             "make the compiler image, then",
-            f"build ncnn {pinned.pin.version} ({kind.arch})",
-            f"build nnrun ({kind.arch})",
+            f"build ncnn {pinned.pin.version} ({arch})",
+            f"build nnrun ({arch})",
         ]
-    how = recipe(target_name, source_name)
-    steps = ((NCNN_SHELF, how.ncnn_key, "ncnn"), (SHELF, how.key, "nnrun"))
+    current = recipe(target_name, source_name)
+    steps = ((NCNN_SHELF, current.ncnn_key, "ncnn"), (SHELF, current.key, "nnrun"))
     return [
-        f"{'keep' if store.find(shelf, key) else 'build'} {what} ({kind.arch}) {key}"
+        f"{'keep' if store.find(shelf, key) else 'build'} {what} ({arch}) {key}"
         for shelf, key, what in steps
     ]
 
 
 def build(target_name: str, source_name: str = "") -> Build:
-    """nnrun for that target: found when nothing changed, else built. Raises ``BuildFailed``."""
+    """nnrun for that target, built unless its inputs are unchanged. Raises ``BuildFailed``."""
     return make(target_name, recipe(target_name, source_name))
 
 
-def make(name: str, how: Recipe) -> Build:
-    """Build that recipe, or find it built."""
-    folder, fresh = store.get_or_make(SHELF, how.key, lambda at: _make_nnrun(how, at))
-    return Build(target=name, key=how.key, folder=folder, fresh=fresh)
+def make(name: str, recipe: Recipe) -> Build:
+    """The build of that recipe, built if it is not there yet."""
+    folder, fresh = store.get_or_make(SHELF, recipe.key, lambda at: _make_nnrun(recipe, at))
+    return Build(target=name, key=recipe.key, folder=folder, fresh=fresh)
 
 
-def make_ncnn(how: Recipe) -> Path:
+def make_ncnn(recipe: Recipe) -> Path:
     """The library of that recipe: headers, libncnn.a, CMake package, upstream's programs."""
-    return store.get_or_make(NCNN_SHELF, how.ncnn_key, lambda at: _make_ncnn(how, at))[0]
+    return store.get_or_make(NCNN_SHELF, recipe.ncnn_key, lambda at: _make_ncnn(recipe, at))[0]
 
 
-def _make_ncnn(how: Recipe, at: Path) -> dict[str, Any]:
-    mounts = {"/src": (how.source.folder(), "ro"), "/ncnn": (at, "rw")}
-    title = f"build ncnn {how.source.pin.version} ({how.target.arch})"
-    with workspace(how.toolchain.cmake_file, mounts) as work, say.step(title) as progress:
-        work.configure("/src", "/ncnn", how.ncnn_options, progress)
+def _make_ncnn(recipe: Recipe, at: Path) -> dict[str, Any]:
+    mounts = {"/src": (recipe.source.folder(), "ro"), "/ncnn": (at, "rw")}
+    title = f"build ncnn {recipe.source.pin.version} ({recipe.target.arch})"
+    with workspace(recipe.toolchain.cmake_file, mounts) as work, say.step(title) as progress:
+        work.configure("/src", "/ncnn", recipe.ncnn_options, progress)
         work.build(progress)
         work.install("/ncnn", progress)
         _gather_extras(work.folder, at / "bin")
-    return {"inputs": how.ncnn_inputs, "compilers": how.toolchain.compilers}
+    return {"inputs": recipe.ncnn_inputs, "compilers": recipe.toolchain.compilers}
 
 
-def _make_nnrun(how: Recipe, at: Path) -> dict[str, Any]:
-    mounts = {"/src": (how.runner, "ro"), "/ncnn": (make_ncnn(how), "ro")}
-    title = f"build nnrun ({how.target.arch})"
-    with workspace(how.toolchain.cmake_file, mounts) as work, say.step(title) as progress:
-        work.configure("/src", "/usr", how.nnrun_options, progress)
+def _make_nnrun(recipe: Recipe, at: Path) -> dict[str, Any]:
+    mounts = {"/src": (recipe.runner, "ro"), "/ncnn": (make_ncnn(recipe), "ro")}
+    title = f"build nnrun ({recipe.target.arch})"
+    with workspace(recipe.toolchain.cmake_file, mounts) as work, say.step(title) as progress:
+        work.configure("/src", "/usr", recipe.nnrun_options, progress)
         work.build(progress)
         work.install("/build/installed", progress, strip=True)
         shutil.copy(work.folder / "installed" / "bin" / "nnrun", at / "nnrun")
-    if how.is_stale:
+    if recipe.is_stale:
         raise BuildFailed(
             "the runner's sources changed while they were compiled", remedy="build again"
         )
-    return _manifest(how, at / "nnrun")
+    return _manifest(recipe, at / "nnrun")
 
 
-def _manifest(how: Recipe, nnrun: Path) -> dict[str, Any]:
+def _manifest(recipe: Recipe, nnrun: Path) -> dict[str, Any]:
     return {
-        "inputs": how.inputs,
-        "ncnn": {"key": how.ncnn_key} | how.ncnn_inputs,
-        "image": how.toolchain.image_tag,
-        "compilers": how.toolchain.compilers,
-        "flags": {"ncnn": how.ncnn_options, "nnrun": how.nnrun_options},
+        "inputs": recipe.inputs,
+        "ncnn": {"key": recipe.ncnn_key} | recipe.ncnn_inputs,
+        "image": recipe.toolchain.image_tag,
+        "compilers": recipe.toolchain.compilers,
+        "flags": {"ncnn": recipe.ncnn_options, "nnrun": recipe.nnrun_options},
         "elf": msgspec.to_builtins(read_elf(nnrun)),
-        "cpu": how.cpu_features,
+        "cpu": recipe.cpu_features,
     }
 
 
 def _gather_extras(build: Path, to: Path) -> None:
-    """Upstream's benchncnn and examples have no install rule: take the programs themselves."""
+    """Upstream's benchncnn and examples have no install rule, so their programs are copied."""
     folders = [build / name for name in EXTRA_PROGRAMS if (build / name).is_dir()]
     programs = [p for f in folders for p in f.iterdir() if p.is_file() and os.access(p, os.X_OK)]
     for program in programs:

@@ -1,4 +1,4 @@
-"""CMake and ninja in the compiler's container, over a build folder that is gone afterwards."""
+"""CMake and ninja in the compiler's container, with a build folder that is removed afterwards."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Workspace:
         self._run(["cmake", *_arguments(source, prefix, options)], progress)
 
     def build(self, progress: say.Step) -> None:
-        """Compile everything; the progress follows ninja's count."""
+        """Compile everything; the progress is ninja's count."""
         self._run(["cmake", "--build", "/build"], progress)
 
     def install(self, prefix: str, progress: say.Step, *, strip: bool = False) -> None:
@@ -67,7 +67,7 @@ class Workspace:
 
 @contextmanager
 def workspace(cmake_file: Path, mounts: Mounts) -> Iterator[Workspace]:
-    """A workspace with these further mounts; raises ``BuildFailed`` from its commands."""
+    """A workspace with these mounts besides its own; its commands raise ``BuildFailed``."""
     work, ccache = paths.artifacts() / ".work", paths.cache() / "ccache"
     for folder in (work, ccache):
         folder.mkdir(parents=True, exist_ok=True)
@@ -81,22 +81,22 @@ def workspace(cmake_file: Path, mounts: Mounts) -> Iterator[Workspace]:
 
 
 def _arguments(source: str, prefix: str, options: Options) -> list[str]:
-    written = {k: ("ON" if v else "OFF") if isinstance(v, bool) else v for k, v in options.items()}
+    values = {k: ("ON" if v else "OFF") if isinstance(v, bool) else v for k, v in options.items()}
     return [
         *("-S", source, "-B", "/build", "-G", "Ninja"),
         "-DCMAKE_TOOLCHAIN_FILE=/toolchain.cmake",
         f"-DCMAKE_INSTALL_PREFIX={prefix}",
         "-DCMAKE_C_COMPILER_LAUNCHER=ccache",
         "-DCMAKE_CXX_COMPILER_LAUNCHER=ccache",
-        *(f"-D{key}={value}" for key, value in written.items()),
+        *(f"-D{key}={value}" for key, value in values.items()),
     ]
 
 
 def _counter(progress: say.Step) -> Callable[[str], None]:
     def on_line(line: str) -> None:
-        if found := NINJA_STEP.match(line):
+        if step := NINJA_STEP.match(line):
             progress.update(
-                int(found[1]), int(found[2]), Path(line.rsplit(" ", maxsplit=1)[-1]).name[:40]
+                int(step[1]), int(step[2]), Path(line.rsplit(" ", maxsplit=1)[-1]).name[:40]
             )
 
     return on_line

@@ -1,4 +1,4 @@
-"""What a program needs of the machine it runs on, read from its ELF headers."""
+"""What a program requires of its machine, read from its ELF headers."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ MACHINES = {"EM_AARCH64": "aarch64", "EM_X86_64": "x86_64", "EM_ARM": "armv7l"}
 
 
 class ElfFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """A program's needs: static or not, libraries and GLIBC, page alignment, machine."""
+    """A program's requirements: machine, libraries and GLIBC, page alignment."""
 
     machine: str
     static: bool
     needed: list[str]
     """Shared libraries, empty for a static program."""
     glibc: str | None
-    """The newest GLIBC version a symbol asks for, None for a static program."""
+    """The newest GLIBC version of any symbol, None for a static program."""
     page_alignment: int
     """Bytes; the program loads on any page size up to it."""
     stripped: bool
@@ -59,5 +59,5 @@ def _needed(elf: ELFFile) -> list[str]:
 def _newest_glibc(elf: ELFFile) -> str | None:
     section: Any = elf.get_section_by_name(".gnu.version_r")
     names = [aux.name for _, auxes in section.iter_versions() for aux in auxes] if section else []
-    found = [m[1] for name in names if (m := re.fullmatch(r"GLIBC_(\d+(?:\.\d+)*)", name))]
-    return max(found, key=lambda text: [int(part) for part in text.split(".")], default=None)
+    versions = [m[1] for name in names if (m := re.fullmatch(r"GLIBC_(\d+(?:\.\d+)*)", name))]
+    return max(versions, key=lambda text: [int(part) for part in text.split(".")], default=None)

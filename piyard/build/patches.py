@@ -1,8 +1,8 @@
-"""toolchains/patches: what the pinned ncnn is changed by, and putting it into a source.
+"""toolchains/patches: our changes to the pinned ncnn, and applying them to its source.
 
 A patch is a unified diff with its reason above the first file. It is applied here, not by ``patch``
-or ``git apply``, which a desktop may lack; its lines must be there as they are, so that a patch
-never lands in the wrong place.
+or ``git apply``, which a desktop may lack; its lines must match exactly, so that a patch is
+never applied in the wrong place.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ FOLDER = "patches"
 REMEDY = "make the patch for this source, or take it out of toolchains/patches"
 
 _GIT = ("diff --git ", "index ", "new file mode ")
-"""Lines that only git's diffs have."""
+"""Lines that only git writes."""
 _HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+\d+(?:,\d+)? @@")
 
 
 class Hunk(msgspec.Struct, frozen=True, kw_only=True):
-    """Lines that become others."""
+    """Lines and what replaces them."""
 
     line: int
     """Where they were when the patch was made, from 1; 0 in a new file."""
@@ -51,7 +51,7 @@ def load(folder: Path) -> list[Patch]:
 
 
 def identity(patches: Sequence[Patch]) -> dict[str, str]:
-    """What names their bytes."""
+    """Name → sha256."""
     return {patch.name: patch.sha256 for patch in patches}
 
 
@@ -66,7 +66,7 @@ def _change(file: Path, hunks: Sequence[Hunk], failure: str) -> None:
     is_new = not hunks[0].before
     if is_new == file.exists():
         raise BuildFailed(
-            f"{failure} is {'there already' if is_new else 'not there'}", remedy=REMEDY
+            f"{failure} {'exists already' if is_new else 'does not exist'}", remedy=REMEDY
         )
     lines = [] if is_new else file.read_text(encoding="utf-8").split("\n")
     for hunk in reversed(hunks):
@@ -78,7 +78,7 @@ def _change(file: Path, hunks: Sequence[Hunk], failure: str) -> None:
 
 
 def _place(lines: Sequence[str], hunk: Hunk) -> int | None:
-    """Where the hunk's lines are: where they were, or at the only other place."""
+    """Index of the hunk's lines: where they were, or at the only other place."""
     if not hunk.before:
         return 0
     size = len(hunk.before)
@@ -92,7 +92,7 @@ def _read(path: Path) -> Patch:
     text = path.read_text(encoding="utf-8")
     lines = [line for line in text.split("\n")[:-1] if not line.startswith(_GIT)]
     pairs = enumerate(itertools.pairwise(lines))
-    starts = [n for n, (one, two) in pairs if one[:4] == "--- " and two[:4] == "+++ "]
+    starts = [n for n, (line, next_) in pairs if line[:4] == "--- " and next_[:4] == "+++ "]
     reason = "\n".join(lines[: starts[0]]).strip() if starts else ""
     if not reason:
         raise WrongInput(
@@ -106,7 +106,7 @@ def _read(path: Path) -> Patch:
 
 
 def _path(part: Sequence[str], patch: Path) -> str:
-    """The changed file, relative to the source: the first folder, ``a/`` or ``b/``, is left out."""
+    """The changed file, relative to the source: without the first folder, ``a/`` or ``b/``."""
     named = part[1].removeprefix("+++ ").split("\t")[0] if len(part) > 1 else ""
     inner = PurePosixPath(*PurePosixPath(named).parts[1:])
     if not part[1:2] or not named.startswith("b/") or ".." in inner.parts:
@@ -132,5 +132,5 @@ def _hunks(lines: Sequence[str], patch: Path) -> Iterator[Hunk]:
 
 def _damaged(patch: Path, line: str) -> WrongInput:
     return WrongInput(
-        f"{patch}: no unified diff, at {line!r}", remedy="make it with git diff, reason above"
+        f"{patch}: not a unified diff, at {line!r}", remedy="make it with git diff, reason above"
     )

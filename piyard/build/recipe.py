@@ -1,4 +1,4 @@
-"""What decides a build's bytes, and the names that follow from it: pure, nothing is run."""
+"""Everything that decides a build's bytes, and the keys that follow from it; nothing is run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from piyard.target import Target
 
 RUNNER = paths.ROOT / "runner"
 VERSION = 1
-"""Raised when build.py changes what it makes of the same inputs."""
+"""Raise it when the code here builds other bytes from the same inputs."""
 
 DISPATCHED = {"NCNN_ARM82": "asimdhp", "NCNN_ARM82DOT": "asimddp"}
 
@@ -28,7 +28,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     toolchain: Toolchain
     runner: Path = RUNNER
     runner_digest: str = ""
-    """Of the runner's sources as they were when the recipe was written."""
+    """Of the runner's sources when the recipe was made."""
 
     def __post_init__(self) -> None:
         if not self.runner_digest:
@@ -38,14 +38,14 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     def ncnn_options(self) -> Options:
         """ncnn's CMake options, with the target's own and the pinned version.
 
-        Without the version ncnn would take the day of the build for it.
+        Without the version ncnn would use the date of the build.
         """
         version: Options = {"NCNN_VERSION": self.source.pin.version}
         return self.source.options | self.target.cmake | version
 
     @property
     def ncnn_inputs(self) -> dict[str, Any]:
-        """What the library is made of."""
+        """The inputs of the library."""
         return {
             "recipe": VERSION,
             "source": self.source.identity,
@@ -55,22 +55,22 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ncnn_key(self) -> str:
-        """The library's name in the store."""
+        """The library's key in the store."""
         return store.key_of(self.ncnn_inputs)
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """What nnrun is made of."""
+        """The inputs of nnrun."""
         return {"ncnn": self.ncnn_key, "runner": self.runner_digest}
 
     @property
     def key(self) -> str:
-        """The build's name in the store, and the build id nnrun prints."""
+        """The build's key in the store, and the build id nnrun prints."""
         return store.key_of(self.inputs)
 
     @property
     def is_stale(self) -> bool:
-        """Whether the runner's sources changed since."""
+        """Whether the runner's sources have changed since."""
         return digest.of_tree(self.runner) != self.runner_digest
 
     @property
@@ -85,10 +85,12 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def cpu_features(self) -> dict[str, Any]:
-        """What every CPU must have, and what is used where a board's CPU has it."""
+        """Features every CPU must have, and those used where a board's CPU has them."""
         march = re.search(r"-march=([\w.+-]+)", self.toolchain.cmake_file.read_text())
-        used = [name for option, name in DISPATCHED.items() if self.ncnn_options.get(option, True)]
+        dispatched = [
+            name for option, name in DISPATCHED.items() if self.ncnn_options.get(option, True)
+        ]
         return {
             "required": march[1] if march else self.target.cpu,
-            "dispatched": used if self.target.arch == "aarch64" else [],
+            "dispatched": dispatched if self.target.arch == "aarch64" else [],
         }

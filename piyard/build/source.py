@@ -55,22 +55,22 @@ class Pins(Config, frozen=True, kw_only=True):
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """A source as the build sees it: what identifies it, and how to get its folder."""
+    """A source of ncnn: what identifies it, and its folder."""
 
     pin: Sdist | Git
     options: Options
     """ncnn's CMake options, without a target's own."""
     patches: list[Patch] = []
-    """What it is changed by, in order."""
+    """Applied in this order."""
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What names its bytes: the archive's sha256, or the repository and ref; the patches'."""
-        patched = {"version": self.pin.version, "patches": patches.identity(self.patches)}
+        """Identifies its bytes: the archive's sha256, or the repository and ref; the patches'."""
+        version = {"version": self.pin.version, "patches": patches.identity(self.patches)}
         if isinstance(self.pin, Sdist):
-            return {"kind": "sdist", "sha256": self.pin.sha256} | patched
-        named = {"url": self.pin.url, "ref": self.pin.ref, "commit": self.pin.commit}
-        return {"kind": "git"} | named | patched
+            return {"kind": "sdist", "sha256": self.pin.sha256} | version
+        repository = {"url": self.pin.url, "ref": self.pin.ref, "commit": self.pin.commit}
+        return {"kind": "git"} | repository | version
 
     def folder(self) -> Path:
         """The unpacked source, fetched when it is not there yet."""
@@ -78,9 +78,9 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
     def _fill(self, at: Path) -> dict[str, Any]:
         pin = self.pin
-        found = _unpack(pin, at) if isinstance(pin, Sdist) else _clone(pin, at)
+        origin = _unpack(pin, at) if isinstance(pin, Sdist) else _clone(pin, at)
         patches.apply(self.patches, at, f"ncnn {pin.version}")
-        return self.identity | found
+        return self.identity | origin
 
 
 def pinned(name: str = "", pins: Path = PINS) -> tuple[Sdist | Git, Options]:
@@ -125,9 +125,9 @@ def _lift_single_folder(at: Path) -> None:
 
 
 def _index_url(pin: Sdist) -> str:
-    """Where the package index that pip is set up with keeps the archive.
+    """The archive's URL in the package index that pip is configured with.
 
-    ``pip download`` cannot fetch it: the archive names its version after the day it is read.
+    ``pip download`` cannot fetch it: the archive's metadata name its version after today's date.
     """
     import pypi_simple
     import requests
@@ -155,13 +155,13 @@ def _no_index(pin: Sdist, why: str) -> DownloadFailed:
 def _index_endpoint() -> str:
     import pypi_simple
 
-    asked = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "pip", "config", "get", "global.index-url"],
         capture_output=True,
         text=True,
         check=False,
     )
-    return asked.stdout.strip() or pypi_simple.PYPI_SIMPLE_ENDPOINT
+    return process.stdout.strip() or pypi_simple.PYPI_SIMPLE_ENDPOINT
 
 
 def _clone(pin: Git, at: Path) -> dict[str, Any]:
@@ -175,13 +175,13 @@ def _clone(pin: Git, at: Path) -> dict[str, Any]:
 
 
 def _git(at: Path, *argv: str) -> str:
-    done = subprocess.run(
+    process = subprocess.run(
         ["git", "-C", str(at), *argv], capture_output=True, text=True, check=False
     )
-    if done.returncode:
+    if process.returncode:
         raise DownloadFailed(
             f"git {argv[0]} failed",
-            evidence=done.stderr[-2000:],
+            evidence=process.stderr[-2000:],
             remedy=f"check url and ref in {PINS}",
         )
-    return done.stdout
+    return process.stdout

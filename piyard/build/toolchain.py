@@ -1,4 +1,4 @@
-"""A Toolchain: the compiler image, by what is really in it, and a CMake file."""
+"""A Toolchain: the compiler image, identified by its packages, and a CMake file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Toolchain(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What decides the bytes it makes: not the image's id, which differs a machine."""
+        """What decides the bytes it makes; not the image's id, which differs between machines."""
         return {
             "cmake_file": digest.of_file(self.cmake_file),
             "packages": digest.of_value(self.packages),
@@ -33,13 +33,13 @@ class Toolchain(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def compilers(self) -> dict[str, str]:
-        """The versions of the tools that make the bytes."""
-        wanted = ("g++", "binutils", "libc6-dev", "cmake", "ninja-build", "ccache")
-        return {name: v for name, v in self.packages.items() if name.startswith(wanted)}
+        """Versions of the tools that decide the bytes."""
+        tools = ("g++", "binutils", "libc6-dev", "cmake", "ninja-build", "ccache")
+        return {name: v for name, v in self.packages.items() if name.startswith(tools)}
 
 
 def is_ready() -> bool:
-    """Whether the compiler image was made and recorded here before."""
+    """Whether this checkout has a record of the compiler image."""
     return store.find(SHELF, _key()) is not None
 
 

@@ -1,6 +1,6 @@
-"""A base image of Debian trixie: pulled where a registry answers, else made of apt packages.
+"""A base image of Debian trixie: pulled where a registry answers, else bootstrapped.
 
-Without a registry the base comes from the apt sources this machine already uses, by mmdebstrap.
+Without a registry mmdebstrap makes the base from the apt sources this machine already uses.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Base(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     platform: str
-    """As the registry names it, ``linux/arm64``."""
+    """In the registry's notation, ``linux/arm64``."""
     architectures: list[str]
     """Debian's names, the first one native to the image."""
     variant: str
@@ -41,7 +41,7 @@ class Base(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def packages_file(self) -> Path:
-        """The packages the image will need, one a line."""
+        """The packages the image needs, one a line."""
         return DOCKER / f"{self.name}.packages"
 
 
@@ -55,13 +55,13 @@ DEBIAN = {"aarch64": "arm64", "x86_64": "amd64"}
 
 
 def board(arch: str) -> Base:
-    """The base of a board; maintainer scripts run under emulation would take minutes."""
+    """The base of a board, only unpacked: maintainer scripts under emulation would take minutes."""
     name = DEBIAN[arch]
     return Base(name="board", platform=f"linux/{name}", architectures=[name], variant="extract")
 
 
 def get(client: DockerClient, base: Base) -> str:
-    """The image to build on: pulled, or bootstrapped once and kept."""
+    """The base image's tag or id: pulled, or bootstrapped once and kept."""
     tag = _bootstrap_tag(base)
     if engine.has_image(client, tag):
         return tag
@@ -82,8 +82,8 @@ def packages(base: Base) -> list[str]:
 
 
 def _bootstrap_tag(base: Base) -> str:
-    made_of = {"suite": SUITE, "packages": packages(base), "base": msgspec.to_builtins(base)}
-    return f"piyard/base-{base.name}:{digest.of_value(made_of)[:12]}"
+    inputs = {"suite": SUITE, "packages": packages(base), "base": msgspec.to_builtins(base)}
+    return f"piyard/base-{base.name}:{digest.of_value(inputs)[:12]}"
 
 
 def _bootstrap(client: DockerClient, base: Base, tag: str) -> None:
@@ -126,7 +126,7 @@ def _mmdebstrap(base: Base, folder: Path, archive: Path, progress: say.Step) -> 
 
 
 def _merged_usr_hooks(base: Base) -> list[str]:
-    """Unpacking alone does not make /bin, /sbin and /lib the links into /usr they must be."""
+    """Unpacking alone does not create the links /bin, /sbin and /lib into /usr."""
     if base.variant != "extract":
         return []
     links = " ".join(f'&& mkdir -p "$1/usr/{d}" && ln -s usr/{d} "$1/{d}"' for d in MERGED)
@@ -141,7 +141,7 @@ def _stream(argv: Sequence[str], progress: say.Step) -> None:
                 lines.append(line.rstrip())
                 progress.update(0, None, line.strip()[:50])
         except BaseException:
-            run.terminate()  # then it clears its own folders away
+            run.terminate()  # then it removes its own folders
             run.wait()
             raise
     if run.returncode:
@@ -153,7 +153,7 @@ def _stream(argv: Sequence[str], progress: say.Step) -> None:
 
 
 def _mirror_lines() -> list[str]:
-    """This machine's own Debian mirror as an apt source; none on a machine that is not Debian."""
+    """This machine's own Debian mirror as an apt source; none where it does not run Debian."""
     mirrors = sorted({uri for uri, label in _index_targets() if label == "Debian"})
     return [f"deb {uri} {SUITE} main" for uri in mirrors[:1]]
 
@@ -167,9 +167,9 @@ def _index_targets() -> list[tuple[str, str]]:
 
 def _apt_options() -> str:
     """The proxy and certificate settings apt needs here, for mmdebstrap and for the image."""
-    wanted = ("Acquire::http", "Acquire::https", "Acquire::Check-", "Acquire::Retries")
+    settings = ("Acquire::http", "Acquire::https", "Acquire::Check-", "Acquire::Retries")
     dump = _apt(["apt-config", "dump", "--format", '%F "%v";%n', "Acquire"])
-    return "".join(f"{line}\n" for line in dump.splitlines() if line.startswith(wanted))
+    return "".join(f"{line}\n" for line in dump.splitlines() if line.startswith(settings))
 
 
 def _apt(argv: Sequence[str]) -> str:

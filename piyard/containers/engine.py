@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 SET_UP = "run ./yard --setup, which installs and starts what is missing"
 EVIDENCE_LINES = 25
 REMOVE_LIMIT_S = 2.0
-"""How long a container that was asked for may take to be there."""
+"""How long a requested container may take to exist."""
 SCRATCH_HOME = "/tmp"  # noqa: S108 - inside a container of our own, gone with it
 
 OnLine = Callable[[str], None]
 
 
 class CommandFailed(Exception):
-    """A command in a container ended with an error; ``tail`` is the end of what it said."""
+    """A command in a container failed; ``tail`` is the end of its output."""
 
     def __init__(self, code: int, tail: str) -> None:
         super().__init__(f"exit code {code}")
@@ -63,7 +63,7 @@ def _no_engine(error: Exception) -> NotSetUp:
 
 
 def has_image(client: DockerClient, tag: str) -> bool:
-    """Whether the engine holds that image."""
+    """Whether the engine has that image."""
     import docker
 
     try:
@@ -74,7 +74,7 @@ def has_image(client: DockerClient, tag: str) -> bool:
 
 
 def pull(client: DockerClient, reference: str, platform: str) -> str | None:
-    """Pull an image; its id, or None where no registry gives it."""
+    """Pull an image; its id, or None where no registry has it."""
     import requests
 
     import docker
@@ -87,7 +87,7 @@ def pull(client: DockerClient, reference: str, platform: str) -> str | None:
 
 
 def import_archive(client: DockerClient, archive: Path, tag: str) -> None:
-    """Make an image of a root file system in a tar archive."""
+    """Make an image from a root file system in a tar archive."""
     repository, _, version = tag.partition(":")
     client.api.import_image_from_file(str(archive), repository=repository, tag=version)
 
@@ -150,7 +150,7 @@ def _container(
     workdir: str,
 ) -> Iterator[Container]:
     volumes = {str(host): {"bind": inside, "mode": mode} for inside, (host, mode) in mounts.items()}
-    # Known by its name before it is there: Ctrl-C may come before the engine's answer does.
+    # Named beforehand, to be removed even when Ctrl-C comes before the engine's answer.
     name = f"piyard-{uuid.uuid4().hex}"
     try:
         yield client.containers.run(
@@ -170,7 +170,7 @@ def _container(
 
 
 def _remove(client: DockerClient, name: str) -> bool | None:
-    """Whether it is gone now; None where there is none, or none yet."""
+    """True once it is removed; None where it does not exist, or not yet."""
     import docker
 
     try:
@@ -194,5 +194,5 @@ def _tail(lines: Sequence[str]) -> str:
 
 
 def tags(client: DockerClient, prefix: str) -> list[str]:
-    """The images whose tag begins so."""
+    """The images whose tag begins with the prefix."""
     return sorted(t for image in client.images.list() for t in image.tags if t.startswith(prefix))

@@ -1,7 +1,7 @@
 """The images piyard makes: the cross compiler, and boards of an architecture.
 
-A tag is a hash of what went in, so a changed Dockerfile gives a new image and an unchanged one
-is found again.
+A tag is a hash of the inputs, so a changed Dockerfile gives a new image and an unchanged one is
+reused.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def tag(self) -> str:
-        """``piyard/<name>:<hash of what goes in>``."""
+        """``piyard/<name>:<hash of its inputs>``."""
         files = digest.of_files(self._files())
-        made_of = {"files": files, "base": msgspec.to_builtins(self.base), "suite": base.SUITE}
-        return f"piyard/{self.name}:{digest.of_value(made_of)[:12]}"
+        inputs = {"files": files, "base": msgspec.to_builtins(self.base), "suite": base.SUITE}
+        return f"piyard/{self.name}:{digest.of_value(inputs)[:12]}"
 
     def ensure(self, client: DockerClient) -> str:
-        """The tag, after building the image if the engine does not hold it."""
+        """The tag; the image is built if the engine does not have it."""
         with _one_at_a_time:  # several boards start at once
             if not engine.has_image(client, self.tag):
                 self._build(client, base.get(client, self.base))
