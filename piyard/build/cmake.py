@@ -1,4 +1,4 @@
-"""CMake and ninja in the compiler's container, with a build folder that is removed afterwards."""
+"""CMake and ninja run in the compiler's container; their build folder is removed afterwards."""
 
 from __future__ import annotations
 

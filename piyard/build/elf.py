@@ -1,4 +1,4 @@
-"""What a program requires of its machine, read from its ELF headers."""
+"""What a program requires of its machine is read from its ELF headers."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""toolchains/patches: our changes to the pinned ncnn, and applying them to its source.
+"""Patches in toolchains/patches change it: unified diffs with their reason above the first file.
 
-A patch is a unified diff with its reason above the first file. It is applied here, not by ``patch``
-or ``git apply``, which a desktop may lack; its lines must match exactly, so that a patch is
-never applied in the wrong place.
+They are applied here, not by ``patch`` or ``git apply``, which a desktop may lack; a patch's lines
+must match exactly, so that it is never applied in the wrong place.
 """
 
 from __future__ import annotations

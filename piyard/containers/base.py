@@ -1,4 +1,4 @@
-"""A base image of Debian trixie: pulled where a registry answers, else bootstrapped.
+"""Their base is Debian trixie: pulled where a registry answers, else bootstrapped.
 
 Without a registry mmdebstrap makes the base from the apt sources this machine already uses.
 """

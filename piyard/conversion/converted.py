@@ -1,4 +1,4 @@
-"""How a conversion and its proof are shown: rows, notes and state."""
+"""A conversion and its proof are shown as rows, notes and a state."""
 
 from __future__ import annotations
 

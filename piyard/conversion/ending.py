@@ -1,4 +1,4 @@
-"""What a network's output holds, by its last layers: the twin of runner/src/vision/classifier.cpp.
+"""What an output holds follows from the last layers (the twin of runner/src/vision/classifier.cpp).
 
 A softmax of probabilities would flatten them, and a logit shown as a score means nothing.
 """

@@ -1,4 +1,4 @@
-"""Whether a network's outputs fit its description: the head's layout, the number of labels."""
+"""A network's outputs must also fit its description: the head's layout, the number of labels."""
 
 from __future__ import annotations
 

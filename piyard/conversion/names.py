@@ -1,4 +1,4 @@
-"""Names of layers and blobs where a model has several networks: ``head:conv_1``."""
+"""Names of layers and blobs have a prefix where a model has several networks: ``head:conv_1``."""
 
 from __future__ import annotations
 

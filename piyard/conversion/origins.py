@@ -1,4 +1,4 @@
-"""Which layer of the original a layer of the converted network came from.
+"""A layer's origin is the layer of the original that it came from.
 
 pnnx renames what it converts, but its IR beside the conversion has the original's names, and
 convolutions and matrices follow one another in the same order in both. A layer between them is

@@ -1,4 +1,4 @@
-"""Which of a classifier's outputs holds the classes."""
+"""Of several outputs of a classifier one holds the classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a .param and a .bin belong together: ncnn itself ignores what it did not read."""
+"""A .param and a .bin must belong together: ncnn itself ignores what it did not read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""int8: a network whose layers are quantised computes in it, and in nothing else."""
+"""A network whose layers are quantised computes in int8, and in nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parameters and multiply-accumulates of a converted network, counted layer by layer.
+"""What the layers of a network show: its parameters and operations, and what its outputs hold.
 
 Counted are the layers that torch's FlopCounterMode counts as convolutions and matrices; the shapes
 come from running the network once. ncnn has batch normalisation folded into the convolution before

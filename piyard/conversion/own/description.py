@@ -9,8 +9,7 @@ from typing import Any
 import msgspec
 
 from piyard import digest
-from piyard.conversion.own import asked
-from piyard.conversion.own import assumed, classifying, cutting, usual
+from piyard.conversion.own import asked, assumed, classifying, cutting, usual
 from piyard.conversion.own.asked import Asked
 from piyard.conversion.own.classifying import Classes
 from piyard.conversion.own.listing import Listing

@@ -1,4 +1,4 @@
-"""How a picture is prepared for a network, as far as an exporter noted it in the file.
+"""How a picture is prepared is read as far as an exporter noted it.
 
 Read are sizes and names of Ultralytics' own preparation, ONNX's standard metadata of images
 (onnx/docs/MetadataProps.md), and mean, deviation and crop under timm's and torchvision's keys.

@@ -1,4 +1,4 @@
-"""PNNX IR, what pnnx keeps beside a conversion: read, and built again as a torch network."""
+"""PNNX IR, which pnnx keeps beside a conversion: read, and built again as a torch network."""
 
 from piyard.conversion.pnnxir.build import build
 from piyard.conversion.pnnxir.read import Operator, read

@@ -1,7 +1,6 @@
-"""PNNX IR → the torch network it describes.
+"""pnnx itself does not read these files: they are built into a torch network here.
 
-pnnx itself does not read this file, so the network is put together again here, operator by operator
-from torch's own, and converted like any other network.
+It is put together operator by operator from torch's own, and converted like any other network.
 """
 
 from __future__ import annotations

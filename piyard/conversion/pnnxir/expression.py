@@ -1,4 +1,4 @@
-"""pnnx.Expression: arithmetic on operands, as ``add(@0,mul(@1,2.0))``."""
+"""A pnnx.Expression is arithmetic on operands: ``add(@0,mul(@1,2.0))``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""model.pnnx.param as data: operators of torch, one a line.
+"""A .pnnx.param file holds operators of torch, one a line.
 
 ``type name inputs outputs input-operands output-operands``, then ``key=value`` settings,
 ``@key=(shape)type`` tensors in the .pnnx.bin, ``$key=operand`` names of inputs and
