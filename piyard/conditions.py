@@ -1,8 +1,8 @@
-"""Before a run: wait until the board is cool and nobody else works on it, or say that it is not.
+"""Before a run: wait until the board is cool and idle, or report that it is not.
 
-The board tells over one command that is nearly no work itself; what it worked is the difference of
-its busy ticks between two looks. The load average would not do: it lags by a minute and counts the
-run before.
+One command reports the board's state with very little work of its own; the load is the difference
+of its busy ticks between two looks. The load average would not do: it lags by a minute and counts
+the run before.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ GRACE_S = 30
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """A board at one moment, as far as it tells."""
+    """The board's state at one moment."""
 
     uptime_s: float
     temperature_mc: int | None
@@ -32,24 +32,24 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
-    """How a board was when the waiting ended."""
+    """The board's state when the waiting ended."""
 
     waited_s: float
     temperature_mc: int | None
     load: float | None
-    """Cores' worth of work during the last look; None when there was only one."""
+    """Busy cores between the last two looks; None when there was only one."""
     cool: bool
-    """A board that does not tell its temperature is taken for cool."""
+    """A board that does not report its temperature counts as cool."""
     quiet: bool
 
     @property
     def ok(self) -> bool:
-        """Whether the board is fit for a run."""
+        """Whether the board is ready for a run."""
         return self.cool and self.quiet
 
     @property
     def text(self) -> str:
-        """What was seen, for people: ``48.9 °C, 0.02 cores busy``."""
+        """The state for people: ``48.9 °C, 0.02 cores busy``."""
         warm = "" if self.temperature_mc is None else f"{self.temperature_mc / 1000:.1f} °C, "
         return f"{warm}{self.load or 0:.2f} cores busy"
 
@@ -57,19 +57,19 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
 def settle(session: Session, limits: Conditions) -> Settled:
     """Wait until the board is cool and quiet, for ``limits.settle_s`` at most.
 
-    The board must be ours, and nothing of ours going on there. When the time is over, what was
-    seen last is the answer: the verdict of the run tells the rest.
+    The board must be leased by us, with nothing of ours running. When the time is over, the last
+    state is returned: the verdict of the run does the rest.
     """
     with say.step(f"{session.name}: cool and quiet") as progress:
-        found = _settle(session, limits, progress)
-        progress.ok = found.ok
-    if not found.ok:
-        say.note(f"{session.name}: still {found.text} after {found.waited_s:.0f} s, going on")
-    return found
+        state = _settle(session, limits, progress)
+        progress.ok = state.ok
+    if not state.ok:
+        say.note(f"{session.name}: still {state.text} after {state.waited_s:.0f} s, going on")
+    return state
 
 
 def judge(before: Look | None, now: Look, waited_s: float, limits: Conditions) -> Settled:
-    """What two looks, one after the other, say of a board."""
+    """The state that two consecutive looks show."""
     load = cores_between(before, now) if before else None
     warm = now.temperature_mc
     return Settled(
@@ -82,13 +82,13 @@ def judge(before: Look | None, now: Look, waited_s: float, limits: Conditions) -
 
 
 def cores_between(before: Look, now: Look) -> float | None:
-    """Cores that worked between two looks, on average; None without any time between."""
+    """Busy cores between two looks, on average; None if no time passed."""
     seconds = now.uptime_s - before.uptime_s
     return max(0.0, (now.busy_ticks - before.busy_ticks) / TICKS / seconds) if seconds > 0 else None
 
 
 def looks(lines: Iterable[str]) -> Iterator[Look]:
-    """The looks that a board's lines tell; what is none is left out."""
+    """The looks in a board's lines; invalid lines are left out."""
     for line in lines:
         words = line.split()
         try:
@@ -101,16 +101,16 @@ def looks(lines: Iterable[str]) -> Iterator[Look]:
 
 def _settle(session: Session, limits: Conditions, progress: say.Step) -> Settled:
     argv = script_argv("look", str(limits.settle_s // PERIOD_S + 2), str(PERIOD_S))
-    before, found, began = None, None, time.monotonic()
+    before, state, began = None, None, time.monotonic()
     with session.start(argv, limit_s=limits.settle_s + GRACE_S, silence_s=GRACE_S) as talk:
         for now in looks(iter(talk.line, None)):
             stop.check()
-            found = judge(before, now, time.monotonic() - began, limits)
-            progress.update(found.waited_s, limits.settle_s, found.text)
-            if found.ok or (before and found.waited_s >= limits.settle_s):
-                return found
+            state = judge(before, now, time.monotonic() - began, limits)
+            progress.update(state.waited_s, limits.settle_s, state.text)
+            if state.ok or (before and state.waited_s >= limits.settle_s):
+                return state
             before = now
         outcome = talk.end()
-    if found is None or outcome.code:
+    if state is None or outcome.code:
         raise session.failure(argv, outcome)
-    return found
+    return state

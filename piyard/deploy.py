@@ -26,33 +26,33 @@ from piyard.ssh import Session, Talk
 LIMIT_S = 6 * 3600
 """For all that one conversation sends, however slow the link."""
 SILENCE_S = 120
-"""A board that hashes a large blob says nothing for so long at most."""
+"""A board that hashes a large blob is silent for at most this long."""
 
 Packing = Literal["zstd", "gzip", "plain"]
 Check = Callable[[Facts, int], None]
-"""Raises when a board with these facts cannot run what comes; the number is bytes to send."""
+"""Raises when a board with these facts cannot run the release; the number is bytes to send."""
 
 
 class Deployed(msgspec.Struct, frozen=True, kw_only=True):
-    """Releases that are on a board, and what it took."""
+    """The result of a deploy: the board's facts, and the bytes sent."""
 
     facts: Facts
     sent: int
-    """Bytes that travelled, compressed."""
+    """Bytes sent, compressed."""
     content: int
-    """Bytes of the blobs that travelled, before compression."""
+    """Bytes of the blobs sent, before compression."""
     saved: int
-    """Bytes of the blobs that were there already."""
+    """Bytes of the blobs that the board already had."""
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """What the board answers to a manifest."""
+    """The board's answer to a manifest."""
 
     facts: Facts
     missing: frozenset[str]
     """sha256 of the blobs it lacks."""
     packing: Packing
-    """The best that it can unpack."""
+    """The best compression that it can unpack."""
 
 
 def deploy(
@@ -67,7 +67,7 @@ def deploy(
 ) -> Deployed:
     """Put the releases on the board; the last one becomes ``current``.
 
-    ``keep`` holds on to the lease for what comes next; ``rehash`` reads every blob there again;
+    ``keep`` keeps the lease for what comes next; ``rehash`` hashes every blob there again;
     ``link_limit`` is in bytes a second. Raises ``BoardDiskFull`` before sending what cannot fit,
     ``BoardBusy``, and what ``check`` raises.
     """
@@ -81,17 +81,19 @@ def deploy(
 
 
 def _argv(releases: Sequence[Release], lease: Lease, *, keep: bool, rehash: bool) -> list[str]:
-    after, which = "keep" if keep else "drop", "all" if rehash else "changed"
-    wanted = [
-        part for one in releases for part in (one.id, one.title, str(len(one.files)), *one.digests)
+    after, check = "keep" if keep else "drop", "all" if rehash else "changed"
+    manifest = [
+        word
+        for release in releases
+        for word in (release.id, release.title, str(len(release.files)), *release.digests)
     ]
-    held = (lease.token, str(lease.seconds), after, lease.owner, which)
-    return ssh.script_argv("deploy", HOME, *held, *wanted)
+    options = (lease.token, str(lease.seconds), after, lease.owner, check)
+    return ssh.script_argv("deploy", HOME, *options, *manifest)
 
 
 def _offer(talk: Talk, session: Session, argv: Sequence[str], waiting: Waiting) -> Offer | None:
-    """What the board says up to ``ready``; None after waiting for somebody who holds it."""
-    said: list[str] = []
+    """The board's answer up to ``ready``; None after waiting for another holder of the board."""
+    lines: list[str] = []
     while (line := talk.line()) != "ready":
         if line is None:
             raise session.failure(argv, talk.end())
@@ -99,13 +101,13 @@ def _offer(talk: Talk, session: Session, argv: Sequence[str], waiting: Waiting) 
         if line.startswith("busy "):
             waiting.on(line)
             return None
-        said.append(line)
-    missing = frozenset(s.removeprefix("missing ") for s in said if s.startswith("missing "))
-    return Offer(facts=facts_.parse("\n".join(said)), missing=missing, packing=_packing(said))
+        lines.append(line)
+    missing = frozenset(s.removeprefix("missing ") for s in lines if s.startswith("missing "))
+    return Offer(facts=facts_.parse("\n".join(lines)), missing=missing, packing=_packing(lines))
 
 
-def _packing(said: Sequence[str]) -> Packing:
-    return "zstd" if "zstd" in said else "gzip" if "gzip" in said else "plain"
+def _packing(lines: Sequence[str]) -> Packing:
+    return "zstd" if "zstd" in lines else "gzip" if "gzip" in lines else "plain"
 
 
 def _answer(
@@ -116,7 +118,7 @@ def _answer(
     check: Check,
     link_limit: int,
 ) -> Deployed:
-    files = {file.sha256: file for one in releases for file in one.files}
+    files = {file.sha256: file for release in releases for file in release.files}
     # The largest is hashed there while the others arrive.
     missing = sorted((f for f in files.values() if f.sha256 in offer.missing), key=_size)
     content = sum(file.size for file in missing)
@@ -132,9 +134,9 @@ def _size(file: File) -> int:
     return -file.size
 
 
-def _require_room(session: Session, told: Facts, needed: int) -> None:
-    free = 1024 * (told.free_disk_kb or 0)
-    if told.free_disk_kb is not None and needed > free:
+def _require_room(session: Session, facts: Facts, needed: int) -> None:
+    free = 1024 * (facts.free_disk_kb or 0)
+    if facts.free_disk_kb is not None and needed > free:
         raise ssh.disk_full(session.name, f"{needed:,} bytes are needed, {free:,} are free")
 
 
@@ -152,7 +154,9 @@ def _send(
     sent = 0
     with (
         say.step(f"send {len(files)} files to {session.name}", unit="bytes") as progress,
-        contextlib.suppress(OSError),  # a board that hangs up says why, which is read next
+        contextlib.suppress(
+            OSError
+        ),  # the reason of a board that closes the connection is read next
     ):
         for block, done in packed:
             talk.send(block)
@@ -171,20 +175,22 @@ def _packed(
 
 
 def _require_released(talk: Talk, session: Session) -> None:
-    said = ""
+    last_line = ""
     while (line := talk.line()) is not None and line != "released":
-        said = line
+        last_line = line
     outcome = talk.end()
     if line is None:
-        raise _not_released(session, said, outcome)
+        raise _not_released(session, last_line, outcome)
 
 
-def _not_released(session: Session, said: str, outcome: ssh.Outcome) -> PiyardError:
-    again = "try again: what arrived whole does not travel again"
+def _not_released(session: Session, last_line: str, outcome: ssh.Outcome) -> PiyardError:
+    retry = "try again: complete files are not sent again"
     if outcome.code == ssh.NOT_TOLD:
-        return HostUnreachable(f"{session.name}: the connection broke in mid-deploy", remedy=again)
-    if said.startswith("wrong "):
+        return HostUnreachable(
+            f"{session.name}: the connection was lost during the deploy", remedy=retry
+        )
+    if last_line.startswith("wrong "):
         return BoardCommandFailed(
-            f"{session.name}: a file arrived damaged", evidence=said, remedy=again
+            f"{session.name}: a file arrived damaged", evidence=last_line, remedy=retry
         )
     return session.failure(["deploy"], outcome)

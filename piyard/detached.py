@@ -1,4 +1,4 @@
-"""A command on a board that outlives its SSH session: started, asked after, ended, fetched."""
+"""A command on a board that outlives its SSH session: started, polled, cancelled, fetched."""
 
 from __future__ import annotations
 
@@ -32,29 +32,29 @@ from piyard.release import HOME, Release
 from piyard.ssh import Session, script_argv
 
 POLL_S = 5
-"""A poll waits on the board for the end for so long, which is cheaper there than asking often."""
+"""A poll waits this long on the board for the end, which is cheaper there than frequent polls."""
 LOST_LIMIT_S = 180
-"""A board that reboots is back by then; how long a sleeping network may take."""
+"""Enough for a board that reboots, and for a network that was asleep."""
 RETRY_S = 2.0
 START_LIMIT_S = 120.0
-"""A run that did not get beyond its start by then never will: what started it was killed."""
+"""A run that has not started by then never will: the script that starts it was killed."""
 CANCEL_LIMIT_S = 40
 AWAY = (HostUnreachable, NoSuchHost, KeyRejected, EmulationFailed)
-"""What a board that restarts may look like: its name is gone, or it lets nobody in yet."""
+"""Errors of a board that restarts: its name is gone, or it accepts no login yet."""
 FETCHED = "fetched"
 BROKEN = (
     *(tarfile.TarError, zlib.error, EOFError, OSError),
     *(ValueError, ArithmeticError, RecursionError),
 )
-"""What Python raises for an archive that was cut or made up."""
+"""What Python raises for a truncated or forged archive."""
 
 MEANWHILE = (
     *("file changed as we read it", "file removed before we read it"),
     *("No such file or directory", "error exit delayed from previous errors"),
 )
-"""What tar says of a folder that is written to, GNU's or BusyBox's; what it sends is whole."""
+"""Warnings of GNU's and BusyBox's tar about a folder in use; the archive is valid."""
 SCRIPT = "supervise.sh"
-"""Of what a run's folder holds, this alone is not the run's."""
+"""The only file of a run's folder on the board that is not fetched."""
 
 NUMBER = re.compile(r"-?[0-9]{1,15}")
 State = Literal["absent", "starting", "running", "interrupted", "ended"]
@@ -69,17 +69,17 @@ class Damaged(Exception):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run on a board stands."""
+    """The status of a run on a board."""
 
     state: State
     code: int | None = None
     """Its exit code, once it ended."""
     why: str = ""
-    """``ended`` of itself, ``cancelled``, ended at its ``limit``, or for want of room: ``full``."""
+    """``ended`` by itself, ``cancelled``, stopped at its ``limit``, or by a ``full`` disk."""
     seconds: int = 0
-    """How long it runs, or ran."""
+    """How long it has been running, or ran."""
     lines: int = 0
-    """Lines it wrote so far."""
+    """Lines of log so far."""
 
 
 def start(
@@ -94,10 +94,10 @@ def start(
     governor: str = "",
     cpufreq: str = governors.CPUFREQ,
 ) -> None:
-    """Start a command in a run's folder on the board; it goes on whatever happens here.
+    """Start a command in a run's folder on the board; it keeps running whatever happens here.
 
-    ``watch`` is a program that gets ``--pid`` and ``--start`` of the command and says on stdout how
-    the board is, until the command ends. ``governor`` is the one to run under where sudo allows it.
+    ``watch`` is a program that gets ``--pid`` and ``--start`` of the command and writes the board's
+    state to stdout until the command ends. ``governor`` is the one to set where sudo allows it.
     The release's files are hashed first: raises ``Damaged`` for one that is not what was sent.
     """
     argv = [
@@ -105,19 +105,19 @@ def start(
         *(str(limit_s), str(lease.seconds), str(len(release.files)), *release.digests),
         *(governor, cpufreq, str(len(watch)), *watch, *command),
     ]
-    said = leases.script(session, lease, "start", *argv)
-    if said.startswith("damaged "):
-        raise Damaged(said.split()[1])
-    if said != "started":
+    answer = leases.script(session, lease, "start", *argv)
+    if answer.startswith("damaged "):
+        raise Damaged(answer.split()[1])
+    if answer != "started":
         raise BoardCommandFailed(
-            f"{session.name}: the run did not start", evidence=said, remedy="invoke fleet.doctor"
+            f"{session.name}: the run did not start", evidence=answer, remedy="invoke fleet.doctor"
         )
 
 
 def status(session: Session, run_id: str, *, wait_s: int = 0) -> Status:
-    """How the run stands, after waiting on the board for its end for so long."""
-    said = session.script("status", HOME, run_id, str(wait_s), limit_s=wait_s + 30).out.split()
-    return _status(session, said)
+    """The run's status, after waiting on the board for its end for at most ``wait_s``."""
+    words = session.script("status", HOME, run_id, str(wait_s), limit_s=wait_s + 30).out.split()
+    return _status(session, words)
 
 
 def wait(
@@ -128,44 +128,43 @@ def wait(
     *,
     lost_limit_s: float | None = None,
 ) -> Status:
-    """Wait until the run is over, through lost connections and a board that stands still.
+    """Wait until the run is over, through lost connections and a board that stalls.
 
-    Raises ``HostUnreachable`` or ``BoardTooSlow`` when it was not heard of for ``lost_limit_s``.
+    Raises ``HostUnreachable`` or ``BoardTooSlow`` without an answer for ``lost_limit_s``.
     """
-    patience = LOST_LIMIT_S if lost_limit_s is None else lost_limit_s
-    began = heard = time.monotonic()
+    limit_s = LOST_LIMIT_S if lost_limit_s is None else lost_limit_s
+    began = last_answer = time.monotonic()
     while True:
         try:
-            found = status(session, run_id, wait_s=POLL_S)
+            current = status(session, run_id, wait_s=POLL_S)
         except HostUnreachable as lost:
-            session = _find_again(open_again, lost, heard + patience)
+            session = _find_again(open_again, lost, last_answer + limit_s)
             continue
         except BoardTooSlow as slow:
-            _stand_by(session, slow, heard, heard + patience)
+            _stand_by(session, slow, last_answer, last_answer + limit_s)
             continue
-        heard = time.monotonic()
-        on_status(found)
-        if found.state not in {"starting", "running"}:
-            return found
-        if found.state == "starting":
+        last_answer = time.monotonic()
+        on_status(current)
+        if current.state not in {"starting", "running"}:
+            return current
+        if current.state == "starting":
             if time.monotonic() > began + START_LIMIT_S:
                 return Status(state="interrupted")
             time.sleep(0.2)
 
 
 def cancel(session: Session, run_id: str) -> Status:
-    """End the run's whole process group; how it stands then."""
-    said = session.script("cancel", HOME, run_id, limit_s=CANCEL_LIMIT_S).out.split()
-    return _status(session, said)
+    """End the run's whole process group; its status after that."""
+    words = session.script("cancel", HOME, run_id, limit_s=CANCEL_LIMIT_S).out.split()
+    return _status(session, words)
 
 
 def fetch(session: Session, run_id: str, folder: Path, *, keep: Container[str]) -> None:
-    """Bring what the run wrote into a folder here.
+    """Fetch what the run wrote into a folder here.
 
-    Files named in ``keep`` are ours, whatever the board sends under their names.
+    Files named in ``keep`` are ours: the board's of the same name are ignored.
     """
-    there = f"{HOME}/runs/{run_id}"
-    argv = script_argv("fetch", there)
+    argv = script_argv("fetch", f"{HOME}/runs/{run_id}")
     folder.mkdir(parents=True, exist_ok=True)
     with scratch.folder(".fetch-", within=folder) as place, (place / "tar").open("w+b") as packed:
         with session.start(argv) as talk:
@@ -181,55 +180,55 @@ def fetch(session: Session, run_id: str, folder: Path, *, keep: Container[str]) 
 
 def _endless(name: str) -> UnreadableLog:
     return UnreadableLog(
-        f"what {name} sends of the run has no end: more than {archives.MOST_PACKED >> 30} GiB",
+        f"{name} sends too much for the run: more than {archives.MOST_PACKED >> 30} GiB",
         remedy="look at it there: invoke fleet.exec",
     )
 
 
 def mark_fetched(session: Session, run_id: str) -> None:
-    """Let the board throw away a run that is kept here; if it cannot be told so, it keeps it."""
+    """Allow the board to delete a run that was fetched; if this fails, the board keeps it."""
     with suppress(PiyardError):
         session.run(["touch", f"{HOME}/runs/{run_id}/{FETCHED}"])
 
 
-def _only_grew(said: str) -> bool:
-    """Whether all that tar complains of is that the run wrote on meanwhile."""
-    lines = said.splitlines()
+def _only_grew(stderr: str) -> bool:
+    """Whether tar's only complaint is that the run wrote meanwhile."""
+    lines = stderr.splitlines()
     return bool(lines) and all(line.endswith(MEANWHILE) for line in lines)
 
 
-def _status(session: Session, said: Sequence[str]) -> Status:
-    if not said or said[0] not in get_args(State):
-        raise _told_nothing(session, said)
-    state = msgspec.convert(said[0], State)
+def _status(session: Session, words: Sequence[str]) -> Status:
+    if not words or words[0] not in get_args(State):
+        raise _told_nothing(session, words)
+    state = msgspec.convert(words[0], State)
     if state == "ended":
-        if len(said) < 5 or not all(map(NUMBER.fullmatch, (said[1], said[3], said[4]))):
-            raise _told_nothing(session, said)
-        code, why, began, ended = said[1:5]
+        if len(words) < 5 or not all(map(NUMBER.fullmatch, (words[1], words[3], words[4]))):
+            raise _told_nothing(session, words)
+        code, why, began, ended = words[1:5]
         return Status(state=state, code=int(code), why=why, seconds=int(ended) - int(began))
-    if state == "running" and len(said) == 3 and all(map(NUMBER.fullmatch, said[1:])):
-        return Status(state=state, seconds=int(said[1]), lines=int(said[2]))
+    if state == "running" and len(words) == 3 and all(map(NUMBER.fullmatch, words[1:])):
+        return Status(state=state, seconds=int(words[1]), lines=int(words[2]))
     return Status(state=state)
 
 
-def _told_nothing(session: Session, said: Sequence[str]) -> BoardCommandFailed:
+def _told_nothing(session: Session, words: Sequence[str]) -> BoardCommandFailed:
     return BoardCommandFailed(
-        f"{session.name}: it does not tell how the run stands",
-        evidence=" ".join(said)[:500],
+        f"{session.name}: it does not report the run's status",
+        evidence=" ".join(words)[:500],
         remedy="invoke fleet.doctor checks the board",
     )
 
 
-def _stand_by(session: Session, slow: BoardTooSlow, heard: float, deadline: float) -> None:
-    """Ask again a board that stood still, as by a worn SD card, until the deadline."""
+def _stand_by(session: Session, slow: BoardTooSlow, last_answer: float, deadline: float) -> None:
+    """Report a board that stalled, as with a worn SD card, and raise at the deadline."""
     if time.monotonic() > deadline:
         raise slow
-    silent_s = time.monotonic() - heard
-    say.note(f"{session.name} stood still for {silent_s:.0f} s; the run goes on there")
+    silent_s = time.monotonic() - last_answer
+    say.note(f"{session.name} stalled for {silent_s:.0f} s; the run keeps running there")
 
 
 def _find_again(open_again: Callable[[], Session], lost: PiyardError, deadline: float) -> Session:
-    say.note(f"{lost.what}; the run goes on there, trying again")
+    say.note(f"{lost.what}; the run keeps running there, trying again")
     while True:
         try:
             return open_again()
@@ -240,13 +239,13 @@ def _find_again(open_again: Callable[[], Session], lost: PiyardError, deadline: 
 
 
 def _unpack(packed: IO[bytes], folder: Path, keep: Container[str], name: str) -> None:
-    """Only plain files below the folder, each by one rename: what a board sends is not trusted."""
+    """Unpack plain files below the folder, each by one rename: a board's archive is not trusted."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with scratch.folder(".fetch-", within=folder) as draft:
             with archives.opened(packed) as archive:
-                plain = [member for member in archive if member.isfile() or member.isdir()]
-                archive.extractall(draft, members=plain, filter="data")
+                members = [member for member in archive if member.isfile() or member.isdir()]
+                archive.extractall(draft, members=members, filter="data")
             _move_in(draft, folder, keep)
     except BROKEN as error:
         if isinstance(error, OSError) and error.errno in disk.FAILING:
@@ -261,9 +260,9 @@ def _move_in(draft: Path, folder: Path, keep: Container[str]) -> None:
     for entry in draft.iterdir():
         if entry.name in keep or entry.name == SCRIPT:
             continue
-        place = folder / entry.name
-        if place.is_dir() and not place.is_symlink():
-            shutil.rmtree(place)
+        path = folder / entry.name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
         else:
-            place.unlink(missing_ok=True)
-        entry.rename(place)
+            path.unlink(missing_ok=True)
+        entry.rename(path)

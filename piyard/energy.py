@@ -1,4 +1,4 @@
-"""What inferences cost in energy, from a run of their own: the sampling would disturb the times."""
+"""The energy of an inference, from a run of its own: the sampling would disturb the times."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ draw from 5 V passes by the PMIC."""
 WALL_SOURCE = "estimate: rails x 1.1451 + 0.5879 W (jfikar/RPi5-power)"
 
 NUMBER = re.compile(r"(?<![\w.,])-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?!\d|[.,]\d)")
-"""Written with a point: half of a number with a comma would be a wrong one."""
+"""A decimal point only: a part of a number with a comma would be wrong."""
 
 
 class Power(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,21 +39,21 @@ class Power(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Energy(msgspec.Struct, frozen=True, kw_only=True):
-    """The energy run of one row: raw moments first, what they mean is derived."""
+    """The energy run of one row: its raw samples, from which the rest is derived."""
 
     source: Literal["pmic", "meter"]
     meter: str = ""
-    """The command that printed watts, where it was one."""
+    """The command that printed watts, for a meter."""
     idle: Sequence[Power]
-    """Before the run, nothing else going on."""
+    """Before the run, on an idle board."""
     busy: Sequence[Power]
-    """While it ran, without its loading and its warm-up."""
+    """During the run, without loading and warm-up."""
     samples_ms: Sequence[Ms]
-    """Of the inferences of that run."""
+    """Of that run's inferences."""
 
     @property
     def name(self) -> str:
-        """Who measured, for people: a meter's command is long, so its program's name."""
+        """The sensor's name for people; for a meter its program, since the command may be long."""
         if self.source == "pmic":
             return "PMIC"
         program = next(iter(shlex.split(self.meter)), "")
@@ -61,7 +61,7 @@ class Energy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Inference(msgspec.Struct, frozen=True, kw_only=True):
-    """What one inference takes, derived from an ``Energy``."""
+    """The energy and power of one inference, derived from an ``Energy``."""
 
     joules: float
     """Idle power included."""
@@ -101,7 +101,7 @@ def of_inference(energy: Energy) -> Inference | None:
 
 
 def average_w(moments: Sequence[Power]) -> float | None:
-    """The time-weighted mean power (trapezoids); of moments without any time between, the plain."""
+    """The time-weighted mean power (trapezoids); the plain mean if no time passed."""
     if not moments:
         return None
     passed = moments[-1].uptime_s - moments[0].uptime_s
@@ -121,11 +121,11 @@ def wall_estimate_w(rails_w: float) -> float:
 def meter_watts(text: str) -> float:
     """The watts that a meter's command printed: the last number of its last line.
 
-    Raises ``WrongInput`` where there is none, or one that no board can draw.
+    Raises ``WrongInput`` where there is none, or one that is not plausible for a board.
     """
     lines = [line for line in text.splitlines() if line.strip()]
-    found = NUMBER.findall(lines[-1]) if lines else []
-    watts = float(found[-1]) if found else math.nan
+    numbers = NUMBER.findall(lines[-1]) if lines else []
+    watts = float(numbers[-1]) if numbers else math.nan
     if not 0 < watts < 1000:
         raise WrongInput(
             "the meter's command did not print watts",

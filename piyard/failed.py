@@ -1,4 +1,4 @@
-"""What failed last time, so that ``--retry-failed`` can repeat only that."""
+"""The jobs that failed last time, so that ``--retry-failed`` repeats only those."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from piyard.job import Job
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True):
-    """The jobs of one command that were not done."""
+    """The unfinished jobs of one command, and its options."""
 
     jobs: Sequence[Job]
     boards: Sequence[str] = ()
-    """Boards for which nothing could be planned, since they did not answer."""
+    """Boards that did not answer, so that nothing was planned for them."""
     models: Sequence[str] = ()
     precisions: Sequence[str] = ()
     threads: Sequence[int] = ()
@@ -28,34 +28,34 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def hosts(self) -> list[str]:
-        """All boards that still have something to do."""
+        """All boards with something left to do."""
         return list(dict.fromkeys([*(job.host for job in self.jobs), *self.boards]))
 
     def jobs_of(self, boards: Collection[str]) -> list[Job]:
-        """Those that were planned for these boards."""
+        """The jobs that were planned for these boards."""
         return [job for job in self.jobs if job.host in boards]
 
 
 def remember(verb: str, failed: Failed) -> None:
-    """Keep it until the next such command; what cannot be kept is said, since more was to say."""
+    """Keep it until the next such command; a disk error is only reported."""
     try:
         with whole.draft(_file(verb)) as draft:
             draft.write_bytes(msgspec.json.encode(failed))
     except OSError as error:
         if (trouble := disk.trouble(error)) is None:
             raise
-        say.note(f"✗ --retry-failed will not know what failed now: {trouble.what}")
+        say.note(f"✗ --retry-failed will not know these failures: {trouble.what}")
 
 
 def recall(verb: str) -> Failed:
-    """What failed last time; raises ``WrongInput`` when nothing did."""
+    """The failed jobs of the last time; raises ``WrongInput`` when there are none."""
     try:
-        found = msgspec.json.decode(_file(verb).read_bytes(), type=Failed)
+        failed = msgspec.json.decode(_file(verb).read_bytes(), type=Failed)
     except (OSError, msgspec.DecodeError):
-        found = Failed(jobs=[])
-    if not found.hosts:
-        raise WrongInput(f"no {verb} failed last time", remedy="leave --retry-failed out")
-    return found
+        failed = Failed(jobs=[])
+    if not failed.hosts:
+        raise WrongInput(f"no {verb} failed last time", remedy="leave out --retry-failed")
+    return failed
 
 
 def _file(verb: str) -> Path:

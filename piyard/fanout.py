@@ -26,9 +26,9 @@ R = TypeVar("R")
 
 PARALLEL = 16
 LOOK_S = 1.0
-AGAIN = "--retry-failed does what is left; invoke attach waits for what runs on"
+AGAIN = "--retry-failed runs what is left; invoke attach waits for runs that are still going"
 LOST = (HostUnreachable, BoardBusy, NoSuchHost, KeyRejected)
-"""What a board's other jobs would meet too."""
+"""Errors that the board's other jobs would meet too."""
 
 
 class Queue(Generic[J]):
@@ -42,7 +42,7 @@ class Queue(Generic[J]):
         self._changed = threading.Condition()
 
     def take(self) -> tuple[int, J] | None:
-        """The next job; None when there will be no more, and the board is done."""
+        """The next job; None when there are no more, and the board is done."""
         with self._changed:
             while not self._waiting and self._under_way and not stop.asked():
                 self._changed.wait(LOOK_S)
@@ -53,13 +53,13 @@ class Queue(Generic[J]):
             return self._waiting.popleft()
 
     def over(self) -> None:
-        """A job has its outcome."""
+        """A job has an outcome."""
         with self._changed:
             self._under_way -= 1
             self._changed.notify_all()
 
     def leave(self, job: tuple[int, J]) -> list[tuple[int, J]]:
-        """A board is lost: its job goes to another one; what nobody is left to do is returned."""
+        """A board is lost: its job goes to another one; jobs left without a board are returned."""
         with self._changed:
             self._boards -= 1
             self._under_way -= 1
@@ -80,32 +80,32 @@ class Worker(Generic[J, R]):
         self._line, self._queue, self._do, self._outcomes = line, queue, do, outcomes
 
     def work(self) -> None:
-        """Do jobs until there are none, or the board is lost; then let go of it."""
+        """Run jobs until there are none, or the board is lost; then close it."""
         try:
             while (taken := self._queue.take()) is not None:
-                if not self._one(taken):
+                if not self._run_one(taken):
                     return
         finally:
             self._line.close()
 
-    def _one(self, taken: tuple[int, J]) -> bool:
-        """Whether the board goes on after this job."""
-        at, job = taken
+    def _run_one(self, taken: tuple[int, J]) -> bool:
+        """Run a job; whether the board can take another one."""
+        index, job = taken
         try:
-            with say.job(at + 1, self._outcomes.count):
-                self._outcomes.done(at, self._do(self._line, job))
+            with say.job(index + 1, self._outcomes.count):
+                self._outcomes.done(index, self._do(self._line, job))
         except LOST as error:
             self._lost(taken, error)
             return False
         except PiyardError as error:
-            self._outcomes.failed(at, error)
+            self._outcomes.failed(index, error)
         except KeyboardInterrupt:
             stop.ask()
         except OSError as error:
             if (trouble := disk.trouble(error)) is None:
                 self._queue.over()
                 raise
-            self._outcomes.failed(at, trouble)
+            self._outcomes.failed(index, trouble)
         except BaseException:
             self._queue.over()
             raise
@@ -116,10 +116,10 @@ class Worker(Generic[J, R]):
         orphans = self._queue.leave(taken)
         if not orphans:
             say.note(f"✗ {error.what}; other boards take over its jobs")
-        for at, _job in orphans[:1]:
-            self._outcomes.failed(at, error)
-        for at, _job in orphans[1:]:
-            self._outcomes.not_begun(at, error)
+        for index, _job in orphans[:1]:
+            self._outcomes.failed(index, error)
+        for index, _job in orphans[1:]:
+            self._outcomes.not_begun(index, error)
 
 
 def each(
@@ -132,16 +132,16 @@ def each(
     title: Callable[[J], str] = lambda _job: "",
     parallel: int = PARALLEL,
 ) -> Outcomes[J, R]:
-    """Do the jobs of every group on its boards, and close the boards at the end.
+    """Run the jobs of every group on its boards, and close the boards at the end.
 
     A group is one board, or several equal ones that share their jobs. ``title`` names a job in
-    what is said of its failure.
+    the report of its failure.
     """
     outcomes: Outcomes[J, R] = Outcomes(jobs, title)
     workers = []
     for group in dict.fromkeys(group_of_line(line) for line in lines):
         of_group = [line for line in lines if group_of_line(line) == group]
-        numbered = [(at, job) for at, job in enumerate(jobs) if group_of_job(job) == group]
+        numbered = [(index, job) for index, job in enumerate(jobs) if group_of_job(job) == group]
         queue = Queue(numbered, len(of_group))
         workers += [(line, Worker(line, queue, do, outcomes)) for line in of_group]
     at_once([(line.name, worker.work) for line, worker in workers], parallel)
@@ -151,7 +151,7 @@ def each(
 
 
 def at_once(work: Sequence[tuple[str, Callable[[], None]]], parallel: int = PARALLEL) -> None:
-    """Do named pieces of work in threads, one live line each; a single one right here."""
+    """Run named functions in threads, with a live line each; a single one in this thread."""
     if len(work) == 1:
         work[0][1]()
         return
@@ -167,18 +167,18 @@ def at_once(work: Sequence[tuple[str, Callable[[], None]]], parallel: int = PARA
 
 @contextmanager
 def _stopped() -> Iterator[None]:
-    """Ctrl-C stops the threads at their next look, and is not over before they are."""
+    """Ctrl-C stops the threads at their next check, and the block ends after they have."""
     try:
         yield
     except KeyboardInterrupt:
-        say.note("stopping: what runs on the boards goes on there")
+        say.note("stopping: what runs on the boards keeps running there")
         stop.ask()
 
 
 def _wait_for(running: Sequence[Future[None]]) -> None:
-    """Wait for all; only a key press interrupts this, and what no job foresaw is raised.
+    """Wait for all; only Ctrl-C interrupts this, and unexpected errors are raised.
 
-    A key pressed just before Python sleeps does not wake it, so it never sleeps for long.
+    A signal just before Python sleeps does not wake it, so it never sleeps for long.
     """
     pending = set(running)
     while pending:

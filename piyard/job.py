@@ -16,17 +16,17 @@ from piyard.target import Precision, Target
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 INTERVAL = 0.01
 EMULATED_LOOPS, EMULATED_WARMUP = 3, 1
-"""A time on an emulated board means nothing; a few inferences show that all of it works."""
+"""Times on an emulated board are not meaningful; a few inferences show that everything works."""
 
 
 class Bench(msgspec.Struct, frozen=True, kw_only=True):
-    """How long to measure."""
+    """How long, and on which input, a benchmark measures."""
 
     loops: int = 0
     """Timed inferences; 0 measures until the median is known, within ``budget_s``."""
     budget_s: float = 30.0
     interval: float = INTERVAL
-    """Known is a median whose 95 % interval is this fraction of it to either side."""
+    """The median is known when its 95 % interval is this fraction of it to either side."""
     min_loops: int = 20
     min_s: float = 6.0
     """Long enough for telemetry to see it."""
@@ -40,9 +40,9 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def arguments(self) -> list[str]:
         """nnrun's flags for it."""
-        how_long = ["--loops", str(self.loops)] if self.loops else self._until_known
+        duration = ["--loops", str(self.loops)] if self.loops else self._until_known
         rest = ["--warmup", str(self.warmup), "--seed", str(self.seed)]
-        return [*how_long, *rest, *(["--cold"] if self.cold else [])]
+        return [*duration, *rest, *(["--cold"] if self.cold else [])]
 
     @property
     def _until_known(self) -> list[str]:
@@ -56,7 +56,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     emulated: bool = False
     cores: int | None = None
-    """As the board itself counts them; None where it was not asked."""
+    """As the board itself counts them; None where it was not asked yet."""
 
     @property
     def kind(self) -> Target:
@@ -70,10 +70,10 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
         A kind of board that names itself has its own number; emulated, no more than the machine
         that emulates it. Any other has as many as it says.
         """
-        its_own = [self.kind.cores] if self.kind.models else []
-        here = [self.cores or os.cpu_count() or 1] if self.emulated else []
-        said = [self.cores] if self.cores and not its_own else []
-        return min([*its_own, *here, *said], default=None)
+        target_cores = [self.kind.cores] if self.kind.device_tree_models else []
+        machine_cores = [self.cores or os.cpu_count() or 1] if self.emulated else []
+        board_cores = [self.cores] if self.cores and not target_cores else []
+        return min([*target_cores, *machine_cores, *board_cores], default=None)
 
     @property
     def usual_threads(self) -> int:
@@ -120,34 +120,34 @@ def plan(
     jobs = []
     for name, host in hosts.items():
         _check_threads(name, host, threads)
-        how = _bench_of(host, bench)
-        chosen = product(
+        host_bench = _bench_of(host, bench)
+        combinations = product(
             models, precisions or host.kind.precisions, threads or [host.usual_threads]
         )
         jobs += [
-            Job(host=name, target=host.target, model=m, precision=p, threads=t, bench=how)
-            for m, p, t in chosen
+            Job(host=name, target=host.target, model=m, precision=p, threads=t, bench=host_bench)
+            for m, p, t in combinations
         ]
     return jobs
 
 
 def check_names(models: Sequence[str], precisions: Sequence[str] = ()) -> None:
-    """Raise for a model or precision there is not, with the nearest one there is."""
-    for kind, given, known in (
+    """Raise for an unknown model or precision, naming the nearest one."""
+    for kind, names, legal in (
         ("model", models, model.names()),
         ("precision", precisions, PRECISIONS),
     ):
-        for name in given:
-            if name not in known:
-                raise unknown(kind, name, known)
+        for name in names:
+            if name not in legal:
+                raise unknown(kind, name, legal)
 
 
-def _bench_of(host: Host, asked: Mapping[str, Any]) -> Bench:
-    """What the user asked for, over what is usual for that host; ``None`` is not asked."""
-    few = Bench(loops=EMULATED_LOOPS, warmup=EMULATED_WARMUP, cold=False)
-    usual = few if host.emulated else Bench()
-    given = {name: value for name, value in asked.items() if value is not None}
-    return msgspec.structs.replace(usual, **given)
+def _bench_of(host: Host, options: Mapping[str, Any]) -> Bench:
+    """The user's options over the defaults of that host; ``None`` leaves the default."""
+    emulated = Bench(loops=EMULATED_LOOPS, warmup=EMULATED_WARMUP, cold=False)
+    defaults = emulated if host.emulated else Bench()
+    explicit = {name: value for name, value in options.items() if value is not None}
+    return msgspec.structs.replace(defaults, **explicit)
 
 
 def _check_threads(name: str, host: Host, threads: Sequence[int]) -> None:

@@ -23,26 +23,26 @@ class Log(msgspec.Struct, frozen=True, kw_only=True):
     header: Line
     lines: list[Line]
     summary: Line | None
-    """None when nnrun did not reach its end."""
+    """None when nnrun was interrupted."""
 
-    def of(self, kind: str) -> list[Line]:
+    def of(self, line_type: str) -> list[Line]:
         """The lines of that type, in order."""
-        return [line for line in self.lines if line["type"] == kind]
+        return [line for line in self.lines if line["type"] == line_type]
 
-    def first(self, kind: str) -> Line | None:
+    def first(self, line_type: str) -> Line | None:
         """The first line of that type, if there is one."""
-        return next(iter(self.of(kind)), None)
+        return next(iter(self.of(line_type)), None)
 
 
 def label(path: Path) -> str:
-    """The precision that was computed, as a log says; raises ``UnreadableLog``."""
+    """The computed precision that a log names; raises ``UnreadableLog``."""
     header = read(path).header
     logline.require_measured(header, str(path))
     return str(header["precision"]["label"])
 
 
 def read(path: Path) -> Log:
-    """The log in a file; raises ``UnreadableLog``. A last line that is cut is left out."""
+    """The log in a file; raises ``UnreadableLog``. An incomplete last line is left out."""
     try:
         if path.stat().st_size > LARGEST:
             raise UnreadableLog(f"{path} is larger than {LARGEST >> 20} MB")
@@ -60,15 +60,15 @@ def parse(text: str, where: str) -> Log:
             f"{where} does not begin with nnrun's header",
             remedy="see stderr.txt beside it for why nnrun ended",
         )
-    ended = lines[-1] if lines[-1]["type"] == "summary" else None
-    return Log(header=lines[0], lines=lines[1:], summary=ended)
+    summary = lines[-1] if lines[-1]["type"] == "summary" else None
+    return Log(header=lines[0], lines=lines[1:], summary=summary)
 
 
 def _line(text: str, where: str) -> Line:
     try:
         line = msgspec.json.decode(text, type=Line)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise UnreadableLog(f"{where} is not a line of nnrun's: {error}") from None
+        raise UnreadableLog(f"{where} is not a log line of nnrun: {error}") from None
     if not isinstance(line.get("type"), str):
         raise UnreadableLog(f"{where} has no type")
     logline.require_line(line, where)

@@ -1,7 +1,7 @@
-"""The types of what nnrun writes, and of what a run's record says: both come from elsewhere.
+"""The types of nnrun's log lines and of a run's record: both come from elsewhere.
 
-The lines stay dictionaries, with fields that this piyard does not know; the ones it reads have the
-types and the ranges given here.
+The lines stay dictionaries, with fields that this piyard does not know; the fields it reads have
+the types and ranges given here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Sides = Annotated[list[Annotated[int, Meta(ge=0, le=10**7)]], Meta(max_length=8)
 
 
 class Precision(msgspec.Struct, frozen=True):
-    """What was asked for, and what was computed."""
+    """The requested precision, and the one computed."""
 
     requested: Text = ""
     label: Text = ""
@@ -40,7 +40,7 @@ class Precision(msgspec.Struct, frozen=True):
 
 
 class Cpu(msgspec.Struct, frozen=True):
-    """As ncnn sees it."""
+    """The CPU as ncnn reports it."""
 
     arch: Text = ""
     features: list[Text] = []
@@ -49,7 +49,7 @@ class Cpu(msgspec.Struct, frozen=True):
 
 
 class Input(msgspec.Struct, frozen=True):
-    """What was fed."""
+    """The input of a benchmark."""
 
     shape: Sides | None = None
     source: Text | None = None
@@ -58,7 +58,7 @@ class Input(msgspec.Struct, frozen=True):
 
 
 class Header(msgspec.Struct, frozen=True):
-    """The first line."""
+    """The first line of a log."""
 
     schema: Small | None = None
     nnrun: Text = ""
@@ -97,7 +97,7 @@ class Cold(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """The last line."""
+    """The last line of a log."""
 
     stopped: Text = ""
     samples: Count | None = None
@@ -119,7 +119,7 @@ TYPES: Mapping[str, type[msgspec.Struct]] = {
 
 
 class Weights(msgspec.Struct, frozen=True):
-    """Of a conversion."""
+    """The weights of a conversion."""
 
     kind: Text = ""
     seed: Count | None = None
@@ -127,7 +127,7 @@ class Weights(msgspec.Struct, frozen=True):
 
 
 class Size(msgspec.Struct, frozen=True):
-    """Of a net."""
+    """The size of a net."""
 
     params: Count | None = None
     macs: Count | None = None
@@ -154,7 +154,7 @@ class BuildInfo(msgspec.Struct, frozen=True):
 
 
 class BenchInfo(msgspec.Struct, frozen=True):
-    """How long was to be measured."""
+    """How long a benchmark was to measure."""
 
     loops: Count | None = None
     budget_s: Seconds | None = None
@@ -175,10 +175,10 @@ class WhatInfo(msgspec.Struct, frozen=True):
     job: JobInfo | None = None
 
 
-def require(told: Any, type_: type[msgspec.Struct], where: str) -> None:
-    """Raise ``UnreadableLog``, naming the place and the field, for what is not of that type."""
+def require(content: Any, type_: type[msgspec.Struct], where: str) -> None:
+    """Raise ``UnreadableLog``, naming ``where`` and the field, for content not of that type."""
     try:
-        msgspec.convert(told, type_)
+        msgspec.convert(content, type_)
     except (msgspec.ValidationError, RecursionError) as error:
         raise UnreadableLog(
             f"{where} holds something that nnrun does not write: {error}",
@@ -187,13 +187,13 @@ def require(told: Any, type_: type[msgspec.Struct], where: str) -> None:
 
 
 def require_line(line: Mapping[str, Any], where: str) -> None:
-    """The same of a line of a type that is known here."""
+    """The same for a log line, by its type."""
     if type_ := TYPES.get(str(line["type"])):
         require(line, type_, where)
 
 
 def require_measured(header: Mapping[str, Any], where: str) -> None:
-    """Raise unless it says in which precision, and on how many threads, was computed."""
+    """Raise for a header without the precision and the number of threads."""
     precision = header.get("precision") or {}
     missing = [name for name in ("requested", "label") if not precision.get(name)]
     missing += [] if header.get("threads") else ["threads"]

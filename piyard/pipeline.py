@@ -1,4 +1,4 @@
-"""From what a user asked to planned jobs, and from those to builds and conversions."""
+"""From the user's options to planned jobs, and from those to builds and conversions."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from piyard.seat import Ready
 def identify(
     lines: Sequence[Line], *, parallel: int = fanout.PARALLEL, dry_run: bool = False
 ) -> tuple[list[Line], dict[str, PiyardError]]:
-    """The boards that can be used, and what is wrong with the others.
+    """The boards that can be used, and the errors of the others.
 
-    Real boards are asked now, all at once: better than after ten minutes of building. For a
-    ``dry_run`` it is enough to know of each what it is, and that there is such a host.
+    Real boards are contacted now, in parallel: better than after ten minutes of building. For a
+    ``dry_run`` it is enough to know each one's target, and that its host name resolves.
     """
-    wrong: dict[str, PiyardError] = {}
+    errors: dict[str, PiyardError] = {}
 
-    def ask(line: Line) -> Callable[[], None]:
-        def asked() -> None:
+    def identifier(line: Line) -> Callable[[], None]:
+        def identify_one() -> None:
             try:
                 if dry_run and line.target_known:
                     line.require_name()
@@ -32,22 +32,22 @@ def identify(
                     line.require_architecture(line.facts)
                 _ = line.target_name
             except PiyardError as error:
-                wrong[line.name] = error
+                errors[line.name] = error
                 line.close()
 
-        return asked
+        return identify_one
 
     real = [line for line in lines if not line.emulated]
     if real:
-        fanout.at_once([(line.name, ask(line)) for line in real], parallel)
+        fanout.at_once([(line.name, identifier(line)) for line in real], parallel)
         stop.check()
-    return [line for line in lines if line.name not in wrong], wrong
+    return [line for line in lines if line.name not in errors], errors
 
 
-def plan(lines: Sequence[Line], models: Sequence[str], **asked: Any) -> list[Job]:
-    """The jobs for these boards (see ``job.plan``); each model has layers for its precision."""
-    jobs = job.plan({line.name: line.spec for line in lines}, models, **asked)
-    quantised.require_fit((one.model, one.precision) for one in jobs)
+def plan(lines: Sequence[Line], models: Sequence[str], **options: Any) -> list[Job]:
+    """The jobs for these boards (see ``job.plan``); raises for a precision that a model lacks."""
+    jobs = job.plan({line.name: line.spec for line in lines}, models, **options)
+    quantised.require_fit((each.model, each.precision) for each in jobs)
     return jobs
 
 
@@ -59,18 +59,20 @@ def prepare(
     force: bool = False,
     alone: bool = False,
 ) -> Ready:
-    """Build for every target and convert every model of the jobs; what is unchanged is found.
+    """Build for every target and convert every model of the jobs; unchanged artifacts are reused.
 
-    A model that looks at objects another one finds brings that one, unless ``alone``. Raises
+    A model that needs a detector brings it, unless ``alone``. Raises
     ``ConversionFailed`` for one whose proof failed for a job's precision, unless by ``force``. With
-    ``or_random`` a model whose weights cannot be had gets random ones, which is said here and in
-    its row.
+    ``or_random`` a model whose weights cannot be downloaded gets random ones, which is reported
+    here and in its row.
     """
     detectors = {} if alone else _detectors(dict.fromkeys(job.model for job in jobs))
     builds = {name: build.build(name) for name in dict.fromkeys(job.target for job in jobs)}
     computed = dict.fromkeys(_computed(jobs, detectors))
-    made = convert_all(computed, random_weights=random_weights, or_random=or_random, force=force)
-    return Ready(builds=builds, conversions=made, detectors=detectors)
+    conversions = convert_all(
+        computed, random_weights=random_weights, or_random=or_random, force=force
+    )
+    return Ready(builds=builds, conversions=conversions, detectors=detectors)
 
 
 def convert_all(
@@ -81,34 +83,34 @@ def convert_all(
     force: bool = False,
 ) -> dict[str, Conversion]:
     """The conversions of models and the precisions they are computed in; raises as ``prepare``."""
-    wanted = list(computed)
-    made = {
+    pairs = list(computed)
+    conversions = {
         name: _made(name, random_weights=random_weights, or_random=or_random)
-        for name in dict.fromkeys(name for name, _ in wanted)
+        for name in dict.fromkeys(name for name, _ in pairs)
     }
-    for name, precision in wanted:
-        _accept(made[name], precision, force=force)
-    return made
+    for name, precision in pairs:
+        _accept(conversions[name], precision, force=force)
+    return conversions
 
 
 def _detectors(models: Iterable[str]) -> dict[str, str]:
-    return {name: finder for name in models if (finder := model.load(name).detector)}
+    return {name: detector for name in models if (detector := model.load(name).detector)}
 
 
 def _computed(jobs: Iterable[Job], detectors: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Models and the precisions they are computed in."""
-    for one in jobs:
-        yield one.model, one.precision
-        if one.model in detectors:
-            yield detectors[one.model], one.precision
+    for each in jobs:
+        yield each.model, each.precision
+        if each.model in detectors:
+            yield detectors[each.model], each.precision
 
 
-def _accept(made: Conversion, precision: str, *, force: bool) -> None:
-    """One whose proof failed for that precision is not, unless by force."""
+def _accept(conversion: Conversion, precision: str, *, force: bool) -> None:
+    """Raise for a conversion whose proof failed for that precision, unless by force."""
     if not force:
-        made.require_proved([precision])
-    elif failed := made.failed_for([precision]):
-        say.note(f"✗ {made.name} FAILED its proof, used by --force: {failed[0]}")
+        conversion.require_proved([precision])
+    elif failed := conversion.failed_for([precision]):
+        say.note(f"✗ {conversion.name} FAILED its proof, used by --force: {failed[0]}")
 
 
 def _made(name: str, *, random_weights: bool, or_random: bool) -> Conversion:
@@ -117,5 +119,7 @@ def _made(name: str, *, random_weights: bool, or_random: bool) -> Conversion:
     except DownloadFailed as error:
         if not or_random:
             raise
-        say.note(f"{error}\n{name}: its weights cannot be had, measuring with random ones instead")
+        say.note(
+            f"{error}\n{name}: its weights cannot be downloaded, measuring with random ones instead"
+        )
         return convert.convert(name, random_weights=True, force=True)

@@ -1,4 +1,4 @@
-"""A Record: everything about a run that nnrun does not say itself, as run.json keeps it."""
+"""A Record: everything about a run that nnrun does not write itself, as run.json keeps it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
     ok: bool
     threshold: float
-    """The cosine asked for, by the precision that was really computed."""
+    """The least cosine, by the precision that was really computed."""
     cosine: dict[str, float]
     max_abs: dict[str, float | None]
     """None where an output is not finite."""
     blind: dict[str, str] = {}
-    """Outputs whose cosine says nothing, so that their difference counts, and why."""
+    """Outputs whose cosine is meaningless, so that their difference counts, and why."""
     empty: dict[str, str] = {}
-    """Outputs of which even agreement proves nothing, and why."""
+    """Outputs that prove nothing even if they agree, and why."""
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no other output."""
+        """Whether all outputs prove nothing."""
         return bool(self.empty) and self.cosine.keys() <= self.empty.keys()
 
 
@@ -43,7 +43,7 @@ class Paid(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """One run, from its start on; what is not known yet has its default."""
+    """One run, from its start on; fields not known yet have their default."""
 
     schema: int = 1
     id: str
@@ -63,7 +63,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     before: Facts
     after: Facts | None = None
     state: State = "ended"
-    """How it ended, or "running" as far as was heard; "full" when the board's disk was so."""
+    """How it ended, or "running" when last heard of; "full" when the board's disk was."""
     limit_s: int = 0
     token: str = ""
     """Of the lease it was started with."""
@@ -71,11 +71,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     check: Check | None = None
     paid: Paid | None = None
     settled: Settled | None = None
-    """How the board was when the wait before the run ended; None where nobody waited."""
+    """The board's state after the wait before the run; None without one."""
     governor: Governor | None = None
     """The board's before the run, and the one it ran under."""
 
     @property
     def is_lost(self) -> bool:
-        """Whether it is over and did not end well: it failed, was cancelled, or was lost."""
+        """Whether it is over without success: it failed, was cancelled, or was lost."""
         return self.state != "running" and (self.state != "ended" or self.exit_code != 0)

@@ -42,30 +42,30 @@ SHELF = "runs"
 RECORD = "run.json"
 LOG, STDERR, OUTPUTS = "log.jsonl", "stderr.txt", "outputs"
 WHY: dict[str, State] = {"cancelled": "cancelled", "limit": "limit", "full": "full"}
-RUNS_ON = "the run goes on there, as far as is known"
+RUNS_ON = "as far as is known, the run keeps running there"
 UNREADABLE_INPUT = 4
 """nnrun's exit code."""
 DETECTOR = "detector"
-"""What the files of a second model, that finds the objects, begin with."""
+"""The file name prefix of a second model, the detector."""
 
 
 def release_for(
     build: Build, conversion: Conversion, detector: Conversion | None = None
 ) -> Release:
-    """What the board needs to run that model, and the one that finds its objects."""
-    whole = release_of(
+    """The files that a board needs to run that model, and its detector."""
+    release = release_of(
         (build.folder, ["nnrun"]),
         (conversion.folder, [*_nets(conversion), LABELS]),
         label=f"{conversion.name}, build {build.key}",
     )
     if detector is None:
-        return whole
-    found = release_of((detector.folder, _nets(detector)))
+        return release
+    detector_release = release_of((detector.folder, _nets(detector)))
     renamed = [
-        msgspec.structs.replace(one, name=one.name.replace("model", DETECTOR, 1))
-        for one in found.files
+        msgspec.structs.replace(file, name=file.name.replace("model", DETECTOR, 1))
+        for file in detector_release.files
     ]
-    return msgspec.structs.replace(whole, files=[*whole.files, *renamed])
+    return msgspec.structs.replace(release, files=[*release.files, *renamed])
 
 
 def _nets(conversion: Conversion) -> list[str]:
@@ -84,10 +84,10 @@ def new_record(
 ) -> Record:
     """The record of a run that is about to start."""
     now = datetime.now(timezone.utc)
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", slug)[:80]
+    safe_slug = re.sub(r"[^A-Za-z0-9._-]+", "-", slug)[:80]
     board = line.board_with(before)
     return Record(
-        id=f"{now:%Y%m%dT%H%M%S}-{plain}-{secrets.token_hex(3)}",
+        id=f"{now:%Y%m%dT%H%M%S}-{safe_slug}-{secrets.token_hex(3)}",
         when=now.isoformat(timespec="seconds"),
         what=what,
         host=board.name,
@@ -112,20 +112,20 @@ def start(
     arguments: Sequence[str],
     limit_s: int,
     *,
-    through: Sequence[str] = (),
+    stdin_from: Sequence[str] = (),
     pmic: bool = False,
     governor: str = "",
 ) -> Record:
-    """Start nnrun on the board, and its watcher, which tells the power of each rail with ``pmic``.
+    """Start nnrun on the board, and its watcher, which with ``pmic`` samples each rail's power.
 
-    ``through`` are words before nnrun's own: a command that feeds its standard input. Raises
-    ``Damaged`` when the board's files are not what was sent.
+    ``stdin_from`` is a command that feeds nnrun's standard input, put before nnrun's own words.
+    Raises ``Damaged`` when the board's files are not what was sent.
     """
-    there = f"../../releases/{release.id}"
-    nnrun = f"{there}/nnrun"
+    folder = f"../../releases/{release.id}"
+    nnrun = f"{folder}/nnrun"
     names = {file.name for file in release.files}
-    placed = [f"{there}/{one}" if one in names else one for one in arguments]
-    command = [*through, nnrun, verb, *placed]
+    paths = [f"{folder}/{word}" if word in names else word for word in arguments]
+    command = [*stdin_from, nnrun, verb, *paths]
     started = msgspec.structs.replace(record, limit_s=limit_s)
     store_record(started)
     try:
@@ -146,20 +146,20 @@ def start(
     return started
 
 
-def finish(line: Line, record: Record, *, partly: bool = False) -> Record:
+def finish(line: Line, record: Record, *, allow_bad_inputs: bool = False) -> Record:
     """Wait for the run's end, through lost connections, and fetch what it wrote.
 
-    ``partly``: inputs that nnrun could not read do not spoil the others. Raises ``RunNotEnded``
+    ``allow_bad_inputs``: inputs that nnrun could not read do not fail it. Raises ``RunNotEnded``
     when the board lost it or Ctrl-C was pressed, nnrun's own last lines as ``BoardCommandFailed``
     when it failed: after everything was fetched.
     """
     title = f"{record.what.get('slug', record.id)} on {record.host}"
     try:
         with say.step(title) as progress, rescued(record):
-            ended = _wait(line, record, progress)
-            done = collect(line, record, ended)
-            fit = done.exit_code == 0 or (partly and _reached_its_end(done))
-            progress.ok = fit
+            status = _wait(line, record, progress)
+            done = collect(line, record, status)
+            ok = done.exit_code == 0 or (allow_bad_inputs and _reached_its_end(done))
+            progress.ok = ok
     except KeyboardInterrupt:
         stop.ask()  # the board's other jobs do not begin
         line.has_lease = False
@@ -168,14 +168,14 @@ def finish(line: Line, record: Record, *, partly: bool = False) -> Record:
             remedy=f"invoke attach {record.id}",
             keeps_running=True,
         ) from None
-    if not (fit and done.state == "ended"):
+    if not (ok and done.state == "ended"):
         require_well(line, done)
     return done
 
 
 @contextmanager
 def rescued(record: Record, where: str = RUNS_ON) -> Iterator[None]:
-    """A board that is not heard of, or a full disk here, says how to have the run all the same."""
+    """An error of the link, or a full disk here, names the way to fetch the run all the same."""
     try:
         yield
     except OSError as error:
@@ -194,24 +194,24 @@ def _to_be_had(record: Record, error: PiyardError, note: str) -> PiyardError:
     )
 
 
-def collect(line: Line, record: Record, found: Status) -> Record:
-    """Fetch what there is of the run, and store how it stands."""
-    if found.state == "absent":
+def collect(line: Line, record: Record, status: Status) -> Record:
+    """Fetch what the run wrote so far, and store its state."""
+    if status.state == "absent":
         raise RunNotEnded(
             f"{record.host} knows nothing of {record.id}", remedy="was its ~/.piyard removed?"
         )
     folder = folder_of(record.id)
-    over = found.state in {"ended", "interrupted"}
+    is_over = status.state in {"ended", "interrupted"}
     detached.fetch(line.session, record.id, folder, keep={RECORD, f".{RECORD}"})
     done = msgspec.structs.replace(
         record,
-        state=_state(found),
-        exit_code=found.code,
-        after=facts.read(line.session) if over else None,
+        state=_state(status),
+        exit_code=status.code,
+        after=facts.read(line.session) if is_over else None,
         governor=governors.read(folder),
     )
     store_record(done)
-    if over:
+    if is_over:
         detached.mark_fetched(line.session, record.id)
     return done
 
@@ -228,23 +228,23 @@ def store_record(record: Record) -> None:
 
 
 def _wait(line: Line, record: Record, progress: say.Step) -> Status:
-    def show(found: Status) -> None:
+    def show(status: Status) -> None:
         stop.check()
-        progress.update(found.seconds, None, f"{found.seconds} s there, {found.lines} lines")
+        progress.update(status.seconds, None, f"{status.seconds} s there, {status.lines} lines")
 
     return detached.wait(line.reconnect, line.session, record.id, show)
 
 
-def _state(found: Status) -> State:
-    if found.state == "interrupted":
+def _state(status: Status) -> State:
+    if status.state == "interrupted":
         return "interrupted"
-    if found.state != "ended":
+    if status.state != "ended":
         return "running"
-    return WHY.get(found.why, "ended")
+    return WHY.get(status.why, "ended")
 
 
 def _reached_its_end(done: Record) -> bool:
-    """Whether nnrun told of every input, though not all of them could be read."""
+    """Whether nnrun went through all inputs, though it could not read some."""
     if done.exit_code != UNREADABLE_INPUT:
         return False
     try:
@@ -254,7 +254,7 @@ def _reached_its_end(done: Record) -> bool:
 
 
 def require_well(line: Line, done: Record) -> None:
-    """Raise what became of a run that is over and did not end well."""
+    """Raise the error of a run that is over and failed."""
     folder = folder_of(done.id)
     if done.state == "interrupted":
         raise RunNotEnded(
@@ -282,19 +282,19 @@ def require_well(line: Line, done: Record) -> None:
 
 
 def _after_a_loss(done: Record) -> str:
-    again = "--retry 1 runs it again"
+    retry = "--retry 1 runs it again"
     if done.emulated:
-        return f"was its container stopped, or this machine short of memory? {again}"
-    return f"is the power supply strong enough? {again}"
+        return f"was its container stopped, or this machine short of memory? {retry}"
+    return f"is the power supply strong enough? {retry}"
 
 
 def _failed(line: Line, done: Record, folder: Path) -> PiyardError:
-    said = _tail(folder / STDERR)
-    if "No space left on device" in said:
-        return disk_full(line.name, said)
+    stderr = _tail(folder / STDERR)
+    if "No space left on device" in stderr:
+        return disk_full(line.name, stderr)
     return BoardCommandFailed(
         f"{line.name}: 'nnrun' failed (exit code {done.exit_code})",
-        evidence=said,
+        evidence=stderr,
         remedy=f"what it wrote is in {folder}",
     )
 
@@ -314,11 +314,11 @@ def _paid(line: Line) -> Paid | None:
 
 
 def _of_conversion(conversion: Conversion) -> dict[str, Any]:
-    wanted = ("title", "task", "input", "params", "macs", "main", "weights", "versions")
-    told = {name: conversion.manifest.get(name) for name in wanted}
-    return {"name": conversion.name, "key": conversion.key} | told
+    keys = ("title", "task", "input", "params", "macs", "main", "weights", "versions")
+    info = {name: conversion.manifest.get(name) for name in keys}
+    return {"name": conversion.name, "key": conversion.key} | info
 
 
 def _of_build(build: Build) -> dict[str, Any]:
-    wanted = ("ncnn", "compilers", "flags")
-    return {"key": build.key} | {name: build.manifest[name] for name in wanted}
+    keys = ("ncnn", "compilers", "flags")
+    return {"key": build.key} | {name: build.manifest[name] for name in keys}

@@ -1,4 +1,4 @@
-"""Where a job is done: the line to its board, the files it needs there, and on what terms."""
+"""A job on its board: the connection, the prepared files, and the options of the run."""
 
 from __future__ import annotations
 
@@ -20,50 +20,50 @@ KEEP = "keep"
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
-    """What the desktop has made for the jobs: a build a target, a conversion a model."""
+    """What the desktop prepared for the jobs: each target's build, each model's conversion."""
 
     builds: Mapping[str, Build]
     conversions: Mapping[str, Conversion]
     detectors: Mapping[str, str] = {}
-    """Model → the one whose conversion finds its objects."""
+    """Model → its detector, the model that finds its objects."""
 
     def of(self, job: Job) -> tuple[Build, Conversion]:
-        """What that job needs on its board."""
+        """The build and the conversion of that job."""
         return self.builds[job.target], self.conversions[job.model]
 
     def detector_of(self, job: Job) -> Conversion | None:
-        """What finds the objects that the job's model looks at."""
+        """The conversion of the job's detector, where its model needs one."""
         name = self.detectors.get(job.model)
         return self.conversions[name] if name else None
 
     def release_of(self, job: Job) -> Release:
-        """All files of that job."""
+        """All files that the job needs on its board."""
         return run.release_for(*self.of(job), self.detector_of(job))
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """How to deal with a board and the link to it."""
+    """Options of a run, and of the link to its board."""
 
     limit_s: int = 0
-    """Bounds a run there; 0 takes what is usual."""
+    """The time limit of a run on the board; 0 takes the default."""
     link_limit: int = 0
-    """Bytes a second to send at most; 0 for no limit."""
+    """The most bytes a second to send; 0 for no limit."""
     retry: int = 0
     """How often a run that the board lost is repeated."""
     rehash: bool = False
-    """Whether the board reads every blob again, not only those that changed."""
+    """Whether the board hashes every blob again, not only those that changed."""
     governor: str = ""
-    """The CPU's during a run; without it what measuring wants, where the inventory says sudo."""
+    """The CPU's during a run; empty for the target's first one, where the inventory says sudo."""
     rerun_invalid: int = 0
     """How often a benchmark that is INVALID is measured again."""
     picture: Path | None = None
-    """What a benchmark also classifies from the file to its classes, beside plain inferences."""
+    """A picture that a benchmark also times end to end, from the file to its classes."""
     energy: str = ""
     """``pmic`` for the board's own sensors, a command that prints watts, or nothing."""
 
 
 class Seat(msgspec.Struct, frozen=True, kw_only=True):
-    """A job on its board, with all that it takes."""
+    """A job, its board, and what was prepared for it."""
 
     line: Line
     job: Job
@@ -72,26 +72,26 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def build(self) -> Build:
-        """What computes it."""
+        """The build of the job's target."""
         return self.ready.of(self.job)[0]
 
     @property
     def conversion(self) -> Conversion:
-        """What the job's model was converted to."""
+        """The conversion of the job's model."""
         return self.ready.of(self.job)[1]
 
     @property
     def detector(self) -> Conversion | None:
-        """What finds the objects that the model looks at, where it does not do so itself."""
+        """The conversion of the job's detector, where its model needs one."""
         return self.ready.detector_of(self.job)
 
     @property
     def release(self) -> Release:
-        """All files of the job."""
+        """All files that the job needs on its board."""
         return self.ready.release_of(self.job)
 
     def with_conversion(self, other: Conversion) -> Seat:
-        """The same with other files of the model."""
+        """The same job with another conversion of its model."""
         conversions = {**self.ready.conversions, self.job.model: other}
         ready = msgspec.structs.replace(self.ready, conversions=conversions)
         return msgspec.structs.replace(self, ready=ready)

@@ -17,32 +17,32 @@ NOT_TARGETS = frozenset({"fleet"})
 
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 Claim = Annotated[str, Meta(pattern=r"\S")]
-"""Not nothing: every board begins with that."""
+"""Not empty: every board's name begins with the empty string."""
 
 
 class Conditions(Config, frozen=True, kw_only=True):
-    """When a board of this kind is fit to be measured, and what spoils a run on it."""
+    """When a board is ready for a measurement, and what makes one invalid."""
 
     cool_c: float = 60
     """A run starts below this temperature of the SoC, in degrees Celsius."""
     hot_c: float = 80
-    """From here on the firmware slows the cores down: a time measured so hot is worth nothing."""
+    """From here on the firmware throttles: a time measured this hot is not valid."""
     load: float = 0.10
-    """Work of others that is allowed, in cores: 0.10 is a tenth of one core."""
+    """Load of other programs that is allowed, in cores: 0.10 is a tenth of one core."""
     settle_s: int = 300
-    """How long a run waits at most until the board is cool and quiet, in seconds."""
+    """How long a run waits at most until the board is cool and idle, in seconds."""
     governors: list[str] = field(default_factory=lambda: ["performance"])
-    """cpufreq's governors that hold the clock; the first one is what measuring asks for."""
+    """cpufreq governors that hold the clock; a measurement sets the first one."""
     clock_khz: int | None = None
-    """The nominal clock; where a board tells its own highest one, that counts."""
+    """The nominal clock; a board's own maximum, where it reports one, takes precedence."""
     clock_tolerance: float = 0.02
     """How far the clock may be off while the run works, as a fraction of the nominal one."""
     firmware: bool = True
-    """Whether boards of this kind tell a throttle word and their real clock (vcgencmd)."""
+    """Whether these boards report a throttle word and their real clock (vcgencmd)."""
 
 
 class Peaks(Config, frozen=True, kw_only=True):
-    """The most that the hardware can do; what nobody knows of it is left out."""
+    """The hardware's peak performance; figures that are not known are left out."""
 
     flops_per_cycle: dict[Precision, float] = field(default_factory=dict)
     """Of one core, a multiplication and an addition counting as two; without a precision that
@@ -52,7 +52,7 @@ class Peaks(Config, frozen=True, kw_only=True):
     """Reading memory, 10^9 bytes a second, by threads: one can be faster than four together."""
     read_source: str = ""
     cache_kb: int = 0
-    """All caches together: as much of the weights may still be there from the last inference."""
+    """All caches together: so much of the weights may still be cached from the last inference."""
     cache_source: str = ""
 
     def __post_init__(self) -> None:
@@ -66,7 +66,7 @@ class Peaks(Config, frozen=True, kw_only=True):
 
 
 class Target(Config, frozen=True, kw_only=True):
-    """What piyard must know to build for a kind of board and to imitate it."""
+    """A kind of board: what piyard needs to build for it and to emulate it."""
 
     title: str
     """The board's name as the Hardware column shows it."""
@@ -76,8 +76,8 @@ class Target(Config, frozen=True, kw_only=True):
     cpu: str
     """The core, as GCC and QEMU name it."""
     cores: int
-    models: list[Claim] = field(default_factory=list)
-    """How the board names itself in /proc/device-tree/model: the start of it."""
+    device_tree_models: list[Claim] = field(default_factory=list, name="models")
+    """Beginnings of /proc/device-tree/model on boards of this kind."""
     page_size: int
     """Bytes; what is built must load with this page size and any smaller one."""
     precisions: list[Precision]
@@ -93,15 +93,15 @@ class Target(Config, frozen=True, kw_only=True):
 def load(name: str) -> Target:
     """The target of that name; an unknown one is an error with the nearest.
 
-    Raises ``WrongInput`` where another target claims a board that it claims.
+    Raises ``WrongInput`` where another target claims the same board.
     """
     if name not in names():
         raise unknown("target", name, names())
-    kind = _read(name)
-    for other in names() if kind.models else []:
+    target = _read(name)
+    for other in names() if target.device_tree_models else []:
         if other != name:
-            _require_apart(name, kind, other)
-    return kind
+            _require_apart(name, target, other)
+    return target
 
 
 def names() -> list[str]:
@@ -109,38 +109,40 @@ def names() -> list[str]:
     return [name for name in config.names(FOLDER) if name not in NOT_TARGETS]
 
 
-def of_model(model: str) -> str | None:
-    """The target whose boards name themselves so, if there is one: that which says the most."""
-    claims = [(claim, name) for name in names() for claim in load(name).models]
-    fitting = [(len(claim), name) for claim, name in claims if model.startswith(claim)]
-    return max(fitting)[1] if fitting else None
+def of_model(device_tree_model: str) -> str | None:
+    """The target that claims a board of that name, if there is one: that with the longest claim."""
+    claims = [(claim, name) for name in names() for claim in load(name).device_tree_models]
+    matches = [(len(claim), name) for claim, name in claims if device_tree_model.startswith(claim)]
+    return max(matches)[1] if matches else None
 
 
-def _require_apart(name: str, kind: Target, other: str) -> None:
+def _require_apart(name: str, target: Target, other: str) -> None:
     try:
-        theirs = _read(other).models
-    except WrongInput:  # said when it is that one which is needed
+        other_claims = _read(other).device_tree_models
+    except WrongInput:  # reported when that target is used
         return
-    if shared := sorted(set(map(_folded, kind.models)) & set(map(_folded, theirs))):
+    if shared := sorted(
+        set(map(_folded, target.device_tree_models)) & set(map(_folded, other_claims))
+    ):
         raise WrongInput(
             f"two targets claim the board '{shared[0]}': {name} and {other}",
-            evidence="\n".join(f"{FOLDER / one}.yaml: models" for one in sorted((name, other))),
-            remedy="let one of them have it: take it out of `models` in the other",
+            evidence="\n".join(f"{FOLDER / each}.yaml: models" for each in sorted((name, other))),
+            remedy="remove it from `models` in one of them",
         )
 
 
 def _folded(claim: str) -> str:
-    """The same for two claims that a person takes for the same."""
+    """Without case and extra blanks."""
     return " ".join(claim.split()).casefold()
 
 
 def _read(name: str) -> Target:
     path = FOLDER / f"{name}.yaml"
-    at = path.stat()
-    return _parsed(path, at.st_mtime_ns, at.st_size)
+    status = path.stat()
+    return _parsed(path, status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=64)
 def _parsed(path: Path, _mtime_ns: int, _size: int) -> Target:
-    """Each file is read once a process, and anew when it was changed."""
+    """Each file is read once in a process, and again after a change."""
     return config.load(path, Target)

@@ -1,7 +1,7 @@
-"""What a board felt during a run: a moment a second, each a JSON line.
+"""Board state during a run, sampled once a second, each sample a JSON line.
 
-``nnrun watch`` writes them beside the run; before there was one, the board's own script did, with
-fewer fields. The energy run's lines carry the power of each rail as well.
+``nnrun watch`` writes them beside the run; older runs have fewer fields, written by a script on the
+board. The lines of an energy run also hold the power of each rail.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from piyard.ssh import Session
 
 FILE = "telemetry.jsonl"
 INTERVAL_S = 1.0
-"""Between two moments: no finer, for telling is work too (benchmarks/telemetry_overhead.py)."""
+"""Between two samples: not finer, as sampling is work too (benchmarks/telemetry_overhead.py)."""
 POWER_INTERVAL_S = 0.5
-"""Of the energy run, which times nothing."""
+"""Of the energy run, whose times do not count."""
 TURNS = 3
-"""Clock and throttle word are asked in turn (runner/src/verbs/watch.cpp), each in every third."""
+"""Clock and throttle word are read in turn (runner/src/verbs/watch.cpp), each in every third."""
 GRACE_S = 30
 LARGEST = 64 << 20
-"""Bytes that are read: three days of moments."""
+"""Bytes that are read: three days of samples."""
 TICKS = 100
 """Of /proc/stat in a second (USER_HZ)."""
 
 
 class Timed(Protocol):
-    """What was seen at one moment."""
+    """Anything with a time since the board's boot."""
 
     @property
     def uptime_s(self) -> float:
@@ -42,16 +42,16 @@ T = TypeVar("T", bound=Timed)
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
-    """A board at one moment; whatever it cannot tell is None."""
+    """The board's state at one moment; what it does not report is None."""
 
     uptime_s: Seconds
-    """Seconds since boot: the clock of ``Moment`` and of nnrun's samples alike."""
+    """Seconds since boot: the clock of these samples and of nnrun's."""
     temperature_mc: Whole | None = None
     """Of the SoC, thousandths of a degree Celsius."""
     khz: Whole | None = None
-    """What the kernel's cpufreq believes."""
+    """The clock that the kernel's cpufreq reports."""
     arm_hz: Whole | None = None
-    """What the firmware measures: the real clock (``vcgencmd measure_clock arm``)."""
+    """The real clock, measured by the firmware (``vcgencmd measure_clock arm``)."""
     throttled: str | None = None
     """The firmware's throttle word, as ``0x50005``."""
     load: Number | None = None
@@ -66,39 +66,39 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Line(Moment, frozen=True, kw_only=True):
-    """A line as it is written: one of the energy run holds the rails too."""
+    """A line of the file: one of the energy run holds the rails too."""
 
     rails_w: Mapping[str, Number] | None = None
 
 
 def watch_command(nnrun: str, *, pmic: bool = False) -> list[str]:
-    """What the board runs beside a run (``detached.start``): moments, or power with ``pmic``."""
+    """The command that samples a board during a run (``detached.start``), or its power."""
     interval_s = POWER_INTERVAL_S if pmic else INTERVAL_S
     return [nnrun, "watch", "--interval", f"{interval_s:g}", *(["--pmic"] if pmic else [])]
 
 
 def read(path: Path) -> list[Moment]:
-    """The moments in a file, in order of time; none where there is no file.
+    """The samples in a file, in order of time; none where there is no file.
 
-    A line that is none is left out: the last one of a board that lost power is cut, and on a full
+    Invalid lines are left out: the last one of a board that lost power is incomplete, and on a full
     disk any may be.
     """
     return [_moment(line) for line in _lines(_text(path))]
 
 
 def read_power(path: Path) -> list[Power]:
-    """The power in the file of an energy run; moments without any rail are left out."""
+    """The power samples in the file of an energy run; lines without rails are left out."""
     return power(_text(path))
 
 
 def power(text: str) -> list[Power]:
-    """The same of a text."""
+    """The same from a text."""
     lines = _lines(text)
     return [Power(uptime_s=line.uptime_s, rails_w=line.rails_w) for line in lines if line.rails_w]
 
 
 def idle_power(session: Session, nnrun: str, *, seconds: int) -> list[Power]:
-    """The power of a board that does nothing else for so long; empty where it has no such sensor.
+    """The power of an idle board for that many seconds; empty where it has no such sensor.
 
     ``nnrun`` is the program's path on the board. Raises ``BoardCommandFailed``
     when it cannot watch.
@@ -107,22 +107,22 @@ def idle_power(session: Session, nnrun: str, *, seconds: int) -> list[Power]:
     return power(session.run(argv, limit_s=seconds + GRACE_S).out)
 
 
-def between(moments: Sequence[T], begin_s: float, end_s: float) -> list[T]:
-    """Those moments (or powers) that lie in that part of the board's uptime."""
-    return [m for m in moments if begin_s <= m.uptime_s <= end_s]
+def between(samples: Sequence[T], begin_s: float, end_s: float) -> list[T]:
+    """The samples within that part of the board's uptime."""
+    return [m for m in samples if begin_s <= m.uptime_s <= end_s]
 
 
-def held(moments: Sequence[Moment]) -> list[Moment]:
-    """The same, where the firmware was not asked with what it last said, for a round of turns."""
-    rounds = [moments[max(0, at + 1 - TURNS) : at + 1] for at in range(len(moments))]
-    return [_latest(one) for one in rounds]
+def held(samples: Sequence[Moment]) -> list[Moment]:
+    """The samples with the firmware's last values where it was not queried, for one round."""
+    rounds = [samples[max(0, last + 1 - TURNS) : last + 1] for last in range(len(samples))]
+    return [_latest(samples) for samples in rounds]
 
 
-def _latest(round_: Sequence[Moment]) -> Moment:
+def _latest(samples: Sequence[Moment]) -> Moment:
     return msgspec.structs.replace(
-        round_[-1],
-        arm_hz=next((m.arm_hz for m in reversed(round_) if m.arm_hz is not None), None),
-        throttled=next((m.throttled for m in reversed(round_) if m.throttled is not None), None),
+        samples[-1],
+        arm_hz=next((m.arm_hz for m in reversed(samples) if m.arm_hz is not None), None),
+        throttled=next((m.throttled for m in reversed(samples) if m.throttled is not None), None),
     )
 
 
@@ -147,5 +147,5 @@ def _decoded(text: str) -> Iterator[_Line]:
 
 
 def _moment(line: _Line) -> Moment:
-    told = {name: getattr(line, name) for name in Moment.__struct_fields__}
-    return Moment(**told | {"throttled": line.throttled or None})
+    fields = {name: getattr(line, name) for name in Moment.__struct_fields__}
+    return Moment(**fields | {"throttled": line.throttled or None})

@@ -1,4 +1,4 @@
-"""One job on one board: deploy what it needs, start it there, wait for it, bring it back."""
+"""One job on one board: deploy what it needs, start it there, wait for it, fetch what it wrote."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EMULATED_LIMIT_S, LIMIT_S = 3600, 900
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """What nnrun is to do."""
+    """A command of nnrun, with what it needs."""
 
     verb: str
     arguments: Sequence[str]
@@ -30,18 +30,18 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     """For the record: the task, and its inputs."""
     inputs: Release | None = None
     """Files it reads besides the model."""
-    through: Sequence[str] = ()
-    """The words before nnrun's own, of a command that feeds its standard input."""
-    partly: bool = False
-    """Whether inputs that cannot be read leave the others worth having."""
+    stdin_from: Sequence[str] = ()
+    """A command that feeds nnrun's standard input."""
+    allow_bad_inputs: bool = False
+    """Whether inputs that cannot be read leave the others valid."""
     measured: bool = False
-    """Whether its times count: then the board is cool and quiet first, as far as it will be."""
+    """Whether its times count: then the run waits until the board is cool and idle."""
     pmic: bool = False
-    """Whether the board tells the power of its rails meanwhile."""
+    """Whether the power of the board's rails is sampled meanwhile."""
 
 
 def run_one(seat: Seat, work: Work) -> Record:
-    """Do it, and again when the board lost it, as often as the terms allow."""
+    """Run the command, and again when the board lost it, as often as the options allow."""
     for left in range(seat.terms.retry, 0, -1):
         try:
             return _run(seat, work)
@@ -58,16 +58,16 @@ def _run(seat: Seat, work: Work) -> Record:
     except detached.Damaged as damaged:
         say.note(f"{seat.line.name}: {damaged.sha256[:12]}… is damaged there, sending it again")
         record = _start_anew(seat, work)
-    return run.finish(seat.line, record, partly=work.partly)
+    return run.finish(seat.line, record, allow_bad_inputs=work.allow_bad_inputs)
 
 
 def _start(seat: Seat, work: Work) -> Record:
     line, release = seat.line, seat.release
     releases = [work.inputs, release] if work.inputs else [release]
-    told = put(line, releases, seat.build, seat.terms).facts
-    real = not line.board_with(told).emulated
+    facts_before = put(line, releases, seat.build, seat.terms).facts
+    real = not line.board_with(facts_before).emulated
     settled = _settle(line) if work.measured and real else None
-    before = facts.read(line.session) if settled else told
+    before = facts.read(line.session) if settled else facts_before
     return run.start(
         line,
         msgspec.structs.replace(_record(seat, work, before), settled=settled),
@@ -75,7 +75,7 @@ def _start(seat: Seat, work: Work) -> Record:
         work.verb,
         work.arguments,
         seat.terms.limit_s or (LIMIT_S if real else EMULATED_LIMIT_S),
-        through=work.through,
+        stdin_from=work.stdin_from,
         pmic=work.pmic,
         governor=_governor(line, seat.terms) if work.measured and real else "",
     )
@@ -99,32 +99,32 @@ def _settle(line: Line) -> Settled:
 
 
 def _governor(line: Line, terms: Terms) -> str:
-    """The one to run under; nothing keeps the board's own."""
+    """The governor to run under; empty for the board's own."""
     if terms.governor:
         return "" if terms.governor == KEEP else terms.governor
     return line.board.target.conditions.governors[0] if line.entry.sudo else ""
 
 
 def _start_anew(seat: Seat, work: Work) -> Record:
-    distrustful = msgspec.structs.replace(seat.terms, rehash=True)
+    with_rehash = msgspec.structs.replace(seat.terms, rehash=True)
     try:
-        return _start(msgspec.structs.replace(seat, terms=distrustful), work)
+        return _start(msgspec.structs.replace(seat, terms=with_rehash), work)
     except detached.Damaged as damaged:
         raise BoardCommandFailed(
             f"{seat.line.name}: a file was damaged again right after it was sent and verified",
             evidence=damaged.sha256,
-            remedy="the SD card or the memory of that board is not to be trusted",
+            remedy="the SD card or the memory of that board may be failing",
         ) from None
 
 
 def put(line: Line, releases: Sequence[Release], build: Build, terms: Terms) -> Deployed:
-    """Deploy, hold on to the board, and say what travelled."""
+    """Deploy, keep the lease, and report what was sent."""
     done = deploy.deploy(
         line.session,
         releases,
         line.lease,
         keep=True,
-        check=lambda told, _bytes: _preflight(line, told, build, releases),
+        check=lambda facts, _bytes: _preflight(line, facts, build, releases),
         rehash=terms.rehash,
         link_limit=terms.link_limit,
     )
@@ -134,14 +134,14 @@ def put(line: Line, releases: Sequence[Release], build: Build, terms: Terms) -> 
 
 
 def _travelled(done: Deployed) -> str:
-    there = f"{done.saved / 1e6:.1f} MB there already"
+    present = f"{done.saved / 1e6:.1f} MB there already"
     if not done.content:
-        return f"nothing to send, {there}"
-    return f"{done.sent / 1e6:.1f} MB sent ({done.content / 1e6:.1f} MB unpacked), {there}"
+        return f"nothing to send, {present}"
+    return f"{done.sent / 1e6:.1f} MB sent ({done.content / 1e6:.1f} MB unpacked), {present}"
 
 
-def _preflight(line: Line, told: Facts, build: Build, releases: Sequence[Release]) -> None:
+def _preflight(line: Line, facts: Facts, build: Build, releases: Sequence[Release]) -> None:
     largest = max(file.size for release in releases for file in release.files)
     if line.emulated:  # its /proc/cpuinfo is the emulating machine's
-        told = msgspec.structs.replace(told, features=None)
-    preflight.require(line.name, told, preflight.needs_of(build.manifest, largest))
+        facts = msgspec.structs.replace(facts, features=None)
+    preflight.require(line.name, facts, preflight.needs_of(build.manifest, largest))

@@ -74,7 +74,7 @@ def attach(run_id: str, form: str, *, long: bool = False) -> None:
     record = result.read_record(result.find(run_id))
     if record.state == "running":
         with _line(record) as line:
-            record = run.finish(line, record, partly=seen.is_of(record))
+            record = run.finish(line, record, allow_bad_inputs=seen.is_of(record))
     else:
         say.note(f"{record.id} is over ({record.state}), and was fetched")
     if record.is_lost and not seen.is_of(record):

@@ -56,8 +56,8 @@ def work_of(model: Model, inputs: Inputs, options: Asked) -> Work:
             "film": inputs.of_film,
         },
         inputs=release,
-        through=through.words(inputs, release),
-        partly=True,
+        stdin_from=through.words(inputs, release),
+        allow_bad_inputs=True,
     )
 
 

@@ -1,8 +1,8 @@
 """Programs that come in a user's files run here without the user's rights.
 
-They see the software of this machine and the files that are named, have no network and reach no
-other process. The kernel's own sandbox (Landlock and seccomp) needs no engine and starts at once;
-where a kernel has none, a container does the same.
+They can read the software of this machine and the named files, have no network and cannot reach
+other processes. The kernel's own sandbox (Landlock and seccomp) needs no container engine and
+starts at once; where a kernel lacks it, a container does the same.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from piyard.sandbox import container, kernel
 
 Kind = Literal["kernel", "container", "none"]
 Need = Literal["required", "preferred", "off"]
-"""Whether a program must not run without a sandbox, need not, or is trusted."""
+"""Whether a sandbox is required, used where it costs nothing, or not wanted (trusted)."""
 KEPT = ("LANG", "LC_ALL", "PATH", "TZ")
-"""All of the environment that is passed on: it may hold passwords."""
+"""All of the environment that is passed on: the rest may hold passwords."""
 
 
 class Process:
@@ -31,7 +31,7 @@ class Process:
         self.popen, self._container = popen, name
 
     def end(self) -> None:
-        """Kill it, if it still runs."""
+        """Kill the program if it still runs."""
         running = self.popen.poll() is None
         self.popen.kill()
         for stream in (self.popen.stdin, self.popen.stdout):
@@ -44,14 +44,14 @@ class Process:
 
 @cache
 def kind() -> Kind:
-    """What sandbox there is."""
+    """The sandbox that this machine has."""
     if not kernel.problem():
         return "kernel"
     return "none" if container.problem() else "container"
 
 
 def require(what: str) -> None:
-    """Raise ``NotSetUp`` where there is no sandbox to run that in."""
+    """Raise ``NotSetUp`` where there is no sandbox to run ``what`` in."""
     if kind() == "none":
         raise NotSetUp(
             f"{what} is a program, and there is no sandbox to run it in",
@@ -72,21 +72,21 @@ def start(
     stderr: int | IO[bytes] = subprocess.DEVNULL,
     need: Need,
 ) -> Process:
-    """Start a program, whose ``argv[0]`` is a path, in the sandbox there is.
+    """Start a program, whose ``argv[0]`` is a path, in the available sandbox.
 
     Raises ``NotSetUp`` where one is ``required`` and there is none. Where it is ``preferred``, only
-    the kernel's is used: it costs nothing.
+    the kernel's is used, since it costs nothing.
     """
-    way = _way(need)
-    name = container.new_name() if way == "container" else ""
-    if way == "kernel":
+    sandbox = _way(need)
+    name = container.new_name() if sandbox == "container" else ""
+    if sandbox == "kernel":
         argv = kernel.command(argv, read=read, write=write)
-    elif way == "container":
+    elif sandbox == "container":
         argv = container.command(argv, name, read=read, write=write, cwd=cwd)
     popen = subprocess.Popen(
         list(argv),
         cwd=cwd,
-        env=_environment(way, write),
+        env=_environment(sandbox, write),
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,
@@ -102,9 +102,9 @@ def _way(need: Need) -> Kind:
     return "kernel" if need == "preferred" and not kernel.problem() else "none"
 
 
-def _environment(way: Kind, write: Sequence[Path]) -> dict[str, str]:
-    """docker's own command needs to know its engine; it passes nothing on."""
-    if way != "kernel":
+def _environment(sandbox: Kind, write: Sequence[Path]) -> dict[str, str]:
+    """The variables passed on; docker's command needs all of ours to find its engine."""
+    if sandbox != "kernel":
         return dict(os.environ)
     scratch = {"TMPDIR": str(write[0])} if write else {}
     return {name: os.environ[name] for name in KEPT if name in os.environ} | scratch

@@ -1,4 +1,4 @@
-"""The sandbox where the kernel lacks Landlock: a container that has this machine's software."""
+"""The sandbox where the kernel lacks Landlock: a container with this machine's software."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PROCESSES = 256
 
 
 def problem() -> str:
-    """Why there is none; nothing where a container can be started."""
+    """Why no container can be started; empty where one can."""
     if not shutil.which("docker"):
         return "there is no docker command"
     try:
@@ -38,14 +38,14 @@ def problem() -> str:
 
 
 def new_name() -> str:
-    """For a container of its own."""
+    """A unique container name."""
     return f"piyard-sandbox-{uuid.uuid4().hex[:12]}"
 
 
 def command(
     argv: Sequence[str], name: str, *, read: Sequence[Path], write: Sequence[Path], cwd: Path
 ) -> list[str]:
-    """What runs ``argv`` in a container of that name, without network and with these files only."""
+    """The command that runs ``argv`` in a container, without network, with these files."""
     visible = [*map(Path, USERLAND), *kernel.software(), *read]
     mounts = [_mount(path, readonly=True) for path in dict.fromkeys(visible) if path.exists()]
     mounts += [_mount(path, readonly=False) for path in write]
@@ -61,7 +61,7 @@ def command(
 
 
 def remove(name: str) -> None:
-    """End a container that may still run."""
+    """Remove a container that may still run."""
     subprocess.run(
         ["docker", "rm", "--force", name],
         stdin=subprocess.DEVNULL,
@@ -73,7 +73,7 @@ def remove(name: str) -> None:
 
 
 def _empty(folder: Path) -> Path:
-    """An archive with nothing but a folder: everything else is mounted."""
+    """An archive with only a folder: everything else is mounted."""
     archive = folder / "root.tar"
     with tarfile.open(archive, "w") as tar:
         entry = tarfile.TarInfo("tmp")
@@ -83,7 +83,7 @@ def _empty(folder: Path) -> Path:
 
 
 def _mount(path: Path, *, readonly: bool) -> str:
-    """A path may hold commas: docker reads the list as a line of CSV."""
+    """The value of --mount; docker reads it as a line of CSV, since a path may contain commas."""
     line = io.StringIO()
     mode = ["readonly"] if readonly else []
     fields = ["type=bind", f"source={path.resolve()}", f"target={path.absolute()}", *mode]

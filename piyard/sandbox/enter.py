@@ -1,4 +1,4 @@
-"""Give up all rights that are not named, then become another program.
+"""Give up all rights that the policy does not grant, then execute another program.
 
 Run by ``python -I enter.py POLICY PROGRAM …`` with a policy in JSON; see ``kernel.py``.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Never returns: the program is another one, or the exit code is 1."""
+    """Never returns: it executes the program, or exits with code 1."""
     package = next(f for f in Path(__file__).resolve().parents if f.name == "piyard")
     sys.path.insert(0, str(package.parent))
     from piyard.sandbox import landlock, seccomp
@@ -27,11 +27,11 @@ def main() -> None:
     os.execv(argv[0], argv)
 
 
-def _limit(which: int, most: int) -> None:
-    """A limit that is lower already stays."""
-    _, hard = resource.getrlimit(which)
-    value = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(which, (value, value))
+def _limit(resource_id: int, maximum: int) -> None:
+    """Set a limit, unless a lower one is already set."""
+    _, hard = resource.getrlimit(resource_id)
+    value = maximum if hard == resource.RLIM_INFINITY else min(maximum, hard)
+    resource.setrlimit(resource_id, (value, value))
 
 
 if __name__ == "__main__":

@@ -20,13 +20,13 @@ PUBLIC = (
     *("/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu"),
     *("/dev/zero", "/dev/random", "/dev/urandom"),
 )
-"""What programs need to start, and holds nothing of the user's."""
+"""What programs need to start; it holds nothing private."""
 MAPPED = 2 << 30
-"""Bytes of address space that torch takes and does not use."""
+"""Bytes of address space that torch reserves and does not use."""
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """What is left to a process."""
+    """The rights that are left to a process."""
 
     read: Sequence[str]
     write: Sequence[str]
@@ -37,7 +37,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def problem() -> str:
-    """Why this kernel has no such sandbox; nothing where it has."""
+    """Why this kernel has no sandbox; empty where it has one."""
     if not sys.platform.startswith("linux"):
         return "not Linux"
     if not landlock.version():
@@ -46,7 +46,7 @@ def problem() -> str:
 
 
 def command(argv: Sequence[str], *, read: Sequence[Path], write: Sequence[Path]) -> list[str]:
-    """What runs ``argv`` so that it can open nothing else but the software of this machine."""
+    """The command that runs ``argv`` with access to these files and software only."""
     policy = Policy(
         read=[*PUBLIC, *map(str, software()), *map(str, read)],
         write=[*DEVICES, *map(str, write)],
@@ -59,9 +59,9 @@ def command(argv: Sequence[str], *, read: Sequence[Path], write: Sequence[Path])
 
 def software() -> list[Path]:
     """Python, its packages, and piyard's own."""
-    packages = [Path(one) for one in sys.path if Path(one).name.endswith("-packages")]
-    places = [Path(sys.base_prefix), Path(sys.prefix), *packages, paths.ROOT / "piyard"]
-    return list(dict.fromkeys(places))
+    packages = [Path(entry) for entry in sys.path if Path(entry).name.endswith("-packages")]
+    folders = [Path(sys.base_prefix), Path(sys.prefix), *packages, paths.ROOT / "piyard"]
+    return list(dict.fromkeys(folders))
 
 
 def memory() -> int:

@@ -46,7 +46,7 @@ class _Beneath(ctypes.Structure):
 
 
 def version() -> int:
-    """Of the kernel's Landlock; 0 where there is none, or it is switched off."""
+    """The version (ABI) of the kernel's Landlock; 0 where it is missing or switched off."""
     try:
         return _call(CREATE_RULESET, None, 0, ASK_VERSION)
     except OSError:
@@ -54,13 +54,13 @@ def version() -> int:
 
 
 def restrict(read: Sequence[str], write: Sequence[str]) -> None:
-    """From now on only these can be opened, and what lies below them. Raises ``OSError``.
+    """From now on only these paths can be opened, and those below them. Raises ``OSError``.
 
-    Paths that do not exist are left out. What is open already stays open.
+    Paths that do not exist are skipped. Files that are open stay open.
     """
-    known = version()
-    ruleset = _create(known)
-    handled = _handled(known)
+    abi = version()
+    ruleset = _create(abi)
+    handled = _handled(abi)
     for paths, rights in ((read, READ), (write, WRITE)):
         for path in paths:
             _allow(ruleset, path, rights & handled)
@@ -69,13 +69,13 @@ def restrict(read: Sequence[str], write: Sequence[str]) -> None:
     os.close(ruleset)
 
 
-def _handled(known: int) -> int:
-    return (1 << RIGHTS.get(known, max(RIGHTS.values()))) - 1
+def _handled(abi: int) -> int:
+    return (1 << RIGHTS.get(abi, max(RIGHTS.values()))) - 1
 
 
-def _create(known: int) -> int:
-    rules = _Ruleset(_handled(known), NET, SCOPE)
-    size = 8 if known < 4 else 16 if known < 6 else 24
+def _create(abi: int) -> int:
+    rules = _Ruleset(_handled(abi), NET, SCOPE)
+    size = 8 if abi < 4 else 16 if abi < 6 else 24
     return _call(CREATE_RULESET, ctypes.byref(rules), size, 0)
 
 
@@ -95,9 +95,9 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
 def _call(number: int, *arguments: object) -> int:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.syscall.restype = ctypes.c_long
-    typed = [ctypes.c_long(one) if isinstance(one, int) else one for one in arguments]
-    done = int(libc.syscall(ctypes.c_long(number), *typed))
-    if done < 0:
+    values = [ctypes.c_long(arg) if isinstance(arg, int) else arg for arg in arguments]
+    result = int(libc.syscall(ctypes.c_long(number), *values))
+    if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, f"Landlock: {os.strerror(code)}")
-    return done
+    return result

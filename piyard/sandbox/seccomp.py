@@ -1,8 +1,8 @@
 """seccomp: which system calls a process and its children may make.
 
-Refused is what reaches beyond the process and the files that Landlock lets it open: sockets, other
-processes, mounts, keys, modules, clocks, shared memory, rights of files. Calls that were added to
-Linux after this was written are refused too. Only the standard library is used here.
+Refused are calls that reach beyond the process and the files that Landlock lets it open: sockets,
+other processes, mounts, keys, modules, clocks, shared memory, file permissions. Calls that were
+added to Linux after this was written are refused too. Only the standard library is used here.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ SET_SECCOMP, MODE_FILTER = 22, 2
 LOAD, AND, EQUAL, AT_LEAST, RETURN = 0x20, 0x54, 0x15, 0x35, 0x06
 ALLOW, REFUSE, KILL = 0x7FFF0000, 0x00050000, 0x80000000
 NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16
-"""Where they stand in what a filter sees; of an argument the low half is looked at."""
+"""Offsets in a filter's input; of an argument only the low half is checked."""
 CLONE_THREAD = 0x10000
 TRUNCATING_READ = 0x200, 0x203
-"""O_TRUNC without a right to write (Linux truncates all the same), and the bits that tell."""
+"""O_TRUNC without write access (Linux truncates all the same), and the mask to compare."""
 FIRST_UNKNOWN = 450
 """Calls from here on are newer than what this file knows."""
 X32 = 0x40000000
@@ -128,7 +128,7 @@ def is_known() -> bool:
 def restrict() -> None:
     """From now on calls that reach beyond this process fail. Raises ``OSError``."""
     code = program(OF_MACHINE[platform.machine()], os.getpid())
-    filled = (_Instruction * len(code))(*(_Instruction(*one) for one in code))
+    filled = (_Instruction * len(code))(*(_Instruction(*instruction) for instruction in code))
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(NO_NEW_PRIVS, 1, 0, 0, 0)
     if libc.prctl(SET_SECCOMP, MODE_FILTER, ctypes.byref(_Program(len(code), filled)), 0, 0):
@@ -144,8 +144,8 @@ def program(calls: Calls, own: int) -> Code:
         (RETURN, 0, 0, KILL),
         (LOAD, 0, 0, NUMBER),
         *_refuse(AT_LEAST, FIRST_UNKNOWN, errno.ENOSYS),
-        *(one for number in calls.refused for one in _refuse(EQUAL, number, errno.EPERM)),
-        *(one for number in ANYWHERE for one in _refuse(EQUAL, number, _newer(number))),
+        *(step for number in calls.refused for step in _refuse(EQUAL, number, errno.EPERM)),
+        *(step for number in ANYWHERE for step in _refuse(EQUAL, number, _newer(number))),
         *_unless(calls.clone, 0, [(AND, 0, 0, CLONE_THREAD), *_refuse(EQUAL, 0, errno.EPERM)]),
         *_unless(calls.tgkill, 0, _only([own])),
         *_unless(calls.prlimit, 0, _only([0, own])),
@@ -164,7 +164,7 @@ def _refuse(comparison: int, value: int, error: int) -> Code:
 
 
 def _unless(number: int, argument: int, refusal: Code) -> Code:
-    """The refusal, looking at an argument of that call only; else go on with the number."""
+    """Apply the refusal to an argument of that call; other calls skip it."""
     inside = [(LOAD, 0, 0, ARGUMENTS + 8 * argument), *refusal, (LOAD, 0, 0, NUMBER)]
     return [(EQUAL, 0, len(inside), number), *inside]
 
@@ -172,7 +172,7 @@ def _unless(number: int, argument: int, refusal: Code) -> Code:
 def _only(values: Sequence[int]) -> Code:
     """Refuse other values."""
     last = len(values)
-    tests: Code = [(EQUAL, last - at, 0, value) for at, value in enumerate(values)]
+    tests: Code = [(EQUAL, last - index, 0, value) for index, value in enumerate(values)]
     return [*tests, (RETURN, 0, 0, REFUSE | errno.EPERM)]
 
 

@@ -7,22 +7,22 @@ from pathlib import Path
 from piyard import digest, paths, whole
 
 _passing: set[str] = set()
-"""Trusted as long as this process runs."""
+"""Trusted while this process runs."""
 
 
 def add(file: Path, *, lasting: bool = True) -> None:
-    """Trust this file, wherever it lies, from now on."""
-    known, sha256 = _known(), digest.of_file(file)
+    """Trust this file, at any path, from now on."""
+    trusted, sha256 = _known(), digest.of_file(file)
     _passing.add(sha256)
-    if lasting and sha256 not in known:
-        text = "".join(f"{one}\n" for one in [*known, sha256])
+    if lasting and sha256 not in trusted:
+        text = "".join(f"{entry}\n" for entry in [*trusted, sha256])
         whole.write(_list(), text, remedy="check the folder's rights")
 
 
 def is_trusted(file: Path) -> bool:
-    """Whether somebody who uses this account said so."""
-    known = _passing.union(_known())
-    return bool(known) and digest.of_file(file) in known
+    """Whether this user trusted the file before."""
+    trusted = _passing.union(_known())
+    return bool(trusted) and digest.of_file(file) in trusted
 
 
 def _known() -> list[str]:

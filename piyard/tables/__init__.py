@@ -22,26 +22,26 @@ STYLES = ("plain", "github")
 
 
 class Value(str):
-    """A cell that people read as text, and that is something else in JSON: a number, or null."""
+    """A cell's text for people, with its value for JSON: a number, or null."""
 
     __slots__ = ("value",)
 
     value: Any
 
     def __new__(cls, text: str, value: Any) -> Self:
-        """What people read, and what programs read."""
-        made = super().__new__(cls, text)
-        made.value = value
-        return made
+        """The text for people, and the value for programs."""
+        cell = super().__new__(cls, text)
+        cell.value = value
+        return cell
 
 
 def number(value: float) -> Value:
-    """A number that people read as it is."""
+    """A cell whose text is the number itself."""
     return Value(str(value), value)
 
 
 def check_format(form: str) -> None:
-    """Raise for a format there is not, before any work."""
+    """Raise for an unknown format, before any work."""
     if form not in FORMATS:
         raise unknown("format", form, FORMATS)
 
@@ -56,12 +56,12 @@ def render(columns: Sequence[str], rows: Sequence[Sequence[str]], form: str) -> 
         return harmless.json(json.dumps(objects, indent=2, ensure_ascii=False))
     if form == "github":
         return _markdown(columns, [[harmless.markdown(cell) for cell in row] for row in rows])
-    shown = [[harmless.text(cell) for cell in row] for row in rows]
-    return layout.fit(columns, shown, layout.terminal_width())
+    texts = [[harmless.text(cell) for cell in row] for row in rows]
+    return layout.fit(columns, texts, layout.terminal_width())
 
 
 def _plain(cell: str) -> Any:
-    """JSON knows no number that is not finite."""
+    """The cell's value for JSON, which has no infinity and no NaN."""
     value = cell.value if isinstance(cell, Value) else cell
     return None if isinstance(value, float) and not isfinite(value) else value
 

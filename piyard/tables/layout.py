@@ -23,13 +23,13 @@ Row = Sequence[str]
 
 
 def terminal_width() -> int | None:
-    """Columns of the terminal that shows standard output; None when a pipe or file takes it.
+    """The width of the terminal on standard output; None when that is a pipe or a file.
 
-    ``COLUMNS`` decides where it is set, as for other programs.
+    ``COLUMNS`` takes precedence, as in other programs.
     """
-    chosen = os.environ.get("COLUMNS", "")
-    if chosen.isdecimal() and int(chosen) > 0:
-        return max(LEAST, int(chosen))
+    variable = os.environ.get("COLUMNS", "")
+    if variable.isdecimal() and int(variable) > 0:
+        return max(LEAST, int(variable))
     try:
         return max(LEAST, os.get_terminal_size(sys.stdout.fileno()).columns)
     except (OSError, ValueError, AttributeError):
@@ -37,11 +37,11 @@ def terminal_width() -> int | None:
 
 
 def fit(columns: Row, rows: Sequence[Row], width: int | None) -> str:
-    """The table as text no wider than ``width``, but for words that are wider by themselves."""
+    """The table as text no wider than ``width``, except for single words that are wider."""
     if width is None or not rows or _natural(columns, rows) <= width:
         return _grid(columns, rows)
-    shown, known, hidden = _without_unknown(columns, rows)
-    body = _narrowed(shown, known, width)
+    columns, rows, hidden = _without_unknown(columns, rows)
+    body = _narrowed(columns, rows, width)
     return f"{body}\n\n{_note_of(hidden, width)}" if hidden else body
 
 
@@ -52,11 +52,11 @@ def _narrowed(columns: Row, rows: Sequence[Row], width: int) -> str:
 
 
 def _without_unknown(columns: Row, rows: Sequence[Row]) -> tuple[Row, Sequence[Row], list[str]]:
-    """The table without columns that say N/A, or nothing, in every row; the names of the former."""
-    said = [{row[at] for row in rows} for at in range(len(columns))]
-    keep = [at for at, cells in enumerate(said) if cells not in ({NOT_KNOWN}, {""})]
-    hidden = [name for name, cells in zip(columns, said, strict=True) if cells == {NOT_KNOWN}]
-    return [columns[at] for at in keep], [[row[at] for at in keep] for row in rows], hidden
+    """The table without columns that are N/A, or empty, in every row; the names of the former."""
+    contents = [{row[i] for row in rows} for i in range(len(columns))]
+    kept = [i for i, cells in enumerate(contents) if cells not in ({NOT_KNOWN}, {""})]
+    hidden = [name for name, cells in zip(columns, contents, strict=True) if cells == {NOT_KNOWN}]
+    return [columns[i] for i in kept], [[row[i] for i in kept] for row in rows], hidden
 
 
 def _note_of(hidden: Sequence[str], width: int) -> str:
@@ -68,7 +68,7 @@ def _natural(columns: Row, rows: Sequence[Row]) -> int:
 
 
 def _by_column(columns: Row, rows: Sequence[Row]) -> list[list[str]]:
-    return [[name, *(row[at] for row in rows)] for at, name in enumerate(columns)]
+    return [[name, *(row[i] for row in rows)] for i, name in enumerate(columns)]
 
 
 def _total(widths: Sequence[int]) -> int:
@@ -80,18 +80,18 @@ def _widest_line(cell: str) -> int:
 
 
 def _wrapped_grid(columns: Row, rows: Sequence[Row], width: int) -> str:
-    """The table with cells wrapped between words; empty where that does not fit, or not well."""
+    """The table with cells wrapped between words; empty if it does not fit or is too tall."""
     cells = _by_column(columns, rows)
-    least = [_least_width(of_column) for of_column in cells]
+    minimum = [_least_width(column) for column in cells]
     widths = [
-        max(_widest_word(name), *map(_widest_line, of_column))
-        for name, *of_column in cells  # headings wrap first: it costs the rows nothing
+        max(_widest_word(name), *map(_widest_line, column))
+        for name, *column in cells  # headings wrap first: it costs the rows nothing
     ]
     while _total(widths) > width:
-        slack = [have - need for have, need in zip(widths, least, strict=True)]
+        slack = [width - least for width, least in zip(widths, minimum, strict=True)]
         if not any(slack):
             return ""
-        widest = max(range(len(widths)), key=lambda at: (slack[at] > 0, widths[at]))
+        widest = max(range(len(widths)), key=lambda i: (slack[i] > 0, widths[i]))
         widths[widest] -= 1
     wrapped = [
         ["\n".join(wrap(cell, size)) for cell, size in zip(row, widths, strict=True)]
@@ -103,7 +103,7 @@ def _wrapped_grid(columns: Row, rows: Sequence[Row], width: int) -> str:
 
 
 def _least_width(cells: Sequence[str]) -> int:
-    """The widest word, and room for a few words where there are any."""
+    """The width of the widest word, and of a few words where there are more."""
     return max(*map(_widest_word, cells), min(NARROWEST, *map(_widest_line, cells[1:])))
 
 
@@ -112,8 +112,8 @@ def _widest_word(cell: str) -> int:
 
 
 def _grid(columns: Row, rows: Sequence[Row]) -> str:
-    """As tabulate's ``simple``, which would pad headings and take a Chinese character for one."""
-    widths = [max(map(_widest_line, of_column)) for of_column in _by_column(columns, rows)]
+    """Like tabulate's ``simple``, which would pad headings and count wide characters as one."""
+    widths = [max(map(_widest_line, column)) for column in _by_column(columns, rows)]
     rule = ["-" * width for width in widths]
     return "\n".join(line for row in (columns, rule, *rows) for line in _lines_of(row, widths))
 
@@ -127,11 +127,11 @@ def _lines_of(row: Row, widths: Sequence[int]) -> Iterator[str]:
 
 
 def _stack(columns: Row, rows: Sequence[Row], width: int) -> str:
-    """A block a row: names before values, two to a line where both are short."""
+    """A block for each row: names before values, two in a line where both are short."""
     label, half = max(map(width_of, columns)), (width - GAP) // 2
     blocks = []
     for row in rows:
-        pairs = [_pair(*named, label, width) for named in zip(columns, row, strict=True)]
+        pairs = [_pair(name, cell, label, width) for name, cell in zip(columns, row, strict=True)]
         blocks.append("\n".join(_two_to_a_line(pairs, half)))
     return f"\n{'-' * width}\n".join(blocks)
 

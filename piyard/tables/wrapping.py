@@ -1,4 +1,4 @@
-"""Text in a terminal's columns: a Chinese character takes two, a combining accent none."""
+"""Text in a terminal's columns: a wide character takes two, a combining accent none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def width_of(text: str) -> int:
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Lines of at most ``width`` columns, broken between words only: a longer word stays whole.
+    """Lines of at most ``width`` columns, broken between words only: a longer word is not broken.
 
     Line feeds in the text are kept. There is always at least one line.
     """

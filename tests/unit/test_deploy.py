@@ -326,7 +326,7 @@ def test_a_link_that_breaks_says_to_try_again(board: LocalBoard) -> None:
     error = deploy._not_released(board, "", outcome)
     assert isinstance(error, HostUnreachable)
     assert error.code == 8
-    assert "does not travel again" in error.remedy
+    assert "are not sent again" in error.remedy
 
 
 def test_whoever_reads_meanwhile_never_sees_half_a_release(board: LocalBoard) -> None:

@@ -358,7 +358,7 @@ def test_ctrl_c_stops_all_boards_at_their_next_look_and_closes_them(
         each(lines, jobs_of("a", "b", "c", count=4), work)
     assert sorted(begun) == [("a", 0), ("b", 0), ("c", 0)]
     assert [line.closed for line in lines] == [1, 1, 1]
-    assert notes == ["stopping: what runs on the boards goes on there"]
+    assert notes == ["stopping: what runs on the boards keeps running there"]
 
 
 def test_ctrl_c_with_a_single_board_closes_it() -> None:

@@ -116,7 +116,7 @@ def test_the_work_of_a_board(name: str, picture: str) -> None:
     assert todo.what["inputs"] == {"0000.jpg": picture}
     assert todo.inputs
     assert list(todo.arguments[-2:]) == ["--", f"../../releases/{todo.inputs.id}"]
-    assert todo.partly
+    assert todo.allow_bad_inputs
     assert not todo.measured
 
 
@@ -124,5 +124,5 @@ def test_the_camera_needs_nothing_pushed() -> None:
     todo = one.work_of(model.load("yolov8_n"), Inputs(camera=True, frames=9), arguments.Asked())
     assert todo.inputs is None
     assert list(todo.arguments[-2:]) == ["--stdin", "mjpeg"]
-    assert todo.through[3:] == ["camera", "9", "1280", "720"]
+    assert todo.stdin_from[3:] == ["camera", "9", "1280", "720"]
     assert todo.what["shown"] == "9 frames of the camera"

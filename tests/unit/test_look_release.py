@@ -84,7 +84,7 @@ def test_the_files_are_named_from_the_runs_folder_and_the_feeder_comes_first(
     monkeypatch.setattr(detached, "start", start)
     line = cast("Any", SimpleNamespace(session=None, lease=None))
     argv = ["mot", "--param", "model.ncnn.param", "--", "model.ncnn.param.jpg"]
-    run.start(line, kept.record("r"), release, "track", argv, 60, through=["sh", "-c", "feed"])
+    run.start(line, kept.record("r"), release, "track", argv, 60, stdin_from=["sh", "-c", "feed"])
     there = f"../../releases/{release.id}"
     (command,) = started
     assert command[:5] == ["sh", "-c", "feed", f"{there}/nnrun", "track"]
@@ -103,18 +103,18 @@ class TestPartly:
         (folder / run.STDERR).write_text("nnrun detect: a.jpg: the file is empty\n")
         return done
 
-    def finish(self, done: Any, monkeypatch: pytest.MonkeyPatch, *, partly: bool) -> Any:
+    def finish(self, done: Any, monkeypatch: pytest.MonkeyPatch, *, allow_bad_inputs: bool) -> Any:
         monkeypatch.setattr(run, "_wait", lambda *_: None)
         monkeypatch.setattr(run, "collect", lambda *_: done)
         line = cast("Any", SimpleNamespace(name="pi5"))
-        return run.finish(line, done, partly=partly)
+        return run.finish(line, done, allow_bad_inputs=allow_bad_inputs)
 
     def test_what_reached_its_end_is_worth_having(self, monkeypatch: pytest.MonkeyPatch) -> None:
         done = self.ended(4, {"type": "summary", "images": 2, "failed": 1})
-        assert self.finish(done, monkeypatch, partly=True) is done
+        assert self.finish(done, monkeypatch, allow_bad_inputs=True) is done
 
     @pytest.mark.parametrize(
-        ("code", "lines", "partly"),
+        ("code", "lines", "allow_bad_inputs"),
         [
             (4, [], True),
             (4, [{"type": "summary"}], False),
@@ -123,11 +123,11 @@ class TestPartly:
         ],
     )
     def test_anything_else_is_a_failure(
-        self, code: int, lines: list[Any], partly: bool, monkeypatch: pytest.MonkeyPatch
+        self, code: int, lines: list[Any], allow_bad_inputs: bool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         done = self.ended(code, *lines)
         with pytest.raises(BoardCommandFailed, match=f"exit code {code}") as error:
-            self.finish(done, monkeypatch, partly=partly)
+            self.finish(done, monkeypatch, allow_bad_inputs=allow_bad_inputs)
         assert "the file is empty" in error.value.evidence
 
 

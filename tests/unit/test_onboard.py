@@ -480,8 +480,8 @@ def test_a_board_that_stood_still_is_asked_again(board: LocalBoard, notes: list[
     notes.clear()
     assert end_of(board).code == 0
     assert len(notes) == 1
-    assert "local stood still for " in notes[0]
-    assert "the run goes on there" in notes[0]
+    assert "local stalled for " in notes[0]
+    assert "the run keeps running there" in notes[0]
 
 
 def test_a_board_that_stands_still_for_too_long_is_given_up(board: LocalBoard) -> None:
@@ -554,7 +554,7 @@ def test_waiting_goes_on_through_lost_connections(tmp_path: Path, notes: list[st
     assert detached.wait(open_again, board, RUN, lambda _s: None).code == 0
     assert opened == [1]
     assert len(notes) >= 1
-    assert any("the run goes on there, trying again" in note for note in notes)
+    assert any("the run keeps running there, trying again" in note for note in notes)
 
 
 def test_waiting_ends_when_the_board_was_away_for_too_long(
@@ -597,5 +597,5 @@ def test_a_start_that_was_killed_half_way_is_not_waited_for_without_end(
 def test_a_board_that_talks_nonsense_about_a_run_is_an_error(
     board: LocalBoard, said: list[str]
 ) -> None:
-    with pytest.raises(BoardCommandFailed, match="does not tell how the run stands"):
+    with pytest.raises(BoardCommandFailed, match="does not report the run.s status"):
         detached._status(board, said)

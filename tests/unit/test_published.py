@@ -93,7 +93,7 @@ def test_every_row_says_where_it_comes_from():
 def test_every_row_is_of_a_kind_of_board_that_there_is():
     for figure in published.figures():
         kind = target.load(figure.target)
-        assert figure.device.startswith(tuple(kind.models)), figure
+        assert figure.device.startswith(tuple(kind.device_tree_models)), figure
         clock = re.search(r"(\d\.\d) ?ghz", figure.device.lower())
         assert not clock or figure.khz == round(float(clock[1]) * 1e6), figure
 

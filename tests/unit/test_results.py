@@ -96,8 +96,8 @@ def test_what_was_computed_need_not_be_what_was_asked_for() -> None:
         (lines(), record(), "did not end well"),
         ("", record(), "does not begin with nnrun's header"),
         ('{"type":"sample","ms":1}\n', record(), "does not begin"),
-        ("nonsense\n", record(), "log.jsonl:1 is not a line of nnrun's"),
-        ("[1]\n", record(), "log.jsonl:1 is not a line of nnrun's"),
+        ("nonsense\n", record(), "log.jsonl:1 is not a log line of nnrun"),
+        ("[1]\n", record(), "log.jsonl:1 is not a log line of nnrun"),
         ("{}\n", record(), "has no type"),
     ],
 )

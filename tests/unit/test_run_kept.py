@@ -111,7 +111,7 @@ def test_a_board_that_is_not_heard_of_any_more_may_still_run(
         raise kind("pi5 does not answer", remedy="is it powered?")
 
     monkeypatch.setattr(detached, "wait", silent)
-    with pytest.raises(kind, match="the run goes on there, as far as is known") as caught:
+    with pytest.raises(kind, match="as far as is known, the run keeps running there") as caught:
         run.finish(line, record)
     assert caught.value.remedy == f"is it powered?; then: invoke attach {record.id}"
 

@@ -117,7 +117,7 @@ def test_two_targets_that_claim_the_same_board_are_refused(folder: Path, theirs:
             load()
         assert "one.yaml" in said.value.evidence
         assert "two.yaml" in said.value.evidence
-    assert target.load("other").models == ["Else"]
+    assert target.load("other").device_tree_models == ["Else"]
 
 
 def test_the_longer_claim_is_the_better_one(folder: Path) -> None:
@@ -137,15 +137,15 @@ def test_an_empty_claim_is_none(folder: Path) -> None:
 
 def test_a_changed_file_is_read_anew(folder: Path) -> None:
     claim(folder, "one", "A")
-    assert target.load("one").models == ["A"]
+    assert target.load("one").device_tree_models == ["A"]
     claim(folder, "one", "Another")
-    assert target.load("one").models == ["Another"]
+    assert target.load("one").device_tree_models == ["Another"]
 
 
 def test_a_broken_target_spoils_no_other(folder: Path) -> None:
     claim(folder, "one", "A")
     (folder / "two.yaml").write_text("title: [")
-    assert target.load("one").models == ["A"]
+    assert target.load("one").device_tree_models == ["A"]
     with pytest.raises(WrongInput, match=r"two\.yaml"):
         target.load("two")
 
