@@ -597,5 +597,5 @@ def test_a_start_that_was_killed_half_way_is_not_waited_for_without_end(
 def test_a_board_that_talks_nonsense_about_a_run_is_an_error(
     board: LocalBoard, said: list[str]
 ) -> None:
-    with pytest.raises(BoardCommandFailed, match="does not report the run.s status"):
+    with pytest.raises(BoardCommandFailed, match="does not report the run's status"):
         detached._status(board, said)
