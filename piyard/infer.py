@@ -1,8 +1,8 @@
 """A converted net on this machine, by ncnn's own Python module.
 
 ncnn computes in fp16 on ARM only; on x86 its fp16 options merely store the weights of
-InnerProduct as halves (src/layer/x86/innerproduct_x86.cpp, src/net.cpp). ``every_rounded``
-therefore imitates fp16 storage: halves between all layers, each layer's own sums in fp32.
+InnerProduct in fp16 (src/layer/x86/innerproduct_x86.cpp, src/net.cpp). ``every_rounded``
+therefore imitates fp16 storage: fp16 between all layers, each layer's own sums in fp32.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def one(net: Any, layer: Layer, values: Sequence[Array]) -> dict[str, Array]:
 
 
 def one_rounded(half: Any, layer: Layer, values: Sequence[Array]) -> dict[str, Array]:
-    """What a single layer makes of these inputs, all in halves."""
+    """What a single layer makes of these inputs, all in fp16."""
     exact = one(half, layer, [_halved(value) for value in values])
     return {name: _halved(value) for name, value in exact.items()}
 

@@ -1,4 +1,4 @@
-"""Inputs that need no file: nnrun's random tensor, and pictures made of arithmetic.
+"""Inputs that need no file: nnrun's random tensor, and pictures drawn by arithmetic.
 
 Each is the same on every machine, so an output can be compared with one computed elsewhere.
 """

@@ -74,7 +74,7 @@ class Weights(Config):
 
     @property
     def digest(self) -> str:
-        """The sha256, or what is known of it: nothing before the first download of some."""
+        """The sha256, or what is known of it; empty for some files before their first download."""
         return self.published_digest or recorded.of(self.url)
 
     def is_file(self, sha256: str) -> bool:
@@ -83,18 +83,18 @@ class Weights(Config):
 
 
 class Proof(Config):
-    """How alike torch's and ncnn's outputs must be."""
+    """How similar torch's and ncnn's outputs must be."""
 
     cosine_fp32: Cosine = 0.9999
     cosine_fp16: Cosine = 0.999
 
     def min_cosine(self, precision: str) -> float:
-        """The cosine that is asked of what was computed so; fp32's is the stricter one."""
+        """The lowest cosine allowed in that precision; fp32 is the stricter one."""
         return self.cosine_fp32 if precision.startswith("fp32") else self.cosine_fp16
 
 
 class Published(Config):
-    """Figures others give, to check ours against; ``None`` where nobody gives one."""
+    """Published figures, to check ours against; ``None`` where there is none."""
 
     params: int | None = None
     macs: int | None = None
@@ -134,7 +134,7 @@ class Model(Config):
     """Task classify: what makes scores of that output, ``sigmoid`` each class for itself;
     ``exp`` of log-probabilities; ``auto``: as the net ends (see conversion/ending.py)."""
     assumed: tuple[Fact, ...] = ()
-    """What neither its file nor its user said when the model was added: delete what is checked."""
+    """What neither its file nor its user stated when it was added: delete what is checked."""
     cut: tuple[str, ...] = ()
     """Tensors of an ONNX graph, or convolutions of a TorchScript program (see torchscript/values),
     that are the outputs; what comes after them is left out."""
@@ -149,7 +149,7 @@ class Model(Config):
     fp32 (see masks.py). ``invoke prove --mask`` finds and writes them.
     """
     input_range: tuple[float, float] = msgspec.field(default=stimulus.SPAN, name="noise")
-    """What made-up input spans: 0 to 255 for a network that is fed levels as they are."""
+    """Range of made-up input: 0 to 255 for a network that takes pixel levels unscaled."""
     proof: Proof = Proof()
     published: Published = Published()
 
@@ -160,7 +160,7 @@ class Model(Config):
                 "stretch or letterbox"
             )
         if not self.input_range[0] < self.input_range[1]:
-            raise ValueError("`noise` begins with its lower end")
+            raise ValueError("`noise` must start with its lower end")
         if self.task != "classify" and (self.output or self.activation != "auto"):
             raise ValueError("`output` and `activation` are for task classify")
         if self.task == "classify" and not self.labels:

@@ -1,4 +1,4 @@
-"""What several networks are made of."""
+"""Layers that several networks are made of."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def pools(*kernels: int) -> nn.ModuleList:
 class Double(nn.Module):
     """Twice the rows and columns, each place four times.
 
-    What nn.Upsample computes, asked for directly: scripted, that one first looks how many
+    What nn.Upsample computes, called directly: scripted, that one first looks how many
     dimensions there are, and pnnx cannot read the answers.
     """
 

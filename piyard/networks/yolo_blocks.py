@@ -9,7 +9,7 @@ from piyard.networks.layers import Conv
 
 
 class Bottleneck(nn.Module):
-    """Two 3x3 convolutions, added to what went in where a ``shortcut`` is asked for."""
+    """Two 3x3 convolutions, added to the input if ``shortcut``."""
 
     def __init__(self, channels: int, *, shortcut: bool, share: float = 1.0) -> None:
         super().__init__()

@@ -37,7 +37,7 @@ class Focus(nn.Conv2d):
         return functional.conv2d(x, self.over_pixels(), stride=2, padding=2)
 
     def over_pixels(self) -> Tensor:
-        """The weights (after, before, 6, 6). A square's pixels are told column after column."""
+        """The weights (after, before, 6, 6). A square's pixels come column by column."""
         after, parts, rows, columns = self.weight.shape
         before = parts // 4
         squares = self.weight.reshape(after, 2, 2, before, rows, columns)
@@ -79,7 +79,7 @@ def three(size: Size, before: int, after: int, stride: int = 1) -> nn.Module:
 
 
 class Bottleneck(nn.Module):
-    """1x1 and 3x3, added to what went in where a ``shortcut`` is asked for."""
+    """1x1 and 3x3, added to the input if ``shortcut``."""
 
     def __init__(self, size: Size, channels: int, *, shortcut: bool) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What the tensors of a graph are made by, read by, and worth where they are constants."""
+"""An index of a graph's tensors: what computes them, what reads them, and constant values."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Known:
         self._tensors = {tensor.name: tensor for tensor in graph.graph.initializer}
 
     def only_reader(self, name: str) -> Any | None:
-        """The node that reads the tensor, when there is one and the tensor is no output."""
+        """The node that reads the tensor, if it is the only one and the tensor is not an output."""
         readers = self._readers.get(name, [])
         return readers[0] if len(readers) == 1 and name not in self._outputs else None
 

@@ -1,4 +1,4 @@
-"""Habits of old exporters that today's readers take otherwise."""
+"""Habits of old exporters that today's readers understand differently."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ Graph = Any
 def read(path: Path) -> Graph:
     """The file's graph, checked by onnx's own checker.
 
-    Raises ``ConversionFailed`` for what is no ONNX file, breaks the specification, or keeps its
+    Raises ``ConversionFailed`` for what is not an ONNX file, breaks the specification, or keeps its
     tensors in other files: a file is known by its sha256, and theirs is not in it.
     """
     import onnx
@@ -24,7 +24,7 @@ def read(path: Path) -> Graph:
     try:
         graph.ParseFromString(path.read_bytes())
     except DecodeError:
-        raise ConversionFailed(f"{path.name} is no ONNX file") from None
+        raise ConversionFailed(f"{path.name} is not an ONNX file") from None
     if outside := _outside(graph):
         raise ConversionFailed(
             f"{path.name} keeps {len(outside)} tensor(s) in other files",
@@ -97,12 +97,12 @@ def names(graph: Graph) -> dict[str, list[str]]:
 
 
 def floats(graph: Graph) -> list[str]:
-    """The tensors of single floats that the nodes make, in order, as far as types are told."""
+    """The tensors of single floats that the nodes make, in order, as far as types are declared."""
     import onnx
 
-    known = {
+    types = {
         value.name
         for value in declared(graph)
         if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
     }
-    return [name for node in graph.graph.node for name in node.output if name in known]
+    return [name for node in graph.graph.node for name in node.output if name in types]

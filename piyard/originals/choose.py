@@ -67,7 +67,7 @@ def choose(model: Model, *, random_weights: bool = False) -> Files:
         return Files(main=weights_.choose(model), parts=parts)
     if model.network in OWN:
         raise WrongInput(
-            f"{model.title} is nothing without its file: random weights cannot replace it",
+            f"{model.title} needs its file: random weights cannot replace it",
             remedy="leave out --random-weights",
         )
     return Files(main=weights_.RANDOM)

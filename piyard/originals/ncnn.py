@@ -1,4 +1,4 @@
-"""A ready pair of ncnn's files: nothing is left of what it was made from."""
+"""A ready pair of ncnn's files: what it was converted from is not here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class NcnnPair(msgspec.Struct, frozen=True, kw_only=True):
-    """A .param and a .bin that somebody else converted."""
+    """A .param and a .bin that were converted elsewhere."""
 
     param: Path
     bin: Path
@@ -41,7 +41,7 @@ class NcnnPair(msgspec.Struct, frozen=True, kw_only=True):
         ).items()
 
     def lower(self, at: Path, *, half: bool) -> list[Layer]:
-        """Copy the pair; its weights stay as they are stored, whether ``half`` is asked or not."""
+        """Copy the pair; its weights stay as they are stored, whatever ``half`` is."""
         del half
         pairing.require(self.param, self.bin)
         shutil.copyfile(self.param, at / f"{self.stem}.ncnn.param")

@@ -69,7 +69,7 @@ class OnnxFile(msgspec.Struct, frozen=True, kw_only=True):
         return [value.name for value in self.graph.graph.output][:count]
 
     def size(self) -> Size | None:
-        """A file does not tell: it is counted in what ncnn gets."""
+        """None: it is counted in ncnn's graph."""
         return None
 
 
@@ -125,7 +125,7 @@ def _session(graph: Graph) -> Any:
 
 @contextmanager
 def _asked() -> Iterator[None]:
-    """onnxruntime's refusal as ``ConversionFailed``."""
+    """onnxruntime's error as ``ConversionFailed``."""
     try:
         yield
     except Exception as error:  # noqa: BLE001  # its classes derive from nothing else

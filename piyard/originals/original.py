@@ -1,4 +1,4 @@
-"""What every original can do."""
+"""What every reference model can do."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ class Original(Protocol):
         """The outputs in the layout of ``piyard.model.head``, for inputs (c, h, w)."""
 
     def tensors(self, *inputs: Array) -> Iterator[tuple[str, Array]]:
-        """Everything computed on the way, with where it is computed, in order."""
+        """All intermediate tensors in order, each with the name of where it is computed."""
 
     def lower(self, at: Path, *, half: bool) -> list[Layer]:
         """Write ncnn's files and pnnx's own into the folder (see ``lowering.ENDINGS``)."""
 
     def names(self) -> Names:
-        """What it calls its layers with weights, where pnnx does not keep that."""
+        """Its names of layers with weights, where pnnx does not keep them."""
 
     def output_names(self, count: int) -> list[str]:
-        """What it calls its outputs, of which there are so many, in order."""
+        """The names of its outputs in order, ``count`` of them."""
 
     def size(self) -> Size | None:
-        """Counted in the original; None where it does not tell."""
+        """Counted in the original; None where that is impossible."""

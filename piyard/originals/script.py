@@ -40,7 +40,7 @@ class ScriptFile(msgspec.Struct, frozen=True, kw_only=True):
         return self.program.run(*inputs)
 
     def tensors(self, *inputs: Array) -> Iterator[tuple[str, Array]]:
-        """The output of every operation, named by the module that asked for it."""
+        """The output of every operation, named by the module that called it."""
         yield from self.program.tensors(*inputs)
 
     def lower(self, at: Path, *, half: bool) -> list[Layer]:

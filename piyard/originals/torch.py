@@ -44,7 +44,7 @@ class TorchNetwork(msgspec.Struct, frozen=True, kw_only=True):
         return [single[0].numpy() for single in _tensors(output)]
 
     def tensors(self, *inputs: Array) -> Iterator[tuple[str, Array]]:
-        """The output of every operation, named by the module that asked for it."""
+        """The output of every operation, named by the module that called it."""
         from piyard.originals.watch import watch
 
         for name, value in watch(self.network, _batched(inputs)):
@@ -90,7 +90,7 @@ def _tensors(output: Any) -> Sequence[torch.Tensor]:
         isinstance(tensor, torch.Tensor) and tensor.dim() and len(tensor) == 1 for tensor in outputs
     ):
         raise ConversionFailed(
-            "the network's output is no tensor, and no tuple of tensors, for a batch of one",
+            "the network's output is neither a tensor nor a tuple of tensors for a batch of one",
             remedy="save a network that returns tensors, or name those that count: --cut",
         )
     return outputs

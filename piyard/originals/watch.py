@@ -1,4 +1,4 @@
-"""Every tensor a torch network computes on its way, and which module asked for it."""
+"""Every tensor a torch network computes on its way, and the module that called the operation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What everybody who computes a model is asked, and what its original answers."""
+"""The inputs of a proof, with the original's outputs for them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def ask(
     pictures: Sequence[Path] = (),
     clip: Clip | None = None,
 ) -> Asked:
-    """What is fed, which is ``feeds`` with the same pictures, beside what the originals say.
+    """The inputs (``feeds`` with the same pictures) with the originals' outputs.
 
     Raises ``ConversionFailed`` when an original itself computes nothing usable.
     """

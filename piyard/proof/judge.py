@@ -1,4 +1,4 @@
-"""What a proof accepts and what it refuses."""
+"""What a proof accepts and what it rejects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from piyard.proof.prove import Proved
 BARS = {"fp32": Bars(), "fp16": Bars(iou=LEAST_IOU, score=0.05, mask_iou=0.5, oks=0.9)}
 """How far apart the objects may be. The outputs' own cosine is the model's affair.
 
-In halves, of two boxes of an object that are nearly as good the other one may win.
+In fp16, of two boxes of an object that are nearly as good the other one may win.
 """
 
 
@@ -77,6 +77,6 @@ def _of_blind(figures: Figures, most: float) -> str:
     """Of outputs whose cosine is 1 or -1 whatever is computed, the difference itself counts."""
     why = figures.blind or LEVEL
     return (
-        f"differs by {figures.relative:.2%} of its largest value, {most:.2%} is bearable (it is "
-        f"{why}: a cosine says nothing)"
+        f"differs by {figures.relative:.2%} of its largest value, {most:.2%} is allowed (it is "
+        f"{why}: a cosine means nothing)"
     )

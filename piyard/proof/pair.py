@@ -1,4 +1,4 @@
-"""A converted net as this machine computes it: exactly, and with halves imitated."""
+"""A converted net as this machine computes it: in fp32, and with fp16 simulated."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COMPUTED = {
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
-    """A converted net with its weights in full, and in halves."""
+    """A converted net with weights in fp32, and in fp16."""
 
     full: Any
     half: Any

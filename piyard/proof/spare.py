@@ -1,8 +1,8 @@
-"""Which layers have to stay in fp32 for a net to bear fp16.
+"""Which layers have to stay in fp32 for a net to work in fp16.
 
-Each layer is asked how much halves alone cost it; those that lose most are spared first, as few as
-bring the outputs over the threshold. Fully spared, a net computes in fp32: so there is always an
-answer, but one that spares most of the net is none.
+Each layer is measured for how much fp16 alone costs it; those that lose most are kept in fp32
+first, as few as bring the outputs over the threshold. With all layers kept a net computes in fp32:
+so there is always an answer, but one that keeps most of the net does not count.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float32]
 
 MOST = 0.25
-"""The part of the layers that may be spared."""
+"""The largest share of the layers that may stay in fp32."""
 
 
 def fewest(
@@ -43,9 +43,9 @@ def fewest(
 
 
 def by_loss(nets: Pair, inputs: Sequence[Array]) -> list[str]:
-    """All layers, those first that halves cost most; after one that overflows, its readers.
+    """All layers, those first that lose most in fp16; after one that overflows, its readers.
 
-    ``inputs`` are what the net is asked with: one array for each of its inputs.
+    ``inputs`` are one array for each of its inputs.
     """
     exact = infer.blobs(nets.full, nets.layers, *inputs)
     blobs = exact | dict(zip(infer.inputs(nets.full), inputs, strict=True))
@@ -62,7 +62,7 @@ def in_order(working: Sequence[Layer], lost: Mapping[str, float]) -> list[str]:
 
 
 def _loss(nets: Pair, layer: Layer, blobs: dict[str, Array]) -> float:
-    """How far the layer's output is from the exact one when only it computes with halves."""
+    """How far the layer's output is from the exact one when it alone computes in fp16."""
     inputs = [blobs[name] for name in layer.bottoms]
     rounded = infer.one_rounded(nets.half, layer, inputs)
     return max(distance(blobs[name], rounded[name]) for name in layer.tops)

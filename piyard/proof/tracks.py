@@ -37,7 +37,7 @@ class Clip(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ask(model: Model, originals: Mapping[str, Original]) -> Clip | None:
-    """The clip of that model; None for one that is no tracker, and where there is no clip."""
+    """The clip of that model; None for one that is not a tracker, and where there is no clip."""
     footage = film(model) if model.tracker else None
     if footage is None:
         return None
@@ -106,7 +106,7 @@ def agreement(expected: Followed, got: Followed) -> Agreement:
 def _names(expected: Followed, got: Followed) -> dict[int | None, int | None]:
     """Track of the one → track of the other that was in its place when it first appeared.
 
-    Each has one name: a track that begins anew where another one went on is nobody's.
+    Each has one name: a track that begins anew where another one went on matches none.
     """
     called: dict[int | None, int | None] = {}
     for reference, objects in zip(expected, got, strict=True):
@@ -118,5 +118,5 @@ def _names(expected: Followed, got: Followed) -> dict[int | None, int | None]:
 
 
 def _as(shown: Object, track: int | None) -> Found:
-    """The object with its track in place of the class; one that is nobody's stands alone."""
+    """The object with its track in place of the class; one that matches none stands alone."""
     return Found(class_=-1 if track is None else track, score=shown.score, box=shown.box)

@@ -1,4 +1,4 @@
-"""A converted model on trial: proved, helped where halves alone are too little, and judged."""
+"""A converted model on trial: proved, helped where fp16 alone is not enough, and judged."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
-    """What came out."""
+    """The outcome of a trial."""
 
     proved: Proved
     keep_fp32: list[str]
-    """Layers that stay in fp32 because the net does not bear halves there."""
+    """Layers that stay in fp32 because the net fails the proof with fp16 there."""
     failed: list[str]
-    """What is not alike enough, a line each, and where it begins; nothing when all is well."""
+    """What differs too much, a line each, and where it starts; empty when all is well."""
     empty: dict[str, str] = {}
     """Outputs of which even agreement proves nothing, and why."""
 
@@ -46,7 +46,7 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """All that is compared."""
 
-    asked: Asked
+    case: Asked
     originals: Mapping[str, Original]
     full: Path
     half: Path
@@ -58,14 +58,14 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     def prove(self) -> Proved:
         """The figures of the files as they are now."""
         pairs = self.pairs()
-        proved = prove(self.asked, self.originals, pairs)
+        proved = prove(self.case, self.originals, pairs)
         return msgspec.structs.replace(proved, tracks=self._tracks(pairs, proved.figures))
 
     def _tracks(
         self, pairs: Mapping[str, Pair], precisions: Collection[str]
     ) -> dict[str, Agreement]:
-        """What a tracker follows; nothing where none is asked to."""
-        model, clip = self.asked.model, self.asked.clip
+        """What a tracker follows; empty without a clip."""
+        model, clip = self.case.model, self.case.clip
         if clip is None:
             return {}
         computes = {
@@ -97,31 +97,31 @@ def run(
     """
     fed = feeds(model, originals, pictures)
     clip = tracks.ask(model, originals) if meant else None
-    inputs = ask(model, originals, fed, pictures if meant else (), clip)
-    case = Case(asked=inputs, originals=originals, full=full, half=half)
-    proved = case.prove()
+    case = ask(model, originals, fed, pictures if meant else (), clip)
+    trial = Case(case=case, originals=originals, full=full, half=half)
+    proved = trial.prove()
     wrong = problems(model, proved)
-    kept_fp32 = _spare(case) if wrong and all(line.startswith("fp16") for line in wrong) else []
+    kept_fp32 = _spare(trial) if wrong and all(line.startswith("fp16") for line in wrong) else []
     if kept_fp32:
-        proved = case.prove()
+        proved = trial.prove()
         wrong = problems(model, proved)
     return Tried(
         proved=proved,
         keep_fp32=kept_fp32,
-        failed=wrong + (_where(case, wrong) if wrong else []),
-        empty=empty(inputs, proved.figures),
+        failed=wrong + (_where(trial, wrong) if wrong else []),
+        empty=empty(case, proved.figures),
     )
 
 
-def _spare(case: Case) -> list[str]:
+def _spare(trial: Case) -> list[str]:
     """Mask as few layers as bring each net over the threshold; their names."""
     all_masked = []
-    few = case.asked.few()
-    for stem, nets in case.pairs().items():
+    few = trial.case.few()
+    for stem, nets in trial.pairs().items():
         bearable = partial(_is_bearable, few, stem, nets)
         inputs = few.fed[stem]["noise"][0]
         masked = set() if bearable(set()) else fewest(by_loss(nets, inputs), bearable)
-        masks.write(case.full / f"{stem}.ncnn.param", dict.fromkeys(masked, masks.FP32))
+        masks.write(trial.full / f"{stem}.ncnn.param", dict.fromkeys(masked, masks.FP32))
         all_masked += sorted(masked)
     return all_masked
 
@@ -134,15 +134,15 @@ def _is_bearable(case: Asked, stem: str, nets: Pair, keep_fp32: set[str]) -> boo
     return not problems(case.model, Proved(figures={"fp16": figures}, found=by_precision))
 
 
-def _where(case: Case, wrong: Sequence[str]) -> list[str]:
+def _where(trial: Case, wrong: Sequence[str]) -> list[str]:
     """The first layer at fault of each net, for fp32 when that is wrong, else for fp16."""
     exact = any(line.startswith("fp32") for line in wrong)
     lines = []
-    for stem, nets in case.pairs().items():
-        inputs = case.asked.fed[stem]["noise"][0]
-        layer = _lost(case.originals[stem], nets, inputs) if exact else _worn(case, nets, inputs)
+    for stem, nets in trial.pairs().items():
+        inputs = trial.case.fed[stem]["noise"][0]
+        layer = _lost(trial.originals[stem], nets, inputs) if exact else _worn(trial, nets, inputs)
         if layer:
-            layer_origins = origins.of(case.full, stem, case.asked.names[stem])
+            layer_origins = origins.of(trial.full, stem, trial.case.names[stem])
             lines.append(diverge.told(layer, layer_origins.get(layer.name, "")))
     return lines
 
@@ -151,6 +151,6 @@ def _lost(original: Original, nets: Pair, inputs: tuple[Array, ...]) -> Layer | 
     return diverge.first(nets.full, nets.layers, original.tensors(*inputs), *inputs)
 
 
-def _worn(case: Case, nets: Pair, inputs: tuple[Array, ...]) -> Layer | None:
-    alike = bearable(case.asked.model.proof.cosine_fp16)
+def _worn(trial: Case, nets: Pair, inputs: tuple[Array, ...]) -> Layer | None:
+    alike = bearable(trial.case.model.proof.cosine_fp16)
     return diverge.first_rounded(nets, *inputs, alike=alike)

@@ -22,7 +22,7 @@ def main() -> None:
     _find_piyard(Path(__file__).resolve().parents[1])
     import_module("torch")
     server = import_module("piyard.torchscript.server")
-    os.dup2(nowhere, 2)  # until here it tells why Python itself does not start
+    os.dup2(nowhere, 2)  # until here it says why Python itself does not start
     if not server.serve(Path(sys.argv[1]), sys.argv[2:], questions, answers):
         sys.exit(1)
 

@@ -1,4 +1,4 @@
-"""What is said between piyard and the process that runs a TorchScript program.
+"""Messages between piyard and the process that runs a TorchScript program.
 
 A frame is 8 bytes of length, then MessagePack. Nothing in it is code: whoever reads decodes types
 and checks sizes.
@@ -107,7 +107,7 @@ class Content(Message, frozen=True):
 
 
 class Cost(Message, frozen=True):
-    """Parameters and multiply-accumulates; None where torch does not tell."""
+    """Parameters and multiply-accumulates; None where torch cannot count."""
 
     counted: dict[str, int] | None
 
@@ -165,6 +165,6 @@ def unpack(tensor: Tensor) -> NDArray[np.float32]:
     import numpy as np
 
     if len(tensor.shape) > DEEPEST or min(tensor.shape, default=0) < 0:
-        raise ValueError("no shape of a tensor")
+        raise ValueError("not the shape of a tensor")
     values: NDArray[np.float32] = np.frombuffer(tensor.data, "<f4").copy()
     return values.reshape(tensor.shape)

@@ -65,18 +65,18 @@ class SandboxedProgram:
 
     def describe(self) -> Description:
         """Its graph."""
-        return self._one(messages.Describe(), Description)
+        return self._ask(messages.Describe(), Description)
 
     def shapes(self, values: Sequence[str], shape: Sequence[int]) -> Mapping[str, tuple[int, ...]]:
         """The shape of each of these values, with batch, for an input (channels, rows, columns)."""
         if not values:
             return {}
-        sizes = self._one(messages.Shapes(list(values), tuple(shape)), messages.Sizes)
+        sizes = self._ask(messages.Shapes(list(values), tuple(shape)), messages.Sizes)
         return dict(zip(values, sizes.shapes, strict=True))
 
     def run(self, *inputs: Array) -> list[Array]:
         """Its outputs for inputs (channels, rows, columns), without batch."""
-        answer = self._one(
+        answer = self._ask(
             messages.Run([messages.pack(tensor) for tensor in inputs]), messages.Tensors
         )
         return [self._array(tensor) for tensor in answer.outputs]
@@ -87,19 +87,19 @@ class SandboxedProgram:
         for named in iter(self._named, None):
             try:
                 yield named.name, self._array(named.value)
-            except GeneratorExit:  # what nobody wants is no answer to the next question
+            except GeneratorExit:  # answers not read must not be taken for the next one
                 while self._named():
                     pass
                 raise
 
     def save(self) -> bytes:
         """The file of the program, with its modules dissolved and its weights as constants."""
-        return self._one(messages.Save(), messages.Content).data
+        return self._ask(messages.Save(), messages.Content).data
 
     def count(self, shapes: Sequence[Sequence[int]]) -> dict[str, int] | None:
-        """``params`` and ``macs``; None where torch does not tell."""
+        """``params`` and ``macs``; None where torch cannot count."""
         question = messages.Count([tuple(shape) for shape in shapes])
-        return self._one(question, messages.Cost).counted
+        return self._ask(question, messages.Cost).counted
 
     def end(self) -> None:
         """End the process now."""
@@ -107,7 +107,7 @@ class SandboxedProgram:
 
     def _ask_ready(self, complaint: IO[bytes]) -> None:
         try:
-            self._hear(messages.Ready)
+            self._receive(messages.Ready)
         except _Ended:
             complaint.seek(0)
             said = complaint.read(BLOCK).decode(errors="replace").splitlines()[-6:]
@@ -121,53 +121,53 @@ class SandboxedProgram:
             ) from None
 
     def _named(self) -> messages.Named | None:
-        answer = self._hear(messages.Named | messages.Done)
+        answer = self._receive(messages.Named | messages.Done)
         return answer if isinstance(answer, messages.Named) else None
 
-    def _one(self, question: Message, kind: type[A]) -> A:
+    def _ask(self, question: Message, kind: type[A]) -> A:
         self._send(question)
-        answer = self._hear(kind)
+        answer = self._receive(kind)
         if not isinstance(answer, kind):
-            raise self._nonsense()
+            raise self._invalid_answer()
         return answer
 
     def _send(self, question: Message) -> None:
         stream, rest = self._process.popen.stdin, memoryview(messages.frame(question))
         if stream is None or stream.closed:
-            raise self._over()
+            raise self._ended()
         deadline = time.monotonic() + TIME_LIMIT_S
         while rest:
             self._wait(stream, deadline, writing=True)
             try:
                 rest = rest[os.write(stream.fileno(), rest[:BLOCK]) :]
             except BrokenPipeError:
-                raise self._over() from None
+                raise self._ended() from None
 
-    def _hear(self, kind: object) -> Answer:
+    def _receive(self, kind: object) -> Answer:
         """The next answer, which is of that kind; a ``Failure`` is raised."""
         deadline = time.monotonic() + TIME_LIMIT_S
         size = int.from_bytes(self._read(messages.HEAD, deadline), "big")
         if size > messages.LONGEST:
-            raise self._nonsense()
+            raise self._invalid_answer()
         try:
             answer = messages.answer(self._read(size, deadline))
         except msgspec.DecodeError:
-            raise self._nonsense() from None
+            raise self._invalid_answer() from None
         if isinstance(answer, Failure):
             raise self._failed(answer)
         if not isinstance(answer, kind):  # type: ignore[arg-type]  # a class, or several
-            raise self._nonsense()
+            raise self._invalid_answer()
         return answer
 
     def _read(self, size: int, deadline: float) -> bytes:
         stream, content = self._process.popen.stdout, bytearray()
         if stream is None or stream.closed:
-            raise self._over()
+            raise self._ended()
         while len(content) < size:
             self._wait(stream, deadline, writing=False)
             block = os.read(stream.fileno(), min(BLOCK, size - len(content)))
             if not block:
-                raise self._over()
+                raise self._ended()
             content += block
         return bytes(content)
 
@@ -181,7 +181,7 @@ class SandboxedProgram:
                 remedy="save a network whose inference ends",
             )
 
-    def _over(self) -> ConversionFailed:
+    def _ended(self) -> ConversionFailed:
         self.end()
         return _Ended(
             f"{self.file.name} ended the process that ran it "
@@ -189,10 +189,10 @@ class SandboxedProgram:
             remedy="it may need more memory than there is, or be damaged: save the network as ONNX",
         )
 
-    def _nonsense(self) -> ConversionFailed:
+    def _invalid_answer(self) -> ConversionFailed:
         self.end()
         return ConversionFailed(
-            f"the process that ran {self.file.name} answered nonsense",
+            f"the process that ran {self.file.name} sent an invalid answer",
             remedy="the file meddles with whoever runs it: do not use it",
         )
 
@@ -209,7 +209,7 @@ class SandboxedProgram:
         try:
             return messages.unpack(tensor)
         except ValueError:
-            raise self._nonsense() from None
+            raise self._invalid_answer() from None
 
 
 class _Ended(ConversionFailed):

@@ -44,7 +44,7 @@ def _unreadable(file: Path, said: str) -> ConversionFailed:
             remedy="export it without non-maximum suppression (nms=False): the board does that",
         )
     return ConversionFailed(
-        f"{file.name} is no TorchScript file",
+        f"{file.name} is not a TorchScript file",
         evidence=said,
         remedy=SAVE,
     )
@@ -70,7 +70,7 @@ def silent() -> Iterator[None]:
 
 @contextmanager
 def running(what: str, shapes: Sequence[Sequence[int]]) -> Iterator[None]:
-    """torch's refusal of inputs of these shapes (channels, rows, columns) as ``ConversionFailed``.
+    """torch's error for inputs of these shapes (channels, rows, columns) as ``ConversionFailed``.
 
     The exporter chose the size, the number of inputs and the precision; the user may name others.
     """

@@ -39,7 +39,7 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def description(self) -> dict[str, Any]:
-        """The identity with what a person wants to know about it."""
+        """The identity, with source, licence and data set for people."""
         if not self.file:
             return self.identity
         file = self.file
@@ -55,7 +55,7 @@ def _how_known(file: Weights) -> dict[str, Any]:
 
 
 def choose(model: Model) -> Chosen:
-    """The first accepted file that is at hand, else the first that can be downloaded."""
+    """The first accepted file that is here, else the first that can be downloaded."""
     for file in model.weights:
         if file.digest and (sha256 := download.known(file.digest)):
             return Chosen(file=file, sha256=sha256)
@@ -64,7 +64,7 @@ def choose(model: Model) -> Chosen:
 
 
 def fetch(chosen: Chosen) -> None:
-    """Have the chosen file at hand, so that nothing slow begins without it.
+    """Make sure the chosen file is here, so that nothing slow starts without it.
 
     Raises ``DownloadFailed``.
     """

@@ -26,7 +26,7 @@ PARALLEL = "module."
 
 
 class Inert:
-    """An object of a class that is not here: its attributes, and nothing it could do."""
+    """Stands in for an object of a class that is not here: attributes only, no behaviour."""
 
     def __init__(self, *_: object, **__: object) -> None:
         """Made of anything, which is forgotten."""
@@ -96,7 +96,7 @@ def allowed() -> list[str]:
 
 
 def read(path: Path) -> State:
-    """The tensors of the file by name, halves as floats. Raises ``ConversionFailed``."""
+    """The tensors of the file by name, fp16 as fp32. Raises ``ConversionFailed``."""
     state = _unwrapped(_load(path))
     if state is None:
         raise ConversionFailed(
@@ -139,7 +139,7 @@ def _load(path: Path) -> Any:
 def _refused(path: Path, why: str) -> ConversionFailed:
     named = re.search(r"GLOBAL ([\w.]+)", why)
     return ConversionFailed(
-        f"{path.name} is no file of weights that is safe to load"
+        f"{path.name} is not a weights file that is safe to load"
         + (f": it names {named[1]}, which piyard does not know" if named else ""),
         evidence="" if named else why[:600],
         remedy="piyard loads tensors only: save the state_dict, not the module",
@@ -169,7 +169,7 @@ def _is_state(loaded: Mapping[Any, Any]) -> bool:
 def _walk(
     module: Inert, prefix: str, above: tuple[Inert, ...] = ()
 ) -> Iterator[tuple[str, torch.Tensor]]:
-    """What ``state_dict`` would tell of the module that the object was."""
+    """What ``state_dict`` would return for the module that the object was."""
     import torch
 
     left_out = vars(module).get("_non_persistent_buffers_set", ())
@@ -183,7 +183,7 @@ def _walk(
 
 
 def _told(module: Inert, kind: str) -> list[tuple[str, Any]]:
-    """A file may tell anything: what is no dictionary of names counts as none."""
+    """A file may hold anything: what is not a dictionary of names counts as empty."""
     kept = vars(module).get(kind)
     pairs = kept.items() if isinstance(kept, Mapping) else ()
     return [(name, value) for name, value in pairs if isinstance(name, str)]

@@ -219,7 +219,7 @@ def test_a_torchscript_file(tmp_path, values, make):
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"PK\x03\x04 cut"])
 def test_what_is_no_torchscript(tmp_path, content):
     (tmp_path / "net.pt").write_bytes(content)
-    with pytest.raises(ConversionFailed, match=r"net\.pt is no TorchScript"):
+    with pytest.raises(ConversionFailed, match=r"net\.pt is not a TorchScript"):
         torchscript.load(tmp_path / "net.pt")
 
 

@@ -68,5 +68,7 @@ class Twice(nn.Module):
 
 @pytest.mark.parametrize("network", [Named(), Nested(), Scalar(), Twice()])
 def test_a_program_whose_outputs_are_no_tensors_of_one_picture(network):
-    with pytest.raises(ConversionFailed, match="no tuple of tensors, for a batch of one"):
+    with pytest.raises(
+        ConversionFailed, match="neither a tensor nor a tuple of tensors for a batch of one"
+    ):
         run(network)

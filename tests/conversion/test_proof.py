@@ -218,7 +218,7 @@ def test_noise_spans_what_the_network_is_fed():
 def test_a_span_begins_with_its_lower_end(small):
     path = model.FOLDER / f"{small()}.yaml"
     path.write_text(path.read_text() + "noise: [255, 0]\n")
-    with pytest.raises(WrongInput, match="`noise` begins with its lower end"):
+    with pytest.raises(WrongInput, match="`noise` must start with its lower end"):
         model.load("small")
 
 

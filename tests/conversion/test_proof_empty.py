@@ -33,7 +33,7 @@ def test_one_number_is_judged_by_its_difference():
     assert problem(([0.5], [0.5001]), ([0.9], [0.9])) == ""
     told = problem(([0.5], [0.9]), ([0.9], [0.9]))
     assert "differs by 44.44% of its largest value" in told
-    assert "a single number: a cosine says nothing" in told
+    assert "a single number: a cosine means nothing" in told
 
 
 def test_small_numbers_count_beside_large_ones():

@@ -117,7 +117,7 @@ def test_what_is_found_counts_too(trial, monkeypatch):
     fed: dict[str, proof.Feeds] = {"model": {"pictures": [(x,)], "noise": [(x,)]}}
     with inference():
         asked = proof.ask(nanodet, {"model": one}, fed, [Path("a picture")])
-        case = Case(asked=asked, originals={"model": one}, full=full, half=full.parent / "half")
+        case = Case(case=asked, originals={"model": one}, full=full, half=full.parent / "half")
         before, spared, after = case.prove(), _spare(case), case.prove()
     assert before.figures["fp16"]["pictures"]["out0"].cosine > 0.9999
     (problem,) = proof.problems(nanodet, before)
