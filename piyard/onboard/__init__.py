@@ -6,9 +6,14 @@ Nothing a user typed is ever part of a script; what varies comes in as ``$1``, `
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
-FOLDER = Path(__file__).parent
+from piyard import paths
+
+FOLDER = next(
+    folder
+    for folder in (paths.PACKAGE / "board" / "scripts", paths.PACKAGE / "onboard")
+    if folder.is_dir()
+)
 LEASE = ("process", "governor", "lease")
 NEEDS = {
     "deploy": (*LEASE, "facts", "blob", "need"),
