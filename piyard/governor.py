@@ -1,7 +1,8 @@
-"""The CPU's frequency governor of a run: set on the board where sudo asks for no password.
+"""The lock on a board, and the CPU's frequency governor, which its holder may set.
 
-The board itself sets it before a run and puts it back after it, whatever happens to the link. What
-a killed run left changed is put back by whoever holds the board next, or by ``restore``.
+One run at a time holds the lock by a token for a while, without a server. The board itself sets the
+governor before a run, if sudo asks for no password, and restores it after the run, whatever happens
+to the connection. What a killed run changed is restored by the next holder, or by ``restore``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Ed25519 key pairs made on this machine: one to log in to emulated boards, one a board's own."""
+"""Host keys: known, pinned on first contact, or refused; and key pairs of emulated boards.
+
+OpenSSH's known_hosts count, and piyard's own file of pinned keys; no key is accepted unchecked. The
+key pairs are Ed25519: one to log in to emulated boards, and a host key for each of them.
+"""
 
 from __future__ import annotations
 

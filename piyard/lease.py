@@ -1,4 +1,9 @@
-"""The lock on a board: one run at a time, held by a token for a while, without a server."""
+"""The lock on a board, and the CPU's frequency governor, which its holder may set.
+
+One run at a time holds the lock by a token for a while, without a server. The board itself sets the
+governor before a run, if sudo asks for no password, and restores it after the run, whatever happens
+to the connection. What a killed run changed is restored by the next holder, or by ``restore``.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Files as one compressed stream: before each file a line ``sha256 size``, at the end ``end 0``."""
+"""A release: the files of one folder on a board, named after their content, and their transfer.
+
+They travel as one compressed stream: before each file a line ``sha256 size``, at the end ``end 0``.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,4 @@
-"""The boards you own: who they are, which of them are meant, and how the list is changed."""
+"""The inventory: the boards of ``targets/fleet.yaml`` and of the user's own ``fleet.yaml``.
+
+A board may be in either file. Where it is in both, the user's keys override the checkout's.
+"""

@@ -1,4 +1,4 @@
-"""Is a board fit for piyard? Every finding says what to do if not."""
+"""Boards under inspection: a new one for the inventory, one's fitness for piyard, its host key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A new board: connect to it, read what it is, and make its entry of the inventory."""
+"""Boards under inspection: a new one for the inventory, one's fitness for piyard, its host key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pin the host key a board shows now: after flashing it anew, or before using it in a CI."""
+"""Boards under inspection: a new one for the inventory, one's fitness for piyard, its host key."""
 
 from __future__ import annotations
 

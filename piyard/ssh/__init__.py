@@ -1,4 +1,9 @@
-"""The SSH edge: the only package that talks to Fabric and Paramiko."""
+"""An open connection to one board.
+
+Commands are argv lists, quoted once here. Every command has a time limit that ends it on the board
+too. Every failure becomes one clear error. A password is prompted for at the terminal if a host
+accepts none of our keys, and never stored.
+"""
 
 from piyard.ssh.login import Login as Login
 from piyard.ssh.session import NOT_TOLD as NOT_TOLD

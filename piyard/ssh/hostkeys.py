@@ -1,6 +1,7 @@
-"""Host keys: known, pinned on first contact, or refused; never accepted unchecked.
+"""Host keys: known, pinned on first contact, or refused; and key pairs of emulated boards.
 
-OpenSSH's known_hosts count, and piyard's own file of pinned keys.
+OpenSSH's known_hosts count, and piyard's own file of pinned keys; no key is accepted unchecked. The
+key pairs are Ed25519: one to log in to emulated boards, and a host key for each of them.
 """
 
 from __future__ import annotations

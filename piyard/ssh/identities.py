@@ -1,4 +1,7 @@
-"""The keys offered to a host, in ssh's order, and why none of them was accepted."""
+"""How to log in to a host: the hops on the way, each with its settings and the keys offered to it.
+
+Keys are offered in ssh's order; if none is accepted, the error says why.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""A password, prompted for at the terminal if a host accepts none of our keys; never stored."""
+"""An open connection to one board.
+
+Commands are argv lists, quoted once here. Every command has a time limit that ends it on the board
+too. Every failure becomes one clear error. A password is prompted for at the terminal if a host
+accepts none of our keys, and never stored.
+"""
 
 from __future__ import annotations
 

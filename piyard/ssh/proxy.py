@@ -1,4 +1,8 @@
-"""The socket to a host: a direct one, or the streams of the user's ProxyCommand."""
+"""The login settings of one host, and the socket to it.
+
+The settings are those of ~/.ssh/config with each token and path expanded. The socket is a direct
+one, or the streams of the user's ProxyCommand.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,12 @@
-"""A running command on a board, and its standard streams."""
+"""One command on a board: a script's text, the frame around its output, its standard streams.
+
+The login shell may be bash, fish, zsh or csh, and its start-up files may print. So the line has
+only characters that all of them read alike, starts ``sh`` at once, and the command's output lies
+between two random markers on both of its streams. Anything outside them is noise.
+
+Scripts are POSIX shell, constant text: nothing a user typed is ever part of one; what varies comes
+in as ``$1``, ``$2``.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The programs piyard needs on a board, and how to install missing ones."""
+"""Errors of the network, of Paramiko and of boards without the programs piyard needs there.
+
+Each becomes one of piyard's errors: one line, and what to do about it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Errors of the network and of Paramiko as piyard's: one line, and what to do about it."""
+"""Errors of the network, of Paramiko and of boards without the programs piyard needs there.
+
+Each becomes one of piyard's errors: one line, and what to do about it.
+"""
 
 from __future__ import annotations
 

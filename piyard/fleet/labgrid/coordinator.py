@@ -1,4 +1,4 @@
-"""The coordinator of a farm: where it is, and what it answers."""
+"""The coordinator of a farm: its address, its calls, and a session in which it knows our name."""
 
 from __future__ import annotations
 

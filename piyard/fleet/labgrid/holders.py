@@ -1,4 +1,4 @@
-"""Who holds the places of a farm."""
+"""The places of a farm: their names, tags and holders, and the reservation of a free one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The places of a farm: their names and tags, and who has them."""
+"""The places of a farm: their names, tags and holders, and the reservation of a free one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A place that the coordinator reserves for us until we acquire it."""
+"""The places of a farm: their names, tags and holders, and the reservation of a free one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A session in which the coordinator knows our name."""
+"""The coordinator of a farm: its address, its calls, and a session in which it knows our name."""
 
 from __future__ import annotations
 
