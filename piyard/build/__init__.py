@@ -69,8 +69,8 @@ def plan(target_name: str, source_name: str = "") -> list[str]:
     current = recipe(target_name, source_name)
     steps = ((NCNN_SHELF, current.ncnn_key, "ncnn"), (SHELF, current.key, "nnrun"))
     return [
-        f"{'keep' if store.find(shelf, key) else 'build'} {what} ({arch}) {key}"
-        for shelf, key, what in steps
+        f"{'keep' if store.find(shelf, key) else 'build'} {artifact} ({arch}) {key}"
+        for shelf, key, artifact in steps
     ]
 
 

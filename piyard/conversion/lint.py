@@ -63,10 +63,12 @@ def skew() -> str:
     """A note when pnnx, the desktop's ncnn and the boards' ncnn differ in version, else nothing."""
     board = pinned()[0].version
     tools = {name: metadata.version(name) for name in ("pnnx", "ncnn")}
-    other = [f"{name} {version}" for name, version in tools.items() if not version.endswith(board)]
+    differing = [
+        f"{name} {version}" for name, version in tools.items() if not version.endswith(board)
+    ]
     return (
-        f"{' and '.join(other)} beside ncnn {board} of the boards: layers may differ"
-        if other
+        f"{' and '.join(differing)} beside ncnn {board} of the boards: layers may differ"
+        if differing
         else ""
     )
 

@@ -94,8 +94,8 @@ def _program() -> str:
     return str(pnnx.EXEC_PATH)
 
 
-def _failed(what: str, log: str) -> ConversionFailed:
+def _failed(message: str, log: str) -> ConversionFailed:
     with Path(log).open("rb") as file:
         file.seek(max(0, Path(log).stat().st_size - TAIL))
         lines = file.read(TAIL).decode(errors="replace").splitlines()
-    return ConversionFailed(what, evidence="\n".join(lines[-12:]))
+    return ConversionFailed(message, evidence="\n".join(lines[-12:]))

@@ -58,7 +58,7 @@ def _masked(line: str, mask: int) -> str:
     if not mask:
         return line
     words = line.split()
-    before = next((word for word in words[4:] if word.startswith(f"{KEY}=")), "")
-    if not before:
+    setting = next((word for word in words[4:] if word.startswith(f"{KEY}=")), "")
+    if not setting:
         return f"{line} {KEY}={mask}"
-    return line.replace(f" {before}", f" {KEY}={mask | int(before.partition('=')[2])}")
+    return line.replace(f" {setting}", f" {KEY}={mask | int(setting.partition('=')[2])}")

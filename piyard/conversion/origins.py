@@ -53,10 +53,10 @@ def _of_kind(layers: Sequence[Layer] | Sequence[Operator], kind: str) -> list[st
 
 def _by_order(layers: Sequence[Layer], names: Names) -> dict[str, str]:
     matches: dict[str, str] = {}
-    for kind, theirs in names.items():
-        ours = _of_kind(layers, kind)
-        if len(ours) == len(theirs):
-            matches |= dict(zip(ours, theirs, strict=True))
+    for kind, originals in names.items():
+        converted = _of_kind(layers, kind)
+        if len(converted) == len(originals):
+            matches |= dict(zip(converted, originals, strict=True))
     return matches
 
 

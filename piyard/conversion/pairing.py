@@ -18,11 +18,11 @@ def require(param_file: Path, bin_file: Path) -> None:
         raise ConversionFailed(f"ncnn cannot load {param_file.name}")
     with bin_file.open("rb") as stream:
         code = net.load_model(_reader(stream))
-        left = bin_file.stat().st_size - stream.tell()
+        unread = bin_file.stat().st_size - stream.tell()
     if code:
         raise _unlike(param_file, bin_file, "it ends too early")
-    if left:
-        raise _unlike(param_file, bin_file, f"{left} bytes of it are not used")
+    if unread:
+        raise _unlike(param_file, bin_file, f"{unread} bytes of it are not used")
 
 
 def _reader(stream: BinaryIO) -> Any:

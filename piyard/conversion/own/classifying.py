@@ -88,15 +88,17 @@ def choose(candidates: Outputs, *, output: str, activation: str, labels: int) ->
     size = candidates.sizes[index] or (labels if labels == 1 or candidates is BUILT else 0)
     _require_other(name, ends, activation)
     several = len(candidates.names) > 1
-    how = activation or _usual(ends, size)
+    resolved = activation or _usual(ends, size)
     assumed = {}
     if several and not output:
         listed = outputs.listed(candidates.names, candidates.sizes)
         assumed["output"] = f"output {name}, as large as there are labels, of {listed}"
     if ends == "logits" and not activation:
-        assumed["activation"] = _told(how)
-    note = "" if ends == "logits" else f"{name} holds {ends}: its activation is {how}"
-    return Classes(output=name if several else "", activation=how, assumed=assumed, ending=note)
+        assumed["activation"] = _told(resolved)
+    note = "" if ends == "logits" else f"{name} holds {ends}: its activation is {resolved}"
+    return Classes(
+        output=name if several else "", activation=resolved, assumed=assumed, ending=note
+    )
 
 
 def _usual(ends: Ending, size: int) -> str:

@@ -13,7 +13,7 @@ from piyard.model.head import DenseHead, Nanodet, Rtmdet, Yolov8, Yolox
 
 CUTTABLE = (Yolov8, Yolox, Nanodet, Rtmdet)
 """Heads whose maps are what convolutions make, in the order in which exports join them; RTMDet's
-sides are scaled to pixels, which tells them from the classes."""
+sides are scaled to pixels, which distinguishes them from the classes."""
 
 
 def found(file: Path, model: Model) -> list[str]:

@@ -39,12 +39,12 @@ def fitting(file: Path, *, classes: int, keypoints: int) -> str:
 def _fits_none(
     file: Path, classes: int, nearest: str, differing: Sequence[str], tensors: int
 ) -> WrongInput:
-    what = f"{file.name} fits no network that piyard builds with {classes or 'no'} classes"
+    message = f"{file.name} fits no network that piyard builds with {classes or 'no'} classes"
     if len(differing) > tensors / 2:
-        return WrongInput(what, remedy=f"it is of another network: {SAVE}")
+        return WrongInput(message, remedy=f"it is of another network: {SAVE}")
     line = f"nearest is {nearest}, where {len(differing)} of {tensors} tensors differ:"
     return WrongInput(
-        what,
+        message,
         evidence="\n".join([line, *differing[:SHOWN]]),
         remedy=f"--labels names the classes it was trained on; of another network: {SAVE}",
     )

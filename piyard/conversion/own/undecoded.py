@@ -72,7 +72,7 @@ def _scales(step: Step, steps: Mapping[str, Step]) -> bool:
 
 def _weighs(convolution: Step, steps: Mapping[str, Step]) -> bool:
     """Whether its input is a softmax."""
-    before = steps.get(convolution.inputs[0])
-    while before is not None and before.kind == "reshape":
-        before = steps.get(before.inputs[0])
-    return before is not None and before.kind == "softmax"
+    source = steps.get(convolution.inputs[0])
+    while source is not None and source.kind == "reshape":
+        source = steps.get(source.inputs[0])
+    return source is not None and source.kind == "softmax"

@@ -27,7 +27,7 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
     tensors: dict[str, tuple[tuple[int, ...], str]] = {}
     """Key of a tensor in the .pnnx.bin → its shape and the type of its values, as ``f32``."""
     named: dict[str, str] = {}
-    """Parameter of torch's function → operand, where pnnx tells it."""
+    """Parameter of torch's function → operand, where pnnx names it."""
     shapes: dict[str, tuple[int, ...]] = {}
     """Operand → shape; -1 is a side that is not fixed."""
 
