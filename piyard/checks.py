@@ -28,9 +28,9 @@ LINTERS = {
 def lint() -> None:
     """ruff, mypy and shellcheck; raises ``JobsFailed`` naming those that found something."""
     _require_checkout()
-    found = [name for name in LINTERS if not _passes(name)]
-    if found:
-        raise JobsFailed(f"{', '.join(found)} found something", remedy="see above")
+    failed = [name for name in LINTERS if not _passes(name)]
+    if failed:
+        raise JobsFailed(f"{', '.join(failed)} found something", remedy="see above")
 
 
 def command(name: str) -> list[str]:

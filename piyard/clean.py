@@ -23,10 +23,10 @@ def clean(*, everything: bool, dry_run: bool) -> None:
 
 
 def _made(*, everything: bool) -> list[Path]:
-    made = paths.artifacts()
-    found = [p for p in made.iterdir() if p.name not in KEPT] if made.is_dir() else []
+    folder = paths.artifacts()
+    paths_there = [p for p in folder.iterdir() if p.name not in KEPT] if folder.is_dir() else []
     caches = [paths.cache()] if everything and paths.cache().is_dir() else []
-    return sorted(found) + caches
+    return sorted(paths_there) + caches
 
 
 def _remove(path: Path) -> None:

@@ -27,22 +27,22 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that was looked at."""
 
     what: str
-    well: bool
+    ok: bool
     detail: str
     remedy: str = ""
 
 
 def report(hosts: Sequence[str], form: str = "plain") -> None:
-    """Print all findings; raises ``NotSetUp`` when one of them is not well."""
+    """Print all findings; raises ``NotSetUp`` when one of them is not ok."""
     lines = [Line(name) for name in choose(hosts)] if hosts else []
-    findings = [*machine(), *(_of_board(one) for line in lines for one in health.examine(line))]
-    rows = [[f.what, "ok" if f.well else "MISSING", f.detail, f.remedy] for f in findings]
+    findings = [*machine(), *(_of_board(each) for line in lines for each in health.examine(line))]
+    rows = [[f.what, "ok" if f.ok else "MISSING", f.detail, f.remedy] for f in findings]
     print(tables.render(("Checked", "State", "Found", "What to do"), rows, form))
-    ill = [f for f in findings if not f.well]
-    if ill:
-        here = any(f.what in SET_UP for f in ill)
+    missing = [f for f in findings if not f.ok]
+    if missing:
+        here = any(f.what in SET_UP for f in missing)
         raise NotSetUp(
-            f"not ready: {', '.join(f.what for f in ill)}",
+            f"not ready: {', '.join(f.what for f in missing)}",
             remedy=engine.SET_UP if here else "see the last column",
         )
 
@@ -61,9 +61,9 @@ def machine() -> list[Finding]:
 
 def _finding(what: str, check: Callable[[], str]) -> Finding:
     try:
-        return Finding(what=what, well=True, detail=check())
+        return Finding(what=what, ok=True, detail=check())
     except PiyardError as error:
-        return Finding(what=what, well=False, detail=error.what, remedy=error.remedy)
+        return Finding(what=what, ok=False, detail=error.what, remedy=error.remedy)
 
 
 def _python() -> str:
@@ -96,6 +96,6 @@ def _disk() -> str:
     return f"{free:.1f} GB free"
 
 
-def _of_board(found: health.Finding) -> Finding:
-    what = f"{found.board}: {found.what}"
-    return Finding(what=what, well=found.ok, detail=found.detail, remedy=found.remedy)
+def _of_board(finding: health.Finding) -> Finding:
+    what = f"{finding.board}: {finding.what}"
+    return Finding(what=what, ok=finding.ok, detail=finding.detail, remedy=finding.remedy)

@@ -24,10 +24,10 @@ def choice(
 ) -> Kind[str]:
     """One of some names, which may be known only when it is read."""
 
-    def convert(_name: str, given: str) -> str:
-        if given not in names():
-            raise unknown(what, given, names())
-        return given
+    def convert(_name: str, text: str) -> str:
+        if text not in names():
+            raise unknown(what, text, names())
+        return text
 
     return Kind(value or what.upper(), convert, names if shown else tuple)
 
@@ -39,7 +39,7 @@ def one_of(name: str, *names: str) -> Kind[str]:
 
 def whole(least: int = 1) -> Kind[int]:
     """A whole number."""
-    return Kind("N", lambda name, given: options.whole(name, given, least=least) or 0)
+    return Kind("N", lambda name, text: options.whole(name, text, least=least) or 0)
 
 
 def _hosts() -> Iterator[str]:
@@ -80,51 +80,53 @@ def _formats() -> Collection[str]:
     return tables.FORMATS
 
 
-def _seconds(name: str, given: str) -> float:
-    return options.seconds(name, given) or 0
+def _seconds(name: str, text: str) -> float:
+    return options.seconds(name, text) or 0
 
 
-def _rate(name: str, given: str) -> int:
-    return options.rate(name, given) or 0
+def _rate(name: str, text: str) -> int:
+    return options.rate(name, text) or 0
 
 
-def _percent(name: str, given: str) -> float:
-    return options.percent(name, given) or 0
+def _percent(name: str, text: str) -> float:
+    return options.percent(name, text) or 0
 
 
-def _warmup(name: str, given: str) -> int | str:
-    return given if given == AUTO else options.whole(name, given, least=0) or 0
+def _warmup(name: str, text: str) -> int | str:
+    return text if text == AUTO else options.whole(name, text, least=0) or 0
 
 
-def _picture(name: str, given: str) -> Path:
-    if not Path(given).is_file():
-        raise WrongInput(f"there is no picture {given}", remedy=f"check --{name}")
-    return Path(given)
+def _picture(name: str, text: str) -> Path:
+    if not Path(text).is_file():
+        raise WrongInput(f"there is no picture {text}", remedy=f"check --{name}")
+    return Path(text)
 
 
-def _governor(_name: str, given: str) -> str:
-    if not re.fullmatch(r"[a-z_]+", given):
-        raise WrongInput(f"'{given}' is no governor", remedy="for example performance, or keep")
-    return given
+def _governor(_name: str, text: str) -> str:
+    if not re.fullmatch(r"[a-z_]+", text):
+        raise WrongInput(
+            f"'{text}' is not a CPU governor", remedy="for example performance, or keep"
+        )
+    return text
 
 
-def _meter(name: str, given: str) -> str:
+def _meter(name: str, text: str) -> str:
     try:
-        words = shlex.split(given)
+        words = shlex.split(text)
     except ValueError as error:
         raise WrongInput(f"--{name} cannot be read as a command: {error}") from None
     if not words:
         raise WrongInput(f"--{name} names no command", remedy="give one that prints watts")
-    return given
+    return text
 
 
-BOARD = Kind[str]("NAME", lambda _name, given: given, _hosts)
+BOARD = Kind[str]("NAME", lambda _name, text: text, _hosts)
 KNOWN_MODEL = choice("model", _models, value="NAME")
 KNOWN_TARGET = choice("target", _targets, value="KIND")
 PRECISION = choice("precision", _precisions, value="TYPE")
 FORMAT = choice("format", _formats, value="FORMAT")
 REPORT_FORMAT = choice("format", _report_formats, value="FORMAT")
-ANY_MODEL = Kind[str]("NAME", lambda _name, given: given, _models)
+ANY_MODEL = Kind[str]("NAME", lambda _name, text: text, _models)
 SECONDS = Kind[float]("SECONDS", _seconds)
 RATE = Kind[int]("BYTES", _rate)
 PERCENT = Kind[float]("PERCENT", _percent)

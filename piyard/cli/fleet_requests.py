@@ -16,7 +16,7 @@ from piyard.cli.flags import (
 from piyard.cli.request import SWITCH, flag, many, text
 
 
-class Asked(OnBoards, Shown):
+class QueryRequest(OnBoards, Shown):
     """Boards that are asked something, each of whose kind is theirs to tell."""
 
     target: str = ""
@@ -58,7 +58,7 @@ class RemoveRequest(Planned):
     name: str = flag("the board's name", BOARD)
 
 
-class ExecRequest(Asked, Planned):
+class ExecRequest(QueryRequest, Planned):
     """What is run on which boards."""
 
     command: str = flag(
@@ -81,7 +81,7 @@ class TrustRequest(OnBoards, Planned):
     strict: bool = False
 
 
-class GcRequest(Asked, Planned):
+class GcRequest(QueryRequest, Planned):
     """What is left on which boards."""
 
     keep: int = flag("releases to keep", whole(), default=3)

@@ -55,27 +55,27 @@ class Program(InvokesProgram):
 
     def _is_question(self) -> bool:
         """Whether something is asked (help, version, list) wherever in the line; notes what."""
-        typed, known = self.core.unparsed, self.parser.contexts
-        helped = self.args["help"].value or words.help_wanted(typed, known)
+        words_typed, tasks = self.core.unparsed, self.parser.contexts
+        helped = self.args["help"].value or words.help_wanted(words_typed, tasks)
         if helped is not None:
-            if helped and helped is not True and helped not in known:
-                raise words.unknown_task(helped, known)
+            if helped and helped is not True and helped not in tasks:
+                raise words.unknown_task(helped, tasks)
             self.args["help"].set_value(helped or True, cast=False)
-        elif words.VERSION & set(typed):
+        elif words.VERSION & set(words_typed):
             self.print_version()
             raise Exit
-        elif words.LIST & set(typed) or self.args["list"].value:
+        elif words.LIST & set(words_typed) or self.args["list"].value:
             self._list()
         return helped is not None or bool(self.args["list"].value)
 
     def _list(self) -> None:
-        asked = self.args["list"].value or True
+        group = self.args["list"].value or True
         groups = sorted(map(str, self.collection.collections))
-        if asked is not True and asked not in groups:
+        if group is not True and group not in groups:
             raise WrongInput(
-                f"unknown group of tasks '{asked}'", remedy=f"known: {', '.join(groups)}"
+                f"unknown group of tasks '{group}'", remedy=f"known: {', '.join(groups)}"
             )
-        self.args["list"].set_value(asked, cast=False)
+        self.args["list"].set_value(group, cast=False)
 
     def _require_meaning(self) -> None:
         """Refuse what Invoke accepts and piyard would do nothing about."""
@@ -93,8 +93,8 @@ class Program(InvokesProgram):
     def _complete_value(self) -> None:
         """Print what may follow the flag that the line ends in; Invoke knows flags and tasks."""
         typed = self.core.remainder.replace("=", " ").split(" ")  # the last word may be empty
-        known = [word for word in typed[1:-1] if word]
-        if isinstance(flag := words.flag_in_wait(known, self.parser.contexts), FlagArgument):
+        words_before = [word for word in typed[1:-1] if word]
+        if isinstance(flag := words.flag_in_wait(words_before, self.parser.contexts), FlagArgument):
             with suppress(PiyardError):  # an inventory that cannot be read completes nothing
                 print("\n".join(flag.flag.kind.candidates()))
             raise Exit
@@ -105,13 +105,13 @@ class Program(InvokesProgram):
         if not isinstance(command, Command):
             raise TypeError(f"{name} is not a command of piyard")
         arguments = command.request.arguments()
-        needed = "".join(f"{one.flag.kind.value} " for one in arguments if one.positional)
+        needed = "".join(f"{each.flag.kind.value} " for each in arguments if each.positional)
         others = "[--options] " if len(arguments) > needed.count(" ") else ""
         print(f"Usage: {self.binary} [--core-opts] {name} {needed}{others}[other tasks here ...]")
         print(f"\nDocstring:\n{self.leading_indent}{command.__doc__}\n\nOptions:")
         if arguments:
-            ordered = sorted(arguments, key=lambda one: not one.positional)
-            self.print_columns([(one.spec, one.help) for one in ordered])
+            ordered = sorted(arguments, key=lambda argument: not argument.positional)
+            self.print_columns([(argument.spec, argument.help) for argument in ordered])
         else:
             print(f"{self.leading_indent}none\n")
 

@@ -52,9 +52,9 @@ class Kind(Generic[T]):
 
     raw: ClassVar[type] = str
 
-    def read(self, name: str, given: Any) -> T:
+    def read(self, name: str, typed: Any) -> T:
         """The value of what Invoke hands over."""
-        return self.convert(name, given)
+        return self.convert(name, typed)
 
     def spec(self) -> str:
         """What stands behind the flag in the help."""
@@ -87,9 +87,9 @@ class Many(Single[T]):
         super().__init__(kind)
         self.commas = commas
 
-    def read(self, name: str, given: Any) -> tuple[T, ...]:
+    def read(self, name: str, typed: Any) -> tuple[T, ...]:
         """All values in their order."""
-        parts = [part for text in given for part in self._parts(name, text)]
+        parts = [part for text in typed for part in self._parts(name, text)]
         return tuple(value for part in parts for value in self.convert(name, part))
 
     def _parts(self, name: str, text: str) -> list[str]:
@@ -111,7 +111,7 @@ class Switch(Kind[bool]):
     raw: ClassVar[type] = bool
 
     def __init__(self) -> None:
-        super().__init__("", lambda _name, given: bool(given))
+        super().__init__("", lambda _name, typed: bool(typed))
 
 
 def many(kind: Kind[T], *, commas: bool = True) -> Kind[tuple[T, ...]]:
@@ -182,9 +182,9 @@ class Request:
             for key, value in base.__dict__.get("_own", {}).items():
                 fields.setdefault(key, value)
         cls._fields = fields
-        cls._flags = {key: one for key, one in fields.items() if isinstance(one, Flag)}
-        for key, one in cls._flags.items():
-            one.name = one.name or key.replace("_", "-")
+        cls._flags = {key: value for key, value in fields.items() if isinstance(value, Flag)}
+        for key, flag in cls._flags.items():
+            flag.name = flag.name or key.replace("_", "-")
 
     def __init__(self, **values: Any) -> None:
         if strange := values.keys() - self._fields.keys():
@@ -213,10 +213,10 @@ class Request:
     def parse(cls, options: Mapping[str, Any]) -> Self:
         """The request of what was typed, by the flags' names; raises ``WrongInput``."""
         values = {}
-        for key, one in cls._flags.items():
-            given = options.get(one.name.replace("-", "_"))
-            if given or (given is False and one.kind.raw is bool):
-                values[key] = one.kind.read(one.name, given)
+        for key, flag in cls._flags.items():
+            typed = options.get(flag.name.replace("-", "_"))
+            if typed or (typed is False and flag.kind.raw is bool):
+                values[key] = flag.kind.read(flag.name, typed)
         request = cls(**values)
         request.check()
         return request
@@ -224,7 +224,7 @@ class Request:
     @classmethod
     def arguments(cls) -> list[FlagArgument]:
         """The flags as Invoke wants them, what is required first."""
-        return [FlagArgument(one) for one in cls._flags.values()]
+        return [FlagArgument(flag) for flag in cls._flags.values()]
 
 
 class Dashed(str):
@@ -273,7 +273,9 @@ class FlagArgument(Argument):
         flag = self.flag
         letters = [f"-{name}" for name in self.names if len(name) == 1 and name != f"-{name}"]
         long = f"--no-{flag.name}" if flag.default is True else f"--{flag.name}"
-        return ", ".join([*(one for one in letters if one != long), long]) + flag.kind.spec()
+        return (
+            ", ".join([*(letter for letter in letters if letter != long), long]) + flag.kind.spec()
+        )
 
 
 class Command(Task[Any]):
@@ -305,9 +307,9 @@ def command(request: type[R], name: str) -> Callable[[Callable[[R], None]], Comm
             function(request.parse(options))
 
         update_wrapper(body, function)
-        made = Command(request, body, name)
-        COMMANDS.append(made)
-        return made
+        task = Command(request, body, name)
+        COMMANDS.append(task)
+        return task
 
     return register
 
@@ -315,11 +317,11 @@ def command(request: type[R], name: str) -> Callable[[Callable[[R], None]], Comm
 def namespace(commands: Sequence[Command]) -> Collection:
     """The tasks as Invoke knows them, in their groups."""
     root, groups = Collection(), dict[str, Collection]()
-    for one in commands:
-        group, _, name = one.full_name.rpartition(".")
+    for task in commands:
+        group, _, name = task.full_name.rpartition(".")
         if group and group not in groups:
             groups[group] = Collection(group)
-        (groups[group] if group else root).add_task(one, name=name)
-    for inner in groups.values():
-        root.add_collection(inner)
+        (groups[group] if group else root).add_task(task, name=name)
+    for subtasks in groups.values():
+        root.add_collection(subtasks)
     return root

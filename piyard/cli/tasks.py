@@ -29,7 +29,6 @@ from piyard.cli.desk_requests import (
 from piyard.cli.flags import Shown
 from piyard.cli.fleet_requests import (
     AddRequest,
-    Asked,
     DownRequest,
     EmulatedRequest,
     ExecRequest,
@@ -37,6 +36,7 @@ from piyard.cli.fleet_requests import (
     ListRequest,
     PlacesRequest,
     PowerRequest,
+    QueryRequest,
     RemoveRequest,
     TrustRequest,
 )
@@ -166,16 +166,16 @@ def fleet_remove(request: RemoveRequest) -> None:
     fleet.remove(request.name, dry_run=request.dry_run)
 
 
-@command(Asked, "fleet.facts")
-def fleet_facts(request: Asked) -> None:
+@command(QueryRequest, "fleet.facts")
+def fleet_facts(request: QueryRequest) -> None:
     """What boards say of themselves."""
     from piyard.commands import fleet
 
     fleet.facts(request)
 
 
-@command(Asked, "fleet.doctor")
-def fleet_doctor(request: Asked) -> None:
+@command(QueryRequest, "fleet.doctor")
+def fleet_doctor(request: QueryRequest) -> None:
     """Check boards, and say what to do about what is wrong."""
     from piyard.commands import fleet
 
@@ -206,8 +206,8 @@ def fleet_gc(request: GcRequest) -> None:
     fleet.gc(request)
 
 
-@command(Asked, "fleet.locks")
-def fleet_locks(request: Asked) -> None:
+@command(QueryRequest, "fleet.locks")
+def fleet_locks(request: QueryRequest) -> None:
     """Who holds which board."""
     from piyard.commands import fleet
 

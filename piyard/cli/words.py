@@ -100,7 +100,7 @@ class _Reader:
     def require_all(self) -> None:
         """Raise for a task that lacks a value it cannot do without."""
         for task in self.read_tasks:
-            if missing := [str(one.names[0]) for one in task.missing_positional_args]:
+            if missing := [str(argument.names[0]) for argument in task.missing_positional_args]:
                 raise WrongInput(f"{task.name} needs: {', '.join(missing)}", remedy=_help_of(task))
 
     def _plain(self, word: str) -> None:
@@ -195,10 +195,10 @@ def _refuse(name: str, task: ParserContext) -> NoReturn:
 
 def _nearest(name: str, flags: Iterable[str]) -> str:
     """The flag that is meant: the only one that begins so, or the one spelt most alike."""
-    known = [flag for flag in flags if flag.startswith("--")]
+    long_flags = [flag for flag in flags if flag.startswith("--")]
     long = f"--{name.partition('=')[0].lstrip('-')}"
-    begun = [flag for flag in known if flag.startswith(long)]
-    return nearest(begun[0] if len(begun) == 1 else long, known)
+    begun = [flag for flag in long_flags if flag.startswith(long)]
+    return nearest(begun[0] if len(begun) == 1 else long, long_flags)
 
 
 def _help_of(task: ParserContext) -> str:

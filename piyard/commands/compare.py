@@ -56,17 +56,18 @@ def compare(request: CompareRequest) -> None:
     limit = request.fail_above
     across = conditions.across(request.across)
     sides = side.parse(request.a), side.parse(request.b)
-    read = _without_emulated([_read(pair) for pair in _pairs(sides)], wanted=request.emulated)
-    free = alike.free(_named(sides) | across, [one.differences for one in read])
-    unlike = [one for one in read if alike.unlike(one.differences, free)]
-    fit = [one for one in read if not alike.unlike(one.differences, free)]
+    results = [_read(pair) for pair in _pairs(sides)]
+    read = results if request.emulated else _without_emulated(results)
+    free = alike.free(_named(sides) | across, [pair.differences for pair in read])
+    unlike = [pair for pair in read if alike.unlike(pair.differences, free)]
+    fit = [pair for pair in read if not alike.unlike(pair.differences, free)]
     refusal = _refusal(unlike, free, across) if unlike else None
     if refusal and not fit:
         raise refusal
-    found = [one.comparison() for one in fit]
+    comparisons = [pair.comparison() for pair in fit]
     _say_of(fit)
-    print(table.render(found, request.format, limit))
-    compared.require_fast(found, limit, AGAIN)
+    print(table.render(comparisons, request.format, limit))
+    compared.require_fast(comparisons, limit, AGAIN)
     if refusal:
         raise refusal
 
@@ -76,9 +77,9 @@ def _pairs(sides: tuple[Side, Side]) -> Sequence[Pair]:
     rows, runs = history.ask(lambda catalogue: (catalogue.rows(EVERY), catalogue.runs()))
     if not rows:
         raise WrongInput("no results are stored yet", remedy="invoke deploy-bench makes some")
-    of_a, of_b = (chosen.of(one, rows, runs) for one in sides)
-    for one, of_one in zip(sides, (of_a, of_b), strict=True):
-        _require_some(one, of_one)
+    of_a, of_b = (chosen.of(each, rows, runs) for each in sides)
+    for text, selection in zip([each.text for each in sides], (of_a, of_b), strict=True):
+        _require_some(text, selection)
     notes.lines([chosen.why_left_out(row) for row in (*of_a.left_out, *of_b.left_out)])
     paired = pairs.pair(*sides, of_a.rows, of_b.rows)
     _say_unpaired(paired)
@@ -87,11 +88,13 @@ def _pairs(sides: tuple[Side, Side]) -> Sequence[Pair]:
     return paired.pairs
 
 
-def _require_some(one: Side, of_one: Chosen) -> None:
-    if not of_one.rows:
+def _require_some(text: str, selection: Chosen) -> None:
+    if not selection.rows:
         raise WrongInput(
-            f"'{one.text}' has only INVALID results, and those are never compared",
-            evidence="\n".join(chosen.why_left_out(row) for row in of_one.left_out[: notes.SAID]),
+            f"'{text}' has only INVALID results, and those are never compared",
+            evidence="\n".join(
+                chosen.why_left_out(row) for row in selection.left_out[: notes.SAID]
+            ),
             remedy="measure again: invoke bench --rerun-invalid 2",
         )
 
@@ -101,44 +104,44 @@ def _read(pair: Pair) -> Read:
     return Read(pair=pair, a=a, b=b, differences=alike.differences(a, b))
 
 
-def _without_emulated(read: Sequence[Read], *, wanted: bool) -> Sequence[Read]:
-    """Pairs of emulated boards only where they are wanted; a mixed pair is refused later."""
-    alone = [one.pair.a.emulated and one.pair.b.emulated for one in read]
-    if wanted or not any(alone):
+def _without_emulated(read: Sequence[Read]) -> Sequence[Read]:
+    """Without pairs of emulated boards; a mixed pair is refused later."""
+    alone = [each.pair.a.emulated and each.pair.b.emulated for each in read]
+    if not any(alone):
         return read
     what = f"{sum(alone)} of {len(read)} pairs are of emulated boards: {notes.EMULATED}"
     remedy = "--emulated compares them with each other all the same"
     if all(alone):
         raise WrongInput(what, remedy=remedy)
     say.note(f"left out: {what}; {remedy}")
-    return [one for one, emulated in zip(read, alone, strict=True) if not emulated]
+    return [pair for pair, emulated in zip(read, alone, strict=True) if not emulated]
 
 
 def _named(sides: tuple[Side, Side]) -> frozenset[str]:
     """The conditions that are compared by what the sets say: a key both say alike is none."""
-    a, b = (side.conditions for side in sides)
+    a, b = (each.conditions for each in sides)
     keys = {key for key in (a.keys() | b.keys()) - TIMES if a.get(key) != b.get(key)}
     return frozenset(key.replace("_", "-") for key in keys)
 
 
 def _refusal(unlike: Sequence[Read], free: frozenset[str], across: frozenset[str]) -> PiyardError:
     """Names all that differs and must not, and how to say that it is what is compared."""
-    apart = [alike.unlike(one.differences, free) for one in unlike]
+    apart = [alike.unlike(pair.differences, free) for pair in unlike]
     lines = [
-        f"{one.job}: {'; '.join(difference.text for difference in found)}"
-        for one, found in zip(unlike, apart, strict=True)
+        f"{pair.job}: {'; '.join(difference.text for difference in differences)}"
+        for pair, differences in zip(unlike, apart, strict=True)
     ]
     names = frozenset[str]().union(*map(alike.names_of, apart))
     if NEVER in names:
         return WrongInput(
             "an emulator's time is never compared with a board's", evidence="\n".join(lines)
         )
-    wanted = sorted(conditions.roots(names) | across)
+    compared_names = sorted(conditions.roots(names) | across)
     return WrongInput(
         f"unlike conditions: {len(unlike)} {'job' if len(unlike) == 1 else 'jobs'} not compared",
         evidence="\n".join(lines),
         remedy="measure both alike, or say that this is what is compared: "
-        f"--across {','.join(wanted)}",
+        f"--across {','.join(compared_names)}",
     )
 
 
@@ -169,7 +172,7 @@ def _alone(paired: Paired) -> list[str]:
 
 def _say_of(read: Sequence[Read]) -> None:
     """What is compared, and what is to be thought of when reading the table."""
-    notes.differences([difference for one in read for difference in one.differences])
-    if untold := {facet for one in read for facet in alike.untold(one.a, one.b)}:
+    notes.differences([difference for pair in read for difference in pair.differences])
+    if untold := {facet for pair in read for facet in alike.untold(pair.a, pair.b)}:
         say.note(f"told by one side only, taken for equal: {', '.join(sorted(untold))}")
-    notes.rows([row for one in read for row in one.pair])
+    notes.rows([row for each in read for row in each.pair])

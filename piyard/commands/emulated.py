@@ -16,8 +16,8 @@ def up(target_name: str, *, dry_run: bool) -> None:
         emulator.target_of(target_name)
         print(f"start emulated:{target_name} if it does not run")
         return
-    found = emulator.up(target_name)
-    print(f"{found.name} answers on port {found.port}: --host {found.name}")
+    board = emulator.up(target_name)
+    print(f"{board.name} answers on port {board.port}: --host {board.name}")
 
 
 def down(target_name: str, *, yes: bool, dry_run: bool) -> None:
@@ -66,7 +66,11 @@ def _require_consent(what: str, *, yes: bool) -> None:
 def listed(form: str) -> None:
     """The emulated boards that run, of all checkouts of this user."""
     rows = [
-        [one.name, one.target, one.container, tables.number(one.port), one.checkout or "unknown"]
-        for one in emulator.of_user()
+        [
+            *(board.name, board.target, board.container),
+            tables.number(board.port),
+            board.checkout or "unknown",
+        ]
+        for board in emulator.of_user()
     ]
     print(tables.render(("Board", "Target", "Container", "Port", "Checkout"), rows, form))

@@ -16,10 +16,10 @@ from piyard.cli.board_requests import RollbackRequest
 from piyard.cli.flags import OnBoards
 from piyard.cli.fleet_requests import (
     AddRequest,
-    Asked,
     ExecRequest,
     GcRequest,
     PowerRequest,
+    QueryRequest,
     TrustRequest,
 )
 from piyard.errors import JobsFailed, NotSetUp, WrongInput
@@ -38,8 +38,7 @@ FACTS = ("Board", "Model", "System", "Kernel", "Memory (MB)", "Page (B)", "Free 
 
 def listed(texts: Sequence[str], form: str) -> None:
     """The inventory as a table."""
-    known = inventory.load()
-    names = choose.choose(texts) if texts else list(known)
+    names = choose.choose(texts) if texts else list(inventory.load())
     print(tables.render(LIST, [_listed(name, choose.entry_of(name)) for name in names], form))
     if not names:
         say.note("the inventory is empty: invoke fleet.add --host … adds a board")
@@ -49,7 +48,7 @@ def add(request: AddRequest) -> None:
     """See what a board is, and write it into the inventory."""
     if request.strict:
         hostkeys.be_strict()
-    found = newcomer.look(
+    board = newcomer.look(
         newcomer.NewBoardOptions(
             host=request.host,
             name=request.name,
@@ -66,12 +65,12 @@ def add(request: AddRequest) -> None:
     file = (
         inventory.user_file() if request.mine or paths.IS_INSTALLED else inventory.checkout_file()
     )
-    say.note(found.summary)
+    say.note(board.summary)
     if request.dry_run:
-        print(f"write '{found.name}' ({found.entry.target}) into {file}")
+        print(f"write '{board.name}' ({board.entry.target}) into {file}")
         return
-    edit.add(found.name, found.entry, file)
-    print(f"{found.name}: {found.entry.target}, written to {file}")
+    edit.add(board.name, board.entry, file)
+    print(f"{board.name}: {board.entry.target}, written to {file}")
 
 
 def remove(name: str, *, dry_run: bool) -> None:
@@ -82,18 +81,18 @@ def remove(name: str, *, dry_run: bool) -> None:
     print(f"{name} is removed from {edit.remove(name)}")
 
 
-def facts(request: Asked) -> None:
+def facts(request: QueryRequest) -> None:
     """What boards say of themselves."""
     outcomes = _ask(_boards(request), lambda line: (line.name, line.facts))
     if request.format == "json":
         print(_json([{"board": n} | msgspec.to_builtins(f) for n, f in outcomes.results]))
     else:
-        rows = [health.row(name, told) for name, told in outcomes.results]
+        rows = [health.row(name, facts) for name, facts in outcomes.results]
         print(tables.render(FACTS, rows, request.format))
     outcomes.require_all()
 
 
-def doctor(request: Asked) -> None:
+def doctor(request: QueryRequest) -> None:
     """Check boards; raises ``NotSetUp`` when one of them is not well."""
     boards = _boards(request)
     by_board: dict[str, list[health.Finding]] = {}
@@ -103,11 +102,15 @@ def doctor(request: Asked) -> None:
 
     checks = [(line.name, partial(examine, line)) for line in boards.lines()]
     fanout.at_once(checks, boards.parallel)
-    found = [one for name in boards.names for one in by_board.get(name, [])]
-    print(tables.render(health.COLUMNS, [health.told(one) for one in found], request.format))
-    ill = [f"{one.board}: {one.what}" for one in found if not one.ok]
-    if ill:
-        raise NotSetUp(f"not well: {', '.join(ill)}", remedy="see the last column")
+    findings = [finding for name in boards.names for finding in by_board.get(name, [])]
+    print(
+        tables.render(
+            health.COLUMNS, [health.told(finding) for finding in findings], request.format
+        )
+    )
+    not_ok = [f"{finding.board}: {finding.what}" for finding in findings if not finding.ok]
+    if not_ok:
+        raise NotSetUp(f"not well: {', '.join(not_ok)}", remedy="see the last column")
 
 
 def execute(request: ExecRequest) -> None:
@@ -156,7 +159,7 @@ def gc(request: GcRequest) -> None:
     outcomes.require_all()
 
 
-def locks(request: Asked) -> None:
+def locks(request: QueryRequest) -> None:
     """Who holds which board."""
 
     def holder(line: Line) -> list[str]:
@@ -208,8 +211,8 @@ def power(request: PowerRequest) -> None:
         if request.dry_run:
             print(f"power {request.action} {name}")
         else:
-            told = labgrid.power(entry, request.action, wait_s=boards.wait_s)
-            print(harmless.line(f"{name}: {told}"))
+            state = labgrid.power(entry, request.action, wait_s=boards.wait_s)
+            print(harmless.line(f"{name}: {state}"))
 
 
 def places(coordinator: str, form: str) -> None:
@@ -217,8 +220,12 @@ def places(coordinator: str, form: str) -> None:
     from piyard.fleet import labgrid
 
     rows = [
-        [one.name, ", ".join(f"{k}={v}" for k, v in one.tags.items()), one.acquired_by or "free"]
-        for one in labgrid.places(coordinator)
+        [
+            place.name,
+            ", ".join(f"{k}={v}" for k, v in place.tags.items()),
+            place.acquired_by or "free",
+        ]
+        for place in labgrid.places(coordinator)
     ]
     print(tables.render(("Place", "Tags", "Held by"), rows, form))
 

@@ -45,20 +45,20 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 
 def listed(request: HistoryRequest) -> None:
     """One line a result, the newest last."""
-    wanted = _filters(request)
-    found = history.ask(lambda catalogue: _listed(catalogue, wanted), anew=request.rebuild)
-    if not found.lines:
-        raise _nothing(wanted, found)
-    print(render(found.lines, request.format))
-    if left := found.passing - len(found.lines):
-        say.note(f"{left} older results are left out: --last {found.passing} shows all, --since …")
+    filters = _filters(request)
+    answer = history.ask(lambda catalogue: _listed(catalogue, filters), anew=request.rebuild)
+    if not answer.lines:
+        raise _nothing(filters, answer)
+    print(render(answer.lines, request.format))
+    if left := answer.passing - len(answer.lines):
+        say.note(f"{left} older results are left out: --last {answer.passing} shows all, --since …")
 
 
 def render(lines: Sequence[Line], form: str) -> str:
     """The lines for people (``plain``, ``github``), or with plain numbers for programs."""
     if form == "json":
-        told = [_fields(line) for line in lines]
-        return harmless.json(json.dumps(told, indent=2, ensure_ascii=False))
+        records = [_fields(line) for line in lines]
+        return harmless.json(json.dumps(records, indent=2, ensure_ascii=False))
     if form == "csv":
         rows = [["" if v is None else str(v) for v in _fields(line).values()] for line in lines]
         return tables.render(list(_fields(lines[0])), rows, form)
@@ -83,7 +83,7 @@ def _hosts(text: str) -> list[str]:
     return choose.choose([text])
 
 
-def _listed(catalogue: Catalogue, wanted: Filters) -> Listed:
+def _listed(catalogue: Catalogue, filters: Filters) -> Listed:
     runs = catalogue.runs()
     lines = [
         Line(
@@ -91,27 +91,27 @@ def _listed(catalogue: Catalogue, wanted: Filters) -> Listed:
             change=change.since(catalogue.former(row), row),
             short=names.short(row.run, runs),
         )
-        for row in catalogue.rows(wanted)
+        for row in catalogue.rows(filters)
     ]
     return Listed(
         lines=lines,
-        passing=catalogue.count(wanted),
+        passing=catalogue.count(filters),
         hosts=[] if lines else catalogue.hosts(),
         models=[] if lines else catalogue.models(),
     )
 
 
-def _nothing(wanted: Filters, found: Listed) -> WrongInput:
-    if not found.hosts:
+def _nothing(filters: Filters, answer: Listed) -> WrongInput:
+    if not answer.hosts:
         return WrongInput("no results are stored yet", remedy="invoke deploy-bench makes some")
-    for kind, asked, known in (
-        ("board", wanted.hosts, found.hosts),
-        ("model", wanted.models, found.models),
+    for noun, named, stored in (
+        ("board", filters.hosts, answer.hosts),
+        ("model", filters.models, answer.models),
     ):
-        if asked and not set(asked) & set(known):
+        if named and not set(named) & set(stored):
             return WrongInput(
-                f"no result of {kind} {', '.join(asked)}{nearest(asked[0], known)}",
-                remedy=f"there are results of {', '.join(known)}",
+                f"no result of {noun} {', '.join(named)}{nearest(named[0], stored)}",
+                remedy=f"there are results of {', '.join(stored)}",
             )
     return WrongInput("no result passes these filters", remedy="ask for less: --since, --host, …")
 

@@ -26,7 +26,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
     inputs: Sequence[str]
     frames: int | None
-    asked: Asked
+    options: Asked
     rules: Model
     draw: bool
     show: bool
@@ -36,7 +36,7 @@ def run(request: RunRequest) -> None:
     """Show pictures to a model on each board, print what it sees, and say where it is drawn."""
     chosen = choice(request)
     inputs.check(chosen.inputs)
-    arguments.flags(chosen.rules, chosen.asked)  # what is missing is said before any work
+    arguments.flags(chosen.rules, chosen.options)  # what is missing is said before any work
     with work.planned(request, "run") as plan:
         if request.dry_run:
             plan.print(f"run on {', '.join(chosen.inputs)}")
@@ -61,7 +61,7 @@ def choice(request: RunRequest) -> Choice:
     return Choice(
         inputs=request.inputs,
         frames=request.frames,
-        asked=Asked(topk=request.topk, init=box(request.init), fps=_fps(request.fps)),
+        options=Asked(topk=request.topk, init=box(request.init), fps=_fps(request.fps)),
         rules=_with_output(_with_score(loaded, request.score), request.output),
         draw=request.draw,
         show=request.show,
@@ -72,7 +72,7 @@ def asked_of(chosen: Choice, job: Job, shown: Inputs) -> Asked:
     """What one board is asked."""
     drawn = one.drawn(chosen.rules, shown) if chosen.draw else {}
     return msgspec.structs.replace(
-        chosen.asked, precision=job.precision, threads=job.threads, **drawn
+        chosen.options, precision=job.precision, threads=job.threads, **drawn
     )
 
 
@@ -91,7 +91,7 @@ def tell(seen: Sequence[Seen], form: str) -> None:
 
 def require_read(seen: Sequence[Seen]) -> None:
     """Raise when pictures could not be read: the others were looked at all the same."""
-    bad = {one.name for of in seen for one in of.wrong}
+    bad = {error.name for of in seen for error in of.wrong}
     if bad:
         raise JobsFailed(
             f"{len(bad)} of the pictures could not be read; the others are done",

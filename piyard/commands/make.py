@@ -31,13 +31,13 @@ def build(target_name: str, source_name: str, *, dry_run: bool) -> None:
         for line in builder.plan(target_name, source_name):
             print(line)
         return
-    made = builder.build(target_name, source_name)
-    facts = made.manifest["elf"]
+    product = builder.build(target_name, source_name)
+    facts = product.manifest["elf"]
     linked = "static" if facts["static"] else f"needs GLIBC {facts['glibc']}"
-    size = made.nnrun.stat().st_size / 1e6
-    state = "built" if made.fresh else "nothing changed"
-    say.note(f"✓ {target_name}: {state}, build {made.key}, nnrun {size:.1f} MB, {linked}")
-    print(made.folder)
+    size = product.nnrun.stat().st_size / 1e6
+    state = "built" if product.fresh else "nothing changed"
+    say.note(f"✓ {target_name}: {state}, build {product.key}, nnrun {size:.1f} MB, {linked}")
+    print(product.folder)
 
 
 def reprint(request: ReportRequest) -> None:
@@ -59,16 +59,16 @@ def reprint(request: ReportRequest) -> None:
 
 def _one_row(run_id: str) -> list[Row]:
     """The run, of which only its result may be left; else what its folder says of it."""
-    known = [one for one in history.rows() if one.run.startswith(run_id)]
-    if len(known) == 1:
-        return known
-    return [derive.row(found) for found in history.results([result.find(run_id).name])]
+    rows = [row for row in history.rows() if row.run.startswith(run_id)]
+    if len(rows) == 1:
+        return rows
+    return [derive.row(each) for each in history.results([result.find(run_id).name])]
 
 
 def _results_for(form: str, rows: Sequence[Row]) -> list[Result]:
     """A page brings the samples of the newest of each job only, so the others are not read."""
     needed = {"json": rows, "html": history.newest(rows)}.get(form, [])
-    return list(history.results([one.run for one in needed]))
+    return list(history.results([row.run for row in needed]))
 
 
 def _nothing_stored(filters: Filters) -> WrongInput:

@@ -1,4 +1,4 @@
-"""Tasks about models: which there are, converting them, adding one's own."""
+"""Tasks about models: which there are, converting them, adding your own."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def listed(task: str, form: str) -> None:
     """The models there are, of that task or of all."""
     if task and task not in TASKS:
         raise unknown("task", task, TASKS)
-    known = {name: models.load(name) for name in models.names()}
-    asked = {name: one for name, one in known.items() if task in {"", one.task}}
-    print(tables.render(COLUMNS, [_row(name, one) for name, one in asked.items()], form))
+    all_models = {name: models.load(name) for name in models.names()}
+    rows = [_row(name, model) for name, model in all_models.items() if task in {"", model.task}]
+    print(tables.render(COLUMNS, rows, form))
     say.note("figures are their publishers'; benchmarks count the network itself")
 
 
@@ -95,12 +95,12 @@ def _of_file(request: AddModelRequest) -> Asked:
 
 
 def add_model(
-    asked: Asked, *, force: bool, trusted: bool = False, form: str, dry_run: bool
+    options: Asked, *, force: bool, trusted: bool = False, form: str, dry_run: bool
 ) -> None:
     """Make a model of the user's own file, and convert it; or say what that would take."""
-    if trusted and asked.file.is_file():
-        trust.add(asked.file, lasting=not dry_run)
-    planned = own.plan(asked)
+    if trusted and options.file.is_file():
+        trust.add(options.file, lasting=not dry_run)
+    planned = own.plan(options)
     for line in planned.lines:
         say.note(line)
     if dry_run:
@@ -108,62 +108,61 @@ def add_model(
     with ExitStack() as undo:
         undo.callback(own.forget, planned)  # whatever ends it, Ctrl-C too: it can be added again
         own.add(planned)
-        made = convert.convert(planned.name, force=True)
+        conversion = convert.convert(planned.name, force=True)
         if not force:  # what only fp16 is too little for can be used in fp32
-            made.require_proved(["fp32"])
+            conversion.require_proved(["fp32"])
         undo.pop_all()
-    _say(made)
-    rows = converted.worst(made) if form in tables.STYLES else converted.rows(made)
+    _say(conversion)
+    rows = converted.worst(conversion) if form in tables.STYLES else converted.rows(conversion)
     print(tables.render(converted.COLUMNS, rows, form))
 
 
-def _say(made: Conversion) -> None:
-    told = converted.state(made)
-    size = f"{made.manifest['params'] / 1e6:.2f} M params"
-    say.note(
-        f"{'✗' if made.failed or made.empty else '✓'} {made.name}: {told}, {_weights(made)}, {size}"
-    )
-    for note in converted.notes(made):
+def _say(conversion: Conversion) -> None:
+    state = converted.state(conversion)
+    size = f"{conversion.manifest['params'] / 1e6:.2f} M params"
+    mark = "✗" if conversion.failed or conversion.empty else "✓"
+    say.note(f"{mark} {conversion.name}: {state}, {_weights(conversion)}, {size}")
+    for note in converted.notes(conversion):
         say.note(f"  {note}")
 
 
-def _row(name: str, one: Model) -> list[str]:
-    figures = one.published
+def _row(name: str, model: Model) -> list[str]:
+    figures = model.published
     return [
         name,
-        one.task,
-        "x".join(map(str, one.input[1:])),
+        model.task,
+        "x".join(map(str, model.input[1:])),
         scaled(figures.params, 1e6, "M"),
         scaled(figures.macs, 1e9, "GMACs"),
-        ", ".join(_accuracy(one)) or "N/A",
-        _at_hand(one),
-        "; ".join(dict.fromkeys(file.licence for file in _files(one))),
+        ", ".join(_accuracy(model)) or "N/A",
+        _at_hand(model),
+        "; ".join(dict.fromkeys(file.licence for file in _files(model))),
     ]
 
 
-def _accuracy(one: Model) -> Iterator[str]:
-    if one.published.top1 is not None:
-        yield f"top-1 {one.published.top1:.1f}"
-    if one.published.map_50_95 is not None:
-        yield f"mAP {one.published.map_50_95:.1f}"
+def _accuracy(model: Model) -> Iterator[str]:
+    if model.published.top1 is not None:
+        yield f"top-1 {model.published.top1:.1f}"
+    if model.published.map_50_95 is not None:
+        yield f"mAP {model.published.map_50_95:.1f}"
 
 
-def _files(one: Model) -> list[Weights]:
+def _files(model: Model) -> list[Weights]:
     """The official file and what comes with it."""
-    return [one.weights[0], *one.parts.values()]
+    return [model.weights[0], *model.parts.values()]
 
 
-def _at_hand(one: Model) -> str:
+def _at_hand(model: Model) -> str:
     """What has to be done to have them."""
-    if any(_is_here(file) for file in one.weights) and all(map(_is_here, one.parts.values())):
+    if any(_is_here(file) for file in model.weights) and all(map(_is_here, model.parts.values())):
         return "here"
-    return "to download" if one.weights[0].url else "only by PIYARD_MIRROR"
+    return "to download" if model.weights[0].url else "only by PIYARD_MIRROR"
 
 
 def _is_here(file: Weights) -> bool:
     return bool(file.digest) and download.known(file.digest) is not None
 
 
-def _weights(made: Conversion) -> str:
-    told = made.manifest["weights"]
-    return f"weights: {told['source']}" if made.has_real_weights else "random weights"
+def _weights(conversion: Conversion) -> str:
+    weights = conversion.manifest["weights"]
+    return f"weights: {weights['source']}" if conversion.has_real_weights else "random weights"

@@ -47,58 +47,58 @@ def on_boards(request: ProveRequest) -> None:
     _require(outcomes.results, masked=request.mask)
 
 
-def judged(seat: Seat, asked: Asked, *, mask: bool) -> Proven:
+def judged(seat: Seat, question: Asked, *, mask: bool) -> Proven:
     """The proof; where it failed, where that begins and, with ``mask``, what helps."""
-    made = prove(seat, asked)
-    if not made.failed:
-        return made
+    proof = prove(seat, question)
+    if not proof.failed:
+        return proof
     try:
-        looked = closer.look(seat, asked, made)
+        looked = closer.look(seat, question, proof)
     except SMALL_FAULTS as error:
-        return msgspec.structs.replace(made, where=[f"where it begins is not known: {error.what}"])
-    begins = [line for one in looked for line in closer.where(seat, asked, one, made.least)]
-    told = msgspec.structs.replace(made, where=begins)
-    return _helped(seat, asked, looked, told) if mask and _is_maskable(made) else told
+        return msgspec.structs.replace(proof, where=[f"where it begins is not known: {error.what}"])
+    begins = [line for probe in looked for line in closer.where(seat, question, probe, proof.least)]
+    located = msgspec.structs.replace(proof, where=begins)
+    return _helped(seat, question, looked, located) if mask and _is_maskable(proof) else located
 
 
-def _helped(seat: Seat, asked: Asked, looked: Sequence[Closer], made: Proven) -> Proven:
+def _helped(seat: Seat, question: Asked, looked: Sequence[Closer], proof: Proven) -> Proven:
     try:
-        return bear.helped(seat, asked, looked) or made
+        return bear.helped(seat, question, looked) or proof
     except SMALL_FAULTS as error:
-        say.note(f"{made.model} on {made.host}: which masks help is not known: {error.what}")
-        return made
+        say.note(f"{proof.model} on {proof.host}: which masks help is not known: {error.what}")
+        return proof
     finally:  # what was tried is not what the board is left with
         work.put(seat.line, [seat.release], seat.build, seat.terms)
 
 
-def _is_maskable(made: Proven) -> bool:
-    in_halves = made.asked in MASKABLE and not made.precision.startswith("fp32")
-    return in_halves and bool(made.astray)
+def _is_maskable(proof: Proven) -> bool:
+    in_halves = proof.asked in MASKABLE and not proof.precision.startswith("fp32")
+    return in_halves and bool(proof.astray)
 
 
-def _tell(made: Sequence[Proven], form: str) -> None:
-    if made:
-        print(tables.render(table.COLUMNS, table.rows(made), form))
-    for line in (line for one in made for line in table.lines(one)):
+def _tell(proofs: Sequence[Proven], form: str) -> None:
+    if proofs:
+        print(tables.render(table.COLUMNS, table.rows(proofs), form))
+    for line in (line for proof in proofs for line in table.lines(proof)):
         say.note(line)
-    for path in keep.keep(made):
+    for path in keep.keep(proofs):
         say.note(f"✓ masks written to {path}; the next conversion has them")
 
 
-def _require(made: Sequence[Proven], *, masked: bool) -> None:
-    failed = [one for one in made if one.failed]
+def _require(proofs: Sequence[Proven], *, masked: bool) -> None:
+    failed = [proof for proof in proofs if proof.failed]
     if not failed:
         return
-    remedies = {_remedy(one, masked=masked): None for one in failed}
+    remedies = {_remedy(proof, masked=masked): None for proof in failed}
     raise ConversionFailed(
-        f"{len(failed)} of {len(made)} do not compute what the original computes",
+        f"{len(failed)} of {len(proofs)} do not compute what the original computes",
         remedy="; ".join(remedies),
     )
 
 
-def _remedy(one: Proven, *, masked: bool) -> str:
-    if one.precision.startswith("fp32"):
-        return f"fp32 itself is wrong on {one.host}: build anew, or compare with another board"
-    if _is_maskable(one) and not masked:
+def _remedy(proof: Proven, *, masked: bool) -> str:
+    if proof.precision.startswith("fp32"):
+        return f"fp32 itself is wrong on {proof.host}: build anew, or compare with another board"
+    if _is_maskable(proof) and not masked:
         return "--mask finds layers that must not compute in fp16"
     return "compute it in fp32: --precision fp32"

@@ -41,7 +41,7 @@ def remove(ids: Sequence[str], *, dry_run: bool) -> None:
 
     What was measured stays among the results.
     """
-    folders = [folder for one in ids for folder in _removable(one)]
+    folders = [folder for name in ids for folder in _removable(name)]
     for folder in dict.fromkeys(folders):
         if not dry_run:
             shutil.rmtree(folder)
@@ -123,9 +123,9 @@ def _row(record: Record) -> list[str]:
 
 def _print(record: Record, form: str, *, long: bool = False) -> None:
     if seen.is_of(record):
-        found = [seen.conclude(record)]
-        look.tell(found, form)
-        look.require_read(found)
+        predictions = [seen.conclude(record)]
+        look.tell(predictions, form)
+        look.require_read(predictions)
         return
     if record.what.get("task") != bench.TASK:
         print(_told(record))

@@ -26,7 +26,7 @@ def rejecting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def advice(monkeypatch: pytest.MonkeyPatch, *, engine_well: bool) -> str:
-    here = Finding(what=doctor.ENGINE, well=engine_well, detail="20.10", remedy="")
+    here = Finding(what=doctor.ENGINE, ok=engine_well, detail="20.10", remedy="")
     monkeypatch.setattr(doctor, "machine", lambda: [here])
     with pytest.raises(NotSetUp, match="pi5: login") as caught:
         doctor.report(["pi5"])

@@ -99,7 +99,7 @@ def test_a_governor_is_a_plain_word(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["$(reboot)", "a b", "../x", "PERFORMANCE"])
 def test_nothing_else_is_a_governor(name: str) -> None:
-    with pytest.raises(WrongInput, match="is no governor"):
+    with pytest.raises(WrongInput, match="is not a CPU governor"):
         terms(governor=name)
 
 
