@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-PACKAGE = next(folder for folder in Path(__file__).resolve().parents if folder.name == "piyard")
+PACKAGE = Path(__file__).resolve().parent
 _WITHIN = PACKAGE / "checkout"
 IS_INSTALLED = _WITHIN.is_dir()
 ROOT = _WITHIN if IS_INSTALLED else PACKAGE.parent

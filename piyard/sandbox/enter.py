@@ -1,6 +1,6 @@
 """Give up all rights that the policy does not grant, then execute another program.
 
-Run by ``python -I enter.py POLICY PROGRAM …`` with a policy in JSON; see ``kernel.py``.
+Run by ``python -I enter.py POLICY PROGRAM …`` with a policy in JSON; see ``kernel.command``.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 import os
 import resource
 import sys
+from importlib import import_module
 from pathlib import Path
 
 
@@ -16,14 +17,14 @@ def main() -> None:
     """Never returns: it executes the program, or exits with code 1."""
     package = next(f for f in Path(__file__).resolve().parents if f.name == "piyard")
     sys.path.insert(0, str(package.parent))
-    from piyard.sandbox import landlock, seccomp
-
+    landlock = import_module("piyard.sandbox.landlock")
+    seccomp = import_module("piyard.sandbox.seccomp")
     policy, argv = json.loads(sys.argv[1]), sys.argv[2:]
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_AS, policy["memory"])
     _limit(resource.RLIMIT_FSIZE, policy["file_size"])
-    landlock.restrict(policy["read"], policy["write"])
-    seccomp.restrict()
+    landlock.restrict_files(policy["read"], policy["write"])
+    seccomp.restrict_calls()
     os.execv(argv[0], argv)
 
 

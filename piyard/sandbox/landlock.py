@@ -53,7 +53,7 @@ def version() -> int:
         return 0
 
 
-def restrict(read: Sequence[str], write: Sequence[str]) -> None:
+def restrict_files(read: Sequence[str], write: Sequence[str]) -> None:
     """From now on only these paths can be opened, and those below them. Raises ``OSError``.
 
     Paths that do not exist are skipped. Files that are open stay open.

@@ -125,7 +125,7 @@ def is_known() -> bool:
     return platform.machine() in OF_MACHINE and "Seccomp:" in status
 
 
-def restrict() -> None:
+def restrict_calls() -> None:
     """From now on calls that reach beyond this process fail. Raises ``OSError``."""
     code = program(OF_MACHINE[platform.machine()], os.getpid())
     filled = (_Instruction * len(code))(*(_Instruction(*instruction) for instruction in code))
