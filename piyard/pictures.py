@@ -1,4 +1,4 @@
-"""Which files of a folder are pictures, and which of those cannot be read."""
+"""Which files of a folder are pictures, and which of them cannot be read."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def text_of(path: Path) -> str:
 
 
 def listed(paths: Sequence[Path]) -> str:
-    """For people: how many of each ending, and one of them by its path."""
+    """For people: a count per suffix, and one example."""
     kinds = Counter(one.suffix.lower() or "without an ending" for one in paths)
     counts = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
     return f"{counts}, for example {text_of(paths[0])}" if paths else ""
@@ -99,7 +99,8 @@ def _entries(folder: Path) -> list[Path]:
         return list(folder.iterdir())
     except OSError as error:
         raise WrongInput(
-            f"{text_of(folder)} cannot be read: {error.strerror}", remedy="whose is the folder?"
+            f"{text_of(folder)} cannot be read: {error.strerror}",
+            remedy="check the folder's permissions",
         ) from None
 
 
@@ -110,7 +111,7 @@ def _is_left_out(path: Path) -> bool:
 
 
 def _is_picture(path: Path) -> bool:
-    """By its ending; a file without one is looked into."""
+    """By its suffix; a file without one by its first bytes."""
     if path.suffix:
         return path.suffix.lower() in ENDINGS
     begin = _begin(path)

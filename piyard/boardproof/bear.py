@@ -1,4 +1,4 @@
-"""Which layers a board must not compute in halves for its outputs to stay the original's.
+"""Which layers a board must not compute in fp16 for its outputs to stay the original's.
 
 The desktop's proof imitates fp16 storage, but not fp16 sums: no x86 has them. A board that has them
 tells here what each layer really loses, and whether sparing the worst of them is enough.
@@ -118,7 +118,7 @@ def _types(working: Sequence[Layer], loss_by_layer: Mapping[str, float]) -> list
 
 
 def _bears(search: Search, stem: str, tried: set[str]) -> bool:
-    """Whether the outputs are alike, and with room to spare, when these are masked."""
+    """Whether the outputs agree, with a margin, when these are masked."""
     inputs, seat = search.asked, search.seat_with(_all_of(stem, tried))
     answer = tensors.compute(seat, stem, inputs.fed[stem])
     figures, agreement = compare(inputs, {stem: answer.blobs})
@@ -126,5 +126,5 @@ def _bears(search: Search, stem: str, tried: set[str]) -> bool:
     least = (1 + inputs.model.proof.min_cosine(answer.precision)) / 2
     problem = of_found(inputs.model, answer.precision, agreement) if agreement else ""
     what, suffix = names.join(stem, f"{len(tried)} masked"), f"; {problem}" if problem else ""
-    say.note(f"{seat.line.name}: {what}: lowest cosine {lowest:.6f}, wanted {least:.6g}{suffix}")
+    say.note(f"{seat.line.name}: {what}: lowest cosine {lowest:.6f}, required {least:.6g}{suffix}")
     return lowest >= least and not problem

@@ -1,4 +1,4 @@
-"""A net that goes wrong on a board, looked at layer by layer."""
+"""A net whose outputs differ on a board, examined layer by layer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Closer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a net is fed, and all that the board makes of it."""
+    """A net's inputs, and all the blobs that the board computes from them."""
 
     stem: str
     layers: list[Layer]
@@ -65,7 +65,7 @@ def where(seat: Seat, inputs: Asked, closer: Closer, least: float) -> list[str]:
 
 
 def losses(seat: Seat, closer: Closer) -> dict[str, float]:
-    """What each layer itself loses: it is computed here again from what the board gave it."""
+    """Each layer's own error: it is computed here again from the board's inputs of it."""
     net = infer.load(seat.conversion.folder, closer.stem)
     values = {**closer.blobs, **dict(zip(infer.inputs(net), closer.inputs, strict=True))}
     loss_by_layer = {}

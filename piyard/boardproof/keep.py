@@ -1,4 +1,4 @@
-"""Masks that a board showed to be needed, written into the model's YAML."""
+"""Masks that a board needs, written into the model's YAML."""
 
 from __future__ import annotations
 

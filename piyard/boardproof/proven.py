@@ -29,16 +29,16 @@ class Meant(msgspec.Struct, frozen=True, kw_only=True):
     what: str
     agreement: Agreement
     problem: str
-    """What is too far apart, or nothing."""
+    """What differs too much, or nothing."""
 
 
 class Proven(msgspec.Struct, frozen=True, kw_only=True):
-    """What came out."""
+    """The proof of one model on one board."""
 
     model: str
     host: str
     asked: str
-    """The precision that was asked for."""
+    """The requested precision."""
     precision: str
     """What was really computed."""
     emulated: bool
@@ -52,7 +52,7 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
     empty: dict[str, str] = {}
     """Outputs of which even agreement proves nothing, and why."""
     failed: list[str]
-    """What is not alike enough, a line each; nothing when all is well."""
+    """What differs too much, a line each; empty when the proof holds."""
     where: list[str] = []
     """Where it begins."""
     masks: dict[str, int] = {}
@@ -62,9 +62,9 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def astray(self) -> list[str]:
-        """The nets that do not compute what they should, by their stems.
+        """The nets whose outputs differ from the original's, by their stems.
 
-        A tracker that loses its objects is none: it is given what it should be, or a net is named.
+        A tracker that loses its objects is not listed: one of its nets is.
         """
         return [stem for stem in self._stems if not self._is_alike(stem)]
 
@@ -134,7 +134,7 @@ def _meant(
 
 
 def follow(seat: Seat, inputs: Asked) -> Agreement | None:
-    """How alike the tracks of a clip are, by nnrun's own tracker; None where none are asked for."""
+    """How alike the tracks of a clip are, by nnrun's tracker; None for a model without one."""
     if inputs.clip is None:
         return None
     watched = board.watch(seat, inputs.model, inputs.clip.film)

@@ -1,4 +1,4 @@
-"""What a board is asked: a few of a conversion's inputs, with the original's answers."""
+"""Inputs of a proof on a board: a few of a conversion's, with the original's outputs."""
 
 from __future__ import annotations
 

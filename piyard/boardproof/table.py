@@ -43,7 +43,7 @@ def _verdict(problem: str, *, empty: bool = False) -> str:
 
 
 def lines(proof: Proven) -> list[str]:
-    """What else is worth knowing."""
+    """Remarks below the table."""
     remarks = [
         f"{proof.model} {proof.precision} on {proof.host}, {meant.kind}: {meant.agreement.text}"
         for meant in proof.meant

@@ -32,10 +32,10 @@ TASK = "compute"
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a board made of a net's inputs."""
+    """A net's outputs as a board computed them."""
 
     precision: str
-    """What was really computed."""
+    """What was actually computed."""
     emulated: bool
     blobs: Computed
     """Kind of input → the wanted blobs of each input; outputs as ``infer.outputs`` orders them."""
@@ -119,7 +119,7 @@ def _read(
         ]
     except (msgspec.ValidationError, LookupError, OSError, ValueError) as error:
         raise UnreadableLog(
-            f"{folder / run.LOG}: a blob is missing, or not what it is said to be: {error}"
+            f"{folder / run.LOG}: a blob is missing or malformed: {error}"
         ) from None
 
 

@@ -25,7 +25,7 @@ MOVES_NOTHING = {"Input", "Split", "Reshape", "Flatten", "Noop", "MemoryData", "
 
 
 def is_slower(closer: Closer, masked: Collection[str]) -> bool:
-    """Whether the net takes more than in fp32 when these layers, or types of layers, are masked."""
+    """Whether the net is slower than in fp32 when these layers, or types of layers, are masked."""
     in_fp32 = {
         layer.name for layer in closer.working if layer.name in masked or layer.type in masked
     }

@@ -26,20 +26,20 @@ BATCH = 500
 
 
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
-    """A film as a board saw it."""
+    """A board's predictions for one set of pictures."""
 
     frames: list[Frame]
     labels: set[str]
-    """The precisions that were really computed."""
+    """The precisions that were actually computed."""
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
-    """What a board said."""
+    """A board's predictions for a data set."""
 
     frames: list[list[Frame]]
     """Film by film, in the order of the pictures."""
     precision: str
-    """What was really computed."""
+    """What was actually computed."""
     host: str
     hardware: str
     emulated: bool
@@ -47,7 +47,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def answers(seat: Seat, model: Model, data: Dataset) -> Answered:
-    """What nnrun sees on that board; raises as ``watch``."""
+    """nnrun's predictions on that board; raises as ``watch``."""
     films = [watch(seat, model, film) for film in data.films]
     board = seat.line.board_with(seat.line.facts)
     return Answered(
@@ -61,7 +61,7 @@ def answers(seat: Seat, model: Model, data: Dataset) -> Answered:
 
 
 def watch(seat: Seat, model: Model, film: Footage) -> Watched:
-    """One film. Raises ``BoardCommandFailed`` for a picture that nnrun cannot read."""
+    """One set of pictures. Raises ``BoardCommandFailed`` for a picture that nnrun cannot read."""
     frames: list[Frame] = []
     labels: set[str] = set()
     for batch in batches(film):
@@ -91,7 +91,7 @@ def in_order(pictures: Sequence[Path], seen: Seen) -> list[Frame]:
         raise BoardCommandFailed(
             f"{seen.host}: nnrun cannot read {len(seen.wrong)} of the {len(pictures)} pictures",
             evidence=f"{error.name}: {error.error}",
-            remedy="the figures would not be of the same data; leave such pictures out",
+            remedy="leave these pictures out: figures over different data cannot be compared",
         )
     frames = {frame.name: frame for frame in seen.frames}
     return [frames[text_of(path)] for path in pictures]

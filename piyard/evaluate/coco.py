@@ -250,7 +250,7 @@ def _images(file: Path, content: Mapping[str, Any]) -> dict[str, int]:
         if times > 1:
             raise WrongInput(
                 f"{file}: {times} images have the {what} {value}",
-                remedy="whose annotations are whose cannot be told: number the images anew",
+                remedy="their annotations cannot be told apart: number the images anew",
             )
     return dict(pairs)
 

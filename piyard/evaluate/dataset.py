@@ -38,7 +38,7 @@ class Film(Footage, frozen=True, kw_only=True):
 
 
 class Dataset(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a model is judged by."""
+    """What a model is evaluated on."""
 
     kind: Kind
     name: str
@@ -71,9 +71,9 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def recognise(path: Path) -> Kind:
-    """What kind of data lies there; raises ``WrongInput`` when it is none of them."""
+    """The kind of data in a folder; raises ``WrongInput`` for an unknown one."""
     if not path.exists():
-        raise WrongInput(f"there is no data {path}", remedy="check --data")
+        raise WrongInput(f"{path} does not exist", remedy="check --data")
     tests: Mapping[Kind, Callable[[Path], bool]] = {
         "otb": sequences.is_otb,
         "mot": sequences.is_mot,
@@ -84,9 +84,9 @@ def recognise(path: Path) -> Kind:
         if fits(path):
             return kind
     raise WrongInput(
-        f"{path} is no data that is known",
+        f"{path} is not a data set of a known kind",
         evidence=FORMS,
-        remedy="--kind says which it is meant to be",
+        remedy="name its kind with --kind",
     )
 
 
@@ -143,7 +143,7 @@ def _clips(kind: Kind, clips: Clips) -> Dataset:
 
 
 def spread(pictures: Sequence[Path], limit: int | None) -> list[Path]:
-    """So many of them, evenly over all."""
+    """``limit`` of them, evenly spread over all."""
     if not limit or limit >= len(pictures):
         return list(pictures)
     return [pictures[i * len(pictures) // limit] for i in range(limit)]

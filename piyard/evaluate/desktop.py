@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from piyard.originals import Original
 
 WAYS = ("original", "fp32", "fp16")
-"""``fp16`` imitates what a board stores: halves between all layers, sums in fp32."""
+"""``fp16`` simulates what a board stores: halves between all layers, sums in fp32."""
 
 
 @contextmanager
@@ -54,7 +54,7 @@ def answers(seer: Seer, data: Dataset, title: str) -> list[list[Frame]]:
 
 @contextmanager
 def _net(model: Model, conversion: Conversion, way: str) -> Iterator[Net]:
-    """The original is prepared as its own file says, where it says so."""
+    """The original's input is prepared as its own file says, where it says so."""
     fed = stated.of(model) if way == "original" else model
     with _computes(model, conversion, way) as (compute, head):
         net = net_of(fed, compute, head)

@@ -17,7 +17,7 @@ NAMES: Mapping[Kind, tuple[str, ...]] = {
     "mot": ("HOTA", "MOTA", "IDF1"),
     "otb": ("AUC", "precision"),
 }
-"""What is told of each kind of data; the first one goes into the Accuracy column."""
+"""Metrics of each kind of data; the first one goes into the Accuracy column."""
 TOP = 5
 
 

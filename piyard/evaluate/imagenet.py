@@ -111,7 +111,7 @@ def _line(path: Path, row: Mapping[str, str], where: str) -> Listed:
         for written in (name, name.replace("\\", "/")):
             if (place / written).is_file():
                 return Listed(where, place / written, int(index), row.get("name", ""))
-    raise WrongInput(f"{where}: there is no picture {name}", remedy=f"beside {LIST} or in images")
+    raise WrongInput(f"{where}: no such picture: {name}", remedy=f"beside {LIST} or in images")
 
 
 def _require_numbering(lines: Sequence[Listed], names: Names) -> None:

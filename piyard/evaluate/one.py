@@ -21,11 +21,11 @@ from piyard.model.head import Dense
 from piyard.seat import Seat
 
 THRESHOLDS = {"score": 0.001, "nms": 0.65, "most": 300}
-"""As evaluations of detectors on COCO have them: all that is found is judged, sure or not."""
+"""As evaluations of detectors on COCO have them: detections of any score count."""
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
-    """What is evaluated, on what."""
+    """A model, its conversion and the data it is evaluated on."""
 
     name: str
     model: Model
@@ -34,7 +34,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     detector: Conversion | None
     data: Dataset
     digest: str
-    """Of the data; reading all of it twice would be a waste."""
+    """Of the data, hashed once."""
 
     @property
     def finder(self) -> tuple[Model, Conversion] | None:
@@ -50,7 +50,7 @@ def judged(model: Model) -> Model:
 
 
 def require_real(conversion: Conversion) -> None:
-    """Raise ``WrongInput`` for a conversion whose answers mean nothing."""
+    """Raise ``WrongInput`` for a conversion with random weights."""
     if not conversion.has_real_weights:
         raise WrongInput(
             f"{conversion.name} has random weights, which have no accuracy",
@@ -59,7 +59,7 @@ def require_real(conversion: Conversion) -> None:
 
 
 def by_original(subject: Subject) -> Evaluation:
-    """What the original says, from the shelf where it said it before."""
+    """The original's evaluation, from the stored ones where there is one."""
     previous = kept.find(subject.conversion.key, "original", "fp32", subject.digest)
     if previous and _is_whole(previous, subject.data.kind):
         say.note(f"✓ {subject.name}: {previous.computed} evaluated on {previous.data} before")
@@ -69,13 +69,13 @@ def by_original(subject: Subject) -> Evaluation:
 
 
 def _is_whole(previous: Evaluation, kind: str) -> bool:
-    """Whether it is not of before, when no intervals were kept."""
+    """Whether it has its intervals; older evaluations were stored without."""
     without = kind in {"mot", "otb"} or previous.count > bootstrap.MANY
     return bool(previous.intervals) or without or None in previous.figures.values()
 
 
 def by_desktop(subject: Subject, precision: str) -> Evaluation:
-    """What ncnn says on this machine; its fp16 is imitated."""
+    """ncnn's on this machine; fp16 is simulated."""
     if precision not in {"fp32", "fp16"}:
         raise WrongInput(
             f"the desktop cannot compute as a board does in {precision}",
@@ -92,7 +92,7 @@ def by_desktop(subject: Subject, precision: str) -> Evaluation:
 
 
 def by_board(seat: Seat, subject: Subject) -> Evaluation:
-    """What nnrun says on that board."""
+    """nnrun's on that board."""
     answers = board.answers(seat, subject.model, subject.data)
     return _kept(
         subject,

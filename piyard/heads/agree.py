@@ -1,4 +1,4 @@
-"""Whether two ways to compute a network find the same objects."""
+"""Whether two implementations of a network find the same objects."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 LEAST_IOU = 0.5
 """Boxes of a class that overlap less are not the same object."""
 SEEN = 0.3
-"""Keypoints with a lower score say nothing."""
+"""Keypoints with a lower score are not compared."""
 
 
 class Bars(msgspec.Struct, frozen=True, kw_only=True):
-    """What two ways may differ by and still agree."""
+    """How far two sets of objects may differ and still agree."""
 
     iou: float = 0.95
     score: float = 0.02
@@ -53,12 +53,12 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
         more = {"box IoU": self.iou, "mask IoU": self.mask_iou, "OKS": self.oks}
         lowest = [f"{name} {value:.4f}" for name, value in more.items() if value is not None]
         return (
-            f"{self.expected} objects wanted, {self.actual} found, {self.matched} the same; lowest"
+            f"{self.expected} objects expected, {self.actual} found, {self.matched} matched; lowest"
             f" {', '.join(lowest)}; scores within {self.score:.4f}"
         )
 
     def problem(self, bars: Bars, threshold: float = 0.0) -> str:
-        """What is too far apart, or nothing.
+        """What differs too much, or nothing.
 
         Only one of the two may tell an object whose score is within ``bars.score`` of the head's
         ``threshold``: the other one saw it just below.
@@ -75,8 +75,8 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
         lost = self.matched < max(self.expected, self.actual)
         if lost and not self.unmatched_score <= threshold + bars.score:
             problems.append(
-                f"{self.expected} objects wanted, {self.actual} found, {self.matched} of them the"
-                f" same; the surest of the others has score {self.unmatched_score:.4f}"
+                f"{self.expected} objects expected, {self.actual} found, {self.matched}"
+                f" matched; the best of the others has score {self.unmatched_score:.4f}"
             )
         return "; ".join(problems)
 
@@ -117,7 +117,7 @@ def worst(agreements: Sequence[Agreement]) -> Agreement:
 
 
 def matches(expected: Sequence[Found], actual: Sequence[Found]) -> list[tuple[int, int]]:
-    """Pairs of indices: who is taken for the same (see ``compare``)."""
+    """Pairs of indices: objects taken for the same (see ``compare``)."""
     import numpy as np
 
     if not (expected and actual):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Kept(NamedTuple):
-    """What is told, best first."""
+    """The selected places of the maps, best first."""
 
     places: Places
     classes: Indices
@@ -43,7 +43,7 @@ def decode(
 
     Equal scores are in the order of their places. Boxes are clipped to the picture; of the
     ``head.most`` best ones, those without area there are left out. A place with a value that is not
-    finite tells nothing. Raises ``WrongInput`` when the outputs are not what the head says.
+    finite is skipped. Raises ``WrongInput`` when the outputs are not what the head says.
     """
     maps = outputs[:-1] if task == "segment" else outputs
     table = places(maps, head.strides, size)

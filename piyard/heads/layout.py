@@ -34,7 +34,7 @@ def layout(head: DenseHead, task: Task, outputs: Sequence[Floats]) -> Layout:
     extra = _extra(head, task, channels, outputs)
     ranges = _layout(head, channels - extra)._replace(extra=slice(channels - extra, channels))
     if ranges.classes.stop <= ranges.classes.start:
-        raise misfit(f"{channels} channels a place are too few", outputs)
+        raise misfit(f"{channels} channels per place are too few", outputs)
     return ranges
 
 
@@ -46,7 +46,7 @@ def _extra(head: DenseHead, task: Task, channels: int, outputs: Sequence[Floats]
         return 0
     values = channels - 4 * head.bins - 1 if isinstance(head, Yolov8) else 0
     if values <= 0 or values % 3:
-        raise misfit("they tell no keypoints", outputs)
+        raise misfit("there are no keypoint channels", outputs)
     return values
 
 

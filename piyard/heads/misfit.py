@@ -1,4 +1,4 @@
-"""Outputs that are not what the model's YAML says they are."""
+"""Outputs that do not match the model's YAML."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def _levels(outputs: Sequence[Floats], strides: Sequence[int]) -> list[Sequence[
     """The blobs of each level."""
     each, left = divmod(len(outputs), len(strides))
     if left or not each:
-        raise misfit(f"{len(strides)} strides need as many groups of outputs", outputs)
+        raise misfit(f"{len(strides)} strides need that many groups of outputs", outputs)
     return [outputs[first : first + each] for first in range(0, len(outputs), each)]
 
 

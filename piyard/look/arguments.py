@@ -20,12 +20,12 @@ DETECTOR = "detector"
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user may choose beside the model."""
+    """What the user may choose besides the model."""
 
     precision: str = "fp32"
     threads: int = 1
     topk: int = 5
-    """Task classify: classes told."""
+    """Task classify: number of classes."""
     init: tuple[float, float, float, float] | None = None
     """Tracking one object: x, y, width, height in the first frame."""
     fps: float = 30.0
@@ -33,7 +33,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     classes: str = ""
     """Task classify: the blob with the classes, of a net with several outputs."""
     labelled: bool = True
-    """Whether the model's labels are those of what it is asked for."""
+    """Whether the model's labels belong to the output that is read."""
     raw: str = ""
     """The folder for raw outputs of classify."""
     drawn: str = ""
@@ -124,7 +124,7 @@ def _bytetrack(config: Bytetrack) -> list[str]:
 def _nanotrack(config: Nanotrack, options: Asked) -> list[str]:
     if options.init is None:
         raise WrongInput(
-            "this model follows one object, and nobody said which",
+            "this model follows one object, and none was given",
             remedy="--init x,y,width,height of it in the first frame, in pixels",
         )
     return [

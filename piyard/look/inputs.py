@@ -21,7 +21,7 @@ USUAL_FRAMES = 300
 
 
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the three."""
+    """Pictures, a film, or the camera."""
 
     pictures: Sequence[Path] = ()
     film: Path | None = None
@@ -49,7 +49,9 @@ def check(texts: Sequence[str]) -> None:
         raise WrongInput("no --input", remedy="name a picture, a folder, a film, a URL or camera")
     streams = [text for text in texts if _is_stream(text)]
     if streams and len(texts) > 1:
-        raise WrongInput(f"{streams[0]} stands alone", remedy="give it a run of its own")
+        raise WrongInput(
+            f"{streams[0]} cannot be combined with other inputs", remedy="give it a run of its own"
+        )
     for text in texts:
         if text != CAMERA and not web.is_url(text):
             _local(text)
@@ -94,7 +96,7 @@ def named(shown: Inputs) -> dict[str, str]:
 
 
 def _pictures(texts: Sequence[str], frames: int | None) -> list[Path]:
-    """The first ones of all; what is left out is said."""
+    """The first ``frames`` of all; what is left out is reported."""
     _say_left_out(texts)
     candidates = (
         path
@@ -114,7 +116,7 @@ def _say_left_out(texts: Sequence[str]) -> None:
     folders = [Path(text) for text in texts if not web.is_url(text) and Path(text).is_dir()]
     for folder in folders:
         if left_out := pictures.of(folder).left_out:
-            say.note(f"left out of {folder}, as they cannot be read: {pictures.listed(left_out)}")
+            say.note(f"left out of {folder}, not readable: {pictures.listed(left_out)}")
         if subfolders := [
             subfolder
             for subfolder in pictures.folders(folder)
@@ -134,7 +136,7 @@ def _local(text: str) -> list[Path]:
     pattern = str(path.relative_to(start)) if path.anchor else text
     matches = pictures.in_order(match for match in start.glob(pattern) if match.is_file())
     if not matches:
-        raise WrongInput(f"there is no picture {text}", remedy="check --input")
+        raise WrongInput(f"no such picture: {text}", remedy="check --input")
     return matches
 
 
@@ -143,9 +145,9 @@ def _of_folder(path: Path) -> list[Path]:
     if content.pictures:
         return content.pictures
     raise WrongInput(
-        f"{path} holds no picture that can be read",
+        f"{path} has no readable picture",
         evidence=pictures.listed(content.left_out),
-        remedy=f"of {', '.join(sorted(pictures.ENDINGS))}",
+        remedy=f"accepted suffixes: {', '.join(sorted(pictures.ENDINGS))}",
     )
 
 

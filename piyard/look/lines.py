@@ -1,4 +1,4 @@
-"""What nnrun tells of one picture or frame, as its log has it."""
+"""nnrun's predictions for one picture or frame, as its log has them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Object(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """The label, or the class's number where nnrun was told no labels."""
+        """The label, or the class's number where nnrun got no labels."""
         return self.label if self.label is not None else str(self.class_)
 
 

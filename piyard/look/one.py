@@ -1,4 +1,4 @@
-"""A job with pictures → what its model sees in them, on one board."""
+"""A job with pictures → its model's predictions on one board."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from piyard.work import Work
 
 
 def look(seat: Seat, inputs: Inputs, options: Asked, model: Model) -> Seen:
-    """What the job's model sees; pictures that nnrun cannot read are in the answer too.
+    """The model's predictions; pictures that nnrun cannot read are listed too.
 
     ``model`` is the job's, or has the thresholds of a user or an evaluation.
     """
@@ -29,7 +29,7 @@ def look(seat: Seat, inputs: Inputs, options: Asked, model: Model) -> Seen:
 
 
 def classified(conversion: Conversion, model: Model, options: Asked) -> Asked:
-    """The output with the classes by its name on the board; labels only where they are its own."""
+    """The output with the classes by its name on the board; labels only where they belong to it."""
     if model.task != "classify":
         return options
     index = outputs.of(conversion, model)
@@ -43,7 +43,7 @@ def classified(conversion: Conversion, model: Model, options: Asked) -> Asked:
 
 
 def work_of(model: Model, inputs: Inputs, options: Asked) -> Work:
-    """What nnrun is to do."""
+    """nnrun's command line for these inputs."""
     release = None if inputs.camera else release_of(inputs)
     verb, *rest = arguments.verb(model)
     return Work(

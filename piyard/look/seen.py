@@ -1,4 +1,4 @@
-"""What a finished run saw, read from its log."""
+"""Predictions of a finished run, read from its log."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from piyard.record import Record
 
 FILM = "drawn.mjpeg"
 LINES = "found.jsonl"
-"""What was found, a line a picture, by the pictures' names here."""
+"""nnrun's lines about pictures, under the pictures' names here."""
 FEW = 4
 """Pictures that are opened one by one; of more, their folder."""
 TASKS = frozenset({"classify", "detect", "segment", "pose", "track"})
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a model saw on one board."""
+    """A model's predictions on one board."""
 
     host: str
     run: str
@@ -60,12 +60,12 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_of(record: Record) -> bool:
-    """Whether that run looked at pictures, and was no benchmark."""
+    """Whether that run made predictions, as opposed to a benchmark."""
     return record.what.get("task") in TASKS
 
 
 def conclude(record: Record) -> Seen:
-    """What the run of that record saw; raises ``UnreadableLog``.
+    """The predictions of that run; raises ``UnreadableLog``.
 
     What was drawn, and nnrun's lines, get the names that the pictures have here.
     """

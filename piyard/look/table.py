@@ -1,4 +1,4 @@
-"""What was seen, as rows for people and programs."""
+"""Predictions as rows for people and programs."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _track(track: int, frames: Sequence[tuple[int, Object]]) -> Row:
 
 
 def summary(prediction: Seen) -> str:
-    """A line: how much was seen, and how long it took."""
+    """One line: how many objects, and how long it took."""
     parts = [count(len(prediction.frames), "frame" if prediction.task == "track" else "picture")]
     if prediction.task != "classify":
         parts.append(_count(prediction))
@@ -136,7 +136,7 @@ def _count(prediction: Seen) -> str:
 
 
 def _times(prediction: Seen) -> str:
-    """The median of each stage; an emulated board's times are nobody's concern."""
+    """The median of each stage; an emulated board's times are not meaningful."""
     if prediction.emulated or not prediction.frames:
         return ""
     stages = {name for frame in prediction.frames for name in frame.ms}

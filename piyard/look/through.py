@@ -12,7 +12,7 @@ WIDTH, HEIGHT = 1280, 720
 
 
 def words(inputs: Inputs, release: Release | None) -> list[str]:
-    """The script, and what it is told; nothing for pictures, which nnrun opens itself."""
+    """The script and its arguments; nothing for pictures, which nnrun opens itself."""
     if inputs.camera:
         arguments = [str(inputs.frames), str(WIDTH), str(HEIGHT)]
         return ["sh", "-c", onboard.script("camera"), "camera", *arguments]

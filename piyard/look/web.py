@@ -26,11 +26,11 @@ _BLOCK = 1 << 16
 
 
 class _Again(Exception):
-    """An attempt that failed for a reason that may pass."""
+    """An attempt that failed for a reason that may be temporary."""
 
 
 def is_url(text: str) -> bool:
-    """Whether it is an address and no path."""
+    """Whether it is a URL rather than a path."""
     return text.lower().startswith(("http://", "https://"))
 
 
@@ -48,7 +48,7 @@ def picture(url: str) -> Path:
 
 
 def plain_name(url: str) -> str:
-    """The last part of an address without what could mean something to anybody, nor its ending."""
+    """The last part of an address without special characters and suffix."""
     last = unquote(urlsplit(url).path).rpartition("/")[2].rpartition(".")
     stem = last[0] or last[2]
     return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-")[:60] or "picture"
@@ -62,7 +62,7 @@ def _received(url: str) -> bytes:
             _require_well(response, url)
             return _body(response, url)
     except requests.Timeout:
-        raise _Again(f"the server says nothing for {STALL_S:g} s") from None
+        raise _Again(f"no data from the server for {STALL_S:g} s") from None
     except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
         raise _failed(url, str(error)) from None
     except requests.RequestException as error:
@@ -88,7 +88,7 @@ def _body(response: Response, url: str) -> bytes:
         if len(body) > LIMIT:
             raise _too_large(url)
         if time.monotonic() > deadline:
-            raise _failed(url, f"it is not there after {LIMIT_S:g} s")
+            raise _failed(url, f"not complete after {LIMIT_S:g} s")
     return bytes(body)
 
 
@@ -102,7 +102,7 @@ def _kept(body: bytes, url: str) -> Path:
 
 
 def _ending(body: bytes, url: str) -> str:
-    """By what it is, whatever the address says; all of it must decode."""
+    """By the content, whatever the address says; all of it must decode."""
     import io
 
     from PIL import Image
@@ -112,9 +112,9 @@ def _ending(body: bytes, url: str) -> str:
             kind = opened.format or "?"
             opened.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise _failed(url, f"what came is no picture: {error}") from None
+        raise _failed(url, f"the content is not a picture: {error}") from None
     if kind not in FORMATS:
-        raise _failed(url, f"it is a {kind}; JPEG and PNG are read")
+        raise _failed(url, f"it is a {kind}; only JPEG and PNG are accepted")
     return FORMATS[kind]
 
 

@@ -1,4 +1,4 @@
-"""What a network's outputs mean, as data. Decoding them is nnrun's work, and reference/'s.
+"""What a network's outputs mean, as data. nnrun decodes them, and ``piyard.heads``.
 
 A dense head looks at each place of some maps, one map a stride. A conversion's outputs are, map by
 map from the smallest stride on, the blobs of shape (channels, rows, columns) whose channels follow
@@ -25,11 +25,11 @@ class Dense(Config):
     strides: Strides = (8, 16, 32)
     """Input pixels between two places of a map, map by map."""
     score: Share = 0.25
-    """What is below it is not told."""
+    """Objects with a lower score are dropped."""
     nms: Share = 0.45
     """Of two boxes of a class whose intersection over union is above it, the better one stays."""
     most: Count = 300
-    """Objects told at most."""
+    """At most this many objects are kept."""
 
 
 class Yolov8(Dense, tag_field="kind", tag="yolov8"):

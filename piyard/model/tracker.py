@@ -1,4 +1,4 @@
-"""How objects are followed from frame to frame, as data."""
+"""How objects are tracked from frame to frame, as data."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Bytetrack(Config, tag_field="kind", tag="bytetrack"):
     high: Share = 0.5
     """Detections above it take part in the first association."""
     low: Share = 0.1
-    """Those above this one in the second."""
+    """Those above this one take part in the second."""
     new: Share = 0.6
-    """One that nothing explains begins a track from here on."""
+    """An unmatched detection starts a track from this score on."""
     match: Share = 0.8
     """The largest cost (1 - IoU x score) of the first association."""
     buffer: Count = 30
@@ -42,11 +42,11 @@ class Nanotrack(Config, tag_field="kind", tag="nanotrack"):
     context: Share = 0.5
     """What is shown around the object, in sums of its sides."""
     penalty: Annotated[float, Meta(ge=0, le=2)] = 0.138
-    """For a changing size or shape."""
+    """For changes of size and shape."""
     window: Share = 0.455
-    """How much nearness to where the object was counts, beside the score."""
+    """Weight of the distance to the last position, against the score."""
     rate: Share = 0.348
-    """At which the size follows."""
+    """How quickly the size is updated."""
 
 
 Tracker = Bytetrack | Nanotrack

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 MALFORMED = (ArithmeticError, EOFError, LookupError, OSError, SyntaxError, TypeError, ValueError)
-"""What Pillow's readers raise for files that are not what they begin as."""
+"""What Pillow's readers raise for files whose content does not match their first bytes."""
 
 
 def read(path: Path) -> Image:
-    """The picture in RGB, turned upright as its EXIF orientation says; of several the first.
+    """The picture in RGB, upright by its EXIF orientation; the first frame of an animation.
 
     Of 16 bits the upper 8 are taken, as nnrun does. Raises ``WrongInput``.
     """
@@ -31,7 +31,7 @@ def read(path: Path) -> Image:
             return ImageOps.exif_transpose(_of_8_bits(picture)).convert("RGB")
     except (*MALFORMED, struct.error, Image.DecompressionBombError) as error:
         raise WrongInput(
-            f"{text_of(path)} is no picture that can be read: {error}",
+            f"{text_of(path)} cannot be read as a picture: {error}",
             remedy="leave it out, or repair it",
         ) from None
 

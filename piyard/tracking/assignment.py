@@ -1,4 +1,4 @@
-"""Who is who: pairs of least total cost, none of which costs too much."""
+"""Minimum-cost assignment with a cost limit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def assigned(costs: Doubles, limit: float) -> list[tuple[int, int]]:
-    """Pairs (row, column) of the matrix, by row; each row and each column in one pair at most.
+    """Pairs (row, column) of the matrix, by row; each row and each column in at most one pair.
 
     The pairs minimise the sum of their costs plus ``limit`` / 2 for each row and each column left
     alone: the problem ``lap.lapjv(costs, extend_cost=True, cost_limit=limit)`` solves on a square

@@ -46,7 +46,7 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True):
     """An object found in one frame."""
 
     box: Corners
-    """x0, y0, x1, y1 in pixels; what is not ``followable`` is no detection."""
+    """x0, y0, x1, y1 in pixels; one that is not ``followable`` is ignored."""
     score: float
     """0 to 1."""
     label: int = 0
@@ -54,12 +54,12 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tracked(msgspec.Struct, frozen=True, kw_only=True):
-    """An object in one frame, and which one it is."""
+    """An object in one frame, with the id of its track."""
 
     id: int
     """From 1 up."""
     box: Corners
-    """As the Kalman filter believes it, which may reach beyond the picture."""
+    """As the Kalman filter estimates it; may reach beyond the picture."""
     score: float
     label: int
 
@@ -77,9 +77,9 @@ class Track:
     last: int
     """The frame it was seen in last."""
     confirmed: bool
-    """Seen in two frames; a track that is not ends with the first frame it is missed in."""
+    """Seen in two frames; an unconfirmed track ends with the first frame that misses it."""
     expired: bool = False
-    """Lost for too long: it may be found in the next frame still, but is never lost again."""
+    """Lost for too long: it may still be matched in the next frame, and is dropped otherwise."""
 
     def follow(self, detection: Detection, frame: int) -> None:
         """Take the detection of that frame as this object."""
@@ -104,7 +104,7 @@ class ByteTracker:
         self._lost: list[Track] = []
 
     def step(self, detections: list[Detection]) -> list[Tracked]:
-        """What the next frame's detections are, by the order in which the tracks came up."""
+        """The tracks of the next frame, in the order in which they began."""
         self._frame += 1
         detections = [each for each in detections if followable(each.box)]
         high = [each for each in detections if each.score > self._how.high]
@@ -119,7 +119,7 @@ class ByteTracker:
         return [_told(track) for track in self._tracked if track.confirmed]
 
     def skip(self, frames: int) -> None:
-        """So many frames without detections, and so without tracks."""
+        """Advance by that many frames without detections."""
         left = frames
         while left > 0 and (self._tracked or self._lost):
             self.step([])
@@ -135,7 +135,7 @@ class ByteTracker:
     def _associate(
         self, tracks: list[Track], detections: list[Detection], limit: float, *, fused: bool
     ) -> list[Detection]:
-        """Each track follows the detection that suits it; gives back those no track takes."""
+        """Assign detections to tracks; returns the detections left over."""
         pairs = assigned(_costs(tracks, detections, fused=fused), limit)
         for track, index in pairs:
             tracks[track].follow(detections[index], self._frame)
@@ -162,7 +162,7 @@ class ByteTracker:
         )
 
     def _sort(self, confirmed: list[Track], begun: list[Track]) -> None:
-        """Who is tracked after this frame, who is lost, and who is forgotten."""
+        """Sort tracks into tracked, lost and dropped after this frame."""
         tracked = self._seen(self._tracked) + begun + self._seen(self._lost)
         missed = self._unseen(self._lost) + self._unseen(confirmed)
         lost = [track for track in missed if not track.expired]
@@ -182,7 +182,7 @@ def _costs(tracks: list[Track], detections: list[Detection], *, fused: bool) -> 
 
 
 def _without_duplicates(tracked: list[Track], lost: list[Track]) -> tuple[list[Track], list[Track]]:
-    """Of a tracked and a lost track of the same object the one known for longer stays."""
+    """Of a tracked and a lost track of the same object the older one stays."""
     import numpy as np
 
     alike = np.equal.outer([track.label for track in tracked], [track.label for track in lost])

@@ -73,7 +73,7 @@ def _from_zero(
         return from_one
     raise WrongInput(
         f"{where}: the pictures are numbered from 0 and the truth from {min(truth)}, and some have "
-        "no picture: which frame is whose cannot be told",
+        "no picture: the frames cannot be matched",
         remedy="number the pictures as the truth does",
     )
 

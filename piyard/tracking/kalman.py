@@ -22,7 +22,7 @@ VELOCITY = 1 / 160
 
 
 class State(NamedTuple):
-    """What is believed of a box's centre x, centre y, width / height and height: each is (4,)."""
+    """The estimate of a box's centre x, centre y, width / height and height: each is (4,)."""
 
     place: Doubles
     speed: Doubles
@@ -77,7 +77,7 @@ def corrected(state: State, box: Doubles) -> State:
 
 
 def steady_height(state: State) -> State:
-    """Of an object out of sight nobody knows whether it still grows."""
+    """While an object is out of sight its height is not extrapolated."""
     speed = state.speed.copy()
     speed[3] = 0
     return state._replace(speed=speed)
@@ -92,7 +92,7 @@ def measured(box: Doubles) -> Doubles:
 
 
 def box(state: State) -> Doubles:
-    """The box x0, y0, x1, y1 where the object is believed to be."""
+    """The box x0, y0, x1, y1 where the object is estimated to be."""
     import numpy as np
 
     x, y, proportions, height = state.place

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 SAME = 0.5
-"""IoU from which a track found an object."""
+"""IoU from which a track counts as the object's."""
 
 
 class MotFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +33,7 @@ class MotFigures(msgspec.Struct, frozen=True, kw_only=True):
     switches: int
     """Times that an object's track is another one than before."""
     false: int
-    """Boxes where nothing is."""
+    """Boxes without an object (false positives)."""
     missed: int
     """Objects, frame by frame, that no track covers."""
     boxes: int

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 LEAST = 10.0
-"""No side of a box becomes shorter, in pixels."""
+"""Pixels; no side of a box becomes shorter."""
 
 
 class Nets(NamedTuple):
@@ -183,7 +183,7 @@ def preferred(boxes: Candidates, penalty: Doubles, config: Nanotrack) -> int:
 
 
 def clipped(belief: Belief, size: tuple[int, int]) -> Belief:
-    """Kept in a picture of that (width, height), and large enough to be seen."""
+    """Clipped to a picture of that (width, height), and not below the shortest side."""
     width, height = size
     return Belief(
         max(0.0, min(belief.x, width)),

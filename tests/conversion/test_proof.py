@@ -160,7 +160,7 @@ def alike(**changes):
         ("fp32", {"score": 0.03}, "score differs"),
         ("fp32", {"mask_iou": 0.89}, "mask IoU"),
         ("fp32", {"oks": 0.9}, "OKS"),
-        ("fp32", {"actual": 4, "matched": 4, "unmatched_score": 0.9}, "5 objects wanted"),
+        ("fp32", {"actual": 4, "matched": 4, "unmatched_score": 0.9}, "5 objects expected"),
         ("fp16", {"score": 0.06}, "score differs"),
         ("fp16", {"actual": 6, "unmatched_score": 0.5}, "6 found"),
     ],

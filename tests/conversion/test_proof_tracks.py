@@ -50,7 +50,7 @@ def test_two_that_change_places_are_not():
     got = frames(1, 2)[:2] + frames(2, 1)[2:]
     found = tracks.agreement(frames(1, 2), got)
     assert found.matched == 4
-    assert "fp32, clip, tracks: 8 objects wanted, 8 found, 4 of them the same" in problem_of(found)
+    assert "fp32, clip, tracks: 8 objects expected, 8 found, 4 matched" in problem_of(found)
 
 
 def test_a_track_that_is_lost_and_begins_anew_is_told():

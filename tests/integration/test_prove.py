@@ -53,4 +53,4 @@ def test_a_tracker_follows_on_the_board_as_by_the_original(
     assert done.returncode == 0, done.stderr
     (row,) = (row for row in json.loads(done.stdout) if row["Input"] == "clip")
     assert (row["Output"], row["Count"], row["Proof"]) == ("tracks", 8, "passed")
-    assert "8 objects wanted, 8 found, 8 the same; lowest box IoU 1.0000" in done.stderr
+    assert "8 objects expected, 8 found, 8 matched; lowest box IoU 1.0000" in done.stderr

@@ -112,7 +112,7 @@ class TestImagenet:
             ("a.jpg,-1,n1", "is not file,index"),
             ("a.jpg,one,n1", "is not file,index"),
             (",1,n1", "is not file,index"),
-            ("z.jpg,1,n1", "there is no picture z.jpg"),
+            ("z.jpg,1,n1", "no such picture: z.jpg"),
         ],
     )
     def test_a_wrong_line_is_named(self, tmp_path: Path, row: str, words: str) -> None:
@@ -446,7 +446,7 @@ class TestFrameNumbers:
             (["1.jpg", "01.jpg"], (1,), "are both frame 1"),
             (["1.jpg", "1.png"], (1,), "are both frame 1"),
             (["1.jpg", "2.jpg"], (70, 80), "frame 70 of the truth has no picture"),
-            (["0.jpg", "1.jpg", "2.jpg"], (1, 2, 9), "which frame is whose cannot be told"),
+            (["0.jpg", "1.jpg", "2.jpg"], (1, 2, 9), "the frames cannot be matched"),
         ],
     )
     def test_what_cannot_be_told_is_refused(
@@ -518,10 +518,10 @@ def test_another_json_file_beside_the_classes_is_not_cocos(tmp_path: Path) -> No
 
 
 def test_what_is_no_data_says_what_would_be(tmp_path: Path) -> None:
-    with pytest.raises(WrongInput, match="no data that is known") as error:
+    with pytest.raises(WrongInput, match="is not a data set of a known kind") as error:
         dataset.recognise(tmp_path)
     assert all(f"{kind}: " in error.value.evidence for kind in dataset.KINDS)
-    with pytest.raises(WrongInput, match="there is no data"):
+    with pytest.raises(WrongInput, match="does not exist"):
         dataset.recognise(tmp_path / "none")
 
 

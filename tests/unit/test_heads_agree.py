@@ -60,9 +60,9 @@ def test_one_object_is_taken_once():
     [
         ([found(0.5)], "box IoU 0.9048 is below 0.95"),
         ([found(score=0.83)], "a score differs by 0.0300, more than 0.02"),
-        ([found(class_=1)], "1 objects wanted, 1 found, 0 of them the same"),
-        ([], "1 objects wanted, 0 found, 0 of them the same"),
-        ([found(), found(50)], "the surest of the others has score 0.8000"),
+        ([found(class_=1)], "1 objects expected, 1 found, 0 matched"),
+        ([], "1 objects expected, 0 found, 0 matched"),
+        ([found(), found(50)], "the best of the others has score 0.8000"),
         ([found(score=float("nan"))], "a score differs by nan"),
     ],
 )

@@ -272,7 +272,7 @@ def test_a_box_in_the_filling_is_left_out():
         ([(7, 4, 6), (7, 2, 3), (7, 1, 1)], "2 strides"),
         ([(7, 4, 6), (7, 4, 6)], r"stride 16 of an input \(32, 48\)"),
         ([(7, 4, 6), (8, 2, 3)], "different numbers of channels"),
-        ([(4, 4, 6), (4, 2, 3)], "4 channels a place are too few"),
+        ([(4, 4, 6), (4, 2, 3)], "4 channels per place are too few"),
         ([(7, 4, 6), (7, 6)], "stride 16"),
     ],
 )
@@ -324,7 +324,7 @@ def test_nothing_is_found_in_an_empty_picture(kind, task, extra):
 
 @pytest.mark.parametrize("kind", ["yolox", "nanodet", "yolov8"])
 def test_no_keypoints_where_none_are_told(kind):
-    with pytest.raises(WrongInput, match="no keypoints"):
+    with pytest.raises(WrongInput, match="no keypoint channels"):
         decode(HEADS[kind], "pose", maps(kind, 1), SIZE, placing())
 
 

@@ -92,7 +92,7 @@ def test_one_object_is_followed_from_where_it_is() -> None:
     told = flags("nanotrack", init=(10.5, 20.0, 30.0, 40.0))
     assert told["--init"] == "10.5,20,30,40"
     assert told["--head-param"] == "head.ncnn.param"
-    with pytest.raises(WrongInput, match="nobody said which"):
+    with pytest.raises(WrongInput, match="none was given"):
         arguments.flags(rules, Asked())
 
 

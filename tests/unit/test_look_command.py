@@ -57,11 +57,11 @@ def test_a_dry_run_says_what_is_looked_at_and_reaches_nobody(
 @pytest.mark.parametrize(
     ("name", "more", "words"),
     [
-        ("yolov8_n", {"input": ["none.jpg"]}, "there is no picture none.jpg"),
+        ("yolov8_n", {"input": ["none.jpg"]}, "no such picture: none.jpg"),
         ("yolov8_n", {"score": "1.5"}, "--score takes 0 to 1, not '1.5'"),
         ("yolov8_n", {"score": "nan"}, "--score takes 0 to 1, not 'nan'"),
         ("squeezenet1_1", {"score": "0.5"}, "no score to choose by"),
-        ("nanotrack", {}, "nobody said which"),
+        ("nanotrack", {}, "none was given"),
         ("nanotrack", {"init": "1,2,3"}, "--init takes x,y,width,height"),
         ("nanotrack", {"init": "1,2,0,5"}, "--init takes x,y,width,height"),
         ("nanotrack", {"init": "1,2,inf,5"}, "--init takes x,y,width,height"),

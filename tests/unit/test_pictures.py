@@ -160,7 +160,7 @@ def test_levels_without_a_scale_are_refused(tmp_path: Path) -> None:
 
 def test_a_folder_that_holds_only_what_cannot_be_read_says_what(tmp_path: Path) -> None:
     (tmp_path / "a.heic").write_bytes(b"x")
-    with pytest.raises(WrongInput, match="holds no picture") as error:
+    with pytest.raises(WrongInput, match="has no readable picture") as error:
         inputs.check([str(tmp_path)])
     assert "1 .heic" in error.value.evidence
 

@@ -109,7 +109,7 @@ def test_every_kind_of_picture_becomes_rgb(tmp_path, mode):
 @pytest.mark.parametrize("content", [b"", b"not a picture", b"\xff\xd8\xff\xe0\x00\x10JFIF"])
 def test_a_broken_picture_is_named(tmp_path, content):
     (tmp_path / "broken.jpg").write_bytes(content)
-    with pytest.raises(WrongInput, match=r"broken\.jpg is no picture"):
+    with pytest.raises(WrongInput, match=r"broken\.jpg cannot be read as a picture"):
         read_picture(tmp_path / "broken.jpg")
 
 

@@ -204,7 +204,7 @@ def test_no_host_is_the_emulated_board_and_says_so() -> None:
         (["bench", "--loops", "1", "--budget", "2", "--dry-run"], 3, "exclude each other"),
         (["bench", "--format", "xml", "--dry-run"], 3, "unknown format 'xml'"),
         (["run"], 3, "no --input"),
-        (["run", "--input", "no/such.jpg"], 3, "there is no picture no/such.jpg"),
+        (["run", "--input", "no/such.jpg"], 3, "no such picture: no/such.jpg"),
         (["bench", "--precision", "int8", "--dry-run"], 3, "resnet18 has no quantised layer"),
         (["prove", "--precision", "int8", "--dry-run"], 3, "resnet18 has no quantised layer"),
         (["bench", "--threads", "999", "--dry-run"], 3, "--threads 999: emulated:rpi5 has"),

@@ -53,7 +53,7 @@ def test_tracks_are_compared_on_the_board(place, followed, board):
     assert made.failed == []
     assert shown == [("fp16", asked.model.title, asked.clip.film)]
     assert table.rows([made])[-1][3:] == ["clip", "tracks", "4", "", "", "passed"]
-    assert table.lines(made)[0].startswith("small fp16 on pi5-a, clip: 4 objects wanted, 4 found")
+    assert table.lines(made)[0].startswith("small fp16 on pi5-a, clip: 4 objects expected, 4 found")
 
 
 def test_tracks_that_go_astray_are_no_matter_of_masks(place, followed, board):
