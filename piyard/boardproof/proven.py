@@ -99,7 +99,7 @@ def prove(seat: Seat, inputs: Asked) -> Proven:
     followed = follow(seat, inputs)
     proved = Proved(
         figures={precision: figures},
-        found={precision: agreement} if agreement else {},
+        predictions={precision: agreement} if agreement else {},
         tracks={precision: followed} if followed else {},
     )
     return Proven(

@@ -131,7 +131,7 @@ def _told(proved: Proved) -> dict[str, Any]:
         precision: {
             "computed": f"{proof.COMPUTED[precision]}, on {machine}",
             "inputs": figures,
-            "found": plain["found"].get(precision),
+            "found": plain["predictions"].get(precision),
             "tracks": plain["tracks"].get(precision),
         }
         for precision, figures in plain["figures"].items()

@@ -28,7 +28,7 @@ def problems(model: Model, proved: Proved) -> list[str]:
     ]
     predictions = [
         f"{precision}, pictures, what is found: {problem}"
-        for precision, agreement in proved.found.items()
+        for precision, agreement in proved.predictions.items()
         if (problem := of_found(model, precision, agreement))
     ]
     tracks = [

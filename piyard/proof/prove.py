@@ -36,7 +36,7 @@ class Proved(msgspec.Struct, frozen=True, kw_only=True):
     """How alike the converted model is, by precision."""
 
     figures: dict[str, Told]
-    found: dict[str, Agreement] = {}
+    predictions: dict[str, Agreement] = {}
     """What the outputs for real pictures mean; nothing where there are none, or no head."""
     tracks: dict[str, Agreement] = {}
     """What is followed in a clip; nothing where there is none, or no tracker."""
@@ -72,7 +72,7 @@ def prove(case: Asked, originals: Mapping[str, Original], pairs: Mapping[str, Pa
             outputs = {stem: computed(run, case.fed[stem]) for stem, run in runs.items()}
             figures[precision], predicted = compare(case, outputs)
             predictions |= {precision: predicted} if predicted else {}
-    return Proved(figures=figures, found=predictions)
+    return Proved(figures=figures, predictions=predictions)
 
 
 def computed(run: Callable[..., dict[str, Array]], feed: Feeds) -> Computed:

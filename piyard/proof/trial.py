@@ -131,7 +131,7 @@ def _is_bearable(case: Asked, stem: str, nets: Pair, keep_fp32: set[str]) -> boo
     outputs = computed(partial(nets.run_fp16, keep_fp32=keep_fp32), case.fed[stem])
     figures, predictions = compare(case, {stem: outputs})
     by_precision = {"fp16": predictions} if predictions else {}
-    return not problems(case.model, Proved(figures={"fp16": figures}, found=by_precision))
+    return not problems(case.model, Proved(figures={"fp16": figures}, predictions=by_precision))
 
 
 def _where(trial: Case, wrong: Sequence[str]) -> list[str]:

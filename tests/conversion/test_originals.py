@@ -225,7 +225,7 @@ def test_what_is_no_torchscript(tmp_path, content):
 
 def test_a_checkpoint_is_no_torchscript(tmp_path):
     torch.save(Branching().state_dict(), tmp_path / "net.pt")
-    with pytest.raises(ConversionFailed, match="no TorchScript"):
+    with pytest.raises(ConversionFailed, match="not a TorchScript"):
         torchscript.load(tmp_path / "net.pt")
 
 

@@ -23,7 +23,7 @@ def proved(fp32=None, fp16=None, found=None):
         "fp32": {"noise": {"out0": fp32 or figures()}},
         "fp16": {"noise": {"out0": fp16 or figures()}},
     }
-    return proof.Proved(figures=told, found=found or {})
+    return proof.Proved(figures=told, predictions=found or {})
 
 
 def problems(name, **said):
