@@ -45,7 +45,7 @@ def test_a_file_that_is_no_network(tmp_path, names):
 
 
 def test_no_file_at_all(tmp_path, names):
-    with pytest.raises(WrongInput, match="is no file"):
+    with pytest.raises(WrongInput, match="is not a file"):
         own.plan(asked(tmp_path / "net.onnx", names))
 
 
