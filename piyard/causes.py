@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 ABOUT_THE_BOARD = ("throttled", "under-voltage", "hot", "clock", "load", "swap")
 """Reasons of a verdict that make times longer."""
-NONE_KNOWN = "nothing that the board tells explains it"
+NONE_KNOWN = "nothing known of the board explains it"
 SAME_CLOCK = 0.02
 FULL_SUPPLY_MA = 5000
-"""What a Pi 5 wants; with less it limits its USB ports, and a peak may pull the voltage down."""
+"""What a Pi 5 requires; with less it limits its USB ports, and a peak may pull the voltage down."""
 LITTLE_KB = 200 * 1024
 """So little free memory drives weights out of the page cache."""
 FASTER_MEMORY = 2025

@@ -1,4 +1,4 @@
-"""Are a board's outputs the original's? Asked after every benchmark, on the same input."""
+"""Whether a board's outputs are the original's: checked after every benchmark."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def per_million(joules: float, price_kwh: float) -> float:
 def priced(row: Row, price_kwh: float | None) -> Row:
     """The row with the cost of its energy, paid at the wall where that much is known.
 
-    A price is no property of a measurement, so stored rows have none: they are priced when shown.
+    A price is not part of a measurement, so stored rows have none: the cost is added when shown.
     """
     power = row.power
     if price_kwh is None or power is None:
@@ -45,7 +45,7 @@ def priced(row: Row, price_kwh: float | None) -> Row:
 def price_kwh(text: str = "") -> float | None:
     """The price a user gave, or the environment's; None where there is none.
 
-    Raises ``WrongInput`` for what is no price.
+    Raises ``WrongInput`` for anything else.
     """
     value = text or os.environ.get(PRICE, "")
     if not value:
@@ -56,6 +56,7 @@ def price_kwh(text: str = "") -> float | None:
         price = math.nan
     if not 0 <= price < math.inf:
         raise WrongInput(
-            f"'{value}' is no price of a kWh", remedy=f"give dollars, as 0.30, here or in {PRICE}"
+            f"'{value}' is not a price per kWh",
+            remedy=f"give dollars, such as 0.30, here or in {PRICE}",
         )
     return price

@@ -15,7 +15,7 @@ from piyard.target import Conditions, Target
 from piyard.verdict import Verdict, judge
 
 NOT_JUDGED = Verdict(state="SUSPECT")
-"""What a Result has before it is judged: no judge says SUSPECT without a reason."""
+"""What a Result has before it is judged: a judged one that is SUSPECT has a reason."""
 
 
 def row(result: Result) -> Row:
@@ -118,7 +118,7 @@ def power_of(result: Result) -> Power | None:
 
 
 def floor_of(result: Result) -> Floor | None:
-    """The hardware's least time; None for an emulated board and for what is not known."""
+    """The hardware's least time; None for an emulated board or unknown peaks."""
     network, target = _measured_net(result.record.model), _target(result)
     macs, params = network.get("macs"), network.get("params")
     if result.record.emulated or not target or not target.peaks or not macs or params is None:

@@ -1,4 +1,4 @@
-"""The energy of a row: an idle baseline, then a run of its own that nobody times for the table.
+"""The energy of a row: an idle baseline, then a run of its own whose times are not used.
 
 Reading the PMIC's 24 values is work that disturbs a latency; so is asking a meter over the same
 network. The board stays ours between the two runs.
@@ -28,12 +28,12 @@ from piyard.ssh import Session
 IDLE_S = 10
 BUSY_S = 20.0
 METER_S = 0.5
-"""Between two questions to a meter."""
+"""Between two readings of a meter."""
 METER_LIMIT_S = 10
 
 
 def of(seat: Seat, timed: Result) -> Energy | None:
-    """What the job's inferences draw; None, and said, where the board has no such sensors."""
+    """The energy of the job's inferences; None, with a note, where the board has no sensors."""
     counts = msgspec.structs.replace(seat.job.bench, **_long_enough(timed))
     longer = msgspec.structs.replace(seat, job=msgspec.structs.replace(seat.job, bench=counts))
     return _by_pmic(longer, timed) if seat.terms.energy == PMIC else _by_meter(longer)
@@ -50,7 +50,7 @@ def _by_pmic(seat: Seat, timed: Result) -> Energy | None:
     with say.step(f"{line.name}: idle power"):
         idle = telemetry.idle_power(line.session, nnrun, seconds=IDLE_S)
     if not idle:
-        say.note(f"{line.name} does not tell its power: a Pi 5 does, to users of the group video")
+        say.note(f"{line.name} does not report its power: a Pi 5 does, to users in the group video")
         return None
     done = _run(seat, pmic=True)
     drawn = telemetry.read_power(run.folder_of(done[0]) / telemetry.FILE)
@@ -65,7 +65,7 @@ def _by_meter(seat: Seat) -> Energy:
     with _metered(argv, offset) as drawn:
         done = _run(seat, pmic=False)
     if not idle or not drawn:
-        raise WrongInput(f"the meter '{argv[0]}' told no watts", remedy="try it by hand")
+        raise WrongInput(f"the meter '{argv[0]}' printed no watts", remedy="try it by hand")
     return _energy("meter", seat.terms.energy, idle, drawn, done[1])
 
 
@@ -107,7 +107,7 @@ def _clock_ahead(session: Session) -> float:
 
 @contextmanager
 def _metered(argv: list[str], offset: float) -> Iterator[list[Power]]:
-    """What the meter says while the block runs, by the board's clock."""
+    """The meter's readings while the block runs, by the board's clock."""
     watts: list[Power] = []
     errors: list[Exception] = []
     over = threading.Event()

@@ -76,7 +76,7 @@ NETWORKS = {
 
 
 def find(result: Result, verdict: Verdict, median_ms: float) -> Published | None:
-    """What was published for that row, and why it may be off; None where nothing is alike."""
+    """What was published for that row, and why it may be off; None where nothing is comparable."""
     figure = _nearest(result)
     if figure is None:
         return None

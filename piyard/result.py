@@ -1,6 +1,6 @@
 """A Result: what one benchmark run measured, with all that is needed to believe it or not.
 
-Samples are kept as they came; what a table shows of them is derived when asked. Results are
+Samples are kept as measured; what a table shows of them is derived on demand. Results are
 versioned JSON, ``artifacts/results/<run>.json``:
 
 1. had no file of its own: it is read from the run's folder, without telemetry and verdict
@@ -47,7 +47,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """The first inference after a cold load of ``load_ms``."""
     peak_rss_kb: Count | None = None
     stopped: str = ""
-    """Why nnrun stopped sampling: ``interval`` reached, ``budget`` over, or the ``loops`` asked."""
+    """Why nnrun stopped sampling: ``interval`` reached, ``budget`` over, or all ``loops`` done."""
     telemetry: list[Moment] = []
     energy: Energy | None = None
     verdict: Verdict = Verdict(state="SUSPECT")
@@ -64,7 +64,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def data_type(self) -> str:
-        """What was really computed, which need not be what was asked for."""
+        """The precision that was computed, which need not be the requested one."""
         return str(self.header["precision"]["label"])
 
     @property
@@ -74,7 +74,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def job(self) -> tuple[str, ...]:
-        """What makes two results of the same row: board, model, asked precision, threads."""
+        """What two results of the same job share: board, model, requested precision, threads."""
         requested = str(self.header["precision"]["requested"])
         record = self.record
         return (record.hardware, record.host, record.model["name"], requested, str(self.threads))

@@ -46,7 +46,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 def listed(request: HistoryRequest) -> None:
     """One line a result, the newest last."""
     filters = _filters(request)
-    answer = history.ask(lambda catalogue: _listed(catalogue, filters), anew=request.rebuild)
+    answer = history.ask(lambda catalogue: _listed(catalogue, filters), rebuild=request.rebuild)
     if not answer.lines:
         raise _nothing(filters, answer)
     print(render(answer.lines, request.format))
@@ -88,7 +88,7 @@ def _listed(catalogue: Catalogue, filters: Filters) -> Listed:
     lines = [
         Line(
             row=row,
-            change=change.since(catalogue.former(row), row),
+            change=change.since(catalogue.previous(row), row),
             short=names.short(row.run, runs),
         )
         for row in catalogue.rows(filters)

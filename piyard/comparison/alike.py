@@ -26,12 +26,12 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def differences(a: Result, b: Result) -> list[Difference]:
-    """All that differs of what both tell."""
+    """All differences in what both hold."""
     return [difference for name in CONDITIONS for difference in _of(name, a, b)]
 
 
 def untold(a: Result, b: Result) -> list[str]:
-    """Facets that only one of the two tells: old results know less of their board."""
+    """Facets that only one of the two has: old results hold less of their board."""
     pairs = [(facets(a), facets(b)) for facets in CONDITIONS.values()]
     return [facet for x, y in pairs for facet in x if (x[facet] is None) != (y.get(facet) is None)]
 
@@ -42,9 +42,9 @@ def names_of(differences: Iterable[Difference]) -> frozenset[str]:
 
 
 def free(named: Collection[str], of_all: Iterable[Sequence[Difference]]) -> frozenset[str]:
-    """The conditions that are compared, which may differ with all that they bring along.
+    """The conditions that are compared, which may differ with all that they imply.
 
-    Where nobody named any, one may differ, the same one in all pairs: it is then what is compared.
+    Where none is named, one may differ, the same one in all pairs: it is then what is compared.
     """
     if named:
         return frozenset(named)

@@ -18,17 +18,17 @@ JOB: Mapping[str, Callable[[Row], str]] = {
     "precision": lambda row: row.precision,
     "threads": lambda row: str(row.threads),
 }
-"""What makes two results measurements of the same."""
+"""What makes two results measurements of the same job."""
 KEYS: Mapping[str, Callable[[Row], str]] = {
     "build": lambda row: row.build,
     "model_key": lambda row: row.model_key,
 }
-"""What is given by its start, which must mean one."""
+"""Keys given by their start, which must be unique."""
 MANY = 12
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
-    """The results that count, and those that would have, were they not INVALID."""
+    """The results that count, and those left out as INVALID."""
 
     rows: Sequence[Row]
     left_out: Sequence[Row]
@@ -57,13 +57,13 @@ def job_of(row: Row) -> tuple[str, ...]:
 
 
 def why_left_out(row: Row) -> str:
-    """One line on a result that nobody may believe."""
+    """One line on a result that is INVALID."""
     reasons = [reason.text for reason in row.verdict.reasons if reason.grade == "INVALID"]
     return f"left out: {row.run} is INVALID{': ' if reasons else ''}{'; '.join(reasons)}"
 
 
 def _newest(rows: Iterable[Row]) -> Chosen:
-    """An INVALID result that an older job's believable one stands behind is said too."""
+    """INVALID results without a later valid one of their job are listed as left out."""
     newest: dict[tuple[str, ...], Row] = {}
     doubtful: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
@@ -82,12 +82,12 @@ def _require_one(side: Side, key: str, values: set[str]) -> None:
         raise WrongInput(
             f"several of {key} begin with '{start}'",
             evidence="\n".join(sorted(values)),
-            remedy="write more of it",
+            remedy="give more of it",
         )
 
 
 def _nothing(side: Side, rows: Sequence[Row]) -> WrongInput:
-    """Said of the first key that no result has at all, with what there is of it."""
+    """Names the first key that no result has, and the values that there are."""
     problem = f"no stored result is in '{side.text}'"
     for key, value in side.conditions.items():
         value_of = {**JOB, **KEYS}.get(key)

@@ -1,4 +1,4 @@
-"""One line of a comparison: a job, both sides' runs, what became of its time."""
+"""One line of a comparison: a job, both sides' runs, and the change of its time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from piyard.times import change, is_multiple
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
-    """A job whose times on both sides were set against each other."""
+    """A job whose times on both sides were compared."""
 
     job: str
     """For people; what differs between the sides is ``a → b``."""
@@ -22,13 +22,13 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     b: Sequence[Row]
     comparison: Comparison
     differences: Sequence[Difference] = ()
-    """What is compared, and what that brings along."""
+    """What is compared, and what that implies."""
     confirmed: bool = True
     """False where a second measurement did not say again that b is too slow."""
 
     @property
     def emulated(self) -> bool:
-        """Whether these are no board's times."""
+        """Whether these are the times of an emulated board."""
         return any(row.emulated for row in (*self.a, *self.b))
 
     def too_slow(self, limit: float | None) -> bool:

@@ -1,8 +1,8 @@
 """The conditions of a measurement: what must be the same before two times may be compared.
 
-Each condition has a name (for ``--across``) and is made of facets, each with what a result tells
-of it; None is not known, and nobody is accused of it. The supply, the cooler, the temperature and
-the work of others are no conditions: a run that they spoiled is INVALID.
+Each condition has a name (for ``--across``) and is made of facets, each with its value in a
+result; None is not known, and never a difference. The supply, the cooler, the temperature and
+the work of others are not conditions: a run that they spoiled is INVALID.
 """
 
 from __future__ import annotations
@@ -144,10 +144,10 @@ BRINGS = {
     "precision": ("data-type",),
     "data-type": ("options",),
 }
-"""What cannot but differ with a condition that does: another kind of board comes with its kernel,
+"""What necessarily differs along with a condition: another kind of board comes with its kernel,
 another network with its input."""
 NEVER = "emulation"
-"""The one that nothing makes comparable."""
+"""The one condition that must never differ."""
 
 
 def across(text: str) -> frozenset[str]:
@@ -178,7 +178,7 @@ def brought(names: Collection[str], differing: Collection[str]) -> frozenset[str
 
 
 def roots(differing: Collection[str]) -> frozenset[str]:
-    """Those of the conditions that none of the others brings along."""
+    """Those of the conditions that none of the others implies."""
     return frozenset(
         name
         for name in differing

@@ -1,4 +1,4 @@
-"""Two builds measured in turns on one board, one job: what became of its time."""
+"""Two builds measured in turns on one board, one job: the change of its time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from piyard.verdict import believable
 
 Measure = Callable[[Turn], Result]
 THE_BUILDS_OWN = frozenset({"build", "options"})
-"""What may differ between the runs: they are asked for the same, so the options are the build's."""
+"""What may differ between the runs: both get the same flags, so the options are the build's."""
 
 
 class Ran(NamedTuple):
@@ -67,7 +67,7 @@ def _compared(job: Job, pairs: Sequence[tuple[Ran, Ran]]) -> Compared:
     if not pairs:
         raise JobsFailed(
             f"{job.slug} on {job.host}: undecided, too many runs are INVALID",
-            remedy="mend what each of them says, and measure again",
+            remedy="fix what each of them reports, and measure again",
         )
     _require_alike([run for pair in pairs for run in pair])
     a, b = ([pair[side] for pair in pairs] for side in (0, 1))

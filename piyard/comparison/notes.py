@@ -1,4 +1,4 @@
-"""What is said beside the table of a comparison."""
+"""Notes beside the table of a comparison."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from piyard.comparison.alike import Difference
 from piyard.row import Row
 
 SAID = 10
-"""Lines of one kind that are said; more are counted."""
-EMULATED = "an emulated board's times say nothing of a Pi"
+"""Notes of one kind that are printed; the others are counted."""
+EMULATED = "an emulated board's times say nothing about a Pi"
 
 
 def lines(notes: Iterable[str]) -> None:
@@ -24,7 +24,7 @@ def lines(notes: Iterable[str]) -> None:
 
 
 def differences(differing: Sequence[Difference]) -> None:
-    """What is compared in one line, what cannot but differ with it in another."""
+    """What is compared in one line, what necessarily differs with it in another."""
     roots = conditions.roots(alike.names_of(differing))
     for is_root, title in ((True, "compared"), (False, "differs with that")):
         texts = [
@@ -37,7 +37,7 @@ def differences(differing: Sequence[Difference]) -> None:
 
 
 def rows(compared: Sequence[Row]) -> None:
-    """What is to be thought of when reading figures of these results."""
+    """What a reader of these results must know."""
     lines(_suspicion(row) for row in compared if row.verdict.state == "SUSPECT")
     if any(row.emulated for row in compared):
         say.note(EMULATED)

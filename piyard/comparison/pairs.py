@@ -33,7 +33,7 @@ class Paired(msgspec.Struct, frozen=True, kw_only=True):
 def pair(a: Side, b: Side, of_a: Sequence[Row], of_b: Sequence[Row]) -> Paired:
     """Bring results of one job together: model, precision asked for, threads and host.
 
-    What is compared is no part of the job: with ``host=pi5-a`` against ``host=pi5-b`` the hosts
+    What is compared is not part of the job: with ``host=pi5-a`` against ``host=pi5-b`` the hosts
     differ in every pair. Raises ``WrongInput`` when a side then has several results of a job.
     """
     parts = [part for part in JOB if part not in compared(a, b, of_a, of_b)]

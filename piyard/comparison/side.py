@@ -1,4 +1,4 @@
-"""One side of a comparison as it is typed: a run, or a set such as ``build=2cc76d,model=resnet*``.
+"""One side of a comparison as typed: a run, or a set such as ``build=2cc76d,model=resnet*``.
 
 A set is ``KEY=VALUE``, joined by commas; all of them must hold. ``host`` and ``model`` take a name
 or a glob, ``build`` and ``model_key`` the start of a key, ``precision`` what was asked for,
@@ -51,7 +51,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse(text: str) -> Side:
-    """What a user typed; raises ``WrongInput`` for what means nothing."""
+    """A side as typed; raises ``WrongInput`` for anything else."""
     stripped = text.strip()
     if not stripped:
         raise WrongInput("a side of the comparison is empty", remedy=f"name {EXAMPLE}")
@@ -70,7 +70,7 @@ def _pair(part: str, whole: str) -> tuple[str, str]:
     key, equals, value = (word.strip() for word in part.partition("="))
     if not (key and equals and value):
         raise WrongInput(
-            f"'{part.strip()}' in '{whole}' is no KEY=VALUE",
+            f"'{part.strip()}' in '{whole}' is not KEY=VALUE",
             remedy=f"keys are {', '.join(HOLDS)}; join them by commas",
         )
     normalized = key.replace("-", "_").lower()

@@ -39,7 +39,7 @@ def _cells(job: Compared) -> list[str]:
 
 
 def verdict_text(job: Compared) -> str:
-    """What it comes to; why, where nothing is shown."""
+    """The verdict, with the reason where it is not significant."""
     compared = job.comparison
     marks = [
         *(["emulated"] if job.emulated else []),

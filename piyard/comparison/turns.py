@@ -38,7 +38,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan(job: Job, rounds: int, *, after: int = 0) -> list[Turn]:
-    """So many A-B-B-A of a job, numbered on from those before."""
+    """So many rounds of A-B-B-A of a job, numbered on from the previous ones."""
     sides = ORDER * rounds
     return [
         Turn(number=after + at, of=after + len(sides), side=side, job=job)
@@ -47,6 +47,6 @@ def plan(job: Job, rounds: int, *, after: int = 0) -> list[Turn]:
 
 
 def pairs(of_turns: Sequence[R]) -> list[tuple[R, R]]:
-    """What came of whole A-B-B-A, in their order, as pairs of A and B that stand side by side."""
+    """The outcomes of complete A-B-B-A rounds, in their order, as adjacent pairs of A and B."""
     rounds = [of_turns[at : at + len(ORDER)] for at in range(0, len(of_turns), len(ORDER))]
     return [(four[a], four[b]) for four in rounds for a, b in PAIRS]

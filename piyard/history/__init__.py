@@ -22,21 +22,21 @@ __all__ = ["EVERY", "Filters", "ask", "newest", "results", "rows"]
 A = TypeVar("A")
 EVERY = Filters()
 SAID = 10
-"""Files that do not load are named up to here, and counted from there."""
+"""Up to so many files that do not load are named, the others counted."""
 
 
 def rows(filters: Filters = EVERY) -> list[Row]:
-    """The stored results that pass, oldest first; what does not load is said and left out."""
+    """The stored results that pass, oldest first; notes name those that do not load."""
     return ask(lambda catalogue: catalogue.rows(filters))
 
 
-def ask(question: index.Question[A], *, anew: bool = False) -> A:
-    """The answer of an up to date index; what does not load is said."""
+def ask(question: index.Question[A], *, rebuild: bool = False) -> A:
+    """The answer of an up-to-date index; notes name what does not load."""
 
     def both(catalogue: Catalogue) -> tuple[A, list[str]]:
         return question(catalogue), catalogue.problems()
 
-    answer, all_problems = index.ask(both, anew=anew)
+    answer, all_problems = index.ask(both, rebuild=rebuild)
     problems = [problem for problem in all_problems if problem != entry.NO_RESULT]
     if lost := len(all_problems) - len(problems):
         many = (
@@ -58,7 +58,7 @@ def newest(of: Sequence[Row]) -> list[Row]:
 
 
 def results(runs: Sequence[str]) -> Iterator[Result]:
-    """The results of runs, read as they are asked for; raises ``UnreadableLog``."""
+    """The results of runs, read lazily; raises ``UnreadableLog``."""
     from piyard.history import shelf
 
     return (shelf.load(run) for run in runs)

@@ -1,4 +1,4 @@
-"""The tables of the index: what is kept, and the questions they answer."""
+"""The tables of the index, and the queries they answer."""
 
 from __future__ import annotations
 
@@ -54,34 +54,34 @@ _decode = msgspec.msgpack.Decoder(Row).decode
 
 
 class Catalogue:
-    """An open index; all of it is only asked and changed within a transaction."""
+    """An open index; it is only read and changed within a transaction."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._ask = connection.execute
         self._many = connection.executemany
 
-    def is_made_by(self, mark: str) -> bool:
-        """Whether it was made with that code and configuration."""
+    def has_version(self, mark: str) -> bool:
+        """Whether it was built with that code and configuration."""
         tables = self._ask("SELECT 1 FROM sqlite_master WHERE name = 'made_by'").fetchone()
         return bool(tables) and self._ask("SELECT mark FROM made_by").fetchall() == [(mark,)]
 
     def stamps(self) -> dict[str, Stamp]:
-        """What each run was like when it was read."""
+        """The stamp of each run's file when it was read."""
         rows = self._ask("SELECT run, shelf, mtime_ns, size, inode FROM results")
         return {run: Stamp(*stamp) for run, *stamp in rows}
 
-    def empty(self, mark: str) -> None:
-        """Begin anew."""
+    def reset(self, mark: str) -> None:
+        """Drop everything."""
         for statement in TABLES:
             self._ask(statement)
         self._ask("INSERT INTO made_by VALUES (?)", [mark])
 
-    def keep(self, entries: Iterable[Entry]) -> None:
-        """Add runs, in the place of what was known of them."""
+    def upsert(self, entries: Iterable[Entry]) -> None:
+        """Add or replace runs."""
         self._many(KEEP, map(_columns, entries))
 
-    def forget(self, runs: Iterable[str]) -> None:
-        """Take runs out."""
+    def delete(self, runs: Iterable[str]) -> None:
+        """Remove runs."""
         self._many("DELETE FROM results WHERE run = ?", [(run,) for run in runs])
 
     def problems(self) -> list[str]:
@@ -99,8 +99,8 @@ class Catalogue:
         ((every, jobs),) = self._passing(COUNT, filters)
         return int(jobs if filters.newest else every)
 
-    def former(self, row: Row) -> Row | None:
-        """The result of the same job before that one, unless nobody may believe it."""
+    def previous(self, row: Row) -> Row | None:
+        """The result of the same job before that one that is not INVALID."""
         previous = self._ask(FORMER, [_job(row), row.when, row.run]).fetchone()
         return _decode(previous[0]) if previous else None
 

@@ -1,4 +1,4 @@
-"""How a row stands to the row of the same job before it, by the rule that ``compare`` has."""
+"""The change since a job was last measured, by the same rule as ``compare``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIRST = "first"
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a job since it was last measured."""
+    """The change of a job's time since it was last measured."""
 
     percent: float | None = None
     """Of the former median, above 0 when slower; None where the two cannot be compared."""

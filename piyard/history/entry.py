@@ -1,4 +1,4 @@
-"""What the index keeps of one run: its Row, or why there is none."""
+"""An entry of the index: a run's Row, or why there is none."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ BROKEN = (
     *(ArithmeticError, AttributeError, LookupError, TypeError, ValueError),
     *(RecursionError, msgspec.MsgspecError),
 )
-"""What a header that is JSON, but not nnrun's, leads to: it has no type of its own."""
+"""Raised for a header that is JSON but not nnrun's."""
 
 
 NO_RESULT = "no result"
-"""The problem of a run that failed or was cancelled: nothing is wrong with what is stored of it."""
+"""The problem of a run that failed or was cancelled: its files are in order."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +26,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     stamp: Stamp
     row: Row | None = None
     problem: str = ""
-    """Why its result does not load; empty too for a run that is no benchmark."""
+    """Why its result does not load; empty too for a run that is not a benchmark."""
 
 
 def read(run: str, stamp: Stamp) -> Entry:
@@ -60,7 +60,7 @@ def _row(run: str, stamp: Stamp) -> Row | None:
     derived = derive.row(shelf.load(run))
     if derived.run != run:
         raise UnreadableLog(
-            f"the result of {derived.run} is in the place of {run}: was it renamed?"
+            f"the result of {derived.run} is stored as that of {run}: was it renamed?"
         )
     # As the index keeps it.
     return msgspec.msgpack.decode(msgspec.msgpack.encode(derived), type=Row)

@@ -1,4 +1,4 @@
-"""Which results are meant."""
+"""Which results to show."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from piyard.errors import WrongInput
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """What a result must be to be shown; empty asks for nothing."""
+    """The conditions for a result to be shown; an empty one always holds."""
 
     hosts: Sequence[str] = ()
     """Names or globs of boards: one of them."""

@@ -1,4 +1,4 @@
-"""What there is on disk, seen without opening a file: names and stamps."""
+"""Result files and run folders on disk: their names and stamps, without opening a file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from piyard.history import places
 
 
 class Stamp(NamedTuple):
-    """What changes when a file is written anew; a rename brings another inode in any case."""
+    """What changes when a file is rewritten; a rename always brings another inode."""
 
     shelf: str
     """``results`` or ``runs``."""
@@ -52,7 +52,7 @@ def _listed(shelf: str) -> Iterator[os.DirEntry[str]]:
 
 
 def _stamp(shelf: str, file: os.DirEntry[str] | Path) -> Stamp | None:
-    """None for a file that went away while the folder was read, or never was there."""
+    """None for a file that vanished while the folder was read, or was never there."""
     try:
         status = file.stat()
     except (FileNotFoundError, NotADirectoryError):

@@ -1,7 +1,7 @@
 """The index: ``artifacts/results.sqlite``, a row a result, so that tables open no result.
 
 At each use the names and stamps on disk are compared with it, and only what is new or changed is
-read. It holds nothing that is not in the files: whatever is wrong with it, it is made again.
+read. It holds nothing that is not in the files: whatever is wrong with it, it is rebuilt.
 Several piyards may use it at once: no lock is held while files are read, and a question is
 answered from one state of the index.
 """
@@ -27,35 +27,35 @@ WAIT_S = 30.0
 """For another piyard that writes to it."""
 IN_MEMORY = ":memory:"
 HARM = (sqlite3.DatabaseError, msgspec.DecodeError, TypeError, ValueError)
-"""What changed bytes lead to: SQLite sees most of them, a wrong type or letter the others."""
+"""Raised for damaged files: SQLite detects most damage, decoding the rest."""
 MANY = 200
-"""Files whose reading takes long enough to show it."""
+"""From so many files on, progress is shown."""
 
 
-def ask(question: Question[A], *, anew: bool = False) -> A:
-    """The answer of an index that is as new as the files; ``anew`` makes it from all of them.
+def ask(question: Question[A], *, rebuild: bool = False) -> A:
+    """The answer of an up-to-date index; ``rebuild`` makes it from all files again.
 
-    A damaged one is made again. Where it cannot be written, that is said, and every file is read
-    into a passing one.
+    A damaged one is rebuilt. Where it cannot be written, a note says so, and every file is read
+    into an index in memory.
     """
     if not places.index().parent.is_dir():  # a fresh checkout: nothing is stored, nor wrong
         return _answered(IN_MEMORY, question)
-    if anew:
+    if rebuild:
         remove()
-    for mendable in (True, False):
+    for repairable in (True, False):
         try:
             return _answered(str(places.index()), question)
         except HARM as error:
-            if not mendable or isinstance(error, sqlite3.OperationalError):
-                say.note(f"the index of results cannot be used ({error}): all of them are read")
+            if not repairable or isinstance(error, sqlite3.OperationalError):
+                say.note(f"the index of results cannot be used ({error}): reading all result files")
                 break
-            say.note("the index of results is damaged: it is made again from their files")
+            say.note("the index of results is damaged: rebuilding it from their files")
             remove()
     return _answered(IN_MEMORY, question)
 
 
 def remove() -> None:
-    """Forget the index; the next question makes it again."""
+    """Remove the index; the next query rebuilds it."""
     for name in (places.index().name, f"{places.index().name}-journal"):
         with suppress(OSError):
             places.index().with_name(name).unlink()
@@ -79,21 +79,21 @@ def _answered(place: str, question: Question[A]) -> A:
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """How the files differ from what the index knows."""
 
-    anew: bool
+    rebuild: bool
     stale: Mapping[str, Stamp]
     gone: Collection[str]
 
     def __bool__(self) -> bool:
-        return self.anew or bool(self.stale) or bool(self.gone)
+        return self.rebuild or bool(self.stale) or bool(self.gone)
 
 
 def _change(catalogue: Catalogue, mark: str) -> Change:
-    """What is known is read before what is there: what another piyard adds meanwhile stays."""
-    anew = not catalogue.is_made_by(mark)
-    indexed = {} if anew else catalogue.stamps()
+    """The index is read before the disk: what another piyard adds meanwhile stays."""
+    rebuild = not catalogue.has_version(mark)
+    indexed = {} if rebuild else catalogue.stamps()
     on_disk = found.stamps()
     stale = {run: stamp for run, stamp in on_disk.items() if indexed.get(run) != stamp}
-    return Change(anew=anew, stale=stale, gone=indexed.keys() - on_disk.keys())
+    return Change(rebuild=rebuild, stale=stale, gone=indexed.keys() - on_disk.keys())
 
 
 def _read(stale: Mapping[str, Stamp]) -> list[Entry]:
@@ -108,13 +108,13 @@ def _read(stale: Mapping[str, Stamp]) -> list[Entry]:
 
 
 def _brought_up(catalogue: Catalogue, change: Change, entries: list[Entry], mark: str) -> bool:
-    """Write what was read; False when another make of piyard emptied the index meanwhile."""
-    emptied = not catalogue.is_made_by(mark)
+    """Write the entries; False when another version of piyard emptied the index meanwhile."""
+    emptied = not catalogue.has_version(mark)
     if emptied:
-        catalogue.empty(mark)
-    catalogue.forget(change.gone)
-    catalogue.keep(entries)
-    return change.anew or not emptied
+        catalogue.reset(mark)
+    catalogue.delete(change.gone)
+    catalogue.upsert(entries)
+    return change.rebuild or not emptied
 
 
 @contextmanager

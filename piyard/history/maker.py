@@ -1,4 +1,4 @@
-"""What rows are made with: when it changes, the index is made anew.
+"""The version of the index: when it changes, the index is rebuilt.
 
 A Row is derived from its Result by piyard's code and from files beside it: limits of targets,
 models, prices of the inventory, published figures, evaluations.
@@ -18,7 +18,7 @@ SOURCES = ("piyard", "targets", "models")
 
 
 def mark() -> str:
-    """A short text that stays the same as long as rows would come out the same."""
+    """A digest that stays the same as long as rows would come out the same."""
     lines = "\n".join(sorted(line for folder in _folders() for line in _told(folder)))
     return hashlib.sha256(lines.encode()).hexdigest()[:16]
 

@@ -1,4 +1,4 @@
-"""A run by the start of its id, and the start that is enough."""
+"""Runs by the start of their id, and the shortest start that is unique."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from piyard.errors import WrongInput
 
 TIME = len("20261120T120000")
-"""An id begins with the time at which the run was started; less of it tells people nothing."""
+"""An id begins with the time at which the run was started; a shorter start is not readable."""
 
 
 def full(start: str, runs: Sequence[str]) -> str:
@@ -29,14 +29,14 @@ def full(start: str, runs: Sequence[str]) -> str:
 
 
 def short(run: str, runs: Sequence[str]) -> str:
-    """As much of its id as tells it from all other runs (in order), its time at least."""
+    """The shortest start of its id that is unique among the runs (in order), at least its time."""
     at = bisect_left(runs, run)
     beside = (*runs[max(0, at - 1) : at], *runs[at + 1 : at + 2])
     return run[: max([TIME, *(_alike(run, other) + 1 for other in beside)])]
 
 
 def _alike(a: str, b: str) -> int:
-    """How many letters are the same from the start."""
+    """The length of the common prefix."""
     for at, (letter, other) in enumerate(zip(a, b, strict=False)):
         if letter != other:
             return at

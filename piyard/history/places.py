@@ -13,7 +13,7 @@ SUFFIX = ".json"
 DRAFT = "."
 """What the name of a result's draft begins with."""
 OLD_S = 3600
-"""A draft that nobody has finished for so long belongs to a process that was killed."""
+"""A draft this old belongs to a process that was killed."""
 
 
 def results() -> Path:
@@ -32,7 +32,7 @@ def index() -> Path:
 
 
 def sweep(draft: Path) -> None:
-    """Remove a draft that a killed process left; one being written now stays."""
+    """Remove a draft that a killed process left; one that is being written stays."""
     with suppress(OSError):
         if time.time() - draft.stat().st_mtime > OLD_S:
             draft.unlink()

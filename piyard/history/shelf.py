@@ -1,4 +1,4 @@
-"""Results as files: ``artifacts/results/<run>.json``, each whole or absent whatever is killed.
+"""Results as files: ``artifacts/results/<run>.json``, each complete or absent whatever is killed.
 
 A result is written to a draft beside its place, forced to the disk, and renamed over it. A run
 from before there were such files is read from its folder (see upgrade.py).
@@ -23,7 +23,7 @@ class _Version(msgspec.Struct, frozen=True):
 
 
 def save(measured: Result) -> Path:
-    """Keep a result; after this returns it survives a kill and a power cut.
+    """Store a result durably: after this returns it survives a kill and a power cut.
 
     Raises ``UnreadableLog``, before anything is touched, for one that could not be read again,
     and ``NotSetUp`` where nothing can be written.
@@ -65,7 +65,7 @@ def decode(content: bytes, where: str) -> Result:
         return msgspec.json.decode(content, type=Result)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableLog(
-            f"{where} is no whole result: {error}", remedy="move it away, and measure again"
+            f"{where} is not a complete result: {error}", remedy="move it away, and measure again"
         ) from None
 
 
@@ -104,7 +104,7 @@ def _write_through(draft: Path, content: bytes) -> None:
 
 
 def _settle(place: Path) -> None:
-    """Force a folder's list of names to the disk: a rename is one of its changes."""
+    """Sync a folder, as a rename is a change to it."""
     handle = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -13,7 +13,7 @@ from piyard.result import Result
 def from_folder(folder: Path) -> Result:
     """The result in a run's folder, as of today's schema; raises ``UnreadableLog``.
 
-    It was never judged, so it is judged now, by what the folder still tells.
+    It was never judged, so it is judged now, by what the folder holds.
     """
     read = result.read(folder)
     return msgspec.structs.replace(read, verdict=derive.verdict(read))

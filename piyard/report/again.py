@@ -11,7 +11,7 @@ from piyard.row import Row
 
 
 def command(row: Row, result: Result | None = None) -> list[str]:
-    """``invoke bench`` with all flags that matter; how long to measure is told by the result."""
+    """``invoke bench`` with all flags that matter; its length is the result's."""
     kind = [] if emulator.is_emulated(row.host) else ["--target", row.target]
     return [
         *("invoke", "bench", "--host", row.host, *kind, "--model", row.model),

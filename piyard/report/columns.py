@@ -61,7 +61,7 @@ def latency(row: Row) -> str:
 
 
 def marked(row: Row, figure: str) -> str:
-    """A figure nobody may believe says so itself: it may be copied without its comment."""
+    """An INVALID figure carries the word itself: it may be copied without its comment."""
     return figure if believable(row.verdict) else f"INVALID {figure}"
 
 

@@ -39,7 +39,7 @@ def money(dollars: float) -> str:
 
 
 def width(summary: Summary) -> float | None:
-    """The interval's half width as a fraction; None where there is no interval to speak of."""
+    """The interval's half width as a fraction; None where there is no 95 % interval."""
     ends = (summary.low, summary.high, summary.median)
     if summary.count < LEAST or not all(map(math.isfinite, ends)) or not summary.median:
         return None

@@ -22,7 +22,7 @@ def comments(row: Row, *, named: bool = False) -> list[str]:
 
 
 def brief(row: Row, *, named: bool = False) -> list[str]:
-    """What a terminal has room for: the verdict, its first reason, and what tells rows apart."""
+    """What a terminal has room for: the verdict, its first reason, and what distinguishes rows."""
     more = len(row.verdict.reasons) - 1
     parts = [
         _verdict(row, reasons=1),
@@ -60,7 +60,7 @@ def _weights(row: Row) -> str:
 
 
 def _other_times(row: Row) -> list[str]:
-    """Those that somebody who waits for a first answer, or for a whole one, asks for."""
+    """End to end, and from a cold start."""
     whole = row.end_to_end
     return [
         f"end to end {digits(whole.median)} ms" if whole else "",

@@ -1,4 +1,4 @@
-"""What a board felt while it measured, small enough for a page: seconds, °C, MHz."""
+"""Board state while it measured, small enough for a page: seconds, °C, MHz."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST = 600
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
-    """Equally long series over ``t``; whatever the board could not tell is None."""
+    """Equally long series over ``t``; unknown values are None."""
 
     t: Sequence[float]
     """Seconds since the first moment."""
@@ -30,7 +30,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def of(result: Result) -> Timeline | None:
-    """The timeline of a result; None where the board told nothing."""
+    """The timeline of a result; None where there is no telemetry."""
     moments = thinned(telemetry.held(result.telemetry))
     if not any(map(_tells, moments)):
         return None
@@ -47,7 +47,7 @@ def of(result: Result) -> Timeline | None:
 def ends(result: Result) -> list[float]:
     """When each sample ended, in seconds of the timeline.
 
-    Where the log does not tell, samples are laid end to end, the last one up to the last moment.
+    Where the log has no times, samples are laid end to end, the last one up to the last moment.
     """
     samples, moments = result.samples_ms, result.telemetry
     if knows_times(result):
@@ -75,7 +75,7 @@ def thinned(moments: Sequence[Moment], most: int = MOST) -> Sequence[Moment]:
 
 
 def word(text: str | None) -> int | None:
-    """The throttle word as a number; None where there is none or it is none."""
+    """The throttle word as a number; None where it is missing or malformed."""
     try:
         return int(text, 16) if text else None
     except ValueError:

@@ -140,7 +140,7 @@ def _ratio(of_a: Series, of_b: Series) -> Ratio:
 def _too_few(samples: int) -> str:
     if samples >= FEWEST:
         return ""
-    return f"a run of {samples} says too little, {FEWEST} samples are the least"
+    return f"a run of {samples} samples shows too little, at least {FEWEST} are needed"
 
 
 def _doubt(ratio: Ratio, p: float, sure: float, smallest: float) -> str:

@@ -1,4 +1,4 @@
-"""How far samples of a run follow each other, and what that takes from their number."""
+"""The autocorrelation of a run's samples, and how far it widens an interval."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from piyard.stats.series import Series
 
 MOST = 0.95
-"""A run that follows itself more closely drifts: no interval says anything of it."""
+"""A run with a higher autocorrelation drifts: no interval says anything about it."""
 
 
 def widening(run: Series) -> float:
@@ -17,7 +17,7 @@ def widening(run: Series) -> float:
 
     With an autocorrelation of r between neighbours that fades as r, r², r³ … (AR(1)), n samples
     tell as much as n (1 - r) / (1 + r) independent ones. r is taken of ranks, so that a few slow
-    outliers do not hide it, and is 0 at least: 1.0 is the answer where nothing follows.
+    outliers do not hide it, and is at least 0: 1.0 is the answer for independent samples.
     """
     r = min(max(0.0, _of_neighbours(run)), MOST)
     return math.sqrt((1 + r) / (1 - r))

@@ -28,9 +28,9 @@ SURE = 0.005
 SMALLEST = 0.01
 """Runs taken in turns cancel much of what makes two single runs differ by 2.5 %."""
 SPREAD = 0.005
-"""Standard deviation of the medians of equal runs, as a fraction, as far as nothing is known."""
+"""Standard deviation of the medians of equal runs, as a fraction: the prior assumption."""
 WORTH = 2
-"""How many degrees of freedom that assumption is worth beside what the runs show."""
+"""Degrees of freedom that this assumption counts for, beside those of the runs."""
 QUANTILE = 0.975
 """Upper end of a 95 % interval."""
 IN_DEVIATIONS = 1.96

@@ -1,4 +1,4 @@
-"""A series of samples, as the arithmetic of this package wants it."""
+"""A series of samples as an array."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def series(samples: ArrayLike) -> Series:
-    """The samples in their order, float64; raises ``WrongInput`` when there is nothing to count."""
+    """The samples in their order, float64; raises ``WrongInput`` without finite ones."""
     import numpy as np
 
     values = np.asarray(samples, dtype=np.float64)
     if values.ndim != 1 or not values.size:
         raise WrongInput("no samples, so no statistics of them")
     if not np.isfinite(values).all():
-        raise WrongInput("a sample is not a finite number, so the series says nothing")
+        raise WrongInput("a sample is not a finite number")
     return values

@@ -1,4 +1,4 @@
-"""What a series of samples looks like over its run: whether it drifts, or has two modes.
+"""The shape of a run: whether its samples drift, or have two modes.
 
 Both are reasons not to believe its median. Both say nothing (None) below 20 samples.
 """
@@ -65,7 +65,7 @@ class Modes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def drift(samples: ArrayLike) -> Drift | None:
-    """The slow change of a run, when there is one worth a word.
+    """The slow change of a run, when it is large enough to matter.
 
     That is a trend, a step or a swell such that (1) neighbouring parts of the run are more alike
     than chance makes them (``slow.changes_slowly``), and (2) somewhere a fifth of the run has a
@@ -92,10 +92,10 @@ def drift(samples: ArrayLike) -> Drift | None:
 
 
 def bimodal(samples: ArrayLike) -> Modes | None:
-    """The two modes of a run, when it has two that are worth a word.
+    """The two modes of a run, when it has two that matter.
 
     The samples are cut in two groups so that they explain most variance (Otsu's cut, with the
-    outer 5 % drawn in, so that outliers are no group); the groups' medians are the modes. They
+    outer 5 % drawn in, so that outliers form no group); the groups' medians are the modes. They
     count when (1) each group holds a tenth of the samples; (2) the modes are 2 % of the whole
     median apart or more; (3) there is a valley: the middle third of the way between them holds
     fewer samples than a stretch as long around either mode. With a single hump, wherever it is,

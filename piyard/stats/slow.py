@@ -17,8 +17,8 @@ ASIDE = 1.62
 def changes_slowly(samples: Series) -> bool:
     """Whether neighbouring parts of the run are more alike than chance makes them.
 
-    The run is cut into 20 blocks, each told by the mean rank of its samples: ranks, as a few slow
-    outliers must not speak for a block; blocks, as samples that follow each other closely are
+    The run is cut into 20 blocks, each represented by the mean rank of its samples: ranks, as a few
+    slow outliers must not decide for a block; blocks, as samples that follow each other closely are
     often alike (a background task, a cache) in runs that change in no way that matters. Two
     classic statistics look at those twenty figures; each is compared with its 0.25 % point for
     independent samples (simulated, benchmarks/stats_coverage.py checks them), so that together

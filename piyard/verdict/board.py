@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from piyard.result import Result
 
 NEARLY_HOT_C = 5.0
-"""So near to the limit, a run is suspect."""
+"""This close to the limit, a run is suspect."""
 CLOCK_SHARE = 0.05
 """Of the moments at work: one with the wrong clock may be the governor's, more are a fault."""
 LOAD_INVALID = 0.5
-"""Cores' worth of others' work that no median survives."""
+"""Cores kept busy by others, beyond which no median can be trusted."""
 SWAP_INVALID_KB = 1024
 """Less than that may be another program's idle page."""
 WATCHED_SHARE = 0.8
@@ -30,7 +30,7 @@ LEAST = 2
 
 
 def reasons(result: Result, limits: Conditions) -> Iterator[Reason]:
-    """All of them; a value that is not known speaks for itself in ``telemetry`` only."""
+    """All of them; a value that is not known counts in ``telemetry`` only."""
     yield from throttled(result)
     yield from clock(result, limits)
     yield from hot(result, limits)
@@ -103,7 +103,7 @@ def clock(result: Result, limits: Conditions) -> Iterator[Reason]:
 
 
 def hot(result: Result, limits: Conditions) -> Iterator[Reason]:
-    """As hot as the firmware does not let it become at full speed, or nearly so."""
+    """At or close to the temperature at which the firmware lowers the clock."""
     hottest = watched.hottest(result.telemetry)
     if hottest is None or hottest < limits.hot_c - NEARLY_HOT_C:
         return
@@ -116,7 +116,7 @@ def hot(result: Result, limits: Conditions) -> Iterator[Reason]:
 
 
 def load(result: Result, limits: Conditions) -> Iterator[Reason]:
-    """Others worked beside the run."""
+    """Other processes worked during the run."""
     foreign = watched.foreign_cores(watched.sampling(result))
     if foreign is None or foreign <= limits.load:
         return
@@ -156,7 +156,7 @@ def governor(result: Result, limits: Conditions) -> Iterator[Reason]:
 
 
 def telemetry(result: Result, limits: Conditions) -> Iterator[Reason]:
-    """What nobody watched: of such a run it is not known that all was well."""
+    """Gaps in the telemetry: such a run cannot be shown to be good."""
     missing = list(_missing(result, limits))
     if missing:
         yield Reason(

@@ -18,9 +18,9 @@ INTERVAL = 0.01
 SLACK = 0.001
 """For the last digit of an interval that nnrun computed, and we again."""
 INTERVAL_INVALID = 0.05
-"""Such a median says hardly anything."""
+"""An interval so wide says hardly anything."""
 CHANGE_INVALID = 0.10
-"""A drift or two modes so far apart, as a fraction of the median: there is no one time to tell."""
+"""A drift or two modes so far apart, as a fraction of the median: no single time is right."""
 
 
 def of_samples(result: Result) -> Iterator[Reason]:
@@ -34,7 +34,7 @@ def of_samples(result: Result) -> Iterator[Reason]:
 
 
 def drift(result: Result) -> Iterator[Reason]:
-    """Times that changed slowly over the run."""
+    """Times that drifted over the run."""
     from piyard.stats import shape
 
     trend = shape.drift(result.samples_ms)
@@ -63,7 +63,7 @@ def bimodal(result: Result) -> Iterator[Reason]:
 
 
 def interval(result: Result) -> Iterator[Reason]:
-    """A median that is not known well enough, for whichever reason sampling stopped."""
+    """A median whose interval is too wide, whatever made sampling stop."""
     from piyard.stats import summary
     from piyard.stats.interval import LEAST
 

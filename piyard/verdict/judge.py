@@ -17,8 +17,8 @@ def judge(result: Result, limits: Conditions) -> Verdict:
     """What the result is worth; a clean run is VALID and has no reasons.
 
     An emulated board, or a container of this machine's own kind, is EMULATED whatever happened,
-    and its times are nobody's, so nothing is said of them: only of its outputs, and of the board
-    itself where it plays a Pi (it tells a throttle word).
+    and its times mean nothing, so they are not judged: only its outputs are, and the board itself
+    where it simulates a Pi (it reports a throttle word).
     """
     if not result.record.emulated:
         against = tuple(reasons(result, limits))
@@ -45,7 +45,7 @@ def state_of(reasons: Iterable[Reason]) -> State:
 def believable(verdict: Verdict) -> bool:
     """Whether it may enter a comparison: nothing INVALID is against it.
 
-    That also keeps out an emulated run with wrong outputs. EMULATED itself is no fault: emulated
+    That also keeps out an emulated run with wrong outputs. EMULATED itself is not a fault: emulated
     runs may be compared with each other, and differ from a Pi's by their hardware.
     """
     return verdict.state != "INVALID" and state_of(verdict.reasons) != "INVALID"

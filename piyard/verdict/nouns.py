@@ -1,4 +1,4 @@
-"""The words of a judgement: reasons, their grades, and the state they add up to."""
+"""A verdict: reasons, their grades, and the state they add up to."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     code: Code
     grade: Grade
     text: str
-    """What was seen, with figures, and what to do about it; one line."""
+    """What was measured, with figures, and what to do about it; one line."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""What the moments of a run show: its clock while it sampled, and who else was at work."""
+"""What telemetry shows: the clock while the run sampled, and the work of others."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def window(result: Result) -> tuple[float, float]:
 def sampling(result: Result) -> list[Moment]:
     """The moments among the samples.
 
-    Those before and after may show an idle board, whose low clock is no fault, or nnrun starting
+    Those before and after may show an idle board, whose low clock is not a fault, or nnrun starting
     other processes of its own for cold starts. So what the firmware said before the first sample
-    is not held for those among them.
+    is not carried over to those among them.
     """
     begin, end = window(result)
     return telemetry.held(telemetry.between(result.telemetry, begin, end))
 
 
 def clocks_khz(moments: Sequence[Moment]) -> list[float]:
-    """The real clocks; what the kernel believes only where the firmware tells none of them."""
+    """The real clocks; what the kernel believes only where the firmware reports none."""
     real = [moment.arm_hz / 1000 for moment in moments if moment.arm_hz]
     return real or [float(moment.khz) for moment in moments if moment.khz]
 

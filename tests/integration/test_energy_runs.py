@@ -85,4 +85,4 @@ def test_a_board_without_such_sensors_says_so(
     pi5.tells_no_power()
     found = measure(Terms(energy=PMIC))
     assert (found.verdict.state, found.energy) == ("VALID", None)
-    assert "does not tell its power" in capsys.readouterr().err
+    assert "does not report its power" in capsys.readouterr().err

@@ -340,7 +340,7 @@ def test_each_run_has_its_sides_build(
     assert [job["verdict"] for job in told] == ["not significant"] * 2
     assert told[0]["runs_a"] == ["run000", "run003"]
     assert "compared: build aaaa and bbbb" in err
-    assert "an emulated board's times say nothing of a Pi" in err
+    assert "an emulated board's times say nothing about a Pi" in err
     assert "run 2 of 4, B (build bbbb)" in err
 
 

@@ -90,7 +90,7 @@ def test_too_few_samples_show_nothing(capsys: pytest.CaptureFixture[str]) -> Non
     shelf.save(kept.result(B, [40.0, 41.0, 42.0]))
     (job,) = told(capsys)
     assert job["verdict"] == "not significant"
-    assert "7 samples are the least" in job["why"]
+    assert "at least 7 are needed" in job["why"]
 
 
 def test_a_suspect_result_enters_and_its_reason_is_said(
@@ -290,7 +290,7 @@ def test_emulated_against_emulated_is_refused_unless_asked_for() -> None:
     save_emulated(A)
     save_emulated(B, build="b2")
     error = refused()
-    assert "an emulated board's times say nothing of a Pi" in error.what
+    assert "an emulated board's times say nothing about a Pi" in error.what
     assert "--emulated" in error.remedy
 
 
@@ -300,7 +300,7 @@ def test_emulated_against_emulated_is_marked(capsys: pytest.CaptureFixture[str])
     compare(emulated=True)
     out, err = capsys.readouterr()
     assert "slower (emulated)" in out
-    assert "an emulated board's times say nothing of a Pi" in err
+    assert "an emulated board's times say nothing about a Pi" in err
 
 
 @pytest.mark.parametrize("flags", [{}, {"emulated": True}, {"across": "host,hardware"}])

@@ -83,9 +83,9 @@ def test_a_price_is_given_or_in_the_environment(monkeypatch):
 @pytest.mark.parametrize("text", ["cheap", "0,30", "-1", "nan", "inf", "$0.30"])
 def test_what_is_no_price_is_refused(text, monkeypatch):
     monkeypatch.delenv(cost.PRICE, raising=False)
-    with pytest.raises(WrongInput, match="is no price of a kWh") as error:
+    with pytest.raises(WrongInput, match="is not a price per kWh") as error:
         cost.price_kwh(text)
     assert cost.PRICE in error.value.remedy
     monkeypatch.setenv(cost.PRICE, text)
-    with pytest.raises(WrongInput, match="is no price of a kWh"):
+    with pytest.raises(WrongInput, match="is not a price per kWh"):
         cost.price_kwh()

@@ -341,7 +341,7 @@ def test_what_does_not_load_is_said_beside_the_rest(
     places.result_of("2").write_text('{"schema":2,')
     assert [one["run"] for one in told(capsys)] == ["1", "3", "4"]
     listed()
-    assert "is no whole result" in capsys.readouterr().err
+    assert "is not a complete result" in capsys.readouterr().err
 
 
 def test_it_works_as_typed(several: None) -> None:

@@ -115,7 +115,7 @@ def test_a_run_that_went_on_is_read_when_it_has_ended(capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ('{"schema":2,"rec', "is no whole result"),
+        ('{"schema":2,"rec', "is not a complete result"),
         ('{"schema":3}', "made by a newer piyard"),
     ],
 )
@@ -145,7 +145,7 @@ def test_a_renamed_file_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     save("a")
     places.result_of("a").rename(places.result_of("b"))
     assert runs() == []
-    assert "the result of a is in the place of b: was it renamed?" in capsys.readouterr().err
+    assert "the result of a is stored as that of b: was it renamed?" in capsys.readouterr().err
 
 
 def test_many_that_do_not_load_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -251,7 +251,7 @@ def test_bytes_changed_anywhere_never_crash_it(at: int, junk: bytes) -> None:
 def test_it_is_made_again_when_told_so(read: list[str]) -> None:
     save("a")
     history.rows()
-    assert history.ask(lambda c: c.runs(), anew=True) == ["a"]
+    assert history.ask(lambda c: c.runs(), rebuild=True) == ["a"]
     assert read == ["a", "a"]
 
 
@@ -301,7 +301,7 @@ def test_another_make_of_piyard_may_empty_it_while_files_are_read(
         if not emptied:
             emptied.append(run)
             with sqlite3.connect(places.index()) as connection:
-                Catalogue(connection).empty("another make")
+                Catalogue(connection).reset("another make")
             connection.close()
         return really(run, stamp)
 
@@ -400,7 +400,7 @@ def test_the_index_finds_the_newest_as_a_loop_over_all_does(
     assert [row.run for row in told] == [row.run for row in newest[-last:]]
     assert number_of_jobs == len(newest)
     assert history.ask(lambda c: c.count(EVERY)) == len(jobs)
-    formers = history.ask(lambda c: [c.former(row) for row in every])
+    formers = history.ask(lambda c: [c.previous(row) for row in every])
     assert formers == [_former(row, every[:at]) for at, row in enumerate(every)]
 
 

@@ -59,7 +59,7 @@ def test_a_second_save_takes_the_place_of_the_first() -> None:
 
 def test_what_could_not_be_read_again_is_not_written() -> None:
     shelf.save(kept.result(RUN, [1.0]))
-    with pytest.raises(UnreadableLog, match="no whole result"):
+    with pytest.raises(UnreadableLog, match="not a complete result"):
         shelf.save(kept.result(RUN, [float("nan")]))
     assert shelf.load(RUN).samples_ms == [1.0]
     assert not drafts()
@@ -102,11 +102,11 @@ def test_the_content_is_on_the_disk_before_it_gets_its_name(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "is no whole result"),
-        (b'{"schema":2,"record":', "is no whole result"),
-        (b"\xff\xfe", "is no whole result"),
-        (b"[]", "is no whole result"),
-        (b'{"schema":2}', "is no whole result"),
+        (b"", "is not a complete result"),
+        (b'{"schema":2,"record":', "is not a complete result"),
+        (b"\xff\xfe", "is not a complete result"),
+        (b"[]", "is not a complete result"),
+        (b'{"schema":2}', "is not a complete result"),
         (b'{"schema":3}', "was made by a newer piyard: its schema is 3"),
         (b'{"schema":1}', "has schema 1, which was never kept in such a file"),
     ],

@@ -155,7 +155,7 @@ def test_few_samples_are_never_enough(few, many):
     a, b = chance.normal(20, 0.1, few), chance.normal(30, 0.1, many)
     found = compare(a, b)
     assert found.verdict == "not significant"
-    assert f"a run of {min(few, many)} says too little" in found.why
+    assert f"a run of {min(few, many)} samples shows too little" in found.why
 
 
 def test_medians_that_differ_by_chance_are_not_significant():

@@ -115,7 +115,7 @@ def test_less_than_one_percent_is_never_a_change():
 def test_runs_of_few_samples_are_never_enough(count):
     found = compare_runs([(runs(100), runs(200)), (runs(100), runs(200, count))])
     assert found.verdict == "not significant"
-    assert f"a run of {count} says too little" in found.why
+    assert f"a run of {count} samples shows too little" in found.why
 
 
 def figures(found: Comparison) -> tuple[float, ...]:
