@@ -1,7 +1,7 @@
 """Is my board normal? What others published for the same network on the same kind of board.
 
 The figures are ncnn's own table for Raspberry Pis, every row of it with its commit, in
-data/published.csv. Theirs is the least of a few runs, and that is what is compared with: their
+results/published.csv. Theirs is the least of a few runs, and that is what is compared with: their
 mean is spoilt by single hiccups (mobilenet on a Pi 5: 3.8 times the least).
 
 Only like is compared with like: kind of board, network, input, threads, and what the CPU computed
@@ -28,7 +28,7 @@ from piyard.verdict import Verdict
 if TYPE_CHECKING:
     from piyard.result import Result
 
-FILE = paths.PACKAGE / "data" / "published.csv"
+FILE = paths.PACKAGE / "results" / "published.csv"
 ON_THE_CPU = -1
 NORMAL = 0.15
 """A board whose time is off by no more is normal."""

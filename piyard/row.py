@@ -34,7 +34,7 @@ class Power(msgspec.Struct, frozen=True, kw_only=True):
     average_w: float
     idle_w: float
     wall_w: float | None
-    """At the wall: measured by a meter, or an estimate from the rails' sum (see energy.py)."""
+    """At the wall: measured by a meter, or an estimate from the rails' sum (see ``EnergyRun``)."""
     wall_joules: float | None = None
     """Of one inference, at the wall."""
     wall_source: str = ""
@@ -55,7 +55,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Floor(msgspec.Struct, frozen=True, kw_only=True):
-    """The least time that the hardware allows, by its peaks; Winograd may go below (floor.py)."""
+    """The least time that the hardware allows, by its peaks; Winograd may go below."""
 
     ms: float
     bound: str
@@ -68,7 +68,7 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
     """What others measured for the same network on the same kind of board."""
 
     ms: float
-    """The least of their runs (see published.py)."""
+    """The least of their runs."""
     source: str
     likely: Sequence[str] = ()
     """When the row is off by more than 15 %: the causes that the board's facts suggest."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from piyard import bench, fanout, pipeline, say, wanted
+from piyard import fanout, pipeline, say, wanted
+from piyard.bench import bench_one
 from piyard.board import Line
 from piyard.cli.board_requests import AbRequest
 from piyard.commands import work
@@ -74,7 +75,7 @@ def _measured(
     def compare(at: Line, job: Job) -> Compared:
         def measure(turn: Turn) -> Result:
             say.note(turn.text(ready[turn.side].of(job)[0].key))
-            return bench.bench_one(Seat(line=at, job=job, ready=ready[turn.side], terms=options))
+            return bench_one(Seat(line=at, job=job, ready=ready[turn.side], terms=options))
 
         return contest.contest(job, measure, rounds=request.rounds, limit=request.fail_above)
 

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, TypeVar
 from piyard import say
 from piyard.history import entry, index
 from piyard.history.catalogue import Catalogue
-from piyard.history.filters import Filters
+from piyard.history.filters import Filters as Filters
 from piyard.row import Row
 
 if TYPE_CHECKING:
     from piyard.result import Result
 
-__all__ = ["EVERY", "Filters", "ask", "newest", "results", "rows"]
 A = TypeVar("A")
 EVERY = Filters()
 SAID = 10

@@ -16,9 +16,9 @@ from typing import TypeVar
 import msgspec
 
 from piyard import say
-from piyard.history import entry, found, maker, places
+from piyard.history import found, maker, places
 from piyard.history.catalogue import Catalogue
-from piyard.history.entry import Entry
+from piyard.history.entry import Entry, read
 from piyard.history.found import Stamp
 
 A = TypeVar("A")
@@ -101,7 +101,7 @@ def _read(stale: Mapping[str, Stamp]) -> list[Entry]:
     with shown if len(stale) >= MANY else nullcontext() as progress:
         entries = []
         for run, stamp in sorted(stale.items()):
-            entries.append(entry.read(run, stamp))
+            entries.append(read(run, stamp))
             if progress:
                 progress.update(len(entries), len(stale))
     return entries

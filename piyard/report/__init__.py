@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from piyard import harmless, tables
 from piyard.errors import unknown
-from piyard.report.columns import COLUMNS, cells
-from piyard.report.remarks import comments
+from piyard.report.columns import COLUMNS as COLUMNS
+from piyard.report.columns import cells as cells
+from piyard.report.remarks import comments as comments
 from piyard.row import Row
 
 if TYPE_CHECKING:
     from piyard.result import Result
-
-__all__ = ["COLUMNS", "FORMATS", "cells", "check_format", "comments", "render"]
 
 FORMATS = (*tables.FORMATS, "junit", "html")
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard import bench, build, paths, run
+from piyard import build, paths, run
 from piyard.board import Line
 from piyard.build import Build
 from piyard.cli.board_requests import AbRequest
@@ -288,7 +288,7 @@ def play(monkeypatch: pytest.MonkeyPatch, do: Callable[[Line, Job, str], Result]
         asked.append(f"{seat.job.model} {seat.job.threads} {key}")
         return do(seat.line, seat.job, key)
 
-    monkeypatch.setattr(bench, "bench_one", bench_one)
+    monkeypatch.setattr(command, "bench_one", bench_one)
     return asked
 
 

@@ -38,7 +38,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         opened.append(run)
         return really(run, stamp)
 
-    monkeypatch.setattr(entry, "read", reading)
+    monkeypatch.setattr(index, "read", reading)
     return opened
 
 
@@ -305,7 +305,7 @@ def test_another_make_of_piyard_may_empty_it_while_files_are_read(
             connection.close()
         return really(run, stamp)
 
-    monkeypatch.setattr(entry, "read", interrupted)
+    monkeypatch.setattr(index, "read", interrupted)
     assert runs() == ["a", "b"]
 
 
