@@ -45,8 +45,8 @@ def of(folder: Path, *, deep: bool = False) -> Folder:
     Files that begin with a dot are a file manager's, not pictures.
     """
     files = in_order(_files(folder, deep=deep, above=frozenset()))
-    found = [one for one in files if one.is_file() and _is_picture(one)]
-    return Folder(pictures=found, left_out=[one for one in files if _is_left_out(one)])
+    readable = [path for path in files if path.is_file() and _is_picture(path)]
+    return Folder(pictures=readable, left_out=[path for path in files if _is_left_out(path)])
 
 
 def in_order(paths: Iterable[Path]) -> list[Path]:
@@ -62,7 +62,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 def folders(folder: Path) -> list[Path]:
     """The sub-folders in order, but for hidden ones and what archivers leave behind."""
-    return sorted(one for one in _entries(folder) if one.is_dir() and not _is_litter(one))
+    return sorted(path for path in _entries(folder) if path.is_dir() and not _is_litter(path))
 
 
 def text_of(path: Path) -> str:
@@ -72,8 +72,8 @@ def text_of(path: Path) -> str:
 
 def listed(paths: Sequence[Path]) -> str:
     """For people: a count per suffix, and one example."""
-    kinds = Counter(one.suffix.lower() or "without an ending" for one in paths)
-    counts = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    suffixes = Counter(path.suffix.lower() or "without an ending" for path in paths)
+    counts = ", ".join(f"{count} {suffix}" for suffix, count in sorted(suffixes.items()))
     return f"{counts}, for example {text_of(paths[0])}" if paths else ""
 
 
@@ -85,13 +85,13 @@ def is_readable_by_nnrun(path: Path) -> bool:
 def _files(folder: Path, *, deep: bool, above: frozenset[Path]) -> Iterator[Path]:
     """All but folders; a link to a folder above is not followed."""
     here = above | {folder.resolve()}
-    for one in _entries(folder):
-        if _is_litter(one):
+    for path in _entries(folder):
+        if _is_litter(path):
             continue
-        if not one.is_dir():
-            yield one
-        elif deep and one.resolve() not in here:
-            yield from _files(one, deep=True, above=here)
+        if not path.is_dir():
+            yield path
+        elif deep and path.resolve() not in here:
+            yield from _files(path, deep=True, above=here)
 
 
 def _entries(folder: Path) -> list[Path]:
