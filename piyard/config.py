@@ -103,4 +103,4 @@ def _all_fields(type_: Any) -> set[str]:
         inner: tuple[Any, ...] = getattr(type_, "__args__", ())
         return set().union(*(_all_fields(part) for part in inner)) if inner else set()
     fields = msgspec.structs.fields(type_)
-    return {field.name for field in fields}.union(*(_all_fields(f.type) for f in fields))
+    return {field.encode_name for field in fields}.union(*(_all_fields(f.type) for f in fields))
