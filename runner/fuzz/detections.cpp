@@ -9,7 +9,7 @@
 
 namespace {
 
-void demand_finite(const nnrun::Tracked& track) {
+void demand_finite(const nnrun::TrackedObject& track) {
     for (const double corner : track.box) nnrun::demand(std::isfinite(static_cast<float>(corner)));
     nnrun::demand(std::isfinite(static_cast<float>(track.score)) && track.id > 0);
 }
@@ -23,7 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
         int last = 0;
         for (const auto& [frame, detections] : nnrun::read_detections(file.path())) {
             tracker.skip(frame - last - 1);
-            for (const nnrun::Tracked& track : tracker.step(detections)) demand_finite(track);
+            for (const nnrun::TrackedObject& track : tracker.step(detections)) demand_finite(track);
             last = frame;
         }
     } catch (const nnrun::Failure& failure) {

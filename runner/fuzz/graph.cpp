@@ -22,7 +22,7 @@ nnrun::Request request_of(const std::string& param, const std::string& bin) {
 void expect_shapes(const nnrun::Graph& graph) {
     for (const nnrun::GraphLayer& layer : graph.layers())
         for (const nnrun::Shape& shape : {nnrun::Shape{7}, {4, 6}, {3, 8, 8}, {2, 3, 4, 5}})
-            nnrun::complaint(layer, std::vector<nnrun::Shape>(layer.bottoms.size(), shape));
+            nnrun::shape_error(layer, std::vector<nnrun::Shape>(layer.bottoms.size(), shape));
 }
 
 }  // namespace

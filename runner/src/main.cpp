@@ -82,7 +82,7 @@ int guarded(const std::vector<std::string>& line) {
 }  // namespace nnrun
 
 int main(int count, char** words) {
-    nnrun::watch_crashes();
-    nnrun::watch_signals();
+    nnrun::handle_crashes();
+    nnrun::handle_signals();
     return nnrun::guarded({words + 1, words + count});
 }

@@ -82,8 +82,8 @@ def npy(values: np.ndarray) -> bytes:
 
 WHOLE = npy(np.ones((3, 8, 6), "<f4"))
 BAD_FILES = {
-    "empty": (b"", "no .npy file"),
-    "text": (b"hello, this is a text", "no .npy file"),
+    "empty": (b"", "not a .npy file"),
+    "text": (b"hello, this is a text", "not a .npy file"),
     "header cut": (WHOLE[:40], "truncated within its header"),
     "elements cut": (WHOLE[:-4], "are not what the shape 3,8,6 takes"),
     "more elements": (WHOLE + b"more", "are not what the shape 3,8,6 takes"),
@@ -132,7 +132,7 @@ def test_mistakes_of_the_command_line(nnrun: Run, tmp_path):
     two = Net().add("Input", "a").add("Input", "b", bottoms=[])
     two.add("BinaryOp", "out0", "0=1", bottoms=["a", "b"])
     outcome = nnrun("compute", *two.write(tmp_path, "two"), *flags[4:], tensor(tmp_path, 1))
-    assert_refused(outcome, 2, "the net has 2 inputs", "1 tensors are no multiple")
+    assert_refused(outcome, 2, "the net has 2 inputs", "1 tensors are not a multiple")
     missing = ["--save-outputs", tmp_path / "nowhere", tensor(tmp_path, 1)]
     assert_refused(nnrun("compute", *flags[:4], *missing), 5, "nowhere")
     assert_refused(nnrun("compute", *flags, tmp_path / "no.npy"), 4, "no.npy", "No such file")

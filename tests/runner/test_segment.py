@@ -60,7 +60,8 @@ def unpacked(line: Line) -> NDArray[np.bool_]:
 
 
 def packed(wanted: list[Found]) -> list[Line]:
-    return [msgspec.to_builtins(rle.pack(one.mask)) for one in wanted if one.mask is not None]
+    masks = [rle.pack(one.mask) for one in wanted if one.mask is not None]
+    return [msgspec.json.decode(msgspec.json.encode(mask)) for mask in masks]
 
 
 class Segment:

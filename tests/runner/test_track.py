@@ -204,7 +204,7 @@ def test_mistakes_are_told(nnrun: Run, tmp_path: Path) -> None:
     assert_refused(nnrun("track", "mot", "--detections", tmp_path / "none"), 4, "none")
     assert_refused(nnrun("track", "mot", tmp_path), 2, "--param is required, or --detections")
     assert_refused(
-        nnrun("track", "mot", "--detections", "x", "y.jpg"), 2, "takes the place of images"
+        nnrun("track", "mot", "--detections", "x", "y.jpg"), 2, "cannot be combined with images"
     )
     assert_refused(nnrun("track", "mot", "--detections", "x", "--track-low", 0.9), 2, "--track-low")
     for words in (["track"], ["track", "mto"]):

@@ -153,7 +153,7 @@ def test_a_box_beside_the_picture(
     nnrun: Run, toy_folder: Path, film: list[Path], init: str
 ) -> None:
     done = track(nnrun, toy_folder, film[0].parent, init=init)
-    assert_refused(done, 2, f"--init {init} shows nothing of the first frame", "320x200")
+    assert_refused(done, 2, f"--init {init} lies outside the first frame", "320x200")
 
 
 def test_a_box_that_reaches_beyond_the_picture(

@@ -23,15 +23,15 @@ std::optional<bool> nothing_resident(int file, std::size_t size) {
     std::vector<unsigned char> pages((size + page - 1) / page);
     void* const map = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file, 0);
     if (map == MAP_FAILED) return std::nullopt;
-    const bool told = ::mincore(map, size, pages.data()) == 0;
+    const bool listed = ::mincore(map, size, pages.data()) == 0;
     ::munmap(map, size);
-    if (!told) return std::nullopt;
-    return std::none_of(pages.begin(), pages.end(), [](unsigned char facts) { return (facts & 1) != 0; });
+    if (!listed) return std::nullopt;
+    return std::none_of(pages.begin(), pages.end(), [](unsigned char info) { return (info & 1) != 0; });
 }
 
 // Of anybody else's file, mincore() says that all of it is in memory.
-bool may_ask(const std::string& path, const struct stat& facts) {
-    return facts.st_uid == ::geteuid() || ::access(path.c_str(), W_OK) == 0;
+bool may_ask(const std::string& path, const struct stat& info) {
+    return info.st_uid == ::geteuid() || ::access(path.c_str(), W_OK) == 0;
 }
 
 }  // namespace
@@ -42,9 +42,9 @@ std::optional<bool> drop_pages(const std::string& path) {
     // A page that is not on the disk yet cannot be dropped.
     ::fdatasync(file);
     ::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
-    struct stat facts {};
+    struct stat info {};
     std::optional<bool> dropped;
-    if (::fstat(file, &facts) == 0 && may_ask(path, facts)) dropped = nothing_resident(file, static_cast<std::size_t>(facts.st_size));
+    if (::fstat(file, &info) == 0 && may_ask(path, info)) dropped = nothing_resident(file, static_cast<std::size_t>(info.st_size));
     ::close(file);
     return dropped;
 }
@@ -60,7 +60,7 @@ std::string drop_files(const Request& request) {
 
 double first_ms(const Model& model, const Shape& shape, unsigned long long seed) {
     ncnn::Mat input = make_mat(shape);
-    if (input.empty()) throw Failure(Exit::input, "no memory for an input of " + shown(shape) + "; use a smaller one");
+    if (input.empty()) throw Failure(Exit::input, "no memory for an input of " + format_shape(shape) + "; use a smaller one");
     fill_splitmix(input, seed);
     std::vector<ncnn::Mat> outputs(model.outputs().size());
     const Stopwatch watch;
@@ -72,7 +72,7 @@ double first_ms(const Model& model, const Shape& shape, unsigned long long seed)
 
 std::string cold_line(const Request& request, const Shape& shape, unsigned long long seed) {
     return rehearse(request.param, [&] {
-        const Quiet quiet;
+        const StderrCapture captured;
         const std::string dropped = drop_files(request);
         const Stopwatch watch;
         const Model model(request);

@@ -9,7 +9,7 @@
 namespace nnrun {
 
 // Asks the kernel to forget what it keeps of a file in memory, so that the next read comes from
-// the disk. True or false is whether it did so; the kernel tells only the file's owner.
+// the disk. True or false is whether it did so; the kernel reveals it only to the file's owner.
 std::optional<bool> drop_pages(const std::string& path);
 
 // The line of a cold start: how long loading and the first inference take in a process that

@@ -17,7 +17,7 @@ std::string line_of(int i, double at_s, const Stages& ms) {
     return line.str();
 }
 
-Shape made_of(const EndToEndPlan& plan) {
+Shape input_shape(const EndToEndPlan& plan) {
     const Image image = read_image(plan.picture);
     Feed feed(plan.classifier.steps);
     try {
@@ -31,10 +31,10 @@ Shape made_of(const EndToEndPlan& plan) {
 
 void check_picture(const EndToEndPlan& plan, const Shape& shape) {
     rehearse(plan.picture, [&] {
-        const Shape made = made_of(plan);
-        if (made != shape)
-            throw Failure(Exit::input, plan.picture + ": becomes an input of " + shown(made) + ", and --shape is " +
-                                           shown(shape) + "; " + picture_advice);
+        const Shape actual = input_shape(plan);
+        if (actual != shape)
+            throw Failure(Exit::input, plan.picture + ": becomes an input of " + format_shape(actual) + ", and --shape is " +
+                                           format_shape(shape) + "; " + picture_advice);
         return std::string();
     });
 }
@@ -49,11 +49,11 @@ EndToEnd::EndToEnd(const Model& model, const EndToEndPlan& plan) : plan_(plan) {
 void EndToEnd::write(int count) {
     for (int i = 0; i < count; ++i) {
         const double at_s = uptime_s();
-        write_line(line_of(i, at_s, look()));
+        write_line(line_of(i, at_s, run_once()));
     }
 }
 
-Stages EndToEnd::look() {
+Stages EndToEnd::run_once() {
     Stages ms;
     const Stopwatch watch;
     read_image(plan_.picture, image_);

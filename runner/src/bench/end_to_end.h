@@ -16,7 +16,7 @@ struct EndToEndPlan {
     std::string picture;  // "": nothing to do
     ClassifierPlan classifier;  // its steps are the detector's too
     std::optional<HeadPlan> head;  // of a net that finds objects; none: it classifies
-    int most = 20;
+    int max_runs = 20;
 };
 
 // In a child process, so that this one's peak memory stays that of the inference: can the
@@ -33,7 +33,7 @@ public:
     void write(int count);
 
 private:
-    Stages look();
+    Stages run_once();
 
     EndToEndPlan plan_;
     std::optional<Classifier> classify_;

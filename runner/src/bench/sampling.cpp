@@ -11,7 +11,7 @@ namespace nnrun {
 namespace {
 
 constexpr double confidence = 0.95;
-constexpr std::size_t fewest = 6;  // the least and the largest of five cover 93.75 %
+constexpr std::size_t min_samples = 6;  // the least and the largest of five cover 93.75 %
 
 // An end of the interval lies `share` of the way from the rank-th value to the one within.
 struct End {
@@ -71,7 +71,7 @@ double middle(Ranks& ranks, std::size_t count) {
 }  // namespace
 
 std::optional<Interval> median_interval(double* values, std::size_t count) {
-    if (count < fewest) return std::nullopt;
+    if (count < min_samples) return std::nullopt;
     const End end = end_of(count);
     Ranks ranks(values, count);
     const double lowest = ranks(end.rank);
@@ -90,11 +90,11 @@ double median(double* values, std::size_t count) {
 namespace {
 
 // Not cleared: untouched memory does not count as used.
-double* room_for(int most) { return new double[static_cast<std::size_t>(most)]; }
+double* allocate(int capacity) { return new double[static_cast<std::size_t>(capacity)]; }
 
 }  // namespace
 
-Times::Times(int most) : most_(most), ms_(room_for(most)), at_s_(room_for(most)), scratch_(room_for(most)) {}
+Times::Times(int capacity) : capacity_(capacity), ms_(allocate(capacity)), at_s_(allocate(capacity)), scratch_(allocate(capacity)) {}
 
 void Times::add(double ms, double at_s) {
     const int i = count_.load(std::memory_order_relaxed);
@@ -129,26 +129,26 @@ constexpr double tolerance = 0.02;
 
 }  // namespace
 
-bool Warmup::wants_more(const Times& done) {
-    if (!plan_.until_stable) return done.count() < plan_.loops;
-    look(done);
-    return !stable_ && !done.full() && total_.ms() < plan_.bound_ms;
+bool Warmup::continues(const Times& times) {
+    if (!plan_.until_stable) return times.count() < plan_.loops;
+    check_block(times);
+    return !stable_ && !times.full() && total_.ms() < plan_.max_ms;
 }
 
-void Warmup::look(const Times& done) {
-    if (done.count() - block_begin_ < block_loops || block_.ms() < block_ms) return;
+void Warmup::check_block(const Times& times) {
+    if (times.count() - block_begin_ < block_loops || block_.ms() < block_ms) return;
     std::rotate(medians_.begin(), medians_.begin() + 1, medians_.end());
-    medians_.back() = done.median(block_begin_);
+    medians_.back() = times.median(block_begin_);
     const auto [least, largest] = std::minmax_element(medians_.begin(), medians_.end());
     stable_ = ++blocks_ >= static_cast<int>(medians_.size()) && *largest <= *least * (1 + tolerance);
-    block_begin_ = done.count();
+    block_begin_ = times.count();
     block_.lap();
 }
 
-bool Sampling::wants_more(const Times& done) {
-    if (done.count() < plan_.loops) return true;
-    if (done.full()) return stop("loops");
-    if (total_.ms() >= plan_.least_ms && is_narrow(done)) return stop("interval");
+bool Sampling::continues(const Times& times) {
+    if (times.count() < plan_.loops) return true;
+    if (times.full()) return stop("loops");
+    if (total_.ms() >= plan_.min_ms && is_narrow(times)) return stop("interval");
     return total_.ms() < plan_.budget_ms || stop("budget");
 }
 
@@ -157,12 +157,12 @@ bool Sampling::stop(const char* why) {
     return false;
 }
 
-// A look reads all samples: with looks at a growing distance, all of them together cost a
+// A check reads all samples: with checks at a growing distance, all of them together cost a
 // fixed number of steps a sample.
-bool Sampling::is_narrow(const Times& done) {
-    if (plan_.interval == 0 || done.count() < next_look_) return false;
-    next_look_ = done.count() + std::max(1, done.count() / 16);
-    const auto interval = done.interval();
+bool Sampling::is_narrow(const Times& times) {
+    if (plan_.interval == 0 || times.count() < next_check_) return false;
+    next_check_ = times.count() + std::max(1, times.count() / 16);
+    const auto interval = times.interval();
     return interval && interval->half_width() <= plan_.interval;
 }
 

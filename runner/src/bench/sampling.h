@@ -28,18 +28,18 @@ std::optional<Interval> median_interval(double* values, std::size_t count);
 // Of at least one value; leaves them in another order.
 double median(double* values, std::size_t count);
 
-// The most that one run keeps.
-constexpr int most_inferences = 1000000;
+// The largest number that one run keeps.
+constexpr int max_inferences = 1000000;
 
 // Times of inferences. A signal's thread may write them while they grow: they never move in
 // memory, and after the constructor nothing is allocated.
 class Times {
 public:
-    explicit Times(int most);
+    explicit Times(int capacity);
 
     void add(double ms, double at_s);
     int count() const { return count_.load(std::memory_order_acquire); }
-    bool full() const { return count() == most_; }
+    bool full() const { return count() == capacity_; }
 
     // Of those from `first` on.
     double median(int first) const;
@@ -51,7 +51,7 @@ public:
 private:
     std::size_t copy(int first) const;
 
-    int most_;
+    int capacity_;
     std::unique_ptr<double[]> ms_;
     std::unique_ptr<double[]> at_s_;
     std::unique_ptr<double[]> scratch_;
@@ -62,9 +62,9 @@ private:
 struct WarmupPlan {
     bool until_stable = false;
     int loops = 0;         // when not until_stable
-    double bound_ms = 0;   // when until_stable
+    double max_ms = 0;   // when until_stable
 
-    int most() const { return until_stable ? most_inferences : loops; }
+    int capacity() const { return until_stable ? max_inferences : loops; }
 };
 
 // Stable: the medians of the last three blocks lie within 2 % of the least of them. A block is
@@ -74,12 +74,12 @@ class Warmup {
 public:
     explicit Warmup(const WarmupPlan& plan) : plan_(plan) {}
 
-    bool wants_more(const Times& done);
+    bool continues(const Times& times);
     // "fixed", "stable" or "bound".
     const char* ended() const { return plan_.until_stable ? (stable_ ? "stable" : "bound") : "fixed"; }
 
 private:
-    void look(const Times& done);
+    void check_block(const Times& times);
 
     WarmupPlan plan_;
     Stopwatch total_;
@@ -93,10 +93,10 @@ private:
 struct SamplingPlan {
     int loops = 0;         // at least; exactly when there is no budget
     double budget_ms = 0;  // 0: none
-    double least_ms = 0;   // goes on for so long although the interval is reached
-    double interval = 0;   // relative half width of the median's interval; 0: not asked for
+    double min_ms = 0;     // continues for so long although the interval is reached
+    double interval = 0;   // relative half width of the median's interval; 0: no such target
 
-    int most() const { return budget_ms > 0 ? most_inferences : loops; }
+    int capacity() const { return budget_ms > 0 ? max_inferences : loops; }
 };
 
 // When the timed inferences are enough, and why.
@@ -104,17 +104,17 @@ class Sampling {
 public:
     explicit Sampling(const SamplingPlan& plan) : plan_(plan) {}
 
-    bool wants_more(const Times& done);
+    bool continues(const Times& times);
     // "loops", "budget" or "interval".
     const char* stopped() const { return stopped_; }
 
 private:
     bool stop(const char* why);
-    bool is_narrow(const Times& done);
+    bool is_narrow(const Times& times);
 
     SamplingPlan plan_;
     Stopwatch total_;
-    int next_look_ = 0;
+    int next_check_ = 0;
     const char* stopped_ = "loops";
 };
 

@@ -9,7 +9,7 @@
 namespace nnrun {
 namespace {
 
-std::string shown(double value) {
+std::string format_number(double value) {
     char buffer[32];
     std::snprintf(buffer, sizeof buffer, "%g", value);
     return buffer;
@@ -35,7 +35,7 @@ Args::Args(const Verb& verb, const std::vector<std::string>& line) : verb_(verb)
         } else if (word == "--help" || word == "-h") {
             help_ = true;
         } else {
-            at = take(line, at);
+            at = read_flag(line, at);
         }
     }
     if (help_) return;
@@ -44,25 +44,25 @@ Args::Args(const Verb& verb, const std::vector<std::string>& line) : verb_(verb)
     check_required();
 }
 
-std::size_t Args::take(const std::vector<std::string>& line, std::size_t at) {
+std::size_t Args::read_flag(const std::vector<std::string>& line, std::size_t at) {
     const std::size_t equals = line[at].find('=');
     const std::string name = line[at].substr(0, equals);
     const Flag& flag = find(name);
-    std::vector<std::string>& taken = values_[name];
-    if (!taken.empty() && !flag.many) reject(name + " is given twice");
+    std::vector<std::string>& values = values_[name];
+    if (!values.empty() && !flag.repeatable) reject(name + " is given twice");
     if (flag.value.empty()) {
         if (equals != std::string::npos) reject(name + " takes no value");
-        taken.emplace_back();
+        values.emplace_back();
         return at;
     }
     if (equals != std::string::npos) {
-        taken.push_back(line[at].substr(equals + 1));
+        values.push_back(line[at].substr(equals + 1));
     } else {
         ++at;
         if (at == line.size() || looks_like_flag(line[at])) reject(name + " needs a value (" + flag.value + ")");
-        taken.push_back(line[at]);
+        values.push_back(line[at]);
     }
-    if (taken.back().empty()) reject(name + " needs a value (" + flag.value + ")");
+    if (values.back().empty()) reject(name + " needs a value (" + flag.value + ")");
     return at;
 }
 
@@ -112,7 +112,7 @@ double Args::number(const std::string& flag, double low, double high, double fal
     if (!has(flag)) return fallback;
     const auto value = parse_number(text(flag));
     if (!value || *value < low || *value > high)
-        reject(name(flag) + " takes a number from " + shown(low) + " to " + shown(high) + ", not '" + text(flag) + "'");
+        reject(name(flag) + " takes a number from " + format_number(low) + " to " + format_number(high) + ", not '" + text(flag) + "'");
     return *value;
 }
 
@@ -144,18 +144,18 @@ std::vector<float> Args::floats(const std::string& flag, std::size_t count, floa
     return values;
 }
 
-std::vector<int> Args::sizes(const std::string& flag, char separator, std::size_t fewest, std::size_t most) const {
+std::vector<int> Args::sizes(const std::string& flag, char separator, std::size_t min_count, std::size_t max_count) const {
     constexpr long long largest = 1 << 20;
-    std::vector<int> found;
+    std::vector<int> sizes;
     for (const std::string& part : split(text(flag), separator)) {
         const auto value = parse_integer(part);
         if (!value || *value < 1 || *value > largest) reject(name(flag) + " takes sizes from 1 up, not '" + text(flag) + "'");
-        found.push_back(static_cast<int>(*value));
+        sizes.push_back(static_cast<int>(*value));
     }
-    if (found.size() < fewest || found.size() > most)
-        reject(name(flag) + " takes " + std::to_string(fewest) + " to " + std::to_string(most) + " sizes, not '" +
+    if (sizes.size() < min_count || sizes.size() > max_count)
+        reject(name(flag) + " takes " + std::to_string(min_count) + " to " + std::to_string(max_count) + " sizes, not '" +
                text(flag) + "'");
-    return found;
+    return sizes;
 }
 
 std::vector<Flag> with_prefix(std::vector<Flag> flags, const std::string& prefix) {
@@ -169,7 +169,7 @@ std::string help_text(const Verb& verb) {
     for (const Flag& flag : verb.flags) {
         std::string left = "  " + flag.name + " " + flag.value;
         left.resize(std::max<std::size_t>(left.size() + 2, 34), ' ');
-        out += left + flag.help + (flag.required ? " (required)" : "") + (flag.many ? " (repeatable)" : "") + "\n";
+        out += left + flag.help + (flag.required ? " (required)" : "") + (flag.repeatable ? " (repeatable)" : "") + "\n";
     }
     return out;
 }

@@ -12,7 +12,7 @@ struct Flag {
     std::string value;  // how help names the value: "N"; "" for a switch, which takes none
     std::string help;
     bool required = false;
-    bool many = false;
+    bool repeatable = false;
 };
 
 struct Verb {
@@ -46,14 +46,14 @@ public:
     std::string choice(const std::string& flag, const std::vector<std::string>& legal,
                        const std::string& fallback) const;
     std::vector<float> floats(const std::string& flag, std::size_t count, float fallback) const;
-    // Whole numbers from 1 up, at least `fewest` and at most `most` of them.
-    std::vector<int> sizes(const std::string& flag, char separator, std::size_t fewest,
-                           std::size_t most) const;
+    // Whole numbers from 1 up, at least `min_count` and at most `max_count` of them.
+    std::vector<int> sizes(const std::string& flag, char separator, std::size_t min_count,
+                           std::size_t max_count) const;
 
     [[noreturn]] void reject(const std::string& problem) const;
 
 private:
-    std::size_t take(const std::vector<std::string>& line, std::size_t at);
+    std::size_t read_flag(const std::vector<std::string>& line, std::size_t at);
     const Flag& find(const std::string& name) const;
     void check_required() const;
 

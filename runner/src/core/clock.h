@@ -25,7 +25,7 @@ private:
 };
 
 // Seconds since boot, those of sleep included: the clock of /proc/uptime, so that a sample
-// and a moment of telemetry can be laid side by side.
+// and one of telemetry can be laid side by side.
 inline double uptime_s() {
     struct timespec now {};
     ::clock_gettime(CLOCK_BOOTTIME, &now);

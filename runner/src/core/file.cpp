@@ -20,15 +20,15 @@ std::string reason() { return std::strerror(errno); }
 
 }  // namespace
 
-std::vector<unsigned char> read_file(const std::string& path, Exit code, std::size_t most) {
+std::vector<unsigned char> read_file(const std::string& path, Exit code, std::size_t limit) {
     const File file(std::fopen(path.c_str(), "rb"));
     if (!file) throw Failure(code, path + ": " + reason());
-    struct stat facts {};
-    if (::fstat(::fileno(file.get()), &facts) != 0) throw Failure(code, path + ": " + reason());
-    if (!S_ISREG(facts.st_mode)) throw Failure(code, path + ": not a regular file");
-    if (static_cast<std::size_t>(facts.st_size) > most)
-        throw Failure(code, path + ": " + std::to_string(facts.st_size >> 20) + " MB; the limit is " + std::to_string(most >> 20) + " MB");
-    std::vector<unsigned char> bytes(static_cast<std::size_t>(facts.st_size));
+    struct stat info {};
+    if (::fstat(::fileno(file.get()), &info) != 0) throw Failure(code, path + ": " + reason());
+    if (!S_ISREG(info.st_mode)) throw Failure(code, path + ": not a regular file");
+    if (static_cast<std::size_t>(info.st_size) > limit)
+        throw Failure(code, path + ": " + std::to_string(info.st_size >> 20) + " MB; the limit is " + std::to_string(limit >> 20) + " MB");
+    std::vector<unsigned char> bytes(static_cast<std::size_t>(info.st_size));
     const std::size_t got = bytes.empty() ? 0 : std::fread(bytes.data(), 1, bytes.size(), file.get());
     if (got != bytes.size()) throw Failure(code, path + ": could not be read to its end");
     return bytes;
@@ -43,9 +43,9 @@ void write_floats(const std::string& path, const float* values, std::size_t coun
 }
 
 void check_folder(const std::string& path) {
-    struct stat facts {};
-    if (::stat(path.c_str(), &facts) != 0) throw Failure(Exit::output, path + ": " + reason() + "; make it first");
-    if (!S_ISDIR(facts.st_mode)) throw Failure(Exit::output, path + ": not a folder");
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0) throw Failure(Exit::output, path + ": " + reason() + "; make it first");
+    if (!S_ISDIR(info.st_mode)) throw Failure(Exit::output, path + ": not a folder");
     if (::access(path.c_str(), W_OK) != 0) throw Failure(Exit::output, path + ": " + reason());
 }
 

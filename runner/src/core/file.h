@@ -10,8 +10,8 @@
 namespace nnrun {
 
 // The whole file; a missing, unreadable, odd or vast one is a Failure with the given exit code.
-constexpr std::size_t most_file_bytes = std::size_t{256} << 20;
-std::vector<unsigned char> read_file(const std::string& path, Exit code, std::size_t most = most_file_bytes);
+constexpr std::size_t max_file_bytes = std::size_t{256} << 20;
+std::vector<unsigned char> read_file(const std::string& path, Exit code, std::size_t limit = max_file_bytes);
 
 void write_floats(const std::string& path, const float* values, std::size_t count);
 

@@ -19,7 +19,7 @@
 namespace nnrun {
 namespace {
 
-constexpr std::size_t most_bytes = 64 * 1024;
+constexpr std::size_t max_bytes = 64 * 1024;
 
 struct Child {
     std::mutex mutex;
@@ -31,11 +31,11 @@ Child& child() {
     return child;
 }
 
-// stdout is the pipe, nothing comes in; signals are as a program expects them, and a process
-// group of its own lets all of it be killed.
-class Manners {
+// stdout is the pipe, stdin is empty; signals have their default actions, and a process group of its
+// own lets all of it be killed.
+class SpawnSettings {
 public:
-    explicit Manners(int pipe) {
+    explicit SpawnSettings(int pipe) {
         posix_spawn_file_actions_init(&files_);
         posix_spawn_file_actions_addopen(&files_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
         posix_spawn_file_actions_addopen(&files_, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
@@ -49,12 +49,12 @@ public:
         posix_spawnattr_setpgroup(&attributes_, 0);
         posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
     }
-    ~Manners() {
+    ~SpawnSettings() {
         posix_spawnattr_destroy(&attributes_);
         posix_spawn_file_actions_destroy(&files_);
     }
-    Manners(const Manners&) = delete;
-    Manners& operator=(const Manners&) = delete;
+    SpawnSettings(const SpawnSettings&) = delete;
+    SpawnSettings& operator=(const SpawnSettings&) = delete;
 
     bool spawn(pid_t& id, const std::string& program, std::vector<char*>& line) const {
         return ::posix_spawn(&id, program.c_str(), &files_, &attributes_, line.data(), ::environ) == 0;
@@ -71,14 +71,14 @@ bool start(const std::string& program, std::vector<std::string> words, int pipe)
     for (std::string& word : words) line.push_back(word.data());
     line.push_back(nullptr);
     const std::lock_guard<std::mutex> lock(child().mutex);
-    return Manners(pipe).spawn(child().id, program, line);
+    return SpawnSettings(pipe).spawn(child().id, program, line);
 }
 
-// Whether it came to its end in time.
-bool read_all(int pipe, int limit_ms, std::string& text) {
+// Whether the pipe was closed in time.
+bool read_all(int pipe, int timeout_ms, std::string& text) {
     const Stopwatch watch;
     char buffer[1024];
-    for (int left = limit_ms; left > 0 && text.size() < most_bytes; left = limit_ms - static_cast<int>(watch.ms())) {
+    for (int left = timeout_ms; left > 0 && text.size() < max_bytes; left = timeout_ms - static_cast<int>(watch.ms())) {
         pollfd ready{pipe, POLLIN, 0};
         if (::poll(&ready, 1, left) <= 0) continue;
         const ssize_t got = ::read(pipe, buffer, sizeof buffer);
@@ -107,13 +107,13 @@ std::string find_program(const std::string& name) {
     return "";
 }
 
-std::string capture(const std::string& program, const std::vector<std::string>& arguments, int limit_ms) {
+std::string capture(const std::string& program, const std::vector<std::string>& arguments, int timeout_ms) {
     int pipe[2];
     if (::pipe2(pipe, O_CLOEXEC) != 0) return "";
     const bool started = start(program, arguments, pipe[1]);
     ::close(pipe[1]);
     std::string text;
-    const bool whole = started && read_all(pipe[0], limit_ms, text);
+    const bool whole = started && read_all(pipe[0], timeout_ms, text);
     ::close(pipe[0]);
     if (started) end();
     return whole ? text : "";
@@ -126,7 +126,7 @@ void end_capture() {
 
 namespace {
 
-constexpr int limit_ms = 1000;
+constexpr int vcgencmd_timeout_ms = 1000;
 
 // What follows "=" on the one line that begins so.
 std::optional<std::string> value_of(const std::string& printed, const std::string& begin) {
@@ -147,7 +147,7 @@ struct Reading {
     double value;
 };
 
-std::optional<Reading> reading(const std::string& line) {
+std::optional<Reading> parse_reading(const std::string& line) {
     const std::vector<std::string> parts = words(line);
     const std::size_t equals = line.find('=');
     if (parts.size() != 2 || parts[0].size() < 3 || equals == std::string::npos) return std::nullopt;
@@ -158,11 +158,11 @@ std::optional<Reading> reading(const std::string& line) {
     return Reading{name.substr(0, name.size() - 2), unit, *value};
 }
 
-std::vector<Reading> readings(const std::string& printed) {
-    std::vector<Reading> found;
+std::vector<Reading> parse_readings(const std::string& printed) {
+    std::vector<Reading> readings;
     for (const std::string& line : split(printed, '\n'))
-        if (const auto one = reading(line)) found.push_back(*one);
-    return found;
+        if (const auto reading = parse_reading(line)) readings.push_back(*reading);
+    return readings;
 }
 
 }  // namespace
@@ -178,7 +178,7 @@ std::optional<long long> frequency_hz(const std::string& printed) {
 }
 
 std::optional<Rails> rails_w(const std::string& printed) {
-    const std::vector<Reading> all = readings(printed);
+    const std::vector<Reading> all = parse_readings(printed);
     Rails rails;
     for (const Reading& current : all)
         for (const Reading& volt : all)
@@ -189,8 +189,8 @@ std::optional<Rails> rails_w(const std::string& printed) {
 
 Firmware::Firmware() : vcgencmd_(find_program("vcgencmd")) {}
 
-std::string Firmware::ask(const std::vector<std::string>& words) const {
-    return vcgencmd_.empty() ? "" : capture(vcgencmd_, words, limit_ms);
+std::string Firmware::query(const std::vector<std::string>& words) const {
+    return vcgencmd_.empty() ? "" : capture(vcgencmd_, words, vcgencmd_timeout_ms);
 }
 
 }  // namespace nnrun

@@ -10,11 +10,11 @@ namespace nnrun {
 // The first executable of that name on PATH, or "".
 std::string find_program(const std::string& name);
 
-// What a program prints on stdout; "" when it does not start, prints without end, or is not
-// done within the limit, after which it is killed with all that it has started.
-std::string capture(const std::string& program, const std::vector<std::string>& arguments, int limit_ms);
+// What a program prints on stdout; "" when it does not start, prints without end, or exceeds the
+// timeout, after which it is killed with all that it has started.
+std::string capture(const std::string& program, const std::vector<std::string>& arguments, int timeout_ms);
 
-// Before the program is ended from another thread: the child ends, too, and none is started.
+// Before another thread ends the program: kills the child, and lets none start.
 void end_capture();
 
 using Rails = std::vector<std::pair<std::string, double>>;
@@ -29,17 +29,17 @@ std::optional<long long> frequency_hz(const std::string& printed);
 // "VDD_CORE_A current(7)=10.87674000A", "VDD_CORE_V volt(15)=0.89745940V"
 std::optional<Rails> rails_w(const std::string& printed);
 
-// The Raspberry Pi's firmware, asked by vcgencmd, which may be missing.
+// The Raspberry Pi's firmware, queried through vcgencmd, which may be missing.
 class Firmware {
 public:
     Firmware();
 
-    std::optional<std::string> throttled() const { return throttle_word(ask({"get_throttled"})); }
-    std::optional<long long> arm_hz() const { return frequency_hz(ask({"measure_clock", "arm"})); }
-    std::optional<Rails> rails() const { return rails_w(ask({"pmic_read_adc"})); }
+    std::optional<std::string> throttled() const { return throttle_word(query({"get_throttled"})); }
+    std::optional<long long> arm_hz() const { return frequency_hz(query({"measure_clock", "arm"})); }
+    std::optional<Rails> rails() const { return rails_w(query({"pmic_read_adc"})); }
 
 private:
-    std::string ask(const std::vector<std::string>& words) const;
+    std::string query(const std::vector<std::string>& words) const;
 
     std::string vcgencmd_;
 };

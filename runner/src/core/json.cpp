@@ -53,7 +53,7 @@ std::string escape_ascii(unsigned char letter) {
 }
 
 template <typename Item>
-std::string each(const std::vector<Item>& items, std::string (*render)(Item)) {
+std::string render_all(const std::vector<Item>& items, std::string (*render)(Item)) {
     std::vector<std::string> parts;
     for (const Item item : items) parts.push_back(render(item));
     return array(parts);
@@ -103,9 +103,9 @@ std::string strings(const std::vector<std::string>& items) {
     return array(quoted);
 }
 
-std::string integers(const std::vector<int>& items) { return each<int>(items, shortest<int>); }
+std::string integers(const std::vector<int>& items) { return render_all<int>(items, shortest<int>); }
 
-std::string floats(const std::vector<float>& items) { return each<float>(items, shortest<float>); }
+std::string floats(const std::vector<float>& items) { return render_all<float>(items, shortest<float>); }
 
 Object& Object::raw(std::string_view key, std::string_view json) {
     if (!body_.empty()) body_.push_back(',');

@@ -13,7 +13,7 @@
 namespace nnrun {
 namespace {
 
-std::timed_mutex& turn() {
+std::timed_mutex& output_mutex() {
     static std::timed_mutex mutex;
     return mutex;
 }
@@ -34,7 +34,7 @@ void claim_streams() {
 }
 
 void write_line(const std::string& line) {
-    const std::lock_guard<std::timed_mutex> lock(turn());
+    const std::lock_guard<std::timed_mutex> lock(output_mutex());
     const std::string bytes = line + "\n";
     for (std::size_t done = 0; done < bytes.size();) {
         const ssize_t wrote = ::write(STDOUT_FILENO, bytes.data() + done, bytes.size() - done);
@@ -43,7 +43,7 @@ void write_line(const std::string& line) {
     }
 }
 
-void finish_lines() { static_cast<void>(turn().try_lock_for(std::chrono::seconds(1))); }
+void finish_lines() { static_cast<void>(output_mutex().try_lock_for(std::chrono::seconds(1))); }
 
 void close_output() {
     if (::close(STDOUT_FILENO) != 0) fail();

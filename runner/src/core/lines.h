@@ -12,8 +12,8 @@ void claim_streams();
 // Exit::output, never a silent success. Safe to call from two threads.
 void write_line(const std::string& line);
 
-// Before the program is ended from another thread: a line in the making becomes whole, and no
-// other begins. A reader that has stopped reading is not waited for.
+// Before another thread ends the program: completes the line that is being written, and lets no
+// other begin. Does not wait for a reader that has stopped reading.
 void finish_lines();
 
 // Closing is where some file systems first report a full disk.

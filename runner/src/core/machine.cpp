@@ -45,11 +45,11 @@ bool concerns_openmp(const std::string& variable) {
 }
 
 // The number behind a name in one of the kernel's lists: "VmHWM:   1234 kB".
-std::optional<long long> listed(const char* path, const std::string& name) {
+std::optional<long long> read_entry(const char* path, const std::string& name) {
     std::ifstream list(path);
     for (std::string line; std::getline(list, line);) {
-        const std::vector<std::string> found = words(line);
-        if (found.size() >= 2 && found[0] == name) return parse_integer(found[1]);
+        const std::vector<std::string> fields = words(line);
+        if (fields.size() >= 2 && fields[0] == name) return parse_integer(fields[1]);
     }
     return std::nullopt;
 }
@@ -57,29 +57,29 @@ std::optional<long long> listed(const char* path, const std::string& name) {
 }  // namespace
 
 std::string cpu_arch() {
-    struct utsname facts {};
-    return ::uname(&facts) == 0 ? facts.machine : "unknown";
+    struct utsname info {};
+    return ::uname(&info) == 0 ? info.machine : "unknown";
 }
 
 std::vector<std::string> cpu_features() {
-    std::vector<std::string> found;
+    std::vector<std::string> names;
     for (const Feature& feature : features)
-        if (feature.present() != 0) found.emplace_back(feature.name);
-    return found;
+        if (feature.present() != 0) names.emplace_back(feature.name);
+    return names;
 }
 
 std::vector<std::string> openmp_environment() {
-    std::vector<std::string> found;
+    std::vector<std::string> variables;
     for (char** variable = ::environ; *variable != nullptr; ++variable)
-        if (concerns_openmp(*variable)) found.emplace_back(*variable);
-    return found;
+        if (concerns_openmp(*variable)) variables.emplace_back(*variable);
+    return variables;
 }
 
 // Not getrusage(): its maximum survives exec, so it may be the peak of whoever started us.
-long peak_rss_kb() { return static_cast<long>(listed("/proc/self/status", "VmHWM:").value_or(0)); }
+long peak_rss_kb() { return static_cast<long>(read_entry("/proc/self/status", "VmHWM:").value_or(0)); }
 
 std::optional<std::uint64_t> available_bytes() {
-    const auto kilobytes = listed("/proc/meminfo", "MemAvailable:");
+    const auto kilobytes = read_entry("/proc/meminfo", "MemAvailable:");
     return kilobytes && *kilobytes >= 0 ? std::optional(static_cast<std::uint64_t>(*kilobytes) * 1024) : std::nullopt;
 }
 

@@ -49,7 +49,7 @@ std::optional<long long> busy_ticks(std::string_view stat);
 
 // From /proc/PID/stat (proc_pid_stat(5)).
 struct ProcessStat {
-    char state;                  // Z: dead, and nobody has asked yet
+    char state;                  // Z: dead, and not waited for yet
     long long ticks;             // of CPU time, by all its threads
     unsigned long long started;  // ticks after boot
 };

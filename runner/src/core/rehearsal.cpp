@@ -18,28 +18,28 @@
 
 namespace nnrun {
 
-Quiet::Quiet() {
+StderrCapture::StderrCapture() {
     std::fflush(stderr);
-    caught_ = ::memfd_create("stderr", MFD_CLOEXEC);
+    captured_ = ::memfd_create("stderr", MFD_CLOEXEC);
     stderr_ = ::dup(STDERR_FILENO);
-    if (caught_ >= 0 && stderr_ >= 0) ::dup2(caught_, STDERR_FILENO);
+    if (captured_ >= 0 && stderr_ >= 0) ::dup2(captured_, STDERR_FILENO);
 }
 
-Quiet::~Quiet() {
+StderrCapture::~StderrCapture() {
     std::fflush(stderr);
     if (stderr_ >= 0) {
         ::dup2(stderr_, STDERR_FILENO);
         ::close(stderr_);
     }
-    if (caught_ >= 0) ::close(caught_);
+    if (captured_ >= 0) ::close(captured_);
 }
 
-std::string Quiet::last_line() const {
+std::string StderrCapture::last_line() const {
     std::fflush(stderr);
     char buffer[4096];
-    const off_t size = caught_ < 0 ? 0 : ::lseek(caught_, 0, SEEK_END);
+    const off_t size = captured_ < 0 ? 0 : ::lseek(captured_, 0, SEEK_END);
     const off_t from = size > static_cast<off_t>(sizeof buffer) ? size - static_cast<off_t>(sizeof buffer) : 0;
-    const ssize_t got = caught_ < 0 ? 0 : ::pread(caught_, buffer, sizeof buffer, from);
+    const ssize_t got = captured_ < 0 ? 0 : ::pread(captured_, buffer, sizeof buffer, from);
     std::string last;
     if (got > 0)
         for (const std::string& line : split(std::string(buffer, static_cast<std::size_t>(got)), '\n'))
@@ -71,15 +71,15 @@ std::string receive(int pipe) {
 void prepare_to_crash(pid_t parent) {
     const rlimit none{0, 0};
     ::setrlimit(RLIMIT_CORE, &none);
-    let_crash();
+    restore_crash_signals();
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(1);
 }
 
-[[noreturn]] void play(const std::function<std::string()>& act, int pipe) {
+[[noreturn]] void run_child(const std::function<std::string()>& action, int pipe) {
     int code = 0;
     try {
-        send(pipe, act());
+        send(pipe, action());
     } catch (const Failure& failure) {
         send(pipe, failure.what());
         code = static_cast<int>(failure.code);
@@ -97,31 +97,31 @@ int wait_for(pid_t child) {
     return status;
 }
 
-void judge(const std::string& what, const std::string& line, int status) {
+void check_status(const std::string& subject, const std::string& line, int status) {
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
     if (WIFEXITED(status) && !line.empty()) throw Failure(static_cast<Exit>(WEXITSTATUS(status)), line);
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
-        throw Failure(Exit::model, what + ": ncnn was killed, most likely for want of memory; use a smaller model or input");
+        throw Failure(Exit::model, subject + ": ncnn was killed, most likely for lack of memory; use a smaller model or input");
     const std::string signal = WIFSIGNALED(status) ? " (" + std::string(::strsignal(WTERMSIG(status))) + ")" : "";
-    throw Failure(Exit::model, what + ": ncnn crashes on this net" + signal + "; check that its files and the input belong together");
+    throw Failure(Exit::model, subject + ": ncnn crashes on this net" + signal + "; check that its files and the input belong together");
 }
 
 }  // namespace
 
-std::string rehearse(const std::string& what, const std::function<std::string()>& act) {
+std::string rehearse(const std::string& subject, const std::function<std::string()>& action) {
     int pipe[2];
-    if (::pipe(pipe) != 0) throw Failure(Exit::model, what + ": no pipe: " + std::strerror(errno));
+    if (::pipe(pipe) != 0) throw Failure(Exit::model, subject + ": cannot create a pipe: " + std::strerror(errno));
     const pid_t parent = ::getpid();
     const pid_t child = ::fork();
-    if (child < 0) throw Failure(Exit::model, what + ": no child process: " + std::strerror(errno) + "; free some memory");
+    if (child < 0) throw Failure(Exit::model, subject + ": cannot start a child process: " + std::strerror(errno) + "; free some memory");
     if (child == 0) {
         prepare_to_crash(parent);
-        play(act, pipe[1]);
+        run_child(action, pipe[1]);
     }
     ::close(pipe[1]);
     const std::string line = receive(pipe[0]);
     ::close(pipe[0]);
-    judge(what, line, wait_for(child));
+    check_status(subject, line, wait_for(child));
     return line;
 }
 

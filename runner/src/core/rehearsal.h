@@ -7,23 +7,23 @@ namespace nnrun {
 
 // Catches what ncnn prints on stderr while it is alive: the user gets one line of ours,
 // which may quote ncnn's.
-class Quiet {
+class StderrCapture {
 public:
-    Quiet();
-    ~Quiet();
-    Quiet(const Quiet&) = delete;
-    Quiet& operator=(const Quiet&) = delete;
+    StderrCapture();
+    ~StderrCapture();
+    StderrCapture(const StderrCapture&) = delete;
+    StderrCapture& operator=(const StderrCapture&) = delete;
 
     std::string last_line() const;
 
 private:
-    int caught_ = -1;
+    int captured_ = -1;
     int stderr_ = -1;
 };
 
-// Runs the act in a child process and gives back what it said: ncnn may crash on files that
-// the checks before it did not catch, and then the user gets a line instead of a signal. A
-// Failure of the act is thrown here as if it had happened here.
-std::string rehearse(const std::string& what, const std::function<std::string()>& act);
+// Runs the action in a child process and returns its result: ncnn may crash on files that the checks
+// before it did not catch, and then the user gets a line instead of a signal. A Failure of the action
+// is thrown here as if it had happened here. `subject` is what a message is about.
+std::string rehearse(const std::string& subject, const std::function<std::string()>& action);
 
 }  // namespace nnrun

@@ -18,32 +18,32 @@
 namespace nnrun {
 namespace {
 
-struct Words {
+struct Callback {
     std::mutex mutex;
-    std::function<void()> speak;
+    std::function<void()> run;
 };
 
-Words& words() {
-    static Words words;
-    return words;
+Callback& callback() {
+    static Callback callback;
+    return callback;
 }
 
 void wait_and_end(const sigset_t& stops) {
     int signal = 0;
     while (sigwait(&stops, &signal) != 0) {
     }
-    const std::lock_guard<std::mutex> lock(words().mutex);
+    const std::lock_guard<std::mutex> lock(callback().mutex);
     try {
-        if (words().speak) words().speak();
+        if (callback().run) callback().run();
     } catch (const std::exception&) {
-        // Nobody listens any more; the exit code says the rest.
+        // The reader is gone; the exit code says the rest.
     }
     ::_exit(128 + signal);
 }
 
 }  // namespace
 
-void watch_signals() {
+void handle_signals() {
     std::signal(SIGPIPE, SIG_IGN);
     sigset_t stops;
     sigemptyset(&stops);
@@ -53,18 +53,18 @@ void watch_signals() {
     sigaddset(&stops, SIGHUP);
     // Blocked in every thread, for those that OpenMP starts later inherit it.
     pthread_sigmask(SIG_BLOCK, &stops, nullptr);
-    words();
+    callback();
     std::thread([stops] { wait_and_end(stops); }).detach();
 }
 
-LastWords::LastWords(std::function<void()> speak) {
-    const std::lock_guard<std::mutex> lock(words().mutex);
-    words().speak = std::move(speak);
+SignalCallback::SignalCallback(std::function<void()> run) {
+    const std::lock_guard<std::mutex> lock(callback().mutex);
+    callback().run = std::move(run);
 }
 
-LastWords::~LastWords() {
-    const std::lock_guard<std::mutex> lock(words().mutex);
-    words().speak = nullptr;
+SignalCallback::~SignalCallback() {
+    const std::lock_guard<std::mutex> lock(callback().mutex);
+    callback().run = nullptr;
 }
 
 namespace {
@@ -72,7 +72,7 @@ namespace {
 constexpr std::array<int, 5> crashes{SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 constexpr char advice[] = ": ncnn crashes on this net; check that its files and the input belong together\n";
 
-// Made before a crash: in one, nothing may be allocated.
+// Written before a crash: during one, nothing may be allocated.
 std::array<char, 1024> line{};
 std::array<unsigned char, 64 * 1024> stack{};
 
@@ -98,7 +98,7 @@ void set_action(void (*action)(int), int flags) {
 }  // namespace
 
 // On a stack of its own: a deep enough net makes the other one overflow.
-void watch_crashes() {
+void handle_crashes() {
     prepare("this program");
     stack_t own{};
     own.ss_sp = stack.data();
@@ -107,8 +107,8 @@ void watch_crashes() {
     set_action(end, SA_ONSTACK | SA_RESETHAND);
 }
 
-void blame_in_a_crash(const std::string& path) { prepare(path); }
+void set_crash_subject(const std::string& path) { prepare(path); }
 
-void let_crash() { set_action(SIG_DFL, 0); }
+void restore_crash_signals() { set_action(SIG_DFL, 0); }
 
 }  // namespace nnrun

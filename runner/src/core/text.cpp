@@ -48,9 +48,9 @@ std::vector<std::string> split(const std::string& text, char separator) {
 
 std::vector<std::string> words(const std::string& text) {
     std::istringstream stream(text);
-    std::vector<std::string> found;
-    for (std::string word; stream >> word;) found.push_back(word);
-    return found;
+    std::vector<std::string> words;
+    for (std::string word; stream >> word;) words.push_back(word);
+    return words;
 }
 
 std::vector<std::string> lines_of(const std::string& text) {
@@ -61,7 +61,7 @@ std::vector<std::string> lines_of(const std::string& text) {
     return lines;
 }
 
-std::vector<std::string> filled_lines(const std::string& text) {
+std::vector<std::string> nonblank_lines(const std::string& text) {
     std::vector<std::string> lines;
     for (const std::string& line : split(text, '\n'))
         if (!words(line).empty()) lines.push_back(line);

@@ -11,7 +11,7 @@ std::vector<std::string> words(const std::string& text);
 // Of a text file, whatever ends its lines; nothing follows the last end.
 std::vector<std::string> lines_of(const std::string& text);
 // Those that are not blank.
-std::vector<std::string> filled_lines(const std::string& text);
+std::vector<std::string> nonblank_lines(const std::string& text);
 std::string join(const std::vector<std::string>& parts, const std::string& separator);
 
 // Control characters in a file name must not break a one-line message, or drive a terminal.

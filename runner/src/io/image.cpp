@@ -12,28 +12,28 @@
 namespace nnrun {
 namespace {
 
-constexpr std::uint64_t most_pixels = 100'000'000;
+constexpr std::uint64_t max_pixels = 100'000'000;
 constexpr std::uint64_t megabyte = 1'000'000;
 // A board of 1 GB can spare so much; it is a progressive JPEG of 64 megapixels.
-constexpr std::uint64_t most_memory = 400 * megabyte;
+constexpr std::uint64_t max_memory = 400 * megabyte;
 
-bool begins(const std::vector<unsigned char>& bytes, const std::string& magic) {
+bool starts_with(const std::vector<unsigned char>& bytes, const std::string& magic) {
     return bytes.size() >= magic.size() && std::memcmp(bytes.data(), magic.data(), magic.size()) == 0;
 }
 
-std::string sized(std::uint64_t width, std::uint64_t height) { return std::to_string(width) + "x" + std::to_string(height) + " pixels"; }
+std::string size_text(std::uint64_t width, std::uint64_t height) { return std::to_string(width) + "x" + std::to_string(height) + " pixels"; }
 
 }  // namespace
 
 void check_size(std::uint64_t width, std::uint64_t height) {
-    if (width == 0 || height == 0 || width * height > most_pixels)
-        throw Failure(Exit::input, sized(width, height) + "; the limit is 100 megapixels, scale it down first");
+    if (width == 0 || height == 0 || width * height > max_pixels)
+        throw Failure(Exit::input, size_text(width, height) + "; the limit is 100 megapixels, scale it down first");
 }
 
 void check_memory(std::uint64_t width, std::uint64_t height, std::uint64_t bytes, std::optional<std::uint64_t> available) {
-    const std::uint64_t limit = available ? std::min(most_memory, *available / 2) : most_memory;
+    const std::uint64_t limit = available ? std::min(max_memory, *available / 2) : max_memory;
     if (bytes <= limit) return;
-    throw Failure(Exit::input, sized(width, height) + " take " + std::to_string(bytes / megabyte) + " MB to decode; the limit is " +
+    throw Failure(Exit::input, size_text(width, height) + " take " + std::to_string(bytes / megabyte) + " MB to decode; the limit is " +
                                    std::to_string(limit / megabyte) + " MB here, scale it down first");
 }
 
@@ -43,16 +43,16 @@ void check_memory(std::uint64_t width, std::uint64_t height, std::uint64_t bytes
     if (bytes > little) check_memory(width, height, bytes, available_bytes());
 }
 
-void check_content(std::uint64_t width, std::uint64_t height, std::uint64_t least, std::uint64_t bytes) {
-    if (bytes >= least) return;
-    throw Failure(Exit::input, "the file of " + std::to_string(bytes) + " bytes cannot hold its " + sized(width, height) +
+void check_content(std::uint64_t width, std::uint64_t height, std::uint64_t min_bytes, std::uint64_t bytes) {
+    if (bytes >= min_bytes) return;
+    throw Failure(Exit::input, "the file of " + std::to_string(bytes) + " bytes cannot hold its " + size_text(width, height) +
                                    "; copy it again");
 }
 
 void decode_image(const std::vector<unsigned char>& bytes, Image& image) {
     if (bytes.empty()) throw Failure(Exit::input, "the file is empty");
-    if (begins(bytes, "\xFF\xD8\xFF")) return decode_jpeg(bytes, image);
-    if (begins(bytes, "\x89PNG\r\n\x1A\n")) return decode_png(bytes, image);
+    if (starts_with(bytes, "\xFF\xD8\xFF")) return decode_jpeg(bytes, image);
+    if (starts_with(bytes, "\x89PNG\r\n\x1A\n")) return decode_png(bytes, image);
     throw Failure(Exit::input, "neither JPEG nor PNG");
 }
 
@@ -122,7 +122,7 @@ int exif_orientation(const unsigned char* bytes, std::size_t size) {
     return 1;
 }
 
-void turn_upright(Image& image, int orientation) {
+void apply_orientation(Image& image, int orientation) {
     if (orientation <= 1) return;
     const bool swapped = orientation >= 5;
     Image turned(swapped ? image.height : image.width, swapped ? image.width : image.height);

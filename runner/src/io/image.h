@@ -41,14 +41,14 @@ void read_image(const std::string& path, Image& image);
 void decode_image(const std::vector<unsigned char>& bytes, Image& image);
 
 // For the decoders, before they allocate: each throws a Failure with Exit::input.
-// No one would want so many pixels.
+// A limit on the number of pixels.
 void check_size(std::uint64_t width, std::uint64_t height);
 // All that decoding needs at once: more than a board can spare, or than half of what is available
 // on the one at hand.
 void check_memory(std::uint64_t width, std::uint64_t height, std::uint64_t bytes, std::optional<std::uint64_t> available);
 void check_memory(std::uint64_t width, std::uint64_t height, std::uint64_t bytes);
-// A file of a few bytes that claims to be a big picture: it takes at least `least` bytes to be one.
-void check_content(std::uint64_t width, std::uint64_t height, std::uint64_t least, std::uint64_t bytes);
+// A file of a few bytes that claims to be a big picture: it takes at least `min_bytes` to be one.
+void check_content(std::uint64_t width, std::uint64_t height, std::uint64_t min_bytes, std::uint64_t bytes);
 
 void decode_jpeg(const std::vector<unsigned char>& bytes, Image& image);
 void decode_png(const std::vector<unsigned char>& bytes, Image& image);
@@ -57,7 +57,7 @@ void decode_png(const std::vector<unsigned char>& bytes, Image& image);
 // there is none or it is broken.
 int exif_orientation(const unsigned char* tiff, std::size_t size);
 
-// The picture as its photographer held the camera.
-void turn_upright(Image& image, int orientation);
+// Turns the picture upright.
+void apply_orientation(Image& image, int orientation);
 
 }  // namespace nnrun

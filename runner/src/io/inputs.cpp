@@ -28,19 +28,19 @@ void report(const std::string& verb, const Frame& frame, const std::string& erro
     write_line(frame.name(line).text("error", error).str());
 }
 
-std::string title(const Frame& frame) { return frame.is_file ? frame.path : "frame " + std::to_string(frame.index); }
+std::string name_of(const Frame& frame) { return frame.is_file ? frame.path : "frame " + std::to_string(frame.index); }
 
 // What reading a picture says begins with its path already.
 std::string about(const Frame& frame, const std::string& error) {
-    return error.rfind(title(frame) + ":", 0) == 0 ? error : title(frame) + ": " + error;
+    return error.rfind(name_of(frame) + ":", 0) == 0 ? error : name_of(frame) + ": " + error;
 }
 
 void check_combination(const Args& args, const InputsPlan& plan) {
     const bool stream = !plan.stream.empty();
     const bool files = !plan.paths.empty() || !plan.list.empty();
-    if (stream && files) args.reject("--stdin stands alone: no pictures and no --list");
+    if (stream && files) args.reject("--stdin cannot be combined with pictures or --list");
     if (!stream && !files) args.reject("name at least one image or folder, or give --list or --stdin");
-    if ((plan.stream == "yuv420") != args.has("--frame")) args.reject("--frame goes with --stdin yuv420, which needs it");
+    if ((plan.stream == "yuv420") != args.has("--frame")) args.reject("--frame and --stdin yuv420 need each other");
 }
 
 }  // namespace
@@ -75,17 +75,17 @@ std::unique_ptr<Inputs> open_inputs(const InputsPlan& plan) {
     return std::make_unique<PictureFiles>(plan);
 }
 
-Tally for_each_frame(const std::string& verb, const InputsPlan& plan, const std::function<void(Frame&)>& act) {
+Tally for_each_frame(const std::string& verb, const InputsPlan& plan, const std::function<void(Frame&)>& process) {
     const std::unique_ptr<Inputs> inputs = open_inputs(plan);
     Frame frame;
     Tally tally;
-    for (bool more = true; more; ++frame.index) {
+    for (bool has_frame = true; has_frame; ++frame.index) {
         try {
-            more = inputs->next(frame);
-            if (!more) break;
-            act(frame);
+            has_frame = inputs->next(frame);
+            if (!has_frame) break;
+            process(frame);
         } catch (const std::bad_alloc&) {
-            report(verb, frame, title(frame) + ": not enough memory; scale the picture down first");
+            report(verb, frame, name_of(frame) + ": not enough memory; scale the picture down first");
             ++tally.failed;
         } catch (const Failure& failure) {
             if (failure.code != Exit::input) throw;
@@ -104,8 +104,8 @@ struct Closer {
 };
 
 bool is_folder(const std::string& path) {
-    struct stat facts {};
-    return ::stat(path.c_str(), &facts) == 0 && S_ISDIR(facts.st_mode);
+    struct stat info {};
+    return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 
 std::string lower(std::string text) {
@@ -121,12 +121,12 @@ bool is_picture(const std::string& name) {
     return ending == ".jpg" || ending == ".jpeg" || ending == ".png";
 }
 
-std::vector<std::string> listed(const std::string& list) {
+std::vector<std::string> read_list(const std::string& list) {
     const std::vector<unsigned char> bytes = read_file(list, Exit::input);
     std::vector<std::string> paths;
     for (const std::string& line : lines_of(std::string(bytes.begin(), bytes.end())))
         if (!line.empty()) paths.push_back(line);
-    if (paths.empty()) throw Failure(Exit::input, list + ": no path in it");
+    if (paths.empty()) throw Failure(Exit::input, list + ": lists no path");
     return paths;
 }
 
@@ -135,7 +135,7 @@ std::vector<std::string> listed(const std::string& list) {
 PictureFiles::PictureFiles(const InputsPlan& plan) {
     for (const std::string& path : plan.paths) add(path);
     if (plan.list.empty()) return;
-    for (const std::string& path : listed(plan.list)) add(path);
+    for (const std::string& path : read_list(plan.list)) add(path);
 }
 
 void PictureFiles::add(const std::string& path) {
@@ -165,7 +165,7 @@ bool PictureFiles::next(Frame& frame) {
     const Entry& entry = entries_[at_++];
     frame.path = entry.path;
     frame.is_file = true;
-    if (!entry.wrong.empty()) throw Failure(Exit::input, entry.wrong);
+    if (!entry.error.empty()) throw Failure(Exit::input, entry.error);
     const Stopwatch watch;
     read_image(entry.path, frame.image);
     frame.decode_ms = watch.ms();

@@ -11,7 +11,7 @@
 
 namespace nnrun {
 
-// What --stdin and the like ask for.
+// What the flags say of the inputs.
 struct InputsPlan {
     std::vector<std::string> paths;  // pictures and folders
     std::string list;                // a file with a path a line
@@ -40,7 +40,7 @@ class Inputs {
 public:
     virtual ~Inputs() = default;
     // False at the end. A Failure with Exit::input is about this frame alone: the next call
-    // goes on with the one after it.
+    // continues with the one after it.
     virtual bool next(Frame& frame) = 0;
 };
 
@@ -52,9 +52,9 @@ struct Tally {
     long failed = 0;
 };
 
-// Each frame in turn. One that fails with Exit::input is told, in a line on stdout and one on
-// stderr that begins with the verb, and the next ones go on.
-Tally for_each_frame(const std::string& verb, const InputsPlan& plan, const std::function<void(Frame&)>& act);
+// Each frame in turn. One that fails with Exit::input is reported, in a line on stdout and one on
+// stderr that begins with the verb, and the loop continues with the next one.
+Tally for_each_frame(const std::string& verb, const InputsPlan& plan, const std::function<void(Frame&)>& process);
 
 // Pictures of files; a folder stands for its .jpg, .jpeg and .png by name.
 class PictureFiles : public Inputs {
@@ -65,7 +65,7 @@ public:
 private:
     struct Entry {
         std::string path;
-        std::string wrong;  // "": nothing
+        std::string error;  // "": nothing
     };
 
     void add(const std::string& path);

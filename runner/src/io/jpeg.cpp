@@ -18,44 +18,44 @@ struct Decoder {
     jpeg_decompress_struct jpeg;
     jpeg_error_mgr errors;
     jpeg_progress_mgr progress;
-    std::jmp_buf leave;
+    std::jmp_buf jump;
     char message[JMSG_LENGTH_MAX];
 };
 
 Decoder& decoder_of(j_common_ptr jpeg) { return *static_cast<Decoder*>(jpeg->client_data); }
 
-[[noreturn]] void leave(j_common_ptr jpeg) {
+[[noreturn]] void on_error(j_common_ptr jpeg) {
     Decoder& decoder = decoder_of(jpeg);
     jpeg->err->format_message(jpeg, decoder.message);
-    std::longjmp(decoder.leave, 1);
+    std::longjmp(decoder.jump, 1);
 }
 
 // A few bytes are a scan, and each costs a pass over the whole picture. Encoders write about ten.
-constexpr int most_scans = 100;
-constexpr std::uint64_t most_scanned_pixels = 2'000'000'000;
+constexpr int max_scans = 100;
+constexpr std::uint64_t max_scanned_pixels = 2'000'000'000;
 
 void count_scans(j_common_ptr common) {
     const auto& jpeg = *reinterpret_cast<j_decompress_ptr>(common);
     const auto scans = static_cast<std::uint64_t>(jpeg.input_scan_number);
     const std::uint64_t pixels = static_cast<std::uint64_t>(jpeg.image_width) * jpeg.image_height;
-    if (jpeg.input_scan_number <= most_scans && scans * pixels <= most_scanned_pixels) return;
+    if (jpeg.input_scan_number <= max_scans && scans * pixels <= max_scanned_pixels) return;
     std::snprintf(decoder_of(common).message, JMSG_LENGTH_MAX, "more than %d scans; save it as a baseline JPEG", jpeg.input_scan_number - 1);
-    std::longjmp(decoder_of(common).leave, 1);
+    std::longjmp(decoder_of(common).jump, 1);
 }
 
 // Running out of bytes is a mere warning to libjpeg, which then makes up grey pixels.
-void hear(j_common_ptr jpeg, int level) {
+void on_warning(j_common_ptr jpeg, int level) {
     if (level >= 0 || jpeg->err->msg_code != JWRN_JPEG_EOF) return;
     std::snprintf(decoder_of(jpeg).message, JMSG_LENGTH_MAX, "the file is truncated");
-    std::longjmp(decoder_of(jpeg).leave, 1);
+    std::longjmp(decoder_of(jpeg).jump, 1);
 }
 
 bool open(Decoder& decoder, const std::vector<unsigned char>& bytes) {
     decoder.jpeg.err = jpeg_std_error(&decoder.errors);
-    decoder.errors.error_exit = leave;
-    decoder.errors.emit_message = hear;
+    decoder.errors.error_exit = on_error;
+    decoder.errors.emit_message = on_warning;
     decoder.jpeg.client_data = &decoder;
-    if (setjmp(decoder.leave) != 0) return false;
+    if (setjmp(decoder.jump) != 0) return false;
     jpeg_create_decompress(&decoder.jpeg);
     decoder.jpeg.client_data = &decoder;
     decoder.progress.progress_monitor = count_scans;
@@ -91,7 +91,7 @@ void to_rgb(const unsigned char* from, int components, std::uint8_t* to) {
 
 // `samples` has room for a row of another kind than R, G, B.
 bool read_rows(Decoder& decoder, unsigned char* samples, int components, Image& image) {
-    if (setjmp(decoder.leave) != 0) return false;
+    if (setjmp(decoder.jump) != 0) return false;
     jpeg_start_decompress(&decoder.jpeg);
     while (decoder.jpeg.output_scanline < decoder.jpeg.output_height) {
         std::uint8_t* to = image.row(static_cast<int>(decoder.jpeg.output_scanline));
@@ -146,7 +146,7 @@ void decode_jpeg(const std::vector<unsigned char>& bytes, Image& image) {
     image.reshape(static_cast<int>(decoder.jpeg.image_width), static_cast<int>(decoder.jpeg.image_height));
     std::vector<unsigned char> samples(static_cast<std::size_t>(image.width) * static_cast<std::size_t>(components));
     if (!read_rows(decoder, samples.data(), components, image)) fail(decoder);
-    turn_upright(image, orientation_of(decoder.jpeg));
+    apply_orientation(image, orientation_of(decoder.jpeg));
 }
 
 }  // namespace nnrun

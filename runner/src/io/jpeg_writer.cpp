@@ -15,14 +15,14 @@ namespace {
 struct Encoder {
     jpeg_compress_struct jpeg;
     jpeg_error_mgr errors;
-    std::jmp_buf leave;
+    std::jmp_buf jump;
     char message[JMSG_LENGTH_MAX];
 };
 
-[[noreturn]] void leave(j_common_ptr jpeg) {
+[[noreturn]] void on_error(j_common_ptr jpeg) {
     Encoder& encoder = *static_cast<Encoder*>(jpeg->client_data);
     jpeg->err->format_message(jpeg, encoder.message);
-    std::longjmp(encoder.leave, 1);
+    std::longjmp(encoder.jump, 1);
 }
 
 void describe(jpeg_compress_struct& jpeg, const Image& image) {
@@ -37,9 +37,9 @@ void describe(jpeg_compress_struct& jpeg, const Image& image) {
 
 bool encode(Encoder& encoder, std::FILE* file, const Image& image) {
     encoder.jpeg.err = jpeg_std_error(&encoder.errors);
-    encoder.errors.error_exit = leave;
+    encoder.errors.error_exit = on_error;
     encoder.jpeg.client_data = &encoder;
-    if (setjmp(encoder.leave) != 0) return false;
+    if (setjmp(encoder.jump) != 0) return false;
     jpeg_create_compress(&encoder.jpeg);
     encoder.jpeg.client_data = &encoder;
     jpeg_stdio_dest(&encoder.jpeg, file);

@@ -19,7 +19,7 @@ struct Decoder {
     char message[128];
 };
 
-[[noreturn]] void leave(png_structp png, png_const_charp message) {
+[[noreturn]] void on_error(png_structp png, png_const_charp message) {
     auto& decoder = *static_cast<Decoder*>(png_get_error_ptr(png));
     std::snprintf(decoder.message, sizeof decoder.message, "%s", message);
     png_longjmp(png, 1);
@@ -27,7 +27,7 @@ struct Decoder {
 
 void ignore(png_structp, png_const_charp) {}
 
-void feed(png_structp png, png_bytep to, std::size_t size) {
+void read_bytes(png_structp png, png_bytep to, std::size_t size) {
     auto& decoder = *static_cast<Decoder*>(png_get_io_ptr(png));
     if (size > decoder.left) png_error(png, "the file is truncated");
     std::memcpy(to, decoder.next, size);
@@ -36,11 +36,11 @@ void feed(png_structp png, png_bytep to, std::size_t size) {
 }
 
 bool open(Decoder& decoder) {
-    decoder.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &decoder, leave, ignore);
+    decoder.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &decoder, on_error, ignore);
     if (decoder.png == nullptr) return false;
     if (setjmp(png_jmpbuf(decoder.png)) != 0) return false;
     decoder.info = png_create_info_struct(decoder.png);
-    png_set_read_fn(decoder.png, &decoder, feed);
+    png_set_read_fn(decoder.png, &decoder, read_bytes);
     // Our own limit, which names the size, comes after this call.
     png_set_user_limits(decoder.png, 0x7FFFFFFF, 0x7FFFFFFF);
     png_read_info(decoder.png, decoder.info);
@@ -107,7 +107,7 @@ void decode_png(const std::vector<unsigned char>& bytes, Image& image) {
     std::vector<png_bytep> rows;
     for (int y = 0; y < image.height; ++y) rows.push_back(image.row(y));
     if (!read_rows(decoder, rows.data())) fail(decoder);
-    turn_upright(image, orientation_of(decoder));
+    apply_orientation(image, orientation_of(decoder));
 }
 
 }  // namespace nnrun

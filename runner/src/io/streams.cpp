@@ -53,10 +53,10 @@ constexpr int start_of_image = 0xD8;
 constexpr int end_of_image = 0xD9;
 constexpr int start_of_scan = 0xDA;
 constexpr std::array<unsigned char, 3> start{0xFF, start_of_image, 0xFF};
-constexpr std::size_t most_bytes = std::size_t{64} << 20;
+constexpr std::size_t max_bytes = std::size_t{64} << 20;
 // Broken frames in a row whose last segment is looked through: a segment full of starts would
 // else be read again for each of them.
-constexpr int most_looks = 8;
+constexpr int max_rescans = 8;
 
 bool is_restart(int code) { return code >= 0xD0 && code <= 0xD7; }
 // Markers without a segment.
@@ -93,9 +93,9 @@ void MjpegFrames::read_frame() {
     segment_ = bytes_.size();
     try {
         read_to_the_end();
-        looks_ = 0;
+        rescans_ = 0;
     } catch (const Failure&) {
-        look_again();
+        rescan_segment();
         throw;
     }
 }
@@ -104,13 +104,13 @@ void MjpegFrames::read_frame() {
 void MjpegFrames::read_to_the_end() {
     for (int code = marker(); code != end_of_image;) {
         if (code == start_of_image) {
-            take();  // its third byte, by which it is found again
+            next_byte();  // its third byte, by which it is found again
             fail("the JPEG is cut off by the next one");
         }
         if (!stands_alone(code)) skip_segment();
         if (code == start_of_scan)
             code = skip_scan();
-        else if (take() == 0xFF)
+        else if (next_byte() == 0xFF)
             code = marker();
         else
             fail("the JPEG is broken between its markers");
@@ -118,41 +118,41 @@ void MjpegFrames::read_to_the_end() {
 }
 
 // A frame that is cut off in a segment takes the start of the next one for the segment's rest.
-void MjpegFrames::look_again() {
-    if (++looks_ > most_looks) return;
+void MjpegFrames::rescan_segment() {
+    if (++rescans_ > max_rescans) return;
     const auto from = bytes_.begin() + static_cast<std::ptrdiff_t>(segment_);
-    const auto found = std::search(from, bytes_.end(), start.begin(), start.end());
-    if (found != bytes_.end()) stream_.put_back(&*found, static_cast<std::size_t>(bytes_.end() - found));
+    const auto position = std::search(from, bytes_.end(), start.begin(), start.end());
+    if (position != bytes_.end()) stream_.put_back(&*position, static_cast<std::size_t>(bytes_.end() - position));
 }
 
 // After a 0xFF, any number of which may fill up.
 int MjpegFrames::marker() {
-    int code = take();
-    while (code == 0xFF) code = take();
+    int code = next_byte();
+    while (code == 0xFF) code = next_byte();
     return code;
 }
 
 void MjpegFrames::skip_segment() {
     segment_ = bytes_.size();
-    const int high = take();
-    const int length = high << 8 | take();
+    const int high = next_byte();
+    const int length = high << 8 | next_byte();
     if (length < 2) fail("the JPEG is broken between its markers");
-    for (int i = 2; i < length; ++i) take();
+    for (int i = 2; i < length; ++i) next_byte();
 }
 
 // To the next marker; in a scan, 0xFF 0 is a byte of data.
 int MjpegFrames::skip_scan() {
     while (true) {
-        if (take() != 0xFF) continue;
+        if (next_byte() != 0xFF) continue;
         const int code = marker();
         if (code != 0 && !is_restart(code)) return code;
     }
 }
 
-int MjpegFrames::take() {
+int MjpegFrames::next_byte() {
     const int byte = stream_.next();
     if (byte < 0) fail("the stream ends within a JPEG");
-    if (bytes_.size() >= most_bytes) fail("a JPEG of more than 64 MB");
+    if (bytes_.size() >= max_bytes) fail("a JPEG of more than 64 MB");
     bytes_.push_back(static_cast<unsigned char>(byte));
     return byte;
 }
@@ -163,23 +163,23 @@ constexpr int half = 1 << 15;
 
 constexpr int fixed(double factor) { return static_cast<int>(factor * 65536 + 0.5); }
 
-std::uint8_t level(int value) { return static_cast<std::uint8_t>(std::clamp(value, 0, 255)); }
+std::uint8_t clamp_level(int value) { return static_cast<std::uint8_t>(std::clamp(value, 0, 255)); }
 
 // What colour adds to the luma of two by two pixels.
-struct Tint {
+struct Chroma {
     int red;
     int green;
     int blue;
 };
 
-Tint tint(int cb, int cr) {
+Chroma chroma_of(int cb, int cr) {
     return {(fixed(1.402) * cr + half) >> 16, (-fixed(0.34414) * cb - fixed(0.71414) * cr + half) >> 16, (fixed(1.772) * cb + half) >> 16};
 }
 
-void put(int luma, const Tint& with, std::uint8_t* to) {
-    to[0] = level(luma + with.red);
-    to[1] = level(luma + with.green);
-    to[2] = level(luma + with.blue);
+void put(int luma, const Chroma& with, std::uint8_t* to) {
+    to[0] = clamp_level(luma + with.red);
+    to[1] = clamp_level(luma + with.green);
+    to[2] = clamp_level(luma + with.blue);
 }
 
 int halved(int side) { return (side + 1) / 2; }
@@ -213,7 +213,7 @@ bool YuvFrames::next(Frame& frame) {
 
 void YuvFrames::convert_row(const std::uint8_t* luma, const std::uint8_t* blue, const std::uint8_t* red, std::uint8_t* to) const {
     for (int x = 0; x < width_; x += 2) {
-        const Tint with = tint(blue[x / 2] - 128, red[x / 2] - 128);
+        const Chroma with = chroma_of(blue[x / 2] - 128, red[x / 2] - 128);
         put(luma[x], with, to + 3 * x);
         if (x + 1 < width_) put(luma[x + 1], with, to + 3 * (x + 1));
     }

@@ -30,8 +30,8 @@ private:
 };
 
 // JPEGs one after another on standard input, as rpicam-vid and ffmpeg write them. What stands
-// between them is skipped. They are told apart by their markers (ITU-T T.81, annex B): a
-// thumbnail within a segment is no frame.
+// between them is skipped. They are separated by their markers (ITU-T T.81, annex B): a
+// thumbnail within a segment is not a frame.
 class MjpegFrames : public Inputs {
 public:
     bool next(Frame& frame) override;
@@ -40,16 +40,16 @@ private:
     bool find_start();
     void read_frame();
     void read_to_the_end();
-    void look_again();
+    void rescan_segment();
     int marker();
     void skip_segment();
     int skip_scan();
-    int take();
+    int next_byte();
 
     ByteStream stream_;
     std::vector<unsigned char> bytes_;  // of the frame so far
     std::size_t segment_ = 0;           // where its last segment so far begins
-    int looks_ = 0;                     // since the last whole frame
+    int rescans_ = 0;                     // since the last whole frame
 };
 
 // Raw I420 frames on standard input, as `rpicam-vid --codec yuv420` writes them: all Y, then Cb,

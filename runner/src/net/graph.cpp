@@ -14,7 +14,7 @@ namespace nnrun {
 namespace {
 
 const char* const magic = "7767517";
-constexpr long long largest_count = 100000;
+constexpr long long max_count = 100000;
 
 // An array's key as older converters write it: parameter 1 is -23301.
 constexpr int first_array = -23300;
@@ -28,23 +28,23 @@ bool built_in(const std::string& type) {
     return layer != nullptr;
 }
 
-long long count_at(const std::vector<std::string>& found, std::size_t at) {
-    const auto value = at < found.size() ? parse_integer(found[at]) : std::nullopt;
-    return value && *value >= 0 && *value <= largest_count ? *value : -1;
+long long count_at(const std::vector<std::string>& fields, std::size_t at) {
+    const auto value = at < fields.size() ? parse_integer(fields[at]) : std::nullopt;
+    return value && *value >= 0 && *value <= max_count ? *value : -1;
 }
 
 }  // namespace
 
 int GraphLayer::param(int key, int fallback) const {
-    const auto found = params.find(key);
-    return found == params.end() ? fallback : found->second;
+    const auto param = params.find(key);
+    return param == params.end() ? fallback : param->second;
 }
 
 Graph::Graph(const std::string& path, const std::string& text) : path_(path), text_(text) {
     // A NUL would end the text for ncnn, and not for the checks below.
     if (text.find('\0') != std::string::npos)
         reject("not a text .param file; binary .param.bin files are not supported");
-    const std::vector<std::string> lines = filled_lines(text);
+    const std::vector<std::string> lines = nonblank_lines(text);
     if (lines.empty()) reject("the file is empty");
     if (words(lines[0]) != std::vector<std::string>{magic})
         reject("not an ncnn .param file: it must begin with the line " + std::string(magic));
@@ -53,26 +53,26 @@ Graph::Graph(const std::string& path, const std::string& text) : path_(path), te
     blob_count_ = static_cast<int>(count_at(counts, 1));
     if (layers < 1 || blob_count_ < 1 || counts.size() != 2) reject("the second line must count the layers and blobs");
     if (static_cast<long long>(lines.size()) - 2 != layers)
-        reject("it announces " + std::to_string(layers) + " layers and holds " + std::to_string(lines.size() - 2) +
+        reject("it declares " + std::to_string(layers) + " layers and holds " + std::to_string(lines.size() - 2) +
                "; copy or convert it again");
     for (std::size_t i = 2; i < lines.size(); ++i) add(lines[i]);
     if (static_cast<int>(producers_.size()) != blob_count_)
-        reject("it announces " + std::to_string(blob_count_) + " blobs and names " +
+        reject("it declares " + std::to_string(blob_count_) + " blobs and names " +
                std::to_string(producers_.size()) + "; convert it again");
 }
 
 void Graph::add(const std::string& line) {
-    const std::vector<std::string> found = words(line);
-    const long long bottoms = count_at(found, 2);
-    const long long tops = count_at(found, 3);
-    if (bottoms < 0 || tops < 0 || static_cast<long long>(found.size()) < 4 + bottoms + tops)
+    const std::vector<std::string> fields = words(line);
+    const long long bottoms = count_at(fields, 2);
+    const long long tops = count_at(fields, 3);
+    if (bottoms < 0 || tops < 0 || static_cast<long long>(fields.size()) < 4 + bottoms + tops)
         reject("cannot read the layer line '" + line.substr(0, 80) + "'");
-    const auto first_top = found.begin() + 4 + bottoms;
+    const auto first_top = fields.begin() + 4 + bottoms;
     const auto first_param = first_top + tops;
-    GraphLayer layer{found[0], found[1], {found.begin() + 4, first_top}, {first_top, first_param}, {}, {}};
+    GraphLayer layer{fields[0], fields[1], {fields.begin() + 4, first_top}, {first_top, first_param}, {}, {}};
     if (layer.type.rfind("pnnx.", 0) == 0 || layer.type.find("::") != std::string::npos)
         reject(layer.title() + " was not lowered by pnnx; use the .ncnn.param file, or change the model");
-    if (!built_in(layer.type)) reject(layer.title() + " is of a type that this nnrun does not have");
+    if (!built_in(layer.type)) reject(layer.title() + " has a type that this nnrun does not support");
     for (const std::string& blob : layer.bottoms) {
         if (producers_.count(blob) == 0) reject(layer.title() + " reads blob " + blob + ", which no layer makes");
         if (!readers_.emplace(blob, layers_.size()).second)
@@ -80,7 +80,7 @@ void Graph::add(const std::string& line) {
     }
     for (const std::string& blob : layer.tops)
         if (!producers_.emplace(blob, layers_.size()).second) reject("two layers make blob " + blob);
-    for (auto word = first_param; word != found.end(); ++word) add_param(layer, *word);
+    for (auto word = first_param; word != fields.end(); ++word) add_param(layer, *word);
     layers_.push_back(layer);
 }
 
@@ -99,8 +99,8 @@ void Graph::add_param(GraphLayer& layer, const std::string& word) const {
 void Graph::reject(const std::string& problem) const { throw Failure(Exit::model, path_ + ": " + problem); }
 
 const GraphLayer* Graph::producer(const std::string& blob) const {
-    const auto found = producers_.find(blob);
-    return found == producers_.end() ? nullptr : &layers_[found->second];
+    const auto layer = producers_.find(blob);
+    return layer == producers_.end() ? nullptr : &layers_[layer->second];
 }
 
 std::vector<std::string> Graph::inputs() const {

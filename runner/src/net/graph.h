@@ -12,7 +12,7 @@ struct GraphLayer {
     std::string name;
     std::vector<std::string> bottoms;
     std::vector<std::string> tops;
-    std::map<int, int> params;  // whole-number parameters only: nothing else is asked for here
+    std::map<int, int> params;  // whole-number parameters only: no others are needed here
     std::set<int> keys;         // of all parameters
 
     int param(int key, int fallback) const;

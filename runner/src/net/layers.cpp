@@ -13,7 +13,7 @@ struct Arity {
 
 // The least that a layer's forward() takes which is given a list of blobs (ncnn 1.0.20261020).
 // All that is not here takes one or more and makes one or more.
-const std::map<std::string, Arity>& least_by_type() {
+const std::map<std::string, Arity>& min_arity_by_type() {
     static const std::map<std::string, Arity> table{
         {"BinaryOp", {2, 1}},     {"CopyTo", {2, 1}},          {"Crop", {2, 1}},      {"DeformableConv2D", {2, 1}},
         {"Eltwise", {2, 1}},      {"DetectionOutput", {3, 1}}, {"GridSample", {2, 1}}, {"Interp", {2, 1}},
@@ -36,7 +36,7 @@ Arity attention(const GraphLayer& entry, int tensors) {
     return {tensors + flag(entry, 5) + 2 * cached, 1 + 2 * cached};
 }
 
-// The second blob is the picture whose size no parameter tells.
+// The second blob is the picture, unless parameters give its size.
 Arity prior_box(const GraphLayer& entry) {
     const bool wide = entry.param(9, 0) == -233;
     const bool high = entry.param(10, 0) == -233;
@@ -44,7 +44,7 @@ Arity prior_box(const GraphLayer& entry) {
     return {(wide || high) && !relative ? 2 : 1, 1};
 }
 
-Arity least(const GraphLayer& entry, const ncnn::Layer& layer) {
+Arity min_arity(const GraphLayer& entry, const ncnn::Layer& layer) {
     if (entry.type == "Input") return {0, 1};
     if (layer.one_blob_only) return {1, 1};
     // Their weights come as a blob, and so does the bias.
@@ -53,16 +53,16 @@ Arity least(const GraphLayer& entry, const ncnn::Layer& layer) {
     if (entry.type == "MultiHeadAttention") return attention(entry, 1);
     if (entry.type == "SDPA") return attention(entry, 3);
     if (entry.type == "PriorBox") return prior_box(entry);
-    const auto found = least_by_type().find(entry.type);
-    return found == least_by_type().end() ? Arity{} : found->second;
+    const auto arity = min_arity_by_type().find(entry.type);
+    return arity == min_arity_by_type().end() ? Arity{} : arity->second;
 }
 
 std::string blobs(int count) { return std::to_string(count) + (count == 1 ? " blob" : " blobs"); }
 
 }  // namespace
 
-std::string miscounted(const GraphLayer& entry, const ncnn::Layer& layer) {
-    const Arity needed = least(entry, layer);
+std::string arity_error(const GraphLayer& entry, const ncnn::Layer& layer) {
+    const Arity needed = min_arity(entry, layer);
     const int inputs = static_cast<int>(entry.bottoms.size());
     const int outputs = static_cast<int>(entry.tops.size());
     if (inputs < needed.inputs) return "reads " + blobs(inputs) + " and needs " + std::to_string(needed.inputs);
@@ -75,7 +75,7 @@ std::string miscounted(const GraphLayer& entry, const ncnn::Layer& layer) {
 
 namespace {
 
-bool is(const GraphLayer& layer, std::initializer_list<const char*> types) {
+bool is_type(const GraphLayer& layer, std::initializer_list<const char*> types) {
     for (const char* type : types)
         if (layer.type == type) return true;
     return false;
@@ -84,9 +84,9 @@ bool is(const GraphLayer& layer, std::initializer_list<const char*> types) {
 // In 64 bits: a file's parameters are any numbers of 32.
 using Wide = long long;
 
-std::string channels(Wide expected, Wide got) {
-    if (expected <= 0 || expected == got) return "";
-    return "takes " + std::to_string(expected) + " channels and gets " + std::to_string(got);
+std::string channels(Wide expected, Wide actual) {
+    if (expected <= 0 || expected == actual) return "";
+    return "takes " + std::to_string(expected) + " channels and gets " + std::to_string(actual);
 }
 
 // Negative paddings mean "same" (-233, -234): then any size fits.
@@ -95,7 +95,7 @@ bool fits(Wide size, Wide kernel, Wide dilation, Wide before, Wide after) {
 }
 
 std::string window_of(const Shape& shape, bool wide_enough, bool high_enough) {
-    return wide_enough && high_enough ? "" : "has a window larger than its input of " + shown(shape);
+    return wide_enough && high_enough ? "" : "has a window larger than its input of " + format_shape(shape);
 }
 
 std::string convolution_window(const GraphLayer& layer, const Shape& shape) {
@@ -123,16 +123,16 @@ std::string convolution(const GraphLayer& layer, const Shape& shape) {
     if (outputs <= 0 || taps <= 0 || layer.param(19, 0) != 0) return "";
     const Wide inputs = inputs_of(layer, outputs, taps);
     if (shape.size() == 1 && taps == 1) return channels(inputs, shape[0]);
-    if (shape.size() != 3) return "takes three dimensions and gets " + shown(shape);
-    const std::string wrong = channels(inputs, shape[0]);
-    return wrong.empty() ? convolution_window(layer, shape) : wrong;
+    if (shape.size() != 3) return "takes three dimensions and gets " + format_shape(shape);
+    const std::string error = channels(inputs, shape[0]);
+    return error.empty() ? convolution_window(layer, shape) : error;
 }
 
 std::string deconvolution(const GraphLayer& layer, const Shape& shape) {
     const Wide outputs = layer.param(0, 0);
     const Wide taps = taps_of(layer);
     if (outputs <= 0 || taps <= 0 || layer.param(28, 0) != 0) return "";
-    if (shape.size() != 3) return "takes three dimensions and gets " + shown(shape);
+    if (shape.size() != 3) return "takes three dimensions and gets " + format_shape(shape);
     return channels(inputs_of(layer, outputs, taps), shape[0]);
 }
 
@@ -140,7 +140,7 @@ std::string convolution_1d(const GraphLayer& layer, const Shape& shape) {
     const Wide outputs = layer.param(0, 0);
     const Wide taps = layer.param(1, 0);
     if (outputs <= 0 || taps <= 0 || layer.param(19, 0) != 0) return "";
-    if (shape.size() != 2) return "takes two dimensions and gets " + shown(shape);
+    if (shape.size() != 2) return "takes two dimensions and gets " + format_shape(shape);
     return channels(inputs_of(layer, outputs, taps), shape[0]);
 }
 
@@ -150,7 +150,7 @@ std::string inner_product(const GraphLayer& layer, const Shape& shape) {
     const auto expected = static_cast<std::size_t>(layer.param(2, 0) / outputs);
     const bool row_by_row = shape.size() == 2 && static_cast<std::size_t>(shape[1]) == expected;
     if (row_by_row || element_count(shape) == expected) return "";
-    return "takes " + std::to_string(expected) + " values and gets " + shown(shape);
+    return "takes " + std::to_string(expected) + " values and gets " + format_shape(shape);
 }
 
 std::string gemm(const GraphLayer& layer, const Shape& shape) {
@@ -158,14 +158,14 @@ std::string gemm(const GraphLayer& layer, const Shape& shape) {
     const int inner = layer.param(9, 0);
     if (!constant_b || inner <= 0 || shape.empty()) return "";
     // A transposed A is read down its columns.
-    const int got = layer.param(2, 0) != 0 ? shape.front() : shape.back();
-    return got == inner ? "" : "takes rows of " + std::to_string(inner) + " values and gets " + shown(shape);
+    const int actual = layer.param(2, 0) != 0 ? shape.front() : shape.back();
+    return actual == inner ? "" : "takes rows of " + std::to_string(inner) + " values and gets " + format_shape(shape);
 }
 
 std::string pooling(const GraphLayer& layer, const Shape& shape) {
     const bool whole = layer.param(4, 0) != 0 || layer.param(7, 0) != 0;
     const bool same = layer.param(5, 0) >= 2;
-    if (shape.size() != 3) return "takes three dimensions and gets " + shown(shape);
+    if (shape.size() != 3) return "takes three dimensions and gets " + format_shape(shape);
     if (whole || same) return "";
     const int kernel = layer.param(1, 0);
     const int left = layer.param(3, 0);
@@ -178,23 +178,23 @@ std::string pooling(const GraphLayer& layer, const Shape& shape) {
 std::string reshapable(const GraphLayer& layer, const Shape& shape) {
     constexpr int absent = -233;
     if (layer.has(6) || layer.has(12) || layer.has(13)) return "";  // a formula, or an axis of the batch
-    Wide known = 1;
-    bool rest = false;
+    Wide product = 1;
+    bool inferred = false;
     for (const int key : {0, 1, 11, 2}) {
         const int size = layer.param(key, absent);
         if (size == 0) return "";  // as the input's
-        if (size == -1) rest = true;
+        if (size == -1) inferred = true;
         if (size < 1) continue;
-        if (known > static_cast<Wide>(element_count(shape)) / size) return "makes more values than its input of " + shown(shape);
-        known *= size;
+        if (product > static_cast<Wide>(element_count(shape)) / size) return "makes more values than its input of " + format_shape(shape);
+        product *= size;
     }
     const auto values = static_cast<Wide>(element_count(shape));
-    return (rest ? values % known == 0 : values == known) ? "" : "makes another number of values than its input of " + shown(shape);
+    return (inferred ? values % product == 0 : values == product) ? "" : "makes another number of values than its input of " + format_shape(shape);
 }
 
 std::string same_shapes(const std::vector<Shape>& bottoms) {
     for (const Shape& shape : bottoms)
-        if (shape != bottoms[0]) return "takes equal shapes and gets " + shown(bottoms[0]) + " and " + shown(shape);
+        if (shape != bottoms[0]) return "takes equal shapes and gets " + format_shape(bottoms[0]) + " and " + format_shape(shape);
     return "";
 }
 
@@ -202,7 +202,7 @@ std::string joinable(const GraphLayer& layer, const std::vector<Shape>& bottoms)
     const int dims = static_cast<int>(bottoms[0].size());
     const int axis = layer.param(0, 0) < 0 ? layer.param(0, 0) + dims : layer.param(0, 0);
     for (Shape shape : bottoms) {
-        const std::string pair = shown(bottoms[0]) + " and " + shown(shape);
+        const std::string pair = format_shape(bottoms[0]) + " and " + format_shape(shape);
         if (axis < 0 || axis >= dims || static_cast<int>(shape.size()) != dims) return "cannot join " + pair;
         shape[static_cast<std::size_t>(axis)] = bottoms[0][static_cast<std::size_t>(axis)];
         if (shape != bottoms[0]) return "cannot join " + pair;
@@ -215,24 +215,24 @@ std::string broadcastable(const std::vector<Shape>& bottoms) {
     if (bottoms.size() != 2 || bottoms[0].size() != bottoms[1].size()) return "";
     for (std::size_t i = 0; i < bottoms[0].size(); ++i)
         if (bottoms[0][i] != bottoms[1][i] && bottoms[0][i] != 1 && bottoms[1][i] != 1)
-            return "cannot combine " + shown(bottoms[0]) + " and " + shown(bottoms[1]);
+            return "cannot combine " + format_shape(bottoms[0]) + " and " + format_shape(bottoms[1]);
     return "";
 }
 
 }  // namespace
 
-std::string complaint(const GraphLayer& layer, const std::vector<Shape>& bottoms) {
+std::string shape_error(const GraphLayer& layer, const std::vector<Shape>& bottoms) {
     if (bottoms.empty() || bottoms[0].empty()) return "";
     const Shape& shape = bottoms[0];
-    if (is(layer, {"Convolution", "ConvolutionDepthWise"})) return convolution(layer, shape);
-    if (is(layer, {"Deconvolution", "DeconvolutionDepthWise"})) return deconvolution(layer, shape);
-    if (is(layer, {"Convolution1D", "ConvolutionDepthWise1D"})) return convolution_1d(layer, shape);
+    if (is_type(layer, {"Convolution", "ConvolutionDepthWise"})) return convolution(layer, shape);
+    if (is_type(layer, {"Deconvolution", "DeconvolutionDepthWise"})) return deconvolution(layer, shape);
+    if (is_type(layer, {"Convolution1D", "ConvolutionDepthWise1D"})) return convolution_1d(layer, shape);
     if (layer.type == "InnerProduct") return inner_product(layer, shape);
     if (layer.type == "Gemm") return gemm(layer, shape);
     if (layer.type == "Pooling") return pooling(layer, shape);
     if (layer.type == "Reshape") return reshapable(layer, shape);
     if (layer.type == "BatchNorm") return channels(layer.param(0, 0), shape[0]);
-    if (is(layer, {"Scale", "Bias"}) && bottoms.size() == 1) return channels(layer.param(0, 0), shape[0]);
+    if (is_type(layer, {"Scale", "Bias"}) && bottoms.size() == 1) return channels(layer.param(0, 0), shape[0]);
     if (layer.type == "PReLU" && layer.param(0, 0) > 1) return channels(layer.param(0, 0), shape[0]);
     if (layer.type == "Concat") return joinable(layer, bottoms);
     if (layer.type == "GroupNorm") return channels(layer.param(1, 0), shape[0]);

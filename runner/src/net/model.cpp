@@ -17,26 +17,26 @@
 namespace nnrun {
 namespace {
 
-std::string because(const std::string& ncnn_line) { return ncnn_line.empty() ? "" : " (ncnn: " + ncnn_line + ")"; }
+std::string quoted(const std::string& ncnn_line) { return ncnn_line.empty() ? "" : " (ncnn: " + ncnn_line + ")"; }
 
 void load_graph(ncnn::Net& net, const Graph& graph, const std::string& path) {
-    const Quiet quiet;
+    const StderrCapture captured;
     if (net.load_param_mem(graph.text().c_str()) != 0)
-        throw Failure(Exit::model, path + ": ncnn cannot use this net" + because(quiet.last_line()));
+        throw Failure(Exit::model, path + ": ncnn cannot use this net" + quoted(captured.last_line()));
 }
 
 void check_counts(const ncnn::Net& net, const Graph& graph, const std::string& path) {
     for (std::size_t i = 0; i < graph.layers().size(); ++i) {
-        const std::string wrong = miscounted(graph.layers()[i], *net.layers()[i]);
-        if (!wrong.empty()) throw Failure(Exit::model, path + ": " + graph.layers()[i].title() + " " + wrong + "; convert it again");
+        const std::string error = arity_error(graph.layers()[i], *net.layers()[i]);
+        if (!error.empty()) throw Failure(Exit::model, path + ": " + graph.layers()[i].title() + " " + error + "; convert it again");
     }
 }
 
 std::string load_weights(ncnn::Net& net, const std::string& path) {
     const WeightsFile weights(path);
-    const Quiet quiet;
+    const StderrCapture captured;
     const int failed = net.load_model(weights);
-    if (failed != 0) throw Failure(Exit::model, path + ": ncnn cannot use these weights" + because(quiet.last_line()));
+    if (failed != 0) throw Failure(Exit::model, path + ": ncnn cannot use these weights" + quoted(captured.last_line()));
     if (weights.used() != weights.size())
         throw Failure(Exit::model, path + ": the net uses " + std::to_string(weights.used()) + " of its " +
                                        std::to_string(weights.size()) + " bytes; it belongs to another .param");
@@ -52,12 +52,12 @@ long long number_of(const std::string& blob) {
 std::vector<std::string> as_numbered(std::vector<std::string> blobs) {
     const bool all = std::all_of(blobs.begin(), blobs.end(), [](const std::string& blob) { return number_of(blob) >= 0; });
     if (all)
-        std::sort(blobs.begin(), blobs.end(), [](const auto& one, const auto& other) { return number_of(one) < number_of(other); });
+        std::sort(blobs.begin(), blobs.end(), [](const auto& a, const auto& b) { return number_of(a) < number_of(b); });
     return blobs;
 }
 
 void bind_threads(int threads, int powersave) {
-    const Quiet quiet;
+    const StderrCapture captured;
     if (ncnn::set_cpu_powersave(powersave) != 0)
         throw Failure(Exit::usage, "--powersave " + std::to_string(powersave) + ": the threads cannot be bound to such cores here");
     ncnn::set_omp_dynamic(0);
@@ -67,7 +67,7 @@ void bind_threads(int threads, int powersave) {
 }  // namespace
 
 Model::Model(const Request& request) : request_(request), graph_(read_graph(request.param)) {
-    blame_in_a_crash(request.param);
+    set_crash_subject(request.param);
     check_precision(graph_, request.precision, request.param);
     choose_inputs();
     choose_outputs();
@@ -76,7 +76,7 @@ Model::Model(const Request& request) : request_(request), graph_(read_graph(requ
 
 // ncnn complains of what its own layers have left behind.
 Model::~Model() {
-    const Quiet quiet;
+    const StderrCapture captured;
     net_.clear();
 }
 
@@ -92,15 +92,15 @@ void Model::choose_inputs() {
 }
 
 void Model::choose_outputs() {
-    const std::vector<std::string> wanted = request_.output_blobs.empty() ? as_numbered(graph_.outputs()) : request_.output_blobs;
-    for (const std::string& name : wanted)
+    const std::vector<std::string> names = request_.output_blobs.empty() ? as_numbered(graph_.outputs()) : request_.output_blobs;
+    for (const std::string& name : names)
         if (graph_.producer(name) == nullptr || name == input().name)
             throw Failure(Exit::model, request_.param + ": no output blob " + name + "; the net's outputs are " +
                                            join(graph_.outputs(), ", "));
-    for (const std::string& name : wanted) outputs_.push_back({name, -1});
+    for (const std::string& name : names) outputs_.push_back({name, -1});
     std::map<std::string, std::size_t> places;
-    for (std::size_t i = 0; i < wanted.size(); ++i) places.emplace(wanted[i], i);
-    for (const std::string& name : graph_.in_order(wanted)) extraction_.push_back(places.at(name));
+    for (std::size_t i = 0; i < names.size(); ++i) places.emplace(names[i], i);
+    for (const std::string& name : graph_.in_order(names)) extraction_.push_back(places.at(name));
     if (outputs_.empty()) throw Failure(Exit::model, request_.param + ": the net has no output");
 }
 
@@ -124,8 +124,8 @@ void Model::load() {
 }
 
 int Model::blob_index(const std::string& name) const {
-    const auto found = indices_.find(name);
-    return found == indices_.end() ? -1 : found->second;
+    const auto index = indices_.find(name);
+    return index == indices_.end() ? -1 : index->second;
 }
 
 int Model::run(const ncnn::Mat* inputs, std::vector<ncnn::Mat>& outputs) const {

@@ -29,7 +29,7 @@ struct Blob {
     int index = -1;
 };
 
-// A loaded net, ready to run, with what there is to say about it.
+// A loaded net, ready to run, with its facts.
 class Model {
 public:
     explicit Model(const Request& request);
@@ -46,7 +46,7 @@ public:
     const Blob& input() const { return inputs_.front(); }
     // In the order of the .param.
     const std::vector<Blob>& inputs() const { return inputs_; }
-    // As they were asked for; all outputs of a net come as pnnx numbers them (out0, out1 ...), or
+    // As they were requested; all outputs of a net come as pnnx numbers them (out0, out1 ...), or
     // else in the order in which the net makes them.
     const std::vector<Blob>& outputs() const { return outputs_; }
 

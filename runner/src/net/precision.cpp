@@ -188,13 +188,13 @@ Precision real_precision(const ncnn::Net& net, const Graph& graph, const std::st
         precision.fp16_weight_layers += keeps_fp16_weights(layer, net.opt) ? 1 : 0;
         count(multiplies(entry.type) ? multiplying : others, entry, layer, net.opt);
     }
-    const Counts& told = multiplying.all > 0 ? multiplying : others;
+    const Counts& decisive = multiplying.all > 0 ? multiplying : others;
     if (requested == "bf16") {
-        precision.storage = name_of("bf16", told.bf16_stored, told.all);
+        precision.storage = name_of("bf16", decisive.bf16_stored, decisive.all);
         precision.arithmetic = multiplies_bf16() ? precision.storage : "fp32";
     } else {
-        precision.storage = name_of("fp16", told.fp16_stored, told.all);
-        precision.arithmetic = name_of("fp16", told.fp16_computed, told.all);
+        precision.storage = name_of("fp16", decisive.fp16_stored, decisive.all);
+        precision.arithmetic = name_of("fp16", decisive.fp16_computed, decisive.all);
     }
     precision.label = (precision.quantized_layers > 0 ? "int8+" : "") + label_of(precision);
     return precision;

@@ -10,7 +10,7 @@
 namespace nnrun {
 
 // The largest tile that Winograd convolutions may use: a larger one multiplies less and
-// rounds more. "auto" is 63, and 43 where fp16 arithmetic is asked for: there the
+// rounds more. "auto" is 63, and 43 where fp16 arithmetic is requested: there the
 // transforms of F(6,3) lose too much.
 std::vector<std::string> winograd_choices();
 void set_winograd(ncnn::Option& option, const std::string& largest);
@@ -19,7 +19,7 @@ void set_winograd(ncnn::Option& option, const std::string& largest);
 // before the weights are.
 void free_masked_layers(ncnn::Net& net, const std::string& largest);
 
-// What was asked for, and what this build of ncnn really does on this CPU with this net.
+// What was requested, and what this build of ncnn really does on this CPU with this net.
 struct Precision {
     std::string requested;
     std::string storage;     // of blobs and weights between layers: fp32, fp16, bf16
@@ -32,7 +32,7 @@ struct Precision {
 
 void set_precision(ncnn::Option& option, const std::string& requested);
 
-// Asking for int8 of a net without quantised layers, or for floats of a quantised one,
+// Requesting int8 of a net without quantised layers, or for floats of a quantised one,
 // is a Failure: ncnn would run something else, or nonsense.
 void check_precision(const Graph& graph, const std::string& requested, const std::string& path);
 

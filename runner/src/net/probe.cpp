@@ -9,16 +9,16 @@
 namespace nnrun {
 namespace {
 
-std::vector<Shape> shapes_of(const std::vector<std::string>& blobs, const std::map<std::string, Shape>& known) {
+std::vector<Shape> shapes_of(const std::vector<std::string>& blobs, const Shapes& all) {
     std::vector<Shape> shapes;
-    for (const std::string& blob : blobs) shapes.push_back(known.at(blob));
+    for (const std::string& blob : blobs) shapes.push_back(all.at(blob));
     return shapes;
 }
 
 class Walk {
 public:
-    Walk(const Model& model, const std::vector<ncnn::Mat>& inputs, const std::set<std::string>& wanted, const Take& take)
-        : model_(model), wanted_(wanted), take_(take), extractor_(model.net().create_extractor()) {
+    Walk(const Model& model, const std::vector<ncnn::Mat>& inputs, const std::set<std::string>& visited, const BlobVisitor& visit)
+        : model_(model), visited_(visited), visit_(visit), extractor_(model.net().create_extractor()) {
         for (std::size_t i = 0; i < inputs.size(); ++i) {
             const Blob& input = model.inputs()[i];
             extractor_.input(input.index, inputs[i]);
@@ -35,43 +35,43 @@ public:
 private:
     void step(const GraphLayer& layer) {
         for (const std::string& blob : layer.bottoms)
-            if (shapes_.at(blob).empty()) throw Failure(Exit::input, layer.title() + " gets nothing in blob " + blob);
-        const std::string wrong = complaint(layer, shapes_of(layer.bottoms, shapes_));
-        if (!wrong.empty()) throw Failure(Exit::input, layer.title() + " " + wrong);
+            if (shapes_.at(blob).empty()) throw Failure(Exit::input, layer.title() + " gets an empty blob " + blob);
+        const std::string error = shape_error(layer, shapes_of(layer.bottoms, shapes_));
+        if (!error.empty()) throw Failure(Exit::input, layer.title() + " " + error);
         for (const std::string& top : layer.tops)
             if (make(top) != 0) throw Failure(Exit::input, layer.title() + " cannot compute blob " + top);
     }
 
-    // Where only the shape is wanted it stays as it is (type 1), else it is made floats.
-    int make(const std::string& blob) {
-        const bool wanted = wanted_.count(blob) != 0;
-        ncnn::Mat made;
-        const int failed = extractor_.extract(model_.blob_index(blob), made, wanted ? 0 : 1);
-        shapes_[blob] = shape_of(made);
-        if (wanted && failed == 0) take_(blob, made);
+    // For its shape alone the blob stays as it is (type 1); one that is visited becomes floats.
+    int make(const std::string& name) {
+        const bool visited = visited_.count(name) != 0;
+        ncnn::Mat blob;
+        const int failed = extractor_.extract(model_.blob_index(name), blob, visited ? 0 : 1);
+        shapes_[name] = shape_of(blob);
+        if (visited && failed == 0) visit_(name, blob);
         return failed;
     }
 
     const Model& model_;
-    const std::set<std::string>& wanted_;
-    const Take& take_;
+    const std::set<std::string>& visited_;
+    const BlobVisitor& visit_;
     ncnn::Extractor extractor_;
     Shapes shapes_;
 };
 
 std::string all_shapes(const std::vector<ncnn::Mat>& inputs) {
     std::vector<std::string> each;
-    for (const ncnn::Mat& input : inputs) each.push_back(shown(shape_of(input)));
+    for (const ncnn::Mat& input : inputs) each.push_back(format_shape(shape_of(input)));
     return join(each, " and ");
 }
 
 }  // namespace
 
-Shapes walk(const Model& model, const std::vector<ncnn::Mat>& inputs, const std::set<std::string>& wanted, const Take& take,
+Shapes walk(const Model& model, const std::vector<ncnn::Mat>& inputs, const std::set<std::string>& visited, const BlobVisitor& visit,
             const std::string& advice) {
-    const Quiet quiet;
+    const StderrCapture captured;
     try {
-        return Walk(model, inputs, wanted, take).whole();
+        return Walk(model, inputs, visited, visit).whole();
     } catch (const Failure& failure) {
         if (failure.code != Exit::input) throw;
         throw Failure(failure.code, "the net cannot take the shape " + all_shapes(inputs) + ": " + failure.what() + "; " + advice);
@@ -81,17 +81,17 @@ Shapes walk(const Model& model, const std::vector<ncnn::Mat>& inputs, const std:
 std::vector<Shape> probe(const Model& model, const Shape& shape, const std::string& advice) {
     check_memory(shape);
     ncnn::Mat input = make_mat(shape);
-    if (input.empty()) throw Failure(Exit::input, "no memory for an input of " + shown(shape) + "; use a smaller one");
+    if (input.empty()) throw Failure(Exit::input, "no memory for an input of " + format_shape(shape) + "; use a smaller one");
     fill_splitmix(input, 1);
-    const Shapes met = walk(model, {input}, {}, {}, advice);
+    const Shapes shapes = walk(model, {input}, {}, {}, advice);
     std::vector<std::string> names;
     for (const Blob& output : model.outputs()) names.push_back(output.name);
-    return shapes_of(names, met);
+    return shapes_of(names, shapes);
 }
 
 void rehearse_model(const Request& request, const Shape& shape, const std::string& advice, const OutputsCheck& check) {
     rehearse(request.param, [&] {
-        const Quiet quiet;
+        const StderrCapture captured;
         const Model model(request);
         if (shape.empty()) return std::string();
         const std::vector<Shape> outputs = probe(model, shape, advice);

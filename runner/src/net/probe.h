@@ -12,13 +12,13 @@
 namespace nnrun {
 
 using Shapes = std::map<std::string, Shape>;
-using Take = std::function<void(const std::string& blob, const ncnn::Mat& made)>;
+using BlobVisitor = std::function<void(const std::string& name, const ncnn::Mat& blob)>;
 
 // Runs the net once, layer by layer, and checks before each layer that its inputs fit.
 // A shape that the net cannot take is a Failure with Exit::input, never a crash. `take` is shown
-// each wanted blob, as floats, when it is made: all of them at once would take too much memory.
+// each of `visited`, as floats, when it is made: all of them at once would take too much memory.
 // Returns the shapes of all blobs.
-Shapes walk(const Model& model, const std::vector<ncnn::Mat>& inputs, const std::set<std::string>& wanted, const Take& take,
+Shapes walk(const Model& model, const std::vector<ncnn::Mat>& inputs, const std::set<std::string>& visited, const BlobVisitor& visit,
             const std::string& advice);
 
 // The same for one made-up input of that shape. Returns the shapes of the outputs.

@@ -32,7 +32,7 @@ void check_memory(const Shape& shape) {
     for (const int size : shape) bytes *= size;
     const auto available = available_bytes();
     if (available && bytes > static_cast<double>(*available))
-        throw Failure(Exit::input, "no memory for an input of " + shown(shape) + "; use a smaller one");
+        throw Failure(Exit::input, "no memory for an input of " + format_shape(shape) + "; use a smaller one");
 }
 
 std::size_t element_count(const Shape& shape) {
@@ -41,7 +41,7 @@ std::size_t element_count(const Shape& shape) {
     return count;
 }
 
-std::string shown(const Shape& shape) {
+std::string format_shape(const Shape& shape) {
     std::vector<std::string> sizes;
     for (const int size : shape) sizes.push_back(std::to_string(size));
     return join(sizes, ",");
@@ -109,19 +109,19 @@ namespace {
 
 constexpr char magic[] = "\x93NUMPY";
 constexpr std::size_t magic_size = sizeof magic - 1;
-constexpr std::size_t largest_header = 1 << 20;
-constexpr std::size_t most_elements = std::size_t{1} << 28;  // a gigabyte of floats
+constexpr std::size_t max_header_size = 1 << 20;
+constexpr std::size_t max_elements = std::size_t{1} << 28;  // a gigabyte of floats
 
 [[noreturn]] void reject(const std::string& path, const std::string& problem) { throw Failure(Exit::input, path + ": " + problem); }
 
-struct Layout {
+struct NpyLayout {
     std::string header;
     std::size_t data = 0;  // where the elements begin
 };
 
 // The header's length is a little-endian number, of two bytes in version 1 and of four later.
-Layout layout_of(const std::string& path, const std::vector<unsigned char>& bytes) {
-    if (bytes.size() < magic_size + 6 || std::memcmp(bytes.data(), magic, magic_size) != 0) reject(path, "no .npy file");
+NpyLayout layout_of(const std::string& path, const std::vector<unsigned char>& bytes) {
+    if (bytes.size() < magic_size + 6 || std::memcmp(bytes.data(), magic, magic_size) != 0) reject(path, "not a .npy file");
     const std::size_t width = bytes[magic_size] == 1 ? 2 : 4;
     const std::size_t begin = magic_size + 2 + width;
     std::size_t length = 0;
@@ -149,7 +149,7 @@ std::optional<Shape> shape_in(const std::string& tuple) {
         const std::vector<std::string> digits = words(part);
         if (digits.empty()) continue;  // after the comma of a tuple of one
         const auto size = parse_integer(digits.front());
-        if (!size || *size < 1 || static_cast<std::size_t>(*size) > most_elements / elements) return std::nullopt;
+        if (!size || *size < 1 || static_cast<std::size_t>(*size) > max_elements / elements) return std::nullopt;
         elements *= static_cast<std::size_t>(*size);
         shape.push_back(static_cast<int>(*size));
     }
@@ -164,16 +164,16 @@ void fill(ncnn::Mat& tensor, const unsigned char* bytes) {
 }  // namespace
 
 ncnn::Mat read_npy(const std::string& path) {
-    const std::vector<unsigned char> bytes = read_file(path, Exit::input, most_elements * sizeof(float) + largest_header);
-    const Layout layout = layout_of(path, bytes);
+    const std::vector<unsigned char> bytes = read_file(path, Exit::input, max_elements * sizeof(float) + max_header_size);
+    const NpyLayout layout = layout_of(path, bytes);
     if (value_of(layout.header, "descr") != "'<f4'") reject(path, "its elements are not little-endian floats ('<f4')");
     if (value_of(layout.header, "fortran_order") != "False") reject(path, "its elements are not in C order");
     const auto shape = shape_in(value_of(layout.header, "shape"));
     if (!shape) reject(path, "its shape is not one to three sizes that fit into a gigabyte");
     if (bytes.size() - layout.data != element_count(*shape) * sizeof(float))
-        reject(path, "its " + std::to_string(bytes.size()) + " bytes are not what the shape " + shown(*shape) + " takes");
+        reject(path, "its " + std::to_string(bytes.size()) + " bytes are not what the shape " + format_shape(*shape) + " takes");
     ncnn::Mat tensor = make_mat(*shape);
-    if (tensor.empty()) reject(path, "not enough memory for its shape " + shown(*shape));
+    if (tensor.empty()) reject(path, "not enough memory for its shape " + format_shape(*shape));
     fill(tensor, bytes.data() + layout.data);
     return tensor;
 }

@@ -8,7 +8,7 @@
 
 namespace nnrun {
 
-// Sizes as people write them, outermost first: C,H,W or H,W or W.
+// Sizes as they are written, outermost first: C,H,W or H,W or W.
 using Shape = std::vector<int>;
 
 ncnn::Mat make_mat(const Shape& shape);
@@ -18,7 +18,7 @@ Shape shape_of(const ncnn::Mat& blob);
 // then end whoever uses it.
 void check_memory(const Shape& shape);
 std::size_t element_count(const Shape& shape);
-std::string shown(const Shape& shape);
+std::string format_shape(const Shape& shape);
 
 // The elements in c,h,w order; ncnn pads each channel, this does not.
 std::vector<float> flat(const ncnn::Mat& blob);

@@ -31,18 +31,18 @@ int format_of(std::uint32_t word) {
 
 WeightsFile::WeightsFile(const std::string& path) : path_(path), file_(std::fopen(path.c_str(), "rb")) {
     if (!file_) throw Failure(Exit::model, path + ": " + std::strerror(errno));
-    struct stat facts {};
-    if (::fstat(::fileno(file_), &facts) != 0 || !S_ISREG(facts.st_mode)) {
+    struct stat info {};
+    if (::fstat(::fileno(file_), &info) != 0 || !S_ISREG(info.st_mode)) {
         std::fclose(file_);
         throw Failure(Exit::model, path + ": not a regular file");
     }
-    size_ = static_cast<std::size_t>(facts.st_size);
+    size_ = static_cast<std::size_t>(info.st_size);
 }
 
 WeightsFile::~WeightsFile() { std::fclose(file_); }
 
 // Some layers of ncnn do not check a short read and crash on it: it ends here. The .param decides
-// how much is asked for, which may be more than there is memory.
+// how much is read, which may be more than there is memory.
 std::size_t WeightsFile::read(void* buffer, std::size_t size) const {
     if (size > size_ - used_ || std::fread(buffer, 1, size, file_) != size)
         throw Failure(Exit::model, path_ + ": truncated, the net needs more than its " + std::to_string(size_) +
@@ -69,10 +69,10 @@ void WeightsFile::account(const void* buffer, std::size_t size) const {
 }
 
 std::string WeightsFile::formats() const {
-    std::vector<std::string> found;
+    std::vector<std::string> names;
     for (std::size_t i = 0; i < bytes_.size(); ++i)
-        if (bytes_[i] > 0) found.emplace_back(format_names[i]);
-    return found.empty() ? "none" : join(found, "+");
+        if (bytes_[i] > 0) names.emplace_back(format_names[i]);
+    return names.empty() ? "none" : join(names, "+");
 }
 
 }  // namespace nnrun

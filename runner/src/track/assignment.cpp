@@ -44,7 +44,7 @@ void Assignment::find_partner(std::size_t seeker) {
     augment(seeker, free);
 }
 
-// Dijkstra over reduced costs, until a partner is reached that nobody has. Partners are looked at
+// Dijkstra over reduced costs, until a free partner is reached. Partners are visited
 // from the last one on: where two ways are equally long, the reference takes the same one.
 std::size_t Assignment::search(std::size_t seeker, double& length) {
     length_.assign(partners_, std::numeric_limits<double>::infinity());
@@ -69,13 +69,13 @@ std::size_t Assignment::search(std::size_t seeker, double& length) {
     }
 }
 
-// Of equally near partners the last one that nobody has, else the first one.
+// Of equally near partners the last free one, else the first one.
 std::size_t Assignment::nearest() const {
     std::size_t best = 0;
     for (std::size_t at = 1; at < open_.size(); ++at) {
         const double length = length_[open_[at]];
-        const double least = length_[open_[best]];
-        if (length < least || (length == least && seeker_of_[open_[at]] == none)) best = at;
+        const double shortest = length_[open_[best]];
+        if (length < shortest || (length == shortest && seeker_of_[open_[at]] == none)) best = at;
     }
     return best;
 }

@@ -42,13 +42,13 @@ void Kalman::predict() {
 }
 
 void Kalman::correct(const Corners& box) {
-    const Four seen = measured(box);
+    const Four measurement = measured(box);
     const Four noise = variance(position * place_[3], 1e-1);
     for (std::size_t i = 0; i < 4; ++i) {
         const double total = place_variance_[i] + noise[i];
         const double place_gain = place_variance_[i] / total;
         const double speed_gain = covariance_[i] / total;
-        const double innovation = seen[i] - place_[i];
+        const double innovation = measurement[i] - place_[i];
         place_[i] += place_gain * innovation;
         speed_[i] += speed_gain * innovation;
         place_variance_[i] -= place_gain * place_variance_[i];
@@ -75,27 +75,27 @@ constexpr double duplicate = 0.15;
 // The pixel at x1 and y1 counts, as in the code of ByteTrack's authors.
 double area(const Corners& box) { return (box[2] - box[0] + 1) * (box[3] - box[1] + 1); }
 
-double iou(const Corners& one, const Corners& other) {
-    const double width = std::max(std::min(one[2], other[2]) - std::max(one[0], other[0]) + 1, 0.0);
-    const double height = std::max(std::min(one[3], other[3]) - std::max(one[1], other[1]) + 1, 0.0);
+double iou(const Corners& a, const Corners& b) {
+    const double width = std::max(std::min(a[2], b[2]) - std::max(a[0], b[0]) + 1, 0.0);
+    const double height = std::max(std::min(a[3], b[3]) - std::max(a[1], b[1]) + 1, 0.0);
     const double shared = width * height;
-    const double total = area(one) + area(other) - shared;
+    const double total = area(a) + area(b) - shared;
     return total > 0 ? shared / total : 0;
 }
 
 }  // namespace
 
-bool followable(const Corners& box) {
-    const bool near = std::all_of(box.begin(), box.end(), [](double corner) { return std::abs(corner) <= farthest_corner; });
-    return near && box[2] - box[0] >= least_side && box[3] - box[1] >= least_side;
+bool trackable(const Corners& box) {
+    const bool near = std::all_of(box.begin(), box.end(), [](double corner) { return std::abs(corner) <= max_coordinate; });
+    return near && box[2] - box[0] >= min_side && box[3] - box[1] >= min_side;
 }
 
 ByteTracker::ByteTracker(const BytetrackPlan& plan)
     : plan_(plan), memory_(static_cast<int>(plan.fps / 30 * plan.buffer)) {}
 
-const std::vector<Tracked>& ByteTracker::step(const std::vector<Detection>& found) {
+const std::vector<TrackedObject>& ByteTracker::step(const std::vector<Detection>& detections) {
     ++frame_;
-    sort_out(found);
+    partition(detections);
     predict();
     associate(pool_, high_, plan_.match, true);
     for (Track& track : tracked_)
@@ -103,11 +103,11 @@ const std::vector<Tracked>& ByteTracker::step(const std::vector<Detection>& foun
     associate(unseen_, low_, second, false);
     associate(unconfirmed_, high_, unconfirmed_limit, true);
     for (const Detection* detection : high_)
-        if (detection->score >= plan_.begin) begin(*detection);
-    sort();
+        if (detection->score >= plan_.start) start_track(*detection);
+    sort_tracks();
     drop_duplicates();
-    tell();
-    return told_;
+    collect();
+    return output_;
 }
 
 void ByteTracker::skip(int frames) {
@@ -116,14 +116,14 @@ void ByteTracker::skip(int frames) {
     frame_ += left;
 }
 
-void ByteTracker::sort_out(const std::vector<Detection>& found) {
+void ByteTracker::partition(const std::vector<Detection>& detections) {
     high_.clear();
     low_.clear();
     pool_.clear();
     unconfirmed_.clear();
     unseen_.clear();
-    for (const Detection& detection : found) {
-        if (!followable(detection.box)) continue;
+    for (const Detection& detection : detections) {
+        if (!trackable(detection.box)) continue;
         if (detection.score > plan_.high)
             high_.push_back(&detection);
         else if (detection.score > plan_.low && detection.score < plan_.high)
@@ -138,95 +138,95 @@ void ByteTracker::predict() {
     for (Track* track : pool_) track->state.predict();
 }
 
-void ByteTracker::associate(const std::vector<Track*>& tracks, std::vector<const Detection*>& found, double limit, bool fused) {
-    measure(tracks, found, fused);
+void ByteTracker::associate(const std::vector<Track*>& tracks, std::vector<const Detection*>& detections, double limit, bool fused) {
+    compute_costs(tracks, detections, fused);
     for (const Pair& pair : assignment_(costs_, limit)) {
-        follow(*tracks[pair.row], *found[pair.column]);
-        found[pair.column] = nullptr;
+        update(*tracks[pair.row], *detections[pair.column]);
+        detections[pair.column] = nullptr;
     }
-    found.erase(std::remove(found.begin(), found.end(), nullptr), found.end());
+    detections.erase(std::remove(detections.begin(), detections.end(), nullptr), detections.end());
 }
 
-void ByteTracker::measure(const std::vector<Track*>& tracks, const std::vector<const Detection*>& found, bool fused) {
-    costs_.resize(tracks.size(), found.size());
+void ByteTracker::compute_costs(const std::vector<Track*>& tracks, const std::vector<const Detection*>& detections, bool fused) {
+    costs_.resize(tracks.size(), detections.size());
     for (std::size_t row = 0; row < tracks.size(); ++row) {
         const Corners box = tracks[row]->state.box();
-        for (std::size_t column = 0; column < found.size(); ++column) {
-            const Detection& detection = *found[column];
+        for (std::size_t column = 0; column < detections.size(); ++column) {
+            const Detection& detection = *detections[column];
             const double shared = tracks[row]->label == detection.label ? iou(box, detection.box) : 0;
             costs_.at(row, column) = 1 - (fused ? shared * detection.score : shared);
         }
     }
 }
 
-void ByteTracker::follow(Track& track, const Detection& detection) const {
+void ByteTracker::update(Track& track, const Detection& detection) const {
     track.state.correct(detection.box);
     track.score = detection.score;
     track.last = frame_;
     track.confirmed = true;
 }
 
-// What the first frame shows is believed at once.
-void ByteTracker::begin(const Detection& detection) {
-    begun_.push_back({++ids_, Kalman(detection.box), detection.score, detection.label, frame_, frame_, frame_ == 1, false});
+// Detections of the first frame are confirmed at once.
+void ByteTracker::start_track(const Detection& detection) {
+    started_.push_back({++ids_, Kalman(detection.box), detection.score, detection.label, frame_, frame_, frame_ == 1, false});
 }
 
-// Who is tracked after this frame, who is lost, and who is forgotten: a track that was never
-// confirmed ends with the first frame it is missed in.
-void ByteTracker::sort() {
+// What is tracked after this frame, what is lost, and what is dropped: a track that was never
+// confirmed ends with the first frame in which it is missed.
+void ByteTracker::sort_tracks() {
     next_tracked_.clear();
     next_lost_.clear();
     for (const Track& track : tracked_)
         if (track.last == frame_) next_tracked_.push_back(track);
-    next_tracked_.insert(next_tracked_.end(), begun_.begin(), begun_.end());
-    begun_.clear();
+    next_tracked_.insert(next_tracked_.end(), started_.begin(), started_.end());
+    started_.clear();
     for (const Track& track : lost_) {
         if (track.last == frame_)
             next_tracked_.push_back(track);
         else
-            lose(track);
+            move_to_lost(track);
     }
     for (const Track& track : tracked_)
-        if (track.confirmed && track.last < frame_) lose(track);
+        if (track.confirmed && track.last < frame_) move_to_lost(track);
     tracked_.swap(next_tracked_);
     lost_.swap(next_lost_);
 }
 
-void ByteTracker::lose(const Track& track) {
+void ByteTracker::move_to_lost(const Track& track) {
     if (track.expired) return;
     next_lost_.push_back(track);
     next_lost_.back().expired = frame_ - track.last > std::max(memory_, 1);
 }
 
-// Of a tracked and a lost track of the same object the one known for longer stays.
+// Of a tracked and a lost track of the same object the older one stays.
 void ByteTracker::drop_duplicates() {
-    spare_tracked_.assign(tracked_.size(), false);
-    spare_lost_.assign(lost_.size(), false);
-    for (std::size_t one = 0; one < tracked_.size(); ++one) {
-        const Corners box = tracked_[one].state.box();
-        for (std::size_t other = 0; other < lost_.size(); ++other) {
-            if (tracked_[one].label != lost_[other].label || 1 - iou(box, lost_[other].state.box()) >= duplicate) continue;
-            if (tracked_[one].age() > lost_[other].age())
-                spare_lost_[other] = true;
+    duplicate_tracked_.assign(tracked_.size(), false);
+    duplicate_lost_.assign(lost_.size(), false);
+    for (std::size_t i = 0; i < tracked_.size(); ++i) {
+        const Corners box = tracked_[i].state.box();
+        for (std::size_t j = 0; j < lost_.size(); ++j) {
+            if (tracked_[i].label != lost_[j].label || 1 - iou(box, lost_[j].state.box()) >= duplicate) continue;
+            if (tracked_[i].age() > lost_[j].age())
+                duplicate_lost_[j] = true;
             else
-                spare_tracked_[one] = true;
+                duplicate_tracked_[i] = true;
         }
     }
-    drop(tracked_, spare_tracked_);
-    drop(lost_, spare_lost_);
+    drop(tracked_, duplicate_tracked_);
+    drop(lost_, duplicate_lost_);
 }
 
 void ByteTracker::drop(std::vector<Track>& tracks, const std::vector<bool>& which) {
-    std::size_t kept = 0;
+    std::size_t size = 0;
     for (std::size_t at = 0; at < tracks.size(); ++at)
-        if (!which[at]) tracks[kept++] = tracks[at];
-    tracks.erase(tracks.begin() + static_cast<std::ptrdiff_t>(kept), tracks.end());
+        if (!which[at]) tracks[size++] = tracks[at];
+    tracks.erase(tracks.begin() + static_cast<std::ptrdiff_t>(size), tracks.end());
 }
 
-void ByteTracker::tell() {
-    told_.clear();
+void ByteTracker::collect() {
+    output_.clear();
     for (const Track& track : tracked_)
-        if (track.confirmed) told_.push_back({track.id, track.state.box(), track.score, track.label});
+        if (track.confirmed) output_.push_back({track.id, track.state.box(), track.score, track.label});
 }
 
 }  // namespace nnrun

@@ -15,17 +15,17 @@ class Kalman {
 public:
     using Four = std::array<double, 4>;
 
-    // Seen for the first time.
+    // From its first detection.
     explicit Kalman(const Corners& box);
 
     // A frame later.
     void predict();
-    // The box was seen.
+    // With a new measurement.
     void correct(const Corners& box);
-    // Of an object out of sight nobody knows whether it still grows.
+    // Whether an object out of sight still grows is unknown.
     void steady_height() { speed_[3] = 0; }
 
-    // Where the object is believed to be.
+    // The estimate.
     Corners box() const;
 
 private:
@@ -40,21 +40,21 @@ private:
 struct BytetrackPlan {
     double high = 0.5;   // detections above it take part in the first association
     double low = 0.1;    // those above this one in the second
-    double begin = 0.6;  // one that nothing explains begins a track from here on
+    double start = 0.6;  // an unmatched one starts a track from here on
     double match = 0.8;  // the largest cost (1 - IoU x score) of the first association
     int buffer = 30;     // frames a lost track is remembered, at 30 frames a second
     double fps = 30;
 };
 
-// An object found in one frame.
+// An object detected in one frame.
 struct Detection {
-    Corners box;  // see followable()
+    Corners box;  // see trackable()
     double score;
     int label;
 };
 
-// An object in one frame, and which one it is.
-struct Tracked {
+// A detection with the id of its track.
+struct TrackedObject {
     int id;  // from 1 up
     Corners box;
     double score;
@@ -63,9 +63,9 @@ struct Tracked {
 
 // Boxes have sides of this at least, and corners no farther from 0: a track's noise is in heights
 // of its box, and a box of next to none makes it NaN.
-constexpr double least_side = 0.01;
-constexpr double farthest_corner = 1e7;
-bool followable(const Corners& box);
+constexpr double min_side = 0.01;
+constexpr double max_coordinate = 1e7;
+bool trackable(const Corners& box);
 
 // ByteTrack (Zhang et al. 2022): every detection takes part, the doubtful ones only where a track
 // needs them. The same tracks, to the last bit, as piyard/tracking/bytetrack.py, which says why.
@@ -73,10 +73,9 @@ class ByteTracker {
 public:
     explicit ByteTracker(const BytetrackPlan& plan);
 
-    // What the next frame's detections are, by the order in which the tracks came up; until the
-    // next call.
-    const std::vector<Tracked>& step(const std::vector<Detection>& found);
-    // So many frames without detections, and so without tracks. What is not followable is no detection.
+    // The next frame's detections with the ids of their tracks, oldest track first; valid until the next call.
+    const std::vector<TrackedObject>& step(const std::vector<Detection>& detections);
+    // So many frames without detections, and so without tracks. What is not trackable is ignored.
     void skip(int frames);
 
 private:
@@ -88,23 +87,23 @@ private:
         int first;  // the frame it was seen in first
         int last;   // and last
         bool confirmed;
-        bool expired = false;  // lost for too long: it may be found in the next frame still, but is never lost again
+        bool expired = false;  // lost for too long: the next frame may still match it, but it is never lost again
 
         int age() const { return last - first; }
     };
 
-    void sort_out(const std::vector<Detection>& found);
+    void partition(const std::vector<Detection>& detections);
     void predict();
-    // Each track follows the detection that suits it; those taken leave `found`.
-    void associate(const std::vector<Track*>& tracks, std::vector<const Detection*>& found, double limit, bool fused);
-    void measure(const std::vector<Track*>& tracks, const std::vector<const Detection*>& found, bool fused);
-    void follow(Track& track, const Detection& detection) const;
-    void begin(const Detection& detection);
-    void sort();
-    void lose(const Track& track);
+    // Matches tracks and detections; matched ones leave `detections`.
+    void associate(const std::vector<Track*>& tracks, std::vector<const Detection*>& detections, double limit, bool fused);
+    void compute_costs(const std::vector<Track*>& tracks, const std::vector<const Detection*>& detections, bool fused);
+    void update(Track& track, const Detection& detection) const;
+    void start_track(const Detection& detection);
+    void sort_tracks();
+    void move_to_lost(const Track& track);
     void drop_duplicates();
     static void drop(std::vector<Track>& tracks, const std::vector<bool>& which);
-    void tell();
+    void collect();
 
     BytetrackPlan plan_;
     int memory_;
@@ -118,14 +117,14 @@ private:
     std::vector<Track*> pool_;  // confirmed and lost ones
     std::vector<Track*> unconfirmed_;
     std::vector<Track*> unseen_;
-    std::vector<Track> begun_;
+    std::vector<Track> started_;
     std::vector<Track> next_tracked_;
     std::vector<Track> next_lost_;
-    std::vector<bool> spare_tracked_;  // the other one of a pair of duplicates stays
-    std::vector<bool> spare_lost_;
+    std::vector<bool> duplicate_tracked_;  // its duplicate stays
+    std::vector<bool> duplicate_lost_;
     Costs costs_;
     Assignment assignment_;
-    std::vector<Tracked> told_;
+    std::vector<TrackedObject> output_;
 };
 
 }  // namespace nnrun

@@ -23,7 +23,7 @@ const ncnn::Mat* with_channels(const std::vector<ncnn::Mat>& outputs, int count)
 
 std::string shapes(const std::vector<ncnn::Mat>& outputs) {
     std::string text;
-    for (const ncnn::Mat& output : outputs) text += (text.empty() ? "" : " and ") + shown(shape_of(output));
+    for (const ncnn::Mat& output : outputs) text += (text.empty() ? "" : " and ") + format_shape(shape_of(output));
     return text;
 }
 
@@ -39,16 +39,16 @@ NanotrackGrid::NanotrackGrid(const NanotrackPlan& plan) : plan_(plan) {}
 Choice NanotrackGrid::choose(const std::vector<ncnn::Mat>& outputs, double width, double height) {
     bind(outputs);
     Choice best;
-    double most = -1;
+    double best_rank = -1;
     for (int row = 0; row < scores_.h; ++row) {
         for (int column = 0; column < scores_.w; ++column) {
-            const Choice found = at(row, column, width, height);
-            const double near = near_[static_cast<std::size_t>(row)] * near_[static_cast<std::size_t>(column)];
-            const double liking = found.penalty * found.score * (1 - plan_.window) + near * plan_.window;
-            if (!std::isfinite(liking)) throw Failure(Exit::input, "the head's output holds NaN or infinity; try --precision fp32");
-            if (liking <= most) continue;
-            most = liking;
-            best = found;
+            const Choice choice = at(row, column, width, height);
+            const double near = window_[static_cast<std::size_t>(row)] * window_[static_cast<std::size_t>(column)];
+            const double rank = choice.penalty * choice.score * (1 - plan_.window) + near * plan_.window;
+            if (!std::isfinite(rank)) throw Failure(Exit::input, "the head's output holds NaN or infinity; try --precision fp32");
+            if (rank <= best_rank) continue;
+            best_rank = rank;
+            best = choice;
         }
     }
     return best;
@@ -61,34 +61,34 @@ void NanotrackGrid::bind(const std::vector<ncnn::Mat>& outputs) {
         throw Failure(Exit::model, "the head gives " + shapes(outputs) + "; NanoTrack's gives 2,n,n scores and 4,n,n sides");
     scores_ = *scores;
     sides_ = *sides;
-    if (near_.size() != static_cast<std::size_t>(scores_.w)) lay_window();
+    if (window_.size() != static_cast<std::size_t>(scores_.w)) make_window();
 }
 
-void NanotrackGrid::lay_window() {
+void NanotrackGrid::make_window() {
     const double pi = std::acos(-1.0);
-    near_.clear();
-    for (int i = 0; i < scores_.w; ++i) near_.push_back(0.5 + 0.5 * std::cos(pi * (2 * i + 1 - scores_.w) / (scores_.w - 1)));
+    window_.clear();
+    for (int i = 0; i < scores_.w; ++i) window_.push_back(0.5 + 0.5 * std::cos(pi * (2 * i + 1 - scores_.w) / (scores_.w - 1)));
 }
 
 Choice NanotrackGrid::at(int row, int column, double width, double height) const {
     const auto side = [&](int which) { return static_cast<double>(sides_.channel(which).row(row)[column]); };
     const auto logit = [&](int which) { return static_cast<double>(scores_.channel(which).row(row)[column]); };
-    Choice found;
-    found.x = (column - scores_.w / 2) * plan_.stride + (side(2) - side(0)) * 0.5;
-    found.y = (row - scores_.h / 2) * plan_.stride + (side(3) - side(1)) * 0.5;
-    found.width = side(0) + side(2);
-    found.height = side(1) + side(3);
-    found.score = 1 / (1 + std::exp(logit(0) - logit(1)));
-    const double size = reach(found.width, found.height, plan_.context) / reach(width, height, plan_.context);
-    const double proportions = (width / height) / (found.width / found.height);
-    found.penalty = std::exp(-(change(size) * change(proportions) - 1) * plan_.penalty);
-    return found;
+    Choice choice;
+    choice.x = (column - scores_.w / 2) * plan_.stride + (side(2) - side(0)) * 0.5;
+    choice.y = (row - scores_.h / 2) * plan_.stride + (side(3) - side(1)) * 0.5;
+    choice.width = side(0) + side(2);
+    choice.height = side(1) + side(3);
+    choice.score = 1 / (1 + std::exp(logit(0) - logit(1)));
+    const double size = reach(choice.width, choice.height, plan_.context) / reach(width, height, plan_.context);
+    const double proportions = (width / height) / (choice.width / choice.height);
+    choice.penalty = std::exp(-(change(size) * change(proportions) - 1) * plan_.penalty);
+    return choice;
 }
 
 namespace {
 
 // No side of a box becomes shorter.
-constexpr double least_side = 10;
+constexpr double min_side = 10;
 
 const char* const advice = "check --param, --template and --search";
 
@@ -121,30 +121,30 @@ void check_backbone(const Model& backbone) {
 
 }  // namespace
 
-bool shows(const Corners& box, int width, int height) {
+bool overlaps(const Corners& box, int width, int height) {
     return std::max(box[0], 0.0) < std::min(box[2], static_cast<double>(width)) &&
            std::max(box[1], 0.0) < std::min(box[3], static_cast<double>(height));
 }
 
-NanoTracker::NanoTracker(const Model& backbone, const Model& head, const NanotrackPlan& plan, const Levels& levels)
+NanoTracker::NanoTracker(const Model& backbone, const Model& head, const NanotrackPlan& plan, const Normalizer& normalizer)
     : backbone_(backbone),
       head_(head),
       plan_(plan),
-      levels_(levels),
+      normalizer_(normalizer),
       grid_(plan),
       template_input_(square(plan.template_side)),
       search_input_(square(plan.search_side)) {
     check_backbone(backbone);
 }
 
-Followed NanoTracker::begin(const Image& image, const Corners& box, Stages& ms) {
+TrackedBox NanoTracker::begin(const Image& image, const Corners& box, Stages& ms) {
     Stopwatch watch;
     width_ = box[2] - box[0];
     height_ = box[3] - box[1];
     x_ = box[0] + (width_ - 1) / 2;
     y_ = box[1] + (height_ - 1) / 2;
-    beyond_ = mean_levels(image);
-    show(image, reach(), template_input_);
+    border_ = mean_levels(image);
+    fill_input(image, reach(), template_input_);
     ms.pre = watch.lap();
     run(backbone_, &template_input_, features_);
     pair_[0] = features_[0];
@@ -152,10 +152,10 @@ Followed NanoTracker::begin(const Image& image, const Corners& box, Stages& ms) 
     return {box, 1};
 }
 
-Followed NanoTracker::step(const Image& image, Stages& ms) {
+TrackedBox NanoTracker::step(const Image& image, Stages& ms) {
     Stopwatch watch;
     const double side = reach();
-    show(image, side * (static_cast<double>(plan_.search_side) / plan_.template_side), search_input_);
+    fill_input(image, side * (static_cast<double>(plan_.search_side) / plan_.template_side), search_input_);
     ms.pre = watch.lap();
     compare();
     ms.infer = watch.lap();
@@ -171,12 +171,12 @@ Followed NanoTracker::step(const Image& image, Stages& ms) {
 double NanoTracker::reach() const { return nnrun::reach(width_, height_, plan_.context); }
 
 // So many pixels around the object, from a whole pixel on.
-void NanoTracker::show(const Image& image, double side, ncnn::Mat& input) {
+void NanoTracker::fill_input(const Image& image, double side, ncnn::Mat& input) {
     const double whole = std::nearbyint(side);
     const double left = std::floor(x_ - (whole + 1) / 2 + 0.5);
     const double top = std::floor(y_ - (whole + 1) / 2 + 0.5);
-    window_.look(image, {left, top, whole, whole}, input.h, input.w, beyond_);
-    for (int y = 0; y < input.h; ++y) levels_.put(window_.row(y), input.w, input, y, 0);
+    sampler_.start(image, {left, top, whole, whole}, input.h, input.w, border_);
+    for (int y = 0; y < input.h; ++y) normalizer_.put(sampler_.row(y), input.w, input, y, 0);
 }
 
 void NanoTracker::compare() {
@@ -191,22 +191,22 @@ void NanoTracker::move(const Choice& best, double scale, const Image& image) {
     y_ = std::clamp(best.y / scale + y_, 0.0, static_cast<double>(image.height));
     width_ = width_ * (1 - rate) + best.width / scale * rate;
     height_ = height_ * (1 - rate) + best.height / scale * rate;
-    width_ = std::max(least_side, std::min(width_, static_cast<double>(image.width)));
-    height_ = std::max(least_side, std::min(height_, static_cast<double>(image.height)));
+    width_ = std::max(min_side, std::min(width_, static_cast<double>(image.width)));
+    height_ = std::max(min_side, std::min(height_, static_cast<double>(image.height)));
 }
 
-void rehearse_nanotrack(const Request& backbone, const Request& head, const NanotrackPlan& plan, const Levels& levels) {
+void rehearse_nanotrack(const Request& backbone, const Request& head, const NanotrackPlan& plan, const Normalizer& normalizer) {
     rehearse(backbone.param, [&] {
-        const Quiet quiet;
+        const StderrCapture captured;
         const Model first(backbone);
         for (const int side : {plan.template_side, plan.search_side}) probe(first, {3, side, side}, advice);
         return std::string();
     });
     rehearse(head.param, [&] {
-        const Quiet quiet;
+        const StderrCapture captured;
         const Model first(backbone);
         const Model second(head);
-        NanoTracker tracker(first, second, plan, levels);
+        NanoTracker tracker(first, second, plan, normalizer);
         const Image grey(64, 64);
         Stages ms;
         tracker.begin(grey, {16, 16, 48, 48}, ms);

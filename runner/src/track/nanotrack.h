@@ -50,45 +50,45 @@ public:
 
 private:
     void bind(const std::vector<ncnn::Mat>& outputs);
-    void lay_window();
+    void make_window();
     Choice at(int row, int column, double width, double height) const;
 
     NanotrackPlan plan_;
     ncnn::Mat scores_;
     ncnn::Mat sides_;
-    std::vector<double> near_;  // a Hann window along the grid
+    std::vector<double> window_;  // a Hann window along the grid
 };
 
-struct Followed {
+struct TrackedBox {
     Corners box;  // it may reach beyond the picture
     double score;
 };
 
-// One object, looked for around where it was, by what it looked like at first: NanoTrack as
+// Follows one object, searching around where it was for what it looked like at first: NanoTrack as
 // piyard/tracking/nanotrack.py has it. Two nets: a backbone for pictures of any size, and a head
 // that takes features of the template, then those of the search.
 class NanoTracker {
 public:
-    NanoTracker(const Model& backbone, const Model& head, const NanotrackPlan& plan, const Levels& levels);
+    NanoTracker(const Model& backbone, const Model& head, const NanotrackPlan& plan, const Normalizer& normalizer);
 
     // What is in the box is the object. Sets ms.pre and ms.infer.
-    Followed begin(const Image& image, const Corners& box, Stages& ms);
+    TrackedBox begin(const Image& image, const Corners& box, Stages& ms);
     // Where it is in the next frame. Sets ms.pre, ms.infer and ms.post.
-    Followed step(const Image& image, Stages& ms);
+    TrackedBox step(const Image& image, Stages& ms);
 
 private:
     double reach() const;
-    void show(const Image& image, double side, ncnn::Mat& input);
+    void fill_input(const Image& image, double side, ncnn::Mat& input);
     void compare();
     void move(const Choice& best, double scale, const Image& image);
 
     const Model& backbone_;
     const Model& head_;
     NanotrackPlan plan_;
-    Levels levels_;
-    Window window_;
+    Normalizer normalizer_;
+    RegionSampler sampler_;
     NanotrackGrid grid_;
-    std::array<std::uint8_t, 3> beyond_{};  // stands for what is outside the picture
+    std::array<std::uint8_t, 3> border_{};  // stands for what is outside the picture
 
     // Where the object is: the (fractional) index of the pixel in its centre, and its sides.
     double x_ = 0;
@@ -103,10 +103,10 @@ private:
     std::vector<ncnn::Mat> compared_;
 };
 
-// Whether the box shows anything of a picture of that size.
-bool shows(const Corners& box, int width, int height);
+// Whether the box overlaps a picture of that size.
+bool overlaps(const Corners& box, int width, int height);
 
 // Loads the two nets in a child process and tries them there; what is wrong is a Failure.
-void rehearse_nanotrack(const Request& backbone, const Request& head, const NanotrackPlan& plan, const Levels& levels);
+void rehearse_nanotrack(const Request& backbone, const Request& head, const NanotrackPlan& plan, const Normalizer& normalizer);
 
 }  // namespace nnrun

@@ -20,7 +20,6 @@
 namespace nnrun {
 namespace {
 
-// What nnrun bench is asked for.
 struct BenchPlan {
     Shape shape;
     unsigned long long seed = 1;
@@ -32,14 +31,14 @@ struct BenchPlan {
     std::string folder;  // of the outputs; "": not kept
 };
 
-constexpr double longest_s = 86400;
+constexpr double max_seconds = 86400;
 
 double milliseconds(const Args& args, const std::string& flag, double fallback_s) {
-    return args.number(flag, 0.001, longest_s, fallback_s) * 1000;
+    return args.number(flag, 0.001, max_seconds, fallback_s) * 1000;
 }
 
-void require(const Args& args, const std::string& flag, bool other, const std::string& what) {
-    if (args.has(flag) && !other) args.reject(flag + " goes with " + what);
+void require(const Args& args, const std::string& flag, bool allowed, const std::string& what) {
+    if (args.has(flag) && !allowed) args.reject(flag + " needs " + what);
 }
 
 Span read_span(const Args& args) {
@@ -47,7 +46,7 @@ Span read_span(const Args& args) {
     if (!args.has("--span")) return span;
     const std::vector<float> ends = args.floats("--span", 2, 0);
     span = {ends[0], ends[1]};
-    if (!(span.low < span.high)) args.reject("--span begins with the lower end");
+    if (!(span.low < span.high)) args.reject("--span takes the lower end first");
     return span;
 }
 
@@ -56,9 +55,9 @@ WarmupPlan read_warmup(const Args& args) {
     plan.until_stable = args.text("--warmup") == "auto";
     require(args, "--warmup-budget", plan.until_stable, "--warmup auto");
     if (plan.until_stable)
-        plan.bound_ms = milliseconds(args, "--warmup-budget", 10);
+        plan.max_ms = milliseconds(args, "--warmup-budget", 10);
     else
-        plan.loops = args.integer("--warmup", 0, most_inferences, 8);
+        plan.loops = args.integer("--warmup", 0, max_inferences, 8);
     return plan;
 }
 
@@ -69,10 +68,10 @@ SamplingPlan read_sampling(const Args& args) {
     require(args, "--interval", timed, "--budget");
     require(args, "--min-seconds", args.has("--interval"), "--interval");
     SamplingPlan plan;
-    plan.loops = args.integer(timed ? "--min-loops" : "--loops", 1, most_inferences, 1);
+    plan.loops = args.integer(timed ? "--min-loops" : "--loops", 1, max_inferences, 1);
     if (timed) plan.budget_ms = milliseconds(args, "--budget", 0);
     plan.interval = args.number("--interval", 0.0001, 1, 0);
-    plan.least_ms = args.number("--min-seconds", 0, longest_s, 0) * 1000;
+    plan.min_ms = args.number("--min-seconds", 0, max_seconds, 0) * 1000;
     return plan;
 }
 
@@ -83,7 +82,7 @@ EndToEndPlan read_end_to_end(const Args& args) {
     for (const Flag& flag : classifier_flags()) require(args, flag.name, !plan.picture.empty(), "--picture");
     for (const Flag& flag : head_flags(false)) require(args, flag.name, !plan.picture.empty(), "--picture");
     require(args, "--end-to-end", !plan.picture.empty(), "--picture");
-    plan.most = args.integer("--end-to-end", 1, most_inferences, 20);
+    plan.max_runs = args.integer("--end-to-end", 1, max_inferences, 20);
     plan.classifier = read_classifier(args);
     if (args.has("--head")) plan.head = read_head(args, Task::detect, dense_kinds);
     return plan;
@@ -120,19 +119,19 @@ public:
           plan_(plan),
           input_(make_mat(plan.shape)),
           outputs_(model.outputs().size()),
-          warmups_(plan.warmup.most()),
-          samples_(plan.sampling.most()) {
-        if (input_.empty()) throw Failure(Exit::input, "--shape " + shown(plan.shape) + ": not enough memory; use a smaller one");
+          warmups_(plan.warmup.capacity()),
+          samples_(plan.sampling.capacity()) {
+        if (input_.empty()) throw Failure(Exit::input, "--shape " + format_shape(plan.shape) + ": not enough memory; use a smaller one");
         fill_splitmix(input_, plan.seed, plan.span);
         if (!plan.end_to_end.picture.empty()) end_to_end_.emplace(model, plan.end_to_end);
     }
 
     void measure() {
-        const LastWords last_words([this] { write_times(); });
+        const SignalCallback on_signal([this] { write_times(); });
         Warmup warmup(plan_.warmup);
-        while (warmup.wants_more(warmups_)) time_one(warmups_);
+        while (warmup.continues(warmups_)) time_one(warmups_);
         Sampling sampling(plan_.sampling);
-        while (sampling.wants_more(samples_)) time_one(samples_);
+        while (sampling.continues(samples_)) time_one(samples_);
         write_times();
         summary_.text("stopped", sampling.stopped()).text("warmup", warmup.ended());
     }
@@ -150,7 +149,7 @@ public:
     }
 
     void measure_end_to_end() {
-        const int count = end_to_end_ ? std::min(plan_.end_to_end.most, samples_.count()) : 0;
+        const int count = end_to_end_ ? std::min(plan_.end_to_end.max_runs, samples_.count()) : 0;
         if (end_to_end_) end_to_end_->write(count);
         summary_.integer("end_to_end", count);
     }
@@ -171,14 +170,14 @@ private:
     }
 
     void run() {
-        if (model_.run(input_, outputs_) != 0) throw Failure(Exit::input, "an inference failed; is there enough memory?");
+        if (model_.run(input_, outputs_) != 0) throw Failure(Exit::input, "the inference failed; is there enough memory?");
     }
 
     void forget_outputs() {
         for (ncnn::Mat& output : outputs_) output.release();
     }
 
-    // By whoever comes first, the end of the measurement or a signal.
+    // Once, by the end of the measurement or by a signal.
     void write_times() {
         std::call_once(written_, [this] {
             warmups_.write("warmup");

@@ -49,15 +49,15 @@ std::string stages_json(const Stages& ms) {
     return object.str();
 }
 
-void write_result(const Classifier& classifier, const Plan& plan, const Frame& frame, const Classification& found, const Stages& ms) {
+void write_result(const Classifier& classifier, const Plan& plan, const Frame& frame, const Classification& result, const Stages& ms) {
     json::Object line;
     line.text("type", "classification");
     frame.name(line).integer("width", frame.image.width).integer("height", frame.image.height);
-    line.raw("top", top_json(found.top, plan.labels)).text("activation", found.activation).raw("ms", stages_json(ms));
+    line.raw("top", top_json(result.top, plan.labels)).text("activation", result.activation).raw("ms", stages_json(ms));
     if (!plan.folder.empty()) {
         const std::string& name = classifier.output().name;
         const std::string stem = std::to_string(frame.index) + "." + file_name(name);
-        line.raw("output", output_line(name, found.logits, plan.folder, stem).str());
+        line.raw("output", output_line(name, result.logits, plan.folder, stem).str());
     }
     write_line(line.str());
 }
@@ -82,12 +82,12 @@ int classify(const Args& args) {
     const Model model(request);
     Classifier classifier(model, plan.classifier);
     write_header(args, model, classifier.describe());
-    const LastWords last_words(finish_lines);
+    const SignalCallback on_signal(finish_lines);
     const Tally tally = for_each_frame(args.verb(), plan.inputs, [&](const Frame& frame) {
         Stages ms;
         ms.decode = frame.decode_ms;
-        const Classification found = classifier(frame.image, ms);
-        write_result(classifier, plan, frame, found, ms);
+        const Classification result = classifier(frame.image, ms);
+        write_result(classifier, plan, frame, result, ms);
     });
     write_summary(tally);
     return tally.failed == 0 ? 0 : static_cast<int>(Exit::input);

@@ -38,48 +38,48 @@ Request request_of(const Args& args, const Plan& plan) {
     if (request.inputs == 0) throw Failure(Exit::model, request.param + ": the net has no input");
     if (plan.tensors.size() % request.inputs != 0)
         args.reject("the net has " + std::to_string(request.inputs) + " inputs; " + std::to_string(plan.tensors.size()) +
-                    " tensors are no multiple of it");
+                    " tensors are not a multiple of that");
     return request;
 }
 
-std::set<std::string> wanted_of(const Model& model, bool every) {
-    std::set<std::string> wanted;
-    for (const Blob& output : model.outputs()) wanted.insert(output.name);
-    if (!every) return wanted;
+std::set<std::string> blobs_of(const Model& model, bool every) {
+    std::set<std::string> blobs;
+    for (const Blob& output : model.outputs()) blobs.insert(output.name);
+    if (!every) return blobs;
     for (const GraphLayer& layer : model.graph().layers())
-        if (layer.type != "Input") wanted.insert(layer.tops.begin(), layer.tops.end());
-    return wanted;
+        if (layer.type != "Input") blobs.insert(layer.tops.begin(), layer.tops.end());
+    return blobs;
 }
 
 class Computer {
 public:
     Computer(const Model& model, const Plan& plan)
-        : model_(model), plan_(plan), wanted_(wanted_of(model, plan.every)) {}
+        : model_(model), plan_(plan), blobs_(blobs_of(model, plan.every)) {}
 
     std::size_t count() const { return plan_.tensors.size() / model_.inputs().size(); }
 
     void write(std::size_t index) {
         std::size_t number = 0;
-        const auto take = [&](const std::string& blob, const ncnn::Mat& made) {
+        const auto write_blob = [&](const std::string& blob, const ncnn::Mat& values) {
             // Numbered, as the names "a/b" and "a_b" are the same in a file's.
             const std::string stem = std::to_string(index) + "." + std::to_string(number++) + "." + file_name(blob);
-            json::Object line = output_line(blob, made, plan_.folder, stem);
+            json::Object line = output_line(blob, values, plan_.folder, stem);
             write_line(line.integer("index", static_cast<long long>(index)).str());
         };
-        walk(model_, inputs(index), wanted_, take, "check the tensors");
+        walk(model_, inputs(index), blobs_, write_blob, "check the tensors");
     }
 
 private:
     std::vector<ncnn::Mat> inputs(std::size_t index) const {
         std::vector<ncnn::Mat> tensors;
-        const std::size_t each = model_.inputs().size();
-        for (std::size_t i = 0; i < each; ++i) tensors.push_back(read_npy(plan_.tensors[index * each + i]));
+        const std::size_t count_each = model_.inputs().size();
+        for (std::size_t i = 0; i < count_each; ++i) tensors.push_back(read_npy(plan_.tensors[index * count_each + i]));
         return tensors;
     }
 
     const Model& model_;
     const Plan& plan_;
-    const std::set<std::string> wanted_;
+    const std::set<std::string> blobs_;
 };
 
 void compute_all(const Args& args, const Request& request, const Plan& plan) {
@@ -108,7 +108,7 @@ int compute(const Args& args) {
     const Plan plan = read_plan(args);
     const Request request = request_of(args, plan);
     rehearse(request.param, [&] {
-        const Quiet quiet;
+        const StderrCapture captured;
         compute_all(args, request, plan);
         return std::string();
     });

@@ -78,7 +78,7 @@ std::string numbered(const std::string& folder, long index) {
 
 std::vector<Flag> draw_flags() {
     return {
-        {"--draw", "DIR", "write each picture with what was found on it to DIR/<index>.jpg"},
+        {"--draw", "DIR", "write each picture with its objects drawn on it to DIR/<index>.jpg"},
         {"--mjpeg", "FILE", "write all of them as one MJPEG film"},
     };
 }
@@ -140,7 +140,7 @@ FramesPlan read_frames(const Args& args) {
 
 int process_frames(const FramesPlan& plan, const FindObjects& find) {
     // A stream ends by a signal as often as by its end: no line is cut in two.
-    const LastWords last_words(finish_lines);
+    const SignalCallback on_signal(finish_lines);
     Drawings drawings(plan.draw, plan.labels);
     const Tally tally = for_each_frame(plan.verb, plan.inputs, [&](Frame& frame) {
         Stages ms;
@@ -148,7 +148,7 @@ int process_frames(const FramesPlan& plan, const FindObjects& find) {
         check_finite(objects);
         ms.decode = frame.decode_ms;
         const Stopwatch watch;
-        if (drawings.wanted()) {
+        if (drawings.enabled()) {
             drawings.add(frame.index, frame.image, objects);
             ms.draw = watch.ms();
         }

@@ -26,21 +26,21 @@ std::string objects_line(const Frame& frame, const std::vector<Object>& objects,
 struct DrawPlan {
     std::string folder;  // "": no pictures
     std::string film;    // "": no MJPEG
-    bool wanted() const { return !folder.empty() || !film.empty(); }
+    bool enabled() const { return !folder.empty() || !film.empty(); }
 };
 
 std::vector<Flag> draw_flags();
 // A folder that cannot be written to is a Failure with Exit::output.
 DrawPlan read_draw(const Args& args);
 
-// Writes pictures with what was found on them. What cannot be written is a Failure with
+// Writes pictures with the detected objects drawn on them. What cannot be written is a Failure with
 // Exit::output.
 class Drawings {
 public:
     Drawings(const DrawPlan& plan, const std::vector<std::string>& labels);
 
-    bool wanted() const { return plan_.wanted(); }
-    // Paints on the picture itself, so that none is copied.
+    bool enabled() const { return plan_.enabled(); }
+    // Paints on the picture itself: no copy.
     void add(long index, Image& image, const std::vector<Object>& objects);
 
 private:

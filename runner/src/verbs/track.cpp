@@ -20,11 +20,11 @@ std::vector<Flag> bytetrack_flags() {
     return {
         {"--track-high", "S", "detections above it take part in the first association; default 0.5"},
         {"--track-low", "S", "those above this one in the second; default 0.1, which is --score's default here"},
-        {"--track-new", "S", "one that nothing explains begins a track from here on; default 0.6"},
+        {"--track-new", "S", "an unmatched one starts a track from here on; default 0.6"},
         {"--track-match", "COST", "the largest cost (1 - IoU x score) of the first association; default 0.8"},
         {"--track-buffer", "N", "frames a lost track is remembered, at 30 a second; default 30"},
         {"--fps", "F", "frames a second; default 30"},
-        {"--detections", "FILE", "no net: track what a MOTChallenge det.txt has found; a gap of over 100 frames is one line"},
+        {"--detections", "FILE", "no net: track the detections of a MOTChallenge det.txt; a gap of over 100 frames is one line"},
     };
 }
 
@@ -32,7 +32,7 @@ BytetrackPlan read_bytetrack(const Args& args) {
     BytetrackPlan plan;
     plan.high = args.number("--track-high", 0, 1, plan.high);
     plan.low = args.number("--track-low", 0, 1, plan.low);
-    plan.begin = args.number("--track-new", 0, 1, plan.begin);
+    plan.start = args.number("--track-new", 0, 1, plan.start);
     plan.match = args.number("--track-match", 0, 1, plan.match);
     plan.buffer = args.integer("--track-buffer", 1, 100000, plan.buffer);
     plan.fps = args.number("--fps", 0.001, 1000, plan.fps);
@@ -42,7 +42,7 @@ BytetrackPlan read_bytetrack(const Args& args) {
 
 json::Object tracker_json(const BytetrackPlan& plan) {
     json::Object object;
-    object.text("kind", "bytetrack").number("high", plan.high).number("low", plan.low).number("new", plan.begin);
+    object.text("kind", "bytetrack").number("high", plan.high).number("low", plan.low).number("new", plan.start);
     return object.number("match", plan.match).integer("buffer", plan.buffer).number("fps", plan.fps);
 }
 
@@ -52,21 +52,21 @@ public:
     explicit Tracks(const BytetrackPlan& plan) : tracker_(plan) {}
 
     void follow(std::vector<Object>& objects) {
-        found_.clear();
+        detections_.clear();
         for (const Object& object : objects) {
             const Box& box = object.box;
-            found_.push_back({{box.x0, box.y0, box.x1, box.y1}, object.score, object.label});
+            detections_.push_back({{box.x0, box.y0, box.x1, box.y1}, object.score, object.label});
         }
-        tell(tracker_.step(found_), objects);
+        write_objects(tracker_.step(detections_), objects);
     }
 
-    void follow(const std::vector<Detection>& found, std::vector<Object>& objects) { tell(tracker_.step(found), objects); }
+    void follow(const std::vector<Detection>& detections, std::vector<Object>& objects) { write_objects(tracker_.step(detections), objects); }
     void skip(int frames) { tracker_.skip(frames); }
 
 private:
-    static void tell(const std::vector<Tracked>& tracks, std::vector<Object>& objects) {
+    static void write_objects(const std::vector<TrackedObject>& tracks, std::vector<Object>& objects) {
         objects.clear();
-        for (const Tracked& track : tracks) {
+        for (const TrackedObject& track : tracks) {
             Object object;
             object.label = track.label;
             object.score = static_cast<float>(track.score);
@@ -78,7 +78,7 @@ private:
     }
 
     ByteTracker tracker_;
-    std::vector<Detection> found_;
+    std::vector<Detection> detections_;
 };
 
 int track_frames(const Args& args, const BytetrackPlan& tracker) {
@@ -102,14 +102,14 @@ int track_frames(const Args& args, const BytetrackPlan& tracker) {
 }
 
 // Frames without detections that have a line each.
-constexpr int longest_listed_gap = 100;
+constexpr int max_listed_gap = 100;
 
-void write_frame(Tracks& tracks, int number, const std::vector<Detection>& found) {
+void write_frame(Tracks& tracks, int number, const std::vector<Detection>& detections) {
     std::vector<Object> objects;
     Frame frame;
     Stages ms;
     const Stopwatch watch;
-    tracks.follow(found, objects);
+    tracks.follow(detections, objects);
     ms.track = watch.ms();
     frame.index = number;
     write_line(objects_line(frame, objects, {}, ms));
@@ -117,7 +117,7 @@ void write_frame(Tracks& tracks, int number, const std::vector<Detection>& found
 
 // The frames after `last` and before `next`.
 void write_gap(Tracks& tracks, int last, int next) {
-    if (next - last - 1 > longest_listed_gap) {
+    if (next - last - 1 > max_listed_gap) {
         tracks.skip(next - last - 1);
         write_line(json::Object().text("type", "gap").integer("first", last + 1).integer("last", next - 1).str());
         return;
@@ -127,13 +127,13 @@ void write_gap(Tracks& tracks, int last, int next) {
 
 // Frame by frame from the first to the last that has a detection.
 int track_detections(const Args& args, const BytetrackPlan& tracker) {
-    if (!args.positional().empty()) args.reject("--detections takes the place of images");
+    if (!args.positional().empty()) args.reject("--detections cannot be combined with images");
     const std::string path = args.text("--detections");
-    const std::map<int, std::vector<Detection>> found = read_detections(path);
+    const std::map<int, std::vector<Detection>> by_frame = read_detections(path);
     write_header(args, json::Object().text("detections", path).raw("tracker", tracker_json(tracker).str()));
     Tracks tracks(tracker);
     int last = 0;
-    for (const auto& [number, detections] : found) {
+    for (const auto& [number, detections] : by_frame) {
         write_gap(tracks, last, number);
         write_frame(tracks, number, detections);
         last = number;
@@ -173,10 +173,10 @@ namespace {
 
 std::vector<Flag> nanotrack_flags() {
     return {
-        {"--head-param", "FILE", "the net that compares what --param's one sees, a text .param", true},
+        {"--head-param", "FILE", "the net that compares features of --param's net, a text .param", true},
         {"--head-bin", "FILE", "its weights", true},
         {"--init", "x,y,w,h", "the object in the first frame, in pixels", true},
-        {"--score", "S", "the object is told only from here on; default 0"},
+        {"--score", "S", "the object is reported only from here on; default 0"},
         {"--template", "N", "side of the input for what is looked for; default 127"},
         {"--search", "N", "side of the input for where it is looked for; default 255"},
         {"--stride", "N", "search pixels between two places of the head's grid; default 16"},
@@ -231,12 +231,12 @@ Request head_request(const Args& args, Request request) {
 }
 
 void check_box(const Args& args, const Corners& box, const Image& image) {
-    if (!shows(box, image.width, image.height))
-        args.reject("--init " + args.text("--init") + " shows nothing of the first frame, which has " + std::to_string(image.width) + "x" +
+    if (!overlaps(box, image.width, image.height))
+        args.reject("--init " + args.text("--init") + " lies outside the first frame, which has " + std::to_string(image.width) + "x" +
                     std::to_string(image.height) + " pixels");
 }
 
-Object object_of(const Followed& followed) {
+Object object_of(const TrackedBox& followed) {
     Object object;
     object.score = static_cast<float>(followed.score);
     object.box = {static_cast<float>(followed.box[0]), static_cast<float>(followed.box[1]), static_cast<float>(followed.box[2]),
@@ -252,24 +252,24 @@ int track_sot(const Args& args) {
     const FramesPlan plan = read_frames(args);
     const NanotrackPlan tracker_plan = read_nanotrack(args);
     const Corners box = read_box(args);
-    const double least = args.number("--score", 0, 1, 0);
+    const double min_score = args.number("--score", 0, 1, 0);
     const Preprocess steps = read_preprocess(args);
-    const Levels levels(steps.bgr, steps.mean, steps.norm);
+    const Normalizer normalizer(steps.bgr, steps.mean, steps.norm);
     const Request request = read_request(args);
     const Request head = head_request(args, request);
-    rehearse_nanotrack(request, head, tracker_plan, levels);
+    rehearse_nanotrack(request, head, tracker_plan, normalizer);
     const Model backbone(request);
     const Model comparer(head);
-    NanoTracker tracker(backbone, comparer, tracker_plan, levels);
+    NanoTracker tracker(backbone, comparer, tracker_plan, normalizer);
     write_header(args, backbone, comparer, describe(tracker_plan, comparer));
-    bool begun = false;
+    bool started = false;
     std::vector<Object> objects;
     return process_frames(plan, [&](const Image& image, Stages& ms) -> std::vector<Object>& {
-        if (!begun) check_box(args, box, image);
-        const Followed found = begun ? tracker.step(image, ms) : tracker.begin(image, box, ms);
-        begun = true;
+        if (!started) check_box(args, box, image);
+        const TrackedBox tracked = started ? tracker.step(image, ms) : tracker.begin(image, box, ms);
+        started = true;
         objects.clear();
-        if (found.score >= least) objects.push_back(object_of(found));
+        if (tracked.score >= min_score) objects.push_back(object_of(tracked));
         return objects;
     });
 }

@@ -89,11 +89,11 @@ std::string rails_json(const std::optional<Rails>& rails) {
     return object.str();
 }
 
-constexpr int largest_process = 1 << 22;  // of 64-bit Linux
+constexpr int max_pid = 1 << 22;  // of 64-bit Linux
 
 struct Plan {
     int process = 0;                 // 0: this board alone, for so many seconds
-    unsigned long long started = 0;  // 0: whoever has that number now
+    unsigned long long started = 0;  // 0: any process of that number
     double seconds = 0;
     double interval = 1;
     bool pmic = false;
@@ -101,9 +101,9 @@ struct Plan {
 
 Plan read_plan(const Args& args) {
     if (args.has("--pid") == args.has("--seconds")) args.reject("give exactly one of --pid and --seconds");
-    if (args.has("--start") && !args.has("--pid")) args.reject("--start goes with --pid");
+    if (args.has("--start") && !args.has("--pid")) args.reject("--start needs --pid");
     Plan plan;
-    plan.process = args.integer("--pid", 1, largest_process, 0);
+    plan.process = args.integer("--pid", 1, max_pid, 0);
     plan.started = args.seed("--start", 0);
     plan.seconds = args.number("--seconds", 0.5, 86400, 0);
     plan.interval = args.number("--interval", 0.5, 3600, 1);
@@ -216,7 +216,7 @@ std::vector<Flag> watch_flags() {
 
 int watch(const Args& args) {
     const Plan plan = read_plan(args);
-    const LastWords last_words([] {
+    const SignalCallback on_signal([] {
         end_capture();
         finish_lines();
     });

@@ -12,20 +12,20 @@ double area(const Corners& box) { return std::max(box[2] - box[0], 0.0) * std::m
 
 }  // namespace
 
-bool better(const Candidate& one, const Candidate& other) {
-    if (one.score != other.score) return one.score > other.score;
-    return one.place != other.place ? one.place < other.place : one.label < other.label;
+bool better(const Candidate& a, const Candidate& b) {
+    if (a.score != b.score) return a.score > b.score;
+    return a.place != b.place ? a.place < b.place : a.label < b.label;
 }
 
-double overlap(const Corners& one, const Corners& other) {
-    const double shared = area({std::max(one[0], other[0]), std::max(one[1], other[1]), std::min(one[2], other[2]), std::min(one[3], other[3])});
-    const double all = area(one) + area(other) - shared;
+double overlap(const Corners& a, const Corners& b) {
+    const double shared = area({std::max(a[0], b[0]), std::max(a[1], b[1]), std::min(a[2], b[2]), std::min(a[3], b[3])});
+    const double all = area(a) + area(b) - shared;
     return all > 0 ? shared / all : 0;
 }
 
-bool suppressed(const Candidate& one, const std::vector<Candidate>& kept, double most) {
+bool suppressed(const Candidate& candidate, const std::vector<Candidate>& kept, double max_overlap) {
     return std::any_of(kept.begin(), kept.end(),
-                       [&](const Candidate& other) { return other.label == one.label && overlap(other.box, one.box) > most; });
+                       [&](const Candidate& other) { return other.label == candidate.label && overlap(other.box, candidate.box) > max_overlap; });
 }
 
 namespace {
@@ -65,9 +65,9 @@ double expected(const Maps& maps, const Place& place, int first, int bins) {
 
 Corners values(const Maps& maps, const Place& place) {
     const int first = maps.layout().box.begin;
-    Corners found{};
-    for (int i = 0; i < 4; ++i) found[static_cast<std::size_t>(i)] = maps.value(place, first + i);
-    return found;
+    Corners corners{};
+    for (int i = 0; i < 4; ++i) corners[static_cast<std::size_t>(i)] = maps.value(place, first + i);
+    return corners;
 }
 
 Corners distributed(const Maps& maps, const Place& place, int bins) {
@@ -77,17 +77,17 @@ Corners distributed(const Maps& maps, const Place& place, int bins) {
     return around(centre(place), sides);
 }
 
-Corners yolox(const Corners& told, const Place& place) {
+Corners yolox(const Corners& values, const Place& place) {
     const Point at = corner(place);
-    const Point middle{at.x + told[0] * place.stride, at.y + told[1] * place.stride};
-    const double half_width = std::exp(told[2]) * place.stride / 2;
-    const double half_height = std::exp(told[3]) * place.stride / 2;
+    const Point middle{at.x + values[0] * place.stride, at.y + values[1] * place.stride};
+    const double half_width = std::exp(values[2]) * place.stride / 2;
+    const double half_height = std::exp(values[3]) * place.stride / 2;
     return around(middle, {half_width, half_height, half_width, half_height});
 }
 
 // torchvision's anchors are centred on corners of places, not on their middles.
-Corners fcos(const Corners& told, const Place& place) {
-    Corners sides = told;
+Corners fcos(const Corners& values, const Place& place) {
+    Corners sides = values;
     for (double& side : sides) side = std::max(side, 0.0) * place.stride;
     return around(corner(place), sides);
 }
@@ -103,17 +103,17 @@ Corners box_at(const HeadPlan& head, const Maps& maps, const Place& place) {
 
 namespace {
 
-// Places looked at together: a few vectors of the best logit so far.
+// Places scanned together: a few vectors of the best logit so far.
 constexpr int block = 32;
 using Block = std::array<float, block>;
 
 double sigmoid(double logit) { return 1 / (1 + std::exp(-logit)); }
 
-// Below every logit whose sigmoid is `score` or more: whatever is above it is looked at exactly.
+// Below every logit whose sigmoid is `score` or more: whatever is above it is computed exactly.
 float safe_logit(double score) {
-    constexpr double most = 30;  // beyond it, sigmoids are one as far as floats can tell
+    constexpr double saturated = 30;  // beyond it, sigmoids are one as far as floats can tell
     const double logit = std::log(score) - std::log1p(-score);
-    return static_cast<float>(std::min(logit, most) - 1e-3);
+    return static_cast<float>(std::min(logit, saturated) - 1e-3);
 }
 
 void largest(const Level& level, Range classes, int at, Block& best) {
@@ -130,55 +130,55 @@ void largest(const Level& level, Range classes, int at, Block& best) {
 
 class Scan {
 public:
-    Scan(const HeadPlan& head, const Maps& maps, std::vector<Candidate>& found)
-        : head_(head), layout_(maps.layout()), each_class_(head.kind == "fcos"), found_(found) {
+    Scan(const HeadPlan& head, const Maps& maps, std::vector<Candidate>& candidates)
+        : head_(head), layout_(maps.layout()), every_class_(head.kind == "fcos"), candidates_(candidates) {
         // The root of a product of two sigmoids: neither of them may be below the square.
-        limit_ = safe_logit(each_class_ ? head.score * head.score : head.score);
+        limit_ = safe_logit(every_class_ ? head.score * head.score : head.score);
     }
 
-    void look(const Level& level) {
+    void scan(const Level& level) {
         Block best;
         for (int at = 0; at < level.places(); at += block) {
             largest(level, layout_.classes, at, best);
             const int count = std::min(block, level.places() - at);
             for (int i = 0; i < count; ++i)
-                if (best[static_cast<std::size_t>(i)] >= limit_) look_at(level, at + i, best[static_cast<std::size_t>(i)]);
+                if (best[static_cast<std::size_t>(i)] >= limit_) scan_place(level, at + i, best[static_cast<std::size_t>(i)]);
         }
     }
 
 private:
     static float logit(const Level& level, int channel, int place) { return level.planes[static_cast<std::size_t>(channel)][place]; }
 
-    void look_at(const Level& level, int place, float best) {
+    void scan_place(const Level& level, int place, float best) {
         const bool has_object = layout_.object.size() > 0;
         const float object = has_object ? logit(level, layout_.object.begin, place) : 0;
         if (has_object && object < limit_) return;
         const double factor = has_object ? sigmoid(object) : 1;
         for (int channel = layout_.classes.begin; channel < layout_.classes.end; ++channel) {
             const float here = logit(level, channel, place);
-            if (each_class_ ? here < limit_ : here != best) continue;
-            tell(level.first + place, channel - layout_.classes.begin, sigmoid(here) * factor);
-            if (!each_class_) return;
+            if (every_class_ ? here < limit_ : here != best) continue;
+            add_candidate(level.first + place, channel - layout_.classes.begin, sigmoid(here) * factor);
+            if (!every_class_) return;
         }
     }
 
-    void tell(int place, int label, double product) {
-        const double score = each_class_ ? std::sqrt(product) : product;
-        if (score >= head_.score) found_.push_back({place, label, score, {}});
+    void add_candidate(int place, int label, double product) {
+        const double score = every_class_ ? std::sqrt(product) : product;
+        if (score >= head_.score) candidates_.push_back({place, label, score, {}});
     }
 
     const HeadPlan& head_;
     const Layout& layout_;
-    bool each_class_;
+    bool every_class_;
     float limit_ = 0;
-    std::vector<Candidate>& found_;
+    std::vector<Candidate>& candidates_;
 };
 
 }  // namespace
 
-void find_candidates(const HeadPlan& head, const Maps& maps, std::vector<Candidate>& found) {
-    Scan scan(head, maps, found);
-    for (const Level& level : maps.levels()) scan.look(level);
+void find_candidates(const HeadPlan& head, const Maps& maps, std::vector<Candidate>& candidates) {
+    Scan scan(head, maps, candidates);
+    for (const Level& level : maps.levels()) scan.scan(level);
 }
 
 }  // namespace nnrun

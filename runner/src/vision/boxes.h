@@ -7,7 +7,7 @@
 
 namespace nnrun {
 
-// One class at one place, sure enough to be told.
+// One class at one place with a score that is high enough.
 struct Candidate {
     int place = 0;
     int label = 0;
@@ -16,19 +16,19 @@ struct Candidate {
 };
 
 // Best first; equal ones by place, then by class.
-bool better(const Candidate& one, const Candidate& other);
+bool better(const Candidate& a, const Candidate& b);
 
 // Intersection over union; 0 for 0 over 0.
-double overlap(const Corners& one, const Corners& other);
+double overlap(const Corners& a, const Corners& b);
 
-// Whether one of `kept`, all of which are better, explains it: same class, overlap above `most`.
-bool suppressed(const Candidate& one, const std::vector<Candidate>& kept, double most);
+// Whether one of `kept`, all of which are better, has the same class and overlaps it by more than `max_overlap`.
+bool suppressed(const Candidate& candidate, const std::vector<Candidate>& kept, double max_overlap);
 
-// The box that a place tells, in pixels of the net's input; not clipped.
+// The box predicted at a place, in pixels of the net's input; not clipped.
 Corners box_at(const HeadPlan& head, const Maps& maps, const Place& place);
 
-// Adds each class of each place that is sure enough, without its box. Of a place only the best
-// class counts, the lowest index of equal ones; FCOS tells each.
-void find_candidates(const HeadPlan& head, const Maps& maps, std::vector<Candidate>& found);
+// Adds each class of each place whose score is high enough, without its box. Of a place only the best
+// class counts, the lowest index of equal ones; of FCOS every class does.
+void find_candidates(const HeadPlan& head, const Maps& maps, std::vector<Candidate>& candidates);
 
 }  // namespace nnrun

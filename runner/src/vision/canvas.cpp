@@ -12,8 +12,8 @@ constexpr double first_hue = 0.04;
 
 // Of a hue (0..1), how much there is of the primary colour whose own hue is `peak` sixths.
 double share(double hue, double peak) {
-    const double away = std::fabs(std::remainder(hue * 6 - peak, 6.0));
-    return std::clamp(2 - away, 0.0, 1.0);
+    const double distance = std::fabs(std::remainder(hue * 6 - peak, 6.0));
+    return std::clamp(2 - distance, 0.0, 1.0);
 }
 
 std::uint8_t level(double share) {
@@ -142,16 +142,16 @@ struct Crossing {
 };
 
 Crossing crossing(const Point (&corners)[4], double y) {
-    Crossing found;
+    Crossing range;
     for (int i = 0; i < 4; ++i) {
         const Point& a = corners[i];
         const Point& b = corners[(i + 1) % 4];
         if ((a.y <= y) == (b.y <= y)) continue;
         const double x = a.x + (b.x - a.x) * ((y - a.y) / (b.y - a.y));
-        found.from = std::min(found.from, x);
-        found.to = std::max(found.to, x);
+        range.from = std::min(range.from, x);
+        range.to = std::max(range.to, x);
     }
-    return found;
+    return range;
 }
 
 double bit(char letter, int column, int row) {
@@ -228,8 +228,8 @@ void Canvas::disc(Point centre, double radius, Colour colour) {
     if (!finite(centre)) return;
     const Span down = pixels(centre.y - radius, centre.y + radius, image_.height);
     for (int y = down.first; y < down.last; ++y) {
-        const double away = y + 0.5 - centre.y;
-        const double half = std::sqrt(std::max(0.0, radius * radius - away * away));
+        const double distance = y + 0.5 - centre.y;
+        const double half = std::sqrt(std::max(0.0, radius * radius - distance * distance));
         span(y, centre.x - half, centre.x + half, colour);
     }
 }

@@ -67,8 +67,8 @@ double activated(double value, const std::string& activation) {
 Ending ending_of(const Graph& graph, const std::string& output) { return ending_at(graph, output, deepest); }
 
 const std::vector<std::string>& activations() {
-    static const std::vector<std::string> known{"auto", "softmax", "sigmoid", "exp", "none"};
-    return known;
+    static const std::vector<std::string> names{"auto", "softmax", "sigmoid", "exp", "none"};
+    return names;
 }
 
 std::string resolved(const std::string& activation, Ending ending, std::size_t count) {
@@ -79,21 +79,21 @@ std::string resolved(const std::string& activation, Ending ending, std::size_t c
 }
 
 std::vector<float> scores_of(const std::vector<float>& raw, const std::string& activation, std::size_t classes) {
-    std::vector<double> made;
+    std::vector<double> scores;
     if (activation == "softmax")
-        made = softmax(raw);
+        scores = softmax(raw);
     else
-        for (const float value : raw) made.push_back(activated(value, activation));
-    if (made.size() == 1 && classes == 2) made.insert(made.begin(), 1 - made[0]);
-    return {made.begin(), made.end()};
+        for (const float value : raw) scores.push_back(activated(value, activation));
+    if (scores.size() == 1 && classes == 2) scores.insert(scores.begin(), 1 - scores[0]);
+    return {scores.begin(), scores.end()};
 }
 
 namespace {
 
-std::size_t place_of(const Model& model, const std::string& name) {
+std::size_t output_index(const Model& model, const std::string& name) {
     const std::vector<Blob>& outputs = model.outputs();
-    const auto found = std::find_if(outputs.begin(), outputs.end(), [&](const Blob& blob) { return blob.name == name; });
-    if (found != outputs.end()) return static_cast<std::size_t>(found - outputs.begin());
+    const auto output = std::find_if(outputs.begin(), outputs.end(), [&](const Blob& blob) { return blob.name == name; });
+    if (output != outputs.end()) return static_cast<std::size_t>(output - outputs.begin());
     std::vector<std::string> names;
     for (const Blob& blob : outputs) names.push_back(blob.name);
     if (!name.empty()) throw Failure(Exit::usage, "--classes " + name + ": the net's outputs are " + join(names, ", "));
@@ -103,7 +103,7 @@ std::size_t place_of(const Model& model, const std::string& name) {
     return 0;
 }
 
-const char* shown(Ending ending) {
+const char* name_of(Ending ending) {
     if (ending == Ending::logits) return "logits";
     return ending == Ending::probabilities ? "probabilities" : "log-probabilities";
 }
@@ -111,12 +111,12 @@ const char* shown(Ending ending) {
 std::vector<Score> best(const std::vector<float>& scores, int count) {
     std::vector<Score> sorted;
     for (std::size_t i = 0; i < scores.size(); ++i) sorted.push_back({i, scores[i]});
-    const auto kept = std::min(scores.size(), static_cast<std::size_t>(count));
-    const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(kept);
+    const auto size = std::min(scores.size(), static_cast<std::size_t>(count));
+    const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(size);
     std::partial_sort(sorted.begin(), middle, sorted.end(), [](const Score& a, const Score& b) {
         return a.value != b.value ? a.value > b.value : a.index < b.index;
     });
-    sorted.resize(kept);
+    sorted.resize(size);
     return sorted;
 }
 
@@ -140,32 +140,32 @@ ClassifierPlan read_classifier(const Args& args) {
 }
 
 Classifier::Classifier(const Model& model, const ClassifierPlan& plan)
-    : model_(model), plan_(plan), place_(place_of(model, plan.classes)), feed_(plan.steps), checked_{plan.steps.shape()} {
+    : model_(model), plan_(plan), output_(output_index(model, plan.classes)), feed_(plan.steps), checked_{plan.steps.shape()} {
     ending_ = ending_of(model.graph(), output().name);
 }
 
 json::Object Classifier::describe() const {
     json::Object input = plan_.steps.json();
     input.text("blob", model_.input().name).text("classes", output().name);
-    return input.text("ends_in", shown(ending_)).text("activation", plan_.activation);
+    return input.text("ends_in", name_of(ending_)).text("activation", plan_.activation);
 }
 
 std::string Classifier::activation(std::size_t values) const { return resolved(plan_.activation, ending_, values); }
 
 Classification Classifier::operator()(const Image& image, Stages& ms) {
-    Classification made;
+    Classification result;
     Stopwatch watch;
     const ncnn::Mat& input = feed_(image);
     ms.pre = watch.lap();
     check(input);
     watch.lap();
-    made.logits = infer(input);
+    result.logits = infer(input);
     ms.infer = watch.lap();
-    const std::vector<float> raw = flat(made.logits);
-    made.activation = activation(raw.size());
-    made.top = rank(raw, made.activation);
+    const std::vector<float> raw = flat(result.logits);
+    result.activation = activation(raw.size());
+    result.top = rank(raw, result.activation);
     ms.post = watch.lap();
-    return made;
+    return result;
 }
 
 // Once a shape: the check costs an inference.
@@ -178,7 +178,7 @@ void Classifier::check(const ncnn::Mat& input) {
 ncnn::Mat Classifier::infer(const ncnn::Mat& input) const {
     std::vector<ncnn::Mat> outputs(model_.outputs().size());
     if (model_.run(input, outputs) != 0) throw Failure(Exit::input, "the inference failed; is there enough memory?");
-    return outputs[place_];
+    return outputs[output_];
 }
 
 std::vector<Score> Classifier::rank(const std::vector<float>& raw, const std::string& activation) const {
@@ -187,7 +187,7 @@ std::vector<Score> Classifier::rank(const std::vector<float>& raw, const std::st
         throw Failure(Exit::input, "the softmax of a single value is always 1; use --activation sigmoid");
     const std::vector<float> scores = scores_of(raw, activation, plan_.labels.value_or(raw.size()));
     if (plan_.labels && *plan_.labels != scores.size())
-        throw Failure(Exit::input, "--labels holds " + std::to_string(*plan_.labels) + " lines and the net knows " +
+        throw Failure(Exit::input, "--labels holds " + std::to_string(*plan_.labels) + " lines and the net has " +
                                        std::to_string(raw.size()) + " classes");
     return best(scores, plan_.topk);
 }

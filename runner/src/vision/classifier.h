@@ -65,7 +65,7 @@ public:
     // Exit::input.
     Classification operator()(const Image& image, Stages& ms);
 
-    const Blob& output() const { return model_.outputs()[place_]; }
+    const Blob& output() const { return model_.outputs()[output_]; }
     json::Object describe() const;
 
 private:
@@ -76,7 +76,7 @@ private:
 
     const Model& model_;
     ClassifierPlan plan_;
-    std::size_t place_;
+    std::size_t output_;
     Feed feed_;
     Ending ending_ = Ending::logits;
     std::set<Shape> checked_;

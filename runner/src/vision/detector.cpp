@@ -72,18 +72,18 @@ void Detector::bind() {
 void Detector::select() {
     candidates_.clear();
     kept_.clear();
-    spare_.keep(objects_);
+    pool_.recycle(objects_);
     find_candidates(head_, *maps_, candidates_);
     std::sort(candidates_.begin(), candidates_.end(), better);
     for (Candidate& candidate : candidates_) {
-        if (kept_.size() == static_cast<std::size_t>(head_.most)) break;
+        if (kept_.size() == static_cast<std::size_t>(head_.max_objects)) break;
         candidate.box = box_at(head_, *maps_, maps_->place(candidate.place));
         if (!suppressed(candidate, kept_, head_.nms)) kept_.push_back(candidate);
     }
     for (const Candidate& candidate : kept_) {
-        const Corners box = feed_.placing().back(candidate.box);
+        const Corners box = feed_.transform().to_picture(candidate.box);
         if (!has_area(box)) continue;
-        Object object = spare_.take();
+        Object object = pool_.acquire();
         object.label = candidate.label;
         object.score = static_cast<float>(candidate.score);
         object.box = as_floats(box);
@@ -97,12 +97,12 @@ void Detector::select() {
 void Detector::read_keypoints(Object& object) const {
     const Place place = maps_->place(object.place);
     const Range channels = maps_->layout().extra;
-    const Placing& placing = feed_.placing();
+    const ImageTransform& transform = feed_.transform();
     object.keypoints.clear();
     for (int channel = channels.begin; channel + 2 < channels.end; channel += 3) {
         const double x = keypoint_at(maps_->value(place, channel), place.column, place.stride);
         const double y = keypoint_at(maps_->value(place, channel + 1), place.row, place.stride);
-        object.keypoints.push_back({static_cast<float>(placing.x.back(x)), static_cast<float>(placing.y.back(y)),
+        object.keypoints.push_back({static_cast<float>(transform.x.to_picture(x)), static_cast<float>(transform.y.to_picture(y)),
                                     sigmoid(maps_->value(place, channel + 2))});
     }
 }
@@ -113,7 +113,7 @@ void Detector::decode_mask(Object& object) {
     const Range channels = maps_->layout().extra;
     coefficients_.clear();
     for (int channel = channels.begin; channel < channels.end; ++channel) coefficients_.push_back(maps_->value(place, channel));
-    (*masks_)(outputs_.back(), coefficients_, feed_.placing(), object.box, object.mask);
+    (*masks_)(outputs_.back(), coefficients_, feed_.transform(), object.box, object.mask);
 }
 
 void rehearse_detector(const Request& request, const HeadPlan& head, const Preprocess& steps, std::size_t labels) {
@@ -121,7 +121,7 @@ void rehearse_detector(const Request& request, const HeadPlan& head, const Prepr
         const Maps maps(head, steps.shape(), outputs);
         const auto classes = static_cast<std::size_t>(maps.layout().classes.size());
         if (labels != 0 && labels != classes)
-            throw Failure(Exit::input, "--labels holds " + std::to_string(labels) + " lines and the net knows " +
+            throw Failure(Exit::input, "--labels holds " + std::to_string(labels) + " lines and the net has " +
                                            std::to_string(classes) + " classes");
     };
     rehearse_model(request, steps.shape(), "check --size", check);

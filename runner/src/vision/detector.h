@@ -20,7 +20,7 @@ class Detector {
 public:
     Detector(const Model& model, const HeadPlan& head, const Preprocess& steps);
 
-    // Best first; valid until the next call. Sets ms.pre,
+    // The objects, best first; valid until the next call. Sets ms.pre,
     // ms.infer and ms.post. Whatever is wrong with the picture is a Failure with Exit::input.
     std::vector<Object>& operator()(const Image& image, Stages& ms);
 
@@ -43,7 +43,7 @@ private:
     std::vector<Candidate> candidates_;
     std::vector<Candidate> kept_;
     std::vector<Object> objects_;
-    SpareObjects spare_;
+    ObjectPool pool_;
     std::optional<MaskDecoder> masks_;  // of a head that segments
     std::vector<float> coefficients_;   // of a mask
 };

@@ -23,7 +23,7 @@ struct Mixture {
     Mixture(double share, Colour colour)
         : part(static_cast<int>(share * 256)), added{colour.red * part, colour.green * part, colour.blue * part} {}
 
-    void into(std::uint8_t* pixel) const {
+    void blend_into(std::uint8_t* pixel) const {
         for (std::size_t i = 0; i < 3; ++i) pixel[i] = static_cast<std::uint8_t>((pixel[i] * (256 - part) + added[i]) >> 8);
     }
 };
@@ -34,7 +34,7 @@ public:
     Cursor() = default;
     explicit Cursor(const std::vector<std::uint32_t>& runs) : runs_(&runs), left_(static_cast<int>(runs.front())) {}
 
-    // Goes on by so many pixels; those inside are told as their first one and their number.
+    // Advances by so many pixels; calls `act` with the first one and the number of each run inside.
     template <typename Act>
     void advance(int pixels, const Act& act) {
         for (int done = 0; done < pixels;) {
@@ -58,7 +58,7 @@ private:
 void tint_part(Image& image, Cursor& cursor, int x, int top, int rows, const Mixture& mixture) {
     cursor.advance(rows, [&](int first, int count) {
         std::uint8_t* pixel = image.row(top + first) + 3 * x;
-        for (int i = 0; i < count; ++i, pixel += image.stride()) mixture.into(pixel);
+        for (int i = 0; i < count; ++i, pixel += image.stride()) mixture.blend_into(pixel);
     });
 }
 
@@ -84,7 +84,7 @@ void tint(Image& image, const Mask& mask, double share, Colour colour) {
 
 namespace {
 
-constexpr float least_score = 0.3f;
+constexpr float min_score = 0.3f;
 constexpr std::size_t coco_keypoints = 17;
 
 constexpr Colour left_side{255, 150, 30};
@@ -102,16 +102,16 @@ struct Limb {
 constexpr Limb limbs[] = {{15, 13}, {13, 11}, {16, 14}, {14, 12}, {11, 12}, {5, 11}, {6, 12}, {5, 6}, {5, 7}, {7, 9},
                           {6, 8},   {8, 10},  {0, 1},   {0, 2},   {1, 2},   {1, 3},  {2, 4},  {3, 5}, {4, 6}};
 
-bool seen(const Keypoint& point) { return point.score >= least_score; }
+bool is_visible(const Keypoint& point) { return point.score >= min_score; }
 
 Point at(const Keypoint& point) { return {static_cast<double>(point.x), static_cast<double>(point.y)}; }
 
-Colour side(std::size_t keypoint) { return keypoint == 0 ? middle : keypoint % 2 == 1 ? left_side : right_side; }
+Colour side_colour(std::size_t keypoint) { return keypoint == 0 ? middle : keypoint % 2 == 1 ? left_side : right_side; }
 
 // A limb between both sides, or one to the nose, belongs to neither.
 Colour colour_of(const Limb& limb) {
     const bool one_side = limb.from != 0 && limb.to != 0 && limb.from % 2 == limb.to % 2;
-    return one_side ? side(limb.from) : middle;
+    return one_side ? side_colour(limb.from) : middle;
 }
 
 }  // namespace
@@ -120,12 +120,12 @@ void draw_skeleton(Canvas& canvas, const std::vector<Keypoint>& keypoints, doubl
     const bool coco = keypoints.size() == coco_keypoints;
     if (coco)
         for (const Limb& limb : limbs)
-            if (seen(keypoints[limb.from]) && seen(keypoints[limb.to]))
+            if (is_visible(keypoints[limb.from]) && is_visible(keypoints[limb.to]))
                 canvas.line(at(keypoints[limb.from]), at(keypoints[limb.to]), thickness, colour_of(limb));
     for (std::size_t i = 0; i < keypoints.size(); ++i) {
-        if (!seen(keypoints[i])) continue;
+        if (!is_visible(keypoints[i])) continue;
         canvas.disc(at(keypoints[i]), thickness * 1.5 + 0.5, rim);
-        canvas.disc(at(keypoints[i]), thickness * 1.1 + 0.3, coco ? side(i) : distinct_colour(static_cast<int>(i)));
+        canvas.disc(at(keypoints[i]), thickness * 1.1 + 0.3, coco ? side_colour(i) : distinct_colour(static_cast<int>(i)));
     }
 }
 
@@ -141,10 +141,10 @@ struct Style {
 };
 
 Style style_for(const Image& image) {
-    const double side = (image.width + image.height) / 2.0;
-    const double line = std::round(side / 280);
+    const double side_colour = (image.width + image.height) / 2.0;
+    const double line = std::round(side_colour / 280);
     // JPEG washes out the colour of a thinner one.
-    return {std::max(2.0, line), std::max(1.0, line), std::max(1.0, std::round(side / 190) / 2)};
+    return {std::max(2.0, line), std::max(1.0, line), std::max(1.0, std::round(side_colour / 190) / 2)};
 }
 
 Colour colour_of(const Object& object) { return distinct_colour(std::max(0, object.id >= 0 ? object.id : object.label)); }

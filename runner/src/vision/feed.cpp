@@ -33,7 +33,7 @@ void multiply_16(uint8x16_t levels, float norm, float bias, float* to) {
 
 }  // namespace
 
-Levels::Levels(bool bgr, const std::vector<float>& mean, const std::vector<float>& norm) : bgr_(bgr), planes_{} {
+Normalizer::Normalizer(bool bgr, const std::vector<float>& mean, const std::vector<float>& norm) : bgr_(bgr), planes_{} {
     for (std::size_t i = 0; i < planes_.size(); ++i) {
         Plane& plane = planes_[i];
         plane.norm = norm[i];
@@ -48,14 +48,14 @@ Levels::Levels(bool bgr, const std::vector<float>& mean, const std::vector<float
     }
 }
 
-void Levels::put(const std::uint8_t* pixels, int count, ncnn::Mat& input, int y, int x) const {
+void Normalizer::put(const std::uint8_t* pixels, int count, ncnn::Mat& input, int y, int x) const {
     const std::array<float*, 3> planes{input.channel(0).row(y) + x, input.channel(1).row(y) + x, input.channel(2).row(y) + x};
     const auto end = static_cast<std::size_t>(count);
     const std::size_t done = multiply(pixels, end, planes);
     for (std::size_t i = 0; i < planes.size(); ++i) look_up(pixels, done, end, i, planes[i]);
 }
 
-void Levels::look_up(const std::uint8_t* pixels, std::size_t begin, std::size_t end, std::size_t plane, float* to) const {
+void Normalizer::look_up(const std::uint8_t* pixels, std::size_t begin, std::size_t end, std::size_t plane, float* to) const {
     const std::array<float, 256>& values = planes_[plane].values;
     const std::uint8_t* const from = pixels + channel(plane);
     for (std::size_t i = begin; i < end; ++i) to[i] = values[from[3 * i]];
@@ -63,7 +63,7 @@ void Levels::look_up(const std::uint8_t* pixels, std::size_t begin, std::size_t 
 
 // Sixteen pixels at a time, where that gives the same bits; how many there were.
 #ifdef __aarch64__
-std::size_t Levels::multiply(const std::uint8_t* pixels, std::size_t count, const std::array<float*, 3>& planes) const {
+std::size_t Normalizer::multiply(const std::uint8_t* pixels, std::size_t count, const std::array<float*, 3>& planes) const {
     if (!planes_[0].fused || !planes_[1].fused || !planes_[2].fused) return 0;
     std::size_t at = 0;
     for (; at + 16 <= count; at += 16) {
@@ -76,10 +76,10 @@ std::size_t Levels::multiply(const std::uint8_t* pixels, std::size_t count, cons
     return at;
 }
 #else
-std::size_t Levels::multiply(const std::uint8_t*, std::size_t, const std::array<float*, 3>&) const { return 0; }
+std::size_t Normalizer::multiply(const std::uint8_t*, std::size_t, const std::array<float*, 3>&) const { return 0; }
 #endif
 
-float Levels::value(const std::array<std::uint8_t, 3>& pixel, std::size_t plane) const {
+float Normalizer::value(const std::array<std::uint8_t, 3>& pixel, std::size_t plane) const {
     return planes_[plane].values[pixel[channel(plane)]];
 }
 
@@ -122,14 +122,14 @@ Region region_around(const Corners& object, double padding, int rows, int column
 
 }  // namespace
 
-Feed::Feed(const Preprocess& how) : how_(how), levels_(how.bgr, how.mean, how.norm) {}
+Feed::Feed(const Preprocess& steps) : steps_(steps), normalizer_(steps.bgr, steps.mean, steps.norm) {}
 
 const ncnn::Mat& Feed::operator()(const Image& image) {
-    if (how_.fit == "box") return (*this)(image, whole(image));
-    placing_ = {image.width, image.height, {}, {}};
-    if (how_.fit == "crop")
+    if (steps_.fit == "box") return (*this)(image, whole(image));
+    transform_ = {image.width, image.height, {}, {}};
+    if (steps_.fit == "crop")
         crop(image);
-    else if (how_.fit == "letterbox")
+    else if (steps_.fit == "letterbox")
         letterbox(image);
     else
         stretch(image);
@@ -137,36 +137,36 @@ const ncnn::Mat& Feed::operator()(const Image& image) {
 }
 
 const ncnn::Mat& Feed::operator()(const Image& image, const Corners& object) {
-    placing_ = {image.width, image.height, {}, {}};
+    transform_ = {image.width, image.height, {}, {}};
     around(image, object);
     return input_;
 }
 
 void Feed::crop(const Image& image) {
-    const bool resized = how_.shorter_side > 0;
-    const Image made = resized ? resize_shorter(image, how_.shorter_side, how_.resample) : Image();
-    const Image& picture = resized ? made : image;
-    const int height = how_.crop.empty() ? picture.height : how_.crop[0];
-    const int width = how_.crop.empty() ? picture.width : how_.crop[1];
+    const bool resized = steps_.shorter_side > 0;
+    const Image smaller = resized ? resize_shorter(image, steps_.shorter_side, steps_.resample) : Image();
+    const Image& picture = resized ? smaller : image;
+    const int height = steps_.crop.empty() ? picture.height : steps_.crop[0];
+    const int width = steps_.crop.empty() ? picture.width : steps_.crop[1];
     check_crop(picture, height, width);
     const int top = rounded((picture.height - height) / 2.0);
     const int left = rounded((picture.width - width) / 2.0);
-    placing_.x = {static_cast<double>(image.width), static_cast<double>(picture.width), static_cast<double>(-left), 0};
-    placing_.y = {static_cast<double>(image.height), static_cast<double>(picture.height), static_cast<double>(-top), 0};
+    transform_.x = {static_cast<double>(image.width), static_cast<double>(picture.width), static_cast<double>(-left), 0};
+    transform_.y = {static_cast<double>(image.height), static_cast<double>(picture.height), static_cast<double>(-top), 0};
     make_input(height, width);
     for (int y = 0; y < height; ++y) put_row(picture.row(top + y) + 3 * left, y, 0, width);
 }
 
 void Feed::letterbox(const Image& image) {
-    const int rows = how_.size[0];
-    const int columns = how_.size[1];
+    const int rows = steps_.size[0];
+    const int columns = steps_.size[1];
     const double ratio = std::min(static_cast<double>(columns) / image.width, static_cast<double>(rows) / image.height);
     const int width = std::max(1, rounded(image.width * ratio));
     const int height = std::max(1, rounded(image.height * ratio));
-    const int left = how_.centred ? (columns - width) / 2 : 0;
-    const int top = how_.centred ? (rows - height) / 2 : 0;
-    placing_.x = {static_cast<double>(image.width), static_cast<double>(width), static_cast<double>(left), 0};
-    placing_.y = {static_cast<double>(image.height), static_cast<double>(height), static_cast<double>(top), 0};
+    const int left = steps_.centred ? (columns - width) / 2 : 0;
+    const int top = steps_.centred ? (rows - height) / 2 : 0;
+    transform_.x = {static_cast<double>(image.width), static_cast<double>(width), static_cast<double>(left), 0};
+    transform_.y = {static_cast<double>(image.height), static_cast<double>(height), static_cast<double>(top), 0};
     make_input(rows, columns);
     pad(0, top, 0, columns);
     pad(top, top + height, 0, left);
@@ -176,21 +176,21 @@ void Feed::letterbox(const Image& image) {
 }
 
 void Feed::stretch(const Image& image) {
-    placing_.x = {static_cast<double>(image.width), static_cast<double>(how_.size[1]), 0, 0};
-    placing_.y = {static_cast<double>(image.height), static_cast<double>(how_.size[0]), 0, 0};
-    make_input(how_.size[0], how_.size[1]);
-    put_whole(image, 0, 0, how_.size[0], how_.size[1]);
+    transform_.x = {static_cast<double>(image.width), static_cast<double>(steps_.size[1]), 0, 0};
+    transform_.y = {static_cast<double>(image.height), static_cast<double>(steps_.size[0]), 0, 0};
+    make_input(steps_.size[0], steps_.size[1]);
+    put_whole(image, 0, 0, steps_.size[0], steps_.size[1]);
 }
 
 void Feed::around(const Image& image, const Corners& object) {
-    const int rows = how_.size[0];
-    const int columns = how_.size[1];
-    const Region shown = region_around(object, how_.padding, rows, columns);
-    placing_.x = {shown.width, static_cast<double>(columns), 0, shown.x};
-    placing_.y = {shown.height, static_cast<double>(rows), 0, shown.y};
+    const int rows = steps_.size[0];
+    const int columns = steps_.size[1];
+    const Region shown = region_around(object, steps_.padding, rows, columns);
+    transform_.x = {shown.width, static_cast<double>(columns), 0, shown.x};
+    transform_.y = {shown.height, static_cast<double>(rows), 0, shown.y};
     make_input(rows, columns);
-    window_.look(image, shown, rows, columns, std::array<std::uint8_t, 3>{0, 0, 0});
-    for (int y = 0; y < rows; ++y) put_row(window_.row(y), y, 0, columns);
+    sampler_.start(image, shown, rows, columns, std::array<std::uint8_t, 3>{0, 0, 0});
+    for (int y = 0; y < rows; ++y) put_row(sampler_.row(y), y, 0, columns);
 }
 
 void Feed::make_input(int height, int width) {
@@ -199,22 +199,22 @@ void Feed::make_input(int height, int width) {
 }
 
 void Feed::put_whole(const Image& image, int top, int left, int height, int width) {
-    if (how_.resample != "linear") {
-        const Image made = resize(image, width, height, how_.resample);
-        for (int y = 0; y < height; ++y) put_row(made.row(y), top + y, left, width);
+    if (steps_.resample != "linear") {
+        const Image resized = resize(image, width, height, steps_.resample);
+        for (int y = 0; y < height; ++y) put_row(resized.row(y), top + y, left, width);
         return;
     }
-    window_.look(image, {0, 0, static_cast<double>(image.width), static_cast<double>(image.height)}, height, width);
-    for (int y = 0; y < height; ++y) put_row(window_.row(y), top + y, left, width);
+    sampler_.start(image, {0, 0, static_cast<double>(image.width), static_cast<double>(image.height)}, height, width);
+    for (int y = 0; y < height; ++y) put_row(sampler_.row(y), top + y, left, width);
 }
 
 void Feed::put_row(const std::uint8_t* pixels, int y, int left, int width) {
-    levels_.put(pixels, width, input_, y, left);
+    normalizer_.put(pixels, width, input_, y, left);
 }
 
 void Feed::pad(int top, int bottom, int left, int right) {
     for (int plane = 0; plane < 3; ++plane) {
-        const float value = levels_.value(how_.pad, static_cast<std::size_t>(plane));
+        const float value = normalizer_.value(steps_.pad, static_cast<std::size_t>(plane));
         ncnn::Mat channel = input_.channel(plane);
         for (int y = top; y < bottom; ++y) std::fill(channel.row(y) + left, channel.row(y) + right, value);
     }

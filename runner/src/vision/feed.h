@@ -15,10 +15,10 @@
 namespace nnrun {
 
 // What each level of a channel is to the net: (level - mean) * norm.
-class Levels {
+class Normalizer {
 public:
     // `mean` and `norm` are in the order of the net's planes.
-    Levels(bool bgr, const std::vector<float>& mean, const std::vector<float>& norm);
+    Normalizer(bool bgr, const std::vector<float>& mean, const std::vector<float>& norm);
 
     // The values of `count` pixels R, G, B go to row y of the input's planes, from column x on.
     void put(const std::uint8_t* pixels, int count, ncnn::Mat& input, int y, int x) const;
@@ -44,16 +44,16 @@ private:
 // From pictures to the net's input, whose memory is the same for each of them.
 class Feed {
 public:
-    explicit Feed(const Preprocess& how);
+    explicit Feed(const Preprocess& steps);
 
     // The input until the next call; for fit box the object is the whole picture. What does not
     // suit the net is a Failure with Exit::input.
     const ncnn::Mat& operator()(const Image& image);
-    // Fit box: what is around one object.
+    // Fit box: the surroundings of one object.
     const ncnn::Mat& operator()(const Image& image, const Corners& object);
 
     // Of the last picture.
-    const Placing& placing() const { return placing_; }
+    const ImageTransform& transform() const { return transform_; }
 
 private:
     void crop(const Image& image);
@@ -68,11 +68,11 @@ private:
     void put_row(const std::uint8_t* pixels, int y, int left, int width);
     void pad(int top, int bottom, int left, int right);
 
-    Preprocess how_;
-    Levels levels_;
-    Window window_;
+    Preprocess steps_;
+    Normalizer normalizer_;
+    RegionSampler sampler_;
     ncnn::Mat input_;
-    Placing placing_;
+    ImageTransform transform_;
 };
 
 }  // namespace nnrun

@@ -16,7 +16,7 @@ json::Object HeadPlan::json() const {
     if (!dense()) return object;
     object.raw("strides", json::integers(strides));
     if (kind == "yolov8" || kind == "nanodet") object.integer("bins", bins);
-    return object.number("score", score).number("nms", nms).integer("most", most);
+    return object.number("score", score).number("nms", nms).integer("most", max_objects);
 }
 
 std::vector<Flag> head_flags(bool required) {
@@ -24,8 +24,8 @@ std::vector<Flag> head_flags(bool required) {
         {"--head", "KIND", "what the outputs mean: yolov8, yolox, nanodet, rtmdet, fcos, simcc or heatmap", required},
         {"--strides", "N,N,...", "input pixels between two places of a map, map by map; default 8,16,32"},
         {"--bins", "N", "of a side's distribution; default 16 for yolov8, 8 for nanodet"},
-        {"--score", "S", "what is below it is not told; default 0.25"},
-        {"--nms", "IOU", "of two boxes of a class that overlap more, the better one stays; default 0.45"},
+        {"--score", "S", "objects below it are not reported; default 0.25"},
+        {"--nms", "IOU", "of two boxes of a class that overlap more, the better one is kept; default 0.45"},
         {"--most", "N", "objects a picture; default 300"},
         {"--split", "N", "simcc: bins a pixel of the input; default 2"},
     };
@@ -39,7 +39,7 @@ HeadPlan read_head(const Args& args, Task task, const std::vector<std::string>& 
     plan.bins = args.integer("--bins", 1, 100000, plan.kind == "nanodet" ? 8 : 16);
     plan.score = args.number("--score", 0, 1, 0.25);
     plan.nms = args.number("--nms", 0, 1, 0.45);
-    plan.most = args.integer("--most", 1, 100000, 300);
+    plan.max_objects = args.integer("--most", 1, 100000, 300);
     plan.split = args.number("--split", 0.001, 16, 2);
     return plan;
 }
@@ -48,7 +48,7 @@ namespace {
 
 std::string list(const std::vector<Shape>& shapes) {
     std::vector<std::string> each;
-    for (const Shape& shape : shapes) each.push_back(shown(shape));
+    for (const Shape& shape : shapes) each.push_back(format_shape(shape));
     return join(each, "; ");
 }
 
@@ -94,7 +94,7 @@ Level level_of(int stride, const Shape& input, int first) {
 
 Maps::Maps(const HeadPlan& head, const Shape& input, const std::vector<Shape>& outputs) : shapes_(outputs) {
     const std::size_t maps = outputs.size() - std::min(outputs.size(), head.globals());
-    each_ = maps / head.strides.size();
+    blobs_per_level_ = maps / head.strides.size();
     if (maps == 0 || maps % head.strides.size() != 0)
         refuse(head, outputs,
                "one output or more for each of " + std::to_string(head.strides.size()) + " strides" +
@@ -104,16 +104,16 @@ Maps::Maps(const HeadPlan& head, const Shape& input, const std::vector<Shape>& o
     for (std::size_t i = 0; i < head.strides.size(); ++i) {
         levels_.push_back(level_of(head.strides[i], input, i == 0 ? 0 : levels_.back().first + levels_.back().places()));
         const Level& level = levels_.back();
-        for (std::size_t blob = i * each_; blob < (i + 1) * each_; ++blob)
+        for (std::size_t blob = i * blobs_per_level_; blob < (i + 1) * blobs_per_level_; ++blob)
             if (outputs[blob].size() != 3 || outputs[blob][1] != level.rows || outputs[blob][2] != level.columns)
                 refuse(head, outputs, "maps of " + std::to_string(level.rows) + "x" + std::to_string(level.columns) + " at stride " +
-                                          std::to_string(level.stride) + " of an input of " + shown(input));
+                                          std::to_string(level.stride) + " of an input of " + format_shape(input));
     }
-    channels_ = channels_of(outputs, 0, each_);
+    channels_ = channels_of(outputs, 0, blobs_per_level_);
     for (std::size_t i = 0; i < levels_.size(); ++i)
-        if (channels_of(outputs, i * each_, each_) != channels_) refuse(head, outputs, "the same number of channels at each stride");
+        if (channels_of(outputs, i * blobs_per_level_, blobs_per_level_) != channels_) refuse(head, outputs, "the same number of channels at each stride");
     layout_ = layout_of(head, channels_, extra_channels(head, channels_, outputs));
-    if (layout_.classes.size() < 1 || layout_.classes.begin < 0) refuse(head, outputs, "more channels, for there is no class left");
+    if (layout_.classes.size() < 1 || layout_.classes.begin < 0) refuse(head, outputs, "more channels, as no class is left");
     if (head.task == Task::pose && (layout_.extra.size() == 0 || layout_.extra.size() % 3 != 0))
         refuse(head, outputs, std::to_string(4 * head.bins + 1) + " channels of box and class, then three a keypoint");
     for (Level& level : levels_) level.planes.resize(static_cast<std::size_t>(channels_));
@@ -122,10 +122,10 @@ Maps::Maps(const HeadPlan& head, const Shape& input, const std::vector<Shape>& o
 void Maps::bind(const std::vector<ncnn::Mat>& outputs) {
     for (std::size_t i = 0; i < outputs.size(); ++i)
         if (shape_of(outputs[i]) != shapes_[i])
-            throw Failure(Exit::input, "output " + std::to_string(i) + " has the shape " + shown(shape_of(outputs[i])) + ", not " + shown(shapes_[i]));
+            throw Failure(Exit::input, "output " + std::to_string(i) + " has the shape " + format_shape(shape_of(outputs[i])) + ", not " + format_shape(shapes_[i]));
     for (std::size_t i = 0; i < levels_.size(); ++i) {
         auto plane = levels_[i].planes.begin();
-        for (std::size_t blob = i * each_; blob < (i + 1) * each_; ++blob)
+        for (std::size_t blob = i * blobs_per_level_; blob < (i + 1) * blobs_per_level_; ++blob)
             for (int channel = 0; channel < outputs[blob].c; ++channel) *plane++ = outputs[blob].channel(channel);
     }
 }

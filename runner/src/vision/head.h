@@ -21,7 +21,7 @@ struct HeadPlan {
     int bins = 16;
     double score = 0.25;
     double nms = 0.45;
-    int most = 300;
+    int max_objects = 300;
     double split = 2;  // bins of simcc a pixel of the input
 
     bool dense() const { return kind != "simcc" && kind != "heatmap"; }
@@ -95,7 +95,7 @@ private:
     std::vector<Level> levels_;
     int channels_ = 0;
     Layout layout_;
-    std::size_t each_ = 0;  // blobs of a level
+    std::size_t blobs_per_level_ = 0;  // blobs of a level
 };
 
 }  // namespace nnrun

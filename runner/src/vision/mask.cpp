@@ -20,7 +20,7 @@ void MaskSpan::place(double from, double to, int length, const Axis& axis, int i
     samples_.clear();
     cells_.clear();
     for (int pixel = begin_; pixel < end_; ++pixel) {
-        const double at = axis.into(pixel + 0.5) * prototypes / input - 0.5;
+        const double at = axis.to_input(pixel + 0.5) * prototypes / input - 0.5;
         const double inside = std::clamp(at, 0.0, static_cast<double>(prototypes - 1));
         const int before = static_cast<int>(inside);
         add({before, static_cast<float>(inside - before)});
@@ -55,13 +55,13 @@ void add_four(float* __restrict to, const float* const (&from)[4], const float* 
 
 }  // namespace
 
-void MaskDecoder::operator()(const ncnn::Mat& prototypes, const std::vector<float>& coefficients, const Placing& placing,
+void MaskDecoder::operator()(const ncnn::Mat& prototypes, const std::vector<float>& coefficients, const ImageTransform& transform,
                              const Box& box, Mask& mask) {
-    const auto height = static_cast<std::size_t>(placing.height);
-    across_.place(box.x0, box.x1, placing.width, placing.x, columns_, prototypes.w);
-    down_.place(box.y0, box.y1, placing.height, placing.y, rows_, prototypes.h);
-    mask.width = placing.width;
-    mask.height = placing.height;
+    const auto height = static_cast<std::size_t>(transform.height);
+    across_.place(box.x0, box.x1, transform.width, transform.x, columns_, prototypes.w);
+    down_.place(box.y0, box.y1, transform.height, transform.y, rows_, prototypes.h);
+    mask.width = transform.width;
+    mask.height = transform.height;
     MaskPen pen(mask);
     pen.put(false, static_cast<std::size_t>(across_.begin()) * height);
     if (!across_.empty() && !down_.empty()) sum(prototypes, coefficients);
@@ -71,9 +71,9 @@ void MaskDecoder::operator()(const ncnn::Mat& prototypes, const std::vector<floa
             blend(column);
             trace(pen);
         }
-        pen.put(false, static_cast<std::size_t>(placing.height - down_.end()));
+        pen.put(false, static_cast<std::size_t>(transform.height - down_.end()));
     }
-    pen.put(false, static_cast<std::size_t>(placing.width - across_.end()) * height);
+    pen.put(false, static_cast<std::size_t>(transform.width - across_.end()) * height);
 }
 
 void MaskDecoder::sum(const ncnn::Mat& prototypes, const std::vector<float>& coefficients) {

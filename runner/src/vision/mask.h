@@ -62,7 +62,7 @@ public:
     MaskDecoder(int rows, int columns) : rows_(rows), columns_(columns) {}
 
     // `prototypes` of shape (coefficients, rows, columns), 32 bits an element.
-    void operator()(const ncnn::Mat& prototypes, const std::vector<float>& coefficients, const Placing& placing, const Box& box,
+    void operator()(const ncnn::Mat& prototypes, const std::vector<float>& coefficients, const ImageTransform& transform, const Box& box,
                     Mask& mask);
 
 private:

@@ -6,29 +6,29 @@
 namespace nnrun {
 namespace {
 
-// A size that overflowed is told as the whole picture.
+// A size that overflowed becomes the whole picture.
 double clipped(double at, int length) { return std::min(std::max(at, 0.0), static_cast<double>(length)); }
 
 }  // namespace
 
-Corners Placing::back(const Corners& inside) const {
-    return {clipped(x.back(inside[0]), width), clipped(y.back(inside[1]), height), clipped(x.back(inside[2]), width),
-            clipped(y.back(inside[3]), height)};
+Corners ImageTransform::to_picture(const Corners& input) const {
+    return {clipped(x.to_picture(input[0]), width), clipped(y.to_picture(input[1]), height), clipped(x.to_picture(input[2]), width),
+            clipped(y.to_picture(input[3]), height)};
 }
 
 // The last one first: so the best object of a picture gets the memory of the best one before.
-void SpareObjects::keep(std::vector<Object>& objects) {
-    for (; !objects.empty(); objects.pop_back()) spare_.push_back(std::move(objects.back()));
+void ObjectPool::recycle(std::vector<Object>& objects) {
+    for (; !objects.empty(); objects.pop_back()) pool_.push_back(std::move(objects.back()));
 }
 
-Object SpareObjects::take() {
+Object ObjectPool::acquire() {
     Object fresh;
-    if (spare_.empty()) return fresh;
-    fresh.keypoints.swap(spare_.back().keypoints);
-    fresh.mask.runs.swap(spare_.back().mask.runs);
+    if (pool_.empty()) return fresh;
+    fresh.keypoints.swap(pool_.back().keypoints);
+    fresh.mask.runs.swap(pool_.back().mask.runs);
     fresh.keypoints.clear();
     fresh.mask.runs.clear();
-    spare_.pop_back();
+    pool_.pop_back();
     return fresh;
 }
 

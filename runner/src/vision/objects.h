@@ -9,30 +9,30 @@
 
 namespace nnrun {
 
-// One direction: `length` pixels of the picture from `start` on became `made` of the input from
+// One direction: `length` pixels of the picture from `start` on became `scaled` of the input from
 // `margin` on.
 struct Axis {
     double length = 1;
-    double made = 1;
+    double scaled = 1;
     double margin = 0;
     double start = 0;
 
-    double back(double inside) const { return (inside - margin) * length / made + start; }
-    double into(double outside) const { return (outside - start) * made / length + margin; }
+    double to_picture(double input) const { return (input - margin) * length / scaled + start; }
+    double to_input(double picture) const { return (picture - start) * scaled / length + margin; }
 };
 
 // x0, y0, x1, y1, as exact as the desktop's reference computes them.
 using Corners = std::array<double, 4>;
 
-// Where a picture lies in the net's input, and the way back for what was found there.
-struct Placing {
+// Where a picture lies in the net's input, and the way back for what the net found there.
+struct ImageTransform {
     int width = 0;  // of the picture
     int height = 0;
     Axis x;
     Axis y;
 
     // Clipped to the picture.
-    Corners back(const Corners& inside) const;
+    Corners to_picture(const Corners& input) const;
 };
 
 // Pixels of the picture; edges lie at whole numbers.
@@ -57,12 +57,12 @@ struct Mask {
     std::vector<std::uint32_t> runs;
 };
 
-// What was found in a picture.
+// An object found in a picture.
 struct Object {
     int label = 0;  // index into the labels
     float score = 0;
     Box box;
-    int place = -1;  // of the dense head that told it, counted over all levels, row by row
+    int place = -1;  // of the dense head that found it, counted over all levels, row by row
     std::vector<Keypoint> keypoints;
     Mask mask;
     int id = -1;  // of its track
@@ -81,15 +81,15 @@ struct Stages {
 };
 
 // Objects of earlier pictures: later ones take over the memory of their keypoints and masks.
-class SpareObjects {
+class ObjectPool {
 public:
     // Empties the vector.
-    void keep(std::vector<Object>& objects);
+    void recycle(std::vector<Object>& objects);
     // A new one, without keypoints or a mask.
-    Object take();
+    Object acquire();
 
 private:
-    std::vector<Object> spare_;
+    std::vector<Object> pool_;
 };
 
 // Grows a mask pixel by pixel, down the columns.

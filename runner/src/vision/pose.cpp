@@ -15,12 +15,12 @@ int largest(const float* values, int count) { return static_cast<int>(std::max_e
 
 }  // namespace
 
-void read_simcc(const ncnn::Mat& x, const ncnn::Mat& y, double split, const Placing& placing, std::vector<Keypoint>& keypoints) {
+void read_simcc(const ncnn::Mat& x, const ncnn::Mat& y, double split, const ImageTransform& transform, std::vector<Keypoint>& keypoints) {
     keypoints.clear();
     for (int i = 0; i < x.h; ++i) {
         const int column = largest(x.row(i), x.w);
         const int row = largest(y.row(i), y.w);
-        keypoints.push_back({static_cast<float>(placing.x.back(column / split)), static_cast<float>(placing.y.back(row / split)),
+        keypoints.push_back({static_cast<float>(transform.x.to_picture(column / split)), static_cast<float>(transform.y.to_picture(row / split)),
                              std::min(x.row(i)[column], y.row(i)[row])});
     }
 }
@@ -35,7 +35,7 @@ double quarter(const float* value, int at, int count, int step) {
 
 }  // namespace
 
-void read_heatmaps(const ncnn::Mat& maps, int input_rows, int input_columns, const Placing& placing,
+void read_heatmaps(const ncnn::Mat& maps, int input_rows, int input_columns, const ImageTransform& transform,
                    std::vector<Keypoint>& keypoints) {
     keypoints.clear();
     for (int i = 0; i < maps.c; ++i) {
@@ -45,17 +45,17 @@ void read_heatmaps(const ncnn::Mat& maps, int input_rows, int input_columns, con
         const int row = at / maps.w;
         const double x = (column + quarter(map + at, column, maps.w, 1)) * (static_cast<double>(input_columns) / maps.w);
         const double y = (row + quarter(map + at, row, maps.h, maps.w)) * (static_cast<double>(input_rows) / maps.h);
-        keypoints.push_back({static_cast<float>(placing.x.back(x)), static_cast<float>(placing.y.back(y)), map[at]});
+        keypoints.push_back({static_cast<float>(transform.x.to_picture(x)), static_cast<float>(transform.y.to_picture(y)), map[at]});
     }
 }
 
 namespace {
 
 [[noreturn]] void refuse(const HeadPlan& head, const std::vector<Shape>& outputs, const std::string& expected) {
-    std::vector<std::string> found;
-    for (const Shape& shape : outputs) found.push_back(shown(shape));
+    std::vector<std::string> shapes;
+    for (const Shape& shape : outputs) shapes.push_back(format_shape(shape));
     throw Failure(Exit::model, "the net's outputs are not those of a " + head.kind + " head: expected " + expected + ", found " +
-                                   join(found, "; ") + "; check --head, --size, --split and --output-blob");
+                                   join(shapes, "; ") + "; check --head, --size, --split and --output-blob");
 }
 
 void check_simcc(const HeadPlan& head, const std::vector<int>& size, const std::vector<Shape>& outputs) {
@@ -107,9 +107,9 @@ void PoseNet::check_finite() const {
 
 void PoseNet::decode(std::vector<Keypoint>& keypoints) const {
     if (head_.kind == "simcc")
-        read_simcc(outputs_[0], outputs_[1], head_.split, feed_.placing(), keypoints);
+        read_simcc(outputs_[0], outputs_[1], head_.split, feed_.transform(), keypoints);
     else
-        read_heatmaps(outputs_[0], steps_.size[0], steps_.size[1], feed_.placing(), keypoints);
+        read_heatmaps(outputs_[0], steps_.size[0], steps_.size[1], feed_.transform(), keypoints);
 }
 
 void rehearse_pose_net(const Request& request, const HeadPlan& head, const Preprocess& steps) {

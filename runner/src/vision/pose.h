@@ -16,13 +16,13 @@ namespace nnrun {
 
 // RTMPose's two outputs (keypoints, bins), for x and for y with `split` bins a pixel of the input:
 // a keypoint is where each is largest, and its score is the smaller one of the two largest values.
-void read_simcc(const ncnn::Mat& x, const ncnn::Mat& y, double split, const Placing& placing, std::vector<Keypoint>& keypoints);
+void read_simcc(const ncnn::Mat& x, const ncnn::Mat& y, double split, const ImageTransform& transform, std::vector<Keypoint>& keypoints);
 
 // One output (keypoints, rows, columns) of a net whose input has `input_rows` x `input_columns`: a
 // keypoint is where its map is largest, moved by a quarter of a place towards the larger
 // neighbour in each direction (Xiao, Wu and Wei 2018, "Simple Baselines for Human Pose Estimation
 // and Tracking"); its score is that largest value.
-void read_heatmaps(const ncnn::Mat& maps, int input_rows, int input_columns, const Placing& placing,
+void read_heatmaps(const ncnn::Mat& maps, int input_rows, int input_columns, const ImageTransform& transform,
                    std::vector<Keypoint>& keypoints);
 
 // The keypoints of one object, by a net that is shown only that object.
@@ -64,7 +64,7 @@ class TopDownPose {
 public:
     TopDownPose(const Model& detector, const NetPlan& detector_plan, const Model& pose, const NetPlan& pose_plan);
 
-    // As the Detector's; only its class 0 is told.
+    // As the Detector's, of its class 0 only.
     std::vector<Object>& operator()(const Image& image, Stages& ms);
 
     json::Object describe() const;

@@ -5,7 +5,7 @@
 namespace nnrun {
 namespace {
 
-constexpr int largest_side = 16384;
+constexpr int max_side = 16384;
 
 using Words = std::vector<std::string>;
 
@@ -17,8 +17,8 @@ void refuse(const Args& args, const Words& flags, const std::string& fit) {
 std::vector<int> read_sides(const Args& args, const std::string& flag) {
     std::vector<int> sides = args.sizes(flag, 'x', 1, 2);
     if (sides.size() == 1) sides.push_back(sides.front());
-    if (std::max(sides[0], sides[1]) > largest_side)
-        args.reject(args.name(flag) + " takes sizes up to " + std::to_string(largest_side));
+    if (std::max(sides[0], sides[1]) > max_side)
+        args.reject(args.name(flag) + " takes sizes up to " + std::to_string(max_side));
     return sides;
 }
 
@@ -34,7 +34,7 @@ std::array<std::uint8_t, 3> read_levels(const Args& args, const std::string& fla
 
 void read_crop(const Args& args, Preprocess& steps) {
     refuse(args, {"--size", "--pad", "--place", "--padding"}, steps.fit);
-    steps.shorter_side = args.integer("--resize", 1, largest_side, 0);
+    steps.shorter_side = args.integer("--resize", 1, max_side, 0);
     if (args.has("--crop")) steps.crop = read_sides(args, "--crop");
     steps.resample = args.choice("--resample", {"bilinear", "bicubic", "nearest"}, "bilinear");
 }

@@ -146,7 +146,7 @@ Image resize(const Image& image, int width, int height, const std::string& resam
 
 namespace {
 
-constexpr int one = 2048;
+constexpr int unit = 2048;
 constexpr int unrolled = 4;
 constexpr int no_line = -(1 << 30);
 
@@ -170,7 +170,7 @@ void sum_pixel(const std::uint8_t* pixels, const std::uint16_t* weights, std::ui
 constexpr int reads = 16;
 
 void blend(const std::uint32_t* upper, const std::uint32_t* lower, std::uint32_t weight, std::size_t count, std::uint8_t* to) {
-    const std::uint32_t rest = one - weight;
+    const std::uint32_t rest = unit - weight;
     for (std::size_t i = 0; i < count; ++i)
         to[i] = static_cast<std::uint8_t>((upper[i] * rest + lower[i] * weight + (1u << 21)) >> 22);
 }
@@ -178,7 +178,7 @@ void blend(const std::uint32_t* upper, const std::uint32_t* lower, std::uint32_t
 }  // namespace
 
 // Two pixels beyond an edge, all is as at the edge.
-void Window::Samples::spread(double start, double length, int count, int limit) {
+void RegionSampler::Samples::spread(double start, double length, int count, int limit) {
     first.resize(static_cast<std::size_t>(count));
     weight.resize(static_cast<std::size_t>(count));
     const double step = length / count;
@@ -186,18 +186,18 @@ void Window::Samples::spread(double start, double length, int count, int limit) 
         const double at = start + (i + 0.5) * step - 0.5;
         const double floor = std::floor(at);
         first[static_cast<std::size_t>(i)] = static_cast<int>(std::clamp(floor, -2.0, limit + 1.0));
-        weight[static_cast<std::size_t>(i)] = static_cast<std::uint16_t>(std::nearbyint((at - floor) * one));
+        weight[static_cast<std::size_t>(i)] = static_cast<std::uint16_t>(std::nearbyint((at - floor) * unit));
     }
 }
 
-bool Window::Samples::as_they_are(int limit) const {
+bool RegionSampler::Samples::as_they_are(int limit) const {
     if (static_cast<int>(first.size()) != limit) return false;
     for (int i = 0; i < limit; ++i)
         if (first[static_cast<std::size_t>(i)] != i || weight[static_cast<std::size_t>(i)] != 0) return false;
     return true;
 }
 
-void Window::look(const Image& image, const Region& region, int rows, int columns,
+void RegionSampler::start(const Image& image, const Region& region, int rows, int columns,
                   const std::optional<std::array<std::uint8_t, 3>>& border) {
     image_ = &image;
     border_ = border;
@@ -214,48 +214,48 @@ void Window::look(const Image& image, const Region& region, int rows, int column
     expand();
     for (auto& line : sums_) line.resize(3 * static_cast<std::size_t>(columns) + 1);
     summed_ = {no_line, no_line};
-    made_.resize(3 * static_cast<std::size_t>(columns));
+    row_.resize(3 * static_cast<std::size_t>(columns));
 }
 
 // For vectors: of a column, four weights of the first pixel and four of the second.
-void Window::expand() {
+void RegionSampler::expand() {
     offsets_.resize(columns_.first.size());
     std::transform(columns_.first.begin(), columns_.first.end(), offsets_.begin(), [](int first) { return 3 * first; });
     weights_.resize(8 * columns_.weight.size());
     auto to = weights_.begin();
     for (const std::uint16_t weight : columns_.weight) {
-        to = std::fill_n(to, 4, static_cast<std::uint16_t>(one - weight));
+        to = std::fill_n(to, 4, static_cast<std::uint16_t>(unit - weight));
         to = std::fill_n(to, 4, weight);
     }
 }
 
-const std::uint8_t* Window::row(int y) {
+const std::uint8_t* RegionSampler::row(int y) {
     const int line = rows_.first[static_cast<std::size_t>(y)];
     const std::uint16_t weight = rows_.weight[static_cast<std::size_t>(y)];
     if (plain_ && weight == 0 && line >= 0 && line < image_->height) return image_->row(line);
     const std::uint32_t* const upper = sums(line);
     const std::uint32_t* const lower = weight == 0 ? upper : sums(line + 1);
-    blend(upper, lower, weight, made_.size(), made_.data());
-    return made_.data();
+    blend(upper, lower, weight, row_.size(), row_.data());
+    return row_.data();
 }
 
-const std::uint32_t* Window::sums(int line) {
+const std::uint32_t* RegionSampler::sums(int line) {
     if (!border_) line = std::clamp(line, 0, image_->height - 1);
     const auto slot = static_cast<std::size_t>(line & 1);
-    std::vector<std::uint32_t>& made = sums_[slot];
-    if (summed_[slot] == line) return made.data();
+    std::vector<std::uint32_t>& sum = sums_[slot];
+    if (summed_[slot] == line) return sum.data();
     summed_[slot] = line;
     const std::uint8_t* const pixels = line >= 0 && line < image_->height ? image_->row(line) : nullptr;
     const int columns = static_cast<int>(columns_.first.size());
     const int begin = pixels == nullptr ? 0 : inside_begin_;
     const int end = pixels == nullptr ? 0 : inside_end_;
-    if (begin < end) sum_inside(pixels, made.data());
-    for (int i = 0; i < begin; ++i) sum_beside(pixels, i, made.data() + 3 * i);
-    for (int i = end; i < columns; ++i) sum_beside(pixels, i, made.data() + 3 * i);
-    return made.data();
+    if (begin < end) sum_inside(pixels, sum.data());
+    for (int i = 0; i < begin; ++i) sum_beside(pixels, i, sum.data() + 3 * i);
+    for (int i = end; i < columns; ++i) sum_beside(pixels, i, sum.data() + 3 * i);
+    return sum.data();
 }
 
-void Window::sum_inside(const std::uint8_t* line, std::uint32_t* to) const {
+void RegionSampler::sum_inside(const std::uint8_t* line, std::uint32_t* to) const {
     const int* const offsets = offsets_.data();
     const std::uint16_t* const weights = weights_.data();
     int i = inside_begin_;
@@ -266,14 +266,14 @@ void Window::sum_inside(const std::uint8_t* line, std::uint32_t* to) const {
 }
 
 // `line` is null where there is none.
-void Window::sum_beside(const std::uint8_t* line, int column, std::uint32_t* to) const {
+void RegionSampler::sum_beside(const std::uint8_t* line, int column, std::uint32_t* to) const {
     const int first = columns_.first[static_cast<std::size_t>(column)];
     const std::uint32_t weight = columns_.weight[static_cast<std::size_t>(column)];
     for (int channel = 0; channel < 3; ++channel)
-        to[channel] = level(line, first, channel) * (one - weight) + level(line, first + 1, channel) * weight;
+        to[channel] = level(line, first, channel) * (unit - weight) + level(line, first + 1, channel) * weight;
 }
 
-std::uint32_t Window::level(const std::uint8_t* line, int x, int channel) const {
+std::uint32_t RegionSampler::level(const std::uint8_t* line, int x, int channel) const {
     const bool outside = line == nullptr || x < 0 || x >= image_->width;
     if (border_ && outside) return (*border_)[static_cast<std::size_t>(channel)];
     return line[3 * std::clamp(x, 0, image_->width - 1) + channel];

@@ -25,11 +25,11 @@ struct Region {
 
 // Resampling "linear": four pixels a sample, in integers, so that the desktop's reference gets
 // the same bits. Positions are OpenCV's INTER_LINEAR ones, fractions have 11 bits.
-class Window {
+class RegionSampler {
 public:
     // To sample `region` of `image` as so many rows and columns. Outside the picture there is
     // `border`, or, without it, the nearest pixel. The image must live until the last row.
-    void look(const Image& image, const Region& region, int rows, int columns,
+    void start(const Image& image, const Region& region, int rows, int columns,
               const std::optional<std::array<std::uint8_t, 3>>& border = std::nullopt);
 
     // The pixels R, G, B of one row, until the next call; quickest in order.
@@ -63,7 +63,7 @@ private:
     // Of the last two lines of the picture, by turns, so that each is summed up once.
     std::array<std::vector<std::uint32_t>, 2> sums_;
     std::array<int, 2> summed_{};
-    std::vector<std::uint8_t> made_;
+    std::vector<std::uint8_t> row_;
 };
 
 }  // namespace nnrun
