@@ -96,7 +96,7 @@ class RunRequest(Lost, Shown):
     force: bool = FORCE
 
 
-class EvaluateRequest(WorkRequest, Shown):
+class EvaluateRequest(Shown, WorkRequest):
     """Which model is judged by which data, and where."""
 
     data: str = flag(
