@@ -8,7 +8,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     nnrun::Image image;
     try {
         nnrun::decode_image({bytes, bytes + size}, image);
-        nnrun::demand(image.width > 0 && image.height > 0 && image.pixels.size() == image.stride() * static_cast<std::size_t>(image.height));
+        nnrun::demand(image.width > 0 && image.height > 0 &&
+                      image.pixels.size() == image.stride() * static_cast<std::size_t>(image.height));
     } catch (const nnrun::Failure& failure) {
         nnrun::demand(failure.code == nnrun::Exit::input);
     }

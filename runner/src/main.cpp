@@ -21,8 +21,9 @@ bool has_verb(const std::string& name) {
 std::string overview() {
     std::string text = "nnrun VERB [flags]: runs an ncnn net on this machine, results as JSON Lines on stdout\n\n";
     for (const VerbEntry& entry : verb_table()) text += std::string("  ") + entry.name + ": " + entry.summary + "\n";
-    return text + "\n  nnrun VERB --help, nnrun --version\n\n"
-                  "Exit codes: 0 success, 2 usage, 3 model, 4 input, 5 output, 128+n stopped by signal n";
+    return text +
+           "\n  nnrun VERB --help, nnrun --version\n\n"
+           "Exit codes: 0 success, 2 usage, 3 model, 4 input, 5 output, 128+n stopped by signal n";
 }
 
 [[noreturn]] void reject_verb(const std::string& name) {

@@ -22,7 +22,7 @@ TEST_CASE("JSON is valid UTF-8") {
     CHECK(quote("a\"\\\n\x01") == "\"a\\\"\\\\\\n\\u0001\"");
     CHECK(quote("").size() == 2);
     CHECK(quote("plain ~!") == "\"plain ~!\"");
-    CHECK(quote("a\"b\x7F" "c") == "\"a\\\"b\\u007fc\"");
+    CHECK(quote(std::string("a\"b\x7F") + "c") == "\"a\\\"b\\u007fc\"");
     CHECK(quote("\xC3\xA9") == "\"\xC3\xA9\"");
     CHECK(quote("\xFF") == "\"\xEF\xBF\xBD\"");
     CHECK(quote("\xED\xA0\x80").find('\xED') == std::string::npos);  // a surrogate
@@ -119,7 +119,8 @@ TEST_CASE("a process is not fooled by its name") {
 
 TEST_CASE("the firmware's answers are parsed") {
     CHECK(nnrun::throttle_word("throttled=0x50005\n") == "0x50005");
-    for (const char* const odd : {"", "throttled=", "throttled=0x\n", "throttled=0x5", "throttled=\"}\n", "VCHI failed\n", "x throttled=0x0\n"})
+    for (const char* const odd :
+         {"", "throttled=", "throttled=0x\n", "throttled=0x5", "throttled=\"}\n", "VCHI failed\n", "x throttled=0x0\n"})
         CHECK(!nnrun::throttle_word(odd));
     CHECK(nnrun::frequency_hz("frequency(0)=2400033792\n") == 2400033792);
     for (const char* const odd : {"", "frequency(0)=24 MHz\n", "frequency(0)=2400", "error=2\n", "frequency(0)\n"})
@@ -129,7 +130,8 @@ TEST_CASE("the firmware's answers are parsed") {
 TEST_CASE("the rails of the PMIC are parsed") {
     const auto rails = nnrun::rails_w(
         "   3V7_WL_SW_A current(0)=0.5A\n   VDD_CORE_A current(7)=10.0A\n  3V7_WL_SW_V volt(8)=3.5V\n"
-        "    VDD_CORE_V volt(15)=0.75V\n     EXT5V_V volt(24)=5.1V\n      BATT_V volt(25)=0.0V\nodd\n X_A current(1)=?A\n X_V volt(1)=1V\n");
+        "    VDD_CORE_V volt(15)=0.75V\n     EXT5V_V volt(24)=5.1V\n      BATT_V volt(25)=0.0V\nodd\n X_A current(1)=?A\n X_V "
+        "volt(1)=1V\n");
     REQUIRE(rails);
     CHECK(rails->size() == 2);
     REQUIRE(rails);

@@ -30,9 +30,7 @@ std::optional<bool> nothing_resident(int file, std::size_t size) {
 }
 
 // Of anybody else's file, mincore() says that all of it is in memory.
-bool may_ask(const std::string& path, const struct stat& info) {
-    return info.st_uid == ::geteuid() || ::access(path.c_str(), W_OK) == 0;
-}
+bool may_ask(const std::string& path, const struct stat& info) { return info.st_uid == ::geteuid() || ::access(path.c_str(), W_OK) == 0; }
 
 }  // namespace
 

@@ -13,8 +13,8 @@
 namespace nnrun {
 
 struct EndToEndPlan {
-    std::string picture;  // "": nothing to do
-    ClassifierPlan classifier;  // its steps are the detector's too
+    std::string picture;           // "": nothing to do
+    ClassifierPlan classifier;     // its steps are the detector's too
     std::optional<HeadPlan> head;  // of a net that finds objects; none: it classifies
     int max_runs = 20;
 };

@@ -61,8 +61,8 @@ private:
 // So many inferences, or as many as it takes until their times are stable.
 struct WarmupPlan {
     bool until_stable = false;
-    int loops = 0;         // when not until_stable
-    double max_ms = 0;   // when until_stable
+    int loops = 0;      // when not until_stable
+    double max_ms = 0;  // when until_stable
 
     int capacity() const { return until_stable ? max_inferences : loops; }
 };

@@ -18,9 +18,7 @@ std::string format_number(double value) {
 bool looks_like_flag(const std::string& word) { return word.rfind("--", 0) == 0; }
 
 // "-0.5,1" is a value; "-x" is a mistake.
-bool looks_like_short_flag(const std::string& word) {
-    return word.size() > 1 && word[0] == '-' && word[1] > '9';
-}
+bool looks_like_short_flag(const std::string& word) { return word.size() > 1 && word[0] == '-' && word[1] > '9'; }
 
 }  // namespace
 
@@ -39,8 +37,7 @@ Args::Args(const Verb& verb, const std::vector<std::string>& line) : verb_(verb)
         }
     }
     if (help_) return;
-    if (!positional_.empty() && verb_.positional.empty())
-        reject("unexpected argument '" + positional_.front() + "'");
+    if (!positional_.empty() && verb_.positional.empty()) reject("unexpected argument '" + positional_.front() + "'");
     check_required();
 }
 
@@ -81,9 +78,7 @@ void Args::check_required() const {
         if (flag.required && !has(flag.name)) reject(flag.name + " " + flag.value + " is required");
 }
 
-void Args::reject(const std::string& problem) const {
-    throw Failure(Exit::usage, problem + "; see nnrun " + verb_.name + " --help");
-}
+void Args::reject(const std::string& problem) const { throw Failure(Exit::usage, problem + "; see nnrun " + verb_.name + " --help"); }
 
 Args Args::under(const std::string& prefix) const {
     Args view(*this);
@@ -103,8 +98,8 @@ int Args::integer(const std::string& flag, int low, int high, int fallback) cons
     if (!has(flag)) return fallback;
     const auto value = parse_integer(text(flag));
     if (!value || *value < low || *value > high)
-        reject(name(flag) + " takes a whole number from " + std::to_string(low) + " to " + std::to_string(high) +
-               ", not '" + text(flag) + "'");
+        reject(name(flag) + " takes a whole number from " + std::to_string(low) + " to " + std::to_string(high) + ", not '" + text(flag) +
+               "'");
     return static_cast<int>(*value);
 }
 
@@ -123,8 +118,7 @@ unsigned long long Args::seed(const std::string& flag, unsigned long long fallba
     return *value;
 }
 
-std::string Args::choice(const std::string& flag, const std::vector<std::string>& legal,
-                         const std::string& fallback) const {
+std::string Args::choice(const std::string& flag, const std::vector<std::string>& legal, const std::string& fallback) const {
     const std::string value = text(flag, fallback);
     if (std::find(legal.begin(), legal.end(), value) == legal.end())
         reject(name(flag) + " is one of " + join(legal, ", ") + ", not '" + value + "'");
@@ -153,8 +147,8 @@ std::vector<int> Args::sizes(const std::string& flag, char separator, std::size_
         sizes.push_back(static_cast<int>(*value));
     }
     if (sizes.size() < min_count || sizes.size() > max_count)
-        reject(name(flag) + " takes " + std::to_string(min_count) + " to " + std::to_string(max_count) + " sizes, not '" +
-               text(flag) + "'");
+        reject(name(flag) + " takes " + std::to_string(min_count) + " to " + std::to_string(max_count) + " sizes, not '" + text(flag) +
+               "'");
     return sizes;
 }
 
@@ -164,8 +158,8 @@ std::vector<Flag> with_prefix(std::vector<Flag> flags, const std::string& prefix
 }
 
 std::string help_text(const Verb& verb) {
-    std::string out = "nnrun " + verb.name + " [flags]" + (verb.positional.empty() ? "" : " " + verb.positional) +
-                      "\n\n" + verb.summary + "\n\n";
+    std::string out =
+        "nnrun " + verb.name + " [flags]" + (verb.positional.empty() ? "" : " " + verb.positional) + "\n\n" + verb.summary + "\n\n";
     for (const Flag& flag : verb.flags) {
         std::string left = "  " + flag.name + " " + flag.value;
         left.resize(std::max<std::size_t>(left.size() + 2, 34), ' ');

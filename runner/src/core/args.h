@@ -43,12 +43,10 @@ public:
     int integer(const std::string& flag, int low, int high, int fallback) const;
     double number(const std::string& flag, double low, double high, double fallback) const;
     unsigned long long seed(const std::string& flag, unsigned long long fallback) const;
-    std::string choice(const std::string& flag, const std::vector<std::string>& legal,
-                       const std::string& fallback) const;
+    std::string choice(const std::string& flag, const std::vector<std::string>& legal, const std::string& fallback) const;
     std::vector<float> floats(const std::string& flag, std::size_t count, float fallback) const;
     // Whole numbers from 1 up, at least `min_count` and at most `max_count` of them.
-    std::vector<int> sizes(const std::string& flag, char separator, std::size_t min_count,
-                           std::size_t max_count) const;
+    std::vector<int> sizes(const std::string& flag, char separator, std::size_t min_count, std::size_t max_count) const;
 
     [[noreturn]] void reject(const std::string& problem) const;
 

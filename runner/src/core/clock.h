@@ -9,9 +9,7 @@ namespace nnrun {
 
 class Stopwatch {
 public:
-    double ms() const {
-        return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start_).count();
-    }
+    double ms() const { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start_).count(); }
 
     // The time since the start or the last lap.
     double lap() {

@@ -82,9 +82,7 @@ std::string printable(std::string line) {
 
 std::optional<long long> parse_integer(const std::string& text) { return parse_whole<long long>(text); }
 
-std::optional<unsigned long long> parse_unsigned(const std::string& text) {
-    return parse_whole<unsigned long long>(text);
-}
+std::optional<unsigned long long> parse_unsigned(const std::string& text) { return parse_whole<unsigned long long>(text); }
 
 std::optional<double> parse_number(const std::string& text) {
     const auto value = parse_whole<double>(text);

@@ -21,7 +21,9 @@ bool starts_with(const std::vector<unsigned char>& bytes, const std::string& mag
     return bytes.size() >= magic.size() && std::memcmp(bytes.data(), magic.data(), magic.size()) == 0;
 }
 
-std::string size_text(std::uint64_t width, std::uint64_t height) { return std::to_string(width) + "x" + std::to_string(height) + " pixels"; }
+std::string size_text(std::uint64_t width, std::uint64_t height) {
+    return std::to_string(width) + "x" + std::to_string(height) + " pixels";
+}
 
 }  // namespace
 
@@ -45,8 +47,8 @@ void check_memory(std::uint64_t width, std::uint64_t height, std::uint64_t bytes
 
 void check_content(std::uint64_t width, std::uint64_t height, std::uint64_t min_bytes, std::uint64_t bytes) {
     if (bytes >= min_bytes) return;
-    throw Failure(Exit::input, "the file of " + std::to_string(bytes) + " bytes cannot hold its " + size_text(width, height) +
-                                   "; copy it again");
+    throw Failure(Exit::input,
+                  "the file of " + std::to_string(bytes) + " bytes cannot hold its " + size_text(width, height) + "; copy it again");
 }
 
 void decode_image(const std::vector<unsigned char>& bytes, Image& image) {
@@ -75,8 +77,7 @@ namespace {
 
 class Tiff {
 public:
-    Tiff(const unsigned char* bytes, std::size_t size)
-        : bytes_(bytes), size_(size), big_endian_(size > 1 && bytes[0] == 'M') {}
+    Tiff(const unsigned char* bytes, std::size_t size) : bytes_(bytes), size_(size), big_endian_(size > 1 && bytes[0] == 'M') {}
 
     // 0 past the end: a broken block then holds no orientation.
     std::uint32_t number(std::size_t at, std::size_t length) const {

@@ -39,7 +39,8 @@ void count_scans(j_common_ptr common) {
     const auto scans = static_cast<std::uint64_t>(jpeg.input_scan_number);
     const std::uint64_t pixels = static_cast<std::uint64_t>(jpeg.image_width) * jpeg.image_height;
     if (jpeg.input_scan_number <= max_scans && scans * pixels <= max_scanned_pixels) return;
-    std::snprintf(decoder_of(common).message, JMSG_LENGTH_MAX, "more than %d scans; save it as a baseline JPEG", jpeg.input_scan_number - 1);
+    std::snprintf(decoder_of(common).message, JMSG_LENGTH_MAX, "more than %d scans; save it as a baseline JPEG",
+                  jpeg.input_scan_number - 1);
     std::longjmp(decoder_of(common).jump, 1);
 }
 

@@ -49,7 +49,7 @@ private:
     ByteStream stream_;
     std::vector<unsigned char> bytes_;  // of the frame so far
     std::size_t segment_ = 0;           // where its last segment so far begins
-    int rescans_ = 0;                     // since the last whole frame
+    int rescans_ = 0;                   // since the last whole frame
 };
 
 // Raw I420 frames on standard input, as `rpicam-vid --codec yuv420` writes them: all Y, then Cb,

@@ -42,8 +42,7 @@ int GraphLayer::param(int key, int fallback) const {
 
 Graph::Graph(const std::string& path, const std::string& text) : path_(path), text_(text) {
     // A NUL would end the text for ncnn, and not for the checks below.
-    if (text.find('\0') != std::string::npos)
-        reject("not a text .param file; binary .param.bin files are not supported");
+    if (text.find('\0') != std::string::npos) reject("not a text .param file; binary .param.bin files are not supported");
     const std::vector<std::string> lines = nonblank_lines(text);
     if (lines.empty()) reject("the file is empty");
     if (words(lines[0]) != std::vector<std::string>{magic})
@@ -57,8 +56,8 @@ Graph::Graph(const std::string& path, const std::string& text) : path_(path), te
                "; copy or convert it again");
     for (std::size_t i = 2; i < lines.size(); ++i) add(lines[i]);
     if (static_cast<int>(producers_.size()) != blob_count_)
-        reject("it declares " + std::to_string(blob_count_) + " blobs and names " +
-               std::to_string(producers_.size()) + "; convert it again");
+        reject("it declares " + std::to_string(blob_count_) + " blobs and names " + std::to_string(producers_.size()) +
+               "; convert it again");
 }
 
 void Graph::add(const std::string& line) {

@@ -15,9 +15,9 @@ struct Arity {
 // All that is not here takes one or more and makes one or more.
 const std::map<std::string, Arity>& min_arity_by_type() {
     static const std::map<std::string, Arity> table{
-        {"BinaryOp", {2, 1}},     {"CopyTo", {2, 1}},          {"Crop", {2, 1}},      {"DeformableConv2D", {2, 1}},
+        {"BinaryOp", {2, 1}},     {"CopyTo", {2, 1}},          {"Crop", {2, 1}},       {"DeformableConv2D", {2, 1}},
         {"Eltwise", {2, 1}},      {"DetectionOutput", {3, 1}}, {"GridSample", {2, 1}}, {"Interp", {2, 1}},
-        {"MatMul", {2, 1}},       {"MemoryData", {0, 1}},      {"Noop", {0, 0}},      {"Proposal", {3, 1}},
+        {"MatMul", {2, 1}},       {"MemoryData", {0, 1}},      {"Noop", {0, 0}},       {"Proposal", {3, 1}},
         {"PSROIPooling", {2, 1}}, {"ROIAlign", {2, 1}},        {"ROIPooling", {2, 1}}, {"RotaryEmbed", {3, 1}},
         {"Scale", {2, 1}},
     };
@@ -26,9 +26,7 @@ const std::map<std::string, Arity>& min_arity_by_type() {
 
 int flag(const GraphLayer& entry, int key) { return entry.param(key, 0) != 0 ? 1 : 0; }
 
-bool is_convolution(const std::string& type) {
-    return type.rfind("Convolution", 0) == 0 || type.rfind("Deconvolution", 0) == 0;
-}
+bool is_convolution(const std::string& type) { return type.rfind("Convolution", 0) == 0 || type.rfind("Deconvolution", 0) == 0; }
 
 // A mask, and two caches, which it also gives back.
 Arity attention(const GraphLayer& entry, int tensors) {
@@ -189,7 +187,9 @@ std::string reshapable(const GraphLayer& layer, const Shape& shape) {
         product *= size;
     }
     const auto values = static_cast<Wide>(element_count(shape));
-    return (inferred ? values % product == 0 : values == product) ? "" : "makes another number of values than its input of " + format_shape(shape);
+    return (inferred ? values % product == 0 : values == product)
+               ? ""
+               : "makes another number of values than its input of " + format_shape(shape);
 }
 
 std::string same_shapes(const std::vector<Shape>& bottoms) {

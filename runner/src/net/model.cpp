@@ -38,8 +38,8 @@ std::string load_weights(ncnn::Net& net, const std::string& path) {
     const int failed = net.load_model(weights);
     if (failed != 0) throw Failure(Exit::model, path + ": ncnn cannot use these weights" + quoted(captured.last_line()));
     if (weights.used() != weights.size())
-        throw Failure(Exit::model, path + ": the net uses " + std::to_string(weights.used()) + " of its " +
-                                       std::to_string(weights.size()) + " bytes; it belongs to another .param");
+        throw Failure(Exit::model, path + ": the net uses " + std::to_string(weights.used()) + " of its " + std::to_string(weights.size()) +
+                                       " bytes; it belongs to another .param");
     return weights.formats();
 }
 
@@ -51,8 +51,7 @@ long long number_of(const std::string& blob) {
 
 std::vector<std::string> as_numbered(std::vector<std::string> blobs) {
     const bool all = std::all_of(blobs.begin(), blobs.end(), [](const std::string& blob) { return number_of(blob) >= 0; });
-    if (all)
-        std::sort(blobs.begin(), blobs.end(), [](const auto& a, const auto& b) { return number_of(a) < number_of(b); });
+    if (all) std::sort(blobs.begin(), blobs.end(), [](const auto& a, const auto& b) { return number_of(a) < number_of(b); });
     return blobs;
 }
 
@@ -83,9 +82,9 @@ Model::~Model() {
 void Model::choose_inputs() {
     const std::vector<std::string> names = graph_.inputs();
     if (names.size() != request_.inputs)
-        throw Failure(Exit::model, request_.param + ": the net has " + std::to_string(names.size()) + " inputs (" +
-                                       join(names, ", ") + "); nnrun feeds exactly " +
-                                       (request_.inputs == 1 ? "one" : std::to_string(request_.inputs)) + " here");
+        throw Failure(Exit::model, request_.param + ": the net has " + std::to_string(names.size()) + " inputs (" + join(names, ", ") +
+                                       "); nnrun feeds exactly " + (request_.inputs == 1 ? "one" : std::to_string(request_.inputs)) +
+                                       " here");
     for (const std::string& name : names) inputs_.push_back({name, -1});
     if (!request_.input_blob.empty() && request_.input_blob != input().name)
         throw Failure(Exit::model, request_.param + ": no input blob " + request_.input_blob + "; the net's input is " + input().name);
@@ -95,8 +94,8 @@ void Model::choose_outputs() {
     const std::vector<std::string> names = request_.output_blobs.empty() ? as_numbered(graph_.outputs()) : request_.output_blobs;
     for (const std::string& name : names)
         if (graph_.producer(name) == nullptr || name == input().name)
-            throw Failure(Exit::model, request_.param + ": no output blob " + name + "; the net's outputs are " +
-                                           join(graph_.outputs(), ", "));
+            throw Failure(Exit::model,
+                          request_.param + ": no output blob " + name + "; the net's outputs are " + join(graph_.outputs(), ", "));
     for (const std::string& name : names) outputs_.push_back({name, -1});
     std::map<std::string, std::size_t> places;
     for (std::size_t i = 0; i < names.size(); ++i) places.emplace(names[i], i);

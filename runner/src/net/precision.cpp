@@ -3,7 +3,10 @@
 #include <cpu.h>
 #include <layer.h>
 
+#include <algorithm>
+
 #include "core/failure.h"
+#include "core/text.h"
 
 namespace nnrun {
 namespace {
@@ -118,12 +121,11 @@ bool keeps_fp16_weights(const ncnn::Layer& layer, const ncnn::Option& option) {
 // Layers that hold weights or multiply are what a precision is about: a net is not fp16
 // because its Flatten moves fp16.
 bool multiplies(const std::string& type) {
-    for (const char* known : {"Convolution", "ConvolutionDepthWise", "Convolution1D", "ConvolutionDepthWise1D",
-                              "Convolution3D", "ConvolutionDepthWise3D", "Deconvolution", "DeconvolutionDepthWise",
-                              "Deconvolution1D", "DeconvolutionDepthWise1D", "DeformableConv2D", "InnerProduct", "Gemm",
-                              "MatMul", "MultiHeadAttention", "SDPA", "LSTM", "GRU", "RNN", "Embed", "Einsum"})
-        if (type == known) return true;
-    return false;
+    static const std::vector<std::string> types = words(
+        "Convolution ConvolutionDepthWise Convolution1D ConvolutionDepthWise1D Convolution3D ConvolutionDepthWise3D "
+        "Deconvolution DeconvolutionDepthWise Deconvolution1D DeconvolutionDepthWise1D DeformableConv2D "
+        "InnerProduct Gemm MatMul MultiHeadAttention SDPA LSTM GRU RNN Embed Einsum");
+    return std::find(types.begin(), types.end(), type) != types.end();
 }
 
 struct Counts {
@@ -169,8 +171,8 @@ void check_precision(const Graph& graph, const std::string& requested, const std
     if (requested == "int8" && quantized == 0)
         throw Failure(Exit::model, path + ": --precision int8, but the net has no quantised layer; quantise it first");
     if (requested != "int8" && quantized > 0)
-        throw Failure(Exit::model, path + ": the net is quantised (layers: " + std::to_string(quantized) +
-                                       "), so it runs only with --precision int8");
+        throw Failure(Exit::model,
+                      path + ": the net is quantised (layers: " + std::to_string(quantized) + "), so it runs only with --precision int8");
 }
 
 Precision real_precision(const ncnn::Net& net, const Graph& graph, const std::string& requested) {

@@ -158,7 +158,8 @@ std::optional<Shape> shape_in(const std::string& tuple) {
 
 void fill(ncnn::Mat& tensor, const unsigned char* bytes) {
     const std::size_t plane = static_cast<std::size_t>(tensor.w) * static_cast<std::size_t>(tensor.h) * sizeof(float);
-    for (int c = 0; c < tensor.c; ++c) std::memcpy(static_cast<float*>(tensor.channel(c)), bytes + static_cast<std::size_t>(c) * plane, plane);
+    for (int c = 0; c < tensor.c; ++c)
+        std::memcpy(static_cast<float*>(tensor.channel(c)), bytes + static_cast<std::size_t>(c) * plane, plane);
 }
 
 }  // namespace

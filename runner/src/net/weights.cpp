@@ -18,8 +18,7 @@ struct Tag {
 };
 const std::array<const char*, 4> format_names{"fp32", "fp16", "bf16", "int8"};
 // The word before each weight array (ncnn's modelbin.cpp).
-const std::array<Tag, 5> tags{
-    {{0, 0}, {0x0002C056, 0}, {0x01306B47, 1}, {0x01348B83, 2}, {0x000D4B38, 3}}};
+const std::array<Tag, 5> tags{{{0, 0}, {0x0002C056, 0}, {0x01306B47, 1}, {0x01348B83, 2}, {0x000D4B38, 3}}};
 
 int format_of(std::uint32_t word) {
     for (const Tag& tag : tags)
@@ -45,8 +44,8 @@ WeightsFile::~WeightsFile() { std::fclose(file_); }
 // how much is read, which may be more than there is memory.
 std::size_t WeightsFile::read(void* buffer, std::size_t size) const {
     if (size > size_ - used_ || std::fread(buffer, 1, size, file_) != size)
-        throw Failure(Exit::model, path_ + ": truncated, the net needs more than its " + std::to_string(size_) +
-                                       " bytes; copy or convert it again");
+        throw Failure(Exit::model,
+                      path_ + ": truncated, the net needs more than its " + std::to_string(size_) + " bytes; copy or convert it again");
     used_ += size;
     account(buffer, size);
     return size;

@@ -90,8 +90,7 @@ bool trackable(const Corners& box) {
     return near && box[2] - box[0] >= min_side && box[3] - box[1] >= min_side;
 }
 
-ByteTracker::ByteTracker(const BytetrackPlan& plan)
-    : plan_(plan), memory_(static_cast<int>(plan.fps / 30 * plan.buffer)) {}
+ByteTracker::ByteTracker(const BytetrackPlan& plan) : plan_(plan), memory_(static_cast<int>(plan.fps / 30 * plan.buffer)) {}
 
 const std::vector<TrackedObject>& ByteTracker::step(const std::vector<Detection>& detections) {
     ++frame_;

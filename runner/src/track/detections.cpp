@@ -51,7 +51,8 @@ std::map<int, std::vector<Detection>> read_detections(const std::string& path) {
         if (line.empty()) continue;
         const std::optional<Row> row = read_row(line);
         if (!row)
-            throw Failure(Exit::input, path + ":" + std::to_string(number) + ": not MOTChallenge; a line is frame,id,left,top,width,height,score");
+            throw Failure(Exit::input,
+                          path + ":" + std::to_string(number) + ": not MOTChallenge; a line is frame,id,left,top,width,height,score");
         if (trackable(row->detection.box)) by_frame[row->frame].push_back(row->detection);
     }
     return by_frame;

@@ -98,8 +98,8 @@ private:
 
     ncnn::Mat template_input_;
     ncnn::Mat search_input_;
-    std::vector<ncnn::Mat> features_;   // the backbone's output
-    std::array<ncnn::Mat, 2> pair_;     // of the template and of the search
+    std::vector<ncnn::Mat> features_;  // the backbone's output
+    std::array<ncnn::Mat, 2> pair_;    // of the template and of the search
     std::vector<ncnn::Mat> compared_;
 };
 

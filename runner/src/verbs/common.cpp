@@ -121,9 +121,7 @@ std::string load_line(double ms) { return json::Object().text("type", "load").nu
 
 }  // namespace
 
-std::string version_line() {
-    return std::string("nnrun ") + version + " (build " + build + ", ncnn " + NCNN_VERSION_STRING + ")";
-}
+std::string version_line() { return std::string("nnrun ") + version + " (build " + build + ", ncnn " + NCNN_VERSION_STRING + ")"; }
 
 void write_header(const Args& args, const json::Object& input) { write_line(start(args).raw("input", input.str()).str()); }
 

@@ -53,8 +53,7 @@ std::set<std::string> blobs_of(const Model& model, bool every) {
 
 class Computer {
 public:
-    Computer(const Model& model, const Plan& plan)
-        : model_(model), plan_(plan), blobs_(blobs_of(model, plan.every)) {}
+    Computer(const Model& model, const Plan& plan) : model_(model), plan_(plan), blobs_(blobs_of(model, plan.every)) {}
 
     std::size_t count() const { return plan_.tensors.size() / model_.inputs().size(); }
 

@@ -56,8 +56,7 @@ json::Object ms_json(const Stages& ms) {
 
 }  // namespace
 
-std::string objects_line(const Frame& frame, const std::vector<Object>& objects, const std::vector<std::string>& labels,
-                         const Stages& ms) {
+std::string objects_line(const Frame& frame, const std::vector<Object>& objects, const std::vector<std::string>& labels, const Stages& ms) {
     std::vector<std::string> each;
     for (const Object& object : objects) each.push_back(object_json(object, labels));
     json::Object line;

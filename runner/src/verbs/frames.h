@@ -19,8 +19,7 @@ namespace nnrun {
 std::vector<std::string> read_labels(const std::string& path);
 
 // The line of a frame: {"type":"objects","image" or "frame","width","height","objects":[...],"ms"}.
-std::string objects_line(const Frame& frame, const std::vector<Object>& objects, const std::vector<std::string>& labels,
-                         const Stages& ms);
+std::string objects_line(const Frame& frame, const std::vector<Object>& objects, const std::vector<std::string>& labels, const Stages& ms);
 
 // Where annotated pictures go.
 struct DrawPlan {

@@ -15,7 +15,6 @@ const char* const prefix = "detector-";
 // A process has one number of threads, and the cores it may use.
 bool of_the_process(const Flag& flag) { return flag.name == "--threads" || flag.name == "--powersave"; }
 
-
 std::vector<Flag> person_detector_flags() {
     std::vector<Flag> flags = with_net_flags(preprocess_flags());
     const std::vector<Flag> head = head_flags(false);

@@ -60,7 +60,9 @@ public:
         write_objects(tracker_.step(detections_), objects);
     }
 
-    void follow(const std::vector<Detection>& detections, std::vector<Object>& objects) { write_objects(tracker_.step(detections), objects); }
+    void follow(const std::vector<Detection>& detections, std::vector<Object>& objects) {
+        write_objects(tracker_.step(detections), objects);
+    }
     void skip(int frames) { tracker_.skip(frames); }
 
 private:

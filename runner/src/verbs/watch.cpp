@@ -63,9 +63,7 @@ private:
     KernelFile cores_{"/proc/stat"};
 };
 
-void put(json::Object& line, const char* key, const std::optional<long long>& value) {
-    value ? line.integer(key, *value) : line.null(key);
-}
+void put(json::Object& line, const char* key, const std::optional<long long>& value) { value ? line.integer(key, *value) : line.null(key); }
 
 json::Object sample_json(const Sample& sample) {
     json::Object line;

@@ -24,8 +24,9 @@ double overlap(const Corners& a, const Corners& b) {
 }
 
 bool suppressed(const Candidate& candidate, const std::vector<Candidate>& kept, double max_overlap) {
-    return std::any_of(kept.begin(), kept.end(),
-                       [&](const Candidate& other) { return other.label == candidate.label && overlap(other.box, candidate.box) > max_overlap; });
+    return std::any_of(kept.begin(), kept.end(), [&](const Candidate& other) {
+        return other.label == candidate.label && overlap(other.box, candidate.box) > max_overlap;
+    });
 }
 
 namespace {

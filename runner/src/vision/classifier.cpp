@@ -16,8 +16,8 @@ constexpr int deepest = 8;  // sums and joins within each other
 constexpr int log_op = 8, div_op = 3, rsub_op = 7, sum_op = 0;
 
 bool passes(const GraphLayer& layer) {
-    static const std::vector<std::string> types{"Clip", "Crop", "Dropout", "ExpandDims", "Flatten", "Noop", "Permute",
-                                                "Reshape", "Split", "Squeeze"};
+    static const std::vector<std::string> types{"Clip", "Crop",    "Dropout", "ExpandDims", "Flatten",
+                                                "Noop", "Permute", "Reshape", "Split",      "Squeeze"};
     return std::find(types.begin(), types.end(), layer.type) != types.end();
 }
 
@@ -37,9 +37,7 @@ bool is_sum(const GraphLayer* layer) { return layer != nullptr && layer->type ==
 Ending ending_at(const Graph& graph, const std::string& blob, int depth) {
     const GraphLayer* layer = maker(graph, blob);
     if (layer == nullptr || depth == 0) return Ending::logits;
-    const auto probable = [&](const std::string& bottom) {
-        return ending_at(graph, bottom, depth - 1) == Ending::probabilities;
-    };
+    const auto probable = [&](const std::string& bottom) { return ending_at(graph, bottom, depth - 1) == Ending::probabilities; };
     if (layer->type == "Softmax" || layer->type == "Sigmoid" || layer->type == "HardSigmoid") return Ending::probabilities;
     if (layer->type == "UnaryOp" && layer->param(0, 0) == log_op && probable(layer->bottoms[0])) return Ending::log_probabilities;
     if (is_binary(*layer, div_op, 2) && is_sum(maker(graph, layer->bottoms[1]))) return Ending::probabilities;
@@ -113,9 +111,8 @@ std::vector<Score> best(const std::vector<float>& scores, int count) {
     for (std::size_t i = 0; i < scores.size(); ++i) sorted.push_back({i, scores[i]});
     const auto size = std::min(scores.size(), static_cast<std::size_t>(count));
     const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(size);
-    std::partial_sort(sorted.begin(), middle, sorted.end(), [](const Score& a, const Score& b) {
-        return a.value != b.value ? a.value > b.value : a.index < b.index;
-    });
+    std::partial_sort(sorted.begin(), middle, sorted.end(),
+                      [](const Score& a, const Score& b) { return a.value != b.value ? a.value > b.value : a.index < b.index; });
     sorted.resize(size);
     return sorted;
 }

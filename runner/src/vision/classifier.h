@@ -46,9 +46,9 @@ struct Classification {
 struct ClassifierPlan {
     Preprocess steps;
     int topk = 5;
-    std::string classes;                   // the output that holds them; "": the only one
-    std::string activation = "auto";       // one of activations()
-    std::optional<std::size_t> labels;     // how many there are
+    std::string classes;                // the output that holds them; "": the only one
+    std::string activation = "auto";    // one of activations()
+    std::optional<std::size_t> labels;  // how many there are
 };
 
 // --classes and --activation; the flags of preprocessing are the verb's.

@@ -121,8 +121,8 @@ void rehearse_detector(const Request& request, const HeadPlan& head, const Prepr
         const Maps maps(head, steps.shape(), outputs);
         const auto classes = static_cast<std::size_t>(maps.layout().classes.size());
         if (labels != 0 && labels != classes)
-            throw Failure(Exit::input, "--labels holds " + std::to_string(labels) + " lines and the net has " +
-                                           std::to_string(classes) + " classes");
+            throw Failure(Exit::input,
+                          "--labels holds " + std::to_string(labels) + " lines and the net has " + std::to_string(classes) + " classes");
     };
     rehearse_model(request, steps.shape(), "check --size", check);
 }

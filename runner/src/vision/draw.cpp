@@ -135,7 +135,7 @@ constexpr double tint_share = 0.45;
 
 // Sizes that suit a picture, in its pixels.
 struct Style {
-    double frame;   // thickness of its lines
+    double frame;  // thickness of its lines
     double limb;
     double letter;  // scale of the font
 };
@@ -180,8 +180,7 @@ void draw_caption(Canvas& canvas, const Image& image, const Object& object, cons
 void draw_objects(Image& image, const std::vector<Object>& objects, const std::vector<std::string>& labels) {
     const Style style = style_for(image);
     Canvas canvas(image);
-    for (auto object = objects.rbegin(); object != objects.rend(); ++object)
-        tint(image, object->mask, tint_share, colour_of(*object));
+    for (auto object = objects.rbegin(); object != objects.rend(); ++object) tint(image, object->mask, tint_share, colour_of(*object));
     for (auto object = objects.rbegin(); object != objects.rend(); ++object) {
         canvas.frame(area_of(object->box), style.frame, colour_of(*object));
         draw_skeleton(canvas, object->keypoints, style.limb);

@@ -100,9 +100,8 @@ int rounded(double value) { return static_cast<int>(std::nearbyint(value)); }
 
 void check_crop(const Image& image, int height, int width) {
     if (image.width >= width && image.height >= height) return;
-    throw Failure(Exit::input, std::to_string(image.width) + "x" + std::to_string(image.height) +
-                                   " pixels are less than the crop of " + std::to_string(width) + "x" +
-                                   std::to_string(height) + "; use --resize or a smaller --crop");
+    throw Failure(Exit::input, std::to_string(image.width) + "x" + std::to_string(image.height) + " pixels are less than the crop of " +
+                                   std::to_string(width) + "x" + std::to_string(height) + "; use --resize or a smaller --crop");
 }
 
 Corners whole(const Image& image) { return {0, 0, static_cast<double>(image.width), static_cast<double>(image.height)}; }
@@ -208,9 +207,7 @@ void Feed::put_whole(const Image& image, int top, int left, int height, int widt
     for (int y = 0; y < height; ++y) put_row(sampler_.row(y), top + y, left, width);
 }
 
-void Feed::put_row(const std::uint8_t* pixels, int y, int left, int width) {
-    normalizer_.put(pixels, width, input_, y, left);
-}
+void Feed::put_row(const std::uint8_t* pixels, int y, int left, int width) { normalizer_.put(pixels, width, input_, y, left); }
 
 void Feed::pad(int top, int bottom, int left, int right) {
     for (int plane = 0; plane < 3; ++plane) {

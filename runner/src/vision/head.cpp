@@ -106,12 +106,14 @@ Maps::Maps(const HeadPlan& head, const Shape& input, const std::vector<Shape>& o
         const Level& level = levels_.back();
         for (std::size_t blob = i * blobs_per_level_; blob < (i + 1) * blobs_per_level_; ++blob)
             if (outputs[blob].size() != 3 || outputs[blob][1] != level.rows || outputs[blob][2] != level.columns)
-                refuse(head, outputs, "maps of " + std::to_string(level.rows) + "x" + std::to_string(level.columns) + " at stride " +
-                                          std::to_string(level.stride) + " of an input of " + format_shape(input));
+                refuse(head, outputs,
+                       "maps of " + std::to_string(level.rows) + "x" + std::to_string(level.columns) + " at stride " +
+                           std::to_string(level.stride) + " of an input of " + format_shape(input));
     }
     channels_ = channels_of(outputs, 0, blobs_per_level_);
     for (std::size_t i = 0; i < levels_.size(); ++i)
-        if (channels_of(outputs, i * blobs_per_level_, blobs_per_level_) != channels_) refuse(head, outputs, "the same number of channels at each stride");
+        if (channels_of(outputs, i * blobs_per_level_, blobs_per_level_) != channels_)
+            refuse(head, outputs, "the same number of channels at each stride");
     layout_ = layout_of(head, channels_, extra_channels(head, channels_, outputs));
     if (layout_.classes.size() < 1 || layout_.classes.begin < 0) refuse(head, outputs, "more channels, as no class is left");
     if (head.task == Task::pose && (layout_.extra.size() == 0 || layout_.extra.size() % 3 != 0))
@@ -122,7 +124,8 @@ Maps::Maps(const HeadPlan& head, const Shape& input, const std::vector<Shape>& o
 void Maps::bind(const std::vector<ncnn::Mat>& outputs) {
     for (std::size_t i = 0; i < outputs.size(); ++i)
         if (shape_of(outputs[i]) != shapes_[i])
-            throw Failure(Exit::input, "output " + std::to_string(i) + " has the shape " + format_shape(shape_of(outputs[i])) + ", not " + format_shape(shapes_[i]));
+            throw Failure(Exit::input, "output " + std::to_string(i) + " has the shape " + format_shape(shape_of(outputs[i])) + ", not " +
+                                           format_shape(shapes_[i]));
     for (std::size_t i = 0; i < levels_.size(); ++i) {
         auto plane = levels_[i].planes.begin();
         for (std::size_t blob = i * blobs_per_level_; blob < (i + 1) * blobs_per_level_; ++blob)

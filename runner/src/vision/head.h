@@ -65,7 +65,7 @@ struct Level {
     int stride = 0;
     int rows = 0;
     int columns = 0;
-    int first = 0;                      // index of its first place
+    int first = 0;                     // index of its first place
     std::vector<const float*> planes;  // one a channel
 
     int places() const { return rows * columns; }

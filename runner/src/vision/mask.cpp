@@ -7,9 +7,7 @@ namespace nnrun {
 namespace {
 
 // The first pixel whose centre is not before `at`.
-int first_centre(double at, int length) {
-    return static_cast<int>(std::clamp(std::ceil(at - 0.5), 0.0, static_cast<double>(length)));
-}
+int first_centre(double at, int length) { return static_cast<int>(std::clamp(std::ceil(at - 0.5), 0.0, static_cast<double>(length))); }
 
 }  // namespace
 

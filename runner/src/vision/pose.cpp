@@ -20,8 +20,8 @@ void read_simcc(const ncnn::Mat& x, const ncnn::Mat& y, double split, const Imag
     for (int i = 0; i < x.h; ++i) {
         const int column = largest(x.row(i), x.w);
         const int row = largest(y.row(i), y.w);
-        keypoints.push_back({static_cast<float>(transform.x.to_picture(column / split)), static_cast<float>(transform.y.to_picture(row / split)),
-                             std::min(x.row(i)[column], y.row(i)[row])});
+        keypoints.push_back({static_cast<float>(transform.x.to_picture(column / split)),
+                             static_cast<float>(transform.y.to_picture(row / split)), std::min(x.row(i)[column], y.row(i)[row])});
     }
 }
 
@@ -101,8 +101,8 @@ void PoseNet::operator()(const Image& image, Object& object, Stages& ms) {
 void PoseNet::check_finite() const {
     for (std::size_t i = 0; i < outputs_.size(); ++i)
         if (!all_finite(outputs_[i]))
-            throw Failure(Exit::input, "the pose net's output " + model_.outputs()[i].name +
-                                           " holds NaN or infinity; try --precision fp32");
+            throw Failure(Exit::input,
+                          "the pose net's output " + model_.outputs()[i].name + " holds NaN or infinity; try --precision fp32");
 }
 
 void PoseNet::decode(std::vector<Keypoint>& keypoints) const {

@@ -17,8 +17,7 @@ void refuse(const Args& args, const Words& flags, const std::string& fit) {
 std::vector<int> read_sides(const Args& args, const std::string& flag) {
     std::vector<int> sides = args.sizes(flag, 'x', 1, 2);
     if (sides.size() == 1) sides.push_back(sides.front());
-    if (std::max(sides[0], sides[1]) > max_side)
-        args.reject(args.name(flag) + " takes sizes up to " + std::to_string(max_side));
+    if (std::max(sides[0], sides[1]) > max_side) args.reject(args.name(flag) + " takes sizes up to " + std::to_string(max_side));
     return sides;
 }
 

@@ -84,8 +84,7 @@ Image stretch_width(const Image& image, int width, const Filter& filter) {
     for (int y = 0; y < wide.height; ++y) {
         std::uint8_t* to = wide.row(y);
         for (const Taps& tap : taps)
-            for (int channel = 0; channel < 3; ++channel)
-                *to++ = weighted(image.row(y) + 3 * tap.first + channel, 3, tap.weights);
+            for (int channel = 0; channel < 3; ++channel) *to++ = weighted(image.row(y) + 3 * tap.first + channel, 3, tap.weights);
     }
     return wide;
 }
@@ -139,8 +138,7 @@ bool height_first(const Image& image, int width, int height) {
 Image resize(const Image& image, int width, int height, const std::string& resample) {
     if (resample == "nearest") return pick_nearest(image, width, height);
     const Filter filter = resample == "bicubic" ? Filter{2.0, cubic} : Filter{1.0, triangle};
-    if (height_first(image, width, height))
-        return stretch_width(stretch_height(image, height, filter), width, filter);
+    if (height_first(image, width, height)) return stretch_width(stretch_height(image, height, filter), width, filter);
     return stretch_height(stretch_width(image, width, filter), height, filter);
 }
 
@@ -171,8 +169,7 @@ constexpr int reads = 16;
 
 void blend(const std::uint32_t* upper, const std::uint32_t* lower, std::uint32_t weight, std::size_t count, std::uint8_t* to) {
     const std::uint32_t rest = unit - weight;
-    for (std::size_t i = 0; i < count; ++i)
-        to[i] = static_cast<std::uint8_t>((upper[i] * rest + lower[i] * weight + (1u << 21)) >> 22);
+    for (std::size_t i = 0; i < count; ++i) to[i] = static_cast<std::uint8_t>((upper[i] * rest + lower[i] * weight + (1u << 21)) >> 22);
 }
 
 }  // namespace
@@ -198,7 +195,7 @@ bool RegionSampler::Samples::as_they_are(int limit) const {
 }
 
 void RegionSampler::start(const Image& image, const Region& region, int rows, int columns,
-                  const std::optional<std::array<std::uint8_t, 3>>& border) {
+                          const std::optional<std::array<std::uint8_t, 3>>& border) {
     image_ = &image;
     border_ = border;
     rows_.spread(region.y, region.height, rows, image.height);

@@ -30,7 +30,7 @@ public:
     // To sample `region` of `image` as so many rows and columns. Outside the picture there is
     // `border`, or, without it, the nearest pixel. The image must live until the last row.
     void start(const Image& image, const Region& region, int rows, int columns,
-              const std::optional<std::array<std::uint8_t, 3>>& border = std::nullopt);
+               const std::optional<std::array<std::uint8_t, 3>>& border = std::nullopt);
 
     // The pixels R, G, B of one row, until the next call; quickest in order.
     const std::uint8_t* row(int y);
