@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from piyard import ending
 from piyard.cli import program
 from piyard.cli.tasks import NAMESPACE
+from piyard.core.cancel import install_exit_hooks
 
 program.adopt()
-ending.install()
+install_exit_hooks()
 namespace = NAMESPACE

@@ -24,11 +24,12 @@ from pathlib import Path
 
 from benchmarks.counted import board, inference
 from benchmarks.counted.board import Board
-from piyard import build, tables
-from piyard import model as models
-from piyard.conversion import convert
-from piyard.errors import PiyardError
-from piyard.originals.choose import OWN
+from piyard.build.builder import build_nnrun
+from piyard.convert.converter import convert_model
+from piyard.convert.reference_models import FILE_ROUTES
+from piyard.core.errors import PiyardError
+from piyard.core.tables import render_table
+from piyard.models.definition import load_model
 
 BARS = {"mobilenet_v2": 65_000_000, "rtmpose_s": 200_000_000}
 """Instructions of an inference in fp16, at most."""
@@ -54,7 +55,7 @@ class Row:
 
 def measured(there: Board, model: str) -> Row:
     """As converted and masked."""
-    conversion = convert.convert(model, random_weights=models.load(model).network not in OWN)
+    conversion = convert_model(model, random_weights=load_model(model).network not in FILE_ROUTES)
     fp32, fp16 = (inference.instructions(there, conversion, way) for way in ("fp32", "fp16"))
     return Row(model=model, fp32=fp32, fp16=fp16)
 
@@ -63,7 +64,7 @@ def shown(rows: Sequence[Row], form: str) -> str:
     """A table, or JSON."""
     if form == "json":
         return json.dumps([asdict(row) | {"problems": row.problems} for row in rows], indent=2)
-    return tables.render(COLUMNS, [_cells(row) for row in rows], form)
+    return render_table(COLUMNS, [_cells(row) for row in rows], form)
 
 
 def _cells(row: Row) -> list[str]:
@@ -84,7 +85,7 @@ def main() -> int:
     """Exit code 1 when a row has a problem."""
     asked = arguments()
     try:
-        nnrun = build.build("rpi5").nnrun
+        nnrun = build_nnrun("rpi5").nnrun
         with tempfile.TemporaryDirectory(prefix="piyard-counted-") as folder:
             there = board.make(Path(folder), nnrun)
             rows = [measured(there, model) for model in asked.model or MODELS]

@@ -27,14 +27,13 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
-from piyard import say
-from piyard.facts import Facts
-from piyard.history import shelf
-from piyard.record import Check, Record
-from piyard.result import Result
-from piyard.run import store_record
-from piyard.telemetry import Moment
-from piyard.verdict import Verdict
+from piyard.board.facts import Facts
+from piyard.core import console
+from piyard.results.result import Result
+from piyard.results.result_files import save_result
+from piyard.results.row import Verdict
+from piyard.run.record import OutputCheck, Record, save_record
+from piyard.run.telemetry import Sample
 
 ROOT = Path(__file__).resolve().parent.parent
 INVOKE = (sys.executable, "-m", "invoke", "--search-root", str(ROOT))
@@ -103,14 +102,16 @@ def result(number: int, chance: random.Random) -> Result:
         before=facts,
         after=facts,
         exit_code=0,
-        check=Check(ok=True, threshold=0.999, cosine={"out0": 0.99998}, max_abs={"out0": 0.01}),
+        check=OutputCheck(
+            ok=True, threshold=0.999, cosine={"out0": 0.99998}, max_abs={"out0": 0.01}
+        ),
     )
     label = dict.fromkeys(("requested", "storage", "arithmetic", "label"), precision)
     return Result(
         record=record,
         samples_ms=[20 * (1 + chance.gauss(0, 0.005)) for _ in range(SAMPLES)],
         header={"type": "header", "threads": threads, "precision": label, "options": {}},
-        telemetry=[Moment(uptime_s=at, temperature_mc=50_000) for at in range(MOMENTS)],
+        telemetry=[Sample(uptime_s=at, temperature_mc=50_000) for at in range(MOMENTS)],
         verdict=Verdict(state="VALID"),
     )
 
@@ -121,8 +122,8 @@ def fill(count: int) -> None:
     with mock.patch.object(os, "fsync"):
         for number in range(count):
             made = result(number, chance)
-            shelf.save(made)
-            store_record(made.record)
+            save_result(made)
+            save_record(made.record)
 
 
 def commands(artifacts: Path) -> list[Command]:
@@ -182,7 +183,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         artifacts, bytecode = Path(folder) / "artifacts", Path(folder) / "bytecode"
         os.environ["PIYARD_ARTIFACTS"] = str(artifacts)
-        with say.step(f"store {asked.results} results"):
+        with console.step(f"store {asked.results} results"):
             fill(asked.results)
         todo = commands(artifacts)
         first = seconds(todo[0].argv, bytecode).wall

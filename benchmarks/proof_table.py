@@ -14,11 +14,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from piyard import model as models
-from piyard import originals, proof, say, tables
-from piyard.conversion import convert
-from piyard.conversion.convert import Conversion
-from piyard.errors import PiyardError
+from piyard.convert.conversions import Conversion
+from piyard.convert.converter import convert_model
+from piyard.convert.ncnn_net import PRECISION_NOTES, load_net_pair
+from piyard.convert.proof import ProofResult, prove_nets
+from piyard.convert.proof_inputs import make_case, make_inputs
+from piyard.convert.reference_models import choose_files, reference_networks
+from piyard.core import console
+from piyard.core.errors import PiyardError
+from piyard.core.tables import FORMATS, render_table
+from piyard.models.definition import load_model, model_names
 
 COLUMNS = ("Model", "Weights", "Data type", "Input", "Count", "Cosine", "Max abs", "Same top-1")
 
@@ -30,15 +35,15 @@ def main() -> int:
     rows: list[list[str]] = []
     try:
         for name in asked.models:
-            made = convert.convert(name, random_weights=name in asked.random)
+            made = convert_model(name, random_weights=name in asked.random)
             rows += _rows(made, _prove(made, pictures))
     except PiyardError as error:
-        say.note(str(error))
+        console.info(str(error))
         return error.exit_code
     finally:
-        print(tables.render(COLUMNS, rows, asked.format))
-    for way, computed in proof.COMPUTED.items():
-        say.note(f"{way}: {computed}")
+        print(render_table(COLUMNS, rows, asked.format))
+    for way, computed in PRECISION_NOTES.items():
+        console.info(f"{way}: {computed}")
     return 0
 
 
@@ -47,10 +52,10 @@ def _arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("pictures", type=Path)
-    parser.add_argument("models", nargs="*", default=models.names())
+    parser.add_argument("models", nargs="*", default=model_names())
     parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--random", action="append", default=[], metavar="MODEL")
-    parser.add_argument("--format", default="github", choices=tables.FORMATS)
+    parser.add_argument("--format", default="github", choices=FORMATS)
     return parser.parse_args()
 
 
@@ -62,21 +67,21 @@ def _spread(folder: Path, count: int) -> list[Path]:
     return [found[i * len(found) // count] for i in range(count)]
 
 
-def _prove(made: Conversion, pictures: list[Path]) -> proof.Proved:
-    from piyard.torch_shim import inference
+def _prove(made: Conversion, pictures: list[Path]) -> ProofResult:
+    from piyard.models.networks import inference
 
-    model = models.load(made.name)
-    files = originals.choose(model, random_weights=not made.has_real_weights)
-    with say.step(f"compare {made.name}"), inference(), tempfile.TemporaryDirectory() as half:
-        nets = originals.nets(model, files)
+    model = load_model(made.name)
+    files = choose_files(model, random_weights=not made.has_real_weights)
+    with console.step(f"compare {made.name}"), inference(), tempfile.TemporaryDirectory() as half:
+        nets = reference_networks(model, files)
         for net in nets.values():
             net.lower(Path(half), half=True)
-        pairs = {stem: proof.pair(made.folder, Path(half), stem) for stem in nets}
-        asked = proof.ask(model, nets, proof.feeds(model, nets, pictures), pictures)
-        return proof.prove(asked, nets, pairs)
+        pairs = {stem: load_net_pair(made.folder, Path(half), stem) for stem in nets}
+        asked = make_case(model, nets, make_inputs(model, nets, pictures), pictures)
+        return prove_nets(asked, nets, pairs)
 
 
-def _rows(made: Conversion, proved: proof.Proved) -> list[list[str]]:
+def _rows(made: Conversion, proved: ProofResult) -> list[list[str]]:
     about = made.manifest["weights"]
     told = f"random, seed {about['seed']}" if about["kind"] == "random" else about["sha256"][:8]
     return [

@@ -23,7 +23,10 @@ from tabulate import tabulate
 
 from benchmarks import made_times
 from benchmarks.made_times import COURSES, INDEPENDENT, NOISES, times, with_offsets
-from piyard.stats import compare, interval, runs, shape, slow
+from piyard.results import summary
+from piyard.results.significance import compare_runs, compare_samples
+from piyard.results.summary import interval_ends
+from piyard.results.trend import changes_slowly, find_drift, find_modes
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -43,7 +46,7 @@ SLOWER = 1.05
 def coverage(name: str, count: int, rng: Generator, trials: int) -> float:
     """How often the interval of so many samples holds the true median."""
     ordered = np.sort(times(name, rng, trials, count))
-    return _held(*interval.ends(ordered, interval.ranks(count)), made_times.true_median(name))
+    return _held(*interval_ends(ordered, summary.ranks(count)), made_times.true_median(name))
 
 
 def stopped(name: str, noise: float, rng: Generator, trials: int) -> tuple[float, float]:
@@ -53,7 +56,7 @@ def stopped(name: str, noise: float, rng: Generator, trials: int) -> tuple[float
     for count in looks():
         going = np.flatnonzero(counts == 0)
         ordered = np.sort(series[going, :count])
-        low[going], high[going] = interval.ends(ordered, interval.ranks(count))
+        low[going], high[going] = interval_ends(ordered, summary.ranks(count))
         narrow = high[going] - low[going] <= 2 * WITHIN * np.median(ordered, axis=-1)
         counts[going[narrow | (count == MOST)]] = count
     return _held(low, high, made_times.true_median(name, noise)), float(np.median(counts))
@@ -79,14 +82,14 @@ def rate(asked: Callable[[Times], object], series: Times) -> float:
 
 def called(series_a: Times, series_b: Times) -> float:
     """In which part of the comparisons of two runs a change is called."""
-    found = (compare.compare(a, b) for a, b in zip(series_a, series_b, strict=True))
+    found = (compare_samples(a, b) for a, b in zip(series_a, series_b, strict=True))
     return float(np.mean([one.verdict != "not significant" for one in found]))
 
 
 def called_by_runs(runs_a: Times, runs_b: Times) -> float:
     """The same for trials by runs by samples."""
     pairs = (list(zip(a, b, strict=True)) for a, b in zip(runs_a, runs_b, strict=True))
-    found = (runs.compare_runs(one) for one in pairs)
+    found = (compare_runs(one) for one in pairs)
     return float(np.mean([one.verdict != "not significant" for one in found]))
 
 
@@ -116,7 +119,7 @@ def drifts(rng: Generator, trials: int) -> str:
     counts = (20, 30, 50, 100, 300)
 
     def row(name: str, make: Callable[[int], Times]) -> list[object]:
-        return [name, *(percent(rate(shape.drift, make(n))) for n in counts)]
+        return [name, *(percent(rate(find_drift, make(n))) for n in counts)]
 
     rows = [row(f"none, {k}", partial(times, k, rng, trials)) for k in NOISES]
     for course in COURSES:
@@ -129,7 +132,7 @@ def drifts(rng: Generator, trials: int) -> str:
 def slow_changes(rng: Generator, trials: int) -> str:
     """How often independent samples are thought to change slowly: 0.5 % is what it is made for."""
     rows: list[list[object]] = [
-        [k, *(percent(rate(slow.changes_slowly, times(k, rng, 5 * trials, n))) for n in (20, 100))]
+        [k, *(percent(rate(changes_slowly, times(k, rng, 5 * trials, n))) for n in (20, 100))]
         for k in INDEPENDENT
     ]
     return table("thought to change slowly", map(_samples, (20, 100)), rows)
@@ -140,7 +143,7 @@ def two_modes(rng: Generator, trials: int) -> str:
     counts = (20, 30, 100, 300)
 
     def row(name: str, make: Callable[[int], Times]) -> list[object]:
-        return [name, *(percent(rate(shape.bimodal, make(n))) for n in counts)]
+        return [name, *(percent(rate(find_modes, make(n))) for n in counts)]
 
     single = [name for name in NOISES if name != "two modes"]
     rows = [row(f"none, {k}", partial(times, k, rng, trials)) for k in single]

@@ -31,9 +31,11 @@ from pathlib import Path
 
 from benchmarks.counted import beside, board, inference
 from benchmarks.counted.board import Board, Counts
-from piyard import build, say, tables
-from piyard.conversion import convert
-from piyard.conversion.convert import Conversion
+from piyard.build.builder import build_nnrun
+from piyard.convert.conversions import Conversion
+from piyard.convert.converter import convert_model
+from piyard.core import console
+from piyard.core.tables import render_table
 
 MODELS = ["squeezenet1_1", "resnet18"]
 PI_5 = 2.4e9
@@ -130,9 +132,9 @@ def shown(runs: Sequence[Run], besides: Mapping[str, Counts], form: str) -> str:
             },
             indent=2,
         )
-    costs = tables.render(["Instructions a second", *besides], cost_rows(besides), form)
+    costs = render_table(["Instructions a second", *besides], cost_rows(besides), form)
     columns = ["Share of a run", "An inference", "A second", *besides]
-    return f"{costs}\n\n{tables.render(columns, share_rows(runs, besides), form)}"
+    return f"{costs}\n\n{render_table(columns, share_rows(runs, besides), form)}"
 
 
 def arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
@@ -150,14 +152,14 @@ def arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> int:
     """Make, measure, print, judge."""
     asked = arguments()
-    nets = [convert.convert(name, random_weights=True) for name in asked.model or MODELS]
+    nets = [convert_model(name, random_weights=True) for name in asked.model or MODELS]
     with tempfile.TemporaryDirectory() as folder:
-        there = board.make(Path(folder), build.build("rpi5").nnrun)
+        there = board.make(Path(folder), build_nnrun("rpi5").nnrun)
         runs = []
         for net in nets:
-            with say.step(f"run {net.name}"):
+            with console.step(f"run {net.name}"):
                 runs.append(measured_run(there, net, asked.rounds))
-        with say.step("what works beside it"):
+        with console.step("what works beside it"):
             besides = measured_besides(there, asked.rounds)
     print(shown(runs, besides, asked.format))
     return int(any(percent(besides["piyard"], run.speed) > asked.bar for run in runs))

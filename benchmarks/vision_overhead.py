@@ -26,11 +26,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.counted import board, userland
-from piyard import build, model, say, tables
-from piyard.build.cmake import workspace
-from piyard.conversion import convert
-from piyard.conversion.lowering import STEM
-from piyard.look.arguments import net_flags
+from piyard.build.builder import build_ncnn, load_recipe, open_workspace
+from piyard.convert.converter import convert_model
+from piyard.convert.param import MAIN_STEM
+from piyard.core import console
+from piyard.core.tables import FORMATS, render_table
+from piyard.models.definition import load_model
+from piyard.predict.command import net_flags
 
 HERE = Path(__file__).parent
 MODELS = ["yolov8_n", "yolov8_s"]
@@ -92,13 +94,16 @@ def make(folder: Path) -> Counter:
     if shutil.which(board.EMULATOR) is None:
         sys.exit(f"{board.EMULATOR} is missing: Debian bookworm's package qemu-user has it")
     userland.compile_all(folder)
-    how = build.recipe("rpi5")
+    how = load_recipe("rpi5")
     mounts = {
         "/src": (how.runner, "ro"),
         "/benchmarks": (HERE, "ro"),
-        "/ncnn": (build.make_ncnn(how), "ro"),
+        "/ncnn": (build_ncnn(how), "ro"),
     }
-    with workspace(how.toolchain.cmake_file, mounts) as work, say.step(PROGRAM) as progress:
+    with (
+        open_workspace(how.toolchain.cmake_file, mounts) as work,
+        console.step(PROGRAM) as progress,
+    ):
         work.configure("/src", "/usr", how.nnrun_options | {"NNRUN_BENCHMARKS": True}, progress)
         work.build(progress)
         shutil.copy(work.folder / PROGRAM, folder / PROGRAM)
@@ -107,10 +112,10 @@ def make(folder: Path) -> Counter:
 
 def measured(counter: Counter, name: str, picture: Path, precision: str) -> Stages:
     """Of a model, which is converted if it is not yet."""
-    conversion = convert.convert(name)
-    flags = net_flags(model.load(name), str(conversion.folder / STEM))
+    conversion = convert_model(name)
+    flags = net_flags(load_model(name), str(conversion.folder / MAIN_STEM))
     flags += ["--threads", "1", "--precision", precision]
-    with say.step(f"count {name}"):
+    with console.step(f"count {name}"):
         pre = counter.steady("pre", picture, flags, 4)
         infer = counter.steady("infer", picture, flags, 1)
         whole = counter.steady("all", picture, flags, 1)
@@ -126,7 +131,7 @@ def arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--model", action="append", help=f"default: {' and '.join(MODELS)}")
     parser.add_argument("--precision", default="fp16", choices=("fp16", "fp32"))
     parser.add_argument("--bar", type=float, default=3.0, help="percent (default 3)")
-    parser.add_argument("--format", default="plain", choices=tables.FORMATS)
+    parser.add_argument("--format", default="plain", choices=FORMATS)
     return parser.parse_args(line)
 
 
@@ -140,7 +145,7 @@ def main() -> int:
             for name in asked.model or MODELS
         }
     rows = [stages.row(name) for name, stages in found.items()]
-    print(tables.render(COLUMNS, rows, asked.format))
+    print(render_table(COLUMNS, rows, asked.format))
     return int(any(stages.percent > asked.bar for stages in found.values()))
 
 

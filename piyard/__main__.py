@@ -6,16 +6,19 @@ import sys
 
 BY_YARD = not __package__
 """yard starts this file itself: ``-m`` would look for piyard in the user's folder first."""
+
+
 if BY_YARD:
     sys.path[0] = __file__.rpartition("/piyard/")[0]
 
 
 def main() -> None:
     """Do what the words say, and leave with the exit code."""
-    from piyard import ending, paths
     from piyard.cli.program import NAME, Program
+    from piyard.core import paths
+    from piyard.core.cancel import install_exit_hooks
 
-    ending.install()
+    install_exit_hooks()
     name = "yard" if BY_YARD else NAME
     tasks = ["--search-root", str(paths.ROOT)]
     Program(name=NAME, binary=name, binary_names=[name]).run([name, *tasks, *sys.argv[1:]])

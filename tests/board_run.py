@@ -7,9 +7,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from piyard import deploy, detached
-from piyard.detached import Status
-from piyard.release import Release
+from piyard.board.release import Release
+from piyard.run.deploy import deploy_releases
+from piyard.run.remote import ProcessStatus, start_process, wait_for_process
 from tests.local_board import LocalBoard, lease, release
 
 RUN = "20260101T000000-a-run"
@@ -30,8 +30,8 @@ def start(
     """Deploy a release and start a command beside it."""
     what = release(nnrun="program")
     claim = lease(token, f"owner of {token}")
-    deploy.deploy(board, [what], claim, keep=True)
-    detached.start(
+    deploy_releases(board, [what], claim, keep=True)
+    start_process(
         board,
         run,
         what,
@@ -45,8 +45,8 @@ def start(
     return what
 
 
-def end_of(board: LocalBoard, run: str = RUN) -> Status:
-    return detached.wait(lambda: board, board, run, lambda _status: None)
+def end_of(board: LocalBoard, run: str = RUN) -> ProcessStatus:
+    return wait_for_process(lambda: board, board, run, lambda _status: None)
 
 
 def until_running(board: LocalBoard, run: str = RUN) -> Path:

@@ -21,7 +21,7 @@ import grpc
 from labgrid.remote.generated import labgrid_coordinator_pb2 as messages
 from labgrid.remote.generated import labgrid_coordinator_pb2_grpc as stubs
 
-from piyard import deadline
+from piyard.core.cancel import wait_until
 
 BIN = Path(sys.executable).parent
 STOP_LIMIT_S = 20
@@ -136,7 +136,7 @@ def running(folder: Path, resources: dict[str, dict[str, Any]]) -> Iterator[Farm
         exporting = ("--coordinator", farm.coordinator, "--name", "exporter", str(config))
         with _process(folder, "exporter", *exporting) as said:
             count = sum(len(group) for group in resources.values())
-            assert deadline.poll(lambda: _offers(farm, count), READY_LIMIT_S), said.read_text()
+            assert wait_until(lambda: _offers(farm, count), READY_LIMIT_S), said.read_text()
             yield farm
 
 
@@ -173,6 +173,6 @@ def _line(said: Path, start: str) -> str:
         lines = said.read_text().splitlines()
         return next((line for line in lines if line.startswith(start)), None)
 
-    line = deadline.poll(look, READY_LIMIT_S)
+    line = wait_until(look, READY_LIMIT_S)
     assert line, said.read_text()
     return line

@@ -19,20 +19,35 @@ from typing import Any
 
 import msgspec
 
-from piyard import deadline, digest, emulator, fanout, keys, store, target, work
-from piyard.address import Address
-from piyard.board import Line
-from piyard.build import Build
-from piyard.containers import engine
-from piyard.conversion import LABELS, Conversion
-from piyard.emulator import EmulatedBoard
-from piyard.job import Bench, Job
-from piyard.outcome import Outcomes
-from piyard.record import Record
-from piyard.release import HOME, File, Release
-from piyard.seat import Ready, Seat, Terms
-from piyard.ssh import Login
-from piyard.work import Work
+from piyard.board.address import Address
+from piyard.board.connection import BoardConnection
+from piyard.board.emulator import (
+    LOOPBACK,
+    PORT,
+    SSHD_LOOP,
+    USER,
+    USER_ID,
+    EmulatedBoard,
+    _board_image,
+    _identity_archive,
+    _wait_for_sshd,
+    start_emulated,
+)
+from piyard.board.release import HOME, Release, ReleaseFile
+from piyard.board.ssh.hostkeys import host_key, login_key, public_key
+from piyard.board.ssh.login import Login
+from piyard.build.builder import Build
+from piyard.convert.conversions import LABELS_FILE, Conversion
+from piyard.core import cancel
+from piyard.core.containers import connect_engine
+from piyard.core.files import sha256_of_value
+from piyard.core.store import get_or_make
+from piyard.core.target import load_target
+from piyard.run.execute import NnrunCommand, run_job
+from piyard.run.job import BenchOptions, Job, JobContext, Prepared, RunOptions
+from piyard.run.outcomes import JobOutcomes
+from piyard.run.record import Record
+from piyard.run.schedule import run_on_boards
 
 BOARD = "emulated:desktop/1"
 SMALL = [20_000] * 9
@@ -74,7 +89,7 @@ class Pi:
 
     def __init__(self, board: EmulatedBoard) -> None:
         self.board = board
-        self._client = engine.connect()
+        self._client = connect_engine()
         self._container = self._client.containers.get(board.container)
 
     def sh(self, script: str, *arguments: str, user: str = "pi", check: bool = True) -> str:
@@ -98,7 +113,7 @@ class Pi:
 
     def await_sshd(self) -> None:
         """Wait until somebody listens again; a restart gives it another port."""
-        self.board = emulator.up(self.board.name)
+        self.board = start_emulated(self.board.name)
 
     def signal_sshd(self, signal: str) -> None:
         """Signal each sshd there, the listening one too."""
@@ -140,18 +155,18 @@ class Pi:
 @contextmanager
 def with_room(size: str) -> Iterator[Pi]:
     """A board on whose disk piyard has that much room."""
-    client, kind = engine.connect(), target.load("desktop")
+    client, kind = connect_engine(), load_target("desktop")
     container = client.containers.create(
-        emulator._image_of(kind).ensure(client),
-        ["/bin/sh", "-c", emulator.SERVE, "board"],
-        tmpfs={f"/home/pi/{HOME}": f"exec,size={size},uid={emulator.USER_ID},mode=700"},
-        ports={emulator.PORT: (emulator.LOOPBACK, 0)},
+        _board_image(kind).ensure(client),
+        ["/bin/sh", "-c", SSHD_LOOP, "board"],
+        tmpfs={f"/home/pi/{HOME}": f"exec,size={size},uid={USER_ID},mode=700"},
+        ports={PORT: (LOOPBACK, 0)},
         init=True,
     )
     try:
-        container.put_archive("/", emulator._identity("desktop/9"))
+        container.put_archive("/", _identity_archive("desktop/9"))
         container.start()
-        pi = Pi(emulator._wait_for_sshd(container, "desktop/9"))
+        pi = Pi(_wait_for_sshd(container, "desktop/9"))
         yield pi
         pi.close()
     finally:
@@ -161,7 +176,7 @@ def with_room(size: str) -> Iterator[Pi]:
 
 def wait_until(so: Any, what: str, limit_s: float = LIMIT_S) -> None:
     """Wait for something that has to come true."""
-    assert deadline.poll(lambda: so() or None, limit_s), f"never: {what}"
+    assert cancel.wait_until(lambda: so() or None, limit_s), f"never: {what}"
 
 
 class Cutter:
@@ -172,7 +187,7 @@ class Cutter:
         self.passed = 0
         self.cut = False
         self._guard = threading.Lock()
-        self._listener = socket.create_server((emulator.LOOPBACK, 0))
+        self._listener = socket.create_server((LOOPBACK, 0))
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -180,7 +195,7 @@ class Cutter:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                server = socket.create_connection((emulator.LOOPBACK, self._to))
+                server = socket.create_connection((LOOPBACK, self._to))
                 for pump in (self._up, self._down):
                     threading.Thread(target=pump, args=(client, server), daemon=True).start()
 
@@ -221,8 +236,8 @@ def _hang_up(*ends: socket.socket, reset: bool) -> None:
 def link(board: EmulatedBoard, folder: Path, after: int | None = None) -> Iterator[Cutter]:
     """A breakable link to the board's sshd, and the known_hosts file that names it."""
     cutter = Cutter(board.port, after)
-    key = keys.public(keys.host_key(board.name.removeprefix("emulated:").replace("/", "-")))
-    (folder / "linked").write_text(f"[{emulator.LOOPBACK}]:{cutter.port} {key}\n")
+    key = public_key(host_key(board.name.removeprefix("emulated:").replace("/", "-")))
+    (folder / "linked").write_text(f"[{LOOPBACK}]:{cutter.port} {key}\n")
     try:
         yield cutter
     finally:
@@ -233,18 +248,18 @@ def over(cutter: Cutter, folder: Path) -> Login:
     """How to get in over that link."""
     return Login(
         name="pi5",
-        address=Address(host=emulator.LOOPBACK, user=emulator.USER, port=cutter.port),
-        key=keys.login_key(),
+        address=Address(host=LOOPBACK, user=USER, port=cutter.port),
+        key=login_key(),
         known_hosts=folder / "linked",
     )
 
 
-def file(folder: Path, name: str, content: bytes) -> File:
+def file(folder: Path, name: str, content: bytes) -> ReleaseFile:
     """A file for a release."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(content)
     sha = hashlib.sha256(content).hexdigest()
-    return File(name=name, path=folder / name, sha256=sha, size=len(content))
+    return ReleaseFile(name=name, path=folder / name, sha256=sha, size=len(content))
 
 
 def release(folder: Path, seed: int, sizes: Sequence[int]) -> Release:
@@ -254,9 +269,9 @@ def release(folder: Path, seed: int, sizes: Sequence[int]) -> Release:
     return Release(files=[file(folder, "nnrun", NNRUN.encode()), *blobs], label=f"seed {seed}")
 
 
-def ready(size: int = 50_000) -> Ready:
+def ready(size: int = 50_000) -> Prepared:
     """A build and a conversion whose program is the stand-in."""
-    return Ready(builds={"desktop": _build()}, conversions={"net": _conversion(size)})
+    return Prepared(builds={"desktop": _build()}, conversions={"net": _conversion(size)})
 
 
 def _build() -> Build:
@@ -272,39 +287,45 @@ def _build() -> Build:
         (folder / "nnrun").write_text(NNRUN)
         return told
 
-    key = digest.of_value(NNRUN)[:16]
-    folder, fresh = store.get_or_make("builds", key, fill)
+    key = sha256_of_value(NNRUN)[:16]
+    folder, fresh = get_or_make("builds", key, fill)
     return Build(target="desktop", key=key, folder=folder, fresh=fresh)
 
 
 def _conversion(size: int) -> Conversion:
     def fill(folder: Path) -> dict[str, Any]:
-        for name in ("model.ncnn.param", "model.ncnn.bin", LABELS):
+        for name in ("model.ncnn.param", "model.ncnn.bin", LABELS_FILE):
             (folder / name).write_bytes(random.Random(name).randbytes(size))
         return {}
 
-    folder, made = store.get_or_make("conversions", f"net{size}", fill)
+    folder, made = get_or_make("conversions", f"net{size}", fill)
     told = {"nets": ["model"]}
     return Conversion(name="net", key=f"net{size}", folder=folder, manifest=told, fresh=made)
 
 
 def job(host: str) -> Job:
     """A job for the stand-in."""
-    return Job(host=host, target="desktop", model="net", precision="fp32", threads=1, bench=Bench())
+    return Job(
+        host=host, target="desktop", model="net", precision="fp32", threads=1, bench=BenchOptions()
+    )
 
 
-def do(line: Line, verb: str, *arguments: str, retry: int = 0, limit_s: int = 60) -> Record:
+def do(
+    line: BoardConnection, verb: str, *arguments: str, retry: int = 0, limit_s: int = 60
+) -> Record:
     """Deploy the stand-in and run it, as a task does."""
-    asked = Work(verb=verb, arguments=arguments, what={"task": "bench"})
-    terms = Terms(limit_s=limit_s, retry=retry)
-    return work.run_one(Seat(line=line, job=job(line.name), ready=ready(), terms=terms), asked)
+    asked = NnrunCommand(verb=verb, arguments=arguments, what={"task": "bench"})
+    options = RunOptions(limit_s=limit_s, retry=retry)
+    return run_job(
+        JobContext(line=line, job=job(line.name), prepared=ready(), options=options), asked
+    )
 
 
-def each(host: str, verbs: Sequence[Sequence[str]]) -> Outcomes[Job, Record]:
+def each(host: str, verbs: Sequence[Sequence[str]]) -> JobOutcomes[Job, Record]:
     """Several jobs for one board, as a task does them."""
-    line = Line(host, "desktop")
+    line = BoardConnection(host, "desktop")
     jobs = [msgspec.structs.replace(job(host), threads=n) for n in range(1, len(verbs) + 1)]
-    return fanout.each(
+    return run_on_boards(
         [line],
         jobs,
         lambda at, one: do(at, *verbs[one.threads - 1]),

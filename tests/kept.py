@@ -10,11 +10,10 @@ from typing import Any
 
 import msgspec
 
-from piyard import run
-from piyard.facts import Facts
-from piyard.record import Check, Record
-from piyard.result import Result
-from piyard.verdict import Verdict
+from piyard.board.facts import Facts
+from piyard.results.result import Result
+from piyard.results.row import Verdict
+from piyard.run.record import LOG_FILE, OutputCheck, Record, run_folder, save_record
 
 FACTS = Facts(
     machine="aarch64",
@@ -71,7 +70,9 @@ def record(
         release="r",
         before=facts,
         exit_code=0,
-        check=Check(ok=True, threshold=0.999, cosine={"out0": 0.99998}, max_abs={"out0": 0.01}),
+        check=OutputCheck(
+            ok=True, threshold=0.999, cosine={"out0": 0.99998}, max_abs={"out0": 0.01}
+        ),
     )
     return msgspec.structs.replace(base, **changes)
 
@@ -131,7 +132,7 @@ def old_run(of: Record, samples: Sequence[float], *, head: dict[str, Any] | None
     told: list[dict[str, Any]] = [head or header(), {"type": "load", "ms": 12.5}]
     told += [{"type": "sample", "i": i, "ms": ms} for i, ms in enumerate(samples)]
     told.append({"type": "summary", "samples": len(samples), "peak_rss_kb": 40_000})
-    run.store_record(of)
-    folder = run.folder_of(of.id)
-    (folder / run.LOG).write_text("".join(json.dumps(line) + "\n" for line in told))
+    save_record(of)
+    folder = run_folder(of.id)
+    (folder / LOG_FILE).write_text("".join(json.dumps(line) + "\n" for line in told))
     return folder

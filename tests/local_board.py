@@ -14,11 +14,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from piyard import lease as leases
-from piyard import store
-from piyard.lease import Lease
-from piyard.release import HOME, Release, release_of
-from piyard.ssh import Session
+from piyard.board.lease import LEASE_SECONDS, Lease
+from piyard.board.release import HOME, Release, release_of
+from piyard.board.ssh.session import Session
+from piyard.core.store import get_or_make
 
 NO_CUT = -1
 """No cut: everything that is sent arrives."""
@@ -170,7 +169,7 @@ def temporary_board() -> Iterator[LocalBoard]:
 
 def lease(token: str = "token", owner: str = "me", *, wait_s: float = 0) -> Lease:
     """A lease that waits for nobody."""
-    return Lease(token=token, owner=owner, wait_s=wait_s, seconds=leases.SECONDS)
+    return Lease(token=token, owner=owner, wait_s=wait_s, seconds=LEASE_SECONDS)
 
 
 def artifact(key: str, **files: str | bytes) -> Path:
@@ -182,7 +181,7 @@ def artifact(key: str, **files: str | bytes) -> Path:
             (folder / name).write_bytes(raw)
         return {}
 
-    return store.get_or_make("things", key, make)[0]
+    return get_or_make("things", key, make)[0]
 
 
 def release(key: str = "one", label: str = "", **files: str | bytes) -> Release:

@@ -10,14 +10,22 @@ from typing import Any
 
 import msgspec
 
-from piyard.facts import Facts
-from piyard.record import Check as RunCheck
-from piyard.record import Record
-from piyard.result import Result
-from piyard.row import Check, Cost, Floor, Power, Published, Row
-from piyard.stats.summary import Summary
-from piyard.telemetry import Moment
-from piyard.verdict import Reason, State, Verdict
+from piyard.board.facts import Facts
+from piyard.results.result import Result
+from piyard.results.row import (
+    Cost,
+    EnergyUse,
+    OutputMatch,
+    Reason,
+    ReferenceTime,
+    Roofline,
+    Row,
+    Verdict,
+    VerdictState,
+)
+from piyard.results.summary import Summary
+from piyard.run.record import OutputCheck, Record
+from piyard.run.telemetry import Sample
 
 MODELS = {
     "resnet18": (11_689_512, 1_814_073_344, "69.76 % top-1"),
@@ -91,7 +99,7 @@ def row(**changes: Any) -> Row:
         data_type="fp16",
         threads=4,
         summary=summary([19.8, 19.82, 19.84, 19.84, 19.86, 19.9, 20.1]),
-        check=Check(ok=True, cosine=0.99998),
+        check=OutputMatch(ok=True, cosine=0.99998),
         verdict=Verdict(state="VALID"),
     )
     return msgspec.structs.replace(base, **changes)
@@ -104,7 +112,7 @@ def every_field() -> dict[str, Any]:
         "cold_ms": 612.5,
         "peak_rss_kb": 61_440,
         "accuracy": "69.76 % top-1",
-        "power": Power(
+        "power": EnergyUse(
             joules=0.213,
             above_idle_joules=0.141,
             average_w=10.7,
@@ -113,20 +121,20 @@ def every_field() -> dict[str, Any]:
             source="PMIC",
         ),
         "cost": Cost(board=80.0, board_date="2026-01-15", per_million=0.0175),
-        "floor": Floor(ms=5.9, bound="compute", source="Cortex-A76 optimization guide"),
-        "published": Published(ms=19.84, source="ncnn benchmark, 2023-12"),
+        "floor": Roofline(ms=5.9, bound="compute", source="Cortex-A76 optimization guide"),
+        "published": ReferenceTime(ms=19.84, source="ncnn benchmark, 2023-12"),
     }
 
 
-def of_check(check: Check | None) -> RunCheck | None:
+def of_check(check: OutputMatch | None) -> OutputCheck | None:
     """What the run's record would hold of it."""
     if check is None:
         return None
     cosine, apart = {"out0": check.cosine}, {"out0": 0.1}
-    return RunCheck(ok=check.ok, threshold=0.999, cosine=cosine, max_abs=dict(apart))
+    return OutputCheck(ok=check.ok, threshold=0.999, cosine=cosine, max_abs=dict(apart))
 
 
-def result(of: Row, samples: Sequence[float], telemetry: Sequence[Moment] = ()) -> Result:
+def result(of: Row, samples: Sequence[float], telemetry: Sequence[Sample] = ()) -> Result:
     """The Result that the row could have been derived from."""
     weights = {"kind": "random", "seed": of.random_seed} if of.random_seed else {"kind": "file"}
     record = Record(
@@ -180,7 +188,7 @@ def result(of: Row, samples: Sequence[float], telemetry: Sequence[Moment] = ()) 
 
 def fleet() -> tuple[list[Row], list[Result]]:
     """Twelve rows of three real boards, a slow one, a throttled one, a busy one, and emulated."""
-    jobs: list[tuple[str, str, str, State]] = [
+    jobs: list[tuple[str, str, str, VerdictState]] = [
         ("pi5-a", "resnet18", "fp16", "VALID"),
         ("pi5-a", "resnet18", "fp32", "VALID"),
         ("pi5-a", "mobilenet_v2", "fp16", "VALID"),
@@ -198,7 +206,7 @@ def fleet() -> tuple[list[Row], list[Result]]:
     return [of for of, _ in pairs], [found for _, found in pairs]
 
 
-def measured(at: int, host: str, model: str, kind: str, state: State) -> tuple[Row, Result]:
+def measured(at: int, host: str, model: str, kind: str, state: VerdictState) -> tuple[Row, Result]:
     """One benchmark of ten seconds, with what it did to the board."""
     chance = random.Random(at)
     target, hardware = BOARDS[host]
@@ -225,7 +233,7 @@ def measured(at: int, host: str, model: str, kind: str, state: State) -> tuple[R
             "data_type": kind,
             "random_seed": 20260101 if emulated else None,
             "summary": summary(samples),
-            "published": Published(ms=MEDIANS[model], source="ncnn benchmark, 2023-12"),
+            "published": ReferenceTime(ms=MEDIANS[model], source="ncnn benchmark, 2023-12"),
             "verdict": Verdict(state=state, reasons=reasons),
         }
     )
@@ -239,7 +247,7 @@ def slowness(host: str, kind: str) -> float:
     return of_board * (1.55 if kind == "fp32" else 1.0)
 
 
-def series(chance: random.Random, median: float, state: State) -> list[float]:
+def series(chance: random.Random, median: float, state: VerdictState) -> list[float]:
     """About ten seconds of inferences; a throttled board is slow in the second half."""
     if state == "EMULATED":
         return [median * chance.uniform(0.97, 1.05) for _ in range(3)]
@@ -251,7 +259,7 @@ def series(chance: random.Random, median: float, state: State) -> list[float]:
     return [median * a * b * c * d for a, b, c, d in zip(late, busy, spread, rare, strict=True)]
 
 
-def moments(chance: random.Random, state: State, seconds: float) -> list[Moment]:
+def moments(chance: random.Random, state: VerdictState, seconds: float) -> list[Sample]:
     """Two moments a second: warming, and throttled above 85 °C where the row is INVALID."""
     hot = state == "INVALID"
     told = []
@@ -259,7 +267,7 @@ def moments(chance: random.Random, state: State, seconds: float) -> list[Moment]
         throttled = hot and half > seconds
         warm = (60 if hot else 46) + min(half * (1.3 if hot else 0.6), 26 if hot else 12)
         told.append(
-            Moment(
+            Sample(
                 uptime_s=4000.25 + half / 2,
                 temperature_mc=int((warm + chance.uniform(-0.4, 0.4)) * 1000),
                 khz=2_400_000,

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from piyard.facts import Facts
-from piyard.record import Check, Record
-from piyard.result import Result
-from piyard.telemetry import Moment
+from piyard.board.facts import Facts
+from piyard.results.result import Result
+from piyard.run.record import OutputCheck, Record
+from piyard.run.telemetry import Sample
 
 PRECISION = {
     "requested": "fp16",
@@ -50,11 +50,11 @@ def samples(count: int = 500, middle: float = 20.0, seed: int = 1) -> list[float
     return [middle * (1 + 0.005 * chance.gauss(0, 1)) for _ in range(count)]
 
 
-def moments(count: int = 24, **of_all: Any) -> list[Moment]:
+def moments(count: int = 24, **of_all: Any) -> list[Sample]:
     """Two a second; nnrun works on four cores from the second to the last but two."""
     own = [200 * max(0, min(i - 1, count - 4)) for i in range(count)]
     clean = [
-        Moment(
+        Sample(
             uptime_s=1000 + i / 2,
             temperature_mc=55_000,
             khz=2_400_000,
@@ -95,7 +95,9 @@ def record(**changes: Any) -> Record:
         before=FACTS,
         after=FACTS,
         exit_code=0,
-        check=Check(ok=True, threshold=0.999, cosine={"out0": 0.99998}, max_abs={"out0": 0.01}),
+        check=OutputCheck(
+            ok=True, threshold=0.999, cosine={"out0": 0.99998}, max_abs={"out0": 0.01}
+        ),
     )
     return msgspec.structs.replace(base, **changes)
 
@@ -119,7 +121,7 @@ def facts(**changes: Any) -> Facts:
     return msgspec.structs.replace(FACTS, **changes)
 
 
-def during(which: Sequence[int], **changes: Any) -> list[Moment]:
+def during(which: Sequence[int], **changes: Any) -> list[Sample]:
     """A clean run's moments, some of them changed."""
     return [
         msgspec.structs.replace(moment, **changes) if i in which else moment

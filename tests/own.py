@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from piyard import paths
+from piyard.core import paths
 
 MADE = ("conversions", "logs", "ncnn", "sources", "toolchains")
 BUILDS = "builds"

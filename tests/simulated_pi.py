@@ -17,10 +17,10 @@ from typing import Any
 
 from docker.models.containers import Container
 
-from piyard import emulator
-from piyard.build import Build
-from piyard.conversion.convert import Conversion
-from piyard.fleet.inventory import Entry
+from piyard.board.emulator import LOOPBACK, USER
+from piyard.board.fleet.inventory import BoardEntry
+from piyard.build.builder import Build
+from piyard.convert.conversions import Conversion
 from tests.simulated import container, firmware, kernel, stand_in
 from tests.simulated.firmware import SINCE, TOLD
 
@@ -45,14 +45,14 @@ class SimulatedPi:
     @property
     def address(self) -> str:
         """What a user types."""
-        return f"{emulator.USER}@{emulator.LOOPBACK}:{self.port}"
+        return f"{USER}@{LOOPBACK}:{self.port}"
 
     @property
-    def entry(self) -> Entry:
+    def entry(self) -> BoardEntry:
         """What an inventory says of it."""
-        return Entry(
-            host=emulator.LOOPBACK,
-            user=emulator.USER,
+        return BoardEntry(
+            host=LOOPBACK,
+            user=USER,
             port=self.port,
             key=str(container.login_key(self._folder)),
             sudo=True,

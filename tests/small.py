@@ -7,8 +7,7 @@ from functools import cache
 
 import msgspec
 
-from piyard import build
-from piyard.build import Build
+from piyard.build.builder import Build, build_recipe, load_recipe
 from piyard.build.recipe import Recipe
 
 LAYERS = frozenset(
@@ -26,7 +25,7 @@ ONE_VARIANT = dict.fromkeys(
 
 def recipe(target_name: str) -> Recipe:
     """The target's recipe with all other layers left out."""
-    full = build.recipe(target_name)
+    full = load_recipe(target_name)
     listed = (full.source.folder() / "src" / "CMakeLists.txt").read_text()
     names = set(re.findall(r"ncnn_add_layer\((\w+)", listed))
     left_out = {f"WITH_LAYER_{name.lower()}": False for name in sorted(names - LAYERS)}
@@ -37,4 +36,4 @@ def recipe(target_name: str) -> Recipe:
 @cache
 def desktop() -> Build:
     """nnrun for this machine."""
-    return build.make("desktop", recipe("desktop"))
+    return build_recipe("desktop", recipe("desktop"))

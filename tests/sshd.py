@@ -22,8 +22,8 @@ from paramiko.common import (
     OPEN_SUCCEEDED,
 )
 
-from piyard.address import Address
-from piyard.ssh import Login
+from piyard.board.address import Address
+from piyard.board.ssh.login import Login
 
 USER = "pi"
 

@@ -6,12 +6,11 @@ import subprocess
 
 import pytest
 
-from piyard import checks, paths
+from piyard.cli.machine import LINTERS, linter_argv
+from piyard.core.paths import ROOT
 
 
-@pytest.mark.parametrize("name", checks.LINTERS)
+@pytest.mark.parametrize("name", LINTERS)
 def test_is_clean(name: str) -> None:
-    done = subprocess.run(
-        checks.command(name), cwd=paths.ROOT, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(linter_argv(name), cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from piyard import infer
-from piyard.tracking import nets
-from piyard.tracking.nanotrack import Nets
+from piyard.convert.ncnn_net import net_function
+from piyard.vision.nanotrack import NanotrackNets, make_nets
 from tests.runner.nets import Net
 
 Pixels = NDArray[np.uint8]
@@ -19,9 +18,9 @@ SIDE = 40
 """Of the object, in pixels."""
 
 
-def of_ncnn(folder: Path) -> Nets:
+def of_ncnn(folder: Path) -> NanotrackNets:
     """The two nets in that folder, as the desktop's ncnn computes them."""
-    return nets.of(infer.computed(folder), infer.computed(folder, "head"))
+    return make_nets(net_function(folder), net_function(folder, "head"))
 
 
 def backbone() -> Net:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from benchmarks.counted import board
 from benchmarks.counted.board import Board, Counts
-from piyard import lease, onboard, telemetry
+from piyard.board.lease import LEASE_SECONDS
+from piyard.board.ssh.commands import script_text
+from piyard.run.telemetry import watch_command
 
 SHORT_S, MORE_S = 7, 60
 """What happens once a run drops out of the difference between a short one and one that takes so
@@ -28,9 +30,9 @@ def piyards(there: Board, counts: Path, seconds: int) -> None:
     with tempfile.TemporaryDirectory(dir=there.folder) as home:
         run = Path(home) / "runs" / RUN
         run.mkdir(parents=True)
-        (run / "supervise.sh").write_text(onboard.script("supervise"))
-        watch = telemetry.watch_command("nnrun")
-        told = ["token", "owner", RUN, str(LIMIT_S), str(lease.SECONDS), "", "/nowhere"]
+        (run / "supervise.sh").write_text(script_text("supervise"))
+        watch = watch_command("nnrun")
+        told = ["token", "owner", RUN, str(LIMIT_S), str(LEASE_SECONDS), "", "/nowhere"]
         argv = ["supervise.sh", *told, str(len(watch)), *watch, "idle", str(seconds)]
         board.run(there, there.argv("sh", *argv), counts, run)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.counted import board
 from benchmarks.counted.board import Board
-from piyard.conversion import Conversion
+from piyard.convert.conversions import Conversion
 
 
 def argv(there: Board, conversion: Conversion, precision: str, loops: int) -> list[str]:

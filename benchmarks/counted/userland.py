@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import cast
 
 from benchmarks.counted import pi5
-from piyard.containers import engine, image
+from piyard.build.images import CROSS_IMAGE, board_image
+from piyard.core.containers import connect_engine, run_in_container
 
 HERE = Path(__file__).parent
 PLUGIN = ["gcc", "-O2", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror"]
@@ -24,21 +25,21 @@ SENSORS = {
 
 def compile_all(folder: Path) -> None:
     """Put ``count.so``, of this machine, and ``vcgencmd``, of a board, into the folder."""
-    client = engine.connect()
-    cross = image.CROSS.ensure(client)
+    client = connect_engine()
+    cross = CROSS_IMAGE.ensure(client)
     for argv in (
         [*PLUGIN, "-o", "/out/count.so", "/src/count_instructions.c"],
         [*FIRMWARE, "-o", "/out/vcgencmd", "/src/vcgencmd.c"],
     ):
-        engine.run(
+        run_in_container(
             client, cross, argv, mounts={"/src": (HERE, "ro"), "/out": (folder, "rw")}, env={}
         )
 
 
 def unpack(root: Path) -> None:
     """The emulated board's programs and libraries, a Pi's sensors, and its cores."""
-    client = engine.connect()
-    container = client.containers.create(image.board("aarch64").ensure(client))
+    client = connect_engine()
+    container = client.containers.create(board_image("aarch64").ensure(client))
     try:
         with tempfile.TemporaryFile() as archive:
             # docker's stubs take them for text

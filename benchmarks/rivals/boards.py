@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.rivals.keys import Keys
-from piyard import deadline, emulator
-from piyard.containers import base, engine, image
-from piyard.errors import BoardCommandFailed, EmulationFailed
+from piyard.board.emulator import LOOPBACK, PORT, START_LIMIT_S, USER, USER_ID
+from piyard.build.images import DEBIAN_ARCHITECTURES, Base, Image
+from piyard.core.cancel import wait_until
+from piyard.core.containers import connect_engine
+from piyard.core.errors import BoardCommandFailed, EmulationFailed
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -58,7 +60,7 @@ class Board:
         return sum(int(count.split()[0]) for name, count in counts if name.strip() != "lo")
 
     def _run(self, argv: list[str]) -> str:
-        done: Any = self.container.exec_run(argv, user=emulator.USER)
+        done: Any = self.container.exec_run(argv, user=USER)
         said = str(done.output, errors="replace")
         if done.exit_code:
             raise BoardCommandFailed(f"{self.name}: '{argv[0]}' failed", evidence=said)
@@ -68,19 +70,19 @@ class Board:
 @contextmanager
 def running(count: int, keys: Keys) -> Iterator[list[Board]]:
     """So many boards, gone at the end whatever happens."""
-    client = engine.connect()
+    client = connect_engine()
     tag = _image().ensure(client)
     with ExitStack() as stack:
         started = [stack.enter_context(_container(client, tag, keys)) for _ in range(count)]
         yield [_board(container, f"board-{n}") for n, container in enumerate(started, 1)]
 
 
-def _image() -> image.Image:
-    debian = base.DEBIAN[platform.machine().replace("arm64", "aarch64")]
-    unpacked = base.Base(
+def _image() -> Image:
+    debian = DEBIAN_ARCHITECTURES[platform.machine().replace("arm64", "aarch64")]
+    unpacked = Base(
         name=NAME, platform=f"linux/{debian}", architectures=[debian], variant="extract"
     )
-    return image.Image(
+    return Image(
         name=NAME, base=unpacked, copies=[f"{NAME}.packages", "board-setup.sh", "sshd_config"]
     )
 
@@ -95,7 +97,7 @@ def _container(client: DockerClient, tag: str, keys: Keys) -> Iterator[Container
         labels={LABEL: NAME},
         init=True,
         auto_remove=True,
-        ports={emulator.PORT: (emulator.LOOPBACK, 0)},
+        ports={PORT: (LOOPBACK, 0)},
     )
     try:
         container.put_archive("/", _identity(keys))
@@ -110,7 +112,7 @@ def _identity(keys: Keys) -> bytes:
     """The key that may log in and the board's own, as an archive to unpack at /."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
-        _add(archive, "home/pi/.ssh/authorized_keys", keys.public(keys.login), emulator.USER_ID)
+        _add(archive, "home/pi/.ssh/authorized_keys", keys.public(keys.login), USER_ID)
         _add(archive, "etc/ssh/ssh_host_ed25519_key", keys.host, 0)
     return packed.getvalue()
 
@@ -123,7 +125,7 @@ def _add(archive: tarfile.TarFile, name: str, source: Path, owner: int) -> None:
 
 
 def _board(container: Container, name: str) -> Board:
-    port = deadline.poll(partial(_port, container), emulator.START_LIMIT_S)
+    port = wait_until(partial(_port, container), START_LIMIT_S)
     if port is None:
         raise EmulationFailed(
             f"{name} did not come up", evidence=container.logs(tail=20).decode(errors="replace")
@@ -133,7 +135,7 @@ def _board(container: Container, name: str) -> Board:
 
 def _port(container: Container) -> int | None:
     container.reload()
-    published: list[dict[str, Any]] = container.ports.get(emulator.PORT) or []
+    published: list[dict[str, Any]] = container.ports.get(PORT) or []
     port = int(published[0]["HostPort"]) if published else 0
     return port if port and _greets(port) else None
 
@@ -141,7 +143,7 @@ def _port(container: Container) -> int | None:
 def _greets(port: int) -> bool:
     """The port is open before sshd is: only its greeting counts."""
     try:
-        with socket.create_connection((emulator.LOOPBACK, port), timeout=5) as connection:
+        with socket.create_connection((LOOPBACK, port), timeout=5) as connection:
             return connection.recv(4) == b"SSH-"
     except OSError:
         return False

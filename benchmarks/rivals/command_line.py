@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 
 from benchmarks.rivals.comparison import Compared, Plan, compare
 from benchmarks.rivals.figures import Figures
-from piyard import say, tables
-from piyard.errors import PiyardError
+from piyard.core import console
+from piyard.core.errors import PiyardError
+from piyard.core.tables import render_table
 
 FORMATS = ("plain", "json")
 DELAYS_MS = [0.0, 20.0]
@@ -37,7 +38,7 @@ def main(about: str, usual: Usual, rows_of: RowsOf) -> int:
     try:
         compared = compare(plan(asked, usual))
     except PiyardError as error:
-        say.note(str(error))
+        console.info(str(error))
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -68,7 +69,7 @@ def shown(compared: Compared, rows_of: RowsOf, form: str) -> str:
             },
             indent=2,
         )
-    return f"{tables.render(columns, rows, form)}\n\n{_notes(compared, figures)}"
+    return f"{render_table(columns, rows, form)}\n\n{_notes(compared, figures)}"
 
 
 def _notes(compared: Compared, figures: Figures) -> str:

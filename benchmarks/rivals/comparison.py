@@ -17,7 +17,7 @@ from benchmarks.rivals.boards import Board
 from benchmarks.rivals.delay import delayed
 from benchmarks.rivals.keys import Keys
 from benchmarks.rivals.samples import Place, Rounds, Sample
-from piyard import paths, say
+from piyard.core import console, paths
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def _kept() -> Iterator[Callable[[Sample], None]]:
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     file = paths.artifacts() / "benchmarks" / f"{Path(sys.argv[0]).stem}-{stamp}.jsonl"
     file.parent.mkdir(parents=True, exist_ok=True)
-    say.note(f"every sample is kept in {file}")
+    console.info(f"every sample is kept in {file}")
     with file.open("w") as lines:
         yield lambda sample: print(json.dumps(asdict(sample)), file=lines, flush=True)
 

@@ -19,8 +19,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from piyard import paths
-from piyard.emulator import LOOPBACK
+from piyard.board.emulator import LOOPBACK
+from piyard.core.paths import ROOT
 
 BLOCK = 256 * 1024
 UNDER_WAY = 2048
@@ -39,7 +39,7 @@ def delayed(ports: Sequence[int], ms: float) -> Iterator[list[int]]:
         argv,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        cwd=paths.ROOT,
+        cwd=ROOT,
         start_new_session=True,  # Ctrl-C is for who started it, and who then closes its stdin
     ) as process:
         try:

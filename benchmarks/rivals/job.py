@@ -9,8 +9,8 @@ from pathlib import Path
 from benchmarks.rivals import payload as payloads
 from benchmarks.rivals.payload import Payload
 from benchmarks.rivals.reach import Reach
-from piyard import digest
-from piyard.emulator import LOOPBACK, USER
+from piyard.board.emulator import LOOPBACK, USER
+from piyard.core.files import sha256_of_value
 
 ANSIBLE_CONFIG = """\
 [defaults]
@@ -42,7 +42,7 @@ class Job:
     @property
     def release(self) -> str:
         """A name that follows from the content."""
-        return digest.of_value(self.digests)[:12]
+        return sha256_of_value(self.digests)[:12]
 
     @property
     def sums(self) -> Path:

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from piyard import digest, paths
+from piyard.core import paths
+from piyard.core.files import sha256_of_file
 
 KB, MB = 1000, 1_000_000
 MODEL, PROGRAM, CHANGED = "model.bin", "nnrun", "graph.param"
@@ -50,7 +51,7 @@ class Payload:
 
     def digests(self) -> dict[str, str]:
         """The sha256 of each file by its name."""
-        return {file.name: digest.of_file(file) for file in self.files}
+        return {file.name: sha256_of_file(file) for file in self.files}
 
     def change(self, turn: int) -> None:
         """Give the one file a content it never had; the others stay as they are."""

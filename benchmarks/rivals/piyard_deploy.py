@@ -16,10 +16,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from piyard import deploy, fanout, lease
-from piyard.address import Address
-from piyard.release import File, Release
-from piyard.ssh import Login, connect
+from piyard.board.address import Address
+from piyard.board.lease import new_lease
+from piyard.board.release import Release, ReleaseFile
+from piyard.board.ssh.login import Login
+from piyard.board.ssh.session import open_session
+from piyard.run.deploy import deploy_releases
+from piyard.run.schedule import run_parallel
 
 LOOPBACK, USER = "127.0.0.1", "pi"
 
@@ -32,17 +35,17 @@ def main() -> None:
     told: dict[str, dict[str, int]] = {}
 
     def to(name: str) -> None:
-        with connect(_login(job, name)) as session:
-            done = deploy.deploy(session, [release], lease.new("benchmark"), rehash=rehash)
+        with open_session(_login(job, name)) as session:
+            done = deploy_releases(session, [release], new_lease("benchmark"), rehash=rehash)
             told[name] = {"commands": session.commands, "sent": done.sent}
 
-    fanout.at_once([(name, partial(to, name)) for name in job["boards"]])
+    run_parallel([(name, partial(to, name)) for name in job["boards"]])
     print(json.dumps(told))
 
 
-def _file(job: dict[str, Any], name: str, known: dict[str, Any]) -> File:
+def _file(job: dict[str, Any], name: str, known: dict[str, Any]) -> ReleaseFile:
     path = Path(job["folder"]) / name
-    return File(name=name, path=path, sha256=known["sha256"], size=known["size"])
+    return ReleaseFile(name=name, path=path, sha256=known["sha256"], size=known["size"])
 
 
 def _login(job: dict[str, Any], name: str) -> Login:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.rivals.keys import Keys
-from piyard.emulator import LOOPBACK, USER
+from piyard.board.emulator import LOOPBACK, USER
 
 HOST = """\
 Host {name}

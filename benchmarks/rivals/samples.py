@@ -22,8 +22,8 @@ from benchmarks.rivals.job import Job
 from benchmarks.rivals.payload import Payload
 from benchmarks.rivals.reach import Reach
 from benchmarks.rivals.ways import OURS, Way
-from piyard import say
-from piyard.errors import JobsFailed
+from piyard.core import console
+from piyard.core.errors import JobsFailed
 
 FIRST, UNCHANGED, CHANGED = CASES = ("first", "unchanged", "one changed")
 
@@ -80,7 +80,7 @@ class Rounds:
     def _turn(self, number: int, title: str, place: Place) -> Iterator[Sample]:
         where = f"{len(place.boards)} boards, {place.delay_ms:g} ms"
         for way in rotated(self._ways, number):
-            with say.step(f"{way.name}: {where}, {title}"):
+            with console.step(f"{way.name}: {where}, {title}"):
                 yield from self._round(way, place)
 
     def _round(self, way: Way, place: Place) -> list[Sample]:

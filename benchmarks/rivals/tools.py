@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from piyard import paths, say
-from piyard.errors import NotSetUp
+from piyard.core import console, paths
+from piyard.core.errors import NotSetUp
 
 NEEDED = {"rsync": "rsync", "ssh": "openssh-client", "ssh-keygen": "openssh-client"}
 """Programs, and the Debian packages that hold them."""
@@ -22,7 +22,7 @@ def ensure() -> Path:
     folder = paths.cache() / "benchmarks" / "rivals"
     mark = folder / "installed.txt"
     if not mark.exists() or mark.read_text().split() != PINNED:
-        with say.step("install Ansible and pyinfra"):
+        with console.step("install Ansible and pyinfra"):
             _install(folder)
         mark.write_text("\n".join(PINNED))
     return folder / "bin"

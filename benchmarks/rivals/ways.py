@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.rivals.job import Job
-from piyard import deadline, paths
-from piyard.errors import NotSetUp, unknown
+from piyard.core.cancel import wait_until
+from piyard.core.errors import NotSetUp, unknown_name
+from piyard.core.paths import ROOT
 
 HERE = Path(__file__).parent
 PIYARD, REHASHING, ALL = "piyard", "piyard rehashing", "all"
@@ -66,7 +67,7 @@ def chosen(ways: list[Way], names: list[str]) -> list[Way]:
     known = {way.name: way for way in ways}
     for name in names:
         if name not in {ALL, *known}:
-            raise unknown("tool", name, [ALL, *known])
+            raise unknown_name("tool", name, [ALL, *known])
     return [way for way in ways if ALL in names or way.name in {PIYARD, *names}]
 
 
@@ -91,7 +92,7 @@ def _piyard(name: str, *how: str) -> Way:
     def argv(job: Job) -> list[str]:
         return [sys.executable, str(HERE / "piyard_deploy.py"), str(job.piyard), *how]
 
-    return _way(name, ".piyard/current", argv, lambda _job: {"PYTHONPATH": str(paths.ROOT)})
+    return _way(name, ".piyard/current", argv, lambda _job: {"PYTHONPATH": str(ROOT)})
 
 
 def _rsync(job: Job) -> list[str]:
@@ -135,7 +136,7 @@ def _hang_up(job: Job) -> None:
     for socket in job.control.iterdir():
         ssh = ["ssh", "-F", "none", "-o", f"ControlPath={socket}", "-O", "exit", "board"]
         subprocess.run(ssh, capture_output=True, check=False)
-    closed = deadline.poll(lambda: not any(job.control.iterdir()) or None, CLOSING_LIMIT_S)
+    closed = wait_until(lambda: not any(job.control.iterdir()) or None, CLOSING_LIMIT_S)
     if not closed:
         raise NotSetUp("connections of Ansible's could not be closed", remedy="try again")
 

@@ -1,4 +1,4 @@
-"""Everything that decides a build's bytes, and the keys that follow from it; nothing is run."""
+"""What decides the bytes of a build: toolchain, sources and options, and the key they give."""
 
 from __future__ import annotations
 
@@ -8,16 +8,78 @@ from typing import Any
 
 import msgspec
 
-from piyard import digest, paths, store
-from piyard.build.source import Options, Source
-from piyard.build.toolchain import Toolchain
-from piyard.target import Target
+from piyard.build.images import CROSS_IMAGE
+from piyard.build.source import Source
+from piyard.core import containers, paths, store
+from piyard.core.files import sha256_of_file, sha256_of_folder, sha256_of_value
+from piyard.core.store import find_artifact, key_of, read_manifest
+from piyard.core.target import CMakeOptions, Target
 
-RUNNER = paths.ROOT / "runner"
-VERSION = 1
+TOOLCHAINS_FOLDER = paths.ROOT / "toolchains"
+TOOLCHAIN_SHELF = "toolchains"
+TEST_PACKAGES = {"doctest-dev"}
+"""Only nnrun's unit tests use them: what is built does not depend on them."""
+
+
+class Toolchain(msgspec.Struct, frozen=True, kw_only=True):
+    """What compiles for a target."""
+
+    cmake_file: Path
+    image_tag: str
+    packages: dict[str, str]
+    """The compiler image's Debian packages and their versions."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides the bytes it makes; not the image's id, which differs between machines."""
+        return {
+            "cmake_file": sha256_of_file(self.cmake_file),
+            "packages": sha256_of_value(
+                {name: v for name, v in self.packages.items() if name not in TEST_PACKAGES}
+            ),
+        }
+
+    @property
+    def compilers(self) -> dict[str, str]:
+        """Versions of the tools that decide the bytes."""
+        tools = ("g++", "binutils", "libc6-dev", "cmake", "ninja-build", "ccache")
+        return {name: v for name, v in self.packages.items() if name.startswith(tools)}
+
+
+def is_toolchain_ready() -> bool:
+    """Whether this checkout has a record of the compiler image."""
+    return find_artifact(TOOLCHAIN_SHELF, _toolchain_key()) is not None
+
+
+def load_toolchain(target: Target) -> Toolchain:
+    """The target's toolchain; makes the image when this checkout has no record of it."""
+    folder, _ = store.get_or_make(
+        TOOLCHAIN_SHELF, _toolchain_key(), lambda _folder: _record_packages()
+    )
+    return Toolchain(
+        cmake_file=TOOLCHAINS_FOLDER / target.toolchain,
+        image_tag=CROSS_IMAGE.tag,
+        packages=read_manifest(folder)["packages"],
+    )
+
+
+def _toolchain_key() -> str:
+    return CROSS_IMAGE.tag.replace(":", "-").replace("/", "-")
+
+
+def _record_packages() -> dict[str, Any]:
+    client = containers.connect_engine()
+    tag = CROSS_IMAGE.ensure(client)
+    query = ["dpkg-query", "--show", "--showformat=${binary:Package} ${Version}\\n"]
+    lines = containers.run_in_container(client, tag, query, mounts={}, env={})
+    return {"image": tag, "packages": dict(line.split(" ", 1) for line in lines if " " in line)}
+
+
+RUNNER_FOLDER = paths.ROOT / "runner"
+RECIPE_VERSION = 1
 """Raise it when the code here builds other bytes from the same inputs."""
 
-DISPATCHED = {"NCNN_ARM82": "asimdhp", "NCNN_ARM82DOT": "asimddp"}
+DISPATCHED_FEATURES = {"NCNN_ARM82": "asimdhp", "NCNN_ARM82DOT": "asimddp"}
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,28 +88,28 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     target: Target
     source: Source
     toolchain: Toolchain
-    runner: Path = RUNNER
+    runner: Path = RUNNER_FOLDER
     runner_digest: str = ""
     """Of the runner's sources when the recipe was made."""
 
     def __post_init__(self) -> None:
         if not self.runner_digest:
-            msgspec.structs.force_setattr(self, "runner_digest", digest.of_tree(self.runner))
+            msgspec.structs.force_setattr(self, "runner_digest", sha256_of_folder(self.runner))
 
     @property
-    def ncnn_options(self) -> Options:
+    def ncnn_options(self) -> CMakeOptions:
         """ncnn's CMake options, with the target's own and the pinned version.
 
         Without the version ncnn would use the date of the build.
         """
-        version: Options = {"NCNN_VERSION": self.source.pin.version}
+        version: CMakeOptions = {"NCNN_VERSION": self.source.pin.version}
         return self.source.options | self.target.cmake | version
 
     @property
     def ncnn_inputs(self) -> dict[str, Any]:
         """The inputs of the library."""
         return {
-            "recipe": VERSION,
+            "recipe": RECIPE_VERSION,
             "source": self.source.identity,
             "toolchain": self.toolchain.identity,
             "options": self.ncnn_options,
@@ -56,7 +118,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def ncnn_key(self) -> str:
         """The library's key in the store."""
-        return store.key_of(self.ncnn_inputs)
+        return key_of(self.ncnn_inputs)
 
     @property
     def inputs(self) -> dict[str, Any]:
@@ -66,15 +128,15 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> str:
         """The build's key in the store, and the build id nnrun prints."""
-        return store.key_of(self.inputs)
+        return key_of(self.inputs)
 
     @property
     def is_stale(self) -> bool:
         """Whether the runner's sources have changed since."""
-        return digest.of_tree(self.runner) != self.runner_digest
+        return sha256_of_folder(self.runner) != self.runner_digest
 
     @property
-    def nnrun_options(self) -> Options:
+    def nnrun_options(self) -> CMakeOptions:
         """nnrun's CMake options."""
         return {
             "CMAKE_BUILD_TYPE": "Release",
@@ -88,7 +150,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         """Features every CPU must have, and those used where a board's CPU has them."""
         march = re.search(r"-march=([\w.+-]+)", self.toolchain.cmake_file.read_text())
         dispatched = [
-            name for option, name in DISPATCHED.items() if self.ncnn_options.get(option, True)
+            name
+            for option, name in DISPATCHED_FEATURES.items()
+            if self.ncnn_options.get(option, True)
         ]
         return {
             "required": march[1] if march else self.target.cpu,

@@ -1,4 +1,4 @@
-"""What is asked of tasks that work on boards, and of runs that go on without us."""
+"""Requests of tasks that work on boards, of runs that go on without us, and about the inventory."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from piyard.cli.flags import (
     BOARD,
     FAIL_ABOVE_HELP,
     FORCE,
+    HOST_HELP,
     LONG,
     METER,
     MODELS,
     ONE_MODEL,
+    ONE_TARGET,
     ONE_THREADS,
     PERCENT,
     PICTURE,
@@ -20,19 +22,21 @@ from piyard.cli.flags import (
     PRICE_KWH,
     RANDOM_WEIGHTS,
     RETRY,
-    Again,
-    Lost,
-    Measured,
-    OnBoards,
-    Planned,
-    Shown,
+    STRICT,
+    TARGET,
+    BoardsRequest,
+    DryRunRequest,
+    MeasureRequest,
+    RetryRequest,
+    RunRequestBase,
+    TableRequest,
     WorkRequest,
     whole,
 )
 from piyard.cli.request import SWITCH, Request, flag, many, single, text
 
 
-class DeployRequest(Again):
+class DeployRequest(RetryRequest):
     """What is to be on which boards."""
 
     models: tuple[str, ...] = MODELS
@@ -40,7 +44,7 @@ class DeployRequest(Again):
     force: bool = FORCE
 
 
-class BenchRequest(Measured, Again):
+class BenchRequest(MeasureRequest, RetryRequest):
     """What is to be measured."""
 
     picture: Path | None = flag(
@@ -61,7 +65,7 @@ class BenchRequest(Measured, Again):
     long: bool = LONG
 
 
-class RunRequest(Lost, Shown):
+class RunRequest(RunRequestBase, TableRequest):
     """What is to be shown to a model, and how."""
 
     inputs: tuple[str, ...] = flag(
@@ -96,7 +100,7 @@ class RunRequest(Lost, Shown):
     force: bool = FORCE
 
 
-class EvaluateRequest(Shown, WorkRequest):
+class EvaluateRequest(TableRequest, WorkRequest):
     """Which model is judged by which data, and where."""
 
     data: str = flag(
@@ -131,7 +135,7 @@ class EvaluateRequest(Shown, WorkRequest):
     retry: int = RETRY
 
 
-class ProveRequest(Lost, Shown):
+class ProveRequest(RunRequestBase, TableRequest):
     """Which models are proved, and how thoroughly."""
 
     models: tuple[str, ...] = MODELS
@@ -155,7 +159,7 @@ BUILD = text("BUILD")
 BUILD_HELP = "a build by its key or the start of it (invoke build prints its folder), or current"
 
 
-class AbRequest(Measured):
+class AbRequest(MeasureRequest):
     """Which two builds are measured, and how."""
 
     a: str = flag(BUILD_HELP, BUILD, default="")
@@ -173,11 +177,11 @@ class AbRequest(Measured):
     retry: int = 0
 
 
-class RollbackRequest(OnBoards, Planned):
+class RollbackRequest(BoardsRequest, DryRunRequest):
     """Which boards go back to the release before."""
 
 
-class RunsRequest(Shown, Planned):
+class RunsRequest(TableRequest, DryRunRequest):
     """What becomes of the runs that are listed."""
 
     remove: tuple[str, ...] = flag(
@@ -188,13 +192,119 @@ class RunsRequest(Shown, Planned):
     )
 
 
-class OneRun(Request):
+class OneRunRequest(Request):
     """A run."""
 
     run: str = flag("its id or the start of it", text("RUN"))
 
 
-class AttachRequest(OneRun, Shown):
+class AttachRequest(OneRunRequest, TableRequest):
     """Which run is waited for, and how its table looks."""
 
     long: bool = LONG
+
+
+class BoardsQuery(BoardsRequest, TableRequest):
+    """Boards that are asked something, each of whose kind is theirs to tell."""
+
+    target: str = ""
+
+
+class ListRequest(TableRequest):
+    """Which boards are listed."""
+
+    hosts: tuple[str, ...] = flag(HOST_HELP, many(BOARD), default=(), name="host")
+
+
+class AddRequest(DryRunRequest):
+    """What a board is, and how it is reached."""
+
+    host: str = flag(
+        "the board: name, user@name:port or emulated:<target>", text("NAME"), default=""
+    )
+    name: str = flag("what to call it; without it the host's name", text("NAME"), default="")
+    target: str = ONE_TARGET
+    tags: tuple[str, ...] = flag(
+        "a word that groups boards, for --host @tag",
+        many(text("WORD"), commas=False),
+        default=(),
+        name="tag",
+    )
+    key: str = flag("the private key to log in with", text("FILE"), default="")
+    jump: str = flag("the host to go through", text("USER@NAME:PORT"), default="")
+    sudo: bool = flag("the user may become root there without a password", SWITCH, default=False)
+    price: str = flag("what it cost, in dollars", text("DOLLARS"), default="")
+    price_date: str = flag("when it cost that, as 2026-01-31", text("DAY"), default="")
+    notes: str = flag("anything worth knowing", text("TEXT"), default="")
+    mine: bool = flag("write the user's own inventory, not the checkout's", SWITCH, default=False)
+    strict: bool = STRICT
+
+
+class RemoveRequest(DryRunRequest):
+    """Which board leaves the inventory."""
+
+    name: str = flag("the board's name", BOARD)
+
+
+class ExecRequest(BoardsQuery, DryRunRequest):
+    """What is run on which boards."""
+
+    command: str = flag(
+        "a program and its arguments, in quotes; no shell reads it", text("COMMAND"), default=""
+    )
+    limit: int = flag("end it after so many seconds", whole(), default=60)
+
+
+class TrustRequest(BoardsRequest, DryRunRequest):
+    """Whose keys are pinned."""
+
+    fingerprint: str = flag(
+        "accept this key only: SHA256:…, as ssh-keygen -l shows it on the board",
+        text("FINGERPRINT"),
+        default="",
+    )
+    target: str = ""
+    parallel: int = 1
+    no_wait: bool = False
+    strict: bool = False
+
+
+class GcRequest(BoardsQuery, DryRunRequest):
+    """What is left on which boards."""
+
+    keep: int = flag("releases to keep", whole(), default=3)
+
+
+class PowerRequest(BoardsRequest, DryRunRequest):
+    """What becomes of which boards' power."""
+
+    action: str = flag("on, off, cycle or get", text("ACTION"), default="get")
+    target: str = ""
+    parallel: int = 1
+    strict: bool = False
+
+
+class PlacesRequest(TableRequest):
+    """Whose places are listed."""
+
+    coordinator: str = flag("labgrid's coordinator", text("HOST:PORT"), default="")
+
+
+class EmulatedRequest(DryRunRequest):
+    """Which emulated board."""
+
+    target: str = flag(
+        "the board's kind, or kind/number where several are wanted: rpi5/2",
+        text("KIND[/N]"),
+        default=TARGET,
+    )
+
+
+class DownRequest(EmulatedRequest):
+    """Which emulated board is stopped."""
+
+    yes: bool = flag(
+        "also one that another process uses, or that another checkout started",
+        SWITCH,
+        default=False,
+    )

@@ -17,14 +17,14 @@ from piyard.cli.flags import (
     REPORT_FORMAT,
     TARGET,
     TRUST,
-    Planned,
-    Shown,
+    DryRunRequest,
+    TableRequest,
     whole,
 )
 from piyard.cli.request import SWITCH, Request, flag, many, text
 
 
-class BuildRequest(Planned):
+class BuildRequest(DryRunRequest):
     """What is built from what."""
 
     targets: tuple[str, ...] = flag(
@@ -33,7 +33,7 @@ class BuildRequest(Planned):
     source: str = flag("a source of toolchains/ncnn.yaml: sdist or git", text("NAME"), default="")
 
 
-class ConvertRequest(Planned):
+class ConvertRequest(DryRunRequest):
     """Which models are converted, and how."""
 
     models: tuple[str, ...] = MODELS
@@ -47,7 +47,7 @@ class ConvertRequest(Planned):
     trust: bool = TRUST
 
 
-class ModelsRequest(Shown):
+class ModelsRequest(TableRequest):
     """Which models are listed."""
 
     task: str = flag(
@@ -55,7 +55,7 @@ class ModelsRequest(Shown):
     )
 
 
-class AddModelRequest(Planned, Shown):
+class AddModelRequest(DryRunRequest, TableRequest):
     """What the user says of a network file; what is left out, the file says, or it is usual."""
 
     file: str = flag(
@@ -141,7 +141,7 @@ class ReportRequest(Request):
     long: bool = LONG
 
 
-class HistoryRequest(Shown):
+class HistoryRequest(TableRequest):
     """Which stored results are listed."""
 
     hosts: tuple[str, ...] = flag(
@@ -157,7 +157,7 @@ class HistoryRequest(Shown):
     rebuild: bool = flag("make the index again from all stored results", SWITCH, default=False)
 
 
-class CompareRequest(Shown):
+class CompareRequest(TableRequest):
     """What is compared with what."""
 
     a: str = flag(
@@ -181,7 +181,7 @@ class DoctorRequest(Request):
     hosts: tuple[str, ...] = flag(f"also check {HOST_HELP}", many(BOARD), default=(), name="host")
 
 
-class CleanRequest(Planned):
+class CleanRequest(DryRunRequest):
     """How much is removed."""
 
     everything: bool = flag("also the caches of this user and the images", SWITCH, default=False)

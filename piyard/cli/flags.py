@@ -10,9 +10,10 @@ import shlex
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
-from piyard import options
 from piyard.cli.request import SWITCH, Kind, Request, flag, many, single, text
-from piyard.errors import WrongInput, unknown
+from piyard.core.errors import WrongInput, unknown_name
+from piyard.core.parsing import parse_int, parse_percent, parse_rate, parse_seconds
+from piyard.core.tables import FORMATS
 
 HOST, MODEL, TARGET = "emulated:rpi5", "resnet18", "rpi5"
 """What is taken when nothing is named."""
@@ -26,7 +27,7 @@ def choice(
 
     def convert(_name: str, text: str) -> str:
         if text not in names():
-            raise unknown(what, text, names())
+            raise unknown_name(what, text, names())
         return text
 
     return Kind(value or what.upper(), convert, names if shown else tuple)
@@ -39,61 +40,60 @@ def one_of(name: str, *names: str) -> Kind[str]:
 
 def whole(least: int = 1) -> Kind[int]:
     """A whole number."""
-    return Kind("N", lambda name, text: options.whole(name, text, least=least) or 0)
+    return Kind("N", lambda name, text: parse_int(name, text, least=least) or 0)
 
 
 def _hosts() -> Iterator[str]:
-    from piyard.fleet import inventory
+    from piyard.board.fleet.inventory import load_inventory
 
-    boards = inventory.load()
+    boards = load_inventory()
     yield from boards
     yield from sorted({f"@{tag}" for entry in boards.values() for tag in entry.tags})
 
 
 def _targets() -> list[str]:
-    from piyard import target
+    from piyard.core.target import target_names
 
-    return target.names()
+    return target_names()
 
 
 def _models() -> list[str]:
-    from piyard import model
+    from piyard.models.definition import model_names
 
-    return model.names()
+    return model_names()
 
 
 def _precisions() -> Collection[str]:
-    from piyard import job
+    from piyard.core import target
 
-    return job.PRECISIONS
+    return target.PRECISIONS
 
 
 def _report_formats() -> Collection[str]:
-    from piyard import report
+    from piyard.report.formats import REPORT_FORMATS
 
-    return report.FORMATS
+    return REPORT_FORMATS
 
 
 def _formats() -> Collection[str]:
-    from piyard import tables
 
-    return tables.FORMATS
+    return FORMATS
 
 
 def _seconds(name: str, text: str) -> float:
-    return options.seconds(name, text) or 0
+    return parse_seconds(name, text) or 0
 
 
 def _rate(name: str, text: str) -> int:
-    return options.rate(name, text) or 0
+    return parse_rate(name, text) or 0
 
 
 def _percent(name: str, text: str) -> float:
-    return options.percent(name, text) or 0
+    return parse_percent(name, text) or 0
 
 
 def _warmup(name: str, text: str) -> int | str:
-    return text if text == AUTO else options.whole(name, text, least=0) or 0
+    return text if text == AUTO else parse_int(name, text, least=0) or 0
 
 
 def _picture(name: str, text: str) -> Path:
@@ -175,19 +175,19 @@ LONG: bool = flag(
 )
 
 
-class Planned(Request):
+class DryRunRequest(Request):
     """A command that can say what it would do."""
 
     dry_run: bool = flag("say what would be done, do nothing", SWITCH, default=False)
 
 
-class Shown(Request):
+class TableRequest(Request):
     """A command that prints a table."""
 
     format: str = FORMATTED
 
 
-class OnBoards(Request):
+class BoardsRequest(Request):
     """Which boards, and how to deal with them."""
 
     hosts: tuple[str, ...] = flag(HOST_HELP, many(BOARD), default=(), name="host")
@@ -198,7 +198,7 @@ class OnBoards(Request):
     strict: bool = STRICT
 
 
-class WorkRequest(OnBoards, Planned):
+class WorkRequest(BoardsRequest, DryRunRequest):
     """What to do with which models on which boards; a command makes flags of what applies."""
 
     models: tuple[str, ...] = (MODEL,)
@@ -230,20 +230,20 @@ class WorkRequest(OnBoards, Planned):
             raise WrongInput("--loops and --budget exclude each other", remedy="give one of them")
 
 
-class Lost(WorkRequest):
+class RunRequestBase(WorkRequest):
     """Work that a board may lose by a restart, or not end."""
 
     limit: int | None = flag("end a job on the board after so many seconds", whole(), default=None)
     retry: int = RETRY
 
 
-class Again(WorkRequest):
+class RetryRequest(WorkRequest):
     """Work of which only what failed can be repeated."""
 
     retry_failed: bool = flag("repeat only what failed the last time", SWITCH, default=False)
 
 
-class Measured(Lost):
+class MeasureRequest(RunRequestBase):
     """How a benchmark is done."""
 
     models: tuple[str, ...] = MODELS

@@ -1,4 +1,7 @@
-"""The command line: Invoke's program, with piyard's way of reading words and of answering."""
+"""The command line: Invoke's program, with piyard's way of reading words and of answering.
+
+Scripts that make a shell complete piyard's tasks and flags, whatever path it is called by.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,12 @@ from invoke.exceptions import Exit, ParseError
 from invoke.parser.parser import ParseResult
 from invoke.program import Program as InvokesProgram
 
-from piyard import __version__, ending
-from piyard.cli import completion, words
+from piyard import __version__
+from piyard.cli import words
 from piyard.cli.request import Command, FlagArgument
-from piyard.errors import PiyardError, WrongInput
+from piyard.cli.words import LIST, VERSION, flag_in_wait, help_wanted, unknown_task
+from piyard.core import cancel
+from piyard.core.errors import PiyardError, WrongInput, unknown_name
 
 NAME = "piyard"
 
@@ -27,14 +32,14 @@ class Program(InvokesProgram):
         except (ParseError, ValueError) as error:
             raise WrongInput(str(error), remedy="--help lists the flags before a task") from None
         if shell := self.args["print-completion-script"].value:
-            print(completion.script(shell, self.binary_names[0]), end="")
+            print(completion_script(shell, self.binary_names[0]), end="")
             raise Exit
 
     def print_version(self) -> None:
         """piyard's own, and that of the ncnn it builds."""
-        from piyard.build import source
+        from piyard.build.source import load_source
 
-        print(f"{NAME} {__version__}, ncnn {source.load().pin.version}")
+        print(f"{NAME} {__version__}, ncnn {load_source().pin.version}")
 
     def parse_tasks(self) -> None:
         """The tasks to do, or what is to be shown in their place."""
@@ -50,21 +55,21 @@ class Program(InvokesProgram):
 
     def execute(self) -> None:
         """Do the tasks. Invoke itself takes Ctrl-C for a failure like any other."""
-        with ending.interruptible():
+        with cancel.interruptible():
             super().execute()
 
     def _is_question(self) -> bool:
         """Whether something is asked (help, version, list) wherever in the line; notes what."""
         words_typed, tasks = self.core.unparsed, self.parser.contexts
-        helped = self.args["help"].value or words.help_wanted(words_typed, tasks)
+        helped = self.args["help"].value or help_wanted(words_typed, tasks)
         if helped is not None:
             if helped and helped is not True and helped not in tasks:
-                raise words.unknown_task(helped, tasks)
+                raise unknown_task(helped, tasks)
             self.args["help"].set_value(helped or True, cast=False)
-        elif words.VERSION & set(words_typed):
+        elif VERSION & set(words_typed):
             self.print_version()
             raise Exit
-        elif words.LIST & set(words_typed) or self.args["list"].value:
+        elif LIST & set(words_typed) or self.args["list"].value:
             self._list()
         return helped is not None or bool(self.args["list"].value)
 
@@ -94,7 +99,7 @@ class Program(InvokesProgram):
         """Print what may follow the flag that the line ends in; Invoke knows flags and tasks."""
         typed = self.core.remainder.replace("=", " ").split(" ")  # the last word may be empty
         words_before = [word for word in typed[1:-1] if word]
-        if isinstance(flag := words.flag_in_wait(words_before, self.parser.contexts), FlagArgument):
+        if isinstance(flag := flag_in_wait(words_before, self.parser.contexts), FlagArgument):
             with suppress(PiyardError):  # an inventory that cannot be read completes nothing
                 print("\n".join(flag.flag.kind.candidates()))
             raise Exit
@@ -127,3 +132,40 @@ def adopt() -> None:
 
     adopted: Any = program
     adopted.__class__ = Program
+
+
+BASH_COMPLETION = """\
+# Completion of {name} for Bash: source it, for example in ~/.bashrc.
+_complete_{name}() {{
+    local program=$1 candidates
+    case $program in '~/'*) program=$HOME/${{program#??}} ;; esac
+    candidates=$("$program" --complete -- "${{COMP_WORDS[*]}}" 2>/dev/null)
+    COMPREPLY=( $(compgen -W "$candidates" -- "$2") )
+}}
+complete -F _complete_{name} -o default {name} ./{name}
+"""
+ZSH_COMPLETION = """\
+# Completion of {name} for Zsh: source it, for example in ~/.zshrc.
+_complete_{name}() {{
+    local -a typed
+    read -cA typed
+    reply=( $(${{~typed[1]}} --complete -- "${{typed[*]}}" 2>/dev/null) )
+}}
+compctl -K _complete_{name} + -f {name} ./{name}
+"""
+FISH_COMPLETION = """\
+# Completion of {name} for fish: save it as ~/.config/fish/completions/{name}.fish.
+function __complete_{name}
+    set -l typed (commandline --tokenize --cut-at-cursor) (commandline --current-token)
+    eval $typed[1] --complete -- (string escape -- "$typed") 2>/dev/null
+end
+complete --command {name} --no-files --arguments '(__complete_{name})'
+"""
+SHELLS = {"bash": BASH_COMPLETION, "zsh": ZSH_COMPLETION, "fish": FISH_COMPLETION}
+
+
+def completion_script(shell: str, name: str) -> str:
+    """What that shell is to source to complete the program ``name``; raises ``WrongInput``."""
+    if shell not in SHELLS:
+        raise unknown_name("shell", shell, SHELLS)
+    return SHELLS[shell].format(name=name)

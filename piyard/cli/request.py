@@ -14,7 +14,7 @@ from invoke.context import Context
 from invoke.parser import Argument
 from invoke.tasks import Task
 
-from piyard.errors import WrongInput
+from piyard.core.errors import WrongInput
 
 if TYPE_CHECKING:
     from typing_extensions import Self, dataclass_transform
@@ -159,8 +159,12 @@ class Flag:
 
 @overload
 def flag(about: str, kind: Kind[T], *, name: str = "") -> T: ...
+
+
 @overload
 def flag(about: str, kind: Kind[T], *, default: D, name: str = "") -> T | D: ...
+
+
 def flag(about: str, kind: Kind[Any], *, default: Any = REQUIRED, name: str = "") -> Any:
     """A field of a request that is a flag; ``name`` where it is not the field's."""
     return Flag(about, kind, default, name)

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from piyard.cli.board_requests import (
     AbRequest,
+    AddRequest,
     AttachRequest,
     BenchRequest,
+    BoardsQuery,
     DeployRequest,
+    DownRequest,
+    EmulatedRequest,
     EvaluateRequest,
-    OneRun,
+    ExecRequest,
+    GcRequest,
+    ListRequest,
+    OneRunRequest,
+    PlacesRequest,
+    PowerRequest,
     ProveRequest,
+    RemoveRequest,
     RollbackRequest,
     RunRequest,
     RunsRequest,
+    TrustRequest,
 )
 from piyard.cli.desk_requests import (
     AddModelRequest,
@@ -26,27 +37,14 @@ from piyard.cli.desk_requests import (
     ReportRequest,
     TestRequest,
 )
-from piyard.cli.flags import Shown
-from piyard.cli.fleet_requests import (
-    AddRequest,
-    DownRequest,
-    EmulatedRequest,
-    ExecRequest,
-    GcRequest,
-    ListRequest,
-    PlacesRequest,
-    PowerRequest,
-    QueryRequest,
-    RemoveRequest,
-    TrustRequest,
-)
+from piyard.cli.flags import TableRequest
 from piyard.cli.request import COMMANDS, Request, command, namespace
 
 
 @command(DeployRequest, "deploy")
 def deploy(request: DeployRequest) -> None:
     """Put nnrun and models on boards; only what is missing there travels."""
-    from piyard.commands import work
+    from piyard.cli import work
 
     work.deploy(request)
 
@@ -54,7 +52,7 @@ def deploy(request: DeployRequest) -> None:
 @command(BenchRequest, "bench")
 def bench(request: BenchRequest) -> None:
     """Measure models on boards and print the table."""
-    from piyard.commands import work
+    from piyard.cli import work
 
     work.bench(request, or_random=False)
 
@@ -62,7 +60,7 @@ def bench(request: BenchRequest) -> None:
 @command(BenchRequest, "deploy-bench")
 def deploy_bench(request: BenchRequest) -> None:
     """Build, convert, deploy, measure, print the table: everything in one go."""
-    from piyard.commands import work
+    from piyard.cli import work
 
     work.bench(request, or_random=True)
 
@@ -70,276 +68,276 @@ def deploy_bench(request: BenchRequest) -> None:
 @command(RunRequest, "run")
 def run(request: RunRequest) -> None:
     """Show pictures, a film or the camera to a model on boards, and print what it sees."""
-    from piyard.commands import look
+    from piyard.cli.runs import run_model
 
-    look.run(request)
+    run_model(request)
 
 
 @command(EvaluateRequest, "evaluate")
 def evaluate(request: EvaluateRequest) -> None:
     """Tell how right a model is on your data: its original, ncnn here, nnrun on boards."""
-    from piyard.commands import evaluate as worker
+    from piyard.cli.trials import evaluate_model
 
-    worker.evaluate(request)
+    evaluate_model(request)
 
 
 @command(ProveRequest, "prove")
 def prove(request: ProveRequest) -> None:
     """Prove that boards compute what a model's original does: raw outputs, and what they mean."""
-    from piyard.commands import prove as worker
+    from piyard.cli.trials import prove_on_boards
 
-    worker.on_boards(request)
+    prove_on_boards(request)
 
 
 @command(AbRequest, "ab")
 def ab(request: AbRequest) -> None:
     """Measure two builds in turns (A-B-B-A) on one board, and compare them."""
-    from piyard.commands import ab as worker
+    from piyard.cli.trials import measure_ab
 
-    worker.ab(request)
+    measure_ab(request)
 
 
 @command(RollbackRequest, "rollback")
 def rollback(request: RollbackRequest) -> None:
     """Make the release before the current one current again."""
-    from piyard.commands import fleet
+    from piyard.cli.fleet import roll_back
 
-    fleet.rollback(request)
+    roll_back(request)
 
 
 @command(RunsRequest, "runs")
 def runs(request: RunsRequest) -> None:
     """List all runs, and how they stood when last heard of."""
-    from piyard.commands import runs as worker
+    from piyard.cli.runs import list_runs, remove_runs
 
     if request.remove:
-        worker.remove(request.remove, dry_run=request.dry_run)
+        remove_runs(request.remove, dry_run=request.dry_run)
     else:
-        worker.listed(request.format)
+        list_runs(request.format)
 
 
 @command(AttachRequest, "attach")
 def attach(request: AttachRequest) -> None:
     """Wait again for a run that keeps running on its board, and print what it gives."""
-    from piyard.commands import runs as worker
+    from piyard.cli import runs as cli_runs
 
-    worker.attach(request.run, request.format, long=request.long)
+    cli_runs.attach(request.run, request.format, long=request.long)
 
 
-@command(OneRun, "fetch")
-def fetch(request: OneRun) -> None:
+@command(OneRunRequest, "fetch")
+def fetch(request: OneRunRequest) -> None:
     """Bring back what a run has written so far."""
-    from piyard.commands import runs as worker
+    from piyard.cli import runs as cli_runs
 
-    worker.fetch(request.run)
+    cli_runs.fetch(request.run)
 
 
-@command(OneRun, "cancel")
-def cancel(request: OneRun) -> None:
+@command(OneRunRequest, "cancel")
+def cancel(request: OneRunRequest) -> None:
     """End a run on its board, and bring back what it wrote."""
-    from piyard.commands import runs as worker
+    from piyard.cli import runs as cli_runs
 
-    worker.cancel(request.run)
+    cli_runs.cancel(request.run)
 
 
 @command(ListRequest, "fleet.list")
 def fleet_list(request: ListRequest) -> None:
     """The boards of the inventory; asks none of them."""
-    from piyard.commands import fleet
+    from piyard.cli.fleet import list_boards
 
-    fleet.listed(request.hosts, request.format)
+    list_boards(request.hosts, request.format)
 
 
 @command(AddRequest, "fleet.add")
 def fleet_add(request: AddRequest) -> None:
     """Connect to a board, see what it is, and write it into the inventory."""
-    from piyard.commands import fleet
+    from piyard.cli.fleet import add_board
 
-    fleet.add(request)
+    add_board(request)
 
 
 @command(RemoveRequest, "fleet.remove")
 def fleet_remove(request: RemoveRequest) -> None:
     """Take a board out of the inventory; nothing on it changes."""
-    from piyard.commands import fleet
+    from piyard.cli.fleet import remove_board
 
-    fleet.remove(request.name, dry_run=request.dry_run)
+    remove_board(request.name, dry_run=request.dry_run)
 
 
-@command(QueryRequest, "fleet.facts")
-def fleet_facts(request: QueryRequest) -> None:
+@command(BoardsQuery, "fleet.facts")
+def fleet_facts(request: BoardsQuery) -> None:
     """What boards say of themselves."""
-    from piyard.commands import fleet
+    from piyard.cli.fleet import show_facts
 
-    fleet.facts(request)
+    show_facts(request)
 
 
-@command(QueryRequest, "fleet.doctor")
-def fleet_doctor(request: QueryRequest) -> None:
+@command(BoardsQuery, "fleet.doctor")
+def fleet_doctor(request: BoardsQuery) -> None:
     """Check boards, and say what to do about what is wrong."""
-    from piyard.commands import fleet
+    from piyard.cli.fleet import check_boards
 
-    fleet.doctor(request)
+    check_boards(request)
 
 
 @command(ExecRequest, "fleet.exec")
 def fleet_exec(request: ExecRequest) -> None:
     """Run one program on boards, and print what each says."""
-    from piyard.commands import fleet
+    from piyard.cli.fleet import run_command
 
-    fleet.execute(request)
+    run_command(request)
 
 
 @command(TrustRequest, "fleet.trust")
 def fleet_trust(request: TrustRequest) -> None:
     """Pin the host key a board shows now, after it was flashed anew."""
-    from piyard.commands import fleet
+    from piyard.cli.fleet import pin_host_keys
 
-    fleet.trust(request)
+    pin_host_keys(request)
 
 
 @command(GcRequest, "fleet.gc")
 def fleet_gc(request: GcRequest) -> None:
     """Remove old releases and fetched runs from boards."""
-    from piyard.commands import fleet
+    from piyard.cli.fleet import remove_old_releases
 
-    fleet.gc(request)
+    remove_old_releases(request)
 
 
-@command(QueryRequest, "fleet.locks")
-def fleet_locks(request: QueryRequest) -> None:
+@command(BoardsQuery, "fleet.locks")
+def fleet_locks(request: BoardsQuery) -> None:
     """Who holds which board."""
-    from piyard.commands import fleet
+    from piyard.cli.fleet import show_leases
 
-    fleet.locks(request)
+    show_leases(request)
 
 
 @command(PowerRequest, "fleet.power")
 def fleet_power(request: PowerRequest) -> None:
     """Switch boards of a labgrid farm on and off by their power ports."""
-    from piyard.commands import fleet
+    from piyard.cli.fleet import switch_power
 
-    fleet.power(request)
+    switch_power(request)
 
 
 @command(PlacesRequest, "fleet.places")
 def fleet_places(request: PlacesRequest) -> None:
     """The places of a labgrid farm."""
-    from piyard.commands import fleet
+    from piyard.cli.fleet import list_places
 
-    fleet.places(request.coordinator, request.format)
+    list_places(request.coordinator, request.format)
 
 
 @command(EmulatedRequest, "board.up")
 def board_up(request: EmulatedRequest) -> None:
     """Start an emulated board."""
-    from piyard.commands import emulated
+    from piyard.cli.machine import start_emulated
 
-    emulated.up(request.target, dry_run=request.dry_run)
+    start_emulated(request.target, dry_run=request.dry_run)
 
 
 @command(DownRequest, "board.down")
 def board_down(request: DownRequest) -> None:
     """Stop an emulated board; what is on it is gone."""
-    from piyard.commands import emulated
+    from piyard.cli.machine import stop_emulated
 
-    emulated.down(request.target, yes=request.yes, dry_run=request.dry_run)
+    stop_emulated(request.target, yes=request.yes, dry_run=request.dry_run)
 
 
-@command(Shown, "board.list")
-def board_list(request: Shown) -> None:
+@command(TableRequest, "board.list")
+def board_list(request: TableRequest) -> None:
     """The emulated boards that run."""
-    from piyard.commands import emulated
+    from piyard.cli.machine import list_emulated
 
-    emulated.listed(request.format)
+    list_emulated(request.format)
 
 
 @command(BuildRequest, "build")
 def build(request: BuildRequest) -> None:
     """Cross-compile ncnn and nnrun for a kind of board."""
-    from piyard.commands import make
+    from piyard.cli.make import build_targets
 
-    make.builds(request.targets, request.source, dry_run=request.dry_run)
+    build_targets(request.targets, request.source, dry_run=request.dry_run)
 
 
 @command(ConvertRequest, "convert")
 def convert(request: ConvertRequest) -> None:
     """Convert models to ncnn, with proof that they still compute the same."""
-    from piyard.commands import models
+    from piyard.cli.make import convert_models
 
-    models.conversions(request)
+    convert_models(request)
 
 
 @command(ModelsRequest, "model.list")
 def model_list(request: ModelsRequest) -> None:
     """The models there are: input, size, accuracy and licence, as published."""
-    from piyard.commands import models
+    from piyard.cli.make import list_models
 
-    models.listed(request.task, request.format)
+    list_models(request.task, request.format)
 
 
 @command(AddModelRequest, "model.add")
 def model_add(request: AddModelRequest) -> None:
     """Make a model of a network file of your own, and convert it with proof."""
-    from piyard.commands import models
+    from piyard.cli.make import add_from_request
 
-    models.add(request)
+    add_from_request(request)
 
 
 @command(ReportRequest, "report")
 def report(request: ReportRequest) -> None:
     """Print the table of stored results, or make a page of them; needs no board."""
-    from piyard.commands import make
+    from piyard.cli.make import print_report
 
-    make.reprint(request)
+    print_report(request)
 
 
 @command(HistoryRequest, "history")
 def history(request: HistoryRequest) -> None:
     """List stored results, the newest last, each with its change since the one before."""
-    from piyard.commands import history as worker
+    from piyard.cli.stored import list_results
 
-    worker.listed(request)
+    list_results(request)
 
 
 @command(CompareRequest, "compare")
 def compare(request: CompareRequest) -> None:
     """Compare stored results of the same jobs; unlike conditions are refused."""
-    from piyard.commands import compare as worker
+    from piyard.cli.stored import compare_stored
 
-    worker.compare(request)
+    compare_stored(request)
 
 
 @command(DoctorRequest, "doctor")
 def doctor(request: DoctorRequest) -> None:
     """Check this machine, and boards, and say what to do about what is wrong."""
-    from piyard import doctor as worker
+    from piyard.cli.machine import check_machine
 
-    worker.report(request.hosts)
+    check_machine(request.hosts)
 
 
 @command(CleanRequest, "clean")
 def clean(request: CleanRequest) -> None:
     """Remove what was made: builds, conversions, scratch. Runs and their results stay."""
-    from piyard import clean as worker
+    from piyard.cli import machine
 
-    worker.clean(everything=request.everything, dry_run=request.dry_run)
+    machine.clean(everything=request.everything, dry_run=request.dry_run)
 
 
 @command(Request, "lint")
 def lint(_request: Request) -> None:
     """ruff, mypy and shellcheck over everything."""
-    from piyard import checks
+    from piyard.cli.machine import run_linters
 
-    checks.lint()
+    run_linters()
 
 
 @command(TestRequest, "test")
 def test(request: TestRequest) -> None:
     """Run all tests; linting is one of them."""
-    from piyard import checks
+    from piyard.cli.machine import run_tests
 
-    checks.test(unit=request.unit, select=request.k)
+    run_tests(unit=request.unit, select=request.k)
 
 
 NAMESPACE = namespace(COMMANDS)

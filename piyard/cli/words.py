@@ -13,10 +13,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from piyard.errors import WrongInput, nearest
+from piyard.core.errors import WrongInput, did_you_mean
 
 if TYPE_CHECKING:
     from invoke.parser import Argument, ParserContext
+
 
 HELP = re.compile(r"-h.*|--help(=.*)?", re.DOTALL)
 VERSION = frozenset({"-V", "--version"})
@@ -73,7 +74,7 @@ def unknown_task(word: str, tasks: Iterable[str]) -> WrongInput:
         return WrongInput(f"'{word}' is a group of tasks", remedy=remedy)
     in_groups = [name for name in names if name.endswith(f".{word}")]
     listed = "' or '".join(in_groups)
-    meant = f", did you mean '{listed}'?" if in_groups else nearest(word, names)
+    meant = f", did you mean '{listed}'?" if in_groups else did_you_mean(word, names)
     return WrongInput(f"unknown task '{word}'{meant}", remedy=TASKS)
 
 
@@ -198,7 +199,7 @@ def _nearest(name: str, flags: Iterable[str]) -> str:
     long_flags = [flag for flag in flags if flag.startswith("--")]
     long = f"--{name.partition('=')[0].lstrip('-')}"
     begun = [flag for flag in long_flags if flag.startswith(long)]
-    return nearest(begun[0] if len(begun) == 1 else long, long_flags)
+    return did_you_mean(begun[0] if len(begun) == 1 else long, long_flags)
 
 
 def _help_of(task: ParserContext) -> str:

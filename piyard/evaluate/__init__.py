@@ -1,5 +1,5 @@
-"""How right a model is, on data whose truth is known: its original, ncnn here, and nnrun on boards.
+"""How right a model is on data whose truth is known: its original, ncnn here, and nnrun on boards.
 
-``dataset`` reads the data, ``desktop`` and ``board`` answer for its pictures, ``figures`` compares
-the answers with the truth, ``kept`` stores what came out for the tables.
+``dataset`` reads the data and compares answers with its truth, ``evaluation`` answers for its
+pictures and keeps the result.
 """

@@ -1,33 +1,151 @@
-"""COCO's annotations, and its figures by pycocotools."""
+"""COCO's annotations as pycocotools takes them, and the model's classes that they are of."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import mmap
 import re
-import warnings
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
-from piyard import pictures
-from piyard.errors import WrongInput
-from piyard.evaluate import bootstrap, categories, objects
-from piyard.evaluate.bootstrap import Interval
-from piyard.look.lines import Object
+from piyard.core.errors import WrongInput
+from piyard.core.labels import ClassNames, normalize_name
+from piyard.vision.pictures import list_pictures
 
-KINDS = {"detect": "bbox", "segment": "segm", "pose": "keypoints"}
-"""pycocotools' names of what is compared, by task."""
-PLACES = ("", "val2017", "images", "../val2017", "../images", "..")
+PERSON = "person"
+"""A pose model's only class."""
+
+
+def match_categories(
+    content: Mapping[str, Any], task: str, labels: Sequence[str], file: Path
+) -> tuple[dict[int, int], str]:
+    """Class → category, and for people how many of the categories the model knows, if not all.
+
+    Raises ``WrongInput`` for a name that several categories in use have, and where none is known.
+    """
+    numbers = _category_numbers(content, file)
+    names = ClassNames(list(numbers))
+    ids = list(numbers.values())
+    class_names = [PERSON] if task == "pose" else labels
+    category = {
+        i: ids[at] for i, name in enumerate(class_names) if (at := names.find(name)) is not None
+    }
+    if not category:
+        raise WrongInput(
+            f"the model knows none of the {len(numbers)} categories of {file.name}",
+            evidence=f"model: {', '.join(class_names[:5])} …\n"
+            f"data: {', '.join(list(numbers)[:5])} …",
+            remedy="name data of the model's classes",
+        )
+    count = len(set(category.values()))
+    return category, f", {count} of {len(numbers)} classes" if count < len(numbers) else ""
+
+
+def _category_numbers(content: Mapping[str, Any], file: Path) -> dict[str, int]:
+    """Name → number; of several categories with one name the one that annotations are of."""
+    try:
+        pairs = [
+            (normalize_name(str(entry["name"])), int(entry["id"]))
+            for entry in content["categories"]
+        ]
+    except (KeyError, TypeError, ValueError):
+        raise WrongInput(f"{file} names no categories", remedy="is it COCO's format?") from None
+    _require_different(pairs, file)
+    used = Counter(entry.get("category_id") for entry in content["annotations"])
+    by_name = defaultdict(list)
+    for name, number in pairs:
+        by_name[name].append(number)
+    return {name: _used_number(name, numbers, used, file) for name, numbers in by_name.items()}
+
+
+def _require_different(pairs: Sequence[tuple[str, int]], file: Path) -> None:
+    names: dict[int, str] = {}
+    for name, number in pairs:
+        if names.setdefault(number, name) != name:
+            raise WrongInput(
+                f"{file}: category {number} is both '{names[number]}' and '{name}'",
+                remedy="a number is of one category",
+            )
+
+
+def _used_number(name: str, numbers: Sequence[int], used: Mapping[Any, int], file: Path) -> int:
+    """Exporters write some categories twice, the first time as a mere group."""
+    distinct = sorted(set(numbers))
+    annotated = [number for number in distinct if used.get(number)]
+    if len(annotated) > 1:
+        counts = ", ".join(f"{number} ({used[number]} annotations)" for number in annotated)
+        raise WrongInput(
+            f"{file}: the category '{name}' is there {len(distinct)} times, as {counts}",
+            remedy="give them different names, or all annotations the same category_id",
+        )
+    return (annotated or distinct)[0]
+
+
+NEEDED_KEYS = {"detect": "bbox", "segment": "segmentation", "pose": "keypoints"}
+"""What an annotation must have beside its box, by task."""
+KEYPOINT_COUNT = 17
+"""A person's: pycocotools has tolerances for these."""
+
+
+def prepare_annotations(content: Mapping[str, Any], task: str, file: Path) -> dict[str, Any]:
+    """The JSON's content with annotations numbered from 1, and what may be left out filled in.
+
+    pycocotools takes an annotation with the number 0 for none, and of two with the same number
+    sees one. Raises ``WrongInput`` for an annotation that cannot be judged.
+    """
+    annotations = []
+    for number, each in enumerate(content["annotations"], 1):
+        try:
+            annotations.append(_prepare_annotation(each, number, task))
+        except (KeyError, TypeError, ValueError) as error:
+            raise WrongInput(
+                f"{file}: annotation {number} (in the file's order) cannot be judged",
+                evidence=_reason(error),
+                remedy="is it COCO's format?",
+            ) from None
+    images = [{**each, "id": int(each["id"])} for each in content["images"]]
+    return {**content, "images": images, "annotations": annotations}
+
+
+def _prepare_annotation(annotation: Any, number: int, task: str) -> dict[str, Any]:
+    box = [float(side) for side in annotation["bbox"]]
+    if len(box) != 4 or not all(map(isfinite, box)):
+        raise ValueError(f"its bbox is not x,y,width,height: {box}")
+    numbers = {key: int(annotation[key]) for key in ("image_id", "category_id")}
+    filled = {
+        "iscrowd": 0,
+        "area": box[2] * box[3],
+        **annotation,
+        **numbers,
+        "bbox": box,
+        "id": number,
+    }
+    if task != "detect":
+        filled[NEEDED_KEYS[task]] = annotation[NEEDED_KEYS[task]]
+    return filled | (_prepare_keypoints(annotation) if task == "pose" else {})
+
+
+def _prepare_keypoints(annotation: Mapping[str, Any]) -> dict[str, Any]:
+    points = [float(value) for value in annotation["keypoints"]]
+    if len(points) != 3 * KEYPOINT_COUNT:
+        raise ValueError(f"it has {len(points) / 3:g} keypoints, and COCO's are {KEYPOINT_COUNT}")
+    return {"keypoints": points, "num_keypoints": sum(seen > 0 for seen in points[2::3])}
+
+
+def _reason(error: Exception) -> str:
+    return f"it has no {error.args[0]}" if isinstance(error, KeyError) else str(error)
+
+
+PICTURE_PLACES = ("", "val2017", "images", "../val2017", "../images", "..")
 """Where pictures lie, seen from the folder that was named and from the JSON file's."""
 
 
-class Scene(msgspec.Struct, frozen=True, kw_only=True):
+class CocoData(msgspec.Struct, frozen=True, kw_only=True):
     """What is in the pictures, and which class of the model each category is."""
 
     name: str
@@ -48,122 +166,40 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_coco(path: Path) -> bool:
     """Whether a JSON file of annotations is there, or in annotations/."""
-    within = [file for file in _candidates(path) if file.parent.name == "annotations"]
-    return path in _candidates(path) or bool(within) or any(map(_mentions, _candidates(path)))
+    within = [file for file in _json_files(path) if file.parent.name == "annotations"]
+    return (
+        path in _json_files(path)
+        or bool(within)
+        or any(map(_mentions_annotations, _json_files(path)))
+    )
 
 
-def read(path: Path, task: str, labels: Sequence[str]) -> Scene:
+def read_coco(path: Path, task: str, labels: Sequence[str]) -> CocoData:
     """The annotations that suit the task, and the pictures they are of. Raises ``WrongInput``."""
-    file, annotations, images, folder = _annotations(path, task)
-    content = objects.prepared(annotations, task, file)
-    category, classes = categories.matched(content, task, labels, file)
+    file, annotations, images, folder = _find_annotations(path, task)
+    content = prepare_annotations(annotations, task, file)
+    category, classes = match_categories(content, task, labels, file)
     ids = {folder / name: images[name] for name in sorted(images) if (folder / name).is_file()}
-    return Scene(
-        name=_name(file),
+    return CocoData(
+        name=_data_name(file),
         file=file,
         content=content,
         pictures=list(ids),
         ids=ids,
         category=category,
         task=task,
-        detail=_partial(ids, images, file) + classes,
-        left_out=_unlisted(ids),
+        detail=_missing_detail(ids, images, file) + classes,
+        left_out=_unlisted_pictures(ids),
     )
 
 
-def figures(scene: Scene, answers: Mapping[Path, Sequence[Object]]) -> dict[str, float | None]:
-    """mAP and mAP50 in percent over the pictures that were answered for.
-
-    None where nothing in these pictures can be judged.
-    """
-    return _figures(_judged(scene, answers))
-
-
-def with_intervals(
-    scene: Scene, answers: Mapping[Path, Sequence[Object]]
-) -> tuple[dict[str, float | None], dict[str, Interval]]:
-    """The same, with 95 % intervals where there are figures, of few pictures."""
-    judged = _judged(scene, answers)
-    percentages = _figures(judged)
-    return percentages, {} if None in percentages.values() else bootstrap.intervals(judged)
-
-
-def _figures(judged: Any) -> dict[str, float | None]:
-    """pycocotools says -1 for the mean of nothing."""
-    values = zip(("mAP", "mAP50"), judged.stats, strict=False)
-    return {name: 100 * float(value) if value >= 0 else None for name, value in values}
-
-
-def _judged(scene: Scene, answers: Mapping[Path, Sequence[Object]]) -> Any:
-    from pycocotools.cocoeval import COCOeval
-
-    results = [
-        result for path, objects in answers.items() for result in _results(scene, path, objects)
-    ]
-    with _quiet(), _judgeable(scene.file):
-        truth = _indexed(scene.content)
-        # loadRes does not take an empty list.
-        answered = (
-            truth.loadRes(results) if results else _indexed(scene.content | {"annotations": []})
-        )
-        judged = COCOeval(truth, answered, KINDS[scene.task])
-        judged.params.imgIds = sorted(scene.ids[path] for path in answers)
-        judged.params.catIds = sorted(set(scene.category.values()))
-        judged.evaluate()
-        judged.accumulate()
-        judged.summarize()
-    return judged
-
-
-def _indexed(content: dict[str, Any]) -> Any:
-    from pycocotools.coco import COCO
-
-    index = COCO()
-    index.dataset = content
-    index.createIndex()
-    return index
-
-
-@contextlib.contextmanager
-def _judgeable(file: Path) -> Iterator[None]:
-    """What in the annotations pycocotools stumbles over is the file's fault."""
-    try:
-        yield
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise WrongInput(
-            f"{file}: pycocotools cannot judge these annotations",
-            evidence=f"{type(error).__name__}: {error}",
-            remedy="is it COCO's format?",
-        ) from None
-
-
-def _results(scene: Scene, path: Path, objects: Sequence[Object]) -> Iterator[dict[str, Any]]:
-    for each in objects:
-        if each.class_ not in scene.category:
-            continue
-        x0, y0, x1, y1 = each.box
-        result: dict[str, Any] = {
-            "image_id": scene.ids[path],
-            "category_id": scene.category[each.class_],
-            "score": each.score,
-        }
-        if scene.task == "segment" and each.mask:
-            result["segmentation"] = {"size": list(each.mask.size), "counts": each.mask.counts}
-        elif scene.task == "pose":
-            # COCO scores a pose by its person's score; visibility is not judged.
-            result["keypoints"] = [v for x, y, _ in each.keypoints or () for v in (x, y, 1)]
-        else:
-            result["bbox"] = [x0, y0, x1 - x0, y1 - y0]
-        yield result
-
-
-def _candidates(path: Path) -> list[Path]:
+def _json_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path] if path.suffix == ".json" else []
     return sorted([*path.glob("annotations/*.json"), *path.glob("*.json")])
 
 
-class Annotated(NamedTuple):
+class AnnotationFile(NamedTuple):
     """A JSON file, and where its pictures are."""
 
     file: Path
@@ -177,17 +213,19 @@ class Annotated(NamedTuple):
         return sum(not (self.folder / name).is_file() for name in self.images)
 
 
-def _annotations(path: Path, task: str) -> Annotated:
+def _find_annotations(path: Path, task: str) -> AnnotationFile:
     """Of the files that suit the task the first whose pictures are all there, else most of them."""
-    candidates: list[Annotated] = []
+    candidates: list[AnnotationFile] = []
     empty: list[WrongInput] = []
-    for file in sorted(_candidates(path), key=lambda candidate: _order(path, candidate)):
-        content = _content(file)
-        if not _suits(content, task):
+    for file in sorted(_json_files(path), key=lambda candidate: _search_order(path, candidate)):
+        content = _read_content(file)
+        if not _suits_task(content, task):
             continue
-        images = _images(file, content)
+        images = _image_numbers(file, content)
         try:
-            candidates.append(Annotated(file, content, images, _folder(path, file, images)))
+            candidates.append(
+                AnnotationFile(file, content, images, _picture_folder(path, file, images))
+            )
         except WrongInput as error:
             empty.append(error)
             continue
@@ -195,10 +233,10 @@ def _annotations(path: Path, task: str) -> Annotated:
             return candidates[-1]
     if candidates:
         return min(candidates, key=lambda candidate: candidate.missing / len(candidate.images))
-    raise (empty or [_unsuitable(path, task)])[0]
+    raise (empty or [_unsuitable_error(path, task)])[0]
 
 
-def _mentions(file: Path) -> bool:
+def _mentions_annotations(file: Path) -> bool:
     """Whether it may be COCO's: many a folder holds another JSON file."""
     try:
         with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ) as text:
@@ -207,31 +245,31 @@ def _mentions(file: Path) -> bool:
         return False
 
 
-def _order(path: Path, file: Path) -> tuple[bool, bool, str]:
+def _search_order(path: Path, file: Path) -> tuple[bool, bool, str]:
     """Those come first whose pictures seem to be there: others may be large, and in vain."""
-    return not (path / _split(file)).is_dir(), "instances" not in file.name, file.name
+    return not (path / _split_name(file)).is_dir(), "instances" not in file.name, file.name
 
 
-def _suits(content: Mapping[str, Any], task: str) -> bool:
-    annotations, needed = content.get("annotations"), objects.NEEDED[task]
+def _suits_task(content: Mapping[str, Any], task: str) -> bool:
+    annotations, needed = content.get("annotations"), NEEDED_KEYS[task]
     return isinstance(annotations, list) and any(
         isinstance(annotation, dict) and needed in annotation for annotation in annotations
     )
 
 
-def _unsuitable(path: Path, task: str) -> WrongInput:
+def _unsuitable_error(path: Path, task: str) -> WrongInput:
     return WrongInput(
-        f"{path} holds no COCO annotations with {objects.NEEDED[task]}",
+        f"{path} holds no COCO annotations with {NEEDED_KEYS[task]}",
         remedy="name the folder that has annotations/, or the JSON file",
     )
 
 
-def _split(file: Path) -> str:
+def _split_name(file: Path) -> str:
     """``instances_val2017.json`` → ``val2017``, which is what its pictures' folder is called."""
     return file.stem.rpartition("_")[2]
 
 
-def _content(file: Path) -> dict[str, Any]:
+def _read_content(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_bytes())
     except (OSError, RecursionError, ValueError) as error:
@@ -239,7 +277,7 @@ def _content(file: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _images(file: Path, content: Mapping[str, Any]) -> dict[str, int]:
+def _image_numbers(file: Path, content: Mapping[str, Any]) -> dict[str, int]:
     """Name → number. Raises ``WrongInput`` for a name or a number that two pictures have."""
     try:
         pairs = [(str(image["file_name"]), int(image["id"])) for image in content["images"]]
@@ -255,11 +293,11 @@ def _images(file: Path, content: Mapping[str, Any]) -> dict[str, int]:
     return dict(pairs)
 
 
-def _folder(path: Path, file: Path, images: Mapping[str, int]) -> Path:
+def _picture_folder(path: Path, file: Path, images: Mapping[str, int]) -> Path:
     """Of the usual places the one that has most of the pictures."""
     bases = [path if path.is_dir() else path.parent, file.parent]
-    split = _split(file)
-    places = [base / place for base in bases for place in (*PLACES, split, f"../{split}")]
+    split = _split_name(file)
+    places = [base / place for base in bases for place in (*PICTURE_PLACES, split, f"../{split}")]
     counts = {place: sum((place / name).is_file() for name in images) for place in places}
     best = max(places, key=lambda place: counts[place])
     if counts[best]:
@@ -271,27 +309,19 @@ def _folder(path: Path, file: Path, images: Mapping[str, int]) -> Path:
     )
 
 
-def _partial(ids: Mapping[Path, int], images: Mapping[str, int], file: Path) -> str:
+def _missing_detail(ids: Mapping[Path, int], images: Mapping[str, int], file: Path) -> str:
     whole = len(ids) == len(images)
     return "" if whole else f" of the {len(images)} in {file.name}"
 
 
-def _unlisted(ids: Mapping[Path, int]) -> list[Path]:
+def _unlisted_pictures(ids: Mapping[Path, int]) -> list[Path]:
     """Pictures beside those of the JSON."""
-    beside = [pictures.of(folder) for folder in sorted({path.parent for path in ids})]
+    beside = [list_pictures(folder) for folder in sorted({path.parent for path in ids})]
     paths = [path for content in beside for path in (*content.pictures, *content.left_out)]
     return [path for path in paths if path not in ids]
 
 
-def _name(file: Path) -> str:
+def _data_name(file: Path) -> str:
     """``instances_val2017.json`` → ``COCO val2017``; another file by its own name."""
     match = re.fullmatch(r"(?:instances|person_keypoints)_(\w+)", file.stem)
     return f"COCO {match[1]}" if match else file.stem
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """pycocotools prints on stdout, and hands numpy 2 an array in the way of numpy 1."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.filterwarnings("ignore", message="__array__", category=DeprecationWarning)
-        yield

@@ -1,36 +1,44 @@
-"""Pictures whose truth is known."""
+"""Pictures whose truth is known: recognised, read for a model, and compared with answers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
 
-from piyard import digest
-from piyard.errors import WrongInput, unknown
-from piyard.evaluate import coco, imagenet, sequences
-from piyard.evaluate.coco import Scene
-from piyard.evaluate.imagenet import Classes
-from piyard.evaluate.sequences import Clips
-from piyard.model import Model
-from piyard.model.tracker import Nanotrack
-from piyard.pictures import text_of
-from piyard.proof.desktop import Footage
+from piyard.core.errors import BoardCommandFailed, WrongInput, unknown_name
+from piyard.core.files import sha256_of_file, sha256_of_value
+from piyard.evaluate.coco import CocoData, is_coco, read_coco
+from piyard.evaluate.imagenet import ClassifiedPictures, is_imagenet, read_imagenet
+from piyard.evaluate.metrics import (
+    Interval,
+    coco_figures_with_intervals,
+    mot_figures,
+    otb_figures,
+    wilson_interval,
+)
+from piyard.evaluate.tracks import TruthClips, is_mot, is_otb, read_mot, read_otb
+from piyard.models.definition import Model
+from piyard.predict import command
+from piyard.vision.pictures import printable_path
+from piyard.vision.predictions import Frame
+from piyard.vision.predictor import PictureSet
+from piyard.vision.schema import NanotrackConfig
 
-Kind = Literal["imagenet", "coco", "mot", "otb"]
-KINDS: tuple[str, ...] = get_args(Kind)
-FORMS = """
+DataKind = Literal["imagenet", "coco", "mot", "otb"]
+DATA_KINDS: tuple[str, ...] = get_args(DataKind)
+DATA_FORMS = """
 imagenet: a folder a class, or labels.csv with file,index
 coco: instances or person_keypoints as JSON, and the pictures
 mot: img1/ and gt/gt.txt, or a folder of such sequences
 otb: img/ and groundtruth_rect.txt
 """
-NOUNS = {"imagenet": "picture", "coco": "picture", "mot": "frame", "otb": "frame"}
+PICTURE_NOUNS = {"imagenet": "picture", "coco": "picture", "mot": "frame", "otb": "frame"}
 
 
-class Film(Footage, frozen=True, kw_only=True):
+class Film(PictureSet, frozen=True, kw_only=True):
     """Pictures that belong together, with their truth."""
 
     truth: Any
@@ -40,7 +48,7 @@ class Film(Footage, frozen=True, kw_only=True):
 class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     """What a model is evaluated on."""
 
-    kind: Kind
+    kind: DataKind
     name: str
     films: Sequence[Film]
     truth_files: Sequence[Path]
@@ -57,74 +65,76 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def title(self) -> str:
         """``COCO val2017, 79 pictures``."""
-        count, noun = len(self.pictures), NOUNS[self.kind]
+        count, noun = len(self.pictures), PICTURE_NOUNS[self.kind]
         more = f", {len(self.left_out)} left out" if self.left_out else ""
         return f"{self.name}, {count} {noun if count == 1 else noun + 's'}{self.detail}{more}"
 
     @property
     def digest(self) -> str:
         """The same pictures and the same truth give the same."""
-        files = [digest.of_file(path) for path in (*self.truth_files, *self.pictures)]
+        files = [sha256_of_file(path) for path in (*self.truth_files, *self.pictures)]
         classes = [list(film.truth.values()) for film in self.films if self.kind == "imagenet"]
         content = {"kind": self.kind, "detail": self.detail, "files": files, "classes": classes}
-        return digest.of_value(content)
+        return sha256_of_value(content)
 
 
-def recognise(path: Path) -> Kind:
+def recognise_data(path: Path) -> DataKind:
     """The kind of data in a folder; raises ``WrongInput`` for an unknown one."""
     if not path.exists():
         raise WrongInput(f"{path} does not exist", remedy="check --data")
-    tests: Mapping[Kind, Callable[[Path], bool]] = {
-        "otb": sequences.is_otb,
-        "mot": sequences.is_mot,
-        "coco": coco.is_coco,
-        "imagenet": imagenet.is_imagenet,
+    tests: Mapping[DataKind, Callable[[Path], bool]] = {
+        "otb": is_otb,
+        "mot": is_mot,
+        "coco": is_coco,
+        "imagenet": is_imagenet,
     }
     for kind, fits in tests.items():
         if fits(path):
             return kind
     raise WrongInput(
         f"{path} is not a data set of a known kind",
-        evidence=FORMS,
+        evidence=DATA_FORMS,
         remedy="name its kind with --kind",
     )
 
 
-def read(path: Path, model: Model, labels: Sequence[str], kind: str, limit: int | None) -> Dataset:
+def read_dataset(
+    path: Path, model: Model, labels: Sequence[str], kind: str, limit: int | None
+) -> Dataset:
     """The data for that model, ``limit`` pictures of it. Raises ``WrongInput``."""
-    data_kind = _kind(path, kind)
+    data_kind = _choose_kind(path, kind)
     _require_fitting(data_kind, model)
     match data_kind:
         case "imagenet":
-            return _classes(imagenet.read(path, labels), limit)
+            return _from_imagenet(read_imagenet(path, labels), limit)
         case "coco":
-            return _scene(coco.read(path, model.task, labels), limit)
+            return _from_coco(read_coco(path, model.task, labels), limit)
         case "mot":
-            return _clips(data_kind, sequences.read_mot(path, limit))
+            return _from_clips(data_kind, read_mot(path, limit))
         case "otb":
-            return _clips(data_kind, sequences.read_otb(path, limit))
+            return _from_clips(data_kind, read_otb(path, limit))
 
 
-def _kind(path: Path, forced: str) -> Kind:
-    if forced and forced not in KINDS:
-        raise unknown("kind of data", forced, KINDS)
-    chosen: Kind = msgspec.convert(forced, Kind) if forced else recognise(path)
+def _choose_kind(path: Path, forced: str) -> DataKind:
+    if forced and forced not in DATA_KINDS:
+        raise unknown_name("kind of data", forced, DATA_KINDS)
+    chosen: DataKind = msgspec.convert(forced, DataKind) if forced else recognise_data(path)
     return chosen
 
 
-def _classes(data: Classes, limit: int | None) -> Dataset:
-    chosen = spread(data.pictures, limit)
+def _from_imagenet(data: ClassifiedPictures, limit: int | None) -> Dataset:
+    chosen = spread_pictures(data.pictures, limit)
     film = Film(pictures=chosen, truth={path: data.truth[path] for path in chosen})
-    return _of("imagenet", data.name, [film], data.files, data.detail, data.left_out)
+    return _make_dataset("imagenet", data.name, [film], data.files, data.detail, data.left_out)
 
 
-def _scene(data: Scene, limit: int | None) -> Dataset:
-    film = Film(pictures=spread(data.pictures, limit), truth=data)
-    return _of("coco", data.name, [film], [data.file], data.detail, data.left_out)
+def _from_coco(data: CocoData, limit: int | None) -> Dataset:
+    film = Film(pictures=spread_pictures(data.pictures, limit), truth=data)
+    return _make_dataset("coco", data.name, [film], [data.file], data.detail, data.left_out)
 
 
-def _clips(kind: Kind, clips: Clips) -> Dataset:
-    return _of(
+def _from_clips(kind: DataKind, clips: TruthClips) -> Dataset:
+    return _make_dataset(
         kind,
         clips.name,
         [
@@ -142,29 +152,29 @@ def _clips(kind: Kind, clips: Clips) -> Dataset:
     )
 
 
-def spread(pictures: Sequence[Path], limit: int | None) -> list[Path]:
+def spread_pictures(pictures: Sequence[Path], limit: int | None) -> list[Path]:
     """``limit`` of them, evenly spread over all."""
     if not limit or limit >= len(pictures):
         return list(pictures)
     return [pictures[i * len(pictures) // limit] for i in range(limit)]
 
 
-def _of(
-    kind: Kind,
+def _make_dataset(
+    kind: DataKind,
     name: str,
     films: Sequence[Film],
     files: Sequence[Path],
     detail: str = "",
     left_out: Sequence[Path] = (),
 ) -> Dataset:
-    title = text_of(Path(name))
+    title = printable_path(Path(name))
     return Dataset(
         kind=kind, name=title, films=films, truth_files=files, detail=detail, left_out=left_out
     )
 
 
-def _require_fitting(kind: Kind, model: Model) -> None:
-    follows_one = isinstance(model.tracker, Nanotrack)
+def _require_fitting(kind: DataKind, model: Model) -> None:
+    follows_one = isinstance(model.tracker, NanotrackConfig)
     needed = {
         "classify": "imagenet",
         "track": "otb" if follows_one else "mot",
@@ -175,3 +185,84 @@ def _require_fitting(kind: Kind, model: Model) -> None:
             evidence=f"the data is of kind {kind}",
             remedy="name other data, or another model; --kind forces a kind",
         )
+
+
+METRIC_NAMES: Mapping[DataKind, tuple[str, ...]] = {
+    "imagenet": ("top-1", "top-5"),
+    "coco": ("mAP", "mAP50"),
+    "mot": ("HOTA", "MOTA", "IDF1"),
+    "otb": ("AUC", "precision"),
+}
+"""Metrics of each kind of data; the first one goes into the Accuracy column."""
+TOP_FIVE = 5
+
+
+class Metrics(NamedTuple):
+    """Figures in percent, None where nothing could be judged, and 95 % intervals of some."""
+
+    figures: dict[str, float | None]
+    intervals: dict[str, Interval]
+
+
+def compute_figures(data: Dataset, answers: Sequence[Sequence[Frame]]) -> dict[str, float | None]:
+    """The figures of the answers, film by film, each film's in the order of its pictures."""
+    return compute_metrics(data, answers).figures
+
+
+def compute_metrics(data: Dataset, answers: Sequence[Sequence[Frame]]) -> Metrics:
+    """The same with their intervals; frames of a clip are too much alike for one."""
+    films = list(zip(data.films, answers, strict=True))
+    match data.kind:
+        case "imagenet":
+            ((film, frames),) = films
+            return _classification_metrics(
+                film.truth, dict(zip(film.pictures, frames, strict=True))
+            )
+        case "coco":
+            ((film, frames),) = films
+            objects = dict(zip(film.pictures, (frame.objects for frame in frames), strict=True))
+            return Metrics(*coco_figures_with_intervals(film.truth, objects))
+        case "mot":
+            tracks = [(film.truth, frames) for film, frames in films]
+            return Metrics(mot_figures(tracks), {})
+        case "otb":
+            ((film, frames),) = films
+            return Metrics({**otb_figures(film.truth, frames)}, {})
+
+
+def _classification_metrics(truth: Mapping[Path, int], answers: Mapping[Path, Frame]) -> Metrics:
+    shares, count = classification_figures(truth, answers), len(truth)
+    hits = {name: round(share * count / 100) for name, share in shares.items()}
+    return Metrics(
+        {**shares}, {name: wilson_interval(right, count) for name, right in hits.items()}
+    )
+
+
+def classification_figures(
+    truth: Mapping[Path, int], answers: Mapping[Path, Frame]
+) -> dict[str, float]:
+    """How often the right class is the best one, and among the five best."""
+    ranks = {path: [hit.index for hit in frame.top] for path, frame in answers.items()}
+    first = sum(ranks[path][:1] == [index] for path, index in truth.items())
+    five = sum(index in ranks[path][:TOP_FIVE] for path, index in truth.items())
+    return {"top-1": 100 * first / len(truth), "top-5": 100 * five / len(truth)}
+
+
+BATCH_PICTURES = 500
+"""Pictures of a run; a clip whose frames belong together is one run."""
+
+
+def split_batches(film: PictureSet) -> list[Sequence[Path]]:
+    """Parts of a film that are not too long for one run; raises for a clip that is."""
+    pictures = film.pictures
+    if not film.ordered:
+        return [
+            pictures[at : at + BATCH_PICTURES] for at in range(0, len(pictures), BATCH_PICTURES)
+        ]
+    if len(pictures) > command.MOST_PICTURES:
+        raise BoardCommandFailed(
+            f"a clip of {len(pictures)} frames is longer than "
+            f"the {command.MOST_PICTURES} of one run",
+            remedy=f"--limit {command.MOST_PICTURES} takes the first ones",
+        )
+    return [pictures]

@@ -11,19 +11,21 @@ from typing import NamedTuple
 
 import msgspec
 
-from piyard import pictures, say, textfile
-from piyard.errors import WrongInput
-from piyard.labels import Names
+from piyard.core import console
+from piyard.core.errors import WrongInput
+from piyard.core.labels import ClassNames
+from piyard.core.parsing import read_text
+from piyard.vision.pictures import list_pictures, list_subfolders, printable_path
 
-LIST = "labels.csv"
+LIST_FILE = "labels.csv"
 """``file,index`` under a heading; the files are beside it or in ``images``."""
 HEADING = frozenset({"file", "index"})
 SEPARATORS = ",;\t"
-SYNSET = re.compile(r"n\d+")
+SYNSET_FOLDER = re.compile(r"n\d+")
 """A folder named by WordNet's number: of a whole data set their order is the classes'."""
 
 
-class Classes(msgspec.Struct, frozen=True, kw_only=True):
+class ClassifiedPictures(msgspec.Struct, frozen=True, kw_only=True):
     """Pictures, and the index of each one's class."""
 
     name: str
@@ -36,7 +38,7 @@ class Classes(msgspec.Struct, frozen=True, kw_only=True):
     """Pictures that are not judged: of formats that are not read, or not in the list."""
 
 
-class Listed(NamedTuple):
+class ListedPicture(NamedTuple):
     """A line of the list."""
 
     where: str
@@ -49,20 +51,22 @@ class Listed(NamedTuple):
 
 def is_imagenet(path: Path) -> bool:
     """Whether it is such a folder."""
-    return path.is_dir() and ((path / LIST).is_file() or any(map(_has_pictures, _folders(path))))
+    return path.is_dir() and (
+        (path / LIST_FILE).is_file() or any(map(_has_pictures, _folders(path)))
+    )
 
 
-def read(path: Path, labels: Sequence[str]) -> Classes:
+def read_imagenet(path: Path, labels: Sequence[str]) -> ClassifiedPictures:
     """The pictures of a folder; ``labels`` are the model's. Raises ``WrongInput``."""
-    if (path / LIST).is_file():
-        return _listed(path, labels)
-    return _sorted_by_folder(path, labels)
+    if (path / LIST_FILE).is_file():
+        return _read_list(path, labels)
+    return _read_folders(path, labels)
 
 
-def _listed(path: Path, labels: Sequence[str]) -> Classes:
-    file, names = path / LIST, Names(labels)
+def _read_list(path: Path, labels: Sequence[str]) -> ClassifiedPictures:
+    file, names = path / LIST_FILE, ClassNames(labels)
     truth: dict[Path, int] = {}
-    lines = list(_lines(path, file))
+    lines = list(_read_lines(path, file))
     _require_numbering(lines, names)
     for line in lines:
         if truth.setdefault(line.picture, line.number) != line.number:
@@ -73,17 +77,17 @@ def _listed(path: Path, labels: Sequence[str]) -> Classes:
             )
     if not truth:
         raise WrongInput(f"{file} lists no picture", remedy="a line is file,index")
-    return Classes(
+    return ClassifiedPictures(
         name=path.resolve().name,
         pictures=list(truth),
         truth=truth,
         files=[file],
-        left_out=_unlisted(path, truth),
+        left_out=_unlisted_pictures(path, truth),
     )
 
 
-def _lines(path: Path, file: Path) -> Iterator[Listed]:
-    text = textfile.read(file)
+def _read_lines(path: Path, file: Path) -> Iterator[ListedPicture]:
+    text = read_text(file)
     heading = text.partition("\n")[0]
     separator = max(SEPARATORS, key=heading.count)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
@@ -98,23 +102,23 @@ def _lines(path: Path, file: Path) -> Iterator[Listed]:
         for row in rows:
             if any(cell.strip() for cell in row):
                 cells = dict(zip(columns, (cell.strip() for cell in row), strict=False))
-                yield _line(path, cells, f"{file}:{rows.line_num}")
+                yield _read_line(path, cells, f"{file}:{rows.line_num}")
     except csv.Error as error:
         raise WrongInput(f"{file}:{rows.line_num}: {error}", remedy="is it CSV?") from None
 
 
-def _line(path: Path, row: Mapping[str, str], where: str) -> Listed:
+def _read_line(path: Path, row: Mapping[str, str], where: str) -> ListedPicture:
     name, index = row.get("file"), row.get("index")
     if not name or not index or not index.isdecimal() or len(index) > 9:
-        raise WrongInput(f"{where} is not file,index", remedy=f"see the heading of {LIST}")
+        raise WrongInput(f"{where} is not file,index", remedy=f"see the heading of {LIST_FILE}")
     for place in (path, path / "images"):
         for written in (name, name.replace("\\", "/")):
             if (place / written).is_file():
-                return Listed(where, place / written, int(index), row.get("name", ""))
-    raise WrongInput(f"{where}: no such picture: {name}", remedy=f"beside {LIST} or in images")
+                return ListedPicture(where, place / written, int(index), row.get("name", ""))
+    raise WrongInput(f"{where}: no such picture: {name}", remedy=f"beside {LIST_FILE} or in images")
 
 
-def _require_numbering(lines: Sequence[Listed], names: Names) -> None:
+def _require_numbering(lines: Sequence[ListedPicture], names: ClassNames) -> None:
     """The classes are the model's, and not those of a list that numbers them otherwise.
 
     A name may be another class's in a line or two, as a crane is a bird and a machine.
@@ -136,26 +140,26 @@ def _require_numbering(lines: Sequence[Listed], names: Names) -> None:
         )
 
 
-def _unlisted(path: Path, truth: Mapping[Path, int]) -> list[Path]:
+def _unlisted_pictures(path: Path, truth: Mapping[Path, int]) -> list[Path]:
     places = {path, path / "images", *(path.parent for path in truth)}
-    folders = [pictures.of(path) for path in sorted(places) if path.is_dir()]
+    folders = [list_pictures(path) for path in sorted(places) if path.is_dir()]
     present = (path for folder in folders for path in (*folder.pictures, *folder.left_out))
     resolved = {path.resolve() for path in truth}
     return [path for path in present if path.resolve() not in resolved]
 
 
-def _sorted_by_folder(path: Path, labels: Sequence[str]) -> Classes:
+def _read_folders(path: Path, labels: Sequence[str]) -> ClassifiedPictures:
     """By the labels, by the numbers, or, with a folder for each class, by the order (wnids)."""
-    content = {folder: pictures.of(folder, deep=True) for folder in _folders(path)}
-    index = _assigned(
+    content = {folder: list_pictures(folder, deep=True) for folder in _folders(path)}
+    index = _assign_classes(
         path, [folder for folder, inside in content.items() if inside.pictures], labels
     )
     truth = {
         picture: number for folder, number in index.items() for picture in content[folder].pictures
     }
-    used, count, beside = len(set(index.values())), len(labels), pictures.of(path)
+    used, count, beside = len(set(index.values())), len(labels), list_pictures(path)
     within = [path for inside in content.values() for path in inside.left_out]
-    return Classes(
+    return ClassifiedPictures(
         name=path.resolve().name,
         pictures=list(truth),
         truth=truth,
@@ -164,41 +168,47 @@ def _sorted_by_folder(path: Path, labels: Sequence[str]) -> Classes:
     )
 
 
-def _assigned(path: Path, folders: Sequence[Path], labels: Sequence[str]) -> dict[Path, int]:
+def _assign_classes(path: Path, folders: Sequence[Path], labels: Sequence[str]) -> dict[Path, int]:
     """Each folder's class. Raises ``WrongInput`` with the first folder that is of none."""
     if not folders:
         raise WrongInput(f"the folders of {path} hold no picture", remedy="a folder a class")
-    names = Names(labels)
+    names = ClassNames(labels)
     named = {folder: names.find(folder.name) for folder in folders}
     strange = [folder for folder, index in named.items() if index is None]
     index = {folder: number for folder, number in named.items() if number is not None}
     if strange and not index:
-        index = _by_order(folders, labels)
+        index = _assign_by_order(folders, labels)
     if len(index) < len(folders):
-        raise _unassigned(path, strange[0], folders, names)
+        raise _unassigned_error(path, strange[0], folders, names)
     _require_different(path, index, labels)
     return index
 
 
-def _by_order(folders: Sequence[Path], labels: Sequence[str]) -> dict[Path, int]:
+def _assign_by_order(folders: Sequence[Path], labels: Sequence[str]) -> dict[Path, int]:
     """Folders without names: their numbers, from 0, or WordNet's of all classes in order."""
     if all(folder.name.isdecimal() and len(folder.name) < 10 for folder in folders):
         numbers = {folder: int(folder.name) for folder in folders}
         return numbers if max(numbers.values()) < len(labels) else {}
-    if len(folders) == len(labels) and all(SYNSET.fullmatch(folder.name) for folder in folders):
-        say.note(f"the {len(folders)} folders are WordNet's numbers: their order is the classes'")
+    if len(folders) == len(labels) and all(
+        SYNSET_FOLDER.fullmatch(folder.name) for folder in folders
+    ):
+        console.info(
+            f"the {len(folders)} folders are WordNet's numbers: their order is the classes'"
+        )
         return {folder: number for number, folder in enumerate(folders)}
     return {}
 
 
-def _unassigned(path: Path, folder: Path, folders: Sequence[Path], names: Names) -> WrongInput:
-    name, count = pictures.text_of(Path(folder.name)), len(names.labels)
+def _unassigned_error(
+    path: Path, folder: Path, folders: Sequence[Path], names: ClassNames
+) -> WrongInput:
+    name, count = printable_path(Path(folder.name)), len(names.labels)
     return WrongInput(
         f"'{name}' is the first of the {len(folders)} folders of {path} that is none of the "
         f"model's {count} classes{names.nearest(name)}",
         evidence=f"model: {', '.join(names.labels[:5])}{' …' if count > 5 else ''}",
         remedy=f"name all folders as the model's labels, number all from 0 to {count - 1}, or add "
-        f"{LIST}",
+        f"{LIST_FILE}",
     )
 
 
@@ -215,9 +225,9 @@ def _require_different(path: Path, index: Mapping[Path, int], labels: Sequence[s
 
 
 def _folders(path: Path) -> list[Path]:
-    return pictures.folders(path)
+    return list_subfolders(path)
 
 
 def _has_pictures(folder: Path) -> bool:
-    content = pictures.of(folder, deep=True)
+    content = list_pictures(folder, deep=True)
     return bool(content.pictures or content.left_out)

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from piyard import download, model
-from piyard.conversion import convert
-from piyard.conversion.convert import Conversion
+from piyard.convert.conversions import Conversion
+from piyard.convert.converter import convert_model
+from piyard.core import download
+from piyard.models import definition
+from piyard.models.definition import MODELS_FOLDER
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +50,7 @@ def real(assets: Path, base: Path) -> Conversion:
     """SqueezeNet with trained weights, proved on real pictures."""
     with elsewhere(base) as patch:
         patch.setenv("PIYARD_MIRROR", str(assets))
-        return convert.convert("squeezenet1_1")
+        return convert_model("squeezenet1_1")
 
 
 @pytest.fixture
@@ -57,7 +59,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]
 
     SqueezeNet at 64 by 64 with ten classes: the large one's layer types, in seconds.
     """
-    text = (model.FOLDER / "resnet18.yaml").read_text()
+    text = (MODELS_FOLDER / "resnet18.yaml").read_text()
     swaps = {
         "network: resnet18": "network: squeezenet1_1",
         "[3, 224, 224]": "[3, 64, 64]",
@@ -68,7 +70,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]
     (tmp_path / "models" / "labels").mkdir(parents=True)
     names = "".join(f"class {i}\n" for i in range(10))
     (tmp_path / "models" / "labels" / "ten.txt").write_text(names)
-    monkeypatch.setattr(model, "FOLDER", tmp_path / "models")
+    monkeypatch.setattr(definition, "MODELS_FOLDER", tmp_path / "models")
 
     def write(name: str = "small", **more: str) -> str:
         changed = text

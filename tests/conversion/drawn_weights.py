@@ -6,7 +6,7 @@ from math import prod, sqrt
 
 import torch
 
-from piyard import stimulus
+from piyard.models.synthetic import random_tensor
 
 
 def drawn(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -18,7 +18,7 @@ def _values(name: str, old: torch.Tensor) -> torch.Tensor:
     if name.endswith("num_batches_tracked") or "dfl" in name:
         return old
     seed = sum(ord(letter) * (at + 1) for at, letter in enumerate(name))
-    unit: torch.Tensor = torch.from_numpy(stimulus.tensor(old.shape, seed))
+    unit: torch.Tensor = torch.from_numpy(random_tensor(old.shape, seed))
     if old.dim() > 1:  # a variance of 2 over the number of what is added
         return unit * sqrt(6 / prod(old.shape[1:]))
     return unit / 4 + float(name.endswith(("weight", "running_var")))

@@ -10,11 +10,21 @@ import msgspec
 import numpy as np
 import pytest
 
-from piyard import infer, job, model, originals, paths, pipeline, stimulus, store
-from piyard.conversion import convert, lowering
-from piyard.errors import ConversionFailed, DownloadFailed, NotSetUp
-from piyard.job import Host
-from piyard.model.tracker import Bytetrack
+from piyard.board.connection import BoardSpec
+from piyard.convert import converter, lowering
+from piyard.convert.conversions import find_conversion
+from piyard.convert.converter import _key_inputs, compute_reference_logits, convert_model
+from piyard.convert.lowering import BIN_FILE, PARAM_FILE, lower_program
+from piyard.convert.ncnn_net import load_net, run_net
+from piyard.convert.reference_models import choose_files
+from piyard.core import paths, store
+from piyard.core.errors import ConversionFailed, DownloadFailed, NotSetUp
+from piyard.core.paths import ROOT
+from piyard.core.store import key_of
+from piyard.models.definition import MODELS_FOLDER, load_model
+from piyard.models.synthetic import random_tensor
+from piyard.run.plan import combine_jobs, convert_models, prepare_jobs
+from piyard.vision.schema import BytetrackConfig
 
 HEX = set("0123456789abcdef")
 
@@ -55,7 +65,7 @@ def test_everything_a_board_needs_is_there(real):
         "model.pnnx.param",
     }
     assert not list(real.folder.glob("*.pt"))
-    assert (real.folder / "labels.txt").read_bytes() == model.load(
+    assert (real.folder / "labels.txt").read_bytes() == load_model(
         "squeezenet1_1"
     ).labels_file.read_bytes()
 
@@ -72,7 +82,7 @@ def test_manifest_says_which_weights_were_used(real):
 
 
 def test_params_and_macs_are_those_others_publish(real):
-    published = model.load("squeezenet1_1").published
+    published = load_model("squeezenet1_1").published
     assert real.manifest["params"] == published.params
     assert real.manifest["macs"] == pytest.approx(published.macs, rel=0.01)
 
@@ -88,7 +98,7 @@ def test_proof_covers_pictures_noise_and_strided_memory(real):
 
 
 def test_reference_is_torchs_output_for_the_boards_stimulus(real):
-    got = infer.run(infer.load(real.folder), stimulus.tensor(real.input_shape))
+    got = run_net(load_net(real.folder), random_tensor(real.input_shape))
     assert list(got) == real.outputs == ["out0"]
     assert real.reference("out0").dtype == np.dtype("<f4")
     assert np.allclose(real.reference("out0"), got["out0"], atol=1e-3)
@@ -97,7 +107,7 @@ def test_reference_is_torchs_output_for_the_boards_stimulus(real):
 
 def test_manifest_speaks_of_no_path_and_no_time(real):
     text = (real.folder / "manifest.json").read_text()
-    assert str(paths.ROOT) not in text
+    assert str(ROOT) not in text
     assert "/tmp" not in text
     assert not {"seconds", "time", "date", "host"} & set(json.loads(text))
 
@@ -105,12 +115,13 @@ def test_manifest_speaks_of_no_path_and_no_time(real):
 def test_a_second_call_converts_nothing_and_loads_nothing_heavy(real, mirror):
     heavy = ["torch", "torchvision", "ncnn", "pnnx", "numpy", "PIL", "requests"]
     program = (
-        "import sys; from piyard.conversion import convert; c = convert.convert('squeezenet1_1');"
+        "import sys; from piyard.convert.converter import convert_model;"
+        "c = convert_model('squeezenet1_1');"
         f"print(c.key, c.fresh, [m for m in {heavy} if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
-        cwd=paths.ROOT,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
@@ -122,7 +133,7 @@ def test_reference_logits_name_the_picture(real, mirror):
     """A tench, a hammerhead: the first pictures of the set are right with these weights."""
     folder = mirror / "data" / "imagenet500"
     rows = [line.split(",")[:2] for line in (folder / "labels.csv").read_text().splitlines()[1:41]]
-    logits = convert.reference_logits(real, [folder / "images" / name for name, _ in rows])
+    logits = compute_reference_logits(real, [folder / "images" / name for name, _ in rows])
     assert logits.shape == (40, 1000)
     right = logits.argmax(axis=1) == [int(index) for _, index in rows]
     assert right.sum() >= 16, "published top-1 is 58 %"
@@ -132,7 +143,7 @@ def test_weights_agree_with_their_authors_own_test_vector(real, mirror):
     """The output that whoever published the weights got for an input of theirs."""
     folder = mirror / "weights" / "classification" / "squeezenet_test_vector"
     given, wanted = (np.load(folder / f"{name}_0.npy") for name in ("input", "output"))
-    got = infer.run(infer.load(real.folder), given[0].astype(np.float32))["out0"]
+    got = run_net(load_net(real.folder), given[0].astype(np.float32))["out0"]
     assert np.allclose(got, wanted.ravel(), atol=1e-3)
 
 
@@ -140,7 +151,7 @@ def test_weights_agree_with_their_authors_own_test_vector(real, mirror):
 
 
 def test_random_weights_are_said_to_be_random(small):
-    made = convert.convert(small(), random_weights=True)
+    made = convert_model(small(), random_weights=True)
     assert not made.has_real_weights
     assert made.manifest["weights"]["kind"] == "random"
     assert isinstance(made.manifest["weights"]["seed"], int)
@@ -149,15 +160,15 @@ def test_random_weights_are_said_to_be_random(small):
 @pytest.mark.parametrize("network", ["squeezenet1_1", "resnet18", "mobilenet_v2"])
 def test_random_weights_tell_inputs_apart(small, network):
     """A net whose outputs are all alike proves nothing about its conversion."""
-    made = convert.convert(
+    made = convert_model(
         small(network, **{"network: squeezenet1_1": f"network: {network}"})
         if network != "squeezenet1_1"
         else small(),
         random_weights=True,
     )
-    net = infer.load(made.folder)
-    inputs = [stimulus.tensor(made.input_shape, seed) * 2 for seed in range(30, 38)]
-    outputs = np.stack([infer.run(net, values)["out0"] for values in inputs])
+    net = load_net(made.folder)
+    inputs = [random_tensor(made.input_shape, seed) * 2 for seed in range(30, 38)]
+    outputs = np.stack([run_net(net, values)["out0"] for values in inputs])
     assert 1e-3 < np.abs(outputs).max() < 1e3
     assert outputs.std(axis=0).max() > 0.02 * np.abs(outputs).max()
 
@@ -167,7 +178,7 @@ def test_the_same_inputs_give_the_same_bytes(small, tmp_path, monkeypatch):
     made = []
     for place in ("one", "two"):
         monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path / place))
-        made.append(convert.convert(name, random_weights=True))
+        made.append(convert_model(name, random_weights=True))
     assert made[0].fresh
     assert made[1].fresh
     assert made[0].key == made[1].key
@@ -175,17 +186,18 @@ def test_the_same_inputs_give_the_same_bytes(small, tmp_path, monkeypatch):
 
 
 def test_another_process_with_other_threads_gives_the_same_bytes(small, tmp_path, monkeypatch):
-    made = convert.convert(small(), random_weights=True)
+    made = convert_model(small(), random_weights=True)
     program = (
-        "from pathlib import Path; from piyard import model; from piyard.conversion import convert;"
-        f"model.FOLDER = Path({str(model.FOLDER)!r});"
+        "from pathlib import Path; from piyard.models import definition;"
+        "from piyard.convert.converter import convert_model;"
+        f"definition.MODELS_FOLDER = Path({str(MODELS_FOLDER)!r});"
         "import torch; torch.rand(3); torch.set_num_threads(1);"
-        "print(convert.convert('small', random_weights=True).folder)"
+        "print(convert_model('small', random_weights=True).folder)"
     )
     monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path / "other"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=paths.ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     there = Path(done.stdout.strip())
     for file in ("model.ncnn.param", "model.ncnn.bin"):
@@ -195,7 +207,7 @@ def test_another_process_with_other_threads_gives_the_same_bytes(small, tmp_path
 def test_two_at_once_convert_once(small, own_artifacts):
     name = small()
     with ThreadPoolExecutor(2) as pool:
-        made = list(pool.map(lambda _: convert.convert(name, random_weights=True), range(2)))
+        made = list(pool.map(lambda _: convert_model(name, random_weights=True), range(2)))
     assert sorted(one.fresh for one in made) == [False, True]
 
 
@@ -214,7 +226,7 @@ def test_another_input_is_another_key(small, own_artifacts, monkeypatch, old, ne
     for changes in ({}, more):
         name = small(f"m{len(keys)}", **changes)
         with pytest.raises(TypeError):
-            convert.convert(name, random_weights=True)
+            convert_model(name, random_weights=True)
     assert len(set(keys)) == 2
 
 
@@ -223,7 +235,7 @@ def test_another_input_is_another_key(small, own_artifacts, monkeypatch, old, ne
 
 def test_no_weights_to_be_had(offline, own_artifacts):
     with pytest.raises(DownloadFailed) as caught:
-        convert.convert("resnet18")
+        convert_model("resnet18")
     assert "PIYARD_MIRROR" in caught.value.remedy
     assert "--random-weights" in caught.value.remedy
     assert not list(shelf().glob("*")) if shelf().is_dir() else True
@@ -232,7 +244,7 @@ def test_no_weights_to_be_had(offline, own_artifacts):
 @pytest.fixture
 def meddle(monkeypatch):
     """Has something done to each net's files once pnnx has written them."""
-    real_lower = lowering.lower
+    real_lower = lower_program
 
     def meddle(change):
         def lower(program, shapes, at, *, half, **more):
@@ -240,32 +252,32 @@ def meddle(monkeypatch):
             change(at, half)
             return layers
 
-        monkeypatch.setattr(lowering, "lower", lower)
+        monkeypatch.setattr(lowering, "lower_program", lower)
 
     return meddle
 
 
 def tamper(at, half):
     if not half:
-        weights = np.fromfile(at / lowering.BIN, np.float32)
+        weights = np.fromfile(at / BIN_FILE, np.float32)
         weights[2000:2400] = weights[2000:2400][::-1]
-        weights.tofile(at / lowering.BIN)
+        weights.tofile(at / BIN_FILE)
 
 
 def open_a_relu(at, _half):
-    param = at / lowering.PARAM
+    param = at / PARAM_FILE
     param.write_text(param.read_text().replace("9=1", "9=0", 1))
 
 
 def truncate(at, _half):
-    with (at / lowering.BIN).open("r+b") as stream:
-        stream.truncate((at / lowering.BIN).stat().st_size // 2)
+    with (at / BIN_FILE).open("r+b") as stream:
+        stream.truncate((at / BIN_FILE).stat().st_size // 2)
 
 
 def test_a_tampered_bin_fails_the_proof_and_is_refused(small, own_artifacts, meddle):
     meddle(tamper)
     with pytest.raises(ConversionFailed, match="out0") as caught:
-        convert.convert(small(), random_weights=True)
+        convert_model(small(), random_weights=True)
     assert "0.9999" in str(caught.value)
     assert caught.value.code == 6
     (kept,) = shelf().iterdir()
@@ -276,28 +288,28 @@ def test_a_tampered_bin_fails_the_proof_and_is_refused(small, own_artifacts, med
 def test_what_failed_its_proof_is_used_by_force_only(small, own_artifacts, meddle):
     meddle(tamper)
     name = small()
-    forced = convert.convert(name, random_weights=True, force=True)
+    forced = convert_model(name, random_weights=True, force=True)
     assert forced.failed
     with pytest.raises(ConversionFailed):
-        convert.convert(name, random_weights=True)
-    again = convert.convert(name, random_weights=True, force=True)
+        convert_model(name, random_weights=True)
+    again = convert_model(name, random_weights=True, force=True)
     assert (again.fresh, again.failed) == (False, forced.failed)
     with pytest.raises(ConversionFailed):
-        convert.find(name, forced.key).require_proved()
+        find_conversion(name, forced.key).require_proved()
 
 
 def ruin_halves(at, half):
     """No part of the net bears them."""
     if half:
-        weights = np.fromfile(at / lowering.BIN, np.float32)
+        weights = np.fromfile(at / BIN_FILE, np.float32)
         weights[100:] = weights[100:][::-1]
-        weights.tofile(at / lowering.BIN)
+        weights.tofile(at / BIN_FILE)
 
 
 @pytest.fixture
 def in_halves_only(small, own_artifacts, meddle):
     meddle(ruin_halves)
-    return convert.convert(small(), random_weights=True, force=True)
+    return convert_model(small(), random_weights=True, force=True)
 
 
 def test_what_only_fp16_is_too_little_for_is_used_in_fp32(in_halves_only):
@@ -311,7 +323,7 @@ def test_what_only_fp16_is_too_little_for_is_used_in_fp32(in_halves_only):
 
 def test_what_is_wrong_in_fp32_is_used_in_no_precision(small, own_artifacts, meddle):
     meddle(tamper)
-    made = convert.convert(small(), random_weights=True, force=True)
+    made = convert_model(small(), random_weights=True, force=True)
     for precision in ("fp32", "fp16"):
         with pytest.raises(ConversionFailed) as caught:
             made.require_proved([precision])
@@ -323,11 +335,11 @@ def prepare(monkeypatch, small):
     """``pipeline.prepare`` without a build, for one job in that precision."""
 
     def prepared(precision, **how):
-        monkeypatch.setattr("piyard.build.build", lambda _: None)
-        jobs = job.plan(
-            {"pi5-a": Host(target="rpi5")}, ["small"], precisions=[precision], threads=[1]
+        monkeypatch.setattr("piyard.build.builder.build_nnrun", lambda _: None)
+        jobs = combine_jobs(
+            {"pi5-a": BoardSpec(target="rpi5")}, ["small"], precisions=[precision], threads=[1]
         )
-        return pipeline.prepare(jobs, random_weights=True, **how)
+        return prepare_jobs(jobs, random_weights=True, **how)
 
     return prepared
 
@@ -346,22 +358,22 @@ def test_a_job_is_refused_by_what_its_own_precision_proved(in_halves_only, prepa
 def test_all_precisions_of_a_model_must_be_proved(in_halves_only, precisions, fits):
     computed = [("small", precision) for precision in precisions]
     if fits:
-        made = pipeline.convert_all(computed, random_weights=True)
+        made = convert_models(computed, random_weights=True)
         assert made["small"].key == in_halves_only.key
         return
     with pytest.raises(ConversionFailed):
-        pipeline.convert_all(computed, random_weights=True)
+        convert_models(computed, random_weights=True)
 
 
 def test_a_tracker_and_a_task_are_part_of_what_was_proved(small):
-    read = model.load(small())
-    files = originals.choose(read, random_weights=True)
+    read = load_model(small())
+    files = choose_files(read, random_weights=True)
     keys = {
-        store.key_of(convert._inputs(one, files, "trace"))
+        key_of(_key_inputs(one, files, "trace"))
         for one in (
             read,
-            msgspec.structs.replace(read, tracker=Bytetrack(), task="track"),
-            msgspec.structs.replace(read, tracker=Bytetrack(new=0.7), task="track"),
+            msgspec.structs.replace(read, tracker=BytetrackConfig(), task="track"),
+            msgspec.structs.replace(read, tracker=BytetrackConfig(new=0.7), task="track"),
         )
     }
     assert len(keys) == 3
@@ -371,7 +383,7 @@ def test_swapped_layers_fail_the_proof(small, own_artifacts, meddle):
     """Sizes fit, ncnn loads it, and the answers are wrong."""
     meddle(open_a_relu)
     with pytest.raises(ConversionFailed, match="fp32") as caught:
-        convert.convert(small(), random_weights=True)
+        convert_model(small(), random_weights=True)
     first = next(line for line in caught.value.evidence.splitlines() if "first diverging" in line)
     assert "Pooling" in first
     assert "behind 'features.0'" in first
@@ -380,13 +392,13 @@ def test_swapped_layers_fail_the_proof(small, own_artifacts, meddle):
 def test_a_truncated_bin_is_refused(small, own_artifacts, meddle):
     meddle(truncate)
     with pytest.raises(ConversionFailed, match="cannot load") as caught:
-        convert.convert(small(), random_weights=True)
+        convert_model(small(), random_weights=True)
     assert list(shelf().iterdir()) == []
     assert "cut" in caught.value.remedy
     assert {"model.pnnx.log", "model.ncnn.param"} <= kept_logs()
 
 
 def test_a_missing_tool_says_how_to_get_it(small, monkeypatch):
-    monkeypatch.setattr(convert, "TOOLS", ("torch", "no-such-tool"))
+    monkeypatch.setattr(converter, "CONVERSION_TOOLS", ("torch", "no-such-tool"))
     with pytest.raises(NotSetUp, match="no-such-tool"):
-        convert.convert(small(), random_weights=True)
+        convert_model(small(), random_weights=True)

@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 
 from piyard.cli.board_requests import EvaluateRequest
-from piyard.commands import evaluate
-from piyard.conversion import Conversion, convert
-from piyard.errors import ConversionFailed, WrongInput
-from piyard.evaluate import kept, one
+from piyard.cli.trials import evaluate_model
+from piyard.convert import conversions
+from piyard.convert.conversions import Conversion
+from piyard.convert.converter import convert_model
+from piyard.core.errors import ConversionFailed, WrongInput
+from piyard.evaluate.evaluation import require_real_weights
+from piyard.results import accuracies
+from piyard.results.accuracies import find_accuracy, stored_evaluations
 
 pytestmark = pytest.mark.usefixtures("mirror", "shelf")
 LIMIT = "12"
@@ -21,14 +25,14 @@ LIMIT = "12"
 @pytest.fixture
 def shelf(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Evaluations of the test's own."""
-    monkeypatch.setattr(kept, "folder", lambda: tmp_path / "evaluations")
+    monkeypatch.setattr(accuracies, "evaluations_folder", lambda: tmp_path / "evaluations")
     return tmp_path / "evaluations"
 
 
 def run(data: Path, model: str = "squeezenet1_1", **more: Any) -> None:
     lists: dict[str, Any] = {"host": [], "precision": ["fp32"]}
     typed = {"data": str(data), "kind": "", "desktop": False, "format": "json"} | lists | more
-    evaluate.evaluate(EvaluateRequest.parse(typed | {"model": model, "limit": LIMIT}))
+    evaluate_model(EvaluateRequest.parse(typed | {"model": model, "limit": LIMIT}))
 
 
 def test_ncnn_is_as_right_as_torch(
@@ -45,7 +49,7 @@ def test_ncnn_is_as_right_as_torch(
     # Trained on the classes of these pictures: chance would be 0.1 %.
     assert rows[0]["Percent"] > 25
     assert [r["Points off"] for r in rows[2:4]] == [0, 0]
-    told = kept.accuracy(real.key, "fp32")
+    told = find_accuracy(real.key, "fp32")
     assert told
     assert told.endswith("% top-1 (imagenet500, 12 pictures)")
     low, high = rows[0]["95 % interval"]
@@ -76,9 +80,9 @@ def test_a_dry_run_computes_nothing(
 
 
 def test_random_weights_are_refused() -> None:
-    made = convert.convert("squeezenet1_1", random_weights=True)
+    made = convert_model("squeezenet1_1", random_weights=True)
     with pytest.raises(WrongInput, match="random weights, which have no accuracy"):
-        one.require_real(made)
+        require_real_weights(made)
 
 
 def test_one_whose_proof_failed_is_refused_unless_forced(
@@ -88,8 +92,8 @@ def test_one_whose_proof_failed_is_refused_unless_forced(
     broken = Conversion(
         name=real.name, key=real.key, folder=real.folder, manifest=manifest, fresh=False
     )
-    monkeypatch.setattr(convert, "_conversion", lambda *_, **__: broken)
+    monkeypatch.setattr(conversions, "load_conversion", lambda *_, **__: broken)
     with pytest.raises(ConversionFailed, match="does not compute what the original computes"):
         run(assets / "data" / "imagenet500")
     run(assets / "data" / "imagenet500", force=True)
-    assert kept.stored()
+    assert stored_evaluations()

@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from piyard.heads import boxes, masks
-from piyard.heads.dense import decode
-from piyard.model.head import Fcos, Yolov8
-from piyard.model.steps import Letterbox
-from piyard.preprocess import feed
-from piyard.preprocess.picture import read as read_picture
-from piyard.preprocess.placing import Axis, Placing
-from piyard.torch_shim import torchvision_models
+from piyard.models.networks import torchvision_models
+from piyard.vision.decode import decode_objects
+from piyard.vision.overlap import box_area, mask_iou
+from piyard.vision.pictures import read_picture
+from piyard.vision.preprocess import AxisTransform, ImageTransform, prepare_picture
+from piyard.vision.schema import Fcos, Letterbox, Yolov8
 
 SIZE = (640, 640)
 HOW = Letterbox(order="rgb", mean=(0.0, 0.0, 0.0), norm=(1 / 255, 1 / 255, 1 / 255))
 ALL = Yolov8(score=0.05, nms=1.0, most=10_000)
-AS_IT_IS = Placing(size=SIZE, x=Axis(length=640, scaled=640), y=Axis(length=640, scaled=640))
+AS_IT_IS = ImageTransform(
+    size=SIZE, x=AxisTransform(length=640, scaled=640), y=AxisTransform(length=640, scaled=640)
+)
 
 
 def raw_and_decoded(path, values):
@@ -47,7 +47,7 @@ def raw_and_decoded(path, values):
 
 @pytest.fixture
 def bus(mirror):
-    return feed.apply(read_picture(mirror / "data" / "bus.jpg"), HOW, SIZE)
+    return prepare_picture(read_picture(mirror / "data" / "bus.jpg"), HOW, SIZE)
 
 
 def corners(told):
@@ -58,7 +58,7 @@ def corners(told):
 
 def test_poses_are_those_that_yolo11s_own_graph_decodes(mirror, bus):
     raw, (told,) = raw_and_decoded(mirror / "weights" / "yolo" / "yolo11n-pose.onnx", bus)
-    found = decode(ALL, "pose", raw, SIZE, AS_IT_IS)
+    found = decode_objects(ALL, "pose", raw, SIZE, AS_IT_IS)
     told = told.T[told[4] >= ALL.score]
     told = told[np.argsort(-told[:, 4], kind="stable")]
     assert len(found) == len(told) > 20
@@ -73,13 +73,13 @@ def test_poses_are_those_that_yolo11s_own_graph_decodes(mirror, bus):
 def test_masks_are_those_of_two_resamplings(mirror, bus):
     """As YOLO's authors do it: sigmoid, to the input's size, cut by the box."""
     raw, (told, prototypes) = raw_and_decoded(mirror / "weights" / "yolo" / "yolo11n-seg.onnx", bus)
-    found = decode(Yolov8(), "segment", [*raw, prototypes], SIZE, AS_IT_IS)
+    found = decode_objects(Yolov8(), "segment", [*raw, prototypes], SIZE, AS_IT_IS)
     assert len(found) == 5
     for one in found:
         (place,) = np.flatnonzero(np.abs(told[4:84].max(axis=0) - one.score) < 1e-6)
         wanted = official(told[84:, place], prototypes, one.box)
         assert one.mask is not None
-        assert masks.iou(one.mask, wanted) > 0.99
+        assert mask_iou(one.mask, wanted) > 0.99
 
 
 def official(coefficients, prototypes, box):
@@ -122,11 +122,15 @@ def test_fcos_is_torchvisions(monkeypatch, seed):
     there = anchors(ImageList(torch.zeros(1, 3, *size), [size]), [one[None] for one in maps])
     levels = [list(there[0].split([one.shape[1] for one in rows]))]
     (told,) = model.postprocess_detections(heads, levels, [size])
-    has_area = torch.from_numpy(boxes.area(told["boxes"].double().numpy()) > 0)
+    has_area = torch.from_numpy(box_area(told["boxes"].double().numpy()) > 0)
 
     head = Fcos(strides=strides, score=0.3, nms=1.0, most=10_000)
-    at = Placing(size=size[::-1], x=Axis(length=192, scaled=192), y=Axis(length=128, scaled=128))
-    found = decode(head, "detect", [one.numpy() for one in maps], size, at)
+    at = ImageTransform(
+        size=size[::-1],
+        x=AxisTransform(length=192, scaled=192),
+        y=AxisTransform(length=128, scaled=128),
+    )
+    found = decode_objects(head, "detect", [one.numpy() for one in maps], size, at)
     assert len(found) > 500
     assert [one.class_ for one in found] == told["labels"][has_area].tolist()
     assert np.allclose([one.score for one in found], told["scores"][has_area], atol=1e-6)

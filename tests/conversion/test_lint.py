@@ -8,12 +8,14 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from piyard.build import source
-from piyard.conversion import lint, origins, programs
-from piyard.errors import ConversionFailed
-from piyard.originals import onnx as onnx_files
-from piyard.originals.torch import TorchNetwork
-from piyard.torch_shim import inference
+from piyard.convert import lint
+from piyard.convert.lint import SHOWN_LINES, describe_version_skew, find_origins, require_supported
+from piyard.convert.lowering import trace_network
+from piyard.convert.reference import TorchReference
+from piyard.convert.reference_models import load_onnx
+from piyard.core.errors import ConversionFailed
+from piyard.core.target import CMakeOptions, load_ncnn_pin
+from piyard.models.networks import inference
 
 SHAPE = (3, 16, 16)
 
@@ -34,7 +36,7 @@ class Striding(nn.Module):
 def lower(tmp_path):
     def lower(network):
         with inference():
-            one = TorchNetwork(network=network.eval(), shapes=[SHAPE], write=programs.trace)
+            one = TorchReference(network=network.eval(), shapes=[SHAPE], write=trace_network)
             return one.lower(tmp_path, half=False)
 
     return lower
@@ -61,7 +63,7 @@ def test_layers_are_told_by_the_modules_they_were(lower, tmp_path):
             return self.c(self.b(self.a(x)).mean(dim=(2, 3)))
 
     layers = lower(Deep())
-    told = origins.of(tmp_path)
+    told = find_origins(tmp_path)
     by_type = {layer.type: told[layer.name] for layer in layers}
     assert by_type["Input"] == "behind the input"
     assert by_type["Convolution"] == "'a'"
@@ -90,9 +92,9 @@ def test_layers_of_an_onnx_file_have_its_names(tmp_path):
     )
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     onnx.save_model(made, tmp_path / "net.onnx")
-    one = onnx_files.load(tmp_path / "net.onnx", [SHAPE])
+    one = load_onnx(tmp_path / "net.onnx", [SHAPE])
     layers = one.lower(tmp_path, half=False)
-    told = origins.of(tmp_path, names=one.names())
+    told = find_origins(tmp_path, names=one.names())
     convolutions = [told[layer.name] for layer in layers if layer.type == "Convolution"]
     assert convolutions == ["'/backbone/conv'", "'y'"]
 
@@ -102,7 +104,7 @@ def test_names_that_do_not_pair_off_are_not_guessed(lower, tmp_path):
     ir = tmp_path / "model.pnnx.param"
     (line,) = [one for one in ir.read_text().splitlines() if one.startswith("nn.Conv2d")]
     ir.write_text(ir.read_text() + line + "\n")
-    assert list(origins.of(tmp_path).values()) == [
+    assert list(find_origins(tmp_path).values()) == [
         "behind the input",
         "what became 'conv_0'",
         "behind what became 'conv_0'",
@@ -112,21 +114,21 @@ def test_names_that_do_not_pair_off_are_not_guessed(lower, tmp_path):
 def test_nothing_is_known_without_the_ir(lower, tmp_path):
     lower(nn.Conv2d(3, 4, 1))
     (tmp_path / "model.pnnx.param").unlink()
-    assert origins.of(tmp_path) == {}
+    assert find_origins(tmp_path) == {}
 
 
 def test_a_layer_the_boards_ncnn_was_built_without(lower, monkeypatch):
     """ncnn's Python module here has it; what toolchains/ncnn.yaml leaves out does not."""
-    pin, options = source.pinned()
-    fewer: source.Options = {"WITH_LAYER_hardswish": False}
-    monkeypatch.setattr(lint, "pinned", lambda: (pin, options | fewer))
+    pin, options = load_ncnn_pin()
+    fewer: CMakeOptions = {"WITH_LAYER_hardswish": False}
+    monkeypatch.setattr(lint, "load_ncnn_pin", lambda: (pin, options | fewer))
     with pytest.raises(ConversionFailed, match="1 operation") as caught:
         lower(nn.Hardswish())
     assert "HardSwish" in caught.value.evidence
 
 
 def test_one_day_is_no_skew():
-    assert lint.skew() == ""
+    assert describe_version_skew() == ""
 
 
 @pytest.mark.parametrize("tool", ["pnnx", "ncnn"])
@@ -135,7 +137,9 @@ def test_tools_of_another_day_are_told(monkeypatch, tool):
     monkeypatch.setattr(
         metadata, "version", lambda name: "1.0.20200101" if name == tool else real(name)
     )
-    assert f"{tool} 1.0.20200101 beside ncnn {source.pinned()[0].version}" in lint.skew()
+    assert (
+        f"{tool} 1.0.20200101 beside ncnn {load_ncnn_pin()[0].version}" in describe_version_skew()
+    )
 
 
 def test_many_leftovers_are_counted_and_the_first_ones_shown(tmp_path):
@@ -143,5 +147,5 @@ def test_many_leftovers_are_counted_and_the_first_ones_shown(tmp_path):
     text = "\n".join(["7767517", "21 21", "Input in0 0 1 in0", *lines])
     (tmp_path / "model.ncnn.param").write_text(text)
     with pytest.raises(ConversionFailed, match="20 operation") as caught:
-        lint.require(tmp_path)
-    assert len(caught.value.evidence.splitlines()) == lint.SHOWN
+        require_supported(tmp_path)
+    assert len(caught.value.evidence.splitlines()) == SHOWN_LINES

@@ -6,9 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from piyard import sandbox
-from piyard.conversion import lint, lowering, programs
-from piyard.errors import ConversionFailed
+from piyard.convert import lowering
+from piyard.convert.lint import require_supported
+from piyard.convert.lowering import BIN_FILE, kept_files, lower_program, trace_network
+from piyard.convert.param import MAIN_STEM
+from piyard.core.errors import ConversionFailed
+from piyard.core.sandbox import launch
+from piyard.core.sandbox.launch import start_program
 
 SHAPE = (3, 8, 8)
 LINES = "\n".join(map(str, range(99)))
@@ -31,8 +35,8 @@ def lower(scratch):
     def lower(network, at, shape=SHAPE):
         shapes = [(1, *shape)]
         with torch.no_grad():
-            program = programs.trace(network.eval(), shapes, (), scratch, lowering.STEM)
-        return lowering.lower(program, shapes, at, half=False)
+            program = trace_network(network.eval(), shapes, (), scratch, MAIN_STEM)
+        return lower_program(program, shapes, at, half=False)
 
     return lower
 
@@ -46,12 +50,12 @@ def test_layers_are_read_back(lower, tmp_path):
 
 def test_only_what_is_wanted_stays(lower, tmp_path):
     lower(nn.ReLU(), tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == set(lowering.kept())
+    assert {path.name for path in tmp_path.iterdir()} == set(kept_files())
 
 
 def test_weights_are_stored_in_fp32(lower, tmp_path):
     lower(nn.Conv2d(3, 4, 3), tmp_path)
-    assert (tmp_path / lowering.BIN).stat().st_size == 4 + 4 * (4 * 3 * 9) + 4 * 4
+    assert (tmp_path / BIN_FILE).stat().st_size == 4 + 4 * (4 * 3 * 9) + 4 * 4
 
 
 def test_an_operation_without_a_layer_names_its_line(lower, tmp_path):
@@ -69,7 +73,7 @@ def test_a_layer_ncnn_does_not_have(tmp_path, line):
     param = tmp_path / "model.ncnn.param"
     param.write_text(f"7767517\n2 2\nInput in0 0 1 in0\n{line}\n")
     with pytest.raises(ConversionFailed) as caught:
-        lint.require(tmp_path)
+        require_supported(tmp_path)
     assert f"model.ncnn.param:4: {line}" in caught.value.evidence
 
 
@@ -77,7 +81,7 @@ def test_a_layer_ncnn_does_not_have(tmp_path, line):
 def test_a_param_that_is_none(tmp_path, text):
     (tmp_path / "a.ncnn.param").write_text(text)
     with pytest.raises(ConversionFailed, match=r"a\.ncnn\.param"):
-        lint.require(tmp_path, "a")
+        require_supported(tmp_path, "a")
 
 
 def program(tmp_path, body):
@@ -89,7 +93,7 @@ def program(tmp_path, body):
 
 def test_pnnx_that_fails_shows_its_last_lines(lower, tmp_path, monkeypatch):
     fake = program(tmp_path, f"echo '{LINES}'; echo what went wrong >&2; exit 3")
-    monkeypatch.setattr(lowering, "_program", lambda: fake)
+    monkeypatch.setattr(lowering, "_pnnx_path", lambda: fake)
     (tmp_path / "at").mkdir()
     with pytest.raises(ConversionFailed, match="code 3") as caught:
         lower(nn.ReLU(), tmp_path / "at")
@@ -99,7 +103,7 @@ def test_pnnx_that_fails_shows_its_last_lines(lower, tmp_path, monkeypatch):
 
 def test_pnnx_that_ends_well_and_writes_nothing(lower, tmp_path, monkeypatch):
     fake = program(tmp_path, "exit 0")
-    monkeypatch.setattr(lowering, "_program", lambda: fake)
+    monkeypatch.setattr(lowering, "_pnnx_path", lambda: fake)
     (tmp_path / "at").mkdir()
     with pytest.raises(ConversionFailed):
         lower(nn.ReLU(), tmp_path / "at")
@@ -107,15 +111,15 @@ def test_pnnx_that_ends_well_and_writes_nothing(lower, tmp_path, monkeypatch):
 
 def test_pnnx_that_hangs_is_ended(lower, tmp_path, monkeypatch):
     fake = program(tmp_path, "exec sleep 60")
-    started, start = [], sandbox.start
+    started, start = [], start_program
 
     def watched(*arguments, **named):
         started.append(start(*arguments, **named))
         return started[-1]
 
-    monkeypatch.setattr(sandbox, "start", watched)
-    monkeypatch.setattr(lowering, "_program", lambda: fake)
-    monkeypatch.setattr(lowering, "TIME_LIMIT_S", 1.0)
+    monkeypatch.setattr(launch, "start_program", watched)
+    monkeypatch.setattr(lowering, "_pnnx_path", lambda: fake)
+    monkeypatch.setattr(lowering, "PNNX_LIMIT_S", 1.0)
     (tmp_path / "at").mkdir()
     with pytest.raises(ConversionFailed, match="1 s"):
         lower(nn.ReLU(), tmp_path / "at")

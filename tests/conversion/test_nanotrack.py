@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from piyard import model, originals
-from piyard.conversion import Conversion, convert
-from piyard.model import Model
-from piyard.model.steps import Corners
-from piyard.model.tracker import Nanotrack
-from piyard.preprocess.picture import pixels, read
-from piyard.tracking import nets, otb
-from piyard.tracking.nanotrack import Nets, follow
+from piyard.convert.conversions import Conversion
+from piyard.convert.converter import convert_model
+from piyard.convert.reference_models import choose_files, reference_networks
+from piyard.evaluate.metrics import sot_metrics
+from piyard.models.definition import Model, load_model
+from piyard.vision.clips import read_otb_truth
+from piyard.vision.nanotrack import NanotrackNets, follow_object, make_nets
+from piyard.vision.pictures import pixel_array, read_picture
+from piyard.vision.schema import Corners, NanotrackConfig
 from tests import small, toy_nanotrack
 from tests.conversion.conftest import elsewhere
 
@@ -35,18 +36,18 @@ class Clip:
         folder = assets / "data" / "sot_crossing"
         self.folder = folder / "img"
         self.paths = sorted(self.folder.glob("*.jpg"))
-        self.truth = otb.read_truth(folder / "groundtruth_rect.txt")
+        self.truth = read_otb_truth(folder / "groundtruth_rect.txt")
         assert len(self.paths) == len(self.truth) == 120
 
-    def boxes(self, networks: Nets, about: Model) -> Boxes:
-        assert isinstance(about.tracker, Nanotrack)
-        pictures = (pixels(read(path)) for path in self.paths)
-        found = follow(networks, about.tracker, about.preprocess, pictures, self.truth[0])
+    def boxes(self, networks: NanotrackNets, about: Model) -> Boxes:
+        assert isinstance(about.tracker, NanotrackConfig)
+        pictures = (pixel_array(read_picture(path)) for path in self.paths)
+        found = follow_object(networks, about.tracker, about.preprocess, pictures, self.truth[0])
         return [one.box for one in found]
 
     def check(self, found: Boxes) -> None:
         """As well as the authors' code does it on this clip."""
-        figures = otb.sot_figures(self.truth, found)
+        figures = sot_metrics(self.truth, found)
         print(f"AUC {figures.auc:.1f} %, precision {figures.precision:.1f} %")
         assert figures.precision == 100
         assert figures.overlap > 70
@@ -59,14 +60,14 @@ def clip(assets: Path) -> Clip:
 
 @pytest.fixture(scope="module")
 def about() -> Model:
-    return model.load(NAME)
+    return load_model(NAME)
 
 
 @pytest.fixture(scope="module")
 def conversion(assets: Path, base: Path) -> Conversion:
     with elsewhere(base) as patch:
         patch.setenv("PIYARD_MIRROR", str(assets))
-        return convert.convert(NAME)
+        return convert_model(NAME)
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +101,8 @@ def test_ncnn_follows(clip: Clip, by_ncnn: Boxes) -> None:
 
 
 def test_the_original_does_the_same(mirror: Path, clip: Clip, about: Model, by_ncnn: Boxes) -> None:
-    networks = originals.nets(about, originals.choose(about))
-    found = clip.boxes(nets.of(networks["model"].run, networks["head"].run), about)
+    networks = reference_networks(about, choose_files(about))
+    found = clip.boxes(make_nets(networks["model"].run, networks["head"].run), about)
     clip.check(found)
     assert apart(found, by_ncnn) < NEAR_PX
 

@@ -8,12 +8,24 @@ import pytest
 import torch
 from torch import nn
 
-from piyard import digest, mirror, networks, stimulus
-from piyard.errors import WrongInput
-from piyard.networks.frozen import FrozenBatchNorm
-from piyard.networks.yolox_blocks import Focus
-from piyard.torch_shim import inference, torchvision_models
-from piyard.weights import checkpoint, random_weights
+from piyard.core.download import find_in_mirror
+from piyard.core.errors import WrongInput
+from piyard.core.files import sha256_of_value
+from piyard.models import synthetic
+from piyard.models.layers import FrozenBatchNorm
+from piyard.models.networks import (
+    CLASSIFIERS,
+    FCOS,
+    NETWORK_NAMES,
+    YOLO,
+    build_network,
+    inference,
+    input_shape,
+    torchvision_models,
+)
+from piyard.models.synthetic import random_tensor
+from piyard.models.weights import read_checkpoint
+from piyard.models.yolox import Focus
 from tests.conversion.drawn_weights import drawn
 
 DATA = Path(__file__).parent / "data"
@@ -35,18 +47,18 @@ def without_gradients():
 
 def own(name):
     """The networks that piyard describes itself."""
-    return networks.build(name, 91 if name in networks.FCOS else 1 if "pose" in name else 80)
+    return build_network(name, 91 if name in FCOS else 1 if "pose" in name else 80)
 
 
 def names_of(network):
     """One figure for all names and shapes of a state_dict."""
     named = network.state_dict().items()
-    return digest.of_value(sorted([name, list(values.shape)] for name, values in named))
+    return sha256_of_value(sorted([name, list(values.shape)] for name, values in named))
 
 
 def described(kind, name):
     told = FIXTURES[kind]["networks"][name]
-    return networks.build(name.split()[0], told["classes"]), told
+    return build_network(name.split()[0], told["classes"]), told
 
 
 @pytest.mark.parametrize(("kind", "name"), CASES)
@@ -62,12 +74,12 @@ def test_the_same_is_computed_as_by_its_authors_program(kind, name, request):
         state = drawn(network.state_dict())
     else:
         request.getfixturevalue("mirror")
-        path = mirror.find(told["weights"])
+        path = find_in_mirror(told["weights"])
         assert path
-        state = checkpoint.read(path)
+        state = read_checkpoint(path)
     network.load_state_dict(state, strict=True)
     shape = FIXTURES[kind]["shape"]
-    outputs = network(torch.from_numpy(INPUTS[kind](stimulus.tensor((1, *shape)))))
+    outputs = network(torch.from_numpy(INPUTS[kind](random_tensor((1, *shape)))))
     assert [list(one.shape[1:]) for one in outputs] == [one["shape"] for one in told["outputs"]]
     for one, wanted in zip(outputs, told["outputs"], strict=True):
         at = torch.linspace(0, one.numel() - 1, PLACES, dtype=torch.float64).long()
@@ -83,7 +95,7 @@ def test_the_fixtures_tell_something():
 def torchvisions_fcos(norm, classes=91):
     """torchvision's own, made as it makes the one of its trained weights."""
     models = torchvision_models()
-    own_backbone = networks.build("fcos_resnet50_fpn", classes).backbone
+    own_backbone = build_network("fcos_resnet50_fpn", classes).backbone
     backbone = models.detection.backbone_utils._resnet_fpn_extractor(
         models.resnet50(norm_layer=norm),
         3,
@@ -108,7 +120,7 @@ def test_fcos_computes_what_torchvisions_does():
     original.load_state_dict(drawn(original.state_dict()), strict=True)
     network = own("fcos_resnet50_fpn")
     network.load_state_dict(original.state_dict(), strict=True)
-    x = torch.from_numpy(stimulus.tensor((1, 3, 128, 256))) * 2
+    x = torch.from_numpy(random_tensor((1, 3, 128, 256))) * 2
     wanted = original.head(list(original.backbone(x).values()))
     outputs = network(x)
     for part, key in enumerate(("cls_logits", "bbox_regression", "bbox_ctrness")):
@@ -124,7 +136,7 @@ def test_frozen_normalisation_is_torchvisions():
     ours, theirs = FrozenBatchNorm(5), frozen_norm()(5)
     theirs.load_state_dict(drawn(theirs.state_dict()))
     ours.load_state_dict(theirs.state_dict(), strict=True)
-    x = torch.from_numpy(stimulus.tensor((2, 5, 3, 4)))
+    x = torch.from_numpy(random_tensor((2, 5, 3, 4)))
     torch.testing.assert_close(ours(x), theirs(x))
     assert not list(ours.parameters())
 
@@ -145,18 +157,18 @@ def test_focus_is_exactly_a_convolution_over_every_second_pixel(size, after):
     assert sorted(focus.over_pixels().flatten()) == sorted(focus.weight.flatten())
 
 
-@pytest.mark.parametrize("name", sorted(networks.NAMES - networks.CLASSIFIERS))
+@pytest.mark.parametrize("name", sorted(NETWORK_NAMES - CLASSIFIERS))
 def test_random_weights_stay_in_the_middle_of_halves(name):
     """Every layer's output far from where halves end, and none of them asleep."""
     network = own(name)
-    random_weights.randomise(network)
+    synthetic.randomise(network)
     largest = []
     for module in network.modules():
         if not list(module.children()):
             module.register_forward_hook(
                 lambda _, __, told: largest.append(float(told.abs().max()))
             )
-    x = 2 * stimulus.tensor((1, *networks.shape_of(network)), 5)
+    x = 2 * random_tensor((1, *input_shape(network)), 5)
     outputs = network(torch.from_numpy(x))
     assert max(largest) < 1000
     assert all(0.05 < float(one.abs().mean()) < 20 for one in outputs)
@@ -167,7 +179,7 @@ def test_random_weights_are_the_same_every_time(name):
     states = []
     for _ in range(2):
         network = own(name)
-        random_weights.randomise(network)
+        synthetic.randomise(network)
         states.append(network.state_dict())
     assert all(torch.equal(values, states[1][key]) for key, values in states[0].items())
 
@@ -187,7 +199,7 @@ def test_random_weights_normalise_what_has_a_bias_and_what_has_none():
             return self.after_mix
 
     network = Net()
-    random_weights.randomise(network)
+    synthetic.randomise(network)
     up = network.after_up.transpose(0, 1).flatten(1)
     mix = network.after_mix.flatten(0, -2)
     assert up.mean(1).abs().max() < 1e-9
@@ -200,9 +212,9 @@ def test_the_distribution_of_lengths_is_the_published_one():
     assert network.model[22].dfl.conv.weight.flatten().tolist() == list(range(16))
 
 
-@pytest.mark.parametrize("name", sorted(networks.YOLO))
+@pytest.mark.parametrize("name", sorted(YOLO))
 def test_a_network_for_few_classes(name):
-    outputs = networks.build(name, 3, keypoints=5)(torch.zeros(1, 3, 32, 64))
+    outputs = build_network(name, 3, keypoints=5)(torch.zeros(1, 3, 32, 64))
     channels = {one.shape[1] for one in outputs}
     task = name.partition("-")[2]
     assert channels == {"": {64, 3}, "seg": {64, 3, 32}, "pose": {64, 3, 15}}[task]
@@ -210,4 +222,4 @@ def test_a_network_for_few_classes(name):
 
 def test_an_unknown_network_names_the_nearest():
     with pytest.raises(WrongInput, match="yolov8n-seg"):
-        networks.build("yolov8n-sge", 80)
+        build_network("yolov8n-sge", 80)

@@ -4,20 +4,20 @@ import numpy as np
 import pytest
 import torch
 
-from piyard import model, networks
-from piyard.heads.layout import layout
-from piyard.heads.places import places
-from piyard.model.head import DenseHead, Simcc
+from piyard.models.definition import label_list_path, load_model, model_names, read_labels
+from piyard.models.networks import NETWORK_NAMES, YOLO, build_network
+from piyard.vision.dense_head import channel_layout, read_places
+from piyard.vision.schema import DenseHead, Simcc
 
-ROWS = [name for name in model.names() if model.load(name).network in networks.NAMES]
+ROWS = [name for name in model_names() if load_model(name).network in NETWORK_NAMES]
 DENSE = [
-    name for name in ROWS if model.load(name).head and "rtmpose" not in model.load(name).network
+    name for name in ROWS if load_model(name).head and "rtmpose" not in load_model(name).network
 ]
 
 
 def outputs_of(read):
     """Arrays as the network puts them out, their values unset."""
-    network = networks.build(read.network, len(model.labels(read))).to("meta")
+    network = build_network(read.network, len(read_labels(read))).to("meta")
     with torch.no_grad():
         maps = network(torch.zeros(1, *read.input, device="meta"))
     return [np.zeros(one.shape[1:], np.float32) for one in maps]
@@ -25,24 +25,24 @@ def outputs_of(read):
 
 @pytest.mark.parametrize("name", DENSE)
 def test_a_dense_heads_channels_are_all_accounted_for(name):
-    read = model.load(name)
+    read = load_model(name)
     assert isinstance(read.head, DenseHead)
     outputs = outputs_of(read)
-    at = layout(read.head, read.task, outputs)
-    assert at.classes.stop - at.classes.start == len(model.labels(read))
+    at = channel_layout(read.head, read.task, outputs)
+    assert at.classes.stop - at.classes.start == len(read_labels(read))
     assert at.box.stop - at.box.start == (64 if "yolov8" in name else 4)
     extra = {"segment": 32, "pose": 51}.get(read.task, 0)
     assert at.extra.stop - at.extra.start == extra
-    assert (at.object.stop > at.object.start) == (read.network not in networks.YOLO)
+    assert (at.object.stop > at.object.start) == (read.network not in YOLO)
 
 
 @pytest.mark.parametrize("name", DENSE)
 def test_a_dense_heads_places_cover_the_input(name):
-    read = model.load(name)
+    read = load_model(name)
     assert isinstance(read.head, DenseHead)
     outputs = outputs_of(read)
     maps = outputs[:-1] if read.task == "segment" else outputs
-    table = places(maps, read.head.strides, read.input[1:])
+    table = read_places(maps, read.head.strides, read.input[1:])
     rows, columns = read.input[1:]
     wanted = sum((rows // one) * (columns // one) for one in read.head.strides)
     assert len(table.values) == wanted
@@ -50,9 +50,9 @@ def test_a_dense_heads_places_cover_the_input(name):
 
 @pytest.mark.parametrize("name", ["rtmpose_t", "rtmpose_s"])
 def test_bins_are_so_many_a_pixel(name):
-    read = model.load(name)
+    read = load_model(name)
     assert isinstance(read.head, Simcc)
-    keypoints = model.listing(read.keypoints).read_text().splitlines()
+    keypoints = label_list_path(read.keypoints).read_text().splitlines()
     x, y = outputs_of(read)
     assert x.shape == (len(keypoints), read.input[2] * read.head.split)
     assert y.shape == (len(keypoints), read.input[1] * read.head.split)

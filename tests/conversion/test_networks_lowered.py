@@ -6,14 +6,23 @@ import numpy as np
 import pytest
 import torch
 
-from piyard import infer, networks, stimulus
-from piyard.compare import compare_outputs
-from piyard.conversion import lowering, programs
-from piyard.torch_shim import inference
-from piyard.weights import random_weights
+from piyard.convert.difference import compare_outputs
+from piyard.convert.lowering import lower_program, script_network, trace_network
+from piyard.convert.ncnn_net import load_net, run_net
+from piyard.models import synthetic
+from piyard.models.networks import (
+    CLASSIFIERS,
+    FCOS,
+    NETWORK_NAMES,
+    RTMPOSE,
+    YOLO_CLASSIFIERS,
+    build_network,
+    inference,
+)
+from piyard.models.synthetic import random_tensor
 
 SIDES = {"fcos_resnet50_fpn": (128, 256), "rtmpose-t": (256, 192), "rtmpose-s": (256, 192)}
-OWN = sorted(networks.NAMES - networks.CLASSIFIERS)
+OWN = sorted(NETWORK_NAMES - CLASSIFIERS)
 PLAIN = {
     "BinaryOp",
     "Concat",
@@ -37,7 +46,7 @@ ATTENTION = {"MatMul", "Permute", "Reshape", "Softmax"}
 def lowered(tmp_path_factory):
     """By name, made once: torch's outputs for one input, ncnn's layers, and ncnn's outputs."""
 
-    def made(name, way=programs.trace):
+    def made(name, way=trace_network):
         return lower(name, tmp_path_factory.mktemp(name), way)
 
     return cache(made)
@@ -45,16 +54,16 @@ def lowered(tmp_path_factory):
 
 def lower(name, folder, way):
     shape = (1, 3, *SIDES.get(name, (64, 96)))
-    x = 2 * stimulus.tensor(shape, 3)
+    x = 2 * random_tensor(shape, 3)
     (folder / "scratch").mkdir()
     with inference():
-        classes = 91 if name in networks.FCOS else 1 if "pose" in name else 80
-        network = networks.build(name, classes)
-        random_weights.randomise(network)
+        classes = 91 if name in FCOS else 1 if "pose" in name else 80
+        network = build_network(name, classes)
+        synthetic.randomise(network)
         program = way(network, [shape], [], folder / "scratch", "model")
         outputs = [one.numpy() for one in network(torch.from_numpy(x))]
-    layers = lowering.lower(program, [shape], folder, half=False)
-    return outputs, layers, list(infer.run(infer.load(folder), x[0]).values())
+    layers = lower_program(program, [shape], folder, half=False)
+    return outputs, layers, list(run_net(load_net(folder), x[0]).values())
 
 
 @pytest.mark.parametrize("name", OWN)
@@ -64,10 +73,10 @@ def test_ncnn_computes_what_torch_does(name, lowered):
     for wanted, one in zip(outputs, got, strict=True):
         assert compare_outputs(wanted, one).cosine >= 0.999999
         assert np.abs(wanted[0] - one).max() < 1e-3
-    if name not in networks.RTMPOSE:
+    if name not in RTMPOSE:
         used = {layer.type for layer in layers}
         more = ATTENTION if "11" in name else set()
-        ends = {"InnerProduct", "Reshape"} if name in networks.YOLO_CLASSIFIERS else set()
+        ends = {"InnerProduct", "Reshape"} if name in YOLO_CLASSIFIERS else set()
         assert used <= PLAIN | more | ends
 
 
@@ -87,7 +96,7 @@ def test_normalisations_are_folded_away(lowered):
 @pytest.mark.parametrize("name", ["yolox_nano", "rtmpose-t"])
 def test_scripted_they_are_the_same_net(name, lowered):
     """YOLO's growing lists and torchvision's pyramid are beyond what pnnx reads of scripts."""
-    outputs, layers, got = lowered(name, programs.script)
+    outputs, layers, got = lowered(name, script_network)
     _, traced, _ = lowered(name)
     assert sorted(one.type for one in layers) == sorted(one.type for one in traced)
     assert min(compare_outputs(*pair).cosine for pair in zip(outputs, got, strict=True)) >= 0.999999

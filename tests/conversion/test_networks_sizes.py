@@ -12,8 +12,11 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from piyard import model, networks, originals, weights
-from piyard.conversion import size
+from piyard.convert.conversions import count_operations
+from piyard.convert.reference_models import reference_model
+from piyard.models.definition import load_model, model_names, read_labels
+from piyard.models.networks import NETWORK_NAMES, build_network
+from piyard.models.weights import choose_weights
 
 ROWS = {
     "resnet18": "conv",
@@ -45,8 +48,8 @@ EXACT = {
 
 
 def built(name):
-    read = model.load(name)
-    return networks.build(read.network, len(model.labels(read))), read
+    read = load_model(name)
+    return build_network(read.network, len(read_labels(read))), read
 
 
 def counted(network, shape, way):
@@ -70,7 +73,7 @@ def counted(network, shape, way):
 
 
 def test_every_row_that_is_built_here_is_counted():
-    built_here = {name for name in model.names() if model.load(name).network in networks.NAMES}
+    built_here = {name for name in model_names() if load_model(name).network in NETWORK_NAMES}
     assert built_here == set(ROWS)
 
 
@@ -109,9 +112,9 @@ PARAMS = {*TWINS, "nanodet", "rtmdet_nano_person"}
 
 
 def counted_in_ncnn(name, folder):
-    read = model.load(name)
-    originals.of(read, weights.choose(read)).lower(folder, half=False)
-    return size.count(folder, [np.zeros(read.input, np.float32)]), read
+    read = load_model(name)
+    reference_model(read, choose_weights(read)).lower(folder, half=False)
+    return count_operations(folder, [np.zeros(read.input, np.float32)]), read
 
 
 @pytest.mark.parametrize("name", sorted(PARAMS))
@@ -120,5 +123,5 @@ def test_a_file_of_onnx_has_the_published_size(name, mirror, tmp_path):
     found, read = counted_in_ncnn(name, tmp_path)
     assert found["params"] == pytest.approx(read.published.params, rel=0.01)
     if name in TWINS:
-        network = networks.build(TWINS[name], len(model.labels(read)))
+        network = build_network(TWINS[name], len(read_labels(read)))
         assert found["macs"] == counted(network, read.input, "conv")

@@ -10,9 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from piyard import onnxgraph
-from piyard.errors import ConversionFailed
-from piyard.onnxgraph.focus import Part, spread
+from piyard.convert.onnx_graph import (
+    float_tensors,
+    free_input_shapes,
+    graph_input_shapes,
+    graph_inputs,
+    read_onnx,
+    set_input_shapes,
+    update_old_nodes,
+)
+from piyard.convert.onnx_rewrite import StridedSlice, cut_graph, rewrite_focus, spread_kernel
+from piyard.core.errors import ConversionFailed
 
 FAR = np.iinfo(np.int64).max
 
@@ -71,31 +79,31 @@ def saved(tmp_path, graph):
 
 
 def test_a_file_is_read(tmp_path):
-    graph = onnxgraph.read(saved(tmp_path, chain()))
+    graph = read_onnx(saved(tmp_path, chain()))
     assert types(graph) == ["Relu", "Mul", "Sigmoid", "Neg"]
-    assert [value.name for value in onnxgraph.inputs(graph)] == ["x"]
-    assert onnxgraph.input_shapes(graph) == [[1, 2, 8, 8]]
+    assert [value.name for value in graph_inputs(graph)] == ["x"]
+    assert graph_input_shapes(graph) == [[1, 2, 8, 8]]
 
 
 @pytest.mark.parametrize("content", [b"", b"no protobuf at all", b"\x08\x07\x12\x04cut"])
 def test_what_is_no_onnx_file(tmp_path, content):
     (tmp_path / "net.onnx").write_bytes(content)
     with pytest.raises(ConversionFailed, match=r"net\.onnx"):
-        onnxgraph.read(tmp_path / "net.onnx")
+        read_onnx(tmp_path / "net.onnx")
 
 
 def test_a_cut_file_is_refused(tmp_path):
     file = saved(tmp_path, chain())
     file.write_bytes(file.read_bytes()[:-20])
     with pytest.raises(ConversionFailed, match=r"net\.onnx"):
-        onnxgraph.read(file)
+        read_onnx(file)
 
 
 def test_a_graph_that_breaks_the_specification(tmp_path):
     graph = chain()
     graph.graph.node[2].input[0] = "nowhere"
     with pytest.raises(ConversionFailed, match="specification") as caught:
-        onnxgraph.read(saved(tmp_path, graph))
+        read_onnx(saved(tmp_path, graph))
     assert "nowhere" in caught.value.evidence
 
 
@@ -110,7 +118,7 @@ def test_tensors_in_other_files_are_not_read(tmp_path, location):
     entry.key, entry.value = "location", location
     (tmp_path / "net.onnx").write_bytes(graph.SerializeToString())
     with pytest.raises(ConversionFailed, match="other files") as caught:
-        onnxgraph.read(tmp_path / "net.onnx")
+        read_onnx(tmp_path / "net.onnx")
     assert location in caught.value.evidence
 
 
@@ -118,7 +126,7 @@ def test_tensors_in_other_files_are_not_read(tmp_path, location):
 
 
 def test_outputs_are_those_asked_for_in_that_order(x):
-    part = onnxgraph.cut(chain(), ["d", "b"])
+    part = cut_graph(chain(), ["d", "b"])
     assert [value.name for value in part.graph.output] == ["d", "b"]
     d, b = run(part, x=x)
     assert np.array_equal(d, -np.maximum(x, 0))
@@ -126,16 +134,16 @@ def test_outputs_are_those_asked_for_in_that_order(x):
 
 
 def test_what_the_outputs_do_not_need_is_left_out():
-    part = onnxgraph.cut(chain(), ["d"])
+    part = cut_graph(chain(), ["d"])
     assert types(part) == ["Relu", "Neg"]
     assert not part.graph.initializer
-    assert {t.name for t in onnxgraph.cut(chain()).graph.initializer} == {"two"}
+    assert {t.name for t in cut_graph(chain()).graph.initializer} == {"two"}
 
 
 def test_the_graph_itself_is_not_touched():
     graph = chain()
     before = graph.SerializeToString()
-    onnxgraph.cut(graph, ["b"])
+    cut_graph(graph, ["b"])
     assert graph.SerializeToString() == before
 
 
@@ -144,7 +152,7 @@ def test_a_tensor_that_does_not_exist_names_the_nearest():
     graph.graph.node[0].output[0] = "features"
     graph.graph.node[1].input[0] = graph.graph.node[3].input[0] = "features"
     with pytest.raises(ConversionFailed, match="did you mean 'features'"):
-        onnxgraph.cut(graph, ["feature"])
+        cut_graph(graph, ["feature"])
 
 
 def test_what_inner_graphs_read_is_kept(x):
@@ -166,7 +174,7 @@ def test_what_inner_graphs_read_is_kept(x):
         ["out"],
         weights=[tensor("yes", True, np.bool_)],
     )
-    part = onnxgraph.cut(graph, ["out"])
+    part = cut_graph(graph, ["out"])
     assert types(part) == ["Relu", "If"]
     assert np.array_equal(run(part, x=x)[0], -np.maximum(x, 0))
 
@@ -175,9 +183,9 @@ def test_weights_listed_as_inputs_are_no_inputs(x):
     """Files of IR version 3 list them all."""
     graph = chain()
     graph.graph.input.append(helper.make_tensor_value_info("two", TensorProto.FLOAT, []))
-    assert [value.name for value in onnxgraph.inputs(graph)] == ["x"]
-    assert [value.name for value in onnxgraph.cut(graph).graph.input] == ["x"]
-    assert len(run(onnxgraph.cut(graph), x=x)) == 2
+    assert [value.name for value in graph_inputs(graph)] == ["x"]
+    assert [value.name for value in cut_graph(graph).graph.input] == ["x"]
+    assert len(run(cut_graph(graph), x=x)) == 2
 
 
 # -- sizes -------------------------------------------------------------------------------------
@@ -191,39 +199,39 @@ def convolution(side="side", pads=(1, 1, 1, 1)):
 
 
 def test_every_shape_follows_from_the_inputs():
-    graph = onnxgraph.sized(convolution(), [(1, 2, 12, 20)])
+    graph = set_input_shapes(convolution(), [(1, 2, 12, 20)])
     shape = graph.graph.output[0].type.tensor_type.shape
     assert [dim.dim_value for dim in shape.dim] == [1, 4, 12, 20]
-    assert onnxgraph.floats(graph) == ["y"]
+    assert float_tensors(graph) == ["y"]
 
 
 def test_a_size_that_was_in_the_file_gives_way():
-    graph = onnxgraph.sized(convolution(side=8), [(1, 2, 16, 16)])
-    assert onnxgraph.input_shapes(graph) == [[1, 2, 16, 16]]
+    graph = set_input_shapes(convolution(side=8), [(1, 2, 16, 16)])
+    assert graph_input_shapes(graph) == [[1, 2, 16, 16]]
     assert run(graph, x=np.zeros((1, 2, 16, 16), np.float32))[0].shape == (1, 4, 16, 16)
 
 
 def test_a_shape_the_graph_cannot_take():
     with pytest.raises(ConversionFailed, match="4 dimensions"):
-        onnxgraph.sized(convolution(), [(1, 2, 8)])
+        set_input_shapes(convolution(), [(1, 2, 8)])
 
 
 def test_a_size_that_constants_within_do_not_allow():
     add = helper.make_node("Add", ["x", "grid"], ["y"])
     graph = model([add], ["y"], weights=[tensor("grid", np.zeros((1, 2, 8, 8)))])
-    assert onnxgraph.sized(graph, [(1, 2, 8, 8)])
+    assert set_input_shapes(graph, [(1, 2, 8, 8)])
     with pytest.raises(ConversionFailed, match="1x2x9x9"):
-        onnxgraph.sized(graph, [(1, 2, 9, 9)])
+        set_input_shapes(graph, [(1, 2, 9, 9)])
 
 
 def test_a_second_input_that_nobody_feeds():
     with pytest.raises(ConversionFailed, match="1 inputs"):
-        onnxgraph.sized(convolution(), [(1, 2, 8, 8), (1, 2, 8, 8)])
+        set_input_shapes(convolution(), [(1, 2, 8, 8), (1, 2, 8, 8)])
 
 
 @pytest.mark.parametrize("side", [8, 12])
 def test_a_freed_graph_takes_any_size(side):
-    graph = onnxgraph.freed(convolution(side=8))
+    graph = free_input_shapes(convolution(side=8))
     assert run(graph, x=np.zeros((1, 2, side, side), np.float32))[0].shape == (1, 4, side, side)
 
 
@@ -235,7 +243,7 @@ def test_normalisation_of_mxnets_exporter(x):
     node = helper.make_node(
         "BatchNormalization", ["x", "scale", "bias", "mean", "var"], ["y"], spatial=0
     )
-    graph = onnxgraph.renewed(model([node], ["y"], weights=values, opset=8))
+    graph = update_old_nodes(model([node], ["y"], weights=values, opset=8))
     assert [one.name for one in graph.graph.node[0].attribute] == []
     (got,) = run(graph, x=x)
     assert np.allclose(got[:, 0], (x[:, 0] - 1) / np.sqrt(1 + 1e-5) + 1, atol=1e-5)
@@ -291,7 +299,7 @@ def focus(
 
 
 def assert_the_same(graph, rewritten):
-    shape = onnxgraph.input_shapes(graph)[0]
+    shape = graph_input_shapes(graph)[0]
     x = np.random.default_rng(3).standard_normal(shape).astype(np.float32)
     for one, other in zip(run(graph, x=x), run(rewritten, x=x), strict=True):
         assert one.shape == other.shape
@@ -310,13 +318,13 @@ def assert_the_same(graph, rewritten):
 def test_focus_is_one_convolution(offsets, kernel, stride, pad, apart, bias):
     pad = max(pad, kernel // 2)
     graph = focus(offsets, kernel=kernel, stride=stride, pad=pad, apart=apart, bias=bias)
-    rewritten = onnxgraph.rewrite_focus(graph)
+    rewritten = rewrite_focus(graph)
     assert types(rewritten) == ["Conv"]
     assert_the_same(graph, rewritten)
 
 
 def test_yolox_becomes_six_by_six():
-    rewritten = onnxgraph.rewrite_focus(focus())
+    rewritten = rewrite_focus(focus())
     (conv,) = rewritten.graph.node
     told = {one.name: list(helper.get_attribute_value(one)) for one in conv.attribute if one.ints}
     assert told == {"kernel_shape": [6, 6], "strides": [2, 2], "pads": [2, 2, 2, 2]}
@@ -325,7 +333,7 @@ def test_yolox_becomes_six_by_six():
 
 def test_steps_of_three():
     graph = focus([(0, 0), (2, 1), (1, 2)], step=3)
-    rewritten = onnxgraph.rewrite_focus(graph)
+    rewritten = rewrite_focus(graph)
     assert types(rewritten) == ["Conv"]
     assert_the_same(graph, rewritten)
 
@@ -343,24 +351,24 @@ def test_steps_of_three():
     ids=["not to the end", "along rows", "groups", "too far in", "no step", "read by another"],
 )
 def test_anything_else_stays_as_it_is(other):
-    assert onnxgraph.rewrite_focus(other) is other
+    assert rewrite_focus(other) is other
 
 
 def test_a_graph_without_one_is_the_same_graph():
     graph = chain()
-    assert onnxgraph.rewrite_focus(graph) is graph
+    assert rewrite_focus(graph) is graph
 
 
 def test_weights_go_where_their_pixels_are():
     kernel = np.arange(4, dtype=np.float32).reshape(1, 4, 1, 1)
     places = [(0, 0), (1, 0), (0, 1), (1, 1)]
-    parts = [Part(source="x", row=r, column=c, step=2) for r, c in places]
-    assert spread(kernel, parts).tolist() == [[[[0, 2], [1, 3]]]]
+    parts = [StridedSlice(source="x", row=r, column=c, step=2) for r, c in places]
+    assert spread_kernel(kernel, parts).tolist() == [[[[0, 2], [1, 3]]]]
 
 
 def test_real_yolox(mirror):
-    graph = onnxgraph.read(mirror / "weights" / "yolox" / "yolox_nano.onnx")
-    rewritten = onnxgraph.rewrite_focus(graph)
+    graph = read_onnx(mirror / "weights" / "yolox" / "yolox_nano.onnx")
+    rewritten = rewrite_focus(graph)
     assert types(graph).count("Slice") == 8
     assert "Slice" not in types(rewritten)
     assert_the_same_pictures(graph, rewritten)

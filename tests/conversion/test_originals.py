@@ -7,15 +7,25 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from piyard import infer, model, originals, torchscript
-from piyard.conversion import lowering, pnnxir, programs
-from piyard.errors import ConversionFailed, WrongInput
-from piyard.originals import onnx as onnx_files
-from piyard.originals.ncnn import NcnnPair
-from piyard.originals.script import ScriptFile
-from piyard.originals.torch import TorchNetwork
-from piyard.torch_shim import inference
-from piyard.torchscript.program import SandboxedProgram
+from piyard.convert.lowering import (
+    BIN_FILE,
+    PARAM_FILE,
+    ROUTE_WRITERS,
+    export_network,
+    kept_files,
+    save_script,
+    script_network,
+    trace_network,
+)
+from piyard.convert.ncnn_net import NcnnReference, load_net, read_layers, run_net
+from piyard.convert.pnnxir import build_ir
+from piyard.convert.reference import ScriptReference, TorchReference
+from piyard.convert.reference_models import load_onnx, model_routes, require_route
+from piyard.convert.script_program import SandboxedProgram
+from piyard.convert.torchscript import load_script
+from piyard.core.errors import ConversionFailed, WrongInput
+from piyard.models.definition import load_model
+from piyard.models.networks import inference
 
 SHAPE = (3, 16, 16)
 
@@ -60,8 +70,8 @@ def reproducible():
         yield
 
 
-def original(network, write=programs.trace, **more):
-    return TorchNetwork(network=network.eval(), shapes=[SHAPE], write=write, **more)
+def original(network, write=trace_network, **more):
+    return TorchReference(network=network.eval(), shapes=[SHAPE], write=write, **more)
 
 
 def agree(wanted, got):
@@ -72,7 +82,7 @@ def agree(wanted, got):
 def in_ncnn(one, at, *inputs, **more):
     at.mkdir(exist_ok=True)
     one.lower(at, half=False, **more)
-    return list(infer.run(infer.load(at), *inputs).values())
+    return list(run_net(load_net(at), *inputs).values())
 
 
 # -- routes ------------------------------------------------------------------------------------
@@ -80,21 +90,21 @@ def in_ncnn(one, at, *inputs, **more):
 
 @pytest.mark.parametrize("way", ["trace", "onnx"])
 def test_each_route_computes_the_same(tmp_path, values, way):
-    one = original(Joined(), programs.WAYS[way])
+    one = original(Joined(), ROUTE_WRITERS[way])
     assert agree(one.run(values), in_ncnn(one, tmp_path, values))
 
 
 def test_scripting_computes_the_same(tmp_path, values):
-    one = original(Joined().first, programs.script)
+    one = original(Joined().first, script_network)
     assert agree(one.run(values), in_ncnn(one, tmp_path, values))
 
 
 def test_a_branch_on_the_input_is_not_scripted_into_a_constant(tmp_path, values):
     """pnnx ends well and writes a net that says the same whatever it is fed."""
     with pytest.raises(ConversionFailed, match="nothing reads the input in0") as caught:
-        original(Branching(), programs.script).lower(tmp_path, half=False)
+        original(Branching(), script_network).lower(tmp_path, half=False)
     assert "route trace" in caught.value.remedy
-    one = original(Branching(), programs.trace)
+    one = original(Branching(), trace_network)
     assert agree(one.run(values), in_ncnn(one, tmp_path, values))
 
 
@@ -102,11 +112,11 @@ def test_kept_ir_becomes_the_same_net_again(tmp_path, values):
     """What pnnx wrote is put together again and goes through pnnx once more."""
     one = original(Joined())
     wanted = in_ncnn(one, tmp_path / "first", values)
-    network = pnnxir.build(tmp_path / "first")
+    network = build_ir(tmp_path / "first")
     again = original(network)
     assert agree(one.run(values), again.run(values))
     assert agree(wanted, in_ncnn(again, tmp_path / "second", values))
-    first, second = (infer.layers(tmp_path / place) for place in ("first", "second"))
+    first, second = (read_layers(tmp_path / place) for place in ("first", "second"))
     assert [layer.type for layer in first] == [layer.type for layer in second]
 
 
@@ -116,7 +126,7 @@ def test_scripting_names_what_cannot_be_scripted(tmp_path):
             return x * len({str(x.dim())})
 
     with pytest.raises(ConversionFailed, match="script") as caught:
-        original(Fancy(), programs.script).lower(tmp_path, half=False)
+        original(Fancy(), script_network).lower(tmp_path, half=False)
     assert "len({str(x.dim())})" in caught.value.evidence
     assert "trace" in caught.value.remedy
 
@@ -127,7 +137,7 @@ def test_exporting_names_what_onnx_does_not_have(tmp_path):
             return torch.fft.fft2(x).real
 
     with pytest.raises(ConversionFailed, match="export"):
-        original(Folding(), programs.export).lower(tmp_path, half=False)
+        original(Folding(), export_network).lower(tmp_path, half=False)
 
 
 def test_a_second_size_is_taken_where_it_is_asked_for(tmp_path):
@@ -144,15 +154,15 @@ def test_a_second_size_is_taken_where_it_is_asked_for(tmp_path):
 
     one = original(Flat(), others=[(3, 24, 32)])
     one.lower(tmp_path, half=False)
-    net = infer.load(tmp_path)
+    net = load_net(tmp_path)
     for shape in (SHAPE, (3, 24, 32)):
         x = np.random.default_rng(6).standard_normal(shape).astype(np.float32)
-        assert agree(one.run(x), list(infer.run(net, x).values()))
+        assert agree(one.run(x), list(run_net(net, x).values()))
 
 
 def test_files_are_called_after_the_net(tmp_path):
     original(nn.Conv2d(3, 4, 3), stem="head").lower(tmp_path, half=False)
-    assert {path.name for path in tmp_path.iterdir()} == set(lowering.kept("head"))
+    assert {path.name for path in tmp_path.iterdir()} == set(kept_files("head"))
 
 
 def test_two_nets_share_a_folder(tmp_path, values):
@@ -160,7 +170,7 @@ def test_two_nets_share_a_folder(tmp_path, values):
     for net in (one, other):
         net.lower(tmp_path, half=False)
     for net, stem in ((one, "model"), (other, "head")):
-        assert agree(net.run(values), list(infer.run(infer.load(tmp_path, stem), values).values()))
+        assert agree(net.run(values), list(run_net(load_net(tmp_path, stem), values).values()))
 
 
 def test_halves_are_stored_as_such(tmp_path):
@@ -168,7 +178,7 @@ def test_halves_are_stored_as_such(tmp_path):
     sizes = []
     for half in (False, True):
         one.lower(tmp_path, half=half)
-        sizes.append((tmp_path / lowering.BIN).stat().st_size)
+        sizes.append((tmp_path / BIN_FILE).stat().st_size)
     assert sizes[1] < 0.6 * sizes[0]
 
 
@@ -209,7 +219,7 @@ def test_a_torchscript_file(tmp_path, values, make):
     network = Joined().first.eval()
     make(network).save(str(tmp_path / "net.pt"))
     program = SandboxedProgram(tmp_path / "net.pt")
-    one = ScriptFile(program=program, shapes=[SHAPE], write=programs.save_script)
+    one = ScriptReference(program=program, shapes=[SHAPE], write=save_script)
     with torch.no_grad():
         (wanted,) = network(torch.from_numpy(values)[None])
     assert agree([wanted.numpy()], one.run(values))
@@ -220,13 +230,13 @@ def test_a_torchscript_file(tmp_path, values, make):
 def test_what_is_no_torchscript(tmp_path, content):
     (tmp_path / "net.pt").write_bytes(content)
     with pytest.raises(ConversionFailed, match=r"net\.pt is not a TorchScript"):
-        torchscript.load(tmp_path / "net.pt")
+        load_script(tmp_path / "net.pt")
 
 
 def test_a_checkpoint_is_no_torchscript(tmp_path):
     torch.save(Branching().state_dict(), tmp_path / "net.pt")
     with pytest.raises(ConversionFailed, match="not a TorchScript"):
-        torchscript.load(tmp_path / "net.pt")
+        load_script(tmp_path / "net.pt")
 
 
 # -- ONNX files --------------------------------------------------------------------------------
@@ -257,38 +267,38 @@ def saved(tmp_path, shape=(1, *SHAPE)):
 
 
 def test_an_onnx_file_is_cut_and_computes_the_same(tmp_path, values):
-    one = onnx_files.load(saved(tmp_path), [SHAPE], cut=["raw", "y"])
+    one = load_onnx(saved(tmp_path), [SHAPE], cut=["raw", "y"])
     raw, y = one.run(values)
     assert np.allclose(y, 1 / (1 + np.exp(-np.maximum(raw, 0))), atol=1e-6)
     assert agree([raw, y], in_ncnn(one, tmp_path / "made", values))
 
 
 def test_its_tensors_have_the_files_names(tmp_path, values):
-    one = onnx_files.load(saved(tmp_path), [SHAPE])
+    one = load_onnx(saved(tmp_path), [SHAPE])
     told = dict(one.tensors(values))
     assert list(told) == ["raw", "open", "y"]
     assert np.array_equal(told["open"], np.maximum(told["raw"], 0))
 
 
 def test_an_onnx_file_by_its_kept_ir(tmp_path, values):
-    one = onnx_files.load(saved(tmp_path), [SHAPE])
+    one = load_onnx(saved(tmp_path), [SHAPE])
     wanted = in_ncnn(one, tmp_path / "first", values)
-    network = pnnxir.build(tmp_path / "first")
+    network = build_ir(tmp_path / "first")
     assert agree(wanted, original(network).run(values))
 
 
 def test_an_input_the_onnx_file_does_not_take(tmp_path):
     with pytest.raises(ConversionFailed):
-        onnx_files.load(saved(tmp_path), [(4, 16, 16)]).run(np.zeros((4, 16, 16), np.float32))
+        load_onnx(saved(tmp_path), [(4, 16, 16)]).run(np.zeros((4, 16, 16), np.float32))
 
 
 def test_onnx_of_another_size(tmp_path):
-    one = onnx_files.load(saved(tmp_path, ("n", 3, "h", "w")), [SHAPE], others=[(3, 24, 40)])
+    one = load_onnx(saved(tmp_path, ("n", 3, "h", "w")), [SHAPE], others=[(3, 24, 40)])
     one.lower(tmp_path, half=False)
-    net = infer.load(tmp_path)
+    net = load_net(tmp_path)
     for shape in (SHAPE, (3, 24, 40)):
         x = np.random.default_rng(9).standard_normal(shape).astype(np.float32)
-        assert agree(one.run(x), list(infer.run(net, x).values()))
+        assert agree(one.run(x), list(run_net(net, x).values()))
 
 
 # -- ready pairs -------------------------------------------------------------------------------
@@ -297,16 +307,16 @@ def test_onnx_of_another_size(tmp_path):
 def test_a_ready_pair_is_copied_and_run(tmp_path, values):
     one = original(Joined())
     one.lower(tmp_path, half=False)
-    pair = NcnnPair(param=tmp_path / lowering.PARAM, bin=tmp_path / lowering.BIN)
+    pair = NcnnReference(param=tmp_path / PARAM_FILE, bin=tmp_path / BIN_FILE)
     assert not pair.is_program
     assert agree(one.run(values), in_ncnn(pair, tmp_path / "copy", values))
 
 
 def test_a_pair_whose_bin_is_cut(tmp_path, values):
     original(Joined()).lower(tmp_path, half=False)
-    weights = (tmp_path / lowering.BIN).read_bytes()
-    (tmp_path / lowering.BIN).write_bytes(weights[: len(weights) // 2])
-    pair = NcnnPair(param=tmp_path / lowering.PARAM, bin=tmp_path / lowering.BIN)
+    weights = (tmp_path / BIN_FILE).read_bytes()
+    (tmp_path / BIN_FILE).write_bytes(weights[: len(weights) // 2])
+    pair = NcnnReference(param=tmp_path / PARAM_FILE, bin=tmp_path / BIN_FILE)
     with pytest.raises(ConversionFailed, match="cannot load") as caught:
         pair.run(values)
     assert "another .param" in caught.value.remedy
@@ -317,10 +327,10 @@ def test_a_pair_whose_bin_is_cut(tmp_path, values):
 
 def test_a_route_there_is_not():
     with pytest.raises(WrongInput, match="did you mean 'trace'"):
-        originals.require_route(model.load("resnet18"), "traced")
+        require_route(load_model("resnet18"), "traced")
 
 
 def test_routes_of_a_network_and_the_usual_one():
-    resnet = model.load("resnet18")
-    assert originals.routes(resnet) == ["trace", "script", "onnx", "pnnx"]
-    assert originals.require_route(resnet, "") == "trace"
+    resnet = load_model("resnet18")
+    assert model_routes(resnet) == ["trace", "script", "onnx", "pnnx"]
+    assert require_route(resnet, "") == "trace"

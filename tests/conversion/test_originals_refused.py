@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from piyard.conversion import programs
-from piyard.errors import ConversionFailed
-from piyard.originals.torch import TorchNetwork
+from piyard.convert.lowering import save_script
+from piyard.convert.reference import TorchReference
+from piyard.core.errors import ConversionFailed
 
 SHAPE = (3, 16, 16)
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 def run(network):
     program = torch.jit.script(network.eval())
-    one = TorchNetwork(network=program, shapes=[SHAPE], write=programs.save_script)
+    one = TorchReference(network=program, shapes=[SHAPE], write=save_script)
     with torch.no_grad():
         one.run(np.zeros(SHAPE, np.float32))
 

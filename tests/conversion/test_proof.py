@@ -3,19 +3,31 @@
 import numpy as np
 import pytest
 
-from piyard import infer, model, proof, stimulus
-from piyard.conversion import masks, programs
-from piyard.errors import ConversionFailed, WrongInput
-from piyard.heads.agree import Agreement
-from piyard.model.head import Nanodet
-from piyard.proof.feeds import few
+from piyard.convert.difference import OutputFigures
+from piyard.convert.lowering import trace_network
+from piyard.convert.ncnn_net import load_net, load_net_pair, read_layers, run_net
+from piyard.convert.param import FP32_MASK, write_masks
+from piyard.convert.proof import ProofResult, proof_problems, prove_nets
+from piyard.convert.proof_inputs import (
+    InputsByKind,
+    input_count,
+    make_case,
+    make_inputs,
+    make_net_inputs,
+    proof_pictures,
+)
+from piyard.core.errors import ConversionFailed, WrongInput
+from piyard.models.definition import MODELS_FOLDER, load_model
+from piyard.models.synthetic import random_tensor
+from piyard.vision.overlap import Agreement
+from piyard.vision.schema import Nanodet
 
 SHAPE = (3, 8, 8)
 
 
 def figures(**changes):
     good = {"count": 4, "cosine": 1.0, "max_abs": 0.0, "same_top": 4}
-    return proof.Figures(**(good | changes))
+    return OutputFigures(**(good | changes))
 
 
 def proved(fp32=None, fp16=None, found=None):
@@ -23,11 +35,11 @@ def proved(fp32=None, fp16=None, found=None):
         "fp32": {"noise": {"out0": fp32 or figures()}},
         "fp16": {"noise": {"out0": fp16 or figures()}},
     }
-    return proof.Proved(figures=told, predictions=found or {})
+    return ProofResult(figures=told, predictions=found or {})
 
 
 def problems(name, **said):
-    return proof.problems(model.load(name), proved(**said))
+    return proof_problems(load_model(name), proved(**said))
 
 
 def test_good_figures_pass():
@@ -55,14 +67,14 @@ def test_another_top_is_allowed_in_fp16():
 
 
 def test_kinds_of_input():
-    made = proof.inputs(model.load("resnet18"), [])
+    made = make_net_inputs(load_model("resnet18"), [])
     assert set(made) == {"drawn", "noise", "strided"}
     assert all(x.shape == (3, 224, 224) and x.dtype == np.float32 for k in made.values() for x in k)
     assert not made["strided"][0].flags.c_contiguous
 
 
 def test_real_pictures_come_from_the_mirror_and_are_spread_over_it(mirror):
-    some = proof.real_pictures(model.load("resnet18"), 50)
+    some = proof_pictures(load_model("resnet18"), 50)
     assert len(set(some)) == 50
     assert some[0].is_relative_to(mirror)
     assert some[-1].name > some[0].name
@@ -70,24 +82,24 @@ def test_real_pictures_come_from_the_mirror_and_are_spread_over_it(mirror):
 
 def test_no_mirror_no_real_pictures(monkeypatch):
     monkeypatch.delenv("PIYARD_MIRROR", raising=False)
-    assert proof.real_pictures(model.load("resnet18")) == []
+    assert proof_pictures(load_model("resnet18")) == []
 
 
 def convolution(at):
     import torch
 
-    from piyard.originals.torch import TorchNetwork
+    from piyard.convert.reference import TorchReference
 
     torch.manual_seed(3)
     network = torch.nn.Conv2d(3, 4, 3).eval()
-    original = TorchNetwork(network=network, shapes=[SHAPE], write=programs.trace)
+    original = TorchReference(network=network, shapes=[SHAPE], write=trace_network)
     with torch.no_grad():
         original.lower(at, half=False)
     return original
 
 
 def pair(at):
-    return proof.pair(at, at)
+    return load_net_pair(at, at)
 
 
 def test_strided_input_is_the_same_to_ncnn_and_to_torch(tmp_path):
@@ -95,18 +107,18 @@ def test_strided_input_is_the_same_to_ncnn_and_to_torch(tmp_path):
     import torch
 
     original = convolution(tmp_path)
-    strided = np.transpose(stimulus.tensor((8, 8, 3), 5), (2, 0, 1))
+    strided = np.transpose(random_tensor((8, 8, 3), 5), (2, 0, 1))
     assert not strided.flags.c_contiguous
-    net = infer.load(tmp_path)
+    net = load_net(tmp_path)
     with torch.no_grad():
         (wanted,) = original.run(strided)
-    assert np.allclose(infer.run(net, strided)["out0"], wanted, atol=1e-5)
-    assert np.allclose(infer.run(net, np.ascontiguousarray(strided))["out0"], wanted, atol=1e-5)
+    assert np.allclose(run_net(net, strided)["out0"], wanted, atol=1e-5)
+    assert np.allclose(run_net(net, np.ascontiguousarray(strided))["out0"], wanted, atol=1e-5)
 
 
 def test_fp16_is_imitated_by_rounding(tmp_path):
     convolution(tmp_path)
-    nets, values = pair(tmp_path), stimulus.tensor(SHAPE, 6)
+    nets, values = pair(tmp_path), random_tensor(SHAPE, 6)
     exact, rounded = nets.run_fp32(values)["out0"], nets.run_fp16(values)["out0"]
     assert np.array_equal(rounded, rounded.astype(np.float16).astype(np.float32))
     assert 0 < np.abs(exact - rounded).max() < 0.01
@@ -114,14 +126,14 @@ def test_fp16_is_imitated_by_rounding(tmp_path):
 
 def test_fp16_overflow_is_not_hidden(tmp_path):
     convolution(tmp_path)
-    rounded = pair(tmp_path).run_fp16(stimulus.tensor(SHAPE) * 1e6)
+    rounded = pair(tmp_path).run_fp16(random_tensor(SHAPE) * 1e6)
     assert not np.isfinite(rounded["out0"]).all()
 
 
 def test_a_spared_layer_tells_what_it_computed(tmp_path):
     """Its input is in halves, as the net's is; what it makes of it is not rounded again."""
     convolution(tmp_path)
-    nets, values = pair(tmp_path), stimulus.tensor(SHAPE, 6)
+    nets, values = pair(tmp_path), random_tensor(SHAPE, 6)
     halves = values.astype(np.float16).astype(np.float32)
     spared = nets.run_fp16(values, keep_fp32={layer.name for layer in nets.layers})["out0"]
     assert np.array_equal(spared, nets.run_fp32(halves)["out0"])
@@ -129,10 +141,10 @@ def test_a_spared_layer_tells_what_it_computed(tmp_path):
 
 def test_a_mask_in_the_param_spares_its_layer(tmp_path):
     convolution(tmp_path)
-    values = stimulus.tensor(SHAPE, 6)
+    values = random_tensor(SHAPE, 6)
     before = pair(tmp_path).run_fp16(values)["out0"]
-    name = infer.layers(tmp_path)[1].name
-    masks.write(tmp_path / "model.ncnn.param", {name: masks.FP32})
+    name = read_layers(tmp_path)[1].name
+    write_masks(tmp_path / "model.ncnn.param", {name: FP32_MASK})
     nets = pair(tmp_path)
     assert np.array_equal(
         nets.run_fp16(values)["out0"], nets.run_fp16(values, keep_fp32={name})["out0"]
@@ -142,7 +154,7 @@ def test_a_mask_in_the_param_spares_its_layer(tmp_path):
 
 def test_a_result_outlives_the_net(tmp_path):
     convolution(tmp_path)
-    results = [infer.run(infer.load(tmp_path), stimulus.tensor(SHAPE, 7))["out0"] for _ in range(3)]
+    results = [run_net(load_net(tmp_path), random_tensor(SHAPE, 7))["out0"] for _ in range(3)]
     assert np.array_equal(results[0], results[2])
 
 
@@ -177,7 +189,7 @@ def test_in_halves_another_box_of_the_object_may_win():
 
 
 def test_an_object_at_the_threshold_may_be_told_by_one_only():
-    head = model.load("nanodet").head
+    head = load_model("nanodet").head
     assert isinstance(head, Nanodet)
     found = {"fp32": alike(actual=4, matched=4, unmatched_score=head.score + 0.01)}
     assert problems("nanodet", found=found) == []
@@ -195,20 +207,18 @@ def test_the_largest_value_of_a_map_is_no_top_1():
     ("name", "count"), [("resnet18", 16), ("nanodet", 4), ("yolov8_n", 3), ("simplepose", 16)]
 )
 def test_a_larger_input_is_proved_on_fewer(name, count):
-    assert few(model.load(name)) == count
+    assert input_count(load_model(name)) == count
 
 
 def test_detectors_are_proved_on_pictures_of_objects(mirror):
-    (classes, objects) = (
-        proof.real_pictures(model.load(name), 3) for name in ("resnet18", "nanodet")
-    )
+    (classes, objects) = (proof_pictures(load_model(name), 3) for name in ("resnet18", "nanodet"))
     assert {path.parent.name for path in classes} == {"images"}
     assert {path.parent.name for path in objects} == {"val2017"}
 
 
 def test_noise_spans_what_the_network_is_fed():
     for name, low, high in (("yolox_nano_onnx", 0, 255), ("resnet18", -1, 1)):
-        fed = proof.feeds(model.load(name), {}, [])["model"]
+        fed = make_inputs(load_model(name), {}, [])["model"]
         for kind in ("noise", "strided"):
             (values,) = fed[kind][0]
             assert low <= values.min() < low + 0.01 * (high - low)
@@ -216,42 +226,42 @@ def test_noise_spans_what_the_network_is_fed():
 
 
 def test_a_span_begins_with_its_lower_end(small):
-    path = model.FOLDER / f"{small()}.yaml"
+    path = MODELS_FOLDER / f"{small()}.yaml"
     path.write_text(path.read_text() + "noise: [255, 0]\n")
     with pytest.raises(WrongInput, match="`noise` must start with its lower end"):
-        model.load("small")
+        load_model("small")
 
 
 def test_a_few_are_all_pictures_and_one_of_each_other_kind(tmp_path):
     import torch
 
     convolution(tmp_path)
-    one = (stimulus.tensor(SHAPE),)
-    fed: dict[str, proof.Feeds] = {"model": {"pictures": [one] * 3, "noise": [one] * 2}}
+    one = (random_tensor(SHAPE),)
+    fed: dict[str, InputsByKind] = {"model": {"pictures": [one] * 3, "noise": [one] * 2}}
     original = saying(torch.zeros(1, 4, 6, 6))
-    few = proof.ask(model.load("resnet18"), {"model": original}, fed).few()
+    few = make_case(load_model("resnet18"), {"model": original}, fed).few()
     for of_kind in (few.fed["model"], few.expected["model"]):
         assert {kind: len(ones) for kind, ones in of_kind.items()} == {"pictures": 3, "noise": 1}
 
 
 def test_a_second_size_is_fed_too():
-    read = model.load("nanotrack")
-    fed = proof.feeds(read, {}, [])["model"]
+    read = load_model("nanotrack")
+    fed = make_inputs(read, {}, [])["model"]
     assert [one.shape for (one,) in fed["noise"]] == [(3, 255, 255)] * 2
     assert [one.shape for (one,) in fed["dynamic"]] == [(3, 127, 127)] * 2
 
 
 def saying(*outputs):
     """An original that says the same whatever it is fed."""
-    from piyard.originals.torch import TorchNetwork
+    from piyard.convert.reference import TorchReference
 
-    return TorchNetwork(network=lambda _: outputs, shapes=[SHAPE], write=programs.trace)
+    return TorchReference(network=lambda _: outputs, shapes=[SHAPE], write=trace_network)
 
 
 def prove(original, at):
-    fed: dict[str, proof.Feeds] = {"model": {"noise": [(stimulus.tensor(SHAPE),)]}}
-    asked = proof.ask(model.load("resnet18"), {"model": original}, fed)
-    return proof.prove(asked, {"model": original}, {"model": pair(at)})
+    fed: dict[str, InputsByKind] = {"model": {"noise": [(random_tensor(SHAPE),)]}}
+    asked = make_case(load_model("resnet18"), {"model": original}, fed)
+    return prove_nets(asked, {"model": original}, {"model": pair(at)})
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

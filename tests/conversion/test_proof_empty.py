@@ -8,24 +8,30 @@ import msgspec
 import numpy as np
 import pytest
 
-from piyard import check, model, run
-from piyard.boardproof import table
-from piyard.boardproof.proven import Proven
-from piyard.compare import compare_outputs
-from piyard.conversion import Conversion, convert, converted, own
-from piyard.proof import empty, figures
-from piyard.proof.judge import of_output
+from piyard.convert.conversions import Conversion, describe_state, list_notes, proof_rows
+from piyard.convert.converter import convert_model
+from piyard.convert.difference import compare_outputs, worst_difference
+from piyard.convert.own.adding import apply_addition, plan_addition
+from piyard.convert.own.defaults import OwnModelOptions
+from piyard.convert.proof import CONSTANT_NOTE, constant_outputs, output_problem
+from piyard.measure.bench import check_outputs
+from piyard.models import definition
+from piyard.models.definition import load_model
+from piyard.prove import board_proof
+from piyard.prove.board_proof import BoardProof, proof_remarks
+from piyard.run import record
+from piyard.run.record import OUTPUTS_FOLDER
 from tests.conversion.own.graphs import classifier, ultralytics
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 def worst(*pairs):
-    return figures.worst([compare_outputs(*pair) for pair in pairs])
+    return worst_difference([compare_outputs(*pair) for pair in pairs])
 
 
 def problem(*pairs, way="fp32"):
-    return of_output(model.load("resnet18"), way, worst(*pairs))
+    return output_problem(load_model("resnet18"), way, worst(*pairs))
 
 
 def test_one_number_is_judged_by_its_difference():
@@ -59,16 +65,16 @@ def test_the_table_gives_no_cosine_where_it_says_nothing():
 def found(*inputs):
     """What is said of the outputs of a net for several inputs."""
     expected = {"model": {"noise": [[np.array(one) for one in outputs] for outputs in inputs]}}
-    about = figures.worst([compare_outputs([1], [1])])
+    about = worst_difference([compare_outputs([1], [1])])
     named = {"fp32": {"noise": {f"out{i}": about for i in range(len(inputs[0]))}}}
     asked: Any = SimpleNamespace(expected=expected)
-    return empty.empty(asked, named)
+    return constant_outputs(asked, named)
 
 
 def test_what_is_always_the_same_is_told():
-    assert found([[1, 2], [3]], [[1, 2], [4]]) == {"out0": empty.CONSTANT}
+    assert found([[1, 2], [3]], [[1, 2], [4]]) == {"out0": CONSTANT_NOTE}
     assert found([[1, 2]], [[1, 2.1]]) == {}
-    assert found([[0, 0]], [[0, 0]]) == {"out0": empty.CONSTANT}
+    assert found([[0, 0]], [[0, 0]]) == {"out0": CONSTANT_NOTE}
 
 
 def test_one_input_alone_tells_nothing():
@@ -78,7 +84,7 @@ def test_one_input_alone_tells_nothing():
 @pytest.fixture
 def models(tmp_path, monkeypatch):
     (tmp_path / "models" / "labels").mkdir(parents=True)
-    monkeypatch.setattr(model, "FOLDER", tmp_path / "models")
+    monkeypatch.setattr(definition, "MODELS_FOLDER", tmp_path / "models")
     monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path / "artifacts"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
@@ -86,26 +92,26 @@ def models(tmp_path, monkeypatch):
 def made(file, labels):
     names = file.parent / "names.txt"
     names.write_text("".join(f"{name}\n" for name in labels))
-    own.add(own.plan(own.Asked(file=file, name="mine", labels=str(names))))
-    return convert.convert("mine")
+    apply_addition(plan_addition(OwnModelOptions(file=file, name="mine", labels=str(names))))
+    return convert_model("mine")
 
 
 def test_a_net_of_one_logit(tmp_path, models):
     one = made(classifier(tmp_path / "net.onnx", heads={"logit": 1}), ["dark", "bright"])
-    assert model.load("mine").activation == "sigmoid"
+    assert load_model("mine").activation == "sigmoid"
     assert one.empty == {}
-    assert "output out0 is a single number: its difference was judged" in converted.notes(one)
-    assert converted.state(one) == "converted and proved"
-    assert {row[5] for row in converted.rows(one)} == {"n/a"}
+    assert "output out0 is a single number: its difference was judged" in list_notes(one)
+    assert describe_state(one) == "converted and proved"
+    assert {row[5] for row in proof_rows(one)} == {"n/a"}
 
 
 def test_a_net_that_always_says_the_same(tmp_path, models):
     """The softmax of one value is 1."""
     file = classifier(tmp_path / "net.onnx", heads={"p": 1}, ending="softmax", notes=ultralytics())
     one = made(file, ["dark", "bright"])
-    assert one.empty == {"out0": empty.CONSTANT}
-    assert converted.state(one).startswith("converted, NOT PROVED: out0: the original gives")
-    assert any("proves nothing" in note for note in converted.notes(one))
+    assert one.empty == {"out0": CONSTANT_NOTE}
+    assert describe_state(one).startswith("converted, NOT PROVED: out0: the original gives")
+    assert any("proves nothing" in note for note in list_notes(one))
 
 
 def proven(**more):
@@ -121,21 +127,21 @@ def proven(**more):
         "failed": [],
         "figures": {"noise": {"out0": worst(([0.5], [0.5]))}},
     }
-    return Proven(**(usual | more))
+    return BoardProof(**(usual | more))
 
 
 def test_a_board_that_agrees_by_necessity_has_not_passed():
-    (row,) = table.rows([proven(empty={"out0": empty.CONSTANT})])
+    (row,) = board_proof.proof_rows([proven(empty={"out0": CONSTANT_NOTE})])
     assert row[-3:] == ["n/a", "0", "proves nothing"]
-    assert "output out0 proves nothing" in table.lines(proven(empty={"out0": "why"}))[0]
-    (row,) = table.rows([proven()])
+    assert "output out0 proves nothing" in proof_remarks(proven(empty={"out0": "why"}))[0]
+    (row,) = board_proof.proof_rows([proven()])
     assert row[-1] == "passed"
 
 
 def test_a_board_that_is_wrong_about_one_number_is_astray():
     wrong = proven(figures={"noise": {"out0": worst(([0.5], [0.9]))}})
     assert wrong.astray == ["model"]
-    (row,) = table.rows([wrong])
+    (row,) = board_proof.proof_rows([wrong])
     assert row[-1] == "DIFFERS"
     assert proven().astray == []
 
@@ -146,21 +152,21 @@ def test_a_board_that_is_wrong_about_one_number_is_astray():
 @pytest.fixture
 def checked(tmp_path, monkeypatch):
     """The check of a run that saved these values, against a reference."""
-    monkeypatch.setattr(run, "folder_of", lambda _: tmp_path)
+    monkeypatch.setattr(record, "run_folder", lambda _: tmp_path)
     header = {"precision": {"label": "fp16", "requested": "fp16"}, "threads": 1}
-    monkeypatch.setattr("piyard.log.read", lambda _: SimpleNamespace(header=header))
+    monkeypatch.setattr("piyard.run.log.read_log", lambda _: SimpleNamespace(header=header))
 
     def of(reference, saved, **more):
         (tmp_path / "reference").mkdir(exist_ok=True)
-        (tmp_path / run.OUTPUTS).mkdir(exist_ok=True)
+        (tmp_path / OUTPUTS_FOLDER).mkdir(exist_ok=True)
         np.array(reference, "<f4").tofile(tmp_path / "reference" / "out0.f32")
-        np.array(saved, "<f4").tofile(tmp_path / run.OUTPUTS / "out0.f32")
+        np.array(saved, "<f4").tofile(tmp_path / OUTPUTS_FOLDER / "out0.f32")
         manifest = {"reference": {"outputs": {"out0": [len(reference)]}}} | more
         known = Conversion(
             name="resnet18", key="k", folder=tmp_path, manifest=manifest, fresh=False
         )
         record: Any = SimpleNamespace(id="r")
-        return check.outputs(record, known)
+        return check_outputs(record, known)
 
     return of
 

@@ -6,19 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from piyard import model, proof
-from piyard.heads.agree import Agreement
-from piyard.look.lines import Object
-from piyard.model.tracker import Bytetrack
-from piyard.proof import Proved, tracks
+from piyard.convert.proof import ProofResult, proof_problems
+from piyard.convert.proof_inputs import CLIP_FRAMES, proof_footage, tracks_agreement
+from piyard.models.definition import load_model
+from piyard.vision.overlap import Agreement
+from piyard.vision.predictions import PredictedObject
+from piyard.vision.schema import BytetrackConfig
 
-Tracks = list[list[Object]]
+Tracks = list[list[PredictedObject]]
 WALKER, STANDER = (10.0, 10.0, 30.0, 60.0), (100.0, 20.0, 130.0, 90.0)
 
 
-def one(track: int | None, box: tuple[float, ...], score: float = 0.9) -> Object:
+def one(track: int | None, box: tuple[float, ...], score: float = 0.9) -> PredictedObject:
     x0, y0, x1, y1 = box
-    return Object(class_=0, score=score, box=(x0, y0, x1, y1), id=track)
+    return PredictedObject(class_=0, score=score, box=(x0, y0, x1, y1), id=track)
 
 
 def frames(walker: int, stander: int, count: int = 4) -> Tracks:
@@ -30,60 +31,60 @@ def frames(walker: int, stander: int, count: int = 4) -> Tracks:
 
 
 def problem_of(found: Agreement, way: str = "fp32") -> str:
-    rules = model.load("yolov8_n_bytetrack")
-    return "".join(proof.problems(rules, Proved(figures={}, tracks={way: found})))
+    rules = load_model("yolov8_n_bytetrack")
+    return "".join(proof_problems(rules, ProofResult(figures={}, tracks={way: found})))
 
 
 def test_the_same_tracks_agree():
-    found = tracks.agreement(frames(1, 2), frames(1, 2))
+    found = tracks_agreement(frames(1, 2), frames(1, 2))
     assert (found.expected, found.actual, found.matched, found.iou) == (8, 8, 8, 1.0)
     assert problem_of(found) == ""
 
 
 def test_other_numbers_are_the_same_tracks():
-    found = tracks.agreement(frames(1, 2), frames(7, 3))
+    found = tracks_agreement(frames(1, 2), frames(7, 3))
     assert found.matched == 8
 
 
 def test_two_that_change_places_are_not():
     """The boxes are right in every frame; whose they are is not."""
     got = frames(1, 2)[:2] + frames(2, 1)[2:]
-    found = tracks.agreement(frames(1, 2), got)
+    found = tracks_agreement(frames(1, 2), got)
     assert found.matched == 4
     assert "fp32, clip, tracks: 8 objects expected, 8 found, 4 matched" in problem_of(found)
 
 
 def test_a_track_that_is_lost_and_begins_anew_is_told():
     got = frames(1, 2)[:2] + frames(1, 9)[2:]
-    assert tracks.agreement(frames(1, 2), got).matched == 6
+    assert tracks_agreement(frames(1, 2), got).matched == 6
 
 
 def test_a_track_that_begins_a_frame_later_may():
     """The score of one that was just below was just above the other way."""
-    almost = model.load("yolov8_n_bytetrack").tracker
-    assert isinstance(almost, Bytetrack)
+    almost = load_model("yolov8_n_bytetrack").tracker
+    assert isinstance(almost, BytetrackConfig)
     late = [[one(5, WALKER, almost.new + 0.01)]]
-    found = tracks.agreement([*late, *late], [[], *late])
+    found = tracks_agreement([*late, *late], [[], *late])
     assert (found.expected, found.actual, found.matched) == (2, 1, 1)
     assert problem_of(found) == ""
     sure = [[one(5, WALKER, 0.95)]]
-    assert problem_of(tracks.agreement([*sure, *sure], [[], *sure]))
+    assert problem_of(tracks_agreement([*sure, *sure], [[], *sure]))
 
 
 def test_one_object_has_no_number():
     walk = [[one(None, (10.0 + t, 10.0, 30.0 + t, 60.0))] for t in range(3)]
-    assert tracks.agreement(walk, walk).matched == 3
+    assert tracks_agreement(walk, walk).matched == 3
     away = [[one(None, (10.0 + 2.5 * t, 10.0, 30.0 + 2.5 * t, 60.0))] for t in range(3)]
-    assert "box IoU" in problem_of(tracks.agreement(walk, away))
+    assert "box IoU" in problem_of(tracks_agreement(walk, away))
 
 
 def test_without_a_mirror_there_is_no_clip():
-    assert tracks.film(model.load("nanotrack")) is None
+    assert proof_footage(load_model("nanotrack")) is None
 
 
 @pytest.mark.parametrize(("name", "follows_one"), [("nanotrack", True), ("bytetrack", False)])
 def test_the_clip_is_the_beginning_of_a_sequence(mirror: Path, name: str, *, follows_one: bool):
-    film = tracks.film(model.load(name))
+    film = proof_footage(load_model(name))
     assert film
-    assert len(film.pictures) == tracks.FRAMES
+    assert len(film.pictures) == CLIP_FRAMES
     assert (film.init is not None) == follows_one

@@ -3,9 +3,19 @@
 import numpy as np
 import pytest
 
-from piyard import infer, model, stimulus
-from piyard.conversion import convert, converted, size
-from piyard.errors import DownloadFailed, WrongInput
+from piyard.convert.conversions import (
+    PROOF_COLUMNS,
+    compare_routes,
+    count_operations,
+    list_notes,
+    proof_rows,
+)
+from piyard.convert.converter import convert_model
+from piyard.convert.ncnn_net import load_net, net_inputs, run_net
+from piyard.core.errors import DownloadFailed, WrongInput
+from piyard.models import definition
+from piyard.models.definition import MODELS_FOLDER
+from piyard.models.synthetic import random_tensor
 
 
 @pytest.fixture(scope="module")
@@ -14,18 +24,18 @@ def by_route(base, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     (folder / "labels").mkdir()
     (folder / "labels" / "ten.txt").write_text("".join(f"class {i}\n" for i in range(10)))
-    text = (model.FOLDER / "squeezenet1_1.yaml").read_text()
+    text = (MODELS_FOLDER / "squeezenet1_1.yaml").read_text()
     swaps = {"[3, 224, 224]": "[3, 64, 64]", "resize: 256": "resize: 73", "crop: 224": "crop: 64"}
     for old, new in (swaps | {"labels: imagenet1k": "labels: ten"}).items():
         assert old in text
         text = text.replace(old, new)
     (folder / "small.yaml").write_text(text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(model, "FOLDER", folder)
+        patch.setattr(definition, "MODELS_FOLDER", folder)
         patch.setenv("PIYARD_ARTIFACTS", str(base / "artifacts"))
         patch.delenv("PIYARD_MIRROR", raising=False)
         return {
-            route: convert.convert("small", random_weights=True, route=route)
+            route: convert_model("small", random_weights=True, route=route)
             for route in ("trace", "script", "onnx", "pnnx")
         }
 
@@ -39,10 +49,8 @@ def test_each_route_has_a_conversion_of_its_own(by_route):
 
 @pytest.mark.parametrize("route", ["script", "onnx", "pnnx"])
 def test_all_compute_the_same(by_route, route):
-    x = stimulus.tensor((3, 64, 64), 40)
-    wanted, got = (
-        infer.run(infer.load(by_route[one].folder), x)["out0"] for one in ("trace", route)
-    )
+    x = random_tensor((3, 64, 64), 40)
+    wanted, got = (run_net(load_net(by_route[one].folder), x)["out0"] for one in ("trace", route))
     assert np.allclose(wanted, got, atol=1e-4)
 
 
@@ -61,25 +69,25 @@ def test_every_route_keeps_its_ir(by_route):
 
 
 def test_the_deprecated_route_says_so_and_how_it_differs(by_route):
-    (note,) = converted.notes(by_route["onnx"])
+    (note,) = list_notes(by_route["onnx"])
     assert "deprecated" in note
-    assert converted.notes(by_route["trace"]) == []
-    lines = converted.beside(by_route["onnx"], by_route["trace"])
+    assert list_notes(by_route["trace"]) == []
+    lines = compare_routes(by_route["onnx"], by_route["trace"])
     assert "route onnx beside trace" in lines[0]
     assert ["fp16" in line or "fp32" in line for line in lines] == [False, True, True]
 
 
 def test_a_table_of_the_proof(by_route):
-    rows = converted.rows(by_route["trace"])
+    rows = proof_rows(by_route["trace"])
     assert {(row[1], row[2]) for row in rows} == {
         (way, kind) for way in ("fp32", "fp16") for kind in ("drawn", "noise", "strided")
     }
-    assert all(len(row) == len(converted.COLUMNS) for row in rows)
+    assert all(len(row) == len(PROOF_COLUMNS) for row in rows)
 
 
 def test_an_unknown_route():
     with pytest.raises(WrongInput, match="did you mean 'script'"):
-        convert.convert("resnet18", random_weights=True, route="scripted")
+        convert_model("resnet18", random_weights=True, route="scripted")
 
 
 # -- with trained weights ----------------------------------------------------------------------
@@ -87,12 +95,12 @@ def test_an_unknown_route():
 
 def test_a_file_that_is_the_network_cannot_be_random(mirror):
     with pytest.raises(WrongInput, match="nothing without its file"):
-        convert.convert("nanodet", random_weights=True)
+        convert_model("nanodet", random_weights=True)
 
 
 def test_a_file_that_is_the_network_cannot_be_traced(mirror):
     with pytest.raises(WrongInput, match="route 'trace'") as caught:
-        convert.convert("nanodet", route="trace")
+        convert_model("nanodet", route="trace")
     assert "onnx, pnnx" in caught.value.remedy
 
 
@@ -102,24 +110,22 @@ def tracker(base, assets):
         patch.setenv("PIYARD_ARTIFACTS", str(base / "artifacts"))
         patch.setenv("XDG_CACHE_HOME", str(base / "cache"))
         patch.setenv("PIYARD_MIRROR", str(assets))
-        return convert.convert("nanotrack")
+        return convert_model("nanotrack")
 
 
 def test_a_tracker_is_two_nets_in_one_folder(tracker):
     assert tracker.stems == ["model", "head"]
     for stem in tracker.stems:
-        assert infer.load(tracker.folder, stem)
-    backbone, head = (infer.load(tracker.folder, stem) for stem in tracker.stems)
-    assert (infer.inputs(backbone), infer.inputs(head)) == (["in0"], ["in0", "in1"])
+        assert load_net(tracker.folder, stem)
+    backbone, head = (load_net(tracker.folder, stem) for stem in tracker.stems)
+    assert (net_inputs(backbone), net_inputs(head)) == (["in0"], ["in0", "in1"])
 
 
 def test_its_backbone_takes_template_and_search(tracker):
-    backbone, head = (infer.load(tracker.folder, stem) for stem in tracker.stems)
-    features = [
-        infer.run(backbone, stimulus.tensor((3, side, side)))["out0"] for side in (127, 255)
-    ]
+    backbone, head = (load_net(tracker.folder, stem) for stem in tracker.stems)
+    features = [run_net(backbone, random_tensor((3, side, side)))["out0"] for side in (127, 255)]
     assert [one.shape for one in features] == [(96, 8, 8), (96, 16, 16)]
-    found = infer.run(head, *features)
+    found = run_net(head, *features)
     assert {name: one.shape for name, one in found.items()} == {
         "out0": (2, 15, 15),
         "out1": (4, 15, 15),
@@ -137,21 +143,21 @@ def test_both_nets_are_proved(tracker):
 
 
 def test_a_missing_head_is_told(monkeypatch, tmp_path, offline, mirror):
-    text = (model.FOLDER / "nanotrack.yaml").read_text()
+    text = (MODELS_FOLDER / "nanotrack.yaml").read_text()
     (tmp_path / "models").mkdir()
     begin = text.index("    sha256: ", text.index("head:"))
     line = text[begin : text.index("\n", begin)]
     (tmp_path / "models" / "other.yaml").write_text(text.replace(line, f"    sha256: '{'0' * 64}'"))
-    monkeypatch.setattr(model, "FOLDER", tmp_path / "models")
+    monkeypatch.setattr(definition, "MODELS_FOLDER", tmp_path / "models")
     with pytest.raises(DownloadFailed, match="cannot be downloaded"):
-        convert.convert("other")
+        convert_model("other")
 
 
 def test_a_trackers_work_is_that_of_a_frame(tracker):
     """Its template is looked at once; NanoTrack v3's authors tell 541 thousand parameters."""
-    backbone = size.count(tracker.folder, [stimulus.tensor((3, 255, 255))])
+    backbone = count_operations(tracker.folder, [random_tensor((3, 255, 255))])
     features = [np.zeros((96, side, side), np.float32) for side in (8, 16)]
-    head = size.count(tracker.folder, features, "head")
+    head = count_operations(tracker.folder, features, "head")
     told = {key: tracker.manifest[key] for key in ("params", "macs")}
     assert told == {key: backbone[key] + head[key] for key in told}
     assert told["params"] == pytest.approx(541_000, rel=0.01)

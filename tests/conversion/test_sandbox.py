@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from piyard import sandbox
-from piyard.sandbox import container, kernel
+from piyard.core.sandbox import launch
+from piyard.core.sandbox.launch import container_problem, kernel_problem, start_program
 
 PROLOGUE = """
 import os, socket, sys, errno
@@ -32,16 +32,16 @@ def attempt(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Attempt:
     """Runs Python in a sandbox of that kind; what became of each attempt."""
-    there: dict[str, Callable[[], str]] = {"kernel": kernel.problem, "container": container.problem}
+    there: dict[str, Callable[[], str]] = {"kernel": kernel_problem, "container": container_problem}
     if problem := there[request.param]():
         pytest.skip(f"no sandbox by the {request.param}: {problem}")
-    monkeypatch.setattr(sandbox, "kind", lambda: request.param)
+    monkeypatch.setattr(launch, "sandbox_kind", lambda: request.param)
     (tmp_path / "scratch").mkdir()
     (tmp_path / "secret").write_text("secret")
 
     def run(*attempts: str) -> list[str]:
         code = PROLOGUE + "\n".join(f"attempt(lambda: {one})" for one in attempts)
-        process = sandbox.start(
+        process = start_program(
             [sys.executable, "-I", "-c", code, str(tmp_path / "scratch"), str(tmp_path / "secret")],
             read=[],
             write=[tmp_path / "scratch"],
@@ -123,7 +123,7 @@ def test_the_kernels_reaches_no_other_process(
 
 
 def test_what_is_abandoned_is_ended(tmp_path: Path) -> None:
-    process = sandbox.start(
+    process = start_program(
         [sys.executable, "-I", "-c", "import time; time.sleep(600)"],
         read=[],
         write=[tmp_path],

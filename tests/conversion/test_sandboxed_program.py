@@ -7,13 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from piyard import sandbox
-from piyard.conversion import programs
-from piyard.errors import ConversionFailed, NotSetUp
-from piyard.originals.script import ScriptFile
-from piyard.sandbox import container, kernel, trust
-from piyard.torchscript import messages, program
-from piyard.torchscript.program import SandboxedProgram
+from piyard.convert import script_program
+from piyard.convert.lowering import save_script
+from piyard.convert.reference import ScriptReference
+from piyard.convert.script_messages import Done, Ready, Tensor, Tensors, encode_frame
+from piyard.convert.script_program import SandboxedProgram
+from piyard.core.errors import ConversionFailed, NotSetUp
+from piyard.core.sandbox import launch
+from piyard.core.sandbox.launch import container_problem, kernel_problem, trust_file
 
 pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 SHAPE = (3, 8, 8)
@@ -81,7 +82,7 @@ class Huge(Plain):
 @pytest.fixture(autouse=True)
 def nobody_trusts(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.setattr(trust, "_passing", set())
+    monkeypatch.setattr(launch, "_trusted_now", set())
 
 
 @pytest.fixture
@@ -102,10 +103,10 @@ def secret(tmp_path):
 
 @pytest.fixture(params=["kernel", pytest.param("container", marks=pytest.mark.docker)])
 def each_sandbox(request, monkeypatch):
-    problem = {"kernel": kernel.problem, "container": container.problem}[request.param]()
+    problem = {"kernel": kernel_problem, "container": container_problem}[request.param]()
     if problem:
         pytest.skip(f"no sandbox by the {request.param}: {problem}")
-    monkeypatch.setattr(sandbox, "kind", lambda: request.param)
+    monkeypatch.setattr(launch, "sandbox_kind", lambda: request.param)
 
 
 def inputs():
@@ -127,7 +128,7 @@ def test_an_honest_program_computes_what_it_does_without(save, tmp_path):
     assert one.count([SHAPE]) == {"params": 3 * 4 * 9 + 4, "macs": 3 * 4 * 9 * 6 * 6}
     assert one.describe().named == ["conv"]
     assert one.shapes(["conv"], SHAPE) == {"conv": (1, 4, 6, 6)}
-    made = ScriptFile(program=one, shapes=[SHAPE], write=programs.save_script)
+    made = ScriptReference(program=one, shapes=[SHAPE], write=save_script)
     (tmp_path / "made").mkdir()
     assert [layer.type for layer in made.lower(tmp_path / "made", half=False)][-1] == "Convolution"
 
@@ -163,7 +164,7 @@ def test_neither_when_it_is_loaded(save, secret):
 @pytest.mark.parametrize("network", [Writes, Saves])
 def test_neither_when_pnnx_reads_it(save, secret, tmp_path, network):
     one = SandboxedProgram(save(network(str(secret))))
-    made = ScriptFile(program=one, shapes=[SHAPE], write=programs.save_script)
+    made = ScriptReference(program=one, shapes=[SHAPE], write=save_script)
     with pytest.raises(ConversionFailed):
         made.lower(tmp_path, half=False)
     assert secret.read_text() == "secret"
@@ -171,7 +172,7 @@ def test_neither_when_pnnx_reads_it(save, secret, tmp_path, network):
 
 def test_an_endless_one_is_ended(save, monkeypatch):
     one = SandboxedProgram(save(Endless()))
-    monkeypatch.setattr(program, "TIME_LIMIT_S", 1.0)
+    monkeypatch.setattr(script_program, "TIME_LIMIT_S", 1.0)
     with pytest.raises(ConversionFailed, match=r"net\.pt did not answer within 1 s"):
         one.run(inputs())
     assert one._process.popen.returncode is not None
@@ -194,7 +195,7 @@ def test_its_process_ends_with_it(save):
 
 
 def test_it_is_said_before_it_is_run(save, secret, capsys, monkeypatch):
-    monkeypatch.setattr(program, "_said", set())
+    monkeypatch.setattr(script_program, "_announced", set())
     with pytest.raises(ConversionFailed):
         runs(save(Writes(str(secret))))
     said = capsys.readouterr().err
@@ -202,17 +203,17 @@ def test_it_is_said_before_it_is_run(save, secret, capsys, monkeypatch):
 
 
 def test_without_a_sandbox_it_is_not_run(save, monkeypatch):
-    monkeypatch.setattr(sandbox, "kind", lambda: "none")
+    monkeypatch.setattr(launch, "sandbox_kind", lambda: "none")
     with pytest.raises(NotSetUp, match=r"net\.pt is a program, and there is no sandbox") as caught:
         SandboxedProgram(save(Plain()))
     assert "--trust" in caught.value.remedy
 
 
 def test_a_trusted_one_has_the_users_rights(save, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(sandbox, "kind", lambda: "none")
-    monkeypatch.setattr(program, "_said", set())
+    monkeypatch.setattr(launch, "sandbox_kind", lambda: "none")
+    monkeypatch.setattr(script_program, "_announced", set())
     file = save(Writes(str(tmp_path / "written")))
-    trust.add(file)
+    trust_file(file)
     assert runs(file)[0].shape == (4, 6, 6)
     assert (tmp_path / "written").stat().st_size == 4
     assert "with your rights" in capsys.readouterr().err
@@ -228,24 +229,24 @@ def test_a_trusted_one_has_the_users_rights(save, tmp_path, monkeypatch, capsys)
         b"\0" * 7,
         b"\xff" * 8,
         (10).to_bytes(8, "big") + b"no message",
-        messages.frame(messages.Done()),
-        messages.frame(messages.Tensors([messages.Tensor((2, 2), b"\0" * 12)])),
-        messages.frame(messages.Tensors([messages.Tensor((-1, 3), b"\0" * 12)])),
-        messages.frame(messages.Tensors([messages.Tensor((1,) * 40, b"\0" * 4)])),
-        messages.frame(messages.Tensors([messages.Tensor((1 << 40, 1 << 40, 0), b"")])),
+        encode_frame(Done()),
+        encode_frame(Tensors([Tensor((2, 2), b"\0" * 12)])),
+        encode_frame(Tensors([Tensor((-1, 3), b"\0" * 12)])),
+        encode_frame(Tensors([Tensor((1,) * 40, b"\0" * 4)])),
+        encode_frame(Tensors([Tensor((1 << 40, 1 << 40, 0), b"")])),
     ],
 )
 def test_nonsense_is_one_clear_error(save, tmp_path, monkeypatch, answer):
     liar = tmp_path / "liar.py"
-    ready = messages.frame(messages.Ready())
+    ready = encode_frame(Ready())
     liar.write_text(
         "import os, time\n"
         f"os.write(1, {ready!r})\nos.read(0, 1)\n"
         f"os.write(1, {answer!r})\nos.close(1)\ntime.sleep(60)"
     )
     file = save(Plain())
-    trust.add(file)
-    monkeypatch.setattr(program, "CHILD", liar)
+    trust_file(file)
+    monkeypatch.setattr(script_program, "CHILD", liar)
     began = time.monotonic()
     with pytest.raises(ConversionFailed, match=r"net\.pt"):
         runs(file)

@@ -7,33 +7,34 @@ import pytest
 import torch
 from torch import nn
 
-from piyard import networks
-from piyard.conversion import programs, size
-from piyard.conversion.param import Layer
-from piyard.originals.torch import TorchNetwork
-from piyard.torch_shim import inference
+from piyard.convert.analysis import count_macs, count_params
+from piyard.convert.conversions import count_operations
+from piyard.convert.lowering import trace_network
+from piyard.convert.param import Layer
+from piyard.convert.reference import TorchReference
+from piyard.models.networks import build_network, inference
 
 
 def both(network, shape, at: Path):
     """What torch counts, and what ncnn's graph says."""
     with inference():
-        one = TorchNetwork(network=network.eval(), shapes=[shape], write=programs.trace)
+        one = TorchReference(network=network.eval(), shapes=[shape], write=trace_network)
         one.lower(at, half=False)
-        return one.size(), size.count(at, [np.zeros(shape, np.float32)])
+        return one.size(), count_operations(at, [np.zeros(shape, np.float32)])
 
 
 @pytest.mark.parametrize(
     "name", ["squeezenet1_1", "resnet18", "mobilenet_v2", "shufflenet_v2_x1_0"]
 )
 def test_multiplications_are_torchs(tmp_path, name):
-    told, counted = both(networks.build(name, 1000), (3, 96, 96), tmp_path)
+    told, counted = both(build_network(name, 1000), (3, 96, 96), tmp_path)
     assert counted["macs"] == told["macs"]
     assert counted["params"] == pytest.approx(told["params"], rel=0.01)
     assert counted["params"] <= told["params"]
 
 
 def test_parameters_are_torchs_where_nothing_is_folded(tmp_path):
-    told, counted = both(networks.build("squeezenet1_1", 10), (3, 64, 64), tmp_path)
+    told, counted = both(build_network("squeezenet1_1", 10), (3, 64, 64), tmp_path)
     assert counted == told
 
 
@@ -68,11 +69,11 @@ def test_each_kind_of_layer(tmp_path, network):
 
 def test_a_layer_that_multiplies_nothing():
     relu = Layer(type="ReLU", name="r", bottoms=["a"], tops=["b"])
-    assert size.macs(relu, {"a": (4, 8, 8), "b": (4, 8, 8)}) == size.params(relu) == 0
+    assert count_macs(relu, {"a": (4, 8, 8), "b": (4, 8, 8)}) == count_params(relu) == 0
 
 
 def test_scaled_attention_counts_both_products():
     """As FlopCounterMode counts it: query by key, then weights by value."""
     layer = Layer(type="SDPA", name="s", bottoms=["q", "k", "v"], tops=["o"])
     shapes = {"q": (2, 5, 8), "k": (2, 7, 8), "v": (2, 7, 6), "o": (2, 5, 6)}
-    assert size.macs(layer, shapes) == 2 * (5 * 7 * 8 + 5 * 7 * 6)
+    assert count_macs(layer, shapes) == 2 * (5 * 7 * 8 + 5 * 7 * 6)

@@ -8,13 +8,26 @@ import pytest
 import torch
 from torch import nn
 
-from piyard import infer, model, proof, stimulus
-from piyard.conversion import masks, programs
-from piyard.heads.agree import Agreement
-from piyard.originals.torch import TorchNetwork
-from piyard.proof import diverge, spare
-from piyard.proof.trial import Case, _spare
-from piyard.torch_shim import inference
+from piyard.convert import proof_trial
+from piyard.convert.lowering import trace_network
+from piyard.convert.ncnn_net import NetPair, load_net, load_net_pair, read_layers
+from piyard.convert.param import FP32_MASK, fp32_layers, write_masks
+from piyard.convert.proof import proof_problems
+from piyard.convert.proof_inputs import InputsByKind, make_case
+from piyard.convert.proof_trial import (
+    ProofTrial,
+    _mask_layers,
+    fewest_layers,
+    first_diverging,
+    first_diverging_fp16,
+    layers_by_loss,
+    relative_distance,
+)
+from piyard.convert.reference import TorchReference
+from piyard.models.definition import load_model
+from piyard.models.networks import inference
+from piyard.models.synthetic import random_tensor
+from piyard.vision.overlap import Agreement
 
 SHAPE = (3, 16, 16)
 
@@ -43,7 +56,7 @@ class Plain(nn.Module):
 @pytest.fixture(autouse=True)
 def small_nets(monkeypatch):
     """Half of eight layers is not many."""
-    monkeypatch.setattr(spare, "MOST", 0.75)
+    monkeypatch.setattr(proof_trial, "MAX_FP32_SHARE", 0.75)
 
 
 @pytest.fixture
@@ -55,21 +68,21 @@ def trial(tmp_path):
         for module in network.modules():
             if isinstance(module, nn.Conv2d):
                 module.reset_parameters()
-        one = TorchNetwork(network=network.eval(), shapes=[SHAPE], write=programs.trace)
+        one = TorchReference(network=network.eval(), shapes=[SHAPE], write=trace_network)
         places = [tmp_path / "full", tmp_path / "half"]
         with inference():
             for place, half in zip(places, (False, True), strict=True):
                 place.mkdir()
                 one.lower(place, half=half)
-            x = stimulus.tensor(SHAPE)
-            return proof.pair(*places), x, one.run(x)[0], places[0], one
+            x = random_tensor(SHAPE)
+            return load_net_pair(*places), x, one.run(x)[0], places[0], one
 
     return make
 
 
 def close(nets, x, wanted):
     def well(spared):
-        return bool(diverge.distance(wanted, nets.run_fp16(x, keep_fp32=spared)["out0"]) < 0.01)
+        return bool(relative_distance(wanted, nets.run_fp16(x, keep_fp32=spared)["out0"]) < 0.01)
 
     return well
 
@@ -78,22 +91,22 @@ def test_an_overflow_is_spared_with_what_reads_it(trial):
     nets, x, wanted, full, _ = trial(Overflowing())
     well = close(nets, x, wanted)
     assert not np.isfinite(nets.run_fp16(x)["out0"]).all()
-    spared = spare.fewest(spare.by_loss(nets, [x]), well)
+    spared = fewest_layers(layers_by_loss(nets, [x]), well)
     assert well(spared)
     convolutions = {layer.name for layer in nets.layers if layer.type == "Convolution"}
     assert not spared & {layer.name for layer in nets.layers[:2]}
     assert len(spared & convolutions) <= 1
-    masks.write(full / "model.ncnn.param", dict.fromkeys(spared, masks.FP32))
-    again = proof.Pair(full=nets.full, half=nets.half, layers=infer.layers(full))
-    assert well(masks.in_fp32(again.layers))
+    write_masks(full / "model.ncnn.param", dict.fromkeys(spared, FP32_MASK))
+    again = NetPair(full=nets.full, half=nets.half, layers=read_layers(full))
+    assert well(fp32_layers(again.layers))
     assert np.isfinite(again.run_fp16(x)["out0"]).all()
 
 
 def test_no_layer_too_few_would_do(trial):
     nets, x, wanted, _, _ = trial(Overflowing())
     well = close(nets, x, wanted)
-    spared = spare.fewest(spare.by_loss(nets, [x]), well)
-    order = spare.by_loss(nets, [x])
+    spared = fewest_layers(layers_by_loss(nets, [x]), well)
+    order = layers_by_loss(nets, [x])
     assert spared == set(order[: len(spared)])
     assert not well(set(order[: len(spared) - 1]))
 
@@ -101,41 +114,43 @@ def test_no_layer_too_few_would_do(trial):
 def test_what_is_found_counts_too(trial, monkeypatch):
     """Raw outputs may be alike enough, and what they mean in a picture not."""
     nets, x, wanted, full, one = trial(Plain())
-    worst = spare.by_loss(nets, [x])[0]
+    worst = layers_by_loss(nets, [x])[0]
     with_and_without = [
-        diverge.distance(wanted, nets.run_fp16(x, keep_fp32=spared)["out0"])
+        relative_distance(wanted, nets.run_fp16(x, keep_fp32=spared)["out0"])
         for spared in (set(), {worst})
     ]
     bearable = sum(with_and_without) / 2
 
     def agreement(_model, _pictures, expected, met):
-        apart = diverge.distance(expected[0][0], met[0][0])
+        apart = relative_distance(expected[0][0], met[0][0])
         return Agreement(expected=1, actual=1, matched=1, score=0.05 * apart / bearable)
 
-    monkeypatch.setattr(sys.modules["piyard.proof.prove"], "agreement", agreement)
-    nanodet = model.load("nanodet")
-    fed: dict[str, proof.Feeds] = {"model": {"pictures": [(x,)], "noise": [(x,)]}}
+    monkeypatch.setattr(sys.modules["piyard.convert.proof"], "agreement", agreement)
+    nanodet = load_model("nanodet")
+    fed: dict[str, InputsByKind] = {"model": {"pictures": [(x,)], "noise": [(x,)]}}
     with inference():
-        asked = proof.ask(nanodet, {"model": one}, fed, [Path("a picture")])
-        case = Case(case=asked, originals={"model": one}, full=full, half=full.parent / "half")
-        before, spared, after = case.prove(), _spare(case), case.prove()
+        asked = make_case(nanodet, {"model": one}, fed, [Path("a picture")])
+        case = ProofTrial(
+            case=asked, originals={"model": one}, full=full, half=full.parent / "half"
+        )
+        before, spared, after = case.prove(), _mask_layers(case), case.prove()
     assert before.figures["fp16"]["pictures"]["out0"].cosine > 0.9999
-    (problem,) = proof.problems(nanodet, before)
+    (problem,) = proof_problems(nanodet, before)
     assert problem.startswith("fp16, pictures, what is found: a score differs")
     assert spared == [worst]
-    assert proof.problems(nanodet, after) == []
+    assert proof_problems(nanodet, after) == []
 
 
 def test_what_would_take_most_of_the_net_is_not_spared(trial):
     nets, x, _, _, _ = trial(Plain())
     working = [layer for layer in nets.layers if layer.type != "Input"]
-    order = spare.by_loss(nets, [x])
-    assert spare.fewest(order, lambda spared: len(spared) == len(working)) == set()
+    order = layers_by_loss(nets, [x])
+    assert fewest_layers(order, lambda spared: len(spared) == len(working)) == set()
 
 
 def test_the_first_layer_that_overflows_is_named(trial):
     nets, x, _, _, _ = trial(Overflowing())
-    layer = diverge.first_rounded(nets, x, alike=0.05)
+    layer = first_diverging_fp16(nets, x, alike=0.05)
     every = nets.all_blobs_fp16(x)
     makers = [one for one in nets.layers if not all(np.isfinite(every[t]).all() for t in one.tops)]
     assert layer == makers[0]
@@ -143,14 +158,14 @@ def test_the_first_layer_that_overflows_is_named(trial):
 
 def test_halves_that_do_no_harm_name_nothing(trial):
     nets, x, _, _, _ = trial(Plain())
-    assert diverge.first_rounded(nets, x, alike=0.05) is None
+    assert first_diverging_fp16(nets, x, alike=0.05) is None
 
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_the_layer_with_other_weights_is_found_by_its_values(trial, number):
     """Names are not compared: ncnn's are not torch's."""
     _, x, _, full, one = trial(Plain())
-    layers = infer.layers(full)
+    layers = read_layers(full)
     convolution = [layer for layer in layers if layer.type == "Convolution"][number]
     file = full / "model.ncnn.bin"
     weights = np.fromfile(file, np.float32)
@@ -159,12 +174,12 @@ def test_the_layer_with_other_weights_is_found_by_its_values(trial, number):
     weights[at : at + 100] *= -1
     weights.tofile(file)
     with inference():
-        found = diverge.first(infer.load(full), layers, one.tensors(x), x)
+        found = first_diverging(load_net(full), layers, one.tensors(x), x)
     assert found == convolution
 
 
 def test_a_right_net_has_no_layer_at_fault(trial):
     _, x, _, full, one = trial(Plain())
     with inference():
-        found = diverge.first(infer.load(full), infer.layers(full), one.tensors(x), x)
+        found = first_diverging(load_net(full), read_layers(full), one.tensors(x), x)
     assert found is None

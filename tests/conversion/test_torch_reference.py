@@ -8,10 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-from piyard import model, networks, paths
-from piyard.preprocess import feed
-from piyard.preprocess.picture import read as read_picture
-from piyard.torch_shim import torchvision_models
+from piyard.core.paths import ROOT
+from piyard.models.definition import load_model, model_names, read_labels
+from piyard.models.networks import CLASSIFIERS, build_network, torchvision_models
+from piyard.vision.pictures import read_picture
+from piyard.vision.preprocess import prepare_picture
 
 SIZES = [(256, 256), (500, 375), (375, 500), (257, 999), (224, 224), (100, 37), (301, 1024), (9, 2)]
 WEIGHTS = {
@@ -33,7 +34,7 @@ def name(request):
 
 
 def test_every_classifier_is_checked_here():
-    tasks = {name: model.load(name).task for name in model.names()}
+    tasks = {name: load_model(name).task for name in model_names()}
     assert {name for name, task in tasks.items() if task == "classify"} == set(WEIGHTS)
 
 
@@ -42,34 +43,34 @@ def test_preprocessing_is_torchvisions(name, size):
     pixels = np.random.default_rng(sum(size)).integers(0, 256, (*size[::-1], 3), np.uint8)
     picture = Image.fromarray(pixels)
     wanted = official(name).transforms()(picture).numpy()
-    got = feed.apply(picture, model.load(name).preprocess, (224, 224))
+    got = prepare_picture(picture, load_model(name).preprocess, (224, 224))
     assert np.abs(got - wanted).max() < 2e-6
 
 
 def test_preprocessing_of_real_pictures_is_torchvisions(name, mirror):
-    transform, rules = official(name).transforms(), model.load(name).preprocess
+    transform, rules = official(name).transforms(), load_model(name).preprocess
     for path in sorted((mirror / "data/imagenet500/images").glob("*.jpg"))[::50]:
         picture = read_picture(path)
-        got = feed.apply(picture, rules, (224, 224))
+        got = prepare_picture(picture, rules, (224, 224))
         assert np.abs(got - transform(picture).numpy()).max() < 2e-6
 
 
 def test_figures_and_labels_are_torchvisions(name):
-    read, meta = model.load(name), official(name).meta
-    assert model.labels(read) == meta["categories"]
+    read, meta = load_model(name), official(name).meta
+    assert read_labels(read) == meta["categories"]
     assert read.published.params == meta["num_params"]
     assert read.published.macs == pytest.approx(meta["_ops"] * 1e9)
     assert read.published.top1 == meta["_metrics"]["ImageNet-1K"]["acc@1"]
     assert read.weights[0].url == official(name).url
 
 
-@pytest.mark.parametrize("network", sorted(networks.CLASSIFIERS))
+@pytest.mark.parametrize("network", sorted(CLASSIFIERS))
 def test_every_classifier_is_one_of_torchvisions(network):
     assert callable(getattr(torchvision_models(), network))
 
 
 def test_number_of_classes_is_the_labels():
-    assert networks.build("resnet18", 7).state_dict()["fc.bias"].shape == (7,)
+    assert build_network("resnet18", 7).state_dict()["fc.bias"].shape == (7,)
 
 
 def test_shim_leaves_real_operators_alone():
@@ -81,18 +82,18 @@ def test_shim_leaves_real_operators_alone():
         "for name in ('nms', 'qnms'):\n"
         "    real.define(f'{name}({boxes}) -> Tensor')\n"
         "real.impl('nms', lambda dets, scores, iou: scores.new_tensor([42]), 'CPU')\n"
-        "from piyard.torch_shim import torchvision_models\n"
+        "from piyard.models.networks import torchvision_models\n"
         "assert torchvision_models().resnet18\n"
         "print(torch.ops.torchvision.nms(torch.zeros(1, 4), torch.zeros(1), 0.5).item())\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=paths.ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.stdout.strip(), done.returncode) == ("42.0", 0), done.stderr
 
 
 def test_inference_restores_what_it_changed():
-    from piyard.torch_shim import inference
+    from piyard.models.networks import inference
 
     def fail():
         assert not torch.is_grad_enabled()

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from piyard import torchscript
-from piyard.errors import ConversionFailed
+from piyard.convert.script_program import script_notes
+from piyard.convert.torchscript import cut_script, freeze_script, load_script, script_values
+from piyard.core.errors import ConversionFailed
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -65,7 +66,7 @@ def reloaded(program):
 
 
 def names(program):
-    return list(torchscript.values(torchscript.frozen(program)))
+    return list(script_values(freeze_script(program)))
 
 
 @pytest.mark.parametrize("made", [traced, scripted])
@@ -79,13 +80,13 @@ def test_a_program_frozen_before_it_was_saved_has_numbers(shared):
 
 
 def test_freezing_again_changes_nothing(shared):
-    once = torchscript.frozen(traced(shared))
-    assert torchscript.frozen(once) is once
+    once = freeze_script(traced(shared))
+    assert freeze_script(once) is once
 
 
 @pytest.mark.parametrize("made", [traced, scripted])
 def test_a_part_computes_what_the_whole_does(shared, made):
-    part = torchscript.cut(reloaded(made(shared)), ["tower.0:2", "out0", "stem"])
+    part = cut_script(reloaded(made(shared)), ["tower.0:2", "out0", "stem"])
     with torch.no_grad():
         stem = shared.stem(EXAMPLE)
         wanted = [
@@ -98,37 +99,37 @@ def test_a_part_computes_what_the_whole_does(shared, made):
 
 
 def test_one_output_is_no_tuple(shared):
-    part = torchscript.cut(traced(shared), ["stem"])
+    part = cut_script(traced(shared), ["stem"])
     torch.testing.assert_close(part(EXAMPLE), shared.stem(EXAMPLE))
 
 
 def test_what_no_output_needs_is_left_out(shared):
-    part = torchscript.cut(traced(shared), ["stem"])
+    part = cut_script(traced(shared), ["stem"])
     kinds = [node.kind() for node in part.graph.nodes()]
     assert kinds.count("aten::_convolution") == 1
     assert "aten::max_pool2d" not in kinds
 
 
 def test_a_part_can_be_saved_and_cut_again(shared):
-    part = reloaded(torchscript.cut(traced(shared), ["tower.0", "stem"]))
+    part = reloaded(cut_script(traced(shared), ["tower.0", "stem"]))
     assert names(part) == ["conv0", "conv1"]
-    torch.testing.assert_close(torchscript.cut(part, ["conv0"])(EXAMPLE), shared.stem(EXAMPLE))
+    torch.testing.assert_close(cut_script(part, ["conv0"])(EXAMPLE), shared.stem(EXAMPLE))
 
 
 def test_the_whole_stays_as_it_is(shared):
     program = traced(shared)
-    torchscript.cut(program, ["stem"])
+    cut_script(program, ["stem"])
     torch.testing.assert_close(program(EXAMPLE), shared(EXAMPLE))
 
 
 def test_a_name_there_is_not(shared):
     with pytest.raises(ConversionFailed, match=r"no convolution 'tower\.1'.*tower\.0"):
-        torchscript.cut(traced(shared), ["stem", "tower.1"])
+        cut_script(traced(shared), ["stem", "tower.1"])
 
 
 def test_a_program_that_remembers_is_no_network():
     with pytest.raises(ConversionFailed, match="from one inference to the next"):
-        torchscript.cut(scripted(Counting()), ["out0"])
+        cut_script(scripted(Counting()), ["out0"])
 
 
 def test_a_program_of_operations_that_are_not_torchs(tmp_path, shared):
@@ -142,7 +143,7 @@ def test_a_program_of_operations_that_are_not_torchs(tmp_path, shared):
             content = whole.read(name)
             other.writestr(name, content.replace(b"torch.max_pool2d(", b"ops.elsewhere.nms("))
     with pytest.raises(ConversionFailed, match="torch alone does not have") as caught:
-        torchscript.load(tmp_path / "other.pt")
+        load_script(tmp_path / "other.pt")
     assert "elsewhere::nms" in caught.value.evidence
     assert "nms=False" in caught.value.remedy
 
@@ -155,7 +156,7 @@ def test_a_program_without_forward_is_no_network(tmp_path):
 
     scripted(Nothing()).save(str(tmp_path / "net.pt"))
     with pytest.raises(ConversionFailed, match=r"net\.pt has no method 'forward'"):
-        torchscript.load(tmp_path / "net.pt")
+        load_script(tmp_path / "net.pt")
 
 
 # -- notes -------------------------------------------------------------------------------------
@@ -173,7 +174,7 @@ def noted(tmp_path, shared):
 
 def test_what_an_exporter_noted(noted):
     told = {"task": "detect", "imgsz": [64, 32], "names": {"0": "cat"}}
-    assert torchscript.notes(noted(json.dumps(told))) == told
+    assert script_notes(noted(json.dumps(told))) == told
 
 
 @pytest.mark.parametrize(
@@ -181,18 +182,18 @@ def test_what_an_exporter_noted(noted):
     ["", "no JSON", "[1, 2]", "7", "[" * 100_000, json.dumps({"a": "b" * 1_000_000})],
 )
 def test_notes_that_are_none(noted, text):
-    assert torchscript.notes(noted(text)) == {}
+    assert script_notes(noted(text)) == {}
 
 
 def test_a_program_without_notes(tmp_path, shared):
     traced(shared).save(str(tmp_path / "net.pt"))
-    assert torchscript.notes(tmp_path / "net.pt") == {}
+    assert script_notes(tmp_path / "net.pt") == {}
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"PK\x03\x04 cut"])
 def test_a_file_that_is_no_archive_has_none(tmp_path, content):
     (tmp_path / "net.pt").write_bytes(content)
-    assert torchscript.notes(tmp_path / "net.pt") == {}
+    assert script_notes(tmp_path / "net.pt") == {}
 
 
 def test_an_archive_that_is_damaged_where_the_notes_are(noted):
@@ -203,4 +204,4 @@ def test_an_archive_that_is_damaged_where_the_notes_are(noted):
     at = content.index(b'"task"', entry.header_offset)
     content[at : at + 6] = b'"tusk"'
     file.write_bytes(content)
-    assert torchscript.notes(file) == {}
+    assert script_notes(file) == {}

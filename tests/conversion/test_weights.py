@@ -5,9 +5,13 @@ import pickle
 import pytest
 import torch
 
-from piyard import digest, model, networks, paths, weights
-from piyard.conversion import convert
-from piyard.errors import ConversionFailed
+from piyard.convert.converter import convert_model
+from piyard.core.errors import ConversionFailed
+from piyard.core.files import sha256_of_file
+from piyard.core.paths import ROOT
+from piyard.models.definition import load_model
+from piyard.models.networks import build_network
+from piyard.models.weights import choose_weights
 
 
 @pytest.fixture
@@ -22,14 +26,14 @@ def mirror_of(tmp_path, monkeypatch):
 
 SHA_LINE = next(
     line
-    for line in (paths.ROOT / "models" / "resnet18.yaml").read_text().splitlines()
+    for line in (ROOT / "models" / "resnet18.yaml").read_text().splitlines()
     if line.strip().startswith("sha256:")
 )
 
 
 def pinned(small, path, name="own"):
     """A small model whose official weights are that file."""
-    return small(name, **{SHA_LINE: f"    sha256: {digest.of_file(path)}"})
+    return small(name, **{SHA_LINE: f"    sha256: {sha256_of_file(path)}"})
 
 
 def save(network, path):
@@ -37,41 +41,41 @@ def save(network, path):
 
 
 def test_own_weights_from_a_mirror(small, mirror_of):
-    save(networks.build("squeezenet1_1", 10), mirror_of / "own.pth")
-    made = convert.convert(pinned(small, mirror_of / "own.pth"))
+    save(build_network("squeezenet1_1", 10), mirror_of / "own.pth")
+    made = convert_model(pinned(small, mirror_of / "own.pth"))
     assert made.has_real_weights
-    assert made.manifest["weights"]["sha256"] == digest.of_file(mirror_of / "own.pth")
+    assert made.manifest["weights"]["sha256"] == sha256_of_file(mirror_of / "own.pth")
 
 
 def test_the_start_of_a_sha256_is_told_in_full(small, mirror_of):
-    save(networks.build("squeezenet1_1", 10), mirror_of / "own.pth")
-    full = digest.of_file(mirror_of / "own.pth")
-    chosen = weights.choose(model.load(small(**{SHA_LINE: f"    sha256_prefix: {full[:8]}"})))
+    save(build_network("squeezenet1_1", 10), mirror_of / "own.pth")
+    full = sha256_of_file(mirror_of / "own.pth")
+    chosen = choose_weights(load_model(small(**{SHA_LINE: f"    sha256_prefix: {full[:8]}"})))
     assert chosen.sha256 == full
 
 
 def test_another_networks_weights_are_refused(small, mirror_of):
-    save(networks.build("squeezenet1_0", 10), mirror_of / "own.pth")
+    save(build_network("squeezenet1_0", 10), mirror_of / "own.pth")
     with pytest.raises(ConversionFailed, match="do not fit") as caught:
-        convert.convert(pinned(small, mirror_of / "own.pth"))
+        convert_model(pinned(small, mirror_of / "own.pth"))
     assert "size mismatch" in caught.value.evidence or "ey(s)" in caught.value.evidence
 
 
 def test_one_missing_tensor_is_refused(small, mirror_of):
-    state = networks.build("squeezenet1_1", 10).state_dict()
+    state = build_network("squeezenet1_1", 10).state_dict()
     state.pop("classifier.1.bias")
     torch.save(state, mirror_of / "own.pth")
     with pytest.raises(ConversionFailed) as caught:
-        convert.convert(pinned(small, mirror_of / "own.pth"))
+        convert_model(pinned(small, mirror_of / "own.pth"))
     assert "classifier.1.bias" in caught.value.evidence
 
 
 def test_not_finite_weights_are_not_deployable(small, mirror_of):
-    state = networks.build("squeezenet1_1", 10).state_dict()
+    state = build_network("squeezenet1_1", 10).state_dict()
     state["features.0.weight"][0] = float("nan")
     torch.save(state, mirror_of / "own.pth")
     with pytest.raises(ConversionFailed, match="finite"):
-        convert.convert(pinned(small, mirror_of / "own.pth"))
+        convert_model(pinned(small, mirror_of / "own.pth"))
 
 
 class Trap:
@@ -89,10 +93,10 @@ class Trap:
 def test_a_weights_file_runs_no_code(small, mirror_of, tmp_path):
     (mirror_of / "own.pth").write_bytes(pickle.dumps(Trap(tmp_path / "sprung")))
     with pytest.raises(ConversionFailed, match="safe to load"):
-        convert.convert(pinned(small, mirror_of / "own.pth"))
+        convert_model(pinned(small, mirror_of / "own.pth"))
     torch.save({"a": Trap(tmp_path / "sprung")}, mirror_of / "own.pth")
     with pytest.raises(ConversionFailed, match="safe to load"):
-        convert.convert(pinned(small, mirror_of / "own.pth", "again"))
+        convert_model(pinned(small, mirror_of / "own.pth", "again"))
     assert not (tmp_path / "sprung").exists()
 
 
@@ -100,15 +104,15 @@ def test_a_weights_file_runs_no_code(small, mirror_of, tmp_path):
 def test_what_is_no_weights_file(small, mirror_of, content):
     (mirror_of / "own.pth").write_bytes(content)
     with pytest.raises(ConversionFailed):
-        convert.convert(pinned(small, mirror_of / "own.pth"))
+        convert_model(pinned(small, mirror_of / "own.pth"))
 
 
 def test_tensors_without_names_are_no_weights(small, mirror_of):
     torch.save([torch.zeros(3)], mirror_of / "own.pth")
     with pytest.raises(ConversionFailed):
-        convert.convert(pinned(small, mirror_of / "own.pth"))
+        convert_model(pinned(small, mirror_of / "own.pth"))
 
 
 def test_the_official_file_comes_first(mirror):
-    read = model.load("squeezenet1_1")
-    assert weights.choose(read).file == read.weights[1], "the mirror has only the second one"
+    read = load_model("squeezenet1_1")
+    assert choose_weights(read).file == read.weights[1], "the mirror has only the second one"

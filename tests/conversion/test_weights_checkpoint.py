@@ -14,9 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from piyard import mirror, model, networks
-from piyard.errors import ConversionFailed
-from piyard.weights import checkpoint
+from piyard.core.download import find_in_mirror
+from piyard.core.errors import ConversionFailed
+from piyard.models.definition import load_model
+from piyard.models.networks import build_network
+from piyard.models.weights import allowed_globals, read_checkpoint
 from tests.conversion.drawn_weights import drawn
 
 
@@ -53,18 +55,18 @@ def saved(what, tmp_path):
     ids=["bare", "megvii", "mmpose", "twice", "ema", "no-ema", "parallel", "parallel-inside"],
 )
 def test_a_state_dict_however_it_is_wrapped(tiny, wrap, tmp_path):
-    assert same(checkpoint.read(saved(wrap(tiny), tmp_path)), tiny)
+    assert same(read_checkpoint(saved(wrap(tiny), tmp_path)), tiny)
 
 
 def test_a_prefix_that_only_some_names_have_stays(tiny, tmp_path):
     mixed = {"module.a": tiny["0.weight"], "b": tiny["0.bias"]}
-    assert checkpoint.read(saved(mixed, tmp_path)).keys() == mixed.keys()
+    assert read_checkpoint(saved(mixed, tmp_path)).keys() == mixed.keys()
 
 
 @pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
 def test_halves_become_floats_and_counters_stay(tiny, half, tmp_path):
     small = {name: v.to(half) if v.is_floating_point() else v for name, v in tiny.items()}
-    read = checkpoint.read(saved(small, tmp_path))
+    read = read_checkpoint(saved(small, tmp_path))
     assert read["0.weight"].dtype == torch.float32
     assert read["1.num_batches_tracked"].dtype == torch.int64
     assert torch.equal(read["0.weight"], tiny["0.weight"].to(half).float())
@@ -75,22 +77,22 @@ def test_what_mmengine_notes_beside_the_weights(tiny, tmp_path):
     import numpy as np
 
     notes = {"sigmas": np.ones(17, np.float32), "best": np.float64(68.5)}
-    assert same(checkpoint.read(saved({"meta": notes, "state_dict": tiny}, tmp_path)), tiny)
+    assert same(read_checkpoint(saved({"meta": notes, "state_dict": tiny}, tmp_path)), tiny)
 
 
 @pytest.mark.parametrize("name", ["yolov8_n", "yolov8_s"])
 def test_an_official_file_of_ultralytics_loads_unchanged(name, mirror):
-    read = model.load(name)
+    read = load_model(name)
     path = checkpoint_of(read)
-    state = checkpoint.read(path)
-    network = networks.build(read.network, 80)
+    state = read_checkpoint(path)
+    network = build_network(read.network, 80)
     assert state.keys() == network.state_dict().keys()
     network.load_state_dict(state, strict=True)
     assert "ultralytics" not in sys.modules
 
 
 def checkpoint_of(read) -> Path:
-    path = mirror.find(read.weights[0].sha256)
+    path = find_in_mirror(read.weights[0].sha256)
     assert path
     return path
 
@@ -134,7 +136,7 @@ def test_a_pickled_module_is_read_without_its_classes(foreign, key, tmp_path):
     wanted = {name: values.clone() for name, values in whole.state_dict().items()}
     path = saved({"ema": None, key: whole.half(), "epoch": -1}, tmp_path)
     forget()
-    read = checkpoint.read(path)
+    read = read_checkpoint(path)
     assert read.keys() == wanted.keys()
     assert "model.0.conv.weight" in read
     for name, values in read.items():
@@ -147,7 +149,7 @@ def test_a_class_that_is_not_on_the_list_is_named(foreign, tmp_path):
     vars(sys.modules["ultralytics.nn.tasks"])["Stranger"] = stranger
     path = saved({"model": stranger()}, tmp_path)
     with pytest.raises(ConversionFailed) as caught:
-        checkpoint.read(path)
+        read_checkpoint(path)
     assert "it names ultralytics.nn.tasks.Stranger, which piyard does not know" in caught.value.what
     assert "\n" not in caught.value.what
     assert "state_dict" in caught.value.remedy
@@ -176,7 +178,7 @@ def test_no_code_runs(trap, named, wrap, tmp_path):
     mark = tmp_path / "sprung"
     path = saved(wrap(trap(mark)), tmp_path)
     with pytest.raises(ConversionFailed, match="safe to load") as caught:
-        checkpoint.read(path)
+        read_checkpoint(path)
     assert named in caught.value.what
     assert not mark.exists()
 
@@ -204,14 +206,14 @@ class Told:
 def test_a_listed_class_does_nothing_with_what_it_is_given(state, foreign, tmp_path):
     path = saved({"model": Told(foreign["Conv"], state)}, tmp_path)
     with pytest.raises(ConversionFailed, match="no weights by name"):
-        checkpoint.read(path)
+        read_checkpoint(path)
 
 
 def test_a_module_within_itself_ends(foreign, tmp_path):
     whole = a_module(foreign)
     wanted = set(whole.state_dict())
     whole.model[0]._modules["again"] = whole
-    assert checkpoint.read(saved({"model": whole}, tmp_path)).keys() == wanted
+    assert read_checkpoint(saved({"model": whole}, tmp_path)).keys() == wanted
 
 
 @pytest.mark.parametrize(
@@ -229,7 +231,7 @@ def test_a_module_within_itself_ends(foreign, tmp_path):
 )
 def test_what_holds_no_weights_says_so(what, tmp_path):
     with pytest.raises(ConversionFailed, match=r"own\.pth holds no weights by name"):
-        checkpoint.read(saved(what, tmp_path))
+        read_checkpoint(saved(what, tmp_path))
 
 
 @settings(max_examples=60, deadline=None)
@@ -242,7 +244,7 @@ def test_damaged_files_are_refused_or_read_but_never_a_traceback(cut, flips, tmp
         content[int(at * (len(content) - 1))] ^= by
     path.write_bytes(content[: int(len(content) * (1 - cut))])
     with contextlib.suppress(ConversionFailed):
-        read = checkpoint.read(path)
+        read = read_checkpoint(path)
         assert all(isinstance(values, torch.Tensor) for values in read.values())
 
 
@@ -257,16 +259,16 @@ def globals_of(path):
 
 
 def test_the_list_names_what_the_official_files_are_made_of(mirror):
-    used = globals_of(checkpoint_of(model.load("yolov8_s")))
+    used = globals_of(checkpoint_of(load_model("yolov8_s")))
     foreign = {name for name in used if re.match(r"ultralytics|torch\.nn", name)}
-    assert foreign <= set(checkpoint.allowed())
+    assert foreign <= set(allowed_globals())
     assert len(foreign) > 10
 
 
 def test_the_list_names_no_function_of_python():
-    roots = {name.partition(".")[0] for name in checkpoint.allowed()}
+    roots = {name.partition(".")[0] for name in allowed_globals()}
     assert roots == {"torch", "torchvision", "ultralytics", "mmengine", "numpy", "builtins"}
-    assert [name for name in checkpoint.allowed() if "builtins" in name] == ["builtins.getattr"]
+    assert [name for name in allowed_globals() if "builtins" in name] == ["builtins.getattr"]
 
 
 def test_looking_something_up_gives_nothing_to_call(foreign, tmp_path):
@@ -277,4 +279,4 @@ def test_looking_something_up_gives_nothing_to_call(foreign, tmp_path):
     whole.model[0].detect = Trap(getattr, foreign["Conv"], "forward")
     path = saved({"model": whole}, tmp_path)
     forget()
-    assert checkpoint.read(path).keys() == wanted
+    assert read_checkpoint(path).keys() == wanted

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from piyard import build, emulator
-from piyard.build import Build
-from piyard.conversion import convert
-from piyard.conversion.convert import Conversion
-from piyard.emulator import EmulatedBoard
-from piyard.result import Result
-from piyard.seat import Terms
+from piyard.board.emulator import EmulatedBoard, start_emulated, stop_emulated
+from piyard.build.builder import Build, build_nnrun
+from piyard.convert.conversions import Conversion
+from piyard.convert.converter import convert_model
+from piyard.results.result import Result
+from piyard.run.job import RunOptions
 from tests import own, simulated_pi
 from tests.simulated import bench as simulated
 from tests.simulated.bench import Measure
@@ -39,13 +38,13 @@ def sshd(tmp_path: Path) -> Iterator[Sshd]:
 @pytest.fixture(scope="session")
 def rpi5_build() -> Build:
     """The full cross build, in the checkout's own artifacts."""
-    return build.build("rpi5")
+    return build_nnrun("rpi5")
 
 
 @pytest.fixture(scope="session")
 def squeezenet() -> Conversion:
     """A small model with seeded random weights."""
-    return convert.convert("squeezenet1_1", random_weights=True)
+    return convert_model("squeezenet1_1", random_weights=True)
 
 
 @pytest.fixture(scope="session")
@@ -63,13 +62,13 @@ def real_mobilenet(assets: Path) -> Conversion:
 def _convert(name: str, mirror: Path) -> Conversion:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIYARD_MIRROR", str(mirror))
-        return convert.convert(name)
+        return convert_model(name)
 
 
 @pytest.fixture(scope="session")
 def emulated_rpi5() -> EmulatedBoard:
     """The emulated Pi 5; it stays up for whoever comes next."""
-    return emulator.up("rpi5")
+    return start_emulated("rpi5")
 
 
 @pytest.fixture
@@ -119,12 +118,12 @@ def own_boards(
     started: list[EmulatedBoard] = []
 
     def start(name: str) -> EmulatedBoard:
-        started.append(emulator.up(name))
+        started.append(start_emulated(name))
         return started[-1]
 
     yield start
     for board in started:
-        emulator.down(board.name)
+        stop_emulated(board.name)
 
 
 @pytest.fixture(scope="session")
@@ -153,8 +152,8 @@ def measure(
 ) -> Measure:
     """A benchmark on it."""
 
-    def measured(terms: Terms | None = None) -> Result:
+    def measured(options: RunOptions | None = None) -> Result:
         with simulated.line_to(pi5) as line:
-            return simulated.measure(line, rpi5_build, squeezenet, terms or Terms())
+            return simulated.measure(line, rpi5_build, squeezenet, options or RunOptions())
 
     return measured

@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from piyard import history
-from piyard.build import Build
-from piyard.conversion.convert import Conversion
+from piyard.build.builder import Build
+from piyard.convert.conversions import Conversion
+from piyard.results.history import stored_rows
 from tests.integration.conftest import Invoke
 from tests.simulated import stand_in
 from tests.simulated_pi import SimulatedPi
@@ -38,7 +38,7 @@ def asked(pi5: SimulatedPi, a: Build, b: Build) -> list[str]:
 
 def builds_of_turns() -> list[str]:
     """The build of each stored result, oldest first."""
-    return [one.build for one in sorted(history.rows(), key=lambda one: one.run)]
+    return [one.build for one in sorted(stored_rows(), key=lambda one: one.run)]
 
 
 Measured = Callable[[float], "subprocess.CompletedProcess[str]"]

@@ -8,10 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from piyard import build, digest
-from piyard.build import Build, elf, source
-from piyard.containers import engine
-from piyard.errors import BuildFailed
+from piyard.build.builder import Build, build_nnrun, build_recipe, read_elf
+from piyard.build.source import Source
+from piyard.core import containers
+from piyard.core.errors import BuildFailed
+from piyard.core.files import sha256_of_file
 from tests import small
 from tests.integration.conftest import Invoke
 
@@ -19,14 +20,14 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(2400)]
 
 
 def test_nnrun_is_one_static_aarch64_program_for_any_page_size(rpi5_build: Build) -> None:
-    facts = elf.read(rpi5_build.nnrun)
+    facts = read_elf(rpi5_build.nnrun)
     assert (facts.machine, facts.static, facts.needed, facts.glibc) == ("aarch64", True, [], None)
     assert facts.page_alignment >= 16384
     assert msgspec.to_builtins(facts) == rpi5_build.manifest["elf"]
 
 
 def test_all_pis_share_the_build(rpi5_build: Build) -> None:
-    assert {build.build(name).key for name in ("rpi4", "rpi3", "zero2w")} == {rpi5_build.key}
+    assert {build_nnrun(name).key for name in ("rpi4", "rpi3", "zero2w")} == {rpi5_build.key}
 
 
 def test_nothing_changed_starts_no_container(
@@ -35,8 +36,8 @@ def test_nothing_changed_starts_no_container(
     def no_engine() -> None:
         raise AssertionError("the engine was asked")
 
-    monkeypatch.setattr(engine, "connect", no_engine)
-    again = build.build("rpi5")
+    monkeypatch.setattr(containers, "connect_engine", no_engine)
+    again = build_nnrun("rpi5")
     assert (again.fresh, again.folder) == (False, rpi5_build.folder)
 
 
@@ -59,13 +60,13 @@ def test_the_same_inputs_give_the_same_bytes_in_another_folder(
     """Neither folder, nor time, nor a compiler cache may decide a byte."""
     here, how = small.desktop(), small.recipe("desktop")
     unpacked = how.source.folder()
-    monkeypatch.setattr(source.Source, "folder", lambda _self: unpacked)
+    monkeypatch.setattr(Source, "folder", lambda _self: unpacked)
     monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path / "another" / "deeper" / "artifacts"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another" / "deeper" / "cache"))
-    there = build.make("desktop", how)
+    there = build_recipe("desktop", how)
     assert there.fresh
     assert there.folder != here.folder
-    assert digest.of_file(there.nnrun) == digest.of_file(here.nnrun)
+    assert sha256_of_file(there.nnrun) == sha256_of_file(here.nnrun)
 
 
 def test_a_compilers_error_is_shown(tmp_path: Path) -> None:
@@ -76,6 +77,6 @@ def test_a_compilers_error_is_shown(tmp_path: Path) -> None:
     how = msgspec.structs.replace(small.recipe("desktop"), runner=tmp_path, runner_digest="")
     small.desktop()
     with pytest.raises(BuildFailed) as caught:
-        build.make("desktop", how)
+        build_recipe("desktop", how)
     assert "'nonsense' was not declared" in str(caught.value)
     assert caught.value.code == 5

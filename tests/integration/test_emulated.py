@@ -17,25 +17,38 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from piyard import bench, board, emulator, job, keys, lease, log, model, paths, run, ssh
-from piyard.address import Address
-from piyard.build import Build
-from piyard.compare import compare_outputs
-from piyard.containers import engine
-from piyard.conversion import convert
-from piyard.conversion.convert import Conversion
-from piyard.emulator import EmulatedBoard
-from piyard.errors import KeyRejected
-from piyard.job import Host
-from piyard.look import one as looking
-from piyard.look.arguments import Asked
-from piyard.look.inputs import Inputs
-from piyard.look.lines import Frame
-from piyard.look.seen import Seen
-from piyard.release import HOME
-from piyard.result import Result
-from piyard.seat import Ready, Seat, Terms
-from piyard.ssh import Login
+from piyard.board.address import Address
+from piyard.board.connection import BoardConnection, BoardSpec, open_board
+from piyard.board.emulator import (
+    LOOPBACK,
+    PORT,
+    EmulatedBoard,
+    list_emulated,
+    start_emulated,
+    stop_emulated,
+)
+from piyard.board.lease import new_lease
+from piyard.board.release import HOME
+from piyard.board.ssh.hostkeys import _ensure_key
+from piyard.board.ssh.login import Login
+from piyard.board.ssh.session import open_session
+from piyard.build.builder import Build
+from piyard.convert.conversions import Conversion
+from piyard.convert.converter import compute_reference_logits
+from piyard.convert.difference import compare_outputs
+from piyard.core.containers import connect_engine
+from piyard.core.errors import KeyRejected
+from piyard.core.paths import ROOT
+from piyard.measure.bench import run_benchmark
+from piyard.models.definition import load_model
+from piyard.predict.command import Inputs, PredictOptions
+from piyard.predict.prediction import Prediction, predict_on_board
+from piyard.results.result import Result
+from piyard.run.job import JobContext, Prepared, RunOptions
+from piyard.run.log import read_log
+from piyard.run.plan import combine_jobs
+from piyard.run.record import LOG_FILE, OUTPUTS_FOLDER
+from piyard.vision.predictions import Frame
 from tests.integration.conftest import Invoke
 
 pytestmark = [
@@ -57,28 +70,28 @@ def pictures(tmp_path: Path) -> list[Path]:
     return made
 
 
-def ready(build: Build, conversion: Conversion, target: str = "rpi5") -> Ready:
-    return Ready(builds={target: build}, conversions={conversion.name: conversion})
+def ready(build: Build, conversion: Conversion, target: str = "rpi5") -> Prepared:
+    return Prepared(builds={target: build}, conversions={conversion.name: conversion})
 
 
 def look_at(
     build: Build, conversion: Conversion, shown: list[Path], target: str, precision: str
-) -> Seen:
+) -> Prediction:
     """What the model sees on that board."""
     host = f"emulated:{target}"
-    (one,) = job.plan(
-        {host: Host(target=target, emulated=True)}, [conversion.name], precisions=[precision]
+    (one,) = combine_jobs(
+        {host: BoardSpec(target=target, emulated=True)}, [conversion.name], precisions=[precision]
     )
-    line = board.Line(host)
+    line = BoardConnection(host)
     try:
-        asked = Asked(precision=precision, threads=one.threads, raw=run.OUTPUTS)
-        seat = Seat(
+        asked = PredictOptions(precision=precision, threads=one.threads, raw=OUTPUTS_FOLDER)
+        context = JobContext(
             line=line,
             job=one,
-            ready=ready(build, conversion, target),
-            terms=Terms(limit_s=600),
+            prepared=ready(build, conversion, target),
+            options=RunOptions(limit_s=600),
         )
-        return looking.look(seat, Inputs(pictures=shown), asked, model.load(conversion.name))
+        return predict_on_board(context, Inputs(pictures=shown), asked, load_model(conversion.name))
     finally:
         line.close()
 
@@ -88,13 +101,13 @@ def show(
 ) -> tuple[list[Frame], list[np.ndarray], dict[str, Any]]:
     """What the model sees on that board, its raw outputs, and nnrun's header."""
     seen = look_at(build, conversion, shown, target, precision)
-    saved = sorted((seen.folder / run.OUTPUTS).glob("*.f32"))
+    saved = sorted((seen.folder / OUTPUTS_FOLDER).glob("*.f32"))
     raw = [np.fromfile(path, dtype="<f4") for path in saved]
-    return seen.frames, raw, log.read(seen.folder / run.LOG).header
+    return seen.frames, raw, read_log(seen.folder / LOG_FILE).header
 
 
 def test_a_session_runs_under_the_targets_cpu(emulated_rpi5: EmulatedBoard) -> None:
-    with board.open_board(emulated_rpi5.name) as line:
+    with open_board(emulated_rpi5.name) as line:
         said = line.session.run(["sh", "-c", 'echo "$QEMU_CPU"; whoami'])
         told = line.facts
     assert said.out.split() == ["cortex-a76", "pi"]
@@ -104,18 +117,18 @@ def test_a_session_runs_under_the_targets_cpu(emulated_rpi5: EmulatedBoard) -> N
 
 
 def test_it_is_found_again_while_it_runs(emulated_rpi5: EmulatedBoard) -> None:
-    assert emulator.up("rpi5") == emulated_rpi5
-    assert emulated_rpi5 in emulator.running()
+    assert start_emulated("rpi5") == emulated_rpi5
+    assert emulated_rpi5 in list_emulated()
 
 
 def test_only_our_key_gets_in(emulated_rpi5: EmulatedBoard, tmp_path: Path) -> None:
-    stranger = keys._ensure(tmp_path / "stranger")
+    stranger = _ensure_key(tmp_path / "stranger")
     login = Login(
         address=emulated_rpi5.login.address,
         key=stranger,
         known_hosts=emulated_rpi5.login.known_hosts,
     )
-    with pytest.raises(KeyRejected), ssh.connect(login):
+    with pytest.raises(KeyRejected), open_session(login):
         raise AssertionError("let in")
 
 
@@ -176,7 +189,7 @@ def test_real_weights_on_real_pictures(
 def agrees_with_torch(
     build: Build, conversion: Conversion, shown: list[Path], precision: str, least: float
 ) -> None:
-    reference = convert.reference_logits(conversion, shown)
+    reference = compute_reference_logits(conversion, shown)
     seen, raw, _header = show(build, conversion, shown, "rpi5", precision)
     assert len(raw) == len(seen) == len(shown)
     for one, expected, got in zip(seen, reference, raw, strict=True):
@@ -198,17 +211,17 @@ def test_a_benchmark_is_checked_against_torch(rpi5_build: Build, squeezenet: Con
 
 def measure(build: Build, conversion: Conversion) -> Result:
     host = "emulated:rpi5"
-    (one,) = job.plan(
-        {host: Host(target="rpi5", emulated=True)},
+    (one,) = combine_jobs(
+        {host: BoardSpec(target="rpi5", emulated=True)},
         [conversion.name],
         precisions=["fp32"],
         loops=2,
         warmup=0,
     )
-    line = board.Line(host)
+    line = BoardConnection(host)
     try:
-        return bench.bench_one(
-            Seat(line=line, job=one, ready=ready(build, conversion), terms=Terms())
+        return run_benchmark(
+            JobContext(line=line, job=one, prepared=ready(build, conversion), options=RunOptions())
         )
     finally:
         line.close()
@@ -300,16 +313,16 @@ def test_two_users_of_one_machine_have_boards_of_their_own(
     emulated_rpi5: EmulatedBoard, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    assert emulator.running() == []
-    theirs = emulator.up("rpi5")
+    assert list_emulated() == []
+    theirs = start_emulated("rpi5")
     try:
         assert theirs.container != emulated_rpi5.container
-        with ssh.connect(theirs.login) as session:
+        with open_session(theirs.login) as session:
             assert session.run(["whoami"]).out == "pi\n"
     finally:
-        assert emulator.down("rpi5")
+        assert stop_emulated("rpi5")
     monkeypatch.undo()
-    assert emulated_rpi5 in emulator.running()
+    assert emulated_rpi5 in list_emulated()
 
 
 def test_a_board_of_this_machines_own_kind_needs_no_emulation(
@@ -319,7 +332,7 @@ def test_a_board_of_this_machines_own_kind_needs_no_emulation(
     assert first.name == "emulated:desktop/1"
     assert first.port != second.port
     for found in (first, second):
-        with ssh.connect(found.login) as session:
+        with open_session(found.login) as session:
             assert session.run(["uname", "-m"]).out.strip() == platform.machine()
 
 
@@ -328,8 +341,8 @@ def other_checkout(tmp_path: Path) -> Invoke:
     """Run a task of a copy of the checkout, as the same user."""
     copy = tmp_path / "other"
     for name in ("piyard", "targets", "models", "toolchains", "docker"):
-        shutil.copytree(paths.ROOT / name, copy / name)
-    shutil.copy(paths.ROOT / "tasks.py", copy)
+        shutil.copytree(ROOT / name, copy / name)
+    shutil.copy(ROOT / "tasks.py", copy)
 
     def run(*argv: str, **env: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "invoke", *argv]
@@ -347,42 +360,42 @@ def test_two_checkouts_share_no_board_and_stop_each_others_only_by_consent(
     down = ("board.down", "--target", "desktop/7")
     refused = other_checkout(*down)
     assert refused.returncode == 16
-    assert f"is the board of the checkout {paths.ROOT}" in refused.stderr
+    assert f"is the board of the checkout {ROOT}" in refused.stderr
     assert "--yes" in refused.stderr
     theirs = other_checkout("board.up", "--target", "desktop/7")
     assert f"port {ours.port}:" not in theirs.stdout
     assert invoke("board.list").stdout.count("emulated:desktop/7") == 2
     stopped = other_checkout(*down)
     assert (stopped.returncode, stopped.stdout) == (0, "emulated:desktop/7 is stopped\n")
-    assert emulator.running() == [ours]
+    assert list_emulated() == [ours]
     assert other_checkout(*down, "--yes").stdout == "emulated:desktop/7 is stopped\n"
-    assert emulator.running() == []
+    assert list_emulated() == []
 
 
 def test_a_board_that_is_in_use_is_stopped_only_by_consent(
     own_boards: Callable[[str], EmulatedBoard], invoke: Invoke
 ) -> None:
     ours = own_boards("desktop/8")
-    holder = lease.new("a benchmark")
-    with ssh.connect(ours.login) as session:
+    holder = new_lease("a benchmark")
+    with open_session(ours.login) as session:
         session.script("lease_take", HOME, holder.token, "60", holder.owner)
     refused = invoke("board.down", "--target", "desktop/8")
     assert refused.returncode == 16
     assert "is in use by" in refused.stderr
     assert "a benchmark" in refused.stderr
-    assert emulator.running() == [ours]
+    assert list_emulated() == [ours]
     assert invoke("board.down", "-t", "desktop/8", "--yes").returncode == 0
-    assert emulator.running() == []
+    assert list_emulated() == []
 
 
 def test_a_board_that_was_switched_off_has_what_it_had(
     own_boards: Callable[[str], EmulatedBoard],
 ) -> None:
     found = own_boards("desktop/1")
-    with ssh.connect(found.login) as session:
+    with open_session(found.login) as session:
         session.run(["touch", "kept"])
-    engine.connect().containers.get(found.container).stop(timeout=1)
-    with ssh.connect(emulator.up("desktop/1").login) as session:
+    connect_engine().containers.get(found.container).stop(timeout=1)
+    with open_session(start_emulated("desktop/1").login) as session:
         assert session.run(["ls"]).out == "kept\n"
 
 
@@ -392,11 +405,11 @@ def test_who_wants_a_board_at_once_gets_the_same(
     with ThreadPoolExecutor() as pool:
         boards = set(pool.map(own_boards, ["emulated:desktop/1"] * 4))
     (only,) = boards
-    assert emulator.running() == [only]
+    assert list_emulated() == [only]
 
 
 def test_no_address_of_an_emulated_board_is_public(emulated_rpi5: EmulatedBoard) -> None:
-    container = engine.connect().containers.get(emulated_rpi5.container)
-    bindings = container.attrs["NetworkSettings"]["Ports"][emulator.PORT]
-    assert {binding["HostIp"] for binding in bindings} == {emulator.LOOPBACK}
+    container = connect_engine().containers.get(emulated_rpi5.container)
+    bindings = container.attrs["NetworkSettings"]["Ports"][PORT]
+    assert {binding["HostIp"] for binding in bindings} == {LOOPBACK}
     assert isinstance(emulated_rpi5.login.address, Address)

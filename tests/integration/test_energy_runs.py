@@ -7,10 +7,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from piyard import cost, derive, energy, energy_run, history
-from piyard.errors import WrongInput
-from piyard.history import shelf
-from piyard.seat import PMIC, Terms
+from piyard.core.errors import WrongInput
+from piyard.measure import bench
+from piyard.results.derive import make_row, with_energy_cost
+from piyard.results.history import stored_rows
+from piyard.results.result_files import load_result
+from piyard.run.job import PMIC, RunOptions
+from piyard.run.telemetry import WALL_SOURCE
 from tests.simulated.bench import Measure
 from tests.simulated_pi import SimulatedPi
 
@@ -26,19 +29,19 @@ TIMES = [20.0] * 150
 @pytest.fixture(autouse=True)
 def brief(monkeypatch: pytest.MonkeyPatch, pi5: SimulatedPi) -> None:
     """Long enough for a board whose power is exactly known."""
-    monkeypatch.setattr(energy_run, "IDLE_S", 2)
-    monkeypatch.setattr(energy_run, "BUSY_S", 3.0)
+    monkeypatch.setattr(bench, "IDLE_POWER_S", 2)
+    monkeypatch.setattr(bench, "ENERGY_RUN_S", 3.0)
     pi5.samples(TIMES)
 
 
 def test_it_is_what_the_rails_say(measure: Measure, pi5: SimulatedPi) -> None:
     pi5.power(IDLE, BUSY)
-    found = measure(Terms(energy=PMIC))
+    found = measure(RunOptions(energy=PMIC))
     assert found.verdict.state == "VALID", found.verdict
     assert found.energy
     assert min(len(found.energy.idle), len(found.energy.busy)) >= 3
     assert len(found.energy.busy[0].rails_w) == 12
-    power = derive.row(found).power
+    power = make_row(found).power
     assert power
     assert power.idle_w == pytest.approx(1.33)
     assert power.average_w == pytest.approx(5.03)
@@ -46,15 +49,15 @@ def test_it_is_what_the_rails_say(measure: Measure, pi5: SimulatedPi) -> None:
     assert power.above_idle_joules == pytest.approx(0.074)  # 3.70 W x 20 ms
     assert power.wall_w == pytest.approx(6.347753)  # 5.03 W x 1.1451 + 0.5879 W
     assert power.wall_joules == pytest.approx(0.12695506)
-    assert (power.source, power.wall_source) == ("PMIC", energy.WALL_SOURCE)
+    assert (power.source, power.wall_source) == ("PMIC", WALL_SOURCE)
 
 
 def test_it_is_kept_with_its_row_and_has_a_price(measure: Measure, pi5: SimulatedPi) -> None:
     pi5.power(IDLE, BUSY)
-    found = measure(Terms(energy=PMIC))
-    assert msgspec.json.encode(shelf.load(found.record.id)) == msgspec.json.encode(found)
-    (stored,) = history.rows()  # the energy run is no row
-    paid = cost.priced(stored, 0.36).cost
+    found = measure(RunOptions(energy=PMIC))
+    assert msgspec.json.encode(load_result(found.record.id)) == msgspec.json.encode(found)
+    (stored,) = stored_rows()  # the energy run is no row
+    paid = with_energy_cost(stored, 0.36).cost
     assert paid
     # 0.12695506 J x 10^6 / 3.6 x 10^6 J a kWh x 0.36 $ a kWh
     assert paid.per_million == pytest.approx(0.012695506)
@@ -64,7 +67,7 @@ def test_a_meter_is_any_command_that_prints_watts(measure: Measure, tmp_path: Pa
     script = tmp_path / "my meter"
     script.write_text("#!/bin/sh\necho reading\necho 'power: 6.5 W'\n")
     script.chmod(0o755)
-    power = derive.row(measure(Terms(energy=f"'{script}' --watts"))).power
+    power = make_row(measure(RunOptions(energy=f"'{script}' --watts"))).power
     assert power
     assert (power.idle_w, power.average_w, power.wall_w) == (6.5, 6.5, 6.5)
     assert power.joules == power.wall_joules == pytest.approx(0.13)
@@ -74,8 +77,8 @@ def test_a_meter_is_any_command_that_prints_watts(measure: Measure, tmp_path: Pa
 
 def test_a_meter_that_prints_no_watts_is_a_mistake_and_the_row_is_kept(measure: Measure) -> None:
     with pytest.raises(WrongInput, match="did not print watts"):
-        measure(Terms(energy="echo nothing"))
-    (kept,) = history.rows()
+        measure(RunOptions(energy="echo nothing"))
+    (kept,) = stored_rows()
     assert kept.verdict.state == "VALID"
 
 
@@ -83,6 +86,6 @@ def test_a_board_without_such_sensors_says_so(
     measure: Measure, pi5: SimulatedPi, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pi5.tells_no_power()
-    found = measure(Terms(energy=PMIC))
+    found = measure(RunOptions(energy=PMIC))
     assert (found.verdict.state, found.energy) == ("VALID", None)
     assert "does not report its power" in capsys.readouterr().err

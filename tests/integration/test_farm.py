@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from piyard import emulator, keys
-from piyard.build import Build
-from piyard.conversion.convert import Conversion
-from piyard.emulator import EmulatedBoard
+from piyard.board.emulator import EmulatedBoard, start_emulated, stop_emulated
+from piyard.board.ssh.hostkeys import login_key
+from piyard.build.builder import Build
+from piyard.convert.conversions import Conversion
 from tests import farm as farms
 from tests.farm import Farm, Switch
 from tests.integration.conftest import Invoke
@@ -27,8 +27,8 @@ PLACES = ("shelf-1", "shelf-2")
 
 @pytest.fixture(scope="module")
 def boards(emulated_rpi5: EmulatedBoard) -> Iterator[list[EmulatedBoard]]:
-    yield [emulated_rpi5, emulator.up("rpi5/2")]
-    emulator.down("rpi5/2")
+    yield [emulated_rpi5, start_emulated("rpi5/2")]
+    stop_emulated("rpi5/2")
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def farm(
 @pytest.fixture(autouse=True)
 def fleet(farm: Farm, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Two boards of the farm, whichever are free; the third one is named."""
-    login = f"coordinator: '{farm.coordinator}', key: {keys.login_key()}"
+    login = f"coordinator: '{farm.coordinator}', key: {login_key()}"
     lines = [
         f"  any-{n}: {{source: labgrid, place_tags: {{board: rpi5}}, target: rpi5, {login}}}\n"
         for n in (1, 2)

@@ -9,14 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from piyard import deadline, deploy, detached, digest, lease, run, ssh
-from piyard.address import Address
-from piyard.board import Line
-from piyard.emulator import EmulatedBoard
-from piyard.facts import Facts
-from piyard.record import Record
-from piyard.release import HOME, File, Release
-from piyard.ssh import Login, hostkeys
+from piyard.board.address import Address
+from piyard.board.connection import BoardConnection
+from piyard.board.emulator import EmulatedBoard
+from piyard.board.facts import Facts
+from piyard.board.lease import lease_holder, new_lease, release_lease, run_leased_script
+from piyard.board.release import HOME, Release, ReleaseFile
+from piyard.board.ssh import hostkeys
+from piyard.board.ssh.hostkeys import pinned_hosts_file
+from piyard.board.ssh.login import Login
+from piyard.board.ssh.session import open_session
+from piyard.core.cancel import wait_until
+from piyard.core.files import sha256_of_file
+from piyard.run.deploy import deploy_releases
+from piyard.run.lifecycle import start_run
+from piyard.run.record import LOG_FILE, Record, run_folder
+from piyard.run.remote import read_status
 from tests.integration.conftest import Invoke
 from tests.sshd import Sshd, new_key
 
@@ -50,15 +58,17 @@ def release(folder: Path, content: str) -> Release:
     folder.mkdir(exist_ok=True)
     path = folder / "nnrun"
     path.write_text(content)
-    file = File(name="nnrun", path=path, sha256=digest.of_file(path), size=path.stat().st_size)
+    file = ReleaseFile(
+        name="nnrun", path=path, sha256=sha256_of_file(path), size=path.stat().st_size
+    )
     return Release(files=[file], label=content.splitlines()[-1])
 
 
 def put(name: str, *releases: Release) -> None:
-    line = Line(name)
+    line = BoardConnection(name)
     try:
         for one in releases:
-            deploy.deploy(line.session, [one], line.lease)
+            deploy_releases(line.session, [one], line.lease)
     finally:
         line.close()
 
@@ -130,10 +140,10 @@ def ran(invoke: Invoke, name: str) -> str:
 def test_who_holds_a_board_is_said_and_waited_for(
     two: tuple[str, str], invoke: Invoke, tmp_path: Path
 ) -> None:
-    holder = Line("d1")
+    holder = BoardConnection("d1")
     try:
         mine = release(tmp_path / "r", "#!/bin/sh\n")
-        deploy.deploy(holder.session, [mine], holder.lease, keep=True)
+        deploy_releases(holder.session, [mine], holder.lease, keep=True)
         holder.has_lease = True
         (held, free) = json.loads(invoke("fleet.locks", "--all", "--format", "json").stdout)
         assert held["Held by"] == holder.lease.owner
@@ -155,7 +165,7 @@ def test_a_run_is_listed_fetched_and_cancelled(
     assert listed(invoke)[record.id] == "running"
     fetched = invoke("fetch", record.id)
     assert fetched.returncode == 0, fetched.stderr
-    assert (run.folder_of(record.id) / run.LOG).read_text() == "begun\n"
+    assert (run_folder(record.id) / LOG_FILE).read_text() == "begun\n"
     cancelled = invoke("cancel", record.id)
     assert cancelled.returncode == 0, cancelled.stderr
     assert listed(invoke)[record.id] == "cancelled"
@@ -166,16 +176,16 @@ def listed(invoke: Invoke) -> dict[str, str]:
     return {one["Run"]: one["State"] for one in json.loads(invoke("runs", "-f", "json").stdout)}
 
 
-def _has_written(line: Line, record: Record) -> bool | None:
-    return detached.status(line.session, record.id).lines > 0 or None
+def _has_written(line: BoardConnection, record: Record) -> bool | None:
+    return read_status(line.session, record.id).lines > 0 or None
 
 
 def started(folder: Path) -> Record:
     """A run of a stand-in for nnrun on d1 that would take very long."""
-    line = Line("d1")
+    line = BoardConnection("d1")
     slow = release(folder / "slow", "#!/bin/sh\necho begun\nexec sleep 1000\n")
     try:
-        deploy.deploy(line.session, [slow], line.lease, keep=True)
+        deploy_releases(line.session, [slow], line.lease, keep=True)
         record = Record(
             id="20260101T000000-slow-000000",
             when="2026-01-01T00:00:00+00:00",
@@ -191,8 +201,8 @@ def started(folder: Path) -> Record:
             state="running",
             token=line.lease.token,
         )
-        run.start(line, record, slow, "bench", [], 900)
-        assert deadline.poll(lambda: _has_written(line, record), 60)
+        start_run(line, record, slow, "bench", [], 900)
+        assert wait_until(lambda: _has_written(line, record), 60)
     finally:
         line.has_lease = False
         line.close()
@@ -245,17 +255,17 @@ def test_a_jump_host_is_gone_through_and_its_key_checked(
         f"  IdentityFile {far.login.key}\n"
     )
     login = Login(address=Address(host="far"))
-    with ssh.connect(login) as session:
+    with open_session(login) as session:
         assert session.run(["hostname"]).out == "desktop-1\n"
-    pinned = hostkeys.pinned_hosts().read_text()
+    pinned = pinned_hosts_file().read_text()
     assert f"[127.0.0.1]:{near.port}" in pinned
     assert _inner_address(far) in pinned
 
 
 def _inner_address(board: EmulatedBoard) -> str:
-    from piyard.containers import engine
+    from piyard.core.containers import connect_engine
 
-    container = engine.connect().containers.get(board.container)
+    container = connect_engine().containers.get(board.container)
     return str(container.attrs["NetworkSettings"]["Networks"]["bridge"]["IPAddress"])
 
 
@@ -287,13 +297,16 @@ def test_what_failed_is_repeated_alone(own_fleet: Path, invoke: Invoke, tmp_path
 
 
 def test_nobody_can_be_fooled_by_a_fake_lease_owner(two: tuple[str, str], invoke: Invoke) -> None:
-    line = Line("d1")
+    line = BoardConnection("d1")
     try:
-        odd = lease.new("$(touch /home/pi/pwned)\n`id`; 'q' \"d\"")
-        assert lease.script(line.session, odd, "lease_take", HOME, odd.token, "30", odd.owner) == ""
-        assert "$(touch /home/pi/pwned)" in lease.holder(line.session)
+        odd = new_lease("$(touch /home/pi/pwned)\n`id`; 'q' \"d\"")
+        assert (
+            run_leased_script(line.session, odd, "lease_take", HOME, odd.token, "30", odd.owner)
+            == ""
+        )
+        assert "$(touch /home/pi/pwned)" in lease_holder(line.session)
         assert "pwned" not in line.session.run(["ls"]).out
-        lease.let_go(line.session, odd)
+        release_lease(line.session, odd)
     finally:
         line.close()
 

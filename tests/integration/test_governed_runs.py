@@ -7,10 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from piyard import detached, governor, paths, run
-from piyard.errors import RunNotEnded
-from piyard.governor import Governor
-from piyard.seat import Terms
+from piyard.board.lease import Governor, restore_governor
+from piyard.core import paths
+from piyard.core.errors import RunNotEnded
+from piyard.run.job import RunOptions
+from piyard.run.record import RUNS_SHELF
+from piyard.run.remote import cancel_process
 from tests.faults import wait_until
 from tests.simulated import bench as simulated
 from tests.simulated.bench import Measure
@@ -42,7 +44,7 @@ def test_where_sudo_is_allowed_it_is_set_and_put_back(measure: Measure, pi5: Sim
 
 
 def test_who_wants_to_keep_it_keeps_it(measure: Measure, pi5: SimulatedPi) -> None:
-    found = measure(Terms(governor="keep"))
+    found = measure(RunOptions(governor="keep"))
     (reason,) = found.verdict.reasons
     assert (reason.code, reason.grade) == ("governor", "SUSPECT")
     assert found.record.governor == Governor(before=OWN, during=OWN)
@@ -81,9 +83,9 @@ def under_way(measure: Measure, pi5: SimulatedPi) -> Iterator[threading.Thread]:
 
 
 def test_a_cancelled_run_puts_it_back(under_way: threading.Thread, pi5: SimulatedPi) -> None:
-    (folder,) = (paths.artifacts() / run.SHELF).iterdir()
+    (folder,) = (paths.artifacts() / RUNS_SHELF).iterdir()
     with simulated.line_to(pi5) as line:
-        assert detached.cancel(line.session, folder.name).why == "cancelled"
+        assert cancel_process(line.session, folder.name).why == "cancelled"
     assert pi5.governor == OWN
 
 
@@ -111,6 +113,6 @@ def test_what_a_killed_supervisor_left_the_doctor_puts_back(
     abandoned: None, pi5: SimulatedPi
 ) -> None:
     with simulated.line_to(pi5) as line:
-        assert governor.restore(line.session) == "restored"
-        assert governor.restore(line.session) == ""
+        assert restore_governor(line.session) == "restored"
+        assert restore_governor(line.session) == ""
     assert pi5.governor == OWN

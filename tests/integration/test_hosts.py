@@ -13,9 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from piyard import board, deploy, facts, lease, ssh, store
-from piyard.address import Address
-from piyard.errors import (
+from piyard.board import connection, facts
+from piyard.board.address import Address
+from piyard.board.connection import open_board
+from piyard.board.facts import Facts, read_facts
+from piyard.board.lease import new_lease
+from piyard.board.release import HOME, release_of
+from piyard.board.ssh import login as ssh_login
+from piyard.board.ssh.hostkeys import pinned_hosts_file
+from piyard.board.ssh.login import Login
+from piyard.board.ssh.session import open_session
+from piyard.core.errors import (
     BoardCommandFailed,
     HostKeyChanged,
     HostUnreachable,
@@ -25,23 +33,22 @@ from piyard.errors import (
     WrongBoard,
     WrongInput,
 )
-from piyard.release import HOME, release_of
-from piyard.ssh import Login, hostkeys
-from piyard.ssh import login as logins
+from piyard.core.store import get_or_make
+from piyard.run.deploy import deploy_releases
 from tests.sshd import USER, Sshd, new_key
 
 HERE = platform.machine()
 
 
 def test_runs_commands_and_keeps_their_streams_apart(sshd: Sshd) -> None:
-    with ssh.connect(sshd.login) as session:
+    with open_session(sshd.login) as session:
         outcome = session.run(["sh", "-c", "echo out; echo err >&2; exit 3"], check=False)
     assert (outcome.code, outcome.out, outcome.err) == (3, "out\n", "err\n")
 
 
 def test_hostile_arguments_arrive_as_they_are(sshd: Sshd) -> None:
     nasty = ["$(touch pwned)", "; touch pwned", "a b", "it's", "`id`", "two\nlines", "*", "ü"]
-    with ssh.connect(sshd.login) as session:
+    with open_session(sshd.login) as session:
         outcome = session.run(["printf", "%s\\0", *nasty])
     assert outcome.out.split("\0")[:-1] == nasty
     assert not (sshd.home / "pwned").exists()
@@ -50,7 +57,7 @@ def test_hostile_arguments_arrive_as_they_are(sshd: Sshd) -> None:
 def test_a_command_out_of_time_is_dead_on_the_board(sshd: Sshd) -> None:
     script = "echo $$ > pid; exec sleep 60"
     with (
-        ssh.connect(sshd.login) as session,
+        open_session(sshd.login) as session,
         pytest.raises(BoardCommandFailed, match="ended after 1 s"),
     ):
         session.run(["sh", "-c", script], limit_s=1)
@@ -69,11 +76,11 @@ def test_a_release_is_deployed_over_ssh_and_again_for_nothing(
         (folder / "model").write_bytes(os.urandom(100_000))
         return {}
 
-    made, _ = store.get_or_make("things", "a", fill)
+    made, _ = get_or_make("things", "a", fill)
     release = release_of((made, ["nnrun", "model"]))
-    with ssh.connect(sshd.login) as session:
-        first = deploy.deploy(session, [release], lease.new("test"))
-        second = deploy.deploy(session, [release], lease.new("test"))
+    with open_session(sshd.login) as session:
+        first = deploy_releases(session, [release], new_lease("test"))
+        second = deploy_releases(session, [release], new_lease("test"))
         assert session.commands == 2
         said = session.run([f"{HOME}/current/nnrun"]).out
     assert (first.content, first.saved) == (100_020, 0)
@@ -82,8 +89,8 @@ def test_a_release_is_deployed_over_ssh_and_again_for_nothing(
 
 
 def test_facts_of_this_machine(sshd: Sshd) -> None:
-    with ssh.connect(sshd.login) as session:
-        told = facts.read(session)
+    with open_session(sshd.login) as session:
+        told = read_facts(session)
     assert told.machine == HERE
     assert told.page_size == os.sysconf("SC_PAGESIZE")
     assert told.memory_kb
@@ -95,11 +102,11 @@ def test_facts_of_this_machine(sshd: Sshd) -> None:
 def test_a_board_that_is_not_aarch64_is_refused(
     sshd: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(board, "_login", lambda *_: nullcontext(sshd.login))
+    monkeypatch.setattr(connection, "_board_login", lambda *_: nullcontext(sshd.login))
     for target_name in ("", "rpi5"):
         with (
             pytest.raises(WrongBoard, match=f"is {HERE}") as caught,
-            board.open_board("pi5", target_name),
+            open_board("pi5", target_name),
         ):
             raise AssertionError("opened")
         assert caught.value.code == 11
@@ -108,21 +115,21 @@ def test_a_board_that_is_not_aarch64_is_refused(
 def test_a_board_nobody_knows_needs_its_target_named(
     sshd: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = facts.Facts(machine="aarch64", model="Orange Pi 5")
-    monkeypatch.setattr(board, "_login", lambda *_: nullcontext(sshd.login))
-    monkeypatch.setattr(facts, "read", lambda _session: told)
+    told = Facts(machine="aarch64", model="Orange Pi 5")
+    monkeypatch.setattr(connection, "_board_login", lambda *_: nullcontext(sshd.login))
+    monkeypatch.setattr(facts, "read_facts", lambda _session: told)
     with (
         pytest.raises(WrongInput, match="'Orange Pi 5', which no target lists"),
-        board.open_board("opi"),
+        open_board("opi"),
     ):
         raise AssertionError("opened")
-    with board.open_board("opi", "rpi5") as line:
+    with open_board("opi", "rpi5") as line:
         assert line.board.hardware == "Raspberry Pi 5"
 
 
 def connecting(login: Login) -> type[PiyardError]:
     """The error that stands in the way of a login."""
-    with pytest.raises(PiyardError) as caught, ssh.connect(login):
+    with pytest.raises(PiyardError) as caught, open_session(login):
         raise AssertionError("connected")
     assert len(caught.value.what.splitlines()) == 1
     assert caught.value.remedy
@@ -169,7 +176,7 @@ def test_a_password_is_asked_for_where_no_key_helps(
     sshd: Sshd, tmp_path: Path, terminal: Terminal
 ) -> None:
     sshd.password = "secret"
-    with ssh.connect(stranger(sshd, tmp_path)) as session:
+    with open_session(stranger(sshd, tmp_path)) as session:
         assert session.run(["echo", "in"]).out == "in\n"
     assert terminal.questions == ["password of pi on pi5: "]
 
@@ -212,9 +219,9 @@ def test_a_first_contact_is_pinned_and_held_to(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     login = Login(address=sshd.login.address, key=sshd.client_key_file)
-    with ssh.connect(login) as session:
+    with open_session(login) as session:
         assert session.run(["echo", "hi"]).out == "hi\n"
-    assert f"[127.0.0.1]:{sshd.port}" in hostkeys.pinned_hosts().read_text()
+    assert f"[127.0.0.1]:{sshd.port}" in pinned_hosts_file().read_text()
     sshd.host_key = new_key(tmp_path / "reflashed")
     assert connecting(login) is HostKeyChanged
 
@@ -240,7 +247,7 @@ def hung() -> Iterator[int]:
 
 @pytest.mark.timeout(60)
 def test_a_hung_board_is_given_up_within_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logins, "CONNECT_LIMIT_S", 2)
+    monkeypatch.setattr(ssh_login, "CONNECT_LIMIT_S", 2)
     with hung() as port:
         login = Login(address=Address(host="127.0.0.1", user="pi", port=port))
         assert connecting(login) is HostUnreachable

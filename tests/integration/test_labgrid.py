@@ -18,19 +18,27 @@ from typing import Any
 
 import pytest
 
-from piyard import deadline, ssh, stop
-from piyard.address import Address
-from piyard.errors import (
+from piyard.board.address import Address
+from piyard.board.fleet.inventory import BoardEntry
+from piyard.board.labgrid import coordinator
+from piyard.board.labgrid.acquisition import (
+    AcquiredPlace,
+    acquire_place,
+    switch_acquired,
+    switch_power,
+)
+from piyard.board.labgrid.places import list_places
+from piyard.board.ssh.login import Login
+from piyard.board.ssh.session import open_session
+from piyard.core import cancel
+from piyard.core.cancel import wait_until
+from piyard.core.errors import (
     BoardBusy,
     BoardCommandFailed,
     HostUnreachable,
     PiyardError,
     WrongInput,
 )
-from piyard.fleet import labgrid
-from piyard.fleet.inventory import Entry
-from piyard.fleet.labgrid import Acquired, coordinator
-from piyard.ssh import Login
 from tests import farm as farms
 from tests import sshd
 from tests.farm import Farm, Switch
@@ -41,7 +49,7 @@ LONG_S = 60
 FIVES = {"board": "rpi5"}
 PLACES = ["rpi5-1", "rpi5-2"]
 
-Board = Callable[..., Entry]
+Board = Callable[..., BoardEntry]
 
 
 @pytest.fixture(scope="module")
@@ -108,23 +116,25 @@ def farm(shared: Farm, monkeypatch: pytest.MonkeyPatch) -> Iterator[Farm]:
 def board(farm: Farm) -> Board:
     """An entry of the fleet file that is a place of the farm."""
 
-    def make(place: str = "", **tags: str) -> Entry:
-        return Entry(source="labgrid", place=place, place_tags=tags, coordinator=farm.coordinator)
+    def make(place: str = "", **tags: str) -> BoardEntry:
+        return BoardEntry(
+            source="labgrid", place=place, place_tags=tags, coordinator=farm.coordinator
+        )
 
     return make
 
 
-def files_over_ssh(held: Acquired, server: Sshd) -> list[str]:
+def files_over_ssh(held: AcquiredPlace, server: Sshd) -> list[str]:
     where = Address(host=held.address, user=held.user, port=held.port)
     login = Login(address=where, key=server.client_key_file, known_hosts=server.known_hosts)
-    with ssh.connect(login) as session:
+    with open_session(login) as session:
         # the test's SSH server may close before it has confirmed a command that is over at once
         return session.run(["sh", "-c", "sleep 0.2; ls"]).out.splitlines()
 
 
-def failing(entry: Entry, *, wait_s: float = 0) -> PiyardError:
+def failing(entry: BoardEntry, *, wait_s: float = 0) -> PiyardError:
     """The error that stands in the way of a board."""
-    with pytest.raises(PiyardError) as caught, labgrid.acquired(entry, wait_s=wait_s):
+    with pytest.raises(PiyardError) as caught, acquire_place(entry, wait_s=wait_s):
         raise AssertionError("acquired")
     assert len(caught.value.what.splitlines()) == 1
     assert caught.value.remedy
@@ -134,22 +144,22 @@ def failing(entry: Entry, *, wait_s: float = 0) -> PiyardError:
 def test_a_place_is_acquired_by_name_and_its_board_answers_over_ssh(
     farm: Farm, board: Board, boards: list[Sshd]
 ) -> None:
-    with labgrid.acquired(board("rpi5-2"), wait_s=0) as held:
+    with acquire_place(board("rpi5-2"), wait_s=0) as held:
         assert held.place == "rpi5-2"
         assert farm.holders() == {"rpi5-2": "desk/me"}
         assert files_over_ssh(held, boards[1]) == ["this is rpi5-2"]
 
 
 def test_an_alias_is_a_name_too(board: Board) -> None:
-    with labgrid.acquired(board("fast"), wait_s=0) as held:
+    with acquire_place(board("fast"), wait_s=0) as held:
         assert held.place == "rpi5-1"
 
 
 def test_the_user_of_the_entry_comes_before_the_one_of_the_place(farm: Farm) -> None:
-    entry = Entry(
+    entry = BoardEntry(
         source="labgrid", place="rpi5-1", coordinator=farm.coordinator, user="root", port=2022
     )
-    with labgrid.acquired(entry, wait_s=0) as held:
+    with acquire_place(entry, wait_s=0) as held:
         assert (held.user, held.port) == ("root", 2022)
 
 
@@ -157,29 +167,29 @@ def test_labgrids_own_variable_names_the_coordinator(
     farm: Farm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LG_COORDINATOR", farm.coordinator)
-    with labgrid.acquired(Entry(source="labgrid", place="rpi5-1"), wait_s=0):
+    with acquire_place(BoardEntry(source="labgrid", place="rpi5-1"), wait_s=0):
         assert farm.holders() == {"rpi5-1": "desk/me"}
 
 
 def test_tags_pick_a_free_place(farm: Farm, board: Board, boards: list[Sshd]) -> None:
-    with farm.held("rpi5-1", by="alice"), labgrid.acquired(board(**FIVES), wait_s=0) as held:
+    with farm.held("rpi5-1", by="alice"), acquire_place(board(**FIVES), wait_s=0) as held:
         assert held.place == "rpi5-2"
         assert files_over_ssh(held, boards[1]) == ["this is rpi5-2"]
 
 
 def test_several_tags_must_all_fit(board: Board) -> None:
-    with labgrid.acquired(board(board="rpi5", desk="right"), wait_s=0) as held:
+    with acquire_place(board(board="rpi5", desk="right"), wait_s=0) as held:
         assert held.place == "rpi5-2"
 
 
 def test_a_busy_place_is_waited_for(farm: Farm, board: Board) -> None:
     def use() -> str:
-        with labgrid.acquired(board("rpi5-1"), wait_s=LONG_S):
+        with acquire_place(board("rpi5-1"), wait_s=LONG_S):
             return farm.holders()["rpi5-1"]
 
     with farm.held("rpi5-1", by="alice") as release, ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(use)
-        assert deadline.poll(lambda: farm.reservations() or None, LONG_S) == ["desk/me"]
+        assert wait_until(lambda: farm.reservations() or None, LONG_S) == ["desk/me"]
         assert farm.holders() == {"rpi5-1": "desk/alice"}
         release()
         assert waiting.result() == "desk/me"
@@ -214,7 +224,7 @@ def test_a_place_reserved_for_somebody_names_them(farm: Farm, board: Board) -> N
     token = said.strip().partition("=")[2]
     try:
         assert failing(board("rpi5-1")).what == "place rpi5-1 is reserved by bob on desk"
-        listed = {place.name: place for place in labgrid.places(farm.coordinator)}
+        listed = {place.name: place for place in list_places(farm.coordinator)}
         assert listed["rpi5-1"].reserved_by == "desk/bob"
     finally:
         farm.ask("CancelReservation", token=token)
@@ -231,7 +241,7 @@ def test_a_reservation_does_not_expire_while_resources_are_waited_for(
     farm: Farm, board: Board
 ) -> None:
     def use() -> str:
-        with labgrid.acquired(board("twin"), wait_s=LONG_S) as held:
+        with acquire_place(board("twin"), wait_s=LONG_S) as held:
             return held.place
 
     def expires() -> float | None:
@@ -240,9 +250,9 @@ def test_a_reservation_does_not_expire_while_resources_are_waited_for(
 
     with farm.held("rpi5-1", by="alice") as release, ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(use)
-        first = deadline.poll(expires, LONG_S)
+        first = wait_until(expires, LONG_S)
         assert first
-        assert deadline.poll(lambda: (expires() or 0) > first + 1 or None, LONG_S)
+        assert wait_until(lambda: (expires() or 0) > first + 1 or None, LONG_S)
         release()
         assert waiting.result() == "twin"
 
@@ -251,17 +261,17 @@ def test_a_reservation_does_not_expire_while_resources_are_waited_for(
 def test_a_place_is_given_back_however_the_body_ends(
     farm: Farm, board: Board, ending: BaseException
 ) -> None:
-    with pytest.raises(type(ending)), labgrid.acquired(board("rpi5-1"), wait_s=0):
+    with pytest.raises(type(ending)), acquire_place(board("rpi5-1"), wait_s=0):
         raise ending
     assert farm.holders() == {}
 
 
 HOLD = """
 import sys
-from piyard.fleet import labgrid
-from piyard.fleet.inventory import Entry
-entry = Entry(source="labgrid", place="rpi5-1", coordinator=sys.argv[1])
-with labgrid.acquired(entry, wait_s=60):
+from piyard.board.fleet.inventory import BoardEntry
+from piyard.board.labgrid.acquisition import acquire_place
+entry = BoardEntry(source="labgrid", place="rpi5-1", coordinator=sys.argv[1])
+with acquire_place(entry, wait_s=60):
     sys.stdin.read()
 """
 
@@ -276,7 +286,7 @@ def test_ctrl_c_leaves_nothing_behind(farm: Farm, *, waiting: bool) -> None:
         stack.enter_context(run)
         stack.callback(run.kill)
         mine = farm.reservations if waiting else farm.holders
-        assert deadline.poll(lambda: mine() or None, LONG_S)
+        assert wait_until(lambda: mine() or None, LONG_S)
         run.send_signal(signal.SIGINT)
         assert run.wait(LONG_S) == -signal.SIGINT
         assert farm.reservations() == []
@@ -284,17 +294,17 @@ def test_ctrl_c_leaves_nothing_behind(farm: Farm, *, waiting: bool) -> None:
 
 def test_ctrl_c_reaches_a_thread_that_waits(farm: Farm, board: Board) -> None:
     def use() -> None:
-        with labgrid.acquired(board("rpi5-1"), wait_s=LONG_S):
+        with acquire_place(board("rpi5-1"), wait_s=LONG_S):
             raise AssertionError("acquired")
 
     with farm.held("rpi5-1", by="alice"), ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(use)
-        assert deadline.poll(lambda: farm.reservations() or None, LONG_S)
-        stop.ask()
+        assert wait_until(lambda: farm.reservations() or None, LONG_S)
+        cancel.request()
         try:
             assert isinstance(waiting.exception(), KeyboardInterrupt)
         finally:
-            stop.forget()
+            cancel.reset()
         assert farm.reservations() == []
 
 
@@ -304,7 +314,7 @@ def test_two_threads_with_the_same_tags_get_different_places(
     both_hold = Barrier(2, timeout=LONG_S)
 
     def use(_: int) -> str:
-        with labgrid.acquired(board(**FIVES), wait_s=LONG_S) as held:
+        with acquire_place(board(**FIVES), wait_s=LONG_S) as held:
             both_hold.wait()
             server = boards[PLACES.index(held.place)]
             assert files_over_ssh(held, server) == [f"this is {held.place}"]
@@ -315,7 +325,7 @@ def test_two_threads_with_the_same_tags_get_different_places(
 
 
 def test_two_runs_of_one_user_do_not_share_a_place(farm: Farm, board: Board) -> None:
-    with labgrid.acquired(board("rpi5-1"), wait_s=0):
+    with acquire_place(board("rpi5-1"), wait_s=0):
         error = failing(board("rpi5-1"))
     assert error.what == "place rpi5-1 is held by me on desk"
     assert "labgrid-client -p <place> release" in error.remedy
@@ -323,7 +333,7 @@ def test_two_runs_of_one_user_do_not_share_a_place(farm: Farm, board: Board) -> 
 
 def test_more_threads_than_places_take_turns(farm: Farm, board: Board) -> None:
     def use(_: int) -> str:
-        with labgrid.acquired(board(**FIVES), wait_s=LONG_S) as held:
+        with acquire_place(board(**FIVES), wait_s=LONG_S) as held:
             return held.place
 
     with ThreadPoolExecutor(5) as pool:
@@ -333,7 +343,7 @@ def test_more_threads_than_places_take_turns(farm: Farm, board: Board) -> None:
 
 def test_a_place_acquired_by_hand_is_used_and_stays_acquired(farm: Farm, board: Board) -> None:
     with farm.held("rpi5-1", by="me"):
-        with labgrid.acquired(board("rpi5-1"), wait_s=0) as held:
+        with acquire_place(board("rpi5-1"), wait_s=0) as held:
             assert held.place == "rpi5-1"
         assert farm.holders() == {"rpi5-1": "desk/me"}
 
@@ -343,7 +353,7 @@ def test_a_place_that_its_holder_allowed_us_is_used_and_left_to_them(
 ) -> None:
     with farm.held("rpi5-1", by="alice"):
         farm.client("-p", "rpi5-1", "allow", "desk/me", user="alice")
-        with labgrid.acquired(board("rpi5-1"), wait_s=0) as held:
+        with acquire_place(board("rpi5-1"), wait_s=0) as held:
             assert held.place == "rpi5-1"
         assert farm.holders() == {"rpi5-1": "desk/alice"}
 
@@ -383,9 +393,9 @@ def test_of_several_network_services_one_must_be_the_default(farm: Farm, board: 
     pattern = "exporter/two/NetworkService/NetworkService"
     farm.ask("DeletePlaceMatch", placename="crowded", pattern="*/two/*")
     farm.ask("AddPlaceMatch", placename="crowded", pattern=pattern, rename="default")
-    with labgrid.acquired(board("crowded"), wait_s=0) as crowded:
+    with acquire_place(board("crowded"), wait_s=0) as crowded:
         port = crowded.port
-    with labgrid.acquired(board("rpi5-2"), wait_s=0) as second:
+    with acquire_place(board("rpi5-2"), wait_s=0) as second:
         assert port == second.port
 
 
@@ -398,11 +408,11 @@ def test_an_address_that_is_none_is_refused(board: Board) -> None:
 def test_a_board_behind_its_exporter_asks_for_a_jump(
     farm: Farm, board: Board, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with labgrid.acquired(board("behind"), wait_s=0) as held:
+    with acquire_place(board("behind"), wait_s=0) as held:
         assert (held.address, held.port) == ("fe80::5%usb0", 22)
     assert "place behind is only reached through" in capsys.readouterr().err
-    entry = Entry(source="labgrid", place="behind", coordinator=farm.coordinator, jump="gate")
-    with labgrid.acquired(entry, wait_s=0):
+    entry = BoardEntry(source="labgrid", place="behind", coordinator=farm.coordinator, jump="gate")
+    with acquire_place(entry, wait_s=0):
         assert not capsys.readouterr().err
 
 
@@ -417,7 +427,7 @@ def test_the_hint_at_a_jump_waits_for_the_board(
 def test_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    error = failing(Entry(source="labgrid", place="x", coordinator=f"127.0.0.1:{port}"))
+    error = failing(BoardEntry(source="labgrid", place="x", coordinator=f"127.0.0.1:{port}"))
     assert isinstance(error, HostUnreachable)
     assert "UNAVAILABLE" in error.evidence
 
@@ -427,7 +437,7 @@ def test_a_coordinator_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(coordinator, "CALL_LIMIT_S", 2)
     with socket.create_server(("127.0.0.1", 0)) as hung:
         port = hung.getsockname()[1]
-        error = failing(Entry(source="labgrid", place="x", coordinator=f"127.0.0.1:{port}"))
+        error = failing(BoardEntry(source="labgrid", place="x", coordinator=f"127.0.0.1:{port}"))
     assert isinstance(error, HostUnreachable)
 
 
@@ -438,8 +448,8 @@ def test_a_run_ends_well_though_the_coordinator_is_gone(
     with ExitStack() as stack:
         brief = stack.enter_context(farms.running(tmp_path, {"g": {"NetworkService": service}}))
         brief.add_place("brief", "g")
-        entry = Entry(source="labgrid", place="brief", coordinator=brief.coordinator)
-        with labgrid.acquired(entry, wait_s=0) as held:
+        entry = BoardEntry(source="labgrid", place="brief", coordinator=brief.coordinator)
+        with acquire_place(entry, wait_s=0) as held:
             stack.close()
             found = files_over_ssh(held, boards[0])
     assert found == ["this is rpi5-1"]
@@ -448,7 +458,7 @@ def test_a_run_ends_well_though_the_coordinator_is_gone(
 
 def test_power_is_switched_by_the_places_own_port(board: Board, switch: Switch) -> None:
     switch.seen.clear()
-    answers = [labgrid.power(board("rpi5-2"), a, wait_s=0) for a in ("on", "get", "off", "get")]
+    answers = [switch_power(board("rpi5-2"), a, wait_s=0) for a in ("on", "get", "off", "get")]
     assert answers == ["on", "on", "off", "off"]
     assert switch.seen == ["/relay/2/1", "/relay/2", "/relay/2/0", "/relay/2"]
 
@@ -457,8 +467,8 @@ def test_a_board_in_use_is_power_cycled_in_between(
     farm: Farm, board: Board, switch: Switch
 ) -> None:
     switch.seen.clear()
-    with labgrid.acquired(board(**FIVES), wait_s=0) as held:
-        assert labgrid.switch(held, "cycle") == "on"
+    with acquire_place(board(**FIVES), wait_s=0) as held:
+        assert switch_acquired(held, "cycle") == "on"
         assert farm.holders() == {held.place: "desk/me"}
     port = held.place[-1]
     assert switch.seen == [f"/relay/{port}/0", f"/relay/{port}/1"]
@@ -469,22 +479,22 @@ def test_power_of_somebody_elses_board_is_not_touched(
 ) -> None:
     switch.seen.clear()
     with farm.held("rpi5-1", by="alice"), pytest.raises(BoardBusy, match="alice"):
-        labgrid.power(board("rpi5-1"), "off", wait_s=0)
+        switch_power(board("rpi5-1"), "off", wait_s=0)
     assert switch.seen == []
 
 
 def test_a_board_given_back_is_not_switched(board: Board, switch: Switch) -> None:
-    with labgrid.acquired(board("rpi5-1"), wait_s=0) as held:
+    with acquire_place(board("rpi5-1"), wait_s=0) as held:
         pass
     switch.seen.clear()
     with pytest.raises(BoardCommandFailed, match="is not acquired"):
-        labgrid.switch(held, "off")
+        switch_acquired(held, "off")
     assert switch.seen == []
 
 
 def test_power_without_a_port(board: Board) -> None:
     with pytest.raises(WrongInput, match="place unpowered has no power port"):
-        labgrid.power(board("unpowered"), "on", wait_s=0)
+        switch_power(board("unpowered"), "on", wait_s=0)
 
 
 def test_a_power_switch_that_fails_says_how(
@@ -492,7 +502,7 @@ def test_a_power_switch_that_fails_says_how(
 ) -> None:
     monkeypatch.setattr(switch, "broken", True)
     with pytest.raises(BoardCommandFailed) as caught:
-        labgrid.power(board("rpi5-1"), "on", wait_s=0)
+        switch_power(board("rpi5-1"), "on", wait_s=0)
     assert caught.value.what == "power on of place rpi5-1 failed"
     assert "500 Server Error" in caught.value.evidence
     assert "Traceback" not in str(caught.value)
@@ -503,17 +513,17 @@ def test_the_users_labgrid_environment_does_not_change_what_power_means(
 ) -> None:
     (tmp_path / "env.yaml").write_text("targets: {main: {resources: {RemotePlace: {name: x}}}}")
     monkeypatch.setenv("LG_ENV", str(tmp_path / "env.yaml"))
-    assert labgrid.power(board("rpi5-1"), "off", wait_s=0) == "off"
+    assert switch_power(board("rpi5-1"), "off", wait_s=0) == "off"
 
 
 def test_an_unknown_power_action_acquires_nothing(board: Board) -> None:
     with pytest.raises(WrongInput, match="unknown power action 'offf', did you mean 'off'"):
-        labgrid.power(board("nowhere"), "offf", wait_s=0)
+        switch_power(board("nowhere"), "offf", wait_s=0)
 
 
 def test_places_say_their_tags_and_who_has_them(farm: Farm) -> None:
     with farm.held("rpi5-2", by="bob"):
-        listed = {place.name: place for place in labgrid.places(farm.coordinator)}
+        listed = {place.name: place for place in list_places(farm.coordinator)}
     assert list(listed) == sorted(listed)
     assert listed["rpi5-1"].tags == {"board": "rpi5", "desk": "left"}
     assert (listed["rpi5-1"].acquired_by, listed["rpi5-2"].acquired_by) == ("", "desk/bob")

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from piyard import paths, result
-from piyard.evaluate import kept
-from piyard.look import seen
+from piyard.core import paths
+from piyard.predict.prediction import read_prediction
+from piyard.results.accuracies import evaluations_folder, stored_evaluations
+from piyard.run.record import list_runs, read_record
 from tests.integration.conftest import Invoke
 
 pytestmark = [
@@ -46,8 +47,8 @@ def test_what_can_be_read_is_seen_drawn_and_told_again(invoke: Invoke, folder: P
     assert {"bus", "person"} <= {row["Class"] for row in rows}
     for name in ("cut.jpg", "empty.png"):
         assert done.stderr.count(f"{folder / name}: ") == 1
-    (run,) = result.runs()
-    (drawn,) = seen.conclude(result.read_record(run)).drawn
+    (run,) = list_runs()
+    (drawn,) = read_prediction(read_record(run)).drawn
     assert drawn.name == "a bus.jpg"
     with Image.open(drawn) as picture, Image.open(folder / "a bus.jpg") as before:
         assert picture.size == before.size
@@ -62,8 +63,8 @@ def test_a_film_comes_back_as_a_film(invoke: Invoke, assets: Path, tmp_path: Pat
     clip.write_bytes(b"".join(frame.read_bytes() for frame in frames))
     done = invoke("run", *HOST, *MODEL, "--input", str(clip), "--score", "0.5")
     assert done.returncode == 0, done.stderr
-    (run,) = result.runs()
-    found = seen.conclude(result.read_record(run))
+    (run,) = list_runs()
+    found = read_prediction(read_record(run))
     assert len(found.frames) == 3
     assert found.film
     assert found.film.read_bytes().count(b"\xff\xd8\xff") == 3
@@ -81,10 +82,10 @@ def test_the_board_is_as_right_as_the_original(invoke: Invoke, assets: Path) -> 
     assert {row["Data"] for row in rows} == {"imagenet500, 24 pictures"}
     assert [row["Board"] for row in rows] == ["this desktop"] * 2 + ["emulated:rpi5"] * 2
     assert [row["Points off"] for row in rows[2:]] == [0, 0]
-    (first, second) = sorted(kept.stored(), key=lambda one: one.by)
+    (first, second) = sorted(stored_evaluations(), key=lambda one: one.by)
     assert (first.by, second.by) == ("board", "original")
     assert first.figures == second.figures
-    assert kept.folder().parent == paths.artifacts()
+    assert evaluations_folder().parent == paths.artifacts()
 
 
 @pytest.mark.usefixtures("nowhere")

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from piyard.build import Build
-from piyard.emulator import EmulatedBoard
+from piyard.board.emulator import EmulatedBoard
+from piyard.build.builder import Build
 from tests.runner.nets import Net
 
 pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(600)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from piyard.conversion.convert import Conversion
+from piyard.convert.conversions import Conversion
 from tests.integration.conftest import Invoke
 
 pytestmark = [

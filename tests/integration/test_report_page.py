@@ -11,10 +11,9 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from piyard import report
-from piyard.result import Result
-from piyard.row import Row
-from piyard.verdict import Reason, Verdict
+from piyard.report.formats import render_rows
+from piyard.results.result import Result
+from piyard.results.row import Reason, Row, Verdict
 from tests import made_rows
 from tests.made_rows import row
 
@@ -55,7 +54,7 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Open]:
     ) -> Page:
         if rows is None:
             rows, results = made_rows.fleet()
-        file.write_text(report.render(rows, "html", results or []), encoding="utf-8")
+        file.write_text(render_rows(rows, "html", results or []), encoding="utf-8")
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         contexts.append(context)
         page = context.new_page()

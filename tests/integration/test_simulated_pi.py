@@ -9,12 +9,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from piyard import facts, log, result, run, telemetry
-from piyard.board import Line
-from piyard.governor import CPUFREQ
-from piyard.log import Log
-from piyard.release import HOME
-from piyard.ssh import Session
+from piyard.board.connection import BoardConnection
+from piyard.board.facts import read_facts
+from piyard.board.lease import CPUFREQ
+from piyard.board.release import HOME
+from piyard.board.ssh.session import Session
+from piyard.run.log import Log, parse_log, read_log
+from piyard.run.record import LOG_FILE, read_record, run_folder
+from piyard.run.telemetry import parse_power
 from tests.simulated import bench as simulated
 from tests.simulated import kernel
 from tests.simulated.bench import Measure
@@ -28,17 +30,17 @@ GOVERNOR = f"{CPUFREQ}/policy0/scaling_governor"
 
 
 @pytest.fixture
-def line(pi5: SimulatedPi, own_folders: None) -> Iterator[Line]:
+def line(pi5: SimulatedPi, own_folders: None) -> Iterator[BoardConnection]:
     with simulated.line_to(pi5) as line:
         yield line
 
 
 @pytest.fixture
-def session(line: Line) -> Session:
+def session(line: BoardConnection) -> Session:
     return line.session
 
 
-def test_it_passes_for_a_real_pi_5(line: Line) -> None:
+def test_it_passes_for_a_real_pi_5(line: BoardConnection) -> None:
     told = line.facts
     assert line.target_name == "rpi5"
     assert not line.board_with(told).emulated
@@ -47,7 +49,7 @@ def test_it_passes_for_a_real_pi_5(line: Line) -> None:
 
 
 def test_no_fact_of_a_pi_is_missing(session: Session) -> None:
-    told = facts.read(session)
+    told = read_facts(session)
     unknown = {name for name, value in msgspec.structs.asdict(told).items() if value is None}
     assert unknown == {"mounted_noexec"}  # programs may be started from a Pi's home
     assert (told.model, told.soc, told.cores) == (kernel.MODEL, "bcm2712", 4)
@@ -60,9 +62,9 @@ def test_no_fact_of_a_pi_is_missing(session: Session) -> None:
 def test_a_weak_supply_and_a_desktop_are_seen(pi5: SimulatedPi, session: Session) -> None:
     pi5.supply(3000)
     with pi5.desktop():
-        told = facts.read(session)
+        told = read_facts(session)
     assert (told.supply_ma, told.desktop) == (3000, "labwc")
-    assert facts.read(session).desktop == "none"
+    assert read_facts(session).desktop == "none"
 
 
 def watched(session: Session, *argv: str) -> list[Any]:
@@ -107,7 +109,7 @@ def test_the_real_watcher_hears_volts_times_amperes_of_each_rail(
     amperes = {rail: 0.125 * n for n, rail in enumerate(VOLTS)}
     pi5.power(amperes, {})
     said = session.run([REAL, "watch", "--pmic", "--seconds", "0.5", "--interval", "0.5"]).out
-    (seen, *_) = telemetry.power(said)
+    (seen, *_) = parse_power(said)
     assert seen.rails_w == pytest.approx({rail: VOLTS[rail] * amperes[rail] for rail in VOLTS})
 
 
@@ -119,7 +121,7 @@ def test_a_governor_is_written_by_sudo_alone_where_that_is_allowed(
     pi5.sudo(allowed=allowed)
     write = f"echo performance | sudo -n tee {GOVERNOR}"
     done = session.run(["sh", "-c", write], check=False)
-    assert facts.read(session).governor == ("performance" if allowed else "ondemand")
+    assert read_facts(session).governor == ("performance" if allowed else "ondemand")
     assert ("password" in done.err) is not allowed
 
 
@@ -135,10 +137,10 @@ def test_the_stand_in_speaks_as_the_real_nnrun(
     pi5: SimulatedPi, measure: Measure, session: Session
 ) -> None:
     pi5.samples([100.0] * 10)
-    folder = run.folder_of(measure().record.id)
-    stand_in = log.read(folder / run.LOG)
-    model = f"{HOME}/releases/{result.read_record(folder).release}/model.ncnn"
-    real = log.parse(
+    folder = run_folder(measure().record.id)
+    stand_in = read_log(folder / LOG_FILE)
+    model = f"{HOME}/releases/{read_record(folder).release}/model.ncnn"
+    real = parse_log(
         session.run(
             [
                 *(REAL, "bench", "--param", f"{model}.param", "--bin", f"{model}.bin"),

@@ -13,9 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from piyard import deadline, say, ssh
-from piyard.address import Address
-from piyard.errors import (
+from piyard.board.address import Address
+from piyard.board.ssh import session as ssh_session
+from piyard.board.ssh.config import _defaults, _warn_unsupported
+from piyard.board.ssh.hostkeys import pinned_hosts_file
+from piyard.board.ssh.login import Identities, Login
+from piyard.board.ssh.session import open_session, read_host_key
+from piyard.board.ssh.settings import configured_settings
+from piyard.core import console
+from piyard.core.cancel import wait_until
+from piyard.core.errors import (
     HostKeyChanged,
     HostUnreachable,
     KeyRejected,
@@ -24,7 +31,6 @@ from piyard.errors import (
     UnknownHostKey,
     WrongInput,
 )
-from piyard.ssh import Login, config, hostkeys, settings
 from tests.sshd import Sshd, new_key
 
 Configure = Callable[..., None]
@@ -56,10 +62,10 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def notes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     said: list[str] = []
-    monkeypatch.setattr(say, "note", said.append)
-    config._warn.cache_clear()
+    monkeypatch.setattr(console, "info", said.append)
+    _warn_unsupported.cache_clear()
     yield said
-    config._usual.cache_clear()
+    _defaults.cache_clear()
 
 
 @pytest.fixture
@@ -78,7 +84,7 @@ def configure(home: Path, sshd: Sshd) -> Configure:
 def said_by(name: str = "bench-pi", **keys: object) -> str:
     """What a command on the board says."""
     login = Login(address=Address(host=name), **keys)  # type: ignore[arg-type]
-    with ssh.connect(login) as session:
+    with open_session(login) as session:
         return session.run(["echo", "in"]).out
 
 
@@ -151,7 +157,7 @@ def test_a_key_that_is_missing_is_named_and_the_next_one_serves(
 def test_without_a_configuration_the_usual_keys_serve(home: Path, sshd: Sshd) -> None:
     shutil.copy(sshd.client_key_file, home / ".ssh" / "id_ecdsa")
     login = Login(address=Address(host="127.0.0.1", port=sshd.port))
-    with ssh.connect(login) as session:
+    with open_session(login) as session:
         assert session.run(["echo", "in"]).out == "in\n"
 
 
@@ -184,7 +190,7 @@ def agent(tmp_path: Path, sshd: Sshd) -> Iterator[Path]:
             shutil.copy(sshd.client_key_file, key)
             key.chmod(0o600)
             environment = os.environ | {"SSH_AUTH_SOCK": str(at)}
-            assert deadline.poll(lambda: _add(key, environment) or None, 30)
+            assert wait_until(lambda: _add(key, environment) or None, 30)
             yield at
         finally:
             running.terminate()
@@ -240,8 +246,8 @@ def test_a_certificate_is_offered_with_its_key(
         (home / "mine-cert.pub").rename(home / "signed.pub")
         named = "\n  CertificateFile ~/signed.pub"
     configure(key=f"IdentityFile ~/mine{named}")
-    found = settings.of(Address(host="bench-pi"))
-    (offer,) = ssh.identities.Identities(found)._offers()
+    found = configured_settings(Address(host="bench-pi"))
+    (offer,) = Identities(found)._offers()
     blob = offer.load().public_blob
     assert blob
     assert blob.key_type == "ssh-ed25519-cert-v01@openssh.com"
@@ -253,7 +259,7 @@ def test_a_host_key_is_known_by_its_alias(configure: Configure, home: Path, sshd
     known.write_text(f"the-lab {key.get_name()} {key.get_base64()}\n")
     configure("  HostKeyAlias the-lab\n  StrictHostKeyChecking yes")
     assert said_by() == "in\n"
-    assert hostkeys.pinned_hosts().read_text() == ""
+    assert pinned_hosts_file().read_text() == ""
     other = new_key(home / "other")
     known.write_text(f"the-lab {other.get_name()} {other.get_base64()}\n")
     assert isinstance(refused(), HostKeyChanged)
@@ -262,8 +268,8 @@ def test_a_host_key_is_known_by_its_alias(configure: Configure, home: Path, sshd
 def test_a_first_contact_is_pinned_by_its_alias(configure: Configure) -> None:
     configure("  HostKeyAlias the-lab")
     assert said_by() == "in\n"
-    assert hostkeys.pinned_hosts().read_text().startswith("the-lab ecdsa")
-    host, _ = ssh.shown_key(Login(address=Address(host="bench-pi")))
+    assert pinned_hosts_file().read_text().startswith("the-lab ecdsa")
+    host, _ = read_host_key(Login(address=Address(host="bench-pi")))
     assert host == "the-lab"
 
 
@@ -359,7 +365,7 @@ def test_the_time_to_connect_is_the_users(configure: Configure) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         configure(f"Host mute\n  HostName 127.0.0.1\n  Port {mute.getsockname()[1]}\n"
                   "  ConnectTimeout 1")  # fmt: skip
-        assert settings.of(Address(host="mute")).connect_limit_s == 1
+        assert configured_settings(Address(host="mute")).connect_limit_s == 1
         assert isinstance(refused("mute"), HostUnreachable)
 
 
@@ -371,8 +377,8 @@ def test_who_logs_in_is_pi_unless_somebody_is_named(
     configure: Configure, line: str, expected: str
 ) -> None:
     configure(f"  {line}")
-    assert settings.of(Address(host="bench-pi")).user == expected
-    assert settings.of(Address(host="bench-pi", user="me")).user == "me"
+    assert configured_settings(Address(host="bench-pi")).user == expected
+    assert configured_settings(Address(host="bench-pi", user="me")).user == "me"
 
 
 @pytest.mark.parametrize(
@@ -420,7 +426,7 @@ def test_a_board_of_which_all_is_known_needs_no_configuration(
     configure: Configure, sshd: Sshd
 ) -> None:
     configure("  NoSuchKeyword yes")
-    with ssh.connect(sshd.login) as session:
+    with open_session(sshd.login) as session:
         assert session.run(["echo", "in"]).out == "in\n"
 
 
@@ -436,7 +442,7 @@ def test_without_ssh_what_is_simple_works(
     configure: Configure, no_ssh: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure("Match host other\n  User nobody")
-    found = settings.of(Address(host="bench-pi"))
+    found = configured_settings(Address(host="bench-pi"))
     assert (found.host, found.user) == ("127.0.0.1", "pi")
     assert found.identities
 
@@ -457,7 +463,7 @@ def test_without_ssh_includes_are_named(
     configure: Configure, no_ssh: None, notes: list[str]
 ) -> None:
     configure(before="Include conf.d/*")
-    settings.of(Address(host="bench-pi"))
+    configured_settings(Address(host="bench-pi"))
     assert "Include" in notes[0]
 
 
@@ -470,7 +476,7 @@ def test_a_name_that_no_host_can_have_is_one_line(name: str) -> None:
 def test_a_board_that_allows_one_session_at_a_time_serves(configure: Configure, sshd: Sshd) -> None:
     sshd.most_sessions = 1
     configure()
-    with ssh.connect(Login(address=Address(host="bench-pi"))) as session:
+    with open_session(Login(address=Address(host="bench-pi"))) as session:
         for number in range(5):
             assert session.run(["echo", str(number)]).out == f"{number}\n"
 
@@ -478,9 +484,9 @@ def test_a_board_that_allows_one_session_at_a_time_serves(configure: Configure, 
 def test_a_board_that_allows_no_session_says_what_to_raise(
     configure: Configure, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ssh.session, "SESSION_LIMIT_S", 0.3)
+    monkeypatch.setattr(ssh_session, "SESSION_LIMIT_S", 0.3)
     configure()
-    with ssh.connect(Login(address=Address(host="bench-pi"))) as session:
+    with open_session(Login(address=Address(host="bench-pi"))) as session:
         sshd.most_sessions = 1
         with session.start(["sleep", "3"]), pytest.raises(HostUnreachable) as caught:
             session.run(["true"])

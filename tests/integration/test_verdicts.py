@@ -16,15 +16,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from piyard import derive, history, target
-from piyard.board import Line
-from piyard.build import Build
-from piyard.conditions import settle
-from piyard.conversion.convert import Conversion
-from piyard.fleet import inventory
-from piyard.history import shelf
-from piyard.result import Result
-from piyard.seat import Terms
+from piyard.board.connection import BoardConnection
+from piyard.board.fleet.inventory import checkout_fleet_file
+from piyard.build.builder import Build
+from piyard.convert.conversions import Conversion
+from piyard.core.target import load_target
+from piyard.results.derive import make_row
+from piyard.results.history import stored_rows
+from piyard.results.result import Result
+from piyard.results.result_files import load_result
+from piyard.run.execute import wait_until_idle
+from piyard.run.job import RunOptions
 from tests import own
 from tests.integration.conftest import Invoke
 from tests.simulated import bench as simulated
@@ -53,11 +55,13 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     then: Action = nothing
     expected: Sequence[Told] = ()
 
-    def measured(self, pi: SimulatedPi, line: Line, real: Build, conversion: Conversion) -> Result:
+    def measured(
+        self, pi: SimulatedPi, line: BoardConnection, real: Build, conversion: Conversion
+    ) -> Result:
         pi.calm()
         self.so(pi)
         with pi.during(self.then):
-            return simulated.measure(line, real, conversion, Terms())
+            return simulated.measure(line, real, conversion, RunOptions())
 
 
 def late(change: Callable[[SimulatedPi], object]) -> Action:
@@ -162,7 +166,7 @@ def outcomes(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Mapping[str, Future[Result]]:
     """What comes of all cases that are asked for, on both boards: runs are mostly waiting."""
-    idle: queue.Queue[tuple[SimulatedPi, Line]] = queue.Queue()
+    idle: queue.Queue[tuple[SimulatedPi, BoardConnection]] = queue.Queue()
 
     def measured(case: Case) -> Result:
         pi, line = idle.get()
@@ -205,9 +209,9 @@ def test_what_it_measured_is_kept_and_shown(measure: Measure, pi5: SimulatedPi) 
     assert (record.before.throttled, record.before.supply_ma) == ("0x0", 5000)
     assert record.after
     assert record.after.throttled == "0x0"
-    assert msgspec.json.encode(shelf.load(record.id)) == msgspec.json.encode(found)
-    (stored,) = history.rows()
-    assert msgspec.json.encode(stored) == msgspec.json.encode(derive.row(found))
+    assert msgspec.json.encode(load_result(record.id)) == msgspec.json.encode(found)
+    (stored,) = stored_rows()
+    assert msgspec.json.encode(stored) == msgspec.json.encode(make_row(found))
     assert stored.cost
     assert (stored.cost.board, stored.cost.board_date) == (80, "2026-11-20")
 
@@ -230,7 +234,7 @@ def test_a_hot_board_is_waited_for(measure: Measure, pi5: SimulatedPi) -> None:
 def test_a_board_that_stays_hot_or_busy_is_not_waited_for_for_ever(
     pi5: SimulatedPi, own_folders: None
 ) -> None:
-    limits = msgspec.structs.replace(target.load("rpi5").conditions, settle_s=3)
+    limits = msgspec.structs.replace(load_target("rpi5").conditions, settle_s=3)
     over = threading.Event()
 
     def work() -> None:
@@ -240,14 +244,14 @@ def test_a_board_that_stays_hot_or_busy_is_not_waited_for_for_ever(
     worker = threading.Thread(target=work)
     with simulated.line_to(pi5) as line:
         pi5.temperature(70)
-        hot = settle(line.session, limits)
+        hot = wait_until_idle(line.session, limits)
         pi5.temperature(50)
         worker.start()
         try:
-            busy = settle(line.session, limits)
+            busy = wait_until_idle(line.session, limits)
         finally:
             over.set()
-        calm = settle(line.session, limits)
+        calm = wait_until_idle(line.session, limits)
     assert (hot.cool, hot.quiet) == (False, True)
     assert (busy.cool, busy.quiet) == (True, False)
     assert busy.load is not None
@@ -261,24 +265,24 @@ def test_what_is_invalid_is_measured_again(
     over = threading.Event()
 
     def heat(pi: SimulatedPi, _seconds: float) -> None:
-        if not history.rows():
+        if not stored_rows():
             pi.temperature(85)
 
     def cool_down() -> None:
         while not over.wait(0.2):
-            if history.rows():
+            if stored_rows():
                 pi5.temperature(45)
 
     cooler = threading.Thread(target=cool_down)
     cooler.start()
     try:
         with pi5.during(heat):
-            found = measure(Terms(rerun_invalid=3))
+            found = measure(RunOptions(rerun_invalid=3))
     finally:
         over.set()
         cooler.join()
     assert (found.verdict.state, told(found)) == ("VALID", [])
-    assert [one.verdict.state for one in history.rows()] == ["INVALID", "VALID"]
+    assert [one.verdict.state for one in stored_rows()] == ["INVALID", "VALID"]
     assert "is INVALID: the SoC reached 85.0 °C" in capsys.readouterr().err
 
 
@@ -302,7 +306,7 @@ def test_a_user_measures_an_address(
     (one,) = msgspec.json.decode(done.stdout)
     assert one["Hardware"] == "Raspberry Pi 5"
     assert len(one["samples_ms"]) == 6
-    (stored,) = history.rows()
+    (stored,) = stored_rows()
     assert (stored.hardware, stored.emulated) == ("Raspberry Pi 5", False)
     assert stored.verdict.state == one["verdict"]
     # An emulator's times may be anything; of the board there is nothing to say.
@@ -316,5 +320,5 @@ def test_price_and_date_are_the_inventorys(pi5: SimulatedPi, own_folders: None) 
     entry = msgspec.structs.replace(pi5.entry)
     keys = ("host", "port", "user", "key", "sudo", "price", "price_date")
     boards = {"mine": {name: getattr(entry, name) for name in keys}}
-    inventory.checkout_file().write_bytes(msgspec.yaml.encode({"boards": boards}))
-    assert Line("mine").entry == entry
+    checkout_fleet_file().write_bytes(msgspec.yaml.encode({"boards": boards}))
+    assert BoardConnection("mine").entry == entry

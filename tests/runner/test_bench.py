@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard import stimulus
-from piyard.compare import compare_outputs
+from piyard.convert.difference import compare_outputs
+from piyard.models.synthetic import INPUT_SEED, random_tensor
 from tests.runner.nets import Net, identity, in_python, small, values_of
 from tests.runner.outcome import Run, assert_refused
 
@@ -52,7 +52,7 @@ def test_the_header(nnrun: Run, tmp_path):
     assert header["cpu"]["count"] >= header["cpu"]["big"] >= 1
     described = {"param": flags[1], "bin": flags[3], "layers": 5, "blobs": 5, "weights": "fp32"}
     assert header["model"].items() >= described.items()
-    fed = {"blob": "in0", "shape": [3, 12, 10], "seed": stimulus.SEED, "span": [-1, 1]}
+    fed = {"blob": "in0", "shape": [3, 12, 10], "seed": INPUT_SEED, "span": [-1, 1]}
     assert header["input"].items() >= fed.items()
 
 
@@ -75,7 +75,7 @@ def test_the_input_is_bit_for_bit_pythons(nnrun: Run, tmp_path_factory, seed, sh
     flags += ["--span", ",".join(map(str, span))]
     outcome = nnrun("bench", *flags, *ONCE, "--precision", "fp32", "--save-outputs", folder)
     saved = values_of(outcome.one("output")["file"])
-    assert saved.tobytes() == stimulus.tensor(shape, seed, span).tobytes()
+    assert saved.tobytes() == random_tensor(shape, seed, span).tobytes()
 
 
 @pytest.mark.parametrize("half", [False, True])
@@ -83,7 +83,7 @@ def test_the_output_is_that_of_the_python_package(nnrun: Run, tmp_path, half):
     net = small(half=half)
     run = ["--shape", "3,16,20", "--seed", "5", *ONCE, "--precision", "fp32"]
     outcome = nnrun("bench", *net.write(tmp_path), *run, "--save-outputs", tmp_path)
-    expected = in_python(net, tmp_path, stimulus.tensor((3, 16, 20), 5), "out0")
+    expected = in_python(net, tmp_path, random_tensor((3, 16, 20), 5), "out0")
     found = compare_outputs(expected, values_of(tmp_path / "out0.f32"))
     assert found.cosine > 1 - 1e-6
     assert found.max_abs < 1e-4
@@ -97,7 +97,7 @@ def test_an_inner_blob_can_be_an_output(nnrun: Run, tmp_path, asked):
     outcome = nnrun("bench", *small().write(tmp_path), *run)
     assert {line["name"] for line in outcome.of("output")} == set(asked)
     for blob in asked:
-        expected = in_python(small(), tmp_path, stimulus.tensor((3, 6, 5)), blob)
+        expected = in_python(small(), tmp_path, random_tensor((3, 6, 5)), blob)
         saved = values_of(tmp_path / f"{blob}.f32")
         np.testing.assert_allclose(saved, expected.ravel(), rtol=1e-4, atol=1e-5)
 
@@ -174,7 +174,7 @@ class TestPrecision:
     def test_a_quantised_net_runs_in_int8(self, nnrun: Run, tmp_path, quantised):
         outcome = nnrun("bench", *quantised, "--precision", "int8", "--save-outputs", tmp_path)
         assert "int8" in outcome.one("header")["precision"]["label"]
-        expected = (np.arange(8) / 8).reshape(2, 4) @ stimulus.tensor((4,))
+        expected = (np.arange(8) / 8).reshape(2, 4) @ random_tensor((4,))
         np.testing.assert_allclose(values_of(tmp_path / "out0.f32"), expected, atol=0.03)
 
 

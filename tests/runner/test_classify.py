@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from piyard.model import steps
-from piyard.preprocess import feed
-from piyard.preprocess.flags import nnrun_flags
-from piyard.preprocess.picture import read as read_picture
+from piyard.vision.pictures import read_picture
+from piyard.vision.preprocess import prepare_picture, preprocess_flags
+from piyard.vision.schema import Crop
 from tests.runner import pictures
 from tests.runner.nets import Floats, Net, identity, small
 from tests.runner.outcome import Run, assert_refused
@@ -51,11 +50,11 @@ def planes(pixels: NDArray[np.uint8]) -> Floats:
     return seen
 
 
-def rules(**changed: object) -> steps.Crop:
-    return steps.Crop(**(PLAIN | {"resize": 224, "crop": 224} | changed))  # type: ignore[arg-type]
+def rules(**changed: object) -> Crop:
+    return Crop(**(PLAIN | {"resize": 224, "crop": 224} | changed))  # type: ignore[arg-type]
 
 
-def square(how: steps.Crop) -> tuple[int, int]:
+def square(how: Crop) -> tuple[int, int]:
     return how.crop, how.crop
 
 
@@ -70,8 +69,8 @@ def test_resize_and_crop_are_the_desktops(
     folder = tmp_path_factory.mktemp("resize")
     how = rules(resize=short, crop=max(1, short - spare), resample=resample)
     noise(w, h).save(folder / "a.png")
-    seen = Eye(nnrun, folder)(folder / "a.png", *nnrun_flags(how, square(how)))
-    assert np.array_equal(seen, feed.apply(noise(w, h), how, square(how)).ravel())
+    seen = Eye(nnrun, folder)(folder / "a.png", *preprocess_flags(how, square(how)))
+    assert np.array_equal(seen, prepare_picture(noise(w, h), how, square(how)).ravel())
 
 
 @settings(max_examples=60, deadline=None)
@@ -91,8 +90,8 @@ def test_resize_alone_is_pillows(nnrun: Run, tmp_path_factory, w, h, short, resa
 def test_a_photograph_shrinks_as_on_the_desktop(eye: Eye, tmp_path, resample, size):
     how = rules(resize=256, resample=resample)
     smooth(*size).save(tmp_path / "a.png")
-    seen = eye(tmp_path / "a.png", *nnrun_flags(how, square(how)))
-    assert np.array_equal(seen, feed.apply(smooth(*size), how, square(how)).ravel())
+    seen = eye(tmp_path / "a.png", *preprocess_flags(how, square(how)))
+    assert np.array_equal(seen, prepare_picture(smooth(*size), how, square(how)).ravel())
 
 
 @pytest.mark.parametrize("crop", ["20x31", "29x30", "3"])
@@ -114,8 +113,8 @@ def test_normalising_is_exact(eye: Eye, tmp_path, order, name):
     if name == "random":
         how = {"mean": (-3.1, 1e-3, 300.7), "norm": (1e-9, 777.7, -0.3)}
     asked = rules(order=order, resample="bilinear", resize=256, crop=256, **how)
-    seen = eye(tmp_path / "a.png", *nnrun_flags(asked, square(asked)))
-    assert seen.tobytes() == feed.apply(picture, asked, square(asked)).tobytes()
+    seen = eye(tmp_path / "a.png", *preprocess_flags(asked, square(asked)))
+    assert seen.tobytes() == prepare_picture(picture, asked, square(asked)).tobytes()
 
 
 @pytest.mark.parametrize("name", pictures.JPEGS | pictures.PNGS)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard import stimulus
+from piyard.models.synthetic import random_tensor
 from tests.runner.nets import Net, identity, in_python, small, values_of
 from tests.runner.outcome import Run, assert_refused
 
@@ -23,7 +23,7 @@ def saved(path: Path, values: np.ndarray) -> Path:
 
 
 def tensor(folder: Path, seed: int, shape: tuple[int, ...] = (3, 8, 6)) -> Path:
-    return saved(folder / f"{seed}.npy", stimulus.tensor(shape, seed))
+    return saved(folder / f"{seed}.npy", random_tensor(shape, seed))
 
 
 def test_each_tensor_is_an_inference(nnrun: Run, tmp_path):
@@ -45,7 +45,7 @@ def test_every_blob_is_what_an_inference_makes(nnrun: Run, tmp_path):
     outcome = nnrun("compute", *flags, "--every-blob", tensor(tmp_path, 3))
     assert [line["name"] for line in outcome.of("output")] == ["conv", "relu", "pool", "out0"]
     for line in outcome.of("output"):
-        expected = in_python(small(), tmp_path, stimulus.tensor((3, 8, 6), 3), line["name"])
+        expected = in_python(small(), tmp_path, random_tensor((3, 8, 6), 3), line["name"])
         np.testing.assert_allclose(values_of(line["file"]), expected.ravel(), rtol=1e-4, atol=1e-5)
 
 
@@ -57,7 +57,7 @@ def test_a_net_of_two_inputs_takes_them_in_its_own_order(nnrun: Run, tmp_path):
     assert outcome.one("summary")["inferences"] == 2
     made = [values_of(line["file"]) for line in outcome.of("output")]
     for values, (one, other) in zip(made, [(1, 2), (3, 4)], strict=True):
-        expected = stimulus.tensor((4,), one) - stimulus.tensor((4,), other)
+        expected = random_tensor((4,), one) - random_tensor((4,), other)
         np.testing.assert_array_equal(values, expected)
 
 
@@ -66,7 +66,7 @@ def test_a_net_of_two_inputs_takes_them_in_its_own_order(nnrun: Run, tmp_path):
     shape=st.lists(st.integers(1, 9), min_size=1, max_size=3), version=st.sampled_from([1, 2, 3])
 )
 def test_numpys_files_are_read_bit_for_bit(nnrun: Run, tmp_path_factory, shape, version):
-    folder, values = tmp_path_factory.mktemp("npy"), stimulus.tensor(shape, 1)
+    folder, values = tmp_path_factory.mktemp("npy"), random_tensor(shape, 1)
     with (folder / "in.npy").open("wb") as file:
         np.lib.format.write_array(file, values, version=(version, 0))
     flags = [*identity().write(folder), *FP32, "--save-outputs", folder]

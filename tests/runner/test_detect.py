@@ -10,12 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard.heads.dense import decode
-from piyard.heads.found import Found
-from piyard.model.head import DenseHead, Yolov8
-from piyard.model.steps import Letterbox, Preprocess, Stretch
-from piyard.preprocess import feed
-from piyard.preprocess.flags import nnrun_flags
+from piyard.vision.decode import decode_objects
+from piyard.vision.predictions import DecodedObject
+from piyard.vision.preprocess import picture_transform, preprocess_flags
+from piyard.vision.schema import DenseHead, Letterbox, Preprocess, Stretch, Yolov8
 from tests.runner import heads, pictures
 from tests.runner.constant import constant
 from tests.runner.heads import HEADS
@@ -37,11 +35,11 @@ def detect(
     hw: tuple[int, int] = HW,
 ) -> Line:
     """The line of a.png when the net's outputs are those."""
-    flags = [*constant(made, folder), *heads.flags(head), *nnrun_flags(how, hw)]
+    flags = [*constant(made, folder), *heads.flags(head), *preprocess_flags(how, hw)]
     return nnrun("detect", *flags, folder / "a.png").one("objects")
 
 
-def assert_same(told: Line, expected: list[Found]) -> None:
+def assert_same(told: Line, expected: list[DecodedObject]) -> None:
     found = told["objects"]
     assert [one["class"] for one in found] == [one.class_ for one in expected]
     if expected:
@@ -86,8 +84,8 @@ def test_objects_are_the_desktops(
     noise(width, height).save(folder / "a.png")
     made = heads.maps(head, classes, hw, seed, apart=apart)
     told = detect(nnrun, folder, head, made, how=how, hw=hw)
-    placing = feed.placing((width, height), how, hw)
-    assert_same(told, decode(head, "detect", made, hw, placing))
+    placing = picture_transform((width, height), how, hw)
+    assert_same(told, decode_objects(head, "detect", made, hw, placing))
 
 
 @pytest.mark.parametrize("kind", HEADS)
@@ -97,8 +95,8 @@ def test_a_crowd_is_thinned_out_as_on_the_desktop(nnrun: Run, tmp_path, kind):
     head = HEADS[kind](score=0.001, nms=0.65, most=300)
     made = heads.maps(head, 5, (320, 320), 3, apart=False)
     told = detect(nnrun, tmp_path, head, made, hw=(320, 320))
-    placing = feed.placing((640, 480), LETTERBOX, (320, 320))
-    expected = decode(head, "detect", made, (320, 320), placing)
+    placing = picture_transform((640, 480), LETTERBOX, (320, 320))
+    expected = decode_objects(head, "detect", made, (320, 320), placing)
     assert len(expected) > 100
     assert_same(told, expected)
 
@@ -157,7 +155,7 @@ def test_a_line(nnrun: Run, tmp_path):
     (tmp_path / "labels.txt").write_text("person\nbike \U0001f6b2\nöl\r\n")
     head = Yolov8(strides=(8,))
     made = constant(one_hot(head, [(3, 3, 1, 2.0), (3, 8, 2, 1.0)]), tmp_path)
-    flags = [*made, *heads.flags(head), *nnrun_flags(LETTERBOX, HW)]
+    flags = [*made, *heads.flags(head), *preprocess_flags(LETTERBOX, HW)]
     outcome = nnrun("detect", *flags, "--labels", tmp_path / "labels.txt", tmp_path / "a.png")
     kinds = [line["type"] for line in outcome.lines]
     assert kinds == ["header", "load", "objects", "summary"]
@@ -204,17 +202,17 @@ def test_outputs_follow_the_numbers_of_pnnx_not_the_nets_order(nnrun: Run, tmp_p
         net.tagged(np.zeros(3 * depth))
         net.add("Reshape", f"{blob}r", f"0=1 1=1 2={depth}")
         net.add("BinaryOp", blob, "0=0", bottoms=[f"{blob}m", f"{blob}r"])
-    flags = [*net.write(tmp_path), *heads.flags(head), *nnrun_flags(LETTERBOX, HW)]
+    flags = [*net.write(tmp_path), *heads.flags(head), *preprocess_flags(LETTERBOX, HW)]
     told = nnrun("detect", *flags, "--precision", "fp32", tmp_path / "a.png").one("objects")
-    placing = feed.placing((HW[1], HW[0]), LETTERBOX, HW)
-    assert_same(told, decode(head, "detect", [fine, coarse], HW, placing))
+    placing = picture_transform((HW[1], HW[0]), LETTERBOX, HW)
+    assert_same(told, decode_objects(head, "detect", [fine, coarse], HW, placing))
 
 
 def refused(
     nnrun: Run, folder: Path, head: DenseHead, made: list[Floats], *more: object
 ) -> Outcome:
     noise(HW[1], HW[0]).save(folder / "a.png")
-    flags = [*constant(made, folder), *heads.flags(head), *nnrun_flags(LETTERBOX, HW)]
+    flags = [*constant(made, folder), *heads.flags(head), *preprocess_flags(LETTERBOX, HW)]
     outcome = nnrun("detect", *flags, *more, folder / "a.png")
     assert outcome.stdout == ""
     return outcome
@@ -273,7 +271,7 @@ def test_outputs_that_are_not_finite_are_an_error_of_the_picture(
     head = Yolov8(strides=(8,))
     made = one_hot(head, [(3, 3, 1, 2.0)])
     made[0][channel, 7, 11] = bad
-    flags = [*constant(made, tmp_path), *heads.flags(head), *nnrun_flags(LETTERBOX, HW)]
+    flags = [*constant(made, tmp_path), *heads.flags(head), *preprocess_flags(LETTERBOX, HW)]
     outcome = nnrun("detect", *flags, tmp_path / "a.png")
     assert outcome.code == 4
     told = outcome.one("error")
@@ -285,7 +283,7 @@ def test_outputs_that_are_not_finite_are_an_error_of_the_picture(
 def test_a_truncated_bin_is_exit_3(nnrun: Run, tmp_path):
     head = Yolov8(strides=(8,))
     flags = [*constant(one_hot(head, []), tmp_path), *heads.flags(head)]
-    flags += nnrun_flags(LETTERBOX, HW)
+    flags += preprocess_flags(LETTERBOX, HW)
     weights = tmp_path / "constant.bin"
     weights.write_bytes(weights.read_bytes()[:-4])
     outcome = nnrun("detect", *flags, "a.png")
@@ -295,7 +293,7 @@ def test_a_truncated_bin_is_exit_3(nnrun: Run, tmp_path):
 
 def test_a_classifier_is_refused(nnrun: Run, tmp_path):
     flags = [*small().write(tmp_path), *heads.flags(Yolov8(strides=(8,)))]
-    outcome = nnrun("detect", *flags, *nnrun_flags(LETTERBOX, HW), "a.png")
+    outcome = nnrun("detect", *flags, *preprocess_flags(LETTERBOX, HW), "a.png")
     assert_refused(outcome, 3, "yolov8", "found 10")
 
 
@@ -318,7 +316,7 @@ def test_a_broken_picture_is_one_line_and_the_rest_goes_on(nnrun: Run, tmp_path,
     noise(HW[1], HW[0]).save(tmp_path / "a.png")
     head = Yolov8(strides=(8,))
     flags = [*constant(one_hot(head, [(3, 3, 1, 2.0)]), tmp_path), *heads.flags(head)]
-    flags += nnrun_flags(LETTERBOX, HW)
+    flags += preprocess_flags(LETTERBOX, HW)
     outcome = nnrun("detect", *flags, tmp_path / "broken", tmp_path / "a.png")
     assert_refused(outcome, 4, "broken")
     assert outcome.one("error")["image"] == str(tmp_path / "broken")

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from piyard.model.head import Yolov8
+from piyard.vision.schema import Yolov8
 from tests.runner import heads, pictures
 from tests.runner.constant import constant
 from tests.runner.nets import Net, small

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from piyard import paths
+from piyard.core.paths import ROOT
 from tests import small
 
-FUZZ = paths.ROOT / "runner" / "fuzz"
+FUZZ = ROOT / "runner" / "fuzz"
 TARGETS = sorted(folder.name for folder in (FUZZ / "corpus").iterdir())
 SECONDS = 60
 SEED = os.environ.get("PIYARD_FUZZ_SEED", "20260101")

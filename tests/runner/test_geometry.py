@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard.model.steps import Box, Letterbox, Preprocess, Stretch
-from piyard.preprocess import feed
-from piyard.preprocess.flags import nnrun_flags
+from piyard.vision.preprocess import prepare_picture, preprocess_flags
+from piyard.vision.schema import Letterbox, ObjectCrop, Preprocess, Stretch
 from tests.runner.nets import Floats, identity, small
 from tests.runner.outcome import Run, assert_refused
 from tests.runner.pictures import noise, smooth
@@ -40,7 +39,7 @@ stretch = st.builds(
     norm=st.just((1 / 255, 1 / 255, 1 / 255)),
 )
 box = st.builds(
-    Box,
+    ObjectCrop,
     padding=st.floats(1, 4),
     order=st.sampled_from(["rgb", "bgr"]),
     mean=st.just(PLAIN["mean"]),
@@ -51,7 +50,7 @@ box = st.builds(
 def seen(nnrun: Run, folder: Path, how: Preprocess, hw: tuple[int, int]) -> Floats:
     """The input that nnrun makes of a.png."""
     fixed = ["--precision", "fp32", "--activation", "none", "--save-outputs", folder]
-    flags = [*identity().write(folder), *fixed, *nnrun_flags(how, hw)]
+    flags = [*identity().write(folder), *fixed, *preprocess_flags(how, hw)]
     outcome = nnrun("classify", *flags, folder / "a.png")
     assert outcome.code == 0, outcome
     made: Floats = np.fromfile(folder / "0.out0.f32", "<f4")
@@ -64,7 +63,7 @@ def test_the_input_is_the_desktops(nnrun: Run, tmp_path_factory, width, height, 
     folder = tmp_path_factory.mktemp("geometry")
     picture = noise(width, height, seed)
     picture.save(folder / "a.png")
-    expected = feed.apply(picture, how, hw)
+    expected = prepare_picture(picture, how, hw)
     assert seen(nnrun, folder, how, hw).tobytes() == expected.tobytes()
 
 
@@ -83,11 +82,11 @@ EXTREMES = {
 
 
 @pytest.mark.parametrize("name", EXTREMES)
-@pytest.mark.parametrize("how", [Letterbox(**PLAIN), Stretch(**PLAIN), Box(**PLAIN)])
+@pytest.mark.parametrize("how", [Letterbox(**PLAIN), Stretch(**PLAIN), ObjectCrop(**PLAIN)])
 def test_extreme_sides(nnrun: Run, tmp_path, name, how):
     sides, hw = EXTREMES[name]
     noise(*sides).save(tmp_path / "a.png")
-    expected = feed.apply(noise(*sides), how, hw)
+    expected = prepare_picture(noise(*sides), how, hw)
     assert np.array_equal(seen(nnrun, tmp_path, how, hw), expected)
 
 
@@ -107,12 +106,12 @@ def test_pictures_of_several_sizes_share_a_buffer(nnrun: Run, tmp_path):
     for i, (width, height) in enumerate(sides):
         smooth(width, height).save(tmp_path / f"{i}.png")
     flags = [*identity().write(tmp_path), "--precision", "fp32", "--activation", "none"]
-    flags += ["--save-outputs", str(tmp_path), *nnrun_flags(how, hw)]
+    flags += ["--save-outputs", str(tmp_path), *preprocess_flags(how, hw)]
     outcome = nnrun("classify", *flags, *(tmp_path / f"{i}.png" for i in range(len(sides))))
     assert len(outcome.of("classification")) == len(sides)
     for i, (width, height) in enumerate(sides):
         made = np.fromfile(tmp_path / f"{i}.out0.f32", "<f4")
-        assert np.array_equal(made, feed.apply(smooth(width, height), how, hw).ravel())
+        assert np.array_equal(made, prepare_picture(smooth(width, height), how, hw).ravel())
 
 
 MISTAKES = {
@@ -142,7 +141,7 @@ def test_a_mistake_is_one_line(nnrun: Run, tmp_path, name):
 def test_the_header_tells_the_geometry(nnrun: Run, tmp_path):
     noise(9, 9).save(tmp_path / "a.png")
     how = Letterbox(**PLAIN, pad=(1, 2, 3), place="topleft")
-    flags = [*small().write(tmp_path), *nnrun_flags(how, (16, 24))]
+    flags = [*small().write(tmp_path), *preprocess_flags(how, (16, 24))]
     told = nnrun("classify", *flags, tmp_path / "a.png").one("header")["input"]
     wanted = {"fit": "letterbox", "size": [16, 24], "pad": [1, 2, 3], "place": "topleft"}
     assert told.items() >= (wanted | {"resample": "linear", "order": "rgb"}).items()

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from piyard import paths
+from piyard.core.paths import ROOT
 
-RUNNER = paths.ROOT / "runner"
+RUNNER = ROOT / "runner"
 SOURCES = RUNNER / "src"
 INCLUDE = re.compile(r'^#include "([\w/]+)\.h"$', re.MULTILINE)
 FILES = sorted(path for path in SOURCES.rglob("*") if path.suffix in {".h", ".cpp"})

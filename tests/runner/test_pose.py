@@ -10,12 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from piyard.heads.dense import decode
-from piyard.heads.topdown import decode_pose
-from piyard.model.head import Heatmap, Rtmdet, Simcc, Yolov8
-from piyard.model.steps import Box, Letterbox
-from piyard.preprocess import feed
-from piyard.preprocess.flags import nnrun_flags
+from piyard.vision.decode import decode_objects, decode_pose
+from piyard.vision.preprocess import object_transform, picture_transform, preprocess_flags
+from piyard.vision.schema import Heatmap, Letterbox, ObjectCrop, Rtmdet, Simcc, Yolov8
 from tests.runner.constant import constant
 from tests.runner.nets import Floats, Net
 from tests.runner.outcome import Line, Outcome, Run, assert_refused
@@ -25,7 +22,7 @@ BINS, KEYPOINTS = 4, 5
 ZERO, ONE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 WHOLE = Letterbox(order="rgb", mean=ZERO, norm=ONE)
 POSE_SIZE = (64, 48)
-CUT = Box(order="rgb", mean=ZERO, norm=ONE)
+CUT = ObjectCrop(order="rgb", mean=ZERO, norm=ONE)
 
 seeds = st.integers(0, 10**6)
 side = st.integers(1, 200)
@@ -33,12 +30,12 @@ side = st.integers(1, 200)
 AT_ONCE = Yolov8(bins=BINS, strides=(8, 16), score=0.5)
 AT_ONCE_FLAGS = [
     *("--head", "yolov8", "--strides", "8,16", "--bins", str(BINS), "--score", "0.5"),
-    *nnrun_flags(WHOLE, SIZE),
+    *preprocess_flags(WHOLE, SIZE),
 ]
 FINDER = Rtmdet(strides=(8, 16), score=0.5)
 FINDER_FLAGS = [
     *("--head", "rtmdet", "--strides", "8,16", "--score", "0.5"),
-    *nnrun_flags(WHOLE, SIZE),
+    *preprocess_flags(WHOLE, SIZE),
 ]
 
 
@@ -81,8 +78,8 @@ def test_one_net_tells_people_and_keypoints(nnrun: Run, tmp_path_factory, seed, 
     outputs = maps(4 * BINS + 1 + 3 * KEYPOINTS, seed)
     net = constant(outputs, folder)
     found = objects(nnrun("pose", *net, *AT_ONCE_FLAGS, picture(folder, size)))
-    at = feed.placing(size, WHOLE, SIZE)
-    wanted = decode(AT_ONCE, "pose", outputs, SIZE, at)
+    at = picture_transform(size, WHOLE, SIZE)
+    wanted = decode_objects(AT_ONCE, "pose", outputs, SIZE, at)
     assert len(found) == len(wanted)
     for one, other in zip(found, wanted, strict=True):
         assert one["class"] == 0
@@ -105,7 +102,7 @@ TOP_DOWN = [(Simcc(), "simcc", simcc_outputs), (Heatmap(), "heatmap", heatmap_ou
 
 
 def pose_flags(kind: str) -> list[str]:
-    return [*nnrun_flags(CUT, POSE_SIZE), "--head", kind]
+    return [*preprocess_flags(CUT, POSE_SIZE), "--head", kind]
 
 
 @pytest.mark.parametrize(("head", "kind", "made"), TOP_DOWN)
@@ -115,13 +112,15 @@ def test_two_nets_tell_each_persons_keypoints(nnrun: Run, tmp_path, head, kind, 
     size, found_there, outputs = (120, 90), people(seed), made(seed)
     nets = [*constant(outputs, tmp_path), *finder(found_there, tmp_path)]
     found = objects(nnrun("pose", *nets, *pose_flags(kind), picture(tmp_path, size)))
-    at = feed.placing(size, WHOLE, SIZE)
-    wanted = [one for one in decode(FINDER, "detect", found_there, SIZE, at) if one.class_ == 0]
+    at = picture_transform(size, WHOLE, SIZE)
+    wanted = [
+        one for one in decode_objects(FINDER, "detect", found_there, SIZE, at) if one.class_ == 0
+    ]
     assert len(found) == len(wanted) > 0
     for one, person in zip(found, wanted, strict=True):
         assert one["class"] == 0
         assert np.allclose(one["box"], person.box, atol=1e-4)
-        where = feed.placing_box(size, person.box, CUT, POSE_SIZE)
+        where = object_transform(size, person.box, CUT, POSE_SIZE)
         keypoints = decode_pose(head, outputs, POSE_SIZE, where)
         assert np.allclose(one["keypoints"], keypoints, rtol=1e-6, atol=1e-3)
 
@@ -207,7 +206,7 @@ def test_mistakes_name_the_detectors_flag(nnrun: Run, tmp_path):
 
 def test_a_pose_net_is_shown_boxes(nnrun: Run, tmp_path):
     nets = [*constant(simcc_outputs(0), tmp_path), *finder(people(0), tmp_path)]
-    how = [*nnrun_flags(WHOLE, POSE_SIZE), "--head", "simcc"]
+    how = [*preprocess_flags(WHOLE, POSE_SIZE), "--head", "simcc"]
     done = nnrun("pose", *nets, *how, picture(tmp_path, (50, 40)))
     assert_refused(done, 2, "--head simcc", "--fit box")
 

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from piyard.stats.interval import median_interval
-from piyard.stats.summary import Summary
+from piyard.results.summary import Summary, median_interval
 from tests.runner.nets import small
 from tests.runner.outcome import Outcome, Run
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from piyard.conversion import ending, param
-from piyard.heads import classes
+from piyard.convert.analysis import layer_output_kind
+from piyard.convert.param import read_param
+from piyard.vision.classifier import best_classes, class_scores, resolve_activation
 from tests.runner.nets import Net
 from tests.runner.outcome import Run, assert_refused
 from tests.runner.pictures import noise
@@ -62,12 +63,12 @@ def classified(nnrun: Run, made: Net, at: Path, *flags: str, names: int = 0) -> 
     line = nnrun("classify", *files, *fixed, *named, *flags, at / "a.png").one("classification")
     found = {hit["index"]: hit["score"] for hit in line["top"]}
     raw = np.fromfile(line["output"]["file"], "<f4")
-    ends = ending.of_layers(param.read(Path(files[1])), line["output"]["name"])
+    ends = layer_output_kind(read_param(Path(files[1])), line["output"]["name"])
     asked = flags[flags.index("--activation") + 1] if "--activation" in flags else "auto"
-    how = classes.resolved(asked, ends, raw.size)
-    here = classes.scores(raw, how, names or raw.size)
+    how = resolve_activation(asked, ends, raw.size)
+    here = class_scores(raw, how, names or raw.size)
     assert line["activation"] == how
-    assert list(found) == classes.best(here, 9)
+    assert list(found) == best_classes(here, 9)
     np.testing.assert_allclose(list(found.values()), here[list(found)], rtol=1e-6, atol=1e-12)
     return found
 

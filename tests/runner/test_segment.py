@@ -10,14 +10,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from piyard.heads import rle
-from piyard.heads.dense import decode
-from piyard.heads.found import Found
-from piyard.look.lines import Runs
-from piyard.model.head import Yolov8
-from piyard.model.steps import Letterbox, Stretch
-from piyard.preprocess import feed
-from piyard.preprocess.flags import nnrun_flags
+from piyard.vision.decode import decode_objects
+from piyard.vision.predictions import DecodedObject, Rle, decode_mask, encode_mask
+from piyard.vision.preprocess import picture_transform, preprocess_flags
+from piyard.vision.schema import Letterbox, Stretch, Yolov8
 from tests.runner.constant import constant
 from tests.runner.nets import Floats
 from tests.runner.outcome import Line, Run, assert_refused
@@ -48,19 +44,21 @@ def maps(seed: int, classes: int = 3, *, whole: bool = True) -> list[Floats]:
 
 
 def flags(how: Letterbox | Stretch) -> list[str]:
-    return [*nnrun_flags(how, SIZE), *HEAD_FLAGS]
+    return [*preprocess_flags(how, SIZE), *HEAD_FLAGS]
 
 
-def decoded(outputs: list[Floats], how: Letterbox | Stretch, size: tuple[int, int]) -> list[Found]:
-    return decode(HEAD, "segment", outputs, SIZE, feed.placing(size, how, SIZE))
+def decoded(
+    outputs: list[Floats], how: Letterbox | Stretch, size: tuple[int, int]
+) -> list[DecodedObject]:
+    return decode_objects(HEAD, "segment", outputs, SIZE, picture_transform(size, how, SIZE))
 
 
 def unpacked(line: Line) -> NDArray[np.bool_]:
-    return rle.unpack(msgspec.convert(line["mask"], Runs))
+    return decode_mask(msgspec.convert(line["mask"], Rle))
 
 
-def packed(wanted: list[Found]) -> list[Line]:
-    masks = [rle.pack(one.mask) for one in wanted if one.mask is not None]
+def packed(wanted: list[DecodedObject]) -> list[Line]:
+    masks = [encode_mask(one.mask) for one in wanted if one.mask is not None]
     return [msgspec.json.decode(msgspec.json.encode(mask)) for mask in masks]
 
 
@@ -85,7 +83,7 @@ def segment(nnrun: Run, tmp_path) -> Segment:
     return Segment(nnrun, tmp_path)
 
 
-def assert_boxes_agree(found: list[Line], wanted: list[Found]) -> None:
+def assert_boxes_agree(found: list[Line], wanted: list[DecodedObject]) -> None:
     assert [one["class"] for one in found] == [one.class_ for one in wanted]
     assert np.allclose([one["score"] for one in found], [one.score for one in wanted], atol=1e-6)
     assert np.allclose([one["box"] for one in found], [one.box for one in wanted], atol=1e-4)
@@ -154,10 +152,10 @@ def test_very_many_objects(segment: Segment):
     outputs: list[Floats] = [level, rng.integers(-2, 3, (COEFFICIENTS, 128, 128)).astype("f4")]
     head = Yolov8(bins=BINS, strides=(8,), score=0.5, most=100000)
     asked = ["--strides", "8", "--bins", BINS, "--score", "0.5", "--most", "100000"]
-    how = nnrun_flags(LETTERBOX, size)
+    how = preprocess_flags(LETTERBOX, size)
     found = segment(outputs, (700, 600), *how, "--head", "yolov8", *asked)
-    at = feed.placing((700, 600), LETTERBOX, size)
-    wanted = decode(head, "segment", outputs, size, at)
+    at = picture_transform((700, 600), LETTERBOX, size)
+    wanted = decode_objects(head, "segment", outputs, size, at)
     assert len(found) == len(wanted) > 3000
     assert_boxes_agree(found, wanted)
     assert [one["mask"] for one in found] == packed(wanted)
@@ -213,5 +211,5 @@ def test_nan_is_told(segment: Segment, value, output):
 
 
 def test_another_head_has_no_masks(segment: Segment):
-    done = segment.run(maps(1), (64, 48), *nnrun_flags(LETTERBOX, SIZE), "--head", "yolox")
+    done = segment.run(maps(1), (64, 48), *preprocess_flags(LETTERBOX, SIZE), "--head", "yolox")
     assert_refused(done, 2, "--head")

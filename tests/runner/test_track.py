@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from piyard.model.tracker import Bytetrack
-from piyard.tracking import motchallenge
-from piyard.tracking.bytetrack import ByteTracker, Detection, Tracked
+from piyard.vision.bytetrack import ByteTracker, Detection, TrackedObject
+from piyard.vision.clips import read_mot_detections, read_sequence_info
+from piyard.vision.schema import BytetrackConfig
 from tests.runner.nets import Net
 from tests.runner.outcome import Line, Run, assert_refused
 from tests.runner.pictures import encode
@@ -25,19 +25,21 @@ from tests.runner.pictures import encode
 CLIPS = ["mot_tud_stadtmitte", "mot17_mini/MOT17-02-FRCNN", "mot17_mini/MOT17-04-FRCNN"]
 
 
-def reference(path: Path, fps: float = 30, how: Bytetrack | None = None) -> list[list[Tracked]]:
-    found = motchallenge.read_detections(path)
-    tracker = ByteTracker(how or Bytetrack(), fps)
+def reference(
+    path: Path, fps: float = 30, how: BytetrackConfig | None = None
+) -> list[list[TrackedObject]]:
+    found = read_mot_detections(path)
+    tracker = ByteTracker(how or BytetrackConfig(), fps)
     return [tracker.step(found.get(frame, [])) for frame in range(1, max(found, default=0) + 1)]
 
 
-def same(lines: list[Line], expected: list[list[Tracked]]) -> None:
+def same(lines: list[Line], expected: list[list[TrackedObject]]) -> None:
     assert [line["frame"] for line in lines] == list(range(1, len(expected) + 1))
     for line, tracked in zip(lines, expected, strict=True):
         same_objects(line, tracked)
 
 
-def same_objects(line: Line, tracked: list[Tracked]) -> None:
+def same_objects(line: Line, tracked: list[TrackedObject]) -> None:
     """To the last bit of the 32 that a line's numbers have."""
     told = line["objects"]
     assert [one["id"] for one in told] == [one.id for one in tracked]
@@ -48,7 +50,7 @@ def same_objects(line: Line, tracked: list[Tracked]) -> None:
 
 @pytest.mark.parametrize("clip", CLIPS)
 def test_same_tracks_of_real_detections(nnrun: Run, assets: Path, clip: str) -> None:
-    sequence = motchallenge.read_sequence(assets / "data" / clip)
+    sequence = read_sequence_info(assets / "data" / clip)
     path = assets / "data" / clip / "det" / "det.txt"
     done = nnrun("track", "mot", "--detections", path, "--fps", sequence.fps)
     assert done.code == 0, done
@@ -101,7 +103,7 @@ def scene(*, seed: int, objects: int, frames: int, seen: float, whole: bool) -> 
 def test_same_tracks_of_any_scene(
     nnrun: Run, about: dict[str, Any], figures: dict[str, Any], fps: int
 ) -> None:
-    how = msgspec.convert(figures, Bytetrack)
+    how = msgspec.convert(figures, BytetrackConfig)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "det.txt"
         path.write_text(scene(**about))
@@ -188,12 +190,12 @@ def test_a_gap_is_told_once(nnrun: Run, tmp_path: Path) -> None:
         (5_000_001, 9_999_999),
     ]
     assert done.one("summary")["images"] == 10_000_000
-    same_with_gaps(done.of("objects"), path, Bytetrack(buffer=60))
+    same_with_gaps(done.of("objects"), path, BytetrackConfig(buffer=60))
 
 
-def same_with_gaps(lines: list[Line], path: Path, how: Bytetrack) -> None:
+def same_with_gaps(lines: list[Line], path: Path, how: BytetrackConfig) -> None:
     """As the reference, which passes over what has no line."""
-    found, tracker, last = motchallenge.read_detections(path), ByteTracker(how), 0
+    found, tracker, last = read_mot_detections(path), ByteTracker(how), 0
     for line in lines:
         tracker.skip(line["frame"] - last - 1)
         last = line["frame"]
@@ -257,7 +259,7 @@ def test_detect_then_track(nnrun: Run, tmp_path: Path) -> None:
     found = nnrun("detect", *flags, "--score", 0.1, *paths).of("objects")
     done = nnrun("track", "mot", *flags, *paths)
     assert done.code == 0, done
-    tracker = ByteTracker(Bytetrack())
+    tracker = ByteTracker(BytetrackConfig())
     expected = [tracker.step(found_in(line)) for line in found]
     assert {one.id for frame in expected for one in frame} == {1, 2}
     assert len({one.score > 0.5 for line in found for one in found_in(line)}) == 2

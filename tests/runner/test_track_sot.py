@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from piyard.model.steps import Corners, Stretch
-from piyard.model.tracker import Nanotrack
-from piyard.tracking.nanotrack import follow
-from piyard.tracking.otb import sot_figures
+from piyard.evaluate.metrics import sot_metrics
+from piyard.vision.nanotrack import follow_object
+from piyard.vision.schema import Corners, NanotrackConfig, Stretch
 from tests import toy_nanotrack as toy
 from tests.runner.nets import Net
 from tests.runner.outcome import Line, Outcome, Run, assert_refused
@@ -52,10 +51,10 @@ def boxes(lines: list[Line]) -> list[Corners]:
     return [tuple(one[0]["box"]) for one in found]
 
 
-def reference(folder: Path, paths: list[Path], how: Nanotrack | None = None) -> list[Corners]:
+def reference(folder: Path, paths: list[Path], how: NanotrackConfig | None = None) -> list[Corners]:
     pictures = [np.asarray(Image.open(path)) for path in paths]
-    loaded, figures = toy.of_ncnn(folder), how or Nanotrack()
-    return [one.box for one in follow(loaded, figures, LEVELS, pictures, toy.box(0))]
+    loaded, figures = toy.of_ncnn(folder), how or NanotrackConfig()
+    return [one.box for one in follow_object(loaded, figures, LEVELS, pictures, toy.box(0))]
 
 
 def test_same_boxes_as_the_reference(nnrun: Run, toy_folder: Path, film: list[Path]) -> None:
@@ -63,18 +62,21 @@ def test_same_boxes_as_the_reference(nnrun: Run, toy_folder: Path, film: list[Pa
     assert done.code == 0, done
     found = boxes(done.of("objects"))
     assert np.abs(np.array(found) - reference(toy_folder, film)).max() < NEAR_PX
-    assert sot_figures(list(map(toy.box, range(FRAMES))), found).overlap > 60
+    assert sot_metrics(list(map(toy.box, range(FRAMES))), found).overlap > 60
 
 
 def test_every_figure_reaches_the_tracker(nnrun: Run, toy_folder: Path, film: list[Path]) -> None:
-    how = Nanotrack(template=112, search=240, context=0.4, penalty=0.3, window=0.3, rate=0.6)
+    how = NanotrackConfig(template=112, search=240, context=0.4, penalty=0.3, window=0.3, rate=0.6)
     given = {name: getattr(how, name) for name in how.__struct_fields__}
     words = [word for name, value in given.items() for word in (f"--{name}", value)]
     toy.head(cells=7).write(toy_folder, "head.ncnn")
     done = track(nnrun, toy_folder, film[0].parent, *words)
     found = boxes(done.of("objects"))
     assert np.abs(np.array(found) - reference(toy_folder, film, how)).max() < NEAR_PX
-    assert np.abs(np.array(found) - reference(toy_folder, film, Nanotrack(template=112))).max() > 1
+    assert (
+        np.abs(np.array(found) - reference(toy_folder, film, NanotrackConfig(template=112))).max()
+        > 1
+    )
     assert done.one("header")["input"]["tracker"] == {"kind": "nanotrack", **given}
 
 

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from piyard import build, say
-from piyard.build.cmake import workspace
+from piyard.build.builder import build_ncnn, open_workspace
+from piyard.core import console
 from tests import small
 
 pytestmark = pytest.mark.docker
@@ -15,8 +15,11 @@ pytestmark = pytest.mark.docker
 
 def test_the_unit_tests_in_cpp_hold():
     how = small.recipe("desktop")
-    mounts = {"/src": (how.runner, "ro"), "/ncnn": (build.make_ncnn(how), "ro")}
-    with workspace(how.toolchain.cmake_file, mounts) as work, say.step("unit tests") as progress:
+    mounts = {"/src": (how.runner, "ro"), "/ncnn": (build_ncnn(how), "ro")}
+    with (
+        open_workspace(how.toolchain.cmake_file, mounts) as work,
+        console.step("unit tests") as progress,
+    ):
         work.configure("/src", "/usr", how.nnrun_options | {"NNRUN_TESTS": True}, progress)
         work.build(progress)
         done = subprocess.run(

@@ -16,11 +16,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from piyard.telemetry import Moment
+from piyard.run.telemetry import Sample
 from tests.runner.outcome import Outcome, Run, assert_refused
 
 QUICK = ["--interval", "0.5"]
-FIELDS = [field.name for field in msgspec.structs.fields(Moment)]
+FIELDS = [field.name for field in msgspec.structs.fields(Sample)]
 VCGENCMD = r"""#!/bin/sh
 case "$*" in
 'measure_clock arm') echo 'frequency(0)=2400033792' ;;
@@ -37,9 +37,9 @@ echo "$*" >> "${0%/*}/asked"
 """
 
 
-def moments(outcome: Outcome) -> list[Moment]:
+def moments(outcome: Outcome) -> list[Sample]:
     assert outcome.code == 0, outcome
-    return [msgspec.json.decode(line, type=Moment) for line in outcome.stdout.splitlines()]
+    return [msgspec.json.decode(line, type=Sample) for line in outcome.stdout.splitlines()]
 
 
 @contextmanager

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from piyard import bench, job
-from piyard.board import Line
-from piyard.build import Build
-from piyard.conversion.convert import Conversion
-from piyard.job import Host
-from piyard.result import Result
-from piyard.seat import Ready, Seat, Terms
+from piyard.board.connection import BoardConnection, BoardSpec
+from piyard.build.builder import Build
+from piyard.convert.conversions import Conversion
+from piyard.measure.bench import run_benchmark
+from piyard.results.result import Result
+from piyard.run.job import JobContext, Prepared, RunOptions
+from piyard.run.plan import combine_jobs
 from tests.simulated.stand_in import build_of
 from tests.simulated_pi import SimulatedPi
 
@@ -20,24 +20,26 @@ TARGET = "rpi5"
 
 
 class Measure(Protocol):
-    """A benchmark on terms."""
+    """A benchmark on options."""
 
-    def __call__(self, terms: Terms | None = None) -> Result: ...
+    def __call__(self, options: RunOptions | None = None) -> Result: ...
 
 
-def measure(line: Line, real: Build, conversion: Conversion, terms: Terms) -> Result:
+def measure(
+    line: BoardConnection, real: Build, conversion: Conversion, options: RunOptions
+) -> Result:
     """Deploy, settle, start, watch, fetch, judge and store."""
-    (one,) = job.plan(
-        {line.name: Host(target=TARGET)}, [conversion.name], precisions=["fp32"], threads=[4]
+    (one,) = combine_jobs(
+        {line.name: BoardSpec(target=TARGET)}, [conversion.name], precisions=["fp32"], threads=[4]
     )
-    ready = Ready(builds={TARGET: build_of(real)}, conversions={conversion.name: conversion})
-    return bench.bench_one(Seat(line=line, job=one, ready=ready, terms=terms))
+    ready = Prepared(builds={TARGET: build_of(real)}, conversions={conversion.name: conversion})
+    return run_benchmark(JobContext(line=line, job=one, prepared=ready, options=options))
 
 
 @contextmanager
-def line_to(pi: SimulatedPi) -> Iterator[Line]:
+def line_to(pi: SimulatedPi) -> Iterator[BoardConnection]:
     """The way to it, as an inventory with its address, price and sudo gives it."""
-    line = Line(pi.address, entry=pi.entry)
+    line = BoardConnection(pi.address, entry=pi.entry)
     try:
         yield line
     finally:

@@ -11,10 +11,22 @@ from pathlib import Path
 
 from docker.models.containers import Container
 
-from piyard import deadline, emulator, keys, target
-from piyard.build import Build
-from piyard.containers import engine
-from piyard.conversion.convert import Conversion
+from piyard.board.emulator import (
+    LOOPBACK,
+    PORT,
+    SSHD_LOOP,
+    START_LIMIT_S,
+    USER_ID,
+    _add_file,
+    _board_image,
+    _sshd_answers,
+)
+from piyard.board.ssh.hostkeys import _ensure_key, public_key
+from piyard.build.builder import Build
+from piyard.convert.conversions import Conversion
+from piyard.core.cancel import wait_until
+from piyard.core.containers import connect_engine
+from piyard.core.target import load_target
 from tests.simulated import firmware, kernel, stand_in
 from tests.simulated.firmware import TOLD
 
@@ -24,7 +36,7 @@ PROGRAMS = "/usr/local/bin"
 
 def login_key(folder: Path) -> Path:
     """The one key that opens the board."""
-    return keys._ensure(folder / "login")
+    return _ensure_key(folder / "login")
 
 
 def furnish(folder: Path, real: Build, conversion: Conversion) -> None:
@@ -67,22 +79,22 @@ def running(folder: Path) -> Iterator[tuple[Container, int]]:
 
 
 def _container(folder: Path) -> Container:
-    client, kind = engine.connect(), target.load("rpi5")
+    client, kind = connect_engine(), load_target("rpi5")
     host = client.api.create_host_config(
         binds=[
             f"{folder}/sys:/sys",
             f"{folder}/bin:{PROGRAMS}",
             *(f"{folder}/proc/{name}:/proc/{name}" for name in kernel.PROC),
         ],
-        port_bindings={emulator.PORT: (emulator.LOOPBACK, None)},
+        port_bindings={PORT: (LOOPBACK, None)},
         init=True,
     )
     # An engine hides /sys/firmware, where a Pi tells what it is; this one is ours.
     host["MaskedPaths"] = []
     environment = [f"{name}={value}" for name, value in kind.emulated_env.items()]
-    serve = ["/bin/sh", "-c", emulator.SERVE, "board", "-o", f"SetEnv={' '.join(environment)}"]
+    serve = ["/bin/sh", "-c", SSHD_LOOP, "board", "-o", f"SetEnv={' '.join(environment)}"]
     made = client.api.create_container(
-        emulator._image_of(kind).ensure(client),
+        _board_image(kind).ensure(client),
         serve,
         hostname="raspberrypi",
         labels={LABEL: "simulated-pi"},
@@ -95,24 +107,24 @@ def _container(folder: Path) -> Container:
 
 def _identity(folder: Path) -> bytes:
     """Who may log in, and the board's own key, as an archive to unpack at /."""
-    ours, theirs = keys.public(login_key(folder)), keys._ensure(folder / "host").read_bytes()
+    ours, theirs = public_key(login_key(folder)), _ensure_key(folder / "host").read_bytes()
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         for name, content, owner in (
-            ("home/pi/.ssh/authorized_keys", ours.encode() + b"\n", emulator.USER_ID),
+            ("home/pi/.ssh/authorized_keys", ours.encode() + b"\n", USER_ID),
             ("etc/ssh/ssh_host_ed25519_key", theirs, 0),
         ):
-            emulator._add(archive, name, content, owner)
+            _add_file(archive, name, content, owner)
     return packed.getvalue()
 
 
 def _port(made: Container) -> int:
     def answering() -> int | None:
         made.reload()
-        published = made.ports.get(emulator.PORT) or []
+        published = made.ports.get(PORT) or []
         port = int(published[0]["HostPort"]) if published else 0
-        return port if port and emulator._greets(port) else None
+        return port if port and _sshd_answers(port) else None
 
-    port = deadline.poll(answering, emulator.START_LIMIT_S)
+    port = wait_until(answering, START_LIMIT_S)
     assert port, made.logs(tail=20)
     return port

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from piyard import store
-from piyard.build import Build
+from piyard.build.builder import Build
+from piyard.core.store import get_or_make, key_of
 from tests.simulated.firmware import SINCE, TOLD
 
 REAL = "/usr/local/bin/nnrun"
@@ -123,8 +123,8 @@ def build_of(real: Build, slower: float = 1) -> Build:
         (folder / "nnrun").write_text(program)
         return {name: real.manifest[name] for name in wanted}
 
-    key = store.key_of({"stand-in": program, "real": real.key})
-    folder, fresh = store.get_or_make("builds", key, make)
+    key = key_of({"stand-in": program, "real": real.key})
+    folder, fresh = get_or_make("builds", key, make)
     return Build(target=real.target, key=key, folder=folder, fresh=fresh)
 
 

@@ -13,16 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard import build, paths, run
-from piyard.board import Line
-from piyard.build import Build
+from piyard.board.connection import BoardConnection
+from piyard.build import builder
+from piyard.build.builder import BUILD_SHELF, Build
+from piyard.cli import trials
 from piyard.cli.board_requests import AbRequest
-from piyard.commands import ab as command
-from piyard.comparison import builds, contest, turns
-from piyard.comparison.compared import Compared
-from piyard.comparison.turns import Turn
-from piyard.conversion import Conversion, convert
-from piyard.errors import (
+from piyard.cli.trials import measure_ab
+from piyard.convert import converter
+from piyard.convert.conversions import Conversion
+from piyard.core import paths
+from piyard.core.errors import (
     BoardCommandFailed,
     ConversionFailed,
     HostUnreachable,
@@ -31,14 +31,26 @@ from piyard.errors import (
     SlowerThanAllowed,
     WrongInput,
 )
-from piyard.job import Bench, Job
-from piyard.result import Result
-from piyard.seat import Seat
-from piyard.verdict import Reason, Verdict
+from piyard.measure.ab_test import (
+    ABBA_ORDER,
+    Turn,
+    load_build,
+    pair_turns,
+    plan_turns,
+    resolve_build_key,
+    run_ab_test,
+)
+from piyard.results.comparison import JobComparison
+from piyard.results.result import Result
+from piyard.results.row import Reason, Verdict
+from piyard.run.job import BenchOptions, Job, JobContext
+from piyard.run.record import RUNS_SHELF
 from tests import kept
 from tests.unit.test_tasks import invoke
 
-JOB = Job(host="pi5", target="rpi5", model="resnet18", precision="fp16", threads=4, bench=Bench())
+JOB = Job(
+    host="pi5", target="rpi5", model="resnet18", precision="fp16", threads=4, bench=BenchOptions()
+)
 HOT = Verdict(
     state="INVALID", reasons=[Reason(code="hot", grade="INVALID", text="85 °C: cool the board")]
 )
@@ -68,14 +80,14 @@ class Board:
         self.order.append(turn.side)
         number = len(self.order)
         median = self.medians[turn.side]
-        if turn.side == "B" and self.later is not None and number > len(turns.ORDER):
+        if turn.side == "B" and self.later is not None and number > len(ABBA_ORDER):
             median = self.later
         samples = kept.around(median * CHANCE[number % len(CHANCE)], seed=number)
         special = {"build": KEYS[turn.side]} | self.special.get(number, {})
         return kept.result(f"run{number}", samples, **special)
 
-    def contest(self, *, rounds: int = 1, limit: float | None = None) -> Compared:
-        return contest.contest(JOB, self.measure, rounds=rounds, limit=limit)
+    def contest(self, *, rounds: int = 1, limit: float | None = None) -> JobComparison:
+        return run_ab_test(JOB, self.measure, rounds=rounds, limit=limit)
 
     @property
     def text(self) -> str:
@@ -86,13 +98,13 @@ class Board:
 
 
 def test_the_builds_take_turns() -> None:
-    assert "".join(turn.side for turn in turns.plan(JOB, 2)) == "ABBAABBA"
-    assert [turn.number for turn in turns.plan(JOB, 1, after=8)] == [9, 10, 11, 12]
+    assert "".join(turn.side for turn in plan_turns(JOB, 2)) == "ABBAABBA"
+    assert [turn.number for turn in plan_turns(JOB, 1, after=8)] == [9, 10, 11, 12]
 
 
 @given(rounds=st.integers(1, 20))
 def test_both_sides_have_the_same_mean_place_in_time(rounds: int) -> None:
-    planned = turns.plan(JOB, rounds)
+    planned = plan_turns(JOB, rounds)
     at = {side: [t.number for t in planned if t.side == side] for side in ("A", "B")}
     assert len(at["A"]) == len(at["B"]) == 2 * rounds
     assert sum(at["A"]) == sum(at["B"])
@@ -100,8 +112,8 @@ def test_both_sides_have_the_same_mean_place_in_time(rounds: int) -> None:
 
 @given(rounds=st.integers(1, 20))
 def test_pairs_are_an_a_and_a_b_that_stand_side_by_side(rounds: int) -> None:
-    planned = turns.plan(JOB, rounds)
-    found = turns.pairs(planned)
+    planned = plan_turns(JOB, rounds)
+    found = pair_turns(planned)
     assert all((a.side, b.side, abs(a.number - b.number)) == ("A", "B", 1) for a, b in found)
     assert sorted(turn.number for pair in found for turn in pair) == [t.number for t in planned]
     assert all(
@@ -211,7 +223,7 @@ def test_options_are_the_builds_own() -> None:
 
 
 def store_build(key: str, machine: str = "aarch64") -> None:
-    folder = paths.artifacts() / build.SHELF / key
+    folder = paths.artifacts() / BUILD_SHELF / key
     folder.mkdir(parents=True)
     (folder / "nnrun").write_text("program")
     told = {"files": {"nnrun": {"bytes": 7}}, "elf": {"machine": machine}}
@@ -221,11 +233,11 @@ def store_build(key: str, machine: str = "aarch64") -> None:
 def test_a_build_is_named_by_the_start_of_its_key() -> None:
     store_build("2cc76dbb216eb149")
     store_build("2cf")
-    (paths.artifacts() / build.SHELF / ".2cc-draft").mkdir()
-    assert builds.key_of("a", "2cc") == "2cc76dbb216eb149"
-    assert builds.key_of("a", " current ") == "current"
+    (paths.artifacts() / BUILD_SHELF / ".2cc-draft").mkdir()
+    assert resolve_build_key("a", "2cc") == "2cc76dbb216eb149"
+    assert resolve_build_key("a", " current ") == "current"
     with pytest.raises(WrongInput, match="several builds begin with '2c'") as caught:
-        builds.key_of("a", "2c")
+        resolve_build_key("a", "2c")
     assert caught.value.evidence == "2cc76dbb216eb149\n2cf"
 
 
@@ -239,7 +251,7 @@ def test_a_build_is_named_by_the_start_of_its_key() -> None:
 )
 def test_a_build_there_is_not_is_said(text: str, said: str) -> None:
     with pytest.raises(WrongInput) as caught:
-        builds.key_of("b", text)
+        resolve_build_key("b", text)
     assert said in caught.value.what
     assert "current" in caught.value.remedy
 
@@ -247,15 +259,15 @@ def test_a_build_there_is_not_is_said(text: str, said: str) -> None:
 def test_a_build_of_another_machine_is_refused() -> None:
     store_build("2cc", machine="x86_64")
     with pytest.raises(WrongInput, match="build 2cc is for x86_64, and rpi5 is aarch64"):
-        builds.load("2cc", "rpi5")
-    assert builds.load("2cc", "desktop").key == "2cc"
+        load_build("2cc", "rpi5")
+    assert load_build("2cc", "desktop").key == "2cc"
 
 
 def test_a_damaged_build_is_refused() -> None:
     store_build("2cc")
-    (paths.artifacts() / build.SHELF / "2cc" / "nnrun").unlink()
+    (paths.artifacts() / BUILD_SHELF / "2cc" / "nnrun").unlink()
     with pytest.raises(WrongInput, match="is not whole"):
-        builds.load("2cc", "rpi5")
+        load_build("2cc", "rpi5")
 
 
 # The task.
@@ -265,8 +277,8 @@ def test_a_damaged_build_is_refused() -> None:
 def both_builds(monkeypatch: pytest.MonkeyPatch) -> None:
     store_build("aaaa", "x86_64")
     monkeypatch.setattr(
-        build,
-        "build",
+        builder,
+        "build_nnrun",
         lambda target: Build(target=target, key="bbbb", folder=Path(), fresh=False),
     )
     converted = Conversion(
@@ -276,26 +288,28 @@ def both_builds(monkeypatch: pytest.MonkeyPatch) -> None:
         manifest={"title": "SqueezeNet 1.1", "failed": ["fp16, noise: cosine 0.98"]},
         fresh=False,
     )
-    monkeypatch.setattr(convert, "convert", lambda *_args, **_named: converted)
+    monkeypatch.setattr(converter, "convert_model", lambda *_args, **_named: converted)
 
 
-def play(monkeypatch: pytest.MonkeyPatch, do: Callable[[Line, Job, str], Result]) -> list[str]:
+def play(
+    monkeypatch: pytest.MonkeyPatch, do: Callable[[BoardConnection, Job, str], Result]
+) -> list[str]:
     """``bench_one`` by ``do``, which is told the build; what it was asked, in order."""
     asked: list[str] = []
 
-    def bench_one(seat: Seat) -> Result:
-        key = seat.build.key
-        asked.append(f"{seat.job.model} {seat.job.threads} {key}")
-        return do(seat.line, seat.job, key)
+    def bench_one(context: JobContext) -> Result:
+        key = context.build.key
+        asked.append(f"{context.job.model} {context.job.threads} {key}")
+        return do(context.line, context.job, key)
 
-    monkeypatch.setattr(command, "bench_one", bench_one)
+    monkeypatch.setattr(trials, "run_benchmark", bench_one)
     return asked
 
 
-def measured(slow: float = 1.0) -> Callable[[Line, Job, str], Result]:
+def measured(slow: float = 1.0) -> Callable[[BoardConnection, Job, str], Result]:
     count = iter(range(1000))
 
-    def do(line: Line, job: Job, key: str) -> Result:
+    def do(line: BoardConnection, job: Job, key: str) -> Result:
         number = next(count)
         median = 20.0 * CHANCE[number % len(CHANCE)] * (slow if key == "bbbb" else 1.0)
         return kept.emulated(
@@ -321,7 +335,7 @@ def ab(**flags: Any) -> None:
         "fail_above": "",
     }
     request = AbRequest.parse(usual | flags | {"host": ""})
-    command.ab(request.replace(hosts=tuple(flags.get("host", ["emulated:desktop"]))))
+    measure_ab(request.replace(hosts=tuple(flags.get("host", ["emulated:desktop"]))))
 
 
 def test_each_run_has_its_sides_build(
@@ -351,13 +365,13 @@ def test_the_board_stays_ours_from_the_first_run_to_the_last(
     do = measured()
     lines = set[int]()
 
-    def run_one(line: Line, job: Job, key: str) -> Result:
+    def run_one(line: BoardConnection, job: Job, key: str) -> Result:
         happened.append("run")
         lines.add(id(line))
         line.has_lease = True
         return do(line, job, key)
 
-    monkeypatch.setattr(Line, "close", lambda _line: happened.append("close"))
+    monkeypatch.setattr(BoardConnection, "close", lambda _line: happened.append("close"))
     play(monkeypatch, run_one)
     ab(threads=["1", "2"])
     assert "".join(what[0] for what in happened).rstrip("c") == "r" * 8
@@ -394,7 +408,7 @@ def test_a_job_that_fails_does_not_stop_the_others(
 ) -> None:
     do = measured()
 
-    def fail_on_one(line: Line, job: Job, key: str) -> Result:
+    def fail_on_one(line: BoardConnection, job: Job, key: str) -> Result:
         if job.threads == 1:
             raise BoardCommandFailed("'nnrun' failed")
         return do(line, job, key)
@@ -411,7 +425,7 @@ def test_an_emulated_board_measures_enough_to_show_something(
 ) -> None:
     found, do = set[int](), measured()
 
-    def look(line: Line, job: Job, key: str) -> Result:
+    def look(line: BoardConnection, job: Job, key: str) -> Result:
         found.add(job.bench.loops)
         return do(line, job, key)
 
@@ -421,7 +435,7 @@ def test_an_emulated_board_measures_enough_to_show_something(
 
 
 def test_a_lost_board_is_its_own_error(both_builds: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    def lost(_line: Line, _job: Job, _key: str) -> Result:
+    def lost(_line: BoardConnection, _job: Job, _key: str) -> Result:
         raise HostUnreachable("emulated:desktop does not answer")
 
     asked = play(monkeypatch, lost)
@@ -484,7 +498,7 @@ def test_a_dry_run_prints_the_order_with_one_dash_or_two(flags: Sequence[str]) -
         ),
         "ab: 4 more runs of each job that is slower by more than 5 %",
     ]
-    assert not (paths.artifacts() / run.SHELF).exists()
+    assert not (paths.artifacts() / RUNS_SHELF).exists()
 
 
 def test_a_missing_build_is_one_line() -> None:

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard import address
-from piyard.address import Address
-from piyard.errors import NoSuchHost, WrongInput
+from piyard.board.address import Address, parse_address, resolver_name
+from piyard.core.errors import NoSuchHost, WrongInput
 
 
 @pytest.mark.parametrize(
@@ -30,8 +29,8 @@ from piyard.errors import NoSuchHost, WrongInput
     ],
 )
 def test_parses(text: str, expected: Address) -> None:
-    assert address.parse(text) == expected
-    assert address.parse(str(expected)) == expected
+    assert parse_address(text) == expected
+    assert parse_address(str(expected)) == expected
 
 
 @pytest.mark.parametrize(
@@ -42,13 +41,13 @@ def test_parses(text: str, expected: Address) -> None:
 )  # fmt: skip
 def test_refuses(text: str) -> None:
     with pytest.raises(WrongInput, match="is not a host"):
-        address.parse(text)
+        parse_address(text)
 
 
 @given(st.text(max_size=30))
 def test_whatever_passes_is_plain(text: str) -> None:
     try:
-        parsed = address.parse(text)
+        parsed = parse_address(text)
     except WrongInput:
         return
     assert not set(str(parsed)) & set(" \t\n;&|$`'\"\\<>(){}*?!")
@@ -57,7 +56,7 @@ def test_whatever_passes_is_plain(text: str) -> None:
 
 def test_a_bare_ipv6_address_is_told_its_brackets() -> None:
     with pytest.raises(WrongInput) as caught:
-        address.parse("pi@fe80::1%eth0")
+        parse_address("pi@fe80::1%eth0")
     assert caught.value.remedy == "write an IPv6 address in brackets: pi@[fe80::1%eth0]"
 
 
@@ -74,7 +73,7 @@ def test_a_bare_ipv6_address_is_told_its_brackets() -> None:
     ],
 )
 def test_a_name_is_what_resolvers_take(host: str, expected: str | bytes) -> None:
-    assert address.on_the_wire(host) == expected
+    assert resolver_name(host) == expected
 
 
 @pytest.mark.parametrize(
@@ -84,6 +83,6 @@ def test_a_name_is_what_resolvers_take(host: str, expected: str | bytes) -> None
 )  # fmt: skip
 def test_a_name_that_no_host_can_have_is_one_line(host: str) -> None:
     with pytest.raises(NoSuchHost, match="no host can be called") as caught:
-        address.on_the_wire(host)
+        resolver_name(host)
     assert caught.value.code == 7
     assert len(caught.value.evidence.splitlines()) == 1

@@ -12,8 +12,8 @@ import pytest
 
 from benchmarks import history as benchmark
 from benchmarks.history import Command, Times
-from piyard import history
-from piyard.history.filters import Filters
+from piyard.results.history import stored_rows
+from piyard.results.index_db import ResultFilter
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_what_is_stored_can_be_listed(artifacts: Path) -> None:
     benchmark.fill(25)
-    rows = history.rows(Filters())
+    rows = stored_rows(ResultFilter())
     assert len(rows) == 25
     assert {row.host for row in rows} <= set(benchmark.HOSTS)
     assert {row.summary.count for row in rows} == {benchmark.SAMPLES}
@@ -81,5 +81,5 @@ def test_bytecode_is_kept_whatever_is_usual_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    benchmark.seconds([sys.executable, "-c", "import piyard.errors"], tmp_path)
+    benchmark.seconds([sys.executable, "-c", "import piyard.core.errors"], tmp_path)
     assert list(tmp_path.rglob("errors*.pyc"))

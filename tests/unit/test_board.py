@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from piyard.board import Line
-from piyard.errors import WrongBoard, WrongInput
-from piyard.facts import Facts
-from piyard.fleet.inventory import Entry
-from piyard.job import Host
+from piyard.board.connection import BoardConnection, BoardSpec
+from piyard.board.facts import Facts
+from piyard.board.fleet.inventory import BoardEntry
+from piyard.core.errors import WrongBoard, WrongInput
 
 PI = Facts(machine="aarch64", model="Raspberry Pi 5 Model B Rev 1.0", features="fp asimd asimdhp")
 
 
-def line_with(told: Facts, target: str = "") -> Line:
-    line = Line("pi5", target)
+def line_with(told: Facts, target: str = "") -> BoardConnection:
+    line = BoardConnection("pi5", target)
     line.__dict__["facts"] = told
     return line
 
@@ -25,7 +24,7 @@ def test_the_target_is_what_the_board_says_it_is() -> None:
 
 
 def test_a_named_target_is_not_asked_for() -> None:
-    line = Line("pi5", "rpi4")
+    line = BoardConnection("pi5", "rpi4")
     assert line.target_known
     assert line.target_name == "rpi4"
 
@@ -45,11 +44,11 @@ def test_an_emulated_board_behind_an_ordinary_address_is_no_pi() -> None:
 
 
 def test_planning_sees_what_the_inventory_and_the_facts_say() -> None:
-    lab = Line("lab-pi5", entry=Entry(host="emulated:rpi5/3", target="rpi5"))
-    assert lab.spec == Host(target="rpi5", emulated=True)
+    lab = BoardConnection("lab-pi5", entry=BoardEntry(host="emulated:rpi5/3", target="rpi5"))
+    assert lab.spec == BoardSpec(target="rpi5", emulated=True)
     farm = line_with(Facts(machine="aarch64", model=None, features=None, cores=3), "rpi5")
-    assert farm.spec == Host(target="rpi5", emulated=True, cores=3)
-    assert Line("pi5", "rpi5").spec == Host(target="rpi5")
+    assert farm.spec == BoardSpec(target="rpi5", emulated=True, cores=3)
+    assert BoardConnection("pi5", "rpi5").spec == BoardSpec(target="rpi5")
 
 
 @pytest.mark.parametrize(
@@ -68,8 +67,8 @@ def test_a_machine_of_another_kind_is_refused(machine: str, remedy: str) -> None
 
 
 def test_a_desktop_target_takes_a_desktop() -> None:
-    Line("here", "desktop").require_architecture(Facts(machine="x86_64"))
+    BoardConnection("here", "desktop").require_architecture(Facts(machine="x86_64"))
 
 
 def test_a_line_that_was_never_opened_closes() -> None:
-    Line("pi5").close()
+    BoardConnection("pi5").close()

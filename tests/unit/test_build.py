@@ -11,21 +11,30 @@ from typing import Any
 import msgspec
 import pytest
 
-from piyard import build, store, target
-from piyard.build import cmake, elf, source, toolchain
-from piyard.build.recipe import Recipe
-from piyard.build.toolchain import Toolchain
-from piyard.containers.engine import CommandFailed
-from piyard.errors import BuildFailed, WrongInput
+from piyard.build import builder
+from piyard.build.builder import (
+    BUILD_SHELF,
+    ElfFacts,
+    Mounts,
+    _progress_counter,
+    build_recipe,
+    open_workspace,
+)
+from piyard.build.recipe import TOOLCHAINS_FOLDER, Recipe, Toolchain
+from piyard.build.source import Source, load_source
+from piyard.core.containers import CommandFailed
+from piyard.core.errors import BuildFailed, WrongInput
+from piyard.core.store import find_artifact, read_manifest
+from piyard.core.target import load_target
 
 
 def recipe(runner: Path, **changes: Any) -> Recipe:
     tools = Toolchain(
-        cmake_file=toolchain.FOLDER / "aarch64-linux-gnu.cmake",
+        cmake_file=TOOLCHAINS_FOLDER / "aarch64-linux-gnu.cmake",
         image_tag="piyard/cross:test",
         packages={"g++-14": "14.2.0", "tzdata": "2026"},
     )
-    made = Recipe(target=target.load("rpi5"), source=source.load(), toolchain=tools, runner=runner)
+    made = Recipe(target=load_target("rpi5"), source=load_source(), toolchain=tools, runner=runner)
     return msgspec.structs.replace(made, **changes)
 
 
@@ -37,7 +46,7 @@ def runner(tmp_path: Path) -> Path:
 
 
 def test_all_targets_of_one_architecture_share_one_build(runner: Path) -> None:
-    keys = {recipe(runner, target=target.load(n)).key for n in ("rpi5", "rpi4", "rpi3", "zero2w")}
+    keys = {recipe(runner, target=load_target(n)).key for n in ("rpi5", "rpi4", "rpi3", "zero2w")}
     assert len(keys) == 1
 
 
@@ -60,8 +69,8 @@ def test_sources_that_change_under_the_compiler_give_no_build(
     monkeypatch.setattr(PretendedWorkspace, "build", edit)
     how = recipe(runner)
     with pytest.raises(BuildFailed, match="changed while"):
-        build.make("rpi5", how)
-    assert store.find(build.SHELF, how.key) is None
+        build_recipe("rpi5", how)
+    assert find_artifact(BUILD_SHELF, how.key) is None
     assert steps == ["ncnn", "nnrun"]
 
 
@@ -76,11 +85,11 @@ def test_whatever_changes_ncnn_changes_both_keys(runner: Path, changed: str) -> 
             runner,
             toolchain=msgspec.structs.replace(before.toolchain, packages={"g++-14": "14.3.0"}),
         ),
-        "source": lambda: recipe(runner, source=source.load("git")),
+        "source": lambda: recipe(runner, source=load_source("git")),
         "cmake file": lambda: recipe(
             runner,
             toolchain=msgspec.structs.replace(
-                before.toolchain, cmake_file=toolchain.FOLDER / "x86_64-linux-gnu.cmake"
+                before.toolchain, cmake_file=TOOLCHAINS_FOLDER / "x86_64-linux-gnu.cmake"
             ),
         ),
     }[changed]()
@@ -97,14 +106,14 @@ def test_the_options_no_pi_has_are_off_and_the_version_is_pinned(runner: Path) -
 
 
 def test_the_git_source_also_builds_upstreams_programs() -> None:
-    options = source.load("git").options
+    options = load_source("git").options
     assert options["NCNN_BUILD_BENCHMARK"] is True
-    assert source.load().options["NCNN_BUILD_BENCHMARK"] is False
+    assert load_source().options["NCNN_BUILD_BENCHMARK"] is False
 
 
 def test_an_unknown_source_names_the_known_ones() -> None:
     with pytest.raises(WrongInput, match="known: git, sdist"):
-        source.load("svn")
+        load_source("svn")
 
 
 def test_cpu_features_are_what_the_flags_say(runner: Path) -> None:
@@ -117,7 +126,7 @@ def test_cpu_features_are_what_the_flags_say(runner: Path) -> None:
 class PretendedWorkspace:
     """Does what CMake would: installs a library or a program, and remembers the steps."""
 
-    def __init__(self, folder: Path, mounts: cmake.Mounts, steps: list[str]) -> None:
+    def __init__(self, folder: Path, mounts: Mounts, steps: list[str]) -> None:
         self.folder, self.mounts, self.steps = folder, mounts, steps
 
     def configure(self, _src: str, _prefix: str, options: dict[str, Any], _progress: Any) -> None:
@@ -140,32 +149,32 @@ def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     done: list[str] = []
 
     @contextmanager
-    def workspace(_file: Path, mounts: cmake.Mounts) -> Iterator[PretendedWorkspace]:
+    def workspace(_file: Path, mounts: Mounts) -> Iterator[PretendedWorkspace]:
         (tmp_path / f"work{len(done)}").mkdir()
         yield PretendedWorkspace(tmp_path / f"work{len(done)}", mounts, done)
 
-    facts = elf.ElfFacts(
+    facts = ElfFacts(
         machine="aarch64", static=True, needed=[], glibc=None, page_alignment=65536, stripped=True
     )
-    monkeypatch.setattr(build, "workspace", workspace)
-    monkeypatch.setattr(build, "read_elf", lambda _path: facts)
-    monkeypatch.setattr(source.Source, "folder", lambda _self: tmp_path)
+    monkeypatch.setattr(builder, "open_workspace", workspace)
+    monkeypatch.setattr(builder, "read_elf", lambda _path: facts)
+    monkeypatch.setattr(Source, "folder", lambda _self: tmp_path)
     return done
 
 
 def test_builds_once_then_only_what_changed(runner: Path, steps: list[str]) -> None:
-    first = build.make("rpi5", recipe(runner))
+    first = build_recipe("rpi5", recipe(runner))
     assert steps == ["ncnn", "nnrun"]
     assert first.fresh
-    assert not build.make("rpi5", recipe(runner)).fresh
+    assert not build_recipe("rpi5", recipe(runner)).fresh
     (runner / "main.cpp").write_text("int main() { return 0; }")
-    second = build.make("rpi5", recipe(runner))
+    second = build_recipe("rpi5", recipe(runner))
     assert steps == ["ncnn", "nnrun", "nnrun"]
     assert second.key != first.key
 
 
 def test_the_manifest_tells_all_that_went_in(runner: Path, steps: list[str]) -> None:
-    told = build.make("rpi5", recipe(runner)).manifest
+    told = build_recipe("rpi5", recipe(runner)).manifest
     assert steps
     assert told["elf"]["page_alignment"] == 65536
     assert told["compilers"] == {"g++-14": "14.2.0"}
@@ -178,12 +187,12 @@ def test_a_failed_command_shows_the_compilers_last_lines(monkeypatch: pytest.Mon
     def fail(*_args: Any, **_named: Any) -> None:
         raise CommandFailed(1, "error: 'x' was not declared")
 
-    monkeypatch.setattr("piyard.containers.engine.run", fail)
-    monkeypatch.setattr("piyard.containers.engine.connect", object)
-    monkeypatch.setattr("piyard.containers.image.Image.ensure", lambda _self, _client: "tag")
+    monkeypatch.setattr("piyard.core.containers.run_in_container", fail)
+    monkeypatch.setattr("piyard.core.containers.connect_engine", object)
+    monkeypatch.setattr("piyard.build.images.Image.ensure", lambda _self, _client: "tag")
     with (
         pytest.raises(BuildFailed) as caught,
-        cmake.workspace(Path("x.cmake"), {}) as work,
+        open_workspace(Path("x.cmake"), {}) as work,
     ):
         work.build(None)  # type: ignore[arg-type]
     assert "was not declared" in str(caught.value)
@@ -197,7 +206,7 @@ def test_ninjas_count_is_the_progress() -> None:
         def update(self, done: float, total: float | None, detail: str) -> None:
             seen.append((done, total, detail))
 
-    follow = cmake._counter(Bar())  # type: ignore[arg-type]
+    follow = _progress_counter(Bar())  # type: ignore[arg-type]
     follow("-- Configuring done")
     follow("[12/345] Building CXX object src/CMakeFiles/ncnn.dir/layer/relu.cpp.o")
     assert seen == [(12, 345, "relu.cpp.o")]
@@ -217,6 +226,6 @@ def test_a_git_source_is_cloned_at_its_ref(tmp_path: Path) -> None:
         f"default: git\nsources:\n  git: {{kind: git, url: '{upstream}', version: '1', "
         "ref: '20261020'}\noptions: {}\n"
     )
-    folder = source.load(pins=pins).folder()
-    assert len(store.manifest(folder)["commit"]) == 40
+    folder = load_source(pins=pins).folder()
+    assert len(read_manifest(folder)["commit"]) == 40
     assert not (folder / ".git").exists()

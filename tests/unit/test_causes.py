@@ -6,10 +6,10 @@ from typing import Any, get_args
 
 import pytest
 
-from piyard import causes
-from piyard.governor import Governor
-from piyard.result import Result
-from piyard.verdict import Code, Reason, Verdict
+from piyard.board.lease import Governor
+from piyard.results.reference_times import BOARD_CODES, NO_CAUSE_KNOWN, likely_causes
+from piyard.results.result import Result
+from piyard.results.row import Reason, ReasonCode, Verdict
 from tests import measured
 from tests.measured import PRECISION, facts, record, result
 
@@ -22,19 +22,19 @@ def with_facts(**changes: Any) -> Result:
 
 
 def of_slow(of: Result, verdict: Verdict = VALID) -> tuple[str, ...]:
-    return causes.likely(of, verdict, THEIR_KHZ, slower=True)
+    return likely_causes(of, verdict, THEIR_KHZ, slower=True)
 
 
 def of_fast(of: Result) -> tuple[str, ...]:
-    return causes.likely(of, VALID, THEIR_KHZ, slower=False)
+    return likely_causes(of, VALID, THEIR_KHZ, slower=False)
 
 
-def told(code: Code) -> Verdict:
+def told(code: ReasonCode) -> Verdict:
     return Verdict(state="SUSPECT", reasons=[Reason(code=code, grade="SUSPECT", text="…")])
 
 
 def test_a_board_that_is_as_it_should_be_has_no_cause_and_says_so():
-    assert of_slow(result()) == (causes.NONE_KNOWN,)
+    assert of_slow(result()) == (NO_CAUSE_KNOWN,)
 
 
 @pytest.mark.parametrize("code", ["throttled", "under-voltage", "hot", "clock", "load", "swap"])
@@ -44,12 +44,12 @@ def test_what_was_seen_during_the_run(code):
 
 @pytest.mark.parametrize("code", ["drift", "bimodal", "interval", "output", "telemetry"])
 def test_what_is_no_property_of_the_board(code):
-    assert of_slow(result(), told(code)) == (causes.NONE_KNOWN,)
+    assert of_slow(result(), told(code)) == (NO_CAUSE_KNOWN,)
 
 
 def test_every_reason_is_a_cause_or_none_on_purpose():
     aside = {"drift", "bimodal", "interval", "output", "telemetry", "governor"}
-    assert set(get_args(Code)) == aside | set(causes.ABOUT_THE_BOARD)
+    assert set(get_args(ReasonCode)) == aside | set(BOARD_CODES)
 
 
 @pytest.mark.parametrize("which", ["high_khz", "max_khz"])
@@ -59,7 +59,7 @@ def test_a_lower_clock(which):
 
 
 def test_a_clock_that_is_nearly_theirs():
-    assert of_slow(with_facts(max_khz=2_360_000)) == (causes.NONE_KNOWN,)
+    assert of_slow(with_facts(max_khz=2_360_000)) == (NO_CAUSE_KNOWN,)
 
 
 @pytest.mark.parametrize("governor", ["ondemand", "powersave", "schedutil"])
@@ -70,7 +70,7 @@ def test_a_governor_that_changes_the_clock(governor):
 def test_a_governor_that_was_replaced_for_the_run():
     switched = Governor(before="ondemand", during="performance")
     of = record(before=facts(governor="ondemand"), governor=switched)
-    assert of_slow(result(of)) == (causes.NONE_KNOWN,)
+    assert of_slow(result(of)) == (NO_CAUSE_KNOWN,)
 
 
 def test_a_governor_that_could_not_be_replaced():
@@ -98,7 +98,7 @@ def test_old_firmware():
 
 @pytest.mark.parametrize("firmware", ["2025/01/01 00:00:00", "2026/05/11 12:00:00", "unknown"])
 def test_firmware_that_is_new_or_does_not_tell(firmware):
-    assert of_slow(with_facts(firmware=firmware)) == (causes.NONE_KNOWN,)
+    assert of_slow(with_facts(firmware=firmware)) == (NO_CAUSE_KNOWN,)
 
 
 @pytest.mark.parametrize("cmdline", ["console=tty1", "", "numa=off"])
@@ -110,7 +110,7 @@ def test_memory_that_is_not_interleaved(cmdline):
 @pytest.mark.parametrize("target", ["rpi4", "rpi3", "zero2w"])
 def test_supply_firmware_and_memory_are_a_pi_5s(target):
     old = facts(supply_ma=3000, firmware="2020/09/03 13:11:43", cmdline="console=tty1")
-    assert of_slow(result(record(target=target, before=old))) == (causes.NONE_KNOWN,)
+    assert of_slow(result(record(target=target, before=old))) == (NO_CAUSE_KNOWN,)
 
 
 def test_layers_that_compute_in_fp32():
@@ -145,7 +145,7 @@ def test_a_board_that_tells_nothing_has_no_known_cause():
     silent = dict.fromkeys(
         "high_khz max_khz governor desktop available_kb supply_ma firmware cmdline".split()
     )
-    assert of_slow(with_facts(**silent)) == (causes.NONE_KNOWN,)
+    assert of_slow(with_facts(**silent)) == (NO_CAUSE_KNOWN,)
 
 
 # Faster than others
@@ -174,4 +174,4 @@ def test_what_makes_slow_explains_no_speed():
 
 def test_speed_that_nothing_explains():
     head = {name: told for name, told in measured.HEADER.items() if name != "ncnn"}
-    assert of_fast(result(record(before=facts(cmdline="")), header=head)) == (causes.NONE_KNOWN,)
+    assert of_fast(result(record(before=facts(cmdline="")), header=head)) == (NO_CAUSE_KNOWN,)

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard.errors import WrongInput
-from piyard.fleet import choose as choosing
-from piyard.fleet.choose import choose, entry_of
-from piyard.fleet.inventory import Entry
+from piyard.board.fleet.inventory import BoardEntry
+from piyard.board.fleet.selection import _select_by_text, find_entry, select_boards
+from piyard.core.errors import WrongInput
 
 FLEET = """
 boards:
@@ -52,11 +51,11 @@ def fleet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     ],
 )
 def test_names_globs_and_tags_of_the_inventory(texts: list[str], expected: list[str]) -> None:
-    assert choose(texts) == expected
+    assert select_boards(texts) == expected
 
 
 def test_each_board_once_in_the_order_asked_for() -> None:
-    assert choose(["pi4", "@lab", "pi5-a", "*", "pi4"]) == ["pi4", "pi5-b", "pi5-a", "twin"]
+    assert select_boards(["pi4", "@lab", "pi5-a", "*", "pi4"]) == ["pi4", "pi5-b", "pi5-a", "twin"]
 
 
 @pytest.mark.parametrize(
@@ -72,12 +71,12 @@ def test_each_board_once_in_the_order_asked_for() -> None:
     ],
 )
 def test_an_address_is_kept_as_typed(text: str) -> None:
-    assert choose([text]) == [text]
+    assert select_boards([text]) == [text]
 
 
 @pytest.mark.parametrize("text", ["pi5", "pi5-c", "PI4", "lab"])
 def test_a_word_near_a_name_may_be_an_alias_of_ssh(text: str) -> None:
-    assert choose([text]) == [text]
+    assert select_boards([text]) == [text]
 
 
 @pytest.mark.parametrize(
@@ -87,21 +86,21 @@ def test_a_word_near_a_name_may_be_an_alias_of_ssh(text: str) -> None:
 )  # fmt: skip
 def test_refuses_what_is_neither(text: str) -> None:
     with pytest.raises(WrongInput) as caught:
-        choose(["pi4", text])
+        select_boards(["pi4", text])
     assert caught.value.code == 3
     assert caught.value.remedy
 
 
 def test_a_tag_nobody_has_names_the_nearest_and_all() -> None:
     with pytest.raises(WrongInput) as caught:
-        choose(["@coler"])
+        select_boards(["@coler"])
     assert caught.value.what == "no board has the tag 'coler', did you mean 'cooler'?"
     assert caught.value.remedy == "tags: @home, [x], cooler, desk: left, lab"
 
 
 def test_a_glob_that_matches_nothing_names_the_nearest_and_all() -> None:
     with pytest.raises(WrongInput) as caught:
-        choose(["pi6-*"])
+        select_boards(["pi6-*"])
     assert caught.value.what == "no board is called 'pi6-*', did you mean 'pi5-b'?"
     assert caught.value.remedy == "boards: pi5-b, pi5-a, pi4, twin"
 
@@ -110,68 +109,68 @@ def test_a_glob_that_matches_nothing_names_the_nearest_and_all() -> None:
 def test_in_an_empty_inventory_nothing_matches(fleet: Path, text: str) -> None:
     fleet.unlink()
     with pytest.raises(WrongInput) as caught:
-        choose([text])
+        select_boards([text])
     assert "invoke fleet.add --host" in caught.value.remedy
 
 
 def test_an_empty_inventory_leaves_addresses(fleet: Path) -> None:
     fleet.unlink()
-    assert choose(["pi5.local"]) == ["pi5.local"]
+    assert select_boards(["pi5.local"]) == ["pi5.local"]
 
 
 def test_every_is_the_whole_inventory() -> None:
-    assert choose([], every=True) == ["pi5-b", "pi5-a", "pi4", "twin"]
+    assert select_boards([], every=True) == ["pi5-b", "pi5-a", "pi4", "twin"]
 
 
 def test_every_board_of_none_says_how_to_add_one(fleet: Path) -> None:
     fleet.write_text("boards:\n")
     with pytest.raises(WrongInput, match="the inventory has no board") as caught:
-        choose([], every=True)
+        select_boards([], every=True)
     assert "invoke fleet.add --host …" in caught.value.remedy
 
 
 def test_every_and_one_contradict_each_other() -> None:
     with pytest.raises(WrongInput, match="all boards are asked for, and 'pi4' too"):
-        choose(["pi4"], every=True)
+        select_boards(["pi4"], every=True)
 
 
 def test_a_broken_inventory_is_an_error_even_for_an_address(fleet: Path) -> None:
     fleet.write_text("boards: [\n")
     with pytest.raises(WrongInput, match=r"fleet\.yaml"):
-        choose(["pi5.local"])
+        select_boards(["pi5.local"])
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("pi5-a", Entry(host="10.0.0.5", port=2222, user="me", target="rpi5", tags=["lab"])),
-        ("twin", Entry(host="emulated:rpi5")),
-        ("pi5.local", Entry(host="pi5.local")),
-        ("me@pi5.local:2222", Entry(host="pi5.local", user="me", port=2222)),
-        ("me@[fe80::1%eth0]:22", Entry(host="fe80::1%eth0", user="me", port=22)),
-        ("emulated:rpi5", Entry(host="emulated:rpi5")),
-        ("emulated:rpi5/2", Entry(host="emulated:rpi5/2")),
+        ("pi5-a", BoardEntry(host="10.0.0.5", port=2222, user="me", target="rpi5", tags=["lab"])),
+        ("twin", BoardEntry(host="emulated:rpi5")),
+        ("pi5.local", BoardEntry(host="pi5.local")),
+        ("me@pi5.local:2222", BoardEntry(host="pi5.local", user="me", port=2222)),
+        ("me@[fe80::1%eth0]:22", BoardEntry(host="fe80::1%eth0", user="me", port=22)),
+        ("emulated:rpi5", BoardEntry(host="emulated:rpi5")),
+        ("emulated:rpi5/2", BoardEntry(host="emulated:rpi5/2")),
     ],
 )
-def test_every_chosen_name_has_an_entry(name: str, expected: Entry) -> None:
-    assert entry_of(name) == expected
+def test_every_chosen_name_has_an_entry(name: str, expected: BoardEntry) -> None:
+    assert find_entry(name) == expected
 
 
 @pytest.mark.parametrize("text", ["pi5.local", "me@pi5.local:2222", "me@[fe80::1%eth0]:22"])
 def test_the_entry_of_an_address_leads_there(text: str) -> None:
-    assert str(entry_of(text).address) == text
+    assert str(find_entry(text).address) == text
 
 
 def test_no_entry_for_what_cannot_be_a_board() -> None:
     with pytest.raises(WrongInput, match="is not a host"):
-        entry_of("pi5-*")
+        find_entry("pi5-*")
 
 
 @given(st.text(max_size=20))
 def test_whatever_is_typed_means_boards_or_is_refused(text: str) -> None:
-    known = {"a": Entry(host="a", tags=["t"]), "b-1": Entry(host="b")}
+    known = {"a": BoardEntry(host="a", tags=["t"]), "b-1": BoardEntry(host="b")}
     try:
-        names = choosing._meant(text, known)
+        names = _select_by_text(text, known)
     except WrongInput:
         return
     assert names

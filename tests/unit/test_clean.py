@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from piyard import clean, paths
+from piyard.cli import machine
+from piyard.core import paths
 
 MEASURED = ("runs", "results", "evaluations", "logs")
 
@@ -25,7 +26,7 @@ def made(tmp_path: Path) -> Path:
 
 
 def test_what_was_measured_stays(made: Path, tmp_path: Path) -> None:
-    clean.clean(everything=False, dry_run=False)
+    machine.clean(everything=False, dry_run=False)
     assert sorted(one.name for one in made.iterdir()) == sorted(MEASURED)
     assert all((made / shelf / "content").exists() for shelf in MEASURED)
     assert (tmp_path / "others" / "content").exists()
@@ -35,7 +36,7 @@ def test_a_dry_run_says_it_and_removes_nothing(
     made: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = sorted(made.rglob("*"))
-    clean.clean(everything=False, dry_run=True)
+    machine.clean(everything=False, dry_run=True)
     assert sorted(made.rglob("*")) == before
     told = capsys.readouterr().out.splitlines()
     names = ("builds", "conversions", "ncnn", "results.sqlite")
@@ -43,5 +44,5 @@ def test_a_dry_run_says_it_and_removes_nothing(
 
 
 def test_nothing_was_made_yet(capsys: pytest.CaptureFixture[str]) -> None:
-    clean.clean(everything=False, dry_run=False)
+    machine.clean(everything=False, dry_run=False)
     assert capsys.readouterr().out == ""

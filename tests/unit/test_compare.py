@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from piyard.compare import LEVEL, SINGLE, compare_outputs
-from piyard.errors import WrongInput
+from piyard.convert.difference import CONSTANT_OUTPUT, SINGLE_NUMBER, compare_outputs
+from piyard.core.errors import WrongInput
 
 
 def test_equal_outputs():
@@ -60,7 +60,13 @@ def test_sums_are_made_in_float64():
 
 @pytest.mark.parametrize(
     ("reference", "why"),
-    [([0.5], SINGLE), ([[0.5]], SINGLE), ([0.5, 0.5], LEVEL), ([0, 0], LEVEL), ([1, 1.1], "")],
+    [
+        ([0.5], SINGLE_NUMBER),
+        ([[0.5]], SINGLE_NUMBER),
+        ([0.5, 0.5], CONSTANT_OUTPUT),
+        ([0, 0], CONSTANT_OUTPUT),
+        ([1, 1.1], ""),
+    ],
 )
 def test_a_cosine_that_says_nothing_is_told(reference, why):
     found = compare_outputs(reference, np.full(np.shape(reference), 0.75))

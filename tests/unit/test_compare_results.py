@@ -10,14 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from piyard.board.lease import Governor
 from piyard.cli.desk_requests import CompareRequest
-from piyard.commands import compare as command
-from piyard.comparison import conditions
-from piyard.comparison.conditions import CONDITIONS
-from piyard.errors import PiyardError, SlowerThanAllowed, WrongInput
-from piyard.governor import Governor
-from piyard.history import shelf
-from piyard.verdict import Reason, Verdict
+from piyard.cli.stored import compare_stored
+from piyard.core.errors import PiyardError, SlowerThanAllowed, WrongInput
+from piyard.results.conditions import CONDITIONS, EMULATION
+from piyard.results.result_files import save_result
+from piyard.results.row import Reason, Verdict
 from tests import kept
 from tests.unit.test_tasks import invoke
 
@@ -35,12 +34,12 @@ def save(run: str = A, median: float = 20.0, *, seed: int = 0, **changes: Any) -
     """A result; ``facts`` are changes of the usual board's."""
     facts = msgspec.structs.replace(kept.FACTS, **changes.pop("facts", {}))
     samples = kept.around(median, seed=seed)
-    shelf.save(kept.result(run, samples, facts=facts, **changes))
+    save_result(kept.result(run, samples, facts=facts, **changes))
 
 
 def compare(a: str = A, b: str = B, **flags: Any) -> None:
     usual = {"across": "", "fail_above": "", "emulated": False, "format": "plain"}
-    command.compare(CompareRequest.parse({"a": a, "b": b, **usual, **flags}))
+    compare_stored(CompareRequest.parse({"a": a, "b": b, **usual, **flags}))
 
 
 def told(capsys: pytest.CaptureFixture[str], a: str = A, b: str = B, **flags: Any) -> Any:
@@ -87,7 +86,7 @@ def test_not_significant_is_said_with_why(capsys: pytest.CaptureFixture[str]) ->
 
 def test_too_few_samples_show_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     save(A)
-    shelf.save(kept.result(B, [40.0, 41.0, 42.0]))
+    save_result(kept.result(B, [40.0, 41.0, 42.0]))
     (job,) = told(capsys)
     assert job["verdict"] == "not significant"
     assert "at least 7 are needed" in job["why"]
@@ -164,7 +163,7 @@ def both(name: str, *, and_kernel: bool = False) -> str:
 
 
 def test_every_condition_has_a_case() -> None:
-    assert UNLIKE.keys() | {conditions.NEVER} == CONDITIONS.keys()
+    assert UNLIKE.keys() | {EMULATION} == CONDITIONS.keys()
 
 
 @pytest.mark.parametrize("name", UNLIKE)
@@ -283,7 +282,7 @@ def test_across_takes_conditions_there_are(text: str, said: str) -> None:
 
 
 def save_emulated(run: str, median: float = 2000.0, **changes: Any) -> None:
-    shelf.save(kept.emulated(run, kept.around(median), **changes))
+    save_result(kept.emulated(run, kept.around(median), **changes))
 
 
 def test_emulated_against_emulated_is_refused_unless_asked_for() -> None:
@@ -374,7 +373,7 @@ def test_a_job_that_is_only_invalid_is_left_out_beside_others(
 def test_an_emulated_run_with_wrong_outputs_does_not_enter() -> None:
     wrong = Reason(code="output", grade="INVALID", text="the outputs are not torch's")
     save_emulated(A)
-    shelf.save(
+    save_result(
         msgspec.structs.replace(
             kept.emulated(B), verdict=Verdict(state="EMULATED", reasons=[wrong])
         )

@@ -9,30 +9,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard import derive
-from piyard.comparison import chosen, conditions, pairs, side
-from piyard.comparison.conditions import BRINGS, CONDITIONS
-from piyard.comparison.side import HOLDS, Side
-from piyard.errors import WrongInput
-from piyard.history import shelf
-from piyard.row import Row
+from piyard.core.errors import WrongInput
+from piyard.results import selection
+from piyard.results.conditions import CONDITIONS, IMPLIED_CONDITIONS, implied_by, root_conditions
+from piyard.results.derive import make_row
+from piyard.results.result_files import save_result
+from piyard.results.row import Row
+from piyard.results.selection import KEY_TESTS, TIME_KEYS, Pairing, Side, pair_results, parse_side
 from tests import kept
 from tests.unit.test_compare_results import HOT, compare, refused, save
 
 
 def a_row(run: str = "r", **changes: Any) -> Row:
-    return derive.row(kept.result(run, [1.0, 2.0, 3.0], **changes))
+    return make_row(kept.result(run, [1.0, 2.0, 3.0], **changes))
 
 
 # The language.
 
 
 def test_a_text_without_an_equals_sign_is_a_run() -> None:
-    assert side.parse(" 2026 ") == Side(text="2026", run="2026")
+    assert parse_side(" 2026 ") == Side(text="2026", run="2026")
 
 
 def test_a_set_is_conditions_joined_by_commas() -> None:
-    parsed = side.parse("host=pi5, model-key = ab,BUILD=2c")
+    parsed = parse_side("host=pi5, model-key = ab,BUILD=2c")
     assert parsed.conditions == {"host": "pi5", "model_key": "ab", "build": "2c"}
     assert not parsed.run
 
@@ -55,7 +55,7 @@ def test_a_set_is_conditions_joined_by_commas() -> None:
 )
 def test_what_means_nothing_is_said(text: str, said: str) -> None:
     with pytest.raises(WrongInput) as caught:
-        side.parse(text)
+        parse_side(text)
     assert said in caught.value.what
     assert caught.value.remedy
 
@@ -63,12 +63,12 @@ def test_what_means_nothing_is_said(text: str, said: str) -> None:
 @given(text=st.text() | st.text(alphabet="hostbuildsinceon=, -0123456789*[]T:+"))
 def test_any_text_is_a_side_or_one_clear_error(text: str) -> None:
     try:
-        parsed = side.parse(text)
+        parsed = parse_side(text)
     except WrongInput as caught:
         error = caught
     else:
         assert bool(parsed.run) != bool(parsed.conditions)
-        assert parsed.conditions.keys() <= HOLDS.keys()
+        assert parsed.conditions.keys() <= KEY_TESTS.keys()
         parsed.holds(a_row())
         return
     assert error.what
@@ -77,14 +77,14 @@ def test_any_text_is_a_side_or_one_clear_error(text: str) -> None:
 
 @given(
     wanted=st.dictionaries(
-        st.sampled_from([key for key in HOLDS if key not in side.TIMES]),
+        st.sampled_from([key for key in KEY_TESTS if key not in TIME_KEYS]),
         st.text(alphabet="abc123:@[]*.", min_size=1),
         min_size=1,
     )
 )
 def test_what_is_written_is_what_is_read(wanted: dict[str, str]) -> None:
     text = ",".join(f"{key}={value}" for key, value in wanted.items())
-    assert side.parse(text).conditions == wanted
+    assert parse_side(text).conditions == wanted
 
 
 @pytest.mark.parametrize(
@@ -113,13 +113,13 @@ def test_what_is_written_is_what_is_read(wanted: dict[str, str]) -> None:
 def test_which_results_are_in_a_set(text: str, holds: bool | None) -> None:
     if holds is None:
         with pytest.raises(WrongInput, match="takes a day"):
-            side.parse(text)
+            parse_side(text)
     else:
-        assert side.parse(text).holds(a_row(build="2cc76dbb")) is holds
+        assert parse_side(text).holds(a_row(build="2cc76dbb")) is holds
 
 
 def test_an_ipv6_address_is_a_name() -> None:
-    assert side.parse("host=[::1]:22").holds(a_row(host="[::1]:22"))
+    assert parse_side("host=[::1]:22").holds(a_row(host="[::1]:22"))
 
 
 # Which results are meant.
@@ -168,7 +168,7 @@ def test_a_set_without_results_says_which_key_has_none() -> None:
 def test_many_names_are_not_all_listed() -> None:
     rows = [a_row(f"{n:02}", build=f"b{n:02}") for n in range(20)]
     with pytest.raises(WrongInput) as caught:
-        chosen.of(side.parse("build=x"), rows, [one.run for one in rows])
+        selection.select(parse_side("build=x"), rows, [one.run for one in rows])
     assert caught.value.remedy.endswith("b11 and 8 more")
 
 
@@ -180,7 +180,7 @@ def test_of_each_job_the_newest_counts() -> None:
         a_row("4", host="pi5-b"),
         a_row("5", verdict=HOT),
     ]
-    found = chosen.of(side.parse("build=b1"), rows, [])
+    found = selection.select(parse_side("build=b1"), rows, [])
     assert [one.run for one in found.rows] == ["2", "3", "4"]
     assert [one.run for one in found.left_out] == ["5"]
 
@@ -188,14 +188,14 @@ def test_of_each_job_the_newest_counts() -> None:
 # What belongs together.
 
 
-def paired(a: str, b: str, rows: list[Row]) -> pairs.Paired:
-    sides = side.parse(a), side.parse(b)
+def paired(a: str, b: str, rows: list[Row]) -> Pairing:
+    sides = parse_side(a), parse_side(b)
     runs = sorted(one.run for one in rows)
-    of_a, of_b = (chosen.of(one, rows, runs).rows for one in sides)
-    return pairs.pair(*sides, of_a, of_b)
+    of_a, of_b = (selection.select(one, rows, runs).rows for one in sides)
+    return pair_results(*sides, of_a, of_b)
 
 
-def ids(found: pairs.Paired) -> list[tuple[str, str]]:
+def ids(found: Pairing) -> list[tuple[str, str]]:
     return [(one.a.run, one.b.run) for one in found.pairs]
 
 
@@ -308,30 +308,28 @@ def test_between_days_one_thing_may_differ_the_same_in_all_jobs(
 
 
 def test_what_a_condition_brings_are_conditions() -> None:
-    named = {name for brought in BRINGS.values() for name in brought}
-    assert named | BRINGS.keys() <= CONDITIONS.keys()
+    named = {name for brought in IMPLIED_CONDITIONS.values() for name in brought}
+    assert named | IMPLIED_CONDITIONS.keys() <= CONDITIONS.keys()
 
 
 def test_a_chain_ends_where_something_is_equal() -> None:
-    assert conditions.brought(["host"], ["host", "hardware", "kernel"]) == {
-        *("host", "hardware", "kernel")
-    }
-    assert conditions.brought(["host"], ["host", "kernel"]) == {"host"}
-    assert conditions.brought(["host"], ["kernel"]) == frozenset()
-    assert conditions.roots(["host", "kernel"]) == {"host", "kernel"}
+    assert implied_by(["host"], ["host", "hardware", "kernel"]) == {*("host", "hardware", "kernel")}
+    assert implied_by(["host"], ["host", "kernel"]) == {"host"}
+    assert implied_by(["host"], ["kernel"]) == frozenset()
+    assert root_conditions(["host", "kernel"]) == {"host", "kernel"}
 
 
 @given(names=st.sets(st.sampled_from(sorted(CONDITIONS))))
 def test_the_roots_bring_all_that_differs(names: set[str]) -> None:
-    roots = conditions.roots(names)
-    assert roots <= names == conditions.brought(roots, names)
+    roots = root_conditions(names)
+    assert roots <= names == implied_by(roots, names)
 
 
 def test_results_of_before_are_compared_as_far_as_they_tell(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     kept.old_run(kept.record("1", build="b1"), kept.around(20.0))
-    shelf.save(kept.result("2", kept.around(25.0), build="b2"))
+    save_result(kept.result("2", kept.around(25.0), build="b2"))
     compare("1", "2", format="json")
     (job,) = json.loads(capsys.readouterr().out)
     assert job["verdict"] == "slower"

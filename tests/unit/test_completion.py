@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from piyard.cli import completion
-from piyard.errors import WrongInput
+from piyard.cli.program import SHELLS, completion_script
+from piyard.core.errors import WrongInput
 
 ROOT = Path(__file__).resolve().parents[2]
 BASH = r"""
@@ -71,9 +71,9 @@ def test_fish_completes_it(yard: Path) -> None:
     assert ask(["fish", "--no-config", "-c", program], yard.parent) == ["fleet.trust"]
 
 
-@pytest.mark.parametrize("shell", completion.SHELLS)
+@pytest.mark.parametrize("shell", SHELLS)
 def test_every_script_is_of_that_program(shell: str) -> None:
-    script = completion.script(shell, "piyard")
+    script = completion_script(shell, "piyard")
     assert "complete_piyard" in script
     assert "yard./" not in script
     if shutil.which(shell):
@@ -83,4 +83,4 @@ def test_every_script_is_of_that_program(shell: str) -> None:
 
 def test_another_shell_is_named() -> None:
     with pytest.raises(WrongInput, match="unknown shell 'bahs', did you mean 'bash'"):
-        completion.script("bahs", "yard")
+        completion_script("bahs", "yard")

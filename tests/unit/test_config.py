@@ -7,9 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from piyard import config, paths, target
-from piyard.config import Config
-from piyard.errors import WrongInput
+from piyard.core.config import Config, load_yaml
+from piyard.core.errors import WrongInput
+from piyard.core.paths import ROOT
+from piyard.core.target import load_target, target_names, target_of_device
 
 
 class Inner(Config, frozen=True, kw_only=True):
@@ -25,7 +26,7 @@ class Outer(Config, frozen=True, kw_only=True):
 def load(tmp_path: Path, text: str) -> Outer:
     file = tmp_path / "x.yaml"
     file.write_text(text)
-    return config.load(file, Outer)
+    return load_yaml(file, Outer)
 
 
 def test_reads_a_file_into_its_struct(tmp_path: Path) -> None:
@@ -56,7 +57,7 @@ def test_refuses_what_does_not_fit(tmp_path: Path, text: str, expected: str) -> 
 def test_refuses_bytes_that_are_no_text(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_bytes(b"name: \xff\n")
     with pytest.raises(WrongInput, match="cannot be read"):
-        config.load(tmp_path / "x.yaml", Outer)
+        load_yaml(tmp_path / "x.yaml", Outer)
 
 
 @pytest.mark.parametrize(
@@ -64,14 +65,14 @@ def test_refuses_bytes_that_are_no_text(tmp_path: Path) -> None:
 )
 def test_an_unknown_target_names_the_nearest(name: str, nearest: str) -> None:
     with pytest.raises(WrongInput, match=f"did you mean '{nearest}'"):
-        target.load(name)
+        load_target(name)
 
 
-@pytest.mark.parametrize("name", target.names())
+@pytest.mark.parametrize("name", target_names())
 def test_every_target_loads(name: str) -> None:
-    kind = target.load(name)
+    kind = load_target(name)
     assert kind.cores >= 1
-    assert (paths.ROOT / "toolchains" / kind.toolchain).is_file()
+    assert (ROOT / "toolchains" / kind.toolchain).is_file()
 
 
 @pytest.mark.parametrize(
@@ -87,4 +88,4 @@ def test_every_target_loads(name: str) -> None:
     ],
 )
 def test_a_board_names_its_target(model: str, name: str | None) -> None:
-    assert target.of_model(model) == name
+    assert target_of_device(model) == name

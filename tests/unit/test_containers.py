@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import docker
-from piyard.containers import base, engine
+from piyard.build.images import _run_with_progress
+from piyard.core.containers import run_in_container
 
 
 class PretendedEngine:
@@ -36,7 +37,7 @@ class PretendedEngine:
 def test_ctrl_c_before_the_engine_answers_leaves_no_container(late: int) -> None:
     client: Any = PretendedEngine(late)
     with pytest.raises(KeyboardInterrupt):
-        engine.run(client, "image", ["true"], mounts={}, env={})
+        run_in_container(client, "image", ["true"], mounts={}, env={})
     assert client.late == -1
 
 
@@ -57,5 +58,5 @@ def test_ctrl_c_ends_what_makes_a_base_image(monkeypatch: pytest.MonkeyPatch) ->
     program = "import time; print('begun', flush=True); time.sleep(600)"
     step: Any = Stopped()
     with pytest.raises(KeyboardInterrupt):
-        base._stream([sys.executable, "-c", program], step)
+        _run_with_progress([sys.executable, "-c", program], step)
     assert ended[0] == -15

@@ -5,13 +5,20 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from piyard import cost, derive, row
-from piyard.errors import WrongInput
-from piyard.record import Paid
-from piyard.row import Cost, Power
+from piyard.core.errors import WrongInput
+from piyard.results.derive import (
+    KWH_PRICE_VARIABLE,
+    board_cost,
+    cost_per_million,
+    make_row,
+    parse_kwh_price,
+    with_energy_cost,
+)
+from piyard.results.row import Cost, EnergyUse, Row
+from piyard.run.record import BoardPrice
 from tests.measured import record, result
 
-POWER = Power(
+POWER = EnergyUse(
     joules=0.1,
     above_idle_joules=0.06,
     average_w=5.0,
@@ -22,70 +29,70 @@ POWER = Power(
 )
 
 
-def drawing(power: Power | None, paid: Cost | None = None) -> row.Row:
-    return msgspec.structs.replace(derive.row(result()), power=power, cost=paid)
+def drawing(power: EnergyUse | None, paid: Cost | None = None) -> Row:
+    return msgspec.structs.replace(make_row(result()), power=power, cost=paid)
 
 
 def test_the_board_costs_what_the_inventory_says():
-    paid = Paid(price=80.0, date="2026-02-01")
-    assert cost.of(record(paid=paid)) == Cost(board=80.0, board_date="2026-02-01")
+    paid = BoardPrice(price=80.0, date="2026-02-01")
+    assert board_cost(record(paid=paid)) == Cost(board=80.0, board_date="2026-02-01")
 
 
 def test_a_board_without_a_price_costs_nobody_knows_what():
-    assert cost.of(record()) is None
+    assert board_cost(record()) is None
 
 
 def test_by_hand():
     """A million times 0.126268 J are 0.0350744 kWh: at 30 cents, a cent."""
-    assert cost.per_million(0.126268, 0.30) == pytest.approx(0.0105223, abs=1e-7)
-    assert cost.per_million(3.6, 1.0) == pytest.approx(1.0)
+    assert cost_per_million(0.126268, 0.30) == pytest.approx(0.0105223, abs=1e-7)
+    assert cost_per_million(3.6, 1.0) == pytest.approx(1.0)
 
 
 def test_energy_is_paid_at_the_wall():
-    priced = cost.priced(drawing(POWER), 0.30)
-    assert priced.cost == Cost(board=None, per_million=cost.per_million(0.126268, 0.30))
+    priced = with_energy_cost(drawing(POWER), 0.30)
+    assert priced.cost == Cost(board=None, per_million=cost_per_million(0.126268, 0.30))
 
 
 def test_rails_are_what_is_left_where_the_wall_is_not_known():
-    priced = cost.priced(drawing(msgspec.structs.replace(POWER, wall_joules=None)), 0.30)
+    priced = with_energy_cost(drawing(msgspec.structs.replace(POWER, wall_joules=None)), 0.30)
     assert priced.cost is not None
-    assert priced.cost.per_million == pytest.approx(cost.per_million(0.1, 0.30))
+    assert priced.cost.per_million == pytest.approx(cost_per_million(0.1, 0.30))
 
 
 def test_the_boards_price_stays():
-    priced = cost.priced(drawing(POWER, Cost(board=80.0, board_date="2026-02-01")), 1.0)
+    priced = with_energy_cost(drawing(POWER, Cost(board=80.0, board_date="2026-02-01")), 1.0)
     assert priced.cost is not None
     assert (priced.cost.board, priced.cost.board_date) == (80.0, "2026-02-01")
-    assert priced.cost.per_million == pytest.approx(cost.per_million(0.126268, 1.0))
+    assert priced.cost.per_million == pytest.approx(cost_per_million(0.126268, 1.0))
 
 
 def test_free_energy_costs_nothing():
-    priced = cost.priced(drawing(POWER), 0.0)
+    priced = with_energy_cost(drawing(POWER), 0.0)
     assert priced.cost is not None
     assert priced.cost.per_million == 0
 
 
 def test_without_a_price_or_a_power_a_row_stays_as_it_is():
     metered, unmetered = drawing(POWER), drawing(None)
-    assert cost.priced(metered, None) is metered
-    assert cost.priced(unmetered, 0.30) is unmetered
+    assert with_energy_cost(metered, None) is metered
+    assert with_energy_cost(unmetered, 0.30) is unmetered
 
 
 def test_a_price_is_given_or_in_the_environment(monkeypatch):
-    monkeypatch.delenv(cost.PRICE, raising=False)
-    assert cost.price_kwh() is None
-    assert cost.price_kwh("0.25") == 0.25
-    monkeypatch.setenv(cost.PRICE, "0.40")
-    assert cost.price_kwh() == 0.40
-    assert cost.price_kwh("0.25") == 0.25
+    monkeypatch.delenv(KWH_PRICE_VARIABLE, raising=False)
+    assert parse_kwh_price() is None
+    assert parse_kwh_price("0.25") == 0.25
+    monkeypatch.setenv(KWH_PRICE_VARIABLE, "0.40")
+    assert parse_kwh_price() == 0.40
+    assert parse_kwh_price("0.25") == 0.25
 
 
 @pytest.mark.parametrize("text", ["cheap", "0,30", "-1", "nan", "inf", "$0.30"])
 def test_what_is_no_price_is_refused(text, monkeypatch):
-    monkeypatch.delenv(cost.PRICE, raising=False)
+    monkeypatch.delenv(KWH_PRICE_VARIABLE, raising=False)
     with pytest.raises(WrongInput, match="is not a price per kWh") as error:
-        cost.price_kwh(text)
-    assert cost.PRICE in error.value.remedy
-    monkeypatch.setenv(cost.PRICE, text)
+        parse_kwh_price(text)
+    assert KWH_PRICE_VARIABLE in error.value.remedy
+    monkeypatch.setenv(KWH_PRICE_VARIABLE, text)
     with pytest.raises(WrongInput, match="is not a price per kWh"):
-        cost.price_kwh()
+        parse_kwh_price()

@@ -17,10 +17,14 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard import deploy, say, ssh, stream
-from piyard import lease as leases
-from piyard.deploy import Deployed
-from piyard.errors import (
+from piyard.board.facts import Facts
+from piyard.board.lease import lease_holder, run_leased_script
+from piyard.board.release import HOME, Release, ReleaseFile, compressed_stream
+from piyard.board.ssh.commands import CommandOutcome
+from piyard.board.ssh.errors import disk_full
+from piyard.board.ssh.session import NO_EXIT_CODE
+from piyard.core import console
+from piyard.core.errors import (
     BoardBusy,
     BoardCommandFailed,
     BoardDiskFull,
@@ -28,8 +32,7 @@ from piyard.errors import (
     PiyardError,
     WrongBoard,
 )
-from piyard.facts import Facts
-from piyard.release import HOME, File, Release
+from piyard.run.deploy import Deployed, _not_released, deploy_releases
 from tests.local_board import (
     LocalBoard,
     blobs,
@@ -52,16 +55,16 @@ def board(tmp_path: Path) -> LocalBoard:
 
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(say, "note", lambda _text: None)
+    monkeypatch.setattr(console, "info", lambda _text: None)
 
 
 def put(board: LocalBoard, *what: Release, rehash: bool = False) -> Deployed:
-    return deploy.deploy(board, what, lease(), rehash=rehash)
+    return deploy_releases(board, what, lease(), rehash=rehash)
 
 
 def gc(board: LocalBoard, keep: int, *, only_say: bool = False) -> list[str]:
     argv = (HOME, "gc", "me", str(keep), "yes" if only_say else "no")
-    return leases.script(board, lease("gc"), "gc", *argv).splitlines()
+    return run_leased_script(board, lease("gc"), "gc", *argv).splitlines()
 
 
 def back(board: LocalBoard) -> list[str]:
@@ -224,7 +227,7 @@ def test_bytes_that_are_not_what_was_announced_never_become_a_blob(
     board: LocalBoard, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("garbled")
-    file = File(name="nnrun", path=tmp_path / "file", sha256="0" * 64, size=7)
+    file = ReleaseFile(name="nnrun", path=tmp_path / "file", sha256="0" * 64, size=7)
     with pytest.raises(BoardCommandFailed, match="arrived damaged") as caught:
         put(board, Release(files=[file]))
     assert caught.value.code == 13
@@ -282,7 +285,7 @@ def test_a_link_cut_at_any_byte_leaves_the_board_as_it_was(board: LocalBoard, zs
 
 def _needed(what: Release, *, zstd: bool) -> int:
     """How much of the stream it takes to unpack all of it: a check sum may follow."""
-    packed = b"".join(block for block, _ in stream.blobs(what.files, zstd=zstd, link_limit=0))
+    packed = b"".join(block for block, _ in compressed_stream(what.files, zstd=zstd, link_limit=0))
 
     def ends(size: int) -> bool:
         return (_zstd if zstd else _gzip)(packed[:size]).endswith(b"end 0\n")
@@ -322,8 +325,8 @@ def test_what_arrived_whole_before_a_cut_does_not_travel_again(board: LocalBoard
 
 
 def test_a_link_that_breaks_says_to_try_again(board: LocalBoard) -> None:
-    outcome = ssh.Outcome(code=ssh.NOT_TOLD, out="", err="")
-    error = deploy._not_released(board, "", outcome)
+    outcome = CommandOutcome(code=NO_EXIT_CODE, out="", err="")
+    error = _not_released(board, "", outcome)
     assert isinstance(error, HostUnreachable)
     assert error.code == 8
     assert "are not sent again" in error.remedy
@@ -387,20 +390,20 @@ def test_what_a_board_cannot_run_is_not_sent_and_the_board_is_let_go(board: Loca
         raise WrongBoard(f"no, {told.machine}")
 
     with pytest.raises(WrongBoard):
-        deploy.deploy(board, [release(nnrun="program")], lease(), check=refuse)
+        deploy_releases(board, [release(nnrun="program")], lease(), check=refuse)
     assert asked == [7]
     assert (board.sent, blobs(board), current(board)) == (0, set(), None)
-    assert leases.holder(board) == ""
+    assert lease_holder(board) == ""
 
 
 def test_a_deploy_lets_go_of_the_board_unless_it_is_to_keep_it(board: LocalBoard) -> None:
     what = [release(nnrun="program")]
-    deploy.deploy(board, what, lease())
-    assert leases.holder(board) == ""
-    deploy.deploy(board, what, lease(owner="me, for a while"), keep=True)
-    assert leases.holder(board).endswith(" me, for a while")
+    deploy_releases(board, what, lease())
+    assert lease_holder(board) == ""
+    deploy_releases(board, what, lease(owner="me, for a while"), keep=True)
+    assert lease_holder(board).endswith(" me, for a while")
     with pytest.raises(BoardBusy, match="held by me, for a while"):
-        deploy.deploy(board, what, lease("another"))
+        deploy_releases(board, what, lease("another"))
 
 
 def test_a_failed_deploy_lets_go_of_the_board(board: LocalBoard) -> None:
@@ -408,7 +411,7 @@ def test_a_failed_deploy_lets_go_of_the_board(board: LocalBoard) -> None:
     what.files[0].path.write_text("garbled")
     with pytest.raises(BoardCommandFailed):
         put(board, what)
-    assert leases.holder(board) == ""
+    assert lease_holder(board) == ""
 
 
 def test_the_history_names_each_release_once_in_a_row(board: LocalBoard) -> None:
@@ -553,7 +556,7 @@ def test_a_label_is_one_line_of_plain_text(board: LocalBoard, label: str) -> Non
 
 
 def test_a_full_disk_has_its_own_exit_code() -> None:
-    assert ssh.disk_full("pi", "no room").code == 12
+    assert disk_full("pi", "no room").code == 12
 
 
 def test_rollback_leaves_a_board_alone_that_somebody_holds(board: LocalBoard) -> None:

@@ -7,16 +7,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from piyard import derive, energy, floor, row, target, verdict
-from piyard.energy import Energy, Power
-from piyard.errors import UnreadableLog
-from piyard.facts import Facts
-from piyard.record import Check, Paid
-from piyard.report.remarks import comments
-from piyard.result import Result
-from piyard.row import Cost, Row
-from piyard.stats import summary
-from piyard.verdict import Reason, Verdict
+from piyard.board.facts import Facts
+from piyard.core.errors import UnreadableLog
+from piyard.core.target import load_target
+from piyard.report.columns import row_comments
+from piyard.results import reference_times, summary
+from piyard.results.derive import make_row, roofline_of
+from piyard.results.judge import judge_result
+from piyard.results.result import Result
+from piyard.results.row import Cost, OutputMatch, Reason, Row, Verdict
+from piyard.run.record import BoardPrice, OutputCheck
+from piyard.run.telemetry import WALL_SOURCE, EnergyRun, PowerSample
 from tests import measured
 from tests.measured import PRECISION, record, result
 
@@ -24,11 +25,13 @@ HOT = Verdict(state="INVALID", reasons=[Reason(code="hot", grade="INVALID", text
 RANDOM = {"weights": {"kind": "random", "seed": 20260101}}
 
 
-def watts(*values: float) -> list[Power]:
-    return [Power(uptime_s=100.0 + n, rails_w={"all": value}) for n, value in enumerate(values)]
+def watts(*values: float) -> list[PowerSample]:
+    return [
+        PowerSample(uptime_s=100.0 + n, rails_w={"all": value}) for n, value in enumerate(values)
+    ]
 
 
-ENERGY = Energy(source="pmic", idle=watts(2, 2), busy=watts(5, 5), samples_ms=[20.0, 20.0])
+ENERGY = EnergyRun(source="pmic", idle=watts(2, 2), busy=watts(5, 5), samples_ms=[20.0, 20.0])
 
 
 def full(**changes: Any) -> Result:
@@ -40,7 +43,7 @@ def full(**changes: Any) -> Result:
         "peak_rss_kb": 98_304,
         "energy": ENERGY,
     }
-    return result(record(paid=Paid(price=80.0, date="2026-02-01")), **(known | changes))
+    return result(record(paid=BoardPrice(price=80.0, date="2026-02-01")), **(known | changes))
 
 
 def bare() -> Result:
@@ -56,12 +59,12 @@ def bare() -> Result:
 
 
 def of_record(**changes: Any) -> Row:
-    return derive.row(result(record(**changes)))
+    return make_row(result(record(**changes)))
 
 
 def test_every_field_of_a_full_result():
     of = full()
-    found = derive.row(of)
+    found = make_row(of)
     same = "id when host target hardware emulated".split()
     names = "run when host target hardware emulated".split()
     for name, source in zip(names, same, strict=True):
@@ -70,10 +73,10 @@ def test_every_field_of_a_full_result():
     assert (found.params, found.macs) == (11_689_512, 1_814_073_344)
     assert (found.model_key, found.build) == ("m", "b")
     assert (found.precision, found.data_type, found.threads) == ("fp16", "fp16", 4)
-    assert found.summary == summary.of(of.samples_ms)
-    assert found.end_to_end == summary.of([25.0, 26.0, 27.0])
+    assert found.summary == summary.summarize(of.samples_ms)
+    assert found.end_to_end == summary.summarize([25.0, 26.0, 27.0])
     assert (found.cold_ms, found.peak_rss_kb) == (155.0, 98_304)
-    assert found.check == row.Check(ok=True, cosine=0.99998)
+    assert found.check == OutputMatch(ok=True, cosine=0.99998)
     assert found.cost == Cost(board=80.0, board_date="2026-02-01")
     assert found.verdict == Verdict(state="VALID")
     assert found.random_seed is None
@@ -81,21 +84,21 @@ def test_every_field_of_a_full_result():
 
 
 def test_its_energy():
-    found = derive.row(full()).power
+    found = make_row(full()).power
     assert found is not None
     assert found.joules == pytest.approx(0.1)
     assert found.above_idle_joules == pytest.approx(0.06)
     assert (found.average_w, found.idle_w, found.source) == (5, 2, "PMIC")
     assert found.wall_w == pytest.approx(6.3134)
     assert found.wall_joules == pytest.approx(0.126268)
-    assert found.wall_source == energy.WALL_SOURCE
+    assert found.wall_source == WALL_SOURCE
 
 
 def test_its_floor_and_what_was_published():
-    found = derive.row(full())
-    kind = target.load("rpi5")
+    found = make_row(full())
+    kind = load_target("rpi5")
     assert kind.peaks is not None
-    assert found.floor == floor.of(
+    assert found.floor == reference_times.roofline(
         kind.peaks,
         macs=1_814_073_344,
         params=11_689_512,
@@ -111,24 +114,24 @@ def test_its_floor_and_what_was_published():
 
 
 def test_a_result_of_which_hardly_anything_is_known():
-    found = derive.row(bare())
+    found = make_row(bare())
     unknown = (
         "params macs random_seed end_to_end cold_ms peak_rss_kb accuracy check power cost floor "
         "published published_ratio floor_ratio"
     ).split()
     assert {name: getattr(found, name) for name in unknown} == dict.fromkeys(unknown)
-    assert found.summary == summary.of([10.0])
+    assert found.summary == summary.summarize([10.0])
     assert found.verdict.state != "VALID"
     assert (found.model_key, found.fps) == ("", 100)
 
 
 def test_a_result_without_samples_has_no_row():
     with pytest.raises(UnreadableLog, match="has no samples"):
-        derive.row(result(samples_ms=[]))
+        make_row(result(samples_ms=[]))
 
 
 def test_a_row_survives_being_written_and_read():
-    found = derive.row(full())
+    found = make_row(full())
     again = msgspec.json.decode(msgspec.json.encode(found), type=Row)
     assert msgspec.json.encode(again) == msgspec.json.encode(found)
 
@@ -150,40 +153,40 @@ def test_of_several_nets_the_row_is_about_the_one_that_was_measured():
 
 
 def test_the_worst_output_counts():
-    check = Check(ok=False, threshold=0.999, cosine={"a": 0.9999, "b": 0.5}, max_abs={})
-    assert of_record(check=check).check == row.Check(ok=False, cosine=0.5)
+    check = OutputCheck(ok=False, threshold=0.999, cosine={"a": 0.9999, "b": 0.5}, max_abs={})
+    assert of_record(check=check).check == OutputMatch(ok=False, cosine=0.5)
 
 
 def test_a_check_without_outputs_is_as_bad_as_can_be():
     more = {"blind": {"a": "a single number"}, "empty": {"a": "always the same"}}
-    check = Check(ok=True, threshold=0.999, cosine={"a": 1.0}, max_abs={}, **more)
-    assert of_record(check=check).check == row.Check(
+    check = OutputCheck(ok=True, threshold=0.999, cosine={"a": 1.0}, max_abs={}, **more)
+    assert of_record(check=check).check == OutputMatch(
         ok=True, cosine=1.0, blind="a single number", empty="always the same"
     )
-    check = Check(ok=True, threshold=0.999, cosine={"a": 1.0, "b": 0.99}, max_abs={}, **more)
+    check = OutputCheck(ok=True, threshold=0.999, cosine={"a": 1.0, "b": 0.99}, max_abs={}, **more)
     found = of_record(check=check).check
     assert found
     assert (found.cosine, found.blind, found.empty) == (0.99, "", "")
-    check = Check(ok=False, threshold=0.999, cosine={}, max_abs={})
-    assert of_record(check=check).check == row.Check(ok=False, cosine=0.0)
+    check = OutputCheck(ok=False, threshold=0.999, cosine={}, max_abs={})
+    assert of_record(check=check).check == OutputMatch(ok=False, cosine=0.0)
 
 
 @pytest.mark.parametrize("known", [{"load_ms": 120.0}, {"first_ms": 35.0}, {}])
 def test_half_a_cold_start_is_none(known):
-    assert derive.row(result(**known)).cold_ms is None
+    assert make_row(result(**known)).cold_ms is None
 
 
 # Verdict
 
 
 def test_a_stored_verdict_stays():
-    assert derive.row(full(verdict=HOT)).verdict == HOT
+    assert make_row(full(verdict=HOT)).verdict == HOT
 
 
 def test_a_result_that_was_never_judged_is_judged_by_its_targets_limits():
     hot = result(telemetry=measured.during(range(24), temperature_mc=84_000))
-    assert derive.row(hot).verdict == verdict.judge(hot, target.load("rpi5").conditions)
-    assert derive.row(hot).verdict.state == "INVALID"
+    assert make_row(hot).verdict == judge_result(hot, load_target("rpi5").conditions)
+    assert make_row(hot).verdict.state == "INVALID"
 
 
 # Energy
@@ -191,21 +194,21 @@ def test_a_result_that_was_never_judged_is_judged_by_its_targets_limits():
 
 def test_a_meters_figures_name_its_command():
     metered = msgspec.structs.replace(ENERGY, source="meter", meter="plug --watts")
-    found = derive.row(full(energy=metered)).power
+    found = make_row(full(energy=metered)).power
     assert found is not None
     assert (found.source, found.wall_source) == ("meter plug", "meter plug")
     assert found.wall_w == found.average_w
 
 
 def test_an_energy_run_that_saw_nothing_is_no_energy():
-    assert derive.row(full(energy=msgspec.structs.replace(ENERGY, busy=[]))).power is None
+    assert make_row(full(energy=msgspec.structs.replace(ENERGY, busy=[]))).power is None
 
 
 # An emulated board
 
 
 def test_an_emulated_board_has_neither_energy_nor_floor_nor_peers():
-    found = derive.row(msgspec.structs.replace(full(), record=record(emulated=True)))
+    found = make_row(msgspec.structs.replace(full(), record=record(emulated=True)))
     assert (found.power, found.floor, found.published) == (None, None, None)
     assert found.verdict.state == "EMULATED"
 
@@ -215,7 +218,7 @@ def test_an_emulated_board_has_neither_energy_nor_floor_nor_peers():
 
 def test_threads_beyond_the_cores_help_nobody():
     def floor_ms(threads: int) -> float:
-        found = derive.floor_of(result(header=measured.HEADER | {"threads": threads}))
+        found = roofline_of(result(header=measured.HEADER | {"threads": threads}))
         assert found is not None
         return found.ms
 
@@ -224,7 +227,7 @@ def test_threads_beyond_the_cores_help_nobody():
 
 def test_the_boards_own_clock_counts_and_else_its_kinds():
     def floor_ms(max_khz: int | None) -> float:
-        found = derive.floor_of(result(record(before=measured.facts(max_khz=max_khz))))
+        found = roofline_of(result(record(before=measured.facts(max_khz=max_khz))))
         assert found is not None
         return found.ms
 
@@ -246,7 +249,7 @@ def test_a_kind_of_board_that_is_gone_has_neither_floor_nor_peers():
 
 
 def test_comments_tell_how_near_the_floor_and_the_published_time_are():
-    told = comments(derive.row(full()))
+    told = row_comments(make_row(full()))
     assert "1.01x the published 19.84 ms" in told
     assert "1.7x the compute floor" in told
 
@@ -259,4 +262,4 @@ def test_comments_tell_why_a_board_is_off():
     assert (
         "1.26x the published 19.84 ms: a desktop session runs (labwc), "
         "a supply of 3 A instead of 5 A"
-    ) in comments(derive.row(slow))
+    ) in row_comments(make_row(slow))

@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
-from piyard import disk, scratch, store, whole
-from piyard.conversion import lowering
-from piyard.errors import ConversionFailed
+from piyard.convert import lowering
+from piyard.convert.lowering import kept_files, lower_program
+from piyard.core.errors import ConversionFailed
+from piyard.core.files import atomic_write, disk_error, move_file, scratch_folder, write_text
+from piyard.core.store import get_or_make
 from tests import disks
 
 NO_SPACE = "No space left"
@@ -34,7 +36,7 @@ def full(tmp_path: Path) -> Iterator[Path]:
 
 
 def told(error: OSError) -> str:
-    return str(disk.trouble(error))
+    return str(disk_error(error))
 
 
 class TestAcrossFileSystems:
@@ -43,7 +45,7 @@ class TestAcrossFileSystems:
         (tmp_path / "b").write_bytes(b"old")
         with pytest.raises(OSError, match="cross-device"):
             (other / "a").rename(tmp_path / "b")
-        scratch.move(other / "a", tmp_path / "b")
+        move_file(other / "a", tmp_path / "b")
         assert (tmp_path / "b").read_bytes() == b"new"
         assert not (other / "a").exists()
         assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
@@ -54,13 +56,13 @@ class TestAcrossFileSystems:
         monkeypatch.setattr("tempfile.tempdir", str(other))
 
         def make(at: Path) -> dict[str, Any]:
-            with scratch.folder("piyard-test-") as place:
+            with scratch_folder("piyard-test-") as place:
                 assert place.stat().st_dev == other.stat().st_dev != at.stat().st_dev
                 (place / "made").write_text("made")
-                scratch.move(place / "made", at / "made")
+                move_file(place / "made", at / "made")
             return {}
 
-        folder, _ = store.get_or_make("shelf", "key", make)
+        folder, _ = get_or_make("shelf", "key", make)
         assert (folder / "made").read_text() == "made"
         assert list(other.iterdir()) == []
 
@@ -69,19 +71,19 @@ class TestAcrossFileSystems:
     ) -> None:
         (other / "program").write_text("#!/bin/sh\necho why\nexit 1\n")
         (other / "program").chmod(0o700)
-        monkeypatch.setattr(lowering, "_program", lambda: str(other / "program"))
+        monkeypatch.setattr(lowering, "_pnnx_path", lambda: str(other / "program"))
         (other / "model.pt").touch()
         with pytest.raises(ConversionFailed, match="ended with code 1"):
-            lowering.lower(other / "model.pt", [[1, 3, 8, 8]], tmp_path, half=False)
+            lower_program(other / "model.pt", [[1, 3, 8, 8]], tmp_path, half=False)
         assert (tmp_path / "model.pnnx.log").read_text() == "why\n"
 
 
 class TestFull:
     def test_a_file_keeps_its_old_content_and_the_error_names_it(self, full: Path) -> None:
         (full / "filler").write_bytes(b"\0" * 100)
-        whole.write(full / "page", "old")
+        write_text(full / "page", "old")
         fill(full)
-        with pytest.raises(OSError, match=NO_SPACE) as caught, whole.draft(full / "page") as draft:
+        with pytest.raises(OSError, match=NO_SPACE) as caught, atomic_write(full / "page") as draft:
             draft.write_bytes(b"\0" * 100_000)
         assert told(caught.value).startswith(f"piyard: {full / 'page'}: no room is left")
         assert (full / "page").read_text() == "old"
@@ -98,7 +100,7 @@ class TestFull:
             return {}
 
         with pytest.raises(OSError, match=NO_SPACE) as caught:
-            store.get_or_make("shelf", "key", make)
+            get_or_make("shelf", "key", make)
         place = full / "shelf" / "key"
         assert told(caught.value) == (
             f"piyard: {place}: no room is left on its disk\n"
@@ -107,13 +109,13 @@ class TestFull:
         assert list((full / "shelf").iterdir()) == []
 
     def test_whatever_a_tool_says_of_it_the_full_disk_is_why(self, full: Path) -> None:
-        with pytest.raises(OSError, match=NO_SPACE) as caught, scratch.folder("x-", within=full):
+        with pytest.raises(OSError, match=NO_SPACE) as caught, scratch_folder("x-", within=full):
             raise RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed")
         assert caught.value.errno == errno.ENOSPC
         assert caught.value.filename == str(full)
 
     def test_what_fails_on_a_disk_with_room_is_left_alone(self, tmp_path: Path) -> None:
-        with pytest.raises(RuntimeError, match="else"), scratch.folder("x-", within=tmp_path):
+        with pytest.raises(RuntimeError, match="else"), scratch_folder("x-", within=tmp_path):
             raise RuntimeError("something else")
 
     def test_a_copy_that_finds_no_room_blames_where_it_was_to_go(
@@ -128,19 +130,19 @@ class TestFull:
         self, full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """pnnx ends well, and its files are cut."""
-        cut = "".join(f": > {name}\n" for name in lowering.kept())
+        cut = "".join(f": > {name}\n" for name in kept_files())
         (tmp_path / "pnnx").write_text(f"#!/bin/sh\n{cut}")
         (tmp_path / "pnnx").chmod(0o700)
-        monkeypatch.setattr(lowering, "_program", lambda: str(tmp_path / "pnnx"))
+        monkeypatch.setattr(lowering, "_pnnx_path", lambda: str(tmp_path / "pnnx"))
         with pytest.raises(OSError, match=NO_SPACE) as caught:
-            lowering.lower(full / "model.pt", [[1, 3, 8, 8]], tmp_path, half=False)
+            lower_program(full / "model.pt", [[1, 3, 8, 8]], tmp_path, half=False)
         assert f"piyard: {full}: no room" in told(caught.value)
 
 
 def test_a_read_only_place_is_named(tmp_path: Path) -> None:
     with disks.read_only(tmp_path / "artifacts"):
         with pytest.raises(OSError, match="ead-only") as caught:
-            store.get_or_make("shelf", "key", lambda _: {})
+            get_or_make("shelf", "key", lambda _: {})
         text = told(caught.value)
     assert str(tmp_path / "artifacts") in text
     assert "read-only" in text
@@ -154,7 +156,7 @@ def test_a_place_that_vanished_is_named(tmp_path: Path) -> None:
         return {}
 
     with pytest.raises(OSError, match="No such file") as caught:
-        store.get_or_make("shelf", "key", make)
+        get_or_make("shelf", "key", make)
     assert f"{tmp_path / 'artifacts' / 'shelf' / 'key'}: it is gone" in told(caught.value)
 
 
@@ -176,13 +178,13 @@ def test_other_refusals_are_one_line_with_the_path(code: int, said: str) -> None
 
 
 def test_an_error_that_is_not_the_systems_is_nobodys_disk() -> None:
-    assert disk.trouble(OSError("a library's own")) is None
+    assert disk_error(OSError("a library's own")) is None
 
 
 def test_a_report_to_a_device_leaves_the_device(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
-    whole.write(tmp_path / "pipe", "text")
+    write_text(tmp_path / "pipe", "text")
     assert os.read(reader, 100) == b"text"
     os.close(reader)
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)

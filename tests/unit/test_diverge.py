@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard.conversion.param import Layer
-from piyard.proof import diverge
+from piyard.convert.param import Layer
+from piyard.convert.proof_trial import first_lost_layer, relative_distance
 
 
 def layer(name: str, reads: str, makes: str) -> Layer:
@@ -31,7 +31,7 @@ FORK = [
 
 def lost(layers: list[Layer], *wrong: str) -> str | None:
     right = {name: name not in wrong for one in layers for name in one.tops}
-    found = diverge.first_lost(layers, right)
+    found = first_lost_layer(layers, right)
     return found.name if found else None
 
 
@@ -62,20 +62,20 @@ def test_a_branch_that_is_right_absolves_what_is_before_it_only() -> None:
 
 def test_distance_is_a_part_of_the_length() -> None:
     one = np.array([3.0, 4.0], np.float32)
-    assert diverge.distance(one, one) == 0
-    assert diverge.distance(one, 2 * one) == pytest.approx(1)
-    apart = diverge.distance(one, one + np.float32(0.05))
+    assert relative_distance(one, one) == 0
+    assert relative_distance(one, 2 * one) == pytest.approx(1)
+    apart = relative_distance(one, one + np.float32(0.05))
     assert apart == pytest.approx(0.05 * 2**0.5 / 5, rel=1e-4)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_what_is_not_finite_is_infinitely_far(bad: float) -> None:
     one = np.array([3.0, 4.0], np.float32)
-    assert diverge.distance(one, np.array([3.0, bad], np.float32)) == np.inf
-    assert diverge.distance(np.array([bad, 1.0], np.float32), one) == np.inf
+    assert relative_distance(one, np.array([3.0, bad], np.float32)) == np.inf
+    assert relative_distance(np.array([bad, 1.0], np.float32), one) == np.inf
 
 
 def test_zeros_have_no_length() -> None:
     zero = np.zeros(3, np.float32)
-    assert diverge.distance(zero, zero) == 0
-    assert diverge.distance(zero, zero + 1) > 1
+    assert relative_distance(zero, zero) == 0
+    assert relative_distance(zero, zero + 1) > 1

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from piyard import doctor
-from piyard.containers import engine
-from piyard.doctor import Finding
-from piyard.errors import NotSetUp
-from piyard.fleet import health
+from piyard.board import inspection
+from piyard.board.inspection import Finding
+from piyard.cli import machine
+from piyard.cli.machine import ENGINE, check_machine
+from piyard.core.containers import ENGINE_REMEDY
+from piyard.core.errors import NotSetUp
 
-REJECTED = health.Finding(
+REJECTED = Finding(
     board="pi5",
     what="login",
     ok=False,
@@ -22,14 +23,14 @@ REJECTED = health.Finding(
 @pytest.fixture(autouse=True)
 def rejecting(monkeypatch: pytest.MonkeyPatch) -> None:
     """A board that is well but for our key."""
-    monkeypatch.setattr(health, "examine", lambda _line: [REJECTED])
+    monkeypatch.setattr(inspection, "examine_board", lambda _line: [REJECTED])
 
 
 def advice(monkeypatch: pytest.MonkeyPatch, *, engine_well: bool) -> str:
-    here = Finding(what=doctor.ENGINE, ok=engine_well, detail="20.10", remedy="")
-    monkeypatch.setattr(doctor, "machine", lambda: [here])
+    here = machine.Finding(what=ENGINE, ok=engine_well, detail="20.10", remedy="")
+    monkeypatch.setattr(machine, "examine_machine", lambda: [here])
     with pytest.raises(NotSetUp, match="pi5: login") as caught:
-        doctor.report(["pi5"])
+        check_machine(["pi5"])
     return caught.value.remedy
 
 
@@ -41,4 +42,4 @@ def test_a_rejected_key_is_no_matter_of_a_container_engine(
 
 
 def test_a_missing_engine_is_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert advice(monkeypatch, engine_well=False) == engine.SET_UP
+    assert advice(monkeypatch, engine_well=False) == ENGINE_REMEDY

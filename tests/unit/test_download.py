@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from piyard import download
-from piyard.errors import DownloadFailed, WrongInput
+from piyard.core import download
+from piyard.core.download import ATTEMPTS, known_sha256
+from piyard.core.errors import DownloadFailed, WrongInput
 from tests.unit import file_server as play
 
 BODY = bytes(range(256)) * 4096
@@ -52,7 +53,7 @@ def test_the_start_of_a_sha256_is_enough(server):
     path = fetch(server, sha256=SHA[:8])
     assert path.parent.name == SHA
     assert fetch(server) == path
-    assert download.known(SHA[:8]) == SHA
+    assert known_sha256(SHA[:8]) == SHA
     assert len(server.times) == 1
 
 
@@ -96,7 +97,7 @@ def test_a_file_that_changed_between_two_tries_is_fetched_whole(server):
 
 
 def test_an_interrupted_download_is_continued_by_the_next_call(server, monkeypatch):
-    monkeypatch.setattr(download, "TRIES", 1)
+    monkeypatch.setattr(download, "ATTEMPTS", 1)
     server.acts = [play.cut, play.rest]
     with pytest.raises(DownloadFailed):
         fetch(server)
@@ -128,7 +129,7 @@ def test_tries_are_bounded(server, tmp_path):
     server.acts = [play.status(500)] * 99
     with pytest.raises(DownloadFailed, match="500"):
         fetch(server)
-    assert len(server.times) == download.TRIES
+    assert len(server.times) == ATTEMPTS
     assert leftovers(tmp_path) == set()
 
 
@@ -136,7 +137,7 @@ def test_a_server_that_never_answers(server):
     server.acts = [play.silent] * 99
     with pytest.raises(DownloadFailed) as caught:
         fetch(server)
-    assert len(server.times) == download.TRIES
+    assert len(server.times) == ATTEMPTS
     assert "no data from the server" in str(caught.value)
 
 
@@ -251,7 +252,7 @@ def mirror_either_way(request, mirror):
 def test_mirror_hit_needs_no_network(server, mirror_either_way):
     assert fetch(server).read_bytes() == BODY
     assert fetch(server, sha256=SHA[:8]).read_bytes() == BODY
-    assert download.known(SHA[:8]) == SHA
+    assert known_sha256(SHA[:8]) == SHA
     assert server.times == []
 
 
@@ -283,27 +284,28 @@ def test_a_file_that_sha256sums_does_not_list_is_found(server, mirror):
 
 
 def test_an_unlisted_mirror_is_hashed_once(mirror, monkeypatch):
-    from piyard import digest
+    from piyard.core import files
+    from piyard.core.files import sha256_of_file
 
     hashed = []
-    real = digest.of_file
+    real = sha256_of_file
 
     def counted(path):
         hashed.append(path)
         return real(path)
 
-    monkeypatch.setattr(digest, "of_file", counted)
-    assert [download.known(SHA), download.known(SHA)] == [SHA, SHA]
+    monkeypatch.setattr(files, "sha256_of_file", counted)
+    assert [known_sha256(SHA), known_sha256(SHA)] == [SHA, SHA]
     assert len(hashed) == 1
     (mirror / "deep" / "renamed.bin").write_bytes(b"changed")
-    assert download.known(SHA) is None
+    assert known_sha256(SHA) is None
     assert len(hashed) == 2
 
 
 def test_a_changed_file_of_the_same_size_and_time_is_still_refused(server, mirror):
     """The index is a hint; the bytes are hashed before they are used."""
     file = mirror / "deep" / "renamed.bin"
-    assert download.known(SHA) == SHA
+    assert known_sha256(SHA) == SHA
     stamp = file.stat()
     file.write_bytes(BODY[::-1])
     os.utime(file, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
@@ -314,4 +316,4 @@ def test_a_changed_file_of_the_same_size_and_time_is_still_refused(server, mirro
 def test_a_mirror_that_is_no_folder(monkeypatch):
     monkeypatch.setenv("PIYARD_MIRROR", "/nowhere/at/all")
     with pytest.raises(WrongInput, match="/nowhere/at/all"):
-        download.known(SHA)
+        known_sha256(SHA)

@@ -6,8 +6,8 @@ import io
 
 import pytest
 
-from piyard.commands import emulated
-from piyard.errors import BoardBusy
+from piyard.cli.machine import _require_consent
+from piyard.core.errors import BoardBusy
 
 WHAT = "emulated:rpi5 is in use by pat"
 
@@ -27,7 +27,7 @@ def at_terminal(monkeypatch: pytest.MonkeyPatch, answer: str) -> Terminal:
 @pytest.mark.parametrize("answer", ["y\n", "YES\n", " yes \n"])
 def test_a_person_is_asked(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
     shown = at_terminal(monkeypatch, answer)
-    emulated._require_consent(WHAT, yes=False)
+    _require_consent(WHAT, yes=False)
     assert shown.getvalue() == f"{WHAT}. Stop it all the same? [y/N] "
 
 
@@ -35,13 +35,13 @@ def test_a_person_is_asked(monkeypatch: pytest.MonkeyPatch, answer: str) -> None
 def test_anything_but_yes_leaves_it(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
     at_terminal(monkeypatch, answer)
     with pytest.raises(BoardBusy, match="it is not stopped"):
-        emulated._require_consent(WHAT, yes=False)
+        _require_consent(WHAT, yes=False)
 
 
 def test_a_script_is_refused_unless_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     with pytest.raises(BoardBusy) as caught:
-        emulated._require_consent(WHAT, yes=False)
+        _require_consent(WHAT, yes=False)
     assert (caught.value.code, caught.value.what) == (16, WHAT)
     assert "--yes" in caught.value.remedy
-    emulated._require_consent(WHAT, yes=True)
+    _require_consent(WHAT, yes=True)

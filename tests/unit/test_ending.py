@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from piyard import deadline, lock, paths
+from piyard.core import paths
+from piyard.core.cancel import wait_until
+from piyard.core.store import file_lock
 from tests import disks
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -101,7 +103,7 @@ def test_ctrl_c_ends_a_task_that_waits_for_another_process(
     fleet.write_text("boards: {pi5-a: {host: 127.0.0.1}}\n")
     monkeypatch.setenv("PIYARD_FLEET", str(fleet))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    with lock.held(paths.data() / "fleet.lock"):
+    with file_lock(paths.data() / "fleet.lock"):
         running = start("fleet.remove", "pi5-a")
         assert running.stderr
         said = running.stderr.readline().decode()
@@ -117,10 +119,10 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import tasks
-from piyard.conversion import lowering
-lowering._program = lambda: sys.argv[2]
+from piyard.convert import lowering
+lowering._pnnx_path = lambda: sys.argv[2]
 at = Path(sys.argv[3])
-lowering.lower(at / "model.pt", [[1, 3, 8, 8]], at, half=False)
+lowering.lower_program(at / "model.pt", [[1, 3, 8, 8]], at, half=False)
 """
 
 
@@ -133,10 +135,10 @@ def test_ctrl_c_ends_the_converter_too(tmp_path: Path) -> None:
         [sys.executable, "-c", CONVERTS, str(ROOT), str(converter), str(tmp_path)],
         stderr=subprocess.PIPE,
     )
-    assert (pid := deadline.poll(lambda: written(tmp_path / "pid"), 30))
+    assert (pid := wait_until(lambda: written(tmp_path / "pid"), 30))
     running.send_signal(signal.SIGINT)
     assert ended(running) == (130, "piyard: stopped by Ctrl-C\n")
-    assert deadline.poll(lambda: not is_alive(pid) or None, 10)
+    assert wait_until(lambda: not is_alive(pid) or None, 10)
 
 
 def written(file: Path) -> int | None:

@@ -8,27 +8,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard import energy
-from piyard.energy import Energy, Power
-from piyard.errors import WrongInput
+from piyard.core.errors import WrongInput
+from piyard.run.telemetry import (
+    WALL_SOURCE,
+    EnergyRun,
+    PowerSample,
+    average_w,
+    inference_energy,
+    parse_meter_watts,
+    wall_estimate_w,
+)
 
 
-def power(at: float, watts: float) -> Power:
-    return Power(uptime_s=at, rails_w={"VDD_CORE": 0.75 * watts, "DDR_VDD2": 0.25 * watts})
+def power(at: float, watts: float) -> PowerSample:
+    return PowerSample(uptime_s=at, rails_w={"VDD_CORE": 0.75 * watts, "DDR_VDD2": 0.25 * watts})
 
 
-def steady(watts: float, *, begin: float = 100.0, count: int = 5) -> list[Power]:
+def steady(watts: float, *, begin: float = 100.0, count: int = 5) -> list[PowerSample]:
     return [power(begin + n / 2, watts) for n in range(count)]
 
 
-def measured(idle: list[Power], busy: list[Power], samples: list[float], **changes) -> Energy:
+def measured(
+    idle: list[PowerSample], busy: list[PowerSample], samples: list[float], **changes
+) -> EnergyRun:
     told = {"source": "pmic"} | changes
-    return Energy(idle=idle, busy=busy, samples_ms=samples, **told)
+    return EnergyRun(idle=idle, busy=busy, samples_ms=samples, **told)
 
 
 def test_by_hand():
     """2 W idle and 5 W busy over inferences of 20 ms: 0.1 J, 0.06 J of them above idle."""
-    found = energy.of_inference(measured(steady(2.0), steady(5.0), [20.0] * 50))
+    found = inference_energy(measured(steady(2.0), steady(5.0), [20.0] * 50))
     assert found is not None
     assert found.idle_w == pytest.approx(2)
     assert found.average_w == pytest.approx(5)
@@ -40,18 +49,18 @@ def test_by_hand():
 
 
 def test_rails_add_up():
-    assert Power(uptime_s=0, rails_w={"a": 1.25, "b": 0.5, "c": 0.0}).watts == 1.75
+    assert PowerSample(uptime_s=0, rails_w={"a": 1.25, "b": 0.5, "c": 0.0}).watts == 1.75
 
 
 def test_the_walls_estimate_names_its_source():
     """4.51 W of rails under load, as the Pi's documentation shows, are 5.75 W at the wall."""
-    assert energy.wall_estimate_w(4.51) == pytest.approx(5.7523, abs=1e-4)
-    assert "estimate" in energy.WALL_SOURCE
-    assert "jfikar/RPi5-power" in energy.WALL_SOURCE
+    assert wall_estimate_w(4.51) == pytest.approx(5.7523, abs=1e-4)
+    assert "estimate" in WALL_SOURCE
+    assert "jfikar/RPi5-power" in WALL_SOURCE
 
 
 def test_a_meter_measures_the_wall_itself():
-    found = energy.of_inference(
+    found = inference_energy(
         measured(steady(3.0), steady(8.0), [10.0], source="meter", meter="plug --watts")
     )
     assert found is not None
@@ -62,7 +71,7 @@ def test_a_meter_measures_the_wall_itself():
 
 def test_hiccups_draw_energy_too():
     """The mean time, not the median: nine inferences of 10 ms and one of 110 take 200 ms."""
-    found = energy.of_inference(measured(steady(1.0), steady(5.0), [10.0] * 9 + [110.0]))
+    found = inference_energy(measured(steady(1.0), steady(5.0), [10.0] * 9 + [110.0]))
     assert found is not None
     assert found.joules == pytest.approx(5 * 0.020)
 
@@ -72,25 +81,25 @@ def test_hiccups_draw_energy_too():
     [([], steady(5), [20.0]), (steady(2), [], [20.0]), (steady(2), steady(5), [])],
 )
 def test_without_one_of_the_series_nothing_is_known(idle, busy, samples):
-    assert energy.of_inference(measured(idle, busy, samples)) is None
+    assert inference_energy(measured(idle, busy, samples)) is None
 
 
 def test_power_counts_for_as_long_as_it_lasts():
     """Trapezoids: 1 s rising from 2 to 4 W and 3 s at 4 W are 15 J in 4 s."""
     moments = [power(10, 2), power(11, 4), power(14, 4)]
-    assert energy.average_w(moments) == pytest.approx(15 / 4)
+    assert average_w(moments) == pytest.approx(15 / 4)
 
 
 def test_one_moment_is_its_own_average():
-    assert energy.average_w([power(3, 4.5)]) == pytest.approx(4.5)
+    assert average_w([power(3, 4.5)]) == pytest.approx(4.5)
 
 
 def test_moments_without_time_between_count_alike():
-    assert energy.average_w([power(3, 4), power(3, 8)]) == pytest.approx(6)
+    assert average_w([power(3, 4), power(3, 8)]) == pytest.approx(6)
 
 
 def test_no_moments_have_no_average():
-    assert energy.average_w([]) is None
+    assert average_w([]) is None
 
 
 @given(st.lists(st.tuples(st.floats(0.01, 10), st.floats(0.1, 30)), min_size=1, max_size=30))
@@ -98,8 +107,8 @@ def test_an_average_lies_between_least_and_most(steps):
     at, moments = 0.0, []
     for passed, watts in steps:
         at += passed
-        moments.append(Power(uptime_s=at, rails_w={"all": watts}))
-    found = energy.average_w(moments)
+        moments.append(PowerSample(uptime_s=at, rails_w={"all": watts}))
+    found = average_w(moments)
     assert found is not None
     watts_seen = [watts for _, watts in steps]
     assert min(watts_seen) <= found + 1e-9
@@ -108,7 +117,7 @@ def test_an_average_lies_between_least_and_most(steps):
 
 @given(st.floats(0.1, 30), st.floats(0.1, 30), st.lists(st.floats(0.1, 1e4), min_size=1))
 def test_idle_and_what_is_above_it_are_the_whole(idle, busy, samples):
-    found = energy.of_inference(measured(steady(idle), steady(busy), samples))
+    found = inference_energy(measured(steady(idle), steady(busy), samples))
     assert found is not None
     of_idle = found.idle_w * math.fsum(samples) / len(samples) / 1000
     assert found.above_idle_joules + of_idle == pytest.approx(found.joules)
@@ -130,7 +139,7 @@ def test_idle_and_what_is_above_it_are_the_whole(idle, busy, samples):
     ],
 )
 def test_a_meters_last_number_is_its_watts(text, watts):
-    assert energy.meter_watts(text) == watts
+    assert parse_meter_watts(text) == watts
 
 
 @pytest.mark.parametrize(
@@ -139,6 +148,6 @@ def test_a_meters_last_number_is_its_watts(text, watts):
 )
 def test_what_is_no_power_is_refused(text):
     with pytest.raises(WrongInput, match="did not print watts") as error:
-        energy.meter_watts(text)
+        parse_meter_watts(text)
     assert "5.31" in error.value.remedy
     assert error.value.evidence == text

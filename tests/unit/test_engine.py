@@ -13,14 +13,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 CONNECT = """
 import os, sys
-from piyard.containers import engine
-from piyard.errors import NotSetUp
+from piyard.core import containers
+from piyard.core.errors import NotSetUp
 import docker
 if len(sys.argv) > 1:
     os.setgid(int(sys.argv[1]))
     os.setuid(int(sys.argv[1]))
 try:
-    engine.connect()
+    containers.connect_engine()
 except NotSetUp as error:
     print(error)
 """

@@ -16,11 +16,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from piyard import model
-from piyard.errors import WrongInput
-from piyard.evaluate import coco, dataset, imagenet, sequences
-from piyard.evaluate.dataset import Dataset
-from piyard.labels import normal
+from piyard.core.errors import WrongInput
+from piyard.core.labels import normalize_name
+from piyard.evaluate.coco import read_coco
+from piyard.evaluate.dataset import (
+    DATA_KINDS,
+    Dataset,
+    read_dataset,
+    recognise_data,
+    spread_pictures,
+)
+from piyard.evaluate.imagenet import read_imagenet
+from piyard.evaluate.tracks import read_mot
+from piyard.models.definition import load_model
 
 LABELS = ["tench", "goldfish", "great_white_shark"]
 
@@ -93,16 +101,16 @@ def otb(folder: Path, *rows: str, frames: int = 3) -> Path:
 
 
 def read(path: Path, name: str, kind: str = "", limit: int | None = None) -> Dataset:
-    rules = model.load(name)
+    rules = load_model(name)
     labels = ["cat", "dog", "person"] if rules.task in {"detect", "segment"} else LABELS
-    return dataset.read(path, rules, labels, kind, limit)
+    return read_dataset(path, rules, labels, kind, limit)
 
 
 class TestImagenet:
     def test_a_list_beside_or_above_the_pictures(self, tmp_path: Path) -> None:
         a, b = pictures(tmp_path / "images", "a.jpg", "b.jpg")
         (c,) = pictures(tmp_path, "c.jpg")
-        found = imagenet.read(listed(tmp_path, "a.jpg,2,n1", "c.jpg,0,n2", "b.jpg,1,n3"), LABELS)
+        found = read_imagenet(listed(tmp_path, "a.jpg,2,n1", "c.jpg,0,n2", "b.jpg,1,n3"), LABELS)
         assert found.truth == {a: 2, c: 0, b: 1}
 
     @pytest.mark.parametrize(
@@ -118,13 +126,13 @@ class TestImagenet:
     def test_a_wrong_line_is_named(self, tmp_path: Path, row: str, words: str) -> None:
         pictures(tmp_path, "a.jpg")
         with pytest.raises(WrongInput) as error:
-            imagenet.read(listed(tmp_path, "a.jpg,0,n0", row), LABELS)
+            read_imagenet(listed(tmp_path, "a.jpg,0,n0", row), LABELS)
         assert words in error.value.what
         assert "labels.csv:3" in error.value.what
 
     def test_an_empty_list(self, tmp_path: Path) -> None:
         with pytest.raises(WrongInput, match="lists no picture"):
-            imagenet.read(listed(tmp_path), LABELS)
+            read_imagenet(listed(tmp_path), LABELS)
 
     @pytest.mark.parametrize(
         ("names", "truth"),
@@ -138,7 +146,7 @@ class TestImagenet:
     def test_folders(self, tmp_path: Path, names: list[str], truth: dict[str, int]) -> None:
         for name in names:
             pictures(tmp_path / name, "a.jpg")
-        found = imagenet.read(tmp_path, LABELS)
+        found = read_imagenet(tmp_path, LABELS)
         assert {path.parent.name: index for path, index in found.truth.items()} == truth
 
     @pytest.mark.parametrize(
@@ -160,20 +168,20 @@ class TestImagenet:
         for name in names:
             pictures(tmp_path / name, "a.jpg")
         with pytest.raises(WrongInput, match=words):
-            imagenet.read(tmp_path, LABELS)
+            read_imagenet(tmp_path, LABELS)
 
     def test_numbers_never_mean_other_classes_than_names_do(self, tmp_path: Path) -> None:
         for name in ("0", "1"):
             pictures(tmp_path / name, "a.jpg")
         with pytest.raises(WrongInput, match="'0' is the first"):
-            imagenet.read(tmp_path, ["1", "2", "3"])
+            read_imagenet(tmp_path, ["1", "2", "3"])
 
     def test_composed_and_taken_apart_names_are_the_same(self, tmp_path: Path) -> None:
         names = ["Größe", "été"]
         for name in names:
             pictures(tmp_path / unicodedata.normalize("NFD", name), "a.jpg")
-        found = imagenet.read(tmp_path, names)
-        assert {normal(path.parent.name): i for path, i in found.truth.items()} == {
+        found = read_imagenet(tmp_path, names)
+        assert {normalize_name(path.parent.name): i for path, i in found.truth.items()} == {
             "Größe": 0,
             "été": 1,
         }
@@ -183,7 +191,7 @@ class TestImagenet:
         for folder, names in (("a", ("n01443537",)), ("b", ("tench", "goldfish"))):
             for name in names:
                 pictures(tmp_path / folder / name, "a.jpg")
-        by_number, by_name = (imagenet.read(tmp_path / one, known) for one in "ab")
+        by_number, by_name = (read_imagenet(tmp_path / one, known) for one in "ab")
         assert list(by_number.truth.values()) == [1]
         assert {path.parent.name: i for path, i in by_name.truth.items()} == {
             "tench": 0,
@@ -209,7 +217,7 @@ class TestImagenet:
         rows = [["File", " Index "], ['"a b.jpg"', " 2 "], ["", ""]]
         text = "\r\n".join(separator.join(row) for row in rows) + "\r\n\r\n"
         (tmp_path / "labels.csv").write_bytes(text.encode(encoding))
-        assert imagenet.read(tmp_path, LABELS).truth == {a: 2}
+        assert read_imagenet(tmp_path, LABELS).truth == {a: 2}
 
     @pytest.mark.parametrize(
         ("text", "words"),
@@ -223,18 +231,18 @@ class TestImagenet:
         pictures(tmp_path, "a.jpg")
         (tmp_path / "labels.csv").write_text(text)
         with pytest.raises(WrongInput, match=re.escape(words)):
-            imagenet.read(tmp_path, LABELS)
+            read_imagenet(tmp_path, LABELS)
 
     def test_pictures_that_no_line_lists_are_left_out(self, tmp_path: Path) -> None:
         pictures(tmp_path / "images", "a.jpg", "b.jpg", "c.bmp")
-        found = imagenet.read(listed(tmp_path, "a.jpg,0,n"), LABELS)
+        found = read_imagenet(listed(tmp_path, "a.jpg,0,n"), LABELS)
         assert {path.name for path in found.left_out} == {"b.jpg", "c.bmp"}
 
 
 class TestCoco:
     def test_categories_are_met_by_name(self, tmp_path: Path) -> None:
         scene(tmp_path, ["b.jpg", "a.jpg"], [box(1, 100, 18, 0, 0, 5, 5)])
-        found = coco.read(tmp_path, "detect", ["person", "Dog", "cat"])
+        found = read_coco(tmp_path, "detect", ["person", "Dog", "cat"])
         assert found.category == {1: 18, 2: 17}
         assert found.name == "COCO val2017"
         assert found.detail == ""
@@ -242,14 +250,14 @@ class TestCoco:
 
     def test_a_model_that_knows_only_some_classes_says_so(self, tmp_path: Path) -> None:
         scene(tmp_path, ["a.jpg"], [box(1, 100, 18, 0, 0, 5, 5)])
-        assert coco.read(tmp_path, "detect", ["dog"]).detail == ", 1 of 2 classes"
+        assert read_coco(tmp_path, "detect", ["dog"]).detail == ", 1 of 2 classes"
         with pytest.raises(WrongInput, match="knows none of the 2 categories"):
-            coco.read(tmp_path, "detect", ["tench"])
+            read_coco(tmp_path, "detect", ["tench"])
 
     def test_the_file_itself_may_be_named(self, tmp_path: Path) -> None:
         scene(tmp_path, ["a.jpg"], [box(1, 100, 18, 0, 0, 5, 5)])
         file = tmp_path / "annotations" / "instances_val2017.json"
-        assert len(coco.read(file, "detect", ["dog"]).pictures) == 1
+        assert len(read_coco(file, "detect", ["dog"]).pictures) == 1
 
     def test_a_part_of_the_pictures_beside_the_whole_json_is_judged_and_said(
         self, tmp_path: Path
@@ -265,7 +273,7 @@ class TestCoco:
         for name in ("a.jpg", "c.jpg"):
             (tmp_path / "val2017" / name).unlink()
         with pytest.raises(WrongInput, match="none of the 3 pictures of"):
-            coco.read(tmp_path, "detect", ["dog"])
+            read_coco(tmp_path, "detect", ["dog"])
 
     def test_of_several_files_the_one_whose_pictures_are_there(self, tmp_path: Path) -> None:
         rows = [box(1, 100, 18, 0, 0, 5, 5)]
@@ -275,10 +283,10 @@ class TestCoco:
         content["images"] = [{"id": 100 + i, "file_name": f"{i}.jpg"} for i in range(3)]
         train = whole.with_name("instances_train2017.json")
         train.write_text(json.dumps(content))
-        assert coco.read(tmp_path, "detect", ["dog"]).file == whole
+        assert read_coco(tmp_path, "detect", ["dog"]).file == whole
         pictures(tmp_path / "train2017", "1.jpg")
         shutil.rmtree(tmp_path / "val2017")
-        found = coco.read(tmp_path, "detect", ["dog"])
+        found = read_coco(tmp_path, "detect", ["dog"])
         assert (found.file, found.name) == (train, "COCO train2017")
         assert found.detail.startswith(" of the 3 in")
 
@@ -297,15 +305,15 @@ class TestCoco:
         edit(scene(tmp_path, ["a.jpg"], rows), categories=[(17, "cat"), (18, "dog"), (19, "cat")])
         if words:
             with pytest.raises(WrongInput, match=words):
-                coco.read(tmp_path, "detect", ["cat", "dog"])
+                read_coco(tmp_path, "detect", ["cat", "dog"])
         else:
-            assert coco.read(tmp_path, "detect", ["cat", "dog"]).category == {0: 19, 1: 18}
+            assert read_coco(tmp_path, "detect", ["cat", "dog"]).category == {0: 19, 1: 18}
 
     def test_a_number_of_two_categories_or_pictures(self, tmp_path: Path) -> None:
         rows = [box(1, 100, 17, 0, 0, 5, 5)]
         edit(scene(tmp_path / "a", ["a.jpg"], rows), categories=[(17, "cat"), (17, "dog")])
         with pytest.raises(WrongInput, match="category 17 is both 'cat' and 'dog'"):
-            coco.read(tmp_path / "a", "detect", ["cat"])
+            read_coco(tmp_path / "a", "detect", ["cat"])
         for images, words in (
             ([(1, "a.jpg"), (1, "b.jpg")], "2 images have the number 1"),
             ([(1, "a.jpg"), (2, "a.jpg")], "2 images have the name a.jpg"),
@@ -313,7 +321,7 @@ class TestCoco:
             folder = tmp_path / str(images[1][0])
             edit(scene(folder, ["a.jpg"], [box(1, 1, 17, 0, 0, 5, 5)]), images=images)
             with pytest.raises(WrongInput, match=words):
-                coco.read(folder, "detect", ["cat"])
+                read_coco(folder, "detect", ["cat"])
 
     @pytest.mark.parametrize(
         ("broken", "words"),
@@ -328,26 +336,26 @@ class TestCoco:
     ) -> None:
         rows = [box(1, 100, 17, 0, 0, 5, 5), box(2, 100, 17, 0, 0, 5, 5) | broken]
         with pytest.raises(WrongInput, match="annotation 2 ") as error:
-            coco.read(scene(tmp_path, ["a.jpg"], rows), "detect", ["cat"])
+            read_coco(scene(tmp_path, ["a.jpg"], rows), "detect", ["cat"])
         assert words in error.value.evidence
 
     def test_a_task_without_annotations_of_its_own(self, tmp_path: Path) -> None:
         scene(tmp_path, ["a.jpg"], [box(1, 100, 18, 0, 0, 5, 5)])
         with pytest.raises(WrongInput, match="no COCO annotations with keypoints"):
-            coco.read(tmp_path, "pose", [])
+            read_coco(tmp_path, "pose", [])
 
     @pytest.mark.parametrize("text", ["", "{", "[1, 2]", '{"annotations": [{"bbox": []}]}'])
     def test_broken_json(self, tmp_path: Path, text: str) -> None:
         (tmp_path / "instances_a.json").write_text(text)
         with pytest.raises(WrongInput):
-            coco.read(tmp_path, "detect", ["dog"])
+            read_coco(tmp_path, "detect", ["dog"])
 
 
 class TestSequences:
     def test_mot15_has_no_classes_and_mot17_has(self, tmp_path: Path) -> None:
         fifteen = mot(tmp_path / "a", ["1,1,1,1,5,5,1,4.4,5.5,0"])
         seventeen = mot(tmp_path / "b", ["1,1,1,1,5,5,1,7,1.0", "1,2,1,1,5,5,1,1,1.0"])
-        (one,), (two,) = (sequences.read_mot(path, None).clips for path in (fifteen, seventeen))
+        (one,), (two,) = (read_mot(path, None).clips for path in (fifteen, seventeen))
         assert [truth.counts for truth in one.truth[1]] == [True]
         assert [truth.counts for truth in two.truth[1]] == [False, True]
         assert one.fps == 25
@@ -504,7 +512,7 @@ def test_each_kind_is_recognised(tmp_path: Path) -> None:
     scene(tmp_path / "c", ["a.jpg"], [])
     mot(tmp_path / "m", ["1,1,1,1,5,5,1,1,1.0"])
     otb(tmp_path / "o", "1,1,2,2")
-    kinds = {name: dataset.recognise(tmp_path / name) for name in "icmo"}
+    kinds = {name: recognise_data(tmp_path / name) for name in "icmo"}
     assert kinds == {"i": "imagenet", "c": "coco", "m": "mot", "o": "otb"}
 
 
@@ -512,17 +520,17 @@ def test_another_json_file_beside_the_classes_is_not_cocos(tmp_path: Path) -> No
     pictures(tmp_path / "tench", "a.jpg")
     for name, text in (("about.json", '{"classes": ["tench"]}'), ("empty.json", "")):
         (tmp_path / name).write_text(text)
-    assert dataset.recognise(tmp_path) == "imagenet"
+    assert recognise_data(tmp_path) == "imagenet"
     shutil.move(scene(tmp_path / "c", ["a.jpg"], []) / "annotations", tmp_path / "d")
-    assert dataset.recognise(tmp_path / "d") == "coco"
+    assert recognise_data(tmp_path / "d") == "coco"
 
 
 def test_what_is_no_data_says_what_would_be(tmp_path: Path) -> None:
     with pytest.raises(WrongInput, match="is not a data set of a known kind") as error:
-        dataset.recognise(tmp_path)
-    assert all(f"{kind}: " in error.value.evidence for kind in dataset.KINDS)
+        recognise_data(tmp_path)
+    assert all(f"{kind}: " in error.value.evidence for kind in DATA_KINDS)
     with pytest.raises(WrongInput, match="does not exist"):
-        dataset.recognise(tmp_path / "none")
+        recognise_data(tmp_path / "none")
 
 
 def test_data_of_another_task_is_refused(tmp_path: Path) -> None:
@@ -555,7 +563,7 @@ def test_the_digest_knows_which_folder_is_which_class(tmp_path: Path) -> None:
 @given(count=st.integers(1, 200), limit=st.integers(1, 250))
 def test_a_limit_is_spread_evenly(count: int, limit: int) -> None:
     every = [Path(f"{i}") for i in range(count)]
-    chosen = dataset.spread(every, limit)
+    chosen = spread_pictures(every, limit)
     assert len(chosen) == min(limit, count)
     at = [int(path.name) for path in chosen]
     gaps = {b - a for a, b in pairwise(at)}

@@ -10,20 +10,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from piyard import model
-from piyard.evaluate import desktop
+from piyard.convert.proof_inputs import make_net
 from piyard.evaluate.dataset import Dataset, Film
-from piyard.model import Model
-from piyard.model.head import Dense
-from piyard.proof.desktop import TOP, Net, Seer, look
-from piyard.proof.tracks import net_of
+from piyard.evaluate.evaluation import predict_dataset
+from piyard.models.definition import Model, load_model, read_labels
+from piyard.vision.predictor import TOP_CLASSES, Net, Predictor, predict_picture
+from piyard.vision.schema import Dense
 
 SIZE = (64, 64)
 
 
 def small(name: str, **head: Any) -> Model:
     """That model with an input of 64 by 64, and other thresholds."""
-    rules = model.load(name)
+    rules = load_model(name)
     changed = msgspec.structs.replace(rules.head, **head) if isinstance(rules.head, Dense) else None
     return msgspec.structs.replace(rules, input=(3, *SIZE), head=changed or rules.head)
 
@@ -39,7 +38,7 @@ def rtmdet(*objects: tuple[int, int, float]) -> list[Any]:
 
 
 def finder(*objects: tuple[int, int, float]) -> Net:
-    return net_of(small("rtmdet_nano_person", score=0.1), lambda *_: rtmdet(*objects))
+    return make_net(small("rtmdet_nano_person", score=0.1), lambda *_: rtmdet(*objects))
 
 
 @pytest.fixture
@@ -51,12 +50,12 @@ def picture(tmp_path: Path) -> Path:
 def test_classes_come_best_first_with_their_labels(picture: Path) -> None:
     scores = np.zeros(1000, np.float32)
     scores[[7, 3, 9]] = (0.5, 0.9, 0.1)
-    rules = model.load("squeezenet1_1")
-    net = net_of(rules, lambda *_: [scores])
-    top = look(Seer(net=net), picture).top
+    rules = load_model("squeezenet1_1")
+    net = make_net(rules, lambda *_: [scores])
+    top = predict_picture(Predictor(net=net), picture).top
     assert [hit.index for hit in top[:3]] == [3, 7, 9]
-    assert top[0].label == model.labels(rules)[3]
-    assert len(top) == TOP
+    assert top[0].label == read_labels(rules)[3]
+    assert len(top) == TOP_CLASSES
 
 
 def test_the_net_is_fed_what_its_yaml_says(picture: Path) -> None:
@@ -66,8 +65,8 @@ def test_the_net_is_fed_what_its_yaml_says(picture: Path) -> None:
         fed.extend(values)
         return [np.zeros(1000, np.float32)]
 
-    rules = model.load("squeezenet1_1")
-    look(Seer(net=net_of(rules, compute)), picture)
+    rules = load_model("squeezenet1_1")
+    predict_picture(Predictor(net=make_net(rules, compute)), picture)
     (values,) = fed
     wanted = [
         (level - mean) * norm
@@ -80,7 +79,7 @@ def test_the_net_is_fed_what_its_yaml_says(picture: Path) -> None:
 
 
 def test_objects_are_told_in_pixels_of_the_picture(picture: Path) -> None:
-    frame = look(Seer(net=finder((2, 3, 3.0), (6, 6, 1.0))), picture)
+    frame = predict_picture(Predictor(net=finder((2, 3, 3.0), (6, 6, 1.0))), picture)
     assert (frame.width, frame.height) == (128, 128)
     best, second = frame.objects
     assert best.label == "person"
@@ -92,7 +91,7 @@ def test_objects_are_told_in_pixels_of_the_picture(picture: Path) -> None:
 
 
 def test_keypoints_are_looked_for_where_the_detector_finds_somebody(picture: Path) -> None:
-    rules = model.load("simplepose")
+    rules = load_model("simplepose")
     shown = []
 
     def compute(values: Any) -> list[Any]:
@@ -101,9 +100,9 @@ def test_keypoints_are_looked_for_where_the_detector_finds_somebody(picture: Pat
         maps[:, 32, 24] = 0.8
         return [maps]
 
-    pose = net_of(rules, compute)
-    seer = Seer(net=pose, detector=finder((2, 3, 3.0), (6, 6, 1.0)))
-    people = look(seer, picture).objects
+    pose = make_net(rules, compute)
+    seer = Predictor(net=pose, detector=finder((2, 3, 3.0), (6, 6, 1.0)))
+    people = predict_picture(seer, picture).objects
     assert shown == [rules.input] * 2
     for person in people:
         x0, y0, x1, y1 = person.box
@@ -113,17 +112,17 @@ def test_keypoints_are_looked_for_where_the_detector_finds_somebody(picture: Pat
             assert x0 < x < x1
             assert y0 < y < y1
             assert score == pytest.approx(0.8)
-    assert look(Seer(net=pose, detector=finder()), picture).objects == []
+    assert predict_picture(Predictor(net=pose, detector=finder()), picture).objects == []
 
 
 def test_who_is_who_from_frame_to_frame(picture: Path) -> None:
     rules = small("yolov8_n_bytetrack")
     detector = finder((2, 3, 5.0), (6, 6, 5.0))
     followed = msgspec.structs.replace(rules, head=detector.outputs, preprocess=detector.preprocess)
-    net = net_of(followed, detector.compute)
+    net = make_net(followed, detector.compute)
     film = Film(pictures=[picture] * 3, truth={}, ordered=True)
     data = Dataset(kind="mot", name="x", films=[film, film], truth_files=[])
-    films = desktop.answers(Seer(net=net), data, "a title")
+    films = predict_dataset(Predictor(net=net), data, "a title")
     assert [len(frames) for frames in films] == [3, 3]
     ids = [[one.id for one in frame.objects] for frame in films[0]]
     assert ids[1] == ids[2]

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard import facts, onboard
-from piyard.facts import Facts
+from piyard.board.facts import Facts, parse_facts
+from piyard.board.ssh.commands import script_text
 
 TREE = "sys/firmware/devicetree/base"
 POLICY = "sys/devices/system/cpu/cpufreq/policy0"
@@ -70,7 +70,7 @@ def put(root: Path, name: str, content: str | bytes) -> None:
 
 def told(root: Path, script: str = "facts_now") -> Facts:
     """The facts of a board whose /sys, /proc and /etc are below that root."""
-    text = re.sub(r"(?<![\w/])/(?=(sys|proc|etc)/)", f"{root}/", onboard.script(script))
+    text = re.sub(r"(?<![\w/])/(?=(sys|proc|etc)/)", f"{root}/", script_text(script))
     done = subprocess.run(
         ["sh", "-c", text if script == "facts_now" else f"{text}\nfacts"],
         cwd=root,
@@ -81,7 +81,7 @@ def told(root: Path, script: str = "facts_now") -> Facts:
     )
     assert done.returncode == 0
     assert done.stderr == ""
-    return facts.parse(done.stdout)
+    return parse_facts(done.stdout)
 
 
 def test_a_pi_5_tells_what_it_is(pi5: Path) -> None:
@@ -187,18 +187,18 @@ def test_without_firmware_tools_there_is_no_throttle_word(pi5: Path) -> None:
 
 
 def test_a_board_below_freezing_is_believed() -> None:
-    assert facts.parse("machine=aarch64\ntemperature_mc=-3500").temperature_mc == -3500
+    assert parse_facts("machine=aarch64\ntemperature_mc=-3500").temperature_mc == -3500
 
 
 @given(st.text())
 def test_whatever_a_board_says_becomes_facts(text: str) -> None:
     lines = "\n".join(f"{name}={text}" for name in Facts.__struct_fields__)
-    assert isinstance(facts.parse(lines), Facts)
+    assert isinstance(parse_facts(lines), Facts)
 
 
 @given(st.lists(st.text(alphabet="abc=\n 0123456789-")))
 def test_lines_nobody_knows_are_left_out(lines: list[str]) -> None:
-    assert facts.parse("\n".join([*lines, "model=Pi"])).model == "Pi"
+    assert parse_facts("\n".join([*lines, "model=Pi"])).model == "Pi"
 
 
 DF = (

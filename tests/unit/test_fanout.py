@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard import fanout, say, stop
-from piyard.board import Line
-from piyard.errors import (
+from piyard.board.connection import BoardConnection
+from piyard.core import cancel, console
+from piyard.core.cancel import _request
+from piyard.core.errors import (
     BoardBusy,
     BoardCommandFailed,
     HostUnreachable,
@@ -27,7 +28,9 @@ from piyard.errors import (
     PiyardError,
     RunNotEnded,
 )
-from piyard.outcome import Outcomes
+from piyard.run import schedule
+from piyard.run.outcomes import JobOutcomes
+from piyard.run.schedule import MAX_PARALLEL, _wait_for, run_on_boards
 
 Job = tuple[str, int]
 """The group it is for, and its number."""
@@ -47,29 +50,29 @@ class FakeLine:
 
 @pytest.fixture(autouse=True)
 def nobody_asked_to_stop() -> Iterator[None]:
-    stop.forget()
+    cancel.reset()
     yield
-    stop.forget()
+    cancel.reset()
 
 
 @pytest.fixture(autouse=True)
 def notes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     said: list[str] = []
-    monkeypatch.setattr(say, "note", said.append)
+    monkeypatch.setattr(console, "info", said.append)
     return said
 
 
 def each(
     lines: Sequence[FakeLine],
     jobs: Sequence[Job],
-    do: Callable[[Line, Job], str],
+    do: Callable[[BoardConnection, Job], str],
     *,
     shared: Mapping[str, str] | None = None,
-    parallel: int = fanout.PARALLEL,
-) -> Outcomes[Job, str]:
+    parallel: int = MAX_PARALLEL,
+) -> JobOutcomes[Job, str]:
     groups = shared or {line.name: line.name for line in lines}
-    return fanout.each(
-        cast("list[Line]", lines),
+    return run_on_boards(
+        cast("list[BoardConnection]", lines),
         jobs,
         do,
         group_of_job=lambda job: job[0],
@@ -78,7 +81,7 @@ def each(
     )
 
 
-def told(line: Line, job: Job) -> str:
+def told(line: BoardConnection, job: Job) -> str:
     return f"{line.name} did {job[1]}"
 
 
@@ -97,7 +100,7 @@ def test_results_come_in_the_order_of_the_plan() -> None:
 def test_boards_work_at_the_same_time() -> None:
     meeting = threading.Barrier(3, timeout=PATIENCE_S)
 
-    def meet(line: Line, job: Job) -> str:
+    def meet(line: BoardConnection, job: Job) -> str:
         meeting.wait()
         return told(line, job)
 
@@ -108,7 +111,7 @@ def test_boards_work_at_the_same_time() -> None:
 def test_no_more_boards_at_once_than_asked_for() -> None:
     at_work, most, guard = Counter[str](), [0], threading.Lock()
 
-    def count(line: Line, job: Job) -> str:
+    def count(line: BoardConnection, job: Job) -> str:
         with guard:
             at_work[line.name] += 1
             most[0] = max(most[0], len(+at_work))
@@ -125,7 +128,7 @@ def test_the_jobs_of_one_board_are_done_strictly_in_turn() -> None:
     busy: dict[str, threading.Lock] = {name: threading.Lock() for name in "abc"}
     order: dict[str, list[int]] = {name: [] for name in "abc"}
 
-    def alone(line: Line, job: Job) -> str:
+    def alone(line: BoardConnection, job: Job) -> str:
         assert busy[line.name].acquire(blocking=False)
         order[line.name].append(job[1])
         busy[line.name].release()
@@ -139,7 +142,7 @@ def test_the_jobs_of_one_board_are_done_strictly_in_turn() -> None:
 def test_a_single_board_works_in_the_main_thread() -> None:
     seen: list[bool] = []
 
-    def where(line: Line, job: Job) -> str:
+    def where(line: BoardConnection, job: Job) -> str:
         seen.append(threading.current_thread() is threading.main_thread())
         return told(line, job)
 
@@ -148,7 +151,7 @@ def test_a_single_board_works_in_the_main_thread() -> None:
 
 
 def test_a_failing_job_stops_neither_its_board_nor_others(notes: list[str]) -> None:
-    def fail_one(line: Line, job: Job) -> str:
+    def fail_one(line: BoardConnection, job: Job) -> str:
         if job == ("a", 1):
             raise BoardCommandFailed("a: nnrun failed", evidence="no such net", remedy="convert")
         return told(line, job)
@@ -166,7 +169,7 @@ def test_a_failing_job_stops_neither_its_board_nor_others(notes: list[str]) -> N
 def test_the_other_jobs_of_a_lost_board_are_not_begun(kind: type[PiyardError]) -> None:
     tried: list[Job] = []
 
-    def lose(line: Line, job: Job) -> str:
+    def lose(line: BoardConnection, job: Job) -> str:
         tried.append(job)
         if line.name == "a" and job[1] == 1:
             raise kind("a is gone")
@@ -188,7 +191,7 @@ def test_the_other_jobs_of_a_lost_board_are_not_begun(kind: type[PiyardError]) -
 def test_equal_boards_share_their_jobs() -> None:
     meeting = threading.Barrier(2, timeout=PATIENCE_S)
 
-    def meet(line: Line, job: Job) -> str:
+    def meet(line: BoardConnection, job: Job) -> str:
         meeting.wait()
         return line.name
 
@@ -200,7 +203,7 @@ def test_equal_boards_share_their_jobs() -> None:
 def test_equal_boards_take_over_from_one_that_is_lost(notes: list[str]) -> None:
     gone = threading.Event()
 
-    def lose(line: Line, job: Job) -> str:
+    def lose(line: BoardConnection, job: Job) -> str:
         if line.name == "a":
             gone.set()
             raise HostUnreachable("a is gone")
@@ -215,7 +218,7 @@ def test_equal_boards_take_over_from_one_that_is_lost(notes: list[str]) -> None:
 
 
 def test_jobs_fail_when_all_equal_boards_are_lost() -> None:
-    def lose(line: Line, job: Job) -> str:
+    def lose(line: BoardConnection, job: Job) -> str:
         raise HostUnreachable(f"{line.name} is gone")
 
     lines, shared = [FakeLine("a"), FakeLine("b")], {"a": "pi5", "b": "pi5"}
@@ -236,7 +239,7 @@ def test_every_job_comes_to_exactly_one_end(plan: dict[str, list[str]], parallel
     jobs = [(name, number) for name, ends in plan.items() for number in range(len(ends))]
     tried: Counter[Job] = Counter()
 
-    def do(line: Line, job: Job) -> str:
+    def do(line: BoardConnection, job: Job) -> str:
         tried[job] += 1
         return _end(plan[line.name][job[1]], line, job)
 
@@ -250,7 +253,7 @@ def test_every_job_comes_to_exactly_one_end(plan: dict[str, list[str]], parallel
     assert all(line.closed == 1 for line in lines)
 
 
-def _end(how: str, line: Line, job: Job) -> str:
+def _end(how: str, line: BoardConnection, job: Job) -> str:
     if how == "lost":
         raise HostUnreachable(f"{line.name} is gone")
     if how == "failed":
@@ -277,7 +280,7 @@ def test_shared_jobs_are_done_exactly_once_while_a_board_is_left(
     dead = threading.Barrier(boards, timeout=PATIENCE_S)
     met: set[str] = set()
 
-    def do(line: Line, job: Job) -> str:
+    def do(line: BoardConnection, job: Job) -> str:
         if line.name not in met and len(jobs) >= boards:
             met.add(line.name)
             dead.wait()
@@ -293,7 +296,7 @@ def test_shared_jobs_are_done_exactly_once_while_a_board_is_left(
 
 
 def test_every_line_is_closed_when_a_job_breaks_in_a_way_nobody_thought_of() -> None:
-    def break_down(line: Line, job: Job) -> str:
+    def break_down(line: BoardConnection, job: Job) -> str:
         if line.name == "a":
             raise ZeroDivisionError
         return told(line, job)
@@ -329,13 +332,13 @@ def press_ctrl_c() -> None:
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Set once all work was given out, and the main thread waits for it."""
-    waits, wait_for = threading.Event(), fanout._wait_for
+    waits, wait_for = threading.Event(), _wait_for
 
     def told_first(running: Sequence[Future[None]]) -> None:
         waits.set()
         wait_for(running)
 
-    monkeypatch.setattr(fanout, "_wait_for", told_first)
+    monkeypatch.setattr(schedule, "_wait_for", told_first)
     return waits
 
 
@@ -345,12 +348,12 @@ def test_ctrl_c_stops_all_boards_at_their_next_look_and_closes_them(
     begun: list[Job] = []
     all_here = threading.Barrier(3, timeout=PATIENCE_S)
 
-    def work(line: Line, job: Job) -> str:
+    def work(line: BoardConnection, job: Job) -> str:
         begun.append(job)
         assert waits.wait(PATIENCE_S)
         if all_here.wait() == 0:
             press_ctrl_c()
-        assert stop._asked.wait(PATIENCE_S)
+        assert _request.wait(PATIENCE_S)
         return told(line, job)
 
     lines = [FakeLine(name) for name in "abc"]
@@ -362,7 +365,7 @@ def test_ctrl_c_stops_all_boards_at_their_next_look_and_closes_them(
 
 
 def test_ctrl_c_with_a_single_board_closes_it() -> None:
-    def work(line: Line, job: Job) -> str:
+    def work(line: BoardConnection, job: Job) -> str:
         press_ctrl_c()
         return told(line, job)
 
@@ -379,11 +382,11 @@ def test_boards_that_wait_for_their_turn_do_not_begin_after_ctrl_c(
 ) -> None:
     begun: list[str] = []
 
-    def work(line: Line, job: Job) -> str:
+    def work(line: BoardConnection, job: Job) -> str:
         begun.append(line.name)
         assert waits.wait(PATIENCE_S)
         press_ctrl_c()
-        assert stop._asked.wait(PATIENCE_S)
+        assert _request.wait(PATIENCE_S)
         return told(line, job)
 
     lines = [FakeLine(name) for name in "abcdef"]
@@ -394,7 +397,7 @@ def test_boards_that_wait_for_their_turn_do_not_begin_after_ctrl_c(
 
 
 def test_an_only_failure_is_its_own_error() -> None:
-    def lose(line: Line, job: Job) -> str:
+    def lose(line: BoardConnection, job: Job) -> str:
         raise HostUnreachable("a is gone")
 
     outcomes = each([FakeLine("a")], [("a", 0)], lose)
@@ -404,10 +407,10 @@ def test_an_only_failure_is_its_own_error() -> None:
 
 
 def test_after_ctrl_c_jobs_that_never_began_have_not_failed(waits: threading.Event) -> None:
-    def work(line: Line, job: Job) -> str:
+    def work(line: BoardConnection, job: Job) -> str:
         assert waits.wait(PATIENCE_S)
         press_ctrl_c()
-        assert stop._asked.wait(PATIENCE_S)
+        assert _request.wait(PATIENCE_S)
         return told(line, job)
 
     outcomes = each([FakeLine("a"), FakeLine("b")], jobs_of("a", "b", count=4), work, parallel=1)
@@ -420,7 +423,7 @@ def test_after_ctrl_c_jobs_that_never_began_have_not_failed(waits: threading.Eve
 def test_a_board_without_work_takes_over_from_one_that_is_lost_later() -> None:
     began, waiting = threading.Event(), threading.Event()
 
-    def do(line: Line, job: Job) -> str:
+    def do(line: BoardConnection, job: Job) -> str:
         if line.name == "a":
             began.wait(PATIENCE_S)
             waiting.wait(0.3)
@@ -435,7 +438,9 @@ def test_a_board_without_work_takes_over_from_one_that_is_lost_later() -> None:
 
 
 def test_each_failed_job_is_named_with_its_evidence_and_remedy(notes: list[str]) -> None:
-    outcomes: Outcomes[Job, str] = Outcomes(jobs_of("a", count=3), lambda job: f"job {job[1]}")
+    outcomes: JobOutcomes[Job, str] = JobOutcomes(
+        jobs_of("a", count=3), lambda job: f"job {job[1]}"
+    )
     outcomes.failed(0, BoardCommandFailed("nnrun failed", evidence="out of memory", remedy="rest"))
     outcomes.failed(1, BoardCommandFailed("nnrun failed", remedy="rest"))
     outcomes.done(2, "well")
@@ -447,7 +452,7 @@ def test_each_failed_job_is_named_with_its_evidence_and_remedy(notes: list[str])
 
 
 def test_what_keeps_running_on_its_board_is_not_repeated() -> None:
-    outcomes: Outcomes[Job, str] = Outcomes(jobs_of("a", count=4))
+    outcomes: JobOutcomes[Job, str] = JobOutcomes(jobs_of("a", count=4))
     outcomes.failed(0, RunNotEnded("it keeps running", keeps_running=True))
     outcomes.failed(1, RunNotEnded("the board lost it", interrupted=True))
     outcomes.done(2, "well")

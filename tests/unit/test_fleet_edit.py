@@ -16,10 +16,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard import paths
-from piyard.errors import WrongInput
-from piyard.fleet import edit, inventory
-from piyard.fleet.inventory import Entry
+from piyard.board.fleet.editing import FLEET_HEADER, add_board, remove_board
+from piyard.board.fleet.inventory import (
+    BOARD_NAME,
+    BoardEntry,
+    checkout_fleet_file,
+    load_inventory,
+    read_inventory,
+    user_fleet_file,
+)
+from piyard.core.errors import WrongInput
+from piyard.core.paths import ROOT
 
 LAB = """\
 %YAML 1.1
@@ -91,8 +98,8 @@ def checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def user() -> Path:
-    inventory.user_file().parent.mkdir(parents=True)
-    return inventory.user_file()
+    user_fleet_file().parent.mkdir(parents=True)
+    return user_fleet_file()
 
 
 def alone(file: Path) -> bool:
@@ -101,7 +108,7 @@ def alone(file: Path) -> bool:
 
 def after_adding(file: Path, content: str) -> str:
     file.write_bytes(content.encode())
-    edit.add("new", Entry(host="new.local"), file)
+    add_board("new", BoardEntry(host="new.local"), file)
     return file.read_bytes().decode()
 
 
@@ -109,15 +116,15 @@ def after_adding(file: Path, content: str) -> str:
 
 
 def test_a_new_file_says_what_it_is() -> None:
-    edit.add("new", Entry(host="new.local"), inventory.user_file())
-    first, *rest = inventory.user_file().read_text().splitlines(keepends=True)
-    assert first == edit.HEADER
+    add_board("new", BoardEntry(host="new.local"), user_fleet_file())
+    first, *rest = user_fleet_file().read_text().splitlines(keepends=True)
+    assert first == FLEET_HEADER
     assert "".join(rest) == "boards:\n" + NEW
-    assert inventory.load() == {"new": Entry(host="new.local")}
+    assert load_inventory() == {"new": BoardEntry(host="new.local")}
 
 
 def test_writes_only_what_differs_from_the_defaults(checkout: Path) -> None:
-    entry = Entry(
+    entry = BoardEntry(
         host="pi5.local",
         port=2222,
         target="rpi5",
@@ -127,8 +134,8 @@ def test_writes_only_what_differs_from_the_defaults(checkout: Path) -> None:
         price_date=dt.date(2026, 1, 15),
         notes="two\nlines",
     )
-    edit.add("pi5-a", entry, checkout)
-    assert checkout.read_text() == edit.HEADER + (
+    add_board("pi5-a", entry, checkout)
+    assert checkout.read_text() == FLEET_HEADER + (
         "boards:\n"
         "  pi5-a:\n"
         "    host: pi5.local\n"
@@ -143,9 +150,11 @@ def test_writes_only_what_differs_from_the_defaults(checkout: Path) -> None:
 
 
 def test_writes_a_board_of_labgrid(checkout: Path) -> None:
-    entry = Entry(source="labgrid", place_tags={"board": "rpi5", "no": "yes"}, coordinator="f:1")
-    edit.add("farm", entry, checkout)
-    assert inventory.load() == {"farm": entry}
+    entry = BoardEntry(
+        source="labgrid", place_tags={"board": "rpi5", "no": "yes"}, coordinator="f:1"
+    )
+    add_board("farm", entry, checkout)
+    assert load_inventory() == {"farm": entry}
 
 
 def test_adding_touches_no_other_byte(checkout: Path) -> None:
@@ -153,13 +162,13 @@ def test_adding_touches_no_other_byte(checkout: Path) -> None:
     before, after = LAB.split(ZERO)
     assert changed.replace(NEW, "") == LAB
     assert changed == before + ZERO + NEW + after
-    assert list(inventory.load()) == ["pi5-a", "pi4", "zero", "new"]
+    assert list(load_inventory()) == ["pi5-a", "pi4", "zero", "new"]
 
 
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("", edit.HEADER + "boards:\n" + NEW),
+        ("", FLEET_HEADER + "boards:\n" + NEW),
         ("# none yet", "# none yet\nboards:\n" + NEW),
         ("---\n", "---\nboards:\n" + NEW),
         ("boards:\n", "boards:\n" + NEW),
@@ -181,7 +190,7 @@ def test_adding_touches_no_other_byte(checkout: Path) -> None:
 )  # fmt: skip
 def test_adds_to_whatever_is_there(checkout: Path, content: str, expected: str) -> None:
     assert after_adding(checkout, content) == expected
-    assert inventory.load()["new"] == Entry(host="new.local")
+    assert load_inventory()["new"] == BoardEntry(host="new.local")
 
 
 @pytest.mark.parametrize(
@@ -213,7 +222,7 @@ def test_refuses_a_name_that_is_taken(checkout: Path, user: Path, holder: str) -
     file = {"checkout": checkout, "user": user, "other": other}[holder]
     file.write_text("boards:\n  new: {host: x}\n")
     with pytest.raises(WrongInput) as caught:
-        edit.add("new", Entry(host="new.local"), other)
+        add_board("new", BoardEntry(host="new.local"), other)
     assert caught.value.what == f"there is a board 'new' already, in {file}"
     assert "invoke fleet.remove" in caught.value.remedy
     assert file.read_text() == "boards:\n  new: {host: x}\n"
@@ -222,25 +231,27 @@ def test_refuses_a_name_that_is_taken(checkout: Path, user: Path, holder: str) -
 @pytest.mark.parametrize("name", ["", "@lab", "-x", "pi*", "a/b", "a: b", "a\n", "ä"])
 def test_refuses_a_name_that_cannot_be_one(checkout: Path, name: str) -> None:
     with pytest.raises(WrongInput, match="cannot be the name of a board"):
-        edit.add(name, Entry(host="x"), checkout)
+        add_board(name, BoardEntry(host="x"), checkout)
     assert not checkout.exists()
 
 
 @pytest.mark.parametrize(
     ("entry", "expected"),
     [
-        (Entry(), "host: is missing"),
-        (Entry(host="a b"), "'a b' is not a host"),
-        (Entry(host="x", target="rpi-5"), "did you mean 'rpi5'?"),
-        (Entry(host="x", port=70000), "$.port"),
-        (Entry(host="x", price=float("nan")), "$.price"),
-        (Entry(host="x", notes="\udcff"), "notes: is not Unicode"),
-        (Entry(host="x", tags=["a", ""]), "tags: one is empty"),
+        (BoardEntry(), "host: is missing"),
+        (BoardEntry(host="a b"), "'a b' is not a host"),
+        (BoardEntry(host="x", target="rpi-5"), "did you mean 'rpi5'?"),
+        (BoardEntry(host="x", port=70000), "$.port"),
+        (BoardEntry(host="x", price=float("nan")), "$.price"),
+        (BoardEntry(host="x", notes="\udcff"), "notes: is not Unicode"),
+        (BoardEntry(host="x", tags=["a", ""]), "tags: one is empty"),
     ],
 )
-def test_refuses_a_board_that_is_not_valid(checkout: Path, entry: Entry, expected: str) -> None:
+def test_refuses_a_board_that_is_not_valid(
+    checkout: Path, entry: BoardEntry, expected: str
+) -> None:
     with pytest.raises(WrongInput, match=re.escape(expected)) as caught:
-        edit.add("new", entry, checkout)
+        add_board("new", entry, checkout)
     assert caught.value.what.startswith(f"{checkout}: board 'new': ")
     assert not checkout.exists()
 
@@ -249,14 +260,14 @@ def test_refuses_a_board_that_is_not_valid(checkout: Path, entry: Entry, expecte
 def test_a_file_that_is_not_valid_is_left_alone(checkout: Path, broken: str) -> None:
     checkout.write_text(broken)
     for change in (
-        lambda: edit.add("new", Entry(host="x"), checkout),
-        lambda: edit.add("new", Entry(host="x"), inventory.user_file()),
-        lambda: edit.remove("a"),
+        lambda: add_board("new", BoardEntry(host="x"), checkout),
+        lambda: add_board("new", BoardEntry(host="x"), user_fleet_file()),
+        lambda: remove_board("a"),
     ):
         with pytest.raises(WrongInput, match=r"fleet\.yaml"):
             change()
     assert checkout.read_text() == broken
-    assert not inventory.user_file().exists()
+    assert not user_fleet_file().exists()
     assert alone(checkout)
 
 
@@ -266,22 +277,22 @@ def test_a_file_that_is_not_valid_is_left_alone(checkout: Path, broken: str) -> 
 @pytest.mark.parametrize(("name", "block"), [("pi5-a", PI5_A), ("pi4", PI4), ("zero", ZERO)])
 def test_removing_touches_no_other_byte(checkout: Path, name: str, block: str) -> None:
     checkout.write_text(LAB)
-    assert edit.remove(name) == checkout
+    assert remove_board(name) == checkout
     assert checkout.read_text() == LAB.replace(block, "")
-    assert name not in inventory.load()
+    assert name not in load_inventory()
 
 
 def test_what_is_added_and_removed_leaves_no_trace(checkout: Path) -> None:
     after_adding(checkout, LAB)
-    edit.remove("new")
+    remove_board("new")
     assert checkout.read_text() == LAB
 
 
 def test_the_last_board_may_go(checkout: Path) -> None:
     checkout.write_text("boards: # mine\n  a:\n    host: a\n# end\n")
-    edit.remove("a")
+    remove_board("a")
     assert checkout.read_text() == "boards: # mine\n# end\n"
-    assert inventory.load() == {}
+    assert load_inventory() == {}
 
 
 def test_removes_from_every_file_and_says_so(
@@ -289,7 +300,7 @@ def test_removes_from_every_file_and_says_so(
 ) -> None:
     checkout.write_text("boards:\n  a: {target: rpi5}\n  b: {host: b}\n")
     user.write_text("boards:\n  # mine\n  a: {host: a}\n")
-    assert edit.remove("a") == checkout
+    assert remove_board("a") == checkout
     assert checkout.read_text() == "boards:\n  b: {host: b}\n"
     assert user.read_text() == "boards:\n  # mine\n"
     said = capsys.readouterr().err.splitlines()
@@ -299,14 +310,14 @@ def test_removes_from_every_file_and_says_so(
 def test_removes_from_the_only_file_that_has_it(checkout: Path, user: Path) -> None:
     checkout.write_text("boards: {b: {host: b}}\n")
     user.write_text("boards:\n  a: {host: a}\n")
-    assert edit.remove("a") == user
+    assert remove_board("a") == user
     assert checkout.read_text() == "boards: {b: {host: b}}\n"
 
 
 def test_an_unknown_board_names_the_nearest(checkout: Path) -> None:
     checkout.write_text(LAB)
     with pytest.raises(WrongInput) as caught:
-        edit.remove("pi5-b")
+        remove_board("pi5-b")
     assert caught.value.what == "unknown board 'pi5-b', did you mean 'pi5-a'?"
     assert caught.value.remedy == "known: pi4, pi5-a, zero"
     assert checkout.read_text() == LAB
@@ -314,7 +325,7 @@ def test_an_unknown_board_names_the_nearest(checkout: Path) -> None:
 
 def test_no_board_can_be_removed_from_an_empty_fleet(checkout: Path) -> None:
     with pytest.raises(WrongInput, match="unknown board 'a'"):
-        edit.remove("a")
+        remove_board("a")
     assert not checkout.exists()
 
 
@@ -329,7 +340,7 @@ def test_no_board_can_be_removed_from_an_empty_fleet(checkout: Path) -> None:
 def test_a_board_that_only_a_person_can_remove_stays(checkout: Path, content: str) -> None:
     checkout.write_text(content)
     with pytest.raises(WrongInput, match="cannot be edited automatically") as caught:
-        edit.remove("a")
+        remove_board("a")
     assert caught.value.remedy == "delete 'a' there"
     assert checkout.read_text() == content
     assert alone(checkout)
@@ -337,7 +348,7 @@ def test_a_board_that_only_a_person_can_remove_stays(checkout: Path, content: st
 
 def test_a_board_that_refers_to_another_can_be_removed(checkout: Path) -> None:
     checkout.write_text("boards:\n  a: &a\n    host: a\n  b: *a\n  c: *a\n")
-    edit.remove("b")
+    remove_board("b")
     assert checkout.read_text() == "boards:\n  a: &a\n    host: a\n  c: *a\n"
 
 
@@ -347,8 +358,8 @@ def test_a_board_that_refers_to_another_can_be_removed(checkout: Path) -> None:
 def test_the_mode_of_the_file_stays(checkout: Path) -> None:
     checkout.write_text(LAB)
     checkout.chmod(0o664)
-    edit.add("new", Entry(host="x"), checkout)
-    edit.remove("new")
+    add_board("new", BoardEntry(host="x"), checkout)
+    remove_board("new")
     assert stat.S_IMODE(checkout.stat().st_mode) == 0o664
 
 
@@ -357,25 +368,25 @@ def test_a_link_stays_a_link(checkout: Path, tmp_path: Path) -> None:
     real.parent.mkdir()
     real.write_text(LAB)
     checkout.symlink_to(real)
-    edit.add("new", Entry(host="x"), checkout)
+    add_board("new", BoardEntry(host="x"), checkout)
     assert checkout.is_symlink()
     assert "new" in real.read_text()
-    edit.remove("new")
+    remove_board("new")
     assert checkout.is_symlink()
     assert real.read_text() == LAB
 
 
 def test_a_link_may_lead_to_a_file_still_to_be_made(checkout: Path, tmp_path: Path) -> None:
     checkout.symlink_to(tmp_path / "dotfiles" / "fleet.yaml")
-    edit.add("new", Entry(host="x"), checkout)
+    add_board("new", BoardEntry(host="x"), checkout)
     assert (tmp_path / "dotfiles" / "fleet.yaml").is_file()
 
 
 def test_both_names_may_lead_to_one_file(checkout: Path, user: Path) -> None:
     checkout.write_text(LAB)
     user.symlink_to(checkout)
-    edit.add("new", Entry(host="x"), user)
-    edit.remove("new")
+    add_board("new", BoardEntry(host="x"), user)
+    remove_board("new")
     assert checkout.read_text() == LAB
 
 
@@ -384,20 +395,20 @@ def test_another_spelling_of_the_path_is_the_same_file(
 ) -> None:
     checkout.write_text(LAB)
     monkeypatch.chdir(checkout.parent)
-    edit.add("new", Entry(host="x"), Path("fleet.yaml"))
+    add_board("new", BoardEntry(host="x"), Path("fleet.yaml"))
     assert checkout.read_text().count("new:") == 1
 
 
 def test_nothing_but_the_file_is_left_in_its_folder(checkout: Path) -> None:
-    edit.add("new", Entry(host="x"), checkout)
-    edit.remove("new")
+    add_board("new", BoardEntry(host="x"), checkout)
+    remove_board("new")
     assert alone(checkout)
 
 
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(WrongInput) as caught:
-        edit.add("new", Entry(host="x"), tmp_path / "file" / "fleet.yaml")
+        add_board("new", BoardEntry(host="x"), tmp_path / "file" / "fleet.yaml")
     assert caught.value.what == f"{tmp_path / 'file'}: File exists"
     assert caught.value.remedy
 
@@ -410,7 +421,7 @@ NASTY = st.sampled_from(
      " #", "\u2028", "\x85", "\ufeff", "\x00", "\t", "\r\n", "'", '"', "\\", "- x", "{{x}}", "%",
      "é", "🥧", "word " * 60]
 )  # fmt: skip
-NAMES = st.from_regex(inventory.NAME, fullmatch=True) | st.sampled_from(["no", "1e3", "0x1F", "5"])
+NAMES = st.from_regex(BOARD_NAME, fullmatch=True) | st.sampled_from(["no", "1e3", "0x1F", "5"])
 
 
 @settings(deadline=None, max_examples=60)
@@ -423,26 +434,26 @@ NAMES = st.from_regex(inventory.NAME, fullmatch=True) | st.sampled_from(["no", "
     price_date=st.none() | st.dates(),
 )
 def test_what_is_written_is_read(name, notes, tags, place_tags, price, price_date) -> None:
-    ssh = Entry(host="x", notes=notes, tags=tags, price=price, price_date=price_date)
-    farm = Entry(source="labgrid", place="p", place_tags=place_tags, notes=notes)
+    ssh = BoardEntry(host="x", notes=notes, tags=tags, price=price, price_date=price_date)
+    farm = BoardEntry(source="labgrid", place="p", place_tags=place_tags, notes=notes)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "fleet.yaml"
         file.write_text(LAB)
-        edit.add(name, ssh, file)
-        edit.add(f"{name}.farm", farm, file)
-        read = inventory.read([file])
+        add_board(name, ssh, file)
+        add_board(f"{name}.farm", farm, file)
+        read = read_inventory([file])
         assert (read[name], read[f"{name}.farm"]) == (ssh, farm)
-        file.rename(inventory.checkout_file())
-        edit.remove(name)
-        edit.remove(f"{name}.farm")
-        assert inventory.checkout_file().read_text() == LAB
+        file.rename(checkout_fleet_file())
+        remove_board(name)
+        remove_board(f"{name}.farm")
+        assert checkout_fleet_file().read_text() == LAB
 
 
 def test_a_very_long_name_is_a_name(checkout: Path) -> None:
-    edit.add("a" * 200, Entry(host="x"), checkout)
-    edit.add("b", Entry(host="x"), checkout)
-    edit.remove("a" * 200)
-    assert list(inventory.load()) == ["b"]
+    add_board("a" * 200, BoardEntry(host="x"), checkout)
+    add_board("b", BoardEntry(host="x"), checkout)
+    remove_board("a" * 200)
+    assert list(load_inventory()) == ["b"]
 
 
 # At once.
@@ -452,24 +463,25 @@ def test_threads_lose_nothing(checkout: Path) -> None:
     checkout.write_text(LAB)
     names = [f"t{number}" for number in range(12)]
     threads = [
-        threading.Thread(target=edit.add, args=(name, Entry(host=name), checkout)) for name in names
+        threading.Thread(target=add_board, args=(name, BoardEntry(host=name), checkout))
+        for name in names
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert set(inventory.load()) == {"pi5-a", "pi4", "zero", *names}
+    assert set(load_inventory()) == {"pi5-a", "pi4", "zero", *names}
 
 
 def test_processes_lose_nothing(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "path", [str(paths.ROOT), *sys.path])
+    monkeypatch.setattr(sys, "path", [str(ROOT), *sys.path])
     checkout.write_text(LAB)
     names = [f"p{number}" for number in range(12)]
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
-        added = [pool.submit(edit.add, name, Entry(host=name), checkout) for name in names]
-        removed = pool.submit(edit.remove, "zero")
+        added = [pool.submit(add_board, name, BoardEntry(host=name), checkout) for name in names]
+        removed = pool.submit(remove_board, "zero")
         for change in added:
             change.result()
         assert removed.result() == checkout
-    assert set(inventory.load()) == {"pi5-a", "pi4", *names}
+    assert set(load_inventory()) == {"pi5-a", "pi4", *names}
     assert checkout.read_text().startswith(LAB.split(ZERO, maxsplit=1)[0])

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard import floor, target
-from piyard.row import Floor
-from piyard.target import Peaks
+from piyard.core.target import Peaks, Target, load_target, target_names
+from piyard.results import reference_times
+from piyard.results.reference_times import fastest_arithmetic, smallest_storage
+from piyard.results.row import Roofline
 
 RESNET18 = {"macs": 1_814_073_344, "params": 11_689_512}
-PI5 = target.load("rpi5")
-PI4 = target.load("rpi4")
+PI5 = load_target("rpi5")
+PI4 = load_target("rpi4")
 GHZ = 1_000_000
 
 
@@ -22,13 +23,13 @@ def precision(arithmetic: str, storage: str = "", **layers: int) -> dict[str, An
     return {"arithmetic": arithmetic, "storage": storage or arithmetic, **layers}
 
 
-def peaks(of: target.Target) -> Peaks:
+def peaks(of: Target) -> Peaks:
     assert of.peaks is not None
     return of.peaks
 
 
-def on_pi5(computed: dict[str, Any], threads: int, **network: int) -> Floor:
-    found = floor.of(
+def on_pi5(computed: dict[str, Any], threads: int, **network: int) -> Roofline:
+    found = reference_times.roofline(
         peaks(PI5), **(RESNET18 | network), precision=computed, threads=threads, khz=2_400_000
     )
     assert found is not None
@@ -94,19 +95,23 @@ def test_what_fits_into_the_caches_is_not_read():
     ],
 )
 def test_the_fastest_of_a_mixed_net_counts(told, arithmetic, storage):
-    assert (floor.arithmetic(told), floor.storage(told)) == (arithmetic, storage)
+    assert (fastest_arithmetic(told), smallest_storage(told)) == (arithmetic, storage)
 
 
 @pytest.mark.parametrize("computed", [precision("fp16"), precision("fp32", quantized_layers=1)])
 def test_what_a_core_does_not_compute_has_no_floor(computed):
     """A Cortex-A72 has neither fp16 arithmetic nor 8-bit dot products."""
-    found = floor.of(peaks(PI4), **RESNET18, precision=computed, threads=4, khz=1_800_000)
+    found = reference_times.roofline(
+        peaks(PI4), **RESNET18, precision=computed, threads=4, khz=1_800_000
+    )
     assert found is None
 
 
 def test_resnet18_on_a_pi_4():
     """8 FLOP a cycle of four cores at 1.8 GHz are 57.6 GFLOPS; published are 122.27 ms."""
-    found = floor.of(peaks(PI4), **RESNET18, precision=precision("fp32"), threads=4, khz=1_800_000)
+    found = reference_times.roofline(
+        peaks(PI4), **RESNET18, precision=precision("fp32"), threads=4, khz=1_800_000
+    )
     assert found is not None
     assert found.bound == "compute"
     assert found.ms == pytest.approx(62.99, abs=0.005)
@@ -129,19 +134,27 @@ def test_without_a_peak_there_is_no_floor(changes):
         "read_source": "b",
     }
     of = Peaks(**(known | changes))
-    assert floor.of(of, **RESNET18, precision=precision("fp32"), threads=1, khz=GHZ) is None
+    assert (
+        reference_times.roofline(of, **RESNET18, precision=precision("fp32"), threads=1, khz=GHZ)
+        is None
+    )
 
 
 @pytest.mark.parametrize(("threads", "khz"), [(4, 0), (0, GHZ)])
 def test_without_a_clock_or_a_core_there_is_no_floor(threads, khz):
     of = peaks(PI5)
-    assert floor.of(of, **RESNET18, precision=precision("fp16"), threads=threads, khz=khz) is None
+    assert (
+        reference_times.roofline(
+            of, **RESNET18, precision=precision("fp16"), threads=threads, khz=khz
+        )
+        is None
+    )
 
 
 @given(st.integers(1, 10**11), st.integers(0, 10**9), st.integers(1, 3), st.integers(1, 5))
 def test_more_work_is_never_faster_nor_a_faster_clock_slower(macs, params, threads, times):
     def ms(work: int, weights: int, khz: int) -> float:
-        found = floor.of(
+        found = reference_times.roofline(
             peaks(PI5),
             macs=work,
             params=weights,
@@ -157,9 +170,9 @@ def test_more_work_is_never_faster_nor_a_faster_clock_slower(macs, params, threa
     assert ms(macs, params, times * GHZ) <= at
 
 
-@pytest.mark.parametrize("name", [name for name in target.names() if name != "desktop"])
+@pytest.mark.parametrize("name", [name for name in target_names() if name != "desktop"])
 def test_every_boards_peaks_have_their_sources(name):
-    of = target.load(name).peaks
+    of = load_target(name).peaks
     assert of is not None
     assert of.flops_source
     assert of.read_source

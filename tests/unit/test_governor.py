@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from piyard import detached, governor
-from piyard.board import Line
-from piyard.fleet import health
-from piyard.governor import Governor
-from piyard.release import HOME
+from piyard.board.connection import BoardConnection
+from piyard.board.inspection import _check_governor
+from piyard.board.lease import GOVERNOR_FILE, Governor, read_governor, restore_governor
+from piyard.board.release import HOME
+from piyard.run.remote import cancel_process
 from tests.board_run import (
     RUN,
     end_of,
@@ -35,7 +35,7 @@ def board(tmp_path: Path) -> Iterator[LocalBoard]:
     made = new_board(tmp_path / "board")
     yield made
     for folder in (made.yard / "runs").glob("*"):
-        detached.cancel(made, folder.name)
+        cancel_process(made, folder.name)
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_run_has_the_governor_it_asks_for_and_the_board_its_own_again(
     folder = board.yard / "runs" / RUN
     assert (folder / "log.jsonl").read_text().split() == ["performance"] * 2
     assert governors(cpufreq) == ["ondemand", "schedutil"]
-    assert governor.read(folder) == Governor(before="ondemand", during="performance")
+    assert read_governor(folder) == Governor(before="ondemand", during="performance")
     assert not (board.yard / "governor").exists()
 
 
@@ -76,7 +76,7 @@ def test_a_run_that_asks_for_none_leaves_it_alone_and_tells_it(
     start(board, "sh", "-c", SHOW, str(cpufreq), cpufreq=cpufreq)
     assert end_of(board).code == 0
     folder = board.yard / "runs" / RUN
-    assert governor.read(folder) == Governor(before="ondemand", during="ondemand")
+    assert read_governor(folder) == Governor(before="ondemand", during="ondemand")
     assert not list(board.home.rglob("sudo-was-asked"))
 
 
@@ -87,7 +87,7 @@ def test_where_sudo_wants_a_password_the_run_goes_on_under_the_old_one(
     start(board, "true", governor="performance", cpufreq=cpufreq)
     assert end_of(board).code == 0
     folder = board.yard / "runs" / RUN
-    assert governor.read(folder) == Governor(before="ondemand", during="ondemand")
+    assert read_governor(folder) == Governor(before="ondemand", during="ondemand")
     assert governors(cpufreq) == ["ondemand", "schedutil"]
     assert not (board.yard / "governor").exists()
 
@@ -105,7 +105,7 @@ def test_a_governor_that_the_kernel_refuses_for_one_policy_is_set_for_none(
 def test_a_board_without_cpufreq_runs_as_it_is(board: LocalBoard, tmp_path: Path) -> None:
     start(board, "true", governor="performance", cpufreq=tmp_path / "no-such-folder")
     assert end_of(board).code == 0
-    assert governor.read(board.yard / "runs" / RUN) is None
+    assert read_governor(board.yard / "runs" / RUN) is None
 
 
 def long_run(board: LocalBoard, cpufreq: Path) -> Path:
@@ -117,7 +117,7 @@ def long_run(board: LocalBoard, cpufreq: Path) -> Path:
 
 def test_a_cancelled_run_puts_it_back(board: LocalBoard, cpufreq: Path) -> None:
     long_run(board, cpufreq)
-    assert detached.cancel(board, RUN).why == "cancelled"
+    assert cancel_process(board, RUN).why == "cancelled"
     assert governors(cpufreq) == ["ondemand", "schedutil"]
 
 
@@ -168,7 +168,7 @@ def test_the_next_run_under_the_same_governor_still_knows_the_old_one(
     start(board, "true", run="next", governor="performance", cpufreq=cpufreq)
     assert end_of(board, "next").code == 0
     assert governors(cpufreq) == ["ondemand", "schedutil"]
-    assert governor.read(abandoned.parent / "next") == Governor(
+    assert read_governor(abandoned.parent / "next") == Governor(
         before="ondemand", during="performance"
     )
 
@@ -176,39 +176,39 @@ def test_the_next_run_under_the_same_governor_still_knows_the_old_one(
 def test_looking_after_the_board_puts_it_back(
     board: LocalBoard, cpufreq: Path, abandoned: Path
 ) -> None:
-    assert governor.restore(board) == "restored"
+    assert restore_governor(board) == "restored"
     assert governors(cpufreq) == ["ondemand", "schedutil"]
-    assert governor.restore(board) == ""
+    assert restore_governor(board) == ""
 
 
 def test_what_sudo_no_longer_allows_is_said_and_tried_again(
     board: LocalBoard, cpufreq: Path, abandoned: Path
 ) -> None:
     board.has_tool("sudo", "exit 1")
-    assert governor.restore(board) == "kept"
+    assert restore_governor(board) == "kept"
     board.has_tool("sudo", SUDO)
-    assert governor.restore(board) == "restored"
+    assert restore_governor(board) == "restored"
     assert governors(cpufreq) == ["ondemand", "schedutil"]
 
 
 def test_the_doctor_puts_it_back_and_says_so(
     board: LocalBoard, cpufreq: Path, abandoned: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line = Line("shelf", "rpi5")
-    monkeypatch.setattr(Line, "session", board)
+    line = BoardConnection("shelf", "rpi5")
+    monkeypatch.setattr(BoardConnection, "session", board)
     board.has_tool("sudo", "exit 1")
-    (stuck,) = health._governor(line)
+    (stuck,) = _check_governor(line)
     assert (stuck.ok, "reboot" in stuck.remedy) == (False, True)
     board.has_tool("sudo", SUDO)
-    (mended,) = health._governor(line)
+    (mended,) = _check_governor(line)
     assert (mended.ok, mended.what) == (True, "governor")
     assert governors(cpufreq) == ["ondemand", "schedutil"]
-    assert health._governor(line) == []
+    assert _check_governor(line) == []
 
 
 def test_a_run_that_goes_on_keeps_its_governor(board: LocalBoard, cpufreq: Path) -> None:
     folder = long_run(board, cpufreq)
-    assert governor.restore(board) == ""
+    assert restore_governor(board) == ""
     board.script("lease_take", HOME, "token", "600", "me")
     assert governors(cpufreq) == ["performance"] * 2
     assert lives(processes(folder)[1])
@@ -218,7 +218,7 @@ def test_a_restart_of_the_board_puts_it_back_by_itself(board: LocalBoard, cpufre
     board.yard.mkdir()
     file = cpufreq / "policy0" / "scaling_governor"
     (board.yard / "governor").write_text(f"another-boot {os.getpid()} 1\npowersave {file}\n")
-    assert governor.restore(board) == "restored"
+    assert restore_governor(board) == "restored"
     assert governors(cpufreq) == ["ondemand", "schedutil"]
 
 
@@ -226,7 +226,7 @@ def test_a_restart_of_the_board_puts_it_back_by_itself(board: LocalBoard, cpufre
 def test_a_note_that_is_damaged_stops_nobody(board: LocalBoard, cpufreq: Path, note: str) -> None:
     board.yard.mkdir()
     (board.yard / "governor").write_text(note)
-    governor.restore(board)
+    restore_governor(board)
     start(board, "true", governor="performance", cpufreq=cpufreq)
     assert end_of(board).code == 0
     assert governors(cpufreq) == ["ondemand", "schedutil"]
@@ -234,9 +234,9 @@ def test_a_note_that_is_damaged_stops_nobody(board: LocalBoard, cpufreq: Path, n
 
 @pytest.mark.parametrize("said", ["", "ondemand", "a b c", "on demand performance", "\0 \0"])
 def test_what_is_no_governor_is_none(tmp_path: Path, said: str) -> None:
-    (tmp_path / governor.FILE).write_text(said)
-    assert governor.read(tmp_path) is None
-    assert governor.read(tmp_path / "nowhere") is None
+    (tmp_path / GOVERNOR_FILE).write_text(said)
+    assert read_governor(tmp_path) is None
+    assert read_governor(tmp_path / "nowhere") is None
 
 
 def test_the_note_of_a_run_is_whole_when_the_governor_changes(

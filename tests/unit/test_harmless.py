@@ -11,9 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard import harmless, report, say, tables
-from piyard.errors import BoardBusy, WrongInput
-from piyard.row import Row
+from piyard.core import console
+from piyard.core.errors import BoardBusy, WrongInput
+from piyard.core.tables import FORMATS, render_table
+from piyard.core.text import escape_csv
+from piyard.report.formats import render_rows
+from piyard.results.row import Row
 from tests import made_rows
 
 ESCAPES = [
@@ -47,8 +50,8 @@ def is_harmless(text: str) -> bool:
 
 @pytest.mark.parametrize("text", ESCAPES)
 def test_escapes_reach_no_terminal(text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    say.note(f"board says {text}")
-    with say.step(f"deploy to {text}") as step:
+    console.info(f"board says {text}")
+    with console.step(f"deploy to {text}") as step:
         step.update(1, 2, text)
     error = BoardBusy(f"held by {text}", evidence=f"one\n{text}\ntwo", remedy=f"ask {text}")
     for said in (capsys.readouterr().err, str(error), error.message):
@@ -63,22 +66,22 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("terminal")
-@pytest.mark.parametrize("form", tables.FORMATS)
+@pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("text", ESCAPES)
 def test_neither_by_any_table(text: str, form: str) -> None:
-    assert is_harmless(tables.render(["Board", "Output"], [["pi5", f"x{text}y"]], form))
+    assert is_harmless(render_table(["Board", "Output"], [["pi5", f"x{text}y"]], form))
 
 
 @given(text=st.text())
 def test_json_reads_as_what_it_was(text: str) -> None:
-    shown = tables.render(["Output"], [[text]], "json")
+    shown = render_table(["Output"], [[text]], "json")
     assert json.loads(shown) == [{"Output": text}]
     assert not any("\x7f" <= char <= "\x9f" or char in "\u202e\u2066\u200f" for char in shown)
 
 
 @pytest.mark.parametrize("text", FORMULAS)
 def test_no_text_is_a_formula(text: str) -> None:
-    shown = tables.render(["A", "B"], [["pi5", text]], "csv")
+    shown = render_table(["A", "B"], [["pi5", text]], "csv")
     (_, (_, cell)) = csv.reader(io.StringIO(shown))
     assert cell.startswith("'")
 
@@ -87,12 +90,12 @@ def test_no_text_is_a_formula(text: str) -> None:
     "text", ["-5", "+3.2 %", "-1e-5", "1", "-0.5", "a=b", "5 %", "N/A", "", "-"]
 )
 def test_numbers_and_plain_words_stay(text: str) -> None:
-    assert tables.render(["A"], [[text]], "csv") == f"A\n{text}" if text else 'A\n""'
+    assert render_table(["A"], [[text]], "csv") == f"A\n{text}" if text else 'A\n""'
 
 
 @given(text=st.text(max_size=30))
 def test_no_cell_begins_as_a_formula(text: str) -> None:
-    cell = harmless.cell(text)
+    cell = escape_csv(text)
     stripped = cell.lstrip()
     assert not stripped.startswith(("=", "@"))
     assert not (
@@ -106,7 +109,7 @@ def row(text: str) -> Row:
 
 
 def test_a_program_gets_the_text_as_it_is() -> None:
-    shown = tables.render(["A"], [["\x1b[2J\u202e"]], "csv")
+    shown = render_table(["A"], [["\x1b[2J\u202e"]], "csv")
     assert shown == "A\n\x1b[2J\u202e"
 
 
@@ -114,13 +117,13 @@ def test_a_program_gets_the_text_as_it_is() -> None:
 @pytest.mark.parametrize("text", [*FORMULAS, *ESCAPES])
 def test_a_report_holds_neither(text: str) -> None:
     rows = [row(text), row("pi5")]
-    assert is_harmless(report.render(rows, "plain"))
-    assert is_harmless(report.render(rows, "github"))
-    shown = report.render(rows, "csv")
+    assert is_harmless(render_rows(rows, "plain"))
+    assert is_harmless(render_rows(rows, "github"))
+    shown = render_rows(rows, "csv")
     assert is_harmless(shown)
     cells = [cell for line in csv.reader(io.StringIO(shown)) for cell in line]
     assert not [cell for cell in cells if cell.lstrip().startswith(("=", "@"))]
-    assert is_harmless(report.render(rows, "json"))
+    assert is_harmless(render_rows(rows, "json"))
 
 
 @pytest.mark.parametrize(
@@ -134,7 +137,7 @@ def test_a_report_holds_neither(text: str) -> None:
     ],
 )
 def test_no_cell_is_markup(text: str, shown: str) -> None:
-    assert f"| {shown} " in tables.render(["Output"], [[text]], "github")
+    assert f"| {shown} " in render_table(["Output"], [[text]], "github")
 
 
 def test_evidence_without_end_is_bounded() -> None:

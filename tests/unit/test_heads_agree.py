@@ -6,15 +6,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard.heads.agree import Bars, compare, worst
-from piyard.heads.found import Found
-from piyard.heads.oks import SIGMAS, oks
+from piyard.vision.overlap import (
+    COCO_SIGMAS,
+    AgreementLimits,
+    compare_objects,
+    keypoint_similarity,
+    worst_agreement,
+)
+from piyard.vision.predictions import DecodedObject
 
-BARS = Bars()
+BARS = AgreementLimits()
 
 
 def found(x=0.0, class_=0, score=0.8, **more):
-    return Found(class_, score, (x, 0.0, x + 10, 20.0), **more)
+    return DecodedObject(class_, score, (x, 0.0, x + 10, 20.0), **more)
 
 
 def moved(one, **changed):
@@ -33,7 +38,7 @@ def moved(one, **changed):
     )
 )
 def test_a_list_agrees_with_itself(objects):
-    same = compare(objects, objects)
+    same = compare_objects(objects, objects)
     assert (same.matched, same.score, same.unmatched_score) == (len(objects), 0, 0)
     assert same.iou == pytest.approx(1)
     assert same.problem(BARS) == ""
@@ -41,18 +46,18 @@ def test_a_list_agrees_with_itself(objects):
 
 def test_order_does_not_matter():
     objects = [found(x) for x in (0, 20, 40)]
-    assert compare(objects, objects[::-1]).problem(BARS) == ""
+    assert compare_objects(objects, objects[::-1]).problem(BARS) == ""
 
 
 def test_the_nearest_of_several_is_taken():
     got = [found(3), found(0.1)]
-    agreement = compare([found(0)], got)
+    agreement = compare_objects([found(0)], got)
     assert agreement.iou == pytest.approx(9.9 / 10.1)
     assert (agreement.matched, agreement.actual, agreement.unmatched_score) == (1, 2, 0.8)
 
 
 def test_one_object_is_taken_once():
-    assert compare([found(0), found(0.5)], [found(0)]).matched == 1
+    assert compare_objects([found(0), found(0.5)], [found(0)]).matched == 1
 
 
 @pytest.mark.parametrize(
@@ -67,11 +72,11 @@ def test_one_object_is_taken_once():
     ],
 )
 def test_what_differs_is_told(got, told):
-    assert told in compare([found()], got).problem(BARS, threshold=0.25)
+    assert told in compare_objects([found()], got).problem(BARS, threshold=0.25)
 
 
 def test_an_object_at_the_threshold_may_be_missing():
-    agreement = compare([found(), found(50, score=0.26)], [found()])
+    agreement = compare_objects([found(), found(50, score=0.26)], [found()])
     assert agreement.problem(BARS, threshold=0.25) == ""
     assert agreement.problem(BARS, threshold=0.2) != ""
 
@@ -84,33 +89,40 @@ def test_masks_and_keypoints_are_compared_where_there_are_any():
     points = np.full((17, 3), 5.0)
     apart = points + np.array([1, 0, 0])
     one, other = found(mask=mask, keypoints=points), found(mask=less, keypoints=apart)
-    agreement = compare([one], [other])
+    agreement = compare_objects([one], [other])
     assert agreement.mask_iou == pytest.approx(0.9)
-    assert agreement.oks == pytest.approx(oks(points, apart, 200, np.ones(17, np.bool_)))
-    assert agreement.problem(Bars(oks=0.99)).startswith("OKS 0.")
-    assert (compare([found()], [other]).mask_iou, compare([one], [found()]).oks) == (None, None)
+    assert agreement.oks == pytest.approx(
+        keypoint_similarity(points, apart, 200, np.ones(17, np.bool_))
+    )
+    assert agreement.problem(AgreementLimits(oks=0.99)).startswith("OKS 0.")
+    assert (
+        compare_objects([found()], [other]).mask_iou,
+        compare_objects([one], [found()]).oks,
+    ) == (None, None)
 
 
 def test_keypoints_nobody_is_sure_of_say_nothing():
     points = np.full((17, 3), 0.1)
-    assert compare([found(keypoints=points)], [found(keypoints=points + 99)]).oks == 1
+    assert compare_objects([found(keypoints=points)], [found(keypoints=points + 99)]).oks == 1
 
 
 def test_oks_is_cocos():
     """One sigma's distance (COCO's k = 2 sigma, s^2 = area) gives exp(-1/8) at sigma x scale."""
     area = 400.0
     ours = np.zeros((17, 2))
-    theirs = np.stack([np.array(SIGMAS) * 20, np.zeros(17)], axis=1)
-    assert oks(ours, theirs, area, np.ones(17, np.bool_)) == pytest.approx(np.exp(-1 / 8))
+    theirs = np.stack([np.array(COCO_SIGMAS) * 20, np.zeros(17)], axis=1)
+    assert keypoint_similarity(ours, theirs, area, np.ones(17, np.bool_)) == pytest.approx(
+        np.exp(-1 / 8)
+    )
     seen = np.arange(17) == 3
-    theirs[3] = 2 * SIGMAS[3] * 20, 0
-    assert oks(ours, theirs, area, seen) == pytest.approx(np.exp(-1 / 2))
+    theirs[3] = 2 * COCO_SIGMAS[3] * 20, 0
+    assert keypoint_similarity(ours, theirs, area, seen) == pytest.approx(np.exp(-1 / 2))
 
 
 def test_the_worst_of_several_pictures():
-    parts = [compare([found()], [found(0.2, score=0.81)]), compare([found(9)], [])]
-    whole = worst(parts)
+    parts = [compare_objects([found()], [found(0.2, score=0.81)]), compare_objects([found(9)], [])]
+    whole = worst_agreement(parts)
     assert (whole.expected, whole.actual, whole.matched, whole.unmatched_score) == (2, 1, 1, 0.8)
     assert (whole.iou, whole.score) == (parts[0].iou, parts[0].score)
     assert whole.mask_iou is None
-    assert worst([]).problem(BARS) == ""
+    assert worst_agreement([]).problem(BARS) == ""

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard.heads import boxes
+from piyard.vision.overlap import box_area, box_iou, suppress_overlaps
 
 coordinate = st.integers(0, 12)
 box = st.tuples(coordinate, coordinate, coordinate, coordinate).map(
@@ -26,7 +26,7 @@ def cells(one):
 @settings(deadline=None)
 @given(ours=many, theirs=many)
 def test_iou_counts_unit_squares(ours, theirs):
-    found = boxes.iou(array(ours), array(theirs))
+    found = box_iou(array(ours), array(theirs))
     assert found.shape == (len(ours), len(theirs))
     for i, one in enumerate(ours):
         for j, other in enumerate(theirs):
@@ -36,8 +36,8 @@ def test_iou_counts_unit_squares(ours, theirs):
 
 
 def test_a_box_turned_inside_out_has_no_area():
-    assert boxes.area(array([[3, 0, 1, 5], [0, 0, 2, 3]])).tolist() == [0, 6]
-    assert boxes.iou(array([[3, 0, 1, 5]]), array([[0, 0, 9, 9]])).tolist() == [[0]]
+    assert box_area(array([[3, 0, 1, 5], [0, 0, 2, 3]])).tolist() == [0, 6]
+    assert box_iou(array([[3, 0, 1, 5]]), array([[0, 0, 9, 9]])).tolist() == [[0]]
 
 
 @settings(deadline=None)
@@ -47,8 +47,8 @@ def test_what_stays(listed, threshold, data):
     classes = np.array(
         data.draw(st.lists(st.integers(0, 2), min_size=len(listed), max_size=len(listed))), np.int64
     )
-    kept = boxes.nms(array(listed), classes, threshold).tolist()
-    overlap = boxes.iou(array(listed), array(listed))
+    kept = suppress_overlaps(array(listed), classes, threshold).tolist()
+    overlap = box_iou(array(listed), array(listed))
 
     def suppressed(one, by):
         return classes[one] == classes[by] and overlap[one, by] > threshold
@@ -62,6 +62,6 @@ def test_what_stays(listed, threshold, data):
 def test_the_threshold_itself_does_not_suppress():
     pair = array([[0, 0, 2, 1], [1, 0, 3, 1]])  # IoU 1/3
     classes = np.zeros(2, np.int64)
-    third = float(boxes.iou(pair[:1], pair[1:])[0, 0])
-    assert boxes.nms(pair, classes, third).tolist() == [0, 1]
-    assert boxes.nms(pair, classes, np.nextafter(third, 0)).tolist() == [0]
+    third = float(box_iou(pair[:1], pair[1:])[0, 0])
+    assert suppress_overlaps(pair, classes, third).tolist() == [0, 1]
+    assert suppress_overlaps(pair, classes, np.nextafter(third, 0)).tolist() == [0]

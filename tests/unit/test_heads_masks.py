@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard.heads import masks, rle
-from piyard.model.steps import Letterbox, Stretch
-from piyard.preprocess import feed
+from piyard.vision.decode import covered_pixels, draw_masks
+from piyard.vision.overlap import mask_iou
+from piyard.vision.predictions import decode_mask, encode_mask
+from piyard.vision.preprocess import picture_transform
+from piyard.vision.schema import Letterbox, Stretch
 
 SIZE = (32, 48)
 LETTERBOX = Letterbox(order="rgb", mean=(0.0, 0.0, 0.0), norm=(1.0, 1.0, 1.0))
@@ -21,7 +23,7 @@ edge = st.floats(0, 30)
 
 
 def letterboxed(picture):
-    return feed.placing(picture, LETTERBOX, SIZE)
+    return picture_transform(picture, LETTERBOX, SIZE)
 
 
 def random(seed, count=3, shape=(8, 12)):
@@ -59,7 +61,7 @@ def test_each_pixel_is_as_defined(seed, width, height, corners):
     y0, y1 = sorted(corners[2:])
     box = np.clip([x0, y0, x1, y1], 0, [width, height] * 2)
     coefficients, prototypes = random(seed, count=1)
-    (mask,) = masks.drawn(coefficients, prototypes, box[None], SIZE, at)
+    (mask,) = draw_masks(coefficients, prototypes, box[None], SIZE, at)
     logits = slowly(np.tensordot(coefficients[0].astype(float), prototypes, 1), box, at)
     sure = ~(np.abs(logits) < 1e-5)  # float32 may round a logit this near to the other side
     assert np.array_equal(mask[sure], (logits > 0)[sure])
@@ -68,7 +70,7 @@ def test_each_pixel_is_as_defined(seed, width, height, corners):
 def test_only_pixels_whose_centre_is_in_the_box():
     prototypes = np.ones((1, 8, 12), np.float32)
     boxes = np.array([[1.5, 0.4, 3.5, 1.6], [1.51, 0, 3.51, 1], [2.2, 2.2, 2.3, 2.3]])
-    one, other, none = masks.drawn(
+    one, other, none = draw_masks(
         np.ones((3, 1), np.float32), prototypes, boxes, SIZE, letterboxed((6, 4))
     )
     assert np.argwhere(one).tolist() == [[0, 1], [0, 2], [1, 1], [1, 2]]
@@ -77,7 +79,7 @@ def test_only_pixels_whose_centre_is_in_the_box():
 
 
 def test_a_logit_of_zero_is_outside():
-    made = masks.drawn(
+    made = draw_masks(
         np.zeros((1, 1), np.float32),
         np.ones((1, 8, 12), np.float32),
         np.array([[0.0, 0, 6, 4]]),
@@ -90,11 +92,11 @@ def test_a_logit_of_zero_is_outside():
 @pytest.mark.parametrize("picture", [(480, 320), (100, 300), (960, 200)])
 def test_a_disc_is_where_it_was_in_the_picture(picture):
     """A disc drawn in the network's input comes back as an ellipse of its size."""
-    at = feed.placing(picture, STRETCH, SIZE)
+    at = picture_transform(picture, STRETCH, SIZE)
     y, x = (np.mgrid[0:8, 0:12] + 0.5) * 4
     prototypes = (10 - np.hypot(x - 24, y - 16))[None].astype(np.float32)
     whole = np.array([[0.0, 0, *picture]])
-    (mask,) = masks.drawn(np.ones((1, 1), np.float32), prototypes, whole, SIZE, at)
+    (mask,) = draw_masks(np.ones((1, 1), np.float32), prototypes, whole, SIZE, at)
     rows, columns = np.nonzero(mask)
     assert (columns.mean() + 0.5) == pytest.approx(picture[0] / 2, rel=0.01)
     assert (rows.mean() + 0.5) == pytest.approx(picture[1] / 2, rel=0.01)
@@ -104,28 +106,28 @@ def test_a_disc_is_where_it_was_in_the_picture(picture):
 
 def test_no_objects_have_no_masks():
     none = np.zeros((0, 5), np.float32), np.zeros((5, 8, 12), np.float32), np.zeros((0, 4))
-    assert masks.drawn(*none, SIZE, letterboxed((6, 4))) == []
+    assert draw_masks(*none, SIZE, letterboxed((6, 4))) == []
 
 
 @settings(deadline=None)
 @given(low=st.floats(-5, 40), width=st.floats(0, 40), length=side)
 def test_centres(low, width, length):
     inside = [x for x in range(length) if low <= x + 0.5 < low + width]
-    assert list(masks.centres(low, low + width, length)) == inside
+    assert list(covered_pixels(low, low + width, length)) == inside
 
 
 def test_iou_of_masks():
     one, other = np.zeros((2, 4, 4), np.bool_)
-    assert masks.iou(one, other) == 1
+    assert mask_iou(one, other) == 1
     one[:2], other[1:3] = True, True
-    assert masks.iou(one, other) == pytest.approx(1 / 3)
-    assert masks.iou(one, np.zeros_like(one)) == 0
+    assert mask_iou(one, other) == pytest.approx(1 / 3)
+    assert mask_iou(one, np.zeros_like(one)) == 0
 
 
 @settings(deadline=None)
 @given(seed=seeds, width=side, height=side, share=st.floats(0, 1))
 def test_a_mask_survives_its_encoding(seed, width, height, share):
     mask = np.random.default_rng(seed).random((height, width)) < share
-    packed = rle.pack(mask)
+    packed = encode_mask(mask)
     assert packed.size == (height, width)
-    assert np.array_equal(rle.unpack(packed), mask)
+    assert np.array_equal(decode_mask(packed), mask)

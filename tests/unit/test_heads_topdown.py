@@ -5,16 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard.errors import WrongInput
-from piyard.heads.topdown import decode_pose
-from piyard.model.head import Heatmap, Simcc
-from piyard.model.steps import Box
-from piyard.preprocess import feed
+from piyard.core.errors import WrongInput
+from piyard.vision.decode import decode_pose
+from piyard.vision.preprocess import object_transform
+from piyard.vision.schema import Heatmap, ObjectCrop, Simcc
 
 SIZE = (64, 48)
 BOX = (30.0, 10.0, 60.0, 90.0)
-HOW = Box(order="rgb", mean=(0.0, 0.0, 0.0), norm=(1.0, 1.0, 1.0))
-AT = feed.placing_box((200, 100), BOX, HOW, SIZE)
+HOW = ObjectCrop(order="rgb", mean=(0.0, 0.0, 0.0), norm=(1.0, 1.0, 1.0))
+AT = object_transform((200, 100), BOX, HOW, SIZE)
 
 
 def outside(x, y):

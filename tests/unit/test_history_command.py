@@ -13,15 +13,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard import derive
 from piyard.cli.desk_requests import HistoryRequest
-from piyard.commands import history as command
-from piyard.errors import WrongInput
-from piyard.history import change, names, places, shelf
-from piyard.result import Result
-from piyard.row import Row
-from piyard.stats.compare import compare
-from piyard.verdict import Reason, Verdict
+from piyard.cli.stored import HISTORY_COLUMNS, list_results
+from piyard.core.errors import WrongInput
+from piyard.results.comparison import JobChange, change_since
+from piyard.results.derive import make_row
+from piyard.results.result import Result
+from piyard.results.result_files import (
+    index_file,
+    resolve_run_id,
+    result_file,
+    save_result,
+    short_run_id,
+)
+from piyard.results.row import Reason, Row, Verdict
+from piyard.results.significance import compare_samples
 from tests import kept
 from tests.unit.test_tasks import invoke
 
@@ -31,12 +37,12 @@ HOT = Verdict(
 
 
 def save(run: str, median: float = 20.0, **changes: Any) -> None:
-    shelf.save(kept.result(run, kept.around(median), **changes))
+    save_result(kept.result(run, kept.around(median), **changes))
 
 
 def listed(**flags: Any) -> None:
     usual = {"host": [], "model": [], "since": "", "last": "", "rebuild": False, "format": "plain"}
-    command.listed(HistoryRequest.parse(usual | flags))
+    list_results(HistoryRequest.parse(usual | flags))
 
 
 def told(capsys: pytest.CaptureFixture[str], **flags: Any) -> list[dict[str, Any]]:
@@ -52,20 +58,20 @@ def refused(**flags: Any) -> WrongInput:
 
 
 def a_row(median: float = 20.0, **changes: Any) -> Row:
-    return derive.row(kept.result("r", kept.around(median), **changes))
+    return make_row(kept.result("r", kept.around(median), **changes))
 
 
-def change_of(a: Result, b: Result) -> change.Change:
+def change_of(a: Result, b: Result) -> JobChange:
     stored = {"a": a, "b": b}
-    before, now = (msgspec.structs.replace(derive.row(stored[run]), run=run) for run in "ab")
-    return change.since(before, now, stored.__getitem__)
+    before, now = (msgspec.structs.replace(make_row(stored[run]), run=run) for run in "ab")
+    return change_since(before, now, stored.__getitem__)
 
 
 # The change.
 
 
 def test_the_first_of_a_job_is_the_first() -> None:
-    assert change.since(None, a_row()) == change.Change(text="first")
+    assert change_since(None, a_row()) == JobChange(text="first")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +97,7 @@ def test_a_change_is_one_when_compare_says_so(ratio: float, spread: float, count
     """Also where the medians' own intervals lie apart, and where they overlap."""
     a = kept.result("r", kept.around(20.0, count, spread=spread))
     b = kept.result("r", kept.around(20.0 * ratio, count, seed=1, spread=spread))
-    verdict = compare(a.samples_ms, b.samples_ms).verdict
+    verdict = compare_samples(a.samples_ms, b.samples_ms).verdict
     text = change_of(a, b).text
     assert text.startswith("→") == (verdict == "not significant")
     assert verdict == "not significant" or verdict in text
@@ -104,8 +110,8 @@ def test_a_change_names_what_else_is_not_the_same() -> None:
 
 
 def test_a_result_whose_samples_are_gone_is_not_compared() -> None:
-    found = change.since(a_row(20.0), a_row(30.0))
-    assert found == change.Change(text="not comparable: the samples cannot be read")
+    found = change_since(a_row(20.0), a_row(30.0))
+    assert found == JobChange(text="not comparable: the samples cannot be read")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +128,7 @@ def test_a_result_whose_samples_are_gone_is_not_compared() -> None:
     ],
 )
 def test_what_cannot_be_compared_says_why(changes: dict[str, Any], said: str) -> None:
-    found = change.since(a_row(), a_row(**changes))
+    found = change_since(a_row(), a_row(**changes))
     assert (found.text, found.percent) == (said, None)
 
 
@@ -173,17 +179,17 @@ RUNS = st.lists(st.text(alphabet="2T0-ab", min_size=1, max_size=24), min_size=1,
 @given(runs=RUNS.map(sorted), at=st.integers(0, 100))
 def test_what_is_shown_finds_the_run_again(runs: list[str], at: int) -> None:
     run = runs[at % len(runs)]
-    assert names.full(names.short(run, runs), runs) == run
+    assert resolve_run_id(short_run_id(run, runs), runs) == run
 
 
 @given(runs=RUNS.map(sorted), start=st.text(alphabet="2T0-ab", max_size=4))
 def test_a_start_means_the_only_run_that_begins_so(runs: list[str], start: str) -> None:
     found = [run for run in runs if run.startswith(start)]
     if start in runs or (start and len(found) == 1):
-        assert names.full(start, runs) == (start if start in runs else found[0])
+        assert resolve_run_id(start, runs) == (start if start in runs else found[0])
     else:
         with pytest.raises(WrongInput):
-            names.full(start, runs)
+            resolve_run_id(start, runs)
 
 
 # Filters.
@@ -250,7 +256,7 @@ def test_with_rebuild_a_damaged_index_does_not_matter(
     several: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     listed()
-    places.index().write_bytes(b"nonsense")
+    index_file().write_bytes(b"nonsense")
     capsys.readouterr()
     listed(rebuild=True)
     assert not capsys.readouterr().err
@@ -270,7 +276,7 @@ def test_a_line_tells_what_was_measured(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_few_samples_have_no_interval(capsys: pytest.CaptureFixture[str]) -> None:
-    shelf.save(kept.result("1", [20.0, 20.0, 20.0]))
+    save_result(kept.result("1", [20.0, 20.0, 20.0]))
     listed()
     out = capsys.readouterr().out
     assert "20.00" in out
@@ -295,7 +301,7 @@ def test_markdown_is_a_table(several: None, capsys: pytest.CaptureFixture[str]) 
     listed(format="github")
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 6
-    assert {line.count("|") for line in lines} == {len(command.COLUMNS) + 1}
+    assert {line.count("|") for line in lines} == {len(HISTORY_COLUMNS) + 1}
 
 
 # Mistakes.
@@ -338,7 +344,7 @@ def test_the_names_there_are_follow(several: None) -> None:
 def test_what_does_not_load_is_said_beside_the_rest(
     several: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    places.result_of("2").write_text('{"schema":2,')
+    result_file("2").write_text('{"schema":2,')
     assert [one["run"] for one in told(capsys)] == ["1", "3", "4"]
     listed()
     assert "is not a complete result" in capsys.readouterr().err

@@ -14,41 +14,56 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from piyard import derive, history
-from piyard.errors import WrongInput
-from piyard.history import EVERY, Filters, entry, filters, index, maker, places, shelf
-from piyard.history.catalogue import Catalogue
-from piyard.row import Row
-from piyard.verdict import Verdict
+from piyard.core.errors import WrongInput
+from piyard.results import history
+from piyard.results.derive import make_row
+from piyard.results.history import (
+    ALL_RESULTS,
+    MAX_LISTED_PROBLEMS,
+    index_version,
+    newest_rows,
+    query_history,
+    remove_index,
+    stored_rows,
+)
+from piyard.results.index_db import IndexEntry, ResultFilter, ResultIndex, parse_since, read_entry
+from piyard.results.result_files import (
+    index_file,
+    load_result,
+    result_file,
+    results_folder,
+    save_result,
+)
+from piyard.results.row import Row, Verdict
 from tests import kept
 
 
 @pytest.fixture(autouse=True)
 def one_make(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maker, "mark", lambda: "one make")
+    monkeypatch.setattr(history, "index_version", lambda: "one make")
 
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The runs whose results are opened."""
     opened: list[str] = []
-    really = entry.read
+    really = read_entry
 
-    def reading(run: str, stamp: Any) -> entry.Entry:
+    def reading(run: str, stamp: Any) -> IndexEntry:
         opened.append(run)
         return really(run, stamp)
 
-    monkeypatch.setattr(index, "read", reading)
+    monkeypatch.setattr(history, "read_entry", reading)
     return opened
 
 
 def save(*runs: str, **changes: Any) -> None:
     for run in runs:
-        shelf.save(kept.result(run, [2.0, 1.0, 3.0], **changes))
+        save_result(kept.result(run, [2.0, 1.0, 3.0], **changes))
 
 
-def runs(of: Filters = EVERY) -> list[str]:
-    return [row.run for row in history.rows(of)]
+def runs(of: ResultFilter = ALL_RESULTS) -> list[str]:
+    return [row.run for row in stored_rows(of)]
 
 
 def test_no_result_is_no_row() -> None:
@@ -57,9 +72,9 @@ def test_no_result_is_no_row() -> None:
 
 def test_rows_come_whole_out_of_the_index() -> None:
     save("a")
-    made = msgspec.json.encode(derive.row(shelf.load("a")))
+    made = msgspec.json.encode(make_row(load_result("a")))
     for _ in range(2):
-        assert [msgspec.json.encode(found) for found in history.rows()] == [made]
+        assert [msgspec.json.encode(found) for found in stored_rows()] == [made]
 
 
 def test_only_what_is_new_is_read(read: list[str]) -> None:
@@ -73,34 +88,34 @@ def test_only_what_is_new_is_read(read: list[str]) -> None:
 
 def test_what_was_rewritten_is_read_again_even_at_the_same_time_and_size(read: list[str]) -> None:
     save("a")
-    history.rows()
-    before = places.result_of("a").stat()
-    shelf.save(kept.result("a", [4.0, 4.0, 4.0]))
-    os.utime(places.result_of("a"), ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert places.result_of("a").stat().st_size == before.st_size
-    assert [row.summary.median for row in history.rows()] == [4.0]
+    stored_rows()
+    before = result_file("a").stat()
+    save_result(kept.result("a", [4.0, 4.0, 4.0]))
+    os.utime(result_file("a"), ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert result_file("a").stat().st_size == before.st_size
+    assert [row.summary.median for row in stored_rows()] == [4.0]
     assert read == ["a", "a"]
 
 
 def test_what_is_gone_is_gone() -> None:
     save("a", "b")
-    history.rows()
-    places.result_of("a").unlink()
+    stored_rows()
+    result_file("a").unlink()
     assert runs() == ["b"]
 
 
 def test_a_run_of_schema_1_is_a_row_and_no_other_task_is() -> None:
     kept.old_run(kept.record("a"), [1.0])
     kept.old_run(kept.record("b", what={"task": "classify"}), [1.0])
-    (row,) = history.rows()
+    (row,) = stored_rows()
     assert (row.run, row.verdict.state) == ("a", "SUSPECT")
 
 
 def test_a_run_that_gets_a_file_is_one_row() -> None:
     kept.old_run(kept.record("a"), [1.0])
-    assert [row.verdict.state for row in history.rows()] == ["SUSPECT"]
+    assert [row.verdict.state for row in stored_rows()] == ["SUSPECT"]
     save("a")
-    assert [row.verdict.state for row in history.rows()] == ["VALID"]
+    assert [row.verdict.state for row in stored_rows()] == ["VALID"]
 
 
 def test_a_run_that_went_on_is_read_when_it_has_ended(capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,19 +138,19 @@ def test_a_file_that_does_not_load_is_said_each_time_and_kept(
     content: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save("a")
-    places.result_of("b").write_text(content)
+    result_file("b").write_text(content)
     for _ in range(2):
         assert runs() == ["a"]
         told = capsys.readouterr().err
         assert told.count("left out: ") == 1
         assert said in told
-        assert str(places.result_of("b")) in told
-    assert places.result_of("b").read_text() == content
+        assert str(result_file("b")) in told
+    assert result_file("b").read_text() == content
 
 
 def test_a_header_that_is_not_nnruns_is_said_not_fatal(capsys: pytest.CaptureFixture[str]) -> None:
-    shelf.save(kept.result("a", head={"type": "header"}))
-    shelf.save(kept.result("b", head={"precision": None}))
+    save_result(kept.result("a", head={"type": "header"}))
+    save_result(kept.result("b", head={"precision": None}))
     save("c")
     assert runs() == ["c"]
     assert capsys.readouterr().err.count("holds something that nnrun does not write") == 2
@@ -143,25 +158,25 @@ def test_a_header_that_is_not_nnruns_is_said_not_fatal(capsys: pytest.CaptureFix
 
 def test_a_renamed_file_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     save("a")
-    places.result_of("a").rename(places.result_of("b"))
+    result_file("a").rename(result_file("b"))
     assert runs() == []
     assert "the result of a is stored as that of b: was it renamed?" in capsys.readouterr().err
 
 
 def test_many_that_do_not_load_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
     save("good")
-    for number in range(history.SAID + 3):
-        places.result_of(f"bad{number:02}").write_bytes(b"")
+    for number in range(MAX_LISTED_PROBLEMS + 3):
+        result_file(f"bad{number:02}").write_bytes(b"")
     assert runs() == ["good"]
     told = capsys.readouterr().err.splitlines()
-    assert len(told) == history.SAID + 1
+    assert len(told) == MAX_LISTED_PROBLEMS + 1
     assert told[-1] == "left out: 3 more"
 
 
 def test_drafts_are_no_results_and_old_ones_are_swept() -> None:
     save("a")
-    draft = places.results() / ".b.json.123"
-    draft.write_bytes(places.result_of("a").read_bytes())
+    draft = results_folder() / ".b.json.123"
+    draft.write_bytes(result_file("a").read_bytes())
     assert runs() == ["a"]
     assert draft.exists()
     os.utime(draft, (0, 0))
@@ -225,7 +240,7 @@ def test_a_harmed_index_is_made_again_from_the_files(harm: Any, read: list[str])
     names = [f"run{number:03}" for number in range(60)]
     save(*names)
     assert runs() == names
-    harm(places.index())
+    harm(index_file())
     assert runs() == names
     assert read == names * 2, "all of them are read again"
     assert runs() == names
@@ -236,29 +251,29 @@ def test_a_harmed_index_is_made_again_from_the_files(harm: Any, read: list[str])
 @given(at=st.integers(0, 40_000), junk=st.binary(min_size=1, max_size=300))
 def test_bytes_changed_anywhere_never_crash_it(at: int, junk: bytes) -> None:
     names = [f"run{number}" for number in range(8)]
-    if not places.results().exists():
+    if not results_folder().exists():
         save(*names)
-    history.rows()
-    content = bytearray(places.index().read_bytes())
+    stored_rows()
+    content = bytearray(index_file().read_bytes())
     at %= len(content)
     content[at : at + len(junk)] = junk
-    places.index().write_bytes(bytes(content))
-    history.rows()
-    index.remove()
+    index_file().write_bytes(bytes(content))
+    stored_rows()
+    remove_index()
     assert runs() == names
 
 
 def test_it_is_made_again_when_told_so(read: list[str]) -> None:
     save("a")
-    history.rows()
-    assert history.ask(lambda c: c.runs(), rebuild=True) == ["a"]
+    stored_rows()
+    assert query_history(lambda c: c.runs(), rebuild=True) == ["a"]
     assert read == ["a", "a"]
 
 
 def test_a_changed_make_makes_it_again(read: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     save("a")
-    history.rows()
-    monkeypatch.setattr(maker, "mark", lambda: "another")
+    stored_rows()
+    monkeypatch.setattr(history, "index_version", lambda: "another")
     assert runs() == ["a"]
     assert runs() == ["a"]
     assert read == ["a", "a"]
@@ -268,7 +283,7 @@ def test_where_it_cannot_be_written_every_file_is_read_and_that_is_said(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     save("a", "b")
-    places.index().mkdir()
+    index_file().mkdir()
     assert runs() == ["a", "b"]
     assert "the index of results cannot be used (unable to open" in capsys.readouterr().err
 
@@ -277,10 +292,10 @@ def test_one_that_is_locked_for_too_long_is_done_without(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save("a")
-    history.rows()
+    stored_rows()
     save("b")
-    monkeypatch.setattr(index, "WAIT_S", 0.01)
-    holder = sqlite3.connect(places.index(), isolation_level=None)
+    monkeypatch.setattr(history, "INDEX_WAIT_S", 0.01)
+    holder = sqlite3.connect(index_file(), isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     assert runs() == ["a", "b"]
     holder.execute("ROLLBACK")
@@ -293,31 +308,30 @@ def test_another_make_of_piyard_may_empty_it_while_files_are_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     save("a")
-    history.rows()
+    stored_rows()
     save("b")
-    really, emptied = entry.read, list[str]()
+    really, emptied = read_entry, list[str]()
 
-    def interrupted(run: str, stamp: Any) -> entry.Entry:
+    def interrupted(run: str, stamp: Any) -> IndexEntry:
         if not emptied:
             emptied.append(run)
-            with sqlite3.connect(places.index()) as connection:
-                Catalogue(connection).reset("another make")
+            with sqlite3.connect(index_file()) as connection:
+                ResultIndex(connection).reset("another make")
             connection.close()
         return really(run, stamp)
 
-    monkeypatch.setattr(index, "read", interrupted)
+    monkeypatch.setattr(history, "read_entry", interrupted)
     assert runs() == ["a", "b"]
 
 
 WRITER = """
 import sys
-from piyard import history
-from piyard.history import maker, shelf
+from piyard.results import history, result_files
 from tests import kept
-maker.mark = lambda: "one make"
+history.index_version = lambda: "one make"
 for number in range(15):
-    shelf.save(kept.result(f"{sys.argv[1]}-{number:02}"))
-    mine = [row.run for row in history.rows() if row.run.startswith(sys.argv[1])]
+    result_files.save_result(kept.result(f"{sys.argv[1]}-{number:02}"))
+    mine = [row.run for row in history.stored_rows() if row.run.startswith(sys.argv[1])]
     assert mine == [f"{sys.argv[1]}-{n:02}" for n in range(number + 1)], mine
 """
 
@@ -342,20 +356,20 @@ def test_filters_pick_by_name_and_glob() -> None:
     save("b", host="pi5-b")
     save("c", host="[::1]:22")
     save("d", host="pi5-a", model="squeezenet1_1")
-    assert runs(Filters(hosts=["pi5-a"])) == ["a", "d"]
-    assert runs(Filters(hosts=["pi5-*"])) == ["a", "b", "d"]
-    assert runs(Filters(hosts=["[::1]:22", "pi5-b"])) == ["b", "c"]
-    assert runs(Filters(hosts=["pi5-a"], models=["squeeze*"])) == ["d"]
-    assert runs(Filters(hosts=["it's \" odd"])) == []
+    assert runs(ResultFilter(hosts=["pi5-a"])) == ["a", "d"]
+    assert runs(ResultFilter(hosts=["pi5-*"])) == ["a", "b", "d"]
+    assert runs(ResultFilter(hosts=["[::1]:22", "pi5-b"])) == ["b", "c"]
+    assert runs(ResultFilter(hosts=["pi5-a"], models=["squeeze*"])) == ["d"]
+    assert runs(ResultFilter(hosts=["it's \" odd"])) == []
 
 
 def test_filters_pick_by_day_and_number() -> None:
     for day in ("2026-10-31", "2026-11-01", "2026-11-02", "2026-11-03"):
         save(day, day=day)
-    assert runs(Filters(since="2026-11-01")) == ["2026-11-01", "2026-11-02", "2026-11-03"]
-    assert runs(Filters(since="2026-11-02T12:00:00")) == ["2026-11-02", "2026-11-03"]
-    assert runs(Filters(since="2026-11-02T12:00:01")) == ["2026-11-03"]
-    assert runs(Filters(last=2)) == ["2026-11-02", "2026-11-03"]
+    assert runs(ResultFilter(since="2026-11-01")) == ["2026-11-01", "2026-11-02", "2026-11-03"]
+    assert runs(ResultFilter(since="2026-11-02T12:00:00")) == ["2026-11-02", "2026-11-03"]
+    assert runs(ResultFilter(since="2026-11-02T12:00:01")) == ["2026-11-03"]
+    assert runs(ResultFilter(last=2)) == ["2026-11-02", "2026-11-03"]
 
 
 def test_the_order_is_that_of_time_then_id() -> None:
@@ -367,12 +381,12 @@ def test_the_order_is_that_of_time_then_id() -> None:
 @pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "01.11.2026"])
 def test_a_day_that_is_none_is_said(text: str) -> None:
     with pytest.raises(WrongInput, match="--since takes a day"):
-        filters.since(text)
+        parse_since(text)
 
 
 def test_a_day_that_is_one_stays() -> None:
-    assert filters.since("") == ""
-    assert filters.since("2026-11-01 08:00") == "2026-11-01T08:00"
+    assert parse_since("") == ""
+    assert parse_since("2026-11-01 08:00") == "2026-11-01T08:00"
 
 
 JOBS = st.tuples(
@@ -388,19 +402,19 @@ JOBS = st.tuples(
 def test_the_index_finds_the_newest_as_a_loop_over_all_does(
     jobs: list[tuple[str, str, int, int]], last: int
 ) -> None:
-    for file in places.results().glob("*"):
+    for file in results_folder().glob("*"):
         file.unlink()
     for number, (host, model, threads, day) in enumerate(jobs):
         head = kept.header(threads=threads)
         save(f"run{number:02}", host=host, model=model, head=head, day=f"2026-11-{day:02}")
-    every = history.rows()
-    newest = history.newest(every)
-    asked = Filters(newest=True, last=last)
-    told, number_of_jobs = history.ask(lambda c: (c.rows(asked), c.count(asked)))
+    every = stored_rows()
+    newest = newest_rows(every)
+    asked = ResultFilter(newest=True, last=last)
+    told, number_of_jobs = query_history(lambda c: (c.rows(asked), c.count(asked)))
     assert [row.run for row in told] == [row.run for row in newest[-last:]]
     assert number_of_jobs == len(newest)
-    assert history.ask(lambda c: c.count(EVERY)) == len(jobs)
-    formers = history.ask(lambda c: [c.previous(row) for row in every])
+    assert query_history(lambda c: c.count(ALL_RESULTS)) == len(jobs)
+    formers = query_history(lambda c: [c.previous(row) for row in every])
     assert formers == [_former(row, every[:at]) for at, row in enumerate(every)]
 
 
@@ -411,26 +425,26 @@ def _former(row: Row, before: list[Row]) -> Row | None:
 def test_names_that_have_results() -> None:
     save("a", host="pi5-b")
     save("b", host="pi5-a", model="squeezenet1_1")
-    shelf.save(kept.result("c", verdict=Verdict(state="INVALID")))
-    assert history.ask(lambda c: c.hosts()) == ["pi5", "pi5-a", "pi5-b"]
-    assert history.ask(lambda c: c.models()) == ["resnet18", "squeezenet1_1"]
-    assert history.ask(lambda c: c.runs()) == ["a", "b", "c"]
+    save_result(kept.result("c", verdict=Verdict(state="INVALID")))
+    assert query_history(lambda c: c.hosts()) == ["pi5", "pi5-a", "pi5-b"]
+    assert query_history(lambda c: c.models()) == ["resnet18", "squeezenet1_1"]
+    assert query_history(lambda c: c.runs()) == ["a", "b", "c"]
 
 
 def test_the_mark_changes_with_the_code_and_the_inventory(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.undo()
-    monkeypatch.setattr("piyard.paths.ROOT", tmp_path)
+    monkeypatch.setattr("piyard.core.paths.ROOT", tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     code, fleet = tmp_path / "piyard" / "row.py", tmp_path / "config" / "piyard" / "fleet.yaml"
-    marks = [maker.mark()]
+    marks = [index_version()]
     for file in (code, fleet):
         file.parent.mkdir(parents=True)
         file.write_text("1")
-        marks.append(maker.mark())
+        marks.append(index_version())
         file.write_text("22")
-        marks.append(maker.mark())
+        marks.append(index_version())
     assert len(set(marks)) == 5
     (tmp_path / "piyard" / "row.pyc").touch()
-    assert maker.mark() == marks[-1]
+    assert index_version() == marks[-1]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from piyard import history
-from piyard.history import places, shelf
+from piyard.results.history import stored_rows
+from piyard.results.result_files import load_result, read_result_file, results_folder, save_result
 from tests import kept
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,21 +22,21 @@ ROUNDS = 12
 
 SAVER = f"""
 import sys
-from piyard import history
-from piyard.history import shelf
+from piyard.results import history
+from piyard.results.result_files import save_result
 from tests import kept
 
 for number in range(1, 10_000):
-    shelf.save(kept.result("again", [float(number)] * {LONG}))
-    shelf.save(kept.result(f"{{sys.argv[1]}}-{{number:04}}", [float(number)] * {LONG}))
+    save_result(kept.result("again", [float(number)] * {LONG}))
+    save_result(kept.result(f"{{sys.argv[1]}}-{{number:04}}", [float(number)] * {LONG}))
     print(number, flush=True)
-    history.rows()
+    history.stored_rows()
 """
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from piyard.history import shelf
+from piyard.results.result_files import save_result
 from tests import kept
 
 def killed(*_args):
@@ -56,7 +56,7 @@ elif place == "before the rename":
     Path.replace = killed
 elif place == "after the rename":
     Path.replace = lambda draft, final: (replace(draft, final), killed())
-shelf.save(kept.result("a", [2.0]))
+save_result(kept.result("a", [2.0]))
 """
 
 
@@ -79,12 +79,12 @@ def python(program: str, argument: str) -> subprocess.Popen[str]:
 def test_killed_at_each_step_the_old_or_the_new_result_is_there(
     place: str, found: list[float]
 ) -> None:
-    shelf.save(kept.result("a", [1.0]))
+    save_result(kept.result("a", [1.0]))
     with python(KILLED, place) as child:
         code = child.wait(60)
     assert code == (0 if place == "nowhere" else -signal.SIGKILL)
-    assert shelf.load("a").samples_ms == found
-    assert [row.summary.median for row in history.rows()] == found
+    assert load_result("a").samples_ms == found
+    assert [row.summary.median for row in stored_rows()] == found
 
 
 def test_killed_at_random_moments_nothing_is_lost(capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,13 +97,13 @@ def test_killed_at_random_moments_nothing_is_lost(capsys: pytest.CaptureFixture[
             time.sleep(chance.uniform(0, 0.2))
             child.kill()
             said[name] = int((first + child.stdout.read()).split()[-1])
-    files = [file for file in places.results().iterdir() if not file.name.startswith(".")]
-    assert all(len(shelf.read(file).samples_ms) == LONG for file in files)
+    files = [file for file in results_folder().iterdir() if not file.name.startswith(".")]
+    assert all(len(read_result_file(file).samples_ms) == LONG for file in files)
     promised = {f"{name}-{at:04}": at for name, last in said.items() for at in range(1, last + 1)}
     assert len(promised) >= ROUNDS
-    assert all(shelf.load(run).samples_ms[0] == at for run, at in promised.items())
-    assert shelf.load("again").samples_ms[0] >= said[f"round{ROUNDS - 1:02}"]
-    rows = {row.run: row.summary.median for row in history.rows()}
+    assert all(load_result(run).samples_ms[0] == at for run, at in promised.items())
+    assert load_result("again").samples_ms[0] >= said[f"round{ROUNDS - 1:02}"]
+    rows = {row.run: row.summary.median for row in stored_rows()}
     assert promised.items() <= rows.items()
     assert rows.keys() == {file.stem for file in files}
     assert not capsys.readouterr().err

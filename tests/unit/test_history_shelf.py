@@ -13,20 +13,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard import history, run
-from piyard.errors import NotSetUp, UnreadableLog
-from piyard.history import places, shelf
-from piyard.record import Check
-from piyard.result import SCHEMA, Result
-from piyard.telemetry import Moment
-from piyard.verdict import Reason, Verdict
+from piyard.core.errors import NotSetUp, UnreadableLog
+from piyard.results.history import stored_results
+from piyard.results.result import SCHEMA, Result
+from piyard.results.result_files import (
+    STALE_DRAFT_S,
+    load_result,
+    remove_stale_draft,
+    result_file,
+    results_folder,
+    save_result,
+)
+from piyard.results.row import Reason, Verdict
+from piyard.run.record import OutputCheck, run_folder
+from piyard.run.telemetry import Sample
 from tests import kept
 
 RUN = "20261120T120000-a"
 
 
 def drafts() -> list[Path]:
-    return [file for file in places.results().iterdir() if file.name.startswith(".")]
+    return [file for file in results_folder().iterdir() if file.name.startswith(".")]
 
 
 def test_what_is_saved_loads_as_it_was() -> None:
@@ -35,47 +42,47 @@ def test_what_is_saved_loads_as_it_was() -> None:
         kept.result(RUN, verdict=Verdict(state="SUSPECT", reasons=[hot])),
         warmup_ms=[3.0],
         first_ms=9.0,
-        telemetry=[Moment(uptime_s=1.5, temperature_mc=50_000, throttled="0x0")],
+        telemetry=[Sample(uptime_s=1.5, temperature_mc=50_000, throttled="0x0")],
         stopped="interval",
     )
-    assert shelf.save(whole) == places.results() / f"{RUN}.json"
-    assert msgspec.json.encode(shelf.load(RUN)) == msgspec.json.encode(whole)
-    assert json.loads(places.result_of(RUN).read_text())["schema"] == SCHEMA
+    assert save_result(whole) == results_folder() / f"{RUN}.json"
+    assert msgspec.json.encode(load_result(RUN)) == msgspec.json.encode(whole)
+    assert json.loads(result_file(RUN).read_text())["schema"] == SCHEMA
     assert not drafts()
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(min_value=1e-6, max_value=1e9), min_size=1, max_size=20))
 def test_every_sample_comes_back_to_the_last_bit(samples: list[float]) -> None:
-    shelf.save(kept.result(RUN, samples))
-    assert shelf.load(RUN).samples_ms == samples
+    save_result(kept.result(RUN, samples))
+    assert load_result(RUN).samples_ms == samples
 
 
 def test_a_second_save_takes_the_place_of_the_first() -> None:
-    shelf.save(kept.result(RUN, [1.0]))
-    shelf.save(kept.result(RUN, [2.0]))
-    assert shelf.load(RUN).samples_ms == [2.0]
+    save_result(kept.result(RUN, [1.0]))
+    save_result(kept.result(RUN, [2.0]))
+    assert load_result(RUN).samples_ms == [2.0]
 
 
 def test_what_could_not_be_read_again_is_not_written() -> None:
-    shelf.save(kept.result(RUN, [1.0]))
+    save_result(kept.result(RUN, [1.0]))
     with pytest.raises(UnreadableLog, match="not a complete result"):
-        shelf.save(kept.result(RUN, [float("nan")]))
-    assert shelf.load(RUN).samples_ms == [1.0]
+        save_result(kept.result(RUN, [float("nan")]))
+    assert load_result(RUN).samples_ms == [1.0]
     assert not drafts()
 
 
 def test_a_full_disk_leaves_what_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    shelf.save(kept.result(RUN, [1.0]))
+    save_result(kept.result(RUN, [1.0]))
 
     def full(_handle: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(NotSetUp, match="cannot be written: No space left on device") as caught:
-        shelf.save(kept.result(RUN, [2.0]))
+        save_result(kept.result(RUN, [2.0]))
     assert caught.value.remedy.endswith(f"invoke attach {RUN}: its samples are kept")
-    assert shelf.load(RUN).samples_ms == [1.0]
+    assert load_result(RUN).samples_ms == [1.0]
     assert not drafts()
 
 
@@ -95,7 +102,7 @@ def test_the_content_is_on_the_disk_before_it_gets_its_name(
 
     monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(Path, "replace", renamed)
-    shelf.save(kept.result(RUN))
+    save_result(kept.result(RUN))
     assert seen == ["folder", "file", "rename", "folder"]
 
 
@@ -112,38 +119,38 @@ def test_the_content_is_on_the_disk_before_it_gets_its_name(
     ],
 )
 def test_what_does_not_load_says_why(content: bytes, said: str) -> None:
-    places.results().mkdir(parents=True)
-    places.result_of(RUN).write_bytes(content)
+    results_folder().mkdir(parents=True)
+    result_file(RUN).write_bytes(content)
     with pytest.raises(UnreadableLog) as caught:
-        shelf.load(RUN)
+        load_result(RUN)
     assert said in caught.value.what
-    assert str(places.result_of(RUN)) in caught.value.what
+    assert str(result_file(RUN)) in caught.value.what
     assert caught.value.code == 15
 
 
 def test_a_newer_schema_says_what_to_do() -> None:
-    places.results().mkdir(parents=True)
-    places.result_of(RUN).write_text('{"schema":99,"record":"another shape"}')
+    results_folder().mkdir(parents=True)
+    result_file(RUN).write_text('{"schema":99,"record":"another shape"}')
     with pytest.raises(UnreadableLog) as caught:
-        shelf.load(RUN)
+        load_result(RUN)
     assert caught.value.remedy == "update piyard"
 
 
 def test_what_was_never_there_says_so() -> None:
     with pytest.raises(UnreadableLog, match=r"a\.json cannot be read: No such file"):
-        shelf.load(RUN)
+        load_result(RUN)
 
 
 SAMPLES = kept.around(20.0)
 
 
-def old(check: Check | None, **changes: Any) -> Result:
+def old(check: OutputCheck | None, **changes: Any) -> Result:
     kept.old_run(kept.record(RUN, check=check, **changes), SAMPLES)
-    return shelf.load(RUN)
+    return load_result(RUN)
 
 
-RIGHT = Check(ok=True, threshold=0.999, cosine={"out0": 1.0}, max_abs={"out0": 0.0})
-WRONG = Check(ok=False, threshold=0.999, cosine={"out0": 0.25}, max_abs={"out0": 9.0})
+RIGHT = OutputCheck(ok=True, threshold=0.999, cosine={"out0": 1.0}, max_abs={"out0": 0.0})
+WRONG = OutputCheck(ok=False, threshold=0.999, cosine={"out0": 0.25}, max_abs={"out0": 9.0})
 
 
 @pytest.mark.parametrize(
@@ -156,7 +163,7 @@ WRONG = Check(ok=False, threshold=0.999, cosine={"out0": 0.25}, max_abs={"out0":
     ],
 )
 def test_a_result_of_schema_1_is_its_runs_folder_judged_today(
-    check: Check | None, emulated: bool, state: str, codes: set[str]
+    check: OutputCheck | None, emulated: bool, state: str, codes: set[str]
 ) -> None:
     read = old(check, emulated=emulated)
     assert read.schema == SCHEMA
@@ -170,39 +177,39 @@ def test_a_real_run_of_schema_1_loads() -> None:
     """A run of an emulated board as it was kept before; only its kernel has another name."""
     stored = Path(__file__).parent / "stored" / "schema-1"
     (folder,) = stored.iterdir()
-    to = run.folder_of(folder.name)
+    to = run_folder(folder.name)
     to.parent.mkdir(parents=True)
     to.symlink_to(folder)
-    read = shelf.load(folder.name)
+    read = load_result(folder.name)
     assert read.record.id == folder.name
     assert (read.data_type, read.threads, len(read.samples_ms)) == ("fp32", 2, 3)
     assert read.latency_ms == 2537.670445
     assert read.verdict.state == "EMULATED"
-    shelf.save(read)
-    assert msgspec.json.encode(shelf.load(folder.name)) == msgspec.json.encode(read)
+    save_result(read)
+    assert msgspec.json.encode(load_result(folder.name)) == msgspec.json.encode(read)
 
 
 def test_a_results_file_comes_before_its_runs_folder() -> None:
     old(RIGHT)
-    shelf.save(kept.result(RUN, [7.0]))
-    assert shelf.load(RUN).samples_ms == [7.0]
+    save_result(kept.result(RUN, [7.0]))
+    assert load_result(RUN).samples_ms == [7.0]
 
 
 def test_results_are_read_as_they_are_asked_for() -> None:
-    shelf.save(kept.result(RUN, [7.0]))
-    asked = history.results([RUN, "gone"])
+    save_result(kept.result(RUN, [7.0]))
+    asked = stored_results([RUN, "gone"])
     assert next(asked).samples_ms == [7.0]
     with pytest.raises(UnreadableLog, match=r"gone\.json cannot be read"):
         next(asked)
 
 
 def test_only_old_drafts_are_swept() -> None:
-    places.results().mkdir(parents=True)
-    fresh, left = (places.results() / f".{RUN}.json.{end}" for end in ("fresh", "left"))
+    results_folder().mkdir(parents=True)
+    fresh, left = (results_folder() / f".{RUN}.json.{end}" for end in ("fresh", "left"))
     fresh.touch()
     left.touch()
-    long_ago = time.time() - places.OLD_S - 1
+    long_ago = time.time() - STALE_DRAFT_S - 1
     os.utime(left, (long_ago, long_ago))
-    for draft in (fresh, left, places.results() / ".gone"):
-        places.sweep(draft)
+    for draft in (fresh, left, results_folder() / ".gone"):
+        remove_stale_draft(draft)
     assert drafts() == [fresh]

@@ -20,13 +20,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard import archives, deploy, detached, onboard, run, say, ssh
-from piyard import lease as leases
-from piyard.board import Line
-from piyard.errors import BoardCommandFailed, HostUnreachable, UnreadableLog, WrongInput
-from piyard.facts import Facts
-from piyard.release import HOME, File, Release
-from piyard.ssh import session, talk
+from piyard.board.connection import BoardConnection
+from piyard.board.facts import Facts
+from piyard.board.lease import lease_holder, run_leased_script
+from piyard.board.release import HOME, Release, ReleaseFile
+from piyard.board.ssh import commands, session
+from piyard.board.ssh.commands import SCRIPT_FOLDER, script_argv
+from piyard.core import console, files
+from piyard.core.errors import BoardCommandFailed, HostUnreachable, UnreadableLog, WrongInput
+from piyard.run import job
+from piyard.run import record as run_record
+from piyard.run.deploy import deploy_releases
+from piyard.run.record import RECORD_FILE, new_record
+from piyard.run.remote import (
+    _parse_status,
+    _unpack,
+    cancel_process,
+    fetch_files,
+    read_status,
+    start_process,
+    wait_for_process,
+)
 from tests.local_board import LocalBoard, blobs, lease, new_board, releases, temporary_board
 
 CANARY = "pwned"
@@ -67,7 +81,7 @@ HOSTILE = [
 
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(say, "note", lambda _text: None)
+    monkeypatch.setattr(console, "info", lambda _text: None)
 
 
 @pytest.fixture
@@ -103,7 +117,9 @@ def release_of(names: Sequence[str], label: str = "") -> Iterator[Release]:
         for number, name in enumerate(names):
             path, raw = Path(folder, str(number)), os.fsencode(name)
             path.write_bytes(raw)
-            files.append(File(name=name, path=path, sha256=sha256(raw).hexdigest(), size=len(raw)))
+            files.append(
+                ReleaseFile(name=name, path=path, sha256=sha256(raw).hexdigest(), size=len(raw))
+            )
         yield Release(files=files, label=label)
 
 
@@ -127,7 +143,7 @@ def test_a_programs_name_is_a_name(program: str) -> None:
 @given(names=st.lists(NAMES, min_size=1, max_size=4, unique=True), label=TEXTS)
 def test_file_names_and_labels_stay_what_they_are(names: list[str], label: str) -> None:
     with a_board() as board, release_of(names, label) as what:
-        deploy.deploy(board, [what], lease())
+        deploy_releases(board, [what], lease())
         folder = board.home / what.folder
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
             name: os.fsencode(name) for name in names
@@ -144,9 +160,9 @@ def test_a_label_does_not_confuse_rollback_and_gc(labels: list[str]) -> None:
         ids = []
         for number, label in enumerate(labels):
             with release_of([f"f{number}"], label) as what:
-                deploy.deploy(board, [what], lease())
+                deploy_releases(board, [what], lease())
                 ids.append((what.id, what.title))
-        leases.script(board, lease(), "gc", HOME, "token", "me", "9", "no")
+        run_leased_script(board, lease(), "gc", HOME, "token", "me", "9", "no")
         assert releases(board) == {key for key, _ in ids}
         said = board.script("rollback", HOME, "token", "me").out.splitlines()
         assert said == ["from {} {}".format(*ids[-1]), "to {} {}".format(*ids[-2])]
@@ -156,10 +172,10 @@ def test_a_label_does_not_confuse_rollback_and_gc(labels: list[str]) -> None:
 def test_a_run_of_files_with_such_names_starts(board: LocalBoard, name: str) -> None:
     with untouched(board), release_of([name]) as what:
         claim = lease(owner=name)
-        deploy.deploy(board, [what], claim, keep=True)
+        deploy_releases(board, [what], claim, keep=True)
         command = ["sh", "-c", 'printf "%s\\0" "$@"', name, name, *HOSTILE]
-        detached.start(board, "run", what, command, claim, limit_s=60)
-        ended = detached.wait(lambda: board, board, "run", lambda _status: None)
+        start_process(board, "run", what, command, claim, limit_s=60)
+        ended = wait_for_process(lambda: board, board, "run", lambda _status: None)
         said = (board.yard / "runs" / "run" / "log.jsonl").read_bytes()
         assert ended.code == 0
         assert os.fsdecode(said).split("\0") == [name, *HOSTILE, ""]
@@ -170,7 +186,7 @@ def test_a_run_of_files_with_such_names_starts(board: LocalBoard, name: str) -> 
 )
 def test_what_cannot_be_a_files_name_is_refused_before_anything_is_sent(name: str) -> None:
     with pytest.raises(WrongInput, match="cannot be a file of a release") as caught:
-        File(name=name, path=Path("x"), sha256="0" * 64, size=1)
+        ReleaseFile(name=name, path=Path("x"), sha256="0" * 64, size=1)
     assert caught.value.code == 3
     assert caught.value.remedy == "rename it"
     assert "\0" not in str(caught.value)
@@ -179,9 +195,9 @@ def test_what_cannot_be_a_files_name_is_refused_before_anything_is_sent(name: st
 @pytest.mark.parametrize("name", ["..", ".", "", "../x", "../../x", "a/b", "/tmp/piyard-escaped"])
 def test_a_board_refuses_such_a_name_itself(board: LocalBoard, name: str) -> None:
     with release_of(["plain"]) as good:
-        deploy.deploy(board, [good], lease())
+        deploy_releases(board, [good], lease())
     held = (HOME, "token", "60", "drop", "me", "changed")
-    argv = ssh.script_argv("deploy", *held, "evil", "-", "1", name, good.files[0].sha256)
+    argv = script_argv("deploy", *held, "evil", "-", "1", name, good.files[0].sha256)
     with untouched(board), board.start(argv) as talk:
         while talk.line() != "ready":
             pass
@@ -198,7 +214,7 @@ def test_an_owner_is_text(owner: str) -> None:
     one_line = " ".join(owner.split())
     with a_board() as board:
         board.script("lease_take", HOME, "token", "60", one_line)
-        assert leases.holder(board).partition(" ")[2].split() == one_line.split()
+        assert lease_holder(board).partition(" ")[2].split() == one_line.split()
         assert board.script("lease_take", HOME, "other", "60", "x").out.startswith("busy ")
 
 
@@ -206,10 +222,10 @@ def test_an_owner_is_text(owner: str) -> None:
 @given(run_id=NAMES)
 def test_asking_for_a_run_of_any_name_only_asks(run_id: str) -> None:
     with a_board() as board:
-        assert detached.status(board, run_id).state == "absent"
-        assert detached.cancel(board, run_id).state == "absent"
+        assert read_status(board, run_id).state == "absent"
+        assert cancel_process(board, run_id).state == "absent"
         with suppress(BoardCommandFailed):
-            detached.fetch(board, run_id, board.yard, keep=set())
+            fetch_files(board, run_id, board.yard, keep=set())
 
 
 @settings(max_examples=20, deadline=None)
@@ -220,7 +236,7 @@ def test_asking_for_programs_runs_none(names: list[str]) -> None:
 
 
 def test_no_script_evaluates_text() -> None:
-    for file in onboard.FOLDER.glob("*.sh"):
+    for file in SCRIPT_FOLDER.glob("*.sh"):
         assert not re.search(r"\beval\b", file.read_text()), file.name
 
 
@@ -228,14 +244,12 @@ def test_no_script_evaluates_text() -> None:
 @given(slug=st.one_of(st.text(max_size=120), TEXTS))
 def test_a_runs_id_is_a_plain_name_whatever_it_is_named_after(slug: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "release_for", lambda *_: SimpleNamespace(id="release"))
-        patch.setattr(run, "_of_build", lambda _: {})
-        patch.setattr(run, "_of_conversion", lambda _: {})
-        line = Line("emulated:rpi5")
+        patch.setattr(job, "release_for", lambda *_: SimpleNamespace(id="release"))
+        patch.setattr(run_record, "_describe_build", lambda _: {})
+        patch.setattr(run_record, "_describe_conversion", lambda _: {})
+        line = BoardConnection("emulated:rpi5")
         nothing = cast("Any", None)
-        record = run.new_record(
-            line, Facts(machine="aarch64"), nothing, nothing, slug=slug, what={}
-        )
+        record = new_record(line, Facts(machine="aarch64"), nothing, nothing, slug=slug, what={})
     assert re.fullmatch(r"\d{8}T\d{6}-[A-Za-z0-9._-]*-[0-9a-f]{6}", record.id, re.ASCII)
     assert len(record.id) < 120
 
@@ -264,16 +278,16 @@ def fetch(board: LocalBoard, sent: bytes) -> Mapping[str, bytes]:
     board.has_tool("tar", f'cat "$HOME/{HOME}/sent"')
     folder = board.home / "artifacts" / "run"
     folder.mkdir(parents=True)
-    (folder / run.RECORD).write_text("ours")
+    (folder / RECORD_FILE).write_text("ours")
     (board.home / "secret").write_text("secret")
     around = outside(board)
     with suppress(UnreadableLog):
-        detached.fetch(board, "run", folder, keep={run.RECORD})
+        fetch_files(board, "run", folder, keep={RECORD_FILE})
     assert {p for p in outside(board) if not p.is_relative_to(folder)} == {
         p for p in around if not p.is_relative_to(folder)
     }
-    assert (folder / run.RECORD).read_text() == "ours"
-    assert not (folder / run.RECORD).is_symlink()
+    assert (folder / RECORD_FILE).read_text() == "ours"
+    assert not (folder / RECORD_FILE).is_symlink()
     assert (board.home / "secret").read_text() == "secret"
     assert not list(folder.glob(".fetch-*"))
     assert all(not p.is_symlink() and (p.is_file() or p.is_dir()) for p in folder.rglob("*"))
@@ -364,18 +378,18 @@ DAMAGED = {
 @pytest.mark.parametrize("sent", DAMAGED.values(), ids=list(DAMAGED))
 def test_what_cannot_be_unpacked_is_one_clear_error(tmp_path: Path, sent: bytes) -> None:
     with pytest.raises(UnreadableLog, match="damaged"):
-        detached._unpack(io.BytesIO(sent), tmp_path / "run", {run.RECORD}, "pi5")
+        _unpack(io.BytesIO(sent), tmp_path / "run", {RECORD_FILE}, "pi5")
 
 
 def test_a_file_that_became_a_folder_is_replaced(tmp_path: Path) -> None:
     for name in ("outputs", "outputs/x"):
-        detached._unpack(io.BytesIO(archive([(name, F, "")])), tmp_path, set(), "pi5")
+        _unpack(io.BytesIO(archive([(name, F, "")])), tmp_path, set(), "pi5")
     assert (tmp_path / "outputs" / "x").read_bytes() == b"evil"
 
 
 def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WrongInput, match="cannot be a file"):
-        File(name="\ud800", path=tmp_path, sha256="0" * 64, size=0)
+        ReleaseFile(name="\ud800", path=tmp_path, sha256="0" * 64, size=0)
 
 
 # -- without end -------------------------------------------------------------------------------
@@ -405,24 +419,24 @@ def test_what_would_fill_disk_or_memory_is_not_unpacked(
     tmp_path: Path, raw: bytes, way: Callable[[bytes], bytes]
 ) -> None:
     with pytest.raises(UnreadableLog, match="damaged"):
-        detached._unpack(io.BytesIO(way(raw)), tmp_path / "run", set(), "pi5")
+        _unpack(io.BytesIO(way(raw)), tmp_path / "run", set(), "pi5")
     assert not list((tmp_path / "run").iterdir())
 
 
 def test_more_files_than_any_run_has_are_not_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archives, "MOST_FILES", 3)
+    monkeypatch.setattr(files, "MAX_FILES", 3)
     sent = archive([(str(number), F, "") for number in range(5)])
     with pytest.raises(UnreadableLog, match="more than 3 files"):
-        detached._unpack(io.BytesIO(sent), tmp_path / "run", set(), "pi5")
+        _unpack(io.BytesIO(sent), tmp_path / "run", set(), "pi5")
 
 
 def test_other_packers_are_not_asked(tmp_path: Path) -> None:
     raw = gzip.decompress(archive([("log.jsonl", F, "")]))
     with pytest.raises(UnreadableLog, match="damaged"):
-        detached._unpack(io.BytesIO(bz2.compress(raw)), tmp_path / "run", set(), "pi5")
-    detached._unpack(io.BytesIO(raw), tmp_path / "run", set(), "pi5")
+        _unpack(io.BytesIO(bz2.compress(raw)), tmp_path / "run", set(), "pi5")
+    _unpack(io.BytesIO(raw), tmp_path / "run", set(), "pi5")
     assert (tmp_path / "run" / "log.jsonl").read_bytes() == b"evil"
 
 
@@ -432,14 +446,14 @@ def test_a_run_without_end_is_not_fetched_to_its_end(
     (board.yard / "runs" / "run").mkdir(parents=True)
     board.has_tool("tar", "exec cat /dev/zero")
     board.has_tool("gzip", "exec cat")
-    monkeypatch.setattr(archives, "MOST_PACKED", 1 << 20)
+    monkeypatch.setattr(files, "MAX_PACKED_BYTES", 1 << 20)
     with pytest.raises(UnreadableLog, match="sends too much for the run"):
-        detached.fetch(board, "run", tmp_path / "run", keep=set())
+        fetch_files(board, "run", tmp_path / "run", keep=set())
     assert not list((tmp_path / "run").iterdir())
 
 
 def test_endless_output_is_ended(board: LocalBoard, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(talk, "MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(commands, "MAX_OUTPUT_BYTES", 1 << 20)
     with pytest.raises(BoardCommandFailed, match="local sends more than 1 MB"):
         board.run(["cat", "/dev/zero"])
     with pytest.raises(BoardCommandFailed, match="more than 1 MB of errors"):
@@ -479,7 +493,7 @@ def test_a_board_that_says_little_for_ever_is_left_at_the_limit(
 )
 def test_a_status_of_any_shape_is_one_line(board: LocalBoard, said: str) -> None:
     try:
-        detached._status(board, said.split())
+        _parse_status(board, said.split())
     except BoardCommandFailed as error:
         told = str(error)
     else:

@@ -15,10 +15,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard import derive, history, log, report, result, run, telemetry
-from piyard.commands import runs
-from piyard.errors import PiyardError, UnreadableLog
-from piyard.history import places, shelf
+from piyard.cli.runs import list_runs
+from piyard.core.errors import PiyardError, UnreadableLog
+from piyard.report.formats import REPORT_FORMATS, render_rows
+from piyard.results.derive import make_row, verdict_of
+from piyard.results.history import stored_results, stored_rows
+from piyard.results.result import SCHEMA, read_run_result
+from piyard.results.result_files import result_file, results_folder, save_result
+from piyard.run.log import parse_log
+from piyard.run.record import run_folder
+from piyard.run.telemetry import read_telemetry
 from tests import kept
 
 STORED = Path(__file__).parent / "stored" / "schema-1"
@@ -56,8 +62,8 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
 def whole() -> dict[str, Any]:
     """A result with all its parts."""
     (folder,) = STORED.iterdir()
-    told: dict[str, Any] = msgspec.to_builtins(result.read(folder))
-    told["schema"], told["record"]["id"] = result.SCHEMA, "bad"
+    told: dict[str, Any] = msgspec.to_builtins(read_run_result(folder))
+    told["schema"], told["record"]["id"] = SCHEMA, "bad"
     told["telemetry"] = [{"uptime_s": 600.0 + at, "temperature_mc": 50_000} for at in range(40)]
     watts = [{"uptime_s": 600.0 + at, "rails_w": {"a": 1.0, "b": 2.0}} for at in range(40)]
     energy = {"source": "pmic", "idle": watts, "busy": watts, "samples_ms": [10.0, 11.0]}
@@ -67,16 +73,16 @@ def whole() -> dict[str, Any]:
 
 def show_everything() -> list[str]:
     """All that commands show of stored results; the runs that are among them."""
-    rows = history.rows()
-    found = list(history.results([one.run for one in rows]))
-    for form in report.FORMATS:
-        report.render(rows, form, found)
+    rows = stored_rows()
+    found = list(stored_results([one.run for one in rows]))
+    for form in REPORT_FORMATS:
+        render_rows(rows, form, found)
     return [one.run for one in rows]
 
 
 def test_a_whole_result_is_shown() -> None:
-    places.results().mkdir(parents=True)
-    places.result_of("bad").write_text(json.dumps(whole()))
+    results_folder().mkdir(parents=True)
+    result_file("bad").write_text(json.dumps(whole()))
     assert show_everything() == ["bad"]
 
 
@@ -84,12 +90,12 @@ def test_a_whole_result_is_shown() -> None:
 @given(seed=st.integers(0, 2**32))
 def test_no_result_stops_the_others(seed: int) -> None:
     draw = random.Random(seed)
-    shutil.rmtree(places.results(), ignore_errors=True)
-    shelf.save(kept.result("good"))
+    shutil.rmtree(results_folder(), ignore_errors=True)
+    save_result(kept.result("good"))
     told = whole()
     for _ in range(draw.randint(1, 3)):
         told = mutated(told, draw)
-    places.result_of("bad").write_text(json.dumps(told))
+    result_file("bad").write_text(json.dumps(told))
     assert "good" in show_everything()
 
 
@@ -109,8 +115,8 @@ def test_no_log_is_a_traceback(tmp_path: Path) -> None:
         else:
             (folder / "run.json").write_text(json.dumps(mutated(record, draw)))
         try:
-            found = result.read(folder)
-            derive.row(msgspec.structs.replace(found, verdict=derive.verdict(found)))
+            found = read_run_result(folder)
+            make_row(msgspec.structs.replace(found, verdict=verdict_of(found)))
             good += 1
         except UnreadableLog as error:
             said.append(str(error))
@@ -133,7 +139,7 @@ def test_no_log_is_a_traceback(tmp_path: Path) -> None:
 )
 def test_what_is_no_log_is_one_line(text: str) -> None:
     with pytest.raises(UnreadableLog) as caught:
-        log.parse(text, "log.jsonl")
+        parse_log(text, "log.jsonl")
     assert len(caught.value.what.splitlines()) == 1
 
 
@@ -142,7 +148,7 @@ def test_what_is_no_log_is_one_line(text: str) -> None:
 def test_telemetry_of_any_text_is_read(tmp_path_factory: Any, text: str) -> None:
     file = tmp_path_factory.getbasetemp() / "telemetry.jsonl"
     file.write_text('{"uptime_s": 1}\n' + text + '\n{"uptime_s": 2}\n', encoding="utf-8")
-    found = telemetry.read(file)
+    found = read_telemetry(file)
     assert {1.0, 2.0} <= {one.uptime_s for one in found}
 
 
@@ -150,14 +156,14 @@ def test_runs_lists_all_that_can_be_read(capsys: pytest.CaptureFixture[str]) -> 
     (stored,) = STORED.iterdir()
     record = json.loads((stored / "run.json").read_text())
     for seed in range(60):
-        folder = run.folder_of(f"bad-{seed:02}")
+        folder = run_folder(f"bad-{seed:02}")
         folder.mkdir(parents=True)
         content = mutated(record, random.Random(seed))
         (folder / "run.json").write_text(json.dumps(content))
-    good = run.folder_of("good")
+    good = run_folder("good")
     shutil.copytree(stored, good)
     (good / "run.json").write_text(json.dumps(record | {"id": "good"}))
-    runs.listed("plain")
+    list_runs("plain")
     told = capsys.readouterr()
     assert "\ngood " in told.out
     assert "\x1b" not in told.out + told.err
@@ -165,15 +171,15 @@ def test_runs_lists_all_that_can_be_read(capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.mark.skipif(not CASES.is_dir(), reason="no cases beside this checkout")
 def test_the_cases_that_stopped_it_once(tmp_path: Path) -> None:
-    shelf.save(kept.result("good"))
+    save_result(kept.result("good"))
     for number, file in enumerate(sorted((CASES / "results").iterdir())):
         told = json.loads(file.read_text())
         told["record"]["id"] = f"case-{number}"
-        places.result_of(f"case-{number}").write_text(json.dumps(told))
+        result_file(f"case-{number}").write_text(json.dumps(told))
     assert "good" in show_everything()
     (stored,) = STORED.iterdir()
     for number, file in enumerate(sorted((CASES / "runlog").iterdir())):
         folder = shutil.copytree(stored, tmp_path / str(number))
         shutil.copy(file, folder / "log.jsonl")
         with pytest.raises(PiyardError):
-            derive.row(result.read(folder))
+            make_row(read_run_result(folder))

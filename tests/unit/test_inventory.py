@@ -7,11 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from piyard import paths
-from piyard.address import Address
-from piyard.errors import WrongInput
-from piyard.fleet import inventory
-from piyard.fleet.inventory import Entry
+from piyard.board.address import Address
+from piyard.board.fleet.inventory import (
+    BoardEntry,
+    checkout_fleet_file,
+    find_board,
+    is_address,
+    load_inventory,
+    user_fleet_file,
+)
+from piyard.core.errors import WrongInput
+from piyard.core.paths import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -23,14 +29,14 @@ def checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def user() -> Path:
-    inventory.user_file().parent.mkdir(parents=True)
-    return inventory.user_file()
+    user_fleet_file().parent.mkdir(parents=True)
+    return user_fleet_file()
 
 
-def one(file: Path, *keys: str) -> Entry:
+def one(file: Path, *keys: str) -> BoardEntry:
     """The board ``b`` of a file that gives it these keys."""
     file.write_text("boards:\n  b:\n" + "".join(f"    {key}\n" for key in keys), encoding="utf-8")
-    return inventory.load()["b"]
+    return load_inventory()["b"]
 
 
 def refusal(file: Path, *keys: str) -> WrongInput:
@@ -57,7 +63,7 @@ def test_reads_every_key(checkout: Path) -> None:
         "price_date: 2026-01-15",
         'notes: "top shelf: left"',
     )
-    assert read == Entry(
+    assert read == BoardEntry(
         host="pi5.local",
         port=2222,
         user="pi",
@@ -80,7 +86,7 @@ def test_reads_a_board_of_labgrid(checkout: Path) -> None:
         "coordinator: farm.example:20408",
         "user: pi",
     )
-    assert read == Entry(
+    assert read == BoardEntry(
         source="labgrid",
         place_tags={"board": "rpi5"},
         coordinator="farm.example:20408",
@@ -90,59 +96,59 @@ def test_reads_a_board_of_labgrid(checkout: Path) -> None:
 
 
 def test_a_host_is_enough(checkout: Path) -> None:
-    assert one(checkout, "host: pi") == Entry(host="pi")
+    assert one(checkout, "host: pi") == BoardEntry(host="pi")
 
 
 @pytest.mark.parametrize("content", [None, "", "\n", "# none yet\n", "---\n", "boards:\n", "{}\n"])
 def test_a_fleet_may_be_empty(checkout: Path, content: str | None) -> None:
     if content is not None:
         checkout.write_text(content)
-    assert inventory.load() == {}
-    assert inventory.find("pi5-a") is None
+    assert load_inventory() == {}
+    assert find_board("pi5-a") is None
 
 
 def test_finds_a_board_by_its_name(checkout: Path) -> None:
-    assert one(checkout, "host: pi5.local") == inventory.find("b")
-    assert inventory.find("B") is None
+    assert one(checkout, "host: pi5.local") == find_board("b")
+    assert find_board("B") is None
 
 
 def test_the_files_are_one_fleet_in_their_order(checkout: Path, user: Path) -> None:
     checkout.write_text("boards:\n  z: {host: z}\n  a: {host: a}\n")
     user.write_text("boards:\n  m: {host: m}\n")
-    assert list(inventory.load()) == ["z", "a", "m"]
+    assert list(load_inventory()) == ["z", "a", "m"]
 
 
 def test_the_users_keys_override_one_by_one(checkout: Path, user: Path) -> None:
     checkout.write_text("boards:\n  a: {host: a, user: pi, tags: [lab], sudo: true}\n")
     user.write_text("boards:\n  a: {user: me, tags: [desk], notes: mine}\n")
-    assert inventory.load() == {
-        "a": Entry(host="a", user="me", tags=["desk"], sudo=True, notes="mine")
+    assert load_inventory() == {
+        "a": BoardEntry(host="a", user="me", tags=["desk"], sudo=True, notes="mine")
     }
 
 
 def test_what_a_file_leaves_out_the_other_may_say(checkout: Path, user: Path) -> None:
     checkout.write_text("boards:\n  a: {target: rpi5}\n")
     user.write_text("boards:\n  a: {host: a}\n")
-    assert inventory.load() == {"a": Entry(host="a", target="rpi5")}
+    assert load_inventory() == {"a": BoardEntry(host="a", target="rpi5")}
 
 
 def test_an_error_of_two_files_names_both(checkout: Path, user: Path) -> None:
     checkout.write_text("boards:\n  a: {host: a}\n")
     user.write_text("boards:\n  a: {source: labgrid}\n")
     with pytest.raises(WrongInput) as caught:
-        inventory.load()
+        load_inventory()
     assert caught.value.what.startswith(f"{checkout} and {user}: board 'a': host:")
 
 
 def test_without_the_variable_the_checkouts_file_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PIYARD_FLEET")
-    assert inventory.checkout_file() == paths.ROOT / "targets" / "fleet.yaml"
+    assert checkout_fleet_file() == ROOT / "targets" / "fleet.yaml"
 
 
 def test_the_users_file_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert inventory.user_file() == tmp_path / "home" / ".config" / "piyard" / "fleet.yaml"
+    assert user_fleet_file() == tmp_path / "home" / ".config" / "piyard" / "fleet.yaml"
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
-    assert inventory.user_file() == tmp_path / "xdg" / "piyard" / "fleet.yaml"
+    assert user_fleet_file() == tmp_path / "xdg" / "piyard" / "fleet.yaml"
 
 
 @pytest.mark.parametrize(
@@ -226,10 +232,10 @@ def test_refuses_what_labgrid_cannot_find(checkout: Path, keys: list[str], expec
 
 def test_an_emulated_board_is_of_the_kind_that_its_host_says(checkout: Path) -> None:
     checkout.write_text("boards:\n  lab: {host: 'emulated:rpi5/2', target: rpi5}\n")
-    assert inventory.load()["lab"].target == "rpi5"
+    assert load_inventory()["lab"].target == "rpi5"
     checkout.write_text("boards:\n  lab: {host: 'emulated:rpi5/2', target: rpi4}\n")
     with pytest.raises(WrongInput, match="target: rpi4, but emulated:rpi5/2 is an emulated rpi5"):
-        inventory.load()
+        load_inventory()
 
 
 @pytest.mark.parametrize("host", ["emulated:rpi5", "emulated:rpi5/2", "emulated:zero2w"])
@@ -253,30 +259,30 @@ def test_an_entry_is_an_address(checkout: Path, host: str, expected: str) -> Non
 
 
 def test_the_host_to_go_through_is_an_address() -> None:
-    assert Entry(host="a").jump_address is None
-    gate = Entry(host="a", jump="me@gate:2200").jump_address
+    assert BoardEntry(host="a").jump_address is None
+    gate = BoardEntry(host="a", jump="me@gate:2200").jump_address
     assert gate == Address(host="gate", user="me", port=2200)
 
 
 def test_an_emulated_board_has_no_address_of_its_own() -> None:
     with pytest.raises(WrongInput, match="is not a host"):
-        _ = Entry(host="emulated:rpi5").address
+        _ = BoardEntry(host="emulated:rpi5").address
 
 
 def test_the_key_may_be_in_the_users_home() -> None:
-    assert Entry(host="a").key_file is None
-    assert Entry(host="a", key="~/.ssh/lab").key_file == Path.home() / ".ssh" / "lab"
-    assert Entry(host="a", key="/keys/lab").key_file == Path("/keys/lab")
+    assert BoardEntry(host="a").key_file is None
+    assert BoardEntry(host="a", key="~/.ssh/lab").key_file == Path.home() / ".ssh" / "lab"
+    assert BoardEntry(host="a", key="/keys/lab").key_file == Path("/keys/lab")
 
 
 def test_the_home_of_an_unknown_user_is_no_traceback() -> None:
-    assert Entry(host="a", key="~nobody-at-all/lab").key_file == Path("~nobody-at-all/lab")
+    assert BoardEntry(host="a", key="~nobody-at-all/lab").key_file == Path("~nobody-at-all/lab")
 
 
 @pytest.mark.parametrize("name", ["pi5-a", "5", "A.b_c-d", "a" * 200])
 def test_a_name_is_a_plain_word(checkout: Path, name: str) -> None:
     checkout.write_text(f"boards:\n  ? '{name}'\n  : {{host: pi}}\n")
-    assert list(inventory.load()) == [name]
+    assert list(load_inventory()) == [name]
 
 
 @pytest.mark.parametrize(
@@ -287,7 +293,7 @@ def test_a_name_cannot_be_taken_for_something_else(checkout: Path, name: str) ->
     quoted = name.replace("\n", "\\n")
     checkout.write_text(f'boards:\n  "{quoted}": {{host: pi}}\n', encoding="utf-8")
     with pytest.raises(WrongInput, match="cannot be the name of a board") as caught:
-        inventory.load()
+        load_inventory()
     assert str(checkout) in caught.value.what
 
 
@@ -295,10 +301,10 @@ def test_a_name_cannot_be_taken_for_something_else(checkout: Path, name: str) ->
 def test_a_name_that_yaml_takes_for_something_else_wants_quotes(checkout: Path, name: str) -> None:
     checkout.write_text(f"boards:\n  {name}: {{host: pi}}\n")
     with pytest.raises(WrongInput, match="is not a string in YAML") as caught:
-        inventory.load()
+        load_inventory()
     assert "quotes" in caught.value.remedy
     checkout.write_text(f"boards:\n  '{name}': {{host: pi}}\n")
-    assert list(inventory.load()) == [name]
+    assert list(load_inventory()) == [name]
 
 
 @pytest.mark.parametrize(
@@ -321,7 +327,7 @@ def test_a_name_that_yaml_takes_for_something_else_wants_quotes(checkout: Path, 
 def test_refuses_a_file_that_does_not_fit(checkout: Path, content: str, expected: str) -> None:
     checkout.write_text(content)
     with pytest.raises(WrongInput) as caught:
-        inventory.load()
+        load_inventory()
     assert expected in caught.value.what
     assert str(checkout) in caught.value.what
     assert caught.value.remedy
@@ -331,11 +337,11 @@ def test_refuses_a_file_that_does_not_fit(checkout: Path, content: str, expected
 def test_refuses_a_folder_and_bytes_that_are_no_text(checkout: Path, user: Path) -> None:
     user.mkdir()
     with pytest.raises(WrongInput, match="cannot be read"):
-        inventory.load()
+        load_inventory()
     user.rmdir()
     checkout.write_bytes(b"boards: \xff\n")
     with pytest.raises(WrongInput, match="cannot be read"):
-        inventory.load()
+        load_inventory()
 
 
 @pytest.mark.parametrize(
@@ -343,4 +349,4 @@ def test_refuses_a_folder_and_bytes_that_are_no_text(checkout: Path, user: Path)
     [("pi", True), ("me@pi:22", True), ("[fe80::1]:22", True), ("pi*", False), ("@lab", False)],
 )
 def test_tells_an_address_from_other_texts(text: str, is_one: bool) -> None:
-    assert inventory.is_address(text) is is_one
+    assert is_address(text) is is_one

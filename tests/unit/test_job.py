@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from piyard import job, options, wanted
+from piyard.board.connection import BoardSpec
 from piyard.cli.board_requests import BenchRequest
-from piyard.errors import WrongInput
-from piyard.job import Host
+from piyard.cli.work import bench_duration
+from piyard.core.errors import WrongInput
+from piyard.core.parsing import parse_int, parse_ints, parse_seconds
+from piyard.run.plan import EMULATED_LOOPS, combine_jobs
 
 
 def test_a_job_for_every_combination_in_order() -> None:
-    jobs = job.plan(
-        {"a": Host(target="rpi5"), "b": Host(target="rpi4")},
+    jobs = combine_jobs(
+        {"a": BoardSpec(target="rpi5"), "b": BoardSpec(target="rpi4")},
         ["resnet18", "mobilenet_v2"],
         precisions=["fp32", "fp16"],
         threads=[1, 4],
@@ -27,21 +29,23 @@ def test_a_job_for_every_combination_in_order() -> None:
 
 
 def test_what_is_not_asked_comes_from_the_target() -> None:
-    jobs = job.plan({"pi": Host(target="rpi5")}, ["resnet18"])
+    jobs = combine_jobs({"pi": BoardSpec(target="rpi5")}, ["resnet18"])
     assert [(j.precision, j.threads) for j in jobs] == [("fp32", 4), ("fp16", 4)]
 
 
 def test_an_emulated_board_does_a_few_loops_and_a_real_one_measures() -> None:
-    (emulated,) = job.plan({"emulated:rpi4": Host(target="rpi4", emulated=True)}, ["resnet18"])
-    (real,) = job.plan({"pi4": Host(target="rpi4")}, ["resnet18"])
+    (emulated,) = combine_jobs(
+        {"emulated:rpi4": BoardSpec(target="rpi4", emulated=True)}, ["resnet18"]
+    )
+    (real,) = combine_jobs({"pi4": BoardSpec(target="rpi4")}, ["resnet18"])
     assert emulated.bench.arguments[:2] == ["--loops", "3"]
     until_known = "--budget 30 --min-loops 20 --min-seconds 6 --interval 0.01 --warmup auto"
     assert real.bench.arguments == [*until_known.split(), "--seed", "1", "--cold"]
 
 
 def test_what_is_asked_wins() -> None:
-    (only,) = job.plan(
-        {"emulated:rpi4": Host(target="rpi4", emulated=True)}, ["resnet18"], loops=7, warmup=0
+    (only,) = combine_jobs(
+        {"emulated:rpi4": BoardSpec(target="rpi4", emulated=True)}, ["resnet18"], loops=7, warmup=0
     )
     assert only.bench.arguments == ["--loops", "7", "--warmup", "0", "--seed", "1"]
 
@@ -57,7 +61,7 @@ def test_an_unknown_name_names_the_nearest(
     models: list[str], precisions: list[str], said: str
 ) -> None:
     with pytest.raises(WrongInput) as caught:
-        job.plan({"pi": Host(target="rpi5")}, models, precisions=precisions)
+        combine_jobs({"pi": BoardSpec(target="rpi5")}, models, precisions=precisions)
     assert said in str(caught.value)
     assert caught.value.code == 3
 
@@ -65,25 +69,25 @@ def test_an_unknown_name_names_the_nearest(
 @pytest.mark.parametrize("text", ["0", "-1", "four", "1.5", " ", "²"])
 def test_a_count_is_whole_and_positive(text: str) -> None:
     with pytest.raises(WrongInput, match="--loops takes a whole number from 1"):
-        options.whole("loops", text)
+        parse_int("loops", text)
 
 
 def test_an_empty_thread_count_is_no_count() -> None:
     with pytest.raises(WrongInput, match="--threads takes"):
-        options.wholes("threads", ["4", ""])
+        parse_ints("threads", ["4", ""])
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "soon", "nan", "inf", "1e999"])
 def test_a_budget_is_a_positive_number_of_seconds(text: str) -> None:
     with pytest.raises(WrongInput, match="--budget takes seconds"):
-        options.seconds("budget", text)
+        parse_seconds("budget", text)
 
 
 def test_what_is_not_given_is_not_asked() -> None:
-    assert options.whole("loops", "") is None
-    assert options.seconds("budget", "") is None
+    assert parse_int("loops", "") is None
+    assert parse_seconds("budget", "") is None
     request = BenchRequest.parse({"budget": "2.5", "warmup": "0"})
-    assert wanted.duration(request) == {"loops": 0, "budget_s": 2.5, "warmup": 0}
+    assert bench_duration(request) == {"loops": 0, "budget_s": 2.5, "warmup": 0}
 
 
 def test_loops_and_budget_exclude_each_other() -> None:
@@ -91,9 +95,9 @@ def test_loops_and_budget_exclude_each_other() -> None:
         BenchRequest.parse({"loops": "3", "budget": "2.0"})
 
 
-def emulated_on(monkeypatch: pytest.MonkeyPatch, cores: int) -> Host:
+def emulated_on(monkeypatch: pytest.MonkeyPatch, cores: int) -> BoardSpec:
     monkeypatch.setattr("os.cpu_count", lambda: cores)
-    return Host(target="rpi5", emulated=True)
+    return BoardSpec(target="rpi5", emulated=True)
 
 
 @pytest.mark.parametrize(("here", "usual"), [(1, 1), (2, 2), (16, 4)])
@@ -101,30 +105,30 @@ def test_an_emulated_board_has_no_more_cores_than_this_machine(
     monkeypatch: pytest.MonkeyPatch, here: int, usual: int
 ) -> None:
     host = emulated_on(monkeypatch, here)
-    assert {one.threads for one in job.plan({"e": host}, ["resnet18"])} == {usual}
-    assert job.plan({"e": host}, ["resnet18"], threads=[usual])
+    assert {one.threads for one in combine_jobs({"e": host}, ["resnet18"])} == {usual}
+    assert combine_jobs({"e": host}, ["resnet18"], threads=[usual])
     with pytest.raises(WrongInput, match=f"e has {usual} core") as caught:
-        job.plan({"e": host}, ["resnet18"], threads=[1, usual + 1])
+        combine_jobs({"e": host}, ["resnet18"], threads=[1, usual + 1])
     assert caught.value.remedy == f"--threads {usual}"
 
 
 def test_a_board_that_only_its_facts_show_to_be_emulated_has_its_machines_cores() -> None:
-    (only,) = job.plan({"farm": Host(target="rpi4", emulated=True, cores=3)}, ["resnet18"])
-    assert (only.threads, only.bench.loops) == (3, job.EMULATED_LOOPS)
+    (only,) = combine_jobs({"farm": BoardSpec(target="rpi4", emulated=True, cores=3)}, ["resnet18"])
+    assert (only.threads, only.bench.loops) == (3, EMULATED_LOOPS)
 
 
 @pytest.mark.parametrize(
     ("host", "most"),
     [
-        (Host(target="rpi5"), 4),
-        (Host(target="rpi5", cores=2), 4),  # facts of a Pi are what its kind says
-        (Host(target="desktop", cores=12), 12),
-        (Host(target="desktop"), None),
+        (BoardSpec(target="rpi5"), 4),
+        (BoardSpec(target="rpi5", cores=2), 4),  # facts of a Pi are what its kind says
+        (BoardSpec(target="desktop", cores=12), 12),
+        (BoardSpec(target="desktop"), None),
     ],
 )
-def test_a_real_board_has_its_own_cores(host: Host, most: int | None) -> None:
+def test_a_real_board_has_its_own_cores(host: BoardSpec, most: int | None) -> None:
     assert host.most_threads == most
-    assert job.plan({"pi": host}, ["resnet18"], threads=[most or 99])
+    assert combine_jobs({"pi": host}, ["resnet18"], threads=[most or 99])
     if most:
         with pytest.raises(WrongInput, match=f"--threads {most + 1}: pi has {most} cores"):
-            job.plan({"pi": host}, ["resnet18"], threads=[most + 1])
+            combine_jobs({"pi": host}, ["resnet18"], threads=[most + 1])

@@ -9,8 +9,9 @@ from threading import Barrier, Event
 import paramiko
 import pytest
 
-from piyard import keys, paths
-from piyard.emulator import EmulatedBoard
+from piyard.board.emulator import EmulatedBoard
+from piyard.board.ssh.hostkeys import host_key, login_key, public_key
+from piyard.core import paths
 
 MANY = 8
 
@@ -22,21 +23,21 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 
 def test_the_public_half_belongs_to_the_private_one() -> None:
-    private = keys.host_key("rpi5")
+    private = host_key("rpi5")
     key = paramiko.Ed25519Key.from_private_key_file(str(private))
-    assert keys.public(private) == f"ssh-ed25519 {key.get_base64()}"
+    assert public_key(private) == f"ssh-ed25519 {key.get_base64()}"
 
 
 def test_a_key_and_its_folder_are_for_the_owner_alone() -> None:
-    private = keys.host_key("rpi5")
+    private = host_key("rpi5")
     assert private.stat().st_mode & 0o777 == 0o600
     assert private.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_key_is_made_once() -> None:
-    before = keys.login_key().read_bytes()
-    assert keys.login_key().read_bytes() == before
-    assert keys.host_key("rpi5").read_bytes() != keys.host_key("rpi5-2").read_bytes()
+    before = login_key().read_bytes()
+    assert login_key().read_bytes() == before
+    assert host_key("rpi5").read_bytes() != host_key("rpi5-2").read_bytes()
 
 
 def test_who_asks_at_once_gets_the_same_key(pool: ThreadPoolExecutor) -> None:
@@ -44,9 +45,9 @@ def test_who_asks_at_once_gets_the_same_key(pool: ThreadPoolExecutor) -> None:
 
     def ask(_: int) -> str:
         together.wait()
-        private = keys.login_key()
+        private = login_key()
         key = paramiko.Ed25519Key.from_private_key_file(str(private))
-        assert keys.public(private) == f"ssh-ed25519 {key.get_base64()}"
+        assert public_key(private) == f"ssh-ed25519 {key.get_base64()}"
         return str(key.get_base64())
 
     assert len(set(pool.map(ask, range(MANY)))) == 1
@@ -58,7 +59,7 @@ def test_the_host_key_of_a_board_is_never_half_written_for_another_run(
     board = EmulatedBoard(name="emulated:rpi5/2", target="rpi5", container="made", port=2222)
     file, done = board.login.known_hosts, Event()
     assert file == paths.data() / "host_keys" / "made.known_hosts"
-    wanted = f"[127.0.0.1]:2222 {keys.public(keys.host_key('rpi5-2'))}\n"
+    wanted = f"[127.0.0.1]:2222 {public_key(host_key('rpi5-2'))}\n"
 
     def log_in() -> None:
         while not done.is_set():

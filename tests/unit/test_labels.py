@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from piyard import labels, textfile
-from piyard.conversion.own import listing
-from piyard.errors import WrongInput
-from piyard.labels import Names
+from piyard.convert.own.defaults import read_names
+from piyard.core.errors import WrongInput
+from piyard.core.labels import ClassNames, read_labels, read_numbered_labels
+from piyard.core.parsing import read_text
 
 CHINESE = ["猫", "狗", "大白鲨"]
 
@@ -33,7 +33,7 @@ def test_encodings_that_can_be_told(
     data = text.encode(encoding)
     if encoding == "utf-32-be":  # without its mark nobody could
         data = b"\x00\x00\xfe\xff" + data
-    assert labels.read(write(tmp_path, data)) == names
+    assert read_labels(write(tmp_path, data)) == names
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_an_encoding_that_can_only_be_guessed_is_refused_and_shown(
 ) -> None:
     path = write(tmp_path, "\n".join(["cat", *names]).encode(encoding))
     with pytest.raises(WrongInput) as error:
-        labels.read(path)
+        read_labels(path)
     assert f"{path}:2: byte 0x" in error.value.what
     assert shown in error.value.evidence
     assert "iconv -f" in error.value.remedy
@@ -64,13 +64,13 @@ def test_a_line_that_would_move_the_others_or_obey_is_named(
     tmp_path: Path, text: str, where: str
 ) -> None:
     with pytest.raises(WrongInput) as error:
-        labels.read(write(tmp_path, text.encode()))
+        read_labels(write(tmp_path, text.encode()))
     assert where in error.value.what
 
 
 def test_a_weights_file_is_no_list(tmp_path: Path) -> None:
     with pytest.raises(WrongInput):
-        labels.read(write(tmp_path, b"PK\x03\x04" + bytes(range(256)) * 3))
+        read_labels(write(tmp_path, b"PK\x03\x04" + bytes(range(256)) * 3))
 
 
 @pytest.mark.parametrize(
@@ -94,28 +94,28 @@ def test_a_weights_file_is_no_list(tmp_path: Path) -> None:
 def test_numbers_and_quotes_around_every_name_are_taken_off(
     tmp_path: Path, text: str, names: list[str]
 ) -> None:
-    assert labels.read_numbered(write(tmp_path, text.encode())) == names
+    assert read_numbered_labels(write(tmp_path, text.encode())) == names
 
 
 def test_a_gap_in_the_numbers_is_named(tmp_path: Path) -> None:
     with pytest.raises(WrongInput, match="number 1 is missing"):
-        labels.read_numbered(write(tmp_path, b"0: cat\n2: dog\n"))
+        read_numbered_labels(write(tmp_path, b"0: cat\n2: dog\n"))
 
 
 def test_a_users_list_becomes_a_plain_one(tmp_path: Path) -> None:
     path = write(tmp_path, "猫\r\nb\r\nc\r\n".encode("utf-16"))
-    found = listing.read("labels", str(path), "mine")
+    found = read_names("labels", str(path), "mine")
     assert (found.name, found.text, found.count) == ("mine-labels", "猫\nb\nc\n", 3)
 
 
 def test_a_list_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(WrongInput, match="is not UTF-8"):
-        listing.read("labels", str(write(tmp_path, "大白鲨\n".encode("gbk"))), "mine")
+        read_names("labels", str(write(tmp_path, "大白鲨\n".encode("gbk"))), "mine")
 
 
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(WrongInput, match="cannot be read"):
-        textfile.read(tmp_path / "none.txt")
+        read_text(tmp_path / "none.txt")
 
 
 @pytest.mark.parametrize(
@@ -135,11 +135,11 @@ def test_no_file(tmp_path: Path) -> None:
 )
 def test_which_class_a_name_means(name: str, index: int | None) -> None:
     known = ["cat", "Cat", "cat_fish", "T-shirt/top", "Größe", "n01440764 tench, Tinca tinca"]
-    assert Names(known).find(name) == index
+    assert ClassNames(known).find(name) == index
 
 
 def test_a_name_of_several_classes_is_refused() -> None:
     with pytest.raises(WrongInput, match=r"several classes: 0 .Cat., 1 .cat."):
-        Names(["Cat", "cat"]).find("CAT")
+        ClassNames(["Cat", "cat"]).find("CAT")
     with pytest.raises(WrongInput, match="several classes"):
-        Names(["crane", "crane"]).find("crane")
+        ClassNames(["crane", "crane"]).find("crane")

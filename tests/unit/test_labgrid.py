@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from labgrid.remote.generated import labgrid_coordinator_pb2 as messages
 
-from piyard.errors import HostUnreachable, NotSetUp, WrongInput
-from piyard.fleet import labgrid
-from piyard.fleet.inventory import Entry
-from piyard.fleet.labgrid import coordinator, holders, session
+from piyard.board.fleet.inventory import BoardEntry
+from piyard.board.labgrid.acquisition import acquire_place
+from piyard.board.labgrid.coordinator import find_coordinator, read_resources
+from piyard.board.labgrid.places import list_places, places_busy
+from piyard.core.errors import HostUnreachable, NotSetUp, WrongInput
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -28,13 +29,13 @@ def test_without_labgrid_one_line_says_how_to_install_it(monkeypatch: pytest.Mon
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "labgrid", None)
     with pytest.raises(NotSetUp, match="pip install labgrid") as caught:
-        labgrid.places()
+        list_places()
     assert caught.value.code == 2
 
 
 def test_the_module_itself_loads_neither_labgrid_nor_grpc() -> None:
     program = (
-        "import sys, piyard.fleet.labgrid; "
+        "import sys, piyard.board.labgrid.acquisition; "
         "print([m for m in sys.modules if m.split('.')[0] in {'labgrid', 'grpc'}])"
     )
     done = subprocess.run(
@@ -53,14 +54,14 @@ def test_the_module_itself_loads_neither_labgrid_nor_grpc() -> None:
     ],
 )
 def test_a_coordinator_has_labgrids_port_unless_it_says_another(named: str, expected: str) -> None:
-    assert coordinator.find(named) == expected
+    assert find_coordinator(named) == expected
 
 
 @pytest.mark.parametrize("named", ["ws://farm:20408/ws", "me@farm", "farm:99999", "a b"])
 def test_what_is_no_coordinator_is_refused(named: str) -> None:
     with (
         pytest.raises(WrongInput, match="is not a labgrid coordinator"),
-        labgrid.acquired(Entry(source="labgrid", place="x", coordinator=named), wait_s=0),
+        acquire_place(BoardEntry(source="labgrid", place="x", coordinator=named), wait_s=0),
     ):
         raise AssertionError("acquired")
 
@@ -75,16 +76,16 @@ def told(*places: str, in_sync: bool = False) -> Any:
 
 def test_a_resource_that_changes_while_it_is_told_is_one_resource() -> None:
     stream = [told(""), told("rpi5-1"), told(in_sync=True), told("unread")]
-    (resource,) = session.read_resources("farm:1", stream)
+    (resource,) = read_resources("farm:1", stream)
     assert str(resource) == "exporter/one/NetworkService/ssh"
     assert resource.acquired == "rpi5-1"
 
 
 def test_a_coordinator_that_hangs_up_before_it_told_all_is_unreachable() -> None:
     with pytest.raises(HostUnreachable, match="ended the session"):
-        session.read_resources("farm:1", [told("")])
+        read_resources("farm:1", [told("")])
 
 
 def test_places_that_are_gone_while_they_are_waited_for_leave_a_line() -> None:
-    error = holders.busy([], {"name": "rpi5-1"})
+    error = places_busy([], {"name": "rpi5-1"})
     assert error.what == "every place with name=rpi5-1 is taken"

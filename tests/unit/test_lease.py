@@ -11,11 +11,20 @@ from types import SimpleNamespace
 
 import pytest
 
-from piyard import lease as leases
-from piyard import onboard, say
-from piyard.errors import BoardBusy, BoardCommandFailed, HostUnreachable
-from piyard.lease import Lease, Waiting
-from piyard.release import HOME
+from piyard.board import lease as board_lease
+from piyard.board.lease import (
+    LEASE_PAUSE_S,
+    Lease,
+    LeaseWait,
+    lease_holder,
+    new_lease,
+    release_lease,
+    run_leased_script,
+)
+from piyard.board.release import HOME
+from piyard.board.ssh.commands import SCRIPT_FOLDER, script_text
+from piyard.core import console
+from piyard.core.errors import BoardBusy, BoardCommandFailed, HostUnreachable
 from tests.local_board import LocalBoard, lease, new_board
 
 NOBODY = 4_000_000
@@ -43,14 +52,14 @@ class Clock(SimpleNamespace):
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(leases, "time", made)
+    monkeypatch.setattr(board_lease, "time", made)
     return made
 
 
 @pytest.fixture
 def notes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     said: list[str] = []
-    monkeypatch.setattr(say, "note", said.append)
+    monkeypatch.setattr(console, "info", said.append)
     return said
 
 
@@ -91,9 +100,9 @@ def token_of(board: LocalBoard) -> str:
 
 
 def test_a_free_board_can_be_taken(board: LocalBoard) -> None:
-    assert leases.holder(board) == ""
+    assert lease_holder(board) == ""
     assert take(board, "one", owner="me, on pi5") == ""
-    assert leases.holder(board).partition(" ")[2] == "me, on pi5"
+    assert lease_holder(board).partition(" ")[2] == "me, on pi5"
 
 
 def test_a_second_one_hears_who_holds_it_and_for_how_long(board: LocalBoard) -> None:
@@ -123,7 +132,7 @@ def test_one_gets_it_when_many_find_a_dead_holder(board: LocalBoard) -> None:
 def test_the_same_token_renews(board: LocalBoard) -> None:
     take(board, "one", seconds=10)
     assert take(board, "one", seconds=1000) == ""
-    assert int(leases.holder(board).split()[0]) > 900
+    assert int(lease_holder(board).split()[0]) > 900
 
 
 def test_only_the_holder_lets_go(board: LocalBoard) -> None:
@@ -131,7 +140,7 @@ def test_only_the_holder_lets_go(board: LocalBoard) -> None:
     take(board, "two", seconds=0)
     assert token_of(board) == "one"
     take(board, "one", seconds=0)
-    assert leases.holder(board) == ""
+    assert lease_holder(board) == ""
     assert take(board, "two") == ""
 
 
@@ -141,7 +150,7 @@ def test_letting_go_of_what_nobody_holds_is_no_error(board: LocalBoard) -> None:
 
 def test_what_is_over_is_taken_over(board: LocalBoard) -> None:
     held_as(board, left=0)
-    assert leases.holder(board) == ""
+    assert lease_holder(board) == ""
     assert take(board, "one") == ""
     assert token_of(board) == "one"
 
@@ -180,7 +189,7 @@ def test_a_process_number_used_again_is_taken_over(board: LocalBoard) -> None:
 
 def test_a_holder_from_before_a_restart_is_taken_over(board: LocalBoard) -> None:
     held_as(board, boot="another-boot", left=10_000)
-    assert leases.holder(board) == ""
+    assert lease_holder(board) == ""
     assert take(board, "one") == ""
 
 
@@ -200,20 +209,20 @@ def test_a_clock_that_jumps_changes_nothing(board: LocalBoard, now: str) -> None
     take(board, "one")
     assert take(board, "two").startswith("busy ")
     assert take(board, "one") == ""
-    assert leases.holder(board)
+    assert lease_holder(board)
     assert not (board.home / "asked").exists()
 
 
 @pytest.mark.parametrize("name", ["lease", "process", "lease_take", "locks", "status", "supervise"])
 def test_no_script_that_waits_or_locks_looks_at_the_clock(name: str) -> None:
-    words = (onboard.FOLDER / f"{name}.sh").read_text().replace("$(", " ").split()
+    words = (SCRIPT_FOLDER / f"{name}.sh").read_text().replace("$(", " ").split()
     assert "date" not in words
 
 
 def test_one_killed_while_it_changes_the_lock_does_not_block_others(board: LocalBoard) -> None:
     board.yard.mkdir()
     forever = 'spin() { printf "in\\n"; while :; do :; done; }; guarded spin'
-    text = onboard.script("locks").rpartition("# $1 folder")[0] + forever
+    text = script_text("locks").rpartition("# $1 folder")[0] + forever
     with subprocess.Popen(["sh", "-c", text], cwd=board.yard, stdout=subprocess.PIPE) as running:
         assert running.stdout
         assert running.stdout.readline() == b"in\n"
@@ -227,7 +236,7 @@ def test_a_half_written_lock_is_never_seen(board: LocalBoard) -> None:
     for _ in range(5):
         with ThreadPoolExecutor(2) as pool:
             renewed = pool.submit(take, board, "one", owner="o" * 5000)
-            seen = pool.submit(leases.holder, board)
+            seen = pool.submit(lease_holder, board)
         assert renewed.result() == ""
         assert seen.result().partition(" ")[2] == "o" * 5000
 
@@ -241,26 +250,26 @@ def test_a_half_written_lock_is_never_seen(board: LocalBoard) -> None:
 )
 def test_an_owner_is_shown_as_is(board: LocalBoard, owner: str) -> None:
     take(board, "one", owner=owner)
-    assert leases.holder(board).partition(" ")[2] == owner
+    assert lease_holder(board).partition(" ")[2] == owner
     assert take(board, "two").split(" ", 2)[2] == owner
     assert not list(board.home.rglob("pwned"))
 
 
 def test_an_owner_of_several_lines_cannot_write_a_lock_of_its_own(board: LocalBoard) -> None:
     take(board, "one", owner="first\nfake token boot 999999 0 0 - second")
-    assert leases.holder(board).partition(" ")[2] == "first"
+    assert lease_holder(board).partition(" ")[2] == "first"
     assert token_of(board) == "one"
 
 
 def test_a_new_lease_says_who_where_and_what_for_in_one_line() -> None:
-    made = leases.new("measuring\n on  pi5")
+    made = new_lease("measuring\n on  pi5")
     assert made.owner.endswith(", measuring on pi5")
     assert "@" in made.owner
-    assert made.token != leases.new("measuring").token
+    assert made.token != new_lease("measuring").token
 
 
 def test_waiting_says_once_who_holds_the_board(clock: Clock, notes: list[str]) -> None:
-    waiting = Waiting("pi5", lease(wait_s=100))
+    waiting = LeaseWait("pi5", lease(wait_s=100))
     for left in (58, 56, 54):
         waiting.on(f"busy {left} somebody on pi5")
     assert notes == ["pi5 is held by somebody on pi5; waiting up to 100 s"]
@@ -270,8 +279,8 @@ def test_waiting_says_once_who_holds_the_board(clock: Clock, notes: list[str]) -
 
 
 def test_waiting_is_over_in_time(clock: Clock, notes: list[str]) -> None:
-    waiting = Waiting("pi5", lease(wait_s=10))
-    while clock.monotonic() + leases.PAUSE_S <= 10:
+    waiting = LeaseWait("pi5", lease(wait_s=10))
+    while clock.monotonic() + LEASE_PAUSE_S <= 10:
         waiting.on("busy 44 somebody on pi5")
     with pytest.raises(BoardBusy) as caught:
         waiting.on("busy 42 somebody on pi5")
@@ -284,13 +293,13 @@ def test_waiting_is_over_in_time(clock: Clock, notes: list[str]) -> None:
 
 def test_who_does_not_wait_hears_at_once(clock: Clock, notes: list[str]) -> None:
     with pytest.raises(BoardBusy):
-        Waiting("pi5", lease(wait_s=0)).on("busy 42 somebody")
+        LeaseWait("pi5", lease(wait_s=0)).on("busy 42 somebody")
     assert (clock.slept, notes) == ([], [])
 
 
 def script(board: LocalBoard, claim: Lease) -> str:
     argv = (HOME, claim.token, str(claim.seconds), claim.owner)
-    return leases.script(board, claim, "lease_take", *argv)
+    return run_leased_script(board, claim, "lease_take", *argv)
 
 
 def test_who_waits_gets_the_board_when_it_is_free(
@@ -328,13 +337,13 @@ def test_letting_go_of_a_board_that_is_gone_says_when_it_is_free(
         raise HostUnreachable("pi5 does not answer over SSH")
 
     monkeypatch.setattr(board, "_transport", gone)
-    leases.let_go(board, lease())
+    release_lease(board, lease())
     assert notes == ["pi5 does not answer over SSH; it is free again in 60 s"]
 
 
 def test_who_lets_go_twice_does_no_harm(board: LocalBoard) -> None:
     take(board, "token")
-    leases.let_go(board, lease())
+    release_lease(board, lease())
     take(board, "other")
-    leases.let_go(board, lease())
+    release_lease(board, lease())
     assert token_of(board) == "other"

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard import deploy, detached, facts
-from piyard.errors import BoardCommandFailed, HostUnreachable, WrongBoard
-from piyard.ssh import framing, talk
-from piyard.ssh.framing import FramedStream
+from piyard.board.facts import read_facts
+from piyard.board.ssh import commands
+from piyard.board.ssh.commands import NOISE_BYTES, FramedStream, new_frame
+from piyard.core.errors import BoardCommandFailed, HostUnreachable, WrongBoard
+from piyard.run.deploy import deploy_releases
+from piyard.run.remote import fetch_files, start_process
 from tests.board_run import RUN, end_of, start
 from tests.local_board import LocalBoard, content, lease, new_board, release
 
@@ -63,9 +65,9 @@ def test_arguments_arrive_as_they_are(shelled: LocalBoard) -> None:
 
 def test_a_release_is_deployed_and_runs(shelled: LocalBoard) -> None:
     what = release(nnrun="#!/bin/sh\necho runs", model="weights")
-    deploy.deploy(shelled, [what], lease(), keep=True)
+    deploy_releases(shelled, [what], lease(), keep=True)
     assert content(shelled.home / what.folder)["model"] == b"weights"
-    detached.start(shelled, RUN, what, ["echo", "it's $x"], lease(), limit_s=30)
+    start_process(shelled, RUN, what, ["echo", "it's $x"], lease(), limit_s=30)
     assert end_of(shelled).code == 0
     assert (shelled.yard / "runs" / RUN / "log.jsonl").read_text() == "it's $x\n"
 
@@ -90,10 +92,10 @@ def test_bytes_arrive_without_what_was_printed_before(noisy: LocalBoard) -> None
 def test_a_run_starts_ends_and_comes_home_where_the_shell_prints(
     noisy: LocalBoard, tmp_path: Path
 ) -> None:
-    assert facts.read(noisy).machine
+    assert read_facts(noisy).machine
     start(noisy, "sh", "-c", "echo line; exit 4")
     assert end_of(noisy).code == 4
-    detached.fetch(noisy, RUN, tmp_path / "fetched", keep=())
+    fetch_files(noisy, RUN, tmp_path / "fetched", keep=())
     assert (tmp_path / "fetched" / "log.jsonl").read_text() == "line\n"
 
 
@@ -122,14 +124,14 @@ def test_a_shell_that_runs_nothing_is_named(board: LocalBoard, check: bool) -> N
 def test_a_shell_that_runs_nothing_is_named_at_a_deploy_too(board: LocalBoard) -> None:
     login_shell(board, "exit 1")
     with pytest.raises(BoardCommandFailed, match="did not run our command"):
-        deploy.deploy(board, [release(nnrun="program")], lease())
+        deploy_releases(board, [release(nnrun="program")], lease())
 
 
 @pytest.mark.parametrize("text", ["echo menu:; sleep 2", "while sleep 0.1; do echo menu:; done"])
 def test_start_up_files_that_never_end_are_given_up(
     board: LocalBoard, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    monkeypatch.setattr(talk, "BEGIN_LIMIT_S", 1)
+    monkeypatch.setattr(commands, "BEGIN_LIMIT_S", 1)
     login_shell(board, f"trap exit PIPE TERM; {text}")
     with pytest.raises(HostUnreachable, match="did not start our command") as caught:
         board.run(["true"])
@@ -158,7 +160,7 @@ def test_a_board_without_timeout_is_told_what_to_install(board: LocalBoard) -> N
 def test_a_stream_comes_out_of_its_frame_whatever_the_blocks(
     out: list[bytes], noise: bytes, after: bytes, cut: int
 ) -> None:
-    frame = framing.new()
+    frame = new_frame()
     said = frame.marker[:7].join(out)
     whole = noise + frame.marker + said + frame.marker + b" 17;" + after
     stream = FramedStream(frame)
@@ -167,7 +169,7 @@ def test_a_stream_comes_out_of_its_frame_whatever_the_blocks(
 
 
 def test_a_stream_that_is_cut_keeps_what_came() -> None:
-    frame = framing.new()
+    frame = new_frame()
     stream = FramedStream(frame)
     half = frame.marker[:9]
     assert stream.content(frame.marker + b"line\n" + half) == b"line\n"
@@ -175,13 +177,13 @@ def test_a_stream_that_is_cut_keeps_what_came() -> None:
 
 
 def test_a_line_is_passed_on_as_soon_as_it_is_there() -> None:
-    frame = framing.new()
+    frame = new_frame()
     stream = FramedStream(frame)
     assert stream.content(frame.marker + b"ready\n") == b"ready\n"
 
 
 def test_noise_without_end_takes_no_memory() -> None:
-    stream = FramedStream(framing.new())
+    stream = FramedStream(new_frame())
     for _ in range(100):
         assert stream.content(b"x" * 100_000) == b""
-    assert len(stream.noise) == framing.NOISE_BYTES
+    assert len(stream.noise) == NOISE_BYTES

@@ -8,33 +8,31 @@ from typing import Any
 import msgspec
 import pytest
 
-from piyard import model
-from piyard.errors import WrongInput
-from piyard.look import arguments
-from piyard.look.arguments import Asked
-from piyard.model import Model
-from piyard.model.head import Fcos, Heatmap, Nanodet, Rtmdet, Simcc, Yolov8, Yolox
+from piyard.core.errors import WrongInput
+from piyard.models.definition import Model, load_model, model_names
+from piyard.predict.command import PredictOptions, net_flags, nnrun_flags, nnrun_verb
+from piyard.vision.schema import Fcos, Heatmap, Nanodet, Rtmdet, Simcc, Yolov8, Yolox, head_flags
 
 FILES = {"--param", "--bin", "--head-param", "--head-bin"}
-FINDERS = [name for name in model.names() if model.load(name).detector]
+FINDERS = [name for name in model_names() if load_model(name).detector]
 
 
 def flags(name: str, **asked: Any) -> dict[str, str]:
     """Flag → value; every flag takes one."""
-    argv = arguments.flags(model.load(name), Asked(**{"init": (1.0, 2.0, 3.0, 4.0)} | asked))
+    argv = nnrun_flags(load_model(name), PredictOptions(**{"init": (1.0, 2.0, 3.0, 4.0)} | asked))
     pairs = dict(zip(argv[::2], argv[1::2], strict=True))
     assert 2 * len(pairs) == len(argv)
     return pairs
 
 
-@pytest.mark.parametrize("name", model.names())
+@pytest.mark.parametrize("name", model_names())
 def test_every_model_has_a_verb_and_flags_in_pairs(name: str) -> None:
     told = flags(name, threads=3, precision="fp16")
     assert all(flag.startswith("--") for flag in told)
     assert not any(value.startswith("--") for value in told.values())
     assert told["--param"] == "model.ncnn.param"
     assert (told["--threads"], told["--precision"]) == ("3", "fp16")
-    assert arguments.verb(model.load(name))[0] == model.load(name).task
+    assert nnrun_verb(load_model(name))[0] == load_model(name).task
 
 
 @pytest.mark.parametrize(
@@ -53,7 +51,7 @@ def test_every_model_has_a_verb_and_flags_in_pairs(name: str) -> None:
     ],
 )
 def test_heads(head: Any, told: str) -> None:
-    assert " ".join(arguments.head_flags(head)) == f"--head {told}"
+    assert " ".join(head_flags(head)) == f"--head {told}"
 
 
 def test_classify_tells_as_many_classes_as_were_asked_for() -> None:
@@ -65,21 +63,21 @@ def test_classify_tells_as_many_classes_as_were_asked_for() -> None:
 @pytest.mark.parametrize("name", FINDERS)
 def test_a_pose_model_brings_the_flags_of_the_net_that_finds_people(name: str) -> None:
     told = flags(name)
-    finder = model.load(model.load(name).detector)
+    finder = load_model(load_model(name).detector)
     of_finder = {
         flag.removeprefix("--detector-"): value
         for flag, value in told.items()
         if flag.startswith("--detector-")
     }
-    own = arguments.net_flags(finder, "detector")
+    own = net_flags(finder, "detector")
     assert of_finder == {flag[2:]: value for flag, value in pairwise(own) if flag[:2] == "--"}
     assert (of_finder["param"], told["--param"]) == ("detector.ncnn.param", "model.ncnn.param")
 
 
 def test_many_objects_are_followed_by_the_yamls_figures() -> None:
     told = flags("yolov8_n_bytetrack", fps=25.0)
-    rules = model.load("yolov8_n_bytetrack")
-    assert arguments.verb(rules) == ["track", "mot"]
+    rules = load_model("yolov8_n_bytetrack")
+    assert nnrun_verb(rules) == ["track", "mot"]
     assert told["--fps"] == "25.0"
     assert {flag for flag in told if flag.startswith("--track-")} == {
         f"--track-{one}" for one in ("high", "low", "new", "match", "buffer")
@@ -87,13 +85,13 @@ def test_many_objects_are_followed_by_the_yamls_figures() -> None:
 
 
 def test_one_object_is_followed_from_where_it_is() -> None:
-    rules = model.load("nanotrack")
-    assert arguments.verb(rules) == ["track", "sot"]
+    rules = load_model("nanotrack")
+    assert nnrun_verb(rules) == ["track", "sot"]
     told = flags("nanotrack", init=(10.5, 20.0, 30.0, 40.0))
     assert told["--init"] == "10.5,20,30,40"
     assert told["--head-param"] == "head.ncnn.param"
     with pytest.raises(WrongInput, match="none was given"):
-        arguments.flags(rules, Asked())
+        nnrun_flags(rules, PredictOptions())
 
 
 def test_a_model_without_labels_names_no_file_of_them() -> None:
@@ -109,8 +107,8 @@ def test_drawing_is_asked_for_by_name() -> None:
 
 
 def test_figures_are_written_without_loss() -> None:
-    rules: Model = model.load("yolov8_n")
+    rules: Model = load_model("yolov8_n")
     assert isinstance(rules.head, Yolov8)
     head = msgspec.structs.replace(rules.head, score=0.1 + 0.2)
-    argv = arguments.flags(msgspec.structs.replace(rules, head=head), Asked())
+    argv = nnrun_flags(msgspec.structs.replace(rules, head=head), PredictOptions())
     assert float(argv[argv.index("--score") + 1]) == 0.1 + 0.2

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from piyard import model
+from piyard.cli import runs
 from piyard.cli.board_requests import RunRequest
-from piyard.commands import look
-from piyard.errors import WrongInput
-from piyard.look import arguments, one
-from piyard.look.inputs import Inputs
-from piyard.model.head import Dense
+from piyard.cli.runs import Choice, parse_box, run_model
+from piyard.core.errors import WrongInput
+from piyard.models.definition import load_model, model_names
+from piyard.predict.command import Inputs, PredictOptions, drawing_options
+from piyard.predict.prediction import make_command
+from piyard.vision.schema import Dense
 
 TYPED = {
     "host": ["emulated:rpi5"],
@@ -32,12 +33,12 @@ def typed(name: str, **more: Any) -> dict[str, Any]:
     return TYPED | {"model": name} | more
 
 
-def chosen(name: str, **more: Any) -> look.Choice:
-    return look.choice(RunRequest.parse(typed(name, **more)))
+def chosen(name: str, **more: Any) -> Choice:
+    return runs.choose(RunRequest.parse(typed(name, **more)))
 
 
 def run(name: str, **more: Any) -> None:
-    look.run(RunRequest.parse(typed(name, **more)))
+    run_model(RunRequest.parse(typed(name, **more)))
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def test_mistakes_are_said_before_any_work(
 
 
 def test_a_score_changes_the_head_and_nothing_else() -> None:
-    rules, usual = chosen("yolov8_n", score="0.4").rules, model.load("yolov8_n")
+    rules, usual = chosen("yolov8_n", score="0.4").rules, load_model("yolov8_n")
     assert isinstance(rules.head, Dense)
     assert isinstance(usual.head, Dense)
     assert rules.head.score == 0.4
@@ -88,8 +89,8 @@ def test_a_score_changes_the_head_and_nothing_else() -> None:
 
 
 def test_the_objects_box_as_it_is_typed() -> None:
-    assert look.box("1,2.5,30,40") == (1.0, 2.5, 30.0, 40.0)
-    assert look.box("") is None
+    assert parse_box("1,2.5,30,40") == (1.0, 2.5, 30.0, 40.0)
+    assert parse_box("") is None
 
 
 @pytest.mark.parametrize(
@@ -104,14 +105,14 @@ def test_the_objects_box_as_it_is_typed() -> None:
 def test_pictures_are_drawn_one_by_one_and_what_moves_as_a_film(
     name: str, shown: Inputs, where: dict[str, str]
 ) -> None:
-    assert one.drawn(model.load(name), shown) == where
+    assert drawing_options(load_model(name), shown) == where
 
 
-@pytest.mark.parametrize("name", [n for n in model.names() if model.load(n).task != "track"])
+@pytest.mark.parametrize("name", [n for n in model_names() if load_model(n).task != "track"])
 def test_the_work_of_a_board(name: str, picture: str) -> None:
-    rules = model.load(name)
+    rules = load_model(name)
     shown = Inputs(pictures=[Path(picture)])
-    todo = one.work_of(rules, shown, arguments.Asked(drawn="outputs"))
+    todo = make_command(rules, shown, PredictOptions(drawn="outputs"))
     assert todo.verb == rules.task
     assert todo.what["inputs"] == {"0000.jpg": picture}
     assert todo.inputs
@@ -121,7 +122,7 @@ def test_the_work_of_a_board(name: str, picture: str) -> None:
 
 
 def test_the_camera_needs_nothing_pushed() -> None:
-    todo = one.work_of(model.load("yolov8_n"), Inputs(camera=True, frames=9), arguments.Asked())
+    todo = make_command(load_model("yolov8_n"), Inputs(camera=True, frames=9), PredictOptions())
     assert todo.inputs is None
     assert list(todo.arguments[-2:]) == ["--stdin", "mjpeg"]
     assert todo.stdin_from[3:] == ["camera", "9", "1280", "720"]

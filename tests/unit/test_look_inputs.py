@@ -10,10 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from piyard import download
-from piyard.errors import DownloadFailed, NotSetUp, WrongInput
-from piyard.look import film, inputs, through, web
-from piyard.look.inputs import Inputs
+from piyard.core.download import CONNECT_S
+from piyard.core.errors import DownloadFailed, NotSetUp, WrongInput
+from piyard.predict import command, files
+from piyard.predict.command import (
+    USUAL_FRAMES,
+    Inputs,
+    check_inputs,
+    input_arguments,
+    input_names,
+    make_release,
+    open_inputs,
+    stdin_command,
+)
+from piyard.predict.files import FILM_NAME, TRIES, fetch_picture, plain_name
 from tests.unit import file_server
 
 
@@ -31,7 +41,7 @@ def put(folder: Path, *names: str) -> list[Path]:
 
 
 def shown(*texts: str | Path, frames: int | None = None) -> Inputs:
-    with inputs.taken([str(text) for text in texts], frames) as found:
+    with open_inputs([str(text) for text in texts], frames) as found:
         return found
 
 
@@ -59,22 +69,22 @@ def test_what_is_not_there_is_said_by_its_name(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(WrongInput, match="no such picture") as error:
-        inputs.check([text])
+        check_inputs([text])
     assert text in error.value.what
 
 
 def test_nothing_named_and_an_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(WrongInput, match="no --input"):
-        inputs.check([])
+        check_inputs([])
     with pytest.raises(WrongInput, match="has no readable picture"):
-        inputs.check([str(tmp_path)])
+        check_inputs([str(tmp_path)])
 
 
 def test_more_pictures_than_a_command_line_has_room_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(tmp_path / "x", "a.jpg", "b.jpg", "c.jpg")
-    monkeypatch.setattr(inputs, "MOST", 2)
+    monkeypatch.setattr(command, "MOST_PICTURES", 2)
     with pytest.raises(WrongInput, match="3 pictures are more than the 2"):
         shown(tmp_path / "x")
 
@@ -82,9 +92,9 @@ def test_more_pictures_than_a_command_line_has_room_for(
 def test_what_travels_is_numbered_and_known_again(tmp_path: Path) -> None:
     one, two = put(tmp_path / "x", "dog; rm -rf ~.jpg", "$(cat).txt")
     found = Inputs(pictures=[one, two, one])
-    sent = inputs.release_of(found)
+    sent = make_release(found)
     assert [file.name for file in sent.files] == ["0000.jpg", "0001.jpg", "0002.jpg"]
-    assert inputs.named(found) == {
+    assert input_names(found) == {
         "0000.jpg": str(one),
         "0001.jpg": str(two),
         "0002.jpg": str(one),
@@ -103,16 +113,16 @@ def test_the_camera_and_films_stand_alone(tmp_path: Path) -> None:
     (clip,) = put(tmp_path / "x", "clip.mjpeg")
     for texts in (["camera", str(clip)], [str(clip), str(clip)]):
         with pytest.raises(WrongInput, match="cannot be combined"):
-            inputs.check(texts)
+            check_inputs(texts)
     assert shown("camera", frames=7) == Inputs(camera=True, frames=7)
-    assert shown("camera").frames == inputs.USUAL_FRAMES
+    assert shown("camera").frames == USUAL_FRAMES
 
 
 def test_a_film_of_jpegs_travels_as_it_is(tmp_path: Path) -> None:
     (clip,) = put(tmp_path / "x", "clip.MJPEG")
     found = shown(clip)
     assert found.film == clip
-    assert [file.name for file in inputs.release_of(found).files] == [film.NAME]
+    assert [file.name for file in make_release(found).files] == [FILM_NAME]
     assert found.title == "clip.MJPEG"
 
 
@@ -135,7 +145,7 @@ def fake_ffmpeg(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> Pat
 def test_a_video_is_unpacked_by_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tools = fake_ffmpeg(tmp_path / "tools", FFMPEG, monkeypatch)
     (video,) = put(tmp_path / "x", "-i concat:a.mp4")
-    with inputs.taken([str(video)], 9) as found:
+    with open_inputs([str(video)], 9) as found:
         assert found.film
         assert found.film.read_bytes() == picture()
         scratch = found.film.parent
@@ -162,7 +172,7 @@ def test_a_video_without_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web, "BACK_OFF_S", 0.0)
+    monkeypatch.setattr(files, "BACK_OFF_S", 0.0)
 
 
 @pytest.mark.parametrize(("form", "ending"), [("JPEG", ".jpg"), ("PNG", ".png")])
@@ -175,7 +185,7 @@ def test_a_picture_from_the_web_is_named_after_what_it_is(form: str, ending: str
 
 @given(st.text(max_size=80))
 def test_no_address_becomes_a_name_with_a_meaning(text: str) -> None:
-    name = web.plain_name(f"http://127.0.0.1/{text}")
+    name = plain_name(f"http://127.0.0.1/{text}")
     assert name
     assert set(name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
     assert not name.startswith("-")
@@ -192,21 +202,21 @@ def test_no_address_becomes_a_name_with_a_meaning(text: str) -> None:
 )
 def test_what_is_no_picture_is_not_shown(body: bytes, why: str) -> None:
     with file_server.serving(body) as server, pytest.raises(DownloadFailed) as error:
-        web.picture(server.url("a.jpg"))
+        fetch_picture(server.url("a.jpg"))
     assert why in error.value.evidence
 
 
 def test_a_picture_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web, "LIMIT", 1000)
+    monkeypatch.setattr(files, "LARGEST_DOWNLOAD", 1000)
     with file_server.serving(bytes(5000)) as server, pytest.raises(DownloadFailed) as error:
-        web.picture(server.url())
+        fetch_picture(server.url())
     assert "larger than" in error.value.evidence
 
 
 def test_a_length_that_is_not_told_is_bounded_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(web, "LIMIT", 1000)
+    monkeypatch.setattr(files, "LARGEST_DOWNLOAD", 1000)
 
     def untold(handler: file_server.Handler) -> None:
         handler.send_response(200)
@@ -216,18 +226,18 @@ def test_a_length_that_is_not_told_is_bounded_all_the_same(
     with file_server.serving(b"") as server:
         server.acts.append(untold)
         with pytest.raises(DownloadFailed) as error:
-            web.picture(server.url())
+            fetch_picture(server.url())
     assert "larger than" in error.value.evidence
 
 
 def test_a_server_that_stumbles_is_asked_again_and_a_missing_one_is_not() -> None:
     with file_server.serving(picture()) as server:
         server.acts += [file_server.status(503), file_server.cut]
-        assert web.picture(server.url("a.jpg")).is_file()
+        assert fetch_picture(server.url("a.jpg")).is_file()
         assert len(server.times) == 3
         server.acts.append(file_server.status(404))
         with pytest.raises(DownloadFailed) as error:
-            web.picture(server.url("b.jpg"))
+            fetch_picture(server.url("b.jpg"))
     assert "404" in error.value.evidence
     assert len(server.times) == 4
 
@@ -236,18 +246,18 @@ def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     with file_server.serving(b"") as server:
         url = server.url()
     with pytest.raises(DownloadFailed, match="cannot be shown") as error:
-        web.picture(url)
-    assert f"tried {web.TRIES} times" in error.value.evidence
-    assert download.CONNECT_S
+        fetch_picture(url)
+    assert f"tried {TRIES} times" in error.value.evidence
+    assert CONNECT_S
 
 
 def test_pictures_are_opened_by_nnrun_and_streams_come_to_it(tmp_path: Path) -> None:
     one, clip = put(tmp_path / "x", "a.jpg", "c.mjpeg")
     pictures, moving = Inputs(pictures=[one]), Inputs(film=clip)
-    sent, film_sent = inputs.release_of(pictures), inputs.release_of(moving)
-    assert through.words(pictures, sent) == []
-    assert through.inputs(pictures, sent) == ["--", f"../../releases/{sent.id}"]
-    assert through.words(moving, film_sent)[:2] == ["sh", "-c"]
-    assert through.words(moving, film_sent)[-1].endswith(f"{film_sent.id}/{film.NAME}")
-    assert through.inputs(moving, film_sent) == ["--stdin", "mjpeg"]
-    assert through.words(Inputs(camera=True, frames=5), None)[-3:] == ["5", "1280", "720"]
+    sent, film_sent = make_release(pictures), make_release(moving)
+    assert stdin_command(pictures, sent) == []
+    assert input_arguments(pictures, sent) == ["--", f"../../releases/{sent.id}"]
+    assert stdin_command(moving, film_sent)[:2] == ["sh", "-c"]
+    assert stdin_command(moving, film_sent)[-1].endswith(f"{film_sent.id}/{FILM_NAME}")
+    assert input_arguments(moving, film_sent) == ["--stdin", "mjpeg"]
+    assert stdin_command(Inputs(camera=True, frames=5), None)[-3:] == ["5", "1280", "720"]

@@ -10,13 +10,15 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from piyard import detached, run, store
-from piyard.build import Build
-from piyard.conversion import Conversion
-from piyard.errors import BoardCommandFailed
-from piyard.job import Bench, Job
-from piyard.look.arguments import DETECTOR
-from piyard.seat import Ready
+from piyard.build.builder import Build
+from piyard.convert.conversions import Conversion
+from piyard.core.errors import BoardCommandFailed
+from piyard.core.store import read_manifest
+from piyard.predict import command
+from piyard.run import lifecycle, remote
+from piyard.run.job import DETECTOR, BenchOptions, Job, Prepared, release_for
+from piyard.run.lifecycle import finish_run, start_run
+from piyard.run.record import LOG_FILE, STDERR_FILE, run_folder
 from tests import kept
 from tests.local_board import artifact
 
@@ -29,51 +31,51 @@ def build() -> Build:
 def conversion(name: str, *nets: str) -> Conversion:
     files = {f"{stem}.ncnn.{part}": f"{name} {stem}" for stem in nets for part in ("param", "bin")}
     folder = artifact(f"c-{name}", **files | {"labels.txt": name, "proof.txt": "stays here"})
-    manifest = store.manifest(folder) | {"nets": list(nets)}
+    manifest = read_manifest(folder) | {"nets": list(nets)}
     return Conversion(name=name, key=f"c-{name}", folder=folder, manifest=manifest, fresh=False)
 
 
-def names(ready: Ready, model: str) -> list[str]:
-    one = Job(host="h", target="rpi5", model=model, precision="fp32", threads=1, bench=Bench())
+def names(ready: Prepared, model: str) -> list[str]:
+    one = Job(
+        host="h", target="rpi5", model=model, precision="fp32", threads=1, bench=BenchOptions()
+    )
     return sorted(file.name for file in ready.release_of(one).files)
 
 
 @pytest.fixture
-def ready() -> Ready:
+def ready() -> Prepared:
     made = {
         "net": conversion("net", "model"),
         "tracker": conversion("tracker", "model", "head"),
         "pose": conversion("pose", "model"),
     }
-    return Ready(builds={"rpi5": build()}, conversions=made, detectors={"pose": "net"})
+    return Prepared(builds={"rpi5": build()}, conversions=made, detectors={"pose": "net"})
 
 
-def test_one_net(ready: Ready) -> None:
+def test_one_net(ready: Prepared) -> None:
     wanted = ["labels.txt", "model.ncnn.bin", "model.ncnn.param", "nnrun"]
     assert names(ready, "net") == wanted
 
 
-def test_two_nets(ready: Ready) -> None:
+def test_two_nets(ready: Prepared) -> None:
     wanted = ["head.ncnn.bin", "head.ncnn.param", "labels.txt"]
     assert names(ready, "tracker") == [*wanted, "model.ncnn.bin", "model.ncnn.param", "nnrun"]
 
 
-def test_a_detector_comes_under_other_names(ready: Ready) -> None:
-    release = run.release_for(
-        ready.builds["rpi5"], ready.conversions["pose"], ready.conversions["net"]
-    )
+def test_a_detector_comes_under_other_names(ready: Prepared) -> None:
+    release = release_for(ready.builds["rpi5"], ready.conversions["pose"], ready.conversions["net"])
     from_ = {file.name: file.path.read_text() for file in release.files}
     assert from_["detector.ncnn.param"] == "net model"
     assert from_["model.ncnn.param"] == "pose model"
     assert from_["labels.txt"] == "pose"
-    assert run.DETECTOR == DETECTOR
+    assert DETECTOR == command.DETECTOR
     assert "detector.ncnn.bin" in names(ready, "pose")
 
 
 def test_the_files_are_named_from_the_runs_folder_and_the_feeder_comes_first(
-    ready: Ready, monkeypatch: pytest.MonkeyPatch
+    ready: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    release = run.release_for(ready.builds["rpi5"], ready.conversions["net"])
+    release = release_for(ready.builds["rpi5"], ready.conversions["net"])
     started: list[list[str]] = []
 
     def start(
@@ -81,10 +83,10 @@ def test_the_files_are_named_from_the_runs_folder_and_the_feeder_comes_first(
     ) -> None:
         started.append(command)
 
-    monkeypatch.setattr(detached, "start", start)
+    monkeypatch.setattr(remote, "start_process", start)
     line = cast("Any", SimpleNamespace(session=None, lease=None))
     argv = ["mot", "--param", "model.ncnn.param", "--", "model.ncnn.param.jpg"]
-    run.start(line, kept.record("r"), release, "track", argv, 60, stdin_from=["sh", "-c", "feed"])
+    start_run(line, kept.record("r"), release, "track", argv, 60, stdin_from=["sh", "-c", "feed"])
     there = f"../../releases/{release.id}"
     (command,) = started
     assert command[:5] == ["sh", "-c", "feed", f"{there}/nnrun", "track"]
@@ -96,18 +98,18 @@ class TestPartly:
 
     def ended(self, code: int, *lines: dict[str, Any]) -> Any:
         done = msgspec.structs.replace(kept.record("r"), exit_code=code, state="ended")
-        folder = run.folder_of("r")
+        folder = run_folder("r")
         folder.mkdir(parents=True)
         every = [{"type": "header"}, *lines]
-        (folder / run.LOG).write_text("".join(json.dumps(line) + "\n" for line in every))
-        (folder / run.STDERR).write_text("nnrun detect: a.jpg: the file is empty\n")
+        (folder / LOG_FILE).write_text("".join(json.dumps(line) + "\n" for line in every))
+        (folder / STDERR_FILE).write_text("nnrun detect: a.jpg: the file is empty\n")
         return done
 
     def finish(self, done: Any, monkeypatch: pytest.MonkeyPatch, *, allow_bad_inputs: bool) -> Any:
-        monkeypatch.setattr(run, "_wait", lambda *_: None)
-        monkeypatch.setattr(run, "collect", lambda *_: done)
+        monkeypatch.setattr(lifecycle, "_wait_for_end", lambda *_: None)
+        monkeypatch.setattr(lifecycle, "collect_run", lambda *_: done)
         line = cast("Any", SimpleNamespace(name="pi5"))
-        return run.finish(line, done, allow_bad_inputs=allow_bad_inputs)
+        return finish_run(line, done, allow_bad_inputs=allow_bad_inputs)
 
     def test_what_reached_its_end_is_worth_having(self, monkeypatch: pytest.MonkeyPatch) -> None:
         done = self.ended(4, {"type": "summary", "images": 2, "failed": 1})
@@ -131,6 +133,6 @@ class TestPartly:
         assert "the file is empty" in error.value.evidence
 
 
-def test_files_beside_the_nets_stay_here(ready: Ready) -> None:
+def test_files_beside_the_nets_stay_here(ready: Prepared) -> None:
     assert "proof.txt" not in names(ready, "net")
     assert Path(ready.conversions["net"].folder, "proof.txt").is_file()

@@ -14,14 +14,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from piyard import run
-from piyard.commands import look
-from piyard.errors import JobsFailed, UnreadableLog
-from piyard.heads import rle
-from piyard.look import drawings, lines, masks, seen, show, table
-from piyard.look.lines import Frame, Object
-from piyard.look.seen import Seen
-from piyard.record import Record
+from piyard.cli.runs import print_predictions, require_readable
+from piyard.core.errors import JobsFailed, UnreadableLog
+from piyard.predict.command import DRAWN_FILM
+from piyard.predict.files import name_drawings, open_viewer
+from piyard.predict.prediction import (
+    PREDICTION_LINES,
+    VIEWED_PICTURES,
+    Prediction,
+    is_prediction,
+    prediction_columns,
+    prediction_rows,
+    read_prediction,
+    summarise_prediction,
+)
+from piyard.run.record import LOG_FILE, OUTPUTS_FOLDER, Record, run_folder
+from piyard.vision.predictions import (
+    Frame,
+    PredictedObject,
+    encode_mask,
+    line_name,
+    mask_area,
+    run_lengths,
+)
 from tests import kept
 
 SENT = {"0000.jpg": "/here/dog.jpg", "0001.jpg": "/here/cat.jpg"}
@@ -47,23 +62,23 @@ def wrong(name: str) -> dict[str, Any]:
 def ran(task: str, *told: Any, emulated: bool = False, sent: Any = SENT) -> Record:
     """A run whose log holds these lines."""
     record = kept.record("a", what={"task": task, "inputs": sent})
-    folder = run.folder_of(record.id)
+    folder = run_folder(record.id)
     folder.mkdir(parents=True, exist_ok=True)
     bad = sum(line["type"] == "error" for line in told)
     every = [HEADER, *told, {"type": "summary", "images": len(told), "failed": bad}]
-    (folder / run.LOG).write_text("".join(json.dumps(line) + "\n" for line in every))
+    (folder / LOG_FILE).write_text("".join(json.dumps(line) + "\n" for line in every))
     return msgspec.structs.replace(record, emulated=emulated)
 
 
-def saw(task: str, *told: Any, **about: Any) -> Seen:
-    return seen.conclude(ran(task, *told, **about))
+def saw(task: str, *told: Any, **about: Any) -> Prediction:
+    return read_prediction(ran(task, *told, **about))
 
 
 def test_objects_are_named_as_the_user_named_the_picture() -> None:
     found = saw("detect", objects("0001.jpg", thing("cat", 0.91)), objects("0000.jpg"))
     assert [frame.name for frame in found.frames] == ["/here/cat.jpg", "/here/dog.jpg"]
-    assert table.columns("detect") == ("Board", "Picture", "Object", "Class", "Score", "Box")
-    assert table.rows([found]) == [
+    assert prediction_columns("detect") == ("Board", "Picture", "Object", "Class", "Score", "Box")
+    assert prediction_rows([found]) == [
         [found.host, "cat.jpg", "1", "cat", "0.910", "1,3,30,40"],
         [found.host, "dog.jpg", "0", "nothing", "", ""],
     ]
@@ -76,7 +91,7 @@ def test_classes_are_ranked() -> None:
     ]
     line = {"type": "classification", "image": "x/0000.jpg", "width": 4, "height": 4, "top": top}
     found = saw("classify", line | {"softmax": "on", "ms": {"infer": 3.0}})
-    assert [row[1:] for row in table.rows([found])] == [
+    assert [row[1:] for row in prediction_rows([found])] == [
         ["dog.jpg", "1", "cock", "0.7000"],
         ["dog.jpg", "2", "8", "0.2000"],
     ]
@@ -86,32 +101,32 @@ def test_a_picture_that_cannot_be_read_is_told_once_and_ends_badly(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     found = saw("detect", objects("0000.jpg", thing("dog", 0.8)), wrong("0001.jpg"))
-    look.tell([found], "plain")
+    print_predictions([found], "plain")
     out, err = capsys.readouterr()
     assert "dog.jpg" in out
     assert "cat.jpg" not in out
     assert f"✗ {found.host}: /here/cat.jpg: neither JPEG nor PNG\n" in err
     assert "1 not read" in err
     with pytest.raises(JobsFailed, match="1 of the pictures"):
-        look.require_read([found, found])
+        require_readable([found, found])
 
 
 def test_nothing_is_wrong_where_all_was_read() -> None:
-    look.require_read([saw("detect", objects("0000.jpg"))])
+    require_readable([saw("detect", objects("0000.jpg"))])
 
 
 def test_masks_and_keypoints_have_a_column() -> None:
     mask = np.zeros((10, 12), bool)
     mask[2:5, 3:9] = True
-    packed = msgspec.to_builtins(rle.pack(mask))
+    packed = msgspec.to_builtins(encode_mask(mask))
     found = saw("segment", objects("0000.jpg", thing("dog", 0.8, mask=packed)))
-    assert table.rows([found])[0][-1] == "18"
+    assert prediction_rows([found])[0][-1] == "18"
     points = [[1.0, 2.0, 0.9], [3.0, 4.0, 0.29], [5.0, 6.0, 0.3]]
     found = saw("pose", objects("0000.jpg", thing("person", 0.8, keypoints=points)))
-    assert table.rows([found])[0][-1] == "2 of 3"
+    assert prediction_rows([found])[0][-1] == "2 of 3"
     for task in ("segment", "pose", "detect", "classify", "track"):
-        for row in table.rows([saw(task, objects("0000.jpg", thing("dog", 0.8, id=4)))]):
-            assert len(row) == len(table.columns(task))
+        for row in prediction_rows([saw(task, objects("0000.jpg", thing("dog", 0.8, id=4)))]):
+            assert len(row) == len(prediction_columns(task))
 
 
 def test_tracks_are_told_from_their_first_to_their_last_frame() -> None:
@@ -123,28 +138,28 @@ def test_tracks_are_told_from_their_first_to_their_last_frame() -> None:
         objects(3, thing("person", 0.8, id=1)),
         sent={},
     )
-    assert [row[1:] for row in table.rows([found])] == [
+    assert [row[1:] for row in prediction_rows([found])] == [
         ["1", "person", "3", "0", "3", "0.767"],
         ["2", "person", "2", "1", "2", "0.600"],
     ]
-    assert "4 frames, 2 tracks" in table.summary(found)
+    assert "4 frames, 2 tracks" in summarise_prediction(found)
 
 
 def test_one_object_has_neither_a_name_nor_a_class() -> None:
     found = saw("track", objects(0, thing(None, 1.0)), objects(1, thing(None, 0.5)), sent={})
-    assert [row[1:] for row in table.rows([found])] == [["0", "", "2", "0", "1", "0.750"]]
+    assert [row[1:] for row in prediction_rows([found])] == [["0", "", "2", "0", "1", "0.750"]]
 
 
 def test_the_sentence_counts_classes_and_tells_each_stage() -> None:
     found = saw("detect", *[objects("0000.jpg", thing("dog", 0.5), thing("cat", 0.4))] * 2)
-    assert table.summary(found) == (
+    assert summarise_prediction(found) == (
         f"{found.host}: 2 pictures, 4 objects (dog 2, cat 2), "
         "decode 2.00 + pre 1.00 + infer 80.00 + post 0.500 + draw 3.00 ms"
     )
 
 
 def test_an_emulated_boards_times_are_not_told() -> None:
-    assert " ms" not in table.summary(saw("detect", objects("0000.jpg"), emulated=True))
+    assert " ms" not in summarise_prediction(saw("detect", objects("0000.jpg"), emulated=True))
 
 
 @pytest.mark.parametrize(
@@ -164,14 +179,14 @@ def test_a_line_that_nnrun_does_not_write(broken: dict[str, Any]) -> None:
 
 def test_json_has_a_value_for_each_column(capsys: pytest.CaptureFixture[str]) -> None:
     found = saw("detect", objects("0000.jpg", thing(None, 0.8)))
-    look.tell([found], "json")
+    print_predictions([found], "json")
     (told,) = json.loads(capsys.readouterr().out)
     assert told["Class"] == "3"
     assert told["Picture"] == "dog.jpg"
 
 
 def test_json_holds_numbers_as_numbers(capsys: pytest.CaptureFixture[str]) -> None:
-    look.tell([saw("detect", objects("0000.jpg", thing("dog", 0.8125)))], "json")
+    print_predictions([saw("detect", objects("0000.jpg", thing("dog", 0.8125)))], "json")
     (told,) = json.loads(capsys.readouterr().out)
     assert told == {
         "Board": "pi5",
@@ -181,12 +196,12 @@ def test_json_holds_numbers_as_numbers(capsys: pytest.CaptureFixture[str]) -> No
         "Score": 0.8125,
         "Box": [1.4, 2.6, 30.0, 40.0],
     }
-    look.tell([saw("detect", objects("0000.jpg"))], "json")
+    print_predictions([saw("detect", objects("0000.jpg"))], "json")
     (told,) = json.loads(capsys.readouterr().out)
     assert (told["Object"], told["Score"], told["Box"]) == (0, None, None)
     top = [{"index": 7, "label": "cock", "score": 0.7}]
     line = {"type": "classification", "image": "x/0000.jpg", "width": 4, "height": 4, "top": top}
-    look.tell([saw("classify", line)], "json")
+    print_predictions([saw("classify", line)], "json")
     (told,) = json.loads(capsys.readouterr().out)
     assert (told["Rank"], told["Score"]) == (1, 0.7)
 
@@ -194,7 +209,7 @@ def test_json_holds_numbers_as_numbers(capsys: pytest.CaptureFixture[str]) -> No
 def test_frames_of_a_film_bear_its_name() -> None:
     record = ran("detect", objects(0), objects(1), sent={})
     shown = msgspec.structs.replace(record, what=record.what | {"film": "my clip.mp4"})
-    rows = table.rows([seen.conclude(shown)])
+    rows = prediction_rows([read_prediction(shown)])
     assert [row[1] for row in rows] == ["my clip.mp4, frame 0", "my clip.mp4, frame 1"]
 
 
@@ -203,38 +218,38 @@ TWICE = {"0000.jpg": "/a/dog.jpg", "0001.jpg": "/b/dog.jpg", "0002.png": "/a/cat
 
 def test_pictures_of_one_name_are_told_apart() -> None:
     found = saw("detect", *(objects(name) for name in TWICE), sent=TWICE)
-    assert [row[1] for row in table.rows([found])] == ["a/dog.jpg", "b/dog.jpg", "cat.webp"]
+    assert [row[1] for row in prediction_rows([found])] == ["a/dog.jpg", "b/dog.jpg", "cat.webp"]
 
 
 def test_drawings_and_lines_have_the_names_of_the_pictures() -> None:
     record = ran("detect", *(objects(name) for name in TWICE), sent=TWICE)
-    outputs = run.folder_of(record.id) / run.OUTPUTS
+    outputs = run_folder(record.id) / OUTPUTS_FOLDER
     for again in range(2):  # a run is fetched again where one asks
         outputs.mkdir(exist_ok=True)
         for number in range(3):
             (outputs / f"{number:04d}.jpg").write_text(f"{number}, {again}")
-        found = seen.conclude(record)
+        found = read_prediction(record)
         assert {path.name: path.read_text() for path in found.drawn} == {
             "a_dog.jpg": f"0, {again}",
             "b_dog.jpg": f"1, {again}",
             "cat.jpg": f"2, {again}",
         }
-    assert [path.name for path in seen.conclude(record).drawn] == [
+    assert [path.name for path in read_prediction(record).drawn] == [
         *("a_dog.jpg", "b_dog.jpg", "cat.jpg"),
     ]
-    lines_ = (run.folder_of(record.id) / seen.LINES).read_text().splitlines()
+    lines_ = (run_folder(record.id) / PREDICTION_LINES).read_text().splitlines()
     assert [json.loads(line)["image"] for line in lines_] == list(TWICE.values())
 
 
 def test_pictures_named_as_the_board_numbers_them_keep_their_own_drawings() -> None:
     sent = {f"{i:04d}.jpg": f"/x/{i + 1:04d}.jpg" for i in range(3)}
     record = ran("detect", *(objects(name) for name in sent), sent=sent)
-    outputs = run.folder_of(record.id) / run.OUTPUTS
+    outputs = run_folder(record.id) / OUTPUTS_FOLDER
     outputs.mkdir()
     for number in range(3):
         (outputs / f"{number:04d}.jpg").write_text(f"{number}")
     for _ in range(2):
-        drawn_ = {path.name: path.read_text() for path in seen.conclude(record).drawn}
+        drawn_ = {path.name: path.read_text() for path in read_prediction(record).drawn}
         assert drawn_ == {"0001.jpg": "0", "0002.jpg": "1", "0003.jpg": "2"}
 
 
@@ -249,7 +264,7 @@ def test_pictures_named_as_the_board_numbers_them_keep_their_own_drawings() -> N
     )
 )
 def test_names_of_drawings_are_different_on_any_file_system(parts: Any) -> None:
-    named = drawings.names([f"/{folder}/{stem}{ending}" for folder, stem, ending in parts])
+    named = name_drawings([f"/{folder}/{stem}{ending}" for folder, stem, ending in parts])
     keys = {unicodedata.normalize("NFC", name).casefold() for name in named}
     assert len(keys) == len(parts)
     assert all(len(name.encode()) <= 255 and "/" not in name for name in named)
@@ -257,18 +272,18 @@ def test_names_of_drawings_are_different_on_any_file_system(parts: Any) -> None:
 
 def test_where_the_drawn_pictures_are_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     found = saw("detect", objects("0000.jpg"))
-    (found.folder / run.OUTPUTS).mkdir()
-    (found.folder / run.OUTPUTS / "0000.jpg").touch()
-    look.tell([found], "csv")
-    assert f"drawn: {found.folder / run.OUTPUTS}\n" in capsys.readouterr().err
-    (found.folder / seen.FILM).touch()
-    look.tell([found], "csv")
-    assert f"drawn: {found.folder / seen.FILM}\n" in capsys.readouterr().err
+    (found.folder / OUTPUTS_FOLDER).mkdir()
+    (found.folder / OUTPUTS_FOLDER / "0000.jpg").touch()
+    print_predictions([found], "csv")
+    assert f"drawn: {found.folder / OUTPUTS_FOLDER}\n" in capsys.readouterr().err
+    (found.folder / DRAWN_FILM).touch()
+    print_predictions([found], "csv")
+    assert f"drawn: {found.folder / DRAWN_FILM}\n" in capsys.readouterr().err
 
 
 def test_which_runs_looked_at_something() -> None:
-    assert seen.is_of(kept.record("a", what={"task": "pose"}))
-    assert not seen.is_of(kept.record("a", what={"task": "bench"}))
+    assert is_prediction(kept.record("a", what={"task": "pose"}))
+    assert not is_prediction(kept.record("a", what={"task": "bench"}))
 
 
 @given(
@@ -277,18 +292,18 @@ def test_which_runs_looked_at_something() -> None:
     )
 )
 def test_a_masks_area_is_that_of_its_runs(mask: Any) -> None:
-    runs = rle.pack(mask)
-    assert masks.area(runs) == int(mask.sum())
-    assert sum(masks.lengths(runs.counts)) == mask.size
+    runs = encode_mask(mask)
+    assert mask_area(runs) == int(mask.sum())
+    assert sum(run_lengths(runs.counts)) == mask.size
 
 
 @given(st.text("0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmno", max_size=60))
 def test_any_counts_have_lengths(counts: str) -> None:
-    assert len(masks.lengths(counts)) <= len(counts)
+    assert len(run_lengths(counts)) <= len(counts)
 
 
-def drawn(found: Seen, count: int) -> list[Path]:
-    folder = found.folder / run.OUTPUTS
+def drawn(found: Prediction, count: int) -> list[Path]:
+    folder = found.folder / OUTPUTS_FOLDER
     folder.mkdir(exist_ok=True)
     for i in range(count):
         (folder / f"{i:04d}.jpg").touch()
@@ -311,11 +326,11 @@ def test_what_was_drawn_is_opened_where_there_is_a_desktop(
     tools = viewer(tmp_path, monkeypatch)
     found = saw("detect", objects("0000.jpg"))
     pictures = drawn(found, 2)
-    for child in show.show(found.shown):
+    for child in open_viewer(found.shown):
         child.wait(30)
     assert (tools / "opened").read_text().split() == [str(one) for one in pictures]
-    drawn(found, seen.FEW + 1)
-    for child in show.show(found.shown):
+    drawn(found, VIEWED_PICTURES + 1)
+    for child in open_viewer(found.shown):
         child.wait(30)
     assert (tools / "opened").read_text().split()[2:] == [str(pictures[0].parent)]
 
@@ -328,17 +343,17 @@ def test_without_a_desktop_it_is_said_where_it_is(
         monkeypatch.delenv(name, raising=False)
     found = saw("detect", objects("0000.jpg"))
     (one,) = drawn(found, 1)
-    assert show.show(found.shown) == []
+    assert open_viewer(found.shown) == []
     assert f"no desktop to show it on: {one}" in capsys.readouterr().err
     assert not (tmp_path / "tools" / "opened").exists()
 
 
 def test_nothing_drawn_opens_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", ":0")
-    assert show.show(saw("detect", objects("0000.jpg")).shown) == []
+    assert open_viewer(saw("detect", objects("0000.jpg")).shown) == []
 
 
 def test_an_object_without_a_label_is_named_by_its_class() -> None:
-    assert Object(class_=7, score=0.5, box=(0, 0, 1, 1)).name == "7"
-    assert lines.name({"type": "objects"}) == "frame ?"
+    assert PredictedObject(class_=7, score=0.5, box=(0, 0, 1, 1)).name == "7"
+    assert line_name({"type": "objects"}) == "frame ?"
     assert Frame(name="a", width=1, height=1).objects == []

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from piyard import onboard
-from piyard.look import through
-from piyard.look.inputs import Inputs
+from piyard.board.ssh.commands import script_text
+from piyard.predict.command import Inputs, stdin_command
 from tests import board_run
 from tests.local_board import new_board
 
@@ -36,7 +35,7 @@ def camera(
     work = folder / "run"
     work.mkdir()
     return subprocess.run(
-        ["sh", "-c", onboard.script("camera"), "camera", frames, "640", "480", *command],
+        ["sh", "-c", script_text("camera"), "camera", frames, "640", "480", *command],
         cwd=work,
         env={"PATH": f"{programs}:/usr/bin:/bin"},
         capture_output=True,
@@ -104,7 +103,7 @@ def test_a_camera_that_is_not_listened_to_ends(tmp_path: Path) -> None:
 def test_a_film_reaches_the_command_whatever_it_is_called(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"JPEG" * 1000)
     done = subprocess.run(
-        ["sh", "-c", onboard.script("film"), "film", name, "cat"],
+        ["sh", "-c", script_text("film"), "film", name, "cat"],
         cwd=tmp_path,
         capture_output=True,
         check=False,
@@ -117,7 +116,7 @@ def test_a_film_reaches_the_command_whatever_it_is_called(tmp_path: Path, name: 
 def test_a_run_gets_the_boards_camera_and_outlives_us(tmp_path: Path) -> None:
     board = new_board(tmp_path / "board")
     board.has_tool("rpicam-vid", CAMERA.removeprefix("#!/bin/sh\n"))
-    words = through.words(Inputs(camera=True, frames=3), None)
+    words = stdin_command(Inputs(camera=True, frames=3), None)
     board_run.start(board, *words, "sh", "-c", "wc -c; echo done >&2")
     assert board_run.end_of(board).code == 0
     folder = board.yard / "runs" / board_run.RUN
@@ -127,7 +126,7 @@ def test_a_run_gets_the_boards_camera_and_outlives_us(tmp_path: Path) -> None:
 
 def test_a_run_without_a_camera_ends_with_the_reason(tmp_path: Path) -> None:
     board = new_board(tmp_path / "board")
-    words = through.words(Inputs(camera=True), None)
+    words = stdin_command(Inputs(camera=True), None)
     board_run.start(board, *words, "sh", "-c", "cat")
     assert board_run.end_of(board).code == 127
     said = (board.yard / "runs" / board_run.RUN / "stderr.txt").read_text()

@@ -5,15 +5,19 @@ import sys
 
 import pytest
 
-from piyard import config, model, networks, paths
-from piyard.errors import WrongInput
+from piyard.core.config import load_yaml
+from piyard.core.errors import WrongInput
+from piyard.core.paths import ROOT
+from piyard.models import definition
+from piyard.models.definition import MODELS_FOLDER, Model, load_model, model_names
+from piyard.models.networks import NETWORK_NAMES
 
-GOOD = (model.FOLDER / "resnet18.yaml").read_text()
+GOOD = (MODELS_FOLDER / "resnet18.yaml").read_text()
 
 
 def load_text(tmp_path, text):
     (tmp_path / "m.yaml").write_text(text)
-    return config.load(tmp_path / "m.yaml", model.Model)
+    return load_yaml(tmp_path / "m.yaml", Model)
 
 
 def test_only_a_file_that_is_the_network_can_be_cut(tmp_path):
@@ -21,14 +25,14 @@ def test_only_a_file_that_is_the_network_can_be_cut(tmp_path):
         load_text(tmp_path, GOOD + "cut: [a]\n")
 
 
-CLASSIFIERS = [name for name in model.names() if model.load(name).task == "classify"]
+CLASSIFIERS = [name for name in model_names() if load_model(name).task == "classify"]
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_every_classifier_that_ships_is_complete(name):
-    read = model.load(name)
+    read = load_model(name)
     labels = read.labels_file.read_text(encoding="utf-8").splitlines()
-    assert read.network in networks.NAMES
+    assert read.network in NETWORK_NAMES
     assert read.weights[0].url.startswith("https://")
     assert read.weights[0].digest[:8] in read.weights[0].url
     assert all(file.licence and file.dataset and file.source for file in read.weights)
@@ -39,14 +43,14 @@ def test_every_classifier_that_ships_is_complete(name):
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_normalisation_is_torchvisions_in_ncnns_terms(name):
-    rules = model.load(name).preprocess
+    rules = load_model(name).preprocess
     assert rules.mean == pytest.approx([255 * m for m in (0.485, 0.456, 0.406)], rel=1e-12)
     assert rules.norm == pytest.approx([1 / (255 * s) for s in (0.229, 0.224, 0.225)], rel=1e-12)
 
 
 def test_unknown_model_names_the_nearest():
     with pytest.raises(WrongInput, match="did you mean 'resnet18'"):
-        model.load("resnet-18")
+        load_model("resnet-18")
 
 
 @pytest.mark.parametrize(
@@ -83,30 +87,31 @@ def test_weights_have_one_digest_at_most(tmp_path):
 
 
 def test_a_network_that_does_not_exist_is_caught_when_the_model_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(model, "FOLDER", tmp_path)
+    monkeypatch.setattr(definition, "MODELS_FOLDER", tmp_path)
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels" / "imagenet1k.txt").write_text("a\n")
     (tmp_path / "m.yaml").write_text(GOOD.replace("network: resnet18", "network: resnet81"))
     with pytest.raises(WrongInput, match="did you mean 'resnet18'"):
-        model.load("m")
+        load_model("m")
 
 
 def test_labels_that_do_not_exist(tmp_path, monkeypatch):
-    monkeypatch.setattr(model, "FOLDER", tmp_path)
+    monkeypatch.setattr(definition, "MODELS_FOLDER", tmp_path)
     (tmp_path / "m.yaml").write_text(GOOD)
     with pytest.raises(WrongInput, match="labels"):
-        model.load("m")
+        load_model("m")
 
 
 def test_importing_it_is_cheap():
     heavy = "{'torch', 'torchvision', 'ncnn', 'numpy', 'PIL', 'requests'}"
     program = (
-        "import sys; from piyard import model; [model.load(name) for name in model.names()];"
+        "import sys; from piyard.models.definition import load_model, model_names;"
+        "[load_model(name) for name in model_names()];"
         f"sys.exit(str({heavy} & set(sys.modules)) if {heavy} & set(sys.modules) else 0)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
-        cwd=paths.ROOT,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,

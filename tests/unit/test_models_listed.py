@@ -5,27 +5,29 @@ import json
 import pytest
 import yaml
 
-from piyard import download, model
-from piyard.commands import models
-from piyard.errors import WrongInput
+from piyard.cli.make import list_models
+from piyard.core import download
+from piyard.core.errors import WrongInput
+from piyard.models import definition
+from piyard.models.definition import MODELS_FOLDER, TASKS, load_model, model_names
 
 
 @pytest.fixture
 def told(capsys):
     def rows(task=""):
-        models.listed(task, "json")
+        list_models(task, "json")
         return {row["Model"]: row for row in json.loads(capsys.readouterr().out)}
 
     return rows
 
 
 def test_all_models_are_there(told):
-    assert list(told()) == model.names()
+    assert list(told()) == model_names()
 
 
-@pytest.mark.parametrize("task", model.TASKS)
+@pytest.mark.parametrize("task", TASKS)
 def test_those_of_a_task(told, task):
-    there = {name for name in model.names() if model.load(name).task == task}
+    there = {name for name in model_names() if load_model(name).task == task}
     assert set(told(task)) == there
     assert there
 
@@ -50,26 +52,28 @@ def test_what_nobody_publishes_is_not_guessed(told):
 
 
 def test_licences_of_all_files(told, tmp_path, monkeypatch):
-    described = yaml.safe_load((model.FOLDER / "nanotrack.yaml").read_text())
+    described = yaml.safe_load((MODELS_FOLDER / "nanotrack.yaml").read_text())
     described["parts"]["head"]["licence"] = "MIT"
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(described))
-    monkeypatch.setattr(model, "FOLDER", tmp_path)
+    monkeypatch.setattr(definition, "MODELS_FOLDER", tmp_path)
     assert told()["mine"]["Licence"] == "Apache-2.0; MIT"
 
 
 def test_whether_all_files_are_at_hand(told, monkeypatch):
-    main = model.load("nanotrack").weights[0].sha256
-    head = model.load("nanotrack").parts["head"].sha256
+    main = load_model("nanotrack").weights[0].sha256
+    head = load_model("nanotrack").parts["head"].sha256
     here = {main}
-    monkeypatch.setattr(download, "known", lambda digest: digest if digest in here else None)
+    monkeypatch.setattr(download, "known_sha256", lambda digest: digest if digest in here else None)
     assert told("track")["nanotrack"]["Weights"] == "to download"
     here.add(head)
     assert told("track")["nanotrack"]["Weights"] == "here"
 
 
 def test_another_accepted_file_will_do(told, monkeypatch):
-    other = model.load("squeezenet1_1").weights[1].sha256
-    monkeypatch.setattr(download, "known", lambda digest: digest if digest == other else None)
+    other = load_model("squeezenet1_1").weights[1].sha256
+    monkeypatch.setattr(
+        download, "known_sha256", lambda digest: digest if digest == other else None
+    )
     assert told("classify")["squeezenet1_1"]["Weights"] == "here"
 
 
@@ -79,9 +83,9 @@ def test_what_has_no_public_address(told):
 
 def test_a_task_there_is_not():
     with pytest.raises(WrongInput, match="did you mean 'detect'"):
-        models.listed("detct", "plain")
+        list_models("detct", "plain")
 
 
 def test_a_format_there_is_not():
     with pytest.raises(WrongInput, match="format"):
-        models.listed("", "xml")
+        list_models("", "xml")

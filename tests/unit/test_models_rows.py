@@ -4,10 +4,23 @@ import re
 
 import pytest
 
-from piyard import model, networks
-from piyard.model.head import Fcos, Heatmap, Nanodet, Rtmdet, Simcc, Yolov8, Yolox
-from piyard.model.steps import Box, Crop, Letterbox, Stretch
-from piyard.model.tracker import Bytetrack, Nanotrack
+from piyard.models.definition import label_list_path, load_model, model_names, read_labels
+from piyard.models.networks import NETWORK_NAMES
+from piyard.vision.schema import (
+    BytetrackConfig,
+    Crop,
+    Fcos,
+    Heatmap,
+    Letterbox,
+    Nanodet,
+    NanotrackConfig,
+    ObjectCrop,
+    Rtmdet,
+    Simcc,
+    Stretch,
+    Yolov8,
+    Yolox,
+)
 
 ROWS = {
     "classify": "resnet18 resnet50 mobilenet_v2 squeezenet1_1 shufflenet_v2",
@@ -30,19 +43,19 @@ MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 """ImageNet's, of red, green and blue."""
 
 
-@pytest.fixture(params=model.names())
+@pytest.fixture(params=model_names())
 def name(request):
     return request.param
 
 
 @pytest.mark.parametrize("task", ROWS)
 def test_every_row_of_the_table_is_there(task):
-    there = {name for name in model.names() if model.load(name).task == task}
+    there = {name for name in model_names() if load_model(name).task == task}
     assert there == set(ROWS[task].split())
 
 
 def test_weights_say_whose_they_are(name):
-    read = model.load(name)
+    read = load_model(name)
     for file in (*read.weights, *read.parts.values()):
         assert file.source
         assert file.licence
@@ -53,45 +66,45 @@ def test_weights_say_whose_they_are(name):
 
 def test_a_digest_that_a_name_tells_is_the_one_given(name):
     """torchvision, mmpose and others put the first digits into the file's name."""
-    for file in model.load(name).weights:
+    for file in load_model(name).weights:
         for told in re.findall(r"-([0-9a-f]{8,10})[._]", file.url):
             assert file.published_digest.startswith(told[:8])
 
 
 @pytest.mark.parametrize("host", ["Megvii", "ultralytics", "pytorch", "openmmlab", "ByteTrack"])
 def test_the_official_publisher_comes_first(host):
-    asked = [model.load(name) for name in model.names()]
+    asked = [load_model(name) for name in model_names()]
     told = [read.weights[0].url + read.weights[0].source for read in asked]
     assert any(host in one for one in told)
 
 
 def test_what_stays_at_one_address_is_pinned_there(name):
     """A branch of a repository may change; a commit cannot."""
-    for file in model.load(name).weights:
+    for file in load_model(name).weights:
         if "raw.githubusercontent.com" in file.url:
             assert re.search(r"/[0-9a-f]{40}/", file.url)
             assert file.sha256
 
 
 def test_labels_are_what_the_head_counts():
-    assert len(model.labels(model.load("yolov8_n"))) == 80
-    assert len(set(model.labels(model.load("yolov8_n")))) == 80
-    assert model.labels(model.load("bytetrack")) == ["person"]
-    assert model.labels(model.load("yolov8_n"))[0] == "person"
+    assert len(read_labels(load_model("yolov8_n"))) == 80
+    assert len(set(read_labels(load_model("yolov8_n")))) == 80
+    assert read_labels(load_model("bytetrack")) == ["person"]
+    assert read_labels(load_model("yolov8_n"))[0] == "person"
 
 
 def test_the_91_places_of_fcos_are_cocos_own_numbers():
     """torchvision's detectors count COCO's category numbers, with those that were never used."""
-    places = model.labels(model.load("fcos"))
+    places = read_labels(load_model("fcos"))
     used = [place for place in places if place not in {"__background__", "N/A"}]
     assert len(places) == 91
-    assert used == model.labels(model.load("yolov8_n"))
+    assert used == read_labels(load_model("yolov8_n"))
     numbers = {places.index(one): one for one in used}
     assert {1: "person", 13: "stop sign", 44: "bottle", 90: "toothbrush"}.items() <= numbers.items()
 
 
 def test_keypoints_are_cocos():
-    points = model.listing("coco_keypoints").read_text().splitlines()
+    points = label_list_path("coco_keypoints").read_text().splitlines()
     assert len(points) == 17
     assert points[0] == "nose"
     sides = [one for one in points if one.startswith("left_")]
@@ -99,21 +112,21 @@ def test_keypoints_are_cocos():
 
 
 def test_heads_are_the_networks(name):
-    read = model.load(name)
+    read = load_model(name)
     if read.head is None:
-        assert read.task == "classify" or isinstance(read.tracker, Nanotrack)
+        assert read.task == "classify" or isinstance(read.tracker, NanotrackConfig)
     else:
         assert re.match(HEADS[type(read.head)], name)
 
 
 def test_inputs_fit_the_strides(name):
-    read = model.load(name)
+    read = load_model(name)
     strides = getattr(read.head, "strides", (1,))
     assert all(side % max(strides) == 0 for side in read.input[1:])
 
 
 def test_onnx_rows_are_cut_where_something_is_decoded(name):
-    read = model.load(name)
+    read = load_model(name)
     decoded = read.network == "onnx" and read.task in {"detect", "segment"}
     assert bool(read.cut) == (decoded or name == "yolo11_n_pose")
     if read.cut:
@@ -124,26 +137,26 @@ def test_onnx_rows_are_cut_where_something_is_decoded(name):
 
 def test_a_detector_of_persons_looks_for_poses():
     for name in ROWS["pose"].split():
-        read = model.load(name)
-        assert bool(read.detector) == isinstance(read.preprocess, Box)
+        read = load_model(name)
+        assert bool(read.detector) == isinstance(read.preprocess, ObjectCrop)
         if read.detector:
-            finds = model.load(read.detector)
+            finds = load_model(read.detector)
             assert finds.task == "detect"
-            assert model.labels(finds)[0] == "person"
+            assert read_labels(finds)[0] == "person"
 
 
 def test_trackers():
-    assert isinstance(model.load("nanotrack").tracker, Nanotrack)
+    assert isinstance(load_model("nanotrack").tracker, NanotrackConfig)
     for name in ("bytetrack", "yolov8_n_bytetrack"):
-        read = model.load(name)
-        assert isinstance(read.tracker, Bytetrack)
+        read = load_model(name)
+        assert isinstance(read.tracker, BytetrackConfig)
         assert isinstance(read.head, Yolov8 | Yolox)
         assert read.head.score <= read.tracker.low, "the second association needs the weak ones"
 
 
 def test_preprocessing_is_the_authors(name):
     """ImageNet's mean and deviation, a division by 255, or nothing: in the network's own order."""
-    how = model.load(name).preprocess
+    how = load_model(name).preprocess
     swapped = how.order == "bgr"
     mean, norm = (one[::-1] if swapped else one for one in (how.mean, how.norm))
     if re.match(r"yolov8|yolo11", name):
@@ -159,7 +172,7 @@ def test_preprocessing_is_the_authors(name):
 
 
 def test_how_the_picture_is_laid_in(name):
-    read = model.load(name)
+    read = load_model(name)
     how = read.preprocess
     match how:
         case Letterbox():
@@ -167,7 +180,7 @@ def test_how_the_picture_is_laid_in(name):
             assert how.place == ("topleft" if at_corner else "centre")
             filled = {"fcos": (124, 116, 104), "nanodet": (0, 0, 0)}
             assert how.pad == filled.get(name, (114, 114, 114))
-        case Box():
+        case ObjectCrop():
             assert how.padding == 1.25
         case Crop():
             assert read.task == "classify"
@@ -176,13 +189,13 @@ def test_how_the_picture_is_laid_in(name):
 
 
 def test_nanotrack_looks_with_one_net_and_compares_with_another():
-    read = model.load("nanotrack")
-    assert isinstance(read.tracker, Nanotrack)
+    read = load_model("nanotrack")
+    assert isinstance(read.tracker, NanotrackConfig)
     assert set(read.parts) == {"head"}
     assert read.input[1:] == (read.tracker.search,) * 2
     assert read.dynamic == (read.tracker.template,) * 2
 
 
 def test_every_network_of_a_row_is_known():
-    used = {model.load(name).network for name in model.names()}
-    assert used - networks.NAMES == {"onnx"}
+    used = {load_model(name).network for name in model_names()}
+    assert used - NETWORK_NAMES == {"onnx"}

@@ -13,10 +13,25 @@ from typing import Any
 
 import pytest
 
-from piyard import deploy, detached, facts, onboard, say
-from piyard import lease as leases
-from piyard.detached import Damaged
-from piyard.errors import BoardBusy, BoardCommandFailed, BoardTooSlow, HostUnreachable
+from piyard.board import lease as board_lease
+from piyard.board.facts import read_facts
+from piyard.board.lease import lease_holder
+from piyard.board.ssh.commands import SCRIPT_FOLDER, SCRIPT_NEEDS, script_text
+from piyard.core import console
+from piyard.core.errors import BoardBusy, BoardCommandFailed, BoardTooSlow, HostUnreachable
+from piyard.run import remote
+from piyard.run.deploy import deploy_releases
+from piyard.run.remote import (
+    FETCHED_MARK,
+    DamagedFile,
+    _parse_status,
+    cancel_process,
+    fetch_files,
+    mark_fetched,
+    read_status,
+    start_process,
+    wait_for_process,
+)
 from tests import disks
 from tests.board_run import (
     PATIENCE_S,
@@ -32,7 +47,7 @@ from tests.board_run import (
 )
 from tests.local_board import LocalBoard, lease, new_board, release
 
-SCRIPTS = sorted(path.stem for path in onboard.FOLDER.glob("*.sh"))
+SCRIPTS = sorted(path.stem for path in SCRIPT_FOLDER.glob("*.sh"))
 
 
 @pytest.fixture
@@ -40,20 +55,20 @@ def board(tmp_path: Path) -> Iterator[LocalBoard]:
     made = new_board(tmp_path / "board")
     yield made
     for folder in (made.yard / "runs").glob("*"):
-        detached.cancel(made, folder.name)
+        cancel_process(made, folder.name)
 
 
 @pytest.fixture(autouse=True)
 def notes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     said: list[str] = []
-    monkeypatch.setattr(say, "note", said.append)
-    monkeypatch.setattr(detached, "POLL_S", 1)
+    monkeypatch.setattr(console, "info", said.append)
+    monkeypatch.setattr(remote, "STATUS_WAIT_S", 1)
     return said
 
 
 def sh(text: str, *arguments: str, needs: Sequence[str] = ("process",)) -> str:
     """What the shell says with those functions at hand."""
-    whole = "\n".join([*(onboard.script(name) for name in needs), text])
+    whole = "\n".join([*(script_text(name) for name in needs), text])
     done = subprocess.run(
         ["sh", "-c", whole, "sh", *arguments], capture_output=True, text=True, check=False
     )
@@ -62,23 +77,21 @@ def sh(text: str, *arguments: str, needs: Sequence[str] = ("process",)) -> str:
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_posix_shell_understands_each_script_with_what_it_needs(name: str) -> None:
-    done = subprocess.run(
-        ["sh", "-n", "-c", onboard.script(name)], capture_output=True, check=False
-    )
+    done = subprocess.run(["sh", "-n", "-c", script_text(name)], capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_every_script_that_is_named_exists() -> None:
-    named = {*onboard.NEEDS, *(part for parts in onboard.NEEDS.values() for part in parts)}
+    named = {*SCRIPT_NEEDS, *(part for parts in SCRIPT_NEEDS.values() for part in parts)}
     assert named <= set(SCRIPTS)
 
 
 def test_a_script_is_the_same_text_each_time() -> None:
-    assert onboard.script("deploy") is onboard.script("deploy")
+    assert script_text("deploy") is script_text("deploy")
 
 
 def test_a_board_tells_its_facts_in_one_command(board: LocalBoard) -> None:
-    told = facts.read(board)
+    told = read_facts(board)
     assert board.commands == 1
     assert told.machine == os.uname().machine
     assert told.kernel == os.uname().release
@@ -93,7 +106,7 @@ def test_a_board_tells_its_facts_in_one_command(board: LocalBoard) -> None:
 def test_what_a_board_cannot_tell_is_null(board: LocalBoard) -> None:
     for tool in ("getconf", "df", "vcgencmd"):
         board.has_tool(tool, "exit 1")
-    told = facts.read(board)
+    told = read_facts(board)
     assert (told.page_size, told.libc, told.cores, told.free_disk_kb) == (None, None, None, None)
     assert told.throttled is None
     assert told.machine == os.uname().machine
@@ -103,7 +116,7 @@ def test_a_board_tells_what_its_firmware_says(board: LocalBoard) -> None:
     board.has_tool(
         "vcgencmd", "case $1 in get_throttled) echo throttled=0x50005 ;; *) echo v1 ;; esac"
     )
-    told = facts.read(board)
+    told = read_facts(board)
     assert (told.throttled, told.firmware) == ("0x50005", "v1")
 
 
@@ -187,14 +200,14 @@ def test_a_run_goes_on_after_the_session_that_started_it(board: LocalBoard) -> N
     supervisor, leader = processes(folder)
     assert os.getsid(supervisor) != os.getsid(0)
     assert os.getsid(leader) == leader
-    assert detached.status(board, RUN).state == "running"
+    assert read_status(board, RUN).state == "running"
 
 
 def test_the_board_counts_what_a_run_wrote_so_far(board: LocalBoard) -> None:
     start(board, "sh", "-c", "echo 1; echo 2; sleep 100")
     folder = until_running(board)
     written(folder / "log.jsonl")
-    assert detached.status(board, RUN).lines == 2
+    assert read_status(board, RUN).lines == 2
 
 
 WATCH = ("sh", "-c", 'echo "{\\"uptime_s\\":1}"; echo "$0 $*" >&2; exec sleep 987', "two words")
@@ -259,7 +272,7 @@ def test_a_cancelled_run_ends_with_all_its_processes(board: LocalBoard) -> None:
     folder = until_running(board)
     child = int(written(folder / "log.jsonl"))
     _, leader = processes(folder)
-    ended = detached.cancel(board, RUN)
+    ended = cancel_process(board, RUN)
     assert (ended.state, ended.why) == ("ended", "cancelled")
     assert ended.code != 0
     until_gone(child, leader)
@@ -271,7 +284,7 @@ def test_a_run_keeps_its_lease_for_as_long_as_it_takes(
     def until() -> int:
         return int((board.yard / "lock").read_text().split()[2])
 
-    monkeypatch.setattr(leases, "SECONDS", 6)
+    monkeypatch.setattr(board_lease, "LEASE_SECONDS", 6)
     start(board, "sleep", "100")
     until_running(board)
     first, deadline = until(), time.monotonic() + PATIENCE_S
@@ -299,7 +312,7 @@ def test_a_guard_leaves_no_sleep_behind(board: LocalBoard) -> None:
 def test_a_process_is_known_whatever_its_name(tmp_path: Path, name: str) -> None:
     program = tmp_path / name
     shutil.copy("/bin/sleep", program)
-    asked = onboard.script("process") + '\nstarted "$1" && printf "%s" "$started"'
+    asked = script_text("process") + '\nstarted "$1" && printf "%s" "$started"'
     with subprocess.Popen([program, "60"]) as process:
         try:
             stat = Path(f"/proc/{process.pid}/stat").read_text()
@@ -318,7 +331,7 @@ def test_a_process_is_known_whatever_its_name(tmp_path: Path, name: str) -> None
 def test_what_ended_before_it_was_cancelled_ended(board: LocalBoard) -> None:
     start(board, "true")
     end_of(board)
-    cancelled = detached.cancel(board, RUN)
+    cancelled = cancel_process(board, RUN)
     assert (cancelled.state, cancelled.code, cancelled.why) == ("ended", 0, "ended")
 
 
@@ -349,19 +362,19 @@ def test_a_run_from_before_a_restart_is_over(board: LocalBoard, status: str, fil
     folder.mkdir(parents=True)
     (folder / "status").write_text(f"{status}\n")
     (folder / file).write_text(f"another-boot {os.getpid()} 1 0 0\n")
-    assert detached.status(board, RUN, wait_s=1).state == "interrupted"
-    assert detached.cancel(board, RUN).state == "interrupted"
+    assert read_status(board, RUN, wait_s=1).state == "interrupted"
+    assert cancel_process(board, RUN).state == "interrupted"
 
 
 def test_a_run_nobody_started_is_absent(board: LocalBoard) -> None:
-    assert detached.status(board, "no-such-run").state == "absent"
-    assert detached.cancel(board, "no-such-run").state == "absent"
+    assert read_status(board, "no-such-run").state == "absent"
+    assert cancel_process(board, "no-such-run").state == "absent"
 
 
 def test_the_board_is_held_by_the_run_while_it_goes_on(board: LocalBoard) -> None:
     start(board, "sleep", "100")
     until_running(board)
-    assert leases.holder(board).endswith(" owner of token")
+    assert lease_holder(board).endswith(" owner of token")
     with pytest.raises(BoardBusy, match="held by owner of token"):
         start(board, "true", run="another", token="other")
     assert not (board.yard / "runs" / "another").exists()
@@ -388,12 +401,12 @@ def test_who_takes_over_from_a_dead_holder_ends_what_it_left_running(board: Loca
 
 def test_a_file_that_is_not_what_was_sent_does_not_run(board: LocalBoard) -> None:
     what = release(nnrun="program")
-    deploy.deploy(board, [what], lease(), keep=True)
+    deploy_releases(board, [what], lease(), keep=True)
     file = board.home / what.folder / "nnrun"
     file.chmod(0o700)
     file.write_text("rotten")
-    with pytest.raises(Damaged) as caught:
-        detached.start(board, RUN, what, ["true"], lease(), limit_s=10)
+    with pytest.raises(DamagedFile) as caught:
+        start_process(board, RUN, what, ["true"], lease(), limit_s=10)
     assert caught.value.sha256 == what.files[0].sha256
     assert not (board.yard / "runs" / RUN).exists()
 
@@ -404,12 +417,12 @@ def test_what_a_run_wrote_comes_back(board: LocalBoard, tmp_path: Path) -> None:
     folder = tmp_path / "fetched"
     folder.mkdir()
     (folder / "run.json").write_text("ours")
-    detached.fetch(board, RUN, folder, keep={"run.json"})
+    fetch_files(board, RUN, folder, keep={"run.json"})
     assert (folder / "log.jsonl").read_text() == "line\n"
     assert (folder / "outputs" / "0.f32").read_text() == "raw\n"
     assert (folder / "run.json").read_text() == "ours"
-    detached.mark_fetched(board, RUN)
-    assert (board.yard / "runs" / RUN / detached.FETCHED).exists()
+    mark_fetched(board, RUN)
+    assert (board.yard / "runs" / RUN / FETCHED_MARK).exists()
 
 
 @pytest.mark.parametrize(
@@ -429,11 +442,11 @@ def test_a_folder_that_is_written_to_is_fetched_as_it_was(
     complaint = f"echo '{said}' >&2;" if said else ""
     board.has_tool("tar", f'/bin/tar "$@"; {complaint} exit 1')
     if whole:
-        detached.fetch(board, RUN, tmp_path / "fetched", keep=set())
+        fetch_files(board, RUN, tmp_path / "fetched", keep=set())
         assert (tmp_path / "fetched" / "log.jsonl").read_text() == "line\n"
     else:
         with pytest.raises(BoardCommandFailed):
-            detached.fetch(board, RUN, tmp_path / "fetched", keep=set())
+            fetch_files(board, RUN, tmp_path / "fetched", keep=set())
 
 
 def test_fetching_twice_brings_what_came_since(board: LocalBoard, tmp_path: Path) -> None:
@@ -445,12 +458,12 @@ def test_fetching_twice_brings_what_came_since(board: LocalBoard, tmp_path: Path
     )
     folder = until_running(board)
     written(folder / "log.jsonl")
-    detached.fetch(board, RUN, tmp_path / "fetched", keep=set())
+    fetch_files(board, RUN, tmp_path / "fetched", keep=set())
     assert (tmp_path / "fetched" / "log.jsonl").read_text() == "one\n"
-    assert not (folder / detached.FETCHED).exists()
+    assert not (folder / FETCHED_MARK).exists()
     (folder / "go").touch()
     end_of(board)
-    detached.fetch(board, RUN, tmp_path / "fetched", keep=set())
+    fetch_files(board, RUN, tmp_path / "fetched", keep=set())
     assert (tmp_path / "fetched" / "log.jsonl").read_text() == "one\ntwo\n"
     assert (tmp_path / "fetched" / "outputs" / "x").read_text() == "x\n"
     assert not list((tmp_path / "fetched").glob(".fetch-*"))
@@ -460,8 +473,8 @@ def test_a_run_that_cannot_be_marked_is_only_kept_longer(board: LocalBoard) -> N
     start(board, "true")
     end_of(board)
     board.has_tool("touch", "exit 1")
-    detached.mark_fetched(board, RUN)
-    assert not (board.yard / "runs" / RUN / detached.FETCHED).exists()
+    mark_fetched(board, RUN)
+    assert not (board.yard / "runs" / RUN / FETCHED_MARK).exists()
 
 
 THAWED = """
@@ -488,7 +501,7 @@ def test_a_board_that_stands_still_for_too_long_is_given_up(board: LocalBoard) -
     start(board, "true")
     board.has_tool("timeout", "exit 124")
     with pytest.raises(BoardTooSlow, match="was ended after 31 s"):
-        detached.wait(lambda: board, board, RUN, lambda _s: None, lost_limit_s=0.0)
+        wait_for_process(lambda: board, board, RUN, lambda _s: None, lost_limit_s=0.0)
     board.has_tool("timeout", 'exec /usr/bin/timeout "$@"')
 
 
@@ -499,7 +512,7 @@ def test_a_board_that_stands_still_while_a_run_is_fetched_is_too_slow(
     end_of(board)
     board.has_tool("tar", "exit 124")
     with pytest.raises(BoardTooSlow, match="at its time limit"):
-        detached.fetch(board, RUN, tmp_path / "fetched", keep=set())
+        fetch_files(board, RUN, tmp_path / "fetched", keep=set())
 
 
 class TestFull:
@@ -510,7 +523,7 @@ class TestFull:
         with disks.mounted(tmp_path / "cramped", "1m") as place:
             board = LocalBoard(place)
             yield board
-            detached.cancel(board, RUN)
+            cancel_process(board, RUN)
 
     def test_a_run_that_failed_for_want_of_room_says_so(self, cramped: LocalBoard) -> None:
         start(cramped, "sh", "-c", "cat /dev/zero")
@@ -551,7 +564,7 @@ def test_waiting_goes_on_through_lost_connections(tmp_path: Path, notes: list[st
         opened.append(1)
         return board
 
-    assert detached.wait(open_again, board, RUN, lambda _s: None).code == 0
+    assert wait_for_process(open_again, board, RUN, lambda _s: None).code == 0
     assert opened == [1]
     assert len(notes) >= 1
     assert any("the run keeps running there, trying again" in note for note in notes)
@@ -560,7 +573,7 @@ def test_waiting_goes_on_through_lost_connections(tmp_path: Path, notes: list[st
 def test_waiting_ends_when_the_board_was_away_for_too_long(
     board: LocalBoard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(detached, "RETRY_S", 0.01)
+    monkeypatch.setattr(remote, "RECONNECT_S", 0.01)
 
     def gone() -> LocalBoard:
         raise HostUnreachable("pi5 does not answer over SSH")
@@ -568,15 +581,15 @@ def test_waiting_ends_when_the_board_was_away_for_too_long(
     lost = Lost(board.home)
     lost.misses = 1
     with pytest.raises(HostUnreachable):
-        detached.wait(gone, lost, RUN, lambda _s: None, lost_limit_s=0.0)
+        wait_for_process(gone, lost, RUN, lambda _s: None, lost_limit_s=0.0)
 
 
 def test_a_run_of_a_board_that_cannot_guard_its_lock_says_why(board: LocalBoard) -> None:
     what = release(nnrun="program")
-    deploy.deploy(board, [what], lease(), keep=True)
+    deploy_releases(board, [what], lease(), keep=True)
     board.has_tool("flock", "exit 1")
     with pytest.raises(BoardCommandFailed, match="cannot be guarded"):
-        detached.start(board, RUN, what, ["true"], lease(), limit_s=10)
+        start_process(board, RUN, what, ["true"], lease(), limit_s=10)
 
 
 def test_a_start_that_was_killed_half_way_is_not_waited_for_without_end(
@@ -585,9 +598,9 @@ def test_a_start_that_was_killed_half_way_is_not_waited_for_without_end(
     folder = board.yard / "runs" / RUN
     folder.mkdir(parents=True)
     (folder / "status").write_text("starting\n")
-    monkeypatch.setattr(detached, "START_LIMIT_S", 0.5)
+    monkeypatch.setattr(remote, "START_LIMIT_S", 0.5)
     seen: list[str] = []
-    found = detached.wait(lambda: board, board, RUN, lambda status: seen.append(status.state))
+    found = wait_for_process(lambda: board, board, RUN, lambda status: seen.append(status.state))
     assert found.state == "interrupted"
     assert set(seen) == {"starting"}
     (folder / "status").write_text("ended 0 ended 1 2\n")
@@ -598,4 +611,4 @@ def test_a_board_that_talks_nonsense_about_a_run_is_an_error(
     board: LocalBoard, said: list[str]
 ) -> None:
     with pytest.raises(BoardCommandFailed, match="does not report the run's status"):
-        detached._status(board, said)
+        _parse_status(board, said)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard.conversion import param
-from piyard.errors import ConversionFailed
+from piyard.convert.param import read_param
+from piyard.core.errors import ConversionFailed
 
 TEXT = """7767517
 4 5
@@ -27,7 +27,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_layers_blobs_and_settings(file: Path) -> None:
     file.write_text(TEXT)
-    layers = param.read(file)
+    layers = read_param(file)
     assert [layer.type for layer in layers] == ["Input", "Split", "Convolution", "BinaryOp"]
     assert (layers[1].bottoms, layers[1].tops) == (["in0"], ["a", "b"])
     assert layers[2].settings == {"0": "8", "1": "3", "-23310": "2,0.0,6.0", "9": "3"}
@@ -39,7 +39,7 @@ def test_what_pnnx_left_behind_is_read_too(file: Path) -> None:
     """Its lines have settings that are none of ncnn's."""
     line = "Tensor.slice slice_0 1 1 a b dim=2 end=inf @w start=0 step=2"
     file.write_text(f"7767517\n2 2\nInput a 0 1 a\n{line}\n")
-    assert param.read(file)[1].type == "Tensor.slice"
+    assert read_param(file)[1].type == "Tensor.slice"
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_what_pnnx_left_behind_is_read_too(file: Path) -> None:
 def test_a_broken_one_names_file_and_line(file: Path, text: str, told: str) -> None:
     file.write_text(text)
     with pytest.raises(ConversionFailed) as caught:
-        param.read(file)
+        read_param(file)
     assert "net.ncnn.param" in caught.value.what
     assert told in caught.value.what
 
@@ -65,7 +65,7 @@ def test_a_broken_one_names_file_and_line(file: Path, text: str, told: str) -> N
 def test_a_binary_file_is_none(file: Path) -> None:
     file.write_bytes(b"\x85dQ\x00\xff\xfe")
     with pytest.raises(ConversionFailed, match="not text"):
-        param.read(file)
+        read_param(file)
 
 
 @given(cut=st.integers(min_value=0, max_value=len(TEXT) - 2))
@@ -76,7 +76,7 @@ def test_a_cut_file_is_never_taken_for_a_whole_one(
     file = tmp_path_factory.mktemp("cut") / "net.param"
     file.write_text(TEXT[:cut])
     if cut >= TEXT.index(" 0=0"):
-        assert len(param.read(file)) == 4
+        assert len(read_param(file)) == 4
     elif cut < TEXT.index("out0"):
         with pytest.raises(ConversionFailed):
-            param.read(file)
+            read_param(file)

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from piyard.build import patches, source
-from piyard.errors import BuildFailed, WrongInput
+from piyard.build.source import apply_patches, load_patches, load_source, patch_digests
+from piyard.core.errors import BuildFailed, WrongInput
 
 OLD = "one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nnine\nten\n"
 NEW = OLD.replace("two\n", "2\n").replace("nine\n", "nine\nand a half\n")
@@ -38,7 +38,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def apply(folder: Path, tree: Path) -> None:
-    patches.apply(patches.load(folder), tree, "ncnn 1")
+    apply_patches(load_patches(folder), tree, "ncnn 1")
 
 
 def test_lines_change_and_files_come(folder: Path, tree: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_file_that_is_gone_or_there_already_is_named(folder: Path, tree: Path)
 def test_a_patch_says_why_it_is_there(folder: Path, text: str) -> None:
     (folder / "01.patch").write_text(text)
     with pytest.raises(WrongInput, match=r"01\.patch: a patch begins with its reason"):
-        patches.load(folder)
+        load_patches(folder)
 
 
 @pytest.mark.parametrize(
@@ -109,17 +109,17 @@ def test_a_patch_says_why_it_is_there(folder: Path, text: str) -> None:
 def test_what_is_no_diff_is_refused(folder: Path, spoil: Callable[[str], str]) -> None:
     (folder / "01.patch").write_text(REASON + spoil(diff("src/net.cpp", OLD, NEW)))
     with pytest.raises(WrongInput, match="not a unified diff"):
-        patches.load(folder)
+        load_patches(folder)
 
 
 def test_they_are_part_of_what_names_a_source(folder: Path) -> None:
     (folder / "01.patch").write_text(REASON + diff("src/net.cpp", OLD, NEW))
     for name in ("sdist", "git"):
-        pinned = source.load(name)
-        other = msgspec.structs.replace(pinned, patches=patches.load(folder))
+        pinned = load_source(name)
+        other = msgspec.structs.replace(pinned, patches=load_patches(folder))
         assert pinned.identity != other.identity
-        assert pinned.identity["patches"] == patches.identity(pinned.patches)
+        assert pinned.identity["patches"] == patch_digests(pinned.patches)
 
 
 def test_those_of_this_project_have_reasons() -> None:
-    assert [len(patch.reason) > 100 for patch in source.load().patches] == [True, True]
+    assert [len(patch.reason) > 100 for patch in load_source().patches] == [True, True]

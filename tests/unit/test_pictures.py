@@ -9,12 +9,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from piyard import paths, pictures
-from piyard.errors import WrongInput
-from piyard.evaluate import imagenet
-from piyard.look import inputs
-from piyard.look.inputs import Inputs
-from piyard.preprocess.picture import read as read_picture
+from piyard.core import paths
+from piyard.core.errors import WrongInput
+from piyard.evaluate.imagenet import read_imagenet
+from piyard.predict import command
+from piyard.predict.command import Inputs, check_inputs, input_names, make_release, open_inputs
+from piyard.vision.pictures import (
+    NNRUN_MAGIC,
+    list_pictures,
+    list_subfolders,
+    read_picture,
+    summarise_suffixes,
+)
 
 FORMATS = ("jpg", "JPEG", "png", "bmp", "webp", "tif", "TIFF", "gif", "PPM")
 
@@ -36,7 +42,7 @@ def test_all_formats_and_upper_case_endings(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "x.jpg").mkdir()
     bare = draw(tmp_path / "bare.png").rename(tmp_path / "bare")
-    found = pictures.of(tmp_path)
+    found = list_pictures(tmp_path)
     assert found.pictures == sorted([*made, bare])
     assert found.left_out == []
 
@@ -44,18 +50,20 @@ def test_all_formats_and_upper_case_endings(tmp_path: Path) -> None:
 def test_pictures_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
     for name in ("a.heic", "b.HEIC", "c.svg"):
         (tmp_path / name).write_bytes(b"x")
-    found = pictures.of(tmp_path)
+    found = list_pictures(tmp_path)
     assert found.pictures == []
-    assert pictures.listed(found.left_out) == f"2 .heic, 1 .svg, for example {tmp_path / 'a.heic'}"
+    assert (
+        summarise_suffixes(found.left_out) == f"2 .heic, 1 .svg, for example {tmp_path / 'a.heic'}"
+    )
 
 
 def test_folders_within_and_what_archivers_leave(tmp_path: Path) -> None:
     below = draw(tmp_path / "cat" / "images" / "a.webp")
     draw(tmp_path / "__MACOSX" / "a.jpg")
     draw(tmp_path / ".ipynb_checkpoints" / "a.jpg")
-    assert pictures.folders(tmp_path) == [tmp_path / "cat"]
-    assert pictures.of(tmp_path / "cat", deep=True).pictures == [below]
-    assert pictures.of(tmp_path / "cat").pictures == []
+    assert list_subfolders(tmp_path) == [tmp_path / "cat"]
+    assert list_pictures(tmp_path / "cat", deep=True).pictures == [below]
+    assert list_pictures(tmp_path / "cat").pictures == []
 
 
 def test_names_of_old_archives_can_be_shown_and_written(
@@ -67,20 +75,20 @@ def test_names_of_old_archives_can_be_shown_and_written(
         path = draw(folder / os.fsdecode("狗.bmp".encode("gbk")))
     except OSError as error:
         pytest.skip(f"this file system takes UTF-8 only: {error}")
-    (text,) = inputs.named(Inputs(pictures=[path])).values()
+    (text,) = input_names(Inputs(pictures=[path])).values()
     assert text.endswith(r"\xf6\xe8/\xb9\xb7.bmp")
     with pytest.raises(WrongInput) as error_:
-        imagenet.read(tmp_path, ["鲨"])
-    print(error_.value, pictures.listed([path]))
+        read_imagenet(tmp_path, ["鲨"])
+    print(error_.value, summarise_suffixes([path]))
     assert r"'\xf6\xe8' is the first" in capsys.readouterr().out
 
 
 def test_frames_come_as_they_are_numbered(tmp_path: Path) -> None:
     """A tracker that is shown a folder follows from one to the next."""
     made = [draw(tmp_path / f"f{n}.png") for n in (1, 2, 9, 10, 11, 100)]
-    assert pictures.of(tmp_path).pictures == made
+    assert list_pictures(tmp_path).pictures == made
     for texts in ([str(tmp_path)], [str(tmp_path / "*.png")]):
-        with inputs.taken(texts) as shown:
+        with open_inputs(texts) as shown:
             assert shown.pictures == made
 
 
@@ -91,13 +99,13 @@ def test_links_are_followed_once_and_counted_where_they_lead_nowhere(tmp_path: P
     (cat / "more").symlink_to(tmp_path / "real")
     (cat / "round").symlink_to(cat)
     (cat / "gone.jpg").symlink_to(tmp_path / "none.jpg")
-    found = pictures.of(cat, deep=True)
+    found = list_pictures(cat, deep=True)
     assert found == ([cat / "more" / "a.jpg"], [cat / "gone.jpg"])
 
 
 def test_a_folder_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(WrongInput, match="cannot be read: No such file"):
-        pictures.of(tmp_path / "none")
+        list_pictures(tmp_path / "none")
 
 
 @pytest.mark.parametrize("ending", ["bmp", "webp", "tif", "gif"])
@@ -106,27 +114,27 @@ def test_what_nnrun_cannot_decode_travels_as_png_with_the_same_levels(
 ) -> None:
     path = draw(tmp_path / f"my picture.{ending}")
     shown = Inputs(pictures=[path])
-    (sent,) = inputs.release_of(shown).files
+    (sent,) = make_release(shown).files
     assert sent.name == "0000.png"
-    assert sent.path.read_bytes().startswith(pictures.MAGIC[1])
+    assert sent.path.read_bytes().startswith(NNRUN_MAGIC[1])
     assert levels(sent.path) == levels(path)
-    assert inputs.named(shown) == {"0000.png": str(path)}
+    assert input_names(shown) == {"0000.png": str(path)}
     assert sent.path.is_relative_to(paths.cache())
 
 
 def test_a_picture_is_what_it_holds_and_not_what_it_is_called(tmp_path: Path) -> None:
     """Browsers save WebP as .jpg."""
     path = draw(tmp_path / "a.webp").rename(tmp_path / "a.jpg")
-    (sent,) = inputs.release_of(Inputs(pictures=[path])).files
+    (sent,) = make_release(Inputs(pictures=[path])).files
     assert levels(sent.path) == levels(path)
-    assert sent.path.read_bytes().startswith(pictures.MAGIC[1])
+    assert sent.path.read_bytes().startswith(NNRUN_MAGIC[1])
 
 
 def test_jpeg_and_png_travel_as_they_are_and_so_does_what_is_no_picture(tmp_path: Path) -> None:
     broken = tmp_path / "broken.webp"
     broken.write_bytes(b"RIFF....WEBP and no more")
     for path in (draw(tmp_path / "a.jpg"), draw(tmp_path / "b.png"), broken):
-        (sent,) = inputs.release_of(Inputs(pictures=[path])).files
+        (sent,) = make_release(Inputs(pictures=[path])).files
         assert sent.path == path
 
 
@@ -135,7 +143,7 @@ def test_a_turned_picture_is_turned_once(tmp_path: Path) -> None:
     exif[0x0112] = 6
     path = tmp_path / "a.webp"
     Image.new("RGB", (12, 8)).save(path, lossless=True, exif=exif)
-    (sent,) = inputs.release_of(Inputs(pictures=[path])).files
+    (sent,) = make_release(Inputs(pictures=[path])).files
     assert read_picture(path).size == read_picture(sent.path).size == (8, 12)
 
 
@@ -161,7 +169,7 @@ def test_levels_without_a_scale_are_refused(tmp_path: Path) -> None:
 def test_a_folder_that_holds_only_what_cannot_be_read_says_what(tmp_path: Path) -> None:
     (tmp_path / "a.heic").write_bytes(b"x")
     with pytest.raises(WrongInput, match="has no readable picture") as error:
-        inputs.check([str(tmp_path)])
+        check_inputs([str(tmp_path)])
     assert "1 .heic" in error.value.evidence
 
 
@@ -171,7 +179,7 @@ def test_what_is_left_out_of_a_folder_is_said(
     a, b = draw(tmp_path / "a.bmp"), draw(tmp_path / "b.webp")
     (tmp_path / "c.heic").write_bytes(b"x")
     draw(tmp_path / "more" / "d.jpg")
-    with inputs.taken([str(tmp_path)]) as shown:
+    with open_inputs([str(tmp_path)]) as shown:
         assert shown.pictures == [a, b]
     err = capsys.readouterr().err
     assert "1 .heic" in err
@@ -180,6 +188,6 @@ def test_what_is_left_out_of_a_folder_is_said(
 
 def test_frames_hold_for_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = [draw(tmp_path / f"{i}.jpg") for i in range(5)]
-    monkeypatch.setattr(inputs, "MOST", 3)
-    with inputs.taken([str(tmp_path)], 2) as shown:
+    monkeypatch.setattr(command, "MOST_PICTURES", 3)
+    with open_inputs([str(tmp_path)], 2) as shown:
         assert shown.pictures == made[:2]

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard import config, paths, plainyaml
-from piyard.errors import WrongInput
-from piyard.fleet import inventory
-from piyard.model import Model
-from piyard.target import Target
+from piyard.board.fleet.inventory import _FleetFile, read_inventory
+from piyard.core.config import _read_yaml, load_yaml, parse_yaml
+from piyard.core.errors import WrongInput
+from piyard.core.paths import ROOT
+from piyard.core.target import Target
+from piyard.models.definition import Model
 
 LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{name}: &{name} [{','.join([f'*{before}'] * 10)}]\n"
@@ -55,7 +56,7 @@ WRONG = {
 def test_what_is_not_plain_is_one_line(tmp_path: Path, text: str, expected: str) -> None:
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(WrongInput) as caught:
-        config._parse(tmp_path / "x.yaml")
+        _read_yaml(tmp_path / "x.yaml")
     assert expected in caught.value.what
     assert "x.yaml" in caught.value.what
     assert len(caught.value.what.splitlines()) == 1
@@ -74,7 +75,7 @@ def test_what_is_not_plain_is_one_line(tmp_path: Path, text: str, expected: str)
     ],
 )
 def test_what_is_plain_is_what_it_says(text: str, value: Any) -> None:
-    assert plainyaml.parse(text) == value
+    assert parse_yaml(text) == value
 
 
 @pytest.mark.parametrize("day", ["2026-02-30", "2026-13-01", "0000-00-00", "99999-01-01", "soon"])
@@ -82,32 +83,32 @@ def test_a_day_there_is_not(tmp_path: Path, day: str) -> None:
     text = f"boards:\n  a: {{host: x, target: rpi5, price: 1, price_date: {day}}}\n"
     (tmp_path / "fleet.yaml").write_text(text)
     with pytest.raises(WrongInput, match=r"fleet\.yaml") as caught:
-        inventory.read([tmp_path / "fleet.yaml"])
+        read_inventory([tmp_path / "fleet.yaml"])
     assert len(caught.value.what.splitlines()) == 1
 
 
 @pytest.mark.parametrize("number", [".inf", "-.inf", ".nan"])
 def test_a_number_that_is_not_finite_is_named(tmp_path: Path, number: str) -> None:
-    text = (paths.ROOT / "targets" / "rpi5.yaml").read_text(encoding="utf-8")
+    text = (ROOT / "targets" / "rpi5.yaml").read_text(encoding="utf-8")
     changed = re.sub(r"hot_c: [0-9.]+", f"hot_c: {number}", text)
     assert changed != text
     (tmp_path / "x.yaml").write_text(changed, encoding="utf-8")
     with pytest.raises(WrongInput, match=r"`\$\.conditions\.hot_c` is not a finite number"):
-        config.load(tmp_path / "x.yaml", Target)
+        load_yaml(tmp_path / "x.yaml", Target)
 
 
 def test_bytes_that_are_not_utf8_are_named(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_bytes(b"title: caf\xe9\n")
     with pytest.raises(WrongInput, match=r"not UTF-8 \(byte 10\)") as caught:
-        config._parse(tmp_path / "x.yaml")
+        _read_yaml(tmp_path / "x.yaml")
     assert "UTF-8" in caught.value.remedy
 
 
 FLEET = "boards:\n  a:\n    host: x\n    target: rpi5\n    tags: [lab]\n"
 FILES: list[tuple[str, Any]] = [
-    ((paths.ROOT / "targets" / "rpi5.yaml").read_text(encoding="utf-8"), Target),
-    ((paths.ROOT / "models" / "resnet18.yaml").read_text(encoding="utf-8"), Model),
-    (FLEET, inventory._File),
+    ((ROOT / "targets" / "rpi5.yaml").read_text(encoding="utf-8"), Target),
+    ((ROOT / "models" / "resnet18.yaml").read_text(encoding="utf-8"), Model),
+    (FLEET, _FleetFile),
 ]
 PIECES = [
     *("!!timestamp 9999999-01-01", "!!set {a}", "2026-02-30", "12:30:45", "&a ", "*a", "[" * 40),
@@ -126,7 +127,7 @@ def test_changed_files_load_or_are_one_line(tmp_path_factory: Any, seed: int, wh
     file = tmp_path_factory.getbasetemp() / f"changed-{which}.yaml"
     file.write_text(text, encoding="utf-8")
     try:
-        config.load(file, type_)
+        load_yaml(file, type_)
     except WrongInput as error:
         assert len(error.what.splitlines()) == 1  # noqa: PT017 - most of them load
         assert "\x1b" not in str(error)  # noqa: PT017

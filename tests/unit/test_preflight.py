@@ -7,10 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from piyard import preflight
-from piyard.errors import PiyardError, WrongBoard, WrongInput
-from piyard.facts import Facts
-from piyard.preflight import Needs
+from piyard.board.facts import Facts
+from piyard.core.errors import PiyardError, WrongBoard, WrongInput
+from piyard.run.deploy import SPARE_MEMORY_KB, BoardNeeds, features_of, needs_of, require_needs
 
 PI5 = Facts(
     machine="aarch64",
@@ -20,13 +19,15 @@ PI5 = Facts(
     available_kb=7_000_000,
     features="fp asimd aes crc32 atomics fphp asimdhp asimddp",
 )
-STATIC = Needs(machine="aarch64", libraries=[], features=frozenset({"asimdhp"}), model_kb=45_000)
+STATIC = BoardNeeds(
+    machine="aarch64", libraries=[], features=frozenset({"asimdhp"}), model_kb=45_000
+)
 DYNAMIC = msgspec.structs.replace(STATIC, libraries=["libc.so.6", "libm.so.6"], glibc="2.36")
 
 
-def refusal(told: Facts, needs: Needs) -> PiyardError:
+def refusal(told: Facts, needs: BoardNeeds) -> PiyardError:
     with pytest.raises(PiyardError) as caught:
-        preflight.require("pi5", told, needs)
+        require_needs("pi5", told, needs)
     return caught.value
 
 
@@ -35,8 +36,8 @@ def but(told: Facts, **changes: Any) -> Facts:
 
 
 def test_a_board_that_has_everything_is_not_refused() -> None:
-    preflight.require("pi5", PI5, STATIC)
-    preflight.require("pi5", PI5, DYNAMIC)
+    require_needs("pi5", PI5, STATIC)
+    require_needs("pi5", PI5, DYNAMIC)
 
 
 @pytest.mark.parametrize("machine", ["armv7l", "x86_64", "riscv64", "unknown"])
@@ -72,7 +73,7 @@ def test_pages_larger_than_the_alignment_are_refused() -> None:
 
 
 def test_pages_as_large_as_the_alignment_will_do() -> None:
-    preflight.require("pi5", but(PI5, page_size=65536), STATIC)
+    require_needs("pi5", but(PI5, page_size=65536), STATIC)
 
 
 @pytest.mark.parametrize("libc", ["glibc 2.35", "glibc 2.4", "glibc 1.99", "musl"])
@@ -85,12 +86,12 @@ def test_an_older_libc_is_refused_for_a_dynamic_program(libc: str) -> None:
 
 @pytest.mark.parametrize("libc", ["glibc 2.36", "glibc 2.41", "glibc 2.100", "glibc 3.0"])
 def test_a_libc_as_new_or_newer_will_do(libc: str) -> None:
-    preflight.require("pi5", but(PI5, libc=libc), DYNAMIC)
+    require_needs("pi5", but(PI5, libc=libc), DYNAMIC)
 
 
 @pytest.mark.parametrize("libc", ["glibc 2.17", "musl", None])
 def test_a_static_program_asks_for_no_libc(libc: str | None) -> None:
-    preflight.require("pi5", but(PI5, libc=libc), STATIC)
+    require_needs("pi5", but(PI5, libc=libc), STATIC)
 
 
 def test_a_model_larger_than_the_memory_is_refused() -> None:
@@ -103,19 +104,19 @@ def test_a_model_larger_than_the_memory_is_refused() -> None:
 
 
 def test_memory_is_needed_for_more_than_the_weights() -> None:
-    enough = STATIC.model_kb + preflight.SPARE_KB
-    preflight.require("pi5", but(PI5, available_kb=enough), STATIC)
+    enough = STATIC.model_kb + SPARE_MEMORY_KB
+    require_needs("pi5", but(PI5, available_kb=enough), STATIC)
     refusal(but(PI5, available_kb=enough - 1), STATIC)
 
 
 @pytest.mark.parametrize("name", sorted(set(Facts.__struct_fields__) - {"machine", "libc"}))
 def test_what_a_board_does_not_tell_is_no_reason_to_refuse_it(name: str) -> None:
-    preflight.require("pi5", but(PI5, **{name: None}), STATIC)
-    preflight.require("pi5", but(PI5, **{name: None}), DYNAMIC)
+    require_needs("pi5", but(PI5, **{name: None}), STATIC)
+    require_needs("pi5", but(PI5, **{name: None}), DYNAMIC)
 
 
 def test_a_board_that_tells_only_its_machine_gets_what_is_static() -> None:
-    preflight.require("pi5", Facts(machine="aarch64"), STATIC)
+    require_needs("pi5", Facts(machine="aarch64"), STATIC)
 
 
 def test_the_first_thing_in_the_way_is_named() -> None:
@@ -133,7 +134,7 @@ def test_the_first_thing_in_the_way_is_named() -> None:
     ],
 )
 def test_what_march_takes_for_granted(march: str, expected: set[str]) -> None:
-    assert preflight.features_of(march) == expected
+    assert features_of(march) == expected
 
 
 def test_a_builds_manifest_says_what_it_needs() -> None:
@@ -141,4 +142,4 @@ def test_a_builds_manifest_says_what_it_needs() -> None:
         "elf": {"machine": "aarch64", "needed": [], "glibc": None, "page_alignment": 65536},
         "cpu": {"required": "armv8.2-a+fp16"},
     }
-    assert preflight.needs_of(manifest, 45_000 * 1024) == STATIC
+    assert needs_of(manifest, 45_000 * 1024) == STATIC

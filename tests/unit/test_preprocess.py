@@ -6,16 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from piyard import model
-from piyard.errors import WrongInput
-from piyard.model.steps import Crop
-from piyard.preprocess import crop, feed
-from piyard.preprocess.flags import nnrun_flags
-from piyard.preprocess.picture import read as read_picture
+from piyard.core.errors import WrongInput
+from piyard.models.definition import load_model
+from piyard.vision.pictures import read_picture
+from piyard.vision.preprocess import crop_centre, prepare_picture, preprocess_flags
+from piyard.vision.schema import Crop
 
 
 def crop_of(name: str) -> Crop:
-    rules = model.load(name).preprocess
+    rules = load_model(name).preprocess
     assert isinstance(rules, Crop)
     return rules
 
@@ -39,7 +38,7 @@ def coordinates(width: int, height: int) -> Image.Image:
 def test_odd_margins_are_halved_to_the_even_side(width, left):
     """As Python's round does, which torchvision uses."""
     rules = msgspec.structs.replace(RULES, resize=224)
-    shown = np.asarray(crop.cut(coordinates(width, 224), rules))
+    shown = np.asarray(crop_centre(coordinates(width, 224), rules))
     assert shown[0, 0].tolist() == [left, 0, 0]
 
 
@@ -47,14 +46,14 @@ def test_long_side_is_cut_off_not_rounded():
     rules = msgspec.structs.replace(RULES, crop=256)
     picture = noise(3, 5)
     tall = picture.resize((256, 426), Image.Resampling.BILINEAR)  # 426.67
-    assert np.array_equal(np.asarray(crop.cut(picture, rules)), np.asarray(tall)[85:341])
+    assert np.array_equal(np.asarray(crop_centre(picture, rules)), np.asarray(tall)[85:341])
 
 
 def test_normalising_rounds_once():
     """A fused multiply-add in float32, checked in exact fractions."""
     picture = noise(224, 224)
     rules = msgspec.structs.replace(RULES, resize=224)
-    made, pixels = feed.apply(picture, rules, SIZE), np.asarray(picture)
+    made, pixels = prepare_picture(picture, rules, SIZE), np.asarray(picture)
     norm, mean = np.array(RULES.norm, np.float32), np.array(RULES.mean, np.float32)
     bias = -mean * norm
     for (x, y), channel in itertools.product([(0, 0), (223, 223), (17, 101)], range(3)):
@@ -66,19 +65,19 @@ def test_normalising_rounds_once():
 def test_bgr_turns_the_planes_and_not_the_figures():
     bgr = msgspec.structs.replace(RULES, order="bgr")
     turned = Image.fromarray(np.asarray(noise(256, 256))[..., ::-1].copy())
-    made = feed.apply(noise(256, 256), bgr, SIZE)
-    assert np.array_equal(made, feed.apply(turned, RULES, SIZE))
+    made = prepare_picture(noise(256, 256), bgr, SIZE)
+    assert np.array_equal(made, prepare_picture(turned, RULES, SIZE))
 
 
 def test_result_is_ready_for_ncnn():
-    made = feed.apply(noise(300, 280), RULES, SIZE)
+    made = prepare_picture(noise(300, 280), RULES, SIZE)
     assert made.shape == (3, 224, 224)
     assert made.dtype == np.float32
     assert made.flags.c_contiguous
 
 
 def test_board_gets_the_same_figures():
-    flags = nnrun_flags(RULES, SIZE)
+    flags = preprocess_flags(RULES, SIZE)
     given = dict(zip(flags[::2], flags[1::2], strict=True))
     assert (given["--resize"], given["--crop"], given["--order"]) == ("256", "224", "rgb")
     assert tuple(map(float, given["--mean"].split(","))) == RULES.mean

@@ -9,9 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from piyard.model.steps import Box, Crop, Letterbox, Normalise, Preprocess, Stretch
-from piyard.preprocess import feed
-from piyard.preprocess.flags import nnrun_flags
+from piyard.vision.preprocess import (
+    object_transform,
+    picture_transform,
+    prepare_object,
+    prepare_picture,
+    preprocess_flags,
+)
+from piyard.vision.schema import Crop, Letterbox, Normalise, ObjectCrop, Preprocess, Stretch
 
 NORMAL = Normalise(order="rgb", mean=(0.0, 0.0, 0.0), norm=(1.0, 1.0, 1.0))
 PLAIN: dict[str, Any] = msgspec.structs.asdict(NORMAL)
@@ -50,7 +55,7 @@ KINDS: dict[str, Preprocess] = {
     "topleft": letterbox(pad=(0, 0, 0), place="topleft"),
     "bicubic": letterbox(pad=(0, 0, 0), resample="bicubic"),
     "stretch": Stretch(**PLAIN),
-    "box": Box(**PLAIN),
+    "box": ObjectCrop(**PLAIN),
 }
 
 
@@ -58,8 +63,8 @@ KINDS: dict[str, Preprocess] = {
 @pytest.mark.parametrize("size", [(640, 480), (333, 500), (900, 100)])
 def test_what_is_seen_is_where_the_way_back_says(kind, size):
     point = np.array([size[0] / 3, size[1] / 2])
-    seen = feed.apply(blurred(size, point, min(size) / 9), KINDS[kind], SIZE)
-    at = feed.placing(size, KINDS[kind], SIZE)
+    seen = prepare_picture(blurred(size, point, min(size) / 9), KINDS[kind], SIZE)
+    at = picture_transform(size, KINDS[kind], SIZE)
     assert np.abs(at.points_to_picture(centre(seen)) - point).max() < 0.3
 
 
@@ -67,23 +72,23 @@ def test_what_is_seen_is_where_the_way_back_says(kind, size):
 def test_what_is_cropped_is_where_the_way_back_says(size):
     how = Crop(**PLAIN, resize=120, crop=100, resample="bilinear")
     point = np.array([size[0] * 0.45, size[1] * 0.55])
-    seen = feed.apply(blurred(size, point, min(size) / 12), how, (100, 100))
-    at = feed.placing(size, how, (100, 100))
+    seen = prepare_picture(blurred(size, point, min(size) / 12), how, (100, 100))
+    at = picture_transform(size, how, (100, 100))
     assert np.abs(at.points_to_picture(centre(seen)) - point).max() < 0.1
 
 
 def test_a_boxs_object_is_where_the_way_back_says():
-    how, box = Box(**PLAIN), (100.0, 50.0, 220.0, 350.0)
+    how, box = ObjectCrop(**PLAIN), (100.0, 50.0, 220.0, 350.0)
     point = np.array([150.3, 200.0])
-    seen = feed.apply_box(blurred((400, 400), point, 15), box, how, (256, 192))
-    at = feed.placing_box((400, 400), box, how, (256, 192))
+    seen = prepare_object(blurred((400, 400), point, 15), box, how, (256, 192))
+    at = object_transform((400, 400), box, how, (256, 192))
     assert np.abs(at.points_to_picture(centre(seen)) - point).max() < 0.1
 
 
 @settings(deadline=None)
 @given(size=sides, into=inputs, place=place, points=st.lists(st.floats(-9, 9), min_size=4))
 def test_the_way_back_is_the_way_there_turned_round(size, into, place, points):
-    at = feed.placing(size, letterbox(place=place), into)
+    at = picture_transform(size, letterbox(place=place), into)
     for axis in (at.x, at.y):
         there = np.array(points) * axis.length
         assert np.allclose(axis.to_picture(axis.to_input(there)), there, atol=1e-6 * axis.length)
@@ -92,7 +97,7 @@ def test_the_way_back_is_the_way_there_turned_round(size, into, place, points):
 @settings(deadline=None)
 @given(size=sides, into=inputs, place=place)
 def test_a_letterboxed_picture_touches_two_opposite_sides(size, into, place):
-    at = feed.placing(size, letterbox(place=place), into)
+    at = picture_transform(size, letterbox(place=place), into)
     made = at.x.scaled, at.y.scaled
     assert any(one == side for one, side in zip(made, into[::-1], strict=True))
     assert all(1 <= one <= side for one, side in zip(made, into[::-1], strict=True))
@@ -107,27 +112,27 @@ def test_a_letterboxed_picture_touches_two_opposite_sides(size, into, place):
 )
 def test_sides_are_rounded_half_to_even(size, made):
     """2.5 and 3.5 to 2 and 4; none below one pixel."""
-    at = feed.placing(size, letterbox(), (4, 4))
+    at = picture_transform(size, letterbox(), (4, 4))
     assert (at.x.scaled, at.y.scaled) == made
 
 
 @pytest.mark.parametrize(("height", "top"), [(4, 2), (5, 1), (2, 3)])
 def test_an_odd_margin_has_its_spare_line_below(height, top):
-    seen = feed.apply(white(8, height), letterbox(pad=(1, 2, 3)), (8, 8))
+    seen = prepare_picture(white(8, height), letterbox(pad=(1, 2, 3)), (8, 8))
     assert np.flatnonzero(seen[0, :, 0] == 255).tolist() == list(range(top, top + height))
-    assert feed.placing((8, height), letterbox(), (8, 8)).y.margin == top
+    assert picture_transform((8, height), letterbox(), (8, 8)).y.margin == top
 
 
 @pytest.mark.parametrize(("order", "first"), [("rgb", [1, 2, 3]), ("bgr", [3, 2, 1])])
 def test_the_filling_is_given_in_rgb(order, first):
-    seen = feed.apply(white(8, 2), letterbox(pad=(1, 2, 3), order=order), (8, 8))
+    seen = prepare_picture(white(8, 2), letterbox(pad=(1, 2, 3), order=order), (8, 8))
     assert seen[:, 0, 0].tolist() == first
 
 
 @pytest.mark.parametrize("resample", ["bilinear", "bicubic", "nearest"])
 def test_pillows_filters_are_pillows(resample):
     pixels = np.random.default_rng(1).integers(0, 256, (50, 80, 3), np.uint8)
-    seen = feed.apply(Image.fromarray(pixels), Stretch(**PLAIN, resample=resample), (30, 40))
+    seen = prepare_picture(Image.fromarray(pixels), Stretch(**PLAIN, resample=resample), (30, 40))
     wanted = Image.fromarray(pixels).resize((40, 30), Image.Resampling[resample.upper()])
     assert np.array_equal(seen, np.asarray(wanted).transpose(2, 0, 1))
 
@@ -135,7 +140,7 @@ def test_pillows_filters_are_pillows(resample):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("mode", ["L", "RGBA", "RGB"])
 def test_a_networks_input_has_its_shape_whatever_the_picture(kind, mode):
-    seen = feed.apply(white(31, 77).convert(mode), KINDS[kind], SIZE)
+    seen = prepare_picture(white(31, 77).convert(mode), KINDS[kind], SIZE)
     assert seen.shape == (3, *SIZE)
     assert seen.dtype == np.float32
     assert seen.flags.c_contiguous
@@ -149,18 +154,20 @@ def test_a_networks_input_has_its_shape_whatever_the_picture(kind, mode):
     ],
 )
 def test_a_box_is_widened_to_the_inputs_proportions(box, region):
-    at = feed.placing_box((100, 100), box, Box(**PLAIN), (256, 192))
+    at = object_transform((100, 100), box, ObjectCrop(**PLAIN), (256, 192))
     assert (at.x.start, at.y.start, at.x.length, at.y.length) == region
 
 
 def test_beyond_the_picture_a_box_is_black():
-    seen = feed.apply_box(white(20, 20), (10, 0, 30, 20), Box(**PLAIN, padding=1.0), (20, 20))
+    seen = prepare_object(
+        white(20, 20), (10, 0, 30, 20), ObjectCrop(**PLAIN, padding=1.0), (20, 20)
+    )
     assert (seen[:, :, :9] == 255).all()
     assert (seen[:, :, 11:] == 0).all()
 
 
 def test_boxes_are_clipped_to_the_picture():
-    at = feed.placing((640, 480), letterbox(), (416, 416))
+    at = picture_transform((640, 480), letterbox(), (416, 416))
     found = at.boxes_to_picture(np.array([[-50.0, 0, 500, 416], [52, 52, 364, 364]]))
     assert found[0].tolist() == [0, 0, 640, 480]
     assert found[1].tolist() == pytest.approx([80, 0, 560, 480])
@@ -177,4 +184,4 @@ def test_boxes_are_clipped_to_the_picture():
 )
 def test_the_board_is_told_the_same(kind, flags):
     levels = "--order rgb --mean 0.0,0.0,0.0 --norm 1.0,1.0,1.0"
-    assert nnrun_flags(KINDS[kind], SIZE) == f"{flags} {levels}".split()
+    assert preprocess_flags(KINDS[kind], SIZE) == f"{flags} {levels}".split()

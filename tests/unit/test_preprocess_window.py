@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard.preprocess.window import samples, window
+from piyard.vision.pictures import resample_region, sample_axis
 
 side = st.integers(1, 40)
 corner = st.floats(-60, 60)
@@ -56,14 +56,14 @@ def slowly(picture, region, size, border=None):
 def test_a_whole_picture_is_as_defined(width, height, columns, rows):
     picture, region = noise(width, height), (0.0, 0.0, float(width), float(height))
     size = rows, columns
-    assert np.array_equal(window(picture, region, size), slowly(picture, region, size))
+    assert np.array_equal(resample_region(picture, region, size), slowly(picture, region, size))
 
 
 @settings(deadline=None)
 @given(x=corner, y=corner, width=length, height=length, border=st.sampled_from([None, (0, 9, 255)]))
 def test_any_region_is_as_defined(x, y, width, height, border):
     picture, region = noise(17, 13), (x, y, width, height)
-    made = window(picture, region, (9, 7), border)
+    made = resample_region(picture, region, (9, 7), border)
     assert np.array_equal(made, slowly(picture, region, (9, 7), border))
 
 
@@ -71,7 +71,7 @@ def test_any_region_is_as_defined(x, y, width, height, border):
 @given(width=side, height=side)
 def test_a_picture_at_its_own_size_stays(width, height):
     picture = noise(width, height)
-    assert np.array_equal(window(picture, (0, 0, width, height), (height, width)), picture)
+    assert np.array_equal(resample_region(picture, (0, 0, width, height), (height, width)), picture)
 
 
 @settings(deadline=None)
@@ -79,7 +79,7 @@ def test_a_picture_at_its_own_size_stays(width, height):
 def test_a_plain_picture_stays_plain(count, size, level):
     """The four weights always add up to one."""
     picture = np.full((size, size, 3), level, np.uint8)
-    assert (window(picture, (0, 0, size, size), (count, count)) == level).all()
+    assert (resample_region(picture, (0, 0, size, size), (count, count)) == level).all()
 
 
 @settings(deadline=None)
@@ -87,7 +87,7 @@ def test_a_plain_picture_stays_plain(count, size, level):
 def test_it_is_bilinear_interpolation(width, columns):
     """Nearer than a level to the exact value in fractions, half a one being the rounding."""
     picture = noise(width, 1)
-    made = window(picture, (0, 0, width, 1), (1, columns))[0, :, 0]
+    made = resample_region(picture, (0, 0, width, 1), (1, columns))[0, :, 0]
     for column in range(columns):
         at = (Fraction(2 * column + 1, 2) * width / columns) - Fraction(1, 2)
         at = min(max(at, Fraction(0)), Fraction(width - 1))
@@ -97,20 +97,20 @@ def test_it_is_bilinear_interpolation(width, columns):
 
 
 def test_far_outside_there_is_only_border():
-    made = window(noise(5, 5), (1e6, -1e6, 3, 3), (4, 4), border=(1, 2, 3))
+    made = resample_region(noise(5, 5), (1e6, -1e6, 3, 3), (4, 4), border=(1, 2, 3))
     assert (made == (1, 2, 3)).all()
 
 
 def test_a_weight_may_be_all_the_second_pixels():
     """A fraction just below 1 rounds up to 2048."""
-    assert samples(-1e-6, 4.0, 4).second_weight[1] == 2048
+    assert sample_axis(-1e-6, 4.0, 4).second_weight[1] == 2048
 
 
 @pytest.mark.parametrize("sides", [(10_000, 10_000), (100_000, 1_000)])
 def test_a_picture_of_100_megapixels_costs_no_more_memory_than_its_window(sides):
     picture = np.broadcast_to(np.uint8(7), (*sides, 3))
     tracemalloc.start()
-    window(picture, (0, 0, sides[1], sides[0]), (640, 640))
+    resample_region(picture, (0, 0, sides[1], sides[0]), (640, 640))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 64 * 640 * 640

@@ -12,16 +12,24 @@ from typing import Any
 import msgspec
 import pytest
 
-from piyard import paths, published, target
-from piyard.published import NETWORKS, Figure
-from piyard.result import Result
-from piyard.row import Published
-from piyard.verdict import Verdict
+from piyard.core.paths import ROOT
+from piyard.core.target import load_target
+from piyard.results.reference_times import (
+    CPU_DEVICE,
+    PUBLISHED_FILE,
+    PUBLISHED_NETWORKS,
+    SAME_WORK,
+    PublishedTime,
+    find_reference,
+    published_times,
+)
+from piyard.results.result import Result
+from piyard.results.row import ReferenceTime, Verdict
 from tests import measured
 from tests.measured import PRECISION, facts, record, result
 
 VALID = Verdict(state="VALID")
-GATHERED = paths.ROOT.parent / "shared" / "facts" / "published-ncnn-pi.csv"
+GATHERED = ROOT.parent / "shared" / "facts" / "published-ncnn-pi.csv"
 """The figures as they were gathered from ncnn's table; beside the project where it is developed."""
 SOURCE = re.compile(
     r"Tencent/ncnn benchmark/README\.md, commit [0-9a-f]{9} of 20\d\d-\d\d-\d\d( \(#\d+\))?"
@@ -56,8 +64,8 @@ def on(
     return result(of, header=head)
 
 
-def found(of: Result, median_ms: float = 20.0) -> Published | None:
-    return published.find(of, VALID, median_ms)
+def found(of: Result, median_ms: float = 20.0) -> ReferenceTime | None:
+    return find_reference(of, VALID, median_ms)
 
 
 def ms(of: Result) -> float | None:
@@ -72,55 +80,55 @@ def test_every_gathered_row_is_there_and_nothing_else():
     if not GATHERED.is_file():
         pytest.skip("the figures as they were gathered are not on this machine")
     gathered = [[row[name] for name in THEIRS] for row in rows(GATHERED)]
-    assert [[row[name] for name in THEIRS] for row in rows(published.FILE)] == gathered
+    assert [[row[name] for name in THEIRS] for row in rows(PUBLISHED_FILE)] == gathered
 
 
 def test_all_of_ncnns_table_of_raspberry_pis_is_there():
-    assert len(published.figures()) == 371
+    assert len(published_times()) == 371
 
 
 def test_no_figure_of_theirs_was_changed():
     """Of what is theirs in every row, as it was when it was compared with their table."""
-    told = "\n".join(",".join(row[name] for name in THEIRS) for row in rows(published.FILE))
+    told = "\n".join(",".join(row[name] for name in THEIRS) for row in rows(PUBLISHED_FILE))
     assert hashlib.sha256(told.encode()).hexdigest() == UNCHANGED
 
 
 def test_every_row_says_where_it_comes_from():
-    for figure in published.figures():
+    for figure in published_times():
         assert SOURCE.fullmatch(figure.source), figure
 
 
 def test_every_row_is_of_a_kind_of_board_that_there_is():
-    for figure in published.figures():
-        kind = target.load(figure.target)
+    for figure in published_times():
+        kind = load_target(figure.target)
         assert figure.device.startswith(tuple(kind.device_tree_models)), figure
         clock = re.search(r"(\d\.\d) ?ghz", figure.device.lower())
         assert not clock or figure.khz == round(float(clock[1]) * 1e6), figure
 
 
 def test_every_row_is_a_time():
-    for figure in published.figures():
+    for figure in published_times():
         assert 0 < figure.min_ms <= figure.avg_ms <= figure.max_ms, figure
 
 
-def computed_in(figure: Figure) -> str:
+def computed_in(figure: PublishedTime) -> str:
     """By ncnn's rules: int8 stays on the CPU, and fp16 is taken where there is arithmetic of it."""
     if figure.model.endswith("_int8"):
         return "int8"
     if figure.target != "rpi5":
         return "fp32"
-    return "fp16" if figure.gpu_device == published.ON_THE_CPU else "fp16-storage"
+    return "fp16" if figure.gpu_device == CPU_DEVICE else "fp16-storage"
 
 
 def test_every_precision_is_what_that_board_computes_in():
-    for figure in published.figures():
+    for figure in published_times():
         assert figure.precision == computed_in(figure), figure
 
 
 def test_no_row_is_there_twice():
     told = [
         (one.target, one.khz, one.precision, one.threads, one.gpu_device, one.model)
-        for one in published.figures()
+        for one in published_times()
     ]
     assert len(set(told)) == len(told)
 
@@ -175,14 +183,14 @@ def test_unlike_is_not_compared(of):
 def test_squeezenet_is_another_network_there(name, side):
     """Theirs reads 227x227 and pads its last convolution: a fifth more work."""
     assert found(on(model=SQUEEZENET | {"name": name, "input": [3, side, side]})) is None
-    assert any(figure.model == "squeezenet" for figure in published.figures())
+    assert any(figure.model == "squeezenet" for figure in published_times())
 
 
-@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+@pytest.mark.parametrize("network", PUBLISHED_NETWORKS.values(), ids=PUBLISHED_NETWORKS)
 def test_networks_that_are_compared_do_nearly_the_same_work(network):
     ours = {"resnet18": 1_814_073_344, "mobilenet_v2": 300_774_272}[network.name]
-    assert abs(ours / network.macs - 1) < published.ALIKE
-    assert any(figure.model == network.name for figure in published.figures())
+    assert abs(ours / network.macs - 1) < SAME_WORK
+    assert any(figure.model == network.name for figure in published_times())
 
 
 @pytest.mark.parametrize(
@@ -194,7 +202,7 @@ def test_of_several_boards_the_one_with_the_nearest_clock(max_khz, expected):
 
 
 def test_the_gpu_is_never_compared_with():
-    times = {f.min_ms for f in published.figures() if f.gpu_device != published.ON_THE_CPU}
+    times = {f.min_ms for f in published_times() if f.gpu_device != CPU_DEVICE}
     assert ms(on()) not in times
 
 
@@ -235,4 +243,4 @@ def test_slow_and_fast_have_other_causes():
 
 def test_a_struct_refuses_a_row_that_is_none():
     with pytest.raises(msgspec.ValidationError):
-        msgspec.convert({"target": "rpi5", "khz": "fast"}, Figure, strict=False)
+        msgspec.convert({"target": "rpi5", "khz": "fast"}, PublishedTime, strict=False)

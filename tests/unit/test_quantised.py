@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from piyard import download, model, pipeline
-from piyard.board import Line
-from piyard.conversion import param, quantised
-from piyard.errors import WrongInput
+from piyard.board.connection import BoardConnection
+from piyard.convert.param import count_quantised, read_param, require_precisions
+from piyard.core.download import downloads_folder
+from piyard.core.errors import WrongInput
+from piyard.models import definition
+from piyard.models.definition import MODELS_FOLDER
+from piyard.run.plan import plan_jobs
 
 NET = """7767517
 3 3
@@ -38,13 +41,13 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pair:
     def make(first: str = "", second: str = "") -> str:
         text = NET.format(first=first, second=second)
         sha256 = hashlib.sha256(text.encode()).hexdigest()
-        kept = download.folder() / sha256
+        kept = downloads_folder() / sha256
         kept.mkdir(parents=True)
         (kept / "net.param").write_text(text)
         (tmp_path / "models").mkdir()
-        (tmp_path / "models" / "labels").symlink_to(model.FOLDER / "labels")
+        (tmp_path / "models" / "labels").symlink_to(MODELS_FOLDER / "labels")
         (tmp_path / "models" / "mine.yaml").write_text(MODEL.format(sha256=sha256))
-        monkeypatch.setattr(model, "FOLDER", tmp_path / "models")
+        monkeypatch.setattr(definition, "MODELS_FOLDER", tmp_path / "models")
         return "mine"
 
     return make
@@ -58,24 +61,24 @@ def test_layers_are_counted_as_nnrun_counts_them(
     tmp_path: Path, first: str, second: str, quantised_layers: int
 ) -> None:
     (tmp_path / "net.param").write_text(NET.format(first=first, second=second))
-    assert quantised.count(param.read(tmp_path / "net.param")) == quantised_layers
+    assert count_quantised(read_param(tmp_path / "net.param")) == quantised_layers
 
 
 def test_what_is_not_quantised_is_refused_in_int8(pair: Pair) -> None:
     name = pair()
-    quantised.require_fit([(name, "fp32"), (name, "fp16")])
+    require_precisions([(name, "fp32"), (name, "fp16")])
     with pytest.raises(WrongInput, match="mine has no quantised layer"):
-        quantised.require_fit([(name, "fp32"), (name, "int8")])
+        require_precisions([(name, "fp32"), (name, "int8")])
 
 
 def test_what_is_quantised_computes_in_int8_only(pair: Pair) -> None:
     name = pair(first=" 8=2")
-    quantised.require_fit([(name, "int8")])
+    require_precisions([(name, "int8")])
     with pytest.raises(WrongInput, match=r"mine is quantised \(1 layers\)") as caught:
-        quantised.require_fit([(name, "int8"), (name, "fp32")])
+        require_precisions([(name, "int8"), (name, "fp32")])
     assert caught.value.remedy == "--precision int8"
 
 
 def test_planning_refuses_it_before_anything_is_built() -> None:
     with pytest.raises(WrongInput, match="resnet18 has no quantised layer"):
-        pipeline.plan([Line("pi5", "rpi5")], ["resnet18"], precisions=["int8"])
+        plan_jobs([BoardConnection("pi5", "rpi5")], ["resnet18"], precisions=["int8"])

@@ -13,12 +13,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from piyard import report, tables
-from piyard.errors import WrongInput
-from piyard.report import again, figures
-from piyard.row import Check, Cost, Floor, Power, Published, Row
-from piyard.stats import summary
-from piyard.verdict import Verdict
+from piyard.core.errors import WrongInput
+from piyard.core.tables import FORMATS
+from piyard.core.text import format_digits, format_percent
+from piyard.report.columns import COLUMNS, row_cells, row_comments
+from piyard.report.formats import REPORT_FORMATS, render_rows, require_format
+from piyard.report.page import rerun_command
+from piyard.results import summary
+from piyard.results.row import Cost, EnergyUse, OutputMatch, ReferenceTime, Roofline, Row, Verdict
 from tests import made_rows
 from tests.made_rows import BUSY, THROTTLED, row
 
@@ -30,11 +32,11 @@ NASTY = "a|b\n<script>alert('x')</script> \"q\" \x1b[31mü\u202e\r\x00"
 
 
 def shown(of: Row) -> dict[str, str]:
-    return dict(zip(report.COLUMNS, report.cells(of), strict=True))
+    return dict(zip(COLUMNS, row_cells(of), strict=True))
 
 
 def comments_of(**changes: Any) -> str:
-    return "; ".join(report.comments(row(**changes)))
+    return "; ".join(row_comments(row(**changes)))
 
 
 def test_a_bare_row_has_the_users_columns() -> None:
@@ -111,22 +113,25 @@ def test_a_precision_that_fell_back_is_said() -> None:
 
 
 def test_a_wrong_output_is_said() -> None:
-    told = comments_of(check=Check(ok=False, cosine=0.2))
+    told = comments_of(check=OutputMatch(ok=False, cosine=0.2))
     assert "OUTPUT DIFFERS from the original's (cosine 0.200000)" in told
-    told = comments_of(check=Check(ok=True, cosine=1.0, blind="a single number"))
+    told = comments_of(check=OutputMatch(ok=True, cosine=1.0, blind="a single number"))
     assert "output as the original's (by its difference: it is a single number)" in told
-    told = comments_of(check=Check(ok=True, cosine=1.0, empty="it is constant"))
+    told = comments_of(check=OutputMatch(ok=True, cosine=1.0, empty="it is constant"))
     assert "output check proves nothing: it is constant" in told
 
 
 def test_a_row_that_is_off_names_the_likely_causes() -> None:
-    off = Published(ms=11.0, source="s", likely=["desktop running (labwc)", "3 A supply"])
+    off = ReferenceTime(ms=11.0, source="s", likely=["desktop running (labwc)", "3 A supply"])
     told = comments_of(published=off)
     assert "1.80x the published 11.00 ms: desktop running (labwc), 3 A supply" in told
 
 
 def test_an_emulated_time_is_compared_with_nothing() -> None:
-    floor, published = Floor(ms=5.9, bound="compute", source="s"), Published(ms=9, source="s")
+    floor, published = (
+        Roofline(ms=5.9, bound="compute", source="s"),
+        ReferenceTime(ms=9, source="s"),
+    )
     told = comments_of(floor=floor, published=published, **EMULATED)
     assert "published" not in told
     assert "floor" not in told
@@ -135,7 +140,7 @@ def test_an_emulated_time_is_compared_with_nothing() -> None:
 def test_too_few_samples_have_no_interval() -> None:
     few = row(summary=made_rows.summary([20.0, 20.0, 20.0, 20.0, 20.0]))
     assert shown(few)["Latency (ms)"] == "20.00"
-    assert json.loads(report.render([few], "json"))[0]["Latency (ms)"] == 20.0
+    assert json.loads(render_rows([few], "json"))[0]["Latency (ms)"] == 20.0
 
 
 @pytest.mark.parametrize(
@@ -152,49 +157,49 @@ def test_too_few_samples_have_no_interval() -> None:
     ],
 )
 def test_a_figure_keeps_three_digits(value: float, text: str) -> None:
-    assert figures.digits(value) == text
+    assert format_digits(value) == text
 
 
 @given(st.floats(1e-9, 1e9))
 def test_a_figure_is_never_off_by_more_than_its_digits(value: float) -> None:
-    assert float(figures.digits(value)) == pytest.approx(value, rel=0.006)
+    assert float(format_digits(value)) == pytest.approx(value, rel=0.006)
 
 
 @pytest.mark.parametrize(
     ("part", "text"), [(0.254, "25.4"), (0.004, "0.4"), (0.0006, "0.06"), (0.0, "0.0")]
 )
 def test_a_narrow_interval_is_not_rounded_to_nothing(part: float, text: str) -> None:
-    assert figures.percent(part) == text
+    assert format_percent(part) == text
 
 
 def test_where_there_are_several_boards_each_row_names_its_own() -> None:
-    both = report.render([row(host="pi5-a"), row(host="pi5-b")], "github")
+    both = render_rows([row(host="pi5-a"), row(host="pi5-b")], "github")
     assert "on pi5-a; " in both
     assert "on pi5-b; " in both
-    assert "on pi5" not in report.render([row()], "github")
+    assert "on pi5" not in render_rows([row()], "github")
 
 
 @pytest.mark.parametrize("form", ["plain", "github"])
 def test_tables_for_people_hold_all_columns(form: str) -> None:
-    text = report.render([row()], form)
-    assert all(column.split()[0] in text for column in report.COLUMNS)
+    text = render_rows([row()], form)
+    assert all(column.split()[0] in text for column in COLUMNS)
     assert (form == "github") == text.startswith("|")
 
 
 @given(NAMES)
 @example(NASTY)
 def test_no_name_breaks_a_markdown_table(name: str) -> None:
-    text = report.render([row(title=name, host=name), row()], "github")
+    text = render_rows([row(title=name, host=name), row()], "github")
     lines = text.split("\n")
     assert len(lines) == 4
-    assert all(line.replace("\\|", "").count("|") == len(report.COLUMNS) + 1 for line in lines)
+    assert all(line.replace("\\|", "").count("|") == len(COLUMNS) + 1 for line in lines)
     assert "<" not in text
 
 
 @given(NAMES)
 @example(NASTY)
 def test_no_name_commands_the_terminal(name: str) -> None:
-    text = report.render([row(title=name)], "plain")
+    text = render_rows([row(title=name)], "plain")
     assert all(
         char.isprintable() or char == "\n" for char in text.replace("\N{NO-BREAK SPACE}", "")
     )
@@ -204,8 +209,8 @@ def test_no_name_commands_the_terminal(name: str) -> None:
 @example(NASTY, NASTY)
 def test_csv_reads_back_with_plain_numbers(title: str, host: str) -> None:
     of = row(title=title, host=host, **made_rows.every_field())
-    (read,) = csv.DictReader(io.StringIO(report.render([of], "csv"), newline=""))
-    assert tuple(read)[: len(report.COLUMNS)] == report.COLUMNS
+    (read,) = csv.DictReader(io.StringIO(render_rows([of], "csv"), newline=""))
+    assert tuple(read)[: len(COLUMNS)] == COLUMNS
     assert [read["Model"].removeprefix("'"), read["board"].removeprefix("'")] == [
         name.replace("\r\n", "\n").replace("\r", "\n").removeprefix("'") for name in (title, host)
     ]
@@ -218,25 +223,25 @@ def test_csv_reads_back_with_plain_numbers(title: str, host: str) -> None:
 
 
 def test_csv_says_not_known_in_each_column_it_does_not_know() -> None:
-    (read,) = csv.DictReader(io.StringIO(report.render([row()], "csv")))
+    (read,) = csv.DictReader(io.StringIO(render_rows([row()], "csv")))
     assert {read[name] for name in ("Energy", "Cost ($)", "published_ms", "wall_w")} == {"N/A"}
 
 
 def test_csv_of_no_rows_is_its_header() -> None:
-    assert report.render([], "csv").split(",")[0] == "Hardware"
+    assert render_rows([], "csv").split(",")[0] == "Hardware"
 
 
 def test_csv_keeps_the_verdict_apart() -> None:
     rows = [row(verdict=Verdict(state="INVALID", reasons=[THROTTLED, BUSY])), row(**EMULATED)]
-    first, second = csv.DictReader(io.StringIO(report.render(rows, "csv")))
+    first, second = csv.DictReader(io.StringIO(render_rows(rows, "csv")))
     assert (first["verdict"], first["reasons"]) == ("INVALID", "throttled load")
     assert (second["verdict"], second["emulated"]) == ("EMULATED", "True")
 
 
 def test_json_carries_everything_of_a_row() -> None:
     of = row(verdict=SUSPECT, **made_rows.every_field())
-    (read,) = json.loads(report.render([of], "json"))
-    assert tuple(read)[: len(report.COLUMNS)] == report.COLUMNS
+    (read,) = json.loads(render_rows([of], "json"))
+    assert tuple(read)[: len(COLUMNS)] == COLUMNS
     again = msgspec.convert(read["row"], Row)
     assert msgspec.json.encode(again) == msgspec.json.encode(of)
     assert "samples_ms" not in read
@@ -245,21 +250,21 @@ def test_json_carries_everything_of_a_row() -> None:
 def test_json_carries_the_samples_and_the_run() -> None:
     of = row()
     found = made_rows.result(of, [2.0, 1.0])
-    (read,) = json.loads(report.render([of], "json", [found]))
+    (read,) = json.loads(render_rows([of], "json", [found]))
     assert read["samples_ms"] == [2.0, 1.0]
     assert read["run"] == of.run
     assert read["result"]["record"]["model"]["key"] == of.model_key
 
 
 def test_json_has_null_where_nothing_is_known() -> None:
-    (read,) = json.loads(report.render([row(params=None)], "json"))
+    (read,) = json.loads(render_rows([row(params=None)], "json"))
     assert read["Energy"] is None
     assert read["Params"] is None
 
 
 def test_json_has_no_number_that_json_has_not() -> None:
     odd = msgspec.structs.replace(row().summary, p99=float("inf"))
-    text = report.render([row(summary=odd)], "json")
+    text = render_rows([row(summary=odd)], "json")
 
     def refuse(name: str) -> float:
         raise AssertionError(name)
@@ -269,8 +274,8 @@ def test_json_has_no_number_that_json_has_not() -> None:
 
 def test_an_unknown_format_names_the_nearest() -> None:
     with pytest.raises(WrongInput, match="did you mean 'html'"):
-        report.check_format("htm")
-    assert set(tables.FORMATS) < set(report.FORMATS)
+        require_format("htm")
+    assert set(FORMATS) < set(REPORT_FORMATS)
 
 
 def test_the_table_needs_nothing_of_the_page() -> None:
@@ -291,32 +296,32 @@ def test_the_table_needs_nothing_of_the_page() -> None:
 
 
 def test_the_command_names_all_that_makes_the_row() -> None:
-    assert shlex.join(again.command(row(threads=2))) == (
+    assert shlex.join(rerun_command(row(threads=2))) == (
         "invoke bench --host pi5 --target rpi5 --model resnet18 --precision fp16 --threads 2"
     )
 
 
 def test_the_command_of_a_result_measures_as_long() -> None:
     of = row(random_seed=3)
-    command = shlex.join(again.command(of, made_rows.result(of, [1.0])))
+    command = shlex.join(rerun_command(of, made_rows.result(of, [1.0])))
     assert command.endswith("--threads 4 --random-weights --budget 10 --warmup 8")
 
 
 def test_an_emulated_board_tells_its_target_itself() -> None:
     of = row(host="emulated:rpi5", **EMULATED)
-    assert "--target" not in again.command(of)
+    assert "--target" not in rerun_command(of)
 
 
 def test_a_fixed_number_of_loops_is_repeated() -> None:
     of = row()
     found = made_rows.result(of, [1.0])
     found.record.what["job"]["bench"] |= {"loops": 3, "warmup": 0}
-    assert again.command(of, found)[-4:] == ["--loops", "3", "--warmup", "0"]
+    assert rerun_command(of, found)[-4:] == ["--loops", "3", "--warmup", "0"]
 
 
 @given(NAMES)
 def test_a_shell_reads_the_command_as_it_is(host: str) -> None:
-    command = again.command(row(host=host))
+    command = rerun_command(row(host=host))
     assert shlex.split(shlex.join(command)) == command
 
 
@@ -328,7 +333,7 @@ def test_the_command_is_one_that_exists() -> None:
     from piyard.cli import tasks
 
     of = row(random_seed=1)
-    command = again.command(of, made_rows.result(of, [1.0]))
+    command = rerun_command(of, made_rows.result(of, [1.0]))
     program, *argv = command
     (context,) = Parser(contexts=Collection(tasks.bench).to_contexts()).parse_argv(argv)
     given_flags = {name: arg.value for name, arg in context.args.items() if arg.got_value}
@@ -340,21 +345,21 @@ def test_the_command_is_one_that_exists() -> None:
 
 
 def test_power_without_a_wall_is_shown_all_the_same() -> None:
-    power = Power(
+    power = EnergyUse(
         joules=1.5, above_idle_joules=1, average_w=9, idle_w=3, wall_w=None, source="my meter"
     )
     assert shown(row(power=power))["Energy"] == "1.50 J (my meter)"
 
 
 def test_the_whole_and_the_first_answer_have_times_of_their_own() -> None:
-    told = comments_of(end_to_end=summary.of([25.0] * 8), cold_ms=312.5)
+    told = comments_of(end_to_end=summary.summarize([25.0] * 8), cold_ms=312.5)
     assert "end to end 25.00 ms; cold start 312.50 ms" in told
     assert "end to end" not in comments_of()
     assert "cold" not in comments_of()
 
 
 def test_a_time_below_the_compute_floor_is_explained() -> None:
-    below = comments_of(floor=Floor(ms=40.0, bound="compute", source="s"))
+    below = comments_of(floor=Roofline(ms=40.0, bound="compute", source="s"))
     assert "0.5x the compute floor (by Winograd)" in below
-    assert "Winograd" not in comments_of(floor=Floor(ms=5.9, bound="compute", source="s"))
-    assert "Winograd" not in comments_of(floor=Floor(ms=40.0, bound="memory", source="s"))
+    assert "Winograd" not in comments_of(floor=Roofline(ms=5.9, bound="compute", source="s"))
+    assert "Winograd" not in comments_of(floor=Roofline(ms=40.0, bound="memory", source="s"))

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from piyard import report
-from piyard.row import Check, Row
-from piyard.verdict import State, Verdict
+from piyard.report.formats import render_rows
+from piyard.results.row import OutputMatch, Row, Verdict, VerdictState
 from tests import made_rows
 from tests.made_rows import BUSY, THROTTLED, row
 
@@ -21,7 +20,7 @@ COUNTS = ("tests", "failures", "errors", "skipped")
 
 
 def suites(*rows: Row) -> ET.Element:
-    return ET.fromstring(report.render(rows, "junit"))
+    return ET.fromstring(render_rows(rows, "junit"))
 
 
 def case(**changes: Any) -> ET.Element:
@@ -75,9 +74,9 @@ def test_the_counts_are_those_of_the_cases() -> None:
     ],
 )
 def test_what_fails_is_what_may_not_be_believed(
-    state: State, ok: bool, outcome: str | None
+    state: VerdictState, ok: bool, outcome: str | None
 ) -> None:
-    found = case(verdict=Verdict(state=state), check=Check(ok=ok, cosine=0.5))
+    found = case(verdict=Verdict(state=state), check=OutputMatch(ok=ok, cosine=0.5))
     tags = {child.tag for child in found}
     assert tags - {"properties", "system-out"} == ({outcome} if outcome else set())
 
@@ -91,7 +90,7 @@ def test_a_failure_says_why() -> None:
 
 
 def test_a_wrong_output_is_the_failure_also_of_an_emulated_board() -> None:
-    wrong = Check(ok=False, cosine=0.5)
+    wrong = OutputMatch(ok=False, cosine=0.5)
     failure = case(verdict=Verdict(state="EMULATED"), check=wrong).find("failure")
     assert failure is not None
     assert failure.get("type") == "output"

@@ -13,10 +13,28 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from piyard import report
-from piyard.errors import NotSetUp
-from piyard.report import page, payload, provenance, timeline
-from piyard.telemetry import Moment
+from piyard.core.errors import NotSetUp
+from piyard.report import page
+from piyard.report.columns import COLUMNS
+from piyard.report.formats import render_rows
+from piyard.report.page import (
+    PAGE_SCRIPTS,
+    PageEntry,
+    _fill_template,
+    _read_page_file,
+    embed_json,
+    page_payload,
+    payload_json,
+)
+from piyard.report.provenance import (
+    Timeline,
+    has_sample_times,
+    make_timeline,
+    provenance_groups,
+    sample_ends,
+    thin_moments,
+)
+from piyard.run.telemetry import Sample
 from tests import made_rows
 from tests.made_rows import row
 
@@ -59,7 +77,7 @@ class Parts(HTMLParser):
 
 @pytest.fixture(scope="module")
 def whole() -> Parts:
-    return Parts(report.render(*_fleet()))
+    return Parts(render_rows(*_fleet()))
 
 
 def _fleet() -> tuple[Any, str, Any]:
@@ -75,7 +93,7 @@ def test_nothing_in_it_comes_from_elsewhere(whole: Parts) -> None:
     ]
     assert all(address.startswith("#") for address in addresses)
     assert not {"link", "iframe", "object", "embed", "base", "img"} & set(whole.tags)
-    style = page._read("page.css")
+    style = _read_page_file("page.css")
     assert "url(" not in style
     assert "@import" not in style
 
@@ -87,7 +105,7 @@ def test_its_policy_lets_only_its_own_scripts_run(whole: Parts) -> None:
     assert "default-src 'none'" in policy
     assert "connect-src" not in policy
     data, *scripts = whole.scripts
-    assert json.loads(data)["columns"] == list(report.COLUMNS)
+    assert json.loads(data)["columns"] == list(COLUMNS)
     for script in scripts:
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
         assert f"'sha256-{digest}'" in policy
@@ -95,7 +113,7 @@ def test_its_policy_lets_only_its_own_scripts_run(whole: Parts) -> None:
 
 
 def test_no_script_of_ours_parses_text_as_html() -> None:
-    ours = "".join(map(page._read, page.SCRIPTS))
+    ours = "".join(map(_read_page_file, PAGE_SCRIPTS))
     for way in (
         "innerHTML",
         "outerHTML",
@@ -117,7 +135,7 @@ def test_no_script_of_ours_parses_text_as_html() -> None:
 @example(BREAKERS[4])
 def test_any_name_arrives_as_text(name: str) -> None:
     rows = [row(title=name, host=name, hardware=name)]
-    text = page.embedded(page.encoded(payload.payload(rows, [])))
+    text = embed_json(payload_json(page_payload(rows, [])))
     assert "<" not in text
     (entry,) = json.loads(text)["entries"]
     assert entry["row"]["title"] == entry["row"]["host"] == entry["cells"][1] == name
@@ -126,45 +144,45 @@ def test_any_name_arrives_as_text(name: str) -> None:
 @pytest.mark.parametrize("name", BREAKERS)
 def test_no_name_adds_a_tag_or_a_script_to_the_page(whole: Parts, name: str) -> None:
     of = row(title=name, host=name)
-    parts = Parts(report.render([of], "html", [made_rows.result(of, [1.0])]))
+    parts = Parts(render_rows([of], "html", [made_rows.result(of, [1.0])]))
     assert parts.tags == whole.tags
     assert parts.scripts[1:] == whole.scripts[1:]
 
 
 def test_the_template_is_filled_completely(whole: Parts) -> None:
-    assert "{{" not in re.sub(r"(?s)<script.*?</script>", "", page._read("page.html")).replace(
+    assert "{{" not in re.sub(r"(?s)<script.*?</script>", "", _read_page_file("page.html")).replace(
         "{{policy}}", ""
     ).replace("{{style}}", "")
     with pytest.raises(KeyError):
-        page._filled("{{unknown}}", {})
+        _fill_template("{{unknown}}", {})
 
 
 def test_without_plotly_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(NotSetUp, match=r"\./yard --setup"):
-        report.render([row()], "html")
+        render_rows([row()], "html")
 
 
 def test_three_hundred_rows_are_less_than_ten_megabytes() -> None:
     """Each with more samples than a page takes of a row."""
     rows = [row(run=f"r{i}", host=f"pi-{i % 40}", model=f"m{i // 40}") for i in range(300)]
     series = [19.123456 + i / 1e4 for i in range(5000)]
-    told = [Moment(uptime_s=4000 + i / 2, temperature_mc=50_000 + i) for i in range(200)]
-    text = report.render(rows, "html", [made_rows.result(of, series, told) for of in rows])
+    told = [Sample(uptime_s=4000 + i / 2, temperature_mc=50_000 + i) for i in range(200)]
+    text = render_rows(rows, "html", [made_rows.result(of, series, told) for of in rows])
     assert len(text.encode()) < 10_000_000
 
 
 # What the page is filled with
 
 
-def entries(*rows: Any, results: Any = ()) -> list[payload.Entry]:
-    return list(payload.payload(rows, results).entries)
+def entries(*rows: Any, results: Any = ()) -> list[PageEntry]:
+    return list(page_payload(rows, results).entries)
 
 
 def test_only_the_newest_of_a_job_brings_samples() -> None:
     old, new = row(run="a", when="2026-01-01"), row(run="b", when="2026-01-02")
     results = [made_rows.result(of, [1.0, 2.0]) for of in (old, new)]
-    told = payload.payload([new, old], results)
+    told = page_payload([new, old], results)
     assert [(e.newest, list(e.samples)) for e in told.entries] == [(True, [1.0, 2.0]), (False, [])]
     assert told.without_samples == 1
 
@@ -178,16 +196,16 @@ def test_samples_are_rounded_to_the_microsecond_and_thinned_evenly() -> None:
 
 
 def test_a_page_has_room_for_so_many_samples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(payload, "PER_PAGE", 5)
+    monkeypatch.setattr(page, "MAX_SAMPLES_PER_PAGE", 5)
     rows = [row(run=f"r{i}", host=f"h{i}", when=f"2026-01-0{i + 1}") for i in range(3)]
-    told = payload.payload(rows, [made_rows.result(of, [1.0, 2.0]) for of in rows])
+    told = page_payload(rows, [made_rows.result(of, [1.0, 2.0]) for of in rows])
     assert [len(entry.samples) for entry in told.entries] == [0, 2, 2]
     assert told.without_samples == 1
 
 
 def test_what_rows_share_is_there_once() -> None:
     rows = [row(run="a", host="a"), row(run="b", host="b")]
-    told = payload.payload(rows, [made_rows.result(of, [1.0]) for of in rows])
+    told = page_payload(rows, [made_rows.result(of, [1.0]) for of in rows])
     assert [group.title for group in told.groups].count("Build") == 1
     first, second = told.entries
     assert len(set(first.provenance) & set(second.provenance)) >= 3
@@ -217,7 +235,7 @@ def test_the_accuracy_of_a_row_is_a_number_of_something(
 
 def test_columns_sort_by_numbers_where_they_are_numbers() -> None:
     (entry,) = entries(row(**made_rows.every_field()))
-    keys = dict(zip(report.COLUMNS[:-1], entry.keys, strict=True))
+    keys = dict(zip(COLUMNS[:-1], entry.keys, strict=True))
     assert keys["Input Resolution"] == 224 * 224
     assert keys["Latency (ms)"] == 19.84
     assert keys["Energy"] == 0.213
@@ -229,7 +247,7 @@ def test_columns_sort_by_numbers_where_they_are_numbers() -> None:
 
 def test_provenance_names_what_the_row_came_from() -> None:
     of = row()
-    told = {g.title: dict(g.lines) for g in provenance.groups(of, made_rows.result(of, [1.0]))}
+    told = {g.title: dict(g.lines) for g in provenance_groups(of, made_rows.result(of, [1.0]))}
     assert told["Model"]["key"] == of.model_key
     assert told["Build"]["ncnn · source · version"] == "20261020"
     assert told["Build"]["compilers · g++-14-aarch64-linux-gnu"] == "14.2.0-19cross1"
@@ -241,22 +259,22 @@ def test_provenance_names_what_the_row_came_from() -> None:
 
 def test_provenance_keeps_no_secret() -> None:
     of = row()
-    told = str(provenance.groups(of, made_rows.result(of, [1.0])))
+    told = str(provenance_groups(of, made_rows.result(of, [1.0])))
     assert "secret-of-the-lease" not in told
 
 
 def test_without_a_result_provenance_is_what_the_row_knows() -> None:
-    (group,) = provenance.groups(row(), None)
+    (group,) = provenance_groups(row(), None)
     assert dict(group.lines)["build"] == row().build
 
 
 def test_the_timeline_is_in_seconds_degrees_and_megahertz() -> None:
     told = [
-        Moment(uptime_s=100.0, temperature_mc=48_600, khz=2_400_000, arm_hz=2_400_021_000),
-        Moment(uptime_s=100.5, throttled="0x50005"),
+        Sample(uptime_s=100.0, temperature_mc=48_600, khz=2_400_000, arm_hz=2_400_021_000),
+        Sample(uptime_s=100.5, throttled="0x50005"),
     ]
-    found = timeline.of(made_rows.result(row(), [1.0], told))
-    assert found == timeline.Timeline(
+    found = make_timeline(made_rows.result(row(), [1.0], told))
+    assert found == Timeline(
         t=[0.0, 0.5],
         celsius=[48.6, None],
         mhz=[2400.0, 2400.0],  # held: the firmware is asked by turns
@@ -266,30 +284,30 @@ def test_the_timeline_is_in_seconds_degrees_and_megahertz() -> None:
 
 
 @pytest.mark.parametrize(
-    "told", [[], [Moment(uptime_s=1.0, load=2.0)], [Moment(uptime_s=1.0, throttled="nonsense")]]
+    "told", [[], [Sample(uptime_s=1.0, load=2.0)], [Sample(uptime_s=1.0, throttled="nonsense")]]
 )
-def test_a_board_that_tells_nothing_has_no_timeline(told: list[Moment]) -> None:
-    assert timeline.of(made_rows.result(row(), [1.0], told)) is None
+def test_a_board_that_tells_nothing_has_no_timeline(told: list[Sample]) -> None:
+    assert make_timeline(made_rows.result(row(), [1.0], told)) is None
 
 
 def test_samples_end_when_the_log_says() -> None:
-    found = made_rows.result(row(), [500.0, 250.0], [Moment(uptime_s=99.0)])
+    found = made_rows.result(row(), [500.0, 250.0], [Sample(uptime_s=99.0)])
     found.starts_s[:] = [100.0, 101.0]
-    assert timeline.ends(found) == [1.5, 2.25]
+    assert sample_ends(found) == [1.5, 2.25]
 
 
 def test_where_the_log_does_not_say_they_end_with_the_last_moment() -> None:
-    told = [Moment(uptime_s=10.0), Moment(uptime_s=14.0)]
+    told = [Sample(uptime_s=10.0), Sample(uptime_s=14.0)]
     found = made_rows.result(row(), [1000.0, 500.0], told)
     found.starts_s.clear()
-    assert timeline.ends(found) == [3.5, 4.0]
-    assert not timeline.knows_times(found)
+    assert sample_ends(found) == [3.5, 4.0]
+    assert not has_sample_times(found)
 
 
 @given(st.lists(st.sampled_from(["0x0", "0x4", "0x1"]), min_size=1, max_size=300))
 def test_thinning_loses_no_change_of_throttling(words: list[str]) -> None:
-    told = [Moment(uptime_s=i, throttled=w) for i, w in enumerate(words)]
-    kept = timeline.thinned(told, most=10)
+    told = [Sample(uptime_s=i, throttled=w) for i, w in enumerate(words)]
+    kept = thin_moments(told, most=10)
 
     def changes(moments: Any) -> list[str]:
         seen = [m.throttled for m in moments]

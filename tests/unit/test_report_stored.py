@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from piyard import paths
 from piyard.cli.desk_requests import ReportRequest
-from piyard.commands import make
-from piyard.errors import UnreadableLog, WrongInput
-from piyard.history import shelf
+from piyard.cli.make import print_report
+from piyard.core import paths
+from piyard.core.errors import UnreadableLog, WrongInput
+from piyard.results.result_files import save_result
 from tests import made_rows
 
 SAMPLES = [20.0, 20.1, 20.2, 20.2, 20.3, 20.4, 20.5]
@@ -20,7 +20,7 @@ SAMPLES = [20.0, 20.1, 20.2, 20.2, 20.3, 20.4, 20.5]
 
 def store(run: str, **changes: Any) -> None:
     of = made_rows.row(run=run, when=f"{run[:4]}-01-01T00:00:00+00:00", **changes)
-    shelf.save(made_rows.result(of, SAMPLES))
+    save_result(made_rows.result(of, SAMPLES))
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def two_boards() -> None:
 
 
 def reprint(format: str = "plain", **flags: Any) -> None:  # noqa: A002
-    make.reprint(ReportRequest.parse({"format": format} | flags))
+    print_report(ReportRequest.parse({"format": format} | flags))
 
 
 def printed(capsys: pytest.CaptureFixture[str], **flags: Any) -> Any:

@@ -9,10 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from piyard import log, result, run, tables
-from piyard.errors import UnreadableLog, WrongInput
-from piyard.facts import Facts
-from piyard.record import Check, Record
+from piyard.board.facts import Facts
+from piyard.core.errors import UnreadableLog, WrongInput
+from piyard.core.tables import check_format, render_table
+from piyard.results import result
+from piyard.results.result import read_run_result
+from piyard.run.log import parse_log
+from piyard.run.record import LOG_FILE, OutputCheck, Record, find_run, run_folder, save_record
 
 HEADER = {
     "type": "header",
@@ -51,19 +54,21 @@ def record(run_id: str = "20260101T000000-a", **changes: Any) -> Record:
         release="r",
         before=Facts(machine="aarch64"),
         exit_code=0,
-        check=Check(ok=True, threshold=0.999, cosine={"out0": 0.99998}, max_abs={"out0": 0.01}),
+        check=OutputCheck(
+            ok=True, threshold=0.999, cosine={"out0": 0.99998}, max_abs={"out0": 0.01}
+        ),
     )
     return msgspec.structs.replace(base, **changes)
 
 
 def stored(text: str, of: Record) -> Path:
-    run.store_record(of)
-    (run.folder_of(of.id) / run.LOG).write_text(text)
-    return run.folder_of(of.id)
+    save_record(of)
+    (run_folder(of.id) / LOG_FILE).write_text(text)
+    return run_folder(of.id)
 
 
 def test_keeps_every_sample_and_derives_the_median() -> None:
-    read = result.read(stored(lines(30.0, 10.0, 20.0, 900.0), record()))
+    read = read_run_result(stored(lines(30.0, 10.0, 20.0, 900.0), record()))
     assert read.samples_ms == [30.0, 10.0, 20.0, 900.0]
     assert read.latency_ms == 25.0
     assert read.fps == 40.0
@@ -71,21 +76,21 @@ def test_keeps_every_sample_and_derives_the_median() -> None:
 
 
 def test_knows_when_each_sample_began_where_the_log_tells() -> None:
-    assert result.read(stored(lines(1.0), record())).starts_s == []
+    assert read_run_result(stored(lines(1.0), record())).starts_s == []
     timed = lines(1.0, 2.0).replace('"ms": 1.0', '"ms": 1.0, "at": 40.25')
-    assert result.read(stored(timed, record())).starts_s == [40.25]
+    assert read_run_result(stored(timed, record())).starts_s == [40.25]
 
 
 def test_a_run_that_goes_on_says_how_to_wait_for_it() -> None:
     folder = stored(lines(1.0, whole=False), record(state="running", exit_code=None))
     with pytest.raises(UnreadableLog, match="keeps running on pi5") as caught:
-        result.read(folder)
+        read_run_result(folder)
     assert caught.value.remedy == "invoke attach 20260101T000000-a"
 
 
 def test_what_was_computed_need_not_be_what_was_asked_for() -> None:
     header = HEADER | {"precision": {"requested": "fp16", "label": "fp32"}}
-    assert result.read(stored(lines(1.0, header=header), record())).data_type == "fp32"
+    assert read_run_result(stored(lines(1.0, header=header), record())).data_type == "fp32"
 
 
 @pytest.mark.parametrize(
@@ -103,13 +108,13 @@ def test_what_was_computed_need_not_be_what_was_asked_for() -> None:
 )
 def test_a_run_that_did_not_end_well_is_no_result(text: str, of: Record, said: str) -> None:
     with pytest.raises(UnreadableLog) as caught:
-        result.read(stored(text, of))
+        read_run_result(stored(text, of))
     assert said in str(caught.value)
     assert caught.value.code == 15
 
 
 def test_a_last_line_that_was_cut_is_left_out() -> None:
-    read = log.parse(lines(1.0, 2.0, whole=False) + '{"type":"samp', "log")
+    read = parse_log(lines(1.0, 2.0, whole=False) + '{"type":"samp', "log")
     assert len(read.of("sample")) == 2
     assert read.summary is None
 
@@ -127,16 +132,16 @@ def test_the_newest_run_of_each_row_is_shown() -> None:
 def test_a_run_is_found_by_the_start_of_its_id() -> None:
     stored(lines(1.0), record("20260101T000000-a"))
     stored(lines(1.0), record("20260102T000000-b"))
-    assert result.find("20260102").name == "20260102T000000-b"
+    assert find_run("20260102").name == "20260102T000000-b"
     with pytest.raises(WrongInput, match="2 runs are named '2026'"):
-        result.find("2026")
+        find_run("2026")
     with pytest.raises(WrongInput, match="no run is named 'x'"):
-        result.find("x")
+        find_run("x")
 
 
 def test_an_unknown_format_names_the_nearest() -> None:
     with pytest.raises(WrongInput, match="did you mean 'json'"):
-        tables.check_format("jsn")
+        check_format("jsn")
 
 
 def test_numbers_with_separators_and_long_cells_fit_a_terminal(
@@ -144,7 +149,7 @@ def test_numbers_with_separators_and_long_cells_fit_a_terminal(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "79")
     rows = [["12,345", "word " * 30, "two\nlines"]]
-    shown = tables.render(("A", "B", "C"), rows, "plain")
+    shown = render_table(("A", "B", "C"), rows, "plain")
     assert "12,345" in shown
     assert max(len(line) for line in shown.splitlines()) < 80
     assert " ".join(shown.split()).count("word") == 30

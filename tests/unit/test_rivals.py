@@ -25,9 +25,9 @@ from benchmarks.rivals.keys import Keys
 from benchmarks.rivals.payload import Payload
 from benchmarks.rivals.samples import CASES, CHANGED, FIRST, UNCHANGED, Sample
 from benchmarks.rivals.ways import PIYARD, PYINFRA, RSYNC, Way
-from piyard.containers import base
-from piyard.emulator import LOOPBACK
-from piyard.errors import JobsFailed, WrongInput
+from piyard.board.emulator import LOOPBACK
+from piyard.build.images import DOCKER_FOLDER
+from piyard.core.errors import JobsFailed, WrongInput
 
 BOARDS = {"board-1": 40001, "board-2": 40002}
 
@@ -205,7 +205,7 @@ def test_files_that_ways_name_are_there(prepared: Job) -> None:
 
 
 def test_a_board_holds_all_that_piyards_own_do() -> None:
-    usual, ours = ((base.DOCKER / f"{name}.packages") for name in ("board", "rival-board"))
+    usual, ours = ((DOCKER_FOLDER / f"{name}.packages") for name in ("board", "rival-board"))
     missing = _packages(usual) - _packages(ours)
     assert not missing
     assert {"rsync", "python3"} <= _packages(ours)

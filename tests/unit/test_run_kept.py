@@ -9,12 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from piyard import detached, fanout, run, say, work
-from piyard.board import Line
-from piyard.errors import BoardDiskFull, BoardTooSlow, DiskUnusable, HostUnreachable, PiyardError
-from piyard.record import Record
-from piyard.seat import Seat, Terms
-from piyard.work import Work
+from piyard.board.connection import BoardConnection
+from piyard.core import console
+from piyard.core.errors import (
+    BoardDiskFull,
+    BoardTooSlow,
+    DiskUnusable,
+    HostUnreachable,
+    PiyardError,
+)
+from piyard.run import remote
+from piyard.run.execute import NnrunCommand, _start_job
+from piyard.run.job import JobContext, RunOptions
+from piyard.run.lifecycle import finish_run
+from piyard.run.record import LOG_FILE, Record, run_folder
+from piyard.run.remote import cancel_process
+from piyard.run.schedule import run_on_boards
 from tests import disks, faults
 from tests.local_board import LocalBoard, new_board
 
@@ -22,8 +32,8 @@ from tests.local_board import LocalBoard, new_board
 @pytest.fixture(autouse=True)
 def notes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     said: list[str] = []
-    monkeypatch.setattr(say, "note", said.append)
-    monkeypatch.setattr(detached, "POLL_S", 1)
+    monkeypatch.setattr(console, "info", said.append)
+    monkeypatch.setattr(remote, "STATUS_WAIT_S", 1)
     return said
 
 
@@ -33,12 +43,12 @@ def board(tmp_path: Path) -> LocalBoard:
 
 
 @pytest.fixture
-def line(board: LocalBoard) -> Iterator[Line]:
-    made = Line("pi@127.0.0.1:1", "desktop", wait_s=0)
+def line(board: LocalBoard) -> Iterator[BoardConnection]:
+    made = BoardConnection("pi@127.0.0.1:1", "desktop", wait_s=0)
     made._session = board
     yield made
     for folder in (board.yard / "runs").glob("*"):
-        detached.cancel(board, folder.name)
+        cancel_process(board, folder.name)
 
 
 @pytest.fixture
@@ -48,13 +58,18 @@ def artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
         yield place
 
 
-def seat(line: Line) -> Seat:
-    return Seat(line=line, job=faults.job(line.name), ready=faults.ready(), terms=Terms(limit_s=60))
+def context(line: BoardConnection) -> JobContext:
+    return JobContext(
+        line=line,
+        job=faults.job(line.name),
+        prepared=faults.ready(),
+        options=RunOptions(limit_s=60),
+    )
 
 
-def begun(line: Line, *command: str) -> Record:
-    todo = Work(verb=command[0], arguments=command[1:], what={"task": "bench"})
-    return work._start(seat(line), todo)
+def begun(line: BoardConnection, *command: str) -> Record:
+    todo = NnrunCommand(verb=command[0], arguments=command[1:], what={"task": "bench"})
+    return _start_job(context(line), todo)
 
 
 def fill(place: Path) -> Path:
@@ -69,30 +84,32 @@ def endlessly(to: int) -> None:
         pass
 
 
-def test_a_disk_that_fills_up_here_in_mid_run_loses_nothing(line: Line, artifacts: Path) -> None:
+def test_a_disk_that_fills_up_here_in_mid_run_loses_nothing(
+    line: BoardConnection, artifacts: Path
+) -> None:
     record = begun(line, "lines", "4")
     filler = fill(artifacts)
     with pytest.raises(DiskUnusable) as caught:
-        run.finish(line, record)
+        finish_run(line, record)
     assert str(caught.value) == (
         f"piyard: {artifacts / 'runs' / record.id}: no room is left on its disk; nothing is lost\n"
         "  → make room there, or choose another place with PIYARD_ARTIFACTS; "
         f"then: invoke attach {record.id}"
     )
     filler.unlink()
-    assert run.finish(line, record).state == "ended"
-    assert (run.folder_of(record.id) / run.LOG).read_text().endswith("line 4\nall\n")
+    assert finish_run(line, record).state == "ended"
+    assert (run_folder(record.id) / LOG_FILE).read_text().endswith("line 4\nall\n")
 
 
 def test_other_jobs_keep_their_outcomes_when_one_finds_no_room(
-    line: Line, artifacts: Path, notes: list[str]
+    line: BoardConnection, artifacts: Path, notes: list[str]
 ) -> None:
-    def do(_line: Line, job: str) -> str:
+    def do(_line: BoardConnection, job: str) -> str:
         if job == "second":
             raise OSError(errno.ENOSPC, "No space left on device", str(artifacts / "runs" / "x"))
         return job
 
-    outcomes = fanout.each(
+    outcomes = run_on_boards(
         [line], ["first", "second", "third"], do, group_of_job=lambda _: line.name
     )
     assert outcomes.results == ["first", "third"]
@@ -103,39 +120,41 @@ def test_other_jobs_keep_their_outcomes_when_one_finds_no_room(
 
 @pytest.mark.parametrize("kind", [HostUnreachable, BoardTooSlow])
 def test_a_board_that_is_not_heard_of_any_more_may_still_run(
-    line: Line, kind: type[PiyardError], monkeypatch: pytest.MonkeyPatch
+    line: BoardConnection, kind: type[PiyardError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = begun(line, "lines", "1")
 
     def silent(*_arguments: object, **_named: object) -> None:
         raise kind("pi5 does not answer", remedy="is it powered?")
 
-    monkeypatch.setattr(detached, "wait", silent)
+    monkeypatch.setattr(remote, "wait_for_process", silent)
     with pytest.raises(kind, match="as far as is known, the run keeps running there") as caught:
-        run.finish(line, record)
+        finish_run(line, record)
     assert caught.value.remedy == f"is it powered?; then: invoke attach {record.id}"
 
 
 def test_a_board_that_is_lost_at_the_start_may_run_it(
-    line: Line, monkeypatch: pytest.MonkeyPatch
+    line: BoardConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lost(*_arguments: object, **_named: object) -> None:
         raise HostUnreachable("pi5 does not answer", remedy="is it powered?")
 
-    monkeypatch.setattr(detached, "start", lost)
+    monkeypatch.setattr(remote, "start_process", lost)
     with pytest.raises(HostUnreachable, match="whether the run began is not known") as caught:
         begun(line, "lines", "1")
-    (folder,) = (run.folder_of("x").parent).iterdir()
+    (folder,) = (run_folder("x").parent).iterdir()
     assert f"then: invoke attach {folder.name}" in caught.value.remedy
 
 
-def test_a_board_that_fills_up_in_mid_run_is_said_as_such(tmp_path: Path, line: Line) -> None:
+def test_a_board_that_fills_up_in_mid_run_is_said_as_such(
+    tmp_path: Path, line: BoardConnection
+) -> None:
     with disks.mounted(tmp_path / "cramped", "1m") as place:
         line._session = cramped = LocalBoard(place)
         record = begun(line, "flood")
         with pytest.raises(BoardDiskFull) as caught:
-            run.finish(line, record)
-        detached.cancel(cramped, record.id)
+            finish_run(line, record)
+        cancel_process(cramped, record.id)
     assert caught.value.what == f"{line.name}: the board's disk was full before {record.id} ended"
     assert "fleet.gc" in caught.value.remedy
-    assert run.folder_of(record.id).is_dir()
+    assert run_folder(record.id).is_dir()

@@ -9,10 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from piyard import history, run, tables
-from piyard.commands import runs
-from piyard.errors import PiyardError, WrongInput
-from piyard.history import shelf
+from piyard.cli import runs
+from piyard.cli.runs import RUN_COLUMNS, _print_results, _run_row, remove_runs
+from piyard.core.errors import PiyardError, WrongInput
+from piyard.core.tables import render_table
+from piyard.results.history import stored_rows
+from piyard.results.result_files import save_result
+from piyard.run.record import LOG_FILE, run_folder, save_record
 from tests import kept
 
 
@@ -21,7 +24,7 @@ def test_a_run_that_is_neither_benchmark_nor_pictures_is_told_in_a_line(
 ) -> None:
     """One of a proof: its outputs are nobody's benchmark."""
     record = kept.record("a", what={"task": "compute", "net": "model"})
-    runs._print(record, "plain")
+    _print_results(record, "plain")
     told = capsys.readouterr().out
     assert told.startswith(f"{record.id} on {record.host}: ended, in ")
     assert told.count("\n") == 1
@@ -29,9 +32,9 @@ def test_a_run_that_is_neither_benchmark_nor_pictures_is_told_in_a_line(
 
 def test_an_exit_code_is_a_number_in_json() -> None:
     ended, running = (
-        runs._row(msgspec.structs.replace(kept.record("a"), exit_code=code)) for code in (4, None)
+        _run_row(msgspec.structs.replace(kept.record("a"), exit_code=code)) for code in (4, None)
     )
-    told = json.loads(tables.render(runs.COLUMNS, [ended, running], "json"))
+    told = json.loads(render_table(RUN_COLUMNS, [ended, running], "json"))
     assert [one["Exit code"] for one in told] == [4, None]
 
 
@@ -41,12 +44,12 @@ def test_an_exit_code_is_a_number_in_json() -> None:
 def stored(run_id: str, **changes: Any) -> Path:
     """What is kept of a run, with two samples of how many there were to be."""
     record = kept.record(run_id, **changes)
-    folder = run.folder_of(run_id)
+    folder = run_folder(run_id)
     folder.mkdir(parents=True)
-    run.store_record(record)
+    save_record(record)
     head = json.dumps(kept.header() | {"type": "header"})
     lines = [head, *(f'{{"type": "sample", "ms": {ms}}}' for ms in (10, 12))]
-    (folder / run.LOG).write_text("\n".join(lines) + "\n")
+    (folder / LOG_FILE).write_text("\n".join(lines) + "\n")
     (folder / "stderr.txt").write_text("out of memory\n")
     return folder
 
@@ -63,9 +66,9 @@ def failed() -> list[Path]:
 def test_runs_without_a_result_are_counted_not_complained_of(
     failed: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shelf.save(kept.result("z"))
+    save_result(kept.result("z"))
     for _ in range(2):
-        assert [row.run for row in history.rows()] == ["z"]
+        assert [row.run for row in stored_rows()] == ["z"]
         (told,) = capsys.readouterr().err.splitlines()
         assert told.startswith("3 runs that failed or were cancelled have no result")
         assert "left out" not in told
@@ -76,20 +79,20 @@ def test_those_that_failed_are_removed(
 ) -> None:
     running = stored("d", exit_code=None, state="running")
     good = stored("e", exit_code=0, state="ended")
-    runs.remove(["failed"], dry_run=True)
+    remove_runs(["failed"], dry_run=True)
     assert all(folder.is_dir() for folder in failed)
-    runs.remove(["failed"], dry_run=False)
+    remove_runs(["failed"], dry_run=False)
     assert not any(folder.exists() for folder in failed)
     assert running.is_dir()
     assert good.is_dir()
     assert capsys.readouterr().out.count("removed ") == 3
-    runs.remove(["e"], dry_run=False)
+    remove_runs(["e"], dry_run=False)
     assert not good.exists()
     with pytest.raises(WrongInput, match="d keeps running"):
-        runs.remove(["d"], dry_run=False)
+        remove_runs(["d"], dry_run=False)
     assert running.is_dir()
     with pytest.raises(WrongInput, match="no run is named 'x'"):
-        runs.remove(["x"], dry_run=False)
+        remove_runs(["x"], dry_run=False)
 
 
 @pytest.mark.parametrize(
@@ -104,5 +107,5 @@ def test_attach_shows_what_there_is(
     assert caught.value.code == code
     assert said in str(caught.value)
     told = capsys.readouterr()
-    assert str(run.folder_of(run_id)) in told.out
+    assert str(run_folder(run_id)) in told.out
     assert "2 samples before it ended, median 11.00 ms: not a result" in told.err

@@ -9,22 +9,47 @@ from pathlib import Path
 
 import pytest
 
-from piyard import sandbox
-from piyard.errors import NotSetUp
-from piyard.sandbox import container, kernel, landlock, seccomp, trust
+from piyard.core.errors import NotSetUp
+from piyard.core.sandbox import launch
+from piyard.core.sandbox.kernel import (
+    AARCH64,
+    ALLOW,
+    AND,
+    ANYWHERE,
+    CLONE_THREAD,
+    EQUAL,
+    FIRST_UNKNOWN,
+    KILL,
+    LOAD,
+    OF_MACHINE,
+    REFUSE,
+    RETURN,
+    X32,
+    X86_64,
+    Code,
+    _handled,
+    filter_program,
+)
+from piyard.core.sandbox.launch import (
+    is_trusted,
+    require_sandbox,
+    sandbox_kind,
+    start_program,
+    trust_file,
+)
 
 
 def test_without_kernel_and_engine_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox, "kind", lambda: "none")
-    monkeypatch.setattr(kernel, "problem", lambda: "Linux 5.4 has no Landlock")
-    monkeypatch.setattr(container, "problem", lambda: "no container engine answers")
+    monkeypatch.setattr(launch, "sandbox_kind", lambda: "none")
+    monkeypatch.setattr(launch, "kernel_problem", lambda: "Linux 5.4 has no Landlock")
+    monkeypatch.setattr(launch, "container_problem", lambda: "no container engine answers")
     with pytest.raises(NotSetUp, match=r"net\.pt is a program, and there is no sandbox") as caught:
-        sandbox.require("net.pt")
+        require_sandbox("net.pt")
     assert "Linux 5.4" in caught.value.evidence
     assert "no container engine" in caught.value.evidence
     assert "--trust" in caught.value.remedy
     with pytest.raises(NotSetUp):
-        sandbox.start(["/bin/true"], read=[], write=[], cwd=Path("/"), need="required")
+        start_program(["/bin/true"], read=[], write=[], cwd=Path("/"), need="required")
 
 
 @pytest.mark.parametrize(
@@ -34,24 +59,24 @@ def test_without_kernel_and_engine_it_is_refused(monkeypatch: pytest.MonkeyPatch
 def test_the_kernels_comes_first(
     monkeypatch: pytest.MonkeyPatch, kernels: str, containers: str, kind: str
 ) -> None:
-    monkeypatch.setattr(kernel, "problem", lambda: kernels)
-    monkeypatch.setattr(container, "problem", lambda: containers)
-    assert sandbox.kind.__wrapped__() == kind
+    monkeypatch.setattr(launch, "kernel_problem", lambda: kernels)
+    monkeypatch.setattr(launch, "container_problem", lambda: containers)
+    assert sandbox_kind.__wrapped__() == kind
 
 
 # -- the filter itself, which runs on one architecture only --------------------------------------
 
 
-@pytest.mark.parametrize("machine", sorted(seccomp.OF_MACHINE))
+@pytest.mark.parametrize("machine", sorted(OF_MACHINE))
 def test_the_filter_of_each_architecture(machine: str) -> None:
-    calls = seccomp.OF_MACHINE[machine]
-    verdict = _Filter(seccomp.program(calls, own=7), calls.audit)
+    calls = OF_MACHINE[machine]
+    verdict = _Filter(filter_program(calls, own=7), calls.audit)
     assert verdict(calls.audit + 1, 0) == "kill"
-    for number in (*calls.refused, *seccomp.ANYWHERE):
+    for number in (*calls.refused, *ANYWHERE):
         assert verdict(calls.audit, number) in {"EPERM", "ENOSYS"}
     assert verdict(calls.audit, 500) == "ENOSYS"
-    assert verdict(calls.audit, seccomp.X32 | 1) == "ENOSYS"
-    thread = seccomp.CLONE_THREAD
+    assert verdict(calls.audit, X32 | 1) == "ENOSYS"
+    thread = CLONE_THREAD
     assert verdict(calls.audit, calls.clone, thread | 0x100) == "allow"
     assert verdict(calls.audit, calls.clone, 17) == "EPERM"
     assert [verdict(calls.audit, calls.tgkill, pid) for pid in (7, 8)] == ["allow", "EPERM"]
@@ -66,20 +91,20 @@ def test_the_filter_of_each_architecture(machine: str) -> None:
         "allow",
         "EPERM",
     ]
-    assert verdict(calls.audit, seccomp.FIRST_UNKNOWN - 1) == "allow"
+    assert verdict(calls.audit, FIRST_UNKNOWN - 1) == "allow"
 
 
 def test_both_tables_are_of_the_same_calls() -> None:
     """Those that aarch64 never had: fork, vfork, ports, and the old forms of newer calls."""
-    assert len(set(seccomp.X86_64.refused)) == len(seccomp.X86_64.refused)
-    assert len(set(seccomp.AARCH64.refused)) == len(seccomp.AARCH64.refused)
-    assert len(seccomp.X86_64.refused) - len(seccomp.AARCH64.refused) == 10
+    assert len(set(X86_64.refused)) == len(X86_64.refused)
+    assert len(set(AARCH64.refused)) == len(AARCH64.refused)
+    assert len(X86_64.refused) - len(AARCH64.refused) == 10
 
 
 class _Filter:
     """The kernel's interpreter of these few instructions."""
 
-    def __init__(self, code: seccomp.Code, audit: int) -> None:
+    def __init__(self, code: Code, audit: int) -> None:
         self._code, self._audit = code, audit
 
     def __call__(self, audit: int, number: int, *arguments: int) -> str:
@@ -89,21 +114,21 @@ class _Filter:
         while True:
             code, then, otherwise, value = self._code[at]
             at += 1
-            if code == seccomp.LOAD:
+            if code == LOAD:
                 (held,) = struct.unpack_from("<I", seen, value)
-            elif code == seccomp.AND:
+            elif code == AND:
                 held &= value
-            elif code == seccomp.RETURN:
+            elif code == RETURN:
                 return _named(value)
             else:
-                holds = held == value if code == seccomp.EQUAL else held >= value
+                holds = held == value if code == EQUAL else held >= value
                 at += then if holds else otherwise
 
 
 def _named(verdict: int) -> str:
-    if verdict in {seccomp.ALLOW, seccomp.KILL}:
-        return "allow" if verdict == seccomp.ALLOW else "kill"
-    assert verdict & 0xFFFF0000 == seccomp.REFUSE
+    if verdict in {ALLOW, KILL}:
+        return "allow" if verdict == ALLOW else "kill"
+    assert verdict & 0xFFFF0000 == REFUSE
     return errno.errorcode[verdict & 0xFFFF]
 
 
@@ -111,7 +136,7 @@ def _named(verdict: int) -> str:
     ("version", "bits"), [(1, 13), (2, 14), (3, 15), (4, 15), (5, 16), (9, 16)]
 )
 def test_old_and_new_landlocks_are_asked_for_what_they_know(version: int, bits: int) -> None:
-    assert landlock._handled(version) == (1 << bits) - 1
+    assert _handled(version) == (1 << bits) - 1
 
 
 # -- trust -------------------------------------------------------------------------------------
@@ -119,21 +144,21 @@ def test_old_and_new_landlocks_are_asked_for_what_they_know(version: int, bits: 
 
 def test_a_file_is_trusted_by_its_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.setattr(trust, "_passing", set())
+    monkeypatch.setattr(launch, "_trusted_now", set())
     one, other = tmp_path / "one", tmp_path / "other"
     one.write_text("1")
     other.write_text("2")
-    assert not trust.is_trusted(one)
-    trust.add(one, lasting=False)
-    assert trust.is_trusted(one)
-    monkeypatch.setattr(trust, "_passing", set())
-    assert not trust.is_trusted(one)
-    trust.add(one)
-    trust.add(other)
-    trust.add(one)
-    monkeypatch.setattr(trust, "_passing", set())
-    assert trust.is_trusted(one)
-    assert trust.is_trusted(other)
+    assert not is_trusted(one)
+    trust_file(one, lasting=False)
+    assert is_trusted(one)
+    monkeypatch.setattr(launch, "_trusted_now", set())
+    assert not is_trusted(one)
+    trust_file(one)
+    trust_file(other)
+    trust_file(one)
+    monkeypatch.setattr(launch, "_trusted_now", set())
+    assert is_trusted(one)
+    assert is_trusted(other)
     one.write_text("3")
-    assert not trust.is_trusted(one)
+    assert not is_trusted(one)
     assert len((tmp_path / "data" / "piyard" / "trusted").read_text().split()) == 2

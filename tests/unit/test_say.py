@@ -10,7 +10,8 @@ from contextlib import redirect_stderr
 
 import pytest
 
-from piyard import say
+from piyard.core import console
+from piyard.core.console import StepLog, job_prefix, live_line
 
 
 class Terminal(io.StringIO):
@@ -33,12 +34,12 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 
 def work(name: str, meeting: threading.Barrier) -> None:
-    with say.line(name):
-        with say.step(f"send files to {name}", unit="bytes") as step:
+    with live_line(name):
+        with console.step(f"send files to {name}", unit="bytes") as step:
             meeting.wait(20)
             step.update(1_500_000, 3_000_000)
-            say.note(f"a word from {name}")
-        with say.step("measure") as step:
+            console.info(f"a word from {name}")
+        with console.step("measure") as step:
             step.update(3, None, "3 s there")
             meeting.wait(20)
 
@@ -60,14 +61,14 @@ def test_several_boards_share_the_terminal(terminal: Terminal) -> None:
 
 
 def test_a_step_within_a_step(terminal: Terminal) -> None:
-    with redirect_stderr(terminal), say.step("outer"), say.step("inner") as step:
+    with redirect_stderr(terminal), console.step("outer"), console.step("inner") as step:
         step.update(1, 2)
     assert terminal.plain.index("✓ inner") < terminal.plain.index("✓ outer")
 
 
 def test_text_is_shown_as_it_is(terminal: Terminal) -> None:
-    with redirect_stderr(terminal), say.step("[red]step[/red]"):
-        say.note("[bold]note[/bold] $(id)")
+    with redirect_stderr(terminal), console.step("[red]step[/red]"):
+        console.info("[bold]note[/bold] $(id)")
     assert "[bold]note[/bold] $(id)" in terminal.plain
     assert "✓ [red]step[/red]" in terminal.plain
 
@@ -77,11 +78,11 @@ def test_without_a_terminal_a_line_begins_each_step_and_one_each_tenth(
 ) -> None:
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    with say.line("pi5"), say.step("send files to pi5") as step:
+    with live_line("pi5"), console.step("send files to pi5") as step:
         for done in range(1, 101):
             now[0] += 0.5
             step.update(done, 100)
-        say.note("a word")
+        console.info("a word")
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "… send files to pi5"
     tenths = [re.search(r"(\d+) %, \d+ s, about \d+ s left", line) for line in lines[1:10]]
@@ -92,7 +93,7 @@ def test_without_a_terminal_a_line_begins_each_step_and_one_each_tenth(
 
 
 def test_quick_work_is_two_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    with say.step("send files to pi5") as step:
+    with console.step("send files to pi5") as step:
         for done in range(1, 101):
             step.update(done, 100)
     assert len(capsys.readouterr().err.splitlines()) == 2
@@ -104,7 +105,7 @@ def test_work_that_cannot_be_counted_shows_life_once_a_minute(
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     lines: list[str] = []
-    log = say.StepLog("measure", lines.append)
+    log = StepLog("measure", lines.append)
     for second in range(150):
         now[0] = float(second)
         log.update(second, None)
@@ -112,7 +113,7 @@ def test_work_that_cannot_be_counted_shows_life_once_a_minute(
 
 
 def test_a_step_names_its_phases_and_what_came_of_it(capsys: pytest.CaptureFixture[str]) -> None:
-    with say.step("convert x") as step:
+    with console.step("convert x") as step:
         step.phase(1, 2, "lower it")
         step.phase(2, 2, "prove it")
         step.outcome = "fp32 cosine 1.000000"
@@ -122,11 +123,11 @@ def test_a_step_names_its_phases_and_what_came_of_it(capsys: pytest.CaptureFixtu
 
 
 def test_of_several_jobs_each_step_says_which(capsys: pytest.CaptureFixture[str]) -> None:
-    with say.job(3, 8), say.step("squeezenet on pi5"):
+    with job_prefix(3, 8), console.step("squeezenet on pi5"):
         pass
-    with say.job(1, 1), say.step("alone"):
+    with job_prefix(1, 1), console.step("alone"):
         pass
-    with say.step("after"):
+    with console.step("after"):
         pass
     said = capsys.readouterr().err
     assert "✓ job 3 of 8: squeezenet on pi5 " in said
@@ -140,9 +141,9 @@ def test_in_80_columns_the_count_stays_and_the_detail_is_cut(
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "xterm")
     terminal = Terminal()
-    with redirect_stderr(terminal), say.step("build ncnn 20261020 (aarch64)") as step:
+    with redirect_stderr(terminal), console.step("build ncnn 20261020 (aarch64)") as step:
         step.update(29, 578, "convolution_arm_asimdhp_with_a_long_name.cpp")
-        say.note("a word")
+        console.info("a word")
         time.sleep(0.3)
     assert "29/578" in terminal.plain
     assert "convolution_…" in terminal.plain
@@ -150,24 +151,24 @@ def test_in_80_columns_the_count_stays_and_the_detail_is_cut(
 
 
 def test_a_terminal_shows_how_long_it_may_take(terminal: Terminal) -> None:
-    with redirect_stderr(terminal), say.step("compile") as step:
+    with redirect_stderr(terminal), console.step("compile") as step:
         step.update(2, 4, "net.cpp")
-        say.note("a word")
+        console.info("a word")
         time.sleep(0.3)
     assert "2/4" in terminal.plain
     assert "net.cpp" in terminal.plain
 
 
 def test_work_that_ended_badly_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
-    with say.step("measure") as step:
+    with console.step("measure") as step:
         step.ok = False
     assert capsys.readouterr().err.splitlines()[-1].startswith("✗ measure")
 
 
 def test_work_that_raised_says_nothing_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(ValueError, match="broken"), say.step("measure"):
+    with pytest.raises(ValueError, match="broken"), console.step("measure"):
         raise ValueError("broken")
     assert capsys.readouterr().err == "… measure\n"
-    with say.step("again"):
+    with console.step("again"):
         pass
     assert "✓ again" in capsys.readouterr().err

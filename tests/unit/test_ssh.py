@@ -15,9 +15,19 @@ from typing import Any
 import paramiko
 import pytest
 
-from piyard import ssh
-from piyard.address import Address
-from piyard.errors import (
+from piyard.board.address import Address
+from piyard.board.ssh import hostkeys, login
+from piyard.board.ssh.commands import CommandOutcome
+from piyard.board.ssh.errors import translate_errors
+from piyard.board.ssh.hostkeys import (
+    STRICT_VARIABLE,
+    check_host_keys,
+    pin_host_key,
+    pinned_hosts_file,
+)
+from piyard.board.ssh.login import Login
+from piyard.board.ssh.session import Session, open_session
+from piyard.core.errors import (
     BoardCommandFailed,
     BoardDiskFull,
     HostKeyChanged,
@@ -27,7 +37,6 @@ from piyard.errors import (
     PiyardError,
     UnknownHostKey,
 )
-from piyard.ssh import Login, Outcome, Session, hostkeys, login, trouble
 
 
 class FakeKey:
@@ -63,7 +72,7 @@ def bad_host_key() -> Exception:
     ],
 )
 def test_translates(raised: Exception, expected: type[PiyardError], code: int, remedy: str) -> None:
-    with pytest.raises(expected) as caught, trouble.translated("pi5"):
+    with pytest.raises(expected) as caught, translate_errors("pi5"):
         raise raised
     assert caught.value.code == code
     assert remedy in str(caught.value)
@@ -71,7 +80,7 @@ def test_translates(raised: Exception, expected: type[PiyardError], code: int, r
 
 
 def test_a_local_error_is_not_blamed_on_the_network() -> None:
-    with pytest.raises(FileNotFoundError), trouble.translated("pi5"):
+    with pytest.raises(FileNotFoundError), translate_errors("pi5"):
         raise FileNotFoundError(errno.ENOENT, "no such file")
 
 
@@ -170,7 +179,7 @@ def test_a_full_disk_is_recognised() -> None:
 
 
 def test_a_failure_may_be_an_outcome() -> None:
-    assert session(FakeConnection(3, out="x")).run(["false"], check=False) == Outcome(
+    assert session(FakeConnection(3, out="x")).run(["false"], check=False) == CommandOutcome(
         code=3, out="x", err=""
     )
 
@@ -198,30 +207,30 @@ def test_a_first_contact_is_pinned_and_its_fingerprint_shown(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     client = KnownClient()
-    hostkeys.check(client, None)
+    check_host_keys(client, None)
     client.policy.missing_host_key(None, "[pi5]:2222", FakeKey(b"key"))
-    assert hostkeys.pinned_hosts().read_text() == "[pi5]:2222 ssh-ed25519 AAAA\n"
+    assert pinned_hosts_file().read_text() == "[pi5]:2222 ssh-ed25519 AAAA\n"
     assert hostkeys.fingerprint(b"key") in capsys.readouterr().err
 
 
 def test_strict_refuses_a_host_never_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(hostkeys.STRICT, "1")
+    monkeypatch.setenv(STRICT_VARIABLE, "1")
     client = KnownClient()
-    hostkeys.check(client, None)
+    check_host_keys(client, None)
     with pytest.raises(UnknownHostKey, match="never seen before") as caught:
         client.policy.missing_host_key(None, "pi5", FakeKey(b"key"))
     assert caught.value.code == 18
     assert hostkeys.fingerprint(b"key") in caught.value.evidence
-    assert hostkeys.pinned_hosts().read_text() == ""
+    assert pinned_hosts_file().read_text() == ""
 
 
 def test_a_pinned_key_is_replaced_and_the_others_stay() -> None:
     first, second, other = (paramiko.ECDSAKey.generate() for _ in range(3))
-    hostkeys.pinned_hosts().parent.mkdir(parents=True)
-    assert hostkeys.replace("other", other) == []
-    assert hostkeys.replace("[pi5]:2222", first) == []
-    assert hostkeys.replace("[pi5]:2222", second) == [hostkeys.fingerprint(first.asbytes())]
-    kept = paramiko.HostKeys(str(hostkeys.pinned_hosts()))
+    pinned_hosts_file().parent.mkdir(parents=True)
+    assert pin_host_key("other", other) == []
+    assert pin_host_key("[pi5]:2222", first) == []
+    assert pin_host_key("[pi5]:2222", second) == [hostkeys.fingerprint(first.asbytes())]
+    kept = paramiko.HostKeys(str(pinned_hosts_file()))
     assert kept.check("other", other)
     assert kept.check("[pi5]:2222", second)
     assert not kept.check("[pi5]:2222", first)
@@ -241,7 +250,7 @@ def mute_server() -> Iterator[int]:
 
 def fails_to_connect(port: int) -> None:
     way = Login(address=Address(host="127.0.0.1", user="pi", port=port))
-    with pytest.raises(HostUnreachable, match="does not answer"), ssh.connect(way):
+    with pytest.raises(HostUnreachable, match="does not answer"), open_session(way):
         raise AssertionError("connected to nothing")
 
 

@@ -13,8 +13,8 @@ from scipy.stats import mannwhitneyu
 from benchmarks import made_times, stats_coverage
 from benchmarks.made_times import ALIKE, CLEAN
 from benchmarks.stats_coverage import SLOWER, SPREAD
-from piyard.errors import WrongInput
-from piyard.stats.compare import compare
+from piyard.core.errors import WrongInput
+from piyard.results.significance import compare_samples
 
 FALSE, FOUND = 0.01, 0.95
 """The bars: of 1,000 comparisons of equal builds at most, of true changes of 5 % at least."""
@@ -53,7 +53,9 @@ def test_five_percent_is_found_though_samples_follow_each_other(name):
 
 def test_a_gain_is_found_as_a_loss_is():
     a, b = two_builds("normal", 100, 0.01)
-    found = [compare(one, other / SLOWER) for one, other in zip(a[:200], b[:200], strict=True)]
+    found = [
+        compare_samples(one, other / SLOWER) for one, other in zip(a[:200], b[:200], strict=True)
+    ]
     assert np.mean([one.verdict == "faster" for one in found]) >= FOUND
 
 
@@ -61,7 +63,7 @@ def test_a_gain_is_found_as_a_loss_is():
 def test_what_placement_alone_may_do_is_not_called_a_change(change):
     """However many samples say so: 2 % is less than two runs of one program may differ by."""
     run = made_times.times("normal", np.random.default_rng(1), 1000)
-    found = compare(run, change * run)
+    found = compare_samples(run, change * run)
     assert found.p < 1e-9
     assert found.verdict == "not significant"
     assert "2.5 %" in found.why
@@ -70,7 +72,7 @@ def test_what_placement_alone_may_do_is_not_called_a_change(change):
 def test_by_hand():
     """Of eight samples, 95 % lie between ranks 1 and 2, and 7 and 8: from 99 to 101 ms."""
     a = [100.0, 99.0, 101.0, 100.0, 100.0, 99.0, 101.0, 100.0]
-    found = compare(a, [1.1 * one for one in a])
+    found = compare_samples(a, [1.1 * one for one in a])
     assert found.median_a == 100
     assert found.median_b == pytest.approx(110)
     assert found.effect == pytest.approx(0.1)
@@ -84,13 +86,13 @@ def test_by_hand():
 
 
 def test_u_counts_pairs_a_tie_half():
-    found = compare([1.0, 2.0, 3.0], [2.0, 4.0])
+    found = compare_samples([1.0, 2.0, 3.0], [2.0, 4.0])
     assert found.u == 1.5 + 3
 
 
 @given(TIMES, TIMES)
 def test_swapped_it_turns_round(a, b):
-    there, back = compare(a, b), compare(b, a)
+    there, back = compare_samples(a, b), compare_samples(b, a)
     assert back.verdict == OPPOSITE[there.verdict]
     assert (back.median_a, back.median_b) == (there.median_b, there.median_a)
     for figure, mirrored in (
@@ -105,7 +107,7 @@ def test_swapped_it_turns_round(a, b):
 
 @given(TIMES, TIMES)
 def test_the_effect_lies_in_its_interval(a, b):
-    found = compare(a, b)
+    found = compare_samples(a, b)
     assert found.low <= found.effect + 1e-12
     assert found.effect <= found.high + 1e-12
     assert found.effect == pytest.approx(np.median(b) / np.median(a) - 1)
@@ -114,7 +116,7 @@ def test_the_effect_lies_in_its_interval(a, b):
 
 @given(TIMES, TIMES)
 def test_a_change_has_all_its_reasons(a, b):
-    found = compare(a, b)
+    found = compare_samples(a, b)
     if found.verdict != "not significant":
         assert found.p < 0.001
         assert abs(math.log1p(found.effect)) >= math.log(1.025)
@@ -125,25 +127,28 @@ def test_a_change_has_all_its_reasons(a, b):
 
 @given(TIMES, TIMES, st.floats(0.01, 100))
 def test_the_unit_is_no_matter(a, b, scale):
-    before, after = compare(a, b), compare([scale * x for x in a], [scale * x for x in b])
+    before, after = (
+        compare_samples(a, b),
+        compare_samples([scale * x for x in a], [scale * x for x in b]),
+    )
     assert after.effect == pytest.approx(before.effect, abs=1e-9)
     assert (after.low, after.high) == pytest.approx((before.low, before.high), abs=1e-9)
 
 
 @given(TIMES)
 def test_a_run_does_not_differ_from_itself(run):
-    found = compare(run, run)
+    found = compare_samples(run, run)
     assert (found.verdict, found.effect) == ("not significant", 0)
     assert found.u == len(run) ** 2 / 2
 
 
 @given(st.floats(0.1, 1000), st.integers(1, 50), st.integers(1, 50))
 def test_equal_constants_do_not_differ(value, count_a, count_b):
-    assert compare([value] * count_a, [value] * count_b).verdict == "not significant"
+    assert compare_samples([value] * count_a, [value] * count_b).verdict == "not significant"
 
 
 def test_unequal_constants_do():
-    found = compare([20.0] * 10, [22.0] * 10)
+    found = compare_samples([20.0] * 10, [22.0] * 10)
     assert found.verdict == "slower"
     assert found.low == found.effect == found.high == pytest.approx(0.1)
 
@@ -153,13 +158,13 @@ def test_few_samples_are_never_enough(few, many):
     """Six among five hundred have a p that looks like a proof."""
     chance = np.random.default_rng(1)
     a, b = chance.normal(20, 0.1, few), chance.normal(30, 0.1, many)
-    found = compare(a, b)
+    found = compare_samples(a, b)
     assert found.verdict == "not significant"
     assert f"a run of {min(few, many)} samples shows too little" in found.why
 
 
 def test_medians_that_differ_by_chance_are_not_significant():
-    found = compare(
+    found = compare_samples(
         [19.0, 20.0, 21.0, 20.0, 19.5, 20.5, 20.2], [20.0, 21.0, 20.5, 19.9, 20.1, 22, 19]
     )
     assert found.verdict == "not significant"
@@ -170,7 +175,7 @@ def test_another_shape_with_the_same_median_is_no_change_of_it():
     """Mann-Whitney hears the longer half; the report speaks of medians."""
     a = [20.0] * 101 + [20.1] * 99
     b = [20.0] * 101 + [30.0] * 99
-    found = compare(a, b)
+    found = compare_samples(a, b)
     assert found.p < 0.001
     assert found.verdict == "not significant"
     assert "holds 0" in found.why
@@ -180,7 +185,7 @@ def test_a_middle_that_moved_alone_is_not_enough():
     """Medians of 100 and 105 ms, both exactly known, in runs that are the same but for a fifth."""
     a = [90.0] * 800 + [100.0] * 400 + [120.0] * 800
     b = [90.0] * 800 + [105.0] * 400 + [120.0] * 800
-    found = compare(a, b)
+    found = compare_samples(a, b)
     assert found.low == found.effect == pytest.approx(0.05)
     assert 0.001 < found.p < 0.05
     assert found.verdict == "not significant"
@@ -190,7 +195,7 @@ def test_samples_that_follow_each_other_say_less():
     """The same samples once at random and once in slow waves."""
     chance = np.random.default_rng(1)
     a, b = chance.normal(20, 0.5, 100), chance.normal(20.2, 0.5, 100)
-    scattered, waves = compare(a, b), compare(np.sort(a), np.sort(b))
+    scattered, waves = compare_samples(a, b), compare_samples(np.sort(a), np.sort(b))
     assert (waves.effect, waves.p) == (scattered.effect, scattered.p)
     assert waves.low < scattered.low < scattered.high < waves.high
 
@@ -199,11 +204,11 @@ def test_samples_that_follow_each_other_say_less():
 def test_times_that_are_none_cannot_be_compared(bad):
     for pair in ([20.0, bad], [20.0]), ([20.0], [20.0, bad]):
         with pytest.raises(WrongInput, match=f"a time of {bad:g} ms cannot be compared") as error:
-            compare(*pair)
+            compare_samples(*pair)
         assert "more loops" in error.value.remedy
 
 
 @pytest.mark.parametrize("pair", [([], [1.0]), ([1.0], []), ([math.nan], [1.0])])
 def test_without_samples_there_is_nothing_to_compare(pair):
     with pytest.raises(WrongInput, match="sample"):
-        compare(*pair)
+        compare_samples(*pair)

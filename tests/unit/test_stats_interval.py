@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from benchmarks import stats_coverage
 from benchmarks.made_times import INDEPENDENT
-from piyard.errors import WrongInput
-from piyard.stats import interval
-from piyard.stats.interval import LEAST, median_interval, ranks
+from piyard.core.errors import WrongInput
+from piyard.results.summary import MIN_SAMPLES, interval_ends, median_interval, ranks
 
 TIMES = st.lists(st.floats(1e-3, 1e6), min_size=1, max_size=60)
 TRIALS = 10_000
@@ -46,7 +45,7 @@ def between(k: int, count: int) -> float:
     return math.fsum(binomial(j, count) for j in range(k, count - k + 1))
 
 
-@pytest.mark.parametrize("count", [*range(LEAST, 60), 200, 999])
+@pytest.mark.parametrize("count", [*range(MIN_SAMPLES, 60), 200, 999])
 def test_the_ranks_are_those_of_the_binomial_distribution(count):
     at = ranks(count)
     outer, inner = between(at.outer, count), between(at.outer + 1, count)
@@ -72,7 +71,7 @@ def test_by_hand():
     )
 
 
-@pytest.mark.parametrize("count", range(1, LEAST))
+@pytest.mark.parametrize("count", range(1, MIN_SAMPLES))
 def test_few_samples_have_their_range(count):
     samples = [float(n) for n in range(count)]
     assert median_interval(samples) == (0, count - 1)
@@ -104,7 +103,7 @@ def test_a_constant_series_has_no_width(value, count):
 
 def test_many_series_at_once_are_each_by_itself():
     series = np.sort(np.random.default_rng(3).normal(20, 1, (5, 40)))
-    lows, highs = interval.ends(series, ranks(40))
+    lows, highs = interval_ends(series, ranks(40))
     assert [*zip(lows, highs, strict=True)] == [median_interval(one) for one in series]
 
 

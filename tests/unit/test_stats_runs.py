@@ -12,9 +12,8 @@ from scipy.stats import t as student
 
 from benchmarks import made_times, stats_coverage
 from benchmarks.stats_coverage import SLOWER, SPREAD
-from piyard.errors import WrongInput
-from piyard.stats.compare import Comparison
-from piyard.stats.runs import compare_runs
+from piyard.core.errors import WrongInput
+from piyard.results.significance import Comparison, compare_runs
 
 FALSE, FOUND = 0.01, 0.95
 TRIALS = 1000

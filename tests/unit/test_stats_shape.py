@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from benchmarks import made_times
 from benchmarks.made_times import ALIKE, CLEAN, COURSES, INDEPENDENT
 from benchmarks.stats_coverage import rate
-from piyard.errors import WrongInput
-from piyard.stats import shape, slow
-from piyard.stats.following import widening
+from piyard.core.errors import WrongInput
+from piyard.results.significance import ar1_inflation
+from piyard.results.trend import changes_slowly, find_drift, find_modes
 
 FOUND, FALSE = 0.95, 0.01
 """The bars: of series that have it at least, of series that have not at most."""
@@ -34,35 +34,35 @@ def chance(seed: int = 1) -> np.random.Generator:
 @pytest.mark.parametrize("course", COURSES)
 def test_a_run_that_becomes_a_tenth_slower_drifts(course, count):
     series = made_times.drifting(course, 0.10, chance(), RUNS, count)
-    assert rate(shape.drift, series) >= FOUND
+    assert rate(find_drift, series) >= FOUND
 
 
 @pytest.mark.parametrize("course", COURSES)
 def test_a_smaller_change_is_found_in_a_hundred_samples(course):
-    assert rate(shape.drift, made_times.drifting(course, 0.06, chance(), RUNS, 100)) >= FOUND
+    assert rate(find_drift, made_times.drifting(course, 0.06, chance(), RUNS, 100)) >= FOUND
 
 
 @pytest.mark.parametrize("course", ["trend", "step half way", "swell and back"])
 def test_twenty_samples_show_a_change_over_the_whole_run(course):
     """A swell ends where it began, so that only neighbours tell of it."""
-    assert rate(shape.drift, made_times.drifting(course, 0.06, chance(), RUNS, 20)) >= 0.9
+    assert rate(find_drift, made_times.drifting(course, 0.06, chance(), RUNS, 20)) >= 0.9
 
 
 @pytest.mark.parametrize("name", CLEAN)
 def test_a_drift_is_found_in_heavy_tails_too(name):
     series = made_times.drifting("trend", 0.10, chance(), RUNS, 100, name=name)
-    assert rate(shape.drift, series) >= FOUND
+    assert rate(find_drift, series) >= FOUND
 
 
 @pytest.mark.parametrize("count", [20, 100, 300])
 @pytest.mark.parametrize("name", INDEPENDENT)
 def test_a_run_that_scatters_does_not_drift(name, count):
-    assert rate(shape.drift, made_times.times(name, chance(), MANY, count)) <= FALSE
+    assert rate(find_drift, made_times.times(name, chance(), MANY, count)) <= FALSE
 
 
 def test_neighbours_that_share_a_third_are_no_drift():
     (alike, *_) = ALIKE
-    assert rate(shape.drift, made_times.times(alike, chance(), MANY, 100)) <= FALSE
+    assert rate(find_drift, made_times.times(alike, chance(), MANY, 100)) <= FALSE
 
 
 @pytest.mark.parametrize("count", [20, 100])
@@ -70,34 +70,33 @@ def test_neighbours_that_share_a_third_are_no_drift():
 def test_independent_samples_change_slowly_in_one_run_of_two_hundred(name, count):
     """Whether a change matters is not asked here, so this is where its p value shows."""
     rates = [
-        rate(slow.changes_slowly, made_times.times(name, chance(seed), MANY, count))
-        for seed in range(2)
+        rate(changes_slowly, made_times.times(name, chance(seed), MANY, count)) for seed in range(2)
     ]
     assert np.mean(rates) <= FALSE
 
 
 def test_drift_tells_from_where_to_where():
-    found = shape.drift([10.0] * 50 + [12.0] * 50)
+    found = find_drift([10.0] * 50 + [12.0] * 50)
     assert found is not None
     assert (found.before, found.after, found.direction) == (10, 12, "slower")
     assert found.size == pytest.approx(2 / 11)
 
 
 def test_a_run_may_become_faster():
-    found = shape.drift(np.linspace(12, 10, 200))
+    found = find_drift(np.linspace(12, 10, 200))
     assert found is not None
     assert found.direction == "faster"
     assert found.before > found.after
 
 
 def test_a_trend_counts_by_the_distance_of_its_outer_fifths():
-    found = shape.drift(np.linspace(10, 11, 1000))
+    found = find_drift(np.linspace(10, 11, 1000))
     assert found is not None
     assert found.size == pytest.approx(0.8 / 10.5, rel=0.01)
 
 
 def test_a_swell_is_told_by_its_top():
-    found = shape.drift(10 + np.sin(np.linspace(0, np.pi, 1000)))
+    found = find_drift(10 + np.sin(np.linspace(0, np.pi, 1000)))
     assert found is not None
     assert found.before < found.after == pytest.approx(11, abs=0.05)
 
@@ -105,7 +104,7 @@ def test_a_swell_is_told_by_its_top():
 @pytest.mark.parametrize("course", COURSES)
 def test_a_slow_change_of_one_percent_is_not_worth_a_word(course):
     series = made_times.drifting(course, 0.01, chance(), RUNS, 300)
-    assert rate(shape.drift, series) <= FALSE
+    assert rate(find_drift, series) <= FALSE
 
 
 @pytest.mark.parametrize("count", [20, 50, 100])
@@ -113,12 +112,12 @@ def test_a_slow_change_of_one_percent_is_not_worth_a_word(course):
 def test_a_small_change_is_not_blown_up_by_noise(course, count):
     """Fifths of a short run differ by chance, which makes a step look larger."""
     series = made_times.drifting(course, 0.015, chance(), RUNS, count)
-    assert rate(shape.drift, series) <= 0.05
+    assert rate(find_drift, series) <= 0.05
 
 
 @given(st.lists(st.floats(1, 100), min_size=40, max_size=40))
 def test_backwards_a_drift_is_as_large(samples):
-    there, back = shape.drift(samples), shape.drift(samples[::-1])
+    there, back = find_drift(samples), find_drift(samples[::-1])
     sizes = [abs(found.size) if found else 0 for found in (there, back)]
     assert sizes[0] == pytest.approx(sizes[1])
 
@@ -126,7 +125,7 @@ def test_backwards_a_drift_is_as_large(samples):
 @given(st.floats(0.01, 100))
 def test_a_drift_has_no_unit(scale):
     run = made_times.drifting("trend", 0.1, chance(), 60)
-    first, scaled = shape.drift(run), shape.drift(scale * run)
+    first, scaled = find_drift(run), find_drift(scale * run)
     assert first is not None
     assert scaled is not None
     assert scaled.size == pytest.approx(first.size)
@@ -141,34 +140,34 @@ def test_a_drift_has_no_unit(scale):
 )
 def test_two_modes_are_found(distance, minor, count):
     made = partial(made_times.apart, distance, minor, chance())
-    assert rate(shape.bimodal, made(RUNS, count)) >= FOUND
+    assert rate(find_modes, made(RUNS, count)) >= FOUND
 
 
 def test_outliers_do_not_hide_two_modes():
     series = made_times.apart(10, 0.4, chance(), RUNS, 100)
     series[:, ::33] *= 50
-    assert rate(shape.bimodal, series) >= FOUND
+    assert rate(find_modes, series) >= FOUND
 
 
 @pytest.mark.parametrize("count", [20, 100, 300])
 @pytest.mark.parametrize("name", [*CLEAN, *ALIKE])
 def test_a_single_hump_has_no_two_modes(name, count):
-    assert rate(shape.bimodal, made_times.times(name, chance(), MANY, count)) <= FALSE
+    assert rate(find_modes, made_times.times(name, chance(), MANY, count)) <= FALSE
 
 
 @pytest.mark.parametrize("count", [20, 100, 300])
 def test_a_flat_hump_has_none_either(count):
-    assert rate(shape.bimodal, chance().uniform(20, 22, (MANY, count))) <= FALSE
+    assert rate(find_modes, chance().uniform(20, 22, (MANY, count))) <= FALSE
 
 
 @pytest.mark.parametrize("course", COURSES)
 def test_a_drift_is_no_mode(course):
     series = made_times.drifting(course, 0.20, chance(), RUNS, 100)
-    assert rate(shape.bimodal, series) <= FALSE
+    assert rate(find_modes, series) <= FALSE
 
 
 def test_modes_tell_where_and_how_often():
-    found = shape.bimodal(made_times.apart(10, 0.4, chance(), 2000))
+    found = find_modes(made_times.apart(10, 0.4, chance(), 2000))
     assert found is not None
     assert found.low == pytest.approx(20, rel=0.002)
     assert found.high == pytest.approx(22, rel=0.002)
@@ -178,52 +177,52 @@ def test_modes_tell_where_and_how_often():
 
 
 def test_modes_without_noise_have_their_exact_places():
-    found = shape.bimodal([10.0, 10.0, 11.0] * 20)
+    found = find_modes([10.0, 10.0, 11.0] * 20)
     assert found is not None
     assert (found.low, found.high) == (10, 11)
     assert found.low_share == pytest.approx(2 / 3)
 
 
 def test_modes_one_percent_apart_are_not_worth_a_word():
-    assert shape.bimodal([20.0, 20.2] * 50) is None
+    assert find_modes([20.0, 20.2] * 50) is None
 
 
 def test_a_few_slow_samples_are_a_tail():
-    assert shape.bimodal(([20.0] * 19 + [30.0]) * 10) is None
+    assert find_modes(([20.0] * 19 + [30.0]) * 10) is None
 
 
 @given(st.randoms(use_true_random=False))
 def test_where_the_modes_are_does_not_depend_on_the_order(randomness):
     """Whether they count does: samples that happen to lie as if they changed once have drifted."""
     run = made_times.apart(10, 0.4, chance(), 100).tolist()
-    found = shape.bimodal(run)
+    found = find_modes(run)
     randomness.shuffle(run)
     assert found is not None
-    assert shape.bimodal(run) in {found, None}
+    assert find_modes(run) in {found, None}
 
 
 # Both
 
 
-@pytest.mark.parametrize("asked", [shape.drift, shape.bimodal])
+@pytest.mark.parametrize("asked", [find_drift, find_modes])
 @pytest.mark.parametrize("count", [1, 2, 19])
 def test_short_runs_tell_neither(asked, count):
     assert asked([float(n + 1) for n in range(count)]) is None
 
 
-@pytest.mark.parametrize("asked", [shape.drift, shape.bimodal])
+@pytest.mark.parametrize("asked", [find_drift, find_modes])
 @pytest.mark.parametrize("value", [0.0, 20.0])
 def test_a_constant_run_has_neither(asked, value):
     assert asked([value] * 100) is None
 
 
-@pytest.mark.parametrize("asked", [shape.drift, shape.bimodal])
+@pytest.mark.parametrize("asked", [find_drift, find_modes])
 def test_nothing_measured_is_a_wrong_input(asked):
     with pytest.raises(WrongInput, match="no samples"):
         asked([])
 
 
-@pytest.mark.parametrize("asked", [shape.drift, shape.bimodal])
+@pytest.mark.parametrize("asked", [find_drift, find_modes])
 @given(samples=st.lists(st.floats(0, 1e6), min_size=1, max_size=60))
 def test_no_series_is_too_odd(asked, samples):
     asked(samples)
@@ -233,15 +232,15 @@ def test_no_series_is_too_odd(asked, samples):
 
 
 def test_independent_samples_widen_nothing():
-    assert widening(chance().normal(20, 1, 10_000)) == pytest.approx(1, abs=0.03)
+    assert ar1_inflation(chance().normal(20, 1, 10_000)) == pytest.approx(1, abs=0.03)
 
 
 @pytest.mark.parametrize("part", [1 / 3, 0.7])
 def test_following_samples_widen_as_theory_has_it(part):
     run = made_times.following(part)(chance(), (100_000,))
-    assert widening(run) == pytest.approx(np.sqrt((1 + part) / (1 - part)), rel=0.05)
+    assert ar1_inflation(run) == pytest.approx(np.sqrt((1 + part) / (1 - part)), rel=0.05)
 
 
 @given(st.lists(st.floats(1, 100), min_size=1, max_size=60))
 def test_an_interval_is_never_narrowed_and_stays_finite(samples):
-    assert 1 <= widening(np.array(samples)) < 7
+    assert 1 <= ar1_inflation(np.array(samples)) < 7

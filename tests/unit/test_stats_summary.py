@@ -12,10 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard.errors import WrongInput
-from piyard.stats import summary
-from piyard.stats.interval import median_interval
-from piyard.stats.summary import Summary
+from piyard.core.errors import WrongInput
+from piyard.results import summary
+from piyard.results.summary import Summary, median_interval
 
 TIMES = st.lists(st.floats(1e-3, 1e6), min_size=1, max_size=60)
 FIGURES = [name for name in Summary.__struct_fields__ if name != "count"]
@@ -23,7 +22,7 @@ FIGURES = [name for name in Summary.__struct_fields__ if name != "count"]
 
 def test_by_hand():
     """Percentiles of 1 to 11: rank 1 + p · 10."""
-    found = summary.of([11, 1, 10, 2, 9, 3, 8, 4, 7, 5, 6])
+    found = summary.summarize([11, 1, 10, 2, 9, 3, 8, 4, 7, 5, 6])
     assert (found.count, found.min, found.max) == (11, 1, 11)
     assert (found.p10, found.median, found.p90) == (2, 6, 10)
     assert found.p99 == pytest.approx(10.9)
@@ -33,26 +32,26 @@ def test_by_hand():
 
 def test_one_outlier_moves_neither_median_nor_deviation():
     calm, spoilt = [20.0, 20.1, 19.9, 20.2, 19.8, 20.0, 20.1], 500.0
-    found = summary.of([*calm, spoilt])
+    found = summary.summarize([*calm, spoilt])
     assert found.median == pytest.approx(20.05)
     assert found.mad == pytest.approx(0.1)
     assert found.max == spoilt
 
 
 def test_half_width_is_a_fraction_of_the_median():
-    found = summary.of([19.0, 20.0, 21.0])
+    found = summary.summarize([19.0, 20.0, 21.0])
     assert (found.low, found.median, found.high) == (19, 20, 21)
     assert found.half_width == pytest.approx(0.05)
 
 
 def test_half_width_around_zero():
-    assert summary.of([0.0, 0.0]).half_width == 0
-    assert summary.of([-1.0, 0.0, 1.0]).half_width == math.inf
+    assert summary.summarize([0.0, 0.0]).half_width == 0
+    assert summary.summarize([-1.0, 0.0, 1.0]).half_width == math.inf
 
 
 @given(TIMES)
 def test_figures_are_in_order(samples):
-    s = summary.of(samples)
+    s = summary.summarize(samples)
     assert s.count == len(samples)
     assert (s.min, s.max) == (min(samples), max(samples))
     tiny = 1e-9 * s.max
@@ -67,12 +66,12 @@ def test_figures_are_in_order(samples):
 def test_the_order_of_samples_is_no_matter(samples, chance: random.Random):
     shuffled = [*samples]
     chance.shuffle(shuffled)
-    assert summary.of(shuffled) == summary.of(samples)
+    assert summary.summarize(shuffled) == summary.summarize(samples)
 
 
 @given(TIMES, st.floats(0.01, 100))
 def test_another_unit_is_another_scale(samples, scale):
-    before, after = summary.of(samples), summary.of([scale * one for one in samples])
+    before, after = summary.summarize(samples), summary.summarize([scale * one for one in samples])
     for name in FIGURES:
         expected = pytest.approx(scale * getattr(before, name), rel=1e-9, abs=1e-9 * scale)
         assert getattr(after, name) == expected, name
@@ -80,7 +79,7 @@ def test_another_unit_is_another_scale(samples, scale):
 
 @given(TIMES, st.floats(0, 1000))
 def test_a_constant_on_top_moves_all_but_the_deviation(samples, shift):
-    before, after = summary.of(samples), summary.of([one + shift for one in samples])
+    before, after = summary.summarize(samples), summary.summarize([one + shift for one in samples])
     for name in FIGURES:
         moved = getattr(before, name) + (0 if name == "mad" else shift)
         assert getattr(after, name) == pytest.approx(moved, rel=1e-9, abs=1e-6), name
@@ -88,27 +87,27 @@ def test_a_constant_on_top_moves_all_but_the_deviation(samples, shift):
 
 @given(st.floats(1e-3, 1e6), st.integers(1, 100))
 def test_a_constant_series(value, count):
-    found = summary.of([value] * count)
+    found = summary.summarize([value] * count)
     assert {getattr(found, name) for name in FIGURES if name != "mad"} == {value}
     assert found.mad == found.half_width == 0
 
 
 def test_one_sample_is_all_its_figures():
-    found = summary.of([7.5])
+    found = summary.summarize([7.5])
     assert (found.count, found.min, found.median, found.high, found.mad) == (1, 7.5, 7.5, 7.5, 0)
 
 
 def test_two_samples():
-    found = summary.of([3.0, 1.0])
+    found = summary.summarize([3.0, 1.0])
     assert (found.low, found.median, found.high, found.mad) == (1, 2, 3, 1)
 
 
 def test_it_survives_being_written_and_read():
-    found = summary.of([1.0, 2.0, 4.0])
+    found = summary.summarize([1.0, 2.0, 4.0])
     assert msgspec.json.decode(msgspec.json.encode(found), type=Summary) == found
 
 
 @pytest.mark.parametrize("samples", [[], [1.0, math.nan], [math.inf, 1.0]])
 def test_without_samples_there_are_no_figures(samples):
     with pytest.raises(WrongInput, match="sample"):
-        summary.of(samples)
+        summary.summarize(samples)

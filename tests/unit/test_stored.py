@@ -7,12 +7,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from piyard import derive, energy, history, log, paths, result, store, telemetry
-from piyard.build import Build
-from piyard.conversion import Conversion
-from piyard.evaluate import kept
-from piyard.history import shelf
-from piyard.look import lines
+from piyard.build.builder import Build
+from piyard.convert.conversions import Conversion
+from piyard.core import paths
+from piyard.core.store import read_manifest
+from piyard.results.accuracies import stored_evaluations
+from piyard.results.derive import make_row
+from piyard.results.history import stored_rows
+from piyard.results.result import read_run_result
+from piyard.results.result_files import load_result
+from piyard.run.log import read_log
+from piyard.run.record import read_record
+from piyard.run.telemetry import TELEMETRY_FILE, inference_energy, read_telemetry
+from piyard.vision.predictions import FRAME_TYPES, parse_frame
 
 STORED = Path(__file__).parent / "stored"
 TODAY = STORED / "schema-2"
@@ -36,49 +43,49 @@ def artifacts() -> None:
 
 
 def test_a_result_with_energy_and_verdict_loads() -> None:
-    read = shelf.load(BENCH)
+    read = load_result(BENCH)
     assert (read.record.host, read.record.model["name"]) == ("pi5-desk", "squeezenet1_1")
     assert (read.threads, read.data_type, len(read.samples_ms)) == (4, "fp32", 100)
     assert [reason.code for reason in read.verdict.reasons] == ["governor"]
     assert [moment.khz for moment in read.telemetry] == [2_400_000] * 4
     assert read.energy
-    drawn = energy.of_inference(read.energy)
+    drawn = inference_energy(read.energy)
     assert drawn
     assert drawn.average_w == pytest.approx(6.83)
-    made = derive.row(read)
+    made = make_row(read)
     assert (made.verdict.state, made.power and made.power.source) == ("SUSPECT", "PMIC")
 
 
 def test_a_result_is_written_as_it_was_read() -> None:
     """Not a key less: whoever reads these files elsewhere finds them all."""
     file = TODAY / "results" / f"{BENCH}.json"
-    again = msgspec.json.decode(msgspec.json.encode(shelf.load(BENCH)))
+    again = msgspec.json.decode(msgspec.json.encode(load_result(BENCH)))
     assert again == msgspec.json.decode(file.read_bytes())
 
 
 def test_the_run_behind_it_loads() -> None:
     folder = paths.artifacts() / "runs" / BENCH
-    read, saved = result.read(folder), shelf.load(BENCH)
+    read, saved = read_run_result(folder), load_result(BENCH)
     assert (read.samples_ms, read.starts_s) == (saved.samples_ms, saved.starts_s)
     assert (read.load_ms, read.first_ms, read.stopped) == (62.0, 40.0, "interval")
-    assert telemetry.read(folder / telemetry.FILE) == saved.telemetry
+    assert read_telemetry(folder / TELEMETRY_FILE) == saved.telemetry
 
 
 @pytest.mark.parametrize("run", RUNS)
 def test_a_record_is_written_as_it_was_read(run: str) -> None:
     file = TODAY / "runs" / run / "run.json"
-    again = msgspec.json.decode(msgspec.json.encode(result.read_record(file.parent)))
+    again = msgspec.json.decode(msgspec.json.encode(read_record(file.parent)))
     assert again == msgspec.json.decode(file.read_bytes())
 
 
 def test_a_record_of_schema_1_loads() -> None:
-    old = result.read_record(STORED / "schema-1" / OLD_BENCH)
+    old = read_record(STORED / "schema-1" / OLD_BENCH)
     assert (old.schema, old.state, old.exit_code, old.emulated) == (1, "ended", 0, True)
 
 
 @pytest.mark.parametrize("run", RUNS)
 def test_nnruns_log_loads(run: str) -> None:
-    read = log.read(TODAY / "runs" / run / "log.jsonl")
+    read = read_log(TODAY / "runs" / run / "log.jsonl")
     assert read.header["ncnn"] == "1.0.20261020"
     assert (read.header["schema"], read.header["nnrun"]) == (1, "0.1.0")
     assert read.header["precision"]["label"] == "fp32"
@@ -88,10 +95,10 @@ def test_nnruns_log_loads(run: str) -> None:
 
 def test_what_nnrun_saw_loads() -> None:
     seen = {
-        log.read(TODAY / "runs" / run / "log.jsonl").header["task"]: [
-            lines.frame(line)
-            for line in log.read(TODAY / "runs" / run / "log.jsonl").lines
-            if line["type"] in lines.FRAMES
+        read_log(TODAY / "runs" / run / "log.jsonl").header["task"]: [
+            parse_frame(line)
+            for line in read_log(TODAY / "runs" / run / "log.jsonl").lines
+            if line["type"] in FRAME_TYPES
         ]
         for run in RUNS
     }
@@ -101,11 +108,11 @@ def test_what_nnrun_saw_loads() -> None:
 
 
 def test_the_history_has_both_benchmarks() -> None:
-    assert [one.run for one in history.rows()] == [OLD_BENCH, BENCH]
+    assert [one.run for one in stored_rows()] == [OLD_BENCH, BENCH]
 
 
 def test_kept_accuracies_load() -> None:
-    told = {one.by: one for one in kept.stored()}
+    told = {one.by: one for one in stored_evaluations()}
     assert sorted(told) == ["board", "desktop"]
     assert told["desktop"].assumed == ["order", "mean", "norm", "fit", "activation"]
     assert told["desktop"].accuracy.startswith("50.00 (23.7 to 76.3) % top-1 (data, 10 pictures")
@@ -117,9 +124,7 @@ def test_manifests_load() -> None:
         *("builds", "conversions", "ncnn", "toolchains")
     }
     for file in MANIFESTS:
-        assert all(
-            len(one["sha256"]) == 64 for one in store.manifest(file.parent)["files"].values()
-        )
+        assert all(len(one["sha256"]) == 64 for one in read_manifest(file.parent)["files"].values())
 
 
 def test_a_builds_manifest_says_what_was_built() -> None:
@@ -132,7 +137,7 @@ def test_a_builds_manifest_says_what_was_built() -> None:
 @pytest.mark.parametrize("folder", CONVERSIONS, ids=lambda folder: str(folder.name))
 def test_a_conversions_manifest_says_what_was_converted(folder: Path) -> None:
     read = Conversion(
-        name="net", key=folder.name, folder=folder, manifest=store.manifest(folder), fresh=False
+        name="net", key=folder.name, folder=folder, manifest=read_manifest(folder), fresh=False
     )
     assert (read.require_proved(), read.empty, read.failed) == (read, {}, [])
     assert len(read.input_shape) == 3
@@ -142,5 +147,5 @@ def test_a_conversions_manifest_says_what_was_converted(folder: Path) -> None:
 
 
 def test_masks_that_a_board_asked_for_are_in_the_manifest() -> None:
-    masks = [store.manifest(folder)["masks"] for folder in CONVERSIONS]
+    masks = [read_manifest(folder)["masks"] for folder in CONVERSIONS]
     assert {"convrelu_0": 1} in masks

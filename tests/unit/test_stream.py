@@ -17,8 +17,16 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard import stream
-from piyard.release import File
+from piyard.board import release
+from piyard.board.release import (
+    BLOCK_BYTES,
+    ReleaseFile,
+    SharedFrame,
+    _file_blocks,
+    _limit_rate,
+    _shared_frame,
+    compressed_stream,
+)
 
 CONTENTS = st.lists(st.binary(max_size=2000), max_size=5)
 
@@ -38,13 +46,13 @@ class Clock:
         self.slept += seconds
 
 
-def files(folder: Path, contents: Sequence[bytes]) -> list[File]:
+def files(folder: Path, contents: Sequence[bytes]) -> list[ReleaseFile]:
     made = []
     for number, content in enumerate(contents):
         path = folder / str(number)
         path.write_bytes(content)
         sha = hashlib.sha256(content).hexdigest()
-        made.append(File(name=path.name, path=path, sha256=sha, size=len(content)))
+        made.append(ReleaseFile(name=path.name, path=path, sha256=sha, size=len(content)))
     return made
 
 
@@ -60,8 +68,8 @@ def unpack(packed: bytes, *, zstd: bool) -> bytes:
     return gzip.decompress(packed)
 
 
-def sent(what: Sequence[File], *, zstd: bool, link_limit: int = 0) -> bytes:
-    return b"".join(b for b, _ in stream.blobs(what, zstd=zstd, link_limit=link_limit))
+def sent(what: Sequence[ReleaseFile], *, zstd: bool, link_limit: int = 0) -> bytes:
+    return b"".join(b for b, _ in compressed_stream(what, zstd=zstd, link_limit=link_limit))
 
 
 @pytest.mark.parametrize("zstd", [True, False], ids=["zstd", "gzip"])
@@ -77,7 +85,7 @@ def test_what_is_packed_is_each_file_after_its_name_and_size(
 
 @pytest.mark.parametrize("zstd", [True, False], ids=["zstd", "gzip"])
 def test_files_of_several_blocks_come_out_whole(tmp_path: Path, zstd: bool) -> None:
-    contents = [bytes(range(256)) * (stream.BLOCK // 256) + b"x", b"y" * (2 * stream.BLOCK)]
+    contents = [bytes(range(256)) * (BLOCK_BYTES // 256) + b"x", b"y" * (2 * BLOCK_BYTES)]
     packed = sent(files(tmp_path, contents), zstd=zstd)
     assert unpack(packed, zstd=zstd) == framed(contents)
 
@@ -89,7 +97,7 @@ def test_nothing_to_send_is_an_end_all_the_same() -> None:
 @pytest.mark.parametrize("zstd", [True, False], ids=["zstd", "gzip"])
 def test_progress_never_goes_back_and_ends_with_all_of_it(tmp_path: Path, zstd: bool) -> None:
     what = files(tmp_path, [bytes(n % 251 for n in range(900_000)), b"abc"])
-    done = [done for _, done in stream.blobs(what, zstd=zstd, link_limit=0)]
+    done = [done for _, done in compressed_stream(what, zstd=zstd, link_limit=0)]
     assert done == sorted(done)
     assert done[-1] == 900_003
 
@@ -107,24 +115,24 @@ def test_a_limited_link_gets_the_smaller_stream(tmp_path: Path, zstd: bool) -> N
 
 
 def test_only_a_block_at_a_time_is_in_memory(tmp_path: Path) -> None:
-    (what,) = files(tmp_path, [bytes(5 * stream.BLOCK)])
-    assert max(len(block) for block in stream._content(what)) == stream.BLOCK
+    (what,) = files(tmp_path, [bytes(5 * BLOCK_BYTES)])
+    assert max(len(block) for block in _file_blocks(what)) == BLOCK_BYTES
 
 
 def test_several_boards_get_the_same_stream_and_a_large_file_is_read_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    what = files(tmp_path, [bytes(n % 251 for n in range(3 * stream.BLOCK)), b"abc"])
+    what = files(tmp_path, [bytes(n % 251 for n in range(3 * BLOCK_BYTES)), b"abc"])
     alone = sent(what, zstd=True)
     read: list[Path] = []
-    content = stream._content
+    content = _file_blocks
 
-    def counted(file: File) -> Iterator[bytes]:
+    def counted(file: ReleaseFile) -> Iterator[bytes]:
         read.append(file.path)
         return content(file)
 
-    monkeypatch.setattr(stream, "_content", counted)
-    boards = [stream.blobs(what, zstd=True, link_limit=0) for _ in range(3)]
+    monkeypatch.setattr(release, "_file_blocks", counted)
+    boards = [compressed_stream(what, zstd=True, link_limit=0) for _ in range(3)]
     pieces: list[list[bytes]] = [[], [], []]
     # The first is two blocks ahead.
     for one, board in [(0, boards[0])] * 2 + [(i, board) for i, board in enumerate(boards)] * 50:
@@ -136,7 +144,7 @@ def test_several_boards_get_the_same_stream_and_a_large_file_is_read_once(
 @settings(max_examples=20, deadline=None)
 @given(turns=st.lists(st.integers(0, 2), max_size=40))
 def test_whoever_is_first_makes_the_next_block(turns: list[int]) -> None:
-    frame = stream.Frame(iter([(bytes([n]), n) for n in range(9)]))
+    frame = SharedFrame(iter([(bytes([n]), n) for n in range(9)]))
     readers = [iter(frame) for _ in range(3)]
     got: list[list[int]] = [[], [], []]
     for turn in turns:
@@ -146,7 +154,7 @@ def test_whoever_is_first_makes_the_next_block(turns: list[int]) -> None:
 
 
 def test_frames_of_threads_at_once_are_whole() -> None:
-    frame = stream.Frame(iter([(bytes([n % 256]), n) for n in range(5000)]))
+    frame = SharedFrame(iter([(bytes([n % 256]), n) for n in range(5000)]))
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: [done for _, done in frame], range(8)))
     assert found == [list(range(5000))] * 8
@@ -157,7 +165,7 @@ def test_a_file_that_cannot_be_read_fails_every_board() -> None:
         yield b"a", 1
         raise OSError("gone")
 
-    frame = stream.Frame(broken())
+    frame = SharedFrame(broken())
     for _ in range(2):
         with pytest.raises(OSError, match="gone"):
             list(frame)
@@ -167,7 +175,7 @@ def test_a_file_that_cannot_be_read_fails_every_board() -> None:
 def test_what_hardly_packs_goes_as_it_is_unless_the_link_is_slow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zstd: bool
 ) -> None:
-    monkeypatch.setattr(stream, "LARGE_BYTES", 1_000_000)
+    monkeypatch.setattr(release, "LARGE_BYTES", 1_000_000)
     chance = random.Random(1)
     weights = array("f", (chance.gauss(0, 0.05) for _ in range(300_000))).tobytes()
     (what,) = files(tmp_path, [weights])
@@ -180,23 +188,23 @@ def test_what_hardly_packs_goes_as_it_is_unless_the_link_is_slow(
 def test_a_large_file_that_packs_well_is_packed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zstd: bool
 ) -> None:
-    monkeypatch.setattr(stream, "LARGE_BYTES", 1_000_000)
+    monkeypatch.setattr(release, "LARGE_BYTES", 1_000_000)
     (what,) = files(tmp_path, [b"0=64 1=3 4=1 5=1 6=36864\n" * 50_000])
     assert len(sent([what], zstd=zstd)) < 0.1 * what.size
 
 
 def test_a_huge_file_is_not_kept_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "SHARED_BYTES", 3)
+    monkeypatch.setattr(release, "SHARED_BYTES", 3)
     small, large = files(tmp_path, [b"abc", b"abcd"])
-    assert isinstance(stream._frame(small, zstd=True, small=False), stream.Frame)
-    assert not isinstance(stream._frame(large, zstd=True, small=False), stream.Frame)
+    assert isinstance(_shared_frame(small, zstd=True, small=False), SharedFrame)
+    assert not isinstance(_shared_frame(large, zstd=True, small=False), SharedFrame)
 
 
 def timed(blocks: Sequence[bytes], limit: int) -> Iterator[tuple[float, bytes]]:
     """When each piece of a paced stream was sent."""
     clock = Clock()
     pairs = [(block, 0) for block in blocks]
-    for piece, _ in stream._paced(pairs, limit, clock.now, clock.sleep):
+    for piece, _ in _limit_rate(pairs, limit, clock.now, clock.sleep):
         yield clock.time, piece
 
 
@@ -233,7 +241,7 @@ def test_pacing_keeps_to_the_limit_in_every_window(
 
 def test_pacing_does_not_wait_when_the_link_is_slower_anyway() -> None:
     clock = Clock()
-    for _ in stream._paced([(bytes(1000), 0)], 1000, clock.now, clock.sleep):
+    for _ in _limit_rate([(bytes(1000), 0)], 1000, clock.now, clock.sleep):
         clock.time += 0.5
     assert clock.slept == 0.0
 
@@ -245,7 +253,7 @@ def test_a_piece_is_a_tenth_of_a_second_and_never_empty() -> None:
 
 def test_a_link_that_stood_still_is_not_flooded_afterwards() -> None:
     clock, sent = Clock(), list[tuple[float, bytes]]()
-    for piece, _ in stream._paced([(bytes(5000), 0)], 100, clock.now, clock.sleep):
+    for piece, _ in _limit_rate([(bytes(5000), 0)], 100, clock.now, clock.sleep):
         sent.append((clock.time, piece))
         clock.time += 20 if len(sent) == 1 else 0
     assert busiest(sent, 1.0) <= 110

@@ -10,10 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard import telemetry
-from piyard.energy import Power
-from piyard.errors import BoardCommandFailed
-from piyard.telemetry import Moment
+from piyard.core.errors import BoardCommandFailed
+from piyard.run.telemetry import (
+    TELEMETRY_FILE,
+    PowerSample,
+    Sample,
+    forward_filled,
+    idle_power,
+    read_power,
+    read_telemetry,
+    samples_between,
+    watch_command,
+)
 from tests.local_board import new_board
 
 OLD = (
@@ -27,7 +35,7 @@ NOW = (
 )
 numbers = st.none() | st.integers(-(2**40), 2**40)
 moments = st.builds(
-    Moment,
+    Sample,
     uptime_s=st.floats(0, 1e9).map(lambda seconds: round(seconds, 3)),
     temperature_mc=numbers,
     khz=numbers,
@@ -42,43 +50,43 @@ moments = st.builds(
 
 
 def written(folder: Path, text: str | bytes) -> Path:
-    path = folder / telemetry.FILE
+    path = folder / TELEMETRY_FILE
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return path
 
 
-def lines(of: list[Moment]) -> str:
+def lines(of: list[Sample]) -> str:
     return "".join(f"{msgspec.json.encode(moment).decode()}\n" for moment in of)
 
 
 @given(st.lists(moments, max_size=5))
 def test_what_was_written_is_read(
-    tmp_path_factory: pytest.TempPathFactory, of: list[Moment]
+    tmp_path_factory: pytest.TempPathFactory, of: list[Sample]
 ) -> None:
     path = written(tmp_path_factory.mktemp("run"), lines(of))
-    assert telemetry.read(path) == sorted(of, key=lambda moment: moment.uptime_s)
+    assert read_telemetry(path) == sorted(of, key=lambda moment: moment.uptime_s)
 
 
 @given(st.lists(moments, min_size=1, max_size=3), st.data())
 def test_a_cut_costs_the_line_it_hits_and_no_other(
-    tmp_path_factory: pytest.TempPathFactory, of: list[Moment], data: st.DataObject
+    tmp_path_factory: pytest.TempPathFactory, of: list[Sample], data: st.DataObject
 ) -> None:
     text = lines(sorted(of, key=lambda moment: moment.uptime_s)).encode()
     at = data.draw(st.integers(0, len(text)))
     whole = text[:at].count(b"\n")
-    found = telemetry.read(written(tmp_path_factory.mktemp("run"), text[:at]))
+    found = read_telemetry(written(tmp_path_factory.mktemp("run"), text[:at]))
     assert len(found) in {whole, whole + 1}  # only the end of the line may be missing
     assert lines(found).encode() == text[: len(lines(found))]
 
 
 def test_a_moment_of_nnrun_watch_is_read(tmp_path: Path) -> None:
-    (moment,) = telemetry.read(written(tmp_path, NOW))
+    (moment,) = read_telemetry(written(tmp_path, NOW))
     assert msgspec.to_builtins(moment) == json.loads(NOW)
 
 
 def test_a_run_of_before_is_read(tmp_path: Path) -> None:
-    (moment,) = telemetry.read(written(tmp_path, OLD))
-    assert moment == Moment(
+    (moment,) = read_telemetry(written(tmp_path, OLD))
+    assert moment == Sample(
         uptime_s=489, temperature_mc=52100, khz=2400000, load=2.1, available_kb=23474180
     )
 
@@ -86,16 +94,16 @@ def test_a_run_of_before_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("junk", [b"\0\0\0", b"{}", b"null", b'{"uptime_s":"soon"}', b"\xff{"])
 def test_what_is_no_moment_is_left_out(tmp_path: Path, junk: bytes) -> None:
     path = written(tmp_path, NOW.encode() + junk + b"\n" + NOW.encode())
-    assert len(telemetry.read(path)) == 2
+    assert len(read_telemetry(path)) == 2
 
 
 def test_a_run_that_nobody_watched_has_no_moments(tmp_path: Path) -> None:
-    assert telemetry.read(tmp_path / telemetry.FILE) == []
+    assert read_telemetry(tmp_path / TELEMETRY_FILE) == []
 
 
 @given(st.binary())
 def test_no_bytes_are_too_strange(tmp_path_factory: pytest.TempPathFactory, raw: bytes) -> None:
-    assert isinstance(telemetry.read(written(tmp_path_factory.mktemp("run"), raw)), list)
+    assert isinstance(read_telemetry(written(tmp_path_factory.mktemp("run"), raw)), list)
 
 
 POWER = [
@@ -104,21 +112,21 @@ POWER = [
     '{"uptime_s":2.5,"temperature_mc":50000,"rails_w":{"VDD_CORE":0.75,"HDMI":0.02}}',
 ]
 EXPECTED = [
-    Power(uptime_s=1.5, rails_w={"VDD_CORE": 0.5, "HDMI": 0.02}),
-    Power(uptime_s=2.5, rails_w={"VDD_CORE": 0.75, "HDMI": 0.02}),
+    PowerSample(uptime_s=1.5, rails_w={"VDD_CORE": 0.5, "HDMI": 0.02}),
+    PowerSample(uptime_s=2.5, rails_w={"VDD_CORE": 0.75, "HDMI": 0.02}),
 ]
 
 
 def test_the_energy_run_tells_power_and_moments(tmp_path: Path) -> None:
     path = written(tmp_path, "\n".join(POWER))
-    assert telemetry.read_power(path) == EXPECTED
-    assert [moment.temperature_mc for moment in telemetry.read(path)] == [50000] * 3
+    assert read_power(path) == EXPECTED
+    assert [moment.temperature_mc for moment in read_telemetry(path)] == [50000] * 3
 
 
 def test_moments_of_a_stretch_of_time(tmp_path: Path) -> None:
-    assert telemetry.between(EXPECTED, 2, 3) == EXPECTED[1:]
-    assert telemetry.between(EXPECTED, 1.5, 2.5) == EXPECTED
-    assert telemetry.between(EXPECTED, 3, 2) == []
+    assert samples_between(EXPECTED, 2, 3) == EXPECTED[1:]
+    assert samples_between(EXPECTED, 1.5, 2.5) == EXPECTED
+    assert samples_between(EXPECTED, 3, 2) == []
 
 
 def test_the_idle_power_is_watched_on_the_board(tmp_path: Path) -> None:
@@ -127,27 +135,27 @@ def test_the_idle_power_is_watched_on_the_board(tmp_path: Path) -> None:
     board.has_tool(
         "nnrun", f'[ "$*" = "watch --interval 0.5 --pmic --seconds 7" ] || exit 2\n{said}'
     )
-    assert telemetry.idle_power(board, "nnrun", seconds=7) == EXPECTED
+    assert idle_power(board, "nnrun", seconds=7) == EXPECTED
 
 
 def test_a_program_that_cannot_watch_is_an_error(tmp_path: Path) -> None:
     board = new_board(tmp_path / "board")
     board.has_tool("nnrun", "echo unknown verb >&2; exit 64")
     with pytest.raises(BoardCommandFailed, match="nnrun"):
-        telemetry.idle_power(board, "nnrun", seconds=1)
+        idle_power(board, "nnrun", seconds=1)
 
 
 def test_a_watch_is_no_finer_than_it_may_be() -> None:
-    assert telemetry.watch_command("./nnrun") == ["./nnrun", "watch", "--interval", "1"]
-    assert telemetry.watch_command("./nnrun", pmic=True) == [
+    assert watch_command("./nnrun") == ["./nnrun", "watch", "--interval", "1"]
+    assert watch_command("./nnrun", pmic=True) == [
         *("./nnrun", "watch", "--interval", "0.5", "--pmic")
     ]
 
 
-def by_turns(count: int) -> list[Moment]:
+def by_turns(count: int) -> list[Sample]:
     """As nnrun watch asks: both at first, then each in every third moment."""
     return [
-        Moment(
+        Sample(
             uptime_s=at,
             khz=2_400_000 + at,
             arm_hz=2_400_000_000 + at if at == 0 or at % 3 == 2 else None,
@@ -158,23 +166,23 @@ def by_turns(count: int) -> list[Moment]:
 
 
 def test_what_the_firmware_said_holds_until_it_is_asked_again() -> None:
-    found = telemetry.held(by_turns(7))
+    found = forward_filled(by_turns(7))
     assert [m.arm_hz - 2_400_000_000 for m in found if m.arm_hz] == [0, 0, 2, 2, 2, 5, 5]
     assert [m.throttled for m in found] == ["0x0", "0x0", "0x0", "0x3", "0x3", "0x3", "0x6"]
     assert [m.khz for m in found] == [2_400_000 + at for at in range(7)]
 
 
 def test_it_does_not_hold_for_longer_than_a_round() -> None:
-    fell_silent = [by_turns(1)[0], *(Moment(uptime_s=at) for at in range(1, 5))]
-    found = telemetry.held(fell_silent)
+    fell_silent = [by_turns(1)[0], *(Sample(uptime_s=at) for at in range(1, 5))]
+    found = forward_filled(fell_silent)
     assert [m.throttled for m in found] == ["0x0", "0x0", "0x0", None, None]
     assert [m.arm_hz is None for m in found] == [False, False, False, True, True]
 
 
 @given(st.lists(st.sampled_from(["0x0", "0x50005", None])))
 def test_what_was_told_stays_as_it_was_told(words: list[str | None]) -> None:
-    told = [Moment(uptime_s=at, throttled=word) for at, word in enumerate(words)]
-    found = telemetry.held(told)
+    told = [Sample(uptime_s=at, throttled=word) for at, word in enumerate(words)]
+    found = forward_filled(told)
     assert [m.uptime_s for m in found] == [m.uptime_s for m in told]
     for before, after in zip(told, found, strict=True):
         assert before.throttled in {None, after.throttled}

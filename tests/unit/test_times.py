@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from piyard import tables, times
-from piyard.comparison.compared import effect_text
-from piyard.stats import compare
-from piyard.tables import Value, number
+from piyard.core.tables import Cell, number_cell, render_table
+from piyard.core.text import format_change
+from piyard.results.comparison import effect_text
+from piyard.results.significance import compare_samples
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from piyard.tables import Value, number
     ],
 )
 def test_a_change_in_times(before: float, after: float, text: str) -> None:
-    assert times.change(before, after) == text
+    assert format_change(before, after) == text
 
 
 @pytest.mark.parametrize(
@@ -30,14 +30,14 @@ def test_a_change_in_times(before: float, after: float, text: str) -> None:
 )
 def test_an_effect_in_percent_as_long_as_that_says_something(after: float, text: str) -> None:
     a, b = ([base + 0.001 * i for i in range(20)] for base in (60.0, after))
-    assert effect_text(compare.compare(a, b)) == text
+    assert effect_text(compare_samples(a, b)) == text
 
 
 def test_numbers_are_numbers_in_json_and_texts_elsewhere() -> None:
-    row = [Value("12.50", 12.5), number(3), Value("N/A", None), "x", Value("inf", float("inf"))]
+    row = [Cell("12.50", 12.5), number_cell(3), Cell("N/A", None), "x", Cell("inf", float("inf"))]
     columns = ["a", "b", "c", "d", "e"]
-    assert json.loads(tables.render(columns, [row], "json")) == [
+    assert json.loads(render_table(columns, [row], "json")) == [
         {"a": 12.5, "b": 3, "c": None, "d": "x", "e": None}
     ]
-    assert tables.render(columns, [row], "csv").splitlines()[1] == "12.50,3,N/A,x,inf"
-    assert "12.50" in tables.render(columns, [row], "plain")
+    assert render_table(columns, [row], "csv").splitlines()[1] == "12.50,3,N/A,x,inf"
+    assert "12.50" in render_table(columns, [row], "plain")

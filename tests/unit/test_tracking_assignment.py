@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.optimize import linear_sum_assignment
 
-from piyard.tracking.assignment import assigned
+from piyard.vision.overlap import assign_pairs
 
 COSTS = hnp.arrays(
     np.float64,
@@ -30,7 +30,7 @@ def extended_total(costs, limit):
 
 @given(COSTS, st.floats(0.0625, 1.5))
 def test_total_is_that_of_the_extended_problem(costs, limit):
-    pairs = assigned(costs, limit)
+    pairs = assign_pairs(costs, limit)
     alone = sum(costs.shape) - 2 * len(pairs)
     total = sum(costs[pair] for pair in pairs) + alone * limit / 2
     assert total == pytest.approx(extended_total(costs, limit), abs=1e-9)
@@ -38,7 +38,7 @@ def test_total_is_that_of_the_extended_problem(costs, limit):
 
 @given(COSTS, st.floats(0.0625, 1.5))
 def test_nobody_is_in_two_pairs_and_no_pair_costs_the_limit(costs, limit):
-    pairs = assigned(costs, limit)
+    pairs = assign_pairs(costs, limit)
     assert pairs == sorted(pairs)
     assert len({row for row, _ in pairs}) == len({column for _, column in pairs}) == len(pairs)
     assert all(costs[pair] < limit for pair in pairs)
@@ -46,14 +46,14 @@ def test_nobody_is_in_two_pairs_and_no_pair_costs_the_limit(costs, limit):
 
 def test_two_dear_pairs_are_left_for_one_cheap_one():
     costs = np.array([[0.1, 0.75], [0.75, 5.0]])
-    assert assigned(costs, 0.8) == [(0, 0)]
+    assert assign_pairs(costs, 0.8) == [(0, 0)]
 
 
 def test_two_fair_pairs_are_taken_rather_than_the_cheapest_one():
     costs = np.array([[0.1, 0.3], [0.3, 5.0]])
-    assert assigned(costs, 0.8) == [(0, 1), (1, 0)]
+    assert assign_pairs(costs, 0.8) == [(0, 1), (1, 0)]
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0)])
 def test_nobody_to_pair(shape):
-    assert assigned(np.zeros(shape), 1) == []
+    assert assign_pairs(np.zeros(shape), 1) == []

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard.model.tracker import Bytetrack
-from piyard.tracking.bytetrack import ByteTracker, Detection, Tracked
+from piyard.vision.bytetrack import ByteTracker, Detection, TrackedObject
+from piyard.vision.schema import BytetrackConfig
 
 SURE, FAIR, DOUBTFUL, POOR = 0.9, 0.55, 0.3, 0.05
 """High and new; high, not new; low; below low."""
@@ -20,17 +20,17 @@ def at(x: float, score: float = SURE, *, y: float = 100, label: int = 0) -> Dete
     return Detection(box=(x, y, x + 40, y + 100), score=score, label=label)
 
 
-def ids(tracked: Sequence[Tracked]) -> list[int]:
+def ids(tracked: Sequence[TrackedObject]) -> list[int]:
     return [one.id for one in tracked]
 
 
 def tracker(fps: float = 30, **figures: float) -> ByteTracker:
-    return ByteTracker(msgspec.convert(figures, Bytetrack), fps)
+    return ByteTracker(msgspec.convert(figures, BytetrackConfig), fps)
 
 
-def last(frames: Sequence[list[Detection]], made: ByteTracker | None = None) -> list[Tracked]:
+def last(frames: Sequence[list[Detection]], made: ByteTracker | None = None) -> list[TrackedObject]:
     made = made or tracker()
-    told: list[Tracked] = []
+    told: list[TrackedObject] = []
     for frame in frames:
         told = made.step(frame)
     return told

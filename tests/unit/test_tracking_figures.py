@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard.errors import WrongInput
-from piyard.model.steps import Corners
-from piyard.tracking.bytetrack import Tracked
-from piyard.tracking.metrics import mot_figures, mot_figures_together
-from piyard.tracking.motchallenge import Truth
-from piyard.tracking.otb import sot_figures
+from piyard.core.errors import WrongInput
+from piyard.evaluate.metrics import sot_metrics
+from piyard.evaluate.tracks import mot_metrics, mot_metrics_together
+from piyard.vision.bytetrack import TrackedObject
+from piyard.vision.clips import TrueObject
+from piyard.vision.schema import Corners
 
 FRAMES = range(1, 11)
 
@@ -20,19 +20,19 @@ def box(place: float) -> Corners:
     return (100 * place, 0.0, 100 * place + 10, 20.0)
 
 
-def there(*places: float, **more: bool) -> list[Truth]:
-    return [Truth(id=7 + index, box=box(place), **more) for index, place in enumerate(places)]
+def there(*places: float, **more: bool) -> list[TrueObject]:
+    return [TrueObject(id=7 + index, box=box(place), **more) for index, place in enumerate(places)]
 
 
-def told(places: dict[int, float]) -> list[Tracked]:
-    return [Tracked(id=one, box=box(at), score=1, label=0) for one, at in places.items()]
+def told(places: dict[int, float]) -> list[TrackedObject]:
+    return [TrackedObject(id=one, box=box(at), score=1, label=0) for one, at in places.items()]
 
 
 TWO = {frame: there(0, 1) for frame in FRAMES}
 
 
 def test_all_found():
-    figures = mot_figures(TWO, {frame: told({1: 0, 2: 1}) for frame in FRAMES})
+    figures = mot_metrics(TWO, {frame: told({1: 0, 2: 1}) for frame in FRAMES})
     assert (figures.mota, figures.idf1, figures.hota) == pytest.approx((100, 100, 100))
     assert (figures.switches, figures.false, figures.missed) == (0, 0, 0)
     assert (figures.boxes, figures.frames) == (20, 10)
@@ -40,7 +40,7 @@ def test_all_found():
 
 def test_an_exchange_of_ids_halfway():
     found = {frame: told({1: 0, 2: 1} if frame <= 5 else {1: 1, 2: 0}) for frame in FRAMES}
-    figures = mot_figures(TWO, found)
+    figures = mot_metrics(TWO, found)
     assert figures.switches == 2
     assert figures.mota == pytest.approx(100 * (1 - 2 / 20))
     assert figures.idf1 == pytest.approx(50)
@@ -49,41 +49,41 @@ def test_an_exchange_of_ids_halfway():
 
 
 def test_one_missed_and_one_made_up():
-    figures = mot_figures(TWO, {frame: told({1: 0, 2: 5}) for frame in FRAMES})
+    figures = mot_metrics(TWO, {frame: told({1: 0, 2: 5}) for frame in FRAMES})
     assert (figures.missed, figures.false, figures.switches) == (10, 10, 0)
     assert figures.mota == pytest.approx(0)
     assert figures.recall == figures.precision == pytest.approx(50)
 
 
 def test_nothing_found_and_nothing_there():
-    assert mot_figures(TWO, {}).mota == 0
-    assert mot_figures(TWO, {}).missed == 20
-    assert mot_figures({}, {1: told({1: 0})}).false == 1
-    assert mot_figures({}, {}).frames == 0
+    assert mot_metrics(TWO, {}).mota == 0
+    assert mot_metrics(TWO, {}).missed == 20
+    assert mot_metrics({}, {1: told({1: 0})}).false == 1
+    assert mot_metrics({}, {}).frames == 0
 
 
 def test_an_overlap_of_less_than_half_is_none():
-    half = {1: [Truth(id=1, box=(0, 0, 10, 10))]}
-    inside = {1: [Tracked(id=1, box=(0, 0, 10, 4.9), score=1, label=0)]}
-    assert mot_figures(half, inside).missed == 1
-    enough = {1: [Tracked(id=1, box=(0, 0, 10, 5), score=1, label=0)]}
-    assert mot_figures(half, enough).missed == 0
+    half = {1: [TrueObject(id=1, box=(0, 0, 10, 10))]}
+    inside = {1: [TrackedObject(id=1, box=(0, 0, 10, 4.9), score=1, label=0)]}
+    assert mot_metrics(half, inside).missed == 1
+    enough = {1: [TrackedObject(id=1, box=(0, 0, 10, 5), score=1, label=0)]}
+    assert mot_metrics(half, enough).missed == 0
 
 
 def test_a_distractor_is_neither_right_nor_wrong():
-    truth = {1: [*there(0), Truth(id=30, box=box(3), counts=False, distractor=True)]}
-    assert mot_figures(truth, {1: told({1: 0, 2: 3})}).mota == pytest.approx(100)
-    assert mot_figures(truth, {1: told({1: 0})}).mota == pytest.approx(100)
+    truth = {1: [*there(0), TrueObject(id=30, box=box(3), counts=False, distractor=True)]}
+    assert mot_metrics(truth, {1: told({1: 0, 2: 3})}).mota == pytest.approx(100)
+    assert mot_metrics(truth, {1: told({1: 0})}).mota == pytest.approx(100)
 
 
 def test_what_does_not_count_is_wrong_when_it_is_no_distractor():
-    truth = {1: [*there(0), Truth(id=30, box=box(3), counts=False)]}
-    assert mot_figures(truth, {1: told({1: 0, 2: 3})}).false == 1
+    truth = {1: [*there(0), TrueObject(id=30, box=box(3), counts=False)]}
+    assert mot_metrics(truth, {1: told({1: 0, 2: 3})}).false == 1
 
 
 def test_sequences_together():
     good = (TWO, {frame: told({1: 0, 2: 1}) for frame in FRAMES})
-    figures = mot_figures_together([good, (TWO, {})])
+    figures = mot_metrics_together([good, (TWO, {})])
     assert figures.mota == pytest.approx(50)
     assert figures.idf1 == pytest.approx(100 * 20 / (20 + 10))
     assert (figures.boxes, figures.frames) == (40, 20)
@@ -99,11 +99,12 @@ def test_names_of_tracks_do_not_matter(frames):
     found = dict(zip(FRAMES, map(told, frames), strict=True))
     renamed = {
         frame: [
-            Tracked(id=1000 - 7 * one.id, box=one.box, score=one.score, label=0) for one in tracks
+            TrackedObject(id=1000 - 7 * one.id, box=one.box, score=one.score, label=0)
+            for one in tracks
         ]
         for frame, tracks in found.items()
     }
-    one, other = mot_figures(TWO, found), mot_figures(TWO, renamed)
+    one, other = mot_metrics(TWO, found), mot_metrics(TWO, renamed)
     assert (one.mota, one.idf1) == pytest.approx((other.mota, other.idf1))
     assert one.mota <= 100
     assert 0 <= one.idf1 <= 100
@@ -111,7 +112,7 @@ def test_names_of_tracks_do_not_matter(frames):
 
 
 def test_a_perfect_pursuit():
-    figures = sot_figures([box(0), box(1)], [box(0), box(1)])
+    figures = sot_metrics([box(0), box(1)], [box(0), box(1)])
     # No overlap is more than 1: of 21 thresholds 20 are passed.
     assert figures.auc == pytest.approx(100 * 20 / 21)
     assert figures.precision == figures.overlap == 100
@@ -120,23 +121,23 @@ def test_a_perfect_pursuit():
 
 def test_half_of_each_box():
     whole, half = (0.0, 0.0, 10.0, 10.0), (0.0, 0.0, 10.0, 5.0)
-    figures = sot_figures([whole], [half])
+    figures = sot_metrics([whole], [half])
     assert figures.overlap == 50
     # 0, 0.05 ... 0.45: an overlap of one half is not more than 0.5.
     assert figures.auc == pytest.approx(100 * 10 / 21)
 
 
 def test_a_frame_without_a_box_is_a_miss():
-    figures = sot_figures([box(0), box(0)], [box(0), None])
+    figures = sot_metrics([box(0), box(0)], [box(0), None])
     assert figures.precision == figures.overlap == 50
 
 
 @pytest.mark.parametrize(("away", "precision"), [(20, 100), (20.1, 0)])
 def test_precision_reaches_20_pixels(away, precision):
     moved = (away, 0.0, 10.0 + away, 20.0)
-    assert sot_figures([box(0)], [moved]).precision == precision
+    assert sot_metrics([box(0)], [moved]).precision == precision
 
 
 def test_as_many_boxes_as_frames():
     with pytest.raises(WrongInput, match="1 boxes for 2 frames"):
-        sot_figures([box(0), box(0)], [box(0)])
+        sot_metrics([box(0), box(0)], [box(0)])

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard.tracking import kalman
+from piyard.vision.bytetrack import (
+    correct_state,
+    hold_height,
+    initiate_state,
+    measure_box,
+    predict_state,
+    state_box,
+)
 
 MOTION = np.eye(8) + np.eye(8, k=4)
 SEEN = np.eye(4, 8)
@@ -23,7 +30,7 @@ class Dense:
     """As Wojke et al. write it: one state of eight numbers, and full matrices."""
 
     def __init__(self, box):
-        self.mean = np.concatenate([kalman.measured(box), np.zeros(4)])
+        self.mean = np.concatenate([measure_box(box), np.zeros(4)])
         height = self.mean[3]
         place, speed = 2 * height / 20, 10 * height / 160
         self.covariance = self.noise(place, 1e-2, speed, 1e-5)
@@ -43,7 +50,7 @@ class Dense:
         doubt = np.diag([place, place, 1e-1, place]) ** 2
         total = SEEN @ self.covariance @ SEEN.T + doubt
         gain = self.covariance @ SEEN.T @ np.linalg.inv(total)
-        self.mean = self.mean + gain @ (kalman.measured(box) - SEEN @ self.mean)
+        self.mean = self.mean + gain @ (measure_box(box) - SEEN @ self.mean)
         self.covariance = self.covariance - gain @ total @ gain.T
 
 
@@ -60,29 +67,29 @@ def same(state, dense):
 
 @given(BOXES, EVENTS)
 def test_as_published(first, events):
-    state, dense = kalman.initiated(first), Dense(first)
+    state, dense = initiate_state(first), Dense(first)
     for event in events:
         if event is None:
-            state = kalman.predicted(state)
+            state = predict_state(state)
             dense.predict()
         elif isinstance(event, str):
-            state = kalman.steady_height(state)
+            state = hold_height(state)
             dense.mean[7] = 0
         else:
-            state = kalman.corrected(state, event)
+            state = correct_state(state, event)
             dense.correct(event)
         same(state, dense)
 
 
 @given(BOXES)
 def test_the_first_state_is_the_box(box):
-    assert kalman.box(kalman.initiated(box)) == pytest.approx(box, abs=1e-9)
+    assert state_box(initiate_state(box)) == pytest.approx(box, abs=1e-9)
 
 
 def test_a_steady_walk_is_learnt():
     boxes = [np.array([10 + 3 * t, 20 - t, 50 + 3 * t, 120 - t], float) for t in range(40)]
-    state = kalman.initiated(boxes[0])
+    state = initiate_state(boxes[0])
     for box in boxes[1:]:
-        state = kalman.corrected(kalman.predicted(state), box)
+        state = correct_state(predict_state(state), box)
     assert state.speed[:2] == pytest.approx([3, -1], abs=0.05)
-    assert kalman.box(kalman.predicted(state)) == pytest.approx(boxes[-1] + [3, -1, 3, -1], abs=0.2)
+    assert state_box(predict_state(state)) == pytest.approx(boxes[-1] + [3, -1, 3, -1], abs=0.2)

@@ -9,16 +9,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard.errors import WrongInput
-from piyard.model.steps import Corners, Stretch
-from piyard.model.tracker import Nanotrack
-from piyard.tracking import nanotrack
-from piyard.tracking.nanotrack import Belief, Candidates, Followed, NanoTracker, Nets
-from piyard.tracking.nets import sorted_out
-from piyard.tracking.subwindow import mean_levels, subwindow
+from piyard.core.errors import WrongInput
+from piyard.vision.nanotrack import (
+    Estimate,
+    FollowedObject,
+    GridCandidates,
+    NanoTracker,
+    NanotrackNets,
+    change_penalties,
+    clip_estimate,
+    context_side,
+    crop_subwindow,
+    follow_object,
+    mean_levels,
+    sort_outputs,
+)
+from piyard.vision.schema import Corners, NanotrackConfig, Stretch
 
 LEVELS = Stretch(order="bgr", mean=(0, 0, 0), norm=(1, 1, 1))
-HOW = Nanotrack()
+HOW = NanotrackConfig()
 GRID = 15
 BOX: Corners = (60, 40, 100, 120)
 PICTURE = np.random.default_rng(3).integers(0, 256, (200, 300, 3), np.uint8)
@@ -37,12 +46,12 @@ def answer(row: int, column: int, sides: float | tuple[float, ...], sure: float 
 def sides_of(box: Corners) -> tuple[float, ...]:
     """The sides from its centre, in pixels of the search."""
     width, height = box[2] - box[0], box[3] - box[1]
-    scale = 127 / float(nanotrack.reach(width, height, 0.5))
+    scale = 127 / float(context_side(width, height, 0.5))
     return (width / 2 * scale, height / 2 * scale) * 2
 
 
 def tracker(
-    say: Answer, box: Corners = BOX, how: Nanotrack = HOW
+    say: Answer, box: Corners = BOX, how: NanotrackConfig = HOW
 ) -> tuple[NanoTracker, list[np.ndarray]]:
     """With what its backbone was shown."""
     shown: list[np.ndarray] = []
@@ -51,21 +60,21 @@ def tracker(
         shown.append(values)
         return values
 
-    return NanoTracker(Nets(backbone, lambda *_: say()), how, LEVELS, PICTURE, box), shown
+    return NanoTracker(NanotrackNets(backbone, lambda *_: say()), how, LEVELS, PICTURE, box), shown
 
 
-def step(say: Answer, how: Nanotrack = HOW) -> Followed:
+def step(say: Answer, how: NanotrackConfig = HOW) -> FollowedObject:
     made, _ = tracker(say, how=how)
     return made.step(PICTURE)
 
 
 def test_a_film():
-    nets = Nets(lambda values: values, lambda *_: answer(7, 7, sides_of(BOX))())
-    first, second, third = nanotrack.follow(nets, HOW, LEVELS, [PICTURE] * 3, BOX)
-    assert first == Followed(box=BOX, score=1)
+    nets = NanotrackNets(lambda values: values, lambda *_: answer(7, 7, sides_of(BOX))())
+    first, second, third = follow_object(nets, HOW, LEVELS, [PICTURE] * 3, BOX)
+    assert first == FollowedObject(box=BOX, score=1)
     assert second.box == pytest.approx((59.5, 39.5, 99.5, 119.5), abs=1e-4)
     assert third.box == pytest.approx(second.box, abs=1e-4)
-    assert list(nanotrack.follow(nets, HOW, LEVELS, [], BOX)) == []
+    assert list(follow_object(nets, HOW, LEVELS, [], BOX)) == []
 
 
 def test_what_the_nets_see():
@@ -77,9 +86,9 @@ def test_what_the_nets_see():
     # 127 pixels show sqrt((40 + 60) x (80 + 60)) of the picture, 255 at the same scale twice that.
     side, around = round(14000**0.5), round(14000**0.5 * 255 / 127)
     beyond = mean_levels(PICTURE)
-    seen = subwindow(PICTURE, (79.5, 79.5), side, 127, beyond)
+    seen = crop_subwindow(PICTURE, (79.5, 79.5), side, 127, beyond)
     assert np.array_equal(template, seen[..., ::-1].transpose(2, 0, 1))
-    seen = subwindow(PICTURE, (79.5, 79.5), around, 255, beyond)
+    seen = crop_subwindow(PICTURE, (79.5, 79.5), around, 255, beyond)
     assert np.array_equal(search, seen[..., ::-1].transpose(2, 0, 1))
 
 
@@ -130,7 +139,7 @@ def test_without_the_window_the_surer_one_is():
     scores, sides = answer(7, 8, sides_of(BOX), sure=1.0)()
     scores[:, 7, 2] = -2, 2
     assert step(lambda: (scores, sides)).box[0] > 60
-    assert step(lambda: (scores, sides), how=Nanotrack(window=0)).box[0] < 50
+    assert step(lambda: (scores, sides), how=NanotrackConfig(window=0)).box[0] < 50
 
 
 def test_a_box_of_another_shape_is_less_liked():
@@ -142,7 +151,7 @@ def test_a_box_of_another_shape_is_less_liked():
 
 def test_it_stays_in_the_picture_and_large_enough():
     say = answer(14, 14, (0.1,) * 4, sure=30.0)
-    made, _ = tracker(say, how=Nanotrack(rate=1, penalty=0))
+    made, _ = tracker(say, how=NanotrackConfig(rate=1, penalty=0))
     boxes = [made.step(PICTURE).box for _ in range(20)]
     assert boxes[-1] == pytest.approx((295, 195, 305, 205))
 
@@ -168,25 +177,25 @@ POSITIVE = st.floats(0.5, 200)
 @given(POSITIVE, POSITIVE, POSITIVE, POSITIVE)
 def test_a_penalty_is_never_a_gain(width, height, was_width, was_height):
     place = np.zeros(1)
-    found = Candidates(place, place, np.array([width]), np.array([height]), place + 1)
-    (penalty,) = nanotrack.penalties(found, was_width, was_height, HOW)
+    found = GridCandidates(place, place, np.array([width]), np.array([height]), place + 1)
+    (penalty,) = change_penalties(found, was_width, was_height, HOW)
     assert 0 <= penalty <= 1
-    (same,) = nanotrack.penalties(found, width, height, HOW)
+    (same,) = change_penalties(found, width, height, HOW)
     assert same == pytest.approx(1)
 
 
 @given(
     st.builds(
-        Belief, st.floats(-900, 900), st.floats(-900, 900), st.floats(0, 900), st.floats(0, 900)
+        Estimate, st.floats(-900, 900), st.floats(-900, 900), st.floats(0, 900), st.floats(0, 900)
     )
 )
 def test_clipping(belief):
-    clipped = nanotrack.clipped(belief, (300, 200))
+    clipped = clip_estimate(belief, (300, 200))
     assert 0 <= clipped.x <= 300
     assert 0 <= clipped.y <= 200
     assert 10 <= clipped.width <= 300
     assert 10 <= clipped.height <= 200
-    assert nanotrack.clipped(clipped, (300, 200)) == clipped
+    assert clip_estimate(clipped, (300, 200)) == clipped
 
 
 def test_mean_levels_are_cut_off():
@@ -196,26 +205,26 @@ def test_mean_levels_are_cut_off():
 
 def test_beyond_the_picture_there_is_the_mean():
     grey = np.full((20, 20, 3), 50, np.uint8)
-    seen = subwindow(grey, (0, 0), 40, 40, (1, 2, 3))
+    seen = crop_subwindow(grey, (0, 0), 40, 40, (1, 2, 3))
     assert (seen[:19, :19] == (1, 2, 3)).all()
     assert (seen[21:, 21:] == 50).all()
 
 
 def test_a_window_of_as_many_pixels_is_the_picture_itself():
     """From floor(100 - (31 + 1) / 2 + 0.5) on, as the authors round."""
-    seen = subwindow(PICTURE, (100, 90), 31, 31, (0, 0, 0))
+    seen = crop_subwindow(PICTURE, (100, 90), 31, 31, (0, 0, 0))
     assert np.array_equal(seen, PICTURE[74:105, 84:115])
 
 
 def test_outputs_in_any_order():
     scores, sides = np.zeros((2, 3, 3), np.float32), np.ones((4, 3, 3), np.float32)
     for outputs in ([scores, sides], [sides, scores]):
-        assert sorted_out(outputs)[0] is scores
-        assert sorted_out(outputs)[1] is sides
+        assert sort_outputs(outputs)[0] is scores
+        assert sort_outputs(outputs)[1] is sides
 
 
 @pytest.mark.parametrize("channels", [(2,), (2, 5), (2, 4, 1), (2, 2)])
 def test_outputs_of_another_head(channels):
     outputs = [np.zeros((count, 3, 3), np.float32) for count in channels]
     with pytest.raises(WrongInput, match="the head gives 2x3x3"):
-        sorted_out(outputs)
+        sort_outputs(outputs)

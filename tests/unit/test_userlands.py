@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from piyard import deploy, detached, facts, preflight
-from piyard.board import Line
-from piyard.errors import BoardCommandFailed, WrongBoard
-from piyard.facts import Facts
-from piyard.fleet import health
-from piyard.fleet.health import Finding
-from piyard.preflight import Needs
-from piyard.ssh import Outcome
+from piyard.board.connection import BoardConnection
+from piyard.board.facts import Facts, parse_facts, read_facts
+from piyard.board.inspection import Finding, _check_programs
+from piyard.board.ssh.commands import CommandOutcome
+from piyard.core.errors import BoardCommandFailed, WrongBoard
+from piyard.run.deploy import BoardNeeds, deploy_releases, require_needs
+from piyard.run.remote import DamagedFile, cancel_process, fetch_files, start_process
 from tests.board_run import RUN, end_of, processes, start, until_gone, until_running, written
 from tests.local_board import LocalBoard, content, current, lease, new_board, release
 
@@ -53,7 +52,7 @@ def without(board: LocalBoard, *tools: str) -> LocalBoard:
 
 
 def test_busybox_tells_its_facts(busybox: LocalBoard) -> None:
-    told = facts.read(busybox)
+    told = read_facts(busybox)
     assert told.free_disk_kb
     assert told.page_size in {4096, 16384, 65536}
     assert told.cores
@@ -65,26 +64,26 @@ def test_a_release_is_deployed_to_busybox_and_again_for_nothing(
     busybox: LocalBoard, size: int
 ) -> None:
     what = release(nnrun="#!/bin/sh\necho runs", model=b"w" * size)
-    deploy.deploy(busybox, [what], lease())
+    deploy_releases(busybox, [what], lease())
     assert content(busybox.home / what.folder)["model"] == b"w" * size
     assert current(busybox) == what.id
-    assert deploy.deploy(busybox, [what], lease()).content == 0
+    assert deploy_releases(busybox, [what], lease()).content == 0
     assert busybox.run([f"{what.folder}/nnrun"]).out == "runs\n"
 
 
 def test_a_damaged_blob_is_found_by_busybox_too(busybox: LocalBoard) -> None:
     what = release(nnrun="program", model="weights")
-    deploy.deploy(busybox, [what], lease())
+    deploy_releases(busybox, [what], lease())
     blob = busybox.yard / "blobs" / what.files[0].sha256
     blob.chmod(0o700)
     blob.write_text("rotten")
-    assert deploy.deploy(busybox, [what], lease(), rehash=True).content == what.files[0].size
+    assert deploy_releases(busybox, [what], lease(), rehash=True).content == what.files[0].size
 
 
 def test_a_run_on_busybox_ends_and_comes_home(busybox: LocalBoard, tmp_path: Path) -> None:
     start(busybox, "sh", "-c", "echo line; exit 3")
     assert end_of(busybox).code == 3
-    detached.fetch(busybox, RUN, tmp_path / "fetched", keep=())
+    fetch_files(busybox, RUN, tmp_path / "fetched", keep=())
     assert (tmp_path / "fetched" / "log.jsonl").read_text() == "line\n"
     assert not (tmp_path / "fetched" / "supervise.sh").exists()
 
@@ -94,7 +93,7 @@ def test_a_run_on_busybox_is_cancelled_with_all_its_processes(busybox: LocalBoar
     folder = until_running(busybox)
     child = int(written(folder / "log.jsonl"))
     _, leader = processes(folder)
-    assert detached.cancel(busybox, RUN).why == "cancelled"
+    assert cancel_process(busybox, RUN).why == "cancelled"
     until_gone(child, leader)
 
 
@@ -110,8 +109,8 @@ def test_a_command_on_busybox_ends_at_its_limit(busybox: LocalBoard) -> None:
 
 def test_a_release_goes_back_on_busybox(busybox: LocalBoard) -> None:
     first, second = release("a", nnrun="a"), release("b", nnrun="b")
-    deploy.deploy(busybox, [first], lease())
-    deploy.deploy(busybox, [second], lease())
+    deploy_releases(busybox, [first], lease())
+    deploy_releases(busybox, [second], lease())
     busybox.script("rollback", ".piyard", "token", "me")
     assert current(busybox) == first.id
     gone = busybox.script("gc", ".piyard", "gc", "me", "1", "no").out
@@ -121,12 +120,12 @@ def test_a_release_goes_back_on_busybox(busybox: LocalBoard) -> None:
 def test_a_board_that_can_unpack_nothing_gets_it_plain(board: LocalBoard, tmp_path: Path) -> None:
     without(board, "zstd", "gzip")
     what = release(nnrun="program", model=b"w" * 100_000)
-    done = deploy.deploy(board, [what], lease(), keep=True)
+    done = deploy_releases(board, [what], lease(), keep=True)
     assert content(board.home / what.folder)["model"] == b"w" * 100_000
     assert done.sent > 100_000
-    detached.start(board, RUN, what, ["echo", "line"], lease(), limit_s=30)
+    start_process(board, RUN, what, ["echo", "line"], lease(), limit_s=30)
     assert end_of(board).code == 0
-    detached.fetch(board, RUN, tmp_path / "fetched", keep=())
+    fetch_files(board, RUN, tmp_path / "fetched", keep=())
     assert (tmp_path / "fetched" / "log.jsonl").read_text() == "line\n"
 
 
@@ -135,12 +134,12 @@ def test_a_board_without_sha256sum_hashes_with_openssl(board: LocalBoard) -> Non
         pytest.skip("this machine has no openssl: apt-get install openssl")
     without(board, "sha256sum")
     what = release(nnrun="program", model="weights")
-    deploy.deploy(board, [what], lease(), keep=True)
+    deploy_releases(board, [what], lease(), keep=True)
     file = board.home / what.folder / "nnrun"
     file.chmod(0o700)
     file.write_text("rotten")
-    with pytest.raises(detached.Damaged):
-        detached.start(board, RUN, what, ["true"], lease(), limit_s=10)
+    with pytest.raises(DamagedFile):
+        start_process(board, RUN, what, ["true"], lease(), limit_s=10)
 
 
 @pytest.mark.parametrize(
@@ -157,25 +156,25 @@ def test_what_is_missing_is_named_before_a_byte_travels(
     without(board, *[tool for tool in tools if shutil.which(tool)])
     board.has_tool("apt-get", "exit 1")
     with pytest.raises(WrongBoard, match=f"has no {tools[0]}") as caught:
-        deploy.deploy(board, [release(nnrun="program")], lease())
+        deploy_releases(board, [release(nnrun="program")], lease())
     assert caught.value.remedy == f"install there: sudo apt-get install {packages}"
     assert caught.value.code == 11
     assert board.sent == 0
 
 
 def test_a_home_that_starts_no_program_is_refused_with_its_mount() -> None:
-    told = facts.parse("machine=aarch64\nmounted_noexec=/home\n")
+    told = parse_facts("machine=aarch64\nmounted_noexec=/home\n")
     with pytest.raises(WrongBoard, match="/home is mounted noexec") as caught:
-        preflight.require("pi5", told, Needs(machine="aarch64"))
+        require_needs("pi5", told, BoardNeeds(machine="aarch64"))
     assert "remount,exec /home" in caught.value.remedy
-    preflight.require("pi5", Facts(machine="aarch64"), Needs(machine="aarch64"))
+    require_needs("pi5", Facts(machine="aarch64"), BoardNeeds(machine="aarch64"))
 
 
 def examined(board: LocalBoard) -> dict[str, Finding]:
     """What doctor says of whether a board can run anything."""
-    line = Line("pi5")
+    line = BoardConnection("pi5")
     line._session = board
-    return {found.what: found for found in health._can_run(line, facts.read(board))}
+    return {found.what: found for found in _check_programs(line, read_facts(board))}
 
 
 def test_doctor_finds_nothing_wrong_with_busybox(busybox: LocalBoard) -> None:
@@ -204,11 +203,11 @@ def test_doctor_tries_each_tool(board: LocalBoard, tool: str) -> None:
 def test_doctor_says_that_a_home_starts_no_program(
     board: LocalBoard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(board, "script", lambda *_: Outcome(code=0, out="noexec\n", err=""))
-    line = Line("pi5")
+    monkeypatch.setattr(board, "script", lambda *_: CommandOutcome(code=0, out="noexec\n", err=""))
+    line = BoardConnection("pi5")
     line._session = board
     told = Facts(machine="aarch64", mounted_noexec="/home")
-    (_, found) = health._can_run(line, told)
+    (_, found) = _check_programs(line, told)
     assert not found.ok
     assert "remount,exec /home" in found.remedy
 

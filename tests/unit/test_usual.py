@@ -5,49 +5,49 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from piyard.conversion.own import usual
-from piyard.errors import WrongInput
-from piyard.model.steps import Box, Crop, Letterbox, Preprocess, Stretch
+from piyard.convert.own.defaults import HEAD_DEFAULTS, default_preprocess
+from piyard.core.errors import WrongInput
+from piyard.vision.schema import Crop, Letterbox, ObjectCrop, Preprocess, Stretch
 
-FITS = {"crop": Crop, "letterbox": Letterbox, "stretch": Stretch, "box": Box}
+FITS = {"crop": Crop, "letterbox": Letterbox, "stretch": Stretch, "box": ObjectCrop}
 
 
-@pytest.mark.parametrize("head", sorted(usual.USUAL))
+@pytest.mark.parametrize("head", sorted(HEAD_DEFAULTS))
 @pytest.mark.parametrize("fit", ["", *FITS])
 def test_every_head_goes_with_every_fit(head: str, fit: str) -> None:
-    told = usual.preprocess(head, 224, {"fit": fit} if fit else {})
+    told = default_preprocess(head, 224, {"fit": fit} if fit else {})
     read = msgspec.convert(told, Preprocess)
     assert isinstance(read, FITS[fit or told["fit"]])
 
 
 def test_what_is_asked_for_wins() -> None:
-    told = usual.preprocess("yolox", 416, {"order": "rgb", "place": "centre"})
+    told = default_preprocess("yolox", 416, {"order": "rgb", "place": "centre"})
     assert (told["order"], told["place"], told["fit"]) == ("rgb", "centre", "letterbox")
 
 
 def test_levels_stay_when_the_fit_changes() -> None:
-    told = usual.preprocess("nanodet", 416, {"fit": "letterbox"})
-    assert told["mean"] == usual.USUAL["nanodet"]["mean"]
+    told = default_preprocess("nanodet", 416, {"fit": "letterbox"})
+    assert told["mean"] == HEAD_DEFAULTS["nanodet"]["mean"]
     assert "place" not in told
 
 
 def test_a_classifier_sees_seven_eighths() -> None:
-    told = usual.preprocess("", 224, {})
+    told = default_preprocess("", 224, {})
     assert (told["resize"], told["crop"]) == (256, 224)
 
 
 def test_normalisation_is_one_over_the_deviation() -> None:
     for head, deviations in (("", (0.229, 0.224, 0.225)), ("rtmdet", (0.225, 0.224, 0.229))):
         wanted = [1 / (255 * one) for one in deviations]
-        assert usual.USUAL[head]["norm"] == pytest.approx(wanted, rel=1e-12)
+        assert HEAD_DEFAULTS[head]["norm"] == pytest.approx(wanted, rel=1e-12)
 
 
 def test_nothing_given_is_changed() -> None:
-    before = msgspec.json.encode(usual.USUAL)
-    usual.preprocess("yolov8", 640, {"fit": "crop"})
-    assert msgspec.json.encode(usual.USUAL) == before
+    before = msgspec.json.encode(HEAD_DEFAULTS)
+    default_preprocess("yolov8", 640, {"fit": "crop"})
+    assert msgspec.json.encode(HEAD_DEFAULTS) == before
 
 
 def test_an_unknown_head() -> None:
     with pytest.raises(WrongInput, match="did you mean 'yolov8'"):
-        usual.preprocess("yolov9", 640, {})
+        default_preprocess("yolov9", 640, {})

@@ -10,32 +10,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard import target, verdict
-from piyard.facts import Facts
-from piyard.record import Check
-from piyard.result import Result
-from piyard.target import Conditions
-from piyard.telemetry import Moment
-from piyard.verdict import Reason, Verdict
+from piyard.board.facts import Facts
+from piyard.core.target import Conditions, load_target
+from piyard.results.judge import is_believable, judge_result
+from piyard.results.result import Result
+from piyard.results.row import Reason, Verdict
+from piyard.run.record import OutputCheck
+from piyard.run.telemetry import Sample
 from tests import measured
 from tests.measured import during, facts, moments, record, result, samples
 
-LIMITS = target.load("rpi5").conditions
+LIMITS = load_target("rpi5").conditions
 AT_WORK = range(2, 22)
 """The moments among the samples."""
 
 
 def told(of: Result, limits: Conditions = LIMITS) -> list[tuple[str, str]]:
-    return [(reason.code, reason.grade) for reason in verdict.judge(of, limits).reasons]
+    return [(reason.code, reason.grade) for reason in judge_result(of, limits).reasons]
 
 
 def text_of(of: Result) -> str:
-    (reason,) = verdict.judge(of, LIMITS).reasons
+    (reason,) = judge_result(of, LIMITS).reasons
     return reason.text
 
 
 def test_a_clean_run_is_valid_without_reasons() -> None:
-    assert verdict.judge(result(), LIMITS) == Verdict(state="VALID")
+    assert judge_result(result(), LIMITS) == Verdict(state="VALID")
 
 
 def with_facts(before: Facts | None = None, after: Facts | None = None, **changes: Any) -> Result:
@@ -174,7 +174,7 @@ def test_heat_is_told_in_degrees() -> None:
 # Others' work
 
 
-def busy(cores: float, *, where: range = range(24)) -> list[Moment]:
+def busy(cores: float, *, where: range = range(24)) -> list[Sample]:
     """Others take so many cores at these moments."""
     ticks, result_ = 0.0, []
     for i, moment in enumerate(moments()):
@@ -277,7 +277,7 @@ def test_drift(series: list[float], expected: list[tuple[str, str]]) -> None:
 def test_a_drift_is_told_by_its_times() -> None:
     """From 357 to 63 ms is 254.7 % of the median between them, which says nothing to anybody."""
     series = [357.0 - 294.0 * i / 99 for i in range(100)]
-    reasons = verdict.judge(result(samples_ms=series), LIMITS).reasons
+    reasons = judge_result(result(samples_ms=series), LIMITS).reasons
     (text,) = (one.text for one in reasons if one.code == "drift")
     assert "became faster during the run, from 329 to 91.2 ms" in text
     assert "%" not in text
@@ -341,12 +341,12 @@ def test_no_samples_at_all() -> None:
 # Output
 
 
-def checked(check: Check | None) -> Result:
+def checked(check: OutputCheck | None) -> Result:
     return result(record(check=check))
 
 
-def wrong(**cosine: float) -> Check:
-    return Check(ok=False, threshold=0.999, cosine=cosine, max_abs={})
+def wrong(**cosine: float) -> OutputCheck:
+    return OutputCheck(ok=False, threshold=0.999, cosine=cosine, max_abs={})
 
 
 def test_an_output_that_differs_is_invalid_and_told_by_the_worst() -> None:
@@ -360,13 +360,17 @@ def test_an_output_without_any_blob_is_no_match() -> None:
 
 
 def test_an_output_of_one_number_is_told_by_its_difference() -> None:
-    of = Check(ok=False, threshold=0.999, cosine={"a": 1.0}, max_abs={}, blind={"a": "one number"})
+    of = OutputCheck(
+        ok=False, threshold=0.999, cosine={"a": 1.0}, max_abs={}, blind={"a": "one number"}
+    )
     assert told(checked(of)) == [("output", "INVALID")]
     assert "by more than 4.5% of its largest value" in text_of(checked(of))
 
 
 def test_an_output_that_agrees_whatever_is_computed_is_suspect() -> None:
-    of = Check(ok=True, threshold=0.999, cosine={"a": 1.0}, max_abs={}, empty={"a": "constant"})
+    of = OutputCheck(
+        ok=True, threshold=0.999, cosine={"a": 1.0}, max_abs={}, empty={"a": "constant"}
+    )
     assert told(checked(of)) == [("output", "SUSPECT")]
     assert "proves nothing: a: constant" in text_of(checked(of))
     another = msgspec.structs.replace(of, cosine={"a": 1.0, "b": 0.9999})
@@ -397,7 +401,7 @@ def test_what_is_not_known_is_suspect(changes: dict[str, Any], missing: str) -> 
     assert missing in text_of(of)
 
 
-def asked_by_turns(**before: Any) -> list[Moment]:
+def asked_by_turns(**before: Any) -> list[Sample]:
     """Clock asked in every third moment; what the firmware said before the samples."""
     seen = [
         msgspec.structs.replace(m, throttled=None, arm_hz=m.arm_hz if i % 3 == 2 else None)
@@ -461,7 +465,7 @@ def test_what_the_verdict_does_not_need_may_be_unknown(unknown: str) -> None:
 
 
 def test_a_desktop_has_no_firmware_to_ask() -> None:
-    limits = target.load("desktop").conditions
+    limits = load_target("desktop").conditions
     silent: dict[str, Any] = {
         "throttled": None,
         "arm_hz": None,
@@ -478,8 +482,8 @@ def test_a_desktop_has_no_firmware_to_ask() -> None:
 def test_the_gravest_come_first_and_decide() -> None:
     of = with_facts(facts(governor="ondemand"), telemetry=during([3], temperature_mc=85_000))
     assert told(of) == [("hot", "INVALID"), ("governor", "SUSPECT")]
-    assert verdict.judge(of, LIMITS).state == "INVALID"
-    assert verdict.judge(with_facts(facts(governor="ondemand")), LIMITS).state == "SUSPECT"
+    assert judge_result(of, LIMITS).state == "INVALID"
+    assert judge_result(with_facts(facts(governor="ondemand")), LIMITS).state == "SUSPECT"
 
 
 def test_limits_are_the_targets() -> None:
@@ -495,7 +499,7 @@ SILENT: dict[str, Any] = {"throttled": None, "temperature_mc": 90_000, "arm_hz":
 @pytest.mark.parametrize("series", [drifting(0.3), two_levels(0.3), [1.0, 9.0, 30.0]])
 @pytest.mark.parametrize("watched", [[], moments(**SILENT)])
 def test_nothing_is_said_of_the_times_of_an_emulated_board(
-    series: list[float], watched: list[Moment]
+    series: list[float], watched: list[Sample]
 ) -> None:
     plain = record(
         emulated=True,
@@ -503,28 +507,28 @@ def test_nothing_is_said_of_the_times_of_an_emulated_board(
         before=facts(throttled=None, governor="powersave"),
     )
     of = result(plain, samples_ms=series, telemetry=watched)
-    assert verdict.judge(of, LIMITS) == Verdict(state="EMULATED")
+    assert judge_result(of, LIMITS) == Verdict(state="EMULATED")
 
 
 def test_an_emulated_boards_output_counts() -> None:
     of = result(record(emulated=True, check=wrong(a=0.1)))
-    found = verdict.judge(of, LIMITS)
+    found = judge_result(of, LIMITS)
     assert found.state == "EMULATED"
     assert [reason.code for reason in found.reasons] == ["output"]
-    assert not verdict.believable(found)
+    assert not is_believable(found)
 
 
 def test_an_emulated_board_that_plays_a_pi_is_judged_by_what_it_plays() -> None:
     of = result(record(emulated=True), telemetry=during([7], throttled="0x4", swap_kb=5000))
-    found = verdict.judge(of, LIMITS)
+    found = judge_result(of, LIMITS)
     assert found.state == "EMULATED"
     assert [reason.code for reason in found.reasons] == ["throttled", "swap"]
 
 
 def test_a_container_of_this_machines_own_kind_is_no_board_either() -> None:
     of = result(record(emulated=True, hardware="x86-64 desktop (container)"), telemetry=[])
-    limits = target.load("desktop").conditions
-    assert verdict.judge(of, limits).state == "EMULATED"
+    limits = load_target("desktop").conditions
+    assert judge_result(of, limits).state == "EMULATED"
 
 
 def reason(grade: Any) -> Reason:
@@ -546,7 +550,7 @@ def test_only_what_is_not_invalid_is_believable(
     state: Any, grades: list[str], expected: bool
 ) -> None:
     said = Verdict(state=state, reasons=[reason(grade) for grade in grades])
-    assert verdict.believable(said) is expected
+    assert is_believable(said) is expected
 
 
 # Any board, however silent or strange
@@ -554,7 +558,7 @@ def test_only_what_is_not_invalid_is_believable(
 NUMBERS = st.none() | st.integers(-(10**12), 10**12)
 WORDS = st.none() | st.sampled_from(["0x0", "0x50005", "0xfffff", "", "0x", "x"]) | st.text()
 MOMENTS = st.builds(
-    Moment,
+    Sample,
     uptime_s=st.floats(allow_nan=False),
     temperature_mc=NUMBERS,
     khz=NUMBERS,
@@ -575,7 +579,7 @@ BOARDS = st.builds(
     high_khz=NUMBERS,
 )
 CHECKS = st.builds(
-    Check,
+    OutputCheck,
     ok=st.booleans(),
     threshold=st.floats(),
     cosine=st.dictionaries(st.text(), st.floats()),
@@ -590,14 +594,14 @@ CHECKS = st.builds(
     after=st.none() | BOARDS,
     check=st.none() | CHECKS,
     emulated=st.booleans(),
-    limits=st.sampled_from([LIMITS, Conditions(), target.load("desktop").conditions]),
+    limits=st.sampled_from([LIMITS, Conditions(), load_target("desktop").conditions]),
 )
 def test_no_board_is_too_strange_to_be_judged(
     series: list[float],
-    watched: list[Moment],
+    watched: list[Sample],
     before: Facts,
     after: Facts | None,
-    check: Check | None,
+    check: OutputCheck | None,
     emulated: bool,
     limits: Conditions,
 ) -> None:
@@ -606,7 +610,7 @@ def test_no_board_is_too_strange_to_be_judged(
         samples_ms=series,
         telemetry=watched,
     )
-    found = verdict.judge(of, limits)
+    found = judge_result(of, limits)
     assert (found.state == "VALID") == (not found.reasons and not emulated)
     assert all(one.text and "\n" not in one.text for one in found.reasons)
     assert msgspec.json.decode(msgspec.json.encode(found), type=Verdict).state == found.state

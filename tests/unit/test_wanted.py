@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from piyard import wanted
+from piyard.board.ssh.hostkeys import STRICT_VARIABLE
 from piyard.cli.board_requests import BenchRequest
-from piyard.errors import WrongInput
-from piyard.seat import Terms
-from piyard.ssh import hostkeys
-from piyard.wanted import Boards
+from piyard.cli.work import Boards, named_boards, run_options
+from piyard.core.errors import WrongInput
+from piyard.run.job import RunOptions
 
 FLEET = """
 boards:
@@ -34,7 +33,7 @@ def asked(**more: Any) -> BenchRequest:
 
 
 def boards(**more: Any) -> Boards:
-    return wanted.named_boards(asked(**more))
+    return named_boards(asked(**more))
 
 
 def test_boards_come_from_names_tags_globs_and_addresses() -> None:
@@ -72,9 +71,9 @@ def test_not_waiting_is_waiting_for_nothing() -> None:
 
 
 def test_strict_holds_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(hostkeys.STRICT, "")
+    monkeypatch.setenv(STRICT_VARIABLE, "")
     boards(strict=True)
-    assert os.environ[hostkeys.STRICT]
+    assert os.environ[STRICT_VARIABLE]
 
 
 @pytest.mark.parametrize("flag", ["limit", "parallel", "retry"])
@@ -88,8 +87,8 @@ def test_no_retries_may_be_asked_for() -> None:
     assert terms(retry="2").retry == 2
 
 
-def terms(**more: Any) -> Terms:
-    return wanted.run_options(asked(**more))
+def terms(**more: Any) -> RunOptions:
+    return run_options(asked(**more))
 
 
 @pytest.mark.parametrize("name", ["performance", "keep", ""])

@@ -13,8 +13,10 @@ from threading import Event
 
 import pytest
 
-from piyard import lock, stop, whole
-from piyard.errors import WrongInput
+from piyard.core import cancel, store
+from piyard.core.errors import WrongInput
+from piyard.core.files import atomic_write, write_text
+from piyard.core.store import file_lock
 from tests import disks
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,8 +25,8 @@ OLD, NEW = "old\n", "new\n"
 
 def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path: Path) -> None:
     file = tmp_path / "file"
-    whole.write(file, OLD)
-    with whole.draft(file) as draft:
+    write_text(file, OLD)
+    with atomic_write(file) as draft:
         draft.write_text("ne")
         assert file.read_text() == OLD
         draft.write_text(NEW)
@@ -32,10 +34,10 @@ def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path: Path) -
 
 
 def test_nothing_is_left_of_a_draft_that_failed(tmp_path: Path) -> None:
-    whole.write(tmp_path / "file", OLD)
+    write_text(tmp_path / "file", OLD)
 
     def fail() -> None:
-        with whole.draft(tmp_path / "file") as draft:
+        with atomic_write(tmp_path / "file") as draft:
             draft.write_text("ne")
             raise RuntimeError("in the middle")
 
@@ -46,7 +48,7 @@ def test_nothing_is_left_of_a_draft_that_failed(tmp_path: Path) -> None:
 
 def test_two_drafts_of_one_file_in_one_process_do_not_meet(tmp_path: Path) -> None:
     file = tmp_path / "new folder" / "file"
-    with whole.draft(file) as first, whole.draft(file) as second:
+    with atomic_write(file) as first, atomic_write(file) as second:
         first.write_text(OLD)
         second.write_text(NEW)
     assert file.read_text() == OLD
@@ -56,14 +58,14 @@ def test_two_drafts_of_one_file_in_one_process_do_not_meet(tmp_path: Path) -> No
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file, no folder")
     with pytest.raises(WrongInput, match="cannot be written") as caught:
-        whole.write(tmp_path / "taken" / "page.html", "text", remedy="name another")
+        write_text(tmp_path / "taken" / "page.html", "text", remedy="name another")
     assert caught.value.remedy == "name another"
 
 
 def test_a_folder_in_its_place_stays_and_no_draft_is_left(tmp_path: Path) -> None:
     (tmp_path / "page.html").mkdir()
     with pytest.raises(WrongInput, match="cannot be written"):
-        whole.write(tmp_path / "page.html", "text")
+        write_text(tmp_path / "page.html", "text")
     assert [left.name for left in tmp_path.iterdir()] == ["page.html"]
 
 
@@ -71,11 +73,11 @@ def test_a_lock_keeps_another_thread_waiting(tmp_path: Path) -> None:
     entered = Event()
 
     def enter() -> None:
-        with lock.held(tmp_path / "locks" / "one"):
+        with file_lock(tmp_path / "locks" / "one"):
             entered.set()
 
     with ThreadPoolExecutor() as pool:
-        with lock.held(tmp_path / "locks" / "one"):
+        with file_lock(tmp_path / "locks" / "one"):
             other = pool.submit(enter)
             assert not entered.wait(0.2)
         other.result(timeout=10)
@@ -83,9 +85,9 @@ def test_a_lock_keeps_another_thread_waiting(tmp_path: Path) -> None:
 
 
 def test_a_lock_is_free_after_its_holder_failed(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), lock.held(tmp_path / "one"):
+    with pytest.raises(RuntimeError), file_lock(tmp_path / "one"):
         raise RuntimeError("in the middle")
-    with lock.held(tmp_path / "one"):
+    with file_lock(tmp_path / "one"):
         pass
 
 
@@ -93,8 +95,8 @@ HOLDS = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv.pop(1))
-from piyard import lock
-with lock.held(Path(sys.argv.pop(1))):
+from piyard.core.store import file_lock
+with file_lock(Path(sys.argv.pop(1))):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -117,10 +119,10 @@ def holder(file: Path, *command: str) -> subprocess.Popen[str]:
 def test_who_waits_longer_than_a_moment_hears_for_whom(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lock, "MOMENT_S", 0.2)
+    monkeypatch.setattr(store, "SILENT_WAIT_S", 0.2)
     first = holder(tmp_path / "lock", "convert", "--model", "resnet18")
     threading.Timer(1, first.communicate).start()
-    with lock.held(tmp_path / "lock"):
+    with file_lock(tmp_path / "lock"):
         told = capsys.readouterr().err
     assert told.startswith("waiting for '-c convert --model resnet18' ")
     assert f"(process {first.pid}, since 20" in told
@@ -149,16 +151,16 @@ def test_ctrl_c_reaches_a_thread_that_waits_for_another_process(tmp_path: Path) 
     """Python tells the main thread only; the others look whether it was told."""
 
     def wait() -> None:
-        with lock.held(tmp_path / "lock"):
+        with file_lock(tmp_path / "lock"):
             pytest.fail("nobody let go of it")
 
     with holder(tmp_path / "lock") as first, ThreadPoolExecutor() as pool:
         try:
             waiting = pool.submit(wait)
-            stop.ask()
+            cancel.request()
             assert isinstance(waiting.exception(timeout=10), KeyboardInterrupt)
         finally:
-            stop.forget()
+            cancel.reset()
             first.communicate()
 
 
@@ -166,7 +168,7 @@ def test_a_lock_is_held_on_a_full_disk_too(tmp_path: Path) -> None:
     with disks.full(tmp_path / "full") as place:
         (place / "lock").touch()
         with (
-            lock.held(place / "lock"),
+            file_lock(place / "lock"),
             (place / "lock").open() as other,
             pytest.raises(BlockingIOError),
         ):

@@ -10,7 +10,8 @@ from invoke.parser import ParserContext
 
 from piyard.cli import words
 from piyard.cli.request import LETTERS, SWITCH, Command, Request, flag, many, text
-from piyard.errors import WrongInput
+from piyard.cli.words import help_wanted
+from piyard.core.errors import WrongInput
 from tasks import namespace
 
 
@@ -132,7 +133,7 @@ def test_an_empty_word_is_no_value() -> None:
     ],
 )
 def test_help_is_asked_for_anywhere(typed: str, name: str | None) -> None:
-    assert words.help_wanted(typed.split(), TASKS) == name
+    assert help_wanted(typed.split(), TASKS) == name
 
 
 def contexts() -> list[ParserContext]:

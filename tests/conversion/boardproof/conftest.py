@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from piyard import infer, work
-from piyard.boardproof import tensors
-from piyard.boardproof.question import question
-from piyard.boardproof.tensors import Answer
-from piyard.conversion import convert, masks
-from piyard.job import Bench, Job
-from piyard.seat import Ready, Seat, Terms
+from piyard.convert.converter import convert_model
+from piyard.convert.ncnn_net import load_net, net_inputs, net_outputs, read_layers, run_layer
+from piyard.convert.param import MASK_KEY
+from piyard.prove import tensors
+from piyard.prove.board_proof import prepare_inputs
+from piyard.prove.tensors import BoardTensors
+from piyard.run import execute
+from piyard.run.job import BenchOptions, Job, JobContext, Prepared, RunOptions
 
 
 class Host:
@@ -24,23 +25,28 @@ class Host:
 
 @pytest.fixture
 def conversion(small):
-    return convert.convert(small(), random_weights=True)
+    return convert_model(small(), random_weights=True)
 
 
 @pytest.fixture
 def asked(conversion):
-    return question(conversion)
+    return prepare_inputs(conversion)
 
 
 @pytest.fixture
 def place(conversion):
     job = Job(
-        host="pi5-a", target="rpi5", model="small", precision="fp16", threads=1, bench=Bench()
+        host="pi5-a",
+        target="rpi5",
+        model="small",
+        precision="fp16",
+        threads=1,
+        bench=BenchOptions(),
     )
     nobody: Any = None
     host: Any = Host()
-    ready = Ready(builds={"rpi5": nobody}, conversions={"small": conversion})
-    return Seat(line=host, job=job, ready=ready, terms=Terms())
+    ready = Prepared(builds={"rpi5": nobody}, conversions={"small": conversion})
+    return JobContext(line=host, job=job, prepared=ready, options=RunOptions())
 
 
 @pytest.fixture
@@ -52,32 +58,32 @@ def board(monkeypatch):
 
         def compute(at, stem, feed, *, every=False):
             folder = at.conversion.folder
-            net, layers = infer.load(folder, stem), infer.layers(folder, stem)
+            net, layers = load_net(folder, stem), read_layers(folder, stem)
             asked_for.append((stem, every, at.conversion.key))
             rng = np.random.default_rng(1)
 
             def of(inputs):
-                known = dict(zip(infer.inputs(net), inputs, strict=True))
+                known = dict(zip(net_inputs(net), inputs, strict=True))
                 for layer in layers:
                     if layer.type == "Input":
                         continue
-                    made = infer.one(net, layer, [known[name] for name in layer.bottoms])
+                    made = run_layer(net, layer, [known[name] for name in layer.bottoms])
                     wanted, loss = bad.get(layer.name, bad.get(layer.type, (0, 0.0)))
-                    if layer.number(masks.KEY) & wanted != wanted:
+                    if layer.number(MASK_KEY) & wanted != wanted:
                         much = loss(inputs[0]) if callable(loss) else loss
                         made = {
                             name: value + much * _size(value) * rng.normal(size=value.shape)
                             for name, value in made.items()
                         }
                     known |= {name: value.astype(np.float32) for name, value in made.items()}
-                return known if every else {name: known[name] for name in infer.outputs(net)}
+                return known if every else {name: known[name] for name in net_outputs(net)}
 
             blobs = {kind: [of(one) for one in ones] for kind, ones in feed.items()}
-            return Answer(precision=label, emulated=False, blobs=blobs)
+            return BoardTensors(precision=label, emulated=False, blobs=blobs)
 
-        monkeypatch.setattr(tensors, "compute", compute)
-        monkeypatch.setattr(Ready, "release_of", lambda *_: "its own release")
-        monkeypatch.setattr(work, "put", lambda *put: asked_for.append(put[1]))
+        monkeypatch.setattr(tensors, "compute_tensors", compute)
+        monkeypatch.setattr(Prepared, "release_of", lambda *_: "its own release")
+        monkeypatch.setattr(execute, "deploy_and_hold", lambda *put: asked_for.append(put[1]))
         return asked_for
 
     return losing

@@ -9,33 +9,36 @@ import msgspec
 import numpy as np
 import pytest
 
-from piyard import infer, paths
-from piyard.boardproof import bear, proven, table, tensors
-from piyard.commands.prove import judged
-from piyard.conversion import masks
-from piyard.errors import BoardCommandFailed, UnreadableLog
-from piyard.heads.agree import Agreement
+from piyard.convert.ncnn_net import read_layers
+from piyard.convert.param import FP32_MASK, MASK_KEY
+from piyard.core import paths
+from piyard.core.errors import BoardCommandFailed, UnreadableLog
+from piyard.prove import tensors
+from piyard.prove.board_proof import proof_remarks, proof_rows, prove_on_board
+from piyard.prove.find_masks import masked_conversion, prove_and_explain
+from piyard.prove.tensors import compute_tensors
+from piyard.vision.overlap import Agreement
 from tests.conversion.boardproof.trouble import convolutions, helped
 
 
 def test_the_layer_that_loses_too_much_is_masked(place, asked, board, conversion):
     wrong = convolutions(conversion)[4]
-    board({wrong: (masks.FP32, 0.5)})
+    board({wrong: (FP32_MASK, 0.5)})
     made = helped(place, asked)
     assert made.failed == []
-    assert made.masks == {wrong: masks.FP32}
+    assert made.masks == {wrong: FP32_MASK}
 
 
 def test_where_many_layers_lose_a_whole_type_is_masked(place, asked, board):
-    board({"Convolution": (masks.FP32, 0.03)})
+    board({"Convolution": (FP32_MASK, 0.03)})
     made = helped(place, asked)
-    assert made.masks == {"Convolution": masks.FP32}
+    assert made.masks == {"Convolution": FP32_MASK}
     assert made.failed == []
 
 
 def test_what_no_mask_helps_stays_as_it_is(place, asked, board):
     runs = board({"Pooling": (4, 0.5)})
-    made = judged(place, asked, mask=True)
+    made = prove_and_explain(place, asked, mask=True)
     assert made.failed
     assert made.masks == {}
     assert runs[-1] == ["its own release"], "the board is left with a conversion that was tried"
@@ -43,7 +46,7 @@ def test_what_no_mask_helps_stays_as_it_is(place, asked, board):
 
 def test_a_net_that_bears_halves_needs_nothing(place, asked, board):
     runs = board({})
-    assert judged(place, asked, mask=True).masks == {}
+    assert prove_and_explain(place, asked, mask=True).masks == {}
     assert len(runs) == 1
 
 
@@ -51,18 +54,18 @@ def test_a_net_that_bears_halves_needs_nothing(place, asked, board):
 def test_no_mask_is_looked_for_where_none_can_help(
     place, asked, board, conversion, precision, label
 ):
-    runs = board({convolutions(conversion)[4]: (masks.FP32, 0.5)}, label=label)
+    runs = board({convolutions(conversion)[4]: (FP32_MASK, 0.5)}, label=label)
     job = msgspec.structs.replace(place.job, precision=precision)
-    made = judged(msgspec.structs.replace(place, job=job), asked, mask=True)
+    made = prove_and_explain(msgspec.structs.replace(place, job=job), asked, mask=True)
     assert made.failed
     assert [every for _, every, _ in runs] == [False, True]
 
 
 def test_trials_are_judged_by_what_was_computed(place, asked, board, conversion):
     """A board without halves computes fp32 whatever it was asked, and has the stricter bar."""
-    last = infer.layers(conversion.folder)[-1].name
-    board({last: (masks.FP32, 0.03)}, label="fp32 (no fp16 on this CPU)")
-    made = judged(place, asked, mask=True)
+    last = read_layers(conversion.folder)[-1].name
+    board({last: (FP32_MASK, 0.03)}, label="fp32 (no fp16 on this CPU)")
+    made = prove_and_explain(place, asked, mask=True)
     assert "is below 0.9999" in made.failed[0]
     assert made.masks == {}
 
@@ -80,30 +83,30 @@ def test_what_is_found_counts_on_boards_too(place, asked, board, conversion, mon
         apart = float(np.abs(np.asarray(met[0][0]).ravel() - want[0][0].ravel()).max())
         return Agreement(expected=1, actual=1, matched=1, score=0.9 if apart > 1e-4 else 0.0)
 
-    monkeypatch.setattr(sys.modules["piyard.proof.prove"], "agreement", agreement)
-    board({name: (masks.FP32, 0.002)})
-    before = proven.prove(place, shown)
+    monkeypatch.setattr(sys.modules["piyard.convert.proof"], "agreement", agreement)
+    board({name: (FP32_MASK, 0.002)})
+    before = prove_on_board(place, shown)
     (line,) = before.failed
     assert "pictures, what is found: a score differs" in line
-    rows = {row[4]: row[-1] for row in table.rows([before])}
+    rows = {row[4]: row[-1] for row in proof_rows([before])}
     assert rows == {"out0": "passed", "what is found": "DIFFERS"}
-    assert judged(place, shown, mask=True).masks == {name: masks.FP32}
+    assert prove_and_explain(place, shown, mask=True).masks == {name: FP32_MASK}
 
 
 @pytest.mark.parametrize("fault", [BoardCommandFailed, UnreadableLog])
 def test_a_closer_look_that_fails_does_not_take_the_proof_along(
     place, asked, board, conversion, monkeypatch, fault
 ):
-    board({convolutions(conversion)[4]: (masks.FP32, 0.5)})
-    compute = tensors.compute
+    board({convolutions(conversion)[4]: (FP32_MASK, 0.5)})
+    compute = compute_tensors
 
     def too_much(*what, every=False):
         if every:
             raise fault("no memory left")
         return compute(*what)
 
-    monkeypatch.setattr(tensors, "compute", too_much)
-    made = judged(place, asked, mask=True)
+    monkeypatch.setattr(tensors, "compute_tensors", too_much)
+    made = prove_and_explain(place, asked, mask=True)
     assert len(made.failed) == 2
     assert made.where == ["where it begins is not known: no memory left"]
 
@@ -111,23 +114,23 @@ def test_a_closer_look_that_fails_does_not_take_the_proof_along(
 def test_a_trial_that_fails_does_not_take_the_proof_along(
     place, asked, board, conversion, monkeypatch, capsys
 ):
-    board({convolutions(conversion)[4]: (masks.FP32, 0.5)})
-    compute = tensors.compute
+    board({convolutions(conversion)[4]: (FP32_MASK, 0.5)})
+    compute = compute_tensors
 
     def once(at, *what, every=False):
         if at.conversion.key != conversion.key:
             raise BoardCommandFailed("the board is full")
         return compute(at, *what, every=every)
 
-    monkeypatch.setattr(tensors, "compute", once)
-    made = judged(place, asked, mask=True)
+    monkeypatch.setattr(tensors, "compute_tensors", once)
+    made = prove_and_explain(place, asked, mask=True)
     assert made.failed
     assert made.where
     assert "which masks help is not known: the board is full" in capsys.readouterr().err
 
 
 def test_what_is_tried_leaves_nothing(place, asked, board, conversion):
-    board({convolutions(conversion)[4]: (masks.FP32, 0.5)})
+    board({convolutions(conversion)[4]: (FP32_MASK, 0.5)})
     before = sorted(paths.artifacts().rglob("*"))
     helped(place, asked)
     assert sorted(paths.artifacts().rglob("*")) == before
@@ -135,14 +138,14 @@ def test_what_is_tried_leaves_nothing(place, asked, board, conversion):
 
 def test_the_masked_conversion_stands_beside_the_other(conversion, tmp_path):
     name = convolutions(conversion)[0]
-    there = bear.masked(conversion, {name: 1}, tmp_path)
+    there = masked_conversion(conversion, {name: 1}, tmp_path)
     assert there.folder != conversion.folder
-    told = {layer.name: layer.number(masks.KEY) for layer in infer.layers(there.folder)}
+    told = {layer.name: layer.number(MASK_KEY) for layer in read_layers(there.folder)}
     assert told[name] == 1
     assert sum(told.values()) == 1
     assert (there.folder / "model.ncnn.bin").samefile(conversion.folder / "model.ncnn.bin")
-    assert bear.masked(conversion, {}, tmp_path) is conversion
-    assert bear.masked(conversion, {name: 1}, tmp_path).key == there.key
+    assert masked_conversion(conversion, {}, tmp_path) is conversion
+    assert masked_conversion(conversion, {name: 1}, tmp_path).key == there.key
 
 
 def test_where_files_cannot_be_shared_they_are_copied(conversion, monkeypatch, tmp_path):
@@ -150,7 +153,7 @@ def test_where_files_cannot_be_shared_they_are_copied(conversion, monkeypatch, t
         raise OSError
 
     monkeypatch.setattr(Path, "hardlink_to", refuse)
-    there = bear.masked(conversion, {convolutions(conversion)[1]: 1}, tmp_path)
+    there = masked_conversion(conversion, {convolutions(conversion)[1]: 1}, tmp_path)
     copied, first = there.folder / "model.ncnn.bin", conversion.folder / "model.ncnn.bin"
     assert not copied.samefile(first)
     assert copied.read_bytes() == first.read_bytes()
@@ -158,16 +161,16 @@ def test_where_files_cannot_be_shared_they_are_copied(conversion, monkeypatch, t
 
 def test_masks_that_cost_more_than_fp32_are_called_so(place, asked, board):
     """Where all convolutions are masked, the layers between them cast and save nothing."""
-    board({"Convolution": (masks.FP32, 0.03)})
+    board({"Convolution": (FP32_MASK, 0.03)})
     made = helped(place, asked)
     assert made.slower == ["model"]
-    (line,) = (line for line in table.lines(made) if "more than fp32" in line)
+    (line,) = (line for line in proof_remarks(made) if "more than fp32" in line)
     assert "use --precision fp32" in line
 
 
 def test_a_mask_of_one_small_layer_is_worth_it(place, asked, board, conversion):
     wrong = convolutions(conversion)[4]
-    board({wrong: (masks.FP32, 0.5)})
+    board({wrong: (FP32_MASK, 0.5)})
     made = helped(place, asked)
     assert made.slower == []
-    assert not any("more than fp32" in line for line in table.lines(made))
+    assert not any("more than fp32" in line for line in proof_remarks(made))

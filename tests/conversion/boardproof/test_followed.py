@@ -7,12 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from piyard.boardproof import proven, table
-from piyard.commands.prove import judged
-from piyard.evaluate.board import Watched
-from piyard.look.lines import Frame, Object
-from piyard.proof import tracks
-from piyard.proof.desktop import Footage
+from piyard.convert.proof_inputs import TrackedClip
+from piyard.evaluate.evaluation import BoardFrames
+from piyard.prove.board_proof import proof_remarks, proof_rows, prove_on_board
+from piyard.prove.find_masks import prove_and_explain
+from piyard.vision.predictions import Frame, PredictedObject
+from piyard.vision.predictor import PictureSet
 
 
 def walking(step: float) -> list[Frame]:
@@ -20,7 +20,10 @@ def walking(step: float) -> list[Frame]:
     corners = [(10 + step * t, 10, 30 + step * t, 60) for t in range(4)]
     return [
         Frame(
-            name=str(t), width=99, height=99, objects=[Object(class_=0, score=0.9, box=box, id=5)]
+            name=str(t),
+            width=99,
+            height=99,
+            objects=[PredictedObject(class_=0, score=0.9, box=box, id=5)],
         )
         for t, box in enumerate(corners)
     ]
@@ -29,17 +32,17 @@ def walking(step: float) -> list[Frame]:
 @pytest.fixture
 def followed(monkeypatch, asked):
     """Asked for a clip, and a board that follows what it is told."""
-    film = Footage(pictures=[Path("0.jpg")], ordered=True)
-    clip = tracks.Clip(film=film, expected=[frame.objects for frame in walking(1)])
+    film = PictureSet(pictures=[Path("0.jpg")], ordered=True)
+    clip = TrackedClip(film=film, expected=[frame.objects for frame in walking(1)])
 
     def by_board(frames):
         shown = []
 
-        def watch(seat, rules, film):
-            shown.append((seat.job.precision, rules.title, film))
-            return Watched(frames=frames, labels={"fp16"})
+        def watch(context, rules, film):
+            shown.append((context.job.precision, rules.title, film))
+            return BoardFrames(frames=frames, labels={"fp16"})
 
-        monkeypatch.setattr("piyard.evaluate.board.watch", watch)
+        monkeypatch.setattr("piyard.evaluate.evaluation.predict_set_on_board", watch)
         return shown
 
     return msgspec.structs.replace(asked, clip=clip), by_board
@@ -49,26 +52,28 @@ def test_tracks_are_compared_on_the_board(place, followed, board):
     asked, by_board = followed
     board({})
     shown = by_board(walking(1))
-    made = proven.prove(place, asked)
+    made = prove_on_board(place, asked)
     assert made.failed == []
     assert shown == [("fp16", asked.model.title, asked.clip.film)]
-    assert table.rows([made])[-1][3:] == ["clip", "tracks", "4", "", "", "passed"]
-    assert table.lines(made)[0].startswith("small fp16 on pi5-a, clip: 4 objects expected, 4 found")
+    assert proof_rows([made])[-1][3:] == ["clip", "tracks", "4", "", "", "passed"]
+    assert proof_remarks(made)[0].startswith(
+        "small fp16 on pi5-a, clip: 4 objects expected, 4 found"
+    )
 
 
 def test_tracks_that_go_astray_are_no_matter_of_masks(place, followed, board):
     asked, by_board = followed
     runs = board({})
     by_board(walking(12))
-    made = judged(place, asked, mask=True)
+    made = prove_and_explain(place, asked, mask=True)
     (line,) = made.failed
     assert line.startswith("fp16, clip, tracks: ")
-    assert table.rows([made])[-1][-1] == "DIFFERS"
+    assert proof_rows([made])[-1][-1] == "DIFFERS"
     assert len(runs) == 1, "no layer is looked at: each computes what it should"
 
 
 def test_what_is_not_asked_is_not_followed(place, asked, board, followed):
     board({})
     shown = followed[1](walking(1))
-    made = proven.prove(place, asked)
+    made = prove_on_board(place, asked)
     assert (made.meant, shown) == ([], [])

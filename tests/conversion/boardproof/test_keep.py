@@ -6,59 +6,61 @@ import msgspec
 import pytest
 import yaml
 
-from piyard import infer, model
-from piyard.boardproof import keep, proven
-from piyard.conversion import convert, masks
-from piyard.errors import WrongInput
+from piyard.convert.converter import convert_model
+from piyard.convert.ncnn_net import read_layers
+from piyard.convert.param import FP32_MASK, MASK_KEY
+from piyard.core.errors import WrongInput
+from piyard.models.definition import MODELS_FOLDER, load_model
+from piyard.prove.board_proof import prove_on_board, save_masks, with_masks
 from tests.conversion.boardproof.trouble import convolutions, helped
 
 
 @pytest.fixture
 def needing(place, asked, board, conversion):
     wrong = convolutions(conversion)[4]
-    board({wrong: (masks.FP32, 0.5)})
+    board({wrong: (FP32_MASK, 0.5)})
     return wrong, helped(place, asked)
 
 
 def test_masks_go_into_the_yaml_and_the_next_conversion(needing, conversion):
     name, made = needing
-    (path,) = keep.keep([made])
-    assert model.load("small").masks == {"random": {name: masks.FP32}}
+    (path,) = save_masks([made])
+    assert load_model("small").masks == {"random": {name: FP32_MASK}}
     before = path.read_text()
     assert before.startswith("title:")
-    again = convert.convert("small", random_weights=True)
+    again = convert_model("small", random_weights=True)
     assert again.key != conversion.key
-    assert again.manifest["masks"] == {name: masks.FP32}
-    layer = next(one for one in infer.layers(again.folder) if one.name == name)
-    assert layer.number(masks.KEY) == masks.FP32
-    keep.keep([made])
+    assert again.manifest["masks"] == {name: FP32_MASK}
+    layer = next(one for one in read_layers(again.folder) if one.name == name)
+    assert layer.number(MASK_KEY) == FP32_MASK
+    save_masks([made])
     assert path.read_text() == before
 
 
 def test_by_another_route_names_may_mean_other_layers(needing):
     _, made = needing
-    keep.keep([made])
-    other = convert.convert("small", random_weights=True, route="script")
+    save_masks([made])
+    other = convert_model("small", random_weights=True, route="script")
     assert other.manifest["masks"] == {}
-    assert not any(one.number(masks.KEY) for one in infer.layers(other.folder))
+    assert not any(one.number(MASK_KEY) for one in read_layers(other.folder))
 
 
 def test_masks_of_other_weights_stay_and_do_not_count(needing, conversion, small):
     name, made = needing
-    path = model.FOLDER / "small.yaml"
+    path = MODELS_FOLDER / "small.yaml"
     path.write_text(path.read_text() + 'masks:\n  "0123abcd":\n    Convolution: 3\n# the end\n')
-    assert convert.convert("small", random_weights=True).key == conversion.key
-    keep.keep([made])
+    assert convert_model("small", random_weights=True).key == conversion.key
+    save_masks([made])
     told = yaml.safe_load(path.read_text())["masks"]
-    assert told == {"0123abcd": {"Convolution": 3}, "random": {name: masks.FP32}}
+    assert told == {"0123abcd": {"Convolution": 3}, "random": {name: FP32_MASK}}
     assert "# the end" in path.read_text()
 
 
 def test_boards_that_need_different_layers_add_up(needing):
     name, made = needing
-    other = msgspec.structs.replace(made, masks={"conv_0": 1, name: masks.FP32})
-    keep.keep([made, other])
-    assert model.load("small").masks == {"random": {name: 3, "conv_0": 1}}
+    other = msgspec.structs.replace(made, masks={"conv_0": 1, name: FP32_MASK})
+    save_masks([made, other])
+    assert load_model("small").masks == {"random": {name: 3, "conv_0": 1}}
 
 
 NAMES = {"0_22": 1, "no": 3, "*x": 1, "a: b": 1, "@y": 3, "head:conv_1": 1, '"': 1, "123": 1}
@@ -78,25 +80,25 @@ BLOCKS = {
 @pytest.mark.parametrize("after", ["", "# the end\n", "noise: [0, 1]\n# the end\n"])
 def test_whatever_stands_there_is_replaced_and_the_rest_stays(block, after):
     end = "" if BLOCKS[block].endswith("\n") or not after else "\n"
-    text = keep.with_masks(BEFORE + BLOCKS[block] + end + after, "mine", {"0123abcd": NAMES})
+    text = with_masks(BEFORE + BLOCKS[block] + end + after, "mine", {"0123abcd": NAMES})
     told = yaml.safe_load(text)
     assert told.pop("masks") == {"0123abcd": NAMES}
     assert told == yaml.safe_load(BEFORE + after)
     assert text.startswith(BEFORE)
     assert ("# the end" in text) == ("# the end" in after)
-    assert keep.with_masks(text, "mine", {"0123abcd": NAMES}) == text
+    assert with_masks(text, "mine", {"0123abcd": NAMES}) == text
 
 
 def test_what_still_fails_is_not_kept(place, asked, board):
     board({"Pooling": (4, 0.5)})
-    failed = proven.prove(place, asked)
-    assert keep.keep([failed]) == []
-    assert model.load("small").masks == {}
+    failed = prove_on_board(place, asked)
+    assert save_masks([failed]) == []
+    assert load_model("small").masks == {}
 
 
 @pytest.mark.parametrize("name", ["conv_99", "Deconvolution", "head:conv_1"])
 def test_a_mask_for_no_layer_is_one_line(small, name):
-    path = model.FOLDER / f"{small()}.yaml"
+    path = MODELS_FOLDER / f"{small()}.yaml"
     path.write_text(path.read_text() + f"masks:\n  random:\n    {name}: 1\n")
     with pytest.raises(WrongInput, match=f"no layer '{name}' to mask"):
-        convert.convert("small", random_weights=True)
+        convert_model("small", random_weights=True)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from piyard import infer
-from piyard.boardproof import proven, table
-from piyard.commands.prove import judged
-from piyard.conversion import masks
+from piyard.convert.ncnn_net import read_layers
+from piyard.convert.param import FP32_MASK
+from piyard.prove.board_proof import PROOF_COLUMNS, proof_remarks, proof_rows, prove_on_board
+from piyard.prove.find_masks import prove_and_explain
 from tests.conversion.boardproof.trouble import convolutions
 
 
 def test_a_board_that_computes_right_passes(place, asked, board):
     runs = board({})
-    made = proven.prove(place, asked)
+    made = prove_on_board(place, asked)
     assert made.failed == []
     assert made.figures["noise"]["out0"].cosine > 0.999999
     assert runs == [("model", False, place.conversion.key)]
@@ -22,8 +22,8 @@ def test_a_board_that_computes_right_passes(place, asked, board):
 
 def test_the_first_layer_that_goes_wrong_is_named(place, asked, board, conversion):
     wrong = convolutions(conversion)[4]
-    board({wrong: (masks.FP32, 0.5)})
-    made = judged(place, asked, mask=False)
+    board({wrong: (FP32_MASK, 0.5)})
+    made = prove_and_explain(place, asked, mask=False)
     assert len(made.failed) == 2
     assert "cosine" in made.failed[0]
     assert "is below 0.999" in made.failed[0]
@@ -33,11 +33,11 @@ def test_the_first_layer_that_goes_wrong_is_named(place, asked, board, conversio
 
 
 def test_fp32_on_a_board_has_the_stricter_bar(place, asked, board, conversion):
-    last = infer.layers(conversion.folder)[-1].name
-    board({last: (masks.FP32, 0.03)}, label="fp32")
-    assert "is below 0.9999" in proven.prove(place, asked).failed[0]
-    board({last: (masks.FP32, 0.03)}, label="fp16")
-    assert proven.prove(place, asked).failed == []
+    last = read_layers(conversion.folder)[-1].name
+    board({last: (FP32_MASK, 0.03)}, label="fp32")
+    assert "is below 0.9999" in prove_on_board(place, asked).failed[0]
+    board({last: (FP32_MASK, 0.03)}, label="fp16")
+    assert prove_on_board(place, asked).failed == []
 
 
 def test_the_input_that_goes_wrong_tells_where(place, asked, board, conversion):
@@ -45,11 +45,11 @@ def test_the_input_that_goes_wrong_tells_where(place, asked, board, conversion):
     name = convolutions(conversion)[4]
     fed = asked.fed["model"]
     calm = float(np.abs(fed["noise"][0][0]).max())
-    board({name: (masks.FP32, lambda given: 0.5 if np.abs(given).max() > calm else 0)})
-    made = judged(place, asked, mask=False)
+    board({name: (FP32_MASK, lambda given: 0.5 if np.abs(given).max() > calm else 0)})
+    made = prove_and_explain(place, asked, mask=False)
     assert [line.partition(", output")[0] for line in made.failed] == ["fp16, drawn"]
     assert f"Convolution '{name}'" in made.where[0]
-    assert {row[3]: row[-1] for row in table.rows([made])} == {
+    assert {row[3]: row[-1] for row in proof_rows([made])} == {
         "drawn": "DIFFERS",
         "noise": "passed",
     }
@@ -57,16 +57,16 @@ def test_the_input_that_goes_wrong_tells_where(place, asked, board, conversion):
 
 def test_rows_and_lines(place, asked, board):
     board({})
-    made = proven.prove(place, asked)
-    rows = table.rows([made])
-    assert {len(row) for row in rows} == {len(table.COLUMNS)}
+    made = prove_on_board(place, asked)
+    rows = proof_rows([made])
+    assert {len(row) for row in rows} == {len(PROOF_COLUMNS)}
     assert rows[0][:5] == ["small", "pi5-a", "fp16", "drawn", "out0"]
     assert {row[-1] for row in rows} == {"passed"}
-    assert table.lines(made) == []
+    assert proof_remarks(made) == []
     failed = msgspec.structs.replace(made, failed=["a"], where=["b"], masks={"c": 1, "d": 1})
-    assert table.lines(failed) == [
+    assert proof_remarks(failed) == [
         "small masks are not enough: c, d",
         "✗ small on pi5-a, a",
         "✗ small on pi5-a, b",
     ]
-    assert table.lines(msgspec.structs.replace(made, masks={"c": 1})) == ["small needs masks: c"]
+    assert proof_remarks(msgspec.structs.replace(made, masks={"c": 1})) == ["small needs masks: c"]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from piyard.boardproof.question import question
-from piyard.conversion import Conversion
-from piyard.proof import tracks
+from piyard.convert.conversions import Conversion
+from piyard.convert.proof_inputs import CLIP_FRAMES
+from piyard.prove.board_proof import prepare_inputs
 
 
 def test_a_few_inputs_of_each_kind_are_asked(asked):
@@ -22,16 +22,16 @@ def test_a_few_inputs_of_each_kind_are_asked(asked):
 
 
 def test_real_pictures_are_asked_for_where_they_mean_something(real, mirror):
-    told = question(real, pictures=2)
+    told = prepare_inputs(real, pictures=2)
     assert len(told.pictures) == len(told.fed["model"]["pictures"]) == 2
-    assert len(question(real, pictures=0).fed["model"]) == 2
+    assert len(prepare_inputs(real, pictures=0).fed["model"]) == 2
 
 
-@pytest.mark.parametrize(("pictures", "frames"), [(1, tracks.FRAMES), (0, None)])
+@pytest.mark.parametrize(("pictures", "frames"), [(1, CLIP_FRAMES), (0, None)])
 def test_the_question_has_the_originals_tracks(mirror, pictures, frames, monkeypatch):
     monkeypatch.setattr(Conversion, "has_real_weights", True)
     made = Conversion(name="nanotrack", key="k", folder=Path(), manifest={}, fresh=False)
-    clip = question(made, pictures).clip
+    clip = prepare_inputs(made, pictures).clip
     assert bool(clip) == bool(frames)
     if clip:
         boxes = {one.box for (one,) in clip.expected}

@@ -11,20 +11,28 @@ import msgspec
 import numpy as np
 import pytest
 
-from piyard import infer, run, stimulus
-from piyard.boardproof import tensors
-from piyard.boardproof.tensors import compute
-from piyard.conversion import Conversion
-from piyard.errors import UnreadableLog
-from piyard.job import Bench, Job
-from piyard.seat import Ready, Seat, Terms
-from piyard.work import Work
+from piyard.convert.conversions import Conversion
+from piyard.convert.ncnn_net import (
+    declared_inputs,
+    load_net,
+    net_inputs,
+    net_outputs,
+    read_layers,
+    run_all_blobs,
+)
+from piyard.core.errors import UnreadableLog
+from piyard.models.synthetic import random_tensor
+from piyard.prove import tensors
+from piyard.prove.tensors import OutputLine, _read_blob, compute_tensors
+from piyard.run.execute import NnrunCommand
+from piyard.run.job import BenchOptions, Job, JobContext, Prepared, RunOptions
+from piyard.run.record import LOG_FILE, OUTPUTS_FOLDER, run_folder
 from tests import kept
 from tests.runner.nets import Net
 
 Lines = list[dict[str, Any]]
 Change = Callable[[Lines], None]
-A, B = stimulus.tensor((4,), 1), stimulus.tensor((4,), 2)
+A, B = random_tensor((4,), 1), random_tensor((4,), 2)
 
 
 def two_inputs() -> Net:
@@ -36,68 +44,70 @@ def two_inputs() -> Net:
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Seat:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> JobContext:
     monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path / "artifacts"))
     folder = tmp_path / "net"
     folder.mkdir()
     (folder / "model.ncnn.param").write_text(two_inputs().param)
     (folder / "model.ncnn.bin").touch()
-    job = Job(host="pi", target="rpi5", model="m", precision="fp16", threads=3, bench=Bench())
+    job = Job(
+        host="pi", target="rpi5", model="m", precision="fp16", threads=3, bench=BenchOptions()
+    )
     made = Conversion(name="m", key="k", folder=folder, manifest={}, fresh=False)
     nobody: Any = None
-    ready = Ready(builds={"rpi5": nobody}, conversions={"m": made})
-    return Seat(line=nobody, job=job, ready=ready, terms=Terms())
+    ready = Prepared(builds={"rpi5": nobody}, conversions={"m": made})
+    return JobContext(line=nobody, job=job, prepared=ready, options=RunOptions())
 
 
 @pytest.fixture
-def board(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Work]]:
+def board(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[NnrunCommand]]:
     """Answers as nnrun does: inputs in the order of the .param, outputs as the net makes them."""
 
-    def answering(change: Change = lambda _lines: None) -> list[Work]:
-        asked: list[Work] = []
+    def answering(change: Change = lambda _lines: None) -> list[NnrunCommand]:
+        asked: list[NnrunCommand] = []
 
-        def run_one(seat: Seat, work: Work) -> Any:
+        def run_one(context: JobContext, work: NnrunCommand) -> Any:
             asked.append(work)
             record = kept.record("a-run", what=dict(work.what))
-            folder = run.folder_of(record.id)
-            (folder / run.OUTPUTS).mkdir(parents=True)
-            lines = computed(seat.conversion.folder, folder, work)
+            folder = run_folder(record.id)
+            (folder / OUTPUTS_FOLDER).mkdir(parents=True)
+            lines = computed(context.conversion.folder, folder, work)
             change(lines)
             precision = {"requested": "fp16", "label": "fp16"}
             header = {"type": "header", "precision": precision, "threads": 3}
             told = [header, *lines, {"type": "summary"}]
-            (folder / run.LOG).write_text("".join(json.dumps(one) + "\n" for one in told))
+            (folder / LOG_FILE).write_text("".join(json.dumps(one) + "\n" for one in told))
             return record
 
-        monkeypatch.setattr(tensors, "run_one", run_one)
+        monkeypatch.setattr(tensors, "run_job", run_one)
         return asked
 
     return answering
 
 
-def computed(net: Path, folder: Path, work: Work) -> Lines:
-    layers, loaded = infer.layers(net), infer.load(net)
+def computed(net: Path, folder: Path, work: NnrunCommand) -> Lines:
+    layers, loaded = read_layers(net), load_net(net)
     assert work.inputs
     paths = [file.path for file in work.inputs.files]
     given = [np.load(path) for path in paths]
     lines: Lines = []
     for index in range(len(given) // 2):
-        named = dict(zip(infer.fed(layers), given[2 * index : 2 * index + 2], strict=True))
-        made = infer.blobs(loaded, layers, *(named[name] for name in infer.inputs(loaded)))
+        named = dict(zip(declared_inputs(layers), given[2 * index : 2 * index + 2], strict=True))
+        made = run_all_blobs(loaded, layers, *(named[name] for name in net_inputs(loaded)))
         wanted = made if "--every-blob" in work.arguments else {n: made[n] for n in ("900", "800")}
         for name, values in wanted.items():
             file = f"{index}.{len(lines)}.{name}.f32"
-            values.tofile(folder / run.OUTPUTS / file)
+            values.tofile(folder / OUTPUTS_FOLDER / file)
             about = {"index": index, "name": name, "shape": list(values.shape)}
             lines.append({"type": "output", **about, "file": f"outputs/{file}"})
     return lines
 
 
-def test_inputs_and_outputs_keep_their_names(place: Seat, board: Any) -> None:
+def test_inputs_and_outputs_keep_their_names(place: JobContext, board: Any) -> None:
     board()
-    answer = compute(place, "model", {"noise": [(A, B)], "drawn": [(B, A), (A, A)]})
+    answer = compute_tensors(place, "model", {"noise": [(A, B)], "drawn": [(B, A), (A, A)]})
     first = answer.blobs["noise"][0]
-    assert list(first) == infer.outputs(infer.load(place.conversion.folder)) == ["800", "900"]
+    assert list(first) == net_outputs(load_net(place.conversion.folder)) == ["800", "900"]
     np.testing.assert_allclose(first["900"], A - B)
     np.testing.assert_allclose(first["800"], A + B)
     np.testing.assert_allclose(answer.blobs["drawn"][0]["900"], B - A)
@@ -105,9 +115,9 @@ def test_inputs_and_outputs_keep_their_names(place: Seat, board: Any) -> None:
     assert (answer.precision, answer.emulated) == ("fp16", False)
 
 
-def test_what_nnrun_is_asked(place: Seat, board: Any) -> None:
+def test_what_nnrun_is_asked(place: JobContext, board: Any) -> None:
     asked = board()
-    compute(place, "model", {"noise": [(A, B)]})
+    compute_tensors(place, "model", {"noise": [(A, B)]})
     (work,) = asked
     assert work.verb == "compute"
     line = list(work.arguments)
@@ -119,13 +129,13 @@ def test_what_nnrun_is_asked(place: Seat, board: Any) -> None:
     assert not any(file.path.exists() for file in work.inputs.files), "tensors were left behind"
 
 
-def test_every_blob_is_read_and_dropped(place: Seat, board: Any) -> None:
+def test_every_blob_is_read_and_dropped(place: JobContext, board: Any) -> None:
     asked = board()
-    answer = compute(place, "model", {"noise": [(A, B)]}, every=True)
+    answer = compute_tensors(place, "model", {"noise": [(A, B)]}, every=True)
     assert answer.blobs["noise"][0].keys() >= {"a", "b", "c", "d", "800", "900"}
     assert "--every-blob" in asked[0].arguments
-    assert not (run.folder_of("a-run") / run.OUTPUTS).exists()
-    assert (run.folder_of("a-run") / run.LOG).exists()
+    assert not (run_folder("a-run") / OUTPUTS_FOLDER).exists()
+    assert (run_folder("a-run") / LOG_FILE).exists()
 
 
 def drop_a_line(lines: Lines) -> None:
@@ -157,21 +167,21 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_no_nnrun_writes_is_one_line(place: Seat, board: Any, case: str) -> None:
+def test_what_no_nnrun_writes_is_one_line(place: JobContext, board: Any, case: str) -> None:
     board(BAD[case])
     with pytest.raises(UnreadableLog, match=r"log.jsonl: a blob is missing or malformed"):
-        compute(place, "model", {"noise": [(A, B)]})
+        compute_tensors(place, "model", {"noise": [(A, B)]})
 
 
-def test_the_seat_with_other_files(place: Seat) -> None:
+def test_the_seat_with_other_files(place: JobContext) -> None:
     other = msgspec.structs.replace(place.conversion, key="other")
     assert place.with_conversion(other).conversion.key == "other"
     assert place.conversion.key == "k"
 
 
 def test_every_blob_of_a_run_is_read_in_its_shape(tmp_path):
-    values = stimulus.tensor((2, 3))
+    values = random_tensor((2, 3))
     (tmp_path / "outputs").mkdir()
     values.tofile(tmp_path / "outputs" / "0.out0.f32")
-    line = tensors.Output(index=0, name="out0", file="outputs/0.out0.f32", shape=[2, 3])
-    np.testing.assert_array_equal(tensors._blob(tmp_path, line), values)
+    line = OutputLine(index=0, name="out0", file="outputs/0.out0.f32", shape=[2, 3])
+    np.testing.assert_array_equal(_read_blob(tmp_path, line), values)

@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from piyard.commands.models import add_model
-from piyard.conversion import own
+from piyard.cli.make import add_model
+from piyard.convert.own.defaults import OwnModelOptions
 
 CLASSES = 5
 
@@ -18,7 +18,7 @@ def network():
 
 def asked(file, names, **more):
     told = {"name": "mine", "task": "classify", "size": "3,32,32", "labels": str(names)}
-    return own.Asked(file=file, **(told | more))
+    return OwnModelOptions(file=file, **(told | more))
 
 
 def as_detector(file, labels, **more):

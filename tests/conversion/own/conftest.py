@@ -5,15 +5,16 @@ import shutil
 import pytest
 import torch
 
-from piyard import model
+from piyard.models import definition
+from piyard.models.definition import MODELS_FOLDER
 from tests.conversion.own.asking import CLASSES, network
 
 
 @pytest.fixture
 def models(tmp_path, monkeypatch):
     """models/ of this test's own, with the lists of names that ship."""
-    shutil.copytree(model.FOLDER / "labels", tmp_path / "models" / "labels")
-    monkeypatch.setattr(model, "FOLDER", tmp_path / "models")
+    shutil.copytree(MODELS_FOLDER / "labels", tmp_path / "models" / "labels")
+    monkeypatch.setattr(definition, "MODELS_FOLDER", tmp_path / "models")
     monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path / "artifacts"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "models"

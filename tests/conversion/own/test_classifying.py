@@ -8,12 +8,17 @@ import torch
 import yaml
 from torch import nn
 
-from piyard import model
-from piyard.conversion import convert, ending, outputs, own, param
-from piyard.conversion.own import classifying
-from piyard.errors import WrongInput
-from piyard.look import one
-from piyard.look.arguments import Asked, flags
+from piyard.convert.analysis import layer_output_kind
+from piyard.convert.conversions import find_class_output
+from piyard.convert.converter import convert_model
+from piyard.convert.own.adding import plan_addition
+from piyard.convert.own.defaults import OwnModelOptions
+from piyard.convert.own.description import ClassifierOutputs, choose_class_output, read_outputs
+from piyard.convert.param import read_param
+from piyard.core.errors import WrongInput
+from piyard.models.definition import MODELS_FOLDER, load_model
+from piyard.predict.command import PredictOptions, nnrun_flags
+from piyard.predict.prediction import resolve_classes
 from tests.conversion.own.asking import add
 from tests.conversion.own.graphs import ENDINGS, classifier
 
@@ -69,11 +74,11 @@ PROGRAMS = {
 
 
 def asked(file, labels, **more):
-    return own.Asked(**({"file": file, "name": "mine", "labels": str(labels)} | more))
+    return OwnModelOptions(**({"file": file, "name": "mine", "labels": str(labels)} | more))
 
 
 def described(planned):
-    return yaml.safe_load(planned.written[model.FOLDER / "mine.yaml"])
+    return yaml.safe_load(planned.written[MODELS_FOLDER / "mine.yaml"])
 
 
 def test_every_ending_of_a_graph_is_tried():
@@ -82,7 +87,7 @@ def test_every_ending_of_a_graph_is_tried():
 
 @pytest.mark.parametrize("name", ENDINGS)
 def test_how_a_graph_ends(tmp_path, name):
-    given = classifying.read(classifier(tmp_path / "a.onnx", ending=name), "onnx", SHAPE, [])
+    given = read_outputs(classifier(tmp_path / "a.onnx", ending=name), "onnx", SHAPE, [])
     assert (given.names, given.sizes, given.ends) == (["scores"], [2], [MADE[name]])
 
 
@@ -92,27 +97,27 @@ def test_how_a_program_ends(tmp_path, name):
     after, expected = PROGRAMS[name]
     file = tmp_path / "a.torchscript"
     torch.jit.trace(Ending(after).eval(), torch.zeros(1, *SHAPE)).save(str(file))
-    assert classifying.read(file, "torchscript", SHAPE, []).ends == [expected]
+    assert read_outputs(file, "torchscript", SHAPE, []).ends == [expected]
 
 
 def test_log_probabilities_are_never_a_boards(tmp_path, two):
     """A float holds 0 for some of them, of which ncnn's logarithm is not a number."""
     add(asked(classifier(tmp_path / "a.onnx", ending="log_softmax"), two))
-    made, rules = convert.convert("mine"), model.load("mine")
+    made, rules = convert_model("mine"), load_model("mine")
     assert rules.activation == "exp"
     assert made.failed == []
-    layers = param.read(made.folder / "model.ncnn.param")
-    assert ending.of_layers(layers, "out0") == "probabilities"
+    layers = read_param(made.folder / "model.ncnn.param")
+    assert layer_output_kind(layers, "out0") == "probabilities"
     assert layers[-1].type == "Softmax"
     assert float(made.reference("out0").sum()) == pytest.approx(1)
-    line = flags(rules, Asked())
+    line = nnrun_flags(rules, PredictOptions())
     assert line[line.index("--activation") + 1] == "none"
 
 
 def test_a_ready_pair_says_how_it_ends_too(tmp_path, two):
     add(asked(classifier(tmp_path / "a.onnx", ending="softmax"), two))
-    folder = convert.convert("mine").folder
-    pair = classifying.read(folder / "model.ncnn.param", "ncnn", SHAPE, [])
+    folder = convert_model("mine").folder
+    pair = read_outputs(folder / "model.ncnn.param", "ncnn", SHAPE, [])
     assert (pair.names, pair.ends) == (["out0"], ["probabilities"])
 
 
@@ -127,23 +132,23 @@ def test_a_ready_pair_says_how_it_ends_too(tmp_path, two):
     ],
 )
 def test_what_makes_scores_of_it(ends, size, activation):
-    given = classifying.Outputs(names=["a"], sizes=[size], ends=[ends])
-    chosen = classifying.choose(given, output="", activation="", labels=2)
+    given = ClassifierOutputs(names=["a"], sizes=[size], ends=[ends])
+    chosen = choose_class_output(given, output="", activation="", labels=2)
     assert (chosen.activation, chosen.output) == (activation, "")
     assert ("activation" in chosen.assumed) == (ends == "logits")
     assert bool(chosen.ending) == (ends != "logits")
 
 
 def test_a_program_of_one_value_decides_when_it_runs():
-    given = classifying.Outputs(names=["out0"], sizes=[0], ends=["logits"])
-    assert classifying.choose(given, output="", activation="", labels=2).activation == "auto"
-    assert classifying.choose(given, output="", activation="", labels=1).activation == "sigmoid"
+    given = ClassifierOutputs(names=["out0"], sizes=[0], ends=["logits"])
+    assert choose_class_output(given, output="", activation="", labels=2).activation == "auto"
+    assert choose_class_output(given, output="", activation="", labels=1).activation == "sigmoid"
 
 
 def test_several_labels_a_picture_need_a_word(tmp_path, two):
     file = classifier(tmp_path / "a.onnx")
-    assert described(own.plan(asked(file, two)))["activation"] == "softmax"
-    told = described(own.plan(asked(file, two, activation="sigmoid")))
+    assert described(plan_addition(asked(file, two)))["activation"] == "softmax"
+    told = described(plan_addition(asked(file, two, activation="sigmoid")))
     assert told["activation"] == "sigmoid"
     assert "activation" not in told["assumed"]
 
@@ -152,36 +157,36 @@ def test_several_labels_a_picture_need_a_word(tmp_path, two):
 def test_probabilities_are_left_as_they_are(tmp_path, two, activation):
     file = classifier(tmp_path / "a.onnx", ending="softmax")
     with pytest.raises(WrongInput, match="'scores' already holds probabilities"):
-        own.plan(asked(file, two, activation=activation))
+        plan_addition(asked(file, two, activation=activation))
 
 
 def test_what_is_no_logarithm_is_not_undone(tmp_path, two):
     with pytest.raises(WrongInput, match="does not end in the logarithm"):
-        own.plan(asked(classifier(tmp_path / "a.onnx"), two, activation="exp"))
+        plan_addition(asked(classifier(tmp_path / "a.onnx"), two, activation="exp"))
 
 
 def test_probabilities_show_however_they_are_computed(tmp_path, two):
     """No softmax is to be seen, and the outputs sum to 1."""
     file = classifier(tmp_path / "a.onnx", ending="shares")
-    assert classifying.read(file, "onnx", SHAPE, []).ends == ["logits"]
+    assert read_outputs(file, "onnx", SHAPE, []).ends == ["logits"]
     with pytest.raises(WrongInput, match="they sum to 1") as caught:
         add(asked(file, two))
     assert "--activation none" in caught.value.remedy
-    assert not (model.FOLDER / "mine.yaml").exists()
+    assert not (MODELS_FOLDER / "mine.yaml").exists()
     add(asked(file, two, activation="none"))
-    assert convert.convert("mine").failed == []
+    assert convert_model("mine").failed == []
 
 
 def test_an_unknown_activation(tmp_path, two):
     with pytest.raises(WrongInput, match="did you mean 'sigmoid'"):
-        own.plan(asked(classifier(tmp_path / "a.onnx"), two, activation="sigmoids"))
+        plan_addition(asked(classifier(tmp_path / "a.onnx"), two, activation="sigmoids"))
 
 
 # -- several outputs ---------------------------------------------------------------------------
 
 
 def test_the_output_with_as_many_values_as_labels_is_assumed(tmp_path, two):
-    planned = own.plan(asked(classifier(tmp_path / "a.onnx", heads=HEADS), two))
+    planned = plan_addition(asked(classifier(tmp_path / "a.onnx", heads=HEADS), two))
     assert described(planned)["output"] == "colour"
     assert "output" in described(planned)["assumed"]
     (line,) = [line for line in planned.lines if line.startswith("assumed: output")]
@@ -192,8 +197,8 @@ def test_the_output_with_as_many_values_as_labels_is_assumed(tmp_path, two):
 def test_the_output_that_is_named(tmp_path, names):
     file = classifier(tmp_path / "a.onnx", heads={"colour": 5, "form": 5})
     with pytest.raises(WrongInput, match=r"several have .* \(5\): colour \(5\), form \(5\)"):
-        own.plan(asked(file, names))
-    told = described(own.plan(asked(file, names, output="form")))
+        plan_addition(asked(file, names))
+    told = described(plan_addition(asked(file, names, output="form")))
     assert told["output"] == "form"
     assert "output" not in told["assumed"]
 
@@ -204,27 +209,27 @@ def test_the_output_that_is_named(tmp_path, names):
 def test_an_output_there_is_not(tmp_path, two, output, told):
     file = classifier(tmp_path / "a.onnx", heads=HEADS)
     with pytest.raises(WrongInput, match=told) as caught:
-        own.plan(asked(file, two, output=output))
+        plan_addition(asked(file, two, output=output))
     assert "colour (2), form (3)" in caught.value.remedy
 
 
 def test_no_output_fits(tmp_path, names):
     with pytest.raises(WrongInput, match="none has as many values as there are labels"):
-        own.plan(asked(classifier(tmp_path / "a.onnx", heads=HEADS), names))
+        plan_addition(asked(classifier(tmp_path / "a.onnx", heads=HEADS), names))
 
 
 def test_several_outputs_on_a_board(tmp_path, two):
     """nnrun is told the blob's name; the other head has no labels, and is shown by number."""
     add(asked(classifier(tmp_path / "a.onnx", heads={"form": 3, "colour": 2}), two))
-    made, rules = convert.convert("mine"), model.load("mine")
-    assert (rules.output, outputs.of(made, rules)) == ("colour", 1)
-    mine = one.classified(made, rules, Asked())
+    made, rules = convert_model("mine"), load_model("mine")
+    assert (rules.output, find_class_output(made, rules)) == ("colour", 1)
+    mine = resolve_classes(made, rules, PredictOptions())
     assert (mine.classes, mine.labelled) == ("out1", True)
-    line = flags(rules, mine)
+    line = nnrun_flags(rules, mine)
     assert line[line.index("--classes") + 1] == "out1"
     assert line[line.index("--activation") + 1] == "softmax"
     for name in ("form", "out0"):
         other = msgspec.structs.replace(rules, output=name, activation="auto")
-        told = one.classified(made, other, Asked())
+        told = resolve_classes(made, other, PredictOptions())
         assert (told.classes, told.labelled) == ("out0", False)
-        assert "--labels" not in flags(other, told)
+        assert "--labels" not in nnrun_flags(other, told)

@@ -8,11 +8,14 @@ import pytest
 import torch
 from torch import nn
 
-from piyard import model, onnxgraph, torchscript
-from piyard.conversion.own import cutting, kind
-from piyard.errors import ConversionFailed
-from piyard.model import Model
-from piyard.model.head import Heatmap, Nanodet, Rtmdet, Yolov8, Yolox
+from piyard.convert.onnx_graph import read_onnx
+from piyard.convert.onnx_rewrite import cut_graph
+from piyard.convert.own.cutting import find_cut
+from piyard.convert.own.defaults import detect_kind
+from piyard.convert.torchscript import cut_script, load_script
+from piyard.core.errors import ConversionFailed
+from piyard.models.definition import Model, load_model
+from piyard.vision.schema import Heatmap, Nanodet, Rtmdet, Yolov8, Yolox
 
 SIZE = 64
 STRIDES = (8, 16, 32)
@@ -171,7 +174,7 @@ def exported(request, tmp_path):
     def export(network, *about, **more):
         file = tmp_path / ("net.onnx" if request.param is graph else "net.torchscript")
         request.param(network.eval(), file)
-        return file, described(*about, network=kind.of(file), **more)
+        return file, described(*about, network=detect_kind(file), **more)
 
     return export
 
@@ -179,9 +182,9 @@ def exported(request, tmp_path):
 def values(file, names):
     """What the file computes there for a picture."""
     if file.suffix == ".torchscript":
-        made = torchscript.cut(torchscript.load(file), names)(picture())
+        made = cut_script(load_script(file), names)(picture())
         return [one.detach().numpy() for one in made]
-    part = onnxgraph.cut(onnxgraph.read(file), names)
+    part = cut_graph(read_onnx(file), names)
     session = onnxruntime.InferenceSession(part.SerializeToString())
     return session.run(None, {session.get_inputs()[0].name: picture().numpy()})
 
@@ -205,21 +208,21 @@ def test_yolov8(exported, apart, classes):
     """By how they are joined: as many classes as distances are no reason to mix them up."""
     network = Ultralytics(classes=classes, apart=apart)
     file, told = exported(network, "yolov8")
-    require_maps(network, file, cutting.found(file, told))
+    require_maps(network, file, find_cut(file, told))
 
 
 @pytest.mark.parametrize("apart", [False, True])
 def test_keypoints(exported, apart):
     network = Ultralytics(classes=1, extra=51, apart=apart)
     file, told = exported(network, "yolov8", "pose")
-    require_maps(network, file, cutting.found(file, told))
+    require_maps(network, file, find_cut(file, told))
 
 
 @pytest.mark.parametrize("classes", [CLASSES, 32])
 def test_masks_end_with_their_prototypes(exported, classes):
     network = Ultralytics(classes=classes, extra=32, protos=32)
     file, told = exported(network, "yolov8", "segment")
-    found = cutting.found(file, told)
+    found = find_cut(file, told)
     with torch.no_grad():
         _, protos = network(picture())
     require_maps(network, file, found, [protos])
@@ -229,13 +232,13 @@ def test_masks_end_with_their_prototypes(exported, classes):
 def test_yolox(exported, classes):
     network = Megvii(classes)
     file, told = exported(network, "yolox")
-    require_maps(network, file, cutting.found(file, told))
+    require_maps(network, file, find_cut(file, told))
 
 
 def test_nanodet(exported):
     network = Nano()
     file, told = exported(network, "nanodet")
-    require_maps(network, file, cutting.found(file, told))
+    require_maps(network, file, find_cut(file, told))
 
 
 @pytest.mark.parametrize("boxes_first", [False, True])
@@ -244,17 +247,17 @@ def test_rtmdet(tmp_path, classes, boxes_first):
     """Its sides are what is scaled, wherever they are joined."""
     network, file = OpenMMLab(classes, boxes_first=boxes_first), tmp_path / "net.onnx"
     graph(network.eval(), file)
-    require_maps(network, file, cutting.found(file, described("rtmdet")))
+    require_maps(network, file, find_cut(file, described("rtmdet")))
 
 
 def test_rtmdets_sides_that_are_not_scaled_are_not_guessed(exported):
-    assert cutting.found(*exported(OpenMMLab(scale=False), "rtmdet")) == []
+    assert find_cut(*exported(OpenMMLab(scale=False), "rtmdet")) == []
 
 
 def test_what_a_program_does_not_name_is_not_cut_at(tmp_path):
     program(OpenMMLab().eval(), tmp_path / "net.torchscript")
     told = described("rtmdet", network="torchscript")
-    assert cutting.found(tmp_path / "net.torchscript", told) == []
+    assert find_cut(tmp_path / "net.torchscript", told) == []
 
 
 def test_a_graph_whose_tensors_have_names_like_torchs_numbers(tmp_path):
@@ -265,7 +268,7 @@ def test_a_graph_whose_tensors_have_names_like_torchs_numbers(tmp_path):
         for names in (node.input, node.output):
             names[:] = [f"%{name}" if "Conv" in name else name for name in names]
     onnx.save_model(made, file)
-    found = cutting.found(file, described("yolox"))
+    found = find_cut(file, described("yolox"))
     assert found[0].startswith("%")
     require_maps(network, file, found)
 
@@ -275,30 +278,30 @@ def test_a_graph_for_any_size(tmp_path):
     network, file = Ultralytics(), tmp_path / "net.onnx"
     axes = {"x": {2: "height", 3: "width"}}
     graph(network.eval(), file, input_names=["x"], dynamic_axes=axes)
-    assert "Shape" in {node.op_type for node in onnxgraph.read(file).graph.node}
-    require_maps(network, file, cutting.found(file, described("yolov8")))
+    assert "Shape" in {node.op_type for node in read_onnx(file).graph.node}
+    require_maps(network, file, find_cut(file, described("yolov8")))
 
 
 def test_a_file_that_ends_with_its_maps_is_not_cut(exported):
-    assert cutting.found(*exported(Raw(), "yolov8")) == []
+    assert find_cut(*exported(Raw(), "yolov8")) == []
 
 
 @pytest.mark.parametrize("strides", [(8, 16), (8, 16, 32, 64), (4, 8, 16)])
 def test_maps_of_other_strides_are_not_guessed(exported, strides):
     head = {"kind": "yolov8", "strides": list(strides)}
-    assert cutting.found(*exported(Ultralytics(), "yolov8", head=head)) == []
+    assert find_cut(*exported(Ultralytics(), "yolov8", head=head)) == []
 
 
 def test_another_head_is_not_guessed(exported):
     file, pose = exported(Ultralytics(), "heatmap", "pose", head={"kind": "heatmap"})
     assert isinstance(pose.head, Heatmap)
-    assert cutting.found(file, pose) == []
+    assert find_cut(file, pose) == []
 
 
 def test_a_program_is_cut_at_its_modules(tmp_path):
     file = tmp_path / "net.torchscript"
     program(Ultralytics(protos=32).eval(), file)
-    assert cutting.found(file, described("yolov8", "segment", network="torchscript")) == [
+    assert find_cut(file, described("yolov8", "segment", network="torchscript")) == [
         *(f"head.{level}.{layer}" for level in range(3) for layer in range(2)),
         "out1",
     ]
@@ -309,11 +312,11 @@ def test_a_size_that_a_program_cannot_take(tmp_path):
     program(Ultralytics().eval(), file)
     other = described("yolov8", network="torchscript", input=[3, 8, 8])
     with pytest.raises(ConversionFailed, match="does not run for an input 3,8,8"):
-        cutting.found(file, other)
+        find_cut(file, other)
 
 
 def test_another_kind_of_file_is_not_asked(tmp_path):
-    assert cutting.found(tmp_path / "none", described("yolov8", network="yolov8n")) == []
+    assert find_cut(tmp_path / "none", described("yolov8", network="yolov8n")) == []
 
 
 @pytest.mark.parametrize(
@@ -327,6 +330,6 @@ def test_another_kind_of_file_is_not_asked(tmp_path):
     ],
 )
 def test_real_files_are_cut_where_their_rows_say(assets, name, path):
-    described = model.load(name)
+    described = load_model(name)
     assert isinstance(described.head, Yolov8 | Yolox | Nanodet | Rtmdet)
-    assert cutting.found(assets / "weights" / path, described) == list(described.cut)
+    assert find_cut(assets / "weights" / path, described) == list(described.cut)

@@ -8,9 +8,11 @@ import pytest
 import yaml
 from onnx import TensorProto, helper, numpy_helper
 
-from piyard import model
-from piyard.conversion import convert, converted, own
-from piyard.errors import ConversionFailed, WrongInput
+from piyard.convert.conversions import proof_rows, worst_rows
+from piyard.convert.converter import convert_model
+from piyard.convert.own.adding import plan_addition
+from piyard.core.errors import ConversionFailed, WrongInput
+from piyard.models.definition import load_model
 from tests.conversion.own.asking import add, as_detector, asked
 
 pytestmark = [
@@ -45,7 +47,7 @@ def detector(tmp_path):
 
 def test_a_detector_by_onnx(detector, two, capsys):
     add(as_detector(detector, two, strides=[8, 16]))
-    made = convert.convert("mine")
+    made = convert_model("mine")
     assert made.outputs == ["out0", "out1"]
     assert made.manifest["original"] == "onnxruntime"
     assert made.manifest["reference"]["outputs"] == {"out0": [7, 8, 8], "out1": [7, 4, 4]}
@@ -53,14 +55,14 @@ def test_a_detector_by_onnx(detector, two, capsys):
 
 def test_where_to_cut_need_not_be_told(detector, two, capsys):
     add(as_detector(detector, two, strides=[8, 16], cut=[]))
-    assert model.load("mine").cut == ("raw0", "raw1")
+    assert load_model("mine").cut == ("raw0", "raw1")
     assert "cut where decoding begins, at: raw0, raw1" in capsys.readouterr().err
-    assert convert.convert("mine").manifest["reference"]["outputs"]["out1"] == [7, 4, 4]
+    assert convert_model("mine").manifest["reference"]["outputs"]["out1"] == [7, 4, 4]
 
 
 def test_what_is_fed_levels_is_proved_on_levels(detector, two, script, names, models):
     def noise(one):
-        return yaml.safe_load(own.plan(one).written[models / "mine.yaml"]).get("noise")
+        return yaml.safe_load(plan_addition(one).written[models / "mine.yaml"]).get("noise")
 
     assert noise(as_detector(detector, two, strides=[8, 16])) == [0, 255]
     assert noise(asked(script, names)) is None
@@ -70,12 +72,12 @@ def test_a_person_sees_the_worst_output_a_program_all(detector, two, capsys):
     one = as_detector(detector, two, strides=[8, 16])
     add(one)
     shown = capsys.readouterr().out
-    made = convert.convert("mine")
-    worst = converted.worst(made)
+    made = convert_model("mine")
+    worst = worst_rows(made)
     assert [row[:3] for row in worst] == [
         ["mine", way, kind] for way in ("fp16", "fp32") for kind in ("drawn", "noise", "strided")
     ]
-    every = converted.rows(made)
+    every = proof_rows(made)
     assert len(every) == 2 * len(worst)
     for row in worst:
         same = [float(other[5]) for other in every if other[:3] == row[:3]]

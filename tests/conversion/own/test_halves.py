@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from piyard import infer
-from piyard.conversion import convert, masks
-from piyard.errors import ConversionFailed
-from piyard.proof import spare
+from piyard.convert import proof_trial
+from piyard.convert.converter import convert_model
+from piyard.convert.ncnn_net import read_layers
+from piyard.convert.param import FP32_MASK, MASK_KEY
+from piyard.core.errors import ConversionFailed
 from tests.conversion.own.asking import CLASSES, add, asked
 
 pytestmark = [
@@ -43,12 +44,12 @@ def overflowing(tmp_path):
 
 def test_layers_that_need_fp32_get_it_and_that_is_noted(overflowing, names, capsys):
     add(asked(overflowing, names))
-    made = convert.convert("mine")
+    made = convert_model("mine")
     spared = made.manifest["no_fp16_storage"]
     assert spared
-    layers = infer.layers(made.folder)
-    told = {layer.name: layer.number(masks.KEY) for layer in layers if layer.number(masks.KEY)}
-    assert told == dict.fromkeys(spared, masks.FP32)
+    layers = read_layers(made.folder)
+    told = {layer.name: layer.number(MASK_KEY) for layer in layers if layer.number(MASK_KEY)}
+    assert told == dict.fromkeys(spared, FP32_MASK)
     assert len(spared) < len(layers) / 4
     said = capsys.readouterr().err
     assert "stays in fp32" in said
@@ -57,10 +58,10 @@ def test_layers_that_need_fp32_get_it_and_that_is_noted(overflowing, names, caps
 
 def test_a_net_that_cannot_be_helped_says_where_it_begins(overflowing, names, monkeypatch, capsys):
     """It is kept all the same: fp32 is right."""
-    monkeypatch.setattr(spare, "MOST", 0.0)
+    monkeypatch.setattr(proof_trial, "MAX_FP32_SHARE", 0.0)
     add(asked(overflowing, names))
     assert "FAILED its proof: fp16" in capsys.readouterr().err
-    made = convert.convert("mine", force=True)
+    made = convert_model("mine", force=True)
     assert made.require_proved(["fp32"]) is made
     with pytest.raises(ConversionFailed) as caught:
         made.require_proved(["fp16"])

@@ -8,32 +8,41 @@ import torch
 import yaml
 from torch import nn
 
-from piyard import model, networks
-from piyard.conversion import own
-from piyard.conversion.own import kind, usual
-from piyard.conversion.own.fitting import COUNTER, fitting
-from piyard.errors import ConversionFailed, WrongInput
+from piyard.convert.own.adding import STEP_COUNTER, find_network, plan_addition
+from piyard.convert.own.defaults import (
+    CHECKPOINT,
+    CHECKPOINT_SUFFIXES,
+    FILE_DEFAULTS,
+    FILE_KINDS,
+    OwnModelOptions,
+    detect_kind,
+    network_defaults,
+)
+from piyard.core.errors import ConversionFailed, WrongInput
+from piyard.models import definition
+from piyard.models.definition import MODELS_FOLDER, label_list_path
+from piyard.models.networks import CLASSIFIERS, NETWORK_NAMES, YOLO_CLASSIFIERS, build_network
 
 CLASSES, KEYPOINTS = 7, 5
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 def state(network="squeezenet1_1", classes=CLASSES):
-    return networks.build(network, classes, keypoints=KEYPOINTS).state_dict()
+    return build_network(network, classes, keypoints=KEYPOINTS).state_dict()
 
 
 def told(file, classes=CLASSES):
-    return fitting(file, classes=classes, keypoints=KEYPOINTS)
+    return find_network(file, classes=classes, keypoints=KEYPOINTS)
 
 
-@pytest.mark.parametrize("name", sorted(networks.NAMES))
+@pytest.mark.parametrize("name", sorted(NETWORK_NAMES))
 def test_every_network_is_known_again(name, saved):
     assert told(saved(state(name))) == name
 
 
-@pytest.mark.parametrize("ending", sorted(kind.CHECKPOINTS))
+@pytest.mark.parametrize("ending", sorted(CHECKPOINT_SUFFIXES))
 def test_every_ending(ending, saved):
-    assert kind.of(saved(state(), f"best{ending}")) == kind.CHECKPOINT
+    assert detect_kind(saved(state(), f"best{ending}")) == CHECKPOINT
 
 
 @pytest.mark.parametrize("wrap", ["model", "state_dict"])
@@ -43,7 +52,7 @@ def test_however_it_is_wrapped(wrap, saved):
 
 def test_a_file_of_an_old_torch(saved, tmp_path):
     """No archive, and no counters of batches."""
-    kept = {name: one for name, one in state("resnet18").items() if COUNTER not in name}
+    kept = {name: one for name, one in state("resnet18").items() if STEP_COUNTER not in name}
     torch.save(kept, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
     assert told(tmp_path / "old.pth") == "resnet18"
 
@@ -91,26 +100,26 @@ def test_an_archive_with_a_broken_list_of_what_it_holds(saved):
     at = whole.rindex(b"PK\x01\x02")
     whole[at : at + 4] = b"xxxx"
     file.write_bytes(whole)
-    assert kind.of(file) == kind.CHECKPOINT
+    assert detect_kind(file) == CHECKPOINT
     with pytest.raises(ConversionFailed, match=r"best\.pt"):
         told(file)
 
 
 def test_a_program_is_no_checkpoint(tmp_path):
     torch.jit.trace(nn.Linear(3, 2), torch.zeros(1, 3)).save(str(tmp_path / "net.pt"))
-    assert kind.of(tmp_path / "net.pt") == "torchscript"
+    assert detect_kind(tmp_path / "net.pt") == "torchscript"
 
 
-@pytest.mark.parametrize(("ending", "network"), kind.FILES.items())
+@pytest.mark.parametrize(("ending", "network"), FILE_KINDS.items())
 def test_endings_that_say_it(ending, network, tmp_path):
     (tmp_path / f"net{ending}").touch()
-    assert kind.of(tmp_path / f"net{ending}") == network
+    assert detect_kind(tmp_path / f"net{ending}") == network
 
 
 def test_an_ending_that_says_nothing(tmp_path):
     (tmp_path / "net.h5").touch()
     with pytest.raises(WrongInput, match=r"net\.h5 is none of \.ckpt"):
-        kind.of(tmp_path / "net.h5")
+        detect_kind(tmp_path / "net.h5")
 
 
 # -- what it is for ----------------------------------------------------------------------------
@@ -118,8 +127,8 @@ def test_an_ending_that_says_nothing(tmp_path):
 
 @pytest.fixture
 def models(tmp_path, monkeypatch):
-    shutil.copytree(model.FOLDER / "labels", tmp_path / "models" / "labels")
-    monkeypatch.setattr(model, "FOLDER", tmp_path / "models")
+    shutil.copytree(MODELS_FOLDER / "labels", tmp_path / "models" / "labels")
+    monkeypatch.setattr(definition, "MODELS_FOLDER", tmp_path / "models")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "models"
 
@@ -128,8 +137,8 @@ USUAL = {"padding": 1.25}
 """What a preprocess has without saying so."""
 SHIPPED = [
     (path.stem, description)
-    for path in sorted(model.FOLDER.glob("*.yaml"))
-    if (description := yaml.safe_load(path.read_text()))["network"] in networks.NAMES
+    for path in sorted(MODELS_FOLDER.glob("*.yaml"))
+    if (description := yaml.safe_load(path.read_text()))["network"] in NETWORK_NAMES
     and "tracker" not in description
 ]
 
@@ -138,11 +147,11 @@ SHIPPED = [
 def test_a_trained_one_is_described_as_the_one_that_ships(name, ships, models, saved):
     """But for what rows say of their own: thresholds, masks, figures."""
     lists = {key: ships[key] for key in ("labels", "keypoints") if key in ships}
-    listed = {key: Path(model.listing(one)).read_text() for key, one in lists.items()}
+    listed = {key: Path(label_list_path(one)).read_text() for key, one in lists.items()}
     counts = {key: len(text.splitlines()) for key, text in listed.items()}
-    made = networks.build(ships["network"], counts["labels"], keypoints=counts.get("keypoints", 17))
-    asked = own.Asked(file=saved(made.state_dict()), name="mine", **lists)
-    got = yaml.safe_load(own.plan(asked).written[models / "mine.yaml"])
+    made = build_network(ships["network"], counts["labels"], keypoints=counts.get("keypoints", 17))
+    asked = OwnModelOptions(file=saved(made.state_dict()), name="mine", **lists)
+    got = yaml.safe_load(plan_addition(asked).written[models / "mine.yaml"])
     for key in ("task", "network", "input", "labels", "keypoints", "noise"):
         assert got.get(key) == ships.get(key), key
     for key, value in ships["preprocess"].items():
@@ -153,23 +162,23 @@ def test_a_trained_one_is_described_as_the_one_that_ships(name, ships, models, s
 
 
 def test_every_network_has_a_purpose():
-    for name in networks.NAMES - networks.CLASSIFIERS - networks.YOLO_CLASSIFIERS:
-        assert usual.purpose(name) != usual.OWN
-    assert usual.purpose("yolo11s-seg").task == "segment"
-    assert usual.purpose("yolo11s-pose").task == "pose"
-    assert usual.purpose("yolo11s").task == "detect"
+    for name in NETWORK_NAMES - CLASSIFIERS - YOLO_CLASSIFIERS:
+        assert network_defaults(name) != FILE_DEFAULTS
+    assert network_defaults("yolo11s-seg").task == "segment"
+    assert network_defaults("yolo11s-pose").task == "pose"
+    assert network_defaults("yolo11s").task == "detect"
 
 
 def test_what_is_said_counts_more(models, saved, tmp_path):
     (tmp_path / "names.txt").write_text("".join(f"thing {i}\n" for i in range(CLASSES)))
-    asked = own.Asked(
+    asked = OwnModelOptions(
         file=saved(state("yolox_tiny")),
         name="mine",
         labels=str(tmp_path / "names.txt"),
         size="3,320,320",
         preprocess={"order": "rgb"},
     )
-    planned = own.plan(asked)
+    planned = plan_addition(asked)
     got = yaml.safe_load(planned.written[models / "mine.yaml"])
     assert (got["network"], got["input"]) == ("yolox_tiny", [3, 320, 320])
     assert got["preprocess"]["order"] == "rgb"

@@ -5,8 +5,11 @@ import shutil
 import numpy as np
 import pytest
 
-from piyard.conversion import convert, converted, lowering, own
-from piyard.errors import ConversionFailed, WrongInput
+from piyard.convert.conversions import list_notes
+from piyard.convert.converter import convert_model
+from piyard.convert.lowering import PARAM_FILE
+from piyard.convert.own.adding import plan_addition
+from piyard.core.errors import ConversionFailed, WrongInput
 from tests.conversion.own.asking import add, asked
 
 pytestmark = [
@@ -18,7 +21,7 @@ pytestmark = [
 @pytest.fixture
 def pair(script, names, tmp_path):
     add(asked(script, names, name="first"))
-    folder = convert.convert("first").folder
+    folder = convert_model("first").folder
     for ending in ("param", "bin"):
         shutil.copyfile(folder / f"model.ncnn.{ending}", tmp_path / f"ready.{ending}")
     return tmp_path / "ready.param"
@@ -26,16 +29,16 @@ def pair(script, names, tmp_path):
 
 def test_a_ready_pair(pair, names, capsys):
     add(asked(pair, names))
-    made = convert.convert("mine")
-    assert (made.folder / lowering.PARAM).read_text() == pair.read_text()
+    made = convert_model("mine")
+    assert (made.folder / PARAM_FILE).read_text() == pair.read_text()
     assert set(made.manifest["proof"]) == {"fp16"}
-    assert any("no original" in note for note in converted.notes(made))
+    assert any("no original" in note for note in list_notes(made))
 
 
 def test_a_pair_without_its_bin(pair, names):
     pair.with_suffix(".bin").unlink()
     with pytest.raises(WrongInput, match=r"ready\.bin is missing"):
-        own.plan(asked(pair, names))
+        plan_addition(asked(pair, names))
 
 
 @pytest.mark.parametrize(

@@ -16,17 +16,17 @@ import yaml
 from PIL import Image
 from torch import nn
 
-from piyard import model, networks
 from piyard.cli.board_requests import EvaluateRequest
-from piyard.commands import evaluate
-from piyard.conversion import own
-from piyard.conversion.own import preparing, said
-from piyard.conversion.own.plan import Added
-from piyard.errors import WrongInput
-from piyard.evaluate import stated
-from piyard.model.steps import Crop
-from piyard.torch_shim import torchvision_models
-from piyard.weights.checkpoint import Inert
+from piyard.cli.trials import evaluate_model
+from piyard.convert.own.adding import Addition, as_file_says, plan_addition
+from piyard.convert.own.defaults import OwnModelOptions, preprocess_options
+from piyard.convert.own.metadata import Metadata, read_metadata, transforms_preprocess
+from piyard.core.errors import WrongInput
+from piyard.models import definition
+from piyard.models.definition import MODELS_FOLDER, load_model
+from piyard.models.networks import build_network, torchvision_models
+from piyard.models.weights import StubClass
+from piyard.vision.schema import Crop
 from tests.conversion.own.asking import add
 from tests.conversion.own.graphs import classifier, ultralytics
 
@@ -43,16 +43,16 @@ IMAGENET = {
 }
 
 
-def asked(file: Path, **more: object) -> own.Asked:
-    return own.Asked(**({"file": file, "name": "mine"} | more))  # type: ignore[arg-type]
+def asked(file: Path, **more: object) -> OwnModelOptions:
+    return OwnModelOptions(**({"file": file, "name": "mine"} | more))  # type: ignore[arg-type]
 
 
-def described(planned: Added) -> dict[str, object]:
-    read: dict[str, object] = yaml.safe_load(planned.written[model.FOLDER / "mine.yaml"])
+def described(planned: Addition) -> dict[str, object]:
+    read: dict[str, object] = yaml.safe_load(planned.written[MODELS_FOLDER / "mine.yaml"])
     return read
 
 
-def assumed(planned: Added) -> list[str]:
+def assumed(planned: Addition) -> list[str]:
     return [line for line in planned.lines if line.startswith("assumed: ")]
 
 
@@ -66,7 +66,7 @@ def crop(resize: int, side: int) -> dict[str, object]:
 def test_an_exported_classifier_is_fed_as_ultralytics_does(tmp_path):
     """The short side to the size, the middle of it, levels / 255: no mean of ImageNet's."""
     file = classifier(tmp_path / "net.onnx", ending="softmax", notes=ultralytics())
-    planned = own.plan(asked(file))
+    planned = plan_addition(asked(file))
     told = described(planned)
     assert told["preprocess"] == crop(32, 32) | LEVELS
     assert (told["task"], told["input"], told["activation"]) == ("classify", [3, 32, 32], "none")
@@ -77,13 +77,13 @@ def test_an_exported_classifier_is_fed_as_ultralytics_does(tmp_path):
 def test_an_export_of_any_size_says_which_it_was_trained_on(tmp_path):
     notes = ultralytics(imgsz="[64, 64]")
     file = classifier(tmp_path / "net.onnx", shape=("n", 3, "h", "w"), notes=notes)
-    assert described(own.plan(asked(file)))["input"] == [3, 64, 64]
+    assert described(plan_addition(asked(file)))["input"] == [3, 64, 64]
 
 
 def test_an_export_that_is_not_square_is_stretched(tmp_path):
     notes = ultralytics(imgsz="[32, 64]")
     file = classifier(tmp_path / "net.onnx", shape=(1, 3, 32, 64), notes=notes)
-    told = described(own.plan(asked(file)))
+    told = described(plan_addition(asked(file)))
     assert told["preprocess"] == {"fit": "stretch", "resample": "bilinear"} | LEVELS
 
 
@@ -93,7 +93,7 @@ def test_a_program_says_the_same(tmp_path):
     file = tmp_path / "net.torchscript"
     traced = torch.jit.trace(network.eval(), torch.zeros(1, 3, 32, 32))
     traced.save(str(file), _extra_files={"config.txt": json.dumps(notes)})
-    planned = own.plan(asked(file))
+    planned = plan_addition(asked(file))
     assert described(planned)["preprocess"] == crop(32, 32) | LEVELS
     assert described(planned)["activation"] == "none"
     assert assumed(planned) == []
@@ -104,25 +104,28 @@ def test_a_pair_says_it_in_the_file_beside_it(tmp_path):
     names = {0: "dark", 1: "bright"}
     beside = tmp_path / "metadata.yaml"
     beside.write_text(yaml.safe_dump(ultralytics() | {"imgsz": [32, 32], "names": names}))
-    told = said.of(tmp_path / "model.ncnn.param", "ncnn")
+    told = read_metadata(tmp_path / "model.ncnn.param", "ncnn")
     assert (told.task, told.size, told.names) == ("classify", "3,32,32", ["dark", "bright"])
     assert told.preprocess("classify", told.size) == crop(32, 32) | LEVELS
     beside.write_text(yaml.safe_dump(ultralytics() | {"task": "detect", "names": names}))
-    assert said.of(tmp_path / "model.ncnn.param", "ncnn") == said.Said(names=["dark", "bright"])
+    assert read_metadata(tmp_path / "model.ncnn.param", "ncnn") == Metadata(
+        names=["dark", "bright"]
+    )
 
 
 @pytest.mark.parametrize("text", ["[", "7", "a: !!python/object:os.abort", "\0", "{" * 5000])
 def test_a_file_beside_a_pair_that_says_nothing(tmp_path, text):
     (tmp_path / "metadata.yaml").write_text(text)
-    assert said.of(tmp_path / "model.ncnn.param", "ncnn") == said.Said()
+    assert read_metadata(tmp_path / "model.ncnn.param", "ncnn") == Metadata()
 
 
 def test_what_the_user_says_counts_more(tmp_path):
     file = classifier(tmp_path / "net.onnx", notes=ultralytics())
     told = described(
-        own.plan(
+        plan_addition(
             asked(
-                file, preprocess=own.differing(fit="letterbox", order="bgr", mean="", norm="1,1,1")
+                file,
+                preprocess=preprocess_options(fit="letterbox", order="bgr", mean="", norm="1,1,1"),
             )
         )
     )
@@ -162,7 +165,7 @@ HALF = {"mean": "[0.5, 0.5, 0.5]", "std": "[0.25, 0.25, 0.25]"}
 )
 def test_notes_of_other_exporters(tmp_path, notes, told):
     file = classifier(tmp_path / "net.onnx", notes=notes | {"names": "['dark', 'bright']"})
-    planned = own.plan(asked(file))
+    planned = plan_addition(asked(file))
     preprocess = described(planned)["preprocess"]
     assert isinstance(preprocess, dict)
     for key, value in told.items():
@@ -186,7 +189,7 @@ def test_notes_of_other_exporters(tmp_path, notes, told):
 )
 def test_notes_that_cannot_be_read_say_nothing(tmp_path, notes):
     file = classifier(tmp_path / "net.onnx", notes=notes | {"names": "['dark', 'bright']"})
-    planned = own.plan(asked(file))
+    planned = plan_addition(asked(file))
     assert described(planned)["preprocess"] == crop(37, 32) | IMAGENET
     assert described(planned)["assumed"] == ["order", "mean", "norm", "fit", "activation"]
 
@@ -194,7 +197,7 @@ def test_notes_that_cannot_be_read_say_nothing(tmp_path, notes):
 def test_what_nobody_says_is_told_as_assumed(tmp_path, two):
     """Every fact, with the flag that says otherwise; by a dry run too."""
     file = classifier(tmp_path / "net.onnx", shape=("n", 3, "h", "w"))
-    planned = own.plan(asked(file, labels=str(two)))
+    planned = plan_addition(asked(file, labels=str(two)))
     lines = assumed(planned)
     for fact, flag in {
         "input 3,224,224": "--input",
@@ -210,8 +213,8 @@ def test_what_nobody_says_is_told_as_assumed(tmp_path, two):
 
 def test_what_is_said_is_not_assumed(tmp_path, two):
     file = classifier(tmp_path / "net.onnx")
-    told_so = own.differing(fit="crop", resize="40", order="bgr", mean="0,0,0", norm="1,1,1")
-    planned = own.plan(asked(file, labels=str(two), activation="sigmoid", preprocess=told_so))
+    told_so = preprocess_options(fit="crop", resize="40", order="bgr", mean="0,0,0", norm="1,1,1")
+    planned = plan_addition(asked(file, labels=str(two), activation="sigmoid", preprocess=told_so))
     assert assumed(planned) == []
     told = described(planned)
     assert told["preprocess"] == crop(40, 32) | {
@@ -225,29 +228,29 @@ def test_what_is_said_is_not_assumed(tmp_path, two):
 def test_what_is_not_square_needs_a_word(tmp_path, two):
     file = classifier(tmp_path / "wide.onnx", shape=(1, 3, 32, 320))
     with pytest.raises(WrongInput, match="32x320, which is not square") as caught:
-        own.plan(asked(file, labels=str(two)))
+        plan_addition(asked(file, labels=str(two)))
     assert "--fit stretch" in caught.value.remedy
-    planned = own.plan(asked(file, labels=str(two), preprocess={"fit": "stretch"}))
+    planned = plan_addition(asked(file, labels=str(two), preprocess={"fit": "stretch"}))
     assert described(planned)["input"] == [3, 32, 320]
 
 
 def test_channels_that_come_last_are_named(tmp_path, two):
     file = classifier(tmp_path / "nhwc.onnx", shape=(1, 64, 64, 3))
     with pytest.raises(WrongInput, match="64,64,3") as caught:
-        own.plan(asked(file, labels=str(two)))
+        plan_addition(asked(file, labels=str(two)))
     assert "channels last" in caught.value.remedy
 
 
 # -- checkpoints -------------------------------------------------------------------------------
 
 
-def inert(**attributes: object) -> Inert:
-    made = Inert()
+def inert(**attributes: object) -> StubClass:
+    made = StubClass()
     made.__dict__.update(attributes)
     return made
 
 
-def kept(short: int, side: int, mean: float = 0.0, deviation: float = 1.0) -> Inert:
+def kept(short: int, side: int, mean: float = 0.0, deviation: float = 1.0) -> StubClass:
     """What torchvision's transforms leave when they are not run: their attributes."""
     return inert(
         transforms=[
@@ -260,17 +263,17 @@ def kept(short: int, side: int, mean: float = 0.0, deviation: float = 1.0) -> In
 
 
 def test_transforms_that_were_kept_with_the_weights():
-    told = preparing.transformed(kept(256, 224, 0.5, 0.25), 224, 224)
+    told = transforms_preprocess(kept(256, 224, 0.5, 0.25), 224, 224)
     assert told == crop(256, 224) | {"mean": [127.5] * 3, "norm": pytest.approx([1 / 63.75] * 3)}
 
 
 @pytest.mark.parametrize("what", [None, 7, "x", inert(), inert(transforms=7), kept(20, 224)])
 def test_transforms_that_say_nothing_of_the_crop(what):
-    assert "crop" not in preparing.transformed(what, 224, 224)
+    assert "crop" not in transforms_preprocess(what, 224, 224)
 
 
 def test_another_size_leaves_the_crop_that_was_kept():
-    assert "crop" not in preparing.transformed(kept(256, 224), 160, 160)
+    assert "crop" not in transforms_preprocess(kept(256, 224), 160, 160)
 
 
 # -- the original ------------------------------------------------------------------------------
@@ -290,7 +293,7 @@ def pictures(at: Path) -> Path:
 def figures(data: Path, capsys, **more: object) -> list[dict[str, str]]:
     flags = {"data": str(data), "format": "json", "model": "mine"}
     capsys.readouterr()
-    evaluate.evaluate(EvaluateRequest.parse(flags | more))
+    evaluate_model(EvaluateRequest.parse(flags | more))
     rows: list[dict[str, str]] = json.loads(capsys.readouterr().out)
     return [row for row in rows if row["Figure"] == "top-1"]
 
@@ -305,7 +308,7 @@ def test_original_and_ncnn_are_right_as_the_file_says(tmp_path, capsys):
 def test_an_original_does_not_confirm_a_wrong_preparation(tmp_path, capsys):
     """It is fed as its own file says, whatever the YAML says."""
     add(asked(classifier(tmp_path / "net.onnx", ending="softmax", notes=ultralytics())))
-    yaml_file = model.FOLDER / "mine.yaml"
+    yaml_file = MODELS_FOLDER / "mine.yaml"
     text = yaml_file.read_text()
     told = yaml.safe_load(text)
     told["preprocess"] |= {"mean": [123.675, 116.28, 103.53], "norm": [0.017, 0.017, 0.017]}
@@ -326,9 +329,9 @@ def test_what_was_only_assumed_is_in_every_row(tmp_path, capsys, two):
 
 def test_a_model_that_ships_is_fed_as_it_ships(assets, monkeypatch):
     monkeypatch.setenv("PIYARD_MIRROR", str(assets))
-    monkeypatch.setattr(model, "FOLDER", Path(__file__).parents[3] / "models")
-    ships = model.load("yolov8_n")
-    assert stated.of(ships).preprocess == ships.preprocess
+    monkeypatch.setattr(definition, "MODELS_FOLDER", Path(__file__).parents[3] / "models")
+    ships = load_model("yolov8_n")
+    assert as_file_says(ships).preprocess == ships.preprocess
     assert not isinstance(ships.preprocess, Crop)
 
 
@@ -351,7 +354,7 @@ def trained(tmp_path, monkeypatch):
 
     def save(network: str, size: int, *, resize: int = 0) -> Path:
         whole: Any = model_class()
-        for name, values in networks.build(network, 2).state_dict().items():
+        for name, values in build_network(network, 2).state_dict().items():
             *path, last = name.split(".")
             inside: Any = whole
             for part in path:
@@ -378,15 +381,15 @@ def trained(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("network", ["yolov8n-cls", "yolo11s-cls"])
 def test_a_trained_classifier_is_fed_as_it_was_trained(trained, network):
-    planned = own.plan(asked(trained(network, 64)))
+    planned = plan_addition(asked(trained(network, 64)))
     told = described(planned)
     assert (told["network"], told["task"], told["input"]) == (network, "classify", [3, 64, 64])
     assert told["preprocess"] == crop(64, 64) | LEVELS
     assert assumed(planned) == []
     assert told["activation"] == "softmax"
-    assert "licence: AGPL-3.0" in planned.written[model.FOLDER / "mine.yaml"]
+    assert "licence: AGPL-3.0" in planned.written[MODELS_FOLDER / "mine.yaml"]
 
 
 def test_the_crop_that_was_kept_counts(trained):
-    told = described(own.plan(asked(trained("yolov8n-cls", 64, resize=73))))
+    told = described(plan_addition(asked(trained("yolov8n-cls", 64, resize=73))))
     assert told["preprocess"] == crop(73, 64) | LEVELS

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from piyard.conversion import own
-from piyard.errors import WrongInput
+from piyard.convert.own.adding import plan_addition
+from piyard.convert.own.defaults import preprocess_options
+from piyard.core.errors import WrongInput
 from tests.conversion.own.asking import add, asked, network
 
 pytestmark = [
@@ -32,7 +33,7 @@ pytestmark = [
 )
 def test_a_flag_that_makes_no_sense(script, names, models, more, told):
     with pytest.raises(WrongInput) as caught:
-        own.plan(asked(script, names, **more))
+        plan_addition(asked(script, names, **more))
     assert told in str(caught.value)
     assert not list(models.glob("*.yaml"))
 
@@ -40,28 +41,28 @@ def test_a_flag_that_makes_no_sense(script, names, models, more, told):
 def test_a_file_that_is_no_network(tmp_path, names):
     torch.save(network().state_dict(), tmp_path / "net.pth")
     with pytest.raises(WrongInput, match=r"net\.pth fits no network") as caught:
-        own.plan(asked(tmp_path / "net.pth", names))
+        plan_addition(asked(tmp_path / "net.pth", names))
     assert "trace" in caught.value.remedy
 
 
 def test_no_file_at_all(tmp_path, names):
     with pytest.raises(WrongInput, match="is not a file"):
-        own.plan(asked(tmp_path / "net.onnx", names))
+        plan_addition(asked(tmp_path / "net.onnx", names))
 
 
 def test_a_name_that_is_taken(script, names):
     add(asked(script, names))
     with pytest.raises(WrongInput, match="already") as caught:
-        own.plan(asked(script, names))
+        plan_addition(asked(script, names))
     assert "--name" in caught.value.remedy
 
 
 def test_labels_without_a_name_in_them(script, tmp_path):
     (tmp_path / "empty.txt").write_text("\n  \n")
     with pytest.raises(WrongInput, match="holds no names"):
-        own.plan(asked(script, tmp_path / "empty.txt"))
+        plan_addition(asked(script, tmp_path / "empty.txt"))
 
 
 def test_a_mean_that_is_no_number():
     with pytest.raises(WrongInput, match="--mean 1,two,3"):
-        own.differing(fit="", order="", mean="1,two,3", norm="")
+        preprocess_options(fit="", order="", mean="1,two,3", norm="")

@@ -8,12 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, save_model
 
-from piyard import model
-from piyard.conversion import own
-from piyard.conversion.own import listing, preparing, said
-from piyard.conversion.own.kind import CHECKPOINT
-from piyard.conversion.own.said import Said
-from piyard.errors import ConversionFailed
+from piyard.convert.own.adding import plan_addition
+from piyard.convert.own.defaults import CHECKPOINT, NameList, OwnModelOptions, match_names
+from piyard.convert.own.metadata import (
+    MAX_TEXT,
+    Metadata,
+    _class_names,
+    parse_literal,
+    read_metadata,
+)
+from piyard.core.errors import ConversionFailed
+from piyard.models.definition import label_list_path
 
 ULTRALYTICS = {
     "author": "Ultralytics",
@@ -21,7 +26,7 @@ ULTRALYTICS = {
     "names": "{0: 'cat', 1: 'dog'}",
     "license": "AGPL-3.0 License (https://ultralytics.com/license)",
 }
-SEGMENTS = Said(
+SEGMENTS = Metadata(
     task="segment",
     head="yolov8",
     size="3,320,416",
@@ -54,7 +59,7 @@ def graph(tmp_path):
 
 
 def test_an_export_of_ultralytics(graph):
-    told = said.of(graph(**ULTRALYTICS), "onnx")
+    told = read_metadata(graph(**ULTRALYTICS), "onnx")
     assert told == SEGMENTS
     assert told.lines("segment", told.size) == [
         "the file says: segment, input 3,320,416, 2 classes, licence AGPL-3.0",
@@ -63,13 +68,13 @@ def test_an_export_of_ultralytics(graph):
 
 
 def test_an_export_of_another(graph):
-    told = said.of(graph(**{**ULTRALYTICS, "author": "somebody"}), "onnx")
-    assert told == Said(size="3,320,416", names=["cat", "dog"])
+    told = read_metadata(graph(**{**ULTRALYTICS, "author": "somebody"}), "onnx")
+    assert told == Metadata(size="3,320,416", names=["cat", "dog"])
 
 
 @pytest.mark.parametrize("task", ["obb", "", "detect; rm"])
 def test_a_task_whose_head_is_not_known(graph, task):
-    told = said.of(graph(**{**ULTRALYTICS, "task": task}), "onnx")
+    told = read_metadata(graph(**{**ULTRALYTICS, "task": task}), "onnx")
     assert (told.task, told.head) == ("", "")
 
 
@@ -88,26 +93,26 @@ def test_a_task_whose_head_is_not_known(graph, task):
         "__import__('os').abort()",
         "['\\ud800']",
         "['\\x1b[2J']",
-        "{0: 'cat'" + " " * preparing.LONGEST + "}",
+        "{0: 'cat'" + " " * MAX_TEXT + "}",
     ],
 )
 def test_names_that_are_none(graph, names):
-    assert said.of(graph(**{**ULTRALYTICS, "names": names}), "onnx").names == []
+    assert read_metadata(graph(**{**ULTRALYTICS, "names": names}), "onnx").names == []
 
 
 @pytest.mark.parametrize("licence", ["", "\x1b[2J", "MIT\nall yours"])
 def test_a_licence_that_cannot_be_shown(graph, licence):
-    assert said.of(graph(**{**ULTRALYTICS, "license": licence}), "onnx").licence == ""
+    assert read_metadata(graph(**{**ULTRALYTICS, "license": licence}), "onnx").licence == ""
 
 
 def test_a_name_is_one_line(graph):
-    told = said.of(graph(names="['traffic\\n light', ' dog ']"), "onnx")
+    told = read_metadata(graph(names="['traffic\\n light', ' dog ']"), "onnx")
     assert told.names == ["traffic light", "dog"]
 
 
 @given(st.text())
 def test_no_text_makes_it_fail(text):
-    assert isinstance(said._names(preparing.literal(text)), list)
+    assert isinstance(_class_names(parse_literal(text)), list)
 
 
 @pytest.mark.parametrize(
@@ -115,18 +120,18 @@ def test_no_text_makes_it_fail(text):
     [((1, 3, 64, 32), "3,64,32"), ((4, 3, 64, 32), "3,64,32"), (("n", 3, "h", "w"), "")],
 )
 def test_the_size_of_a_file_that_has_one(graph, shape, size):
-    assert said.of(graph(shape), "onnx").size == size
+    assert read_metadata(graph(shape), "onnx").size == size
 
 
 @pytest.mark.parametrize("how", [{"shape": (1, 3)}, {"inputs": 2}])
 def test_no_size_of_other_inputs(graph, how):
-    assert said.of(graph(**how), "onnx").size == ""
+    assert read_metadata(graph(**how), "onnx").size == ""
 
 
 def test_a_file_that_is_no_graph(tmp_path):
     (tmp_path / "net.onnx").write_bytes(b"no graph")
     with pytest.raises(ConversionFailed, match=r"net\.onnx"):
-        said.of(tmp_path / "net.onnx", "onnx")
+        read_metadata(tmp_path / "net.onnx", "onnx")
 
 
 # -- TorchScript -------------------------------------------------------------------------------
@@ -137,8 +142,8 @@ def noted(monkeypatch):
     """A TorchScript file with these notes."""
 
     def tell(**notes):
-        monkeypatch.setattr("piyard.torchscript.notes", lambda _: notes)
-        return said.of(Path("net.torchscript"), "torchscript")
+        monkeypatch.setattr("piyard.convert.script_program", lambda _: notes)
+        return read_metadata(Path("net.torchscript"), "torchscript")
 
     return tell
 
@@ -151,7 +156,7 @@ def test_a_program_that_ultralytics_exported(noted):
 
 
 def test_a_program_without_notes(noted):
-    assert noted() == Said()
+    assert noted() == Metadata()
 
 
 @pytest.mark.parametrize(
@@ -187,19 +192,19 @@ def test_a_task_in_a_program_that_is_none(noted, task):
 
 def test_a_plain_checkpoint_says_nothing(saved):
     state = {"a": torch.zeros(1)}
-    assert said.of(saved(state), CHECKPOINT) == Said()
-    assert said.of(saved({"state_dict": state, "license": 7}), CHECKPOINT) == Said()
-    assert said.of(saved([torch.zeros(1)]), CHECKPOINT) == Said()
-    assert Said().lines("classify", "3,224,224") == []
+    assert read_metadata(saved(state), CHECKPOINT) == Metadata()
+    assert read_metadata(saved({"state_dict": state, "license": 7}), CHECKPOINT) == Metadata()
+    assert read_metadata(saved([torch.zeros(1)]), CHECKPOINT) == Metadata()
+    assert Metadata().lines("classify", "3,224,224") == []
 
 
 def test_other_files_are_not_asked():
-    assert said.of(Path("nowhere"), "ncnn") == Said()
+    assert read_metadata(Path("nowhere"), "ncnn") == Metadata()
 
 
 def test_the_users_word_counts_more():
-    asked = own.Asked(file=Path("a"), name="mine", task="detect", size="3,64,64")
-    told = Said(task="segment", head="yolov8", size="3,320,416", licence="MIT")
+    asked = OwnModelOptions(file=Path("a"), name="mine", task="detect", size="3,64,64")
+    told = Metadata(task="segment", head="yolov8", size="3,320,416", licence="MIT")
     both = told.complete(asked, "detect", "3,64,64")
     assert (both.task, both.size) == ("detect", "3,64,64")
     assert (both.head, both.licence) == ("yolov8", "MIT")
@@ -209,13 +214,13 @@ def test_the_users_word_counts_more():
 
 
 def test_a_list_that_ships_is_taken():
-    names = model.listing("coco80").read_text().splitlines()
-    assert listing.of(names, "mine-labels") == listing.Listing("coco80")
-    assert listing.of(names, "mine-labels").count == 80
+    names = label_list_path("coco80").read_text().splitlines()
+    assert match_names(names, "mine-labels") == NameList("coco80")
+    assert match_names(names, "mine-labels").count == 80
 
 
 def test_a_list_of_ones_own_is_written():
-    mine = listing.of(["cat", "dog"], "mine-labels")
+    mine = match_names(["cat", "dog"], "mine-labels")
     assert (mine.name, mine.text, mine.count) == ("mine-labels", "cat\ndog\n", 2)
 
 
@@ -223,8 +228,8 @@ def test_a_list_of_ones_own_is_written():
 
 
 def test_a_real_checkpoint_needs_no_word(assets):
-    asked = own.Asked(file=assets / "weights/yolo/yolov8n.pt", name="mine")
-    planned = own.plan(asked)
+    asked = OwnModelOptions(file=assets / "weights/yolo/yolov8n.pt", name="mine")
+    planned = plan_addition(asked)
     said_so, prepared, fits = planned.findings
     assert said_so == "the file says: detect, input 3,640,640, 80 classes, licence AGPL-3.0"
     assert prepared.startswith("the file says: order rgb, mean 0,0,0, norm 0.0039")
@@ -240,7 +245,9 @@ def test_a_real_checkpoint_needs_no_word(assets):
 
 
 def test_a_real_export_needs_no_word(assets):
-    planned = own.plan(own.Asked(file=assets / "weights/yolo/yolo11n-seg.onnx", name="mine"))
+    planned = plan_addition(
+        OwnModelOptions(file=assets / "weights/yolo/yolo11n-seg.onnx", name="mine")
+    )
     assert planned.findings[0] == (
         "the file says: segment, input 3,640,640, 80 classes, licence AGPL-3.0"
     )

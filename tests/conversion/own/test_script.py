@@ -5,8 +5,13 @@ import shutil
 import pytest
 import yaml
 
-from piyard import digest, download, model
-from piyard.conversion import convert, own
+from piyard.convert import converter
+from piyard.convert.converter import convert_model
+from piyard.convert.own.adding import apply_addition, plan_addition
+from piyard.convert.own.defaults import preprocess_options
+from piyard.core.download import downloads_folder, find_file
+from piyard.core.files import sha256_of_file
+from piyard.models.definition import load_model, read_labels
 from tests.conversion.own.asking import add, asked
 
 pytestmark = [
@@ -20,12 +25,12 @@ def test_an_interrupted_addition_leaves_nothing_and_can_be_repeated(
 ):
     before = sorted(models.rglob("*"))
     with monkeypatch.context() as patch:
-        patch.setattr(convert, "convert", interrupted)
+        patch.setattr(converter, "convert_model", interrupted)
         with pytest.raises(KeyboardInterrupt):
             add(asked(script, names))
     assert sorted(models.rglob("*")) == before
     add(asked(script, names))
-    assert model.load("mine").network == "torchscript"
+    assert load_model("mine").network == "torchscript"
 
 
 def interrupted(*_args, **_named):
@@ -34,13 +39,13 @@ def interrupted(*_args, **_named):
 
 def test_a_torchscript_file_is_a_model_afterwards(script, names, models, capsys):
     add(asked(script, names))
-    read = model.load("mine")
+    read = load_model("mine")
     assert (read.network, read.input, read.labels) == ("torchscript", (3, 32, 32), "mine-labels")
-    assert model.labels(read) == names.read_text().split("\n")[:-1]
-    made = convert.convert("mine")
+    assert read_labels(read) == names.read_text().split("\n")[:-1]
+    made = convert_model("mine")
     assert not made.fresh
     assert made.has_real_weights
-    assert made.manifest["weights"]["sha256"] == digest.of_file(script)
+    assert made.manifest["weights"]["sha256"] == sha256_of_file(script)
     told = capsys.readouterr()
     assert "program" in told.err
     assert "1.00000000" in told.out
@@ -48,26 +53,28 @@ def test_a_torchscript_file_is_a_model_afterwards(script, names, models, capsys)
 
 def test_the_file_is_kept_where_downloads_are(script, names):
     add(asked(script, names))
-    sha256 = digest.of_file(script)
+    sha256 = sha256_of_file(script)
     script.unlink()
-    assert download.find(sha256)
-    shutil.rmtree(convert.convert("mine").folder)
-    assert convert.convert("mine").fresh, "it is converted again from what was kept"
+    assert find_file(sha256)
+    shutil.rmtree(convert_model("mine").folder)
+    assert convert_model("mine").fresh, "it is converted again from what was kept"
 
 
 def test_a_dry_run_says_all_and_does_nothing(script, names, models, capsys):
     before = sorted(models.rglob("*"))
     add(asked(script, names), dry_run=True)
     assert sorted(models.rglob("*")) == before
-    assert not download.folder().exists()
+    assert not downloads_folder().exists()
     told = capsys.readouterr().err
-    for path in ("mine.yaml", "mine-labels.txt", str(script), str(download.folder())):
+    for path in ("mine.yaml", "mine-labels.txt", str(script), str(downloads_folder())):
         assert path in told
 
 
 def test_the_yaml_is_what_the_flags_said(script, names, models):
-    flags = own.differing(fit="stretch", order="bgr", mean="1,2,3", norm="0.5,1,2")
-    own.add(own.plan(asked(script, names, preprocess=flags, task="classify", size="1x3x32x32")))
+    flags = preprocess_options(fit="stretch", order="bgr", mean="1,2,3", norm="0.5,1,2")
+    apply_addition(
+        plan_addition(asked(script, names, preprocess=flags, task="classify", size="1x3x32x32"))
+    )
     told = yaml.safe_load((models / "mine.yaml").read_text())["preprocess"]
     assert told == {
         "fit": "stretch",
@@ -79,6 +86,6 @@ def test_the_yaml_is_what_the_flags_said(script, names, models):
 
 def test_by_its_kept_ir(script, names):
     add(asked(script, names))
-    again = convert.convert("mine", route="pnnx")
+    again = convert_model("mine", route="pnnx")
     assert again.manifest["route"] == "pnnx"
-    assert again.key != convert.convert("mine").key
+    assert again.key != convert_model("mine").key

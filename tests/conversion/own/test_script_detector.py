@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from piyard import model, torchscript
-from piyard.conversion import convert
-from piyard.errors import ConversionFailed
+from piyard.convert.converter import convert_model
+from piyard.convert.torchscript import freeze_script, load_script, script_values
+from piyard.core.errors import ConversionFailed
+from piyard.models.definition import load_model
 from tests.conversion.own.asking import add, as_detector
 
 pytestmark = [
@@ -37,18 +38,18 @@ def detecting_script(request, tmp_path):
 
 def test_a_program_is_cut_where_decoding_begins(detecting_script, two, capsys):
     add(as_detector(detecting_script, two, strides=[8, 16], cut=[]))
-    assert len(model.load("mine").cut) == 2
+    assert len(load_model("mine").cut) == 2
     assert "cut where decoding begins (it was run to find that), at: " in capsys.readouterr().err
-    made = convert.convert("mine")
+    made = convert_model("mine")
     assert made.manifest["original"] == "torch"
     assert made.manifest["reference"]["outputs"] == {"out0": [7, 8, 8], "out1": [7, 4, 4]}
     assert made.manifest["params"] == 7 * 3 * (8 * 8 + 16 * 16) + 2 * 7
 
 
 def test_a_program_is_cut_where_the_user_says(detecting_script, two):
-    there = list(torchscript.values(torchscript.frozen(torchscript.load(detecting_script))))
+    there = list(script_values(freeze_script(load_script(detecting_script))))
     add(as_detector(detecting_script, two, strides=[16], cut=[there[1]]))
-    assert convert.convert("mine").manifest["reference"]["outputs"] == {"out0": [7, 4, 4]}
+    assert convert_model("mine").manifest["reference"]["outputs"] == {"out0": [7, 4, 4]}
 
 
 def test_a_cut_that_is_none_leaves_nothing(detecting_script, two, models):

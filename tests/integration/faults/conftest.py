@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from piyard import keys
-from piyard.board import Line
-from piyard.emulator import EmulatedBoard
+from piyard.board.connection import BoardConnection
+from piyard.board.emulator import EmulatedBoard
+from piyard.board.ssh.hostkeys import login_key
 from tests.faults import BOARD, Pi
 
 
@@ -32,9 +32,9 @@ def pi(own_boards: Callable[[str], EmulatedBoard]) -> Iterator[Pi]:
 
 
 @pytest.fixture
-def line(pi: Pi) -> Iterator[Line]:
+def line(pi: Pi) -> Iterator[BoardConnection]:
     """The way to it."""
-    made = Line(BOARD, wait_s=60)
+    made = BoardConnection(BOARD, wait_s=60)
     yield made
     made.close()
 
@@ -44,14 +44,14 @@ def real(pi: Pi, tmp_path: Path) -> str:
     """The board as an entry of the fleet: nothing tells that it is emulated."""
     (tmp_path / "fleet.yaml").write_text(
         f"boards: {{shelf: {{host: 127.0.0.1, port: {pi.board.port}, user: pi, target: desktop, "
-        f"key: {keys.login_key()}}}}}"
+        f"key: {login_key()}}}}}"
     )
     return "shelf"
 
 
 @pytest.fixture
-def way(real: str) -> Iterator[Line]:
+def way(real: str) -> Iterator[BoardConnection]:
     """The way to the board of the fleet."""
-    made = Line(real, wait_s=60)
+    made = BoardConnection(real, wait_s=60)
     yield made
     made.close()

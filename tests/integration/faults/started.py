@@ -9,9 +9,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from piyard import deploy, run
-from piyard.board import Line
-from piyard.record import Record
+from piyard.board.connection import BoardConnection
+from piyard.run.deploy import deploy_releases
+from piyard.run.job import release_for
+from piyard.run.lifecycle import start_run
+from piyard.run.record import Record, new_record
 from tests import faults
 from tests.faults import Pi
 
@@ -29,14 +31,14 @@ def gone(pi: Pi, *texts: str) -> None:
         faults.wait_until(lambda text=text: not pi.processes(text), f"no {text}", 10)
 
 
-def begun(line: Line, verb: str, *arguments: str, limit_s: int = 60) -> Record:
+def begun(line: BoardConnection, verb: str, *arguments: str, limit_s: int = 60) -> Record:
     """A run that was started as a task starts it."""
     build, conversion = faults.ready().of(faults.job(line.name))
-    release = run.release_for(build, conversion)
-    told = deploy.deploy(line.session, [release], line.lease, keep=True).facts
+    release = release_for(build, conversion)
+    told = deploy_releases(line.session, [release], line.lease, keep=True).facts
     line.has_lease = True
-    record = run.new_record(line, told, build, conversion, slug=verb, what={"slug": verb})
-    return run.start(line, record, release, verb, arguments, limit_s)
+    record = new_record(line, told, build, conversion, slug=verb, what={"slug": verb})
+    return start_run(line, record, release, verb, arguments, limit_s)
 
 
 @contextlib.contextmanager

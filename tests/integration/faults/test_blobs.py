@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from piyard import deploy, detached
-from piyard.board import Line
-from piyard.detached import Damaged
-from piyard.release import HOME
-from piyard.run import LOG, folder_of
+from piyard.board.connection import BoardConnection
+from piyard.board.release import HOME
+from piyard.run.deploy import deploy_releases
+from piyard.run.record import LOG_FILE, run_folder
+from piyard.run.remote import DamagedFile, read_status, start_process
 from tests import faults
 from tests.faults import SMALL, Pi
 
@@ -21,37 +21,37 @@ SPOIL = 'chmod u+w "$1" && printf spoilt | dd of="$1" conv=notrunc status=none'
 
 
 def test_a_blob_that_changed_on_the_board_is_sent_again_and_nothing_else(
-    pi: Pi, line: Line, tmp_path: Path
+    pi: Pi, line: BoardConnection, tmp_path: Path
 ) -> None:
     release = faults.release(tmp_path / "new", 1, SMALL)
-    deploy.deploy(line.session, [release], line.lease)
+    deploy_releases(line.session, [release], line.lease)
     pi.sh(SPOIL, f"{HOME}/blobs/{release.files[3].sha256}")
-    again = deploy.deploy(line.session, [release], line.lease)
+    again = deploy_releases(line.session, [release], line.lease)
     assert again.content == release.files[3].size
     assert pi.releases() == {release.id: {file.name: file.sha256 for file in release.files}}
 
 
 def test_a_blob_that_rots_without_a_trace_is_noticed_at_the_start_of_a_run(
-    pi: Pi, line: Line, tmp_path: Path
+    pi: Pi, line: BoardConnection, tmp_path: Path
 ) -> None:
     release = faults.release(tmp_path / "new", 1, SMALL)
-    deploy.deploy(line.session, [release], line.lease)
+    deploy_releases(line.session, [release], line.lease)
     rot(pi, release.files[3].sha256)
-    assert deploy.deploy(line.session, [release], line.lease, keep=True).content == 0
-    with pytest.raises(Damaged) as caught:
-        detached.start(line.session, "run", release, ["true"], line.lease, limit_s=5)
+    assert deploy_releases(line.session, [release], line.lease, keep=True).content == 0
+    with pytest.raises(DamagedFile) as caught:
+        start_process(line.session, "run", release, ["true"], line.lease, limit_s=5)
     assert caught.value.sha256 == release.files[3].sha256
-    assert detached.status(line.session, "run").state == "absent"
+    assert read_status(line.session, "run").state == "absent"
 
 
-def test_a_task_heals_a_blob_that_rotted_without_a_trace(pi: Pi, line: Line) -> None:
+def test_a_task_heals_a_blob_that_rotted_without_a_trace(pi: Pi, line: BoardConnection) -> None:
     first = faults.do(line, "lines", "1")
     blob = faults.ready().conversions["net"].folder / "model.ncnn.bin"
     sha = faults.file(blob.parent, blob.name, blob.read_bytes()).sha256
     rot(pi, sha)
     second = faults.do(line, "lines", "1")
     assert second.release == first.release
-    assert (folder_of(second.id) / LOG).read_text() == "line 1\nall\n"
+    assert (run_folder(second.id) / LOG_FILE).read_text() == "line 1\nall\n"
     assert sha in pi.releases()[first.release].values()
 
 

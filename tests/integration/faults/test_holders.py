@@ -8,14 +8,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from piyard import deploy, detached, lease, run, ssh
-from piyard.board import Line
-from piyard.errors import (
-    BoardBusy,
-    RunNotEnded,
-)
-from piyard.fleet import health
-from piyard.release import HOME
+from piyard.board.connection import BoardConnection
+from piyard.board.inspection import examine_board
+from piyard.board.lease import new_lease, run_leased_script
+from piyard.board.release import HOME
+from piyard.board.ssh.session import open_session
+from piyard.core.errors import BoardBusy, RunNotEnded
+from piyard.run.deploy import deploy_releases
+from piyard.run.lifecycle import finish_run
+from piyard.run.remote import cancel_process, read_status
 from tests import faults
 from tests.faults import BOARD, SMALL, Pi
 from tests.integration.faults.started import begun, child, gone, running
@@ -46,16 +47,16 @@ def test_a_board_whose_holder_was_killed_is_free_when_the_lease_is_over(
         assert holder.stdout
         assert holder.stdout.readline() == "held\n"
         holder.kill()
-        with ssh.connect(pi.board.login) as session:
+        with open_session(pi.board.login) as session:
             with pytest.raises(BoardBusy) as caught:
-                deploy.deploy(session, [release], lease.new("second", wait_s=0))
+                deploy_releases(session, [release], new_lease("second", wait_s=0))
             assert f"(process {holder.pid})" in caught.value.what
-            deploy.deploy(session, [release], lease.new("third", wait_s=30))
+            deploy_releases(session, [release], new_lease("third", wait_s=30))
     assert pi.current() == release.id
 
 
 def test_what_a_killed_supervisor_left_running_is_ended_by_the_next_holder(
-    pi: Pi, line: Line, tmp_path: Path
+    pi: Pi, line: BoardConnection, tmp_path: Path
 ) -> None:
     record = begun(line, "stubborn")
     running(pi, "sleep 987")
@@ -66,28 +67,28 @@ def test_what_a_killed_supervisor_left_running_is_ended_by_the_next_holder(
         record.id,
     )
     assert pi.processes("sleep 987")
-    with ssh.connect(pi.board.login) as session:
-        next_one = lease.new("next", wait_s=0)
-        deploy.deploy(session, [faults.release(tmp_path / "new", 1, SMALL)], next_one)
+    with open_session(pi.board.login) as session:
+        next_one = new_lease("next", wait_s=0)
+        deploy_releases(session, [faults.release(tmp_path / "new", 1, SMALL)], next_one)
     gone(pi, "987", "nnrun")
     with pytest.raises(RunNotEnded) as caught:
-        run.finish(line, record)
+        finish_run(line, record)
     assert caught.value.interrupted
 
 
-def test_a_killed_supervisor_takes_its_command_along(pi: Pi, line: Line) -> None:
+def test_a_killed_supervisor_takes_its_command_along(pi: Pi, line: BoardConnection) -> None:
     record = begun(line, "stubborn")
     running(pi, "sleep 987")
     pi.sh(f"read -r _ supervisor _ < {HOME}/runs/$1/process; kill -s KILL $supervisor", record.id)
     gone(pi, "987", "nnrun")
     with pytest.raises(RunNotEnded) as caught:
-        run.finish(line, record)
+        finish_run(line, record)
     assert caught.value.interrupted
 
 
 def test_two_runs_are_one_after_the_other(pi: Pi) -> None:
     def one(name: str) -> None:
-        way = Line(BOARD, wait_s=60)
+        way = BoardConnection(BOARD, wait_s=60)
         try:
             faults.do(way, "stamp", name)
         finally:
@@ -104,17 +105,17 @@ def test_two_runs_are_one_after_the_other(pi: Pi) -> None:
 
 
 def test_without_patience_a_held_board_is_a_failure_that_names_the_holder(
-    pi: Pi, line: Line
+    pi: Pi, line: BoardConnection
 ) -> None:
     record = begun(line, "lines", "1000")
-    hasty = Line(BOARD, wait_s=0)
+    hasty = BoardConnection(BOARD, wait_s=0)
     with pytest.raises(BoardBusy) as caught:
         faults.do(hasty, "lines", "1")
     hasty.close()
     assert caught.value.code == 16
     assert line.lease.owner in caught.value.what
-    assert detached.status(line.session, record.id).state == "running"
-    detached.cancel(line.session, record.id)
+    assert read_status(line.session, record.id).state == "running"
+    cancel_process(line.session, record.id)
 
 
 CLOCK = """
@@ -128,34 +129,34 @@ pkill sshd
 
 @pytest.mark.parametrize("off", ["1 year", "1 year ago"])
 def test_a_clock_that_is_a_year_off_changes_nothing(
-    pi: Pi, way: Line, tmp_path: Path, off: str
+    pi: Pi, way: BoardConnection, tmp_path: Path, off: str
 ) -> None:
     def age() -> None:
         pi.sh(f'find {HOME} -exec touch -h -d "$1" {{}} +', off)
 
     pi.root(CLOCK, off)
     pi.await_sshd()
-    (clock,) = [found for found in health.examine(Line("shelf")) if found.what == "clock"]
+    (clock,) = [found for found in examine_board(BoardConnection("shelf")) if found.what == "clock"]
     assert not clock.ok
     assert "off by 87" in clock.detail
 
     old, new = (faults.release(tmp_path / str(n), n, SMALL) for n in (0, 1))
-    deploy.deploy(way.session, [old], way.lease)
+    deploy_releases(way.session, [old], way.lease)
     age()
-    assert deploy.deploy(way.session, [old], way.lease).content == 0
+    assert deploy_releases(way.session, [old], way.lease).content == 0
     record = begun(way, "lines", "8")
     age()
     with pytest.raises(BoardBusy):
-        deploy.deploy(way.session, [new], lease.new("second", wait_s=0))
+        deploy_releases(way.session, [new], new_lease("second", wait_s=0))
     age()
-    assert run.finish(way, record).state == "ended"
+    assert finish_run(way, record).state == "ended"
     age()
-    stranger = lease.new("third", wait_s=60)
+    stranger = new_lease("third", wait_s=60)
     taken = msgspec.structs.replace(way.lease, seconds=4)
-    deploy.deploy(way.session, [old], taken, keep=True)
+    deploy_releases(way.session, [old], taken, keep=True)
     age()
-    deploy.deploy(way.session, [new], stranger)
+    deploy_releases(way.session, [new], stranger)
     age()
-    said = lease.script(way.session, stranger, "gc", HOME, stranger.token, "me", "1", "no")
+    said = run_leased_script(way.session, stranger, "gc", HOME, stranger.token, "me", "1", "no")
     assert f"runs/{record.id}" in said
     assert set(pi.releases()) == {new.id}

@@ -6,15 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from piyard import deploy
-from piyard.board import Line
-from piyard.errors import (
-    HostKeyChanged,
-    UnknownHostKey,
-    WrongInput,
-)
-from piyard.fleet import trust
-from piyard.ssh import hostkeys
+from piyard.board.connection import BoardConnection
+from piyard.board.inspection import trust_host_key
+from piyard.board.ssh.hostkeys import STRICT_VARIABLE
+from piyard.core.errors import HostKeyChanged, UnknownHostKey, WrongInput
+from piyard.run.deploy import deploy_releases
 from tests import faults
 from tests.faults import BOARD, SMALL, Pi
 
@@ -32,7 +28,7 @@ def reflash(pi: Pi) -> str:
 
 
 def test_a_board_with_another_host_key_gets_nothing_until_it_is_trusted(
-    pi: Pi, way: Line, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    pi: Pi, way: BoardConnection, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     release = faults.release(tmp_path / "new", 1, SMALL)
     assert way.session.run(["true"]).code == 0
@@ -41,7 +37,7 @@ def test_a_board_with_another_host_key_gets_nothing_until_it_is_trusted(
     shown = reflash(pi)
 
     with pytest.raises(HostKeyChanged) as caught:
-        deploy.deploy(way.session, [release], way.lease)
+        deploy_releases(way.session, [release], way.lease)
     assert caught.value.code == 10
     assert known in caught.value.evidence
     assert shown in caught.value.evidence
@@ -49,25 +45,25 @@ def test_a_board_with_another_host_key_gets_nothing_until_it_is_trusted(
     assert pi.sh("ls -A") == ".ssh\n"
 
     with pytest.raises(HostKeyChanged):
-        trust.trust("shelf", known, dry_run=False)
-    trust.trust("shelf", shown, dry_run=False)
+        trust_host_key("shelf", known, dry_run=False)
+    trust_host_key("shelf", shown, dry_run=False)
     assert f"{shown} is pinned" in capsys.readouterr().out
-    assert deploy.deploy(way.session, [release], way.lease).content > 0
+    assert deploy_releases(way.session, [release], way.lease).content > 0
 
 
 def test_an_emulated_boards_key_is_not_for_trusting(pi: Pi) -> None:
     with pytest.raises(WrongInput):
-        trust.trust(BOARD, "", dry_run=False)
+        trust_host_key(BOARD, "", dry_run=False)
 
 
 def test_where_only_known_hosts_count_a_new_one_is_refused_until_it_is_pinned(
-    pi: Pi, way: Line, monkeypatch: pytest.MonkeyPatch
+    pi: Pi, way: BoardConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(hostkeys.STRICT, "1")
+    monkeypatch.setenv(STRICT_VARIABLE, "1")
     shown = pi.root("ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key").split()[1]
     with pytest.raises(UnknownHostKey) as caught:
         way.session.run(["true"])
     assert caught.value.code == 18
     assert shown in caught.value.evidence
-    trust.trust("shelf", shown, dry_run=False)
+    trust_host_key("shelf", shown, dry_run=False)
     assert way.session.run(["true"]).code == 0

@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 import pytest
 
-from piyard import deploy, emulator, lease, ssh
-from piyard.board import Line
-from piyard.errors import (
-    HostUnreachable,
-    PiyardError,
-)
-from piyard.release import HOME
+from piyard.board.connection import BoardConnection
+from piyard.board.emulator import start_emulated, stop_emulated
+from piyard.board.lease import new_lease
+from piyard.board.release import HOME
+from piyard.board.ssh.session import open_session
+from piyard.core.errors import HostUnreachable, PiyardError
+from piyard.run.deploy import deploy_releases
 from tests import faults
 from tests.faults import BOARD, LARGE, SMALL, Pi
 from tests.integration.faults.started import gone
@@ -54,10 +54,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pi]:
     """One board for many cuts."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
-        made = Pi(emulator.up(BOARD))
+        made = Pi(start_emulated(BOARD))
         yield made
         made.close()
-        emulator.down(BOARD)
+        stop_emulated(BOARD)
 
 
 @pytest.fixture(scope="module")
@@ -67,13 +67,13 @@ def passed(shared: Pi, tmp_path_factory: pytest.TempPathFactory) -> Passed:
     release = faults.release(folder / "new", 1, LARGE)
     with (
         faults.link(shared.board, folder) as link,
-        ssh.connect(faults.over(link, folder)) as session,
+        open_session(faults.over(link, folder)) as session,
     ):
         ends.append(link.passed)
-        deploy.deploy(
+        deploy_releases(
             session,
             [release],
-            lease.new("test"),
+            new_lease("test"),
             check=lambda _told, _bytes: ends.append(link.passed),
         )
         ends.append(link.passed)
@@ -86,8 +86,8 @@ def test_a_cut_leaves_the_old_release_or_the_whole_new_one(
 ) -> None:
     shared.wipe()
     old, new = faults.release(tmp_path / "old", 0, SMALL), faults.release(tmp_path, 1, LARGE)
-    with ssh.connect(shared.board.login) as session:
-        deploy.deploy(session, [old], lease.new("before"))
+    with open_session(shared.board.login) as session:
+        deploy_releases(session, [old], new_lease("before"))
     whole = {r.id: {file.name: file.sha256 for file in r.files} for r in (old, new)}
 
     with (
@@ -97,8 +97,8 @@ def test_a_cut_leaves_the_old_release_or_the_whole_new_one(
         said = stack.enter_context(pytest.raises(PiyardError)) if part != "end" else None
         if part == "end":
             stack.enter_context(contextlib.suppress(HostUnreachable))
-        with ssh.connect(faults.over(link, tmp_path)) as session:
-            deploy.deploy(session, [new], lease.new("cut"))
+        with open_session(faults.over(link, tmp_path)) as session:
+            deploy_releases(session, [new], new_lease("cut"))
     if said:
         assert isinstance(said.value, HostUnreachable)
         assert said.value.remedy
@@ -110,8 +110,8 @@ def test_a_cut_leaves_the_old_release_or_the_whole_new_one(
     assert shared.current() in there
     arrived = shared.blobs()
     missing = sum(file.size for file in new.files if file.sha256 not in arrived)
-    with ssh.connect(shared.board.login) as session:
-        after = deploy.deploy(session, [new], lease.new("after", wait_s=0))
+    with open_session(shared.board.login) as session:
+        after = deploy_releases(session, [new], new_lease("after", wait_s=0))
     assert after.content <= missing
     assert shared.current() == new.id
     assert shared.releases() == whole
@@ -119,17 +119,17 @@ def test_a_cut_leaves_the_old_release_or_the_whole_new_one(
 
 
 def test_what_is_left_of_a_deploy_that_was_killed_does_not_turn_the_next_one_around(
-    pi: Pi, line: Line, tmp_path: Path
+    pi: Pi, line: BoardConnection, tmp_path: Path
 ) -> None:
     """Process numbers come back: soon after a restart above all."""
     old, new = faults.release(tmp_path / "old", 0, SMALL), faults.release(tmp_path, 1, SMALL)
-    deploy.deploy(line.session, [old], line.lease)
+    deploy_releases(line.session, [old], line.lease)
     # Each ln uses up a number itself.
     pi.sh(
         f"cd {HOME} && for n in $(seq $(($$ + 300)) $(($$ + 1300))); do"
         " ln -s releases/$1 current.$n; done",
         old.id,
     )
-    deploy.deploy(line.session, [new], line.lease)
+    deploy_releases(line.session, [new], line.lease)
     assert pi.current() == new.id
     assert set(pi.releases()[old.id]) == {file.name for file in old.files}

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from piyard import deploy, detached, lease, ssh
-from piyard.errors import (
-    BoardDiskFull,
-)
+from piyard.board.lease import new_lease
+from piyard.board.ssh.session import open_session
+from piyard.core.errors import BoardDiskFull
+from piyard.run.deploy import deploy_releases
+from piyard.run.remote import start_process, wait_for_process
 from tests import faults
 from tests.faults import LARGE, SMALL, Pi
 from tests.integration.faults.started import gone, running
@@ -31,9 +32,9 @@ def cramped(own_boards: object) -> Iterator[Pi]:
 
 def test_what_cannot_fit_is_not_sent(cramped: Pi, tmp_path: Path) -> None:
     release = faults.release(tmp_path / "new", 1, [3_000_000, 3_000_000])
-    with ssh.connect(cramped.board.login) as session:
+    with open_session(cramped.board.login) as session:
         with pytest.raises(BoardDiskFull) as caught:
-            deploy.deploy(session, [release], lease.new("test"))
+            deploy_releases(session, [release], new_lease("test"))
         assert session.commands == 1
     assert caught.value.code == 12
     assert cramped.blobs() == set()
@@ -42,9 +43,11 @@ def test_what_cannot_fit_is_not_sent(cramped: Pi, tmp_path: Path) -> None:
 
 def test_room_that_vanishes_in_mid_stream(cramped: Pi, tmp_path: Path) -> None:
     old, new = faults.release(tmp_path / "old", 0, SMALL), faults.release(tmp_path, 1, LARGE)
-    with ssh.connect(cramped.board.login) as session, ThreadPoolExecutor() as pool:
-        deploy.deploy(session, [old], lease.new("old"))
-        sending = pool.submit(deploy.deploy, session, [new], lease.new("new"), link_limit=1_500_000)
+    with open_session(cramped.board.login) as session, ThreadPoolExecutor() as pool:
+        deploy_releases(session, [old], new_lease("old"))
+        sending = pool.submit(
+            deploy_releases, session, [new], new_lease("new"), link_limit=1_500_000
+        )
         faults.wait_until(
             lambda: sending.done() or any(".part" in blob for blob in cramped.blobs()), "sent"
         )
@@ -57,7 +60,7 @@ def test_room_that_vanishes_in_mid_stream(cramped: Pi, tmp_path: Path) -> None:
 
         cramped.sh("rm .piyard/filler")
         arrived = cramped.blobs()
-        after = deploy.deploy(session, [new], lease.new("after", wait_s=0))
+        after = deploy_releases(session, [new], new_lease("after", wait_s=0))
     assert after.content == sum(file.size for file in new.files if file.sha256 not in arrived)
     assert cramped.current() == new.id
     assert not [blob for blob in cramped.blobs() if blob.startswith(".part")]
@@ -65,25 +68,25 @@ def test_room_that_vanishes_in_mid_stream(cramped: Pi, tmp_path: Path) -> None:
 
 def test_a_run_that_finds_no_room_fails_and_is_not_waited_for(cramped: Pi, tmp_path: Path) -> None:
     release = faults.release(tmp_path / "new", 1, SMALL)
-    ours = lease.new("test")
+    ours = new_lease("test")
     command = [f"../../releases/{release.id}/nnrun", "lines", "4"]
-    with ssh.connect(cramped.board.login) as session:
-        deploy.deploy(session, [release], ours, keep=True)
+    with open_session(cramped.board.login) as session:
+        deploy_releases(session, [release], ours, keep=True)
         cramped.sh(FILL)
         with pytest.raises(BoardDiskFull):
-            detached.start(session, "run", release, command, ours, limit_s=10)
+            start_process(session, "run", release, command, ours, limit_s=10)
     gone(cramped, "nnrun", "piyard")
 
 
 def test_a_run_whose_room_vanishes_has_an_end(cramped: Pi, tmp_path: Path) -> None:
     release = faults.release(tmp_path / "new", 1, SMALL)
-    ours = lease.new("test")
+    ours = new_lease("test")
     command = [f"../../releases/{release.id}/nnrun", "lines", "8"]
-    with ssh.connect(cramped.board.login) as session:
-        deploy.deploy(session, [release], ours, keep=True)
-        detached.start(session, "run", release, command, ours, limit_s=20)
+    with open_session(cramped.board.login) as session:
+        deploy_releases(session, [release], ours, keep=True)
+        start_process(session, "run", release, command, ours, limit_s=20)
         running(cramped, "nnrun lines")
         cramped.sh(FILL)
-        found = detached.wait(lambda: session, session, "run", lambda _: None)
+        found = wait_for_process(lambda: session, session, "run", lambda _: None)
     assert (found.state, found.code) == ("ended", 0)
     gone(cramped, "nnrun", "piyard")

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from piyard import deploy, detached, run
-from piyard.board import Line
-from piyard.errors import (
-    HostUnreachable,
-)
-from piyard.run import LOG, folder_of
-from piyard.ssh import login, session
+from piyard.board.connection import BoardConnection
+from piyard.board.ssh import login, session
+from piyard.core.errors import HostUnreachable
+from piyard.run import deploy, remote
+from piyard.run.deploy import deploy_releases
+from piyard.run.lifecycle import finish_run
+from piyard.run.record import LOG_FILE, run_folder
 from tests import faults
 from tests.faults import LARGE, Pi
 from tests.integration.faults.started import begun
@@ -27,15 +27,15 @@ pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(120)]
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Short limits."""
     monkeypatch.setattr(login, "CONNECT_LIMIT_S", 2)
-    monkeypatch.setattr(detached, "LOST_LIMIT_S", 4)
-    monkeypatch.setattr(detached, "POLL_S", 1)
+    monkeypatch.setattr(remote, "LOST_LIMIT_S", 4)
+    monkeypatch.setattr(remote, "STATUS_WAIT_S", 1)
     # A command has half a minute to spare on the board; two seconds of that are enough here.
     monkeypatch.setattr(session, "SILENCE_S", -29)
 
 
 def test_a_board_that_accepts_and_says_nothing_is_given_up(hasty: None, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        way = Line(f"pi@127.0.0.1:{mute.getsockname()[1]}", "desktop")
+        way = BoardConnection(f"pi@127.0.0.1:{mute.getsockname()[1]}", "desktop")
         with pytest.raises(HostUnreachable) as caught:
             faults.do(way, "lines", "1")
         way.close()
@@ -43,24 +43,24 @@ def test_a_board_that_accepts_and_says_nothing_is_given_up(hasty: None, tmp_path
 
 
 def test_a_board_that_hangs_is_given_up_and_its_run_is_had_later(
-    pi: Pi, way: Line, hasty: None
+    pi: Pi, way: BoardConnection, hasty: None
 ) -> None:
     record = begun(way, "lines", "12")
     pi.signal_sshd("STOP")
     with pytest.raises(HostUnreachable):
-        run.finish(way, record)
+        finish_run(way, record)
     pi.signal_sshd("CONT")
-    assert run.finish(way, record).state == "ended"
-    assert (folder_of(record.id) / LOG).read_text().endswith("line 12\nall\n")
+    assert finish_run(way, record).state == "ended"
+    assert (run_folder(record.id) / LOG_FILE).read_text().endswith("line 12\nall\n")
 
 
 def test_a_board_that_hangs_for_a_while_is_waited_for(
-    pi: Pi, way: Line, hasty: None, monkeypatch: pytest.MonkeyPatch
+    pi: Pi, way: BoardConnection, hasty: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(detached, "LOST_LIMIT_S", 60)
+    monkeypatch.setattr(remote, "LOST_LIMIT_S", 60)
     record = begun(way, "lines", "24")
     with ThreadPoolExecutor() as pool:
-        done = pool.submit(run.finish, way, record)
+        done = pool.submit(finish_run, way, record)
         pi.signal_sshd("STOP")
         time.sleep(4)
         pi.signal_sshd("CONT")
@@ -68,12 +68,12 @@ def test_a_board_that_hangs_for_a_while_is_waited_for(
 
 
 def test_a_board_that_hangs_in_mid_deploy_is_given_up(
-    pi: Pi, way: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pi: Pi, way: BoardConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deploy, "SILENCE_S", 2)
+    monkeypatch.setattr(deploy, "HASHING_LIMIT_S", 2)
     release = faults.release(tmp_path / "new", 1, LARGE)
     with pytest.raises(HostUnreachable):
-        deploy.deploy(
+        deploy_releases(
             way.session,
             [release],
             way.lease,
@@ -81,4 +81,4 @@ def test_a_board_that_hangs_in_mid_deploy_is_given_up(
         )
     pi.signal_sshd("CONT")
     way.close_session()
-    assert deploy.deploy(way.session, [release], way.lease).content > 0
+    assert deploy_releases(way.session, [release], way.lease).content > 0

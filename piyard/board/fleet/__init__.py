@@ -1,0 +1,1 @@
+"""The inventory of boards: reading it, selecting from it, editing it."""

@@ -1,0 +1,1 @@
+"""The SSH edge: the only package that talks to Fabric and Paramiko."""

@@ -1,1 +1,0 @@
-"""Proof that a board computes what a model's original computes."""

@@ -1,0 +1,303 @@
+"""Boards you own: the inventory, and what each board answers."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import msgspec
+
+from piyard.board import inspection
+from piyard.board.connection import BoardConnection
+from piyard.board.facts import facts_row
+from piyard.board.fleet import editing
+from piyard.board.fleet.inventory import (
+    BoardEntry,
+    checkout_fleet_file,
+    load_inventory,
+    user_fleet_file,
+)
+from piyard.board.fleet.selection import find_entry, no_board_named, select_boards
+from piyard.board.inspection import (
+    FINDING_COLUMNS,
+    Finding,
+    NewBoardOptions,
+    finding_row,
+    probe_new_board,
+    trust_host_key,
+)
+from piyard.board.labgrid import acquisition, places
+from piyard.board.lease import lease_holder, run_leased_script
+from piyard.board.release import HOME
+from piyard.board.ssh.hostkeys import refuse_unknown_hosts
+from piyard.cli.board_requests import (
+    AddRequest,
+    BoardsQuery,
+    ExecRequest,
+    GcRequest,
+    PowerRequest,
+    RollbackRequest,
+    TrustRequest,
+)
+from piyard.cli.flags import BoardsRequest
+from piyard.cli.work import Boards, named_boards, named_or_emulated
+from piyard.core import console
+from piyard.core.errors import JobsFailed, NotSetUp, WrongInput
+from piyard.core.paths import IS_INSTALLED
+from piyard.core.tables import Cell, number_cell, render_table
+from piyard.core.text import escape_json, sanitize_line
+from piyard.run.outcomes import JobOutcomes
+from piyard.run.schedule import run_on_boards, run_parallel
+
+R = TypeVar("R")
+
+INVENTORY_COLUMNS = ("Board", "Host", "Target", "Tags", "Jump", "Sudo", "Price ($)", "Notes")
+FACTS_COLUMNS = (
+    "Board",
+    "Model",
+    "System",
+    "Kernel",
+    "Memory (MB)",
+    "Page (B)",
+    "Free disk (MB)",
+    "Load",
+)
+
+
+def list_boards(texts: Sequence[str], form: str) -> None:
+    """The inventory as a table."""
+    names = select_boards(texts) if texts else list(load_inventory())
+    print(
+        render_table(
+            INVENTORY_COLUMNS, [_inventory_row(name, find_entry(name)) for name in names], form
+        )
+    )
+    if not names:
+        console.info("the inventory is empty: invoke fleet.add --host … adds a board")
+
+
+def add_board(request: AddRequest) -> None:
+    """See what a board is, and write it into the inventory."""
+    if request.strict:
+        refuse_unknown_hosts()
+    board = probe_new_board(
+        NewBoardOptions(
+            host=request.host,
+            name=request.name,
+            target=request.target,
+            tags=tuple(request.tags),
+            key=request.key,
+            jump=request.jump,
+            sudo=request.sudo,
+            price=request.price,
+            price_date=request.price_date,
+            notes=request.notes,
+        )
+    )
+    file = user_fleet_file() if request.mine or IS_INSTALLED else checkout_fleet_file()
+    console.info(board.summary)
+    if request.dry_run:
+        print(f"write '{board.name}' ({board.entry.target}) into {file}")
+        return
+    editing.add_board(board.name, board.entry, file)
+    print(f"{board.name}: {board.entry.target}, written to {file}")
+
+
+def remove_board(name: str, *, dry_run: bool) -> None:
+    """Take a board out of the inventory."""
+    if dry_run:
+        print(f"remove '{name}' from the inventory")
+        return
+    print(f"{name} is removed from {editing.remove_board(name)}")
+
+
+def show_facts(request: BoardsQuery) -> None:
+    """What boards say of themselves."""
+    outcomes = _query(_require_named(request), lambda line: (line.name, line.facts))
+    if request.format == "json":
+        print(_pretty_json([{"board": n} | msgspec.to_builtins(f) for n, f in outcomes.results]))
+    else:
+        rows = [facts_row(name, facts) for name, facts in outcomes.results]
+        print(render_table(FACTS_COLUMNS, rows, request.format))
+    outcomes.require_all()
+
+
+def check_boards(request: BoardsQuery) -> None:
+    """Check boards; raises ``NotSetUp`` when one of them is not well."""
+    boards = _require_named(request)
+    by_board: dict[str, list[Finding]] = {}
+
+    def examine(line: BoardConnection) -> None:
+        by_board[line.name] = inspection.examine_board(line)
+
+    checks = [(line.name, partial(examine, line)) for line in boards.lines()]
+    run_parallel(checks, boards.parallel)
+    findings = [finding for name in boards.names for finding in by_board.get(name, [])]
+    print(
+        render_table(
+            FINDING_COLUMNS, [finding_row(finding) for finding in findings], request.format
+        )
+    )
+    not_ok = [f"{finding.board}: {finding.what}" for finding in findings if not finding.ok]
+    if not_ok:
+        raise NotSetUp(f"not well: {', '.join(not_ok)}", remedy="see the last column")
+
+
+def run_command(request: ExecRequest) -> None:
+    """Run one program on boards; its output, and an error when it failed somewhere."""
+    argv = _parse_argv(request.command)
+    if request.dry_run:
+        for name in _require_named(request).names:
+            print(f"run {argv} on {name}")
+        return
+    outcomes = _query(
+        _require_named(request),
+        lambda line: (line.name, line.session.run(argv, limit_s=request.limit, check=False)),
+    )
+    rows = [
+        [name, number_cell(done.code), done.out.rstrip(), done.err.rstrip()]
+        for name, done in outcomes.results
+    ]
+    print(render_table(("Board", "Exit code", "Output", "Errors"), rows, request.format))
+    outcomes.require_all()
+    failed = [name for name, done in outcomes.results if done.code]
+    if failed:
+        raise JobsFailed(f"'{argv[0]}' failed on {', '.join(failed)}", remedy="see the table")
+
+
+def pin_host_keys(request: TrustRequest) -> None:
+    """Pin the host keys that boards show now."""
+    for name in _require_named(request).names:
+        trust_host_key(name, request.fingerprint, dry_run=request.dry_run)
+
+
+def remove_old_releases(request: GcRequest) -> None:
+    """Remove old releases and fetched runs from boards."""
+    only_say = "yes" if request.dry_run else "no"
+
+    def collect(line: BoardConnection) -> list[str]:
+        argv = (HOME, line.lease.token, line.lease.owner, str(request.keep), only_say)
+        lines = run_leased_script(line.session, line.lease, "gc", *argv).split("\n")
+        freed = next((s.split()[1] for s in lines if s.startswith("freed ")), "0")
+        gone = [s for s in lines if s.startswith(("releases/", "runs/"))]
+        size = None if request.dry_run else int(freed) / 1e6
+        text = "N/A" if size is None else f"{size:.1f}"
+        return [line.name, ", ".join(gone) or "nothing", Cell(text, size)]
+
+    outcomes = _query(_require_named(request), collect)
+    print(render_table(("Board", "Removed", "MB freed"), outcomes.results, request.format))
+    outcomes.require_all()
+
+
+def show_leases(request: BoardsQuery) -> None:
+    """Who holds which board."""
+
+    def holder(line: BoardConnection) -> list[str]:
+        seconds, _, owner = lease_holder(line.session).partition(" ")
+        return [line.name, owner or "free", seconds or "-"]
+
+    outcomes = _query(_require_named(request), holder)
+    columns = ("Board", "Held by", "For (s), unless renewed")
+    print(render_table(columns, outcomes.results, request.format))
+    outcomes.require_all()
+
+
+def roll_back(request: RollbackRequest) -> None:
+    """Make the former release current on each board."""
+    boards = named_or_emulated(request)
+    if request.dry_run:
+        for name in boards.names:
+            print(f"switch {name} to the release before its current one")
+        return
+
+    def back(line: BoardConnection) -> list[str]:
+        mine = (line.lease.token, line.lease.owner)
+        said = run_leased_script(line.session, line.lease, "rollback", HOME, *mine)
+        if said == "nothing":
+            raise WrongInput(
+                f"{line.name} has no release before its current one", remedy="deploy to it first"
+            )
+        before, after = said.split("\n")
+        return [line.name, before.removeprefix("from "), after.removeprefix("to ")]
+
+    outcomes = _query(boards, back)
+    if outcomes.results:
+        print(render_table(("Board", "From", "To"), outcomes.results, "plain"))
+    outcomes.require_all()
+
+
+def switch_power(request: PowerRequest) -> None:
+    """Switch boards of a farm; prints what their ports say."""
+    boards = _require_named(request)
+    for name in boards.names:
+        entry = find_entry(name)
+        if entry.source != "labgrid":
+            raise WrongInput(
+                f"{name} does not come from labgrid, which alone knows power ports",
+                remedy="write source: labgrid and its place into the inventory",
+            )
+        if request.dry_run:
+            print(f"power {request.action} {name}")
+        else:
+            state = acquisition.switch_power(entry, request.action, wait_s=boards.wait_s)
+            print(sanitize_line(f"{name}: {state}"))
+
+
+def list_places(coordinator: str, form: str) -> None:
+    """The places of a labgrid farm."""
+    rows = [
+        [
+            place.name,
+            ", ".join(f"{k}={v}" for k, v in place.tags.items()),
+            place.acquired_by or "free",
+        ]
+        for place in places.list_places(coordinator)
+    ]
+    print(render_table(("Place", "Tags", "Held by"), rows, form))
+
+
+def _require_named(request: BoardsRequest) -> Boards:
+    """The boards named; raises ``WrongInput`` without any: all of them are meant only by --all."""
+    if not request.hosts and not request.all:
+        raise no_board_named()
+    return named_boards(request)
+
+
+def _query(boards: Boards, ask: Callable[[BoardConnection], R]) -> JobOutcomes[str, R]:
+    """What each board answers, all asked at once."""
+    return run_on_boards(
+        boards.lines(),
+        list(boards.names),
+        lambda line, _name: ask(line),
+        group_of_job=lambda name: name,
+        parallel=boards.parallel,
+    )
+
+
+def _parse_argv(command: str) -> list[str]:
+    try:
+        argv = shlex.split(command)
+    except ValueError as error:
+        raise WrongInput(f"--command: {error}", remedy="close each quote") from None
+    if not argv:
+        raise WrongInput("--command is empty", remedy="for example --command 'uname -a'")
+    return argv
+
+
+def _pretty_json(value: Any) -> str:
+    return escape_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def _inventory_row(name: str, entry: BoardEntry) -> list[str]:
+    place = entry.place or ",".join(f"{k}={v}" for k, v in entry.place_tags.items())
+    host = f"labgrid: {place}" if entry.source == "labgrid" else entry.host
+    user = f"{entry.user}@" if entry.user else ""
+    port = f":{entry.port}" if entry.port else ""
+    price = "" if entry.price is None else f"{entry.price:.2f}"
+    dated = f"{price} ({entry.price_date})" if price and entry.price_date else price
+    return [
+        *(name, f"{user}{host}{port}", entry.target, ", ".join(entry.tags), entry.jump),
+        *("yes" if entry.sudo else "no", dated, " ".join(entry.notes.split())),
+    ]

@@ -1,0 +1,260 @@
+"""What is made on this machine: builds, converted models, tables and pages of stored results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from piyard.build import builder
+from piyard.build.builder import plan_build
+from piyard.cli.desk_requests import AddModelRequest, ConvertRequest, ReportRequest
+from piyard.convert import converter
+from piyard.convert.conversions import (
+    PROOF_COLUMNS,
+    Conversion,
+    compare_routes,
+    describe_state,
+    list_notes,
+    proof_rows,
+    worst_rows,
+)
+from piyard.convert.own.adding import apply_addition, plan_addition, undo_addition
+from piyard.convert.own.defaults import OwnModelOptions, parse_integers, preprocess_options
+from piyard.convert.reference_models import choose_files, model_routes, require_route, weights_path
+from piyard.core import console, download, paths
+from piyard.core.errors import WrongInput, unknown_name
+from piyard.core.files import write_text
+from piyard.core.sandbox.launch import trust_file
+from piyard.core.tables import STYLES, render_table
+from piyard.core.target import load_target
+from piyard.core.text import format_scaled
+from piyard.models.definition import TASKS, Model, Weights, load_model, model_names
+from piyard.report.formats import render_rows
+from piyard.results.derive import make_row, parse_kwh_price, with_energy_cost
+from piyard.results.history import newest_rows, stored_results, stored_rows
+from piyard.results.index_db import ResultFilter
+from piyard.results.result import Result
+from piyard.results.row import Row
+from piyard.run.record import find_run
+
+MODEL_COLUMNS = (
+    *("Model", "Task", "Input", "Params", "GFLOPs/MACs"),
+    *("Published accuracy", "Weights", "Licence"),
+)
+
+
+def list_models(task: str, form: str) -> None:
+    """The models there are, of that task or of all."""
+    if task and task not in TASKS:
+        raise unknown_name("task", task, TASKS)
+    all_models = {name: load_model(name) for name in model_names()}
+    rows = [
+        _model_row(name, model) for name, model in all_models.items() if task in {"", model.task}
+    ]
+    print(render_table(MODEL_COLUMNS, rows, form))
+    console.info("figures are their publishers'; benchmarks count the network itself")
+
+
+def convert_models(request: ConvertRequest) -> None:
+    """Convert models, or say which would be."""
+    random_weights, route = request.random_weights, request.route
+    for name in request.models:
+        if request.dry_run:
+            usual = require_route(load_model(name), route)
+            print(f"convert {name} by route {usual}, or find it converted")
+            continue
+        if request.trust:
+            _trust_files(load_model(name))
+        conversion = converter.convert_model(
+            name, random_weights=random_weights, route=route, force=request.force
+        )
+        _print_conversion(conversion)
+        if route and route != model_routes(load_model(name))[0]:
+            by_default = converter.convert_model(name, random_weights=random_weights, force=True)
+            for line in compare_routes(conversion, by_default):
+                console.info(f"  {line}")
+        print(conversion.folder)
+
+
+def _trust_files(model: Model) -> None:
+    for chosen in choose_files(model).every:
+        trust_file(weights_path(chosen))
+
+
+def add_from_request(request: AddModelRequest) -> None:
+    """Make a model of the user's own file, and convert it; or say what that would take."""
+    add_model(
+        _file_options(request),
+        force=request.force,
+        trusted=request.trust,
+        form=request.format,
+        dry_run=request.dry_run,
+    )
+
+
+def _file_options(request: AddModelRequest) -> OwnModelOptions:
+    file = Path(request.file)
+    return OwnModelOptions(
+        file=file,
+        name=request.name or file.stem,
+        task=request.task,
+        size=request.input,
+        head=request.head,
+        strides=parse_integers("strides", request.strides),
+        labels=request.labels,
+        keypoints=request.keypoints,
+        cut=list(request.cut),
+        output=request.output,
+        activation=request.activation,
+        preprocess=preprocess_options(
+            fit=request.fit,
+            resize=request.resize,
+            order=request.order,
+            mean=request.mean,
+            norm=request.norm,
+        ),
+        licence=request.licence,
+    )
+
+
+def add_model(
+    options: OwnModelOptions, *, force: bool, trusted: bool = False, form: str, dry_run: bool
+) -> None:
+    """Make a model of the user's own file, and convert it; or say what that would take."""
+    if trusted and options.file.is_file():
+        trust_file(options.file, lasting=not dry_run)
+    planned = plan_addition(options)
+    for line in planned.lines:
+        console.info(line)
+    if dry_run:
+        return
+    with ExitStack() as undo:
+        undo.callback(undo_addition, planned)  # whatever ends it, Ctrl-C too: it can be added again
+        apply_addition(planned)
+        conversion = converter.convert_model(planned.name, force=True)
+        if not force:  # what only fp16 is too little for can be used in fp32
+            conversion.require_proved(["fp32"])
+        undo.pop_all()
+    _print_conversion(conversion)
+    rows = worst_rows(conversion) if form in STYLES else proof_rows(conversion)
+    print(render_table(PROOF_COLUMNS, rows, form))
+
+
+def _print_conversion(conversion: Conversion) -> None:
+    state = describe_state(conversion)
+    size = f"{conversion.manifest['params'] / 1e6:.2f} M params"
+    mark = "✗" if conversion.failed or conversion.empty else "✓"
+    console.info(f"{mark} {conversion.name}: {state}, {_weights_text(conversion)}, {size}")
+    for note in list_notes(conversion):
+        console.info(f"  {note}")
+
+
+def _model_row(name: str, model: Model) -> list[str]:
+    figures = model.published
+    return [
+        name,
+        model.task,
+        "x".join(map(str, model.input[1:])),
+        format_scaled(figures.params, 1e6, "M"),
+        format_scaled(figures.macs, 1e9, "GMACs"),
+        ", ".join(_published_accuracy(model)) or "N/A",
+        _availability(model),
+        "; ".join(dict.fromkeys(file.licence for file in _weight_files(model))),
+    ]
+
+
+def _published_accuracy(model: Model) -> Iterator[str]:
+    if model.published.top1 is not None:
+        yield f"top-1 {model.published.top1:.1f}"
+    if model.published.map_50_95 is not None:
+        yield f"mAP {model.published.map_50_95:.1f}"
+
+
+def _weight_files(model: Model) -> list[Weights]:
+    """The official file and what comes with it."""
+    return [model.weights[0], *model.parts.values()]
+
+
+def _availability(model: Model) -> str:
+    """What has to be done to have them."""
+    if any(_is_downloaded(file) for file in model.weights) and all(
+        map(_is_downloaded, model.parts.values())
+    ):
+        return "here"
+    return "to download" if model.weights[0].url else "only by PIYARD_MIRROR"
+
+
+def _is_downloaded(file: Weights) -> bool:
+    return bool(file.digest) and download.known_sha256(file.digest) is not None
+
+
+def _weights_text(conversion: Conversion) -> str:
+    weights = conversion.manifest["weights"]
+    return f"weights: {weights['source']}" if conversion.has_real_weights else "random weights"
+
+
+PAGE = "report.html"
+"""In artifacts/, where no other place is named."""
+
+
+def build_targets(target_names: Sequence[str], source_name: str, *, dry_run: bool) -> None:
+    """Build for targets, in their order, once all of them are known to be some."""
+    for name in target_names:
+        load_target(name)
+    for name in target_names:
+        build_target(name, source_name, dry_run=dry_run)
+
+
+def build_target(target_name: str, source_name: str, *, dry_run: bool) -> None:
+    """Build for a target, or say what that would take."""
+    if dry_run:
+        for line in plan_build(target_name, source_name):
+            print(line)
+        return
+    product = builder.build_nnrun(target_name, source_name)
+    facts = product.manifest["elf"]
+    linked = "static" if facts["static"] else f"needs GLIBC {facts['glibc']}"
+    size = product.nnrun.stat().st_size / 1e6
+    state = "built" if product.fresh else "nothing changed"
+    console.info(f"✓ {target_name}: {state}, build {product.key}, nnrun {size:.1f} MB, {linked}")
+    print(product.folder)
+
+
+def print_report(request: ReportRequest) -> None:
+    """What is stored in a format, on the terminal or, a page always, in a file."""
+    filters = ResultFilter(hosts=request.hosts, models=request.models, newest=not request.all)
+    rows = _one_row(request.run) if request.run else stored_rows(filters)
+    if not rows:
+        raise _nothing_stored(filters)
+    form, price = request.format, parse_kwh_price(request.price_kwh)
+    priced = [with_energy_cost(each, price) for each in rows]
+    text = render_rows(priced, form, _results_for(form, rows), long=request.long)
+    if not request.output and form != "html":
+        print(text)
+        return
+    path = Path(request.output) if request.output else paths.artifacts() / PAGE
+    write_text(path, text + "\n", remedy="name another with --output")
+    print(path)
+
+
+def _one_row(run_id: str) -> list[Row]:
+    """The run, of which only its result may be left; else what its folder says of it."""
+    rows = [row for row in stored_rows() if row.run.startswith(run_id)]
+    if len(rows) == 1:
+        return rows
+    return [make_row(each) for each in stored_results([find_run(run_id).name])]
+
+
+def _results_for(form: str, rows: Sequence[Row]) -> list[Result]:
+    """A page brings the samples of the newest of each job only, so the others are not read."""
+    needed = {"json": rows, "html": newest_rows(rows)}.get(form, [])
+    return list(stored_results([row.run for row in needed]))
+
+
+def _nothing_stored(filters: ResultFilter) -> WrongInput:
+    if filters.hosts or filters.models:
+        return WrongInput(
+            "no stored result is of that board and model", remedy="invoke report shows all"
+        )
+    return WrongInput("no results are stored yet", remedy="invoke deploy-bench makes some")

@@ -1,0 +1,330 @@
+"""Predictions on boards, and runs that keep running there: list, attach, fetch, cancel."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import statistics
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from piyard.board.connection import BoardConnection
+from piyard.cli import work
+from piyard.cli.board_requests import RunRequest
+from piyard.cli.work import plan_work, run_jobs
+from piyard.convert.conversions import find_conversion
+from piyard.core import console
+from piyard.core.errors import JobsFailed, UnreadableLog, WrongInput
+from piyard.core.tables import Cell, render_table
+from piyard.core.text import format_count, format_digits, sanitize_line
+from piyard.measure.bench import BENCH_TASK, conclude_benchmark
+from piyard.models.definition import Model, load_model
+from piyard.predict.command import (
+    Inputs,
+    PredictOptions,
+    check_inputs,
+    drawing_options,
+    nnrun_flags,
+    open_inputs,
+)
+from piyard.predict.files import open_viewer
+from piyard.predict.prediction import (
+    Prediction,
+    is_prediction,
+    predict_on_board,
+    prediction_columns,
+    prediction_rows,
+    read_prediction,
+    summarise_prediction,
+)
+from piyard.report.formats import render_rows
+from piyard.results.derive import make_row
+from piyard.run import lifecycle, log, record
+from piyard.run import record as run_record
+from piyard.run.job import Job, JobContext
+from piyard.run.lifecycle import finish_run, require_success
+from piyard.run.plan import prepare_jobs
+from piyard.run.record import LOG_FILE, Record, find_run, read_record, run_folder
+from piyard.run.remote import cancel_process, read_status
+from piyard.vision.schema import Dense
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """What a user chose beside boards and model."""
+
+    inputs: Sequence[str]
+    frames: int | None
+    options: PredictOptions
+    rules: Model
+    draw: bool
+    show: bool
+
+
+def run_model(request: RunRequest) -> None:
+    """Show pictures to a model on each board, print what it sees, and say where it is drawn."""
+    chosen = choose(request)
+    check_inputs(chosen.inputs)
+    nnrun_flags(chosen.rules, chosen.options)  # what is missing is said before any work
+    with plan_work(request, "run") as plan:
+        if request.dry_run:
+            plan.print(f"run on {', '.join(chosen.inputs)}")
+            return
+        with open_inputs(chosen.inputs, chosen.frames) as shown:
+            prepared = prepare_jobs(plan.jobs, random_weights=False, force=request.force)
+
+            def look(context: JobContext) -> Prediction:
+                return predict_on_board(
+                    context, shown, board_arguments(chosen, context.job, shown), chosen.rules
+                )
+
+            outcomes = run_jobs(plan, prepared, look)
+    print_predictions(outcomes.results, request.format)
+    if chosen.show:
+        open_viewer([path for seen in outcomes.results for path in seen.shown])
+    work.conclude(outcomes, plan, outcomes.unfinished_jobs)
+    require_readable(outcomes.results)
+
+
+def choose(request: RunRequest) -> Choice:
+    """What the flags say; raises ``WrongInput``."""
+    loaded = load_model(request.models[0])
+    return Choice(
+        inputs=request.inputs,
+        frames=request.frames,
+        options=PredictOptions(
+            topk=request.topk, init=parse_box(request.init), fps=_parse_fps(request.fps)
+        ),
+        rules=_with_output(_with_score(loaded, request.score), request.output),
+        draw=request.draw,
+        show=request.show,
+    )
+
+
+def board_arguments(chosen: Choice, job: Job, shown: Inputs) -> PredictOptions:
+    """What one board is asked."""
+    drawn = drawing_options(chosen.rules, shown) if chosen.draw else {}
+    return msgspec.structs.replace(
+        chosen.options, precision=job.precision, threads=job.threads, **drawn
+    )
+
+
+def print_predictions(seen: Sequence[Prediction], form: str) -> None:
+    """The table on stdout; on stderr what was wrong, and where pictures are."""
+    if not seen:
+        return
+    print(render_table(prediction_columns(seen[0].task), prediction_rows(seen), form))
+    for of in seen:
+        for bad in of.wrong:
+            console.info(f"✗ {of.host}: {bad.name}: {bad.error}")
+        console.info(f"✓ {summarise_prediction(of)}")
+        if of.film or of.drawn:
+            console.info(f"  drawn: {of.film or of.drawn[0].parent}")
+
+
+def require_readable(seen: Sequence[Prediction]) -> None:
+    """Raise when pictures could not be read: the others were looked at all the same."""
+    bad = {error.name for of in seen for error in of.wrong}
+    if bad:
+        raise JobsFailed(
+            f"{len(bad)} of the pictures could not be read; the others are done",
+            remedy="each is named above with its reason",
+        )
+
+
+def parse_box(text: str) -> tuple[float, float, float, float] | None:
+    """``x,y,width,height``; None when it was not given."""
+    if not text:
+        return None
+    try:
+        x, y, width, height = map(float, text.split(","))
+    except ValueError:
+        x = y = width = height = math.nan
+    if not (all(map(math.isfinite, (x, y, width, height))) and width > 0 and height > 0):
+        raise WrongInput(
+            f"--init takes x,y,width,height in pixels, not '{text}'",
+            remedy="for example --init 120,80,60,140",
+        )
+    return x, y, width, height
+
+
+def _parse_fps(text: str) -> float:
+    fps = _parse_float(text)
+    if not 0 < fps <= 1000:
+        raise WrongInput(f"--fps takes frames a second, not '{text}'", remedy="for example 25")
+    return fps
+
+
+def _parse_float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _with_score(rules: Model, text: str) -> Model:
+    if not text:
+        return rules
+    score = _parse_float(text)
+    if not 0 <= score <= 1:
+        raise WrongInput(f"--score takes 0 to 1, not '{text}'", remedy="for example --score 0.4")
+    if not isinstance(rules.head, Dense):
+        raise WrongInput(
+            f"{rules.title} gives objects no score to choose by", remedy="leave out --score"
+        )
+    return msgspec.structs.replace(rules, head=msgspec.structs.replace(rules.head, score=score))
+
+
+def _with_output(rules: Model, name: str) -> Model:
+    """Another output than the model's own: what makes scores of it, it says by how it ends."""
+    if not name or name == rules.output:
+        return rules
+    if rules.task != "classify":
+        raise WrongInput(f"{rules.title} is no classifier", remedy="leave out --output")
+    return msgspec.structs.replace(rules, output=name, activation="auto")
+
+
+ALL_FAILED = "failed"
+RUN_COLUMNS = ("Run", "Board", "What", "Started", "State", "Exit code")
+
+
+def list_runs(form: str) -> None:
+    """All runs of this checkout, and how they stood when last heard of."""
+    rows = []
+    for folder in record.list_runs():
+        try:
+            rows.append(_run_row(read_record(folder)))
+        except UnreadableLog as error:
+            console.info(f"left out: {error.what}")
+    print(render_table(RUN_COLUMNS, rows, form))
+    if not rows:
+        console.info("no runs yet: invoke deploy-bench makes some")
+
+
+def remove_runs(ids: Sequence[str], *, dry_run: bool) -> None:
+    """Remove the folders of runs that are over; ``failed`` is all that gave no result.
+
+    What was measured stays among the results.
+    """
+    folders = [folder for name in ids for folder in _removable(name)]
+    for folder in dict.fromkeys(folders):
+        if not dry_run:
+            shutil.rmtree(folder)
+        print(sanitize_line(f"{'remove' if dry_run else 'removed'} {folder}"))
+
+
+def _removable(name: str) -> list[Path]:
+    if name == ALL_FAILED:
+        return [
+            folder
+            for folder in run_record.list_runs()
+            if (it := _read_record(folder)) and it.is_lost
+        ]
+    folder = find_run(name)
+    record = _read_record(folder)
+    if record and record.state == "running":
+        raise WrongInput(
+            f"{record.id} keeps running on {record.host}, as far as was heard",
+            remedy=f"invoke attach {record.id} waits for it, invoke cancel {record.id} ends it",
+        )
+    return [folder]
+
+
+def _read_record(folder: Path) -> Record | None:
+    """The record of a run; None for one that cannot be read."""
+    try:
+        return read_record(folder)
+    except UnreadableLog:
+        return None
+
+
+def attach(run_id: str, form: str, *, long: bool = False) -> None:
+    """Wait for a run again, bring it back, and print what it gave."""
+    record = read_record(find_run(run_id))
+    if record.state == "running":
+        with _connection(record) as line:
+            record = finish_run(line, record, allow_bad_inputs=is_prediction(record))
+    else:
+        console.info(f"{record.id} is over ({record.state}), and was fetched")
+    if record.is_lost and not is_prediction(record):
+        _print_lost(record)
+    _print_results(record, form, long=long)
+
+
+def fetch(run_id: str) -> None:
+    """Bring back what a run has written so far, without waiting."""
+    record = read_record(find_run(run_id))
+    with _connection(record) as line:
+        line.has_lease = False
+        done = lifecycle.collect_run(line, record, read_status(line.session, record.id))
+    print(_state_line(done))
+
+
+def cancel(run_id: str) -> None:
+    """End a run on its board, its whole process group, and fetch what it wrote."""
+    record = read_record(find_run(run_id))
+    if record.state != "running":
+        console.info(f"{record.id} is over already ({record.state})")
+        return
+    with _connection(record) as line:
+        done = lifecycle.collect_run(line, record, cancel_process(line.session, record.id))
+    print(_state_line(done))
+
+
+@contextmanager
+def _connection(record: Record) -> Iterator[BoardConnection]:
+    """The line to the run's board, with the lease that the run was started with."""
+    line = BoardConnection(record.host, record.target)
+    line.lease = msgspec.structs.replace(line.lease, token=record.token)
+    line.has_lease = True
+    try:
+        yield line
+    finally:
+        line.close()
+
+
+def _run_row(record: Record) -> list[str]:
+    what = f"{record.what.get('task')} {record.what.get('slug', '')}".strip()
+    code = "" if record.exit_code is None else str(record.exit_code)
+    exit_code = Cell(code, record.exit_code)
+    return [record.id, record.host, what, record.when, record.state, exit_code]
+
+
+def _print_results(record: Record, form: str, *, long: bool = False) -> None:
+    if is_prediction(record):
+        predictions = [read_prediction(record)]
+        print_predictions(predictions, form)
+        require_readable(predictions)
+        return
+    if record.what.get("task") != BENCH_TASK:
+        print(_state_line(record))
+        return
+    conversion = find_conversion(str(record.model["name"]), str(record.model["key"]))
+    measured = conclude_benchmark(record, conversion)
+    print(render_rows([make_row(measured)], form, [measured], long=long))
+
+
+def _print_lost(record: Record) -> None:
+    """What there is of a run without a result; raises what became of it."""
+    print(_state_line(record))
+    try:
+        samples = [
+            line["ms"] for line in log.read_log(run_folder(record.id) / LOG_FILE).of("sample")
+        ]
+    except UnreadableLog as error:
+        console.info(f"nothing was measured: {error.what}")
+    else:
+        median = f", median {format_digits(statistics.median(samples))} ms" if samples else ""
+        console.info(
+            f"{format_count(len(samples), 'sample')} before it ended{median}: not a result"
+        )
+    line = BoardConnection(record.host, record.target)
+    require_success(line, record)
+
+
+def _state_line(record: Record) -> str:
+    return sanitize_line(
+        f"{record.id} on {record.host}: {record.state}, in {run_folder(record.id)}"
+    )

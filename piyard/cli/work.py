@@ -1,0 +1,323 @@
+"""Deploying to boards and benchmarking them, in parallel, whatever fails on the way.
+
+The plan that all tasks on boards share is here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from typing import Any, TypeVar
+
+import msgspec
+
+from piyard.board.connection import BoardConnection
+from piyard.board.fleet.selection import select_boards
+from piyard.board.lease import LEASE_WAIT_S
+from piyard.board.ssh.hostkeys import refuse_unknown_hosts
+from piyard.cli.board_requests import BenchRequest, DeployRequest
+from piyard.cli.flags import HOST, BoardsRequest, WorkRequest
+from piyard.core import console
+from piyard.core.errors import JobsFailed, NothingValid, PiyardError
+from piyard.measure.bench import run_benchmark
+from piyard.report.formats import render_rows
+from piyard.results.derive import make_row, parse_kwh_price, with_energy_cost
+from piyard.results.judge import is_believable
+from piyard.results.result import Result
+from piyard.run import execute, plan
+from piyard.run.deploy import Deployed
+from piyard.run.job import PMIC, Job, JobContext, Prepared, RunOptions
+from piyard.run.outcomes import JobOutcomes, RetryState, load_retry_state, save_retry_state
+from piyard.run.plan import identify_boards, prepare_jobs
+from piyard.run.schedule import MAX_PARALLEL, run_on_boards
+
+
+class Boards(msgspec.Struct, frozen=True, kw_only=True):
+    """Which boards, and how to deal with them."""
+
+    names: Sequence[str]
+    target: str = ""
+    parallel: int = MAX_PARALLEL
+    wait_s: float = LEASE_WAIT_S
+
+    def lines(self) -> list[BoardConnection]:
+        """A line to each, not open yet."""
+        return [BoardConnection(name, self.target, wait_s=self.wait_s) for name in self.names]
+
+
+def named_boards(request: BoardsRequest) -> Boards:
+    """The boards that a request names, which may be none; raises ``WrongInput``."""
+    if request.strict:
+        refuse_unknown_hosts()
+    return Boards(
+        names=select_boards(request.hosts, every=request.all),
+        target=request.target,
+        parallel=request.parallel,
+        wait_s=0 if request.no_wait else LEASE_WAIT_S,
+    )
+
+
+def named_or_emulated(request: BoardsRequest) -> Boards:
+    """The same, but the emulated board where none is named, which is said."""
+    if request.hosts or request.all:
+        return named_boards(request)
+    console.info(f"no --host given: using {HOST}, an emulated board")
+    return named_boards(request.replace(hosts=(HOST,)))
+
+
+def run_options(request: WorkRequest) -> RunOptions:
+    """How a request wants boards and the links to them to be treated."""
+    return RunOptions(
+        limit_s=request.limit or 0,
+        link_limit=request.link_limit or 0,
+        retry=request.retry,
+        governor=request.governor,
+        rerun_invalid=request.rerun_invalid,
+        energy=request.meter or (PMIC if request.energy else ""),
+        picture=request.picture,
+    )
+
+
+def bench_duration(request: WorkRequest) -> dict[str, Any]:
+    """How long to measure; None keeps what is usual."""
+    return {
+        "loops": 0 if request.budget else request.loops,
+        "budget_s": request.budget,
+        "warmup": request.warmup,
+    }
+
+
+RETRY_HINT = "--retry-failed repeats only those"
+REPEATABLE = {"deploy", "bench"}
+J = TypeVar("J")
+R = TypeVar("R")
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be done where."""
+
+    verb: str
+    request: WorkRequest
+    """As it was made, but of a repetition as it was made the first time."""
+    boards: Boards
+    """All that are meant."""
+    usable: Sequence[BoardConnection]
+    unusable: Mapping[str, PiyardError]
+    """What is wrong with the others."""
+    jobs: Sequence[Job]
+
+    def print(self, verb: str = "") -> None:
+        """Say what would be done."""
+        for job in self.jobs:
+            what = f"{job.model} {job.precision}, {job.threads} threads"
+            any_of = f"any {job.target} of {', '.join(self.boards.names)}"
+            where = any_of if self.request.spread else job.host
+            print(f"{verb or self.verb}: {what}, on {where} ({job.target})")
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """All that one board is to have."""
+
+    host: str
+    jobs: Sequence[Job]
+
+
+def deploy(request: DeployRequest) -> None:
+    """Put nnrun and the models on each board."""
+    with plan_work(request, "deploy") as plan:
+        if request.dry_run:
+            plan.print()
+            return
+        prepared = prepare_jobs(
+            plan.jobs, random_weights=plan.request.random_weights, force=request.force
+        )
+        options = run_options(request)
+        grouped = groupby(plan.jobs, key=lambda job: job.host)
+        deliveries = [Delivery(host=host, jobs=list(jobs)) for host, jobs in grouped]
+
+        def deliver(line: BoardConnection, delivery: Delivery) -> Deployed:
+            of_model = {job.model: prepared.release_of(job) for job in delivery.jobs}
+            releases = list(of_model.values())
+            return execute.deploy_and_hold(
+                line, releases, prepared.of(delivery.jobs[0])[0], options
+            )
+
+        outcomes = run_on_boards(
+            plan.usable,
+            deliveries,
+            deliver,
+            group_of_job=lambda delivery: delivery.host,
+            title=lambda delivery: f"deploy to {delivery.host}",
+            parallel=request.parallel,
+        )
+    conclude(outcomes, plan, [job for each in outcomes.unfinished_jobs for job in each.jobs])
+
+
+def bench(request: BenchRequest, *, or_random: bool) -> None:
+    """Build, convert, deploy and measure; then the table."""
+    price = parse_kwh_price(request.price_kwh)
+    with plan_work(request, "bench") as plan:
+        if request.dry_run:
+            plan.print()
+            return
+        prepared = prepare_jobs(
+            plan.jobs,
+            random_weights=plan.request.random_weights,
+            or_random=or_random,
+            force=request.force,
+            alone=True,
+        )
+        outcomes = run_jobs(plan, prepared, run_benchmark)
+    results = outcomes.results
+    if results:
+        rows = [with_energy_cost(make_row(result), price) for result in results]
+        print(render_rows(rows, request.format, results, long=request.long))
+    conclude(outcomes, plan, outcomes.unfinished_jobs)
+    require_believable(results)
+
+
+def require_believable(results: Sequence[Result]) -> None:
+    """Raise ``NothingValid`` when there are results, and all are INVALID."""
+    if results and not any(is_believable(each.verdict) for each in results):
+        raise NothingValid(
+            "the row is INVALID" if len(results) == 1 else f"all {len(results)} rows are INVALID",
+            remedy="the comment says why; --rerun-invalid 2 cools down and measures again",
+        )
+
+
+@contextmanager
+def plan_work(request: WorkRequest, verb: str, *, boards: Boards | None = None) -> Iterator[Plan]:
+    """What is to be done on the boards that answer; without ``boards`` those of the request."""
+    failure = load_retry_state(verb) if request.retry_failed else None
+    if failure:
+        request = _as_before(request, failure)
+    if boards is None:
+        boards = named_boards(request) if failure else named_or_emulated(request)
+    lines = boards.lines()
+    try:
+        usable, unusable = identify_boards(lines, parallel=boards.parallel, dry_run=request.dry_run)
+        if not usable:
+            if not request.dry_run:
+                _remember(verb, request, boards, [], [line.name for line in lines])
+            _raise_unusable(unusable, "no board can be used")
+        yield Plan(
+            verb=verb,
+            request=request,
+            boards=boards,
+            usable=usable,
+            unusable=unusable,
+            jobs=_jobs(request, usable, failure),
+        )
+        if request.dry_run and unusable:
+            _raise_unusable(unusable, f"{len(unusable)} of {len(lines)} boards cannot be used")
+    finally:
+        for line in lines:
+            line.close()
+
+
+def _as_before(request: WorkRequest, failure: RetryState) -> WorkRequest:
+    """The same as last time, on the boards that still have something to do."""
+    return request.replace(
+        hosts=tuple(failure.hosts),
+        all=False,
+        target=failure.target,
+        models=tuple(failure.models),
+        precisions=tuple(failure.precisions),
+        threads=tuple(failure.threads),
+        loops=failure.bench.get("loops"),
+        budget=failure.bench.get("budget_s"),
+        warmup=failure.bench.get("warmup"),
+        random_weights=failure.random_weights,
+    )
+
+
+def _jobs(
+    request: WorkRequest, lines: Sequence[BoardConnection], failure: RetryState | None
+) -> list[Job]:
+    if failure is None:
+        return plan_jobs(request, _one_of_each(lines) if request.spread else lines)
+    answering = {line.name: line for line in lines}
+    unplanned = [answering[name] for name in failure.boards if name in answering]
+    failed_jobs = [job for job in failure.jobs if job.host in answering]
+    return failed_jobs + (plan_jobs(request, unplanned) if unplanned else [])
+
+
+def plan_jobs(request: WorkRequest, lines: Sequence[BoardConnection]) -> list[Job]:
+    """The jobs that a request means for these boards."""
+    return plan.plan_jobs(
+        lines,
+        request.models,
+        precisions=request.precisions,
+        threads=request.threads,
+        **bench_duration(request),
+    )
+
+
+def _one_of_each(lines: Sequence[BoardConnection]) -> list[BoardConnection]:
+    """The first board of each kind stands for all equal ones."""
+    return list({_board_kind(line): line for line in reversed(lines)}.values())
+
+
+def run_jobs(plan: Plan, prepared: Prepared, do: Callable[[JobContext], R]) -> JobOutcomes[Job, R]:
+    """Every job on its board; with ``--spread`` on whichever equal board is free."""
+    options = run_options(plan.request)
+
+    def at(line: BoardConnection, job: Job) -> R:
+        there = msgspec.structs.replace(job, host=line.name)
+        return do(JobContext(line=line, job=there, prepared=prepared, options=options))
+
+    spread = plan.request.spread
+    groups = {line.name: _board_kind(line) if spread else line.name for line in plan.usable}
+    return run_on_boards(
+        plan.usable,
+        plan.jobs,
+        at,
+        group_of_job=lambda job: groups[job.host],
+        group_of_line=lambda line: groups[line.name],
+        title=lambda job: job.title,
+        parallel=plan.boards.parallel,
+    )
+
+
+def _board_kind(line: BoardConnection) -> str:
+    """Equal boards have the same; an emulated one equals no real one."""
+    return f"{line.target_name} {'emulated' if line.emulated else 'real'}"
+
+
+def conclude(outcomes: JobOutcomes[J, R], plan: Plan, undone: Sequence[Job]) -> None:
+    """Keep what failed for ``--retry-failed``, and raise it."""
+    for error in plan.unusable.values():
+        outcomes.also_failed(error)
+    _remember(plan.verb, plan.request, plan.boards, undone, list(plan.unusable))
+    if len(plan.boards.names) > 1:
+        console.info(f"{len(plan.boards.names)} boards: {outcomes.summary}")
+    outcomes.require_all(RETRY_HINT if plan.verb in REPEATABLE else "")
+
+
+def _remember(
+    verb: str, request: WorkRequest, boards: Boards, undone: Sequence[Job], silent: Sequence[str]
+) -> None:
+    """Keep what is left; of a board that is silent again only what failed there before."""
+    waiting = load_retry_state(verb).jobs_of(silent) if request.retry_failed else []
+    planned_boards = {job.host for job in waiting}
+    save_retry_state(
+        verb,
+        RetryState(
+            jobs=[*undone, *waiting],
+            boards=[name for name in silent if name not in planned_boards],
+            models=request.models,
+            precisions=request.precisions,
+            threads=request.threads,
+            bench=bench_duration(request),
+            random_weights=request.random_weights,
+            target=boards.target,
+        ),
+    )
+
+
+def _raise_unusable(unusable: Mapping[str, PiyardError], what: str) -> None:
+    errors = list(unusable.values())
+    if len(errors) == 1:
+        raise errors[0]
+    raise JobsFailed(what, evidence="\n".join(error.what for error in errors))

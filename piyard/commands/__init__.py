@@ -1,1 +1,0 @@
-"""What each task does: decide, say, act, print."""

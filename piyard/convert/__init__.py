@@ -1,0 +1,1 @@
+"""From a model's files to ncnn's, with the proof on this machine that they compute the same."""

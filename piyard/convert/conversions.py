@@ -1,0 +1,257 @@
+"""A Conversion: ncnn's files of a model on this machine, and the result of their proof.
+
+The folder ``artifacts/conversions/<key>/`` holds model.ncnn.param, model.ncnn.bin (fp32 weights),
+the same of a second net (``head``) where there is one, labels.txt, pnnx's own intermediate files
+and log, and ``reference/<blob>.f32``.
+
+A conversion and its proof are shown as rows, notes and a state.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from piyard.convert.analysis import choose_output, count_macs, count_params
+from piyard.convert.difference import OutputFigures
+from piyard.convert.ncnn_net import load_net, net_inputs, read_layers, run_all_blobs
+from piyard.core.errors import ConversionFailed, WrongInput
+from piyard.core.store import find_artifact, read_manifest
+from piyard.models.definition import Model, load_model, read_labels
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def count_operations(
+    folder: Path, inputs: Sequence[NDArray[np.float32]], stem: str = "model"
+) -> dict[str, int]:
+    """``params`` and ``macs`` of the network in the folder, for one inference of these inputs."""
+    layers, net = read_layers(folder, stem), load_net(folder, stem)
+    blobs = run_all_blobs(net, layers, *inputs)
+    shapes = {name: value.shape for name, value in blobs.items()}
+    shapes |= {name: x.shape for name, x in zip(net_inputs(net), inputs, strict=True)}
+    return {
+        "params": sum(count_params(layer) for layer in layers),
+        "macs": sum(count_macs(layer, shapes) for layer in layers),
+    }
+
+
+def find_class_output(conversion: Conversion, model: Model) -> int:
+    """The index of a converted classifier's output with the classes. Raises ``WrongInput``."""
+    shapes = conversion.manifest["reference"]["outputs"]
+    sizes = [prod(shape) for shape in shapes.values()]
+    names = conversion.manifest["reference"].get("names", list(shapes))
+    return choose_output(model.output, names, sizes, len(read_labels(model)))
+
+
+CONVERSION_SHELF = "conversions"
+LABELS_FILE = "labels.txt"
+REFERENCE_FOLDER = "reference"
+FP32 = "fp32"
+
+
+class Conversion(msgspec.Struct, frozen=True, kw_only=True):
+    """A converted model on this machine, compared with its original."""
+
+    name: str
+    key: str
+    folder: Path
+    manifest: dict[str, Any]
+    fresh: bool
+    """Whether it was made now."""
+
+    @property
+    def has_real_weights(self) -> bool:
+        """Whether its outputs mean anything: random weights are for times only."""
+        return bool(self.manifest["weights"]["kind"] == "file")
+
+    @property
+    def weights(self) -> str:
+        """Their short name in the model's YAML (see ``weights.Chosen.short``)."""
+        return str(self.manifest["weights"].get("sha256", ""))[:8] or "random"
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Channels, height, width."""
+        c, h, w = self.manifest["input"]
+        return c, h, w
+
+    @property
+    def input_range(self) -> tuple[float, float]:
+        """Lowest and highest value of synthetic input."""
+        low, high = self.manifest["reference"]["span"]
+        return low, high
+
+    @property
+    def outputs(self) -> list[str]:
+        """ncnn's names of the output blobs."""
+        return list(self.manifest["reference"]["outputs"])
+
+    @property
+    def failed(self) -> list[str]:
+        """What failed in its proof, a line each."""
+        return list(self.manifest.get("failed", []))
+
+    @property
+    def empty(self) -> dict[str, str]:
+        """Outputs whose agreement proves nothing, and why."""
+        return dict(self.manifest.get("empty", {}))
+
+    @property
+    def stems(self) -> list[str]:
+        """What the files of its networks begin with: ``model``, and ``head`` of a tracker."""
+        return list(self.manifest.get("nets", ["model"]))
+
+    def reference(self, blob: str) -> NDArray[np.float32]:
+        """The original's output, flat, for ``stimulus.tensor(input_shape, SEED, input_range)``."""
+        import numpy as np
+
+        return np.fromfile(self.folder / REFERENCE_FOLDER / f"{blob}.f32", dtype="<f4")
+
+    def failed_for(self, precisions: Collection[str]) -> list[str]:
+        """What speaks against these precisions: what fp16 loses does not matter to fp32."""
+        only_fp32 = set(precisions) == {FP32}
+        return [] if only_fp32 and not self._fails_in_fp32 else self.failed
+
+    def require_proved(self, precisions: Collection[str] = ()) -> Conversion:
+        """Itself. Raises ``ConversionFailed`` when its proof failed, in these precisions."""
+        if failed := self.failed_for(precisions):
+            right = "" if self._fails_in_fp32 else "; boards may use it with --precision fp32"
+            raise ConversionFailed(
+                f"{self.manifest['title']}: ncnn does not compute what the original computes",
+                evidence="\n".join(failed),
+                remedy=f"kept: {self.folder}; --force uses it all the same{right}",
+            )
+        return self
+
+    @property
+    def _fails_in_fp32(self) -> bool:
+        return any(line.startswith(FP32) for line in self.failed)
+
+
+PROOF_COLUMNS = ("Model", "Data type", "Input", "Output", "Count", "Cosine", "Max abs")
+SHOWN_LAYERS = 8
+"""At most so many layers are named."""
+
+
+def proof_rows(conversion: Conversion) -> list[list[str]]:
+    """The proof's figures, a row for each precision, kind of input and output."""
+    return [
+        [conversion.name, precision, kind, output, *msgspec.convert(figures, OutputFigures).cells]
+        for precision, proved in conversion.manifest["proof"].items()
+        for kind, outputs in proved["inputs"].items()
+        for output, figures in outputs.items()
+    ]
+
+
+def worst_rows(conversion: Conversion) -> list[list[str]]:
+    """For each kind of input only the output with the lowest cosine, and how many there are."""
+    return [
+        [conversion.name, precision, kind, *_least_alike_cells(outputs)]
+        for precision, proved in conversion.manifest["proof"].items()
+        for kind, outputs in proved["inputs"].items()
+    ]
+
+
+def _least_alike_cells(outputs: Mapping[str, Any]) -> list[str]:
+    name, figures = min(outputs.items(), key=lambda item: float(item[1]["cosine"]))
+    label = f"{name}, the least of {len(outputs)}" if len(outputs) > 1 else name
+    return [label, *msgspec.convert(figures, OutputFigures).cells]
+
+
+def list_notes(conversion: Conversion) -> list[str]:
+    """What is worth knowing beside the figures."""
+    manifest = conversion.manifest
+    lines = list(manifest["lint"])
+    if manifest["route"] == "onnx" and manifest["network"] != "onnx":
+        lines.append("by ONNX: torch calls this exporter deprecated; route trace is the default")
+    if manifest["network"] == "torchscript":
+        lines.append("a TorchScript file is a program: it runs in a sandbox unless you trust it")
+    if manifest["original"] == "ncnn":
+        lines.append("a ready pair has no original: only its fp16 was compared with its fp32")
+    lines += [f"output {name} proves nothing: {why}" for name, why in conversion.empty.items()]
+    lines += [
+        f"output {name} is {why}: its difference was judged"
+        for name, why in _blind_outputs(conversion)
+    ]
+    if masks := manifest["masks"]:
+        lines.append(f"masked by its YAML, as a board showed: {', '.join(masks)}")
+    if keep_fp32 := manifest["no_fp16_storage"]:
+        lines.append(f"stays in fp32 where fp16 loses too much: {_join_names(keep_fp32)}")
+    return lines
+
+
+def _blind_outputs(conversion: Conversion) -> list[tuple[str, str]]:
+    """Outputs whose cosine means nothing for any input, and why."""
+    reasons: dict[str, set[str]] = {}
+    for proved in conversion.manifest["proof"].values():
+        for outputs in proved["inputs"].values():
+            for name, figures in outputs.items():
+                reasons.setdefault(name, set()).add(figures.get("blind", ""))
+    return [(name, why.pop()) for name, why in reasons.items() if len(why) == 1 and "" not in why]
+
+
+def describe_state(conversion: Conversion) -> str:
+    """Whether it was proved, in a few words."""
+    if conversion.failed:
+        return f"FAILED its proof: {conversion.failed[0]}"
+    if conversion.empty:
+        why = next(iter(conversion.empty.values()))
+        return f"converted, NOT PROVED: {', '.join(conversion.empty)}: {why}"
+    return "converted and proved" if conversion.fresh else "nothing changed"
+
+
+def _join_names(names: Sequence[str]) -> str:
+    """All names where they are few, else the first ones: the manifest has them all."""
+    more = len(names) - SHOWN_LAYERS
+    return ", ".join(names[:SHOWN_LAYERS]) + (f" and {more} more" if more > 0 else "")
+
+
+def compare_routes(conversion: Conversion, default: Conversion) -> list[str]:
+    """How a conversion by another route differs from the one by the default route."""
+    routes = [each.manifest["route"] for each in (conversion, default)]
+    ours, theirs = Counter(_layer_types(conversion)), Counter(_layer_types(default))
+    counts = [f"{ours[type_] - theirs[type_]:+d} {type_}" for type_ in sorted({*ours, *theirs})]
+    changes = ", ".join(text for text in counts if not text.startswith("+0 "))
+    totals = f"{ours.total()} layers and {theirs.total()}"
+    return [f"route {routes[0]} beside {routes[1]}: {totals} ({changes or 'the same kinds'})"] + [
+        f"  {precision}: lowest cosine {_lowest_cosine(conversion, precision):.8f}"
+        f" and {_lowest_cosine(default, precision):.8f}"
+        for precision in conversion.manifest["proof"]
+    ]
+
+
+def _layer_types(conversion: Conversion) -> list[str]:
+    return [
+        layer.type for stem in conversion.stems for layer in read_layers(conversion.folder, stem)
+    ]
+
+
+def _lowest_cosine(conversion: Conversion, precision: str) -> float:
+    kinds = conversion.manifest["proof"][precision]["inputs"].values()
+    return float(min(figures["cosine"] for outputs in kinds for figures in outputs.values()))
+
+
+def find_conversion(model_name: str, key: str) -> Conversion:
+    """An earlier conversion; raises ``WrongInput`` when it is not there any more."""
+    folder = find_artifact(CONVERSION_SHELF, key)
+    if folder is None:
+        raise WrongInput(
+            f"the conversion {key} of {model_name} is gone from artifacts/",
+            remedy=f"make it again: invoke convert --model {model_name}",
+        )
+    return load_conversion(load_model(model_name), model_name, key, folder, fresh=False)
+
+
+def load_conversion(model: Model, name: str, key: str, folder: Path, *, fresh: bool) -> Conversion:
+    shown = {"name": name, "title": model.title, "task": model.task}
+    published = {"published": msgspec.to_builtins(model.published)}
+    manifest = read_manifest(folder) | shown | published
+    return Conversion(name=name, key=key, folder=folder, manifest=manifest, fresh=fresh)

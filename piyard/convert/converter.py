@@ -1,0 +1,276 @@
+"""Model → Conversion: ncnn's files, the proof that they are right, and a reference for boards."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from piyard.convert import conversions
+from piyard.convert.conversions import (
+    CONVERSION_SHELF,
+    LABELS_FILE,
+    REFERENCE_FOLDER,
+    Conversion,
+    count_operations,
+)
+from piyard.convert.lint import describe_version_skew, require_classes, require_logits
+from piyard.convert.ncnn_net import PRECISION_NOTES, load_net, net_outputs
+from piyard.convert.param import add_masks
+from piyard.convert.proof import ProofResult
+from piyard.convert.proof_inputs import make_inputs, proof_pictures
+from piyard.convert.proof_trial import run_trial
+from piyard.convert.reference import ReferenceModel
+from piyard.convert.reference_models import (
+    ModelFiles,
+    choose_files,
+    model_routes,
+    reference_model,
+    reference_networks,
+    require_route,
+)
+from piyard.core import console, paths, store
+from piyard.core.errors import ConversionFailed, NotSetUp
+from piyard.core.files import scratch_folder, sha256_of_file
+from piyard.core.labels import format_labels
+from piyard.core.store import key_of
+from piyard.models.definition import Model, load_model, read_labels
+from piyard.models.networks import inference
+from piyard.models.synthetic import INPUT_SEED, random_tensor
+from piyard.models.weights import RANDOM_WEIGHTS, ChosenWeights
+from piyard.vision.pictures import read_picture
+from piyard.vision.preprocess import prepare_picture
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+CONVERSION_PHASES = 4
+HALF_FOLDER_PREFIX = "piyard-half-"
+
+
+class ConversionPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a conversion is made of."""
+
+    model: Model
+    name: str
+    files: ModelFiles
+    route: str
+    ir: Path | None
+    """The PNNX IR that route ``pnnx`` begins with."""
+    key: str
+
+
+def make_conversion(plan: ConversionPlan, at: Path) -> dict[str, Any]:
+    """Fill the folder; returns the part of the manifest that is not among the inputs."""
+    with (
+        console.step(f"convert {plan.name}") as step,
+        inference(),
+        scratch_folder(HALF_FOLDER_PREFIX) as half,
+    ):
+        try:
+            step.phase(1, CONVERSION_PHASES, "read the original")
+            nets = reference_networks(plan.model, plan.files, route=plan.route, ir=plan.ir)
+            require_classes(plan.model, nets["model"])
+            require_logits(plan.model, nets["model"])
+            step.phase(2, CONVERSION_PHASES, "lower to ncnn")
+            _lower_networks(nets, at, half)
+            add_masks(at, model_masks(plan.model, plan.files, plan.route))
+            pictures = proof_pictures(plan.model)
+            has_weights = plan.files.main.file is not None
+            step.phase(3, CONVERSION_PHASES, "prove")
+            result = run_trial(plan.model, nets, at, half, pictures, meant=has_weights)
+        except ConversionFailed as error:
+            raise _with_log(error, at, f"convert-{plan.name}-{plan.key}") from None
+        step.ok, step.outcome = not result.failed, _describe_cosines(result.proved)
+        step.phase(4, CONVERSION_PHASES, "count operations")
+        _write_labels(plan.model, at)
+        return {
+            "weights": plan.files.main.description,
+            "nets": list(nets),
+            "original": nets["model"].kind,
+            "no_fp16_storage": result.keep_fp32,
+            "lint": [note for note in [describe_version_skew()] if note],
+            "failed": result.failed,
+            "empty": result.empty,
+            "reference": _write_reference(plan.model, nets["model"], at),
+            "proof": _proof_to_manifest(result.proved),
+            **_operations_of_all(plan.model, nets, at),
+        }
+
+
+def _describe_cosines(proved: ProofResult) -> str:
+    """The lowest cosine of any output, in each precision."""
+    lowest = {
+        precision: min(each.cosine for outputs in kinds.values() for each in outputs.values())
+        for precision, kinds in proved.figures.items()
+    }
+    return ", ".join(f"{precision} cosine {cosine:.6f}" for precision, cosine in lowest.items())
+
+
+def model_masks(model: Model, files: ModelFiles, route: str) -> dict[str, int]:
+    """The masks that the YAML has for these weights.
+
+    They are for the model's own route: by another one the same name may be another layer's.
+    """
+    own = model_routes(model)[0]
+    return model.masks.get(files.main.short, {}) if route == own else {}
+
+
+def _lower_networks(nets: Mapping[str, ReferenceModel], at: Path, half: Path) -> None:
+    """Each network with fp32 weights and with fp16 weights."""
+    for net in nets.values():
+        net.lower(at, half=False)
+        net.lower(half, half=True)
+
+
+def _with_log(error: ConversionFailed, at: Path, name: str) -> ConversionFailed:
+    """The error, with what pnnx wrote kept where the user can read it."""
+    files = [*at.glob("*.pnnx.log"), *at.glob("*.ncnn.param")]
+    if not files:
+        return error
+    folder = paths.artifacts() / "logs" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        shutil.copyfile(file, folder / file.name)
+    remedy = f"{error.remedy}; kept: {folder}" if error.remedy else f"kept: {folder}"
+    return ConversionFailed(error.what, evidence=error.evidence, remedy=remedy)
+
+
+def _write_labels(model: Model, at: Path) -> None:
+    """The names of the classes, one a line; none for a model without classes."""
+    names = read_labels(model) if model.labels else []
+    (at / LABELS_FILE).write_text(format_labels(names), encoding="utf-8", newline="\n")
+
+
+def _write_reference(model: Model, original: ReferenceModel, at: Path) -> dict[str, Any]:
+    names = net_outputs(load_net(at))
+    outputs = original.run(random_tensor(model.input, INPUT_SEED, model.input_range))
+    (at / REFERENCE_FOLDER).mkdir()
+    for name, values in zip(names, outputs, strict=True):
+        values.astype("<f4").tofile(at / REFERENCE_FOLDER / f"{name}.f32")
+    shapes = {name: list(v.shape) for name, v in zip(names, outputs, strict=True)}
+    reference = {"seed": INPUT_SEED, "span": list(model.input_range), "outputs": shapes}
+    return reference | {"names": original.output_names(len(names))}
+
+
+def _proof_to_manifest(proved: ProofResult) -> dict[str, Any]:
+    machine, plain = platform.machine(), msgspec.to_builtins(proved)
+    return {
+        precision: {
+            "computed": f"{PRECISION_NOTES[precision]}, on {machine}",
+            "inputs": figures,
+            "found": plain["predictions"].get(precision),
+            "tracks": plain["tracks"].get(precision),
+        }
+        for precision, figures in plain["figures"].items()
+    }
+
+
+def _operations_of_all(
+    model: Model, nets: Mapping[str, ReferenceModel], at: Path
+) -> dict[str, Any]:
+    """One inference of all networks; where there are several, also of the first one: ``main``."""
+    feeds = make_inputs(model, nets, ()).items()
+    inputs = {stem: feed["noise"][0] for stem, feed in feeds}
+    counts = {
+        stem: net.size() or count_operations(at, inputs[stem], stem) for stem, net in nets.items()
+    }
+    total = {key: sum(count[key] for count in counts.values()) for key in ("params", "macs")}
+    return total | ({"main": counts["model"]} if len(counts) > 1 else {})
+
+
+CONVERSION_FORMAT = 14
+"""Raise it when the code here makes other files from the same inputs."""
+CONVERSION_TOOLS = ("torch", "torchvision", "onnx", "onnxruntime", "pnnx", "ncnn")
+
+
+def convert_model(
+    model_name: str, *, random_weights: bool = False, route: str = "", force: bool = False
+) -> Conversion:
+    """The conversion of a model in models/, made when it is not there yet.
+
+    Raises ``WrongInput``, ``DownloadFailed`` when no accepted weights can be had, and
+    ``ConversionFailed``; the log of a failed one is kept under artifacts/logs. One whose proof
+    failed is kept and refused, unless with ``force``.
+    """
+    model = load_model(model_name)
+    route = require_route(model, route)
+    files = choose_files(model, random_weights=random_weights)
+    ir = None
+    if route == "pnnx":
+        ir = convert_model(model_name, random_weights=random_weights, force=True).folder
+    inputs = _key_inputs(model, files, route)
+    key = key_of(inputs)
+    plan = ConversionPlan(model=model, name=model_name, files=files, route=route, ir=ir, key=key)
+    folder, fresh = store.get_or_make(
+        CONVERSION_SHELF, key, lambda at: inputs | make_conversion(plan, at)
+    )
+    conversion = conversions.load_conversion(model, model_name, key, folder, fresh=fresh)
+    return conversion if force else conversion.require_proved()
+
+
+def load_original(conversion: Conversion) -> ReferenceModel:
+    """What the conversion was made from, to be run under ``torch_shim.inference``."""
+    model = load_model(conversion.name)
+    return reference_model(model, _chosen_weights(conversion, model))
+
+
+def compute_reference_logits(
+    conversion: Conversion, pictures: Sequence[Path]
+) -> NDArray[np.float32]:
+    """The original's first output for each picture, shape (pictures, classes)."""
+    import numpy as np
+
+    model = load_model(conversion.name)
+    with inference():
+        network = load_original(conversion)
+        pixels = map(read_picture, pictures)
+        inputs = (prepare_picture(each, model.preprocess, model.input[1:]) for each in pixels)
+        return np.stack([network.run(values)[0] for values in inputs])
+
+
+def _chosen_weights(conversion: Conversion, model: Model) -> ChosenWeights:
+    if not conversion.has_real_weights:
+        return RANDOM_WEIGHTS
+    sha256 = conversion.manifest["weights"]["sha256"]
+    file = next(file for file in model.weights if file.is_file(sha256))
+    return ChosenWeights(file=file, sha256=sha256)
+
+
+def _key_inputs(model: Model, files: ModelFiles, route: str) -> dict[str, Any]:
+    """Everything that decides the bytes, and the thresholds they have passed."""
+    return {
+        "format": CONVERSION_FORMAT,
+        "route": route,
+        "network": model.network,
+        "task": model.task,
+        "input": list(model.input),
+        "noise": list(model.input_range),
+        "dynamic": msgspec.to_builtins(model.dynamic),
+        "cut": list(model.cut),
+        "output": model.output,
+        "activation": model.activation,
+        "preprocess": msgspec.to_builtins(model.preprocess),
+        "head": msgspec.to_builtins(model.head),
+        "tracker": msgspec.to_builtins(model.tracker),
+        "labels": sha256_of_file(model.labels_file) if model.labels else "",
+        "weights": files.main.identity,
+        "parts": {name: chosen.identity for name, chosen in files.parts.items()},
+        "masks": model_masks(model, files, route),
+        "thresholds": msgspec.to_builtins(model.proof),
+        "versions": {tool: _tool_version(tool) for tool in CONVERSION_TOOLS},
+    }
+
+
+def _tool_version(tool: str) -> str:
+    try:
+        return metadata.version(tool)
+    except metadata.PackageNotFoundError:
+        raise NotSetUp(f"{tool} is not installed", remedy="run ./yard once") from None

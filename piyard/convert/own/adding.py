@@ -1,0 +1,249 @@
+"""What adding a model file means, doing it, and undoing it; which network a checkpoint fits."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import yaml
+
+from piyard.convert.own.defaults import (
+    CHECKPOINT,
+    SAVE_REMEDY,
+    NameList,
+    OwnModelOptions,
+    describe_preprocess,
+    detect_kind,
+    match_names,
+    merge_preprocess,
+    network_defaults,
+    read_names,
+)
+from piyard.convert.own.description import MAIN_PART, describe_model
+from piyard.convert.own.metadata import Metadata, read_metadata
+from piyard.convert.reference_models import choose_files, weights_path
+from piyard.core.download import downloads_folder
+from piyard.core.errors import WrongInput
+from piyard.core.files import atomic_write, sha256_of_file, write_text
+from piyard.models import definition
+from piyard.models.definition import FILE_NETWORKS, Model, label_list_path, model_names
+from piyard.models.networks import NETWORK_NAMES, build_network
+from piyard.models.weights import read_checkpoint
+from piyard.vision.schema import Preprocess
+
+if TYPE_CHECKING:
+    import torch
+
+
+STEP_COUNTER = "num_batches_tracked"
+"""Counts training steps, means nothing here, and old files have none."""
+SHOWN_TENSORS = 3
+
+StateShapes = dict[str, tuple[int, ...]]
+
+
+def find_network(file: Path, *, classes: int, keypoints: int) -> str:
+    """The network that the tensors fit by name and shape, with so many classes and keypoints.
+
+    Raises ``WrongInput`` where none does, and ``ConversionFailed`` for a file that cannot be read.
+    """
+    in_file = _state_shapes(read_checkpoint(file))
+    candidates: dict[str, StateShapes] = {}
+    for name in sorted(NETWORK_NAMES):
+        candidates[name] = _network_shapes(name, max(classes, 1), keypoints)
+        if candidates[name] == in_file:
+            return name
+    nearest = max(candidates, key=lambda name: _share_alike(in_file, candidates[name]))
+    raise _no_network_fits(
+        file, classes, nearest, _list_differences(in_file, candidates[nearest]), len(in_file)
+    )
+
+
+def _no_network_fits(
+    file: Path, classes: int, nearest: str, differing: Sequence[str], tensors: int
+) -> WrongInput:
+    message = f"{file.name} fits no network that piyard builds with {classes or 'no'} classes"
+    if len(differing) > tensors / 2:
+        return WrongInput(message, remedy=f"it is of another network: {SAVE_REMEDY}")
+    line = f"nearest is {nearest}, where {len(differing)} of {tensors} tensors differ:"
+    return WrongInput(
+        message,
+        evidence="\n".join([line, *differing[:SHOWN_TENSORS]]),
+        remedy=f"--labels names the classes it was trained on; of another network: {SAVE_REMEDY}",
+    )
+
+
+def _network_shapes(name: str, classes: int, keypoints: int) -> StateShapes:
+    """Of a network built on the meta device, which takes neither memory nor time."""
+    import torch
+
+    with torch.device("meta"):
+        return _state_shapes(build_network(name, classes, keypoints=keypoints).state_dict())
+
+
+def _state_shapes(state: Mapping[str, torch.Tensor]) -> StateShapes:
+    return {
+        name: tuple(tensor.shape)
+        for name, tensor in state.items()
+        if not name.endswith(STEP_COUNTER)
+    }
+
+
+def _share_alike(in_file: StateShapes, in_network: StateShapes) -> float:
+    """The share of all tensors that both have, of the same shape."""
+    return len(in_file.items() & in_network.items()) / len({**in_file, **in_network})
+
+
+def _list_differences(in_file: StateShapes, in_network: StateShapes) -> list[str]:
+    """A line for each tensor that is missing, superfluous, or of another shape."""
+    return [
+        f"{name}: {_format_shape(ours)} in the file, {_format_shape(theirs)} in the network"
+        for name in {**in_network, **in_file}
+        if (ours := in_file.get(name)) != (theirs := in_network.get(name))
+    ]
+
+
+def _format_shape(shape: tuple[int, ...] | None) -> str:
+    return "none" if shape is None else "x".join(map(str, shape)) or "one number"
+
+
+COCO_KEYPOINTS = 17
+"""COCO's, where none are named."""
+
+
+class Addition(msgspec.Struct, frozen=True, kw_only=True):
+    """Files to write and files to copy, by their destination."""
+
+    name: str
+    written: dict[Path, str]
+    copied: dict[Path, Path]
+    findings: list[str]
+    """Facts that the user did not state, a line each."""
+
+    @property
+    def lines(self) -> list[str]:
+        """Everything as lines for the user."""
+        return [
+            *self.findings,
+            *(f"write {path}" for path in self.written),
+            *(f"copy {source} to {target}" for target, source in self.copied.items()),
+        ]
+
+
+def plan_addition(options: OwnModelOptions) -> Addition:
+    """What adding the model means; nothing is written.
+
+    Raises ``WrongInput``, and ``ConversionFailed`` for a file that cannot be read.
+    """
+    _require_new_name(options.name)
+    file_kind = detect_kind(options.file)
+    metadata = read_metadata(options.file, file_kind)
+    labels = _choose_labels(options, metadata)
+    keypoints = read_names("keypoints", options.keypoints, options.name)
+    network = _detect_network(options.file, file_kind, labels, keypoints)
+    files = _network_files(options.file, network)
+    purpose = network_defaults(network)
+    task = options.task or metadata.task or purpose.task
+    size = options.size or metadata.size or purpose.size
+    options = metadata.complete(options, task, size)
+    described = describe_model(options, network, files, {"labels": labels, "keypoints": keypoints})
+    text = yaml.safe_dump(
+        described.keys, sort_keys=False, default_flow_style=None, allow_unicode=True
+    )
+    written = {definition.MODELS_FOLDER / f"{options.name}.yaml": text}
+    written |= {label_list_path(each.name): each.text for each in (labels, keypoints) if each.text}
+    copied = {_cache_path(source): source for source in files.values()}
+    cut = [] if options.cut else described.keys.get("cut", [])
+    ending = [described.ending] if described.ending else []
+    findings = [
+        *metadata.lines(task, size),
+        *_list_findings(network, cut),
+        *ending,
+        *described.assumed,
+    ]
+    return Addition(name=options.name, written=written, copied=copied, findings=findings)
+
+
+def apply_addition(addition: Addition) -> None:
+    """Copy and write its files; ``forget`` removes what is written."""
+    for target, source in addition.copied.items():
+        if not target.is_file():
+            with atomic_write(target) as draft:
+                shutil.copyfile(source, draft)
+    for path, text in addition.written.items():
+        write_text(path, text)
+
+
+def undo_addition(addition: Addition) -> None:
+    """Remove what was written to models/."""
+    for path in addition.written:
+        path.unlink(missing_ok=True)
+
+
+def _list_findings(network: str, cut: list[str]) -> list[str]:
+    weights = [f"weights of {network}"] if network in NETWORK_NAMES else []
+    if not cut:
+        return weights
+    run = " (it was run to find that)" if network == "torchscript" else ""
+    return [*weights, f"cut where decoding begins{run}, at: {', '.join(cut)}"]
+
+
+def _choose_labels(options: OwnModelOptions, metadata: Metadata) -> NameList:
+    """The user's labels, else those in the file."""
+    if metadata.names and not options.labels:
+        return match_names(metadata.names, f"{options.name}-labels")
+    return read_names("labels", options.labels, options.name)
+
+
+def _detect_network(file: Path, file_kind: str, labels: NameList, keypoints: NameList) -> str:
+    if file_kind != CHECKPOINT:
+        return file_kind
+    return find_network(file, classes=labels.count, keypoints=keypoints.count or COCO_KEYPOINTS)
+
+
+def _network_files(file: Path, network: str) -> dict[str, Path]:
+    """The files of the network by part."""
+    if network != "ncnn":
+        return {MAIN_PART: file}
+    weights = file.with_suffix(".bin")
+    if not weights.is_file():
+        raise WrongInput(f"{weights} is missing", remedy="put the .bin beside the .param")
+    return {MAIN_PART: file, "bin": weights}
+
+
+def _require_new_name(name: str) -> None:
+    if not name or Path(name).name != name or name.startswith("."):
+        raise WrongInput(f"'{name}' cannot be the name of a model", remedy="choose another: --name")
+    if name in model_names():
+        raise WrongInput(f"there is already a model '{name}'", remedy="choose another: --name")
+
+
+def _cache_path(file: Path) -> Path:
+    return downloads_folder() / sha256_of_file(file) / file.name
+
+
+def as_file_says(model: Model) -> Model:
+    """The model as its file says it is prepared; itself where the file says nothing else."""
+    file = weights_path(choose_files(model).main)
+    kind = model.network if model.network in FILE_NETWORKS else CHECKPOINT
+    stated = read_metadata(file, kind).preprocess(model.task, ",".join(map(str, model.input)))
+    prepared = merge_preprocess(msgspec.to_builtins(model.preprocess), stated)
+    return msgspec.structs.replace(model, preprocess=msgspec.convert(prepared, Preprocess))
+
+
+def preparation_notes(model: Model, name: str) -> list[str]:
+    """Where the original is not fed as the YAML says, a line."""
+    other = _preparation_difference(model)
+    return [f"fed as its file says, and not {name}.yaml: {other}"] if other else []
+
+
+def _preparation_difference(model: Model) -> str:
+    own, stated = (_described_steps(each.preprocess) for each in (model, as_file_says(model)))
+    return ", ".join(text for fact, text in stated.items() if own.get(fact) != text)
+
+
+def _described_steps(preprocess: Preprocess) -> dict[str, Any]:
+    return describe_preprocess(msgspec.to_builtins(preprocess))

@@ -1,0 +1,239 @@
+"""Where an exported detector is cut: its heads are decoded on the board, not in the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from piyard.convert.onnx_graph import read_onnx, set_input_shapes, tensor_shapes, update_old_nodes
+from piyard.convert.script_program import SandboxedProgram
+from piyard.convert.torchscript import CONVOLUTIONS
+from piyard.models.definition import Model
+from piyard.vision.schema import DenseHead, Nanodet, Rtmdet, Yolov8, Yolox
+
+StepKind = Literal[
+    "convolution",
+    "scale",
+    "softmax",
+    "reshape",
+    "size",
+    "constant",
+    "other",
+    "sigmoid",
+    "log",
+    "log_softmax",
+    "divide",
+    "sum",
+    "complement",
+    "join",
+    "passing",
+]
+"""``scale`` is elementwise: a product, an exponential, a ReLU. Those after ``other`` matter to how
+a classifier ends (see ``conversion.ending``)."""
+
+
+class GraphStep(msgspec.Struct, frozen=True):
+    """The operation a tensor is the result of, and its inputs."""
+
+    kind: StepKind
+    inputs: tuple[str, ...]
+
+
+def find_undecoded(
+    steps: Mapping[str, GraphStep], outputs: Sequence[str], *, scaled: bool = False
+) -> list[str]:
+    """The results of the last convolutions before these outputs, in the outputs' order.
+
+    ``steps`` are by the tensor they result in. The convolution that weighs the distributions of a
+    distribution focal loss head (Li et al. 2020) is part of decoding. With ``scaled`` a result is
+    taken after what scales it.
+    """
+    ends: list[str] = []
+    visited: set[str] = set()
+    pending = list(reversed(outputs))
+    while pending:
+        name = pending.pop()
+        step = steps.get(name)
+        if name in visited or step is None or step.kind == "size":
+            continue
+        visited.add(name)
+        is_last = step.kind == "convolution" and not _weighs_softmax(step, steps)
+        if is_last or (scaled and _scales_convolution(step, steps)):
+            ends.append(name)
+        else:
+            pending += reversed(step.inputs)
+    return ends
+
+
+def _scales_convolution(step: GraphStep, steps: Mapping[str, GraphStep]) -> bool:
+    """Whether it scales the result of a convolution by constants."""
+    if step.kind != "scale":
+        return False
+    inputs = [steps[name] for name in step.inputs if name in steps]
+    computed = [each for each in inputs if each.kind != "constant"]
+    return len(computed) == 1 and (
+        computed[0].kind == "convolution" or _scales_convolution(computed[0], steps)
+    )
+
+
+def _weighs_softmax(convolution: GraphStep, steps: Mapping[str, GraphStep]) -> bool:
+    """Whether its input is a softmax."""
+    source = steps.get(convolution.inputs[0])
+    while source is not None and source.kind == "reshape":
+        source = steps.get(source.inputs[0])
+    return source is not None and source.kind == "softmax"
+
+
+TensorShapes = Mapping[str, Sequence[int]]
+"""By the name of a tensor; with the batch in front."""
+
+CONVOLUTION: StepKind = "convolution"
+SIGMOID: StepKind = "sigmoid"
+PASSING: StepKind = "passing"
+JOIN: StepKind = "join"
+PASSING_OPERATORS = "clamp contiguous dropout flatten select slice squeeze to unsqueeze"
+ONNX_KINDS: dict[str, StepKind] = {
+    "Conv": "convolution",
+    "Mul": "scale",
+    "Exp": "scale",
+    "Relu": "scale",
+    "Softmax": "softmax",
+    "Reshape": "reshape",
+    "Transpose": "reshape",
+    "Shape": "size",
+    "Constant": "constant",
+    "LogSoftmax": "log_softmax",
+    "Log": "log",
+    "Div": "divide",
+    "ReduceSum": "sum",
+    "Concat": JOIN,
+    **dict.fromkeys(("Sigmoid", "HardSigmoid"), SIGMOID),
+    **dict.fromkeys(
+        ["Cast", "Clip", "Dropout", "Flatten", "Identity", "Slice", "Squeeze", "Unsqueeze"], PASSING
+    ),
+}
+TORCH_KINDS: dict[str, StepKind] = dict.fromkeys(CONVOLUTIONS, CONVOLUTION) | {
+    "aten::mul": "scale",
+    "aten::exp": "scale",
+    "aten::relu": "scale",
+    "aten::softmax": "softmax",
+    "aten::view": "reshape",
+    "aten::reshape": "reshape",
+    "aten::transpose": "reshape",
+    "aten::permute": "reshape",
+    "aten::size": "size",
+    "prim::Constant": "constant",
+    "aten::log_softmax": "log_softmax",
+    "aten::log": "log",
+    "aten::div": "divide",
+    "aten::sum": "sum",
+    "aten::rsub": "complement",
+    **dict.fromkeys(("aten::sigmoid", "aten::hardsigmoid"), SIGMOID),
+    **dict.fromkeys(("aten::cat", "aten::stack", "prim::ListConstruct"), JOIN),
+    **{f"aten::{name}": PASSING for name in PASSING_OPERATORS.split()},
+}
+
+
+class GraphView(msgspec.Struct, frozen=True, kw_only=True):
+    """Tensors by the names at which the file can be cut."""
+
+    outputs: list[str]
+    steps: dict[str, GraphStep]
+    unnamed: frozenset[str] = frozenset()
+    """Tensors without a name in the file, which have a made-up one here."""
+    shapes: Callable[[Sequence[str]], TensorShapes]
+    """The shapes of these tensors, perhaps of others too."""
+
+
+def view_graph(file: Path, network: str, shape: Sequence[int]) -> GraphView | None:
+    """The file's network for an input (channels, rows, columns); None for another kind of file.
+
+    Raises ``ConversionFailed`` for a file that cannot be read, or does not work at that size.
+    """
+    if network == "onnx":
+        return _view_onnx(file, shape)
+    return _view_program(file, shape) if network == "torchscript" else None
+
+
+def _view_onnx(file: Path, shape: Sequence[int]) -> GraphView:
+    graph = set_input_shapes(update_old_nodes(read_onnx(file)), [(1, *shape)])
+    steps = {
+        name: GraphStep(ONNX_KINDS.get(node.op_type, "other"), tuple(node.input))
+        for node in graph.graph.node
+        for name in node.output
+    }
+    outputs = [value.name for value in graph.graph.output]
+    return GraphView(outputs=outputs, steps=steps, shapes=lambda _: tensor_shapes(graph))
+
+
+def _view_program(file: Path, shape: Sequence[int]) -> GraphView:
+    program = SandboxedProgram(file)
+    described = program.describe()
+    steps = {
+        node.name: GraphStep(TORCH_KINDS.get(node.kind, "other"), tuple(node.inputs))
+        for node in described.nodes
+    }
+    return GraphView(
+        outputs=described.outputs,
+        steps=steps,
+        unnamed=frozenset(steps) - frozenset(described.named),
+        shapes=lambda names: program.shapes(names, shape),
+    )
+
+
+CUTTABLE_HEADS = (Yolov8, Yolox, Nanodet, Rtmdet)
+"""Heads whose maps are what convolutions make, in the order in which exports join them; RTMDet's
+sides are scaled to pixels, which distinguishes them from the classes."""
+
+
+def find_cut(file: Path, model: Model) -> list[str]:
+    """The tensors of the file that are the model's maps, as its head has them.
+
+    Empty where the file already ends with them, or where they cannot be recognised. Raises
+    ``ConversionFailed`` for a file that cannot be read, or does not work at the model's size.
+    """
+    if not isinstance(model.head, CUTTABLE_HEADS):
+        return []
+    network = view_graph(file, model.network, model.input)
+    return _find_cut_tensors(network, model, model.head) if network else []
+
+
+def _find_cut_tensors(network: GraphView, model: Model, head: DenseHead) -> list[str]:
+    rest = network.outputs[-1:] if model.task == "segment" else []
+    decoded = network.outputs[: len(network.outputs) - len(rest)]
+    maps = _find_maps(network, decoded, model.input[1:], head)
+    cut = maps + rest if maps else []
+    return [] if cut == network.outputs else cut
+
+
+def _find_maps(
+    network: GraphView, outputs: Sequence[str], size: Sequence[int], head: DenseHead
+) -> list[str]:
+    """Map by map; empty where the maps have different numbers of tensors."""
+    scaled = isinstance(head, Rtmdet)
+    names = find_undecoded(network.steps, outputs, scaled=scaled)
+    if not network.unnamed.isdisjoint(names):
+        return []
+    shapes = network.shapes(names)
+    maps = [
+        _maps_of_size(names, shapes, [side // stride for side in size]) for stride in head.strides
+    ]
+    if scaled:
+        maps = [_put_boxes_last(network, tensors) for tensors in maps]
+    joined = [name for tensors in maps for name in tensors]
+    alike = len({len(tensors) for tensors in maps}) == 1
+    return joined if alike and len(joined) == len(names) else []
+
+
+def _put_boxes_last(network: GraphView, names: Sequence[str]) -> list[str]:
+    """Classes, then sides; empty where they cannot be told apart."""
+    classes = [name for name in names if network.steps[name].kind != "scale"]
+    sides = [name for name in names if network.steps[name].kind == "scale"]
+    return classes + sides if len(classes) == len(sides) == 1 else []
+
+
+def _maps_of_size(names: Sequence[str], shapes: TensorShapes, places: Sequence[int]) -> list[str]:
+    return [name for name in names if list(shapes.get(name, ())[2:]) == list(places)]

@@ -1,0 +1,291 @@
+"""What a user states about a network file, and the defaults for the rest."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from piyard.core.errors import WrongInput, unknown_name
+from piyard.core.labels import format_labels, read_labels, read_numbered_labels
+from piyard.core.parsing import parse_int
+from piyard.models.definition import label_list_names, label_list_path
+from piyard.models.networks import FCOS, RTMPOSE, YOLO, YOLOX
+
+FILE_KINDS = {".onnx": "onnx", ".torchscript": "torchscript", ".param": "ncnn"}
+"""Ending of a file → its kind."""
+CHECKPOINT_SUFFIXES = frozenset({".pt", ".pth", ".th", ".tar", ".ckpt"})
+"""Endings of what torch saves: weights, or a whole program."""
+CHECKPOINT = "checkpoint"
+SAVE_REMEDY = "save it as ONNX, or by torch.jit.trace(network, example).save('net.pt')"
+
+
+def detect_kind(file: Path) -> str:
+    """The file's kind: a value of ``network``, or ``CHECKPOINT``. Raises ``WrongInput``."""
+    if not file.is_file():
+        raise WrongInput(f"{file} is not a file")
+    if file.suffix in FILE_KINDS:
+        return FILE_KINDS[file.suffix]
+    if file.suffix not in CHECKPOINT_SUFFIXES:
+        raise WrongInput(
+            f"{file.name} is none of {', '.join(sorted({*FILE_KINDS, *CHECKPOINT_SUFFIXES}))}",
+            remedy=SAVE_REMEDY,
+        )
+    return "torchscript" if _is_program(file) else CHECKPOINT
+
+
+def _is_program(file: Path) -> bool:
+    """TorchScript archives hold constants, those of ``torch.save`` do not."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return any(Path(name).name == "constants.pkl" for name in archive.namelist())
+    except zipfile.BadZipFile:  # weights of an old torch, or broken: reading them tells
+        return False
+
+
+class NameList(msgspec.Struct, frozen=True):
+    """A list in models/labels/, and its text where it must still be written there."""
+
+    name: str = ""
+    text: str = ""
+
+    @property
+    def count(self) -> int:
+        """How many names it has; 0 where there is no list."""
+        if not self.name:
+            return 0
+        if self.text:
+            return self.text.count("\n")
+        return len(read_labels(label_list_path(self.name)))
+
+
+def read_names(kind: str, source: str, model: str) -> NameList:
+    """``source`` is a file, which becomes the model's own list, or the name of a list."""
+    if not source or (not Path(source).is_file() and label_list_path(source).is_file()):
+        return NameList(source)
+    if not Path(source).is_file():
+        raise WrongInput(f"--{kind}: there is no file {source}", remedy="one name a line")
+    names = read_numbered_labels(Path(source))
+    if not names:
+        raise WrongInput(f"--{kind}: {source} holds no names", remedy="one name a line")
+    return match_names(names, f"{model}-{kind}")
+
+
+def match_names(names: Sequence[str], new_name: str) -> NameList:
+    """The list in models/labels/ with these names, else a new one."""
+    text = format_labels(names)
+    for name in label_list_names():
+        if label_list_path(name).read_bytes() == text.encode():
+            return NameList(name)
+    return NameList(new_name, text)
+
+
+IMAGENET_LEVELS = {"order": "rgb", "mean": [123.675, 116.28, 103.53]} | {
+    "norm": [0.017124753831663668, 0.01750700280112045, 0.017429193899782137]
+}
+MAX_LEVEL = 255.0
+PLAIN_LEVELS = {"mean": [0.0, 0.0, 0.0], "norm": [1.0, 1.0, 1.0]}
+ULTRALYTICS_LEVELS = {"order": "rgb"} | PLAIN_LEVELS | {"norm": [1 / MAX_LEVEL] * 3}
+"""Whatever the task: its ImageNet mean is for another family, YOLOv5's classifiers."""
+OPENMMLAB_LEVELS = {"order": "bgr", "mean": [103.53, 116.28, 123.675]} | {
+    "norm": [0.017429193899782137, 0.01750700280112045, 0.017124753831663668]
+}
+HEAD_DEFAULTS: dict[str, dict[str, Any]] = {
+    "": IMAGENET_LEVELS,
+    "yolov8": {"fit": "letterbox", "order": "rgb"} | PLAIN_LEVELS | {"norm": [1 / 255] * 3},
+    "yolox": {"fit": "letterbox", "place": "topleft", "order": "bgr"} | PLAIN_LEVELS,
+    "nanodet": {"fit": "stretch"} | OPENMMLAB_LEVELS,
+    "rtmdet": {"fit": "letterbox", "place": "topleft"} | OPENMMLAB_LEVELS,
+    "fcos": {"fit": "letterbox", "place": "topleft", "pad": [124, 116, 104]} | IMAGENET_LEVELS,
+    "simcc": {"fit": "box"} | IMAGENET_LEVELS,
+    "heatmap": {"fit": "box"} | IMAGENET_LEVELS,
+}
+"""Head → how its authors prepare a picture; flags override it where a model differs."""
+
+
+class NetworkDefaults(NamedTuple):
+    """What a network is for."""
+
+    task: str
+    head: str
+    size: str
+    """As ``--input`` has it."""
+    strides: tuple[int, ...] = ()
+    """Where they are not the head's default ones."""
+
+
+FILE_DEFAULTS = NetworkDefaults("classify", "", "3,224,224")
+"""For a file of which nothing else is known."""
+
+
+def network_defaults(network: str) -> NetworkDefaults:
+    """The purpose of a network that piyard builds, else ``OWN``."""
+    if network in YOLO:
+        return NetworkDefaults(_yolo_task(network), "yolov8", "3,640,640")
+    if network in YOLOX:
+        return NetworkDefaults(
+            "detect", "yolox", "3,640,640" if network == "yolox_s" else "3,416,416"
+        )
+    if network in FCOS:
+        return NetworkDefaults("detect", "fcos", "3,512,512", (8, 16, 32, 64, 128))
+    if network in RTMPOSE:
+        return NetworkDefaults("pose", "simcc", "3,256,192")
+    return FILE_DEFAULTS  # classifiers, Ultralytics' too
+
+
+def _yolo_task(network: str) -> str:
+    return {"seg": "segment", "pose": "pose"}.get(network.partition("-")[2], "detect")
+
+
+def default_preprocess(head: str, side: int, differing: Mapping[str, Any]) -> dict[str, Any]:
+    """A model's ``preprocess`` for that head and height of input; no head is a classifier.
+
+    The defaults for one kind of fit do not apply to another, except the levels.
+    """
+    if head not in HEAD_DEFAULTS:
+        raise unknown_name("head", head, set(HEAD_DEFAULTS) - {""})
+    defaults = {"fit": "crop"} | HEAD_DEFAULTS[head]
+    fit = differing.get("fit", defaults["fit"])
+    if fit != defaults["fit"]:
+        defaults = {key: defaults[key] for key in ("order", "mean", "norm")}
+    if fit == "crop":
+        defaults |= {"resize": round(side / 0.875), "crop": side, "resample": "bilinear"}
+    return defaults | dict(differing)
+
+
+def default_input_range(preprocess: Mapping[str, Any]) -> list[float]:
+    """A model's ``noise`` for a network that is fed levels from 0 to 255; else empty."""
+    return [0.0, 255.0] if list(preprocess["norm"]) == [1.0] * 3 else []
+
+
+def ultralytics_preprocess(task: str, rows: int, columns: int) -> dict[str, Any]:
+    """Classifiers see the middle square, its side the short one's; all others the whole picture."""
+    if task != "classify":
+        return {"fit": "letterbox"} | ULTRALYTICS_LEVELS
+    if rows == columns:
+        return {
+            "fit": "crop",
+            "resize": rows,
+            "crop": rows,
+            "resample": "bilinear",
+        } | ULTRALYTICS_LEVELS
+    return {"fit": "stretch", "resample": "bilinear"} | ULTRALYTICS_LEVELS
+
+
+FACT_FLAGS = {
+    "input": "--input",
+    "order": "--order",
+    "mean": "--mean",
+    "norm": "--norm",
+    "fit": "--fit or --resize",
+    "output": "--output",
+    "activation": "--activation",
+}
+"""Fact about a model → the flags that set it."""
+FIT_KEYS = frozenset({"fit", "resize", "crop", "resample", "pad", "place", "padding"})
+"""Keys of ``preprocess`` that belong to its ``fit``."""
+LEVEL_KEYS = ("order", "mean", "norm")
+
+
+def merge_preprocess(metadata: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The ``preprocess`` that the file states, overridden by the user's options."""
+    other_fit = options.get("fit") not in {None, metadata.get("fit")}
+    base = {key: value for key, value in metadata.items() if not (other_fit and key in FIT_KEYS)}
+    return base | dict(options)
+
+
+def list_assumed(stated: Collection[str], *, size: str) -> list[str]:
+    """The facts that nobody stated; ``stated`` are keys of ``preprocess``."""
+    first = [] if size else ["input"]
+    fit = [] if stated & FIT_KEYS else ["fit"]  # type: ignore[operator]
+    return [*first, *(key for key in LEVEL_KEYS if key not in stated), *fit]
+
+
+def describe_preprocess(preprocess: Mapping[str, Any]) -> dict[str, str]:
+    """Fact → text, for a model's ``preprocess`` or a part of it."""
+    facts = {
+        key: f"{key} {_format_value(preprocess[key])}" for key in LEVEL_KEYS if key in preprocess
+    }
+    return facts | ({"fit": _describe_fit(preprocess)} if "fit" in preprocess else {})
+
+
+def describe_assumption(fact: str, text: str) -> str:
+    """An assumption as a line for the user."""
+    return f"assumed: {text} ({FACT_FLAGS[fact]} overrides it)"
+
+
+def _describe_fit(preprocess: Mapping[str, Any]) -> str:
+    if "crop" not in preprocess:
+        return f"fit {preprocess['fit']}"
+    resize, crop = preprocess["resize"], preprocess["crop"]
+    return f"fit crop (short side to {resize}, the middle {crop} of it)"
+
+
+def _format_value(value: str | Sequence[float]) -> str:
+    return value if isinstance(value, str) else ",".join(f"{number:.6g}" for number in value)
+
+
+class OwnModelOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user states about the file; the rest comes from the file, or is a default."""
+
+    file: Path
+    name: str
+    task: str = ""
+    size: str = ""
+    """``3,416,416``, or with a batch of one in front."""
+    head: str = ""
+    labels: str = ""
+    """A file of names, one a line, or one of models/labels/."""
+    keypoints: str = ""
+    strides: list[int] = []
+    cut: list[str] = []
+    output: str = ""
+    """Of a classifier with several, the one with the classes."""
+    activation: str = ""
+    """What turns it into scores: softmax, sigmoid, exp or none."""
+    preprocess: dict[str, Any] = {}
+    """What differs from the defaults for the head."""
+    licence: str = ""
+
+
+def preprocess_options(
+    *, fit: str, order: str, mean: str, norm: str, resize: str = ""
+) -> dict[str, Any]:
+    """The flags that were set, as keys of the YAML's ``preprocess``."""
+    flags: dict[str, Any] = {"fit": fit or ("crop" if resize else ""), "order": order}
+    flags["resize"] = parse_int("resize", resize)
+    flags |= {
+        key: _parse_triple(key, text) for key, text in (("mean", mean), ("norm", norm)) if text
+    }
+    return {key: value for key, value in flags.items() if value}
+
+
+def parse_integers(key: str, text: str) -> list[int]:
+    """A list of whole numbers, as a flag has it."""
+    parts = [part for part in text.split(",") if part]
+    if not all(part.strip().isdigit() for part in parts):
+        raise WrongInput(f"--{key} {text}", remedy="whole numbers, as 8,16,32")
+    return [int(part) for part in parts]
+
+
+def parse_size(text: str) -> list[int]:
+    """Channels, height, width."""
+    sides = text.replace("x", ",").split(",")
+    if not all(side.strip().isdigit() for side in sides) or len(sides) not in {3, 4}:
+        raise WrongInput(f"--input {text}", remedy="channels,height,width, as 3,416,416")
+    shape = [int(side) for side in sides]
+    if len(shape) == 4 and shape[0] != 1:
+        raise WrongInput(
+            f"--input {text}: a batch of {shape[0]}", remedy="piyard runs one picture at a time"
+        )
+    return shape[-3:]
+
+
+def _parse_triple(key: str, text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise WrongInput(f"--{key} {text}", remedy="three numbers, as 1.5,2,3") from None

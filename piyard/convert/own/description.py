@@ -1,0 +1,273 @@
+"""The YAML of a user's own model: what was stated, what is default, how a classifier ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+
+from piyard.convert.analysis import choose_output, layer_output_kind, list_outputs, output_kind
+from piyard.convert.ncnn_net import load_net_files, output_blobs, run_net
+from piyard.convert.own.cutting import find_cut, view_graph
+from piyard.convert.own.defaults import (
+    NameList,
+    OwnModelOptions,
+    default_input_range,
+    default_preprocess,
+    describe_assumption,
+    describe_preprocess,
+    list_assumed,
+    network_defaults,
+    parse_size,
+)
+from piyard.convert.param import read_param
+from piyard.core.errors import WrongInput, unknown_name
+from piyard.core.files import sha256_of_file
+from piyard.models.definition import Activation, Model
+from piyard.vision.classifier import AUTO, OutputKind, resolve_activation
+
+KNOWN_ACTIVATIONS: tuple[str, ...] = get_args(Activation)
+MULTI_LABEL_NOTE = "of a net that gives each label for itself it is sigmoid"
+
+
+class ClassifierOutputs(msgspec.Struct, frozen=True, kw_only=True):
+    """The outputs of a file, in order."""
+
+    names: list[str]
+    sizes: list[int]
+    """Number of values of each; 0 where that is not known without running it."""
+    ends: list[OutputKind]
+
+
+class ClassOutput(msgspec.Struct, frozen=True, kw_only=True):
+    """The output with the classes, and what turns it into scores."""
+
+    output: str = ""
+    """Empty for the only one."""
+    activation: str = AUTO
+    assumed: dict[str, str] = {}
+    """Fact → text."""
+    ending: str = ""
+    """A note where the network's ending decides the activation."""
+
+
+BUILT_OUTPUTS = ClassifierOutputs(names=["out0"], sizes=[0], ends=["logits"])
+"""Of the networks that piyard builds, for as many classes as there are labels."""
+
+
+def read_outputs(
+    file: Path, network: str, shape: Sequence[int], cut: Sequence[str]
+) -> ClassifierOutputs:
+    """The outputs of a file, or the tensors of ``cut``. A program with several is run once.
+
+    Raises ``ConversionFailed`` for a file that cannot be read, or does not work at that size.
+    """
+    if network == "ncnn":
+        return _pair_outputs(file, shape)
+    net = view_graph(file, network, shape)
+    if net is None:
+        return BUILT_OUTPUTS
+    names = list(cut) or net.outputs
+    shapes = net.shapes(names) if network == "onnx" or len(names) > 1 else {}
+    sizes = [prod(shapes.get(name, (0, 0))[1:]) for name in names]
+    ends = [output_kind(net.steps, name) for name in names]
+    # A program does not name its outputs: they get pnnx's numbers.
+    called = names if network == "onnx" else [f"out{number}" for number in range(len(names))]
+    return ClassifierOutputs(names=called, sizes=sizes, ends=ends)
+
+
+def _pair_outputs(file: Path, shape: Sequence[int]) -> ClassifierOutputs:
+    import numpy as np
+
+    layers = read_param(file)
+    names = output_blobs(layers)
+    sizes = dict.fromkeys(names, 0)
+    if len(names) > 1:
+        net = load_net_files(file, file.with_suffix(".bin"))
+        results = run_net(net, np.zeros(shape, np.float32))
+        sizes |= {name: int(values.size) for name, values in results.items()}
+    ends = [layer_output_kind(layers, name) for name in names]
+    return ClassifierOutputs(names=names, sizes=[sizes[name] for name in names], ends=ends)
+
+
+def choose_class_output(
+    candidates: ClassifierOutputs, *, output: str, activation: str, labels: int
+) -> ClassOutput:
+    """What the user stated, else what fits so many labels. Raises ``WrongInput``."""
+    if activation not in {"", *KNOWN_ACTIVATIONS}:
+        raise unknown_name("activation", activation, KNOWN_ACTIVATIONS)
+    index = choose_output(output, candidates.names, candidates.sizes, labels)
+    name, ends = candidates.names[index], candidates.ends[index]
+    size = candidates.sizes[index] or (labels if labels == 1 or candidates is BUILT_OUTPUTS else 0)
+    _require_activation_fits(name, ends, activation)
+    several = len(candidates.names) > 1
+    resolved = activation or _default_activation(ends, size)
+    assumed = {}
+    if several and not output:
+        listed = list_outputs(candidates.names, candidates.sizes)
+        assumed["output"] = f"output {name}, as large as there are labels, of {listed}"
+    if ends == "logits" and not activation:
+        assumed["activation"] = _describe_activation(resolved)
+    note = "" if ends == "logits" else f"{name} holds {ends}: its activation is {resolved}"
+    return ClassOutput(
+        output=name if several else "", activation=resolved, assumed=assumed, ending=note
+    )
+
+
+def _default_activation(ends: OutputKind, size: int) -> str:
+    is_known = size or ends != "logits"
+    return resolve_activation(AUTO, ends, size) if is_known else AUTO
+
+
+def _describe_activation(activation: str) -> str:
+    if activation == AUTO:
+        return f"activation softmax, of a single value sigmoid; {MULTI_LABEL_NOTE}"
+    return f"activation {activation}" + (f"; {MULTI_LABEL_NOTE}" if activation == "softmax" else "")
+
+
+def _require_activation_fits(name: str, ends: OutputKind, activation: str) -> None:
+    if ends == "probabilities" and activation not in {"", AUTO, "none"}:
+        raise WrongInput(
+            f"--activation {activation}: '{name}' already holds probabilities",
+            remedy="leave it out, or --activation none",
+        )
+    if ends != "log-probabilities" and activation == "exp":
+        raise WrongInput(
+            f"--activation exp: '{name}' does not end in the logarithm of probabilities",
+            remedy="leave it out, or --activation none",
+        )
+
+
+OWN_LICENCE = "the user's own"
+MAIN_PART = ""
+"""The part that a model's own network is."""
+PICTURE_CHANNELS = 3
+
+
+class ModelDescription(msgspec.Struct, frozen=True, kw_only=True):
+    """A YAML's keys, and notes on them for the user."""
+
+    keys: dict[str, Any]
+    assumed: list[str]
+    """Facts that nobody stated, a line each."""
+    ending: str = ""
+    """A note where a classifier's ending decides its activation."""
+
+
+def describe_model(
+    options: OwnModelOptions,
+    network: str,
+    files: Mapping[str, Path],
+    name_lists: Mapping[str, NameList],
+) -> ModelDescription:
+    """The YAML. ``name_lists`` are its lists of names, by key.
+
+    Raises ``WrongInput`` for what cannot be a model, and what ``cutting.found`` raises.
+    """
+    purpose = network_defaults(network)
+    task, head = options.task or purpose.task, options.head or purpose.head
+    size = parse_size(options.size or purpose.size)
+    _require_picture_input(options, size)
+    weights = {part: _weights_entry(options, file) for part, file in files.items()}
+    main = weights.pop(MAIN_PART)
+    preprocess = default_preprocess(head, size[1], options.preprocess)
+    _require_square(options, size, preprocess)
+    ends = (
+        _find_classes(options, network, files[MAIN_PART], size, name_lists)
+        if task == "classify"
+        else ClassOutput()
+    )
+    texts = (
+        {"input": f"input {','.join(map(str, size))}"}
+        | describe_preprocess(preprocess)
+        | ends.assumed
+    )
+    unstated = [*list_assumed(options.preprocess.keys(), size=options.size), *ends.assumed]
+    strides = options.strides or list(purpose.strides)
+    keys = {
+        "title": options.name,
+        "task": task,
+        "network": network,
+        "weights": [main],
+        "parts": weights,
+        "input": size,
+        "preprocess": preprocess,
+        "noise": default_input_range(preprocess),
+        **{key: name_list.name for key, name_list in name_lists.items()},
+        "output": ends.output,
+        "activation": ends.activation if ends.activation != AUTO else "",
+        "assumed": unstated,
+        "head": {"kind": head} | ({"strides": strides} if strides else {}) if head else {},
+        "cut": options.cut,
+    }
+    keys = {key: value for key, value in keys.items() if value}
+    model = _validate_model(keys)
+    cut = [] if options.cut else find_cut(files[MAIN_PART], model)
+    return ModelDescription(
+        keys=keys | ({"cut": cut} if cut else {}),
+        assumed=[describe_assumption(fact, texts[fact]) for fact in unstated],
+        ending=ends.ending,
+    )
+
+
+def _find_classes(
+    options: OwnModelOptions,
+    network: str,
+    file: Path,
+    size: Sequence[int],
+    name_lists: Mapping[str, NameList],
+) -> ClassOutput:
+    outputs = read_outputs(file, network, size, options.cut)
+    return choose_class_output(
+        outputs,
+        output=options.output,
+        activation=options.activation,
+        labels=name_lists["labels"].count,
+    )
+
+
+def _require_picture_input(options: OwnModelOptions, size: Sequence[int]) -> None:
+    if size[0] == PICTURE_CHANNELS:
+        return
+    last = (
+        "; it has the channels last: export it with them first"
+        if size[2] == PICTURE_CHANNELS
+        else ""
+    )
+    raise WrongInput(
+        f"{options.file.name} takes an input of {','.join(map(str, size))}, and not channels, "
+        f"height, width of a picture of {PICTURE_CHANNELS} channels",
+        remedy=f"piyard feeds colour pictures{last}",
+    )
+
+
+def _require_square(
+    options: OwnModelOptions, size: Sequence[int], preprocess: Mapping[str, Any]
+) -> None:
+    if preprocess["fit"] == "crop" and size[1] != size[2]:
+        raise WrongInput(
+            f"{options.file.name} takes {size[1]}x{size[2]}, which is not square, and how a "
+            "picture fits into it is not stated",
+            remedy="--fit stretch, or --fit letterbox where the aspect ratio was kept",
+        )
+
+
+def _validate_model(described: Mapping[str, Any]) -> Model:
+    try:
+        return msgspec.convert(described, Model)
+    except msgspec.ValidationError as error:
+        raise WrongInput(
+            f"this does not describe a model: {error}", remedy="invoke --help model.add"
+        ) from None
+
+
+def _weights_entry(options: OwnModelOptions, file: Path) -> dict[str, str]:
+    return {
+        "source": file.name,
+        "licence": options.licence or OWN_LICENCE,
+        "dataset": "not told",
+        "sha256": sha256_of_file(file),
+    }

@@ -1,0 +1,336 @@
+"""What a network file states about itself, as Ultralytics' trainer and exporter write it.
+
+How a picture is prepared is read as far as an exporter noted it.
+
+Read are sizes and names of Ultralytics' own preparation, ONNX's standard metadata of images
+(onnx/docs/MetadataProps.md), and mean, deviation and crop under timm's and torchvision's keys.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from piyard.convert import script_program
+from piyard.convert.onnx_graph import OnnxGraph, graph_input_shapes, read_onnx
+from piyard.convert.own.defaults import (
+    CHECKPOINT,
+    MAX_LEVEL,
+    PLAIN_LEVELS,
+    OwnModelOptions,
+    describe_preprocess,
+    merge_preprocess,
+    parse_size,
+    ultralytics_preprocess,
+)
+from piyard.models.weights import checkpoint_notes
+
+AUTHOR = "Ultralytics"
+YOLO_HEAD = "yolov8"
+TASK_HEADS = {"classify": "", "detect": YOLO_HEAD, "segment": YOLO_HEAD, "pose": YOLO_HEAD}
+"""Ultralytics' task → head, for the tasks piyard knows."""
+PAIR_METADATA = "metadata.yaml"
+"""What Ultralytics' exporter writes beside an ncnn pair."""
+
+
+class Metadata(msgspec.Struct, frozen=True, kw_only=True):
+    """A file's metadata; a fact it does not state is empty."""
+
+    task: str = ""
+    head: str = ""
+    size: str = ""
+    names: list[str] = []
+    """Of the classes."""
+    licence: str = ""
+    activation: str = ""
+    """For a checkpoint of a classifier, which does not show how it ends."""
+    author: str = ""
+    """``AUTHOR``, or empty."""
+    notes: dict[str, Any] = {}
+    """Other notes that may state how a picture is prepared."""
+
+    def preprocess(self, task: str, size: str) -> dict[str, Any]:
+        """The part of a model's ``preprocess`` that the file states, for that task and size."""
+        _, rows, columns = parse_size(size)
+        if self.author == AUTHOR:
+            defaults = ultralytics_preprocess(task, rows, columns)
+            return defaults | transforms_preprocess(self.notes.get("transforms"), rows, columns)
+        return noted_preprocess(self.notes, rows, columns)
+
+    def lines(self, task: str, size: str) -> list[str]:
+        """A line or two for the user; none where nothing is stated."""
+        parts = [
+            self.task,
+            f"input {self.size}" if self.size else "",
+            _describe_class_count(self.names),
+            f"licence {self.licence}" if self.licence else "",
+        ]
+        preprocess = ", ".join(describe_preprocess(self.preprocess(task, size)).values())
+        lines = [", ".join(part for part in parts if part), preprocess]
+        return [f"the file says: {line}" for line in lines if line]
+
+    def complete(self, options: OwnModelOptions, task: str, size: str) -> OwnModelOptions:
+        """The user's options, with the file's metadata where they are empty."""
+        facts = {key: getattr(self, key) for key in ("task", "head", "size", "licence")}
+        facts |= {"activation": self.activation} if task == "classify" else {}
+        preprocess = merge_preprocess(self.preprocess(task, size), options.preprocess)
+        return msgspec.structs.replace(
+            options,
+            **{key: getattr(options, key) or value for key, value in facts.items()},
+            preprocess=preprocess,
+        )
+
+
+def read_metadata(file: Path, kind: str) -> Metadata:
+    """The metadata of a file of that kind. Raises ``ConversionFailed`` for an unreadable one."""
+    if kind == CHECKPOINT:
+        return _checkpoint_metadata(checkpoint_notes(file))
+    if kind == "torchscript":
+        return _program_metadata(script_program.script_notes(file))
+    if kind == "onnx":
+        return _graph_metadata(read_onnx(file))
+    return _pair_metadata(_read_pair_notes(file)) if kind == "ncnn" else Metadata()
+
+
+def _checkpoint_metadata(notes: Mapping[str, Any]) -> Metadata:
+    """The trainer's ``args`` hold the size; its names may be numbered."""
+    names, licence = _class_names(notes.get("names")), _short_licence(notes.get("license"))
+    if not notes.get("trainer"):
+        return Metadata(
+            names=names, licence=licence, size=noted_size(notes), notes=_preprocess_notes(notes)
+        )
+    arguments = notes.get("train_args")
+    arguments = arguments if isinstance(arguments, Mapping) else {}
+    task, side = arguments.get("task"), arguments.get("imgsz")
+    sides = [side, side] if type(side) is int else side
+    return Metadata(
+        task=task if isinstance(task, str) and task in TASK_HEADS else "",
+        size=_format_size(sides),
+        names=names,
+        licence=licence,
+        activation="softmax",
+        author=AUTHOR,
+        notes={"transforms": notes.get("transforms")},
+    )
+
+
+def _graph_metadata(graph: OnnxGraph) -> Metadata:
+    notes = {prop.key: prop.value for prop in graph.metadata_props}
+    parsed = {key: parse_literal(notes.get(key, "")) for key in ("names", "imgsz")}
+    return _exporter_metadata({**notes, **parsed}, _graph_size(graph))
+
+
+def _pair_metadata(notes: Mapping[str, Any]) -> Metadata:
+    """A detector's pair includes its decoding, so that no head fits it."""
+    metadata = _exporter_metadata(notes, _format_size(notes.get("imgsz")))
+    return metadata if metadata.task == "classify" else Metadata(names=metadata.names)
+
+
+def _read_pair_notes(file: Path) -> dict[str, Any]:
+    notes = file.parent / PAIR_METADATA
+    try:
+        content = yaml.safe_load(notes.read_text(encoding="utf-8")[:MAX_TEXT])
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _program_metadata(notes: Mapping[str, Any]) -> Metadata:
+    """In JSON the numbers of the classes are strings."""
+    names = notes.get("names")
+    if isinstance(names, Mapping):
+        names = [names.get(str(number)) for number in range(len(names))]
+    return _exporter_metadata({**notes, "names": names}, _format_size(notes.get("imgsz")))
+
+
+def _exporter_metadata(notes: Mapping[str, Any], size: str) -> Metadata:
+    names, task = _class_names(notes.get("names")), notes.get("task")
+    if notes.get("author") != AUTHOR or not isinstance(task, str) or task not in TASK_HEADS:
+        return Metadata(names=names, size=size or noted_size(notes), notes=_preprocess_notes(notes))
+    licence, size = _short_licence(notes.get("license")), size or _format_size(notes.get("imgsz"))
+    return Metadata(
+        task=task, head=TASK_HEADS[task], size=size, names=names, licence=licence, author=AUTHOR
+    )
+
+
+def _preprocess_notes(notes: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: notes[key] for key in PREPROCESS_KEYS if key in notes}
+
+
+def _format_size(sides: Any) -> str:
+    """The input's size from [rows, columns]."""
+    if not isinstance(sides, list) or [type(side) for side in sides] != [int, int]:
+        return ""
+    if min(sides) < 1:
+        return ""
+    return f"3,{sides[0]},{sides[1]}"
+
+
+def _graph_size(graph: OnnxGraph) -> str:
+    """The input's size, if the graph works at one size only."""
+    shapes = graph_input_shapes(graph)
+    if len(shapes) != 1 or len(shapes[0]) != 4 or not all(shapes[0][1:]):
+        return ""
+    return ",".join(map(str, shapes[0][1:]))
+
+
+def _describe_class_count(names: Sequence[str]) -> str:
+    return {0: "", 1: "1 class"}.get(len(names), f"{len(names)} classes")
+
+
+def _class_names(names: Any) -> list[str]:
+    """A list, or a dictionary by number without gaps; each name in one line."""
+    if isinstance(names, Mapping):
+        numbers = list(range(len(names)))
+        names = [names[number] for number in numbers] if set(names) == set(numbers) else []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return []
+    lines = [" ".join(name.split()) for name in names]
+    return lines if all(map(_is_printable, lines)) else []
+
+
+def _short_licence(note: Any) -> str:
+    licence = note.partition(" License")[0].strip() if isinstance(note, str) else ""
+    return licence if _is_printable(licence) else ""
+
+
+def _is_printable(text: str) -> bool:
+    """Whether it can be written to a file and a terminal, and is not empty."""
+    return bool(text) and text.isprintable()
+
+
+PIXEL_RANGES: dict[str, dict[str, Any]] = {
+    "nominalrange_0_255": PLAIN_LEVELS,
+    "normalized_0_1": PLAIN_LEVELS | {"norm": [1 / MAX_LEVEL] * 3},
+    "normalized_1_1": {"mean": [MAX_LEVEL / 2] * 3, "norm": [2 / MAX_LEVEL] * 3},
+}
+CHANNEL_ORDERS = {
+    "rgb8": "rgb",
+    "rgba8": "rgb",
+    "bgr8": "bgr",
+    "bgra8": "bgr",
+    "rgb": "rgb",
+    "bgr": "bgr",
+}
+ORDER_KEYS = ("Image.BitmapPixelFormat", "channel_order", "color_order")
+MEAN_KEYS, DEVIATION_KEYS = ("mean", "image_mean"), ("std", "image_std")
+RANGE_KEY, SIZE_KEY = "Image.NominalPixelRange", "input_size"
+PREPROCESS_KEYS = (
+    *ORDER_KEYS,
+    *MEAN_KEYS,
+    *DEVIATION_KEYS,
+    RANGE_KEY,
+    SIZE_KEY,
+    "crop_pct",
+    "interpolation",
+)
+"""All keys that are read, apart from Ultralytics' own."""
+RESAMPLES = frozenset({"bilinear", "bicubic", "nearest"})
+MAX_TEXT = 1_000_000
+"""Characters of a note that is parsed; the names of a thousand classes have some 20,000."""
+
+
+def transforms_preprocess(transforms: Any, rows: int, columns: int) -> dict[str, Any]:
+    """``preprocess`` from torchvision's transforms, which Ultralytics saves with a classifier.
+
+    Only their attributes are loaded: a ``Resize`` has an interpolation, a ``CenterCrop`` has
+    none, a ``Normalize`` has mean and deviation of levels from 0 to 1. Its trainer leaves a crop of
+    another size aside, and so do we.
+    """
+    steps = vars(transforms).get("transforms") if hasattr(transforms, "__dict__") else None
+    attributes = [vars(step) for step in _as_list(steps) if hasattr(step, "__dict__")]
+    keys: dict[str, Any] = {}
+    for step in attributes:
+        keys |= _noted_levels({key: _as_list(step.get(key)) for key in ("mean", "std")})
+    sized = [step for step in attributes if "size" in step]
+    resizes = [step["size"] for step in sized if "interpolation" in step]
+    crops = [step["size"] for step in sized if "interpolation" not in step]
+    if len(resizes) == len(crops) == 1 and _as_list(crops[0]) == [rows, columns] == [rows, rows]:
+        short = resizes[0]
+        if type(short) is int and short >= rows:
+            keys |= {"fit": "crop", "resize": short, "crop": rows, "resample": "bilinear"}
+    return keys
+
+
+def _as_list(values: Any) -> list[Any]:
+    """The items of a list, a tuple or a tensor; none of anything else."""
+    listed = values.tolist() if hasattr(values, "tolist") else values
+    return list(listed) if isinstance(listed, (list, tuple)) else []
+
+
+def noted_preprocess(notes: Mapping[str, Any], rows: int, columns: int) -> dict[str, Any]:
+    """The part of a model's ``preprocess`` in these notes; what cannot be read is left out."""
+    order = str(_first_value(notes, ORDER_KEYS) or "").lower()
+    levels = PIXEL_RANGES.get(str(notes.get(RANGE_KEY, "")).lower(), {})
+    return {
+        **({"order": CHANNEL_ORDERS[order]} if order in CHANNEL_ORDERS else {}),
+        **levels,
+        **_noted_levels(notes),
+        **_noted_crop(notes, rows, columns),
+    }
+
+
+def noted_size(notes: Mapping[str, Any]) -> str:
+    """timm's ``input_size``, as ``--input`` has it."""
+    sides = parse_literal(notes.get(SIZE_KEY))
+    is_size = isinstance(sides, (list, tuple)) and len(sides) == 3
+    if not is_size or not all(type(side) is int and side > 0 for side in sides):
+        return ""
+    return ",".join(map(str, sides))
+
+
+def parse_literal(note: Any) -> Any:
+    """The value of a Python or JSON literal; None for other text.
+
+    No code is run. What is not text stays as it is.
+    """
+    if not isinstance(note, str):
+        return note
+    try:
+        return ast.literal_eval(note) if len(note) <= MAX_TEXT else None
+    except (TypeError, ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _first_value(notes: Mapping[str, Any], keys: Sequence[str]) -> Any:
+    return next((notes[key] for key in keys if key in notes), None)
+
+
+def _noted_levels(notes: Mapping[str, Any]) -> dict[str, Any]:
+    """Mean and deviation of levels from 0 to 1, as these libraries have them, or from 0 to 255."""
+    mean, deviation = (
+        _parse_three_numbers(_first_value(notes, keys)) for keys in (MEAN_KEYS, DEVIATION_KEYS)
+    )
+    if not mean or not deviation or min(deviation) <= 0:
+        return {}
+    scale = MAX_LEVEL if max(*mean, *deviation) <= 1 else 1.0
+    return {
+        "mean": [scale * level for level in mean],
+        "norm": [1 / (scale * level) for level in deviation],
+    }
+
+
+def _noted_crop(notes: Mapping[str, Any], rows: int, columns: int) -> dict[str, Any]:
+    """timm's: the middle of the picture, a share of it, for a square input."""
+    share = parse_literal(notes.get("crop_pct"))
+    if rows != columns or not isinstance(share, (int, float)) or not 0 < share <= 1:
+        return {}
+    resample = str(notes.get("interpolation", "bilinear"))
+    if resample not in RESAMPLES:
+        return {}
+    resize = math.floor(rows / share)
+    return {"fit": "crop", "resize": resize, "crop": rows, "resample": resample}
+
+
+def _parse_three_numbers(note: Any) -> list[float]:
+    values = parse_literal(note)
+    if not isinstance(values, (list, tuple)) or len(values) != 3:
+        return []
+    is_number = all(type(value) in {int, float} and math.isfinite(value) for value in values)
+    return [float(value) for value in values] if is_number else []

@@ -1,0 +1,298 @@
+"""Proof that the converted network computes what its original computes.
+
+Compared are outputs on pictures, on noise and on a tensor whose memory is not contiguous, with ncnn
+in fp32 and with fp16 storage imitated (see ncnn_net.py), and what the outputs mean: the class, the
+objects, the keypoints of each picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from piyard.convert.difference import (
+    CONSTANT_OUTPUT,
+    OutputDifference,
+    OutputFigures,
+    compare_outputs,
+    max_distance,
+    worst_difference,
+)
+from piyard.convert.ncnn_net import NET_STEM, PRECISION_NOTES, NetPair
+from piyard.convert.param import join_name, split_name
+from piyard.convert.proof_inputs import PICTURES_KIND, InputsByKind, ProofCase
+from piyard.convert.reference import ReferenceModel
+from piyard.core.errors import ConversionFailed
+from piyard.models.definition import Model
+from piyard.vision.decode import decode_objects, decode_pose
+from piyard.vision.overlap import (
+    SAME_OBJECT_IOU,
+    Agreement,
+    AgreementLimits,
+    compare_objects,
+    worst_agreement,
+)
+from piyard.vision.pictures import read_picture
+from piyard.vision.predictions import DecodedObject
+from piyard.vision.preprocess import ImageTransform, picture_transform
+from piyard.vision.schema import BytetrackConfig, DenseHead, Heatmap, Simcc
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    NetOutputs = Sequence[NDArray[np.float32]]
+    Array = NDArray[np.float32]
+    Outputs = list[Array]
+    Computed = Mapping[str, Sequence[Mapping[str, Array]]]
+    """Kind of input → the outputs for each input, by blob."""
+
+
+def predictions_agreement(
+    model: Model,
+    pictures: Sequence[Path],
+    expected: Sequence[NetOutputs],
+    got: Sequence[NetOutputs],
+) -> Agreement | None:
+    """The worst of the pictures; None for a network without a head, or without pictures."""
+    if model.head is None or not pictures:
+        return None
+    size = model.input[1:]
+    agreements = []
+    for path, reference, output in zip(pictures, expected, got, strict=True):
+        picture = read_picture(path)
+        placing = picture_transform(picture.size, model.preprocess, size)
+        agreements.append(
+            compare_objects(
+                _decode_outputs(model, reference, placing, picture.size),
+                _decode_outputs(model, output, placing, picture.size),
+            )
+        )
+    return worst_agreement(agreements)
+
+
+def _decode_outputs(
+    model: Model, outputs: NetOutputs, placing: ImageTransform, picture: tuple[int, int]
+) -> list[DecodedObject]:
+    size = model.input[1:]
+    match model.head:
+        case None:
+            return []
+        case Simcc() | Heatmap():
+            points = decode_pose(model.head, outputs, size, placing)
+            whole = (0.0, 0.0, float(picture[0]), float(picture[1]))
+            return [DecodedObject(class_=0, score=1.0, box=whole, keypoints=points)]
+        case _:
+            return decode_objects(model.head, model.task, outputs, size, placing)
+
+
+FiguresByKind = dict[str, dict[str, OutputFigures]]
+"""Kind of input → output → figures."""
+
+
+class ProofResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How alike the converted model is, by precision."""
+
+    figures: dict[str, FiguresByKind]
+    predictions: dict[str, Agreement] = {}
+    """What the outputs for real pictures mean; nothing where there are none, or no head."""
+    tracks: dict[str, Agreement] = {}
+    """What is followed in a clip; nothing where there is none, or no tracker."""
+
+
+def compare_with_reference(
+    case: ProofCase, got: Mapping[str, Computed]
+) -> tuple[FiguresByKind, Agreement | None]:
+    """How alike the outputs of each net are, and what is found in the pictures."""
+    by_kind: FiguresByKind = {}
+    for stem, computed in got.items():
+        for kind, outputs in _figures_by_kind(stem, computed, case.expected[stem]).items():
+            by_kind.setdefault(kind, {}).update(outputs)
+    main = got.get(NET_STEM)
+    if main is None or not case.pictures:
+        return by_kind, None
+    outputs_by_picture = [list(outputs.values()) for outputs in main[PICTURES_KIND]]
+    return by_kind, predictions_agreement(
+        case.model, case.pictures, case.expected[NET_STEM][PICTURES_KIND], outputs_by_picture
+    )
+
+
+def prove_nets(
+    case: ProofCase, originals: Mapping[str, ReferenceModel], pairs: Mapping[str, NetPair]
+) -> ProofResult:
+    """The figures of ncnn on this machine."""
+    functions = {stem: _net_functions(pairs[stem], originals[stem]) for stem in case.fed}
+    figures: dict[str, FiguresByKind] = {}
+    predictions: dict[str, Agreement] = {}
+    for precision in PRECISION_NOTES:
+        runs = {
+            stem: by_precision[precision]
+            for stem, by_precision in functions.items()
+            if precision in by_precision
+        }
+        if runs:
+            outputs = {stem: run_inputs(run, case.fed[stem]) for stem, run in runs.items()}
+            figures[precision], predicted = compare_with_reference(case, outputs)
+            predictions |= {precision: predicted} if predicted else {}
+    return ProofResult(figures=figures, predictions=predictions)
+
+
+def run_inputs(run: Callable[..., dict[str, Array]], feed: InputsByKind) -> Computed:
+    """What that run makes of everything that is fed."""
+    return {kind: [run(*arrays) for arrays in inputs] for kind, inputs in feed.items()}
+
+
+def _net_functions(
+    nets: NetPair, original: ReferenceModel
+) -> dict[str, Callable[..., dict[str, Array]]]:
+    """A ready pair is its own original: in fp32 there is nothing to compare."""
+    if not original.is_program:
+        return {"fp16": nets.run_fp16}
+    return {"fp32": nets.run_fp32, "fp16": nets.run_fp16}
+
+
+def _figures_by_kind(
+    stem: str, got: Computed, expected: Mapping[str, Sequence[Outputs]]
+) -> FiguresByKind:
+    by_kind: FiguresByKind = {}
+    for kind, outputs in got.items():
+        pairs = [
+            _compare_outputs(output, reference)
+            for output, reference in zip(outputs, expected[kind], strict=True)
+        ]
+        by_kind[kind] = {
+            join_name(stem, name): worst_difference([pair[name] for pair in pairs])
+            for name in pairs[0]
+        }
+    return by_kind
+
+
+def _compare_outputs(
+    got: Mapping[str, Array], expected: list[Array]
+) -> dict[str, OutputDifference]:
+    if len(got) != len(expected):
+        raise ConversionFailed(f"ncnn has {len(got)} outputs, the original {len(expected)}")
+    named = zip(got.items(), expected, strict=True)
+    return {name: compare_outputs(reference, output) for (name, output), reference in named}
+
+
+AGREEMENT_BARS = {
+    "fp32": AgreementLimits(),
+    "fp16": AgreementLimits(iou=SAME_OBJECT_IOU, score=0.05, mask_iou=0.5, oks=0.9),
+}
+"""How far apart the objects may be. The outputs' own cosine is the model's affair.
+
+In fp16, of two boxes of an object that are nearly as good the other one may win.
+"""
+
+
+def proof_problems(model: Model, proved: ProofResult) -> list[str]:
+    """What is not alike enough, a line each, that begin with the precision."""
+    outputs_lines = [
+        f"{precision}, {kind}, output {name}: {problem}"
+        for precision, kinds in proved.figures.items()
+        for kind, outputs in kinds.items()
+        for name, figures in outputs.items()
+        if (problem := output_problem(model, precision, figures))
+    ]
+    predictions = [
+        f"{precision}, pictures, what is found: {problem}"
+        for precision, agreement in proved.predictions.items()
+        if (problem := prediction_problem(model, precision, agreement))
+    ]
+    tracks = [
+        f"{precision}, clip, tracks: {problem}"
+        for precision, agreement in proved.tracks.items()
+        if (problem := tracks_problem(model, precision, agreement))
+    ]
+    return outputs_lines + predictions + tracks
+
+
+def prediction_problem(model: Model, precision: str, agreement: Agreement) -> str:
+    """What is too far apart in what is found, or nothing."""
+    threshold = model.head.score if isinstance(model.head, DenseHead) else 0.0
+    return agreement.problem(_bars_for(precision), threshold)
+
+
+def tracks_problem(model: Model, precision: str, agreement: Agreement) -> str:
+    """What is too far apart in what is followed, or nothing."""
+    begins = model.tracker.new if isinstance(model.tracker, BytetrackConfig) else 0.0
+    return agreement.problem(_bars_for(precision), begins)
+
+
+def _bars_for(precision: str) -> AgreementLimits:
+    return AGREEMENT_BARS["fp32" if precision.startswith("fp32") else "fp16"]
+
+
+def output_problem(model: Model, precision: str, figures: OutputFigures) -> str:
+    """What is wrong with an output, or nothing."""
+    least = model.proof.min_cosine(precision)
+    if figures.max_abs is None:
+        return "a value is not finite"
+    if figures.relative > max_distance(least):
+        return _distance_problem(figures, max_distance(least))
+    if figures.cosine < least and not figures.blind:
+        return f"cosine {figures.cosine:.6f} is below {least}"
+    if (
+        model.task == "classify"
+        and precision.startswith("fp32")
+        and figures.same_top < figures.count
+    ):
+        return f"top-1 differs on {figures.count - figures.same_top} of {figures.count}"
+    return ""
+
+
+def _distance_problem(figures: OutputFigures, most: float) -> str:
+    """Of outputs whose cosine is 1 or -1 whatever is computed, the difference itself counts."""
+    why = figures.blind or CONSTANT_OUTPUT
+    return (
+        f"differs by {figures.relative:.2%} of its largest value, {most:.2%} is allowed (it is "
+        f"{why}: a cosine means nothing)"
+    )
+
+
+CONSTANT_NOTE = "the original gives the same for every input"
+CONSTANT_WITHIN = 1e-4
+"""Of the largest value: outputs that differ by less are the same to a proof by cosine."""
+
+
+def constant_outputs(case: ProofCase, figures: Mapping[str, FiguresByKind]) -> dict[str, str]:
+    """Output → why, of those that do not depend on what is fed.
+
+    Names are those of the figures, which list the outputs in the original's order.
+    """
+    reasons: dict[str, str] = {}
+    for stem, kinds in case.expected.items():
+        all_outputs = [
+            outputs for outputs_by_input in kinds.values() for outputs in outputs_by_input
+        ]
+        for number, name in enumerate(_output_names(figures, stem)):
+            if _is_constant([outputs[number] for outputs in all_outputs]):
+                reasons[name] = CONSTANT_NOTE
+    return reasons
+
+
+def _output_names(figures: Mapping[str, FiguresByKind], stem: str) -> list[str]:
+    kinds = next(iter(figures.values()), {})
+    outputs = dict.fromkeys(name for kind in kinds.values() for name in kind)
+    return [name for name in outputs if split_name(name)[0] == stem]
+
+
+def _is_constant(outputs: Sequence[Array]) -> bool:
+    """Whether several inputs of each size all give the same; one input alone tells nothing."""
+    by_shape: dict[tuple[int, ...], list[Array]] = {}
+    for output in outputs:
+        by_shape.setdefault(output.shape, []).append(output)
+    compared = [alike for alike in by_shape.values() if len(alike) > 1]
+    return bool(compared) and all(map(_are_alike, compared))
+
+
+def _are_alike(outputs: Sequence[Array]) -> bool:
+    import numpy as np
+
+    first = outputs[0]
+    bar = CONSTANT_WITHIN * float(np.abs(first).max(initial=0.0))
+    return all(float(np.abs(output - first).max(initial=0.0)) <= bar for output in outputs[1:])

@@ -1,0 +1,312 @@
+"""Which reference model a model's YAML means, and the routes by which it can go to ncnn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from piyard.convert import lowering
+from piyard.convert.lint import LayerNames
+from piyard.convert.lowering import FILE_WRITERS, ROUTE_WRITERS, ProgramWriter, save_graph, trace_ir
+from piyard.convert.ncnn_net import NcnnReference
+from piyard.convert.onnx_graph import (
+    OnnxGraph,
+    float_tensors,
+    free_input_shapes,
+    read_onnx,
+    set_input_shapes,
+    update_old_nodes,
+    weight_node_names,
+)
+from piyard.convert.onnx_rewrite import cut_graph
+from piyard.convert.param import MAIN_STEM, Layer
+from piyard.convert.reference import (
+    LogProbabilities,
+    ReferenceModel,
+    ReferenceSize,
+    ScriptReference,
+    TorchReference,
+)
+from piyard.convert.script_program import SandboxedProgram
+from piyard.core.download import find_file
+from piyard.core.errors import ConversionFailed, DownloadFailed, WrongInput, unknown_name
+from piyard.core.files import scratch_folder
+from piyard.models.definition import Model, Part, Weights, label_list_path, read_labels
+from piyard.models.networks import THREADS, build_network
+from piyard.models.weights import (
+    RANDOM_WEIGHTS,
+    ChosenWeights,
+    choose_weights,
+    fetch_weights,
+    load_weights,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float32]
+
+
+InputShape = tuple[int, ...]
+
+
+class OnnxReference(msgspec.Struct, frozen=True, kw_only=True):
+    """A file's graph, cut where the model's YAML says, else to its own outputs."""
+
+    graph: OnnxGraph
+    shapes: list[InputShape]
+    """(channels, rows, columns) of each input."""
+    others: list[InputShape] = []
+    """Shapes it must be able to take too."""
+    stem: str = MAIN_STEM
+    session: Any
+    write: ProgramWriter = save_graph
+    kind: str = "onnxruntime"
+    is_program: bool = True
+
+    def run(self, *inputs: Array) -> list[Array]:
+        """onnxruntime's outputs for one input each."""
+        fed = _session_inputs(self.session, inputs)
+        with _onnx_errors():
+            return [single[0] for single in self.session.run(None, fed)]
+
+    def tensors(self, *inputs: Array) -> Iterator[tuple[str, Array]]:
+        """Every tensor of the graph by the name the file gives it."""
+        names = float_tensors(self.graph)
+        session = _onnx_session(cut_graph(self.graph, names))
+        yield from zip(names, session.run(names, _session_inputs(session, inputs)), strict=True)
+
+    def lower(self, at: Path, *, half: bool) -> list[Layer]:
+        """See ``Original``."""
+        shapes, others = _with_batch(self.shapes), _with_batch(self.others)
+        with scratch_folder("piyard-lower-") as place:
+            program = self.write(self.graph, shapes, others, place, self.stem)
+            return lowering.lower_program(
+                program, shapes, at, half=half, others=others, names=self.names()
+            )
+
+    def names(self) -> LayerNames:
+        """The file's names of its nodes with weights, which pnnx does not keep."""
+        return weight_node_names(self.graph)
+
+    def output_names(self, count: int) -> list[str]:
+        """The graph's names of them."""
+        return [value.name for value in self.graph.graph.output][:count]
+
+    def size(self) -> ReferenceSize | None:
+        """None: it is counted in ncnn's graph."""
+        return None
+
+
+def load_onnx(
+    file: Path,
+    shapes: Sequence[InputShape] = (),
+    *,
+    others: Sequence[InputShape] = (),
+    cut: Sequence[str] = (),
+    stem: str = MAIN_STEM,
+    write: ProgramWriter = save_graph,
+) -> OnnxReference:
+    """The file's network for inputs of these shapes. Raises ``ConversionFailed``."""
+    graph = cut_graph(update_old_nodes(read_onnx(file)), cut)
+    graph = free_input_shapes(graph) if others else set_input_shapes(graph, _with_batch(shapes))
+    session = _onnx_session(graph)
+    return OnnxReference(
+        graph=graph,
+        shapes=list(shapes),
+        others=list(others),
+        stem=stem,
+        session=session,
+        write=write,
+    )
+
+
+def _with_batch(shapes: Sequence[InputShape]) -> list[InputShape]:
+    return [(1, *shape) for shape in shapes]
+
+
+def _session_inputs(session: Any, inputs: Sequence[Array]) -> dict[str, Array]:
+    import numpy as np
+
+    names = [entry.name for entry in session.get_inputs()]
+    arrays = [np.ascontiguousarray(values)[None] for values in inputs]
+    return dict(zip(names, arrays, strict=True))
+
+
+def _onnx_session(graph: OnnxGraph) -> Any:
+    """onnxruntime on the CPU: the operations of the file as they are, in one order of adding."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = THREADS
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.use_deterministic_compute = True
+    options.log_severity_level = 4
+    with _onnx_errors():
+        return onnxruntime.InferenceSession(
+            graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+
+
+@contextmanager
+def _onnx_errors() -> Iterator[None]:
+    """onnxruntime's error as ``ConversionFailed``."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  # its classes derive from nothing else
+        raise ConversionFailed(
+            "onnxruntime cannot compute the ONNX graph",
+            evidence=str(error)[:600],
+            remedy="correct `input` and `cut` in the model's YAML",
+        ) from None
+
+
+ROUTES = ("trace", "script", "onnx", "pnnx", "ncnn")
+FILE_ROUTES = {"onnx": "onnx", "torchscript": "script", "ncnn": "ncnn"}
+"""Values of ``network`` that mean: the file of weights is the network, and its route."""
+BIN_PART: Part = "bin"
+HEAD_PART: Part = "head"
+"""Parts: the .bin of an ncnn pair; the second net of a tracker of one object."""
+
+
+class ModelFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """The files a model is made of."""
+
+    main: ChosenWeights
+    parts: dict[Part, ChosenWeights] = {}
+
+    @property
+    def every(self) -> list[ChosenWeights]:
+        """All of them that are files."""
+        return [file for file in (self.main, *self.parts.values()) if file.file]
+
+
+def model_routes(model: Model) -> list[str]:
+    """The routes a model can go, its own first."""
+    own = FILE_ROUTES.get(model.network)
+    if own == "ncnn":
+        return [own]
+    return [own, "pnnx"] if own else ["trace", "script", "onnx", "pnnx"]
+
+
+def require_route(model: Model, route: str) -> str:
+    """The route, or the model's own without one; ``WrongInput`` for one it cannot go."""
+    if route and route not in ROUTES:
+        raise unknown_name("route", route, ROUTES)
+    if route and route not in model_routes(model):
+        raise WrongInput(
+            f"{model.title} cannot go the route '{route}': its file is of kind {model.network}",
+            remedy=f"routes of this model: {', '.join(model_routes(model))}",
+        )
+    return route or model_routes(model)[0]
+
+
+def choose_files(model: Model, *, random_weights: bool = False) -> ModelFiles:
+    """The files that are taken. Raises as ``weights.choose`` does."""
+    if not random_weights:
+        parts = {
+            name: choose_weights(_with_only(model, file)) for name, file in model.parts.items()
+        }
+        return ModelFiles(main=choose_weights(model), parts=parts)
+    if model.network in FILE_ROUTES:
+        raise WrongInput(
+            f"{model.title} needs its file: random weights cannot replace it",
+            remedy="leave out --random-weights",
+        )
+    return ModelFiles(main=RANDOM_WEIGHTS)
+
+
+def reference_model(
+    model: Model, chosen: ChosenWeights, *, route: str = "", ir: Path | None = None
+) -> ReferenceModel:
+    """The model's original, lowered by that route; its own one when none is named.
+
+    Route ``pnnx`` begins with the PNNX IR in the folder ``ir``. Raises ``WrongInput`` for a route
+    the model cannot go, ``DownloadFailed`` and ``ConversionFailed``.
+    """
+    return reference_networks(model, ModelFiles(main=chosen), route=route, ir=ir)["model"]
+
+
+def reference_networks(
+    model: Model, files: ModelFiles, *, route: str = "", ir: Path | None = None
+) -> dict[str, ReferenceModel]:
+    """Each net of the model by its stem: ``model``, and ``head`` where a part is one."""
+    way = require_route(model, route)
+    main = _with_probabilities(model, _main_network(model, files, way, ir))
+    if HEAD_PART not in files.parts:
+        return {"model": main}
+    return {"model": main, HEAD_PART: _head_network(model, main, files.parts[HEAD_PART], way, ir)}
+
+
+def _with_probabilities(model: Model, main: ReferenceModel) -> ReferenceModel:
+    if model.activation != "exp":
+        return main
+    classes = len(read_labels(model))
+    return LogProbabilities(inner=main, output=model.output, classes=classes)
+
+
+def _main_network(model: Model, files: ModelFiles, way: str, ir: Path | None) -> ReferenceModel:
+    others: list[tuple[int, ...]] = [(3, *model.dynamic)] if model.dynamic else []
+    if way == "ncnn":
+        return NcnnReference(
+            param=weights_path(files.main), bin=weights_path(files.parts[BIN_PART])
+        )
+    write = _program_writer(model, way, ir)
+    if model.network == "onnx":
+        at = weights_path(files.main)
+        return load_onnx(at, [model.input], others=others, cut=model.cut, write=write)
+    if model.network == "torchscript":
+        program = SandboxedProgram(weights_path(files.main), model.cut)
+        return ScriptReference(program=program, shapes=[model.input], others=others, write=write)
+    network = _build_with_weights(model, files.main)
+    return TorchReference(network=network, shapes=[model.input], others=others, write=write)
+
+
+def _head_network(
+    model: Model, main: ReferenceModel, chosen: ChosenWeights, way: str, ir: Path | None
+) -> ReferenceModel:
+    """The head looks at what the backbone makes of the template and of where it searches."""
+    import numpy as np
+
+    sizes = (model.dynamic or model.input[1:], model.input[1:])
+    shapes = [main.run(np.zeros((3, *size), np.float32))[0].shape for size in sizes]
+    return load_onnx(
+        weights_path(chosen), shapes, stem=HEAD_PART, write=_program_writer(model, way, ir)
+    )
+
+
+def _program_writer(model: Model, way: str, ir: Path | None) -> ProgramWriter:
+    if ir:
+        return partial(trace_ir, ir)
+    return FILE_WRITERS.get(model.network) or ROUTE_WRITERS[way]
+
+
+def weights_path(chosen: ChosenWeights) -> Path:
+    """Where the file is; it is downloaded when it is not here."""
+    fetch_weights(chosen)
+    path = find_file(chosen.sha256)
+    if not path:
+        raise DownloadFailed(f"the file with sha256 {chosen.sha256} is gone again")
+    return path
+
+
+def _with_only(model: Model, file: Weights) -> Model:
+    return msgspec.structs.replace(model, weights=[file])
+
+
+def _build_with_weights(model: Model, chosen: ChosenWeights) -> object:
+    classes = len(read_labels(model)) if model.labels else 0
+    named = {"keypoints": _count_lines(label_list_path(model.keypoints))} if model.keypoints else {}
+    network = build_network(model.network, classes, **named)
+    load_weights(network, chosen)
+    return network
+
+
+def _count_lines(file: Path) -> int:
+    return len(file.read_text(encoding="utf-8").splitlines())

@@ -1,0 +1,128 @@
+"""Runs a TorchScript program and answers questions about it, in the process of ``child.py``."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from piyard.convert.lowering import save_script
+from piyard.convert.reference import TorchReference
+from piyard.convert.script_messages import (
+    FRAME_HEAD,
+    Content,
+    Cost,
+    Count,
+    Describe,
+    Done,
+    Failure,
+    Named,
+    Ready,
+    Run,
+    Save,
+    Shapes,
+    Sizes,
+    Tensors,
+    Watch,
+    decode_question,
+    encode_frame,
+    pack_tensor,
+    unpack_tensor,
+)
+from piyard.convert.torchscript import (
+    SAVE_REMEDY,
+    cut_script,
+    describe_script,
+    freeze_script,
+    load_script,
+    script_shapes,
+    summarize_error,
+    torch_warnings_off,
+)
+from piyard.core.errors import ConversionFailed
+from piyard.models.networks import inference
+
+if TYPE_CHECKING:
+    from piyard.convert.script_messages import Answer, Message, Question
+
+
+def serve(file: Path, names: Sequence[str], questions: BinaryIO, answers: BinaryIO) -> bool:
+    """Answer until nobody asks any more; False where the program cannot be loaded.
+
+    ``names`` are those of ``cut``; none leaves the program whole.
+    """
+    import torch
+
+    def send(message: Message) -> None:
+        answers.write(encode_frame(message))
+        answers.flush()
+
+    with inference(), torch.no_grad(), torch_warnings_off():
+        program = _load_program(file, names, send)
+        if program is None:
+            return False
+        while head := questions.read(FRAME_HEAD):
+            question = decode_question(questions.read(int.from_bytes(head, "big")))
+            _answer(program, question, send)
+    return True
+
+
+def _load_program(file: Path, names: Sequence[str], send: Any) -> Any:
+    program: Any = None
+    with _failures_sent(send):
+        whole = load_script(file)
+        program = cut_script(whole, names) if names else whole
+        send(Ready())
+    return program
+
+
+def _answer(program: Any, question: Question, send: Any) -> None:
+    with _failures_sent(send):
+        for answer in _answers(program, question):
+            send(answer)
+
+
+@contextmanager
+def _failures_sent(send: Any) -> Iterator[None]:
+    """Whatever the program provokes becomes a ``Failure``."""
+    try:
+        yield
+    except ConversionFailed as error:
+        send(Failure(error.what, error.evidence, error.remedy))
+    except Exception as error:  # noqa: BLE001  # a program may provoke anything
+        what = "torch cannot run the TorchScript program"
+        send(Failure(what, summarize_error(error), SAVE_REMEDY))
+
+
+def _answers(program: Any, question: Question) -> Iterator[Answer]:
+    match question:
+        case Describe():
+            yield describe_script(program)
+        case Shapes(values=values, input=shape):
+            yield Sizes(script_shapes(program, values, shape))
+        case Save():
+            yield Content(_saved_program(program))
+        case Count(inputs=inputs):
+            yield Cost(_reference_network(program, inputs).size())
+        case Run(inputs=inputs):
+            outputs = _reference_network(program).run(*map(unpack_tensor, inputs))
+            yield Tensors([pack_tensor(output) for output in outputs])
+        case Watch(inputs=inputs):
+            for name, value in _reference_network(program).tensors(*map(unpack_tensor, inputs)):
+                yield Named(name, pack_tensor(value))
+            yield Done()
+
+
+def _saved_program(program: Any) -> bytes:
+    import torch
+
+    buffer = io.BytesIO()
+    save: Any = torch.jit.save
+    save(freeze_script(program), buffer)
+    return buffer.getvalue()
+
+
+def _reference_network(program: Any, shapes: Sequence[tuple[int, ...]] = ()) -> TorchReference:
+    return TorchReference(network=program, shapes=list(shapes), write=save_script)

@@ -1,0 +1,307 @@
+"""A TorchScript program: loaded by torch, its values named, cut, described and watched."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from piyard.convert.script_messages import Description, Node
+from piyard.core.errors import ConversionFailed, did_you_mean
+
+if TYPE_CHECKING:
+    import torch
+
+
+ScriptProgram = Any
+"""A ``torch.jit.ScriptModule``."""
+ERROR_PREFIXES = ("RuntimeError: ", "torch.jit.Error: ")
+ERROR_MARK = "<--- HERE"
+"""How torch shows where a program failed."""
+SAVE_REMEDY = "write it with torch.jit.trace(network, example).save(file)"
+
+
+def load_script(file: Path) -> ScriptProgram:
+    """A TorchScript file's module, in evaluation mode. Raises ``ConversionFailed``.
+
+    TorchScript is a program: what it can do is what torch's interpreter lets it.
+    """
+    import torch
+
+    load_program: Any = torch.jit.load
+    with torch_warnings_off():
+        try:
+            program = load_program(str(file), map_location="cpu").eval()
+        except Exception as error:  # noqa: BLE001  # whatever the bytes provoke
+            raise _unreadable_script(file, summarize_error(error)) from None
+    if not hasattr(program, "forward"):
+        raise ConversionFailed(f"{file.name} has no method 'forward'", remedy=SAVE_REMEDY)
+    return program
+
+
+def _unreadable_script(file: Path, said: str) -> ConversionFailed:
+    if "Unknown builtin op" in said:
+        return ConversionFailed(
+            f"{file.name} needs an operation that torch alone does not have",
+            evidence=said,
+            remedy="export it without non-maximum suppression (nms=False): the board does that",
+        )
+    return ConversionFailed(
+        f"{file.name} is not a TorchScript file",
+        evidence=said,
+        remedy=SAVE_REMEDY,
+    )
+
+
+def freeze_script(program: ScriptProgram) -> ScriptProgram:
+    """With its modules dissolved and its weights as constants: pnnx crashes over scripted ones."""
+    import torch
+
+    if not hasattr(program, "training"):  # frozen before it was saved
+        return program
+    freeze: Any = torch.jit.freeze
+    return freeze(program, optimize_numerics=False)
+
+
+@contextmanager
+def torch_warnings_off() -> Iterator[None]:
+    """pnnx reads TorchScript, whatever torch thinks of its age; the proof checks a trace."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def script_errors(what: str, shapes: Sequence[Sequence[int]]) -> Iterator[None]:
+    """torch's error for inputs of these shapes (channels, rows, columns) as ``ConversionFailed``.
+
+    The exporter chose the size, the number of inputs and the precision; the user may name others.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        sizes = " and ".join(",".join(map(str, shape)) for shape in shapes)
+        raise ConversionFailed(
+            f"{what} does not run for an input {sizes}",
+            evidence=summarize_error(error),
+            remedy="name the size it was made for, `input` in its YAML or --input; save a program "
+            "in fp32, with one input",
+        ) from None
+
+
+def summarize_error(error: Exception) -> str:
+    """What torch says before it shows its own stack; of a program that failed, why, and where."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    why = [line for line in lines if line.startswith(ERROR_PREFIXES)]
+    if why:
+        here = [lines[at - 1 : at + 1] for at, line in enumerate(lines) if ERROR_MARK in line][:1]
+        return "\n".join([*why[-1:], *(line for two in here for line in two)])
+    return "\n".join(lines[:12])
+
+
+ScriptValue = Any
+"""A ``torch._C.Value``."""
+CONVOLUTIONS = frozenset({"aten::_convolution", "aten::convolution", "aten::conv2d"})
+TUPLE_OPERATIONS = frozenset({"prim::TupleConstruct", "prim::ListConstruct"})
+OWNER, WEIGHT = "self.", ".weight"
+UNNAMED_CONV = "conv"
+
+
+def script_values(program: ScriptProgram) -> dict[str, ScriptValue]:
+    """Name → value of a frozen program: each convolution's result, and its outputs.
+
+    An output that no convolution makes is ``out`` and its number, from 0.
+
+    A convolution that works several times is ``path``, ``path:2`` and so on; one without a name,
+    of a program that was frozen before it was saved, is ``conv`` and the number of those before it.
+    """
+    by_name: dict[str, ScriptValue] = {}
+    convolutions = [node for node in program.graph.nodes() if node.kind() in CONVOLUTIONS]
+    for number, node in enumerate(convolutions):
+        by_name[_unique_name(_module_path(node) or f"{UNNAMED_CONV}{number}", by_name)] = (
+            node.output()
+        )
+    listed = {value.debugName() for value in by_name.values()}
+    for number, value in enumerate(script_outputs(program)):
+        if value.debugName() not in listed:
+            by_name[_unique_name(f"out{number}", by_name)] = value
+    return by_name
+
+
+def script_outputs(program: ScriptProgram) -> list[ScriptValue]:
+    """What the program returns, tuples and lists taken apart."""
+    return [part for value in program.graph.outputs() for part in _flatten_value(value)]
+
+
+def _flatten_value(value: ScriptValue) -> Iterator[ScriptValue]:
+    if value.node().kind() in TUPLE_OPERATIONS:
+        for element in value.node().inputs():
+            yield from _flatten_value(element)
+    else:
+        yield value
+
+
+def _module_path(convolution: Any) -> str:
+    """The module's, as ``model.22.cv2.0.2``; nothing where the weights have no name."""
+    weight = list(convolution.inputs())[1].debugName()
+    if not (weight.startswith(OWNER) and weight.endswith(WEIGHT)):
+        return ""
+    return str(weight[len(OWNER) : -len(WEIGHT)])
+
+
+def _unique_name(name: str, taken: dict[str, ScriptValue]) -> str:
+    again, count = name, 1
+    while again in taken:
+        count += 1
+        again = f"{name}:{count}"
+    return again
+
+
+def cut_script(program: ScriptProgram, names: Sequence[str]) -> ScriptProgram:
+    """A program whose outputs are these values, in that order, without what they do not need.
+
+    Names are those of ``values``. Raises ``ConversionFailed`` for a name there is not.
+    """
+    with torch_warnings_off():
+        frozen_program = freeze_script(program)
+        by_name = script_values(frozen_program)
+        _require_values(names, by_name)
+        graph = frozen_program.graph.copy()
+        debug_names = [value.debugName() for value in _all_values(frozen_program.graph)]
+        copied = dict(zip(debug_names, _all_values(graph), strict=True))
+        _set_outputs(graph, [copied[by_name[name].debugName()] for name in names])
+        return _compile_graph(graph)
+
+
+def _require_values(names: Sequence[str], by_name: dict[str, ScriptValue]) -> None:
+    for name in names:
+        if name not in by_name:
+            raise ConversionFailed(
+                f"the TorchScript program has no convolution '{name}'{did_you_mean(name, by_name)}",
+                remedy="correct `cut` in the model's YAML",
+            )
+
+
+def _all_values(graph: Any) -> list[ScriptValue]:
+    """All that is computed, in order: a copy has it in the same one, under names of its own."""
+    return [value for node in graph.nodes() for value in node.outputs()]
+
+
+def _set_outputs(graph: Any, outputs: Sequence[ScriptValue]) -> None:
+    for _ in list(graph.outputs()):
+        graph.eraseOutput(0)
+    graph.registerOutput(outputs[0] if len(outputs) == 1 else _insert_tuple(graph, outputs))
+
+
+def _insert_tuple(graph: Any, outputs: Sequence[ScriptValue]) -> ScriptValue:
+    import torch
+
+    tuple_type: Any = torch.TupleType
+    node = graph.insertNode(graph.create("prim::TupleConstruct", list(outputs), 1))
+    node.output().setType(tuple_type([value.type() for value in outputs]))
+    return node.output()
+
+
+def _compile_graph(graph: Any) -> ScriptProgram:
+    """Saving it leaves out what no output needs."""
+    import torch
+
+    _drop_module_input(graph)
+    unit: Any = torch.CompilationUnit()
+    load: Any = torch.jit.load
+    saved = unit.create_function("forward", graph).save_to_buffer()
+    return load(io.BytesIO(saved)).eval()
+
+
+def _drop_module_input(graph: Any) -> None:
+    """The first input is the module itself, of which freezing leaves what changes as it runs."""
+    if next(graph.inputs()).uses():
+        raise ConversionFailed(
+            "the TorchScript program keeps something from one inference to the next",
+            remedy=f"save what each inference does: {SAVE_REMEDY}",
+        )
+    graph.eraseInput(0)
+
+
+def describe_script(program: ScriptProgram) -> Description:
+    """What makes what, from what, by the names at which the program can be cut.
+
+    A value that has no such name stands under one of its own, which begins with ``%``.
+    """
+    frozen_program = freeze_script(program)
+    names = {value.debugName(): name for name, value in script_values(frozen_program).items()}
+
+    def name_of(value: Any) -> str:
+        return names.get(value.debugName(), f"%{value.debugName()}")
+
+    nodes = [
+        Node(name_of(value), node.kind(), [name_of(source) for source in node.inputs()])
+        for node in frozen_program.graph.nodes()
+        for value in node.outputs()
+    ]
+    return Description(
+        [name_of(value) for value in script_outputs(frozen_program)], nodes, list(names.values())
+    )
+
+
+def script_shapes(
+    program: ScriptProgram, names: Sequence[str], shape: Sequence[int]
+) -> list[tuple[int, ...]]:
+    """The shapes that come out for an input (channels, rows, columns): none is declared."""
+    import torch
+
+    part = cut_script(program, names)
+    with torch.no_grad(), script_errors("the program", [shape]):
+        output = part(torch.zeros(1, *shape))
+    tensors = output if isinstance(output, tuple) else (output,)
+    return [tuple(tensor.shape) for tensor in tensors]
+
+
+def watch_tensors(
+    network: Any, inputs: Sequence[torch.Tensor]
+) -> Iterator[tuple[str, torch.Tensor]]:
+    """(where, output) of each operation of torch's core in one inference, in order."""
+    import torch
+    from torch.utils import _python_dispatch
+
+    modules: list[str] = [""]
+    watched: list[tuple[str, torch.Tensor]] = []
+
+    def dispatch(_mode: Any, function: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = function(*args, **(kwargs or {}))
+        results = result if isinstance(result, (tuple, list)) else (result,)
+        tensors = [
+            tensor for tensor in results if isinstance(tensor, torch.Tensor) and tensor.dim()
+        ]
+        watched.extend(
+            (modules[-1], tensor.clone()) for tensor in tensors if tensor.is_floating_point()
+        )
+        return result
+
+    base: Any = _python_dispatch.TorchDispatchMode
+    mode: Any = type("Watch", (base,), {"__torch_dispatch__": dispatch})
+    with _track_modules(network, modules), mode():
+        network(*inputs)
+    yield from watched
+
+
+@contextmanager
+def _track_modules(network: Any, modules: list[str]) -> Iterator[None]:
+    """Keep the name of the module that is running at the end of ``inside``."""
+    import torch
+
+    hooks = []
+    is_script = isinstance(network, torch.jit.ScriptModule)  # which takes no hooks: no names
+    for name, module in () if is_script else network.named_modules():
+        hooks += [
+            module.register_forward_pre_hook(lambda *_, name=name: modules.append(name)),
+            module.register_forward_hook(lambda *_: modules.pop() and None),
+        ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

@@ -1,0 +1,1 @@
+"""Programs that come in a user's files run without the user's rights."""

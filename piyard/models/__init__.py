@@ -1,0 +1,1 @@
+"""What is measured: models as their YAML files describe them, their networks and weights."""

@@ -1,0 +1,261 @@
+"""A Model: what to convert and how to feed it, as its YAML in models/ describes it."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+import msgspec
+from msgspec import Meta
+
+from piyard.core import labels, paths
+from piyard.core.config import Config, load_named, yaml_names
+from piyard.core.errors import WrongInput, unknown_name
+from piyard.models.networks import NETWORK_NAMES
+from piyard.models.synthetic import INPUT_RANGE
+from piyard.vision.schema import (
+    Crop,
+    Head,
+    Heatmap,
+    InputSide,
+    Preprocess,
+    Simcc,
+    Task,
+    TrackerConfig,
+)
+
+MODELS_FOLDER = paths.ROOT / "models"
+LABELS_FOLDER = "labels"
+
+Digest = Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")]
+Prefix = Annotated[str, Meta(pattern="^([0-9a-f]{8,63})?$")]
+Cosine = Annotated[float, Meta(gt=0, le=1)]
+Mask = Annotated[int, Meta(ge=1, le=3)]
+
+
+Activation = Literal["auto", "softmax", "sigmoid", "exp", "none"]
+Assumption = Literal["input", "order", "mean", "norm", "fit", "output", "activation"]
+"""What may only be assumed of a network of the user's own."""
+
+TASKS: tuple[str, ...] = get_args(Task)
+
+Part = Literal["bin", "head"]
+FILE_NETWORKS = frozenset({"onnx", "torchscript", "ncnn"})
+"""Values of ``network`` that mean: the file of weights is the network."""
+CUTTABLE_NETWORKS = frozenset({"onnx", "torchscript"})
+"""Those of them whose file can be cut."""
+
+
+class Weights(Config):
+    """One file of weights that is accepted."""
+
+    source: str
+    """Whose file it is, for the manifest."""
+    licence: str
+    dataset: str
+    """What it was trained on."""
+    url: str = ""
+    """Empty: the file is only taken from PIYARD_MIRROR."""
+    sha256: Digest = ""
+    sha256_prefix: Prefix = ""
+    """The first digits, where no more is published; the manifest records all of them.
+
+    Where a publisher gives no digest at all, the one of the first download counts: see recorded.py.
+    """
+    file: Annotated[str, Meta(pattern="^[^/]*$")] = ""
+    """What it is called, where the end of ``url`` does not say."""
+
+    def __post_init__(self) -> None:
+        if (self.sha256 and self.sha256_prefix) or not (self.published_digest or self.url):
+            raise ValueError("give one of `sha256` and `sha256_prefix`, or a `url` at least")
+
+    @property
+    def name(self) -> str:
+        """What the file is called in the cache."""
+        return self.file or self.url.rpartition("/")[2] or f"{self.digest[:8]}.pth"
+
+    @property
+    def published_digest(self) -> str:
+        """The sha256, or what is published of it."""
+        return self.sha256 or self.sha256_prefix
+
+    @property
+    def digest(self) -> str:
+        """The sha256, or what is known of it; empty for some files before their first download."""
+        return self.published_digest or recorded_digest(self.url)
+
+    def is_file(self, sha256: str) -> bool:
+        """Whether a file of that digest is this one."""
+        return bool(self.digest) and sha256.startswith(self.digest)
+
+
+class ProofThresholds(Config):
+    """How similar torch's and ncnn's outputs must be."""
+
+    cosine_fp32: Cosine = 0.9999
+    cosine_fp16: Cosine = 0.999
+
+    def min_cosine(self, precision: str) -> float:
+        """The lowest cosine allowed in that precision; fp32 is the stricter one."""
+        return self.cosine_fp32 if precision.startswith("fp32") else self.cosine_fp16
+
+
+class PublishedFigures(Config):
+    """Published figures, to check ours against; ``None`` where there is none."""
+
+    params: int | None = None
+    macs: int | None = None
+    top1: float | None = None
+    """Percent, on ``dataset`` of the first weights."""
+    map_50_95: float | None = msgspec.field(default=None, name="map")
+    """Percent, mAP 50-95 (boxes, masks or keypoints as the task has them) on COCO val2017."""
+    source: str = ""
+
+
+class Model(Config):
+    """A network, its weights, its input and what its outputs mean."""
+
+    title: str
+    """The name as the Model column shows it."""
+    task: Task
+    network: str
+    """A name in networks/, or one of ``FILES``."""
+    weights: Annotated[list[Weights], Meta(min_length=1)]
+    """Accepted files; the first one is the official one."""
+    input: tuple[Literal[3], InputSide, InputSide]
+    """Channels, height, width."""
+    preprocess: Preprocess
+    labels: str = ""
+    """A file in models/labels/, without its ending; one name a line."""
+    head: Head | None = None
+    """None for classification, and for a tracker that needs none."""
+    keypoints: str = ""
+    """A file in models/labels/ with the keypoints' names, for task pose."""
+    detector: str = ""
+    """The model that finds the objects this one looks at, for top-down pose."""
+    tracker: TrackerConfig | None = None
+    """Task track: how the detections of ``head`` become tracks, or one object is followed."""
+    output: str = ""
+    """Task classify: the output with the classes, as the file calls it, of a net with several."""
+    activation: Activation = "auto"
+    """Task classify: what makes scores of that output, ``sigmoid`` each class for itself;
+    ``exp`` of log-probabilities; ``auto``: as the net ends (see conversion/ending.py)."""
+    assumed: tuple[Assumption, ...] = ()
+    """What neither its file nor its user stated when it was added: delete what is checked."""
+    cut: tuple[str, ...] = ()
+    """Tensors of an ONNX graph, or convolutions of a TorchScript program (see torchscript/values),
+    that are the outputs; what comes after them is left out."""
+    dynamic: tuple[InputSide, InputSide] | None = None
+    """Another height and width the net must take, as a tracker's search area."""
+    parts: dict[Part, Weights] = msgspec.field(default_factory=dict)
+    """Further files: the .bin of an ncnn pair, the second net of a tracker of one object."""
+    masks: dict[str, dict[str, Mask]] = msgspec.field(default_factory=dict)
+    """First 8 digits of the weights' sha256, or ``random`` → layers that these weights need masked.
+
+    A layer's name in the .param, or a type for all layers of it → 1, 2 or 3, each of which means
+    fp32 (see masks.py). ``invoke prove --mask`` finds and writes them.
+    """
+    input_range: tuple[float, float] = msgspec.field(default=INPUT_RANGE, name="noise")
+    """Range of made-up input: 0 to 255 for a network that takes pixel levels unscaled."""
+    proof: ProofThresholds = ProofThresholds()
+    published: PublishedFigures = PublishedFigures()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.preprocess, Crop) and self.input[1:] != (self.preprocess.crop,) * 2:
+            raise ValueError(
+                "`input` is not as large as `preprocess.crop`: what is not square takes `fit` "
+                "stretch or letterbox"
+            )
+        if not self.input_range[0] < self.input_range[1]:
+            raise ValueError("`noise` must start with its lower end")
+        if self.task != "classify" and (self.output or self.activation != "auto"):
+            raise ValueError("`output` and `activation` are for task classify")
+        if self.task == "classify" and not self.labels:
+            raise ValueError("task classify needs `labels`")
+        if self.task in {"detect", "segment"} and not (self.labels and self.head):
+            raise ValueError(f"task {self.task} needs `labels` and `head`")
+        if self.task == "pose" and not (self.head and self.keypoints):
+            raise ValueError("task pose needs `head` and `keypoints`")
+        if (self.task == "track") != (self.tracker is not None):
+            raise ValueError("task track needs `tracker`, and no other task has one")
+        if self.cut and self.network not in CUTTABLE_NETWORKS:
+            raise ValueError("`cut` is for `network` " + " or ".join(sorted(CUTTABLE_NETWORKS)))
+        if self.detector and not isinstance(self.head, Simcc | Heatmap):
+            raise ValueError("`detector` is for top-down pose")
+
+    @property
+    def labels_file(self) -> Path:
+        """Where the labels are."""
+        return label_list_path(self.labels)
+
+
+def load_model(name: str) -> Model:
+    """The model of that name; an unknown one is an error with the nearest."""
+    model = load_named(MODELS_FOLDER, "model", name, Model)
+    if model.network not in NETWORK_NAMES | FILE_NETWORKS:
+        raise unknown_name("network", model.network, NETWORK_NAMES | FILE_NETWORKS)
+    for listed in (model.labels, model.keypoints):
+        if listed and not label_list_path(listed).is_file():
+            raise WrongInput(
+                f"{MODELS_FOLDER / name}.yaml: there are no labels '{listed}'",
+                remedy=f"put {listed}.txt into {MODELS_FOLDER / 'labels'}",
+            )
+    return model
+
+
+def model_names() -> list[str]:
+    """All models there are."""
+    return yaml_names(MODELS_FOLDER)
+
+
+def label_list_names() -> list[str]:
+    """All lists of names there are."""
+    return sorted(path.stem for path in (MODELS_FOLDER / LABELS_FOLDER).glob("*.txt"))
+
+
+def label_list_path(name: str) -> Path:
+    """Where that list of names is."""
+    return MODELS_FOLDER / LABELS_FOLDER / f"{name}.txt"
+
+
+def read_labels(model: Model) -> list[str]:
+    """The class names, in the order of the network's outputs."""
+    return labels.read_labels(model.labels_file)
+
+
+DIGESTS_FILE = paths.ROOT / "models" / "recorded.txt"
+
+
+def recorded_digest(url: str) -> str:
+    """The sha256 the address once had; empty before the first download."""
+    return _read_digests().get(url, "")
+
+
+def record_digest(url: str, sha256: str) -> None:
+    """Remember what was downloaded; ``WrongInput`` where the file cannot be written."""
+    try:
+        with DIGESTS_FILE.open("a", encoding="utf-8") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            if not recorded_digest(url):
+                stream.write(f"{sha256}  {url}\n")
+    except OSError as error:
+        raise WrongInput(
+            f"{DIGESTS_FILE} cannot be written: {error.strerror}",
+            remedy=f"write the weights' digest into the model's YAML: sha256: {sha256}",
+        ) from None
+
+
+def digests_file_name() -> Path:
+    """Where they are, as a person in the checkout would write it."""
+    return (
+        DIGESTS_FILE.relative_to(paths.ROOT)
+        if DIGESTS_FILE.is_relative_to(paths.ROOT)
+        else DIGESTS_FILE
+    )
+
+
+def _read_digests() -> dict[str, str]:
+    text = DIGESTS_FILE.read_text(encoding="utf-8") if DIGESTS_FILE.is_file() else ""
+    pairs = (line.split(maxsplit=1) for line in text.splitlines() if line.strip())
+    return {url: sha256 for sha256, url in pairs}

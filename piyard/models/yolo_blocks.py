@@ -1,0 +1,296 @@
+"""The blocks of YOLOv8 and YOLO11, and their heads up to the last convolutions: nnrun decodes.
+
+Outputs are, one level after the other: sides, classes, and what the task adds.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from piyard.models.layers import Conv
+
+
+class Bottleneck(nn.Module):
+    """Two 3x3 convolutions, added to the input if ``shortcut``."""
+
+    def __init__(self, channels: int, *, shortcut: bool, share: float = 1.0) -> None:
+        super().__init__()
+        inner = int(channels * share)
+        self.cv1 = Conv(channels, inner, 3)
+        self.cv2 = Conv(inner, channels, 3)
+        self.shortcut = shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As many channels and places."""
+        y: Tensor = self.cv2(self.cv1(x))
+        return x + y if self.shortcut else y
+
+
+class C2f(nn.Module):
+    """Half of the channels go through the blocks one after another; each one's output is kept."""
+
+    def __init__(
+        self, before: int, after: int, repeats: int, *, shortcut: bool = False, share: float = 0.5
+    ) -> None:
+        super().__init__()
+        self.inner = int(after * share)
+        self.cv1 = Conv(before, 2 * self.inner)
+        self.cv2 = Conv((2 + repeats) * self.inner, after)
+        self.m = nn.ModuleList(self._block(shortcut=shortcut) for _ in range(repeats))
+
+    def _block(self, *, shortcut: bool) -> nn.Module:
+        return Bottleneck(self.inner, shortcut=shortcut)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As many places, ``after`` channels."""
+        kept = list(self.cv1(x).chunk(2, 1))
+        for block in self.m:
+            kept.append(block(kept[-1]))
+        out: Tensor = self.cv2(torch.cat(kept, 1))
+        return out
+
+
+class C3k(nn.Module):
+    """Half of the channels through two bottlenecks, the other half past them."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        half = channels // 2
+        self.cv1 = Conv(channels, half)
+        self.cv2 = Conv(channels, half)
+        self.cv3 = Conv(2 * half, channels)
+        self.m = nn.Sequential(*(Bottleneck(half, shortcut=True) for _ in range(2)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As many channels and places."""
+        out: Tensor = self.cv3(torch.cat([self.m(self.cv1(x)), self.cv2(x)], 1))
+        return out
+
+
+class C3k2(C2f):
+    """YOLO11's C2f: narrow bottlenecks, or a whole C3k each where it is ``deep``."""
+
+    def __init__(
+        self, before: int, after: int, repeats: int, *, deep: bool = False, share: float = 0.5
+    ) -> None:
+        self.deep = deep
+        super().__init__(before, after, repeats, shortcut=True, share=share)
+
+    def _block(self, *, shortcut: bool) -> nn.Module:
+        if self.deep:
+            return C3k(self.inner)
+        return Bottleneck(self.inner, shortcut=shortcut, share=0.5)
+
+
+class SPPF(nn.Module):
+    """Spatial pyramid pooling: the same 5x5 maximum three times, all four maps together."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.cv1 = Conv(before, before // 2)
+        self.cv2 = Conv(before * 2, after)
+        self.m = nn.MaxPool2d(5, 1, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As many places, ``after`` channels."""
+        once = self.cv1(x)
+        twice = self.m(once)
+        thrice = self.m(twice)
+        out: Tensor = self.cv2(torch.cat([once, twice, thrice, self.m(thrice)], 1))
+        return out
+
+
+class Attention(nn.Module):
+    """Every place looks at every other one; keys have half the channels of values."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.heads = max(channels // 64, 1)
+        self.value = channels // self.heads
+        self.key = self.value // 2
+        self.qkv = Conv(channels, channels + 2 * self.heads * self.key, linear=True)
+        self.proj = Conv(channels, channels, linear=True)
+        self.pe = Conv(channels, channels, 3, groups=channels, linear=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As many channels and places."""
+        n, channels, rows, columns = x.shape
+        parts = self.qkv(x).view(n, self.heads, 2 * self.key + self.value, rows * columns)
+        query, key, value = parts.split([self.key, self.key, self.value], dim=2)
+        weight = (query.transpose(-2, -1) @ key * self.key**-0.5).softmax(dim=-1)
+        seen = (value @ weight.transpose(-2, -1)).view(n, channels, rows, columns)
+        out: Tensor = self.proj(seen + self.pe(value.reshape(n, channels, rows, columns)))
+        return out
+
+
+class PSABlock(nn.Module):
+    """Attention, then a mixing of each place's channels; both are added to what went in."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.attn = Attention(channels)
+        self.ffn = nn.Sequential(
+            Conv(channels, 2 * channels), Conv(2 * channels, channels, linear=True)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As many channels and places."""
+        seen = x + self.attn(x)
+        out: Tensor = seen + self.ffn(seen)
+        return out
+
+
+class C2PSA(nn.Module):
+    """Half of the channels through the attention blocks."""
+
+    def __init__(self, channels: int, repeats: int) -> None:
+        super().__init__()
+        half = channels // 2
+        self.cv1 = Conv(channels, 2 * half)
+        self.cv2 = Conv(2 * half, channels)
+        self.m = nn.Sequential(*(PSABlock(half) for _ in range(repeats)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As many channels and places."""
+        past, through = self.cv1(x).chunk(2, 1)
+        out: Tensor = self.cv2(torch.cat([past, self.m(through)], 1))
+        return out
+
+
+class Concat(nn.Module):
+    """Two maps of the same size, channel after channel."""
+
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        """The sum of both numbers of channels."""
+        return torch.cat([first, second], 1)
+
+
+LevelWidths = tuple[int, int, int]
+"""Channels at strides 8, 16 and 32."""
+SIDE_BINS = 16
+"""A side is a distribution over as many lengths (distribution focal loss: Li et al. 2020)."""
+MASK_COEFFICIENTS = 32
+CLASSIFIER_FEATURES = 1280
+"""Of a classifier, before its last layer."""
+
+
+class Distribution(nn.Module):
+    """The mean of a distribution, as Ultralytics writes it: its fixed weights are in their files.
+
+    It is not called here.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(SIDE_BINS, 1, 1, bias=False).requires_grad_(requires_grad=False)
+        self.conv.weight.data[:] = torch.arange(SIDE_BINS, dtype=torch.float).view(
+            1, SIDE_BINS, 1, 1
+        )
+
+
+class Detect(nn.Module):
+    """4 x 16 channels for the sides and one a class; 6 outputs."""
+
+    def __init__(self, levels: LevelWidths, classes: int, *, light: bool) -> None:
+        super().__init__()
+        sides = max(16, levels[0] // 4, 4 * SIDE_BINS)
+        hidden = max(levels[0], min(classes, 100))
+        branch = _light_branch if light else _branch
+        self.cv2 = nn.ModuleList(_branch(channels, sides, 4 * SIDE_BINS) for channels in levels)
+        self.cv3 = nn.ModuleList(branch(channels, hidden, classes) for channels in levels)
+        self.dfl = Distribution()
+
+    def forward(self, p8: Tensor, p16: Tensor, p32: Tensor) -> tuple[Tensor, ...]:
+        """The outputs of the three levels."""
+        sides, classes = self.cv2, self.cv3
+        return (
+            *(sides[0](p8), classes[0](p8)),
+            *(sides[1](p16), classes[1](p16)),
+            *(sides[2](p32), classes[2](p32)),
+        )
+
+
+class Segment(Detect):
+    """Detect's, with 32 mask coefficients a place; then the 32 prototypes. 10 outputs."""
+
+    def __init__(self, levels: LevelWidths, classes: int, *, light: bool) -> None:
+        super().__init__(levels, classes, light=light)
+        # Prototypes are as wide as the map at stride 8 is.
+        self.proto = Prototypes(levels[0], levels[0])
+        hidden = max(levels[0] // 4, MASK_COEFFICIENTS)
+        self.cv4 = nn.ModuleList(
+            _branch(channels, hidden, MASK_COEFFICIENTS) for channels in levels
+        )
+
+    def forward(self, p8: Tensor, p16: Tensor, p32: Tensor) -> tuple[Tensor, ...]:
+        """The outputs of the three levels, and the prototypes at stride 4."""
+        return (*_three(self, p8, p16, p32), self.proto(p8))
+
+
+class Prototypes(nn.Module):
+    """Maps that an object's coefficients mix into its mask (Bolya et al. 2019, "YOLACT")."""
+
+    def __init__(self, before: int, hidden: int) -> None:
+        super().__init__()
+        self.cv1 = Conv(before, hidden, 3)
+        self.upsample = nn.ConvTranspose2d(hidden, hidden, 2, 2)
+        self.cv2 = Conv(hidden, hidden, 3)
+        self.cv3 = Conv(hidden, MASK_COEFFICIENTS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, 32, twice the rows, twice the columns)."""
+        out: Tensor = self.cv3(self.cv2(self.upsample(self.cv1(x))))
+        return out
+
+
+class Pose(Detect):
+    """Detect's, with x, y and visibility of each keypoint; 9 outputs."""
+
+    def __init__(self, levels: LevelWidths, classes: int, keypoints: int, *, light: bool) -> None:
+        super().__init__(levels, classes, light=light)
+        hidden = max(levels[0] // 4, 3 * keypoints)
+        self.cv4 = nn.ModuleList(_branch(channels, hidden, 3 * keypoints) for channels in levels)
+
+    def forward(self, p8: Tensor, p16: Tensor, p32: Tensor) -> tuple[Tensor, ...]:
+        """The outputs of the three levels."""
+        return _three(self, p8, p16, p32)
+
+
+class Classify(nn.Module):
+    """A logit a class, of the mean over all places."""
+
+    def __init__(self, before: int, classes: int) -> None:
+        super().__init__()
+        self.conv = Conv(before, CLASSIFIER_FEATURES)
+        self.linear = nn.Linear(CLASSIFIER_FEATURES, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, classes)."""
+        features = nn.functional.adaptive_avg_pool2d(self.conv(x), 1)
+        out: Tensor = self.linear(features.flatten(1))
+        return out
+
+
+def _three(head: Segment | Pose, p8: Tensor, p16: Tensor, p32: Tensor) -> tuple[Tensor, ...]:
+    sides, classes, more = head.cv2, head.cv3, head.cv4
+    return (
+        *(sides[0](p8), classes[0](p8), more[0](p8)),
+        *(sides[1](p16), classes[1](p16), more[1](p16)),
+        *(sides[2](p32), classes[2](p32), more[2](p32)),
+    )
+
+
+def _branch(before: int, hidden: int, after: int) -> nn.Sequential:
+    return nn.Sequential(
+        Conv(before, hidden, 3), Conv(hidden, hidden, 3), nn.Conv2d(hidden, after, 1)
+    )
+
+
+def _light_branch(before: int, hidden: int, after: int) -> nn.Sequential:
+    """YOLO11's for the classes: each 3x3 convolution is a depthwise one and a 1x1."""
+    return nn.Sequential(
+        nn.Sequential(Conv(before, before, 3, groups=before), Conv(before, hidden)),
+        nn.Sequential(Conv(hidden, hidden, 3, groups=hidden), Conv(hidden, hidden)),
+        nn.Conv2d(hidden, after, 1),
+    )

@@ -1,0 +1,340 @@
+"""A job with pictures → what its model saw on one board, read from the run's log, and as rows."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from math import prod
+from pathlib import Path
+from statistics import fmean, median
+
+import msgspec
+
+from piyard.convert.analysis import can_hold_classes
+from piyard.convert.conversions import Conversion, find_class_output
+from piyard.core import console
+from piyard.core.files import write_text
+from piyard.core.tables import Cell, number_cell
+from piyard.core.text import format_count, format_digits
+from piyard.models.definition import Model, read_labels
+from piyard.predict.command import (
+    DRAWN_FILM,
+    Inputs,
+    PredictOptions,
+    input_arguments,
+    input_names,
+    make_release,
+    nnrun_flags,
+    nnrun_verb,
+    stdin_command,
+)
+from piyard.predict.files import DRAWN_FOLDER, place_drawings, short_names
+from piyard.run import execute, log, record
+from piyard.run.execute import NnrunCommand
+from piyard.run.job import JobContext
+from piyard.run.log import LogLine
+from piyard.run.record import LOG_FILE, OUTPUTS_FOLDER, Record, run_folder
+from piyard.vision.predictions import (
+    FRAME_TYPES,
+    Frame,
+    InputError,
+    PredictedObject,
+    parse_frame,
+    parse_input_error,
+)
+
+PREDICTION_LINES = "found.jsonl"
+"""nnrun's lines about pictures, under the pictures' names here."""
+VIEWED_PICTURES = 4
+"""Pictures that are opened one by one; of more, their folder."""
+PREDICTION_TASKS = frozenset({"classify", "detect", "segment", "pose", "track"})
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """A model's predictions on one board."""
+
+    host: str
+    run: str
+    task: str
+    emulated: bool = False
+    frames: list[Frame]
+    wrong: list[InputError]
+    """Pictures that could not be read."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the run is kept."""
+        return record.run_folder(self.run)
+
+    @property
+    def drawn(self) -> list[Path]:
+        """Annotated pictures, by the names of those they were drawn on."""
+        named = sorted((self.folder / DRAWN_FOLDER).glob("*.jpg"))
+        return named or sorted((self.folder / OUTPUTS_FOLDER).glob("*.jpg"))
+
+    @property
+    def film(self) -> Path | None:
+        """The annotated film."""
+        film = self.folder / DRAWN_FILM
+        return film if film.is_file() else None
+
+    @property
+    def shown(self) -> list[Path]:
+        """What a viewer opens: the film, a few pictures, or the folder of many."""
+        if self.film:
+            return [self.film]
+        return self.drawn if len(self.drawn) <= VIEWED_PICTURES else [self.drawn[0].parent]
+
+
+def is_prediction(record: Record) -> bool:
+    """Whether that run made predictions, as opposed to a benchmark."""
+    return record.what.get("task") in PREDICTION_TASKS
+
+
+def read_prediction(record: Record) -> Prediction:
+    """The predictions of that run; raises ``UnreadableLog``.
+
+    What was drawn, and nnrun's lines, get the names that the pictures have here.
+    """
+    folder = run_folder(record.id)
+    nnrun_log = log.read_log(folder / LOG_FILE)
+    names = dict(record.what.get("inputs") or {})
+    place_drawings(folder / OUTPUTS_FOLDER, names)
+    _write_lines(nnrun_log.lines, names, folder / PREDICTION_LINES)
+    frames = [parse_frame(line) for line in nnrun_log.lines if line["type"] in FRAME_TYPES]
+    errors = [parse_input_error(line) for line in nnrun_log.of("error")]
+    return Prediction(
+        host=record.host,
+        run=record.id,
+        task=str(record.what["task"]),
+        emulated=record.emulated,
+        frames=[_rename_frame(each, names, str(record.what.get("film") or "")) for each in frames],
+        wrong=[
+            msgspec.structs.replace(
+                each, name=_local_name(each.name, names), error=_bare_error(each)
+            )
+            for each in errors
+        ],
+    )
+
+
+def _write_lines(log_lines: Iterable[LogLine], names: Mapping[str, str], final: Path) -> None:
+    """nnrun's lines about pictures; the log itself stays what the board wrote."""
+    renamed = [
+        {**line, "image": _local_name(str(line["image"]), names)} if "image" in line else dict(line)
+        for line in log_lines
+        if line["type"] in FRAME_TYPES
+    ]
+    write_text(final, "".join(f"{json.dumps(each, ensure_ascii=False)}\n" for each in renamed))
+
+
+def _rename_frame(frame: Frame, names: Mapping[str, str], film: str) -> Frame:
+    """By the picture's name here, or the film's."""
+    name = _local_name(frame.name, names)
+    return msgspec.structs.replace(frame, name=f"{film}, {name}" if film else name)
+
+
+def _local_name(path: str, names: Mapping[str, str]) -> str:
+    """The file here that was pushed there under another name."""
+    return names.get(Path(path).name, path)
+
+
+def _bare_error(error: InputError) -> str:
+    """The error without the name that the board knows the picture by."""
+    return error.error.removeprefix(f"{error.name}: ")
+
+
+def predict_on_board(
+    context: JobContext, inputs: Inputs, options: PredictOptions, model: Model
+) -> Prediction:
+    """The model's predictions; pictures that nnrun cannot read are listed too.
+
+    ``model`` is the job's, or has the thresholds of a user or an evaluation.
+    """
+    resolved = resolve_classes(context.conversion, model, options)
+    return read_prediction(execute.run_job(context, make_command(model, inputs, resolved)))
+
+
+def resolve_classes(
+    conversion: Conversion, model: Model, options: PredictOptions
+) -> PredictOptions:
+    """The output with the classes by its name on the board; labels only where they belong to it."""
+    if model.task != "classify":
+        return options
+    index = find_class_output(conversion, model)
+    blob, labels = conversion.outputs[index], len(read_labels(model))
+    size = prod(conversion.manifest["reference"]["outputs"][blob])
+    is_labelled = can_hold_classes(size, labels)
+    if not is_labelled:
+        console.info(f"output {blob} has {size} values and no labels: classes are shown by number")
+    classes = blob if len(conversion.outputs) > 1 else ""
+    return msgspec.structs.replace(options, classes=classes, labelled=is_labelled)
+
+
+def make_command(model: Model, inputs: Inputs, options: PredictOptions) -> NnrunCommand:
+    """nnrun's command line for these inputs."""
+    release = None if inputs.camera else make_release(inputs)
+    verb, *rest = nnrun_verb(model)
+    return NnrunCommand(
+        verb=verb,
+        arguments=[*rest, *nnrun_flags(model, options), *input_arguments(inputs, release)],
+        what={
+            "task": model.task,
+            "inputs": input_names(inputs),
+            "shown": inputs.title,
+            "film": inputs.of_film,
+        },
+        inputs=release,
+        stdin_from=stdin_command(inputs, release),
+        allow_bad_inputs=True,
+    )
+
+
+CLASS_COLUMNS = ("Board", "Picture", "Rank", "Class", "Score")
+OBJECT_COLUMNS = ("Board", "Picture", "Object", "Class", "Score", "Box")
+TRACK_COLUMNS = ("Board", "Track", "Class", "Frames", "First", "Last", "Score")
+SURE_KEYPOINT = 0.3
+"""Keypoints with a lower score are not counted."""
+
+Row = list[str]
+
+
+def prediction_columns(task: str) -> tuple[str, ...]:
+    """The table's columns for a task."""
+    more = {"segment": ("Mask (px)",), "pose": ("Keypoints",)}.get(task, ())
+    return {"classify": CLASS_COLUMNS, "track": TRACK_COLUMNS}.get(task, (*OBJECT_COLUMNS, *more))
+
+
+def prediction_rows(predictions: Sequence[Prediction]) -> list[Row]:
+    """The rows under ``columns`` of the task they all share."""
+    return [row for prediction in predictions for row in _board_rows(prediction)]
+
+
+def _board_rows(prediction: Prediction) -> list[Row]:
+    if prediction.task == "track":
+        return _track_rows(prediction)
+    frame_rows = _class_rows if prediction.task == "classify" else _object_rows
+    names = short_names([frame.name for frame in prediction.frames])
+    return [
+        [prediction.host, names[frame.name], *row]
+        for frame in prediction.frames
+        for row in frame_rows(prediction, frame)
+    ]
+
+
+def _class_rows(_prediction: Prediction, frame: Frame) -> list[Row]:
+    return [
+        [
+            number_cell(rank),
+            str(score.label if score.label is not None else score.index),
+            Cell(f"{score.score:.4f}", score.score),
+        ]
+        for rank, score in enumerate(frame.top, 1)
+    ]
+
+
+def _object_rows(prediction: Prediction, frame: Frame) -> list[Row]:
+    if not frame.objects:
+        blank = Cell("", None)
+        return [[number_cell(0), "nothing", blank, blank, *_task_cells(prediction.task, None)]]
+    return [
+        [
+            number_cell(at),
+            each.name,
+            _score_value(each.score),
+            _box_value(each),
+            *_task_cells(prediction.task, each),
+        ]
+        for at, each in enumerate(frame.objects, 1)
+    ]
+
+
+def _score_value(score: float) -> Cell:
+    return Cell(f"{score:.3f}", score)
+
+
+def _task_cells(task: str, predicted: PredictedObject | None) -> Row:
+    if task == "segment":
+        from piyard.vision.predictions import mask_area
+
+        return [
+            number_cell(mask_area(predicted.mask))
+            if predicted and predicted.mask
+            else Cell("", None)
+        ]
+    if task == "pose":
+        points = (predicted and predicted.keypoints) or []
+        return [
+            f"{sum(score >= SURE_KEYPOINT for *_, score in points)} of {len(points)}"
+            if points
+            else ""
+        ]
+    return []
+
+
+def _box_value(predicted: PredictedObject) -> Cell:
+    """Left, top, right, bottom, for people to the pixel."""
+    return Cell(",".join(f"{side:.0f}" for side in predicted.box), list(predicted.box))
+
+
+def _track_rows(prediction: Prediction) -> list[Row]:
+    """A row a track, in the order they appear: its frames, and their mean score."""
+    tracks: dict[int, list[tuple[int, PredictedObject]]] = {}
+    for at, frame in enumerate(prediction.frames):
+        for each in frame.objects:
+            tracks.setdefault(each.id if each.id is not None else 0, []).append((at, each))
+    return [[prediction.host, *_track_row(track, path)] for track, path in tracks.items()]
+
+
+def _track_row(track: int, frames: Sequence[tuple[int, PredictedObject]]) -> Row:
+    (first, thing), last = frames[0], frames[-1][0]
+    return [
+        *(number_cell(track), thing.label or "", number_cell(len(frames))),
+        *(
+            number_cell(first),
+            number_cell(last),
+            _score_value(fmean(each.score for _, each in frames)),
+        ),
+    ]
+
+
+def summarise_prediction(prediction: Prediction) -> str:
+    """One line: how many objects, and how long it took."""
+    parts = [
+        format_count(len(prediction.frames), "frame" if prediction.task == "track" else "picture")
+    ]
+    if prediction.task != "classify":
+        parts.append(_count_objects(prediction))
+    if prediction.wrong:
+        parts.append(f"{len(prediction.wrong)} not read")
+    if times := _stage_times(prediction):
+        parts.append(times)
+    return f"{prediction.host}: {', '.join(parts)}"
+
+
+def _count_objects(prediction: Prediction) -> str:
+    if prediction.task == "track":
+        ids = {each.id for frame in prediction.frames for each in frame.objects}
+        return format_count(len(ids), "track")
+    counts = Counter(each.name for frame in prediction.frames for each in frame.objects)
+    named = ", ".join(f"{name} {number}" for name, number in counts.most_common(5))
+    return format_count(sum(counts.values()), "object") + (f" ({named})" if named else "")
+
+
+def _stage_times(prediction: Prediction) -> str:
+    """The median of each stage; an emulated board's times are not meaningful."""
+    if prediction.emulated or not prediction.frames:
+        return ""
+    stages = {name for frame in prediction.frames for name in frame.ms}
+    medians = {
+        name: median(frame.ms.get(name, 0.0) for frame in prediction.frames) for name in stages
+    }
+    order = [
+        name for name in ("decode", "pre", "infer", "post", "track", "draw") if medians.get(name)
+    ]
+    return (
+        " + ".join(f"{name} {format_digits(medians[name])}" for name in order) + " ms"
+        if order
+        else ""
+    )

@@ -1,0 +1,1 @@
+"""Results of benchmarks: stored, judged, compared, and the rows that tables show of them."""

@@ -1,0 +1,1 @@
+"""Jobs on boards: planned, prepared, scheduled, deployed, run, and what they wrote."""

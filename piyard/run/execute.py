@@ -1,0 +1,248 @@
+"""One job on one board: wait until it is idle, deploy, start, wait, fetch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from piyard.board import facts
+from piyard.board.connection import BoardConnection
+from piyard.board.facts import Facts
+from piyard.board.release import Release
+from piyard.board.ssh.commands import script_argv
+from piyard.board.ssh.session import Session
+from piyard.build.builder import Build
+from piyard.core import console
+from piyard.core.cancel import raise_if_requested
+from piyard.core.console import Step
+from piyard.core.errors import BoardCommandFailed, RunNotEnded
+from piyard.core.target import Conditions
+from piyard.run.deploy import Deployed, deploy_releases, needs_of, require_needs
+from piyard.run.job import KEEP_GOVERNOR, JobContext, RunOptions
+from piyard.run.lifecycle import finish_run, start_run
+from piyard.run.record import IdleState, Record, new_record
+from piyard.run.remote import DamagedFile
+from piyard.run.telemetry import TICKS_PER_SECOND
+
+EMULATED_LIMIT_S, RUN_LIMIT_S = 3600, 900
+
+
+class NnrunCommand(msgspec.Struct, frozen=True, kw_only=True):
+    """A command of nnrun, with what it needs."""
+
+    verb: str
+    arguments: Sequence[str]
+    what: Mapping[str, Any]
+    """For the record: the task, and its inputs."""
+    inputs: Release | None = None
+    """Files it reads besides the model."""
+    stdin_from: Sequence[str] = ()
+    """A command that feeds nnrun's standard input."""
+    allow_bad_inputs: bool = False
+    """Whether inputs that cannot be read leave the others valid."""
+    measured: bool = False
+    """Whether its times count: then the run waits until the board is cool and idle."""
+    pmic: bool = False
+    """Whether the power of the board's rails is sampled meanwhile."""
+
+
+def run_job(context: JobContext, work: NnrunCommand) -> Record:
+    """Run the command, and again when the board lost it, as often as the options allow."""
+    for left in range(context.options.retry, 0, -1):
+        try:
+            return _run_once(context, work)
+        except RunNotEnded as error:
+            if not error.interrupted:
+                raise
+            console.info(f"{error.what}: running it again ({left} more times at most)")
+    return _run_once(context, work)
+
+
+def _run_once(context: JobContext, work: NnrunCommand) -> Record:
+    try:
+        record = _start_job(context, work)
+    except DamagedFile as damaged:
+        console.info(
+            f"{context.line.name}: {damaged.sha256[:12]}… is damaged there, sending it again"
+        )
+        record = _restart_verified(context, work)
+    return finish_run(context.line, record, allow_bad_inputs=work.allow_bad_inputs)
+
+
+def _start_job(context: JobContext, work: NnrunCommand) -> Record:
+    line, release = context.line, context.release
+    releases = [work.inputs, release] if work.inputs else [release]
+    facts_before = deploy_and_hold(line, releases, context.build, context.options).facts
+    real = not line.board_with(facts_before).emulated
+    settled = _wait_for_idle(line) if work.measured and real else None
+    before = facts.read_facts(line.session) if settled else facts_before
+    return start_run(
+        line,
+        msgspec.structs.replace(_record(context, work, before), settled=settled),
+        release,
+        work.verb,
+        work.arguments,
+        context.options.limit_s or (RUN_LIMIT_S if real else EMULATED_LIMIT_S),
+        stdin_from=work.stdin_from,
+        pmic=work.pmic,
+        governor=_governor(line, context.options) if work.measured and real else "",
+    )
+
+
+def _record(context: JobContext, work: NnrunCommand, before: Facts) -> Record:
+    what = {**work.what, "slug": context.job.slug, "job": msgspec.to_builtins(context.job)}
+    return new_record(
+        context.line,
+        before,
+        context.build,
+        context.conversion,
+        slug=context.job.slug,
+        what=what,
+        detector=context.detector,
+    )
+
+
+def _wait_for_idle(line: BoardConnection) -> IdleState:
+    return wait_until_idle(line.session, line.board.target.conditions)
+
+
+def _governor(line: BoardConnection, options: RunOptions) -> str:
+    """The governor to run under; empty for the board's own."""
+    if options.governor:
+        return "" if options.governor == KEEP_GOVERNOR else options.governor
+    return line.board.target.conditions.governors[0] if line.entry.sudo else ""
+
+
+def _restart_verified(context: JobContext, work: NnrunCommand) -> Record:
+    with_rehash = msgspec.structs.replace(context.options, rehash=True)
+    try:
+        return _start_job(msgspec.structs.replace(context, options=with_rehash), work)
+    except DamagedFile as damaged:
+        raise BoardCommandFailed(
+            f"{context.line.name}: a file was damaged again right after it was sent and verified",
+            evidence=damaged.sha256,
+            remedy="the SD card or the memory of that board may be failing",
+        ) from None
+
+
+def deploy_and_hold(
+    line: BoardConnection, releases: Sequence[Release], build: Build, options: RunOptions
+) -> Deployed:
+    """Deploy, keep the lease, and report what was sent."""
+    done = deploy_releases(
+        line.session,
+        releases,
+        line.lease,
+        keep=True,
+        check=lambda facts, _bytes: _preflight(line, facts, build, releases),
+        rehash=options.rehash,
+        link_limit=options.link_limit,
+    )
+    line.has_lease = True
+    console.info(f"✓ {line.name}: {releases[-1].title} deployed, {_transfer_summary(done)}")
+    return done
+
+
+def _transfer_summary(done: Deployed) -> str:
+    present = f"{done.saved / 1e6:.1f} MB there already"
+    if not done.content:
+        return f"nothing to send, {present}"
+    return f"{done.sent / 1e6:.1f} MB sent ({done.content / 1e6:.1f} MB unpacked), {present}"
+
+
+def _preflight(
+    line: BoardConnection, facts: Facts, build: Build, releases: Sequence[Release]
+) -> None:
+    largest = max(file.size for release in releases for file in release.files)
+    if line.emulated:  # its /proc/cpuinfo is the emulating machine's
+        facts = msgspec.structs.replace(facts, features=None)
+    require_needs(line.name, facts, needs_of(build.manifest, largest))
+
+
+LOOK_PERIOD_S = 1
+"""Between two looks."""
+LOOK_GRACE_S = 30
+
+
+class BoardLook(msgspec.Struct, frozen=True, kw_only=True):
+    """The board's state at one moment."""
+
+    uptime_s: float
+    temperature_mc: int | None
+    busy_ticks: int
+    """Clock ticks that all cores together have worked since boot."""
+
+
+def wait_until_idle(session: Session, limits: Conditions) -> IdleState:
+    """Wait until the board is cool and quiet, for ``limits.settle_s`` at most.
+
+    The board must be leased by us, with nothing of ours running. When the time is over, the last
+    state is returned: the verdict of the run does the rest.
+    """
+    with console.step(f"{session.name}: cool and quiet") as progress:
+        state = _poll_board(session, limits, progress)
+        progress.ok = state.ok
+    if not state.ok:
+        console.info(f"{session.name}: still {state.text} after {state.waited_s:.0f} s, going on")
+    return state
+
+
+def judge_idle(
+    before: BoardLook | None, now: BoardLook, waited_s: float, limits: Conditions
+) -> IdleState:
+    """The state that two consecutive looks show."""
+    load = cores_between(before, now) if before else None
+    warm = now.temperature_mc
+    return IdleState(
+        waited_s=waited_s,
+        temperature_mc=warm,
+        load=load,
+        cool=warm is None or warm < limits.cool_c * 1000,
+        quiet=load is not None and load < limits.load,
+    )
+
+
+def cores_between(before: BoardLook, now: BoardLook) -> float | None:
+    """Busy cores between two looks, on average; None if no time passed."""
+    seconds = now.uptime_s - before.uptime_s
+    return (
+        max(0.0, (now.busy_ticks - before.busy_ticks) / TICKS_PER_SECOND / seconds)
+        if seconds > 0
+        else None
+    )
+
+
+def parse_looks(lines: Iterable[str]) -> Iterator[BoardLook]:
+    """The looks in a board's lines; invalid lines are left out."""
+    for line in lines:
+        words = line.split()
+        try:
+            uptime, warm, busy = words
+            temperature = None if warm == "-" else int(warm)
+            yield BoardLook(
+                uptime_s=float(uptime), temperature_mc=temperature, busy_ticks=int(busy)
+            )
+        except ValueError:
+            continue
+
+
+def _poll_board(session: Session, limits: Conditions, progress: Step) -> IdleState:
+    argv = script_argv("look", str(limits.settle_s // LOOK_PERIOD_S + 2), str(LOOK_PERIOD_S))
+    before, state, began = None, None, time.monotonic()
+    with session.start(
+        argv, limit_s=limits.settle_s + LOOK_GRACE_S, silence_s=LOOK_GRACE_S
+    ) as talk:
+        for now in parse_looks(iter(talk.line, None)):
+            raise_if_requested()
+            state = judge_idle(before, now, time.monotonic() - began, limits)
+            progress.update(state.waited_s, limits.settle_s, state.text)
+            if state.ok or (before and state.waited_s >= limits.settle_s):
+                return state
+            before = now
+        outcome = talk.end()
+    if state is None or outcome.code:
+        raise session.failure(argv, outcome)
+    return state

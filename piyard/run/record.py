@@ -1,0 +1,211 @@
+"""The record of a run, as run.json keeps it: all that nnrun does not write itself."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from piyard.board.connection import BoardConnection
+from piyard.board.facts import Facts
+from piyard.board.lease import Governor
+from piyard.build.builder import Build
+from piyard.convert.conversions import Conversion
+from piyard.core import paths
+from piyard.core.errors import UnreadableLog, WrongInput
+from piyard.core.files import atomic_write
+from piyard.run import job
+
+
+def read_record(folder: Path) -> Record:
+    """The record of a run; raises ``UnreadableLog``."""
+    try:
+        return msgspec.json.decode((folder / RECORD_FILE).read_bytes(), type=Record)
+    except OSError as error:
+        raise UnreadableLog(f"{folder / RECORD_FILE} cannot be read: {error.strerror}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UnreadableLog(f"{folder / RECORD_FILE}: {error}") from None
+
+
+def list_runs() -> list[Path]:
+    """The folders of all runs, oldest first."""
+    shelf = paths.artifacts() / RUNS_SHELF
+    return sorted(folder for folder in shelf.glob("*") if (folder / RECORD_FILE).is_file())
+
+
+def find_run(run_id: str) -> Path:
+    """The folder of a run, by its id or the unambiguous start of it."""
+    matches = [folder for folder in list_runs() if folder.name.startswith(run_id)]
+    if len(matches) != 1:
+        problem = "no run is" if not matches else f"{len(matches)} runs are"
+        raise WrongInput(
+            f"{problem} named '{run_id}'",
+            remedy="invoke runs lists them; invoke --help attach explains",
+        )
+    return matches[0]
+
+
+class IdleState(msgspec.Struct, frozen=True, kw_only=True):
+    """The board's state when the waiting ended."""
+
+    waited_s: float
+    temperature_mc: int | None
+    load: float | None
+    """Busy cores between the last two looks; None when there was only one."""
+    cool: bool
+    """A board that does not report its temperature counts as cool."""
+    quiet: bool
+
+    @property
+    def ok(self) -> bool:
+        """Whether the board is ready for a run."""
+        return self.cool and self.quiet
+
+    @property
+    def text(self) -> str:
+        """The state for people: ``48.9 °C, 0.02 cores busy``."""
+        warm = "" if self.temperature_mc is None else f"{self.temperature_mc / 1000:.1f} °C, "
+        return f"{warm}{self.load or 0:.2f} cores busy"
+
+
+RUNS_SHELF = "runs"
+RECORD_FILE = "run.json"
+LOG_FILE, STDERR_FILE, OUTPUTS_FOLDER = "log.jsonl", "stderr.txt", "outputs"
+
+
+def new_record(
+    line: BoardConnection,
+    before: Facts,
+    build: Build,
+    conversion: Conversion,
+    *,
+    slug: str,
+    what: dict[str, Any],
+    detector: Conversion | None = None,
+) -> Record:
+    """The record of a run that is about to start."""
+    now = datetime.now(timezone.utc)
+    safe_slug = re.sub(r"[^A-Za-z0-9._-]+", "-", slug)[:80]
+    board = line.board_with(before)
+    return Record(
+        id=f"{now:%Y%m%dT%H%M%S}-{safe_slug}-{secrets.token_hex(3)}",
+        when=now.isoformat(timespec="seconds"),
+        what=what,
+        host=board.name,
+        target=board.target_name,
+        hardware=board.hardware,
+        emulated=board.emulated,
+        model=_describe_conversion(conversion),
+        build=_describe_build(build),
+        release=job.release_for(build, conversion, detector).id,
+        before=before,
+        state="running",
+        token=line.lease.token,
+        paid=_board_price(line),
+    )
+
+
+def run_folder(run_id: str) -> Path:
+    """Where a run is kept."""
+    return paths.artifacts() / RUNS_SHELF / run_id
+
+
+def save_record(record: Record) -> None:
+    """Write run.json by one rename."""
+    with atomic_write(run_folder(record.id) / RECORD_FILE) as draft:
+        draft.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
+
+
+def _board_price(line: BoardConnection) -> BoardPrice | None:
+    entry = line.entry
+    if entry.price is None:
+        return None
+    return BoardPrice(
+        price=entry.price, date=entry.price_date.isoformat() if entry.price_date else ""
+    )
+
+
+def _describe_conversion(conversion: Conversion) -> dict[str, Any]:
+    keys = ("title", "task", "input", "params", "macs", "main", "weights", "versions")
+    info = {name: conversion.manifest.get(name) for name in keys}
+    return {"name": conversion.name, "key": conversion.key} | info
+
+
+def _describe_build(build: Build) -> dict[str, Any]:
+    keys = ("ncnn", "compilers", "flags")
+    return {"key": build.key} | {name: build.manifest[name] for name in keys}
+
+
+RunState = Literal["running", "ended", "cancelled", "limit", "interrupted", "full"]
+
+
+class OutputCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """Each output blob against torch's, and whether the model's threshold is met."""
+
+    ok: bool
+    threshold: float
+    """The least cosine, by the precision that was really computed."""
+    cosine: dict[str, float]
+    max_abs: dict[str, float | None]
+    """None where an output is not finite."""
+    blind: dict[str, str] = {}
+    """Outputs whose cosine is meaningless, so that their difference counts, and why."""
+    empty: dict[str, str] = {}
+    """Outputs that prove nothing even if they agree, and why."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether all outputs prove nothing."""
+        return bool(self.empty) and self.cosine.keys() <= self.empty.keys()
+
+
+class BoardPrice(msgspec.Struct, frozen=True, kw_only=True):
+    """What a board cost, as the inventory says."""
+
+    price: float
+    """Dollars."""
+    date: str = ""
+    """ISO 8601, of that price."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One run, from its start on; fields not known yet have their default."""
+
+    schema: int = 1
+    id: str
+    when: str
+    """UTC, ISO 8601."""
+    what: dict[str, Any]
+    """The job, or the task and its input."""
+    host: str
+    target: str
+    hardware: str
+    emulated: bool
+    model: dict[str, Any]
+    """Title, key, params, MACs, weights of the conversion."""
+    build: dict[str, Any]
+    """Key, ncnn, compilers and flags of nnrun."""
+    release: str
+    before: Facts
+    after: Facts | None = None
+    state: RunState = "ended"
+    """How it ended, or "running" when last heard of; "full" when the board's disk was."""
+    limit_s: int = 0
+    token: str = ""
+    """Of the lease it was started with."""
+    exit_code: int | None = None
+    check: OutputCheck | None = None
+    paid: BoardPrice | None = None
+    settled: IdleState | None = None
+    """The board's state after the wait before the run; None without one."""
+    governor: Governor | None = None
+    """The board's before the run, and the one it ran under."""
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it is over without success: it failed, was cancelled, or was lost."""
+        return self.state != "running" and (self.state != "ended" or self.exit_code != 0)
