@@ -100,7 +100,7 @@ class RunRequest(RunRequestBase, TableRequest):
     force: bool = FORCE
 
 
-class EvaluateRequest(TableRequest, WorkRequest):
+class EvaluateRequest(WorkRequest, TableRequest):
     """Which model is judged by which data, and where."""
 
     data: str = flag(

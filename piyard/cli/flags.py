@@ -221,8 +221,6 @@ class WorkRequest(BoardsRequest, DryRunRequest):
     force: bool = False
     spread: bool = False
     retry_failed: bool = False
-    format: str = "plain"
-    long: bool = False
 
     def check(self) -> None:
         """Raise for a length of a benchmark that contradicts itself."""
