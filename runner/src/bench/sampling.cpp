@@ -45,7 +45,7 @@ End end_of(std::size_t count) {
     return {rank, (n - d) * excess / (d + (n - 2 * d) * excess)};
 }
 
-// Asked for in rising order, each search begins where the last one ended.
+// Queried in rising order, each search begins where the last one ended.
 class Ranks {
 public:
     Ranks(double* values, std::size_t count) : begin_(values), from_(values), end_(values + count) {}

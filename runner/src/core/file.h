@@ -9,7 +9,7 @@
 
 namespace nnrun {
 
-// The whole file; a missing, unreadable, odd or vast one is a Failure with the given exit code.
+// The whole file; a missing, unreadable, irregular or oversized one is a Failure with the given exit code.
 constexpr std::size_t max_file_bytes = std::size_t{256} << 20;
 std::vector<unsigned char> read_file(const std::string& path, Exit code, std::size_t limit = max_file_bytes);
 

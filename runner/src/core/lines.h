@@ -8,7 +8,7 @@ namespace nnrun {
 // Call it first.
 void claim_streams();
 
-// Writes one line to stdout at once. Output that nobody can read is a Failure with
+// Writes one line to stdout at once. Output that cannot be written is a Failure with
 // Exit::output, never a silent success. Safe to call from two threads.
 void write_line(const std::string& line);
 

@@ -75,7 +75,7 @@ std::vector<std::string> openmp_environment() {
     return variables;
 }
 
-// Not getrusage(): its maximum survives exec, so it may be the peak of whoever started us.
+// Not getrusage(): its maximum survives exec, so it may be the peak of the parent.
 long peak_rss_kb() { return static_cast<long>(read_entry("/proc/self/status", "VmHWM:").value_or(0)); }
 
 std::optional<std::uint64_t> available_bytes() {

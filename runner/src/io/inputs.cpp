@@ -30,7 +30,7 @@ void report(const std::string& verb, const Frame& frame, const std::string& erro
 
 std::string name_of(const Frame& frame) { return frame.is_file ? frame.path : "frame " + std::to_string(frame.index); }
 
-// What reading a picture says begins with its path already.
+// Messages of reading a picture begin with its path already.
 std::string about(const Frame& frame, const std::string& error) {
     return error.rfind(name_of(frame) + ":", 0) == 0 ? error : name_of(frame) + ": " + error;
 }

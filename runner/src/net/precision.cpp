@@ -139,7 +139,7 @@ void count(Counts& counts, const GraphLayer& entry, const ncnn::Layer& layer, co
     counts.bf16_stored += stores_bf16(layer, option) ? 1 : 0;
 }
 
-// A net with a foot in each camp is called mixed, never by the better name.
+// A net of which only a part has the format is called mixed.
 std::string name_of(const std::string& format, int some, int all) {
     if (some == 0) return "fp32";
     return some == all ? format : "mixed-" + format + "-fp32";

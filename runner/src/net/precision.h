@@ -32,7 +32,7 @@ struct Precision {
 
 void set_precision(ncnn::Option& option, const std::string& requested);
 
-// Requesting int8 of a net without quantised layers, or for floats of a quantised one,
+// Requesting int8 of a net without quantised layers, or floats of a quantised one,
 // is a Failure: ncnn would run something else, or nonsense.
 void check_precision(const Graph& graph, const std::string& requested, const std::string& path);
 

@@ -15,8 +15,8 @@ using Shapes = std::map<std::string, Shape>;
 using BlobVisitor = std::function<void(const std::string& name, const ncnn::Mat& blob)>;
 
 // Runs the net once, layer by layer, and checks before each layer that its inputs fit.
-// A shape that the net cannot take is a Failure with Exit::input, never a crash. `take` is shown
-// each of `visited`, as floats, when it is made: all of them at once would take too much memory.
+// A shape that the net cannot take is a Failure with Exit::input, never a crash. `visit` is
+// called with each blob of `visited`, as floats, when it is computed: all at once would take too much memory.
 // Returns the shapes of all blobs.
 Shapes walk(const Model& model, const std::vector<ncnn::Mat>& inputs, const std::set<std::string>& visited, const BlobVisitor& visit,
             const std::string& advice);
@@ -25,7 +25,7 @@ Shapes walk(const Model& model, const std::vector<ncnn::Mat>& inputs, const std:
 std::vector<Shape> probe(const Model& model, const Shape& shape, const std::string& advice);
 
 // Loads the net in a child process and probes it there, so that this process is left as
-// clean as it was; with an empty shape it only loads. `check` is shown the outputs' shapes.
+// clean as it was; with an empty shape it only loads. `check` gets the outputs' shapes.
 using OutputsCheck = std::function<void(const std::vector<Shape>& outputs)>;
 void rehearse_model(const Request& request, const Shape& shape, const std::string& advice, const OutputsCheck& check = {});
 

@@ -15,7 +15,7 @@ ncnn::Mat make_mat(const Shape& shape);
 // Of a blob in any packing: four packed channels count as four.
 Shape shape_of(const ncnn::Mat& blob);
 // A Failure with Exit::input where the board has no memory for it: the kernel would grant it, and
-// then end whoever uses it.
+// then kill the process that uses it.
 void check_memory(const Shape& shape);
 std::size_t element_count(const Shape& shape);
 std::string format_shape(const Shape& shape);

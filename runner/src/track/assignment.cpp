@@ -45,7 +45,7 @@ void Assignment::find_partner(std::size_t seeker) {
 }
 
 // Dijkstra over reduced costs, until a free partner is reached. Partners are visited
-// from the last one on: where two ways are equally long, the reference takes the same one.
+// from the last one on: of two ways of equal length, the reference takes the same one.
 std::size_t Assignment::search(std::size_t seeker, double& length) {
     length_.assign(partners_, std::numeric_limits<double>::infinity());
     reached_.clear();

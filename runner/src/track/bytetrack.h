@@ -39,7 +39,7 @@ private:
 // The figures of piyard/model/tracker.py.
 struct BytetrackPlan {
     double high = 0.5;   // detections above it take part in the first association
-    double low = 0.1;    // those above this one in the second
+    double low = 0.1;    // those above this in the second
     double start = 0.6;  // an unmatched one starts a track from here on
     double match = 0.8;  // the largest cost (1 - IoU x score) of the first association
     int buffer = 30;     // frames a lost track is remembered, at 30 frames a second

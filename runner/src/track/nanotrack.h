@@ -16,10 +16,10 @@ namespace nnrun {
 
 // The figures of piyard/model/tracker.py.
 struct NanotrackPlan {
-    int template_side = 127;  // of the backbone's input for what is looked for
-    int search_side = 255;    // and for where it is looked for
+    int template_side = 127;  // of the backbone's input for the template
+    int search_side = 255;    // and for the search
     int stride = 16;          // pixels of the search between two places of the grid
-    double context = 0.5;     // what is shown around the object, in sums of its sides
+    double context = 0.5;     // shown around the object, in sums of its sides
     double penalty = 0.138;   // for a changing size or shape
     double window = 0.455;    // share of the nearness to where it was
     double rate = 0.348;      // at which the size follows
@@ -38,13 +38,13 @@ struct Choice {
     double penalty = 0;
 };
 
-// What NanoTrack's head says of each place of a grid over the search, and the choice among them.
+// The output of NanoTrack's head at each place of a grid over the search, and the choice among them.
 class NanotrackGrid {
 public:
     explicit NanotrackGrid(const NanotrackPlan& plan);
 
-    // `outputs`: n x n places with the logits of not being and being there, and with the sides
-    // left, top, right, bottom; else a Failure with Exit::model. The object had that width and
+    // `outputs`: n x n places with the logits of background and object, and with the distances
+    // to the sides left, top, right, bottom; else a Failure with Exit::model. The object had that width and
     // height, in pixels of the search.
     Choice choose(const std::vector<ncnn::Mat>& outputs, double width, double height);
 

@@ -12,7 +12,7 @@
 namespace nnrun {
 namespace {
 
-constexpr int deepest = 8;  // sums and joins within each other
+constexpr int max_depth = 8;  // sums and joins within each other
 constexpr int log_op = 8, div_op = 3, rsub_op = 7, sum_op = 0;
 
 bool passes(const GraphLayer& layer) {
@@ -22,7 +22,7 @@ bool passes(const GraphLayer& layer) {
 }
 
 // What makes the blob, whatever reshapes it.
-const GraphLayer* maker(const Graph& graph, const std::string& blob) {
+const GraphLayer* producer_of(const Graph& graph, const std::string& blob) {
     const GraphLayer* layer = graph.producer(blob);
     while (layer != nullptr && !layer->bottoms.empty() && passes(*layer)) layer = graph.producer(layer->bottoms[0]);
     return layer;
@@ -35,12 +35,12 @@ bool is_binary(const GraphLayer& layer, int op, std::size_t inputs) {
 bool is_sum(const GraphLayer* layer) { return layer != nullptr && layer->type == "Reduction" && layer->param(0, 0) == sum_op; }
 
 Ending ending_at(const Graph& graph, const std::string& blob, int depth) {
-    const GraphLayer* layer = maker(graph, blob);
+    const GraphLayer* layer = producer_of(graph, blob);
     if (layer == nullptr || depth == 0) return Ending::logits;
     const auto probable = [&](const std::string& bottom) { return ending_at(graph, bottom, depth - 1) == Ending::probabilities; };
     if (layer->type == "Softmax" || layer->type == "Sigmoid" || layer->type == "HardSigmoid") return Ending::probabilities;
     if (layer->type == "UnaryOp" && layer->param(0, 0) == log_op && probable(layer->bottoms[0])) return Ending::log_probabilities;
-    if (is_binary(*layer, div_op, 2) && is_sum(maker(graph, layer->bottoms[1]))) return Ending::probabilities;
+    if (is_binary(*layer, div_op, 2) && is_sum(producer_of(graph, layer->bottoms[1]))) return Ending::probabilities;
     const bool whole = is_binary(*layer, rsub_op, 1) || layer->type == "Concat";
     if (whole && std::all_of(layer->bottoms.begin(), layer->bottoms.end(), probable)) return Ending::probabilities;
     return Ending::logits;
@@ -62,7 +62,7 @@ double activated(double value, const std::string& activation) {
 
 }  // namespace
 
-Ending ending_of(const Graph& graph, const std::string& output) { return ending_at(graph, output, deepest); }
+Ending ending_of(const Graph& graph, const std::string& output) { return ending_at(graph, output, max_depth); }
 
 const std::vector<std::string>& activations() {
     static const std::vector<std::string> names{"auto", "softmax", "sigmoid", "exp", "none"};

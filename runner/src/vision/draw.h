@@ -12,13 +12,13 @@ namespace nnrun {
 // Mixes `share` (0..1) of the colour into each pixel of the mask, which must be of that picture.
 void tint(Image& image, const Mask& mask, double share, Colour colour);
 
-// The keypoints that are sure enough, as dots; COCO's 17 also as limbs: those of the left side
+// The keypoints with a score that is high enough, as dots; COCO's 17 also as limbs: those of the left side
 // warm, those of the right side cold.
 void draw_skeleton(Canvas& canvas, const std::vector<Keypoint>& keypoints, double thickness);
 
-// Paints what was found on the picture: masks half transparent, boxes with label and score,
+// Draws the objects on the picture: masks half transparent, boxes with label and score,
 // skeletons. Colours go by track where there is one, else by class; lines and letters are as
-// large as the picture wants.
+// large as suits the picture.
 void draw_objects(Image& image, const std::vector<Object>& objects, const std::vector<std::string>& labels);
 
 }  // namespace nnrun

@@ -14,7 +14,7 @@
 
 namespace nnrun {
 
-// What each level of a channel is to the net: (level - mean) * norm.
+// Normalises levels of pixels: (level - mean) * norm.
 class Normalizer {
 public:
     // `mean` and `norm` are in the order of the net's planes.

@@ -78,7 +78,7 @@ public:
     // does not fit the head is a Failure with Exit::model that says what was expected.
     Maps(const HeadPlan& head, const Shape& input, const std::vector<Shape>& outputs);
 
-    // Of the next picture; their memory must live as long as it is looked at.
+    // Of the next picture; their memory must outlive the use of the values.
     void bind(const std::vector<ncnn::Mat>& outputs);
 
     const std::vector<Level>& levels() const { return levels_; }

@@ -50,7 +50,7 @@ struct Keypoint {
 };
 
 // Which pixels of a picture are the object's, as COCO counts them: lengths of runs down one
-// column after another, outside and inside by turns, outside first. Empty: there is no mask.
+// column after another, alternately outside and inside, outside first. Empty: there is no mask.
 struct Mask {
     int width = 0;
     int height = 0;

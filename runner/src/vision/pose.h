@@ -52,7 +52,7 @@ private:
 // the head's? Whatever is wrong is a Failure.
 void rehearse_pose_net(const Request& request, const HeadPlan& head, const Preprocess& steps);
 
-// A net with what surrounds it.
+// A net with its head and its preprocessing.
 struct NetPlan {
     Request request;
     HeadPlan head;

@@ -60,7 +60,7 @@ private:
     bool plain_ = false;    // no column lies between two pixels
     int inside_begin_ = 0;  // columns both of whose pixels are in the picture
     int inside_end_ = 0;
-    // Of the last two lines of the picture, by turns, so that each is summed up once.
+    // Of the last two lines of the picture, alternately, so that each is summed up once.
     std::array<std::vector<std::uint32_t>, 2> sums_;
     std::array<int, 2> summed_{};
     std::vector<std::uint8_t> row_;
