@@ -1,4 +1,4 @@
-"""A classifier's output → the scores of its classes, as runner/src/scores.cpp computes them."""
+"""A classifier's output → the scores of its classes, as runner/src/vision/classifier.cpp has it."""
 
 from __future__ import annotations
 

@@ -58,3 +58,23 @@ def test_no_circle() -> None:
         assert ready, f"a circle of headers among {sorted(open_headers)}"
         for name in ready:
             del open_headers[name]
+
+
+NAMED = re.compile(r"\b(?:piyard|toolchains|runner/src|tests)/[\w./-]+\.\w+")
+
+
+@pytest.mark.parametrize("folder", ["runner", "piyard", "benchmarks"])
+def test_files_that_sources_name_exist(folder: str) -> None:
+    """The desktop's twin of a function in C++, and the other way round."""
+    sources = [
+        path
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in {".h", ".cpp", ".py", ".md"} and path.is_file()
+    ]
+    missing = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in sources
+        for name in NAMED.findall(path.read_text())
+        if not (ROOT / name).exists()
+    }
+    assert not missing

@@ -28,7 +28,7 @@ private:
 
 // Pairs of least total cost, none of which costs `limit` or more: the sum of their costs plus
 // limit / 2 for each row and each column left alone is the least there is. As
-// piyard/tracking/assignment.py says, that is the rectangular assignment of the costs cut off at
+// piyard/vision/overlap.py says, that is the rectangular assignment of the costs cut off at
 // the limit; here by shortest augmenting paths (Jonker and Volgenant 1987, in the rectangular
 // form of Crouse 2016, "On implementing 2D rectangular assignment algorithms").
 class Assignment {

@@ -10,7 +10,7 @@ namespace nnrun {
 
 // A box that moves and changes at constant velocity: its centre x, centre y, width / height and
 // height, with the noise of ByteTrack. Four filters of two numbers each, as in
-// piyard/tracking/kalman.py, whose operations these are one by one.
+// piyard/vision/bytetrack.py, whose operations these are one by one.
 class Kalman {
 public:
     using Four = std::array<double, 4>;
@@ -36,7 +36,7 @@ private:
     Four speed_variance_;
 };
 
-// The figures of piyard/model/tracker.py.
+// The figures of piyard/vision/schema.py.
 struct BytetrackPlan {
     double high = 0.5;   // detections above it take part in the first association
     double low = 0.1;    // those above this in the second
@@ -68,7 +68,7 @@ constexpr double max_coordinate = 1e7;
 bool trackable(const Corners& box);
 
 // ByteTrack (Zhang et al. 2022): every detection takes part, the doubtful ones only where a track
-// needs them. The same tracks, to the last bit, as piyard/tracking/bytetrack.py, which says why.
+// needs them. The same tracks, to the last bit, as piyard/vision/bytetrack.py, which says why.
 class ByteTracker {
 public:
     explicit ByteTracker(const BytetrackPlan& plan);

@@ -14,7 +14,7 @@
 
 namespace nnrun {
 
-// The figures of piyard/model/tracker.py.
+// The figures of piyard/vision/schema.py.
 struct NanotrackPlan {
     int template_side = 127;  // of the backbone's input for the template
     int search_side = 255;    // and for the search
@@ -65,7 +65,7 @@ struct TrackedBox {
 };
 
 // Follows one object, searching around where it was for what it looked like at first: NanoTrack as
-// piyard/tracking/nanotrack.py has it. Two nets: a backbone for pictures of any size, and a head
+// piyard/vision/nanotrack.py has it. Two nets: a backbone for pictures of any size, and a head
 // that takes features of the template, then those of the search.
 class NanoTracker {
 public:

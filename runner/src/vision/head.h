@@ -13,7 +13,7 @@ namespace nnrun {
 
 enum class Task { detect, segment, pose };
 
-// What a net's outputs mean (piyard/model/head.py says it in full).
+// What a net's outputs mean (piyard/vision/schema.py says it in full).
 struct HeadPlan {
     std::string kind;  // yolov8, yolox, nanodet, rtmdet or fcos; for keypoints simcc or heatmap
     Task task = Task::detect;
