@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -14,3 +16,57 @@ from piyard.core.paths import ROOT
 def test_is_clean(name: str) -> None:
     done = subprocess.run(linter_argv(name), cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """What lint-imports reads, to be spoilt."""
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "piyard", tmp_path / "piyard", ignore=ignored)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("module", "text", "message"),
+    [
+        pytest.param(
+            "core/climbs.py",
+            "from piyard.cli import tasks\n",
+            "piyard.core is not allowed to import piyard.cli",
+            id="upwards",
+        ),
+        pytest.param(
+            "core/climbs.py",
+            "def act() -> None:\n    from piyard.board import address\n",
+            "piyard.core is not allowed to import piyard.board",
+            id="late",
+        ),
+        pytest.param(
+            "models/climbs.py",
+            "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n"
+            "    from piyard.convert.conversions import Conversion\n",
+            "piyard.models is not allowed to import piyard.convert",
+            id="type-only",
+        ),
+        pytest.param(
+            "core/paths.py",
+            "from piyard.core import errors, files\n",
+            "No cycles are allowed in piyard.core",
+            id="circle",
+        ),
+        pytest.param("utils/__init__.py", "", "piyard.utils", id="package without a layer"),
+    ],
+)
+def test_an_import_against_the_layers_is_found(
+    checkout: Path, module: str, text: str, message: str
+) -> None:
+    file = checkout / "piyard" / module
+    file.parent.mkdir(exist_ok=True)
+    with file.open("a") as source:
+        source.write(text)
+    done = subprocess.run(
+        linter_argv("lint-imports"), cwd=checkout, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert message in " ".join(done.stdout.split())

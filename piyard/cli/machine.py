@@ -172,6 +172,7 @@ LINTERS = {
     "ruff check": ("ruff", "check", "."),
     "ruff format": ("ruff", "format", "--check", "."),
     "mypy": ("mypy",),
+    "lint-imports": ("lint-imports", "--no-cache", "--no-logo"),
     "shellcheck": ("shellcheck", *SCRIPTS),
     # They are put together, so what one sets another one uses.
     "shellcheck (board)": ("shellcheck", "-s", "sh", "-e", "SC2034,SC2154", *ONBOARD),
@@ -179,7 +180,7 @@ LINTERS = {
 
 
 def run_linters() -> None:
-    """ruff, mypy and shellcheck; raises ``JobsFailed`` naming those that found something."""
+    """Run all ``LINTERS``; raises ``JobsFailed`` naming those that found something."""
     _require_checkout()
     failed = [name for name in LINTERS if not _passes(name)]
     if failed:

@@ -15,7 +15,7 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 
 
 def read(name: str) -> list[Requirement]:
-    lines = (line.strip() for line in (FOLDER / name).read_text().splitlines())
+    lines = (line.strip(" \\") for line in (FOLDER / name).read_text().splitlines())
     return [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
 
 
@@ -40,6 +40,13 @@ def locked(python: str) -> dict[str, list[str]]:
 def test_every_version_is_exact(name: str) -> None:
     for one in read(name):
         assert re.fullmatch(r"==[^*]+", str(one.specifier)), one
+
+
+def test_every_package_has_its_hashes() -> None:
+    """But torch, whose file depends on the index: PyTorch's, PyPI's, a folder of wheels."""
+    text = (FOLDER / "lock.txt").read_text().replace("\\\n", "")
+    lines = [line for line in text.splitlines() if not line.strip().startswith("#")]
+    assert [line for line in lines if not re.search(r"--hash=sha256:[0-9a-f]{64}$", line)] == []
 
 
 @pytest.mark.parametrize("python", PYTHONS)
