@@ -26,7 +26,7 @@ from piyard.build.images import Image, board_image
 from piyard.core import console, containers, paths
 from piyard.core.cancel import wait_until
 from piyard.core.containers import ENGINE_REMEDY, connect_engine
-from piyard.core.errors import EmulationFailed, NotSetUp
+from piyard.core.errors import PROGRAM, EmulationFailed, NotSetUp
 from piyard.core.files import sha256_of_value, write_text
 from piyard.core.store import file_lock
 from piyard.core.target import Target, load_target
@@ -234,7 +234,7 @@ def _wait_for_sshd(container: Container, board_id: str) -> EmulatedBoard:
         raise EmulationFailed(
             f"the emulated board {board_id} did not answer within {START_LIMIT_S} s",
             evidence=log,
-            remedy=f"invoke board.down --target {board_id}, then try again; invoke doctor",
+            remedy=f"{PROGRAM} board.down --target {board_id}, then try again; {PROGRAM} doctor",
         )
     return board
 
@@ -245,7 +245,7 @@ def _find_answering(container: Container, board_id: str) -> EmulatedBoard | None
         raise EmulationFailed(
             f"the emulated board {board_id} stopped at once",
             evidence=container.logs(tail=20).decode(errors="replace"),
-            remedy="invoke doctor checks the engine and emulation",
+            remedy=f"{PROGRAM} doctor checks the engine and emulation",
         )
     board = _emulated_board(container, board_id)
     return board if board and _sshd_answers(board.port) else None

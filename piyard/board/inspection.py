@@ -29,7 +29,14 @@ from piyard.board.ssh.errors import LACKS, install_command
 from piyard.board.ssh.hostkeys import pin_host_key, user_pins_other_key
 from piyard.board.ssh.session import read_host_key
 from piyard.core import console
-from piyard.core.errors import HostKeyChanged, PiyardError, WrongBoard, WrongInput, unknown_name
+from piyard.core.errors import (
+    PROGRAM,
+    HostKeyChanged,
+    PiyardError,
+    WrongBoard,
+    WrongInput,
+    unknown_name,
+)
 from piyard.core.target import target_names
 
 
@@ -80,7 +87,7 @@ def _require_new(name: str) -> None:
     if find_board(name):
         raise WrongInput(
             f"there is a board '{name}' already",
-            remedy=f"choose another --name, or first: invoke fleet.remove {name}",
+            remedy=f"choose another --name, or first: {PROGRAM} fleet.remove {name}",
         )
 
 
@@ -249,7 +256,7 @@ def _check_exec(connection: BoardConnection, facts: Facts, lines: Sequence[str])
 
 def _check_disk(connection: BoardConnection, facts: Facts) -> Finding:
     ok = facts.free_disk_kb is None or facts.free_disk_kb >= MIN_FREE_KB
-    remedy = "" if ok else f"invoke fleet.gc --host {connection.name}"
+    remedy = "" if ok else f"{PROGRAM} fleet.gc --host {connection.name}"
     return _finding(
         connection, "disk", f"{megabytes(facts.free_disk_kb)} MB free", ok=ok, remedy=remedy
     )

@@ -23,7 +23,7 @@ from piyard.board.ssh.errors import disk_full
 from piyard.board.ssh.session import Session
 from piyard.core import console
 from piyard.core.cancel import raise_if_requested
-from piyard.core.errors import BoardBusy, BoardCommandFailed, PiyardError
+from piyard.core.errors import PROGRAM, BoardBusy, BoardCommandFailed, PiyardError
 
 LEASE_SECONDS = 60
 """How long a lease lasts if its holder does not renew it."""
@@ -70,7 +70,7 @@ class LeaseWait:
             raise BoardBusy(
                 f"{self._name} is held by {owner}",
                 evidence=f"for {left} more seconds, unless renewed",
-                remedy="wait (without --no-wait), or take another board; invoke fleet.locks",
+                remedy=f"wait (without --no-wait), or take another board; {PROGRAM} fleet.locks",
             )
         if owner != self._reported:
             console.info(f"{self._name} is held by {owner}; waiting up to {self._wait_s:.0f} s")

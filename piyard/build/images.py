@@ -31,7 +31,7 @@ from piyard.core.containers import (
     import_archive,
     pull_image,
 )
-from piyard.core.errors import NotSetUp
+from piyard.core.errors import PROGRAM, NotSetUp
 from piyard.core.files import sha256_of_files, sha256_of_value
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
                 raise NotSetUp(
                     f"image {self.tag} could not be built",
                     evidence=error.tail,
-                    remedy="see the lines above; invoke doctor checks the engine and emulation",
+                    remedy=f"see the lines above; {PROGRAM} doctor checks the engine and emulation",
                 ) from None
 
     def _files(self) -> list[Path]:

@@ -34,6 +34,7 @@ from piyard.cli.flags import (
     whole,
 )
 from piyard.cli.request import SWITCH, Request, flag, many, single, text
+from piyard.core.errors import PROGRAM
 
 
 class DeployRequest(RetryRequest):
@@ -156,7 +157,9 @@ class ProveRequest(RunRequestBase, TableRequest):
 
 
 BUILD = text("BUILD")
-BUILD_HELP = "a build by its key or the start of it (invoke build prints its folder), or current"
+BUILD_HELP = (
+    f"a build by its key or the start of it ({PROGRAM} build prints its folder), or current"
+)
 
 
 class AbRequest(MeasureRequest):

@@ -44,7 +44,7 @@ from piyard.cli.board_requests import (
 from piyard.cli.flags import BoardsRequest
 from piyard.cli.work import Boards, named_boards, named_or_emulated
 from piyard.core import console
-from piyard.core.errors import JobsFailed, NotSetUp, WrongInput
+from piyard.core.errors import PROGRAM, JobsFailed, NotSetUp, WrongInput
 from piyard.core.paths import IS_INSTALLED
 from piyard.core.tables import Cell, number_cell, render_table
 from piyard.core.text import escape_json, sanitize_line
@@ -75,7 +75,7 @@ def list_boards(texts: Sequence[str], form: str) -> None:
         )
     )
     if not names:
-        console.info("the inventory is empty: invoke fleet.add --host … adds a board")
+        console.info(f"the inventory is empty: {PROGRAM} fleet.add --host … adds a board")
 
 
 def add_board(request: AddRequest) -> None:

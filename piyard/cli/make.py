@@ -23,7 +23,7 @@ from piyard.convert.own.adding import apply_addition, plan_addition, undo_additi
 from piyard.convert.own.defaults import OwnModelOptions, parse_integers, preprocess_options
 from piyard.convert.reference_models import choose_files, model_routes, require_route, weights_path
 from piyard.core import console, download, paths
-from piyard.core.errors import WrongInput, unknown_name
+from piyard.core.errors import PROGRAM, WrongInput, unknown_name
 from piyard.core.files import write_text
 from piyard.core.sandbox.launch import trust_file
 from piyard.core.tables import STYLES, render_table
@@ -255,6 +255,6 @@ def _results_for(form: str, rows: Sequence[Row]) -> list[Result]:
 def _nothing_stored(filters: ResultFilter) -> WrongInput:
     if filters.hosts or filters.models:
         return WrongInput(
-            "no stored result is of that board and model", remedy="invoke report shows all"
+            "no stored result is of that board and model", remedy=f"{PROGRAM} report shows all"
         )
-    return WrongInput("no results are stored yet", remedy="invoke deploy-bench makes some")
+    return WrongInput("no results are stored yet", remedy=f"{PROGRAM} deploy-bench makes some")

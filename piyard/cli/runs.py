@@ -17,7 +17,7 @@ from piyard.cli.board_requests import RunRequest
 from piyard.cli.work import plan_work, run_jobs
 from piyard.convert.conversions import find_conversion
 from piyard.core import console
-from piyard.core.errors import JobsFailed, UnreadableLog, WrongInput
+from piyard.core.errors import PROGRAM, JobsFailed, UnreadableLog, WrongInput
 from piyard.core.tables import Cell, render_table
 from piyard.core.text import format_count, format_digits, sanitize_line
 from piyard.measure.bench import BENCH_TASK, conclude_benchmark
@@ -200,7 +200,7 @@ def list_runs(form: str) -> None:
             console.info(f"left out: {error.what}")
     print(render_table(RUN_COLUMNS, rows, form))
     if not rows:
-        console.info("no runs yet: invoke deploy-bench makes some")
+        console.info(f"no runs yet: {PROGRAM} deploy-bench makes some")
 
 
 def remove_runs(ids: Sequence[str], *, dry_run: bool) -> None:
@@ -227,7 +227,8 @@ def _removable(name: str) -> list[Path]:
     if record and record.state == "running":
         raise WrongInput(
             f"{record.id} keeps running on {record.host}, as far as was heard",
-            remedy=f"invoke attach {record.id} waits for it, invoke cancel {record.id} ends it",
+            remedy=f"{PROGRAM} attach {record.id} waits for it, "
+            f"{PROGRAM} cancel {record.id} ends it",
         )
     return [folder]
 

@@ -11,7 +11,7 @@ import msgspec
 from piyard.board.fleet.selection import select_boards
 from piyard.cli.desk_requests import CompareRequest, HistoryRequest
 from piyard.core import console
-from piyard.core.errors import PiyardError, WrongInput, did_you_mean
+from piyard.core.errors import PROGRAM, PiyardError, WrongInput, did_you_mean
 from piyard.core.tables import render_table
 from piyard.core.text import escape_json, format_digits
 from piyard.report.columns import render_comparison
@@ -145,7 +145,7 @@ def _query_index(catalogue: ResultIndex, filters: ResultFilter) -> HistoryList:
 
 def _no_results(filters: ResultFilter, answer: HistoryList) -> WrongInput:
     if not answer.hosts:
-        return WrongInput("no results are stored yet", remedy="invoke deploy-bench makes some")
+        return WrongInput("no results are stored yet", remedy=f"{PROGRAM} deploy-bench makes some")
     for noun, named, stored in (
         ("board", filters.hosts, answer.hosts),
         ("model", filters.models, answer.models),
@@ -192,7 +192,7 @@ def _history_fields(line: HistoryLine) -> dict[str, Any]:
     }
 
 
-AB_HINT = "invoke ab measures both builds in turns, and again before it fails"
+AB_HINT = f"{PROGRAM} ab measures both builds in turns, and again before it fails"
 
 
 def compare_stored(request: CompareRequest) -> None:
@@ -226,7 +226,7 @@ def _pairs(sides: tuple[Side, Side]) -> Sequence[JobPair]:
     """The pairs of both sides; what does not enter is said."""
     rows, runs = query_history(lambda catalogue: (catalogue.rows(ALL_RESULTS), catalogue.runs()))
     if not rows:
-        raise WrongInput("no results are stored yet", remedy="invoke deploy-bench makes some")
+        raise WrongInput("no results are stored yet", remedy=f"{PROGRAM} deploy-bench makes some")
     of_a, of_b = (select(each, rows, runs) for each in sides)
     for text, selection in zip([each.text for each in sides], (of_a, of_b), strict=True):
         _require_some(text, selection)
@@ -243,7 +243,7 @@ def _require_some(text: str, selection: Selection) -> None:
         raise WrongInput(
             f"'{text}' has only INVALID results, and those are never compared",
             evidence="\n".join(describe_left_out(row) for row in selection.left_out[:MAX_NOTES]),
-            remedy="measure again: invoke bench --rerun-invalid 2",
+            remedy=f"measure again: {PROGRAM} bench --rerun-invalid 2",
         )
 
 
@@ -300,7 +300,7 @@ def _no_pair(sides: tuple[Side, Side], paired: Pairing) -> WrongInput:
         return WrongInput(
             f"'{sides[0].text}' and '{sides[1].text}' are the same result",
             evidence="\n".join(row.run for row in paired.same[:MAX_NOTES]),
-            remedy="invoke history lists others",
+            remedy=f"{PROGRAM} history lists others",
         )
     return WrongInput(
         "no job is on both sides",

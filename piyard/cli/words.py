@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from piyard.core.errors import WrongInput, did_you_mean
+from piyard.core.errors import PROGRAM, WrongInput, did_you_mean
 
 if TYPE_CHECKING:
     from invoke.parser import Argument, ParserContext
@@ -23,7 +23,7 @@ HELP = re.compile(r"-h.*|--help(=.*)?", re.DOTALL)
 VERSION = frozenset({"-V", "--version"})
 LIST = frozenset({"-l", "--list"})
 NUMBER = re.compile(r"-[\d.].*", re.DOTALL)
-TASKS = "invoke --list lists the tasks"
+TASKS = f"{PROGRAM} --list lists the tasks"
 
 
 def read(
@@ -123,7 +123,7 @@ class _Reader:
         if task is None:
             raise WrongInput(
                 f"unknown flag '{word}' before any task{_nearest(word, self._core)}",
-                remedy="a task's flags follow its name: invoke TASK --help lists them",
+                remedy=f"a task's flags follow its name: {PROGRAM} TASK --help lists them",
             )
         name, glued = _split(word, task)
         if name in task.inverse_flags:
@@ -203,4 +203,4 @@ def _nearest(name: str, flags: Iterable[str]) -> str:
 
 
 def _help_of(task: ParserContext) -> str:
-    return f"invoke {task.name} --help lists what it takes"
+    return f"{PROGRAM} {task.name} --help lists what it takes"

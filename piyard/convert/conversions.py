@@ -20,7 +20,7 @@ import msgspec
 from piyard.convert.analysis import choose_output, count_macs, count_params
 from piyard.convert.difference import OutputFigures
 from piyard.convert.ncnn_net import load_net, net_inputs, read_layers, run_all_blobs
-from piyard.core.errors import ConversionFailed, WrongInput
+from piyard.core.errors import PROGRAM, ConversionFailed, WrongInput
 from piyard.core.store import find_artifact, read_manifest
 from piyard.models.definition import Model, load_model, read_labels
 
@@ -245,7 +245,7 @@ def find_conversion(model_name: str, key: str) -> Conversion:
     if folder is None:
         raise WrongInput(
             f"the conversion {key} of {model_name} is gone from artifacts/",
-            remedy=f"make it again: invoke convert --model {model_name}",
+            remedy=f"make it again: {PROGRAM} convert --model {model_name}",
         )
     return load_conversion(load_model(model_name), model_name, key, folder, fresh=False)
 

@@ -27,7 +27,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from piyard.core.download import find_file
-from piyard.core.errors import ConversionFailed, WrongInput
+from piyard.core.errors import PROGRAM, ConversionFailed, WrongInput
 from piyard.models.definition import Model, load_model
 
 PARAM_MAGIC = "7767517"
@@ -125,7 +125,7 @@ def add_masks(folder: Path, by_name: Mapping[str, int]) -> None:
         if not matches:
             raise WrongInput(
                 f"there is no layer '{name}' to mask",
-                remedy="take it out of `masks` in the model's YAML; then: invoke prove --mask",
+                remedy=f"take it out of `masks` in the model's YAML; then: {PROGRAM} prove --mask",
             )
         write_masks(file, dict.fromkeys(matches, mask))
 

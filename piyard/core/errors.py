@@ -33,12 +33,27 @@ code meaning
 from __future__ import annotations
 
 import difflib
+import os
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import ClassVar
 
 from invoke.exceptions import Exit
 
 from piyard.core.text import sanitize_line, sanitize_text
+
+
+def _called_as() -> str:
+    """How the user called piyard. ``yard`` says so itself, and only to this process."""
+    called = Path(sys.argv[0] if sys.argv else "")
+    by_path = {"__main__.py": "python -m piyard"} if called.parent.name == "piyard" else {}
+    by_name = {name: name for name in ("inv", "piyard")}
+    return os.environ.pop("PIYARD_CALLED_AS", "") or (by_path | by_name).get(called.name, "invoke")
+
+
+PROGRAM = _called_as()
+"""What a remedy's command begins with."""
 
 MAX_EVIDENCE_LINES, MAX_LINE_LENGTH = 60, 2000
 """How much is shown: the last lines of evidence, and the first characters of a line."""

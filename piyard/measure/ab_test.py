@@ -14,7 +14,7 @@ import msgspec
 from piyard.build import builder
 from piyard.build.builder import BUILD_SHELF, Build
 from piyard.core import console, paths
-from piyard.core.errors import JobsFailed, WrongInput, did_you_mean
+from piyard.core.errors import PROGRAM, JobsFailed, WrongInput, did_you_mean
 from piyard.core.store import find_artifact
 from piyard.core.target import load_target
 from piyard.results.comparison import JobComparison, effect_text, job_text
@@ -28,7 +28,9 @@ from piyard.results.significance import compare_runs
 from piyard.run.job import Job
 
 CURRENT_BUILD = "current"
-BUILD_REMEDY = "invoke build prints the folder of a build, which its key names; or take 'current'"
+BUILD_REMEDY = (
+    f"{PROGRAM} build prints the folder of a build, which its key names; or take 'current'"
+)
 
 
 def resolve_build_key(flag: str, text: str) -> str:
@@ -69,7 +71,7 @@ def load_build(key: str, target_name: str) -> Build:
     if machine != arch:
         raise WrongInput(
             f"build {key} is for {machine}, and {target_name} is {arch}",
-            remedy=f"invoke build --target {target_name} makes one that fits",
+            remedy=f"{PROGRAM} build --target {target_name} makes one that fits",
         )
     return loaded
 

@@ -12,7 +12,7 @@ import msgspec
 from piyard.board.release import Release, release_of_paths
 from piyard.board.ssh import commands
 from piyard.core import console
-from piyard.core.errors import WrongInput
+from piyard.core.errors import PROGRAM, WrongInput
 from piyard.core.files import scratch_folder
 from piyard.models.definition import Model, load_model
 from piyard.predict.files import FILM_NAME, convert_to_mjpeg, fetch_picture, is_film, is_url
@@ -124,7 +124,8 @@ def _list_pictures(texts: Sequence[str], frames: int | None) -> list[Path]:
     if len(paths) > MOST_PICTURES:
         raise WrongInput(
             f"{len(paths)} pictures are more than the {MOST_PICTURES} of one run",
-            remedy=f"show fewer (--frames {MOST_PICTURES}); for a whole data set: invoke evaluate",
+            remedy=f"show fewer (--frames {MOST_PICTURES}); "
+            f"for a whole data set: {PROGRAM} evaluate",
         )
     return paths
 

@@ -21,6 +21,7 @@ from typing import TypeVar
 import msgspec
 
 from piyard.core import console, paths
+from piyard.core.errors import PROGRAM
 from piyard.core.paths import IS_INSTALLED, PACKAGE
 from piyard.results import index_db
 from piyard.results.accuracies import EVALUATIONS_SHELF
@@ -196,7 +197,9 @@ def query_history(question: IndexQuery[A], *, rebuild: bool = False) -> A:
             if lost == 1
             else (f"{lost} runs that failed or were cancelled have")
         )
-        console.info(f"{many} no result: invoke runs lists them, runs --remove failed removes them")
+        console.info(
+            f"{many} no result: {PROGRAM} runs lists them, runs --remove failed removes them"
+        )
     for problem in problems[:MAX_LISTED_PROBLEMS]:
         console.info(f"left out: {problem}")
     if len(problems) > MAX_LISTED_PROBLEMS:

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from piyard.core.errors import UnreadableLog
+from piyard.core.errors import PROGRAM, UnreadableLog
 from piyard.results.row import Verdict
 from piyard.run import log
 from piyard.run.log import (
@@ -94,7 +94,7 @@ def read_run_result(folder: Path) -> Result:
     if record.state == "running":
         raise UnreadableLog(
             f"{record.id} keeps running on {record.host}, as far as was heard",
-            remedy=f"invoke attach {record.id}",
+            remedy=f"{PROGRAM} attach {record.id}",
         )
     measured = log.read_log(folder / LOG_FILE)
     require_measured(measured.header, str(folder / LOG_FILE))

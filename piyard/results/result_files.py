@@ -18,7 +18,7 @@ from typing import NamedTuple
 import msgspec
 
 from piyard.core import paths
-from piyard.core.errors import NotSetUp, UnreadableLog, WrongInput
+from piyard.core.errors import PROGRAM, NotSetUp, UnreadableLog, WrongInput
 from piyard.results.derive import verdict_of
 from piyard.results.result import SCHEMA, Result, read_run_result, require_result
 from piyard.run import record
@@ -114,7 +114,9 @@ def resolve_run_id(start: str, runs: Sequence[str]) -> str:
         return start
     matches = [run for run in runs[first : first + 2] if run.startswith(start)]
     if not start or not matches:
-        raise WrongInput(f"no stored result is named '{start}'", remedy="invoke history lists them")
+        raise WrongInput(
+            f"no stored result is named '{start}'", remedy=f"{PROGRAM} history lists them"
+        )
     if len(matches) > 1:
         raise WrongInput(
             f"several results begin with '{start}'",
@@ -159,7 +161,7 @@ def save_result(measured: Result) -> Path:
     except OSError as error:
         raise NotSetUp(
             f"{final} cannot be written: {error.strerror}",
-            remedy=f"make room, then invoke attach {measured.record.id}: its samples are kept",
+            remedy=f"make room, then {PROGRAM} attach {measured.record.id}: its samples are kept",
         ) from None
     return final
 

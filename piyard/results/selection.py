@@ -16,13 +16,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from piyard.core.errors import WrongInput, did_you_mean, unknown_name
+from piyard.core.errors import PROGRAM, WrongInput, did_you_mean, unknown_name
 from piyard.results.judge import is_believable
 from piyard.results.result_files import resolve_run_id
 from piyard.results.row import Row
 
 SIDE_EXAMPLE = (
-    "a run's id or its start (invoke history), or a set such as build=2cc76d,model=resnet18"
+    f"a run's id or its start ({PROGRAM} history), or a set such as build=2cc76d,model=resnet18"
 )
 
 
@@ -192,7 +192,7 @@ def _nothing_selected(side: Side, rows: Sequence[Row]) -> WrongInput:
                 remedy=f"there are results of {', '.join(values[:MAX_LISTED])}{_and_more(values)}",
             )
     return WrongInput(
-        problem, remedy=f"invoke history lists what there is; a side is {SIDE_EXAMPLE}"
+        problem, remedy=f"{PROGRAM} history lists what there is; a side is {SIDE_EXAMPLE}"
     )
 
 

@@ -23,6 +23,7 @@ from piyard.core import cancel, console
 from piyard.core.cancel import raise_if_requested
 from piyard.core.console import Step
 from piyard.core.errors import (
+    PROGRAM,
     BoardCommandFailed,
     BoardDiskFull,
     BoardTooSlow,
@@ -112,7 +113,7 @@ def finish_run(line: BoardConnection, record: Record, *, allow_bad_inputs: bool 
         line.has_lease = False
         raise RunNotEnded(
             f"{record.id} keeps running on {record.host}",
-            remedy=f"invoke attach {record.id}",
+            remedy=f"{PROGRAM} attach {record.id}",
             keeps_running=True,
         ) from None
     if not (ok and done.state == "ended"):
@@ -137,7 +138,7 @@ def _with_attach(record: Record, error: PiyardError, note: str) -> PiyardError:
     return type(error)(
         f"{error.what}; {note}",
         evidence=error.evidence,
-        remedy=f"{error.remedy}; then: invoke attach {record.id}",
+        remedy=f"{error.remedy}; then: {PROGRAM} attach {record.id}",
     )
 
 
@@ -210,7 +211,7 @@ def require_success(line: BoardConnection, done: Record) -> None:
         raise BoardDiskFull(
             f"{done.host}: the board's disk was full before {done.id} ended",
             evidence=_tail(folder / STDERR_FILE),
-            remedy=f"free some room there (invoke fleet.gc --host {line.name} removes old "
+            remedy=f"free some room there ({PROGRAM} fleet.gc --host {line.name} removes old "
             f"releases), then run it again; what it wrote is in {folder}",
         )
     if done.exit_code:

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from piyard.core import console, paths
-from piyard.core.errors import JobsFailed, PiyardError, RunNotEnded, WrongInput
+from piyard.core.errors import PROGRAM, JobsFailed, PiyardError, RunNotEnded, WrongInput
 from piyard.core.files import atomic_write, disk_error
 from piyard.run.job import Job
 
@@ -162,7 +162,7 @@ def _common_remedy(failures: Sequence[PiyardError]) -> str:
     if not all(isinstance(failure, RunNotEnded) for failure in failures):
         return ""
     advice = {failure.remedy for failure in failures}
-    return advice.pop() if len(advice) == 1 else "invoke runs lists what keeps running there"
+    return advice.pop() if len(advice) == 1 else f"{PROGRAM} runs lists what keeps running there"
 
 
 class RetryState(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from piyard.board.lease import Governor
 from piyard.build.builder import Build
 from piyard.convert.conversions import Conversion
 from piyard.core import paths
-from piyard.core.errors import UnreadableLog, WrongInput
+from piyard.core.errors import PROGRAM, UnreadableLog, WrongInput
 from piyard.core.files import atomic_write
 from piyard.run import job
 
@@ -44,7 +44,7 @@ def find_run(run_id: str) -> Path:
         problem = "no run is" if not matches else f"{len(matches)} runs are"
         raise WrongInput(
             f"{problem} named '{run_id}'",
-            remedy="invoke runs lists them; invoke --help attach explains",
+            remedy=f"{PROGRAM} runs lists them; {PROGRAM} --help attach explains",
         )
     return matches[0]
 

@@ -21,6 +21,7 @@ from piyard.board.ssh.commands import script_argv
 from piyard.board.ssh.session import Session
 from piyard.core import console, files
 from piyard.core.errors import (
+    PROGRAM,
     BoardCommandFailed,
     BoardTooSlow,
     EmulationFailed,
@@ -111,7 +112,9 @@ def start_process(
         raise DamagedFile(answer.split()[1])
     if answer != "started":
         raise BoardCommandFailed(
-            f"{session.name}: the run did not start", evidence=answer, remedy="invoke fleet.doctor"
+            f"{session.name}: the run did not start",
+            evidence=answer,
+            remedy=f"{PROGRAM} fleet.doctor",
         )
 
 
@@ -182,7 +185,7 @@ def fetch_files(session: Session, run_id: str, folder: Path, *, keep: Container[
 def _too_large(name: str) -> UnreadableLog:
     return UnreadableLog(
         f"{name} sends too much for the run: more than {files.MAX_PACKED_BYTES >> 30} GiB",
-        remedy="look at it there: invoke fleet.exec",
+        remedy=f"look at it there: {PROGRAM} fleet.exec",
     )
 
 
@@ -216,7 +219,7 @@ def _unreadable_status(session: Session, words: Sequence[str]) -> BoardCommandFa
     return BoardCommandFailed(
         f"{session.name}: it does not report the run's status",
         evidence=" ".join(words)[:500],
-        remedy="invoke fleet.doctor checks the board",
+        remedy=f"{PROGRAM} fleet.doctor checks the board",
     )
 
 
@@ -255,7 +258,7 @@ def _unpack(packed: IO[bytes], folder: Path, keep: Container[str], name: str) ->
             raise
         raise UnreadableLog(
             f"what {name} sent of the run is damaged: {str(error) or type(error).__name__}",
-            remedy="invoke fetch gets it again",
+            remedy=f"{PROGRAM} fetch gets it again",
         ) from None
 
 

@@ -13,6 +13,7 @@ from piyard.board.connection import BoardConnection
 from piyard.core import cancel, console
 from piyard.core.console import job_prefix, live_line
 from piyard.core.errors import (
+    PROGRAM,
     BoardBusy,
     HostUnreachable,
     KeyRejected,
@@ -28,7 +29,9 @@ R = TypeVar("R")
 
 MAX_PARALLEL = 16
 WAKE_S = 1.0
-RETRY_REMEDY = "--retry-failed runs what is left; invoke attach waits for runs that are still going"
+RETRY_REMEDY = (
+    f"--retry-failed runs what is left; {PROGRAM} attach waits for runs that are still going"
+)
 LOST_ERRORS = (HostUnreachable, BoardBusy, NoSuchHost, KeyRejected)
 """Errors that the board's other jobs would meet too."""
 

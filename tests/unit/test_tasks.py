@@ -374,3 +374,19 @@ def test_clean_says_what_it_would_remove(tmp_path: Path) -> None:
     assert (tmp_path / "artifacts" / "builds").is_dir()
     invoke("clean")
     assert sorted(p.name for p in (tmp_path / "artifacts").iterdir()) == ["runs"]
+
+
+def test_a_remedy_names_the_command_as_it_was_called(tmp_path: Path) -> None:
+    assert "→ invoke cancel --help" in invoke("cancel").stderr
+    assert "→ python -m piyard cancel --help" in python_m("piyard", "cancel").stderr
+    program = tmp_path / "piyard"
+    program.write_text("from piyard.__main__ import main\nmain()\n")
+    for called, words in ("../yard", ["../yard cancel --help"]), ("", ["piyard cancel --help"]):
+        done = subprocess.run(
+            [sys.executable, program, "cancel"],
+            env={**os.environ, "PIYARD_CALLED_AS": called, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert [word for word in words if f"→ {word}" in done.stderr] == words

@@ -29,7 +29,7 @@ from piyard.board.fleet.inventory import (
     user_fleet_file,
 )
 from piyard.core import console, paths
-from piyard.core.errors import WrongInput, unknown_name
+from piyard.core.errors import PROGRAM, WrongInput, unknown_name
 from piyard.core.files import disk_error, disk_errors_at
 from piyard.core.store import file_lock
 
@@ -98,7 +98,7 @@ def _name_taken(name: str, file: Path) -> WrongInput:
     holders = " and ".join(str(holder) for holder in _holders(name, _fleet_files(file)))
     return WrongInput(
         f"there is a board '{name}' already, in {holders}",
-        remedy="choose another name, or first remove that board: invoke fleet.remove",
+        remedy=f"choose another name, or first remove that board: {PROGRAM} fleet.remove",
     )
 
 

@@ -14,11 +14,11 @@ from piyard.board.fleet.inventory import (
     is_emulated,
     load_inventory,
 )
-from piyard.core.errors import WrongInput, did_you_mean
+from piyard.core.errors import PROGRAM, WrongInput, did_you_mean
 
 TAG_MARK = "@"
 GLOB_CHARACTERS = frozenset("*?[")
-ADD_REMEDY = "add one: invoke fleet.add --host …"
+ADD_REMEDY = f"add one: {PROGRAM} fleet.add --host …"
 
 
 def select_boards(texts: Sequence[str], *, every: bool = False) -> list[str]:

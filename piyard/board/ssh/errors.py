@@ -14,6 +14,7 @@ from typing import Any
 from piyard.board.ssh.hostkeys import fingerprint
 from piyard.board.ssh.login import LOCKED
 from piyard.core.errors import (
+    PROGRAM,
     BoardCommandFailed,
     BoardDiskFull,
     HostKeyChanged,
@@ -51,7 +52,7 @@ def translate_errors(name: str) -> Iterator[None]:
     except TooMuchOutput as error:
         raise BoardCommandFailed(
             f"{name} sends {error}: no command needs that much",
-            remedy="invoke fleet.doctor checks the board",
+            remedy=f"{PROGRAM} fleet.doctor checks the board",
         ) from None
     except paramiko.BadHostKeyException as error:
         raise _host_key_changed(name, error) from None
@@ -105,7 +106,7 @@ def disk_full(name: str, evidence: str) -> BoardDiskFull:
     return BoardDiskFull(
         f"{name}: the board's disk is full",
         evidence=evidence[-500:],
-        remedy=f"free some space there: invoke fleet.gc --host {name} removes old releases",
+        remedy=f"free some space there: {PROGRAM} fleet.gc --host {name} removes old releases",
     )
 
 
@@ -141,7 +142,7 @@ def _host_key_changed(name: str, error: Any) -> HostKeyChanged:
         f"{name} shows another host key than the one known",
         evidence=f"known {fingerprint(error.expected_key.asbytes())}\n"
         f"shown {fingerprint(error.key.asbytes())}",
-        remedy=f"if the board was reflashed: invoke fleet.trust --host {name}; if not, somebody "
+        remedy=f"if the board was reflashed: {PROGRAM} fleet.trust --host {name}; if not, somebody "
         "may be listening in",
     )
 

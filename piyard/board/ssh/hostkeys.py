@@ -19,7 +19,7 @@ import msgspec
 
 from piyard.board.ssh.settings import HostSettings
 from piyard.core import console, paths
-from piyard.core.errors import HostKeyChanged, UnknownHostKey, WrongInput
+from piyard.core.errors import PROGRAM, HostKeyChanged, UnknownHostKey, WrongInput
 from piyard.core.files import atomic_write
 from piyard.core.store import file_lock
 
@@ -264,7 +264,8 @@ def _refuse(hostname: str, key: PKey) -> None:
     raise UnknownHostKey(
         f"{hostname} was never seen before, and unknown host keys are refused",
         evidence=f"shown {key.get_name()} {fingerprint(key.asbytes())}",
-        remedy="if that is its key, pin it: invoke fleet.trust --host NAME --fingerprint SHA256:…",
+        remedy=f"if that is its key, pin it: {PROGRAM} fleet.trust --host NAME "
+        "--fingerprint SHA256:…",
     )
 
 
@@ -272,5 +273,5 @@ def _refuse_other(hostname: str, key: PKey) -> None:
     raise HostKeyChanged(
         f"{hostname} shows another host key than the one it was given",
         evidence=f"shown {fingerprint(key.asbytes())}",
-        remedy="stop it and start it again: invoke board.down, invoke board.up",
+        remedy=f"stop it and start it again: {PROGRAM} board.down, {PROGRAM} board.up",
     )

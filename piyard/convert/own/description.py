@@ -24,7 +24,7 @@ from piyard.convert.own.defaults import (
     parse_size,
 )
 from piyard.convert.param import read_param
-from piyard.core.errors import WrongInput, unknown_name
+from piyard.core.errors import PROGRAM, WrongInput, unknown_name
 from piyard.core.files import sha256_of_file
 from piyard.models.definition import Activation, Model
 from piyard.vision.classifier import AUTO, OutputKind, resolve_activation
@@ -260,7 +260,7 @@ def _validate_model(described: Mapping[str, Any]) -> Model:
         return msgspec.convert(described, Model)
     except msgspec.ValidationError as error:
         raise WrongInput(
-            f"this does not describe a model: {error}", remedy="invoke --help model.add"
+            f"this does not describe a model: {error}", remedy=f"{PROGRAM} --help model.add"
         ) from None
 
 
