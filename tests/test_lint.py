@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -70,3 +71,10 @@ def test_an_import_against_the_layers_is_found(
     )
     assert done.returncode == 1
     assert message in " ".join(done.stdout.split())
+
+
+def test_the_actions_of_ci_are_pinned_by_commit() -> None:
+    text = (ROOT / ".github/workflows/ci.yml").read_text()
+    actions = re.findall(r"uses: (.*)", text)
+    assert actions
+    assert [each for each in actions if not re.search(r"@[0-9a-f]{40} # v[\d.]+$", each)] == []

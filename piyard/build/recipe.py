@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from piyard import __version__
 from piyard.build.images import CROSS_IMAGE
 from piyard.build.source import Source
 from piyard.core import containers, paths, store
@@ -123,7 +124,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def inputs(self) -> dict[str, Any]:
         """The inputs of nnrun."""
-        return {"ncnn": self.ncnn_key, "runner": self.runner_digest}
+        return {"ncnn": self.ncnn_key, "runner": self.runner_digest, "version": __version__}
 
     @property
     def key(self) -> str:
@@ -141,6 +142,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         return {
             "CMAKE_BUILD_TYPE": "Release",
             "ncnn_DIR": "/ncnn/lib/cmake/ncnn",
+            "NNRUN_VERSION": __version__,
             "NNRUN_BUILD_ID": self.key,
             "NNRUN_STATIC": True,
         }

@@ -36,10 +36,10 @@ class Program(InvokesProgram):
             raise Exit
 
     def print_version(self) -> None:
-        """piyard's own, and that of the ncnn it builds."""
+        """piyard's own, that of the ncnn it builds, and of nnrun, which shares piyard's."""
         from piyard.build.source import load_source
 
-        print(f"{NAME} {__version__}, ncnn {load_source().pin.version}")
+        print(f"{NAME} {__version__}, ncnn {load_source().pin.version}, nnrun {__version__}")
 
     def parse_tasks(self) -> None:
         """The tasks to do, or what is to be shown in their place."""

@@ -15,6 +15,17 @@ IS_INSTALLED = _WITHIN.is_dir()
 ROOT = _WITHIN if IS_INSTALLED else PACKAGE.parent
 
 
+def find_checkout() -> Path | None:
+    """The checkout that the working folder belongs to, if any."""
+    try:
+        here = Path.cwd()
+    except OSError:  # it was deleted
+        return None
+    signs = ("yard", "tasks.py", "piyard/__main__.py")
+    around = (here, *here.parents)
+    return next((f for f in around if all((f / sign).is_file() for sign in signs)), None)
+
+
 def artifacts() -> Path:
     """Builds, conversions, runs and results; ``PIYARD_ARTIFACTS`` moves it."""
     default = data() / "artifacts" if IS_INSTALLED else ROOT / "artifacts"

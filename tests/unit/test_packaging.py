@@ -16,19 +16,26 @@ from piyard import __version__
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = (
     *("piyard", "targets", "models", "toolchains", "docker", "runner", "requirements"),
-    *("tasks.py", "setup.py", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"),
+    *("tasks.py", "setup.py", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in", "yard"),
 )
 SHIPPED = ("targets", "models", "toolchains", "docker", "runner")
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that a wheel was unpacked into."""
-    source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("built")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout of its own, with somebody's boards in it."""
+    source = tmp_path_factory.mktemp("source")
     for name in SOURCES:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, source / name)
     (source / "targets" / "fleet.yaml").write_text("boards: {mine: {host: mine.local}}\n")
+    return source
+
+
+@pytest.fixture(scope="module")
+def site(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that a wheel was unpacked into."""
+    built = tmp_path_factory.mktemp("built")
     pip = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q"]
     done = subprocess.run(
         [*pip, "-w", str(built), str(source)], capture_output=True, text=True, check=False
@@ -44,12 +51,14 @@ def files(folder: Path) -> set[str]:
     return {str(path) for path in found if "__pycache__" not in path.parts}
 
 
-def piyard(site: Path, home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def piyard(
+    site: Path, home: Path, *words: str, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     environment = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     home.mkdir(exist_ok=True)
     return subprocess.run(
         [sys.executable, "-m", "piyard", *words],
-        cwd=home,
+        cwd=folder or home,
         env=environment | {"HOME": str(home), "PYTHONPATH": str(site)},
         capture_output=True,
         text=True,
@@ -105,3 +114,14 @@ def test_its_own_tests_are_the_checkouts(site: Path, tmp_path: Path, task: str) 
     done = piyard(site, tmp_path / "home", task)
     assert done.returncode == 3
     assert "in a checkout: ./yard lint, ./yard test" in done.stderr
+
+
+@pytest.mark.parametrize("folder", ["", "models"])
+def test_in_a_checkout_it_is_that_checkouts(
+    source: Path, site: Path, tmp_path: Path, folder: str
+) -> None:
+    made = source / "artifacts" / "builds"
+    made.mkdir(parents=True, exist_ok=True)
+    done = piyard(site, tmp_path / "home", "clean", "--dry-run", folder=source / folder)
+    assert (done.stdout, done.stderr) == (f"remove {made}\n", "")
+    assert "mine" in piyard(site, tmp_path / "home", "fleet.list", folder=source / folder).stdout

@@ -291,7 +291,7 @@ def test_asking_for_help_never_acts(argv: list[str], tmp_path: Path) -> None:
 def test_the_version_is_piyards_and_ncnns(argv: list[str], tmp_path: Path) -> None:
     (tmp_path / "artifacts" / "builds").mkdir(parents=True)
     done = python_m("piyard", *argv)
-    assert done.stdout == f"piyard {__version__}, ncnn 20261020\n"
+    assert done.stdout == f"piyard {__version__}, ncnn 20261020, nnrun {__version__}\n"
     assert done.returncode == 0
     assert (tmp_path / "artifacts" / "builds").is_dir()
 
