@@ -20,8 +20,8 @@ from piyard.vision.clips import read_otb_truth
 from piyard.vision.nanotrack import NanotrackNets, follow_object, make_nets
 from piyard.vision.pictures import pixel_array, read_picture
 from piyard.vision.schema import Corners, NanotrackConfig
-from tests import small, toy_nanotrack
 from tests.conversion.conftest import elsewhere
+from tests.support import tiny_nanotrack, tiny_ncnn
 
 NAME = "nanotrack"
 NEAR_PX = 0.5
@@ -72,7 +72,7 @@ def conversion(assets: Path, base: Path) -> Conversion:
 
 @pytest.fixture(scope="module")
 def by_ncnn(clip: Clip, about: Model, conversion: Conversion) -> Boxes:
-    return clip.boxes(toy_nanotrack.of_ncnn(conversion.folder), about)
+    return clip.boxes(tiny_nanotrack.of_ncnn(conversion.folder), about)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def nnrun() -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("PIYARD_ARTIFACTS", raising=False)
         path = os.environ.get("NNRUN_DESKTOP")
-        return Path(path) if path else small.desktop().nnrun
+        return Path(path) if path else tiny_ncnn.desktop().nnrun
 
 
 def apart(one: Sequence[Corners], other: Sequence[Corners]) -> float:

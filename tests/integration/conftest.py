@@ -17,11 +17,11 @@ from piyard.convert.conversions import Conversion
 from piyard.convert.converter import convert_model
 from piyard.results.result import Result
 from piyard.run.job import RunOptions
-from tests import own, simulated_pi
-from tests.simulated import bench as simulated
-from tests.simulated.bench import Measure
-from tests.simulated_pi import SimulatedPi
-from tests.sshd import Sshd, running
+from tests.support import private_folders, simulated_pi
+from tests.support.simulated import bench as simulated
+from tests.support.simulated.bench import Measure
+from tests.support.simulated_pi import SimulatedPi
+from tests.support.ssh_server import Sshd, running
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -74,13 +74,13 @@ def emulated_rpi5() -> EmulatedBoard:
 @pytest.fixture
 def own_results(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """What is measured stays out of the checkout's reports."""
-    return own.artifacts(monkeypatch, tmp_path)
+    return private_folders.artifacts(monkeypatch, tmp_path)
 
 
 @pytest.fixture
 def own_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Results, inventory and pinned host keys are the test's own."""
-    own.everything(monkeypatch, tmp_path)
+    private_folders.everything(monkeypatch, tmp_path)
 
 
 @pytest.fixture

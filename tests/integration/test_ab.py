@@ -13,8 +13,8 @@ from piyard.build.builder import Build
 from piyard.convert.conversions import Conversion
 from piyard.results.history import stored_rows
 from tests.integration.conftest import Invoke
-from tests.simulated import stand_in
-from tests.simulated_pi import SimulatedPi
+from tests.support.simulated import stand_in
+from tests.support.simulated_pi import SimulatedPi
 
 pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(600)]
 

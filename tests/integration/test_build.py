@@ -13,8 +13,8 @@ from piyard.build.source import Source
 from piyard.core import containers
 from piyard.core.errors import BuildFailed
 from piyard.core.files import sha256_of_file
-from tests import small
 from tests.integration.conftest import Invoke
+from tests.support import tiny_ncnn
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(2400)]
 
@@ -58,7 +58,7 @@ def test_the_same_inputs_give_the_same_bytes_in_another_folder(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Neither folder, nor time, nor a compiler cache may decide a byte."""
-    here, how = small.desktop(), small.recipe("desktop")
+    here, how = tiny_ncnn.desktop(), tiny_ncnn.recipe("desktop")
     unpacked = how.source.folder()
     monkeypatch.setattr(Source, "folder", lambda _self: unpacked)
     monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path / "another" / "deeper" / "artifacts"))
@@ -74,8 +74,8 @@ def test_a_compilers_error_is_shown(tmp_path: Path) -> None:
         "cmake_minimum_required(VERSION 3.20)\nproject(x CXX)\nadd_executable(nnrun x.cpp)\n"
     )
     (tmp_path / "x.cpp").write_text("int main() { return nonsense; }\n")
-    how = msgspec.structs.replace(small.recipe("desktop"), runner=tmp_path, runner_digest="")
-    small.desktop()
+    how = msgspec.structs.replace(tiny_ncnn.recipe("desktop"), runner=tmp_path, runner_digest="")
+    tiny_ncnn.desktop()
     with pytest.raises(BuildFailed) as caught:
         build_recipe("desktop", how)
     assert "'nonsense' was not declared" in str(caught.value)

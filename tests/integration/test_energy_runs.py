@@ -14,8 +14,8 @@ from piyard.results.history import stored_rows
 from piyard.results.result_files import load_result
 from piyard.run.job import PMIC, RunOptions
 from piyard.run.telemetry import WALL_SOURCE
-from tests.simulated.bench import Measure
-from tests.simulated_pi import SimulatedPi
+from tests.support.simulated.bench import Measure
+from tests.support.simulated_pi import SimulatedPi
 
 pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(600)]
 

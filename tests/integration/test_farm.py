@@ -13,9 +13,9 @@ from piyard.board.emulator import EmulatedBoard, start_emulated, stop_emulated
 from piyard.board.ssh.hostkeys import login_key
 from piyard.build.builder import Build
 from piyard.convert.conversions import Conversion
-from tests import farm as farms
-from tests.farm import Farm, Switch
 from tests.integration.conftest import Invoke
+from tests.support import labgrid_farm as farms
+from tests.support.labgrid_farm import Farm, Switch
 
 pytestmark = [
     *(pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(2400)),

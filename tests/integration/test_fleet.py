@@ -26,7 +26,7 @@ from piyard.run.lifecycle import start_run
 from piyard.run.record import LOG_FILE, Record, run_folder
 from piyard.run.remote import read_status
 from tests.integration.conftest import Invoke
-from tests.sshd import Sshd, new_key
+from tests.support.ssh_server import Sshd, new_key
 
 pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(600)]
 

@@ -13,10 +13,10 @@ from piyard.core.errors import RunNotEnded
 from piyard.run.job import RunOptions
 from piyard.run.record import RUNS_SHELF
 from piyard.run.remote import cancel_process
-from tests.faults import wait_until
-from tests.simulated import bench as simulated
-from tests.simulated.bench import Measure
-from tests.simulated_pi import SimulatedPi
+from tests.support.faulty_board import wait_until
+from tests.support.simulated import bench as simulated
+from tests.support.simulated.bench import Measure
+from tests.support.simulated_pi import SimulatedPi
 
 pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(600)]
 

@@ -35,7 +35,7 @@ from piyard.core.errors import (
 )
 from piyard.core.store import get_or_make
 from piyard.run.deploy import deploy_releases
-from tests.sshd import USER, Sshd, new_key
+from tests.support.ssh_server import USER, Sshd, new_key
 
 HERE = platform.machine()
 

@@ -39,10 +39,10 @@ from piyard.core.errors import (
     PiyardError,
     WrongInput,
 )
-from tests import farm as farms
-from tests import sshd
-from tests.farm import Farm, Switch
-from tests.sshd import Sshd
+from tests.support import labgrid_farm as farms
+from tests.support import ssh_server
+from tests.support.labgrid_farm import Farm, Switch
+from tests.support.ssh_server import Sshd
 
 ROOT = Path(__file__).resolve().parents[2]
 LONG_S = 60
@@ -56,7 +56,7 @@ Board = Callable[..., BoardEntry]
 def boards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Sshd]]:
     with ExitStack() as stack:
         folder = tmp_path_factory.mktemp("boards")
-        servers = [stack.enter_context(sshd.running(folder / name)) for name in PLACES]
+        servers = [stack.enter_context(ssh_server.running(folder / name)) for name in PLACES]
         for server, place in zip(servers, PLACES, strict=True):
             (server.home / f"this is {place}").touch()
         yield servers
@@ -74,7 +74,7 @@ def shared(
 ) -> Iterator[Farm]:
     """Two boards with power ports, and places that are wrong each in its own way."""
     services = [
-        {"address": "127.0.0.1", "port": board.port, "username": sshd.USER, "password": "x"}
+        {"address": "127.0.0.1", "port": board.port, "username": ssh_server.USER, "password": "x"}
         for board in boards
     ]
     ports = [{"model": "simplerest", "host": switch.url, "index": index} for index in (1, 2)]
@@ -444,7 +444,7 @@ def test_a_coordinator_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyP
 def test_a_run_ends_well_though_the_coordinator_is_gone(
     boards: list[Sshd], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    service = {"address": "127.0.0.1", "port": boards[0].port, "username": sshd.USER}
+    service = {"address": "127.0.0.1", "port": boards[0].port, "username": ssh_server.USER}
     with ExitStack() as stack:
         brief = stack.enter_context(farms.running(tmp_path, {"g": {"NetworkService": service}}))
         brief.add_place("brief", "g")

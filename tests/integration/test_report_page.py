@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from piyard.report.formats import render_rows
 from piyard.results.result import Result
 from piyard.results.row import Reason, Row, Verdict
-from tests import made_rows
-from tests.made_rows import row
+from tests.support import sample_rows
+from tests.support.sample_rows import row
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 QUIET = (
@@ -53,7 +53,7 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Open]:
         scheme: Any = "light",
     ) -> Page:
         if rows is None:
-            rows, results = made_rows.fleet()
+            rows, results = sample_rows.fleet()
         file.write_text(render_rows(rows, "html", results or []), encoding="utf-8")
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         contexts.append(context)
@@ -233,7 +233,7 @@ def test_a_detail_shows_verdict_provenance_and_the_command(opened: Open) -> None
     page = opened()
     page.get_by_role("button", name="INVALID, details of efficientnet_b0").click()
     detail = page.locator("tr.more")
-    expect(detail).to_contain_text(made_rows.THROTTLED.text)
+    expect(detail).to_contain_text(sample_rows.THROTTLED.text)
     expect(detail.locator("code")).to_have_text(
         "invoke bench --host pi5-b --target rpi5 --model efficientnet_b0 --precision fp16 "
         "--threads 4 --budget 10 --warmup 8"
@@ -317,7 +317,7 @@ def test_names_are_text_wherever_they_are_shown(opened: Open, width: int) -> Non
         for at in range(2)
     ]
     hostile = [msgspec.structs.replace(of, accuracy=f"70 {HOSTILE}") for of in hostile]
-    page = opened(hostile, [made_rows.result(of, [1.0, 2.0, 1.5]) for of in hostile], width=width)
+    page = opened(hostile, [sample_rows.result(of, [1.0, 2.0, 1.5]) for of in hostile], width=width)
     page.locator(".open").first.click()
     for name in CHARTS:
         chart(page, name)
@@ -339,9 +339,9 @@ def test_three_hundred_rows_are_searched_and_drawn(opened: Open) -> None:
     many, results = [], []
     for at in range(300):
         samples = [19 + (at % 7) + i % 11 / 10 for i in range(600)]
-        of = row(run=f"r{at}", host=f"pi-{at:03}", summary=made_rows.summary(samples))
+        of = row(run=f"r{at}", host=f"pi-{at:03}", summary=sample_rows.summary(samples))
         many.append(of)
-        results.append(made_rows.result(of, samples))
+        results.append(sample_rows.result(of, samples))
     page = opened(many, results)
     expect(rows(page)).to_have_count(300)
     told = chart(page, "latency")
@@ -353,8 +353,8 @@ def test_three_hundred_rows_are_searched_and_drawn(opened: Open) -> None:
 
 
 def all_invalid() -> tuple[list[Row], list[Result]]:
-    of, results = made_rows.fleet()
-    bad = Verdict(state="INVALID", reasons=[made_rows.THROTTLED])
+    of, results = sample_rows.fleet()
+    bad = Verdict(state="INVALID", reasons=[sample_rows.THROTTLED])
     real = [msgspec.structs.replace(one, verdict=bad) for one in of if not one.emulated]
     return real, results
 
@@ -369,7 +369,7 @@ def test_a_page_of_invalid_rows_says_nothing_that_is_not_true_of_them(opened: Op
 
 
 def test_a_page_of_emulated_rows_says_whose_times_they_are(opened: Open) -> None:
-    of, results = made_rows.fleet()
+    of, results = sample_rows.fleet()
     page = opened([one for one in of if one.emulated], results)
     for name in ("latency", "fleet", "accuracy"):
         expect(chart(page, name).locator("figcaption")).to_contain_text("not a Pi's times")
@@ -379,7 +379,7 @@ def test_a_page_of_emulated_rows_says_whose_times_they_are(opened: Open) -> None
 
 def test_an_emulated_row_with_wrong_outputs_is_marked_and_not_drawn(opened: Open) -> None:
     wrong = Reason(code="output", grade="INVALID", text="the outputs differ")
-    of, results = made_rows.fleet()
+    of, results = sample_rows.fleet()
     emulated = [one for one in of if one.emulated]
     verdict = Verdict(state="EMULATED", reasons=[wrong])
     page = opened([msgspec.structs.replace(one, verdict=verdict) for one in emulated], results)
@@ -388,7 +388,7 @@ def test_an_emulated_row_with_wrong_outputs_is_marked_and_not_drawn(opened: Open
 
 
 def test_details_open_where_one_clicked_and_in_sight(opened: Open) -> None:
-    of, results = made_rows.fleet()
+    of, results = sample_rows.fleet()
     page = opened(of * 2, results)
     last = rows(page).last
     last.locator("td[data-label='Model']").click()

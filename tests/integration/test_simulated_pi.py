@@ -17,12 +17,12 @@ from piyard.board.ssh.session import Session
 from piyard.run.log import Log, parse_log, read_log
 from piyard.run.record import LOG_FILE, read_record, run_folder
 from piyard.run.telemetry import parse_power
-from tests.simulated import bench as simulated
-from tests.simulated import kernel
-from tests.simulated.bench import Measure
-from tests.simulated.firmware import VOLTS
-from tests.simulated.stand_in import REAL
-from tests.simulated_pi import SimulatedPi
+from tests.support.simulated import bench as simulated
+from tests.support.simulated import kernel
+from tests.support.simulated.bench import Measure
+from tests.support.simulated.firmware import VOLTS
+from tests.support.simulated.stand_in import REAL
+from tests.support.simulated_pi import SimulatedPi
 
 pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(600)]
 

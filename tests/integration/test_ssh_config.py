@@ -31,7 +31,7 @@ from piyard.core.errors import (
     UnknownHostKey,
     WrongInput,
 )
-from tests.sshd import Sshd, new_key
+from tests.support.ssh_server import Sshd, new_key
 
 Configure = Callable[..., None]
 RELAY = """

@@ -1,7 +1,7 @@
 """Each reason of a verdict, through SSH, on a board that feels what the test says.
 
 Deploy, settling, governor, the detached run, telemetry, fetching, judging and storing are the real
-ones; only the board's sensors and nnrun's times are made up (tests/simulated_pi.py).
+ones; only the board's sensors and nnrun's times are made up (tests/support/simulated_pi.py).
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from piyard.results.result import Result
 from piyard.results.result_files import load_result
 from piyard.run.execute import wait_until_idle
 from piyard.run.job import RunOptions
-from tests import own
 from tests.integration.conftest import Invoke
-from tests.simulated import bench as simulated
-from tests.simulated.bench import Measure
-from tests.simulated.stand_in import clean, drifting, two_levels, wide
-from tests.simulated_pi import Action, SimulatedPi
+from tests.support import private_folders
+from tests.support.simulated import bench as simulated
+from tests.support.simulated.bench import Measure
+from tests.support.simulated.stand_in import clean, drifting, two_levels, wide
+from tests.support.simulated_pi import Action, SimulatedPi
 
 pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(600)]
 
@@ -176,7 +176,7 @@ def outcomes(
             idle.put((pi, line))
 
     with pytest.MonkeyPatch.context() as patch, ExitStack() as lines:
-        own.everything(patch, tmp_path_factory.mktemp("desk"))
+        private_folders.everything(patch, tmp_path_factory.mktemp("desk"))
         for pi in simulated_pis:
             idle.put((pi, lines.enter_context(simulated.line_to(pi))))
         with ThreadPoolExecutor(len(simulated_pis)) as pool:

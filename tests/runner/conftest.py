@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests import small
 from tests.runner.outcome import Outcome, Run
+from tests.support import tiny_ncnn
 
 
 @pytest.fixture(scope="session")
 def nnrun_path() -> Path:
     """``NNRUN_DESKTOP`` names another one, for work on the runner."""
     path = os.environ.get("NNRUN_DESKTOP")
-    return Path(path) if path else small.desktop().nnrun
+    return Path(path) if path else tiny_ncnn.desktop().nnrun
 
 
 @pytest.fixture(scope="session")

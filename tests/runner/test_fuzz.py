@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from piyard.core.paths import ROOT
-from tests import small
+from tests.support import tiny_ncnn
 
 FUZZ = ROOT / "runner" / "fuzz"
 TARGETS = sorted(folder.name for folder in (FUZZ / "corpus").iterdir())
@@ -47,7 +47,7 @@ def fuzzers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the programs."""
     folder = tmp_path_factory.mktemp("fuzz")
     skip_without_compiler(folder)
-    recipe = small.recipe("desktop")
+    recipe = tiny_ncnn.recipe("desktop")
     version = recipe.source.pin.version
     options = [f"-DNCNN_SOURCE={recipe.source.folder()}", f"-DNCNN_VERSION={version}"]
     run("cmake", "-S", FUZZ, "-B", folder, "-G", "Ninja", *COMPILERS, *options)

@@ -11,9 +11,9 @@ from PIL import Image
 from piyard.evaluate.metrics import sot_metrics
 from piyard.vision.nanotrack import follow_object
 from piyard.vision.schema import Corners, NanotrackConfig, Stretch
-from tests import toy_nanotrack as toy
 from tests.runner.nets import Net
 from tests.runner.outcome import Line, Outcome, Run, assert_refused
+from tests.support import tiny_nanotrack as toy
 
 LEVELS = Stretch(order="bgr", mean=(10, 20, 30), norm=(1 / 255, 1 / 250, 1 / 245))
 FRAMES = 20

@@ -8,13 +8,13 @@ import pytest
 
 from piyard.build.builder import build_ncnn, open_workspace
 from piyard.core import console
-from tests import small
+from tests.support import tiny_ncnn
 
 pytestmark = pytest.mark.docker
 
 
 def test_the_unit_tests_in_cpp_hold():
-    how = small.recipe("desktop")
+    how = tiny_ncnn.recipe("desktop")
     mounts = {"/src": (how.runner, "ro"), "/ncnn": (build_ncnn(how), "ro")}
     with (
         open_workspace(how.toolchain.cmake_file, mounts) as work,

@@ -27,8 +27,8 @@ from piyard.prove.tensors import OutputLine, _read_blob, compute_tensors
 from piyard.run.execute import NnrunCommand
 from piyard.run.job import BenchOptions, Job, JobContext, Prepared, RunOptions
 from piyard.run.record import LOG_FILE, OUTPUTS_FOLDER, run_folder
-from tests import kept
 from tests.runner.nets import Net
+from tests.support import synthetic_results
 
 Lines = list[dict[str, Any]]
 Change = Callable[[Lines], None]
@@ -68,7 +68,7 @@ def board(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[NnrunCommand]]:
 
         def run_one(context: JobContext, work: NnrunCommand) -> Any:
             asked.append(work)
-            record = kept.record("a-run", what=dict(work.what))
+            record = synthetic_results.record("a-run", what=dict(work.what))
             folder = run_folder(record.id)
             (folder / OUTPUTS_FOLDER).mkdir(parents=True)
             lines = computed(context.conversion.folder, folder, work)

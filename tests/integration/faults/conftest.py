@@ -10,7 +10,7 @@ import pytest
 from piyard.board.connection import BoardConnection
 from piyard.board.emulator import EmulatedBoard
 from piyard.board.ssh.hostkeys import login_key
-from tests.faults import BOARD, Pi
+from tests.support.faulty_board import BOARD, Pi
 
 
 @pytest.fixture(autouse=True)

@@ -14,26 +14,26 @@ from piyard.run.deploy import deploy_releases
 from piyard.run.job import release_for
 from piyard.run.lifecycle import start_run
 from piyard.run.record import Record, new_record
-from tests import faults
-from tests.faults import Pi
+from tests.support import faulty_board
+from tests.support.faulty_board import Pi
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def running(pi: Pi, text: str) -> None:
     """Wait until something with that text runs on the board."""
-    faults.wait_until(lambda: pi.processes(text), f"{text} runs")
+    faulty_board.wait_until(lambda: pi.processes(text), f"{text} runs")
 
 
 def gone(pi: Pi, *texts: str) -> None:
     """No process of the board has one of these texts."""
     for text in texts:
-        faults.wait_until(lambda text=text: not pi.processes(text), f"no {text}", 10)
+        faulty_board.wait_until(lambda text=text: not pi.processes(text), f"no {text}", 10)
 
 
 def begun(line: BoardConnection, verb: str, *arguments: str, limit_s: int = 60) -> Record:
     """A run that was started as a task starts it."""
-    build, conversion = faults.ready().of(faults.job(line.name))
+    build, conversion = faulty_board.ready().of(faulty_board.job(line.name))
     release = release_for(build, conversion)
     told = deploy_releases(line.session, [release], line.lease, keep=True).facts
     line.has_lease = True

@@ -11,8 +11,8 @@ from piyard.board.release import HOME
 from piyard.run.deploy import deploy_releases
 from piyard.run.record import LOG_FILE, run_folder
 from piyard.run.remote import DamagedFile, read_status, start_process
-from tests import faults
-from tests.faults import SMALL, Pi
+from tests.support import faulty_board
+from tests.support.faulty_board import SMALL, Pi
 
 pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(120)]
 
@@ -23,7 +23,7 @@ SPOIL = 'chmod u+w "$1" && printf spoilt | dd of="$1" conv=notrunc status=none'
 def test_a_blob_that_changed_on_the_board_is_sent_again_and_nothing_else(
     pi: Pi, line: BoardConnection, tmp_path: Path
 ) -> None:
-    release = faults.release(tmp_path / "new", 1, SMALL)
+    release = faulty_board.release(tmp_path / "new", 1, SMALL)
     deploy_releases(line.session, [release], line.lease)
     pi.sh(SPOIL, f"{HOME}/blobs/{release.files[3].sha256}")
     again = deploy_releases(line.session, [release], line.lease)
@@ -34,7 +34,7 @@ def test_a_blob_that_changed_on_the_board_is_sent_again_and_nothing_else(
 def test_a_blob_that_rots_without_a_trace_is_noticed_at_the_start_of_a_run(
     pi: Pi, line: BoardConnection, tmp_path: Path
 ) -> None:
-    release = faults.release(tmp_path / "new", 1, SMALL)
+    release = faulty_board.release(tmp_path / "new", 1, SMALL)
     deploy_releases(line.session, [release], line.lease)
     rot(pi, release.files[3].sha256)
     assert deploy_releases(line.session, [release], line.lease, keep=True).content == 0
@@ -45,11 +45,11 @@ def test_a_blob_that_rots_without_a_trace_is_noticed_at_the_start_of_a_run(
 
 
 def test_a_task_heals_a_blob_that_rotted_without_a_trace(pi: Pi, line: BoardConnection) -> None:
-    first = faults.do(line, "lines", "1")
-    blob = faults.ready().conversions["net"].folder / "model.ncnn.bin"
-    sha = faults.file(blob.parent, blob.name, blob.read_bytes()).sha256
+    first = faulty_board.do(line, "lines", "1")
+    blob = faulty_board.ready().conversions["net"].folder / "model.ncnn.bin"
+    sha = faulty_board.file(blob.parent, blob.name, blob.read_bytes()).sha256
     rot(pi, sha)
-    second = faults.do(line, "lines", "1")
+    second = faulty_board.do(line, "lines", "1")
     assert second.release == first.release
     assert (run_folder(second.id) / LOG_FILE).read_text() == "line 1\nall\n"
     assert sha in pi.releases()[first.release].values()

@@ -15,9 +15,9 @@ from piyard.core.errors import BoardCommandFailed, RunNotEnded
 from piyard.run.lifecycle import collect_run, finish_run
 from piyard.run.record import LOG_FILE, list_runs, read_record, run_folder
 from piyard.run.remote import cancel_process
-from tests import faults
-from tests.faults import Pi
 from tests.integration.faults.started import begun, child, gone, running
+from tests.support import faulty_board
+from tests.support.faulty_board import Pi
 
 pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(120)]
 
@@ -38,7 +38,7 @@ def test_cancelling_ends_every_process_of_a_run_that_ignores_it(
 
 def test_a_run_beyond_its_limit_leaves_no_process(pi: Pi, line: BoardConnection) -> None:
     with pytest.raises(BoardCommandFailed, match="ended after 2 s"):
-        faults.do(line, "stubborn", limit_s=2)
+        faulty_board.do(line, "stubborn", limit_s=2)
     gone(pi, "987", "nnrun", "piyard")
 
 
@@ -47,7 +47,7 @@ def test_a_board_that_lost_power_says_that_the_run_was_interrupted(
 ) -> None:
     record = begun(line, "lines", "1000")
     log = f"{HOME}/runs/{record.id}/{LOG_FILE}"
-    faults.wait_until(lambda: pi.sh(f"wc -l < {log}") > "1", "lines were written")
+    faulty_board.wait_until(lambda: pi.sh(f"wc -l < {log}") > "1", "lines were written")
     pi.lose_power()
     with pytest.raises(RunNotEnded) as caught:
         finish_run(line, record)
@@ -59,8 +59,8 @@ def test_a_board_that_lost_power_says_that_the_run_was_interrupted(
 
 def test_a_run_that_lost_power_is_repeated_when_asked_to(pi: Pi, line: BoardConnection) -> None:
     with ThreadPoolExecutor() as pool:
-        done = pool.submit(faults.do, line, "once_long", retry=1)
-        faults.wait_until(lambda: done.done() or pi.processes("nnrun once_long"), "it runs")
+        done = pool.submit(faulty_board.do, line, "once_long", retry=1)
+        faulty_board.wait_until(lambda: done.done() or pi.processes("nnrun once_long"), "it runs")
         pi.lose_power()
         record = done.result(timeout=60)
     assert record.state == "ended"
@@ -80,8 +80,8 @@ def test_a_board_lost_before_the_run_began_is_an_interruption(
 
 def test_a_run_goes_on_while_sshd_is_away(pi: Pi, line: BoardConnection) -> None:
     with ThreadPoolExecutor() as pool:
-        done = pool.submit(faults.do, line, "lines", "24")
-        faults.wait_until(lambda: done.done() or pi.processes("nnrun lines"), "it runs")
+        done = pool.submit(faulty_board.do, line, "lines", "24")
+        faulty_board.wait_until(lambda: done.done() or pi.processes("nnrun lines"), "it runs")
         pi.signal_sshd("KILL")
         record = done.result(timeout=60)
     assert record.state == "ended"
@@ -103,9 +103,9 @@ def test_sshd_may_go_away_again_and_again(pi: Pi, way: BoardConnection, after_s:
 INTERRUPTED = """
 import sys
 from piyard.core.errors import PiyardError
-from tests import faults
+from tests.support import faulty_board
 try:
-    faults.each(sys.argv[1], [verb.split() for verb in sys.argv[2:]]).require_all()
+    faulty_board.each(sys.argv[1], [verb.split() for verb in sys.argv[2:]]).require_all()
 except PiyardError as error:
     print(error, file=sys.stderr)
     sys.exit(error.code)

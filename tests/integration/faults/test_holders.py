@@ -17,9 +17,9 @@ from piyard.core.errors import BoardBusy, RunNotEnded
 from piyard.run.deploy import deploy_releases
 from piyard.run.lifecycle import finish_run
 from piyard.run.remote import cancel_process, read_status
-from tests import faults
-from tests.faults import BOARD, SMALL, Pi
 from tests.integration.faults.started import begun, child, gone, running
+from tests.support import faulty_board
+from tests.support.faulty_board import BOARD, SMALL, Pi
 
 pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(120)]
 
@@ -28,12 +28,13 @@ HOLD = """
 import sys, time
 from pathlib import Path
 import msgspec
-from piyard import deploy
-from piyard.board import Line
-from tests import faults
-line = Line(sys.argv[1])
-line.lease = msgspec.structs.replace(line.lease, seconds=8)
-deploy.deploy(line.session, [faults.release(Path(sys.argv[2]), 3, [100])], line.lease, keep=True)
+from piyard.board.connection import BoardConnection
+from piyard.run.deploy import deploy_releases
+from tests.support import faulty_board
+board = BoardConnection(sys.argv[1])
+board.lease = msgspec.structs.replace(board.lease, seconds=8)
+release = faulty_board.release(Path(sys.argv[2]), 3, [100])
+deploy_releases(board.session, [release], board.lease, keep=True)
 print("held", flush=True)
 time.sleep(600)
 """
@@ -42,7 +43,7 @@ time.sleep(600)
 def test_a_board_whose_holder_was_killed_is_free_when_the_lease_is_over(
     pi: Pi, tmp_path: Path
 ) -> None:
-    release = faults.release(tmp_path / "new", 1, SMALL)
+    release = faulty_board.release(tmp_path / "new", 1, SMALL)
     with child("-c", HOLD, BOARD, str(tmp_path / "held")) as holder:
         assert holder.stdout
         assert holder.stdout.readline() == "held\n"
@@ -69,7 +70,7 @@ def test_what_a_killed_supervisor_left_running_is_ended_by_the_next_holder(
     assert pi.processes("sleep 987")
     with open_session(pi.board.login) as session:
         next_one = new_lease("next", wait_s=0)
-        deploy_releases(session, [faults.release(tmp_path / "new", 1, SMALL)], next_one)
+        deploy_releases(session, [faulty_board.release(tmp_path / "new", 1, SMALL)], next_one)
     gone(pi, "987", "nnrun")
     with pytest.raises(RunNotEnded) as caught:
         finish_run(line, record)
@@ -90,7 +91,7 @@ def test_two_runs_are_one_after_the_other(pi: Pi) -> None:
     def one(name: str) -> None:
         way = BoardConnection(BOARD, wait_s=60)
         try:
-            faults.do(way, "stamp", name)
+            faulty_board.do(way, "stamp", name)
         finally:
             way.close()
 
@@ -110,7 +111,7 @@ def test_without_patience_a_held_board_is_a_failure_that_names_the_holder(
     record = begun(line, "lines", "1000")
     hasty = BoardConnection(BOARD, wait_s=0)
     with pytest.raises(BoardBusy) as caught:
-        faults.do(hasty, "lines", "1")
+        faulty_board.do(hasty, "lines", "1")
     hasty.close()
     assert caught.value.code == 16
     assert line.lease.owner in caught.value.what
@@ -140,7 +141,7 @@ def test_a_clock_that_is_a_year_off_changes_nothing(
     assert not clock.ok
     assert "off by 87" in clock.detail
 
-    old, new = (faults.release(tmp_path / str(n), n, SMALL) for n in (0, 1))
+    old, new = (faulty_board.release(tmp_path / str(n), n, SMALL) for n in (0, 1))
     deploy_releases(way.session, [old], way.lease)
     age()
     assert deploy_releases(way.session, [old], way.lease).content == 0

@@ -11,8 +11,8 @@ from piyard.board.inspection import trust_host_key
 from piyard.board.ssh.hostkeys import STRICT_VARIABLE
 from piyard.core.errors import HostKeyChanged, UnknownHostKey, WrongInput
 from piyard.run.deploy import deploy_releases
-from tests import faults
-from tests.faults import BOARD, SMALL, Pi
+from tests.support import faulty_board
+from tests.support.faulty_board import BOARD, SMALL, Pi
 
 pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(120)]
 
@@ -30,7 +30,7 @@ def reflash(pi: Pi) -> str:
 def test_a_board_with_another_host_key_gets_nothing_until_it_is_trusted(
     pi: Pi, way: BoardConnection, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    release = faults.release(tmp_path / "new", 1, SMALL)
+    release = faulty_board.release(tmp_path / "new", 1, SMALL)
     assert way.session.run(["true"]).code == 0
     way.close_session()
     known = pi.root("ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key").split()[1]

@@ -17,9 +17,9 @@ from piyard.board.release import HOME
 from piyard.board.ssh.session import open_session
 from piyard.core.errors import HostUnreachable, PiyardError
 from piyard.run.deploy import deploy_releases
-from tests import faults
-from tests.faults import BOARD, LARGE, SMALL, Pi
 from tests.integration.faults.started import gone
+from tests.support import faulty_board
+from tests.support.faulty_board import BOARD, LARGE, SMALL, Pi
 
 pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(120)]
 
@@ -64,10 +64,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pi]:
 def passed(shared: Pi, tmp_path_factory: pytest.TempPathFactory) -> Passed:
     """What one deploy of LARGE sends when nothing is cut."""
     folder, ends = tmp_path_factory.mktemp("whole"), []
-    release = faults.release(folder / "new", 1, LARGE)
+    release = faulty_board.release(folder / "new", 1, LARGE)
     with (
-        faults.link(shared.board, folder) as link,
-        open_session(faults.over(link, folder)) as session,
+        faulty_board.link(shared.board, folder) as link,
+        open_session(faulty_board.over(link, folder)) as session,
     ):
         ends.append(link.passed)
         deploy_releases(
@@ -85,19 +85,22 @@ def test_a_cut_leaves_the_old_release_or_the_whole_new_one(
     shared: Pi, passed: Passed, tmp_path: Path, part: str, where: float
 ) -> None:
     shared.wipe()
-    old, new = faults.release(tmp_path / "old", 0, SMALL), faults.release(tmp_path, 1, LARGE)
+    old, new = (
+        faulty_board.release(tmp_path / "old", 0, SMALL),
+        faulty_board.release(tmp_path, 1, LARGE),
+    )
     with open_session(shared.board.login) as session:
         deploy_releases(session, [old], new_lease("before"))
     whole = {r.id: {file.name: file.sha256 for file in r.files} for r in (old, new)}
 
     with (
-        faults.link(shared.board, tmp_path, passed.at(part, where)) as link,
+        faulty_board.link(shared.board, tmp_path, passed.at(part, where)) as link,
         contextlib.ExitStack() as stack,
     ):
         said = stack.enter_context(pytest.raises(PiyardError)) if part != "end" else None
         if part == "end":
             stack.enter_context(contextlib.suppress(HostUnreachable))
-        with open_session(faults.over(link, tmp_path)) as session:
+        with open_session(faulty_board.over(link, tmp_path)) as session:
             deploy_releases(session, [new], new_lease("cut"))
     if said:
         assert isinstance(said.value, HostUnreachable)
@@ -122,7 +125,10 @@ def test_what_is_left_of_a_deploy_that_was_killed_does_not_turn_the_next_one_aro
     pi: Pi, line: BoardConnection, tmp_path: Path
 ) -> None:
     """Process numbers come back: soon after a restart above all."""
-    old, new = faults.release(tmp_path / "old", 0, SMALL), faults.release(tmp_path, 1, SMALL)
+    old, new = (
+        faulty_board.release(tmp_path / "old", 0, SMALL),
+        faulty_board.release(tmp_path, 1, SMALL),
+    )
     deploy_releases(line.session, [old], line.lease)
     # Each ln uses up a number itself.
     pi.sh(

@@ -13,9 +13,9 @@ from piyard.board.ssh.session import open_session
 from piyard.core.errors import BoardDiskFull
 from piyard.run.deploy import deploy_releases
 from piyard.run.remote import start_process, wait_for_process
-from tests import faults
-from tests.faults import LARGE, SMALL, Pi
 from tests.integration.faults.started import gone, running
+from tests.support import faulty_board
+from tests.support.faulty_board import LARGE, SMALL, Pi
 
 pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(120)]
 
@@ -26,12 +26,12 @@ FILL = "cat /dev/zero > .piyard/filler 2> /dev/null; :"
 @pytest.fixture
 def cramped(own_boards: object) -> Iterator[Pi]:
     """A board with room for 4 MB."""
-    with faults.with_room("4m") as made:
+    with faulty_board.with_room("4m") as made:
         yield made
 
 
 def test_what_cannot_fit_is_not_sent(cramped: Pi, tmp_path: Path) -> None:
-    release = faults.release(tmp_path / "new", 1, [3_000_000, 3_000_000])
+    release = faulty_board.release(tmp_path / "new", 1, [3_000_000, 3_000_000])
     with open_session(cramped.board.login) as session:
         with pytest.raises(BoardDiskFull) as caught:
             deploy_releases(session, [release], new_lease("test"))
@@ -42,13 +42,16 @@ def test_what_cannot_fit_is_not_sent(cramped: Pi, tmp_path: Path) -> None:
 
 
 def test_room_that_vanishes_in_mid_stream(cramped: Pi, tmp_path: Path) -> None:
-    old, new = faults.release(tmp_path / "old", 0, SMALL), faults.release(tmp_path, 1, LARGE)
+    old, new = (
+        faulty_board.release(tmp_path / "old", 0, SMALL),
+        faulty_board.release(tmp_path, 1, LARGE),
+    )
     with open_session(cramped.board.login) as session, ThreadPoolExecutor() as pool:
         deploy_releases(session, [old], new_lease("old"))
         sending = pool.submit(
             deploy_releases, session, [new], new_lease("new"), link_limit=1_500_000
         )
-        faults.wait_until(
+        faulty_board.wait_until(
             lambda: sending.done() or any(".part" in blob for blob in cramped.blobs()), "sent"
         )
         cramped.sh(FILL)
@@ -67,7 +70,7 @@ def test_room_that_vanishes_in_mid_stream(cramped: Pi, tmp_path: Path) -> None:
 
 
 def test_a_run_that_finds_no_room_fails_and_is_not_waited_for(cramped: Pi, tmp_path: Path) -> None:
-    release = faults.release(tmp_path / "new", 1, SMALL)
+    release = faulty_board.release(tmp_path / "new", 1, SMALL)
     ours = new_lease("test")
     command = [f"../../releases/{release.id}/nnrun", "lines", "4"]
     with open_session(cramped.board.login) as session:
@@ -79,7 +82,7 @@ def test_a_run_that_finds_no_room_fails_and_is_not_waited_for(cramped: Pi, tmp_p
 
 
 def test_a_run_whose_room_vanishes_has_an_end(cramped: Pi, tmp_path: Path) -> None:
-    release = faults.release(tmp_path / "new", 1, SMALL)
+    release = faulty_board.release(tmp_path / "new", 1, SMALL)
     ours = new_lease("test")
     command = [f"../../releases/{release.id}/nnrun", "lines", "8"]
     with open_session(cramped.board.login) as session:

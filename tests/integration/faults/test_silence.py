@@ -16,9 +16,9 @@ from piyard.run import deploy, remote
 from piyard.run.deploy import deploy_releases
 from piyard.run.lifecycle import finish_run
 from piyard.run.record import LOG_FILE, run_folder
-from tests import faults
-from tests.faults import LARGE, Pi
 from tests.integration.faults.started import begun
+from tests.support import faulty_board
+from tests.support.faulty_board import LARGE, Pi
 
 pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(120)]
 
@@ -37,7 +37,7 @@ def test_a_board_that_accepts_and_says_nothing_is_given_up(hasty: None, tmp_path
     with socket.create_server(("127.0.0.1", 0)) as mute:
         way = BoardConnection(f"pi@127.0.0.1:{mute.getsockname()[1]}", "desktop")
         with pytest.raises(HostUnreachable) as caught:
-            faults.do(way, "lines", "1")
+            faulty_board.do(way, "lines", "1")
         way.close()
     assert caught.value.code == 8
 
@@ -71,7 +71,7 @@ def test_a_board_that_hangs_in_mid_deploy_is_given_up(
     pi: Pi, way: BoardConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deploy, "HASHING_LIMIT_S", 2)
-    release = faults.release(tmp_path / "new", 1, LARGE)
+    release = faulty_board.release(tmp_path / "new", 1, LARGE)
     with pytest.raises(HostUnreachable):
         deploy_releases(
             way.session,

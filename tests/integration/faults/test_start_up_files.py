@@ -7,8 +7,8 @@ import pytest
 from piyard.board.connection import BoardConnection
 from piyard.board.inspection import examine_board
 from piyard.run.record import LOG_FILE, run_folder
-from tests import faults
-from tests.faults import Pi
+from tests.support import faulty_board
+from tests.support.faulty_board import Pi
 
 pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(120)]
 
@@ -18,7 +18,7 @@ def test_a_run_is_had_whatever_bashrc_prints(pi: Pi, way: BoardConnection) -> No
         "for file in .bashrc .profile .bash_profile; do printf '%s\\n' \"$1\" > $file; done",
         "echo 'Welcome to bench pi, 3 updates can be applied'; echo oops >&2; cd /",
     )
-    done = faults.do(way, "lines", "2")
+    done = faulty_board.do(way, "lines", "2")
     assert (run_folder(done.id) / LOG_FILE).read_text() == "line 1\nline 2\nall\n"
     found = {one.what: one for one in examine_board(way)}
     assert all(one.ok for one in found.values()), found
