@@ -6,8 +6,11 @@ from pathlib import Path
 
 from piyard.cli.flags import (
     BOARD,
+    BOX,
+    DATA_KIND,
     FAIL_ABOVE_HELP,
     FORCE,
+    FPS,
     HOST_HELP,
     LONG,
     METER,
@@ -17,14 +20,17 @@ from piyard.cli.flags import (
     ONE_THREADS,
     PERCENT,
     PICTURE,
+    POWER_ACTION,
     PRECISION,
     PRECISIONS,
     PRICE_KWH,
     RANDOM_WEIGHTS,
     RETRY,
+    SCORE,
     STRICT,
     TARGET,
     BoardsRequest,
+    Box,
     DryRunRequest,
     MeasureRequest,
     RetryRequest,
@@ -84,18 +90,16 @@ class RunRequest(RunRequestBase, TableRequest):
     output: str = flag(
         "of a classifier with several, the one to show (the model's own)", text("NAME"), default=""
     )
-    score: str = flag(
-        "show objects from this score on (the model's own)", text("SCORE"), default=""
+    score: float | None = flag(
+        "show objects from this score on (the model's own)", SCORE, default=None
     )
     frames: int | None = flag(
         "of pictures, a film or the camera, at most (all; 300 of the camera)",
         whole(),
         default=None,
     )
-    init: str = flag(
-        "the object to follow, in the first frame", text("X,Y,WIDTH,HEIGHT"), default=""
-    )
-    fps: str = flag("frames a second of what is shown, for trackers", text("N"), default="30")
+    init: Box | None = flag("the object to follow, in the first frame", BOX, default=None)
+    fps: float = flag("frames a second of what is shown, for trackers", FPS, default=30)
     draw: bool = flag("bring no annotated pictures back", SWITCH, default=True)
     show: bool = flag("open them with the desktop's viewer", SWITCH, default=False)
     force: bool = FORCE
@@ -111,7 +115,7 @@ class EvaluateRequest(WorkRequest, TableRequest):
     models: tuple[str, ...] = ONE_MODEL
     kind: str = flag(
         "imagenet, coco, mot or otb, where the data does not tell by itself",
-        text("KIND"),
+        DATA_KIND,
         default="",
     )
     pictures: int | None = flag(
@@ -281,7 +285,7 @@ class GcRequest(BoardsQuery, DryRunRequest):
 class PowerRequest(BoardsRequest, DryRunRequest):
     """What becomes of which boards' power."""
 
-    action: str = flag("on, off, cycle or get", text("ACTION"), default="get")
+    action: str = flag("on, off, cycle or get", POWER_ACTION, default="get")
     target: str = ""
     parallel: int = 1
     strict: bool = False

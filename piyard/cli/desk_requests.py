@@ -15,7 +15,9 @@ from piyard.cli.flags import (
     PRICE_KWH,
     RANDOM_WEIGHTS,
     REPORT_FORMAT,
+    ROUTE,
     TARGET,
+    TASK,
     TRUST,
     DryRunRequest,
     TableRequest,
@@ -40,7 +42,7 @@ class ConvertRequest(DryRunRequest):
     random_weights: bool = RANDOM_WEIGHTS
     route: str = flag(
         "trace, script, onnx (deprecated by torch) or pnnx (its kept IR); the model's own",
-        text("ROUTE"),
+        ROUTE,
         default="",
     )
     force: bool = KEEP_BY_FORCE
@@ -50,9 +52,7 @@ class ConvertRequest(DryRunRequest):
 class ModelsRequest(TableRequest):
     """Which models are listed."""
 
-    task: str = flag(
-        "only those: classify, detect, segment, pose or track", text("TASK"), default=""
-    )
+    task: str = flag("only those: classify, detect, segment, pose or track", TASK, default="")
 
 
 class AddModelRequest(DryRunRequest, TableRequest):

@@ -5,37 +5,33 @@ What knows the values is imported when a flag is read: ``--list`` needs none of 
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 from piyard.cli.request import SWITCH, Kind, Request, flag, many, single, text
 from piyard.core.errors import WrongInput, unknown_name
 from piyard.core.parsing import parse_int, parse_percent, parse_rate, parse_seconds
-from piyard.core.tables import FORMATS
 
 HOST, MODEL, TARGET = "emulated:rpi5", "resnet18", "rpi5"
 """What is taken when nothing is named."""
 AUTO = "auto"
+Box: TypeAlias = "tuple[float, float, float, float]"
+"""x, y, width, height."""
 
 
-def choice(
-    what: str, names: Callable[[], Collection[str]], *, value: str = "", shown: bool = True
-) -> Kind[str]:
-    """One of some names, which may be known only when it is read."""
+def choice(noun: str, names: Callable[[], Collection[str]], value: str) -> Kind[str]:
+    """One of some names, which may be known only when it is read; ``value`` as help calls it."""
 
     def convert(_name: str, text: str) -> str:
         if text not in names():
-            raise unknown_name(what, text, names())
+            raise unknown_name(noun, text, names())
         return text
 
-    return Kind(value or what.upper(), convert, names if shown else tuple)
-
-
-def one_of(name: str, *names: str) -> Kind[str]:
-    """One of these words, which the help lists."""
-    return choice(name, lambda: names, value="|".join(names))
+    return Kind(value, convert, names)
 
 
 def whole(least: int = 1) -> Kind[int]:
@@ -76,8 +72,33 @@ def _report_formats() -> Collection[str]:
 
 
 def _formats() -> Collection[str]:
+    from piyard.core.tables import FORMATS
 
     return FORMATS
+
+
+def _tasks() -> Collection[str]:
+    from piyard.models.definition import TASKS
+
+    return TASKS
+
+
+def _routes() -> Collection[str]:
+    from piyard.convert.reference_models import ROUTES
+
+    return ROUTES
+
+
+def _data_kinds() -> Collection[str]:
+    from piyard.evaluate.dataset import DATA_KINDS
+
+    return DATA_KINDS
+
+
+def _power_actions() -> Collection[str]:
+    from piyard.board.labgrid.acquisition import POWER_ACTIONS
+
+    return POWER_ACTIONS
 
 
 def _seconds(name: str, text: str) -> float:
@@ -94,6 +115,38 @@ def _percent(name: str, text: str) -> float:
 
 def _warmup(name: str, text: str) -> int | str:
     return text if text == AUTO else parse_int(name, text, least=0) or 0
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _score(name: str, text: str) -> float:
+    score = _number(text)
+    if not 0 <= score <= 1:
+        raise WrongInput(f"--{name} takes 0 to 1, not '{text}'", remedy=f"for example --{name} 0.4")
+    return score
+
+
+def _fps(name: str, text: str) -> float:
+    fps = _number(text)
+    if not 0 < fps <= 1000:
+        raise WrongInput(f"--{name} takes frames a second, not '{text}'", remedy="for example 25")
+    return fps
+
+
+def _box(name: str, text: str) -> Box:
+    numbers = [_number(part) for part in text.split(",")]
+    if not (len(numbers) == 4 and all(map(math.isfinite, numbers)) and min(numbers[2:]) > 0):
+        raise WrongInput(
+            f"--{name} takes x,y,width,height in pixels, not '{text}'",
+            remedy=f"for example --{name} 120,80,60,140",
+        )
+    x, y, width, height = numbers
+    return x, y, width, height
 
 
 def _picture(name: str, text: str) -> Path:
@@ -121,12 +174,19 @@ def _meter(name: str, text: str) -> str:
 
 
 BOARD = Kind[str]("NAME", lambda _name, text: text, _hosts)
-KNOWN_MODEL = choice("model", _models, value="NAME")
-KNOWN_TARGET = choice("target", _targets, value="KIND")
-PRECISION = choice("precision", _precisions, value="TYPE")
-FORMAT = choice("format", _formats, value="FORMAT")
-REPORT_FORMAT = choice("format", _report_formats, value="FORMAT")
+KNOWN_MODEL = choice("model", _models, "NAME")
+KNOWN_TARGET = choice("target", _targets, "TARGET")
+PRECISION = choice("precision", _precisions, "TYPE")
+FORMAT = choice("format", _formats, "FORMAT")
+REPORT_FORMAT = choice("format", _report_formats, "FORMAT")
 ANY_MODEL = Kind[str]("NAME", lambda _name, text: text, _models)
+TASK = choice("task", _tasks, "TASK")
+ROUTE = choice("route", _routes, "ROUTE")
+DATA_KIND = choice("kind of data", _data_kinds, "KIND")
+POWER_ACTION = choice("power action", _power_actions, "ACTION")
+SCORE = Kind[float]("SCORE", _score)
+FPS = Kind[float]("N", _fps)
+BOX = Kind[Box]("X,Y,WIDTH,HEIGHT", _box)
 SECONDS = Kind[float]("SECONDS", _seconds)
 RATE = Kind[int]("BYTES", _rate)
 PERCENT = Kind[float]("PERCENT", _percent)

@@ -23,13 +23,13 @@ from piyard.convert.own.adding import apply_addition, plan_addition, undo_additi
 from piyard.convert.own.defaults import OwnModelOptions, parse_integers, preprocess_options
 from piyard.convert.reference_models import choose_files, model_routes, require_route, weights_path
 from piyard.core import console, download, paths
-from piyard.core.errors import PROGRAM, WrongInput, unknown_name
+from piyard.core.errors import PROGRAM, WrongInput
 from piyard.core.files import write_text
 from piyard.core.sandbox.launch import trust_file
 from piyard.core.tables import STYLES, render_table
 from piyard.core.target import load_target
 from piyard.core.text import format_scaled
-from piyard.models.definition import TASKS, Model, Weights, load_model, model_names
+from piyard.models.definition import Model, Weights, load_model, model_names
 from piyard.report.formats import render_rows
 from piyard.results.derive import make_row, parse_kwh_price, with_energy_cost
 from piyard.results.history import newest_rows, stored_results, stored_rows
@@ -46,8 +46,6 @@ MODEL_COLUMNS = (
 
 def list_models(task: str, form: str) -> None:
     """The models there are, of that task or of all."""
-    if task and task not in TASKS:
-        raise unknown_name("task", task, TASKS)
     all_models = {name: load_model(name) for name in model_names()}
     rows = [
         _model_row(name, model) for name, model in all_models.items() if task in {"", model.task}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import statistics
 from collections.abc import Iterator, Sequence
@@ -94,9 +93,7 @@ def choose(request: RunRequest) -> Choice:
     return Choice(
         inputs=request.inputs,
         frames=request.frames,
-        options=PredictOptions(
-            topk=request.topk, init=parse_box(request.init), fps=_parse_fps(request.fps)
-        ),
+        options=PredictOptions(topk=request.topk, init=request.init, fps=request.fps),
         rules=_with_output(_with_score(loaded, request.score), request.output),
         draw=request.draw,
         show=request.show,
@@ -134,42 +131,9 @@ def require_readable(seen: Sequence[Prediction]) -> None:
         )
 
 
-def parse_box(text: str) -> tuple[float, float, float, float] | None:
-    """``x,y,width,height``; None when it was not given."""
-    if not text:
-        return None
-    try:
-        x, y, width, height = map(float, text.split(","))
-    except ValueError:
-        x = y = width = height = math.nan
-    if not (all(map(math.isfinite, (x, y, width, height))) and width > 0 and height > 0):
-        raise WrongInput(
-            f"--init takes x,y,width,height in pixels, not '{text}'",
-            remedy="for example --init 120,80,60,140",
-        )
-    return x, y, width, height
-
-
-def _parse_fps(text: str) -> float:
-    fps = _parse_float(text)
-    if not 0 < fps <= 1000:
-        raise WrongInput(f"--fps takes frames a second, not '{text}'", remedy="for example 25")
-    return fps
-
-
-def _parse_float(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
-
-
-def _with_score(rules: Model, text: str) -> Model:
-    if not text:
+def _with_score(rules: Model, score: float | None) -> Model:
+    if score is None:
         return rules
-    score = _parse_float(text)
-    if not 0 <= score <= 1:
-        raise WrongInput(f"--score takes 0 to 1, not '{text}'", remedy="for example --score 0.4")
     if not isinstance(rules.head, Dense):
         raise WrongInput(
             f"{rules.title} gives objects no score to choose by", remedy="leave out --score"

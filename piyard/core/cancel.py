@@ -8,6 +8,7 @@ ends in one line, with the right exit code.
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import select
 import sys
@@ -19,8 +20,6 @@ from types import TracebackType
 from typing import TextIO, TypeVar
 
 from invoke.exceptions import Exit
-
-from piyard.core.files import DISK_FULL, disk_error
 
 _request = threading.Event()
 
@@ -84,7 +83,14 @@ def _exit_code(error: BaseException) -> int | None:
         return EXIT_INTERRUPTED
     if isinstance(error, BrokenPipeError) and _drop_closed_streams():
         return EXIT_BROKEN_PIPE
-    if isinstance(error, OSError) and (trouble := disk_error(_name_stdout(error))):
+    return _disk_exit_code(error) if isinstance(error, OSError) else None
+
+
+def _disk_exit_code(error: OSError) -> int | None:
+    """The same for a disk error of this machine."""
+    from piyard.core.files import disk_error  # with tarfile and hashlib, which --list needs not
+
+    if trouble := disk_error(_name_stdout(error)):
         _print_error(str(trouble))
         return trouble.exit_code
     return None
@@ -110,7 +116,7 @@ def _flush_error(more: str = "") -> OSError | None:
 
 def _name_stdout(error: OSError) -> OSError:
     """A full disk without a path may be standard output's: printing one more line shows it."""
-    unnamed = error.filename is None and error.errno in DISK_FULL
+    unnamed = error.filename is None and error.errno in {errno.ENOSPC, errno.EDQUOT}
     if unnamed and (stdout_error := _flush_error("\n")):
         _redirect_to_null(sys.stdout)
         return stdout_error

@@ -5,6 +5,7 @@ import json
 import pytest
 import yaml
 
+from piyard.cli.desk_requests import ModelsRequest
 from piyard.cli.make import list_models
 from piyard.core import download
 from piyard.core.errors import WrongInput
@@ -15,7 +16,7 @@ from piyard.models.definition import MODELS_FOLDER, TASKS, load_model, model_nam
 @pytest.fixture
 def told(capsys):
     def rows(task=""):
-        list_models(task, "json")
+        list_models(ModelsRequest.parse({"task": task}).task, "json")
         return {row["Model"]: row for row in json.loads(capsys.readouterr().out)}
 
     return rows

@@ -10,7 +10,7 @@ from PIL import Image
 
 from piyard.cli import runs
 from piyard.cli.board_requests import RunRequest
-from piyard.cli.runs import Choice, parse_box, run_model
+from piyard.cli.runs import Choice, run_model
 from piyard.core.errors import WrongInput
 from piyard.models.definition import load_model, model_names
 from piyard.predict.command import Inputs, PredictOptions, drawing_options
@@ -89,8 +89,8 @@ def test_a_score_changes_the_head_and_nothing_else() -> None:
 
 
 def test_the_objects_box_as_it_is_typed() -> None:
-    assert parse_box("1,2.5,30,40") == (1.0, 2.5, 30.0, 40.0)
-    assert parse_box("") is None
+    assert RunRequest.parse({"init": "1,2.5,30,40"}).init == (1.0, 2.5, 30.0, 40.0)
+    assert RunRequest.parse({}).init is None
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from invoke.collection import Collection
 from invoke.parser import ParserContext
 
 from piyard.cli import words
+from piyard.cli.program import Program
 from piyard.cli.request import LETTERS, SWITCH, Command, Request, flag, many, text
 from piyard.cli.words import help_wanted
 from piyard.core.errors import WrongInput
@@ -158,3 +159,51 @@ def test_a_command_that_prints_a_table_takes_its_format() -> None:
         *("report", "run", "runs", "board.list", "model.add", "model.list"),
         *(f"fleet.{name}" for name in ("doctor", "exec", "facts", "gc", "list", "locks", "places")),
     }
+
+
+def test_help_shows_what_every_flag_takes() -> None:
+    shown = {argument.spec: argument.help for argument in MeasureRequest.arguments()}
+    assert shown == {
+        "-H, --host NAME[,NAME…]": "where",
+        "--threads N[,N…]": "how many",
+        "-f, --format FORMAT": "how it looks (plain)",
+        "-n, --dry-run": "only say it",
+        "--no-draw": "bring no pictures",
+    }
+    assert [argument.spec for argument in CompareRequest.arguments()] == [
+        *("-a, --a RUN", "-b, --b RUN", "--across NAME")
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(str(context.name) for context in contexts()))
+def test_every_task_has_such_a_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    program = Program(name="piyard", binary="piyard", namespace=namespace)
+    program.run(["piyard", name, "--help"], exit=False)
+    usage, _, _, about, _, _, *flags = capsys.readouterr().out.splitlines()
+    command = namespace[name]
+    assert about.strip() == command.__doc__
+    arguments = sorted(command.request.arguments(), key=lambda each: not each.positional)
+    needed = [each.flag.kind.value for each in arguments if each.positional]
+    assert usage.startswith(" ".join(["Usage: piyard [--core-opts]", name, *needed]))
+    specs = [line.split("   ")[0].strip() for line in flags if line.startswith("  -")]
+    assert specs == [each.spec for each in arguments]
+    assert all(each.flag.kind.value or each.kind is bool for each in arguments)
+
+
+def test_a_list_may_be_parted_by_commas() -> None:
+    typed = {"host": ["a,b", "c"], "threads": ["1"]}
+    request = MeasureRequest.parse(typed)
+    assert (request.hosts, request.threads) == (("a", "b", "c"), ("1",))
+    with pytest.raises(WrongInput, match="--host a,: a value is empty"):
+        MeasureRequest.parse({"host": ["a,"]})
+
+
+def test_a_request_is_frozen_and_takes_its_own_fields_only() -> None:
+    request = MeasureRequest.parse({"format": "json"})
+    assert request.replace(dry_run=True).format == "json"
+    with pytest.raises(AttributeError, match="is frozen"):
+        request.format = "csv"  # type: ignore[misc]
+    with pytest.raises(TypeError, match="has no field formt"):
+        request.replace(formt="csv")
+    with pytest.raises(TypeError, match="needs a"):
+        CompareRequest.parse({})
