@@ -20,7 +20,7 @@ from piyard.cli.board_requests import BenchRequest, DeployRequest
 from piyard.cli.flags import HOST, BoardsRequest, WorkRequest
 from piyard.core import console
 from piyard.core.errors import JobsFailed, NothingValid, PiyardError
-from piyard.measure.bench import run_benchmark
+from piyard.measure import bench as benchmarking
 from piyard.report.formats import render_rows
 from piyard.results.derive import make_row, parse_kwh_price, with_energy_cost
 from piyard.results.judge import is_believable
@@ -168,7 +168,7 @@ def bench(request: BenchRequest, *, or_random: bool) -> None:
             force=request.force,
             alone=True,
         )
-        outcomes = run_jobs(plan, prepared, run_benchmark)
+        outcomes = run_jobs(plan, prepared, benchmarking.run_benchmark)
     results = outcomes.results
     if results:
         rows = [with_energy_cost(make_row(result), price) for result in results]

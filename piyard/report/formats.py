@@ -23,7 +23,6 @@ from piyard.core.errors import unknown_name
 from piyard.core.tables import FORMATS, render_table
 from piyard.core.text import NOT_KNOWN, escape_csv, escape_json, sanitize_line
 from piyard.report.columns import COLUMNS, input_resolution, row_cells, row_comments
-from piyard.report.page import render_page
 from piyard.results.result import Result
 from piyard.results.row import Row
 from piyard.results.summary import interval_width
@@ -232,6 +231,8 @@ def render_rows(
     """
     require_format(form)
     if form == "html":
+        from piyard.report.page import render_page  # the table needs none of it
+
         return render_page(rows, results)
     if form == "junit":
         return rows_to_junit(rows)

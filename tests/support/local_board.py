@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from piyard.board.lease import LEASE_SECONDS, Lease
+from piyard.board import lease as board_lease
+from piyard.board.lease import Lease
 from piyard.board.release import HOME, Release, release_of
 from piyard.board.ssh.session import Session
 from piyard.core.store import get_or_make
@@ -169,7 +170,7 @@ def temporary_board() -> Iterator[LocalBoard]:
 
 def lease(token: str = "token", owner: str = "me", *, wait_s: float = 0) -> Lease:
     """A lease that waits for nobody."""
-    return Lease(token=token, owner=owner, wait_s=wait_s, seconds=LEASE_SECONDS)
+    return Lease(token=token, owner=owner, wait_s=wait_s, seconds=board_lease.LEASE_SECONDS)
 
 
 def artifact(key: str, **files: str | bytes) -> Path:

@@ -284,7 +284,6 @@ def test_a_file_that_sha256sums_does_not_list_is_found(server, mirror):
 
 
 def test_an_unlisted_mirror_is_hashed_once(mirror, monkeypatch):
-    from piyard.core import files
     from piyard.core.files import sha256_of_file
 
     hashed = []
@@ -294,7 +293,7 @@ def test_an_unlisted_mirror_is_hashed_once(mirror, monkeypatch):
         hashed.append(path)
         return real(path)
 
-    monkeypatch.setattr(files, "sha256_of_file", counted)
+    monkeypatch.setattr(download, "sha256_of_file", counted)
     assert [known_sha256(SHA), known_sha256(SHA)] == [SHA, SHA]
     assert len(hashed) == 1
     (mirror / "deep" / "renamed.bin").write_bytes(b"changed")

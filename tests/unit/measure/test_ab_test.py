@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from piyard.board.connection import BoardConnection
 from piyard.build import builder
 from piyard.build.builder import BUILD_SHELF, Build
-from piyard.cli import trials
 from piyard.cli.board_requests import AbRequest
 from piyard.cli.trials import measure_ab
 from piyard.convert import converter
@@ -31,6 +30,7 @@ from piyard.core.errors import (
     SlowerThanAllowed,
     WrongInput,
 )
+from piyard.measure import bench
 from piyard.measure.ab_test import (
     ABBA_ORDER,
     Turn,
@@ -305,7 +305,7 @@ def play(
         asked.append(f"{context.job.model} {context.job.threads} {key}")
         return do(context.line, context.job, key)
 
-    monkeypatch.setattr(trials, "run_benchmark", bench_one)
+    monkeypatch.setattr(bench, "run_benchmark", bench_one)
     return asked
 
 

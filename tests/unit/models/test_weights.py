@@ -11,7 +11,7 @@ from piyard.core.download import ATTEMPTS, fetch_unpinned, find_file
 from piyard.core.errors import DownloadFailed, WrongInput
 from piyard.core.paths import ROOT
 from piyard.models import definition
-from piyard.models.definition import DIGESTS_FILE, Model, record_digest, recorded_digest
+from piyard.models.definition import Model, record_digest, recorded_digest
 from piyard.models.weights import RECORDED_NOTE, choose_weights
 from tests.support import file_server as play
 
@@ -99,7 +99,7 @@ def test_a_page_is_no_file_and_is_not_recorded(server, tmp_path):
     with pytest.raises(DownloadFailed, match="page instead of the file"):
         choose_weights(described(tmp_path, server.url()))
     assert recorded_digest(server.url()) == ""
-    assert not DIGESTS_FILE.exists()
+    assert not definition.DIGESTS_FILE.exists()
 
 
 def test_a_part_of_another_download_is_not_continued(server, tmp_path):
@@ -132,7 +132,7 @@ def test_what_is_recorded_first_stays(tmp_path):
     record_digest("https://b", "2" * 64)
     record_digest("https://a", "3" * 64)
     assert recorded_digest("https://a") == "1" * 64
-    assert DIGESTS_FILE.read_text().count("\n") == 2
+    assert definition.DIGESTS_FILE.read_text().count("\n") == 2
 
 
 def test_a_record_that_cannot_be_written_says_what_to_do(tmp_path, monkeypatch):

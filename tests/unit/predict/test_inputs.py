@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from piyard.core import download
 from piyard.core.download import CONNECT_S
 from piyard.core.errors import DownloadFailed, NotSetUp, WrongInput
 from piyard.predict import command, files
@@ -172,7 +173,7 @@ def test_a_video_without_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "BACK_OFF_S", 0.0)
+    monkeypatch.setattr(download, "BACK_OFF_S", 0.0)
 
 
 @pytest.mark.parametrize(("form", "ending"), [("JPEG", ".jpg"), ("PNG", ".png")])

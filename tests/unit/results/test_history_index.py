@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from piyard.core.errors import WrongInput
-from piyard.results import history
+from piyard.results import history, index_db
 from piyard.results.derive import make_row
 from piyard.results.history import (
     ALL_RESULTS,
@@ -53,7 +53,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         opened.append(run)
         return really(run, stamp)
 
-    monkeypatch.setattr(history, "read_entry", reading)
+    monkeypatch.setattr(index_db, "read_entry", reading)
     return opened
 
 
@@ -320,7 +320,7 @@ def test_another_make_of_piyard_may_empty_it_while_files_are_read(
             connection.close()
         return really(run, stamp)
 
-    monkeypatch.setattr(history, "read_entry", interrupted)
+    monkeypatch.setattr(index_db, "read_entry", interrupted)
     assert runs() == ["a", "b"]
 
 
