@@ -78,9 +78,9 @@ def _formats() -> Collection[str]:
 
 
 def _tasks() -> Collection[str]:
-    from piyard.models.definition import TASKS
+    from piyard.vision.tasks import TASK_NAMES
 
-    return TASKS
+    return TASK_NAMES
 
 
 def _routes() -> Collection[str]:

@@ -145,7 +145,7 @@ def _with_output(rules: Model, name: str) -> Model:
     """Another output than the model's own: what makes scores of it, it says by how it ends."""
     if not name or name == rules.output:
         return rules
-    if rules.task != "classify":
+    if not rules.spec.has_class_output:
         raise WrongInput(f"{rules.title} is no classifier", remedy="leave out --output")
     return msgspec.structs.replace(rules, output=name, activation="auto")
 

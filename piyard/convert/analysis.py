@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol
 
 from piyard.convert.param import Layer
 from piyard.core.errors import WrongInput, did_you_mean
-from piyard.vision.classifier import OutputKind
+from piyard.vision.tasks.classify import OutputKind
 
 BlobShape = tuple[int, ...]
 

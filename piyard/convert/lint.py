@@ -26,7 +26,6 @@ from piyard.core import target
 from piyard.core.errors import ConversionFailed, WrongInput
 from piyard.models.definition import Model, read_labels
 from piyard.models.synthetic import INPUT_SEED, random_tensor
-from piyard.vision.dense_head import channel_layout
 from piyard.vision.schema import DenseHead
 
 if TYPE_CHECKING:
@@ -201,7 +200,7 @@ def require_classes(model: Model, network: RunnableNetwork) -> None:
     labels = len(read_labels(model)) if model.labels else 0
     classes = _count_classes(model, arrays, network.output_names(len(arrays)))
     fits = classes == labels or (
-        model.task == "classify" and can_hold_classes(classes or 0, labels)
+        model.spec.has_class_output and can_hold_classes(classes or 0, labels)
     )
     if classes is not None and not fits:
         raise WrongInput(
@@ -216,7 +215,7 @@ def require_logits(model: Model, network: RunnableNetwork) -> None:
 
     Judged by the values: a network may compute a softmax without a layer of that name.
     """
-    if model.task != "classify" or model.activation != "softmax":
+    if not model.spec.has_class_output or model.activation != "softmax":
         return
     runs = [
         network.run(random_tensor(model.input, seed, span=model.input_range))
@@ -239,10 +238,10 @@ def _are_probabilities(output: Array) -> bool:
 
 def _count_classes(model: Model, arrays: list[Array], names: Sequence[str]) -> int | None:
     """How many classes the outputs are for; None where they do not show it."""
-    if model.task == "classify":
+    if model.spec.has_class_output:
         sizes = [int(array.size) for array in arrays]
         return sizes[choose_output(model.output, names, sizes, len(read_labels(model)))]
-    if model.head is not None and isinstance(model.head, DenseHead):
-        channels = channel_layout(model.head, model.task, arrays).classes
+    if isinstance(model.head, DenseHead):
+        channels = model.spec.channel_layout(model.head, arrays).classes
         return int(channels.stop) - int(channels.start)
     return None

@@ -27,18 +27,15 @@ from piyard.convert.proof_inputs import PICTURES_KIND, InputsByKind, ProofCase
 from piyard.convert.reference import ReferenceModel
 from piyard.core.errors import ConversionFailed
 from piyard.models.definition import Model
-from piyard.vision.decode import decode_objects, decode_pose
 from piyard.vision.overlap import (
     SAME_OBJECT_IOU,
     Agreement,
     AgreementLimits,
-    compare_objects,
     worst_agreement,
 )
 from piyard.vision.pictures import read_picture
-from piyard.vision.predictions import DecodedObject
-from piyard.vision.preprocess import ImageTransform, picture_transform
-from piyard.vision.schema import BytetrackConfig, DenseHead, Heatmap, Simcc
+from piyard.vision.preprocess import picture_transform
+from piyard.vision.schema import BytetrackConfig, DenseHead
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,33 +57,18 @@ def predictions_agreement(
     """The worst of the pictures; None for a network without a head, or without pictures."""
     if model.head is None or not pictures:
         return None
-    size = model.input[1:]
+    task, size = model.spec, model.input[1:]
     agreements = []
     for path, reference, output in zip(pictures, expected, got, strict=True):
         picture = read_picture(path)
-        placing = picture_transform(picture.size, model.preprocess, size)
+        transform = picture_transform(picture.size, model.preprocess, size)
         agreements.append(
-            compare_objects(
-                _decode_outputs(model, reference, placing, picture.size),
-                _decode_outputs(model, output, placing, picture.size),
+            task.compare(
+                task.decode(model.head, reference, size, transform),
+                task.decode(model.head, output, size, transform),
             )
         )
     return worst_agreement(agreements)
-
-
-def _decode_outputs(
-    model: Model, outputs: NetOutputs, placing: ImageTransform, picture: tuple[int, int]
-) -> list[DecodedObject]:
-    size = model.input[1:]
-    match model.head:
-        case None:
-            return []
-        case Simcc() | Heatmap():
-            points = decode_pose(model.head, outputs, size, placing)
-            whole = (0.0, 0.0, float(picture[0]), float(picture[1]))
-            return [DecodedObject(class_=0, score=1.0, box=whole, keypoints=points)]
-        case _:
-            return decode_objects(model.head, model.task, outputs, size, placing)
 
 
 FiguresByKind = dict[str, dict[str, OutputFigures]]
@@ -237,7 +219,7 @@ def output_problem(model: Model, precision: str, figures: OutputFigures) -> str:
     if figures.cosine < least and not figures.blind:
         return f"cosine {figures.cosine:.6f} is below {least}"
     if (
-        model.task == "classify"
+        model.spec.has_class_output
         and precision.startswith("fp32")
         and figures.same_top < figures.count
     ):

@@ -16,12 +16,11 @@ from piyard.core.errors import ConversionFailed
 from piyard.models.definition import Model, read_labels
 from piyard.models.synthetic import INPUT_SEED, drawn_pictures, random_tensor
 from piyard.vision.clips import number_frames, read_otb_truth, read_sequence_info
-from piyard.vision.overlap import Agreement, compare_objects, match_objects, worst_agreement
 from piyard.vision.pictures import list_pictures, read_picture
-from piyard.vision.predictions import DecodedObject, PredictedObject
-from piyard.vision.predictor import Compute, Net, PictureSet, Predictor, predict_frames
 from piyard.vision.preprocess import prepare_picture
 from piyard.vision.schema import NanotrackConfig
+from piyard.vision.tasks.base import Compute, Net, PictureSet, Predictor
+from piyard.vision.tasks.track import TracksByFrame
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
     Outputs = list[NDArray[np.float32]]
 
 
-CLASSIFIER_PICTURES = Path("data") / "imagenet500" / "images"
-DETECTOR_PICTURES = Path("data") / "coco_mini_val" / "val2017"
-"""Pictures within the mirror."""
 PROOF_PICTURES = 16
 """Real pictures a conversion is proved on; benchmarks/proof_table.py takes more."""
 MIN_INPUTS = 3
@@ -48,7 +44,7 @@ def proof_pictures(model: Model, count: int = 0) -> list[Path]:
     """Pictures of the mirror, evenly spread; none without a mirror that has them."""
     number = count or input_count(model)
     root = mirror_folder()
-    folder = CLASSIFIER_PICTURES if model.task == "classify" else DETECTOR_PICTURES
+    folder = model.spec.proof_pictures
     paths = list_pictures(root / folder).pictures if root and (root / folder).is_dir() else []
     return paths[:: max(1, len(paths) // number)][:number]
 
@@ -118,9 +114,6 @@ ONE_OBJECT_CLIP, MANY_OBJECTS_CLIP = (
 CLIP_FRAMES = 8
 """Of a clip: enough for a track to begin, to be lost and to be found again."""
 
-TracksByFrame = Sequence[Sequence[PredictedObject]]
-"""What is followed, frame by frame; an object's ``id`` is its track."""
-
 
 class TrackedClip(msgspec.Struct, frozen=True, kw_only=True):
     """What a tracker is shown, and what it follows there by the original's outputs."""
@@ -173,13 +166,13 @@ def follow_objects(
 ) -> TracksByFrame:
     """What the tracker follows on this machine, with each net computed as its stem says."""
     net = make_net(model, computes["model"], computes.get("head"))
-    return [frame.objects for frame in predict_frames(Predictor(net=net), film)]
+    return [frame.objects for frame in Predictor(net=net).predict_frames(film)]
 
 
 def make_net(model: Model, compute: Compute, head: Compute | None = None) -> Net:
-    """The model's net with somebody who computes it."""
+    """The model's net with the function that computes it."""
     return Net(
-        task=model.task,
+        task=model.spec,
         size=model.input[1:],
         preprocess=model.preprocess,
         outputs=model.head,
@@ -189,41 +182,6 @@ def make_net(model: Model, compute: Compute, head: Compute | None = None) -> Net
         compute=compute,
         head=head,
     )
-
-
-def tracks_agreement(expected: TracksByFrame, got: TracksByFrame) -> Agreement:
-    """The worst of the frames. What a track is called does not matter, that it goes on does."""
-    called = _match_tracks(expected, got)
-    return worst_agreement(
-        [
-            compare_objects(
-                [_as_detection(shown, shown.id) for shown in reference],
-                [_as_detection(shown, called.get(shown.id)) for shown in objects],
-            )
-            for reference, objects in zip(expected, got, strict=True)
-        ]
-    )
-
-
-def _match_tracks(expected: TracksByFrame, got: TracksByFrame) -> dict[int | None, int | None]:
-    """Track of the one → track of the other that was in its place when it first appeared.
-
-    Each has one name: a track that begins anew where another one went on matches none.
-    """
-    called: dict[int | None, int | None] = {}
-    for reference, objects in zip(expected, got, strict=True):
-        detections = [
-            [_as_detection(shown, 0) for shown in frame] for frame in (reference, objects)
-        ]
-        for i, j in match_objects(*detections):
-            if objects[j].id not in called and reference[i].id not in called.values():
-                called[objects[j].id] = reference[i].id
-    return called
-
-
-def _as_detection(shown: PredictedObject, track: int | None) -> DecodedObject:
-    """The object with its track in place of the class; one that matches none stands alone."""
-    return DecodedObject(class_=-1 if track is None else track, score=shown.score, box=shown.box)
 
 
 PICTURES_KIND = "pictures"

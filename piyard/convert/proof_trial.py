@@ -40,11 +40,11 @@ from piyard.convert.proof_inputs import (
     make_case,
     make_inputs,
     reference_clip,
-    tracks_agreement,
 )
 from piyard.convert.reference import ReferenceModel
 from piyard.models.definition import Model
 from piyard.vision.overlap import Agreement
+from piyard.vision.tasks.track import TRACK
 
 if TYPE_CHECKING:
     import numpy as np
@@ -212,7 +212,7 @@ class ProofTrial(msgspec.Struct, frozen=True, kw_only=True):
             for precision in precisions
         }
         return {
-            precision: tracks_agreement(
+            precision: TRACK.compare_tracks(
                 clip.expected, follow_objects(model, clip.film, computes[precision])
             )
             for precision in precisions

@@ -24,8 +24,8 @@ from piyard.models.definition import Model
 from piyard.predict import command
 from piyard.vision.pictures import printable_path
 from piyard.vision.predictions import Frame
-from piyard.vision.predictor import PictureSet
 from piyard.vision.schema import NanotrackConfig
+from piyard.vision.tasks.base import PictureSet
 
 DataKind = Literal["imagenet", "coco", "mot", "otb"]
 DATA_KINDS: tuple[str, ...] = get_args(DataKind)

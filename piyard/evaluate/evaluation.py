@@ -32,8 +32,8 @@ from piyard.run.log import read_precision_label
 from piyard.run.record import LOG_FILE
 from piyard.vision.pictures import printable_path
 from piyard.vision.predictions import Frame
-from piyard.vision.predictor import Compute, Net, PictureSet, Predictor, predict_frames
 from piyard.vision.schema import Dense
+from piyard.vision.tasks.base import Compute, Net, PictureSet, Predictor
 
 DESKTOP_WAYS = ("original", "fp32", "fp16")
 """``fp16`` simulates what a board stores: halves between all layers, sums in fp32."""
@@ -57,7 +57,7 @@ def predict_dataset(seer: Predictor, data: Dataset, title: str) -> list[list[Fra
     with console.step(title, unit="pictures") as progress:
         for film in data.films:
             frames.append([])
-            for frame in predict_frames(seer, film):
+            for frame in seer.predict_frames(film):
                 frames[-1].append(frame)
                 done += 1
                 progress.update(done, total)
@@ -70,7 +70,7 @@ def _open_net(model: Model, conversion: Conversion, way: str) -> Iterator[Net]:
     fed = as_file_says(model) if way == "original" else model
     with _open_computes(model, conversion, way) as (compute, head):
         net = make_net(fed, compute, head)
-        yield _as_classifier(net, fed, conversion) if model.task == "classify" else net
+        yield _as_classifier(net, fed, conversion) if model.spec.has_class_output else net
 
 
 def _as_classifier(net: Net, model: Model, conversion: Conversion) -> Net:
@@ -209,7 +209,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 
 def with_evaluation_thresholds(model: Model) -> Model:
     """The model with an evaluation's thresholds; a tracker's own are part of what is judged."""
-    if model.task == "track" or not isinstance(model.head, Dense):
+    if model.tracker or not isinstance(model.head, Dense):
         return model
     return msgspec.structs.replace(
         model, head=msgspec.structs.replace(model.head, **EVALUATION_THRESHOLDS)

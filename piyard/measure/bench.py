@@ -44,7 +44,6 @@ from piyard.run.telemetry import (
     read_power,
     samples_between,
 )
-from piyard.vision.classifier import classifier_flags
 from piyard.vision.pictures import as_jpeg_or_png, sent_suffix
 from piyard.vision.preprocess import preprocess_flags
 
@@ -142,11 +141,9 @@ def _picture_arguments(job: Job, conversion: Conversion, inputs: Release) -> lis
     there = f"../../releases/{inputs.id}/{inputs.files[0].name}"
     rules = load_model(job.model)
     flags = ["--picture", there, *preprocess_flags(rules.preprocess, rules.input[1:])]
-    if rules.task != "classify":
-        return flags
-    several = len(conversion.outputs) > 1
+    several = rules.spec.has_class_output and len(conversion.outputs) > 1
     output = conversion.outputs[find_class_output(conversion, rules)] if several else ""
-    return [*flags, *classifier_flags(rules.activation, output)]
+    return [*flags, *rules.spec.picture_flags(rules.activation, output)]
 
 
 def _measure_once(context: JobContext) -> Result:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -21,9 +21,10 @@ from piyard.vision.schema import (
     InputSide,
     Preprocess,
     Simcc,
-    Task,
     TrackerConfig,
 )
+from piyard.vision.tasks import check_model, find_task
+from piyard.vision.tasks.base import TaskSpec
 
 MODELS_FOLDER = paths.ROOT / "models"
 LABELS_FOLDER = "labels"
@@ -37,8 +38,6 @@ Mask = Annotated[int, Meta(ge=1, le=3)]
 Activation = Literal["auto", "softmax", "sigmoid", "exp", "none"]
 Assumption = Literal["input", "order", "mean", "norm", "fit", "output", "activation"]
 """What may only be assumed of a network of the user's own."""
-
-TASKS: tuple[str, ...] = get_args(Task)
 
 Part = Literal["bin", "head"]
 FILE_NETWORKS = frozenset({"onnx", "torchscript", "ncnn"})
@@ -118,7 +117,8 @@ class Model(Config):
 
     title: str
     """The name as the Model column shows it."""
-    task: Task
+    task: str
+    """A name of ``piyard.vision.tasks``."""
     network: str
     """A name in networks/, or one of ``FILES``."""
     weights: Annotated[list[Weights], Meta(min_length=1)]
@@ -169,20 +169,16 @@ class Model(Config):
             )
         if not self.input_range[0] < self.input_range[1]:
             raise ValueError("`noise` must start with its lower end")
-        if self.task != "classify" and (self.output or self.activation != "auto"):
-            raise ValueError("`output` and `activation` are for task classify")
-        if self.task == "classify" and not self.labels:
-            raise ValueError("task classify needs `labels`")
-        if self.task in {"detect", "segment"} and not (self.labels and self.head):
-            raise ValueError(f"task {self.task} needs `labels` and `head`")
-        if self.task == "pose" and not (self.head and self.keypoints):
-            raise ValueError("task pose needs `head` and `keypoints`")
-        if (self.task == "track") != (self.tracker is not None):
-            raise ValueError("task track needs `tracker`, and no other task has one")
+        check_model(self.task, self)
         if self.cut and self.network not in CUTTABLE_NETWORKS:
             raise ValueError("`cut` is for `network` " + " or ".join(sorted(CUTTABLE_NETWORKS)))
         if self.detector and not isinstance(self.head, Simcc | Heatmap):
             raise ValueError("`detector` is for top-down pose")
+
+    @property
+    def spec(self) -> TaskSpec:
+        """Its task: how it is decoded, shown and judged."""
+        return find_task(self.task)
 
     @property
     def labels_file(self) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from piyard.core.files import scratch_folder
 from piyard.models.definition import Model, load_model
 from piyard.predict.files import FILM_NAME, convert_to_mjpeg, fetch_picture, is_film, is_url
 from piyard.run.record import OUTPUTS_FOLDER
-from piyard.vision.classifier import classifier_flags
 from piyard.vision.pictures import (
     READABLE_SUFFIXES,
     as_jpeg_or_png,
@@ -29,7 +28,8 @@ from piyard.vision.pictures import (
     summarise_suffixes,
 )
 from piyard.vision.preprocess import preprocess_flags
-from piyard.vision.schema import BytetrackConfig, NanotrackConfig, bytetrack_flags, head_flags
+from piyard.vision.schema import head_flags
+from piyard.vision.tasks.base import TaskOptions
 
 CAMERA = "camera"
 MOST_PICTURES = 1000
@@ -207,37 +207,20 @@ def release_path(release: Release) -> str:
 
 LABELS_FILE = "labels.txt"
 DETECTOR = "detector"
-"""What a detector's files and flags begin with, where a pose model needs one."""
+"""What a detector's files begin with, where a pose model needs one."""
 
 
-class PredictOptions(msgspec.Struct, frozen=True, kw_only=True):
+class PredictOptions(TaskOptions, frozen=True, kw_only=True):
     """What the user may choose besides the model."""
 
     precision: str = "fp32"
     threads: int = 1
-    topk: int = 5
-    """Task classify: number of classes."""
-    init: tuple[float, float, float, float] | None = None
-    """Tracking one object: x, y, width, height in the first frame."""
-    fps: float = 30.0
-    """Frames a second, which a tracker of many objects goes by."""
-    classes: str = ""
-    """Task classify: the blob with the classes, of a net with several outputs."""
     labelled: bool = True
     """Whether the model's labels belong to the output that is read."""
-    raw: str = ""
-    """The folder for raw outputs of classify."""
     drawn: str = ""
     """The folder for annotated pictures."""
     film: str = ""
     """The MJPEG file for them."""
-
-
-def nnrun_verb(model: Model) -> list[str]:
-    """The words that name nnrun's task."""
-    if model.task != "track":
-        return [model.task]
-    return ["track", "sot" if isinstance(model.tracker, NanotrackConfig) else "mot"]
 
 
 def nnrun_flags(model: Model, options: PredictOptions) -> list[str]:
@@ -246,7 +229,7 @@ def nnrun_flags(model: Model, options: PredictOptions) -> list[str]:
         *net_flags(model, "model"),
         *("--precision", options.precision, "--threads", str(options.threads)),
         *(["--labels", LABELS_FILE] if model.labels and options.labelled else []),
-        *_task_flags(model, options),
+        *model.spec.flags(model, options, _detector_flags(model)),
         *_drawing_flags(options),
     ]
 
@@ -260,50 +243,8 @@ def net_flags(model: Model, stem: str) -> list[str]:
     ]
 
 
-def _task_flags(model: Model, options: PredictOptions) -> list[str]:
-    if model.task == "classify":
-        raw = ["--save-outputs", options.raw] if options.raw else []
-        return [
-            *classifier_flags(model.activation, options.classes),
-            "--topk",
-            str(options.topk),
-            *raw,
-        ]
-    if model.detector:
-        return _detector_flags(net_flags(load_model(model.detector), DETECTOR))
-    match model.tracker:
-        case BytetrackConfig():
-            return [*bytetrack_flags(model.tracker), "--fps", repr(options.fps)]
-        case NanotrackConfig():
-            return _nanotrack_flags(model.tracker, options)
-        case None:
-            return []
-
-
-def _detector_flags(argv: Iterable[str]) -> list[str]:
-    return [f"--{DETECTOR}-{word[2:]}" if word.startswith("--") else word for word in argv]
-
-
-def _nanotrack_flags(config: NanotrackConfig, options: PredictOptions) -> list[str]:
-    if options.init is None:
-        raise WrongInput(
-            "this model follows one object, and none was given",
-            remedy="--init x,y,width,height of it in the first frame, in pixels",
-        )
-    return [
-        *("--head-param", "head.ncnn.param", "--head-bin", "head.ncnn.bin"),
-        *("--init", ",".join(f"{side:g}" for side in options.init)),
-        *("--template", str(config.template), "--search", str(config.search)),
-        *("--stride", str(config.stride), "--context", repr(config.context)),
-        *(
-            "--penalty",
-            repr(config.penalty),
-            "--window",
-            repr(config.window),
-            "--rate",
-            repr(config.rate),
-        ),
-    ]
+def _detector_flags(model: Model) -> list[str]:
+    return net_flags(load_model(model.detector), DETECTOR) if model.detector else []
 
 
 def _drawing_flags(options: PredictOptions) -> Sequence[str]:
@@ -318,7 +259,7 @@ DRAWN_FILM = "drawn.mjpeg"
 
 def drawing_options(model: Model, inputs: Inputs) -> dict[str, str]:
     """Where nnrun draws: pictures one by one, what moves as a film."""
-    if model.task == "classify":
+    if not model.spec.is_drawn:
         return {}
-    moves = model.task == "track" or not inputs.pictures
-    return {"film": DRAWN_FILM} if moves else {"drawn": OUTPUTS_FOLDER}
+    is_film = model.spec.is_clip or not inputs.pictures
+    return {"film": DRAWN_FILM} if is_film else {"drawn": OUTPUTS_FOLDER}

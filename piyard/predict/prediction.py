@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from pathlib import Path
-from statistics import fmean, median
+from statistics import median
 
 import msgspec
 
@@ -15,8 +14,7 @@ from piyard.convert.analysis import can_hold_classes
 from piyard.convert.conversions import Conversion, find_class_output
 from piyard.core import console
 from piyard.core.files import write_text
-from piyard.core.tables import Cell, number_cell
-from piyard.core.text import format_count, format_digits
+from piyard.core.text import format_digits
 from piyard.models.definition import Model, read_labels
 from piyard.predict.command import (
     DRAWN_FILM,
@@ -26,7 +24,6 @@ from piyard.predict.command import (
     input_names,
     make_release,
     nnrun_flags,
-    nnrun_verb,
     stdin_command,
 )
 from piyard.predict.files import DRAWN_FOLDER, place_drawings, short_names
@@ -39,16 +36,16 @@ from piyard.vision.predictions import (
     FRAME_TYPES,
     Frame,
     InputError,
-    PredictedObject,
     parse_frame,
     parse_input_error,
 )
+from piyard.vision.tasks import TASK_NAMES, find_task
+from piyard.vision.tasks.base import Row, TaskSpec
 
 PREDICTION_LINES = "found.jsonl"
 """nnrun's lines about pictures, under the pictures' names here."""
 VIEWED_PICTURES = 4
 """Pictures that are opened one by one; of more, their folder."""
-PREDICTION_TASKS = frozenset({"classify", "detect", "segment", "pose", "track"})
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +58,11 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     frames: list[Frame]
     wrong: list[InputError]
     """Pictures that could not be read."""
+
+    @property
+    def spec(self) -> TaskSpec:
+        """The model's task."""
+        return find_task(self.task)
 
     @property
     def folder(self) -> Path:
@@ -89,7 +91,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_prediction(record: Record) -> bool:
     """Whether that run made predictions, as opposed to a benchmark."""
-    return record.what.get("task") in PREDICTION_TASKS
+    return record.what.get("task") in TASK_NAMES
 
 
 def read_prediction(record: Record) -> Prediction:
@@ -160,7 +162,7 @@ def resolve_classes(
     conversion: Conversion, model: Model, options: PredictOptions
 ) -> PredictOptions:
     """The output with the classes by its name on the board; labels only where they belong to it."""
-    if model.task != "classify":
+    if not model.spec.has_class_output:
         return options
     index = find_class_output(conversion, model)
     blob, labels = conversion.outputs[index], len(read_labels(model))
@@ -175,7 +177,7 @@ def resolve_classes(
 def make_command(model: Model, inputs: Inputs, options: PredictOptions) -> NnrunCommand:
     """nnrun's command line for these inputs."""
     release = None if inputs.camera else make_release(inputs)
-    verb, *rest = nnrun_verb(model)
+    verb, *rest = model.spec.nnrun_verb(model.tracker)
     return NnrunCommand(
         verb=verb,
         arguments=[*rest, *nnrun_flags(model, options), *input_arguments(inputs, release)],
@@ -191,135 +193,33 @@ def make_command(model: Model, inputs: Inputs, options: PredictOptions) -> Nnrun
     )
 
 
-CLASS_COLUMNS = ("Board", "Picture", "Rank", "Class", "Score")
-OBJECT_COLUMNS = ("Board", "Picture", "Object", "Class", "Score", "Box")
-TRACK_COLUMNS = ("Board", "Track", "Class", "Frames", "First", "Last", "Score")
-SURE_KEYPOINT = 0.3
-"""Keypoints with a lower score are not counted."""
-
-Row = list[str]
-
-
 def prediction_columns(task: str) -> tuple[str, ...]:
     """The table's columns for a task."""
-    more = {"segment": ("Mask (px)",), "pose": ("Keypoints",)}.get(task, ())
-    return {"classify": CLASS_COLUMNS, "track": TRACK_COLUMNS}.get(task, (*OBJECT_COLUMNS, *more))
+    return ("Board", *find_task(task).columns)
 
 
 def prediction_rows(predictions: Sequence[Prediction]) -> list[Row]:
-    """The rows under ``columns`` of the task they all share."""
-    return [row for prediction in predictions for row in _board_rows(prediction)]
-
-
-def _board_rows(prediction: Prediction) -> list[Row]:
-    if prediction.task == "track":
-        return _track_rows(prediction)
-    frame_rows = _class_rows if prediction.task == "classify" else _object_rows
-    names = short_names([frame.name for frame in prediction.frames])
+    """The rows under ``prediction_columns`` of the task they all share."""
     return [
-        [prediction.host, names[frame.name], *row]
-        for frame in prediction.frames
-        for row in frame_rows(prediction, frame)
+        [prediction.host, *row]
+        for prediction in predictions
+        for row in prediction.spec.rows(_with_short_names(prediction.frames))
     ]
 
 
-def _class_rows(_prediction: Prediction, frame: Frame) -> list[Row]:
-    return [
-        [
-            number_cell(rank),
-            str(score.label if score.label is not None else score.index),
-            Cell(f"{score.score:.4f}", score.score),
-        ]
-        for rank, score in enumerate(frame.top, 1)
-    ]
-
-
-def _object_rows(prediction: Prediction, frame: Frame) -> list[Row]:
-    if not frame.objects:
-        blank = Cell("", None)
-        return [[number_cell(0), "nothing", blank, blank, *_task_cells(prediction.task, None)]]
-    return [
-        [
-            number_cell(at),
-            each.name,
-            _score_value(each.score),
-            _box_value(each),
-            *_task_cells(prediction.task, each),
-        ]
-        for at, each in enumerate(frame.objects, 1)
-    ]
-
-
-def _score_value(score: float) -> Cell:
-    return Cell(f"{score:.3f}", score)
-
-
-def _task_cells(task: str, predicted: PredictedObject | None) -> Row:
-    if task == "segment":
-        from piyard.vision.predictions import mask_area
-
-        return [
-            number_cell(mask_area(predicted.mask))
-            if predicted and predicted.mask
-            else Cell("", None)
-        ]
-    if task == "pose":
-        points = (predicted and predicted.keypoints) or []
-        return [
-            f"{sum(score >= SURE_KEYPOINT for *_, score in points)} of {len(points)}"
-            if points
-            else ""
-        ]
-    return []
-
-
-def _box_value(predicted: PredictedObject) -> Cell:
-    """Left, top, right, bottom, for people to the pixel."""
-    return Cell(",".join(f"{side:.0f}" for side in predicted.box), list(predicted.box))
-
-
-def _track_rows(prediction: Prediction) -> list[Row]:
-    """A row a track, in the order they appear: its frames, and their mean score."""
-    tracks: dict[int, list[tuple[int, PredictedObject]]] = {}
-    for at, frame in enumerate(prediction.frames):
-        for each in frame.objects:
-            tracks.setdefault(each.id if each.id is not None else 0, []).append((at, each))
-    return [[prediction.host, *_track_row(track, path)] for track, path in tracks.items()]
-
-
-def _track_row(track: int, frames: Sequence[tuple[int, PredictedObject]]) -> Row:
-    (first, thing), last = frames[0], frames[-1][0]
-    return [
-        *(number_cell(track), thing.label or "", number_cell(len(frames))),
-        *(
-            number_cell(first),
-            number_cell(last),
-            _score_value(fmean(each.score for _, each in frames)),
-        ),
-    ]
+def _with_short_names(frames: Sequence[Frame]) -> list[Frame]:
+    names = short_names([frame.name for frame in frames])
+    return [msgspec.structs.replace(frame, name=names[frame.name]) for frame in frames]
 
 
 def summarise_prediction(prediction: Prediction) -> str:
-    """One line: how many objects, and how long it took."""
-    parts = [
-        format_count(len(prediction.frames), "frame" if prediction.task == "track" else "picture")
-    ]
-    if prediction.task != "classify":
-        parts.append(_count_objects(prediction))
+    """One line: how much was seen, and how long it took."""
+    parts = prediction.spec.summarise(prediction.frames)
     if prediction.wrong:
         parts.append(f"{len(prediction.wrong)} not read")
     if times := _stage_times(prediction):
         parts.append(times)
     return f"{prediction.host}: {', '.join(parts)}"
-
-
-def _count_objects(prediction: Prediction) -> str:
-    if prediction.task == "track":
-        ids = {each.id for frame in prediction.frames for each in frame.objects}
-        return format_count(len(ids), "track")
-    counts = Counter(each.name for frame in prediction.frames for each in frame.objects)
-    named = ", ".join(f"{name} {number}" for name, number in counts.most_common(5))
-    return format_count(sum(counts.values()), "object") + (f" ({named})" if named else "")
 
 
 def _stage_times(prediction: Prediction) -> str:

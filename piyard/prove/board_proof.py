@@ -31,7 +31,6 @@ from piyard.convert.proof_inputs import (
     make_inputs,
     proof_pictures,
     reference_clip,
-    tracks_agreement,
 )
 from piyard.convert.reference_models import choose_files, reference_networks
 from piyard.core import console
@@ -45,6 +44,7 @@ from piyard.models.networks import inference
 from piyard.prove import tensors
 from piyard.run.job import JobContext
 from piyard.vision.overlap import Agreement
+from piyard.vision.tasks.track import TRACK
 
 if TYPE_CHECKING:
     from piyard.convert.proof_inputs import InputsByKind
@@ -203,7 +203,7 @@ def compare_tracks(context: JobContext, inputs: ProofCase) -> Agreement | None:
     if inputs.clip is None:
         return None
     watched = evaluation.predict_set_on_board(context, inputs.model, inputs.clip.film)
-    return tracks_agreement(inputs.clip.expected, [frame.objects for frame in watched.frames])
+    return TRACK.compare_tracks(inputs.clip.expected, [frame.objects for frame in watched.frames])
 
 
 PROOF_COLUMNS = (

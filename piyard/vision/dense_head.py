@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from piyard.core.errors import WrongInput
-from piyard.vision.schema import DenseHead, Fcos, Nanodet, Rtmdet, Task, Yolov8, Yolox
+from piyard.vision.schema import DenseHead, Fcos, Nanodet, Rtmdet, Yolov8, Yolox
 
 if TYPE_CHECKING:
     from piyard.vision.schema import Doubles, Floats, Indices, Mask
@@ -36,27 +36,17 @@ class ChannelLayout(NamedTuple):
     """Mask coefficients or keypoints, the last ones."""
 
 
-def channel_layout(head: DenseHead, task: Task, outputs: Sequence[Floats]) -> ChannelLayout:
-    """The layout of a network's outputs; raises ``WrongInput`` where they are too few."""
-    maps = outputs[:-1] if task == "segment" else outputs
-    channels = sum(len(blob) for blob in maps) // len(head.strides)
-    extra = _extra_channels(head, task, channels, outputs)
+def channel_layout(
+    head: DenseHead, outputs: Sequence[Floats], channels: int, extra: int
+) -> ChannelLayout:
+    """The layout of ``channels`` a place, of which the last ``extra`` are the task's own.
+
+    Raises ``WrongInput`` where they are too few.
+    """
     ranges = _head_layout(head, channels - extra)._replace(extra=slice(channels - extra, channels))
     if ranges.classes.stop <= ranges.classes.start:
         raise output_mismatch(f"{channels} channels per place are too few", outputs)
     return ranges
-
-
-def _extra_channels(head: DenseHead, task: Task, channels: int, outputs: Sequence[Floats]) -> int:
-    """How many channels are mask coefficients, or keypoints: a pose network has one class."""
-    if task == "segment":
-        return len(outputs[-1])
-    if task != "pose":
-        return 0
-    values = channels - 4 * head.bins - 1 if isinstance(head, Yolov8) else 0
-    if values <= 0 or values % 3:
-        raise output_mismatch("there are no keypoint channels", outputs)
-    return values
 
 
 def _head_layout(head: DenseHead, channels: int) -> ChannelLayout:

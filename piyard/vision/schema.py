@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 
-Task = Literal["classify", "detect", "segment", "pose", "track"]
-
+AUTO = "auto"
+"""A classifier's activation that follows from how its net ends."""
 Corners = tuple[float, float, float, float]
 """x0, y0, x1, y1 of a box, in pixels."""
 InputSide = Annotated[int, Meta(ge=1, le=8192)]

@@ -7,11 +7,13 @@ import pytest
 import torch
 
 from piyard.models.networks import torchvision_models
-from piyard.vision.decode import decode_objects
 from piyard.vision.overlap import box_area, mask_iou
 from piyard.vision.pictures import read_picture
 from piyard.vision.preprocess import AxisTransform, ImageTransform, prepare_picture
 from piyard.vision.schema import Fcos, Letterbox, Yolov8
+from piyard.vision.tasks.detect import DETECT
+from piyard.vision.tasks.pose import POSE
+from piyard.vision.tasks.segment import SEGMENT
 
 SIZE = (640, 640)
 HOW = Letterbox(order="rgb", mean=(0.0, 0.0, 0.0), norm=(1 / 255, 1 / 255, 1 / 255))
@@ -58,7 +60,7 @@ def corners(told):
 
 def test_poses_are_those_that_yolo11s_own_graph_decodes(mirror, bus):
     raw, (told,) = raw_and_decoded(mirror / "weights" / "yolo" / "yolo11n-pose.onnx", bus)
-    found = decode_objects(ALL, "pose", raw, SIZE, AS_IT_IS)
+    found = POSE.decode(ALL, raw, SIZE, AS_IT_IS)
     told = told.T[told[4] >= ALL.score]
     told = told[np.argsort(-told[:, 4], kind="stable")]
     assert len(found) == len(told) > 20
@@ -73,7 +75,7 @@ def test_poses_are_those_that_yolo11s_own_graph_decodes(mirror, bus):
 def test_masks_are_those_of_two_resamplings(mirror, bus):
     """As YOLO's authors do it: sigmoid, to the input's size, cut by the box."""
     raw, (told, prototypes) = raw_and_decoded(mirror / "weights" / "yolo" / "yolo11n-seg.onnx", bus)
-    found = decode_objects(Yolov8(), "segment", [*raw, prototypes], SIZE, AS_IT_IS)
+    found = SEGMENT.decode(Yolov8(), [*raw, prototypes], SIZE, AS_IT_IS)
     assert len(found) == 5
     for one in found:
         (place,) = np.flatnonzero(np.abs(told[4:84].max(axis=0) - one.score) < 1e-6)
@@ -130,7 +132,7 @@ def test_fcos_is_torchvisions(monkeypatch, seed):
         x=AxisTransform(length=192, scaled=192),
         y=AxisTransform(length=128, scaled=128),
     )
-    found = decode_objects(head, "detect", [one.numpy() for one in maps], size, at)
+    found = DETECT.decode(head, [one.numpy() for one in maps], size, at)
     assert len(found) > 500
     assert [one.class_ for one in found] == told["labels"][has_area].tolist()
     assert np.allclose([one.score for one in found], told["scores"][has_area], atol=1e-6)

@@ -6,7 +6,7 @@ import torch
 
 from piyard.models.definition import label_list_path, load_model, model_names, read_labels
 from piyard.models.networks import NETWORK_NAMES, YOLO, build_network
-from piyard.vision.dense_head import channel_layout, read_places
+from piyard.vision.dense_head import read_places
 from piyard.vision.schema import DenseHead, Simcc
 
 ROWS = [name for name in model_names() if load_model(name).network in NETWORK_NAMES]
@@ -28,7 +28,7 @@ def test_a_dense_heads_channels_are_all_accounted_for(name):
     read = load_model(name)
     assert isinstance(read.head, DenseHead)
     outputs = outputs_of(read)
-    at = channel_layout(read.head, read.task, outputs)
+    at = read.spec.channel_layout(read.head, outputs)
     assert at.classes.stop - at.classes.start == len(read_labels(read))
     assert at.box.stop - at.box.start == (64 if "yolov8" in name else 4)
     extra = {"segment": 32, "pose": 51}.get(read.task, 0)

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from piyard.convert.proof import ProofResult, proof_problems
-from piyard.convert.proof_inputs import CLIP_FRAMES, proof_footage, tracks_agreement
+from piyard.convert.proof_inputs import CLIP_FRAMES, proof_footage
 from piyard.models.definition import load_model
 from piyard.vision.overlap import Agreement
 from piyard.vision.predictions import PredictedObject
 from piyard.vision.schema import BytetrackConfig
+from piyard.vision.tasks.track import TRACK
 
 Tracks = list[list[PredictedObject]]
 WALKER, STANDER = (10.0, 10.0, 30.0, 60.0), (100.0, 20.0, 130.0, 90.0)
@@ -36,27 +37,27 @@ def problem_of(found: Agreement, way: str = "fp32") -> str:
 
 
 def test_the_same_tracks_agree():
-    found = tracks_agreement(frames(1, 2), frames(1, 2))
+    found = TRACK.compare_tracks(frames(1, 2), frames(1, 2))
     assert (found.expected, found.actual, found.matched, found.iou) == (8, 8, 8, 1.0)
     assert problem_of(found) == ""
 
 
 def test_other_numbers_are_the_same_tracks():
-    found = tracks_agreement(frames(1, 2), frames(7, 3))
+    found = TRACK.compare_tracks(frames(1, 2), frames(7, 3))
     assert found.matched == 8
 
 
 def test_two_that_change_places_are_not():
     """The boxes are right in every frame; whose they are is not."""
     got = frames(1, 2)[:2] + frames(2, 1)[2:]
-    found = tracks_agreement(frames(1, 2), got)
+    found = TRACK.compare_tracks(frames(1, 2), got)
     assert found.matched == 4
     assert "fp32, clip, tracks: 8 objects expected, 8 found, 4 matched" in problem_of(found)
 
 
 def test_a_track_that_is_lost_and_begins_anew_is_told():
     got = frames(1, 2)[:2] + frames(1, 9)[2:]
-    assert tracks_agreement(frames(1, 2), got).matched == 6
+    assert TRACK.compare_tracks(frames(1, 2), got).matched == 6
 
 
 def test_a_track_that_begins_a_frame_later_may():
@@ -64,18 +65,18 @@ def test_a_track_that_begins_a_frame_later_may():
     almost = load_model("yolov8_n_bytetrack").tracker
     assert isinstance(almost, BytetrackConfig)
     late = [[one(5, WALKER, almost.new + 0.01)]]
-    found = tracks_agreement([*late, *late], [[], *late])
+    found = TRACK.compare_tracks([*late, *late], [[], *late])
     assert (found.expected, found.actual, found.matched) == (2, 1, 1)
     assert problem_of(found) == ""
     sure = [[one(5, WALKER, 0.95)]]
-    assert problem_of(tracks_agreement([*sure, *sure], [[], *sure]))
+    assert problem_of(TRACK.compare_tracks([*sure, *sure], [[], *sure]))
 
 
 def test_one_object_has_no_number():
     walk = [[one(None, (10.0 + t, 10.0, 30.0 + t, 60.0))] for t in range(3)]
-    assert tracks_agreement(walk, walk).matched == 3
+    assert TRACK.compare_tracks(walk, walk).matched == 3
     away = [[one(None, (10.0 + 2.5 * t, 10.0, 30.0 + 2.5 * t, 60.0))] for t in range(3)]
-    assert "box IoU" in problem_of(tracks_agreement(walk, away))
+    assert "box IoU" in problem_of(TRACK.compare_tracks(walk, away))
 
 
 def test_without_a_mirror_there_is_no_clip():

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard.vision.decode import decode_objects
 from piyard.vision.predictions import DecodedObject
 from piyard.vision.preprocess import picture_transform, preprocess_flags
 from piyard.vision.schema import DenseHead, Letterbox, Preprocess, Stretch, Yolov8
+from piyard.vision.tasks.detect import DETECT
 from tests.runner import heads, pictures
 from tests.runner.constant import constant
 from tests.runner.heads import HEADS
@@ -85,7 +85,7 @@ def test_objects_are_the_desktops(
     made = heads.maps(head, classes, hw, seed, apart=apart)
     told = detect(nnrun, folder, head, made, how=how, hw=hw)
     placing = picture_transform((width, height), how, hw)
-    assert_same(told, decode_objects(head, "detect", made, hw, placing))
+    assert_same(told, DETECT.decode(head, made, hw, placing))
 
 
 @pytest.mark.parametrize("kind", HEADS)
@@ -96,7 +96,7 @@ def test_a_crowd_is_thinned_out_as_on_the_desktop(nnrun: Run, tmp_path, kind):
     made = heads.maps(head, 5, (320, 320), 3, apart=False)
     told = detect(nnrun, tmp_path, head, made, hw=(320, 320))
     placing = picture_transform((640, 480), LETTERBOX, (320, 320))
-    expected = decode_objects(head, "detect", made, (320, 320), placing)
+    expected = DETECT.decode(head, made, (320, 320), placing)
     assert len(expected) > 100
     assert_same(told, expected)
 
@@ -205,7 +205,7 @@ def test_outputs_follow_the_numbers_of_pnnx_not_the_nets_order(nnrun: Run, tmp_p
     flags = [*net.write(tmp_path), *heads.flags(head), *preprocess_flags(LETTERBOX, HW)]
     told = nnrun("detect", *flags, "--precision", "fp32", tmp_path / "a.png").one("objects")
     placing = picture_transform((HW[1], HW[0]), LETTERBOX, HW)
-    assert_same(told, decode_objects(head, "detect", [fine, coarse], HW, placing))
+    assert_same(told, DETECT.decode(head, [fine, coarse], HW, placing))
 
 
 def refused(

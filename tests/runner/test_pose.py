@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from piyard.vision.decode import decode_objects, decode_pose
 from piyard.vision.preprocess import object_transform, picture_transform, preprocess_flags
 from piyard.vision.schema import Heatmap, Letterbox, ObjectCrop, Rtmdet, Simcc, Yolov8
+from piyard.vision.tasks.detect import DETECT
+from piyard.vision.tasks.pose import POSE, decode_pose
 from tests.runner.constant import constant
 from tests.runner.nets import Floats, Net
 from tests.runner.outcome import Line, Outcome, Run, assert_refused
@@ -79,7 +80,7 @@ def test_one_net_tells_people_and_keypoints(nnrun: Run, tmp_path_factory, seed, 
     net = constant(outputs, folder)
     found = objects(nnrun("pose", *net, *AT_ONCE_FLAGS, picture(folder, size)))
     at = picture_transform(size, WHOLE, SIZE)
-    wanted = decode_objects(AT_ONCE, "pose", outputs, SIZE, at)
+    wanted = POSE.decode(AT_ONCE, outputs, SIZE, at)
     assert len(found) == len(wanted)
     for one, other in zip(found, wanted, strict=True):
         assert one["class"] == 0
@@ -113,9 +114,7 @@ def test_two_nets_tell_each_persons_keypoints(nnrun: Run, tmp_path, head, kind, 
     nets = [*constant(outputs, tmp_path), *finder(found_there, tmp_path)]
     found = objects(nnrun("pose", *nets, *pose_flags(kind), picture(tmp_path, size)))
     at = picture_transform(size, WHOLE, SIZE)
-    wanted = [
-        one for one in decode_objects(FINDER, "detect", found_there, SIZE, at) if one.class_ == 0
-    ]
+    wanted = [one for one in DETECT.decode(FINDER, found_there, SIZE, at) if one.class_ == 0]
     assert len(found) == len(wanted) > 0
     for one, person in zip(found, wanted, strict=True):
         assert one["class"] == 0

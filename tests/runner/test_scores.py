@@ -9,7 +9,7 @@ import pytest
 
 from piyard.convert.analysis import layer_output_kind
 from piyard.convert.param import read_param
-from piyard.vision.classifier import best_classes, class_scores, resolve_activation
+from piyard.vision.tasks.classify import best_classes, class_scores, resolve_activation
 from tests.runner.nets import Net
 from tests.runner.outcome import Run, assert_refused
 from tests.runner.pictures import noise

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from piyard.vision.decode import decode_objects
 from piyard.vision.predictions import DecodedObject, Rle, decode_mask, encode_mask
 from piyard.vision.preprocess import picture_transform, preprocess_flags
 from piyard.vision.schema import Letterbox, Stretch, Yolov8
+from piyard.vision.tasks.segment import SEGMENT
 from tests.runner.constant import constant
 from tests.runner.nets import Floats
 from tests.runner.outcome import Line, Run, assert_refused
@@ -50,7 +50,7 @@ def flags(how: Letterbox | Stretch) -> list[str]:
 def decoded(
     outputs: list[Floats], how: Letterbox | Stretch, size: tuple[int, int]
 ) -> list[DecodedObject]:
-    return decode_objects(HEAD, "segment", outputs, SIZE, picture_transform(size, how, SIZE))
+    return SEGMENT.decode(HEAD, outputs, SIZE, picture_transform(size, how, SIZE))
 
 
 def unpacked(line: Line) -> NDArray[np.bool_]:
@@ -155,7 +155,7 @@ def test_very_many_objects(segment: Segment):
     how = preprocess_flags(LETTERBOX, size)
     found = segment(outputs, (700, 600), *how, "--head", "yolov8", *asked)
     at = picture_transform((700, 600), LETTERBOX, size)
-    wanted = decode_objects(head, "segment", outputs, size, at)
+    wanted = SEGMENT.decode(head, outputs, size, at)
     assert len(found) == len(wanted) > 3000
     assert_boxes_agree(found, wanted)
     assert [one["mask"] for one in found] == packed(wanted)

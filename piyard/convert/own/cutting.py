@@ -202,8 +202,8 @@ def find_cut(file: Path, model: Model) -> list[str]:
 
 
 def _find_cut_tensors(network: GraphView, model: Model, head: DenseHead) -> list[str]:
-    rest = network.outputs[-1:] if model.task == "segment" else []
-    decoded = network.outputs[: len(network.outputs) - len(rest)]
+    count = len(network.outputs) - model.spec.extra_outputs
+    decoded, rest = network.outputs[:count], network.outputs[count:]
     maps = _find_maps(network, decoded, model.input[1:], head)
     cut = maps + rest if maps else []
     return [] if cut == network.outputs else cut

@@ -14,6 +14,7 @@ from piyard.core.labels import format_labels, read_labels, read_numbered_labels
 from piyard.core.parsing import parse_int
 from piyard.models.definition import label_list_names, label_list_path
 from piyard.models.networks import FCOS, RTMPOSE, YOLO, YOLOX
+from piyard.vision.tasks import find_task
 
 FILE_KINDS = {".onnx": "onnx", ".torchscript": "torchscript", ".param": "ncnn"}
 """Ending of a file → its kind."""
@@ -163,7 +164,7 @@ def default_input_range(preprocess: Mapping[str, Any]) -> list[float]:
 
 def ultralytics_preprocess(task: str, rows: int, columns: int) -> dict[str, Any]:
     """Classifiers see the middle square, its side the short one's; all others the whole picture."""
-    if task != "classify":
+    if not find_task(task).has_class_output:
         return {"fit": "letterbox"} | ULTRALYTICS_LEVELS
     if rows == columns:
         return {

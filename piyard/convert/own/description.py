@@ -27,7 +27,9 @@ from piyard.convert.param import read_param
 from piyard.core.errors import PROGRAM, WrongInput, unknown_name
 from piyard.core.files import sha256_of_file
 from piyard.models.definition import Activation, Model
-from piyard.vision.classifier import AUTO, OutputKind, resolve_activation
+from piyard.vision.schema import AUTO
+from piyard.vision.tasks import find_task
+from piyard.vision.tasks.classify import OutputKind, resolve_activation
 
 KNOWN_ACTIVATIONS: tuple[str, ...] = get_args(Activation)
 MULTI_LABEL_NOTE = "of a net that gives each label for itself it is sigmoid"
@@ -177,7 +179,7 @@ def describe_model(
     _require_square(options, size, preprocess)
     ends = (
         _find_classes(options, network, files[MAIN_PART], size, name_lists)
-        if task == "classify"
+        if find_task(task).has_class_output
         else ClassOutput()
     )
     texts = (

@@ -30,10 +30,12 @@ from piyard.convert.own.defaults import (
     ultralytics_preprocess,
 )
 from piyard.models.weights import checkpoint_notes
+from piyard.vision.tasks import TASKS, find_task
 
 AUTHOR = "Ultralytics"
-YOLO_HEAD = "yolov8"
-TASK_HEADS = {"classify": "", "detect": YOLO_HEAD, "segment": YOLO_HEAD, "pose": YOLO_HEAD}
+TASK_HEADS = {
+    task.name: task.ultralytics_head for task in TASKS if task.ultralytics_head is not None
+}
 """Ultralytics' task → head, for the tasks piyard knows."""
 PAIR_METADATA = "metadata.yaml"
 """What Ultralytics' exporter writes beside an ncnn pair."""
@@ -78,7 +80,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     def complete(self, options: OwnModelOptions, task: str, size: str) -> OwnModelOptions:
         """The user's options, with the file's metadata where they are empty."""
         facts = {key: getattr(self, key) for key in ("task", "head", "size", "licence")}
-        facts |= {"activation": self.activation} if task == "classify" else {}
+        facts |= {"activation": self.activation} if find_task(task).has_class_output else {}
         preprocess = merge_preprocess(self.preprocess(task, size), options.preprocess)
         return msgspec.structs.replace(
             options,
@@ -129,7 +131,7 @@ def _graph_metadata(graph: OnnxGraph) -> Metadata:
 def _pair_metadata(notes: Mapping[str, Any]) -> Metadata:
     """A detector's pair includes its decoding, so that no head fits it."""
     metadata = _exporter_metadata(notes, _format_size(notes.get("imgsz")))
-    return metadata if metadata.task == "classify" else Metadata(names=metadata.names)
+    return metadata if metadata.task and not metadata.head else Metadata(names=metadata.names)
 
 
 def _read_pair_notes(file: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from piyard.evaluate.evaluation import BoardFrames
 from piyard.prove.board_proof import proof_remarks, proof_rows, prove_on_board
 from piyard.prove.find_masks import prove_and_explain
 from piyard.vision.predictions import Frame, PredictedObject
-from piyard.vision.predictor import PictureSet
+from piyard.vision.tasks.base import PictureSet
 
 
 def walking(step: float) -> list[Frame]:

@@ -10,7 +10,8 @@ from piyard.cli.make import list_models
 from piyard.core import download
 from piyard.core.errors import WrongInput
 from piyard.models import definition
-from piyard.models.definition import MODELS_FOLDER, TASKS, load_model, model_names
+from piyard.models.definition import MODELS_FOLDER, load_model, model_names
+from piyard.vision.tasks import TASK_NAMES
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def test_all_models_are_there(told):
     assert list(told()) == model_names()
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", TASK_NAMES)
 def test_those_of_a_task(told, task):
     there = {name for name in model_names() if load_model(name).task == task}
     assert set(told(task)) == there

@@ -14,8 +14,9 @@ from piyard.convert.proof_inputs import make_net
 from piyard.evaluate.dataset import Dataset, Film
 from piyard.evaluate.evaluation import predict_dataset
 from piyard.models.definition import Model, load_model, read_labels
-from piyard.vision.predictor import TOP_CLASSES, Net, Predictor, predict_picture
 from piyard.vision.schema import Dense
+from piyard.vision.tasks.base import Net, Predictor
+from piyard.vision.tasks.classify import TOP_CLASSES
 
 SIZE = (64, 64)
 
@@ -52,7 +53,7 @@ def test_classes_come_best_first_with_their_labels(picture: Path) -> None:
     scores[[7, 3, 9]] = (0.5, 0.9, 0.1)
     rules = load_model("squeezenet1_1")
     net = make_net(rules, lambda *_: [scores])
-    top = predict_picture(Predictor(net=net), picture).top
+    top = Predictor(net=net).predict_picture(picture).top
     assert [hit.index for hit in top[:3]] == [3, 7, 9]
     assert top[0].label == read_labels(rules)[3]
     assert len(top) == TOP_CLASSES
@@ -66,7 +67,7 @@ def test_the_net_is_fed_what_its_yaml_says(picture: Path) -> None:
         return [np.zeros(1000, np.float32)]
 
     rules = load_model("squeezenet1_1")
-    predict_picture(Predictor(net=make_net(rules, compute)), picture)
+    Predictor(net=make_net(rules, compute)).predict_picture(picture)
     (values,) = fed
     wanted = [
         (level - mean) * norm
@@ -79,7 +80,7 @@ def test_the_net_is_fed_what_its_yaml_says(picture: Path) -> None:
 
 
 def test_objects_are_told_in_pixels_of_the_picture(picture: Path) -> None:
-    frame = predict_picture(Predictor(net=finder((2, 3, 3.0), (6, 6, 1.0))), picture)
+    frame = Predictor(net=finder((2, 3, 3.0), (6, 6, 1.0))).predict_picture(picture)
     assert (frame.width, frame.height) == (128, 128)
     best, second = frame.objects
     assert best.label == "person"
@@ -102,7 +103,7 @@ def test_keypoints_are_looked_for_where_the_detector_finds_somebody(picture: Pat
 
     pose = make_net(rules, compute)
     seer = Predictor(net=pose, detector=finder((2, 3, 3.0), (6, 6, 1.0)))
-    people = predict_picture(seer, picture).objects
+    people = seer.predict_picture(picture).objects
     assert shown == [rules.input] * 2
     for person in people:
         x0, y0, x1, y1 = person.box
@@ -112,7 +113,7 @@ def test_keypoints_are_looked_for_where_the_detector_finds_somebody(picture: Pat
             assert x0 < x < x1
             assert y0 < y < y1
             assert score == pytest.approx(0.8)
-    assert predict_picture(Predictor(net=pose, detector=finder()), picture).objects == []
+    assert Predictor(net=pose, detector=finder()).predict_picture(picture).objects == []
 
 
 def test_who_is_who_from_frame_to_frame(picture: Path) -> None:

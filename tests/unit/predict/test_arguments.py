@@ -10,7 +10,7 @@ import pytest
 
 from piyard.core.errors import WrongInput
 from piyard.models.definition import Model, load_model, model_names
-from piyard.predict.command import PredictOptions, net_flags, nnrun_flags, nnrun_verb
+from piyard.predict.command import PredictOptions, net_flags, nnrun_flags
 from piyard.vision.schema import Fcos, Heatmap, Nanodet, Rtmdet, Simcc, Yolov8, Yolox, head_flags
 
 FILES = {"--param", "--bin", "--head-param", "--head-bin"}
@@ -32,7 +32,7 @@ def test_every_model_has_a_verb_and_flags_in_pairs(name: str) -> None:
     assert not any(value.startswith("--") for value in told.values())
     assert told["--param"] == "model.ncnn.param"
     assert (told["--threads"], told["--precision"]) == ("3", "fp16")
-    assert nnrun_verb(load_model(name))[0] == load_model(name).task
+    assert load_model(name).spec.nnrun_verb(None)[0] == load_model(name).task
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_pose_model_brings_the_flags_of_the_net_that_finds_people(name: str) -
 def test_many_objects_are_followed_by_the_yamls_figures() -> None:
     told = flags("yolov8_n_bytetrack", fps=25.0)
     rules = load_model("yolov8_n_bytetrack")
-    assert nnrun_verb(rules) == ["track", "mot"]
+    assert rules.spec.nnrun_verb(rules.tracker) == ["track", "mot"]
     assert told["--fps"] == "25.0"
     assert {flag for flag in told if flag.startswith("--track-")} == {
         f"--track-{one}" for one in ("high", "low", "new", "match", "buffer")
@@ -86,7 +86,7 @@ def test_many_objects_are_followed_by_the_yamls_figures() -> None:
 
 def test_one_object_is_followed_from_where_it_is() -> None:
     rules = load_model("nanotrack")
-    assert nnrun_verb(rules) == ["track", "sot"]
+    assert rules.spec.nnrun_verb(rules.tracker) == ["track", "sot"]
     told = flags("nanotrack", init=(10.5, 20.0, 30.0, 40.0))
     assert told["--init"] == "10.5,20,30,40"
     assert told["--head-param"] == "head.ncnn.param"

@@ -10,9 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from piyard.core.errors import WrongInput
-from piyard.vision.decode import decode_objects
 from piyard.vision.preprocess import picture_transform
 from piyard.vision.schema import DenseHead, Fcos, Letterbox, Nanodet, Rtmdet, Yolov8, Yolox
+from piyard.vision.tasks import find_task
+from piyard.vision.tasks.detect import DETECT
+from piyard.vision.tasks.pose import POSE
+from piyard.vision.tasks.segment import SEGMENT
 
 SIZE = (32, 48)
 STRIDES = (8, 16)
@@ -142,7 +145,7 @@ def mapped(box, at):
 @given(seed=seeds)
 def test_objects_are_those_of_the_definition(kind, seed):
     outputs = maps(kind, seed)
-    found = decode_objects(HEADS[kind], "detect", outputs, SIZE, placing())
+    found = DETECT.decode(HEADS[kind], outputs, SIZE, placing())
     wanted = slowly(kind, outputs, HEADS[kind], placing())
     assert [one.class_ for one in found] == [one[0] for one in wanted]
     assert np.allclose([one.score for one in found], [one[1] for one in wanted], rtol=1e-9)
@@ -155,11 +158,9 @@ def test_objects_are_those_of_the_definition(kind, seed):
 @kinds
 def test_the_random_maps_tell_something_and_suppress_something(kind):
     """Else the test above could not fail."""
-    counts = [
-        len(decode_objects(HEADS[kind], "detect", maps(kind, i), SIZE, placing())) for i in range(9)
-    ]
+    counts = [len(DETECT.decode(HEADS[kind], maps(kind, i), SIZE, placing())) for i in range(9)]
     every = msgspec.structs.replace(HEADS[kind], nms=1.0)
-    more = [len(decode_objects(every, "detect", maps(kind, i), SIZE, placing())) for i in range(9)]
+    more = [len(DETECT.decode(every, maps(kind, i), SIZE, placing())) for i in range(9)]
     assert min(counts) > 0
     assert sum(more) > sum(counts)
 
@@ -171,8 +172,7 @@ def test_blobs_of_a_level_may_be_cut_anywhere(kind, seed, cuts):
     whole = maps(kind, seed)
     parts = [part for one in whole for part in np.split(one, sorted(cuts))]
     found, wanted = (
-        decode_objects(HEADS[kind], "detect", outputs, SIZE, placing())
-        for outputs in (parts, whole)
+        DETECT.decode(HEADS[kind], outputs, SIZE, placing()) for outputs in (parts, whole)
     )
     assert [(one.class_, one.score, one.box) for one in found] == [
         (one.class_, one.score, one.box) for one in wanted
@@ -181,9 +181,9 @@ def test_blobs_of_a_level_may_be_cut_anywhere(kind, seed, cuts):
 
 @kinds
 def test_best_first_and_not_more_than_asked(kind):
-    every = decode_objects(HEADS[kind], "detect", maps(kind, 1), SIZE, placing())
+    every = DETECT.decode(HEADS[kind], maps(kind, 1), SIZE, placing())
     few = msgspec.structs.replace(HEADS[kind], most=4)
-    best = decode_objects(few, "detect", maps(kind, 1), SIZE, placing())
+    best = DETECT.decode(few, maps(kind, 1), SIZE, placing())
     scores = [one.score for one in every]
     assert scores == sorted(scores, reverse=True)
     assert 0 < len(best) <= 4 < len(every)
@@ -194,7 +194,7 @@ def test_equal_scores_are_in_the_order_of_their_places():
     outputs = [np.zeros((7, 4, 6), np.float32), np.zeros((7, 2, 3), np.float32)]
     for one in outputs:
         one[3:] = 1.0  # one pixel to each side
-    found = decode_objects(HEADS["rtmdet"], "detect", outputs, SIZE, placing((48, 32)))
+    found = DETECT.decode(HEADS["rtmdet"], outputs, SIZE, placing((48, 32)))
     first = [one.box[2:] for one in found[:7]]
     assert first == [(1, 1), (9, 1), (17, 1), (25, 1), (33, 1), (41, 1), (1, 9)]
 
@@ -203,7 +203,7 @@ def test_a_score_at_the_threshold_is_told():
     head = msgspec.structs.replace(HEADS["rtmdet"], score=0.5)
     outputs = [np.full((7, SIZE[0] // s, SIZE[1] // s), -1, np.float32) for s in STRIDES]
     outputs[0][:, 2, 2] = [-9, 0, -9, 4, 4, 4, 4]
-    (found,) = decode_objects(head, "detect", outputs, SIZE, placing((48, 32)))
+    (found,) = DETECT.decode(head, outputs, SIZE, placing((48, 32)))
     assert (found.class_, found.score, found.box) == (1, 0.5, (12, 12, 20, 20))
 
 
@@ -212,7 +212,7 @@ def test_fcos_score_at_the_threshold_is_told():
     head = msgspec.structs.replace(HEADS["fcos"], score=0.5)
     outputs = [np.full((8, SIZE[0] // s, SIZE[1] // s), -1, np.float32) for s in STRIDES]
     outputs[0][:, 2, 2] = [-9, 0, -9, 1, 1, 1, 1, 0]
-    (found,) = decode_objects(head, "detect", outputs, SIZE, placing((48, 32)))
+    (found,) = DETECT.decode(head, outputs, SIZE, placing((48, 32)))
     assert (found.class_, found.score, found.box) == (1, 0.5, (8, 8, 24, 24))
 
 
@@ -223,7 +223,7 @@ def test_only_fcos_tells_two_classes_of_one_place():
             np.full((channels, 2, 3), -9, np.float32),
         ]
         outputs[0][:, 1, 1] = 3
-        return decode_objects(HEADS[kind], "detect", outputs, SIZE, placing())
+        return DETECT.decode(HEADS[kind], outputs, SIZE, placing())
 
     assert [one.class_ for one in at_one_place("fcos", CLASSES + 5)] == [0, 1, 2]
     assert [one.class_ for one in at_one_place("rtmdet", CLASSES + 4)] == [0]
@@ -234,7 +234,7 @@ def test_other_classes_do_not_suppress():
     outputs[0][:, 1, 1] = [3, -9, -9, 5, 5, 5, 5]
     outputs[0][:, 1, 2] = [-9, 2, -9, 13, 5, -3, 5]  # the same box
     outputs[0][:, 1, 3] = [1, -9, -9, 21, 5, -11, 5]  # and once more, of the first class
-    found = decode_objects(HEADS["rtmdet"], "detect", outputs, SIZE, placing())
+    found = DETECT.decode(HEADS["rtmdet"], outputs, SIZE, placing())
     assert [one.class_ for one in found] == [0, 1]
     assert found[0].box == found[1].box
 
@@ -243,10 +243,10 @@ def test_other_classes_do_not_suppress():
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_place_that_is_not_finite_tells_nothing(kind, value):
     outputs = maps(kind, 3)
-    whole = decode_objects(HEADS[kind], "detect", outputs, SIZE, placing())
+    whole = DETECT.decode(HEADS[kind], outputs, SIZE, placing())
     for one in outputs:
         one[-1, 0, :] = value
-    found = decode_objects(HEADS[kind], "detect", outputs, SIZE, placing())
+    found = DETECT.decode(HEADS[kind], outputs, SIZE, placing())
     assert all(np.isfinite([*one.box, one.score]).all() for one in found)
     assert 0 < len(found) < len(whole)
 
@@ -254,7 +254,7 @@ def test_a_place_that_is_not_finite_tells_nothing(kind, value):
 def test_an_absurd_size_is_the_whole_picture():
     outputs = [np.full((8, 4, 6), -9, np.float32), np.full((8, 2, 3), -9, np.float32)]
     outputs[0][:, 1, 1] = [0, 0, 1e30, 1e30, 9, 9, -9, -9]
-    (found,) = decode_objects(HEADS["yolox"], "detect", outputs, SIZE, placing())
+    (found,) = DETECT.decode(HEADS["yolox"], outputs, SIZE, placing())
     assert found.box == (0, 0, 90, 60)
 
 
@@ -263,7 +263,7 @@ def test_a_box_in_the_filling_is_left_out():
     outputs = [np.full((7, 4, 6), -9, np.float32), np.full((7, 2, 3), -9, np.float32)]
     outputs[0][:, 1, 1] = [3, -9, -9, 2, 2, 2, 2]
     outputs[0][:, 2, 1] = [3, -9, -9, 2, 2, 2, 2]
-    (found,) = decode_objects(HEADS["rtmdet"], "detect", outputs, SIZE, placing((48, 8)))
+    (found,) = DETECT.decode(HEADS["rtmdet"], outputs, SIZE, placing((48, 8)))
     assert found.box == (6, 2, 10, 6)
 
 
@@ -281,7 +281,7 @@ def test_a_box_in_the_filling_is_left_out():
 def test_outputs_of_another_head_are_an_error(shapes, told):
     outputs = [np.zeros(shape, np.float32) for shape in shapes]
     with pytest.raises(WrongInput, match=told) as caught:
-        decode_objects(HEADS["rtmdet"], "detect", outputs, SIZE, placing())
+        DETECT.decode(HEADS["rtmdet"], outputs, SIZE, placing())
     assert str(shapes[-1]) in caught.value.evidence
 
 
@@ -303,7 +303,7 @@ def test_keypoints_are_those_of_the_place(seed):
             y = (y - at.y.margin) * at.y.length / at.y.scaled
             score = round(sigmoid(one[4 * BINS, row, column]), 12)
             wanted[score] = np.stack([x, y, 1 / (1 + np.exp(-values[:, 2]))], axis=1)
-    found = decode_objects(head, "pose", outputs, SIZE, at)
+    found = POSE.decode(head, outputs, SIZE, at)
     assert found
     for told in found:
         assert told.class_ == 0
@@ -321,13 +321,13 @@ def test_nothing_is_found_in_an_empty_picture(kind, task, extra):
     shapes = [(count, SIZE[0] // stride, SIZE[1] // stride) for stride in STRIDES]
     outputs = [np.full(shape, -9, np.float32) for shape in shapes]
     prototypes = [np.ones((extra, 8, 12), np.float32)] if task == "segment" else []
-    assert decode_objects(HEADS[kind], task, [*outputs, *prototypes], SIZE, placing()) == []
+    assert find_task(task).decode(HEADS[kind], [*outputs, *prototypes], SIZE, placing()) == []
 
 
 @pytest.mark.parametrize("kind", ["yolox", "nanodet", "yolov8"])
 def test_no_keypoints_where_none_are_told(kind):
     with pytest.raises(WrongInput, match="no keypoint channels"):
-        decode_objects(HEADS[kind], "pose", maps(kind, 1), SIZE, placing())
+        POSE.decode(HEADS[kind], maps(kind, 1), SIZE, placing())
 
 
 def test_masks_belong_to_their_objects():
@@ -344,9 +344,7 @@ def test_masks_belong_to_their_objects():
         )
         outputs[0][4 * BINS, row, column] = 4 - i
         outputs[0][-4:, row, column] = np.eye(4)[i]
-    found = decode_objects(
-        HEADS["yolov8"], "segment", [*outputs, prototypes], SIZE, placing((96, 64))
-    )
+    found = SEGMENT.decode(HEADS["yolov8"], [*outputs, prototypes], SIZE, placing((96, 64)))
     assert len(found) == 4
     for one, (row, column) in zip(found, [(0, 0), (0, 48), (32, 0), (32, 48)], strict=True):
         x0, y0, x1, y1 = map(int, one.box)

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from piyard.core.errors import WrongInput
-from piyard.vision.decode import decode_pose
 from piyard.vision.preprocess import object_transform
 from piyard.vision.schema import Heatmap, ObjectCrop, Simcc
+from piyard.vision.tasks.pose import decode_pose
 
 SIZE = (64, 48)
 BOX = (30.0, 10.0, 60.0, 90.0)
