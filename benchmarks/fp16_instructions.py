@@ -29,6 +29,7 @@ from piyard.convert.converter import convert_model
 from piyard.convert.reference_models import FILE_ROUTES
 from piyard.core.errors import PiyardError
 from piyard.core.tables import render_table
+from piyard.core.target import load_target
 from piyard.models.definition import load_model
 
 BARS = {"mobilenet_v2": 65_000_000, "rtmpose_s": 200_000_000}
@@ -55,7 +56,8 @@ class Row:
 
 def measured(there: Board, model: str) -> Row:
     """As converted and masked."""
-    conversion = convert_model(model, random_weights=load_model(model).network not in FILE_ROUTES)
+    loaded = load_model(model)
+    conversion = convert_model(loaded, random_weights=loaded.network not in FILE_ROUTES)
     fp32, fp16 = (inference.instructions(there, conversion, way) for way in ("fp32", "fp16"))
     return Row(model=model, fp32=fp32, fp16=fp16)
 
@@ -85,7 +87,7 @@ def main() -> int:
     """Exit code 1 when a row has a problem."""
     asked = arguments()
     try:
-        nnrun = build_nnrun("rpi5").nnrun
+        nnrun = build_nnrun(load_target("rpi5")).nnrun
         with tempfile.TemporaryDirectory(prefix="piyard-counted-") as folder:
             there = board.make(Path(folder), nnrun)
             rows = [measured(there, model) for model in asked.model or MODELS]

@@ -35,7 +35,7 @@ def main() -> int:
     rows: list[list[str]] = []
     try:
         for name in asked.models:
-            made = convert_model(name, random_weights=name in asked.random)
+            made = convert_model(load_model(name), random_weights=name in asked.random)
             rows += _rows(made, _prove(made, pictures))
     except PiyardError as error:
         console.info(str(error))

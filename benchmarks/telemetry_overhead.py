@@ -36,6 +36,8 @@ from piyard.convert.conversions import Conversion
 from piyard.convert.converter import convert_model
 from piyard.core import console
 from piyard.core.tables import render_table
+from piyard.core.target import load_target
+from piyard.models.definition import load_model
 
 MODELS = ["squeezenet1_1", "resnet18"]
 PI_5 = 2.4e9
@@ -152,9 +154,9 @@ def arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> int:
     """Make, measure, print, judge."""
     asked = arguments()
-    nets = [convert_model(name, random_weights=True) for name in asked.model or MODELS]
+    nets = [convert_model(load_model(name), random_weights=True) for name in asked.model or MODELS]
     with tempfile.TemporaryDirectory() as folder:
-        there = board.make(Path(folder), build_nnrun("rpi5").nnrun)
+        there = board.make(Path(folder), build_nnrun(load_target("rpi5")).nnrun)
         runs = []
         for net in nets:
             with console.step(f"run {net.name}"):

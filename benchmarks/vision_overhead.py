@@ -31,6 +31,7 @@ from piyard.convert.converter import convert_model
 from piyard.convert.param import MAIN_STEM
 from piyard.core import console
 from piyard.core.tables import FORMATS, render_table
+from piyard.core.target import load_target
 from piyard.models.definition import load_model
 from piyard.predict.command import net_flags
 
@@ -94,7 +95,7 @@ def make(folder: Path) -> Counter:
     if shutil.which(board.EMULATOR) is None:
         sys.exit(f"{board.EMULATOR} is missing: Debian bookworm's package qemu-user has it")
     userland.compile_all(folder)
-    how = load_recipe("rpi5")
+    how = load_recipe(load_target("rpi5"))
     mounts = {
         "/src": (how.runner, "ro"),
         "/benchmarks": (HERE, "ro"),
@@ -112,7 +113,7 @@ def make(folder: Path) -> Counter:
 
 def measured(counter: Counter, name: str, picture: Path, precision: str) -> Stages:
     """Of a model, which is converted if it is not yet."""
-    conversion = convert_model(name)
+    conversion = convert_model(load_model(name))
     flags = net_flags(load_model(name), str(conversion.folder / MAIN_STEM))
     flags += ["--threads", "1", "--precision", precision]
     with console.step(f"count {name}"):

@@ -29,18 +29,15 @@ from piyard.core.errors import NoSuchHost, WrongBoard, WrongInput, did_you_mean
 from piyard.core.target import Target, load_target, target_names, target_of_device
 
 
-class Board(msgspec.Struct, frozen=True, kw_only=True):
-    """A reachable board."""
+class BoardSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A board as plans, jobs and records see it."""
 
     name: str
     """What the user called it: a name of the inventory, a host, or ``emulated:<target>``."""
-    target_name: str
-    emulated: bool
-
-    @property
-    def target(self) -> Target:
-        """The board's target."""
-        return load_target(self.target_name)
+    target: Target
+    emulated: bool = False
+    cores: int | None = None
+    """As the board itself counts them; None while its facts are not read."""
 
     @property
     def hardware(self) -> str:
@@ -49,6 +46,28 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
             return self.target.title
         how = "container" if runs_natively(self.target) else "emulated"
         return f"{self.target.title} ({how})"
+
+    @property
+    def max_threads(self) -> int | None:
+        """Its number of cores; None where that is not known.
+
+        A target that lists device tree models has the number of its YAML; emulated, no more than
+        the machine that emulates it. Any other board has as many as its facts say.
+        """
+        target_cores = [self.target.cores] if self.target.device_tree_models else []
+        machine_cores = [self.cores or os.cpu_count() or 1] if self.emulated else []
+        board_cores = [self.cores] if self.cores and not target_cores else []
+        return min([*target_cores, *machine_cores, *board_cores], default=None)
+
+    @property
+    def default_threads(self) -> int:
+        """All cores, up to as many as the target has."""
+        return min(self.target.cores, self.max_threads or self.target.cores)
+
+    @property
+    def equality_group(self) -> str:
+        """The same for boards that may share their jobs; an emulated one equals no real one."""
+        return f"{self.target.name} {'emulated' if self.emulated else 'real'}"
 
 
 class BoardConnection:
@@ -64,7 +83,8 @@ class BoardConnection:
     ) -> None:
         self.name = name
         self.entry = entry or find_entry(name)
-        self.emulated = is_emulated(self.entry.host)
+        self.is_container = is_emulated(self.entry.host)
+        """Whether it is ``emulated:<target>``, a container that is started when it is needed."""
         self.lease = new_lease(f"on {name}", wait_s=wait_s)
         self.has_lease = False
         """Whether this command holds the lease until it closes the connection."""
@@ -74,34 +94,28 @@ class BoardConnection:
         self._session: Session | None = None
 
     @cached_property
-    def target_name(self) -> str:
+    def target(self) -> Target:
         """The board's target; asks the board if neither the user nor the inventory names it."""
-        if self.emulated:
+        if self.is_container:
             return emulated_target(self.entry.host)
-        return self._named_target or _require_target(self.name, self.facts)
+        return load_target(self._named_target or _require_target(self.name, self.facts))
 
     @property
     def target_known(self) -> bool:
         """Whether the target is known without asking the board."""
-        return self.emulated or bool(self._named_target)
-
-    @property
-    def board(self) -> Board:
-        """The board this connects to."""
-        return Board(name=self.name, target_name=self.target_name, emulated=self.emulated)
+        return self.is_container or bool(self._named_target)
 
     @property
     def spec(self) -> BoardSpec:
-        """The board as planning sees it: what is known so far, without asking it."""
-        facts: Facts | None = self.__dict__.get("facts")
-        emulated = self.emulated or bool(facts and facts.shows_emulation)
-        cores = facts.cores if facts else None
-        return BoardSpec(target=self.target_name, emulated=emulated, cores=cores)
+        """The board, by its name and as far as its facts are read.
 
-    def board_with(self, facts: Facts) -> Board:
-        """The board; emulated also if only its facts show it, as one of a labgrid farm may be."""
-        emulated = self.emulated or facts.shows_emulation
-        return msgspec.structs.replace(self.board, emulated=emulated)
+        Here alone it is decided what is emulated: a container of ours, or a board that only its
+        facts show to be emulated, as one of a labgrid farm may be.
+        """
+        facts: Facts | None = self.__dict__.get("facts")
+        emulated = self.is_container or bool(facts and facts.shows_emulation)
+        cores = facts.cores if facts else None
+        return BoardSpec(name=self.name, target=self.target, emulated=emulated, cores=cores)
 
     @property
     def session(self) -> Session:
@@ -113,7 +127,7 @@ class BoardConnection:
 
     def require_name(self) -> None:
         """Raise ``NoSuchHost`` for an address outside the inventory that does not resolve."""
-        if not (self.emulated or find_board(self.name)):
+        if not (self.is_container or find_board(self.name)):
             with self._suggesting_names():
                 require_resolvable(self.login())
 
@@ -137,8 +151,8 @@ class BoardConnection:
 
     def require_architecture(self, facts: Facts) -> None:
         """Raise ``WrongBoard`` for a machine of another architecture than its target's."""
-        arch = load_target(self._named_target).arch if self._named_target else "aarch64"
-        if not self.emulated and facts.machine != arch:
+        arch = self.target.arch if self.target_known else "aarch64"
+        if not self.is_container and facts.machine != arch:
             raise _wrong_architecture(self.name, facts, arch)
 
     def reconnect(self) -> Session:
@@ -151,7 +165,7 @@ class BoardConnection:
         self._session = None
         with suppress(OSError):
             self._session_stack.close()
-        if self.emulated:
+        if self.is_container:
             self._login = None
 
     def close(self) -> None:
@@ -167,9 +181,20 @@ class BoardConnection:
     def login(self) -> Login:
         """How to log in; a board of a farm is acquired for it until the connection is closed."""
         if self._login is None:
-            login = _board_login(self.name, self.entry, self.lease.wait_s)
-            self._login = self._login_stack.enter_context(login)
+            self._login = self._login_stack.enter_context(self._open_login())
         return self._login
+
+    @contextmanager
+    def _open_login(self) -> Iterator[Login]:
+        entry = self.entry
+        if entry.source == "labgrid":
+            with acquire_place(entry, wait_s=self.lease.wait_s) as place:
+                at = Address(host=place.address, user=entry.user or place.user, port=place.port)
+                yield _login_at(self.name, entry, at)
+        elif self.is_container:
+            yield start_emulated(entry.host, self.target).login
+        else:
+            yield _login_at(self.name, entry, entry.address)
 
 
 @contextmanager
@@ -182,22 +207,10 @@ def open_board(host: str, target_name: str = "") -> Iterator[BoardConnection]:
     connection = BoardConnection(host, target_name)
     try:
         connection.require_architecture(connection.facts)
-        load_target(connection.target_name)
+        _ = connection.target
         yield connection
     finally:
         connection.close()
-
-
-@contextmanager
-def _board_login(name: str, entry: BoardEntry, wait_s: float) -> Iterator[Login]:
-    if entry.source == "labgrid":
-        with acquire_place(entry, wait_s=wait_s) as place:
-            at = Address(host=place.address, user=entry.user or place.user, port=place.port)
-            yield _login_at(name, entry, at)
-    elif is_emulated(entry.host):
-        yield start_emulated(entry.host).login
-    else:
-        yield _login_at(name, entry, entry.address)
 
 
 def _login_at(name: str, entry: BoardEntry, at: Address) -> Login:
@@ -222,34 +235,3 @@ def _wrong_architecture(name: str, facts: Facts, arch: str) -> WrongBoard:
     if fitting:
         return WrongBoard(what, remedy=f"name its target: --target {'|'.join(fitting)}")
     return WrongBoard(what, remedy="name a 64-bit Raspberry Pi, or emulated:rpi5")
-
-
-class BoardSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A board as planning sees it."""
-
-    target: str
-    emulated: bool = False
-    cores: int | None = None
-    """As the board itself counts them; None where it was not asked yet."""
-
-    @property
-    def kind(self) -> Target:
-        """What kind of board it is."""
-        return load_target(self.target)
-
-    @property
-    def most_threads(self) -> int | None:
-        """The cores it has; None where that is not known.
-
-        A kind of board that names itself has its own number; emulated, no more than the machine
-        that emulates it. Any other has as many as it says.
-        """
-        target_cores = [self.kind.cores] if self.kind.device_tree_models else []
-        machine_cores = [self.cores or os.cpu_count() or 1] if self.emulated else []
-        board_cores = [self.cores] if self.cores and not target_cores else []
-        return min([*target_cores, *machine_cores, *board_cores], default=None)
-
-    @property
-    def usual_threads(self) -> int:
-        """All cores, up to as many as that kind of board has."""
-        return min(self.kind.cores, self.most_threads or self.kind.cores)

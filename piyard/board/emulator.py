@@ -29,7 +29,7 @@ from piyard.core.containers import ENGINE_REMEDY, connect_engine
 from piyard.core.errors import PROGRAM, EmulationFailed, NotSetUp
 from piyard.core.files import sha256_of_value, write_text
 from piyard.core.store import file_lock
-from piyard.core.target import Target, load_target
+from piyard.core.target import Target
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -71,12 +71,11 @@ class EmulatedBoard(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def start_emulated(host: str) -> EmulatedBoard:
+def start_emulated(host: str, target: Target) -> EmulatedBoard:
     """Start the emulated board of that name unless it runs, and wait for its sshd."""
-    kind = load_target(emulated_target(host))
     client = containers.connect_engine()
     with _board_lock(host):
-        container = _find_running(client, host) or _start_container(client, host, kind)
+        container = _find_running(client, host, target) or _start_container(client, host, target)
     return _wait_for_sshd(container, _board_id(host))
 
 
@@ -123,12 +122,12 @@ def _owner() -> str:
     return sha256_of_value(public_key(login_key()))[:8]
 
 
-def _find_running(client: DockerClient, host: str) -> Container | None:
+def _find_running(client: DockerClient, host: str, target: Target) -> Container | None:
     """The board's running container, started if it stopped; an outdated one is removed."""
     container = _find_container(client, host)
     if container is None:
         return None
-    if container.labels.get(RECIPE_LABEL) != _recipe_digest(load_target(emulated_target(host))):
+    if container.labels.get(RECIPE_LABEL) != _recipe_digest(target):
         container.remove(force=True, v=True)
         return None
     if container.status == "paused":
@@ -150,31 +149,31 @@ def _find_container(client: DockerClient, host: str) -> Container | None:
         return None
 
 
-def _recipe_digest(kind: Target) -> str:
+def _recipe_digest(target: Target) -> str:
     """A digest of image and settings: a container built from others is outdated."""
-    return sha256_of_value([_board_image(kind).tag, SSHD_LOOP, kind.emulated_env])[:12]
+    return sha256_of_value([_board_image(target).tag, SSHD_LOOP, target.emulated_env])[:12]
 
 
-def _board_image(kind: Target) -> Image:
-    return board_image(kind.arch)
+def _board_image(target: Target) -> Image:
+    return board_image(target.arch)
 
 
-def _start_container(client: DockerClient, host: str, kind: Target) -> Container:
-    if not runs_natively(kind):
+def _start_container(client: DockerClient, host: str, target: Target) -> Container:
+    if not runs_natively(target):
         require_emulation()
-    environment = [f"{name}={value}" for name, value in kind.emulated_env.items()]
+    environment = [f"{name}={value}" for name, value in target.emulated_env.items()]
     options = ["-o", f"SetEnv={' '.join(environment)}"] if environment else []
     container = client.containers.create(
-        _board_image(kind).ensure(client),
+        _board_image(target).ensure(client),
         ["/bin/sh", "-c", SSHD_LOOP, "board", *options],
         name=_container_name(host),
         labels={
             BOARD_LABEL: _board_id(host),
             OWNER_LABEL: _owner(),
             CHECKOUT_LABEL: str(paths.ROOT),
-            RECIPE_LABEL: _recipe_digest(kind),
+            RECIPE_LABEL: _recipe_digest(target),
         },
-        environment=kind.emulated_env,
+        environment=target.emulated_env,
         hostname=_board_id(host).replace("/", "-"),
         init=True,
         ports={PORT: (LOOPBACK, 0)},
@@ -257,7 +256,7 @@ def _emulated_board(container: Container, board_id: str) -> EmulatedBoard | None
         return None
     return EmulatedBoard(
         name=f"{EMULATED_PREFIX}{board_id}",
-        target=emulated_target(board_id),
+        target=emulated_target(board_id).name,
         container=str(container.name),
         port=int(ports[0]["HostPort"]),
         checkout=container.labels.get(CHECKOUT_LABEL, ""),

@@ -75,7 +75,7 @@ def probe_new_board(options: NewBoardOptions) -> NewBoard:
     connection = BoardConnection(options.host, options.target, entry=entry)
     try:
         connection.require_architecture(connection.facts)
-        target_name = connection.target_name
+        target_name = connection.target.name
         summary = _describe(options.host, connection.facts, target_name)
     finally:
         connection.close()
@@ -200,9 +200,8 @@ def finding_row(finding: Finding) -> list[str]:
 
 
 def _check_login(connection: BoardConnection, facts: Facts) -> Finding:
-    what = (
-        f"{facts.model or 'unknown model'}, {facts.os}, {facts.machine} → {connection.target_name}"
-    )
+    model = facts.model or "unknown model"
+    what = f"{model}, {facts.os}, {facts.machine} → {connection.target.name}"
     return _finding(connection, "login", what, ok=True)
 
 
@@ -302,7 +301,7 @@ def _finding(
 def trust_host_key(name: str, fingerprint: str, *, dry_run: bool) -> None:
     """Pin the host key; with a ``fingerprint``, any other key is refused."""
     connection = BoardConnection(name)
-    if connection.emulated:
+    if connection.is_container:
         raise WrongInput(
             f"{name} is emulated: its host key is the one that piyard gave it",
             remedy="fleet.trust is for real boards",

@@ -29,7 +29,7 @@ from piyard.core.containers import CommandFailed
 from piyard.core.errors import BuildFailed
 from piyard.core.files import disk_errors_at, scratch_folder
 from piyard.core.store import find_artifact, read_manifest
-from piyard.core.target import CMakeOptions, load_target
+from piyard.core.target import CMakeOptions, Target
 
 if TYPE_CHECKING:
     from elftools.elf.elffile import ELFFile
@@ -62,26 +62,21 @@ class Build(msgspec.Struct, frozen=True, kw_only=True):
         return read_manifest(self.folder)
 
 
-def load_recipe(target_name: str, source_name: str = "") -> Recipe:
+def load_recipe(target: Target, source_name: str = "") -> Recipe:
     """The recipe for a target; makes the compiler image if this checkout has no record of it."""
-    board_target = load_target(target_name)
-    return Recipe(
-        target=board_target,
-        source=load_source(source_name),
-        toolchain=load_toolchain(board_target),
-    )
+    return Recipe(target=target, source=load_source(source_name), toolchain=load_toolchain(target))
 
 
-def plan_build(target_name: str, source_name: str = "") -> list[str]:
+def plan_build(target: Target, source_name: str = "") -> list[str]:
     """What ``build`` would do, a line for each step; nothing is run."""
-    arch, pinned = load_target(target_name).arch, load_source(source_name)
+    arch, pinned = target.arch, load_source(source_name)
     if not is_toolchain_ready():
         return [
             "make the compiler image, then",
             f"build ncnn {pinned.pin.version} ({arch})",
             f"build nnrun ({arch})",
         ]
-    current = load_recipe(target_name, source_name)
+    current = load_recipe(target, source_name)
     steps = ((NCNN_SHELF, current.ncnn_key, "ncnn"), (BUILD_SHELF, current.key, "nnrun"))
     return [
         f"{'keep' if find_artifact(shelf, key) else 'build'} {artifact} ({arch}) {key}"
@@ -89,17 +84,17 @@ def plan_build(target_name: str, source_name: str = "") -> list[str]:
     ]
 
 
-def build_nnrun(target_name: str, source_name: str = "") -> Build:
+def build_nnrun(target: Target, source_name: str = "") -> Build:
     """nnrun for that target, built unless its inputs are unchanged. Raises ``BuildFailed``."""
-    return build_recipe(target_name, load_recipe(target_name, source_name))
+    return build_recipe(load_recipe(target, source_name))
 
 
-def build_recipe(name: str, recipe: Recipe) -> Build:
+def build_recipe(recipe: Recipe) -> Build:
     """The build of that recipe, built if it is not there yet."""
     folder, fresh = store.get_or_make(
         BUILD_SHELF, recipe.key, lambda at: _compile_nnrun(recipe, at)
     )
-    return Build(target=name, key=recipe.key, folder=folder, fresh=fresh)
+    return Build(target=recipe.target.name, key=recipe.key, folder=folder, fresh=fresh)
 
 
 def build_ncnn(recipe: Recipe) -> Path:

@@ -27,9 +27,9 @@ from piyard.core.errors import PROGRAM, WrongInput
 from piyard.core.files import write_text
 from piyard.core.sandbox.launch import trust_file
 from piyard.core.tables import STYLES, render_table
-from piyard.core.target import load_target
+from piyard.core.target import Target, load_target
 from piyard.core.text import format_scaled
-from piyard.models.definition import Model, Weights, load_model, model_names
+from piyard.models.definition import Model, Weights, load_model, load_models, model_names
 from piyard.report.formats import render_rows
 from piyard.results.derive import make_row, parse_kwh_price, with_energy_cost
 from piyard.results.history import newest_rows, stored_results, stored_rows
@@ -45,31 +45,28 @@ MODEL_COLUMNS = (
 
 
 def list_models(task: str, form: str) -> None:
-    """Print the models of one task, or all."""
-    all_models = {name: load_model(name) for name in model_names()}
-    rows = [
-        _model_row(name, model) for name, model in all_models.items() if task in {"", model.task}
-    ]
+    """The models there are, of that task or of all."""
+    rows = [_model_row(model) for model in load_models(model_names()) if task in {"", model.task}]
     print(render_table(MODEL_COLUMNS, rows, form))
     console.info("figures are their publishers'; benchmarks count the network itself")
 
 
 def convert_models(request: ConvertRequest) -> None:
-    """Convert models, or print which would be."""
+    """Convert models, or say which would be."""
     random_weights, route = request.random_weights, request.route
-    for name in request.models:
+    for model in load_models(request.models):
         if request.dry_run:
-            usual = require_route(load_model(name), route)
-            print(f"convert {name} by route {usual}, or find it converted")
+            usual = require_route(model, route)
+            print(f"convert {model.name} by route {usual}, or find it converted")
             continue
         if request.trust:
-            _trust_files(load_model(name))
+            _trust_files(model)
         conversion = converter.convert_model(
-            name, random_weights=random_weights, route=route, force=request.force
+            model, random_weights=random_weights, route=route, force=request.force
         )
         _print_conversion(conversion)
-        if route and route != model_routes(load_model(name))[0]:
-            by_default = converter.convert_model(name, random_weights=random_weights, force=True)
+        if route and route != model_routes(model)[0]:
+            by_default = converter.convert_model(model, random_weights=random_weights, force=True)
             for line in compare_routes(conversion, by_default):
                 console.info(f"  {line}")
         print(conversion.folder)
@@ -81,7 +78,7 @@ def _trust_files(model: Model) -> None:
 
 
 def add_from_request(request: AddModelRequest) -> None:
-    """Add a model from the user's own file and convert it, or print what that would take."""
+    """Make a model of the user's own file, and convert it; or say what that would take."""
     add_model(
         _file_options(request),
         force=request.force,
@@ -119,7 +116,7 @@ def _file_options(request: AddModelRequest) -> OwnModelOptions:
 def add_model(
     options: OwnModelOptions, *, force: bool, trusted: bool = False, form: str, dry_run: bool
 ) -> None:
-    """Add a model from the user's own file and convert it, or print what that would take."""
+    """Make a model of the user's own file, and convert it; or say what that would take."""
     if trusted and options.file.is_file():
         trust_file(options.file, lasting=not dry_run)
     planned = plan_addition(options)
@@ -130,7 +127,7 @@ def add_model(
     with ExitStack() as undo:
         undo.callback(undo_addition, planned)  # whatever ends it, Ctrl-C too: it can be added again
         apply_addition(planned)
-        conversion = converter.convert_model(planned.name, force=True)
+        conversion = converter.convert_model(load_model(planned.name), force=True)
         if not force:  # what only fp16 is too little for can be used in fp32
             conversion.require_proved(["fp32"])
         undo.pop_all()
@@ -148,10 +145,10 @@ def _print_conversion(conversion: Conversion) -> None:
         console.info(f"  {note}")
 
 
-def _model_row(name: str, model: Model) -> list[str]:
+def _model_row(model: Model) -> list[str]:
     figures = model.published
     return [
-        name,
+        model.name,
         model.task,
         "x".join(map(str, model.input[1:])),
         format_scaled(figures.params, 1e6, "M"),
@@ -170,12 +167,12 @@ def _published_accuracy(model: Model) -> Iterator[str]:
 
 
 def _weight_files(model: Model) -> list[Weights]:
-    """The official weights file and its parts."""
+    """The official file and what comes with it."""
     return [model.weights[0], *model.parts.values()]
 
 
 def _availability(model: Model) -> str:
-    """Whether the weights are here, or how to get them."""
+    """What has to be done to have them."""
     if any(_is_downloaded(file) for file in model.weights) and all(
         map(_is_downloaded, model.parts.values())
     ):
@@ -193,34 +190,32 @@ def _weights_text(conversion: Conversion) -> str:
 
 
 PAGE = "report.html"
-"""The default page, in artifacts/."""
+"""In artifacts/, where no other place is named."""
 
 
 def build_targets(target_names: Sequence[str], source_name: str, *, dry_run: bool) -> None:
-    """Build for targets, in order, after checking all names."""
-    for name in target_names:
-        load_target(name)
-    for name in target_names:
-        build_target(name, source_name, dry_run=dry_run)
+    """Build for targets, in their order, once all of them are known to be some."""
+    for target in [load_target(name) for name in target_names]:
+        build_target(target, source_name, dry_run=dry_run)
 
 
-def build_target(target_name: str, source_name: str, *, dry_run: bool) -> None:
-    """Build for a target, or print what that would take."""
+def build_target(target: Target, source_name: str, *, dry_run: bool) -> None:
+    """Build for a target, or say what that would take."""
     if dry_run:
-        for line in plan_build(target_name, source_name):
+        for line in plan_build(target, source_name):
             print(line)
         return
-    product = builder.build_nnrun(target_name, source_name)
+    product = builder.build_nnrun(target, source_name)
     facts = product.manifest["elf"]
     linked = "static" if facts["static"] else f"needs GLIBC {facts['glibc']}"
     size = product.nnrun.stat().st_size / 1e6
     state = "built" if product.fresh else "nothing changed"
-    console.info(f"✓ {target_name}: {state}, build {product.key}, nnrun {size:.1f} MB, {linked}")
+    console.info(f"✓ {target.name}: {state}, build {product.key}, nnrun {size:.1f} MB, {linked}")
     print(product.folder)
 
 
 def print_report(request: ReportRequest) -> None:
-    """Print stored results, or write them to a file; a page always goes to a file."""
+    """What is stored in a format, on the terminal or, a page always, in a file."""
     filters = ResultFilter(hosts=request.hosts, models=request.models, newest=not request.all)
     rows = _one_row(request.run) if request.run else stored_rows(filters)
     if not rows:
@@ -237,7 +232,7 @@ def print_report(request: ReportRequest) -> None:
 
 
 def _one_row(run_id: str) -> list[Row]:
-    """The row of a run: from its stored result, else from its folder."""
+    """The run, of which only its result may be left; else what its folder says of it."""
     rows = [row for row in stored_rows() if row.run.startswith(run_id)]
     if len(rows) == 1:
         return rows
@@ -245,7 +240,7 @@ def _one_row(run_id: str) -> list[Row]:
 
 
 def _results_for(form: str, rows: Sequence[Row]) -> list[Result]:
-    """The results whose samples are needed: a page shows only those of each job's newest row."""
+    """A page brings the samples of the newest of each job only, so the others are not read."""
     needed = {"json": rows, "html": newest_rows(rows)}.get(form, [])
     return list(stored_results([row.run for row in needed]))
 

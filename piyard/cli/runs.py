@@ -57,7 +57,9 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     inputs: Sequence[str]
     frames: int | None
     options: PredictOptions
+    model: Model
     rules: Model
+    """The model with the user's score and output."""
     draw: bool
     show: bool
 
@@ -67,7 +69,7 @@ def run_model(request: RunRequest) -> None:
     chosen = choose(request)
     check_inputs(chosen.inputs)
     nnrun_flags(chosen.rules, chosen.options)  # what is missing is said before any work
-    with plan_work(request, "run") as plan:
+    with plan_work(request, "run", models=[chosen.model]) as plan:
         if request.dry_run:
             plan.print(f"run on {', '.join(chosen.inputs)}")
             return
@@ -94,6 +96,7 @@ def choose(request: RunRequest) -> Choice:
         inputs=request.inputs,
         frames=request.frames,
         options=PredictOptions(topk=request.topk, init=request.init, fps=request.fps),
+        model=loaded,
         rules=_with_output(_with_score(loaded, request.score), request.output),
         draw=request.draw,
         show=request.show,
@@ -266,7 +269,7 @@ def _print_results(record: Record, form: str, *, long: bool = False) -> None:
     if record.what.get("task") != BENCH_TASK:
         print(_state_line(record))
         return
-    conversion = find_conversion(str(record.model["name"]), str(record.model["key"]))
+    conversion = find_conversion(load_model(str(record.model["name"])), str(record.model["key"]))
     measured = conclude_benchmark(record, conversion)
     print(render_rows([make_row(measured)], form, [measured], long=long))
 

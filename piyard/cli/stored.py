@@ -61,12 +61,12 @@ HISTORY_COLUMNS = (
 
 
 class HistoryLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the list."""
+    """One result of the list."""
 
     row: Row
     change: JobChange
     short: str
-    """A unique prefix of the run's id."""
+    """As much of the run's id as is enough."""
 
 
 class HistoryList(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,14 +74,14 @@ class HistoryList(msgspec.Struct, frozen=True, kw_only=True):
 
     lines: Sequence[HistoryLine]
     passing: int
-    """The number of matching results, without the limit."""
+    """How many results there would be without a limit."""
     hosts: Sequence[str]
-    """All stored boards and models, for the error when nothing matches."""
+    """That there are, told where nothing passes; and so for ``models``."""
     models: Sequence[str]
 
 
 def list_results(request: HistoryRequest) -> None:
-    """Print one line a result, the newest last."""
+    """One line a result, the newest last."""
     filters = _filters(request)
     answer = query_history(
         lambda catalogue: _query_index(catalogue, filters), rebuild=request.rebuild
@@ -96,7 +96,7 @@ def list_results(request: HistoryRequest) -> None:
 
 
 def render_history(lines: Sequence[HistoryLine], form: str) -> str:
-    """The lines for people (``plain``, ``github``), or with bare numbers for programs."""
+    """The lines for people (``plain``, ``github``), or with plain numbers for programs."""
     if form == "json":
         records = [_history_fields(line) for line in lines]
         return escape_json(json.dumps(records, indent=2, ensure_ascii=False))
@@ -118,7 +118,7 @@ def _filters(request: HistoryRequest) -> ResultFilter:
 
 
 def _hosts(text: str) -> list[str]:
-    """The boards of a tag; any other text is a name or a glob over stored results."""
+    """A tag means boards of the inventory; anything else is a name or a glob over stored ones."""
     if not text.startswith("@"):
         return [text]
 
@@ -223,7 +223,7 @@ def compare_stored(request: CompareRequest) -> None:
 
 
 def _pairs(sides: tuple[Side, Side]) -> Sequence[JobPair]:
-    """The pairs of both sides; prints what is left out."""
+    """The pairs of both sides; what does not enter is said."""
     rows, runs = query_history(lambda catalogue: (catalogue.rows(ALL_RESULTS), catalogue.runs()))
     if not rows:
         raise WrongInput("no results are stored yet", remedy=f"{PROGRAM} deploy-bench makes some")
@@ -253,7 +253,7 @@ def _load_pair(pair: JobPair) -> ResultPair:
 
 
 def _without_emulated(read: Sequence[ResultPair]) -> Sequence[ResultPair]:
-    """The pairs without those of two emulated boards; a mixed pair is refused later."""
+    """Without pairs of emulated boards; a mixed pair is refused later."""
     alone = [each.pair.a.emulated and each.pair.b.emulated for each in read]
     if not any(alone):
         return read
@@ -266,7 +266,7 @@ def _without_emulated(read: Sequence[ResultPair]) -> Sequence[ResultPair]:
 
 
 def _compared_conditions(sides: tuple[Side, Side]) -> frozenset[str]:
-    """The conditions that the two sets compare: the keys on which they differ."""
+    """The conditions that are compared by what the sets say: a key both say alike is none."""
     a, b = (each.conditions for each in sides)
     keys = {key for key in (a.keys() | b.keys()) - TIME_KEYS if a.get(key) != b.get(key)}
     return frozenset(key.replace("_", "-") for key in keys)
@@ -275,7 +275,7 @@ def _compared_conditions(sides: tuple[Side, Side]) -> frozenset[str]:
 def _refusal(
     unlike: Sequence[ResultPair], free: frozenset[str], across: frozenset[str]
 ) -> PiyardError:
-    """The error that names all unlike conditions, and the flag that allows them."""
+    """Names all that differs and must not, and how to say that it is what is compared."""
     apart = [forbidden_differences(pair.differences, free) for pair in unlike]
     lines = [
         f"{pair.job}: {'; '.join(difference.text for difference in differences)}"
@@ -321,7 +321,7 @@ def _unpaired_lines(paired: Pairing) -> list[str]:
 
 
 def _print_notes(read: Sequence[ResultPair]) -> None:
-    """Print what is compared, and caveats for reading the table."""
+    """What is compared, and what is to be thought of when reading the table."""
     note_differences([difference for pair in read for difference in pair.differences])
     if untold := {facet for pair in read for facet in missing_facets(pair.a, pair.b)}:
         console.info(f"told by one side only, taken for equal: {', '.join(sorted(untold))}")

@@ -44,7 +44,7 @@ from piyard.measure.ab_test import (
     resolve_build_key,
     run_ab_test,
 )
-from piyard.models.definition import Model, load_model, read_labels
+from piyard.models.definition import Model, load_model, load_models, read_labels
 from piyard.prove.board_proof import (
     PROOF_COLUMNS,
     BoardProof,
@@ -79,13 +79,13 @@ def prove_on_boards(request: ProveRequest) -> None:
         prepared = prepare_jobs(
             plan.jobs, random_weights=request.random_weights, force=request.force, alone=True
         )
-        models = dict.fromkeys(job.model for job in plan.jobs)
         questions = {
-            name: prepare_inputs(prepared.conversions[name], request.pictures) for name in models
+            name: prepare_inputs(conversion, request.pictures)
+            for name, conversion in prepared.conversions.items()
         }
 
         def judge(context: JobContext) -> BoardProof:
-            return prove_and_explain(context, questions[context.job.model], mask=request.mask)
+            return prove_and_explain(context, questions[context.job.model.name], mask=request.mask)
 
         outcomes = run_jobs(plan, prepared, judge)
     _print_proofs(outcomes.results, request.format)
@@ -127,16 +127,16 @@ BOARD_LIMIT_S = 6 * 3600
 def evaluate_model(request: EvaluateRequest) -> None:
     """Evaluate the original, ncnn here, and nnrun on each board; a row a figure."""
     (name,) = request.models
-    loaded = with_evaluation_thresholds(load_model(name))
-    require_precisions((name, precision) for precision in request.precisions)
+    model = load_model(name)
+    require_precisions((model, precision) for precision in request.precisions)
     boards = named_boards(request)
-    data = _read_dataset(loaded, request)
+    data = _read_dataset(model, request)
     if data.left_out:
         console.info(f"left out of {request.data}: {summarise_suffixes(data.left_out)}")
     if request.dry_run:
-        _print_evaluation_plan(request, boards, data)
+        _print_evaluation_plan(request, boards, model, data)
         return
-    subject = _subject(name, loaded, data, request)
+    subject = _subject(model, data, request)
     evaluations = [evaluate_original(subject)]
     try:
         precisions = _desktop_precisions(request, boards)
@@ -144,7 +144,7 @@ def evaluate_model(request: EvaluateRequest) -> None:
         if boards.names:
             _evaluate_on_boards(request, boards, subject, evaluations)
     finally:
-        rows = evaluation_rows(evaluations, published_figures(loaded))
+        rows = evaluation_rows(evaluations, published_figures(model))
         print(render_table(EVALUATION_COLUMNS, rows, request.format))
         console.info(f"kept in {accuracies.evaluations_folder()}")
 
@@ -154,27 +154,26 @@ def _desktop_precisions(request: EvaluateRequest, boards: Boards) -> Sequence[st
     return (request.precisions or ("fp32",)) if request.desktop or not boards.names else ()
 
 
-def _read_dataset(loaded: Model, request: EvaluateRequest) -> Dataset:
-    labels = read_labels(loaded) if loaded.labels else []
+def _read_dataset(model: Model, request: EvaluateRequest) -> Dataset:
+    labels = read_labels(model) if model.labels else []
     folder = Path(request.data).expanduser()
-    return read_dataset(folder, loaded, labels, request.kind, request.pictures)
+    return read_dataset(folder, model, labels, request.kind, request.pictures)
 
 
-def _subject(name: str, loaded: Model, data: Dataset, request: EvaluateRequest) -> Subject:
-    conversion = _convert_for(name, request)
-    detector = _convert_for(loaded.detector, request) if loaded.detector else None
+def _subject(model: Model, data: Dataset, request: EvaluateRequest) -> Subject:
+    detector = model.detector_model
     return Subject(
-        name=name,
-        model=loaded,
-        conversion=conversion,
-        detector=detector,
+        name=model.name,
+        model=with_evaluation_thresholds(model),
+        conversion=_convert_for(model, request),
+        detector=_convert_for(detector, request) if detector else None,
         data=data,
         digest=data.digest,
     )
 
 
-def _convert_for(name: str, request: EvaluateRequest) -> Conversion:
-    conversion = converter.convert_model(name, force=True)
+def _convert_for(model: Model, request: EvaluateRequest) -> Conversion:
+    conversion = converter.convert_model(model, force=True)
     require_real_weights(conversion)
     if request.force:
         return conversion
@@ -186,7 +185,7 @@ def _evaluate_on_boards(
     request: EvaluateRequest, boards: Boards, subject: Subject, evaluations: list[Evaluation]
 ) -> None:
     longer = request.replace(limit=BOARD_LIMIT_S)
-    with plan_work(longer, "evaluate", boards=boards) as plan:
+    with plan_work(longer, "evaluate", boards=boards, models=[subject.conversion.model]) as plan:
         prepared = prepare_jobs(plan.jobs, random_weights=False, force=request.force)
 
         def judge(context: JobContext) -> Evaluation:
@@ -197,13 +196,15 @@ def _evaluate_on_boards(
     work.conclude(outcomes, plan, outcomes.unfinished_jobs)
 
 
-def _print_evaluation_plan(request: EvaluateRequest, boards: Boards, data: Dataset) -> None:
+def _print_evaluation_plan(
+    request: EvaluateRequest, boards: Boards, model: Model, data: Dataset
+) -> None:
     places = [("this desktop", precision) for precision in _desktop_precisions(request, boards)]
-    planned = plan_work(request, "evaluate", boards=boards) if boards.names else None
-    with planned or nullcontext() as plan:
+    planned = plan_work(request, "evaluate", boards=boards, models=[model])
+    with planned if boards.names else nullcontext() as plan:
         places += [(job.host, job.precision) for job in plan.jobs] if plan else []
         for place, precision in places:
-            print(f"evaluate: {request.models[0]} {precision} on {data.title}, on {place}")
+            print(f"evaluate: {model.name} {precision} on {data.title}, on {place}")
 
 
 CONFIRMED = "this was measured twice, in turns: look at what changed between the builds"
@@ -249,7 +250,7 @@ def _ab_jobs(line: BoardConnection, request: AbRequest) -> list[Job]:
     if line.spec.emulated and request.loops is None and not request.budget:
         # A benchmark there is content with fewer, which show nothing.
         request = request.replace(loops=MIN_RUN_SAMPLES)
-    return plan_jobs(request, [line])
+    return plan_jobs(request, [line], load_models(request.models))
 
 
 def _measure_both(
@@ -274,13 +275,13 @@ def _measure_both(
 def _prepare_both(
     line: BoardConnection, jobs: Sequence[Job], keys: Mapping[BuildSide, str], request: AbRequest
 ) -> dict[BuildSide, Prepared]:
-    loaded = {which: load_build(key, line.target_name) for which, key in keys.items()}
+    loaded = {which: load_build(key, line.target) for which, key in keys.items()}
     if loaded["A"].key == loaded["B"].key:
         console.info(f"A and B are the same build {loaded['A'].key}: what differs is chance")
-    computed = dict.fromkeys((job.model, job.precision) for job in jobs)
+    computed = [(job.model, job.precision) for job in jobs]
     conversions = convert_models(computed, random_weights=request.random_weights)
     return {
-        which: Prepared(builds={line.target_name: build}, conversions=conversions)
+        which: Prepared(builds={line.target.name: build}, conversions=conversions)
         for which, build in loaded.items()
     }
 
@@ -288,7 +289,7 @@ def _prepare_both(
 def _print_ab_plan(jobs: Sequence[Job], keys: Mapping[BuildSide, str], request: AbRequest) -> None:
     for job in jobs:
         for turn in plan_turns(job, request.rounds):
-            print(f"ab: {turn.text(keys[turn.side])}, on {job.host} ({job.target})")
+            print(f"ab: {turn.text(keys[turn.side])}, on {job.host} ({job.board.target.name})")
     if request.fail_above is not None:
         print(
             f"ab: {len(ABBA_ORDER)} more runs of each job that is slower by more than "

@@ -21,6 +21,7 @@ from piyard.cli.flags import HOST, BoardsRequest, WorkRequest
 from piyard.core import console
 from piyard.core.errors import JobsFailed, NothingValid, PiyardError
 from piyard.measure import bench as benchmarking
+from piyard.models.definition import Model, load_models
 from piyard.report.formats import render_rows
 from piyard.results.derive import make_row, parse_kwh_price, with_energy_cost
 from piyard.results.judge import is_believable
@@ -110,10 +111,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def print(self, verb: str = "") -> None:
         """Say what would be done."""
         for job in self.jobs:
-            what = f"{job.model} {job.precision}, {job.threads} threads"
-            any_of = f"any {job.target} of {', '.join(self.boards.names)}"
+            target = job.board.target.name
+            what = f"{job.model.name} {job.precision}, {job.threads} threads"
+            any_of = f"any {target} of {', '.join(self.boards.names)}"
             where = any_of if self.request.spread else job.host
-            print(f"{verb or self.verb}: {what}, on {where} ({job.target})")
+            print(f"{verb or self.verb}: {what}, on {where} ({target})")
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,11 +139,11 @@ def deploy(request: DeployRequest) -> None:
         deliveries = [Delivery(host=host, jobs=list(jobs)) for host, jobs in grouped]
 
         def deliver(line: BoardConnection, delivery: Delivery) -> Deployed:
-            of_model = {job.model: prepared.release_of(job) for job in delivery.jobs}
-            releases = list(of_model.values())
-            return execute.deploy_and_hold(
-                line, releases, prepared.of(delivery.jobs[0])[0], options
+            of_model = {job.model.name: prepared.release_of(job) for job in delivery.jobs}
+            context = JobContext(
+                line=line, job=delivery.jobs[0], prepared=prepared, options=options
             )
+            return execute.deploy_and_hold(context, list(of_model.values()))
 
         outcomes = run_on_boards(
             plan.usable,
@@ -187,13 +189,23 @@ def require_believable(results: Sequence[Result]) -> None:
 
 
 @contextmanager
-def plan_work(request: WorkRequest, verb: str, *, boards: Boards | None = None) -> Iterator[Plan]:
-    """What is to be done on the boards that answer; without ``boards`` those of the request."""
+def plan_work(
+    request: WorkRequest,
+    verb: str,
+    *,
+    boards: Boards | None = None,
+    models: Sequence[Model] = (),
+) -> Iterator[Plan]:
+    """What is to be done on the boards that answer.
+
+    Boards and models that the command has not looked up yet are those that the request names.
+    """
     failure = load_retry_state(verb) if request.retry_failed else None
     if failure:
         request = _as_before(request, failure)
     if boards is None:
         boards = named_boards(request) if failure else named_or_emulated(request)
+    models = models or load_models(request.models)
     lines = boards.lines()
     try:
         usable, unusable = identify_boards(lines, parallel=boards.parallel, dry_run=request.dry_run)
@@ -207,7 +219,7 @@ def plan_work(request: WorkRequest, verb: str, *, boards: Boards | None = None) 
             boards=boards,
             usable=usable,
             unusable=unusable,
-            jobs=_jobs(request, usable, failure),
+            jobs=_jobs(request, usable, models, failure),
         )
         if request.dry_run and unusable:
             _raise_unusable(unusable, f"{len(unusable)} of {len(lines)} boards cannot be used")
@@ -233,21 +245,27 @@ def _as_before(request: WorkRequest, failure: RetryState) -> WorkRequest:
 
 
 def _jobs(
-    request: WorkRequest, lines: Sequence[BoardConnection], failure: RetryState | None
+    request: WorkRequest,
+    lines: Sequence[BoardConnection],
+    models: Sequence[Model],
+    failure: RetryState | None,
 ) -> list[Job]:
     if failure is None:
-        return plan_jobs(request, _one_of_each(lines) if request.spread else lines)
+        return plan_jobs(request, _one_of_each(lines) if request.spread else lines, models)
     answering = {line.name: line for line in lines}
     unplanned = [answering[name] for name in failure.boards if name in answering]
     failed_jobs = [job for job in failure.jobs if job.host in answering]
-    return failed_jobs + (plan_jobs(request, unplanned) if unplanned else [])
+    repeated = plan.restore_jobs(failed_jobs, lines, models)
+    return repeated + (plan_jobs(request, unplanned, models) if unplanned else [])
 
 
-def plan_jobs(request: WorkRequest, lines: Sequence[BoardConnection]) -> list[Job]:
+def plan_jobs(
+    request: WorkRequest, lines: Sequence[BoardConnection], models: Sequence[Model]
+) -> list[Job]:
     """The jobs that a request means for these boards."""
     return plan.plan_jobs(
         lines,
-        request.models,
+        models,
         precisions=request.precisions,
         threads=request.threads,
         **bench_duration(request),
@@ -256,7 +274,7 @@ def plan_jobs(request: WorkRequest, lines: Sequence[BoardConnection]) -> list[Jo
 
 def _one_of_each(lines: Sequence[BoardConnection]) -> list[BoardConnection]:
     """The first board of each kind stands for all equal ones."""
-    return list({_board_kind(line): line for line in reversed(lines)}.values())
+    return list({line.spec.equality_group: line for line in reversed(lines)}.values())
 
 
 def run_jobs(plan: Plan, prepared: Prepared, do: Callable[[JobContext], R]) -> JobOutcomes[Job, R]:
@@ -264,11 +282,11 @@ def run_jobs(plan: Plan, prepared: Prepared, do: Callable[[JobContext], R]) -> J
     options = run_options(plan.request)
 
     def at(line: BoardConnection, job: Job) -> R:
-        there = msgspec.structs.replace(job, host=line.name)
+        there = msgspec.structs.replace(job, board=line.spec)
         return do(JobContext(line=line, job=there, prepared=prepared, options=options))
 
     spread = plan.request.spread
-    groups = {line.name: _board_kind(line) if spread else line.name for line in plan.usable}
+    groups = {line.name: line.spec.equality_group if spread else line.name for line in plan.usable}
     return run_on_boards(
         plan.usable,
         plan.jobs,
@@ -278,11 +296,6 @@ def run_jobs(plan: Plan, prepared: Prepared, do: Callable[[JobContext], R]) -> J
         title=lambda job: job.title,
         parallel=plan.boards.parallel,
     )
-
-
-def _board_kind(line: BoardConnection) -> str:
-    """Equal boards have the same; an emulated one equals no real one."""
-    return f"{line.target_name} {'emulated' if line.emulated else 'real'}"
 
 
 def conclude(outcomes: JobOutcomes[J, R], plan: Plan, undone: Sequence[Job]) -> None:
@@ -304,7 +317,7 @@ def _remember(
     save_retry_state(
         verb,
         RetryState(
-            jobs=[*undone, *waiting],
+            jobs=[*(job.stored for job in undone), *waiting],
             boards=[name for name in silent if name not in planned_boards],
             models=request.models,
             precisions=request.precisions,

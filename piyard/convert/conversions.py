@@ -22,7 +22,7 @@ from piyard.convert.difference import OutputFigures
 from piyard.convert.ncnn_net import load_net, net_inputs, read_layers, run_all_blobs
 from piyard.core.errors import PROGRAM, ConversionFailed, WrongInput
 from piyard.core.store import find_artifact, read_manifest
-from piyard.models.definition import Model, load_model, read_labels
+from piyard.models.definition import Model, read_labels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,12 +60,17 @@ FP32 = "fp32"
 class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     """A converted model on this machine, compared with its original."""
 
-    name: str
+    model: Model
     key: str
     folder: Path
     manifest: dict[str, Any]
     fresh: bool
     """Whether it was made now."""
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.model.name
 
     @property
     def has_real_weights(self) -> bool:
@@ -239,19 +244,20 @@ def _lowest_cosine(conversion: Conversion, precision: str) -> float:
     return float(min(figures["cosine"] for outputs in kinds for figures in outputs.values()))
 
 
-def find_conversion(model_name: str, key: str) -> Conversion:
+def find_conversion(model: Model, key: str) -> Conversion:
     """An earlier conversion; raises ``WrongInput`` when it is not there any more."""
     folder = find_artifact(CONVERSION_SHELF, key)
     if folder is None:
         raise WrongInput(
-            f"the conversion {key} of {model_name} is gone from artifacts/",
-            remedy=f"make it again: {PROGRAM} convert --model {model_name}",
+            f"the conversion {key} of {model.name} is gone from artifacts/",
+            remedy=f"make it again: {PROGRAM} convert --model {model.name}",
         )
-    return load_conversion(load_model(model_name), model_name, key, folder, fresh=False)
+    return load_conversion(model, key, folder, fresh=False)
 
 
-def load_conversion(model: Model, name: str, key: str, folder: Path, *, fresh: bool) -> Conversion:
-    shown = {"name": name, "title": model.title, "task": model.task}
+def load_conversion(model: Model, key: str, folder: Path, *, fresh: bool) -> Conversion:
+    """The conversion in that folder, with what the model's YAML says now."""
+    shown = {"name": model.name, "title": model.title, "task": model.task}
     published = {"published": msgspec.to_builtins(model.published)}
     manifest = read_manifest(folder) | shown | published
-    return Conversion(name=name, key=key, folder=folder, manifest=manifest, fresh=fresh)
+    return Conversion(model=model, key=key, folder=folder, manifest=manifest, fresh=fresh)

@@ -39,7 +39,7 @@ from piyard.core.errors import ConversionFailed, NotSetUp
 from piyard.core.files import scratch_folder, sha256_of_file
 from piyard.core.labels import format_labels
 from piyard.core.store import key_of
-from piyard.models.definition import Model, load_model, read_labels
+from piyard.models.definition import Model, read_labels
 from piyard.models.networks import inference
 from piyard.models.synthetic import INPUT_SEED, random_tensor
 from piyard.models.weights import RANDOM_WEIGHTS, ChosenWeights
@@ -59,7 +59,6 @@ class ConversionPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a conversion is made of."""
 
     model: Model
-    name: str
     files: ModelFiles
     route: str
     ir: Path | None
@@ -70,7 +69,7 @@ class ConversionPlan(msgspec.Struct, frozen=True, kw_only=True):
 def make_conversion(plan: ConversionPlan, at: Path) -> dict[str, Any]:
     """Fill the folder; returns the part of the manifest that is not among the inputs."""
     with (
-        console.step(f"convert {plan.name}") as step,
+        console.step(f"convert {plan.model.name}") as step,
         inference(),
         scratch_folder(HALF_FOLDER_PREFIX) as half,
     ):
@@ -87,7 +86,7 @@ def make_conversion(plan: ConversionPlan, at: Path) -> dict[str, Any]:
             step.phase(3, CONVERSION_PHASES, "prove")
             result = run_trial(plan.model, nets, at, half, pictures, meant=has_weights)
         except ConversionFailed as error:
-            raise _with_log(error, at, f"convert-{plan.name}-{plan.key}") from None
+            raise _with_log(error, at, f"convert-{plan.model.name}-{plan.key}") from None
         step.ok, step.outcome = not result.failed, _describe_cosines(result.proved)
         step.phase(4, CONVERSION_PHASES, "count operations")
         _write_labels(plan.model, at)
@@ -192,34 +191,32 @@ CONVERSION_TOOLS = ("torch", "torchvision", "onnx", "onnxruntime", "pnnx", "ncnn
 
 
 def convert_model(
-    model_name: str, *, random_weights: bool = False, route: str = "", force: bool = False
+    model: Model, *, random_weights: bool = False, route: str = "", force: bool = False
 ) -> Conversion:
-    """The conversion of a model in models/, made when it is not there yet.
+    """The conversion of a model, made when it is not there yet.
 
     Raises ``WrongInput``, ``DownloadFailed`` when no accepted weights can be had, and
     ``ConversionFailed``; the log of a failed one is kept under artifacts/logs. One whose proof
     failed is kept and refused, unless with ``force``.
     """
-    model = load_model(model_name)
     route = require_route(model, route)
     files = choose_files(model, random_weights=random_weights)
     ir = None
     if route == "pnnx":
-        ir = convert_model(model_name, random_weights=random_weights, force=True).folder
+        ir = convert_model(model, random_weights=random_weights, force=True).folder
     inputs = _key_inputs(model, files, route)
     key = key_of(inputs)
-    plan = ConversionPlan(model=model, name=model_name, files=files, route=route, ir=ir, key=key)
+    plan = ConversionPlan(model=model, files=files, route=route, ir=ir, key=key)
     folder, fresh = store.get_or_make(
         CONVERSION_SHELF, key, lambda at: inputs | make_conversion(plan, at)
     )
-    conversion = conversions.load_conversion(model, model_name, key, folder, fresh=fresh)
+    conversion = conversions.load_conversion(model, key, folder, fresh=fresh)
     return conversion if force else conversion.require_proved()
 
 
 def load_original(conversion: Conversion) -> ReferenceModel:
     """What the conversion was made from, to be run under ``torch_shim.inference``."""
-    model = load_model(conversion.name)
-    return reference_model(model, _chosen_weights(conversion, model))
+    return reference_model(conversion.model, _chosen_weights(conversion))
 
 
 def compute_reference_logits(
@@ -228,7 +225,7 @@ def compute_reference_logits(
     """The original's first output for each picture, shape (pictures, classes)."""
     import numpy as np
 
-    model = load_model(conversion.name)
+    model = conversion.model
     with inference():
         network = load_original(conversion)
         pixels = map(read_picture, pictures)
@@ -236,11 +233,11 @@ def compute_reference_logits(
         return np.stack([network.run(values)[0] for values in inputs])
 
 
-def _chosen_weights(conversion: Conversion, model: Model) -> ChosenWeights:
+def _chosen_weights(conversion: Conversion) -> ChosenWeights:
     if not conversion.has_real_weights:
         return RANDOM_WEIGHTS
     sha256 = conversion.manifest["weights"]["sha256"]
-    file = next(file for file in model.weights if file.is_file(sha256))
+    file = next(file for file in conversion.model.weights if file.is_file(sha256))
     return ChosenWeights(file=file, sha256=sha256)
 
 

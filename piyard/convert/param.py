@@ -28,7 +28,7 @@ import msgspec
 
 from piyard.core.download import find_file
 from piyard.core.errors import PROGRAM, ConversionFailed, WrongInput
-from piyard.models.definition import Model, load_model
+from piyard.models.definition import Model
 
 PARAM_MAGIC = "7767517"
 
@@ -215,18 +215,18 @@ def count_quantised(layers: Sequence[Layer]) -> int:
     )
 
 
-def require_precisions(pairs: Iterable[tuple[str, str]]) -> None:
+def require_precisions(pairs: Iterable[tuple[Model, str]]) -> None:
     """Raise ``WrongInput`` for a model and a precision it cannot be computed in."""
-    for name, precision in dict.fromkeys(pairs):
-        layers = _quantised_layers(load_model(name))
+    for model, precision in pairs:
+        layers = _quantised_layers(model)
         if layers == 0 and precision == INT8:
             raise WrongInput(
-                f"{name} has no quantised layer: none of it would compute in {INT8}",
+                f"{model.name} has no quantised layer: none of it would compute in {INT8}",
                 remedy="--precision fp32 or fp16; or model.add the .param of a quantised net",
             )
         if layers and precision != INT8:
             raise WrongInput(
-                f"{name} is quantised ({layers} layers): it does not compute in {precision}",
+                f"{model.name} is quantised ({layers} layers): it does not compute in {precision}",
                 remedy=f"--precision {INT8}",
             )
 

@@ -112,8 +112,8 @@ class Peaks(Config, frozen=True, kw_only=True):
                 raise ValueError(f"`{source}` must say where the figures come from")
 
 
-class Target(Config, frozen=True, kw_only=True):
-    """A kind of board: what piyard needs to build for it and to emulate it."""
+class TargetDefinition(Config, frozen=True, kw_only=True):
+    """The keys of a file in targets/: what building for such boards and emulating them takes."""
 
     title: str
     """The board's name as the Hardware column shows it."""
@@ -137,6 +137,12 @@ class Target(Config, frozen=True, kw_only=True):
     peaks: Peaks | None = None
 
 
+class Target(TargetDefinition, frozen=True, kw_only=True):
+    """A kind of board: its definition, and the name of that file."""
+
+    name: str
+
+
 def load_target(name: str) -> Target:
     """The target of that name; an unknown one is an error with the nearest.
 
@@ -144,11 +150,11 @@ def load_target(name: str) -> Target:
     """
     if name not in target_names():
         raise unknown_name("target", name, target_names())
-    target = _read_target(name)
-    for other in target_names() if target.device_tree_models else []:
+    definition = _read_definition(name)
+    for other in target_names() if definition.device_tree_models else []:
         if other != name:
-            _require_distinct(name, target, other)
-    return target
+            _require_distinct(name, definition, other)
+    return Target(name=name, **msgspec.structs.asdict(definition))
 
 
 def target_names() -> list[str]:
@@ -165,9 +171,9 @@ def target_of_device(device_tree_model: str) -> str | None:
     return max(matches)[1] if matches else None
 
 
-def _require_distinct(name: str, target: Target, other: str) -> None:
+def _require_distinct(name: str, target: TargetDefinition, other: str) -> None:
     try:
-        other_claims = _read_target(other).device_tree_models
+        other_claims = _read_definition(other).device_tree_models
     except WrongInput:  # reported when that target is used
         return
     if shared := sorted(
@@ -187,16 +193,16 @@ def _fold_claim(claim: str) -> str:
     return " ".join(claim.split()).casefold()
 
 
-def _read_target(name: str) -> Target:
+def _read_definition(name: str) -> TargetDefinition:
     path = TARGETS_FOLDER / f"{name}.yaml"
     status = path.stat()
-    return _parse_target(path, status.st_mtime_ns, status.st_size)
+    return _parse_definition(path, status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=64)
-def _parse_target(path: Path, _mtime_ns: int, _size: int) -> Target:
+def _parse_definition(path: Path, _mtime_ns: int, _size: int) -> TargetDefinition:
     """Each file is read once in a process, and again after a change."""
-    return load_yaml(path, Target)
+    return load_yaml(path, TargetDefinition)
 
 
 PRECISIONS: tuple[str, ...] = get_args(Precision)

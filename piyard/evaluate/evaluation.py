@@ -22,7 +22,7 @@ from piyard.core.errors import BoardCommandFailed, WrongInput
 from piyard.core.files import scratch_folder
 from piyard.evaluate import metrics
 from piyard.evaluate.dataset import Dataset, compute_metrics, split_batches
-from piyard.models.definition import Model, load_model
+from piyard.models.definition import Model
 from piyard.models.networks import inference
 from piyard.predict.command import Inputs, PredictOptions
 from piyard.predict.prediction import Prediction, predict_on_board
@@ -135,7 +135,7 @@ class BoardAnswers(msgspec.Struct, frozen=True, kw_only=True):
 def predict_dataset_on_board(context: JobContext, model: Model, data: Dataset) -> BoardAnswers:
     """nnrun's predictions on that board; raises as ``watch``."""
     films = [predict_set_on_board(context, model, film) for film in data.films]
-    board = context.line.board_with(context.line.facts)
+    board = context.job.board
     return BoardAnswers(
         frames=[film_frames.frames for film_frames in films],
         precision=", ".join(sorted(set().union(*(film_frames.labels for film_frames in films)))),
@@ -177,7 +177,7 @@ def _predict_batch(
     options = PredictOptions(
         precision=job.precision, threads=job.threads, init=film.init, fps=film.fps
     )
-    console.info(f"{context.line.name}: {job.model} {job.precision} looks at {len(batch)} pictures")
+    console.info(f"{job.host}: {job.model.name} {job.precision} looks at {len(batch)} pictures")
     return predict_on_board(context, Inputs(pictures=batch), options, model)
 
 
@@ -204,7 +204,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def finder(self) -> tuple[Model, Conversion] | None:
         """The model that finds the objects, where there is one."""
-        return (load_model(self.detector.name), self.detector) if self.detector else None
+        return (self.detector.model, self.detector) if self.detector else None
 
 
 def with_evaluation_thresholds(model: Model) -> Model:

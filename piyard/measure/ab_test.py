@@ -16,7 +16,7 @@ from piyard.build.builder import BUILD_SHELF, Build
 from piyard.core import console, paths
 from piyard.core.errors import PROGRAM, JobsFailed, WrongInput, did_you_mean
 from piyard.core.store import find_artifact
-from piyard.core.target import load_target
+from piyard.core.target import Target
 from piyard.results.comparison import JobComparison, effect_text, job_text
 from piyard.results.conditions import find_differences, forbidden_differences
 from piyard.results.derive import make_row
@@ -56,22 +56,22 @@ def resolve_build_key(flag: str, text: str) -> str:
     return matches[0]
 
 
-def load_build(key: str, target_name: str) -> Build:
+def load_build(key: str, target: Target) -> Build:
     """The build of a key for that kind of board; builds what is current.
 
     Raises ``WrongInput`` for a build that cannot run there, or is not whole.
     """
     if key == CURRENT_BUILD:
-        return builder.build_nnrun(target_name)
+        return builder.build_nnrun(target)
     folder = find_artifact(BUILD_SHELF, key)
     if folder is None:
         raise WrongInput(f"build {key} is not whole", remedy="its files were changed or removed")
-    loaded = Build(target=target_name, key=key, folder=folder, fresh=False)
-    machine, arch = loaded.manifest["elf"]["machine"], load_target(target_name).arch
-    if machine != arch:
+    loaded = Build(target=target.name, key=key, folder=folder, fresh=False)
+    machine = loaded.manifest["elf"]["machine"]
+    if machine != target.arch:
         raise WrongInput(
-            f"build {key} is for {machine}, and {target_name} is {arch}",
-            remedy=f"{PROGRAM} build --target {target_name} makes one that fits",
+            f"build {key} is for {machine}, and {target.name} is {target.arch}",
+            remedy=f"{PROGRAM} build --target {target.name} makes one that fits",
         )
     return loaded
 
@@ -103,7 +103,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     def text(self, build: str) -> str:
         """For people, with that side's build."""
         job = self.job
-        what = f"{job.model} {job.precision}, {job.threads} threads"
+        what = f"{job.model.name} {job.precision}, {job.threads} threads"
         return f"{what}: run {self.number} of {self.of}, {self.side} (build {build})"
 
 

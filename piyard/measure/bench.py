@@ -24,7 +24,6 @@ from piyard.convert.conversions import Conversion, find_class_output
 from piyard.convert.difference import OutputDifference, compare_outputs, max_distance
 from piyard.core import console
 from piyard.core.errors import UnreadableLog, WrongInput
-from piyard.models.definition import load_model
 from piyard.models.synthetic import INPUT_RANGE
 from piyard.results.derive import verdict_of
 from piyard.results.result import Result, read_run_result
@@ -56,7 +55,7 @@ def check_outputs(record: Record, conversion: Conversion) -> OutputCheck:
     """Compare the outputs a benchmark saved with the conversion's reference."""
     folder = run_folder(record.id)
     precision = read_precision_label(folder / LOG_FILE)
-    threshold = load_model(conversion.name).proof.min_cosine(precision)
+    threshold = conversion.model.proof.min_cosine(precision)
     differences = {
         blob: compare_outputs(reference, _read_output(folder, blob, reference.size))
         for blob, reference in ((name, conversion.reference(name)) for name in conversion.outputs)
@@ -122,7 +121,7 @@ def conclude_benchmark(done: Record, conversion: Conversion) -> Result:
 def bench_command(job: Job, conversion: Conversion, picture: Path | None = None) -> NnrunCommand:
     """What nnrun is to do for a benchmark, and with a picture end to end too."""
     inputs = _picture_release(picture) if picture else None
-    picture_flags = _picture_arguments(job, conversion, inputs) if inputs else []
+    picture_flags = _picture_arguments(conversion, inputs) if inputs else []
     return NnrunCommand(
         verb=BENCH_TASK,
         arguments=[*_bench_arguments(job, conversion), *picture_flags],
@@ -137,13 +136,13 @@ def _picture_release(picture: Path) -> Release:
     return release_of_paths({f"0000{sent_suffix(sent)}": sent}, label="1 inputs")
 
 
-def _picture_arguments(job: Job, conversion: Conversion, inputs: Release) -> list[str]:
+def _picture_arguments(conversion: Conversion, inputs: Release) -> list[str]:
     there = f"../../releases/{inputs.id}/{inputs.files[0].name}"
-    rules = load_model(job.model)
-    flags = ["--picture", there, *preprocess_flags(rules.preprocess, rules.input[1:])]
-    several = rules.spec.has_class_output and len(conversion.outputs) > 1
-    output = conversion.outputs[find_class_output(conversion, rules)] if several else ""
-    return [*flags, *rules.spec.picture_flags(rules.activation, output)]
+    model = conversion.model
+    flags = ["--picture", there, *preprocess_flags(model.preprocess, model.input[1:])]
+    several = model.spec.has_class_output and len(conversion.outputs) > 1
+    output = conversion.outputs[find_class_output(conversion, model)] if several else ""
+    return [*flags, *model.spec.picture_flags(model.activation, output)]
 
 
 def _measure_once(context: JobContext) -> Result:

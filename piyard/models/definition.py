@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,7 +12,7 @@ from msgspec import Meta
 
 from piyard.core import labels, paths
 from piyard.core.config import Config, load_named, yaml_names
-from piyard.core.errors import WrongInput, unknown_name
+from piyard.core.errors import WrongInput, did_you_mean, unknown_name
 from piyard.models.networks import NETWORK_NAMES
 from piyard.models.synthetic import INPUT_RANGE
 from piyard.vision.schema import (
@@ -112,8 +113,8 @@ class PublishedFigures(Config):
     source: str = ""
 
 
-class Model(Config):
-    """A network, its weights, its input and what its outputs mean."""
+class ModelDefinition(Config):
+    """The keys of a file in models/: a network, its weights and input, what its outputs mean."""
 
     title: str
     """The name as the Model column shows it."""
@@ -186,9 +187,40 @@ class Model(Config):
         return label_list_path(self.labels)
 
 
+class Model(ModelDefinition, kw_only=True):
+    """A model of models/: its definition, the name of that file, and the detector it needs."""
+
+    name: str
+    detector_model: Model | None = None
+
+
 def load_model(name: str) -> Model:
-    """The model of that name; an unknown one is an error with the nearest."""
-    model = load_named(MODELS_FOLDER, "model", name, Model)
+    """The model of that name, and its detector; an unknown one is an error with the nearest."""
+    definition = _read_definition(name)
+    detector = definition.detector
+    if detector and detector not in model_names():
+        raise WrongInput(
+            f"{MODELS_FOLDER / name}.yaml: there is no detector '{detector}'"
+            f"{did_you_mean(detector, model_names())}",
+            remedy="name a model of models/ that finds objects",
+        )
+    finder = name_model(detector, _read_definition(detector)) if detector else None
+    return msgspec.structs.replace(name_model(name, definition), detector_model=finder)
+
+
+def load_models(names: Collection[str]) -> list[Model]:
+    """The models of these names, each loaded once."""
+    models = {name: load_model(name) for name in dict.fromkeys(names)}
+    return [models[name] for name in names]
+
+
+def name_model(name: str, definition: ModelDefinition) -> Model:
+    """The model that a definition describes; without its detector."""
+    return Model(name=name, **msgspec.structs.asdict(definition))
+
+
+def _read_definition(name: str) -> ModelDefinition:
+    model = load_named(MODELS_FOLDER, "model", name, ModelDefinition)
     if model.network not in NETWORK_NAMES | FILE_NETWORKS:
         raise unknown_name("network", model.network, NETWORK_NAMES | FILE_NETWORKS)
     for listed in (model.labels, model.keypoints):

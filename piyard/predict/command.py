@@ -14,7 +14,7 @@ from piyard.board.ssh import commands
 from piyard.core import console
 from piyard.core.errors import PROGRAM, WrongInput
 from piyard.core.files import scratch_folder
-from piyard.models.definition import Model, load_model
+from piyard.models.definition import Model
 from piyard.predict.files import FILM_NAME, convert_to_mjpeg, fetch_picture, is_film, is_url
 from piyard.run.record import OUTPUTS_FOLDER
 from piyard.vision.pictures import (
@@ -244,7 +244,7 @@ def net_flags(model: Model, stem: str) -> list[str]:
 
 
 def _detector_flags(model: Model) -> list[str]:
-    return net_flags(load_model(model.detector), DETECTOR) if model.detector else []
+    return net_flags(model.detector_model, DETECTOR) if model.detector_model else []
 
 
 def _drawing_flags(options: PredictOptions) -> Sequence[str]:

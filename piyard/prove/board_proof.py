@@ -39,7 +39,7 @@ from piyard.core.files import write_text
 from piyard.core.tables import Cell, number_cell
 from piyard.evaluate import evaluation
 from piyard.models import definition
-from piyard.models.definition import Model, load_model
+from piyard.models.definition import Model
 from piyard.models.networks import inference
 from piyard.prove import tensors
 from piyard.run.job import JobContext
@@ -61,7 +61,7 @@ def prepare_inputs(conversion: Conversion, pictures: int = PROOF_PICTURES) -> Pr
 
     Raises ``ConversionFailed``.
     """
-    model = load_model(conversion.name)
+    model = conversion.model
     photos = proof_pictures(model, pictures) if pictures else []
     with console.step(f"ask the original of {conversion.name}"), inference():
         files = choose_files(model, random_weights=not conversion.has_real_weights)
@@ -96,7 +96,7 @@ class MeaningProof(msgspec.Struct, frozen=True, kw_only=True):
 class BoardProof(msgspec.Struct, frozen=True, kw_only=True):
     """The proof of one model on one board."""
 
-    model: str
+    model: Model
     host: str
     asked: str
     """The requested precision."""
@@ -168,7 +168,7 @@ def prove_on_board(context: JobContext, inputs: ProofCase) -> BoardProof:
         tracks={precision: followed} if followed else {},
     )
     return BoardProof(
-        model=context.job.model,
+        model=inputs.model,
         host=context.line.name,
         asked=context.job.precision,
         precision=precision,
@@ -218,10 +218,9 @@ def proof_rows(proofs: Sequence[BoardProof]) -> list[list[str]]:
 
 
 def _output_rows(proof: BoardProof) -> Iterator[list[str]]:
-    model = load_model(proof.model)
     for kind, outputs in proof.figures.items():
         for output, figures in outputs.items():
-            problem = output_problem(model, proof.precision, figures)
+            problem = output_problem(proof.model, proof.precision, figures)
             verdict = _proof_verdict(problem, empty=output in proof.empty)
             yield [*_proof_subject(proof), kind, output, *figures.cells, verdict]
 
@@ -241,29 +240,28 @@ def _proof_verdict(problem: str, *, empty: bool = False) -> str:
 
 def proof_remarks(proof: BoardProof) -> list[str]:
     """Remarks below the table."""
+    name = proof.model.name
     remarks = [
-        f"{proof.model} {proof.precision} on {proof.host}, {meant.kind}: {meant.agreement.text}"
+        f"{name} {proof.precision} on {proof.host}, {meant.kind}: {meant.agreement.text}"
         for meant in proof.meant
     ]
     remarks += [
-        f"✗ {proof.model} on {proof.host}, output {name} proves nothing: {why}"
-        for name, why in proof.empty.items()
+        f"✗ {name} on {proof.host}, output {output} proves nothing: {why}"
+        for output, why in proof.empty.items()
     ]
     if proof.masks:
         verdict = "masks are not enough" if proof.failed else "needs masks"
-        remarks.append(f"{proof.model} {verdict}: {', '.join(proof.masks)}")
+        remarks.append(f"{name} {verdict}: {', '.join(proof.masks)}")
     remarks += [
-        f"{proof.model}, {stem}: with these masks fp16 takes more than fp32: use --precision fp32"
+        f"{name}, {stem}: with these masks fp16 takes more than fp32: use --precision fp32"
         for stem in proof.slower
     ]
-    return remarks + [
-        f"✗ {proof.model} on {proof.host}, {line}" for line in (*proof.failed, *proof.where)
-    ]
+    return remarks + [f"✗ {name} on {proof.host}, {line}" for line in (*proof.failed, *proof.where)]
 
 
 def _proof_subject(proof: BoardProof) -> list[str]:
     host = proof.host + (EMULATED_MARK if proof.emulated and "emulated" not in proof.host else "")
-    return [proof.model, host, proof.precision]
+    return [proof.model.name, host, proof.precision]
 
 
 MASKS_KEY = "masks"
@@ -280,7 +278,7 @@ def save_masks(proved: Iterable[BoardProof]) -> list[Path]:
     masks_by_model: dict[str, ModelMasks] = {}
     for proof in proved:
         if proof.masks and not proof.failed:
-            masks = masks_by_model.setdefault(proof.model, dict(load_model(proof.model).masks))
+            masks = masks_by_model.setdefault(proof.model.name, dict(proof.model.masks))
             present = masks.get(proof.weights, {})
             added = {name: present.get(name, 0) | mask for name, mask in proof.masks.items()}
             masks[proof.weights] = present | added

@@ -76,10 +76,12 @@ def _with_masks(
     try:
         return prove_with_masks(context, question, looked) or proof
     except TOLERATED_ERRORS as error:
-        console.info(f"{proof.model} on {proof.host}: which masks help is not known: {error.what}")
+        console.info(
+            f"{proof.model.name} on {proof.host}: which masks help is not known: {error.what}"
+        )
         return proof
     finally:  # what was tried is not what the board is left with
-        execute.deploy_and_hold(context.line, [context.release], context.build, context.options)
+        execute.deploy_and_hold(context, [context.release])
 
 
 def is_maskable(proof: BoardProof) -> bool:

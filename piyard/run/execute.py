@@ -9,19 +9,17 @@ from typing import Any
 import msgspec
 
 from piyard.board import facts
-from piyard.board.connection import BoardConnection
 from piyard.board.facts import Facts
 from piyard.board.release import Release
 from piyard.board.ssh.commands import script_argv
 from piyard.board.ssh.session import Session
-from piyard.build.builder import Build
 from piyard.core import console
 from piyard.core.cancel import raise_if_requested
 from piyard.core.console import Step
 from piyard.core.errors import BoardCommandFailed, RunNotEnded
 from piyard.core.target import Conditions
 from piyard.run.deploy import Deployed, deploy_releases, needs_of, require_needs
-from piyard.run.job import KEEP_GOVERNOR, JobContext, RunOptions
+from piyard.run.job import KEEP_GOVERNOR, JobContext
 from piyard.run.lifecycle import finish_run, start_run
 from piyard.run.record import IdleState, Record, new_record
 from piyard.run.remote import DamagedFile
@@ -75,9 +73,9 @@ def _run_once(context: JobContext, work: NnrunCommand) -> Record:
 def _start_job(context: JobContext, work: NnrunCommand) -> Record:
     line, release = context.line, context.release
     releases = [work.inputs, release] if work.inputs else [release]
-    facts_before = deploy_and_hold(line, releases, context.build, context.options).facts
-    real = not line.board_with(facts_before).emulated
-    settled = _wait_for_idle(line) if work.measured and real else None
+    facts_before = deploy_and_hold(context, releases).facts
+    real = not context.job.board.emulated
+    settled = _wait_for_idle(context) if work.measured and real else None
     before = facts.read_facts(line.session) if settled else facts_before
     return start_run(
         line,
@@ -88,14 +86,15 @@ def _start_job(context: JobContext, work: NnrunCommand) -> Record:
         context.options.limit_s or (RUN_LIMIT_S if real else EMULATED_LIMIT_S),
         stdin_from=work.stdin_from,
         pmic=work.pmic,
-        governor=_governor(line, context.options) if work.measured and real else "",
+        governor=_governor(context) if work.measured and real else "",
     )
 
 
 def _record(context: JobContext, work: NnrunCommand, before: Facts) -> Record:
-    what = {**work.what, "slug": context.job.slug, "job": msgspec.to_builtins(context.job)}
+    what = {**work.what, "slug": context.job.slug, "job": msgspec.to_builtins(context.job.stored)}
     return new_record(
         context.line,
+        context.job.board,
         before,
         context.build,
         context.conversion,
@@ -105,15 +104,16 @@ def _record(context: JobContext, work: NnrunCommand, before: Facts) -> Record:
     )
 
 
-def _wait_for_idle(line: BoardConnection) -> IdleState:
-    return wait_until_idle(line.session, line.board.target.conditions)
+def _wait_for_idle(context: JobContext) -> IdleState:
+    return wait_until_idle(context.line.session, context.job.board.target.conditions)
 
 
-def _governor(line: BoardConnection, options: RunOptions) -> str:
+def _governor(context: JobContext) -> str:
     """The governor to run under; empty for the board's own."""
-    if options.governor:
-        return "" if options.governor == KEEP_GOVERNOR else options.governor
-    return line.board.target.conditions.governors[0] if line.entry.sudo else ""
+    if chosen := context.options.governor:
+        return "" if chosen == KEEP_GOVERNOR else chosen
+    target = context.job.board.target
+    return target.conditions.governors[0] if context.line.entry.sudo else ""
 
 
 def _restart_verified(context: JobContext, work: NnrunCommand) -> Record:
@@ -128,16 +128,15 @@ def _restart_verified(context: JobContext, work: NnrunCommand) -> Record:
         ) from None
 
 
-def deploy_and_hold(
-    line: BoardConnection, releases: Sequence[Release], build: Build, options: RunOptions
-) -> Deployed:
+def deploy_and_hold(context: JobContext, releases: Sequence[Release]) -> Deployed:
     """Deploy, keep the lease, and report what was sent."""
+    line, options = context.line, context.options
     done = deploy_releases(
         line.session,
         releases,
         line.lease,
         keep=True,
-        check=lambda facts, _bytes: _preflight(line, facts, build, releases),
+        check=lambda facts, _bytes: _preflight(context, facts, releases),
         rehash=options.rehash,
         link_limit=options.link_limit,
     )
@@ -153,13 +152,12 @@ def _transfer_summary(done: Deployed) -> str:
     return f"{done.sent / 1e6:.1f} MB sent ({done.content / 1e6:.1f} MB unpacked), {present}"
 
 
-def _preflight(
-    line: BoardConnection, facts: Facts, build: Build, releases: Sequence[Release]
-) -> None:
+def _preflight(context: JobContext, facts: Facts, releases: Sequence[Release]) -> None:
+    board = context.job.board
     largest = max(file.size for release in releases for file in release.files)
-    if line.emulated:  # its /proc/cpuinfo is the emulating machine's
+    if board.emulated:  # its /proc/cpuinfo is the emulating machine's
         facts = msgspec.structs.replace(facts, features=None)
-    require_needs(line.name, facts, needs_of(build.manifest, largest))
+    require_needs(board.name, facts, needs_of(context.build.manifest, largest))
 
 
 LOOK_PERIOD_S = 1

@@ -8,10 +8,11 @@ from typing import Literal
 
 import msgspec
 
-from piyard.board.connection import BoardConnection
+from piyard.board.connection import BoardConnection, BoardSpec
 from piyard.board.release import Release, release_of
 from piyard.build.builder import Build
 from piyard.convert.conversions import LABELS_FILE, Conversion
+from piyard.models.definition import Model
 
 INTERVAL = 0.01
 
@@ -47,8 +48,8 @@ class BenchOptions(msgspec.Struct, frozen=True, kw_only=True):
         return ["--budget", f"{self.budget_s:g}", *least, "--interval", f"{self.interval:g}"]
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the table: a model in one precision on some threads of one board."""
+class StoredJob(msgspec.Struct, frozen=True, kw_only=True):
+    """A job as files have it: board, target and model by their names."""
 
     host: str
     target: str
@@ -57,16 +58,43 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     threads: int
     bench: BenchOptions
 
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the table: a model in one precision on some threads of one board."""
+
+    board: BoardSpec
+    model: Model
+    precision: str
+    threads: int
+    bench: BenchOptions
+
+    @property
+    def host(self) -> str:
+        """The name of its board."""
+        return self.board.name
+
+    @property
+    def stored(self) -> StoredJob:
+        """The job as files have it."""
+        return StoredJob(
+            host=self.board.name,
+            target=self.board.target.name,
+            model=self.model.name,
+            precision=self.precision,
+            threads=self.threads,
+            bench=self.bench,
+        )
+
     @property
     def slug(self) -> str:
         """A name for files, made of what the user chose."""
-        return f"{self.model}-{self.precision}-t{self.threads}"
+        return f"{self.model.name}-{self.precision}-t{self.threads}"
 
     @property
     def title(self) -> str:
         """A name for people, with the board."""
         threads = f"{self.threads} {'thread' if self.threads == 1 else 'threads'}"
-        return f"{self.model} {self.precision}, {threads} on {self.host}"
+        return f"{self.model.name} {self.precision}, {threads} on {self.host}"
 
 
 PMIC = "pmic"
@@ -78,18 +106,20 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """What the desktop prepared for the jobs: each target's build, each model's conversion."""
 
     builds: Mapping[str, Build]
+    """By the target's name."""
     conversions: Mapping[str, Conversion]
-    detectors: Mapping[str, str] = {}
-    """Model → its detector, the model that finds its objects."""
+    """By the model's name."""
+    with_detectors: bool = False
+    """Whether a model that needs a detector brings it."""
 
     def of(self, job: Job) -> tuple[Build, Conversion]:
         """The build and the conversion of that job."""
-        return self.builds[job.target], self.conversions[job.model]
+        return self.builds[job.board.target.name], self.conversions[job.model.name]
 
     def detector_of(self, job: Job) -> Conversion | None:
         """The conversion of the job's detector, where its model needs one."""
-        name = self.detectors.get(job.model)
-        return self.conversions[name] if name else None
+        detector = job.model.detector if self.with_detectors else ""
+        return self.conversions[detector] if detector else None
 
     def release_of(self, job: Job) -> Release:
         """All files that the job needs on its board."""
@@ -147,7 +177,7 @@ class JobContext(msgspec.Struct, frozen=True, kw_only=True):
 
     def with_conversion(self, other: Conversion) -> JobContext:
         """The same job with another conversion of its model."""
-        conversions = {**self.prepared.conversions, self.job.model: other}
+        conversions = {**self.prepared.conversions, self.job.model.name: other}
         prepared = msgspec.structs.replace(self.prepared, conversions=conversions)
         return msgspec.structs.replace(self, prepared=prepared)
 

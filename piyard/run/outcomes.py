@@ -12,7 +12,7 @@ import msgspec
 from piyard.core import console, paths
 from piyard.core.errors import PROGRAM, JobsFailed, PiyardError, RunNotEnded, WrongInput
 from piyard.core.files import atomic_write, disk_error
-from piyard.run.job import Job
+from piyard.run.job import StoredJob
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -168,7 +168,7 @@ def _common_remedy(failures: Sequence[PiyardError]) -> str:
 class RetryState(msgspec.Struct, frozen=True, kw_only=True):
     """The unfinished jobs of one command, and its options."""
 
-    jobs: Sequence[Job]
+    jobs: Sequence[StoredJob]
     boards: Sequence[str] = ()
     """Boards that did not answer, so that nothing was planned for them."""
     models: Sequence[str] = ()
@@ -183,7 +183,7 @@ class RetryState(msgspec.Struct, frozen=True, kw_only=True):
         """All boards with something left to do."""
         return list(dict.fromkeys([*(job.host for job in self.jobs), *self.boards]))
 
-    def jobs_of(self, boards: Collection[str]) -> list[Job]:
+    def jobs_of(self, boards: Collection[str]) -> list[StoredJob]:
         """The jobs that were planned for these boards."""
         return [job for job in self.jobs if job.host in boards]
 

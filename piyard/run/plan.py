@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -17,8 +17,8 @@ from piyard.core import console
 from piyard.core.cancel import raise_if_requested
 from piyard.core.errors import DownloadFailed, PiyardError, WrongInput, unknown_name
 from piyard.core.target import PRECISIONS
-from piyard.models.definition import load_model, model_names
-from piyard.run.job import BenchOptions, Job, Prepared
+from piyard.models.definition import Model, load_models
+from piyard.run.job import BenchOptions, Job, Prepared, StoredJob
 from piyard.run.schedule import MAX_PARALLEL, run_parallel
 
 EMULATED_LOOPS, EMULATED_WARMUP = 3, 1
@@ -26,62 +26,57 @@ EMULATED_LOOPS, EMULATED_WARMUP = 3, 1
 
 
 def combine_jobs(
-    hosts: Mapping[str, BoardSpec],
-    models: Sequence[str],
+    boards: Iterable[BoardSpec],
+    models: Sequence[Model],
     *,
     precisions: Sequence[str] = (),
     threads: Sequence[int] = (),
     **bench: Any,
 ) -> list[Job]:
-    """The jobs for every host, model, precision and number of threads, in that order.
+    """The jobs for every board, model, precision and number of threads, in that order.
 
-    What is not given comes from the host's target. Raises ``WrongInput`` for a name there is not,
-    and for more threads than a host has cores.
+    Without precisions or threads each board has its target's. Raises ``WrongInput`` for an unknown
+    precision, and for more threads than a board has cores.
     """
-    check_names(models, precisions)
+    _check_precisions(precisions)
     jobs = []
-    for name, host in hosts.items():
-        _check_threads(name, host, threads)
-        host_bench = _bench_options(host, bench)
+    for board in boards:
+        _check_threads(board, threads)
+        bench_options = _bench_options(board, bench)
         combinations = product(
-            models, precisions or host.kind.precisions, threads or [host.usual_threads]
+            models, precisions or board.target.precisions, threads or [board.default_threads]
         )
         jobs += [
-            Job(host=name, target=host.target, model=m, precision=p, threads=t, bench=host_bench)
+            Job(board=board, model=m, precision=p, threads=t, bench=bench_options)
             for m, p, t in combinations
         ]
     return jobs
 
 
-def check_names(models: Sequence[str], precisions: Sequence[str] = ()) -> None:
-    """Raise for an unknown model or precision, naming the nearest one."""
-    for kind, names, legal in (
-        ("model", models, model_names()),
-        ("precision", precisions, PRECISIONS),
-    ):
-        for name in names:
-            if name not in legal:
-                raise unknown_name(kind, name, legal)
+def _check_precisions(precisions: Sequence[str]) -> None:
+    for precision in precisions:
+        if precision not in PRECISIONS:
+            raise unknown_name("precision", precision, PRECISIONS)
 
 
-def _bench_options(host: BoardSpec, options: Mapping[str, Any]) -> BenchOptions:
-    """The user's options over the defaults of that host; ``None`` leaves the default."""
+def _bench_options(board: BoardSpec, options: Mapping[str, Any]) -> BenchOptions:
+    """The user's options over the defaults for that board; ``None`` leaves the default."""
     emulated = BenchOptions(loops=EMULATED_LOOPS, warmup=EMULATED_WARMUP, cold=False)
-    defaults = emulated if host.emulated else BenchOptions()
+    defaults = emulated if board.emulated else BenchOptions()
     explicit = {name: value for name, value in options.items() if value is not None}
     return msgspec.structs.replace(defaults, **explicit)
 
 
-def _check_threads(name: str, host: BoardSpec, threads: Sequence[int]) -> None:
-    most = host.most_threads
+def _check_threads(board: BoardSpec, threads: Sequence[int]) -> None:
+    most = board.max_threads
     for number in threads:
         if number < 1:
             raise WrongInput(f"{number} threads", remedy="--threads takes 1 or more")
         if most and number > most:
             cores = f"{most} {'core' if most == 1 else 'cores'}"
-            where = ", as has the machine that emulates it" if host.emulated else ""
+            where = ", as has the machine that emulates it" if board.emulated else ""
             raise WrongInput(
-                f"--threads {number}: {name} has {cores}{where}", remedy=f"--threads {most}"
+                f"--threads {number}: {board.name} has {cores}{where}", remedy=f"--threads {most}"
             )
 
 
@@ -102,25 +97,50 @@ def identify_boards(
                     line.require_name()
                 else:
                     line.require_architecture(line.facts)
-                _ = line.target_name
+                _ = line.target
             except PiyardError as error:
                 errors[line.name] = error
                 line.close()
 
         return identify_one
 
-    real = [line for line in lines if not line.emulated]
+    real = [line for line in lines if not line.is_container]
     if real:
         run_parallel([(line.name, identifier(line)) for line in real], parallel)
         raise_if_requested()
     return [line for line in lines if line.name not in errors], errors
 
 
-def plan_jobs(lines: Sequence[BoardConnection], models: Sequence[str], **options: Any) -> list[Job]:
-    """The jobs for these boards (see ``job.plan``); raises for a precision that a model lacks."""
-    jobs = combine_jobs({line.name: line.spec for line in lines}, models, **options)
-    require_precisions((each.model, each.precision) for each in jobs)
+def plan_jobs(
+    lines: Sequence[BoardConnection], models: Sequence[Model], **options: Any
+) -> list[Job]:
+    """The jobs for these boards (see ``combine_jobs``); raises for what a model cannot compute in.
+
+    Names end here: a job holds its model and its board, and nothing below looks them up again.
+    """
+    jobs = combine_jobs([line.spec for line in lines], models, **options)
+    require_precisions(_model_precisions(jobs, with_detectors=False))
     return jobs
+
+
+def restore_jobs(
+    stored: Sequence[StoredJob], lines: Iterable[BoardConnection], models: Iterable[Model]
+) -> list[Job]:
+    """Stored jobs of these boards and models, as they were planned the first time."""
+    boards = {line.name: line.spec for line in lines}
+    by_name = {model.name: model for model in models}
+    unnamed = {job.model for job in stored} - by_name.keys()
+    by_name |= {model.name: model for model in load_models(unnamed)}
+    return [
+        Job(
+            board=boards[each.host],
+            model=by_name[each.model],
+            precision=each.precision,
+            threads=each.threads,
+            bench=each.bench,
+        )
+        for each in stored
+    ]
 
 
 def prepare_jobs(
@@ -138,17 +158,19 @@ def prepare_jobs(
     ``or_random`` a model whose weights cannot be downloaded gets random ones, which is reported
     here and in its row.
     """
-    detectors = {} if alone else _find_detectors(dict.fromkeys(job.model for job in jobs))
-    builds = {name: builder.build_nnrun(name) for name in dict.fromkeys(job.target for job in jobs)}
-    computed = dict.fromkeys(_model_precisions(jobs, detectors))
+    targets = {job.board.target.name: job.board.target for job in jobs}
+    builds = {name: builder.build_nnrun(target) for name, target in targets.items()}
     conversions = convert_models(
-        computed, random_weights=random_weights, or_random=or_random, force=force
+        _model_precisions(jobs, with_detectors=not alone),
+        random_weights=random_weights,
+        or_random=or_random,
+        force=force,
     )
-    return Prepared(builds=builds, conversions=conversions, detectors=detectors)
+    return Prepared(builds=builds, conversions=conversions, with_detectors=not alone)
 
 
 def convert_models(
-    computed: Iterable[tuple[str, str]],
+    computed: Iterable[tuple[Model, str]],
     *,
     random_weights: bool,
     or_random: bool = False,
@@ -156,27 +178,25 @@ def convert_models(
 ) -> dict[str, Conversion]:
     """The conversions of models and the precisions they are computed in; raises as ``prepare``."""
     pairs = list(computed)
+    models = {model.name: model for model, _ in pairs}
     conversions = {
-        name: _convert_model(name, random_weights=random_weights, or_random=or_random)
-        for name in dict.fromkeys(name for name, _ in pairs)
+        name: _convert_model(model, random_weights=random_weights, or_random=or_random)
+        for name, model in models.items()
     }
-    for name, precision in pairs:
-        _require_proved(conversions[name], precision, force=force)
+    for model, precision in pairs:
+        _require_proved(conversions[model.name], precision, force=force)
     return conversions
 
 
-def _find_detectors(models: Iterable[str]) -> dict[str, str]:
-    return {name: detector for name in models if (detector := load_model(name).detector)}
-
-
-def _model_precisions(
-    jobs: Iterable[Job], detectors: Mapping[str, str]
-) -> Iterator[tuple[str, str]]:
-    """Models and the precisions they are computed in."""
-    for each in jobs:
-        yield each.model, each.precision
-        if each.model in detectors:
-            yield detectors[each.model], each.precision
+def _model_precisions(jobs: Iterable[Job], *, with_detectors: bool) -> list[tuple[Model, str]]:
+    """Each model, and its detector, with each precision it is computed in, once."""
+    pairs: dict[tuple[str, str], tuple[Model, str]] = {}
+    for job in jobs:
+        detector = job.model.detector_model if with_detectors else None
+        for model in (job.model, detector):
+            if model:
+                pairs.setdefault((model.name, job.precision), (model, job.precision))
+    return list(pairs.values())
 
 
 def _require_proved(conversion: Conversion, precision: str, *, force: bool) -> None:
@@ -187,13 +207,14 @@ def _require_proved(conversion: Conversion, precision: str, *, force: bool) -> N
         console.info(f"✗ {conversion.name} FAILED its proof, used by --force: {failed[0]}")
 
 
-def _convert_model(name: str, *, random_weights: bool, or_random: bool) -> Conversion:
+def _convert_model(model: Model, *, random_weights: bool, or_random: bool) -> Conversion:
     try:
-        return converter.convert_model(name, random_weights=random_weights, force=True)
+        return converter.convert_model(model, random_weights=random_weights, force=True)
     except DownloadFailed as error:
         if not or_random:
             raise
         console.info(
-            f"{error}\n{name}: its weights cannot be downloaded, measuring with random ones instead"
+            f"{error}\n{model.name}: its weights cannot be downloaded, "
+            "measuring with random ones instead"
         )
-        return converter.convert_model(name, random_weights=True, force=True)
+        return converter.convert_model(model, random_weights=True, force=True)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from piyard.board.connection import BoardConnection
+from piyard.board.connection import BoardConnection, BoardSpec
 from piyard.board.facts import Facts
 from piyard.board.lease import Governor
 from piyard.build.builder import Build
@@ -79,6 +79,7 @@ LOG_FILE, STDERR_FILE, OUTPUTS_FOLDER = "log.jsonl", "stderr.txt", "outputs"
 
 def new_record(
     line: BoardConnection,
+    board: BoardSpec,
     before: Facts,
     build: Build,
     conversion: Conversion,
@@ -90,13 +91,12 @@ def new_record(
     """The record of a run that is about to start."""
     now = datetime.now(timezone.utc)
     safe_slug = re.sub(r"[^A-Za-z0-9._-]+", "-", slug)[:80]
-    board = line.board_with(before)
     return Record(
         id=f"{now:%Y%m%dT%H%M%S}-{safe_slug}-{secrets.token_hex(3)}",
         when=now.isoformat(timespec="seconds"),
         what=what,
         host=board.name,
-        target=board.target_name,
+        target=board.target.name,
         hardware=board.hardware,
         emulated=board.emulated,
         model=_describe_conversion(conversion),

@@ -13,7 +13,7 @@ from piyard.convert.conversions import Conversion
 from piyard.convert.converter import convert_model
 from piyard.core import download
 from piyard.models import definition
-from piyard.models.definition import MODELS_FOLDER
+from piyard.models.definition import MODELS_FOLDER, load_model
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +50,7 @@ def real(assets: Path, base: Path) -> Conversion:
     """SqueezeNet with trained weights, proved on real pictures."""
     with elsewhere(base) as patch:
         patch.setenv("PIYARD_MIRROR", str(assets))
-        return convert_model("squeezenet1_1")
+        return convert_model(load_model("squeezenet1_1"))
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 import pytest
 
-from piyard.board.connection import BoardSpec
 from piyard.convert import converter, lowering
 from piyard.convert.conversions import find_conversion
 from piyard.convert.converter import _key_inputs, compute_reference_logits, convert_model
@@ -25,6 +24,7 @@ from piyard.models.definition import MODELS_FOLDER, load_model
 from piyard.models.synthetic import random_tensor
 from piyard.run.plan import combine_jobs, convert_models, prepare_jobs
 from piyard.vision.schema import BytetrackConfig
+from tests.support import plans
 
 HEX = set("0123456789abcdef")
 
@@ -116,7 +116,8 @@ def test_a_second_call_converts_nothing_and_loads_nothing_heavy(real, mirror):
     heavy = ["torch", "torchvision", "ncnn", "pnnx", "numpy", "PIL", "requests"]
     program = (
         "import sys; from piyard.convert.converter import convert_model;"
-        "c = convert_model('squeezenet1_1');"
+        "from piyard.models.definition import load_model;"
+        "c = convert_model(load_model('squeezenet1_1'));"
         f"print(c.key, c.fresh, [m for m in {heavy} if m in sys.modules])"
     )
     done = subprocess.run(
@@ -151,7 +152,7 @@ def test_weights_agree_with_their_authors_own_test_vector(real, mirror):
 
 
 def test_random_weights_are_said_to_be_random(small):
-    made = convert_model(small(), random_weights=True)
+    made = convert_model(load_model(small()), random_weights=True)
     assert not made.has_real_weights
     assert made.manifest["weights"]["kind"] == "random"
     assert isinstance(made.manifest["weights"]["seed"], int)
@@ -161,9 +162,11 @@ def test_random_weights_are_said_to_be_random(small):
 def test_random_weights_tell_inputs_apart(small, network):
     """A net whose outputs are all alike proves nothing about its conversion."""
     made = convert_model(
-        small(network, **{"network: squeezenet1_1": f"network: {network}"})
-        if network != "squeezenet1_1"
-        else small(),
+        load_model(
+            small(network, **{"network: squeezenet1_1": f"network: {network}"})
+            if network != "squeezenet1_1"
+            else small()
+        ),
         random_weights=True,
     )
     net = load_net(made.folder)
@@ -178,7 +181,7 @@ def test_the_same_inputs_give_the_same_bytes(small, tmp_path, monkeypatch):
     made = []
     for place in ("one", "two"):
         monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path / place))
-        made.append(convert_model(name, random_weights=True))
+        made.append(convert_model(load_model(name), random_weights=True))
     assert made[0].fresh
     assert made[1].fresh
     assert made[0].key == made[1].key
@@ -186,13 +189,14 @@ def test_the_same_inputs_give_the_same_bytes(small, tmp_path, monkeypatch):
 
 
 def test_another_process_with_other_threads_gives_the_same_bytes(small, tmp_path, monkeypatch):
-    made = convert_model(small(), random_weights=True)
+    made = convert_model(load_model(small()), random_weights=True)
     program = (
         "from pathlib import Path; from piyard.models import definition;"
         "from piyard.convert.converter import convert_model;"
+        "from piyard.models.definition import load_model;"
         f"definition.MODELS_FOLDER = Path({str(MODELS_FOLDER)!r});"
         "import torch; torch.rand(3); torch.set_num_threads(1);"
-        "print(convert_model('small', random_weights=True).folder)"
+        "print(convert_model(load_model('small'), random_weights=True).folder)"
     )
     monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path / "other"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
@@ -207,7 +211,9 @@ def test_another_process_with_other_threads_gives_the_same_bytes(small, tmp_path
 def test_two_at_once_convert_once(small, own_artifacts):
     name = small()
     with ThreadPoolExecutor(2) as pool:
-        made = list(pool.map(lambda _: convert_model(name, random_weights=True), range(2)))
+        made = list(
+            pool.map(lambda _: convert_model(load_model(name), random_weights=True), range(2))
+        )
     assert sorted(one.fresh for one in made) == [False, True]
 
 
@@ -226,7 +232,7 @@ def test_another_input_is_another_key(small, own_artifacts, monkeypatch, old, ne
     for changes in ({}, more):
         name = small(f"m{len(keys)}", **changes)
         with pytest.raises(TypeError):
-            convert_model(name, random_weights=True)
+            convert_model(load_model(name), random_weights=True)
     assert len(set(keys)) == 2
 
 
@@ -235,7 +241,7 @@ def test_another_input_is_another_key(small, own_artifacts, monkeypatch, old, ne
 
 def test_no_weights_to_be_had(offline, own_artifacts):
     with pytest.raises(DownloadFailed) as caught:
-        convert_model("resnet18")
+        convert_model(load_model("resnet18"))
     assert "PIYARD_MIRROR" in caught.value.remedy
     assert "--random-weights" in caught.value.remedy
     assert not list(shelf().glob("*")) if shelf().is_dir() else True
@@ -277,7 +283,7 @@ def truncate(at, _half):
 def test_a_tampered_bin_fails_the_proof_and_is_refused(small, own_artifacts, meddle):
     meddle(tamper)
     with pytest.raises(ConversionFailed, match="out0") as caught:
-        convert_model(small(), random_weights=True)
+        convert_model(load_model(small()), random_weights=True)
     assert "0.9999" in str(caught.value)
     assert caught.value.code == 6
     (kept,) = shelf().iterdir()
@@ -288,14 +294,14 @@ def test_a_tampered_bin_fails_the_proof_and_is_refused(small, own_artifacts, med
 def test_what_failed_its_proof_is_used_by_force_only(small, own_artifacts, meddle):
     meddle(tamper)
     name = small()
-    forced = convert_model(name, random_weights=True, force=True)
+    forced = convert_model(load_model(name), random_weights=True, force=True)
     assert forced.failed
     with pytest.raises(ConversionFailed):
-        convert_model(name, random_weights=True)
-    again = convert_model(name, random_weights=True, force=True)
+        convert_model(load_model(name), random_weights=True)
+    again = convert_model(load_model(name), random_weights=True, force=True)
     assert (again.fresh, again.failed) == (False, forced.failed)
     with pytest.raises(ConversionFailed):
-        find_conversion(name, forced.key).require_proved()
+        find_conversion(load_model(name), forced.key).require_proved()
 
 
 def ruin_halves(at, half):
@@ -309,7 +315,7 @@ def ruin_halves(at, half):
 @pytest.fixture
 def in_halves_only(small, own_artifacts, meddle):
     meddle(ruin_halves)
-    return convert_model(small(), random_weights=True, force=True)
+    return convert_model(load_model(small()), random_weights=True, force=True)
 
 
 def test_what_only_fp16_is_too_little_for_is_used_in_fp32(in_halves_only):
@@ -323,7 +329,7 @@ def test_what_only_fp16_is_too_little_for_is_used_in_fp32(in_halves_only):
 
 def test_what_is_wrong_in_fp32_is_used_in_no_precision(small, own_artifacts, meddle):
     meddle(tamper)
-    made = convert_model(small(), random_weights=True, force=True)
+    made = convert_model(load_model(small()), random_weights=True, force=True)
     for precision in ("fp32", "fp16"):
         with pytest.raises(ConversionFailed) as caught:
             made.require_proved([precision])
@@ -337,7 +343,7 @@ def prepare(monkeypatch, small):
     def prepared(precision, **how):
         monkeypatch.setattr("piyard.build.builder.build_nnrun", lambda _: None)
         jobs = combine_jobs(
-            {"pi5-a": BoardSpec(target="rpi5")}, ["small"], precisions=[precision], threads=[1]
+            [plans.board("pi5-a")], [load_model("small")], precisions=[precision], threads=[1]
         )
         return prepare_jobs(jobs, random_weights=True, **how)
 
@@ -356,7 +362,7 @@ def test_a_job_is_refused_by_what_its_own_precision_proved(in_halves_only, prepa
     ("precisions", "fits"), [(["fp32"], True), (["fp16"], False), (["fp32", "fp16"], False)]
 )
 def test_all_precisions_of_a_model_must_be_proved(in_halves_only, precisions, fits):
-    computed = [("small", precision) for precision in precisions]
+    computed = [(load_model("small"), precision) for precision in precisions]
     if fits:
         made = convert_models(computed, random_weights=True)
         assert made["small"].key == in_halves_only.key
@@ -383,7 +389,7 @@ def test_swapped_layers_fail_the_proof(small, own_artifacts, meddle):
     """Sizes fit, ncnn loads it, and the answers are wrong."""
     meddle(open_a_relu)
     with pytest.raises(ConversionFailed, match="fp32") as caught:
-        convert_model(small(), random_weights=True)
+        convert_model(load_model(small()), random_weights=True)
     first = next(line for line in caught.value.evidence.splitlines() if "first diverging" in line)
     assert "Pooling" in first
     assert "behind 'features.0'" in first
@@ -392,7 +398,7 @@ def test_swapped_layers_fail_the_proof(small, own_artifacts, meddle):
 def test_a_truncated_bin_is_refused(small, own_artifacts, meddle):
     meddle(truncate)
     with pytest.raises(ConversionFailed, match="cannot load") as caught:
-        convert_model(small(), random_weights=True)
+        convert_model(load_model(small()), random_weights=True)
     assert list(shelf().iterdir()) == []
     assert "cut" in caught.value.remedy
     assert {"model.pnnx.log", "model.ncnn.param"} <= kept_logs()
@@ -401,4 +407,4 @@ def test_a_truncated_bin_is_refused(small, own_artifacts, meddle):
 def test_a_missing_tool_says_how_to_get_it(small, monkeypatch):
     monkeypatch.setattr(converter, "CONVERSION_TOOLS", ("torch", "no-such-tool"))
     with pytest.raises(NotSetUp, match="no-such-tool"):
-        convert_model(small(), random_weights=True)
+        convert_model(load_model(small()), random_weights=True)

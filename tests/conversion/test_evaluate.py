@@ -15,6 +15,7 @@ from piyard.convert.conversions import Conversion
 from piyard.convert.converter import convert_model
 from piyard.core.errors import ConversionFailed, WrongInput
 from piyard.evaluate.evaluation import require_real_weights
+from piyard.models.definition import load_model
 from piyard.results import accuracies
 from piyard.results.accuracies import find_accuracy, stored_evaluations
 
@@ -80,7 +81,7 @@ def test_a_dry_run_computes_nothing(
 
 
 def test_random_weights_are_refused() -> None:
-    made = convert_model("squeezenet1_1", random_weights=True)
+    made = convert_model(load_model("squeezenet1_1"), random_weights=True)
     with pytest.raises(WrongInput, match="random weights, which have no accuracy"):
         require_real_weights(made)
 
@@ -90,7 +91,7 @@ def test_one_whose_proof_failed_is_refused_unless_forced(
 ) -> None:
     manifest = real.manifest | {"failed": ["fp32, noise, output out0: cosine 0.5 is below 0.9999"]}
     broken = Conversion(
-        name=real.name, key=real.key, folder=real.folder, manifest=manifest, fresh=False
+        model=real.model, key=real.key, folder=real.folder, manifest=manifest, fresh=False
     )
     monkeypatch.setattr(conversions, "load_conversion", lambda *_, **__: broken)
     with pytest.raises(ConversionFailed, match="does not compute what the original computes"):

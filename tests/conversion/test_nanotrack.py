@@ -67,7 +67,7 @@ def about() -> Model:
 def conversion(assets: Path, base: Path) -> Conversion:
     with elsewhere(base) as patch:
         patch.setenv("PIYARD_MIRROR", str(assets))
-        return convert_model(NAME)
+        return convert_model(load_model(NAME))
 
 
 @pytest.fixture(scope="module")

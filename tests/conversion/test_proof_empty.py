@@ -93,7 +93,7 @@ def made(file, labels):
     names = file.parent / "names.txt"
     names.write_text("".join(f"{name}\n" for name in labels))
     apply_addition(plan_addition(OwnModelOptions(file=file, name="mine", labels=str(names))))
-    return convert_model("mine")
+    return convert_model(load_model("mine"))
 
 
 def test_a_net_of_one_logit(tmp_path, models):
@@ -116,7 +116,7 @@ def test_a_net_that_always_says_the_same(tmp_path, models):
 
 def proven(**more):
     usual: dict[str, Any] = {
-        "model": "resnet18",
+        "model": load_model("resnet18"),
         "host": "pi5-a",
         "asked": "fp16",
         "precision": "fp16",
@@ -163,7 +163,7 @@ def checked(tmp_path, monkeypatch):
         np.array(saved, "<f4").tofile(tmp_path / OUTPUTS_FOLDER / "out0.f32")
         manifest = {"reference": {"outputs": {"out0": [len(reference)]}}} | more
         known = Conversion(
-            name="resnet18", key="k", folder=tmp_path, manifest=manifest, fresh=False
+            model=load_model("resnet18"), key="k", folder=tmp_path, manifest=manifest, fresh=False
         )
         record: Any = SimpleNamespace(id="r")
         return check_outputs(record, known)

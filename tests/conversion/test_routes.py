@@ -14,7 +14,7 @@ from piyard.convert.converter import convert_model
 from piyard.convert.ncnn_net import load_net, net_inputs, run_net
 from piyard.core.errors import DownloadFailed, WrongInput
 from piyard.models import definition
-from piyard.models.definition import MODELS_FOLDER
+from piyard.models.definition import MODELS_FOLDER, load_model
 from piyard.models.synthetic import random_tensor
 
 
@@ -35,7 +35,7 @@ def by_route(base, tmp_path_factory):
         patch.setenv("PIYARD_ARTIFACTS", str(base / "artifacts"))
         patch.delenv("PIYARD_MIRROR", raising=False)
         return {
-            route: convert_model("small", random_weights=True, route=route)
+            route: convert_model(load_model("small"), random_weights=True, route=route)
             for route in ("trace", "script", "onnx", "pnnx")
         }
 
@@ -87,7 +87,7 @@ def test_a_table_of_the_proof(by_route):
 
 def test_an_unknown_route():
     with pytest.raises(WrongInput, match="did you mean 'script'"):
-        convert_model("resnet18", random_weights=True, route="scripted")
+        convert_model(load_model("resnet18"), random_weights=True, route="scripted")
 
 
 # -- with trained weights ----------------------------------------------------------------------
@@ -95,12 +95,12 @@ def test_an_unknown_route():
 
 def test_a_file_that_is_the_network_cannot_be_random(mirror):
     with pytest.raises(WrongInput, match="nothing without its file"):
-        convert_model("nanodet", random_weights=True)
+        convert_model(load_model("nanodet"), random_weights=True)
 
 
 def test_a_file_that_is_the_network_cannot_be_traced(mirror):
     with pytest.raises(WrongInput, match="route 'trace'") as caught:
-        convert_model("nanodet", route="trace")
+        convert_model(load_model("nanodet"), route="trace")
     assert "onnx, pnnx" in caught.value.remedy
 
 
@@ -110,7 +110,7 @@ def tracker(base, assets):
         patch.setenv("PIYARD_ARTIFACTS", str(base / "artifacts"))
         patch.setenv("XDG_CACHE_HOME", str(base / "cache"))
         patch.setenv("PIYARD_MIRROR", str(assets))
-        return convert_model("nanotrack")
+        return convert_model(load_model("nanotrack"))
 
 
 def test_a_tracker_is_two_nets_in_one_folder(tracker):
@@ -150,7 +150,7 @@ def test_a_missing_head_is_told(monkeypatch, tmp_path, offline, mirror):
     (tmp_path / "models" / "other.yaml").write_text(text.replace(line, f"    sha256: '{'0' * 64}'"))
     monkeypatch.setattr(definition, "MODELS_FOLDER", tmp_path / "models")
     with pytest.raises(DownloadFailed, match="cannot be downloaded"):
-        convert_model("other")
+        convert_model(load_model("other"))
 
 
 def test_a_trackers_work_is_that_of_a_frame(tracker):

@@ -42,7 +42,7 @@ def save(network, path):
 
 def test_own_weights_from_a_mirror(small, mirror_of):
     save(build_network("squeezenet1_1", 10), mirror_of / "own.pth")
-    made = convert_model(pinned(small, mirror_of / "own.pth"))
+    made = convert_model(load_model(pinned(small, mirror_of / "own.pth")))
     assert made.has_real_weights
     assert made.manifest["weights"]["sha256"] == sha256_of_file(mirror_of / "own.pth")
 
@@ -57,7 +57,7 @@ def test_the_start_of_a_sha256_is_told_in_full(small, mirror_of):
 def test_another_networks_weights_are_refused(small, mirror_of):
     save(build_network("squeezenet1_0", 10), mirror_of / "own.pth")
     with pytest.raises(ConversionFailed, match="do not fit") as caught:
-        convert_model(pinned(small, mirror_of / "own.pth"))
+        convert_model(load_model(pinned(small, mirror_of / "own.pth")))
     assert "size mismatch" in caught.value.evidence or "ey(s)" in caught.value.evidence
 
 
@@ -66,7 +66,7 @@ def test_one_missing_tensor_is_refused(small, mirror_of):
     state.pop("classifier.1.bias")
     torch.save(state, mirror_of / "own.pth")
     with pytest.raises(ConversionFailed) as caught:
-        convert_model(pinned(small, mirror_of / "own.pth"))
+        convert_model(load_model(pinned(small, mirror_of / "own.pth")))
     assert "classifier.1.bias" in caught.value.evidence
 
 
@@ -75,7 +75,7 @@ def test_not_finite_weights_are_not_deployable(small, mirror_of):
     state["features.0.weight"][0] = float("nan")
     torch.save(state, mirror_of / "own.pth")
     with pytest.raises(ConversionFailed, match="finite"):
-        convert_model(pinned(small, mirror_of / "own.pth"))
+        convert_model(load_model(pinned(small, mirror_of / "own.pth")))
 
 
 class Trap:
@@ -93,10 +93,10 @@ class Trap:
 def test_a_weights_file_runs_no_code(small, mirror_of, tmp_path):
     (mirror_of / "own.pth").write_bytes(pickle.dumps(Trap(tmp_path / "sprung")))
     with pytest.raises(ConversionFailed, match="safe to load"):
-        convert_model(pinned(small, mirror_of / "own.pth"))
+        convert_model(load_model(pinned(small, mirror_of / "own.pth")))
     torch.save({"a": Trap(tmp_path / "sprung")}, mirror_of / "own.pth")
     with pytest.raises(ConversionFailed, match="safe to load"):
-        convert_model(pinned(small, mirror_of / "own.pth", "again"))
+        convert_model(load_model(pinned(small, mirror_of / "own.pth", "again")))
     assert not (tmp_path / "sprung").exists()
 
 
@@ -104,13 +104,13 @@ def test_a_weights_file_runs_no_code(small, mirror_of, tmp_path):
 def test_what_is_no_weights_file(small, mirror_of, content):
     (mirror_of / "own.pth").write_bytes(content)
     with pytest.raises(ConversionFailed):
-        convert_model(pinned(small, mirror_of / "own.pth"))
+        convert_model(load_model(pinned(small, mirror_of / "own.pth")))
 
 
 def test_tensors_without_names_are_no_weights(small, mirror_of):
     torch.save([torch.zeros(3)], mirror_of / "own.pth")
     with pytest.raises(ConversionFailed):
-        convert_model(pinned(small, mirror_of / "own.pth"))
+        convert_model(load_model(pinned(small, mirror_of / "own.pth")))
 
 
 def test_the_official_file_comes_first(mirror):

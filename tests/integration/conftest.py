@@ -11,13 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from piyard.board.emulator import EmulatedBoard, start_emulated, stop_emulated
+from piyard.board.emulator import EmulatedBoard, stop_emulated
 from piyard.build.builder import Build, build_nnrun
 from piyard.convert.conversions import Conversion
 from piyard.convert.converter import convert_model
+from piyard.core.target import load_target
+from piyard.models.definition import load_model
 from piyard.results.result import Result
 from piyard.run.job import RunOptions
 from tests.support import private_folders, simulated_pi
+from tests.support.plans import start_emulated
 from tests.support.simulated import bench as simulated
 from tests.support.simulated.bench import Measure
 from tests.support.simulated_pi import SimulatedPi
@@ -38,13 +41,13 @@ def sshd(tmp_path: Path) -> Iterator[Sshd]:
 @pytest.fixture(scope="session")
 def rpi5_build() -> Build:
     """The full cross build, in the checkout's own artifacts."""
-    return build_nnrun("rpi5")
+    return build_nnrun(load_target("rpi5"))
 
 
 @pytest.fixture(scope="session")
 def squeezenet() -> Conversion:
     """A small model with seeded random weights."""
-    return convert_model("squeezenet1_1", random_weights=True)
+    return convert_model(load_model("squeezenet1_1"), random_weights=True)
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +65,7 @@ def real_mobilenet(assets: Path) -> Conversion:
 def _convert(name: str, mirror: Path) -> Conversion:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIYARD_MIRROR", str(mirror))
-        return convert_model(name)
+        return convert_model(load_model(name))
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from piyard.build.source import Source
 from piyard.core import containers
 from piyard.core.errors import BuildFailed
 from piyard.core.files import sha256_of_file
+from piyard.core.target import load_target
 from tests.integration.conftest import Invoke
 from tests.support import tiny_ncnn
 
@@ -27,7 +28,8 @@ def test_nnrun_is_one_static_aarch64_program_for_any_page_size(rpi5_build: Build
 
 
 def test_all_pis_share_the_build(rpi5_build: Build) -> None:
-    assert {build_nnrun(name).key for name in ("rpi4", "rpi3", "zero2w")} == {rpi5_build.key}
+    targets = map(load_target, ("rpi4", "rpi3", "zero2w"))
+    assert {build_nnrun(target).key for target in targets} == {rpi5_build.key}
 
 
 def test_nothing_changed_starts_no_container(
@@ -37,7 +39,7 @@ def test_nothing_changed_starts_no_container(
         raise AssertionError("the engine was asked")
 
     monkeypatch.setattr(containers, "connect_engine", no_engine)
-    again = build_nnrun("rpi5")
+    again = build_nnrun(load_target("rpi5"))
     assert (again.fresh, again.folder) == (False, rpi5_build.folder)
 
 
@@ -63,7 +65,7 @@ def test_the_same_inputs_give_the_same_bytes_in_another_folder(
     monkeypatch.setattr(Source, "folder", lambda _self: unpacked)
     monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path / "another" / "deeper" / "artifacts"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another" / "deeper" / "cache"))
-    there = build_recipe("desktop", how)
+    there = build_recipe(how)
     assert there.fresh
     assert there.folder != here.folder
     assert sha256_of_file(there.nnrun) == sha256_of_file(here.nnrun)
@@ -77,6 +79,6 @@ def test_a_compilers_error_is_shown(tmp_path: Path) -> None:
     how = msgspec.structs.replace(tiny_ncnn.recipe("desktop"), runner=tmp_path, runner_digest="")
     tiny_ncnn.desktop()
     with pytest.raises(BuildFailed) as caught:
-        build_recipe("desktop", how)
+        build_recipe(how)
     assert "'nonsense' was not declared" in str(caught.value)
     assert caught.value.code == 5

@@ -18,13 +18,12 @@ import pytest
 from PIL import Image
 
 from piyard.board.address import Address
-from piyard.board.connection import BoardConnection, BoardSpec, open_board
+from piyard.board.connection import BoardConnection, open_board
 from piyard.board.emulator import (
     LOOPBACK,
     PORT,
     EmulatedBoard,
     list_emulated,
-    start_emulated,
     stop_emulated,
 )
 from piyard.board.lease import new_lease
@@ -40,7 +39,6 @@ from piyard.core.containers import connect_engine
 from piyard.core.errors import KeyRejected
 from piyard.core.paths import ROOT
 from piyard.measure.bench import run_benchmark
-from piyard.models.definition import load_model
 from piyard.predict.command import Inputs, PredictOptions
 from piyard.predict.prediction import Prediction, predict_on_board
 from piyard.results.result import Result
@@ -50,6 +48,7 @@ from piyard.run.plan import combine_jobs
 from piyard.run.record import LOG_FILE, OUTPUTS_FOLDER
 from piyard.vision.predictions import Frame
 from tests.integration.conftest import Invoke
+from tests.support.plans import board, start_emulated
 
 pytestmark = [
     *(pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(2400)),
@@ -80,7 +79,7 @@ def look_at(
     """What the model sees on that board."""
     host = f"emulated:{target}"
     (one,) = combine_jobs(
-        {host: BoardSpec(target=target, emulated=True)}, [conversion.name], precisions=[precision]
+        [board(host, target, emulated=True)], [conversion.model], precisions=[precision]
     )
     line = BoardConnection(host)
     try:
@@ -91,7 +90,7 @@ def look_at(
             prepared=ready(build, conversion, target),
             options=RunOptions(limit_s=600),
         )
-        return predict_on_board(context, Inputs(pictures=shown), asked, load_model(conversion.name))
+        return predict_on_board(context, Inputs(pictures=shown), asked, conversion.model)
     finally:
         line.close()
 
@@ -113,7 +112,7 @@ def test_a_session_runs_under_the_targets_cpu(emulated_rpi5: EmulatedBoard) -> N
     assert said.out.split() == ["cortex-a76", "pi"]
     assert told.machine == "aarch64"
     assert told.memory_kb
-    assert line.board.hardware == "Raspberry Pi 5 (emulated)"
+    assert line.spec.hardware == "Raspberry Pi 5 (emulated)"
 
 
 def test_it_is_found_again_while_it_runs(emulated_rpi5: EmulatedBoard) -> None:
@@ -212,8 +211,8 @@ def test_a_benchmark_is_checked_against_torch(rpi5_build: Build, squeezenet: Con
 def measure(build: Build, conversion: Conversion) -> Result:
     host = "emulated:rpi5"
     (one,) = combine_jobs(
-        {host: BoardSpec(target="rpi5", emulated=True)},
-        [conversion.name],
+        [board(host, emulated=True)],
+        [conversion.model],
         precisions=["fp32"],
         loops=2,
         warmup=0,

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from piyard.board.emulator import EmulatedBoard, start_emulated, stop_emulated
+from piyard.board.emulator import EmulatedBoard, stop_emulated
 from piyard.board.ssh.hostkeys import login_key
 from piyard.build.builder import Build
 from piyard.convert.conversions import Conversion
 from tests.integration.conftest import Invoke
 from tests.support import labgrid_farm as farms
 from tests.support.labgrid_farm import Farm, Switch
+from tests.support.plans import start_emulated
 
 pytestmark = [
     *(pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(2400)),

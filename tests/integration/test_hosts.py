@@ -124,7 +124,7 @@ def test_a_board_nobody_knows_needs_its_target_named(
     ):
         raise AssertionError("opened")
     with open_board("opi", "rpi5") as line:
-        assert line.board.hardware == "Raspberry Pi 5"
+        assert line.spec.hardware == "Raspberry Pi 5"
 
 
 def connecting(login: Login) -> type[PiyardError]:

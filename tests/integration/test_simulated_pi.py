@@ -42,9 +42,9 @@ def session(line: BoardConnection) -> Session:
 
 def test_it_passes_for_a_real_pi_5(line: BoardConnection) -> None:
     told = line.facts
-    assert line.target_name == "rpi5"
-    assert not line.board_with(told).emulated
-    assert line.board_with(told).hardware == "Raspberry Pi 5"
+    assert line.target.name == "rpi5"
+    assert not line.spec.emulated
+    assert line.spec.hardware == "Raspberry Pi 5"
     assert {"asimdhp", "asimddp"} <= set(str(told.features).split())
 
 

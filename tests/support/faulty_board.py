@@ -31,7 +31,6 @@ from piyard.board.emulator import (
     _board_image,
     _identity_archive,
     _wait_for_sshd,
-    start_emulated,
 )
 from piyard.board.release import HOME, Release, ReleaseFile
 from piyard.board.ssh.hostkeys import host_key, login_key, public_key
@@ -44,10 +43,11 @@ from piyard.core.files import sha256_of_value
 from piyard.core.store import get_or_make
 from piyard.core.target import load_target
 from piyard.run.execute import NnrunCommand, run_job
-from piyard.run.job import BenchOptions, Job, JobContext, Prepared, RunOptions
+from piyard.run.job import Job, JobContext, Prepared, RunOptions
 from piyard.run.outcomes import JobOutcomes
 from piyard.run.record import Record
 from piyard.run.schedule import run_on_boards
+from tests.support import plans
 
 BOARD = "emulated:desktop/1"
 SMALL = [20_000] * 9
@@ -113,7 +113,7 @@ class Pi:
 
     def await_sshd(self) -> None:
         """Wait until somebody listens again; a restart gives it another port."""
-        self.board = start_emulated(self.board.name)
+        self.board = plans.start_emulated(self.board.name)
 
     def signal_sshd(self, signal: str) -> None:
         """Signal each sshd there, the listening one too."""
@@ -300,14 +300,14 @@ def _conversion(size: int) -> Conversion:
 
     folder, made = get_or_make("conversions", f"net{size}", fill)
     told = {"nets": ["model"]}
-    return Conversion(name="net", key=f"net{size}", folder=folder, manifest=told, fresh=made)
+    return Conversion(
+        model=plans.model("net"), key=f"net{size}", folder=folder, manifest=told, fresh=made
+    )
 
 
 def job(host: str) -> Job:
     """A job for the stand-in."""
-    return Job(
-        host=host, target="desktop", model="net", precision="fp32", threads=1, bench=BenchOptions()
-    )
+    return plans.job(host, "desktop", "net")
 
 
 def do(

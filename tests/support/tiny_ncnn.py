@@ -9,6 +9,7 @@ import msgspec
 
 from piyard.build.builder import Build, build_recipe, load_recipe
 from piyard.build.recipe import Recipe
+from piyard.core.target import load_target
 
 LAYERS = frozenset(
     "BatchNorm BinaryOp Cast Clip Concat Convolution ConvolutionDepthWise Crop Dequantize Dropout "
@@ -25,7 +26,7 @@ ONE_VARIANT = dict.fromkeys(
 
 def recipe(target_name: str) -> Recipe:
     """The target's recipe with all other layers left out."""
-    full = load_recipe(target_name)
+    full = load_recipe(load_target(target_name))
     listed = (full.source.folder() / "src" / "CMakeLists.txt").read_text()
     names = set(re.findall(r"ncnn_add_layer\((\w+)", listed))
     left_out = {f"WITH_LAYER_{name.lower()}": False for name in sorted(names - LAYERS)}
@@ -36,4 +37,4 @@ def recipe(target_name: str) -> Recipe:
 @cache
 def desktop() -> Build:
     """nnrun for this machine."""
-    return build_recipe("desktop", recipe("desktop"))
+    return build_recipe(recipe("desktop"))

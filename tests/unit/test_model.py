@@ -9,7 +9,7 @@ from piyard.core.config import load_yaml
 from piyard.core.errors import WrongInput
 from piyard.core.paths import ROOT
 from piyard.models import definition
-from piyard.models.definition import MODELS_FOLDER, Model, load_model, model_names
+from piyard.models.definition import MODELS_FOLDER, ModelDefinition, load_model, model_names
 from piyard.models.networks import NETWORK_NAMES
 
 GOOD = (MODELS_FOLDER / "resnet18.yaml").read_text()
@@ -17,7 +17,7 @@ GOOD = (MODELS_FOLDER / "resnet18.yaml").read_text()
 
 def load_text(tmp_path, text):
     (tmp_path / "m.yaml").write_text(text)
-    return load_yaml(tmp_path / "m.yaml", Model)
+    return load_yaml(tmp_path / "m.yaml", ModelDefinition)
 
 
 def test_only_a_file_that_is_the_network_can_be_cut(tmp_path):

@@ -9,7 +9,13 @@ import pytest
 from piyard.core import target
 from piyard.core.config import load_yaml
 from piyard.core.errors import WrongInput
-from piyard.core.target import Conditions, Target, load_target, target_names, target_of_device
+from piyard.core.target import (
+    Conditions,
+    TargetDefinition,
+    load_target,
+    target_names,
+    target_of_device,
+)
 
 PIS = ("rpi5", "rpi4", "rpi3", "zero2w")
 
@@ -63,10 +69,10 @@ def test_a_desktop_is_nobodys_known_board() -> None:
 BOARD = "title: x\narch: aarch64\ntoolchain: x\ncpu: x\ncores: 4\npage_size: 4096\nprecisions: []\n"
 
 
-def read(tmp_path: Path, more: str) -> Target:
+def read(tmp_path: Path, more: str) -> TargetDefinition:
     file = tmp_path / "x.yaml"
     file.write_text(BOARD + more)
-    return load_yaml(file, Target)
+    return load_yaml(file, TargetDefinition)
 
 
 def test_a_target_without_conditions_has_the_common_ones(tmp_path: Path) -> None:

@@ -33,29 +33,28 @@ def is_emulated(host: str) -> bool:
     return host.startswith(EMULATED_PREFIX)
 
 
-def emulated_target(host: str) -> str:
-    """The target of a board's name; raises ``WrongInput`` for one that cannot be a board."""
+def emulated_target(host: str) -> Target:
+    """The target of an emulated board's name; ``WrongInput`` for one that cannot be a board."""
     match = EMULATED_NAME.fullmatch(host)
     if not match:
         raise WrongInput(
             f"'{host}' is not an emulated board",
             remedy=f"write {EMULATED_PREFIX}rpi5 or {EMULATED_PREFIX}rpi5/2",
         )
-    _require_emulable(match["target"])
-    return match["target"]
+    return _load_emulable(match["target"])
 
 
-def runs_natively(kind: Target) -> bool:
+def runs_natively(target: Target) -> bool:
     """Whether this machine runs that target's programs without emulation."""
-    return platform.machine().replace("arm64", "aarch64") == kind.arch
+    return platform.machine().replace("arm64", "aarch64") == target.arch
 
 
-def _require_emulable(name: str) -> Target:
-    kind = load_target(name)
-    if kind.arch != "aarch64" and not runs_natively(kind):
+def _load_emulable(name: str) -> Target:
+    emulable = load_target(name)
+    if emulable.arch != "aarch64" and not runs_natively(emulable):
         boards = [n for n in target_names() if load_target(n).arch == "aarch64"]
         raise unknown_name("board to emulate", name, boards)
-    return kind
+    return emulable
 
 
 BOARD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -275,7 +274,7 @@ def _check_ssh(board: BoardEntry) -> None:
 
 def _check_emulated(host: str, target_name: str) -> None:
     try:
-        emulated = emulated_target(host)
+        emulated = emulated_target(host).name
     except WrongInput as error:
         raise WrongInput(f"host: {error.what}", remedy=error.remedy) from None
     if target_name not in {"", emulated}:

@@ -26,7 +26,7 @@ from piyard.convert.own.defaults import (
 from piyard.convert.param import read_param
 from piyard.core.errors import PROGRAM, WrongInput, unknown_name
 from piyard.core.files import sha256_of_file
-from piyard.models.definition import Activation, Model
+from piyard.models.definition import Activation, Model, ModelDefinition, name_model
 from piyard.vision.schema import AUTO
 from piyard.vision.tasks import find_task
 from piyard.vision.tasks.classify import OutputKind, resolve_activation
@@ -206,7 +206,7 @@ def describe_model(
         "cut": options.cut,
     }
     keys = {key: value for key, value in keys.items() if value}
-    model = _validate_model(keys)
+    model = _validate_model(options.name, keys)
     cut = [] if options.cut else find_cut(files[MAIN_PART], model)
     return ModelDescription(
         keys=keys | ({"cut": cut} if cut else {}),
@@ -257,9 +257,9 @@ def _require_square(
         )
 
 
-def _validate_model(described: Mapping[str, Any]) -> Model:
+def _validate_model(name: str, described: Mapping[str, Any]) -> Model:
     try:
-        return msgspec.convert(described, Model)
+        return name_model(name, msgspec.convert(described, ModelDefinition))
     except msgspec.ValidationError as error:
         raise WrongInput(
             f"this does not describe a model: {error}", remedy=f"{PROGRAM} --help model.add"

@@ -10,11 +10,13 @@ import pytest
 from piyard.convert.converter import convert_model
 from piyard.convert.ncnn_net import load_net, net_inputs, net_outputs, read_layers, run_layer
 from piyard.convert.param import MASK_KEY
+from piyard.models.definition import load_model
 from piyard.prove import tensors
 from piyard.prove.board_proof import prepare_inputs
 from piyard.prove.tensors import BoardTensors
 from piyard.run import execute
-from piyard.run.job import BenchOptions, Job, JobContext, Prepared, RunOptions
+from piyard.run.job import JobContext, Prepared, RunOptions
+from tests.support import plans
 
 
 class Host:
@@ -25,7 +27,7 @@ class Host:
 
 @pytest.fixture
 def conversion(small):
-    return convert_model(small(), random_weights=True)
+    return convert_model(load_model(small()), random_weights=True)
 
 
 @pytest.fixture
@@ -35,14 +37,7 @@ def asked(conversion):
 
 @pytest.fixture
 def place(conversion):
-    job = Job(
-        host="pi5-a",
-        target="rpi5",
-        model="small",
-        precision="fp16",
-        threads=1,
-        bench=BenchOptions(),
-    )
+    job = plans.job("pi5-a", "rpi5", "small", precision="fp16")
     nobody: Any = None
     host: Any = Host()
     ready = Prepared(builds={"rpi5": nobody}, conversions={"small": conversion})

@@ -28,7 +28,7 @@ def test_masks_go_into_the_yaml_and_the_next_conversion(needing, conversion):
     assert load_model("small").masks == {"random": {name: FP32_MASK}}
     before = path.read_text()
     assert before.startswith("title:")
-    again = convert_model("small", random_weights=True)
+    again = convert_model(load_model("small"), random_weights=True)
     assert again.key != conversion.key
     assert again.manifest["masks"] == {name: FP32_MASK}
     layer = next(one for one in read_layers(again.folder) if one.name == name)
@@ -40,7 +40,7 @@ def test_masks_go_into_the_yaml_and_the_next_conversion(needing, conversion):
 def test_by_another_route_names_may_mean_other_layers(needing):
     _, made = needing
     save_masks([made])
-    other = convert_model("small", random_weights=True, route="script")
+    other = convert_model(load_model("small"), random_weights=True, route="script")
     assert other.manifest["masks"] == {}
     assert not any(one.number(MASK_KEY) for one in read_layers(other.folder))
 
@@ -49,7 +49,7 @@ def test_masks_of_other_weights_stay_and_do_not_count(needing, conversion, small
     name, made = needing
     path = MODELS_FOLDER / "small.yaml"
     path.write_text(path.read_text() + 'masks:\n  "0123abcd":\n    Convolution: 3\n# the end\n')
-    assert convert_model("small", random_weights=True).key == conversion.key
+    assert convert_model(load_model("small"), random_weights=True).key == conversion.key
     save_masks([made])
     told = yaml.safe_load(path.read_text())["masks"]
     assert told == {"0123abcd": {"Convolution": 3}, "random": {name: FP32_MASK}}
@@ -101,4 +101,4 @@ def test_a_mask_for_no_layer_is_one_line(small, name):
     path = MODELS_FOLDER / f"{small()}.yaml"
     path.write_text(path.read_text() + f"masks:\n  random:\n    {name}: 1\n")
     with pytest.raises(WrongInput, match=f"no layer '{name}' to mask"):
-        convert_model("small", random_weights=True)
+        convert_model(load_model("small"), random_weights=True)

@@ -8,6 +8,7 @@ import pytest
 
 from piyard.convert.conversions import Conversion
 from piyard.convert.proof_inputs import CLIP_FRAMES
+from piyard.models.definition import load_model
 from piyard.prove.board_proof import prepare_inputs
 
 
@@ -30,7 +31,9 @@ def test_real_pictures_are_asked_for_where_they_mean_something(real, mirror):
 @pytest.mark.parametrize(("pictures", "frames"), [(1, CLIP_FRAMES), (0, None)])
 def test_the_question_has_the_originals_tracks(mirror, pictures, frames, monkeypatch):
     monkeypatch.setattr(Conversion, "has_real_weights", True)
-    made = Conversion(name="nanotrack", key="k", folder=Path(), manifest={}, fresh=False)
+    made = Conversion(
+        model=load_model("nanotrack"), key="k", folder=Path(), manifest={}, fresh=False
+    )
     clip = prepare_inputs(made, pictures).clip
     assert bool(clip) == bool(frames)
     if clip:

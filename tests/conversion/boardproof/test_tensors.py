@@ -25,10 +25,10 @@ from piyard.models.synthetic import random_tensor
 from piyard.prove import tensors
 from piyard.prove.tensors import OutputLine, _read_blob, compute_tensors
 from piyard.run.execute import NnrunCommand
-from piyard.run.job import BenchOptions, Job, JobContext, Prepared, RunOptions
+from piyard.run.job import JobContext, Prepared, RunOptions
 from piyard.run.record import LOG_FILE, OUTPUTS_FOLDER, run_folder
 from tests.runner.nets import Net
-from tests.support import synthetic_results
+from tests.support import plans, synthetic_results
 
 Lines = list[dict[str, Any]]
 Change = Callable[[Lines], None]
@@ -50,10 +50,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> JobContext:
     folder.mkdir()
     (folder / "model.ncnn.param").write_text(two_inputs().param)
     (folder / "model.ncnn.bin").touch()
-    job = Job(
-        host="pi", target="rpi5", model="m", precision="fp16", threads=3, bench=BenchOptions()
-    )
-    made = Conversion(name="m", key="k", folder=folder, manifest={}, fresh=False)
+    job = plans.job("pi", "rpi5", "m", precision="fp16", threads=3)
+    made = Conversion(model=plans.model("m"), key="k", folder=folder, manifest={}, fresh=False)
     nobody: Any = None
     ready = Prepared(builds={"rpi5": nobody}, conversions={"m": made})
     return JobContext(line=nobody, job=job, prepared=ready, options=RunOptions())

@@ -103,7 +103,7 @@ def test_how_a_program_ends(tmp_path, name):
 def test_log_probabilities_are_never_a_boards(tmp_path, two):
     """A float holds 0 for some of them, of which ncnn's logarithm is not a number."""
     add(asked(classifier(tmp_path / "a.onnx", ending="log_softmax"), two))
-    made, rules = convert_model("mine"), load_model("mine")
+    made, rules = convert_model(load_model("mine")), load_model("mine")
     assert rules.activation == "exp"
     assert made.failed == []
     layers = read_param(made.folder / "model.ncnn.param")
@@ -116,7 +116,7 @@ def test_log_probabilities_are_never_a_boards(tmp_path, two):
 
 def test_a_ready_pair_says_how_it_ends_too(tmp_path, two):
     add(asked(classifier(tmp_path / "a.onnx", ending="softmax"), two))
-    folder = convert_model("mine").folder
+    folder = convert_model(load_model("mine")).folder
     pair = read_outputs(folder / "model.ncnn.param", "ncnn", SHAPE, [])
     assert (pair.names, pair.ends) == (["out0"], ["probabilities"])
 
@@ -174,7 +174,7 @@ def test_probabilities_show_however_they_are_computed(tmp_path, two):
     assert "--activation none" in caught.value.remedy
     assert not (MODELS_FOLDER / "mine.yaml").exists()
     add(asked(file, two, activation="none"))
-    assert convert_model("mine").failed == []
+    assert convert_model(load_model("mine")).failed == []
 
 
 def test_an_unknown_activation(tmp_path, two):
@@ -221,7 +221,7 @@ def test_no_output_fits(tmp_path, names):
 def test_several_outputs_on_a_board(tmp_path, two):
     """nnrun is told the blob's name; the other head has no labels, and is shown by number."""
     add(asked(classifier(tmp_path / "a.onnx", heads={"form": 3, "colour": 2}), two))
-    made, rules = convert_model("mine"), load_model("mine")
+    made, rules = convert_model(load_model("mine")), load_model("mine")
     assert (rules.output, find_class_output(made, rules)) == ("colour", 1)
     mine = resolve_classes(made, rules, PredictOptions())
     assert (mine.classes, mine.labelled) == ("out1", True)

@@ -9,6 +9,7 @@ from piyard.convert.converter import convert_model
 from piyard.convert.ncnn_net import read_layers
 from piyard.convert.param import FP32_MASK, MASK_KEY
 from piyard.core.errors import ConversionFailed
+from piyard.models.definition import load_model
 from tests.conversion.own.asking import CLASSES, add, asked
 
 pytestmark = [
@@ -44,7 +45,7 @@ def overflowing(tmp_path):
 
 def test_layers_that_need_fp32_get_it_and_that_is_noted(overflowing, names, capsys):
     add(asked(overflowing, names))
-    made = convert_model("mine")
+    made = convert_model(load_model("mine"))
     spared = made.manifest["no_fp16_storage"]
     assert spared
     layers = read_layers(made.folder)
@@ -61,7 +62,7 @@ def test_a_net_that_cannot_be_helped_says_where_it_begins(overflowing, names, mo
     monkeypatch.setattr(proof_trial, "MAX_FP32_SHARE", 0.0)
     add(asked(overflowing, names))
     assert "FAILED its proof: fp16" in capsys.readouterr().err
-    made = convert_model("mine", force=True)
+    made = convert_model(load_model("mine"), force=True)
     assert made.require_proved(["fp32"]) is made
     with pytest.raises(ConversionFailed) as caught:
         made.require_proved(["fp16"])

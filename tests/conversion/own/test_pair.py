@@ -10,6 +10,7 @@ from piyard.convert.converter import convert_model
 from piyard.convert.lowering import PARAM_FILE
 from piyard.convert.own.adding import plan_addition
 from piyard.core.errors import ConversionFailed, WrongInput
+from piyard.models.definition import load_model
 from tests.conversion.own.asking import add, asked
 
 pytestmark = [
@@ -21,7 +22,7 @@ pytestmark = [
 @pytest.fixture
 def pair(script, names, tmp_path):
     add(asked(script, names, name="first"))
-    folder = convert_model("first").folder
+    folder = convert_model(load_model("first")).folder
     for ending in ("param", "bin"):
         shutil.copyfile(folder / f"model.ncnn.{ending}", tmp_path / f"ready.{ending}")
     return tmp_path / "ready.param"
@@ -29,7 +30,7 @@ def pair(script, names, tmp_path):
 
 def test_a_ready_pair(pair, names, capsys):
     add(asked(pair, names))
-    made = convert_model("mine")
+    made = convert_model(load_model("mine"))
     assert (made.folder / PARAM_FILE).read_text() == pair.read_text()
     assert set(made.manifest["proof"]) == {"fp16"}
     assert any("no original" in note for note in list_notes(made))

@@ -42,7 +42,7 @@ def test_a_torchscript_file_is_a_model_afterwards(script, names, models, capsys)
     read = load_model("mine")
     assert (read.network, read.input, read.labels) == ("torchscript", (3, 32, 32), "mine-labels")
     assert read_labels(read) == names.read_text().split("\n")[:-1]
-    made = convert_model("mine")
+    made = convert_model(load_model("mine"))
     assert not made.fresh
     assert made.has_real_weights
     assert made.manifest["weights"]["sha256"] == sha256_of_file(script)
@@ -56,8 +56,8 @@ def test_the_file_is_kept_where_downloads_are(script, names):
     sha256 = sha256_of_file(script)
     script.unlink()
     assert find_file(sha256)
-    shutil.rmtree(convert_model("mine").folder)
-    assert convert_model("mine").fresh, "it is converted again from what was kept"
+    shutil.rmtree(convert_model(load_model("mine")).folder)
+    assert convert_model(load_model("mine")).fresh, "it is converted again from what was kept"
 
 
 def test_a_dry_run_says_all_and_does_nothing(script, names, models, capsys):
@@ -86,6 +86,6 @@ def test_the_yaml_is_what_the_flags_said(script, names, models):
 
 def test_by_its_kept_ir(script, names):
     add(asked(script, names))
-    again = convert_model("mine", route="pnnx")
+    again = convert_model(load_model("mine"), route="pnnx")
     assert again.manifest["route"] == "pnnx"
-    assert again.key != convert_model("mine").key
+    assert again.key != convert_model(load_model("mine")).key

@@ -37,7 +37,7 @@ def begun(line: BoardConnection, verb: str, *arguments: str, limit_s: int = 60) 
     release = release_for(build, conversion)
     told = deploy_releases(line.session, [release], line.lease, keep=True).facts
     line.has_lease = True
-    record = new_record(line, told, build, conversion, slug=verb, what={"slug": verb})
+    record = new_record(line, line.spec, told, build, conversion, slug=verb, what={"slug": verb})
     return start_run(line, record, release, verb, arguments, limit_s)
 
 

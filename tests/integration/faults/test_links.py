@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from piyard.board.connection import BoardConnection
-from piyard.board.emulator import start_emulated, stop_emulated
+from piyard.board.emulator import stop_emulated
 from piyard.board.lease import new_lease
 from piyard.board.release import HOME
 from piyard.board.ssh.session import open_session
@@ -20,6 +20,7 @@ from piyard.run.deploy import deploy_releases
 from tests.integration.faults.started import gone
 from tests.support import faulty_board
 from tests.support.faulty_board import BOARD, LARGE, SMALL, Pi
+from tests.support.plans import start_emulated
 
 pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(120)]
 

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from piyard.board.connection import BoardConnection, BoardSpec
+from piyard.board.connection import BoardConnection
 from piyard.build.builder import Build
 from piyard.convert.conversions import Conversion
 from piyard.measure.bench import run_benchmark
 from piyard.results.result import Result
 from piyard.run.job import JobContext, Prepared, RunOptions
 from piyard.run.plan import combine_jobs
+from tests.support.plans import board
 from tests.support.simulated.stand_in import build_of
 from tests.support.simulated_pi import SimulatedPi
 
@@ -30,7 +31,7 @@ def measure(
 ) -> Result:
     """Deploy, settle, start, watch, fetch, judge and store."""
     (one,) = combine_jobs(
-        {line.name: BoardSpec(target=TARGET)}, [conversion.name], precisions=["fp32"], threads=[4]
+        [board(line.name, TARGET)], [conversion.model], precisions=["fp32"], threads=[4]
     )
     ready = Prepared(builds={TARGET: build_of(real)}, conversions={conversion.name: conversion})
     return run_benchmark(JobContext(line=line, job=one, prepared=ready, options=options))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from piyard.board.connection import BoardConnection, BoardSpec
+from piyard.board.connection import BoardConnection
 from piyard.board.facts import Facts
 from piyard.board.fleet.inventory import BoardEntry
 from piyard.core.errors import WrongBoard, WrongInput
+from tests.support.plans import board
 
 PI = Facts(machine="aarch64", model="Raspberry Pi 5 Model B Rev 1.0", features="fp asimd asimdhp")
 
@@ -19,36 +20,36 @@ def line_with(told: Facts, target: str = "") -> BoardConnection:
 
 
 def test_the_target_is_what_the_board_says_it_is() -> None:
-    assert line_with(PI).target_name == "rpi5"
-    assert line_with(PI).board.hardware == "Raspberry Pi 5"
+    assert line_with(PI).target.name == "rpi5"
+    assert line_with(PI).spec.hardware == "Raspberry Pi 5"
 
 
 def test_a_named_target_is_not_asked_for() -> None:
     line = BoardConnection("pi5", "rpi4")
     assert line.target_known
-    assert line.target_name == "rpi4"
+    assert line.target.name == "rpi4"
 
 
 def test_a_board_of_unknown_model_needs_its_target_named() -> None:
     with pytest.raises(WrongInput, match="no target lists the model of pi5, 'unknown'") as caught:
-        _ = line_with(Facts(machine="aarch64")).target_name
+        _ = line_with(Facts(machine="aarch64")).target
     assert "--target" in caught.value.remedy
 
 
 def test_an_emulated_board_behind_an_ordinary_address_is_no_pi() -> None:
     shown = Facts(machine="aarch64", model=None, features=None)
-    found = line_with(shown, "rpi5").board_with(shown)
+    found = line_with(shown, "rpi5").spec
     assert found.emulated
     assert found.hardware == "Raspberry Pi 5 (emulated)"
-    assert not line_with(PI).board_with(PI).emulated
+    assert not line_with(PI).spec.emulated
 
 
 def test_planning_sees_what_the_inventory_and_the_facts_say() -> None:
     lab = BoardConnection("lab-pi5", entry=BoardEntry(host="emulated:rpi5/3", target="rpi5"))
-    assert lab.spec == BoardSpec(target="rpi5", emulated=True)
+    assert lab.spec == board("lab-pi5", emulated=True)
     farm = line_with(Facts(machine="aarch64", model=None, features=None, cores=3), "rpi5")
-    assert farm.spec == BoardSpec(target="rpi5", emulated=True, cores=3)
-    assert BoardConnection("pi5", "rpi5").spec == BoardSpec(target="rpi5")
+    assert farm.spec == board("pi5", emulated=True, cores=3)
+    assert BoardConnection("pi5", "rpi5").spec == board("pi5")
 
 
 @pytest.mark.parametrize(

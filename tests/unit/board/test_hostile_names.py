@@ -249,7 +249,8 @@ def test_a_runs_id_is_a_plain_name_whatever_it_is_named_after(slug: str) -> None
         patch.setattr(run_record, "_describe_conversion", lambda _: {})
         line = BoardConnection("emulated:rpi5")
         nothing = cast("Any", None)
-        record = new_record(line, Facts(machine="aarch64"), nothing, nothing, slug=slug, what={})
+        facts = Facts(machine="aarch64")
+        record = new_record(line, line.spec, facts, nothing, nothing, slug=slug, what={})
     assert re.fullmatch(r"\d{8}T\d{6}-[A-Za-z0-9._-]*-[0-9a-f]{6}", record.id, re.ASCII)
     assert len(record.id) < 120
 

@@ -16,8 +16,8 @@ from piyard.board.fleet.inventory import _FleetFile, read_inventory
 from piyard.core.config import _read_yaml, load_yaml, parse_yaml
 from piyard.core.errors import WrongInput
 from piyard.core.paths import ROOT
-from piyard.core.target import Target
-from piyard.models.definition import Model
+from piyard.core.target import TargetDefinition
+from piyard.models.definition import ModelDefinition
 
 LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{name}: &{name} [{','.join([f'*{before}'] * 10)}]\n"
@@ -94,7 +94,7 @@ def test_a_number_that_is_not_finite_is_named(tmp_path: Path, number: str) -> No
     assert changed != text
     (tmp_path / "x.yaml").write_text(changed, encoding="utf-8")
     with pytest.raises(WrongInput, match=r"`\$\.conditions\.hot_c` is not a finite number"):
-        load_yaml(tmp_path / "x.yaml", Target)
+        load_yaml(tmp_path / "x.yaml", TargetDefinition)
 
 
 def test_bytes_that_are_not_utf8_are_named(tmp_path: Path) -> None:
@@ -106,8 +106,8 @@ def test_bytes_that_are_not_utf8_are_named(tmp_path: Path) -> None:
 
 FLEET = "boards:\n  a:\n    host: x\n    target: rpi5\n    tags: [lab]\n"
 FILES: list[tuple[str, Any]] = [
-    ((ROOT / "targets" / "rpi5.yaml").read_text(encoding="utf-8"), Target),
-    ((ROOT / "models" / "resnet18.yaml").read_text(encoding="utf-8"), Model),
+    ((ROOT / "targets" / "rpi5.yaml").read_text(encoding="utf-8"), TargetDefinition),
+    ((ROOT / "models" / "resnet18.yaml").read_text(encoding="utf-8"), ModelDefinition),
     (FLEET, _FleetFile),
 ]
 PIECES = [

@@ -47,6 +47,7 @@ from piyard.run.record import list_runs
 from piyard.vision.predictions import Frame, InputError
 from piyard.vision.schema import Dense
 from tests.support import synthetic_results as results
+from tests.support.plans import model
 
 Watch = Callable[[str, list[int]], BoardFrames]
 WHEN = "2026-11-26T02:00:00+00:00"
@@ -244,7 +245,7 @@ def test_no_difference_has_no_sign_of_a_loss() -> None:
 
 def conversion(kind: str) -> Conversion:
     told = {"weights": {"kind": kind, "seed": 1}}
-    return Conversion(name="x", key="k", folder=Path(), manifest=told, fresh=False)
+    return Conversion(model=model("x"), key="k", folder=Path(), manifest=told, fresh=False)
 
 
 def test_random_weights_have_no_accuracy() -> None:

@@ -30,6 +30,7 @@ from piyard.core.errors import (
     SlowerThanAllowed,
     WrongInput,
 )
+from piyard.core.target import load_target
 from piyard.measure import bench
 from piyard.measure.ab_test import (
     ABBA_ORDER,
@@ -40,17 +41,17 @@ from piyard.measure.ab_test import (
     resolve_build_key,
     run_ab_test,
 )
+from piyard.models.definition import load_model
 from piyard.results.comparison import JobComparison
 from piyard.results.result import Result
 from piyard.results.row import Reason, Verdict
-from piyard.run.job import BenchOptions, Job, JobContext
+from piyard.run.job import Job, JobContext
 from piyard.run.record import RUNS_SHELF
 from tests.support import synthetic_results
+from tests.support.plans import job
 from tests.unit.test_tasks import invoke
 
-JOB = Job(
-    host="pi5", target="rpi5", model="resnet18", precision="fp16", threads=4, bench=BenchOptions()
-)
+JOB = job("pi5", "rpi5", "resnet18", precision="fp16", threads=4)
 HOT = Verdict(
     state="INVALID", reasons=[Reason(code="hot", grade="INVALID", text="85 °C: cool the board")]
 )
@@ -262,15 +263,15 @@ def test_a_build_there_is_not_is_said(text: str, said: str) -> None:
 def test_a_build_of_another_machine_is_refused() -> None:
     store_build("2cc", machine="x86_64")
     with pytest.raises(WrongInput, match="build 2cc is for x86_64, and rpi5 is aarch64"):
-        load_build("2cc", "rpi5")
-    assert load_build("2cc", "desktop").key == "2cc"
+        load_build("2cc", load_target("rpi5"))
+    assert load_build("2cc", load_target("desktop")).key == "2cc"
 
 
 def test_a_damaged_build_is_refused() -> None:
     store_build("2cc")
     (paths.artifacts() / BUILD_SHELF / "2cc" / "nnrun").unlink()
     with pytest.raises(WrongInput, match="is not whole"):
-        load_build("2cc", "rpi5")
+        load_build("2cc", load_target("rpi5"))
 
 
 # The task.
@@ -282,10 +283,10 @@ def both_builds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         builder,
         "build_nnrun",
-        lambda target: Build(target=target, key="bbbb", folder=Path(), fresh=False),
+        lambda target: Build(target=target.name, key="bbbb", folder=Path(), fresh=False),
     )
     converted = Conversion(
-        name="squeezenet1_1",
+        model=load_model("squeezenet1_1"),
         key="cccc",
         folder=Path(),
         manifest={"title": "SqueezeNet 1.1", "failed": ["fp16, noise: cosine 0.98"]},
@@ -302,7 +303,7 @@ def play(
 
     def bench_one(context: JobContext) -> Result:
         key = context.build.key
-        asked.append(f"{context.job.model} {context.job.threads} {key}")
+        asked.append(f"{context.job.model.name} {context.job.threads} {key}")
         return do(context.line, context.job, key)
 
     monkeypatch.setattr(bench, "run_benchmark", bench_one)
@@ -319,7 +320,7 @@ def measured(slow: float = 1.0) -> Callable[[BoardConnection, Job, str], Result]
             f"run{number:03}",
             synthetic_results.around(median, seed=number),
             host=line.name,
-            model=job.model,
+            model=job.model.name,
             build=key,
             head=synthetic_results.header(threads=job.threads, asked=job.precision),
         )

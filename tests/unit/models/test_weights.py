@@ -11,7 +11,7 @@ from piyard.core.download import ATTEMPTS, fetch_unpinned, find_file
 from piyard.core.errors import DownloadFailed, WrongInput
 from piyard.core.paths import ROOT
 from piyard.models import definition
-from piyard.models.definition import Model, record_digest, recorded_digest
+from piyard.models.definition import ModelDefinition, record_digest, recorded_digest
 from piyard.models.weights import RECORDED_NOTE, choose_weights
 from tests.support import file_server as play
 
@@ -38,7 +38,7 @@ def described(tmp_path, url, more=""):
     text = re.sub(r"    url: .*\n    sha256: .*\n", f"    url: {url}\n{more}", TEXT)
     assert url in text
     (tmp_path / "m.yaml").write_text(text)
-    return load_yaml(tmp_path / "m.yaml", Model)
+    return load_yaml(tmp_path / "m.yaml", ModelDefinition)
 
 
 def kept(chosen):
@@ -124,7 +124,7 @@ def test_neither_address_nor_digest(tmp_path):
     text = re.sub(r"    url: .*\n    sha256: .*\n", "", TEXT)
     (tmp_path / "m.yaml").write_text(text)
     with pytest.raises(WrongInput, match="sha256"):
-        load_yaml(tmp_path / "m.yaml", Model)
+        load_yaml(tmp_path / "m.yaml", ModelDefinition)
 
 
 def test_what_is_recorded_first_stays(tmp_path):

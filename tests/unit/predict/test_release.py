@@ -16,11 +16,12 @@ from piyard.core.errors import BoardCommandFailed
 from piyard.core.store import read_manifest
 from piyard.predict import command
 from piyard.run import lifecycle, remote
-from piyard.run.job import DETECTOR, BenchOptions, Job, Prepared, release_for
+from piyard.run.job import DETECTOR, Prepared, release_for
 from piyard.run.lifecycle import finish_run, start_run
 from piyard.run.record import LOG_FILE, STDERR_FILE, run_folder
 from tests.support import synthetic_results
 from tests.support.local_board import artifact
+from tests.support.plans import job, model
 
 
 def build() -> Build:
@@ -32,13 +33,16 @@ def conversion(name: str, *nets: str) -> Conversion:
     files = {f"{stem}.ncnn.{part}": f"{name} {stem}" for stem in nets for part in ("param", "bin")}
     folder = artifact(f"c-{name}", **files | {"labels.txt": name, "proof.txt": "stays here"})
     manifest = read_manifest(folder) | {"nets": list(nets)}
-    return Conversion(name=name, key=f"c-{name}", folder=folder, manifest=manifest, fresh=False)
-
-
-def names(ready: Prepared, model: str) -> list[str]:
-    one = Job(
-        host="h", target="rpi5", model=model, precision="fp32", threads=1, bench=BenchOptions()
+    return Conversion(
+        model=model(name), key=f"c-{name}", folder=folder, manifest=manifest, fresh=False
     )
+
+
+def names(ready: Prepared, model_name: str) -> list[str]:
+    one = job("h", "rpi5", model_name)
+    if model_name == "pose":
+        pose = msgspec.structs.replace(model("simplepose"), name="pose", detector="net")
+        one = msgspec.structs.replace(one, model=pose)
     return sorted(file.name for file in ready.release_of(one).files)
 
 
@@ -49,7 +53,7 @@ def ready() -> Prepared:
         "tracker": conversion("tracker", "model", "head"),
         "pose": conversion("pose", "model"),
     }
-    return Prepared(builds={"rpi5": build()}, conversions=made, detectors={"pose": "net"})
+    return Prepared(builds={"rpi5": build()}, conversions=made, with_detectors=True)
 
 
 def test_one_net(ready: Prepared) -> None:

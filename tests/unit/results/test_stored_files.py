@@ -20,6 +20,7 @@ from piyard.run.log import read_log
 from piyard.run.record import read_record
 from piyard.run.telemetry import TELEMETRY_FILE, inference_energy, read_telemetry
 from piyard.vision.predictions import FRAME_TYPES, parse_frame
+from tests.support.plans import model
 
 STORED = Path(__file__).parent / "stored"
 TODAY = STORED / "schema-2"
@@ -136,9 +137,9 @@ def test_a_builds_manifest_says_what_was_built() -> None:
 
 @pytest.mark.parametrize("folder", CONVERSIONS, ids=lambda folder: str(folder.name))
 def test_a_conversions_manifest_says_what_was_converted(folder: Path) -> None:
-    read = Conversion(
-        name="net", key=folder.name, folder=folder, manifest=read_manifest(folder), fresh=False
-    )
+    manifest = read_manifest(folder)
+    net = model("net")
+    read = Conversion(model=net, key=folder.name, folder=folder, manifest=manifest, fresh=False)
     assert (read.require_proved(), read.empty, read.failed) == (read, {}, [])
     assert len(read.input_shape) == 3
     assert read.input_range[0] < read.input_range[1]

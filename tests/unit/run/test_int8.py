@@ -13,7 +13,7 @@ from piyard.convert.param import count_quantised, read_param, require_precisions
 from piyard.core.download import downloads_folder
 from piyard.core.errors import WrongInput
 from piyard.models import definition
-from piyard.models.definition import MODELS_FOLDER
+from piyard.models.definition import MODELS_FOLDER, load_model
 from piyard.run.plan import plan_jobs
 
 NET = """7767517
@@ -65,20 +65,20 @@ def test_layers_are_counted_as_nnrun_counts_them(
 
 
 def test_what_is_not_quantised_is_refused_in_int8(pair: Pair) -> None:
-    name = pair()
-    require_precisions([(name, "fp32"), (name, "fp16")])
+    model = load_model(pair())
+    require_precisions([(model, "fp32"), (model, "fp16")])
     with pytest.raises(WrongInput, match="mine has no quantised layer"):
-        require_precisions([(name, "fp32"), (name, "int8")])
+        require_precisions([(model, "fp32"), (model, "int8")])
 
 
 def test_what_is_quantised_computes_in_int8_only(pair: Pair) -> None:
-    name = pair(first=" 8=2")
-    require_precisions([(name, "int8")])
+    model = load_model(pair(first=" 8=2"))
+    require_precisions([(model, "int8")])
     with pytest.raises(WrongInput, match=r"mine is quantised \(1 layers\)") as caught:
-        require_precisions([(name, "int8"), (name, "fp32")])
+        require_precisions([(model, "int8"), (model, "fp32")])
     assert caught.value.remedy == "--precision int8"
 
 
 def test_planning_refuses_it_before_anything_is_built() -> None:
     with pytest.raises(WrongInput, match="resnet18 has no quantised layer"):
-        plan_jobs([BoardConnection("pi5", "rpi5")], ["resnet18"], precisions=["int8"])
+        plan_jobs([BoardConnection("pi5", "rpi5")], [load_model("resnet18")], precisions=["int8"])

@@ -9,35 +9,37 @@ from piyard.cli.board_requests import BenchRequest
 from piyard.cli.work import bench_duration
 from piyard.core.errors import WrongInput
 from piyard.core.parsing import parse_int, parse_ints, parse_seconds
+from piyard.models.definition import load_model, load_models
 from piyard.run.plan import EMULATED_LOOPS, combine_jobs
+from tests.support.plans import board
+
+RESNET = load_model("resnet18")
 
 
 def test_a_job_for_every_combination_in_order() -> None:
     jobs = combine_jobs(
-        {"a": BoardSpec(target="rpi5"), "b": BoardSpec(target="rpi4")},
-        ["resnet18", "mobilenet_v2"],
+        [board("a"), board("b", "rpi4")],
+        load_models(["resnet18", "mobilenet_v2"]),
         precisions=["fp32", "fp16"],
         threads=[1, 4],
     )
     assert len(jobs) == 16
-    assert [(j.host, j.model, j.precision, j.threads) for j in jobs[:3]] == [
+    assert [(j.host, j.model.name, j.precision, j.threads) for j in jobs[:3]] == [
         ("a", "resnet18", "fp32", 1),
         ("a", "resnet18", "fp32", 4),
         ("a", "resnet18", "fp16", 1),
     ]
-    assert {j.target for j in jobs if j.host == "b"} == {"rpi4"}
+    assert {j.board.target.name for j in jobs if j.host == "b"} == {"rpi4"}
 
 
 def test_what_is_not_asked_comes_from_the_target() -> None:
-    jobs = combine_jobs({"pi": BoardSpec(target="rpi5")}, ["resnet18"])
+    jobs = combine_jobs([board("pi")], [RESNET])
     assert [(j.precision, j.threads) for j in jobs] == [("fp32", 4), ("fp16", 4)]
 
 
 def test_an_emulated_board_does_a_few_loops_and_a_real_one_measures() -> None:
-    (emulated,) = combine_jobs(
-        {"emulated:rpi4": BoardSpec(target="rpi4", emulated=True)}, ["resnet18"]
-    )
-    (real,) = combine_jobs({"pi4": BoardSpec(target="rpi4")}, ["resnet18"])
+    (emulated,) = combine_jobs([board("emulated:rpi4", "rpi4", emulated=True)], [RESNET])
+    (real,) = combine_jobs([board("pi4", "rpi4")], [RESNET])
     assert emulated.bench.arguments[:2] == ["--loops", "3"]
     until_known = "--budget 30 --min-loops 20 --min-seconds 6 --interval 0.01 --warmup auto"
     assert real.bench.arguments == [*until_known.split(), "--seed", "1", "--cold"]
@@ -45,7 +47,7 @@ def test_an_emulated_board_does_a_few_loops_and_a_real_one_measures() -> None:
 
 def test_what_is_asked_wins() -> None:
     (only,) = combine_jobs(
-        {"emulated:rpi4": BoardSpec(target="rpi4", emulated=True)}, ["resnet18"], loops=7, warmup=0
+        [board("emulated:rpi4", "rpi4", emulated=True)], [RESNET], loops=7, warmup=0
     )
     assert only.bench.arguments == ["--loops", "7", "--warmup", "0", "--seed", "1"]
 
@@ -61,7 +63,7 @@ def test_an_unknown_name_names_the_nearest(
     models: list[str], precisions: list[str], said: str
 ) -> None:
     with pytest.raises(WrongInput) as caught:
-        combine_jobs({"pi": BoardSpec(target="rpi5")}, models, precisions=precisions)
+        combine_jobs([board("pi")], load_models(models), precisions=precisions)
     assert said in str(caught.value)
     assert caught.value.code == 3
 
@@ -97,7 +99,7 @@ def test_loops_and_budget_exclude_each_other() -> None:
 
 def emulated_on(monkeypatch: pytest.MonkeyPatch, cores: int) -> BoardSpec:
     monkeypatch.setattr("os.cpu_count", lambda: cores)
-    return BoardSpec(target="rpi5", emulated=True)
+    return board("e", emulated=True)
 
 
 @pytest.mark.parametrize(("here", "usual"), [(1, 1), (2, 2), (16, 4)])
@@ -105,30 +107,30 @@ def test_an_emulated_board_has_no_more_cores_than_this_machine(
     monkeypatch: pytest.MonkeyPatch, here: int, usual: int
 ) -> None:
     host = emulated_on(monkeypatch, here)
-    assert {one.threads for one in combine_jobs({"e": host}, ["resnet18"])} == {usual}
-    assert combine_jobs({"e": host}, ["resnet18"], threads=[usual])
+    assert {one.threads for one in combine_jobs([host], [RESNET])} == {usual}
+    assert combine_jobs([host], [RESNET], threads=[usual])
     with pytest.raises(WrongInput, match=f"e has {usual} core") as caught:
-        combine_jobs({"e": host}, ["resnet18"], threads=[1, usual + 1])
+        combine_jobs([host], [RESNET], threads=[1, usual + 1])
     assert caught.value.remedy == f"--threads {usual}"
 
 
 def test_a_board_that_only_its_facts_show_to_be_emulated_has_its_machines_cores() -> None:
-    (only,) = combine_jobs({"farm": BoardSpec(target="rpi4", emulated=True, cores=3)}, ["resnet18"])
+    (only,) = combine_jobs([board("farm", "rpi4", emulated=True, cores=3)], [RESNET])
     assert (only.threads, only.bench.loops) == (3, EMULATED_LOOPS)
 
 
 @pytest.mark.parametrize(
     ("host", "most"),
     [
-        (BoardSpec(target="rpi5"), 4),
-        (BoardSpec(target="rpi5", cores=2), 4),  # facts of a Pi are what its kind says
-        (BoardSpec(target="desktop", cores=12), 12),
-        (BoardSpec(target="desktop"), None),
+        (board("pi"), 4),
+        (board("pi", cores=2), 4),  # facts of a Pi are what its kind says
+        (board("pi", "desktop", cores=12), 12),
+        (board("pi", "desktop"), None),
     ],
 )
 def test_a_real_board_has_its_own_cores(host: BoardSpec, most: int | None) -> None:
-    assert host.most_threads == most
-    assert combine_jobs({"pi": host}, ["resnet18"], threads=[most or 99])
+    assert host.max_threads == most
+    assert combine_jobs([host], [RESNET], threads=[most or 99])
     if most:
         with pytest.raises(WrongInput, match=f"--threads {most + 1}: pi has {most} cores"):
-            combine_jobs({"pi": host}, ["resnet18"], threads=[most + 1])
+            combine_jobs([host], [RESNET], threads=[most + 1])

@@ -6,7 +6,6 @@ from contextlib import nullcontext
 
 import pytest
 
-from piyard.board.connection import BoardSpec
 from piyard.cli.board_requests import BenchRequest
 from piyard.cli.work import Boards, _remember, require_believable
 from piyard.core.errors import NothingValid, WrongInput
@@ -14,6 +13,7 @@ from piyard.results.row import Reason, Verdict, VerdictState
 from piyard.run.outcomes import RetryState, load_retry_state, save_retry_state
 from piyard.run.plan import combine_jobs
 from tests.support import sample_rows
+from tests.support.plans import board, model
 
 
 def test_nothing_failed_yet() -> None:
@@ -23,12 +23,13 @@ def test_nothing_failed_yet() -> None:
 
 def test_jobs_and_silent_boards_come_back_as_they_were() -> None:
     jobs = combine_jobs(
-        {"pi5": BoardSpec(target="rpi5")}, ["resnet18"], precisions=["fp16"], threads=[4], loops=7
+        [board("pi5")], [model("resnet18")], precisions=["fp16"], threads=[4], loops=7
     )
-    kept = RetryState(jobs=jobs, boards=["pi4"], models=["resnet18"], bench={"loops": 7})
+    stored = [each.stored for each in jobs]
+    kept = RetryState(jobs=stored, boards=["pi4"], models=["resnet18"], bench={"loops": 7})
     save_retry_state("bench", kept)
     found = load_retry_state("bench")
-    assert list(found.jobs) == jobs
+    assert list(found.jobs) == stored
     assert found.hosts == ["pi5", "pi4"]
     assert found.bench == {"loops": 7}
 
@@ -49,21 +50,21 @@ def test_a_command_that_went_well_leaves_nothing_to_repeat() -> None:
 def test_a_board_that_is_silent_again_keeps_only_what_failed_there() -> None:
     """And not all that was once planned for it."""
     plan = combine_jobs(
-        {"pi5": BoardSpec(target="rpi5"), "pi4": BoardSpec(target="rpi4")},
-        ["resnet18"],
+        [board("pi5"), board("pi4", "rpi4")],
+        [model("resnet18")],
         precisions=["fp16", "fp32"],
     )
-    save_retry_state("bench", RetryState(jobs=[plan[0], plan[2]], boards=["pi3"]))
+    save_retry_state("bench", RetryState(jobs=[plan[0].stored, plan[2].stored], boards=["pi3"]))
     again = BenchRequest(retry_failed=True)
     _remember("bench", again, Boards(names=["pi5"]), [plan[0]], ["pi4", "pi3"])
     left = load_retry_state("bench")
-    assert list(left.jobs) == [plan[0], plan[2]]
+    assert list(left.jobs) == [plan[0].stored, plan[2].stored]
     assert list(left.boards) == ["pi3"]
 
 
 def test_without_retry_failed_what_failed_before_is_forgotten() -> None:
-    plan = combine_jobs({"pi5": BoardSpec(target="rpi5")}, ["resnet18"], precisions=["fp16"])
-    save_retry_state("bench", RetryState(jobs=plan))
+    plan = combine_jobs([board("pi5")], [model("resnet18")], precisions=["fp16"])
+    save_retry_state("bench", RetryState(jobs=[each.stored for each in plan]))
     _remember("bench", BenchRequest(), Boards(names=["pi5"]), [], ["pi4"])
     assert load_retry_state("bench").hosts == ["pi4"]
 
