@@ -1,4 +1,4 @@
-"""Requests of tasks that work on boards, of runs that go on without us, and about the inventory."""
+"""Requests of tasks on boards, on runs that continue there, and on the inventory."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from piyard.core.errors import PROGRAM
 
 
 class DeployRequest(RetryRequest):
-    """What is to be on which boards."""
+    """Options of ``deploy``."""
 
     models: tuple[str, ...] = MODELS
     random_weights: bool = RANDOM_WEIGHTS
@@ -52,28 +52,28 @@ class DeployRequest(RetryRequest):
 
 
 class BenchRequest(MeasureRequest, RetryRequest):
-    """What is to be measured."""
+    """Options of ``bench`` and ``deploy-bench``."""
 
     picture: Path | None = flag(
-        "also time classifying this one, from the file to its classes", PICTURE, default=None
+        "also time one picture end to end, from the file to its classes", PICTURE, default=None
     )
     rerun_invalid: int = flag(
-        "how often to cool down and repeat a row that is INVALID", whole(0), default=0
+        "times to cool down and repeat a row that is INVALID", whole(0), default=0
     )
     energy: bool = flag(
-        "measure energy too, in a run of its own, by the board's own sensors (Pi 5)",
+        "also measure energy, in a separate run, with the board's own sensors (Pi 5)",
         SWITCH,
         default=False,
     )
-    meter: str = flag("the same by a command that prints the watts of a meter", METER, default="")
+    meter: str = flag("the same with a command that prints a meter's watts", METER, default="")
     price_kwh: str = PRICE_KWH
     force: bool = FORCE
-    spread: bool = flag("share the jobs out over boards of the same kind", SWITCH, default=False)
+    spread: bool = flag("share the jobs among boards of the same target", SWITCH, default=False)
     long: bool = LONG
 
 
 class RunRequest(RunRequestBase, TableRequest):
-    """What is to be shown to a model, and how."""
+    """Options of ``run``."""
 
     inputs: tuple[str, ...] = flag(
         "a picture, folder, glob or URL; or a film, or camera",
@@ -86,49 +86,49 @@ class RunRequest(RunRequestBase, TableRequest):
         "fp32, fp16, bf16 or int8", single(PRECISION), default=("fp32",), name="precision"
     )
     threads: tuple[int, ...] = ONE_THREADS
-    topk: int = flag("how many classes to show", whole(), default=5)
+    topk: int = flag("number of classes to show", whole(), default=5)
     output: str = flag(
-        "of a classifier with several, the one to show (the model's own)", text("NAME"), default=""
+        "which output of a classifier that has several (the model's own)", text("NAME"), default=""
     )
     score: float | None = flag(
-        "show objects from this score on (the model's own)", SCORE, default=None
+        "lowest score of the objects to show (the model's own)", SCORE, default=None
     )
     frames: int | None = flag(
-        "of pictures, a film or the camera, at most (all; 300 of the camera)",
+        "at most so many pictures or frames (all; 300 of the camera)",
         whole(),
         default=None,
     )
-    init: Box | None = flag("the object to follow, in the first frame", BOX, default=None)
-    fps: float = flag("frames a second of what is shown, for trackers", FPS, default=30)
-    draw: bool = flag("bring no annotated pictures back", SWITCH, default=True)
-    show: bool = flag("open them with the desktop's viewer", SWITCH, default=False)
+    init: Box | None = flag("the object to track, in the first frame", BOX, default=None)
+    fps: float = flag("frames a second of the input, for trackers", FPS, default=30)
+    draw: bool = flag("do not draw annotated pictures", SWITCH, default=True)
+    show: bool = flag("open annotated pictures in the desktop's viewer", SWITCH, default=False)
     force: bool = FORCE
 
 
 class EvaluateRequest(WorkRequest, TableRequest):
-    """Which model is judged by which data, and where."""
+    """Options of ``evaluate``."""
 
     data: str = flag(
-        "a folder a class or labels.csv; COCO's JSON and pictures; a MOTChallenge or OTB sequence",
+        "a folder a class, or labels.csv; COCO's JSON and pictures; MOTChallenge or OTB sequences",
         text("FOLDER"),
     )
     models: tuple[str, ...] = ONE_MODEL
     kind: str = flag(
-        "imagenet, coco, mot or otb, where the data does not tell by itself",
+        "imagenet, coco, mot or otb (recognised by its files)",
         DATA_KIND,
         default="",
     )
     pictures: int | None = flag(
-        "only so many pictures, evenly spread; of clips the first frames",
+        "only so many pictures, evenly spread; of clips, the first frames",
         whole(),
         default=None,
         name="limit",
     )
     desktop: bool = flag(
-        "also by ncnn on this machine; without --host that is all", SWITCH, default=False
+        "also evaluate ncnn on this machine; without --host, only that", SWITCH, default=False
     )
     precisions: tuple[str, ...] = flag(
-        "fp32, fp16, bf16 or int8 (the desktop imitates fp16)",
+        "fp32, fp16, bf16 or int8 (this machine simulates fp16)",
         many(PRECISION),
         default=(),
         name="precision",
@@ -141,16 +141,16 @@ class EvaluateRequest(WorkRequest, TableRequest):
 
 
 class ProveRequest(RunRequestBase, TableRequest):
-    """Which models are proved, and how thoroughly."""
+    """Options of ``prove``."""
 
     models: tuple[str, ...] = MODELS
     pictures: int = flag(
-        "real pictures that are looked at, where there are any; 0: no clip either",
+        "number of real pictures, where there are any; 0: no clip either",
         whole(0),
         default=3,
     )
     mask: bool = flag(
-        "find the layers that must not compute in fp16, and write them to the model's YAML",
+        "find the layers that need fp32, and write them to the model's YAML",
         SWITCH,
         default=False,
     )
@@ -167,7 +167,7 @@ BUILD_HELP = (
 
 
 class AbRequest(MeasureRequest):
-    """Which two builds are measured, and how."""
+    """Options of ``ab``."""
 
     a: str = flag(BUILD_HELP, BUILD, default="")
     b: str = flag("the other build; effects are B's against A's", BUILD, default="")
@@ -177,7 +177,7 @@ class AbRequest(MeasureRequest):
         default=(),
         name="host",
     )
-    rounds: int = flag("how often to measure A-B-B-A", whole(), default=1)
+    rounds: int = flag("number of A-B-B-A rounds", whole(), default=1)
     fail_above: float | None = flag(f"{FAIL_ABOVE_HELP}, and is so again", PERCENT, default=None)
     all: bool = False
     parallel: int = 1
@@ -185,14 +185,14 @@ class AbRequest(MeasureRequest):
 
 
 class RollbackRequest(BoardsRequest, DryRunRequest):
-    """Which boards go back to the release before."""
+    """Options of ``rollback``."""
 
 
 class RunsRequest(TableRequest, DryRunRequest):
-    """What becomes of the runs that are listed."""
+    """Options of ``runs``."""
 
     remove: tuple[str, ...] = flag(
-        "remove what is kept of a run that is over (its id or the start of it), or of all that "
+        "remove the folder of a run that is over (its id or the start of it), or of all that "
         "failed (failed); results stay",
         many(text("RUN")),
         default=(),
@@ -200,61 +200,61 @@ class RunsRequest(TableRequest, DryRunRequest):
 
 
 class OneRunRequest(Request):
-    """A run."""
+    """Options of ``fetch`` and ``cancel``."""
 
     run: str = flag("its id or the start of it", text("RUN"))
 
 
 class AttachRequest(OneRunRequest, TableRequest):
-    """Which run is waited for, and how its table looks."""
+    """Options of ``attach``."""
 
     long: bool = LONG
 
 
 class BoardsQuery(BoardsRequest, TableRequest):
-    """Boards that are asked something, each of whose kind is theirs to tell."""
+    """Options of tasks that query boards; their targets do not matter."""
 
     target: str = ""
 
 
 class ListRequest(TableRequest):
-    """Which boards are listed."""
+    """Options of ``fleet.list``."""
 
     hosts: tuple[str, ...] = flag(HOST_HELP, many(BOARD), default=(), name="host")
 
 
 class AddRequest(DryRunRequest):
-    """What a board is, and how it is reached."""
+    """Options of ``fleet.add``."""
 
     host: str = flag(
         "the board: name, user@name:port or emulated:<target>", text("NAME"), default=""
     )
-    name: str = flag("what to call it; without it the host's name", text("NAME"), default="")
+    name: str = flag("its name in the inventory (the host's)", text("NAME"), default="")
     target: str = ONE_TARGET
     tags: tuple[str, ...] = flag(
-        "a word that groups boards, for --host @tag",
+        "a label that groups boards, for --host @tag",
         many(text("WORD"), commas=False),
         default=(),
         name="tag",
     )
     key: str = flag("the private key to log in with", text("FILE"), default="")
     jump: str = flag("the host to go through", text("USER@NAME:PORT"), default="")
-    sudo: bool = flag("the user may become root there without a password", SWITCH, default=False)
-    price: str = flag("what it cost, in dollars", text("DOLLARS"), default="")
-    price_date: str = flag("when it cost that, as 2026-01-31", text("DAY"), default="")
+    sudo: bool = flag("sudo needs no password there", SWITCH, default=False)
+    price: str = flag("its price in dollars", text("DOLLARS"), default="")
+    price_date: str = flag("the date of that price, as 2026-01-31", text("DAY"), default="")
     notes: str = flag("anything worth knowing", text("TEXT"), default="")
     mine: bool = flag("write the user's own inventory, not the checkout's", SWITCH, default=False)
     strict: bool = STRICT
 
 
 class RemoveRequest(DryRunRequest):
-    """Which board leaves the inventory."""
+    """Options of ``fleet.remove``."""
 
     name: str = flag("the board's name", BOARD)
 
 
 class ExecRequest(BoardsQuery, DryRunRequest):
-    """What is run on which boards."""
+    """Options of ``fleet.exec``."""
 
     command: str = flag(
         "a program and its arguments, in quotes; no shell reads it", text("COMMAND"), default=""
@@ -263,7 +263,7 @@ class ExecRequest(BoardsQuery, DryRunRequest):
 
 
 class TrustRequest(BoardsRequest, DryRunRequest):
-    """Whose keys are pinned."""
+    """Options of ``fleet.trust``."""
 
     fingerprint: str = flag(
         "accept this key only: SHA256:…, as ssh-keygen -l shows it on the board",
@@ -277,13 +277,13 @@ class TrustRequest(BoardsRequest, DryRunRequest):
 
 
 class GcRequest(BoardsQuery, DryRunRequest):
-    """What is left on which boards."""
+    """Options of ``fleet.gc``."""
 
     keep: int = flag("releases to keep", whole(), default=3)
 
 
 class PowerRequest(BoardsRequest, DryRunRequest):
-    """What becomes of which boards' power."""
+    """Options of ``fleet.power``."""
 
     action: str = flag("on, off, cycle or get", POWER_ACTION, default="get")
     target: str = ""
@@ -292,26 +292,26 @@ class PowerRequest(BoardsRequest, DryRunRequest):
 
 
 class PlacesRequest(TableRequest):
-    """Whose places are listed."""
+    """Options of ``fleet.places``."""
 
     coordinator: str = flag("labgrid's coordinator", text("HOST:PORT"), default="")
 
 
 class EmulatedRequest(DryRunRequest):
-    """Which emulated board."""
+    """Options of ``board.up``."""
 
     target: str = flag(
-        "the board's kind, or kind/number where several are wanted: rpi5/2",
+        "the target, or target/number for several: rpi5/2",
         text("KIND[/N]"),
         default=TARGET,
     )
 
 
 class DownRequest(EmulatedRequest):
-    """Which emulated board is stopped."""
+    """Options of ``board.down``."""
 
     yes: bool = flag(
-        "also one that another process uses, or that another checkout started",
+        "also if another process uses it, or another checkout started it",
         SWITCH,
         default=False,
     )

@@ -1,4 +1,4 @@
-"""What is asked of tasks that need no board: builds, models, stored results, this machine."""
+"""Requests of tasks that need no board: builds, models, stored results, this machine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from piyard.cli.request import SWITCH, Request, flag, many, text
 
 
 class BuildRequest(DryRunRequest):
-    """What is built from what."""
+    """Options of ``build``."""
 
     targets: tuple[str, ...] = flag(
         "rpi5, rpi4, rpi3, zero2w or desktop", many(KNOWN_TARGET), default=(TARGET,), name="target"
@@ -36,7 +36,7 @@ class BuildRequest(DryRunRequest):
 
 
 class ConvertRequest(DryRunRequest):
-    """Which models are converted, and how."""
+    """Options of ``convert``."""
 
     models: tuple[str, ...] = MODELS
     random_weights: bool = RANDOM_WEIGHTS
@@ -50,24 +50,26 @@ class ConvertRequest(DryRunRequest):
 
 
 class ModelsRequest(TableRequest):
-    """Which models are listed."""
+    """Options of ``model.list``."""
 
-    task: str = flag("only those: classify, detect, segment, pose or track", TASK, default="")
+    task: str = flag(
+        "only models of this task: classify, detect, segment, pose or track", TASK, default=""
+    )
 
 
 class AddModelRequest(DryRunRequest, TableRequest):
-    """What the user says of a network file; what is left out, the file says, or it is usual."""
+    """Options of ``model.add``; what is left out comes from the file or is a default."""
 
     file: str = flag(
-        "an .onnx, a checkpoint of a network piyard knows (.pt, .pth), a TorchScript (a program, "
-        "it is run in a sandbox), or the .param of an ncnn pair",
+        "an .onnx, a checkpoint of a known network (.pt, .pth), a TorchScript program (it runs in "
+        "a sandbox), or the .param of an ncnn pair",
         text("FILE"),
     )
     task: str = flag(
         "classify, detect, segment or pose (the network's; classify)", text("TASK"), default=""
     )
     input: str = flag(
-        "what it is fed: channels, height, width, as 3,416,416 (the network's; 3,224,224)",
+        "its input: channels, height, width, as 3,416,416 (the network's; 3,224,224)",
         text("C,H,W"),
         default="",
     )
@@ -78,7 +80,7 @@ class AddModelRequest(DryRunRequest, TableRequest):
         default="",
     )
     strides: str = flag(
-        "input pixels between places, map by map, as 8,16,32; the head's usual ones",
+        "strides of the output maps, as 8,16,32 (the head's usual ones)",
         text("N[,N…]"),
         default="",
     )
@@ -89,7 +91,7 @@ class AddModelRequest(DryRunRequest, TableRequest):
         default="",
     )
     keypoints: str = flag("names of the keypoints, likewise", text("FILE"), default="")
-    name: str = flag("what it is called here (the file's name)", text("NAME"), default="")
+    name: str = flag("the model's name (the file's)", text("NAME"), default="")
     cut: tuple[str, ...] = flag(
         "a tensor of the ONNX graph, or the path of a convolution in the TorchScript, that is an "
         "output; in the head's order",
@@ -98,34 +100,38 @@ class AddModelRequest(DryRunRequest, TableRequest):
     )
     fit: str = flag("crop, letterbox, stretch or box", text("FIT"), default="")
     resize: str = flag(
-        "fit crop: pixels of the short side before the middle is taken (a seventh more)",
+        "for fit crop: the short side in pixels before the centre crop (a seventh more)",
         text("N"),
         default="",
     )
     order: str = flag("rgb or bgr", text("ORDER"), default="")
     mean: str = flag(
-        "subtracted from each channel (0..255), as 123.7,116.3,103.5", text("R,G,B"), default=""
+        "mean to subtract from each channel (0..255), as 123.7,116.3,103.5",
+        text("R,G,B"),
+        default="",
     )
-    norm: str = flag("multiplied afterwards, as 0.017,0.0175,0.0174", text("R,G,B"), default="")
-    output: str = flag(
-        "of a classifier with several, the one with the classes", text("NAME"), default=""
+    norm: str = flag(
+        "factor to multiply each channel by afterwards, as 0.017,0.0175,0.0174",
+        text("R,G,B"),
+        default="",
     )
+    output: str = flag("which output of a classifier that has several", text("NAME"), default="")
     activation: str = flag(
-        "what makes scores of it: softmax, sigmoid (of each class), exp or none (as the net ends)",
+        "from output to scores: softmax, sigmoid (of each class), exp or none (as the net ends)",
         text("NAME"),
         default="",
     )
-    licence: str = flag("of the file", text("TEXT"), default="")
+    licence: str = flag("the file's licence", text("TEXT"), default="")
     force: bool = KEEP_BY_FORCE
     trust: bool = TRUST
 
 
 class ReportRequest(Request):
-    """Which stored results are shown, and how."""
+    """Options of ``report``."""
 
     format: str = flag("plain, github, csv, json, junit or html", REPORT_FORMAT, default="plain")
     output: str = flag(
-        "write it to this file; a page goes to artifacts/report.html otherwise",
+        "write it to this file (html: artifacts/report.html)",
         text("FILE"),
         default="",
     )
@@ -142,7 +148,7 @@ class ReportRequest(Request):
 
 
 class HistoryRequest(TableRequest):
-    """Which stored results are listed."""
+    """Options of ``history``."""
 
     hosts: tuple[str, ...] = flag(
         "only boards of that name, glob or @tag", many(BOARD), default=(), name="host"
@@ -154,11 +160,11 @@ class HistoryRequest(TableRequest):
         "only from that day on, as 2026-11-01, or that moment (UTC)", text("DAY"), default=""
     )
     last: int = flag("only so many of the newest", whole(), default=30)
-    rebuild: bool = flag("make the index again from all stored results", SWITCH, default=False)
+    rebuild: bool = flag("rebuild the index from all stored results", SWITCH, default=False)
 
 
 class CompareRequest(TableRequest):
-    """What is compared with what."""
+    """Options of ``compare``."""
 
     a: str = flag(
         "a run's id or its start, or a set: build=2cc76d,model=resnet*,host=pi5 (keys: host, "
@@ -171,24 +177,24 @@ class CompareRequest(TableRequest):
     )
     fail_above: float | None = flag(FAIL_ABOVE_HELP, PERCENT, default=None)
     emulated: bool = flag(
-        "compare emulated boards' times with each other, too", SWITCH, default=False
+        "also compare the times of emulated boards with each other", SWITCH, default=False
     )
 
 
 class DoctorRequest(Request):
-    """Which boards are checked beside this machine."""
+    """Options of ``doctor``."""
 
     hosts: tuple[str, ...] = flag(f"also check {HOST_HELP}", many(BOARD), default=(), name="host")
 
 
 class CleanRequest(DryRunRequest):
-    """How much is removed."""
+    """Options of ``clean``."""
 
     everything: bool = flag("also the caches of this user and the images", SWITCH, default=False)
 
 
 class TestRequest(Request):
-    """Which tests are run."""
+    """Options of ``test``."""
 
     unit: bool = flag("only the quick tests that need no container engine", SWITCH, default=False)
     k: str = flag("as pytest -k", text("EXPRESSION"), default="")

@@ -1,6 +1,6 @@
-"""Flags that several commands share, and what their values may be.
+"""Flags that several commands share, and the types of their values.
 
-What knows the values is imported when a flag is read: ``--list`` needs none of it.
+Modules that know the legal values are imported when a flag is read: ``--list`` needs none of them.
 """
 
 from __future__ import annotations
@@ -12,31 +12,31 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-from piyard.cli.request import SWITCH, Kind, Request, flag, many, single, text
+from piyard.cli.request import SWITCH, Request, ValueType, flag, many, single, text
 from piyard.core.errors import WrongInput, unknown_name
 from piyard.core.parsing import parse_int, parse_percent, parse_rate, parse_seconds
 
 HOST, MODEL, TARGET = "emulated:rpi5", "resnet18", "rpi5"
-"""What is taken when nothing is named."""
+"""Defaults."""
 AUTO = "auto"
 Box: TypeAlias = "tuple[float, float, float, float]"
 """x, y, width, height."""
 
 
-def choice(noun: str, names: Callable[[], Collection[str]], value: str) -> Kind[str]:
-    """One of some names, which may be known only when it is read; ``value`` as help calls it."""
+def choice(noun: str, names: Callable[[], Collection[str]], value: str) -> ValueType[str]:
+    """One of some names, looked up when it is read; ``value`` stands for it in the help."""
 
     def convert(_name: str, text: str) -> str:
         if text not in names():
             raise unknown_name(noun, text, names())
         return text
 
-    return Kind(value, convert, names)
+    return ValueType(value, convert, names)
 
 
-def whole(least: int = 1) -> Kind[int]:
+def whole(least: int = 1) -> ValueType[int]:
     """A whole number."""
-    return Kind("N", lambda name, text: parse_int(name, text, least=least) or 0)
+    return ValueType("N", lambda name, text: parse_int(name, text, least=least) or 0)
 
 
 def _hosts() -> Iterator[str]:
@@ -173,27 +173,27 @@ def _meter(name: str, text: str) -> str:
     return text
 
 
-BOARD = Kind[str]("NAME", lambda _name, text: text, _hosts)
+BOARD = ValueType[str]("NAME", lambda _name, text: text, _hosts)
 KNOWN_MODEL = choice("model", _models, "NAME")
 KNOWN_TARGET = choice("target", _targets, "TARGET")
 PRECISION = choice("precision", _precisions, "TYPE")
 FORMAT = choice("format", _formats, "FORMAT")
 REPORT_FORMAT = choice("format", _report_formats, "FORMAT")
-ANY_MODEL = Kind[str]("NAME", lambda _name, text: text, _models)
+ANY_MODEL = ValueType[str]("NAME", lambda _name, text: text, _models)
 TASK = choice("task", _tasks, "TASK")
 ROUTE = choice("route", _routes, "ROUTE")
 DATA_KIND = choice("kind of data", _data_kinds, "KIND")
 POWER_ACTION = choice("power action", _power_actions, "ACTION")
-SCORE = Kind[float]("SCORE", _score)
-FPS = Kind[float]("N", _fps)
-BOX = Kind[Box]("X,Y,WIDTH,HEIGHT", _box)
-SECONDS = Kind[float]("SECONDS", _seconds)
-RATE = Kind[int]("BYTES", _rate)
-PERCENT = Kind[float]("PERCENT", _percent)
-WARMUP = Kind["int | str"](f"N|{AUTO}", _warmup)
-PICTURE = Kind[Path]("FILE", _picture)
-GOVERNOR = Kind[str]("NAME", _governor)
-METER = Kind[str]("COMMAND", _meter)
+SCORE = ValueType[float]("SCORE", _score)
+FPS = ValueType[float]("N", _fps)
+BOX = ValueType[Box]("X,Y,WIDTH,HEIGHT", _box)
+SECONDS = ValueType[float]("SECONDS", _seconds)
+RATE = ValueType[int]("BYTES", _rate)
+PERCENT = ValueType[float]("PERCENT", _percent)
+WARMUP = ValueType["int | str"](f"N|{AUTO}", _warmup)
+PICTURE = ValueType[Path]("FILE", _picture)
+GOVERNOR = ValueType[str]("NAME", _governor)
+METER = ValueType[str]("COMMAND", _meter)
 DOLLARS = text("DOLLARS")
 
 HOST_HELP = "a board: name, glob or @tag of the inventory, user@name:port, emulated:<target>"
@@ -209,57 +209,55 @@ PRECISIONS: tuple[str, ...] = flag(
     "fp32, fp16, bf16 or int8", many(PRECISION), default=(), name="precision"
 )
 ONE_THREADS: tuple[int, ...] = flag("threads of an inference", single(whole()), default=())
-RETRY: int = flag("how often to repeat a run that the board lost by a restart", whole(0), default=0)
+RETRY: int = flag("times to repeat a run that the board lost to a restart", whole(0), default=0)
 FORMATTED: str = flag("plain, github, csv or json", FORMAT, default="plain")
 RANDOM_WEIGHTS: bool = flag(
     "seeded random weights instead of the official ones", SWITCH, default=False
 )
-FORCE: bool = flag("use a conversion even though its proof failed", SWITCH, default=False)
-KEEP_BY_FORCE: bool = flag("keep it even though its proof failed", SWITCH, default=False)
+FORCE: bool = flag("use a conversion even if its proof failed", SWITCH, default=False)
+KEEP_BY_FORCE: bool = flag("keep it even if its proof failed", SWITCH, default=False)
 TRUST: bool = flag(
-    "a TorchScript file may run with your rights, from now on; you know where it comes from",
+    "allow the TorchScript file to run with your rights from now on: you trust its source",
     SWITCH,
     default=False,
 )
-STRICT: bool = flag("refuse boards whose host key is not known yet", SWITCH, default=False)
-ONE_TARGET: str = flag(
-    "what kind of board it is, when it does not say so itself", KNOWN_TARGET, default=""
-)
+STRICT: bool = flag("refuse boards with an unknown host key", SWITCH, default=False)
+ONE_TARGET: str = flag("the target (asked of the board)", KNOWN_TARGET, default="")
 PRICE_KWH: str = flag(
-    "dollars for a kilowatt-hour, for the cost of energy (PIYARD_KWH_PRICE)", DOLLARS, default=""
+    "dollars a kilowatt-hour, for the cost of energy (PIYARD_KWH_PRICE)", DOLLARS, default=""
 )
 LONG: bool = flag(
-    "whole comments in the terminal's table, not only the verdict and its first reason",
+    "print whole comments in the terminal, not only the verdict and its first reason",
     SWITCH,
     default=False,
 )
 
 
 class DryRunRequest(Request):
-    """A command that can say what it would do."""
+    """Options of a command with a dry run."""
 
-    dry_run: bool = flag("say what would be done, do nothing", SWITCH, default=False)
+    dry_run: bool = flag("print what would be done, and do nothing", SWITCH, default=False)
 
 
 class TableRequest(Request):
-    """A command that prints a table."""
+    """Options of a command that prints a table."""
 
     format: str = FORMATTED
 
 
 class BoardsRequest(Request):
-    """Which boards, and how to deal with them."""
+    """Options of a command on boards."""
 
     hosts: tuple[str, ...] = flag(HOST_HELP, many(BOARD), default=(), name="host")
     all: bool = flag("all boards of the inventory", SWITCH, default=False)
     target: str = ONE_TARGET
-    parallel: int = flag("how many boards at once", whole(), default=16)
-    no_wait: bool = flag("fail at once when somebody else holds a board", SWITCH, default=False)
+    parallel: int = flag("number of boards at once", whole(), default=16)
+    no_wait: bool = flag("fail at once when a board is in use", SWITCH, default=False)
     strict: bool = STRICT
 
 
 class WorkRequest(BoardsRequest, DryRunRequest):
-    """What to do with which models on which boards; a command makes flags of what applies."""
+    """Jobs on boards: a command makes flags of the fields that apply to it."""
 
     models: tuple[str, ...] = (MODEL,)
     precisions: tuple[str, ...] = ()
@@ -269,7 +267,7 @@ class WorkRequest(BoardsRequest, DryRunRequest):
     warmup: int | str | None = None
     limit: int | None = None
     link_limit: int | None = flag(
-        "bytes a second to send at most, as 500k or 2M; for slow links", RATE, default=None
+        "at most so many bytes a second to boards, as 500k or 2M", RATE, default=None
     )
     retry: int = 0
     governor: str = ""
@@ -283,41 +281,41 @@ class WorkRequest(BoardsRequest, DryRunRequest):
     retry_failed: bool = False
 
     def check(self) -> None:
-        """Raise for a length of a benchmark that contradicts itself."""
+        """Raise for a benchmark with two durations."""
         if self.loops and self.budget:
             raise WrongInput("--loops and --budget exclude each other", remedy="give one of them")
 
 
 class RunRequestBase(WorkRequest):
-    """Work that a board may lose by a restart, or not end."""
+    """Options of a command whose jobs may hang, or be lost to a restart."""
 
-    limit: int | None = flag("end a job on the board after so many seconds", whole(), default=None)
+    limit: int | None = flag("time limit of a job on the board, in seconds", whole(), default=None)
     retry: int = RETRY
 
 
 class RetryRequest(WorkRequest):
-    """Work of which only what failed can be repeated."""
+    """Options of a command that can repeat only what failed."""
 
-    retry_failed: bool = flag("repeat only what failed the last time", SWITCH, default=False)
+    retry_failed: bool = flag("repeat only what failed last time", SWITCH, default=False)
 
 
 class MeasureRequest(RunRequestBase):
-    """How a benchmark is done."""
+    """Options of a benchmark."""
 
     models: tuple[str, ...] = MODELS
     precisions: tuple[str, ...] = PRECISIONS
     threads: tuple[int, ...] = flag("threads of an inference", many(whole()), default=())
-    loops: int | None = flag("measure so many inferences", whole(), default=None)
+    loops: int | None = flag("number of inferences to measure", whole(), default=None)
     budget: float | None = flag(
-        "until the median is known to 1 %, for so many seconds at most (30)",
+        "measure until the median is known to 1 %, for at most so many seconds (30)",
         SECONDS,
         default=None,
     )
     warmup: int | str | None = flag(
-        "inferences before measuring; auto: until their times are stable", WARMUP, default=None
+        "number of warm-up inferences, or auto: until times are stable", WARMUP, default=None
     )
     governor: str = flag(
-        "the governor of a run, where sudo needs no password; keep: the board's own",
+        "CPU governor during a run, where sudo needs no password; keep: the board's own",
         GOVERNOR,
         default="",
     )

@@ -67,7 +67,7 @@ FACTS_COLUMNS = (
 
 
 def list_boards(texts: Sequence[str], form: str) -> None:
-    """The inventory as a table."""
+    """Print the inventory."""
     names = select_boards(texts) if texts else list(load_inventory())
     print(
         render_table(
@@ -79,7 +79,7 @@ def list_boards(texts: Sequence[str], form: str) -> None:
 
 
 def add_board(request: AddRequest) -> None:
-    """See what a board is, and write it into the inventory."""
+    """Identify a board, and add it to the inventory."""
     if request.strict:
         refuse_unknown_hosts()
     board = probe_new_board(
@@ -114,7 +114,7 @@ def remove_board(name: str, *, dry_run: bool) -> None:
 
 
 def show_facts(request: BoardsQuery) -> None:
-    """What boards say of themselves."""
+    """Show what boards report: model, system, memory, free disk, load."""
     outcomes = _query(_require_named(request), lambda line: (line.name, line.facts))
     if request.format == "json":
         print(_pretty_json([{"board": n} | msgspec.to_builtins(f) for n, f in outcomes.results]))
@@ -125,7 +125,7 @@ def show_facts(request: BoardsQuery) -> None:
 
 
 def check_boards(request: BoardsQuery) -> None:
-    """Check boards; raises ``NotSetUp`` when one of them is not well."""
+    """Check boards; raises ``NotSetUp`` for a check that failed."""
     boards = _require_named(request)
     by_board: dict[str, list[Finding]] = {}
 
@@ -142,11 +142,11 @@ def check_boards(request: BoardsQuery) -> None:
     )
     not_ok = [f"{finding.board}: {finding.what}" for finding in findings if not finding.ok]
     if not_ok:
-        raise NotSetUp(f"not well: {', '.join(not_ok)}", remedy="see the last column")
+        raise NotSetUp(f"failed: {', '.join(not_ok)}", remedy="see the last column")
 
 
 def run_command(request: ExecRequest) -> None:
-    """Run one program on boards; its output, and an error when it failed somewhere."""
+    """Run one program on boards, and print its output; raises if it failed anywhere."""
     argv = _parse_argv(request.command)
     if request.dry_run:
         for name in _require_named(request).names:
@@ -192,7 +192,7 @@ def remove_old_releases(request: GcRequest) -> None:
 
 
 def show_leases(request: BoardsQuery) -> None:
-    """Who holds which board."""
+    """Show who holds which board."""
 
     def holder(line: BoardConnection) -> list[str]:
         seconds, _, owner = lease_holder(line.session).partition(" ")
@@ -205,7 +205,7 @@ def show_leases(request: BoardsQuery) -> None:
 
 
 def roll_back(request: RollbackRequest) -> None:
-    """Make the former release current on each board."""
+    """Switch each board back to its previous release."""
     boards = named_or_emulated(request)
     if request.dry_run:
         for name in boards.names:
@@ -229,7 +229,7 @@ def roll_back(request: RollbackRequest) -> None:
 
 
 def switch_power(request: PowerRequest) -> None:
-    """Switch boards of a farm; prints what their ports say."""
+    """Switch the power of a farm's boards, and print the ports' state."""
     boards = _require_named(request)
     for name in boards.names:
         entry = find_entry(name)
@@ -246,7 +246,7 @@ def switch_power(request: PowerRequest) -> None:
 
 
 def list_places(coordinator: str, form: str) -> None:
-    """The places of a labgrid farm."""
+    """List the places of a labgrid farm."""
     rows = [
         [
             place.name,
@@ -259,14 +259,14 @@ def list_places(coordinator: str, form: str) -> None:
 
 
 def _require_named(request: BoardsRequest) -> Boards:
-    """The boards named; raises ``WrongInput`` without any: all of them are meant only by --all."""
+    """The named boards; raises ``WrongInput`` without any: all boards take an explicit --all."""
     if not request.hosts and not request.all:
         raise no_board_named()
     return named_boards(request)
 
 
 def _query(boards: Boards, ask: Callable[[BoardConnection], R]) -> JobOutcomes[str, R]:
-    """What each board answers, all asked at once."""
+    """Every board's answer, queried in parallel."""
     return run_on_boards(
         boards.lines(),
         list(boards.names),

@@ -36,11 +36,11 @@ ROOM_GB = 6
 
 ENGINE, EMULATION = "container engine", "aarch64 emulation"
 SET_UP = (ENGINE, EMULATION)
-"""What ./yard sets up: all else has a remedy of its own, boards above all."""
+"""What ./yard sets up; everything else has its own remedy."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was looked at."""
+    """One check and its result."""
 
     what: str
     ok: bool
@@ -67,7 +67,7 @@ def check_machine(hosts: Sequence[str], form: str = "plain") -> None:
 
 
 def examine_machine() -> list[Finding]:
-    """What piyard needs of this machine."""
+    """The checks of this machine."""
     checks: dict[str, Callable[[], str]] = {
         "Python": _python_version,
         ENGINE: _engine_version,
@@ -141,7 +141,7 @@ def _removable(*, everything: bool) -> list[Path]:
 
 
 def _remove(path: Path) -> None:
-    """A shelf, or a file beside them as the index and the page are."""
+    """Remove a folder, or a file such as the index or the page."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -218,7 +218,7 @@ def _require_checkout() -> None:
 
 
 def start_emulated(target_name: str, *, dry_run: bool) -> None:
-    """Start an emulated board and say how to reach it."""
+    """Start an emulated board and print how to reach it."""
     if dry_run:
         emulated_target(target_name)
         print(f"start emulated:{target_name} if it does not run")
@@ -228,7 +228,7 @@ def start_emulated(target_name: str, *, dry_run: bool) -> None:
 
 
 def stop_emulated(target_name: str, *, yes: bool, dry_run: bool) -> None:
-    """Stop this checkout's emulated board; one that others use only with consent.
+    """Stop this checkout's emulated board; one in use only with consent.
 
     Raises ``BoardBusy`` where it is used and nobody consents.
     """
@@ -251,7 +251,7 @@ def stop_emulated(target_name: str, *, yes: bool, dry_run: bool) -> None:
 
 
 def _user_of(board: EmulatedBoard) -> str:
-    """Who else has to do with the board; nothing for one of our own that is idle."""
+    """Who else uses the board; empty for an idle one of this checkout."""
     if board.checkout != str(paths.ROOT):
         return f"is the board of the checkout {board.checkout or 'of an earlier piyard'}"
     with suppress(PiyardError), open_session(board.login) as session:
@@ -271,7 +271,7 @@ def _require_consent(what: str, *, yes: bool) -> None:
 
 
 def list_emulated(form: str) -> None:
-    """The emulated boards that run, of all checkouts of this user."""
+    """Print the running emulated boards, of all checkouts of this user."""
     rows = [
         [
             *(board.name, board.target, board.container),

@@ -45,14 +45,14 @@ MODEL_COLUMNS = (
 
 
 def list_models(task: str, form: str) -> None:
-    """The models there are, of that task or of all."""
+    """Print the models of one task, or all."""
     rows = [_model_row(model) for model in load_models(model_names()) if task in {"", model.task}]
     print(render_table(MODEL_COLUMNS, rows, form))
     console.info("figures are their publishers'; benchmarks count the network itself")
 
 
 def convert_models(request: ConvertRequest) -> None:
-    """Convert models, or say which would be."""
+    """Convert models, or print which would be."""
     random_weights, route = request.random_weights, request.route
     for model in load_models(request.models):
         if request.dry_run:
@@ -78,7 +78,7 @@ def _trust_files(model: Model) -> None:
 
 
 def add_from_request(request: AddModelRequest) -> None:
-    """Make a model of the user's own file, and convert it; or say what that would take."""
+    """Add a model from the user's own file and convert it, or print what that would take."""
     add_model(
         _file_options(request),
         force=request.force,
@@ -116,7 +116,7 @@ def _file_options(request: AddModelRequest) -> OwnModelOptions:
 def add_model(
     options: OwnModelOptions, *, force: bool, trusted: bool = False, form: str, dry_run: bool
 ) -> None:
-    """Make a model of the user's own file, and convert it; or say what that would take."""
+    """Add a model from the user's own file and convert it, or print what that would take."""
     if trusted and options.file.is_file():
         trust_file(options.file, lasting=not dry_run)
     planned = plan_addition(options)
@@ -167,12 +167,12 @@ def _published_accuracy(model: Model) -> Iterator[str]:
 
 
 def _weight_files(model: Model) -> list[Weights]:
-    """The official file and what comes with it."""
+    """The official weights file and its parts."""
     return [model.weights[0], *model.parts.values()]
 
 
 def _availability(model: Model) -> str:
-    """What has to be done to have them."""
+    """Whether the weights are here, or how to get them."""
     if any(_is_downloaded(file) for file in model.weights) and all(
         map(_is_downloaded, model.parts.values())
     ):
@@ -190,17 +190,17 @@ def _weights_text(conversion: Conversion) -> str:
 
 
 PAGE = "report.html"
-"""In artifacts/, where no other place is named."""
+"""The default page, in artifacts/."""
 
 
 def build_targets(target_names: Sequence[str], source_name: str, *, dry_run: bool) -> None:
-    """Build for targets, in their order, once all of them are known to be some."""
+    """Build for targets, in order, after checking all names."""
     for target in [load_target(name) for name in target_names]:
         build_target(target, source_name, dry_run=dry_run)
 
 
 def build_target(target: Target, source_name: str, *, dry_run: bool) -> None:
-    """Build for a target, or say what that would take."""
+    """Build for a target, or print what that would take."""
     if dry_run:
         for line in plan_build(target, source_name):
             print(line)
@@ -215,7 +215,7 @@ def build_target(target: Target, source_name: str, *, dry_run: bool) -> None:
 
 
 def print_report(request: ReportRequest) -> None:
-    """What is stored in a format, on the terminal or, a page always, in a file."""
+    """Print stored results, or write them to a file; a page always goes to a file."""
     filters = ResultFilter(hosts=request.hosts, models=request.models, newest=not request.all)
     rows = _one_row(request.run) if request.run else stored_rows(filters)
     if not rows:
@@ -232,7 +232,7 @@ def print_report(request: ReportRequest) -> None:
 
 
 def _one_row(run_id: str) -> list[Row]:
-    """The run, of which only its result may be left; else what its folder says of it."""
+    """The row of a run: from its stored result, else from its folder."""
     rows = [row for row in stored_rows() if row.run.startswith(run_id)]
     if len(rows) == 1:
         return rows
@@ -240,7 +240,7 @@ def _one_row(run_id: str) -> list[Row]:
 
 
 def _results_for(form: str, rows: Sequence[Row]) -> list[Result]:
-    """A page brings the samples of the newest of each job only, so the others are not read."""
+    """The results whose samples are needed: a page shows only those of each job's newest row."""
     needed = {"json": rows, "html": newest_rows(rows)}.get(form, [])
     return list(stored_results([row.run for row in needed]))
 

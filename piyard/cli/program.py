@@ -1,7 +1,4 @@
-"""The command line: Invoke's program, with piyard's way of reading words and of answering.
-
-Scripts that make a shell complete piyard's tasks and flags, whatever path it is called by.
-"""
+"""The program: Invoke's, with piyard's parser, help, version and shell completion."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from invoke.program import Program as InvokesProgram
 from piyard import __version__
 from piyard.cli import words
 from piyard.cli.request import Command, FlagArgument
-from piyard.cli.words import LIST, VERSION, flag_in_wait, help_wanted, unknown_task
+from piyard.cli.words import LIST, VERSION, pending_flag, requested_help, unknown_task
 from piyard.core import cancel
 from piyard.core.errors import PiyardError, WrongInput, unknown_name
 
@@ -23,7 +20,7 @@ NAME = "piyard"
 
 
 class Program(InvokesProgram):
-    """Reads what follows the core flags by ``words``; whoever asks for help gets only that."""
+    """Invoke's program, with piyard's parser; a request for help only prints help."""
 
     def parse_core_args(self) -> None:
         """Invoke's flags before any task; its completion script knows no path to a program."""
@@ -42,7 +39,7 @@ class Program(InvokesProgram):
         print(f"{NAME} {__version__}, ncnn {load_source().pin.version}, nnrun {__version__}")
 
     def parse_tasks(self) -> None:
-        """The tasks to do, or what is to be shown in their place."""
+        """Parse the tasks, or answer a question (help, version, list, completion)."""
         self.parser = self._make_parser()
         self.tasks = ParseResult()
         if self.args["complete"].value:
@@ -51,17 +48,17 @@ class Program(InvokesProgram):
         elif not self._is_question():
             self._require_meaning()
             core = self.initial_context.flag_names()
-            self.tasks.extend(words.read(self.core.unparsed, self.parser.contexts, core))
+            self.tasks.extend(words.parse_words(self.core.unparsed, self.parser.contexts, core))
 
     def execute(self) -> None:
-        """Do the tasks. Invoke itself takes Ctrl-C for a failure like any other."""
+        """Run the tasks. Invoke itself treats Ctrl-C like any other failure."""
         with cancel.interruptible():
             super().execute()
 
     def _is_question(self) -> bool:
-        """Whether something is asked (help, version, list) wherever in the line; notes what."""
+        """Whether the line asks for help, the version or the list, anywhere in it."""
         words_typed, tasks = self.core.unparsed, self.parser.contexts
-        helped = self.args["help"].value or help_wanted(words_typed, tasks)
+        helped = self.args["help"].value or requested_help(words_typed, tasks)
         if helped is not None:
             if helped and helped is not True and helped not in tasks:
                 raise unknown_task(helped, tasks)
@@ -83,7 +80,7 @@ class Program(InvokesProgram):
         self.args["list"].set_value(group, cast=False)
 
     def _require_meaning(self) -> None:
-        """Refuse what Invoke accepts and piyard would do nothing about."""
+        """Refuse Invoke's flags that have no effect in piyard."""
         if self.args["dry"].value:
             raise WrongInput(
                 "--dry does nothing here",
@@ -96,21 +93,21 @@ class Program(InvokesProgram):
             )
 
     def _complete_value(self) -> None:
-        """Print what may follow the flag that the line ends in; Invoke knows flags and tasks."""
+        """Print the values for the last flag of the line; Invoke completes flags and tasks."""
         typed = self.core.remainder.replace("=", " ").split(" ")  # the last word may be empty
         words_before = [word for word in typed[1:-1] if word]
-        if isinstance(flag := flag_in_wait(words_before, self.parser.contexts), FlagArgument):
+        if isinstance(flag := pending_flag(words_before, self.parser.contexts), FlagArgument):
             with suppress(PiyardError):  # an inventory that cannot be read completes nothing
-                print("\n".join(flag.flag.kind.candidates()))
+                print("\n".join(flag.flag.type.candidates()))
             raise Exit
 
     def print_task_help(self, name: str) -> None:
-        """What a task does, and its flags with what they take: what it needs, then the others."""
+        """Print a task's purpose and its flags, required ones first."""
         command = self.collection[name]
         if not isinstance(command, Command):
             raise TypeError(f"{name} is not a command of piyard")
         arguments = command.request.arguments()
-        needed = "".join(f"{each.flag.kind.value} " for each in arguments if each.positional)
+        needed = "".join(f"{each.flag.type.value} " for each in arguments if each.positional)
         others = "[--options] " if len(arguments) > needed.count(" ") else ""
         print(f"Usage: {self.binary} [--core-opts] {name} {needed}{others}[other tasks here ...]")
         print(f"\nDocstring:\n{self.leading_indent}{command.__doc__}\n\nOptions:")
@@ -165,7 +162,7 @@ SHELLS = {"bash": BASH_COMPLETION, "zsh": ZSH_COMPLETION, "fish": FISH_COMPLETIO
 
 
 def completion_script(shell: str, name: str) -> str:
-    """What that shell is to source to complete the program ``name``; raises ``WrongInput``."""
+    """The completion script of a shell for the program ``name``; raises ``WrongInput``."""
     if shell not in SHELLS:
         raise unknown_name("shell", shell, SHELLS)
     return SHELLS[shell].format(name=name)

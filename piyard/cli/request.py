@@ -1,6 +1,7 @@
-"""What a command is asked: a frozen record whose fields are its flags, and the task made of it.
+"""Requests: a command's options as a frozen record, whose fields declare its flags.
 
-Like a dataclass, but made without one: ``--list`` makes all of them, and shall stay quick.
+Like dataclasses or msgspec structs, but without importing either: ``--list`` creates all of them
+and has to stay quick.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 else:
 
     def dataclass_transform(**_: Any) -> Callable[[type], type]:
-        """Says something to type checkers only."""
+        """A stand-in: only type checkers use it."""
         return lambda cls: cls
 
 
@@ -34,7 +35,7 @@ LETTERS = {"host": "H", "model": "m", "target": "t", "format": "f", "dry-run": "
 letter that is free, so that ``-h`` is ``--host`` in one task, and ``--help`` in another."""
 
 
-class Kind(Generic[T]):
+class ValueType(Generic[T]):
     """How the text behind a flag becomes a value."""
 
     def __init__(
@@ -44,47 +45,47 @@ class Kind(Generic[T]):
         candidates: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self.value = value
-        """What help calls it; empty for a switch."""
+        """Its name in the help; empty for a switch."""
         self.convert = convert
-        """From the flag's name and the text; raises ``WrongInput``."""
+        """Takes the flag's name and the text; raises ``WrongInput``."""
         self.candidates = candidates
-        """What a shell may complete."""
+        """Lists values for shell completion."""
 
     raw: ClassVar[type] = str
 
     def read(self, name: str, typed: Any) -> T:
-        """The value of what Invoke hands over."""
+        """The value, from what Invoke parsed."""
         return self.convert(name, typed)
 
     def spec(self) -> str:
-        """What stands behind the flag in the help."""
+        """The part after the flag in the help."""
         return f" {self.value}" if self.value else ""
 
     def text(self, value: Any) -> str:
-        """A default as the help shows it; a switch's says ``--no-``, or goes without saying."""
+        """A default as the help shows it; none for switches."""
         return "" if value is None or isinstance(value, bool) else str(value)
 
 
-class Single(Kind[tuple[T, ...]]):
-    """One value, for those who take several."""
+class Single(ValueType[tuple[T, ...]]):
+    """A single value, stored as a tuple."""
 
-    def __init__(self, kind: Kind[T]) -> None:
+    def __init__(self, element: ValueType[T]) -> None:
         super().__init__(
-            kind.value, lambda name, text: (kind.convert(name, text),), kind.candidates
+            element.value, lambda name, text: (element.convert(name, text),), element.candidates
         )
 
     def text(self, value: Any) -> str:
-        """The values as they would be typed."""
+        """The values as a user would type them."""
         return ",".join(map(str, value))
 
 
 class Many(Single[T]):
-    """A flag that may be repeated, with several values each time where commas part them."""
+    """A flag that may be repeated, each time with one value or, with ``commas``, a list."""
 
     raw: ClassVar[type] = list
 
-    def __init__(self, kind: Kind[T], *, commas: bool) -> None:
-        super().__init__(kind)
+    def __init__(self, element: ValueType[T], *, commas: bool) -> None:
+        super().__init__(element)
         self.commas = commas
 
     def read(self, name: str, typed: Any) -> tuple[T, ...]:
@@ -96,7 +97,7 @@ class Many(Single[T]):
         parts = text.split(",") if self.commas else [text]
         if not all(parts):
             raise WrongInput(
-                f"--{name} {text}: a value is empty", remedy="part values by single commas"
+                f"--{name} {text}: a value is empty", remedy="separate values by single commas"
             )
         return parts
 
@@ -105,7 +106,7 @@ class Many(Single[T]):
         return f" {self.value}[,{self.value}…]" if self.commas else f" {self.value} …"
 
 
-class Switch(Kind[bool]):
+class Switch(ValueType[bool]):
     """A flag without a value."""
 
     raw: ClassVar[type] = bool
@@ -114,72 +115,72 @@ class Switch(Kind[bool]):
         super().__init__("", lambda _name, typed: bool(typed))
 
 
-def many(kind: Kind[T], *, commas: bool = True) -> Kind[tuple[T, ...]]:
-    """The same kind, several times."""
-    return Many(kind, commas=commas)
+def many(element: ValueType[T], *, commas: bool = True) -> ValueType[tuple[T, ...]]:
+    """The same type, repeatable."""
+    return Many(element, commas=commas)
 
 
-def single(kind: Kind[T]) -> Kind[tuple[T, ...]]:
-    """The same kind once, in a tuple."""
-    return Single(kind)
+def single(element: ValueType[T]) -> ValueType[tuple[T, ...]]:
+    """The same type, not repeatable, stored as a tuple."""
+    return Single(element)
 
 
-TEXT = Kind[str]("TEXT", lambda _name, text: text)
-SWITCH: Kind[bool] = Switch()
+TEXT = ValueType[str]("TEXT", lambda _name, text: text)
+SWITCH: ValueType[bool] = Switch()
 
 
-def text(value: str) -> Kind[str]:
-    """Any text, which help calls by that word."""
-    return Kind(value, lambda _name, text: text)
+def text(value: str) -> ValueType[str]:
+    """Any text; ``value`` stands for it in the help."""
+    return ValueType(value, lambda _name, text: text)
 
 
 REQUIRED: Any = object()
 
 
 class Flag:
-    """A field that the command line can fill."""
+    """A field that is a flag on the command line."""
 
-    def __init__(self, about: str, kind: Kind[Any], default: Any, name: str) -> None:
-        self.about, self.kind, self.default, self.name = about, kind, default, name
+    def __init__(self, about: str, type: ValueType[Any], default: Any, name: str) -> None:
+        self.about, self.type, self.default, self.name = about, type, default, name
 
     def __deepcopy__(self, _memo: Any) -> Flag:
         return self
 
     @property
     def required(self) -> bool:
-        """Whether the command cannot do without; then its value needs no flag."""
+        """Whether the command requires it; its value may then stand without the flag."""
         return self.default is REQUIRED
 
     @property
     def help(self) -> str:
-        """What it does, with its default."""
-        usual = "" if self.required else self.kind.text(self.default)
+        """The help text, with the default."""
+        usual = "" if self.required else self.type.text(self.default)
         return f"{self.about} ({usual})" if usual else self.about
 
 
 @overload
-def flag(about: str, kind: Kind[T], *, name: str = "") -> T: ...
+def flag(about: str, type: ValueType[T], *, name: str = "") -> T: ...
 
 
 @overload
-def flag(about: str, kind: Kind[T], *, default: D, name: str = "") -> T | D: ...
+def flag(about: str, type: ValueType[T], *, default: D, name: str = "") -> T | D: ...
 
 
-def flag(about: str, kind: Kind[Any], *, default: Any = REQUIRED, name: str = "") -> Any:
-    """A field of a request that is a flag; ``name`` where it is not the field's."""
-    return Flag(about, kind, default, name)
+def flag(about: str, type: ValueType[Any], *, default: Any = REQUIRED, name: str = "") -> Any:
+    """Declare a field of a request as a flag; ``name`` where it differs from the field's."""
+    return Flag(about, type, default, name)
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(flag,))
 class Request:
-    """The base of all: annotated fields, flags or, with a plain default, what no flag changes."""
+    """The base of all requests. A field with a plain default is not on the command line."""
 
     _own: ClassVar[Mapping[str, Any]] = {}
     _fields: ClassVar[Mapping[str, Any]] = {}
     _flags: ClassVar[Mapping[str, Flag]] = {}
 
     def __init_subclass__(cls) -> None:
-        """Collect the fields, a class's own before those it shares."""
+        """Collect the fields, the class's own before inherited ones."""
         cls._own = {key: vars(cls)[key] for key in cls.__annotations__}
         fields: dict[str, Any] = {}
         for base in cls.__mro__:
@@ -207,27 +208,27 @@ class Request:
         return f"{type(self).__name__}({fields})"
 
     def replace(self, **changes: Any) -> Self:
-        """The same with other values."""
+        """A copy with some values changed."""
         return type(self)(**(vars(self) | changes))
 
     def check(self) -> None:
-        """Raise ``WrongInput`` for values that do not go together."""
+        """Raise ``WrongInput`` for values that contradict each other."""
 
     @classmethod
     def parse(cls, options: Mapping[str, Any]) -> Self:
-        """The request of what was typed, by the flags' names; raises ``WrongInput``."""
+        """A request from parsed texts, by the flags' names; raises ``WrongInput``."""
         values = {}
         for key, flag in cls._flags.items():
             typed = options.get(flag.name.replace("-", "_"))
-            if typed or (typed is False and flag.kind.raw is bool):
-                values[key] = flag.kind.read(flag.name, typed)
+            if typed or (typed is False and flag.type.raw is bool):
+                values[key] = flag.type.read(flag.name, typed)
         request = cls(**values)
         request.check()
         return request
 
     @classmethod
     def arguments(cls) -> list[FlagArgument]:
-        """The flags as Invoke wants them, what is required first."""
+        """The flags as Invoke's arguments."""
         return [FlagArgument(flag) for flag in cls._flags.values()]
 
 
@@ -247,7 +248,7 @@ class Dashed(str):
 
 
 class FlagArgument(Argument):
-    """A flag for Invoke's parser, which keeps texts only: a value not given is empty."""
+    """A flag for Invoke's parser. Its values are texts; one that was not given is empty."""
 
     def __init__(self, flag: Flag) -> None:
         self.flag = flag
@@ -258,7 +259,7 @@ class FlagArgument(Argument):
             names.append(LETTERS[flag.name])
         super().__init__(
             names=names,
-            kind=flag.kind.raw,
+            kind=flag.type.raw,
             default=self._default(),
             help=flag.help,
             positional=flag.required,
@@ -268,7 +269,7 @@ class FlagArgument(Argument):
     def _default(self) -> Any:
         if self.flag.required:
             return None
-        raw = self.flag.kind.raw
+        raw = self.flag.type.raw
         return self.flag.default if raw is bool else raw()
 
     @property
@@ -278,19 +279,19 @@ class FlagArgument(Argument):
         letters = [f"-{name}" for name in self.names if len(name) == 1 and name != f"-{name}"]
         long = f"--no-{flag.name}" if flag.default is True else f"--{flag.name}"
         return (
-            ", ".join([*(letter for letter in letters if letter != long), long]) + flag.kind.spec()
+            ", ".join([*(letter for letter in letters if letter != long), long]) + flag.type.spec()
         )
 
 
 class Command(Task[Any]):
-    """A task of Invoke whose flags are a request's."""
+    """An Invoke task whose flags are the fields of a request."""
 
     def __init__(self, request: type[Request], body: Callable[..., None], name: str) -> None:
         super().__init__(body, name=name.rpartition(".")[2], positional=(), auto_shortflags=False)
         self.request, self.full_name = request, name
 
     def get_arguments(self, *_: Any, **__: Any) -> list[Argument]:
-        """Those of the request."""
+        """The arguments of the request."""
         return list(self.request.arguments())
 
     def __eq__(self, other: object) -> bool:
@@ -304,7 +305,7 @@ COMMANDS: list[Command] = []
 
 
 def command(request: type[R], name: str) -> Callable[[Callable[[R], None]], Command]:
-    """Make a task of a function that takes a request; ``fleet.add`` is ``add`` of a group."""
+    """Turn a function of a request into a task; ``fleet.add`` is ``add`` in the group ``fleet``."""
 
     def register(function: Callable[[R], None]) -> Command:
         def body(_c: Context, **options: Any) -> None:
@@ -319,7 +320,7 @@ def command(request: type[R], name: str) -> Callable[[Callable[[R], None]], Comm
 
 
 def namespace(commands: Sequence[Command]) -> Collection:
-    """The tasks as Invoke knows them, in their groups."""
+    """The collection of tasks, in their groups."""
     root, groups = Collection(), dict[str, Collection]()
     for task in commands:
         group, _, name = task.full_name.rpartition(".")

@@ -61,12 +61,12 @@ HISTORY_COLUMNS = (
 
 
 class HistoryLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One result of the list."""
+    """One line of the list."""
 
     row: Row
     change: JobChange
     short: str
-    """As much of the run's id as is enough."""
+    """A unique prefix of the run's id."""
 
 
 class HistoryList(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,14 +74,14 @@ class HistoryList(msgspec.Struct, frozen=True, kw_only=True):
 
     lines: Sequence[HistoryLine]
     passing: int
-    """How many results there would be without a limit."""
+    """The number of matching results, without the limit."""
     hosts: Sequence[str]
-    """That there are, told where nothing passes; and so for ``models``."""
+    """All stored boards and models, for the error when nothing matches."""
     models: Sequence[str]
 
 
 def list_results(request: HistoryRequest) -> None:
-    """One line a result, the newest last."""
+    """Print one line a result, the newest last."""
     filters = _filters(request)
     answer = query_history(
         lambda catalogue: _query_index(catalogue, filters), rebuild=request.rebuild
@@ -96,7 +96,7 @@ def list_results(request: HistoryRequest) -> None:
 
 
 def render_history(lines: Sequence[HistoryLine], form: str) -> str:
-    """The lines for people (``plain``, ``github``), or with plain numbers for programs."""
+    """The lines for people (``plain``, ``github``), or with bare numbers for programs."""
     if form == "json":
         records = [_history_fields(line) for line in lines]
         return escape_json(json.dumps(records, indent=2, ensure_ascii=False))
@@ -118,7 +118,7 @@ def _filters(request: HistoryRequest) -> ResultFilter:
 
 
 def _hosts(text: str) -> list[str]:
-    """A tag means boards of the inventory; anything else is a name or a glob over stored ones."""
+    """The boards of a tag; any other text is a name or a glob over stored results."""
     if not text.startswith("@"):
         return [text]
 
@@ -223,7 +223,7 @@ def compare_stored(request: CompareRequest) -> None:
 
 
 def _pairs(sides: tuple[Side, Side]) -> Sequence[JobPair]:
-    """The pairs of both sides; what does not enter is said."""
+    """The pairs of both sides; prints what is left out."""
     rows, runs = query_history(lambda catalogue: (catalogue.rows(ALL_RESULTS), catalogue.runs()))
     if not rows:
         raise WrongInput("no results are stored yet", remedy=f"{PROGRAM} deploy-bench makes some")
@@ -253,7 +253,7 @@ def _load_pair(pair: JobPair) -> ResultPair:
 
 
 def _without_emulated(read: Sequence[ResultPair]) -> Sequence[ResultPair]:
-    """Without pairs of emulated boards; a mixed pair is refused later."""
+    """The pairs without those of two emulated boards; a mixed pair is refused later."""
     alone = [each.pair.a.emulated and each.pair.b.emulated for each in read]
     if not any(alone):
         return read
@@ -266,7 +266,7 @@ def _without_emulated(read: Sequence[ResultPair]) -> Sequence[ResultPair]:
 
 
 def _compared_conditions(sides: tuple[Side, Side]) -> frozenset[str]:
-    """The conditions that are compared by what the sets say: a key both say alike is none."""
+    """The conditions that the two sets compare: the keys on which they differ."""
     a, b = (each.conditions for each in sides)
     keys = {key for key in (a.keys() | b.keys()) - TIME_KEYS if a.get(key) != b.get(key)}
     return frozenset(key.replace("_", "-") for key in keys)
@@ -275,7 +275,7 @@ def _compared_conditions(sides: tuple[Side, Side]) -> frozenset[str]:
 def _refusal(
     unlike: Sequence[ResultPair], free: frozenset[str], across: frozenset[str]
 ) -> PiyardError:
-    """Names all that differs and must not, and how to say that it is what is compared."""
+    """The error that names all unlike conditions, and the flag that allows them."""
     apart = [forbidden_differences(pair.differences, free) for pair in unlike]
     lines = [
         f"{pair.job}: {'; '.join(difference.text for difference in differences)}"
@@ -321,7 +321,7 @@ def _unpaired_lines(paired: Pairing) -> list[str]:
 
 
 def _print_notes(read: Sequence[ResultPair]) -> None:
-    """What is compared, and what is to be thought of when reading the table."""
+    """Print what is compared, and caveats for reading the table."""
     note_differences([difference for pair in read for difference in pair.differences])
     if untold := {facet for pair in read for facet in missing_facets(pair.a, pair.b)}:
         console.info(f"told by one side only, taken for equal: {', '.join(sorted(untold))}")

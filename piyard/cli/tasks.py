@@ -1,4 +1,4 @@
-"""All tasks. Each imports what does its work when it is called: ``--list`` shall stay quick."""
+"""All tasks. Each imports its worker when it is called, so that ``--list`` stays quick."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from piyard.cli.request import COMMANDS, Request, command, namespace
 
 @command(DeployRequest, "deploy")
 def deploy(request: DeployRequest) -> None:
-    """Put nnrun and models on boards; only what is missing there travels."""
+    """Put nnrun and models on boards; only what they lack is sent."""
     from piyard.cli import work
 
     work.deploy(request)
@@ -59,7 +59,7 @@ def bench(request: BenchRequest) -> None:
 
 @command(BenchRequest, "deploy-bench")
 def deploy_bench(request: BenchRequest) -> None:
-    """Build, convert, deploy, measure, print the table: everything in one go."""
+    """Build, convert, deploy and measure in one go, and print the table."""
     from piyard.cli import work
 
     work.bench(request, or_random=True)
@@ -67,7 +67,7 @@ def deploy_bench(request: BenchRequest) -> None:
 
 @command(RunRequest, "run")
 def run(request: RunRequest) -> None:
-    """Show pictures, a film or the camera to a model on boards, and print what it sees."""
+    """Run a model on pictures, a film or the camera of boards, and print its predictions."""
     from piyard.cli.runs import run_model
 
     run_model(request)
@@ -75,7 +75,7 @@ def run(request: RunRequest) -> None:
 
 @command(EvaluateRequest, "evaluate")
 def evaluate(request: EvaluateRequest) -> None:
-    """Tell how right a model is on your data: its original, ncnn here, nnrun on boards."""
+    """Evaluate a model on your data: the original, ncnn on this machine, nnrun on boards."""
     from piyard.cli.trials import evaluate_model
 
     evaluate_model(request)
@@ -83,7 +83,7 @@ def evaluate(request: EvaluateRequest) -> None:
 
 @command(ProveRequest, "prove")
 def prove(request: ProveRequest) -> None:
-    """Prove that boards compute what a model's original does: raw outputs, and what they mean."""
+    """Prove that boards compute what a model's original does, in raw outputs and in meaning."""
     from piyard.cli.trials import prove_on_boards
 
     prove_on_boards(request)
@@ -99,7 +99,7 @@ def ab(request: AbRequest) -> None:
 
 @command(RollbackRequest, "rollback")
 def rollback(request: RollbackRequest) -> None:
-    """Make the release before the current one current again."""
+    """Switch boards back to the release before the current one."""
     from piyard.cli.fleet import roll_back
 
     roll_back(request)
@@ -107,7 +107,7 @@ def rollback(request: RollbackRequest) -> None:
 
 @command(RunsRequest, "runs")
 def runs(request: RunsRequest) -> None:
-    """List all runs, and how they stood when last heard of."""
+    """List all runs with their last known state."""
     from piyard.cli.runs import list_runs, remove_runs
 
     if request.remove:
@@ -118,7 +118,7 @@ def runs(request: RunsRequest) -> None:
 
 @command(AttachRequest, "attach")
 def attach(request: AttachRequest) -> None:
-    """Wait again for a run that keeps running on its board, and print what it gives."""
+    """Wait again for a run that keeps running on its board, and print its result."""
     from piyard.cli import runs as cli_runs
 
     cli_runs.attach(request.run, request.format, long=request.long)
@@ -126,7 +126,7 @@ def attach(request: AttachRequest) -> None:
 
 @command(OneRunRequest, "fetch")
 def fetch(request: OneRunRequest) -> None:
-    """Bring back what a run has written so far."""
+    """Fetch what a run has written so far."""
     from piyard.cli import runs as cli_runs
 
     cli_runs.fetch(request.run)
@@ -134,7 +134,7 @@ def fetch(request: OneRunRequest) -> None:
 
 @command(OneRunRequest, "cancel")
 def cancel(request: OneRunRequest) -> None:
-    """End a run on its board, and bring back what it wrote."""
+    """End a run on its board, and fetch what it wrote."""
     from piyard.cli import runs as cli_runs
 
     cli_runs.cancel(request.run)
@@ -142,7 +142,7 @@ def cancel(request: OneRunRequest) -> None:
 
 @command(ListRequest, "fleet.list")
 def fleet_list(request: ListRequest) -> None:
-    """The boards of the inventory; asks none of them."""
+    """List the boards of the inventory, without contacting them."""
     from piyard.cli.fleet import list_boards
 
     list_boards(request.hosts, request.format)
@@ -150,7 +150,7 @@ def fleet_list(request: ListRequest) -> None:
 
 @command(AddRequest, "fleet.add")
 def fleet_add(request: AddRequest) -> None:
-    """Connect to a board, see what it is, and write it into the inventory."""
+    """Connect to a board, identify it, and add it to the inventory."""
     from piyard.cli.fleet import add_board
 
     add_board(request)
@@ -166,7 +166,7 @@ def fleet_remove(request: RemoveRequest) -> None:
 
 @command(BoardsQuery, "fleet.facts")
 def fleet_facts(request: BoardsQuery) -> None:
-    """What boards say of themselves."""
+    """Show what boards report: model, system, memory, free disk, load."""
     from piyard.cli.fleet import show_facts
 
     show_facts(request)
@@ -174,7 +174,7 @@ def fleet_facts(request: BoardsQuery) -> None:
 
 @command(BoardsQuery, "fleet.doctor")
 def fleet_doctor(request: BoardsQuery) -> None:
-    """Check boards, and say what to do about what is wrong."""
+    """Check boards, and say how to fix what is wrong."""
     from piyard.cli.fleet import check_boards
 
     check_boards(request)
@@ -182,7 +182,7 @@ def fleet_doctor(request: BoardsQuery) -> None:
 
 @command(ExecRequest, "fleet.exec")
 def fleet_exec(request: ExecRequest) -> None:
-    """Run one program on boards, and print what each says."""
+    """Run one program on boards, and print its output."""
     from piyard.cli.fleet import run_command
 
     run_command(request)
@@ -190,7 +190,7 @@ def fleet_exec(request: ExecRequest) -> None:
 
 @command(TrustRequest, "fleet.trust")
 def fleet_trust(request: TrustRequest) -> None:
-    """Pin the host key a board shows now, after it was flashed anew."""
+    """Pin a board's present host key, after the board was reflashed."""
     from piyard.cli.fleet import pin_host_keys
 
     pin_host_keys(request)
@@ -206,7 +206,7 @@ def fleet_gc(request: GcRequest) -> None:
 
 @command(BoardsQuery, "fleet.locks")
 def fleet_locks(request: BoardsQuery) -> None:
-    """Who holds which board."""
+    """Show who holds which board."""
     from piyard.cli.fleet import show_leases
 
     show_leases(request)
@@ -222,7 +222,7 @@ def fleet_power(request: PowerRequest) -> None:
 
 @command(PlacesRequest, "fleet.places")
 def fleet_places(request: PlacesRequest) -> None:
-    """The places of a labgrid farm."""
+    """List the places of a labgrid farm."""
     from piyard.cli.fleet import list_places
 
     list_places(request.coordinator, request.format)
@@ -246,7 +246,7 @@ def board_down(request: DownRequest) -> None:
 
 @command(TableRequest, "board.list")
 def board_list(request: TableRequest) -> None:
-    """The emulated boards that run."""
+    """List the emulated boards that are running."""
     from piyard.cli.machine import list_emulated
 
     list_emulated(request.format)
@@ -254,7 +254,7 @@ def board_list(request: TableRequest) -> None:
 
 @command(BuildRequest, "build")
 def build(request: BuildRequest) -> None:
-    """Cross-compile ncnn and nnrun for a kind of board."""
+    """Cross-compile ncnn and nnrun for a target."""
     from piyard.cli.make import build_targets
 
     build_targets(request.targets, request.source, dry_run=request.dry_run)
@@ -270,7 +270,7 @@ def convert(request: ConvertRequest) -> None:
 
 @command(ModelsRequest, "model.list")
 def model_list(request: ModelsRequest) -> None:
-    """The models there are: input, size, accuracy and licence, as published."""
+    """List the models: input, size, accuracy and licence, as published."""
     from piyard.cli.make import list_models
 
     list_models(request.task, request.format)
@@ -278,7 +278,7 @@ def model_list(request: ModelsRequest) -> None:
 
 @command(AddModelRequest, "model.add")
 def model_add(request: AddModelRequest) -> None:
-    """Make a model of a network file of your own, and convert it with proof."""
+    """Add a model from your own network file, and convert it with proof."""
     from piyard.cli.make import add_from_request
 
     add_from_request(request)
@@ -310,7 +310,7 @@ def compare(request: CompareRequest) -> None:
 
 @command(DoctorRequest, "doctor")
 def doctor(request: DoctorRequest) -> None:
-    """Check this machine, and boards, and say what to do about what is wrong."""
+    """Check this machine, and boards, and say how to fix what is wrong."""
     from piyard.cli.machine import check_machine
 
     check_machine(request.hosts)
@@ -318,7 +318,7 @@ def doctor(request: DoctorRequest) -> None:
 
 @command(CleanRequest, "clean")
 def clean(request: CleanRequest) -> None:
-    """Remove what was made: builds, conversions, scratch. Runs and their results stay."""
+    """Remove builds, conversions and scratch files. Runs and their results stay."""
     from piyard.cli import machine
 
     machine.clean(everything=request.everything, dry_run=request.dry_run)

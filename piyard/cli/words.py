@@ -1,4 +1,4 @@
-"""The words of a command line: which tasks they name, and with what values.
+"""Parses a command line into tasks and their values.
 
 Invoke's own parser takes the flag after ``--host`` for a host, feeds ``--help`` to a task that
 wants a word, applies its own flags (``--dry``) behind a task's name, and ends mistakes with code 1.
@@ -26,7 +26,7 @@ NUMBER = re.compile(r"-[\d.].*", re.DOTALL)
 TASKS = f"{PROGRAM} --list lists the tasks"
 
 
-def read(
+def parse_words(
     words: Sequence[str], tasks: Mapping[str, ParserContext], core: Collection[str] = ()
 ) -> list[ParserContext]:
     """The tasks in their order, each with its values; raises ``WrongInput``.
@@ -39,7 +39,7 @@ def read(
     return reader.read_tasks
 
 
-def help_wanted(words: Sequence[str], tasks: Mapping[str, ParserContext]) -> str | None:
+def requested_help(words: Sequence[str], tasks: Mapping[str, ParserContext]) -> str | None:
     """The task that help is asked for, ``""`` for the whole program; None when nobody asks.
 
     Mistakes beside it do not count: who asks for help may not know better.
@@ -55,7 +55,7 @@ def help_wanted(words: Sequence[str], tasks: Mapping[str, ParserContext]) -> str
     return next((word for word in words[at:] if word in tasks), "")
 
 
-def flag_in_wait(words: Sequence[str], tasks: Mapping[str, ParserContext]) -> Argument | None:
+def pending_flag(words: Sequence[str], tasks: Mapping[str, ParserContext]) -> Argument | None:
     """The flag that the last word is, when it waits for a value; else None."""
     reader = _Reader(tasks)
     with suppress(WrongInput):

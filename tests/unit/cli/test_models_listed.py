@@ -85,9 +85,9 @@ def test_what_has_no_public_address(told):
 
 def test_a_task_there_is_not():
     with pytest.raises(WrongInput, match="did you mean 'detect'"):
-        list_models("detct", "plain")
+        ModelsRequest.parse({"task": "detct"})
 
 
 def test_a_format_there_is_not():
     with pytest.raises(WrongInput, match="format"):
-        list_models("", "xml")
+        ModelsRequest.parse({"format": "xml"})

@@ -11,7 +11,7 @@ from invoke.parser import ParserContext
 from piyard.cli import words
 from piyard.cli.program import Program
 from piyard.cli.request import LETTERS, SWITCH, Command, Request, flag, many, text
-from piyard.cli.words import help_wanted
+from piyard.cli.words import requested_help
 from piyard.core.errors import WrongInput
 from tasks import namespace
 
@@ -42,7 +42,7 @@ NOTHING = {"host": [], "threads": [], "format": "", "dry_run": False, "draw": Tr
 
 
 def read(*typed: str) -> list[tuple[str, dict[str, Any]]]:
-    return [(str(one.name), one.as_kwargs) for one in words.read(typed, TASKS)]
+    return [(str(one.name), one.as_kwargs) for one in words.parse_words(typed, TASKS)]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_an_empty_word_is_no_value() -> None:
     ],
 )
 def test_help_is_asked_for_anywhere(typed: str, name: str | None) -> None:
-    assert help_wanted(typed.split(), TASKS) == name
+    assert requested_help(typed.split(), TASKS) == name
 
 
 def contexts() -> list[ParserContext]:
@@ -183,11 +183,11 @@ def test_every_task_has_such_a_help(name: str, capsys: pytest.CaptureFixture[str
     command = namespace[name]
     assert about.strip() == command.__doc__
     arguments = sorted(command.request.arguments(), key=lambda each: not each.positional)
-    needed = [each.flag.kind.value for each in arguments if each.positional]
+    needed = [each.flag.type.value for each in arguments if each.positional]
     assert usage.startswith(" ".join(["Usage: piyard [--core-opts]", name, *needed]))
     specs = [line.split("   ")[0].strip() for line in flags if line.startswith("  -")]
     assert specs == [each.spec for each in arguments]
-    assert all(each.flag.kind.value or each.kind is bool for each in arguments)
+    assert all(each.flag.type.value or each.kind is bool for each in arguments)
 
 
 def test_a_list_may_be_parted_by_commas() -> None:
