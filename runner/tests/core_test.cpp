@@ -106,11 +106,11 @@ TEST_CASE("the kernel's files are parsed") {
 TEST_CASE("a process is not fooled by its name") {
     const std::string after = " S 1 2 3 4 5 6 7 8 9 10 300 20 0 0 20 0 4 0 98765 1 2\n";
     for (const std::string name : {"(nnrun)", "(a b) Z 1 (c)", "()", "(\n)"}) {
-        const auto found = nnrun::process_stat("42 " + name + after);
-        REQUIRE(found);
-        CHECK(found->state == 'S');
-        CHECK(found->ticks == 320);
-        CHECK(found->started == 98765);
+        const auto stat = nnrun::process_stat("42 " + name + after);
+        REQUIRE(stat);
+        CHECK(stat->state == 'S');
+        CHECK(stat->ticks == 320);
+        CHECK(stat->started == 98765);
     }
     CHECK(!nnrun::process_stat(""));
     CHECK(!nnrun::process_stat("42 (nnrun) S 1 2 3\n"));

@@ -121,7 +121,7 @@ TEST_CASE("a tint covers the mask") {
     CHECK(image.row(1)[0] == 127);
 }
 
-// Larger than a tile in both directions, and no multiple of one.
+// Larger than a tile in both directions, and no multiple of plain.
 TEST_CASE("a tint covers the mask in large pictures") {
     Image image(133, 201);
     std::string columns;
@@ -152,17 +152,17 @@ TEST_CASE("text is as large as it says") {
 }
 
 TEST_CASE("objects of every kind can be drawn") {
-    nnrun::Object one;
-    one.label = 900;
-    one.box = {-5, -5, 1000, 2};
-    one.keypoints.assign(17, {3, 4, 1});
-    nnrun::Object other = one;
-    other.id = 2'000'000'000;
-    other.keypoints.assign(3, {1e30f, -1e30f, 1});
+    nnrun::Object plain;
+    plain.label = 900;
+    plain.box = {-5, -5, 1000, 2};
+    plain.keypoints.assign(17, {3, 4, 1});
+    nnrun::Object tracked = plain;
+    tracked.id = 2'000'000'000;
+    tracked.keypoints.assign(3, {1e30f, -1e30f, 1});
     for (const int side : {1, 20, 300}) {
         Image image(side, side);
-        nnrun::draw_objects(image, {one, other}, {});
-        nnrun::draw_objects(image, {one, other}, {std::string(5000, 'm'), ""});
+        nnrun::draw_objects(image, {plain, tracked}, {});
+        nnrun::draw_objects(image, {plain, tracked}, {std::string(5000, 'm'), ""});
         CHECK(image.pixels != Image(side, side).pixels);
         Image untouched(side, side);
         nnrun::draw_objects(untouched, {}, {});

@@ -107,11 +107,11 @@ TEST_CASE("levels are those of the table, whatever their number") {
             for (int plane = 0; plane < 3; ++plane)
                 for (int x = 0; x < 259; ++x) {
                     const std::uint8_t* const pixel = image.row(0) + 3 * x;
-                    const float wanted = normalizer.value({pixel[0], pixel[1], pixel[2]}, static_cast<std::size_t>(plane));
-                    CHECK(std::memcmp(input.channel(plane).row(0) + x, &wanted, sizeof wanted) == 0);
+                    const float value = normalizer.value({pixel[0], pixel[1], pixel[2]}, static_cast<std::size_t>(plane));
+                    CHECK(std::memcmp(input.channel(plane).row(0) + x, &value, sizeof value) == 0);
                     const float exact = static_cast<float>(static_cast<double>(pixel[bgr ? 2 - plane : plane]) * norm[0] +
                                                            static_cast<double>(-mean[0] * norm[0]));
-                    CHECK(wanted == exact);
+                    CHECK(value == exact);
                 }
         }
     }

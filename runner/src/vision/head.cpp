@@ -101,23 +101,29 @@ Maps::Maps(const HeadPlan& head, const Shape& input, const std::vector<Shape>& o
                    (head.globals() > 0 ? " and one of prototypes" : ""));
     if (head.task == Task::segment && outputs.back().size() != 3)
         refuse(head, outputs, "prototypes of coefficients,rows,columns at the end");
-    for (std::size_t i = 0; i < head.strides.size(); ++i) {
-        levels_.push_back(level_of(head.strides[i], input, i == 0 ? 0 : levels_.back().first + levels_.back().places()));
-        const Level& level = levels_.back();
-        for (std::size_t blob = i * blobs_per_level_; blob < (i + 1) * blobs_per_level_; ++blob)
-            if (outputs[blob].size() != 3 || outputs[blob][1] != level.rows || outputs[blob][2] != level.columns)
-                refuse(head, outputs,
-                       "maps of " + std::to_string(level.rows) + "x" + std::to_string(level.columns) + " at stride " +
-                           std::to_string(level.stride) + " of an input of " + format_shape(input));
-    }
-    channels_ = channels_of(outputs, 0, blobs_per_level_);
+    for (std::size_t i = 0; i < head.strides.size(); ++i) add_level(head, input, i);
+    assign_channels(head);
+}
+
+void Maps::add_level(const HeadPlan& head, const Shape& input, std::size_t index) {
+    const Level level = level_of(head.strides[index], input, index == 0 ? 0 : levels_.back().first + levels_.back().places());
+    for (std::size_t i = index * blobs_per_level_; i < (index + 1) * blobs_per_level_; ++i)
+        if (shapes_[i].size() != 3 || shapes_[i][1] != level.rows || shapes_[i][2] != level.columns)
+            refuse(head, shapes_,
+                   "maps of " + std::to_string(level.rows) + "x" + std::to_string(level.columns) + " at stride " +
+                       std::to_string(level.stride) + " of an input of " + format_shape(input));
+    levels_.push_back(level);
+}
+
+void Maps::assign_channels(const HeadPlan& head) {
+    channels_ = channels_of(shapes_, 0, blobs_per_level_);
     for (std::size_t i = 0; i < levels_.size(); ++i)
-        if (channels_of(outputs, i * blobs_per_level_, blobs_per_level_) != channels_)
-            refuse(head, outputs, "the same number of channels at each stride");
-    layout_ = layout_of(head, channels_, extra_channels(head, channels_, outputs));
-    if (layout_.classes.size() < 1 || layout_.classes.begin < 0) refuse(head, outputs, "more channels, as no class is left");
+        if (channels_of(shapes_, i * blobs_per_level_, blobs_per_level_) != channels_)
+            refuse(head, shapes_, "the same number of channels at each stride");
+    layout_ = layout_of(head, channels_, extra_channels(head, channels_, shapes_));
+    if (layout_.classes.size() < 1 || layout_.classes.begin < 0) refuse(head, shapes_, "more channels, as no class is left");
     if (head.task == Task::pose && (layout_.extra.size() == 0 || layout_.extra.size() % 3 != 0))
-        refuse(head, outputs, std::to_string(4 * head.bins + 1) + " channels of box and class, then three a keypoint");
+        refuse(head, shapes_, std::to_string(4 * head.bins + 1) + " channels of box and class, then three a keypoint");
     for (Level& level : levels_) level.planes.resize(static_cast<std::size_t>(channels_));
 }
 

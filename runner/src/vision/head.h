@@ -91,6 +91,9 @@ public:
     }
 
 private:
+    void add_level(const HeadPlan& head, const Shape& input, std::size_t index);
+    void assign_channels(const HeadPlan& head);
+
     std::vector<Shape> shapes_;  // of the outputs
     std::vector<Level> levels_;
     int channels_ = 0;
