@@ -196,5 +196,7 @@ class CleanRequest(DryRunRequest):
 class TestRequest(Request):
     """Options of ``test``."""
 
-    unit: bool = flag("only the quick tests that need no container engine", SWITCH, default=False)
+    unit: bool = flag(
+        "only tests/unit: 3 minutes on two cores, and no container engine", SWITCH, default=False
+    )
     k: str = flag("as pytest -k", text("EXPRESSION"), default="")

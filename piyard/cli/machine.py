@@ -167,6 +167,8 @@ SCRIPTS = (
     *("yard", ".ci/run", "docker/board-setup.sh"),
     "benchmarks/rivals/rsync_deploy.sh",
 )
+WORKERS = ("-n", "2")
+"""Of pytest-xdist; more of them wait for the one that tests the boards (tests/support)."""
 ONBOARD = tuple(sorted(str(file) for file in SCRIPT_FOLDER.glob("*.sh")))
 LINTERS = {
     "ruff check": ("ruff", "check", "."),
@@ -194,13 +196,13 @@ def linter_argv(name: str) -> list[str]:
 
 
 def run_tests(*, unit: bool, select: str) -> None:
-    """Become pytest, so that its closing line is the last one."""
+    """Become pytest on both cores, so that its closing line is the last one."""
     _require_checkout()
     only = ["tests/unit"] if unit else []
     chosen = ["-k", select] if select else []
     os.chdir(paths.ROOT)
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", *only, *chosen])
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", *WORKERS, *only, *chosen])
 
 
 def _passes(name: str) -> bool:

@@ -25,9 +25,12 @@ SHIPPED = ("targets", "models", "toolchains", "docker", "runner")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout of its own, with somebody's boards in it."""
     source = tmp_path_factory.mktemp("source")
+    written_meanwhile = shutil.ignore_patterns("__pycache__")
     for name in SOURCES:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, source / name)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, source / name, ignore=written_meanwhile)
+        else:
+            shutil.copy(ROOT / name, source / name)
     (source / "targets" / "fleet.yaml").write_text("boards: {mine: {host: mine.local}}\n")
     return source
 
