@@ -14,7 +14,7 @@ from piyard.core import console
 from piyard.core.errors import PROGRAM, PiyardError, WrongInput, did_you_mean
 from piyard.core.tables import render_table
 from piyard.core.text import escape_json, format_digits
-from piyard.report.columns import render_comparison
+from piyard.report.formats import render_comparison
 from piyard.results.comparison import (
     EMULATED_NOTE,
     MAX_NOTES,

@@ -54,7 +54,7 @@ from piyard.prove.board_proof import (
     save_masks,
 )
 from piyard.prove.find_masks import is_maskable, prove_and_explain
-from piyard.report.columns import render_comparison
+from piyard.report.formats import render_comparison
 from piyard.results import accuracies
 from piyard.results.accuracies import EVALUATION_COLUMNS, Evaluation, evaluation_rows
 from piyard.results.comparison import JobComparison, note_differences, note_rows, require_not_slower

@@ -7,10 +7,12 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import zip_longest
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import msgspec
 
 from piyard.core.errors import unknown_name
 from piyard.core.text import (
@@ -18,6 +20,7 @@ from piyard.core.text import (
     escape_csv,
     escape_json,
     escape_markdown,
+    sanitize_line,
     sanitize_text,
     text_width,
     wrap_text,
@@ -51,6 +54,72 @@ def number_cell(value: float) -> Cell:
     return Cell(str(value), value)
 
 
+ItemT = TypeVar("ItemT")
+
+
+class Column(msgspec.Struct, Generic[ItemT], frozen=True, kw_only=True):
+    """One column of a table of items: every format takes its cells from here."""
+
+    key: str
+    """Its name for programs."""
+    title: str = ""
+    """Its heading for people; empty where only programs read it."""
+    value: Callable[[ItemT], object] | None = None
+    """The cell for programs, None for unknown; without it only people read the column."""
+    text: Callable[[ItemT], str] | None = None
+    """The cell for people, and for CSV where the value is a list; the value itself otherwise."""
+    sort: Callable[[ItemT], float | None] | None = None
+    """What to sort by where that is not the value."""
+    css: str = ""
+    """Classes of its cells on a page."""
+    width: str = ""
+    """Its track in a page's grid; empty for a line of its own."""
+    help: str = ""
+    """One sentence: what it says."""
+
+    @property
+    def label(self) -> str:
+        """The heading, or the name for programs where there is none."""
+        return self.title or self.key
+
+    def value_of(self, item: ItemT) -> Any:
+        """The cell for programs."""
+        return self.value(item) if self.value else self.text_of(item)
+
+    def text_of(self, item: ItemT) -> str:
+        """The cell for people."""
+        if self.text:
+            return self.text(item)
+        value = self.value(item) if self.value else None
+        return NOT_KNOWN if value is None else str(value)
+
+    def sort_key(self, item: ItemT) -> Any:
+        """What to sort by."""
+        return self.sort(item) if self.sort else self.value_of(item)
+
+    def csv_value(self, item: ItemT, unknown: str = "") -> object:
+        """The cell for CSV, which holds neither lists nor what a spreadsheet would evaluate."""
+        value = self.value_of(item)
+        if isinstance(value, list):
+            value = self.text_of(item)
+        return escape_csv(value) if isinstance(value, str) else unknown if value is None else value
+
+
+def render_items(columns: Sequence[Column[ItemT]], items: Sequence[ItemT], form: str) -> str:
+    """A row an item, for people under the titles, for programs by key."""
+    check_format(form)
+    if form in STYLES:
+        titled = [column for column in columns if column.title]
+        cells = [[sanitize_line(column.text_of(item)) for column in titled] for item in items]
+        return render_table([column.title for column in titled], cells, form)
+    keyed = [column for column in columns if column.value]
+    if form == "csv":
+        values = [[column.csv_value(item) for column in keyed] for item in items]
+        return csv_lines([column.key for column in keyed], values)
+    objects = [{column.key: column.value_of(item) for column in keyed} for item in items]
+    return escape_json(json.dumps(objects, indent=2, ensure_ascii=False))
+
+
 def check_format(form: str) -> None:
     """Raise for an unknown format, before any work."""
     if form not in FORMATS:
@@ -61,7 +130,7 @@ def render_table(columns: Sequence[str], rows: Sequence[Sequence[str]], form: st
     """The rows under their columns in one of ``FORMATS``; ``plain`` fits into the terminal."""
     check_format(form)
     if form == "csv":
-        return _render_csv(columns, rows)
+        return csv_lines(columns, [[escape_csv(cell) for cell in row] for row in rows])
     if form == "json":
         objects = [dict(zip(columns, map(_json_value, row), strict=True)) for row in rows]
         return escape_json(json.dumps(objects, indent=2, ensure_ascii=False))
@@ -83,11 +152,12 @@ def _render_markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> s
     return tabulate(rows, headers=columns, tablefmt="github", disable_numparse=True)
 
 
-def _render_csv(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def csv_lines(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+    """The rows as CSV, as they are."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([escape_csv(cell) for cell in row] for row in rows)
+    writer.writerows(rows)
     return text.getvalue().rstrip("\n")
 
 

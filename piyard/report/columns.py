@@ -1,31 +1,33 @@
-"""Rows and comparisons for people, cell by cell; unknown is N/A, never a guess.
+"""The columns of a row, each once: text, Markdown, CSV, JSON, JUnit and the page read this list.
 
-The comments say what a reader must know before believing a row; what weighs most comes first.
+A column with a title is for people and for programs; one without is for CSV and JUnit alone, as
+JSON has the row's own struct. Programs get plain numbers: Params and MACs are counts, Energy is
+joules of one inference, Cost dollars of the board, Latency the median in milliseconds. What is
+unknown is N/A for people, never a guess. The comments say what a reader must know before believing
+a row; what weighs most comes first.
 """
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
+from operator import attrgetter
 
 import msgspec
 
-from piyard.core.tables import render_table
+from piyard.core.tables import Column
 from piyard.core.text import (
     NOT_KNOWN,
-    escape_json,
     format_count,
     format_digits,
     format_money,
     format_percent,
     format_scaled,
-    sanitize_line,
 )
-from piyard.results.comparison import JobComparison, effect_text, interval_text
 from piyard.results.judge import is_believable
 from piyard.results.row import Row
-from piyard.results.summary import interval_width
+from piyard.results.summary import Summary, interval_width
 
 
 def row_comments(row: Row, *, named: bool = False) -> list[str]:
@@ -125,44 +127,9 @@ def _output_comment(row: Row) -> str:
     return f"{verdict} (cosine {row.check.cosine:.6f})"
 
 
-COLUMNS = (
-    "Hardware",
-    "Model",
-    "Input Resolution",
-    "Batch",
-    "Data type",
-    "Params",
-    "GFLOPs/MACs",
-    "Accuracy",
-    "FPS",
-    "Latency (ms)",
-    "Energy",
-    "Cost ($)",
-    "Comments",
-)
-
-
-def row_cells(row: Row, *, named: bool = False, long: bool = True) -> list[str]:
-    """One row in the order of ``COLUMNS``; ``named`` says in Comments which board it is.
-
-    Without ``long`` Comments is the verdict with its first reason.
-    """
-    remarks = row_comments if long else brief_comments
-    return [
-        row.hardware,
-        row.title,
-        input_resolution(row),
-        "1",
-        row.data_type,
-        format_scaled(row.params, 1e6, "M"),
-        format_scaled(row.macs, 1e9, "GMACs"),
-        row.accuracy or NOT_KNOWN,
-        mark_invalid(row, format_digits(row.fps)),
-        latency_text(row),
-        energy_text(row),
-        cost_text(row),
-        "; ".join(remarks(row, named=named)),
-    ]
+def comments_text(row: Row, *, named: bool = False, long: bool = True) -> str:
+    """The comments in one cell; without ``long`` the verdict with its first reason."""
+    return "; ".join((row_comments if long else brief_comments)(row, named=named))
 
 
 def input_resolution(row: Row) -> str:
@@ -196,77 +163,176 @@ def cost_text(row: Row) -> str:
     return format_money(row.cost.board) + when
 
 
-COMPARISON_COLUMNS = ("Job", "A (ms)", "B (ms)", "Effect", "95 % interval", "U", "p", "Verdict")
+DECIMAL_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
-def render_comparison(jobs: Sequence[JobComparison], form: str, limit: float | None = None) -> str:
-    """The jobs in one of ``tables.FORMATS``; ``limit`` is how much slower is allowed."""
-    if form == "json":
-        fields = [_comparison_fields(job, limit) for job in jobs]
-        return escape_json(json.dumps(fields, indent=2, ensure_ascii=False))
-    if form == "csv":
-        flat = [_flatten_fields(_comparison_fields(job, limit)) for job in jobs]
-        return render_table(list(flat[0]), [list(job.values()) for job in flat], form)
-    shown = [[sanitize_line(cell) for cell in _comparison_cells(job)] for job in jobs]
-    return render_table(COMPARISON_COLUMNS, shown, form)
+def parse_accuracy(text: str | None) -> tuple[float | None, str]:
+    """``69.76 % top-1`` → 69.76, ``% top-1``: only equal measures can be compared."""
+    match = DECIMAL_NUMBER.search(text or "")
+    if not match or not text:
+        return None, ""
+    return float(match[0]), text.replace(match[0], "", 1).strip()
 
 
-def _comparison_cells(job: JobComparison) -> list[str]:
-    compared = job.comparison
-    figures = [
-        format_digits(compared.median_a),
-        format_digits(compared.median_b),
-        effect_text(compared),
-        interval_text(compared),
+def _pixels(row: Row) -> int:
+    sides = row.input[1:]
+    return sides[0] * sides[1] if len(sides) > 1 else sum(sides)
+
+
+COMMENTS = "comments"
+COLUMNS: Sequence[Column[Row]] = (
+    Column(
+        key="hardware",
+        title="Hardware",
+        value=lambda row: row.hardware,
+        css="name",
+        width="minmax(84px, 1fr)",
+        help="The kind of board",
+    ),
+    Column(
+        key="model",
+        title="Model",
+        value=lambda row: row.title,
+        css="name strong",
+        width="minmax(116px, 1.2fr)",
+        help="The network that ran",
+    ),
+    Column(
+        key="resolution",
+        title="Input Resolution",
+        value=input_resolution,
+        sort=_pixels,
+        width="76px",
+        help="Height by width of the input, in pixels",
+    ),
+    Column(
+        key="batch",
+        title="Batch",
+        value=lambda _row: 1,
+        css="number desktop",
+        width="42px",
+        help="Inputs of one inference",
+    ),
+    Column(
+        key="data_type",
+        title="Data type",
+        value=lambda row: row.data_type,
+        width="38px",
+        help="The precision that was computed, which need not be the requested one",
+    ),
+    Column(
+        key="params",
+        title="Params",
+        value=lambda row: row.params,
+        text=lambda row: format_scaled(row.params, 1e6, "M"),
+        css="number",
+        width="60px",
+        help="Parameters of the network",
+    ),
+    Column(
+        key="macs",
+        title="GFLOPs/MACs",
+        value=lambda row: row.macs,
+        text=lambda row: format_scaled(row.macs, 1e9, "GMACs"),
+        css="number",
+        width="92px",
+        help="Multiplications with addition of one inference",
+    ),
+    Column(
+        key="accuracy",
+        title="Accuracy",
+        value=lambda row: row.accuracy,
+        text=lambda row: row.accuracy or NOT_KNOWN,
+        sort=lambda row: parse_accuracy(row.accuracy)[0],
+        width="80px",
+        help="What an evaluation of the same conversion in the same precision measured",
+    ),
+    Column(
+        key="fps",
+        title="FPS",
+        value=lambda row: row.fps,
+        text=lambda row: mark_invalid(row, format_digits(row.fps)),
+        css="number figure",
+        width="60px",
+        help="Inferences a second, one after the other, by the median",
+    ),
+    Column(
+        key="latency",
+        title="Latency (ms)",
+        value=lambda row: row.summary.median,
+        text=latency_text,
+        css="number figure",
+        width="118px",
+        help="The median of one inference, and half the width of its 95 % interval",
+    ),
+    Column(
+        key="energy",
+        title="Energy",
+        value=lambda row: row.power and row.power.joules,
+        text=energy_text,
+        css="number half",
+        width="64px",
+        help="Energy of one inference, idle power included, and who measured it",
+    ),
+    Column(
+        key="cost",
+        title="Cost ($)",
+        value=lambda row: row.cost and row.cost.board,
+        text=cost_text,
+        css="number half nowrap",
+        width="112px",
+        help="What the board cost, and when",
+    ),
+    Column(
+        key=COMMENTS,
+        title="Comments",
+        value=comments_text,
+        css="last",
+        help="The verdict with its reasons, and what else to know before believing the row",
+    ),
+    Column(key="verdict", value=lambda row: row.verdict.state),
+    Column(key="reasons", value=lambda row: " ".join(r.code for r in row.verdict.reasons)),
+    Column(key="board", value=lambda row: row.host),
+    Column(key="target", value=lambda row: row.target),
+    Column(key="emulated", value=lambda row: row.emulated),
+    Column(key="threads", value=lambda row: row.threads),
+    Column(key="precision_asked", value=lambda row: row.precision),
+    Column(key="random_seed", value=lambda row: row.random_seed),
+    Column(key="samples", value=lambda row: row.summary.count),
+    Column(key="interval_half_width", value=lambda row: interval_width(row.summary)),
+    *(
+        Column(key=f"{name}_ms", value=attrgetter(f"summary.{name}"))
+        for name in Summary.__struct_fields__
+        if name != "count"
+    ),
+    Column(key="end_to_end_ms", value=lambda row: row.end_to_end and row.end_to_end.median),
+    Column(key="cold_ms", value=lambda row: row.cold_ms),
+    Column(key="energy_above_idle_j", value=lambda row: row.power and row.power.above_idle_joules),
+    Column(key="average_w", value=lambda row: row.power and row.power.average_w),
+    Column(key="idle_w", value=lambda row: row.power and row.power.idle_w),
+    Column(key="wall_w", value=lambda row: row.power and row.power.wall_w),
+    Column(key="energy_source", value=lambda row: row.power and row.power.source),
+    Column(key="board_price_date", value=lambda row: (row.cost and row.cost.board_date) or None),
+    Column(key="energy_cost_per_million", value=lambda row: row.cost and row.cost.per_million),
+    Column(key="output_ok", value=lambda row: row.check and row.check.ok),
+    Column(key="output_cosine", value=lambda row: row.check and row.check.cosine),
+    Column(key="published_ms", value=lambda row: row.published and row.published.ms),
+    Column(key="floor_ms", value=lambda row: row.floor and row.floor.ms),
+    Column(key="floor_bound", value=lambda row: row.floor and row.floor.bound),
+    Column(key="peak_rss_kb", value=lambda row: row.peak_rss_kb),
+    Column(key="build", value=lambda row: row.build),
+    Column(key="model_key", value=lambda row: row.model_key),
+    Column(key="when", value=lambda row: row.when),
+    Column(key="run", value=lambda row: row.run),
+)
+
+
+def shown_columns(rows: Sequence[Row], *, long: bool = True) -> list[Column[Row]]:
+    """The columns for people; of several boards, each row says in Comments which it is from."""
+    named = len({row.host for row in rows}) > 1
+    comments = partial(comments_text, named=named, long=long)
+    return [
+        msgspec.structs.replace(column, text=comments) if column.key == COMMENTS else column
+        for column in COLUMNS
+        if column.title
     ]
-    return [job.job, *figures, f"{compared.u:g}", f"{compared.p:.2g}", verdict_text(job)]
-
-
-def verdict_text(job: JobComparison) -> str:
-    """The verdict, with the reason where it is not significant."""
-    compared = job.comparison
-    marks = [
-        *(["emulated"] if job.emulated else []),
-        *([] if job.confirmed else ["not confirmed when measured again"]),
-    ]
-    mark = f" ({', '.join(marks)})" if marks else ""
-    doubt = f": {compared.why}" if compared.verdict == "not significant" else ""
-    return f"{compared.verdict}{mark}{doubt}"
-
-
-def _comparison_fields(job: JobComparison, limit: float | None) -> dict[str, Any]:
-    compared, a, b = job.comparison, job.a[0], job.b[0]
-    return {
-        "host_a": a.host,
-        "host_b": b.host,
-        "model_a": a.model,
-        "model_b": b.model,
-        "asked_a": a.precision,
-        "asked_b": b.precision,
-        "threads_a": a.threads,
-        "threads_b": b.threads,
-        "build_a": a.build,
-        "build_b": b.build,
-        "emulated": job.emulated,
-        "runs_a": [row.run for row in job.a],
-        "runs_b": [row.run for row in job.b],
-        "median_a_ms": compared.median_a,
-        "median_b_ms": compared.median_b,
-        "effect_percent": 100 * compared.effect,
-        "low_percent": 100 * compared.low,
-        "high_percent": 100 * compared.high,
-        "u": compared.u,
-        "p": compared.p,
-        "verdict": compared.verdict,
-        "why": compared.why,
-        "confirmed": job.confirmed,
-        "too_slow": job.too_slow(limit),
-        "differences": [msgspec.to_builtins(difference) for difference in job.differences],
-    }
-
-
-def _flatten_fields(fields: dict[str, Any]) -> dict[str, str]:
-    """Lists joined by blanks, and what differs as text."""
-    differ = "; ".join(f"{d['facet']} {d['a']} and {d['b']}" for d in fields["differences"])
-    lists = {name: " ".join(fields[name]) for name in ("runs_a", "runs_b")}
-    return {name: str(value) for name, value in {**fields, **lists, "differences": differ}.items()}

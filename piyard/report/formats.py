@@ -1,49 +1,34 @@
-"""Rows in one of the formats; for programs, plain numbers.
+"""Rows and comparisons in one of the formats.
 
-Params and MACs are counts, Energy is joules of one inference, Cost dollars of the board, Latency
-the median in milliseconds. What is unknown is ``N/A`` in CSV and null in JSON. In JUnit XML a row
-fails when its figure may not be believed (INVALID) or its output is not the original's; an emulated
-board's time is nothing that could pass: it is skipped. The elements and their order are those that
-pytest writes and Jenkins and GitLab read.
+What is unknown is ``N/A`` in CSV and null in JSON. In JUnit XML a row fails when its figure may not
+be believed (INVALID) or its output is not the original's; an emulated board's time is nothing that
+could pass: it is skipped. The elements and their order are those that pytest writes and Jenkins and
+GitLab read.
 """
 
 from __future__ import annotations
 
-import csv as csv_module
-import io
 import re
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
 from xml.etree import ElementTree as ET
 
 import msgspec
 
 from piyard.core.errors import unknown_name
-from piyard.core.tables import FORMATS, render_table
-from piyard.core.text import NOT_KNOWN, escape_csv, escape_json, sanitize_line
-from piyard.report.columns import COLUMNS, input_resolution, row_cells, row_comments
+from piyard.core.tables import FORMATS, Column, csv_lines, render_items
+from piyard.core.text import NOT_KNOWN, escape_json, format_digits
+from piyard.report import columns
+from piyard.report.columns import row_comments
+from piyard.results.comparison import JobComparison, effect_text, interval_text
 from piyard.results.result import Result
 from piyard.results.row import Row
-from piyard.results.summary import interval_width
-
-RowFields = dict[str, Any]
 
 
 def rows_to_csv(rows: Sequence[Row]) -> str:
     """A line a row."""
-    text = io.StringIO()
-    writer = csv_module.writer(text, lineterminator="\n")
-    fields = [column_values(row) | extra_values(row) for row in rows]
-    writer.writerow(fields[0] if fields else COLUMNS)
-    writer.writerows([_csv_value(value) for value in of.values()] for of in fields)
-    return text.getvalue().rstrip("\n")
-
-
-def _csv_value(value: Any) -> Any:
-    if isinstance(value, str):
-        return escape_csv(value)
-    return NOT_KNOWN if value is None else value
+    values = [[each.csv_value(row, NOT_KNOWN) for each in columns.COLUMNS] for row in rows]
+    return csv_lines([each.label for each in columns.COLUMNS], values)
 
 
 def rows_to_json(rows: Sequence[Row], results: Sequence[Result]) -> str:
@@ -53,78 +38,13 @@ def rows_to_json(rows: Sequence[Row], results: Sequence[Result]) -> str:
     return escape_json(msgspec.json.format(msgspec.json.encode(objects), indent=2).decode())
 
 
-def column_values(row: Row) -> RowFields:
-    """The thirteen columns with numbers for numbers."""
-    values = (
-        row.hardware,
-        row.title,
-        input_resolution(row),
-        1,
-        row.data_type,
-        row.params,
-        row.macs,
-        row.accuracy,
-        row.fps,
-        row.summary.median,
-        row.power and row.power.joules,
-        row.cost and row.cost.board,
-        "; ".join(row_comments(row)),
-    )
-    return dict(zip(COLUMNS, values, strict=True))
+JSON_KEYS = ("verdict", "board", "run")
+"""Columns for programs that JSON repeats; the others are in the row's own struct."""
 
 
-def extra_values(row: Row) -> RowFields:
-    """What the thirteen columns have no room for, flat."""
-    return {
-        "verdict": row.verdict.state,
-        "reasons": " ".join(reason.code for reason in row.verdict.reasons),
-        "board": row.host,
-        "target": row.target,
-        "emulated": row.emulated,
-        "threads": row.threads,
-        "precision_asked": row.precision,
-        "random_seed": row.random_seed,
-        **_time_values(row),
-        **_energy_values(row),
-        "output_ok": row.check and row.check.ok,
-        "output_cosine": row.check and row.check.cosine,
-        "published_ms": row.published and row.published.ms,
-        "floor_ms": row.floor and row.floor.ms,
-        "floor_bound": row.floor and row.floor.bound,
-        "peak_rss_kb": row.peak_rss_kb,
-        "build": row.build,
-        "model_key": row.model_key,
-        "when": row.when,
-        "run": row.run,
-    }
-
-
-def _time_values(row: Row) -> RowFields:
-    summary = {f"{n}_ms": v for n, v in msgspec.structs.asdict(row.summary).items() if n != "count"}
-    return {
-        "samples": row.summary.count,
-        "interval_half_width": interval_width(row.summary),
-        **summary,
-        "end_to_end_ms": row.end_to_end and row.end_to_end.median,
-        "cold_ms": row.cold_ms,
-    }
-
-
-def _energy_values(row: Row) -> RowFields:
-    power, cost = row.power, row.cost
-    return {
-        "energy_above_idle_j": power and power.above_idle_joules,
-        "average_w": power and power.average_w,
-        "idle_w": power and power.idle_w,
-        "wall_w": power and power.wall_w,
-        "energy_source": power and power.source,
-        "board_price_date": (cost and cost.board_date) or None,
-        "energy_cost_per_million": cost and cost.per_million,
-    }
-
-
-def _json_object(row: Row, result: Result | None) -> RowFields:
-    fields = column_values(row) | {"verdict": row.verdict.state, "board": row.host, "run": row.run}
+def _json_object(row: Row, result: Result | None) -> dict[str, object]:
+    shown = [each for each in columns.COLUMNS if each.title or each.key in JSON_KEYS]
+    fields: dict[str, object] = {each.label: each.value_of(row) for each in shown}
     fields["row"] = row
     if result:
         fields |= {"samples_ms": result.samples_ms, "result": result}
@@ -160,9 +80,10 @@ def _junit_case(row: Row) -> ET.Element:
         "testcase", {"classname": f"piyard.{row.target}", "name": name, "time": time}
     )
     properties = ET.SubElement(case, "properties")
-    for key, value in (column_values(row) | extra_values(row)).items():
+    for column in columns.COLUMNS:
+        value = column.value_of(row)
         if value is not None:
-            properties.append(_xml_element("property", {"name": key, "value": str(value)}))
+            properties.append(_xml_element("property", {"name": column.label, "value": str(value)}))
     case.extend(_case_outcome(row))
     said = ET.SubElement(case, "system-out")
     said.text = _xml_text("\n".join(row_comments(row)))
@@ -238,13 +159,105 @@ def render_rows(
         return rows_to_junit(rows)
     if form in {"csv", "json"}:
         return rows_to_csv(rows) if form == "csv" else rows_to_json(rows, results)
-    return _render_table(rows, form, long=long or form != "plain")
+    shown = columns.shown_columns(rows, long=long or form != "plain")
+    return render_items(shown, rows, form)
 
 
-def _render_table(rows: Sequence[Row], form: str, *, long: bool) -> str:
-    """Where there are several boards, each row says which it is from."""
-    several = len({row.host for row in rows}) > 1
-    shown = [
-        [sanitize_line(cell) for cell in row_cells(row, named=several, long=long)] for row in rows
+def render_comparison(jobs: Sequence[JobComparison], form: str, limit: float | None = None) -> str:
+    """The jobs in one of ``tables.FORMATS``; ``limit`` is how much slower is allowed."""
+    return render_items(comparison_columns(limit), jobs, form)
+
+
+def comparison_columns(limit: float | None) -> Sequence[Column[JobComparison]]:
+    """What is said of a job on both sides."""
+    return (
+        Column(key="job", title="Job", text=lambda job: job.job),
+        Column(key="host_a", value=lambda job: job.a[0].host),
+        Column(key="host_b", value=lambda job: job.b[0].host),
+        Column(key="model_a", value=lambda job: job.a[0].model),
+        Column(key="model_b", value=lambda job: job.b[0].model),
+        Column(key="asked_a", value=lambda job: job.a[0].precision),
+        Column(key="asked_b", value=lambda job: job.b[0].precision),
+        Column(key="threads_a", value=lambda job: job.a[0].threads),
+        Column(key="threads_b", value=lambda job: job.b[0].threads),
+        Column(key="build_a", value=lambda job: job.a[0].build),
+        Column(key="build_b", value=lambda job: job.b[0].build),
+        Column(key="emulated", value=lambda job: job.emulated),
+        Column(
+            key="runs_a",
+            value=lambda job: [row.run for row in job.a],
+            text=lambda job: " ".join(row.run for row in job.a),
+        ),
+        Column(
+            key="runs_b",
+            value=lambda job: [row.run for row in job.b],
+            text=lambda job: " ".join(row.run for row in job.b),
+        ),
+        Column(
+            key="median_a_ms",
+            title="A (ms)",
+            value=lambda job: job.comparison.median_a,
+            text=lambda job: format_digits(job.comparison.median_a),
+        ),
+        Column(
+            key="median_b_ms",
+            title="B (ms)",
+            value=lambda job: job.comparison.median_b,
+            text=lambda job: format_digits(job.comparison.median_b),
+        ),
+        Column(
+            key="effect_percent",
+            title="Effect",
+            value=lambda job: 100 * job.comparison.effect,
+            text=lambda job: effect_text(job.comparison),
+        ),
+        Column(
+            key="low_percent",
+            title="95 % interval",
+            value=lambda job: 100 * job.comparison.low,
+            text=lambda job: interval_text(job.comparison),
+        ),
+        Column(key="high_percent", value=lambda job: 100 * job.comparison.high),
+        Column(
+            key="u",
+            title="U",
+            value=lambda job: job.comparison.u,
+            text=lambda job: f"{job.comparison.u:g}",
+        ),
+        Column(
+            key="p",
+            title="p",
+            value=lambda job: job.comparison.p,
+            text=lambda job: f"{job.comparison.p:.2g}",
+        ),
+        Column(
+            key="verdict",
+            title="Verdict",
+            value=lambda job: job.comparison.verdict,
+            text=verdict_text,
+        ),
+        Column(key="why", value=lambda job: job.comparison.why),
+        Column(key="confirmed", value=lambda job: job.confirmed),
+        Column(key="too_slow", value=lambda job: job.too_slow(limit)),
+        Column(
+            key="differences",
+            value=lambda job: [msgspec.to_builtins(each) for each in job.differences],
+            text=_differences_text,
+        ),
+    )
+
+
+def verdict_text(job: JobComparison) -> str:
+    """The verdict, with the reason where it is not significant."""
+    compared = job.comparison
+    marks = [
+        *(["emulated"] if job.emulated else []),
+        *([] if job.confirmed else ["not confirmed when measured again"]),
     ]
-    return render_table(COLUMNS, shown, form)
+    mark = f" ({', '.join(marks)})" if marks else ""
+    doubt = f": {compared.why}" if compared.verdict == "not significant" else ""
+    return f"{compared.verdict}{mark}{doubt}"
+
+
+def _differences_text(job: JobComparison) -> str:
+    return "; ".join(f"{each.facet} {each.a} and {each.b}" for each in job.differences)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib.util
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -23,7 +22,8 @@ import msgspec
 
 from piyard.board.fleet.inventory import is_emulated
 from piyard.core.errors import NotSetUp
-from piyard.report.columns import COLUMNS, row_cells
+from piyard.core.tables import Column
+from piyard.report.columns import parse_accuracy, shown_columns
 from piyard.report.provenance import (
     ProvenanceGroup,
     Timeline,
@@ -62,16 +62,26 @@ def _length_flags(result: Result) -> list[str]:
 
 MAX_SAMPLES_PER_ROW, MAX_SAMPLES_PER_PAGE = 1000, 180_000
 """Samples that a page carries: of one row, and of all together. More would open slowly."""
-DECIMAL_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+class PageColumn(msgspec.Struct, frozen=True, kw_only=True):
+    """What the page is to know of a column."""
+
+    key: str
+    title: str
+    css: str
+    width: str
+    help: str
 
 
 class PageEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the page."""
 
     row: Row
-    cells: Sequence[str]
-    keys: Sequence[str | float | None]
-    """What to sort each column by; Comments by its text."""
+    cells: dict[str, str]
+    """By the column's key."""
+    sort: dict[str, float | None]
+    """What to sort by, by the column's key; a column that is not there is sorted by its cells."""
     accuracy: float | None
     measure: str
     """What the accuracy is of: only equal ones can be compared."""
@@ -96,7 +106,7 @@ class PagePayload(msgspec.Struct, frozen=True, kw_only=True):
     """All data of a page."""
 
     created: str
-    columns: Sequence[str]
+    columns: Sequence[PageColumn]
     entries: Sequence[PageEntry]
     groups: Sequence[ProvenanceGroup]
     """Provenance, each once: most rows share build and board."""
@@ -124,14 +134,14 @@ def page_payload(rows: Sequence[Row], results: Sequence[Result]) -> PagePayload:
     of_run = {result.record.id: result for result in results}
     newest = {row.job: row.run for row in sorted(rows, key=lambda row: row.when)}
     carrying = _runs_with_samples(rows, of_run, set(newest.values()))
-    several = len({row.host for row in rows}) > 1
+    columns = shown_columns(rows)
     shelf = _GroupPool()
     entries = [
         _page_entry(
             row,
             of_run.get(row.run),
             shelf,
-            named=several,
+            columns,
             newest=newest[row.job] == row.run,
             whole=row.run in carrying,
         )
@@ -139,7 +149,7 @@ def page_payload(rows: Sequence[Row], results: Sequence[Result]) -> PagePayload:
     ]
     return PagePayload(
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        columns=COLUMNS,
+        columns=[msgspec.convert(column, PageColumn, from_attributes=True) for column in columns],
         entries=entries,
         groups=shelf.groups,
         without_samples=sum(row.run not in carrying for row in rows),
@@ -161,15 +171,21 @@ def _runs_with_samples(
 
 
 def _page_entry(
-    row: Row, result: Result | None, shelf: _GroupPool, *, named: bool, newest: bool, whole: bool
+    row: Row,
+    result: Result | None,
+    shelf: _GroupPool,
+    columns: Sequence[Column[Row]],
+    *,
+    newest: bool,
+    whole: bool,
 ) -> PageEntry:
     samples = result.samples_ms if result and whole else []
     every = -(-len(samples) // MAX_SAMPLES_PER_ROW) or 1
-    accuracy, measure = _parse_accuracy(row)
+    accuracy, measure = parse_accuracy(row.accuracy)
     return PageEntry(
         row=row,
-        cells=row_cells(row, named=named),
-        keys=_sort_keys(row, accuracy),
+        cells={column.key: column.text_of(row) for column in columns},
+        sort=_sort_keys(columns, row),
         accuracy=accuracy,
         measure=measure,
         newest=newest,
@@ -183,30 +199,10 @@ def _page_entry(
     )
 
 
-def _sort_keys(row: Row, accuracy: float | None) -> list[str | float | None]:
-    sides = row.input[1:]
-    return [
-        row.hardware,
-        row.title,
-        sides[0] * sides[1] if len(sides) > 1 else sum(sides),
-        1,
-        row.data_type,
-        row.params,
-        row.macs,
-        accuracy,
-        row.fps,
-        row.summary.median,
-        row.power.joules if row.power else None,
-        row.cost.board if row.cost else None,
-    ]
-
-
-def _parse_accuracy(row: Row) -> tuple[float | None, str]:
-    """``69.76 % top-1`` → 69.76, ``% top-1``."""
-    match = DECIMAL_NUMBER.search(row.accuracy or "")
-    if not match or not row.accuracy:
-        return None, ""
-    return float(match[0]), row.accuracy.replace(match[0], "", 1).strip()
+def _sort_keys(columns: Sequence[Column[Row]], row: Row) -> dict[str, float | None]:
+    """Numbers, and what is unknown; texts are sorted by their cells."""
+    keys = {column.key: column.sort_key(row) for column in columns}
+    return {key: value for key, value in keys.items() if not isinstance(value, str)}
 
 
 PAGE_FOLDER = Path(__file__).parent / "page"

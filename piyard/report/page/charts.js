@@ -73,7 +73,7 @@ function onBoard(host, hosts, jobs) {
     error_x: { type: "data", symmetric: false, array: of("high").map((high, at) => high - median[at]),
       arrayminus: of("low").map((low, at) => median[at] - low), thickness: 1.5, width: 3 },
     marker: { size: 9, color: colourOf(host), symbol: symbolOf(host) },
-    text: here.map(({ entry }) => literal(`${jobName(entry)} on ${host}: ${entry.cells[9]} ms`)), hoverinfo: "text",
+    text: here.map(({ entry }) => literal(`${jobName(entry)} on ${host}: ${entry.cells.latency} ms`)), hoverinfo: "text",
   };
 }
 
@@ -121,7 +121,7 @@ function kindOf({ row, measure }) {
 function cloud(entries, kind, number) {
   const all = colours().boards, color = all[number % all.length], best = front(entries);
   const at = (of) => ({ x: of.map(({ row }) => row.summary.median), y: of.map(({ accuracy }) => accuracy) });
-  const texts = entries.map((entry) => literal(`${jobName(entry)} on ${entry.row.host}: ${entry.cells[9]} ms, ${entry.cells[7]}`));
+  const texts = entries.map((entry) => literal(`${jobName(entry)} on ${entry.row.host}: ${entry.cells.latency} ms, ${entry.cells.accuracy}`));
   return [
     { type: "scatter", mode: "lines", ...at(best), line: { shape: "hv", width: 1.5, color, dash: "dot" },
       name: "Pareto line", showlegend: false, hoverinfo: "skip" },

@@ -9,7 +9,7 @@ function toggleDetail(entry, onRun) {
     entry.detail = null;
     return;
   }
-  const cell = element("td", { colspan: DATA.columns.length + 1, role: "cell" }, detail(entry, onRun));
+  const cell = element("td", { colspan: COLUMNS.length, role: "cell" }, detail(entry, onRun));
   entry.detail = element("tr", { className: "more", role: "row" }, cell);
   row.after(entry.detail);
   // The table scrolls by itself: what opens below its edge would not be seen.
@@ -49,7 +49,7 @@ function figures({ row, accuracy, cells }) {
     ["MAD", ms(s.mad)], ["samples", String(s.count)],
     ["end to end", row.end_to_end && ms(row.end_to_end.median)], ["cold start", ms(row.cold_ms)],
     ["peak memory", row.peak_rss_kb && `${(row.peak_rss_kb / 1024).toFixed(1)} MiB`],
-    ["accuracy", accuracy === null ? null : cells[7]],
+    ["accuracy", accuracy === null ? null : cells.accuracy],
     ["output", row.check && `${row.check.ok ? "as the original's" : "DIFFERS"}, ${row.check.empty || row.check.blind || `cosine ${row.check.cosine.toFixed(6)}`}`],
     ["published", row.published && `${short(row.published.ms)} ms (${row.published.source})`],
     ["likely causes", row.published && row.published.likely.join(", ")],

@@ -62,7 +62,7 @@ function soon() {
 function orderBy(column) {
   state.descending = state.column === column && !state.descending;
   state.column = column;
-  byId("sort").value = `${column} ${state.descending}`;
+  byId("sort").value = sortOption(column, state.descending);
   refresh();
 }
 
@@ -74,11 +74,15 @@ function openRun(entry) {
   byId("run").scrollIntoView();
 }
 
+function sortOption(column, descending) {
+  return `${column} ${descending}`;
+}
+
 function fillSort() {
-  const titles = ["file order", "Verdict", ...DATA.columns];
-  const options = titles.flatMap((name, at) =>
-    [[`${at - 2} false`, at ? `${name} ↑` : name], ...(at ? [[`${at - 2} true`, `${name} ↓`]] : [])]);
-  fill(byId("sort"), options, "-2 false");
+  const inFileOrder = sortOption(FILE_ORDER.key, false);
+  const sorted = COLUMNS.flatMap(({ key, title }) =>
+    [[sortOption(key, false), `${title} ↑`], [sortOption(key, true), `${title} ↓`]]);
+  fill(byId("sort"), [[inFileOrder, FILE_ORDER.title], ...sorted], inFileOrder);
 }
 
 function start() {
@@ -90,12 +94,12 @@ function start() {
   form.addEventListener("input", soon);
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", () => {
-    Object.assign(state, { column: -2, descending: false });
+    Object.assign(state, { column: FILE_ORDER.key, descending: false });
     soon();
   });
   byId("sort").addEventListener("change", (event) => {
     const [column, descending] = event.target.value.split(" ");
-    Object.assign(state, { column: Number(column), descending: descending === "true" });
+    Object.assign(state, { column, descending: descending === "true" });
   });
   byId("scale").addEventListener("change", () => redraw("latency"));
   byId("chosen").addEventListener("change", (event) => {

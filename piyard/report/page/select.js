@@ -10,12 +10,15 @@ const FILTERS = {
   verdict: (entry) => entry.row.verdict.state,
 };
 const BOARDS = [...new Set(ENTRIES.map(FILTERS.board))];
-const state = { column: -2, descending: false, run: null };
+const FILE_ORDER = { key: "", title: "file order" };
+const VERDICT = { key: "verdict", title: "Verdict", css: "", width: "100px", help: "Whether the row can be believed" };
+const COLUMNS = [VERDICT, ...DATA.columns];
+const state = { column: FILE_ORDER.key, descending: false, run: null };
 
 ENTRIES.forEach((entry, at) => {
   const row = entry.row;
   const said = row.verdict.reasons.map((reason) => reason.text);
-  const all = [row.run, row.host, row.target, row.model, row.verdict.state, ...entry.cells, ...said];
+  const all = [row.run, row.host, row.target, row.model, row.verdict.state, ...Object.values(entry.cells), ...said];
   entry.at = at;
   entry.text = all.join("\n").toLowerCase();
 });
@@ -32,17 +35,16 @@ function matching() {
     asked.every(([id, of]) => byId(id).value === `=${of(entry)}`));
 }
 
-// Column -2 is the order of the file, -1 the verdict, others those of the table.
-function key(entry, column) {
-  if (column === -2) return entry.at;
-  if (column === -1) return VERDICTS.indexOf(entry.row.verdict.state);
-  return column < entry.keys.length ? entry.keys[column] : entry.cells[column];
+function sortKey(entry, column) {
+  if (column === FILE_ORDER.key) return entry.at;
+  if (column === VERDICT.key) return VERDICTS.indexOf(entry.row.verdict.state);
+  return column in entry.sort ? entry.sort[column] : entry.cells[column];
 }
 
 function ordered(entries) {
   const way = state.descending ? -1 : 1;
   return [...entries].sort((one, other) => {
-    const a = key(one, state.column), b = key(other, state.column);
+    const a = sortKey(one, state.column), b = sortKey(other, state.column);
     if (a === null || b === null) return (a === null) - (b === null);
     const apart = typeof a === "number" ? a - b : a.localeCompare(b);
     return way * apart || one.at - other.at;

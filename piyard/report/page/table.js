@@ -1,17 +1,15 @@
 // The table: made once, then hidden, shown and put in order row by row.
 
-const NUMBERS = new Set([3, 5, 6, 8, 9, 10, 11]);
 const ROWS = new Map();
 
 function makeTable(onOrder, onOpen) {
-  const titles = ["Verdict", ...DATA.columns];
-  const heads = titles.map((title, at) => {
-    const button = element("button", { type: "button", textContent: title });
-    button.addEventListener("click", () => onOrder(at - 1));
-    const className = classOf("", at - 1);
-    return element("th", { scope: "col", className, role: "columnheader" }, button);
+  const heads = COLUMNS.map(({ key, title, css, help }) => {
+    const button = element("button", { type: "button", textContent: title, title: help });
+    button.addEventListener("click", () => onOrder(key));
+    return element("th", { scope: "col", className: css, role: "columnheader" }, button);
   });
   const table = byId("rows");
+  table.style.setProperty("--columns", COLUMNS.map(({ width }) => width).join(" "));
   table.setAttribute("role", "table");
   table.tHead.setAttribute("role", "rowgroup");
   table.tBodies[0].setAttribute("role", "rowgroup");
@@ -25,9 +23,7 @@ function makeRow(entry, onOpen) {
   const open = element("button", { type: "button", className: "open", "aria-expanded": "false",
     "aria-label": `${state}, details of ${jobName(entry)} on ${entry.row.host}` }, badge(state));
   open.addEventListener("click", () => onOpen(entry));
-  const cells = entry.cells.map((text, column) => element("td", {
-    textContent: text, role: "cell", className: classOf(text, column), data: { label: DATA.columns[column] },
-  }));
+  const cells = DATA.columns.map((column) => makeCell(entry.cells[column.key], column));
   const row = element("tr", { className: `row ${state}`, role: "row" },
     element("td", { className: "head", role: "cell" }, open), ...cells);
   row.addEventListener("click", (event) => {
@@ -37,13 +33,9 @@ function makeRow(entry, onOpen) {
   return row;
 }
 
-function classOf(text, column) {
-  const names = NUMBERS.has(column) ? ["number"] : [];
-  if (text === "N/A") names.push("unknown");
-  if (column === 0 || column === 1) names.push("name");
-  if (column === 8 || column === 9) names.push("figure");
-  if (column === DATA.columns.length - 1) names.push("last");
-  return names.join(" ");
+function makeCell(text, { title, css }) {
+  const className = text === "N/A" ? `${css} unknown` : css;
+  return element("td", { textContent: text, role: "cell", className, data: { label: title } });
 }
 
 function showRows(entries) {
@@ -59,8 +51,8 @@ function showRows(entries) {
 
 function showOrder() {
   const heads = byId("rows").tHead.rows[0].cells;
-  for (let at = 0; at < heads.length; at++) {
-    const here = at - 1 === state.column;
+  COLUMNS.forEach(({ key }, at) => {
+    const here = key === state.column;
     heads[at].setAttribute("aria-sort", here ? (state.descending ? "descending" : "ascending") : "none");
-  }
+  });
 }

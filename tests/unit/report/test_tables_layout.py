@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from piyard.core.tables import fit_table, render_table
 from piyard.core.text import text_width, wrap_text
-from piyard.report.columns import row_cells
+from piyard.report.columns import comments_text
 from piyard.report.formats import render_rows
 from piyard.results.row import Reason, Verdict
 from tests.support.sample_rows import row
@@ -125,7 +125,7 @@ def test_wrapping_keeps_the_words_in_order(text: str, width: int) -> None:
 
 def test_the_comment_is_the_verdict_and_its_first_reason() -> None:
     doubtful = row(verdict=SUSPECT)
-    brief, whole = row_cells(doubtful, long=False)[-1], row_cells(doubtful)[-1]
+    brief, whole = comments_text(doubtful, long=False), comments_text(doubtful)
     assert brief == "SUSPECT: 82 °C, near the limit of 85 °C; 1 more reason; 4 threads"
     assert "load 1.4" in whole
     assert "cosine" in whole
