@@ -82,8 +82,8 @@ def _prove(made: Conversion, pictures: list[Path]) -> ProofResult:
 
 
 def _rows(made: Conversion, proved: ProofResult) -> list[list[str]]:
-    about = made.manifest["weights"]
-    told = f"random, seed {about['seed']}" if about["kind"] == "random" else about["sha256"][:8]
+    weights = made.manifest.weights
+    told = f"random, seed {weights.seed}" if weights.kind == "random" else weights.sha256[:8]
     return [
         [made.name, told, way, kind, *figures.cells, f"{figures.same_top}/{figures.count}"]
         for way, kinds in proved.figures.items()

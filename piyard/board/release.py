@@ -19,7 +19,7 @@ import msgspec
 
 from piyard.core.errors import WrongInput
 from piyard.core.files import sha256_of_file
-from piyard.core.store import key_of, read_manifest
+from piyard.core.store import key_of, read_files
 
 HOME = ".piyard"
 """Everything piyard keeps on a board, in the login folder."""
@@ -71,10 +71,10 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
 def release_of(*folders: tuple[Path, Sequence[str]], label: str = "") -> Release:
     """The release of these files of these artifacts, with the digests of their manifests."""
     files = [
-        ReleaseFile(name=name, path=folder / name, sha256=f["sha256"], size=f["bytes"])
+        ReleaseFile(name=name, path=folder / name, sha256=f.sha256, size=f.bytes)
         for folder, names in folders
         for name in names
-        for f in [read_manifest(folder)["files"][name]]
+        for f in [read_files(folder)[name]]
     ]
     return Release(files=files, label=label)
 

@@ -21,14 +21,22 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from piyard.build.images import CROSS_IMAGE
-from piyard.build.recipe import Recipe, is_toolchain_ready, load_toolchain
-from piyard.build.source import load_source
+from piyard.build.recipe import (
+    CpuFeatures,
+    NcnnInputs,
+    NnrunInputs,
+    Recipe,
+    ToolchainIdentity,
+    is_toolchain_ready,
+    load_toolchain,
+)
+from piyard.build.source import SourceIdentity, load_source
 from piyard.core import console, containers, paths, store
 from piyard.core.console import Step
 from piyard.core.containers import CommandFailed
 from piyard.core.errors import BuildFailed
 from piyard.core.files import disk_errors_at, scratch_folder
-from piyard.core.store import find_artifact, read_manifest
+from piyard.core.store import Manifest, find_artifact, read_manifest
 from piyard.core.target import CMakeOptions, Target
 
 if TYPE_CHECKING:
@@ -40,6 +48,43 @@ if TYPE_CHECKING:
 NCNN_SHELF = "ncnn"
 BUILD_SHELF = "builds"
 EXTRA_PROGRAMS = ("benchmark", "examples")
+
+
+class NcnnManifest(Manifest, frozen=True, kw_only=True):
+    """The manifest of the library."""
+
+    compilers: dict[str, str]
+    """Package → version."""
+    inputs: NcnnInputs
+
+
+class NcnnInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The library in a build: its key, and the inputs that give it."""
+
+    key: str
+    options: CMakeOptions
+    recipe: int
+    source: SourceIdentity
+    toolchain: ToolchainIdentity
+
+
+class BuildFlags(msgspec.Struct, frozen=True, kw_only=True):
+    """CMake's options."""
+
+    ncnn: CMakeOptions
+    nnrun: CMakeOptions
+
+
+class BuildManifest(Manifest, frozen=True, kw_only=True):
+    """The manifest of nnrun."""
+
+    compilers: dict[str, str]
+    cpu: CpuFeatures
+    elf: ElfFacts
+    flags: BuildFlags
+    image: str
+    inputs: NnrunInputs
+    ncnn: NcnnInfo
 
 
 class Build(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,9 +102,9 @@ class Build(msgspec.Struct, frozen=True, kw_only=True):
         return self.folder / "nnrun"
 
     @property
-    def manifest(self) -> dict[str, Any]:
-        """Inputs, digests, compiler, flags and ELF facts."""
-        return read_manifest(self.folder)
+    def manifest(self) -> BuildManifest:
+        """Inputs, compiler, flags and ELF facts."""
+        return read_manifest(self.folder, BuildManifest)
 
 
 def load_recipe(target: Target, source_name: str = "") -> Recipe:
@@ -102,7 +147,7 @@ def build_ncnn(recipe: Recipe) -> Path:
     return store.get_or_make(NCNN_SHELF, recipe.ncnn_key, lambda at: _compile_ncnn(recipe, at))[0]
 
 
-def _compile_ncnn(recipe: Recipe, at: Path) -> dict[str, Any]:
+def _compile_ncnn(recipe: Recipe, at: Path) -> NcnnManifest:
     mounts = {"/src": (recipe.source.folder(), "ro"), "/ncnn": (at, "rw")}
     title = f"build ncnn {recipe.source.pin.version} ({recipe.target.arch})"
     with (
@@ -113,10 +158,10 @@ def _compile_ncnn(recipe: Recipe, at: Path) -> dict[str, Any]:
         work.build(progress)
         work.install("/ncnn", progress)
         _gather_extras(work.folder, at / "bin")
-    return {"inputs": recipe.ncnn_inputs, "compilers": recipe.toolchain.compilers}
+    return NcnnManifest(inputs=recipe.ncnn_inputs, compilers=recipe.toolchain.compilers)
 
 
-def _compile_nnrun(recipe: Recipe, at: Path) -> dict[str, Any]:
+def _compile_nnrun(recipe: Recipe, at: Path) -> BuildManifest:
     mounts = {"/src": (recipe.runner, "ro"), "/ncnn": (build_ncnn(recipe), "ro")}
     title = f"build nnrun ({recipe.target.arch})"
     with (
@@ -134,16 +179,16 @@ def _compile_nnrun(recipe: Recipe, at: Path) -> dict[str, Any]:
     return _manifest(recipe, at / "nnrun")
 
 
-def _manifest(recipe: Recipe, nnrun: Path) -> dict[str, Any]:
-    return {
-        "inputs": recipe.inputs,
-        "ncnn": {"key": recipe.ncnn_key} | recipe.ncnn_inputs,
-        "image": recipe.toolchain.image_tag,
-        "compilers": recipe.toolchain.compilers,
-        "flags": {"ncnn": recipe.ncnn_options, "nnrun": recipe.nnrun_options},
-        "elf": msgspec.to_builtins(read_elf(nnrun)),
-        "cpu": recipe.cpu_features,
-    }
+def _manifest(recipe: Recipe, nnrun: Path) -> BuildManifest:
+    return BuildManifest(
+        inputs=recipe.inputs,
+        ncnn=NcnnInfo(key=recipe.ncnn_key, **msgspec.structs.asdict(recipe.ncnn_inputs)),
+        image=recipe.toolchain.image_tag,
+        compilers=recipe.toolchain.compilers,
+        flags=BuildFlags(ncnn=recipe.ncnn_options, nnrun=recipe.nnrun_options),
+        elf=read_elf(nnrun),
+        cpu=recipe.cpu_features,
+    )
 
 
 def _gather_extras(build: Path, to: Path) -> None:

@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from piyard import __version__
 from piyard.build.images import CROSS_IMAGE
-from piyard.build.source import Source
+from piyard.build.source import Source, SourceIdentity
 from piyard.core import containers, paths, store
 from piyard.core.files import sha256_of_file, sha256_of_folder, sha256_of_value
-from piyard.core.store import find_artifact, key_of, read_manifest
+from piyard.core.store import Manifest, find_artifact, key_of, read_manifest
 from piyard.core.target import CMakeOptions, Target
 
 TOOLCHAINS_FOLDER = paths.ROOT / "toolchains"
 TOOLCHAIN_SHELF = "toolchains"
 TEST_PACKAGES = {"doctest-dev"}
 """Only nnrun's unit tests use them: what is built does not depend on them."""
+
+
+class ToolchainIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """Digests of what decides the bytes that a toolchain makes."""
+
+    cmake_file: str
+    packages: str
+
+
+class ToolchainManifest(Manifest, frozen=True, kw_only=True):
+    """The record of a compiler image."""
+
+    image: str
+    """Its tag."""
+    packages: dict[str, str]
+    """Debian packages and their versions."""
 
 
 class Toolchain(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,14 +46,14 @@ class Toolchain(msgspec.Struct, frozen=True, kw_only=True):
     """The compiler image's Debian packages and their versions."""
 
     @property
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> ToolchainIdentity:
         """What decides the bytes it makes; not the image's id, which differs between machines."""
-        return {
-            "cmake_file": sha256_of_file(self.cmake_file),
-            "packages": sha256_of_value(
+        return ToolchainIdentity(
+            cmake_file=sha256_of_file(self.cmake_file),
+            packages=sha256_of_value(
                 {name: v for name, v in self.packages.items() if name not in TEST_PACKAGES}
             ),
-        }
+        )
 
     @property
     def compilers(self) -> dict[str, str]:
@@ -60,7 +75,7 @@ def load_toolchain(target: Target) -> Toolchain:
     return Toolchain(
         cmake_file=TOOLCHAINS_FOLDER / target.toolchain,
         image_tag=CROSS_IMAGE.tag,
-        packages=read_manifest(folder)["packages"],
+        packages=read_manifest(folder, ToolchainManifest).packages,
     )
 
 
@@ -68,12 +83,13 @@ def _toolchain_key() -> str:
     return CROSS_IMAGE.tag.replace(":", "-").replace("/", "-")
 
 
-def _record_packages() -> dict[str, Any]:
+def _record_packages() -> ToolchainManifest:
     client = containers.connect_engine()
     tag = CROSS_IMAGE.ensure(client)
     query = ["dpkg-query", "--show", "--showformat=${binary:Package} ${Version}\\n"]
     lines = containers.run_in_container(client, tag, query, mounts={}, env={})
-    return {"image": tag, "packages": dict(line.split(" ", 1) for line in lines if " " in line)}
+    packages = dict(line.split(" ", 1) for line in lines if " " in line)
+    return ToolchainManifest(image=tag, packages=packages)
 
 
 RUNNER_FOLDER = paths.ROOT / "runner"
@@ -81,6 +97,35 @@ RECIPE_VERSION = 1
 """Raise it when the code here builds other bytes from the same inputs."""
 
 DISPATCHED_FEATURES = {"NCNN_ARM82": "asimdhp", "NCNN_ARM82DOT": "asimddp"}
+
+
+class NcnnInputs(msgspec.Struct, frozen=True, kw_only=True):
+    """What decides the bytes of the library."""
+
+    options: CMakeOptions
+    recipe: int
+    source: SourceIdentity
+    toolchain: ToolchainIdentity
+
+
+class NnrunInputs(msgspec.Struct, frozen=True, kw_only=True):
+    """What decides the bytes of nnrun."""
+
+    ncnn: str
+    """The library's key."""
+    runner: str
+    """Digest of the sources."""
+    version: str | msgspec.UnsetType = msgspec.UNSET
+    """piyard's, which nnrun prints; not among the inputs of older builds."""
+
+
+class CpuFeatures(msgspec.Struct, frozen=True, kw_only=True):
+    """CPU features that nnrun uses."""
+
+    dispatched: list[str]
+    """Used where a board's CPU has them."""
+    required: str
+    """GCC's ``-march``: every CPU must have them."""
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,14 +152,14 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         return self.source.options | self.target.cmake | version
 
     @property
-    def ncnn_inputs(self) -> dict[str, Any]:
+    def ncnn_inputs(self) -> NcnnInputs:
         """The inputs of the library."""
-        return {
-            "recipe": RECIPE_VERSION,
-            "source": self.source.identity,
-            "toolchain": self.toolchain.identity,
-            "options": self.ncnn_options,
-        }
+        return NcnnInputs(
+            recipe=RECIPE_VERSION,
+            source=self.source.identity,
+            toolchain=self.toolchain.identity,
+            options=self.ncnn_options,
+        )
 
     @property
     def ncnn_key(self) -> str:
@@ -122,9 +167,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         return key_of(self.ncnn_inputs)
 
     @property
-    def inputs(self) -> dict[str, Any]:
+    def inputs(self) -> NnrunInputs:
         """The inputs of nnrun."""
-        return {"ncnn": self.ncnn_key, "runner": self.runner_digest, "version": __version__}
+        return NnrunInputs(ncnn=self.ncnn_key, runner=self.runner_digest, version=__version__)
 
     @property
     def key(self) -> str:
@@ -148,7 +193,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         }
 
     @property
-    def cpu_features(self) -> dict[str, Any]:
+    def cpu_features(self) -> CpuFeatures:
         """Features every CPU must have, and those used where a board's CPU has them."""
         march = re.search(r"-march=([\w.+-]+)", self.toolchain.cmake_file.read_text())
         dispatched = [
@@ -156,7 +201,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
             for option, name in DISPATCHED_FEATURES.items()
             if self.ncnn_options.get(option, True)
         ]
-        return {
-            "required": march[1] if march else self.target.cpu,
-            "dispatched": dispatched if self.target.arch == "aarch64" else [],
-        }
+        return CpuFeatures(
+            required=march[1] if march else self.target.cpu,
+            dispatched=dispatched if self.target.arch == "aarch64" else [],
+        )

@@ -16,17 +16,46 @@ import sys
 import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import msgspec
 
 from piyard.core import console, download, store, target
 from piyard.core.errors import BuildFailed, DownloadFailed, WrongInput
 from piyard.core.files import sha256_of_file
-from piyard.core.store import key_of
+from piyard.core.store import Manifest, key_of
 from piyard.core.target import NCNN_PINS, CMakeOptions, GitPin, SdistPin
 
 SOURCE_SHELF = "sources"
+
+
+class SdistIdentity(Manifest, frozen=True, kw_only=True, tag="sdist", tag_field="kind"):
+    """What decides the bytes of an unpacked archive."""
+
+    patches: dict[str, str] = msgspec.field(default_factory=dict)
+    """Name → sha256."""
+    sha256: str
+    """Of the archive."""
+    version: str
+
+
+class SdistManifest(SdistIdentity, frozen=True, kw_only=True, tag="sdist"):
+    """The manifest of an unpacked archive."""
+
+    file: str
+
+
+class GitIdentity(Manifest, frozen=True, kw_only=True, tag="git", tag_field="kind"):
+    """What decides the bytes of a clone; its manifest names the commit in any case."""
+
+    commit: str
+    """Empty where only a ref is pinned."""
+    patches: dict[str, str] = msgspec.field(default_factory=dict)
+    ref: str
+    url: str
+    version: str
+
+
+SourceIdentity = SdistIdentity | GitIdentity
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,23 +68,30 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Applied in this order."""
 
     @property
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> SourceIdentity:
         """Identifies its bytes: the archive's sha256, or the repository and ref; the patches'."""
-        version = {"version": self.pin.version, "patches": patch_digests(self.patches)}
-        if isinstance(self.pin, SdistPin):
-            return {"kind": "sdist", "sha256": self.pin.sha256} | version
-        repository = {"url": self.pin.url, "ref": self.pin.ref, "commit": self.pin.commit}
-        return {"kind": "git"} | repository | version
+        pin, patches = self.pin, patch_digests(self.patches)
+        if isinstance(pin, SdistPin):
+            return SdistIdentity(sha256=pin.sha256, version=pin.version, patches=patches)
+        return GitIdentity(
+            url=pin.url, ref=pin.ref, commit=pin.commit, version=pin.version, patches=patches
+        )
 
     def folder(self) -> Path:
         """The unpacked source, fetched when it is not there yet."""
         return store.get_or_make(SOURCE_SHELF, key_of(self.identity), self._fill)[0]
 
-    def _fill(self, at: Path) -> dict[str, Any]:
-        pin = self.pin
-        origin = _unpack(pin, at) if isinstance(pin, SdistPin) else _clone(pin, at)
-        apply_patches(self.patches, at, f"ncnn {pin.version}")
-        return self.identity | origin
+    def _fill(self, at: Path) -> Manifest:
+        manifest = self._fetch(at)
+        apply_patches(self.patches, at, f"ncnn {self.pin.version}")
+        return manifest
+
+    def _fetch(self, at: Path) -> Manifest:
+        pin, identity = self.pin, msgspec.structs.asdict(self.identity)
+        if isinstance(pin, SdistPin):
+            _unpack(pin, at)
+            return SdistManifest(**identity, file=pin.file)
+        return GitIdentity(**{**identity, "commit": _clone(pin, at)})
 
 
 def load_source(name: str = "", pins: Path = NCNN_PINS) -> Source:
@@ -64,12 +100,11 @@ def load_source(name: str = "", pins: Path = NCNN_PINS) -> Source:
     return Source(pin=pin, options=options, patches=load_patches(pins.parent / PATCHES_FOLDER))
 
 
-def _unpack(pin: SdistPin, at: Path) -> dict[str, Any]:
+def _unpack(pin: SdistPin, at: Path) -> None:
     archive = download.fetch(lambda: _index_url(pin), sha256=pin.sha256, name=pin.file)
     with console.step(f"unpack ncnn {pin.version}"), tarfile.open(archive) as tar:
         _extract(tar, at)
     _lift_single_folder(at)
-    return {"file": pin.file}
 
 
 def _extract(tar: tarfile.TarFile, at: Path) -> None:
@@ -129,14 +164,15 @@ def _index_endpoint() -> str:
     return process.stdout.strip() or pypi_simple.PYPI_SIMPLE_ENDPOINT
 
 
-def _clone(pin: GitPin, at: Path) -> dict[str, Any]:
+def _clone(pin: GitPin, at: Path) -> str:
+    """Fill the folder; returns the commit."""
     with console.step(f"clone {pin.url} at {pin.ref}"):
         _run_git(at, "init", "--quiet")
         _run_git(at, "fetch", "--quiet", "--depth=1", "--", pin.url, pin.commit or pin.ref)
         _run_git(at, "checkout", "--quiet", "FETCH_HEAD")
     commit = _run_git(at, "rev-parse", "HEAD").strip()
     shutil.rmtree(at / ".git")
-    return {"commit": commit}
+    return commit
 
 
 def _run_git(at: Path, *argv: str) -> str:

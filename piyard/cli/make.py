@@ -138,7 +138,7 @@ def add_model(
 
 def _print_conversion(conversion: Conversion) -> None:
     state = describe_state(conversion)
-    size = f"{conversion.manifest['params'] / 1e6:.2f} M params"
+    size = f"{conversion.manifest.params / 1e6:.2f} M params"
     mark = "✗" if conversion.failed or conversion.empty else "✓"
     console.info(f"{mark} {conversion.name}: {state}, {_weights_text(conversion)}, {size}")
     for note in list_notes(conversion):
@@ -185,8 +185,8 @@ def _is_downloaded(file: Weights) -> bool:
 
 
 def _weights_text(conversion: Conversion) -> str:
-    weights = conversion.manifest["weights"]
-    return f"weights: {weights['source']}" if conversion.has_real_weights else "random weights"
+    source = conversion.manifest.weights.source
+    return f"weights: {source}" if conversion.has_real_weights else "random weights"
 
 
 PAGE = "report.html"
@@ -206,8 +206,8 @@ def build_target(target: Target, source_name: str, *, dry_run: bool) -> None:
             print(line)
         return
     product = builder.build_nnrun(target, source_name)
-    facts = product.manifest["elf"]
-    linked = "static" if facts["static"] else f"needs GLIBC {facts['glibc']}"
+    facts = product.manifest.elf
+    linked = "static" if facts.static else f"needs GLIBC {facts.glibc}"
     size = product.nnrun.stat().st_size / 1e6
     state = "built" if product.fresh else "nothing changed"
     console.info(f"✓ {target.name}: {state}, build {product.key}, nnrun {size:.1f} MB, {linked}")

@@ -13,41 +13,31 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from piyard.convert.analysis import choose_output, count_macs, count_params
+from piyard.convert.analysis import choose_output
 from piyard.convert.difference import OutputFigures
-from piyard.convert.ncnn_net import load_net, net_inputs, read_layers, run_all_blobs
+from piyard.convert.ncnn_net import read_layers
 from piyard.core.errors import PROGRAM, ConversionFailed, WrongInput
-from piyard.core.store import find_artifact, read_manifest
-from piyard.models.definition import Model, read_labels
+from piyard.core.parsing import Count
+from piyard.core.store import Manifest, find_artifact, read_manifest
+from piyard.models.definition import Model, ProofThresholds, read_labels
+from piyard.models.weights import WeightsInfo
+from piyard.vision.overlap import Agreement
+from piyard.vision.schema import Head, Preprocess, TrackerConfig
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 
-def count_operations(
-    folder: Path, inputs: Sequence[NDArray[np.float32]], stem: str = "model"
-) -> dict[str, int]:
-    """``params`` and ``macs`` of the network in the folder, for one inference of these inputs."""
-    layers, net = read_layers(folder, stem), load_net(folder, stem)
-    blobs = run_all_blobs(net, layers, *inputs)
-    shapes = {name: value.shape for name, value in blobs.items()}
-    shapes |= {name: x.shape for name, x in zip(net_inputs(net), inputs, strict=True)}
-    return {
-        "params": sum(count_params(layer) for layer in layers),
-        "macs": sum(count_macs(layer, shapes) for layer in layers),
-    }
-
-
 def find_class_output(conversion: Conversion, model: Model) -> int:
     """The index of a converted classifier's output with the classes. Raises ``WrongInput``."""
-    shapes = conversion.manifest["reference"]["outputs"]
-    sizes = [prod(shape) for shape in shapes.values()]
-    names = conversion.manifest["reference"].get("names", list(shapes))
+    reference = conversion.manifest.reference
+    sizes = [prod(shape) for shape in reference.outputs.values()]
+    names = reference.names or list(reference.outputs)
     return choose_output(model.output, names, sizes, len(read_labels(model)))
 
 
@@ -57,13 +47,87 @@ REFERENCE_FOLDER = "reference"
 FP32 = "fp32"
 
 
+class NetSize(msgspec.Struct, frozen=True, kw_only=True):
+    """Parameters, and multiply-accumulates of one inference."""
+
+    params: Count
+    macs: Count
+
+
+class ReferenceInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The original's outputs for the input of that seed and range."""
+
+    names: list[str] = []
+    """The original's own names of the outputs, in their order."""
+    outputs: dict[str, list[int]]
+    """ncnn's name → shape."""
+    seed: int
+    span: tuple[float, float]
+
+
+class PrecisionProof(msgspec.Struct, frozen=True, kw_only=True):
+    """The proof's figures in one precision."""
+
+    computed: str
+    """For people: by what, and on which machine."""
+    inputs: dict[str, dict[str, OutputFigures]]
+    """Kind of input → output → its figures."""
+    predictions: Agreement | None = msgspec.field(name="found", default=None)
+    tracks: Agreement | None = None
+
+
+class ConversionInputs(Manifest, frozen=True, kw_only=True):
+    """Everything that decides a conversion's bytes, and the thresholds they have passed."""
+
+    activation: str
+    cut: list[str]
+    dynamic: tuple[int, int] | None
+    format: int
+    head: Head | None
+    input: tuple[int, int, int]
+    labels: str
+    """Digest of the file; empty without one."""
+    masks: dict[str, int] = msgspec.field(default_factory=dict)
+    network: str
+    input_range: tuple[float, float] = msgspec.field(name="noise")
+    output: str
+    parts: dict[str, WeightsInfo]
+    preprocess: Preprocess
+    route: str
+    task: str
+    thresholds: ProofThresholds
+    tracker: TrackerConfig | None
+    versions: dict[str, str]
+    """Of the tools that make it."""
+    weights: WeightsInfo
+
+
+class ConversionManifest(ConversionInputs, frozen=True, kw_only=True):
+    """The manifest of a conversion: the inputs, and what came out."""
+
+    empty: dict[str, str] = msgspec.field(default_factory=dict)
+    failed: list[str] = msgspec.field(default_factory=list)
+    lint: list[str] = msgspec.field(default_factory=list)
+    macs: Count
+    main: NetSize | msgspec.UnsetType = msgspec.UNSET
+    """Of the first net, where there are several."""
+    nets: list[str] = msgspec.field(default_factory=lambda: ["model"])
+    no_fp16_storage: list[str] = msgspec.field(default_factory=list)
+    """Layers that stay in fp32."""
+    original: str
+    """What computed the reference."""
+    params: Count
+    proof: dict[str, PrecisionProof]
+    reference: ReferenceInfo
+
+
 class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     """A converted model on this machine, compared with its original."""
 
     model: Model
     key: str
     folder: Path
-    manifest: dict[str, Any]
+    manifest: ConversionManifest
     fresh: bool
     """Whether it was made now."""
 
@@ -75,44 +139,42 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def has_real_weights(self) -> bool:
         """Whether its outputs mean anything: random weights are for times only."""
-        return bool(self.manifest["weights"]["kind"] == "file")
+        return self.manifest.weights.kind == "file"
 
     @property
     def weights(self) -> str:
         """Their short name in the model's YAML (see ``weights.Chosen.short``)."""
-        return str(self.manifest["weights"].get("sha256", ""))[:8] or "random"
+        return self.manifest.weights.sha256[:8] or "random"
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """Channels, height, width."""
-        c, h, w = self.manifest["input"]
-        return c, h, w
+        return self.manifest.input
 
     @property
     def input_range(self) -> tuple[float, float]:
         """Lowest and highest value of synthetic input."""
-        low, high = self.manifest["reference"]["span"]
-        return low, high
+        return self.manifest.reference.span
 
     @property
     def outputs(self) -> list[str]:
         """ncnn's names of the output blobs."""
-        return list(self.manifest["reference"]["outputs"])
+        return list(self.manifest.reference.outputs)
 
     @property
     def failed(self) -> list[str]:
         """What failed in its proof, a line each."""
-        return list(self.manifest.get("failed", []))
+        return self.manifest.failed
 
     @property
     def empty(self) -> dict[str, str]:
         """Outputs whose agreement proves nothing, and why."""
-        return dict(self.manifest.get("empty", {}))
+        return self.manifest.empty
 
     @property
     def stems(self) -> list[str]:
         """What the files of its networks begin with: ``model``, and ``head`` of a tracker."""
-        return list(self.manifest.get("nets", ["model"]))
+        return self.manifest.nets
 
     def reference(self, blob: str) -> NDArray[np.float32]:
         """The original's output, flat, for ``stimulus.tensor(input_shape, SEED, input_range)``."""
@@ -130,7 +192,7 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
         if failed := self.failed_for(precisions):
             right = "" if self._fails_in_fp32 else "; boards may use it with --precision fp32"
             raise ConversionFailed(
-                f"{self.manifest['title']}: ncnn does not compute what the original computes",
+                f"{self.model.title}: ncnn does not compute what the original computes",
                 evidence="\n".join(failed),
                 remedy=f"kept: {self.folder}; --force uses it all the same{right}",
             )
@@ -149,9 +211,9 @@ SHOWN_LAYERS = 8
 def proof_rows(conversion: Conversion) -> list[list[str]]:
     """The proof's figures, a row for each precision, kind of input and output."""
     return [
-        [conversion.name, precision, kind, output, *msgspec.convert(figures, OutputFigures).cells]
-        for precision, proved in conversion.manifest["proof"].items()
-        for kind, outputs in proved["inputs"].items()
+        [conversion.name, precision, kind, output, *figures.cells]
+        for precision, proved in conversion.manifest.proof.items()
+        for kind, outputs in proved.inputs.items()
         for output, figures in outputs.items()
     ]
 
@@ -160,35 +222,35 @@ def worst_rows(conversion: Conversion) -> list[list[str]]:
     """For each kind of input only the output with the lowest cosine, and how many there are."""
     return [
         [conversion.name, precision, kind, *_least_alike_cells(outputs)]
-        for precision, proved in conversion.manifest["proof"].items()
-        for kind, outputs in proved["inputs"].items()
+        for precision, proved in conversion.manifest.proof.items()
+        for kind, outputs in proved.inputs.items()
     ]
 
 
-def _least_alike_cells(outputs: Mapping[str, Any]) -> list[str]:
-    name, figures = min(outputs.items(), key=lambda item: float(item[1]["cosine"]))
+def _least_alike_cells(outputs: Mapping[str, OutputFigures]) -> list[str]:
+    name, figures = min(outputs.items(), key=lambda item: item[1].cosine)
     label = f"{name}, the least of {len(outputs)}" if len(outputs) > 1 else name
-    return [label, *msgspec.convert(figures, OutputFigures).cells]
+    return [label, *figures.cells]
 
 
 def list_notes(conversion: Conversion) -> list[str]:
     """What is worth knowing beside the figures."""
     manifest = conversion.manifest
-    lines = list(manifest["lint"])
-    if manifest["route"] == "onnx" and manifest["network"] != "onnx":
+    lines = list(manifest.lint)
+    if manifest.route == "onnx" and manifest.network != "onnx":
         lines.append("by ONNX: torch calls this exporter deprecated; route trace is the default")
-    if manifest["network"] == "torchscript":
+    if manifest.network == "torchscript":
         lines.append("a TorchScript file is a program: it runs in a sandbox unless you trust it")
-    if manifest["original"] == "ncnn":
+    if manifest.original == "ncnn":
         lines.append("a ready pair has no original: only its fp16 was compared with its fp32")
     lines += [f"output {name} proves nothing: {why}" for name, why in conversion.empty.items()]
     lines += [
         f"output {name} is {why}: its difference was judged"
         for name, why in _blind_outputs(conversion)
     ]
-    if masks := manifest["masks"]:
+    if masks := manifest.masks:
         lines.append(f"masked by its YAML, as a board showed: {', '.join(masks)}")
-    if keep_fp32 := manifest["no_fp16_storage"]:
+    if keep_fp32 := manifest.no_fp16_storage:
         lines.append(f"stays in fp32 where fp16 loses too much: {_join_names(keep_fp32)}")
     return lines
 
@@ -196,10 +258,10 @@ def list_notes(conversion: Conversion) -> list[str]:
 def _blind_outputs(conversion: Conversion) -> list[tuple[str, str]]:
     """Outputs whose cosine means nothing for any input, and why."""
     reasons: dict[str, set[str]] = {}
-    for proved in conversion.manifest["proof"].values():
-        for outputs in proved["inputs"].values():
+    for proved in conversion.manifest.proof.values():
+        for outputs in proved.inputs.values():
             for name, figures in outputs.items():
-                reasons.setdefault(name, set()).add(figures.get("blind", ""))
+                reasons.setdefault(name, set()).add(figures.blind)
     return [(name, why.pop()) for name, why in reasons.items() if len(why) == 1 and "" not in why]
 
 
@@ -221,7 +283,7 @@ def _join_names(names: Sequence[str]) -> str:
 
 def compare_routes(conversion: Conversion, default: Conversion) -> list[str]:
     """How a conversion by another route differs from the one by the default route."""
-    routes = [each.manifest["route"] for each in (conversion, default)]
+    routes = [each.manifest.route for each in (conversion, default)]
     ours, theirs = Counter(_layer_types(conversion)), Counter(_layer_types(default))
     counts = [f"{ours[type_] - theirs[type_]:+d} {type_}" for type_ in sorted({*ours, *theirs})]
     changes = ", ".join(text for text in counts if not text.startswith("+0 "))
@@ -229,7 +291,7 @@ def compare_routes(conversion: Conversion, default: Conversion) -> list[str]:
     return [f"route {routes[0]} beside {routes[1]}: {totals} ({changes or 'the same kinds'})"] + [
         f"  {precision}: lowest cosine {_lowest_cosine(conversion, precision):.8f}"
         f" and {_lowest_cosine(default, precision):.8f}"
-        for precision in conversion.manifest["proof"]
+        for precision in conversion.manifest.proof
     ]
 
 
@@ -240,8 +302,8 @@ def _layer_types(conversion: Conversion) -> list[str]:
 
 
 def _lowest_cosine(conversion: Conversion, precision: str) -> float:
-    kinds = conversion.manifest["proof"][precision]["inputs"].values()
-    return float(min(figures["cosine"] for outputs in kinds for figures in outputs.values()))
+    kinds = conversion.manifest.proof[precision].inputs.values()
+    return min(figures.cosine for outputs in kinds for figures in outputs.values())
 
 
 def find_conversion(model: Model, key: str) -> Conversion:
@@ -256,8 +318,5 @@ def find_conversion(model: Model, key: str) -> Conversion:
 
 
 def load_conversion(model: Model, key: str, folder: Path, *, fresh: bool) -> Conversion:
-    """The conversion in that folder, with what the model's YAML says now."""
-    shown = {"name": model.name, "title": model.title, "task": model.task}
-    published = {"published": msgspec.to_builtins(model.published)}
-    manifest = read_manifest(folder) | shown | published
+    manifest = read_manifest(folder, ConversionManifest)
     return Conversion(model=model, key=key, folder=folder, manifest=manifest, fresh=fresh)

@@ -7,20 +7,33 @@ import shutil
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from piyard.convert import conversions
+from piyard.convert.analysis import count_macs, count_params
 from piyard.convert.conversions import (
     CONVERSION_SHELF,
     LABELS_FILE,
     REFERENCE_FOLDER,
     Conversion,
-    count_operations,
+    ConversionInputs,
+    ConversionManifest,
+    NetSize,
+    PrecisionProof,
+    ReferenceInfo,
 )
 from piyard.convert.lint import describe_version_skew, require_classes, require_logits
-from piyard.convert.ncnn_net import PRECISION_NOTES, load_net, net_outputs
+from piyard.convert.ncnn_net import (
+    NET_STEM,
+    PRECISION_NOTES,
+    load_net,
+    net_inputs,
+    net_outputs,
+    read_layers,
+    run_all_blobs,
+)
 from piyard.convert.param import add_masks
 from piyard.convert.proof import ProofResult
 from piyard.convert.proof_inputs import make_inputs, proof_pictures
@@ -64,10 +77,12 @@ class ConversionPlan(msgspec.Struct, frozen=True, kw_only=True):
     ir: Path | None
     """The PNNX IR that route ``pnnx`` begins with."""
     key: str
+    inputs: ConversionInputs
+    """What gives the key."""
 
 
-def make_conversion(plan: ConversionPlan, at: Path) -> dict[str, Any]:
-    """Fill the folder; returns the part of the manifest that is not among the inputs."""
+def make_conversion(plan: ConversionPlan, at: Path) -> ConversionManifest:
+    """Fill the folder; returns its manifest."""
     with (
         console.step(f"convert {plan.model.name}") as step,
         inference(),
@@ -90,18 +105,22 @@ def make_conversion(plan: ConversionPlan, at: Path) -> dict[str, Any]:
         step.ok, step.outcome = not result.failed, _describe_cosines(result.proved)
         step.phase(4, CONVERSION_PHASES, "count operations")
         _write_labels(plan.model, at)
-        return {
-            "weights": plan.files.main.description,
-            "nets": list(nets),
-            "original": nets["model"].kind,
-            "no_fp16_storage": result.keep_fp32,
-            "lint": [note for note in [describe_version_skew()] if note],
-            "failed": result.failed,
-            "empty": result.empty,
-            "reference": _write_reference(plan.model, nets["model"], at),
-            "proof": _proof_to_manifest(result.proved),
-            **_operations_of_all(plan.model, nets, at),
-        }
+        sizes = _net_sizes(plan.model, nets, at)
+        inputs = msgspec.structs.asdict(plan.inputs) | {"weights": plan.files.main.description}
+        return ConversionManifest(
+            **inputs,
+            nets=list(nets),
+            original=nets["model"].kind,
+            no_fp16_storage=result.keep_fp32,
+            lint=[note for note in [describe_version_skew()] if note],
+            failed=result.failed,
+            empty=result.empty,
+            reference=_write_reference(plan.model, nets["model"], at),
+            proof=_proof_by_precision(result.proved),
+            params=sum(size.params for size in sizes.values()),
+            macs=sum(size.macs for size in sizes.values()),
+            main=sizes[NET_STEM] if len(sizes) > 1 else msgspec.UNSET,
+        )
 
 
 def _describe_cosines(proved: ProofResult) -> str:
@@ -148,41 +167,59 @@ def _write_labels(model: Model, at: Path) -> None:
     (at / LABELS_FILE).write_text(format_labels(names), encoding="utf-8", newline="\n")
 
 
-def _write_reference(model: Model, original: ReferenceModel, at: Path) -> dict[str, Any]:
+def _write_reference(model: Model, original: ReferenceModel, at: Path) -> ReferenceInfo:
     names = net_outputs(load_net(at))
     outputs = original.run(random_tensor(model.input, INPUT_SEED, model.input_range))
     (at / REFERENCE_FOLDER).mkdir()
     for name, values in zip(names, outputs, strict=True):
         values.astype("<f4").tofile(at / REFERENCE_FOLDER / f"{name}.f32")
-    shapes = {name: list(v.shape) for name, v in zip(names, outputs, strict=True)}
-    reference = {"seed": INPUT_SEED, "span": list(model.input_range), "outputs": shapes}
-    return reference | {"names": original.output_names(len(names))}
+    return ReferenceInfo(
+        seed=INPUT_SEED,
+        span=model.input_range,
+        outputs={name: list(v.shape) for name, v in zip(names, outputs, strict=True)},
+        names=list(original.output_names(len(names))),
+    )
 
 
-def _proof_to_manifest(proved: ProofResult) -> dict[str, Any]:
-    machine, plain = platform.machine(), msgspec.to_builtins(proved)
+def _proof_by_precision(proved: ProofResult) -> dict[str, PrecisionProof]:
+    machine = platform.machine()
     return {
-        precision: {
-            "computed": f"{PRECISION_NOTES[precision]}, on {machine}",
-            "inputs": figures,
-            "found": plain["predictions"].get(precision),
-            "tracks": plain["tracks"].get(precision),
-        }
-        for precision, figures in plain["figures"].items()
+        precision: PrecisionProof(
+            computed=f"{PRECISION_NOTES[precision]}, on {machine}",
+            inputs=figures,
+            predictions=proved.predictions.get(precision),
+            tracks=proved.tracks.get(precision),
+        )
+        for precision, figures in proved.figures.items()
     }
 
 
-def _operations_of_all(
-    model: Model, nets: Mapping[str, ReferenceModel], at: Path
-) -> dict[str, Any]:
-    """One inference of all networks; where there are several, also of the first one: ``main``."""
+def _net_sizes(model: Model, nets: Mapping[str, ReferenceModel], at: Path) -> dict[str, NetSize]:
+    """Of one inference of each network."""
     feeds = make_inputs(model, nets, ()).items()
     inputs = {stem: feed["noise"][0] for stem, feed in feeds}
-    counts = {
-        stem: net.size() or count_operations(at, inputs[stem], stem) for stem, net in nets.items()
-    }
-    total = {key: sum(count[key] for count in counts.values()) for key in ("params", "macs")}
-    return total | ({"main": counts["model"]} if len(counts) > 1 else {})
+    return {stem: _net_size(net, at, inputs[stem], stem) for stem, net in nets.items()}
+
+
+def _net_size(
+    net: ReferenceModel, at: Path, inputs: Sequence[NDArray[np.float32]], stem: str
+) -> NetSize:
+    size = net.size()
+    return NetSize(**size) if size else count_operations(at, inputs, stem)
+
+
+def count_operations(
+    folder: Path, inputs: Sequence[NDArray[np.float32]], stem: str = "model"
+) -> NetSize:
+    """The size of the network in the folder, for one inference of these inputs."""
+    layers, net = read_layers(folder, stem), load_net(folder, stem)
+    blobs = run_all_blobs(net, layers, *inputs)
+    shapes = {name: value.shape for name, value in blobs.items()}
+    shapes |= {name: x.shape for name, x in zip(net_inputs(net), inputs, strict=True)}
+    return NetSize(
+        params=sum(count_params(layer) for layer in layers),
+        macs=sum(count_macs(layer, shapes) for layer in layers),
+    )
 
 
 CONVERSION_FORMAT = 14
@@ -204,13 +241,14 @@ def convert_model(
     ir = None
     if route == "pnnx":
         ir = convert_model(model, random_weights=random_weights, force=True).folder
-    inputs = _key_inputs(model, files, route)
-    key = key_of(inputs)
-    plan = ConversionPlan(model=model, files=files, route=route, ir=ir, key=key)
-    folder, fresh = store.get_or_make(
-        CONVERSION_SHELF, key, lambda at: inputs | make_conversion(plan, at)
+    inputs = key_inputs(model, files, route)
+    plan = ConversionPlan(
+        model=model, files=files, route=route, ir=ir, key=key_of(inputs), inputs=inputs
     )
-    conversion = conversions.load_conversion(model, key, folder, fresh=fresh)
+    folder, fresh = store.get_or_make(
+        CONVERSION_SHELF, plan.key, lambda at: make_conversion(plan, at)
+    )
+    conversion = conversions.load_conversion(model, plan.key, folder, fresh=fresh)
     return conversion if force else conversion.require_proved()
 
 
@@ -236,34 +274,34 @@ def compute_reference_logits(
 def _chosen_weights(conversion: Conversion) -> ChosenWeights:
     if not conversion.has_real_weights:
         return RANDOM_WEIGHTS
-    sha256 = conversion.manifest["weights"]["sha256"]
+    sha256 = conversion.manifest.weights.sha256
     file = next(file for file in conversion.model.weights if file.is_file(sha256))
     return ChosenWeights(file=file, sha256=sha256)
 
 
-def _key_inputs(model: Model, files: ModelFiles, route: str) -> dict[str, Any]:
+def key_inputs(model: Model, files: ModelFiles, route: str) -> ConversionInputs:
     """Everything that decides the bytes, and the thresholds they have passed."""
-    return {
-        "format": CONVERSION_FORMAT,
-        "route": route,
-        "network": model.network,
-        "task": model.task,
-        "input": list(model.input),
-        "noise": list(model.input_range),
-        "dynamic": msgspec.to_builtins(model.dynamic),
-        "cut": list(model.cut),
-        "output": model.output,
-        "activation": model.activation,
-        "preprocess": msgspec.to_builtins(model.preprocess),
-        "head": msgspec.to_builtins(model.head),
-        "tracker": msgspec.to_builtins(model.tracker),
-        "labels": sha256_of_file(model.labels_file) if model.labels else "",
-        "weights": files.main.identity,
-        "parts": {name: chosen.identity for name, chosen in files.parts.items()},
-        "masks": model_masks(model, files, route),
-        "thresholds": msgspec.to_builtins(model.proof),
-        "versions": {tool: _tool_version(tool) for tool in CONVERSION_TOOLS},
-    }
+    return ConversionInputs(
+        format=CONVERSION_FORMAT,
+        route=route,
+        network=model.network,
+        task=model.task,
+        input=model.input,
+        input_range=model.input_range,
+        dynamic=model.dynamic,
+        cut=list(model.cut),
+        output=model.output,
+        activation=model.activation,
+        preprocess=model.preprocess,
+        head=model.head,
+        tracker=model.tracker,
+        labels=sha256_of_file(model.labels_file) if model.labels else "",
+        weights=files.main.identity,
+        parts={name: chosen.identity for name, chosen in files.parts.items()},
+        masks=model_masks(model, files, route),
+        thresholds=model.proof,
+        versions={tool: _tool_version(tool) for tool in CONVERSION_TOOLS},
+    )
 
 
 def _tool_version(tool: str) -> str:

@@ -1,4 +1,4 @@
-"""What a user types: addresses of boards and numbers; and text files in any encoding."""
+"""What comes from elsewhere: numbers that a user types, text files, fields of stored files."""
 
 from __future__ import annotations
 
@@ -6,8 +6,23 @@ import codecs
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
 
 from piyard.core.errors import WrongInput
+
+Text = Annotated[str, Meta(max_length=10_000)]
+Number = Annotated[float, Meta(ge=-1e15, le=1e15)]
+Ms = Annotated[float, Meta(ge=0, le=1e12)]
+"""Milliseconds, up to some thirty years."""
+Seconds = Annotated[float, Meta(ge=0, le=1e12)]
+Count = Annotated[int, Meta(ge=0, le=10**15)]
+Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Small = Annotated[int, Meta(ge=-(10**6), le=10**6)]
+Threads = Annotated[int, Meta(ge=1, le=4096)]
+Setting = Text | Number | bool | None
+Sides = Annotated[list[Annotated[int, Meta(ge=0, le=10**7)]], Meta(max_length=8)]
 
 RATE_UNITS = {"k": 1000, "m": 1000_000}
 

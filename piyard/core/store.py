@@ -18,21 +18,48 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Annotated, BinaryIO, ClassVar, TypeVar
 
 import msgspec
 
 from piyard.core import console, paths
 from piyard.core.cancel import raise_if_requested
+from piyard.core.errors import UnreadableLog
 from piyard.core.files import disk_errors_at, sha256_of_file, sha256_of_value
 
 MANIFEST = "manifest.json"
 KEY_LENGTH = 16
 
 
-def key_of(inputs: dict[str, Any]) -> str:
+class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of an artifact, as its manifest lists it."""
+
+    sha256: str
+    bytes: Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What manifest.json says of an artifact besides its files; each shelf has its own type.
+
+    Its schema is not written before it is 2: the same inputs give the same bytes as ever.
+    """
+
+    SCHEMA: ClassVar[int] = 1
+
+
+M = TypeVar("M", bound=Manifest)
+
+
+class _Listing(msgspec.Struct, frozen=True):
+    """What every manifest has."""
+
+    files: dict[str, StoredFile]
+    schema: int = 1
+
+
+def key_of(inputs: object) -> str:
     """The key of the artifact that these inputs make."""
-    return sha256_of_value(inputs)[:KEY_LENGTH]
+    return sha256_of_value(msgspec.to_builtins(inputs))[:KEY_LENGTH]
 
 
 def artifact_folder(shelf: str, key: str) -> Path:
@@ -46,13 +73,37 @@ def find_artifact(shelf: str, key: str) -> Path | None:
     return folder if _is_complete(folder) else None
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest written beside an artifact."""
-    content: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
-    return content
+def read_manifest(folder: Path, type_: type[M]) -> M:
+    """The manifest of an artifact; raises ``UnreadableLog`` for a damaged or a newer one."""
+    file = folder / MANIFEST
+    try:
+        content = file.read_bytes()
+        schema = msgspec.json.decode(content, type=_Listing).schema
+        if schema > type_.SCHEMA:
+            raise UnreadableLog(
+                f"{file} is of a newer piyard: its schema is {schema}", remedy="update piyard"
+            )
+        return msgspec.json.decode(content, type=type_)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _damaged_manifest(file, error) from None
 
 
-def get_or_make(shelf: str, key: str, make: Callable[[Path], dict[str, Any]]) -> tuple[Path, bool]:
+def read_files(folder: Path) -> dict[str, StoredFile]:
+    """The files of an artifact by their path in it; raises ``UnreadableLog``."""
+    file = folder / MANIFEST
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=_Listing).files
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _damaged_manifest(file, error) from None
+
+
+def _damaged_manifest(file: Path, error: Exception) -> UnreadableLog:
+    return UnreadableLog(
+        f"{file} is damaged: {error}", remedy="remove its folder: what was in it is made again"
+    )
+
+
+def get_or_make(shelf: str, key: str, make: Callable[[Path], Manifest]) -> tuple[Path, bool]:
     """The folder of ``key``, and True when it had to be made.
 
     ``make`` fills an empty folder and returns the manifest; when it raises, nothing is left.
@@ -65,14 +116,13 @@ def get_or_make(shelf: str, key: str, make: Callable[[Path], dict[str, Any]]) ->
         return make_at(artifact_folder(shelf, key), make), True
 
 
-def make_at(final: Path, make: Callable[[Path], dict[str, Any]]) -> Path:
+def make_at(final: Path, make: Callable[[Path], Manifest]) -> Path:
     """A folder with its manifest, as ``get_or_make`` fills it, at any path and without a lock."""
     draft = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
     try:
         with disk_errors_at(final, draft):
             draft.chmod(0o755)
-            content = make(draft) | {"files": _digests(draft)}
-            (draft / MANIFEST).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+            (draft / MANIFEST).write_text(_encode_manifest(make(draft), draft))
             shutil.rmtree(final, ignore_errors=True)
             draft.rename(final)
     finally:
@@ -80,13 +130,18 @@ def make_at(final: Path, make: Callable[[Path], dict[str, Any]]) -> Path:
     return final
 
 
-def _digests(folder: Path) -> dict[str, dict[str, Any]]:
+def _encode_manifest(manifest: Manifest, folder: Path) -> str:
+    schema = {"schema": manifest.SCHEMA} if manifest.SCHEMA > 1 else {}
+    content = {**msgspec.to_builtins(manifest), **schema, "files": _list_files(folder)}
+    return json.dumps(content, indent=2, sort_keys=True, default=msgspec.to_builtins) + "\n"
+
+
+def _list_files(folder: Path) -> dict[str, StoredFile]:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
-        path.relative_to(folder).as_posix(): {
-            "sha256": sha256_of_file(path),
-            "bytes": path.stat().st_size,
-        }
+        path.relative_to(folder).as_posix(): StoredFile(
+            sha256=sha256_of_file(path), bytes=path.stat().st_size
+        )
         for path in files
     }
 
@@ -94,9 +149,9 @@ def _digests(folder: Path) -> dict[str, dict[str, Any]]:
 def _is_complete(folder: Path) -> bool:
     """Whether all files of the manifest exist with their size (digests are checked on use)."""
     try:
-        listed = read_manifest(folder)["files"]
-        return all((folder / name).stat().st_size == f["bytes"] for name, f in listed.items())
-    except (OSError, ValueError, KeyError):
+        files = read_files(folder).items()
+        return all((folder / name).stat().st_size == file.bytes for name, file in files)
+    except (OSError, UnreadableLog):
         return False
 
 

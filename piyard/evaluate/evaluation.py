@@ -231,7 +231,7 @@ def evaluate_original(subject: Subject) -> Evaluation:
     if previous and _has_intervals(previous, subject.data.kind):
         console.info(f"✓ {subject.name}: {previous.computed} evaluated on {previous.data} before")
         return msgspec.structs.replace(previous, assumed=list(subject.model.assumed))
-    computed = str(subject.conversion.manifest["original"])
+    computed = subject.conversion.manifest.original
     return _evaluate_here(subject, "original", by="original", computed=computed, precision="fp32")
 
 

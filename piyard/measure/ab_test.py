@@ -67,7 +67,7 @@ def load_build(key: str, target: Target) -> Build:
     if folder is None:
         raise WrongInput(f"build {key} is not whole", remedy="its files were changed or removed")
     loaded = Build(target=target.name, key=key, folder=folder, fresh=False)
-    machine = loaded.manifest["elf"]["machine"]
+    machine = loaded.manifest.elf.machine
     if machine != target.arch:
         raise WrongInput(
             f"build {key} is for {machine}, and {target.name} is {target.arch}",

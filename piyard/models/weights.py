@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -13,6 +13,7 @@ from piyard.core import console, download
 from piyard.core.download import MIRROR_VARIABLE, fetch_unpinned, find_file
 from piyard.core.errors import ConversionFailed, DownloadFailed
 from piyard.core.files import sha256_of_file
+from piyard.core.parsing import Count, Text
 from piyard.models import synthetic
 from piyard.models.definition import Model, Weights, digests_file_name, record_digest
 from piyard.models.synthetic import WEIGHTS_SEED
@@ -203,6 +204,23 @@ RECORDED_NOTE = "recorded on first download"
 SHORT_DIGITS = 8
 
 
+class WeightsInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Weights as manifests and records keep them: what decides the values, then the file's origin.
+
+    Only ``kind`` and ``seed`` of random ones, and only ``kind`` and ``sha256`` in a key.
+    """
+
+    dataset: Text | None = None
+    kind: Literal["file", "random"]
+    licence: Text | None = None
+    seed: Count | None = None
+    sha256: Text = ""
+    sha256_is: Text = ""
+    """How the digest came about, where nobody publishes one."""
+    source: Text | None = None
+    url: Text | None = None
+
+
 class ChosenWeights(msgspec.Struct, frozen=True, kw_only=True):
     """An accepted file, known by its full sha256; without one, random weights."""
 
@@ -210,11 +228,11 @@ class ChosenWeights(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str = ""
 
     @property
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> WeightsInfo:
         """What decides the values."""
         if self.file:
-            return {"kind": "file", "sha256": self.sha256}
-        return {"kind": "random", "seed": WEIGHTS_SEED}
+            return WeightsInfo(kind="file", sha256=self.sha256)
+        return WeightsInfo(kind="random", seed=WEIGHTS_SEED)
 
     @property
     def short(self) -> str:
@@ -222,20 +240,22 @@ class ChosenWeights(msgspec.Struct, frozen=True, kw_only=True):
         return self.sha256[:SHORT_DIGITS] or "random"
 
     @property
-    def description(self) -> dict[str, Any]:
+    def description(self) -> WeightsInfo:
         """The identity, with source, licence and data set for people."""
-        if not self.file:
-            return self.identity
         file = self.file
-        about = {"source": file.source, "licence": file.licence, "dataset": file.dataset}
-        return self.identity | about | {"url": file.url} | _how_known(file)
+        if not file:
+            return self.identity
+        return msgspec.structs.replace(
+            self.identity,
+            source=file.source,
+            licence=file.licence,
+            dataset=file.dataset,
+            url=file.url,
+            sha256_is="" if file.published_digest else RECORDED_NOTE,
+        )
 
 
 RANDOM_WEIGHTS = ChosenWeights()
-
-
-def _how_known(file: Weights) -> dict[str, Any]:
-    return {} if file.published_digest else {"sha256_is": RECORDED_NOTE}
 
 
 def choose_weights(model: Model) -> ChosenWeights:

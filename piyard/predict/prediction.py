@@ -166,7 +166,7 @@ def resolve_classes(
         return options
     index = find_class_output(conversion, model)
     blob, labels = conversion.outputs[index], len(read_labels(model))
-    size = prod(conversion.manifest["reference"]["outputs"][blob])
+    size = prod(conversion.manifest.reference.outputs[blob])
     is_labelled = can_hold_classes(size, labels)
     if not is_labelled:
         console.info(f"output {blob} has {size} values and no labels: classes are shown by number")

@@ -11,13 +11,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from piyard.convert import proof_trial
 from piyard.convert.analysis import BlobShape, count_macs
-from piyard.convert.conversions import LABELS_FILE, Conversion
+from piyard.convert.conversions import LABELS_FILE, Conversion, ConversionManifest
 from piyard.convert.difference import max_distance
 from piyard.convert.lint import find_origins
 from piyard.convert.ncnn_net import load_net, net_inputs, read_layers, run_all_blobs, run_layer
@@ -256,14 +256,14 @@ def masked_conversion(conversion: Conversion, by_name: Mapping[str, int], at: Pa
 
 def _write_masked_files(
     conversion: Conversion, by_name: Mapping[str, int], at: Path
-) -> dict[str, Any]:
+) -> ConversionManifest:
     shutil.copyfile(conversion.folder / LABELS_FILE, at / LABELS_FILE)
     for stem in conversion.stems:
         shutil.copyfile(conversion.folder / f"{stem}.ncnn.param", at / f"{stem}.ncnn.param")
         _share_weights(conversion.folder / f"{stem}.ncnn.bin", at / f"{stem}.ncnn.bin")
     add_masks(at, by_name)
-    before = read_manifest(conversion.folder)
-    return before | {"masks": {**before["masks"], **by_name}}
+    before = read_manifest(conversion.folder, ConversionManifest)
+    return msgspec.structs.replace(before, masks={**before.masks, **by_name})
 
 
 def _share_weights(weights: Path, at: Path) -> None:

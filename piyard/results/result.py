@@ -17,16 +17,14 @@ from typing import Any
 import msgspec
 
 from piyard.core.errors import PROGRAM, UnreadableLog
+from piyard.core.parsing import Count, Ms, Seconds
 from piyard.results.row import Verdict
 from piyard.run import log
 from piyard.run.log import (
     BuildInfo,
-    Count,
     Log,
     LogHeader,
     ModelInfo,
-    Ms,
-    Seconds,
     WhatInfo,
     require_measured,
     require_type,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -22,6 +22,7 @@ from piyard.board.release import HOME, Release, ReleaseFile, compressed_stream, 
 from piyard.board.ssh.commands import CommandOutcome, RunningCommand, script_argv
 from piyard.board.ssh.errors import disk_full
 from piyard.board.ssh.session import NO_EXIT_CODE, Session
+from piyard.build.builder import BuildManifest
 from piyard.core import console
 from piyard.core.errors import (
     BoardCommandFailed,
@@ -239,15 +240,15 @@ class BoardNeeds(msgspec.Struct, frozen=True, kw_only=True):
     """The weights, which stay in memory during a run."""
 
 
-def needs_of(build: dict[str, Any], model_bytes: int) -> BoardNeeds:
+def needs_of(build: BuildManifest, model_bytes: int) -> BoardNeeds:
     """The needs of a build's nnrun and of a model of that size."""
-    elf = build["elf"]
+    elf = build.elf
     return BoardNeeds(
-        machine=elf["machine"],
-        libraries=elf["needed"],
-        glibc=elf["glibc"],
-        page_alignment=elf["page_alignment"],
-        features=features_of(build["cpu"]["required"]),
+        machine=elf.machine,
+        libraries=elf.needed,
+        glibc=elf.glibc,
+        page_alignment=elf.page_alignment,
+        features=features_of(build.cpu.required),
         model_kb=model_bytes // 1024,
     )
 

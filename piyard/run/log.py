@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 
 from piyard.core.errors import UnreadableLog
+from piyard.core.parsing import Count, Ms, Number, Seconds, Setting, Sides, Small, Text, Threads
 
 LogLine = dict[str, Any]
 
@@ -81,19 +81,6 @@ def _parse_line(text: str, where: str) -> LogLine:
         raise UnreadableLog(f"{where} has no type")
     require_line(line, where)
     return line
-
-
-Text = Annotated[str, Meta(max_length=10_000)]
-Number = Annotated[float, Meta(ge=-1e15, le=1e15)]
-Ms = Annotated[float, Meta(ge=0, le=1e12)]
-"""Milliseconds, up to some thirty years."""
-Seconds = Annotated[float, Meta(ge=0, le=1e12)]
-Count = Annotated[int, Meta(ge=0, le=10**15)]
-Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-Small = Annotated[int, Meta(ge=-(10**6), le=10**6)]
-Threads = Annotated[int, Meta(ge=1, le=4096)]
-Setting = Text | Number | bool | None
-Sides = Annotated[list[Annotated[int, Meta(ge=0, le=10**7)]], Meta(max_length=8)]
 
 
 class PrecisionInfo(msgspec.Struct, frozen=True):

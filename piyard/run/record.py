@@ -130,14 +130,19 @@ def _board_price(line: BoardConnection) -> BoardPrice | None:
 
 
 def _describe_conversion(conversion: Conversion) -> dict[str, Any]:
-    keys = ("title", "task", "input", "params", "macs", "main", "weights", "versions")
-    info = {name: conversion.manifest.get(name) for name in keys}
-    return {"name": conversion.name, "key": conversion.key} | info
+    keys = ("task", "input", "params", "macs", "weights", "versions")
+    manifest = conversion.manifest
+    info = {name: msgspec.to_builtins(getattr(manifest, name)) for name in keys}
+    main = msgspec.to_builtins(manifest.main) if manifest.main else None
+    identity = {"name": conversion.name, "key": conversion.key, "title": conversion.model.title}
+    return identity | info | {"main": main}
 
 
 def _describe_build(build: Build) -> dict[str, Any]:
     keys = ("ncnn", "compilers", "flags")
-    return {"key": build.key} | {name: build.manifest[name] for name in keys}
+    manifest = build.manifest
+    info = {name: msgspec.to_builtins(getattr(manifest, name)) for name in keys}
+    return {"key": build.key} | info
 
 
 RunState = Literal["running", "ended", "cancelled", "limit", "interrupted", "full"]

@@ -14,7 +14,7 @@ import msgspec
 
 from piyard.board.ssh.session import Session
 from piyard.core.errors import WrongInput
-from piyard.run.log import Ms, Number, Seconds, Whole
+from piyard.core.parsing import Ms, Number, Seconds, Whole
 
 TELEMETRY_FILE = "telemetry.jsonl"
 INTERVAL_S = 1.0

@@ -12,7 +12,7 @@ import pytest
 
 from piyard.convert import converter, lowering
 from piyard.convert.conversions import find_conversion
-from piyard.convert.converter import _key_inputs, compute_reference_logits, convert_model
+from piyard.convert.converter import compute_reference_logits, convert_model, key_inputs
 from piyard.convert.lowering import BIN_FILE, PARAM_FILE, lower_program
 from piyard.convert.ncnn_net import load_net, run_net
 from piyard.convert.reference_models import choose_files
@@ -71,11 +71,11 @@ def test_everything_a_board_needs_is_there(real):
 
 
 def test_manifest_says_which_weights_were_used(real):
-    weights = real.manifest["weights"]
+    weights = real.manifest.weights
     assert real.has_real_weights
-    assert weights["kind"] == "file"
-    assert len(weights["sha256"]) == 64
-    assert set(weights["sha256"]) <= HEX
+    assert weights.kind == "file"
+    assert len(weights.sha256) == 64
+    assert set(weights.sha256) <= HEX
     assert weights["licence"]
     assert weights["dataset"]
     assert weights["source"]
@@ -83,18 +83,18 @@ def test_manifest_says_which_weights_were_used(real):
 
 def test_params_and_macs_are_those_others_publish(real):
     published = load_model("squeezenet1_1").published
-    assert real.manifest["params"] == published.params
-    assert real.manifest["macs"] == pytest.approx(published.macs, rel=0.01)
+    assert real.manifest.params == published.params
+    assert real.manifest.macs == pytest.approx(published.macs, rel=0.01)
 
 
 def test_proof_covers_pictures_noise_and_strided_memory(real):
     for way, least in (("fp32", 0.9999), ("fp16", 0.999)):
-        kinds = real.manifest["proof"][way]["inputs"]
+        kinds = real.manifest.proof[way].inputs
         assert {"pictures", "noise", "strided"} <= set(kinds)
-        assert kinds["pictures"]["out0"]["count"] >= 10
-        assert all(kind["out0"]["cosine"] >= least for kind in kinds.values())
-    fp32 = real.manifest["proof"]["fp32"]["inputs"].values()
-    assert all(kind["out0"]["same_top"] == kind["out0"]["count"] for kind in fp32)
+        assert kinds["pictures"]["out0"].count >= 10
+        assert all(kind["out0"].cosine >= least for kind in kinds.values())
+    fp32 = real.manifest.proof["fp32"].inputs.values()
+    assert all(kind["out0"].same_top == kind["out0"].count for kind in fp32)
 
 
 def test_reference_is_torchs_output_for_the_boards_stimulus(real):
@@ -154,8 +154,8 @@ def test_weights_agree_with_their_authors_own_test_vector(real, mirror):
 def test_random_weights_are_said_to_be_random(small):
     made = convert_model(load_model(small()), random_weights=True)
     assert not made.has_real_weights
-    assert made.manifest["weights"]["kind"] == "random"
-    assert isinstance(made.manifest["weights"]["seed"], int)
+    assert made.manifest.weights.kind == "random"
+    assert isinstance(made.manifest.weights.seed, int)
 
 
 @pytest.mark.parametrize("network", ["squeezenet1_1", "resnet18", "mobilenet_v2"])
@@ -375,7 +375,7 @@ def test_a_tracker_and_a_task_are_part_of_what_was_proved(small):
     read = load_model(small())
     files = choose_files(read, random_weights=True)
     keys = {
-        key_of(_key_inputs(one, files, "trace"))
+        key_of(key_inputs(one, files, "trace"))
         for one in (
             read,
             msgspec.structs.replace(read, tracker=BytetrackConfig(), task="track"),

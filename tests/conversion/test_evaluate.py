@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from piyard.cli.board_requests import EvaluateRequest
@@ -89,10 +90,9 @@ def test_random_weights_are_refused() -> None:
 def test_one_whose_proof_failed_is_refused_unless_forced(
     real: Conversion, assets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    manifest = real.manifest | {"failed": ["fp32, noise, output out0: cosine 0.5 is below 0.9999"]}
-    broken = Conversion(
-        model=real.model, key=real.key, folder=real.folder, manifest=manifest, fresh=False
-    )
+    failed = ["fp32, noise, output out0: cosine 0.5 is below 0.9999"]
+    manifest = msgspec.structs.replace(real.manifest, failed=failed)
+    broken = msgspec.structs.replace(real, manifest=manifest)
     monkeypatch.setattr(conversions, "load_conversion", lambda *_, **__: broken)
     with pytest.raises(ConversionFailed, match="does not compute what the original computes"):
         run(assets / "data" / "imagenet500")

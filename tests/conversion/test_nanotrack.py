@@ -91,9 +91,10 @@ def apart(one: Sequence[Corners], other: Sequence[Corners]) -> float:
 
 def test_its_proof_follows_too(conversion: Conversion) -> None:
     for way, least in (("fp32", 0.9999), ("fp16", 0.95)):
-        tracks = conversion.manifest["proof"][way]["tracks"]
-        assert (tracks["wanted"], tracks["matched"]) == (8, 8)
-        assert tracks["iou"] > least
+        tracks = conversion.manifest.proof[way].tracks
+        assert tracks
+        assert (tracks.expected, tracks.matched) == (8, 8)
+        assert tracks.iou > least
 
 
 def test_ncnn_follows(clip: Clip, by_ncnn: Boxes) -> None:

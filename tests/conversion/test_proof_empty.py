@@ -22,6 +22,7 @@ from piyard.prove.board_proof import BoardProof, proof_remarks
 from piyard.run import record
 from piyard.run.record import OUTPUTS_FOLDER
 from tests.conversion.own.graphs import classifier, ultralytics
+from tests.support import synthetic_results
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -161,7 +162,9 @@ def checked(tmp_path, monkeypatch):
         (tmp_path / OUTPUTS_FOLDER).mkdir(exist_ok=True)
         np.array(reference, "<f4").tofile(tmp_path / "reference" / "out0.f32")
         np.array(saved, "<f4").tofile(tmp_path / OUTPUTS_FOLDER / "out0.f32")
-        manifest = {"reference": {"outputs": {"out0": [len(reference)]}}} | more
+        outputs = {"out0": [len(reference)]}
+        info = {"seed": 1, "span": [-1, 1], "outputs": outputs}
+        manifest = synthetic_results.manifest(reference=info, **more)
         known = Conversion(
             model=load_model("resnet18"), key="k", folder=tmp_path, manifest=manifest, fresh=False
         )

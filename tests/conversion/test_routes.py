@@ -6,11 +6,10 @@ import pytest
 from piyard.convert.conversions import (
     PROOF_COLUMNS,
     compare_routes,
-    count_operations,
     list_notes,
     proof_rows,
 )
-from piyard.convert.converter import convert_model
+from piyard.convert.converter import convert_model, count_operations
 from piyard.convert.ncnn_net import load_net, net_inputs, run_net
 from piyard.core.errors import DownloadFailed, WrongInput
 from piyard.models import definition
@@ -42,7 +41,7 @@ def by_route(base, tmp_path_factory):
 
 def test_each_route_has_a_conversion_of_its_own(by_route):
     assert len({made.key for made in by_route.values()}) == 4
-    assert {route: made.manifest["route"] for route, made in by_route.items()} == {
+    assert {route: made.manifest.route for route, made in by_route.items()} == {
         route: route for route in by_route
     }
 
@@ -57,8 +56,8 @@ def test_all_compute_the_same(by_route, route):
 @pytest.mark.parametrize("route", ["script", "onnx", "pnnx"])
 def test_the_proof_is_against_the_network_itself(by_route, route):
     made = by_route[route]
-    assert made.manifest["original"] == "torch"
-    assert made.manifest["params"] == by_route["trace"].manifest["params"]
+    assert made.manifest.original == "torch"
+    assert made.manifest.params == by_route["trace"].manifest.params
     assert not made.failed
 
 
@@ -134,7 +133,7 @@ def test_its_backbone_takes_template_and_search(tracker):
 
 def test_both_nets_are_proved(tracker):
     for way in ("fp32", "fp16"):
-        kinds = tracker.manifest["proof"][way]["inputs"]
+        kinds = tracker.manifest.proof[way].inputs
         assert {"out0", "head:out0", "head:out1"} <= set(kinds["noise"])
         assert set(kinds["dynamic"]) == {"out0"}
         assert all(
@@ -158,6 +157,7 @@ def test_a_trackers_work_is_that_of_a_frame(tracker):
     backbone = count_operations(tracker.folder, [random_tensor((3, 255, 255))])
     features = [np.zeros((96, side, side), np.float32) for side in (8, 16)]
     head = count_operations(tracker.folder, features, "head")
-    told = {key: tracker.manifest[key] for key in ("params", "macs")}
-    assert told == {key: backbone[key] + head[key] for key in told}
-    assert told["params"] == pytest.approx(541_000, rel=0.01)
+    told = tracker.manifest
+    assert told.params == backbone.params + head.params
+    assert told.macs == backbone.macs + head.macs
+    assert told.params == pytest.approx(541_000, rel=0.01)

@@ -44,7 +44,7 @@ def test_own_weights_from_a_mirror(small, mirror_of):
     save(build_network("squeezenet1_1", 10), mirror_of / "own.pth")
     made = convert_model(load_model(pinned(small, mirror_of / "own.pth")))
     assert made.has_real_weights
-    assert made.manifest["weights"]["sha256"] == sha256_of_file(mirror_of / "own.pth")
+    assert made.manifest.weights.sha256 == sha256_of_file(mirror_of / "own.pth")
 
 
 def test_the_start_of_a_sha256_is_told_in_full(small, mirror_of):

@@ -24,7 +24,7 @@ def test_nnrun_is_one_static_aarch64_program_for_any_page_size(rpi5_build: Build
     facts = read_elf(rpi5_build.nnrun)
     assert (facts.machine, facts.static, facts.needed, facts.glibc) == ("aarch64", True, [], None)
     assert facts.page_alignment >= 16384
-    assert msgspec.to_builtins(facts) == rpi5_build.manifest["elf"]
+    assert facts == rpi5_build.manifest.elf
 
 
 def test_all_pis_share_the_build(rpi5_build: Build) -> None:

@@ -33,7 +33,7 @@ from piyard.core.errors import (
     WrongBoard,
     WrongInput,
 )
-from piyard.core.store import get_or_make
+from piyard.core.store import Manifest, get_or_make
 from piyard.run.deploy import deploy_releases
 from tests.support.ssh_server import USER, Sshd, new_key
 
@@ -71,10 +71,10 @@ def test_a_release_is_deployed_over_ssh_and_again_for_nothing(
 ) -> None:
     monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path / "artifacts"))
 
-    def fill(folder: Path) -> dict[str, str]:
+    def fill(folder: Path) -> Manifest:
         (folder / "nnrun").write_bytes(b"#!/bin/sh\necho runs\n")
         (folder / "model").write_bytes(os.urandom(100_000))
-        return {}
+        return Manifest()
 
     made, _ = get_or_make("things", "a", fill)
     release = release_of((made, ["nnrun", "model"]))

@@ -35,8 +35,8 @@ from piyard.board.emulator import (
 from piyard.board.release import HOME, Release, ReleaseFile
 from piyard.board.ssh.hostkeys import host_key, login_key, public_key
 from piyard.board.ssh.login import Login
-from piyard.build.builder import Build
-from piyard.convert.conversions import LABELS_FILE, Conversion
+from piyard.build.builder import Build, BuildManifest
+from piyard.convert.conversions import LABELS_FILE, Conversion, ConversionManifest
 from piyard.core import cancel
 from piyard.core.containers import connect_engine
 from piyard.core.files import sha256_of_value
@@ -47,7 +47,7 @@ from piyard.run.job import Job, JobContext, Prepared, RunOptions
 from piyard.run.outcomes import JobOutcomes
 from piyard.run.record import Record
 from piyard.run.schedule import run_on_boards
-from tests.support import plans
+from tests.support import plans, synthetic_results
 
 BOARD = "emulated:desktop/1"
 SMALL = [20_000] * 9
@@ -281,11 +281,11 @@ def _build() -> Build:
         "glibc": None,
         "page_alignment": 65536,
     }
-    told = {"elf": elf, "cpu": {"required": ""}, "ncnn": "0", "compilers": {}, "flags": {}}
+    cpu = {"required": "", "dispatched": []}
 
-    def fill(folder: Path) -> dict[str, Any]:
+    def fill(folder: Path) -> BuildManifest:
         (folder / "nnrun").write_text(NNRUN)
-        return told
+        return synthetic_results.build_manifest(elf=elf, cpu=cpu, compilers={})
 
     key = sha256_of_value(NNRUN)[:16]
     folder, fresh = get_or_make("builds", key, fill)
@@ -293,13 +293,14 @@ def _build() -> Build:
 
 
 def _conversion(size: int) -> Conversion:
-    def fill(folder: Path) -> dict[str, Any]:
+    told = synthetic_results.manifest(nets=["model"])
+
+    def fill(folder: Path) -> ConversionManifest:
         for name in ("model.ncnn.param", "model.ncnn.bin", LABELS_FILE):
             (folder / name).write_bytes(random.Random(name).randbytes(size))
-        return {}
+        return told
 
     folder, made = get_or_make("conversions", f"net{size}", fill)
-    told = {"nets": ["model"]}
     return Conversion(
         model=plans.model("net"), key=f"net{size}", folder=folder, manifest=told, fresh=made
     )

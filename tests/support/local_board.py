@@ -18,7 +18,7 @@ from piyard.board import lease as board_lease
 from piyard.board.lease import Lease
 from piyard.board.release import HOME, Release, release_of
 from piyard.board.ssh.session import Session
-from piyard.core.store import get_or_make
+from piyard.core.store import Manifest, get_or_make
 
 NO_CUT = -1
 """No cut: everything that is sent arrives."""
@@ -176,11 +176,11 @@ def lease(token: str = "token", owner: str = "me", *, wait_s: float = 0) -> Leas
 def artifact(key: str, **files: str | bytes) -> Path:
     """A folder of the store with these files."""
 
-    def make(folder: Path) -> dict[str, str]:
+    def make(folder: Path) -> Manifest:
         for name, content in files.items():
             raw = content if isinstance(content, bytes) else content.encode()
             (folder / name).write_bytes(raw)
-        return {}
+        return Manifest()
 
     return get_or_make("things", key, make)[0]
 

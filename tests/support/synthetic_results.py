@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from piyard.board.facts import Facts
+from piyard.build.builder import BuildManifest
+from piyard.convert.conversions import ConversionManifest
 from piyard.results.result import Result
 from piyard.results.row import Verdict
 from piyard.run.record import LOG_FILE, OutputCheck, Record, run_folder, save_record
@@ -30,6 +32,7 @@ FACTS = Facts(
     cmdline="console=tty1 root=PARTUUID=1-02 numa=fake=8",
 )
 VALID = Verdict(state="VALID")
+STORED = Path(__file__).parents[1] / "unit" / "results" / "stored" / "schema-2"
 SHAPE = [3, 224, 224]
 
 
@@ -37,6 +40,24 @@ def around(median: float, count: int = 40, *, seed: int = 0, spread: float = 0.0
     """Samples about that median, the same for the same seed."""
     draw = random.Random(seed)
     return [median * (1 + draw.gauss(0, spread)) for _ in range(count)]
+
+
+def _stored_manifest(shelf: str) -> dict[str, Any]:
+    file = min((STORED / shelf).glob("*/manifest.json"))
+    content: dict[str, Any] = json.loads(file.read_text())
+    return content
+
+
+def manifest(**changes: Any) -> ConversionManifest:
+    """A conversion's, some keys of it others."""
+    return msgspec.convert(_stored_manifest("conversions") | changes, ConversionManifest)
+
+
+def build_manifest(*, elf: Mapping[str, Any] = {}, **changes: Any) -> BuildManifest:
+    """A build's, some keys of it others."""
+    content = _stored_manifest("builds")
+    content["elf"] |= elf
+    return msgspec.convert(content | changes, BuildManifest)
 
 
 def record(

@@ -30,7 +30,7 @@ def test_masks_go_into_the_yaml_and_the_next_conversion(needing, conversion):
     assert before.startswith("title:")
     again = convert_model(load_model("small"), random_weights=True)
     assert again.key != conversion.key
-    assert again.manifest["masks"] == {name: FP32_MASK}
+    assert again.manifest.masks == {name: FP32_MASK}
     layer = next(one for one in read_layers(again.folder) if one.name == name)
     assert layer.number(MASK_KEY) == FP32_MASK
     save_masks([made])
@@ -41,7 +41,7 @@ def test_by_another_route_names_may_mean_other_layers(needing):
     _, made = needing
     save_masks([made])
     other = convert_model(load_model("small"), random_weights=True, route="script")
-    assert other.manifest["masks"] == {}
+    assert other.manifest.masks == {}
     assert not any(one.number(MASK_KEY) for one in read_layers(other.folder))
 
 

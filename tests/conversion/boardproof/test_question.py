@@ -10,6 +10,7 @@ from piyard.convert.conversions import Conversion
 from piyard.convert.proof_inputs import CLIP_FRAMES
 from piyard.models.definition import load_model
 from piyard.prove.board_proof import prepare_inputs
+from tests.support import synthetic_results
 
 
 def test_a_few_inputs_of_each_kind_are_asked(asked):
@@ -32,7 +33,11 @@ def test_real_pictures_are_asked_for_where_they_mean_something(real, mirror):
 def test_the_question_has_the_originals_tracks(mirror, pictures, frames, monkeypatch):
     monkeypatch.setattr(Conversion, "has_real_weights", True)
     made = Conversion(
-        model=load_model("nanotrack"), key="k", folder=Path(), manifest={}, fresh=False
+        model=load_model("nanotrack"),
+        key="k",
+        folder=Path(),
+        manifest=synthetic_results.manifest(),
+        fresh=False,
     )
     clip = prepare_inputs(made, pictures).clip
     assert bool(clip) == bool(frames)

@@ -51,7 +51,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> JobContext:
     (folder / "model.ncnn.param").write_text(two_inputs().param)
     (folder / "model.ncnn.bin").touch()
     job = plans.job("pi", "rpi5", "m", precision="fp16", threads=3)
-    made = Conversion(model=plans.model("m"), key="k", folder=folder, manifest={}, fresh=False)
+    manifest = synthetic_results.manifest(nets=["model"])
+    made = Conversion(
+        model=plans.model("m"), key="k", folder=folder, manifest=manifest, fresh=False
+    )
     nobody: Any = None
     ready = Prepared(builds={"rpi5": nobody}, conversions={"m": made})
     return JobContext(line=nobody, job=job, prepared=ready, options=RunOptions())

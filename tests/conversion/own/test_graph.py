@@ -49,15 +49,15 @@ def test_a_detector_by_onnx(detector, two, capsys):
     add(as_detector(detector, two, strides=[8, 16]))
     made = convert_model(load_model("mine"))
     assert made.outputs == ["out0", "out1"]
-    assert made.manifest["original"] == "onnxruntime"
-    assert made.manifest["reference"]["outputs"] == {"out0": [7, 8, 8], "out1": [7, 4, 4]}
+    assert made.manifest.original == "onnxruntime"
+    assert made.manifest.reference.outputs == {"out0": [7, 8, 8], "out1": [7, 4, 4]}
 
 
 def test_where_to_cut_need_not_be_told(detector, two, capsys):
     add(as_detector(detector, two, strides=[8, 16], cut=[]))
     assert load_model("mine").cut == ("raw0", "raw1")
     assert "cut where decoding begins, at: raw0, raw1" in capsys.readouterr().err
-    assert convert_model(load_model("mine")).manifest["reference"]["outputs"]["out1"] == [7, 4, 4]
+    assert convert_model(load_model("mine")).manifest.reference.outputs["out1"] == [7, 4, 4]
 
 
 def test_what_is_fed_levels_is_proved_on_levels(detector, two, script, names, models):

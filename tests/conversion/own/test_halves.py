@@ -46,7 +46,7 @@ def overflowing(tmp_path):
 def test_layers_that_need_fp32_get_it_and_that_is_noted(overflowing, names, capsys):
     add(asked(overflowing, names))
     made = convert_model(load_model("mine"))
-    spared = made.manifest["no_fp16_storage"]
+    spared = made.manifest.no_fp16_storage
     assert spared
     layers = read_layers(made.folder)
     told = {layer.name: layer.number(MASK_KEY) for layer in layers if layer.number(MASK_KEY)}

@@ -32,7 +32,7 @@ def test_a_ready_pair(pair, names, capsys):
     add(asked(pair, names))
     made = convert_model(load_model("mine"))
     assert (made.folder / PARAM_FILE).read_text() == pair.read_text()
-    assert set(made.manifest["proof"]) == {"fp16"}
+    assert set(made.manifest.proof) == {"fp16"}
     assert any("no original" in note for note in list_notes(made))
 
 

@@ -45,7 +45,7 @@ def test_a_torchscript_file_is_a_model_afterwards(script, names, models, capsys)
     made = convert_model(load_model("mine"))
     assert not made.fresh
     assert made.has_real_weights
-    assert made.manifest["weights"]["sha256"] == sha256_of_file(script)
+    assert made.manifest.weights.sha256 == sha256_of_file(script)
     told = capsys.readouterr()
     assert "program" in told.err
     assert "1.00000000" in told.out
@@ -87,5 +87,5 @@ def test_the_yaml_is_what_the_flags_said(script, names, models):
 def test_by_its_kept_ir(script, names):
     add(asked(script, names))
     again = convert_model(load_model("mine"), route="pnnx")
-    assert again.manifest["route"] == "pnnx"
+    assert again.manifest.route == "pnnx"
     assert again.key != convert_model(load_model("mine")).key

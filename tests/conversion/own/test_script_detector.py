@@ -41,15 +41,15 @@ def test_a_program_is_cut_where_decoding_begins(detecting_script, two, capsys):
     assert len(load_model("mine").cut) == 2
     assert "cut where decoding begins (it was run to find that), at: " in capsys.readouterr().err
     made = convert_model(load_model("mine"))
-    assert made.manifest["original"] == "torch"
-    assert made.manifest["reference"]["outputs"] == {"out0": [7, 8, 8], "out1": [7, 4, 4]}
-    assert made.manifest["params"] == 7 * 3 * (8 * 8 + 16 * 16) + 2 * 7
+    assert made.manifest.original == "torch"
+    assert made.manifest.reference.outputs == {"out0": [7, 8, 8], "out1": [7, 4, 4]}
+    assert made.manifest.params == 7 * 3 * (8 * 8 + 16 * 16) + 2 * 7
 
 
 def test_a_program_is_cut_where_the_user_says(detecting_script, two):
     there = list(script_values(freeze_script(load_script(detecting_script))))
     add(as_detector(detecting_script, two, strides=[16], cut=[there[1]]))
-    assert convert_model(load_model("mine")).manifest["reference"]["outputs"] == {"out0": [7, 4, 4]}
+    assert convert_model(load_model("mine")).manifest.reference.outputs == {"out0": [7, 4, 4]}
 
 
 def test_a_cut_that_is_none_leaves_nothing(detecting_script, two, models):

@@ -9,9 +9,8 @@ import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from piyard.build.builder import Build
+from piyard.build.builder import Build, BuildManifest
 from piyard.core.store import get_or_make, key_of
 from tests.support.simulated.firmware import SINCE, TOLD
 
@@ -117,11 +116,10 @@ def build_of(real: Build, slower: float = 1) -> Build:
     The rest of it is the real build's.
     """
     program = NNRUN.replace("SLOWER", str(slower))
-    wanted = ("cpu", "ncnn", "compilers", "flags", "elf")
 
-    def make(folder: Path) -> dict[str, Any]:
+    def make(folder: Path) -> BuildManifest:
         (folder / "nnrun").write_text(program)
-        return {name: real.manifest[name] for name in wanted}
+        return real.manifest
 
     key = key_of({"stand-in": program, "real": real.key})
     folder, fresh = get_or_make("builds", key, make)

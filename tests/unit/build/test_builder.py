@@ -20,11 +20,11 @@ from piyard.build.builder import (
     build_recipe,
     open_workspace,
 )
-from piyard.build.recipe import TOOLCHAINS_FOLDER, Recipe, Toolchain
-from piyard.build.source import Source, load_source
+from piyard.build.recipe import TOOLCHAINS_FOLDER, CpuFeatures, Recipe, Toolchain
+from piyard.build.source import GitIdentity, SdistIdentity, Source, load_source
 from piyard.core.containers import CommandFailed
 from piyard.core.errors import BuildFailed, WrongInput
-from piyard.core.store import find_artifact, read_manifest
+from piyard.core.store import find_artifact, read_files, read_manifest
 from piyard.core.target import load_target
 
 
@@ -117,10 +117,9 @@ def test_an_unknown_source_names_the_known_ones() -> None:
 
 
 def test_cpu_features_are_what_the_flags_say(runner: Path) -> None:
-    assert recipe(runner).cpu_features == {
-        "required": "armv8-a",
-        "dispatched": ["asimdhp", "asimddp"],
-    }
+    assert recipe(runner).cpu_features == CpuFeatures(
+        required="armv8-a", dispatched=["asimdhp", "asimddp"]
+    )
 
 
 class PretendedWorkspace:
@@ -174,13 +173,14 @@ def test_builds_once_then_only_what_changed(runner: Path, steps: list[str]) -> N
 
 
 def test_the_manifest_tells_all_that_went_in(runner: Path, steps: list[str]) -> None:
-    told = build_recipe(recipe(runner)).manifest
+    build = build_recipe(recipe(runner))
     assert steps
-    assert told["elf"]["page_alignment"] == 65536
-    assert told["compilers"] == {"g++-14": "14.2.0"}
-    assert told["flags"]["ncnn"]["NCNN_VULKAN"] is False
-    assert told["ncnn"]["source"]["sha256"].startswith("ad8cdd63")
-    assert set(told["files"]) == {"nnrun"}
+    assert build.manifest.elf.page_alignment == 65536
+    assert build.manifest.compilers == {"g++-14": "14.2.0"}
+    assert build.manifest.flags.ncnn["NCNN_VULKAN"] is False
+    assert isinstance(build.manifest.ncnn.source, SdistIdentity)
+    assert build.manifest.ncnn.source.sha256.startswith("ad8cdd63")
+    assert set(read_files(build.folder)) == {"nnrun"}
 
 
 def test_a_failed_command_shows_the_compilers_last_lines(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,5 +227,5 @@ def test_a_git_source_is_cloned_at_its_ref(tmp_path: Path) -> None:
         "ref: '20261020'}\noptions: {}\n"
     )
     folder = load_source(pins=pins).folder()
-    assert len(read_manifest(folder)["commit"]) == 40
+    assert len(read_manifest(folder, GitIdentity).commit) == 40
     assert not (folder / ".git").exists()

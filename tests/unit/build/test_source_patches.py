@@ -118,7 +118,7 @@ def test_they_are_part_of_what_names_a_source(folder: Path) -> None:
         pinned = load_source(name)
         other = msgspec.structs.replace(pinned, patches=load_patches(folder))
         assert pinned.identity != other.identity
-        assert pinned.identity["patches"] == patch_digests(pinned.patches)
+        assert pinned.identity.patches == patch_digests(pinned.patches)
 
 
 def test_those_of_this_project_have_reasons() -> None:

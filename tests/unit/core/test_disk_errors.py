@@ -9,7 +9,6 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,7 +16,7 @@ from piyard.convert import lowering
 from piyard.convert.lowering import kept_files, lower_program
 from piyard.core.errors import ConversionFailed
 from piyard.core.files import atomic_write, disk_error, move_file, scratch_folder, write_text
-from piyard.core.store import get_or_make
+from piyard.core.store import Manifest, get_or_make
 from tests.support import file_systems
 
 NO_SPACE = "No space left"
@@ -55,12 +54,12 @@ class TestAcrossFileSystems:
     ) -> None:
         monkeypatch.setattr("tempfile.tempdir", str(other))
 
-        def make(at: Path) -> dict[str, Any]:
+        def make(at: Path) -> Manifest:
             with scratch_folder("piyard-test-") as place:
                 assert place.stat().st_dev == other.stat().st_dev != at.stat().st_dev
                 (place / "made").write_text("made")
                 move_file(place / "made", at / "made")
-            return {}
+            return Manifest()
 
         folder, _ = get_or_make("shelf", "key", make)
         assert (folder / "made").read_text() == "made"
@@ -95,9 +94,9 @@ class TestFull:
         (full / "filler").write_bytes(b"\0" * 1_900_000)
         monkeypatch.setenv("PIYARD_ARTIFACTS", str(full))
 
-        def make(at: Path) -> dict[str, Any]:
+        def make(at: Path) -> Manifest:
             (at / "large").write_bytes(b"\0" * 1_000_000)
-            return {}
+            return Manifest()
 
         with pytest.raises(OSError, match=NO_SPACE) as caught:
             get_or_make("shelf", "key", make)
@@ -142,7 +141,7 @@ class TestFull:
 def test_a_read_only_place_is_named(tmp_path: Path) -> None:
     with file_systems.read_only(tmp_path / "artifacts"):
         with pytest.raises(OSError, match="ead-only") as caught:
-            get_or_make("shelf", "key", lambda _: {})
+            get_or_make("shelf", "key", lambda _: Manifest())
         text = told(caught.value)
     assert str(tmp_path / "artifacts") in text
     assert "read-only" in text
@@ -150,10 +149,10 @@ def test_a_read_only_place_is_named(tmp_path: Path) -> None:
 
 
 def test_a_place_that_vanished_is_named(tmp_path: Path) -> None:
-    def make(at: Path) -> dict[str, Any]:
+    def make(at: Path) -> Manifest:
         shutil.rmtree(tmp_path / "artifacts")
         (at / "file").write_text("late")
-        return {}
+        return Manifest()
 
     with pytest.raises(OSError, match="No such file") as caught:
         get_or_make("shelf", "key", make)

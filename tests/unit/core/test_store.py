@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from piyard.core import paths
+from piyard.core.errors import UnreadableLog
 from piyard.core.files import sha256_of_file, sha256_of_folder
-from piyard.core.store import MANIFEST, find_artifact, get_or_make, key_of, read_manifest
+from piyard.core.store import (
+    MANIFEST,
+    Manifest,
+    StoredFile,
+    find_artifact,
+    get_or_make,
+    key_of,
+    read_files,
+    read_manifest,
+)
+
+
+class Inputs(Manifest, frozen=True):
+    inputs: dict[str, int]
 
 
 def filler(content: bytes = b"x") -> Any:
-    def make(folder: Path) -> dict[str, Any]:
+    def make(folder: Path) -> Manifest:
         (folder / "sub").mkdir()
         (folder / "sub" / "file").write_bytes(content)
-        return {"inputs": {"a": 1}}
+        return Inputs(inputs={"a": 1})
 
     return make
 
@@ -34,15 +49,44 @@ def test_makes_once_and_finds_again() -> None:
 
 def test_the_manifest_lists_each_file_with_its_digest() -> None:
     folder, _ = get_or_make("shelf", "key", filler())
-    content = read_manifest(folder)
-    assert content["inputs"] == {"a": 1}
-    assert content["files"] == {
-        "sub/file": {"bytes": 1, "sha256": sha256_of_file(folder / "sub" / "file")}
+    digest = sha256_of_file(folder / "sub" / "file")
+    assert read_manifest(folder, Inputs).inputs == {"a": 1}
+    assert read_files(folder) == {"sub/file": StoredFile(bytes=1, sha256=digest)}
+    assert json.loads((folder / MANIFEST).read_text()) == {
+        "inputs": {"a": 1},
+        "files": {"sub/file": {"bytes": 1, "sha256": digest}},
     }
 
 
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "is damaged"),
+        ('{"files": 1}', "is damaged: Expected `object`"),
+        ('{"files": {}, "inputs": {"a": "x"}}', r"is damaged: Expected `int`, got `str` .*inputs"),
+        ('{"files": {}, "inputs": {}, "schema": 2}', "of a newer piyard: its schema is 2"),
+        ("[" * 100_000, "is damaged"),
+    ],
+)
+def test_a_manifest_of_another_shape_is_one_line(content: str, problem: str) -> None:
+    folder, _ = get_or_make("shelf", "key", filler())
+    (folder / MANIFEST).write_text(content)
+    with pytest.raises(UnreadableLog, match=problem) as caught:
+        read_manifest(folder, Inputs)
+    assert len(caught.value.what.splitlines()) == 1
+
+
+def test_a_second_schema_is_written_down() -> None:
+    class Second(Inputs, frozen=True):
+        SCHEMA = 2
+
+    folder, _ = get_or_make("shelf", "key", lambda _: Second(inputs={"a": 1}))
+    assert json.loads((folder / MANIFEST).read_text())["schema"] == 2
+    assert read_manifest(folder, Second) == Second(inputs={"a": 1})
+
+
 def test_nothing_is_left_when_making_fails() -> None:
-    def fail(folder: Path) -> dict[str, Any]:
+    def fail(folder: Path) -> Manifest:
         (folder / "half").write_text("written")
         raise RuntimeError("in the middle")
 
@@ -68,10 +112,10 @@ def test_a_damaged_folder_is_made_again(damage: str) -> None:
 def test_two_makers_of_one_key_make_it_once() -> None:
     made = []
 
-    def make(folder: Path) -> dict[str, Any]:
+    def make(folder: Path) -> Manifest:
         made.append(folder)
         threading.Event().wait(0.05)
-        return {}
+        return Manifest()
 
     threads = [threading.Thread(target=get_or_make, args=("shelf", "key", make)) for _ in range(4)]
     for thread in threads:

@@ -247,8 +247,8 @@ def test_no_difference_has_no_sign_of_a_loss() -> None:
 
 
 def conversion(kind: str) -> Conversion:
-    told = {"weights": {"kind": kind, "seed": 1}}
-    return Conversion(model=model("x"), key="k", folder=Path(), manifest=told, fresh=False)
+    manifest = results.manifest(weights={"kind": kind, "seed": 1})
+    return Conversion(model=model("x"), key="k", folder=Path(), manifest=manifest, fresh=False)
 
 
 def test_random_weights_have_no_accuracy() -> None:

@@ -52,7 +52,7 @@ def test_the_first_download_is_recorded_and_told(server, tmp_path, capsys):
     assert chosen.sha256 == hashlib.sha256(BODY).hexdigest()
     assert kept(chosen).read_bytes() == BODY
     assert recorded_digest(server.url()) == chosen.sha256
-    assert chosen.description["sha256_is"] == RECORDED_NOTE == "recorded on first download"
+    assert chosen.description.sha256_is == RECORDED_NOTE == "recorded on first download"
     said = "".join(capsys.readouterr())
     assert "BSD-3-Clause" in said
     assert "recorded on first download" in said

@@ -13,7 +13,6 @@ import pytest
 from piyard.build.builder import Build
 from piyard.convert.conversions import Conversion
 from piyard.core.errors import BoardCommandFailed
-from piyard.core.store import read_manifest
 from piyard.predict import command
 from piyard.run import lifecycle, remote
 from piyard.run.job import DETECTOR, Prepared, release_for
@@ -32,7 +31,7 @@ def build() -> Build:
 def conversion(name: str, *nets: str) -> Conversion:
     files = {f"{stem}.ncnn.{part}": f"{name} {stem}" for stem in nets for part in ("param", "bin")}
     folder = artifact(f"c-{name}", **files | {"labels.txt": name, "proof.txt": "stays here"})
-    manifest = read_manifest(folder) | {"nets": list(nets)}
+    manifest = synthetic_results.manifest(nets=list(nets))
     return Conversion(
         model=model(name), key=f"c-{name}", folder=folder, manifest=manifest, fresh=False
     )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from piyard.build.builder import Build
-from piyard.convert.conversions import Conversion
+from piyard.build.builder import Build, BuildManifest, NcnnManifest
+from piyard.build.recipe import ToolchainManifest
+from piyard.convert.conversions import Conversion, ConversionInputs, ConversionManifest
 from piyard.core import paths
-from piyard.core.store import read_manifest
+from piyard.core.store import Manifest, key_of, read_files, read_manifest
+from piyard.models.weights import WeightsInfo
 from piyard.results.accuracies import stored_evaluations
 from piyard.results.derive import make_row
 from piyard.results.history import stored_rows
@@ -125,19 +128,48 @@ def test_manifests_load() -> None:
         *("builds", "conversions", "ncnn", "toolchains")
     }
     for file in MANIFESTS:
-        assert all(len(one["sha256"]) == 64 for one in read_manifest(file.parent)["files"].values())
+        assert all(len(one.sha256) == 64 for one in read_files(file.parent).values())
+
+
+def test_a_manifest_is_written_as_it_was_read() -> None:
+    types: dict[str, type[Manifest]] = {
+        "builds": BuildManifest,
+        "ncnn": NcnnManifest,
+        "toolchains": ToolchainManifest,
+    }
+    for file in MANIFESTS:
+        if type_ := types.get(file.parent.parent.name):
+            files = {"files": msgspec.to_builtins(read_files(file.parent))}
+            content = msgspec.to_builtins(read_manifest(file.parent, type_)) | files
+            assert file.read_text() == json.dumps(content, indent=2, sort_keys=True) + "\n"
+
+
+def test_the_inputs_of_a_manifest_give_its_key() -> None:
+    (build,), (ncnn,) = ((TODAY / shelf).iterdir() for shelf in ("builds", "ncnn"))
+    assert key_of(read_manifest(build, BuildManifest).inputs) == build.name
+    assert key_of(read_manifest(ncnn, NcnnManifest).inputs) == ncnn.name
+
+
+@pytest.mark.parametrize("key", ["87337ce4adb80edb", "bcfc249545c83ce3", "bebc082868afb7fb"])
+def test_the_inputs_of_a_conversion_give_its_key(key: str) -> None:
+    manifest = read_manifest(TODAY / "conversions" / key, ConversionManifest)
+    weights = manifest.weights
+    identity = WeightsInfo(kind=weights.kind, seed=weights.seed, sha256=weights.sha256)
+    names = [field.name for field in msgspec.structs.fields(ConversionInputs)]
+    inputs = {name: getattr(manifest, name) for name in names} | {"weights": identity}
+    assert key_of(ConversionInputs(**inputs)) == key
 
 
 def test_a_builds_manifest_says_what_was_built() -> None:
     (folder,) = (TODAY / "builds").iterdir()
     build = Build(target="rpi5", key=folder.name, folder=folder, fresh=False)
-    assert build.manifest["elf"]["machine"] == "aarch64"
-    assert build.manifest["ncnn"]["source"]["version"] == "20261020"
+    assert build.manifest.elf.machine == "aarch64"
+    assert build.manifest.ncnn.source.version == "20261020"
 
 
 @pytest.mark.parametrize("folder", CONVERSIONS, ids=lambda folder: str(folder.name))
 def test_a_conversions_manifest_says_what_was_converted(folder: Path) -> None:
-    manifest = read_manifest(folder)
+    manifest = read_manifest(folder, ConversionManifest)
     net = model("net")
     read = Conversion(model=net, key=folder.name, folder=folder, manifest=manifest, fresh=False)
     assert (read.require_proved(), read.empty, read.failed) == (read, {}, [])
@@ -148,5 +180,5 @@ def test_a_conversions_manifest_says_what_was_converted(folder: Path) -> None:
 
 
 def test_masks_that_a_board_asked_for_are_in_the_manifest() -> None:
-    masks = [read_manifest(folder)["masks"] for folder in CONVERSIONS]
+    masks = [read_manifest(folder, ConversionManifest).masks for folder in CONVERSIONS]
     assert {"convrelu_0": 1} in masks

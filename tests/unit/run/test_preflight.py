@@ -10,6 +10,7 @@ import pytest
 from piyard.board.facts import Facts
 from piyard.core.errors import PiyardError, WrongBoard, WrongInput
 from piyard.run.deploy import SPARE_MEMORY_KB, BoardNeeds, features_of, needs_of, require_needs
+from tests.support import synthetic_results
 
 PI5 = Facts(
     machine="aarch64",
@@ -138,8 +139,12 @@ def test_what_march_takes_for_granted(march: str, expected: set[str]) -> None:
 
 
 def test_a_builds_manifest_says_what_it_needs() -> None:
-    manifest = {
-        "elf": {"machine": "aarch64", "needed": [], "glibc": None, "page_alignment": 65536},
-        "cpu": {"required": "armv8.2-a+fp16"},
+    elf: dict[str, Any] = {
+        "machine": "aarch64",
+        "needed": [],
+        "glibc": None,
+        "page_alignment": 65536,
     }
+    cpu = {"required": "armv8.2-a+fp16", "dispatched": []}
+    manifest = synthetic_results.build_manifest(elf=elf, cpu=cpu)
     assert needs_of(manifest, 45_000 * 1024) == STATIC
