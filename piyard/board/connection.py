@@ -15,17 +15,15 @@ from piyard.board.facts import Facts, read_facts
 from piyard.board.fleet.inventory import (
     BoardEntry,
     emulated_target,
-    find_board,
     is_emulated,
-    load_inventory,
     runs_natively,
 )
-from piyard.board.fleet.selection import find_entry
+from piyard.board.fleet.selection import SelectedBoard, select_board
 from piyard.board.labgrid.acquisition import acquire_place
 from piyard.board.lease import LEASE_WAIT_S, new_lease, release_lease
 from piyard.board.ssh.login import Login
 from piyard.board.ssh.session import Session, open_session, require_resolvable
-from piyard.core.errors import NoSuchHost, WrongBoard, WrongInput, did_you_mean
+from piyard.core.errors import NoSuchHost, WrongBoard, WrongInput
 from piyard.core.target import Target, load_target, target_names, target_of_device
 
 
@@ -75,17 +73,16 @@ class BoardConnection:
 
     def __init__(
         self,
-        name: str,
+        selected: SelectedBoard,
         target_name: str = "",
         *,
         wait_s: float = LEASE_WAIT_S,
-        entry: BoardEntry | None = None,
     ) -> None:
-        self.name = name
-        self.entry = entry or find_entry(name)
+        self._selected = selected
+        self.name, self.entry = selected.name, selected.entry
         self.is_container = is_emulated(self.entry.host)
         """Whether it is ``emulated:<target>``, a container that is started when it is needed."""
-        self.lease = new_lease(f"on {name}", wait_s=wait_s)
+        self.lease = new_lease(f"on {self.name}", wait_s=wait_s)
         self.has_lease = False
         """Whether this command holds the lease until it closes the connection."""
         self._named_target = target_name or self.entry.target
@@ -127,7 +124,7 @@ class BoardConnection:
 
     def require_name(self) -> None:
         """Raise ``NoSuchHost`` for an address outside the inventory that does not resolve."""
-        if not (self.is_container or find_board(self.name)):
+        if not (self.is_container or self._selected.listed):
             with self._suggesting_names():
                 require_resolvable(self.login())
 
@@ -137,10 +134,8 @@ class BoardConnection:
         try:
             yield
         except NoSuchHost as error:
-            hint = "" if find_board(self.name) else did_you_mean(self.name, load_inventory())
-            raise NoSuchHost(
-                f"{error.what}{hint}", evidence=error.evidence, remedy=error.remedy
-            ) from None
+            what = f"{error.what}{self._selected.hint}"
+            raise NoSuchHost(what, evidence=error.evidence, remedy=error.remedy) from None
 
     @cached_property
     def facts(self) -> Facts:
@@ -204,7 +199,7 @@ def open_board(host: str, target_name: str = "") -> Iterator[BoardConnection]:
     Raises ``WrongBoard`` for a machine that is not the target's architecture, and ``WrongInput``
     when neither the board nor ``target_name`` names the target.
     """
-    connection = BoardConnection(host, target_name)
+    connection = BoardConnection(select_board(host), target_name)
     try:
         connection.require_architecture(connection.facts)
         _ = connection.target

@@ -6,7 +6,7 @@ import datetime as dt
 import math
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -18,10 +18,11 @@ from piyard.board.fleet.inventory import (
     EMULATED_PREFIX,
     BoardEntry,
     check_board_name,
-    find_board,
     is_emulated,
+    load_inventory,
     parse_entry,
 )
+from piyard.board.fleet.selection import SelectedBoard, unlisted_board
 from piyard.board.lease import restore_governor
 from piyard.board.release import HOME
 from piyard.board.ssh import hostkeys
@@ -71,8 +72,10 @@ def probe_new_board(options: NewBoardOptions) -> NewBoard:
     entry = _new_entry(options)
     name = options.name or _default_name(options.host)
     check_board_name(name, "--name")
-    _require_new(name)
-    connection = BoardConnection(options.host, options.target, entry=entry)
+    inventory = load_inventory()
+    _require_new(name, inventory)
+    board = unlisted_board(options.host, entry, inventory)
+    connection = BoardConnection(board, options.target)
     try:
         connection.require_architecture(connection.facts)
         target_name = connection.target.name
@@ -83,8 +86,8 @@ def probe_new_board(options: NewBoardOptions) -> NewBoard:
     return NewBoard(name=name, entry=entry, summary=summary)
 
 
-def _require_new(name: str) -> None:
-    if find_board(name):
+def _require_new(name: str, inventory: Collection[str]) -> None:
+    if name in inventory:
         raise WrongInput(
             f"there is a board '{name}' already",
             remedy=f"choose another --name, or first: {PROGRAM} fleet.remove {name}",
@@ -298,9 +301,9 @@ def _finding(
     return Finding(board=connection.name, what=what, ok=ok, detail=detail, remedy=remedy)
 
 
-def trust_host_key(name: str, fingerprint: str, *, dry_run: bool) -> None:
+def trust_host_key(board: SelectedBoard, fingerprint: str, *, dry_run: bool) -> None:
     """Pin the host key; with a ``fingerprint``, any other key is refused."""
-    connection = BoardConnection(name)
+    connection, name = BoardConnection(board), board.name
     if connection.is_container:
         raise WrongInput(
             f"{name} is emulated: its host key is the one that piyard gave it",

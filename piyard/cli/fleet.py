@@ -19,7 +19,7 @@ from piyard.board.fleet.inventory import (
     load_inventory,
     user_fleet_file,
 )
-from piyard.board.fleet.selection import find_entry, no_board_named, select_boards
+from piyard.board.fleet.selection import no_board_named, select_boards
 from piyard.board.inspection import (
     FINDING_COLUMNS,
     Finding,
@@ -68,13 +68,11 @@ FACTS_COLUMNS = (
 
 def list_boards(texts: Sequence[str], form: str) -> None:
     """Print the inventory."""
-    names = select_boards(texts) if texts else list(load_inventory())
-    print(
-        render_table(
-            INVENTORY_COLUMNS, [_inventory_row(name, find_entry(name)) for name in names], form
-        )
-    )
-    if not names:
+    selected = {board.name: board.entry for board in select_boards(texts)}
+    entries = selected if texts else load_inventory()
+    rows = [_inventory_row(name, entry) for name, entry in entries.items()]
+    print(render_table(INVENTORY_COLUMNS, rows, form))
+    if not entries:
         console.info(f"the inventory is empty: {PROGRAM} fleet.add --host … adds a board")
 
 
@@ -169,8 +167,8 @@ def run_command(request: ExecRequest) -> None:
 
 def pin_host_keys(request: TrustRequest) -> None:
     """Pin the host keys that boards show now."""
-    for name in _require_named(request).names:
-        trust_host_key(name, request.fingerprint, dry_run=request.dry_run)
+    for board in _require_named(request).selected:
+        trust_host_key(board, request.fingerprint, dry_run=request.dry_run)
 
 
 def remove_old_releases(request: GcRequest) -> None:
@@ -231,8 +229,8 @@ def roll_back(request: RollbackRequest) -> None:
 def switch_power(request: PowerRequest) -> None:
     """Switch the power of a farm's boards, and print the ports' state."""
     boards = _require_named(request)
-    for name in boards.names:
-        entry = find_entry(name)
+    for board in boards.selected:
+        name, entry = board.name, board.entry
         if entry.source != "labgrid":
             raise WrongInput(
                 f"{name} does not come from labgrid, which alone knows power ports",

@@ -50,7 +50,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 def check_machine(hosts: Sequence[str], form: str = "plain") -> None:
     """Print all findings; raises ``NotSetUp`` when one of them is not ok."""
-    lines = [BoardConnection(name) for name in select_boards(hosts)] if hosts else []
+    lines = [BoardConnection(board) for board in select_boards(hosts)] if hosts else []
     findings = [
         *examine_machine(),
         *(_board_finding(each) for line in lines for each in inspection.examine_board(line)),

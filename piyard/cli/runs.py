@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from piyard.board.connection import BoardConnection
+from piyard.board.fleet.selection import select_board
 from piyard.cli import work
 from piyard.cli.board_requests import RunRequest
 from piyard.cli.work import plan_work, run_jobs
@@ -244,7 +245,7 @@ def cancel(run_id: str) -> None:
 @contextmanager
 def _connection(record: Record) -> Iterator[BoardConnection]:
     """The line to the run's board, with the lease that the run was started with."""
-    line = BoardConnection(record.host, record.target)
+    line = BoardConnection(select_board(record.host), record.target)
     line.lease = msgspec.structs.replace(line.lease, token=record.token)
     line.has_lease = True
     try:
@@ -288,8 +289,7 @@ def _print_lost(record: Record) -> None:
         console.info(
             f"{format_count(len(samples), 'sample')} before it ended{median}: not a result"
         )
-    line = BoardConnection(record.host, record.target)
-    require_success(line, record)
+    require_success(record)
 
 
 def _state_line(record: Record) -> str:

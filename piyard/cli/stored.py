@@ -122,7 +122,7 @@ def _hosts(text: str) -> list[str]:
     if not text.startswith("@"):
         return [text]
 
-    return select_boards([text])
+    return [board.name for board in select_boards([text])]
 
 
 def _query_index(catalogue: ResultIndex, filters: ResultFilter) -> HistoryList:

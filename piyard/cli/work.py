@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from piyard.board.connection import BoardConnection
-from piyard.board.fleet.selection import select_boards
+from piyard.board.fleet.selection import SelectedBoard, select_boards
 from piyard.board.lease import LEASE_WAIT_S
 from piyard.board.ssh.hostkeys import refuse_unknown_hosts
 from piyard.cli.board_requests import BenchRequest, DeployRequest
@@ -37,14 +37,19 @@ from piyard.run.schedule import MAX_PARALLEL, run_on_boards
 class Boards(msgspec.Struct, frozen=True, kw_only=True):
     """Which boards, and how to deal with them."""
 
-    names: Sequence[str]
+    selected: Sequence[SelectedBoard]
     target: str = ""
     parallel: int = MAX_PARALLEL
     wait_s: float = LEASE_WAIT_S
 
+    @property
+    def names(self) -> list[str]:
+        """What the user calls them."""
+        return [board.name for board in self.selected]
+
     def lines(self) -> list[BoardConnection]:
-        """A line to each, not open yet."""
-        return [BoardConnection(name, self.target, wait_s=self.wait_s) for name in self.names]
+        """A connection to each, not open yet."""
+        return [BoardConnection(board, self.target, wait_s=self.wait_s) for board in self.selected]
 
 
 def named_boards(request: BoardsRequest) -> Boards:
@@ -52,7 +57,7 @@ def named_boards(request: BoardsRequest) -> Boards:
     if request.strict:
         refuse_unknown_hosts()
     return Boards(
-        names=select_boards(request.hosts, every=request.all),
+        selected=select_boards(request.hosts, every=request.all),
         target=request.target,
         parallel=request.parallel,
         wait_s=0 if request.no_wait else LEASE_WAIT_S,

@@ -117,7 +117,7 @@ def finish_run(line: BoardConnection, record: Record, *, allow_bad_inputs: bool 
             keeps_running=True,
         ) from None
     if not (ok and done.state == "ended"):
-        require_success(line, done)
+        require_success(done)
     return done
 
 
@@ -190,7 +190,7 @@ def _has_summary(done: Record) -> bool:
         return False
 
 
-def require_success(line: BoardConnection, done: Record) -> None:
+def require_success(done: Record) -> None:
     """Raise the error of a run that is over and failed."""
     folder = record.run_folder(done.id)
     if done.state == "interrupted":
@@ -211,11 +211,11 @@ def require_success(line: BoardConnection, done: Record) -> None:
         raise BoardDiskFull(
             f"{done.host}: the board's disk was full before {done.id} ended",
             evidence=_tail(folder / STDERR_FILE),
-            remedy=f"free some room there ({PROGRAM} fleet.gc --host {line.name} removes old "
+            remedy=f"free some room there ({PROGRAM} fleet.gc --host {done.host} removes old "
             f"releases), then run it again; what it wrote is in {folder}",
         )
     if done.exit_code:
-        raise _nnrun_error(line, done, folder)
+        raise _nnrun_error(done, folder)
 
 
 def _loss_remedy(done: Record) -> str:
@@ -225,12 +225,12 @@ def _loss_remedy(done: Record) -> str:
     return f"is the power supply strong enough? {retry}"
 
 
-def _nnrun_error(line: BoardConnection, done: Record, folder: Path) -> PiyardError:
+def _nnrun_error(done: Record, folder: Path) -> PiyardError:
     stderr = _tail(folder / STDERR_FILE)
     if "No space left on device" in stderr:
-        return disk_full(line.name, stderr)
+        return disk_full(done.host, stderr)
     return BoardCommandFailed(
-        f"{line.name}: 'nnrun' failed (exit code {done.exit_code})",
+        f"{done.host}: 'nnrun' failed (exit code {done.exit_code})",
         evidence=stderr,
         remedy=f"what it wrote is in {folder}",
     )

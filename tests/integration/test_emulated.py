@@ -26,6 +26,7 @@ from piyard.board.emulator import (
     list_emulated,
     stop_emulated,
 )
+from piyard.board.fleet.selection import select_board
 from piyard.board.lease import new_lease
 from piyard.board.release import HOME
 from piyard.board.ssh.hostkeys import _ensure_key
@@ -81,7 +82,7 @@ def look_at(
     (one,) = combine_jobs(
         [board(host, target, emulated=True)], [conversion.model], precisions=[precision]
     )
-    line = BoardConnection(host)
+    line = BoardConnection(select_board(host))
     try:
         asked = PredictOptions(precision=precision, threads=one.threads, raw=OUTPUTS_FOLDER)
         context = JobContext(
@@ -217,7 +218,7 @@ def measure(build: Build, conversion: Conversion) -> Result:
         loops=2,
         warmup=0,
     )
-    line = BoardConnection(host)
+    line = BoardConnection(select_board(host))
     try:
         return run_benchmark(
             JobContext(line=line, job=one, prepared=ready(build, conversion), options=RunOptions())

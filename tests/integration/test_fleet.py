@@ -13,6 +13,7 @@ from piyard.board.address import Address
 from piyard.board.connection import BoardConnection
 from piyard.board.emulator import EmulatedBoard
 from piyard.board.facts import Facts
+from piyard.board.fleet.selection import select_board
 from piyard.board.lease import lease_holder, new_lease, release_lease, run_leased_script
 from piyard.board.release import HOME, Release, ReleaseFile
 from piyard.board.ssh import hostkeys
@@ -65,7 +66,7 @@ def release(folder: Path, content: str) -> Release:
 
 
 def put(name: str, *releases: Release) -> None:
-    line = BoardConnection(name)
+    line = BoardConnection(select_board(name))
     try:
         for one in releases:
             deploy_releases(line.session, [one], line.lease)
@@ -140,7 +141,7 @@ def ran(invoke: Invoke, name: str) -> str:
 def test_who_holds_a_board_is_said_and_waited_for(
     two: tuple[str, str], invoke: Invoke, tmp_path: Path
 ) -> None:
-    holder = BoardConnection("d1")
+    holder = BoardConnection(select_board("d1"))
     try:
         mine = release(tmp_path / "r", "#!/bin/sh\n")
         deploy_releases(holder.session, [mine], holder.lease, keep=True)
@@ -182,7 +183,7 @@ def _has_written(line: BoardConnection, record: Record) -> bool | None:
 
 def started(folder: Path) -> Record:
     """A run of a stand-in for nnrun on d1 that would take very long."""
-    line = BoardConnection("d1")
+    line = BoardConnection(select_board("d1"))
     slow = release(folder / "slow", "#!/bin/sh\necho begun\nexec sleep 1000\n")
     try:
         deploy_releases(line.session, [slow], line.lease, keep=True)
@@ -297,7 +298,7 @@ def test_what_failed_is_repeated_alone(own_fleet: Path, invoke: Invoke, tmp_path
 
 
 def test_nobody_can_be_fooled_by_a_fake_lease_owner(two: tuple[str, str], invoke: Invoke) -> None:
-    line = BoardConnection("d1")
+    line = BoardConnection(select_board("d1"))
     try:
         odd = new_lease("$(touch /home/pi/pwned)\n`id`; 'q' \"d\"")
         assert (

@@ -18,6 +18,7 @@ import pytest
 
 from piyard.board.connection import BoardConnection
 from piyard.board.fleet.inventory import checkout_fleet_file
+from piyard.board.fleet.selection import select_board
 from piyard.build.builder import Build
 from piyard.convert.conversions import Conversion
 from piyard.core.target import load_target
@@ -321,4 +322,4 @@ def test_price_and_date_are_the_inventorys(pi5: SimulatedPi, own_folders: None) 
     keys = ("host", "port", "user", "key", "sudo", "price", "price_date")
     boards = {"mine": {name: getattr(entry, name) for name in keys}}
     checkout_fleet_file().write_bytes(msgspec.yaml.encode({"boards": boards}))
-    assert BoardConnection("mine").entry == entry
+    assert BoardConnection(select_board("mine")).entry == entry

@@ -32,6 +32,7 @@ from piyard.board.emulator import (
     _identity_archive,
     _wait_for_sshd,
 )
+from piyard.board.fleet.selection import select_board
 from piyard.board.release import HOME, Release, ReleaseFile
 from piyard.board.ssh.hostkeys import host_key, login_key, public_key
 from piyard.board.ssh.login import Login
@@ -324,7 +325,7 @@ def do(
 
 def each(host: str, verbs: Sequence[Sequence[str]]) -> JobOutcomes[Job, Record]:
     """Several jobs for one board, as a task does them."""
-    line = BoardConnection(host, "desktop")
+    line = BoardConnection(select_board(host), "desktop")
     jobs = [msgspec.structs.replace(job(host), threads=n) for n in range(1, len(verbs) + 1)]
     return run_on_boards(
         [line],

@@ -127,11 +127,6 @@ def load_inventory() -> dict[str, BoardEntry]:
     return read_inventory([checkout_fleet_file(), user_fleet_file()])
 
 
-def find_board(name: str) -> BoardEntry | None:
-    """The board of that name, if there is one."""
-    return load_inventory().get(name)
-
-
 def read_inventory(files: Iterable[Path]) -> dict[str, BoardEntry]:
     """The boards of several files as one; a later file overrides an earlier one key by key."""
     merged: dict[str, dict[str, Any]] = {}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 
+import msgspec
+
 from piyard.board.address import parse_address
 from piyard.board.fleet.inventory import (
     BoardEntry,
     emulated_target,
-    find_board,
     is_address,
     is_emulated,
     load_inventory,
@@ -21,8 +22,20 @@ GLOB_CHARACTERS = frozenset("*?[")
 ADD_REMEDY = f"add one: {PROGRAM} fleet.add --host …"
 
 
-def select_boards(texts: Sequence[str], *, every: bool = False) -> list[str]:
-    """The names of the boards that ``texts`` mean, each once, in their order.
+class SelectedBoard(msgspec.Struct, frozen=True, kw_only=True):
+    """A board that a command names, with its entry: all that is looked up about it."""
+
+    name: str
+    entry: BoardEntry
+    """The inventory's, or one made from an address."""
+    listed: bool = True
+    """Whether the inventory has it."""
+    hint: str = ""
+    """The listed board that an address may be a mistyped name of, as a question."""
+
+
+def select_boards(texts: Sequence[str], *, every: bool = False) -> list[SelectedBoard]:
+    """The boards that ``texts`` mean, each once, in their order.
 
     A text is the name of a board, a glob over names, ``@tag`` (a glob too), or an address, which
     stays as it is. With ``every`` it is the whole inventory. Raises ``WrongInput`` for a text
@@ -30,16 +43,26 @@ def select_boards(texts: Sequence[str], *, every: bool = False) -> list[str]:
     """
     boards = load_inventory()
     if every:
-        return _select_all(texts, boards)
-    return list(dict.fromkeys(name for text in texts for name in _select_by_text(text, boards)))
+        return [_with_entry(name, boards) for name in _select_all(texts, boards)]
+    names = dict.fromkeys(name for text in texts for name in _select_by_text(text, boards))
+    return [_with_entry(name, boards) for name in names]
 
 
-def find_entry(name: str) -> BoardEntry:
-    """The inventory's entry for a selected name, or one made from an address.
+def select_board(name: str) -> SelectedBoard:
+    """The board of that name, or at that address; raises ``WrongInput`` for anything else."""
+    return _with_entry(name, load_inventory())
 
-    Raises ``WrongInput`` for anything else.
-    """
-    return find_board(name) or _entry_of_address(name)
+
+def _with_entry(name: str, boards: Mapping[str, BoardEntry]) -> SelectedBoard:
+    if entry := boards.get(name):
+        return SelectedBoard(name=name, entry=entry)
+    return unlisted_board(name, _entry_of_address(name), boards)
+
+
+def unlisted_board(name: str, entry: BoardEntry, boards: Collection[str]) -> SelectedBoard:
+    """A board that the inventory does not have."""
+    hint = did_you_mean(name, boards)
+    return SelectedBoard(name=name, entry=entry, listed=False, hint=hint)
 
 
 def no_board_named() -> WrongInput:

@@ -9,6 +9,7 @@ import pytest
 
 from piyard.board.connection import BoardConnection
 from piyard.board.emulator import EmulatedBoard
+from piyard.board.fleet.selection import select_board
 from piyard.board.ssh.hostkeys import login_key
 from tests.support.faulty_board import BOARD, Pi
 
@@ -34,7 +35,7 @@ def pi(own_boards: Callable[[str], EmulatedBoard]) -> Iterator[Pi]:
 @pytest.fixture
 def line(pi: Pi) -> Iterator[BoardConnection]:
     """The way to it."""
-    made = BoardConnection(BOARD, wait_s=60)
+    made = BoardConnection(select_board(BOARD), wait_s=60)
     yield made
     made.close()
 
@@ -52,6 +53,6 @@ def real(pi: Pi, tmp_path: Path) -> str:
 @pytest.fixture
 def way(real: str) -> Iterator[BoardConnection]:
     """The way to the board of the fleet."""
-    made = BoardConnection(real, wait_s=60)
+    made = BoardConnection(select_board(real), wait_s=60)
     yield made
     made.close()

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from piyard.board.connection import BoardConnection
+from piyard.board.fleet.selection import select_board
 from piyard.board.inspection import examine_board
 from piyard.board.lease import new_lease, run_leased_script
 from piyard.board.release import HOME
@@ -29,9 +30,10 @@ import sys, time
 from pathlib import Path
 import msgspec
 from piyard.board.connection import BoardConnection
+from piyard.board.fleet.selection import select_board
 from piyard.run.deploy import deploy_releases
 from tests.support import faulty_board
-board = BoardConnection(sys.argv[1])
+board = BoardConnection(select_board(sys.argv[1]))
 board.lease = msgspec.structs.replace(board.lease, seconds=8)
 release = faulty_board.release(Path(sys.argv[2]), 3, [100])
 deploy_releases(board.session, [release], board.lease, keep=True)
@@ -89,7 +91,7 @@ def test_a_killed_supervisor_takes_its_command_along(pi: Pi, line: BoardConnecti
 
 def test_two_runs_are_one_after_the_other(pi: Pi) -> None:
     def one(name: str) -> None:
-        way = BoardConnection(BOARD, wait_s=60)
+        way = BoardConnection(select_board(BOARD), wait_s=60)
         try:
             faulty_board.do(way, "stamp", name)
         finally:
@@ -109,7 +111,7 @@ def test_without_patience_a_held_board_is_a_failure_that_names_the_holder(
     pi: Pi, line: BoardConnection
 ) -> None:
     record = begun(line, "lines", "1000")
-    hasty = BoardConnection(BOARD, wait_s=0)
+    hasty = BoardConnection(select_board(BOARD), wait_s=0)
     with pytest.raises(BoardBusy) as caught:
         faulty_board.do(hasty, "lines", "1")
     hasty.close()
@@ -137,7 +139,8 @@ def test_a_clock_that_is_a_year_off_changes_nothing(
 
     pi.root(CLOCK, off)
     pi.await_sshd()
-    (clock,) = [found for found in examine_board(BoardConnection("shelf")) if found.what == "clock"]
+    findings = examine_board(BoardConnection(select_board("shelf")))
+    (clock,) = [finding for finding in findings if finding.what == "clock"]
     assert not clock.ok
     assert "off by 87" in clock.detail
 

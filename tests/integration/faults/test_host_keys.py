@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from piyard.board.connection import BoardConnection
+from piyard.board.fleet.selection import select_board
 from piyard.board.inspection import trust_host_key
 from piyard.board.ssh.hostkeys import STRICT_VARIABLE
 from piyard.core.errors import HostKeyChanged, UnknownHostKey, WrongInput
@@ -45,15 +46,15 @@ def test_a_board_with_another_host_key_gets_nothing_until_it_is_trusted(
     assert pi.sh("ls -A") == ".ssh\n"
 
     with pytest.raises(HostKeyChanged):
-        trust_host_key("shelf", known, dry_run=False)
-    trust_host_key("shelf", shown, dry_run=False)
+        trust_host_key(select_board("shelf"), known, dry_run=False)
+    trust_host_key(select_board("shelf"), shown, dry_run=False)
     assert f"{shown} is pinned" in capsys.readouterr().out
     assert deploy_releases(way.session, [release], way.lease).content > 0
 
 
 def test_an_emulated_boards_key_is_not_for_trusting(pi: Pi) -> None:
     with pytest.raises(WrongInput):
-        trust_host_key(BOARD, "", dry_run=False)
+        trust_host_key(select_board(BOARD), "", dry_run=False)
 
 
 def test_where_only_known_hosts_count_a_new_one_is_refused_until_it_is_pinned(
@@ -65,5 +66,5 @@ def test_where_only_known_hosts_count_a_new_one_is_refused_until_it_is_pinned(
         way.session.run(["true"])
     assert caught.value.code == 18
     assert shown in caught.value.evidence
-    trust_host_key("shelf", shown, dry_run=False)
+    trust_host_key(select_board("shelf"), shown, dry_run=False)
     assert way.session.run(["true"]).code == 0

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from piyard.board.connection import BoardConnection
+from piyard.board.fleet.selection import select_board
 from piyard.board.ssh import login, session
 from piyard.core.errors import HostUnreachable
 from piyard.run import deploy, remote
@@ -35,7 +36,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_board_that_accepts_and_says_nothing_is_given_up(hasty: None, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        way = BoardConnection(f"pi@127.0.0.1:{mute.getsockname()[1]}", "desktop")
+        way = BoardConnection(select_board(f"pi@127.0.0.1:{mute.getsockname()[1]}"), "desktop")
         with pytest.raises(HostUnreachable) as caught:
             faulty_board.do(way, "lines", "1")
         way.close()

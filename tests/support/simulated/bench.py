@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from piyard.board.connection import BoardConnection
+from piyard.board.fleet.selection import SelectedBoard
 from piyard.build.builder import Build
 from piyard.convert.conversions import Conversion
 from piyard.measure.bench import run_benchmark
@@ -40,7 +41,7 @@ def measure(
 @contextmanager
 def line_to(pi: SimulatedPi) -> Iterator[BoardConnection]:
     """The way to it, as an inventory with its address, price and sudo gives it."""
-    line = BoardConnection(pi.address, entry=pi.entry)
+    line = BoardConnection(SelectedBoard(name=pi.address, entry=pi.entry))
     try:
         yield line
     finally:

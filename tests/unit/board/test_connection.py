@@ -7,6 +7,7 @@ import pytest
 from piyard.board.connection import BoardConnection
 from piyard.board.facts import Facts
 from piyard.board.fleet.inventory import BoardEntry
+from piyard.board.fleet.selection import SelectedBoard, select_board
 from piyard.core.errors import WrongBoard, WrongInput
 from tests.support.plans import board
 
@@ -14,7 +15,7 @@ PI = Facts(machine="aarch64", model="Raspberry Pi 5 Model B Rev 1.0", features="
 
 
 def line_with(told: Facts, target: str = "") -> BoardConnection:
-    line = BoardConnection("pi5", target)
+    line = BoardConnection(select_board("pi5"), target)
     line.__dict__["facts"] = told
     return line
 
@@ -25,7 +26,7 @@ def test_the_target_is_what_the_board_says_it_is() -> None:
 
 
 def test_a_named_target_is_not_asked_for() -> None:
-    line = BoardConnection("pi5", "rpi4")
+    line = BoardConnection(select_board("pi5"), "rpi4")
     assert line.target_known
     assert line.target.name == "rpi4"
 
@@ -45,11 +46,12 @@ def test_an_emulated_board_behind_an_ordinary_address_is_no_pi() -> None:
 
 
 def test_planning_sees_what_the_inventory_and_the_facts_say() -> None:
-    lab = BoardConnection("lab-pi5", entry=BoardEntry(host="emulated:rpi5/3", target="rpi5"))
+    entry = BoardEntry(host="emulated:rpi5/3", target="rpi5")
+    lab = BoardConnection(SelectedBoard(name="lab-pi5", entry=entry))
     assert lab.spec == board("lab-pi5", emulated=True)
     farm = line_with(Facts(machine="aarch64", model=None, features=None, cores=3), "rpi5")
     assert farm.spec == board("pi5", emulated=True, cores=3)
-    assert BoardConnection("pi5", "rpi5").spec == board("pi5")
+    assert BoardConnection(select_board("pi5"), "rpi5").spec == board("pi5")
 
 
 @pytest.mark.parametrize(
@@ -68,8 +70,8 @@ def test_a_machine_of_another_kind_is_refused(machine: str, remedy: str) -> None
 
 
 def test_a_desktop_target_takes_a_desktop() -> None:
-    BoardConnection("here", "desktop").require_architecture(Facts(machine="x86_64"))
+    BoardConnection(select_board("here"), "desktop").require_architecture(Facts(machine="x86_64"))
 
 
 def test_a_line_that_was_never_opened_closes() -> None:
-    BoardConnection("pi5").close()
+    BoardConnection(select_board("pi5")).close()

@@ -11,7 +11,6 @@ from piyard.board.address import Address
 from piyard.board.fleet.inventory import (
     BoardEntry,
     checkout_fleet_file,
-    find_board,
     is_address,
     load_inventory,
     user_fleet_file,
@@ -104,12 +103,12 @@ def test_a_fleet_may_be_empty(checkout: Path, content: str | None) -> None:
     if content is not None:
         checkout.write_text(content)
     assert load_inventory() == {}
-    assert find_board("pi5-a") is None
+    assert "pi5-a" not in load_inventory()
 
 
 def test_finds_a_board_by_its_name(checkout: Path) -> None:
-    assert one(checkout, "host: pi5.local") == find_board("b")
-    assert find_board("B") is None
+    assert one(checkout, "host: pi5.local") == load_inventory()["b"]
+    assert "B" not in load_inventory()
 
 
 def test_the_files_are_one_fleet_in_their_order(checkout: Path, user: Path) -> None:

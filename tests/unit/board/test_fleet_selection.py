@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from piyard.board.fleet.inventory import BoardEntry
-from piyard.board.fleet.selection import _select_by_text, find_entry, select_boards
+from piyard.board.fleet.selection import SelectedBoard, _select_by_text, select_board, select_boards
 from piyard.core.errors import WrongInput
 
 FLEET = """
@@ -19,6 +19,10 @@ boards:
   pi4: {host: pi4, target: rpi4, tags: ["desk: left", "[x]", "@home"]}
   twin: {host: emulated:rpi5}
 """
+
+
+def names(selected: list[SelectedBoard]) -> list[str]:
+    return [each.name for each in selected]
 
 
 @pytest.fixture(autouse=True)
@@ -51,11 +55,16 @@ def fleet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     ],
 )
 def test_names_globs_and_tags_of_the_inventory(texts: list[str], expected: list[str]) -> None:
-    assert select_boards(texts) == expected
+    assert names(select_boards(texts)) == expected
 
 
 def test_each_board_once_in_the_order_asked_for() -> None:
-    assert select_boards(["pi4", "@lab", "pi5-a", "*", "pi4"]) == ["pi4", "pi5-b", "pi5-a", "twin"]
+    assert names(select_boards(["pi4", "@lab", "pi5-a", "*", "pi4"])) == [
+        "pi4",
+        "pi5-b",
+        "pi5-a",
+        "twin",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -71,12 +80,12 @@ def test_each_board_once_in_the_order_asked_for() -> None:
     ],
 )
 def test_an_address_is_kept_as_typed(text: str) -> None:
-    assert select_boards([text]) == [text]
+    assert names(select_boards([text])) == [text]
 
 
 @pytest.mark.parametrize("text", ["pi5", "pi5-c", "PI4", "lab"])
 def test_a_word_near_a_name_may_be_an_alias_of_ssh(text: str) -> None:
-    assert select_boards([text]) == [text]
+    assert names(select_boards([text])) == [text]
 
 
 @pytest.mark.parametrize(
@@ -115,11 +124,11 @@ def test_in_an_empty_inventory_nothing_matches(fleet: Path, text: str) -> None:
 
 def test_an_empty_inventory_leaves_addresses(fleet: Path) -> None:
     fleet.unlink()
-    assert select_boards(["pi5.local"]) == ["pi5.local"]
+    assert names(select_boards(["pi5.local"])) == ["pi5.local"]
 
 
 def test_every_is_the_whole_inventory() -> None:
-    assert select_boards([], every=True) == ["pi5-b", "pi5-a", "pi4", "twin"]
+    assert names(select_boards([], every=True)) == ["pi5-b", "pi5-a", "pi4", "twin"]
 
 
 def test_every_board_of_none_says_how_to_add_one(fleet: Path) -> None:
@@ -153,17 +162,17 @@ def test_a_broken_inventory_is_an_error_even_for_an_address(fleet: Path) -> None
     ],
 )
 def test_every_chosen_name_has_an_entry(name: str, expected: BoardEntry) -> None:
-    assert find_entry(name) == expected
+    assert select_board(name).entry == expected
 
 
 @pytest.mark.parametrize("text", ["pi5.local", "me@pi5.local:2222", "me@[fe80::1%eth0]:22"])
 def test_the_entry_of_an_address_leads_there(text: str) -> None:
-    assert str(find_entry(text).address) == text
+    assert str(select_board(text).entry.address) == text
 
 
 def test_no_entry_for_what_cannot_be_a_board() -> None:
     with pytest.raises(WrongInput, match="is not a host"):
-        find_entry("pi5-*")
+        select_board("pi5-*")
 
 
 @given(st.text(max_size=20))

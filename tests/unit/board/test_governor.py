@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from piyard.board.connection import BoardConnection
+from piyard.board.fleet.selection import select_board
 from piyard.board.inspection import _check_governor
 from piyard.board.lease import GOVERNOR_FILE, Governor, read_governor, restore_governor
 from piyard.board.release import HOME
@@ -194,7 +195,7 @@ def test_what_sudo_no_longer_allows_is_said_and_tried_again(
 def test_the_doctor_puts_it_back_and_says_so(
     board: LocalBoard, cpufreq: Path, abandoned: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line = BoardConnection("shelf", "rpi5")
+    line = BoardConnection(select_board("shelf"), "rpi5")
     monkeypatch.setattr(BoardConnection, "session", board)
     board.has_tool("sudo", "exit 1")
     (stuck,) = _check_governor(line)

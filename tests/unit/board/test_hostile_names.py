@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from piyard.board.connection import BoardConnection
 from piyard.board.facts import Facts
+from piyard.board.fleet.selection import select_board
 from piyard.board.lease import lease_holder, run_leased_script
 from piyard.board.release import HOME, Release, ReleaseFile
 from piyard.board.ssh import commands, session
@@ -247,7 +248,7 @@ def test_a_runs_id_is_a_plain_name_whatever_it_is_named_after(slug: str) -> None
         patch.setattr(job, "release_for", lambda *_: SimpleNamespace(id="release"))
         patch.setattr(run_record, "_describe_build", lambda _: {})
         patch.setattr(run_record, "_describe_conversion", lambda _: {})
-        line = BoardConnection("emulated:rpi5")
+        line = BoardConnection(select_board("emulated:rpi5"))
         nothing = cast("Any", None)
         facts = Facts(machine="aarch64")
         record = new_record(line, line.spec, facts, nothing, nothing, slug=slug, what={})

@@ -9,6 +9,7 @@ import pytest
 
 from piyard.board.connection import BoardConnection
 from piyard.board.facts import Facts, parse_facts, read_facts
+from piyard.board.fleet.selection import select_board
 from piyard.board.inspection import Finding, _check_programs
 from piyard.board.ssh.commands import CommandOutcome
 from piyard.core.errors import BoardCommandFailed, WrongBoard
@@ -180,7 +181,7 @@ def test_a_home_that_starts_no_program_is_refused_with_its_mount() -> None:
 
 def examined(board: LocalBoard) -> dict[str, Finding]:
     """What doctor says of whether a board can run anything."""
-    line = BoardConnection("pi5")
+    line = BoardConnection(select_board("pi5"))
     line._session = board
     return {found.what: found for found in _check_programs(line, read_facts(board))}
 
@@ -212,7 +213,7 @@ def test_doctor_says_that_a_home_starts_no_program(
     board: LocalBoard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(board, "script", lambda *_: CommandOutcome(code=0, out="noexec\n", err=""))
-    line = BoardConnection("pi5")
+    line = BoardConnection(select_board("pi5"))
     line._session = board
     told = Facts(machine="aarch64", mounted_noexec="/home")
     (_, found) = _check_programs(line, told)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from piyard.board.connection import BoardConnection
+from piyard.board.fleet.selection import select_board
 from piyard.core import console
 from piyard.core.errors import (
     BoardDiskFull,
@@ -44,7 +45,7 @@ def board(tmp_path: Path) -> LocalBoard:
 
 @pytest.fixture
 def line(board: LocalBoard) -> Iterator[BoardConnection]:
-    made = BoardConnection("pi@127.0.0.1:1", "desktop", wait_s=0)
+    made = BoardConnection(select_board("pi@127.0.0.1:1"), "desktop", wait_s=0)
     made._session = board
     yield made
     for folder in (board.yard / "runs").glob("*"):

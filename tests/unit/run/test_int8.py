@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from piyard.board.connection import BoardConnection
+from piyard.board.fleet.selection import select_board
 from piyard.convert.param import count_quantised, read_param, require_precisions
 from piyard.core.download import downloads_folder
 from piyard.core.errors import WrongInput
@@ -81,4 +82,8 @@ def test_what_is_quantised_computes_in_int8_only(pair: Pair) -> None:
 
 def test_planning_refuses_it_before_anything_is_built() -> None:
     with pytest.raises(WrongInput, match="resnet18 has no quantised layer"):
-        plan_jobs([BoardConnection("pi5", "rpi5")], [load_model("resnet18")], precisions=["int8"])
+        plan_jobs(
+            [BoardConnection(select_board("pi5"), "rpi5")],
+            [load_model("resnet18")],
+            precisions=["int8"],
+        )

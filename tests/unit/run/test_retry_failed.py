@@ -6,6 +6,7 @@ from contextlib import nullcontext
 
 import pytest
 
+from piyard.board.fleet.selection import select_board
 from piyard.cli.board_requests import BenchRequest
 from piyard.cli.work import Boards, _remember, require_believable
 from piyard.core.errors import NothingValid, WrongInput
@@ -56,7 +57,7 @@ def test_a_board_that_is_silent_again_keeps_only_what_failed_there() -> None:
     )
     save_retry_state("bench", RetryState(jobs=[plan[0].stored, plan[2].stored], boards=["pi3"]))
     again = BenchRequest(retry_failed=True)
-    _remember("bench", again, Boards(names=["pi5"]), [plan[0]], ["pi4", "pi3"])
+    _remember("bench", again, Boards(selected=[select_board("pi5")]), [plan[0]], ["pi4", "pi3"])
     left = load_retry_state("bench")
     assert list(left.jobs) == [plan[0].stored, plan[2].stored]
     assert list(left.boards) == ["pi3"]
@@ -65,7 +66,7 @@ def test_a_board_that_is_silent_again_keeps_only_what_failed_there() -> None:
 def test_without_retry_failed_what_failed_before_is_forgotten() -> None:
     plan = combine_jobs([board("pi5")], [model("resnet18")], precisions=["fp16"])
     save_retry_state("bench", RetryState(jobs=[each.stored for each in plan]))
-    _remember("bench", BenchRequest(), Boards(names=["pi5"]), [], ["pi4"])
+    _remember("bench", BenchRequest(), Boards(selected=[select_board("pi5")]), [], ["pi4"])
     assert load_retry_state("bench").hosts == ["pi4"]
 
 
