@@ -16,13 +16,11 @@ import msgspec
 from piyard.core.errors import WrongInput
 from piyard.core.labels import ClassNames, normalize_name
 from piyard.vision.pictures import list_pictures
-
-PERSON = "person"
-"""A pose model's only class."""
+from piyard.vision.tasks.base import TaskSpec
 
 
 def match_categories(
-    content: Mapping[str, Any], task: str, labels: Sequence[str], file: Path
+    content: Mapping[str, Any], task: TaskSpec, labels: Sequence[str], file: Path
 ) -> tuple[dict[int, int], str]:
     """Class → category, and for people how many of the categories the model knows, if not all.
 
@@ -31,7 +29,7 @@ def match_categories(
     numbers = _category_numbers(content, file)
     names = ClassNames(list(numbers))
     ids = list(numbers.values())
-    class_names = [PERSON] if task == "pose" else labels
+    class_names = task.coco_classes(labels)
     category = {
         i: ids[at] for i, name in enumerate(class_names) if (at := names.find(name)) is not None
     }
@@ -86,13 +84,7 @@ def _used_number(name: str, numbers: Sequence[int], used: Mapping[Any, int], fil
     return (annotated or distinct)[0]
 
 
-NEEDED_KEYS = {"detect": "bbox", "segment": "segmentation", "pose": "keypoints"}
-"""What an annotation must have beside its box, by task."""
-KEYPOINT_COUNT = 17
-"""A person's: pycocotools has tolerances for these."""
-
-
-def prepare_annotations(content: Mapping[str, Any], task: str, file: Path) -> dict[str, Any]:
+def prepare_annotations(content: Mapping[str, Any], task: TaskSpec, file: Path) -> dict[str, Any]:
     """The JSON's content with annotations numbered from 1, and what may be left out filled in.
 
     pycocotools takes an annotation with the number 0 for none, and of two with the same number
@@ -112,29 +104,20 @@ def prepare_annotations(content: Mapping[str, Any], task: str, file: Path) -> di
     return {**content, "images": images, "annotations": annotations}
 
 
-def _prepare_annotation(annotation: Any, number: int, task: str) -> dict[str, Any]:
+def _prepare_annotation(annotation: Any, number: int, task: TaskSpec) -> dict[str, Any]:
     box = [float(side) for side in annotation["bbox"]]
     if len(box) != 4 or not all(map(isfinite, box)):
         raise ValueError(f"its bbox is not x,y,width,height: {box}")
     numbers = {key: int(annotation[key]) for key in ("image_id", "category_id")}
-    filled = {
+    return {
         "iscrowd": 0,
         "area": box[2] * box[3],
         **annotation,
         **numbers,
+        **task.coco_annotation(annotation),
         "bbox": box,
         "id": number,
     }
-    if task != "detect":
-        filled[NEEDED_KEYS[task]] = annotation[NEEDED_KEYS[task]]
-    return filled | (_prepare_keypoints(annotation) if task == "pose" else {})
-
-
-def _prepare_keypoints(annotation: Mapping[str, Any]) -> dict[str, Any]:
-    points = [float(value) for value in annotation["keypoints"]]
-    if len(points) != 3 * KEYPOINT_COUNT:
-        raise ValueError(f"it has {len(points) / 3:g} keypoints, and COCO's are {KEYPOINT_COUNT}")
-    return {"keypoints": points, "num_keypoints": sum(seen > 0 for seen in points[2::3])}
 
 
 def _reason(error: Exception) -> str:
@@ -157,7 +140,7 @@ class CocoData(msgspec.Struct, frozen=True, kw_only=True):
     """The picture's number in the JSON."""
     category: Mapping[int, int]
     """Class of the model → category of the data."""
-    task: str
+    task: TaskSpec
     detail: str = ""
     """Pictures and classes of the JSON that are not judged."""
     left_out: Sequence[Path] = ()
@@ -174,7 +157,7 @@ def is_coco(path: Path) -> bool:
     )
 
 
-def read_coco(path: Path, task: str, labels: Sequence[str]) -> CocoData:
+def read_coco(path: Path, task: TaskSpec, labels: Sequence[str]) -> CocoData:
     """The annotations that suit the task, and the pictures they are of. Raises ``WrongInput``."""
     file, annotations, images, folder = _find_annotations(path, task)
     content = prepare_annotations(annotations, task, file)
@@ -213,7 +196,7 @@ class AnnotationFile(NamedTuple):
         return sum(not (self.folder / name).is_file() for name in self.images)
 
 
-def _find_annotations(path: Path, task: str) -> AnnotationFile:
+def _find_annotations(path: Path, task: TaskSpec) -> AnnotationFile:
     """Of the files that suit the task the first whose pictures are all there, else most of them."""
     candidates: list[AnnotationFile] = []
     empty: list[WrongInput] = []
@@ -250,16 +233,16 @@ def _search_order(path: Path, file: Path) -> tuple[bool, bool, str]:
     return not (path / _split_name(file)).is_dir(), "instances" not in file.name, file.name
 
 
-def _suits_task(content: Mapping[str, Any], task: str) -> bool:
-    annotations, needed = content.get("annotations"), NEEDED_KEYS[task]
+def _suits_task(content: Mapping[str, Any], task: TaskSpec) -> bool:
+    annotations = content.get("annotations")
     return isinstance(annotations, list) and any(
-        isinstance(annotation, dict) and needed in annotation for annotation in annotations
+        isinstance(annotation, dict) and task.coco_key in annotation for annotation in annotations
     )
 
 
-def _unsuitable_error(path: Path, task: str) -> WrongInput:
+def _unsuitable_error(path: Path, task: TaskSpec) -> WrongInput:
     return WrongInput(
-        f"{path} holds no COCO annotations with {NEEDED_KEYS[task]}",
+        f"{path} holds no COCO annotations with {task.coco_key}",
         remedy="name the folder that has annotations/, or the JSON file",
     )
 

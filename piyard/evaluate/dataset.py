@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import msgspec
 
 from piyard.core.errors import BoardCommandFailed, WrongInput, unknown_name
 from piyard.core.files import sha256_of_file, sha256_of_value
-from piyard.evaluate.coco import CocoData, is_coco, read_coco
-from piyard.evaluate.imagenet import ClassifiedPictures, is_imagenet, read_imagenet
+from piyard.evaluate.coco import is_coco, read_coco
+from piyard.evaluate.imagenet import is_imagenet, read_imagenet
 from piyard.evaluate.metrics import (
     Interval,
     coco_figures_with_intervals,
@@ -24,18 +24,7 @@ from piyard.models.definition import Model
 from piyard.predict import command
 from piyard.vision.pictures import printable_path
 from piyard.vision.predictions import Frame
-from piyard.vision.schema import NanotrackConfig
 from piyard.vision.tasks.base import PictureSet
-
-DataKind = Literal["imagenet", "coco", "mot", "otb"]
-DATA_KINDS: tuple[str, ...] = get_args(DataKind)
-DATA_FORMS = """
-imagenet: a folder a class, or labels.csv with file,index
-coco: instances or person_keypoints as JSON, and the pictures
-mot: img1/ and gt/gt.txt, or a folder of such sequences
-otb: img/ and groundtruth_rect.txt
-"""
-PICTURE_NOUNS = {"imagenet": "picture", "coco": "picture", "mot": "frame", "otb": "frame"}
 
 
 class Film(PictureSet, frozen=True, kw_only=True):
@@ -48,7 +37,7 @@ class Film(PictureSet, frozen=True, kw_only=True):
 class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     """What a model is evaluated on."""
 
-    kind: DataKind
+    kind: str
     name: str
     films: Sequence[Film]
     truth_files: Sequence[Path]
@@ -65,7 +54,7 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def title(self) -> str:
         """``COCO val2017, 79 pictures``."""
-        count, noun = len(self.pictures), PICTURE_NOUNS[self.kind]
+        count, noun = len(self.pictures), DATA_FORMATS[self.kind].noun
         more = f", {len(self.left_out)} left out" if self.left_out else ""
         return f"{self.name}, {count} {noun if count == 1 else noun + 's'}{self.detail}{more}"
 
@@ -78,22 +67,16 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
         return sha256_of_value(content)
 
 
-def recognise_data(path: Path) -> DataKind:
+def recognise_data(path: Path) -> str:
     """The kind of data in a folder; raises ``WrongInput`` for an unknown one."""
     if not path.exists():
         raise WrongInput(f"{path} does not exist", remedy="check --data")
-    tests: Mapping[DataKind, Callable[[Path], bool]] = {
-        "otb": is_otb,
-        "mot": is_mot,
-        "coco": is_coco,
-        "imagenet": is_imagenet,
-    }
-    for kind, fits in tests.items():
-        if fits(path):
+    for kind, form in reversed(DATA_FORMATS.items()):
+        if form.recognise(path):
             return kind
     raise WrongInput(
         f"{path} is not a data set of a known kind",
-        evidence=DATA_FORMS,
+        evidence="\n".join(f"{kind}: {form.layout}" for kind, form in DATA_FORMATS.items()),
         remedy="name its kind with --kind",
     )
 
@@ -104,36 +87,37 @@ def read_dataset(
     """The data for that model, ``limit`` pictures of it. Raises ``WrongInput``."""
     data_kind = _choose_kind(path, kind)
     _require_fitting(data_kind, model)
-    match data_kind:
-        case "imagenet":
-            return _from_imagenet(read_imagenet(path, labels), limit)
-        case "coco":
-            return _from_coco(read_coco(path, model.task, labels), limit)
-        case "mot":
-            return _from_clips(data_kind, read_mot(path, limit))
-        case "otb":
-            return _from_clips(data_kind, read_otb(path, limit))
+    return DATA_FORMATS[data_kind].read(path, model, labels, limit)
 
 
-def _choose_kind(path: Path, forced: str) -> DataKind:
+def _choose_kind(path: Path, forced: str) -> str:
     if forced and forced not in DATA_KINDS:
         raise unknown_name("kind of data", forced, DATA_KINDS)
-    chosen: DataKind = msgspec.convert(forced, DataKind) if forced else recognise_data(path)
-    return chosen
+    return forced or recognise_data(path)
 
 
-def _from_imagenet(data: ClassifiedPictures, limit: int | None) -> Dataset:
+def _read_imagenet(path: Path, _model: Model, labels: Sequence[str], limit: int | None) -> Dataset:
+    data = read_imagenet(path, labels)
     chosen = spread_pictures(data.pictures, limit)
     film = Film(pictures=chosen, truth={path: data.truth[path] for path in chosen})
     return _make_dataset("imagenet", data.name, [film], data.files, data.detail, data.left_out)
 
 
-def _from_coco(data: CocoData, limit: int | None) -> Dataset:
+def _read_coco(path: Path, model: Model, labels: Sequence[str], limit: int | None) -> Dataset:
+    data = read_coco(path, model.spec, labels)
     film = Film(pictures=spread_pictures(data.pictures, limit), truth=data)
     return _make_dataset("coco", data.name, [film], [data.file], data.detail, data.left_out)
 
 
-def _from_clips(kind: DataKind, clips: TruthClips) -> Dataset:
+def _read_mot(path: Path, _model: Model, _labels: Sequence[str], limit: int | None) -> Dataset:
+    return _from_clips("mot", read_mot(path, limit))
+
+
+def _read_otb(path: Path, _model: Model, _labels: Sequence[str], limit: int | None) -> Dataset:
+    return _from_clips("otb", read_otb(path, limit))
+
+
+def _from_clips(kind: str, clips: TruthClips) -> Dataset:
     return _make_dataset(
         kind,
         clips.name,
@@ -160,7 +144,7 @@ def spread_pictures(pictures: Sequence[Path], limit: int | None) -> list[Path]:
 
 
 def _make_dataset(
-    kind: DataKind,
+    kind: str,
     name: str,
     films: Sequence[Film],
     files: Sequence[Path],
@@ -173,12 +157,8 @@ def _make_dataset(
     )
 
 
-def _require_fitting(kind: DataKind, model: Model) -> None:
-    follows_one = isinstance(model.tracker, NanotrackConfig)
-    needed = {
-        "classify": "imagenet",
-        "track": "otb" if follows_one else "mot",
-    }.get(model.task, "coco")
+def _require_fitting(kind: str, model: Model) -> None:
+    needed = model.spec.data_kind(model.tracker)
     if kind != needed:
         raise WrongInput(
             f"{model.title} is for task {model.task}, which is judged by data of kind {needed}",
@@ -187,14 +167,11 @@ def _require_fitting(kind: DataKind, model: Model) -> None:
         )
 
 
-METRIC_NAMES: Mapping[DataKind, tuple[str, ...]] = {
-    "imagenet": ("top-1", "top-5"),
-    "coco": ("mAP", "mAP50"),
-    "mot": ("HOTA", "MOTA", "IDF1"),
-    "otb": ("AUC", "precision"),
-}
-"""Metrics of each kind of data; the first one goes into the Accuracy column."""
 TOP_FIVE = 5
+
+
+FilmFrames = tuple[Film, Sequence[Frame]]
+"""A film, and the answers for its pictures, in their order."""
 
 
 class Metrics(NamedTuple):
@@ -211,31 +188,32 @@ def compute_figures(data: Dataset, answers: Sequence[Sequence[Frame]]) -> dict[s
 
 def compute_metrics(data: Dataset, answers: Sequence[Sequence[Frame]]) -> Metrics:
     """The same with their intervals; frames of a clip are too much alike for one."""
-    films = list(zip(data.films, answers, strict=True))
-    match data.kind:
-        case "imagenet":
-            ((film, frames),) = films
-            return _classification_metrics(
-                film.truth, dict(zip(film.pictures, frames, strict=True))
-            )
-        case "coco":
-            ((film, frames),) = films
-            objects = dict(zip(film.pictures, (frame.objects for frame in frames), strict=True))
-            return Metrics(*coco_figures_with_intervals(film.truth, objects))
-        case "mot":
-            tracks = [(film.truth, frames) for film, frames in films]
-            return Metrics(mot_figures(tracks), {})
-        case "otb":
-            ((film, frames),) = films
-            return Metrics({**otb_figures(film.truth, frames)}, {})
+    return DATA_FORMATS[data.kind].judge(list(zip(data.films, answers, strict=True)))
 
 
-def _classification_metrics(truth: Mapping[Path, int], answers: Mapping[Path, Frame]) -> Metrics:
+def _judge_imagenet(films: Sequence[FilmFrames]) -> Metrics:
+    ((film, frames),) = films
+    truth, answers = film.truth, dict(zip(film.pictures, frames, strict=True))
     shares, count = classification_figures(truth, answers), len(truth)
     hits = {name: round(share * count / 100) for name, share in shares.items()}
     return Metrics(
         {**shares}, {name: wilson_interval(right, count) for name, right in hits.items()}
     )
+
+
+def _judge_coco(films: Sequence[FilmFrames]) -> Metrics:
+    ((film, frames),) = films
+    objects = dict(zip(film.pictures, (frame.objects for frame in frames), strict=True))
+    return Metrics(*coco_figures_with_intervals(film.truth, objects))
+
+
+def _judge_mot(films: Sequence[FilmFrames]) -> Metrics:
+    return Metrics(mot_figures([(film.truth, frames) for film, frames in films]), {})
+
+
+def _judge_otb(films: Sequence[FilmFrames]) -> Metrics:
+    ((film, frames),) = films
+    return Metrics({**otb_figures(film.truth, frames)}, {})
 
 
 def classification_figures(
@@ -247,6 +225,57 @@ def classification_figures(
     five = sum(index in ranks[path][:TOP_FIVE] for path, index in truth.items())
     return {"top-1": 100 * first / len(truth), "top-5": 100 * five / len(truth)}
 
+
+class DataFormat(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of data: how it is recognised, read for a model, and compared with answers."""
+
+    layout: str
+    """What lies in such a folder, for people."""
+    noun: str = "picture"
+    metrics: tuple[str, ...]
+    """The first one goes into the Accuracy column."""
+    has_intervals: bool = False
+    recognise: Callable[[Path], bool]
+    read: Callable[[Path, Model, Sequence[str], int | None], Dataset]
+    judge: Callable[[Sequence[FilmFrames]], Metrics]
+
+
+DATA_FORMATS: dict[str, DataFormat] = {
+    "imagenet": DataFormat(
+        layout="a folder a class, or labels.csv with file,index",
+        metrics=("top-1", "top-5"),
+        has_intervals=True,
+        recognise=is_imagenet,
+        read=_read_imagenet,
+        judge=_judge_imagenet,
+    ),
+    "coco": DataFormat(
+        layout="instances or person_keypoints as JSON, and the pictures",
+        metrics=("mAP", "mAP50"),
+        has_intervals=True,
+        recognise=is_coco,
+        read=_read_coco,
+        judge=_judge_coco,
+    ),
+    "mot": DataFormat(
+        layout="img1/ and gt/gt.txt, or a folder of such sequences",
+        noun="frame",
+        metrics=("HOTA", "MOTA", "IDF1"),
+        recognise=is_mot,
+        read=_read_mot,
+        judge=_judge_mot,
+    ),
+    "otb": DataFormat(
+        layout="img/ and groundtruth_rect.txt",
+        noun="frame",
+        metrics=("AUC", "precision"),
+        recognise=is_otb,
+        read=_read_otb,
+        judge=_judge_otb,
+    ),
+}
+"""By kind; a folder is tried from the last one on, as a sequence holds a folder of pictures too."""
+DATA_KINDS = tuple(DATA_FORMATS)
 
 BATCH_PICTURES = 500
 """Pictures of a run; a clip whose frames belong together is one run."""

@@ -21,7 +21,7 @@ from piyard.core import console
 from piyard.core.errors import BoardCommandFailed, WrongInput
 from piyard.core.files import scratch_folder
 from piyard.evaluate import metrics
-from piyard.evaluate.dataset import Dataset, compute_metrics, split_batches
+from piyard.evaluate.dataset import DATA_FORMATS, Dataset, compute_metrics, split_batches
 from piyard.models.definition import Model
 from piyard.models.networks import inference
 from piyard.predict.command import Inputs, PredictOptions
@@ -237,7 +237,7 @@ def evaluate_original(subject: Subject) -> Evaluation:
 
 def _has_intervals(previous: Evaluation, kind: str) -> bool:
     """Whether it has its intervals; older evaluations were stored without."""
-    without = kind in {"mot", "otb"} or previous.count > metrics.MANY_PICTURES
+    without = not DATA_FORMATS[kind].has_intervals or previous.count > metrics.MANY_PICTURES
     return bool(previous.intervals) or without or None in previous.figures.values()
 
 

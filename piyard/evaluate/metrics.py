@@ -34,10 +34,6 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 
-COCO_KINDS = {"detect": "bbox", "segment": "segm", "pose": "keypoints"}
-"""pycocotools' names of what is compared, by task."""
-
-
 def coco_figures(
     scene: CocoData, answers: Mapping[Path, Sequence[PredictedObject]]
 ) -> dict[str, float | None]:
@@ -79,7 +75,7 @@ def _run_cocoeval(scene: CocoData, answers: Mapping[Path, Sequence[PredictedObje
             if results
             else _index_content(scene.content | {"annotations": []})
         )
-        judged = COCOeval(truth, answered, COCO_KINDS[scene.task])
+        judged = COCOeval(truth, answered, scene.task.coco_type)
         judged.params.imgIds = sorted(scene.ids[path] for path in answers)
         judged.params.catIds = sorted(set(scene.category.values()))
         judged.evaluate()
@@ -116,20 +112,12 @@ def _coco_results(
     for each in objects:
         if each.class_ not in scene.category:
             continue
-        x0, y0, x1, y1 = each.box
-        result: dict[str, Any] = {
+        yield {
             "image_id": scene.ids[path],
             "category_id": scene.category[each.class_],
             "score": each.score,
+            **scene.task.coco_result(each),
         }
-        if scene.task == "segment" and each.mask:
-            result["segmentation"] = {"size": list(each.mask.size), "counts": each.mask.counts}
-        elif scene.task == "pose":
-            # COCO scores a pose by its person's score; visibility is not judged.
-            result["keypoints"] = [v for x, y, _ in each.keypoints or () for v in (x, y, 1)]
-        else:
-            result["bbox"] = [x0, y0, x1 - x0, y1 - y0]
-        yield result
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from piyard.vision.schema import Floats
 
 
-DataKind = Literal["imagenet", "coco", "mot", "otb"]
 Compute = Callable[..., list["Floats"]]
 """Inputs (c, h, w) → outputs in the layout of ``piyard.vision.schema``."""
 Row = list[str]
@@ -236,8 +235,8 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
         """How much was seen, part by part."""
         return [format_count(len(frames), "picture")]
 
-    def data_kind(self, _tracker: TrackerConfig | None) -> DataKind:
-        """The kind of data that judges a model of this task."""
+    def data_kind(self, _tracker: TrackerConfig | None) -> str:
+        """The kind of data that judges a model of this task (see ``evaluate.dataset``)."""
         return "coco"
 
     def coco_classes(self, labels: Sequence[str]) -> Sequence[str]:

@@ -12,7 +12,6 @@ from piyard.vision.pictures import read_picture
 from piyard.vision.predictions import ClassScore, Frame
 from piyard.vision.schema import AUTO, TrackerConfig
 from piyard.vision.tasks.base import (
-    DataKind,
     Net,
     Predictor,
     Row,
@@ -107,7 +106,7 @@ class Classify(TaskSpec, frozen=True, kw_only=True):
             for rank, score in enumerate(frame.top, 1)
         ]
 
-    def data_kind(self, _tracker: TrackerConfig | None) -> DataKind:
+    def data_kind(self, _tracker: TrackerConfig | None) -> str:
         """Pictures of one class each."""
         return "imagenet"
 

@@ -16,7 +16,6 @@ from piyard.vision.pictures import read_picture
 from piyard.vision.predictions import DecodedObject, Frame, PredictedObject
 from piyard.vision.schema import BytetrackConfig, NanotrackConfig, TrackerConfig, bytetrack_flags
 from piyard.vision.tasks.base import (
-    DataKind,
     Net,
     PictureSet,
     Predictor,
@@ -106,7 +105,7 @@ class Track(Detect, frozen=True, kw_only=True):
         ids = {each.id for frame in frames for each in frame.objects}
         return [format_count(len(frames), "frame"), format_count(len(ids), "track")]
 
-    def data_kind(self, tracker: TrackerConfig | None) -> DataKind:
+    def data_kind(self, tracker: TrackerConfig | None) -> str:
         """Sequences, of one object or of many."""
         return "otb" if isinstance(tracker, NanotrackConfig) else "mot"
 

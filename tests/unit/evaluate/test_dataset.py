@@ -29,6 +29,8 @@ from piyard.evaluate.dataset import (
 from piyard.evaluate.imagenet import read_imagenet
 from piyard.evaluate.tracks import read_mot
 from piyard.models.definition import load_model
+from piyard.vision.tasks.detect import DETECT
+from piyard.vision.tasks.pose import POSE
 
 LABELS = ["tench", "goldfish", "great_white_shark"]
 
@@ -242,7 +244,7 @@ class TestImagenet:
 class TestCoco:
     def test_categories_are_met_by_name(self, tmp_path: Path) -> None:
         scene(tmp_path, ["b.jpg", "a.jpg"], [box(1, 100, 18, 0, 0, 5, 5)])
-        found = read_coco(tmp_path, "detect", ["person", "Dog", "cat"])
+        found = read_coco(tmp_path, DETECT, ["person", "Dog", "cat"])
         assert found.category == {1: 18, 2: 17}
         assert found.name == "COCO val2017"
         assert found.detail == ""
@@ -250,14 +252,14 @@ class TestCoco:
 
     def test_a_model_that_knows_only_some_classes_says_so(self, tmp_path: Path) -> None:
         scene(tmp_path, ["a.jpg"], [box(1, 100, 18, 0, 0, 5, 5)])
-        assert read_coco(tmp_path, "detect", ["dog"]).detail == ", 1 of 2 classes"
+        assert read_coco(tmp_path, DETECT, ["dog"]).detail == ", 1 of 2 classes"
         with pytest.raises(WrongInput, match="knows none of the 2 categories"):
-            read_coco(tmp_path, "detect", ["tench"])
+            read_coco(tmp_path, DETECT, ["tench"])
 
     def test_the_file_itself_may_be_named(self, tmp_path: Path) -> None:
         scene(tmp_path, ["a.jpg"], [box(1, 100, 18, 0, 0, 5, 5)])
         file = tmp_path / "annotations" / "instances_val2017.json"
-        assert len(read_coco(file, "detect", ["dog"]).pictures) == 1
+        assert len(read_coco(file, DETECT, ["dog"]).pictures) == 1
 
     def test_a_part_of_the_pictures_beside_the_whole_json_is_judged_and_said(
         self, tmp_path: Path
@@ -273,7 +275,7 @@ class TestCoco:
         for name in ("a.jpg", "c.jpg"):
             (tmp_path / "val2017" / name).unlink()
         with pytest.raises(WrongInput, match="none of the 3 pictures of"):
-            read_coco(tmp_path, "detect", ["dog"])
+            read_coco(tmp_path, DETECT, ["dog"])
 
     def test_of_several_files_the_one_whose_pictures_are_there(self, tmp_path: Path) -> None:
         rows = [box(1, 100, 18, 0, 0, 5, 5)]
@@ -283,10 +285,10 @@ class TestCoco:
         content["images"] = [{"id": 100 + i, "file_name": f"{i}.jpg"} for i in range(3)]
         train = whole.with_name("instances_train2017.json")
         train.write_text(json.dumps(content))
-        assert read_coco(tmp_path, "detect", ["dog"]).file == whole
+        assert read_coco(tmp_path, DETECT, ["dog"]).file == whole
         pictures(tmp_path / "train2017", "1.jpg")
         shutil.rmtree(tmp_path / "val2017")
-        found = read_coco(tmp_path, "detect", ["dog"])
+        found = read_coco(tmp_path, DETECT, ["dog"])
         assert (found.file, found.name) == (train, "COCO train2017")
         assert found.detail.startswith(" of the 3 in")
 
@@ -305,15 +307,15 @@ class TestCoco:
         edit(scene(tmp_path, ["a.jpg"], rows), categories=[(17, "cat"), (18, "dog"), (19, "cat")])
         if words:
             with pytest.raises(WrongInput, match=words):
-                read_coco(tmp_path, "detect", ["cat", "dog"])
+                read_coco(tmp_path, DETECT, ["cat", "dog"])
         else:
-            assert read_coco(tmp_path, "detect", ["cat", "dog"]).category == {0: 19, 1: 18}
+            assert read_coco(tmp_path, DETECT, ["cat", "dog"]).category == {0: 19, 1: 18}
 
     def test_a_number_of_two_categories_or_pictures(self, tmp_path: Path) -> None:
         rows = [box(1, 100, 17, 0, 0, 5, 5)]
         edit(scene(tmp_path / "a", ["a.jpg"], rows), categories=[(17, "cat"), (17, "dog")])
         with pytest.raises(WrongInput, match="category 17 is both 'cat' and 'dog'"):
-            read_coco(tmp_path / "a", "detect", ["cat"])
+            read_coco(tmp_path / "a", DETECT, ["cat"])
         for images, words in (
             ([(1, "a.jpg"), (1, "b.jpg")], "2 images have the number 1"),
             ([(1, "a.jpg"), (2, "a.jpg")], "2 images have the name a.jpg"),
@@ -321,7 +323,7 @@ class TestCoco:
             folder = tmp_path / str(images[1][0])
             edit(scene(folder, ["a.jpg"], [box(1, 1, 17, 0, 0, 5, 5)]), images=images)
             with pytest.raises(WrongInput, match=words):
-                read_coco(folder, "detect", ["cat"])
+                read_coco(folder, DETECT, ["cat"])
 
     @pytest.mark.parametrize(
         ("broken", "words"),
@@ -336,19 +338,19 @@ class TestCoco:
     ) -> None:
         rows = [box(1, 100, 17, 0, 0, 5, 5), box(2, 100, 17, 0, 0, 5, 5) | broken]
         with pytest.raises(WrongInput, match="annotation 2 ") as error:
-            read_coco(scene(tmp_path, ["a.jpg"], rows), "detect", ["cat"])
+            read_coco(scene(tmp_path, ["a.jpg"], rows), DETECT, ["cat"])
         assert words in error.value.evidence
 
     def test_a_task_without_annotations_of_its_own(self, tmp_path: Path) -> None:
         scene(tmp_path, ["a.jpg"], [box(1, 100, 18, 0, 0, 5, 5)])
         with pytest.raises(WrongInput, match="no COCO annotations with keypoints"):
-            read_coco(tmp_path, "pose", [])
+            read_coco(tmp_path, POSE, [])
 
     @pytest.mark.parametrize("text", ["", "{", "[1, 2]", '{"annotations": [{"bbox": []}]}'])
     def test_broken_json(self, tmp_path: Path, text: str) -> None:
         (tmp_path / "instances_a.json").write_text(text)
         with pytest.raises(WrongInput):
-            read_coco(tmp_path, "detect", ["dog"])
+            read_coco(tmp_path, DETECT, ["dog"])
 
 
 class TestSequences:

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from piyard.evaluate import metrics
 from piyard.evaluate.coco import CocoData, read_coco
 from piyard.evaluate.dataset import (
-    DATA_KINDS,
-    METRIC_NAMES,
+    DATA_FORMATS,
     Metrics,
     classification_figures,
     compute_figures,
@@ -36,6 +35,10 @@ from piyard.evaluate.metrics import (
 from piyard.evaluate.tracks import read_mot, read_otb
 from piyard.models.definition import load_model
 from piyard.vision.predictions import ClassScore, Frame, PredictedObject, encode_mask
+from piyard.vision.tasks import find_task
+from piyard.vision.tasks.detect import DETECT
+from piyard.vision.tasks.pose import POSE
+from piyard.vision.tasks.segment import SEGMENT
 from tests.unit.evaluate.test_dataset import box, mot, otb, pictures, scene
 
 LABELS = ["cat", "dog"]
@@ -80,7 +83,7 @@ class TestCoco:
     TRUTH = (box(1, 100, 17, 1, 1, 6, 6), box(2, 100, 18, 8, 2, 9, 7), box(3, 101, 17, 2, 2, 5, 5))
 
     def read(self, folder: Path, task: str = "detect") -> CocoData:
-        return read_coco(scene(folder, ["a.jpg", "b.jpg"], self.TRUTH), task, LABELS)
+        return read_coco(scene(folder, ["a.jpg", "b.jpg"], self.TRUTH), find_task(task), LABELS)
 
     def test_what_is_there_is_worth_all(self, tmp_path: Path) -> None:
         found = self.read(tmp_path)
@@ -123,7 +126,7 @@ class TestCoco:
         whole[2:7, 3:9] = True
         outline: dict[str, Any] = {"segmentation": [[3, 2, 9, 2, 9, 7, 3, 7]]}
         truth = [box(1, 100, 17, 3, 2, 6, 5) | outline]
-        found = read_coco(scene(tmp_path, ["a.jpg"], truth), "segment", LABELS)
+        found = read_coco(scene(tmp_path, ["a.jpg"], truth), SEGMENT, LABELS)
         (a,) = found.pictures
 
         def measured(mask: Any) -> float | None:
@@ -143,7 +146,7 @@ class TestCoco:
         file = folder / "annotations" / "instances_val2017.json"
         text = file.read_text().replace('{"id": 17, "name": "cat"}', '{"id": 1, "name": "person"}')
         file.write_text(text)
-        found = read_coco(folder, "pose", ["person"])
+        found = read_coco(folder, POSE, ["person"])
         (a,) = found.pictures
 
         def measured(shift: float) -> float | None:
@@ -157,7 +160,7 @@ class TestCoco:
         """The second picture holds nothing, the third only what is ignored."""
         crowd = box(2, 102, 17, 1, 1, 6, 6) | {"iscrowd": 1}
         rows = [box(1, 100, 17, 1, 1, 6, 6), crowd]
-        found = read_coco(scene(tmp_path, ["a.jpg", "b.jpg", "c.jpg"], rows), "detect", LABELS)
+        found = read_coco(scene(tmp_path, ["a.jpg", "b.jpg", "c.jpg"], rows), DETECT, LABELS)
         _, b, c = found.pictures
         for answers in ([], [thing(0, 1, 1, 7, 7)]):
             told = {b: answers, c: answers}
@@ -171,7 +174,7 @@ class TestCoco:
         """pycocotools takes number 0 for no match, and of two alike sees one."""
         rows = [one | {"id": number} for one, number in zip(self.TRUTH, numbers, strict=True)]
         rows = [{key: v for key, v in one.items() if key not in without} for one in rows]
-        found = read_coco(scene(tmp_path, ["a.jpg", "b.jpg"], rows), "detect", LABELS)
+        found = read_coco(scene(tmp_path, ["a.jpg", "b.jpg"], rows), DETECT, LABELS)
         a, b = found.pictures
         told = {a: [thing(0, 1, 1, 7, 7), thing(1, 8, 2, 17, 9)], b: [thing(0, 2, 2, 7, 7)]}
         assert coco_figures(found, told)["mAP"] == pytest.approx(100)
@@ -239,7 +242,7 @@ class TestIntervals:
             box(1 + i, 100 + i % 8, 17 + i % 2, *random.uniform(0, 5, 2), *random.uniform(3, 6, 2))
             for i in range(30)
         ]
-        found = read_coco(scene(tmp_path, names, rows), "detect", LABELS)
+        found = read_coco(scene(tmp_path, names, rows), DETECT, LABELS)
         told = {
             path: [
                 thing(
@@ -333,5 +336,4 @@ def test_each_kind_of_data_has_its_figures(tmp_path: Path) -> None:
         None,
     )
     found = compute_figures(data, [[frame(data.pictures[0], objects=[thing(0, 1, 1, 7, 7)])]])
-    assert tuple(found) == METRIC_NAMES["coco"]
-    assert set(METRIC_NAMES) == set(DATA_KINDS)
+    assert tuple(found) == DATA_FORMATS["coco"].metrics
