@@ -29,8 +29,7 @@ from piyard.vision.overlap import Agreement
 from piyard.vision.schema import Head, Preprocess, TrackerConfig
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from piyard.vision.schema import Floats
 
 
 def find_class_output(conversion: Conversion, model: Model) -> int:
@@ -176,7 +175,7 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
         """What the files of its networks begin with: ``model``, and ``head`` of a tracker."""
         return self.manifest.nets
 
-    def reference(self, blob: str) -> NDArray[np.float32]:
+    def reference(self, blob: str) -> Floats:
         """The original's output, flat, for ``stimulus.tensor(input_shape, SEED, input_range)``."""
         import numpy as np
 

@@ -60,8 +60,7 @@ from piyard.vision.pictures import read_picture
 from piyard.vision.preprocess import prepare_picture
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from piyard.vision.schema import Floats
 
 
 CONVERSION_PHASES = 4
@@ -201,16 +200,12 @@ def _net_sizes(model: Model, nets: Mapping[str, ReferenceModel], at: Path) -> di
     return {stem: _net_size(net, at, inputs[stem], stem) for stem, net in nets.items()}
 
 
-def _net_size(
-    net: ReferenceModel, at: Path, inputs: Sequence[NDArray[np.float32]], stem: str
-) -> NetSize:
+def _net_size(net: ReferenceModel, at: Path, inputs: Sequence[Floats], stem: str) -> NetSize:
     size = net.size()
     return NetSize(**size) if size else count_operations(at, inputs, stem)
 
 
-def count_operations(
-    folder: Path, inputs: Sequence[NDArray[np.float32]], stem: str = "model"
-) -> NetSize:
+def count_operations(folder: Path, inputs: Sequence[Floats], stem: str = "model") -> NetSize:
     """The size of the network in the folder, for one inference of these inputs."""
     layers, net = read_layers(folder, stem), load_net(folder, stem)
     blobs = run_all_blobs(net, layers, *inputs)
@@ -257,9 +252,7 @@ def load_original(conversion: Conversion) -> ReferenceModel:
     return reference_model(conversion.model, _chosen_weights(conversion))
 
 
-def compute_reference_logits(
-    conversion: Conversion, pictures: Sequence[Path]
-) -> NDArray[np.float32]:
+def compute_reference_logits(conversion: Conversion, pictures: Sequence[Path]) -> Floats:
     """The original's first output for each picture, shape (pictures, classes)."""
     import numpy as np
 

@@ -29,10 +29,7 @@ from piyard.models.synthetic import INPUT_SEED, random_tensor
 from piyard.vision.schema import DenseHead
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float32]
+    from piyard.vision.schema import Floats
 
 
 SHOWN_LINES = 12
@@ -187,7 +184,7 @@ SUM_TOLERANCE = 1e-3
 class RunnableNetwork(Protocol):
     """A network that can be run; an ``Original`` is one."""
 
-    def run(self, *inputs: Array) -> list[Array]:
+    def run(self, *inputs: Floats) -> list[Floats]:
         """Its outputs, without a batch."""
 
     def output_names(self, count: int) -> list[str]:
@@ -230,13 +227,13 @@ def require_logits(model: Model, network: RunnableNetwork) -> None:
         )
 
 
-def _are_probabilities(output: Array) -> bool:
+def _are_probabilities(output: Floats) -> bool:
     in_range = float(output.min()) >= 0 and float(output.max()) <= 1
     varies = float(output.max()) > float(output.min())
     return in_range and varies and abs(float(output.sum()) - 1) < SUM_TOLERANCE
 
 
-def _count_classes(model: Model, arrays: list[Array], names: Sequence[str]) -> int | None:
+def _count_classes(model: Model, arrays: list[Floats], names: Sequence[str]) -> int | None:
     """How many classes the outputs are for; None where they do not show it."""
     if model.spec.has_class_output:
         sizes = [int(array.size) for array in arrays]

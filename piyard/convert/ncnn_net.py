@@ -21,10 +21,7 @@ from piyard.core.errors import ConversionFailed
 from piyard.models.networks import THREADS
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float32]
+    from piyard.vision.schema import Floats
 
 
 NET_STEM = "model"
@@ -56,13 +53,13 @@ def load_net_files(param_file: Path, bin_file: Path) -> Any:
     return net
 
 
-def net_function(folder: Path, stem: str = NET_STEM) -> Callable[..., list[Array]]:
+def net_function(folder: Path, stem: str = NET_STEM) -> Callable[..., list[Floats]]:
     """That net of the folder as a function of its inputs, with the outputs in order."""
     net = load_net(folder, stem)
     return lambda *inputs: list(run_net(net, *inputs).values())
 
 
-def run_net(net: Any, *values: Array) -> dict[str, Array]:
+def run_net(net: Any, *values: Floats) -> dict[str, Floats]:
     """Every output by blob name, for one input of shape (c, h, w) and any strides.
 
     A net of several inputs takes them in the order of its .param.
@@ -70,15 +67,15 @@ def run_net(net: Any, *values: Array) -> dict[str, Array]:
     return _extract_blobs(net, _named_inputs(net, values), net_outputs(net))
 
 
-def run_all_blobs(net: Any, layers: Sequence[Layer], *values: Array) -> dict[str, Array]:
+def run_all_blobs(net: Any, layers: Sequence[Layer], *values: Floats) -> dict[str, Floats]:
     """Every blob there is, by name, in the order the layers make them."""
     names = [name for layer in layers for name in layer.tops if layer.type != "Input"]
     return _extract_blobs(net, _named_inputs(net, values), names)
 
 
 def simulate_fp16(
-    full: Any, half: Any, layers: Sequence[Layer], *values: Array, keep_fp32: Container[str] = ()
-) -> dict[str, Array]:
+    full: Any, half: Any, layers: Sequence[Layer], *values: Floats, keep_fp32: Container[str] = ()
+) -> dict[str, Floats]:
     """Every blob, with what goes in and what leaves each layer rounded to half precision.
 
     ``half`` is the net with its weights rounded, ``full`` the one without. Layers named in
@@ -100,12 +97,12 @@ def simulate_fp16(
     return values_by_blob
 
 
-def run_layer(net: Any, layer: Layer, values: Sequence[Array]) -> dict[str, Array]:
+def run_layer(net: Any, layer: Layer, values: Sequence[Floats]) -> dict[str, Floats]:
     """What a single layer makes of these inputs."""
     return _extract_blobs(net, dict(zip(layer.bottoms, values, strict=True)), layer.tops)
 
 
-def run_layer_fp16(half: Any, layer: Layer, values: Sequence[Array]) -> dict[str, Array]:
+def run_layer_fp16(half: Any, layer: Layer, values: Sequence[Floats]) -> dict[str, Floats]:
     """What a single layer makes of these inputs, all in fp16."""
     exact = run_layer(half, layer, [_round_fp16(value) for value in values])
     return {name: _round_fp16(value) for name, value in exact.items()}
@@ -150,11 +147,11 @@ def read_layers(folder: Path, stem: str = NET_STEM) -> list[Layer]:
     return read_param(folder / f"{stem}.ncnn.param")
 
 
-def _named_inputs(net: Any, values: Sequence[Array]) -> dict[str, Array]:
+def _named_inputs(net: Any, values: Sequence[Floats]) -> dict[str, Floats]:
     return dict(zip(net_inputs(net), values, strict=True))
 
 
-def _round_fp16(values: Array) -> Array:
+def _round_fp16(values: Floats) -> Floats:
     import numpy as np
 
     # Beyond 65504 a half is infinite: so be it, the proof looks for that.
@@ -162,7 +159,7 @@ def _round_fp16(values: Array) -> Array:
         return values.astype(np.float16).astype(np.float32)
 
 
-def _extract_blobs(net: Any, fed: Mapping[str, Array], names: Sequence[str]) -> dict[str, Array]:
+def _extract_blobs(net: Any, fed: Mapping[str, Floats], names: Sequence[str]) -> dict[str, Floats]:
     import ncnn
     import numpy as np
 
@@ -202,25 +199,25 @@ class NetPair(msgspec.Struct, frozen=True, kw_only=True):
     layers: list[Layer]
     """With the masks that the boards get."""
 
-    def run_fp32(self, *values: Array) -> dict[str, Array]:
+    def run_fp32(self, *values: Floats) -> dict[str, Floats]:
         """The outputs in fp32."""
         return run_net(self.full, *values)
 
     def run_fp16(
-        self, *values: Array, keep_fp32: AbstractSet[str] = frozenset()
-    ) -> dict[str, Array]:
+        self, *values: Floats, keep_fp32: AbstractSet[str] = frozenset()
+    ) -> dict[str, Floats]:
         """The outputs with fp16 storage; ``keep_fp32`` names layers beside the masked ones."""
         every = self.all_blobs_fp16(*values, keep_fp32=keep_fp32)
         return {name: every[name] for name in net_outputs(self.half)}
 
-    def computes(self, precision: str) -> Callable[..., list[Array]]:
+    def computes(self, precision: str) -> Callable[..., list[Floats]]:
         """The net as a function in ``COMPUTED``'s precision, with the outputs in order."""
         run = {"fp32": self.run_fp32, "fp16": self.run_fp16}[precision]
         return lambda *values: list(run(*values).values())
 
     def all_blobs_fp16(
-        self, *values: Array, keep_fp32: AbstractSet[str] = frozenset()
-    ) -> dict[str, Array]:
+        self, *values: Floats, keep_fp32: AbstractSet[str] = frozenset()
+    ) -> dict[str, Floats]:
         """The same for every blob."""
         kept = fp32_layers(self.layers) | keep_fp32
         return simulate_fp16(self.full, self.half, self.layers, *values, keep_fp32=kept)
@@ -242,11 +239,11 @@ class NcnnReference(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = "ncnn"
     is_program: bool = False
 
-    def run(self, *inputs: Array) -> list[Array]:
+    def run(self, *inputs: Floats) -> list[Floats]:
         """ncnn's own outputs, in fp32: they prove nothing about the pair."""
         return list(run_net(load_net_files(self.param, self.bin), *inputs).values())
 
-    def tensors(self, *inputs: Array) -> Iterator[tuple[str, Array]]:
+    def tensors(self, *inputs: Floats) -> Iterator[tuple[str, Floats]]:
         """Every blob by its name."""
         yield from run_all_blobs(
             load_net_files(self.param, self.bin), read_param(self.param), *inputs

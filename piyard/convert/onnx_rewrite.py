@@ -24,10 +24,7 @@ from piyard.convert.onnx_graph import (
 from piyard.core.errors import ConversionFailed, did_you_mean
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float32]
+    from piyard.vision.schema import Floats
 
 
 def cut_graph(graph: OnnxGraph, tensors: Sequence[str] = ()) -> OnnxGraph:
@@ -136,7 +133,7 @@ def _rewrite_concat(graph: OnnxGraph, index: GraphIndex, concat: Any) -> bool:
     return True
 
 
-def spread_kernel(kernel: Array, parts: list[StridedSlice]) -> Array:
+def spread_kernel(kernel: Floats, parts: list[StridedSlice]) -> Floats:
     """The kernel (out, parts x channels, k, k) as one over the source: (out, channels, tk, tk)."""
     import numpy as np
 
@@ -188,7 +185,7 @@ def _slice_axes(index: GraphIndex, node: Any) -> dict[int, tuple[int, int]] | No
     return dict(zip(places, zip(starts, steps, strict=True), strict=True))
 
 
-def _conv_kernel(index: GraphIndex, conv: Any) -> Array | None:
+def _conv_kernel(index: GraphIndex, conv: Any) -> Floats | None:
     """The weights of a convolution that looks at neighbours only and has a single group."""
     if conv.op_type != "Conv" or index.attribute(conv, "group", 1) != 1:
         return None
@@ -199,7 +196,7 @@ def _conv_kernel(index: GraphIndex, conv: Any) -> Array | None:
     return index.constant(conv.input[1])
 
 
-def _enlarge_conv(conv: Any, kernel: Array, step: int) -> None:
+def _enlarge_conv(conv: Any, kernel: Floats, step: int) -> None:
     """Kernel, stride and padding of the convolution, over all pixels."""
     import onnx
 

@@ -38,13 +38,11 @@ from piyard.vision.preprocess import picture_transform
 from piyard.vision.schema import BytetrackConfig, DenseHead
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from piyard.vision.schema import Floats
 
-    NetOutputs = Sequence[NDArray[np.float32]]
-    Array = NDArray[np.float32]
-    Outputs = list[Array]
-    Computed = Mapping[str, Sequence[Mapping[str, Array]]]
+    NetOutputs = Sequence[Floats]
+    Outputs = list[Floats]
+    Computed = Mapping[str, Sequence[Mapping[str, Floats]]]
     """Kind of input → the outputs for each input, by blob."""
 
 
@@ -122,14 +120,14 @@ def prove_nets(
     return ProofResult(figures=figures, predictions=predictions)
 
 
-def run_inputs(run: Callable[..., dict[str, Array]], feed: InputsByKind) -> Computed:
+def run_inputs(run: Callable[..., dict[str, Floats]], feed: InputsByKind) -> Computed:
     """What that run makes of everything that is fed."""
     return {kind: [run(*arrays) for arrays in inputs] for kind, inputs in feed.items()}
 
 
 def _net_functions(
     nets: NetPair, original: ReferenceModel
-) -> dict[str, Callable[..., dict[str, Array]]]:
+) -> dict[str, Callable[..., dict[str, Floats]]]:
     """A ready pair is its own original: in fp32 there is nothing to compare."""
     if not original.is_program:
         return {"fp16": nets.run_fp16}
@@ -153,7 +151,7 @@ def _figures_by_kind(
 
 
 def _compare_outputs(
-    got: Mapping[str, Array], expected: list[Array]
+    got: Mapping[str, Floats], expected: list[Floats]
 ) -> dict[str, OutputDifference]:
     if len(got) != len(expected):
         raise ConversionFailed(f"ncnn has {len(got)} outputs, the original {len(expected)}")
@@ -263,16 +261,16 @@ def _output_names(figures: Mapping[str, FiguresByKind], stem: str) -> list[str]:
     return [name for name in outputs if split_name(name)[0] == stem]
 
 
-def _is_constant(outputs: Sequence[Array]) -> bool:
+def _is_constant(outputs: Sequence[Floats]) -> bool:
     """Whether several inputs of each size all give the same; one input alone tells nothing."""
-    by_shape: dict[tuple[int, ...], list[Array]] = {}
+    by_shape: dict[tuple[int, ...], list[Floats]] = {}
     for output in outputs:
         by_shape.setdefault(output.shape, []).append(output)
     compared = [alike for alike in by_shape.values() if len(alike) > 1]
     return bool(compared) and all(map(_are_alike, compared))
 
 
-def _are_alike(outputs: Sequence[Array]) -> bool:
+def _are_alike(outputs: Sequence[Floats]) -> bool:
     import numpy as np
 
     first = outputs[0]

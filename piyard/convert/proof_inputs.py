@@ -23,11 +23,9 @@ from piyard.vision.tasks.base import Compute, Net, PictureSet, Predictor
 from piyard.vision.tasks.track import TracksByFrame
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from piyard.vision.schema import Floats
 
-    Array = NDArray[np.float32]
-    Outputs = list[NDArray[np.float32]]
+    Outputs = list[Floats]
 
 
 PROOF_PICTURES = 16
@@ -36,7 +34,7 @@ MIN_INPUTS = 3
 USUAL_PIXELS = 224 * 224
 """Pixels of an input that is proved on ``COUNT`` pictures; a larger one takes longer."""
 
-InputsByKind = dict[str, list[tuple["Array", ...]]]
+InputsByKind = dict[str, list[tuple["Floats", ...]]]
 """Kind of input → the inputs, each one array (c, h, w) for each of the net's inputs."""
 
 
@@ -76,7 +74,7 @@ def make_inputs(
 
 def make_net_inputs(
     model: Model, pictures: Iterable[Path], size: tuple[int, int] | None = None
-) -> dict[str, list[Array]]:
+) -> dict[str, list[Floats]]:
     """Inputs of shape (c, h, w) by kind; the one of kind ``strided`` is not contiguous."""
     import numpy as np
 
@@ -93,7 +91,7 @@ def make_net_inputs(
 
 
 def _backbone_features(
-    main: ReferenceModel, template: Mapping[str, list[Array]], search: Mapping[str, list[Array]]
+    main: ReferenceModel, template: Mapping[str, list[Floats]], search: Mapping[str, list[Floats]]
 ) -> InputsByKind:
     """What the backbone makes of a template and of the place it is searched in."""
     return {

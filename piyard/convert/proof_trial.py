@@ -47,10 +47,7 @@ from piyard.vision.overlap import Agreement
 from piyard.vision.tasks.track import TRACK
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float32]
+    from piyard.vision.schema import Floats
 
 
 SAME_WITHIN = 1e-3
@@ -58,7 +55,7 @@ SAME_WITHIN = 1e-3
 
 
 def first_diverging(
-    net: Any, layers: Sequence[Layer], computed: Iterable[tuple[str, Array]], *values: Array
+    net: Any, layers: Sequence[Layer], computed: Iterable[tuple[str, Floats]], *values: Floats
 ) -> Layer | None:
     """The first layer at fault, given what the original computes of ``values``."""
     computed_tensors = _by_size(values, computed)
@@ -67,7 +64,7 @@ def first_diverging(
     return first_lost_layer(layers, right)
 
 
-def first_diverging_fp16(nets: NetPair, *values: Array, alike: float) -> Layer | None:
+def first_diverging_fp16(nets: NetPair, *values: Floats, alike: float) -> Layer | None:
     """The first layer whose output fp16 storage moves further than ``alike``, for good."""
     exact = run_all_blobs(nets.full, nets.layers, *values)
     rounded = nets.all_blobs_fp16(*values)
@@ -97,7 +94,7 @@ def describe_layer(layer: Layer, origin: str = "") -> str:
     return f"first diverging layer: {layer.type} '{layer.name}'{from_}"
 
 
-def relative_distance(reference: Array, other: Array) -> float:
+def relative_distance(reference: Floats, other: Floats) -> float:
     """Length of the difference as a part of the length of ``one``; infinite when not finite."""
     import numpy as np
 
@@ -109,15 +106,15 @@ def relative_distance(reference: Array, other: Array) -> float:
 
 
 def _by_size(
-    values: Sequence[Array], computed: Iterable[tuple[str, Array]]
-) -> dict[int, list[Array]]:
-    by_size: dict[int, list[Array]] = {}
+    values: Sequence[Floats], computed: Iterable[tuple[str, Floats]]
+) -> dict[int, list[Floats]]:
+    by_size: dict[int, list[Floats]] = {}
     for value in (*values, *(value for _, value in computed)):
         by_size.setdefault(value.size, []).append(value)
     return by_size
 
 
-def _is_computed(value: Array, by_size: Mapping[int, list[Array]]) -> bool:
+def _is_computed(value: Floats, by_size: Mapping[int, list[Floats]]) -> bool:
     return any(
         relative_distance(tensor, value) <= SAME_WITHIN for tensor in by_size.get(value.size, [])
     )
@@ -144,7 +141,7 @@ def fewest_layers(
     return set(order[:many])
 
 
-def layers_by_loss(nets: NetPair, inputs: Sequence[Array]) -> list[str]:
+def layers_by_loss(nets: NetPair, inputs: Sequence[Floats]) -> list[str]:
     """All layers, those first that lose most in fp16; after one that overflows, its readers.
 
     ``inputs`` are one array for each of its inputs.
@@ -163,7 +160,7 @@ def order_by_loss(working: Sequence[Layer], lost: Mapping[str, float]) -> list[s
     return sorted(counted, key=lambda name: -counted[name])
 
 
-def _fp16_loss(nets: NetPair, layer: Layer, blobs: dict[str, Array]) -> float:
+def _fp16_loss(nets: NetPair, layer: Layer, blobs: dict[str, Floats]) -> float:
     """How far the layer's output is from the exact one when it alone computes in fp16."""
     inputs = [blobs[name] for name in layer.bottoms]
     rounded = run_layer_fp16(nets.half, layer, inputs)
@@ -295,11 +292,11 @@ def _diverging_layers(trial: ProofTrial, wrong: Sequence[str]) -> list[str]:
 
 
 def _first_wrong(
-    original: ReferenceModel, nets: NetPair, inputs: tuple[Array, ...]
+    original: ReferenceModel, nets: NetPair, inputs: tuple[Floats, ...]
 ) -> Layer | None:
     return first_diverging(nets.full, nets.layers, original.tensors(*inputs), *inputs)
 
 
-def _first_worn(trial: ProofTrial, nets: NetPair, inputs: tuple[Array, ...]) -> Layer | None:
+def _first_worn(trial: ProofTrial, nets: NetPair, inputs: tuple[Floats, ...]) -> Layer | None:
     alike = max_distance(trial.case.model.proof.cosine_fp16)
     return first_diverging_fp16(nets, *inputs, alike=alike)

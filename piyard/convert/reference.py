@@ -23,11 +23,9 @@ from piyard.core.errors import ConversionFailed
 from piyard.core.files import scratch_folder
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
-    from numpy.typing import NDArray
 
-    Array = NDArray[np.float32]
+    from piyard.vision.schema import Floats
 
 
 ReferenceSize = dict[str, int]
@@ -45,10 +43,10 @@ class ReferenceModel(Protocol):
     def is_program(self) -> bool:
         """Whether there is something else to compare ncnn with."""
 
-    def run(self, *inputs: Array) -> list[Array]:
+    def run(self, *inputs: Floats) -> list[Floats]:
         """The outputs in the layout of ``piyard.model.head``, for inputs (c, h, w)."""
 
-    def tensors(self, *inputs: Array) -> Iterator[tuple[str, Array]]:
+    def tensors(self, *inputs: Floats) -> Iterator[tuple[str, Floats]]:
         """All intermediate tensors in order, each with the name of where it is computed."""
 
     def lower(self, at: Path, *, half: bool) -> list[Layer]:
@@ -82,7 +80,7 @@ class LogProbabilities(msgspec.Struct, frozen=True, kw_only=True):
         """The inner one's."""
         return self.inner.is_program
 
-    def run(self, *inputs: Array) -> list[Array]:
+    def run(self, *inputs: Floats) -> list[Floats]:
         """The outputs, those of the classes as probabilities."""
         import numpy as np
 
@@ -92,7 +90,7 @@ class LogProbabilities(msgspec.Struct, frozen=True, kw_only=True):
             np.exp(output) if number == place else output for number, output in enumerate(outputs)
         ]
 
-    def tensors(self, *inputs: Array) -> Iterator[tuple[str, Array]]:
+    def tensors(self, *inputs: Floats) -> Iterator[tuple[str, Floats]]:
         """See ``Original``."""
         yield from self.inner.tensors(*inputs)
 
@@ -161,13 +159,13 @@ class TorchReference(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = "torch"
     is_program: bool = True
 
-    def run(self, *inputs: Array) -> list[Array]:
+    def run(self, *inputs: Floats) -> list[Floats]:
         """torch's outputs, the strides of the inputs kept. Raises ``ConversionFailed``."""
         with script_errors("the network", [values.shape for values in inputs]):
             output = self.network(*_batched(inputs))
         return [single[0].numpy() for single in _output_tensors(output)]
 
-    def tensors(self, *inputs: Array) -> Iterator[tuple[str, Array]]:
+    def tensors(self, *inputs: Floats) -> Iterator[tuple[str, Floats]]:
         """The output of every operation, named by the module that called it."""
         from piyard.convert.torchscript import watch_tensors
 
@@ -220,7 +218,7 @@ def _output_tensors(output: Any) -> Sequence[torch.Tensor]:
     return outputs
 
 
-def _batched(inputs: Sequence[Array]) -> list[torch.Tensor]:
+def _batched(inputs: Sequence[Floats]) -> list[torch.Tensor]:
     import torch
 
     return [torch.from_numpy(values).unsqueeze(0) for values in inputs]
@@ -243,11 +241,11 @@ class ScriptReference(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = "torch"
     is_program: bool = True
 
-    def run(self, *inputs: Array) -> list[Array]:
+    def run(self, *inputs: Floats) -> list[Floats]:
         """torch's outputs. Raises ``ConversionFailed``."""
         return self.program.run(*inputs)
 
-    def tensors(self, *inputs: Array) -> Iterator[tuple[str, Array]]:
+    def tensors(self, *inputs: Floats) -> Iterator[tuple[str, Floats]]:
         """The output of every operation, named by the module that called it."""
         yield from self.program.tensors(*inputs)
 

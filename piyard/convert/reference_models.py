@@ -47,10 +47,7 @@ from piyard.models.weights import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float32]
+    from piyard.vision.schema import Floats
 
 
 InputShape = tuple[int, ...]
@@ -70,13 +67,13 @@ class OnnxReference(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = "onnxruntime"
     is_program: bool = True
 
-    def run(self, *inputs: Array) -> list[Array]:
+    def run(self, *inputs: Floats) -> list[Floats]:
         """onnxruntime's outputs for one input each."""
         fed = _session_inputs(self.session, inputs)
         with _onnx_errors():
             return [single[0] for single in self.session.run(None, fed)]
 
-    def tensors(self, *inputs: Array) -> Iterator[tuple[str, Array]]:
+    def tensors(self, *inputs: Floats) -> Iterator[tuple[str, Floats]]:
         """Every tensor of the graph by the name the file gives it."""
         names = float_tensors(self.graph)
         session = _onnx_session(cut_graph(self.graph, names))
@@ -131,7 +128,7 @@ def _with_batch(shapes: Sequence[InputShape]) -> list[InputShape]:
     return [(1, *shape) for shape in shapes]
 
 
-def _session_inputs(session: Any, inputs: Sequence[Array]) -> dict[str, Array]:
+def _session_inputs(session: Any, inputs: Sequence[Floats]) -> dict[str, Floats]:
     import numpy as np
 
     names = [entry.name for entry in session.get_inputs()]

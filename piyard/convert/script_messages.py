@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from piyard.vision.schema import Floats
 
 
 FRAME_HEAD = 8
@@ -154,18 +153,18 @@ def decode_answer(content: bytes) -> Answer:
     return _answers.decode(content)
 
 
-def pack_tensor(values: NDArray[np.float32]) -> Tensor:
+def pack_tensor(values: Floats) -> Tensor:
     """An array as it travels."""
     import numpy as np
 
     return Tensor(values.shape, np.ascontiguousarray(values, "<f4").tobytes())
 
 
-def unpack_tensor(tensor: Tensor) -> NDArray[np.float32]:
+def unpack_tensor(tensor: Tensor) -> Floats:
     """An array of its own; raises ``ValueError`` when shape and bytes do not fit."""
     import numpy as np
 
     if len(tensor.shape) > MAX_DIMENSIONS or min(tensor.shape, default=0) < 0:
         raise ValueError("not the shape of a tensor")
-    values: NDArray[np.float32] = np.frombuffer(tensor.data, "<f4").copy()
+    values: Floats = np.frombuffer(tensor.data, "<f4").copy()
     return values.reshape(tensor.shape)

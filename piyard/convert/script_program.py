@@ -51,10 +51,7 @@ from piyard.core.sandbox import launch
 from piyard.core.sandbox.launch import SandboxedProcess, SandboxNeed, is_trusted, require_sandbox
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float32]
+    from piyard.vision.schema import Floats
 
 
 NOTES_PATH = PurePosixPath("extra/config.txt")
@@ -127,12 +124,12 @@ class SandboxedProgram:
         sizes = self._ask(Shapes(list(values), tuple(shape)), Sizes)
         return dict(zip(values, sizes.shapes, strict=True))
 
-    def run(self, *inputs: Array) -> list[Array]:
+    def run(self, *inputs: Floats) -> list[Floats]:
         """Its outputs for inputs (channels, rows, columns), without batch."""
         answer = self._ask(Run([pack_tensor(tensor) for tensor in inputs]), Tensors)
         return [self._array(tensor) for tensor in answer.outputs]
 
-    def tensors(self, *inputs: Array) -> Iterator[tuple[str, Array]]:
+    def tensors(self, *inputs: Floats) -> Iterator[tuple[str, Floats]]:
         """Everything computed on the way, with where it is computed, in order."""
         self._send(Watch([pack_tensor(array) for array in inputs]))
         for named in iter(self._named, None):
@@ -256,7 +253,7 @@ class SandboxedProgram:
             )
         return ConversionFailed(failure.what, evidence=failure.evidence, remedy=remedy)
 
-    def _array(self, tensor: Tensor) -> Array:
+    def _array(self, tensor: Tensor) -> Floats:
         try:
             return unpack_tensor(tensor)
         except ValueError:

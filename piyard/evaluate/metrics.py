@@ -26,12 +26,7 @@ from piyard.vision.predictions import Frame, PredictedObject
 from piyard.vision.schema import Corners
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from piyard.vision.schema import Doubles
-
-    Array = NDArray[np.float64]
+    from piyard.vision.schema import Doubles, Indices
 
 
 def coco_figures(
@@ -144,13 +139,13 @@ IOU_50 = 0
 class CategoryDetections(NamedTuple):
     """The detections of one category, best first, and its truths."""
 
-    right: Array
+    right: Doubles
     """(thresholds, detections): 1 where a detection is right."""
-    wrong: Array
+    wrong: Doubles
     """The same of those that are wrong; what is ignored is neither."""
-    picture: NDArray[np.int64]
+    picture: Indices
     """Of each detection."""
-    truths: Array
+    truths: Doubles
     """Objects in each picture."""
 
 
@@ -227,7 +222,7 @@ def _one_category(pictures: list[dict[str, Any] | None], params: Any) -> Categor
 
 
 def _mean_precision(
-    categories: list[CategoryDetections], weights: Array, judged: Any
+    categories: list[CategoryDetections], weights: Doubles, judged: Any
 ) -> tuple[float, float]:
     """mAP and mAP50 of the pictures, each taken so many times; NaN of nothing."""
     import numpy as np
@@ -242,8 +237,8 @@ def _mean_precision(
 
 
 def _category_precision(
-    category: CategoryDetections, weights: Array, recalls: Array
-) -> Array | None:
+    category: CategoryDetections, weights: Doubles, recalls: Doubles
+) -> Doubles | None:
     """Average precision at each threshold, as pycocotools accumulates it."""
     import numpy as np
 
@@ -259,7 +254,9 @@ def _category_precision(
     precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
     padded = np.pad(precision, ((0, 0), (0, 1)))
     at = [np.searchsorted(row / total, recalls, side="left") for row in right]
-    averages: Array = np.array([row[places].mean() for row, places in zip(padded, at, strict=True)])
+    averages: Doubles = np.array(
+        [row[places].mean() for row, places in zip(padded, at, strict=True)]
+    )
     return averages
 
 

@@ -47,8 +47,7 @@ from piyard.vision.pictures import as_jpeg_or_png, sent_suffix
 from piyard.vision.preprocess import preprocess_flags
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from piyard.vision.schema import Floats
 
 
 def check_outputs(record: Record, conversion: Conversion) -> OutputCheck:
@@ -78,7 +77,7 @@ def _is_within_threshold(difference: OutputDifference, threshold: float) -> bool
     return difference.relative <= max_distance(threshold)
 
 
-def _read_output(folder: Path, blob: str, size: int) -> NDArray[np.float32]:
+def _read_output(folder: Path, blob: str, size: int) -> Floats:
     """A blob nnrun saved: little-endian float32 values, ``size`` of them, or one too many."""
     import numpy as np
 

@@ -40,10 +40,7 @@ from piyard.run import execute
 from piyard.run.job import JobContext
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float32]
+    from piyard.vision.schema import Floats
 
 
 MASKABLE_PRECISIONS = ("fp16", "int8")
@@ -94,8 +91,8 @@ class LayerProbe(msgspec.Struct, frozen=True, kw_only=True):
 
     stem: str
     layers: list[Layer]
-    inputs: tuple[Array, ...]
-    blobs: Mapping[str, Array]
+    inputs: tuple[Floats, ...]
+    blobs: Mapping[str, Floats]
 
     @property
     def working(self) -> list[Layer]:
@@ -143,7 +140,7 @@ def layer_losses(context: JobContext, closer: LayerProbe) -> dict[str, float]:
     return loss_by_layer
 
 
-def _layer_distance(closer: LayerProbe, name: str, exact: Array) -> float:
+def _layer_distance(closer: LayerProbe, name: str, exact: Floats) -> float:
     return relative_distance(exact, closer.blobs[name].reshape(exact.shape))
 
 

@@ -24,12 +24,8 @@ from piyard.run.log import Log, read_precision_label
 from piyard.run.record import LOG_FILE, OUTPUTS_FOLDER, run_folder
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from piyard.convert.proof import Computed
-
-    Array = NDArray[np.float32]
+    from piyard.vision.schema import Floats
 
 
 COMPUTE_TASK = "compute"
@@ -77,13 +73,13 @@ def compute_tensors(
     return BoardTensors(precision=label, emulated=record.emulated, blobs=blobs)
 
 
-def _in_nnrun_order(layers: Sequence[Layer], inputs: Sequence[Array]) -> list[Array]:
+def _in_nnrun_order(layers: Sequence[Layer], inputs: Sequence[Floats]) -> list[Floats]:
     """The inputs in the order in which nnrun takes them."""
     by_name = dict(zip(input_blobs(layers), inputs, strict=True))
     return [by_name[name] for name in declared_inputs(layers)]
 
 
-def _tensor_release(inferences: Sequence[Sequence[Array]], place: Path) -> Release:
+def _tensor_release(inferences: Sequence[Sequence[Floats]], place: Path) -> Release:
     import numpy as np
 
     paths = {}
@@ -114,9 +110,9 @@ def _compute_command(
 
 def _read_blobs(
     folder: Path, nnrun_log: Log, count: int, blob_names: Sequence[str] | None
-) -> list[Mapping[str, Array]]:
+) -> list[Mapping[str, Floats]]:
     """The blobs of each inference; raises ``UnreadableLog`` for what no nnrun writes."""
-    blobs: list[dict[str, Array]] = [{} for _ in range(count)]
+    blobs: list[dict[str, Floats]] = [{} for _ in range(count)]
     try:
         for line in nnrun_log.of("output"):
             output = msgspec.convert(line, OutputLine)
@@ -131,10 +127,10 @@ def _read_blobs(
         ) from None
 
 
-def _read_blob(folder: Path, output: OutputLine) -> Array:
+def _read_blob(folder: Path, output: OutputLine) -> Floats:
     """Little-endian floats in the order of the shape."""
     import numpy as np
 
     path = folder / OUTPUTS_FOLDER / Path(output.file).name
-    blob: Array = np.fromfile(path, "<f4").reshape(output.shape)
+    blob: Floats = np.fromfile(path, "<f4").reshape(output.shape)
     return blob

@@ -40,10 +40,9 @@ import msgspec
 from piyard.core.errors import WrongInput
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
-    Series = NDArray[np.float64]
+    from piyard.vision.schema import Doubles as Series
 
 
 def to_series(samples: ArrayLike) -> Series:
