@@ -24,14 +24,15 @@ from piyard.results.summary import to_series
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from piyard.results.summary import Series, Summary
+    from piyard.results.summary import Summary
+    from piyard.vision.schema import Doubles
 
 
 MAX_AUTOCORRELATION = 0.95
 """A run with a higher autocorrelation drifts: no interval says anything about it."""
 
 
-def ar1_inflation(run: Series) -> float:
+def ar1_inflation(run: Doubles) -> float:
     """How much wider an interval of the middle has to be than if the samples were independent.
 
     With an autocorrelation of r between neighbours that fades as r, r², r³ … (AR(1)), n samples
@@ -42,7 +43,7 @@ def ar1_inflation(run: Series) -> float:
     return math.sqrt((1 + r) / (1 - r))
 
 
-def _autocorrelation(run: Series) -> float:
+def _autocorrelation(run: Doubles) -> float:
     from scipy.stats import rankdata
 
     aside = rankdata(run) - (run.size + 1) / 2
@@ -148,7 +149,7 @@ def decide(
     )
 
 
-def positive_times(samples: ArrayLike) -> Series:
+def positive_times(samples: ArrayLike) -> Doubles:
     """Samples that can be set in relation; raises ``WrongInput`` for others."""
     run = to_series(samples)
     if run.min() <= 0:
@@ -159,7 +160,7 @@ def positive_times(samples: ArrayLike) -> Series:
     return run
 
 
-def _median_ratio(of_a: Series, of_b: Series) -> MedianRatio:
+def _median_ratio(of_a: Doubles, of_b: Doubles) -> MedianRatio:
     a, b = summary.summarize(of_a), summary.summarize(of_b)
     wide_a, wide_b = ar1_inflation(of_a), ar1_inflation(of_b)
     middle = math.log(b.median / a.median)
@@ -249,7 +250,7 @@ def compare_runs(pairs: Sequence[tuple[ArrayLike, ArrayLike]]) -> Comparison:
     )
 
 
-def _standard_error(a: Series, b: Series, expected: float) -> tuple[float, int]:
+def _standard_error(a: Doubles, b: Doubles, expected: float) -> tuple[float, int]:
     """The standard error of b's mean less a's, and its degrees of freedom."""
     squares = float(((a - a.mean()) ** 2).sum() + ((b - b.mean()) ** 2).sum())
     freedom = SPREAD_FREEDOM + a.size + b.size - 2

@@ -42,10 +42,10 @@ from piyard.core.errors import WrongInput
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from piyard.vision.schema import Doubles as Series
+    from piyard.vision.schema import Doubles
 
 
-def to_series(samples: ArrayLike) -> Series:
+def to_series(samples: ArrayLike) -> Doubles:
     """The samples in their order, float64; raises ``WrongInput`` without finite ones."""
     import numpy as np
 
@@ -85,7 +85,7 @@ def median_interval(samples: ArrayLike, confidence: float = CONFIDENCE) -> tuple
     return float(low), float(high)
 
 
-def interval_ends(ordered: Series, at: IntervalRanks) -> tuple[Series, Series]:
+def interval_ends(ordered: Doubles, at: IntervalRanks) -> tuple[Doubles, Doubles]:
     """Both ends for samples that are sorted along the last axis."""
     if ordered.shape[-1] == 1:
         return ordered[..., 0], ordered[..., 0]

@@ -15,7 +15,7 @@ from piyard.results.summary import to_series
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from piyard.results.summary import Series
+    from piyard.vision.schema import Doubles
 
 
 BLOCKS = 20
@@ -25,7 +25,7 @@ VON_NEUMANN_LIMIT = 0.86
 PETTITT_LIMIT = 1.62
 
 
-def changes_slowly(samples: Series) -> bool:
+def changes_slowly(samples: Doubles) -> bool:
     """Whether neighbouring parts of the run are more alike than chance makes them.
 
     The run is cut into 20 blocks, each represented by the mean rank of its samples: ranks, as a few
@@ -60,7 +60,7 @@ def block_edges(count: int) -> list[int]:
     return [block * count // BLOCKS for block in range(BLOCKS + 1)]
 
 
-def _block_ranks(samples: Series) -> Series:
+def _block_ranks(samples: Doubles) -> Doubles:
     import numpy as np
     from scipy.stats import rankdata
 
@@ -174,7 +174,7 @@ def find_modes(samples: ArrayLike) -> Modes | None:
     return Modes(low=low, high=high, low_share=share, apart=(high - low) / middle)
 
 
-def _stretch_medians(run: Series) -> Series:
+def _stretch_medians(run: Doubles) -> Doubles:
     """Medians of every fifth of the run that begins with a block."""
     import numpy as np
 
@@ -183,7 +183,7 @@ def _stretch_medians(run: Series) -> Series:
     return np.array([np.median(run[start:end]) for start, end in stretches])
 
 
-def _level_noise(run: Series) -> float:
+def _level_noise(run: Doubles) -> float:
     """Twice the standard error of the difference of two levels, for normal noise.
 
     The noise is read from neighbouring samples, which no drift keeps apart.
@@ -196,7 +196,7 @@ def _level_noise(run: Series) -> float:
     return 2 * math.sqrt(2) * error_of_median
 
 
-def _has_valley(ordered: Series, low: float, high: float) -> bool:
+def _has_valley(ordered: Doubles, low: float, high: float) -> bool:
     """Whether the middle between two places is emptier than both, beyond chance."""
     import numpy as np
     from scipy.special import bdtr
@@ -209,7 +209,7 @@ def _has_valley(ordered: Series, low: float, high: float) -> bool:
     return fewer > 0 and bool(bdtr(between, between + fewer, 0.5) < VALLEY_P)
 
 
-def _otsu_cut(ordered: Series) -> int:
+def _otsu_cut(ordered: Doubles) -> int:
     """How many of the sorted samples are in the lower group, at least one and not all."""
     import numpy as np
 
