@@ -183,7 +183,7 @@ LINTERS = {
 
 def run_linters() -> None:
     """Run all ``LINTERS``; raises ``JobsFailed`` naming those that found something."""
-    _require_checkout()
+    _require_checkout("ruff")
     failed = [name for name in LINTERS if not _passes(name)]
     if failed:
         raise JobsFailed(f"{', '.join(failed)} found something", remedy="see above")
@@ -192,12 +192,16 @@ def run_linters() -> None:
 def linter_argv(name: str) -> list[str]:
     """The argv of a linter, from this environment."""
     program, *arguments = LINTERS[name]
-    return [str(Path(sys.executable).parent / program), *arguments]
+    return [str(_tool_path(program)), *arguments]
+
+
+def _tool_path(program: str) -> Path:
+    return Path(sys.executable).parent / program
 
 
 def run_tests(*, unit: bool, select: str) -> None:
     """Become pytest on both cores, so that its closing line is the last one."""
-    _require_checkout()
+    _require_checkout("pytest")
     only = ["tests/unit"] if unit else []
     chosen = ["-k", select] if select else []
     os.chdir(paths.ROOT)
@@ -211,12 +215,12 @@ def _passes(name: str) -> bool:
     return done.returncode == 0
 
 
-def _require_checkout() -> None:
+def _require_checkout(tool: str) -> None:
+    remedy = "in a checkout: ./yard lint, ./yard test"
     if IS_INSTALLED:
-        raise WrongInput(
-            "this piyard was installed by pip, without its tests",
-            remedy="in a checkout: ./yard lint, ./yard test",
-        )
+        raise WrongInput("this piyard was installed by pip, without its tests", remedy=remedy)
+    if not _tool_path(tool).is_file():
+        raise NotSetUp(f"{sys.executable} has no {tool}", remedy=f"{remedy}, which bring it along")
 
 
 def start_emulated(target_name: str, *, dry_run: bool) -> None:
