@@ -13,7 +13,7 @@ NOT_OURS = shutil.ignore_patterns("__pycache__", "fleet.yaml", "artifacts")
 
 
 class BuildWithCheckout(build_py):
-    """Puts them into piyard/checkout/, where piyard/paths.py looks for them."""
+    """Puts them into piyard/checkout/, where piyard/core/paths.py looks for them."""
 
     def run(self) -> None:
         super().run()

@@ -2,7 +2,8 @@
 
 One run at a time holds the lock by a token for a while, without a server. The board itself sets the
 governor before a run, if sudo asks for no password, and restores it after the run, whatever happens
-to the connection. What a killed run changed is restored by the next holder, or by ``restore``.
+to the connection. What a killed run changed is restored by the next holder, or by
+``restore_governor``.
 """
 
 from __future__ import annotations

@@ -153,7 +153,7 @@ class Producer(Protocol):
 
 
 class LayerProducer(NamedTuple):
-    """A layer of ncnn as a ``Maker``."""
+    """A layer of ncnn as a ``Producer``."""
 
     kind: str
     inputs: Sequence[str]

@@ -142,7 +142,7 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def weights(self) -> str:
-        """Their short name in the model's YAML (see ``weights.Chosen.short``)."""
+        """Their short name in the model's YAML (see ``ChosenWeights.short``)."""
         return self.manifest.weights.sha256[:8] or "random"
 
     @property

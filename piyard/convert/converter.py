@@ -248,7 +248,7 @@ def convert_model(
 
 
 def load_original(conversion: Conversion) -> ReferenceModel:
-    """What the conversion was made from, to be run under ``torch_shim.inference``."""
+    """What the conversion was made from, to be run under ``networks.inference``."""
     return reference_model(conversion.model, _chosen_weights(conversion))
 
 

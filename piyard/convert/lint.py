@@ -182,7 +182,7 @@ SUM_TOLERANCE = 1e-3
 
 
 class RunnableNetwork(Protocol):
-    """A network that can be run; an ``Original`` is one."""
+    """A network that can be run; a ``ReferenceModel`` is one."""
 
     def run(self, *inputs: Floats) -> list[Floats]:
         """Its outputs, without a batch."""

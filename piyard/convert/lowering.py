@@ -40,7 +40,7 @@ def lower_program(
     names: LayerNames | None = None,
     need: SandboxNeed = "preferred",
 ) -> list[Layer]:
-    """Write ``<stem>.<ending>`` for each of the ``ENDINGS`` into the folder ``at``.
+    """Write ``<stem>.<ending>`` for each of the ``KEPT_ENDINGS`` into the folder ``at``.
 
     The stem is the program's, which lies in a scratch folder of its own; ``half`` stores the
     weights as fp16. ``others`` are shapes that the network must also accept; ``names`` help to say

@@ -28,7 +28,7 @@ NET_STEM = "model"
 
 
 def load_net(folder: Path, stem: str = NET_STEM) -> Any:
-    """The net (``ncnn.Net``) of <stem>.ncnn.param and .bin (see ``load_pair``)."""
+    """The net (``ncnn.Net``) of <stem>.ncnn.param and .bin (see ``load_net_files``)."""
     return load_net_files(folder / f"{stem}.ncnn.param", folder / f"{stem}.ncnn.bin")
 
 
@@ -211,7 +211,7 @@ class NetPair(msgspec.Struct, frozen=True, kw_only=True):
         return {name: every[name] for name in net_outputs(self.half)}
 
     def computes(self, precision: str) -> Callable[..., list[Floats]]:
-        """The net as a function in ``COMPUTED``'s precision, with the outputs in order."""
+        """The net as a function in one of ``PRECISION_NOTES``, with the outputs in order."""
         run = {"fp32": self.run_fp32, "fp16": self.run_fp16}[precision]
         return lambda *values: list(run(*values).values())
 

@@ -195,7 +195,7 @@ class ProofCase(msgspec.Struct, frozen=True, kw_only=True):
     names: Mapping[str, LayerNames]
     """What the original calls its layers (see ``origins.of``)."""
     pictures: Sequence[Path] = ()
-    """Those of kind ``PICTURES``; none where what is found in them means nothing."""
+    """Those of ``PICTURES_KIND``; none where what is found in them means nothing."""
     clip: TrackedClip | None = None
     """What a tracker follows; None for other models, and where it means nothing."""
 

@@ -95,7 +95,7 @@ def describe_layer(layer: Layer, origin: str = "") -> str:
 
 
 def relative_distance(reference: Floats, other: Floats) -> float:
-    """Length of the difference as a part of the length of ``one``; infinite when not finite."""
+    """Length of the difference as a part of ``reference``'s own; infinite when not finite."""
     import numpy as np
 
     a, b = (values.astype(np.float64).ravel() for values in (reference, other))
@@ -129,7 +129,7 @@ def fewest_layers(
 ) -> set[str]:
     """The first so many names whose sparing makes all ``well``; none when that takes too many.
 
-    ``order`` has those first that lose most; at most ``MOST`` of them are taken.
+    ``order`` has those first that lose most; at most ``MAX_FP32_SHARE`` of them are taken.
     """
     most = int((MAX_FP32_SHARE if most_of_all is None else most_of_all) * len(order))
     few, many = 0, min(1, most)

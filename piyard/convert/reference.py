@@ -50,7 +50,7 @@ class ReferenceModel(Protocol):
         """All intermediate tensors in order, each with the name of where it is computed."""
 
     def lower(self, at: Path, *, half: bool) -> list[Layer]:
-        """Write ncnn's files and pnnx's own into the folder (see ``lowering.ENDINGS``)."""
+        """Write ncnn's files and pnnx's own into the folder (see ``lowering.KEPT_ENDINGS``)."""
 
     def names(self) -> LayerNames:
         """Its names of layers with weights, where pnnx does not keep them."""
@@ -91,26 +91,26 @@ class LogProbabilities(msgspec.Struct, frozen=True, kw_only=True):
         ]
 
     def tensors(self, *inputs: Floats) -> Iterator[tuple[str, Floats]]:
-        """See ``Original``."""
+        """See ``ReferenceModel``."""
         yield from self.inner.tensors(*inputs)
 
     def lower(self, at: Path, *, half: bool) -> list[Layer]:
-        """See ``Original``; the last logarithm is left out of the .param."""
+        """See ``ReferenceModel``; the last logarithm is left out of the .param."""
         layers = self.inner.lower(at, half=half)
         names = output_blobs(layers)
         place = self._place([0] * len(names)) if self.output else 0
         return _without_log(at / f"{MAIN_STEM}.ncnn.param", layers, names[place])
 
     def names(self) -> LayerNames:
-        """See ``Original``."""
+        """See ``ReferenceModel``."""
         return self.inner.names()
 
     def output_names(self, count: int) -> list[str]:
-        """See ``Original``."""
+        """See ``ReferenceModel``."""
         return self.inner.output_names(count)
 
     def size(self) -> ReferenceSize | None:
-        """See ``Original``."""
+        """See ``ReferenceModel``."""
         return self.inner.size()
 
     def _place(self, sizes: Sequence[int]) -> int:
@@ -173,7 +173,7 @@ class TorchReference(msgspec.Struct, frozen=True, kw_only=True):
             yield name, value.numpy()
 
     def lower(self, at: Path, *, half: bool) -> list[Layer]:
-        """See ``Original``."""
+        """See ``ReferenceModel``."""
         shapes, others = _batch_shapes(self.shapes), _batch_shapes(self.others)
         with scratch_folder("piyard-lower-") as place:
             program = self.write(self.network, shapes, others, place, self.stem)
@@ -250,7 +250,7 @@ class ScriptReference(msgspec.Struct, frozen=True, kw_only=True):
         yield from self.program.tensors(*inputs)
 
     def lower(self, at: Path, *, half: bool) -> list[Layer]:
-        """See ``Original``; pnnx, which runs the program too, has no more rights than it."""
+        """See ``ReferenceModel``; pnnx, which runs the program too, has no more rights than it."""
         shapes = [(1, *shape) for shape in self.shapes]
         others = [(1, *shape) for shape in self.others]
         with scratch_folder("piyard-lower-") as folder:

@@ -80,7 +80,7 @@ class OnnxReference(msgspec.Struct, frozen=True, kw_only=True):
         yield from zip(names, session.run(names, _session_inputs(session, inputs)), strict=True)
 
     def lower(self, at: Path, *, half: bool) -> list[Layer]:
-        """See ``Original``."""
+        """See ``ReferenceModel``."""
         shapes, others = _with_batch(self.shapes), _with_batch(self.others)
         with scratch_folder("piyard-lower-") as place:
             program = self.write(self.graph, shapes, others, place, self.stem)

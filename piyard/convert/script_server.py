@@ -1,4 +1,4 @@
-"""Runs a TorchScript program and answers questions about it, in the process of ``child.py``."""
+"""Runs a TorchScript program and answers questions about it, in the process of ``script_child``."""
 
 from __future__ import annotations
 

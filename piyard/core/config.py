@@ -172,7 +172,7 @@ for _tag in ("int", "float"):
 
 
 def parse_yaml(text: str) -> Any:
-    """The only document of the text; None where there is none. Raises ``NotPlain``."""
+    """The only document of the text; None where there is none. Raises ``InvalidYaml``."""
     if len(text) > MAX_CHARACTERS:
         raise InvalidYaml(f"more than {MAX_CHARACTERS:,} characters")
     try:

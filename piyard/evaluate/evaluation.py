@@ -43,7 +43,7 @@ DESKTOP_WAYS = ("original", "fp32", "fp16")
 def open_predictor(
     model: Model, conversion: Conversion, detector: tuple[Model, Conversion] | None, way: str
 ) -> Iterator[Predictor]:
-    """The nets computed in one of ``WAYS``."""
+    """The nets computed in one of ``DESKTOP_WAYS``."""
     with inference(), ExitStack() as stack:
         net = stack.enter_context(_open_net(model, conversion, way))
         second = stack.enter_context(_open_net(*detector, way)) if detector else None

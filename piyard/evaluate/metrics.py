@@ -161,7 +161,7 @@ def wilson_interval(hits: int, count: int) -> Interval:
 def bootstrap_intervals(judged: Any) -> dict[str, Interval]:
     """mAP's and mAP50's of a COCOeval that has evaluated: by resampling its pictures.
 
-    None of more than ``MANY`` pictures. The ends hold the figure itself.
+    None of more than ``MANY_PICTURES``. The ends hold the figure itself.
     """
     import numpy as np
 

@@ -192,7 +192,7 @@ def measure_energy(context: JobContext, timed: Result) -> EnergyRun | None:
 
 
 def _energy_run_length(timed: Result) -> dict[str, int | bool]:
-    """So many inferences that they take ``BUSY_S``."""
+    """So many inferences that they take ``ENERGY_RUN_S``."""
     return {"loops": max(1, round(ENERGY_RUN_S * 1000 / timed.latency_ms)), "cold": False}
 
 

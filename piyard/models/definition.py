@@ -61,7 +61,8 @@ class Weights(Config):
     sha256_prefix: Prefix = ""
     """The first digits, where no more is published; the manifest records all of them.
 
-    Where a publisher gives no digest at all, the one of the first download counts: see recorded.py.
+    Where a publisher gives no digest at all, the one of the first download counts:
+    see ``recorded_digest``.
     """
     file: Annotated[str, Meta(pattern="^[^/]*$")] = ""
     """What it is called, where the end of ``url`` does not say."""
@@ -121,7 +122,7 @@ class ModelDefinition(Config):
     task: str
     """A name of ``piyard.vision.tasks``."""
     network: str
-    """A name in networks/, or one of ``FILES``."""
+    """One of ``NETWORK_NAMES`` or of ``FILE_NETWORKS``."""
     weights: Annotated[list[Weights], Meta(min_length=1)]
     """Accepted files; the first one is the official one."""
     input: tuple[Literal[3], InputSide, InputSide]
@@ -141,11 +142,11 @@ class ModelDefinition(Config):
     """Task classify: the output with the classes, as the file calls it, of a net with several."""
     activation: Activation = "auto"
     """Task classify: what makes scores of that output, ``sigmoid`` each class for itself;
-    ``exp`` of log-probabilities; ``auto``: as the net ends (see conversion/ending.py)."""
+    ``exp`` of log-probabilities; ``auto``: as the net ends (convert/own/description.py)."""
     assumed: tuple[Assumption, ...] = ()
     """What neither its file nor its user stated when it was added: delete what is checked."""
     cut: tuple[str, ...] = ()
-    """Tensors of an ONNX graph, or convolutions of a TorchScript program (see torchscript/values),
+    """Tensors of an ONNX graph, or convolutions of a TorchScript program (convert/torchscript.py),
     that are the outputs; what comes after them is left out."""
     dynamic: tuple[InputSide, InputSide] | None = None
     """Another height and width the net must take, as a tracker's search area."""
@@ -155,7 +156,7 @@ class ModelDefinition(Config):
     """First 8 digits of the weights' sha256, or ``random`` → layers that these weights need masked.
 
     A layer's name in the .param, or a type for all layers of it → 1, 2 or 3, each of which means
-    fp32 (see masks.py). ``invoke prove --mask`` finds and writes them.
+    fp32 (convert/param.py). ``invoke prove --mask`` finds and writes them.
     """
     input_range: tuple[float, float] = msgspec.field(default=INPUT_RANGE, name="noise")
     """Range of made-up input: 0 to 255 for a network that takes pixel levels unscaled."""

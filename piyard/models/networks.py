@@ -55,7 +55,7 @@ DEFAULT_SHAPE = (3, 224, 224)
 def build_network(name: str, classes: int, *, keypoints: int = 17) -> torch.nn.Module:
     """The network with torch's initial weights, in evaluation mode.
 
-    Its outputs are laid out as ``piyard.model.head`` says. ``keypoints`` counts only in networks
+    Its outputs are laid out as vision/schema.py says. ``keypoints`` counts only in networks
     for poses; one of them that looks at a single object has no ``classes``.
     """
     if name not in NETWORK_NAMES:

@@ -117,7 +117,8 @@ class BoardProof(msgspec.Struct, frozen=True, kw_only=True):
     where: list[str] = []
     """Where it begins."""
     masks: dict[str, int] = {}
-    """Layer or type → mask, where the board showed that it needs one (see ``bear.needed``)."""
+    """Layer or type → mask, where the board showed that it needs one (see
+    ``find_masks.needed_masks``)."""
     slower: list[str] = []
     """Nets that take more with these masks than in fp32, by their stems (see ``worth``)."""
 

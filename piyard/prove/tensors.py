@@ -55,7 +55,7 @@ def compute_tensors(
 ) -> BoardTensors:
     """The outputs of that net for all that is fed; with ``every`` all its blobs.
 
-    Raises as ``work.run_one`` does, and ``UnreadableLog``.
+    Raises as ``execute.run_job`` does, and ``UnreadableLog``.
     """
     layers = read_layers(context.conversion.folder, stem)
     inputs = [_in_nnrun_order(layers, tensors) for several in feed.values() for tensors in several]

@@ -88,7 +88,7 @@ def compare_samples(a: ArrayLike, b: ArrayLike) -> Comparison:
     The effect is the ratio of the medians; its interval joins the medians' own (order statistics)
     by Zou and Donner's MOVER ("Construction of confidence intervals about effect measures",
     Statistics in Medicine 27, 2008) on logarithms, so that swapping a and b turns it round, and is
-    wider where a run's samples follow each other (``following.widening``). b is called faster or
+    wider where a run's samples follow each other (``ar1_inflation``). b is called faster or
     slower only when all three hold:
 
     * Each side has 7 samples: 6 have an interval, but six against six no p below 0.001.

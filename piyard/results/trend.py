@@ -118,7 +118,7 @@ def find_drift(samples: ArrayLike) -> Drift | None:
     """The slow change of a run, when it is large enough to matter.
 
     That is a trend, a step or a swell such that (1) neighbouring parts of the run are more alike
-    than chance makes them (``slow.changes_slowly``), and (2) somewhere a fifth of the run has a
+    than chance makes them (``changes_slowly``), and (2) somewhere a fifth of the run has a
     median that differs from another fifth's by 2 % of the run's median or more, even after
     taking off what noise adds (two standard errors). Samples that scatter independently are
     called a drift in at most 0.5 % of runs, be they normal, heavy-tailed or in two modes, and a

@@ -33,7 +33,7 @@ class BenchOptions(msgspec.Struct, frozen=True, kw_only=True):
     cold: bool = True
     """Whether loading and the first inference are timed too, from files not in memory."""
     seed: int = 1
-    """Of the input (see stimulus.py)."""
+    """Of the input (models/synthetic.py)."""
 
     @property
     def arguments(self) -> list[str]:

@@ -67,7 +67,7 @@ def start_run(
     """Start nnrun on the board, and its watcher, which with ``pmic`` samples each rail's power.
 
     ``stdin_from`` is a command that feeds nnrun's standard input, put before nnrun's own words.
-    Raises ``Damaged`` when the board's files are not what was sent.
+    Raises ``DamagedFile`` when the board's files are not what was sent.
     """
     folder = f"../../releases/{release.id}"
     nnrun = f"{folder}/nnrun"

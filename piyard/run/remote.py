@@ -100,7 +100,7 @@ def start_process(
 
     ``watch`` is a program that gets ``--pid`` and ``--start`` of the command and writes the board's
     state to stdout until the command ends. ``governor`` is the one to set where sudo allows it.
-    The release's files are hashed first: raises ``Damaged`` for one that is not what was sent.
+    The release's files are hashed first: raises ``DamagedFile`` for one that is not what was sent.
     """
     argv = [
         *(HOME, lease.token, lease.owner, run_id, release.id, commands.script_text("supervise")),

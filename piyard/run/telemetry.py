@@ -72,7 +72,7 @@ class _TelemetryLine(Sample, frozen=True, kw_only=True):
 
 
 def watch_command(nnrun: str, *, pmic: bool = False) -> list[str]:
-    """The command that samples a board during a run (``detached.start``), or its power."""
+    """The command that samples a board during a run (``remote.start_process``), or its power."""
     interval_s = POWER_INTERVAL_S if pmic else INTERVAL_S
     return [nnrun, "watch", "--interval", f"{interval_s:g}", *(["--pmic"] if pmic else [])]
 

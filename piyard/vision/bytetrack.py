@@ -143,7 +143,7 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True):
     """An object found in one frame."""
 
     box: Corners
-    """x0, y0, x1, y1 in pixels; one that is not ``followable`` is ignored."""
+    """x0, y0, x1, y1 in pixels; one that ``is_trackable`` rejects is ignored."""
     score: float
     """0 to 1."""
     label: int = 0

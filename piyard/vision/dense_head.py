@@ -145,7 +145,7 @@ def place_scores(head: DenseHead, values: Doubles, at: ChannelLayout) -> Doubles
 
 
 def select_candidates(head: DenseHead, scored: Doubles, finite: Mask) -> tuple[Indices, Indices]:
-    """(place, class) of each score not below the head's threshold, at the ``sane`` places.
+    """(place, class) of each score not below the head's threshold, at the ``finite`` places.
 
     Of a place only its best class counts, the lowest index of equal ones; FCOS tells each.
     """

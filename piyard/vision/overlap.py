@@ -146,7 +146,7 @@ class AgreementLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
-    """The worst of a picture, or of several (``worst``)."""
+    """The worst of a picture, or of several (``worst_agreement``)."""
 
     expected: int = msgspec.field(name="wanted")
     actual: int = msgspec.field(name="got")

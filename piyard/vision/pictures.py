@@ -238,7 +238,7 @@ FRACTION_ONE = 2048
 
 
 class AxisSamples(NamedTuple):
-    """Along one direction: the first pixel's index, and the second one's weight of ``ONE``."""
+    """Along one direction: the first pixel, and the second one's weight of ``FRACTION_ONE``."""
 
     first: Indices
     second_weight: NDArray[np.uint32]

@@ -242,7 +242,7 @@ def prepare_object(picture: Image, box: Corners, fit: ObjectCrop, size: tuple[in
 def object_transform(
     picture: tuple[int, int], box: Corners, fit: ObjectCrop, size: tuple[int, int]
 ) -> ImageTransform:
-    """Where ``apply_box`` puts a picture of that (width, height)."""
+    """Where ``prepare_object`` puts a picture of that (width, height)."""
     return region_transform(picture, object_region(box, fit, size), size)
 
 

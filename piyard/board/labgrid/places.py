@@ -35,7 +35,10 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_places(host: str = "") -> list[Place]:
-    """The places of a farm, sorted by name; raises what ``find`` and ``connected`` raise."""
+    """The places of a farm, sorted by name.
+
+    Raises what ``find_coordinator`` and ``connect_coordinator`` raise.
+    """
     with connect_coordinator(find_coordinator(host)) as stub:
         owners = reservation_owners(stub)
         shown = [_to_place(place, owners) for place in read_places(stub)]

@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from paramiko import Channel
 
 
-SCRIPT_FOLDER = next(
-    folder for folder in (PACKAGE / "board" / "scripts", PACKAGE / "onboard") if folder.is_dir()
-)
+SCRIPT_FOLDER = PACKAGE / "board" / "scripts"
 LEASE_SCRIPTS = ("process", "governor", "lease")
 SCRIPT_NEEDS = {
     "deploy": (*LEASE_SCRIPTS, "facts", "blob", "need"),
@@ -259,7 +257,7 @@ class RunningCommand:
         return b""
 
     def _block(self, size: int) -> bytes:
-        """The stream's next bytes; raises ``NotBegun`` if the command does not start in time."""
+        """The stream's next bytes; ``CommandNotBegun`` if none come in time."""
         if self._out.begun:
             self._limit_wait()
             return self._channel.recv(size)
@@ -313,5 +311,5 @@ class RunningCommand:
 
 
 def script_argv(name: str, *arguments: str) -> list[str]:
-    """The command that runs a script of ``piyard.onboard``."""
+    """The command that runs a script of piyard/board/scripts/."""
     return ["sh", "-c", script_text(name), "piyard", *arguments]

@@ -98,7 +98,7 @@ class Session:
         return outcome
 
     def script(self, name: str, *arguments: str, limit_s: int = COMMAND_LIMIT_S) -> CommandOutcome:
-        """Run one of the scripts of ``piyard.onboard``; what varies comes in as ``$1``, ``$2``."""
+        """Run one of the scripts of board/scripts/; what varies comes in as ``$1``, ``$2``."""
         return self.run(script_argv(name, *arguments), limit_s=limit_s)
 
     @contextmanager

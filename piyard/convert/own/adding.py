@@ -168,7 +168,7 @@ def plan_addition(options: OwnModelOptions) -> Addition:
 
 
 def apply_addition(addition: Addition) -> None:
-    """Copy and write its files; ``forget`` removes what is written."""
+    """Copy and write its files; ``undo_addition`` removes what is written."""
     for target, source in addition.copied.items():
         if not target.is_file():
             with atomic_write(target) as draft:

@@ -123,7 +123,7 @@ FILE_DEFAULTS = NetworkDefaults("classify", "", "3,224,224")
 
 
 def network_defaults(network: str) -> NetworkDefaults:
-    """The purpose of a network that piyard builds, else ``OWN``."""
+    """The purpose of a network that piyard builds, else ``FILE_DEFAULTS``."""
     if network in YOLO:
         return NetworkDefaults(_yolo_task(network), "yolov8", "3,640,640")
     if network in YOLOX:
