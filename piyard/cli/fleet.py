@@ -68,8 +68,8 @@ FACTS_COLUMNS = (
 
 def list_boards(texts: Sequence[str], form: str) -> None:
     """Print the inventory."""
-    selected = {board.name: board.entry for board in select_boards(texts)}
-    entries = selected if texts else load_inventory()
+    selected = select_boards(texts) if texts else []
+    entries = {board.name: board.entry for board in selected} or load_inventory()
     rows = [_inventory_row(name, entry) for name, entry in entries.items()]
     print(render_table(INVENTORY_COLUMNS, rows, form))
     if not entries:
