@@ -113,7 +113,9 @@ def remove_board(name: str, *, dry_run: bool) -> None:
 
 def show_facts(request: BoardsQuery) -> None:
     """Show what boards report: model, system, memory, free disk, load."""
-    outcomes = _query(_require_named(request), lambda line: (line.name, line.facts))
+    outcomes = _query(
+        _require_named(request), lambda connection: (connection.name, connection.facts)
+    )
     if request.format == "json":
         print(_pretty_json([{"board": n} | msgspec.to_builtins(f) for n, f in outcomes.results]))
     else:
@@ -127,10 +129,12 @@ def check_boards(request: BoardsQuery) -> None:
     boards = _require_named(request)
     by_board: dict[str, list[Finding]] = {}
 
-    def examine(line: BoardConnection) -> None:
-        by_board[line.name] = inspection.examine_board(line)
+    def examine(connection: BoardConnection) -> None:
+        by_board[connection.name] = inspection.examine_board(connection)
 
-    checks = [(line.name, partial(examine, line)) for line in boards.lines()]
+    checks = [
+        (connection.name, partial(examine, connection)) for connection in boards.connections()
+    ]
     run_parallel(checks, boards.parallel)
     findings = [finding for name in boards.names for finding in by_board.get(name, [])]
     print(
@@ -152,7 +156,10 @@ def run_command(request: ExecRequest) -> None:
         return
     outcomes = _query(
         _require_named(request),
-        lambda line: (line.name, line.session.run(argv, limit_s=request.limit, check=False)),
+        lambda connection: (
+            connection.name,
+            connection.session.run(argv, limit_s=request.limit, check=False),
+        ),
     )
     rows = [
         [name, number_cell(done.code), done.out.rstrip(), done.err.rstrip()]
@@ -175,14 +182,14 @@ def remove_old_releases(request: GcRequest) -> None:
     """Remove old releases and fetched runs from boards."""
     only_say = "yes" if request.dry_run else "no"
 
-    def collect(line: BoardConnection) -> list[str]:
-        argv = (HOME, line.lease.token, line.lease.owner, str(request.keep), only_say)
-        lines = run_leased_script(line.session, line.lease, "gc", *argv).split("\n")
+    def collect(connection: BoardConnection) -> list[str]:
+        argv = (HOME, connection.lease.token, connection.lease.owner, str(request.keep), only_say)
+        lines = run_leased_script(connection.session, connection.lease, "gc", *argv).split("\n")
         freed = next((s.split()[1] for s in lines if s.startswith("freed ")), "0")
         gone = [s for s in lines if s.startswith(("releases/", "runs/"))]
         size = None if request.dry_run else int(freed) / 1e6
         text = "N/A" if size is None else f"{size:.1f}"
-        return [line.name, ", ".join(gone) or "nothing", Cell(text, size)]
+        return [connection.name, ", ".join(gone) or "nothing", Cell(text, size)]
 
     outcomes = _query(_require_named(request), collect)
     print(render_table(("Board", "Removed", "MB freed"), outcomes.results, request.format))
@@ -192,9 +199,9 @@ def remove_old_releases(request: GcRequest) -> None:
 def show_leases(request: BoardsQuery) -> None:
     """Show who holds which board."""
 
-    def holder(line: BoardConnection) -> list[str]:
-        seconds, _, owner = lease_holder(line.session).partition(" ")
-        return [line.name, owner or "free", seconds or "-"]
+    def holder(connection: BoardConnection) -> list[str]:
+        seconds, _, owner = lease_holder(connection.session).partition(" ")
+        return [connection.name, owner or "free", seconds or "-"]
 
     outcomes = _query(_require_named(request), holder)
     columns = ("Board", "Held by", "For (s), unless renewed")
@@ -210,15 +217,16 @@ def roll_back(request: RollbackRequest) -> None:
             print(f"switch {name} to the release before its current one")
         return
 
-    def back(line: BoardConnection) -> list[str]:
-        mine = (line.lease.token, line.lease.owner)
-        said = run_leased_script(line.session, line.lease, "rollback", HOME, *mine)
+    def back(connection: BoardConnection) -> list[str]:
+        mine = (connection.lease.token, connection.lease.owner)
+        said = run_leased_script(connection.session, connection.lease, "rollback", HOME, *mine)
         if said == "nothing":
             raise WrongInput(
-                f"{line.name} has no release before its current one", remedy="deploy to it first"
+                f"{connection.name} has no release before its current one",
+                remedy="deploy to it first",
             )
         before, after = said.split("\n")
-        return [line.name, before.removeprefix("from "), after.removeprefix("to ")]
+        return [connection.name, before.removeprefix("from "), after.removeprefix("to ")]
 
     outcomes = _query(boards, back)
     if outcomes.results:
@@ -266,9 +274,9 @@ def _require_named(request: BoardsRequest) -> Boards:
 def _query(boards: Boards, ask: Callable[[BoardConnection], R]) -> JobOutcomes[str, R]:
     """Every board's answer, queried in parallel."""
     return run_on_boards(
-        boards.lines(),
+        boards.connections(),
         list(boards.names),
-        lambda line, _name: ask(line),
+        lambda connection, _name: ask(connection),
         group_of_job=lambda name: name,
         parallel=boards.parallel,
     )

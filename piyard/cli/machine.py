@@ -50,10 +50,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 def check_machine(hosts: Sequence[str], form: str = "plain") -> None:
     """Print all findings; raises ``NotSetUp`` when one of them is not ok."""
-    lines = [BoardConnection(board) for board in select_boards(hosts)] if hosts else []
+    boards = [BoardConnection(board) for board in select_boards(hosts)] if hosts else []
     findings = [
         *examine_machine(),
-        *(_board_finding(each) for line in lines for each in inspection.examine_board(line)),
+        *(_board_finding(each) for board in boards for each in inspection.examine_board(board)),
     ]
     rows = [[f.what, "ok" if f.ok else "MISSING", f.detail, f.remedy] for f in findings]
     print(render_table(("Checked", "State", "Found", "What to do"), rows, form))

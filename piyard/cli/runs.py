@@ -225,9 +225,9 @@ def attach(run_id: str, form: str, *, long: bool = False) -> None:
 def fetch(run_id: str) -> None:
     """Bring back what a run has written so far, without waiting."""
     record = read_record(find_run(run_id))
-    with _connection(record) as line:
-        line.has_lease = False
-        done = lifecycle.collect_run(line, record, read_status(line.session, record.id))
+    with _connection(record) as connection:
+        connection.has_lease = False
+        done = lifecycle.collect_run(connection, record, read_status(connection.session, record.id))
     print(_state_line(done))
 
 
@@ -237,21 +237,23 @@ def cancel(run_id: str) -> None:
     if record.state != "running":
         console.info(f"{record.id} is over already ({record.state})")
         return
-    with _connection(record) as line:
-        done = lifecycle.collect_run(line, record, cancel_process(line.session, record.id))
+    with _connection(record) as connection:
+        done = lifecycle.collect_run(
+            connection, record, cancel_process(connection.session, record.id)
+        )
     print(_state_line(done))
 
 
 @contextmanager
 def _connection(record: Record) -> Iterator[BoardConnection]:
     """The line to the run's board, with the lease that the run was started with."""
-    line = BoardConnection(select_board(record.host), record.target)
-    line.lease = msgspec.structs.replace(line.lease, token=record.token)
-    line.has_lease = True
+    connection = BoardConnection(select_board(record.host), record.target)
+    connection.lease = msgspec.structs.replace(connection.lease, token=record.token)
+    connection.has_lease = True
     try:
-        yield line
+        yield connection
     finally:
-        line.close()
+        connection.close()
 
 
 def _run_row(record: Record) -> list[str]:

@@ -220,68 +220,74 @@ def measure_ab(request: AbRequest) -> None:
         "A": resolve_build_key("a", request.a),
         "B": resolve_build_key("b", request.b),
     }
-    line = _only_board(request)
+    connection = _only_board(request)
     try:
-        jobs = _ab_jobs(line, request)
+        jobs = _ab_jobs(connection, request)
         if request.dry_run:
             _print_ab_plan(jobs, keys, request)
             return
-        outcomes = _measure_both(line, jobs, keys, request)
+        outcomes = _measure_both(connection, jobs, keys, request)
     finally:
-        line.close()
+        connection.close()
     _print_ab_results(outcomes, request)
 
 
 def _only_board(request: AbRequest) -> BoardConnection:
-    lines = named_or_emulated(request).lines()
-    if len(lines) != 1:
+    connections = named_or_emulated(request).connections()
+    if len(connections) != 1:
         raise WrongInput(
-            f"{len(lines)} boards are named, and two builds are compared on one",
-            evidence="\n".join(line.name for line in lines),
+            f"{len(connections)} boards are named, and two builds are compared on one",
+            evidence="\n".join(connection.name for connection in connections),
             remedy="name one --host",
         )
-    return lines[0]
+    return connections[0]
 
 
-def _ab_jobs(line: BoardConnection, request: AbRequest) -> list[Job]:
-    _, unusable = identify_boards([line], dry_run=request.dry_run)
+def _ab_jobs(connection: BoardConnection, request: AbRequest) -> list[Job]:
+    _, unusable = identify_boards([connection], dry_run=request.dry_run)
     for error in unusable.values():
         raise error
-    if line.spec.emulated and request.loops is None and not request.budget:
+    if connection.spec.emulated and request.loops is None and not request.budget:
         # A benchmark there is content with fewer, which show nothing.
         request = request.replace(loops=MIN_RUN_SAMPLES)
-    return plan_jobs(request, [line], load_models(request.models))
+    return plan_jobs(request, [connection], load_models(request.models))
 
 
 def _measure_both(
-    line: BoardConnection, jobs: Sequence[Job], keys: Mapping[BuildSide, str], request: AbRequest
+    connection: BoardConnection,
+    jobs: Sequence[Job],
+    keys: Mapping[BuildSide, str],
+    request: AbRequest,
 ) -> JobOutcomes[Job, JobComparison]:
     """Both builds are on the board throughout, and the board stays ours until the last job."""
-    prepared = _prepare_both(line, jobs, keys, request)
+    prepared = _prepare_both(connection, jobs, keys, request)
     options = run_options(request)
 
     def compare(at: BoardConnection, job: Job) -> JobComparison:
         def measure(turn: Turn) -> Result:
             console.info(turn.text(prepared[turn.side].of(job)[0].key))
             return bench.run_benchmark(
-                JobContext(line=at, job=job, prepared=prepared[turn.side], options=options)
+                JobContext(connection=at, job=job, prepared=prepared[turn.side], options=options)
             )
 
         return run_ab_test(job, measure, rounds=request.rounds, limit=request.fail_above)
 
-    return run_on_boards([line], jobs, compare, group_of_job=lambda job: job.host)
+    return run_on_boards([connection], jobs, compare, group_of_job=lambda job: job.host)
 
 
 def _prepare_both(
-    line: BoardConnection, jobs: Sequence[Job], keys: Mapping[BuildSide, str], request: AbRequest
+    connection: BoardConnection,
+    jobs: Sequence[Job],
+    keys: Mapping[BuildSide, str],
+    request: AbRequest,
 ) -> dict[BuildSide, Prepared]:
-    loaded = {which: load_build(key, line.target) for which, key in keys.items()}
+    loaded = {which: load_build(key, connection.target) for which, key in keys.items()}
     if loaded["A"].key == loaded["B"].key:
         console.info(f"A and B are the same build {loaded['A'].key}: what differs is chance")
     computed = [(job.model, job.precision) for job in jobs]
     conversions = convert_models(computed, random_weights=request.random_weights)
     return {
-        which: Prepared(builds={line.target.name: build}, conversions=conversions)
+        which: Prepared(builds={connection.target.name: build}, conversions=conversions)
         for which, build in loaded.items()
     }
 

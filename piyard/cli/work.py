@@ -47,7 +47,7 @@ class Boards(msgspec.Struct, frozen=True, kw_only=True):
         """What the user calls them."""
         return [board.name for board in self.selected]
 
-    def lines(self) -> list[BoardConnection]:
+    def connections(self) -> list[BoardConnection]:
         """A connection to each, not open yet."""
         return [BoardConnection(board, self.target, wait_s=self.wait_s) for board in self.selected]
 
@@ -143,10 +143,10 @@ def deploy(request: DeployRequest) -> None:
         grouped = groupby(plan.jobs, key=lambda job: job.host)
         deliveries = [Delivery(host=host, jobs=list(jobs)) for host, jobs in grouped]
 
-        def deliver(line: BoardConnection, delivery: Delivery) -> Deployed:
+        def deliver(connection: BoardConnection, delivery: Delivery) -> Deployed:
             of_model = {job.model.name: prepared.release_of(job) for job in delivery.jobs}
             context = JobContext(
-                line=line, job=delivery.jobs[0], prepared=prepared, options=options
+                connection=connection, job=delivery.jobs[0], prepared=prepared, options=options
             )
             return execute.deploy_and_hold(context, list(of_model.values()))
 
@@ -211,12 +211,16 @@ def plan_work(
     if boards is None:
         boards = named_boards(request) if failure else named_or_emulated(request)
     models = models or load_models(request.models)
-    lines = boards.lines()
+    connections = boards.connections()
     try:
-        usable, unusable = identify_boards(lines, parallel=boards.parallel, dry_run=request.dry_run)
+        usable, unusable = identify_boards(
+            connections, parallel=boards.parallel, dry_run=request.dry_run
+        )
         if not usable:
             if not request.dry_run:
-                _remember(verb, request, boards, [], [line.name for line in lines])
+                _remember(
+                    verb, request, boards, [], [connection.name for connection in connections]
+                )
             _raise_unusable(unusable, "no board can be used")
         yield Plan(
             verb=verb,
@@ -227,10 +231,11 @@ def plan_work(
             jobs=_jobs(request, usable, models, failure),
         )
         if request.dry_run and unusable:
-            _raise_unusable(unusable, f"{len(unusable)} of {len(lines)} boards cannot be used")
+            count = f"{len(unusable)} of {len(connections)}"
+            _raise_unusable(unusable, f"{count} boards cannot be used")
     finally:
-        for line in lines:
-            line.close()
+        for connection in connections:
+            connection.close()
 
 
 def _as_before(request: WorkRequest, failure: RetryState) -> WorkRequest:
@@ -251,25 +256,27 @@ def _as_before(request: WorkRequest, failure: RetryState) -> WorkRequest:
 
 def _jobs(
     request: WorkRequest,
-    lines: Sequence[BoardConnection],
+    connections: Sequence[BoardConnection],
     models: Sequence[Model],
     failure: RetryState | None,
 ) -> list[Job]:
     if failure is None:
-        return plan_jobs(request, _one_of_each(lines) if request.spread else lines, models)
-    answering = {line.name: line for line in lines}
+        return plan_jobs(
+            request, _one_of_each(connections) if request.spread else connections, models
+        )
+    answering = {connection.name: connection for connection in connections}
     unplanned = [answering[name] for name in failure.boards if name in answering]
     failed_jobs = [job for job in failure.jobs if job.host in answering]
-    repeated = plan.restore_jobs(failed_jobs, lines, models)
+    repeated = plan.restore_jobs(failed_jobs, connections, models)
     return repeated + (plan_jobs(request, unplanned, models) if unplanned else [])
 
 
 def plan_jobs(
-    request: WorkRequest, lines: Sequence[BoardConnection], models: Sequence[Model]
+    request: WorkRequest, connections: Sequence[BoardConnection], models: Sequence[Model]
 ) -> list[Job]:
     """The jobs that a request means for these boards."""
     return plan.plan_jobs(
-        lines,
+        connections,
         models,
         precisions=request.precisions,
         threads=request.threads,
@@ -277,27 +284,34 @@ def plan_jobs(
     )
 
 
-def _one_of_each(lines: Sequence[BoardConnection]) -> list[BoardConnection]:
+def _one_of_each(connections: Sequence[BoardConnection]) -> list[BoardConnection]:
     """The first board of each kind stands for all equal ones."""
-    return list({line.spec.equality_group: line for line in reversed(lines)}.values())
+    return list(
+        {
+            connection.spec.equality_group: connection for connection in reversed(connections)
+        }.values()
+    )
 
 
 def run_jobs(plan: Plan, prepared: Prepared, do: Callable[[JobContext], R]) -> JobOutcomes[Job, R]:
     """Every job on its board; with ``--spread`` on whichever equal board is free."""
     options = run_options(plan.request)
 
-    def at(line: BoardConnection, job: Job) -> R:
-        there = msgspec.structs.replace(job, board=line.spec)
-        return do(JobContext(line=line, job=there, prepared=prepared, options=options))
+    def at(connection: BoardConnection, job: Job) -> R:
+        there = msgspec.structs.replace(job, board=connection.spec)
+        return do(JobContext(connection=connection, job=there, prepared=prepared, options=options))
 
     spread = plan.request.spread
-    groups = {line.name: line.spec.equality_group if spread else line.name for line in plan.usable}
+    groups = {
+        connection.name: connection.spec.equality_group if spread else connection.name
+        for connection in plan.usable
+    }
     return run_on_boards(
         plan.usable,
         plan.jobs,
         at,
         group_of_job=lambda job: groups[job.host],
-        group_of_line=lambda line: groups[line.name],
+        group_of_board=lambda connection: groups[connection.name],
         title=lambda job: job.title,
         parallel=plan.boards.parallel,
     )

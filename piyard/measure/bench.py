@@ -197,13 +197,13 @@ def _energy_run_length(timed: Result) -> dict[str, int | bool]:
 
 
 def _measure_by_pmic(context: JobContext, timed: Result) -> EnergyRun | None:
-    line = context.line
+    connection = context.connection
     nnrun = f"{HOME}/releases/{timed.record.release}/nnrun"
-    with console.step(f"{line.name}: idle power"):
-        idle = idle_power(line.session, nnrun, seconds=IDLE_POWER_S)
+    with console.step(f"{connection.name}: idle power"):
+        idle = idle_power(connection.session, nnrun, seconds=IDLE_POWER_S)
     if not idle:
         console.info(
-            f"{line.name} does not report its power: a Pi 5 does, to users in the group video"
+            f"{connection.name} does not report its power: a Pi 5 does, to users in the group video"
         )
         return None
     done = _run_energy_job(context, pmic=True)
@@ -213,8 +213,8 @@ def _measure_by_pmic(context: JobContext, timed: Result) -> EnergyRun | None:
 
 def _measure_by_meter(context: JobContext) -> EnergyRun:
     argv = shlex.split(context.options.energy)
-    offset = _clock_offset(context.line.session)
-    with console.step(f"{context.line.name}: idle power"), _poll_meter(argv, offset) as idle:
+    offset = _clock_offset(context.connection.session)
+    with console.step(f"{context.connection.name}: idle power"), _poll_meter(argv, offset) as idle:
         threading.Event().wait(IDLE_POWER_S)
     with _poll_meter(argv, offset) as drawn:
         done = _run_energy_job(context, pmic=False)

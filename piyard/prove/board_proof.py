@@ -170,7 +170,7 @@ def prove_on_board(context: JobContext, inputs: ProofCase) -> BoardProof:
     )
     return BoardProof(
         model=inputs.model,
-        host=context.line.name,
+        host=context.connection.name,
         asked=context.job.precision,
         precision=precision,
         emulated=main.emulated,

@@ -293,6 +293,6 @@ def _is_near_enough(search: MaskSearch, stem: str, tried: set[str]) -> bool:
     problem = prediction_problem(inputs.model, answer.precision, agreement) if agreement else ""
     what, suffix = join_name(stem, f"{len(tried)} masked"), f"; {problem}" if problem else ""
     console.info(
-        f"{context.line.name}: {what}: lowest cosine {lowest:.6f}, required {least:.6g}{suffix}"
+        f"{context.job.host}: {what}: lowest cosine {lowest:.6f}, required {least:.6g}{suffix}"
     )
     return lowest >= least and not problem

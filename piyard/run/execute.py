@@ -64,21 +64,21 @@ def _run_once(context: JobContext, work: NnrunCommand) -> Record:
         record = _start_job(context, work)
     except DamagedFile as damaged:
         console.info(
-            f"{context.line.name}: {damaged.sha256[:12]}… is damaged there, sending it again"
+            f"{context.connection.name}: {damaged.sha256[:12]}… is damaged there, sending it again"
         )
         record = _restart_verified(context, work)
-    return finish_run(context.line, record, allow_bad_inputs=work.allow_bad_inputs)
+    return finish_run(context.connection, record, allow_bad_inputs=work.allow_bad_inputs)
 
 
 def _start_job(context: JobContext, work: NnrunCommand) -> Record:
-    line, release = context.line, context.release
+    connection, release = context.connection, context.release
     releases = [work.inputs, release] if work.inputs else [release]
     facts_before = deploy_and_hold(context, releases).facts
     real = not context.job.board.emulated
     settled = _wait_for_idle(context) if work.measured and real else None
-    before = facts.read_facts(line.session) if settled else facts_before
+    before = facts.read_facts(connection.session) if settled else facts_before
     return start_run(
-        line,
+        connection,
         msgspec.structs.replace(_record(context, work, before), settled=settled),
         release,
         work.verb,
@@ -93,7 +93,7 @@ def _start_job(context: JobContext, work: NnrunCommand) -> Record:
 def _record(context: JobContext, work: NnrunCommand, before: Facts) -> Record:
     what = {**work.what, "slug": context.job.slug, "job": msgspec.to_builtins(context.job.stored)}
     return new_record(
-        context.line,
+        context.connection,
         context.job.board,
         before,
         context.build,
@@ -105,7 +105,7 @@ def _record(context: JobContext, work: NnrunCommand, before: Facts) -> Record:
 
 
 def _wait_for_idle(context: JobContext) -> IdleState:
-    return wait_until_idle(context.line.session, context.job.board.target.conditions)
+    return wait_until_idle(context.connection.session, context.job.board.target.conditions)
 
 
 def _governor(context: JobContext) -> str:
@@ -113,7 +113,7 @@ def _governor(context: JobContext) -> str:
     if chosen := context.options.governor:
         return "" if chosen == KEEP_GOVERNOR else chosen
     target = context.job.board.target
-    return target.conditions.governors[0] if context.line.entry.sudo else ""
+    return target.conditions.governors[0] if context.connection.entry.sudo else ""
 
 
 def _restart_verified(context: JobContext, work: NnrunCommand) -> Record:
@@ -122,7 +122,7 @@ def _restart_verified(context: JobContext, work: NnrunCommand) -> Record:
         return _start_job(msgspec.structs.replace(context, options=with_rehash), work)
     except DamagedFile as damaged:
         raise BoardCommandFailed(
-            f"{context.line.name}: a file was damaged again right after it was sent and verified",
+            f"{context.job.host}: a file was damaged again right after it was sent and verified",
             evidence=damaged.sha256,
             remedy="the SD card or the memory of that board may be failing",
         ) from None
@@ -130,18 +130,18 @@ def _restart_verified(context: JobContext, work: NnrunCommand) -> Record:
 
 def deploy_and_hold(context: JobContext, releases: Sequence[Release]) -> Deployed:
     """Deploy, keep the lease, and report what was sent."""
-    line, options = context.line, context.options
+    connection, options = context.connection, context.options
     done = deploy_releases(
-        line.session,
+        connection.session,
         releases,
-        line.lease,
+        connection.lease,
         keep=True,
         check=lambda facts, _bytes: _preflight(context, facts, releases),
         rehash=options.rehash,
         link_limit=options.link_limit,
     )
-    line.has_lease = True
-    console.info(f"✓ {line.name}: {releases[-1].title} deployed, {_transfer_summary(done)}")
+    connection.has_lease = True
+    console.info(f"✓ {connection.name}: {releases[-1].title} deployed, {_transfer_summary(done)}")
     return done
 
 

@@ -150,7 +150,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
 class JobContext(msgspec.Struct, frozen=True, kw_only=True):
     """A job, its board, and what was prepared for it."""
 
-    line: BoardConnection
+    connection: BoardConnection
     job: Job
     prepared: Prepared
     options: RunOptions

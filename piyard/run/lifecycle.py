@@ -53,7 +53,7 @@ EXIT_BAD_INPUT = 4
 
 
 def start_run(
-    line: BoardConnection,
+    connection: BoardConnection,
     record: Record,
     release: Release,
     verb: str,
@@ -79,11 +79,11 @@ def start_run(
     try:
         with suggest_attach(started, "whether the run began is not known"):
             remote.start_process(
-                line.session,
+                connection.session,
                 record.id,
                 release,
                 command,
-                line.lease,
+                connection.lease,
                 limit_s=limit_s,
                 watch=watch_command(nnrun, pmic=pmic),
                 governor=governor,
@@ -94,7 +94,9 @@ def start_run(
     return started
 
 
-def finish_run(line: BoardConnection, record: Record, *, allow_bad_inputs: bool = False) -> Record:
+def finish_run(
+    connection: BoardConnection, record: Record, *, allow_bad_inputs: bool = False
+) -> Record:
     """Wait for the run's end, through lost connections, and fetch what it wrote.
 
     ``allow_bad_inputs``: inputs that nnrun could not read do not fail it. Raises ``RunNotEnded``
@@ -104,13 +106,13 @@ def finish_run(line: BoardConnection, record: Record, *, allow_bad_inputs: bool 
     title = f"{record.what.get('slug', record.id)} on {record.host}"
     try:
         with console.step(title) as progress, suggest_attach(record):
-            status = _wait_for_end(line, record, progress)
-            done = collect_run(line, record, status)
+            status = _wait_for_end(connection, record, progress)
+            done = collect_run(connection, record, status)
             ok = done.exit_code == 0 or (allow_bad_inputs and _has_summary(done))
             progress.ok = ok
     except KeyboardInterrupt:
         cancel.request()  # the board's other jobs do not begin
-        line.has_lease = False
+        connection.has_lease = False
         raise RunNotEnded(
             f"{record.id} keeps running on {record.host}",
             remedy=f"{PROGRAM} attach {record.id}",
@@ -142,7 +144,7 @@ def _with_attach(record: Record, error: PiyardError, note: str) -> PiyardError:
     )
 
 
-def collect_run(line: BoardConnection, record: Record, status: ProcessStatus) -> Record:
+def collect_run(connection: BoardConnection, record: Record, status: ProcessStatus) -> Record:
     """Fetch what the run wrote so far, and store its state."""
     if status.state == "absent":
         raise RunNotEnded(
@@ -150,26 +152,26 @@ def collect_run(line: BoardConnection, record: Record, status: ProcessStatus) ->
         )
     folder = run_folder(record.id)
     is_over = status.state in {"ended", "interrupted"}
-    fetch_files(line.session, record.id, folder, keep={RECORD_FILE, f".{RECORD_FILE}"})
+    fetch_files(connection.session, record.id, folder, keep={RECORD_FILE, f".{RECORD_FILE}"})
     done = msgspec.structs.replace(
         record,
         state=_state_of(status),
         exit_code=status.code,
-        after=facts.read_facts(line.session) if is_over else None,
+        after=facts.read_facts(connection.session) if is_over else None,
         governor=read_governor(folder),
     )
     save_record(done)
     if is_over:
-        mark_fetched(line.session, record.id)
+        mark_fetched(connection.session, record.id)
     return done
 
 
-def _wait_for_end(line: BoardConnection, record: Record, progress: Step) -> ProcessStatus:
+def _wait_for_end(connection: BoardConnection, record: Record, progress: Step) -> ProcessStatus:
     def show(status: ProcessStatus) -> None:
         raise_if_requested()
         progress.update(status.seconds, None, f"{status.seconds} s there, {status.lines} lines")
 
-    return remote.wait_for_process(line.reconnect, line.session, record.id, show)
+    return remote.wait_for_process(connection.reconnect, connection.session, record.id, show)
 
 
 def _state_of(status: ProcessStatus) -> RunState:

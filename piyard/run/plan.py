@@ -81,7 +81,7 @@ def _check_threads(board: BoardSpec, threads: Sequence[int]) -> None:
 
 
 def identify_boards(
-    lines: Sequence[BoardConnection], *, parallel: int = MAX_PARALLEL, dry_run: bool = False
+    connections: Sequence[BoardConnection], *, parallel: int = MAX_PARALLEL, dry_run: bool = False
 ) -> tuple[list[BoardConnection], dict[str, PiyardError]]:
     """The boards that can be used, and the errors of the others.
 
@@ -90,44 +90,44 @@ def identify_boards(
     """
     errors: dict[str, PiyardError] = {}
 
-    def identifier(line: BoardConnection) -> Callable[[], None]:
+    def identifier(connection: BoardConnection) -> Callable[[], None]:
         def identify_one() -> None:
             try:
-                if dry_run and line.target_known:
-                    line.require_name()
+                if dry_run and connection.target_known:
+                    connection.require_name()
                 else:
-                    line.require_architecture(line.facts)
-                _ = line.target
+                    connection.require_architecture(connection.facts)
+                _ = connection.target
             except PiyardError as error:
-                errors[line.name] = error
-                line.close()
+                errors[connection.name] = error
+                connection.close()
 
         return identify_one
 
-    real = [line for line in lines if not line.is_container]
+    real = [connection for connection in connections if not connection.is_container]
     if real:
-        run_parallel([(line.name, identifier(line)) for line in real], parallel)
+        run_parallel([(connection.name, identifier(connection)) for connection in real], parallel)
         raise_if_requested()
-    return [line for line in lines if line.name not in errors], errors
+    return [connection for connection in connections if connection.name not in errors], errors
 
 
 def plan_jobs(
-    lines: Sequence[BoardConnection], models: Sequence[Model], **options: Any
+    connections: Sequence[BoardConnection], models: Sequence[Model], **options: Any
 ) -> list[Job]:
     """The jobs for these boards (see ``combine_jobs``); raises for what a model cannot compute in.
 
     Names end here: a job holds its model and its board, and nothing below looks them up again.
     """
-    jobs = combine_jobs([line.spec for line in lines], models, **options)
+    jobs = combine_jobs([connection.spec for connection in connections], models, **options)
     require_precisions(_model_precisions(jobs, with_detectors=False))
     return jobs
 
 
 def restore_jobs(
-    stored: Sequence[StoredJob], lines: Iterable[BoardConnection], models: Iterable[Model]
+    stored: Sequence[StoredJob], connections: Iterable[BoardConnection], models: Iterable[Model]
 ) -> list[Job]:
     """Stored jobs of these boards and models, as they were planned the first time."""
-    boards = {line.name: line.spec for line in lines}
+    boards = {connection.name: connection.spec for connection in connections}
     by_name = {model.name: model for model in models}
     unnamed = {job.model for job in stored} - by_name.keys()
     by_name |= {model.name: model for model in load_models(unnamed)}

@@ -78,7 +78,7 @@ LOG_FILE, STDERR_FILE, OUTPUTS_FOLDER = "log.jsonl", "stderr.txt", "outputs"
 
 
 def new_record(
-    line: BoardConnection,
+    connection: BoardConnection,
     board: BoardSpec,
     before: Facts,
     build: Build,
@@ -104,8 +104,8 @@ def new_record(
         release=job.release_for(build, conversion, detector).id,
         before=before,
         state="running",
-        token=line.lease.token,
-        paid=_board_price(line),
+        token=connection.lease.token,
+        paid=_board_price(connection),
     )
 
 
@@ -120,8 +120,8 @@ def save_record(record: Record) -> None:
         draft.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
 
 
-def _board_price(line: BoardConnection) -> BoardPrice | None:
-    entry = line.entry
+def _board_price(connection: BoardConnection) -> BoardPrice | None:
+    entry = connection.entry
     if entry.price is None:
         return None
     return BoardPrice(

@@ -81,12 +81,12 @@ class BoardWorker(Generic[J, R]):
 
     def __init__(
         self,
-        line: BoardConnection,
+        connection: BoardConnection,
         queue: JobQueue[J],
         do: Callable[[BoardConnection, J], R],
         outcomes: JobOutcomes[J, R],
     ) -> None:
-        self._line, self._queue, self._do, self._outcomes = line, queue, do, outcomes
+        self._connection, self._queue, self._do, self._outcomes = connection, queue, do, outcomes
 
     def work(self) -> None:
         """Run jobs until there are none, or the board is lost; then close it."""
@@ -95,14 +95,14 @@ class BoardWorker(Generic[J, R]):
                 if not self._run_one(taken):
                     return
         finally:
-            self._line.close()
+            self._connection.close()
 
     def _run_one(self, taken: tuple[int, J]) -> bool:
         """Run a job; whether the board can take another one."""
         index, job = taken
         try:
             with job_prefix(index + 1, self._outcomes.count):
-                self._outcomes.done(index, self._do(self._line, job))
+                self._outcomes.done(index, self._do(self._connection, job))
         except LOST_ERRORS as error:
             self._lost(taken, error)
             return False
@@ -132,12 +132,12 @@ class BoardWorker(Generic[J, R]):
 
 
 def run_on_boards(
-    lines: Sequence[BoardConnection],
+    connections: Sequence[BoardConnection],
     jobs: Sequence[J],
     do: Callable[[BoardConnection, J], R],
     *,
     group_of_job: Callable[[J], str],
-    group_of_line: Callable[[BoardConnection], str] = lambda line: line.name,
+    group_of_board: Callable[[BoardConnection], str] = lambda connection: connection.name,
     title: Callable[[J], str] = lambda _job: "",
     parallel: int = MAX_PARALLEL,
 ) -> JobOutcomes[J, R]:
@@ -148,12 +148,14 @@ def run_on_boards(
     """
     outcomes: JobOutcomes[J, R] = JobOutcomes(jobs, title)
     workers = []
-    for group in dict.fromkeys(group_of_line(line) for line in lines):
-        of_group = [line for line in lines if group_of_line(line) == group]
+    for group in dict.fromkeys(group_of_board(connection) for connection in connections):
+        of_group = [connection for connection in connections if group_of_board(connection) == group]
         numbered = [(index, job) for index, job in enumerate(jobs) if group_of_job(job) == group]
         queue = JobQueue(numbered, len(of_group))
-        workers += [(line, BoardWorker(line, queue, do, outcomes)) for line in of_group]
-    run_parallel([(line.name, worker.work) for line, worker in workers], parallel)
+        workers += [
+            (connection, BoardWorker(connection, queue, do, outcomes)) for connection in of_group
+        ]
+    run_parallel([(connection.name, worker.work) for connection, worker in workers], parallel)
     if cancel.requested():
         outcomes.skip_the_rest(
             RunNotEnded("stopped by Ctrl-C before all was done", remedy=RETRY_REMEDY)

@@ -86,7 +86,7 @@ def look_at(
     try:
         asked = PredictOptions(precision=precision, threads=one.threads, raw=OUTPUTS_FOLDER)
         context = JobContext(
-            line=line,
+            connection=line,
             job=one,
             prepared=ready(build, conversion, target),
             options=RunOptions(limit_s=600),
@@ -220,8 +220,9 @@ def measure(build: Build, conversion: Conversion) -> Result:
     )
     line = BoardConnection(select_board(host))
     try:
+        prepared = ready(build, conversion)
         return run_benchmark(
-            JobContext(line=line, job=one, prepared=ready(build, conversion), options=RunOptions())
+            JobContext(connection=line, job=one, prepared=prepared, options=RunOptions())
         )
     finally:
         line.close()

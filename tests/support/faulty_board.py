@@ -319,7 +319,7 @@ def do(
     asked = NnrunCommand(verb=verb, arguments=arguments, what={"task": "bench"})
     options = RunOptions(limit_s=limit_s, retry=retry)
     return run_job(
-        JobContext(line=line, job=job(line.name), prepared=ready(), options=options), asked
+        JobContext(connection=line, job=job(line.name), prepared=ready(), options=options), asked
     )
 
 

@@ -41,7 +41,7 @@ def place(conversion):
     nobody: Any = None
     host: Any = Host()
     ready = Prepared(builds={"rpi5": nobody}, conversions={"small": conversion})
-    return JobContext(line=host, job=job, prepared=ready, options=RunOptions())
+    return JobContext(connection=host, job=job, prepared=ready, options=RunOptions())
 
 
 @pytest.fixture

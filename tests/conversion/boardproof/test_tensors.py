@@ -57,7 +57,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> JobContext:
     )
     nobody: Any = None
     ready = Prepared(builds={"rpi5": nobody}, conversions={"m": made})
-    return JobContext(line=nobody, job=job, prepared=ready, options=RunOptions())
+    return JobContext(connection=nobody, job=job, prepared=ready, options=RunOptions())
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def measure(
         [board(line.name, TARGET)], [conversion.model], precisions=["fp32"], threads=[4]
     )
     ready = Prepared(builds={TARGET: build_of(real)}, conversions={conversion.name: conversion})
-    return run_benchmark(JobContext(line=line, job=one, prepared=ready, options=options))
+    return run_benchmark(JobContext(connection=line, job=one, prepared=ready, options=options))
 
 
 @contextmanager

@@ -46,7 +46,7 @@ def test_all_boards() -> None:
 
 
 def test_what_the_inventory_knows_needs_no_question() -> None:
-    known, unknown = boards(host=["pi4", "other"]).lines()
+    known, unknown = boards(host=["pi4", "other"]).connections()
     assert known.target_known
     assert known.target.name == "rpi4"
     assert not unknown.target_known

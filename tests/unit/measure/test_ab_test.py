@@ -305,7 +305,7 @@ def play(
     def bench_one(context: JobContext) -> Result:
         key = context.build.key
         asked.append(f"{context.job.model.name} {context.job.threads} {key}")
-        return do(context.line, context.job, key)
+        return do(context.connection, context.job, key)
 
     monkeypatch.setattr(bench, "run_benchmark", bench_one)
     return asked

@@ -61,7 +61,7 @@ def artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 def context(line: BoardConnection) -> JobContext:
     return JobContext(
-        line=line,
+        connection=line,
         job=faulty_board.job(line.name),
         prepared=faulty_board.ready(),
         options=RunOptions(limit_s=60),

@@ -76,7 +76,7 @@ def each(
         jobs,
         do,
         group_of_job=lambda job: job[0],
-        group_of_line=lambda line: groups[line.name],
+        group_of_board=lambda line: groups[line.name],
         parallel=parallel,
     )
 
