@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 def cut_graph(graph: OnnxGraph, tensors: Sequence[str] = ()) -> OnnxGraph:
     """A copy whose outputs are these tensors, in that order, without what they do not need.
 
-    Without names its outputs stay. Raises ``ConversionFailed`` for a tensor there is not.
+    Without names its outputs stay. Raises ``ConversionFailed`` for a tensor there is not. Not by
+    onnx.utils.Extractor: that drops what inner graphs (If, Loop) read from outside, and refuses
+    tensors whose type the file does not declare.
     """
     import onnx
 

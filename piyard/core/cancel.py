@@ -161,3 +161,30 @@ def wait_until(probe: Callable[[], T | None], limit_s: float, pause_s: float = 0
         if time.monotonic() + pause_s > end:
             return None
         time.sleep(pause_s)
+
+
+class TemporaryError(Exception):
+    """An attempt failed for a reason that may pass."""
+
+
+def with_retries(
+    attempt: Callable[[], T],
+    attempts: int,
+    pause_s: float,
+    report: Callable[[str], None] = lambda _: None,
+) -> T:
+    """What the first attempt gives that succeeds; raises ``TemporaryError`` after the last.
+
+    ``report`` gets each failure; the pause doubles with each one. urllib3's own Retry ends where a
+    body begins: what breaks off in the middle, and resumes there, would need this loop besides.
+    """
+    reason = ""
+    for number in range(attempts):
+        if number:
+            time.sleep(pause_s * 2 ** (number - 1))
+        try:
+            return attempt()
+        except TemporaryError as error:
+            reason = str(error)
+            report(f"{reason}; attempt {number + 1} of {attempts}")
+    raise TemporaryError(f"{reason}; tried {attempts} times")

@@ -14,13 +14,13 @@ import json
 import os
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from piyard.core import console, paths
+from piyard.core.cancel import TemporaryError, with_retries
 from piyard.core.console import Step
 from piyard.core.errors import DownloadFailed, WrongInput
 from piyard.core.files import atomic_write, sha256_of_file, sha256_of_value
@@ -46,8 +46,31 @@ _BLOCK = 1 << 18
 _DIGEST = re.compile(r"[0-9a-f]{8,64}")
 
 
-class _Retry(Exception):
-    """An attempt failed for a reason that may pass."""
+def require_no_temporary_status(response: Response) -> None:
+    """Raise ``TemporaryError`` where the server may answer otherwise a little later."""
+    status = response.status_code
+    if status >= 500 or status in (408, 429):
+        raise TemporaryError(f"the server answers {status} {response.reason}")
+
+
+def is_invalid_url(error: Exception) -> bool:
+    """Whether no attempt can succeed, as the URL itself is at fault."""
+    from requests import exceptions
+
+    invalid = (exceptions.InvalidSchema, exceptions.InvalidURL, exceptions.MissingSchema)
+    return isinstance(error, invalid)
+
+
+def connection_problem(error: Exception) -> str:
+    """What an error of requests says, in a few words."""
+    import requests
+
+    if isinstance(error, requests.Timeout) or "timed out" in str(error):
+        return f"no data from the server for {STALL_S:g} s"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection was closed too early"
+    cause = re.search(r"\[Errno -?\d+\] ([^')]+)", str(error))
+    return f"the server cannot be reached: {cause[1] if cause else error}"
 
 
 def fetch(url: Url, *, sha256: str, name: str) -> Path:
@@ -121,20 +144,18 @@ def _cached(sha256: str) -> Path | None:
 def _download(url: str, sha256: str, name: str) -> Path:
     part = _part(sha256, url, name)
     part.parent.mkdir(parents=True, exist_ok=True)
-    reason = ""
     with console.step(f"download {name}", unit="bytes") as step:
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                time.sleep(BACK_OFF_S * 2 ** (attempt - 1))
-            try:
-                resumed = _receive(url, part, step)
-                return _store_download(part, url, sha256, name, resumed=resumed)
-            except _Retry as error:
-                reason = str(error)
-                step.update(0, None, f"{reason}; attempt {attempt + 1} of {ATTEMPTS}")
-        raise _download_error(
-            f"{url} cannot be downloaded", f"{reason}; tried {ATTEMPTS} times", sha256
-        )
+
+        def attempt() -> Path:
+            resumed = _receive(url, part, step)
+            return _store_download(part, url, sha256, name, resumed=resumed)
+
+        try:
+            return with_retries(
+                attempt, ATTEMPTS, BACK_OFF_S, lambda text: step.update(0, None, text)
+            )
+        except TemporaryError as error:
+            raise _download_error(f"{url} cannot be downloaded", str(error), sha256) from None
 
 
 def _part(sha256: str, url: str, name: str) -> Path:
@@ -171,9 +192,8 @@ def _body_offset(response: Response, offset: int, part: Path) -> int:
         return offset
     if status in (206, 416):
         part.unlink(missing_ok=True)
-        raise _Retry("the server does not resume at the requested offset")
-    if status >= 500 or status in (408, 429):
-        raise _Retry(f"the server answers {status} {response.reason}")
+        raise TemporaryError("the server does not resume at the requested offset")
+    require_no_temporary_status(response)
     if status != 200:
         raise _download_error(f"{response.url} answers {status} {response.reason}", "", "")
     return 0
@@ -190,7 +210,7 @@ def _append(response: Response, part: Path, start: int, step: Step) -> None:
             done += stream.write(block)
             step.update(done, total)
     if total is not None and done < total:
-        raise _Retry(f"the server stopped after {done} of {total} bytes")
+        raise TemporaryError(f"the server stopped after {done} of {total} bytes")
 
 
 def _store_download(part: Path, url: str, sha256: str, name: str, *, resumed: bool) -> Path:
@@ -198,7 +218,7 @@ def _store_download(part: Path, url: str, sha256: str, name: str, *, resumed: bo
     if not actual.startswith(sha256):
         part.unlink()
         if resumed:
-            raise _Retry("the resumed file has another sha256")
+            raise TemporaryError("the resumed file has another sha256")
         raise _download_error(
             f"{url} is not the file that was pinned", f"its sha256 is {actual}", sha256
         )
@@ -208,21 +228,13 @@ def _store_download(part: Path, url: str, sha256: str, name: str, *, resumed: bo
 
 
 def _connection_error(url: str, error: Exception) -> Exception:
-    import requests
-
-    hopeless = (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL)
-    if isinstance(error, (*hopeless, requests.exceptions.MissingSchema)):
+    if is_invalid_url(error):
         return _download_error(f"{url} is not a valid URL", str(error), "")
-    if isinstance(error, requests.Timeout) or "timed out" in str(error):
-        return _Retry(f"no data from the server for {STALL_S:g} s")
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return _Retry("the connection was closed too early")
     if "Name or service not known" in str(error):
         return _download_error(
             f"{url} cannot be downloaded", "its host name cannot be resolved", ""
         )
-    cause = re.search(r"\[Errno -?\d+\] ([^')]+)", str(error))
-    return _Retry(f"the server cannot be reached: {cause[1] if cause else error}")
+    return TemporaryError(connection_problem(error))
 
 
 def _write_error(part: Path, error: OSError) -> DownloadFailed:

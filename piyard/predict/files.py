@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from piyard.core import console, download, paths
+from piyard.core.cancel import TemporaryError, with_retries
 from piyard.core.errors import DownloadFailed, NotSetUp, WrongInput
 from piyard.core.files import atomic_write
 
@@ -83,10 +84,6 @@ WEB_FORMATS = {"JPEG": ".jpg", "PNG": ".png"}
 _BLOCK = 1 << 16
 
 
-class _RetryableError(Exception):
-    """An attempt that failed for a reason that may be temporary."""
-
-
 def is_url(text: str) -> bool:
     """Whether it is a URL rather than a path."""
     return text.lower().startswith(("http://", "https://"))
@@ -94,15 +91,10 @@ def is_url(text: str) -> bool:
 
 def fetch_picture(url: str) -> Path:
     """The picture at that address, as a file in the cache. Raises ``DownloadFailed``."""
-    reason = ""
-    for attempt in range(TRIES):
-        if attempt:
-            time.sleep(download.BACK_OFF_S * 2 ** (attempt - 1))
-        try:
-            return _store_picture(_request(url), url)
-        except _RetryableError as error:
-            reason = str(error)
-    raise _download_error(url, f"{reason}; tried {TRIES} times")
+    try:
+        return with_retries(lambda: _store_picture(_request(url), url), TRIES, download.BACK_OFF_S)
+    except TemporaryError as error:
+        raise _download_error(url, str(error)) from None
 
 
 def plain_name(url: str) -> str:
@@ -121,21 +113,15 @@ def _request(url: str) -> bytes:
         ) as response:
             _check_response(response, url)
             return _read_body(response, url)
-    except requests.Timeout:
-        raise _RetryableError(f"no data from the server for {download.STALL_S:g} s") from None
-    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
-        raise _download_error(url, str(error)) from None
     except requests.RequestException as error:
-        cause = re.search(r"\[Errno -?\d+\] ([^')]+)", str(error))
-        raise _RetryableError(
-            f"the server cannot be reached: {cause[1] if cause else error}"
-        ) from None
+        if download.is_invalid_url(error):
+            raise _download_error(url, str(error)) from None
+        raise TemporaryError(download.connection_problem(error)) from None
 
 
 def _check_response(response: Response, url: str) -> None:
     status = response.status_code
-    if status >= 500 or status in (408, 429):
-        raise _RetryableError(f"the server answers {status} {response.reason}")
+    download.require_no_temporary_status(response)
     if status != 200:
         raise _download_error(url, f"the server answers {status} {response.reason}")
     length = response.headers.get("Content-Length", "")

@@ -1,8 +1,9 @@
 """Changes to a fleet file, which touch only the lines of one board.
 
-The parser gives the lines of a board. Rewriting the whole file would move or lose comments, blank
-lines and the style of values. A change is accepted only if the files then read as the same fleet
-plus, or minus, that board.
+The parser gives the lines of a board. A round trip of the whole file would change other boards,
+even by ruamel.yaml: it aligns values anew, joins and spaces lists in brackets, and gives up CRLF,
+a byte-order mark and an indent of one. A change is accepted only if the files then read as the same
+fleet plus, or minus, that board.
 """
 
 from __future__ import annotations
