@@ -180,10 +180,10 @@ def pin_host_keys(request: TrustRequest) -> None:
 
 def remove_old_releases(request: GcRequest) -> None:
     """Remove old releases and fetched runs from boards."""
-    only_say = "yes" if request.dry_run else "no"
+    dry_run = "yes" if request.dry_run else "no"
 
     def collect(connection: BoardConnection) -> list[str]:
-        argv = (HOME, connection.lease.token, connection.lease.owner, str(request.keep), only_say)
+        argv = (HOME, connection.lease.token, connection.lease.owner, str(request.keep), dry_run)
         lines = run_leased_script(connection.session, connection.lease, "gc", *argv).split("\n")
         freed = next((s.split()[1] for s in lines if s.startswith("freed ")), "0")
         gone = [s for s in lines if s.startswith(("releases/", "runs/"))]
@@ -218,14 +218,14 @@ def roll_back(request: RollbackRequest) -> None:
         return
 
     def back(connection: BoardConnection) -> list[str]:
-        mine = (connection.lease.token, connection.lease.owner)
-        said = run_leased_script(connection.session, connection.lease, "rollback", HOME, *mine)
-        if said == "nothing":
+        lease = (connection.lease.token, connection.lease.owner)
+        answer = run_leased_script(connection.session, connection.lease, "rollback", HOME, *lease)
+        if answer == "nothing":
             raise WrongInput(
                 f"{connection.name} has no release before its current one",
                 remedy="deploy to it first",
             )
-        before, after = said.split("\n")
+        before, after = answer.split("\n")
         return [connection.name, before.removeprefix("from "), after.removeprefix("to ")]
 
     outcomes = _query(boards, back)

@@ -270,8 +270,8 @@ def _require_consent(what: str, *, yes: bool) -> None:
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise BoardBusy(what, remedy="--yes stops it all the same")
-    print(f"{what}. Stop it all the same? [y/N] ", end="", file=sys.stderr, flush=True)
+        raise BoardBusy(what, remedy="--yes stops it anyway")
+    print(f"{what}. Stop it anyway? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         raise BoardBusy(f"{what}: it is not stopped", remedy="wait until it is free")
 

@@ -155,7 +155,7 @@ def _no_results(filters: ResultFilter, answer: HistoryList) -> WrongInput:
                 f"no result of {noun} {', '.join(named)}{did_you_mean(named[0], stored)}",
                 remedy=f"there are results of {', '.join(stored)}",
             )
-    return WrongInput("no result passes these filters", remedy="ask for less: --since, --host, …")
+    return WrongInput("no result passes these filters", remedy="loosen them: --since, --host, …")
 
 
 def _history_cells(line: HistoryLine) -> list[str]:
@@ -258,7 +258,7 @@ def _without_emulated(read: Sequence[ResultPair]) -> Sequence[ResultPair]:
     if not any(alone):
         return read
     what = f"{sum(alone)} of {len(read)} pairs are of emulated boards: {EMULATED_NOTE}"
-    remedy = "--emulated compares them with each other all the same"
+    remedy = "--emulated compares them with each other anyway"
     if all(alone):
         raise WrongInput(what, remedy=remedy)
     console.info(f"left out: {what}; {remedy}")
@@ -290,7 +290,7 @@ def _refusal(
     return WrongInput(
         f"unlike conditions: {len(unlike)} {'job' if len(unlike) == 1 else 'jobs'} not compared",
         evidence="\n".join(lines),
-        remedy="measure both alike, or say that this is what is compared: "
+        remedy="measure both alike, or say that you compare just that: "
         f"--across {','.join(compared_names)}",
     )
 
@@ -303,9 +303,9 @@ def _no_pair(sides: tuple[Side, Side], paired: Pairing) -> WrongInput:
             remedy=f"{PROGRAM} history lists others",
         )
     return WrongInput(
-        "no job is on both sides",
+        "the two sides have no job in common",
         evidence="\n".join(_unpaired_lines(paired)[:MAX_NOTES]),
-        remedy="a job is model, precision asked for, threads and host, but for what is compared",
+        remedy="a job is a model, requested precision, threads and host; what is compared may vary",
     )
 
 
@@ -324,5 +324,5 @@ def _print_notes(read: Sequence[ResultPair]) -> None:
     """Print what is compared, and caveats for reading the table."""
     note_differences([difference for pair in read for difference in pair.differences])
     if untold := {facet for pair in read for facet in missing_facets(pair.a, pair.b)}:
-        console.info(f"told by one side only, taken for equal: {', '.join(sorted(untold))}")
+        console.info(f"reported by one side only, assumed equal: {', '.join(sorted(untold))}")
     note_rows([row for each in read for row in each.pair])

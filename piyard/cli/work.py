@@ -35,7 +35,7 @@ from piyard.run.schedule import MAX_PARALLEL, run_on_boards
 
 
 class Boards(msgspec.Struct, frozen=True, kw_only=True):
-    """Which boards, and how to deal with them."""
+    """The boards of a command, and how to connect to them."""
 
     selected: Sequence[SelectedBoard]
     target: str = ""
@@ -44,16 +44,16 @@ class Boards(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def names(self) -> list[str]:
-        """What the user calls them."""
+        """Their names, as the user calls them."""
         return [board.name for board in self.selected]
 
     def connections(self) -> list[BoardConnection]:
-        """A connection to each, not open yet."""
+        """A connection to each, opened at first use."""
         return [BoardConnection(board, self.target, wait_s=self.wait_s) for board in self.selected]
 
 
 def named_boards(request: BoardsRequest) -> Boards:
-    """The boards that a request names, which may be none; raises ``WrongInput``."""
+    """The boards that a request names, perhaps none; raises ``WrongInput``."""
     if request.strict:
         refuse_unknown_hosts()
     return Boards(
@@ -65,7 +65,7 @@ def named_boards(request: BoardsRequest) -> Boards:
 
 
 def named_or_emulated(request: BoardsRequest) -> Boards:
-    """The same, but the emulated board where none is named, which is said."""
+    """The boards that a request names, or the emulated default, which is announced."""
     if request.hosts or request.all:
         return named_boards(request)
     console.info(f"no --host given: using {HOST}, an emulated board")
@@ -73,7 +73,7 @@ def named_or_emulated(request: BoardsRequest) -> Boards:
 
 
 def run_options(request: WorkRequest) -> RunOptions:
-    """How a request wants boards and the links to them to be treated."""
+    """The options of a request's runs."""
     return RunOptions(
         limit_s=request.limit or 0,
         link_limit=request.link_limit or 0,
@@ -86,7 +86,7 @@ def run_options(request: WorkRequest) -> RunOptions:
 
 
 def bench_duration(request: WorkRequest) -> dict[str, Any]:
-    """How long to measure; None keeps what is usual."""
+    """The length of a request's benchmark; None keeps the default."""
     return {
         "loops": 0 if request.budget else request.loops,
         "budget_s": request.budget,
@@ -101,20 +101,20 @@ R = TypeVar("R")
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be done where."""
+    """The jobs of a command, and their boards."""
 
     verb: str
     request: WorkRequest
-    """As it was made, but of a repetition as it was made the first time."""
+    """For ``--retry-failed`` the options of the failed command."""
     boards: Boards
-    """All that are meant."""
+    """All selected boards."""
     usable: Sequence[BoardConnection]
     unusable: Mapping[str, PiyardError]
-    """What is wrong with the others."""
+    """The errors of the others, by name."""
     jobs: Sequence[Job]
 
     def print(self, verb: str = "") -> None:
-        """Say what would be done."""
+        """Print what would be done."""
         for job in self.jobs:
             target = job.board.target.name
             what = f"{job.model.name} {job.precision}, {job.threads} threads"
@@ -124,7 +124,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """All that one board is to have."""
+    """The jobs whose files one board needs."""
 
     host: str
     jobs: Sequence[Job]
@@ -201,13 +201,13 @@ def plan_work(
     boards: Boards | None = None,
     models: Sequence[Model] = (),
 ) -> Iterator[Plan]:
-    """What is to be done on the boards that answer.
+    """Plan the jobs for the boards that answer.
 
-    Boards and models that the command has not looked up yet are those that the request names.
+    Without ``boards`` or ``models``, those that the request names are looked up.
     """
     failure = load_retry_state(verb) if request.retry_failed else None
     if failure:
-        request = _as_before(request, failure)
+        request = _previous_request(request, failure)
     if boards is None:
         boards = named_boards(request) if failure else named_or_emulated(request)
     models = models or load_models(request.models)
@@ -218,9 +218,7 @@ def plan_work(
         )
         if not usable:
             if not request.dry_run:
-                _remember(
-                    verb, request, boards, [], [connection.name for connection in connections]
-                )
+                _remember(verb, request, boards, [], [each.name for each in connections])
             _raise_unusable(unusable, "no board can be used")
         yield Plan(
             verb=verb,
@@ -238,8 +236,8 @@ def plan_work(
             connection.close()
 
 
-def _as_before(request: WorkRequest, failure: RetryState) -> WorkRequest:
-    """The same as last time, on the boards that still have something to do."""
+def _previous_request(request: WorkRequest, failure: RetryState) -> WorkRequest:
+    """The failed command's options, for the boards that still have jobs to do."""
     return request.replace(
         hosts=tuple(failure.hosts),
         all=False,
@@ -261,9 +259,8 @@ def _jobs(
     failure: RetryState | None,
 ) -> list[Job]:
     if failure is None:
-        return plan_jobs(
-            request, _one_of_each(connections) if request.spread else connections, models
-        )
+        planned = _one_of_each(connections) if request.spread else connections
+        return plan_jobs(request, planned, models)
     answering = {connection.name: connection for connection in connections}
     unplanned = [answering[name] for name in failure.boards if name in answering]
     failed_jobs = [job for job in failure.jobs if job.host in answering]
@@ -274,7 +271,7 @@ def _jobs(
 def plan_jobs(
     request: WorkRequest, connections: Sequence[BoardConnection], models: Sequence[Model]
 ) -> list[Job]:
-    """The jobs that a request means for these boards."""
+    """The jobs of a request on these boards."""
     return plan.plan_jobs(
         connections,
         models,
@@ -285,16 +282,12 @@ def plan_jobs(
 
 
 def _one_of_each(connections: Sequence[BoardConnection]) -> list[BoardConnection]:
-    """The first board of each kind stands for all equal ones."""
-    return list(
-        {
-            connection.spec.equality_group: connection for connection in reversed(connections)
-        }.values()
-    )
+    """One board of each group of equal ones."""
+    return list({each.spec.equality_group: each for each in reversed(connections)}.values())
 
 
 def run_jobs(plan: Plan, prepared: Prepared, do: Callable[[JobContext], R]) -> JobOutcomes[Job, R]:
-    """Every job on its board; with ``--spread`` on whichever equal board is free."""
+    """Run every job on its board, or with ``--spread`` on any equal board that is free."""
     options = run_options(plan.request)
 
     def at(connection: BoardConnection, job: Job) -> R:
@@ -302,10 +295,8 @@ def run_jobs(plan: Plan, prepared: Prepared, do: Callable[[JobContext], R]) -> J
         return do(JobContext(connection=connection, job=there, prepared=prepared, options=options))
 
     spread = plan.request.spread
-    groups = {
-        connection.name: connection.spec.equality_group if spread else connection.name
-        for connection in plan.usable
-    }
+    usable = plan.usable
+    groups = {each.name: each.spec.equality_group if spread else each.name for each in usable}
     return run_on_boards(
         plan.usable,
         plan.jobs,
@@ -318,7 +309,7 @@ def run_jobs(plan: Plan, prepared: Prepared, do: Callable[[JobContext], R]) -> J
 
 
 def conclude(outcomes: JobOutcomes[J, R], plan: Plan, undone: Sequence[Job]) -> None:
-    """Keep what failed for ``--retry-failed``, and raise it."""
+    """Save what failed for ``--retry-failed``, and raise it."""
     for error in plan.unusable.values():
         outcomes.also_failed(error)
     _remember(plan.verb, plan.request, plan.boards, undone, list(plan.unusable))
@@ -330,7 +321,7 @@ def conclude(outcomes: JobOutcomes[J, R], plan: Plan, undone: Sequence[Job]) -> 
 def _remember(
     verb: str, request: WorkRequest, boards: Boards, undone: Sequence[Job], silent: Sequence[str]
 ) -> None:
-    """Keep what is left; of a board that is silent again only what failed there before."""
+    """Save what is left to do; for a board that is silent again, only what failed there before."""
     waiting = load_retry_state(verb).jobs_of(silent) if request.retry_failed else []
     planned_boards = {job.host for job in waiting}
     save_retry_state(

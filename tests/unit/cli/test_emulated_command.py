@@ -28,7 +28,7 @@ def at_terminal(monkeypatch: pytest.MonkeyPatch, answer: str) -> Terminal:
 def test_a_person_is_asked(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
     shown = at_terminal(monkeypatch, answer)
     _require_consent(WHAT, yes=False)
-    assert shown.getvalue() == f"{WHAT}. Stop it all the same? [y/N] "
+    assert shown.getvalue() == f"{WHAT}. Stop it anyway? [y/N] "
 
 
 @pytest.mark.parametrize("answer", ["\n", "n\n", "yeah\n", ""])

@@ -248,7 +248,7 @@ def test_what_one_side_does_not_tell_is_said_not_held_against_it(
     save(A, facts={"kernel": None, "governor": None})
     save(B)
     compare()
-    assert "told by one side only, taken for equal: governor, kernel" in capsys.readouterr().err
+    assert "reported by one side only, assumed equal: governor, kernel" in capsys.readouterr().err
 
 
 def test_disks_and_consoles_of_the_command_line_do_not_matter(

@@ -268,7 +268,7 @@ def test_no_common_job_is_refused_with_what_there_is() -> None:
     save("1", build="b1")
     save("2", build="b2", model="squeezenet1_1")
     error = refused("build=b1", "build=b2")
-    assert error.what == "no job is on both sides"
+    assert error.what == "the two sides have no job in common"
     assert error.evidence.splitlines() == [
         "only on side A: pi5: resnet18 fp16, 4 threads",
         "only on side B: pi5: squeezenet1_1 fp16, 4 threads",
