@@ -8,13 +8,36 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
-
-from piyard.models.layers import FrozenBatchNorm
+from torch.nn import functional
 
 CHANNELS = 256
 LEVELS = ("0", "1", "2", "p6", "p7")
 """torchvision's names of the maps at strides 8, 16, 32, 64 and 128."""
+
+
+class FrozenBatchNorm(nn.Module):
+    """Four buffers under torchvision's names: none of them counts as a parameter.
+
+    torchvision's own class writes the sum out, which pnnx does not fold into a convolution.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        for name in ("weight", "running_var"):
+            self.register_buffer(name, torch.ones(channels))
+        for name in ("bias", "running_mean"):
+            self.register_buffer(name, torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As many channels and places."""
+        return functional.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias)
 
 
 class FcosNetwork(nn.Module):

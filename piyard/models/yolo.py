@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from piyard.models.layers import Conv
 from piyard.models.yolo_blocks import (
     C2PSA,
     SPPF,
@@ -20,6 +19,7 @@ from piyard.models.yolo_blocks import (
     C3k2,
     Classify,
     Concat,
+    Conv,
     Detect,
     Pose,
     Segment,

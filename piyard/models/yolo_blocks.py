@@ -1,5 +1,7 @@
 """The blocks of YOLOv8 and YOLO11, and their heads up to the last convolutions: nnrun decodes.
 
+YOLOX and RTMPose share the layers they begin with.
+
 Outputs are, one level after the other: sides, classes, and what the task adds.
 """
 
@@ -8,7 +10,51 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from piyard.models.layers import Conv
+
+class Conv(nn.Module):
+    """Convolution without bias, batch normalisation, SiLU: ``conv`` and ``bn`` in all of them.
+
+    Padded so that a map keeps its size, or is divided by the stride.
+    """
+
+    def __init__(
+        self,
+        before: int,
+        after: int,
+        kernel: int = 1,
+        stride: int = 1,
+        *,
+        groups: int = 1,
+        eps: float = 1e-3,
+        linear: bool = False,
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(before, after, kernel, stride, kernel // 2, groups=groups, bias=False)
+        self.bn = nn.BatchNorm2d(after, eps=eps, momentum=0.03)
+        self.act = nn.Identity() if linear else nn.SiLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The same number of places, or a stride-th of them each way."""
+        out: Tensor = self.act(self.bn(self.conv(x)))
+        return out
+
+
+def max_pools(*kernels: int) -> nn.ModuleList:
+    """Maximum pooling that keeps a map's size, one a kernel."""
+    return nn.ModuleList(nn.MaxPool2d(kernel, 1, kernel // 2) for kernel in kernels)
+
+
+class Upsample2x(nn.Module):
+    """Twice the rows and columns, each place four times.
+
+    What nn.Upsample computes, called directly: scripted, that one first looks how many
+    dimensions there are, and pnnx cannot read the answers.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, channels, twice the rows, twice the columns)."""
+        out: Tensor = torch.ops.aten.upsample_nearest2d(x, None, [2.0, 2.0])
+        return out
 
 
 class Bottleneck(nn.Module):

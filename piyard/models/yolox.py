@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from piyard.models.layers import Conv, Upsample2x, max_pools
+from piyard.models.yolo_blocks import Conv, Upsample2x, max_pools
 
 
 class YoloxSize(NamedTuple):

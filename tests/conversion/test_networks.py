@@ -12,7 +12,7 @@ from piyard.core.download import find_in_mirror
 from piyard.core.errors import WrongInput
 from piyard.core.files import sha256_of_value
 from piyard.models import synthetic
-from piyard.models.layers import FrozenBatchNorm
+from piyard.models.fcos import FrozenBatchNorm
 from piyard.models.networks import (
     CLASSIFIERS,
     FCOS,

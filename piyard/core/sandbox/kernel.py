@@ -1,6 +1,8 @@
 """Landlock and seccomp: the files a process may open, the system calls it may make.
 
-Only the standard library is used here: this runs inside a sandbox, before anything else. Refused
+Run by ``python -I kernel.py POLICY PROGRAM …`` with a policy in JSON, it gives up all rights that
+the policy does not grant, then executes the program (see ``launch``). Only the standard library is
+used here: this runs inside a sandbox, before anything else. Refused
 are calls that reach beyond the process and its files: sockets, other processes, mounts, keys,
 modules, clocks, shared memory, file permissions, and calls that are newer than this module.
 
@@ -10,9 +12,12 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import json
 import os
 import platform
+import resource
 import stat
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -272,3 +277,25 @@ def _refuse_others(values: Sequence[int]) -> Code:
 def _truncating() -> Code:
     truncates, mask = TRUNCATING_READ
     return [(AND, 0, 0, mask), *_refuse(EQUAL, truncates, errno.EPERM)]
+
+
+def main() -> None:
+    """Never returns: it executes the program, or exits with code 1."""
+    policy, argv = json.loads(sys.argv[1]), sys.argv[2:]
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_AS, policy["memory"])
+    _limit(resource.RLIMIT_FSIZE, policy["file_size"])
+    restrict_files(policy["read"], policy["write"])
+    restrict_calls()
+    os.execv(argv[0], argv)
+
+
+def _limit(resource_id: int, maximum: int) -> None:
+    """Set a limit, unless a lower one is already set."""
+    _, hard = resource.getrlimit(resource_id)
+    value = maximum if hard == resource.RLIM_INFINITY else min(maximum, hard)
+    resource.setrlimit(resource_id, (value, value))
+
+
+if __name__ == "__main__":
+    main()

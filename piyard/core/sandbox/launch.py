@@ -124,7 +124,7 @@ def _environment(sandbox: SandboxKind, write: Sequence[Path]) -> dict[str, str]:
     return {name: os.environ[name] for name in PASSED_ENVIRONMENT if name in os.environ} | scratch
 
 
-ENTER = Path(__file__).with_name("enter.py")
+ENTER = Path(__file__).with_name("kernel.py")
 DEVICES = ("/dev/null",)
 PUBLIC_PATHS = (
     *("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache"),
