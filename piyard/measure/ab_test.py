@@ -77,10 +77,10 @@ def load_build(key: str, target: Target) -> Build:
 
 
 def _known_builds() -> list[str]:
-    shelf = paths.artifacts() / BUILD_SHELF
-    if not shelf.is_dir():
+    builds = paths.artifacts() / BUILD_SHELF
+    if not builds.is_dir():
         return []
-    return sorted(f.name for f in shelf.iterdir() if f.is_dir() and not f.name.startswith("."))
+    return sorted(f.name for f in builds.iterdir() if f.is_dir() and not f.name.startswith("."))
 
 
 BuildSide = Literal["A", "B"]

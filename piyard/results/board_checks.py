@@ -30,7 +30,7 @@ class ThrottleBits(msgspec.Struct, frozen=True, kw_only=True):
     """Throttle bits of a run, all in the places of now."""
 
     during: int
-    """On at some moment of the run, or new among those since boot."""
+    """On at some time of the run, or new among those since boot."""
     earlier: int
     """Since boot, but before the run: such a bit cannot tell any more whether it happened again."""
     word: int
@@ -38,18 +38,18 @@ class ThrottleBits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def throttle_bits(
-    before: str | None, moments: Sequence[str | None], after: str | None
+    before: str | None, samples: Sequence[str | None], after: str | None
 ) -> ThrottleBits | None:
     """The words before, during and after a run; None where none of them is known."""
     words = [
         word
-        for word in (parse_throttled(text) for text in (before, *moments, after))
+        for word in (parse_throttled(text) for text in (before, *samples, after))
         if word is not None
     ]
     if not words:
         return None
     earlier = words[0] >> SINCE_BOOT_SHIFT & NOW_BITS
-    during_words = [word for word in map(parse_throttled, moments) if word is not None]
+    during_words = [word for word in map(parse_throttled, samples) if word is not None]
     new = _union(words) >> SINCE_BOOT_SHIFT & NOW_BITS & ~earlier
     during = _union(during_words) & NOW_BITS | new
     return ThrottleBits(during=during, earlier=earlier & ~during, word=_union(words[1:]))
@@ -78,32 +78,32 @@ def sampling_window(result: Result) -> tuple[float, float]:
     return result.starts_s[0], result.starts_s[-1] + result.samples_ms[-1] / 1000
 
 
-def sampling_moments(result: Result) -> list[Sample]:
-    """The moments among the samples.
+def samples_at_work(result: Result) -> list[Sample]:
+    """The telemetry between the first and the last inference that was timed.
 
     Those before and after may show an idle board, whose low clock is not a fault, or nnrun starting
-    other processes of its own for cold starts. So what the firmware said before the first sample
-    is not carried over to those among them.
+    other processes of its own for cold starts. So what the firmware said before the first
+    inference is not carried over to these samples.
     """
     begin, end = sampling_window(result)
     return forward_filled(samples_between(result.telemetry, begin, end))
 
 
-def clocks_khz(moments: Sequence[Sample]) -> list[float]:
+def clocks_khz(samples: Sequence[Sample]) -> list[float]:
     """The real clocks; what the kernel believes only where the firmware reports none."""
-    real = [moment.arm_hz / 1000 for moment in moments if moment.arm_hz]
-    return real or [float(moment.khz) for moment in moments if moment.khz]
+    real = [sample.arm_hz / 1000 for sample in samples if sample.arm_hz]
+    return real or [float(sample.khz) for sample in samples if sample.khz]
 
 
-def foreign_cores(moments: Sequence[Sample]) -> float | None:
+def foreign_cores(samples: Sequence[Sample]) -> float | None:
     """Cores that worked for others from the first to the last of them, on average.
 
     None when the ticks of fewer than two are known.
     """
     ticks = [
-        (moment.uptime_s, moment.busy_ticks - moment.own_ticks)
-        for moment in moments
-        if moment.busy_ticks is not None and moment.own_ticks is not None
+        (sample.uptime_s, sample.busy_ticks - sample.own_ticks)
+        for sample in samples
+        if sample.busy_ticks is not None and sample.own_ticks is not None
     ]
     if len(ticks) < 2 or ticks[-1][0] <= ticks[0][0]:
         return None
@@ -111,37 +111,37 @@ def foreign_cores(moments: Sequence[Sample]) -> float | None:
     return max(0.0, (after - before) / TICKS_PER_SECOND / (end - begin))
 
 
-def swap_growth_kb(moments: Sequence[Sample]) -> int | None:
+def swap_growth_kb(samples: Sequence[Sample]) -> int | None:
     """The most that swap in use was above its first value; None when not known."""
-    used = [moment.swap_kb for moment in moments if moment.swap_kb is not None]
+    used = [sample.swap_kb for sample in samples if sample.swap_kb is not None]
     return max(used) - used[0] if used else None
 
 
-def hottest_celsius(moments: Sequence[Sample]) -> float | None:
+def hottest_celsius(samples: Sequence[Sample]) -> float | None:
     """Degrees Celsius; None when not known."""
-    temperatures = [m.temperature_mc for m in moments if m.temperature_mc is not None]
+    temperatures = [s.temperature_mc for s in samples if s.temperature_mc is not None]
     return max(temperatures) / 1000 if temperatures else None
 
 
-def covered_seconds(moments: Sequence[Sample]) -> float:
-    """From the first moment to the last."""
-    return moments[-1].uptime_s - moments[0].uptime_s if moments else 0.0
+def covered_seconds(samples: Sequence[Sample]) -> float:
+    """From the first sample to the last."""
+    return samples[-1].uptime_s - samples[0].uptime_s if samples else 0.0
 
 
 NEARLY_HOT_CELSIUS = 5.0
 """This close to the limit, a run is suspect."""
 WRONG_CLOCK_SHARE = 0.05
-"""Of the moments at work: one with the wrong clock may be the governor's, more are a fault."""
+"""Of the samples at work: one with the wrong clock may be the governor's, more are a fault."""
 LOAD_INVALID = 0.5
 """Cores kept busy by others, beyond which no median can be trusted."""
 SWAP_INVALID_KB = 1024
 """Less than that may be another program's idle page."""
 COVERED_SHARE = 0.8
-"""Of the time of all samples: what telemetry must cover."""
-LATE_MOMENT_S = 2.0
-"""A moment may be so late after the one before, so a short run is not covered to its ends."""
-MIN_MOMENTS = 2
-"""Moments among the samples that a run must have been watched in."""
+"""Of the time of all inferences: what telemetry must cover."""
+MAX_SAMPLE_GAP_S = 2.0
+"""A sample may come so long after the one before: a short run is not covered to its ends."""
+MIN_SAMPLES = 2
+"""Telemetry that a run must have while inferences are timed."""
 
 
 def board_reasons(result: Result, limits: Conditions) -> Iterator[Reason]:
@@ -197,14 +197,14 @@ def clock_reasons(result: Result, limits: Conditions) -> Iterator[Reason]:
     """
     facts = result.record.before
     expected = facts.high_khz or facts.max_khz or limits.clock_khz
-    clocks = clocks_khz(sampling_moments(result))
+    clocks = clocks_khz(samples_at_work(result))
     wrong = [khz for khz in clocks if _is_wrong_clock(khz, expected, limits)]
     if wrong and expected:
         yield Reason(
             code="clock",
             grade="INVALID" if len(wrong) / len(clocks) > WRONG_CLOCK_SHARE else "SUSPECT",
             text=f"the clock was {_mhz_range(wrong)} instead of {expected / 1000:.0f} MHz in "
-            f"{len(wrong)} of {len(clocks)} moments of the run: hold it with the governor "
+            f"{len(wrong)} of {len(clocks)} samples of the run: hold it with the governor "
             f"{limits.governors[0]}, and see to cooling and supply",
         )
     nominal = min((khz for khz in (facts.max_khz, limits.clock_khz) if khz), default=0)
@@ -232,7 +232,7 @@ def heat_reasons(result: Result, limits: Conditions) -> Iterator[Reason]:
 
 def load_reasons(result: Result, limits: Conditions) -> Iterator[Reason]:
     """Other processes worked during the run."""
-    foreign = foreign_cores(sampling_moments(result))
+    foreign = foreign_cores(samples_at_work(result))
     if foreign is None or foreign <= limits.load:
         return
     yield Reason(
@@ -285,23 +285,23 @@ def _missing_telemetry(result: Result, limits: Conditions) -> Iterator[str]:
     if not result.telemetry:
         yield "anything about the board while it ran"
         return
-    moments, (begin, end) = sampling_moments(result), sampling_window(result)
-    if len(moments) < MIN_MOMENTS:
+    samples, (begin, end) = samples_at_work(result), sampling_window(result)
+    if len(samples) < MIN_SAMPLES:
         yield f"how the board was meanwhile ({max(0.0, end - begin):.1f} s: let it run for longer)"
         return
-    if covered_seconds(moments) < COVERED_SHARE * (end - begin) - LATE_MOMENT_S:
-        yield f"how the board was but for {covered_seconds(moments):.0f} of {end - begin:.0f} s"
-    if foreign_cores(moments) is None:
+    if covered_seconds(samples) < COVERED_SHARE * (end - begin) - MAX_SAMPLE_GAP_S:
+        yield f"how the board was but for {covered_seconds(samples):.0f} of {end - begin:.0f} s"
+    if foreign_cores(samples) is None:
         yield "what others computed meanwhile"
     if limits.firmware:
-        yield from _missing_on_a_pi(moments, result.telemetry)
+        yield from _missing_on_a_pi(samples, result.telemetry)
 
 
-def _missing_on_a_pi(moments: Sequence[Sample], every: Sequence[Sample]) -> Iterator[str]:
-    """Among the samples; the throttle word keeps what was, so a word of any moment will do."""
-    if hottest_celsius(moments) is None:
+def _missing_on_a_pi(samples: Sequence[Sample], every: Sequence[Sample]) -> Iterator[str]:
+    """At work; the throttle word keeps what was, so a word of any sample will do."""
+    if hottest_celsius(samples) is None:
         yield "the temperature"
-    if not clocks_khz(moments):
+    if not clocks_khz(samples):
         yield "the clock"
     if not any(parse_throttled(m.throttled) is not None for m in every):
         yield "the throttle word (may the login user call vcgencmd? add it to the group video)"

@@ -14,7 +14,7 @@ from piyard.core.errors import UnreadableLog, WrongInput
 from piyard.results.derive import make_row
 from piyard.results.result_files import FileStamp
 from piyard.results.row import Row
-from piyard.run.record import RUNS_SHELF, read_record, run_folder
+from piyard.run.record import RUNS_FOLDER, read_record, run_folder
 
 
 class ResultFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +85,7 @@ class _NoResult(Exception):
 def _read_row(run: str, stamp: FileStamp) -> Row | None:
     from piyard.results.result_files import load_result
 
-    if stamp.shelf == RUNS_SHELF:
+    if stamp.folder == RUNS_FOLDER:
         record = read_record(run_folder(run))
         if record.what.get("task") != "bench":
             return None
@@ -105,7 +105,7 @@ TABLES_SQL = (
     "DROP TABLE IF EXISTS made_by",
     """CREATE TABLE results (
         run TEXT PRIMARY KEY,
-        shelf TEXT, mtime_ns INTEGER, size INTEGER, inode INTEGER,
+        folder TEXT, mtime_ns INTEGER, size INTEGER, inode INTEGER,
         at TEXT, host TEXT, hardware TEXT, target TEXT, model TEXT,
         asked TEXT, data_type TEXT, threads INTEGER, build TEXT, state TEXT, median REAL,
         job TEXT, row BLOB, problem TEXT
@@ -113,7 +113,7 @@ TABLES_SQL = (
     "CREATE INDEX by_time ON results (at, run)",
     "CREATE INDEX by_job ON results (job, at, run)",
     # Every use asks for all stamps, and none of the rows between them.
-    "CREATE INDEX by_stamp ON results (run, shelf, mtime_ns, size, inode)",
+    "CREATE INDEX by_stamp ON results (run, folder, mtime_ns, size, inode)",
     "CREATE TABLE made_by (mark TEXT)",
 )
 INSERT_SQL = """INSERT OR REPLACE INTO results VALUES
@@ -153,7 +153,7 @@ class ResultIndex:
 
     def stamps(self) -> dict[str, FileStamp]:
         """The stamp of each run's file when it was read."""
-        rows = self._ask("SELECT run, shelf, mtime_ns, size, inode FROM results")
+        rows = self._ask("SELECT run, folder, mtime_ns, size, inode FROM results")
         return {run: FileStamp(*stamp) for run, *stamp in rows}
 
     def reset(self, mark: str) -> None:

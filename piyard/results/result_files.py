@@ -22,9 +22,9 @@ from piyard.core.errors import PROGRAM, NotSetUp, UnreadableLog, WrongInput
 from piyard.results.derive import verdict_of
 from piyard.results.result import SCHEMA, Result, read_run_result, require_result
 from piyard.run import record
-from piyard.run.record import RECORD_FILE, RUNS_SHELF
+from piyard.run.record import RECORD_FILE, RUNS_FOLDER
 
-RESULTS_SHELF = "results"
+RESULTS_FOLDER = "results"
 RESULT_SUFFIX = ".json"
 DRAFT_PREFIX = "."
 """What the name of a result's draft begins with."""
@@ -34,7 +34,7 @@ STALE_DRAFT_S = 3600
 
 def results_folder() -> Path:
     """The folder of all results."""
-    return paths.artifacts() / RESULTS_SHELF
+    return paths.artifacts() / RESULTS_FOLDER
 
 
 def result_file(run_id: str) -> Path:
@@ -57,7 +57,7 @@ def remove_stale_draft(draft: Path) -> None:
 class FileStamp(NamedTuple):
     """What changes when a file is rewritten; a rename always brings another inode."""
 
-    shelf: str
+    folder: str
     """``results`` or ``runs``."""
     mtime_ns: int
     size: int
@@ -71,36 +71,36 @@ def scan_stamps() -> dict[str, FileStamp]:
 
 
 def _scan_results() -> Iterator[tuple[str, FileStamp]]:
-    for entry in _list_shelf(RESULTS_SHELF):
+    for entry in _scan_folder(RESULTS_FOLDER):
         if entry.name.startswith(DRAFT_PREFIX):
             remove_stale_draft(Path(entry.path))
-        elif entry.name.endswith(RESULT_SUFFIX) and (stamp := _read_stamp(RESULTS_SHELF, entry)):
+        elif entry.name.endswith(RESULT_SUFFIX) and (stamp := _read_stamp(RESULTS_FOLDER, entry)):
             yield entry.name.removesuffix(RESULT_SUFFIX), stamp
 
 
 def _scan_runs(indexed: Collection[str]) -> Iterator[tuple[str, FileStamp]]:
-    for entry in _list_shelf(RUNS_SHELF):
+    for entry in _scan_folder(RUNS_FOLDER):
         if entry.name not in indexed and (
-            stamp := _read_stamp(RUNS_SHELF, Path(entry.path) / RECORD_FILE)
+            stamp := _read_stamp(RUNS_FOLDER, Path(entry.path) / RECORD_FILE)
         ):
             yield entry.name, stamp
 
 
-def _list_shelf(shelf: str) -> Iterator[os.DirEntry[str]]:
+def _scan_folder(folder: str) -> Iterator[os.DirEntry[str]]:
     try:
-        with os.scandir(paths.artifacts() / shelf) as entries:
+        with os.scandir(paths.artifacts() / folder) as entries:
             yield from entries
     except FileNotFoundError:
         return
 
 
-def _read_stamp(shelf: str, file: os.DirEntry[str] | Path) -> FileStamp | None:
+def _read_stamp(folder: str, file: os.DirEntry[str] | Path) -> FileStamp | None:
     """None for a file that vanished while the folder was read, or was never there."""
     try:
         status = file.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return FileStamp(shelf, status.st_mtime_ns, status.st_size, status.st_ino)
+    return FileStamp(folder, status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 TIMESTAMP_LENGTH = len("20261120T120000")

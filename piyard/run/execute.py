@@ -75,11 +75,11 @@ def _start_job(context: JobContext, work: NnrunCommand) -> Record:
     releases = [work.inputs, release] if work.inputs else [release]
     facts_before = deploy_and_hold(context, releases).facts
     real = not context.job.board.emulated
-    settled = _wait_for_idle(context) if work.measured and real else None
-    before = facts.read_facts(connection.session) if settled else facts_before
+    idle_state = _wait_for_idle(context) if work.measured and real else None
+    before = facts.read_facts(connection.session) if idle_state else facts_before
     return start_run(
         connection,
-        msgspec.structs.replace(_record(context, work, before), settled=settled),
+        msgspec.structs.replace(_record(context, work, before), idle_state=idle_state),
         release,
         work.verb,
         work.arguments,

@@ -33,8 +33,8 @@ def read_record(folder: Path) -> Record:
 
 def list_runs() -> list[Path]:
     """The folders of all runs, oldest first."""
-    shelf = paths.artifacts() / RUNS_SHELF
-    return sorted(folder for folder in shelf.glob("*") if (folder / RECORD_FILE).is_file())
+    runs = paths.artifacts() / RUNS_FOLDER
+    return sorted(folder for folder in runs.glob("*") if (folder / RECORD_FILE).is_file())
 
 
 def find_run(run_id: str) -> Path:
@@ -72,7 +72,7 @@ class IdleState(msgspec.Struct, frozen=True, kw_only=True):
         return f"{warm}{self.load or 0:.2f} cores busy"
 
 
-RUNS_SHELF = "runs"
+RUNS_FOLDER = "runs"
 RECORD_FILE = "run.json"
 LOG_FILE, STDERR_FILE, OUTPUTS_FOLDER = "log.jsonl", "stderr.txt", "outputs"
 
@@ -111,7 +111,7 @@ def new_record(
 
 def run_folder(run_id: str) -> Path:
     """Where a run is kept."""
-    return paths.artifacts() / RUNS_SHELF / run_id
+    return paths.artifacts() / RUNS_FOLDER / run_id
 
 
 def save_record(record: Record) -> None:
@@ -205,7 +205,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
     check: OutputCheck | None = None
     paid: BoardPrice | None = None
-    settled: IdleState | None = None
+    idle_state: IdleState | None = msgspec.field(default=None, name="settled")
     """The board's state after the wait before the run; None without one."""
     governor: Governor | None = None
     """The board's before the run, and the one it ran under."""

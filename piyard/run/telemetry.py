@@ -240,15 +240,15 @@ def inference_energy(energy: EnergyRun) -> InferenceEnergy | None:
     )
 
 
-def average_w(moments: Sequence[PowerSample]) -> float | None:
+def average_w(samples: Sequence[PowerSample]) -> float | None:
     """The time-weighted mean power (trapezoids); the plain mean if no time passed."""
-    if not moments:
+    if not samples:
         return None
-    passed = moments[-1].uptime_s - moments[0].uptime_s
+    passed = samples[-1].uptime_s - samples[0].uptime_s
     if passed <= 0:
-        return math.fsum(m.watts for m in moments) / len(moments)
+        return math.fsum(s.watts for s in samples) / len(samples)
     work = math.fsum(
-        (b.uptime_s - a.uptime_s) * (a.watts + b.watts) / 2 for a, b in pairwise(moments)
+        (b.uptime_s - a.uptime_s) * (a.watts + b.watts) / 2 for a, b in pairwise(samples)
     )
     return work / passed
 

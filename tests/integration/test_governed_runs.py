@@ -11,7 +11,7 @@ from piyard.board.lease import Governor, restore_governor
 from piyard.core import paths
 from piyard.core.errors import RunNotEnded
 from piyard.run.job import RunOptions
-from piyard.run.record import RUNS_SHELF
+from piyard.run.record import RUNS_FOLDER
 from piyard.run.remote import cancel_process
 from tests.support.faulty_board import wait_until
 from tests.support.simulated import bench as simulated
@@ -83,7 +83,7 @@ def under_way(measure: Measure, pi5: SimulatedPi) -> Iterator[threading.Thread]:
 
 
 def test_a_cancelled_run_puts_it_back(under_way: threading.Thread, pi5: SimulatedPi) -> None:
-    (folder,) = (paths.artifacts() / RUNS_SHELF).iterdir()
+    (folder,) = (paths.artifacts() / RUNS_FOLDER).iterdir()
     with simulated.line_to(pi5) as line:
         assert cancel_process(line.session, folder.name).why == "cancelled"
     assert pi5.governor == OWN

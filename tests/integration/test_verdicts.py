@@ -196,8 +196,8 @@ def test_the_verdict_says_what_was_wrong(name: str, outcomes: Mapping[str, Futur
     assert told(found) == expected, found.verdict
     assert found.verdict.state == (expected[0][1] if expected else "VALID")
     assert (found.record.hardware, found.record.emulated) == ("Raspberry Pi 5", False)
-    assert found.record.settled
-    assert found.record.settled.ok
+    assert found.record.idle_state
+    assert found.record.idle_state.ok
 
 
 def test_what_it_measured_is_kept_and_shown(measure: Measure, pi5: SimulatedPi) -> None:
@@ -227,9 +227,9 @@ def test_a_hot_board_is_waited_for(measure: Measure, pi5: SimulatedPi) -> None:
     found = measure()
     cooler.join()
     assert (found.verdict.state, told(found)) == ("VALID", [])
-    assert found.record.settled
-    assert found.record.settled.ok
-    assert found.record.settled.temperature_mc == 50_000
+    assert found.record.idle_state
+    assert found.record.idle_state.ok
+    assert found.record.idle_state.temperature_mc == 50_000
 
 
 def test_a_board_that_stays_hot_or_busy_is_not_waited_for_for_ever(

@@ -10,7 +10,8 @@ from piyard.convert.converter import convert_model
 from piyard.convert.ncnn_net import read_layers
 from piyard.convert.param import FP32_MASK, MASK_KEY
 from piyard.core.errors import WrongInput
-from piyard.models.definition import MODELS_FOLDER, load_model
+from piyard.models import definition
+from piyard.models.definition import load_model
 from piyard.prove.board_proof import prove_on_board, save_masks, with_masks
 from tests.conversion.boardproof.trouble import convolutions, helped
 
@@ -47,7 +48,7 @@ def test_by_another_route_names_may_mean_other_layers(needing):
 
 def test_masks_of_other_weights_stay_and_do_not_count(needing, conversion, small):
     name, made = needing
-    path = MODELS_FOLDER / "small.yaml"
+    path = definition.MODELS_FOLDER / "small.yaml"
     path.write_text(path.read_text() + 'masks:\n  "0123abcd":\n    Convolution: 3\n# the end\n')
     assert convert_model(load_model("small"), random_weights=True).key == conversion.key
     save_masks([made])
@@ -98,7 +99,7 @@ def test_what_still_fails_is_not_kept(place, asked, board):
 
 @pytest.mark.parametrize("name", ["conv_99", "Deconvolution", "head:conv_1"])
 def test_a_mask_for_no_layer_is_one_line(small, name):
-    path = MODELS_FOLDER / f"{small()}.yaml"
+    path = definition.MODELS_FOLDER / f"{small()}.yaml"
     path.write_text(path.read_text() + f"masks:\n  random:\n    {name}: 1\n")
     with pytest.raises(WrongInput, match=f"no layer '{name}' to mask"):
         convert_model(load_model("small"), random_weights=True)

@@ -46,7 +46,7 @@ from piyard.results.comparison import JobComparison
 from piyard.results.result import Result
 from piyard.results.row import Reason, Verdict
 from piyard.run.job import Job, JobContext
-from piyard.run.record import RUNS_SHELF
+from piyard.run.record import RUNS_FOLDER
 from tests.support import synthetic_results
 from tests.support.plans import job
 from tests.unit.test_tasks import invoke
@@ -503,7 +503,7 @@ def test_a_dry_run_prints_the_order_with_one_dash_or_two(flags: Sequence[str]) -
         ),
         "ab: 4 more runs of each job that is slower by more than 5 %",
     ]
-    assert not (paths.artifacts() / RUNS_SHELF).exists()
+    assert not (paths.artifacts() / RUNS_FOLDER).exists()
 
 
 def test_a_missing_build_is_one_line() -> None:
