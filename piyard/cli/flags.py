@@ -10,7 +10,7 @@ import re
 import shlex
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from piyard.cli.request import SWITCH, Request, ValueType, flag, many, single, text
 from piyard.core.errors import WrongInput, unknown_name
@@ -19,6 +19,7 @@ from piyard.core.parsing import parse_int, parse_percent, parse_rate, parse_seco
 HOST, MODEL, TARGET = "emulated:rpi5", "resnet18", "rpi5"
 """Defaults."""
 AUTO = "auto"
+Warmup: TypeAlias = "int | Literal['auto']"
 Box: TypeAlias = "tuple[float, float, float, float]"
 """x, y, width, height."""
 
@@ -113,8 +114,8 @@ def _percent(name: str, text: str) -> float:
     return parse_percent(name, text) or 0
 
 
-def _warmup(name: str, text: str) -> int | str:
-    return text if text == AUTO else parse_int(name, text, least=0) or 0
+def _warmup(name: str, text: str) -> Warmup:
+    return "auto" if text == AUTO else parse_int(name, text, least=0) or 0
 
 
 def _number(text: str) -> float:
@@ -190,7 +191,7 @@ BOX = ValueType[Box]("X,Y,WIDTH,HEIGHT", _box)
 SECONDS = ValueType[float]("SECONDS", _seconds)
 RATE = ValueType[int]("BYTES", _rate)
 PERCENT = ValueType[float]("PERCENT", _percent)
-WARMUP = ValueType["int | str"](f"N|{AUTO}", _warmup)
+WARMUP = ValueType[Warmup](f"N|{AUTO}", _warmup)
 PICTURE = ValueType[Path]("FILE", _picture)
 GOVERNOR = ValueType[str]("NAME", _governor)
 METER = ValueType[str]("COMMAND", _meter)
@@ -264,7 +265,7 @@ class WorkRequest(BoardsRequest, DryRunRequest):
     threads: tuple[int, ...] = ()
     loops: int | None = None
     budget: float | None = None
-    warmup: int | str | None = None
+    warmup: Warmup | None = None
     limit: int | None = None
     link_limit: int | None = flag(
         "at most so many bytes a second to boards, as 500k or 2M", RATE, default=None
@@ -311,7 +312,7 @@ class MeasureRequest(RunRequestBase):
         SECONDS,
         default=None,
     )
-    warmup: int | str | None = flag(
+    warmup: Warmup | None = flag(
         "number of warm-up inferences, or auto: until times are stable", WARMUP, default=None
     )
     governor: str = flag(

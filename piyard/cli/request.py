@@ -27,6 +27,7 @@ else:
 
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 D = TypeVar("D")
 R = TypeVar("R", bound="Request")
 
@@ -35,13 +36,13 @@ LETTERS = {"host": "H", "model": "m", "target": "t", "format": "f", "dry-run": "
 letter that is free, so that ``-h`` is ``--host`` in one task, and ``--help`` in another."""
 
 
-class ValueType(Generic[T]):
+class ValueType(Generic[T_co]):
     """How the text behind a flag becomes a value."""
 
     def __init__(
         self,
         value: str,
-        convert: Callable[[str, str], T],
+        convert: Callable[[str, str], T_co],
         candidates: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self.value = value
@@ -53,7 +54,7 @@ class ValueType(Generic[T]):
 
     raw: ClassVar[type] = str
 
-    def read(self, name: str, typed: Any) -> T:
+    def read(self, name: str, typed: Any) -> T_co:
         """The value, from what Invoke parsed."""
         return self.convert(name, typed)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -28,7 +28,7 @@ from piyard.results.judge import is_believable
 from piyard.results.result import Result
 from piyard.run import execute, plan
 from piyard.run.deploy import Deployed
-from piyard.run.job import PMIC, Job, JobContext, Prepared, RunOptions
+from piyard.run.job import PMIC, BenchDuration, Job, JobContext, Prepared, RunOptions
 from piyard.run.outcomes import JobOutcomes, RetryState, load_retry_state, save_retry_state
 from piyard.run.plan import identify_boards, prepare_jobs
 from piyard.run.schedule import MAX_PARALLEL, run_on_boards
@@ -85,13 +85,10 @@ def run_options(request: WorkRequest) -> RunOptions:
     )
 
 
-def bench_duration(request: WorkRequest) -> dict[str, Any]:
+def bench_duration(request: WorkRequest) -> BenchDuration:
     """The length of a request's benchmark; None keeps the default."""
-    return {
-        "loops": 0 if request.budget else request.loops,
-        "budget_s": request.budget,
-        "warmup": request.warmup,
-    }
+    loops = 0 if request.budget else request.loops
+    return BenchDuration(loops=loops, budget_s=request.budget, warmup=request.warmup)
 
 
 RETRY_HINT = "--retry-failed repeats only those"
@@ -245,9 +242,9 @@ def _previous_request(request: WorkRequest, failure: RetryState) -> WorkRequest:
         models=tuple(failure.models),
         precisions=tuple(failure.precisions),
         threads=tuple(failure.threads),
-        loops=failure.bench.get("loops"),
-        budget=failure.bench.get("budget_s"),
-        warmup=failure.bench.get("warmup"),
+        loops=failure.bench.loops,
+        budget=failure.bench.budget_s,
+        warmup=failure.bench.warmup,
         random_weights=failure.random_weights,
     )
 
@@ -277,7 +274,7 @@ def plan_jobs(
         models,
         precisions=request.precisions,
         threads=request.threads,
-        **bench_duration(request),
+        bench=bench_duration(request),
     )
 
 

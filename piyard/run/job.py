@@ -48,6 +48,14 @@ class BenchOptions(msgspec.Struct, frozen=True, kw_only=True):
         return ["--budget", f"{self.budget_s:g}", *least, "--interval", f"{self.interval:g}"]
 
 
+class BenchDuration(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user chose of a benchmark's length; None leaves the default."""
+
+    loops: int | None = None
+    budget_s: float | None = None
+    warmup: int | Literal["auto"] | None = None
+
+
 class StoredJob(msgspec.Struct, frozen=True, kw_only=True):
     """A job as files have it: board, target and model by their names."""
 

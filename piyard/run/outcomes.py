@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
 from piyard.core import console, paths
 from piyard.core.errors import PROGRAM, JobsFailed, PiyardError, RunNotEnded, WrongInput
 from piyard.core.files import atomic_write, disk_error
-from piyard.run.job import StoredJob
+from piyard.run.job import BenchDuration, StoredJob
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -174,7 +174,7 @@ class RetryState(msgspec.Struct, frozen=True, kw_only=True):
     models: Sequence[str] = ()
     precisions: Sequence[str] = ()
     threads: Sequence[int] = ()
-    bench: Mapping[str, Any] = {}
+    bench: BenchDuration = BenchDuration()
     random_weights: bool = False
     target: str = ""
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import product
-from typing import Any
 
 import msgspec
 
@@ -18,9 +17,10 @@ from piyard.core.cancel import raise_if_requested
 from piyard.core.errors import DownloadFailed, PiyardError, WrongInput, unknown_name
 from piyard.core.target import PRECISIONS
 from piyard.models.definition import Model, load_models
-from piyard.run.job import BenchOptions, Job, Prepared, StoredJob
+from piyard.run.job import BenchDuration, BenchOptions, Job, Prepared, StoredJob
 from piyard.run.schedule import MAX_PARALLEL, run_parallel
 
+DEFAULT_DURATION = BenchDuration()
 EMULATED_LOOPS, EMULATED_WARMUP = 3, 1
 """Times on an emulated board are not meaningful; a few inferences show that everything works."""
 
@@ -31,7 +31,7 @@ def combine_jobs(
     *,
     precisions: Sequence[str] = (),
     threads: Sequence[int] = (),
-    **bench: Any,
+    bench: BenchDuration = DEFAULT_DURATION,
 ) -> list[Job]:
     """The jobs for every board, model, precision and number of threads, in that order.
 
@@ -59,11 +59,12 @@ def _check_precisions(precisions: Sequence[str]) -> None:
             raise unknown_name("precision", precision, PRECISIONS)
 
 
-def _bench_options(board: BoardSpec, options: Mapping[str, Any]) -> BenchOptions:
-    """The user's options over the defaults for that board; ``None`` leaves the default."""
+def _bench_options(board: BoardSpec, duration: BenchDuration) -> BenchOptions:
+    """The user's choice over the defaults for that board."""
     emulated = BenchOptions(loops=EMULATED_LOOPS, warmup=EMULATED_WARMUP, cold=False)
     defaults = emulated if board.emulated else BenchOptions()
-    explicit = {name: value for name, value in options.items() if value is not None}
+    fields = msgspec.structs.asdict(duration)
+    explicit = {name: value for name, value in fields.items() if value is not None}
     return msgspec.structs.replace(defaults, **explicit)
 
 
@@ -112,13 +113,19 @@ def identify_boards(
 
 
 def plan_jobs(
-    connections: Sequence[BoardConnection], models: Sequence[Model], **options: Any
+    connections: Sequence[BoardConnection],
+    models: Sequence[Model],
+    *,
+    precisions: Sequence[str] = (),
+    threads: Sequence[int] = (),
+    bench: BenchDuration = DEFAULT_DURATION,
 ) -> list[Job]:
     """The jobs for these boards (see ``combine_jobs``); raises for what a model cannot compute in.
 
     Names end here: a job holds its model and its board, and nothing below looks them up again.
     """
-    jobs = combine_jobs([connection.spec for connection in connections], models, **options)
+    specs = [connection.spec for connection in connections]
+    jobs = combine_jobs(specs, models, precisions=precisions, threads=threads, bench=bench)
     require_precisions(_model_precisions(jobs, with_detectors=False))
     return jobs
 

@@ -43,7 +43,7 @@ from piyard.measure.bench import run_benchmark
 from piyard.predict.command import Inputs, PredictOptions
 from piyard.predict.prediction import Prediction, predict_on_board
 from piyard.results.result import Result
-from piyard.run.job import JobContext, Prepared, RunOptions
+from piyard.run.job import BenchDuration, JobContext, Prepared, RunOptions
 from piyard.run.log import read_log
 from piyard.run.plan import combine_jobs
 from piyard.run.record import LOG_FILE, OUTPUTS_FOLDER
@@ -215,8 +215,7 @@ def measure(build: Build, conversion: Conversion) -> Result:
         [board(host, emulated=True)],
         [conversion.model],
         precisions=["fp32"],
-        loops=2,
-        warmup=0,
+        bench=BenchDuration(loops=2, warmup=0),
     )
     line = BoardConnection(select_board(host))
     try:

@@ -10,6 +10,7 @@ from piyard.cli.work import bench_duration
 from piyard.core.errors import WrongInput
 from piyard.core.parsing import parse_int, parse_ints, parse_seconds
 from piyard.models.definition import load_model, load_models
+from piyard.run.job import BenchDuration
 from piyard.run.plan import EMULATED_LOOPS, combine_jobs
 from tests.support.plans import board
 
@@ -47,7 +48,9 @@ def test_an_emulated_board_does_a_few_loops_and_a_real_one_measures() -> None:
 
 def test_what_is_asked_wins() -> None:
     (only,) = combine_jobs(
-        [board("emulated:rpi4", "rpi4", emulated=True)], [RESNET], loops=7, warmup=0
+        [board("emulated:rpi4", "rpi4", emulated=True)],
+        [RESNET],
+        bench=BenchDuration(loops=7, warmup=0),
     )
     assert only.bench.arguments == ["--loops", "7", "--warmup", "0", "--seed", "1"]
 
@@ -89,7 +92,7 @@ def test_what_is_not_given_is_not_asked() -> None:
     assert parse_int("loops", "") is None
     assert parse_seconds("budget", "") is None
     request = BenchRequest.parse({"budget": "2.5", "warmup": "0"})
-    assert bench_duration(request) == {"loops": 0, "budget_s": 2.5, "warmup": 0}
+    assert bench_duration(request) == BenchDuration(loops=0, budget_s=2.5, warmup=0)
 
 
 def test_loops_and_budget_exclude_each_other() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from piyard.cli.board_requests import BenchRequest
 from piyard.cli.work import Boards, _remember, require_believable
 from piyard.core.errors import NothingValid, WrongInput
 from piyard.results.row import Reason, Verdict, VerdictState
+from piyard.run.job import BenchDuration
 from piyard.run.outcomes import RetryState, load_retry_state, save_retry_state
 from piyard.run.plan import combine_jobs
 from tests.support import sample_rows
@@ -24,15 +26,21 @@ def test_nothing_failed_yet() -> None:
 
 def test_jobs_and_silent_boards_come_back_as_they_were() -> None:
     jobs = combine_jobs(
-        [board("pi5")], [model("resnet18")], precisions=["fp16"], threads=[4], loops=7
+        [board("pi5")],
+        [model("resnet18")],
+        precisions=["fp16"],
+        threads=[4],
+        bench=BenchDuration(loops=7),
     )
     stored = [each.stored for each in jobs]
-    kept = RetryState(jobs=stored, boards=["pi4"], models=["resnet18"], bench={"loops": 7})
+    kept = RetryState(
+        jobs=stored, boards=["pi4"], models=["resnet18"], bench=BenchDuration(loops=7)
+    )
     save_retry_state("bench", kept)
     found = load_retry_state("bench")
     assert list(found.jobs) == stored
     assert found.hosts == ["pi5", "pi4"]
-    assert found.bench == {"loops": 7}
+    assert found.bench == BenchDuration(loops=7)
 
 
 def test_each_kind_of_command_has_its_own_failures() -> None:
@@ -87,3 +95,14 @@ def test_a_benchmark_without_a_row_to_believe_has_failed(
     with pytest.raises(NothingValid) if code else nullcontext() as caught:
         require_believable(results)
     assert (caught.value.code if caught else 0) == code
+
+
+def test_what_an_earlier_piyard_kept_is_still_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its JSON had the length of a benchmark as a mapping of the same keys."""
+    monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path))
+    (tmp_path / "failed").mkdir()
+    stored = '{"jobs": [], "boards": ["pi4"], "bench": {"loops": null, "budget_s": 2.5}}'
+    (tmp_path / "failed" / "bench.json").write_text(stored)
+    assert load_retry_state("bench").bench == BenchDuration(budget_s=2.5)
