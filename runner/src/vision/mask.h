@@ -51,7 +51,7 @@ private:
 };
 
 // From mask coefficients and prototypes to masks in the picture's own pixels, as
-// piyard/vision/decode.py says it: a pixel is the object's if its centre lies in the box and the
+// piyard/vision/tasks/segment.py says it: a pixel is the object's if its centre lies in the box and the
 // bilinear sample there of the prototypes' weighted sum is above 0.
 //
 // Only the prototypes under the box are summed. Between two of their rows a sample is linear, so
