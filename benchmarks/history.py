@@ -27,12 +27,15 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
+import msgspec
+
 from piyard.board.facts import Facts
 from piyard.core import console
 from piyard.results.result import Result
 from piyard.results.result_files import save_result
 from piyard.results.row import Verdict
-from piyard.run.record import OutputCheck, Record, save_record
+from piyard.run.log import LogHeader, PrecisionInfo
+from piyard.run.record import BuildInfo, ModelInfo, OutputCheck, Record, TaskInfo, save_record
 from piyard.run.telemetry import Sample
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -91,13 +94,13 @@ def result(number: int, chance: random.Random) -> Result:
     record = Record(
         id=f"{stamp}-{model}-{precision}-t{threads}-{number:06x}",
         when=f"{when}T{clock}+00:00",
-        what={"task": "bench", "slug": f"{model}-{precision}-t{threads}"},
+        what=TaskInfo(task="bench", slug=f"{model}-{precision}-t{threads}"),
         host=host,
         target="rpi5",
         hardware="Raspberry Pi 5",
         emulated=False,
-        model=NETWORK | {"name": model, "title": model},
-        build={"key": f"{number // 500:016x}"},
+        model=msgspec.convert(NETWORK | {"name": model, "title": model}, ModelInfo),
+        build=BuildInfo(key=f"{number // 500:016x}"),
         release="d649dbce80a0cbf5",
         before=facts,
         after=facts,
@@ -106,11 +109,11 @@ def result(number: int, chance: random.Random) -> Result:
             ok=True, threshold=0.999, cosine={"out0": 0.99998}, max_abs={"out0": 0.01}
         ),
     )
-    label = dict.fromkeys(("requested", "storage", "arithmetic", "label"), precision)
+    computed = PrecisionInfo(precision, precision, precision, precision)
     return Result(
         record=record,
         samples_ms=[20 * (1 + chance.gauss(0, 0.005)) for _ in range(SAMPLES)],
-        header={"type": "header", "threads": threads, "precision": label, "options": {}},
+        header=LogHeader(threads=threads, precision=computed, options={}),
         telemetry=[Sample(uptime_s=at, temperature_mc=50_000) for at in range(MOMENTS)],
         verdict=Verdict(state="VALID"),
     )

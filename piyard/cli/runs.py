@@ -257,7 +257,7 @@ def _connection(record: Record) -> Iterator[BoardConnection]:
 
 
 def _run_row(record: Record) -> list[str]:
-    what = f"{record.what.get('task')} {record.what.get('slug', '')}".strip()
+    what = f"{record.what.task} {record.what.slug}".strip()
     code = "" if record.exit_code is None else str(record.exit_code)
     exit_code = Cell(code, record.exit_code)
     return [record.id, record.host, what, record.when, record.state, exit_code]
@@ -269,10 +269,10 @@ def _print_results(record: Record, form: str, *, long: bool = False) -> None:
         print_predictions(predictions, form)
         require_readable(predictions)
         return
-    if record.what.get("task") != BENCH_TASK:
+    if record.what.task != BENCH_TASK:
         print(_state_line(record))
         return
-    conversion = find_conversion(load_model(str(record.model["name"])), str(record.model["key"]))
+    conversion = find_conversion(load_model(record.model.name), record.model.key)
     measured = conclude_benchmark(record, conversion)
     print(render_rows([make_row(measured)], form, [measured], long=long))
 
@@ -281,9 +281,7 @@ def _print_lost(record: Record) -> None:
     """What there is of a run without a result; raises what became of it."""
     print(_state_line(record))
     try:
-        samples = [
-            line["ms"] for line in log.read_log(run_folder(record.id) / LOG_FILE).of("sample")
-        ]
+        samples = [line.ms for line in log.read_log(run_folder(record.id) / LOG_FILE).samples]
     except UnreadableLog as error:
         console.info(f"nothing was measured: {error.what}")
     else:

@@ -21,7 +21,8 @@ Count = Annotated[int, Meta(ge=0, le=10**15)]
 Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Small = Annotated[int, Meta(ge=-(10**6), le=10**6)]
 Threads = Annotated[int, Meta(ge=1, le=4096)]
-Setting = Text | Number | bool | None
+Integer = Annotated[int, Meta(ge=-(10**15), le=10**15)]
+Setting = Text | Integer | Number | bool | None
 Sides = Annotated[list[Annotated[int, Meta(ge=0, le=10**7)]], Meta(max_length=8)]
 
 RATE_UNITS = {"k": 1000, "m": 1000_000}

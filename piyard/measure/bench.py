@@ -33,7 +33,15 @@ from piyard.run.execute import NnrunCommand
 from piyard.run.job import PMIC, Job, JobContext
 from piyard.run.lifecycle import suggest_attach
 from piyard.run.log import Log, read_precision_label
-from piyard.run.record import LOG_FILE, OUTPUTS_FOLDER, OutputCheck, Record, run_folder, save_record
+from piyard.run.record import (
+    LOG_FILE,
+    OUTPUTS_FOLDER,
+    OutputCheck,
+    Record,
+    TaskInfo,
+    run_folder,
+    save_record,
+)
 from piyard.run.telemetry import (
     TELEMETRY_FILE,
     EnergyRun,
@@ -124,7 +132,7 @@ def bench_command(job: Job, conversion: Conversion, picture: Path | None = None)
     return NnrunCommand(
         verb=BENCH_TASK,
         arguments=[*_bench_arguments(job, conversion), *picture_flags],
-        what={"task": BENCH_TASK} | ({"picture": str(picture)} if picture else {}),
+        what=TaskInfo(task=BENCH_TASK, picture=str(picture) if picture else None),
         inputs=inputs,
         measured=True,
     )
@@ -226,7 +234,7 @@ def _measure_by_meter(context: JobContext) -> EnergyRun:
 def _run_energy_job(context: JobContext, *, pmic: bool) -> tuple[str, Log]:
     """The id and the log of the energy run."""
     command = bench_command(context.job, context.conversion)
-    task = {**command.what, "task": "energy"}
+    task = msgspec.structs.replace(command.what, task="energy")
     done = execute.run_job(context, msgspec.structs.replace(command, what=task, pmic=pmic))
     return done.id, log.read_log(record.run_folder(done.id) / LOG_FILE)
 
@@ -239,15 +247,15 @@ def _make_energy(
     measured: Log,
 ) -> EnergyRun:
     """With the power while inferences were timed, of all that was drawn."""
-    samples = measured.of("sample")
-    begin, last = float(samples[0]["at"]), samples[-1]
-    end = float(last["at"]) + float(last["ms"]) / 1000
+    samples = measured.samples
+    begin, last = samples[0].at or 0.0, samples[-1]
+    end = (last.at or 0.0) + last.ms / 1000
     return EnergyRun(
         source=source,
         meter=meter,
         idle=idle,
         busy=samples_between(drawn, begin, end),
-        samples_ms=[float(line["ms"]) for line in samples],
+        samples_ms=[line.ms for line in samples],
     )
 
 

@@ -31,7 +31,7 @@ from piyard.run import execute, log, record
 from piyard.run.execute import NnrunCommand
 from piyard.run.job import JobContext
 from piyard.run.log import LogLine
-from piyard.run.record import LOG_FILE, OUTPUTS_FOLDER, Record, run_folder
+from piyard.run.record import LOG_FILE, OUTPUTS_FOLDER, Record, TaskInfo, run_folder
 from piyard.vision.predictions import (
     FRAME_TYPES,
     Frame,
@@ -91,7 +91,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_prediction(record: Record) -> bool:
     """Whether that run made predictions, as opposed to a benchmark."""
-    return record.what.get("task") in TASK_NAMES
+    return record.what.task in TASK_NAMES
 
 
 def read_prediction(record: Record) -> Prediction:
@@ -101,7 +101,7 @@ def read_prediction(record: Record) -> Prediction:
     """
     folder = run_folder(record.id)
     nnrun_log = log.read_log(folder / LOG_FILE)
-    names = dict(record.what.get("inputs") or {})
+    names = record.what.inputs or {}
     place_drawings(folder / OUTPUTS_FOLDER, names)
     _write_lines(nnrun_log.lines, names, folder / PREDICTION_LINES)
     frames = [parse_frame(line) for line in nnrun_log.lines if line["type"] in FRAME_TYPES]
@@ -109,9 +109,9 @@ def read_prediction(record: Record) -> Prediction:
     return Prediction(
         host=record.host,
         run=record.id,
-        task=str(record.what["task"]),
+        task=record.what.task,
         emulated=record.emulated,
-        frames=[_rename_frame(each, names, str(record.what.get("film") or "")) for each in frames],
+        frames=[_rename_frame(each, names, record.what.film or "") for each in frames],
         wrong=[
             msgspec.structs.replace(
                 each, name=_local_name(each.name, names), error=_bare_error(each)
@@ -181,12 +181,12 @@ def make_command(model: Model, inputs: Inputs, options: PredictOptions) -> Nnrun
     return NnrunCommand(
         verb=verb,
         arguments=[*rest, *nnrun_flags(model, options), *input_arguments(inputs, release)],
-        what={
-            "task": model.task,
-            "inputs": input_names(inputs),
-            "shown": inputs.title,
-            "film": inputs.of_film,
-        },
+        what=TaskInfo(
+            task=model.task,
+            inputs=input_names(inputs),
+            shown=inputs.title,
+            film=inputs.of_film,
+        ),
         inputs=release,
         stdin_from=stdin_command(inputs, release),
         allow_bad_inputs=True,

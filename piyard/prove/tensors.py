@@ -21,7 +21,7 @@ from piyard.run import execute, log
 from piyard.run.execute import NnrunCommand
 from piyard.run.job import JobContext
 from piyard.run.log import Log, read_precision_label
-from piyard.run.record import LOG_FILE, OUTPUTS_FOLDER, run_folder
+from piyard.run.record import LOG_FILE, OUTPUTS_FOLDER, TaskInfo, run_folder
 
 if TYPE_CHECKING:
     from piyard.convert.proof import Computed
@@ -103,7 +103,7 @@ def _compute_command(
             *(["--every-blob"] if every else []),
             *("--", *(f"{release_path(release)}/{file.name}" for file in release.files)),
         ],
-        what={"task": COMPUTE_TASK, "net": stem, "inferences": len(release.files)},
+        what=TaskInfo(task=COMPUTE_TASK, net=stem, inferences=len(release.files)),
         inputs=release,
     )
 

@@ -13,10 +13,9 @@ import base64
 import hashlib
 import importlib.util
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -34,6 +33,7 @@ from piyard.report.provenance import (
 )
 from piyard.results.result import Result
 from piyard.results.row import Row
+from piyard.run.record import BenchInfo
 
 
 def rerun_command(row: Row, result: Result | None = None) -> list[str]:
@@ -48,16 +48,17 @@ def rerun_command(row: Row, result: Result | None = None) -> list[str]:
 
 
 def _length_flags(result: Result) -> list[str]:
-    bench: Mapping[str, Any] = (result.record.what.get("job") or {}).get("bench") or {}
+    job = result.record.what.job
+    bench = (job and job.bench) or BenchInfo()
     length = (
-        ["--loops", str(bench["loops"])]
-        if bench.get("loops")
-        else ["--budget", f"{bench['budget_s']:g}"]
-        if bench.get("budget_s")
+        ["--loops", str(bench.loops)]
+        if bench.loops
+        else ["--budget", f"{bench.budget_s:g}"]
+        if bench.budget_s
         else []
     )
-    warmup = bench.get("warmup", "auto")
-    return length + ([] if warmup == "auto" else ["--warmup", str(warmup)])
+    unusual = bench.warmup not in (None, "auto")
+    return length + (["--warmup", str(bench.warmup)] if unusual else [])
 
 
 MAX_SAMPLES_PER_ROW, MAX_SAMPLES_PER_PAGE = 1000, 180_000

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
-from typing import Any
 
 import msgspec
 
@@ -108,11 +107,11 @@ def provenance_groups(row: Row, result: Result | None) -> list[ProvenanceGroup]:
         fields = {"run": row.run, "when": row.when, "model_key": row.model_key, "build": row.build}
         return [ProvenanceGroup(title="Run", lines=list(flatten_lines(fields)))]
     record = result.record
-    sections: dict[str, Any] = {
+    sections: dict[str, Mapping[str, object]] = {
         "Run": _run_section(result),
-        "Computed as": {name: v for name, v in result.header.items() if name in COMPUTED_KEYS},
-        "Model": record.model,
-        "Build": record.build,
+        "Computed as": _computed_section(result),
+        "Model": msgspec.to_builtins(record.model),
+        "Build": msgspec.to_builtins(record.build),
         "Board": msgspec.to_builtins(record.before),
         "Board afterwards": _changed_facts(result),
     }
@@ -137,7 +136,7 @@ COMPUTED_KEYS = (
 """What nnrun says of itself in its first line."""
 
 
-def flatten_lines(fields: Mapping[str, Any], prefix: str = "") -> Iterator[ProvenanceLine]:
+def flatten_lines(fields: Mapping[str, object], prefix: str = "") -> Iterator[ProvenanceLine]:
     """Leaves of nested mappings with their path as name; what is unknown is left out."""
     for name, value in fields.items():
         path = f"{prefix}{name}"
@@ -147,7 +146,7 @@ def flatten_lines(fields: Mapping[str, Any], prefix: str = "") -> Iterator[Prove
             yield path, _value_text(value)
 
 
-def _value_text(value: Any) -> str:
+def _value_text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
@@ -155,16 +154,21 @@ def _value_text(value: Any) -> str:
     return str(value)
 
 
-def _run_section(result: Result) -> dict[str, Any]:
+def _computed_section(result: Result) -> dict[str, object]:
+    header: dict[str, object] = msgspec.to_builtins(result.header)
+    return {name: value for name, value in header.items() if name in COMPUTED_KEYS}
+
+
+def _run_section(result: Result) -> dict[str, object]:
     record = result.record
-    what = {name: v for name, v in record.what.items() if name not in {"task", "slug"}}
+    what = msgspec.structs.replace(record.what, task="", slug="")
     return {
         "id": record.id,
         "when": record.when,
         "host": record.host,
         "target": record.target,
         "release": record.release,
-        **what,
+        **msgspec.to_builtins(what),
         "samples": len(result.samples_ms),
         "stopped": result.stopped,
         "load_ms": result.load_ms,
@@ -174,7 +178,7 @@ def _run_section(result: Result) -> dict[str, Any]:
     }
 
 
-def _changed_facts(result: Result) -> dict[str, Any]:
+def _changed_facts(result: Result) -> dict[str, object]:
     """The board's facts after the run, as far as they are others than before."""
     record = result.record
     if record.after is None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 import msgspec
 
 from piyard.core.errors import WrongInput, did_you_mean
+from piyard.core.parsing import Setting
 from piyard.results.result import Result
+from piyard.run.log import CpuInfo, InputInfo
 
 Facets = Mapping[str, object]
 
@@ -49,40 +50,39 @@ def _host(result: Result) -> Facets:
 
 
 def _cpu(result: Result) -> Facets:
-    cpu = result.header.get("cpu") or {}
-    features = cpu.get("features")
+    cpu = result.header.cpu or CpuInfo()
+    features = cpu.features
     return {
         "CPU features": None if features is None else " ".join(sorted(features)),
-        "cores": cpu.get("count"),
+        "cores": cpu.count,
         CPU_OPTION: _options(result).get(CPU_OPTION),
     }
 
 
 def _data_type(result: Result) -> Facets:
-    precision = result.header["precision"]
+    precision = result.header.precision
     return {
-        "data type": precision["label"],
-        "storage": precision.get("storage"),
-        "arithmetic": precision.get("arithmetic"),
-        "int8 layers": precision.get("quantized_layers"),
+        "data type": precision.label,
+        "storage": precision.storage or None,
+        "arithmetic": precision.arithmetic or None,
+        "int8 layers": precision.quantized_layers,
     }
 
 
 def _input(result: Result) -> Facets:
-    net_input = result.header.get("input") or {}
-    shape = net_input.get("shape") or result.record.model.get("input")
+    net_input = result.header.input or InputInfo()
+    shape = net_input.shape or result.record.model.input
     return {
         "input": shape and "x".join(map(str, shape)),
-        "input's source": net_input.get("source"),
-        "input's seed": net_input.get("seed"),
-        "input's span": net_input.get("span"),
+        "input's source": net_input.source,
+        "input's seed": net_input.seed,
+        "input's span": net_input.span,
     }
 
 
 def _model_key(result: Result) -> Facets:
-    weights = result.record.model.get("weights") or {}
-    key = str(result.record.model.get("key", "")) or None
-    return {"conversion": key, "weights": weights.get("kind")}
+    model = result.record.model
+    return {"conversion": model.key or None, "weights": model.weights and model.weights.kind}
 
 
 def _governor(result: Result) -> Facets:
@@ -109,13 +109,15 @@ def _cmdline(result: Result) -> Facets:
 
 
 def _nnrun_options(result: Result) -> Facets:
-    env = result.header.get("env") or {}
-    options = {name: value for name, value in _options(result).items() if name not in JOB_OPTIONS}
+    env = result.header.env or {}
+    options: dict[str, object] = {
+        name: value for name, value in _options(result).items() if name not in JOB_OPTIONS
+    }
     return options | {f"environment {name}": value for name, value in env.items()}
 
 
-def _options(result: Result) -> Mapping[str, Any]:
-    return result.header.get("options") or {}
+def _options(result: Result) -> Mapping[str, Setting]:
+    return result.header.options or {}
 
 
 CONDITIONS: Mapping[str, Callable[[Result], Facets]] = {
@@ -123,15 +125,15 @@ CONDITIONS: Mapping[str, Callable[[Result], Facets]] = {
     "host": _host,
     "hardware": _hardware,
     "cpu": _cpu,
-    "model": lambda r: {"model": r.record.model["name"]},
+    "model": lambda r: {"model": r.record.model.name},
     "model-key": _model_key,
     "input": _input,
-    "precision": lambda r: {"precision asked for": r.header["precision"]["requested"]},
+    "precision": lambda r: {"precision asked for": r.header.precision.requested},
     "data-type": _data_type,
-    "threads": lambda r: {"threads": r.header["threads"]},
-    "powersave": lambda r: {"powersave": r.header.get("powersave")},
+    "threads": lambda r: {"threads": r.header.threads},
+    "powersave": lambda r: {"powersave": r.header.powersave},
     "options": _nnrun_options,
-    "build": lambda r: {"build": r.record.build["key"]},
+    "build": lambda r: {"build": r.record.build.key},
     "governor": _governor,
     "clock": _clock,
     "kernel": lambda r: {"kernel": r.record.before.kernel},

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 import os
-from typing import Any
 
 import msgspec
 
@@ -86,7 +85,7 @@ def make_row(result: Result) -> Row:
         raise UnreadableLog(f"{result.record.id} says that an inference takes no time")
     record, model, header = result.record, result.record.model, result.header
     samples = summary.summarize(result.samples_ms)
-    judgement, network = verdict_of(result), _measured_network(model)
+    judgement, network = verdict_of(result), model.measured
     return Row(
         run=record.id,
         when=record.when,
@@ -94,15 +93,15 @@ def make_row(result: Result) -> Row:
         target=record.target,
         hardware=record.hardware,
         emulated=record.emulated,
-        model=model["name"],
-        title=f"{model['title']} (first net)" if model.get("main") else model["title"],
-        input=model["input"],
-        params=network.get("params"),
-        macs=network.get("macs"),
-        random_seed=_random_seed(model),
-        model_key=str(model.get("key", "")),
-        build=str(record.build["key"]),
-        precision=header["precision"]["requested"],
+        model=model.name,
+        title=f"{model.title} (first net)" if model.main else model.title,
+        input=model.input,
+        params=network.params,
+        macs=network.macs,
+        random_seed=model.random_seed,
+        model_key=model.key,
+        build=record.build.key,
+        precision=header.precision.requested,
         data_type=result.data_type,
         threads=result.threads,
         summary=samples,
@@ -136,7 +135,7 @@ def cold_start_ms(result: Result) -> float | None:
 
 def accuracy_of(result: Result) -> str | None:
     """What an evaluation of that conversion in that precision found, and on which data."""
-    key = str(result.record.model.get("key", ""))
+    key = result.record.model.key
     return find_accuracy(key, result.data_type) if key else None
 
 
@@ -174,28 +173,18 @@ def energy_use_of(result: Result) -> EnergyUse | None:
 
 def roofline_of(result: Result) -> Roofline | None:
     """The hardware's least time; None for an emulated board or unknown peaks."""
-    network, target = _measured_network(result.record.model), _target_of(result)
-    macs, params = network.get("macs"), network.get("params")
+    network, target = result.record.model.measured, _target_of(result)
+    macs, params = network.macs, network.params
     if result.record.emulated or not target or not target.peaks or not macs or params is None:
         return None
     return reference_times.roofline(
         target.peaks,
         macs=macs,
         params=params,
-        precision=result.header["precision"],
+        precision=result.header.precision,
         threads=min(result.threads, target.cores),
         khz=result.record.before.max_khz or target.conditions.clock_khz or 0,
     )
-
-
-def _measured_network(model: dict[str, Any]) -> dict[str, Any]:
-    """Whose parameters and work count: a benchmark runs the first one of several nets alone."""
-    return model.get("main") or model
-
-
-def _random_seed(model: dict[str, Any]) -> int | None:
-    weights = model.get("weights") or {}
-    return weights.get("seed") if weights.get("kind") == "random" else None
 
 
 def _target_of(result: Result) -> Target | None:

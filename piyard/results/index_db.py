@@ -87,7 +87,7 @@ def _read_row(run: str, stamp: FileStamp) -> Row | None:
 
     if stamp.folder == RUNS_FOLDER:
         record = read_record(run_folder(run))
-        if record.what.get("task") != "bench":
+        if record.what.task != "bench":
             return None
         if record.is_lost:
             raise _NoResult

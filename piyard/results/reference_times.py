@@ -21,8 +21,8 @@ from __future__ import annotations
 import csv
 import functools
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from typing import Literal
 
 import msgspec
 
@@ -31,6 +31,7 @@ from piyard.core.paths import PACKAGE
 from piyard.core.target import Peaks, Precision
 from piyard.results.result import Result
 from piyard.results.row import ReferenceTime, Roofline, Verdict
+from piyard.run.log import PrecisionInfo
 
 BYTES_PER_WEIGHT = {"int8": 1, "fp16": 2, "bf16": 2, "fp32": 4}
 
@@ -40,7 +41,7 @@ def roofline(
     *,
     macs: int,
     params: int,
-    precision: Mapping[str, Any],
+    precision: PrecisionInfo,
     threads: int,
     khz: int,
 ) -> Roofline | None:
@@ -60,27 +61,25 @@ def roofline(
     return Roofline(ms=memory_ms, bound="memory", source=peaks.read_source)
 
 
-def fastest_arithmetic(precision: Mapping[str, Any]) -> Any:
+def fastest_arithmetic(precision: PrecisionInfo) -> Precision:
     """The fastest arithmetic of the layers that multiply: the floor of a mixed net is lower."""
-    if precision.get("quantized_layers"):
+    if precision.quantized_layers:
         return "int8"
-    return _fastest_format(str(precision["arithmetic"]))
+    return _fastest_format(precision.arithmetic)
 
 
-def smallest_storage(precision: Mapping[str, Any]) -> str:
+def smallest_storage(precision: PrecisionInfo) -> str:
     """The smallest format that weights are kept in."""
-    if precision.get("quantized_layers"):
+    if precision.quantized_layers:
         return "int8"
-    return (
-        "fp16"
-        if precision.get("fp16_weight_layers")
-        else _fastest_format(str(precision["storage"]))
-    )
+    return "fp16" if precision.fp16_weight_layers else _fastest_format(precision.storage)
 
 
-def _fastest_format(formats: str) -> str:
+def _fastest_format(formats: str) -> Literal["fp16", "bf16", "fp32"]:
     """nnrun says ``fp16``, ``mixed-fp16-fp32`` or ``fp32``."""
-    return next((name for name in ("fp16", "bf16") if name in formats), "fp32")
+    if "fp16" in formats:
+        return "fp16"
+    return "bf16" if "bf16" in formats else "fp32"
 
 
 def _bandwidth(peaks: Peaks, threads: int) -> float | None:
@@ -133,8 +132,8 @@ def _slow_causes(result: Result, verdict: Verdict, their_khz: int) -> Iterator[s
 
 
 def _option_causes(result: Result) -> Iterator[str]:
-    precision, options = result.header["precision"], result.header.get("options") or {}
-    if "mixed" in str(precision["arithmetic"]):
+    precision, options = result.header.precision, result.header.options or {}
+    if "mixed" in precision.arithmetic:
         yield "some layers compute in fp32 for accuracy"
     if options.get("use_winograd63_convolution") is False:
         yield "Winograd stops at F(4x4,3x3) for accuracy"
@@ -157,7 +156,7 @@ def _fast_causes(result: Result, their_khz: int) -> Iterator[str]:
         yield f"the clock goes up to {highest / 1000:.0f} MHz instead of {their_khz / 1000:.0f}"
     if _interleaves(facts):
         yield "memory is interleaved (numa=fake=) as theirs was not yet"
-    version = result.header.get("ncnn")
+    version = result.header.ncnn
     if version:
         yield f"ncnn {version} is newer than theirs"
 
@@ -257,10 +256,10 @@ def _nearest_clock(result: Result) -> PublishedTime | None:
 
 
 def _comparable_times(result: Result) -> Iterator[PublishedTime]:
-    network = PUBLISHED_NETWORKS.get(str(result.record.model["name"]))
+    network = PUBLISHED_NETWORKS.get(result.record.model.name)
     if result.record.emulated or network is None or not _same_work(result, network):
         return
-    computed: Precision = fastest_arithmetic(result.header["precision"])
+    computed: Precision = fastest_arithmetic(result.header.precision)
     name = f"{network.name}_int8" if computed == "int8" else network.name
     ours = (result.record.target, name, computed, result.threads, CPU_DEVICE)
     for figure in published_times():
@@ -271,7 +270,6 @@ def _comparable_times(result: Result) -> Iterator[PublishedTime]:
 
 def _same_work(result: Result, network: PublishedNetwork) -> bool:
     model = result.record.model
-    macs: int | None = model.get("macs")
-    if tuple(model["input"]) != network.input or macs is None:
+    if tuple(model.input) != network.input or model.macs is None:
         return False
-    return abs(macs - network.macs) <= SAME_WORK * network.macs
+    return abs(model.macs - network.macs) <= SAME_WORK * network.macs

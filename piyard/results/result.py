@@ -12,7 +12,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -20,16 +19,8 @@ from piyard.core.errors import PROGRAM, UnreadableLog
 from piyard.core.parsing import Count, Ms, Seconds
 from piyard.results.row import Verdict
 from piyard.run import log
-from piyard.run.log import (
-    BuildInfo,
-    Log,
-    LogHeader,
-    ModelInfo,
-    WhatInfo,
-    require_measured,
-    require_type,
-)
-from piyard.run.record import LOG_FILE, RECORD_FILE, Record, list_runs, read_record
+from piyard.run.log import ColdLine, Log, LogHeader, LogSummary, require_measured
+from piyard.run.record import LOG_FILE, Record, list_runs, read_record
 from piyard.run.telemetry import TELEMETRY_FILE, EnergyRun, Sample, read_telemetry
 
 SCHEMA = 2
@@ -41,7 +32,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     schema: int = SCHEMA
     record: Record
     samples_ms: list[Ms]
-    header: dict[str, Any]
+    header: LogHeader
     """nnrun's first line."""
     starts_s: list[Seconds] = []
     """When each sample began, in seconds since boot: the clock of telemetry; empty in old logs."""
@@ -71,19 +62,18 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def data_type(self) -> str:
         """The precision that was computed, which need not be the requested one."""
-        return str(self.header["precision"]["label"])
+        return self.header.precision.label
 
     @property
     def threads(self) -> int:
         """Threads of the inference."""
-        return int(self.header["threads"])
+        return self.header.threads
 
     @property
     def job(self) -> tuple[str, ...]:
         """What two results of the same job share: board, model, requested precision, threads."""
-        requested = str(self.header["precision"]["requested"])
-        record = self.record
-        return (record.hardware, record.host, record.model["name"], requested, str(self.threads))
+        requested, record = self.header.precision.requested, self.record
+        return (record.hardware, record.host, record.model.name, requested, str(self.threads))
 
 
 def read_run_result(folder: Path) -> Result:
@@ -96,42 +86,28 @@ def read_run_result(folder: Path) -> Result:
         )
     measured = log.read_log(folder / LOG_FILE)
     require_measured(measured.header, str(folder / LOG_FILE))
-    require_benchmark_record(record, str(folder / RECORD_FILE))
-    samples = [float(line["ms"]) for line in measured.of("sample")]
+    samples = [line.ms for line in measured.samples]
     _require_complete(folder, record, measured, samples)
-    cold = measured.first("cold") or {}
-    summary = measured.summary or {}
+    cold, summary = measured.cold or ColdLine(), measured.summary or LogSummary()
     return Result(
         record=record,
         samples_ms=samples,
-        starts_s=[float(line["at"]) for line in measured.of("sample") if "at" in line],
+        starts_s=[line.at for line in measured.samples if line.at is not None],
         header=measured.header,
-        warmup_ms=[float(line["ms"]) for line in measured.of("warmup")],
-        end_to_end_ms=[float(line["ms"]) for line in measured.of("end_to_end")],
-        load_ms=cold.get("load_ms") or (measured.first("load") or {}).get("ms"),
-        first_ms=cold.get("first_ms"),
-        peak_rss_kb=summary.get("peak_rss_kb"),
-        stopped=summary.get("stopped", ""),
+        warmup_ms=[line.ms for line in measured.warmup],
+        end_to_end_ms=[line.ms for line in measured.end_to_end],
+        load_ms=cold.load_ms or measured.load_ms,
+        first_ms=cold.first_ms,
+        peak_rss_kb=summary.peak_rss_kb,
+        stopped=summary.stopped,
         telemetry=read_telemetry(folder / TELEMETRY_FILE),
     )
 
 
 def require_result(result: Result, where: str) -> Result:
-    """Itself; raises ``UnreadableLog`` where its parts without types hold anything else."""
-    require_type(result.header, LogHeader, where)
+    """Itself; raises ``UnreadableLog`` where its header lacks what a benchmark's has."""
     require_measured(result.header, where)
-    require_benchmark_record(result.record, where)
     return result
-
-
-def require_benchmark_record(record: Record, where: str) -> None:
-    """The same of the record of a benchmark."""
-    for part, type_ in (
-        (record.model, ModelInfo),
-        (record.build, BuildInfo),
-        (record.what, WhatInfo),
-    ):
-        require_type(part, type_, where)
 
 
 def stored(*, every: bool = False) -> tuple[list[Result], list[str]]:
@@ -139,7 +115,7 @@ def stored(*, every: bool = False) -> tuple[list[Result], list[str]]:
     results, unreadable = [], []
     for folder in list_runs():
         try:
-            if read_record(folder).what.get("task") == "bench":
+            if read_record(folder).what.task == "bench":
                 results.append(read_run_result(folder))
         except UnreadableLog as error:
             unreadable.append(error.what)
@@ -154,7 +130,7 @@ def newest(results: Sequence[Result]) -> list[Result]:
 def _require_complete(
     folder: Path, record: Record, measured: Log, samples: Sequence[float]
 ) -> None:
-    expected = measured.summary and measured.summary.get("samples")
+    expected = measured.summary and measured.summary.samples
     if record.exit_code != 0 or expected != len(samples) or not samples:
         raise UnreadableLog(
             f"{folder.name}: the run did not end well (exit code {record.exit_code}, "

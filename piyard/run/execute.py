@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -21,7 +20,7 @@ from piyard.core.target import Conditions
 from piyard.run.deploy import Deployed, deploy_releases, needs_of, require_needs
 from piyard.run.job import KEEP_GOVERNOR, JobContext
 from piyard.run.lifecycle import finish_run, start_run
-from piyard.run.record import IdleState, Record, new_record
+from piyard.run.record import IdleState, Record, TaskInfo, new_record
 from piyard.run.remote import DamagedFile
 from piyard.run.telemetry import TICKS_PER_SECOND
 
@@ -33,7 +32,7 @@ class NnrunCommand(msgspec.Struct, frozen=True, kw_only=True):
 
     verb: str
     arguments: Sequence[str]
-    what: Mapping[str, Any]
+    what: TaskInfo
     """For the record: the task, and its inputs."""
     inputs: Release | None = None
     """Files it reads besides the model."""
@@ -91,7 +90,6 @@ def _start_job(context: JobContext, work: NnrunCommand) -> Record:
 
 
 def _record(context: JobContext, work: NnrunCommand, before: Facts) -> Record:
-    what = {**work.what, "slug": context.job.slug, "job": msgspec.to_builtins(context.job.stored)}
     return new_record(
         context.connection,
         context.job.board,
@@ -99,7 +97,7 @@ def _record(context: JobContext, work: NnrunCommand, before: Facts) -> Record:
         context.build,
         context.conversion,
         slug=context.job.slug,
-        what=what,
+        what=work.what.with_job(context.job.slug, context.job.stored),
         detector=context.detector,
     )
 

@@ -103,7 +103,7 @@ def finish_run(
     when the board lost it or Ctrl-C was pressed, nnrun's own last lines as ``BoardCommandFailed``
     when it failed: after everything was fetched.
     """
-    title = f"{record.what.get('slug', record.id)} on {record.host}"
+    title = f"{record.what.slug or record.id} on {record.host}"
     try:
         with console.step(title) as progress, suggest_attach(record):
             status = _wait_for_end(connection, record, progress)

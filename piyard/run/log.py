@@ -1,20 +1,30 @@
-"""nnrun's log, JSON Lines: a header first, a summary last; with the types of its fields.
+"""nnrun's log, JSON Lines: a header first, a summary last; with the types of its lines.
 
-The lines stay dictionaries, with fields that this piyard does not know; the fields it reads have
-the types and ranges given here, as the file comes from elsewhere.
-
+Header, summary and times have types and ranges, as the file comes from elsewhere. Lines about
+pictures and blobs stay dictionaries: who reads them gives them a type.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from piyard.core.errors import UnreadableLog
-from piyard.core.parsing import Count, Ms, Number, Seconds, Setting, Sides, Small, Text, Threads
+from piyard.core.parsing import (
+    Count,
+    Integer,
+    Ms,
+    Number,
+    Seconds,
+    Setting,
+    Sides,
+    Small,
+    Text,
+    Threads,
+)
 
 LogLine = dict[str, Any]
 
@@ -26,25 +36,28 @@ MAX_LOG_BYTES = 512 << 20
 class Log(msgspec.Struct, frozen=True, kw_only=True):
     """The lines of one nnrun, by type."""
 
-    header: LogLine
-    lines: list[LogLine]
-    summary: LogLine | None
+    header: LogHeader
+    samples: list[TimedLine] = []
+    warmup: list[TimedLine] = []
+    end_to_end: list[TimedLine] = []
+    """Of decoding, pre-processing, inference and post-processing together."""
+    load_ms: float | None = None
+    cold: ColdLine | None = None
+    lines: list[LogLine] = []
+    """All others, in order."""
+    summary: LogSummary | None = None
     """None when nnrun was interrupted."""
 
     def of(self, line_type: str) -> list[LogLine]:
-        """The lines of that type, in order."""
+        """The other lines of that type, in order."""
         return [line for line in self.lines if line["type"] == line_type]
-
-    def first(self, line_type: str) -> LogLine | None:
-        """The first line of that type, if there is one."""
-        return next(iter(self.of(line_type)), None)
 
 
 def read_precision_label(path: Path) -> str:
     """The computed precision that a log names; raises ``UnreadableLog``."""
     header = read_log(path).header
     require_measured(header, str(path))
-    return str(header["precision"]["label"])
+    return header.precision.label
 
 
 def read_log(path: Path) -> Log:
@@ -63,77 +76,115 @@ def parse_log(text: str, where: str) -> Log:
     lines = [
         _parse_line(line, f"{where}:{i}") for i, line in enumerate(text.split("\n")[:-1], 1) if line
     ]
-    if not lines or lines[0]["type"] != "header":
+    header = lines[0] if lines else None
+    if not isinstance(header, LogHeader):
         raise UnreadableLog(
             f"{where} does not begin with nnrun's header",
             remedy="see stderr.txt beside it for why nnrun ended",
         )
-    summary = lines[-1] if lines[-1]["type"] == "summary" else None
-    return Log(header=lines[0], lines=lines[1:], summary=summary)
+    loads, cold = _of_type(lines, LoadLine), _of_type(lines, ColdLine)
+    timed = _of_type(lines, TimedLine)
+    return Log(
+        header=header,
+        samples=[line for line in timed if line.type == "sample"],
+        warmup=[line for line in timed if line.type == "warmup"],
+        end_to_end=[line for line in timed if line.type == "end_to_end"],
+        load_ms=loads[0].ms if loads else None,
+        cold=cold[0] if cold else None,
+        lines=_of_type(lines, dict),
+        summary=lines[-1] if isinstance(lines[-1], LogSummary) else None,
+    )
 
 
-def _parse_line(text: str, where: str) -> LogLine:
+T = TypeVar("T")
+
+
+def _of_type(lines: list[AnyLine], type_: type[T]) -> list[T]:
+    return [line for line in lines if isinstance(line, type_)]
+
+
+class _LineType(msgspec.Struct, frozen=True):
+    type: str
+
+
+def _parse_line(text: str, where: str) -> AnyLine:
     try:
-        line = msgspec.json.decode(text, type=LogLine)
+        line_type = msgspec.json.decode(text, type=_LineType).type
+        return msgspec.json.decode(text, type=LINE_TYPES.get(line_type, LogLine))
     except (msgspec.DecodeError, RecursionError) as error:
-        raise UnreadableLog(f"{where} is not a log line of nnrun: {error}") from None
-    if not isinstance(line.get("type"), str):
-        raise UnreadableLog(f"{where} has no type")
-    require_line(line, where)
-    return line
+        raise UnreadableLog(
+            f"{where} is not a log line of nnrun: {error}",
+            remedy="move it away, and measure again",
+        ) from None
 
 
-class PrecisionInfo(msgspec.Struct, frozen=True):
+class PrecisionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     """The requested precision, and the one computed."""
 
     requested: Text = ""
-    label: Text = ""
     storage: Text = ""
     arithmetic: Text = ""
+    label: Text = ""
     layers: Count | None = None
     quantized_layers: Count | None = None
     fp16_weight_layers: Count | None = None
 
 
-class CpuInfo(msgspec.Struct, frozen=True):
+class CpuInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     """The CPU as ncnn reports it."""
 
-    arch: Text = ""
-    features: list[Text] = []
+    arch: Text | None = None
+    features: list[Text] | None = None
     count: Count | None = None
     big: Count | None = None
 
 
-class InputInfo(msgspec.Struct, frozen=True):
+class NetFiles(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The net that was loaded."""
+
+    param: Text | None = None
+    bin: Text | None = None
+    layers: Count | None = None
+    blobs: Count | None = None
+    weights: Text | None = None
+    """The format they are stored in."""
+
+
+class InputInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     """The input of a benchmark."""
 
+    blob: Text | None = None
     shape: Sides | None = None
     source: Text | None = None
-    seed: Number | None = None
-    span: list[Number] | None = None
+    seed: Integer | Number | None = None
+    span: list[Integer | Number] | None = None
 
 
-class LogHeader(msgspec.Struct, frozen=True):
+class LogHeader(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="header"):
     """The first line of a log."""
 
     schema: Small | None = None
-    nnrun: Text = ""
-    build: Text = ""
-    ncnn: Text = ""
-    task: Text = ""
+    nnrun: Text | None = None
+    build: Text | None = None
+    ncnn: Text | None = None
+    task: Text | None = None
     uptime_s: Seconds | None = None
     cpu: CpuInfo | None = None
-    threads: Threads | None = None
+    threads: Threads = 0
+    """Missing where no net is loaded."""
     powersave: Small | None = None
-    precision: PrecisionInfo | None = None
+    precision: PrecisionInfo = PrecisionInfo()
+    """Missing where no net is loaded."""
     options: dict[str, Setting] | None = None
     env: dict[str, Text] | None = None
+    model: NetFiles | None = None
     input: InputInfo | None = None
 
 
 class TimedLine(msgspec.Struct, frozen=True):
     """A sample, an inference to warm up, or a whole round."""
 
+    type: str
     ms: Ms
     at: Seconds | None = None
     i: Count | None = None
@@ -163,7 +214,9 @@ class LogSummary(msgspec.Struct, frozen=True):
     failed: Count | None = None
 
 
-LINE_TYPES: Mapping[str, type[msgspec.Struct]] = {
+AnyLine = LogHeader | TimedLine | LoadLine | ColdLine | LogSummary | LogLine
+
+LINE_TYPES: Mapping[str, type[AnyLine]] = {
     "header": LogHeader,
     "sample": TimedLine,
     "warmup": TimedLine,
@@ -174,85 +227,15 @@ LINE_TYPES: Mapping[str, type[msgspec.Struct]] = {
 }
 
 
-class WeightsInfo(msgspec.Struct, frozen=True):
-    """The weights of a conversion."""
-
-    kind: Text = ""
-    seed: Count | None = None
-    sha256: Text = ""
-
-
-class NetSize(msgspec.Struct, frozen=True):
-    """The size of a net."""
-
-    params: Count | None = None
-    macs: Count | None = None
-
-
-class ModelInfo(msgspec.Struct, frozen=True):
-    """A record's ``model``."""
-
-    name: Text
-    title: Text
-    input: Sides
-    key: Text = ""
-    task: Text = ""
-    params: Count | None = None
-    macs: Count | None = None
-    main: NetSize | None = None
-    weights: WeightsInfo | None = None
-
-
-class BuildInfo(msgspec.Struct, frozen=True):
-    """A record's ``build``."""
-
-    key: Text
-
-
-class BenchInfo(msgspec.Struct, frozen=True):
-    """How long a benchmark was to measure."""
-
-    loops: Count | None = None
-    budget_s: Seconds | None = None
-    warmup: Text | Count | None = None
-
-
-class JobInfo(msgspec.Struct, frozen=True):
-    """A benchmark's job."""
-
-    bench: BenchInfo | None = None
-
-
-class WhatInfo(msgspec.Struct, frozen=True):
-    """A record's ``what``."""
-
-    task: Text = ""
-    slug: Text = ""
-    job: JobInfo | None = None
-
-
-def require_type(content: Any, type_: type[msgspec.Struct], where: str) -> None:
-    """Raise ``UnreadableLog``, naming ``where`` and the field, for content not of that type."""
-    try:
-        msgspec.convert(content, type_)
-    except (msgspec.ValidationError, RecursionError) as error:
-        raise UnreadableLog(
-            f"{where} holds something that nnrun does not write: {error}",
-            remedy="move it away, and measure again",
-        ) from None
-
-
-def require_line(line: Mapping[str, Any], where: str) -> None:
-    """The same for a log line, by its type."""
-    if type_ := LINE_TYPES.get(str(line["type"])):
-        require_type(line, type_, where)
-
-
-def require_measured(header: Mapping[str, Any], where: str) -> None:
+def require_measured(header: LogHeader, where: str) -> None:
     """Raise for a header without the precision and the number of threads."""
-    precision = header.get("precision") or {}
-    missing = [name for name in ("requested", "label") if not precision.get(name)]
-    missing += [] if header.get("threads") else ["threads"]
+    precision = header.precision
+    values = {
+        "requested": precision.requested,
+        "label": precision.label,
+        "threads": header.threads,
+    }
+    missing = [name for name, value in values.items() if not value]
     if missing:
         raise UnreadableLog(
             f"{where} holds something that nnrun does not write: a header without "

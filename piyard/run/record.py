@@ -6,19 +6,22 @@ import re
 import secrets
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from piyard.board.connection import BoardConnection, BoardSpec
 from piyard.board.facts import Facts
 from piyard.board.lease import Governor
-from piyard.build.builder import Build
-from piyard.convert.conversions import Conversion
+from piyard.build.builder import Build, BuildFlags, NcnnInfo
+from piyard.convert.conversions import Conversion, NetSize
 from piyard.core import paths
 from piyard.core.errors import PROGRAM, UnreadableLog, WrongInput
 from piyard.core.files import atomic_write
+from piyard.core.parsing import Count, Integer, Number, Seconds, Sides, Text, Threads
+from piyard.models.weights import WeightsInfo
 from piyard.run import job
+from piyard.run.job import StoredJob
 
 
 def read_record(folder: Path) -> Record:
@@ -85,7 +88,7 @@ def new_record(
     conversion: Conversion,
     *,
     slug: str,
-    what: dict[str, Any],
+    what: TaskInfo,
     detector: Conversion | None = None,
 ) -> Record:
     """The record of a run that is about to start."""
@@ -129,20 +132,110 @@ def _board_price(connection: BoardConnection) -> BoardPrice | None:
     )
 
 
-def _describe_conversion(conversion: Conversion) -> dict[str, Any]:
-    keys = ("task", "input", "params", "macs", "weights", "versions")
+def _describe_conversion(conversion: Conversion) -> ModelInfo:
     manifest = conversion.manifest
-    info = {name: msgspec.to_builtins(getattr(manifest, name)) for name in keys}
-    main = msgspec.to_builtins(manifest.main) if manifest.main else None
-    identity = {"name": conversion.name, "key": conversion.key, "title": conversion.model.title}
-    return identity | info | {"main": main}
+    return ModelInfo(
+        name=conversion.name,
+        key=conversion.key,
+        title=conversion.model.title,
+        task=manifest.task,
+        input=list(manifest.input),
+        params=manifest.params,
+        macs=manifest.macs,
+        main=manifest.main or None,
+        weights=manifest.weights,
+        versions=manifest.versions,
+    )
 
 
-def _describe_build(build: Build) -> dict[str, Any]:
-    keys = ("ncnn", "compilers", "flags")
+def _describe_build(build: Build) -> BuildInfo:
     manifest = build.manifest
-    info = {name: msgspec.to_builtins(getattr(manifest, name)) for name in keys}
-    return {"key": build.key} | info
+    return BuildInfo(
+        key=build.key, ncnn=manifest.ncnn, compilers=manifest.compilers, flags=manifest.flags
+    )
+
+
+class BenchInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How long a benchmark was to measure (see ``BenchOptions``)."""
+
+    loops: Count | None = None
+    budget_s: Seconds | None = None
+    interval: Number | None = None
+    min_loops: Count | None = None
+    min_s: Seconds | None = None
+    warmup: Text | Count | None = None
+    cold: bool | None = None
+    seed: Integer | None = None
+
+
+class JobInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The job that was run (see ``StoredJob``)."""
+
+    host: Text | None = None
+    target: Text | None = None
+    model: Text | None = None
+    precision: Text | None = None
+    threads: Threads | None = None
+    bench: BenchInfo | None = None
+
+
+class TaskInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a run was for: its task, and the task's input."""
+
+    task: Text = ""
+    inputs: dict[str, Text] | None = None
+    """The name on the board → the name here, of predictions."""
+    shown: Text | None = None
+    """The inputs, for people."""
+    film: Text | None = None
+    picture: Text | None = None
+    """That a benchmark also times end to end."""
+    net: Text | None = None
+    """Whose blobs are computed."""
+    inferences: Count | None = None
+    slug: Text = ""
+    job: JobInfo | None = None
+
+    def with_job(self, slug: str, job: StoredJob) -> TaskInfo:
+        """The same for that job."""
+        info = msgspec.convert(msgspec.to_builtins(job), JobInfo)
+        return msgspec.structs.replace(self, slug=slug, job=info)
+
+
+class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The conversion that was run."""
+
+    name: Text
+    key: Text = ""
+    title: Text
+    task: Text = ""
+    input: Sides
+    params: Count | None = None
+    macs: Count | None = None
+    main: NetSize | None = None
+    """The first net's, where there are several: a benchmark runs that one alone."""
+    weights: WeightsInfo | None = None
+    versions: dict[str, Text] = msgspec.field(default_factory=dict)
+
+    @property
+    def measured(self) -> ModelInfo | NetSize:
+        """Whose parameters and work count in a benchmark."""
+        return self.main or self
+
+    @property
+    def random_seed(self) -> int | None:
+        """Of random weights."""
+        weights = self.weights
+        return weights.seed if weights and weights.kind == "random" else None
+
+
+class BuildInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The build that was run."""
+
+    key: Text
+    ncnn: NcnnInfo | msgspec.UnsetType = msgspec.UNSET
+    compilers: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    flags: BuildFlags | msgspec.UnsetType = msgspec.UNSET
 
 
 RunState = Literal["running", "ended", "cancelled", "limit", "interrupted", "full"]
@@ -184,16 +277,13 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     when: str
     """UTC, ISO 8601."""
-    what: dict[str, Any]
-    """The job, or the task and its input."""
+    what: TaskInfo
     host: str
     target: str
     hardware: str
     emulated: bool
-    model: dict[str, Any]
-    """Title, key, params, MACs, weights of the conversion."""
-    build: dict[str, Any]
-    """Key, ncnn, compilers and flags of nnrun."""
+    model: ModelInfo
+    build: BuildInfo
     release: str
     before: Facts
     after: Facts | None = None

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -44,7 +43,7 @@ from piyard.predict.command import Inputs, PredictOptions
 from piyard.predict.prediction import Prediction, predict_on_board
 from piyard.results.result import Result
 from piyard.run.job import BenchDuration, JobContext, Prepared, RunOptions
-from piyard.run.log import read_log
+from piyard.run.log import CpuInfo, LogHeader, read_log
 from piyard.run.plan import combine_jobs
 from piyard.run.record import LOG_FILE, OUTPUTS_FOLDER
 from piyard.vision.predictions import Frame
@@ -98,7 +97,7 @@ def look_at(
 
 def show(
     build: Build, conversion: Conversion, shown: list[Path], target: str, precision: str
-) -> tuple[list[Frame], list[np.ndarray], dict[str, Any]]:
+) -> tuple[list[Frame], list[np.ndarray], LogHeader]:
     """What the model sees on that board, its raw outputs, and nnrun's header."""
     seen = look_at(build, conversion, shown, target, precision)
     saved = sorted((seen.folder / OUTPUTS_FOLDER).glob("*.f32"))
@@ -140,7 +139,8 @@ def test_one_program_on_three_cpus_sees_the_same(
     }
     tops = {target: seen[0].top[0].index for target, (seen, _, _) in shown.items()}
     assert len(set(tops.values())) == 1
-    features = {target: header["cpu"]["features"] for target, (_, _, header) in shown.items()}
+    cpus = {target: header.cpu or CpuInfo() for target, (_, _, header) in shown.items()}
+    features = {target: cpu.features or [] for target, cpu in cpus.items()}
     assert "asimdhp" in features["rpi5"]
     assert "asimddp" in features["rpi5"]
     assert not {"asimdhp", "asimddp"} & {*features["rpi4"], *features["rpi3"]}
@@ -151,7 +151,7 @@ def test_the_label_says_what_was_computed(
     rpi5_build: Build, squeezenet: Conversion, pictures: list[Path]
 ) -> None:
     labels = [
-        show(rpi5_build, squeezenet, pictures[:1], target, "fp16")[2]["precision"]["label"]
+        show(rpi5_build, squeezenet, pictures[:1], target, "fp16")[2].precision.label
         for target in ("rpi5", "rpi4")
     ]
     assert labels[0] == "fp16"
@@ -204,7 +204,7 @@ def test_a_benchmark_is_checked_against_torch(rpi5_build: Build, squeezenet: Con
     assert result.record.check.ok
     assert result.record.check.cosine["out0"] >= 0.9999
     assert len(result.samples_ms) == 2
-    assert result.header["build"] == rpi5_build.key
+    assert result.header.build == rpi5_build.key
     assert result.record.after
     assert result.record.exit_code == 0
 

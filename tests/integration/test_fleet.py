@@ -24,7 +24,7 @@ from piyard.core.cancel import wait_until
 from piyard.core.files import sha256_of_file
 from piyard.run.deploy import deploy_releases
 from piyard.run.lifecycle import start_run
-from piyard.run.record import LOG_FILE, Record, run_folder
+from piyard.run.record import LOG_FILE, BuildInfo, ModelInfo, Record, TaskInfo, run_folder
 from piyard.run.remote import read_status
 from tests.integration.conftest import Invoke
 from tests.support.ssh_server import Sshd, new_key
@@ -190,13 +190,13 @@ def started(folder: Path) -> Record:
         record = Record(
             id="20260101T000000-slow-000000",
             when="2026-01-01T00:00:00+00:00",
-            what={"task": "bench", "slug": "slow"},
+            what=TaskInfo(task="bench", slug="slow"),
             host="d1",
             target="desktop",
             hardware="Desktop (container)",
             emulated=True,
-            model={"name": "slow", "key": "0"},
-            build={"key": "0"},
+            model=ModelInfo(name="slow", key="0", title="slow", input=[3, 8, 8]),
+            build=BuildInfo(key="0"),
             release=slow.id,
             before=Facts(machine="x86_64"),
             state="running",

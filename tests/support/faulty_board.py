@@ -46,7 +46,7 @@ from piyard.core.target import load_target
 from piyard.run.execute import NnrunCommand, run_job
 from piyard.run.job import Job, JobContext, Prepared, RunOptions
 from piyard.run.outcomes import JobOutcomes
-from piyard.run.record import Record
+from piyard.run.record import Record, TaskInfo
 from piyard.run.schedule import run_on_boards
 from tests.support import plans, synthetic_results
 
@@ -316,7 +316,7 @@ def do(
     line: BoardConnection, verb: str, *arguments: str, retry: int = 0, limit_s: int = 60
 ) -> Record:
     """Deploy the stand-in and run it, as a task does."""
-    asked = NnrunCommand(verb=verb, arguments=arguments, what={"task": "bench"})
+    asked = NnrunCommand(verb=verb, arguments=arguments, what=TaskInfo(task="bench"))
     options = RunOptions(limit_s=limit_s, retry=retry)
     return run_job(
         JobContext(connection=line, job=job(line.name), prepared=ready(), options=options), asked

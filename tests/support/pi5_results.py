@@ -9,9 +9,12 @@ from typing import Any
 import msgspec
 
 from piyard.board.facts import Facts
+from piyard.models.weights import WeightsInfo
 from piyard.results.result import Result
-from piyard.run.record import OutputCheck, Record
+from piyard.run.log import LogHeader
+from piyard.run.record import BuildInfo, ModelInfo, OutputCheck, Record, TaskInfo
 from piyard.run.telemetry import Sample
+from tests.support.synthetic_results import changed
 
 PRECISION = {
     "requested": "fp16",
@@ -76,21 +79,21 @@ def record(**changes: Any) -> Record:
     base = Record(
         id="20260101T000000-resnet18-fp16-t4-abcdef",
         when="2026-01-01T00:00:00+00:00",
-        what={"task": "bench"},
+        what=TaskInfo(task="bench"),
         host="pi5",
         target="rpi5",
         hardware="Raspberry Pi 5",
         emulated=False,
-        model={
-            "name": "resnet18",
-            "title": "resnet18",
-            "key": "m",
-            "input": [3, 224, 224],
-            "params": 11_689_512,
-            "macs": 1_814_073_344,
-            "weights": {"kind": "file"},
-        },
-        build={"key": "b"},
+        model=ModelInfo(
+            name="resnet18",
+            title="resnet18",
+            key="m",
+            input=[3, 224, 224],
+            params=11_689_512,
+            macs=1_814_073_344,
+            weights=WeightsInfo(kind="file"),
+        ),
+        build=BuildInfo(key="b"),
         release="r",
         before=FACTS,
         after=FACTS,
@@ -99,7 +102,7 @@ def record(**changes: Any) -> Record:
             ok=True, threshold=0.999, cosine={"out0": 0.99998}, max_abs={"out0": 0.01}
         ),
     )
-    return msgspec.structs.replace(base, **changes)
+    return changed(base, changes)
 
 
 def result(of: Record | None = None, **changes: Any) -> Result:
@@ -109,11 +112,11 @@ def result(of: Record | None = None, **changes: Any) -> Result:
         record=of or record(),
         samples_ms=series,
         starts_s=[BEGIN_S + sum(series[:i]) / 1000 for i in range(len(series))],
-        header=HEADER,
+        header=msgspec.convert(HEADER, LogHeader),
         stopped="interval",
         telemetry=moments(),
     )
-    return msgspec.structs.replace(base, **changes)
+    return changed(base, changes)
 
 
 def facts(**changes: Any) -> Facts:

@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 
 from piyard.board.facts import Facts
+from piyard.build.builder import BuildFlags
+from piyard.models.weights import WeightsInfo
 from piyard.results.result import Result
 from piyard.results.row import (
     Cost,
@@ -24,8 +26,18 @@ from piyard.results.row import (
     VerdictState,
 )
 from piyard.results.summary import Summary
-from piyard.run.record import OutputCheck, Record
+from piyard.run.log import LogHeader
+from piyard.run.record import (
+    BenchInfo,
+    BuildInfo,
+    JobInfo,
+    ModelInfo,
+    OutputCheck,
+    Record,
+    TaskInfo,
+)
 from piyard.run.telemetry import Sample
+from tests.support import synthetic_results
 
 MODELS = {
     "resnet18": (11_689_512, 1_814_073_344, "69.76 % top-1"),
@@ -136,32 +148,33 @@ def of_check(check: OutputMatch | None) -> OutputCheck | None:
 
 def result(of: Row, samples: Sequence[float], telemetry: Sequence[Sample] = ()) -> Result:
     """The Result that the row could have been derived from."""
-    weights = {"kind": "random", "seed": of.random_seed} if of.random_seed else {"kind": "file"}
+    seed = of.random_seed
+    weights = WeightsInfo(kind="random", seed=seed) if seed else WeightsInfo(kind="file")
     record = Record(
         id=of.run,
         when=of.when,
-        what={
-            "task": "bench",
-            "slug": f"{of.model}-{of.precision}-t{of.threads}",
-            "job": {"host": of.host, "bench": {"loops": 0, "budget_s": 10.0, "warmup": 8}},
-        },
+        what=TaskInfo(
+            task="bench",
+            slug=f"{of.model}-{of.precision}-t{of.threads}",
+            job=JobInfo(host=of.host, bench=BenchInfo(loops=0, budget_s=10.0, warmup=8)),
+        ),
         host=of.host,
         target=of.target,
         hardware=of.hardware,
         emulated=of.emulated,
-        model={
-            "name": of.model,
-            "key": of.model_key,
-            "title": of.title,
-            "input": list(of.input),
-            "weights": weights,
-        },
-        build={
-            "key": of.build,
-            "ncnn": {"source": {"version": "20261020", "kind": "sdist"}},
-            "compilers": {"g++-14-aarch64-linux-gnu": "14.2.0-19cross1"},
-            "flags": {"ncnn": {"NCNN_VULKAN": False}},
-        },
+        model=ModelInfo(
+            name=of.model,
+            key=of.model_key,
+            title=of.title,
+            input=list(of.input),
+            weights=weights,
+        ),
+        build=BuildInfo(
+            key=of.build,
+            ncnn=synthetic_results.build_manifest().ncnn,
+            compilers={"g++-14-aarch64-linux-gnu": "14.2.0-19cross1"},
+            flags=BuildFlags(ncnn={"NCNN_VULKAN": False}, nnrun={}),
+        ),
         release="d649dbce80a0cbf5",
         before=Facts(machine="aarch64", kernel="6.12.47+rpt-rpi-2712", governor="ondemand"),
         after=Facts(machine="aarch64", kernel="6.12.47+rpt-rpi-2712", governor="ondemand"),
@@ -180,7 +193,7 @@ def result(of: Row, samples: Sequence[float], telemetry: Sequence[Sample] = ()) 
         record=record,
         samples_ms=list(samples),
         starts_s=[begin + end / 1000 for end in accumulate(samples, initial=0.0)][:-1],
-        header=header,
+        header=msgspec.convert(header, LogHeader),
         telemetry=list(telemetry),
         verdict=of.verdict,
     )

@@ -6,16 +6,27 @@ import json
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from piyard.board.facts import Facts
 from piyard.build.builder import BuildManifest
 from piyard.convert.conversions import ConversionManifest
+from piyard.models.weights import WeightsInfo
 from piyard.results.result import Result
 from piyard.results.row import Verdict
-from piyard.run.record import LOG_FILE, OutputCheck, Record, run_folder, save_record
+from piyard.run.log import LogHeader
+from piyard.run.record import (
+    LOG_FILE,
+    BuildInfo,
+    ModelInfo,
+    OutputCheck,
+    Record,
+    TaskInfo,
+    run_folder,
+    save_record,
+)
 
 FACTS = Facts(
     machine="aarch64",
@@ -32,6 +43,7 @@ FACTS = Facts(
     cmdline="console=tty1 root=PARTUUID=1-02 numa=fake=8",
 )
 VALID = Verdict(state="VALID")
+Changed = TypeVar("Changed", bound=msgspec.Struct)
 STORED = Path(__file__).parents[1] / "unit" / "results" / "stored" / "schema-2"
 SHAPE = [3, 224, 224]
 
@@ -60,6 +72,27 @@ def build_manifest(*, elf: Mapping[str, Any] = {}, **changes: Any) -> BuildManif
     return msgspec.convert(content | changes, BuildManifest)
 
 
+PARTS: Mapping[str, Any] = {
+    "what": TaskInfo,
+    "model": ModelInfo,
+    "build": BuildInfo,
+    "header": LogHeader,
+}
+
+
+def changed(base: Changed, changes: Mapping[str, Any]) -> Changed:
+    """A record or a result with these fields; parts may be given as their JSON has them."""
+    dicts = {name: changes[name] for name in PARTS if isinstance(changes.get(name), dict)}
+    typed = {name: msgspec.convert(value, PARTS[name]) for name, value in dicts.items()}
+    return msgspec.structs.replace(base, **{**changes, **typed})
+
+
+def keys_of(part: msgspec.Struct) -> dict[str, Any]:
+    """A part of a record as its JSON has it."""
+    keys: dict[str, Any] = msgspec.to_builtins(part)
+    return keys
+
+
 def record(
     run_id: str,
     *,
@@ -73,21 +106,21 @@ def record(
     base = Record(
         id=run_id,
         when=f"{day}T12:00:00+00:00",
-        what={"task": "bench", "slug": f"{model}-fp16-t4"},
+        what=TaskInfo(task="bench", slug=f"{model}-fp16-t4"),
         host="pi5",
         target="rpi5",
         hardware="Raspberry Pi 5",
         emulated=False,
-        model={
-            "name": model,
-            "key": model_key,
-            "title": model,
-            "input": SHAPE,
-            "params": 11_689_512,
-            "macs": 1_814_073_344,
-            "weights": {"kind": "file"},
-        },
-        build={"key": build},
+        model=ModelInfo(
+            name=model,
+            key=model_key,
+            title=model,
+            input=SHAPE,
+            params=11_689_512,
+            macs=1_814_073_344,
+            weights=WeightsInfo(kind="file"),
+        ),
+        build=BuildInfo(key=build),
         release="r",
         before=facts,
         exit_code=0,
@@ -95,7 +128,7 @@ def record(
             ok=True, threshold=0.999, cosine={"out0": 0.99998}, max_abs={"out0": 0.01}
         ),
     )
-    return msgspec.structs.replace(base, **changes)
+    return changed(base, changes)
 
 
 def header(
@@ -132,7 +165,7 @@ def result(
     return Result(
         record=record(run_id, **changes),
         samples_ms=around(samples) if isinstance(samples, float) else list(samples),
-        header=head or header(),
+        header=msgspec.convert(head or header(), LogHeader),
         verdict=verdict,
     )
 

@@ -22,7 +22,6 @@ from piyard.convert.ncnn_net import (
 )
 from piyard.core.errors import UnreadableLog
 from piyard.models.synthetic import random_tensor
-from piyard.prove import tensors
 from piyard.prove.tensors import OutputLine, _read_blob, compute_tensors
 from piyard.run.execute import NnrunCommand
 from piyard.run.job import JobContext, Prepared, RunOptions
@@ -69,7 +68,7 @@ def board(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[NnrunCommand]]:
 
         def run_one(context: JobContext, work: NnrunCommand) -> Any:
             asked.append(work)
-            record = synthetic_results.record("a-run", what=dict(work.what))
+            record = synthetic_results.record("a-run", what=work.what)
             folder = run_folder(record.id)
             (folder / OUTPUTS_FOLDER).mkdir(parents=True)
             lines = computed(context.conversion.folder, folder, work)
@@ -80,7 +79,7 @@ def board(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[NnrunCommand]]:
             (folder / LOG_FILE).write_text("".join(json.dumps(one) + "\n" for one in told))
             return record
 
-        monkeypatch.setattr(tensors, "run_job", run_one)
+        monkeypatch.setattr("piyard.run.execute.run_job", run_one)
         return asked
 
     return answering

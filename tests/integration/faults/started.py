@@ -13,7 +13,7 @@ from piyard.board.connection import BoardConnection
 from piyard.run.deploy import deploy_releases
 from piyard.run.job import release_for
 from piyard.run.lifecycle import start_run
-from piyard.run.record import Record, new_record
+from piyard.run.record import Record, TaskInfo, new_record
 from tests.support import faulty_board
 from tests.support.faulty_board import Pi
 
@@ -37,7 +37,8 @@ def begun(line: BoardConnection, verb: str, *arguments: str, limit_s: int = 60) 
     release = release_for(build, conversion)
     told = deploy_releases(line.session, [release], line.lease, keep=True).facts
     line.has_lease = True
-    record = new_record(line, line.spec, told, build, conversion, slug=verb, what={"slug": verb})
+    what = TaskInfo(slug=verb)
+    record = new_record(line, line.spec, told, build, conversion, slug=verb, what=what)
     return start_run(line, record, release, verb, arguments, limit_s)
 
 

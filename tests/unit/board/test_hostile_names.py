@@ -32,7 +32,7 @@ from piyard.core.errors import BoardCommandFailed, HostUnreachable, UnreadableLo
 from piyard.run import job
 from piyard.run import record as run_record
 from piyard.run.deploy import deploy_releases
-from piyard.run.record import RECORD_FILE, new_record
+from piyard.run.record import RECORD_FILE, TaskInfo, new_record
 from piyard.run.remote import (
     _parse_status,
     _unpack,
@@ -251,7 +251,7 @@ def test_a_runs_id_is_a_plain_name_whatever_it_is_named_after(slug: str) -> None
         line = BoardConnection(select_board("emulated:rpi5"))
         nothing = cast("Any", None)
         facts = Facts(machine="aarch64")
-        record = new_record(line, line.spec, facts, nothing, nothing, slug=slug, what={})
+        record = new_record(line, line.spec, facts, nothing, nothing, slug=slug, what=TaskInfo())
     assert re.fullmatch(r"\d{8}T\d{6}-[A-Za-z0-9._-]*-[0-9a-f]{6}", record.id, re.ASCII)
     assert len(record.id) < 120
 

@@ -114,7 +114,7 @@ def test_the_work_of_a_board(name: str, picture: str) -> None:
     shown = Inputs(pictures=[Path(picture)])
     todo = make_command(rules, shown, PredictOptions(drawn="outputs"))
     assert todo.verb == rules.task
-    assert todo.what["inputs"] == {"0000.jpg": picture}
+    assert todo.what.inputs == {"0000.jpg": picture}
     assert todo.inputs
     assert list(todo.arguments[-2:]) == ["--", f"../../releases/{todo.inputs.id}"]
     assert todo.allow_bad_inputs
@@ -126,4 +126,4 @@ def test_the_camera_needs_nothing_pushed() -> None:
     assert todo.inputs is None
     assert list(todo.arguments[-2:]) == ["--stdin", "mjpeg"]
     assert todo.stdin_from[3:] == ["camera", "9", "1280", "720"]
-    assert todo.what["shown"] == "9 frames of the camera"
+    assert todo.what.shown == "9 frames of the camera"

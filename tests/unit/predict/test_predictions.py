@@ -208,7 +208,9 @@ def test_json_holds_numbers_as_numbers(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_frames_of_a_film_bear_its_name() -> None:
     record = ran("detect", objects(0), objects(1), sent={})
-    shown = msgspec.structs.replace(record, what=record.what | {"film": "my clip.mp4"})
+    shown = msgspec.structs.replace(
+        record, what=msgspec.structs.replace(record.what, film="my clip.mp4")
+    )
     rows = prediction_rows([read_prediction(shown)])
     assert [row[1] for row in rows] == ["my clip.mp4, frame 0", "my clip.mp4, frame 1"]
 

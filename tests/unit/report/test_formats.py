@@ -21,6 +21,7 @@ from piyard.report.formats import REPORT_FORMATS, render_rows, require_format
 from piyard.report.page import rerun_command
 from piyard.results import summary
 from piyard.results.row import Cost, EnergyUse, OutputMatch, ReferenceTime, Roofline, Row, Verdict
+from piyard.run.record import BenchInfo, JobInfo, TaskInfo
 from tests.support import sample_rows
 from tests.support.sample_rows import BUSY, THROTTLED, row
 
@@ -318,7 +319,9 @@ def test_an_emulated_board_tells_its_target_itself() -> None:
 def test_a_fixed_number_of_loops_is_repeated() -> None:
     of = row()
     found = sample_rows.result(of, [1.0])
-    found.record.what["job"]["bench"] |= {"loops": 3, "warmup": 0}
+    what = TaskInfo(task="bench", job=JobInfo(bench=BenchInfo(loops=3, warmup=0)))
+    repeated = msgspec.structs.replace(found.record, what=what)
+    found = msgspec.structs.replace(found, record=repeated)
     assert rerun_command(of, found)[-4:] == ["--loops", "3", "--warmup", "0"]
 
 

@@ -25,7 +25,7 @@ from piyard.results.reference_times import (
 )
 from piyard.results.result import Result
 from piyard.results.row import ReferenceTime, Verdict
-from tests.support import pi5_results
+from tests.support import pi5_results, synthetic_results
 from tests.support.pi5_results import PRECISION, facts, record, result
 
 VALID = Verdict(state="VALID")
@@ -58,7 +58,7 @@ def on(
     **changes: Any,
 ) -> Result:
     """A clean result of a network on a kind of board."""
-    known = pi5_results.record().model
+    known = synthetic_results.keys_of(pi5_results.record().model)
     of = record(target=target_name, model=known | (model or {}), **changes)
     head = pi5_results.HEADER | {"threads": threads, "precision": precision or PRECISION}
     return result(of, header=head)

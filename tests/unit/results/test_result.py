@@ -6,16 +6,27 @@ import json
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from piyard.board.facts import Facts
 from piyard.core.errors import UnreadableLog, WrongInput
 from piyard.core.tables import check_format, render_table
+from piyard.models.weights import WeightsInfo
 from piyard.results import result
 from piyard.results.result import read_run_result
 from piyard.run.log import parse_log
-from piyard.run.record import LOG_FILE, OutputCheck, Record, find_run, run_folder, save_record
+from piyard.run.record import (
+    LOG_FILE,
+    BuildInfo,
+    ModelInfo,
+    OutputCheck,
+    Record,
+    TaskInfo,
+    find_run,
+    run_folder,
+    save_record,
+)
+from tests.support.synthetic_results import changed
 
 HEADER = {
     "type": "header",
@@ -37,20 +48,20 @@ def record(run_id: str = "20260101T000000-a", **changes: Any) -> Record:
     base = Record(
         id=run_id,
         when="2026-01-01T00:00:00+00:00",
-        what={"task": "bench", "slug": "resnet18-fp16-t4"},
+        what=TaskInfo(task="bench", slug="resnet18-fp16-t4"),
         host="pi5",
         target="rpi5",
         hardware="Raspberry Pi 5",
         emulated=False,
-        model={
-            "name": "resnet18",
-            "title": "resnet18",
-            "input": [3, 224, 224],
-            "params": 11_689_512,
-            "macs": 1_814_073_344,
-            "weights": {"kind": "file"},
-        },
-        build={"key": "b"},
+        model=ModelInfo(
+            name="resnet18",
+            title="resnet18",
+            input=[3, 224, 224],
+            params=11_689_512,
+            macs=1_814_073_344,
+            weights=WeightsInfo(kind="file"),
+        ),
+        build=BuildInfo(key="b"),
         release="r",
         before=Facts(machine="aarch64"),
         exit_code=0,
@@ -58,7 +69,7 @@ def record(run_id: str = "20260101T000000-a", **changes: Any) -> Record:
             ok=True, threshold=0.999, cosine={"out0": 0.99998}, max_abs={"out0": 0.01}
         ),
     )
-    return msgspec.structs.replace(base, **changes)
+    return changed(base, changes)
 
 
 def stored(text: str, of: Record) -> Path:
@@ -103,7 +114,7 @@ def test_what_was_computed_need_not_be_what_was_asked_for() -> None:
         ('{"type":"sample","ms":1}\n', record(), "does not begin"),
         ("nonsense\n", record(), "log.jsonl:1 is not a log line of nnrun"),
         ("[1]\n", record(), "log.jsonl:1 is not a log line of nnrun"),
-        ("{}\n", record(), "has no type"),
+        ("{}\n", record(), "missing required field `type`"),
     ],
 )
 def test_a_run_that_did_not_end_well_is_no_result(text: str, of: Record, said: str) -> None:
@@ -115,7 +126,7 @@ def test_a_run_that_did_not_end_well_is_no_result(text: str, of: Record, said: s
 
 def test_a_last_line_that_was_cut_is_left_out() -> None:
     read = parse_log(lines(1.0, 2.0, whole=False) + '{"type":"samp', "log")
-    assert len(read.of("sample")) == 2
+    assert len(read.samples) == 2
     assert read.summary is None
 
 

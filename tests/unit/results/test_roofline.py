@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +11,7 @@ from piyard.core.target import Peaks, Target, load_target
 from piyard.results import reference_times
 from piyard.results.reference_times import fastest_arithmetic, smallest_storage
 from piyard.results.row import Roofline
+from piyard.run.log import PrecisionInfo
 
 RESNET18 = {"macs": 1_814_073_344, "params": 11_689_512}
 PI5 = load_target("rpi5")
@@ -19,8 +19,9 @@ PI4 = load_target("rpi4")
 GHZ = 1_000_000
 
 
-def precision(arithmetic: str, storage: str = "", **layers: int) -> dict[str, Any]:
-    return {"arithmetic": arithmetic, "storage": storage or arithmetic, **layers}
+def precision(arithmetic: str, storage: str = "", **layers: int) -> PrecisionInfo:
+    told = {"arithmetic": arithmetic, "storage": storage or arithmetic, **layers}
+    return msgspec.convert(told, PrecisionInfo)
 
 
 def peaks(of: Target) -> Peaks:
@@ -28,7 +29,7 @@ def peaks(of: Target) -> Peaks:
     return of.peaks
 
 
-def on_pi5(computed: dict[str, Any], threads: int, **network: int) -> Roofline:
+def on_pi5(computed: PrecisionInfo, threads: int, **network: int) -> Roofline:
     found = reference_times.roofline(
         peaks(PI5), **(RESNET18 | network), precision=computed, threads=threads, khz=2_400_000
     )

@@ -48,7 +48,7 @@ def artifacts() -> None:
 
 def test_a_result_with_energy_and_verdict_loads() -> None:
     read = load_result(BENCH)
-    assert (read.record.host, read.record.model["name"]) == ("pi5-desk", "squeezenet1_1")
+    assert (read.record.host, read.record.model.name) == ("pi5-desk", "squeezenet1_1")
     assert (read.threads, read.data_type, len(read.samples_ms)) == (4, "fp32", 100)
     assert [reason.code for reason in read.verdict.reasons] == ["governor"]
     assert [moment.khz for moment in read.telemetry] == [2_400_000] * 4
@@ -90,16 +90,16 @@ def test_a_record_of_schema_1_loads() -> None:
 @pytest.mark.parametrize("run", RUNS)
 def test_nnruns_log_loads(run: str) -> None:
     read = read_log(TODAY / "runs" / run / "log.jsonl")
-    assert read.header["ncnn"] == "1.0.20261020"
-    assert (read.header["schema"], read.header["nnrun"]) == (1, "0.1.0")
-    assert read.header["precision"]["label"] == "fp32"
+    assert read.header.ncnn == "1.0.20261020"
+    assert (read.header.schema, read.header.nnrun) == (1, "0.1.0")
+    assert read.header.precision.label == "fp32"
     assert read.summary
     assert read.lines
 
 
 def test_what_nnrun_saw_loads() -> None:
     seen = {
-        read_log(TODAY / "runs" / run / "log.jsonl").header["task"]: [
+        read_log(TODAY / "runs" / run / "log.jsonl").header.task or "": [
             parse_frame(line)
             for line in read_log(TODAY / "runs" / run / "log.jsonl").lines
             if line["type"] in FRAME_TYPES

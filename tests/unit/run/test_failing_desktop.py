@@ -23,7 +23,7 @@ from piyard.run import remote
 from piyard.run.execute import NnrunCommand, _start_job
 from piyard.run.job import JobContext, RunOptions
 from piyard.run.lifecycle import finish_run
-from piyard.run.record import LOG_FILE, Record, run_folder
+from piyard.run.record import LOG_FILE, Record, TaskInfo, run_folder
 from piyard.run.remote import cancel_process
 from piyard.run.schedule import run_on_boards
 from tests.support import faulty_board, file_systems
@@ -69,7 +69,7 @@ def context(line: BoardConnection) -> JobContext:
 
 
 def begun(line: BoardConnection, *command: str) -> Record:
-    todo = NnrunCommand(verb=command[0], arguments=command[1:], what={"task": "bench"})
+    todo = NnrunCommand(verb=command[0], arguments=command[1:], what=TaskInfo(task="bench"))
     return _start_job(context(line), todo)
 
 
