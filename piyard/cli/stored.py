@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
@@ -12,8 +10,8 @@ from piyard.board.fleet.selection import select_boards
 from piyard.cli.desk_requests import CompareRequest, HistoryRequest
 from piyard.core import console
 from piyard.core.errors import PROGRAM, PiyardError, WrongInput, did_you_mean
-from piyard.core.tables import render_table
-from piyard.core.text import escape_json, format_digits
+from piyard.core.tables import Column, render_items
+from piyard.core.text import format_digits
 from piyard.report.formats import render_comparison
 from piyard.results.comparison import (
     EMULATED_NOTE,
@@ -54,11 +52,6 @@ from piyard.results.selection import (
 )
 from piyard.results.summary import interval_width
 
-HISTORY_COLUMNS = (
-    *("Run", "When (UTC)", "Board", "Model", "Data type", "Threads"),
-    *("Median (ms)", "Verdict", "Change"),
-)
-
 
 class HistoryLine(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the list."""
@@ -88,24 +81,11 @@ def list_results(request: HistoryRequest) -> None:
     )
     if not answer.lines:
         raise _no_results(filters, answer)
-    print(render_history(answer.lines, request.format))
+    print(render_items(HISTORY_COLUMNS, answer.lines, request.format))
     if left := answer.passing - len(answer.lines):
         console.info(
             f"{left} older results are left out: --last {answer.passing} shows all, --since …"
         )
-
-
-def render_history(lines: Sequence[HistoryLine], form: str) -> str:
-    """The lines for people (``plain``, ``github``), or with bare numbers for programs."""
-    if form == "json":
-        records = [_history_fields(line) for line in lines]
-        return escape_json(json.dumps(records, indent=2, ensure_ascii=False))
-    if form == "csv":
-        rows = [
-            ["" if v is None else str(v) for v in _history_fields(line).values()] for line in lines
-        ]
-        return render_table(list(_history_fields(lines[0])), rows, form)
-    return render_table(HISTORY_COLUMNS, [_history_cells(line) for line in lines], form)
 
 
 def _filters(request: HistoryRequest) -> ResultFilter:
@@ -158,38 +138,44 @@ def _no_results(filters: ResultFilter, answer: HistoryList) -> WrongInput:
     return WrongInput("no result passes these filters", remedy="loosen them: --since, --host, …")
 
 
-def _history_cells(line: HistoryLine) -> list[str]:
-    row = line.row
-    half = interval_width(row.summary)
-    around = "" if half is None else f" ± {format_digits(half * row.summary.median)}"
-    return [
-        *(line.short, row.when[:16].replace("T", " "), row.host, row.model, row.data_type),
-        *(str(row.threads), format_digits(row.summary.median) + around, row.verdict.state),
-        line.change.text,
-    ]
+def _median_text(line: HistoryLine) -> str:
+    half, median = interval_width(line.row.summary), line.row.summary.median
+    around = "" if half is None else f" ± {format_digits(half * median)}"
+    return format_digits(median) + around
 
 
-def _history_fields(line: HistoryLine) -> dict[str, Any]:
-    row, figures = line.row, line.row.summary
-    return {
-        "run": row.run,
-        "when": row.when,
-        "host": row.host,
-        "hardware": row.hardware,
-        "model": row.model,
-        "build": row.build,
-        "asked": row.precision,
-        "data_type": row.data_type,
-        "threads": row.threads,
-        "samples": figures.count,
-        "median_ms": figures.median,
-        "low_ms": figures.low,
-        "high_ms": figures.high,
-        "verdict": row.verdict.state,
-        "reasons": "; ".join(reason.text for reason in row.verdict.reasons),
-        "change_percent": line.change.percent,
-        "change": line.change.text,
-    }
+HISTORY_COLUMNS: Sequence[Column[HistoryLine]] = (
+    Column(key="run", title="Run", value=lambda line: line.row.run, text=lambda line: line.short),
+    Column(
+        key="when",
+        title="When (UTC)",
+        value=lambda line: line.row.when,
+        text=lambda line: line.row.when[:16].replace("T", " "),
+    ),
+    Column(key="host", title="Board", value=lambda line: line.row.host),
+    Column(key="hardware", value=lambda line: line.row.hardware),
+    Column(key="model", title="Model", value=lambda line: line.row.model),
+    Column(key="build", value=lambda line: line.row.build),
+    Column(key="asked", value=lambda line: line.row.precision),
+    Column(key="data_type", title="Data type", value=lambda line: line.row.data_type),
+    Column(key="threads", title="Threads", value=lambda line: line.row.threads),
+    Column(key="samples", value=lambda line: line.row.summary.count),
+    Column(
+        key="median_ms",
+        title="Median (ms)",
+        value=lambda line: line.row.summary.median,
+        text=_median_text,
+    ),
+    Column(key="low_ms", value=lambda line: line.row.summary.low),
+    Column(key="high_ms", value=lambda line: line.row.summary.high),
+    Column(key="verdict", title="Verdict", value=lambda line: line.row.verdict.state),
+    Column(
+        key="reasons",
+        value=lambda line: "; ".join(reason.text for reason in line.row.verdict.reasons),
+    ),
+    Column(key="change_percent", value=lambda line: line.change.percent),
+    Column(key="change", title="Change", value=lambda line: line.change.text),
+)
 
 
 AB_HINT = f"{PROGRAM} ab measures both builds in turns, and again before it fails"

@@ -72,7 +72,7 @@ class Column(msgspec.Struct, Generic[ItemT], frozen=True, kw_only=True):
     """What to sort by where that is not the value."""
     css: str = ""
     """Classes of its cells on a page."""
-    width: str = ""
+    width: str = "minmax(34px, 60px)"
     """Its track in a page's grid; empty for a line of its own."""
     help: str = ""
     """One sentence: what it says."""

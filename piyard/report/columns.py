@@ -288,6 +288,7 @@ COLUMNS: Sequence[Column[Row]] = (
         title="Comments",
         value=comments_text,
         css="last",
+        width="",
         help="The verdict with its reasons, and what else to know before believing the row",
     ),
     Column(key="verdict", value=lambda row: row.verdict.state),

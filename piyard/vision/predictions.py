@@ -146,7 +146,7 @@ def mask_area(runs: Rle) -> int:
 
     A run is written in groups of five bits from the lowest on, each plus 48, the sixth bit telling
     that more follow, and from the fourth run on as the difference to the run two before (COCO's
-    maskApi).
+    maskApi). pycocotools reads on behind the end of counts that break off, so it gets none unseen.
     """
     return sum(run_lengths(runs.counts)[1::2])
 

@@ -11,6 +11,8 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from piyard.core.tables import Column
+from piyard.report import columns
 from piyard.report.formats import render_rows
 from piyard.results.result import Result
 from piyard.results.row import Reason, Row, Verdict
@@ -137,6 +139,25 @@ def test_numbers_sort_as_numbers_and_back(opened: Open) -> None:
     head.get_by_role("button").click()
     expect(head).to_have_attribute("aria-sort", "descending")
     assert [float(text.split()[-1]) for text in column(page, "FPS")] == told[::-1]
+
+
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+def test_a_further_column_is_one_entry_of_the_list(
+    opened: Open, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    column: Column[Row] = Column(key="peak", title="Peak (kB)", value=lambda of: of.peak_rss_kb)
+    monkeypatch.setattr(columns, "COLUMNS", [*columns.COLUMNS[:12], column, *columns.COLUMNS[12:]])
+    measured = [row(run=f"r{kb}", host=f"h{kb}", peak_rss_kb=kb) for kb in (900, 61_440, 7_000)]
+    page = opened(measured, width=width)
+    if width == PHONE:
+        page.locator("#sort").select_option(label="Peak (kB) ↓")
+    else:
+        page.get_by_role("columnheader", name="Peak (kB)").get_by_role("button").dblclick()
+    cells = page.locator("tr.row:visible td[data-label='Peak (kB)']")
+    expect(cells).to_have_text(["61440", "7000", "900"])
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    table = page.locator(".scroll").evaluate("e => [e.scrollWidth, e.clientWidth]")
+    assert table[0] <= table[1]
 
 
 def test_what_is_not_known_sorts_last_either_way(opened: Open) -> None:

@@ -22,6 +22,7 @@ def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in (
         *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "DOCKER_HOST"),
         *("PIYARD_MIRROR", "PIYARD_STRICT_HOST_KEYS"),
+        "COLUMNS",  # pytest-xdist sets it
     ):
         monkeypatch.delenv(name, raising=False)
 
