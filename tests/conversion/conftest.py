@@ -13,7 +13,7 @@ from piyard.convert.conversions import Conversion
 from piyard.convert.converter import convert_model
 from piyard.core import download
 from piyard.models import definition
-from piyard.models.definition import MODELS_FOLDER, load_model
+from piyard.models.definition import load_model
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +59,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]
 
     SqueezeNet at 64 by 64 with ten classes: the large one's layer types, in seconds.
     """
-    text = (MODELS_FOLDER / "resnet18.yaml").read_text()
+    text = (definition.MODELS_FOLDER / "resnet18.yaml").read_text()
     swaps = {
         "network: resnet18": "network: squeezenet1_1",
         "[3, 224, 224]": "[3, 64, 64]",

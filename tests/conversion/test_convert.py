@@ -20,7 +20,8 @@ from piyard.core import paths, store
 from piyard.core.errors import ConversionFailed, DownloadFailed, NotSetUp
 from piyard.core.paths import ROOT
 from piyard.core.store import key_of
-from piyard.models.definition import MODELS_FOLDER, load_model
+from piyard.models import definition
+from piyard.models.definition import load_model
 from piyard.models.synthetic import random_tensor
 from piyard.run.plan import combine_jobs, convert_models, prepare_jobs
 from piyard.vision.schema import BytetrackConfig
@@ -194,7 +195,7 @@ def test_another_process_with_other_threads_gives_the_same_bytes(small, tmp_path
         "from pathlib import Path; from piyard.models import definition;"
         "from piyard.convert.converter import convert_model;"
         "from piyard.models.definition import load_model;"
-        f"definition.MODELS_FOLDER = Path({str(MODELS_FOLDER)!r});"
+        f"definition.MODELS_FOLDER = Path({str(definition.MODELS_FOLDER)!r});"
         "import torch; torch.rand(3); torch.set_num_threads(1);"
         "print(convert_model(load_model('small'), random_weights=True).folder)"
     )

@@ -8,11 +8,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from piyard.convert import lint
 from piyard.convert.lint import SHOWN_LINES, describe_version_skew, find_origins, require_supported
 from piyard.convert.lowering import trace_network
 from piyard.convert.reference import TorchReference
 from piyard.convert.reference_models import load_onnx
+from piyard.core import target
 from piyard.core.errors import ConversionFailed
 from piyard.core.target import CMakeOptions, load_ncnn_pin
 from piyard.models.networks import inference
@@ -121,7 +121,7 @@ def test_a_layer_the_boards_ncnn_was_built_without(lower, monkeypatch):
     """ncnn's Python module here has it; what toolchains/ncnn.yaml leaves out does not."""
     pin, options = load_ncnn_pin()
     fewer: CMakeOptions = {"WITH_LAYER_hardswish": False}
-    monkeypatch.setattr(lint, "load_ncnn_pin", lambda: (pin, options | fewer))
+    monkeypatch.setattr(target, "load_ncnn_pin", lambda: (pin, options | fewer))
     with pytest.raises(ConversionFailed, match="1 operation") as caught:
         lower(nn.Hardswish())
     assert "HardSwish" in caught.value.evidence

@@ -17,7 +17,8 @@ from piyard.convert.proof_inputs import (
     proof_pictures,
 )
 from piyard.core.errors import ConversionFailed, WrongInput
-from piyard.models.definition import MODELS_FOLDER, load_model
+from piyard.models import definition
+from piyard.models.definition import load_model
 from piyard.models.synthetic import random_tensor
 from piyard.vision.overlap import Agreement
 from piyard.vision.schema import Nanodet
@@ -226,7 +227,7 @@ def test_noise_spans_what_the_network_is_fed():
 
 
 def test_a_span_begins_with_its_lower_end(small):
-    path = MODELS_FOLDER / f"{small()}.yaml"
+    path = definition.MODELS_FOLDER / f"{small()}.yaml"
     path.write_text(path.read_text() + "noise: [255, 0]\n")
     with pytest.raises(WrongInput, match="`noise` must start with its lower end"):
         load_model("small")

@@ -13,7 +13,7 @@ from piyard.convert.converter import convert_model, count_operations
 from piyard.convert.ncnn_net import load_net, net_inputs, run_net
 from piyard.core.errors import DownloadFailed, WrongInput
 from piyard.models import definition
-from piyard.models.definition import MODELS_FOLDER, load_model
+from piyard.models.definition import load_model
 from piyard.models.synthetic import random_tensor
 
 
@@ -23,7 +23,7 @@ def by_route(base, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     (folder / "labels").mkdir()
     (folder / "labels" / "ten.txt").write_text("".join(f"class {i}\n" for i in range(10)))
-    text = (MODELS_FOLDER / "squeezenet1_1.yaml").read_text()
+    text = (definition.MODELS_FOLDER / "squeezenet1_1.yaml").read_text()
     swaps = {"[3, 224, 224]": "[3, 64, 64]", "resize: 256": "resize: 73", "crop: 224": "crop: 64"}
     for old, new in (swaps | {"labels: imagenet1k": "labels: ten"}).items():
         assert old in text
@@ -93,7 +93,7 @@ def test_an_unknown_route():
 
 
 def test_a_file_that_is_the_network_cannot_be_random(mirror):
-    with pytest.raises(WrongInput, match="nothing without its file"):
+    with pytest.raises(WrongInput, match="nanodet needs its file"):
         convert_model(load_model("nanodet"), random_weights=True)
 
 
@@ -142,7 +142,7 @@ def test_both_nets_are_proved(tracker):
 
 
 def test_a_missing_head_is_told(monkeypatch, tmp_path, offline, mirror):
-    text = (MODELS_FOLDER / "nanotrack.yaml").read_text()
+    text = (definition.MODELS_FOLDER / "nanotrack.yaml").read_text()
     (tmp_path / "models").mkdir()
     begin = text.index("    sha256: ", text.index("head:"))
     line = text[begin : text.index("\n", begin)]

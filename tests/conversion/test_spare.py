@@ -125,7 +125,7 @@ def test_what_is_found_counts_too(trial, monkeypatch):
         apart = relative_distance(expected[0][0], met[0][0])
         return Agreement(expected=1, actual=1, matched=1, score=0.05 * apart / bearable)
 
-    monkeypatch.setattr(sys.modules["piyard.convert.proof"], "agreement", agreement)
+    monkeypatch.setattr(sys.modules["piyard.convert.proof"], "predictions_agreement", agreement)
     nanodet = load_model("nanodet")
     fed: dict[str, InputsByKind] = {"model": {"pictures": [(x,)], "noise": [(x,)]}}
     with inference():

@@ -9,10 +9,10 @@ from piyard.core.config import load_yaml
 from piyard.core.errors import WrongInput
 from piyard.core.paths import ROOT
 from piyard.models import definition
-from piyard.models.definition import MODELS_FOLDER, ModelDefinition, load_model
+from piyard.models.definition import ModelDefinition, load_model
 from piyard.models.networks import NETWORK_NAMES
 
-GOOD = (MODELS_FOLDER / "resnet18.yaml").read_text()
+GOOD = (definition.MODELS_FOLDER / "resnet18.yaml").read_text()
 
 
 def load_text(tmp_path, text):

@@ -83,7 +83,7 @@ def test_what_is_found_counts_on_boards_too(place, asked, board, conversion, mon
         apart = float(np.abs(np.asarray(met[0][0]).ravel() - want[0][0].ravel()).max())
         return Agreement(expected=1, actual=1, matched=1, score=0.9 if apart > 1e-4 else 0.0)
 
-    monkeypatch.setattr(sys.modules["piyard.convert.proof"], "agreement", agreement)
+    monkeypatch.setattr(sys.modules["piyard.convert.proof"], "predictions_agreement", agreement)
     board({name: (FP32_MASK, 0.002)})
     before = prove_on_board(place, shown)
     (line,) = before.failed

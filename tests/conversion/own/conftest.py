@@ -6,14 +6,13 @@ import pytest
 import torch
 
 from piyard.models import definition
-from piyard.models.definition import MODELS_FOLDER
 from tests.conversion.own.asking import CLASSES, network
 
 
 @pytest.fixture
 def models(tmp_path, monkeypatch):
     """models/ of this test's own, with the lists of names that ship."""
-    shutil.copytree(MODELS_FOLDER / "labels", tmp_path / "models" / "labels")
+    shutil.copytree(definition.MODELS_FOLDER / "labels", tmp_path / "models" / "labels")
     monkeypatch.setattr(definition, "MODELS_FOLDER", tmp_path / "models")
     monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path / "artifacts"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -16,7 +16,8 @@ from piyard.convert.own.defaults import OwnModelOptions
 from piyard.convert.own.description import ClassifierOutputs, choose_class_output, read_outputs
 from piyard.convert.param import read_param
 from piyard.core.errors import WrongInput
-from piyard.models.definition import MODELS_FOLDER, load_model
+from piyard.models import definition
+from piyard.models.definition import load_model
 from piyard.predict.command import PredictOptions, nnrun_flags
 from piyard.predict.prediction import resolve_classes
 from tests.conversion.own.asking import add
@@ -78,7 +79,7 @@ def asked(file, labels, **more):
 
 
 def described(planned):
-    return yaml.safe_load(planned.written[MODELS_FOLDER / "mine.yaml"])
+    return yaml.safe_load(planned.written[definition.MODELS_FOLDER / "mine.yaml"])
 
 
 def test_every_ending_of_a_graph_is_tried():
@@ -172,7 +173,7 @@ def test_probabilities_show_however_they_are_computed(tmp_path, two):
     with pytest.raises(WrongInput, match="they sum to 1") as caught:
         add(asked(file, two))
     assert "--activation none" in caught.value.remedy
-    assert not (MODELS_FOLDER / "mine.yaml").exists()
+    assert not (definition.MODELS_FOLDER / "mine.yaml").exists()
     add(asked(file, two, activation="none"))
     assert convert_model(load_model("mine")).failed == []
 

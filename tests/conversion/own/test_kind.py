@@ -20,7 +20,7 @@ from piyard.convert.own.defaults import (
 )
 from piyard.core.errors import ConversionFailed, WrongInput
 from piyard.models import definition
-from piyard.models.definition import MODELS_FOLDER, label_list_path
+from piyard.models.definition import label_list_path
 from piyard.models.networks import CLASSIFIERS, NETWORK_NAMES, YOLO_CLASSIFIERS, build_network
 
 CLASSES, KEYPOINTS = 7, 5
@@ -127,7 +127,7 @@ def test_an_ending_that_says_nothing(tmp_path):
 
 @pytest.fixture
 def models(tmp_path, monkeypatch):
-    shutil.copytree(MODELS_FOLDER / "labels", tmp_path / "models" / "labels")
+    shutil.copytree(definition.MODELS_FOLDER / "labels", tmp_path / "models" / "labels")
     monkeypatch.setattr(definition, "MODELS_FOLDER", tmp_path / "models")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "models"
@@ -137,7 +137,7 @@ USUAL = {"padding": 1.25}
 """What a preprocess has without saying so."""
 SHIPPED = [
     (path.stem, description)
-    for path in sorted(MODELS_FOLDER.glob("*.yaml"))
+    for path in sorted(definition.MODELS_FOLDER.glob("*.yaml"))
     if (description := yaml.safe_load(path.read_text()))["network"] in NETWORK_NAMES
     and "tracker" not in description
 ]

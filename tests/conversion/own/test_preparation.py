@@ -23,7 +23,7 @@ from piyard.convert.own.defaults import OwnModelOptions, preprocess_options
 from piyard.convert.own.metadata import Metadata, read_metadata, transforms_preprocess
 from piyard.core.errors import WrongInput
 from piyard.models import definition
-from piyard.models.definition import MODELS_FOLDER, load_model
+from piyard.models.definition import load_model
 from piyard.models.networks import build_network, torchvision_models
 from piyard.models.weights import StubClass
 from piyard.vision.schema import Crop
@@ -48,7 +48,9 @@ def asked(file: Path, **more: object) -> OwnModelOptions:
 
 
 def described(planned: Addition) -> dict[str, object]:
-    read: dict[str, object] = yaml.safe_load(planned.written[MODELS_FOLDER / "mine.yaml"])
+    read: dict[str, object] = yaml.safe_load(
+        planned.written[definition.MODELS_FOLDER / "mine.yaml"]
+    )
     return read
 
 
@@ -308,7 +310,7 @@ def test_original_and_ncnn_are_right_as_the_file_says(tmp_path, capsys):
 def test_an_original_does_not_confirm_a_wrong_preparation(tmp_path, capsys):
     """It is fed as its own file says, whatever the YAML says."""
     add(asked(classifier(tmp_path / "net.onnx", ending="softmax", notes=ultralytics())))
-    yaml_file = MODELS_FOLDER / "mine.yaml"
+    yaml_file = definition.MODELS_FOLDER / "mine.yaml"
     text = yaml_file.read_text()
     told = yaml.safe_load(text)
     told["preprocess"] |= {"mean": [123.675, 116.28, 103.53], "norm": [0.017, 0.017, 0.017]}
@@ -387,7 +389,7 @@ def test_a_trained_classifier_is_fed_as_it_was_trained(trained, network):
     assert told["preprocess"] == crop(64, 64) | LEVELS
     assert assumed(planned) == []
     assert told["activation"] == "softmax"
-    assert "licence: AGPL-3.0" in planned.written[MODELS_FOLDER / "mine.yaml"]
+    assert "licence: AGPL-3.0" in planned.written[definition.MODELS_FOLDER / "mine.yaml"]
 
 
 def test_the_crop_that_was_kept_counts(trained):

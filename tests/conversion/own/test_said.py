@@ -142,7 +142,7 @@ def noted(monkeypatch):
     """A TorchScript file with these notes."""
 
     def tell(**notes):
-        monkeypatch.setattr("piyard.convert.script_program", lambda _: notes)
+        monkeypatch.setattr("piyard.convert.script_program.script_notes", lambda _: notes)
         return read_metadata(Path("net.torchscript"), "torchscript")
 
     return tell

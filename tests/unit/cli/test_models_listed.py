@@ -10,7 +10,7 @@ from piyard.cli.make import list_models
 from piyard.core import download
 from piyard.core.errors import WrongInput
 from piyard.models import definition
-from piyard.models.definition import MODELS_FOLDER, load_model, model_names
+from piyard.models.definition import load_model, model_names
 from piyard.vision.tasks import TASK_NAMES
 
 
@@ -54,7 +54,7 @@ def test_what_nobody_publishes_is_not_guessed(told):
 
 
 def test_licences_of_all_files(told, tmp_path, monkeypatch):
-    described = yaml.safe_load((MODELS_FOLDER / "nanotrack.yaml").read_text())
+    described = yaml.safe_load((definition.MODELS_FOLDER / "nanotrack.yaml").read_text())
     described["parts"]["head"]["licence"] = "MIT"
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(described))
     monkeypatch.setattr(definition, "MODELS_FOLDER", tmp_path)

@@ -14,7 +14,7 @@ from piyard.convert.param import count_quantised, read_param, require_precisions
 from piyard.core.download import downloads_folder
 from piyard.core.errors import WrongInput
 from piyard.models import definition
-from piyard.models.definition import MODELS_FOLDER, load_model
+from piyard.models.definition import load_model
 from piyard.run.plan import plan_jobs
 
 NET = """7767517
@@ -46,7 +46,7 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pair:
         kept.mkdir(parents=True)
         (kept / "net.param").write_text(text)
         (tmp_path / "models").mkdir()
-        (tmp_path / "models" / "labels").symlink_to(MODELS_FOLDER / "labels")
+        (tmp_path / "models" / "labels").symlink_to(definition.MODELS_FOLDER / "labels")
         (tmp_path / "models" / "mine.yaml").write_text(MODEL.format(sha256=sha256))
         monkeypatch.setattr(definition, "MODELS_FOLDER", tmp_path / "models")
         return "mine"
