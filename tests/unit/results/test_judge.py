@@ -426,7 +426,7 @@ def test_a_clock_that_was_off_when_it_was_asked_is_held_for_its_turn() -> None:
     by_turns[11] = msgspec.structs.replace(by_turns[11], arm_hz=1_500_000_000)
     of = result(telemetry=by_turns)
     assert told(of) == [("clock", "INVALID")]
-    assert "in 3 of 20 moments" in text_of(of)
+    assert "in 3 of 20 samples" in text_of(of)
 
 
 def test_the_kernels_belief_does_not_stand_in_for_a_clock_that_was_measured() -> None:
