@@ -14,7 +14,6 @@ from typing import Literal, TypeAlias
 
 from piyard.cli.request import SWITCH, Request, ValueType, flag, many, single, text
 from piyard.core.errors import WrongInput, unknown_name
-from piyard.core.parsing import parse_int, parse_percent, parse_rate, parse_seconds
 
 HOST, MODEL, TARGET = "emulated:rpi5", "resnet18", "rpi5"
 """Defaults."""
@@ -37,7 +36,13 @@ def choice(noun: str, names: Callable[[], Collection[str]], value: str) -> Value
 
 def whole(least: int = 1) -> ValueType[int]:
     """A whole number."""
-    return ValueType("N", lambda name, text: parse_int(name, text, least=least) or 0)
+    return ValueType("N", lambda name, text: _whole(name, text, least))
+
+
+def _whole(name: str, text: str, least: int) -> int:
+    from piyard.core.parsing import parse_int  # with msgspec
+
+    return parse_int(name, text, least=least) or 0
 
 
 def _hosts() -> Iterator[str]:
@@ -103,19 +108,25 @@ def _power_actions() -> Collection[str]:
 
 
 def _seconds(name: str, text: str) -> float:
+    from piyard.core.parsing import parse_seconds
+
     return parse_seconds(name, text) or 0
 
 
 def _rate(name: str, text: str) -> int:
+    from piyard.core.parsing import parse_rate
+
     return parse_rate(name, text) or 0
 
 
 def _percent(name: str, text: str) -> float:
+    from piyard.core.parsing import parse_percent
+
     return parse_percent(name, text) or 0
 
 
 def _warmup(name: str, text: str) -> Warmup:
-    return "auto" if text == AUTO else parse_int(name, text, least=0) or 0
+    return "auto" if text == AUTO else _whole(name, text, 0)
 
 
 def _number(text: str) -> float:
