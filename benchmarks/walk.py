@@ -1,9 +1,9 @@
 """How a model's name travels through piyard, from the command line to the table.
 
 ``python benchmarks/walk.py MODEL TASK …`` runs the task (as ``bench --model MODEL --host …``) and
-prints, in order, each file of piyard of which a function received the name itself, as a string or
-alone in a collection. A function counts once, with its first call; a file is entered when the
-name gets there from another file. Behind the plan a ``Model`` travels, which is not the name.
+prints, in order, each file of piyard of which a function received the name itself: as a string, in
+a collection or in a request. A function counts once, with its first call; a file is entered when
+the name gets there from another file. Behind the plan a ``Model`` travels, which is not the name.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
+
+from piyard.cli.request import Request
 
 PACKAGE = Path(__file__).resolve().parents[1] / "piyard"
 LOOKUPS = ("load_model", "load_inventory")
@@ -45,13 +47,15 @@ class Walk:
                 self.files.append(file)
 
     def _is_name(self, value: object) -> bool:
+        if isinstance(value, str):
+            return value == self._name
+        if isinstance(value, Request):
+            return self._is_name(getattr(value, "models", ()))
         if isinstance(value, dict):
-            return self._is_name([*value, *value.values()])
+            return any(map(self._is_name, value.copy().values()))
         if isinstance(value, list | tuple | set):
-            return len(value) <= MAX_COLLECTION and any(
-                item == self._name for item in value if isinstance(item, str)
-            )
-        return isinstance(value, str) and value == self._name
+            return len(value) <= MAX_COLLECTION and any(map(self._is_name, tuple(value)))
+        return False
 
     @property
     def entries(self) -> Counter[str]:

@@ -39,7 +39,7 @@ from piyard.core.files import write_text
 from piyard.core.tables import Cell, number_cell
 from piyard.evaluate import evaluation
 from piyard.models import definition
-from piyard.models.definition import Model
+from piyard.models.definition import Model, load_model
 from piyard.models.networks import inference
 from piyard.prove import tensors
 from piyard.run.job import JobContext
@@ -273,13 +273,15 @@ ModelMasks = dict[str, dict[str, int]]
 def save_masks(proved: Iterable[BoardProof]) -> list[Path]:
     """Add what was found to each model's own masks; the files that were written.
 
-    Several boards of a model add up: what one of them needs harms no other. Raises ``WrongInput``
-    for a file that cannot be changed, which then stays as it is.
+    The file is read again, as it may have changed meanwhile. Several boards of a model add up: what
+    one of them needs harms no other. Raises ``WrongInput`` for a file that cannot be changed, which
+    then stays as it is.
     """
     masks_by_model: dict[str, ModelMasks] = {}
     for proof in proved:
+        name = proof.model.name
         if proof.masks and not proof.failed:
-            masks = masks_by_model.setdefault(proof.model.name, dict(proof.model.masks))
+            masks = masks_by_model.setdefault(name, dict(load_model(name).masks))
             present = masks.get(proof.weights, {})
             added = {name: present.get(name, 0) | mask for name, mask in proof.masks.items()}
             masks[proof.weights] = present | added

@@ -14,12 +14,12 @@ from piyard.convert.difference import compare_outputs, worst_difference
 from piyard.convert.own.adding import apply_addition, plan_addition
 from piyard.convert.own.defaults import OwnModelOptions
 from piyard.convert.proof import CONSTANT_NOTE, constant_outputs, output_problem
+from piyard.measure import bench
 from piyard.measure.bench import check_outputs
 from piyard.models import definition
 from piyard.models.definition import load_model
 from piyard.prove import board_proof
 from piyard.prove.board_proof import BoardProof, proof_remarks
-from piyard.run import record
 from piyard.run.record import OUTPUTS_FOLDER
 from tests.conversion.own.graphs import classifier, ultralytics
 from tests.support import synthetic_results
@@ -153,9 +153,8 @@ def test_a_board_that_is_wrong_about_one_number_is_astray():
 @pytest.fixture
 def checked(tmp_path, monkeypatch):
     """The check of a run that saved these values, against a reference."""
-    monkeypatch.setattr(record, "run_folder", lambda _: tmp_path)
-    header = {"precision": {"label": "fp16", "requested": "fp16"}, "threads": 1}
-    monkeypatch.setattr("piyard.run.log.read_log", lambda _: SimpleNamespace(header=header))
+    monkeypatch.setattr(bench, "run_folder", lambda _: tmp_path)
+    monkeypatch.setattr(bench, "read_precision_label", lambda _: "fp16")
 
     def of(reference, saved, **more):
         (tmp_path / "reference").mkdir(exist_ok=True)

@@ -16,7 +16,6 @@ from piyard.core.errors import BoardCommandFailed, UnreadableLog
 from piyard.prove import tensors
 from piyard.prove.board_proof import proof_remarks, proof_rows, prove_on_board
 from piyard.prove.find_masks import masked_conversion, prove_and_explain
-from piyard.prove.tensors import compute_tensors
 from piyard.vision.overlap import Agreement
 from tests.conversion.boardproof.trouble import convolutions, helped
 
@@ -98,7 +97,7 @@ def test_a_closer_look_that_fails_does_not_take_the_proof_along(
     place, asked, board, conversion, monkeypatch, fault
 ):
     board({convolutions(conversion)[4]: (FP32_MASK, 0.5)})
-    compute = compute_tensors
+    compute = tensors.compute_tensors
 
     def too_much(*what, every=False):
         if every:
@@ -115,7 +114,7 @@ def test_a_trial_that_fails_does_not_take_the_proof_along(
     place, asked, board, conversion, monkeypatch, capsys
 ):
     board({convolutions(conversion)[4]: (FP32_MASK, 0.5)})
-    compute = compute_tensors
+    compute = tensors.compute_tensors
 
     def once(at, *what, every=False):
         if at.conversion.key != conversion.key:
