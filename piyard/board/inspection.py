@@ -7,7 +7,6 @@ import math
 import re
 import time
 from collections.abc import Collection, Sequence
-from typing import Any
 
 import msgspec
 
@@ -97,7 +96,7 @@ def _require_new(name: str, inventory: Collection[str]) -> None:
 def _new_entry(options: NewBoardOptions) -> BoardEntry:
     if options.target and options.target not in target_names():
         raise unknown_name("target", options.target, target_names())
-    keys: dict[str, Any] = {
+    keys: dict[str, object] = {
         **_host_keys(options.host),
         "target": options.target,
         "tags": list(options.tags),
@@ -112,7 +111,7 @@ def _new_entry(options: NewBoardOptions) -> BoardEntry:
     return parse_entry(options.name or options.host, keys, "fleet.add")
 
 
-def _host_keys(host: str) -> dict[str, Any]:
+def _host_keys(host: str) -> dict[str, object]:
     if is_emulated(host):
         return {"host": host}
     parsed = parse_address(host)

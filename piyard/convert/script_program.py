@@ -14,7 +14,7 @@ import weakref
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -60,7 +60,7 @@ MAX_NOTES = 1_000_000
 """Bytes that are read; the names of a thousand classes have some 20,000."""
 
 
-def script_notes(file: Path) -> dict[str, Any]:
+def script_notes(file: Path) -> dict[str, object]:
     """The notes as data; nothing where there are none, or none that can be read."""
     try:
         with zipfile.ZipFile(file) as archive:

@@ -187,7 +187,7 @@ def job_prefix(number: int, count: int) -> Iterator[None]:
 def _task(title: str, unit: str) -> Iterator[tuple[Progress, TaskID]]:
     progress = _display.open()
     shared = getattr(_thread, "task", None)
-    fresh: dict[str, Any] = {"total": None, "detail": "", "unit": unit}
+    fresh: dict[str, object] = {"total": None, "detail": "", "unit": unit}
     task = progress.add_task(sanitize_line(title), **fresh) if shared is None else shared
     if shared is not None:
         _reset_line(

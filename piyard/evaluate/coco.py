@@ -18,9 +18,12 @@ from piyard.core.labels import ClassNames, normalize_name
 from piyard.vision.pictures import list_pictures
 from piyard.vision.tasks.base import TaskSpec
 
+CocoKeys = dict[str, Any]
+"""An object of COCO's JSON: of its keys, those are checked that are read."""
+
 
 def match_categories(
-    content: Mapping[str, Any], task: TaskSpec, labels: Sequence[str], file: Path
+    content: CocoKeys, task: TaskSpec, labels: Sequence[str], file: Path
 ) -> tuple[dict[int, int], str]:
     """Class → category, and for people how many of the categories the model knows, if not all.
 
@@ -44,7 +47,7 @@ def match_categories(
     return category, f", {count} of {len(numbers)} classes" if count < len(numbers) else ""
 
 
-def _category_numbers(content: Mapping[str, Any], file: Path) -> dict[str, int]:
+def _category_numbers(content: CocoKeys, file: Path) -> dict[str, int]:
     """Name → number; of several categories with one name the one that annotations are of."""
     try:
         pairs = [
@@ -84,7 +87,7 @@ def _used_number(name: str, numbers: Sequence[int], used: Mapping[Any, int], fil
     return (annotated or distinct)[0]
 
 
-def prepare_annotations(content: Mapping[str, Any], task: TaskSpec, file: Path) -> dict[str, Any]:
+def prepare_annotations(content: CocoKeys, task: TaskSpec, file: Path) -> CocoKeys:
     """The JSON's content with annotations numbered from 1, and what may be left out filled in.
 
     pycocotools takes an annotation with the number 0 for none, and of two with the same number
@@ -104,7 +107,7 @@ def prepare_annotations(content: Mapping[str, Any], task: TaskSpec, file: Path) 
     return {**content, "images": images, "annotations": annotations}
 
 
-def _prepare_annotation(annotation: Any, number: int, task: TaskSpec) -> dict[str, Any]:
+def _prepare_annotation(annotation: Any, number: int, task: TaskSpec) -> CocoKeys:
     box = [float(side) for side in annotation["bbox"]]
     if len(box) != 4 or not all(map(isfinite, box)):
         raise ValueError(f"its bbox is not x,y,width,height: {box}")
@@ -133,7 +136,7 @@ class CocoData(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     file: Path
-    content: dict[str, Any]
+    content: CocoKeys
     """The JSON file's, with annotations that pycocotools can count on."""
     pictures: Sequence[Path]
     ids: Mapping[Path, int]
@@ -186,7 +189,7 @@ class AnnotationFile(NamedTuple):
     """A JSON file, and where its pictures are."""
 
     file: Path
-    content: dict[str, Any]
+    content: CocoKeys
     images: dict[str, int]
     folder: Path
 
@@ -233,7 +236,7 @@ def _search_order(path: Path, file: Path) -> tuple[bool, bool, str]:
     return not (path / _split_name(file)).is_dir(), "instances" not in file.name, file.name
 
 
-def _suits_task(content: Mapping[str, Any], task: TaskSpec) -> bool:
+def _suits_task(content: CocoKeys, task: TaskSpec) -> bool:
     annotations = content.get("annotations")
     return isinstance(annotations, list) and any(
         isinstance(annotation, dict) and task.coco_key in annotation for annotation in annotations
@@ -252,7 +255,7 @@ def _split_name(file: Path) -> str:
     return file.stem.rpartition("_")[2]
 
 
-def _read_content(file: Path) -> dict[str, Any]:
+def _read_content(file: Path) -> CocoKeys:
     try:
         content = json.loads(file.read_bytes())
     except (OSError, RecursionError, ValueError) as error:
@@ -260,7 +263,7 @@ def _read_content(file: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _image_numbers(file: Path, content: Mapping[str, Any]) -> dict[str, int]:
+def _image_numbers(file: Path, content: CocoKeys) -> dict[str, int]:
     """Name → number. Raises ``WrongInput`` for a name or a number that two pictures have."""
     try:
         pairs = [(str(image["file_name"]), int(image["id"])) for image in content["images"]]

@@ -291,7 +291,8 @@ def _make_evaluation(
         figures=metrics.figures,
         intervals=metrics.intervals,
         thresholds=_head_thresholds(subject.model),
-        **_assumptions(subject, about["by"]),
+        assumed=list(subject.model.assumed),
+        notes=_assumption_notes(subject, about["by"]),
         when=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         **about,
     )
@@ -299,10 +300,9 @@ def _make_evaluation(
     return evaluation
 
 
-def _assumptions(subject: Subject, by: EvaluatedBy) -> dict[str, Any]:
-    """What is only assumed of the model; the original is fed as its own file says."""
-    notes = preparation_notes(subject.model, subject.name) if by == "original" else []
-    return {"assumed": list(subject.model.assumed), "notes": notes}
+def _assumption_notes(subject: Subject, by: EvaluatedBy) -> list[str]:
+    """The original is fed as its own file says, whatever is assumed of the model."""
+    return preparation_notes(subject.model, subject.name) if by == "original" else []
 
 
 def _head_thresholds(model: Model) -> dict[str, float]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from piyard.core.errors import WrongInput
-from piyard.evaluate.coco import CocoData
+from piyard.evaluate.coco import CocoData, CocoKeys
 from piyard.evaluate.tracks import _tracked_persons
 from piyard.vision.overlap import tracked_iou
 from piyard.vision.predictions import Frame, PredictedObject
@@ -79,7 +79,7 @@ def _run_cocoeval(scene: CocoData, answers: Mapping[Path, Sequence[PredictedObje
     return judged
 
 
-def _index_content(content: dict[str, Any]) -> Any:
+def _index_content(content: CocoKeys) -> Any:
     from pycocotools.coco import COCO
 
     index = COCO()
@@ -103,7 +103,7 @@ def _explain_failure(file: Path) -> Iterator[None]:
 
 def _coco_results(
     scene: CocoData, path: Path, objects: Sequence[PredictedObject]
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[CocoKeys]:
     for each in objects:
         if each.class_ not in scene.category:
             continue
@@ -192,7 +192,7 @@ def _category_detections(judged: Any) -> Iterator[CategoryDetections]:
         yield _one_category(judged.evalImgs[start : start + count], judged.params)
 
 
-def _one_category(pictures: list[dict[str, Any] | None], params: Any) -> CategoryDetections:
+def _one_category(pictures: list[CocoKeys | None], params: Any) -> CategoryDetections:
     """The first range of areas is that of all."""
     import numpy as np
 

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from piyard.vision.schema import Doubles
 
 
+TrackevalKeys = dict[str, Any]
+"""What TrackEval takes of a clip, and what it gives back."""
+
+
 SAME_OBJECT_IOU = 0.5
 """IoU from which a track counts as the object's."""
 
@@ -96,9 +100,9 @@ def mot_metrics_together(sequences: Sequence[tuple[TruthByFrame, TracksByFrame]]
     )
 
 
-def _combine_sequences(metric: Any, data: list[dict[str, Any]]) -> dict[str, Any]:
+def _combine_sequences(metric: Any, data: list[TrackevalKeys]) -> TrackevalKeys:
     each = {str(index): metric.eval_sequence(sequence) for index, sequence in enumerate(data)}
-    total: dict[str, Any] = metric.combine_sequences(each)
+    total: TrackevalKeys = metric.combine_sequences(each)
     return total
 
 
@@ -129,7 +133,7 @@ def _excused_tracks(there: Sequence[TrueObject], overlap: Doubles) -> set[int]:
     return {int(at) for row, at in pairs if score[row, at] > 0 and there[row].distractor}
 
 
-def _trackeval_data(frames: list[FrameOverlap]) -> dict[str, Any]:
+def _trackeval_data(frames: list[FrameOverlap]) -> TrackevalKeys:
     """A sequence as trackeval's metrics take it: ids become 0, 1, 2 ..."""
     import numpy as np
 

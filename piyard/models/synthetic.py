@@ -65,7 +65,7 @@ def drawn_pictures(width: int = 320, height: int = 272) -> dict[str, Image]:
     return {name: Image.fromarray(pixels, "RGB") for name, pixels in drawn.items()}
 
 
-def _drawn(width: int, height: int) -> dict[str, Any]:
+def _drawn(width: int, height: int) -> dict[str, NDArray[np.uint8]]:
     import numpy as np
 
     y, x = np.mgrid[0:height, 0:width]

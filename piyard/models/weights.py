@@ -113,7 +113,7 @@ def read_checkpoint(path: Path) -> State:
     return {name: tensor.float() if _is_half(tensor) else tensor for name, tensor in state.items()}
 
 
-def checkpoint_notes(path: Path) -> dict[str, Any]:
+def checkpoint_notes(path: Path) -> dict[str, object]:
     """What is noted beside the weights; nothing of that is checked. Raises as ``read``.
 
     ``trainer`` says that Ultralytics did, who keeps ``names`` of the classes, ``transforms`` of a

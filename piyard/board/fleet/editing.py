@@ -15,7 +15,6 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -78,7 +77,7 @@ def remove_board(name: str) -> Path:
     return holders[0]
 
 
-def _keys_of(entry: BoardEntry) -> dict[str, Any]:
+def _keys_of(entry: BoardEntry) -> dict[str, object]:
     """The keys of a board that are set."""
     unset = BoardEntry()
     keys = {key: getattr(entry, key) for key in BoardEntry.__struct_fields__}
@@ -185,7 +184,7 @@ def _insert_lines(lines: Sequence[str], at: int, block: str) -> str:
     return before + block.replace("\n", line_end) + after
 
 
-def _to_yaml(name: str, keys: Mapping[str, Any]) -> str:
+def _to_yaml(name: str, keys: Mapping[str, object]) -> str:
     """A board in YAML, each of its strings on one line."""
     return yaml.dump(
         {name: dict(keys)},

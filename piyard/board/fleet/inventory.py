@@ -129,7 +129,7 @@ def load_inventory() -> dict[str, BoardEntry]:
 
 def read_inventory(files: Iterable[Path]) -> dict[str, BoardEntry]:
     """The boards of several files as one; a later file overrides an earlier one key by key."""
-    merged: dict[str, dict[str, Any]] = {}
+    merged: dict[str, dict[str, object]] = {}
     sources: dict[str, list[str]] = {}
     for file in files:
         for name, keys in read_fleet_file(file).items():
@@ -138,7 +138,7 @@ def read_inventory(files: Iterable[Path]) -> dict[str, BoardEntry]:
     return {n: parse_entry(n, keys, " and ".join(sources[n])) for n, keys in merged.items()}
 
 
-def read_fleet_file(file: Path) -> dict[str, dict[str, Any]]:
+def read_fleet_file(file: Path) -> dict[str, dict[str, object]]:
     """The keys of each board of one file, only the names checked; empty without a file."""
     if not os.access(file, os.F_OK):
         return {}
@@ -165,7 +165,7 @@ def check_board_name(name: Any, where: str) -> str:
     return name
 
 
-def parse_entry(name: str, keys: dict[str, Any], where: str) -> BoardEntry:
+def parse_entry(name: str, keys: dict[str, object], where: str) -> BoardEntry:
     """The board with these keys; raises ``WrongInput`` that begins with ``where``."""
     try:
         return _check_entry(_convert_entry(keys))
@@ -182,7 +182,7 @@ def is_address(text: str) -> bool:
     return True
 
 
-def _require_keys(name: str, keys: Any, file: Path) -> dict[str, Any]:
+def _require_keys(name: str, keys: Any, file: Path) -> dict[str, object]:
     if not isinstance(keys, dict):
         raise WrongInput(
             f"{file}: board '{name}' has no keys", remedy="give it at least one: host: pi5.local"
@@ -190,7 +190,7 @@ def _require_keys(name: str, keys: Any, file: Path) -> dict[str, Any]:
     return keys
 
 
-def _convert_entry(keys: dict[str, Any]) -> BoardEntry:
+def _convert_entry(keys: dict[str, object]) -> BoardEntry:
     try:
         return msgspec.convert(keys, BoardEntry)
     except msgspec.ValidationError as error:

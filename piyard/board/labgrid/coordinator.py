@@ -126,7 +126,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     """Exporter, group, class, name."""
     acquired: str
     """The place that uses it."""
-    params: dict[str, Any]
+    params: dict[str, object]
 
     def __str__(self) -> str:
         return "/".join(self.path)

@@ -290,7 +290,7 @@ def connect_limit(host: HostSettings) -> int:
     return host.connect_limit_s or CONNECT_LIMIT_S
 
 
-def _connect_options(host: HostSettings) -> dict[str, Any]:
+def _connect_options(host: HostSettings) -> dict[str, object]:
     return {
         "banner_timeout": connect_limit(host),
         "auth_timeout": connect_limit(host),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import yaml
@@ -245,5 +245,5 @@ def _preparation_difference(model: Model) -> str:
     return ", ".join(text for fact, text in stated.items() if own.get(fact) != text)
 
 
-def _described_steps(preprocess: Preprocess) -> dict[str, Any]:
+def _described_steps(preprocess: Preprocess) -> dict[str, str]:
     return describe_preprocess(msgspec.to_builtins(preprocess))

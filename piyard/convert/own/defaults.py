@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple, TypedDict, cast
 
 import msgspec
 
@@ -84,25 +84,46 @@ def match_names(names: Sequence[str], new_name: str) -> NameList:
     return NameList(new_name, text)
 
 
-IMAGENET_LEVELS = {"order": "rgb", "mean": [123.675, 116.28, 103.53]} | {
-    "norm": [0.017124753831663668, 0.01750700280112045, 0.017429193899782137]
-}
+class PreprocessKeys(TypedDict, total=False):
+    """A model's ``preprocess`` as its YAML has it, or a part of it."""
+
+    fit: str
+    resize: int
+    crop: int
+    resample: str
+    pad: list[int]
+    place: str
+    padding: float
+    order: str
+    mean: list[float]
+    norm: list[float]
+
+
 MAX_LEVEL = 255.0
-PLAIN_LEVELS = {"mean": [0.0, 0.0, 0.0], "norm": [1.0, 1.0, 1.0]}
-ULTRALYTICS_LEVELS = {"order": "rgb"} | PLAIN_LEVELS | {"norm": [1 / MAX_LEVEL] * 3}
-"""Whatever the task: its ImageNet mean is for another family, YOLOv5's classifiers."""
-OPENMMLAB_LEVELS = {"order": "bgr", "mean": [103.53, 116.28, 123.675]} | {
-    "norm": [0.017429193899782137, 0.01750700280112045, 0.017124753831663668]
+IMAGENET_LEVELS: PreprocessKeys = {
+    "order": "rgb",
+    "mean": [123.675, 116.28, 103.53],
+    "norm": [0.017124753831663668, 0.01750700280112045, 0.017429193899782137],
 }
-HEAD_DEFAULTS: dict[str, dict[str, Any]] = {
+PLAIN_LEVELS: PreprocessKeys = {"mean": [0.0, 0.0, 0.0], "norm": [1.0, 1.0, 1.0]}
+UNIT_LEVELS: PreprocessKeys = {"mean": [0.0, 0.0, 0.0], "norm": [1 / MAX_LEVEL] * 3}
+"""Levels from 0 to 1."""
+ULTRALYTICS_LEVELS: PreprocessKeys = {"order": "rgb", **UNIT_LEVELS}
+"""Whatever the task: its ImageNet mean is for another family, YOLOv5's classifiers."""
+OPENMMLAB_LEVELS: PreprocessKeys = {
+    "order": "bgr",
+    "mean": [103.53, 116.28, 123.675],
+    "norm": [0.017429193899782137, 0.01750700280112045, 0.017124753831663668],
+}
+HEAD_DEFAULTS: dict[str, PreprocessKeys] = {
     "": IMAGENET_LEVELS,
-    "yolov8": {"fit": "letterbox", "order": "rgb"} | PLAIN_LEVELS | {"norm": [1 / 255] * 3},
-    "yolox": {"fit": "letterbox", "place": "topleft", "order": "bgr"} | PLAIN_LEVELS,
-    "nanodet": {"fit": "stretch"} | OPENMMLAB_LEVELS,
-    "rtmdet": {"fit": "letterbox", "place": "topleft"} | OPENMMLAB_LEVELS,
-    "fcos": {"fit": "letterbox", "place": "topleft", "pad": [124, 116, 104]} | IMAGENET_LEVELS,
-    "simcc": {"fit": "box"} | IMAGENET_LEVELS,
-    "heatmap": {"fit": "box"} | IMAGENET_LEVELS,
+    "yolov8": {"fit": "letterbox", "order": "rgb", **UNIT_LEVELS},
+    "yolox": {"fit": "letterbox", "place": "topleft", "order": "bgr", **PLAIN_LEVELS},
+    "nanodet": {"fit": "stretch", **OPENMMLAB_LEVELS},
+    "rtmdet": {"fit": "letterbox", "place": "topleft", **OPENMMLAB_LEVELS},
+    "fcos": {"fit": "letterbox", "place": "topleft", "pad": [124, 116, 104], **IMAGENET_LEVELS},
+    "simcc": {"fit": "box", **IMAGENET_LEVELS},
+    "heatmap": {"fit": "box", **IMAGENET_LEVELS},
 }
 """Head → how its authors prepare a picture; flags override it where a model differs."""
 
@@ -141,39 +162,49 @@ def _yolo_task(network: str) -> str:
     return {"seg": "segment", "pose": "pose"}.get(network.partition("-")[2], "detect")
 
 
-def default_preprocess(head: str, side: int, differing: Mapping[str, Any]) -> dict[str, Any]:
+def default_preprocess(head: str, side: int, differing: PreprocessKeys) -> PreprocessKeys:
     """A model's ``preprocess`` for that head and height of input; no head is a classifier.
 
     The defaults for one kind of fit do not apply to another, except the levels.
     """
     if head not in HEAD_DEFAULTS:
         raise unknown_name("head", head, set(HEAD_DEFAULTS) - {""})
-    defaults = {"fit": "crop"} | HEAD_DEFAULTS[head]
+    defaults: PreprocessKeys = {"fit": "crop", **HEAD_DEFAULTS[head]}
     fit = differing.get("fit", defaults["fit"])
     if fit != defaults["fit"]:
-        defaults = {key: defaults[key] for key in ("order", "mean", "norm")}
+        defaults = {
+            "order": defaults["order"],
+            "mean": defaults["mean"],
+            "norm": defaults["norm"],
+        }
     if fit == "crop":
-        defaults |= {"resize": round(side / 0.875), "crop": side, "resample": "bilinear"}
-    return defaults | dict(differing)
+        crop: PreprocessKeys = {
+            "resize": round(side / 0.875),
+            "crop": side,
+            "resample": "bilinear",
+        }
+        defaults = {**defaults, **crop}
+    return {**defaults, **differing}
 
 
-def default_input_range(preprocess: Mapping[str, Any]) -> list[float]:
+def default_input_range(preprocess: PreprocessKeys) -> list[float]:
     """A model's ``noise`` for a network that is fed levels from 0 to 255; else empty."""
     return [0.0, 255.0] if list(preprocess["norm"]) == [1.0] * 3 else []
 
 
-def ultralytics_preprocess(task: str, rows: int, columns: int) -> dict[str, Any]:
+def ultralytics_preprocess(task: str, rows: int, columns: int) -> PreprocessKeys:
     """Classifiers see the middle square, its side the short one's; all others the whole picture."""
     if not find_task(task).has_class_output:
-        return {"fit": "letterbox"} | ULTRALYTICS_LEVELS
+        return {"fit": "letterbox", **ULTRALYTICS_LEVELS}
     if rows == columns:
         return {
             "fit": "crop",
             "resize": rows,
             "crop": rows,
             "resample": "bilinear",
-        } | ULTRALYTICS_LEVELS
-    return {"fit": "stretch", "resample": "bilinear"} | ULTRALYTICS_LEVELS
+            **ULTRALYTICS_LEVELS,
+        }
+    return {"fit": "stretch", "resample": "bilinear", **ULTRALYTICS_LEVELS}
 
 
 FACT_FLAGS = {
@@ -188,14 +219,19 @@ FACT_FLAGS = {
 """Fact about a model → the flags that set it."""
 FIT_KEYS = frozenset({"fit", "resize", "crop", "resample", "pad", "place", "padding"})
 """Keys of ``preprocess`` that belong to its ``fit``."""
-LEVEL_KEYS = ("order", "mean", "norm")
+LEVEL_KEYS: tuple[Literal["order", "mean", "norm"], ...] = ("order", "mean", "norm")
 
 
-def merge_preprocess(metadata: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+def merge_preprocess(metadata: PreprocessKeys, options: PreprocessKeys) -> PreprocessKeys:
     """The ``preprocess`` that the file states, overridden by the user's options."""
     other_fit = options.get("fit") not in {None, metadata.get("fit")}
-    base = {key: value for key, value in metadata.items() if not (other_fit and key in FIT_KEYS)}
-    return base | dict(options)
+    base = _without_fit(metadata) if other_fit else metadata
+    return {**base, **options}
+
+
+def _without_fit(preprocess: PreprocessKeys) -> PreprocessKeys:
+    levels = {key: value for key, value in preprocess.items() if key not in FIT_KEYS}
+    return cast("PreprocessKeys", levels)
 
 
 def list_assumed(stated: Collection[str], *, size: str) -> list[str]:
@@ -205,7 +241,7 @@ def list_assumed(stated: Collection[str], *, size: str) -> list[str]:
     return [*first, *(key for key in LEVEL_KEYS if key not in stated), *fit]
 
 
-def describe_preprocess(preprocess: Mapping[str, Any]) -> dict[str, str]:
+def describe_preprocess(preprocess: PreprocessKeys) -> dict[str, str]:
     """Fact → text, for a model's ``preprocess`` or a part of it."""
     facts = {
         key: f"{key} {_format_value(preprocess[key])}" for key in LEVEL_KEYS if key in preprocess
@@ -218,7 +254,7 @@ def describe_assumption(fact: str, text: str) -> str:
     return f"assumed: {text} ({FACT_FLAGS[fact]} overrides it)"
 
 
-def _describe_fit(preprocess: Mapping[str, Any]) -> str:
+def _describe_fit(preprocess: PreprocessKeys) -> str:
     if "crop" not in preprocess:
         return f"fit {preprocess['fit']}"
     resize, crop = preprocess["resize"], preprocess["crop"]
@@ -247,21 +283,21 @@ class OwnModelOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Of a classifier with several, the one with the classes."""
     activation: str = ""
     """What turns it into scores: softmax, sigmoid, exp or none."""
-    preprocess: dict[str, Any] = {}
+    preprocess: PreprocessKeys = {}
     """What differs from the defaults for the head."""
     licence: str = ""
 
 
 def preprocess_options(
     *, fit: str, order: str, mean: str, norm: str, resize: str = ""
-) -> dict[str, Any]:
+) -> PreprocessKeys:
     """The flags that were set, as keys of the YAML's ``preprocess``."""
-    flags: dict[str, Any] = {"fit": fit or ("crop" if resize else ""), "order": order}
+    flags: dict[str, object] = {"fit": fit or ("crop" if resize else ""), "order": order}
     flags["resize"] = parse_int("resize", resize)
     flags |= {
         key: _parse_triple(key, text) for key, text in (("mean", mean), ("norm", norm)) if text
     }
-    return {key: value for key, value in flags.items() if value}
+    return cast("PreprocessKeys", {key: value for key, value in flags.items() if value})
 
 
 def parse_integers(key: str, text: str) -> list[int]:

@@ -15,6 +15,7 @@ from piyard.convert.own.cutting import find_cut, view_graph
 from piyard.convert.own.defaults import (
     NameList,
     OwnModelOptions,
+    PreprocessKeys,
     default_input_range,
     default_preprocess,
     describe_assumption,
@@ -247,7 +248,7 @@ def _require_picture_input(options: OwnModelOptions, size: Sequence[int]) -> Non
 
 
 def _require_square(
-    options: OwnModelOptions, size: Sequence[int], preprocess: Mapping[str, Any]
+    options: OwnModelOptions, size: Sequence[int], preprocess: PreprocessKeys
 ) -> None:
     if preprocess["fit"] == "crop" and size[1] != size[2]:
         raise WrongInput(
@@ -257,7 +258,7 @@ def _require_square(
         )
 
 
-def _validate_model(name: str, described: Mapping[str, Any]) -> Model:
+def _validate_model(name: str, described: Mapping[str, object]) -> Model:
     try:
         return name_model(name, msgspec.convert(described, ModelDefinition))
     except msgspec.ValidationError as error:

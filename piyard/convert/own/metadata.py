@@ -23,7 +23,9 @@ from piyard.convert.own.defaults import (
     CHECKPOINT,
     MAX_LEVEL,
     PLAIN_LEVELS,
+    UNIT_LEVELS,
     OwnModelOptions,
+    PreprocessKeys,
     describe_preprocess,
     merge_preprocess,
     parse_size,
@@ -32,6 +34,8 @@ from piyard.convert.own.defaults import (
 from piyard.models.weights import checkpoint_notes
 from piyard.vision.tasks import TASKS, find_task
 
+Notes = Mapping[str, object]
+"""Metadata as somebody wrote it: nothing of it is checked."""
 AUTHOR = "Ultralytics"
 TASK_HEADS = {
     task.name: task.ultralytics_head for task in TASKS if task.ultralytics_head is not None
@@ -54,15 +58,16 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     """For a checkpoint of a classifier, which does not show how it ends."""
     author: str = ""
     """``AUTHOR``, or empty."""
-    notes: dict[str, Any] = {}
+    notes: Notes = {}
     """Other notes that may state how a picture is prepared."""
 
-    def preprocess(self, task: str, size: str) -> dict[str, Any]:
+    def preprocess(self, task: str, size: str) -> PreprocessKeys:
         """The part of a model's ``preprocess`` that the file states, for that task and size."""
         _, rows, columns = parse_size(size)
         if self.author == AUTHOR:
             defaults = ultralytics_preprocess(task, rows, columns)
-            return defaults | transforms_preprocess(self.notes.get("transforms"), rows, columns)
+            transforms = transforms_preprocess(self.notes.get("transforms"), rows, columns)
+            return {**defaults, **transforms}
         return noted_preprocess(self.notes, rows, columns)
 
     def lines(self, task: str, size: str) -> list[str]:
@@ -100,7 +105,7 @@ def read_metadata(file: Path, kind: str) -> Metadata:
     return _pair_metadata(_read_pair_notes(file)) if kind == "ncnn" else Metadata()
 
 
-def _checkpoint_metadata(notes: Mapping[str, Any]) -> Metadata:
+def _checkpoint_metadata(notes: Notes) -> Metadata:
     """The trainer's ``args`` hold the size; its names may be numbered."""
     names, licence = _class_names(notes.get("names")), _short_licence(notes.get("license"))
     if not notes.get("trainer"):
@@ -128,13 +133,13 @@ def _graph_metadata(graph: OnnxGraph) -> Metadata:
     return _exporter_metadata({**notes, **parsed}, _graph_size(graph))
 
 
-def _pair_metadata(notes: Mapping[str, Any]) -> Metadata:
+def _pair_metadata(notes: Notes) -> Metadata:
     """A detector's pair includes its decoding, so that no head fits it."""
     metadata = _exporter_metadata(notes, _format_size(notes.get("imgsz")))
     return metadata if metadata.task and not metadata.head else Metadata(names=metadata.names)
 
 
-def _read_pair_notes(file: Path) -> dict[str, Any]:
+def _read_pair_notes(file: Path) -> Notes:
     notes = file.parent / PAIR_METADATA
     try:
         content = yaml.safe_load(notes.read_text(encoding="utf-8")[:MAX_TEXT])
@@ -143,7 +148,7 @@ def _read_pair_notes(file: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _program_metadata(notes: Mapping[str, Any]) -> Metadata:
+def _program_metadata(notes: Notes) -> Metadata:
     """In JSON the numbers of the classes are strings."""
     names = notes.get("names")
     if isinstance(names, Mapping):
@@ -151,7 +156,7 @@ def _program_metadata(notes: Mapping[str, Any]) -> Metadata:
     return _exporter_metadata({**notes, "names": names}, _format_size(notes.get("imgsz")))
 
 
-def _exporter_metadata(notes: Mapping[str, Any], size: str) -> Metadata:
+def _exporter_metadata(notes: Notes, size: str) -> Metadata:
     names, task = _class_names(notes.get("names")), notes.get("task")
     if notes.get("author") != AUTHOR or not isinstance(task, str) or task not in TASK_HEADS:
         return Metadata(names=names, size=size or noted_size(notes), notes=_preprocess_notes(notes))
@@ -161,7 +166,7 @@ def _exporter_metadata(notes: Mapping[str, Any], size: str) -> Metadata:
     )
 
 
-def _preprocess_notes(notes: Mapping[str, Any]) -> dict[str, Any]:
+def _preprocess_notes(notes: Notes) -> Notes:
     return {key: notes[key] for key in PREPROCESS_KEYS if key in notes}
 
 
@@ -207,9 +212,9 @@ def _is_printable(text: str) -> bool:
     return bool(text) and text.isprintable()
 
 
-PIXEL_RANGES: dict[str, dict[str, Any]] = {
+PIXEL_RANGES: dict[str, PreprocessKeys] = {
     "nominalrange_0_255": PLAIN_LEVELS,
-    "normalized_0_1": PLAIN_LEVELS | {"norm": [1 / MAX_LEVEL] * 3},
+    "normalized_0_1": UNIT_LEVELS,
     "normalized_1_1": {"mean": [MAX_LEVEL / 2] * 3, "norm": [2 / MAX_LEVEL] * 3},
 }
 CHANNEL_ORDERS = {
@@ -238,7 +243,7 @@ MAX_TEXT = 1_000_000
 """Characters of a note that is parsed; the names of a thousand classes have some 20,000."""
 
 
-def transforms_preprocess(transforms: Any, rows: int, columns: int) -> dict[str, Any]:
+def transforms_preprocess(transforms: Any, rows: int, columns: int) -> PreprocessKeys:
     """``preprocess`` from torchvision's transforms, which Ultralytics saves with a classifier.
 
     Only their attributes are loaded: a ``Resize`` has an interpolation, a ``CenterCrop`` has
@@ -247,16 +252,18 @@ def transforms_preprocess(transforms: Any, rows: int, columns: int) -> dict[str,
     """
     steps = vars(transforms).get("transforms") if hasattr(transforms, "__dict__") else None
     attributes = [vars(step) for step in _as_list(steps) if hasattr(step, "__dict__")]
-    keys: dict[str, Any] = {}
+    keys: PreprocessKeys = {}
     for step in attributes:
-        keys |= _noted_levels({key: _as_list(step.get(key)) for key in ("mean", "std")})
+        levels = _noted_levels({key: _as_list(step.get(key)) for key in ("mean", "std")})
+        keys = {**keys, **levels}
     sized = [step for step in attributes if "size" in step]
     resizes = [step["size"] for step in sized if "interpolation" in step]
     crops = [step["size"] for step in sized if "interpolation" not in step]
     if len(resizes) == len(crops) == 1 and _as_list(crops[0]) == [rows, columns] == [rows, rows]:
         short = resizes[0]
         if type(short) is int and short >= rows:
-            keys |= {"fit": "crop", "resize": short, "crop": rows, "resample": "bilinear"}
+            crop: PreprocessKeys = {"fit": "crop", "resize": short, "crop": rows}
+            keys = {**keys, **crop, "resample": "bilinear"}
     return keys
 
 
@@ -266,19 +273,21 @@ def _as_list(values: Any) -> list[Any]:
     return list(listed) if isinstance(listed, (list, tuple)) else []
 
 
-def noted_preprocess(notes: Mapping[str, Any], rows: int, columns: int) -> dict[str, Any]:
+def noted_preprocess(notes: Notes, rows: int, columns: int) -> PreprocessKeys:
     """The part of a model's ``preprocess`` in these notes; what cannot be read is left out."""
     order = str(_first_value(notes, ORDER_KEYS) or "").lower()
-    levels = PIXEL_RANGES.get(str(notes.get(RANGE_KEY, "")).lower(), {})
+    empty: PreprocessKeys = {}
+    levels = PIXEL_RANGES.get(str(notes.get(RANGE_KEY, "")).lower(), empty)
+    channels: PreprocessKeys = {"order": CHANNEL_ORDERS[order]} if order in CHANNEL_ORDERS else {}
     return {
-        **({"order": CHANNEL_ORDERS[order]} if order in CHANNEL_ORDERS else {}),
+        **channels,
         **levels,
         **_noted_levels(notes),
         **_noted_crop(notes, rows, columns),
     }
 
 
-def noted_size(notes: Mapping[str, Any]) -> str:
+def noted_size(notes: Notes) -> str:
     """timm's ``input_size``, as ``--input`` has it."""
     sides = parse_literal(notes.get(SIZE_KEY))
     is_size = isinstance(sides, (list, tuple)) and len(sides) == 3
@@ -300,11 +309,11 @@ def parse_literal(note: Any) -> Any:
         return None
 
 
-def _first_value(notes: Mapping[str, Any], keys: Sequence[str]) -> Any:
+def _first_value(notes: Notes, keys: Sequence[str]) -> Any:
     return next((notes[key] for key in keys if key in notes), None)
 
 
-def _noted_levels(notes: Mapping[str, Any]) -> dict[str, Any]:
+def _noted_levels(notes: Notes) -> PreprocessKeys:
     """Mean and deviation of levels from 0 to 1, as these libraries have them, or from 0 to 255."""
     mean, deviation = (
         _parse_three_numbers(_first_value(notes, keys)) for keys in (MEAN_KEYS, DEVIATION_KEYS)
@@ -318,7 +327,7 @@ def _noted_levels(notes: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _noted_crop(notes: Mapping[str, Any], rows: int, columns: int) -> dict[str, Any]:
+def _noted_crop(notes: Notes, rows: int, columns: int) -> PreprocessKeys:
     """timm's: the middle of the picture, a share of it, for a square input."""
     share = parse_literal(notes.get("crop_pct"))
     if rows != columns or not isinstance(share, (int, float)) or not 0 < share <= 1:

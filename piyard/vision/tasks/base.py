@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -243,11 +243,11 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
         """The model's classes, as COCO's categories are called."""
         return labels
 
-    def coco_annotation(self, annotation: Mapping[str, Any]) -> dict[str, Any]:
+    def coco_annotation(self, annotation: Mapping[str, object]) -> dict[str, object]:
         """What pycocotools needs of an annotation beside its box; raises for what it lacks."""
         return {self.coco_key: annotation[self.coco_key]}
 
-    def coco_result(self, predicted: PredictedObject) -> dict[str, Any]:
+    def coco_result(self, predicted: PredictedObject) -> dict[str, object]:
         """The object as pycocotools compares it, beside its picture, category and score."""
         x0, y0, x1, y1 = predicted.box
         return {"bbox": [x0, y0, x1 - x0, y1 - y0]}

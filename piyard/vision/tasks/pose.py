@@ -99,7 +99,7 @@ class Pose(Detect, frozen=True, kw_only=True):
             )
         return {"keypoints": points, "num_keypoints": sum(seen > 0 for seen in points[2::3])}
 
-    def coco_result(self, predicted: PredictedObject) -> dict[str, Any]:
+    def coco_result(self, predicted: PredictedObject) -> dict[str, object]:
         """COCO scores a pose by its person's score; visibility is not judged."""
         return {"keypoints": [v for x, y, _ in predicted.keypoints or () for v in (x, y, 1)]}
 

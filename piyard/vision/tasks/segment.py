@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -68,7 +68,7 @@ class Segment(Detect, frozen=True, kw_only=True):
         mask = predicted.mask if predicted else None
         return [number_cell(mask_area(mask)) if mask else Cell("", None)]
 
-    def coco_result(self, predicted: PredictedObject) -> dict[str, Any]:
+    def coco_result(self, predicted: PredictedObject) -> dict[str, object]:
         """The mask; the box of an object without one."""
         mask = predicted.mask
         if mask is None:
