@@ -29,8 +29,10 @@ class Walk:
     """The files a name entered, in order, and how often what it names was looked up."""
 
     def __init__(self, name: str) -> None:
-        self._name, self._functions = name, set[CodeType]()
+        self._name, self._called = name, set[CodeType]()
         self.files: list[str] = []
+        self.functions: list[list[str]] = []
+        """Of each file that was entered, those that received the name then."""
         self.lookups: Counter[str] = Counter()
 
     def record(self, frame: FrameType, event: str, _argument: Any) -> None:
@@ -40,11 +42,13 @@ class Walk:
             return
         if code.co_name in LOOKUPS:
             self.lookups[f"{code.co_name}({', '.join(_texts(frame))})"] += 1
-        if code not in self._functions and any(map(self._is_name, _arguments(frame))):
-            self._functions.add(code)
+        if code not in self._called and any(map(self._is_name, _arguments(frame))):
+            self._called.add(code)
             file = str(Path(code.co_filename).relative_to(PACKAGE))
             if self.files[-1:] != [file]:
                 self.files.append(file)
+                self.functions.append([])
+            self.functions[-1].append(code.co_name)
 
     def _is_name(self, value: object) -> bool:
         if isinstance(value, str):
@@ -92,9 +96,10 @@ def report(walk: Walk) -> str:
     entries = walk.entries
     most = max(entries.values(), default=0)
     looked_up = ", ".join(f"{call} {count} times" for call, count in sorted(walk.lookups.items()))
+    steps = zip(walk.files, walk.functions, strict=True)
     return "\n".join(
         [
-            *walk.files,
+            *(f"{file}: {', '.join(names)}" for file, names in steps),
             f"{len(entries)} files, {len(walk.files)} entries, no file more than {most} times",
             f"looked up: {looked_up}",
         ]
