@@ -159,6 +159,8 @@ def _make_dataset(
 
 def _require_fitting(kind: str, model: Model) -> None:
     needed = model.spec.data_kind(model.tracker)
+    if not needed:
+        raise WrongInput(f"{model.title} is for task {model.task}, which no kind of data judges")
     if kind != needed:
         raise WrongInput(
             f"{model.title} is for task {model.task}, which is judged by data of kind {needed}",

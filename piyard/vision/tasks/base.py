@@ -236,8 +236,8 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
         return [format_count(len(frames), "picture")]
 
     def data_kind(self, _tracker: TrackerConfig | None) -> str:
-        """The kind of data that judges a model of this task (see ``evaluate.dataset``)."""
-        return "coco"
+        """The kind of data that judges a model (``evaluate.dataset``); empty where none does."""
+        return ""
 
     def coco_classes(self, labels: Sequence[str]) -> Sequence[str]:
         """The model's classes, as COCO's categories are called."""

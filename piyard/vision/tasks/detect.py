@@ -19,7 +19,7 @@ from piyard.vision.dense_head import (
 from piyard.vision.overlap import box_area, suppress_overlaps
 from piyard.vision.predictions import DecodedObject, Frame, PredictedObject
 from piyard.vision.preprocess import ImageTransform
-from piyard.vision.schema import DenseHead, Head
+from piyard.vision.schema import DenseHead, Head, TrackerConfig
 from piyard.vision.tasks.base import Row, TaskSpec
 
 if TYPE_CHECKING:
@@ -77,6 +77,10 @@ class Detect(TaskSpec, frozen=True, kw_only=True):
     ) -> list[DecodedObject]:
         """The objects with what the channels ``extra`` (objects, channels) tell of them."""
         return objects
+
+    def data_kind(self, _tracker: TrackerConfig | None) -> str:
+        """Pictures with objects in boxes, masks or keypoints."""
+        return "coco"
 
     def cells(self, _predicted: PredictedObject | None) -> Row:
         """What the table has of an object beside its box; None where nothing was seen."""
