@@ -77,9 +77,9 @@ def test_manifest_says_which_weights_were_used(real):
     assert weights.kind == "file"
     assert len(weights.sha256) == 64
     assert set(weights.sha256) <= HEX
-    assert weights["licence"]
-    assert weights["dataset"]
-    assert weights["source"]
+    assert weights.licence
+    assert weights.dataset
+    assert weights.source
 
 
 def test_params_and_macs_are_those_others_publish(real):

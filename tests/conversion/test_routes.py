@@ -137,7 +137,7 @@ def test_both_nets_are_proved(tracker):
         assert {"out0", "head:out0", "head:out1"} <= set(kinds["noise"])
         assert set(kinds["dynamic"]) == {"out0"}
         assert all(
-            figures["cosine"] > 0.999 for outputs in kinds.values() for figures in outputs.values()
+            figures.cosine > 0.999 for outputs in kinds.values() for figures in outputs.values()
         )
 
 

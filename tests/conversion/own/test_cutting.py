@@ -134,6 +134,7 @@ def described(layout, task="detect", /, **more):
     keypoints = {"keypoints": "coco_keypoints"} if task == "pose" else {}
     return msgspec.convert(
         {
+            "name": "mine",
             "title": "mine",
             "task": task,
             "network": "onnx",
