@@ -5,15 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from piyard.convert.conversions import Conversion
 from piyard.convert.converter import convert_model
 from piyard.core import download
+from piyard.core.files import sha256_of_file
 from piyard.models import definition
 from piyard.models.definition import load_model
+from piyard.models.networks import build_network
+
+RESNET18_DIGEST = next(
+    line.strip()
+    for line in (definition.MODELS_FOLDER / "resnet18.yaml").read_text().splitlines()
+    if line.strip().startswith("sha256:")
+)
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +92,44 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]
         return name
 
     return write
+
+
+class Subject(NamedTuple):
+    """A model with weights of its own, and pictures with their classes."""
+
+    model: str
+    data: Path
+    conversion: Conversion
+
+
+@pytest.fixture(params=["tiny", "real"])
+def subject(request: pytest.FixtureRequest) -> Subject:
+    """A tiny one, whose weights are a file; and one that knows ImageNet, where there is one."""
+    if request.param == "tiny":
+        made: Subject = request.getfixturevalue("tiny")
+        return made
+    data = request.getfixturevalue("mirror") / "data" / "imagenet500"
+    return Subject("squeezenet1_1", data, request.getfixturevalue("real"))
+
+
+@pytest.fixture
+def tiny(small: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Subject:
+    """Ten classes that nobody was taught, twelve pictures of 64 by 64, in a mirror of their own."""
+    mirror, data = tmp_path / "tiny-mirror", tmp_path / "tiny12"
+    mirror.mkdir()
+    torch.manual_seed(1)
+    torch.save(build_network("squeezenet1_1", 10).state_dict(), mirror / "tiny.pth")
+    (data / "images").mkdir(parents=True)
+    pixels = np.random.default_rng(1).integers(0, 256, (12, 64, 64, 3), np.uint8)
+    for number, values in enumerate(pixels):
+        Image.fromarray(values).save(data / "images" / f"{number:02}.png")
+    lines = ["file,index", *(f"{number:02}.png,{number % 10}" for number in range(12))]
+    (data / "labels.csv").write_text("\n".join(lines) + "\n")
+    monkeypatch.setenv("PIYARD_MIRROR", str(mirror))
+    monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path / "tiny-artifacts"))
+    digest = sha256_of_file(mirror / "tiny.pth")
+    model = small("tiny", **{RESNET18_DIGEST: f"sha256: {digest}"})
+    return Subject(model, data, convert_model(load_model(model)))
 
 
 @pytest.fixture

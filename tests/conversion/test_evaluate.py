@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from piyard.evaluate.evaluation import require_real_weights
 from piyard.models.definition import load_model
 from piyard.results import accuracies
 from piyard.results.accuracies import find_accuracy, stored_evaluations
+from tests.conversion.conftest import Subject
 
-pytestmark = pytest.mark.usefixtures("mirror", "shelf")
+pytestmark = pytest.mark.usefixtures("shelf")
 LIMIT = "12"
 
 
@@ -38,9 +40,9 @@ def run(data: Path, model: str = "squeezenet1_1", **more: Any) -> None:
 
 
 def test_ncnn_is_as_right_as_torch(
-    real: Conversion, assets: Path, shelf: Path, capsys: pytest.CaptureFixture[str]
+    real: Conversion, mirror: Path, shelf: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(assets / "data" / "imagenet500", precision=["fp32", "fp16"])
+    run(mirror / "data" / "imagenet500", precision=["fp32", "fp16"])
     rows = json.loads(capsys.readouterr().out)
     assert [(r["Computed by"], r["Data type"]) for r in rows[::2]] == [
         ("torch", "fp32"),
@@ -60,41 +62,41 @@ def test_ncnn_is_as_right_as_torch(
     assert len(list(shelf.glob("squeezenet1_1-*.json"))) == 3
 
 
-@pytest.mark.usefixtures("real")
-def test_the_original_is_asked_once(assets: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run(assets / "data" / "imagenet500")
+def test_the_original_is_asked_once(subject: Subject, capsys: pytest.CaptureFixture[str]) -> None:
+    run(subject.data, subject.model)
     capsys.readouterr()
-    run(assets / "data" / "imagenet500")
+    run(subject.data, subject.model)
     out, err = capsys.readouterr()
-    assert "evaluated on imagenet500, 12 pictures before" in err
-    assert [r["Computed by"] for r in json.loads(out)[::2]] == ["torch", "ncnn, desktop"]
+    assert f"evaluated on {subject.data.name}, 12 pictures before" in err
+    rows = json.loads(out)[::2]
+    assert [row["Computed by"] for row in rows] == ["torch", "ncnn, desktop"]
+    assert rows[0]["Percent"] == rows[1]["Percent"]
 
 
-@pytest.mark.usefixtures("real")
 def test_a_dry_run_computes_nothing(
-    assets: Path, shelf: Path, capsys: pytest.CaptureFixture[str]
+    subject: Subject, shelf: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(assets / "data" / "imagenet500", dry_run=True)
-    assert "squeezenet1_1 fp32 on imagenet500, 12 pictures, on this desktop" in (
-        capsys.readouterr().out
-    )
+    run(subject.data, subject.model, dry_run=True)
+    assert (
+        f"{subject.model} fp32 on {subject.data.name}, 12 pictures, on this desktop"
+    ) in capsys.readouterr().out
     assert not shelf.exists()
 
 
-def test_random_weights_are_refused() -> None:
-    made = convert_model(load_model("squeezenet1_1"), random_weights=True)
+def test_random_weights_are_refused(small: Callable[..., str]) -> None:
+    made = convert_model(load_model(small()), random_weights=True)
     with pytest.raises(WrongInput, match="random weights, which have no accuracy"):
         require_real_weights(made)
 
 
 def test_one_whose_proof_failed_is_refused_unless_forced(
-    real: Conversion, assets: Path, monkeypatch: pytest.MonkeyPatch
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed = ["fp32, noise, output out0: cosine 0.5 is below 0.9999"]
-    manifest = msgspec.structs.replace(real.manifest, failed=failed)
-    broken = msgspec.structs.replace(real, manifest=manifest)
+    manifest = msgspec.structs.replace(subject.conversion.manifest, failed=failed)
+    broken = msgspec.structs.replace(subject.conversion, manifest=manifest)
     monkeypatch.setattr(conversions, "load_conversion", lambda *_, **__: broken)
     with pytest.raises(ConversionFailed, match="does not compute what the original computes"):
-        run(assets / "data" / "imagenet500")
-    run(assets / "data" / "imagenet500", force=True)
+        run(subject.data, subject.model)
+    run(subject.data, subject.model, force=True)
     assert stored_evaluations()

@@ -74,10 +74,24 @@ def test_kinds_of_input():
     assert not made["strided"][0].flags.c_contiguous
 
 
-def test_real_pictures_come_from_the_mirror_and_are_spread_over_it(mirror):
+@pytest.fixture(params=["made here", "real"])
+def pictured(request, tmp_path, monkeypatch):
+    """A mirror with pictures of ImageNet's classes and of COCO's objects; names will do here."""
+    if request.param == "real":
+        return request.getfixturevalue("mirror")
+    for name in ("resnet18", "nanodet"):
+        folder = tmp_path / load_model(name).spec.proof_pictures
+        folder.mkdir(parents=True)
+        for number in range(120):
+            (folder / f"{number:03}.jpg").touch()
+    monkeypatch.setenv("PIYARD_MIRROR", str(tmp_path))
+    return tmp_path
+
+
+def test_real_pictures_come_from_the_mirror_and_are_spread_over_it(pictured):
     some = proof_pictures(load_model("resnet18"), 50)
     assert len(set(some)) == 50
-    assert some[0].is_relative_to(mirror)
+    assert some[0].is_relative_to(pictured)
     assert some[-1].name > some[0].name
 
 
@@ -211,7 +225,7 @@ def test_a_larger_input_is_proved_on_fewer(name, count):
     assert input_count(load_model(name)) == count
 
 
-def test_detectors_are_proved_on_pictures_of_objects(mirror):
+def test_detectors_are_proved_on_pictures_of_objects(pictured):
     (classes, objects) = (proof_pictures(load_model(name), 3) for name in ("resnet18", "nanodet"))
     assert {path.parent.name for path in classes} == {"images"}
     assert {path.parent.name for path in objects} == {"val2017"}

@@ -89,18 +89,18 @@ def test_an_unknown_route():
         convert_model(load_model("resnet18"), random_weights=True, route="scripted")
 
 
-# -- with trained weights ----------------------------------------------------------------------
-
-
-def test_a_file_that_is_the_network_cannot_be_random(mirror):
+def test_a_file_that_is_the_network_cannot_be_random():
     with pytest.raises(WrongInput, match="nanodet needs its file"):
         convert_model(load_model("nanodet"), random_weights=True)
 
 
-def test_a_file_that_is_the_network_cannot_be_traced(mirror):
+def test_a_file_that_is_the_network_cannot_be_traced(offline):
     with pytest.raises(WrongInput, match="route 'trace'") as caught:
         convert_model(load_model("nanodet"), route="trace")
     assert "onnx, pnnx" in caught.value.remedy
+
+
+# -- with trained weights ----------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
