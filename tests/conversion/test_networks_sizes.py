@@ -122,7 +122,7 @@ def counted_in_ncnn(name, folder):
 def test_a_file_of_onnx_has_the_published_size(name, mirror, tmp_path):
     """Less the factors that were folded into the convolutions."""
     found, read = counted_in_ncnn(name, tmp_path)
-    assert found["params"] == pytest.approx(read.published.params, rel=0.01)
+    assert found.params == pytest.approx(read.published.params, rel=0.01)
     if name in TWINS:
         network = build_network(TWINS[name], len(read_labels(read)))
-        assert found["macs"] == counted(network, read.input, "conv")
+        assert found.macs == counted(network, read.input, "conv")
