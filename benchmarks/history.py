@@ -31,9 +31,8 @@ import msgspec
 
 from piyard.board.facts import Facts
 from piyard.core import console
-from piyard.results.result import Result
+from piyard.results.result import Result, Verdict
 from piyard.results.result_files import save_result
-from piyard.results.row import Verdict
 from piyard.run.log import LogHeader, PrecisionInfo
 from piyard.run.record import BuildInfo, ModelInfo, OutputCheck, Record, TaskInfo, save_record
 from piyard.run.telemetry import Sample

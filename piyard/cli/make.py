@@ -34,8 +34,7 @@ from piyard.report.formats import render_rows
 from piyard.results.derive import make_row, parse_kwh_price, with_energy_cost
 from piyard.results.history import newest_rows, stored_results, stored_rows
 from piyard.results.index_db import ResultFilter
-from piyard.results.result import Result
-from piyard.results.row import Row
+from piyard.results.result import Result, Row
 from piyard.run.record import find_run
 
 MODEL_COLUMNS = (

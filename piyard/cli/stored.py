@@ -37,8 +37,8 @@ from piyard.results.conditions import (
 )
 from piyard.results.history import ALL_RESULTS, query_history
 from piyard.results.index_db import ResultFilter, ResultIndex, parse_since
+from piyard.results.result import Row
 from piyard.results.result_files import load_result, short_run_id
-from piyard.results.row import Row
 from piyard.results.selection import (
     TIME_KEYS,
     JobPair,

@@ -21,8 +21,7 @@ from piyard.results.comparison import JobComparison, effect_text, job_text
 from piyard.results.conditions import find_differences, forbidden_differences
 from piyard.results.derive import make_row
 from piyard.results.judge import is_believable
-from piyard.results.result import Result
-from piyard.results.row import Row
+from piyard.results.result import Result, Row
 from piyard.results.selection import describe_left_out
 from piyard.results.significance import compare_runs
 from piyard.run.job import Job

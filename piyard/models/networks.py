@@ -75,11 +75,11 @@ def _build_module(name: str, classes: int, keypoints: int) -> torch.nn.Module:
 
         return build_yolo(name, classes, keypoints)
     if name in YOLOX:
-        from piyard.models.yolox import build_yolox
+        from piyard.models.anchor_free import build_yolox
 
         return build_yolox(name, classes)
     if name in FCOS:
-        from piyard.models.fcos import FcosNetwork
+        from piyard.models.anchor_free import FcosNetwork
 
         return FcosNetwork(classes, torchvision_models())
     if name in RTMPOSE:

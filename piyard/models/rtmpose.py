@@ -1,6 +1,6 @@
-"""RTMPose (Jiang et al.
+"""RTMPose and its backbone CSPNeXt, under mmpose's names.
 
-2023) with its backbone CSPNeXt (Lyu et al. 2022), under mmpose's names. One object is in the
+Jiang et al. 2023, Lyu et al. 2022. One object is in the
 middle of the input; a keypoint's position is classified, x and y apart (SimCC, Li et al. 2022).
 """
 

@@ -116,7 +116,7 @@ def _init_module(module: Any, generator: torch.Generator) -> Hook | None:
     import torch
     from torch import nn
 
-    from piyard.models.fcos import FrozenBatchNorm
+    from piyard.models.anchor_free import FrozenBatchNorm
 
     own = [values for values in module.parameters(recurse=False) if values.requires_grad]
     if isinstance(module, (nn.BatchNorm2d, FrozenBatchNorm)):

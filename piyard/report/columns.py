@@ -26,7 +26,7 @@ from piyard.core.text import (
     format_scaled,
 )
 from piyard.results.judge import is_believable
-from piyard.results.row import Row
+from piyard.results.result import Row
 from piyard.results.summary import Summary, interval_width
 
 

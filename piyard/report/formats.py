@@ -21,8 +21,7 @@ from piyard.core.text import NOT_KNOWN, escape_json, format_digits
 from piyard.report import columns
 from piyard.report.columns import row_comments
 from piyard.results.comparison import JobComparison, effect_text, interval_text
-from piyard.results.result import Result
-from piyard.results.row import Row
+from piyard.results.result import Result, Row
 
 
 def rows_to_csv(rows: Sequence[Row]) -> str:

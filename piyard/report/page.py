@@ -31,8 +31,7 @@ from piyard.report.provenance import (
     provenance_groups,
     sample_ends,
 )
-from piyard.results.result import Result
-from piyard.results.row import Row
+from piyard.results.result import Result, Row
 from piyard.run.record import BenchInfo
 
 

@@ -7,8 +7,7 @@ from itertools import accumulate
 
 import msgspec
 
-from piyard.results.result import Result
-from piyard.results.row import Row
+from piyard.results.result import Result, Row
 from piyard.run.telemetry import Sample, forward_filled
 
 MAX_TIMELINE_MOMENTS = 600

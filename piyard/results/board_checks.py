@@ -12,8 +12,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from piyard.core.target import Conditions
-from piyard.results.result import Result
-from piyard.results.row import Reason
+from piyard.results.result import Reason, Result
 from piyard.run.telemetry import TICKS_PER_SECOND, Sample, forward_filled, samples_between
 
 UNDER_VOLTAGE_BIT = 0x1

@@ -16,9 +16,8 @@ from piyard.results.conditions import (
     find_differences,
     root_conditions,
 )
-from piyard.results.result import Result
+from piyard.results.result import Result, Row
 from piyard.results.result_files import load_result
-from piyard.results.row import Row
 from piyard.results.selection import JobPair
 from piyard.results.significance import SAMPLES_SMALLEST, Comparison, compare_samples
 

@@ -14,8 +14,7 @@ from piyard.results import reference_times, summary
 from piyard.results.accuracies import find_accuracy
 from piyard.results.judge import judge_result
 from piyard.results.reference_times import find_reference
-from piyard.results.result import Result
-from piyard.results.row import Cost, EnergyUse, OutputMatch, Roofline, Row, Verdict
+from piyard.results.result import Cost, EnergyUse, OutputMatch, Result, Roofline, Row, Verdict
 from piyard.run.record import Record
 from piyard.run.telemetry import WALL_SOURCE, inference_energy
 

@@ -26,9 +26,8 @@ from piyard.core.paths import IS_INSTALLED, PACKAGE
 from piyard.results import index_db
 from piyard.results.accuracies import EVALUATIONS_SHELF
 from piyard.results.index_db import NO_RESULT, IndexEntry, ResultFilter, ResultIndex
-from piyard.results.result import Result
+from piyard.results.result import Result, Row
 from piyard.results.result_files import FileStamp, index_file, scan_stamps
-from piyard.results.row import Row
 
 VERSIONED_FOLDERS = ("piyard", "targets", "models")
 

@@ -12,8 +12,8 @@ import msgspec
 
 from piyard.core.errors import UnreadableLog, WrongInput
 from piyard.results.derive import make_row
+from piyard.results.result import Row
 from piyard.results.result_files import FileStamp
-from piyard.results.row import Row
 from piyard.run.record import RUNS_FOLDER, read_record, run_folder
 
 

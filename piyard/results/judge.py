@@ -9,8 +9,7 @@ from piyard.core.target import Conditions
 from piyard.core.text import format_change
 from piyard.results import board_checks, summary
 from piyard.results.board_checks import board_reasons, parse_throttled, telemetry_reasons
-from piyard.results.result import Result
-from piyard.results.row import Reason, Verdict, VerdictState
+from piyard.results.result import Reason, Result, Verdict, VerdictState
 from piyard.results.summary import MIN_SAMPLES
 from piyard.results.trend import find_drift, find_modes
 from piyard.run.record import OutputCheck

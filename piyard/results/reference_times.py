@@ -29,8 +29,7 @@ import msgspec
 from piyard.board.facts import Facts
 from piyard.core.paths import PACKAGE
 from piyard.core.target import Peaks, Precision
-from piyard.results.result import Result
-from piyard.results.row import ReferenceTime, Roofline, Verdict
+from piyard.results.result import ReferenceTime, Result, Roofline, Verdict
 from piyard.run.log import PrecisionInfo
 
 BYTES_PER_WEIGHT = {"int8": 1, "fp16": 2, "bf16": 2, "fp32": 4}

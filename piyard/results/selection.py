@@ -18,8 +18,8 @@ import msgspec
 
 from piyard.core.errors import PROGRAM, WrongInput, did_you_mean, unknown_name
 from piyard.results.judge import is_believable
+from piyard.results.result import Row
 from piyard.results.result_files import resolve_run_id
-from piyard.results.row import Row
 
 SIDE_EXAMPLE = (
     f"a run's id or its start ({PROGRAM} history), or a set such as build=2cc76d,model=resnet18"

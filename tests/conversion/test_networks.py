@@ -12,7 +12,7 @@ from piyard.core.download import find_in_mirror
 from piyard.core.errors import WrongInput
 from piyard.core.files import sha256_of_value
 from piyard.models import synthetic
-from piyard.models.fcos import FrozenBatchNorm
+from piyard.models.anchor_free import Focus, FrozenBatchNorm
 from piyard.models.networks import (
     CLASSIFIERS,
     FCOS,
@@ -25,7 +25,6 @@ from piyard.models.networks import (
 )
 from piyard.models.synthetic import random_tensor
 from piyard.models.weights import read_checkpoint
-from piyard.models.yolox import Focus
 from tests.conversion.drawn_weights import drawn
 
 DATA = Path(__file__).parent / "data"

@@ -14,8 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from piyard.core.tables import Column
 from piyard.report import columns
 from piyard.report.formats import render_rows
-from piyard.results.result import Result
-from piyard.results.row import Reason, Row, Verdict
+from piyard.results.result import Reason, Result, Row, Verdict
 from tests.support import sample_rows
 from tests.support.sample_rows import row
 

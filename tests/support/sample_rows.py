@@ -13,13 +13,13 @@ import msgspec
 from piyard.board.facts import Facts
 from piyard.build.builder import BuildFlags
 from piyard.models.weights import WeightsInfo
-from piyard.results.result import Result
-from piyard.results.row import (
+from piyard.results.result import (
     Cost,
     EnergyUse,
     OutputMatch,
     Reason,
     ReferenceTime,
+    Result,
     Roofline,
     Row,
     Verdict,

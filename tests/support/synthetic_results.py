@@ -14,8 +14,7 @@ from piyard.board.facts import Facts
 from piyard.build.builder import BuildManifest
 from piyard.convert.conversions import ConversionManifest
 from piyard.models.weights import WeightsInfo
-from piyard.results.result import Result
-from piyard.results.row import Verdict
+from piyard.results.result import Result, Verdict
 from piyard.run.log import LogHeader
 from piyard.run.record import (
     LOG_FILE,

@@ -18,7 +18,7 @@ from piyard.cli.stored import HISTORY_COLUMNS, list_results
 from piyard.core.errors import WrongInput
 from piyard.results.comparison import JobChange, change_since
 from piyard.results.derive import make_row
-from piyard.results.result import Result
+from piyard.results.result import Reason, Result, Row, Verdict
 from piyard.results.result_files import (
     index_file,
     resolve_run_id,
@@ -26,7 +26,6 @@ from piyard.results.result_files import (
     save_result,
     short_run_id,
 )
-from piyard.results.row import Reason, Row, Verdict
 from piyard.results.significance import compare_samples
 from tests.support import synthetic_results
 from tests.unit.test_tasks import invoke

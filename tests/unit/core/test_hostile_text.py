@@ -16,7 +16,7 @@ from piyard.core.errors import BoardBusy, WrongInput
 from piyard.core.tables import FORMATS, render_table
 from piyard.core.text import escape_csv
 from piyard.report.formats import render_rows
-from piyard.results.row import Row
+from piyard.results.result import Row
 from tests.support import sample_rows
 
 ESCAPES = [

@@ -40,8 +40,8 @@ from piyard.results.accuracies import (
     stored_evaluations,
 )
 from piyard.results.history import stored_rows
+from piyard.results.result import Row
 from piyard.results.result_files import save_result
-from piyard.results.row import Row
 from piyard.run.record import list_runs
 from piyard.vision.predictions import Frame, InputError
 from piyard.vision.schema import Dense

@@ -43,8 +43,7 @@ from piyard.measure.ab_test import (
 )
 from piyard.models.definition import load_model
 from piyard.results.comparison import JobComparison
-from piyard.results.result import Result
-from piyard.results.row import Reason, Verdict
+from piyard.results.result import Reason, Result, Verdict
 from piyard.run.job import Job, JobContext
 from piyard.run.record import RUNS_FOLDER
 from tests.support import synthetic_results

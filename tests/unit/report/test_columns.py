@@ -16,7 +16,7 @@ from piyard.report import columns
 from piyard.report.columns import COLUMNS
 from piyard.report.formats import render_rows
 from piyard.report.page import page_payload
-from piyard.results.row import OutputMatch, Row, Verdict
+from piyard.results.result import OutputMatch, Row, Verdict
 from tests.support.sample_rows import BUSY, THROTTLED, every_field, row
 
 GOLDEN = Path(__file__).parent / "golden"

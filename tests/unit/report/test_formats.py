@@ -20,7 +20,15 @@ from piyard.report.columns import COLUMNS, row_comments, shown_columns
 from piyard.report.formats import REPORT_FORMATS, render_rows, require_format
 from piyard.report.page import rerun_command
 from piyard.results import summary
-from piyard.results.row import Cost, EnergyUse, OutputMatch, ReferenceTime, Roofline, Row, Verdict
+from piyard.results.result import (
+    Cost,
+    EnergyUse,
+    OutputMatch,
+    ReferenceTime,
+    Roofline,
+    Row,
+    Verdict,
+)
 from piyard.run.record import BenchInfo, JobInfo, TaskInfo
 from tests.support import sample_rows
 from tests.support.sample_rows import BUSY, THROTTLED, row

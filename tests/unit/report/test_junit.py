@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from piyard.report.formats import render_rows
-from piyard.results.row import OutputMatch, Row, Verdict, VerdictState
+from piyard.results.result import OutputMatch, Row, Verdict, VerdictState
 from tests.support import sample_rows
 from tests.support.sample_rows import BUSY, THROTTLED, row
 

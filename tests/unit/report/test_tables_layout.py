@@ -17,7 +17,7 @@ from piyard.core.tables import fit_table, render_table
 from piyard.core.text import text_width, wrap_text
 from piyard.report.columns import comments_text
 from piyard.report.formats import render_rows
-from piyard.results.row import Reason, Verdict
+from piyard.results.result import Reason, Verdict
 from tests.support.sample_rows import row
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -8,8 +8,7 @@ import pytest
 
 from piyard.board.lease import Governor
 from piyard.results.reference_times import BOARD_CODES, NO_CAUSE_KNOWN, likely_causes
-from piyard.results.result import Result
-from piyard.results.row import Reason, ReasonCode, Verdict
+from piyard.results.result import Reason, ReasonCode, Result, Verdict
 from tests.support import pi5_results
 from tests.support.pi5_results import PRECISION, facts, record, result
 

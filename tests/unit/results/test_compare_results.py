@@ -15,8 +15,8 @@ from piyard.cli.desk_requests import CompareRequest
 from piyard.cli.stored import compare_stored
 from piyard.core.errors import PiyardError, SlowerThanAllowed, WrongInput
 from piyard.results.conditions import CONDITIONS, EMULATION
+from piyard.results.result import Reason, Verdict
 from piyard.results.result_files import save_result
-from piyard.results.row import Reason, Verdict
 from tests.support import synthetic_results
 from tests.unit.test_tasks import invoke
 

@@ -13,8 +13,8 @@ from piyard.core.errors import WrongInput
 from piyard.results import selection
 from piyard.results.conditions import CONDITIONS, IMPLIED_CONDITIONS, implied_by, root_conditions
 from piyard.results.derive import make_row
+from piyard.results.result import Row
 from piyard.results.result_files import save_result
-from piyard.results.row import Row
 from piyard.results.selection import KEY_TESTS, TIME_KEYS, Pairing, Side, pair_results, parse_side
 from tests.support import synthetic_results
 from tests.unit.results.test_compare_results import HOT, compare, refused, save

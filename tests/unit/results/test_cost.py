@@ -14,7 +14,7 @@ from piyard.results.derive import (
     parse_kwh_price,
     with_energy_cost,
 )
-from piyard.results.row import Cost, EnergyUse, Row
+from piyard.results.result import Cost, EnergyUse, Row
 from piyard.run.record import BoardPrice
 from tests.support.pi5_results import record, result
 

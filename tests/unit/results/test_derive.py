@@ -14,8 +14,7 @@ from piyard.report.columns import row_comments
 from piyard.results import reference_times, summary
 from piyard.results.derive import make_row, roofline_of
 from piyard.results.judge import judge_result
-from piyard.results.result import Result
-from piyard.results.row import Cost, OutputMatch, Reason, Row, Verdict
+from piyard.results.result import Cost, OutputMatch, Reason, Result, Row, Verdict
 from piyard.run.log import LogHeader, PrecisionInfo
 from piyard.run.record import BoardPrice, OutputCheck
 from piyard.run.telemetry import WALL_SOURCE, EnergyRun, PowerSample

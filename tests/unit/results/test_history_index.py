@@ -28,6 +28,7 @@ from piyard.results.history import (
     stored_rows,
 )
 from piyard.results.index_db import IndexEntry, ResultFilter, ResultIndex, parse_since, read_entry
+from piyard.results.result import Row, Verdict
 from piyard.results.result_files import (
     index_file,
     load_result,
@@ -35,7 +36,6 @@ from piyard.results.result_files import (
     results_folder,
     save_result,
 )
-from piyard.results.row import Row, Verdict
 from tests.support import synthetic_results
 
 
@@ -443,7 +443,7 @@ def test_the_mark_changes_with_the_code_and_the_inventory(
     monkeypatch.undo()
     monkeypatch.setattr("piyard.core.paths.ROOT", tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    code, fleet = tmp_path / "piyard" / "row.py", tmp_path / "config" / "piyard" / "fleet.yaml"
+    code, fleet = tmp_path / "piyard" / "result.py", tmp_path / "config" / "piyard" / "fleet.yaml"
     marks = [index_version()]
     for file in (code, fleet):
         file.parent.mkdir(parents=True)
@@ -452,5 +452,5 @@ def test_the_mark_changes_with_the_code_and_the_inventory(
         file.write_text("22")
         marks.append(index_version())
     assert len(set(marks)) == 5
-    (tmp_path / "piyard" / "row.pyc").touch()
+    (tmp_path / "piyard" / "result.pyc").touch()
     assert index_version() == marks[-1]

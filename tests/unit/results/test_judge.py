@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from piyard.board.facts import Facts
 from piyard.core.target import Conditions, load_target
 from piyard.results.judge import is_believable, judge_result
-from piyard.results.result import Result
-from piyard.results.row import Reason, Verdict
+from piyard.results.result import Reason, Result, Verdict
 from piyard.run.record import OutputCheck
 from piyard.run.telemetry import Sample
 from tests.support import pi5_results

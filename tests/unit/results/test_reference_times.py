@@ -23,8 +23,7 @@ from piyard.results.reference_times import (
     find_reference,
     published_times,
 )
-from piyard.results.result import Result
-from piyard.results.row import ReferenceTime, Verdict
+from piyard.results.result import ReferenceTime, Result, Verdict
 from tests.support import pi5_results, synthetic_results
 from tests.support.pi5_results import PRECISION, facts, record, result
 

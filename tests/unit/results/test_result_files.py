@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from piyard.core.errors import NotSetUp, UnreadableLog
 from piyard.results.history import stored_results
-from piyard.results.result import SCHEMA, Result
+from piyard.results.result import SCHEMA, Reason, Result, Verdict
 from piyard.results.result_files import (
     STALE_DRAFT_S,
     load_result,
@@ -24,7 +24,6 @@ from piyard.results.result_files import (
     results_folder,
     save_result,
 )
-from piyard.results.row import Reason, Verdict
 from piyard.run.record import OutputCheck, run_folder
 from piyard.run.telemetry import Sample
 from tests.support import synthetic_results

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from piyard.core.target import Peaks, Target, load_target
 from piyard.results import reference_times
 from piyard.results.reference_times import fastest_arithmetic, smallest_storage
-from piyard.results.row import Roofline
+from piyard.results.result import Roofline
 from piyard.run.log import PrecisionInfo
 
 RESNET18 = {"macs": 1_814_073_344, "params": 11_689_512}

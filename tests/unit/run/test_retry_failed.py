@@ -11,7 +11,7 @@ from piyard.board.fleet.selection import select_board
 from piyard.cli.board_requests import BenchRequest
 from piyard.cli.work import Boards, _remember, require_believable
 from piyard.core.errors import NothingValid, WrongInput
-from piyard.results.row import Reason, Verdict, VerdictState
+from piyard.results.result import Reason, Verdict, VerdictState
 from piyard.run.job import BenchDuration
 from piyard.run.outcomes import RetryState, load_retry_state, save_retry_state
 from piyard.run.plan import combine_jobs
