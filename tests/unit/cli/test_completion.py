@@ -11,6 +11,7 @@ import pytest
 
 from piyard.cli.program import SHELLS, completion_script
 from piyard.core.errors import WrongInput
+from piyard.core.target import target_names
 
 ROOT = Path(__file__).resolve().parents[3]
 BASH = r"""
@@ -47,7 +48,7 @@ def ask(shell: list[str], folder: Path) -> list[str]:
         (["fleet.tr"], ["fleet.trust"]),
         (["bench", "--mo"], ["--model"]),
         (["attach", "--r"], ["--run"]),
-        (["build", "--target", ""], ["desktop", "rpi3", "rpi4", "rpi5", "zero2w"]),
+        (["build", "--target", ""], target_names()),
         (["bench", "--host", "pi5-a", "-m", "resnet1"], ["resnet18"]),
         (["bench", "--precision", "=", "fp1"], ["fp16"]),
         (["bench", "--host", "pi"], ["pi5-a", "pi5-b"]),
