@@ -59,7 +59,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     frames: int | None
     options: PredictOptions
     model: Model
-    rules: Model
+    adjusted_model: Model
     """The model with the user's score and output."""
     draw: bool
     show: bool
@@ -69,7 +69,7 @@ def run_model(request: RunRequest) -> None:
     """Show pictures to a model on each board, print what it sees, and say where it is drawn."""
     chosen = choose(request)
     check_inputs(chosen.inputs)
-    nnrun_flags(chosen.rules, chosen.options)  # what is missing is said before any work
+    nnrun_flags(chosen.adjusted_model, chosen.options)  # what is missing is said before any work
     with plan_work(request, "run", models=[chosen.model]) as plan:
         if request.dry_run:
             plan.print(f"run on {', '.join(chosen.inputs)}")
@@ -79,7 +79,10 @@ def run_model(request: RunRequest) -> None:
 
             def look(context: JobContext) -> Prediction:
                 return predict_on_board(
-                    context, shown, board_arguments(chosen, context.job, shown), chosen.rules
+                    context,
+                    shown,
+                    board_arguments(chosen, context.job, shown),
+                    chosen.adjusted_model,
                 )
 
             outcomes = run_jobs(plan, prepared, look)
@@ -91,22 +94,22 @@ def run_model(request: RunRequest) -> None:
 
 
 def choose(request: RunRequest) -> Choice:
-    """What the flags say; raises ``WrongInput``."""
+    """The choice that the flags make; raises ``WrongInput``."""
     loaded = load_model(request.models[0])
     return Choice(
         inputs=request.inputs,
         frames=request.frames,
         options=PredictOptions(topk=request.topk, init=request.init, fps=request.fps),
         model=loaded,
-        rules=_with_output(_with_score(loaded, request.score), request.output),
+        adjusted_model=_with_output(_with_score(loaded, request.score), request.output),
         draw=request.draw,
         show=request.show,
     )
 
 
 def board_arguments(chosen: Choice, job: Job, shown: Inputs) -> PredictOptions:
-    """What one board is asked."""
-    drawn = drawing_options(chosen.rules, shown) if chosen.draw else {}
+    """The options of one board's job."""
+    drawn = drawing_options(chosen.adjusted_model, shown) if chosen.draw else {}
     return msgspec.structs.replace(
         chosen.options, precision=job.precision, threads=job.threads, **drawn
     )
@@ -135,23 +138,23 @@ def require_readable(seen: Sequence[Prediction]) -> None:
         )
 
 
-def _with_score(rules: Model, score: float | None) -> Model:
+def _with_score(model: Model, score: float | None) -> Model:
     if score is None:
-        return rules
-    if not isinstance(rules.head, Dense):
+        return model
+    if not isinstance(model.head, Dense):
         raise WrongInput(
-            f"{rules.title} gives objects no score to choose by", remedy="leave out --score"
+            f"{model.title} gives objects no score to choose by", remedy="leave out --score"
         )
-    return msgspec.structs.replace(rules, head=msgspec.structs.replace(rules.head, score=score))
+    return msgspec.structs.replace(model, head=msgspec.structs.replace(model.head, score=score))
 
 
-def _with_output(rules: Model, name: str) -> Model:
+def _with_output(model: Model, name: str) -> Model:
     """Another output than the model's own: what makes scores of it, it says by how it ends."""
-    if not name or name == rules.output:
-        return rules
-    if not rules.spec.has_class_output:
-        raise WrongInput(f"{rules.title} is no classifier", remedy="leave out --output")
-    return msgspec.structs.replace(rules, output=name, activation="auto")
+    if not name or name == model.output:
+        return model
+    if not model.spec.has_class_output:
+        raise WrongInput(f"{model.title} is not a classifier", remedy="leave out --output")
+    return msgspec.structs.replace(model, output=name, activation="auto")
 
 
 ALL_FAILED = "failed"

@@ -80,12 +80,12 @@ def test_mistakes_are_said_before_any_work(
 
 
 def test_a_score_changes_the_head_and_nothing_else() -> None:
-    rules, usual = chosen("yolov8_n", score="0.4").rules, load_model("yolov8_n")
-    assert isinstance(rules.head, Dense)
+    adjusted, usual = chosen("yolov8_n", score="0.4").adjusted_model, load_model("yolov8_n")
+    assert isinstance(adjusted.head, Dense)
     assert isinstance(usual.head, Dense)
-    assert rules.head.score == 0.4
-    assert rules.head.nms == usual.head.nms
-    assert rules.preprocess == usual.preprocess
+    assert adjusted.head.score == 0.4
+    assert adjusted.head.nms == usual.head.nms
+    assert adjusted.preprocess == usual.preprocess
 
 
 def test_the_objects_box_as_it_is_typed() -> None:
