@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from piyard.board import connection, facts
+from piyard.board import connection
 from piyard.board.address import Address
-from piyard.board.connection import open_board
+from piyard.board.connection import BoardConnection, open_board
 from piyard.board.facts import Facts, read_facts
 from piyard.board.lease import new_lease
 from piyard.board.release import HOME, release_of
@@ -102,7 +102,7 @@ def test_facts_of_this_machine(sshd: Sshd) -> None:
 def test_a_board_that_is_not_aarch64_is_refused(
     sshd: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "_board_login", lambda *_: nullcontext(sshd.login))
+    monkeypatch.setattr(BoardConnection, "_open_login", lambda _: nullcontext(sshd.login))
     for target_name in ("", "rpi5"):
         with (
             pytest.raises(WrongBoard, match=f"is {HERE}") as caught,
@@ -116,8 +116,8 @@ def test_a_board_nobody_knows_needs_its_target_named(
     sshd: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = Facts(machine="aarch64", model="Orange Pi 5")
-    monkeypatch.setattr(connection, "_board_login", lambda *_: nullcontext(sshd.login))
-    monkeypatch.setattr(facts, "read_facts", lambda _session: told)
+    monkeypatch.setattr(BoardConnection, "_open_login", lambda _: nullcontext(sshd.login))
+    monkeypatch.setattr(connection, "read_facts", lambda _session: told)
     with (
         pytest.raises(WrongInput, match="'Orange Pi 5', which no target lists"),
         open_board("opi"),
