@@ -119,7 +119,7 @@ def test_a_board_nobody_knows_needs_its_target_named(
     monkeypatch.setattr(BoardConnection, "_open_login", lambda _: nullcontext(sshd.login))
     monkeypatch.setattr(connection, "read_facts", lambda _session: told)
     with (
-        pytest.raises(WrongInput, match="'Orange Pi 5', which no target lists"),
+        pytest.raises(WrongInput, match="no target lists the model of opi, 'Orange Pi 5'"),
         open_board("opi"),
     ):
         raise AssertionError("opened")
