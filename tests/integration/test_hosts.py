@@ -115,7 +115,7 @@ def test_a_board_that_is_not_aarch64_is_refused(
 def test_a_board_nobody_knows_needs_its_target_named(
     sshd: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = Facts(machine="aarch64", model="Orange Pi 5")
+    told = Facts(machine="aarch64", model="Orange Pi 5", features="fp asimd asimdhp asimddp")
     monkeypatch.setattr(BoardConnection, "_open_login", lambda _: nullcontext(sshd.login))
     monkeypatch.setattr(connection, "read_facts", lambda _session: told)
     with (
