@@ -9,7 +9,6 @@ from functools import cached_property
 
 import msgspec
 
-from piyard.board.address import Address
 from piyard.board.emulator import start_emulated
 from piyard.board.facts import Facts, read_facts
 from piyard.board.fleet.inventory import (
@@ -21,6 +20,7 @@ from piyard.board.fleet.inventory import (
 from piyard.board.fleet.selection import SelectedBoard, select_board
 from piyard.board.labgrid.acquisition import acquire_place
 from piyard.board.lease import LEASE_WAIT_S, new_lease, release_lease
+from piyard.board.ssh.config import Address
 from piyard.board.ssh.login import Login
 from piyard.board.ssh.session import Session, open_session, require_resolvable
 from piyard.core.errors import NoSuchHost, WrongBoard, WrongInput

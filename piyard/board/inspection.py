@@ -10,7 +10,6 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from piyard.board.address import parse_address
 from piyard.board.connection import BoardConnection
 from piyard.board.facts import Facts, megabytes, require_exec
 from piyard.board.fleet.inventory import (
@@ -25,6 +24,7 @@ from piyard.board.fleet.selection import SelectedBoard, unlisted_board
 from piyard.board.lease import restore_governor
 from piyard.board.release import HOME
 from piyard.board.ssh import hostkeys
+from piyard.board.ssh.config import parse_address
 from piyard.board.ssh.errors import LACKS, install_command
 from piyard.board.ssh.hostkeys import pin_host_key, user_pins_other_key
 from piyard.board.ssh.session import read_host_key

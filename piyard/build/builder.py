@@ -22,15 +22,16 @@ import msgspec
 
 from piyard.build.images import CROSS_IMAGE
 from piyard.build.recipe import (
+    BuildFlags,
     CpuFeatures,
+    NcnnInfo,
     NcnnInputs,
     NnrunInputs,
     Recipe,
-    ToolchainIdentity,
     is_toolchain_ready,
     load_toolchain,
 )
-from piyard.build.source import SourceIdentity, load_source
+from piyard.build.source import load_source
 from piyard.core import console, containers, paths, store
 from piyard.core.console import Step
 from piyard.core.containers import CommandFailed
@@ -56,23 +57,6 @@ class NcnnManifest(Manifest, frozen=True, kw_only=True):
     compilers: dict[str, str]
     """Package → version."""
     inputs: NcnnInputs
-
-
-class NcnnInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """The library in a build: its key, and the inputs that give it."""
-
-    key: str
-    options: CMakeOptions
-    recipe: int
-    source: SourceIdentity
-    toolchain: ToolchainIdentity
-
-
-class BuildFlags(msgspec.Struct, frozen=True, kw_only=True):
-    """CMake's options."""
-
-    ncnn: CMakeOptions
-    nnrun: CMakeOptions
 
 
 class BuildManifest(Manifest, frozen=True, kw_only=True):

@@ -205,3 +205,20 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
             required=march[1] if march else self.target.cpu,
             dispatched=dispatched if self.target.arch == "aarch64" else [],
         )
+
+
+class NcnnInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The library in a build: its key, and the inputs that give it."""
+
+    key: str
+    options: CMakeOptions
+    recipe: int
+    source: SourceIdentity
+    toolchain: ToolchainIdentity
+
+
+class BuildFlags(msgspec.Struct, frozen=True, kw_only=True):
+    """CMake's options."""
+
+    ncnn: CMakeOptions
+    nnrun: CMakeOptions

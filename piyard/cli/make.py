@@ -8,7 +8,7 @@ from pathlib import Path
 
 from piyard.build import builder
 from piyard.build.builder import plan_build
-from piyard.cli.desk_requests import AddModelRequest, ConvertRequest, ReportRequest
+from piyard.cli.desk_requests import AddModelRequest, ConvertRequest
 from piyard.convert import converter
 from piyard.convert.conversions import (
     PROOF_COLUMNS,
@@ -22,20 +22,12 @@ from piyard.convert.conversions import (
 from piyard.convert.own.adding import apply_addition, plan_addition, undo_addition
 from piyard.convert.own.defaults import OwnModelOptions, parse_integers, preprocess_options
 from piyard.convert.reference_models import choose_files, model_routes, require_route, weights_path
-from piyard.core import console, download, paths
-from piyard.core.errors import PROGRAM, WrongInput
-from piyard.core.files import write_text
+from piyard.core import console, download
 from piyard.core.sandbox.launch import trust_file
 from piyard.core.tables import STYLES, render_table
 from piyard.core.target import Target, load_target
 from piyard.core.text import format_scaled
 from piyard.models.definition import Model, Weights, load_model, load_models, model_names
-from piyard.report.formats import render_rows
-from piyard.results.derive import make_row, parse_kwh_price, with_energy_cost
-from piyard.results.history import newest_rows, stored_results, stored_rows
-from piyard.results.index_db import ResultFilter
-from piyard.results.result import Result, Row
-from piyard.run.record import find_run
 
 MODEL_COLUMNS = (
     *("Model", "Task", "Input", "Params", "GFLOPs/MACs"),
@@ -188,10 +180,6 @@ def _weights_text(conversion: Conversion) -> str:
     return f"weights: {source}" if conversion.has_real_weights else "random weights"
 
 
-PAGE = "report.html"
-"""The default page, in artifacts/."""
-
-
 def build_targets(target_names: Sequence[str], source_name: str, *, dry_run: bool) -> None:
     """Build for targets, in order, after checking all names."""
     for target in [load_target(name) for name in target_names]:
@@ -211,42 +199,3 @@ def build_target(target: Target, source_name: str, *, dry_run: bool) -> None:
     state = "built" if product.fresh else "nothing changed"
     console.info(f"✓ {target.name}: {state}, build {product.key}, nnrun {size:.1f} MB, {linked}")
     print(product.folder)
-
-
-def print_report(request: ReportRequest) -> None:
-    """Print stored results, or write them to a file; a page always goes to a file."""
-    filters = ResultFilter(hosts=request.hosts, models=request.models, newest=not request.all)
-    rows = _one_row(request.run) if request.run else stored_rows(filters)
-    if not rows:
-        raise _nothing_stored(filters)
-    form, price = request.format, parse_kwh_price(request.price_kwh)
-    priced = [with_energy_cost(each, price) for each in rows]
-    text = render_rows(priced, form, _results_for(form, rows), long=request.long)
-    if not request.output and form != "html":
-        print(text)
-        return
-    path = Path(request.output) if request.output else paths.artifacts() / PAGE
-    write_text(path, text + "\n", remedy="name another with --output")
-    print(path)
-
-
-def _one_row(run_id: str) -> list[Row]:
-    """The row of a run: from its stored result, else from its folder."""
-    rows = [row for row in stored_rows() if row.run.startswith(run_id)]
-    if len(rows) == 1:
-        return rows
-    return [make_row(each) for each in stored_results([find_run(run_id).name])]
-
-
-def _results_for(form: str, rows: Sequence[Row]) -> list[Result]:
-    """The results whose samples are needed: a page shows only those of each job's newest row."""
-    needed = {"json": rows, "html": newest_rows(rows)}.get(form, [])
-    return list(stored_results([row.run for row in needed]))
-
-
-def _nothing_stored(filters: ResultFilter) -> WrongInput:
-    if filters.hosts or filters.models:
-        return WrongInput(
-            "no stored result is of that board and model", remedy=f"{PROGRAM} report shows all"
-        )
-    return WrongInput("no results are stored yet", remedy=f"{PROGRAM} deploy-bench makes some")

@@ -287,7 +287,7 @@ def model_add(request: AddModelRequest) -> None:
 @command(ReportRequest, "report")
 def report(request: ReportRequest) -> None:
     """Print the table of stored results, or make a page of them; needs no board."""
-    from piyard.cli.make import print_report
+    from piyard.cli.report import print_report
 
     print_report(request)
 

@@ -22,9 +22,8 @@ from piyard.convert.difference import OutputFigures
 from piyard.convert.ncnn_net import read_layers
 from piyard.core.errors import PROGRAM, ConversionFailed, WrongInput
 from piyard.core.parsing import Count
-from piyard.core.store import Manifest, find_artifact, read_manifest
+from piyard.core.store import Manifest, NetSize, WeightsInfo, find_artifact, read_manifest
 from piyard.models.definition import Model, ProofThresholds, read_labels
-from piyard.models.weights import WeightsInfo
 from piyard.vision.overlap import Agreement
 from piyard.vision.schema import Head, Preprocess, TrackerConfig
 
@@ -44,13 +43,6 @@ CONVERSION_SHELF = "conversions"
 LABELS_FILE = "labels.txt"
 REFERENCE_FOLDER = "reference"
 FP32 = "fp32"
-
-
-class NetSize(msgspec.Struct, frozen=True, kw_only=True):
-    """Parameters, and multiply-accumulates of one inference."""
-
-    params: Count
-    macs: Count
 
 
 class ReferenceInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +136,16 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     def weights(self) -> str:
         """Their short name in the model's YAML (see ``ChosenWeights.short``)."""
         return self.manifest.weights.sha256[:8] or "random"
+
+    @property
+    def net_files(self) -> list[str]:
+        """The names of its nets' files, as boards get them."""
+        return [f"{stem}.ncnn.{part}" for stem in self.stems for part in ("param", "bin")]
+
+    @property
+    def labels_file(self) -> str:
+        """The name of the file of its classes, one a line."""
+        return LABELS_FILE
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

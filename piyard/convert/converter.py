@@ -20,7 +20,6 @@ from piyard.convert.conversions import (
     Conversion,
     ConversionInputs,
     ConversionManifest,
-    NetSize,
     PrecisionProof,
     ReferenceInfo,
 )
@@ -51,7 +50,7 @@ from piyard.core import console, paths, store
 from piyard.core.errors import ConversionFailed, NotSetUp
 from piyard.core.files import scratch_folder, sha256_of_file
 from piyard.core.labels import format_labels
-from piyard.core.store import key_of
+from piyard.core.store import NetSize, key_of
 from piyard.models.definition import Model, read_labels
 from piyard.models.networks import inference
 from piyard.models.synthetic import INPUT_SEED, random_tensor

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, BinaryIO, ClassVar, TypeVar
+from typing import Annotated, BinaryIO, ClassVar, Literal, TypeVar
 
 import msgspec
 
@@ -26,6 +26,7 @@ from piyard.core import console, paths
 from piyard.core.cancel import raise_if_requested
 from piyard.core.errors import UnreadableLog
 from piyard.core.files import disk_errors_at, sha256_of_file, sha256_of_value
+from piyard.core.parsing import Count, Text
 
 MANIFEST = "manifest.json"
 KEY_LENGTH = 16
@@ -45,6 +46,30 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     SCHEMA: ClassVar[int] = 1
+
+
+class NetSize(msgspec.Struct, frozen=True, kw_only=True):
+    """Parameters, and multiply-accumulates of one inference."""
+
+    params: Count
+    macs: Count
+
+
+class WeightsInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Weights as manifests and records keep them: what decides the values, then the file's origin.
+
+    Only ``kind`` and ``seed`` of random ones, and only ``kind`` and ``sha256`` in a key.
+    """
+
+    dataset: Text | None = None
+    kind: Literal["file", "random"]
+    licence: Text | None = None
+    seed: Count | None = None
+    sha256: Text = ""
+    sha256_is: Text = ""
+    """How the digest came about, where nobody publishes one."""
+    source: Text | None = None
+    url: Text | None = None
 
 
 M = TypeVar("M", bound=Manifest)

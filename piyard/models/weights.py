@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -13,7 +13,7 @@ from piyard.core import console, download
 from piyard.core.download import MIRROR_VARIABLE, fetch_unpinned, find_file
 from piyard.core.errors import ConversionFailed, DownloadFailed
 from piyard.core.files import sha256_of_file
-from piyard.core.parsing import Count, Text
+from piyard.core.store import WeightsInfo
 from piyard.models import synthetic
 from piyard.models.definition import Model, Weights, digests_file_name, record_digest
 from piyard.models.synthetic import WEIGHTS_SEED
@@ -202,23 +202,6 @@ def _is_half(tensor: torch.Tensor) -> bool:
 
 RECORDED_NOTE = "recorded on first download"
 SHORT_DIGITS = 8
-
-
-class WeightsInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Weights as manifests and records keep them: what decides the values, then the file's origin.
-
-    Only ``kind`` and ``seed`` of random ones, and only ``kind`` and ``sha256`` in a key.
-    """
-
-    dataset: Text | None = None
-    kind: Literal["file", "random"]
-    licence: Text | None = None
-    seed: Count | None = None
-    sha256: Text = ""
-    sha256_is: Text = ""
-    """How the digest came about, where nobody publishes one."""
-    source: Text | None = None
-    url: Text | None = None
 
 
 class ChosenWeights(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,11 +11,13 @@ import msgspec
 
 from piyard.board.release import Release, release_of_paths
 from piyard.board.ssh import commands
+from piyard.convert.conversions import LABELS_FILE
 from piyard.core import console
 from piyard.core.errors import PROGRAM, WrongInput
 from piyard.core.files import scratch_folder
 from piyard.models.definition import Model
 from piyard.predict.files import FILM_NAME, convert_to_mjpeg, fetch_picture, is_film, is_url
+from piyard.run.job import DETECTOR
 from piyard.run.record import OUTPUTS_FOLDER
 from piyard.vision.pictures import (
     READABLE_SUFFIXES,
@@ -203,11 +205,6 @@ def input_arguments(inputs: Inputs, release: Release | None) -> list[str]:
 def release_path(release: Release) -> str:
     """A release's folder, seen from a run's."""
     return f"../../releases/{release.id}"
-
-
-LABELS_FILE = "labels.txt"
-DETECTOR = "detector"
-"""What a detector's files begin with, where a pose model needs one."""
 
 
 class PredictOptions(TaskOptions, frozen=True, kw_only=True):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from piyard.board.connection import BoardConnection, BoardSpec
 from piyard.board.release import Release, release_of
-from piyard.build.builder import Build
-from piyard.convert.conversions import LABELS_FILE, Conversion
-from piyard.models.definition import Model
+
+if TYPE_CHECKING:  # stored runs are read without all that makes a model and its files
+    from piyard.build.builder import Build
+    from piyard.convert.conversions import Conversion
+    from piyard.models.definition import Model
 
 INTERVAL = 0.01
 
@@ -200,18 +202,14 @@ def release_for(
     """The files that a board needs to run that model, and its detector."""
     release = release_of(
         (build.folder, ["nnrun"]),
-        (conversion.folder, [*_net_files(conversion), LABELS_FILE]),
+        (conversion.folder, [*conversion.net_files, conversion.labels_file]),
         label=f"{conversion.name}, build {build.key}",
     )
     if detector is None:
         return release
-    detector_release = release_of((detector.folder, _net_files(detector)))
+    detector_release = release_of((detector.folder, detector.net_files))
     renamed = [
         msgspec.structs.replace(file, name=file.name.replace("model", DETECTOR, 1))
         for file in detector_release.files
     ]
     return msgspec.structs.replace(release, files=[*release.files, *renamed])
-
-
-def _net_files(conversion: Conversion) -> list[str]:
-    return [f"{stem}.ncnn.{part}" for stem in conversion.stems for part in ("param", "bin")]

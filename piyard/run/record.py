@@ -6,22 +6,25 @@ import re
 import secrets
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from piyard.board.connection import BoardConnection, BoardSpec
 from piyard.board.facts import Facts
 from piyard.board.lease import Governor
-from piyard.build.builder import Build, BuildFlags, NcnnInfo
-from piyard.convert.conversions import Conversion, NetSize
+from piyard.build.recipe import BuildFlags, NcnnInfo
 from piyard.core import paths
 from piyard.core.errors import PROGRAM, UnreadableLog, WrongInput
 from piyard.core.files import atomic_write
 from piyard.core.parsing import Count, Integer, Number, Seconds, Sides, Text, Threads
-from piyard.models.weights import WeightsInfo
+from piyard.core.store import NetSize, WeightsInfo
 from piyard.run import job
 from piyard.run.job import StoredJob
+
+if TYPE_CHECKING:  # stored runs are read without all that makes a model and its files
+    from piyard.build.builder import Build
+    from piyard.convert.conversions import Conversion
 
 
 def read_record(folder: Path) -> Record:

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from piyard.board.address import Address
 from piyard.board.connection import BoardConnection, open_board
 from piyard.board.emulator import (
     LOOPBACK,
@@ -28,6 +27,7 @@ from piyard.board.emulator import (
 from piyard.board.fleet.selection import select_board
 from piyard.board.lease import new_lease
 from piyard.board.release import HOME
+from piyard.board.ssh.config import Address
 from piyard.board.ssh.hostkeys import _ensure_key
 from piyard.board.ssh.login import Login
 from piyard.board.ssh.session import open_session

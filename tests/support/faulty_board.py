@@ -19,7 +19,6 @@ from typing import Any
 
 import msgspec
 
-from piyard.board.address import Address
 from piyard.board.connection import BoardConnection
 from piyard.board.emulator import (
     LOOPBACK,
@@ -34,6 +33,7 @@ from piyard.board.emulator import (
 )
 from piyard.board.fleet.selection import select_board
 from piyard.board.release import HOME, Release, ReleaseFile
+from piyard.board.ssh.config import Address
 from piyard.board.ssh.hostkeys import host_key, login_key, public_key
 from piyard.board.ssh.login import Login
 from piyard.build.builder import Build, BuildManifest

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from piyard.board.facts import Facts
-from piyard.models.weights import WeightsInfo
+from piyard.core.store import WeightsInfo
 from piyard.results.result import Result
 from piyard.run.log import LogHeader
 from piyard.run.record import BuildInfo, ModelInfo, OutputCheck, Record, TaskInfo

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from piyard.board.facts import Facts
-from piyard.build.builder import BuildFlags
-from piyard.models.weights import WeightsInfo
+from piyard.build.recipe import BuildFlags
+from piyard.core.store import WeightsInfo
 from piyard.results.result import (
     Cost,
     EnergyUse,

@@ -13,7 +13,7 @@ import msgspec
 from piyard.board.facts import Facts
 from piyard.build.builder import BuildManifest
 from piyard.convert.conversions import ConversionManifest
-from piyard.models.weights import WeightsInfo
+from piyard.core.store import WeightsInfo
 from piyard.results.result import Result, Verdict
 from piyard.run.log import LogHeader
 from piyard.run.record import (

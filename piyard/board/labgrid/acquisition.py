@@ -21,7 +21,6 @@ from typing import Any
 
 import msgspec
 
-from piyard.board.address import DEFAULT_PORT, Address, parse_address
 from piyard.board.fleet.inventory import BoardEntry
 from piyard.board.labgrid.coordinator import (
     FarmSession,
@@ -40,6 +39,7 @@ from piyard.board.labgrid.places import (
     reservation_filter,
     reserve_place,
 )
+from piyard.board.ssh.config import DEFAULT_PORT, Address, parse_address
 from piyard.core import console
 from piyard.core.errors import BoardBusy, BoardCommandFailed, PiyardError, WrongInput, unknown_name
 

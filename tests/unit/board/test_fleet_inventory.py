@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from piyard.board.address import Address
 from piyard.board.fleet.inventory import (
     BoardEntry,
     checkout_fleet_file,
@@ -15,6 +14,7 @@ from piyard.board.fleet.inventory import (
     load_inventory,
     user_fleet_file,
 )
+from piyard.board.ssh.config import Address
 from piyard.core.errors import WrongInput
 from piyard.core.paths import ROOT
 

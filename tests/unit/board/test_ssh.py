@@ -15,9 +15,9 @@ from typing import Any
 import paramiko
 import pytest
 
-from piyard.board.address import Address
 from piyard.board.ssh import hostkeys, login
 from piyard.board.ssh.commands import CommandOutcome
+from piyard.board.ssh.config import Address
 from piyard.board.ssh.errors import translate_errors
 from piyard.board.ssh.hostkeys import (
     STRICT_VARIABLE,

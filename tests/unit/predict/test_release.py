@@ -13,9 +13,8 @@ import pytest
 from piyard.build.builder import Build
 from piyard.convert.conversions import Conversion
 from piyard.core.errors import BoardCommandFailed
-from piyard.predict import command
 from piyard.run import lifecycle, remote
-from piyard.run.job import DETECTOR, Prepared, release_for
+from piyard.run.job import Prepared, release_for
 from piyard.run.lifecycle import finish_run, start_run
 from piyard.run.record import LOG_FILE, STDERR_FILE, run_folder
 from tests.support import synthetic_results
@@ -71,7 +70,6 @@ def test_a_detector_comes_under_other_names(ready: Prepared) -> None:
     assert from_["detector.ncnn.param"] == "net model"
     assert from_["model.ncnn.param"] == "pose model"
     assert from_["labels.txt"] == "pose"
-    assert DETECTOR == command.DETECTOR
     assert "detector.ncnn.bin" in names(ready, "pose")
 
 

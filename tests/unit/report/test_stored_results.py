@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from piyard.cli.desk_requests import ReportRequest
-from piyard.cli.make import print_report
+from piyard.cli.report import print_report
 from piyard.core import paths
 from piyard.core.errors import UnreadableLog, WrongInput
 from piyard.results.result_files import save_result

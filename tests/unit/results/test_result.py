@@ -10,8 +10,8 @@ import pytest
 
 from piyard.board.facts import Facts
 from piyard.core.errors import UnreadableLog, WrongInput
+from piyard.core.store import WeightsInfo
 from piyard.core.tables import check_format, render_table
-from piyard.models.weights import WeightsInfo
 from piyard.results import result
 from piyard.results.result import read_run_result
 from piyard.run.log import parse_log

@@ -12,8 +12,7 @@ from piyard.build.builder import Build, BuildManifest, NcnnManifest
 from piyard.build.recipe import ToolchainManifest
 from piyard.convert.conversions import Conversion, ConversionInputs, ConversionManifest
 from piyard.core import paths
-from piyard.core.store import Manifest, key_of, read_files, read_manifest
-from piyard.models.weights import WeightsInfo
+from piyard.core.store import Manifest, WeightsInfo, key_of, read_files, read_manifest
 from piyard.results.accuracies import stored_evaluations
 from piyard.results.derive import make_row
 from piyard.results.history import stored_rows
