@@ -98,7 +98,8 @@ class Many(Single[T]):
         parts = text.split(",") if self.commas else [text]
         if not all(parts):
             raise WrongInput(
-                f"--{name} {text}: a value is empty", remedy="separate values by single commas"
+                f"{f'--{name} {text}'.rstrip()}: a value is empty",
+                remedy="separate values by single commas",
             )
         return parts
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -38,12 +37,6 @@ def parse_int(name: str, text: str, *, least: int = 1) -> int | None:
             remedy=f"for example --{name} {max(least, 4)}",
         )
     return int(text)
-
-
-def parse_ints(name: str, texts: Sequence[str]) -> list[int]:
-    """The numbers of a flag that may be repeated."""
-    numbers = [parse_int(name, text or " ") for text in texts]
-    return [number for number in numbers if number is not None]
 
 
 def parse_seconds(name: str, text: str) -> float | None:

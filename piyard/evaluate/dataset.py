@@ -183,13 +183,11 @@ class Metrics(NamedTuple):
     intervals: dict[str, Interval]
 
 
-def compute_figures(data: Dataset, answers: Sequence[Sequence[Frame]]) -> dict[str, float | None]:
-    """The figures of the answers, film by film, each film's in the order of its pictures."""
-    return compute_metrics(data, answers).figures
-
-
 def compute_metrics(data: Dataset, answers: Sequence[Sequence[Frame]]) -> Metrics:
-    """The same with their intervals; frames of a clip are too much alike for one."""
+    """The figures of the answers and their intervals, film by film in the order of its pictures.
+
+    Frames of a clip are too much alike for an interval.
+    """
     return DATA_FORMATS[data.kind].judge(list(zip(data.films, answers, strict=True)))
 
 

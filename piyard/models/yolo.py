@@ -6,7 +6,7 @@ all layers, also those that have no parameters. An input's sides are multiples o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -47,7 +47,6 @@ YOLO_SIZES = {
     "yolo11n": YoloSize((16, 32, 64, 128, 256), 0.5),
     "yolo11s": YoloSize((32, 64, 128, 256, 512), 0.5),
 }
-Stage = Callable[..., nn.Module]
 
 
 def _yolov8_backbone(size: YoloSize) -> list[nn.Module]:

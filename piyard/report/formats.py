@@ -9,7 +9,7 @@ GitLab read.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from xml.etree import ElementTree as ET
 
@@ -168,74 +168,17 @@ def render_comparison(jobs: Sequence[JobComparison], form: str, limit: float | N
 
 
 def comparison_columns(limit: float | None) -> Sequence[Column[JobComparison]]:
-    """What is said of a job on both sides."""
+    """What is shown of a job on both sides; ``limit`` is how much slower is allowed."""
     return (
         Column(key="job", title="Job", text=lambda job: job.job),
-        Column(key="host_a", value=lambda job: job.a[0].host),
-        Column(key="host_b", value=lambda job: job.b[0].host),
-        Column(key="model_a", value=lambda job: job.a[0].model),
-        Column(key="model_b", value=lambda job: job.b[0].model),
-        Column(key="asked_a", value=lambda job: job.a[0].precision),
-        Column(key="asked_b", value=lambda job: job.b[0].precision),
-        Column(key="threads_a", value=lambda job: job.a[0].threads),
-        Column(key="threads_b", value=lambda job: job.b[0].threads),
-        Column(key="build_a", value=lambda job: job.a[0].build),
-        Column(key="build_b", value=lambda job: job.b[0].build),
+        *_both_sides("host", lambda row: row.host),
+        *_both_sides("model", lambda row: row.model),
+        *_both_sides("asked", lambda row: row.precision),
+        *_both_sides("threads", lambda row: row.threads),
+        *_both_sides("build", lambda row: row.build),
         Column(key="emulated", value=lambda job: job.emulated),
-        Column(
-            key="runs_a",
-            value=lambda job: [row.run for row in job.a],
-            text=lambda job: " ".join(row.run for row in job.a),
-        ),
-        Column(
-            key="runs_b",
-            value=lambda job: [row.run for row in job.b],
-            text=lambda job: " ".join(row.run for row in job.b),
-        ),
-        Column(
-            key="median_a_ms",
-            title="A (ms)",
-            value=lambda job: job.comparison.median_a,
-            text=lambda job: format_digits(job.comparison.median_a),
-        ),
-        Column(
-            key="median_b_ms",
-            title="B (ms)",
-            value=lambda job: job.comparison.median_b,
-            text=lambda job: format_digits(job.comparison.median_b),
-        ),
-        Column(
-            key="effect_percent",
-            title="Effect",
-            value=lambda job: 100 * job.comparison.effect,
-            text=lambda job: effect_text(job.comparison),
-        ),
-        Column(
-            key="low_percent",
-            title="95 % interval",
-            value=lambda job: 100 * job.comparison.low,
-            text=lambda job: interval_text(job.comparison),
-        ),
-        Column(key="high_percent", value=lambda job: 100 * job.comparison.high),
-        Column(
-            key="u",
-            title="U",
-            value=lambda job: job.comparison.u,
-            text=lambda job: f"{job.comparison.u:g}",
-        ),
-        Column(
-            key="p",
-            title="p",
-            value=lambda job: job.comparison.p,
-            text=lambda job: f"{job.comparison.p:.2g}",
-        ),
-        Column(
-            key="verdict",
-            title="Verdict",
-            value=lambda job: job.comparison.verdict,
-            text=verdict_text,
-        ),
-        Column(key="why", value=lambda job: job.comparison.why),
+        *_RUN_COLUMNS,
+        *_EFFECT_COLUMNS,
         Column(key="confirmed", value=lambda job: job.confirmed),
         Column(key="too_slow", value=lambda job: job.too_slow(limit)),
         Column(
@@ -243,6 +186,14 @@ def comparison_columns(limit: float | None) -> Sequence[Column[JobComparison]]:
             value=lambda job: [msgspec.to_builtins(each) for each in job.differences],
             text=_differences_text,
         ),
+    )
+
+
+def _both_sides(key: str, value: Callable[[Row], object]) -> tuple[Column[JobComparison], ...]:
+    """A figure that all rows of a side share, for machines."""
+    return (
+        Column(key=f"{key}_a", value=lambda job: value(job.a[0])),
+        Column(key=f"{key}_b", value=lambda job: value(job.b[0])),
     )
 
 
@@ -260,3 +211,63 @@ def verdict_text(job: JobComparison) -> str:
 
 def _differences_text(job: JobComparison) -> str:
     return "; ".join(f"{each.facet} {each.a} and {each.b}" for each in job.differences)
+
+
+_RUN_COLUMNS: tuple[Column[JobComparison], ...] = (
+    Column(
+        key="runs_a",
+        value=lambda job: [row.run for row in job.a],
+        text=lambda job: " ".join(row.run for row in job.a),
+    ),
+    Column(
+        key="runs_b",
+        value=lambda job: [row.run for row in job.b],
+        text=lambda job: " ".join(row.run for row in job.b),
+    ),
+)
+_EFFECT_COLUMNS: tuple[Column[JobComparison], ...] = (
+    Column(
+        key="median_a_ms",
+        title="A (ms)",
+        value=lambda job: job.comparison.median_a,
+        text=lambda job: format_digits(job.comparison.median_a),
+    ),
+    Column(
+        key="median_b_ms",
+        title="B (ms)",
+        value=lambda job: job.comparison.median_b,
+        text=lambda job: format_digits(job.comparison.median_b),
+    ),
+    Column(
+        key="effect_percent",
+        title="Effect",
+        value=lambda job: 100 * job.comparison.effect,
+        text=lambda job: effect_text(job.comparison),
+    ),
+    Column(
+        key="low_percent",
+        title="95 % interval",
+        value=lambda job: 100 * job.comparison.low,
+        text=lambda job: interval_text(job.comparison),
+    ),
+    Column(key="high_percent", value=lambda job: 100 * job.comparison.high),
+    Column(
+        key="u",
+        title="U",
+        value=lambda job: job.comparison.u,
+        text=lambda job: f"{job.comparison.u:g}",
+    ),
+    Column(
+        key="p",
+        title="p",
+        value=lambda job: job.comparison.p,
+        text=lambda job: f"{job.comparison.p:.2g}",
+    ),
+    Column(
+        key="verdict",
+        title="Verdict",
+        value=lambda job: job.comparison.verdict,
+        text=verdict_text,
+    ),
+    Column(key="why", value=lambda job: job.comparison.why),
+)

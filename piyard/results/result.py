@@ -22,7 +22,7 @@ from piyard.core.parsing import Count, Ms, Seconds
 from piyard.results.summary import Summary
 from piyard.run import log
 from piyard.run.log import ColdLine, Log, LogHeader, LogSummary, require_measured
-from piyard.run.record import LOG_FILE, Record, list_runs, read_record
+from piyard.run.record import LOG_FILE, Record, read_record
 from piyard.run.telemetry import TELEMETRY_FILE, EnergyRun, Sample, read_telemetry
 
 
@@ -271,23 +271,6 @@ def require_result(result: Result, where: str) -> Result:
     """Itself; raises ``UnreadableLog`` where its header lacks what a benchmark's has."""
     require_measured(result.header, where)
     return result
-
-
-def stored(*, every: bool = False) -> tuple[list[Result], list[str]]:
-    """The stored results, the newest of each job unless ``every``, and what is unreadable."""
-    results, unreadable = [], []
-    for folder in list_runs():
-        try:
-            if read_record(folder).what.task == "bench":
-                results.append(read_run_result(folder))
-        except UnreadableLog as error:
-            unreadable.append(error.what)
-    return (results if every else newest(results)), unreadable
-
-
-def newest(results: Sequence[Result]) -> list[Result]:
-    """The last result of each job, in the order the jobs first appeared."""
-    return list({result.job: result for result in results}.values())
 
 
 def _require_complete(

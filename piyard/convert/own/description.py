@@ -56,6 +56,14 @@ class ClassOutput(msgspec.Struct, frozen=True, kw_only=True):
     ending: str = ""
     """A note where the network's ending decides the activation."""
 
+    @property
+    def keys(self) -> dict[str, str]:
+        """What a model's YAML says of it."""
+        return {
+            "output": self.output,
+            "activation": self.activation if self.activation != AUTO else "",
+        }
+
 
 BUILT_OUTPUTS = ClassifierOutputs(names=["out0"], sizes=[0], ends=["logits"])
 """Of the networks that piyard builds, for as many classes as there are labels."""
@@ -178,19 +186,13 @@ def describe_model(
     main = weights.pop(MAIN_PART)
     preprocess = default_preprocess(head, size[1], options.preprocess)
     _require_square(options, size, preprocess)
-    ends = (
-        _find_classes(options, network, files[MAIN_PART], size, name_lists)
-        if find_task(task).has_class_output
-        else ClassOutput()
-    )
-    texts = (
-        {"input": f"input {','.join(map(str, size))}"}
-        | describe_preprocess(preprocess)
-        | ends.assumed
-    )
+    ends = ClassOutput()
+    if find_task(task).has_class_output:
+        ends = _find_classes(options, network, files[MAIN_PART], size, name_lists)
+    size_text = {"input": f"input {','.join(map(str, size))}"}
+    texts = size_text | describe_preprocess(preprocess) | ends.assumed
     unstated = [*list_assumed(options.preprocess.keys(), size=options.size), *ends.assumed]
-    strides = options.strides or list(purpose.strides)
-    keys = {
+    all_keys = {
         "title": options.name,
         "task": task,
         "network": network,
@@ -200,13 +202,12 @@ def describe_model(
         "preprocess": preprocess,
         "noise": default_input_range(preprocess),
         **{key: name_list.name for key, name_list in name_lists.items()},
-        "output": ends.output,
-        "activation": ends.activation if ends.activation != AUTO else "",
+        **ends.keys,
         "assumed": unstated,
-        "head": {"kind": head} | ({"strides": strides} if strides else {}) if head else {},
+        "head": _head_keys(head, options.strides or list(purpose.strides)),
         "cut": options.cut,
     }
-    keys = {key: value for key, value in keys.items() if value}
+    keys = {key: value for key, value in all_keys.items() if value}
     model = _validate_model(options.name, keys)
     cut = [] if options.cut else find_cut(files[MAIN_PART], model)
     return ModelDescription(
@@ -214,6 +215,12 @@ def describe_model(
         assumed=[describe_assumption(fact, texts[fact]) for fact in unstated],
         ending=ends.ending,
     )
+
+
+def _head_keys(head: str, strides: Sequence[int]) -> dict[str, object]:
+    if not head:
+        return {}
+    return {"kind": head} | ({"strides": strides} if strides else {})
 
 
 def _find_classes(

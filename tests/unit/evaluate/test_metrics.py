@@ -18,7 +18,6 @@ from piyard.evaluate.dataset import (
     DATA_FORMATS,
     Metrics,
     classification_figures,
-    compute_figures,
     compute_metrics,
     read_dataset,
 )
@@ -335,5 +334,5 @@ def test_each_kind_of_data_has_its_figures(tmp_path: Path) -> None:
         "",
         None,
     )
-    found = compute_figures(data, [[frame(data.pictures[0], objects=[thing(0, 1, 1, 7, 7)])]])
-    assert tuple(found) == DATA_FORMATS["coco"].metrics
+    answers = [[frame(data.pictures[0], objects=[thing(0, 1, 1, 7, 7)])]]
+    assert tuple(compute_metrics(data, answers).figures) == DATA_FORMATS["coco"].metrics

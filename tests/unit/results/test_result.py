@@ -12,7 +12,7 @@ from piyard.board.facts import Facts
 from piyard.core.errors import UnreadableLog, WrongInput
 from piyard.core.store import WeightsInfo
 from piyard.core.tables import check_format, render_table
-from piyard.results import result
+from piyard.results.history import newest_rows, stored_rows
 from piyard.results.result import read_run_result
 from piyard.run.log import parse_log
 from piyard.run.record import (
@@ -130,14 +130,14 @@ def test_a_last_line_that_was_cut_is_left_out() -> None:
     assert read.summary is None
 
 
-def test_the_newest_run_of_each_row_is_shown() -> None:
+def test_the_newest_run_of_each_row_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     stored(lines(10.0), record("20260101T000000-a"))
     stored(lines(20.0), record("20260102T000000-a"))
     stored(lines(5.0, whole=False), record("20260103T000000-a"))
-    results, unreadable = result.stored()
-    assert [r.latency_ms for r in results] == [20.0]
-    assert len(unreadable) == 1
-    assert len(result.stored(every=True)[0]) == 2
+    rows = stored_rows()
+    assert [row.summary.median for row in rows] == [10.0, 20.0]
+    assert [row.summary.median for row in newest_rows(rows)] == [20.0]
+    assert capsys.readouterr().err.count("left out: ") == 1
 
 
 def test_a_run_is_found_by_the_start_of_its_id() -> None:

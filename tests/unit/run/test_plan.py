@@ -8,7 +8,7 @@ from piyard.board.connection import BoardSpec
 from piyard.cli.board_requests import BenchRequest
 from piyard.cli.work import bench_duration
 from piyard.core.errors import WrongInput
-from piyard.core.parsing import parse_int, parse_ints, parse_seconds
+from piyard.core.parsing import parse_int, parse_seconds
 from piyard.models.definition import load_model, load_models
 from piyard.run.job import BenchDuration
 from piyard.run.plan import EMULATED_LOOPS, combine_jobs
@@ -78,8 +78,8 @@ def test_a_count_is_whole_and_positive(text: str) -> None:
 
 
 def test_an_empty_thread_count_is_no_count() -> None:
-    with pytest.raises(WrongInput, match="--threads takes"):
-        parse_ints("threads", ["4", ""])
+    with pytest.raises(WrongInput, match="--threads: a value is empty"):
+        BenchRequest.parse({"threads": ["4", ""]})
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "soon", "nan", "inf", "1e999"])
