@@ -27,10 +27,27 @@ if TYPE_CHECKING:  # stored runs are read without all that makes a model and its
     from piyard.convert.conversions import Conversion
 
 
+RECORD_SCHEMA = 1
+"""Of a run's record; raise it when a newer file means something else to an older piyard."""
+
+
+class _SchemaVersion(msgspec.Struct):
+    """The version of a record, whatever else is in it."""
+
+    schema: int = 1
+
+
 def read_record(folder: Path) -> Record:
-    """The record of a run; raises ``UnreadableLog``."""
+    """The record of a run; raises ``UnreadableLog`` for a damaged or a newer one."""
     try:
-        return msgspec.json.decode((folder / RECORD_FILE).read_bytes(), type=Record)
+        content = (folder / RECORD_FILE).read_bytes()
+        schema = msgspec.json.decode(content, type=_SchemaVersion).schema
+        if schema > RECORD_SCHEMA:
+            raise UnreadableLog(
+                f"{folder / RECORD_FILE} is of a newer piyard: its schema is {schema}",
+                remedy="update piyard",
+            )
+        return msgspec.json.decode(content, type=Record)
     except OSError as error:
         raise UnreadableLog(f"{folder / RECORD_FILE} cannot be read: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -276,7 +293,7 @@ class BoardPrice(msgspec.Struct, frozen=True, kw_only=True):
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """One run, from its start on; fields not known yet have their default."""
 
-    schema: int = 1
+    schema: int = RECORD_SCHEMA
     id: str
     when: str
     """UTC, ISO 8601."""

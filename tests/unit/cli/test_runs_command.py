@@ -11,11 +11,11 @@ import pytest
 
 from piyard.cli import runs
 from piyard.cli.runs import RUN_COLUMNS, _print_results, _run_row, remove_runs
-from piyard.core.errors import PiyardError, WrongInput
+from piyard.core.errors import PiyardError, UnreadableLog, WrongInput
 from piyard.core.tables import render_table
 from piyard.results.history import stored_rows
 from piyard.results.result_files import save_result
-from piyard.run.record import LOG_FILE, run_folder, save_record
+from piyard.run.record import LOG_FILE, RECORD_FILE, read_record, run_folder, save_record
 from tests.support import synthetic_results
 
 
@@ -110,3 +110,11 @@ def test_attach_shows_what_there_is(
     told = capsys.readouterr()
     assert str(run_folder(run_id)) in told.out
     assert "2 samples before it ended, median 11.00 ms: not a result" in told.err
+
+
+def test_a_record_of_a_newer_piyard_is_refused_and_not_read_wrongly() -> None:
+    folder = stored("a")
+    record = json.loads((folder / RECORD_FILE).read_text())
+    (folder / RECORD_FILE).write_text(json.dumps(record | {"schema": 2, "state": "paused"}))
+    with pytest.raises(UnreadableLog, match="newer piyard: its schema is 2"):
+        read_record(folder)
