@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from piyard.convert.lint import LayerNames, require_supported
-from piyard.convert.onnx_graph import read_onnx
+from piyard.convert.onnx_file import read_onnx
 from piyard.convert.onnx_rewrite import rewrite_focus
 from piyard.convert.param import MAIN_STEM, Layer
 from piyard.convert.pnnxir import build_ir

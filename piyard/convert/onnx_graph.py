@@ -1,9 +1,8 @@
-"""An ONNX file as data: read without trusting it, indexed, given a size."""
+"""An ONNX graph as data: indexed, given a size."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from piyard.core.errors import ConversionFailed
@@ -14,44 +13,6 @@ if TYPE_CHECKING:
 
 OnnxGraph = Any
 """An ``onnx.ModelProto``; onnx ships no types."""
-
-
-def read_onnx(path: Path) -> OnnxGraph:
-    """The file's graph, checked by onnx's own checker.
-
-    Raises ``ConversionFailed`` for what is not an ONNX file, breaks the specification, or keeps its
-    tensors in other files: a file is known by its sha256, and theirs is not in it.
-    """
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    graph = onnx.ModelProto()
-    try:
-        graph.ParseFromString(path.read_bytes())
-    except DecodeError:
-        raise ConversionFailed(f"{path.name} is not an ONNX file") from None
-    if outside := _external_tensors(graph):
-        raise ConversionFailed(
-            f"{path.name} keeps {len(outside)} tensor(s) in other files",
-            evidence="\n".join(outside[:4]),
-            remedy="save it as one file: onnx.save_model(..., save_as_external_data=False)",
-        )
-    try:
-        onnx.checker.check_model(graph)
-    except onnx.checker.ValidationError as error:
-        raise ConversionFailed(
-            f"{path.name} breaks the ONNX specification", evidence=str(error)[:600]
-        ) from None
-    return graph
-
-
-def _external_tensors(graph: OnnxGraph) -> list[str]:
-    """The tensors whose values are elsewhere, and where."""
-    return [
-        f"{tensor.name}: {next((e.value for e in tensor.external_data if e.key == 'location'), '')}"
-        for tensor in graph.graph.initializer
-        if tensor.external_data
-    ]
 
 
 def graph_inputs(graph: OnnxGraph) -> list[Any]:
@@ -82,10 +43,18 @@ def _declared_shape(value: Any) -> list[int]:
 def tensors_read(node: Any) -> set[str]:
     """All tensors a node reads, those its inner graphs take from outside among them."""
     names = set(node.input)
-    for attribute in node.attribute:
-        inner = [attribute.g] if attribute.HasField("g") else attribute.graphs
-        names.update(*(tensors_read(inner_node) for part in inner for inner_node in part.node))
+    for inner in inner_graphs(node):
+        names.update(*(tensors_read(inner_node) for inner_node in inner.node))
     return names - {""}
+
+
+def inner_graphs(node: Any) -> list[Any]:
+    """The graphs that are attributes of the node: branches and bodies of loops."""
+    return [
+        graph
+        for attribute in node.attribute
+        for graph in ([attribute.g] if attribute.HasField("g") else attribute.graphs)
+    ]
 
 
 WEIGHT_OPERATIONS = {"Conv": "convolution", "ConvTranspose": "transposed", "Gemm": "matrix"}

@@ -14,11 +14,11 @@ from piyard.convert import lowering
 from piyard.convert.lint import LayerNames
 from piyard.convert.lowering import FILE_WRITERS, ROUTE_WRITERS, ProgramWriter, save_graph, trace_ir
 from piyard.convert.ncnn_net import NcnnReference
+from piyard.convert.onnx_file import read_onnx
 from piyard.convert.onnx_graph import (
     OnnxGraph,
     float_tensors,
     free_input_shapes,
-    read_onnx,
     set_input_shapes,
     update_old_nodes,
     weight_node_names,

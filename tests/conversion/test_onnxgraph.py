@@ -3,19 +3,18 @@
 from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
+from piyard.convert.onnx_file import read_onnx
 from piyard.convert.onnx_graph import (
     float_tensors,
     free_input_shapes,
     graph_input_shapes,
     graph_inputs,
-    read_onnx,
     set_input_shapes,
     update_old_nodes,
 )
@@ -68,58 +67,6 @@ def chain():
 @pytest.fixture
 def x():
     return np.random.default_rng(0).standard_normal((1, 2, 8, 8)).astype(np.float32)
-
-
-# -- reading -----------------------------------------------------------------------------------
-
-
-def saved(tmp_path, graph):
-    onnx.save_model(graph, tmp_path / "net.onnx")
-    return tmp_path / "net.onnx"
-
-
-def test_a_file_is_read(tmp_path):
-    graph = read_onnx(saved(tmp_path, chain()))
-    assert types(graph) == ["Relu", "Mul", "Sigmoid", "Neg"]
-    assert [value.name for value in graph_inputs(graph)] == ["x"]
-    assert graph_input_shapes(graph) == [[1, 2, 8, 8]]
-
-
-@pytest.mark.parametrize("content", [b"", b"no protobuf at all", b"\x08\x07\x12\x04cut"])
-def test_what_is_no_onnx_file(tmp_path, content):
-    (tmp_path / "net.onnx").write_bytes(content)
-    with pytest.raises(ConversionFailed, match=r"net\.onnx"):
-        read_onnx(tmp_path / "net.onnx")
-
-
-def test_a_cut_file_is_refused(tmp_path):
-    file = saved(tmp_path, chain())
-    file.write_bytes(file.read_bytes()[:-20])
-    with pytest.raises(ConversionFailed, match=r"net\.onnx"):
-        read_onnx(file)
-
-
-def test_a_graph_that_breaks_the_specification(tmp_path):
-    graph = chain()
-    graph.graph.node[2].input[0] = "nowhere"
-    with pytest.raises(ConversionFailed, match="specification") as caught:
-        read_onnx(saved(tmp_path, graph))
-    assert "nowhere" in caught.value.evidence
-
-
-@pytest.mark.parametrize("location", ["weights.bin", "../../etc/passwd", "/etc/passwd"])
-def test_tensors_in_other_files_are_not_read(tmp_path, location):
-    """A file is known by its sha256, and theirs is not in it; nor is any path followed."""
-    graph = chain()
-    outside = graph.graph.initializer[0]
-    outside.ClearField("raw_data")
-    outside.data_location = TensorProto.EXTERNAL
-    entry = outside.external_data.add()
-    entry.key, entry.value = "location", location
-    (tmp_path / "net.onnx").write_bytes(graph.SerializeToString())
-    with pytest.raises(ConversionFailed, match="other files") as caught:
-        read_onnx(tmp_path / "net.onnx")
-    assert location in caught.value.evidence
 
 
 # -- cutting -----------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,10 +23,11 @@ from piyard.convert.own.defaults import (
 )
 from piyard.convert.own.description import MAIN_PART, describe_model
 from piyard.convert.own.metadata import Metadata, read_metadata
+from piyard.convert.own.network_file import copy_network, parts_beside, sha256_of_network
 from piyard.convert.reference_models import choose_files, weights_path
 from piyard.core.download import downloads_folder
 from piyard.core.errors import WrongInput
-from piyard.core.files import atomic_write, sha256_of_file, write_text
+from piyard.core.files import write_text
 from piyard.models import definition
 from piyard.models.definition import FILE_NETWORKS, Model, label_list_path, model_names
 from piyard.models.networks import NETWORK_NAMES, build_network
@@ -120,6 +120,7 @@ class Addition(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     written: dict[Path, str]
     copied: dict[Path, Path]
+    """An ONNX file with the tensors of the files beside it."""
     findings: list[str]
     """Facts that the user did not state, a line each."""
 
@@ -159,6 +160,7 @@ def plan_addition(options: OwnModelOptions) -> Addition:
     cut = [] if options.cut else described.keys.get("cut", [])
     ending = [described.ending] if described.ending else []
     findings = [
+        *_list_parts(options.file),
         *metadata.lines(task, size),
         *_list_findings(network, cut),
         *ending,
@@ -171,8 +173,7 @@ def apply_addition(addition: Addition) -> None:
     """Copy and write its files; ``undo_addition`` removes what is written."""
     for target, source in addition.copied.items():
         if not target.is_file():
-            with atomic_write(target) as draft:
-                shutil.copyfile(source, draft)
+            copy_network(source, target, target.parent.name)
     for path, text in addition.written.items():
         write_text(path, text)
 
@@ -189,6 +190,11 @@ def _list_findings(network: str, cut: list[str]) -> list[str]:
         return weights
     run = " (it was run to find that)" if network == "torchscript" else ""
     return [*weights, f"cut where decoding begins{run}, at: {', '.join(cut)}"]
+
+
+def _list_parts(file: Path) -> list[str]:
+    names = parts_beside(file)
+    return [f"tensors are in {', '.join(names)} beside it: joined into one file"] if names else []
 
 
 def _choose_labels(options: OwnModelOptions, metadata: Metadata) -> NameList:
@@ -222,7 +228,7 @@ def _require_new_name(name: str) -> None:
 
 
 def _cache_path(file: Path) -> Path:
-    return downloads_folder() / sha256_of_file(file) / file.name
+    return downloads_folder() / sha256_of_network(file) / file.name
 
 
 def as_file_says(model: Model) -> Model:

@@ -8,7 +8,8 @@ from typing import Literal
 
 import msgspec
 
-from piyard.convert.onnx_graph import read_onnx, set_input_shapes, tensor_shapes, update_old_nodes
+from piyard.convert.onnx_file import read_onnx
+from piyard.convert.onnx_graph import set_input_shapes, tensor_shapes, update_old_nodes
 from piyard.convert.script_program import SandboxedProgram
 from piyard.convert.torchscript import CONVOLUTIONS
 from piyard.models.definition import Model

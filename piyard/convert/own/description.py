@@ -24,9 +24,9 @@ from piyard.convert.own.defaults import (
     network_defaults,
     parse_size,
 )
+from piyard.convert.own.network_file import sha256_of_network
 from piyard.convert.param import read_param
 from piyard.core.errors import PROGRAM, WrongInput, unknown_name
-from piyard.core.files import sha256_of_file
 from piyard.models.definition import Activation, Model, ModelDefinition, name_model
 from piyard.vision.schema import AUTO
 from piyard.vision.tasks import find_task
@@ -279,5 +279,5 @@ def _weights_entry(options: OwnModelOptions, file: Path) -> dict[str, str]:
         "source": file.name,
         "licence": options.licence or OWN_LICENCE,
         "dataset": "not told",
-        "sha256": sha256_of_file(file),
+        "sha256": sha256_of_network(file),
     }

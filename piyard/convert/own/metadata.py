@@ -18,7 +18,8 @@ import msgspec
 import yaml
 
 from piyard.convert import script_program
-from piyard.convert.onnx_graph import OnnxGraph, graph_input_shapes, read_onnx
+from piyard.convert.onnx_file import read_onnx
+from piyard.convert.onnx_graph import OnnxGraph, graph_input_shapes
 from piyard.convert.own.defaults import (
     CHECKPOINT,
     MAX_LEVEL,

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from piyard.convert.onnx_graph import read_onnx
+from piyard.convert.onnx_file import read_onnx
 from piyard.convert.onnx_rewrite import cut_graph
 from piyard.convert.own.cutting import find_cut
 from piyard.convert.own.defaults import detect_kind
