@@ -37,7 +37,7 @@ Mask = Annotated[int, Meta(ge=1, le=3)]
 
 
 Activation = Literal["auto", "softmax", "sigmoid", "exp", "none"]
-Assumption = Literal["input", "order", "mean", "norm", "fit", "output", "activation"]
+Assumption = Literal["input", "order", "mean", "norm", "fit", "output", "activation", "keypoints"]
 """What may only be assumed of a network of the user's own."""
 
 Part = Literal["bin", "head"]

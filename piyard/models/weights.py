@@ -117,7 +117,8 @@ def checkpoint_notes(path: Path) -> dict[str, object]:
     """What is noted beside the weights; nothing of that is checked. Raises as ``read``.
 
     ``trainer`` says that Ultralytics did, who keeps ``names`` of the classes, ``transforms`` of a
-    classifier, ``train_args`` and the ``license``; others may have any key that is a text.
+    classifier, ``kpt_shape`` and ``kpt_names`` of keypoints, ``train_args`` and the ``license``;
+    others may have any key that is a text.
     """
     loaded = _load_checkpoint(path)
     if not isinstance(loaded, Mapping):
@@ -127,8 +128,10 @@ def checkpoint_notes(path: Path) -> dict[str, object]:
     plain = {key: value for key, value in loaded.items() if isinstance(key, str)}
     if trained is None:
         return {**plain, "trainer": False}
-    kept = {key: vars(trained).get(key) for key in ("names", "transforms")}
-    return {**plain, **kept, "trainer": True}
+    kept = {key: vars(trained).get(key) for key in ("names", "transforms", "kpt_names")}
+    described = vars(trained).get("yaml")
+    shape = described.get("kpt_shape") if isinstance(described, Mapping) else None
+    return {**plain, **kept, "kpt_shape": shape, "trainer": True}
 
 
 def _load_checkpoint(path: Path) -> Any:

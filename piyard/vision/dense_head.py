@@ -144,14 +144,20 @@ def place_scores(head: DenseHead, values: Doubles, at: ChannelLayout) -> Doubles
     return np.sqrt(scored) if isinstance(head, Fcos) else scored
 
 
+def is_end_to_end(head: DenseHead) -> bool:
+    """Whether it tells each object once, so that nothing must be suppressed."""
+    return isinstance(head, Yolov8) and head.end_to_end
+
+
 def select_candidates(head: DenseHead, scored: Doubles, finite: Mask) -> tuple[Indices, Indices]:
     """(place, class) of each score not below the head's threshold, at the ``finite`` places.
 
-    Of a place only its best class counts, the lowest index of equal ones; FCOS tells each.
+    Of a place only its best class counts, the lowest index of equal ones; of FCOS and of an
+    end-to-end head each does.
     """
     import numpy as np
 
-    if isinstance(head, Fcos):
+    if isinstance(head, Fcos) or is_end_to_end(head):
         place, class_ = np.nonzero((scored >= head.score) & finite[:, None])
         return place, class_
     best = scored.argmax(axis=1)
@@ -168,8 +174,8 @@ def place_boxes(head: DenseHead, places: Places, at: ChannelLayout) -> Doubles:
     values = places.values[:, at.box]
     match head:
         case Yolov8() | Nanodet():
-            sides = _expected_side(values.reshape(len(values), 4, head.bins)) * places.strides
-            return _boxes_around(places.corners + places.strides / 2, sides)
+            sides = values if head.bins == 1 else _expected_sides(values, head.bins)
+            return _boxes_around(places.corners + places.strides / 2, sides * places.strides)
         case Yolox():
             return _yolox_boxes(values, places)
         case Rtmdet():
@@ -186,13 +192,14 @@ def _boxes_around(points: Doubles, sides: Doubles) -> Doubles:
     return np.concatenate([points - sides[:, :2], points + sides[:, 2:]], axis=1)
 
 
-def _expected_side(logits: Doubles) -> Doubles:
-    """The mean of 0..bins-1 under the softmax of the last axis.
+def _expected_sides(values: Doubles, bins: int) -> Doubles:
+    """(places, 4) means of 0..bins-1 under the softmax of each side's values.
 
     That is the integral of Generalized Focal Loss (Li et al. 2020).
     """
     import numpy as np
 
+    logits = values.reshape(len(values), 4, bins)
     weights = np.exp(logits - logits.max(axis=-1, keepdims=True, initial=-np.inf))
     mean: Doubles = (weights @ np.arange(logits.shape[-1])) / weights.sum(axis=-1)
     return mean

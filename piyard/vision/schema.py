@@ -109,15 +109,25 @@ class Dense(Config):
 
 
 class Yolov8(Dense, tag_field="kind", tag="yolov8"):
-    """YOLOv8 and YOLO11, cut before their distribution focal loss layer.
+    """Ultralytics' YOLOv5u, v8, v9, v10, 11, 12 and 26, cut before their boxes are decoded.
 
-    Channels: 4 x ``bins`` for left, top, right, bottom; the classes; then 32 mask coefficients
-    (segment) or 51 keypoint values (pose). Task segment ends with the prototypes (32, rows,
-    columns). Place (i, j) is at (j + 0.5, i + 0.5) x stride; a side is the softmax-weighted mean of
-    0..bins-1, times the stride; a score is the class's sigmoid.
+    Channels: 4 x ``bins`` for left, top, right, bottom; the classes; then the mask coefficients
+    (segment) or the keypoints' values (pose). Task segment ends with the prototypes (coefficients,
+    rows, columns). Place (i, j) is at (j + 0.5, i + 0.5) x stride; a side is the softmax-weighted
+    mean of 0..bins-1, times the stride; with one bin (YOLO26) it is the value itself, times the
+    stride. A score is the class's sigmoid.
     """
 
     bins: Count = 16
+    end_to_end: bool = False
+    """The branch of YOLOv10 and YOLO26 that tells each object once: nothing is suppressed (``nms``
+    has no meaning), and of a place each class counts, not only the best one."""
+    kpt_shape: tuple[Count, Literal[2, 3]] | None = None
+    """Keypoints and values of each: x, y and perhaps a score. None: one class, and three values
+    a keypoint for the rest of the channels."""
+    kpt_grid: Literal["doubled", "centred"] = "doubled"
+    """Of the place in column j: ``doubled`` is x = (2 value + j) x stride; ``centred``, YOLO26's,
+    is (value + j + 0.5) x stride. y alike with its row."""
 
 
 class Yolox(Dense, tag_field="kind", tag="yolox"):
@@ -230,7 +240,16 @@ def _dense_flags(head: Dense) -> list[str]:
     return [
         *("--strides", ",".join(map(str, head.strides)), *bins),
         *("--score", repr(head.score), "--nms", repr(head.nms), "--most", str(head.most)),
+        *(_yolov8_flags(head) if isinstance(head, Yolov8) else []),
     ]
+
+
+def _yolov8_flags(head: Yolov8) -> list[str]:
+    once = ["--end-to-end"] if head.end_to_end else []
+    if not head.kpt_shape:
+        return once
+    count, values = head.kpt_shape
+    return [*once, "--keypoints", f"{count}x{values}", "--keypoint-grid", head.kpt_grid]
 
 
 def bytetrack_flags(config: BytetrackConfig) -> list[str]:

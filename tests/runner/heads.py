@@ -26,8 +26,9 @@ def kind(head: DenseHead) -> str:
 def flags(head: DenseHead) -> list[str]:
     """The head as arguments of nnrun."""
     bins = ["--bins", str(head.bins)] if isinstance(head, Yolov8 | Nanodet) else []
+    once = ["--end-to-end"] if isinstance(head, Yolov8) and head.end_to_end else []
     return [
-        *("--head", kind(head), "--strides", ",".join(map(str, head.strides)), *bins),
+        *("--head", kind(head), "--strides", ",".join(map(str, head.strides)), *bins, *once),
         *("--score", repr(head.score), "--nms", repr(head.nms), "--most", str(head.most)),
     ]
 

@@ -55,13 +55,15 @@ side = st.integers(1, 120)
 @st.composite
 def some_head(draw: st.DrawFn) -> DenseHead:
     kind = draw(st.sampled_from(sorted(HEADS)))
-    bins = {"bins": draw(st.integers(2, 17))} if kind in {"yolov8", "nanodet"} else {}
+    bins = {"bins": draw(st.integers(1, 17))} if kind in {"yolov8", "nanodet"} else {}
+    once = {"end_to_end": draw(st.booleans())} if kind == "yolov8" else {}
     head: DenseHead = HEADS[kind](
         strides=draw(st.sampled_from([(8, 16, 32), (4,), (8, 16, 32, 64), (16, 7)])),
         score=draw(st.sampled_from([0.05, 0.25, 0.6, 0.95, 1.0])),
         nms=draw(st.sampled_from([0.0, 0.3, 0.45, 0.7, 1.0])),
         most=draw(st.sampled_from([1, 5, 300])),
         **bins,
+        **once,
     )
     return head
 

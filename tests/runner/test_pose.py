@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from piyard.vision.preprocess import object_transform, picture_transform, preprocess_flags
-from piyard.vision.schema import Heatmap, Letterbox, ObjectCrop, Rtmdet, Simcc, Yolov8
+from piyard.vision.schema import Heatmap, Letterbox, ObjectCrop, Rtmdet, Simcc, Yolov8, head_flags
 from piyard.vision.tasks.detect import DETECT
 from piyard.vision.tasks.pose import POSE, decode_pose
 from tests.runner.constant import constant
@@ -70,6 +70,39 @@ def picture(folder: Path, size: tuple[int, int]) -> Path:
 def objects(done: Outcome) -> list[Line]:
     found: list[Line] = done.one("objects")["objects"]
     return found
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=seeds,
+    shape=st.tuples(st.integers(1, 6), st.sampled_from([2, 3])),
+    grid=st.sampled_from(["doubled", "centred"]),
+    classes=st.integers(1, 3),
+    bins=st.sampled_from([1, BINS]),
+    end_to_end=st.booleans(),
+)
+def test_keypoints_are_as_many_and_where_the_head_says(
+    nnrun: Run, tmp_path_factory, seed, shape, grid, classes, bins, end_to_end
+):
+    folder, size = tmp_path_factory.mktemp("pose"), (80, 60)
+    head = Yolov8(
+        bins=bins,
+        strides=(8, 16),
+        score=0.5,
+        kpt_shape=shape,
+        kpt_grid=grid,
+        end_to_end=end_to_end,
+    )
+    outputs = maps(4 * bins + classes + shape[0] * shape[1], seed)
+    flags = [*constant(outputs, folder), *head_flags(head), *preprocess_flags(WHOLE, SIZE)]
+    found = objects(nnrun("pose", *flags, picture(folder, size)))
+    wanted = POSE.decode(head, outputs, SIZE, picture_transform(size, WHOLE, SIZE))
+    assert [one["class"] for one in found] == [one.class_ for one in wanted]
+    for one, other in zip(found, wanted, strict=True):
+        assert np.allclose(one["box"], other.box, atol=1e-4)
+        assert other.keypoints is not None
+        assert other.keypoints.shape == (shape[0], 3)
+        assert np.allclose(one["keypoints"], other.keypoints, rtol=1e-6, atol=1e-4)
 
 
 @settings(max_examples=40, deadline=None)

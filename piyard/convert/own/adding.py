@@ -19,6 +19,7 @@ from piyard.convert.own.defaults import (
     match_names,
     merge_preprocess,
     network_defaults,
+    number_keypoints,
     read_names,
 )
 from piyard.convert.own.description import MAIN_PART, describe_model
@@ -143,7 +144,7 @@ def plan_addition(options: OwnModelOptions) -> Addition:
     file_kind = detect_kind(options.file)
     metadata = read_metadata(options.file, file_kind)
     labels = _choose_labels(options, metadata)
-    keypoints = read_names("keypoints", options.keypoints, options.name)
+    keypoints = _choose_keypoints(options, metadata)
     network = _detect_network(options.file, file_kind, labels, keypoints)
     files = _network_files(options.file, network)
     purpose = network_defaults(network)
@@ -202,6 +203,28 @@ def _choose_labels(options: OwnModelOptions, metadata: Metadata) -> NameList:
     if metadata.names and not options.labels:
         return match_names(metadata.names, f"{options.name}-labels")
     return read_names("labels", options.labels, options.name)
+
+
+def _choose_keypoints(options: OwnModelOptions, metadata: Metadata) -> NameList:
+    """The user's names, else those in the file, else numbers where the file says how many."""
+    shape = metadata.head_keys.get("kpt_shape")
+    count = shape[0] if shape and options.task in {"", metadata.task} else 0
+    new_name = f"{options.name}-keypoints"
+    if options.keypoints or not count:
+        names = read_names("keypoints", options.keypoints, options.name)
+        _require_keypoint_count(names, count)
+        return names
+    if len(metadata.keypoints) == count:
+        return match_names(metadata.keypoints, new_name)
+    return number_keypoints(count, new_name)
+
+
+def _require_keypoint_count(names: NameList, count: int) -> None:
+    if count and names.count != count:
+        raise WrongInput(
+            f"--keypoints: {names.count} names, and the network has {count} keypoints",
+            remedy="name each keypoint, in the network's order, or leave it out",
+        )
 
 
 def _detect_network(file: Path, file_kind: str, labels: NameList, keypoints: NameList) -> str:

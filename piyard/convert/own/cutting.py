@@ -190,39 +190,61 @@ CUTTABLE_HEADS = (Yolov8, Yolox, Nanodet, Rtmdet)
 sides are scaled to pixels, which distinguishes them from the classes."""
 
 
+class HeadMaps(msgspec.Struct, frozen=True, kw_only=True):
+    """The tensors of a file that are a head's maps."""
+
+    cut: list[str] = []
+    """All of them, and what belongs to no map; empty where the file already ends with them."""
+    channels: list[int] = []
+    """Of the tensors of the first map; empty where the maps were not recognised."""
+
+
 def find_cut(file: Path, model: Model) -> list[str]:
+    """Where to cut the file, as ``find_head_maps`` has it."""
+    return find_head_maps(file, model).cut
+
+
+def find_head_maps(file: Path, model: Model) -> HeadMaps:
     """The tensors of the file that are the model's maps, as its head has them.
 
-    Empty where the file already ends with them, or where they cannot be recognised. Raises
-    ``ConversionFailed`` for a file that cannot be read, or does not work at the model's size.
+    Raises ``ConversionFailed`` for a file that cannot be read, or does not work at the model's
+    size.
     """
     if not isinstance(model.head, CUTTABLE_HEADS):
-        return []
+        return HeadMaps()
     network = view_graph(file, model.network, model.input)
-    return _find_cut_tensors(network, model, model.head) if network else []
+    return _find_head_tensors(network, model, model.head) if network else HeadMaps()
 
 
-def _find_cut_tensors(network: GraphView, model: Model, head: DenseHead) -> list[str]:
+def _find_head_tensors(network: GraphView, model: Model, head: DenseHead) -> HeadMaps:
     count = len(network.outputs) - model.spec.extra_outputs
     decoded, rest = network.outputs[:count], network.outputs[count:]
-    maps = _find_maps(network, decoded, model.input[1:], head)
-    cut = maps + rest if maps else []
-    return [] if cut == network.outputs else cut
+    names = find_undecoded(network.steps, decoded, scaled=isinstance(head, Rtmdet))
+    if not network.unnamed.isdisjoint(names):
+        return HeadMaps()
+    shapes = network.shapes(names)
+    maps = _find_maps(network, names, shapes, model.input[1:], head)
+    if not maps:
+        return HeadMaps()
+    cut = maps + rest
+    return HeadMaps(
+        cut=[] if cut == network.outputs else cut,
+        channels=[shapes[name][1] for name in maps[: len(maps) // len(head.strides)]],
+    )
 
 
 def _find_maps(
-    network: GraphView, outputs: Sequence[str], size: Sequence[int], head: DenseHead
+    network: GraphView,
+    names: Sequence[str],
+    shapes: TensorShapes,
+    size: Sequence[int],
+    head: DenseHead,
 ) -> list[str]:
     """Map by map; empty where the maps have different numbers of tensors."""
-    scaled = isinstance(head, Rtmdet)
-    names = find_undecoded(network.steps, outputs, scaled=scaled)
-    if not network.unnamed.isdisjoint(names):
-        return []
-    shapes = network.shapes(names)
     maps = [
         _maps_of_size(names, shapes, [side // stride for side in size]) for stride in head.strides
     ]
-    if scaled:
+    if isinstance(head, Rtmdet):
         maps = [_put_boxes_last(network, tensors) for tensors in maps]
     joined = [name for tensors in maps for name in tensors]
     alike = len({len(tensors) for tensors in maps}) == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, TypedDict, cast
 
@@ -52,6 +52,8 @@ class NameList(msgspec.Struct, frozen=True):
 
     name: str = ""
     text: str = ""
+    assumed: str = ""
+    """For the user, where nobody stated the names."""
 
     @property
     def count(self) -> int:
@@ -82,6 +84,19 @@ def match_names(names: Sequence[str], new_name: str) -> NameList:
         if label_list_path(name).read_bytes() == text.encode():
             return NameList(name)
     return NameList(new_name, text)
+
+
+COCO_KEYPOINTS = "coco_keypoints"
+"""The list of a person's keypoints in COCO."""
+
+
+def number_keypoints(count: int, new_name: str) -> NameList:
+    """Names for keypoints that have none: COCO's where they are as many, else numbers."""
+    coco = NameList(COCO_KEYPOINTS, assumed=f"the {count} keypoints are COCO's")
+    if coco.count == count:
+        return coco
+    names = match_names([f"point {number}" for number in range(1, count + 1)], new_name)
+    return msgspec.structs.replace(names, assumed=f"the {count} keypoints have no names: numbered")
 
 
 class PreprocessKeys(TypedDict, total=False):
@@ -215,6 +230,7 @@ FACT_FLAGS = {
     "fit": "--fit or --resize",
     "output": "--output",
     "activation": "--activation",
+    "keypoints": "--keypoints",
 }
 """Fact about a model → the flags that set it."""
 FIT_KEYS = frozenset({"fit", "resize", "crop", "resample", "pad", "place", "padding"})
@@ -286,6 +302,8 @@ class OwnModelOptions(msgspec.Struct, frozen=True, kw_only=True):
     preprocess: PreprocessKeys = {}
     """What differs from the defaults for the head."""
     licence: str = ""
+    head_keys: Mapping[str, object] = {}
+    """Further keys of the YAML's ``head``."""
 
 
 def preprocess_options(

@@ -11,7 +11,7 @@ import msgspec
 
 from piyard.convert.analysis import choose_output, layer_output_kind, list_outputs, output_kind
 from piyard.convert.ncnn_net import load_net_files, output_blobs, run_net
-from piyard.convert.own.cutting import find_cut, view_graph
+from piyard.convert.own.cutting import HeadMaps, find_head_maps, view_graph
 from piyard.convert.own.defaults import (
     NameList,
     OwnModelOptions,
@@ -28,7 +28,7 @@ from piyard.convert.own.network_file import sha256_of_network
 from piyard.convert.param import read_param
 from piyard.core.errors import PROGRAM, WrongInput, unknown_name
 from piyard.models.definition import Activation, Model, ModelDefinition, name_model
-from piyard.vision.schema import AUTO
+from piyard.vision.schema import AUTO, Yolov8
 from piyard.vision.tasks import find_task
 from piyard.vision.tasks.classify import OutputKind, resolve_activation
 
@@ -190,8 +190,9 @@ def describe_model(
     if find_task(task).has_class_output:
         ends = _find_classes(options, network, files[MAIN_PART], size, name_lists)
     size_text = {"input": f"input {','.join(map(str, size))}"}
-    texts = size_text | describe_preprocess(preprocess) | ends.assumed
-    unstated = [*list_assumed(options.preprocess.keys(), size=options.size), *ends.assumed]
+    lists = {key: each.assumed for key, each in name_lists.items() if each.assumed}
+    texts = size_text | describe_preprocess(preprocess) | ends.assumed | lists
+    unstated = [*list_assumed(options.preprocess.keys(), size=options.size), *ends.assumed, *lists]
     all_keys = {
         "title": options.name,
         "task": task,
@@ -204,23 +205,35 @@ def describe_model(
         **{key: name_list.name for key, name_list in name_lists.items()},
         **ends.keys,
         "assumed": unstated,
-        "head": _head_keys(head, options.strides or list(purpose.strides)),
+        "head": _head_keys(head, options.strides or list(purpose.strides), options.head_keys),
         "cut": options.cut,
     }
     keys = {key: value for key, value in all_keys.items() if value}
     model = _validate_model(options.name, keys)
-    cut = [] if options.cut else find_cut(files[MAIN_PART], model)
+    maps = HeadMaps() if options.cut else find_head_maps(files[MAIN_PART], model)
+    keys |= _map_keys(keys, model, maps)
     return ModelDescription(
-        keys=keys | ({"cut": cut} if cut else {}),
+        keys=keys,
         assumed=[describe_assumption(fact, texts[fact]) for fact in unstated],
         ending=ends.ending,
     )
 
 
-def _head_keys(head: str, strides: Sequence[int]) -> dict[str, object]:
+def _head_keys(
+    head: str, strides: Sequence[int], further: Mapping[str, object]
+) -> dict[str, object]:
     if not head:
         return {}
-    return {"kind": head} | ({"strides": strides} if strides else {})
+    return {"kind": head} | ({"strides": strides} if strides else {}) | dict(further)
+
+
+def _map_keys(keys: Mapping[str, Any], model: Model, maps: HeadMaps) -> dict[str, Any]:
+    """Where the file is cut; and the bins of a distribution, which the first map's sides show."""
+    further: dict[str, Any] = {"cut": maps.cut} if maps.cut else {}
+    sides = maps.channels[0] if len(maps.channels) > 1 else 0
+    if isinstance(model.head, Yolov8) and sides and not sides % 4 and sides != 4 * model.head.bins:
+        further["head"] = keys["head"] | {"bins": sides // 4}
+    return further
 
 
 def _find_classes(

@@ -12,7 +12,7 @@ import ast
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 import yaml
@@ -46,6 +46,15 @@ PAIR_METADATA = "metadata.yaml"
 """What Ultralytics' exporter writes beside an ncnn pair."""
 
 
+class HeadKeys(TypedDict, total=False):
+    """Keys of a model's ``head`` that a file may state, as ``schema.Yolov8`` has them."""
+
+    bins: int
+    end_to_end: bool
+    kpt_shape: list[int]
+    kpt_grid: str
+
+
 class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     """A file's metadata; a fact it does not state is empty."""
 
@@ -59,6 +68,10 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     """For a checkpoint of a classifier, which does not show how it ends."""
     author: str = ""
     """``AUTHOR``, or empty."""
+    head_keys: HeadKeys = {}
+    """What its head differs in from the usual one."""
+    keypoints: list[str] = []
+    """Their names."""
     notes: Notes = {}
     """Other notes that may state how a picture is prepared."""
 
@@ -77,6 +90,8 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
             self.task,
             f"input {self.size}" if self.size else "",
             _describe_class_count(self.names),
+            _describe_keypoints(self.head_keys),
+            "end to end" if self.head_keys.get("end_to_end") else "",
             f"licence {self.licence}" if self.licence else "",
         ]
         preprocess = ", ".join(describe_preprocess(self.preprocess(task, size)).values())
@@ -87,11 +102,13 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
         """The user's options, with the file's metadata where they are empty."""
         facts = {key: getattr(self, key) for key in ("task", "head", "size", "licence")}
         facts |= {"activation": self.activation} if find_task(task).has_class_output else {}
+        head_keys = self.head_keys if (options.head or self.head) == self.head else {}
         preprocess = merge_preprocess(self.preprocess(task, size), options.preprocess)
         return msgspec.structs.replace(
             options,
             **{key: getattr(options, key) or value for key, value in facts.items()},
             preprocess=preprocess,
+            head_keys={**head_keys, **options.head_keys},
         )
 
 
@@ -117,8 +134,11 @@ def _checkpoint_metadata(notes: Notes) -> Metadata:
     arguments = arguments if isinstance(arguments, Mapping) else {}
     task, side = arguments.get("task"), arguments.get("imgsz")
     sides = [side, side] if type(side) is int else side
+    task = task if isinstance(task, str) and task in TASK_HEADS else ""
     return Metadata(
-        task=task if isinstance(task, str) and task in TASK_HEADS else "",
+        task=task,
+        head_keys=_head_keys(notes, task),
+        keypoints=_keypoint_names(notes),
         size=_format_size(sides),
         names=names,
         licence=licence,
@@ -130,7 +150,7 @@ def _checkpoint_metadata(notes: Notes) -> Metadata:
 
 def _graph_metadata(graph: OnnxGraph) -> Metadata:
     notes = {prop.key: prop.value for prop in graph.metadata_props}
-    parsed = {key: parse_literal(notes.get(key, "")) for key in ("names", "imgsz")}
+    parsed = {key: parse_literal(notes.get(key, "")) for key in LITERAL_KEYS}
     return _exporter_metadata({**notes, **parsed}, _graph_size(graph))
 
 
@@ -151,10 +171,13 @@ def _read_pair_notes(file: Path) -> Notes:
 
 def _program_metadata(notes: Notes) -> Metadata:
     """In JSON the numbers of the classes are strings."""
-    names = notes.get("names")
+    names, points = notes.get("names"), notes.get("kpt_names")
     if isinstance(names, Mapping):
         names = [names.get(str(number)) for number in range(len(names))]
-    return _exporter_metadata({**notes, "names": names}, _format_size(notes.get("imgsz")))
+    if isinstance(points, Mapping):
+        points = {0: points.get("0")}
+    numbered = {**notes, "names": names, "kpt_names": points}
+    return _exporter_metadata(numbered, _format_size(notes.get("imgsz")))
 
 
 def _exporter_metadata(notes: Notes, size: str) -> Metadata:
@@ -163,8 +186,50 @@ def _exporter_metadata(notes: Notes, size: str) -> Metadata:
         return Metadata(names=names, size=size or noted_size(notes), notes=_preprocess_notes(notes))
     licence, size = _short_licence(notes.get("license")), size or _format_size(notes.get("imgsz"))
     return Metadata(
-        task=task, head=TASK_HEADS[task], size=size, names=names, licence=licence, author=AUTHOR
+        task=task,
+        head=TASK_HEADS[task],
+        size=size,
+        names=names,
+        licence=licence,
+        author=AUTHOR,
+        head_keys=_head_keys(notes, task),
+        keypoints=_keypoint_names(notes),
     )
+
+
+LITERAL_KEYS = ("names", "imgsz", "kpt_shape", "kpt_names", "end2end")
+"""Notes of a graph that are written as Python has them."""
+CENTRED_HEADS = frozenset({"Pose26"})
+"""Heads, as the exporter names them, whose keypoints count from a place's centre."""
+
+
+def _head_keys(notes: Notes, task: str) -> HeadKeys:
+    """A sequence (keypoints, values of each), the grid they are on, and whether NMS is needed."""
+    keys: HeadKeys = {}
+    shape = notes.get("kpt_shape")
+    if task == "pose" and isinstance(shape, (list, tuple)) and _is_keypoint_shape(shape):
+        keys["kpt_shape"] = list(shape)
+        if notes.get("head") in CENTRED_HEADS:
+            keys["kpt_grid"] = "centred"
+    if notes.get("end2end") is True and TASK_HEADS.get(task):
+        keys["end_to_end"] = True
+    return keys
+
+
+def _is_keypoint_shape(shape: Sequence[object]) -> bool:
+    integers = [value for value in shape if type(value) is int]
+    return len(shape) == len(integers) == 2 and integers[0] > 0 and integers[1] in {2, 3}
+
+
+def _keypoint_names(notes: Notes) -> list[str]:
+    """Those of the first class: all classes have the same keypoints."""
+    by_class = notes.get("kpt_names")
+    return _class_names(by_class.get(0)) if isinstance(by_class, Mapping) else []
+
+
+def _describe_keypoints(keys: HeadKeys) -> str:
+    shape = keys.get("kpt_shape")
+    return f"{shape[0]} keypoints of {shape[1]} values" if shape else ""
 
 
 def _preprocess_notes(notes: Notes) -> Notes:

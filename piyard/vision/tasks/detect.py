@@ -11,6 +11,7 @@ from piyard.core.text import format_count
 from piyard.vision.dense_head import (
     ChannelLayout,
     Places,
+    is_end_to_end,
     place_boxes,
     place_scores,
     read_places,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 class SelectedPlaces(NamedTuple):
     """The selected places of the maps, best first."""
 
+    head: DenseHead
+    """What they belong to."""
     places: Places
     classes: Indices
     scores: Doubles
@@ -37,8 +40,11 @@ class SelectedPlaces(NamedTuple):
 
     def at(self, chosen: Indices) -> SelectedPlaces:
         """Those of them."""
-        return SelectedPlaces(
-            self.places.at(chosen), self.classes[chosen], self.scores[chosen], self.boxes[chosen]
+        return self._replace(
+            places=self.places.at(chosen),
+            classes=self.classes[chosen],
+            scores=self.scores[chosen],
+            boxes=self.boxes[chosen],
         )
 
 
@@ -130,7 +136,10 @@ def _select_places(head: DenseHead, table: Places, at: ChannelLayout) -> Selecte
     score = scored[place, class_]
     order = np.lexsort((class_, place, -score))
     selected = table.at(place[order])
-    ranked = SelectedPlaces(selected, class_[order], score[order], place_boxes(head, selected, at))
+    boxes = place_boxes(head, selected, at)
+    ranked = SelectedPlaces(head, selected, class_[order], score[order], boxes)
+    if is_end_to_end(head):
+        return ranked.at(np.arange(min(head.most, len(ranked.scores))))
     return ranked.at(suppress_overlaps(ranked.boxes, ranked.classes, head.nms)[: head.most])
 
 

@@ -1,4 +1,4 @@
-"""Persons with keypoints: told by a dense head, or top-down in the box of each detected person."""
+"""Objects with keypoints: told by a dense head, or top-down in the box of each detected person."""
 
 from __future__ import annotations
 
@@ -34,8 +34,12 @@ class Pose(Detect, frozen=True, kw_only=True):
         return [f"--detector-{word[2:]}" if word.startswith("--") else word for word in detector]
 
     def extra_channels(self, head: DenseHead, outputs: Sequence[Floats], channels: int) -> int:
-        """Three a keypoint: a pose network has one class."""
-        values = channels - 4 * head.bins - 1 if isinstance(head, Yolov8) else 0
+        """As the head says, else three a keypoint of a network that has one class."""
+        if not isinstance(head, Yolov8):
+            raise output_mismatch("that head has no keypoints", outputs)
+        if head.kpt_shape:
+            return head.kpt_shape[0] * head.kpt_shape[1]
+        values = channels - 4 * head.bins - 1
         if values <= 0 or values % 3:
             raise output_mismatch("there are no keypoint channels", outputs)
         return values
@@ -64,7 +68,7 @@ class Pose(Detect, frozen=True, kw_only=True):
         transform: ImageTransform,
     ) -> list[DecodedObject]:
         """Their keypoints."""
-        keypoints = decode_keypoints(extra, selected.places, transform)
+        keypoints = decode_keypoints(selected.head, extra, selected.places, transform)
         return [
             msgspec.structs.replace(each, keypoints=points)
             for each, points in zip(objects, keypoints, strict=True)
@@ -123,16 +127,25 @@ def _estimate_pose(net: Net, picture: Image, person: DecodedObject) -> DecodedOb
     return msgspec.structs.replace(person, keypoints=points)
 
 
-def decode_keypoints(values: Doubles, places: Places, transform: ImageTransform) -> Doubles:
-    """(objects, keypoints, 3) of x, y, score, from values (objects, 3 x keypoints).
+def decode_keypoints(
+    head: DenseHead, values: Doubles, places: Places, transform: ImageTransform
+) -> Doubles:
+    """(objects, keypoints, 3) of x, y, score, from values (objects, keypoints x values of each).
 
-    x = (2 x value + column) x stride, y alike with the row; the score is the third one's sigmoid.
+    The head's ``kpt_grid`` says where they are; the score is the third one's sigmoid, and 1 where
+    there is none.
     """
     import numpy as np
 
-    triples = values.reshape(len(values), values.shape[1] // 3, 3)
-    inside = triples[..., :2] * 2 * places.strides[:, None] + places.corners[:, None]
-    return np.concatenate([transform.points_to_picture(inside), sigmoid(triples[..., 2:])], axis=-1)
+    each = head.kpt_shape[1] if isinstance(head, Yolov8) and head.kpt_shape else 3
+    points = values.reshape(len(values), values.shape[1] // each, each)
+    if isinstance(head, Yolov8) and head.kpt_grid == "centred":
+        steps, start = places.strides, places.corners + places.strides / 2
+    else:
+        steps, start = 2 * places.strides, places.corners
+    inside = points[..., :2] * steps[:, None] + start[:, None]
+    sure = np.ones((*points.shape[:2], 1)) if each < 3 else sigmoid(points[..., 2:])
+    return np.concatenate([transform.points_to_picture(inside), sure], axis=-1)
 
 
 def decode_pose(

@@ -71,7 +71,13 @@ Corners values(const Maps& maps, const Place& place) {
     return corners;
 }
 
+Corners scaled(Corners sides, int stride) {
+    for (double& side : sides) side *= stride;
+    return sides;
+}
+
 Corners distributed(const Maps& maps, const Place& place, int bins) {
+    if (bins == 1) return around(centre(place), scaled(values(maps, place), place.stride));
     Corners sides{};
     for (int i = 0; i < 4; ++i)
         sides[static_cast<std::size_t>(i)] = expected(maps, place, maps.layout().box.begin + i * bins, bins) * place.stride;
@@ -132,9 +138,9 @@ void largest(const Level& level, Range classes, int at, Block& best) {
 class Scan {
 public:
     Scan(const HeadPlan& head, const Maps& maps, std::vector<Candidate>& candidates)
-        : head_(head), layout_(maps.layout()), every_class_(head.kind == "fcos"), candidates_(candidates) {
+        : head_(head), layout_(maps.layout()), every_class_(head.every_class()), root_(head.kind == "fcos"), candidates_(candidates) {
         // The root of a product of two sigmoids: neither of them may be below the square.
-        limit_ = safe_logit(every_class_ ? head.score * head.score : head.score);
+        limit_ = safe_logit(root_ ? head.score * head.score : head.score);
     }
 
     void scan(const Level& level) {
@@ -164,13 +170,14 @@ private:
     }
 
     void add_candidate(int place, int label, double product) {
-        const double score = every_class_ ? std::sqrt(product) : product;
+        const double score = root_ ? std::sqrt(product) : product;
         if (score >= head_.score) candidates_.push_back({place, label, score, {}});
     }
 
     const HeadPlan& head_;
     const Layout& layout_;
     bool every_class_;
+    bool root_;
     float limit_ = 0;
     std::vector<Candidate>& candidates_;
 };

@@ -28,7 +28,7 @@ bool suppressed(const Candidate& candidate, const std::vector<Candidate>& kept, 
 Corners box_at(const HeadPlan& head, const Maps& maps, const Place& place);
 
 // Adds each class of each place whose score is high enough, without its box. Of a place only the best
-// class counts, the lowest index of equal ones; of FCOS every class does.
+// class counts, the lowest index of equal ones; of FCOS and of an end-to-end head every class does.
 void find_candidates(const HeadPlan& head, const Maps& maps, std::vector<Candidate>& candidates);
 
 }  // namespace nnrun

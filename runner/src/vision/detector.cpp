@@ -20,7 +20,10 @@ Box as_floats(const Corners& box) {
 }
 
 // In pixels of the net's input.
-double keypoint_at(float value, int place, int stride) { return static_cast<double>(value) * 2 * stride + place * stride; }
+double keypoint_at(const HeadPlan& head, float value, int place, int stride) {
+    if (head.keypoint_grid == "centred") return static_cast<double>(value) * stride + (place * stride + stride / 2.0);
+    return static_cast<double>(value) * 2 * stride + place * stride;
+}
 
 std::vector<Shape> shapes_of(const std::vector<ncnn::Mat>& blobs) {
     std::vector<Shape> shapes;
@@ -78,7 +81,7 @@ void Detector::select() {
     for (Candidate& candidate : candidates_) {
         if (kept_.size() == static_cast<std::size_t>(head_.max_objects)) break;
         candidate.box = box_at(head_, *maps_, maps_->place(candidate.place));
-        if (!suppressed(candidate, kept_, head_.nms)) kept_.push_back(candidate);
+        if (head_.end_to_end || !suppressed(candidate, kept_, head_.nms)) kept_.push_back(candidate);
     }
     for (const Candidate& candidate : kept_) {
         const Corners box = feed_.transform().to_picture(candidate.box);
@@ -92,18 +95,21 @@ void Detector::select() {
     }
 }
 
-// Three channels a keypoint, x, y and a score: x = (2 x value + column) x stride, y alike with the
-// row, then back to the picture.
+// Three channels a keypoint, x, y and a score, or two: then each is sure. x = (2 x value + column) x
+// stride, or of a centred grid (value + column + 1/2) x stride, y alike with the row; then back to the
+// picture.
 void Detector::read_keypoints(Object& object) const {
     const Place place = maps_->place(object.place);
     const Range channels = maps_->layout().extra;
     const ImageTransform& transform = feed_.transform();
+    const int values = head_.keypoint_values();
     object.keypoints.clear();
-    for (int channel = channels.begin; channel + 2 < channels.end; channel += 3) {
-        const double x = keypoint_at(maps_->value(place, channel), place.column, place.stride);
-        const double y = keypoint_at(maps_->value(place, channel + 1), place.row, place.stride);
-        object.keypoints.push_back({static_cast<float>(transform.x.to_picture(x)), static_cast<float>(transform.y.to_picture(y)),
-                                    sigmoid(maps_->value(place, channel + 2))});
+    for (int channel = channels.begin; channel + values <= channels.end; channel += values) {
+        const double x = keypoint_at(head_, maps_->value(place, channel), place.column, place.stride);
+        const double y = keypoint_at(head_, maps_->value(place, channel + 1), place.row, place.stride);
+        const float score = values == 3 ? sigmoid(maps_->value(place, channel + 2)) : 1;
+        object.keypoints.push_back(
+            {static_cast<float>(transform.x.to_picture(x)), static_cast<float>(transform.y.to_picture(y)), score});
     }
 }
 

@@ -15,7 +15,7 @@
 namespace nnrun {
 
 // From a picture to the objects in it, with their masks or keypoints where that is the head's task
-// (YOLOv8's and YOLO11's heads). All buffers stay from picture to picture.
+// (Ultralytics' heads). All buffers stay from picture to picture.
 class Detector {
 public:
     Detector(const Model& model, const HeadPlan& head, const Preprocess& steps);

@@ -16,6 +16,8 @@ json::Object HeadPlan::json() const {
     if (!dense()) return object;
     object.raw("strides", json::integers(strides));
     if (kind == "yolov8" || kind == "nanodet") object.integer("bins", bins);
+    if (end_to_end) object.boolean("end_to_end", true);
+    if (!keypoints.empty()) object.raw("kpt_shape", json::integers(keypoints)).text("kpt_grid", keypoint_grid);
     return object.number("score", score).number("nms", nms).integer("most", max_objects);
 }
 
@@ -23,13 +25,29 @@ std::vector<Flag> head_flags(bool required) {
     return {
         {"--head", "KIND", "what the outputs mean: yolov8, yolox, nanodet, rtmdet, fcos, simcc or heatmap", required},
         {"--strides", "N,N,...", "input pixels between two places of a map, map by map; default 8,16,32"},
-        {"--bins", "N", "of a side's distribution; default 16 for yolov8, 8 for nanodet"},
+        {"--bins", "N", "of a side's distribution, 1 of none; default 16 for yolov8, 8 for nanodet"},
+        {"--end-to-end", "", "yolov8: each object is told once, so that nothing is suppressed"},
+        {"--keypoints", "NxV", "yolov8: keypoints and values of each, 2 or 3; default three a keypoint, of one class"},
+        {"--keypoint-grid", "KIND", "yolov8: doubled, or centred as YOLO26's are; default doubled"},
         {"--score", "S", "objects below it are not reported; default 0.25"},
         {"--nms", "IOU", "of two boxes of a class that overlap more, the better one is kept; default 0.45"},
         {"--most", "N", "objects a picture; default 300"},
         {"--split", "N", "simcc: bins a pixel of the input; default 2"},
     };
 }
+
+namespace {
+
+void read_yolov8(const Args& args, HeadPlan& plan) {
+    plan.end_to_end = args.has("--end-to-end");
+    plan.keypoint_grid = args.choice("--keypoint-grid", {"doubled", "centred"}, "doubled");
+    if (!args.has("--keypoints")) return;
+    plan.keypoints = args.sizes("--keypoints", 'x', 2, 2);
+    if (plan.keypoints[1] != 2 && plan.keypoints[1] != 3)
+        args.reject(args.name("--keypoints") + " takes 2 or 3 values a keypoint, not '" + args.text("--keypoints") + "'");
+}
+
+}  // namespace
 
 HeadPlan read_head(const Args& args, Task task, const std::vector<std::string>& kinds) {
     HeadPlan plan;
@@ -41,6 +59,7 @@ HeadPlan read_head(const Args& args, Task task, const std::vector<std::string>& 
     plan.nms = args.number("--nms", 0, 1, 0.45);
     plan.max_objects = args.integer("--most", 1, 100000, 300);
     plan.split = args.number("--split", 0.001, 16, 2);
+    if (plan.kind == "yolov8") read_yolov8(args, plan);
     return plan;
 }
 
@@ -63,9 +82,10 @@ int channels_of(const std::vector<Shape>& outputs, std::size_t first, std::size_
     return channels;
 }
 
-// Of a pose net there is one class, and what is left are keypoints.
+// Of a pose net that says nothing of its keypoints there is one class, and what is left are they.
 int extra_channels(const HeadPlan& head, int channels, const std::vector<Shape>& outputs) {
     if (head.task == Task::segment) return outputs.back()[0];
+    if (head.task == Task::pose && !head.keypoints.empty()) return head.keypoints[0] * head.keypoints[1];
     if (head.task == Task::pose) return std::max(0, channels - 4 * head.bins - 1);
     return 0;
 }
@@ -122,7 +142,7 @@ void Maps::assign_channels(const HeadPlan& head) {
             refuse(head, shapes_, "the same number of channels at each stride");
     layout_ = layout_of(head, channels_, extra_channels(head, channels_, shapes_));
     if (layout_.classes.size() < 1 || layout_.classes.begin < 0) refuse(head, shapes_, "more channels, as no class is left");
-    if (head.task == Task::pose && (layout_.extra.size() == 0 || layout_.extra.size() % 3 != 0))
+    if (head.task == Task::pose && (layout_.extra.size() == 0 || layout_.extra.size() % head.keypoint_values() != 0))
         refuse(head, shapes_, std::to_string(4 * head.bins + 1) + " channels of box and class, then three a keypoint");
     for (Level& level : levels_) level.planes.resize(static_cast<std::size_t>(channels_));
 }

@@ -23,8 +23,13 @@ struct HeadPlan {
     double nms = 0.45;
     int max_objects = 300;
     double split = 2;  // bins of simcc a pixel of the input
+    bool end_to_end = false;                // yolov8: nothing is suppressed, each class of a place counts
+    std::vector<int> keypoints;             // yolov8: their number and the values of each; empty: three a keypoint, one class
+    std::string keypoint_grid = "doubled";  // or centred: YOLO26's
 
     bool dense() const { return kind != "simcc" && kind != "heatmap"; }
+    bool every_class() const { return kind == "fcos" || end_to_end; }
+    int keypoint_values() const { return keypoints.empty() ? 3 : keypoints[1]; }
     json::Object json() const;
     // Outputs at the end that belong to no level.
     std::size_t globals() const { return task == Task::segment ? 1 : 0; }

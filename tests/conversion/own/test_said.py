@@ -72,6 +72,31 @@ def test_an_export_of_another(graph):
     assert told == Metadata(size="3,320,416", names=["cat", "dog"])
 
 
+def test_keypoints_and_an_end_without_suppression(graph):
+    posing = {**ULTRALYTICS, "task": "pose", "kpt_shape": "[4, 2]", "end2end": "True"}
+    told = read_metadata(graph(**posing, kpt_names="{0: ['a', 'b', 'c', 'd']}"), "onnx")
+    assert told.head_keys == {"kpt_shape": [4, 2], "end_to_end": True}
+    assert told.keypoints == ["a", "b", "c", "d"]
+    assert told.lines("pose", told.size)[0] == (
+        "the file says: pose, input 3,320,416, 2 classes, 4 keypoints of 2 values, end to end, "
+        "licence AGPL-3.0"
+    )
+
+
+def test_keypoints_of_yolo26_count_from_the_centre(graph):
+    told = read_metadata(
+        graph(**{**ULTRALYTICS, "task": "pose", "kpt_shape": "[17, 3]", "head": "Pose26"}), "onnx"
+    )
+    assert told.head_keys == {"kpt_shape": [17, 3], "kpt_grid": "centred"}
+
+
+@pytest.mark.parametrize("shape", ["", "[4]", "[0, 3]", "[4, 5]", "['4', 3]", "4", "[True, 2]"])
+def test_keypoints_that_are_none(graph, shape):
+    notes = {**ULTRALYTICS, "task": "pose", "kpt_shape": shape, "kpt_names": "{0: 3}"}
+    told = read_metadata(graph(**notes), "onnx")
+    assert (told.head_keys, told.keypoints) == ({}, [])
+
+
 @pytest.mark.parametrize("task", ["obb", "", "detect; rm"])
 def test_a_task_whose_head_is_not_known(graph, task):
     told = read_metadata(graph(**{**ULTRALYTICS, "task": task}), "onnx")

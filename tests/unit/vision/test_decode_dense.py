@@ -311,6 +311,46 @@ def test_keypoints_are_those_of_the_place(seed):
         assert np.allclose(told.keypoints, wanted[round(told.score, 12)])
 
 
+def empty(channels):
+    return [np.full((channels, 4, 6), -9, np.float32), np.full((channels, 2, 3), -9, np.float32)]
+
+
+def test_a_side_of_one_bin_is_the_value_itself():
+    head = Yolov8(strides=STRIDES, score=0.4, bins=1)
+    outputs = empty(4 + CLASSES)
+    outputs[0][:, 1, 2] = [0.25, 0.5, 1.5, -0.25, -9, 3, -9]
+    (found,) = DETECT.decode(head, outputs, SIZE, placing((48, 32)))
+    assert found.class_ == 1
+    assert found.box == (20 - 2, 12 - 4, 20 + 12, 12 - 2)
+
+
+def test_an_end_to_end_head_suppresses_nothing_and_tells_each_class_of_a_place():
+    head = Yolov8(strides=STRIDES, score=0.4, bins=1, end_to_end=True, most=3)
+    outputs = empty(4 + CLASSES)
+    outputs[0][:, 1, 1] = [1, 1, 1, 1, 3, 1, -9]
+    outputs[0][:, 1, 2] = [2, 1, 0, 1, 2, -9, 0]  # the same box
+    found = DETECT.decode(head, outputs, SIZE, placing((48, 32)))
+    assert [one.class_ for one in found] == [0, 0, 1]
+    assert len({one.box for one in found}) == 1
+    once = msgspec.structs.replace(head, end_to_end=False)
+    assert len(DETECT.decode(once, outputs, SIZE, placing((48, 32)))) == 1
+
+
+@pytest.mark.parametrize(
+    ("grid", "first"), [("doubled", (2 * 0.5 + 2) * 8), ("centred", (0.5 + 2 + 0.5) * 8)]
+)
+def test_keypoints_without_scores_of_several_classes(grid, first):
+    head = Yolov8(strides=STRIDES, score=0.4, bins=1, kpt_shape=(2, 2), kpt_grid=grid)
+    outputs = empty(4 + CLASSES + 4)
+    outputs[0][:, 1, 2] = [1, 1, 1, 1, -9, -9, 3, 0.5, -0.5, 0, 0]
+    (found,) = POSE.decode(head, outputs, SIZE, placing((48, 32)))
+    start = (16, 8) if grid == "doubled" else (20, 12)
+    low = 0 if grid == "doubled" else 8
+    assert found.class_ == 2
+    assert found.keypoints is not None
+    assert found.keypoints.tolist() == [[first, low, 1], [*start, 1]]
+
+
 @pytest.mark.parametrize(
     ("kind", "task", "extra"),
     [*((kind, "detect", 0) for kind in HEADS), ("yolov8", "segment", 6), ("yolov8", "pose", 6)],
@@ -326,7 +366,7 @@ def test_nothing_is_found_in_an_empty_picture(kind, task, extra):
 
 @pytest.mark.parametrize("kind", ["yolox", "nanodet", "yolov8"])
 def test_no_keypoints_where_none_are_told(kind):
-    with pytest.raises(WrongInput, match="no keypoint channels"):
+    with pytest.raises(WrongInput, match="no keypoint"):
         POSE.decode(HEADS[kind], maps(kind, 1), SIZE, placing())
 
 
