@@ -123,6 +123,10 @@ def _init_module(module: Any, generator: torch.Generator) -> Hook | None:
         # Mostly open ReLUs: otherwise a deep net of random weights magnifies every rounding.
         nn.init.ones_(module.bias)
         return _normalise
+    if isinstance(module, nn.MultiheadAttention):
+        # So that no place looks at a single other one: differences of rounding would decide which.
+        nn.init.normal_(module.in_proj_weight, std=module.embed_dim**-0.5, generator=generator)
+        return None
     if isinstance(module, nn.GroupNorm):
         nn.init.ones_(module.bias)
     elif isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)) and own:
@@ -159,7 +163,9 @@ def _centre(module: Any, inputs: tuple[torch.Tensor, ...], output: torch.Tensor)
     import torch
 
     axis = 1 if isinstance(module, torch.nn.ConvTranspose2d) else 0
-    unbiased = output - module.bias.reshape(-1, *[1] * (output.dim() - 2))
+    # A matrix has its features last, whatever it is applied to; a convolution's are channels.
+    by_feature = output.flatten(0, -2) if isinstance(module, torch.nn.Linear) else output
+    unbiased = by_feature - module.bias.reshape(-1, *[1] * (by_feature.dim() - 2))
     mean, deviation = _moments(unbiased)
     shape = [1] * module.weight.dim()
     shape[axis] = -1

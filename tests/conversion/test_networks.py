@@ -13,6 +13,7 @@ from piyard.core.errors import WrongInput
 from piyard.core.files import sha256_of_value
 from piyard.models import synthetic
 from piyard.models.anchor_free import Focus, FrozenBatchNorm
+from piyard.models.checkpoint import read_checkpoint
 from piyard.models.networks import (
     CLASSIFIERS,
     FCOS,
@@ -24,7 +25,6 @@ from piyard.models.networks import (
     torchvision_models,
 )
 from piyard.models.synthetic import random_tensor
-from piyard.models.weights import read_checkpoint
 from tests.conversion.drawn_weights import drawn
 
 DATA = Path(__file__).parent / "data"

@@ -1,17 +1,14 @@
-"""What adding a model file means, doing it, and undoing it; which network a checkpoint fits."""
+"""What adding a model file means, doing it, and undoing it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 import yaml
 
 from piyard.convert.own.defaults import (
     CHECKPOINT,
-    SAVE_REMEDY,
     NameList,
     OwnModelOptions,
     describe_preprocess,
@@ -23,6 +20,7 @@ from piyard.convert.own.defaults import (
     read_names,
 )
 from piyard.convert.own.description import MAIN_PART, describe_model
+from piyard.convert.own.matching import NetworkMatch, match_network
 from piyard.convert.own.metadata import Metadata, read_metadata
 from piyard.convert.own.network_file import copy_network, parts_beside, sha256_of_network
 from piyard.convert.reference_models import choose_files, weights_path
@@ -31,85 +29,7 @@ from piyard.core.errors import WrongInput
 from piyard.core.files import write_text
 from piyard.models import definition
 from piyard.models.definition import FILE_NETWORKS, Model, label_list_path, model_names
-from piyard.models.networks import NETWORK_NAMES, build_network
-from piyard.models.weights import read_checkpoint
 from piyard.vision.schema import Preprocess
-
-if TYPE_CHECKING:
-    import torch
-
-
-STEP_COUNTER = "num_batches_tracked"
-"""Counts training steps, means nothing here, and old files have none."""
-SHOWN_TENSORS = 3
-
-StateShapes = dict[str, tuple[int, ...]]
-
-
-def find_network(file: Path, *, classes: int, keypoints: int) -> str:
-    """The network that the tensors fit by name and shape, with so many classes and keypoints.
-
-    Raises ``WrongInput`` where none does, and ``ConversionFailed`` for a file that cannot be read.
-    """
-    in_file = _state_shapes(read_checkpoint(file))
-    candidates: dict[str, StateShapes] = {}
-    for name in sorted(NETWORK_NAMES):
-        candidates[name] = _network_shapes(name, max(classes, 1), keypoints)
-        if candidates[name] == in_file:
-            return name
-    nearest = max(candidates, key=lambda name: _share_alike(in_file, candidates[name]))
-    raise _no_network_fits(
-        file, classes, nearest, _list_differences(in_file, candidates[nearest]), len(in_file)
-    )
-
-
-def _no_network_fits(
-    file: Path, classes: int, nearest: str, differing: Sequence[str], tensors: int
-) -> WrongInput:
-    message = f"{file.name} fits no network that piyard builds with {classes or 'no'} classes"
-    if len(differing) > tensors / 2:
-        return WrongInput(message, remedy=f"it is of another network: {SAVE_REMEDY}")
-    line = f"nearest is {nearest}, where {len(differing)} of {tensors} tensors differ:"
-    return WrongInput(
-        message,
-        evidence="\n".join([line, *differing[:SHOWN_TENSORS]]),
-        remedy=f"--labels names the classes it was trained on; of another network: {SAVE_REMEDY}",
-    )
-
-
-def _network_shapes(name: str, classes: int, keypoints: int) -> StateShapes:
-    """Of a network built on the meta device, which takes neither memory nor time."""
-    import torch
-
-    with torch.device("meta"):
-        return _state_shapes(build_network(name, classes, keypoints=keypoints).state_dict())
-
-
-def _state_shapes(state: Mapping[str, torch.Tensor]) -> StateShapes:
-    return {
-        name: tuple(tensor.shape)
-        for name, tensor in state.items()
-        if not name.endswith(STEP_COUNTER)
-    }
-
-
-def _share_alike(in_file: StateShapes, in_network: StateShapes) -> float:
-    """The share of all tensors that both have, of the same shape."""
-    return len(in_file.items() & in_network.items()) / len({**in_file, **in_network})
-
-
-def _list_differences(in_file: StateShapes, in_network: StateShapes) -> list[str]:
-    """A line for each tensor that is missing, superfluous, or of another shape."""
-    return [
-        f"{name}: {_format_shape(ours)} in the file, {_format_shape(theirs)} in the network"
-        for name in {**in_network, **in_file}
-        if (ours := in_file.get(name)) != (theirs := in_network.get(name))
-    ]
-
-
-def _format_shape(shape: tuple[int, ...] | None) -> str:
-    return "none" if shape is None else "x".join(map(str, shape)) or "one number"
-
 
 COCO_KEYPOINTS = 17
 """COCO's, where none are named."""
@@ -145,7 +65,8 @@ def plan_addition(options: OwnModelOptions) -> Addition:
     metadata = read_metadata(options.file, file_kind)
     labels = _choose_labels(options, metadata)
     keypoints = _choose_keypoints(options, metadata)
-    network = _detect_network(options.file, file_kind, labels, keypoints)
+    match = _detect_network(options.file, file_kind, labels, keypoints)
+    network = match.network
     files = _network_files(options.file, network)
     purpose = network_defaults(network)
     task = options.task or metadata.task or purpose.task
@@ -163,6 +84,7 @@ def plan_addition(options: OwnModelOptions) -> Addition:
     findings = [
         *_list_parts(options.file),
         *metadata.lines(task, size),
+        *match.lines,
         *_list_findings(network, cut),
         *ending,
         *described.assumed,
@@ -186,11 +108,10 @@ def undo_addition(addition: Addition) -> None:
 
 
 def _list_findings(network: str, cut: list[str]) -> list[str]:
-    weights = [f"weights of {network}"] if network in NETWORK_NAMES else []
     if not cut:
-        return weights
+        return []
     run = " (it was run to find that)" if network == "torchscript" else ""
-    return [*weights, f"cut where decoding begins{run}, at: {', '.join(cut)}"]
+    return [f"cut where decoding begins{run}, at: {', '.join(cut)}"]
 
 
 def _list_parts(file: Path) -> list[str]:
@@ -227,10 +148,12 @@ def _require_keypoint_count(names: NameList, count: int) -> None:
         )
 
 
-def _detect_network(file: Path, file_kind: str, labels: NameList, keypoints: NameList) -> str:
+def _detect_network(
+    file: Path, file_kind: str, labels: NameList, keypoints: NameList
+) -> NetworkMatch:
     if file_kind != CHECKPOINT:
-        return file_kind
-    return find_network(file, classes=labels.count, keypoints=keypoints.count or COCO_KEYPOINTS)
+        return NetworkMatch(network=file_kind)
+    return match_network(file, classes=labels.count, keypoints=keypoints.count or COCO_KEYPOINTS)
 
 
 def _network_files(file: Path, network: str) -> dict[str, Path]:

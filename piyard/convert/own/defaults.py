@@ -18,8 +18,8 @@ from piyard.vision.tasks import find_task
 
 FILE_KINDS = {".onnx": "onnx", ".torchscript": "torchscript", ".param": "ncnn"}
 """Ending of a file → its kind."""
-CHECKPOINT_SUFFIXES = frozenset({".pt", ".pth", ".th", ".tar", ".ckpt"})
-"""Endings of what torch saves: weights, or a whole program."""
+CHECKPOINT_SUFFIXES = frozenset({".pt", ".pth", ".th", ".tar", ".ckpt", ".safetensors"})
+"""Endings of what torch saves, weights or a whole program, and of plain tensors."""
 CHECKPOINT = "checkpoint"
 SAVE_REMEDY = "save it as ONNX, or by torch.jit.trace(network, example).save('net.pt')"
 

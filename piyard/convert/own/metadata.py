@@ -32,7 +32,7 @@ from piyard.convert.own.defaults import (
     parse_size,
     ultralytics_preprocess,
 )
-from piyard.models.weights import checkpoint_notes
+from piyard.models.checkpoint import checkpoint_notes
 from piyard.vision.tasks import TASKS, find_task
 
 Notes = Mapping[str, object]

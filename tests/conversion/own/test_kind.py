@@ -8,7 +8,7 @@ import torch
 import yaml
 from torch import nn
 
-from piyard.convert.own.adding import STEP_COUNTER, find_network, plan_addition
+from piyard.convert.own.adding import plan_addition
 from piyard.convert.own.defaults import (
     CHECKPOINT,
     CHECKPOINT_SUFFIXES,
@@ -18,8 +18,10 @@ from piyard.convert.own.defaults import (
     detect_kind,
     network_defaults,
 )
+from piyard.convert.own.matching import match_network
 from piyard.core.errors import ConversionFailed, WrongInput
 from piyard.models import definition
+from piyard.models.checkpoint import STEP_COUNTER, name_state, read_checkpoint
 from piyard.models.definition import label_list_path
 from piyard.models.networks import CLASSIFIERS, NETWORK_NAMES, YOLO_CLASSIFIERS, build_network
 
@@ -32,7 +34,7 @@ def state(network="squeezenet1_1", classes=CLASSES):
 
 
 def told(file, classes=CLASSES):
-    return find_network(file, classes=classes, keypoints=KEYPOINTS)
+    return match_network(file, classes=classes, keypoints=KEYPOINTS).network
 
 
 @pytest.mark.parametrize("name", sorted(NETWORK_NAMES))
@@ -48,6 +50,33 @@ def test_every_ending(ending, saved):
 @pytest.mark.parametrize("wrap", ["model", "state_dict"])
 def test_however_it_is_wrapped(wrap, saved):
     assert told(saved({wrap: state(), "epoch": 3})) == "squeezenet1_1"
+
+
+def renamed(kept, prefix):
+    return {f"{prefix}{name}": values for name, values in kept.items()}
+
+
+@pytest.mark.parametrize("network", ["squeezenet1_1", "yolov8n"])
+@pytest.mark.parametrize("prefix", ["model.", "_orig_mod.", "module.model.", "net.backbone."])
+def test_a_prefix_that_all_names_share(network, prefix, saved):
+    file = saved({"state_dict": renamed(state(network), prefix), "lr": 0.1})
+    assert told(file) == network
+    built = build_network(network, CLASSES)
+    built.load_state_dict(name_state(read_checkpoint(file), built.state_dict()), strict=True)
+
+
+def test_what_was_done_to_the_weights_is_said(saved):
+    kept = renamed({name: values.half() for name, values in state().items()}, "model.")
+    file = saved({"state_dict": {**kept, "loss.weight": torch.ones(7)}, "epoch": 1})
+    match = match_network(file, classes=CLASSES, keypoints=KEYPOINTS)
+    assert match.lines == [
+        (
+            "weights of squeezenet1_1; under 'state_dict'; float16, float32 widened to float32; "
+            "prefix 'model.' taken off; left out: loss.weight"
+        )
+    ]
+    built = build_network("squeezenet1_1", CLASSES)
+    built.load_state_dict(name_state(read_checkpoint(file), built.state_dict()), strict=True)
 
 
 def test_a_file_of_an_old_torch(saved, tmp_path):

@@ -1,0 +1,387 @@
+"""A checkpoint as people save one: its tensors by name, and what is noted beside them.
+
+Nothing that the file names is looked up or run: each class is stood in for by an object without
+behaviour, and torch's own restricted reader does the rest.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from piyard.core.errors import ConversionFailed
+from piyard.models.tensor_file import is_tensor_file, read_header_notes, read_tensor_file
+
+if TYPE_CHECKING:
+    import torch
+
+    State = dict[str, torch.Tensor]
+    StandIn = Callable[..., Any] | tuple[Callable[..., Any], str]
+
+
+EMA_KEYS = (
+    *("ema", "model_ema", "ema_model", "ema_state_dict", "state_dict_ema", "model_ema_state_dict"),
+    "params_ema",
+)
+"""The running mean of the weights, which trainers evaluate and publish."""
+STATE_KEYS = (
+    *EMA_KEYS,
+    *("model", "model_state_dict", "state_dict", "net", "network", "net_state_dict", "params"),
+    *("weights", "model_state", "model_weights", "module"),
+)
+"""Where the weights may be, best first."""
+MAX_DEPTH = 4
+"""Of dictionaries in each other."""
+WRAPPER_NAMES = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
+"""Put anywhere into a name by torch.compile, FSDP and activation checkpointing."""
+PARALLEL = "module."
+"""Put before every name by torch's DataParallel."""
+PREFIXES = (
+    *("module.", "model.", "net.", "network.", "backbone.", "encoder.", "classifier_model."),
+    *("_forward_module.", "ema_model.", "feature_extractor."),
+)
+"""What a module that holds the network calls it, before each name."""
+TRAINING_PARTS = ("aux1.", "aux2.", "AuxLogits.")
+"""Of GoogLeNet and Inception: computed in training only."""
+MAX_STRANGERS = 16
+"""Tensors beside a network's own, as those of a loss or a metric, that are left out."""
+HARMLESS_BUILTINS = frozenset(
+    {"bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "getattr", "int"}
+    | {"list", "object", "range", "set", "slice", "str", "tuple"}
+)
+CODE_MODULES = frozenset(
+    {
+        "builtins",
+        "code",
+        "commands",
+        "ctypes",
+        "importlib",
+        "nt",
+        "os",
+        "posix",
+        "pty",
+        "runpy",
+        "shutil",
+    }
+    | {"socket", "subprocess", "sys"}
+)
+"""No weights need them, but for values and ``getattr``, which Ultralytics' heads have."""
+DICTIONARY_NAME = re.compile(r"(?!torch\.)\S+(?:[dD]ict|CfgNode|Munch|Box|Bunch)")
+"""Classes that derive from dict, as Lightning's AttributeDict or easydict's."""
+
+
+WHOLE_BYTES = frozenset({"int8", "uint8", "float8_e4m3fn", "float8_e5m2"})
+"""Types of tensors that only quantised networks have."""
+
+
+class StubClass:
+    """Stands in for an object of a class that is not here: attributes only, no behaviour."""
+
+    named: ClassVar[str] = ""
+    """What the file calls the class."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        """Made of anything, which is forgotten."""
+
+    def __setstate__(self, state: object) -> None:
+        """Keep what the file says the object's attributes are."""
+        self.__dict__.update(state if isinstance(state, dict) else {})
+
+
+class StubDict:
+    """Stands in for a class that derives from dict: a plain one is made."""
+
+    def __new__(cls, *_: object, **__: object) -> OrderedDict[object, object]:  # type: ignore[misc]
+        """Empty: what it holds follows."""
+        return OrderedDict()
+
+
+class Checkpoint(NamedTuple):
+    """The tensors of a file by name, in fp32."""
+
+    state: State
+    place: str
+    """The keys that lead to them, joined by dots; empty where they are the file."""
+    stored: str
+    """The types of its floating-point numbers, as float16."""
+
+
+def read_checkpoint(path: Path) -> State:
+    """The tensors of the file by name, fp16 as fp32. Raises ``ConversionFailed``."""
+    return open_checkpoint(path).state
+
+
+def open_checkpoint(path: Path) -> Checkpoint:
+    """The tensors and where they were. Raises ``ConversionFailed``."""
+    if is_tensor_file(path):
+        state, place = dict(read_tensor_file(path)), ""
+    else:
+        state, place = _require_state(_load_checkpoint(path), path)
+    _require_floats(state, path)
+    stored = sorted({_type_name(each) for each in state.values() if each.is_floating_point()})
+    return Checkpoint(_plain_state(state), place, ", ".join(stored))
+
+
+def _require_state(loaded: Any, path: Path) -> tuple[State, str]:
+    if found := _find_state(loaded):
+        return found
+    several = _list_states(loaded)
+    if len(several) > 1:
+        raise ConversionFailed(
+            f"{path.name} holds the weights of several networks: {', '.join(several)}",
+            remedy="save the state_dict of the one that is to run",
+        )
+    raise ConversionFailed(
+        f"{path.name} holds no weights by name",
+        remedy="save the network's state_dict, or a dictionary that has one as `state_dict`",
+    )
+
+
+def _require_floats(state: State, path: Path) -> None:
+    if any(tensor.is_quantized or _type_name(tensor) in WHOLE_BYTES for tensor in state.values()):
+        raise ConversionFailed(
+            f"{path.name} holds quantised weights, and piyard converts fp32 and fp16 ones",
+            remedy="save the state_dict of the network before it was quantised",
+        )
+
+
+def _type_name(tensor: torch.Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def _plain_state(state: State) -> State:
+    """Names without what wraps them everywhere, tensors in fp32; counters stay as they are."""
+    for marker in WRAPPER_NAMES:
+        state = {name.replace(marker, ""): tensor for name, tensor in state.items()}
+    if state and all(name.startswith(PARALLEL) for name in state):
+        state = {name.removeprefix(PARALLEL): tensor for name, tensor in state.items()}
+    state = {
+        name: tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in state.items()
+    }
+    return _apply_pruning(state)
+
+
+def _apply_pruning(state: State) -> State:
+    """``weight_orig`` times ``weight_mask`` is the weight (torch.nn.utils.prune)."""
+    masked = {name: f"{name.removesuffix('_orig')}_mask" for name in state if "_orig" in name[-5:]}
+    pairs = {name: mask for name, mask in masked.items() if mask in state}
+    pruned = {name.removesuffix("_orig"): state[name] * state[mask] for name, mask in pairs.items()}
+    return {
+        name: tensor for name, tensor in state.items() if name not in {*pairs, *pairs.values()}
+    } | pruned
+
+
+class StateVariant(NamedTuple):
+    """The tensors under the names that a network may have for them."""
+
+    state: State
+    changes: str = ""
+    """What was taken off or left out."""
+
+
+def state_variants(state: State) -> Iterator[StateVariant]:
+    """The state, then without what it may have before each name, then without strangers."""
+    removed = ""
+    while True:
+        yield StateVariant(state, f"prefix '{removed}' taken off" if removed else "")
+        yield from _without_training_parts(state)
+        prefix = next((each for each in PREFIXES if all(n.startswith(each) for n in state)), "")
+        if not prefix or not state:
+            break
+        removed += prefix
+        state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
+    for prefix in PREFIXES:
+        yield from _without_strangers(state, prefix)
+
+
+def _without_training_parts(state: State) -> Iterator[StateVariant]:
+    kept = {name: values for name, values in state.items() if not name.startswith(TRAINING_PARTS)}
+    if len(kept) < len(state):
+        yield StateVariant(kept, "its auxiliary heads, which only training computes, left out")
+
+
+def _without_strangers(state: State, prefix: str) -> Iterator[StateVariant]:
+    own = {name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)}
+    strangers = [name for name in state if not name.startswith(prefix)]
+    if own and 0 < len(strangers) <= MAX_STRANGERS:
+        yield StateVariant(own, f"prefix '{prefix}' taken off; left out: {', '.join(strangers)}")
+
+
+STEP_COUNTER = "num_batches_tracked"
+"""Counts training steps, means nothing here, and old files have none."""
+
+
+def name_state(state: State, names: Collection[str]) -> State:
+    """The tensors under a network's names for them; as they are where none fit."""
+    needed = {name for name in names if not name.endswith(STEP_COUNTER)}
+    for variant in state_variants(state):
+        if {name for name in variant.state if not name.endswith(STEP_COUNTER)} == needed:
+            return variant.state
+    return state
+
+
+def checkpoint_notes(path: Path) -> dict[str, object]:
+    """What is noted beside the weights; nothing of that is checked. Raises as ``read``.
+
+    ``trainer`` says that Ultralytics did, who keeps ``names`` of the classes, ``transforms`` of a
+    classifier, ``kpt_shape`` and ``kpt_names`` of keypoints, ``train_args`` and the ``license``;
+    others may have any key that is a text.
+    """
+    if is_tensor_file(path):
+        return {**read_header_notes(path), "trainer": False}
+    loaded = _load_checkpoint(path)
+    if not isinstance(loaded, Mapping):
+        return {}
+    modules = (loaded.get(key) for key in STATE_KEYS)
+    trained = next((value for value in modules if _is_by_ultralytics(value)), None)
+    plain = {key: value for key, value in loaded.items() if isinstance(key, str)}
+    if trained is None:
+        return {**plain, "trainer": False}
+    kept = {key: vars(trained).get(key) for key in ("names", "transforms", "kpt_names")}
+    described = vars(trained).get("yaml")
+    shape = described.get("kpt_shape") if isinstance(described, Mapping) else None
+    return {**plain, **kept, "kpt_shape": shape, "trainer": True}
+
+
+def _is_by_ultralytics(value: object) -> bool:
+    return isinstance(value, StubClass) and value.named.startswith("ultralytics.")
+
+
+def _load_checkpoint(path: Path) -> Any:
+    import torch
+
+    try:
+        stand_ins: list[StandIn] = [(_stand_in(name), name) for name in _foreign_names(path)]
+        with torch.serialization.safe_globals(stand_ins), _quiet():
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except ConversionFailed:
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever the bytes provoke
+        raise _unsafe_checkpoint(path, str(error)) from None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what torch says of its own old types."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _foreign_names(path: Path) -> list[str]:
+    """The classes and functions that the file names, torch's own tensors aside.
+
+    Raises ``ConversionFailed`` for one that only code needs.
+    """
+    import torch
+
+    try:
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    except ValueError:  # as torch saved before 1.6: what these files name is refused by name
+        return []
+    for name in sorted(names):
+        module, _, called = name.partition(".")
+        if module in CODE_MODULES and not (module == "builtins" and called in HARMLESS_BUILTINS):
+            raise _unsafe_checkpoint(path, f"GLOBAL {name}")
+    return names
+
+
+def _stand_in(name: str) -> type:
+    if DICTIONARY_NAME.fullmatch(name):
+        return StubDict
+    return type("Stub", (StubClass,), {"named": name})
+
+
+def _unsafe_checkpoint(path: Path, why: str) -> ConversionFailed:
+    named = re.search(r"GLOBAL ([\w.]+)", why)
+    calls = "unrecognized function" in why
+    reason = f": it names {named[1]}, which no weights need" if named else ""
+    return ConversionFailed(
+        f"{path.name} is not a weights file that is safe to load"
+        + (reason or (": it calls what it has looked up" if calls else "")),
+        evidence="" if named or calls else why[:600],
+        remedy="piyard loads tensors only: save the state_dict, not the module",
+    )
+
+
+def _find_state(loaded: Any, depth: int = MAX_DEPTH) -> tuple[State, str] | None:
+    """The tensors wherever they are in what was loaded, and where; None without any by name."""
+    if isinstance(loaded, StubClass):
+        walked = dict(_walk(loaded, ""))
+        return (walked, "") if walked else None
+    if not isinstance(loaded, Mapping) or not depth:
+        return None
+    if _is_state(loaded):
+        return dict(loaded), ""
+    keys = [key for key in STATE_KEYS if loaded.get(key) is not None]
+    found = ((key, _find_state(loaded[key], depth - 1)) for key in keys)
+    first = next(((key, inner) for key, inner in found if inner), None)
+    if first is None:
+        return _only_state(loaded)
+    key, (state, place) = first
+    return state, f"{key}.{place}" if place else key
+
+
+def _only_state(loaded: Mapping[Any, Any]) -> tuple[State, str] | None:
+    """Where nothing has a usual key: the only state there is, else tensors among other things."""
+    states = _list_states(loaded)
+    if len(states) == 1:
+        return next(iter(states.values())), next(iter(states))
+    tensors = {name: value for name, value in loaded.items() if _is_named_tensor(name, value)}
+    has_parts = any("." in name for name in tensors)
+    return (tensors, "") if has_parts and not states else None
+
+
+def _list_states(loaded: Any) -> dict[str, State]:
+    """The states of a dictionary by their keys."""
+    if not isinstance(loaded, Mapping):
+        return {}
+    states = {
+        key: dict(value) if isinstance(value, Mapping) else dict(_walk(value, ""))
+        for key, value in loaded.items()
+        if isinstance(key, str) and (_is_state(value) or isinstance(value, StubClass))
+    }
+    return {key: state for key, state in states.items() if state}
+
+
+def _is_state(loaded: Any) -> bool:
+    return (
+        isinstance(loaded, Mapping)
+        and bool(loaded)
+        and all(_is_named_tensor(name, value) for name, value in loaded.items())
+    )
+
+
+def _is_named_tensor(name: Any, value: Any) -> bool:
+    import torch
+
+    return isinstance(name, str) and isinstance(value, torch.Tensor)
+
+
+def _walk(
+    module: StubClass, prefix: str, above: tuple[StubClass, ...] = ()
+) -> Iterator[tuple[str, torch.Tensor]]:
+    """What ``state_dict`` would return for the module that the object was."""
+    import torch
+
+    left_out = vars(module).get("_non_persistent_buffers_set", ())
+    for kind in ("_parameters", "_buffers"):
+        for name, values in _named_items(module, kind):
+            if isinstance(values, torch.Tensor) and name not in left_out:
+                yield prefix + name, values.detach()
+    for name, inner in _named_items(module, "_modules"):
+        if isinstance(inner, StubClass) and inner not in above:
+            yield from _walk(inner, f"{prefix}{name}.", (*above, module))
+
+
+def _named_items(module: StubClass, kind: str) -> list[tuple[str, Any]]:
+    """A file may hold anything: what is not a dictionary of names counts as empty."""
+    kept = vars(module).get(kind)
+    pairs = kept.items() if isinstance(kept, Mapping) else ()
+    return [(name, value) for name, value in pairs if isinstance(name, str)]

@@ -1,0 +1,120 @@
+"""Tensors in a ``.safetensors`` file, which holds nothing that could run.
+
+The format (https://github.com/huggingface/safetensors#format): eight bytes with the length of a
+header, little-endian; the header, a JSON object of ``name: {dtype, shape, data_offsets}`` with
+texts as ``__metadata__``; the values of all tensors, at the offsets that the header gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from piyard.core.errors import ConversionFailed
+
+if TYPE_CHECKING:
+    import torch
+
+
+SUFFIX = ".safetensors"
+LENGTH_BYTES = 8
+MAX_HEADER = 100_000_000
+"""The format's own limit, in bytes."""
+METADATA_KEY = "__metadata__"
+TORCH_TYPES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "F8_E4M3": "float8_e4m3fn",
+    "F8_E5M2": "float8_e5m2",
+    "BOOL": "bool",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U8": "uint8",
+}
+"""The format's names of types, and torch's."""
+
+
+class TensorEntry(msgspec.Struct, frozen=True):
+    """Where the values of a tensor are, in bytes behind the header."""
+
+    dtype: str
+    shape: list[int]
+    data_offsets: tuple[int, int]
+
+
+def is_tensor_file(path: Path) -> bool:
+    """Whether it is one, whatever it is called."""
+    return path.suffix == SUFFIX or _begins_with_header(path)
+
+
+def _begins_with_header(path: Path) -> bool:
+    with path.open("rb") as stream:
+        length, first = int.from_bytes(stream.read(LENGTH_BYTES), "little"), stream.read(1)
+    return first == b"{" and length <= path.stat().st_size
+
+
+def read_tensor_file(path: Path) -> Iterator[tuple[str, torch.Tensor]]:
+    """Each tensor by name. Raises ``ConversionFailed`` for a file that is not as it should be."""
+    import torch
+
+    header, begin = _read_header(path)
+    values = memoryview(path.read_bytes())[begin:]
+    for name, raw in header.items():
+        if name == METADATA_KEY:
+            continue
+        entry = _parse_entry(path, name, raw)
+        dtype = getattr(torch, TORCH_TYPES[entry.dtype])
+        first, last = entry.data_offsets
+        size = prod(entry.shape) * dtype.itemsize
+        if not 0 <= first <= last <= len(values) or last - first != size:
+            raise _broken_file(path, f"'{name}' has no room for its values: the file is cut")
+        content = bytearray(values[first:last])
+        flat = torch.frombuffer(content, dtype=dtype) if size else torch.empty(0, dtype=dtype)
+        yield name, flat.reshape(entry.shape)
+
+
+def read_header_notes(path: Path) -> dict[str, object]:
+    """The texts that its writer noted down. Raises as ``read_tensor_file``."""
+    header, _ = _read_header(path)
+    try:
+        return {**msgspec.json.decode(header.get(METADATA_KEY, b"{}"), type=dict[str, str])}
+    except msgspec.DecodeError:
+        return {}
+
+
+def _read_header(path: Path) -> tuple[dict[str, msgspec.Raw], int]:
+    """The header's entries, and where the values begin."""
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(LENGTH_BYTES), "little")
+        if length > min(MAX_HEADER, path.stat().st_size):
+            raise _broken_file(path, "its header is longer than the file")
+        text = stream.read(length)
+    try:
+        return msgspec.json.decode(text, type=dict[str, msgspec.Raw]), LENGTH_BYTES + length
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _broken_file(path, f"its header is none: {error}") from None
+
+
+def _parse_entry(path: Path, name: str, raw: msgspec.Raw) -> TensorEntry:
+    try:
+        entry = msgspec.json.decode(raw, type=TensorEntry)
+    except msgspec.DecodeError as error:
+        raise _broken_file(path, f"'{name}': {error}") from None
+    if entry.dtype not in TORCH_TYPES or any(side < 0 for side in entry.shape):
+        raise _broken_file(path, f"'{name}' is of a type or shape that there is not")
+    return entry
+
+
+def _broken_file(path: Path, why: str) -> ConversionFailed:
+    return ConversionFailed(
+        f"{path.name} is no readable .safetensors file: {why}",
+        remedy="copy or download it again",
+    )
