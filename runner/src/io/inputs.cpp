@@ -16,6 +16,7 @@
 #include "core/lines.h"
 #include "core/text.h"
 #include "io/image.h"
+#include "io/latest.h"
 #include "io/streams.h"
 
 namespace nnrun {
@@ -45,13 +46,19 @@ void check_combination(const Args& args, const InputsPlan& plan) {
 
 }  // namespace
 
-json::Object& Frame::name(json::Object& line) const { return is_file ? line.text("image", path) : line.integer("frame", index); }
+json::Object& Frame::name(json::Object& line) const {
+    if (is_file) return line.text("image", path);
+    line.integer("frame", index);
+    return is_live ? line.integer("dropped", dropped).number("at", to_milliseconds(at_s)) : line;
+}
 
 std::vector<Flag> input_flags() {
     return {
         {"--list", "FILE", "of images and folders, one a line"},
         {"--stdin", "KIND", "frames from standard input: mjpeg, or yuv420 (I420, BT.601 in full range, as JPEG)"},
         {"--frame", "WxH", "yuv420: size of a frame"},
+        {"--latest", "SECONDS", "mjpeg: a live stream; late frames are dropped and counted, and after so long without one it has ended"},
+        {"--most", "N", "end after so many frames or pictures"},
     };
 }
 
@@ -66,10 +73,14 @@ InputsPlan read_inputs(const Args& args) {
         plan.width = sides[0];
         plan.height = sides[1];
     }
+    if (args.has("--latest") && plan.stream != "mjpeg") args.reject("--latest needs --stdin mjpeg");
+    plan.silence_s = args.number("--latest", 0.1, 86400, 0);
+    plan.most = args.integer("--most", 1, 2000000000, 0);
     return plan;
 }
 
 std::unique_ptr<Inputs> open_inputs(const InputsPlan& plan) {
+    if (plan.silence_s > 0) return std::make_unique<LatestFrames>(plan.silence_s);
     if (plan.stream == "mjpeg") return std::make_unique<MjpegFrames>();
     if (plan.stream == "yuv420") return std::make_unique<YuvFrames>(plan.width, plan.height);
     return std::make_unique<PictureFiles>(plan);
@@ -79,10 +90,13 @@ Tally for_each_frame(const std::string& verb, const InputsPlan& plan, const std:
     const std::unique_ptr<Inputs> inputs = open_inputs(plan);
     Frame frame;
     Tally tally;
-    for (bool has_frame = true; has_frame; ++frame.index) {
+    tally.is_live = frame.is_live = plan.silence_s > 0;
+    for (; plan.most == 0 || tally.frames < plan.most; ++frame.index) {
         try {
-            has_frame = inputs->next(frame);
-            if (!has_frame) break;
+            if (!inputs->next(frame)) {
+                tally.ending = inputs->ending();
+                break;
+            }
             process(frame);
         } catch (const std::bad_alloc&) {
             report(verb, frame, name_of(frame) + ": not enough memory; scale the picture down first");
@@ -94,6 +108,8 @@ Tally for_each_frame(const std::string& verb, const InputsPlan& plan, const std:
         }
         ++tally.frames;
     }
+    tally.dropped = frame.dropped;
+    if (tally.ending.empty()) tally.ending = "most";
     return tally;
 }
 

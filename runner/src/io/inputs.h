@@ -18,6 +18,8 @@ struct InputsPlan {
     std::string stream;              // "", mjpeg or yuv420
     int width = 0;                   // of yuv420's frames
     int height = 0;
+    double silence_s = 0;  // of a live stream; 0: it is none
+    long most = 0;         // frames; 0: all
 };
 
 std::vector<Flag> input_flags();
@@ -30,8 +32,11 @@ struct Frame {
     std::string path;
     Image image;
     double decode_ms = 0;
+    bool is_live = false;
+    long dropped = 0;  // of a live stream, so far
+    double at_s = 0;   // of a live stream, when it was taken; since boot
 
-    // "image": its path, or "frame": its number.
+    // "image": its path, or "frame": its number; of a live stream also "dropped" and "at".
     json::Object& name(json::Object& line) const;
 };
 
@@ -42,6 +47,8 @@ public:
     // False at the end. A Failure with Exit::input is about this frame alone: the next call
     // continues with the one after it.
     virtual bool next(Frame& frame) = 0;
+    // Why there is no further one.
+    virtual const char* ending() const { return "end"; }
 };
 
 // A list that cannot be read is a Failure with Exit::input.
@@ -50,6 +57,9 @@ std::unique_ptr<Inputs> open_inputs(const InputsPlan& plan);
 struct Tally {
     long frames = 0;
     long failed = 0;
+    bool is_live = false;
+    long dropped = 0;
+    std::string ending;
 };
 
 // Each frame in turn. One that fails with Exit::input is reported, in a line on stdout and one on

@@ -66,6 +66,13 @@ bool stands_alone(int code) { return is_restart(code) || code == 0x01; }
 
 }  // namespace
 
+bool MjpegFrames::next_bytes(std::vector<unsigned char>& bytes) {
+    if (!find_start()) return false;
+    read_frame();
+    bytes = bytes_;
+    return true;
+}
+
 bool MjpegFrames::next(Frame& frame) {
     frame.is_file = false;
     if (!find_start()) return false;

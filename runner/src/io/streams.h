@@ -35,6 +35,8 @@ private:
 class MjpegFrames : public Inputs {
 public:
     bool next(Frame& frame) override;
+    // The next whole JPEG as it is. Also throws Failures as `next` does.
+    bool next_bytes(std::vector<unsigned char>& bytes);
 
 private:
     bool find_start();

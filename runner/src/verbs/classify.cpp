@@ -1,5 +1,7 @@
 #include "verbs/verbs.h"
 
+#include <cstdio>
+
 #include "core/failure.h"
 #include "core/file.h"
 #include "core/lines.h"
@@ -9,6 +11,7 @@
 #include "verbs/common.h"
 #include "verbs/frames.h"
 #include "vision/classifier.h"
+#include "vision/draw.h"
 
 namespace nnrun {
 namespace {
@@ -18,6 +21,7 @@ struct Plan {
     ClassifierPlan classifier;
     std::vector<std::string> labels;
     std::string folder;
+    PreviewPlan preview;
 };
 
 Plan read_plan(const Args& args) {
@@ -26,6 +30,7 @@ Plan read_plan(const Args& args) {
     plan.classifier.topk = args.integer("--topk", 1, 1000000, 5);
     plan.folder = args.text("--save-outputs");
     plan.inputs = read_inputs(args);
+    plan.preview = read_preview(args);
     if (!plan.folder.empty()) check_folder(plan.folder);
     if (args.has("--labels")) plan.labels = read_labels(args.text("--labels"));
     if (!plan.labels.empty()) plan.classifier.labels = plan.labels.size();
@@ -41,6 +46,20 @@ std::string top_json(const std::vector<Score>& top, const std::vector<std::strin
         items.push_back(item.raw("score", json::number(score.value)).str());
     }
     return json::array(items);
+}
+
+// For people: "tabby 0.83".
+std::string best_of(const std::vector<Score>& top, const std::vector<std::string>& labels) {
+    if (top.empty()) return "";
+    char score[16];
+    std::snprintf(score, sizeof score, " %.2f", static_cast<double>(top.front().value));
+    return (labels.empty() ? std::to_string(top.front().index) : labels[top.front().index]) + score;
+}
+
+void show(Preview& preview, Frame& frame, const std::string& seen) {
+    const bool is_watched = preview.is_watched();
+    if (is_watched) draw_title(frame.image, seen);
+    preview.show(is_watched ? &frame.image : nullptr, {frame.index + 1, frame.dropped, seen});
 }
 
 std::string stages_json(const Stages& ms) {
@@ -70,7 +89,7 @@ std::vector<Flag> classify_flags() {
         {"--topk", "N", "how many classes to report; default 5"},
         {"--save-outputs", "DIR", "write raw outputs to DIR/<index>.<blob>.f32"},
     };
-    for (const std::vector<Flag>& more : {classifier_flags(), input_flags(), preprocess_flags()})
+    for (const std::vector<Flag>& more : {classifier_flags(), input_flags(), preview_flags(), preprocess_flags()})
         own.insert(own.end(), more.begin(), more.end());
     return with_net_flags(own);
 }
@@ -83,10 +102,12 @@ int classify(const Args& args) {
     Classifier classifier(model, plan.classifier);
     write_header(args, model, classifier.describe());
     const SignalCallback on_signal(finish_lines);
-    const Tally tally = for_each_frame(args.verb(), plan.inputs, [&](const Frame& frame) {
+    const std::unique_ptr<Preview> preview = open_preview(plan.preview);
+    const Tally tally = for_each_frame(args.verb(), plan.inputs, [&](Frame& frame) {
         Stages ms;
         ms.decode = frame.decode_ms;
         const Classification result = classifier(frame.image, ms);
+        if (preview) show(*preview, frame, best_of(result.top, plan.labels));
         write_result(classifier, plan, frame, result, ms);
     });
     write_summary(tally);

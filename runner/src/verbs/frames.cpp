@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <map>
+#include <utility>
 
 #include "core/clock.h"
 #include "core/failure.h"
@@ -67,6 +69,20 @@ std::string objects_line(const Frame& frame, const std::vector<Object>& objects,
 
 namespace {
 
+// For people, the most frequent first: "2 person, 1 dog".
+std::string count_classes(const std::vector<Object>& objects, const std::vector<std::string>& labels) {
+    std::map<std::string, int> counts;
+    for (const Object& object : objects) {
+        const auto label = static_cast<std::size_t>(object.label);
+        ++counts[label < labels.size() ? labels[label] : std::to_string(label)];
+    }
+    std::vector<std::pair<std::string, int>> sorted(counts.begin(), counts.end());
+    std::stable_sort(sorted.begin(), sorted.end(), [](const auto& one, const auto& other) { return one.second > other.second; });
+    std::vector<std::string> parts;
+    for (const auto& [name, count] : sorted) parts.push_back(std::to_string(count) + " " + name);
+    return join(parts, ", ");
+}
+
 std::string numbered(const std::string& folder, long index) {
     char name[32];
     std::snprintf(name, sizeof name, "/%04ld.jpg", index);
@@ -82,18 +98,47 @@ std::vector<Flag> draw_flags() {
     };
 }
 
+std::vector<Flag> preview_flags() {
+    return {
+        {"--preview", "PORT", "show them in a browser on this machine, at http://127.0.0.1:PORT/; 0: any free port"},
+        {"--preview-title", "TEXT", "of the page"},
+    };
+}
+
+PreviewPlan read_preview(const Args& args) {
+    PreviewPlan plan;
+    if (args.has("--preview-title") && !args.has("--preview")) args.reject("--preview-title needs --preview");
+    if (args.has("--preview")) plan.port = args.integer("--preview", 0, 65535, 0);
+    plan.title = args.text("--preview-title", "nnrun " + args.verb());
+    return plan;
+}
+
+std::unique_ptr<Preview> open_preview(const PreviewPlan& plan) {
+    if (!plan.port) return nullptr;
+    auto preview = std::make_unique<Preview>(*plan.port, plan.title);
+    write_line(json::Object().text("type", "preview").integer("port", preview->port()).str());
+    return preview;
+}
+
 DrawPlan read_draw(const Args& args) {
-    const DrawPlan plan{args.text("--draw"), args.text("--mjpeg")};
+    const DrawPlan plan{args.text("--draw"), args.text("--mjpeg"), read_preview(args)};
     if (!plan.folder.empty()) check_folder(plan.folder);
     return plan;
 }
 
 Drawings::Drawings(const DrawPlan& plan, const std::vector<std::string>& labels) : plan_(plan), labels_(labels) {
     if (!plan.film.empty()) film_.emplace(plan.film);
+    preview_ = open_preview(plan.preview);
 }
 
-void Drawings::add(long index, Image& image, const std::vector<Object>& objects) {
-    draw_objects(image, objects, labels_);
+void Drawings::add(Frame& frame, const std::vector<Object>& objects) {
+    const bool is_watched = preview_ && preview_->is_watched();
+    if (plan_.enabled() || is_watched) draw_objects(frame.image, objects, labels_);
+    write(frame.index, frame.image);
+    if (preview_) preview_->show(is_watched ? &frame.image : nullptr, {frame.index + 1, frame.dropped, count_classes(objects, labels_)});
+}
+
+void Drawings::write(long index, const Image& image) {
     if (!plan_.folder.empty()) save_jpeg(numbered(plan_.folder, index), image);
     if (film_) film_->add(image);
 }
@@ -123,6 +168,7 @@ std::vector<Flag> frame_flags(const std::vector<Flag>& own) {
     std::vector<Flag> flags{{"--labels", "FILE", "one label a line"}};
     append(flags, input_flags());
     append(flags, draw_flags());
+    append(flags, preview_flags());
     append(flags, preprocess_flags());
     append(flags, own);
     return with_net_flags(flags);
@@ -147,10 +193,8 @@ int process_frames(const FramesPlan& plan, const FindObjects& find) {
         check_finite(objects);
         ms.decode = frame.decode_ms;
         const Stopwatch watch;
-        if (drawings.enabled()) {
-            drawings.add(frame.index, frame.image, objects);
-            ms.draw = watch.ms();
-        }
+        drawings.add(frame, objects);
+        if (drawings.enabled()) ms.draw = watch.ms();
         write_line(objects_line(frame, objects, plan.labels, ms));
     });
     write_summary(tally);
@@ -171,6 +215,7 @@ int run_detector(const Args& args, const HeadPlan& head) {
 void write_summary(const Tally& tally) {
     json::Object line;
     line.text("type", "summary").integer("images", tally.frames).integer("failed", tally.failed);
+    if (tally.is_live) line.integer("dropped", tally.dropped).text("stopped", tally.ending);
     write_line(line.integer("peak_rss_kb", peak_rss_kb()).str());
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "io/image.h"
 #include "io/inputs.h"
 #include "io/jpeg_writer.h"
+#include "io/preview.h"
 #include "vision/head.h"
 #include "vision/objects.h"
 
@@ -21,10 +23,17 @@ std::vector<std::string> read_labels(const std::string& path);
 // The line of a frame: {"type":"objects","image" or "frame","width","height","objects":[...],"ms"}.
 std::string objects_line(const Frame& frame, const std::vector<Object>& objects, const std::vector<std::string>& labels, const Stages& ms);
 
+// Where a browser can look on.
+struct PreviewPlan {
+    std::optional<int> port;
+    std::string title;
+};
+
 // Where annotated pictures go.
 struct DrawPlan {
     std::string folder;  // "": no pictures
     std::string film;    // "": no MJPEG
+    PreviewPlan preview;
     bool enabled() const { return !folder.empty() || !film.empty(); }
 };
 
@@ -32,21 +41,29 @@ std::vector<Flag> draw_flags();
 // A folder that cannot be written to is a Failure with Exit::output.
 DrawPlan read_draw(const Args& args);
 
-// Writes pictures with the detected objects drawn on them. What cannot be written is a Failure with
+// Writes and shows pictures with the detected objects drawn on them. What cannot be written is a Failure with
 // Exit::output.
 class Drawings {
 public:
     Drawings(const DrawPlan& plan, const std::vector<std::string>& labels);
 
-    bool enabled() const { return plan_.enabled(); }
+    bool enabled() const { return plan_.enabled() || (preview_ && preview_->is_watched()); }
     // Paints on the picture itself: no copy.
-    void add(long index, Image& image, const std::vector<Object>& objects);
+    void add(Frame& frame, const std::vector<Object>& objects);
 
 private:
+    void write(long index, const Image& image);
+
     DrawPlan plan_;
     std::vector<std::string> labels_;
     std::optional<MjpegWriter> film_;
+    std::unique_ptr<Preview> preview_;
 };
+
+std::vector<Flag> preview_flags();
+PreviewPlan read_preview(const Args& args);
+// None where the plan has no port. Writes {"type":"preview","port"}.
+std::unique_ptr<Preview> open_preview(const PreviewPlan& plan);
 
 // What the verbs that find objects have in common: frames in, lines out.
 struct FramesPlan {

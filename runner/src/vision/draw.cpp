@@ -176,6 +176,14 @@ void draw_caption(Canvas& canvas, const Image& image, const Object& object, cons
 
 }  // namespace
 
+void draw_title(Image& image, const std::string& words) {
+    constexpr Colour ground{20, 20, 20};
+    const double letter = style_for(image).letter;
+    Canvas canvas(image);
+    canvas.fill({0, 0, (text_width(words) + 1) * letter, (text_height + 2) * letter}, ground);
+    canvas.text({letter, 1.5 * letter}, words, letter, readable_on(ground));
+}
+
 // The best ones last, so that they are on top; captions over everything.
 void draw_objects(Image& image, const std::vector<Object>& objects, const std::vector<std::string>& labels) {
     const Style style = style_for(image);

@@ -21,4 +21,7 @@ void draw_skeleton(Canvas& canvas, const std::vector<Keypoint>& keypoints, doubl
 // large as suits the picture.
 void draw_objects(Image& image, const std::vector<Object>& objects, const std::vector<std::string>& labels);
 
+// Writes about the picture as a whole, into its left upper corner.
+void draw_title(Image& image, const std::string& words);
+
 }  // namespace nnrun
