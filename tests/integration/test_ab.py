@@ -28,7 +28,7 @@ def home(pi5: SimulatedPi, tmp_path: Path) -> str:
     return str(ssh.parent)
 
 
-def asked(pi5: SimulatedPi, a: Build, b: Build) -> list[str]:
+def ask(pi5: SimulatedPi, a: Build, b: Build) -> list[str]:
     return [
         *("ab", "--host", pi5.address, "--a", a.key, "--b", b.key, "--fail-above", "5%"),
         *("--model", "squeezenet1_1", "--random-weights", "--precision", "fp32"),
@@ -38,7 +38,7 @@ def asked(pi5: SimulatedPi, a: Build, b: Build) -> list[str]:
 
 def builds_of_turns() -> list[str]:
     """The build of each stored result, oldest first."""
-    return [one.build for one in sorted(stored_rows(), key=lambda one: one.run)]
+    return [stored_row.build for stored_row in sorted(stored_rows(), key=lambda each: each.run)]
 
 
 Measured = Callable[[float], "subprocess.CompletedProcess[str]"]
@@ -57,7 +57,7 @@ def measured(
 
     def run(slower: float) -> subprocess.CompletedProcess[str]:
         a, b = (stand_in.build_of(rpi5_build, by) for by in (1, slower))
-        return invoke(*asked(pi5, a, b), HOME=home)
+        return invoke(*ask(pi5, a, b), HOME=home)
 
     return run
 
@@ -65,17 +65,17 @@ def measured(
 def test_a_build_that_is_not_slower_passes_after_one_round(measured: Measured) -> None:
     done = measured(1.0001)
     assert done.returncode == 0, done.stderr
-    (found,) = msgspec.json.decode(done.stdout)
-    assert found["verdict"] == "not significant"
-    assert sorted(builds_of_turns()) == sorted([found["build_a"], found["build_b"]] * 2)
+    (output,) = msgspec.json.decode(done.stdout)
+    assert output["verdict"] == "not significant"
+    assert sorted(builds_of_turns()) == sorted([output["build_a"], output["build_b"]] * 2)
 
 
 def test_a_slower_build_fails_after_it_was_measured_again(measured: Measured) -> None:
     done = measured(1.1)
     assert done.returncode == 19, done.stderr
-    (found,) = msgspec.json.decode(done.stdout)
-    assert found["verdict"] == "slower"
-    assert 8 < found["effect_percent"] < 12
-    assert found["too_slow"]
-    assert sorted(builds_of_turns()) == sorted([found["build_a"], found["build_b"]] * 4)
+    (output,) = msgspec.json.decode(done.stdout)
+    assert output["verdict"] == "slower"
+    assert 8 < output["effect_percent"] < 12
+    assert output["too_slow"]
+    assert sorted(builds_of_turns()) == sorted([output["build_a"], output["build_b"]] * 4)
     assert "measured twice" in done.stderr

@@ -51,8 +51,8 @@ def test_the_task_prints_where_it_is(rpi5_build: Build, invoke: Invoke) -> None:
 
 
 def test_what_is_made_belongs_to_who_asked(rpi5_build: Build) -> None:
-    made = [rpi5_build.folder, *rpi5_build.folder.rglob("*")]
-    assert {path.stat().st_uid for path in made} == {os.getuid()}
+    result = [rpi5_build.folder, *rpi5_build.folder.rglob("*")]
+    assert {path.stat().st_uid for path in result} == {os.getuid()}
 
 
 @pytest.mark.slow

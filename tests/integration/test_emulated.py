@@ -61,12 +61,12 @@ TARGETS = ("rpi5", "rpi4", "rpi3")
 @pytest.fixture
 def pictures(tmp_path: Path) -> list[Path]:
     """Three pictures that always exist: smooth noise, upright, flat and large."""
-    made = []
+    result = []
     for seed, size in enumerate([(240, 320), (320, 240), (500, 375)]):
         rough = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
-        made.append(tmp_path / f"{seed}.jpg")
-        Image.fromarray(rough).resize(size, Image.Resampling.BICUBIC).save(made[-1], quality=90)
-    return made
+        result.append(tmp_path / f"{seed}.jpg")
+        Image.fromarray(rough).resize(size, Image.Resampling.BICUBIC).save(result[-1], quality=90)
+    return result
 
 
 def ready(build: Build, conversion: Conversion, target: str = "rpi5") -> Prepared:
@@ -78,19 +78,19 @@ def look_at(
 ) -> Prediction:
     """What the model sees on that board."""
     host = f"emulated:{target}"
-    (one,) = combine_jobs(
+    (jobs,) = combine_jobs(
         [board(host, target, emulated=True)], [conversion.model], precisions=[precision]
     )
     line = BoardConnection(select_board(host))
     try:
-        asked = PredictOptions(precision=precision, threads=one.threads, raw=OUTPUTS_FOLDER)
+        options = PredictOptions(precision=precision, threads=jobs.threads, raw=OUTPUTS_FOLDER)
         context = JobContext(
             connection=line,
-            job=one,
+            job=jobs,
             prepared=ready(build, conversion, target),
             options=RunOptions(limit_s=600),
         )
-        return predict_on_board(context, Inputs(pictures=shown), asked, conversion.model)
+        return predict_on_board(context, Inputs(pictures=shown), options, conversion.model)
     finally:
         line.close()
 
@@ -108,10 +108,10 @@ def show(
 def test_a_session_runs_under_the_targets_cpu(emulated_rpi5: EmulatedBoard) -> None:
     with open_board(emulated_rpi5.name) as line:
         said = line.session.run(["sh", "-c", 'echo "$QEMU_CPU"; whoami'])
-        told = line.facts
+        facts = line.facts
     assert said.out.split() == ["cortex-a76", "pi"]
-    assert told.machine == "aarch64"
-    assert told.memory_kb
+    assert facts.machine == "aarch64"
+    assert facts.memory_kb
     assert line.spec.hardware == "Raspberry Pi 5 (emulated)"
 
 
@@ -192,10 +192,10 @@ def agrees_with_torch(
     reference = compute_reference_logits(conversion, shown)
     seen, raw, _header = show(build, conversion, shown, "rpi5", precision)
     assert len(raw) == len(seen) == len(shown)
-    for one, expected, got in zip(seen, reference, raw, strict=True):
+    for each, expected, got in zip(seen, reference, raw, strict=True):
         assert compare_outputs(expected, got).cosine >= least
         if precision == "fp32":
-            assert one.top[0].index == int(expected.argmax())
+            assert each.top[0].index == int(expected.argmax())
 
 
 def test_a_benchmark_is_checked_against_torch(rpi5_build: Build, squeezenet: Conversion) -> None:
@@ -211,7 +211,7 @@ def test_a_benchmark_is_checked_against_torch(rpi5_build: Build, squeezenet: Con
 
 def measure(build: Build, conversion: Conversion) -> Result:
     host = "emulated:rpi5"
-    (one,) = combine_jobs(
+    (jobs,) = combine_jobs(
         [board(host, emulated=True)],
         [conversion.model],
         precisions=["fp32"],
@@ -221,15 +221,22 @@ def measure(build: Build, conversion: Conversion) -> Result:
     try:
         prepared = ready(build, conversion)
         return run_benchmark(
-            JobContext(connection=line, job=one, prepared=prepared, options=RunOptions())
+            JobContext(connection=line, job=jobs, prepared=prepared, options=RunOptions())
         )
     finally:
         line.close()
 
 
 def test_from_one_command_to_the_table_and_again_for_nothing(invoke: Invoke) -> None:
-    asked = ("deploy-bench", "--model", "squeezenet1_1", "--random-weights", "--precision", "fp32")
-    first = invoke(*asked, "--loops", "2", "--warmup", "0", "--format", "json")
+    request = (
+        "deploy-bench",
+        "--model",
+        "squeezenet1_1",
+        "--random-weights",
+        "--precision",
+        "fp32",
+    )
+    first = invoke(*request, "--loops", "2", "--warmup", "0", "--format", "json")
     assert first.returncode == 0, first.stderr
     assert "using emulated:rpi5" in first.stderr
     (row,) = json.loads(first.stdout)
@@ -241,7 +248,7 @@ def test_from_one_command_to_the_table_and_again_for_nothing(invoke: Invoke) -> 
     assert "output as the original's" in row["Comments"]
     assert len(row["samples_ms"]) == 2
 
-    second = invoke(*asked, "--loops", "1", "--warmup", "0", "--format", "csv")
+    second = invoke(*request, "--loops", "1", "--warmup", "0", "--format", "csv")
     assert "nothing to send" in second.stderr
     reprinted = invoke("report", "--format", "csv", DOCKER_HOST="unix:///nowhere")
     assert reprinted.stdout == second.stdout
@@ -249,8 +256,8 @@ def test_from_one_command_to_the_table_and_again_for_nothing(invoke: Invoke) -> 
 
 def test_a_picture_is_shown_and_named(invoke: Invoke, assets: Path) -> None:
     picture = assets / "data" / "imagenet500" / "images" / "n01440764.jpg"
-    asked = ("run", "--model", "squeezenet1_1", "--input", str(picture), "--format", "json")
-    done = invoke(*asked, PIYARD_MIRROR=str(assets))
+    request = ("run", "--model", "squeezenet1_1", "--input", str(picture), "--format", "json")
+    done = invoke(*request, PIYARD_MIRROR=str(assets))
     assert done.returncode == 0, done.stderr
     best = json.loads(done.stdout)[0]
     assert (best["Rank"], best["Class"]) == (1, "tench")
@@ -290,11 +297,11 @@ def test_odd_pictures_are_seen_or_are_one_line_and_the_rest_goes_on(
 ) -> None:
     named = odd_pictures(tmp_path, pictures[0])
     seen = look_at(rpi5_build, squeezenet, [*named.values(), pictures[1]], "rpi5", "fp32")
-    assert {Path(one.name) for one in seen.wrong} == {
+    assert {Path(each.name) for each in seen.wrong} == {
         named[name] for name in ("empty", "cut", "text", "huge")
     }
-    assert all("\n" not in one.error and one.error for one in seen.wrong)
-    assert {Path(one.name) for one in seen.frames} == {
+    assert all("\n" not in item.error and item.error for item in seen.wrong)
+    assert {Path(frame.name) for frame in seen.frames} == {
         *(named[name] for name in ("cmyk", "grey", "turned", "alpha")),
         pictures[1],
     }
@@ -331,8 +338,8 @@ def test_a_board_of_this_machines_own_kind_needs_no_emulation(
     first, second = own_boards("desktop/1"), own_boards("desktop/2")
     assert first.name == "emulated:desktop/1"
     assert first.port != second.port
-    for found in (first, second):
-        with open_session(found.login) as session:
+    for result in (first, second):
+        with open_session(result.login) as session:
             assert session.run(["uname", "-m"]).out.strip() == platform.machine()
 
 
@@ -392,10 +399,10 @@ def test_a_board_that_is_in_use_is_stopped_only_by_consent(
 def test_a_board_that_was_switched_off_has_what_it_had(
     own_boards: Callable[[str], EmulatedBoard],
 ) -> None:
-    found = own_boards("desktop/1")
-    with open_session(found.login) as session:
+    boards = own_boards("desktop/1")
+    with open_session(boards.login) as session:
         session.run(["touch", "kept"])
-    connect_engine().containers.get(found.container).stop(timeout=1)
+    connect_engine().containers.get(boards.container).stop(timeout=1)
     with open_session(start_emulated("desktop/1").login) as session:
         assert session.run(["ls"]).out == "kept\n"
 

@@ -36,12 +36,12 @@ def brief(monkeypatch: pytest.MonkeyPatch, pi5: SimulatedPi) -> None:
 
 def test_it_is_what_the_rails_say(measure: Measure, pi5: SimulatedPi) -> None:
     pi5.power(IDLE, BUSY)
-    found = measure(RunOptions(energy=PMIC))
-    assert found.verdict.state == "VALID", found.verdict
-    assert found.energy
-    assert min(len(found.energy.idle), len(found.energy.busy)) >= 3
-    assert len(found.energy.busy[0].rails_w) == 12
-    power = make_row(found).power
+    result = measure(RunOptions(energy=PMIC))
+    assert result.verdict.state == "VALID", result.verdict
+    assert result.energy
+    assert min(len(result.energy.idle), len(result.energy.busy)) >= 3
+    assert len(result.energy.busy[0].rails_w) == 12
+    power = make_row(result).power
     assert power
     assert power.idle_w == pytest.approx(1.33)
     assert power.average_w == pytest.approx(5.03)
@@ -54,8 +54,8 @@ def test_it_is_what_the_rails_say(measure: Measure, pi5: SimulatedPi) -> None:
 
 def test_it_is_kept_with_its_row_and_has_a_price(measure: Measure, pi5: SimulatedPi) -> None:
     pi5.power(IDLE, BUSY)
-    found = measure(RunOptions(energy=PMIC))
-    assert msgspec.json.encode(load_result(found.record.id)) == msgspec.json.encode(found)
+    result = measure(RunOptions(energy=PMIC))
+    assert msgspec.json.encode(load_result(result.record.id)) == msgspec.json.encode(result)
     (stored,) = stored_rows()  # the energy run is no row
     paid = with_energy_cost(stored, 0.36).cost
     assert paid
@@ -86,6 +86,6 @@ def test_a_board_without_such_sensors_says_so(
     measure: Measure, pi5: SimulatedPi, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pi5.tells_no_power()
-    found = measure(RunOptions(energy=PMIC))
-    assert (found.verdict.state, found.energy) == ("VALID", None)
+    result = measure(RunOptions(energy=PMIC))
+    assert (result.verdict.state, result.energy) == ("VALID", None)
     assert "does not report its power" in capsys.readouterr().err

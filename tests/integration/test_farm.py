@@ -34,8 +34,8 @@ def boards(emulated_rpi5: EmulatedBoard) -> Iterator[list[EmulatedBoard]]:
 
 @pytest.fixture(scope="module")
 def switch() -> Iterator[Switch]:
-    with farms.switch() as made:
-        yield made
+    with farms.switch() as result:
+        yield result
 
 
 @pytest.fixture(scope="module")

@@ -68,8 +68,8 @@ def release(folder: Path, content: str) -> Release:
 def put(name: str, *releases: Release) -> None:
     line = BoardConnection(select_board(name))
     try:
-        for one in releases:
-            deploy_releases(line.session, [one], line.lease)
+        for each in releases:
+            deploy_releases(line.session, [each], line.lease)
     finally:
         line.close()
 
@@ -84,9 +84,9 @@ def test_a_board_is_added_with_what_it_is(two: tuple[str, str], invoke: Invoke) 
 
 
 def test_every_board_answers_at_once(two: tuple[str, str], invoke: Invoke) -> None:
-    told = json.loads(invoke("fleet.facts", "--all", "--format", "json").stdout)
-    assert [one["board"] for one in told] == ["d1", "d2"]
-    assert all(one["page_size"] and one["boot_id"] for one in told)
+    output = json.loads(invoke("fleet.facts", "--all", "--format", "json").stdout)
+    assert [each["board"] for each in output] == ["d1", "d2"]
+    assert all(item["page_size"] and item["boot_id"] for item in output)
     healthy = invoke("fleet.doctor", "--host", "@lab")
     assert healthy.returncode == 0
     assert "WRONG" not in healthy.stdout
@@ -96,7 +96,7 @@ def test_every_board_answers_at_once(two: tuple[str, str], invoke: Invoke) -> No
             *("--format", "json"),
         ).stdout
     )
-    assert [one["Output"] for one in said] == ["$(id) a  b"] * 2
+    assert [entry["Output"] for entry in said] == ["$(id) a  b"] * 2
 
 
 def test_a_board_that_is_away_does_not_stop_the_other(
@@ -109,7 +109,7 @@ def test_a_board_that_is_away_does_not_stop_the_other(
     )
     done = invoke("fleet.exec", "--all", "--command", "hostname", "--format", "json")
     assert done.returncode == 1
-    assert [one["Output"] for one in json.loads(done.stdout)] == ["desktop-1", "desktop-2"]
+    assert [each["Output"] for each in json.loads(done.stdout)] == ["desktop-1", "desktop-2"]
     assert "away does not answer over SSH" in done.stderr
     assert "1 of 3 jobs failed" in done.stderr
     assert "Traceback" not in done.stderr
@@ -174,7 +174,7 @@ def test_a_run_is_listed_fetched_and_cancelled(
 
 
 def listed(invoke: Invoke) -> dict[str, str]:
-    return {one["Run"]: one["State"] for one in json.loads(invoke("runs", "-f", "json").stdout)}
+    return {each["Run"]: each["State"] for each in json.loads(invoke("runs", "-f", "json").stdout)}
 
 
 def _has_written(line: BoardConnection, record: Record) -> bool | None:

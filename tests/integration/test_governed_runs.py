@@ -36,28 +36,28 @@ def pi5(pi5: SimulatedPi) -> SimulatedPi:
 def test_where_sudo_is_allowed_it_is_set_and_put_back(measure: Measure, pi5: SimulatedPi) -> None:
     seen: set[str] = set()
     with pi5.during(lambda pi, _: seen.add(pi.governor)):
-        found = measure()
-    assert found.verdict.state == "VALID", found.verdict
+        result = measure()
+    assert result.verdict.state == "VALID", result.verdict
     assert seen == {WANTED}
-    assert found.record.governor == Governor(before=OWN, during=WANTED)
+    assert result.record.governor == Governor(before=OWN, during=WANTED)
     assert pi5.governor == OWN
 
 
 def test_who_wants_to_keep_it_keeps_it(measure: Measure, pi5: SimulatedPi) -> None:
-    found = measure(RunOptions(governor="keep"))
-    (reason,) = found.verdict.reasons
+    result = measure(RunOptions(governor="keep"))
+    (reason,) = result.verdict.reasons
     assert (reason.code, reason.grade) == ("governor", "SUSPECT")
-    assert found.record.governor == Governor(before=OWN, during=OWN)
+    assert result.record.governor == Governor(before=OWN, during=OWN)
 
 
 def test_where_sudo_asks_for_a_password_the_run_goes_on_under_its_own(
     measure: Measure, pi5: SimulatedPi
 ) -> None:
     pi5.sudo(allowed=False)
-    found = measure()
-    (reason,) = found.verdict.reasons
+    result = measure()
+    (reason,) = result.verdict.reasons
     assert (reason.code, reason.grade) == ("governor", "SUSPECT")
-    assert found.record.governor == Governor(before=OWN, during=OWN)
+    assert result.record.governor == Governor(before=OWN, during=OWN)
     assert pi5.governor == OWN
 
 
@@ -103,9 +103,9 @@ def test_what_a_killed_supervisor_left_the_next_run_puts_back(
     pi5.calm()
     pi5.set_governor(WANTED)
     pi5.sudo(allowed=True)
-    found = measure()
-    assert found.verdict.state == "VALID", found.verdict
-    assert found.record.governor == Governor(before=OWN, during=WANTED)
+    result = measure()
+    assert result.verdict.state == "VALID", result.verdict
+    assert result.record.governor == Governor(before=OWN, during=WANTED)
     assert pi5.governor == OWN
 
 

@@ -76,8 +76,8 @@ def test_a_release_is_deployed_over_ssh_and_again_for_nothing(
         (folder / "model").write_bytes(os.urandom(100_000))
         return Manifest()
 
-    made, _ = get_or_make("things", "a", fill)
-    release = release_of((made, ["nnrun", "model"]))
+    or_make, _ = get_or_make("things", "a", fill)
+    release = release_of((or_make, ["nnrun", "model"]))
     with open_session(sshd.login) as session:
         first = deploy_releases(session, [release], new_lease("test"))
         second = deploy_releases(session, [release], new_lease("test"))
@@ -90,12 +90,12 @@ def test_a_release_is_deployed_over_ssh_and_again_for_nothing(
 
 def test_facts_of_this_machine(sshd: Sshd) -> None:
     with open_session(sshd.login) as session:
-        told = read_facts(session)
-    assert told.machine == HERE
-    assert told.page_size == os.sysconf("SC_PAGESIZE")
-    assert told.memory_kb
-    assert told.memory_kb > 100_000
-    assert told.free_disk_kb is not None
+        facts = read_facts(session)
+    assert facts.machine == HERE
+    assert facts.page_size == os.sysconf("SC_PAGESIZE")
+    assert facts.memory_kb
+    assert facts.memory_kb > 100_000
+    assert facts.free_disk_kb is not None
 
 
 @pytest.mark.skipif(HERE == "aarch64", reason="this machine could be a board")
@@ -115,9 +115,9 @@ def test_a_board_that_is_not_aarch64_is_refused(
 def test_a_board_nobody_knows_needs_its_target_named(
     sshd: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = Facts(machine="aarch64", model="Orange Pi 5", features="fp asimd asimdhp asimddp")
+    facts = Facts(machine="aarch64", model="Orange Pi 5", features="fp asimd asimdhp asimddp")
     monkeypatch.setattr(BoardConnection, "_open_login", lambda _: nullcontext(sshd.login))
-    monkeypatch.setattr(connection, "read_facts", lambda _session: told)
+    monkeypatch.setattr(connection, "read_facts", lambda _session: facts)
     with (
         pytest.raises(WrongInput, match="no target lists the model of opi, 'Orange Pi 5'"),
         open_board("opi"),
@@ -159,10 +159,10 @@ class Terminal:
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    made = Terminal("secret")
-    monkeypatch.setattr("sys.stdin", made)
-    monkeypatch.setattr("getpass.getpass", made.ask)
-    return made
+    result = Terminal("secret")
+    monkeypatch.setattr("sys.stdin", result)
+    monkeypatch.setattr("getpass.getpass", result.ask)
+    return result
 
 
 def stranger(sshd: Sshd, folder: Path) -> Login:

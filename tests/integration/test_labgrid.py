@@ -64,8 +64,8 @@ def boards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Sshd]]:
 
 @pytest.fixture(scope="module")
 def switch() -> Iterator[Switch]:
-    with farms.switch() as made:
-        yield made
+    with farms.switch() as result:
+        yield result
 
 
 @pytest.fixture(scope="module")
@@ -451,8 +451,8 @@ def test_a_run_ends_well_though_the_coordinator_is_gone(
         entry = BoardEntry(source="labgrid", place="brief", coordinator=brief.coordinator)
         with acquire_place(entry, wait_s=0) as held:
             stack.close()
-            found = files_over_ssh(held, boards[0])
-    assert found == ["this is rpi5-1"]
+            result = files_over_ssh(held, boards[0])
+    assert result == ["this is rpi5-1"]
     assert f"labgrid-client -x {brief.coordinator} -p brief release" in capsys.readouterr().err
 
 

@@ -64,25 +64,25 @@ def test_a_film_comes_back_as_a_film(invoke: Invoke, assets: Path, tmp_path: Pat
     done = invoke("run", *HOST, *MODEL, "--input", str(clip), "--score", "0.5")
     assert done.returncode == 0, done.stderr
     (run,) = list_runs()
-    found = read_prediction(read_record(run))
-    assert len(found.frames) == 3
-    assert found.film
-    assert found.film.read_bytes().count(b"\xff\xd8\xff") == 3
-    assert all(one.score >= 0.5 for frame in found.frames for one in frame.objects)
-    assert f"drawn: {found.film}" in done.stderr
+    prediction = read_prediction(read_record(run))
+    assert len(prediction.frames) == 3
+    assert prediction.film
+    assert prediction.film.read_bytes().count(b"\xff\xd8\xff") == 3
+    assert all(each.score >= 0.5 for frame in prediction.frames for each in frame.objects)
+    assert f"drawn: {prediction.film}" in done.stderr
 
 
 def test_the_board_is_as_right_as_the_original(invoke: Invoke, assets: Path) -> None:
     data = assets / "data" / "imagenet500"
-    asked = ("evaluate", "--model", "squeezenet1_1", "--data", str(data), "--limit", "24")
-    done = invoke(*asked, *HOST, "--precision", "fp32", "--format", "json")
+    request = ("evaluate", "--model", "squeezenet1_1", "--data", str(data), "--limit", "24")
+    done = invoke(*request, *HOST, "--precision", "fp32", "--format", "json")
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
     assert [row["Figure"] for row in rows] == ["top-1", "top-5"] * 2
     assert {row["Data"] for row in rows} == {"imagenet500, 24 pictures"}
     assert [row["Board"] for row in rows] == ["this desktop"] * 2 + ["emulated:rpi5"] * 2
     assert [row["Points off"] for row in rows[2:]] == [0, 0]
-    (first, second) = sorted(stored_evaluations(), key=lambda one: one.by)
+    (first, second) = sorted(stored_evaluations(), key=lambda each: each.by)
     assert (first.by, second.by) == ("board", "original")
     assert first.figures == second.figures
     assert evaluations_folder().parent == paths.artifacts()

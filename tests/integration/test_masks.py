@@ -25,13 +25,13 @@ def net(mask: str, masked: str) -> Net:
     def of(kind: str) -> str:
         return mask if kind == masked else ""
 
-    made = Net().add("Input", "in0").add("Convolution", "first", "0=8 1=3 4=1 5=1 6=216")
-    made.tagged(rng.normal(size=216)).raw(rng.normal(size=8))
-    made.add("Convolution", "second", f"0=8 1=3 4=1 5=1 6=576 {of('Convolution')}")
-    made.tagged(rng.normal(size=576) / 9).raw(rng.normal(size=8))
-    made.add("Reduction", "sums", f"0=8 1=0 -23303=2,1,2 4=1 5=1 {of('Reduction')}")
-    made.add("InnerProduct", "out0", f"0=10 1=1 2=80 {of('InnerProduct')}")
-    return made.tagged(rng.normal(size=80) / 9).raw(rng.normal(size=10))
+    result = Net().add("Input", "in0").add("Convolution", "first", "0=8 1=3 4=1 5=1 6=216")
+    result.tagged(rng.normal(size=216)).raw(rng.normal(size=8))
+    result.add("Convolution", "second", f"0=8 1=3 4=1 5=1 6=576 {of('Convolution')}")
+    result.tagged(rng.normal(size=576) / 9).raw(rng.normal(size=8))
+    result.add("Reduction", "sums", f"0=8 1=0 -23303=2,1,2 4=1 5=1 {of('Reduction')}")
+    result.add("InnerProduct", "out0", f"0=10 1=1 2=80 {of('InnerProduct')}")
+    return result.tagged(rng.normal(size=80) / 9).raw(rng.normal(size=10))
 
 
 def run(nnrun: Path, argv: list[str]) -> str:
@@ -62,16 +62,18 @@ def test_a_masked_layer_computes_as_without_halves(
     emulated_rpi5: EmulatedBoard, rpi5_build: Build, tmp_path: Path, masked: str, mask: int
 ) -> None:
     exact = output(rpi5_build.nnrun, tmp_path / "exact", net("", "none"), "fp32")
-    found = output(rpi5_build.nnrun, tmp_path / "found", net(f"31={mask}", masked), "fp16")
-    assert np.abs(found - exact).max() < 0.01 * np.abs(exact).max()
-    assert not np.array_equal(found, exact), "nothing was computed with halves"
+    result = output(rpi5_build.nnrun, tmp_path / "found", net(f"31={mask}", masked), "fp16")
+    assert np.abs(result - exact).max() < 0.01 * np.abs(exact).max()
+    assert not np.array_equal(result, exact), "nothing was computed with halves"
 
 
 def every_layer_masked(mask: int) -> Net:
     """Input → halves only at the ends, so the output is fp32's but for the input's rounding."""
-    made = net("", "none")
-    made.lines = [line if line.startswith("Input") else f"{line} 31={mask}" for line in made.lines]
-    return made
+    result = net("", "none")
+    result.lines = [
+        line if line.startswith("Input") else f"{line} 31={mask}" for line in result.lines
+    ]
+    return result
 
 
 @pytest.mark.parametrize("mask", [1, 2, 3])
@@ -79,8 +81,8 @@ def test_a_net_that_is_masked_throughout_is_fp32s(
     emulated_rpi5: EmulatedBoard, rpi5_build: Build, tmp_path: Path, mask: int
 ) -> None:
     exact = output(rpi5_build.nnrun, tmp_path / "exact", net("", "none"), "fp32")
-    found = output(rpi5_build.nnrun, tmp_path / "found", every_layer_masked(mask), "fp16")
-    assert np.array_equal(found, exact)
+    result = output(rpi5_build.nnrun, tmp_path / "found", every_layer_masked(mask), "fp16")
+    assert np.array_equal(result, exact)
 
 
 class Depthwise:
@@ -98,13 +100,13 @@ class Depthwise:
         channels, height, width = self.weights.shape
         sizes = f"1={width} 11={height} 2={self.dilation} 3={self.stride} 6={self.weights.size}"
         padding = f"4={self.padding[2][0]} 14={self.padding[1][0]}"
-        made = Net().add("Input", "in0")
-        made.add(
+        result = Net().add("Input", "in0")
+        result.add(
             "ConvolutionDepthWise",
             "out0",
             f"0={channels} 5=1 7={channels} {sizes} {padding} {more}",
         )
-        return made.tagged(self.weights).raw(self.bias)
+        return result.tagged(self.weights).raw(self.bias)
 
     def sums(self, given: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Windows times weights, in doubles."""
@@ -154,16 +156,18 @@ def test_a_depthwise_convolution_sums_in_floats(
     mask: str,
 ) -> None:
     layer = Depthwise(channels, kernel, stride, dilation)
-    given = np.random.default_rng(1).uniform(0.5, 1, size=(2, channels, *size))
-    given = given.astype("<f2").astype("<f4")  # which halves hold
-    given[1] = given[1, :, :1, :1]  # the same everywhere: there the large weights cancel
+    inputs = np.random.default_rng(1).uniform(0.5, 1, size=(2, channels, *size))
+    inputs = inputs.astype("<f2").astype("<f4")  # which halves hold
+    inputs[1] = inputs[1, :, :1, :1]  # the same everywhere: there the large weights cancel
     net = layer.net(f"{activation} {mask}")
-    for values, found in zip(given, computed(rpi5_build.nnrun, tmp_path, net, given), strict=True):
+    for values, result in zip(
+        inputs, computed(rpi5_build.nnrun, tmp_path, net, inputs), strict=True
+    ):
         sums = layer.sums(values, layer.weights) + layer.bias[:, None, None]
         exact = ACTIVATIONS[activation](sums)
         rounding = 2e-6 * layer.sums(values, np.abs(layer.weights)) + 2**-10 * np.abs(exact)
-        assert found.shape == exact.shape
-        assert (np.abs(found - exact) <= rounding).all()
+        assert result.shape == exact.shape
+        assert (np.abs(result - exact) <= rounding).all()
 
 
 def computed(nnrun: Path, folder: Path, net: Net, given: np.ndarray) -> list[np.ndarray]:
@@ -174,5 +178,5 @@ def computed(nnrun: Path, folder: Path, net: Net, given: np.ndarray) -> list[np.
     flags = ["--precision", "fp16", "--threads", "2", "--save-outputs", str(folder)]
     done = run(nnrun, ["compute", *net.write(folder), *flags, "--", *files])
     lines = [json.loads(line) for line in done.splitlines()]
-    told = [line for line in lines if line["type"] == "output"]
-    return [np.fromfile(folder / one["file"], "<f4").reshape(one["shape"]) for one in told]
+    result = [line for line in lines if line["type"] == "output"]
+    return [np.fromfile(folder / each["file"], "<f4").reshape(each["shape"]) for each in result]

@@ -48,8 +48,8 @@ def test_a_tracker_follows_on_the_board_as_by_the_original(
     invoke: Invoke, assets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIYARD_MIRROR", str(assets))
-    asked = ("--host", "emulated:rpi5", "--model", "nanotrack", "--precision", "fp32")
-    done = invoke("prove", *asked, "--pictures", "1", "--format", "json")
+    request = ("--host", "emulated:rpi5", "--model", "nanotrack", "--precision", "fp32")
+    done = invoke("prove", *request, "--pictures", "1", "--format", "json")
     assert done.returncode == 0, done.stderr
     (row,) = (row for row in json.loads(done.stdout) if row["Input"] == "clip")
     assert (row["Output"], row["Count"], row["Proof"]) == ("tracks", 8, "passed")

@@ -44,7 +44,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def opened(browser: Browser, tmp_path: Path) -> Iterator[Open]:
     """Opens a page of rows; fails at the end for whatever it complained of or asked for."""
-    file, trouble, asked, contexts = tmp_path / "report.html", [], [], []
+    file, trouble, requests_sent, contexts = tmp_path / "report.html", [], [], []
 
     def open_page(
         rows: list[Row] | None = None,
@@ -61,7 +61,7 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Open]:
         page = context.new_page()
         page.on("console", lambda said: trouble.append(f"{said.type}: {said.text}"))
         page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
+        page.on("request", lambda request: requests_sent.append(request.url))
         page.goto(file.as_uri())
         return page
 
@@ -69,7 +69,7 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Open]:
     for context in contexts:
         context.close()
     assert not trouble
-    assert set(asked) == {file.as_uri()}
+    assert set(requests_sent) == {file.as_uri()}
 
 
 def chart(page: Page, name: str) -> Locator:
@@ -133,11 +133,11 @@ def test_numbers_sort_as_numbers_and_back(opened: Open) -> None:
     expect(head).to_have_attribute("aria-sort", "none")
     head.get_by_role("button").click()
     expect(head).to_have_attribute("aria-sort", "ascending")
-    told = [float(text.split()[-1]) for text in column(page, "FPS")]
-    assert told == sorted(told)
+    result = [float(text.split()[-1]) for text in column(page, "FPS")]
+    assert result == sorted(result)
     head.get_by_role("button").click()
     expect(head).to_have_attribute("aria-sort", "descending")
-    assert [float(text.split()[-1]) for text in column(page, "FPS")] == told[::-1]
+    assert [float(text.split()[-1]) for text in column(page, "FPS")] == result[::-1]
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
@@ -362,18 +362,18 @@ def test_three_hundred_rows_are_searched_and_drawn(opened: Open) -> None:
         results.append(sample_rows.result(of, samples))
     page = opened(many, results)
     expect(rows(page)).to_have_count(300)
-    told = chart(page, "latency")
-    expect(told.locator(".violin")).to_have_count(24)
-    expect(told.locator("figcaption")).to_contain_text("The first 24 of 300")
+    result = chart(page, "latency")
+    expect(result.locator(".violin")).to_have_count(24)
+    expect(result.locator("figcaption")).to_contain_text("The first 24 of 300")
     page.locator("#text").fill("pi-123")
     expect(rows(page)).to_have_count(1)
-    expect(told.locator(".violin")).to_have_count(1)
+    expect(result.locator(".violin")).to_have_count(1)
 
 
 def all_invalid() -> tuple[list[Row], list[Result]]:
     of, results = sample_rows.fleet()
     bad = Verdict(state="INVALID", reasons=[sample_rows.THROTTLED])
-    real = [msgspec.structs.replace(one, verdict=bad) for one in of if not one.emulated]
+    real = [msgspec.structs.replace(each, verdict=bad) for each in of if not each.emulated]
     return real, results
 
 
@@ -388,7 +388,7 @@ def test_a_page_of_invalid_rows_says_nothing_that_is_not_true_of_them(opened: Op
 
 def test_a_page_of_emulated_rows_says_whose_times_they_are(opened: Open) -> None:
     of, results = sample_rows.fleet()
-    page = opened([one for one in of if one.emulated], results)
+    page = opened([each for each in of if each.emulated], results)
     for name in ("latency", "fleet", "accuracy"):
         expect(chart(page, name).locator("figcaption")).to_contain_text("not a Pi's times")
     page.locator("tr.row td[data-label='Model']").click()
@@ -398,9 +398,9 @@ def test_a_page_of_emulated_rows_says_whose_times_they_are(opened: Open) -> None
 def test_an_emulated_row_with_wrong_outputs_is_marked_and_not_drawn(opened: Open) -> None:
     wrong = Reason(code="output", grade="INVALID", text="the outputs differ")
     of, results = sample_rows.fleet()
-    emulated = [one for one in of if one.emulated]
+    emulated = [each for each in of if each.emulated]
     verdict = Verdict(state="EMULATED", reasons=[wrong])
-    page = opened([msgspec.structs.replace(one, verdict=verdict) for one in emulated], results)
+    page = opened([msgspec.structs.replace(item, verdict=verdict) for item in emulated], results)
     assert column(page, "FPS")[0].startswith("INVALID ")
     expect(chart(page, "accuracy").locator("figcaption")).to_contain_text("1 INVALID row left out")
 

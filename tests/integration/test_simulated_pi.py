@@ -42,35 +42,35 @@ def session(line: BoardConnection) -> Session:
 
 
 def test_it_passes_for_a_real_pi_5(line: BoardConnection) -> None:
-    told = line.facts
+    facts = line.facts
     assert line.target.name == "rpi5"
     assert not line.spec.emulated
     assert line.spec.hardware == "Raspberry Pi 5"
-    assert {"asimdhp", "asimddp"} <= set(str(told.features).split())
+    assert {"asimdhp", "asimddp"} <= set(str(facts.features).split())
 
 
 def test_no_fact_of_a_pi_is_missing(session: Session) -> None:
-    told = read_facts(session)
-    unknown = {name for name, value in msgspec.structs.asdict(told).items() if value is None}
+    facts = read_facts(session)
+    unknown = {name for name, value in msgspec.structs.asdict(facts).items() if value is None}
     assert unknown == {"mounted_noexec"}  # programs may be started from a Pi's home
-    assert (told.model, told.soc, told.cores) == (kernel.MODEL, "bcm2712", 4)
-    assert (told.min_khz, told.low_khz) == (1_500_000, 1_500_000)
-    assert (told.max_khz, told.high_khz) == (2_400_000, 2_400_000)
-    assert (told.throttled, told.supply_ma, told.desktop) == ("0x0", 5000, "none")
-    assert told.firmware == "2025/05/08 14:13:17"
+    assert (facts.model, facts.soc, facts.cores) == (kernel.MODEL, "bcm2712", 4)
+    assert (facts.min_khz, facts.low_khz) == (1_500_000, 1_500_000)
+    assert (facts.max_khz, facts.high_khz) == (2_400_000, 2_400_000)
+    assert (facts.throttled, facts.supply_ma, facts.desktop) == ("0x0", 5000, "none")
+    assert facts.firmware == "2025/05/08 14:13:17"
 
 
 def test_a_weak_supply_and_a_desktop_are_seen(pi5: SimulatedPi, session: Session) -> None:
     pi5.supply(3000)
     with pi5.desktop():
-        told = read_facts(session)
-    assert (told.supply_ma, told.desktop) == (3000, "labwc")
+        facts = read_facts(session)
+    assert (facts.supply_ma, facts.desktop) == (3000, "labwc")
     assert read_facts(session).desktop == "none"
 
 
 def watched(session: Session, *argv: str) -> list[Any]:
     said = session.run([REAL, "watch", "--interval", "0.5", *argv]).out
-    return [msgspec.json.decode(one) for one in said.splitlines()]
+    return [msgspec.json.decode(splitline) for splitline in said.splitlines()]
 
 
 CHANGES: dict[str, tuple[Callable[[SimulatedPi], None], object, object]] = {
@@ -90,10 +90,10 @@ def test_the_real_watcher_hears_what_changes_while_it_watches(
 
     later = threading.Timer(2.0, change)
     later.start()
-    told = watched(session, "--seconds", "5")
+    result = watched(session, "--seconds", "5")
     later.join()
     for name, (_act, before, after) in CHANGES.items():
-        values = [moment[name] for moment in told if moment[name] is not None]
+        values = [moment[name] for moment in result if moment[name] is not None]
         assert (values[0], values[-1]) == (before, after), name
 
 
@@ -128,10 +128,10 @@ def test_a_governor_is_written_by_sudo_alone_where_that_is_allowed(
 
 def kinds(text: str) -> dict[str, set[str]]:
     """The keys of each type of line."""
-    found: dict[str, set[str]] = {}
-    for one in map(json.loads, text.splitlines()):
-        found.setdefault(one["type"], set(one))
-    return found
+    result: dict[str, set[str]] = {}
+    for each in map(json.loads, text.splitlines()):
+        result.setdefault(each["type"], set(each))
+    return result
 
 
 def test_the_stand_in_speaks_as_the_real_nnrun(

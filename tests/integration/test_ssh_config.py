@@ -245,8 +245,8 @@ def test_a_certificate_is_offered_with_its_key(
         (home / "mine-cert.pub").rename(home / "signed.pub")
         named = "\n  CertificateFile ~/signed.pub"
     configure(key=f"IdentityFile ~/mine{named}")
-    found = configured_settings(Address(host="bench-pi"))
-    (offer,) = Identities(found)._offers()
+    result = configured_settings(Address(host="bench-pi"))
+    (offer,) = Identities(result)._offers()
     blob = offer.load().public_blob
     assert blob
     assert blob.key_type == "ssh-ed25519-cert-v01@openssh.com"
@@ -254,13 +254,13 @@ def test_a_certificate_is_offered_with_its_key(
 
 def test_a_host_key_is_known_by_its_alias(configure: Configure, home: Path, sshd: Sshd) -> None:
     key = sshd.host_key
-    known = home / ".ssh" / "known_hosts"
-    known.write_text(f"the-lab {key.get_name()} {key.get_base64()}\n")
+    reference = home / ".ssh" / "known_hosts"
+    reference.write_text(f"the-lab {key.get_name()} {key.get_base64()}\n")
     configure("  HostKeyAlias the-lab\n  StrictHostKeyChecking yes")
     assert said_by() == "in\n"
     assert pinned_hosts_file().read_text() == ""
     other = new_key(home / "other")
-    known.write_text(f"the-lab {other.get_name()} {other.get_base64()}\n")
+    reference.write_text(f"the-lab {other.get_name()} {other.get_base64()}\n")
     assert isinstance(refused(), HostKeyChanged)
 
 
@@ -441,9 +441,9 @@ def test_without_ssh_what_is_simple_works(
     configure: Configure, no_ssh: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure("Match host other\n  User nobody")
-    found = configured_settings(Address(host="bench-pi"))
-    assert (found.host, found.user) == ("127.0.0.1", "pi")
-    assert found.identities
+    result = configured_settings(Address(host="bench-pi"))
+    assert (result.host, result.user) == ("127.0.0.1", "pi")
+    assert result.identities
 
 
 @pytest.mark.parametrize(

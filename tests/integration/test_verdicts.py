@@ -41,7 +41,7 @@ Told = tuple[str, str]
 """A reason's code and grade."""
 
 
-def told(found: Result) -> list[Told]:
+def describe(found: Result) -> list[Told]:
     return [(reason.code, reason.grade) for reason in found.verdict.reasons]
 
 
@@ -192,27 +192,27 @@ def _asked(request: pytest.FixtureRequest) -> list[str]:
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_verdict_says_what_was_wrong(name: str, outcomes: Mapping[str, Future[Result]]) -> None:
-    found, expected = outcomes[name].result(), list(CASES[name].expected)
-    assert told(found) == expected, found.verdict
-    assert found.verdict.state == (expected[0][1] if expected else "VALID")
-    assert (found.record.hardware, found.record.emulated) == ("Raspberry Pi 5", False)
-    assert found.record.idle_state
-    assert found.record.idle_state.ok
+    result, expected = outcomes[name].result(), list(CASES[name].expected)
+    assert describe(result) == expected, result.verdict
+    assert result.verdict.state == (expected[0][1] if expected else "VALID")
+    assert (result.record.hardware, result.record.emulated) == ("Raspberry Pi 5", False)
+    assert result.record.idle_state
+    assert result.record.idle_state.ok
 
 
 def test_what_it_measured_is_kept_and_shown(measure: Measure, pi5: SimulatedPi) -> None:
-    found = measure()
-    record = found.record
-    assert found.samples_ms == pytest.approx(clean(), abs=1e-6)
-    assert (found.load_ms, found.first_ms, found.peak_rss_kb) == (62.0, 40.0, 40_000)
-    assert {m.arm_hz for m in found.telemetry} - {None} == {2_400_000_000}
-    assert {m.temperature_mc for m in found.telemetry} == {45_000}
+    result = measure()
+    record = result.record
+    assert result.samples_ms == pytest.approx(clean(), abs=1e-6)
+    assert (result.load_ms, result.first_ms, result.peak_rss_kb) == (62.0, 40.0, 40_000)
+    assert {m.arm_hz for m in result.telemetry} - {None} == {2_400_000_000}
+    assert {m.temperature_mc for m in result.telemetry} == {45_000}
     assert (record.before.throttled, record.before.supply_ma) == ("0x0", 5000)
     assert record.after
     assert record.after.throttled == "0x0"
-    assert msgspec.json.encode(load_result(record.id)) == msgspec.json.encode(found)
+    assert msgspec.json.encode(load_result(record.id)) == msgspec.json.encode(result)
     (stored,) = stored_rows()
-    assert msgspec.json.encode(stored) == msgspec.json.encode(make_row(found))
+    assert msgspec.json.encode(stored) == msgspec.json.encode(make_row(result))
     assert stored.cost
     assert (stored.cost.board, stored.cost.board_date) == (80, "2026-11-20")
 
@@ -224,12 +224,12 @@ def test_a_hot_board_is_waited_for(measure: Measure, pi5: SimulatedPi) -> None:
     pi5.temperature(70)
     cooler = threading.Timer(6, pi5.temperature, [50])
     cooler.start()
-    found = measure()
+    result = measure()
     cooler.join()
-    assert (found.verdict.state, told(found)) == ("VALID", [])
-    assert found.record.idle_state
-    assert found.record.idle_state.ok
-    assert found.record.idle_state.temperature_mc == 50_000
+    assert (result.verdict.state, describe(result)) == ("VALID", [])
+    assert result.record.idle_state
+    assert result.record.idle_state.ok
+    assert result.record.idle_state.temperature_mc == 50_000
 
 
 def test_a_board_that_stays_hot_or_busy_is_not_waited_for_for_ever(
@@ -278,12 +278,12 @@ def test_what_is_invalid_is_measured_again(
     cooler.start()
     try:
         with pi5.during(heat):
-            found = measure(RunOptions(rerun_invalid=3))
+            result = measure(RunOptions(rerun_invalid=3))
     finally:
         over.set()
         cooler.join()
-    assert (found.verdict.state, told(found)) == ("VALID", [])
-    assert [one.verdict.state for one in stored_rows()] == ["INVALID", "VALID"]
+    assert (result.verdict.state, describe(result)) == ("VALID", [])
+    assert [stored_row.verdict.state for stored_row in stored_rows()] == ["INVALID", "VALID"]
     assert "is INVALID: the SoC reached 85.0 °C" in capsys.readouterr().err
 
 
@@ -304,12 +304,12 @@ def test_a_user_measures_an_address(
     )
     assert done.returncode == 0, done.stderr
     assert "first contact with" in done.stderr
-    (one,) = msgspec.json.decode(done.stdout)
-    assert one["Hardware"] == "Raspberry Pi 5"
-    assert len(one["samples_ms"]) == 6
+    (single,) = msgspec.json.decode(done.stdout)
+    assert single["Hardware"] == "Raspberry Pi 5"
+    assert len(single["samples_ms"]) == 6
     (stored,) = stored_rows()
     assert (stored.hardware, stored.emulated) == ("Raspberry Pi 5", False)
-    assert stored.verdict.state == one["verdict"]
+    assert stored.verdict.state == single["verdict"]
     # An emulator's times may be anything; of the board there is nothing to say.
     assert {r.code for r in stored.verdict.reasons} <= {"drift", "bimodal", "interval"}
     shown = invoke("report", "--format", "plain")

@@ -13,14 +13,14 @@ from .machine import Machine
 @pytest.fixture
 def make_machine() -> Iterator[Callable[..., Machine]]:
     """Machines of any kind. In a short folder: a socket's path has 108 characters at most."""
-    made: list[Machine] = []
+    result: list[Machine] = []
 
     def make(os_name: str = "debian", *, root: bool = True) -> Machine:
-        made.append(Machine(Path(tempfile.mkdtemp(prefix="yard")), os_name, root=root))
-        return made[-1]
+        result.append(Machine(Path(tempfile.mkdtemp(prefix="yard")), os_name, root=root))
+        return result[-1]
 
     yield make
-    for machine in made:
+    for machine in result:
         machine.close()
         shutil.rmtree(machine.folder)
 

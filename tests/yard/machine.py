@@ -174,7 +174,7 @@ class Done:
     @property
     def became(self) -> list[str]:
         """What was done at last: Invoke with piyard's tasks, or piyard itself."""
-        return [one for one in self.calls if one.startswith("invoke") or "__main__.py" in one]
+        return [call for call in self.calls if call.startswith("invoke") or "__main__.py" in call]
 
 
 class Machine:
@@ -190,8 +190,8 @@ class Machine:
         for part in ("etc", "proc/sys/fs/binfmt_misc", "proc/net", "run", "var/run", "var/log"):
             (self.sys / part).mkdir(parents=True)
         for name in HARMLESS:
-            if found := shutil.which(name):
-                (self.bin / name).symlink_to(found)
+            if result := shutil.which(name):
+                (self.bin / name).symlink_to(result)
         for name, text in {
             "pip": "",
             "system": "Darwin" if os_name == "macos" else "Linux",
@@ -378,10 +378,10 @@ class _Engine:
         self.stop()
 
     def _watch(self) -> None:
-        wanted = self._folder / "dockerd-wanted"
+        expected = self._folder / "dockerd-wanted"
         while not self._over.wait(0.02):
-            if wanted.exists():
-                wanted.unlink()
+            if expected.exists():
+                expected.unlink()
                 self.listen()
 
     def _net_unix(self, lines: str) -> None:

@@ -334,8 +334,8 @@ def test_check_changes_nothing(machine: Machine) -> None:
     assert (snapshot(machine.tree), snapshot(machine.sys)) == before
     for name in ("apt-get", "sudo", "dockerd", "mount", "pip", "venv"):
         assert not [call for call in done.calls if call.split()[0] == name or f"-m {name}" in call]
-    for told in ("./yard --setup", "docker.io", "qemu-user-static"):
-        assert told in done.err
+    for result in ("./yard --setup", "docker.io", "qemu-user-static"):
+        assert result in done.err
 
 
 def test_check_on_a_ready_machine(ready: Machine) -> None:

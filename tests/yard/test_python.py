@@ -162,8 +162,10 @@ def test_the_cuda_build_is_never_asked_for(machine: Machine) -> None:
     """Only PyTorch's own index has the CPU build here."""
     machine.pip('case "$*" in *extra-index*) ;; *torch==*) exit 1 ;; esac')
     assert machine.yard("report").code == 0
-    asked = [word for call in machine.pip_installs() for word in call.split() if "torch==" in word]
-    assert set(asked) <= {"torch==2.13.0+cpu"}
+    request = [
+        word for call in machine.pip_installs() for word in call.split() if "torch==" in word
+    ]
+    assert set(request) <= {"torch==2.13.0+cpu"}
     assert any("--extra-index-url https://download.pytorch.org/whl/cpu" in c for c in machine.calls)
 
 
@@ -230,9 +232,9 @@ def test_two_at_once_set_up_once(machine: Machine) -> None:
     machine.wait_for_call("lock.txt")
     second = machine.start("lint")
     assert second.stderr
-    told = second.stderr.readline()
+    errors = second.stderr.readline()
     go.touch()
-    assert f"another yard is setting up: process {first.pid} (yard report), since 20" in told
+    assert f"another yard is setting up: process {first.pid} (yard report), since 20" in errors
     assert (machine.finish(first).code, machine.finish(second).code) == (0, 0)
     assert len([call for call in machine.pip_installs() if "lock.txt" in call]) == 1
     assert len([call for call in machine.calls if call.startswith("invoke")]) == 2

@@ -29,17 +29,17 @@ def locked(python: str) -> dict[str, list[str]]:
         "platform_python_implementation": "CPython",
         "implementation_name": "cpython",
     }
-    found: dict[str, list[str]] = {}
-    for one in read("lock.txt"):
-        if one.marker is None or one.marker.evaluate(machine):
-            found.setdefault(canonicalize_name(one.name), []).append(str(one.specifier))
-    return found
+    result: dict[str, list[str]] = {}
+    for each in read("lock.txt"):
+        if each.marker is None or each.marker.evaluate(machine):
+            result.setdefault(canonicalize_name(each.name), []).append(str(each.specifier))
+    return result
 
 
 @pytest.mark.parametrize("name", ["lock.txt", "torch.txt"])
 def test_every_version_is_exact(name: str) -> None:
-    for one in read(name):
-        assert re.fullmatch(r"==[^*]+", str(one.specifier)), one
+    for each in read(name):
+        assert re.fullmatch(r"==[^*]+", str(each.specifier)), each
 
 
 def test_every_package_has_its_hashes() -> None:
@@ -52,22 +52,24 @@ def test_every_package_has_its_hashes() -> None:
 @pytest.mark.parametrize("python", PYTHONS)
 def test_each_python_gets_each_package_once(python: str) -> None:
     versions = locked(python)
-    assert {name for name, found in versions.items() if len(found) != 1} == set()
-    wanted = {canonicalize_name(one.name) for file in ("base.in", "dev.in") for one in read(file)}
-    assert wanted - set(versions) == set()
+    assert {name for name, result in versions.items() if len(result) != 1} == set()
+    expected = {
+        canonicalize_name(each.name) for file in ("base.in", "dev.in") for each in read(file)
+    }
+    assert expected - set(versions) == set()
 
 
 def test_what_is_chosen_by_hand_is_what_is_locked() -> None:
     versions = locked("3.11")
-    for one in [*read("base.in"), *read("dev.in")]:
-        assert one.specifier.contains(versions[canonicalize_name(one.name)][0].removeprefix("=="))
+    for each in [*read("base.in"), *read("dev.in")]:
+        assert each.specifier.contains(versions[canonicalize_name(each.name)][0].removeprefix("=="))
 
 
 def test_no_cuda_and_no_torch_in_the_lock() -> None:
     """torch comes apart, with the label that only the CPU build has."""
-    names = {canonicalize_name(one.name) for one in read("lock.txt")}
+    names = {canonicalize_name(each.name) for each in read("lock.txt")}
     assert not [name for name in names if re.match("nvidia|cuda|triton|torch", name)]
-    assert {one.name for one in read("torch.txt")} == {"torch", "torchvision"}
+    assert {item.name for item in read("torch.txt")} == {"torch", "torchvision"}
 
 
 def test_ncnn_and_pnnx_are_of_one_day() -> None:

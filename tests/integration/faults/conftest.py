@@ -27,17 +27,17 @@ def own_artifacts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def pi(own_boards: Callable[[str], EmulatedBoard]) -> Iterator[Pi]:
     """A board of the test's own."""
-    made = Pi(own_boards(BOARD))
-    yield made
-    made.close()
+    result = Pi(own_boards(BOARD))
+    yield result
+    result.close()
 
 
 @pytest.fixture
 def line(pi: Pi) -> Iterator[BoardConnection]:
     """The way to it."""
-    made = BoardConnection(select_board(BOARD), wait_s=60)
-    yield made
-    made.close()
+    connection = BoardConnection(select_board(BOARD), wait_s=60)
+    yield connection
+    connection.close()
 
 
 @pytest.fixture
@@ -53,6 +53,6 @@ def real(pi: Pi, tmp_path: Path) -> str:
 @pytest.fixture
 def way(real: str) -> Iterator[BoardConnection]:
     """The way to the board of the fleet."""
-    made = BoardConnection(select_board(real), wait_s=60)
-    yield made
-    made.close()
+    connection = BoardConnection(select_board(real), wait_s=60)
+    yield connection
+    connection.close()

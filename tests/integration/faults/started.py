@@ -35,10 +35,10 @@ def begun(line: BoardConnection, verb: str, *arguments: str, limit_s: int = 60) 
     """A run that was started as a task starts it."""
     build, conversion = faulty_board.ready().of(faulty_board.job(line.name))
     release = release_for(build, conversion)
-    told = deploy_releases(line.session, [release], line.lease, keep=True).facts
+    facts = deploy_releases(line.session, [release], line.lease, keep=True).facts
     line.has_lease = True
     what = TaskInfo(slug=verb)
-    record = new_record(line, line.spec, told, build, conversion, slug=verb, what=what)
+    record = new_record(line, line.spec, facts, build, conversion, slug=verb, what=what)
     return start_run(line, record, release, verb, arguments, limit_s)
 
 

@@ -34,19 +34,19 @@ def test_a_board_with_another_host_key_gets_nothing_until_it_is_trusted(
     release = faulty_board.release(tmp_path / "new", 1, SMALL)
     assert way.session.run(["true"]).code == 0
     way.close_session()
-    known = pi.root("ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key").split()[1]
+    reference = pi.root("ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key").split()[1]
     shown = reflash(pi)
 
     with pytest.raises(HostKeyChanged) as caught:
         deploy_releases(way.session, [release], way.lease)
     assert caught.value.code == 10
-    assert known in caught.value.evidence
+    assert reference in caught.value.evidence
     assert shown in caught.value.evidence
     assert "fleet.trust --host shelf" in caught.value.remedy
     assert pi.sh("ls -A") == ".ssh\n"
 
     with pytest.raises(HostKeyChanged):
-        trust_host_key(select_board("shelf"), known, dry_run=False)
+        trust_host_key(select_board("shelf"), reference, dry_run=False)
     trust_host_key(select_board("shelf"), shown, dry_run=False)
     assert f"{shown} is pinned" in capsys.readouterr().out
     assert deploy_releases(way.session, [release], way.lease).content > 0

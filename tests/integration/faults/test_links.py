@@ -55,9 +55,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pi]:
     """One board for many cuts."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
-        made = Pi(start_emulated(BOARD))
-        yield made
-        made.close()
+        pi = Pi(start_emulated(BOARD))
+        yield pi
+        pi.close()
         stop_emulated(BOARD)
 
 

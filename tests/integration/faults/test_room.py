@@ -26,8 +26,8 @@ FILL = "cat /dev/zero > .piyard/filler 2> /dev/null; :"
 @pytest.fixture
 def cramped(own_boards: object) -> Iterator[Pi]:
     """A board with room for 4 MB."""
-    with faulty_board.with_room("4m") as made:
-        yield made
+    with faulty_board.with_room("4m") as result:
+        yield result
 
 
 def test_what_cannot_fit_is_not_sent(cramped: Pi, tmp_path: Path) -> None:
@@ -90,6 +90,6 @@ def test_a_run_whose_room_vanishes_has_an_end(cramped: Pi, tmp_path: Path) -> No
         start_process(session, "run", release, command, ours, limit_s=20)
         running(cramped, "nnrun lines")
         cramped.sh(FILL)
-        found = wait_for_process(lambda: session, session, "run", lambda _: None)
-    assert (found.state, found.code) == ("ended", 0)
+        result = wait_for_process(lambda: session, session, "run", lambda _: None)
+    assert (result.state, result.code) == ("ended", 0)
     gone(cramped, "nnrun", "piyard")

@@ -20,6 +20,6 @@ def test_a_run_is_had_whatever_bashrc_prints(pi: Pi, way: BoardConnection) -> No
     )
     done = faulty_board.do(way, "lines", "2")
     assert (run_folder(done.id) / LOG_FILE).read_text() == "line 1\nline 2\nall\n"
-    found = {one.what: one for one in examine_board(way)}
-    assert all(one.ok for one in found.values()), found
-    assert "Welcome to bench pi" in found["login shell"].detail
+    result = {each.what: each for each in examine_board(way)}
+    assert all(item.ok for item in result.values()), result
+    assert "Welcome to bench pi" in result["login shell"].detail

@@ -26,9 +26,9 @@ M = 1_000_000
 )
 def test_fp16_is_never_above_fp32_nor_above_its_bar(row: Row, problems: list[str]) -> None:
     assert row.problems == problems
-    (told,) = json.loads(fp16_instructions.shown([row], "json"))
-    assert told["fp16"] == row.fp16
-    assert told["problems"] == problems
+    (content,) = json.loads(fp16_instructions.shown([row], "json"))
+    assert content["fp16"] == row.fp16
+    assert content["problems"] == problems
     assert ("well" in fp16_instructions.shown([row], "plain")) == (not problems)
 
 

@@ -42,8 +42,8 @@ def test_the_rival_prints_the_newest(artifacts: Path) -> None:
     argv = benchmark.commands(artifacts)[-1].argv
     printed = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
     newest = sorted(
-        (told["record"]["when"], told["record"]["id"])
-        for told in (
+        (result["record"]["when"], result["record"]["id"])
+        for result in (
             json.loads(file.read_bytes()) for file in (artifacts / "results").glob("*.json")
         )
     )[-30:]
@@ -54,16 +54,16 @@ def test_the_rival_prints_the_newest(artifacts: Path) -> None:
 def test_the_median_is_held_to_the_bar(
     capsys: pytest.CaptureFixture[str], took: list[float], well: bool
 ) -> None:
-    asked = [Command("invoke history", [], 0.5), Command("rival", [])]
+    request = [Command("invoke history", [], 0.5), Command("rival", [])]
     times = {"invoke history": [Times(wall, 0.1) for wall in took], "rival": [Times(2, 1.5)] * 3}
-    assert benchmark.table(asked, times) is well
+    assert benchmark.table(request, times) is well
     rival = capsys.readouterr().out.splitlines()[-1]
     assert rival.split()[:5] == ["rival", "2.000", "2.000", "2.000", "1.500"]
 
 
 def test_all_are_timed_in_turns(tmp_path: Path) -> None:
-    asked = [Command(name, [sys.executable, "-c", ""]) for name in ("a", "b")]
-    times = benchmark.measured(asked, 2, tmp_path)
+    request = [Command(name, [sys.executable, "-c", ""]) for name in ("a", "b")]
+    times = benchmark.measured(request, 2, tmp_path)
     assert {name: len(each) for name, each in times.items()} == {"a": 2, "b": 2}
 
 

@@ -48,10 +48,10 @@ def ten(folder: Path) -> Payload:
 
 @pytest.fixture
 def pairs(tmp_path: Path) -> Keys:
-    made = Keys(login=tmp_path / "login", host=tmp_path / "host")
-    for private in (made.login, made.host):
+    result = Keys(login=tmp_path / "login", host=tmp_path / "host")
+    for private in (result.login, result.host):
         keys.Keys.public(private).write_text(f"ssh-ed25519 {private.name}\n")
-    return made
+    return result
 
 
 @pytest.fixture
@@ -121,8 +121,8 @@ def test_sums_are_what_sha256sum_reads(ten: Payload) -> None:
 
 def test_everybody_is_told_the_same_ports(prepared: Job) -> None:
     assert json.loads(prepared.piyard.read_text())["boards"] == BOARDS
-    told = json.loads(prepared.pyinfra.read_text())
-    assert {name: board["ssh_port"] for name, board in told.items()} == BOARDS
+    content = json.loads(prepared.pyinfra.read_text())
+    assert {name: board["ssh_port"] for name, board in content.items()} == BOARDS
     assert prepared.inventory.read_text().split() == list(BOARDS)
     config = prepared.reach.ssh_config.read_text()
     assert all(f"Host {name}\n" in config and f"Port {BOARDS[name]}\n" in config for name in BOARDS)
@@ -136,7 +136,7 @@ def test_the_host_key_is_known_at_each_port_and_must_match(prepared: Job) -> Non
 
 def test_piyard_is_given_digests_and_sizes(prepared: Job) -> None:
     files = json.loads(prepared.piyard.read_text())["files"]
-    assert {name: told["sha256"] for name, told in files.items()} == prepared.digests
+    assert {name: result["sha256"] for name, result in files.items()} == prepared.digests
     assert files[payload.CHANGED]["size"] == payload.TEXTS[payload.CHANGED]
 
 
@@ -412,9 +412,9 @@ def test_bytes_are_those_of_one_board() -> None:
 
 
 def test_piyards_stream_is_measured_by_the_changed_file_alone() -> None:
-    told = Figures(run_of()).change_sent()
-    assert {taken.case for taken, _ in told} == {CHANGED}
-    assert [ratio for _, ratio in told] == [pytest.approx(1.1)] * 3
+    result = Figures(run_of()).change_sent()
+    assert {taken.case for taken, _ in result} == {CHANGED}
+    assert [ratio for _, ratio in result] == [pytest.approx(1.1)] * 3
 
 
 def test_piyard_comes_first_and_cases_keep_their_order() -> None:
@@ -425,19 +425,19 @@ def test_piyard_comes_first_and_cases_keep_their_order() -> None:
 
 def test_deploys_table_tells_every_figure() -> None:
     columns, rows = deploy.rows_of(Figures(run_of()))
-    told = dict(zip(columns, rows[0], strict=True))
+    result = dict(zip(columns, rows[0], strict=True))
     assert len(rows) == 9
-    assert (told["Tool"], told["Median s"], told["xpiyard"]) == (PIYARD, "2.000", "1.00")
-    assert (told["kB to a board"], told["SSH commands"]) == ("2.0", "1")
+    assert (result["Tool"], result["Median s"], result["xpiyard"]) == (PIYARD, "2.000", "1.00")
+    assert (result["kB to a board"], result["SSH commands"]) == ("2.0", "1")
 
 
 def test_fanouts_table_has_a_column_for_each_number_of_boards() -> None:
     columns, rows = fanout.rows_of(Figures(run_of(boards=(1, 10))))
-    told = dict(zip(columns, rows[2], strict=True))
-    assert (told["Tool"], told["1 s"], told["10 s"], told["10/1"]) == (
+    result = dict(zip(columns, rows[2], strict=True))
+    assert (result["Tool"], result["1 s"], result["10 s"], result["10/1"]) == (
         PYINFRA, "4.000", "40.000", "10.00",
     )  # fmt: skip
-    assert told["xpiyard (10)"] == "2.00"
+    assert result["xpiyard (10)"] == "2.00"
 
 
 @pytest.mark.parametrize("rows_of", [deploy.rows_of, fanout.rows_of])
@@ -452,7 +452,7 @@ def test_large_numbers_fit_a_plain_table(rows_of: command_line.RowsOf) -> None:
 def test_json_holds_every_sample() -> None:
     taken = run_of()
     shown = json.loads(command_line.shown(Compared(taken, {"rsync": "3"}), deploy.rows_of, "json"))
-    assert [Sample(**one) for one in shown["samples"]] == taken
+    assert [Sample(**each) for each in shown["samples"]] == taken
     assert shown["versions"] == {"rsync": "3"}
 
 
@@ -484,13 +484,13 @@ def test_quick_means_few_boards_and_one_round() -> None:
 
 def test_what_is_asked_for_counts_though_it_be_quick() -> None:
     line = ["--quick", "--boards", "2", "--rounds", "4", "--delays", "5", "--tools", "pyinfra"]
-    asked = command_line.plan(command_line.arguments("", fanout.USUAL, line), fanout.USUAL)
-    assert (asked.counts, asked.rounds, asked.delays_ms) == ([2], 4, [5])
-    assert asked.names == [PYINFRA]
+    request = command_line.plan(command_line.arguments("", fanout.USUAL, line), fanout.USUAL)
+    assert (request.counts, request.rounds, request.delays_ms) == ([2], 4, [5])
+    assert request.names == [PYINFRA]
 
 
 @pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="needs ssh-keygen")
 def test_keys_are_private_and_openssh_reads_them(tmp_path: Path) -> None:
-    made = keys.make(tmp_path / "keys")
-    assert made.login.stat().st_mode & 0o077 == 0
-    assert keys.Keys.public(made.host).read_text().startswith("ssh-ed25519 ")
+    result = keys.make(tmp_path / "keys")
+    assert result.login.stat().st_mode & 0o077 == 0
+    assert keys.Keys.public(result.host).read_text().startswith("ssh-ed25519 ")

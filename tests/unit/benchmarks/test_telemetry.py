@@ -58,10 +58,10 @@ def test_the_tables_tell_all_of_it() -> None:
 
 
 def test_json_has_the_figures() -> None:
-    told = json.loads(telemetry_overhead.shown([RUN], BOTH, "json"))
-    assert told["percent"]["piyard"]["resnet18"] == pytest.approx(0.25)
-    assert told["beside_per_s"]["former shell loop"] == FORMER
-    assert told["runs"][0]["instructions_per_s"] == 40_000_000
+    content = json.loads(telemetry_overhead.shown([RUN], BOTH, "json"))
+    assert content["percent"]["piyard"]["resnet18"] == pytest.approx(0.25)
+    assert content["beside_per_s"]["former shell loop"] == FORMER
+    assert content["runs"][0]["instructions_per_s"] == 40_000_000
 
 
 def test_what_a_program_starts_is_counted_under_its_own_name(tmp_path: Path) -> None:

@@ -24,12 +24,12 @@ def test_what_happens_once_drops_out(monkeypatch: pytest.MonkeyPatch) -> None:
         return 1_000_000 + 70 * int(words[2])
 
     monkeypatch.setattr(Counter, "count", count)
-    found = Counter(Path("/nowhere")).steady("pre", Path("a.jpg"), ["--threads", "1"], 4)
-    assert found == 70
+    result = Counter(Path("/nowhere")).steady("pre", Path("a.jpg"), ["--threads", "1"], 4)
+    assert result == 70
 
 
 def test_a_picture_is_needed() -> None:
-    asked = vision_overhead.arguments(["a.jpg", "--model", "yolox_s"])
-    assert (asked.picture, asked.model, asked.bar) == (Path("a.jpg"), ["yolox_s"], 3.0)
+    request = vision_overhead.arguments(["a.jpg", "--model", "yolox_s"])
+    assert (request.picture, request.model, request.bar) == (Path("a.jpg"), ["yolox_s"], 3.0)
     with pytest.raises(SystemExit):
         vision_overhead.arguments([])

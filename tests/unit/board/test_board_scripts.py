@@ -52,10 +52,10 @@ SCRIPTS = sorted(path.stem for path in SCRIPT_FOLDER.glob("*.sh"))
 
 @pytest.fixture
 def board(tmp_path: Path) -> Iterator[LocalBoard]:
-    made = new_board(tmp_path / "board")
-    yield made
-    for folder in (made.yard / "runs").glob("*"):
-        cancel_process(made, folder.name)
+    result = new_board(tmp_path / "board")
+    yield result
+    for folder in (result.yard / "runs").glob("*"):
+        cancel_process(result, folder.name)
 
 
 @pytest.fixture(autouse=True)
@@ -91,33 +91,38 @@ def test_a_script_is_the_same_text_each_time() -> None:
 
 
 def test_a_board_tells_its_facts_in_one_command(board: LocalBoard) -> None:
-    told = read_facts(board)
+    facts = read_facts(board)
     assert board.commands == 1
-    assert told.machine == os.uname().machine
-    assert told.kernel == os.uname().release
-    assert told.page_size == os.sysconf("SC_PAGESIZE")
-    assert told.memory_kb
-    assert told.available_kb
-    assert told.free_disk_kb
-    assert told.boot_id
+    assert facts.machine == os.uname().machine
+    assert facts.kernel == os.uname().release
+    assert facts.page_size == os.sysconf("SC_PAGESIZE")
+    assert facts.memory_kb
+    assert facts.available_kb
+    assert facts.free_disk_kb
+    assert facts.boot_id
     assert not board.yard.exists()
 
 
 def test_what_a_board_cannot_tell_is_null(board: LocalBoard) -> None:
     for tool in ("getconf", "df", "vcgencmd"):
         board.has_tool(tool, "exit 1")
-    told = read_facts(board)
-    assert (told.page_size, told.libc, told.cores, told.free_disk_kb) == (None, None, None, None)
-    assert told.throttled is None
-    assert told.machine == os.uname().machine
+    facts = read_facts(board)
+    assert (facts.page_size, facts.libc, facts.cores, facts.free_disk_kb) == (
+        None,
+        None,
+        None,
+        None,
+    )
+    assert facts.throttled is None
+    assert facts.machine == os.uname().machine
 
 
 def test_a_board_tells_what_its_firmware_says(board: LocalBoard) -> None:
     board.has_tool(
         "vcgencmd", "case $1 in get_throttled) echo throttled=0x50005 ;; *) echo v1 ;; esac"
     )
-    told = read_facts(board)
-    assert (told.throttled, told.firmware) == ("0x50005", "v1")
+    facts = read_facts(board)
+    assert (facts.throttled, facts.firmware) == ("0x50005", "v1")
 
 
 def test_tools_names_those_that_are_there(board: LocalBoard) -> None:
@@ -225,8 +230,8 @@ def watcher_process(folder: Path) -> int:
     """The watcher of a run, once it is there."""
     written(folder / "telemetry.jsonl")
     supervisor, leader = processes(folder)
-    (found,) = [p for p in children(supervisor) - {leader} if os.getsid(p) == p]
-    return found
+    (result,) = [p for p in children(supervisor) - {leader} if os.getsid(p) == p]
+    return result
 
 
 def test_a_watcher_is_gone_when_its_run_is(board: LocalBoard) -> None:
@@ -312,12 +317,12 @@ def test_a_guard_leaves_no_sleep_behind(board: LocalBoard) -> None:
 def test_a_process_is_known_whatever_its_name(tmp_path: Path, name: str) -> None:
     program = tmp_path / name
     shutil.copy("/bin/sleep", program)
-    asked = script_text("process") + '\nstarted "$1" && printf "%s" "$started"'
+    request = script_text("process") + '\nstarted "$1" && printf "%s" "$started"'
     with subprocess.Popen([program, "60"]) as process:
         try:
             stat = Path(f"/proc/{process.pid}/stat").read_text()
-            told = subprocess.run(
-                ["sh", "-c", asked, "sh", str(process.pid)],
+            outcome = subprocess.run(
+                ["sh", "-c", request, "sh", str(process.pid)],
                 capture_output=True,
                 text=True,
                 check=True,
@@ -325,7 +330,7 @@ def test_a_process_is_known_whatever_its_name(tmp_path: Path, name: str) -> None
         finally:
             process.kill()
     assert name[:15] in stat
-    assert told.stdout == stat.rpartition(") ")[2].split()[19]
+    assert outcome.stdout == stat.rpartition(") ")[2].split()[19]
 
 
 def test_what_ended_before_it_was_cancelled_ended(board: LocalBoard) -> None:
@@ -527,14 +532,14 @@ class TestFull:
 
     def test_a_run_that_failed_for_want_of_room_says_so(self, cramped: LocalBoard) -> None:
         start(cramped, "sh", "-c", "cat /dev/zero")
-        found = end_of(cramped)
-        assert (found.state, found.why) == ("ended", "full")
-        assert found.code != 0
+        result = end_of(cramped)
+        assert (result.state, result.why) == ("ended", "full")
+        assert result.code != 0
 
     def test_a_run_that_has_all_it_wrote_is_well(self, cramped: LocalBoard) -> None:
         start(cramped, "sh", "-c", "echo all; cat /dev/zero > outputs/filler 2> /dev/null; exit 0")
-        found = end_of(cramped)
-        assert (found.state, found.why, found.code) == ("ended", "ended", 0)
+        result = end_of(cramped)
+        assert (result.state, result.why, result.code) == ("ended", "ended", 0)
 
     def test_a_run_that_failed_with_room_left_failed_of_itself(self, cramped: LocalBoard) -> None:
         start(cramped, "false")
@@ -600,8 +605,8 @@ def test_a_start_that_was_killed_half_way_is_not_waited_for_without_end(
     (folder / "status").write_text("starting\n")
     monkeypatch.setattr(remote, "START_LIMIT_S", 0.5)
     seen: list[str] = []
-    found = wait_for_process(lambda: board, board, RUN, lambda status: seen.append(status.state))
-    assert found.state == "interrupted"
+    result = wait_for_process(lambda: board, board, RUN, lambda status: seen.append(status.state))
+    assert result.state == "interrupted"
     assert set(seen) == {"starting"}
     (folder / "status").write_text("ended 0 ended 1 2\n")
 

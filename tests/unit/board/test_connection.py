@@ -39,9 +39,9 @@ def test_a_board_of_unknown_model_needs_its_target_named() -> None:
 
 def test_an_emulated_board_behind_an_ordinary_address_is_no_pi() -> None:
     shown = Facts(machine="aarch64", model=None, features=None)
-    found = line_with(shown, "rpi5").spec
-    assert found.emulated
-    assert found.hardware == "Raspberry Pi 5 (emulated)"
+    spec = line_with(shown, "rpi5").spec
+    assert spec.emulated
+    assert spec.hardware == "Raspberry Pi 5 (emulated)"
     assert not line_with(PI).spec.emulated
 
 

@@ -68,7 +68,7 @@ def put(root: Path, name: str, content: str | bytes) -> None:
     (root / name).write_bytes(raw)
 
 
-def told(root: Path, script: str = "facts_now") -> Facts:
+def describe(root: Path, script: str = "facts_now") -> Facts:
     """The facts of a board whose /sys, /proc and /etc are below that root."""
     text = re.sub(r"(?<![\w/])/(?=(sys|proc|etc)/)", f"{root}/", script_text(script))
     done = subprocess.run(
@@ -85,95 +85,95 @@ def told(root: Path, script: str = "facts_now") -> Facts:
 
 
 def test_a_pi_5_tells_what_it_is(pi5: Path) -> None:
-    found = told(pi5)
-    assert found.model == "Raspberry Pi 5 Model B Rev 1.0"
-    assert found.serial == "1234567890abcdef"
-    assert found.revision == "c04170"
-    assert found.soc == "bcm2712"
-    assert found.features == "fp asimd asimdhp"
-    assert found.memory_kb == 8245104
-    assert found.os == "Debian GNU/Linux 13 (trixie)"
-    assert found.cmdline == "numa_policy=interleave numa=fake=8"
-    assert not found.shows_emulation
+    result = describe(pi5)
+    assert result.model == "Raspberry Pi 5 Model B Rev 1.0"
+    assert result.serial == "1234567890abcdef"
+    assert result.revision == "c04170"
+    assert result.soc == "bcm2712"
+    assert result.features == "fp asimd asimdhp"
+    assert result.memory_kb == 8245104
+    assert result.os == "Debian GNU/Linux 13 (trixie)"
+    assert result.cmdline == "numa_policy=interleave numa=fake=8"
+    assert not result.shows_emulation
 
 
 def test_a_pi_5_tells_its_clocks_and_how_warm_it_is(pi5: Path) -> None:
-    found = told(pi5)
-    assert found.governor == "ondemand"
-    assert (found.low_khz, found.high_khz) == (1500000, 2400000)
-    assert (found.min_khz, found.max_khz) == (1000000, 2600000)
-    assert found.temperature_mc == 48850
-    assert (found.fan_rpm, found.fan_state) == (3300, 2)
+    result = describe(pi5)
+    assert result.governor == "ondemand"
+    assert (result.low_khz, result.high_khz) == (1500000, 2400000)
+    assert (result.min_khz, result.max_khz) == (1000000, 2600000)
+    assert result.temperature_mc == 48850
+    assert (result.fan_rpm, result.fan_state) == (3300, 2)
 
 
 def test_a_pi_5_tells_its_firmware_and_supply(pi5: Path) -> None:
-    found = told(pi5)
-    assert found.throttled == "0x50005"
-    assert found.firmware == "2025/05/08 14:13:17"
-    assert found.firmware_version == "69471177"
-    assert found.gpu_firmware == "2025/04/30 10:00:00"
-    assert found.supply_ma == 5000
+    result = describe(pi5)
+    assert result.throttled == "0x50005"
+    assert result.firmware == "2025/05/08 14:13:17"
+    assert result.firmware_version == "69471177"
+    assert result.gpu_firmware == "2025/04/30 10:00:00"
+    assert result.supply_ma == 5000
 
 
 def test_a_pi_5_tells_what_else_it_does(pi5: Path) -> None:
-    found = told(pi5)
-    assert found.load == "0.08 0.03 0.01 1/180 999"
-    assert (found.swap_total_kb, found.swap_kb) == (524272, 24272)
-    assert found.available_kb == 7000000
-    assert found.free_disk_kb
-    assert found.desktop == "none"
+    result = describe(pi5)
+    assert result.load == "0.08 0.03 0.01 1/180 999"
+    assert (result.swap_total_kb, result.swap_kb) == (524272, 24272)
+    assert result.available_kb == 7000000
+    assert result.free_disk_kb
+    assert result.desktop == "none"
 
 
 @pytest.mark.parametrize("name", ["labwc", "wayfire", "Xorg", "lightdm"])
 def test_a_desktop_session_is_named(pi5: Path, name: str) -> None:
     put(pi5, "proc/800/comm", f"{name}\n")
     put(pi5, "proc/900/comm", "bash\n")
-    assert told(pi5).desktop == name
+    assert describe(pi5).desktop == name
 
 
 def test_where_processes_are_hidden_nobody_knows_of_a_desktop(pi5: Path) -> None:
     (pi5 / "proc/1/comm").unlink()
-    assert told(pi5).desktop is None
+    assert describe(pi5).desktop is None
 
 
 def test_a_weak_supply_is_told(pi5: Path) -> None:
     put(pi5, f"{TREE}/chosen/power/max_current", b"\x00\x00\x0b\xb8")
-    assert told(pi5).supply_ma == 3000
+    assert describe(pi5).supply_ma == 3000
 
 
 def test_an_older_kernel_shows_the_device_tree_elsewhere(pi5: Path) -> None:
     (pi5 / "proc/device-tree").parent.mkdir(exist_ok=True)
     (pi5 / TREE).rename(pi5 / "proc/device-tree")
-    found = told(pi5)
-    assert (found.model, found.soc) == ("Raspberry Pi 5 Model B Rev 1.0", "bcm2712")
-    assert found.supply_ma == 5000
+    result = describe(pi5)
+    assert (result.model, result.soc) == ("Raspberry Pi 5 Model B Rev 1.0", "bcm2712")
+    assert result.supply_ma == 5000
 
 
 def test_a_deploy_hears_what_costs_little(pi5: Path) -> None:
-    found = told(pi5, "facts")
-    everything = told(pi5)
+    result = describe(pi5, "facts")
+    everything = describe(pi5)
     dear = dict.fromkeys(
         "supply_ma gpu_firmware desktop cores clock throttled firmware firmware_version".split()
     )
-    same = {"free_disk_kb": found.free_disk_kb}
-    assert found == msgspec.structs.replace(everything, **dear, **same)
+    same = {"free_disk_kb": result.free_disk_kb}
+    assert result == msgspec.structs.replace(everything, **dear, **same)
 
 
 @pytest.mark.parametrize(
     "missing", [name for name in PI5 if name not in {"bin/vcgencmd", "sys/class/hwmon/hwmon0/name"}]
 )
 def test_each_file_may_be_missing(pi5: Path, missing: str) -> None:
-    everything = told(pi5)
+    everything = describe(pi5)
     if missing in {"proc/meminfo", "proc/cpuinfo", "etc/os-release"}:
         (pi5 / missing).write_text("")  # these exist on every Linux
     else:
         (pi5 / missing).unlink()
-    found = told(pi5)
-    assert found.machine == everything.machine
+    result = describe(pi5)
+    assert result.machine == everything.machine
     lost = [
         name
         for name in Facts.__struct_fields__
-        if getattr(found, name) is None and getattr(everything, name) is not None
+        if getattr(result, name) is None and getattr(everything, name) is not None
     ]
     assert lost
     assert len(lost) <= 4
@@ -181,9 +181,9 @@ def test_each_file_may_be_missing(pi5: Path, missing: str) -> None:
 
 def test_without_firmware_tools_there_is_no_throttle_word(pi5: Path) -> None:
     (pi5 / "bin/vcgencmd").unlink()
-    found = told(pi5)
-    assert (found.throttled, found.firmware, found.gpu_firmware) == (None, None, None)
-    assert found.model
+    result = describe(pi5)
+    assert (result.throttled, result.firmware, result.gpu_firmware) == (None, None, None)
+    assert result.model
 
 
 def test_a_board_below_freezing_is_believed() -> None:
@@ -221,6 +221,6 @@ def test_a_disk_that_starts_no_program_is_told(
     put(pi5, "proc/mounts", mounts)
     put(pi5, "bin/df", DF.format("100 60 40 60% /home"))
     (pi5 / "bin/df").chmod(0o700)
-    found = told(pi5)
-    assert found.mounted_noexec == expected
-    assert found.free_disk_kb == 40
+    result = describe(pi5)
+    assert result.mounted_noexec == expected
+    assert result.free_disk_kb == 40

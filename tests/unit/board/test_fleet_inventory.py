@@ -32,7 +32,7 @@ def user() -> Path:
     return user_fleet_file()
 
 
-def one(file: Path, *keys: str) -> BoardEntry:
+def make_one(file: Path, *keys: str) -> BoardEntry:
     """The board ``b`` of a file that gives it these keys."""
     file.write_text("boards:\n  b:\n" + "".join(f"    {key}\n" for key in keys), encoding="utf-8")
     return load_inventory()["b"]
@@ -40,7 +40,7 @@ def one(file: Path, *keys: str) -> BoardEntry:
 
 def refusal(file: Path, *keys: str) -> WrongInput:
     with pytest.raises(WrongInput) as caught:
-        one(file, *keys)
+        make_one(file, *keys)
     assert caught.value.what.startswith(f"{file}: board 'b': ")
     assert "\n" not in caught.value.what
     assert caught.value.remedy
@@ -48,7 +48,7 @@ def refusal(file: Path, *keys: str) -> WrongInput:
 
 
 def test_reads_every_key(checkout: Path) -> None:
-    read = one(
+    read = make_one(
         checkout,
         "host: pi5.local",
         "port: 2222",
@@ -78,7 +78,7 @@ def test_reads_every_key(checkout: Path) -> None:
 
 
 def test_reads_a_board_of_labgrid(checkout: Path) -> None:
-    read = one(
+    read = make_one(
         checkout,
         "source: labgrid",
         "place_tags: {board: rpi5}",
@@ -91,11 +91,11 @@ def test_reads_a_board_of_labgrid(checkout: Path) -> None:
         coordinator="farm.example:20408",
         user="pi",
     )
-    assert one(checkout, "source: labgrid", "place: rpi5-1").place == "rpi5-1"
+    assert make_one(checkout, "source: labgrid", "place: rpi5-1").place == "rpi5-1"
 
 
 def test_a_host_is_enough(checkout: Path) -> None:
-    assert one(checkout, "host: pi") == BoardEntry(host="pi")
+    assert make_one(checkout, "host: pi") == BoardEntry(host="pi")
 
 
 @pytest.mark.parametrize("content", [None, "", "\n", "# none yet\n", "---\n", "boards:\n", "{}\n"])
@@ -107,7 +107,7 @@ def test_a_fleet_may_be_empty(checkout: Path, content: str | None) -> None:
 
 
 def test_finds_a_board_by_its_name(checkout: Path) -> None:
-    assert one(checkout, "host: pi5.local") == load_inventory()["b"]
+    assert make_one(checkout, "host: pi5.local") == load_inventory()["b"]
     assert "B" not in load_inventory()
 
 
@@ -239,7 +239,7 @@ def test_an_emulated_board_is_of_the_kind_that_its_host_says(checkout: Path) -> 
 
 @pytest.mark.parametrize("host", ["emulated:rpi5", "emulated:rpi5/2", "emulated:zero2w"])
 def test_a_board_may_be_emulated(checkout: Path, host: str) -> None:
-    assert one(checkout, f"host: {host}").host == host
+    assert make_one(checkout, f"host: {host}").host == host
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_a_board_may_be_emulated(checkout: Path, host: str) -> None:
     ],
 )
 def test_an_entry_is_an_address(checkout: Path, host: str, expected: str) -> None:
-    read = one(checkout, f"host: {host}", "user: me", "port: 2222")
+    read = make_one(checkout, f"host: {host}", "user: me", "port: 2222")
     assert read.address == Address(host=expected, user="me", port=2222)
 
 

@@ -177,10 +177,10 @@ def test_no_entry_for_what_cannot_be_a_board() -> None:
 
 @given(st.text(max_size=20))
 def test_whatever_is_typed_means_boards_or_is_refused(text: str) -> None:
-    known = {"a": BoardEntry(host="a", tags=["t"]), "b-1": BoardEntry(host="b")}
+    reference = {"a": BoardEntry(host="a", tags=["t"]), "b-1": BoardEntry(host="b")}
     try:
-        names = _select_by_text(text, known)
+        names = _select_by_text(text, reference)
     except WrongInput:
         return
     assert names
-    assert names == [text] or set(names) <= set(known)
+    assert names == [text] or set(names) <= set(reference)

@@ -33,10 +33,10 @@ SUDO = '[ "$1" = -n ] && shift && exec "$@"'
 
 @pytest.fixture
 def board(tmp_path: Path) -> Iterator[LocalBoard]:
-    made = new_board(tmp_path / "board")
-    yield made
-    for folder in (made.yard / "runs").glob("*"):
-        cancel_process(made, folder.name)
+    result = new_board(tmp_path / "board")
+    yield result
+    for folder in (result.yard / "runs").glob("*"):
+        cancel_process(result, folder.name)
 
 
 @pytest.fixture

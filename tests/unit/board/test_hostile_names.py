@@ -497,8 +497,8 @@ def test_a_status_of_any_shape_is_one_line(board: LocalBoard, said: str) -> None
     try:
         _parse_status(board, said.split())
     except BoardCommandFailed as error:
-        told = str(error)
+        result = str(error)
     else:
-        told = "it runs"
-    assert "\x1b" not in told
-    assert len(told.splitlines()) <= 3
+        result = "it runs"
+    assert "\x1b" not in result
+    assert len(result.splitlines()) <= 3

@@ -18,8 +18,8 @@ MANY = 8
 
 @pytest.fixture
 def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(MANY) as made:
-        yield made
+    with ThreadPoolExecutor(MANY) as executor:
+        yield executor
 
 
 def test_the_public_half_belongs_to_the_private_one() -> None:
@@ -59,7 +59,7 @@ def test_the_host_key_of_a_board_is_never_half_written_for_another_run(
     board = EmulatedBoard(name="emulated:rpi5/2", target="rpi5", container="made", port=2222)
     file, done = board.login.known_hosts, Event()
     assert file == paths.data() / "host_keys" / "made.known_hosts"
-    wanted = f"[127.0.0.1]:2222 {public_key(host_key('rpi5-2'))}\n"
+    expected = f"[127.0.0.1]:2222 {public_key(host_key('rpi5-2'))}\n"
 
     def log_in() -> None:
         while not done.is_set():
@@ -70,4 +70,4 @@ def test_the_host_key_of_a_board_is_never_half_written_for_another_run(
     done.set()
     for other in others:
         other.result(timeout=10)
-    assert seen == {wanted}
+    assert seen == {expected}

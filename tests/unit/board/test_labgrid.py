@@ -66,7 +66,7 @@ def test_what_is_no_coordinator_is_refused(named: str) -> None:
         raise AssertionError("acquired")
 
 
-def told(*places: str, in_sync: bool = False) -> Any:
+def describe(*places: str, in_sync: bool = False) -> Any:
     """What the coordinator says of one resource, which places use one after the other."""
     path = {"exporter_name": "exporter", "group_name": "one", "resource_name": "ssh"}
     service = {"cls": "NetworkService", "path": path}
@@ -75,7 +75,7 @@ def told(*places: str, in_sync: bool = False) -> Any:
 
 
 def test_a_resource_that_changes_while_it_is_told_is_one_resource() -> None:
-    stream = [told(""), told("rpi5-1"), told(in_sync=True), told("unread")]
+    stream = [describe(""), describe("rpi5-1"), describe(in_sync=True), describe("unread")]
     (resource,) = read_resources("farm:1", stream)
     assert str(resource) == "exporter/one/NetworkService/ssh"
     assert resource.acquired == "rpi5-1"
@@ -83,7 +83,7 @@ def test_a_resource_that_changes_while_it_is_told_is_one_resource() -> None:
 
 def test_a_coordinator_that_hangs_up_before_it_told_all_is_unreachable() -> None:
     with pytest.raises(HostUnreachable, match="ended the session"):
-        read_resources("farm:1", [told("")])
+        read_resources("farm:1", [describe("")])
 
 
 def test_places_that_are_gone_while_they_are_waited_for_leave_a_line() -> None:

@@ -51,9 +51,9 @@ class Clock(SimpleNamespace):
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(board_lease, "time", made)
-    return made
+    result = Clock()
+    monkeypatch.setattr(board_lease, "time", result)
+    return result
 
 
 @pytest.fixture
@@ -262,10 +262,10 @@ def test_an_owner_of_several_lines_cannot_write_a_lock_of_its_own(board: LocalBo
 
 
 def test_a_new_lease_says_who_where_and_what_for_in_one_line() -> None:
-    made = new_lease("measuring\n on  pi5")
-    assert made.owner.endswith(", measuring on pi5")
-    assert "@" in made.owner
-    assert made.token != new_lease("measuring").token
+    result = new_lease("measuring\n on  pi5")
+    assert result.owner.endswith(", measuring on pi5")
+    assert "@" in result.owner
+    assert result.token != new_lease("measuring").token
 
 
 def test_waiting_says_once_who_holds_the_board(clock: Clock, notes: list[str]) -> None:

@@ -47,13 +47,13 @@ class Clock:
 
 
 def files(folder: Path, contents: Sequence[bytes]) -> list[ReleaseFile]:
-    made = []
+    result = []
     for number, content in enumerate(contents):
         path = folder / str(number)
         path.write_bytes(content)
         sha = hashlib.sha256(content).hexdigest()
-        made.append(ReleaseFile(name=path.name, path=path, sha256=sha, size=len(content)))
-    return made
+        result.append(ReleaseFile(name=path.name, path=path, sha256=sha, size=len(content)))
+    return result
 
 
 def framed(contents: Sequence[bytes]) -> bytes:
@@ -135,8 +135,8 @@ def test_several_boards_get_the_same_stream_and_a_large_file_is_read_once(
     boards = [compressed_stream(what, zstd=True, link_limit=0) for _ in range(3)]
     pieces: list[list[bytes]] = [[], [], []]
     # The first is two blocks ahead.
-    for one, board in [(0, boards[0])] * 2 + [(i, board) for i, board in enumerate(boards)] * 50:
-        pieces[one] += [block for block, _ in islice(board, 1)]
+    for each, board in [(0, boards[0])] * 2 + [(i, board) for i, board in enumerate(boards)] * 50:
+        pieces[each] += [block for block, _ in islice(board, 1)]
     assert [b"".join(got) for got in pieces] == [alone] * 3
     assert read.count(what[0].path) == 1
 
@@ -149,15 +149,15 @@ def test_whoever_is_first_makes_the_next_block(turns: list[int]) -> None:
     got: list[list[int]] = [[], [], []]
     for turn in turns:
         got[turn] += [done for _, done in islice(readers[turn], 1)]
-    for one, reader in zip(got, readers, strict=True):
-        assert one + [done for _, done in reader] == list(range(9))
+    for each, reader in zip(got, readers, strict=True):
+        assert each + [done for _, done in reader] == list(range(9))
 
 
 def test_frames_of_threads_at_once_are_whole() -> None:
     frame = SharedFrame(iter([(bytes([n % 256]), n) for n in range(5000)]))
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: [done for _, done in frame], range(8)))
-    assert found == [list(range(5000))] * 8
+        result = list(pool.map(lambda _: [done for _, done in frame], range(8)))
+    assert result == [list(range(5000))] * 8
 
 
 def test_a_file_that_cannot_be_read_fails_every_board() -> None:

@@ -61,11 +61,11 @@ def without(board: LocalBoard, *tools: str) -> LocalBoard:
 
 
 def test_busybox_tells_its_facts(busybox: LocalBoard) -> None:
-    told = read_facts(busybox)
-    assert told.free_disk_kb
-    assert told.page_size in {4096, 16384, 65536}
-    assert told.cores
-    assert told.libc is None
+    facts = read_facts(busybox)
+    assert facts.free_disk_kb
+    assert facts.page_size in {4096, 16384, 65536}
+    assert facts.cores
+    assert facts.libc is None
 
 
 @pytest.mark.parametrize("size", [100, 5_000_000])
@@ -172,9 +172,9 @@ def test_what_is_missing_is_named_before_a_byte_travels(
 
 
 def test_a_home_that_starts_no_program_is_refused_with_its_mount() -> None:
-    told = parse_facts("machine=aarch64\nmounted_noexec=/home\n")
+    facts = parse_facts("machine=aarch64\nmounted_noexec=/home\n")
     with pytest.raises(WrongBoard, match="/home is mounted noexec") as caught:
-        require_needs("pi5", told, BoardNeeds(machine="aarch64"))
+        require_needs("pi5", facts, BoardNeeds(machine="aarch64"))
     assert "remount,exec /home" in caught.value.remedy
     require_needs("pi5", Facts(machine="aarch64"), BoardNeeds(machine="aarch64"))
 
@@ -183,30 +183,30 @@ def examined(board: LocalBoard) -> dict[str, Finding]:
     """What doctor says of whether a board can run anything."""
     line = BoardConnection(select_board("pi5"))
     line._session = board
-    return {found.what: found for found in _check_programs(line, read_facts(board))}
+    return {result.what: result for result in _check_programs(line, read_facts(board))}
 
 
 def test_doctor_finds_nothing_wrong_with_busybox(busybox: LocalBoard) -> None:
-    found = examined(busybox)
-    assert found["tools"].detail == "all there"
-    assert found["programs"].ok
+    result = examined(busybox)
+    assert result["tools"].detail == "all there"
+    assert result["programs"].ok
     assert not list(busybox.yard.glob(".probe*"))
 
 
 def test_doctor_names_what_is_missing_and_how_to_get_it(busybox: LocalBoard) -> None:
     Path(busybox.path, "flock").unlink()
     busybox.has_tool("apk", "exit 1")
-    found = examined(busybox)["tools"]
-    assert not found.ok
-    assert found.detail == "no flock, or not as needed"
-    assert found.remedy == "sudo apk add util-linux"
+    result = examined(busybox)["tools"]
+    assert not result.ok
+    assert result.detail == "no flock, or not as needed"
+    assert result.remedy == "sudo apk add util-linux"
 
 
 @pytest.mark.parametrize("tool", ["timeout", "flock", "setsid", "dd", "stat", "tar", "sha256sum"])
 def test_doctor_tries_each_tool(board: LocalBoard, tool: str) -> None:
     board.has_tool(tool, f'[ "$3" != 60 ] || exec {shutil.which(tool)} "$@"\nexit 1')
-    found = examined(board)["tools"]
-    assert (found.ok, found.detail) == (False, f"no {tool}, or not as needed")
+    result = examined(board)["tools"]
+    assert (result.ok, result.detail) == (False, f"no {tool}, or not as needed")
 
 
 def test_doctor_says_that_a_home_starts_no_program(
@@ -215,21 +215,21 @@ def test_doctor_says_that_a_home_starts_no_program(
     monkeypatch.setattr(board, "script", lambda *_: CommandOutcome(code=0, out="noexec\n", err=""))
     line = BoardConnection(select_board("pi5"))
     line._session = board
-    told = Facts(machine="aarch64", mounted_noexec="/home")
-    (_, found) = _check_programs(line, told)
-    assert not found.ok
-    assert "remount,exec /home" in found.remedy
+    facts = Facts(machine="aarch64", mounted_noexec="/home")
+    (_, programs) = _check_programs(line, facts)
+    assert not programs.ok
+    assert "remount,exec /home" in programs.remedy
 
 
 def test_doctor_says_that_a_home_cannot_be_written(board: LocalBoard) -> None:
     (board.home / ".piyard").write_text("in the way")
-    found = examined(board)["programs"]
-    assert (found.ok, found.detail) == (False, "~/.piyard cannot be written")
+    result = examined(board)["programs"]
+    assert (result.ok, result.detail) == (False, "~/.piyard cannot be written")
 
 
 def test_doctor_names_what_start_up_files_print(board: LocalBoard) -> None:
     board.has_tool("login-shell", 'echo "3 updates \033[1m"; exec sh -c "$2"')
     board.shell = [f"{board.tools}/login-shell"]
-    found = examined(board)["login shell"]
-    assert found.ok
-    assert "'3 updates \\x1b[1m'" in found.detail
+    result = examined(board)["login shell"]
+    assert result.ok
+    assert "'3 updates \\x1b[1m'" in result.detail

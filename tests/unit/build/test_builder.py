@@ -34,8 +34,10 @@ def recipe(runner: Path, **changes: Any) -> Recipe:
         image_tag="piyard/cross:test",
         packages={"g++-14": "14.2.0", "tzdata": "2026"},
     )
-    made = Recipe(target=load_target("rpi5"), source=load_source(), toolchain=tools, runner=runner)
-    return msgspec.structs.replace(made, **changes)
+    loaded = Recipe(
+        target=load_target("rpi5"), source=load_source(), toolchain=tools, runner=runner
+    )
+    return msgspec.structs.replace(loaded, **changes)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def made(tmp_path: Path) -> Path:
 
 def test_what_was_measured_stays(made: Path, tmp_path: Path) -> None:
     machine.clean(everything=False, dry_run=False)
-    assert sorted(one.name for one in made.iterdir()) == sorted(MEASURED)
+    assert sorted(each.name for each in made.iterdir()) == sorted(MEASURED)
     assert all((made / shelf / "content").exists() for shelf in MEASURED)
     assert (tmp_path / "others" / "content").exists()
 
@@ -38,9 +38,9 @@ def test_a_dry_run_says_it_and_removes_nothing(
     before = sorted(made.rglob("*"))
     machine.clean(everything=False, dry_run=True)
     assert sorted(made.rglob("*")) == before
-    told = capsys.readouterr().out.splitlines()
+    output = capsys.readouterr().out.splitlines()
     names = ("builds", "conversions", "ncnn", "results.sqlite")
-    assert told == [f"remove {made / name}" for name in names]
+    assert output == [f"remove {made / name}" for name in names]
 
 
 def test_nothing_was_made_yet(capsys: pytest.CaptureFixture[str]) -> None:

@@ -44,10 +44,10 @@ def listed(**flags: Any) -> None:
     list_results(HistoryRequest.parse(usual | flags))
 
 
-def told(capsys: pytest.CaptureFixture[str], **flags: Any) -> list[dict[str, Any]]:
+def describe(capsys: pytest.CaptureFixture[str], **flags: Any) -> list[dict[str, Any]]:
     listed(format="json", **flags)
-    found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
-    return found
+    output: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    return output
 
 
 def refused(**flags: Any) -> WrongInput:
@@ -86,14 +86,14 @@ def test_the_first_of_a_job_is_the_first() -> None:
     ],
 )
 def test_the_change_is_told_in_words(before: float, now: float, text: str) -> None:
-    found = change_of(
+    result = change_of(
         *(
             synthetic_results.result("r", synthetic_results.around(median))
             for median in (before, now)
         )
     )
-    assert found.text == text
-    assert found.percent == pytest.approx(100 * (now / before - 1))
+    assert result.text == text
+    assert result.percent == pytest.approx(100 * (now / before - 1))
 
 
 @given(ratio=st.floats(0.8, 1.25), spread=st.floats(0.0005, 0.2), count=st.integers(3, 40))
@@ -116,8 +116,8 @@ def test_a_change_names_what_else_is_not_the_same() -> None:
 
 
 def test_a_result_whose_samples_are_gone_is_not_compared() -> None:
-    found = change_since(a_row(20.0), a_row(30.0))
-    assert found == JobChange(text="not comparable: the samples cannot be read")
+    result = change_since(a_row(20.0), a_row(30.0))
+    assert result == JobChange(text="not comparable: the samples cannot be read")
 
 
 @pytest.mark.parametrize(
@@ -137,8 +137,8 @@ def test_a_result_whose_samples_are_gone_is_not_compared() -> None:
     ],
 )
 def test_what_cannot_be_compared_says_why(changes: dict[str, Any], said: str) -> None:
-    found = change_since(a_row(), a_row(**changes))
-    assert (found.text, found.percent) == (said, None)
+    result = change_since(a_row(), a_row(**changes))
+    assert (result.text, result.percent) == (said, None)
 
 
 def test_a_change_is_since_the_last_believable_one(capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,8 +146,8 @@ def test_a_change_is_since_the_last_believable_one(capsys: pytest.CaptureFixture
     save("2", 40.0, day="2026-11-02", verdict=HOT)
     save("3", 22.0, day="2026-11-03")
     save("4", 22.0, day="2026-11-04", model="squeezenet1_1")
-    found = {one["run"]: one["change"] for one in told(capsys)}
-    assert found == {
+    output = {each["run"]: each["change"] for each in describe(capsys)}
+    assert output == {
         "1": "first",
         "2": "not comparable: INVALID",
         "3": "↑ 10.0 % slower",
@@ -160,7 +160,7 @@ def test_a_change_is_known_though_the_one_before_is_not_listed(
 ) -> None:
     save("1", 20.0, day="2026-11-01")
     save("2", 22.0, day="2026-11-02")
-    (only,) = told(capsys, last="1")
+    (only,) = describe(capsys, last="1")
     assert (only["run"], only["change"]) == ("2", "↑ 10.0 % slower")
 
 
@@ -193,9 +193,9 @@ def test_what_is_shown_finds_the_run_again(runs: list[str], at: int) -> None:
 
 @given(runs=RUNS.map(sorted), start=st.text(alphabet="2T0-ab", max_size=4))
 def test_a_start_means_the_only_run_that_begins_so(runs: list[str], start: str) -> None:
-    found = [run for run in runs if run.startswith(start)]
-    if start in runs or (start and len(found) == 1):
-        assert resolve_run_id(start, runs) == (start if start in runs else found[0])
+    result = [run for run in runs if run.startswith(start)]
+    if start in runs or (start and len(result) == 1):
+        assert resolve_run_id(start, runs) == (start if start in runs else result[0])
     else:
         with pytest.raises(WrongInput):
             resolve_run_id(start, runs)
@@ -231,7 +231,7 @@ def several() -> None:
 def test_filters_choose_what_is_listed_newest_last(
     several: None, capsys: pytest.CaptureFixture[str], flags: dict[str, Any], runs: str
 ) -> None:
-    assert "".join(one["run"] for one in told(capsys, **flags)) == runs
+    assert "".join(each["run"] for each in describe(capsys, **flags)) == runs
 
 
 def test_a_tag_means_the_boards_of_the_inventory(
@@ -247,7 +247,7 @@ def test_a_tag_means_the_boards_of_the_inventory(
         "  pi4: {host: pi4.local, target: rpi4, tags: [lab]}\n"
     )
     monkeypatch.setenv("PIYARD_FLEET", str(fleet))
-    assert [one["run"] for one in told(capsys, host=["@lab"])] == ["1", "4"]
+    assert [each["run"] for each in describe(capsys, host=["@lab"])] == ["1", "4"]
     assert "no board has the tag 'lib'" in refused(host=["@lib"]).what
 
 
@@ -258,7 +258,7 @@ def test_a_long_list_is_cut_and_that_is_said(capsys: pytest.CaptureFixture[str])
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 2 + 30
     assert "3 older results are left out: --last 33 shows all" in err
-    assert len(told(capsys, last="33")) == 33
+    assert len(describe(capsys, last="33")) == 33
 
 
 def test_with_rebuild_a_damaged_index_does_not_matter(
@@ -295,7 +295,7 @@ def test_few_samples_have_no_interval(capsys: pytest.CaptureFixture[str]) -> Non
 def test_programs_get_plain_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     save("1", day="2026-11-01")
     save("2", 22.0, day="2026-11-02", verdict=HOT)
-    first, second = told(capsys)
+    first, second = describe(capsys)
     assert first["low_ms"] < first["median_ms"] < first["high_ms"]
     assert (first["samples"], first["threads"], first["change_percent"]) == (40, 4, None)
     assert second["reasons"] == "85 °C: cool the board"
@@ -355,7 +355,7 @@ def test_what_does_not_load_is_said_beside_the_rest(
     several: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     result_file("2").write_text('{"schema":2,')
-    assert [one["run"] for one in told(capsys)] == ["1", "3", "4"]
+    assert [each["run"] for each in describe(capsys)] == ["1", "3", "4"]
     listed()
     assert "is not a complete result" in capsys.readouterr().err
 
@@ -363,7 +363,7 @@ def test_what_does_not_load_is_said_beside_the_rest(
 def test_it_works_as_typed(several: None) -> None:
     done = invoke("history", "--host", "pi5-b", "--host", "pi4", "--format", "json")
     assert (done.returncode, done.stderr) == (0, "")
-    assert [one["run"] for one in json.loads(done.stdout)] == ["2", "3", "4"]
+    assert [each["run"] for each in json.loads(done.stdout)] == ["2", "3", "4"]
     wrong = invoke("history", "--host", "pi6")
     assert wrong.returncode == 3
     assert "Traceback" not in wrong.stderr

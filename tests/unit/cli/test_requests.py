@@ -28,12 +28,12 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIYARD_FLEET", str(tmp_path / "fleet.yaml"))
 
 
-def asked(**more: Any) -> BenchRequest:
+def ask(**more: Any) -> BenchRequest:
     return BenchRequest.parse({"host": [], "model": ["resnet18"]} | more)
 
 
 def boards(**more: Any) -> Boards:
-    return named_boards(asked(**more))
+    return named_boards(ask(**more))
 
 
 def test_boards_come_from_names_tags_globs_and_addresses() -> None:
@@ -46,9 +46,9 @@ def test_all_boards() -> None:
 
 
 def test_what_the_inventory_knows_needs_no_question() -> None:
-    known, unknown = boards(host=["pi4", "other"]).connections()
-    assert known.target_known
-    assert known.target.name == "rpi4"
+    reference, unknown = boards(host=["pi4", "other"]).connections()
+    assert reference.target_known
+    assert reference.target.name == "rpi4"
     assert not unknown.target_known
 
 
@@ -62,7 +62,7 @@ def test_a_slow_link(given: str, bytes_a_second: int) -> None:
 @pytest.mark.parametrize("given", ["fast", "0", "-1", "1.5M", "M", "2G", "²k"])
 def test_a_link_limit_that_is_none(given: str) -> None:
     with pytest.raises(WrongInput, match="--link-limit takes bytes a second"):
-        asked(link_limit=given)
+        ask(link_limit=given)
 
 
 def test_not_waiting_is_waiting_for_nothing() -> None:
@@ -79,7 +79,7 @@ def test_strict_holds_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("flag", ["limit", "parallel", "retry"])
 def test_numbers_are_numbers(flag: str) -> None:
     with pytest.raises(WrongInput, match=f"--{flag} takes a whole number"):
-        asked(**{flag: "many"})
+        ask(**{flag: "many"})
 
 
 def test_no_retries_may_be_asked_for() -> None:
@@ -88,7 +88,7 @@ def test_no_retries_may_be_asked_for() -> None:
 
 
 def terms(**more: Any) -> RunOptions:
-    return run_options(asked(**more))
+    return run_options(ask(**more))
 
 
 @pytest.mark.parametrize("name", ["performance", "keep", ""])
@@ -122,10 +122,10 @@ def test_how_often_to_measure_again() -> None:
 
 
 def test_warm_up_is_a_number_or_automatic() -> None:
-    assert asked(warmup="auto").warmup == "auto"
-    assert asked(warmup="3").warmup == 3
+    assert ask(warmup="auto").warmup == "auto"
+    assert ask(warmup="3").warmup == 3
     with pytest.raises(WrongInput, match="--warmup"):
-        asked(warmup="hot")
+        ask(warmup="hot")
 
 
 def test_a_picture_to_time_is_there(tmp_path: Path) -> None:

@@ -25,9 +25,9 @@ def test_a_run_that_is_neither_benchmark_nor_pictures_is_told_in_a_line(
     """One of a proof: its outputs are nobody's benchmark."""
     record = synthetic_results.record("a", what={"task": "compute", "net": "model"})
     _print_results(record, "plain")
-    told = capsys.readouterr().out
-    assert told.startswith(f"{record.id} on {record.host}: ended, in ")
-    assert told.count("\n") == 1
+    output = capsys.readouterr().out
+    assert output.startswith(f"{record.id} on {record.host}: ended, in ")
+    assert output.count("\n") == 1
 
 
 def test_an_exit_code_is_a_number_in_json() -> None:
@@ -35,8 +35,8 @@ def test_an_exit_code_is_a_number_in_json() -> None:
         _run_row(msgspec.structs.replace(synthetic_results.record("a"), exit_code=code))
         for code in (4, None)
     )
-    told = json.loads(render_table(RUN_COLUMNS, [ended, running], "json"))
-    assert [one["Exit code"] for one in told] == [4, None]
+    content = json.loads(render_table(RUN_COLUMNS, [ended, running], "json"))
+    assert [each["Exit code"] for each in content] == [4, None]
 
 
 # -- runs without a result -----------------------------------------------------------------------
@@ -70,9 +70,9 @@ def test_runs_without_a_result_are_counted_not_complained_of(
     save_result(synthetic_results.result("z"))
     for _ in range(2):
         assert [row.run for row in stored_rows()] == ["z"]
-        (told,) = capsys.readouterr().err.splitlines()
-        assert told.startswith("3 runs that failed or were cancelled have no result")
-        assert "left out" not in told
+        (output,) = capsys.readouterr().err.splitlines()
+        assert output.startswith("3 runs that failed or were cancelled have no result")
+        assert "left out" not in output
 
 
 def test_those_that_failed_are_removed(
@@ -107,9 +107,9 @@ def test_attach_shows_what_there_is(
         runs.attach(run_id, "plain")
     assert caught.value.code == code
     assert said in str(caught.value)
-    told = capsys.readouterr()
-    assert str(run_folder(run_id)) in told.out
-    assert "2 samples before it ended, median 11.00 ms: not a result" in told.err
+    output = capsys.readouterr()
+    assert str(run_folder(run_id)) in output.out
+    assert "2 samples before it ended, median 11.00 ms: not a result" in output.err
 
 
 def test_a_record_of_a_newer_piyard_is_refused_and_not_read_wrongly() -> None:

@@ -42,7 +42,10 @@ NOTHING = {"host": [], "threads": [], "format": "", "dry_run": False, "draw": Tr
 
 
 def read(*typed: str) -> list[tuple[str, dict[str, Any]]]:
-    return [(str(one.name), one.as_kwargs) for one in words.parse_words(typed, TASKS)]
+    return [
+        (str(parse_word.name), parse_word.as_kwargs)
+        for parse_word in words.parse_words(typed, TASKS)
+    ]
 
 
 @pytest.mark.parametrize(

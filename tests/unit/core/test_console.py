@@ -27,10 +27,10 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    made = Terminal()
+    result = Terminal()
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("TERM", "xterm")
-    return made
+    return result
 
 
 def work(name: str, meeting: threading.Barrier) -> None:
@@ -86,7 +86,7 @@ def test_without_a_terminal_a_line_begins_each_step_and_one_each_tenth(
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "… send files to pi5"
     tenths = [re.search(r"(\d+) %, \d+ s, about \d+ s left", line) for line in lines[1:10]]
-    assert [found and found[1] for found in tenths] == [f"{n}0" for n in range(1, 10)]
+    assert [result and result[1] for result in tenths] == [f"{n}0" for n in range(1, 10)]
     assert lines[10] == "a word"
     assert lines[11:] == ["✓ send files to pi5 50.0 s"]
     assert lines[3] == "… send files to pi5: 30 %, 15 s, about 35 s left"

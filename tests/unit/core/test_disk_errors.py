@@ -34,7 +34,7 @@ def full(tmp_path: Path) -> Iterator[Path]:
         yield place
 
 
-def told(error: OSError) -> str:
+def describe(error: OSError) -> str:
     return str(disk_error(error))
 
 
@@ -84,7 +84,7 @@ class TestFull:
         fill(full)
         with pytest.raises(OSError, match=NO_SPACE) as caught, atomic_write(full / "page") as draft:
             draft.write_bytes(b"\0" * 100_000)
-        assert told(caught.value).startswith(f"piyard: {full / 'page'}: no room is left")
+        assert describe(caught.value).startswith(f"piyard: {full / 'page'}: no room is left")
         assert (full / "page").read_text() == "old"
         assert sorted(path.name for path in full.iterdir()) == ["filler", "more", "page"]
 
@@ -101,7 +101,7 @@ class TestFull:
         with pytest.raises(OSError, match=NO_SPACE) as caught:
             get_or_make("shelf", "key", make)
         place = full / "shelf" / "key"
-        assert told(caught.value) == (
+        assert describe(caught.value) == (
             f"piyard: {place}: no room is left on its disk\n"
             "  → make room there, or choose another place with PIYARD_ARTIFACTS"
         )
@@ -123,7 +123,7 @@ class TestFull:
         (tmp_path / "weights").write_bytes(b"\0" * 3_000_000)
         with pytest.raises(OSError, match=NO_SPACE) as caught:
             shutil.copyfile(tmp_path / "weights", full / "copy")
-        assert f"piyard: {full / 'copy'}: no room" in told(caught.value)
+        assert f"piyard: {full / 'copy'}: no room" in describe(caught.value)
 
     def test_a_converter_that_does_not_look_at_its_disk_is_looked_after(
         self, full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -135,14 +135,14 @@ class TestFull:
         monkeypatch.setattr(lowering, "_pnnx_path", lambda: str(tmp_path / "pnnx"))
         with pytest.raises(OSError, match=NO_SPACE) as caught:
             lower_program(full / "model.pt", [[1, 3, 8, 8]], tmp_path, half=False)
-        assert f"piyard: {full}: no room" in told(caught.value)
+        assert f"piyard: {full}: no room" in describe(caught.value)
 
 
 def test_a_read_only_place_is_named(tmp_path: Path) -> None:
     with file_systems.read_only(tmp_path / "artifacts"):
         with pytest.raises(OSError, match="ead-only") as caught:
             get_or_make("shelf", "key", lambda _: Manifest())
-        text = told(caught.value)
+        text = describe(caught.value)
     assert str(tmp_path / "artifacts") in text
     assert "read-only" in text
     assert "PIYARD_ARTIFACTS" in text
@@ -156,7 +156,7 @@ def test_a_place_that_vanished_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(OSError, match="No such file") as caught:
         get_or_make("shelf", "key", make)
-    assert f"{tmp_path / 'artifacts' / 'shelf' / 'key'}: it is gone" in told(caught.value)
+    assert f"{tmp_path / 'artifacts' / 'shelf' / 'key'}: it is gone" in describe(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_a_place_that_vanished_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_other_refusals_are_one_line_with_the_path(code: int, said: str) -> None:
-    text = told(OSError(code, os.strerror(code), "/some/place"))
+    text = describe(OSError(code, os.strerror(code), "/some/place"))
     assert "/some/place" in text
     assert said in text
     assert "→" in text

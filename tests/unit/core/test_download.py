@@ -120,8 +120,8 @@ def test_the_back_off_grows(server):
     server.acts = [play.status(500)] * 3
     fetch(server)
     waits = [b - a for a, b in zip(server.times, server.times[1:], strict=False)]
-    wanted = [PAUSE, 2 * PAUSE, 4 * PAUSE]
-    assert all(w <= wait < w + 0.5 for wait, w in zip(waits, wanted, strict=True))
+    expected = [PAUSE, 2 * PAUSE, 4 * PAUSE]
+    assert all(w <= wait < w + 0.5 for wait, w in zip(waits, expected, strict=True))
     assert waits == sorted(waits)
 
 
@@ -207,15 +207,15 @@ def test_many_at_once_download_once(server):
 
 
 def test_an_address_is_only_asked_for_when_it_is_needed(server):
-    asked = []
+    request = []
 
     def url():
-        asked.append(1)
+        request.append(1)
         return server.url()
 
     for _ in range(2):
         download.fetch(url, sha256=SHA, name="net.pth")
-    assert asked == [1]
+    assert request == [1]
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "../up"])

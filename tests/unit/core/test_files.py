@@ -123,11 +123,11 @@ def test_who_waits_longer_than_a_moment_hears_for_whom(
     first = holder(tmp_path / "lock", "convert", "--model", "resnet18")
     threading.Timer(1, first.communicate).start()
     with file_lock(tmp_path / "lock"):
-        told = capsys.readouterr().err
-    assert told.startswith("waiting for '-c convert --model resnet18' ")
-    assert f"(process {first.pid}, since 20" in told
-    assert f"which holds {tmp_path / 'lock'}" in told
-    assert told.count("\n") == 1
+        output = capsys.readouterr().err
+    assert output.startswith("waiting for '-c convert --model resnet18' ")
+    assert f"(process {first.pid}, since 20" in output
+    assert f"which holds {tmp_path / 'lock'}" in output
+    assert output.count("\n") == 1
 
 
 def test_ctrl_c_ends_the_wait_for_another_process(tmp_path: Path) -> None:

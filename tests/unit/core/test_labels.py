@@ -104,8 +104,8 @@ def test_a_gap_in_the_numbers_is_named(tmp_path: Path) -> None:
 
 def test_a_users_list_becomes_a_plain_one(tmp_path: Path) -> None:
     path = write(tmp_path, "猫\r\nb\r\nc\r\n".encode("utf-16"))
-    found = read_names("labels", str(path), "mine")
-    assert (found.name, found.text, found.count) == ("mine-labels", "猫\nb\nc\n", 3)
+    names = read_names("labels", str(path), "mine")
+    assert (names.name, names.text, names.count) == ("mine-labels", "猫\nb\nc\n", 3)
 
 
 def test_a_list_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
@@ -134,8 +134,8 @@ def test_no_file(tmp_path: Path) -> None:
     ],
 )
 def test_which_class_a_name_means(name: str, index: int | None) -> None:
-    known = ["cat", "Cat", "cat_fish", "T-shirt/top", "Größe", "n01440764 tench, Tinca tinca"]
-    assert ClassNames(known).find(name) == index
+    reference = ["cat", "Cat", "cat_fish", "T-shirt/top", "Größe", "n01440764 tench, Tinca tinca"]
+    assert ClassNames(reference).find(name) == index
 
 
 def test_a_name_of_several_classes_is_refused() -> None:

@@ -110,10 +110,10 @@ def test_a_damaged_folder_is_made_again(damage: str) -> None:
 
 
 def test_two_makers_of_one_key_make_it_once() -> None:
-    made = []
+    result = []
 
     def make(folder: Path) -> Manifest:
-        made.append(folder)
+        result.append(folder)
         threading.Event().wait(0.05)
         return Manifest()
 
@@ -122,7 +122,7 @@ def test_two_makers_of_one_key_make_it_once() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(made) == 1
+    assert len(result) == 1
 
 
 @given(st.dictionaries(st.text(), st.one_of(st.integers(), st.text(), st.booleans())))

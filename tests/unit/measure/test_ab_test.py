@@ -113,11 +113,12 @@ def test_both_sides_have_the_same_mean_place_in_time(rounds: int) -> None:
 @given(rounds=st.integers(1, 20))
 def test_pairs_are_an_a_and_a_b_that_stand_side_by_side(rounds: int) -> None:
     planned = plan_turns(JOB, rounds)
-    found = pair_turns(planned)
-    assert all((a.side, b.side, abs(a.number - b.number)) == ("A", "B", 1) for a, b in found)
-    assert sorted(turn.number for pair in found for turn in pair) == [t.number for t in planned]
+    result = pair_turns(planned)
+    assert all((a.side, b.side, abs(a.number - b.number)) == ("A", "B", 1) for a, b in result)
+    assert sorted(turn.number for pair in result for turn in pair) == [t.number for t in planned]
     assert all(
-        (b1.number > a1.number) != (b2.number > a2.number) for (a1, b1), (a2, b2) in pairwise(found)
+        (b1.number > a1.number) != (b2.number > a2.number)
+        for (a1, b1), (a2, b2) in pairwise(result)
     )
 
 
@@ -126,18 +127,18 @@ def test_pairs_are_an_a_and_a_b_that_stand_side_by_side(rounds: int) -> None:
 
 def test_equal_builds_are_not_told_apart() -> None:
     board = Board()
-    found = board.contest(limit=0.0)
+    result = board.contest(limit=0.0)
     assert board.text == "ABBA"
-    assert found.comparison.verdict == "not significant"
-    assert [row.run for row in found.a] == ["run1", "run4"]
-    assert [row.run for row in found.b] == ["run2", "run3"]
+    assert result.comparison.verdict == "not significant"
+    assert [row.run for row in result.a] == ["run1", "run4"]
+    assert [row.run for row in result.b] == ["run2", "run3"]
 
 
 def test_a_slower_build_is_found_by_the_runs_medians() -> None:
-    found = Board(20.0, 21.6).contest()
-    assert found.comparison.verdict == "slower"
-    assert found.comparison.effect == pytest.approx(0.08, abs=0.01)
-    assert [(d.condition, d.a, d.b) for d in found.differences] == [("build", "aaaa", "bbbb")]
+    result = Board(20.0, 21.6).contest()
+    assert result.comparison.verdict == "slower"
+    assert result.comparison.effect == pytest.approx(0.08, abs=0.01)
+    assert [(d.condition, d.a, d.b) for d in result.differences] == [("build", "aaaa", "bbbb")]
 
 
 def test_without_a_limit_nothing_is_measured_again() -> None:
@@ -154,20 +155,20 @@ def test_what_is_within_the_limit_is_not_measured_again() -> None:
 
 def test_too_slow_is_measured_again_and_then_counts(capsys: pytest.CaptureFixture[str]) -> None:
     board = Board(20.0, 21.6)
-    found = board.contest(rounds=2, limit=0.05)
+    result = board.contest(rounds=2, limit=0.05)
     assert board.text == "ABBA" * 3
-    assert found.too_slow(0.05)
-    assert len(found.a) == len(found.b) == 6
+    assert result.too_slow(0.05)
+    assert len(result.a) == len(result.b) == 6
     assert "once more before that counts" in capsys.readouterr().err
 
 
 def test_what_does_not_come_again_does_not_count(capsys: pytest.CaptureFixture[str]) -> None:
     board = Board(20.0, 23.0, later=20.2)
-    found = board.contest(limit=0.05)
+    result = board.contest(limit=0.05)
     assert board.text == "ABBA" * 2
-    assert not found.confirmed
-    assert not found.too_slow(0.05)
-    assert len(found.a) == 4
+    assert not result.confirmed
+    assert not result.too_slow(0.05)
+    assert len(result.a) == 4
     assert "not confirmed, now +" in capsys.readouterr().err
 
 
@@ -178,9 +179,9 @@ def test_a_faster_build_is_never_too_slow() -> None:
 
 
 def test_an_invalid_run_is_left_out_with_its_partner(capsys: pytest.CaptureFixture[str]) -> None:
-    found = Board(special={3: {"verdict": HOT}}).contest(rounds=2)
-    assert [row.run for row in found.a] == ["run1", "run5", "run8"]
-    assert [row.run for row in found.b] == ["run2", "run6", "run7"]
+    result = Board(special={3: {"verdict": HOT}}).contest(rounds=2)
+    assert [row.run for row in result.a] == ["run1", "run5", "run8"]
+    assert [row.run for row in result.b] == ["run2", "run6", "run7"]
     assert "left out: run3 is INVALID: 85 °C: cool the board" in capsys.readouterr().err
 
 
@@ -218,8 +219,8 @@ def test_builds_that_compute_differently_and_boards_that_change_are_refused(
 
 def test_options_are_the_builds_own() -> None:
     special = {n: {"head": synthetic_results.header(options={"winograd": "off"})} for n in (2, 3)}
-    found = Board(special=special).contest()
-    assert {one.condition for one in found.differences} == {"build", "options"}
+    result = Board(special=special).contest()
+    assert {difference.condition for difference in result.differences} == {"build", "options"}
 
 
 # Which builds.
@@ -229,9 +230,9 @@ def store_build(key: str, machine: str = "aarch64") -> None:
     folder = paths.artifacts() / BUILD_SHELF / key
     folder.mkdir(parents=True)
     (folder / "nnrun").write_text("program")
-    told = msgspec.to_builtins(synthetic_results.build_manifest(elf={"machine": machine}))
+    result = msgspec.to_builtins(synthetic_results.build_manifest(elf={"machine": machine}))
     files = {"nnrun": {"bytes": 7, "sha256": ""}}
-    (folder / "manifest.json").write_text(json.dumps(told | {"files": files}))
+    (folder / "manifest.json").write_text(json.dumps(result | {"files": files}))
 
 
 def test_a_build_is_named_by_the_start_of_its_key() -> None:
@@ -299,15 +300,15 @@ def play(
     monkeypatch: pytest.MonkeyPatch, do: Callable[[BoardConnection, Job, str], Result]
 ) -> list[str]:
     """``bench_one`` by ``do``, which is told the build; what it was asked, in order."""
-    asked: list[str] = []
+    request: list[str] = []
 
     def bench_one(context: JobContext) -> Result:
         key = context.build.key
-        asked.append(f"{context.job.model.name} {context.job.threads} {key}")
+        request.append(f"{context.job.model.name} {context.job.threads} {key}")
         return do(context.connection, context.job, key)
 
     monkeypatch.setattr(bench, "run_benchmark", bench_one)
-    return asked
+    return request
 
 
 def measured(slow: float = 1.0) -> Callable[[BoardConnection, Job, str], Result]:
@@ -345,18 +346,18 @@ def ab(**flags: Any) -> None:
 def test_each_run_has_its_sides_build(
     both_builds: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = play(monkeypatch, measured())
+    request = play(monkeypatch, measured())
     ab(threads=["1", "2"], format="json")
     order = ("aaaa", "bbbb", "bbbb", "aaaa")
-    assert asked == [f"squeezenet1_1 {t} {key}" for t in (1, 2) for key in order]
+    assert request == [f"squeezenet1_1 {t} {key}" for t in (1, 2) for key in order]
     out, err = capsys.readouterr()
-    told = json.loads(out)
-    assert [(job["threads_a"], job["build_a"], job["build_b"]) for job in told] == [
+    content = json.loads(out)
+    assert [(job["threads_a"], job["build_a"], job["build_b"]) for job in content] == [
         (1, "aaaa", "bbbb"),
         (2, "aaaa", "bbbb"),
     ]
-    assert [job["verdict"] for job in told] == ["not significant"] * 2
-    assert told[0]["runs_a"] == ["run000", "run003"]
+    assert [job["verdict"] for job in content] == ["not significant"] * 2
+    assert content[0]["runs_a"] == ["run000", "run003"]
     assert "compared: build aaaa and bbbb" in err
     assert "an emulated board's times say nothing about a Pi" in err
     assert "run 2 of 4, B (build bbbb)" in err
@@ -386,22 +387,22 @@ def test_the_board_stays_ours_from_the_first_run_to_the_last(
 def test_what_only_halves_are_too_little_for_is_compared_in_fp32(
     both_builds: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = play(monkeypatch, measured())
+    request = play(monkeypatch, measured())
     ab(precision=["fp32"])
-    assert asked
-    asked.clear()
+    assert request
+    request.clear()
     with pytest.raises(ConversionFailed, match="SqueezeNet"):
         ab(precision=["fp32", "fp16"])
-    assert not asked
+    assert not request
 
 
 def test_slower_than_allowed_twice_is_its_own_code(
     both_builds: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = play(monkeypatch, measured(1.2))
+    request = play(monkeypatch, measured(1.2))
     with pytest.raises(SlowerThanAllowed) as caught:
         ab(fail_above="5%")
-    assert len(asked) == 8
+    assert len(request) == 8
     assert caught.value.code == 19
     assert "emulated:desktop: squeezenet1_1 fp32, 2 threads: +2" in caught.value.evidence
     assert "slower (emulated)" in capsys.readouterr().out
@@ -427,25 +428,25 @@ def test_a_job_that_fails_does_not_stop_the_others(
 def test_an_emulated_board_measures_enough_to_show_something(
     both_builds: None, monkeypatch: pytest.MonkeyPatch, flags: dict[str, Any], loops: int
 ) -> None:
-    found, do = set[int](), measured()
+    result, do = set[int](), measured()
 
     def look(line: BoardConnection, job: Job, key: str) -> Result:
-        found.add(job.bench.loops)
+        result.add(job.bench.loops)
         return do(line, job, key)
 
     play(monkeypatch, look)
     ab(**flags)
-    assert found == {loops}
+    assert result == {loops}
 
 
 def test_a_lost_board_is_its_own_error(both_builds: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def lost(_line: BoardConnection, _job: Job, _key: str) -> Result:
         raise HostUnreachable("emulated:desktop does not answer")
 
-    asked = play(monkeypatch, lost)
+    request = play(monkeypatch, lost)
     with pytest.raises(HostUnreachable):
         ab()
-    assert len(asked) == 1
+    assert len(request) == 1
 
 
 def test_the_same_build_twice_is_said(
@@ -473,12 +474,12 @@ def test_the_same_build_twice_is_said(
 def test_a_mistake_is_said_before_anything_is_measured(
     both_builds: None, monkeypatch: pytest.MonkeyPatch, flags: dict[str, Any], said: str
 ) -> None:
-    asked = play(monkeypatch, measured())
+    request = play(monkeypatch, measured())
     with pytest.raises(PiyardError) as caught:
         ab(**flags)
     assert said in caught.value.what
     assert caught.value.code == 3
-    assert not asked
+    assert not request
 
 
 # As a user types it.

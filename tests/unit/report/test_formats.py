@@ -124,18 +124,18 @@ def test_a_precision_that_fell_back_is_said() -> None:
 
 
 def test_a_wrong_output_is_said() -> None:
-    told = comments_of(check=OutputMatch(ok=False, cosine=0.2))
-    assert "OUTPUT DIFFERS from the original's (cosine 0.200000)" in told
-    told = comments_of(check=OutputMatch(ok=True, cosine=1.0, blind="a single number"))
-    assert "output as the original's (by its difference: it is a single number)" in told
-    told = comments_of(check=OutputMatch(ok=True, cosine=1.0, empty="it is constant"))
-    assert "output check proves nothing: it is constant" in told
+    result = comments_of(check=OutputMatch(ok=False, cosine=0.2))
+    assert "OUTPUT DIFFERS from the original's (cosine 0.200000)" in result
+    result = comments_of(check=OutputMatch(ok=True, cosine=1.0, blind="a single number"))
+    assert "output as the original's (by its difference: it is a single number)" in result
+    result = comments_of(check=OutputMatch(ok=True, cosine=1.0, empty="it is constant"))
+    assert "output check proves nothing: it is constant" in result
 
 
 def test_a_row_that_is_off_names_the_likely_causes() -> None:
     off = ReferenceTime(ms=11.0, source="s", likely=["desktop running (labwc)", "3 A supply"])
-    told = comments_of(published=off)
-    assert "1.80x the published 11.00 ms: desktop running (labwc), 3 A supply" in told
+    result = comments_of(published=off)
+    assert "1.80x the published 11.00 ms: desktop running (labwc), 3 A supply" in result
 
 
 def test_an_emulated_time_is_compared_with_nothing() -> None:
@@ -143,9 +143,9 @@ def test_an_emulated_time_is_compared_with_nothing() -> None:
         Roofline(ms=5.9, bound="compute", source="s"),
         ReferenceTime(ms=9, source="s"),
     )
-    told = comments_of(floor=floor, published=published, **EMULATED)
-    assert "published" not in told
-    assert "floor" not in told
+    result = comments_of(floor=floor, published=published, **EMULATED)
+    assert "published" not in result
+    assert "floor" not in result
 
 
 def test_too_few_samples_have_no_interval() -> None:
@@ -260,8 +260,8 @@ def test_json_carries_everything_of_a_row() -> None:
 
 def test_json_carries_the_samples_and_the_run() -> None:
     of = row()
-    found = sample_rows.result(of, [2.0, 1.0])
-    (read,) = json.loads(render_rows([of], "json", [found]))
+    result = sample_rows.result(of, [2.0, 1.0])
+    (read,) = json.loads(render_rows([of], "json", [result]))
     assert read["samples_ms"] == [2.0, 1.0]
     assert read["run"] == of.run
     assert read["result"]["record"]["model"]["key"] == of.model_key
@@ -326,11 +326,11 @@ def test_an_emulated_board_tells_its_target_itself() -> None:
 
 def test_a_fixed_number_of_loops_is_repeated() -> None:
     of = row()
-    found = sample_rows.result(of, [1.0])
+    result = sample_rows.result(of, [1.0])
     what = TaskInfo(task="bench", job=JobInfo(bench=BenchInfo(loops=3, warmup=0)))
-    repeated = msgspec.structs.replace(found.record, what=what)
-    found = msgspec.structs.replace(found, record=repeated)
-    assert rerun_command(of, found)[-4:] == ["--loops", "3", "--warmup", "0"]
+    repeated = msgspec.structs.replace(result.record, what=what)
+    result = msgspec.structs.replace(result, record=repeated)
+    assert rerun_command(of, result)[-4:] == ["--loops", "3", "--warmup", "0"]
 
 
 @given(NAMES)
@@ -366,8 +366,8 @@ def test_power_without_a_wall_is_shown_all_the_same() -> None:
 
 
 def test_the_whole_and_the_first_answer_have_times_of_their_own() -> None:
-    told = comments_of(end_to_end=summary.summarize([25.0] * 8), cold_ms=312.5)
-    assert "end to end 25.00 ms; cold start 312.50 ms" in told
+    result = comments_of(end_to_end=summary.summarize([25.0] * 8), cold_ms=312.5)
+    assert "end to end 25.00 ms; cold start 312.50 ms" in result
     assert "end to end" not in comments_of()
     assert "cold" not in comments_of()
 

@@ -24,13 +24,13 @@ def suites(*rows: Row) -> ET.Element:
 
 
 def case(**changes: Any) -> ET.Element:
-    found = suites(row(**changes)).find("testsuite/testcase")
-    assert found is not None
-    return found
+    result = suites(row(**changes)).find("testsuite/testcase")
+    assert result is not None
+    return result
 
 
 def properties(of: ET.Element) -> dict[str | None, str | None]:
-    return {one.get("name"): one.get("value") for one in of.iter("property")}
+    return {each.get("name"): each.get("value") for each in of.iter("property")}
 
 
 def test_the_structure_is_what_ci_servers_read() -> None:
@@ -40,12 +40,12 @@ def test_the_structure_is_what_ci_servers_read() -> None:
     assert [suite.tag for suite in root] == ["testsuite"] * 5
     for suite in root:
         assert {"name", "hostname", "timestamp", "time", *COUNTS} <= set(suite.attrib)
-        assert {one.tag for one in suite} == {"testcase"}
-        for one in suite:
-            assert set(one.attrib) == {"classname", "name", "time"}
-            told = [CASE.index(child.tag) for child in one]
-            assert told == sorted(told)
-            assert float(one.get("time", "")) > 0
+        assert {item.tag for item in suite} == {"testcase"}
+        for each in suite:
+            assert set(each.attrib) == {"classname", "name", "time"}
+            result = [CASE.index(child.tag) for child in each]
+            assert result == sorted(result)
+            assert float(each.get("time", "")) > 0
 
 
 def test_the_counts_are_those_of_the_cases() -> None:
@@ -76,8 +76,8 @@ def test_the_counts_are_those_of_the_cases() -> None:
 def test_what_fails_is_what_may_not_be_believed(
     state: VerdictState, ok: bool, outcome: str | None
 ) -> None:
-    found = case(verdict=Verdict(state=state), check=OutputMatch(ok=ok, cosine=0.5))
-    tags = {child.tag for child in found}
+    result = case(verdict=Verdict(state=state), check=OutputMatch(ok=ok, cosine=0.5))
+    tags = {child.tag for child in result}
     assert tags - {"properties", "system-out"} == ({outcome} if outcome else set())
 
 
@@ -104,10 +104,10 @@ def test_a_suspect_row_passes_and_says_its_reasons() -> None:
 
 
 def test_figures_are_properties() -> None:
-    told = properties(case(**sample_rows.every_field()))
-    assert told["Latency (ms)"] == "19.84"
-    assert told["Energy"] == "0.213"
-    assert told["verdict"] == "VALID"
+    result = properties(case(**sample_rows.every_field()))
+    assert result["Latency (ms)"] == "19.84"
+    assert result["Energy"] == "0.213"
+    assert result["verdict"] == "VALID"
     assert "Accuracy" not in properties(case())
 
 

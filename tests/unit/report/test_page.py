@@ -105,8 +105,8 @@ def test_its_policy_lets_only_its_own_scripts_run(whole: Parts) -> None:
     assert "default-src 'none'" in policy
     assert "connect-src" not in policy
     data, *scripts = whole.scripts
-    told = [column["key"] for column in json.loads(data)["columns"]]
-    assert told == [column.key for column in shown_columns([])]
+    content = [column["key"] for column in json.loads(data)["columns"]]
+    assert content == [column.key for column in shown_columns([])]
     for script in scripts:
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
         assert f"'sha256-{digest}'" in policy
@@ -168,8 +168,8 @@ def test_three_hundred_rows_are_less_than_ten_megabytes() -> None:
     """Each with more samples than a page takes of a row."""
     rows = [row(run=f"r{i}", host=f"pi-{i % 40}", model=f"m{i // 40}") for i in range(300)]
     series = [19.123456 + i / 1e4 for i in range(5000)]
-    told = [Sample(uptime_s=4000 + i / 2, temperature_mc=50_000 + i) for i in range(200)]
-    text = render_rows(rows, "html", [sample_rows.result(of, series, told) for of in rows])
+    result = [Sample(uptime_s=4000 + i / 2, temperature_mc=50_000 + i) for i in range(200)]
+    text = render_rows(rows, "html", [sample_rows.result(of, series, result) for of in rows])
     assert len(text.encode()) < 10_000_000
 
 
@@ -183,9 +183,12 @@ def entries(*rows: Any, results: Any = ()) -> list[PageEntry]:
 def test_only_the_newest_of_a_job_brings_samples() -> None:
     old, new = row(run="a", when="2026-01-01"), row(run="b", when="2026-01-02")
     results = [sample_rows.result(of, [1.0, 2.0]) for of in (old, new)]
-    told = page_payload([new, old], results)
-    assert [(e.newest, list(e.samples)) for e in told.entries] == [(True, [1.0, 2.0]), (False, [])]
-    assert told.without_samples == 1
+    result = page_payload([new, old], results)
+    assert [(e.newest, list(e.samples)) for e in result.entries] == [
+        (True, [1.0, 2.0]),
+        (False, []),
+    ]
+    assert result.without_samples == 1
 
 
 def test_samples_are_rounded_to_the_microsecond_and_thinned_evenly() -> None:
@@ -199,16 +202,16 @@ def test_samples_are_rounded_to_the_microsecond_and_thinned_evenly() -> None:
 def test_a_page_has_room_for_so_many_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "MAX_SAMPLES_PER_PAGE", 5)
     rows = [row(run=f"r{i}", host=f"h{i}", when=f"2026-01-0{i + 1}") for i in range(3)]
-    told = page_payload(rows, [sample_rows.result(of, [1.0, 2.0]) for of in rows])
-    assert [len(entry.samples) for entry in told.entries] == [0, 2, 2]
-    assert told.without_samples == 1
+    result = page_payload(rows, [sample_rows.result(of, [1.0, 2.0]) for of in rows])
+    assert [len(entry.samples) for entry in result.entries] == [0, 2, 2]
+    assert result.without_samples == 1
 
 
 def test_what_rows_share_is_there_once() -> None:
     rows = [row(run="a", host="a"), row(run="b", host="b")]
-    told = page_payload(rows, [sample_rows.result(of, [1.0]) for of in rows])
-    assert [group.title for group in told.groups].count("Build") == 1
-    first, second = told.entries
+    result = page_payload(rows, [sample_rows.result(of, [1.0]) for of in rows])
+    assert [group.title for group in result.groups].count("Build") == 1
+    first, second = result.entries
     assert len(set(first.provenance) & set(second.provenance)) >= 3
 
 
@@ -255,20 +258,20 @@ def test_columns_sort_by_numbers_where_they_are_numbers() -> None:
 
 def test_provenance_names_what_the_row_came_from() -> None:
     of = row()
-    told = {g.title: dict(g.lines) for g in provenance_groups(of, sample_rows.result(of, [1.0]))}
-    assert told["Model"]["key"] == of.model_key
-    assert told["Build"]["ncnn · source · version"] == "20261020"
-    assert told["Build"]["compilers · g++-14-aarch64-linux-gnu"] == "14.2.0-19cross1"
-    assert told["Board"]["governor"] == "ondemand"
-    assert told["Computed as"]["precision · label"] == "fp16"
-    assert told["Computed as"]["options · use_fp16_arithmetic"] == "yes"
-    assert "Board afterwards" not in told
+    result = {g.title: dict(g.lines) for g in provenance_groups(of, sample_rows.result(of, [1.0]))}
+    assert result["Model"]["key"] == of.model_key
+    assert result["Build"]["ncnn · source · version"] == "20261020"
+    assert result["Build"]["compilers · g++-14-aarch64-linux-gnu"] == "14.2.0-19cross1"
+    assert result["Board"]["governor"] == "ondemand"
+    assert result["Computed as"]["precision · label"] == "fp16"
+    assert result["Computed as"]["options · use_fp16_arithmetic"] == "yes"
+    assert "Board afterwards" not in result
 
 
 def test_provenance_keeps_no_secret() -> None:
     of = row()
-    told = str(provenance_groups(of, sample_rows.result(of, [1.0])))
-    assert "secret-of-the-lease" not in told
+    message = str(provenance_groups(of, sample_rows.result(of, [1.0])))
+    assert "secret-of-the-lease" not in message
 
 
 def test_without_a_result_provenance_is_what_the_row_knows() -> None:
@@ -277,12 +280,12 @@ def test_without_a_result_provenance_is_what_the_row_knows() -> None:
 
 
 def test_the_timeline_is_in_seconds_degrees_and_megahertz() -> None:
-    told = [
+    result = [
         Sample(uptime_s=100.0, temperature_mc=48_600, khz=2_400_000, arm_hz=2_400_021_000),
         Sample(uptime_s=100.5, throttled="0x50005"),
     ]
-    found = make_timeline(sample_rows.result(row(), [1.0], told))
-    assert found == Timeline(
+    timeline = make_timeline(sample_rows.result(row(), [1.0], result))
+    assert timeline == Timeline(
         t=[0.0, 0.5],
         celsius=[48.6, None],
         mhz=[2400.0, 2400.0],  # held: the firmware is asked by turns
@@ -299,27 +302,27 @@ def test_a_board_that_tells_nothing_has_no_timeline(told: list[Sample]) -> None:
 
 
 def test_samples_end_when_the_log_says() -> None:
-    found = sample_rows.result(row(), [500.0, 250.0], [Sample(uptime_s=99.0)])
-    found.starts_s[:] = [100.0, 101.0]
-    assert sample_ends(found) == [1.5, 2.25]
+    result = sample_rows.result(row(), [500.0, 250.0], [Sample(uptime_s=99.0)])
+    result.starts_s[:] = [100.0, 101.0]
+    assert sample_ends(result) == [1.5, 2.25]
 
 
 def test_where_the_log_does_not_say_they_end_with_the_last_moment() -> None:
-    told = [Sample(uptime_s=10.0), Sample(uptime_s=14.0)]
-    found = sample_rows.result(row(), [1000.0, 500.0], told)
-    found.starts_s.clear()
-    assert sample_ends(found) == [3.5, 4.0]
-    assert not has_sample_times(found)
+    result = [Sample(uptime_s=10.0), Sample(uptime_s=14.0)]
+    detected = sample_rows.result(row(), [1000.0, 500.0], result)
+    detected.starts_s.clear()
+    assert sample_ends(detected) == [3.5, 4.0]
+    assert not has_sample_times(detected)
 
 
 @given(st.lists(st.sampled_from(["0x0", "0x4", "0x1"]), min_size=1, max_size=300))
 def test_thinning_loses_no_change_of_throttling(words: list[str]) -> None:
-    told = [Sample(uptime_s=i, throttled=w) for i, w in enumerate(words)]
-    kept = thin_moments(told, most=10)
+    result = [Sample(uptime_s=i, throttled=w) for i, w in enumerate(words)]
+    kept = thin_moments(result, most=10)
 
     def changes(moments: Any) -> list[str]:
         seen = [m.throttled for m in moments]
         return [w for i, w in enumerate(seen) if i == 0 or w != seen[i - 1]]
 
-    assert changes(kept) == changes(told)
-    assert len(kept) <= 10 + len(changes(told))
+    assert changes(kept) == changes(result)
+    assert len(kept) <= 10 + len(changes(result))

@@ -42,9 +42,9 @@ def printed(capsys: pytest.CaptureFixture[str], **flags: Any) -> Any:
 def test_the_newest_of_each_row_is_printed(
     two_boards: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = printed(capsys)
-    assert sorted(row["run"] for row in told) == ["20260101T000000-a", "20260102T000000-c"]
-    assert told[0]["samples_ms"] == SAMPLES
+    output = printed(capsys)
+    assert sorted(row["run"] for row in output) == ["20260101T000000-a", "20260102T000000-c"]
+    assert output[0]["samples_ms"] == SAMPLES
 
 
 def test_every_run_can_be_asked_for(two_boards: None, capsys: pytest.CaptureFixture[str]) -> None:

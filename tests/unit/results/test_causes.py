@@ -28,7 +28,7 @@ def of_fast(of: Result) -> tuple[str, ...]:
     return likely_causes(of, VALID, THEIR_KHZ, slower=False)
 
 
-def told(code: ReasonCode) -> Verdict:
+def describe(code: ReasonCode) -> Verdict:
     return Verdict(state="SUSPECT", reasons=[Reason(code=code, grade="SUSPECT", text="…")])
 
 
@@ -38,12 +38,12 @@ def test_a_board_that_is_as_it_should_be_has_no_cause_and_says_so():
 
 @pytest.mark.parametrize("code", ["throttled", "under-voltage", "hot", "clock", "load", "swap"])
 def test_what_was_seen_during_the_run(code):
-    assert of_slow(result(), told(code)) == (f"{code} during the run",)
+    assert of_slow(result(), describe(code)) == (f"{code} during the run",)
 
 
 @pytest.mark.parametrize("code", ["drift", "bimodal", "interval", "output", "telemetry"])
 def test_what_is_no_property_of_the_board(code):
-    assert of_slow(result(), told(code)) == (NO_CAUSE_KNOWN,)
+    assert of_slow(result(), describe(code)) == (NO_CAUSE_KNOWN,)
 
 
 def test_every_reason_is_a_cause_or_none_on_purpose():
@@ -91,8 +91,8 @@ def test_a_weak_supply():
 
 
 def test_old_firmware():
-    found = of_slow(with_facts(firmware="2023/10/30 16:45:10"))
-    assert found == ("firmware of 2023: newer ones drive the memory faster",)
+    detected = of_slow(with_facts(firmware="2023/10/30 16:45:10"))
+    assert detected == ("firmware of 2023: newer ones drive the memory faster",)
 
 
 @pytest.mark.parametrize("firmware", ["2025/01/01 00:00:00", "2026/05/11 12:00:00", "unknown"])
@@ -102,8 +102,8 @@ def test_firmware_that_is_new_or_does_not_tell(firmware):
 
 @pytest.mark.parametrize("cmdline", ["console=tty1", "", "numa=off"])
 def test_memory_that_is_not_interleaved(cmdline):
-    (found,) = of_slow(with_facts(cmdline=cmdline))
-    assert "not interleaved" in found
+    (detected,) = of_slow(with_facts(cmdline=cmdline))
+    assert "not interleaved" in detected
 
 
 @pytest.mark.parametrize("target", ["rpi4", "rpi3", "zero2w"])
@@ -132,12 +132,12 @@ def test_what_was_seen_comes_before_what_is_suspected():
         cmdline="",
         available_kb=1024,
     )
-    found = of_slow(everything, told("throttled"))
-    assert len(found) == 8
+    detected = of_slow(everything, describe("throttled"))
+    assert len(detected) == 8
     starts = ["throttled", "the clock", "governor", "a desktop", "1 MiB", "a supply", "firmware"]
-    for one, start in zip(found, [*starts, "memory"], strict=True):
-        assert one.startswith(start)
-        assert "," not in one
+    for each, start in zip(detected, [*starts, "memory"], strict=True):
+        assert each.startswith(start)
+        assert "," not in each
 
 
 def test_a_board_that_tells_nothing_has_no_known_cause():
@@ -172,5 +172,5 @@ def test_what_makes_slow_explains_no_speed():
 
 
 def test_speed_that_nothing_explains():
-    head = {name: told for name, told in pi5_results.HEADER.items() if name != "ncnn"}
+    head = {name: output for name, output in pi5_results.HEADER.items() if name != "ncnn"}
     assert of_fast(result(record(before=facts(cmdline="")), header=head)) == (NO_CAUSE_KNOWN,)

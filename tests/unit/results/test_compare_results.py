@@ -42,7 +42,7 @@ def compare(a: str = A, b: str = B, **flags: Any) -> None:
     compare_stored(CompareRequest.parse({"a": a, "b": b, **usual, **flags}))
 
 
-def told(capsys: pytest.CaptureFixture[str], a: str = A, b: str = B, **flags: Any) -> Any:
+def describe(capsys: pytest.CaptureFixture[str], a: str = A, b: str = B, **flags: Any) -> Any:
     compare(a, b, format="json", **flags)
     return json.loads(capsys.readouterr().out)
 
@@ -59,7 +59,7 @@ def refused(a: str = A, b: str = B, **flags: Any) -> PiyardError:
 def test_a_slower_build_is_slower(capsys: pytest.CaptureFixture[str]) -> None:
     save(A, 20.0, build="b1")
     save(B, 21.0, build="b2", seed=1)
-    (job,) = told(capsys)
+    (job,) = describe(capsys)
     assert job["verdict"] == "slower"
     assert job["effect_percent"] == pytest.approx(5, abs=0.5)
     assert job["low_percent"] < job["effect_percent"] < job["high_percent"]
@@ -71,7 +71,7 @@ def test_a_slower_build_is_slower(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_other_way_round_it_is_faster(capsys: pytest.CaptureFixture[str]) -> None:
     save(A, 20.0, build="b1")
     save(B, 21.0, build="b2", seed=1)
-    (job,) = told(capsys, B, A)
+    (job,) = describe(capsys, B, A)
     assert job["verdict"] == "faster"
     assert job["u"] == 0
 
@@ -87,7 +87,7 @@ def test_not_significant_is_said_with_why(capsys: pytest.CaptureFixture[str]) ->
 def test_too_few_samples_show_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     save(A)
     save_result(synthetic_results.result(B, [40.0, 41.0, 42.0]))
-    (job,) = told(capsys)
+    (job,) = describe(capsys)
     assert job["verdict"] == "not significant"
     assert "at least 7 are needed" in job["why"]
 
@@ -195,8 +195,8 @@ def test_two_things_are_refused_and_both_are_named(
 @pytest.mark.parametrize("name", [name for name in UNLIKE if name != "kernel"])
 def test_the_remedy_of_a_refusal_works(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     both(name, and_kernel=True)
-    (job,) = told(capsys, across=f" {name.upper().replace('-', '_')}, kernel")
-    assert {one["condition"] for one in job["differences"]} == {name, "kernel"}
+    (job,) = describe(capsys, across=f" {name.upper().replace('-', '_')}, kernel")
+    assert {difference["condition"] for difference in job["differences"]} == {name, "kernel"}
 
 
 def test_only_what_was_named_may_differ() -> None:
@@ -212,7 +212,7 @@ def test_another_kind_of_board_brings_its_kernel_and_a_host_its_kind(
     save(A)
     of_a_pi4 = {"serial": "4", "kernel": "6.12-v8", "page_size": 4096, "firmware": "2025"}
     save(B, host="pi4", hardware="Raspberry Pi 4", facts=of_a_pi4)
-    (job,) = told(capsys)
+    (job,) = describe(capsys)
     assert job["host_b"] == "pi4"
     compare()
     err = capsys.readouterr().err
@@ -229,8 +229,8 @@ def test_another_board_of_the_same_kind_does_not_excuse_its_kernel() -> None:
 def test_a_board_with_another_name_is_the_same_board(capsys: pytest.CaptureFixture[str]) -> None:
     save(A, build="b1")
     save(B, host="pi5.local", build="b2")
-    (job,) = told(capsys)
-    assert [one["condition"] for one in job["differences"]] == ["build"]
+    (job,) = describe(capsys)
+    assert [difference["condition"] for difference in job["differences"]] == ["build"]
 
 
 def test_another_board_behind_the_same_name_is_another_board(
@@ -238,7 +238,7 @@ def test_another_board_behind_the_same_name_is_another_board(
 ) -> None:
     save(A)
     save(B, facts={"serial": "2"})
-    (job,) = told(capsys)
+    (job,) = describe(capsys)
     assert [(d["condition"], d["facet"]) for d in job["differences"]] == [("host", "serial")]
 
 
@@ -256,7 +256,7 @@ def test_disks_and_consoles_of_the_command_line_do_not_matter(
 ) -> None:
     save(A)
     save(B, facts={"cmdline": "console=ttyAMA0 root=PARTUUID=9-02 numa=fake=8"})
-    (job,) = told(capsys)
+    (job,) = describe(capsys)
     assert job["differences"] == []
 
 
@@ -266,7 +266,7 @@ def test_the_governor_of_the_run_counts_not_the_one_before(
     save(A, facts={"governor": "performance"})
     during = Governor(before="ondemand", during="performance")
     save(B, facts={"governor": "ondemand"}, governor=during)
-    (job,) = told(capsys)
+    (job,) = describe(capsys)
     assert job["differences"] == []
 
 

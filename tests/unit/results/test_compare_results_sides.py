@@ -168,7 +168,7 @@ def test_a_set_without_results_says_which_key_has_none() -> None:
 def test_many_names_are_not_all_listed() -> None:
     rows = [a_row(f"{n:02}", build=f"b{n:02}") for n in range(20)]
     with pytest.raises(WrongInput) as caught:
-        selection.select(parse_side("build=x"), rows, [one.run for one in rows])
+        selection.select(parse_side("build=x"), rows, [row.run for row in rows])
     assert caught.value.remedy.endswith("b11 and 8 more")
 
 
@@ -180,9 +180,9 @@ def test_of_each_job_the_newest_counts() -> None:
         a_row("4", host="pi5-b"),
         a_row("5", verdict=HOT),
     ]
-    found = selection.select(parse_side("build=b1"), rows, [])
-    assert [one.run for one in found.rows] == ["2", "3", "4"]
-    assert [one.run for one in found.left_out] == ["5"]
+    result = selection.select(parse_side("build=b1"), rows, [])
+    assert [row.run for row in result.rows] == ["2", "3", "4"]
+    assert [each.run for each in result.left_out] == ["5"]
 
 
 # What belongs together.
@@ -190,13 +190,13 @@ def test_of_each_job_the_newest_counts() -> None:
 
 def paired(a: str, b: str, rows: list[Row]) -> Pairing:
     sides = parse_side(a), parse_side(b)
-    runs = sorted(one.run for one in rows)
-    of_a, of_b = (selection.select(one, rows, runs).rows for one in sides)
+    runs = sorted(row.run for row in rows)
+    of_a, of_b = (selection.select(side, rows, runs).rows for side in sides)
     return pair_results(*sides, of_a, of_b)
 
 
 def ids(found: Pairing) -> list[tuple[str, str]]:
-    return [(one.a.run, one.b.run) for one in found.pairs]
+    return [(pair.a.run, pair.b.run) for pair in found.pairs]
 
 
 def test_jobs_are_paired_by_model_precision_threads_and_host() -> None:
@@ -210,10 +210,10 @@ def test_jobs_are_paired_by_model_precision_threads_and_host() -> None:
             (4, synthetic_results.header()),
         )
     ]
-    found = paired("build=b1", "build=b2", rows)
-    assert len(found.pairs) == 8
-    assert all(a.removeprefix("b1") == b.removeprefix("b2") for a, b in ids(found))
-    assert not [*found.only_a, *found.only_b, *found.same]
+    result = paired("build=b1", "build=b2", rows)
+    assert len(result.pairs) == 8
+    assert all(a.removeprefix("b1") == b.removeprefix("b2") for a, b in ids(result))
+    assert not [*result.only_a, *result.only_b, *result.same]
 
 
 def test_hosts_that_are_compared_are_no_part_of_the_job() -> None:
@@ -236,9 +236,9 @@ def test_a_host_that_both_sides_have_is_part_of_the_job() -> None:
         a_row("2", host="pi5-a", build="b2"),
         a_row("3", host="pi5-b", build="b2"),
     ]
-    found = paired("host=pi5-a,build=b1", "build=b2", rows)
-    assert ids(found) == [("1", "2")]
-    assert [one.run for one in found.only_b] == ["3"]
+    result = paired("host=pi5-a,build=b1", "build=b2", rows)
+    assert ids(result) == [("1", "2")]
+    assert [each.run for each in result.only_b] == ["3"]
 
 
 def test_precisions_and_models_can_be_compared_too() -> None:
@@ -253,9 +253,9 @@ def test_precisions_and_models_can_be_compared_too() -> None:
 
 def test_a_result_on_both_sides_is_set_against_nothing() -> None:
     rows = [a_row("1"), a_row("2", model="squeezenet1_1")]
-    found = paired("since=2026-01-01", "model=resnet18", rows)
-    assert not found.pairs
-    assert [one.run for one in found.same] == ["1"]
+    result = paired("since=2026-01-01", "model=resnet18", rows)
+    assert not result.pairs
+    assert [each.run for each in result.same] == ["1"]
 
 
 def test_the_same_run_twice_is_refused() -> None:

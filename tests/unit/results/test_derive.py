@@ -38,14 +38,14 @@ MODEL = synthetic_results.keys_of(pi5_results.record().model)
 
 def full(**changes: Any) -> Result:
     """A result in which everything was measured."""
-    known = {
+    reference = {
         "end_to_end_ms": [25.0, 27.0, 26.0],
         "load_ms": 120.0,
         "first_ms": 35.0,
         "peak_rss_kb": 98_304,
         "energy": ENERGY,
     }
-    return result(record(paid=BoardPrice(price=80.0, date="2026-02-01")), **(known | changes))
+    return result(record(paid=BoardPrice(price=80.0, date="2026-02-01")), **(reference | changes))
 
 
 def bare() -> Result:
@@ -66,41 +66,41 @@ def of_record(**changes: Any) -> Row:
 
 def test_every_field_of_a_full_result():
     of = full()
-    found = make_row(of)
+    row = make_row(of)
     same = "id when host target hardware emulated".split()
     names = "run when host target hardware emulated".split()
     for name, source in zip(names, same, strict=True):
-        assert getattr(found, name) == getattr(of.record, source), name
-    assert (found.model, found.title, list(found.input)) == ("resnet18", "resnet18", [3, 224, 224])
-    assert (found.params, found.macs) == (11_689_512, 1_814_073_344)
-    assert (found.model_key, found.build) == ("m", "b")
-    assert (found.precision, found.data_type, found.threads) == ("fp16", "fp16", 4)
-    assert found.summary == summary.summarize(of.samples_ms)
-    assert found.end_to_end == summary.summarize([25.0, 26.0, 27.0])
-    assert (found.cold_ms, found.peak_rss_kb) == (155.0, 98_304)
-    assert found.check == OutputMatch(ok=True, cosine=0.99998)
-    assert found.cost == Cost(board=80.0, board_date="2026-02-01")
-    assert found.verdict == Verdict(state="VALID")
-    assert found.random_seed is None
-    assert found.accuracy is None
+        assert getattr(row, name) == getattr(of.record, source), name
+    assert (row.model, row.title, list(row.input)) == ("resnet18", "resnet18", [3, 224, 224])
+    assert (row.params, row.macs) == (11_689_512, 1_814_073_344)
+    assert (row.model_key, row.build) == ("m", "b")
+    assert (row.precision, row.data_type, row.threads) == ("fp16", "fp16", 4)
+    assert row.summary == summary.summarize(of.samples_ms)
+    assert row.end_to_end == summary.summarize([25.0, 26.0, 27.0])
+    assert (row.cold_ms, row.peak_rss_kb) == (155.0, 98_304)
+    assert row.check == OutputMatch(ok=True, cosine=0.99998)
+    assert row.cost == Cost(board=80.0, board_date="2026-02-01")
+    assert row.verdict == Verdict(state="VALID")
+    assert row.random_seed is None
+    assert row.accuracy is None
 
 
 def test_its_energy():
-    found = make_row(full()).power
-    assert found is not None
-    assert found.joules == pytest.approx(0.1)
-    assert found.above_idle_joules == pytest.approx(0.06)
-    assert (found.average_w, found.idle_w, found.source) == (5, 2, "PMIC")
-    assert found.wall_w == pytest.approx(6.3134)
-    assert found.wall_joules == pytest.approx(0.126268)
-    assert found.wall_source == WALL_SOURCE
+    power = make_row(full()).power
+    assert power is not None
+    assert power.joules == pytest.approx(0.1)
+    assert power.above_idle_joules == pytest.approx(0.06)
+    assert (power.average_w, power.idle_w, power.source) == (5, 2, "PMIC")
+    assert power.wall_w == pytest.approx(6.3134)
+    assert power.wall_joules == pytest.approx(0.126268)
+    assert power.wall_source == WALL_SOURCE
 
 
 def test_its_floor_and_what_was_published():
-    found = make_row(full())
+    row = make_row(full())
     kind = load_target("rpi5")
     assert kind.peaks is not None
-    assert found.floor == reference_times.roofline(
+    assert row.floor == reference_times.roofline(
         kind.peaks,
         macs=1_814_073_344,
         params=11_689_512,
@@ -108,23 +108,23 @@ def test_its_floor_and_what_was_published():
         threads=4,
         khz=2_400_000,
     )
-    assert found.published is not None
-    assert found.published.ms == 19.84
-    assert found.published_ratio == pytest.approx(found.summary.median / 19.84)
-    assert found.floor_ratio == pytest.approx(found.summary.median / 11.81, rel=1e-3)
-    assert found.fps == pytest.approx(1000 / found.summary.median)
+    assert row.published is not None
+    assert row.published.ms == 19.84
+    assert row.published_ratio == pytest.approx(row.summary.median / 19.84)
+    assert row.floor_ratio == pytest.approx(row.summary.median / 11.81, rel=1e-3)
+    assert row.fps == pytest.approx(1000 / row.summary.median)
 
 
 def test_a_result_of_which_hardly_anything_is_known():
-    found = make_row(bare())
+    row = make_row(bare())
     unknown = (
         "params macs random_seed end_to_end cold_ms peak_rss_kb accuracy check power cost floor "
         "published published_ratio floor_ratio"
     ).split()
-    assert {name: getattr(found, name) for name in unknown} == dict.fromkeys(unknown)
-    assert found.summary == summary.summarize([10.0])
-    assert found.verdict.state != "VALID"
-    assert (found.model_key, found.fps) == ("", 100)
+    assert {name: getattr(row, name) for name in unknown} == dict.fromkeys(unknown)
+    assert row.summary == summary.summarize([10.0])
+    assert row.verdict.state != "VALID"
+    assert (row.model_key, row.fps) == ("", 100)
 
 
 def test_a_result_without_samples_has_no_row():
@@ -133,9 +133,9 @@ def test_a_result_without_samples_has_no_row():
 
 
 def test_a_row_survives_being_written_and_read():
-    found = make_row(full())
-    again = msgspec.json.decode(msgspec.json.encode(found), type=Row)
-    assert msgspec.json.encode(again) == msgspec.json.encode(found)
+    row = make_row(full())
+    again = msgspec.json.decode(msgspec.json.encode(row), type=Row)
+    assert msgspec.json.encode(again) == msgspec.json.encode(row)
 
 
 def test_random_weights_have_their_seed():
@@ -148,10 +148,10 @@ def test_real_weights_have_none(weights):
 
 
 def test_of_several_nets_the_row_is_about_the_one_that_was_measured():
-    told = MODEL | {"main": {"params": 5, "macs": 7}}
-    found = of_record(model=told)
-    assert (found.params, found.macs) == (5, 7)
-    assert found.title == f"{told['title']} (first net)"
+    output = MODEL | {"main": {"params": 5, "macs": 7}}
+    detected = of_record(model=output)
+    assert (detected.params, detected.macs) == (5, 7)
+    assert detected.title == f"{output['title']} (first net)"
 
 
 def test_the_worst_output_counts():
@@ -166,9 +166,9 @@ def test_a_check_without_outputs_is_as_bad_as_can_be():
         ok=True, cosine=1.0, blind="a single number", empty="always the same"
     )
     check = OutputCheck(ok=True, threshold=0.999, cosine={"a": 1.0, "b": 0.99}, max_abs={}, **more)
-    found = of_record(check=check).check
-    assert found
-    assert (found.cosine, found.blind, found.empty) == (0.99, "", "")
+    detected = of_record(check=check).check
+    assert detected
+    assert (detected.cosine, detected.blind, detected.empty) == (0.99, "", "")
     check = OutputCheck(ok=False, threshold=0.999, cosine={}, max_abs={})
     assert of_record(check=check).check == OutputMatch(ok=False, cosine=0.0)
 
@@ -196,10 +196,10 @@ def test_a_result_that_was_never_judged_is_judged_by_its_targets_limits():
 
 def test_a_meters_figures_name_its_command():
     metered = msgspec.structs.replace(ENERGY, source="meter", meter="plug --watts")
-    found = make_row(full(energy=metered)).power
-    assert found is not None
-    assert (found.source, found.wall_source) == ("meter plug", "meter plug")
-    assert found.wall_w == found.average_w
+    power = make_row(full(energy=metered)).power
+    assert power is not None
+    assert (power.source, power.wall_source) == ("meter plug", "meter plug")
+    assert power.wall_w == power.average_w
 
 
 def test_an_energy_run_that_saw_nothing_is_no_energy():
@@ -210,9 +210,9 @@ def test_an_energy_run_that_saw_nothing_is_no_energy():
 
 
 def test_an_emulated_board_has_neither_energy_nor_floor_nor_peers():
-    found = make_row(msgspec.structs.replace(full(), record=record(emulated=True)))
-    assert (found.power, found.floor, found.published) == (None, None, None)
-    assert found.verdict.state == "EMULATED"
+    row = make_row(msgspec.structs.replace(full(), record=record(emulated=True)))
+    assert (row.power, row.floor, row.published) == (None, None, None)
+    assert row.verdict.state == "EMULATED"
 
 
 # Floor
@@ -220,18 +220,18 @@ def test_an_emulated_board_has_neither_energy_nor_floor_nor_peers():
 
 def test_threads_beyond_the_cores_help_nobody():
     def floor_ms(threads: int) -> float:
-        found = roofline_of(result(header=pi5_results.HEADER | {"threads": threads}))
-        assert found is not None
-        return found.ms
+        detected = roofline_of(result(header=pi5_results.HEADER | {"threads": threads}))
+        assert detected is not None
+        return detected.ms
 
     assert floor_ms(8) == floor_ms(4) < floor_ms(1)
 
 
 def test_the_boards_own_clock_counts_and_else_its_kinds():
     def floor_ms(max_khz: int | None) -> float:
-        found = roofline_of(result(record(before=pi5_results.facts(max_khz=max_khz))))
-        assert found is not None
-        return found.ms
+        detected = roofline_of(result(record(before=pi5_results.facts(max_khz=max_khz))))
+        assert detected is not None
+        return detected.ms
 
     assert floor_ms(None) == floor_ms(2_400_000)
     assert floor_ms(3_000_000) == pytest.approx(0.8 * floor_ms(2_400_000))
@@ -243,17 +243,17 @@ def test_a_network_of_unknown_size_has_no_floor(missing):
 
 
 def test_a_kind_of_board_that_is_gone_has_neither_floor_nor_peers():
-    found = of_record(target="gone")
-    assert (found.floor, found.published) == (None, None)
+    detected = of_record(target="gone")
+    assert (detected.floor, detected.published) == (None, None)
 
 
 # In words
 
 
 def test_comments_tell_how_near_the_floor_and_the_published_time_are():
-    told = row_comments(make_row(full()))
-    assert "1.01x the published 19.84 ms" in told
-    assert "1.7x the compute floor" in told
+    output = row_comments(make_row(full()))
+    assert "1.01x the published 19.84 ms" in output
+    assert "1.7x the compute floor" in output
 
 
 def test_comments_tell_why_a_board_is_off():

@@ -73,9 +73,9 @@ def test_no_result_is_no_row() -> None:
 
 def test_rows_come_whole_out_of_the_index() -> None:
     save("a")
-    made = msgspec.json.encode(make_row(load_result("a")))
+    loaded = msgspec.json.encode(make_row(load_result("a")))
     for _ in range(2):
-        assert [msgspec.json.encode(found) for found in stored_rows()] == [made]
+        assert [msgspec.json.encode(result) for result in stored_rows()] == [loaded]
 
 
 def test_only_what_is_new_is_read(read: list[str]) -> None:
@@ -142,10 +142,10 @@ def test_a_file_that_does_not_load_is_said_each_time_and_kept(
     result_file("b").write_text(content)
     for _ in range(2):
         assert runs() == ["a"]
-        told = capsys.readouterr().err
-        assert told.count("left out: ") == 1
-        assert said in told
-        assert str(result_file("b")) in told
+        output = capsys.readouterr().err
+        assert output.count("left out: ") == 1
+        assert said in output
+        assert str(result_file("b")) in output
     assert result_file("b").read_text() == content
 
 
@@ -157,9 +157,9 @@ def test_a_header_that_is_not_nnruns_is_said_not_fatal(capsys: pytest.CaptureFix
     result_file("b").write_text(json.dumps(content))
     save("c")
     assert runs() == ["c"]
-    told = capsys.readouterr().err
-    assert told.count("holds something that nnrun does not write") == 1
-    assert "is not a complete result: Expected `object`, got `null` - at `$.header" in told
+    output = capsys.readouterr().err
+    assert output.count("holds something that nnrun does not write") == 1
+    assert "is not a complete result: Expected `object`, got `null` - at `$.header" in output
 
 
 def test_a_renamed_file_is_said(capsys: pytest.CaptureFixture[str]) -> None:
@@ -174,9 +174,9 @@ def test_many_that_do_not_load_are_counted(capsys: pytest.CaptureFixture[str]) -
     for number in range(MAX_LISTED_PROBLEMS + 3):
         result_file(f"bad{number:02}").write_bytes(b"")
     assert runs() == ["good"]
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) == MAX_LISTED_PROBLEMS + 1
-    assert told[-1] == "left out: 3 more"
+    output = capsys.readouterr().err.splitlines()
+    assert len(output) == MAX_LISTED_PROBLEMS + 1
+    assert output[-1] == "left out: 3 more"
 
 
 def test_drafts_are_no_results_and_old_ones_are_swept() -> None:
@@ -349,7 +349,7 @@ def test_several_piyards_write_and_read_at_once() -> None:
         subprocess.Popen([sys.executable, "-c", WRITER, name], cwd=root, stderr=subprocess.PIPE)
         for name in names
     ]
-    ends = [(one.communicate(timeout=120)[1], one.returncode) for one in started]
+    ends = [(each.communicate(timeout=120)[1], each.returncode) for each in started]
     assert ends == [(b"", 0)] * 3
     assert runs() == [f"{name}-{number:02}" for name in names for number in range(15)]
 
@@ -415,9 +415,9 @@ def test_the_index_finds_the_newest_as_a_loop_over_all_does(
         save(f"run{number:02}", host=host, model=model, head=head, day=f"2026-11-{day:02}")
     every = stored_rows()
     newest = newest_rows(every)
-    asked = ResultFilter(newest=True, last=last)
-    told, number_of_jobs = query_history(lambda c: (c.rows(asked), c.count(asked)))
-    assert [row.run for row in told] == [row.run for row in newest[-last:]]
+    request = ResultFilter(newest=True, last=last)
+    result, number_of_jobs = query_history(lambda c: (c.rows(request), c.count(request)))
+    assert [row.run for row in result] == [row.run for row in newest[-last:]]
     assert number_of_jobs == len(newest)
     assert query_history(lambda c: c.count(ALL_RESULTS)) == len(jobs)
     formers = query_history(lambda c: [c.previous(row) for row in every])
@@ -425,7 +425,7 @@ def test_the_index_finds_the_newest_as_a_loop_over_all_does(
 
 
 def _former(row: Row, before: list[Row]) -> Row | None:
-    return next((one for one in reversed(before) if one.job == row.job), None)
+    return next((each for each in reversed(before) if each.job == row.job), None)
 
 
 def test_names_that_have_results() -> None:

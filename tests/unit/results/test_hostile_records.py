@@ -62,22 +62,22 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
 def whole() -> dict[str, Any]:
     """A result with all its parts."""
     (folder,) = STORED.iterdir()
-    told: dict[str, Any] = msgspec.to_builtins(read_run_result(folder))
-    told["schema"], told["record"]["id"] = SCHEMA, "bad"
-    told["telemetry"] = [{"uptime_s": 600.0 + at, "temperature_mc": 50_000} for at in range(40)]
+    result: dict[str, Any] = msgspec.to_builtins(read_run_result(folder))
+    result["schema"], result["record"]["id"] = SCHEMA, "bad"
+    result["telemetry"] = [{"uptime_s": 600.0 + at, "temperature_mc": 50_000} for at in range(40)]
     watts = [{"uptime_s": 600.0 + at, "rails_w": {"a": 1.0, "b": 2.0}} for at in range(40)]
     energy = {"source": "pmic", "idle": watts, "busy": watts, "samples_ms": [10.0, 11.0]}
     verdict = {"state": "SUSPECT", "reasons": [{"code": "hot", "grade": "SUSPECT", "text": "hot"}]}
-    return told | {"energy": energy, "verdict": verdict, "load_ms": 3.0, "first_ms": 4.0}
+    return result | {"energy": energy, "verdict": verdict, "load_ms": 3.0, "first_ms": 4.0}
 
 
 def show_everything() -> list[str]:
     """All that commands show of stored results; the runs that are among them."""
     rows = stored_rows()
-    found = list(stored_results([one.run for one in rows]))
+    result = list(stored_results([each.run for each in rows]))
     for form in REPORT_FORMATS:
-        render_rows(rows, form, found)
-    return [one.run for one in rows]
+        render_rows(rows, form, result)
+    return [row.run for row in rows]
 
 
 def test_a_whole_result_is_shown() -> None:
@@ -92,10 +92,10 @@ def test_no_result_stops_the_others(seed: int) -> None:
     draw = random.Random(seed)
     shutil.rmtree(results_folder(), ignore_errors=True)
     save_result(synthetic_results.result("good"))
-    told = whole()
+    result = whole()
     for _ in range(draw.randint(1, 3)):
-        told = mutated(told, draw)
-    result_file("bad").write_text(json.dumps(told))
+        result = mutated(result, draw)
+    result_file("bad").write_text(json.dumps(result))
     assert "good" in show_everything()
 
 
@@ -110,17 +110,17 @@ def test_no_log_is_a_traceback(tmp_path: Path) -> None:
         shutil.copytree(stored, tmp_path / str(seed))
         folder = tmp_path / str(seed)
         if draw.random() < 0.8:
-            text = "".join(f"{json.dumps(one)}\n" for one in mutated(lines, draw))
+            text = "".join(f"{json.dumps(item)}\n" for item in mutated(lines, draw))
             (folder / "log.jsonl").write_text(text)
         else:
             (folder / "run.json").write_text(json.dumps(mutated(record, draw)))
         try:
-            found = read_run_result(folder)
-            make_row(msgspec.structs.replace(found, verdict=verdict_of(found)))
+            run_result = read_run_result(folder)
+            make_row(msgspec.structs.replace(run_result, verdict=verdict_of(run_result)))
             good += 1
         except UnreadableLog as error:
             said.append(str(error))
-    assert all(len(one.splitlines()) <= 2 and "\x1b" not in one for one in said)
+    assert all(len(each.splitlines()) <= 2 and "\x1b" not in each for each in said)
     assert 20 < good < 380
 
 
@@ -148,8 +148,8 @@ def test_what_is_no_log_is_one_line(text: str) -> None:
 def test_telemetry_of_any_text_is_read(tmp_path_factory: Any, text: str) -> None:
     file = tmp_path_factory.getbasetemp() / "telemetry.jsonl"
     file.write_text('{"uptime_s": 1}\n' + text + '\n{"uptime_s": 2}\n', encoding="utf-8")
-    found = read_telemetry(file)
-    assert {1.0, 2.0} <= {one.uptime_s for one in found}
+    telemetry = read_telemetry(file)
+    assert {1.0, 2.0} <= {each.uptime_s for each in telemetry}
 
 
 def test_runs_lists_all_that_can_be_read(capsys: pytest.CaptureFixture[str]) -> None:
@@ -164,18 +164,18 @@ def test_runs_lists_all_that_can_be_read(capsys: pytest.CaptureFixture[str]) -> 
     shutil.copytree(stored, good)
     (good / "run.json").write_text(json.dumps(record | {"id": "good"}))
     list_runs("plain")
-    told = capsys.readouterr()
-    assert "\ngood " in told.out
-    assert "\x1b" not in told.out + told.err
+    output = capsys.readouterr()
+    assert "\ngood " in output.out
+    assert "\x1b" not in output.out + output.err
 
 
 @pytest.mark.skipif(not CASES.is_dir(), reason="no cases beside this checkout")
 def test_the_cases_that_stopped_it_once(tmp_path: Path) -> None:
     save_result(synthetic_results.result("good"))
     for number, file in enumerate(sorted((CASES / "results").iterdir())):
-        told = json.loads(file.read_text())
-        told["record"]["id"] = f"case-{number}"
-        result_file(f"case-{number}").write_text(json.dumps(told))
+        content = json.loads(file.read_text())
+        content["record"]["id"] = f"case-{number}"
+        result_file(f"case-{number}").write_text(json.dumps(content))
     assert "good" in show_everything()
     (stored,) = STORED.iterdir()
     for number, file in enumerate(sorted((CASES / "runlog").iterdir())):

@@ -24,7 +24,7 @@ AT_WORK = range(2, 22)
 """The moments among the samples."""
 
 
-def told(of: Result, limits: Conditions = LIMITS) -> list[tuple[str, str]]:
+def describe(of: Result, limits: Conditions = LIMITS) -> list[tuple[str, str]]:
     return [(reason.code, reason.grade) for reason in judge_result(of, limits).reasons]
 
 
@@ -64,7 +64,7 @@ def with_facts(before: Facts | None = None, after: Facts | None = None, **change
     ],
 )
 def test_a_bit_in_one_moment_is_enough(word: str, expected: list[tuple[str, str]]) -> None:
-    assert told(result(telemetry=during([7], throttled=word))) == expected
+    assert describe(result(telemetry=during([7], throttled=word))) == expected
 
 
 @pytest.mark.parametrize(
@@ -84,12 +84,12 @@ def test_a_bit_since_boot_counts_when_it_is_new(
 ) -> None:
     moments_ = moments(throttled=before or "0x0")
     of = with_facts(facts(throttled=before), facts(throttled=after), telemetry=moments_)
-    assert told(of) == expected
+    assert describe(of) == expected
 
 
 def test_what_was_so_before_the_run_only_is_past() -> None:
     of = with_facts(facts(throttled="0x4"), facts(throttled="0x0"))
-    assert told(of) == []
+    assert describe(of) == []
 
 
 def test_the_word_is_shown_with_what_to_do() -> None:
@@ -117,12 +117,12 @@ def test_the_word_is_shown_with_what_to_do() -> None:
 def test_only_the_clock_of_moments_at_work_counts(
     which: Sequence[int], mhz: int, expected: list[tuple[str, str]]
 ) -> None:
-    assert told(result(telemetry=during(which, arm_hz=mhz * 10**6))) == expected
+    assert describe(result(telemetry=during(which, arm_hz=mhz * 10**6))) == expected
 
 
 def test_where_the_firmware_is_silent_the_kernels_clock_counts() -> None:
     of = result(telemetry=moments(arm_hz=None, khz=1_800_000))
-    assert told(of) == [("clock", "INVALID")]
+    assert describe(of) == [("clock", "INVALID")]
     assert "was 1800 instead of 2400 MHz in 20 of 20" in text_of(of)
 
 
@@ -130,23 +130,23 @@ def test_where_the_firmware_is_silent_the_kernels_clock_counts() -> None:
 def test_the_boards_own_highest_clock_is_the_nominal_one(own: int) -> None:
     board = facts(max_khz=own, high_khz=own)
     limits = msgspec.structs.replace(LIMITS, clock_khz=1_800_000)
-    assert told(with_facts(board, telemetry=moments(arm_hz=own * 1000)), limits) == []
+    assert describe(with_facts(board, telemetry=moments(arm_hz=own * 1000)), limits) == []
 
 
 def test_without_the_boards_own_clock_the_targets_counts() -> None:
     board = facts(max_khz=None, high_khz=None)
-    assert told(with_facts(board)) == []
-    assert told(with_facts(board, telemetry=moments(arm_hz=10**9))) == [("clock", "INVALID")]
+    assert describe(with_facts(board)) == []
+    assert describe(with_facts(board, telemetry=moments(arm_hz=10**9))) == [("clock", "INVALID")]
 
 
 def test_a_clock_that_is_held_down_is_suspect() -> None:
     of = with_facts(facts(high_khz=1_500_000), telemetry=moments(arm_hz=1_500_000_000))
-    assert told(of) == [("clock", "SUSPECT")]
+    assert describe(of) == [("clock", "SUSPECT")]
     assert "limited to 1500 of 2400 MHz" in text_of(of)
 
 
 def test_a_board_that_could_be_overclocked_and_is_not_is_nominal() -> None:
-    assert told(with_facts(facts(max_khz=2_600_000, high_khz=2_400_000))) == []
+    assert describe(with_facts(facts(max_khz=2_600_000, high_khz=2_400_000))) == []
 
 
 # Heat
@@ -163,7 +163,7 @@ def test_a_board_that_could_be_overclocked_and_is_not_is_nominal() -> None:
     ],
 )
 def test_heat(millidegrees: int, expected: list[tuple[str, str]]) -> None:
-    assert told(result(telemetry=during([19], temperature_mc=millidegrees))) == expected
+    assert describe(result(telemetry=during([19], temperature_mc=millidegrees))) == expected
 
 
 def test_heat_is_told_in_degrees() -> None:
@@ -195,18 +195,18 @@ def busy(cores: float, *, where: range = range(24)) -> list[Sample]:
     ],
 )
 def test_others_work_counts_by_its_size(cores: float, expected: list[tuple[str, str]]) -> None:
-    assert told(result(telemetry=busy(cores))) == expected
+    assert describe(result(telemetry=busy(cores))) == expected
 
 
 def test_others_work_before_and_after_the_run_does_not_count() -> None:
-    assert told(result(telemetry=busy(4.0, where=range(2)))) == []
-    assert told(result(telemetry=busy(4.0, where=range(22, 24)))) == []
+    assert describe(result(telemetry=busy(4.0, where=range(2)))) == []
+    assert describe(result(telemetry=busy(4.0, where=range(22, 24)))) == []
 
 
 def test_ticks_of_the_run_that_are_booked_late_are_no_others() -> None:
     late = [msgspec.structs.replace(m, busy_ticks=9000 + (m.own_ticks or 0) - i * 3)
             for i, m in enumerate(moments())]  # fmt: skip
-    assert told(result(telemetry=late)) == []
+    assert describe(result(telemetry=late)) == []
 
 
 # Swap
@@ -231,7 +231,7 @@ def test_swap_counts_when_it_grows(
         msgspec.structs.replace(moment, swap_kb=before if i < 10 else later)
         for i, moment in enumerate(moments())
     ]
-    assert told(result(telemetry=grown)) == expected
+    assert describe(result(telemetry=grown)) == expected
 
 
 # Governor
@@ -247,7 +247,7 @@ def test_swap_counts_when_it_grows(
     ],
 )
 def test_governor(name: str | None, expected: list[tuple[str, str]]) -> None:
-    assert told(with_facts(facts(governor=name))) == expected
+    assert describe(with_facts(facts(governor=name))) == expected
 
 
 # Samples
@@ -270,14 +270,14 @@ def drifting(by: float) -> list[float]:
 )
 def test_drift(series: list[float], expected: list[tuple[str, str]]) -> None:
     of = result(samples_ms=series)
-    assert [one for one in told(of) if one[0] != "interval"] == expected
+    assert [each for each in describe(of) if each[0] != "interval"] == expected
 
 
 def test_a_drift_is_told_by_its_times() -> None:
     """From 357 to 63 ms is 254.7 % of the median between them, which says nothing to anybody."""
     series = [357.0 - 294.0 * i / 99 for i in range(100)]
     reasons = judge_result(result(samples_ms=series), LIMITS).reasons
-    (text,) = (one.text for one in reasons if one.code == "drift")
+    (text,) = (each.text for each in reasons if each.code == "drift")
     assert "became faster during the run, from 329 to 91.2 ms" in text
     assert "%" not in text
 
@@ -296,7 +296,7 @@ def two_levels(apart: float) -> list[float]:
     ],
 )
 def test_two_levels(series: list[float], expected: list[tuple[str, str]]) -> None:
-    assert told(result(samples_ms=series)) == expected
+    assert describe(result(samples_ms=series)) == expected
 
 
 def test_what_two_levels_are_is_told() -> None:
@@ -324,17 +324,17 @@ def test_the_interval_counts_however_sampling_stopped(
     stopped: str, half_width: float, expected: list[tuple[str, str]]
 ) -> None:
     of = result(samples_ms=spread(half_width), stopped=stopped)
-    assert [one for one in told(of) if one[0] == "interval"] == expected
+    assert [each for each in describe(of) if each[0] == "interval"] == expected
 
 
 def test_too_few_samples_have_no_interval() -> None:
     few = [2000.0, 2001.0, 2002.0, 2000.0, 2001.0]
-    assert told(result(samples_ms=few)) == [("interval", "SUSPECT")]
-    assert told(result(samples_ms=[*few, 2001.5])) == []
+    assert describe(result(samples_ms=few)) == [("interval", "SUSPECT")]
+    assert describe(result(samples_ms=[*few, 2001.5])) == []
 
 
 def test_no_samples_at_all() -> None:
-    assert ("interval", "INVALID") in told(result(samples_ms=[]))
+    assert ("interval", "INVALID") in describe(result(samples_ms=[]))
 
 
 # Output
@@ -350,19 +350,19 @@ def wrong(**cosine: float) -> OutputCheck:
 
 def test_an_output_that_differs_is_invalid_and_told_by_the_worst() -> None:
     of = checked(wrong(a=0.99, b=0.5))
-    assert told(of) == [("output", "INVALID")]
+    assert describe(of) == [("output", "INVALID")]
     assert "cosine 0.500000, 0.999 is needed" in text_of(of)
 
 
 def test_an_output_without_any_blob_is_no_match() -> None:
-    assert told(checked(wrong())) == [("output", "INVALID")]
+    assert describe(checked(wrong())) == [("output", "INVALID")]
 
 
 def test_an_output_of_one_number_is_told_by_its_difference() -> None:
     of = OutputCheck(
         ok=False, threshold=0.999, cosine={"a": 1.0}, max_abs={}, blind={"a": "one number"}
     )
-    assert told(checked(of)) == [("output", "INVALID")]
+    assert describe(checked(of)) == [("output", "INVALID")]
     assert "by more than 4.5% of its largest value" in text_of(checked(of))
 
 
@@ -370,14 +370,14 @@ def test_an_output_that_agrees_whatever_is_computed_is_suspect() -> None:
     of = OutputCheck(
         ok=True, threshold=0.999, cosine={"a": 1.0}, max_abs={}, empty={"a": "constant"}
     )
-    assert told(checked(of)) == [("output", "SUSPECT")]
+    assert describe(checked(of)) == [("output", "SUSPECT")]
     assert "proves nothing: a: constant" in text_of(checked(of))
     another = msgspec.structs.replace(of, cosine={"a": 1.0, "b": 0.9999})
-    assert told(checked(another)) == []
+    assert describe(checked(another)) == []
 
 
 def test_an_output_that_nobody_checked_is_suspect() -> None:
-    assert told(checked(None)) == [("output", "SUSPECT")]
+    assert describe(checked(None)) == [("output", "SUSPECT")]
 
 
 # Telemetry
@@ -396,7 +396,7 @@ def test_an_output_that_nobody_checked_is_suspect() -> None:
 )
 def test_what_is_not_known_is_suspect(changes: dict[str, Any], missing: str) -> None:
     of = result(telemetry=moments(**changes))
-    assert told(of) == [("telemetry", "SUSPECT")]
+    assert describe(of) == [("telemetry", "SUSPECT")]
     assert missing in text_of(of)
 
 
@@ -412,19 +412,19 @@ def asked_by_turns(**before: Any) -> list[Sample]:
 
 def test_an_idle_clock_before_the_samples_is_not_held_for_the_first_of_them() -> None:
     of = result(telemetry=asked_by_turns(arm_hz=1_500_000_000, throttled="0x0"))
-    assert told(of) == []
+    assert describe(of) == []
 
 
 def test_a_throttle_word_of_any_moment_will_do() -> None:
-    assert told(result(telemetry=asked_by_turns(throttled="0x0"))) == []
-    assert told(result(telemetry=asked_by_turns())) == [("telemetry", "SUSPECT")]
+    assert describe(result(telemetry=asked_by_turns(throttled="0x0"))) == []
+    assert describe(result(telemetry=asked_by_turns())) == [("telemetry", "SUSPECT")]
 
 
 def test_a_clock_that_was_off_when_it_was_asked_is_held_for_its_turn() -> None:
     by_turns = asked_by_turns(throttled="0x0")
     by_turns[11] = msgspec.structs.replace(by_turns[11], arm_hz=1_500_000_000)
     of = result(telemetry=by_turns)
-    assert told(of) == [("clock", "INVALID")]
+    assert describe(of) == [("clock", "INVALID")]
     assert "in 3 of 20 samples" in text_of(of)
 
 
@@ -432,35 +432,35 @@ def test_the_kernels_belief_does_not_stand_in_for_a_clock_that_was_measured() ->
     """Asked for the last time one moment before the end, and only then."""
     late = [msgspec.structs.replace(m, arm_hz=None, khz=1_500_000) for m in moments()]
     late[20] = msgspec.structs.replace(late[20], arm_hz=2_400_033_024)
-    assert told(result(telemetry=late)) == []
+    assert describe(result(telemetry=late)) == []
 
 
 def test_no_telemetry_at_all() -> None:
     of = result(telemetry=[])
-    assert told(of) == [("telemetry", "SUSPECT")]
+    assert describe(of) == [("telemetry", "SUSPECT")]
     assert "anything about the board" in text_of(of)
 
 
 def test_telemetry_that_ended_early() -> None:
     of = result(telemetry=moments()[:8])
-    assert told(of) == [("telemetry", "SUSPECT")]
+    assert describe(of) == [("telemetry", "SUSPECT")]
     assert "but for 2 of 10 s" in text_of(of)
 
 
 def test_a_run_too_short_to_be_watched() -> None:
     of = result(samples_ms=samples(20))
-    assert told(of) == [("telemetry", "SUSPECT")]
+    assert describe(of) == [("telemetry", "SUSPECT")]
     assert "(0.4 s: let it run for longer)" in text_of(of)
 
 
 def test_a_run_whose_samples_have_no_times_was_not_watched() -> None:
-    assert told(result(starts_s=[])) == [("telemetry", "SUSPECT")]
+    assert describe(result(starts_s=[])) == [("telemetry", "SUSPECT")]
 
 
 @pytest.mark.parametrize("unknown", ["load", "available_kb", "swap_kb", "khz"])
 def test_what_the_verdict_does_not_need_may_be_unknown(unknown: str) -> None:
     without: dict[str, Any] = {unknown: None}
-    assert told(result(telemetry=moments(**without))) == []
+    assert describe(result(telemetry=moments(**without))) == []
 
 
 def test_a_desktop_has_no_firmware_to_ask() -> None:
@@ -472,7 +472,7 @@ def test_a_desktop_has_no_firmware_to_ask() -> None:
         "temperature_mc": None,
     }
     of = with_facts(facts(throttled=None, max_khz=None, high_khz=None), telemetry=moments(**silent))
-    assert told(of, limits) == []
+    assert describe(of, limits) == []
 
 
 # The whole
@@ -480,16 +480,16 @@ def test_a_desktop_has_no_firmware_to_ask() -> None:
 
 def test_the_gravest_come_first_and_decide() -> None:
     of = with_facts(facts(governor="ondemand"), telemetry=during([3], temperature_mc=85_000))
-    assert told(of) == [("hot", "INVALID"), ("governor", "SUSPECT")]
+    assert describe(of) == [("hot", "INVALID"), ("governor", "SUSPECT")]
     assert judge_result(of, LIMITS).state == "INVALID"
     assert judge_result(with_facts(facts(governor="ondemand")), LIMITS).state == "SUSPECT"
 
 
 def test_limits_are_the_targets() -> None:
     warm = result(telemetry=during([3], temperature_mc=62_000))
-    assert told(warm) == []
+    assert describe(warm) == []
     limits = msgspec.structs.replace(LIMITS, hot_c=60.0, governors=["schedutil"])
-    assert told(warm, limits) == [("hot", "INVALID"), ("governor", "SUSPECT")]
+    assert describe(warm, limits) == [("hot", "INVALID"), ("governor", "SUSPECT")]
 
 
 SILENT: dict[str, Any] = {"throttled": None, "temperature_mc": 90_000, "arm_hz": 10**9}
@@ -511,17 +511,17 @@ def test_nothing_is_said_of_the_times_of_an_emulated_board(
 
 def test_an_emulated_boards_output_counts() -> None:
     of = result(record(emulated=True, check=wrong(a=0.1)))
-    found = judge_result(of, LIMITS)
-    assert found.state == "EMULATED"
-    assert [reason.code for reason in found.reasons] == ["output"]
-    assert not is_believable(found)
+    detected = judge_result(of, LIMITS)
+    assert detected.state == "EMULATED"
+    assert [reason.code for reason in detected.reasons] == ["output"]
+    assert not is_believable(detected)
 
 
 def test_an_emulated_board_that_plays_a_pi_is_judged_by_what_it_plays() -> None:
     of = result(record(emulated=True), telemetry=during([7], throttled="0x4", swap_kb=5000))
-    found = judge_result(of, LIMITS)
-    assert found.state == "EMULATED"
-    assert [reason.code for reason in found.reasons] == ["throttled", "swap"]
+    detected = judge_result(of, LIMITS)
+    assert detected.state == "EMULATED"
+    assert [reason.code for reason in detected.reasons] == ["throttled", "swap"]
 
 
 def test_a_container_of_this_machines_own_kind_is_no_board_either() -> None:
@@ -609,7 +609,7 @@ def test_no_board_is_too_strange_to_be_judged(
         samples_ms=series,
         telemetry=watched,
     )
-    found = judge_result(of, limits)
-    assert (found.state == "VALID") == (not found.reasons and not emulated)
-    assert all(one.text and "\n" not in one.text for one in found.reasons)
-    assert msgspec.json.decode(msgspec.json.encode(found), type=Verdict).state == found.state
+    detected = judge_result(of, limits)
+    assert (detected.state == "VALID") == (not detected.reasons and not emulated)
+    assert all(each.text and "\n" not in each.text for each in detected.reasons)
+    assert msgspec.json.decode(msgspec.json.encode(detected), type=Verdict).state == detected.state

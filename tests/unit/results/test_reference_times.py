@@ -57,19 +57,19 @@ def on(
     **changes: Any,
 ) -> Result:
     """A clean result of a network on a kind of board."""
-    known = synthetic_results.keys_of(pi5_results.record().model)
-    of = record(target=target_name, model=known | (model or {}), **changes)
+    reference = synthetic_results.keys_of(pi5_results.record().model)
+    of = record(target=target_name, model=reference | (model or {}), **changes)
     head = pi5_results.HEADER | {"threads": threads, "precision": precision or PRECISION}
     return result(of, header=head)
 
 
-def found(of: Result, median_ms: float = 20.0) -> ReferenceTime | None:
+def find(of: Result, median_ms: float = 20.0) -> ReferenceTime | None:
     return find_reference(of, VALID, median_ms)
 
 
 def ms(of: Result) -> float | None:
-    told = found(of)
-    return told.ms if told else None
+    output = find(of)
+    return output.ms if output else None
 
 
 # The file
@@ -97,8 +97,8 @@ def test_all_of_ncnns_table_of_raspberry_pis_is_there():
 
 def test_no_figure_of_theirs_was_changed():
     """Of what is theirs in every row, as it was when it was compared with their table."""
-    told = "\n".join(",".join(row[name] for name in THEIRS) for row in of_ncnn())
-    assert hashlib.sha256(told.encode()).hexdigest() == UNCHANGED
+    output = "\n".join(",".join(row[name] for name in THEIRS) for row in of_ncnn())
+    assert hashlib.sha256(output.encode()).hexdigest() == UNCHANGED
 
 
 def test_every_row_says_where_it_comes_from():
@@ -135,11 +135,18 @@ def test_every_precision_of_ncnns_is_what_that_board_computes_in():
 
 
 def test_no_row_is_there_twice():
-    told = [
-        (one.target, one.khz, one.precision, one.threads, one.gpu_device, one.model)
-        for one in published_times()
+    output = [
+        (
+            published_time.target,
+            published_time.khz,
+            published_time.precision,
+            published_time.threads,
+            published_time.gpu_device,
+            published_time.model,
+        )
+        for published_time in published_times()
     ]
-    assert len(set(told)) == len(told)
+    assert len(set(output)) == len(output)
 
 
 # What is compared
@@ -161,8 +168,8 @@ def test_no_row_is_there_twice():
     ],
 )
 def test_like_is_found(kind, model, threads, precision, expected):
-    told = on(kind, model, threads=threads, precision=precision, before=facts(max_khz=None))
-    assert ms(told) == expected
+    output = on(kind, model, threads=threads, precision=precision, before=facts(max_khz=None))
+    assert ms(output) == expected
 
 
 @pytest.mark.parametrize(
@@ -184,14 +191,14 @@ def test_like_is_found(kind, model, threads, precision, expected):
     ],
 )
 def test_unlike_is_not_compared(of):
-    assert found(of) is None
+    assert find(of) is None
 
 
 @pytest.mark.parametrize("side", [224, 227])
 @pytest.mark.parametrize("name", ["squeezenet1_1", "squeezenet"])
 def test_squeezenet_is_another_network_there(name, side):
     """Theirs reads 227x227 and pads its last convolution: a fifth more work."""
-    assert found(on(model=SQUEEZENET | {"name": name, "input": [3, side, side]})) is None
+    assert find(on(model=SQUEEZENET | {"name": name, "input": [3, side, side]})) is None
     assert any(figure.model == "squeezenet" for figure in published_times())
 
 
@@ -216,9 +223,9 @@ def test_the_gpu_is_never_compared_with():
 
 
 def test_it_names_commit_board_and_statistic():
-    told = found(on())
-    assert told is not None
-    assert told.source == (
+    output = find(on())
+    assert output is not None
+    assert output.source == (
         "Tencent/ncnn benchmark/README.md, commit 070dac995 of 2023-12-12 (#5216): "
         "Raspberry Pi 5 Broadcom BCM2712, Cortex-A76 (ARMv8) (2.4GHz x 4), the least of 10"
     )
@@ -229,21 +236,21 @@ def test_it_names_commit_board_and_statistic():
 
 @pytest.mark.parametrize("ratio", [0.86, 1.0, 1.14])
 def test_a_normal_board_needs_no_cause(ratio):
-    told = found(on(), ratio * 19.84)
-    assert told is not None
-    assert told.likely == ()
+    output = find(on(), ratio * 19.84)
+    assert output is not None
+    assert output.likely == ()
 
 
 @pytest.mark.parametrize("ratio", [0.84, 1.16, 3.0])
 def test_a_board_that_is_off_by_more_than_15_percent_does(ratio):
-    told = found(on(), ratio * 19.84)
-    assert told is not None
-    assert told.likely
+    output = find(on(), ratio * 19.84)
+    assert output is not None
+    assert output.likely
 
 
 def test_slow_and_fast_have_other_causes():
     of = on(before=facts(desktop="wayfire"))
-    slow, fast = found(of, 30.0), found(of, 10.0)
+    slow, fast = find(of, 30.0), find(of, 10.0)
     assert slow is not None
     assert fast is not None
     assert slow.likely == ("a desktop session runs (wayfire)",)

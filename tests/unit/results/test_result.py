@@ -37,11 +37,11 @@ HEADER = {
 
 
 def lines(*samples: float, header: dict[str, Any] | None = None, whole: bool = True) -> str:
-    told: list[dict[str, Any]] = [header or HEADER, {"type": "load", "ms": 12.5}]
-    told += [{"type": "sample", "i": i, "ms": ms} for i, ms in enumerate(samples)]
+    result: list[dict[str, Any]] = [header or HEADER, {"type": "load", "ms": 12.5}]
+    result += [{"type": "sample", "i": i, "ms": ms} for i, ms in enumerate(samples)]
     if whole:
-        told.append({"type": "summary", "samples": len(samples), "peak_rss_kb": 40_000})
-    return "".join(json.dumps(line) + "\n" for line in told)
+        result.append({"type": "summary", "samples": len(samples), "peak_rss_kb": 40_000})
+    return "".join(json.dumps(line) + "\n" for line in result)
 
 
 def record(run_id: str = "20260101T000000-a", **changes: Any) -> Record:

@@ -196,10 +196,10 @@ def test_a_results_file_comes_before_its_runs_folder() -> None:
 
 def test_results_are_read_as_they_are_asked_for() -> None:
     save_result(synthetic_results.result(RUN, [7.0]))
-    asked = stored_results([RUN, "gone"])
-    assert next(asked).samples_ms == [7.0]
+    results = stored_results([RUN, "gone"])
+    assert next(results).samples_ms == [7.0]
     with pytest.raises(UnreadableLog, match=r"gone\.json cannot be read"):
-        next(asked)
+        next(results)
 
 
 def test_only_old_drafts_are_swept() -> None:

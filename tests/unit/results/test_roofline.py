@@ -20,8 +20,8 @@ GHZ = 1_000_000
 
 
 def precision(arithmetic: str, storage: str = "", **layers: int) -> PrecisionInfo:
-    told = {"arithmetic": arithmetic, "storage": storage or arithmetic, **layers}
-    return msgspec.convert(told, PrecisionInfo)
+    result = {"arithmetic": arithmetic, "storage": storage or arithmetic, **layers}
+    return msgspec.convert(result, PrecisionInfo)
 
 
 def peaks(of: Target) -> Peaks:
@@ -30,11 +30,11 @@ def peaks(of: Target) -> Peaks:
 
 
 def on_pi5(computed: PrecisionInfo, threads: int, **network: int) -> Roofline:
-    found = reference_times.roofline(
+    result = reference_times.roofline(
         peaks(PI5), **(RESNET18 | network), precision=computed, threads=threads, khz=2_400_000
     )
-    assert found is not None
-    return found
+    assert result is not None
+    return result
 
 
 @pytest.mark.parametrize(
@@ -47,18 +47,18 @@ def test_a_pi_5s_peak_is_what_its_cores_issue(arithmetic, gflops):
 
 def test_resnet18_on_four_cores_of_a_pi_5():
     """3.628 GFLOP at 307.2 GFLOPS; the published 19.84 ms are 1.68 times that."""
-    found = on_pi5(precision("fp16"), 4)
-    assert found.ms == pytest.approx(11.81, abs=0.005)
-    assert found.bound == "compute"
-    assert 19.84 / found.ms == pytest.approx(1.68, abs=0.005)
-    assert found.source == peaks(PI5).flops_source
+    result = on_pi5(precision("fp16"), 4)
+    assert result.ms == pytest.approx(11.81, abs=0.005)
+    assert result.bound == "compute"
+    assert 19.84 / result.ms == pytest.approx(1.68, abs=0.005)
+    assert result.source == peaks(PI5).flops_source
 
 
 def test_winograd_runs_below_the_floor_of_one_core():
     """The published 29.54 ms are 123 GFLOPS, where a core has a peak of 76.8."""
-    found = on_pi5(precision("fp16"), 1)
-    assert found.ms == pytest.approx(47.24, abs=0.005)
-    assert found.ms > 29.54
+    result = on_pi5(precision("fp16"), 1)
+    assert result.ms == pytest.approx(47.24, abs=0.005)
+    assert result.ms > 29.54
 
 
 @pytest.mark.parametrize(("arithmetic", "ms"), [("fp32", 23.62), ("fp16", 11.81), ("int8", 5.905)])
@@ -71,10 +71,10 @@ def test_narrower_arithmetic_has_a_lower_floor(arithmetic, ms):
 @pytest.mark.parametrize(("threads", "gb_s"), [(1, 13.8), (2, 12.7), (3, 12.7), (4, 10.7)])
 def test_a_network_of_weights_alone_is_bound_by_memory(threads, gb_s):
     """100 M weights in fp16 less 4 MiB of caches, at what that many threads read."""
-    found = on_pi5(precision("fp16"), threads, macs=1000, params=100_000_000)
-    assert found.bound == "memory"
-    assert found.ms == pytest.approx((200e6 - 4096 * 1024) / (gb_s * 1e9) * 1000)
-    assert found.source == peaks(PI5).read_source
+    result = on_pi5(precision("fp16"), threads, macs=1000, params=100_000_000)
+    assert result.bound == "memory"
+    assert result.ms == pytest.approx((200e6 - 4096 * 1024) / (gb_s * 1e9) * 1000)
+    assert result.source == peaks(PI5).read_source
 
 
 def test_what_fits_into_the_caches_is_not_read():
@@ -102,20 +102,20 @@ def test_the_fastest_of_a_mixed_net_counts(told, arithmetic, storage):
 @pytest.mark.parametrize("computed", [precision("fp16"), precision("fp32", quantized_layers=1)])
 def test_what_a_core_does_not_compute_has_no_floor(computed):
     """A Cortex-A72 has neither fp16 arithmetic nor 8-bit dot products."""
-    found = reference_times.roofline(
+    result = reference_times.roofline(
         peaks(PI4), **RESNET18, precision=computed, threads=4, khz=1_800_000
     )
-    assert found is None
+    assert result is None
 
 
 def test_resnet18_on_a_pi_4():
     """8 FLOP a cycle of four cores at 1.8 GHz are 57.6 GFLOPS; published are 122.27 ms."""
-    found = reference_times.roofline(
+    result = reference_times.roofline(
         peaks(PI4), **RESNET18, precision=precision("fp32"), threads=4, khz=1_800_000
     )
-    assert found is not None
-    assert found.bound == "compute"
-    assert found.ms == pytest.approx(62.99, abs=0.005)
+    assert result is not None
+    assert result.bound == "compute"
+    assert result.ms == pytest.approx(62.99, abs=0.005)
 
 
 @pytest.mark.parametrize(
@@ -128,13 +128,13 @@ def test_resnet18_on_a_pi_4():
 )
 def test_without_a_peak_there_is_no_floor(changes):
     """Bandwidth of four threads says nothing of one."""
-    known = {
+    reference = {
         "flops_per_cycle": {"fp32": 16.0},
         "flops_source": "a",
         "read_gb_s": {1: 10.0},
         "read_source": "b",
     }
-    of = Peaks(**(known | changes))
+    of = Peaks(**(reference | changes))
     assert (
         reference_times.roofline(of, **RESNET18, precision=precision("fp32"), threads=1, khz=GHZ)
         is None
@@ -155,7 +155,7 @@ def test_without_a_clock_or_a_core_there_is_no_floor(threads, khz):
 @given(st.integers(1, 10**11), st.integers(0, 10**9), st.integers(1, 3), st.integers(1, 5))
 def test_more_work_is_never_faster_nor_a_faster_clock_slower(macs, params, threads, times):
     def ms(work: int, weights: int, khz: int) -> float:
-        found = reference_times.roofline(
+        result = reference_times.roofline(
             peaks(PI5),
             macs=work,
             params=weights,
@@ -163,8 +163,8 @@ def test_more_work_is_never_faster_nor_a_faster_clock_slower(macs, params, threa
             threads=threads,
             khz=khz,
         )
-        assert found is not None
-        return found.ms
+        assert result is not None
+        return result.ms
 
     at = ms(macs, params, GHZ)
     assert ms(times * macs, times * params, GHZ) >= at

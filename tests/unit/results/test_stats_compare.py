@@ -53,41 +53,41 @@ def test_five_percent_is_found_though_samples_follow_each_other(name):
 
 def test_a_gain_is_found_as_a_loss_is():
     a, b = two_builds("normal", 100, 0.01)
-    found = [
-        compare_samples(one, other / SLOWER) for one, other in zip(a[:200], b[:200], strict=True)
+    comparison = [
+        compare_samples(each, other / SLOWER) for each, other in zip(a[:200], b[:200], strict=True)
     ]
-    assert np.mean([one.verdict == "faster" for one in found]) >= FOUND
+    assert np.mean([item.verdict == "faster" for item in comparison]) >= FOUND
 
 
 @pytest.mark.parametrize("change", [0.98, 1.02])
 def test_what_placement_alone_may_do_is_not_called_a_change(change):
     """However many samples say so: 2 % is less than two runs of one program may differ by."""
     run = made_times.times("normal", np.random.default_rng(1), 1000)
-    found = compare_samples(run, change * run)
-    assert found.p < 1e-9
-    assert found.verdict == "not significant"
-    assert "2.5 %" in found.why
+    comparison = compare_samples(run, change * run)
+    assert comparison.p < 1e-9
+    assert comparison.verdict == "not significant"
+    assert "2.5 %" in comparison.why
 
 
 def test_by_hand():
     """Of eight samples, 95 % lie between ranks 1 and 2, and 7 and 8: from 99 to 101 ms."""
     a = [100.0, 99.0, 101.0, 100.0, 100.0, 99.0, 101.0, 100.0]
-    found = compare_samples(a, [1.1 * one for one in a])
-    assert found.median_a == 100
-    assert found.median_b == pytest.approx(110)
-    assert found.effect == pytest.approx(0.1)
+    comparison = compare_samples(a, [1.1 * each for each in a])
+    assert comparison.median_a == 100
+    assert comparison.median_b == pytest.approx(110)
+    assert comparison.effect == pytest.approx(0.1)
     down = math.hypot(math.log(100 / 99), math.log(101 / 100))
-    assert math.log1p(found.low) == pytest.approx(math.log(1.1) - down)
+    assert math.log1p(comparison.low) == pytest.approx(math.log(1.1) - down)
     up = math.hypot(math.log(101 / 100), math.log(100 / 99))
-    assert math.log1p(found.high) == pytest.approx(math.log(1.1) + up)
-    assert (found.u, found.verdict) == (64, "slower")
-    assert found.p == mannwhitneyu(a, [1.1 * one for one in a]).pvalue
-    assert found.why == f"p = {found.p:.1g}"
+    assert math.log1p(comparison.high) == pytest.approx(math.log(1.1) + up)
+    assert (comparison.u, comparison.verdict) == (64, "slower")
+    assert comparison.p == mannwhitneyu(a, [1.1 * item for item in a]).pvalue
+    assert comparison.why == f"p = {comparison.p:.1g}"
 
 
 def test_u_counts_pairs_a_tie_half():
-    found = compare_samples([1.0, 2.0, 3.0], [2.0, 4.0])
-    assert found.u == 1.5 + 3
+    comparison = compare_samples([1.0, 2.0, 3.0], [2.0, 4.0])
+    assert comparison.u == 1.5 + 3
 
 
 @given(TIMES, TIMES)
@@ -107,21 +107,21 @@ def test_swapped_it_turns_round(a, b):
 
 @given(TIMES, TIMES)
 def test_the_effect_lies_in_its_interval(a, b):
-    found = compare_samples(a, b)
-    assert found.low <= found.effect + 1e-12
-    assert found.effect <= found.high + 1e-12
-    assert found.effect == pytest.approx(np.median(b) / np.median(a) - 1)
-    assert 0 <= found.p <= 1
+    comparison = compare_samples(a, b)
+    assert comparison.low <= comparison.effect + 1e-12
+    assert comparison.effect <= comparison.high + 1e-12
+    assert comparison.effect == pytest.approx(np.median(b) / np.median(a) - 1)
+    assert 0 <= comparison.p <= 1
 
 
 @given(TIMES, TIMES)
 def test_a_change_has_all_its_reasons(a, b):
-    found = compare_samples(a, b)
-    if found.verdict != "not significant":
-        assert found.p < 0.001
-        assert abs(math.log1p(found.effect)) >= math.log(1.025)
-        assert found.low > 0 or found.high < 0
-        assert (found.verdict == "slower") == (found.effect > 0)
+    comparison = compare_samples(a, b)
+    if comparison.verdict != "not significant":
+        assert comparison.p < 0.001
+        assert abs(math.log1p(comparison.effect)) >= math.log(1.025)
+        assert comparison.low > 0 or comparison.high < 0
+        assert (comparison.verdict == "slower") == (comparison.effect > 0)
         assert min(len(a), len(b)) >= 7
 
 
@@ -139,9 +139,9 @@ def test_the_unit_is_no_matter(a, b, scale):
 
 @given(TIMES)
 def test_a_run_does_not_differ_from_itself(run):
-    found = compare_samples(run, run)
-    assert (found.verdict, found.effect) == ("not significant", 0)
-    assert found.u == len(run) ** 2 / 2
+    comparison = compare_samples(run, run)
+    assert (comparison.verdict, comparison.effect) == ("not significant", 0)
+    assert comparison.u == len(run) ** 2 / 2
 
 
 @given(st.floats(0.1, 1000), st.integers(1, 50), st.integers(1, 50))
@@ -150,9 +150,9 @@ def test_equal_constants_do_not_differ(value, count_a, count_b):
 
 
 def test_unequal_constants_do():
-    found = compare_samples([20.0] * 10, [22.0] * 10)
-    assert found.verdict == "slower"
-    assert found.low == found.effect == found.high == pytest.approx(0.1)
+    comparison = compare_samples([20.0] * 10, [22.0] * 10)
+    assert comparison.verdict == "slower"
+    assert comparison.low == comparison.effect == comparison.high == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize(("few", "many"), [(1, 1), (1, 500), (2, 2), (6, 500), (500, 6)])
@@ -160,37 +160,37 @@ def test_few_samples_are_never_enough(few, many):
     """Six among five hundred have a p that looks like a proof."""
     chance = np.random.default_rng(1)
     a, b = chance.normal(20, 0.1, few), chance.normal(30, 0.1, many)
-    found = compare_samples(a, b)
-    assert found.verdict == "not significant"
-    assert f"a run of {min(few, many)} samples shows too little" in found.why
+    comparison = compare_samples(a, b)
+    assert comparison.verdict == "not significant"
+    assert f"a run of {min(few, many)} samples shows too little" in comparison.why
 
 
 def test_medians_that_differ_by_chance_are_not_significant():
-    found = compare_samples(
+    comparison = compare_samples(
         [19.0, 20.0, 21.0, 20.0, 19.5, 20.5, 20.2], [20.0, 21.0, 20.5, 19.9, 20.1, 22, 19]
     )
-    assert found.verdict == "not significant"
-    assert found.why.startswith("p = ")
+    assert comparison.verdict == "not significant"
+    assert comparison.why.startswith("p = ")
 
 
 def test_another_shape_with_the_same_median_is_no_change_of_it():
     """Mann-Whitney hears the longer half; the report speaks of medians."""
     a = [20.0] * 101 + [20.1] * 99
     b = [20.0] * 101 + [30.0] * 99
-    found = compare_samples(a, b)
-    assert found.p < 0.001
-    assert found.verdict == "not significant"
-    assert "holds 0" in found.why
+    comparison = compare_samples(a, b)
+    assert comparison.p < 0.001
+    assert comparison.verdict == "not significant"
+    assert "holds 0" in comparison.why
 
 
 def test_a_middle_that_moved_alone_is_not_enough():
     """Medians of 100 and 105 ms, both exactly known, in runs that are the same but for a fifth."""
     a = [90.0] * 800 + [100.0] * 400 + [120.0] * 800
     b = [90.0] * 800 + [105.0] * 400 + [120.0] * 800
-    found = compare_samples(a, b)
-    assert found.low == found.effect == pytest.approx(0.05)
-    assert 0.001 < found.p < 0.05
-    assert found.verdict == "not significant"
+    comparison = compare_samples(a, b)
+    assert comparison.low == comparison.effect == pytest.approx(0.05)
+    assert 0.001 < comparison.p < 0.05
+    assert comparison.verdict == "not significant"
 
 
 def test_samples_that_follow_each_other_say_less():

@@ -42,13 +42,13 @@ def test_looks_are_at_a_growing_distance():
     looks = [*stats_coverage.looks()]
     assert looks[:3] == [20, 21, 22]
     assert looks[-1] == stats_coverage.MOST
-    for one, following in islice(pairwise(looks), len(looks) - 2):
-        assert following - one == max(1, one // 16)
+    for each, following in islice(pairwise(looks), len(looks) - 2):
+        assert following - each == max(1, each // 16)
 
 
 def test_it_prints_all_its_tables(capsys):
     assert stats_coverage.main(["--trials", "2", "--seed", "3"]) == 0
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     for title in (
         "interval holds the true median",
         "thought to change slowly",
@@ -57,5 +57,5 @@ def test_it_prints_all_its_tables(capsys):
         "compare calls a change",
         "compare_runs calls a change",
     ):
-        assert f"| {title} (%)" in told
-    assert "nan" not in told
+        assert f"| {title} (%)" in output
+    assert "nan" not in output

@@ -86,14 +86,14 @@ def test_it_lies_in_the_range_and_around_the_median(samples):
 @given(TIMES, st.floats(0.01, 100), st.floats(0, 1000))
 def test_it_moves_and_grows_with_its_samples(samples, scale, shift):
     low, high = median_interval(samples)
-    moved = median_interval([scale * one + shift for one in samples])
+    moved = median_interval([scale * sample + shift for sample in samples])
     assert moved == pytest.approx((scale * low + shift, scale * high + shift))
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=60))
 def test_turned_over_it_is_its_own_mirror_image(samples):
     low, high = median_interval(samples)
-    assert median_interval([-one for one in samples]) == pytest.approx((-high, -low))
+    assert median_interval([-sample for sample in samples]) == pytest.approx((-high, -low))
 
 
 @given(st.floats(1e-3, 1e6), st.integers(1, 300))
@@ -104,7 +104,7 @@ def test_a_constant_series_has_no_width(value, count):
 def test_many_series_at_once_are_each_by_itself():
     series = np.sort(np.random.default_rng(3).normal(20, 1, (5, 40)))
     lows, highs = interval_ends(series, ranks(40))
-    assert [*zip(lows, highs, strict=True)] == [median_interval(one) for one in series]
+    assert [*zip(lows, highs, strict=True)] == [median_interval(sery) for sery in series]
 
 
 def test_a_large_number_of_samples_does_not_underflow():

@@ -58,43 +58,43 @@ def test_more_turns_find_smaller_changes():
 def test_a_board_that_warms_up_favours_nobody():
     """Each run 1 % slower than the one before: A-B-B-A has both in the same middle."""
     a1, b1, b2, a2 = (runs(20 * 1.01**place) for place in range(4))
-    found = compare_runs([(a1, b1), (a2, b2)])
-    assert found.effect == pytest.approx(0, abs=1e-12)
-    assert found.verdict == "not significant"
+    comparison = compare_runs([(a1, b1), (a2, b2)])
+    assert comparison.effect == pytest.approx(0, abs=1e-12)
+    assert comparison.verdict == "not significant"
 
 
 def test_a_thousand_samples_do_not_outweigh_two_runs():
     chance = np.random.default_rng(1)
     quiet = made_times.times("normal", chance, 2, 2, 5000)
     offsets = np.array([[0.99], [1.01]])
-    found = compare_runs([*zip(quiet[0] * offsets, 1.02 * quiet[1] * offsets, strict=True)])
-    assert found.verdict == "not significant"
+    comparison = compare_runs([*zip(quiet[0] * offsets, 1.02 * quiet[1] * offsets, strict=True)])
+    assert comparison.verdict == "not significant"
 
 
 def test_by_hand():
     """Quiet runs of 100, 102 and 110, 112: pooled with 0.5 %, worth two degrees of freedom."""
-    found = compare_runs([(runs(100), runs(110)), (runs(102), runs(112))])
+    comparison = compare_runs([(runs(100), runs(110)), (runs(102), runs(112))])
     a, b = np.log([100, 102]), np.log([110, 112])
     freedom = 2 + 2
     variance = (2 * 0.005**2 + ((a - a.mean()) ** 2).sum() + ((b - b.mean()) ** 2).sum()) / freedom
     error = math.sqrt(variance)  # of a difference of two means of two
     middle, reach = b.mean() - a.mean(), student.ppf(0.975, freedom) * error
-    assert found.median_a == pytest.approx(math.sqrt(100 * 102))
-    assert found.median_b == pytest.approx(math.sqrt(110 * 112))
-    assert found.effect == pytest.approx(math.expm1(middle))
-    assert found.low == pytest.approx(math.expm1(middle - reach))
-    assert found.high == pytest.approx(math.expm1(middle + reach))
-    assert found.p == pytest.approx(2 * student.sf(middle / error, freedom))
-    assert (found.u, found.verdict) == (4, "slower")
+    assert comparison.median_a == pytest.approx(math.sqrt(100 * 102))
+    assert comparison.median_b == pytest.approx(math.sqrt(110 * 112))
+    assert comparison.effect == pytest.approx(math.expm1(middle))
+    assert comparison.low == pytest.approx(math.expm1(middle - reach))
+    assert comparison.high == pytest.approx(math.expm1(middle + reach))
+    assert comparison.p == pytest.approx(2 * student.sf(middle / error, freedom))
+    assert (comparison.u, comparison.verdict) == (4, "slower")
 
 
 def test_scatter_within_the_runs_widens_the_interval():
     """Medians known to 100 ± 5 ms: a standard deviation of 2.6 % beside the 0.5 % of runs."""
     noisy = [95.0, 105.0] * 5
-    found = compare_runs([(noisy, noisy), (noisy, noisy)])
+    comparison = compare_runs([(noisy, noisy), (noisy, noisy)])
     scatter = math.log(105 / 95) / 2 / 1.96
     error = math.sqrt((2 * (0.005**2 + scatter**2)) / 4)
-    assert math.log1p(found.high) == pytest.approx(student.ppf(0.975, 4) * error)
+    assert math.log1p(comparison.high) == pytest.approx(student.ppf(0.975, 4) * error)
 
 
 def test_one_run_a_side_is_judged_by_what_runs_are_thought_to_differ_by():
@@ -104,17 +104,17 @@ def test_one_run_a_side_is_judged_by_what_runs_are_thought_to_differ_by():
 
 
 def test_less_than_one_percent_is_never_a_change():
-    found = compare_runs([(runs(100), runs(100.9))] * 30)
-    assert found.p < 0.005
-    assert found.verdict == "not significant"
-    assert "1 %" in found.why
+    comparison = compare_runs([(runs(100), runs(100.9))] * 30)
+    assert comparison.p < 0.005
+    assert comparison.verdict == "not significant"
+    assert "1 %" in comparison.why
 
 
 @pytest.mark.parametrize("count", [1, 2, 6])
 def test_runs_of_few_samples_are_never_enough(count):
-    found = compare_runs([(runs(100), runs(200)), (runs(100), runs(200, count))])
-    assert found.verdict == "not significant"
-    assert f"a run of {count} samples shows too little" in found.why
+    comparison = compare_runs([(runs(100), runs(200)), (runs(100), runs(200, count))])
+    assert comparison.verdict == "not significant"
+    assert f"a run of {count} samples shows too little" in comparison.why
 
 
 def figures(found: Comparison) -> tuple[float, ...]:
@@ -139,8 +139,8 @@ def test_neither_unit_nor_order_of_pairs_matter(pairs, scale):
 
 @given(st.lists(RUN, min_size=1, max_size=4))
 def test_runs_do_not_differ_from_themselves(same):
-    found = compare_runs([(run, run) for run in same])
-    assert (found.verdict, found.effect, found.p) == ("not significant", 0, 1)
+    comparison = compare_runs([(run, run) for run in same])
+    assert (comparison.verdict, comparison.effect, comparison.p) == ("not significant", 0, 1)
 
 
 def test_no_runs_are_nothing_to_compare():

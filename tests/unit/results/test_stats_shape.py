@@ -76,29 +76,29 @@ def test_independent_samples_change_slowly_in_one_run_of_two_hundred(name, count
 
 
 def test_drift_tells_from_where_to_where():
-    found = find_drift([10.0] * 50 + [12.0] * 50)
-    assert found is not None
-    assert (found.before, found.after, found.direction) == (10, 12, "slower")
-    assert found.size == pytest.approx(2 / 11)
+    drift = find_drift([10.0] * 50 + [12.0] * 50)
+    assert drift is not None
+    assert (drift.before, drift.after, drift.direction) == (10, 12, "slower")
+    assert drift.size == pytest.approx(2 / 11)
 
 
 def test_a_run_may_become_faster():
-    found = find_drift(np.linspace(12, 10, 200))
-    assert found is not None
-    assert found.direction == "faster"
-    assert found.before > found.after
+    drift = find_drift(np.linspace(12, 10, 200))
+    assert drift is not None
+    assert drift.direction == "faster"
+    assert drift.before > drift.after
 
 
 def test_a_trend_counts_by_the_distance_of_its_outer_fifths():
-    found = find_drift(np.linspace(10, 11, 1000))
-    assert found is not None
-    assert found.size == pytest.approx(0.8 / 10.5, rel=0.01)
+    drift = find_drift(np.linspace(10, 11, 1000))
+    assert drift is not None
+    assert drift.size == pytest.approx(0.8 / 10.5, rel=0.01)
 
 
 def test_a_swell_is_told_by_its_top():
-    found = find_drift(10 + np.sin(np.linspace(0, np.pi, 1000)))
-    assert found is not None
-    assert found.before < found.after == pytest.approx(11, abs=0.05)
+    drift = find_drift(10 + np.sin(np.linspace(0, np.pi, 1000)))
+    assert drift is not None
+    assert drift.before < drift.after == pytest.approx(11, abs=0.05)
 
 
 @pytest.mark.parametrize("course", COURSES)
@@ -118,7 +118,7 @@ def test_a_small_change_is_not_blown_up_by_noise(course, count):
 @given(st.lists(st.floats(1, 100), min_size=40, max_size=40))
 def test_backwards_a_drift_is_as_large(samples):
     there, back = find_drift(samples), find_drift(samples[::-1])
-    sizes = [abs(found.size) if found else 0 for found in (there, back)]
+    sizes = [abs(result.size) if result else 0 for result in (there, back)]
     assert sizes[0] == pytest.approx(sizes[1])
 
 
@@ -139,8 +139,8 @@ def test_a_drift_has_no_unit(scale):
     [(10, 0.4, 30), (10, 0.4, 100), (10, 0.2, 100), (6, 0.25, 300), (5, 0.4, 300), (20, 0.15, 300)],
 )
 def test_two_modes_are_found(distance, minor, count):
-    made = partial(made_times.apart, distance, minor, chance())
-    assert rate(find_modes, made(RUNS, count)) >= FOUND
+    result = partial(made_times.apart, distance, minor, chance())
+    assert rate(find_modes, result(RUNS, count)) >= FOUND
 
 
 def test_outliers_do_not_hide_two_modes():
@@ -167,20 +167,20 @@ def test_a_drift_is_no_mode(course):
 
 
 def test_modes_tell_where_and_how_often():
-    found = find_modes(made_times.apart(10, 0.4, chance(), 2000))
-    assert found is not None
-    assert found.low == pytest.approx(20, rel=0.002)
-    assert found.high == pytest.approx(22, rel=0.002)
-    assert found.low_share == pytest.approx(0.6, abs=0.03)
-    assert found.high_share == pytest.approx(1 - found.low_share)
-    assert found.apart == pytest.approx(2 / 20.2, rel=0.05)
+    modes = find_modes(made_times.apart(10, 0.4, chance(), 2000))
+    assert modes is not None
+    assert modes.low == pytest.approx(20, rel=0.002)
+    assert modes.high == pytest.approx(22, rel=0.002)
+    assert modes.low_share == pytest.approx(0.6, abs=0.03)
+    assert modes.high_share == pytest.approx(1 - modes.low_share)
+    assert modes.apart == pytest.approx(2 / 20.2, rel=0.05)
 
 
 def test_modes_without_noise_have_their_exact_places():
-    found = find_modes([10.0, 10.0, 11.0] * 20)
-    assert found is not None
-    assert (found.low, found.high) == (10, 11)
-    assert found.low_share == pytest.approx(2 / 3)
+    modes = find_modes([10.0, 10.0, 11.0] * 20)
+    assert modes is not None
+    assert (modes.low, modes.high) == (10, 11)
+    assert modes.low_share == pytest.approx(2 / 3)
 
 
 def test_modes_one_percent_apart_are_not_worth_a_word():
@@ -195,10 +195,10 @@ def test_a_few_slow_samples_are_a_tail():
 def test_where_the_modes_are_does_not_depend_on_the_order(randomness):
     """Whether they count does: samples that happen to lie as if they changed once have drifted."""
     run = made_times.apart(10, 0.4, chance(), 100).tolist()
-    found = find_modes(run)
+    modes = find_modes(run)
     randomness.shuffle(run)
-    assert found is not None
-    assert find_modes(run) in {found, None}
+    assert modes is not None
+    assert find_modes(run) in {modes, None}
 
 
 # Both

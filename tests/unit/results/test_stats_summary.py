@@ -22,26 +22,26 @@ FIGURES = [name for name in Summary.__struct_fields__ if name != "count"]
 
 def test_by_hand():
     """Percentiles of 1 to 11: rank 1 + p · 10."""
-    found = summary.summarize([11, 1, 10, 2, 9, 3, 8, 4, 7, 5, 6])
-    assert (found.count, found.min, found.max) == (11, 1, 11)
-    assert (found.p10, found.median, found.p90) == (2, 6, 10)
-    assert found.p99 == pytest.approx(10.9)
-    assert found.mad == 3
-    assert (found.low, found.high) == median_interval(range(1, 12))
+    result = summary.summarize([11, 1, 10, 2, 9, 3, 8, 4, 7, 5, 6])
+    assert (result.count, result.min, result.max) == (11, 1, 11)
+    assert (result.p10, result.median, result.p90) == (2, 6, 10)
+    assert result.p99 == pytest.approx(10.9)
+    assert result.mad == 3
+    assert (result.low, result.high) == median_interval(range(1, 12))
 
 
 def test_one_outlier_moves_neither_median_nor_deviation():
     calm, spoilt = [20.0, 20.1, 19.9, 20.2, 19.8, 20.0, 20.1], 500.0
-    found = summary.summarize([*calm, spoilt])
-    assert found.median == pytest.approx(20.05)
-    assert found.mad == pytest.approx(0.1)
-    assert found.max == spoilt
+    result = summary.summarize([*calm, spoilt])
+    assert result.median == pytest.approx(20.05)
+    assert result.mad == pytest.approx(0.1)
+    assert result.max == spoilt
 
 
 def test_half_width_is_a_fraction_of_the_median():
-    found = summary.summarize([19.0, 20.0, 21.0])
-    assert (found.low, found.median, found.high) == (19, 20, 21)
-    assert found.half_width == pytest.approx(0.05)
+    result = summary.summarize([19.0, 20.0, 21.0])
+    assert (result.low, result.median, result.high) == (19, 20, 21)
+    assert result.half_width == pytest.approx(0.05)
 
 
 def test_half_width_around_zero():
@@ -71,7 +71,10 @@ def test_the_order_of_samples_is_no_matter(samples, chance: random.Random):
 
 @given(TIMES, st.floats(0.01, 100))
 def test_another_unit_is_another_scale(samples, scale):
-    before, after = summary.summarize(samples), summary.summarize([scale * one for one in samples])
+    before, after = (
+        summary.summarize(samples),
+        summary.summarize([scale * sample for sample in samples]),
+    )
     for name in FIGURES:
         expected = pytest.approx(scale * getattr(before, name), rel=1e-9, abs=1e-9 * scale)
         assert getattr(after, name) == expected, name
@@ -79,7 +82,10 @@ def test_another_unit_is_another_scale(samples, scale):
 
 @given(TIMES, st.floats(0, 1000))
 def test_a_constant_on_top_moves_all_but_the_deviation(samples, shift):
-    before, after = summary.summarize(samples), summary.summarize([one + shift for one in samples])
+    before, after = (
+        summary.summarize(samples),
+        summary.summarize([sample + shift for sample in samples]),
+    )
     for name in FIGURES:
         moved = getattr(before, name) + (0 if name == "mad" else shift)
         assert getattr(after, name) == pytest.approx(moved, rel=1e-9, abs=1e-6), name
@@ -87,24 +93,30 @@ def test_a_constant_on_top_moves_all_but_the_deviation(samples, shift):
 
 @given(st.floats(1e-3, 1e6), st.integers(1, 100))
 def test_a_constant_series(value, count):
-    found = summary.summarize([value] * count)
-    assert {getattr(found, name) for name in FIGURES if name != "mad"} == {value}
-    assert found.mad == found.half_width == 0
+    result = summary.summarize([value] * count)
+    assert {getattr(result, name) for name in FIGURES if name != "mad"} == {value}
+    assert result.mad == result.half_width == 0
 
 
 def test_one_sample_is_all_its_figures():
-    found = summary.summarize([7.5])
-    assert (found.count, found.min, found.median, found.high, found.mad) == (1, 7.5, 7.5, 7.5, 0)
+    result = summary.summarize([7.5])
+    assert (result.count, result.min, result.median, result.high, result.mad) == (
+        1,
+        7.5,
+        7.5,
+        7.5,
+        0,
+    )
 
 
 def test_two_samples():
-    found = summary.summarize([3.0, 1.0])
-    assert (found.low, found.median, found.high, found.mad) == (1, 2, 3, 1)
+    result = summary.summarize([3.0, 1.0])
+    assert (result.low, result.median, result.high, result.mad) == (1, 2, 3, 1)
 
 
 def test_it_survives_being_written_and_read():
-    found = summary.summarize([1.0, 2.0, 4.0])
-    assert msgspec.json.decode(msgspec.json.encode(found), type=Summary) == found
+    result = summary.summarize([1.0, 2.0, 4.0])
+    assert msgspec.json.decode(msgspec.json.encode(result), type=Summary) == result
 
 
 @pytest.mark.parametrize("samples", [[], [1.0, math.nan], [math.inf, 1.0]])

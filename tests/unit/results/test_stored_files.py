@@ -55,8 +55,8 @@ def test_a_result_with_energy_and_verdict_loads() -> None:
     drawn = inference_energy(read.energy)
     assert drawn
     assert drawn.average_w == pytest.approx(6.83)
-    made = make_row(read)
-    assert (made.verdict.state, made.power and made.power.source) == ("SUSPECT", "PMIC")
+    row = make_row(read)
+    assert (row.verdict.state, row.power and row.power.source) == ("SUSPECT", "PMIC")
 
 
 def test_a_result_is_written_as_it_was_read() -> None:
@@ -111,15 +111,15 @@ def test_what_nnrun_saw_loads() -> None:
 
 
 def test_the_history_has_both_benchmarks() -> None:
-    assert [one.run for one in stored_rows()] == [OLD_BENCH, BENCH]
+    assert [stored_row.run for stored_row in stored_rows()] == [OLD_BENCH, BENCH]
 
 
 def test_kept_accuracies_load() -> None:
-    told = {one.by: one for one in stored_evaluations()}
-    assert sorted(told) == ["board", "desktop"]
-    assert told["desktop"].assumed == ["order", "mean", "norm", "fit", "activation"]
-    assert told["desktop"].accuracy.startswith("50.00 (23.7 to 76.3) % top-1 (data, 10 pictures")
-    assert told["board"].precision == "fp32"
+    result = {stored_evaluation.by: stored_evaluation for stored_evaluation in stored_evaluations()}
+    assert sorted(result) == ["board", "desktop"]
+    assert result["desktop"].assumed == ["order", "mean", "norm", "fit", "activation"]
+    assert result["desktop"].accuracy.startswith("50.00 (23.7 to 76.3) % top-1 (data, 10 pictures")
+    assert result["board"].precision == "fp32"
 
 
 def test_manifests_load() -> None:
@@ -127,7 +127,7 @@ def test_manifests_load() -> None:
         *("builds", "conversions", "ncnn", "toolchains")
     }
     for file in MANIFESTS:
-        assert all(len(one.sha256) == 64 for one in read_files(file.parent).values())
+        assert all(len(each.sha256) == 64 for each in read_files(file.parent).values())
 
 
 def test_a_manifest_is_written_as_it_was_read() -> None:

@@ -45,10 +45,10 @@ def test_a_cool_and_quiet_board_is_not_waited_for(
     board: LocalBoard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     says(monkeypatch, "10.00 45000 700", "11.00 45100 702", "12.00 90000 900", end="read -r _")
-    found = wait_until_idle(board, LIMITS)
-    assert found.ok
-    assert found.temperature_mc == 45100
-    assert found.load == pytest.approx(0.02)
+    until_idle = wait_until_idle(board, LIMITS)
+    assert until_idle.ok
+    assert until_idle.temperature_mc == 45100
+    assert until_idle.load == pytest.approx(0.02)
     assert board.commands == 1
 
 
@@ -56,9 +56,9 @@ def test_a_hot_board_is_waited_for_until_it_is_cool(
     board: LocalBoard, monkeypatch: pytest.MonkeyPatch, notes: list[str]
 ) -> None:
     says(monkeypatch, "1 72000 0", "2 66000 0", "3 61000 0", "4 60000 0", "5 59999 0", "6 1 0")
-    found = wait_until_idle(board, LIMITS)
-    assert found.ok
-    assert found.temperature_mc == 59999
+    until_idle = wait_until_idle(board, LIMITS)
+    assert until_idle.ok
+    assert until_idle.temperature_mc == 59999
     assert not any("going on" in note for note in notes)
 
 
@@ -66,17 +66,17 @@ def test_a_board_at_work_is_waited_for_until_it_is_quiet(
     board: LocalBoard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     says(monkeypatch, "1 45000 0", "2 45000 180", "3 45000 190", "4 45000 199", "5 45000 199")
-    found = wait_until_idle(board, LIMITS)
-    assert found.quiet
-    assert found.load == pytest.approx(0.09)
+    until_idle = wait_until_idle(board, LIMITS)
+    assert until_idle.quiet
+    assert until_idle.load == pytest.approx(0.09)
 
 
 def test_a_board_that_stays_hot_is_told_so(
     board: LocalBoard, monkeypatch: pytest.MonkeyPatch, notes: list[str]
 ) -> None:
     says(monkeypatch, "1 72000 0", "2 71500 1", "3 71000 1")
-    found = wait_until_idle(board, LIMITS)
-    assert (found.cool, found.quiet, found.ok) == (False, True, False)
+    until_idle = wait_until_idle(board, LIMITS)
+    assert (until_idle.cool, until_idle.quiet, until_idle.ok) == (False, True, False)
     assert "local: still 71.0 °C, 0.00 cores busy" in notes[-1]
     assert [note[0] for note in notes[:2]] == ["…", "✗"]
 
@@ -84,18 +84,18 @@ def test_a_board_that_stays_hot_is_told_so(
 def test_the_waiting_has_an_end(board: LocalBoard, monkeypatch: pytest.MonkeyPatch) -> None:
     says(monkeypatch, *(f"{n} 72000 {n * 100}" for n in range(1, 90)), end="read -r _")
     limits = Conditions(settle_s=0)
-    found = wait_until_idle(board, limits)
-    assert (found.cool, found.quiet) == (False, False)
-    assert found.load == pytest.approx(1.0)
+    until_idle = wait_until_idle(board, limits)
+    assert (until_idle.cool, until_idle.quiet) == (False, False)
+    assert until_idle.load == pytest.approx(1.0)
 
 
 def test_a_board_without_a_thermometer_is_waited_for_until_it_is_quiet(
     board: LocalBoard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     says(monkeypatch, "1 - 0", "2 - 50", "3 - 51")
-    found = wait_until_idle(board, LIMITS)
-    assert found.ok
-    assert (found.temperature_mc, found.text) == (None, "0.01 cores busy")
+    until_idle = wait_until_idle(board, LIMITS)
+    assert until_idle.ok
+    assert (until_idle.temperature_mc, until_idle.text) == (None, "0.01 cores busy")
 
 
 def test_a_board_that_says_nothing_is_an_error(
@@ -128,10 +128,10 @@ def test_ctrl_c_ends_the_waiting(board: LocalBoard, monkeypatch: pytest.MonkeyPa
 
 def test_this_machine_tells_how_it_is(board: LocalBoard) -> None:
     said = board.script("look", "3", "0.01").out.splitlines()
-    found = list(parse_looks(said))
-    assert len(found) == len(said) == 3
-    assert found[0].uptime_s <= found[1].uptime_s <= found[2].uptime_s
-    assert 0 < found[0].busy_ticks <= found[2].busy_ticks
+    result = list(parse_looks(said))
+    assert len(result) == len(said) == 3
+    assert result[0].uptime_s <= result[1].uptime_s <= result[2].uptime_s
+    assert 0 < result[0].busy_ticks <= result[2].busy_ticks
 
 
 def test_a_look_is_no_work_but_sleep(board: LocalBoard, tmp_path: Path) -> None:
@@ -148,8 +148,8 @@ def test_a_look_is_no_work_but_sleep(board: LocalBoard, tmp_path: Path) -> None:
 
 @given(st.integers(0, 10**9), st.integers(0, 10**6), st.floats(0.01, 1000))
 def test_load_is_what_was_worked_in_the_time(ticks: int, more: int, seconds: float) -> None:
-    found = cores_between(look(0, None, ticks), look(seconds, None, ticks + more))
-    assert found == pytest.approx(more / 100 / seconds)
+    result = cores_between(look(0, None, ticks), look(seconds, None, ticks + more))
+    assert result == pytest.approx(more / 100 / seconds)
 
 
 def test_without_time_between_nothing_is_known() -> None:
@@ -159,12 +159,12 @@ def test_without_time_between_nothing_is_known() -> None:
 
 @given(st.integers(-20_000, 120_000), st.integers(0, 400))
 def test_cool_and_quiet_are_strictly_below_the_limits(warm: int, ticks: int) -> None:
-    found = judge_idle(look(1, None, 0), look(2, warm, ticks), 1, LIMITS)
-    assert found.cool == (warm < 60_000)
-    assert found.quiet == (ticks < 10)
-    assert found.ok == (found.cool and found.quiet)
+    result = judge_idle(look(1, None, 0), look(2, warm, ticks), 1, LIMITS)
+    assert result.cool == (warm < 60_000)
+    assert result.quiet == (ticks < 10)
+    assert result.ok == (result.cool and result.quiet)
 
 
 @given(st.text())
 def test_any_line_is_a_look_or_none(line: str) -> None:
-    assert all(isinstance(one, BoardLook) for one in parse_looks([line]))
+    assert all(isinstance(parse_look, BoardLook) for parse_look in parse_looks([line]))

@@ -72,7 +72,7 @@ def back(board: LocalBoard) -> list[str]:
 
 
 def shas(*what: Release) -> set[str]:
-    return {file.sha256 for one in what for file in one.files}
+    return {file.sha256 for each in what for file in each.files}
 
 
 def three() -> list[Release]:
@@ -126,11 +126,11 @@ def test_two_releases_go_in_one_conversation_and_the_last_is_current(board: Loca
 
 def test_a_file_of_two_releases_travels_once_and_lies_there_once(board: LocalBoard) -> None:
     shared = noise(1, 10_000).hex()
-    one = release("one", shared=shared, own="a")
+    single = release("one", shared=shared, own="a")
     two = release("two", renamed=shared, own="b")
-    done = put(board, one, two)
+    done = put(board, single, two)
     assert done.content == len(shared) + 2
-    places = [one.folder + "/shared", two.folder + "/renamed"]
+    places = [single.folder + "/shared", two.folder + "/renamed"]
     assert len({(board.home / place).stat().st_ino for place in places}) == 1
 
 
@@ -299,12 +299,12 @@ def _zstd(packed: bytes) -> bytes:
 
 def _gzip(packed: bytes) -> bytes:
     """As far as it goes: members follow each other, the last one may be cut."""
-    found = b""
+    result = b""
     while packed:
         member = zlib.decompressobj(31)
-        found += member.decompress(packed)
+        result += member.decompress(packed)
         packed = member.unused_data
-    return found
+    return result
 
 
 def _forget(board: LocalBoard, what: Release) -> None:
@@ -334,8 +334,8 @@ def test_a_link_that_breaks_says_to_try_again(board: LocalBoard) -> None:
 
 def test_whoever_reads_meanwhile_never_sees_half_a_release(board: LocalBoard) -> None:
     wholes = {
-        one.id: content(one.files[0].path.parent)
-        for one in (release(f"r{n}", a=f"a{n}", b=f"b{n}", c=f"c{n}") for n in range(4))
+        each.id: content(each.files[0].path.parent)
+        for each in (release(f"r{n}", a=f"a{n}", b=f"b{n}", c=f"c{n}") for n in range(4))
     }
     seen: list[bool] = []
     over = threading.Event()
@@ -383,15 +383,15 @@ def test_a_disk_that_fills_up_on_the_way_says_so(board: LocalBoard) -> None:
 
 
 def test_what_a_board_cannot_run_is_not_sent_and_the_board_is_let_go(board: LocalBoard) -> None:
-    asked: list[int] = []
+    request: list[int] = []
 
     def refuse(told: Facts, size: int) -> None:
-        asked.append(size)
+        request.append(size)
         raise WrongBoard(f"no, {told.machine}")
 
     with pytest.raises(WrongBoard):
         deploy_releases(board, [release(nnrun="program")], lease(), check=refuse)
-    assert asked == [7]
+    assert request == [7]
     assert (board.sent, blobs(board), current(board)) == (0, set(), None)
     assert lease_holder(board) == ""
 
@@ -527,13 +527,13 @@ def test_gc_waits_for_whoever_holds_the_board(board: LocalBoard) -> None:
 )
 def test_whatever_was_done_gc_never_takes_what_is_in_use(plan: Sequence[str], keep: int) -> None:
     with temporary_board() as board:
-        known: dict[str, Release] = {}
+        reference: dict[str, Release] = {}
         for step in plan:
             if step == "<":
                 back(board)
                 continue
             what = release(f"gc-{step}", shared="shared", own=step)
-            known[what.id] = what
+            reference[what.id] = what
             put(board, what)
         now = current(board)
         gc(board, keep)
@@ -543,7 +543,7 @@ def test_whatever_was_done_gc_never_takes_what_is_in_use(plan: Sequence[str], ke
         assert len(left) <= keep + 1
         for name in left:
             assert set(content(board.yard / "releases" / name)) == {"shared", "own"}
-        assert blobs(board) == shas(*(known[name] for name in left))
+        assert blobs(board) == shas(*(reference[name] for name in left))
 
 
 @pytest.mark.parametrize("label", ["", "  two  words ", "a\nb", "\x1b[31mred\x00", "$(x) `y` 'z'"])

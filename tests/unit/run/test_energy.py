@@ -31,21 +31,21 @@ def steady(watts: float, *, begin: float = 100.0, count: int = 5) -> list[PowerS
 def measured(
     idle: list[PowerSample], busy: list[PowerSample], samples: list[float], **changes
 ) -> EnergyRun:
-    told = {"source": "pmic"} | changes
-    return EnergyRun(idle=idle, busy=busy, samples_ms=samples, **told)
+    result = {"source": "pmic"} | changes
+    return EnergyRun(idle=idle, busy=busy, samples_ms=samples, **result)
 
 
 def test_by_hand():
     """2 W idle and 5 W busy over inferences of 20 ms: 0.1 J, 0.06 J of them above idle."""
-    found = inference_energy(measured(steady(2.0), steady(5.0), [20.0] * 50))
-    assert found is not None
-    assert found.idle_w == pytest.approx(2)
-    assert found.average_w == pytest.approx(5)
-    assert found.joules == pytest.approx(0.1)
-    assert found.above_idle_joules == pytest.approx(0.06)
-    assert found.wall_w == pytest.approx(5 * 1.1451 + 0.5879)
-    assert found.wall_joules == pytest.approx(0.02 * (5 * 1.1451 + 0.5879))
-    assert found.wall_is_estimate
+    result = inference_energy(measured(steady(2.0), steady(5.0), [20.0] * 50))
+    assert result is not None
+    assert result.idle_w == pytest.approx(2)
+    assert result.average_w == pytest.approx(5)
+    assert result.joules == pytest.approx(0.1)
+    assert result.above_idle_joules == pytest.approx(0.06)
+    assert result.wall_w == pytest.approx(5 * 1.1451 + 0.5879)
+    assert result.wall_joules == pytest.approx(0.02 * (5 * 1.1451 + 0.5879))
+    assert result.wall_is_estimate
 
 
 def test_rails_add_up():
@@ -60,20 +60,20 @@ def test_the_walls_estimate_names_its_source():
 
 
 def test_a_meter_measures_the_wall_itself():
-    found = inference_energy(
+    result = inference_energy(
         measured(steady(3.0), steady(8.0), [10.0], source="meter", meter="plug --watts")
     )
-    assert found is not None
-    assert found.wall_w == found.average_w == pytest.approx(8)
-    assert found.wall_joules == found.joules == pytest.approx(0.08)
-    assert not found.wall_is_estimate
+    assert result is not None
+    assert result.wall_w == result.average_w == pytest.approx(8)
+    assert result.wall_joules == result.joules == pytest.approx(0.08)
+    assert not result.wall_is_estimate
 
 
 def test_hiccups_draw_energy_too():
     """The mean time, not the median: nine inferences of 10 ms and one of 110 take 200 ms."""
-    found = inference_energy(measured(steady(1.0), steady(5.0), [10.0] * 9 + [110.0]))
-    assert found is not None
-    assert found.joules == pytest.approx(5 * 0.020)
+    result = inference_energy(measured(steady(1.0), steady(5.0), [10.0] * 9 + [110.0]))
+    assert result is not None
+    assert result.joules == pytest.approx(5 * 0.020)
 
 
 @pytest.mark.parametrize(
@@ -108,20 +108,20 @@ def test_an_average_lies_between_least_and_most(steps):
     for passed, watts in steps:
         at += passed
         moments.append(PowerSample(uptime_s=at, rails_w={"all": watts}))
-    found = average_w(moments)
-    assert found is not None
+    result = average_w(moments)
+    assert result is not None
     watts_seen = [watts for _, watts in steps]
-    assert min(watts_seen) <= found + 1e-9
-    assert found <= max(watts_seen) + 1e-9
+    assert min(watts_seen) <= result + 1e-9
+    assert result <= max(watts_seen) + 1e-9
 
 
 @given(st.floats(0.1, 30), st.floats(0.1, 30), st.lists(st.floats(0.1, 1e4), min_size=1))
 def test_idle_and_what_is_above_it_are_the_whole(idle, busy, samples):
-    found = inference_energy(measured(steady(idle), steady(busy), samples))
-    assert found is not None
-    of_idle = found.idle_w * math.fsum(samples) / len(samples) / 1000
-    assert found.above_idle_joules + of_idle == pytest.approx(found.joules)
-    assert found.wall_joules > found.joules
+    result = inference_energy(measured(steady(idle), steady(busy), samples))
+    assert result is not None
+    of_idle = result.idle_w * math.fsum(samples) / len(samples) / 1000
+    assert result.above_idle_joules + of_idle == pytest.approx(result.joules)
+    assert result.wall_joules > result.joules
 
 
 @pytest.mark.parametrize(

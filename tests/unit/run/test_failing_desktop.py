@@ -45,9 +45,9 @@ def board(tmp_path: Path) -> LocalBoard:
 
 @pytest.fixture
 def line(board: LocalBoard) -> Iterator[BoardConnection]:
-    made = BoardConnection(select_board("pi@127.0.0.1:1"), "desktop", wait_s=0)
-    made._session = board
-    yield made
+    connection = BoardConnection(select_board("pi@127.0.0.1:1"), "desktop", wait_s=0)
+    connection._session = board
+    yield connection
     for folder in (board.yard / "runs").glob("*"):
         cancel_process(board, folder.name)
 

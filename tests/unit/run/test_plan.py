@@ -110,7 +110,7 @@ def test_an_emulated_board_has_no_more_cores_than_this_machine(
     monkeypatch: pytest.MonkeyPatch, here: int, usual: int
 ) -> None:
     host = emulated_on(monkeypatch, here)
-    assert {one.threads for one in combine_jobs([host], [RESNET])} == {usual}
+    assert {combine_job.threads for combine_job in combine_jobs([host], [RESNET])} == {usual}
     assert combine_jobs([host], [RESNET], threads=[usual])
     with pytest.raises(WrongInput, match=f"e has {usual} core") as caught:
         combine_jobs([host], [RESNET], threads=[1, usual + 1])

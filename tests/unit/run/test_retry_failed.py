@@ -37,10 +37,10 @@ def test_jobs_and_silent_boards_come_back_as_they_were() -> None:
         jobs=stored, boards=["pi4"], models=["resnet18"], bench=BenchDuration(loops=7)
     )
     save_retry_state("bench", kept)
-    found = load_retry_state("bench")
-    assert list(found.jobs) == stored
-    assert found.hosts == ["pi5", "pi4"]
-    assert found.bench == BenchDuration(loops=7)
+    loaded = load_retry_state("bench")
+    assert list(loaded.jobs) == stored
+    assert loaded.hosts == ["pi5", "pi4"]
+    assert loaded.bench == BenchDuration(loops=7)
 
 
 def test_each_kind_of_command_has_its_own_failures() -> None:

@@ -81,7 +81,7 @@ def each(
     )
 
 
-def told(line: BoardConnection, job: Job) -> str:
+def describe(line: BoardConnection, job: Job) -> str:
     return f"{line.name} did {job[1]}"
 
 
@@ -91,7 +91,7 @@ def jobs_of(*groups: str, count: int = 3) -> list[Job]:
 
 def test_results_come_in_the_order_of_the_plan() -> None:
     jobs = jobs_of("a", "b", "c")
-    outcomes = each([FakeLine(name) for name in "cba"], jobs, told)
+    outcomes = each([FakeLine(name) for name in "cba"], jobs, describe)
     assert outcomes.results == [f"{group} did {number}" for group, number in jobs]
     assert outcomes.failures == []
     outcomes.require_all()
@@ -102,7 +102,7 @@ def test_boards_work_at_the_same_time() -> None:
 
     def meet(line: BoardConnection, job: Job) -> str:
         meeting.wait()
-        return told(line, job)
+        return describe(line, job)
 
     lines = [FakeLine(name) for name in "abc"]
     assert len(each(lines, jobs_of("a", "b", "c"), meet).results) == 9
@@ -117,7 +117,7 @@ def test_no_more_boards_at_once_than_asked_for() -> None:
             most[0] = max(most[0], len(+at_work))
         with guard:
             at_work[line.name] -= 1
-        return told(line, job)
+        return describe(line, job)
 
     names = "abcdef"
     each([FakeLine(name) for name in names], jobs_of(*names, count=10), count, parallel=2)
@@ -132,7 +132,7 @@ def test_the_jobs_of_one_board_are_done_strictly_in_turn() -> None:
         assert busy[line.name].acquire(blocking=False)
         order[line.name].append(job[1])
         busy[line.name].release()
-        return told(line, job)
+        return describe(line, job)
 
     lines = [FakeLine(name) for name in "abc"]
     assert not each(lines, jobs_of("a", "b", "c", count=50), alone).failures
@@ -144,7 +144,7 @@ def test_a_single_board_works_in_the_main_thread() -> None:
 
     def where(line: BoardConnection, job: Job) -> str:
         seen.append(threading.current_thread() is threading.main_thread())
-        return told(line, job)
+        return describe(line, job)
 
     each([FakeLine("a")], jobs_of("a"), where)
     assert seen == [True] * 3
@@ -154,7 +154,7 @@ def test_a_failing_job_stops_neither_its_board_nor_others(notes: list[str]) -> N
     def fail_one(line: BoardConnection, job: Job) -> str:
         if job == ("a", 1):
             raise BoardCommandFailed("a: nnrun failed", evidence="no such net", remedy="convert")
-        return told(line, job)
+        return describe(line, job)
 
     outcomes = each([FakeLine("a"), FakeLine("b")], jobs_of("a", "b"), fail_one)
     assert len(outcomes.results) == 5
@@ -173,7 +173,7 @@ def test_the_other_jobs_of_a_lost_board_are_not_begun(kind: type[PiyardError]) -
         tried.append(job)
         if line.name == "a" and job[1] == 1:
             raise kind("a is gone")
-        return told(line, job)
+        return describe(line, job)
 
     outcomes = each([FakeLine("a"), FakeLine("b")], jobs_of("a", "b", count=5), lose)
     assert sorted(job for job in tried if job[0] == "a") == [("a", 0), ("a", 1)]
@@ -208,7 +208,7 @@ def test_equal_boards_take_over_from_one_that_is_lost(notes: list[str]) -> None:
             gone.set()
             raise HostUnreachable("a is gone")
         assert gone.wait(PATIENCE_S)
-        return told(line, job)
+        return describe(line, job)
 
     lines, shared = [FakeLine("a"), FakeLine("b")], {"a": "pi5", "b": "pi5"}
     outcomes = each(lines, jobs_of("pi5", count=6), lose, shared=shared)
@@ -258,7 +258,7 @@ def _end(how: str, line: BoardConnection, job: Job) -> str:
         raise HostUnreachable(f"{line.name} is gone")
     if how == "failed":
         raise BoardCommandFailed(f"{line.name} could not do {job[1]}")
-    return told(line, job)
+    return describe(line, job)
 
 
 def _outlook(ends: Sequence[str], number: int) -> str:
@@ -299,7 +299,7 @@ def test_every_line_is_closed_when_a_job_breaks_in_a_way_nobody_thought_of() -> 
     def break_down(line: BoardConnection, job: Job) -> str:
         if line.name == "a":
             raise ZeroDivisionError
-        return told(line, job)
+        return describe(line, job)
 
     lines = [FakeLine(name) for name in "abc"]
     with pytest.raises(ZeroDivisionError):
@@ -315,13 +315,13 @@ def test_every_line_is_closed_although_closing_one_fails() -> None:
 
     lines = [Stuck("a"), FakeLine("b")]
     with suppress(BoardCommandFailed):
-        each(lines, jobs_of("a", "b"), told)
+        each(lines, jobs_of("a", "b"), describe)
     assert [line.closed for line in lines] == [1, 1]
 
 
 def test_a_board_without_jobs_is_closed_too() -> None:
     lines = [FakeLine("a"), FakeLine("b")]
-    each(lines, [("a", 0)], told)
+    each(lines, [("a", 0)], describe)
     assert [line.closed for line in lines] == [1, 1]
 
 
@@ -354,7 +354,7 @@ def test_ctrl_c_stops_all_boards_at_their_next_look_and_closes_them(
         if all_here.wait() == 0:
             press_ctrl_c()
         assert _request.wait(PATIENCE_S)
-        return told(line, job)
+        return describe(line, job)
 
     lines = [FakeLine(name) for name in "abc"]
     with suppress(KeyboardInterrupt):
@@ -367,7 +367,7 @@ def test_ctrl_c_stops_all_boards_at_their_next_look_and_closes_them(
 def test_ctrl_c_with_a_single_board_closes_it() -> None:
     def work(line: BoardConnection, job: Job) -> str:
         press_ctrl_c()
-        return told(line, job)
+        return describe(line, job)
 
     line = FakeLine("a")
     outcomes = each([line], jobs_of("a", count=3), work)
@@ -387,7 +387,7 @@ def test_boards_that_wait_for_their_turn_do_not_begin_after_ctrl_c(
         assert waits.wait(PATIENCE_S)
         press_ctrl_c()
         assert _request.wait(PATIENCE_S)
-        return told(line, job)
+        return describe(line, job)
 
     lines = [FakeLine(name) for name in "abcdef"]
     with suppress(KeyboardInterrupt):
@@ -411,7 +411,7 @@ def test_after_ctrl_c_jobs_that_never_began_have_not_failed(waits: threading.Eve
         assert waits.wait(PATIENCE_S)
         press_ctrl_c()
         assert _request.wait(PATIENCE_S)
-        return told(line, job)
+        return describe(line, job)
 
     outcomes = each([FakeLine("a"), FakeLine("b")], jobs_of("a", "b", count=4), work, parallel=1)
     assert len(outcomes.unfinished_jobs) == 7
@@ -429,7 +429,7 @@ def test_a_board_without_work_takes_over_from_one_that_is_lost_later() -> None:
             waiting.wait(0.3)
             raise HostUnreachable("a is gone")
         began.set()
-        return told(line, job)
+        return describe(line, job)
 
     lines, shared = [FakeLine("a"), FakeLine("b")], {"a": "pi5", "b": "pi5"}
     outcomes = each(lines, jobs_of("pi5", count=2), do, shared=shared)

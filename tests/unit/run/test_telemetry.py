@@ -74,9 +74,9 @@ def test_a_cut_costs_the_line_it_hits_and_no_other(
     text = lines(sorted(of, key=lambda moment: moment.uptime_s)).encode()
     at = data.draw(st.integers(0, len(text)))
     whole = text[:at].count(b"\n")
-    found = read_telemetry(written(tmp_path_factory.mktemp("run"), text[:at]))
-    assert len(found) in {whole, whole + 1}  # only the end of the line may be missing
-    assert lines(found).encode() == text[: len(lines(found))]
+    telemetry = read_telemetry(written(tmp_path_factory.mktemp("run"), text[:at]))
+    assert len(telemetry) in {whole, whole + 1}  # only the end of the line may be missing
+    assert lines(telemetry).encode() == text[: len(lines(telemetry))]
 
 
 def test_a_moment_of_nnrun_watch_is_read(tmp_path: Path) -> None:
@@ -166,23 +166,23 @@ def by_turns(count: int) -> list[Sample]:
 
 
 def test_what_the_firmware_said_holds_until_it_is_asked_again() -> None:
-    found = forward_filled(by_turns(7))
-    assert [m.arm_hz - 2_400_000_000 for m in found if m.arm_hz] == [0, 0, 2, 2, 2, 5, 5]
-    assert [m.throttled for m in found] == ["0x0", "0x0", "0x0", "0x3", "0x3", "0x3", "0x6"]
-    assert [m.khz for m in found] == [2_400_000 + at for at in range(7)]
+    result = forward_filled(by_turns(7))
+    assert [m.arm_hz - 2_400_000_000 for m in result if m.arm_hz] == [0, 0, 2, 2, 2, 5, 5]
+    assert [m.throttled for m in result] == ["0x0", "0x0", "0x0", "0x3", "0x3", "0x3", "0x6"]
+    assert [m.khz for m in result] == [2_400_000 + at for at in range(7)]
 
 
 def test_it_does_not_hold_for_longer_than_a_round() -> None:
     fell_silent = [by_turns(1)[0], *(Sample(uptime_s=at) for at in range(1, 5))]
-    found = forward_filled(fell_silent)
-    assert [m.throttled for m in found] == ["0x0", "0x0", "0x0", None, None]
-    assert [m.arm_hz is None for m in found] == [False, False, False, True, True]
+    result = forward_filled(fell_silent)
+    assert [m.throttled for m in result] == ["0x0", "0x0", "0x0", None, None]
+    assert [m.arm_hz is None for m in result] == [False, False, False, True, True]
 
 
 @given(st.lists(st.sampled_from(["0x0", "0x50005", None])))
 def test_what_was_told_stays_as_it_was_told(words: list[str | None]) -> None:
-    told = [Sample(uptime_s=at, throttled=word) for at, word in enumerate(words)]
-    found = forward_filled(told)
-    assert [m.uptime_s for m in found] == [m.uptime_s for m in told]
-    for before, after in zip(told, found, strict=True):
+    result = [Sample(uptime_s=at, throttled=word) for at, word in enumerate(words)]
+    detected = forward_filled(result)
+    assert [m.uptime_s for m in detected] == [m.uptime_s for m in result]
+    for before, after in zip(result, detected, strict=True):
         assert before.throttled in {None, after.throttled}
