@@ -7,11 +7,13 @@ from pathlib import Path
 from piyard.cli.flags import (
     BOARD,
     BOX,
-    DATA_KIND,
+    DATA,
+    DATA_FORM,
     FAIL_ABOVE_HELP,
     FORCE,
     FPS,
     HOST_HELP,
+    LIMIT_PICTURES,
     LONG,
     METER,
     MODELS,
@@ -27,6 +29,7 @@ from piyard.cli.flags import (
     RANDOM_WEIGHTS,
     RETRY,
     SCORE,
+    SPLIT,
     STRICT,
     TARGET,
     BoardsRequest,
@@ -108,22 +111,11 @@ class RunRequest(RunRequestBase, TableRequest):
 class EvaluateRequest(WorkRequest, TableRequest):
     """Options of ``evaluate``."""
 
-    data: str = flag(
-        "a folder a class, or labels.csv; COCO's JSON and pictures; MOTChallenge or OTB sequences",
-        text("FOLDER"),
-    )
+    data: str = DATA
     models: tuple[str, ...] = ONE_MODEL
-    kind: str = flag(
-        "imagenet, coco, mot or otb (recognised by its files)",
-        DATA_KIND,
-        default="",
-    )
-    pictures: int | None = flag(
-        "only so many pictures, evenly spread; of clips, the first frames",
-        whole(),
-        default=None,
-        name="limit",
-    )
+    split: str = SPLIT
+    data_format: str = DATA_FORM
+    pictures: int | None = LIMIT_PICTURES
     desktop: bool = flag(
         "also evaluate ncnn on this machine; without --host, only that", SWITCH, default=False
     )

@@ -5,10 +5,13 @@ from __future__ import annotations
 from piyard.cli.flags import (
     ANY_MODEL,
     BOARD,
+    DATA,
+    DATA_FORM,
     FAIL_ABOVE_HELP,
     HOST_HELP,
     KEEP_BY_FORCE,
     KNOWN_TARGET,
+    LIMIT_PICTURES,
     LONG,
     MODELS,
     PERCENT,
@@ -16,6 +19,7 @@ from piyard.cli.flags import (
     RANDOM_WEIGHTS,
     REPORT_FORMAT,
     ROUTE,
+    SPLIT,
     TARGET,
     TASK,
     TRUST,
@@ -55,6 +59,16 @@ class ModelsRequest(TableRequest):
     task: str = flag(
         "only models of this task: classify, detect, segment, pose or track", TASK, default=""
     )
+
+
+class DataQuery(TableRequest):
+    """Options of ``data``."""
+
+    data: str = DATA
+    split: str = SPLIT
+    data_format: str = DATA_FORM
+    task: str = flag("as a model of that task is judged by it", TASK, default="")
+    pictures: int | None = LIMIT_PICTURES
 
 
 class AddModelRequest(DryRunRequest, TableRequest):

@@ -95,10 +95,10 @@ def _routes() -> Collection[str]:
     return ROUTES
 
 
-def _data_kinds() -> Collection[str]:
-    from piyard.evaluate.dataset import DATA_KINDS
+def _data_formats() -> Collection[str]:
+    from piyard.data.formats import DATA_FORMAT_NAMES
 
-    return DATA_KINDS
+    return DATA_FORMAT_NAMES
 
 
 def _power_actions() -> Collection[str]:
@@ -194,7 +194,7 @@ REPORT_FORMAT = choice("format", _report_formats, "FORMAT")
 ANY_MODEL = ValueType[str]("NAME", lambda _name, text: text, _models)
 TASK = choice("task", _tasks, "TASK")
 ROUTE = choice("route", _routes, "ROUTE")
-DATA_KIND = choice("kind of data", _data_kinds, "KIND")
+DATA_FORMAT = choice("data format", _data_formats, "NAME")
 POWER_ACTION = choice("power action", _power_actions, "ACTION")
 SCORE = ValueType[float]("SCORE", _score)
 FPS = ValueType[float]("N", _fps)
@@ -238,6 +238,20 @@ ONE_TARGET: str = flag("the target (asked of the board)", KNOWN_TARGET, default=
 PRICE_KWH: str = flag(
     "dollars a kilowatt-hour, for the cost of energy (PIYARD_KWH_PRICE)", DOLLARS, default=""
 )
+DATA: str = flag(
+    "class folders or labels.csv; a data.yaml; COCO, VOC, MOTChallenge or OTB: docs/data-sets.md",
+    text("PATH"),
+)
+DATA_FORM: str = flag(
+    "imagenet, yolo, coco, voc, mot or otb (recognised by its files)", DATA_FORMAT, default=""
+)
+LIMIT_PICTURES: int | None = flag(
+    "only so many pictures, evenly spread; of clips, the first frames",
+    whole(),
+    default=None,
+    name="limit",
+)
+SPLIT: str = flag("train, val, test … (val, else test)", text("NAME"), default="")
 LONG: bool = flag(
     "print whole comments in the terminal, not only the verdict and its first reason",
     SWITCH,

@@ -31,6 +31,7 @@ from piyard.cli.desk_requests import (
     CleanRequest,
     CompareRequest,
     ConvertRequest,
+    DataQuery,
     DoctorRequest,
     HistoryRequest,
     ModelsRequest,
@@ -282,6 +283,14 @@ def model_add(request: AddModelRequest) -> None:
     from piyard.cli.make import add_from_request
 
     add_from_request(request)
+
+
+@command(DataQuery, "data")
+def data(request: DataQuery) -> None:
+    """Say what a data set is: format, splits, pictures, objects, classes, what is left out."""
+    from piyard.cli.data_sets import show_data
+
+    show_data(request)
 
 
 @command(ReportRequest, "report")

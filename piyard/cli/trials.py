@@ -23,8 +23,9 @@ from piyard.convert.conversions import Conversion
 from piyard.convert.param import require_precisions
 from piyard.core import console
 from piyard.core.errors import ConversionFailed, WrongInput
-from piyard.core.tables import render_table
-from piyard.evaluate.dataset import Dataset, read_dataset
+from piyard.core.tables import STYLES, Column, render_table
+from piyard.data.summary import DataSummary, render_summary, summarise_data
+from piyard.evaluate.dataset import JudgedData, read_dataset
 from piyard.evaluate.evaluation import (
     Subject,
     evaluate_board,
@@ -64,7 +65,6 @@ from piyard.run.job import Job, JobContext, Prepared
 from piyard.run.outcomes import JobOutcomes
 from piyard.run.plan import convert_models, identify_boards, prepare_jobs
 from piyard.run.schedule import run_on_boards
-from piyard.vision.pictures import summarise_suffixes
 
 
 def prove_on_boards(request: ProveRequest) -> None:
@@ -131,11 +131,11 @@ def evaluate_model(request: EvaluateRequest) -> None:
     require_precisions((model, precision) for precision in request.precisions)
     boards = named_boards(request)
     data = _read_dataset(model, request)
-    if data.left_out:
-        console.info(f"left out of {request.data}: {summarise_suffixes(data.left_out)}")
     if request.dry_run:
         _print_evaluation_plan(request, boards, model, data)
         return
+    for line in data.remarks:
+        console.info(line)
     subject = _subject(model, data, request)
     evaluations = [evaluate_original(subject)]
     try:
@@ -154,13 +154,15 @@ def _desktop_precisions(request: EvaluateRequest, boards: Boards) -> Sequence[st
     return (request.precisions or ("fp32",)) if request.desktop or not boards.names else ()
 
 
-def _read_dataset(model: Model, request: EvaluateRequest) -> Dataset:
+def _read_dataset(model: Model, request: EvaluateRequest) -> JudgedData:
     labels = read_labels(model) if model.labels else []
     folder = Path(request.data).expanduser()
-    return read_dataset(folder, model, labels, request.kind, request.pictures)
+    return read_dataset(
+        folder, model, labels, request.data_format, limit=request.pictures, split=request.split
+    )
 
 
-def _subject(model: Model, data: Dataset, request: EvaluateRequest) -> Subject:
+def _subject(model: Model, data: JudgedData, request: EvaluateRequest) -> Subject:
     detector = model.detector_model
     return Subject(
         name=model.name,
@@ -197,14 +199,20 @@ def _evaluate_on_boards(
 
 
 def _print_evaluation_plan(
-    request: EvaluateRequest, boards: Boards, model: Model, data: Dataset
+    request: EvaluateRequest, boards: Boards, model: Model, data: JudgedData
 ) -> None:
     places = [("this desktop", precision) for precision in _desktop_precisions(request, boards)]
     planned = plan_work(request, "evaluate", boards=boards, models=[model])
     with planned if boards.names else nullcontext() as plan:
         places += [(job.host, job.precision) for job in plan.jobs] if plan else []
-        for place, precision in places:
-            print(f"evaluate: {model.name} {precision} on {data.title}, on {place}")
+    lines = [
+        f"evaluate: {model.name} {precision} on {data.title}, on {place}"
+        for place, precision in places
+    ]
+    planned_column = Column[DataSummary](key="planned", value=lambda _: lines)
+    print(render_summary(summarise_data(data.data), request.format, planned_column))
+    if request.format in STYLES:
+        print("\n".join(lines))
 
 
 CONFIRMED = "this was measured twice, in turns: look at what changed between the builds"

@@ -49,7 +49,7 @@ def load_yaml(path: Path, type_: type[T], *, finite: bool = True) -> T:
 
     Numbers must be ``finite``, unless the caller checks them itself.
     """
-    content = _read_yaml(path)
+    content = read_yaml(path)
     for key in _non_finite_keys(content) if finite else ():
         raise WrongInput(f"{path}: `{key}` is not a finite number", remedy="correct it in the file")
     try:
@@ -61,7 +61,8 @@ def load_yaml(path: Path, type_: type[T], *, finite: bool = True) -> T:
         ) from None
 
 
-def _read_yaml(path: Path) -> Any:
+def read_yaml(path: Path) -> Any:
+    """What a YAML file holds; raises ``WrongInput``, with the line where it is known."""
     try:
         with path.open("rb") as stream:
             raw = stream.read(MAX_CHARACTERS + 1)

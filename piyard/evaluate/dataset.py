@@ -1,17 +1,26 @@
-"""Pictures whose truth is known: recognised, read for a model, and compared with answers."""
+"""Data as a model is judged by it: with the model's classes, and compared with its answers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
-from piyard.core.errors import BoardCommandFailed, WrongInput, unknown_name
+from piyard.core.errors import BoardCommandFailed, WrongInput
 from piyard.core.files import sha256_of_file, sha256_of_value
-from piyard.evaluate.coco import is_coco, read_coco
-from piyard.evaluate.imagenet import is_imagenet, read_imagenet
+from piyard.data.dataset import DataSet, Film, LeftOut
+from piyard.data.formats import open_data
+from piyard.data.request import DataRequest
+from piyard.data.yolo import repeated_detail
+from piyard.data.yolo_labels import LabelFiles
+from piyard.evaluate.matching import (
+    match_objects_classes,
+    match_picture_classes,
+    name_some,
+    unknown_classes,
+)
 from piyard.evaluate.metrics import (
     Interval,
     coco_figures_with_intervals,
@@ -19,32 +28,23 @@ from piyard.evaluate.metrics import (
     otb_figures,
     wilson_interval,
 )
-from piyard.evaluate.tracks import TruthClips, is_mot, is_otb, read_mot, read_otb
+from piyard.evaluate.scene import make_scene
 from piyard.models.definition import Model
 from piyard.predict import command
-from piyard.vision.pictures import printable_path
 from piyard.vision.predictions import Frame
-from piyard.vision.tasks.base import PictureSet
+from piyard.vision.tasks.base import PictureSet, TruthKind
 
 
-class Film(PictureSet, frozen=True, kw_only=True):
-    """Pictures that belong together, with their truth."""
-
-    truth: Any
-    """What the kind's own module reads and compares."""
-
-
-class Dataset(msgspec.Struct, frozen=True, kw_only=True):
+class JudgedData(msgspec.Struct, frozen=True, kw_only=True):
     """What a model is evaluated on."""
 
-    kind: str
-    name: str
+    data: DataSet
     films: Sequence[Film]
-    truth_files: Sequence[Path]
+    """With the truth as the kind's judge takes it."""
     detail: str = ""
     """What else decides the figures: classes, pictures and frames that are not judged."""
-    left_out: Sequence[Path] = ()
-    """Pictures that lie there and are not judged."""
+    unknown: Sequence[str] = ()
+    """Classes of the data that the model does not know."""
 
     @property
     def pictures(self) -> list[Path]:
@@ -52,121 +52,96 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
         return [path for film in self.films for path in film.pictures]
 
     @property
+    def left_out(self) -> Sequence[LeftOut]:
+        """What lies there and is not judged."""
+        return self.data.left_out
+
+    @property
     def title(self) -> str:
         """``COCO val2017, 79 pictures``."""
-        count, noun = len(self.pictures), DATA_FORMATS[self.kind].noun
-        more = f", {len(self.left_out)} left out" if self.left_out else ""
-        return f"{self.name}, {count} {noun if count == 1 else noun + 's'}{self.detail}{more}"
+        count, noun = len(self.pictures), JUDGES[self.data.kind].noun
+        unused = sum(len(group.paths) for group in self.left_out)
+        more = f", {unused} left out" if unused else ""
+        counted = f"{count} {noun if count == 1 else noun + 's'}"
+        return f"{self.data.title}, {counted}{self.detail}{more}"
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is not judged and why, a line each."""
+        names = f"classes the model does not know: {name_some(self.unknown)}"
+        return [
+            *(f"left out: {group.text}" for group in self.left_out),
+            *([names] if self.unknown else []),
+        ]
 
     @property
     def digest(self) -> str:
         """The same pictures and the same truth give the same."""
-        files = [sha256_of_file(path) for path in (*self.truth_files, *self.pictures)]
-        classes = [list(film.truth.values()) for film in self.films if self.kind == "imagenet"]
-        content = {"kind": self.kind, "detail": self.detail, "files": files, "classes": classes}
+        own = [
+            self.data.label_files[path] for path in self.pictures if path in self.data.label_files
+        ]
+        files = [sha256_of_file(path) for path in (*self.data.files, *own, *self.pictures)]
+        classes = [list(film.truth.values()) for film in self.films if self.data.kind == "class"]
+        content = {
+            "kind": self.data.format,
+            "detail": self.detail,
+            "files": files,
+            "classes": classes,
+        }
         return sha256_of_value(content)
 
 
-def recognise_data(path: Path) -> str:
-    """The kind of data in a folder; raises ``WrongInput`` for an unknown one."""
-    if not path.exists():
-        raise WrongInput(f"{path} does not exist", remedy="check --data")
-    for kind, form in reversed(DATA_FORMATS.items()):
-        if form.recognise(path):
-            return kind
-    raise WrongInput(
-        f"{path} is not a data set of a known kind",
-        evidence="\n".join(f"{kind}: {form.layout}" for kind, form in DATA_FORMATS.items()),
-        remedy="name its kind with --kind",
-    )
-
-
 def read_dataset(
-    path: Path, model: Model, labels: Sequence[str], kind: str, limit: int | None
-) -> Dataset:
+    path: Path,
+    model: Model,
+    labels: Sequence[str],
+    form: str = "",
+    limit: int | None = None,
+    split: str = "",
+) -> JudgedData:
     """The data for that model, ``limit`` pictures of it. Raises ``WrongInput``."""
-    data_kind = _choose_kind(path, kind)
-    _require_fitting(data_kind, model)
-    return DATA_FORMATS[data_kind].read(path, model, labels, limit)
-
-
-def _choose_kind(path: Path, forced: str) -> str:
-    if forced and forced not in DATA_KINDS:
-        raise unknown_name("kind of data", forced, DATA_KINDS)
-    return forced or recognise_data(path)
-
-
-def _read_imagenet(path: Path, _model: Model, labels: Sequence[str], limit: int | None) -> Dataset:
-    data = read_imagenet(path, labels)
-    chosen = spread_pictures(data.pictures, limit)
-    film = Film(pictures=chosen, truth={path: data.truth[path] for path in chosen})
-    return _make_dataset("imagenet", data.name, [film], data.files, data.detail, data.left_out)
-
-
-def _read_coco(path: Path, model: Model, labels: Sequence[str], limit: int | None) -> Dataset:
-    data = read_coco(path, model.spec, labels)
-    film = Film(pictures=spread_pictures(data.pictures, limit), truth=data)
-    return _make_dataset("coco", data.name, [film], [data.file], data.detail, data.left_out)
-
-
-def _read_mot(path: Path, _model: Model, _labels: Sequence[str], limit: int | None) -> Dataset:
-    return _from_clips("mot", read_mot(path, limit))
-
-
-def _read_otb(path: Path, _model: Model, _labels: Sequence[str], limit: int | None) -> Dataset:
-    return _from_clips("otb", read_otb(path, limit))
-
-
-def _from_clips(kind: str, clips: TruthClips) -> Dataset:
-    return _make_dataset(
-        kind,
-        clips.name,
-        [
-            Film(
-                pictures=clip.pictures,
-                truth=clip.truth,
-                init=clip.init,
-                fps=clip.fps,
-                ordered=True,
-            )
-            for clip in clips.clips
-        ],
-        clips.files,
-        clips.detail,
-    )
-
-
-def spread_pictures(pictures: Sequence[Path], limit: int | None) -> list[Path]:
-    """``limit`` of them, evenly spread over all."""
-    if not limit or limit >= len(pictures):
-        return list(pictures)
-    return [pictures[i * len(pictures) // limit] for i in range(limit)]
-
-
-def _make_dataset(
-    kind: str,
-    name: str,
-    films: Sequence[Film],
-    files: Sequence[Path],
-    detail: str = "",
-    left_out: Sequence[Path] = (),
-) -> Dataset:
-    title = printable_path(Path(name))
-    return Dataset(
-        kind=kind, name=title, films=films, truth_files=files, detail=detail, left_out=left_out
-    )
-
-
-def _require_fitting(kind: str, model: Model) -> None:
-    needed = model.spec.data_kind(model.tracker)
-    if not needed:
+    kind = model.spec.data_kind(model.tracker)
+    if not kind:
         raise WrongInput(f"{model.title} is for task {model.task}, which no kind of data judges")
-    if kind != needed:
-        raise WrongInput(
-            f"{model.title} is for task {model.task}, which is judged by data of kind {needed}",
-            evidence=f"the data is of kind {kind}",
-            remedy="name other data, or another model; --kind forces a kind",
-        )
+    request = DataRequest(path=path, kind=kind, split=split, limit=limit)
+    data = open_data(request, form).take(limit)
+    return JUDGES[data.kind].prepare(data, model, labels)
+
+
+def _prepare_classes(data: DataSet, _model: Model, labels: Sequence[str]) -> JudgedData:
+    index = match_picture_classes(data, labels)
+    films = [_with_model_classes(film, index) for film in data.films]
+    used = {number for film in films for number in film.truth.values()}
+    known = len(labels) if not data.numbers else 0
+    detail = f", {len(used)} of {known} classes" if len(used) < known else ""
+    return JudgedData(data=data, films=films, detail=data.detail + detail)
+
+
+def _with_model_classes(film: Film, index: Sequence[int]) -> Film:
+    truth = {path: index[film.truth[path]] for path in film.pictures}
+    return Film(pictures=film.pictures, truth=truth)
+
+
+def _prepare_objects(data: DataSet, model: Model, labels: Sequence[str]) -> JudgedData:
+    (film,) = data.films
+    category = match_objects_classes(data, model.spec.coco_classes(labels))
+    scene = make_scene(data, film.pictures, model.spec, category)
+    unknown = unknown_classes(data, category)
+    known, count = len(data.classes) - len(unknown), len(data.classes)
+    return JudgedData(
+        data=data,
+        films=[Film(pictures=film.pictures, truth=scene)],
+        detail=data.detail + _repeated(film) + (f", {known} of {count} classes" if unknown else ""),
+        unknown=unknown,
+    )
+
+
+def _repeated(film: Film) -> str:
+    return repeated_detail(film.truth) if isinstance(film.truth, LabelFiles) else ""
+
+
+def _prepare_clips(data: DataSet, _model: Model, _labels: Sequence[str]) -> JudgedData:
+    return JudgedData(data=data, films=data.films, detail=data.detail)
 
 
 TOP_FIVE = 5
@@ -183,15 +158,15 @@ class Metrics(NamedTuple):
     intervals: dict[str, Interval]
 
 
-def compute_metrics(data: Dataset, answers: Sequence[Sequence[Frame]]) -> Metrics:
+def compute_metrics(data: JudgedData, answers: Sequence[Sequence[Frame]]) -> Metrics:
     """The figures of the answers and their intervals, film by film in the order of its pictures.
 
     Frames of a clip are too much alike for an interval.
     """
-    return DATA_FORMATS[data.kind].judge(list(zip(data.films, answers, strict=True)))
+    return JUDGES[data.data.kind].judge(list(zip(data.films, answers, strict=True)))
 
 
-def _judge_imagenet(films: Sequence[FilmFrames]) -> Metrics:
+def _judge_classes(films: Sequence[FilmFrames]) -> Metrics:
     ((film, frames),) = films
     truth, answers = film.truth, dict(zip(film.pictures, frames, strict=True))
     shares, count = classification_figures(truth, answers), len(truth)
@@ -201,19 +176,18 @@ def _judge_imagenet(films: Sequence[FilmFrames]) -> Metrics:
     )
 
 
-def _judge_coco(films: Sequence[FilmFrames]) -> Metrics:
+def _judge_objects(films: Sequence[FilmFrames]) -> Metrics:
     ((film, frames),) = films
     objects = dict(zip(film.pictures, (frame.objects for frame in frames), strict=True))
     return Metrics(*coco_figures_with_intervals(film.truth, objects))
 
 
-def _judge_mot(films: Sequence[FilmFrames]) -> Metrics:
+def _judge_tracks(films: Sequence[FilmFrames]) -> Metrics:
     return Metrics(mot_figures([(film.truth, frames) for film, frames in films]), {})
 
 
-def _judge_otb(films: Sequence[FilmFrames]) -> Metrics:
-    ((film, frames),) = films
-    return Metrics({**otb_figures(film.truth, frames)}, {})
+def _judge_track(films: Sequence[FilmFrames]) -> Metrics:
+    return Metrics({**otb_figures([(film.truth, frames) for film, frames in films])}, {})
 
 
 def classification_figures(
@@ -226,56 +200,37 @@ def classification_figures(
     return {"top-1": 100 * first / len(truth), "top-5": 100 * five / len(truth)}
 
 
-class DataFormat(msgspec.Struct, frozen=True, kw_only=True):
-    """A kind of data: how it is recognised, read for a model, and compared with answers."""
+class Judge(msgspec.Struct, frozen=True, kw_only=True):
+    """How a kind of truth is prepared for a model, and compared with its answers."""
 
-    layout: str
-    """What lies in such a folder, for people."""
     noun: str = "picture"
     metrics: tuple[str, ...]
     """The first one goes into the Accuracy column."""
     has_intervals: bool = False
-    recognise: Callable[[Path], bool]
-    read: Callable[[Path, Model, Sequence[str], int | None], Dataset]
+    prepare: Callable[[DataSet, Model, Sequence[str]], JudgedData]
     judge: Callable[[Sequence[FilmFrames]], Metrics]
 
 
-DATA_FORMATS: dict[str, DataFormat] = {
-    "imagenet": DataFormat(
-        layout="a folder a class, or labels.csv with file,index",
+_JUDGE_OBJECTS = Judge(
+    metrics=("mAP", "mAP50"), has_intervals=True, prepare=_prepare_objects, judge=_judge_objects
+)
+JUDGES: dict[TruthKind, Judge] = {
+    "class": Judge(
         metrics=("top-1", "top-5"),
         has_intervals=True,
-        recognise=is_imagenet,
-        read=_read_imagenet,
-        judge=_judge_imagenet,
+        prepare=_prepare_classes,
+        judge=_judge_classes,
     ),
-    "coco": DataFormat(
-        layout="instances or person_keypoints as JSON, and the pictures",
-        metrics=("mAP", "mAP50"),
-        has_intervals=True,
-        recognise=is_coco,
-        read=_read_coco,
-        judge=_judge_coco,
+    "box": _JUDGE_OBJECTS,
+    "outline": _JUDGE_OBJECTS,
+    "keypoints": _JUDGE_OBJECTS,
+    "tracks": Judge(
+        noun="frame", metrics=("HOTA", "MOTA", "IDF1"), prepare=_prepare_clips, judge=_judge_tracks
     ),
-    "mot": DataFormat(
-        layout="img1/ and gt/gt.txt, or a folder of such sequences",
-        noun="frame",
-        metrics=("HOTA", "MOTA", "IDF1"),
-        recognise=is_mot,
-        read=_read_mot,
-        judge=_judge_mot,
-    ),
-    "otb": DataFormat(
-        layout="img/ and groundtruth_rect.txt",
-        noun="frame",
-        metrics=("AUC", "precision"),
-        recognise=is_otb,
-        read=_read_otb,
-        judge=_judge_otb,
+    "track": Judge(
+        noun="frame", metrics=("AUC", "precision"), prepare=_prepare_clips, judge=_judge_track
     ),
 }
-"""By kind; a folder is tried from the last one on, as a sequence holds a folder of pictures too."""
-DATA_KINDS = tuple(DATA_FORMATS)
 
 BATCH_PICTURES = 500
 """Pictures of a run; a clip whose frames belong together is one run."""

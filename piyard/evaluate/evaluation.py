@@ -21,7 +21,7 @@ from piyard.core import console
 from piyard.core.errors import BoardCommandFailed, WrongInput
 from piyard.core.files import scratch_folder
 from piyard.evaluate import metrics
-from piyard.evaluate.dataset import DATA_FORMATS, Dataset, compute_metrics, split_batches
+from piyard.evaluate.dataset import JUDGES, JudgedData, compute_metrics, split_batches
 from piyard.models.definition import Model
 from piyard.models.networks import inference
 from piyard.predict.command import Inputs, PredictOptions
@@ -33,7 +33,7 @@ from piyard.run.record import LOG_FILE
 from piyard.vision.pictures import printable_path
 from piyard.vision.predictions import Frame
 from piyard.vision.schema import Dense
-from piyard.vision.tasks.base import Compute, Net, PictureSet, Predictor
+from piyard.vision.tasks.base import Compute, Net, PictureSet, Predictor, TruthKind
 
 DESKTOP_WAYS = ("original", "fp32", "fp16")
 """``fp16`` simulates what a board stores: halves between all layers, sums in fp32."""
@@ -50,7 +50,7 @@ def open_predictor(
         yield Predictor(net=net, detector=second)
 
 
-def predict_dataset(seer: Predictor, data: Dataset, title: str) -> list[list[Frame]]:
+def predict_dataset(seer: Predictor, data: JudgedData, title: str) -> list[list[Frame]]:
     """A frame for each picture of each film, with progress."""
     total, done = len(data.pictures), 0
     frames: list[list[Frame]] = []
@@ -132,7 +132,7 @@ class BoardAnswers(msgspec.Struct, frozen=True, kw_only=True):
     build: str
 
 
-def predict_dataset_on_board(context: JobContext, model: Model, data: Dataset) -> BoardAnswers:
+def predict_dataset_on_board(context: JobContext, model: Model, data: JudgedData) -> BoardAnswers:
     """nnrun's predictions on that board; raises as ``watch``."""
     films = [predict_set_on_board(context, model, film) for film in data.films]
     board = context.job.board
@@ -197,7 +197,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """With the thresholds of an evaluation."""
     conversion: Conversion
     detector: Conversion | None
-    data: Dataset
+    data: JudgedData
     digest: str
     """Of the data, hashed once."""
 
@@ -228,16 +228,16 @@ def require_real_weights(conversion: Conversion) -> None:
 def evaluate_original(subject: Subject) -> Evaluation:
     """The original's evaluation, from the stored ones where there is one."""
     previous = find_evaluation(subject.conversion.key, "original", "fp32", subject.digest)
-    if previous and _has_intervals(previous, subject.data.kind):
+    if previous and _has_intervals(previous, subject.data.data.kind):
         console.info(f"✓ {subject.name}: {previous.computed} evaluated on {previous.data} before")
         return msgspec.structs.replace(previous, assumed=list(subject.model.assumed))
     computed = subject.conversion.manifest.original
     return _evaluate_here(subject, "original", by="original", computed=computed, precision="fp32")
 
 
-def _has_intervals(previous: Evaluation, kind: str) -> bool:
+def _has_intervals(previous: Evaluation, kind: TruthKind) -> bool:
     """Whether it has its intervals; older evaluations were stored without."""
-    without = not DATA_FORMATS[kind].has_intervals or previous.count > metrics.MANY_PICTURES
+    without = not JUDGES[kind].has_intervals or previous.count > metrics.MANY_PICTURES
     return bool(previous.intervals) or without or None in previous.figures.values()
 
 

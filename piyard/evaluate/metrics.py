@@ -14,12 +14,13 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from math import sqrt
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from piyard.core.errors import WrongInput
-from piyard.evaluate.coco import CocoData, CocoKeys
+from piyard.evaluate.scene import CocoKeys, Scene
 from piyard.evaluate.tracks import _tracked_persons
 from piyard.vision.overlap import tracked_iou
 from piyard.vision.predictions import Frame, PredictedObject
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def coco_figures(
-    scene: CocoData, answers: Mapping[Path, Sequence[PredictedObject]]
+    scene: Scene, answers: Mapping[Path, Sequence[PredictedObject]]
 ) -> dict[str, float | None]:
     """mAP and mAP50 in percent over the pictures that were answered for.
 
@@ -40,7 +41,7 @@ def coco_figures(
 
 
 def coco_figures_with_intervals(
-    scene: CocoData, answers: Mapping[Path, Sequence[PredictedObject]]
+    scene: Scene, answers: Mapping[Path, Sequence[PredictedObject]]
 ) -> tuple[dict[str, float | None], dict[str, Interval]]:
     """The same, with 95 % intervals where there are figures, of few pictures."""
     judged = _run_cocoeval(scene, answers)
@@ -54,7 +55,7 @@ def _coco_figures(judged: Any) -> dict[str, float | None]:
     return {name: 100 * float(value) if value >= 0 else None for name, value in values}
 
 
-def _run_cocoeval(scene: CocoData, answers: Mapping[Path, Sequence[PredictedObject]]) -> Any:
+def _run_cocoeval(scene: Scene, answers: Mapping[Path, Sequence[PredictedObject]]) -> Any:
     from pycocotools.cocoeval import COCOeval
 
     results = [
@@ -62,7 +63,7 @@ def _run_cocoeval(scene: CocoData, answers: Mapping[Path, Sequence[PredictedObje
         for path, objects in answers.items()
         for result in _coco_results(scene, path, objects)
     ]
-    with _silence(), _explain_failure(scene.file):
+    with _silence(), _explain_failure(scene.where):
         truth = _index_content(scene.content)
         # loadRes does not take an empty list.
         answered = (
@@ -102,7 +103,7 @@ def _explain_failure(file: Path) -> Iterator[None]:
 
 
 def _coco_results(
-    scene: CocoData, path: Path, objects: Sequence[PredictedObject]
+    scene: Scene, path: Path, objects: Sequence[PredictedObject]
 ) -> Iterator[CocoKeys]:
     for each in objects:
         if each.class_ not in scene.category:
@@ -314,8 +315,17 @@ def mot_figures(clips: Sequence[tuple[Any, Sequence[Frame]]]) -> dict[str, float
     return {name: value if computed.boxes else None for name, value in figures.items()}
 
 
-def otb_figures(truth: Sequence[Any], frames: Sequence[Frame]) -> dict[str, float]:
-    """The area under the success curve and the precision at 20 pixels, in percent."""
-    boxes = [frame.objects[0].box if frame.objects else None for frame in frames]
-    computed = sot_metrics(truth, boxes)
-    return {"AUC": computed.auc, "precision": computed.precision}
+def otb_figures(clips: Sequence[tuple[Any, Sequence[Frame]]]) -> dict[str, float]:
+    """The area under the success curve and the precision at 20 pixels, in percent.
+
+    Of several sequences the mean, each weighing the same, as OTB's own toolkit has it.
+    """
+    computed = [sot_metrics(truth, _followed_boxes(frames)) for truth, frames in clips]
+    return {
+        "AUC": fmean(each.auc for each in computed),
+        "precision": fmean(each.precision for each in computed),
+    }
+
+
+def _followed_boxes(frames: Sequence[Frame]) -> list[Corners | None]:
+    return [frame.objects[0].box if frame.objects else None for frame in frames]

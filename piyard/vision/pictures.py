@@ -159,6 +159,9 @@ DECODE_ERRORS = (
     ValueError,
 )
 """What Pillow's readers raise for files whose content does not match their first bytes."""
+ORIENTATION_TAG = 0x0112
+SIDEWAYS = frozenset({5, 6, 7, 8})
+"""EXIF's orientations that exchange width and height."""
 
 
 def read_picture(path: Path) -> Image:
@@ -172,10 +175,27 @@ def read_picture(path: Path) -> Image:
         with Image.open(path) as picture:
             return ImageOps.exif_transpose(_to_8_bits(picture)).convert("RGB")
     except (*DECODE_ERRORS, struct.error, Image.DecompressionBombError) as error:
-        raise WrongInput(
-            f"{printable_path(path)} cannot be read as a picture: {error}",
-            remedy="leave it out, or repair it",
-        ) from None
+        raise _unreadable_error(path, error) from None
+
+
+def read_picture_size(path: Path) -> tuple[int, int]:
+    """Width and height of the upright picture, from its header alone. Raises ``WrongInput``."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            width, height = picture.size
+            lies = picture.getexif().get(ORIENTATION_TAG, 1) in SIDEWAYS
+    except (*DECODE_ERRORS, struct.error, Image.DecompressionBombError) as error:
+        raise _unreadable_error(path, error) from None
+    return (height, width) if lies else (width, height)
+
+
+def _unreadable_error(path: Path, error: Exception) -> WrongInput:
+    return WrongInput(
+        f"{printable_path(path)} cannot be read as a picture: {error}",
+        remedy="leave it out, or repair it",
+    )
 
 
 def _to_8_bits(picture: Image) -> Image:

@@ -35,7 +35,11 @@ def shelf(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def run(data: Path, model: str = "squeezenet1_1", **more: Any) -> None:
     lists: dict[str, Any] = {"host": [], "precision": ["fp32"]}
-    typed = {"data": str(data), "kind": "", "desktop": False, "format": "json"} | lists | more
+    typed = (
+        {"data": str(data), "data_format": "", "split": "", "desktop": False, "format": "json"}
+        | lists
+        | more
+    )
     evaluate_model(EvaluateRequest.parse(typed | {"model": model, "limit": LIMIT}))
 
 

@@ -113,7 +113,7 @@ def test_listing_loads_nothing_heavy() -> None:
             "fleet.exec",
             "fleet.gc",
         ),
-        *("model.add", "model.list"),
+        *("data", "model.add", "model.list"),
     ],
 )
 def test_every_flag_has_a_help_text(name: str) -> None:
@@ -253,7 +253,7 @@ def test_a_mistake_is_one_clear_line_with_its_code(argv: list[str], code: int, s
 
 
 TASKS = (
-    *("ab", "attach", "bench", "build", "cancel", "clean", "compare", "convert", "deploy"),
+    *("ab", "attach", "bench", "build", "cancel", "clean", "compare", "convert", "data", "deploy"),
     *("deploy-bench", "doctor", "evaluate", "fetch", "history", "lint", "prove", "report"),
     *("rollback", "run", "runs", "test", "board.down", "board.list", "board.up", "fleet.add"),
     *("fleet.doctor", "fleet.exec", "fleet.facts", "fleet.gc", "fleet.list", "fleet.locks"),

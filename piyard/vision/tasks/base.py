@@ -5,9 +5,9 @@ A task knows structs and arrays: of a model it reads what ``TaskModel`` lists.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
     from piyard.vision.schema import Floats
 
+
+TruthKind = Literal["class", "box", "outline", "keypoints", "corners", "tracks", "track"]
+"""What is known of a picture: its class; the boxes, outlines, keypoints or rotated boxes of its
+objects; of a clip the tracks of many objects, or of one."""
 
 Compute = Callable[..., list["Floats"]]
 """Inputs (c, h, w) → outputs in the layout of ``piyard.vision.schema``."""
@@ -148,8 +152,6 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Pictures within the mirror that suit these models."""
     ultralytics_head: str | None = None
     """What Ultralytics' networks for this task end with; None where it has no such task."""
-    coco_key: str = ""
-    """What one of COCO's annotations must have beside its box."""
     coco_type: str = ""
     """pycocotools' name of what is compared."""
 
@@ -235,17 +237,13 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
         """How much was seen, part by part."""
         return [format_count(len(frames), "picture")]
 
-    def data_kind(self, _tracker: TrackerConfig | None) -> str:
-        """The kind of data that judges a model (``evaluate.dataset``); empty where none does."""
-        return ""
+    def data_kind(self, _tracker: TrackerConfig | None) -> TruthKind | None:
+        """What must be known of pictures to judge a model by; None where nothing can."""
+        return None
 
     def coco_classes(self, labels: Sequence[str]) -> Sequence[str]:
         """The model's classes, as COCO's categories are called."""
         return labels
-
-    def coco_annotation(self, annotation: Mapping[str, object]) -> dict[str, object]:
-        """What pycocotools needs of an annotation beside its box; raises for what it lacks."""
-        return {self.coco_key: annotation[self.coco_key]}
 
     def coco_result(self, predicted: PredictedObject) -> dict[str, object]:
         """The object as pycocotools compares it, beside its picture, category and score."""

@@ -18,6 +18,7 @@ from piyard.vision.tasks.base import (
     TaskModel,
     TaskOptions,
     TaskSpec,
+    TruthKind,
     make_frame,
 )
 
@@ -106,9 +107,9 @@ class Classify(TaskSpec, frozen=True, kw_only=True):
             for rank, score in enumerate(frame.top, 1)
         ]
 
-    def data_kind(self, _tracker: TrackerConfig | None) -> str:
-        """Pictures of one class each."""
-        return "imagenet"
+    def data_kind(self, _tracker: TrackerConfig | None) -> TruthKind:
+        """Each picture's class."""
+        return "class"
 
 
 def _score_classes(net: Net, picture: Image) -> list[ClassScore]:

@@ -21,7 +21,7 @@ from piyard.vision.overlap import box_area, suppress_overlaps
 from piyard.vision.predictions import DecodedObject, Frame, PredictedObject
 from piyard.vision.preprocess import ImageTransform
 from piyard.vision.schema import DenseHead, Head, TrackerConfig
-from piyard.vision.tasks.base import Row, TaskSpec
+from piyard.vision.tasks.base import Row, TaskSpec, TruthKind
 
 if TYPE_CHECKING:
     from piyard.vision.schema import Doubles, Floats, Indices
@@ -84,9 +84,9 @@ class Detect(TaskSpec, frozen=True, kw_only=True):
         """The objects with what the channels ``extra`` (objects, channels) tell of them."""
         return objects
 
-    def data_kind(self, _tracker: TrackerConfig | None) -> str:
-        """Pictures with objects in boxes, masks or keypoints."""
-        return "coco"
+    def data_kind(self, _tracker: TrackerConfig | None) -> TruthKind:
+        """Its objects' boxes."""
+        return "box"
 
     def cells(self, _predicted: PredictedObject | None) -> Row:
         """What the table has of an object beside its box; None where nothing was seen."""
@@ -167,6 +167,5 @@ DETECT = Detect(
     needs=("labels", "head"),
     columns=OBJECT_COLUMNS,
     ultralytics_head="yolov8",
-    coco_key="bbox",
     coco_type="bbox",
 )

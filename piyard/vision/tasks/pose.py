@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -11,8 +11,8 @@ from piyard.vision.dense_head import Places, output_mismatch, sigmoid
 from piyard.vision.overlap import SURE_KEYPOINT
 from piyard.vision.predictions import DecodedObject, PredictedObject
 from piyard.vision.preprocess import ImageTransform, object_transform, prepare_object
-from piyard.vision.schema import DenseHead, Head, Heatmap, ObjectCrop, Simcc, Yolov8
-from piyard.vision.tasks.base import Net, Predictor, Row, TaskModel, TaskOptions
+from piyard.vision.schema import DenseHead, Head, Heatmap, ObjectCrop, Simcc, TrackerConfig, Yolov8
+from piyard.vision.tasks.base import Net, Predictor, Row, TaskModel, TaskOptions, TruthKind
 from piyard.vision.tasks.detect import OBJECT_COLUMNS, Detect, SelectedPlaces
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 PERSON = "person"
 """A pose model's only class."""
-COCO_KEYPOINTS = 17
-"""A person's: pycocotools has tolerances for these."""
 
 
 class Pose(Detect, frozen=True, kw_only=True):
@@ -94,14 +92,9 @@ class Pose(Detect, frozen=True, kw_only=True):
         """Persons."""
         return [PERSON]
 
-    def coco_annotation(self, annotation: Mapping[str, Any]) -> dict[str, Any]:
-        """The keypoints, and how many of them are labelled."""
-        points = [float(value) for value in annotation["keypoints"]]
-        if len(points) != 3 * COCO_KEYPOINTS:
-            raise ValueError(
-                f"it has {len(points) / 3:g} keypoints, and COCO's are {COCO_KEYPOINTS}"
-            )
-        return {"keypoints": points, "num_keypoints": sum(seen > 0 for seen in points[2::3])}
+    def data_kind(self, _tracker: TrackerConfig | None) -> TruthKind:
+        """Its persons' keypoints."""
+        return "keypoints"
 
     def coco_result(self, predicted: PredictedObject) -> dict[str, object]:
         """COCO scores a pose by its person's score; visibility is not judged."""
@@ -113,7 +106,6 @@ POSE = Pose(
     needs=("head", "keypoints"),
     columns=(*OBJECT_COLUMNS, "Keypoints"),
     ultralytics_head="yolov8",
-    coco_key="keypoints",
     coco_type="keypoints",
 )
 

@@ -32,8 +32,8 @@ import msgspec
 from piyard.core.tables import Cell, number_cell
 from piyard.vision.predictions import DecodedObject, PredictedObject, mask_area
 from piyard.vision.preprocess import AxisTransform, ImageTransform
-from piyard.vision.schema import DenseHead
-from piyard.vision.tasks.base import Row
+from piyard.vision.schema import DenseHead, TrackerConfig
+from piyard.vision.tasks.base import Row, TruthKind
 from piyard.vision.tasks.detect import OBJECT_COLUMNS, Detect, SelectedPlaces
 
 if TYPE_CHECKING:
@@ -68,6 +68,10 @@ class Segment(Detect, frozen=True, kw_only=True):
         mask = predicted.mask if predicted else None
         return [number_cell(mask_area(mask)) if mask else Cell("", None)]
 
+    def data_kind(self, _tracker: TrackerConfig | None) -> TruthKind:
+        """Its objects' outlines."""
+        return "outline"
+
     def coco_result(self, predicted: PredictedObject) -> dict[str, object]:
         """The mask; the box of an object without one."""
         mask = predicted.mask
@@ -82,7 +86,6 @@ SEGMENT = Segment(
     extra_outputs=1,
     columns=(*OBJECT_COLUMNS, "Mask (px)"),
     ultralytics_head="yolov8",
-    coco_key="segmentation",
     coco_type="segm",
 )
 

@@ -22,6 +22,7 @@ from piyard.vision.tasks.base import (
     Row,
     TaskModel,
     TaskOptions,
+    TruthKind,
     make_frame,
 )
 from piyard.vision.tasks.detect import Detect, score_cell
@@ -105,9 +106,9 @@ class Track(Detect, frozen=True, kw_only=True):
         ids = {each.id for frame in frames for each in frame.objects}
         return [format_count(len(frames), "frame"), format_count(len(ids), "track")]
 
-    def data_kind(self, tracker: TrackerConfig | None) -> str:
-        """Sequences, of one object or of many."""
-        return "otb" if isinstance(tracker, NanotrackConfig) else "mot"
+    def data_kind(self, tracker: TrackerConfig | None) -> TruthKind:
+        """Of a clip the track of one object, or of many."""
+        return "track" if isinstance(tracker, NanotrackConfig) else "tracks"
 
 
 TRACK = Track(

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from piyard.board.fleet.inventory import _FleetFile, read_inventory
-from piyard.core.config import _read_yaml, load_yaml, parse_yaml
+from piyard.core.config import load_yaml, parse_yaml, read_yaml
 from piyard.core.errors import WrongInput
 from piyard.core.paths import ROOT
 from piyard.core.target import TargetDefinition
@@ -56,7 +56,7 @@ WRONG = {
 def test_what_is_not_plain_is_one_line(tmp_path: Path, text: str, expected: str) -> None:
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(WrongInput) as caught:
-        _read_yaml(tmp_path / "x.yaml")
+        read_yaml(tmp_path / "x.yaml")
     assert expected in caught.value.what
     assert "x.yaml" in caught.value.what
     assert len(caught.value.what.splitlines()) == 1
@@ -100,7 +100,7 @@ def test_a_number_that_is_not_finite_is_named(tmp_path: Path, number: str) -> No
 def test_bytes_that_are_not_utf8_are_named(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_bytes(b"title: caf\xe9\n")
     with pytest.raises(WrongInput, match=r"not UTF-8 \(byte 10\)") as caught:
-        _read_yaml(tmp_path / "x.yaml")
+        read_yaml(tmp_path / "x.yaml")
     assert "UTF-8" in caught.value.remedy
 
 

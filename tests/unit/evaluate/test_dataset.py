@@ -14,111 +14,49 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from piyard.core.errors import WrongInput
 from piyard.core.labels import normalize_name
-from piyard.evaluate.coco import read_coco
-from piyard.evaluate.dataset import (
-    DATA_KINDS,
-    Dataset,
-    read_dataset,
-    recognise_data,
-    spread_pictures,
-)
-from piyard.evaluate.imagenet import read_imagenet
-from piyard.evaluate.tracks import read_mot
+from piyard.data.dataset import spread_pictures
+from piyard.data.formats import DATA_FORMAT_NAMES, recognise_data
+from piyard.data.mot import read_mot
+from piyard.data.request import DataRequest
+from piyard.evaluate.dataset import JudgedData, read_dataset
 from piyard.models.definition import load_model
-from piyard.vision.tasks.detect import DETECT
-from piyard.vision.tasks.pose import POSE
+from tests.support.data_sets import box, edit, listed, mot, otb, pictures, scene
 
 LABELS = ["tench", "goldfish", "great_white_shark"]
 
 
-def pictures(folder: Path, *names: str) -> list[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, name in enumerate(names):
-        Image.new("RGB", (20 + number, 10)).save(folder / name)
-    return [folder / name for name in names]
-
-
-def listed(folder: Path, *rows: str) -> Path:
-    folder.mkdir(exist_ok=True)
-    (folder / "labels.csv").write_text("\n".join(["file,index,wnid", *rows]) + "\n")
-    return folder
-
-
-def scene(folder: Path, names: Sequence[str], annotations: Sequence[dict[str, Any]]) -> Path:
-    """A COCO folder with cat = 17 and dog = 18."""
-    pictures(folder / "val2017", *names)
-    content = {
-        "images": [
-            {"id": 100 + i, "file_name": name, "width": 20 + i, "height": 10}
-            for i, name in enumerate(names)
-        ],
-        "categories": [{"id": 17, "name": "cat"}, {"id": 18, "name": "dog"}],
-        "annotations": list(annotations),
-    }
-    (folder / "annotations").mkdir()
-    file = folder / "annotations" / "instances_val2017.json"
-    file.write_text(json.dumps(content))
-    return folder
-
-
-def edit(folder: Path, **lists: Sequence[tuple[int, str]]) -> Path:
-    """The scene with other images or categories: number and name each."""
-    file = folder / "annotations" / "instances_val2017.json"
-    keys = {"images": "file_name", "categories": "name"}
-    content = json.loads(file.read_bytes())
-    for key, pairs in lists.items():
-        content[key] = [{"id": number, keys[key]: name} for number, name in pairs]
-    file.write_text(json.dumps(content), encoding="utf-8-sig")
-    return folder
-
-
-def box(number: int, picture: int, category: int, *sides: float) -> dict[str, Any]:
-    return {
-        "id": number,
-        "image_id": picture,
-        "category_id": category,
-        "bbox": list(sides),
-        "area": sides[2] * sides[3],
-        "iscrowd": 0,
-    }
-
-
-def mot(folder: Path, lines: Sequence[str], *, frames: int = 3, name: str = "Street") -> Path:
-    pictures(folder / "img1", *(f"{i:06d}.jpg" for i in range(1, frames + 1)))
-    (folder / "gt").mkdir()
-    (folder / "gt" / "gt.txt").write_text("\n".join(lines) + "\n")
-    about = f"name={name}\nframeRate=25\nseqLength={frames}\nimWidth=20\nimHeight=10\n"
-    (folder / "seqinfo.ini").write_text(f"[Sequence]\nimDir=img1\n{about}")
-    return folder
-
-
-def otb(folder: Path, *rows: str, frames: int = 3) -> Path:
-    pictures(folder / "img", *(f"{i:04d}.jpg" for i in range(1, frames + 1)))
-    (folder / "groundtruth_rect.txt").write_text("\n".join(rows) + "\n")
-    return folder
-
-
-def read(path: Path, name: str, kind: str = "", limit: int | None = None) -> Dataset:
+def read(path: Path, name: str, form: str = "", **more: Any) -> JudgedData:
     rules = load_model(name)
     labels = ["cat", "dog", "person"] if rules.task in {"detect", "segment"} else LABELS
-    return read_dataset(path, rules, labels, kind, limit)
+    return read_dataset(path, rules, labels, form, **more)
+
+
+def read_classes(path: Path, labels: Sequence[str]) -> JudgedData:
+    return read_dataset(path, load_model("squeezenet1_1"), labels)
+
+
+def read_objects(path: Path, labels: Sequence[str], model: str = "yolov8_n") -> JudgedData:
+    return read_dataset(path, load_model(model), labels)
+
+
+def names_left_out(data: JudgedData) -> set[str]:
+    return {path.name for group in data.left_out for path in group.paths}
 
 
 class TestImagenet:
     def test_a_list_beside_or_above_the_pictures(self, tmp_path: Path) -> None:
         a, b = pictures(tmp_path / "images", "a.jpg", "b.jpg")
         (c,) = pictures(tmp_path, "c.jpg")
-        found = read_imagenet(listed(tmp_path, "a.jpg,2,n1", "c.jpg,0,n2", "b.jpg,1,n3"), LABELS)
-        assert found.truth == {a: 2, c: 0, b: 1}
+        found = read_classes(listed(tmp_path, "a.jpg,2,n1", "c.jpg,0,n2", "b.jpg,1,n3"), LABELS)
+        assert found.films[0].truth == {a: 2, c: 0, b: 1}
 
     @pytest.mark.parametrize(
         ("row", "words"),
         [
-            ("a.jpg,3,n1", "class 3 of a model that knows 3"),
+            ("b.jpg,3,n1", "class 3 of a model that knows 3"),
             ("a.jpg,-1,n1", "is not file,index"),
             ("a.jpg,one,n1", "is not file,index"),
             (",1,n1", "is not file,index"),
@@ -126,15 +64,15 @@ class TestImagenet:
         ],
     )
     def test_a_wrong_line_is_named(self, tmp_path: Path, row: str, words: str) -> None:
-        pictures(tmp_path, "a.jpg")
+        pictures(tmp_path, "a.jpg", "b.jpg")
         with pytest.raises(WrongInput) as error:
-            read_imagenet(listed(tmp_path, "a.jpg,0,n0", row), LABELS)
+            read_classes(listed(tmp_path, "a.jpg,0,n0", row), LABELS)
         assert words in error.value.what
         assert "labels.csv:3" in error.value.what
 
     def test_an_empty_list(self, tmp_path: Path) -> None:
         with pytest.raises(WrongInput, match="lists no picture"):
-            read_imagenet(listed(tmp_path), LABELS)
+            read_classes(listed(tmp_path), LABELS)
 
     @pytest.mark.parametrize(
         ("names", "truth"),
@@ -148,8 +86,8 @@ class TestImagenet:
     def test_folders(self, tmp_path: Path, names: list[str], truth: dict[str, int]) -> None:
         for name in names:
             pictures(tmp_path / name, "a.jpg")
-        found = read_imagenet(tmp_path, LABELS)
-        assert {path.parent.name: index for path, index in found.truth.items()} == truth
+        found = read_classes(tmp_path, LABELS)
+        assert {path.parent.name: index for path, index in found.films[0].truth.items()} == truth
 
     @pytest.mark.parametrize(
         ("names", "words"),
@@ -170,20 +108,22 @@ class TestImagenet:
         for name in names:
             pictures(tmp_path / name, "a.jpg")
         with pytest.raises(WrongInput, match=words):
-            read_imagenet(tmp_path, LABELS)
+            read_classes(tmp_path, LABELS)
 
     def test_numbers_never_mean_other_classes_than_names_do(self, tmp_path: Path) -> None:
         for name in ("0", "1"):
             pictures(tmp_path / name, "a.jpg")
         with pytest.raises(WrongInput, match="'0' is the first"):
-            read_imagenet(tmp_path, ["1", "2", "3"])
+            read_classes(tmp_path, ["1", "2", "3"])
 
     def test_composed_and_taken_apart_names_are_the_same(self, tmp_path: Path) -> None:
         names = ["Größe", "été"]
         for name in names:
             pictures(tmp_path / unicodedata.normalize("NFD", name), "a.jpg")
-        found = read_imagenet(tmp_path, names)
-        assert {normalize_name(path.parent.name): i for path, i in found.truth.items()} == {
+        found = read_classes(tmp_path, names)
+        assert {
+            normalize_name(path.parent.name): i for path, i in found.films[0].truth.items()
+        } == {
             "Größe": 0,
             "été": 1,
         }
@@ -193,9 +133,9 @@ class TestImagenet:
         for folder, names in (("a", ("n01443537",)), ("b", ("tench", "goldfish"))):
             for name in names:
                 pictures(tmp_path / folder / name, "a.jpg")
-        by_number, by_name = (read_imagenet(tmp_path / one, known) for one in "ab")
-        assert list(by_number.truth.values()) == [1]
-        assert {path.parent.name: i for path, i in by_name.truth.items()} == {
+        by_number, by_name = (read_classes(tmp_path / one, known) for one in "ab")
+        assert list(by_number.films[0].truth.values()) == [1]
+        assert {path.parent.name: i for path, i in by_name.films[0].truth.items()} == {
             "tench": 0,
             "goldfish": 1,
         }
@@ -210,7 +150,11 @@ class TestImagenet:
         found = read(tmp_path, "squeezenet1_1")
         title = f"{tmp_path.name}, 7 pictures, 1 of 3 classes, 3 left out"
         assert found.title == title
-        assert {path.name for path in found.left_out} == {"h.heic", "i.heic", "of no class.jpg"}
+        assert names_left_out(found) == {
+            "h.heic",
+            "i.heic",
+            "of no class.jpg",
+        }
 
     @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-8"])
     @pytest.mark.parametrize("separator", [",", ";", "\t"])
@@ -219,7 +163,7 @@ class TestImagenet:
         rows = [["File", " Index "], ['"a b.jpg"', " 2 "], ["", ""]]
         text = "\r\n".join(separator.join(row) for row in rows) + "\r\n\r\n"
         (tmp_path / "labels.csv").write_bytes(text.encode(encoding))
-        assert read_imagenet(tmp_path, LABELS).truth == {a: 2}
+        assert read_classes(tmp_path, LABELS).films[0].truth == {a: 2}
 
     @pytest.mark.parametrize(
         ("text", "words"),
@@ -233,33 +177,35 @@ class TestImagenet:
         pictures(tmp_path, "a.jpg")
         (tmp_path / "labels.csv").write_text(text)
         with pytest.raises(WrongInput, match=re.escape(words)):
-            read_imagenet(tmp_path, LABELS)
+            read_classes(tmp_path, LABELS)
 
     def test_pictures_that_no_line_lists_are_left_out(self, tmp_path: Path) -> None:
         pictures(tmp_path / "images", "a.jpg", "b.jpg", "c.bmp")
-        found = read_imagenet(listed(tmp_path, "a.jpg,0,n"), LABELS)
-        assert {path.name for path in found.left_out} == {"b.jpg", "c.bmp"}
+        found = read_classes(listed(tmp_path, "a.jpg,0,n"), LABELS)
+        assert names_left_out(found) == {"b.jpg", "c.bmp"}
 
 
 class TestCoco:
     def test_categories_are_met_by_name(self, tmp_path: Path) -> None:
         scene(tmp_path, ["b.jpg", "a.jpg"], [box(1, 100, 18, 0, 0, 5, 5)])
-        found = read_coco(tmp_path, DETECT, ["person", "Dog", "cat"])
-        assert found.category == {1: 18, 2: 17}
-        assert found.name == "COCO val2017"
+        found = read_objects(tmp_path, ["person", "Dog", "cat"])
+        assert found.films[0].truth.category == {1: 1, 2: 0}
+        assert found.data.name == "COCO val2017"
         assert found.detail == ""
-        assert [found.ids[path] for path in found.pictures] == [101, 100]
+        assert [path.name for path in found.pictures] == ["a.jpg", "b.jpg"]
+        ((_, empty), (_, (dog,))) = list(found.data)
+        assert (empty, found.data.classes[dog.class_], dog.box) == ([], "dog", (0, 0, 5, 5))
 
     def test_a_model_that_knows_only_some_classes_says_so(self, tmp_path: Path) -> None:
         scene(tmp_path, ["a.jpg"], [box(1, 100, 18, 0, 0, 5, 5)])
-        assert read_coco(tmp_path, DETECT, ["dog"]).detail == ", 1 of 2 classes"
-        with pytest.raises(WrongInput, match="knows none of the 2 categories"):
-            read_coco(tmp_path, DETECT, ["tench"])
+        assert read_objects(tmp_path, ["dog"]).detail == ", 1 of 2 classes"
+        with pytest.raises(WrongInput, match="knows none of the 2 classes"):
+            read_objects(tmp_path, ["tench"])
 
     def test_the_file_itself_may_be_named(self, tmp_path: Path) -> None:
         scene(tmp_path, ["a.jpg"], [box(1, 100, 18, 0, 0, 5, 5)])
         file = tmp_path / "annotations" / "instances_val2017.json"
-        assert len(read_coco(file, DETECT, ["dog"]).pictures) == 1
+        assert len(read_objects(file, ["dog"]).pictures) == 1
 
     def test_a_part_of_the_pictures_beside_the_whole_json_is_judged_and_said(
         self, tmp_path: Path
@@ -275,7 +221,7 @@ class TestCoco:
         for name in ("a.jpg", "c.jpg"):
             (tmp_path / "val2017" / name).unlink()
         with pytest.raises(WrongInput, match="none of the 3 pictures of"):
-            read_coco(tmp_path, DETECT, ["dog"])
+            read_objects(tmp_path, ["dog"])
 
     def test_of_several_files_the_one_whose_pictures_are_there(self, tmp_path: Path) -> None:
         rows = [box(1, 100, 18, 0, 0, 5, 5)]
@@ -285,11 +231,11 @@ class TestCoco:
         content["images"] = [{"id": 100 + i, "file_name": f"{i}.jpg"} for i in range(3)]
         train = whole.with_name("instances_train2017.json")
         train.write_text(json.dumps(content))
-        assert read_coco(tmp_path, DETECT, ["dog"]).file == whole
+        assert read_objects(tmp_path, ["dog"]).data.files == [whole]
         pictures(tmp_path / "train2017", "1.jpg")
         shutil.rmtree(tmp_path / "val2017")
-        found = read_coco(tmp_path, DETECT, ["dog"])
-        assert (found.file, found.name) == (train, "COCO train2017")
+        found = read_objects(tmp_path, ["dog"])
+        assert (found.data.files, found.data.name) == ([train], "COCO train2017")
         assert found.detail.startswith(" of the 3 in")
 
     @pytest.mark.parametrize(
@@ -307,15 +253,16 @@ class TestCoco:
         edit(scene(tmp_path, ["a.jpg"], rows), categories=[(17, "cat"), (18, "dog"), (19, "cat")])
         if words:
             with pytest.raises(WrongInput, match=words):
-                read_coco(tmp_path, DETECT, ["cat", "dog"])
+                read_objects(tmp_path, ["cat", "dog"])
         else:
-            assert read_coco(tmp_path, DETECT, ["cat", "dog"]).category == {0: 19, 1: 18}
+            ((_, (cat,)),) = list(read_objects(tmp_path, ["cat", "dog"]).data)
+            assert cat.class_ == 0
 
     def test_a_number_of_two_categories_or_pictures(self, tmp_path: Path) -> None:
         rows = [box(1, 100, 17, 0, 0, 5, 5)]
         edit(scene(tmp_path / "a", ["a.jpg"], rows), categories=[(17, "cat"), (17, "dog")])
         with pytest.raises(WrongInput, match="category 17 is both 'cat' and 'dog'"):
-            read_coco(tmp_path / "a", DETECT, ["cat"])
+            read_objects(tmp_path / "a", ["cat"])
         for images, words in (
             ([(1, "a.jpg"), (1, "b.jpg")], "2 images have the number 1"),
             ([(1, "a.jpg"), (2, "a.jpg")], "2 images have the name a.jpg"),
@@ -323,7 +270,7 @@ class TestCoco:
             folder = tmp_path / str(images[1][0])
             edit(scene(folder, ["a.jpg"], [box(1, 1, 17, 0, 0, 5, 5)]), images=images)
             with pytest.raises(WrongInput, match=words):
-                read_coco(folder, DETECT, ["cat"])
+                read_objects(folder, ["cat"])
 
     @pytest.mark.parametrize(
         ("broken", "words"),
@@ -338,26 +285,26 @@ class TestCoco:
     ) -> None:
         rows = [box(1, 100, 17, 0, 0, 5, 5), box(2, 100, 17, 0, 0, 5, 5) | broken]
         with pytest.raises(WrongInput, match="annotation 2 ") as error:
-            read_coco(scene(tmp_path, ["a.jpg"], rows), DETECT, ["cat"])
+            read_objects(scene(tmp_path, ["a.jpg"], rows), ["cat"])
         assert words in error.value.evidence
 
     def test_a_task_without_annotations_of_its_own(self, tmp_path: Path) -> None:
         scene(tmp_path, ["a.jpg"], [box(1, 100, 18, 0, 0, 5, 5)])
         with pytest.raises(WrongInput, match="no COCO annotations with keypoints"):
-            read_coco(tmp_path, POSE, [])
+            read_objects(tmp_path, [], "yolov8_n_pose")
 
     @pytest.mark.parametrize("text", ["", "{", "[1, 2]", '{"annotations": [{"bbox": []}]}'])
     def test_broken_json(self, tmp_path: Path, text: str) -> None:
         (tmp_path / "instances_a.json").write_text(text)
         with pytest.raises(WrongInput):
-            read_coco(tmp_path, DETECT, ["dog"])
+            read_objects(tmp_path, ["dog"])
 
 
 class TestSequences:
     def test_mot15_has_no_classes_and_mot17_has(self, tmp_path: Path) -> None:
         fifteen = mot(tmp_path / "a", ["1,1,1,1,5,5,1,4.4,5.5,0"])
         seventeen = mot(tmp_path / "b", ["1,1,1,1,5,5,1,7,1.0", "1,2,1,1,5,5,1,1,1.0"])
-        (one,), (two,) = (read_mot(path, None).clips for path in (fifteen, seventeen))
+        (one,), (two,) = (read_mot(DataRequest(path=path)).films for path in (fifteen, seventeen))
         assert [truth.counts for truth in one.truth[1]] == [True]
         assert [truth.counts for truth in two.truth[1]] == [False, True]
         assert one.fps == 25
@@ -502,7 +449,7 @@ class TestFrameNumbers:
             text = (folder / name).read_text().replace("\n", "\r\n")
             (folder / name).write_text(text, encoding="utf-8-sig")
         found = read(folder, "yolov8_n_bytetrack")
-        assert found.name == "Street"
+        assert found.data.name == "Street"
         assert {n: [one.counts for one in its] for n, its in found.films[0].truth.items()} == {
             1: [False],
             2: [True],
@@ -528,19 +475,21 @@ def test_another_json_file_beside_the_classes_is_not_cocos(tmp_path: Path) -> No
 
 
 def test_what_is_no_data_says_what_would_be(tmp_path: Path) -> None:
-    with pytest.raises(WrongInput, match="is not a data set of a known kind") as error:
+    with pytest.raises(WrongInput, match="is not a data set of a known format") as error:
         recognise_data(tmp_path)
-    assert all(f"{kind}: " in error.value.evidence for kind in DATA_KINDS)
+    assert all(f"{kind}: " in error.value.evidence for kind in DATA_FORMAT_NAMES)
     with pytest.raises(WrongInput, match="does not exist"):
         recognise_data(tmp_path / "none")
 
 
 def test_data_of_another_task_is_refused(tmp_path: Path) -> None:
     pictures(tmp_path / "tench", "a.jpg")
-    with pytest.raises(WrongInput, match="judged by data of kind coco"):
+    with pytest.raises(
+        WrongInput, match="which has the class of each picture; what is needed: boxes of objects"
+    ):
         read(tmp_path, "yolov8_n")
-    with pytest.raises(WrongInput, match="unknown kind of data 'mots', did you mean 'mot'"):
-        read(tmp_path, "yolov8_n", kind="mots")
+    with pytest.raises(WrongInput, match="unknown data format 'mots', did you mean 'mot'"):
+        read(tmp_path, "yolov8_n", form="mots")
 
 
 def test_the_digest_is_of_pictures_and_truth(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from piyard.convert.proof_inputs import make_net
-from piyard.evaluate.dataset import Dataset, Film
+from piyard.data.dataset import DataSet, Film
+from piyard.evaluate.dataset import JudgedData
 from piyard.evaluate.evaluation import predict_dataset
 from piyard.models.definition import Model, load_model, read_labels
 from piyard.vision.schema import Dense
@@ -122,7 +123,8 @@ def test_who_is_who_from_frame_to_frame(picture: Path) -> None:
     followed = msgspec.structs.replace(rules, head=detector.outputs, preprocess=detector.preprocess)
     net = make_net(followed, detector.compute)
     film = Film(pictures=[picture] * 3, truth={}, ordered=True)
-    data = Dataset(kind="mot", name="x", films=[film, film], truth_files=[])
+    source = DataSet(format="mot", kind="tracks", name="x", root=picture, films=[film, film])
+    data = JudgedData(data=source, films=source.films)
     films = predict_dataset(Predictor(net=net), data, "a title")
     assert [len(frames) for frames in films] == [3, 3]
     ids = [[one.id for one in frame.objects] for frame in films[0]]

@@ -12,15 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from piyard.data.coco import read_coco
+from piyard.data.mot import read_mot
+from piyard.data.otb import read_otb
+from piyard.data.request import DataRequest
 from piyard.evaluate import metrics
-from piyard.evaluate.coco import CocoData, read_coco
 from piyard.evaluate.dataset import (
-    DATA_FORMATS,
+    JUDGES,
     Metrics,
     classification_figures,
     compute_metrics,
     read_dataset,
 )
+from piyard.evaluate.matching import match_objects_classes
 from piyard.evaluate.metrics import (
     _category_detections,
     _mean_precision,
@@ -31,16 +35,23 @@ from piyard.evaluate.metrics import (
     otb_figures,
     wilson_interval,
 )
-from piyard.evaluate.tracks import read_mot, read_otb
+from piyard.evaluate.scene import Scene, make_scene
 from piyard.models.definition import load_model
 from piyard.vision.predictions import ClassScore, Frame, PredictedObject, encode_mask
 from piyard.vision.tasks import find_task
+from piyard.vision.tasks.base import TaskSpec
 from piyard.vision.tasks.detect import DETECT
 from piyard.vision.tasks.pose import POSE
 from piyard.vision.tasks.segment import SEGMENT
-from tests.unit.evaluate.test_dataset import box, mot, otb, pictures, scene
+from tests.support.data_sets import box, mot, otb, pictures, scene
 
 LABELS = ["cat", "dog"]
+
+
+def read_scene(folder: Path, task: TaskSpec, labels: Sequence[str]) -> Scene:
+    data = read_coco(DataRequest(path=folder, kind=task.data_kind(None)))
+    known = match_objects_classes(data, task.coco_classes(labels))
+    return make_scene(data, data.pictures, task, known)
 
 
 def frame(path: Path | str = "a", **told: Any) -> Frame:
@@ -81,18 +92,18 @@ class TestTop:
 class TestCoco:
     TRUTH = (box(1, 100, 17, 1, 1, 6, 6), box(2, 100, 18, 8, 2, 9, 7), box(3, 101, 17, 2, 2, 5, 5))
 
-    def read(self, folder: Path, task: str = "detect") -> CocoData:
-        return read_coco(scene(folder, ["a.jpg", "b.jpg"], self.TRUTH), find_task(task), LABELS)
+    def read(self, folder: Path, task: str = "detect") -> Scene:
+        return read_scene(scene(folder, ["a.jpg", "b.jpg"], self.TRUTH), find_task(task), LABELS)
 
     def test_what_is_there_is_worth_all(self, tmp_path: Path) -> None:
         found = self.read(tmp_path)
-        a, b = found.pictures
+        a, b = found.ids
         told = {a: [thing(0, 1, 1, 7, 7), thing(1, 8, 2, 17, 9)], b: [thing(0, 2, 2, 7, 7)]}
         assert coco_figures(found, told) == pytest.approx({"mAP": 100, "mAP50": 100}, abs=1e-9)
 
     def test_nothing_and_the_wrong_class_are_worth_nothing(self, tmp_path: Path) -> None:
         found = self.read(tmp_path)
-        a, b = found.pictures
+        a, b = found.ids
         assert coco_figures(found, {a: [], b: []}) == {"mAP": 0, "mAP50": 0}
         swapped = {a: [thing(1, 1, 1, 7, 7), thing(0, 8, 2, 17, 9)], b: []}
         assert coco_figures(found, swapped)["mAP50"] == 0
@@ -101,7 +112,7 @@ class TestCoco:
         self, tmp_path: Path
     ) -> None:
         found = self.read(tmp_path)
-        a, b = found.pictures
+        a, b = found.ids
         # IoU of 6 x 6 with 6 x 5 within it is 5/6: seven of ten thresholds.
         told = {a: [thing(0, 1, 1, 7, 6), thing(1, 8, 2, 17, 9)], b: [thing(0, 2, 2, 7, 7)]}
         measured = coco_figures(found, told)
@@ -110,13 +121,13 @@ class TestCoco:
 
     def test_pictures_that_were_left_out_do_not_count(self, tmp_path: Path) -> None:
         found = self.read(tmp_path)
-        (a, _) = found.pictures
+        (a, _) = found.ids
         told = {a: [thing(0, 1, 1, 7, 7), thing(1, 8, 2, 17, 9)]}
         assert coco_figures(found, told)["mAP"] == pytest.approx(100)
 
     def test_a_class_the_data_does_not_know_is_left_out(self, tmp_path: Path) -> None:
         found = self.read(tmp_path)
-        a, b = found.pictures
+        a, b = found.ids
         told = {a: [thing(7, 0, 0, 20, 10)], b: []}
         assert coco_figures(found, told)["mAP"] == 0
 
@@ -125,8 +136,8 @@ class TestCoco:
         whole[2:7, 3:9] = True
         outline: dict[str, Any] = {"segmentation": [[3, 2, 9, 2, 9, 7, 3, 7]]}
         truth = [box(1, 100, 17, 3, 2, 6, 5) | outline]
-        found = read_coco(scene(tmp_path, ["a.jpg"], truth), SEGMENT, LABELS)
-        (a,) = found.pictures
+        found = read_scene(scene(tmp_path, ["a.jpg"], truth), SEGMENT, LABELS)
+        (a,) = found.ids
 
         def measured(mask: Any) -> float | None:
             return coco_figures(found, {a: [thing(0, 3, 2, 9, 7, mask=encode_mask(mask))]})["mAP"]
@@ -145,8 +156,8 @@ class TestCoco:
         file = folder / "annotations" / "instances_val2017.json"
         text = file.read_text().replace('{"id": 17, "name": "cat"}', '{"id": 1, "name": "person"}')
         file.write_text(text)
-        found = read_coco(folder, POSE, ["person"])
-        (a,) = found.pictures
+        found = read_scene(folder, POSE, ["person"])
+        (a,) = found.ids
 
         def measured(shift: float) -> float | None:
             moved = [(x + shift, y, 0.9) for x, y in points]
@@ -159,8 +170,8 @@ class TestCoco:
         """The second picture holds nothing, the third only what is ignored."""
         crowd = box(2, 102, 17, 1, 1, 6, 6) | {"iscrowd": 1}
         rows = [box(1, 100, 17, 1, 1, 6, 6), crowd]
-        found = read_coco(scene(tmp_path, ["a.jpg", "b.jpg", "c.jpg"], rows), DETECT, LABELS)
-        _, b, c = found.pictures
+        found = read_scene(scene(tmp_path, ["a.jpg", "b.jpg", "c.jpg"], rows), DETECT, LABELS)
+        _, b, c = found.ids
         for answers in ([], [thing(0, 1, 1, 7, 7)]):
             told = {b: answers, c: answers}
             assert coco_figures_with_intervals(found, told) == ({"mAP": None, "mAP50": None}, {})
@@ -173,8 +184,8 @@ class TestCoco:
         """pycocotools takes number 0 for no match, and of two alike sees one."""
         rows = [one | {"id": number} for one, number in zip(self.TRUTH, numbers, strict=True)]
         rows = [{key: v for key, v in one.items() if key not in without} for one in rows]
-        found = read_coco(scene(tmp_path, ["a.jpg", "b.jpg"], rows), DETECT, LABELS)
-        a, b = found.pictures
+        found = read_scene(scene(tmp_path, ["a.jpg", "b.jpg"], rows), DETECT, LABELS)
+        a, b = found.ids
         told = {a: [thing(0, 1, 1, 7, 7), thing(1, 8, 2, 17, 9)], b: [thing(0, 2, 2, 7, 7)]}
         assert coco_figures(found, told)["mAP"] == pytest.approx(100)
         assert coco_figures(found, {a: told[a], b: []})["mAP"] == pytest.approx(
@@ -241,7 +252,7 @@ class TestIntervals:
             box(1 + i, 100 + i % 8, 17 + i % 2, *random.uniform(0, 5, 2), *random.uniform(3, 6, 2))
             for i in range(30)
         ]
-        found = read_coco(scene(tmp_path, names, rows), DETECT, LABELS)
+        found = read_scene(scene(tmp_path, names, rows), DETECT, LABELS)
         told = {
             path: [
                 thing(
@@ -250,10 +261,10 @@ class TestIntervals:
                     score=float(random.uniform()),
                 )
                 for row in rows
-                if row["image_id"] == found.ids[path]
+                if row["image_id"] - 99 == found.ids[path]
                 for x, y, w, h in [row["bbox"]]
             ]
-            for path in found.pictures
+            for path in found.ids
         }
         judged = _run_cocoeval(found, told)
         categories = [one for one in _category_detections(judged) if one.truths.any()]
@@ -267,7 +278,7 @@ class TestTracks:
     LINES = tuple(f"{i},{n},{x},2,6,6,1,1,1" for i in (1, 2, 3) for n, x in ((1, 1), (2, 11)))
 
     def clips(self, folder: Path, ids: Sequence[tuple[int, int]]) -> dict[str, float | None]:
-        (clip,) = read_mot(mot(folder, self.LINES), None).clips
+        (clip,) = read_mot(DataRequest(path=mot(folder, self.LINES))).films
         frames = [
             frame(
                 objects=[
@@ -292,7 +303,7 @@ class TestTracks:
         assert found["IDF1"] == pytest.approx(100 * 2 / 3)
 
     def test_where_nobody_is_there_is_no_figure(self, tmp_path: Path) -> None:
-        (clip,) = read_mot(mot(tmp_path, ["1,1,1,2,6,6,0,7,1"]), None).clips
+        (clip,) = read_mot(DataRequest(path=mot(tmp_path, ["1,1,1,2,6,6,0,7,1"]))).films
         frames = [frame(objects=[thing(0, 1, 2, 7, 8, id=1, label="person")])] * 3
         assert mot_figures([(clip.truth, frames)]) == dict.fromkeys(("HOTA", "MOTA", "IDF1"))
 
@@ -307,7 +318,7 @@ class TestTracks:
         folder = mot(tmp_path, [f"{n},1,{n - first},2,6,6,1,1,1" for n in numbers], frames=0)
         (folder / "seqinfo.ini").unlink()
         pictures(folder / "img1", *(name.format(n) for n in numbers))
-        (clip,) = read_mot(folder, None).clips
+        (clip,) = read_mot(DataRequest(path=folder)).films
         at = {path: int(re.findall(r"\d+", path.name)[-1]) - first for path in clip.pictures}
         frames = [
             frame(path, objects=[thing(0, x, 2, x + 6, 8, id=1, label="person")])
@@ -316,14 +327,14 @@ class TestTracks:
         assert mot_figures([(clip.truth, frames)])["HOTA"] == pytest.approx(100)
 
     def test_one_object(self, tmp_path: Path) -> None:
-        clips = read_otb(otb(tmp_path, "2,3,5,6", "3,3,5,6", "4,3,5,6"), None)
-        (clip,) = clips.clips
+        folder = otb(tmp_path, "2,3,5,6", "3,3,5,6", "4,3,5,6")
+        (clip,) = read_otb(DataRequest(path=folder)).films
         right = [frame(objects=[thing(0, x, 2, x + 5, 8)]) for x in (1, 2, 3)]
-        found = otb_figures(clip.truth, right)
+        found = otb_figures([(clip.truth, right)])
         assert found["precision"] == 100
         assert found["AUC"] > 95
         lost = [right[0], frame(), frame()]
-        assert otb_figures(clip.truth, lost)["precision"] == pytest.approx(100 / 3)
+        assert otb_figures([(clip.truth, lost)])["precision"] == pytest.approx(100 / 3)
 
 
 def test_each_kind_of_data_has_its_figures(tmp_path: Path) -> None:
@@ -335,4 +346,4 @@ def test_each_kind_of_data_has_its_figures(tmp_path: Path) -> None:
         None,
     )
     answers = [[frame(data.pictures[0], objects=[thing(0, 1, 1, 7, 7)])]]
-    assert tuple(compute_metrics(data, answers).figures) == DATA_FORMATS["coco"].metrics
+    assert tuple(compute_metrics(data, answers).figures) == JUDGES["box"].metrics

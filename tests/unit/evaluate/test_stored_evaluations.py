@@ -15,8 +15,9 @@ import pytest
 from piyard.convert.conversions import Conversion
 from piyard.core.errors import BoardCommandFailed, WrongInput
 from piyard.core.tables import render_table
+from piyard.data.dataset import Film
 from piyard.evaluate import evaluation as evaluate_evaluation
-from piyard.evaluate.dataset import Film, split_batches
+from piyard.evaluate.dataset import split_batches
 from piyard.evaluate.evaluation import (
     BoardFrames,
     evaluate_desktop,

@@ -11,7 +11,9 @@ from PIL import Image
 
 from piyard.core import paths
 from piyard.core.errors import WrongInput
-from piyard.evaluate.imagenet import read_imagenet
+from piyard.data.imagenet import read_imagenet
+from piyard.data.request import DataRequest
+from piyard.evaluate.matching import match_picture_classes
 from piyard.predict import command
 from piyard.predict.command import Inputs, check_inputs, input_names, make_release, open_inputs
 from piyard.vision.pictures import (
@@ -77,8 +79,9 @@ def test_names_of_old_archives_can_be_shown_and_written(
         pytest.skip(f"this file system takes UTF-8 only: {error}")
     (text,) = input_names(Inputs(pictures=[path])).values()
     assert text.endswith(r"\xf6\xe8/\xb9\xb7.bmp")
+    data = read_imagenet(DataRequest(path=tmp_path))
     with pytest.raises(WrongInput) as error_:
-        read_imagenet(tmp_path, ["鲨"])
+        match_picture_classes(data, ["鲨"])
     print(error_.value, summarise_suffixes([path]))
     assert r"'\xf6\xe8' is the first" in capsys.readouterr().out
 

@@ -1,0 +1,61 @@
+"""Splits: the parts of a data set for training, validation and test, however they are called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from piyard.core.errors import WrongInput
+
+TRAIN, VAL, TEST = "train", "val", "test"
+SAME_SPLIT = {
+    "training": TRAIN,
+    "valid": VAL,
+    "validation": VAL,
+    "testing": TEST,
+}
+YEAR = re.compile(r"[-_]?(19|20)\d\d$")
+
+
+def plain_split(name: str) -> str:
+    """``val2017`` and ``valid`` → ``val``; another name in lower case without its year."""
+    plain = YEAR.sub("", name.lower())
+    return SAME_SPLIT.get(plain, plain)
+
+
+def is_split(name: str) -> bool:
+    """Whether it is a usual name of a split."""
+    return plain_split(name) in {TRAIN, VAL, TEST}
+
+
+def choose_split(asked: str, names: Collection[str], where: Path) -> str:
+    """The one asked for; by itself val, then test, then the only one; empty where there is none.
+
+    Raises ``WrongInput`` for one that is not there, and where several would do.
+    """
+    if not asked and not names:
+        return ""
+    for wanted in [asked] if asked else [VAL, TEST]:
+        matches = match_splits(wanted, names)
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            raise _choice_error(f"{where} has {len(matches)} splits {wanted}", matches)
+    if asked:
+        raise _choice_error(f"{where} has no split {asked}", names)
+    if len(names) == 1:
+        return next(iter(names))
+    raise _choice_error(f"{where} has {len(names)} splits", names)
+
+
+def match_splits(asked: str, names: Collection[str]) -> list[str]:
+    """Those of that name, else those that mean the same."""
+    return [name for name in names if name == asked] or sorted(
+        name for name in names if plain_split(name) == plain_split(asked)
+    )
+
+
+def _choice_error(what: str, names: Collection[str]) -> WrongInput:
+    there = ", ".join(sorted(names)) if names else "it is not divided"
+    return WrongInput(what, remedy=f"--split: {there}" if names else f"leave --split out: {there}")

@@ -1,0 +1,139 @@
+"""A data set in figures: how many pictures, objects and classes, and what is left out and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from piyard.core.errors import WrongInput
+from piyard.core.tables import STYLES, Column, render_items, render_table
+from piyard.data.dataset import OBJECT_KINDS, DataSet, LeftOut
+from piyard.vision.pictures import printable_path, read_picture_size
+
+MOST_SHOWN = 5
+"""Classes named in a cell for people."""
+
+
+class DataSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a data set was recognised as, and what is in it."""
+
+    data: DataSet
+    objects: Mapping[str, int]
+    """Pictures, or objects in them, of each class; one entry where there are no classes."""
+    ignored: int
+    """Objects that are neither hits nor misses: crowds and difficult ones."""
+    empty: int
+    """Pictures without an object."""
+    unreadable: Sequence[Path]
+
+    @property
+    def left_out(self) -> list[str]:
+        """A line a reason."""
+        damaged = [LeftOut(self.unreadable, "that are damaged")] if self.unreadable else []
+        return [group.text for group in (*self.data.left_out, *damaged)]
+
+    @property
+    def notes(self) -> list[str]:
+        """What else is to be known, in parts."""
+        data = self.data
+        return [
+            *(part for part in data.detail.strip(", ").split(", ") if part),
+            *([f"{self.empty} without an object"] if self.empty else []),
+            *([f"{self.ignored} ignored"] if self.ignored else []),
+        ]
+
+
+def summarise_data(data: DataSet) -> DataSummary:
+    """Reads the truth of every picture and its header. Raises ``WrongInput`` for a broken line."""
+    objects: Counter[str] = Counter()
+    empty = ignored = 0
+    for _, truth in data:
+        each = _class_names(data, truth)
+        objects.update(each)
+        empty += not each
+        if data.kind in OBJECT_KINDS:
+            ignored += sum(one.crowd or one.difficult for one in truth)
+    unreadable = [path for path in data.pictures if not _is_readable(path)]
+    return DataSummary(
+        data=data, objects=objects, ignored=ignored, empty=empty, unreadable=unreadable
+    )
+
+
+def _class_names(data: DataSet, truth: Any) -> list[str]:
+    if data.kind == "class":
+        name = data.classes[truth]
+        return [name or str(data.numbers[truth])]
+    if data.kind in OBJECT_KINDS:
+        return [data.classes[each.class_] for each in truth]
+    return ["object"] * (1 if data.kind == "track" else len(truth))
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        read_picture_size(path)
+    except WrongInput:
+        return False
+    return True
+
+
+def _classes_text(summary: DataSummary) -> str:
+    names = Counter(summary.objects).most_common(MOST_SHOWN)
+    count = len(summary.data.classes)
+    shown = ", ".join(f"{printable_path(Path(name))} {number}" for name, number in names)
+    more = " …" if count > MOST_SHOWN else ""
+    return f"{count} ({shown}{more})" if shown and count else str(count)
+
+
+def _splits_text(summary: DataSummary) -> str:
+    data = summary.data
+    others = [name for name in data.splits if name != data.split]
+    beside = f" (also {', '.join(others)})" if others else ""
+    return f"{data.split or 'all'}{beside}"
+
+
+def render_summary(summary: DataSummary, form: str, *more: Column[DataSummary]) -> str:
+    """A line a fact for people, an object or a row for programs."""
+    if form not in STYLES:
+        return render_items((*SUMMARY_COLUMNS, *more), [summary], form)
+    rows = [[column.title, column.text_of(summary)] for column in SUMMARY_COLUMNS if column.title]
+    return render_table(("Data set", summary.data.title), [row for row in rows if row[1]], form)
+
+
+SUMMARY_COLUMNS: tuple[Column[DataSummary], ...] = (
+    Column(key="name", value=lambda each: each.data.title),
+    Column(key="format", title="Format", value=lambda each: each.data.format),
+    Column(
+        key="split",
+        title="Split",
+        value=lambda each: each.data.split or None,
+        text=_splits_text,
+    ),
+    Column(key="splits", value=lambda each: list(each.data.splits)),
+    Column(key="truth", title="Truth", value=lambda each: each.data.kind),
+    Column(key="pictures", title="Pictures", value=lambda each: len(each.data.pictures)),
+    Column(key="objects", title="Objects", value=lambda each: sum(each.objects.values())),
+    Column(
+        key="classes",
+        title="Classes",
+        value=lambda each: [[name, each.objects.get(name, 0)] for name in each.data.classes],
+        text=_classes_text,
+    ),
+    Column(key="without_objects", value=lambda each: each.empty),
+    Column(key="ignored", value=lambda each: each.ignored),
+    Column(
+        key="notes",
+        title="Notes",
+        value=lambda each: each.notes,
+        text=lambda each: "; ".join(each.notes),
+    ),
+    Column(
+        key="left_out",
+        title="Left out",
+        value=lambda each: each.left_out,
+        text=lambda each: "; ".join(each.left_out),
+    ),
+)

@@ -1,0 +1,338 @@
+"""YOLO's data sets as Ultralytics has them: a data.yaml, pictures, and a text file of each one.
+
+The format is published at docs.ultralytics.com/datasets. ``data.yaml`` has ``path``, ``train``,
+``val`` and ``test`` (folders, lists of folders, or text files of pictures), ``names`` and, of
+poses, ``kpt_shape``; a relative path is seen from the yaml's folder. Of a picture in ``images/``
+the objects are in ``labels/``, a line each (``yolo_labels``). Nothing in the yaml is run, and no
+relative path leads out of its folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from piyard.core.config import read_yaml
+from piyard.core.errors import WrongInput
+from piyard.core.parsing import read_text
+from piyard.core.text import format_count
+from piyard.data.dataset import DataSet, Film, LeftOut, folder_name
+from piyard.data.request import DataRequest
+from piyard.data.splits import choose_split
+from piyard.data.yolo_labels import LabelFiles, LabelRules, kind_of_line
+from piyard.vision.pictures import READABLE_SUFFIXES, list_pictures
+from piyard.vision.tasks.base import TruthKind
+
+SPLIT_KEYS = ("train", "val", "test", "minival")
+LABELS, IMAGES = "labels", "images"
+MOST_CLASSES = 20_000
+NO_LABELS = frozenset({"classes.txt", "labels.txt", "readme.txt", "obj.names"})
+"""Text files that lie among the label files and are none."""
+
+
+class DataYaml(NamedTuple):
+    """What is read of a data.yaml."""
+
+    file: Path
+    root: Path
+    """The folder that paths are seen from."""
+    names: Sequence[str]
+    splits: Mapping[str, Sequence[str]]
+    keypoints: tuple[int, int] | None
+    """``kpt_shape``: points, and 2 or 3 numbers of each."""
+
+
+class SplitPictures(NamedTuple):
+    """The pictures of a split, those that are not there, and those of formats that are not read."""
+
+    there: Sequence[Path]
+    missing: Sequence[Path]
+    unreadable: Sequence[Path]
+
+
+def is_yolo(path: Path) -> bool:
+    """Whether it is a data.yaml or has one, or has the folders images/ and labels/."""
+    if path.is_file():
+        return path.suffix in {".yaml", ".yml"}
+    return bool(_yaml_files(path)) or all((path / name).is_dir() for name in (IMAGES, LABELS))
+
+
+def read_yolo(request: DataRequest) -> DataSet:
+    """The pictures of one split with the objects in each. Raises ``WrongInput``."""
+    data = read_data_yaml(_find_yaml(request.path))
+    split = choose_split(request.split, list(data.splits), data.file)
+    pictures = _split_pictures(data, split)
+    files = {path: label_file(path, data.root) for path in pictures.there}
+    labelled = {path: file for path, file in files.items() if file.is_file()}
+    _require_labels(data, files, labelled)
+    kind = request.kind or _natural_kind(data, labelled)
+    rules = LabelRules(kind, len(data.names), data.keypoints)
+    truth = LabelFiles(list(files), labelled, rules)
+    return DataSet(
+        format="yolo",
+        kind=kind,
+        name=folder_name(data.root),
+        root=data.root,
+        split=split,
+        splits=list(data.splits),
+        classes=data.names,
+        films=[Film(pictures=list(files), truth=truth)],
+        files=[data.file],
+        label_files=labelled,
+        detail=_unlabelled_detail(len(files) - len(labelled)),
+        left_out=list(_left_out(pictures, files)),
+    )
+
+
+def read_data_yaml(file: Path) -> DataYaml:
+    """The keys that are read; unknown ones are the trainer's. Raises ``WrongInput``."""
+    content = read_yaml(file)
+    if not isinstance(content, dict):
+        raise WrongInput(f"{file} is not a data.yaml", remedy="it has train, val and names")
+    splits = {
+        key: _entries(file, key, content[key]) for key in SPLIT_KEYS if content.get(key) is not None
+    }
+    if not splits:
+        raise WrongInput(f"{file} names no pictures", remedy="give val, as val: images/val")
+    return DataYaml(
+        file=file,
+        root=_root(file, content.get("path")),
+        names=_class_names(file, content),
+        splits=splits,
+        keypoints=_keypoint_shape(file, content.get("kpt_shape")),
+    )
+
+
+def _yaml_files(path: Path) -> list[Path]:
+    """data.yaml, or whatever files have names and pictures."""
+    files = sorted([*path.glob("*.yaml"), *path.glob("*.yml")]) if path.is_dir() else []
+    named = [file for file in files if file.stem == "data"]
+    return named or [file for file in files if _is_data_yaml(file)]
+
+
+def _is_data_yaml(file: Path) -> bool:
+    try:
+        lines = read_text(file).splitlines()
+    except WrongInput:
+        return False
+    keys = {line.partition(":")[0] for line in lines}
+    return "names" in keys and bool(keys & set(SPLIT_KEYS))
+
+
+def _find_yaml(path: Path) -> Path:
+    if path.is_file():
+        return path
+    files = _yaml_files(path)
+    if len(files) == 1:
+        return files[0]
+    if files:
+        raise WrongInput(
+            f"{path} has {len(files)} YAML files of data",
+            evidence="\n".join(file.name for file in files),
+            remedy="name one of them",
+        )
+    raise WrongInput(
+        f"{path} has no data.yaml, so what the classes are called is not known",
+        remedy="write one: val: images/val, and names: [the classes in their order]",
+    )
+
+
+def _entries(file: Path, key: str, stated: Any) -> list[str]:
+    entries = stated if isinstance(stated, list) else [stated]
+    if not entries or not all(isinstance(entry, str) and entry for entry in entries):
+        raise WrongInput(f"{file}: `{key}` is not a path", remedy="a folder, or a list of them")
+    return entries
+
+
+def _class_names(file: Path, content: Mapping[Any, Any]) -> list[str]:
+    """By their numbers. Raises ``WrongInput`` for gaps, and for a count that differs."""
+    stated, count = content.get("names"), content.get("nc")
+    if stated is None:
+        raise WrongInput(f"{file} has no `names`", remedy="names: [the classes in their order]")
+    if isinstance(stated, dict):
+        if sorted(map(str, stated)) != sorted(map(str, range(len(stated)))):
+            raise WrongInput(
+                f"{file}: `names` does not number the classes from 0 to {len(stated) - 1}",
+                remedy="number them without gaps",
+            )
+        stated = [name for _, name in sorted(stated.items(), key=lambda item: int(item[0]))]
+    if not isinstance(stated, list) or not stated:
+        raise WrongInput(f"{file}: `names` is no list of classes", remedy="names: [cat, dog]")
+    for number, name in enumerate(stated):
+        if not isinstance(name, str | int) or isinstance(name, bool):
+            raise WrongInput(
+                f"{file}: the name of class {number} reads as {name!r} in YAML",
+                remedy="put it in quotes",
+            )
+    if count is not None and count != len(stated):
+        raise WrongInput(
+            f"{file}: `nc` is {count}, and `names` has {len(stated)}", remedy="correct one of them"
+        )
+    return [str(name) for name in stated]
+
+
+def _keypoint_shape(file: Path, stated: Any) -> tuple[int, int] | None:
+    if stated is None:
+        return None
+    match stated:
+        case [int(points), 2 | 3 as values] if points > 0:
+            return points, values
+    raise WrongInput(f"{file}: `kpt_shape` is {stated}", remedy="as kpt_shape: [17, 3]")
+
+
+def _root(file: Path, stated: Any) -> Path:
+    """``path``; the yaml's own folder where that is what it is called."""
+    here = file.parent
+    if stated in {None, ""}:
+        return here
+    if not isinstance(stated, str):
+        raise WrongInput(f"{file}: `path` is not a folder", remedy="leave it out, or correct it")
+    if Path(stated).is_absolute():
+        if Path(stated).is_dir():
+            return Path(stated)
+        raise WrongInput(
+            f"{file}: `path` is {stated}, which is not on this machine",
+            remedy="correct it, or leave it out where the yaml lies beside the pictures",
+        )
+    inside = _within(here, stated)
+    if inside and inside.is_dir():
+        return inside
+    if Path(stated).name == here.resolve().name:
+        return here
+    raise WrongInput(
+        f"{file}: `path` is {stated}, which is no folder within {here}",
+        remedy="give it as an absolute path, or leave it out where the yaml lies beside the "
+        "pictures",
+    )
+
+
+def _within(folder: Path, stated: str) -> Path | None:
+    """The path if it does not lead out of the folder."""
+    parts = Path(os.path.normpath(stated)).parts
+    return None if parts[:1] == ("..",) else folder.joinpath(*parts)
+
+
+def _split_pictures(data: DataYaml, split: str) -> SplitPictures:
+    parts = [_entry_pictures(data, split, entry) for entry in data.splits[split]]
+    merged = (list(dict.fromkeys(chain.from_iterable(group))) for group in zip(*parts, strict=True))
+    there, missing, unreadable = merged
+    if not there:
+        example = f"for example {missing[0]}" if missing else ""
+        raise WrongInput(
+            f"{data.file}: none of the pictures of `{split}` is there",
+            evidence=example,
+            remedy="get them first: what `download` says is not run",
+        )
+    return SplitPictures(there, missing, unreadable)
+
+
+def _entry_pictures(data: DataYaml, split: str, entry: str) -> SplitPictures:
+    path = _entry_path(data, split, entry)
+    if path.is_dir():
+        inside = list_pictures(path, deep=True)
+        return SplitPictures(inside.pictures, [], inside.left_out)
+    if path.suffix == ".txt" and path.is_file():
+        return _listed_pictures(path, data.root)
+    raise WrongInput(
+        f"{data.file}: `{split}` is {entry}, and {path} is not there",
+        remedy="correct it, or get the pictures first: what `download` says is not run",
+    )
+
+
+def _entry_path(data: DataYaml, split: str, entry: str) -> Path:
+    """Roboflow writes ``../train/images`` and means the folder of the yaml."""
+    if Path(entry).is_absolute():
+        return Path(entry)
+    for stated in (entry, entry.removeprefix("../")):
+        path = _within(data.root, stated)
+        if path and (path.exists() or stated == entry):
+            return path
+    raise WrongInput(
+        f"{data.file}: `{split}` is {entry}, which leads out of {data.root}",
+        remedy="give it as an absolute path",
+    )
+
+
+def _listed_pictures(file: Path, root: Path) -> SplitPictures:
+    """A line a picture: absolute, seen from the list where it begins with ./, or from the root."""
+    there: list[Path] = []
+    missing: list[Path] = []
+    unreadable: list[Path] = []
+    for number, line in enumerate(read_text(file).splitlines(), 1):
+        stated = line.strip().replace("\\", "/")
+        if not stated:
+            continue
+        path = _listed_picture(stated, file, root)
+        if path is None:
+            raise WrongInput(
+                f"{file}:{number}: {stated} leads out of {root}", remedy="give it as absolute path"
+            )
+        if not path.is_file():
+            missing.append(path)
+        else:
+            (there if path.suffix.lower() in READABLE_SUFFIXES else unreadable).append(path)
+    return SplitPictures(there, missing, unreadable)
+
+
+def _listed_picture(stated: str, file: Path, root: Path) -> Path | None:
+    if Path(stated).is_absolute():
+        return Path(stated)
+    places = [_within(folder, stated) for folder in (file.parent, root)]
+    return next((path for path in places if path and path.is_file()), places[-1] or places[0])
+
+
+def label_file(picture: Path, root: Path) -> Path:
+    """The last folder images/ replaced by labels/; beside the picture where there is none."""
+    parts = list(picture.parts)
+    within = len(root.parts) if picture.is_relative_to(root) else 0
+    places = [at for at, part in enumerate(parts[:-1]) if part == IMAGES and at >= within]
+    if places:
+        parts[places[-1]] = LABELS
+    return Path(*parts).with_suffix(".txt")
+
+
+def _require_labels(
+    data: DataYaml, files: Mapping[Path, Path], labelled: Mapping[Path, Path]
+) -> None:
+    if not labelled:
+        raise WrongInput(
+            f"{data.file}: none of the {len(files)} pictures has a file of labels",
+            evidence=f"for example {next(iter(files.values()))}",
+            remedy="they are in labels/ as the pictures are in images/",
+        )
+
+
+def _natural_kind(data: DataYaml, labelled: Mapping[Path, Path]) -> TruthKind:
+    """By kpt_shape, else by the first line there is."""
+    if data.keypoints:
+        return "keypoints"
+    lines = chain.from_iterable(read_text(file).splitlines() for file in labelled.values())
+    return next((kind_of_line(line) for line in lines if line.strip()), "box")
+
+
+def _unlabelled_detail(count: int) -> str:
+    return f", {count} without a file of labels" if count else ""
+
+
+def _left_out(pictures: SplitPictures, files: Mapping[Path, Path]) -> Iterator[LeftOut]:
+    if pictures.missing:
+        yield LeftOut(pictures.missing, "in the list and not there")
+    if pictures.unreadable:
+        yield LeftOut(pictures.unreadable, "that cannot be read")
+    if alone := _labels_alone(set(files.values())):
+        yield LeftOut(alone, "of labels without a picture")
+
+
+def _labels_alone(expected: set[Path]) -> list[Path]:
+    """Label files in the same folders that no picture belongs to."""
+    folders = sorted({file.parent for file in expected})
+    present = (file for folder in folders for file in sorted(folder.glob("*.txt")))
+    return [file for file in present if file not in expected and file.name not in NO_LABELS]
+
+
+def repeated_detail(truth: LabelFiles) -> str:
+    """Lines that were read twice of a file, for people."""
+    return f", {format_count(truth.repeated, 'repeated line')}" if truth.repeated else ""
