@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from benchmarks import models_people_have
+from benchmarks.models_people_have import NOT_WRITTEN, PROVED, Attempt
+
+
+def test_every_family_is_attempted_in_every_format_it_can_be_saved_in() -> None:
+    attempts = models_people_have.list_attempts(["n"], [], "")
+    forms: dict[str, set[str]] = {}
+    for attempt in attempts:
+        forms.setdefault(attempt.network, set()).add(attempt.form)
+    assert forms["ultralytics:yolo26n-obb"] == {"pt", "onnx", "dynamo", "torchscript", "ncnn"}
+    assert forms["ultralytics:yolov9t"] == forms["ultralytics:yolo26n-obb"]
+    assert forms["timm:vit_tiny_patch16_224"] == {"torchscript", "onnx", "dynamo", "checkpoint"}
+    assert sum(network.startswith("torchvision:") for network in forms) == 20
+    assert sum(network.startswith("timm:") for network in forms) == 15
+
+
+def test_some_are_chosen_by_name_and_format() -> None:
+    attempts = models_people_have.list_attempts(["n", "m"], ["onnx"], "ultralytics:yolov10")
+    assert [attempt.network for attempt in attempts] == [
+        "ultralytics:yolov10n",
+        "ultralytics:yolov10m",
+    ]
+
+
+def test_the_table_has_a_row_a_network_and_counts_what_could_be_written() -> None:
+    attempts = [
+        Attempt(network="a", form="onnx", outcome=PROVED),
+        Attempt(network="a", form="ncnn", outcome="exit 6", words="piyard: no"),
+        Attempt(network="b", form="onnx", outcome=NOT_WRITTEN),
+    ]
+    assert models_people_have.rows_of(attempts) == (
+        ["Network", "onnx", "ncnn"],
+        [["a", PROVED, "exit 6"], ["b", NOT_WRITTEN, ""]],
+    )
+    assert models_people_have.summary(attempts) == (
+        "1 of 2 added and proved (50.0 %); 1 could not be written"
+    )
+
+
+def test_a_refusal_is_its_own_sentence_and_the_remedy() -> None:
+    stderr = "… convert\npiyard: it is no file\n  → name one\n"
+    assert models_people_have._refusal(stderr) == "piyard: it is no file   → name one"
+    assert models_people_have._refusal("Traceback\nKeyError: 1\n") == "KeyError: 1"
