@@ -76,7 +76,7 @@ class AddModelRequest(DryRunRequest, TableRequest):
 
     file: str = flag(
         "an .onnx, a checkpoint of a known network (.pt, .pth), a TorchScript program (it runs in "
-        "a sandbox), or the .param of an ncnn pair",
+        "a sandbox), the .param of an ncnn pair, or an Ultralytics *_ncnn_model/",
         text("FILE"),
     )
     task: str = flag(

@@ -20,7 +20,13 @@ from piyard.convert.conversions import (
     worst_rows,
 )
 from piyard.convert.own.adding import apply_addition, plan_addition, undo_addition
-from piyard.convert.own.defaults import OwnModelOptions, parse_integers, preprocess_options
+from piyard.convert.own.defaults import (
+    OwnModelOptions,
+    find_pair,
+    name_after,
+    parse_integers,
+    preprocess_options,
+)
 from piyard.convert.reference_models import choose_files, model_routes, require_route, weights_path
 from piyard.core import console, download
 from piyard.core.sandbox.launch import trust_file
@@ -80,10 +86,10 @@ def add_from_request(request: AddModelRequest) -> None:
 
 
 def _file_options(request: AddModelRequest) -> OwnModelOptions:
-    file = Path(request.file)
+    path = Path(request.file)
     return OwnModelOptions(
-        file=file,
-        name=request.name or file.stem,
+        file=find_pair(path) if path.is_dir() else path,
+        name=request.name or name_after(path),
         task=request.task,
         size=request.input,
         head=request.head,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from piyard.convert.lint import LayerNames, require_supported
+from piyard.convert.pair_cut import cut_pair
 from piyard.convert.param import MAIN_STEM, Layer, fp32_layers, read_param, require_pair
 from piyard.core.errors import ConversionFailed
 from piyard.models.networks import THREADS
@@ -64,7 +65,12 @@ def run_net(net: Any, *values: Floats) -> dict[str, Floats]:
 
     A net of several inputs takes them in the order of its .param.
     """
-    return _extract_blobs(net, _named_inputs(net, values), net_outputs(net))
+    return run_blobs(net, net_outputs(net), *values)
+
+
+def run_blobs(net: Any, names: Sequence[str], *values: Floats) -> dict[str, Floats]:
+    """These blobs, by name; inputs as for ``run_net``."""
+    return _extract_blobs(net, _named_inputs(net, values), names)
 
 
 def run_all_blobs(net: Any, layers: Sequence[Layer], *values: Floats) -> dict[str, Floats]:
@@ -235,13 +241,16 @@ class NcnnReference(msgspec.Struct, frozen=True, kw_only=True):
 
     param: Path
     bin: Path
+    cut: Sequence[str] = ()
+    """Blobs that are the outputs; none for those that the pair ends with."""
     stem: str = MAIN_STEM
     kind: str = "ncnn"
     is_program: bool = False
 
     def run(self, *inputs: Floats) -> list[Floats]:
         """ncnn's own outputs, in fp32: they prove nothing about the pair."""
-        return list(run_net(load_net_files(self.param, self.bin), *inputs).values())
+        net = load_net_files(self.param, self.bin)
+        return list(run_blobs(net, self.cut or net_outputs(net), *inputs).values())
 
     def tensors(self, *inputs: Floats) -> Iterator[tuple[str, Floats]]:
         """Every blob by its name."""
@@ -252,6 +261,9 @@ class NcnnReference(msgspec.Struct, frozen=True, kw_only=True):
     def lower(self, at: Path, *, half: bool) -> list[Layer]:
         """Copy the pair; its weights stay as they are stored, whatever ``half`` is."""
         del half
+        if self.cut:
+            cut_pair(self.param, self.bin, self.cut, at, self.stem)
+            return require_supported(at, self.stem)
         require_pair(self.param, self.bin)
         shutil.copyfile(self.param, at / f"{self.stem}.ncnn.param")
         shutil.copyfile(self.bin, at / f"{self.stem}.ncnn.bin")
@@ -263,7 +275,7 @@ class NcnnReference(msgspec.Struct, frozen=True, kw_only=True):
 
     def output_names(self, count: int) -> list[str]:
         """The .param's names of them."""
-        return output_blobs(read_param(self.param))[:count]
+        return list(self.cut)[:count] or output_blobs(read_param(self.param))[:count]
 
     def size(self) -> dict[str, int] | None:
         """Counted in ncnn's graph, as for everything that is none of torch's."""

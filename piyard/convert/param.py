@@ -152,18 +152,21 @@ def _masked_line(line: str, mask: int) -> str:
 
 def require_pair(param_file: Path, bin_file: Path) -> None:
     """Raise ``ConversionFailed`` unless ncnn reads all of the .bin, and no more than there is."""
+    if unread := bin_file.stat().st_size - measure_weights(param_file, bin_file):
+        raise _pair_mismatch(param_file, bin_file, f"{unread} bytes of it are not used")
+
+
+def measure_weights(param_file: Path, bin_file: Path) -> int:
+    """How many bytes ncnn reads of the .bin; raises ``ConversionFailed`` where it lacks some."""
     import ncnn
 
     net = ncnn.Net()
     if net.load_param(str(param_file)):
         raise ConversionFailed(f"ncnn cannot load {param_file.name}")
     with bin_file.open("rb") as stream:
-        code = net.load_model(_data_reader(stream))
-        unread = bin_file.stat().st_size - stream.tell()
-    if code:
-        raise _pair_mismatch(param_file, bin_file, "it ends too early")
-    if unread:
-        raise _pair_mismatch(param_file, bin_file, f"{unread} bytes of it are not used")
+        if net.load_model(_data_reader(stream)):
+            raise _pair_mismatch(param_file, bin_file, "it ends too early")
+        return stream.tell()
 
 
 def _data_reader(stream: BinaryIO) -> Any:

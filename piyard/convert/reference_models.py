@@ -252,7 +252,9 @@ def _main_network(model: Model, files: ModelFiles, way: str, ir: Path | None) ->
     others: list[tuple[int, ...]] = [(3, *model.dynamic)] if model.dynamic else []
     if way == "ncnn":
         return NcnnReference(
-            param=weights_path(files.main), bin=weights_path(files.parts[BIN_PART])
+            param=weights_path(files.main),
+            bin=weights_path(files.parts[BIN_PART]),
+            cut=model.cut,
         )
     write = _program_writer(model, way, ir)
     if model.network == "onnx":

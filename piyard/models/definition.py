@@ -43,7 +43,7 @@ Assumption = Literal["input", "order", "mean", "norm", "fit", "output", "activat
 Part = Literal["bin", "head"]
 FILE_NETWORKS = frozenset({"onnx", "torchscript", "ncnn"})
 """Values of ``network`` that mean: the file of weights is the network."""
-CUTTABLE_NETWORKS = frozenset({"onnx", "torchscript"})
+CUTTABLE_NETWORKS = FILE_NETWORKS
 """Those of them whose file can be cut."""
 
 
@@ -146,8 +146,8 @@ class ModelDefinition(Config):
     assumed: tuple[Assumption, ...] = ()
     """What neither its file nor its user stated when it was added: delete what is checked."""
     cut: tuple[str, ...] = ()
-    """Tensors of an ONNX graph, or convolutions of a TorchScript program (convert/torchscript.py),
-    that are the outputs; what comes after them is left out."""
+    """Tensors of an ONNX graph, convolutions of a TorchScript program (convert/torchscript.py), or
+    blobs of an ncnn pair that are the outputs; what comes after them is left out."""
     dynamic: tuple[InputSide, InputSide] | None = None
     """Another height and width the net must take, as a tracker's search area."""
     parts: dict[Part, Weights] = msgspec.field(default_factory=dict)

@@ -8,8 +8,11 @@ from typing import Literal
 
 import msgspec
 
+from piyard.convert.analysis import CONVOLUTION_LAYERS, TRANSPOSED_LAYERS
+from piyard.convert.ncnn_net import load_net_files, output_blobs, run_blobs
 from piyard.convert.onnx_file import read_onnx
 from piyard.convert.onnx_graph import set_input_shapes, tensor_shapes, update_old_nodes
+from piyard.convert.param import read_param
 from piyard.convert.script_program import SandboxedProgram
 from piyard.convert.torchscript import CONVOLUTIONS
 from piyard.models.definition import Model
@@ -28,6 +31,7 @@ StepKind = Literal[
     "log_softmax",
     "divide",
     "sum",
+    "suppression",
     "complement",
     "join",
     "passing",
@@ -95,6 +99,7 @@ CONVOLUTION: StepKind = "convolution"
 SIGMOID: StepKind = "sigmoid"
 PASSING: StepKind = "passing"
 JOIN: StepKind = "join"
+SUPPRESSION: StepKind = "suppression"
 PASSING_OPERATORS = "clamp contiguous dropout flatten select slice squeeze to unsqueeze"
 ONNX_KINDS: dict[str, StepKind] = {
     "Conv": "convolution",
@@ -111,6 +116,7 @@ ONNX_KINDS: dict[str, StepKind] = {
     "Div": "divide",
     "ReduceSum": "sum",
     "Concat": JOIN,
+    "NonMaxSuppression": SUPPRESSION,
     **dict.fromkeys(("Sigmoid", "HardSigmoid"), SIGMOID),
     **dict.fromkeys(
         ["Cast", "Clip", "Dropout", "Flatten", "Identity", "Slice", "Squeeze", "Unsqueeze"], PASSING
@@ -138,6 +144,19 @@ TORCH_KINDS: dict[str, StepKind] = dict.fromkeys(CONVOLUTIONS, CONVOLUTION) | {
 }
 
 
+NCNN_KINDS: dict[str, StepKind] = {
+    **dict.fromkeys((*CONVOLUTION_LAYERS, *TRANSPOSED_LAYERS), CONVOLUTION),
+    "Softmax": "softmax",
+    "Reshape": "reshape",
+    "Permute": "reshape",
+    "MemoryData": "constant",
+    "Sigmoid": SIGMOID,
+    "Concat": JOIN,
+    "Split": PASSING,
+}
+"""Layers of a ready pair."""
+
+
 class GraphView(msgspec.Struct, frozen=True, kw_only=True):
     """Tensors by the names at which the file can be cut."""
 
@@ -156,6 +175,8 @@ def view_graph(file: Path, network: str, shape: Sequence[int]) -> GraphView | No
     """
     if network == "onnx":
         return _view_onnx(file, shape)
+    if network == "ncnn":
+        return _view_pair(file, shape)
     return _view_program(file, shape) if network == "torchscript" else None
 
 
@@ -168,6 +189,24 @@ def _view_onnx(file: Path, shape: Sequence[int]) -> GraphView:
     }
     outputs = [value.name for value in graph.graph.output]
     return GraphView(outputs=outputs, steps=steps, shapes=lambda _: tensor_shapes(graph))
+
+
+def _view_pair(file: Path, shape: Sequence[int]) -> GraphView:
+    import numpy as np
+
+    layers = read_param(file)
+    steps = {
+        name: GraphStep(NCNN_KINDS.get(layer.type, "other"), tuple(layer.bottoms))
+        for layer in layers
+        for name in layer.tops
+    }
+
+    def find_shapes(names: Sequence[str]) -> TensorShapes:
+        net = load_net_files(file, file.with_suffix(".bin"))
+        blobs = run_blobs(net, names, np.zeros(shape, np.float32))
+        return {name: (1, *values.shape) for name, values in blobs.items()}
+
+    return GraphView(outputs=output_blobs(layers), steps=steps, shapes=find_shapes)
 
 
 def _view_program(file: Path, shape: Sequence[int]) -> GraphView:

@@ -24,6 +24,29 @@ CHECKPOINT = "checkpoint"
 SAVE_REMEDY = "save it as ONNX, or by torch.jit.trace(network, example).save('net.pt')"
 
 
+PAIR_FOLDER_ENDING = "_ncnn_model"
+"""Of the folders that Ultralytics' exporter writes."""
+
+
+def find_pair(folder: Path) -> Path:
+    """The .param in a folder that holds one ncnn pair. Raises ``WrongInput``."""
+    found = sorted(folder.glob("*.ncnn.param")) or sorted(folder.glob("*.param"))
+    if len(found) != 1:
+        raise WrongInput(
+            f"{folder} is a folder with {len(found) or 'no'} .param files",
+            remedy="name a file; of folders those with one ncnn pair are taken, such as "
+            f"Ultralytics' best{PAIR_FOLDER_ENDING}/",
+        )
+    return found[0]
+
+
+def name_after(path: Path) -> str:
+    """The name of a model from that file or folder, where the user has none."""
+    if path.is_dir():
+        return path.absolute().name.removesuffix(PAIR_FOLDER_ENDING)
+    return path.stem
+
+
 def detect_kind(file: Path) -> str:
     """The file's kind: a value of ``network``, or ``CHECKPOINT``. Raises ``WrongInput``."""
     if not file.is_file():

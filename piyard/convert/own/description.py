@@ -12,6 +12,7 @@ import msgspec
 from piyard.convert.analysis import choose_output, layer_output_kind, list_outputs, output_kind
 from piyard.convert.ncnn_net import load_net_files, output_blobs, run_net
 from piyard.convert.own.cutting import HeadMaps, find_head_maps, view_graph
+from piyard.convert.own.decoding import settle_head
 from piyard.convert.own.defaults import (
     NameList,
     OwnModelOptions,
@@ -165,7 +166,7 @@ class ModelDescription(msgspec.Struct, frozen=True, kw_only=True):
     assumed: list[str]
     """Facts that nobody stated, a line each."""
     ending: str = ""
-    """A note where a classifier's ending decides its activation."""
+    """A note: a classifier's ending decides its activation, or a head decodes otherwise."""
 
 
 def describe_model(
@@ -208,14 +209,19 @@ def describe_model(
         "head": _head_keys(head, options.strides or list(purpose.strides), options.head_keys),
         "cut": options.cut,
     }
-    keys = {key: value for key, value in all_keys.items() if value}
+    keys: dict[str, Any] = {key: value for key, value in all_keys.items() if value}
     model = _validate_model(options.name, keys)
     maps = HeadMaps() if options.cut else find_head_maps(files[MAIN_PART], model)
     keys |= _map_keys(keys, model, maps)
+    note = ends.ending
+    if maps.cut:
+        settled = settle_head(files[MAIN_PART], _validate_model(options.name, keys), maps.cut)
+        keys["head"] = {**keys["head"], **settled.keys}
+        note = settled.note
     return ModelDescription(
         keys=keys,
         assumed=[describe_assumption(fact, texts[fact]) for fact in unstated],
-        ending=ends.ending,
+        ending=note,
     )
 
 

@@ -120,7 +120,10 @@ def read_metadata(file: Path, kind: str) -> Metadata:
         return _program_metadata(script_program.script_notes(file))
     if kind == "onnx":
         return _graph_metadata(read_onnx(file))
-    return _pair_metadata(_read_pair_notes(file)) if kind == "ncnn" else Metadata()
+    if kind == "ncnn":
+        notes = _read_pair_notes(file)
+        return _exporter_metadata(notes, _format_size(notes.get("imgsz")))
+    return Metadata()
 
 
 def _checkpoint_metadata(notes: Notes) -> Metadata:
@@ -152,12 +155,6 @@ def _graph_metadata(graph: OnnxGraph) -> Metadata:
     notes = {prop.key: prop.value for prop in graph.metadata_props}
     parsed = {key: parse_literal(notes.get(key, "")) for key in LITERAL_KEYS}
     return _exporter_metadata({**notes, **parsed}, _graph_size(graph))
-
-
-def _pair_metadata(notes: Notes) -> Metadata:
-    """A detector's pair includes its decoding, so that no head fits it."""
-    metadata = _exporter_metadata(notes, _format_size(notes.get("imgsz")))
-    return metadata if metadata.task and not metadata.head else Metadata(names=metadata.names)
 
 
 def _read_pair_notes(file: Path) -> Notes:

@@ -4,14 +4,21 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
+import yaml
 
+from piyard.cli.desk_requests import AddModelRequest
+from piyard.cli.make import add_from_request
 from piyard.convert.conversions import list_notes
 from piyard.convert.converter import convert_model
-from piyard.convert.lowering import PARAM_FILE
+from piyard.convert.lowering import PARAM_FILE, lower_program
+from piyard.convert.ncnn_net import net_function
 from piyard.convert.own.adding import plan_addition
+from piyard.convert.own.defaults import OwnModelOptions
 from piyard.core.errors import ConversionFailed, WrongInput
 from piyard.models.definition import load_model
 from tests.conversion.own.asking import add, asked
+from tests.conversion.own.test_cutting import BINS, SIZE, Ultralytics, program
 
 pytestmark = [
     pytest.mark.usefixtures("models"),
@@ -51,6 +58,57 @@ def test_a_bin_that_belongs_to_another_param(pair, names, models, change):
     with pytest.raises(ConversionFailed, match=r"cannot load|does not fit"):
         add(asked(pair, names))
     assert not (models / "mine.yaml").exists()
+
+
+NOTES = {
+    "author": "Ultralytics",
+    "task": "detect",
+    "imgsz": [SIZE, SIZE],
+    "names": dict(enumerate("abcde")),
+    "head": "Detect",
+}
+
+
+@pytest.fixture
+def exported(tmp_path):
+    """A folder as Ultralytics' exporter writes it."""
+    network = Ultralytics(apart=True)
+    network.weigh.weight.data[:] = torch.arange(BINS, dtype=torch.float).view(1, BINS, 1, 1)
+    folder = tmp_path / "best_ncnn_model"
+    folder.mkdir()
+    program(network, folder / "model.pt")
+    lower_program(folder / "model.pt", [(1, 3, SIZE, SIZE)], folder, half=False)
+    (folder / "metadata.yaml").write_text(yaml.safe_dump(NOTES))
+    return folder, network
+
+
+def test_a_folder_of_ultralytics_is_cut_where_its_decoding_begins(exported, models):
+    folder, network = exported
+    add_from_request(AddModelRequest(file=str(folder)))
+    made = convert_model(load_model("best"))
+    x = np.random.default_rng(3).random((3, SIZE, SIZE), np.float32)
+    found = net_function(made.folder)(x)
+    wanted = [one for level in network.raw(torch.from_numpy(x)[None]) for one in level]
+    assert len(found) == len(wanted) == 6
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(one, other[0].detach().numpy(), atol=1e-4)
+    assert not (models / "model.yaml").exists()
+
+
+def test_a_folder_whose_boxes_mean_something_else_is_told(exported):
+    folder, _ = exported
+    weights = folder / "model.ncnn.bin"
+    values = np.fromfile(weights, np.float32)
+    bins = next(i for i in range(len(values)) if (values[i : i + 4] == [0, 1, 2, 3]).all())
+    values[bins : bins + BINS] *= 2
+    values.tofile(weights)
+    planned = plan_addition(OwnModelOptions(file=folder / PARAM_FILE, name="mine"))
+    assert any("its boxes are others" in line for line in planned.lines)
+
+
+def test_a_folder_without_a_pair(tmp_path):
+    with pytest.raises(WrongInput, match=r"folder with no \.param files"):
+        add_from_request(AddModelRequest(file=str(tmp_path)))
 
 
 def test_a_pair_with_nan_in_its_weights(pair, names):

@@ -1,0 +1,191 @@
+"""Does a head decode a file's maps as the file itself does? Compared on noise, place by place.
+
+Exports end with their decoding, which is cut off. Before it is, both are computed once, so that a
+head that means something else is never taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from piyard.convert.ncnn_net import NcnnReference
+from piyard.convert.reference_models import load_onnx
+from piyard.convert.script_program import SandboxedProgram
+from piyard.models.definition import Model
+from piyard.models.networks import inference
+from piyard.models.synthetic import random_tensor
+from piyard.vision.dense_head import place_boxes, place_scores, read_places
+from piyard.vision.preprocess import picture_transform
+from piyard.vision.schema import Stretch, Yolov8
+from piyard.vision.tasks.pose import decode_keypoints
+
+if TYPE_CHECKING:
+    from piyard.vision.schema import Doubles, Floats
+
+UNIT_RANGE = (0.0, 1.0)
+PIXELS_WITHIN = 0.1
+"""How far boxes and keypoints of the same place may be apart."""
+SCORES_WITHIN = 2e-3
+MATRIX = 2
+"""Dimensions of an output that holds decoded objects."""
+ROW_FACTS = 6
+"""x0, y0, x1, y1, score and class: what a row of an end-to-end output begins with."""
+
+
+class Difference(NamedTuple):
+    """How far two decodings are apart, in units of what rounding may do."""
+
+    boxes: float
+    scores: float
+    extra: float
+
+    @property
+    def largest(self) -> float:
+        """Of the three."""
+        return max(self)
+
+    @property
+    def text(self) -> str:
+        """What differs, for people."""
+        what = {"boxes": self.boxes, "scores": self.scores, "keypoints or coefficients": self.extra}
+        return f"its {' and '.join(name for name, far in what.items() if far > 1)} are others"
+
+
+class DecodedPlaces(NamedTuple):
+    """What a head tells at each of its places, in pixels of the input."""
+
+    boxes: Doubles
+    """(places, 4) of x0, y0, x1, y1."""
+    scores: Doubles
+    """(places, classes)."""
+    extra: Doubles
+    """(places, values): keypoints, or the coefficients of masks."""
+
+
+class SettledHead(NamedTuple):
+    """What a comparison shows of a head."""
+
+    keys: Mapping[str, Any] = MappingProxyType({})
+    """Keys of ``head`` that must differ from what it has."""
+    note: str = ""
+    """For the user, where it decodes otherwise than the file all the same."""
+
+
+def settle_head(file: Path, model: Model, cut: Sequence[str]) -> SettledHead:
+    """The head with which the maps ``cut`` mean what the file's own outputs mean.
+
+    Nothing where the file's outputs have a form that cannot be compared.
+    """
+    if not isinstance(model.head, Yolov8):
+        return SettledHead()
+    with inference():
+        noise = random_tensor(model.input, span=UNIT_RANGE)
+        outputs = _run_file(file, model.network, model.input, (), noise)
+        own = outputs[: len(outputs) - model.spec.extra_outputs]
+        maps = _run_file(file, model.network, model.input, cut, noise)
+    if len(own) != 1 or own[0].ndim != MATRIX:
+        return SettledHead()
+    apart: list[tuple[float, str, dict[str, Any]]] = []
+    for keys, head in _candidates(model.head):
+        difference = _compare(_decode_places(head, maps, model), own[0])
+        if difference is None:
+            return SettledHead()
+        apart.append((difference.largest, difference.text, keys))
+    far, text, keys = min(apart, key=lambda each: each[0])
+    note = f"WARNING: {file.name} itself decodes otherwise: {text}; look at pictures before use"
+    return SettledHead(keys, note if far > 1 else "")
+
+
+def _run_file(
+    file: Path, network: str, shape: tuple[int, ...], cut: Sequence[str], values: Floats
+) -> list[Floats]:
+    if network == "onnx":
+        return load_onnx(file, [shape], cut=cut).run(values)
+    if network == "ncnn":
+        return NcnnReference(param=file, bin=file.with_suffix(".bin"), cut=cut).run(values)
+    program = SandboxedProgram(file, cut)
+    try:
+        return program.run(values)
+    finally:
+        program.end()
+
+
+def _candidates(head: Yolov8) -> Iterator[tuple[dict[str, Any], Yolov8]]:
+    """The head as it is, then with keypoints on the other grid; what differs, as keys."""
+    yield {}, head
+    if head.kpt_shape:
+        other = "doubled" if head.kpt_grid == "centred" else "centred"
+        yield {"kpt_grid": other}, msgspec.structs.replace(head, kpt_grid=other)
+
+
+def _decode_places(head: Yolov8, maps: Sequence[Floats], model: Model) -> DecodedPlaces:
+    task, size = model.spec, model.input[1:]
+    places = read_places(task.head_maps(maps), head.strides, size)
+    layout = task.channel_layout(head, maps)
+    extra = places.values[:, layout.extra]
+    if model.task == "pose":
+        whole = Stretch(order="rgb", mean=(0.0,) * 3, norm=(1.0,) * 3)
+        inside = picture_transform(size[::-1], whole, size)
+        points = decode_keypoints(head, extra, places, inside)
+        values = head.kpt_shape[1] if head.kpt_shape else 3
+        extra = points[..., :values].reshape(len(extra), -1)
+    boxes, scores = place_boxes(head, places, layout), place_scores(head, places.values, layout)
+    return DecodedPlaces(boxes, scores, extra)
+
+
+def _compare(decoded: DecodedPlaces, own: Floats) -> Difference | None:
+    """How far they are apart; None for outputs of other forms."""
+    import numpy as np
+
+    count = len(decoded.boxes)
+    channels = 4 + decoded.scores.shape[1] + decoded.extra.shape[1]
+    table = np.asarray(own, np.float64)
+    if table.shape in {(channels, count), (count, channels)}:
+        rows = table.T if table.shape == (channels, count) else table
+        return _compare_places(decoded, rows)
+    if table.shape[1] == ROW_FACTS + decoded.extra.shape[1]:
+        return _compare_rows(decoded, table)
+    return None
+
+
+def _compare_places(decoded: DecodedPlaces, rows: Doubles) -> Difference:
+    """``rows`` are (places, channels): a box as corners, or as its middle and size."""
+    import numpy as np
+
+    told = rows[:, :4]
+    middle, half = told[:, :2], told[:, 2:] / 2
+    corners = [told, np.concatenate([middle - half, middle + half], axis=1)]
+    boxes = min(_furthest(decoded.boxes, each, PIXELS_WITHIN) for each in corners)
+    classes = 4 + decoded.scores.shape[1]
+    scores = _furthest(decoded.scores, rows[:, 4:classes], SCORES_WITHIN)
+    extra = _furthest(decoded.extra, rows[:, classes:], PIXELS_WITHIN)
+    return Difference(boxes, scores, extra)
+
+
+def _compare_rows(decoded: DecodedPlaces, table: Doubles) -> Difference | None:
+    """Rows of the best: each is one of the places. None where there are none."""
+    import numpy as np
+
+    rows = table[table[:, 4] > 0]
+    if not len(rows):
+        return None
+    boxes = np.abs(decoded.boxes[None] - rows[:, None, :4]).max(axis=2) / PIXELS_WITHIN
+    told = decoded.scores[:, rows[:, 5].astype(np.int64)].T
+    scores = np.abs(told - rows[:, 4:5]) / SCORES_WITHIN
+    place = np.maximum(boxes, scores).argmin(axis=1)
+    each = np.arange(len(rows))
+    extra = _furthest(decoded.extra[place], rows[:, ROW_FACTS:], PIXELS_WITHIN)
+    return Difference(float(boxes[each, place].max()), float(scores[each, place].max()), extra)
+
+
+def _furthest(ours: Doubles, theirs: Doubles, within: float) -> float:
+    """The largest difference, in units of what is allowed: more for values that are large."""
+    import numpy as np
+
+    allowed = within * np.maximum(1, np.abs(theirs) / 100)
+    return float((np.abs(ours - theirs) / allowed).max(initial=0.0))
