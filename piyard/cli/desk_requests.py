@@ -118,15 +118,17 @@ class AddModelRequest(DryRunRequest, TableRequest):
         text("N"),
         default="",
     )
-    order: str = flag("rgb or bgr", text("ORDER"), default="")
+    order: str = flag(
+        "rgb, bgr, gray, rgba or bgra (by the number of channels)", text("ORDER"), default=""
+    )
     mean: str = flag(
         "mean to subtract from each channel (0..255), as 123.7,116.3,103.5",
-        text("R,G,B"),
+        text("N[,N…]"),
         default="",
     )
     norm: str = flag(
         "factor to multiply each channel by afterwards, as 0.017,0.0175,0.0174",
-        text("R,G,B"),
+        text("N[,N…]"),
         default="",
     )
     output: str = flag("which output of a classifier that has several", text("NAME"), default="")

@@ -249,7 +249,7 @@ def _with_probabilities(model: Model, main: ReferenceModel) -> ReferenceModel:
 
 
 def _main_network(model: Model, files: ModelFiles, way: str, ir: Path | None) -> ReferenceModel:
-    others: list[tuple[int, ...]] = [(3, *model.dynamic)] if model.dynamic else []
+    others: list[tuple[int, ...]] = [(model.input[0], *model.dynamic)] if model.dynamic else []
     if way == "ncnn":
         return NcnnReference(
             param=weights_path(files.main),
@@ -274,7 +274,7 @@ def _head_network(
     import numpy as np
 
     sizes = (model.dynamic or model.input[1:], model.input[1:])
-    shapes = [main.run(np.zeros((3, *size), np.float32))[0].shape for size in sizes]
+    shapes = [main.run(np.zeros((model.input[0], *size), np.float32))[0].shape for size in sizes]
     return load_onnx(
         weights_path(chosen), shapes, stem=HEAD_PART, write=_program_writer(model, way, ir)
     )

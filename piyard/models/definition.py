@@ -125,7 +125,7 @@ class ModelDefinition(Config):
     """One of ``NETWORK_NAMES`` or of ``FILE_NETWORKS``."""
     weights: Annotated[list[Weights], Meta(min_length=1)]
     """Accepted files; the first one is the official one."""
-    input: tuple[Literal[3], InputSide, InputSide]
+    input: tuple[Literal[1, 3, 4], InputSide, InputSide]
     """Channels, height, width."""
     preprocess: Preprocess
     labels: str = ""
@@ -168,6 +168,11 @@ class ModelDefinition(Config):
             raise ValueError(
                 "`input` is not as large as `preprocess.crop`: what is not square takes `fit` "
                 "stretch or letterbox"
+            )
+        if self.input[0] != self.preprocess.channels:
+            raise ValueError(
+                f"`input` has {self.input[0]} channel(s) and `preprocess.order` "
+                f"{self.preprocess.order} {self.preprocess.channels}"
             )
         if not self.input_range[0] < self.input_range[1]:
             raise ValueError("`noise` must start with its lower end")

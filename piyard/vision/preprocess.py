@@ -13,6 +13,7 @@ import msgspec
 
 from piyard.vision.pictures import pixel_array, resample_region, to_rgb
 from piyard.vision.schema import (
+    ChannelOrder,
     Corners,
     Crop,
     Letterbox,
@@ -190,11 +191,28 @@ def region_transform(
 
 
 def normalise_pixels(pixels: Pixels, steps: Normalise) -> Floats:
-    """The network's input of R, G, B levels (rows, columns, 3): (3, rows, columns), contiguous."""
+    """The network's input of R, G, B levels (rows, columns, 3): channels first, contiguous."""
     import numpy as np
 
-    ordered = pixels if steps.order == "rgb" else pixels[..., ::-1]
+    ordered = _order_channels(pixels, steps.order)
     return np.ascontiguousarray(_scale_levels(ordered, steps).transpose(2, 0, 1))
+
+
+LUMA_WEIGHTS = (19595, 38470, 7471)
+"""Of R, G and B, in 65536ths."""
+OPAQUE = 255
+
+
+def _order_channels(pixels: Pixels, order: ChannelOrder) -> Pixels:
+    import numpy as np
+
+    if order == "gray":
+        sums = pixels.astype(np.uint32) @ np.asarray(LUMA_WEIGHTS, np.uint32)
+        return ((sums + (1 << 15)) >> 16).astype(np.uint8)[..., None]
+    colours = pixels[..., ::-1] if order.startswith("bgr") else pixels
+    if not order.endswith("a"):
+        return colours
+    return np.concatenate([colours, np.full_like(pixels[..., :1], OPAQUE)], axis=-1)
 
 
 def _scale_levels(pixels: Pixels, steps: Normalise) -> Floats:
@@ -212,9 +230,10 @@ def _scale_levels(pixels: Pixels, steps: Normalise) -> Floats:
 
 
 def prepare_picture(picture: Image, fit: Preprocess, size: tuple[int, int]) -> Floats:
-    """The network's input (3, *size), contiguous; for fit ``box`` the object is the whole picture.
+    """The network's input (channels, *size), contiguous.
 
-    ``size`` is (rows, columns), as in ``Model.input[1:]``.
+    For fit ``box`` the object is the whole picture. ``size`` is (rows, columns), as in
+    ``Model.input[1:]``.
     """
     return normalise_pixels(_fit_picture(to_rgb(picture), fit, size), fit)
 
@@ -235,7 +254,7 @@ def picture_transform(
 
 
 def prepare_object(picture: Image, box: Corners, fit: ObjectCrop, size: tuple[int, int]) -> Floats:
-    """The network's input (3, *size) for the object in ``box`` of the picture."""
+    """The network's input (channels, *size) for the object in ``box`` of the picture."""
     return normalise_pixels(crop_region(to_rgb(picture), object_region(box, fit, size), size), fit)
 
 

@@ -1,6 +1,8 @@
 """Preprocessing, heads and trackers as data: what a model's YAML says, and nnrun's flags.
 
-A network's input is ``(level - mean) * norm`` of each channel, in the order ``order``.
+A network's input is ``(level - mean) * norm`` of each channel, in the order ``order``. The levels
+are those of R, G and B after the geometry; ``gray`` is their luma as Pillow's mode L has it (ITU-R
+BT.601): (19595 R + 38470 G + 7471 B + 2^15) >> 16. Pictures are opaque: an alpha is 255.
 
 A dense head looks at each place of some maps, one map a stride. A conversion's outputs are, map
 by map from the smallest stride on, the blobs of shape (channels, rows, columns) whose channels
@@ -32,7 +34,10 @@ AUTO = "auto"
 Corners = tuple[float, float, float, float]
 """x0, y0, x1, y1 of a box, in pixels."""
 InputSide = Annotated[int, Meta(ge=1, le=8192)]
-Triple = tuple[float, float, float]
+ChannelOrder = Literal["rgb", "bgr", "gray", "rgba", "bgra"]
+CHANNELS = {"gray": 1, "rgb": 3, "bgr": 3, "rgba": 4, "bgra": 4}
+"""Order → the number of channels."""
+ChannelFigures = Annotated[tuple[float, ...], Meta(min_length=1, max_length=4)]
 Level = Annotated[int, Meta(ge=0, le=255)]
 Levels = tuple[Level, Level, Level]
 Resample = Literal["linear", "bilinear", "bicubic", "nearest"]
@@ -42,11 +47,24 @@ Resample = Literal["linear", "bilinear", "bicubic", "nearest"]
 class Normalise(Config):
     """What happens to each level after the geometry."""
 
-    order: Literal["rgb", "bgr"]
-    mean: Triple
+    order: ChannelOrder
+    mean: ChannelFigures
     """Subtracted from each channel (0..255), in the order of ``order``."""
-    norm: Triple
+    norm: ChannelFigures
     """Multiplied afterwards, as ncnn's substract_mean_normalize does."""
+
+    def __post_init__(self) -> None:
+        for key, figures in (("mean", self.mean), ("norm", self.norm)):
+            if len(figures) != self.channels:
+                raise ValueError(
+                    f"`{key}` has {len(figures)} numbers and `order` {self.order} {self.channels} "
+                    "channels"
+                )
+
+    @property
+    def channels(self) -> int:
+        """How many there are."""
+        return CHANNELS[self.order]
 
 
 class Crop(Normalise, tag_field="fit", tag="crop"):
@@ -59,6 +77,7 @@ class Crop(Normalise, tag_field="fit", tag="crop"):
     resample: Literal["bilinear", "bicubic", "nearest"]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.crop > self.resize:
             raise ValueError("`crop` is larger than `resize`")
 

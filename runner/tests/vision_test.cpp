@@ -100,8 +100,8 @@ TEST_CASE("levels are those of the table, whatever their number") {
     for (const auto& figure : figures) {
         const std::vector<float> mean(3, figure[0]), norm(3, figure[1]);
         const nnrun::Image image = counted(259, 1);
-        for (const bool bgr : {false, true}) {
-            const nnrun::Normalizer normalizer(bgr, mean, norm);
+        for (const char* const order : {"rgb", "bgr"}) {
+            const nnrun::Normalizer normalizer(order, mean, norm);
             ncnn::Mat input(259, 1, 3);
             normalizer.put(image.row(0), 259, input, 0, 0);
             for (int plane = 0; plane < 3; ++plane)
@@ -109,7 +109,7 @@ TEST_CASE("levels are those of the table, whatever their number") {
                     const std::uint8_t* const pixel = image.row(0) + 3 * x;
                     const float value = normalizer.value({pixel[0], pixel[1], pixel[2]}, static_cast<std::size_t>(plane));
                     CHECK(std::memcmp(input.channel(plane).row(0) + x, &value, sizeof value) == 0);
-                    const float exact = static_cast<float>(static_cast<double>(pixel[bgr ? 2 - plane : plane]) * norm[0] +
+                    const float exact = static_cast<float>(static_cast<double>(pixel[order[0] == 'b' ? 2 - plane : plane]) * norm[0] +
                                                            static_cast<double>(-mean[0] * norm[0]));
                     CHECK(value == exact);
                 }

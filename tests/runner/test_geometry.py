@@ -54,7 +54,7 @@ def seen(nnrun: Run, folder: Path, how: Preprocess, hw: tuple[int, int]) -> Floa
     outcome = nnrun("classify", *flags, folder / "a.png")
     assert outcome.code == 0, outcome
     made: Floats = np.fromfile(folder / "0.out0.f32", "<f4")
-    return made.reshape(3, *hw)
+    return made.reshape(-1, *hw)
 
 
 @settings(max_examples=300, deadline=None)
@@ -65,6 +65,35 @@ def test_the_input_is_the_desktops(nnrun: Run, tmp_path_factory, width, height, 
     picture.save(folder / "a.png")
     expected = prepare_picture(picture, how, hw)
     assert seen(nnrun, folder, how, hw).tobytes() == expected.tobytes()
+
+
+ORDERS = {
+    "gray": ((101.5,), (0.0171,)),
+    "rgba": ((1.0, 2.0, 3.0, 127.5), (0.1, 0.2, 0.3, 1 / 255)),
+    "bgra": ((103.53, 116.28, 123.675, 0.0), (0.017429, 0.017507, 0.017125, 1 / 255)),
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_one_and_four_channels_are_the_desktops(nnrun: Run, tmp_path, order):
+    mean, norm = ORDERS[order]
+    levels: dict[str, Any] = {"order": order, "mean": mean, "norm": norm}
+    picture = noise(61, 47, 3)
+    picture.save(tmp_path / "a.png")
+    for how in (Letterbox(**levels, pad=(200, 20, 90)), Stretch(**levels), ObjectCrop(**levels)):
+        expected = prepare_picture(picture, how, (40, 52))
+        made = seen(nnrun, tmp_path, how, (40, 52))
+        assert made.shape == expected.shape == (len(mean), 40, 52)
+        assert made.tobytes() == expected.tobytes()
+
+
+def test_gray_is_pillows_own(nnrun: Run, tmp_path):
+    """Every colour's luma is what Pillow's mode L has."""
+    picture = noise(64, 64, 5)
+    picture.save(tmp_path / "a.png")
+    how = Stretch(order="gray", mean=(0.0,), norm=(1.0,))
+    made = seen(nnrun, tmp_path, how, (64, 64))
+    assert np.array_equal(made[0], np.asarray(picture.convert("L"), np.float32))
 
 
 EXTREMES = {

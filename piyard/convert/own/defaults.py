@@ -138,6 +138,7 @@ class PreprocessKeys(TypedDict, total=False):
 
 
 MAX_LEVEL = 255.0
+PICTURE_CHANNELS = 3
 IMAGENET_LEVELS: PreprocessKeys = {
     "order": "rgb",
     "mean": [123.675, 116.28, 103.53],
@@ -146,8 +147,6 @@ IMAGENET_LEVELS: PreprocessKeys = {
 PLAIN_LEVELS: PreprocessKeys = {"mean": [0.0, 0.0, 0.0], "norm": [1.0, 1.0, 1.0]}
 UNIT_LEVELS: PreprocessKeys = {"mean": [0.0, 0.0, 0.0], "norm": [1 / MAX_LEVEL] * 3}
 """Levels from 0 to 1."""
-ULTRALYTICS_LEVELS: PreprocessKeys = {"order": "rgb", **UNIT_LEVELS}
-"""Whatever the task: its ImageNet mean is for another family, YOLOv5's classifiers."""
 OPENMMLAB_LEVELS: PreprocessKeys = {
     "order": "bgr",
     "mean": [103.53, 116.28, 123.675],
@@ -200,14 +199,45 @@ def _yolo_task(network: str) -> str:
     return {"seg": "segment", "pose": "pose"}.get(network.partition("-")[2], "detect")
 
 
-def default_preprocess(head: str, side: int, differing: PreprocessKeys) -> PreprocessKeys:
-    """A model's ``preprocess`` for that head and height of input; no head is a classifier.
+FIGURE_KEYS: tuple[Literal["mean", "norm"], ...] = ("mean", "norm")
+CHANNEL_ORDERS = {1: "gray", 3: "rgb", 4: "rgba"}
+"""Number of channels → their usual order."""
 
-    The defaults for one kind of fit do not apply to another, except the levels.
+
+def unit_levels(channels: int) -> PreprocessKeys:
+    """Levels from 0 to 1 of so many channels."""
+    return {
+        "order": CHANNEL_ORDERS.get(channels, "rgb"),
+        "mean": [0.0] * channels,
+        "norm": [1 / MAX_LEVEL] * channels,
+    }
+
+
+def spread_levels(preprocess: PreprocessKeys, channels: int) -> PreprocessKeys:
+    """Figures that are the same for each channel, for as many channels as there are."""
+    spread = preprocess.copy()
+    for key in FIGURE_KEYS:
+        figures = preprocess.get(key, [])
+        if len(figures) != channels and len(set(figures)) == 1:
+            spread[key] = figures[:1] * channels
+    return spread
+
+
+def default_preprocess(head: str, size: Sequence[int], differing: PreprocessKeys) -> PreprocessKeys:
+    """A model's ``preprocess`` for that head and input (channels, rows, columns).
+
+    No head is a classifier. The defaults for one kind of fit do not apply to another, except the
+    levels; no head's levels are known but for three channels.
     """
     if head not in HEAD_DEFAULTS:
         raise unknown_name("head", head, set(HEAD_DEFAULTS) - {""})
+    channels, side, columns = size
     defaults: PreprocessKeys = {"fit": "crop", **HEAD_DEFAULTS[head]}
+    if defaults["fit"] == "crop" and side != columns:
+        defaults = {**defaults, "fit": "stretch", "resample": "bilinear"}
+    if channels != PICTURE_CHANNELS:
+        defaults = {**defaults, **unit_levels(channels)}
+    differing = spread_levels(differing, channels)
     fit = differing.get("fit", defaults["fit"])
     if fit != defaults["fit"]:
         defaults = {
@@ -227,22 +257,24 @@ def default_preprocess(head: str, side: int, differing: PreprocessKeys) -> Prepr
 
 def default_input_range(preprocess: PreprocessKeys) -> list[float]:
     """A model's ``noise`` for a network that is fed levels from 0 to 255; else empty."""
-    return [0.0, 255.0] if list(preprocess["norm"]) == [1.0] * 3 else []
+    return [0.0, 255.0] if set(preprocess["norm"]) == {1.0} else []
 
 
-def ultralytics_preprocess(task: str, rows: int, columns: int) -> PreprocessKeys:
+def ultralytics_preprocess(task: str, size: Sequence[int]) -> PreprocessKeys:
     """Classifiers see the middle square, its side the short one's; all others the whole picture."""
+    channels, rows, columns = size
+    levels = unit_levels(channels)
     if not find_task(task).has_class_output:
-        return {"fit": "letterbox", **ULTRALYTICS_LEVELS}
+        return {"fit": "letterbox", **levels}
     if rows == columns:
         return {
             "fit": "crop",
             "resize": rows,
             "crop": rows,
             "resample": "bilinear",
-            **ULTRALYTICS_LEVELS,
+            **levels,
         }
-    return {"fit": "stretch", "resample": "bilinear", **ULTRALYTICS_LEVELS}
+    return {"fit": "stretch", "resample": "bilinear", **levels}
 
 
 FACT_FLAGS = {
@@ -336,7 +368,7 @@ def preprocess_options(
     flags: dict[str, object] = {"fit": fit or ("crop" if resize else ""), "order": order}
     flags["resize"] = parse_int("resize", resize)
     flags |= {
-        key: _parse_triple(key, text) for key, text in (("mean", mean), ("norm", norm)) if text
+        key: _parse_figures(key, text) for key, text in (("mean", mean), ("norm", norm)) if text
     }
     return cast("PreprocessKeys", {key: value for key, value in flags.items() if value})
 
@@ -362,8 +394,8 @@ def parse_size(text: str) -> list[int]:
     return shape[-3:]
 
 
-def _parse_triple(key: str, text: str) -> list[float]:
+def _parse_figures(key: str, text: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:
-        raise WrongInput(f"--{key} {text}", remedy="three numbers, as 1.5,2,3") from None
+        raise WrongInput(f"--{key} {text}", remedy="a number a channel, as 1.5,2,3") from None

@@ -14,6 +14,7 @@ from piyard.convert.ncnn_net import load_net_files, output_blobs, run_net
 from piyard.convert.own.cutting import HeadMaps, find_head_maps, view_graph
 from piyard.convert.own.decoding import settle_head
 from piyard.convert.own.defaults import (
+    CHANNEL_ORDERS,
     NameList,
     OwnModelOptions,
     PreprocessKeys,
@@ -156,7 +157,6 @@ def _require_activation_fits(name: str, ends: OutputKind, activation: str) -> No
 OWN_LICENCE = "the user's own"
 MAIN_PART = ""
 """The part that a model's own network is."""
-PICTURE_CHANNELS = 3
 
 
 class ModelDescription(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,7 +185,7 @@ def describe_model(
     _require_picture_input(options, size)
     weights = {part: _weights_entry(options, file) for part, file in files.items()}
     main = weights.pop(MAIN_PART)
-    preprocess = default_preprocess(head, size[1], options.preprocess)
+    preprocess = default_preprocess(head, size, options.preprocess)
     _require_square(options, size, preprocess)
     ends = ClassOutput()
     if find_task(task).has_class_output:
@@ -259,17 +259,15 @@ def _find_classes(
 
 
 def _require_picture_input(options: OwnModelOptions, size: Sequence[int]) -> None:
-    if size[0] == PICTURE_CHANNELS:
+    if size[0] in CHANNEL_ORDERS:
         return
     last = (
-        "; it has the channels last: export it with them first"
-        if size[2] == PICTURE_CHANNELS
-        else ""
+        "; it has the channels last: export it with them first" if size[2] in CHANNEL_ORDERS else ""
     )
     raise WrongInput(
         f"{options.file.name} takes an input of {','.join(map(str, size))}, and not channels, "
-        f"height, width of a picture of {PICTURE_CHANNELS} channels",
-        remedy=f"piyard feeds colour pictures{last}",
+        "height, width of a picture of 1, 3 or 4 channels",
+        remedy=f"pictures are gray, RGB or RGBA{last}",
     )
 
 

@@ -21,7 +21,9 @@ from piyard.convert import script_program
 from piyard.convert.onnx_file import read_onnx
 from piyard.convert.onnx_graph import OnnxGraph, graph_input_shapes
 from piyard.convert.own.defaults import (
+    CHANNEL_ORDERS,
     CHECKPOINT,
+    FIGURE_KEYS,
     MAX_LEVEL,
     PLAIN_LEVELS,
     UNIT_LEVELS,
@@ -30,9 +32,11 @@ from piyard.convert.own.defaults import (
     describe_preprocess,
     merge_preprocess,
     parse_size,
+    spread_levels,
     ultralytics_preprocess,
 )
 from piyard.models.checkpoint import checkpoint_notes
+from piyard.vision.schema import CHANNELS
 from piyard.vision.tasks import TASKS, find_task
 
 Notes = Mapping[str, object]
@@ -77,12 +81,12 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
 
     def preprocess(self, task: str, size: str) -> PreprocessKeys:
         """The part of a model's ``preprocess`` that the file states, for that task and size."""
-        _, rows, columns = parse_size(size)
+        channels, rows, columns = parse_size(size)
         if self.author == AUTHOR:
-            defaults = ultralytics_preprocess(task, rows, columns)
+            defaults = ultralytics_preprocess(task, (channels, rows, columns))
             transforms = transforms_preprocess(self.notes.get("transforms"), rows, columns)
             return {**defaults, **transforms}
-        return noted_preprocess(self.notes, rows, columns)
+        return _fit_channels(noted_preprocess(self.notes, rows, columns), channels)
 
     def lines(self, task: str, size: str) -> list[str]:
         """A line or two for the user; none where nothing is stated."""
@@ -280,11 +284,15 @@ PIXEL_RANGES: dict[str, PreprocessKeys] = {
     "normalized_0_1": UNIT_LEVELS,
     "normalized_1_1": {"mean": [MAX_LEVEL / 2] * 3, "norm": [2 / MAX_LEVEL] * 3},
 }
-CHANNEL_ORDERS = {
+NOTED_ORDERS = {
     "rgb8": "rgb",
     "rgba8": "rgb",
     "bgr8": "bgr",
     "bgra8": "bgr",
+    "gray8": "gray",
+    "gray": "gray",
+    "grayscale": "gray",
+    "l": "gray",
     "rgb": "rgb",
     "bgr": "bgr",
 }
@@ -341,13 +349,24 @@ def noted_preprocess(notes: Notes, rows: int, columns: int) -> PreprocessKeys:
     order = str(_first_value(notes, ORDER_KEYS) or "").lower()
     empty: PreprocessKeys = {}
     levels = PIXEL_RANGES.get(str(notes.get(RANGE_KEY, "")).lower(), empty)
-    channels: PreprocessKeys = {"order": CHANNEL_ORDERS[order]} if order in CHANNEL_ORDERS else {}
+    channels: PreprocessKeys = {"order": NOTED_ORDERS[order]} if order in NOTED_ORDERS else {}
     return {
         **channels,
         **levels,
         **_noted_levels(notes),
         **_noted_crop(notes, rows, columns),
     }
+
+
+def _fit_channels(preprocess: PreprocessKeys, channels: int) -> PreprocessKeys:
+    """Without what is for another number of channels; an alpha is counted, not noted."""
+    fitting = spread_levels(preprocess, channels)
+    if any(len(fitting[key]) != channels for key in FIGURE_KEYS if key in fitting):
+        for key in FIGURE_KEYS:
+            fitting.pop(key, None)
+    order = fitting.pop("order", "")
+    order = f"{order}a" if order and channels == CHANNELS["rgba"] else order
+    return {**fitting, "order": order} if CHANNELS.get(order) == channels else fitting
 
 
 def noted_size(notes: Notes) -> str:
@@ -379,7 +398,7 @@ def _first_value(notes: Notes, keys: Sequence[str]) -> Any:
 def _noted_levels(notes: Notes) -> PreprocessKeys:
     """Mean and deviation of levels from 0 to 1, as these libraries have them, or from 0 to 255."""
     mean, deviation = (
-        _parse_three_numbers(_first_value(notes, keys)) for keys in (MEAN_KEYS, DEVIATION_KEYS)
+        _parse_figures(_first_value(notes, keys)) for keys in (MEAN_KEYS, DEVIATION_KEYS)
     )
     if not mean or not deviation or min(deviation) <= 0:
         return {}
@@ -402,9 +421,9 @@ def _noted_crop(notes: Notes, rows: int, columns: int) -> PreprocessKeys:
     return {"fit": "crop", "resize": resize, "crop": rows, "resample": resample}
 
 
-def _parse_three_numbers(note: Any) -> list[float]:
+def _parse_figures(note: Any) -> list[float]:
     values = parse_literal(note)
-    if not isinstance(values, (list, tuple)) or len(values) != 3:
+    if not isinstance(values, (list, tuple)) or len(values) not in CHANNEL_ORDERS:
         return []
     is_number = all(type(value) in {int, float} and math.isfinite(value) for value in values)
     return [float(value) for value in values] if is_number else []

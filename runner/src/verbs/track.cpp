@@ -256,7 +256,8 @@ int track_sot(const Args& args) {
     const Corners box = read_box(args);
     const double min_score = args.number("--score", 0, 1, 0);
     const Preprocess steps = read_preprocess(args);
-    const Normalizer normalizer(steps.bgr, steps.mean, steps.norm);
+    if (steps.channels() != 3) args.reject("--order " + steps.order + " is not for track sot, whose nets take three channels");
+    const Normalizer normalizer(steps.order, steps.mean, steps.norm);
     const Request request = read_request(args);
     const Request head = head_request(args, request);
     rehearse_nanotrack(request, head, tracker_plan, normalizer);

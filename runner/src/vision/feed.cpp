@@ -20,6 +20,12 @@ float normalised(std::size_t level, float norm, float bias) {
     return static_cast<float>(static_cast<double>(level) * static_cast<double>(norm) + static_cast<double>(bias));
 }
 
+constexpr std::size_t colours = 3;
+constexpr std::size_t opaque = 255;
+
+// Of R, G, B as Pillow's mode L has it (ITU-R BT.601).
+std::size_t luma(const std::uint8_t* pixel) { return (19595u * pixel[0] + 38470u * pixel[1] + 7471u * pixel[2] + (1u << 15)) >> 16; }
+
 #ifdef __aarch64__
 void multiply_16(uint8x16_t levels, float norm, float bias, float* to) {
     const uint16x8_t halves[2] = {vmovl_u8(vget_low_u8(levels)), vmovl_high_u8(levels)};
@@ -33,7 +39,8 @@ void multiply_16(uint8x16_t levels, float norm, float bias, float* to) {
 
 }  // namespace
 
-Normalizer::Normalizer(bool bgr, const std::vector<float>& mean, const std::vector<float>& norm) : bgr_(bgr), planes_{} {
+Normalizer::Normalizer(const std::string& order, const std::vector<float>& mean, const std::vector<float>& norm)
+    : bgr_(order.rfind("bgr", 0) == 0), planes_(mean.size()) {
     for (std::size_t i = 0; i < planes_.size(); ++i) {
         Plane& plane = planes_[i];
         plane.norm = norm[i];
@@ -49,10 +56,23 @@ Normalizer::Normalizer(bool bgr, const std::vector<float>& mean, const std::vect
 }
 
 void Normalizer::put(const std::uint8_t* pixels, int count, ncnn::Mat& input, int y, int x) const {
-    const std::array<float*, 3> planes{input.channel(0).row(y) + x, input.channel(1).row(y) + x, input.channel(2).row(y) + x};
     const auto end = static_cast<std::size_t>(count);
-    const std::size_t done = multiply(pixels, end, planes);
-    for (std::size_t i = 0; i < planes.size(); ++i) look_up(pixels, done, end, i, planes[i]);
+    if (gray()) {
+        float* const to = input.channel(0).row(y) + x;
+        for (std::size_t i = 0; i < end; ++i) to[i] = planes_[0].values[luma(pixels + 3 * i)];
+        return;
+    }
+    put_colours(pixels, end, input, y, x);
+    for (std::size_t plane = colours; plane < planes_.size(); ++plane) {
+        float* const to = input.channel(static_cast<int>(plane)).row(y) + x;
+        std::fill(to, to + end, planes_[plane].values[opaque]);
+    }
+}
+
+void Normalizer::put_colours(const std::uint8_t* pixels, std::size_t count, ncnn::Mat& input, int y, int x) const {
+    const std::array<float*, colours> planes{input.channel(0).row(y) + x, input.channel(1).row(y) + x, input.channel(2).row(y) + x};
+    const std::size_t done = multiply(pixels, count, planes);
+    for (std::size_t i = 0; i < planes.size(); ++i) look_up(pixels, done, count, i, planes[i]);
 }
 
 void Normalizer::look_up(const std::uint8_t* pixels, std::size_t begin, std::size_t end, std::size_t plane, float* to) const {
@@ -63,7 +83,7 @@ void Normalizer::look_up(const std::uint8_t* pixels, std::size_t begin, std::siz
 
 // Sixteen pixels at a time, where that gives the same bits; how many there were.
 #ifdef __aarch64__
-std::size_t Normalizer::multiply(const std::uint8_t* pixels, std::size_t count, const std::array<float*, 3>& planes) const {
+std::size_t Normalizer::multiply(const std::uint8_t* pixels, std::size_t count, const std::array<float*, colours>& planes) const {
     if (!planes_[0].fused || !planes_[1].fused || !planes_[2].fused) return 0;
     std::size_t at = 0;
     for (; at + 16 <= count; at += 16) {
@@ -80,7 +100,8 @@ std::size_t Normalizer::multiply(const std::uint8_t*, std::size_t, const std::ar
 #endif
 
 float Normalizer::value(const std::array<std::uint8_t, 3>& pixel, std::size_t plane) const {
-    return planes_[plane].values[pixel[channel(plane)]];
+    if (gray()) return planes_[0].values[luma(pixel.data())];
+    return planes_[plane].values[plane < colours ? pixel[channel(plane)] : opaque];
 }
 
 namespace {
@@ -121,7 +142,7 @@ Region region_around(const Corners& object, double padding, int rows, int column
 
 }  // namespace
 
-Feed::Feed(const Preprocess& steps) : steps_(steps), normalizer_(steps.bgr, steps.mean, steps.norm) {}
+Feed::Feed(const Preprocess& steps) : steps_(steps), normalizer_(steps.order, steps.mean, steps.norm) {}
 
 const ncnn::Mat& Feed::operator()(const Image& image) {
     if (steps_.fit == "box") return (*this)(image, whole(image));
@@ -193,7 +214,7 @@ void Feed::around(const Image& image, const Corners& object) {
 }
 
 void Feed::make_input(int height, int width) {
-    input_.create(width, height, 3);
+    input_.create(width, height, static_cast<int>(steps_.channels()));
     if (input_.empty()) throw Failure(Exit::input, "not enough memory for the net's input");
 }
 
@@ -210,7 +231,7 @@ void Feed::put_whole(const Image& image, int top, int left, int height, int widt
 void Feed::put_row(const std::uint8_t* pixels, int y, int left, int width) { normalizer_.put(pixels, width, input_, y, left); }
 
 void Feed::pad(int top, int bottom, int left, int right) {
-    for (int plane = 0; plane < 3; ++plane) {
+    for (int plane = 0; plane < input_.c; ++plane) {
         const float value = normalizer_.value(steps_.pad, static_cast<std::size_t>(plane));
         ncnn::Mat channel = input_.channel(plane);
         for (int y = top; y < bottom; ++y) std::fill(channel.row(y) + left, channel.row(y) + right, value);

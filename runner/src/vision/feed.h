@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "io/image.h"
@@ -17,8 +18,8 @@ namespace nnrun {
 // Normalises levels of pixels: (level - mean) * norm.
 class Normalizer {
 public:
-    // `mean` and `norm` are in the order of the net's planes.
-    Normalizer(bool bgr, const std::vector<float>& mean, const std::vector<float>& norm);
+    // `mean` and `norm` are in the order of the net's planes, which `order` names.
+    Normalizer(const std::string& order, const std::vector<float>& mean, const std::vector<float>& norm);
 
     // The values of `count` pixels R, G, B go to row y of the input's planes, from column x on.
     void put(const std::uint8_t* pixels, int count, ncnn::Mat& input, int y, int x) const;
@@ -32,13 +33,15 @@ private:
         bool fused;  // values[i] is fma(i, norm, bias), for every i
     };
 
+    void put_colours(const std::uint8_t* pixels, std::size_t count, ncnn::Mat& input, int y, int x) const;
     void look_up(const std::uint8_t* pixels, std::size_t begin, std::size_t end, std::size_t plane, float* to) const;
     std::size_t multiply(const std::uint8_t* pixels, std::size_t count, const std::array<float*, 3>& planes) const;
-    // Which channel of a pixel is that plane's, and the other way round.
+    // Which channel of a pixel is that plane's, and the other way round; not for gray and alpha.
     std::size_t channel(std::size_t plane) const { return bgr_ ? 2 - plane : plane; }
+    bool gray() const { return planes_.size() == 1; }
 
     bool bgr_;
-    std::array<Plane, 3> planes_;
+    std::vector<Plane> planes_;
 };
 
 // From pictures to the net's input, whose memory is the same for each of them.

@@ -73,12 +73,12 @@ json::Object geometry(const Preprocess& steps) {
 
 std::vector<int> Preprocess::shape() const {
     const std::vector<int>& sides = fit == "crop" ? crop : size;
-    return sides.empty() ? sides : std::vector<int>{3, sides[0], sides[1]};
+    return sides.empty() ? sides : std::vector<int>{static_cast<int>(channels()), sides[0], sides[1]};
 }
 
 json::Object Preprocess::json() const {
     json::Object object = geometry(*this);
-    object.text("order", bgr ? "bgr" : "rgb");
+    object.text("order", order);
     object.raw("mean", json::floats(mean)).raw("norm", json::floats(norm));
     return object;
 }
@@ -93,9 +93,9 @@ std::vector<Flag> preprocess_flags() {
         {"--place", "P", "letterbox: centre or topleft; default centre"},
         {"--padding", "X", "box: what is shown, in sides of the object, 1 to 4; default 1.25"},
         {"--resample", "R", "linear (all but crop), bilinear, bicubic or nearest; default bilinear for crop, else linear"},
-        {"--order", "O", "rgb or bgr; default rgb"},
-        {"--mean", "a,b,c", "input = (pixel - mean) * norm, pixels 0..255; default 0,0,0"},
-        {"--norm", "a,b,c", "default 1,1,1"},
+        {"--order", "O", "rgb, bgr, gray (luma), rgba or bgra (alpha is 255); default rgb"},
+        {"--mean", "a,b,c", "input = (pixel - mean) * norm of each channel, pixels 0..255; default 0"},
+        {"--norm", "a,b,c", "default 1"},
     };
 }
 
@@ -106,9 +106,10 @@ Preprocess read_preprocess(const Args& args) {
         read_crop(args, steps);
     else
         read_whole(args, steps);
-    steps.bgr = args.choice("--order", {"rgb", "bgr"}, "rgb") == "bgr";
-    steps.mean = args.floats("--mean", 3, 0);
-    steps.norm = args.floats("--norm", 3, 1);
+    steps.order = args.choice("--order", {"rgb", "bgr", "gray", "rgba", "bgra"}, "rgb");
+    const std::size_t channels = steps.order == "gray" ? 1 : steps.order.size();
+    steps.mean = args.floats("--mean", channels, 0);
+    steps.norm = args.floats("--norm", channels, 1);
     return steps;
 }
 

@@ -20,10 +20,11 @@ struct Preprocess {
     std::array<std::uint8_t, 3> pad{114, 114, 114};  // letterbox: R, G, B of the rest
     bool centred = true;                             // letterbox: else at the top left
     double padding = 1.25;                           // box: what is shown, in sides of the object
-    bool bgr = false;
+    std::string order = "rgb";                       // of the input's planes: rgb, bgr, gray, rgba or bgra
     std::vector<float> mean{0, 0, 0};
     std::vector<float> norm{1, 1, 1};
 
+    std::size_t channels() const { return mean.size(); }
     // Of the net's input, where it is the same for every picture; else empty.
     std::vector<int> shape() const;
     json::Object json() const;

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 import yaml
@@ -54,8 +55,29 @@ def described(planned: Addition) -> dict[str, object]:
     return read
 
 
+def preprocess_of(told: dict[str, object]) -> dict[str, object]:
+    preprocess = told["preprocess"]
+    assert isinstance(preprocess, dict)
+    return preprocess
+
+
 def assumed(planned: Addition) -> list[str]:
     return [line for line in planned.lines if line.startswith("assumed: ")]
+
+
+def of_channels(file: Path, channels: int, notes: dict[str, str] | None = None) -> Path:
+    """Two classes of a picture of so many channels, as ONNX."""
+    torch.manual_seed(5)
+    net = nn.Sequential(
+        nn.Conv2d(channels, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+    )
+    export: Any = torch.onnx.export
+    export(net.eval(), torch.zeros(1, channels, 32, 32), str(file), dynamo=False)
+    if notes:
+        graph = onnx.load(file)
+        onnx.helper.set_model_props(graph, notes)
+        onnx.save_model(graph, file)
+    return file
 
 
 def crop(resize: int, side: int) -> dict[str, object]:
@@ -227,13 +249,51 @@ def test_what_is_said_is_not_assumed(tmp_path, two):
     assert told["activation"] == "sigmoid"
 
 
-def test_what_is_not_square_needs_a_word(tmp_path, two):
+def test_what_is_not_square_is_stretched_and_says_so(tmp_path, two):
+    file = classifier(tmp_path / "wide.onnx", shape=(1, 3, 32, 320))
+    planned = plan_addition(asked(file, labels=str(two)))
+    told = described(planned)
+    assert told["input"] == [3, 32, 320]
+    assert told["preprocess"] == IMAGENET | {"fit": "stretch", "resample": "bilinear"}
+    assert "assumed: fit stretch (--fit or --resize overrides it)" in assumed(planned)
+
+
+def test_a_middle_that_is_not_square_is_refused(tmp_path, two):
     file = classifier(tmp_path / "wide.onnx", shape=(1, 3, 32, 320))
     with pytest.raises(WrongInput, match="32x320, which is not square") as caught:
-        plan_addition(asked(file, labels=str(two)))
+        plan_addition(asked(file, labels=str(two), preprocess={"fit": "crop"}))
     assert "--fit stretch" in caught.value.remedy
-    planned = plan_addition(asked(file, labels=str(two), preprocess={"fit": "stretch"}))
-    assert described(planned)["input"] == [3, 32, 320]
+
+
+@pytest.mark.parametrize(("channels", "order"), [(1, "gray"), (4, "rgba")])
+def test_one_and_four_channels_are_taken(tmp_path, two, channels, order):
+    file = of_channels(tmp_path / "net.onnx", channels)
+    planned = plan_addition(asked(file, labels=str(two)))
+    told = described(planned)
+    assert told["input"] == [channels, 32, 32]
+    levels = {"order": order, "mean": [0] * channels, "norm": pytest.approx([1 / 255] * channels)}
+    assert told["preprocess"] == crop(37, 32) | levels
+    assert f"assumed: order {order} (--order overrides it)" in assumed(planned)
+    add(asked(file, labels=str(two)))
+    assert load_model("mine").input == (channels, 32, 32)
+
+
+def test_a_note_for_another_number_of_channels_does_not_count(tmp_path, two):
+    """timm notes three means beside a network of one channel; equal ones are meant for each."""
+    noted = {"mean": "[0.485, 0.456, 0.406]", "std": "[0.5, 0.5, 0.5]"}
+    file = of_channels(tmp_path / "net.onnx", 1, noted)
+    told = described(plan_addition(asked(file, labels=str(two))))
+    assert preprocess_of(told)["mean"] == [0]
+    noted = {"mean": "[0.5, 0.5, 0.5]", "std": "[0.5, 0.5, 0.5]"}
+    file = of_channels(tmp_path / "net.onnx", 1, noted)
+    told = described(plan_addition(asked(file, labels=str(two))))
+    assert preprocess_of(told)["mean"] == [127.5]
+
+
+def test_figures_for_another_number_of_channels_are_refused(tmp_path, two):
+    file = of_channels(tmp_path / "net.onnx", 1)
+    with pytest.raises(WrongInput, match="`mean` has 3 numbers and `order` gray 1 channels"):
+        plan_addition(asked(file, labels=str(two), preprocess={"mean": [1.0, 2.0, 3.0]}))
 
 
 def test_channels_that_come_last_are_named(tmp_path, two):

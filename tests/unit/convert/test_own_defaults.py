@@ -15,24 +15,24 @@ FITS = {"crop": Crop, "letterbox": Letterbox, "stretch": Stretch, "box": ObjectC
 @pytest.mark.parametrize("head", sorted(HEAD_DEFAULTS))
 @pytest.mark.parametrize("fit", ["", *FITS])
 def test_every_head_goes_with_every_fit(head: str, fit: str) -> None:
-    told = default_preprocess(head, 224, {"fit": fit} if fit else {})
+    told = default_preprocess(head, (3, 224, 224), {"fit": fit} if fit else {})
     read = msgspec.convert(told, Preprocess)
     assert isinstance(read, FITS[fit or told["fit"]])
 
 
 def test_what_is_asked_for_wins() -> None:
-    told = default_preprocess("yolox", 416, {"order": "rgb", "place": "centre"})
+    told = default_preprocess("yolox", (3, 416, 416), {"order": "rgb", "place": "centre"})
     assert (told["order"], told["place"], told["fit"]) == ("rgb", "centre", "letterbox")
 
 
 def test_levels_stay_when_the_fit_changes() -> None:
-    told = default_preprocess("nanodet", 416, {"fit": "letterbox"})
+    told = default_preprocess("nanodet", (3, 416, 416), {"fit": "letterbox"})
     assert told["mean"] == HEAD_DEFAULTS["nanodet"]["mean"]
     assert "place" not in told
 
 
 def test_a_classifier_sees_seven_eighths() -> None:
-    told = default_preprocess("", 224, {})
+    told = default_preprocess("", (3, 224, 224), {})
     assert (told["resize"], told["crop"]) == (256, 224)
 
 
@@ -44,10 +44,10 @@ def test_normalisation_is_one_over_the_deviation() -> None:
 
 def test_nothing_given_is_changed() -> None:
     before = msgspec.json.encode(HEAD_DEFAULTS)
-    default_preprocess("yolov8", 640, {"fit": "crop"})
+    default_preprocess("yolov8", (3, 640, 640), {"fit": "crop"})
     assert msgspec.json.encode(HEAD_DEFAULTS) == before
 
 
 def test_an_unknown_head() -> None:
     with pytest.raises(WrongInput, match="did you mean 'yolov8'"):
-        default_preprocess("yolov9", 640, {})
+        default_preprocess("yolov9", (3, 640, 640), {})

@@ -65,6 +65,8 @@ def test_unknown_model_names_the_nearest():
         ("resample: bilinear", "resample: lanczos", "resample"),
         ("order: rgb", "order: gbr", "order"),
         ("[3, 224, 224]", "[1, 224, 224]", "input"),
+        ("[3, 224, 224]", "[2, 224, 224]", "input"),
+        ("order: rgb", "order: gray", "3 numbers and `order` gray 1"),
         ("[3, 224, 224]", "[3, 224]", "input"),
         ("cosine_fp32: 0.9999", "cosine_fp32: 1.5", "cosine_fp32"),
         ("sha256: f37072fd", "sha256: F37072FD", "sha256"),
