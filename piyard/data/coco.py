@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from piyard.core.errors import WrongInput
 from piyard.core.labels import normalize_name
+from piyard.core.text import format_count
 from piyard.data.coco_pictures import CocoPictures, find_pictures
 from piyard.data.dataset import Annotation, DataSet, Film, LeftOut
 from piyard.data.request import DataRequest
@@ -63,9 +64,9 @@ def read_coco(request: DataRequest) -> DataSet:
         split=_split_name(file),
         splits=sorted({_split_name(other) for other in _json_files(request.path)} - {""}),
         classes=list(numbers),
-        films=[Film(pictures=list(ids), truth={path: truth[ids[path]] for path in ids})],
+        films=[Film(pictures=list(ids), truth={path: truth.get(ids[path], []) for path in ids})],
         files=[file],
-        detail=_missing_detail(pictures, file),
+        detail=_missing_detail(pictures, file) + _stray_detail(pictures, truth),
         left_out=_unlisted_pictures(ids),
     )
 
@@ -270,6 +271,8 @@ def _read_box(stated: Any) -> list[float]:
     box = [float(side) for side in stated]
     if len(box) != 4 or not all(map(isfinite, box)):
         raise ValueError(f"its bbox is not x,y,width,height: {box}")
+    if min(box[2:]) < 0:
+        raise ValueError(f"its bbox has a negative side: {box}")
     return box
 
 
@@ -282,6 +285,12 @@ def _read_keypoints(stated: Any) -> Iterator[tuple[float, float, float]]:
 
 def _missing_detail(pictures: CocoPictures, file: Path) -> str:
     return f" of the {len(pictures.names)} in {file.name}" if pictures.missing else ""
+
+
+def _stray_detail(pictures: CocoPictures, truth: Mapping[int, list[Annotation]]) -> str:
+    listed = set(pictures.names.values())
+    count = sum(len(each) for number, each in truth.items() if number not in listed)
+    return f", {format_count(count, 'annotation')} of no listed picture" if count else ""
 
 
 def _unlisted_pictures(ids: Mapping[Path, int]) -> Sequence[LeftOut]:

@@ -64,6 +64,8 @@ def _image_numbers(file: Path, content: Mapping[str, Any]) -> dict[str, int]:
         pairs = [(str(image["file_name"]), int(image["id"])) for image in content["images"]]
     except (KeyError, TypeError, ValueError):
         raise WrongInput(f"{file} does not list images", remedy="is it COCO's format?") from None
+    if not pairs:
+        raise WrongInput(f"{file} lists no images", remedy="is it whole?")
     for what, values in zip(("name", "number"), zip(*pairs, strict=True), strict=False):
         (value, times), *_ = Counter(values).most_common(1)
         if times > 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,6 +44,13 @@ class Annotation(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it is neither a hit nor a miss (VOC's and DOTA's difficult)."""
 
 
+class TruthFiles(Mapping[Path, list[Annotation]]):
+    """The objects of each picture, read from a file of its own when they are asked for."""
+
+    repeated = 0
+    """Objects that stand in their file twice and count once, of the files that were read."""
+
+
 class Film(PictureSet, frozen=True, kw_only=True):
     """Pictures that belong together, with their truth."""
 
@@ -58,11 +65,13 @@ class LeftOut(NamedTuple):
     paths: Sequence[Path]
     reason: str
 
-    @property
-    def text(self) -> str:
-        """``2 pictures in no class's folder (2 .jpg, for example a/b.jpg)``."""
+    def text(self, root: Path) -> str:
+        """``2 files in no class's folder (2 .jpg, for example a/b.jpg)``, seen from ``root``."""
         count = format_count(len(self.paths), "file")
-        return f"{count} {self.reason} ({summarise_suffixes(self.paths)})"
+        seen = [
+            path.relative_to(root) if path.is_relative_to(root) else path for path in self.paths
+        ]
+        return f"{count} {self.reason} ({summarise_suffixes(seen)})"
 
 
 class DataSet(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,11 +112,23 @@ class DataSet(msgspec.Struct, frozen=True, kw_only=True):
         named = not self.split or self.split in self.name.split()
         return self.name if named else f"{self.name} {self.split}"
 
+    @property
+    def repeated(self) -> str:
+        """For people: objects of the files read so far that stood there twice."""
+        truths = [film.truth for film in self.films if isinstance(film.truth, TruthFiles)]
+        count = sum(truth.repeated for truth in truths)
+        return f", {format_count(count, 'repeated line')}" if count else ""
+
     def __iter__(self) -> Iterator[tuple[Path, Any]]:
         """Each picture with its truth, which is read now where a file holds no other's."""
+        return self.without(())
+
+    def without(self, pictures: Collection[Path]) -> Iterator[tuple[Path, Any]]:
+        """The same but for those pictures, whose truth is not read."""
         for film in self.films:
             for place, path in enumerate(film.pictures):
-                yield path, _truth_of(film, path, place)
+                if path not in pictures:
+                    yield path, _truth_of(film, path, place)
 
     def take(self, limit: int | None) -> DataSet:
         """The same with ``limit`` pictures, evenly spread; clips stay as they are."""

@@ -114,6 +114,8 @@ def recognise_data(path: Path, kind: TruthKind | None = None) -> str:
         raise _unknown_error(path)
     clear = [name for name in names if not DATA_FORMATS[name].is_vague] or names
     fitting = [name for name in clear if kind is None or kind in DATA_FORMATS[name].kinds] or clear
+    if DATA_FORMATS[fitting[0]].is_vague and _find_within(path):
+        raise _unknown_error(path)
     if len(fitting) > 1:
         raise WrongInput(
             f"{path} may be a data set of {len(fitting)} formats: {', '.join(fitting)}",
@@ -124,18 +126,26 @@ def recognise_data(path: Path, kind: TruthKind | None = None) -> str:
 
 def _unknown_error(path: Path) -> WrongInput:
     """With what would be one, or the folder within that is."""
-    for folder in list_subfolders(path) if path.is_dir() else ():
-        for name, form in DATA_FORMATS.items():
-            if not form.is_vague and form.recognise(folder):
-                return WrongInput(
-                    f"{path} is no data set, but {folder.name} in it is one ({name})",
-                    remedy=f"--data {folder}",
-                )
+    if within := _find_within(path):
+        name, folder = within
+        return WrongInput(
+            f"{path} is no data set, but {folder.name} in it is one ({name})",
+            remedy=f"--data {folder}",
+        )
     return WrongInput(
         f"{path} is not a data set of a known format",
         evidence="\n".join(f"{name}: {form.layout}" for name, form in DATA_FORMATS.items()),
         remedy="name a folder, data.yaml or JSON file of one of them",
     )
+
+
+def _find_within(path: Path) -> tuple[str, Path] | None:
+    """The first folder within that is clearly of a format."""
+    for folder in list_subfolders(path) if path.is_dir() else ():
+        for name, form in DATA_FORMATS.items():
+            if not form.is_vague and form.recognise(folder):
+                return name, folder
+    return None
 
 
 def _text(kinds: frozenset[TruthKind]) -> str:

@@ -16,7 +16,7 @@ from piyard.core.parsing import read_text
 from piyard.data.dataset import DataSet, Film, LeftOut, folder_name
 from piyard.data.request import DataRequest
 from piyard.data.splits import choose_split, is_split
-from piyard.vision.pictures import PictureFolder, list_pictures, list_subfolders
+from piyard.vision.pictures import PictureFolder, has_pictures, list_pictures, list_subfolders
 
 LIST_FILE = "labels.csv"
 """``file,index`` under a heading; the files are beside it or in ``images``."""
@@ -38,7 +38,7 @@ class ListedPicture(NamedTuple):
 def is_imagenet(path: Path) -> bool:
     """Whether it is such a folder."""
     return path.is_dir() and (
-        (path / LIST_FILE).is_file() or any(map(_has_pictures, list_subfolders(path)))
+        (path / LIST_FILE).is_file() or any(map(has_pictures, list_subfolders(path)))
     )
 
 
@@ -151,9 +151,9 @@ def _read_folders(request: DataRequest) -> DataSet:
 
 def _split_folders(path: Path) -> dict[str, Path]:
     """The folder of each split, where all folders with pictures are splits of class folders."""
-    folders = [folder for folder in list_subfolders(path) if _has_pictures(folder)]
+    folders = [folder for folder in list_subfolders(path) if has_pictures(folder)]
     divided = all(
-        is_split(folder.name) and any(map(_has_pictures, list_subfolders(folder)))
+        is_split(folder.name) and any(map(has_pictures, list_subfolders(folder)))
         for folder in folders
     )
     return {folder.name: folder for folder in folders} if divided else {}
@@ -163,7 +163,7 @@ def _class_names(splits: Sequence[Path], used: Sequence[Path]) -> list[str]:
     """The folders with pictures; of several splits those of all, so that numbers are the same."""
     names = {folder.name for folder in used}
     for split in splits:
-        names |= {folder.name for folder in list_subfolders(split) if _has_pictures(folder)}
+        names |= {folder.name for folder in list_subfolders(split) if has_pictures(folder)}
     return sorted(names)
 
 
@@ -171,14 +171,9 @@ def _left_out(beside: PictureFolder, content: Sequence[PictureFolder]) -> Sequen
     stray = [*beside.pictures, *beside.left_out]
     within = [path for inside in content for path in inside.left_out]
     return _without_none(
-        LeftOut(stray, "in no class's folder"), LeftOut(within, "that cannot be read")
+        LeftOut(stray, "in no class's folder"), LeftOut(within, "of a format that is not read")
     )
 
 
 def _without_none(*groups: LeftOut) -> Sequence[LeftOut]:
     return [group for group in groups if group.paths]
-
-
-def _has_pictures(folder: Path) -> bool:
-    content = list_pictures(folder, deep=True)
-    return bool(content.pictures or content.left_out)

@@ -9,10 +9,9 @@ from typing import Any
 
 import msgspec
 
-from piyard.core.errors import WrongInput
 from piyard.core.tables import STYLES, Column, render_items, render_table
 from piyard.data.dataset import OBJECT_KINDS, DataSet, LeftOut
-from piyard.vision.pictures import printable_path, read_picture_size
+from piyard.vision.pictures import printable_path, unreadable_pictures
 
 MOST_SHOWN = 5
 """Classes named in a cell for people."""
@@ -33,15 +32,17 @@ class DataSummary(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def left_out(self) -> list[str]:
         """A line a reason."""
-        damaged = [LeftOut(self.unreadable, "that are damaged")] if self.unreadable else []
-        return [group.text for group in (*self.data.left_out, *damaged)]
+        damaged = [LeftOut(self.unreadable, "damaged")] if self.unreadable else []
+        root = self.data.root
+        return [group.text(root) for group in (*self.data.left_out, *damaged)]
 
     @property
     def notes(self) -> list[str]:
         """What else is to be known, in parts."""
         data = self.data
+        parts = (data.detail + data.repeated).split(", ")
         return [
-            *(part for part in data.detail.strip(", ").split(", ") if part),
+            *(part.strip() for part in parts if part.strip()),
             *([f"{self.empty} without an object"] if self.empty else []),
             *([f"{self.ignored} ignored"] if self.ignored else []),
         ]
@@ -51,15 +52,15 @@ def summarise_data(data: DataSet) -> DataSummary:
     """Reads the truth of every picture and its header. Raises ``WrongInput`` for a broken line."""
     objects: Counter[str] = Counter()
     empty = ignored = 0
-    for _, truth in data:
+    damaged = unreadable_pictures(data.pictures)
+    for _, truth in data.without(damaged):
         each = _class_names(data, truth)
         objects.update(each)
         empty += not each
         if data.kind in OBJECT_KINDS:
             ignored += sum(one.crowd or one.difficult for one in truth)
-    unreadable = [path for path in data.pictures if not _is_readable(path)]
     return DataSummary(
-        data=data, objects=objects, ignored=ignored, empty=empty, unreadable=unreadable
+        data=data, objects=objects, ignored=ignored, empty=empty, unreadable=list(damaged)
     )
 
 
@@ -70,14 +71,6 @@ def _class_names(data: DataSet, truth: Any) -> list[str]:
     if data.kind in OBJECT_KINDS:
         return [data.classes[each.class_] for each in truth]
     return ["object"] * (1 if data.kind == "track" else len(truth))
-
-
-def _is_readable(path: Path) -> bool:
-    try:
-        read_picture_size(path)
-    except WrongInput:
-        return False
-    return True
 
 
 def _classes_text(summary: DataSummary) -> str:

@@ -179,7 +179,7 @@ def _xml_files(root: Path) -> dict[str, Path]:
 def _split_lists(path: Path) -> dict[str, Path]:
     """Lists of pictures by split; those of a class have a second column."""
     lists = sorted((path / LISTS).glob("*.txt"))
-    return {file.stem: file for file in lists if len(_first_words(file)) == 1}
+    return {file.stem: file for file in lists if len(_first_words(file)) < 2}
 
 
 def _first_words(file: Path) -> list[str]:
@@ -189,6 +189,8 @@ def _first_words(file: Path) -> list[str]:
 
 def _read_list(file: Path) -> list[str]:
     stems = [line.strip() for line in read_text(file).splitlines() if line.strip()]
+    if not stems:
+        raise WrongInput(f"{file} lists no picture", remedy="a line is a picture's name")
     return list(dict.fromkeys(stems))
 
 
@@ -233,4 +235,4 @@ def _left_out(
     if absent:
         yield LeftOut(absent, "in the list and not there")
     if content.left_out:
-        yield LeftOut(content.left_out, "that cannot be read")
+        yield LeftOut(content.left_out, "of a format that is not read")

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 from piyard.core.config import read_yaml
 from piyard.core.errors import WrongInput
 from piyard.core.parsing import read_text
-from piyard.core.text import format_count
 from piyard.data.dataset import DataSet, Film, LeftOut, folder_name
 from piyard.data.request import DataRequest
 from piyard.data.splits import choose_split
@@ -321,7 +320,7 @@ def _left_out(pictures: SplitPictures, files: Mapping[Path, Path]) -> Iterator[L
     if pictures.missing:
         yield LeftOut(pictures.missing, "in the list and not there")
     if pictures.unreadable:
-        yield LeftOut(pictures.unreadable, "that cannot be read")
+        yield LeftOut(pictures.unreadable, "of a format that is not read")
     if alone := _labels_alone(set(files.values())):
         yield LeftOut(alone, "of labels without a picture")
 
@@ -331,8 +330,3 @@ def _labels_alone(expected: set[Path]) -> list[Path]:
     folders = sorted({file.parent for file in expected})
     present = (file for folder in folders for file in sorted(folder.glob("*.txt")))
     return [file for file in present if file not in expected and file.name not in NO_LABELS]
-
-
-def repeated_detail(truth: LabelFiles) -> str:
-    """Lines that were read twice of a file, for people."""
-    return f", {format_count(truth.repeated, 'repeated line')}" if truth.repeated else ""

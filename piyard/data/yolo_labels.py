@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from piyard.core.errors import WrongInput
 from piyard.core.parsing import read_text
-from piyard.data.dataset import Annotation, box_around
+from piyard.data.dataset import Annotation, TruthFiles, box_around
 from piyard.vision.pictures import read_picture_size
 from piyard.vision.tasks.base import TruthKind
 
@@ -37,19 +37,14 @@ class LabelRules(NamedTuple):
     """How many, and the numbers of each."""
 
 
-class LabelFiles(Mapping[Path, list[Annotation]]):
+class LabelFiles(TruthFiles):
     """The objects of each picture, read when they are asked for; none without a label file."""
 
     def __init__(
         self, pictures: Sequence[Path], files: Mapping[Path, Path], rules: LabelRules
     ) -> None:
         self._pictures, self._files, self._rules = pictures, files, rules
-        self._repeated: dict[Path, int] = {}
-
-    @property
-    def repeated(self) -> int:
-        """Lines that stand in their file twice, of the files that were read."""
-        return sum(self._repeated.values())
+        self._unread = set(files)
 
     def __getitem__(self, picture: Path) -> list[Annotation]:
         """Raises ``WrongInput`` with file and line for what is no label."""
@@ -58,13 +53,18 @@ class LabelFiles(Mapping[Path, list[Annotation]]):
             return []
         lines = [(number, line.split()) for number, line in _lines(file)]
         first = {tuple(words): number for number, words in reversed(lines)}
-        self._repeated[picture] = len(lines) - len(first)
+        self._count_repeated(picture, len(lines) - len(first))
         size = read_picture_size(picture) if lines else (0, 0)
         return [
             _read_line(f"{file}:{number}", words, self._rules, size)
             for number, words in lines
             if first[tuple(words)] == number
         ]
+
+    def _count_repeated(self, picture: Path, count: int) -> None:
+        """Once, however often it is read."""
+        self.repeated += count if picture in self._unread else 0
+        self._unread.discard(picture)
 
     def __iter__(self) -> Iterator[Path]:
         return iter(self._pictures)

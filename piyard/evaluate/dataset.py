@@ -8,13 +8,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from piyard.core import labels as core_labels
 from piyard.core.errors import BoardCommandFailed, WrongInput
 from piyard.core.files import sha256_of_file, sha256_of_value
 from piyard.data.dataset import DataSet, Film, LeftOut
 from piyard.data.formats import open_data
 from piyard.data.request import DataRequest
-from piyard.data.yolo import repeated_detail
-from piyard.data.yolo_labels import LabelFiles
 from piyard.evaluate.matching import (
     match_objects_classes,
     match_picture_classes,
@@ -29,8 +28,9 @@ from piyard.evaluate.metrics import (
     wilson_interval,
 )
 from piyard.evaluate.scene import make_scene
-from piyard.models.definition import Model
+from piyard.models.definition import Model, label_list_path
 from piyard.predict import command
+from piyard.vision.pictures import unreadable_pictures
 from piyard.vision.predictions import Frame
 from piyard.vision.tasks.base import PictureSet, TruthKind
 
@@ -70,7 +70,7 @@ class JudgedData(msgspec.Struct, frozen=True, kw_only=True):
         """What is not judged and why, a line each."""
         names = f"classes the model does not know: {name_some(self.unknown)}"
         return [
-            *(f"left out: {group.text}" for group in self.left_out),
+            *(f"left out: {group.text(self.data.root)}" for group in self.left_out),
             *([names] if self.unknown else []),
         ]
 
@@ -105,7 +105,19 @@ def read_dataset(
         raise WrongInput(f"{model.title} is for task {model.task}, which no kind of data judges")
     request = DataRequest(path=path, kind=kind, split=split, limit=limit)
     data = open_data(request, form).take(limit)
+    _require_readable(data)
     return JUDGES[data.kind].prepare(data, model, labels)
+
+
+def _require_readable(data: DataSet) -> None:
+    """Before anything is computed: figures over different pictures cannot be compared."""
+    damaged = unreadable_pictures(data.pictures)
+    if damaged:
+        raise WrongInput(
+            f"{len(damaged)} of the {len(data.pictures)} pictures of {data.title} cannot be read",
+            evidence="\n".join(error.what for error in damaged.values()),
+            remedy="repair them, or take them out",
+        )
 
 
 def _prepare_classes(data: DataSet, _model: Model, labels: Sequence[str]) -> JudgedData:
@@ -126,18 +138,26 @@ def _prepare_objects(data: DataSet, model: Model, labels: Sequence[str]) -> Judg
     (film,) = data.films
     category = match_objects_classes(data, model.spec.coco_classes(labels))
     scene = make_scene(data, film.pictures, model.spec, category)
+    _require_keypoints(data, model, scene.keypoints)
     unknown = unknown_classes(data, category)
     known, count = len(data.classes) - len(unknown), len(data.classes)
     return JudgedData(
         data=data,
         films=[Film(pictures=film.pictures, truth=scene)],
-        detail=data.detail + _repeated(film) + (f", {known} of {count} classes" if unknown else ""),
+        detail=data.detail + data.repeated + (f", {known} of {count} classes" if unknown else ""),
         unknown=unknown,
     )
 
 
-def _repeated(film: Film) -> str:
-    return repeated_detail(film.truth) if isinstance(film.truth, LabelFiles) else ""
+def _require_keypoints(data: DataSet, model: Model, count: int) -> None:
+    if not (count and model.keypoints):
+        return
+    known = len(core_labels.read_labels(label_list_path(model.keypoints)))
+    if count != known:
+        raise WrongInput(
+            f"{data.title} has {count} keypoints an object, and {model.title} finds {known}",
+            remedy="name data with the model's keypoints",
+        )
 
 
 def _prepare_clips(data: DataSet, _model: Model, _labels: Sequence[str]) -> JudgedData:

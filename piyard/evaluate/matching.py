@@ -20,6 +20,8 @@ MOST_NAMES = 5
 
 def match_objects_classes(data: DataSet, labels: Sequence[str]) -> dict[int, int]:
     """Class of the model → class of the data. Raises ``WrongInput`` where none is known."""
+    if not data.classes:
+        raise WrongInput(f"no picture of {data.title} has an object", remedy="name data with truth")
     names = ClassNames([normalize_name(name) for name in data.classes])
     category = {i: at for i, name in enumerate(labels) if (at := names.find(name)) is not None}
     if not category:

@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from piyard.vision.schema import Doubles, Indices
 
 
+COCO_KEYPOINTS = 17
+"""A person's: pycocotools has tolerances for these. Of n other points each has 1 / n, as in
+Ultralytics' own evaluation."""
+
+
 def coco_figures(
     scene: Scene, answers: Mapping[Path, Sequence[PredictedObject]]
 ) -> dict[str, float | None]:
@@ -56,6 +61,7 @@ def _coco_figures(judged: Any) -> dict[str, float | None]:
 
 
 def _run_cocoeval(scene: Scene, answers: Mapping[Path, Sequence[PredictedObject]]) -> Any:
+    import numpy as np
     from pycocotools.cocoeval import COCOeval
 
     results = [
@@ -72,6 +78,8 @@ def _run_cocoeval(scene: Scene, answers: Mapping[Path, Sequence[PredictedObject]
             else _index_content(scene.content | {"annotations": []})
         )
         judged = COCOeval(truth, answered, scene.task.coco_type)
+        if scene.keypoints not in {0, COCO_KEYPOINTS}:
+            judged.params.kpt_oks_sigmas = np.full(scene.keypoints, 1 / scene.keypoints)
         judged.params.imgIds = sorted(scene.ids[path] for path in answers)
         judged.params.catIds = sorted(set(scene.category.values()))
         judged.evaluate()

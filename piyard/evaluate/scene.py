@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from piyard.core.errors import WrongInput
 from piyard.data.dataset import Annotation, DataSet
 from piyard.vision.pictures import read_picture_size
 from piyard.vision.tasks.base import TaskSpec
@@ -30,6 +31,8 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     category: Mapping[int, int]
     """Class of the model → category of the data."""
     task: TaskSpec
+    keypoints: int = 0
+    """Of each object."""
 
 
 def make_scene(
@@ -48,7 +51,25 @@ def make_scene(
         _coco_image(path, number, sized=data.kind == "outline") for path, number in ids.items()
     ]
     content = {"images": images, "categories": categories, "annotations": annotations}
-    return Scene(where=where, content=content, ids=ids, category=category, task=task)
+    return Scene(
+        where=where,
+        content=content,
+        ids=ids,
+        category=category,
+        task=task,
+        keypoints=_count_keypoints(annotations, where) if data.kind == "keypoints" else 0,
+    )
+
+
+def _count_keypoints(annotations: Sequence[CocoKeys], where: Path) -> int:
+    """Raises ``WrongInput`` where objects have different numbers of them."""
+    counts = sorted({len(each["keypoints"]) // 3 for each in annotations if "keypoints" in each})
+    if len(counts) > 1:
+        raise WrongInput(
+            f"{where}: some objects have {counts[0]} keypoints and others {counts[-1]}",
+            remedy="give all the same number, those that are not labelled as 0, 0, 0",
+        )
+    return counts[0] if counts else 0
 
 
 def _coco_image(path: Path, number: int, *, sized: bool) -> CocoKeys:

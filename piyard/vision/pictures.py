@@ -10,8 +10,10 @@ from __future__ import annotations
 import os
 import re
 import struct
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -65,6 +67,14 @@ def list_pictures(folder: Path, *, deep: bool = False) -> PictureFolder:
     files = sort_naturally(_files(folder, deep=deep, above=frozenset()))
     readable = [path for path in files if path.is_file() and _is_picture(path)]
     return PictureFolder(pictures=readable, left_out=[path for path in files if _is_left_out(path)])
+
+
+def has_pictures(folder: Path) -> bool:
+    """Whether there is any in the folder or below, be it of a format that is not read."""
+    return any(
+        _is_left_out(path) or (path.is_file() and _is_picture(path))
+        for path in _files(folder, deep=True, above=frozenset())
+    )
 
 
 def sort_naturally(paths: Iterable[Path]) -> list[Path]:
@@ -172,10 +182,21 @@ def read_picture(path: Path) -> Image:
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(path) as picture:
+        with _ignore_damaged_notes(), Image.open(path) as picture:
             return ImageOps.exif_transpose(_to_8_bits(picture)).convert("RGB")
     except (*DECODE_ERRORS, struct.error, Image.DecompressionBombError) as error:
         raise _unreadable_error(path, error) from None
+
+
+def unreadable_pictures(paths: Iterable[Path]) -> dict[Path, WrongInput]:
+    """Those whose header cannot be read, each with what is wrong."""
+    errors = {}
+    for path in paths:
+        try:
+            read_picture_size(path)
+        except WrongInput as error:
+            errors[path] = error
+    return errors
 
 
 def read_picture_size(path: Path) -> tuple[int, int]:
@@ -183,12 +204,20 @@ def read_picture_size(path: Path) -> tuple[int, int]:
     from PIL import Image
 
     try:
-        with Image.open(path) as picture:
+        with _ignore_damaged_notes(), Image.open(path) as picture:
             width, height = picture.size
             lies = picture.getexif().get(ORIENTATION_TAG, 1) in SIDEWAYS
     except (*DECODE_ERRORS, struct.error, Image.DecompressionBombError) as error:
         raise _unreadable_error(path, error) from None
     return (height, width) if lies else (width, height)
+
+
+@contextmanager
+def _ignore_damaged_notes() -> Iterator[None]:
+    """Pillow warns of notes in a picture that it cannot read; the picture itself it can."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
+        yield
 
 
 def _unreadable_error(path: Path, error: Exception) -> WrongInput:

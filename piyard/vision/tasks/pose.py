@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from piyard.vision.schema import Doubles, Floats, Indices
 
 PERSON = "person"
-"""A pose model's only class."""
+"""The only class of a pose model without names."""
 
 
 class Pose(Detect, frozen=True, kw_only=True):
@@ -88,9 +88,9 @@ class Pose(Detect, frozen=True, kw_only=True):
         sure = sum(score >= SURE_KEYPOINT for *_, score in points)
         return [f"{sure} of {len(points)}" if points else ""]
 
-    def coco_classes(self, _labels: Sequence[str]) -> Sequence[str]:
-        """Persons."""
-        return [PERSON]
+    def coco_classes(self, labels: Sequence[str]) -> Sequence[str]:
+        """Persons, where the model has no names."""
+        return labels or [PERSON]
 
     def data_kind(self, _tracker: TrackerConfig | None) -> TruthKind:
         """Its persons' keypoints."""

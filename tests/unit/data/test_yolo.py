@@ -164,8 +164,8 @@ class TestYaml:
         (folder / "val.txt").write_text("./images/val/a.jpg\n\n./images/val/gone.jpg\n")
         data = read(data_yaml(folder, f"val: {value}\nnames: [cat, dog]\n"))
         assert [path.name for path in data.pictures] == ["a.jpg"]
-        assert [group.text for group in data.left_out] == (
-            [f"1 file in the list and not there (1 .jpg, for example {folder}/images/val/gone.jpg)"]
+        assert [group.text(folder) for group in data.left_out] == (
+            ["1 file in the list and not there (1 .jpg, for example images/val/gone.jpg)"]
             if value == "val.txt"
             else []
         )
@@ -238,8 +238,8 @@ def test_labels_without_pictures_are_left_out(tmp_path: Path) -> None:
     for name in ("gone.txt", "classes.txt"):
         (folder / "labels" / "val" / name).write_text(BOX)
     (folder / "images" / "val" / "x.heic").write_bytes(b"x")
-    texts = [group.text.partition(" (")[0] for group in read(folder).left_out]
-    assert texts == ["1 file that cannot be read", "1 file of labels without a picture"]
+    texts = [group.text(folder).partition(" (")[0] for group in read(folder).left_out]
+    assert texts == ["1 file of a format that is not read", "1 file of labels without a picture"]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from piyard.data.mot import read_mot
 from piyard.data.request import DataRequest
 from piyard.evaluate.dataset import JudgedData, read_dataset
 from piyard.models.definition import load_model
-from tests.support.data_sets import box, edit, listed, mot, otb, pictures, scene
+from tests.support.data_sets import box, edit, listed, mot, otb, pictures, scene, yolo
 
 LABELS = ["tench", "goldfish", "great_white_shark"]
 
@@ -520,3 +520,32 @@ def test_a_limit_is_spread_evenly(count: int, limit: int) -> None:
     gaps = {b - a for a, b in pairwise(at)}
     assert at == sorted(set(at))
     assert not gaps or max(gaps) - min(gaps) <= 1
+
+
+def test_pictures_that_cannot_be_read_are_named_before_anything_is_computed(tmp_path: Path) -> None:
+    scene(tmp_path, ["a.jpg", "b.jpg"], [box(1, 100, 17, 0, 0, 5, 5)])
+    (tmp_path / "val2017" / "b.jpg").write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(WrongInput, match="1 of the 2 pictures of COCO val2017 cannot be read") as e:
+        read(tmp_path, "yolov8_n")
+    assert "b.jpg cannot be read as a picture" in e.value.evidence
+
+
+def test_classes_that_the_model_does_not_know_are_named(tmp_path: Path) -> None:
+    scene(tmp_path, ["a.jpg"], [box(1, 100, 18, 0, 0, 5, 5)])
+    pictures(tmp_path / "val2017", "b.bmp")
+    found = read_objects(tmp_path, ["dog"])
+    assert found.remarks == [
+        "left out: 1 file not in the JSON (1 .bmp, for example val2017/b.bmp)",
+        "classes the model does not know: cat",
+    ]
+
+
+def test_the_digest_of_a_part_does_not_hang_on_the_labels_of_others(tmp_path: Path) -> None:
+    path = yolo(tmp_path, {f"{i}.jpg": "0 0.5 0.5 0.2 0.2" for i in range(4)})
+    half = read(path, "yolov8_n", limit=2)
+    assert [picture.name for picture in half.pictures] == ["0.jpg", "2.jpg"]
+    digest = half.digest
+    (path / "labels" / "val" / "1.txt").write_text("1 0.5 0.5 0.2 0.2")
+    assert read(path, "yolov8_n", limit=2).digest == digest
+    (path / "labels" / "val" / "2.txt").write_text("1 0.5 0.5 0.2 0.2")
+    assert read(path, "yolov8_n", limit=2).digest != digest

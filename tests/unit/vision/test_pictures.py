@@ -21,7 +21,9 @@ from piyard.vision.pictures import (
     list_pictures,
     list_subfolders,
     read_picture,
+    read_picture_size,
     summarise_suffixes,
+    unreadable_pictures,
 )
 
 FORMATS = ("jpg", "JPEG", "png", "bmp", "webp", "tif", "TIFF", "gif", "PPM")
@@ -194,3 +196,16 @@ def test_frames_hold_for_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(command, "MOST_PICTURES", 3)
     with open_inputs([str(tmp_path)], 2) as shown:
         assert shown.pictures == made[:2]
+
+
+def test_a_size_is_the_upright_pictures_and_needs_the_header_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    for orientation, size in ((1, (30, 20)), (6, (20, 30)), (8, (20, 30))):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        Image.new("RGB", (30, 20)).save(path, exif=exif)
+        assert read_picture_size(path) == read_picture(path).size == size
+    path.write_bytes(path.read_bytes()[:-5])
+    assert read_picture_size(path) == (20, 30)
+    path.write_bytes(b"\xff\xd8\xff")
+    assert list(unreadable_pictures([path])) == [path]
