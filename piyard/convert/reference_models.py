@@ -168,8 +168,10 @@ ROUTES = ("trace", "script", "onnx", "pnnx", "ncnn")
 FILE_ROUTES = {"onnx": "onnx", "torchscript": "script", "ncnn": "ncnn"}
 """Values of ``network`` that mean: the file of weights is the network, and its route."""
 BIN_PART: Part = "bin"
+GRAPH_PART: Part = "graph"
 HEAD_PART: Part = "head"
-"""Parts: the .bin of an ncnn pair; the second net of a tracker of one object."""
+"""Parts: the .bin of an ncnn pair; the ONNX file exported from a checkpoint; the second net of a
+tracker of one object."""
 
 
 class ModelFiles(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,6 +179,11 @@ class ModelFiles(msgspec.Struct, frozen=True, kw_only=True):
 
     main: ChosenWeights
     parts: dict[Part, ChosenWeights] = {}
+
+    @property
+    def network(self) -> ChosenWeights:
+        """The file that the network is in: exported from the weights, or they themselves."""
+        return self.parts.get(GRAPH_PART, self.main)
 
     @property
     def every(self) -> list[ChosenWeights]:
@@ -258,7 +265,7 @@ def _main_network(model: Model, files: ModelFiles, way: str, ir: Path | None) ->
         )
     write = _program_writer(model, way, ir)
     if model.network == "onnx":
-        at = weights_path(files.main)
+        at = weights_path(files.network)
         return load_onnx(at, [model.input], others=others, cut=model.cut, write=write)
     if model.network == "torchscript":
         program = SandboxedProgram(weights_path(files.main), model.cut)

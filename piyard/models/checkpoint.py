@@ -47,7 +47,7 @@ PREFIXES = (
 )
 """What a module that holds the network calls it, before each name."""
 TRAINING_PARTS = ("aux1.", "aux2.", "AuxLogits.")
-"""Of GoogLeNet and Inception: computed in training only."""
+"""Of GoogLeNet and Inception: computed in training only. So is one of two branches of YOLO26."""
 MAX_STRANGERS = 16
 """Tensors beside a network's own, as those of a loss or a metric, that are left out."""
 HARMLESS_BUILTINS = frozenset(
@@ -189,8 +189,9 @@ def state_variants(state: State) -> Iterator[StateVariant]:
     """The state, then without what it may have before each name, then without strangers."""
     removed = ""
     while True:
-        yield StateVariant(state, f"prefix '{removed}' taken off" if removed else "")
-        yield from _without_training_parts(state)
+        changes = f"prefix '{removed}' taken off" if removed else ""
+        yield StateVariant(state, changes)
+        yield from _without_training_parts(state, changes)
         prefix = next((each for each in PREFIXES if all(n.startswith(each) for n in state)), "")
         if not prefix or not state:
             break
@@ -200,10 +201,21 @@ def state_variants(state: State) -> Iterator[StateVariant]:
         yield from _without_strangers(state, prefix)
 
 
-def _without_training_parts(state: State) -> Iterator[StateVariant]:
-    kept = {name: values for name, values in state.items() if not name.startswith(TRAINING_PARTS)}
+def _without_training_parts(state: State, changes: str) -> Iterator[StateVariant]:
+    kept = {
+        name: values
+        for name, values in state.items()
+        if not name.startswith(TRAINING_PARTS) and not _has_end_to_end_twin(name, state)
+    }
     if len(kept) < len(state):
-        yield StateVariant(kept, "its auxiliary heads, which only training computes, left out")
+        parts = "its auxiliary heads, which only training computes, left out"
+        yield StateVariant(kept, f"{changes}; {parts}" if changes else parts)
+
+
+def _has_end_to_end_twin(name: str, state: State) -> bool:
+    """Whether the same layer is in YOLO26's other branch, ``model.23.one2one_cv2.…``, too."""
+    twin = re.sub(r"\.(cv\d\w*\.)", r".one2one_\1", name, count=1)
+    return twin != name and twin in state
 
 
 def _without_strangers(state: State, prefix: str) -> Iterator[StateVariant]:

@@ -40,7 +40,7 @@ Activation = Literal["auto", "softmax", "sigmoid", "exp", "none"]
 Assumption = Literal["input", "order", "mean", "norm", "fit", "output", "activation", "keypoints"]
 """What may only be assumed of a network of the user's own."""
 
-Part = Literal["bin", "head"]
+Part = Literal["bin", "graph", "head"]
 FILE_NETWORKS = frozenset({"onnx", "torchscript", "ncnn"})
 """Values of ``network`` that mean: the file of weights is the network."""
 CUTTABLE_NETWORKS = FILE_NETWORKS
@@ -151,7 +151,8 @@ class ModelDefinition(Config):
     dynamic: tuple[InputSide, InputSide] | None = None
     """Another height and width the net must take, as a tracker's search area."""
     parts: dict[Part, Weights] = msgspec.field(default_factory=dict)
-    """Further files: the .bin of an ncnn pair, the second net of a tracker of one object."""
+    """Further files: the .bin of an ncnn pair, the graph that others exported from the weights, the
+    second net of a tracker of one object."""
     masks: dict[str, dict[str, Mask]] = msgspec.field(default_factory=dict)
     """First 8 digits of the weights' sha256, or ``random`` → layers that these weights need masked.
 

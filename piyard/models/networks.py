@@ -40,6 +40,8 @@ YOLO = frozenset(
     for size in "ns"
     for task in ("", "-seg", "-pose")
 )
+YOLO26 = frozenset({"yolo26n", "yolo26s"})
+"""Detectors that tell each object once."""
 YOLO_CLASSIFIERS = frozenset(
     f"{version}{size}-cls" for version in ("yolov8", "yolo11") for size in "ns"
 )
@@ -48,7 +50,7 @@ YOLOX = frozenset({"yolox_nano", "yolox_tiny", "yolox_s"})
 FCOS = frozenset({"fcos_resnet50_fpn"})
 RTMPOSE = frozenset({"rtmpose-t", "rtmpose-s"})
 
-NETWORK_NAMES = CLASSIFIERS | YOLO | YOLO_CLASSIFIERS | YOLOX | FCOS | RTMPOSE
+NETWORK_NAMES = CLASSIFIERS | YOLO | YOLO26 | YOLO_CLASSIFIERS | YOLOX | FCOS | RTMPOSE
 DEFAULT_SHAPE = (3, 224, 224)
 
 
@@ -70,7 +72,7 @@ def input_shape(network: torch.nn.Module) -> tuple[int, int, int]:
 
 
 def _build_module(name: str, classes: int, keypoints: int) -> torch.nn.Module:
-    if name in YOLO | YOLO_CLASSIFIERS:
+    if name in YOLO | YOLO26 | YOLO_CLASSIFIERS:
         from piyard.models.yolo import build_yolo
 
         return build_yolo(name, classes, keypoints)

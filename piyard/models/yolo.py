@@ -1,4 +1,4 @@
-"""YOLOv8 and YOLO11 of Ultralytics (2023, 2024), written anew from their published structure.
+"""YOLOv8, YOLO11 and YOLO26 of Ultralytics, written anew from their published structure.
 
 Parameters are called as in the official checkpoints: ``model.<place>.…``, where the place counts
 all layers, also those that have no parameters. An input's sides are multiples of 32.
@@ -15,12 +15,14 @@ from torch import Tensor, nn
 from piyard.models.yolo_blocks import (
     C2PSA,
     SPPF,
+    AttentiveC3k2,
     C2f,
     C3k2,
     Classify,
     Concat,
     Conv,
     Detect,
+    EndToEndDetect,
     Pose,
     Segment,
 )
@@ -46,6 +48,8 @@ YOLO_SIZES = {
     "yolov8s": YoloSize((32, 64, 128, 256, 512), 0.33),
     "yolo11n": YoloSize((16, 32, 64, 128, 256), 0.5),
     "yolo11s": YoloSize((32, 64, 128, 256, 512), 0.5),
+    "yolo26n": YoloSize((16, 32, 64, 128, 256), 0.5),
+    "yolo26s": YoloSize((32, 64, 128, 256, 512), 0.5),
 }
 
 
@@ -164,6 +168,47 @@ class Yolo11Network(nn.Module):
         return _maps(m[23](out8, out16, out32))
 
 
+class Yolo26Network(nn.Module):
+    """YOLO11 with deep blocks in the neck too, attention at its end, and an end-to-end head."""
+
+    def __init__(self, size: YoloSize, classes: int) -> None:
+        super().__init__()
+        _, _, w8, w16, w32 = size.widths
+        n = size.repeats(2)
+        self.model = nn.ModuleList(
+            [
+                *_yolo11_backbone(size),
+                SPPF(w32, w32, linear=True),
+                C2PSA(w32, n),
+                nn.Upsample(scale_factor=2.0),
+                Concat(),
+                C3k2(w32 + w16, w16, n, deep=True),
+                nn.Upsample(scale_factor=2.0),
+                Concat(),
+                C3k2(w16 + w16, w8, n, deep=True),
+                Conv(w8, w8, 3, 2),
+                Concat(),
+                C3k2(w8 + w16, w16, n, deep=True),
+                Conv(w16, w16, 3, 2),
+                Concat(),
+                AttentiveC3k2(w16 + w32, w32, size.repeats(1)),
+                EndToEndDetect((w8, w16, w32), classes),
+            ]
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Maps of the head for pictures of shape (n, 3, rows, columns)."""
+        m = self.model
+        p8 = m[4](m[3](m[2](m[1](m[0](x)))))
+        p16 = m[6](m[5](p8))
+        p32 = m[10](m[9](m[8](m[7](p16))))
+        up16 = m[13](m[12](m[11](p32), p16))
+        out8 = m[16](m[15](m[14](up16), p8))
+        out16 = m[19](m[18](m[17](out8), up16))
+        out32 = m[22](m[21](m[20](out16), p32))
+        return _maps(m[23](out8, out16, out32))
+
+
 class YoloClassifier(nn.Module):
     """The backbone of one of them, and a head that looks at all places of stride 32 together."""
 
@@ -194,6 +239,8 @@ def build_yolo(name: str, classes: int, keypoints: int) -> nn.Module:
     """The network of that name: version, size, then what its head is for."""
     base, _, task = name.partition("-")
     size, is_light = YOLO_SIZES[base], base.startswith("yolo11")
+    if base.startswith("yolo26"):
+        return Yolo26Network(size, classes)
     if task == "cls":
         return (yolo11_classifier if is_light else yolov8_classifier)(size, classes)
     levels = size.widths[2:]

@@ -1,4 +1,4 @@
-"""The blocks of YOLOv8 and YOLO11, and their heads up to the last convolutions: nnrun decodes.
+"""The blocks of YOLOv8, 11 and 26, and their heads up to the last convolutions: nnrun decodes.
 
 YOLOX and RTMPose share the layers they begin with.
 
@@ -130,11 +130,15 @@ class C3k2(C2f):
 
 
 class SPPF(nn.Module):
-    """Spatial pyramid pooling: the same 5x5 maximum three times, all four maps together."""
+    """Spatial pyramid pooling: the same 5x5 maximum three times, all four maps together.
 
-    def __init__(self, before: int, after: int) -> None:
+    YOLO26's has no activation before it, and adds what went in.
+    """
+
+    def __init__(self, before: int, after: int, *, linear: bool = False) -> None:
         super().__init__()
-        self.cv1 = Conv(before, before // 2)
+        self.cv1 = Conv(before, before // 2, linear=linear)
+        self.shortcut = linear
         self.cv2 = Conv(before * 2, after)
         self.m = nn.MaxPool2d(5, 1, 2)
 
@@ -144,7 +148,7 @@ class SPPF(nn.Module):
         twice = self.m(once)
         thrice = self.m(twice)
         out: Tensor = self.cv2(torch.cat([once, twice, thrice, self.m(thrice)], 1))
-        return out
+        return out + x if self.shortcut else out
 
 
 class Attention(nn.Module):
@@ -204,6 +208,18 @@ class C2PSA(nn.Module):
         return out
 
 
+class AttentiveC3k2(C2f):
+    """YOLO26's last C3k2: a bottleneck, then an attention block."""
+
+    def __init__(self, before: int, after: int, repeats: int) -> None:
+        super().__init__(before, after, repeats)
+
+    def _block(self, *, shortcut: bool) -> nn.Module:
+        del shortcut
+        bottleneck = Bottleneck(self.inner, shortcut=True, share=0.5)
+        return nn.Sequential(bottleneck, PSABlock(self.inner))
+
+
 class Concat(nn.Module):
     """Two maps of the same size, channel after channel."""
 
@@ -250,6 +266,30 @@ class Detect(nn.Module):
     def forward(self, p8: Tensor, p16: Tensor, p32: Tensor) -> tuple[Tensor, ...]:
         """The outputs of the three levels."""
         sides, classes = self.cv2, self.cv3
+        return (
+            *(sides[0](p8), classes[0](p8)),
+            *(sides[1](p16), classes[1](p16)),
+            *(sides[2](p32), classes[2](p32)),
+        )
+
+
+class EndToEndDetect(nn.Module):
+    """YOLO26's branch that tells each object once; sides are numbers, not distributions. 6 outputs.
+
+    The other branch, of which training alone makes use, is left out.
+    """
+
+    def __init__(self, levels: LevelWidths, classes: int) -> None:
+        super().__init__()
+        sides, hidden = max(16, levels[0] // 4), max(levels[0], min(classes, 100))
+        self.one2one_cv2 = nn.ModuleList(_branch(channels, sides, 4) for channels in levels)
+        self.one2one_cv3 = nn.ModuleList(
+            _light_branch(channels, hidden, classes) for channels in levels
+        )
+
+    def forward(self, p8: Tensor, p16: Tensor, p32: Tensor) -> tuple[Tensor, ...]:
+        """The outputs of the three levels."""
+        sides, classes = self.one2one_cv2, self.one2one_cv3
         return (
             *(sides[0](p8), classes[0](p8)),
             *(sides[1](p16), classes[1](p16)),

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from piyard.models.definition import label_list_path, load_model, model_names, read_labels
-from piyard.models.networks import NETWORK_NAMES, YOLO, build_network
+from piyard.models.networks import NETWORK_NAMES, YOLO, YOLO26, build_network
 from piyard.vision.dense_head import read_places
 from piyard.vision.schema import DenseHead, Simcc
 
@@ -33,7 +33,7 @@ def test_a_dense_heads_channels_are_all_accounted_for(name):
     assert at.box.stop - at.box.start == (64 if "yolov8" in read.network else 4)
     extra = {"segment": 32, "pose": 51}.get(read.task, 0)
     assert at.extra.stop - at.extra.start == extra
-    assert (at.object.stop > at.object.start) == (read.network not in YOLO)
+    assert (at.object.stop > at.object.start) == (read.network not in YOLO | YOLO26)
 
 
 @pytest.mark.parametrize("name", DENSE)

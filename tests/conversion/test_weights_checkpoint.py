@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from piyard.convert.own.matching import match_network
 from piyard.core.download import find_in_mirror
 from piyard.core.errors import ConversionFailed
-from piyard.models.checkpoint import read_checkpoint
+from piyard.models.checkpoint import name_state, read_checkpoint
 from piyard.models.definition import load_model
 from piyard.models.networks import build_network
 from tests.conversion.drawn_weights import drawn
@@ -328,3 +329,17 @@ def test_looking_something_up_gives_nothing_to_call(foreign, tmp_path):
     path = saved({"model": whole}, tmp_path)
     forget()
     assert read_checkpoint(path).keys() == wanted
+
+
+def test_the_branch_of_yolo26_that_only_training_computes_is_left_out(tmp_path):
+    network = build_network("yolo26n", 3)
+    state = drawn(network.state_dict())
+    other = {
+        name.replace("one2one_", ""): values for name, values in state.items() if "one2one" in name
+    }
+    file = saved({"model": {name: each.half() for name, each in (state | other).items()}}, tmp_path)
+    match = match_network(file, classes=3, keypoints=17)
+    assert match.network == "yolo26n"
+    assert "only training computes" in match.lines[0]
+    named = name_state(read_checkpoint(file), network.state_dict())
+    network.load_state_dict(named, strict=True)

@@ -17,13 +17,15 @@ from piyard.convert.own.defaults import (
     merge_preprocess,
     network_defaults,
     number_keypoints,
+    parse_size,
     read_names,
 )
 from piyard.convert.own.description import MAIN_PART, describe_model
+from piyard.convert.own.exporting import TRAINED_SIZE, export_checkpoint
 from piyard.convert.own.matching import NetworkMatch, match_network
-from piyard.convert.own.metadata import Metadata, read_metadata
+from piyard.convert.own.metadata import AUTHOR, Metadata, read_metadata
 from piyard.convert.own.network_file import copy_network, parts_beside, sha256_of_network
-from piyard.convert.reference_models import choose_files, weights_path
+from piyard.convert.reference_models import GRAPH_PART, choose_files, weights_path
 from piyard.core.download import downloads_folder
 from piyard.core.errors import WrongInput
 from piyard.core.files import write_text
@@ -65,26 +67,28 @@ def plan_addition(options: OwnModelOptions) -> Addition:
     metadata = read_metadata(options.file, file_kind)
     labels = _choose_labels(options, metadata)
     keypoints = _choose_keypoints(options, metadata)
-    match = _detect_network(options.file, file_kind, labels, keypoints)
-    network = match.network
-    files = _network_files(options.file, network)
+    source = _find_source(options, file_kind, metadata, labels, keypoints)
+    network, files, metadata = source.match.network, source.files, source.metadata
     purpose = network_defaults(network)
     task = options.task or metadata.task or purpose.task
     size = options.size or metadata.size or purpose.size
     options = metadata.complete(options, task, size)
     described = describe_model(options, network, files, {"labels": labels, "keypoints": keypoints})
+    if source.exporter:
+        described.keys["parts"][GRAPH_PART]["source"] = source.exporter
     text = yaml.safe_dump(
         described.keys, sort_keys=False, default_flow_style=None, allow_unicode=True
     )
     written = {definition.MODELS_FOLDER / f"{options.name}.yaml": text}
     written |= {label_list_path(each.name): each.text for each in (labels, keypoints) if each.text}
-    copied = {_cache_path(source): source for source in files.values()}
+    targets = {_cache_path(file): file for file in files.values()}
+    copied = {target: file for target, file in targets.items() if target != file}
     cut = [] if options.cut else described.keys.get("cut", [])
     ending = [described.ending] if described.ending else []
     findings = [
         *_list_parts(options.file),
         *metadata.lines(task, size),
-        *match.lines,
+        *source.match.lines,
         *_list_findings(network, cut),
         *ending,
         *described.assumed,
@@ -148,12 +152,53 @@ def _require_keypoint_count(names: NameList, count: int) -> None:
         )
 
 
-def _detect_network(
-    file: Path, file_kind: str, labels: NameList, keypoints: NameList
-) -> NetworkMatch:
+class NetworkSource(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a network comes from."""
+
+    match: NetworkMatch
+    files: dict[str, Path]
+    """By part."""
+    metadata: Metadata
+    exporter: str = ""
+    """What made a graph of the user's checkpoint, for people."""
+
+
+def _find_source(
+    options: OwnModelOptions,
+    file_kind: str,
+    metadata: Metadata,
+    labels: NameList,
+    keypoints: NameList,
+) -> NetworkSource:
+    file = options.file
     if file_kind != CHECKPOINT:
-        return NetworkMatch(network=file_kind)
-    return match_network(file, classes=labels.count, keypoints=keypoints.count or COCO_KEYPOINTS)
+        match = NetworkMatch(network=file_kind)
+        return NetworkSource(match=match, files=_network_files(file, file_kind), metadata=metadata)
+    count = keypoints.count or COCO_KEYPOINTS
+    try:
+        match = match_network(file, classes=labels.count, keypoints=count)
+    except WrongInput:
+        if metadata.author != AUTHOR:
+            raise
+        return _export_source(options, metadata)
+    return NetworkSource(match=match, files={MAIN_PART: file}, metadata=metadata)
+
+
+def _export_source(options: OwnModelOptions, metadata: Metadata) -> NetworkSource:
+    """A checkpoint of Ultralytics that only its own package can load."""
+    size = parse_size(options.size)[1:] if options.size else TRAINED_SIZE
+    exported = export_checkpoint(options.file, size)
+    return NetworkSource(
+        match=NetworkMatch(network="onnx", lines=[exported.source]),
+        files={MAIN_PART: options.file, GRAPH_PART: exported.file},
+        metadata=_read_graph_metadata(exported.file, metadata),
+        exporter=exported.source,
+    )
+
+
+def _read_graph_metadata(graph: Path, trained: Metadata) -> Metadata:
+    """What the graph states, with the checkpoint's own preparation of pictures."""
+    return msgspec.structs.replace(read_metadata(graph, "onnx"), notes=trained.notes)
 
 
 def _network_files(file: Path, network: str) -> dict[str, Path]:
@@ -179,9 +224,11 @@ def _cache_path(file: Path) -> Path:
 
 def as_file_says(model: Model) -> Model:
     """The model as its file says it is prepared; itself where the file says nothing else."""
-    file = weights_path(choose_files(model).main)
-    kind = model.network if model.network in FILE_NETWORKS else CHECKPOINT
-    stated = read_metadata(file, kind).preprocess(model.task, ",".join(map(str, model.input)))
+    files, kind = choose_files(model), model.network
+    if kind not in FILE_NETWORKS or GRAPH_PART in files.parts:
+        kind = CHECKPOINT
+    metadata = read_metadata(weights_path(files.main), kind)
+    stated = metadata.preprocess(model.task, ",".join(map(str, model.input)))
     prepared = merge_preprocess(msgspec.to_builtins(model.preprocess), stated)
     return msgspec.structs.replace(model, preprocess=msgspec.convert(prepared, Preprocess))
 

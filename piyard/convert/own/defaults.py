@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, NamedTuple, TypedDict, cast
 
 import msgspec
@@ -13,7 +14,7 @@ from piyard.core.errors import WrongInput, unknown_name
 from piyard.core.labels import format_labels, read_labels, read_numbered_labels
 from piyard.core.parsing import parse_int
 from piyard.models.definition import label_list_names, label_list_path
-from piyard.models.networks import FCOS, RTMPOSE, YOLO, YOLOX
+from piyard.models.networks import FCOS, RTMPOSE, YOLO, YOLO26, YOLOX
 from piyard.vision.tasks import find_task
 
 FILE_KINDS = {".onnx": "onnx", ".torchscript": "torchscript", ".param": "ncnn"}
@@ -165,6 +166,10 @@ HEAD_DEFAULTS: dict[str, PreprocessKeys] = {
 """Head → how its authors prepare a picture; flags override it where a model differs."""
 
 
+END_TO_END_KEYS = MappingProxyType({"bins": 1, "end_to_end": True})
+"""Of YOLO26's head."""
+
+
 class NetworkDefaults(NamedTuple):
     """What a network is for."""
 
@@ -174,6 +179,8 @@ class NetworkDefaults(NamedTuple):
     """As ``--input`` has it."""
     strides: tuple[int, ...] = ()
     """Where they are not the head's default ones."""
+    head_keys: Mapping[str, object] = MappingProxyType({})
+    """What else its head differs in."""
 
 
 FILE_DEFAULTS = NetworkDefaults("classify", "", "3,224,224")
@@ -184,6 +191,8 @@ def network_defaults(network: str) -> NetworkDefaults:
     """The purpose of a network that piyard builds, else ``FILE_DEFAULTS``."""
     if network in YOLO:
         return NetworkDefaults(_yolo_task(network), "yolov8", "3,640,640")
+    if network in YOLO26:
+        return NetworkDefaults("detect", "yolov8", "3,640,640", head_keys=END_TO_END_KEYS)
     if network in YOLOX:
         return NetworkDefaults(
             "detect", "yolox", "3,640,640" if network == "yolox_s" else "3,416,416"

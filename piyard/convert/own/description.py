@@ -28,6 +28,7 @@ from piyard.convert.own.defaults import (
 )
 from piyard.convert.own.network_file import sha256_of_network
 from piyard.convert.param import read_param
+from piyard.convert.reference_models import GRAPH_PART
 from piyard.core.errors import PROGRAM, WrongInput, unknown_name
 from piyard.models.definition import Activation, Model, ModelDefinition, name_model
 from piyard.vision.schema import AUTO, Yolov8
@@ -187,13 +188,14 @@ def describe_model(
     main = weights.pop(MAIN_PART)
     preprocess = default_preprocess(head, size, options.preprocess)
     _require_square(options, size, preprocess)
-    ends = ClassOutput()
+    ends, net_file = ClassOutput(), files.get(GRAPH_PART, files[MAIN_PART])
     if find_task(task).has_class_output:
-        ends = _find_classes(options, network, files[MAIN_PART], size, name_lists)
+        ends = _find_classes(options, network, net_file, size, name_lists)
     size_text = {"input": f"input {','.join(map(str, size))}"}
     lists = {key: each.assumed for key, each in name_lists.items() if each.assumed}
     texts = size_text | describe_preprocess(preprocess) | ends.assumed | lists
     unstated = [*list_assumed(options.preprocess.keys(), size=options.size), *ends.assumed, *lists]
+    head_keys = {**purpose.head_keys, **options.head_keys}
     all_keys = {
         "title": options.name,
         "task": task,
@@ -206,16 +208,16 @@ def describe_model(
         **{key: name_list.name for key, name_list in name_lists.items()},
         **ends.keys,
         "assumed": unstated,
-        "head": _head_keys(head, options.strides or list(purpose.strides), options.head_keys),
+        "head": _head_keys(head, options.strides or list(purpose.strides), head_keys),
         "cut": options.cut,
     }
     keys: dict[str, Any] = {key: value for key, value in all_keys.items() if value}
     model = _validate_model(options.name, keys)
-    maps = HeadMaps() if options.cut else find_head_maps(files[MAIN_PART], model)
+    maps = HeadMaps() if options.cut else find_head_maps(net_file, model)
     keys |= _map_keys(keys, model, maps)
     note = ends.ending
     if maps.cut:
-        settled = settle_head(files[MAIN_PART], _validate_model(options.name, keys), maps.cut)
+        settled = settle_head(net_file, _validate_model(options.name, keys), maps.cut)
         keys["head"] = {**keys["head"], **settled.keys}
         note = settled.note
     return ModelDescription(

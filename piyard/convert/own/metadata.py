@@ -270,7 +270,8 @@ def _class_names(names: Any) -> list[str]:
 
 
 def _short_licence(note: Any) -> str:
-    licence = note.partition(" License")[0].strip() if isinstance(note, str) else ""
+    text = note if isinstance(note, str) else ""
+    licence = text.partition(" License")[0].partition(" (")[0].strip()
     return licence if _is_printable(licence) else ""
 
 

@@ -27,14 +27,14 @@ from piyard.vision.schema import (
 
 SHIPPED = {
     "classify": "resnet18 resnet50 mobilenet_v2 squeezenet1_1 shufflenet_v2",
-    "detect": "yolov8_n yolov8_s yolox_nano yolox_nano_onnx yolox_tiny yolox_s fcos nanodet "
-    "rtmdet_nano_person",
+    "detect": "yolov8_n yolov8_s yolo26_n yolox_nano yolox_nano_onnx yolox_tiny yolox_s fcos "
+    "nanodet rtmdet_nano_person",
     "segment": "yolov8_n_seg yolov8_s_seg yolo11_n_seg",
     "pose": "rtmpose_t rtmpose_s yolov8_n_pose yolo11_n_pose simplepose",
     "track": "bytetrack yolov8_n_bytetrack nanotrack",
 }
 HEADS = {
-    Yolov8: r"yolov8_|yolo11_",
+    Yolov8: r"yolov8_|yolo11_|yolo26_",
     Yolox: r"yolox_|bytetrack",
     Nanodet: r"nanodet",
     Rtmdet: r"rtmdet_",
@@ -170,7 +170,7 @@ def test_preprocessing_is_the_authors(shipped):
     how = load_model(shipped).preprocess
     swapped = how.order == "bgr"
     mean, norm = (one[::-1] if swapped else one for one in (how.mean, how.norm))
-    if re.match(r"yolov8|yolo11", shipped):
+    if re.match(r"yolov8|yolo11|yolo26", shipped):
         assert list(mean) == [0, 0, 0]
         assert norm == pytest.approx([1 / 255] * 3, rel=1e-14)
     elif re.match(r"yolox|nanotrack", shipped):
