@@ -98,6 +98,12 @@ class AddModelRequest(DryRunRequest, TableRequest):
         text("N[,N…]"),
         default="",
     )
+    network: str = flag(
+        "the network whose weights the file holds: timm:NAME of one of timm's, which must be "
+        "installed (found out for piyard's own)",
+        text("NAME"),
+        default="",
+    )
     labels: str = flag(
         "names of the classes: a file, one a line, or a list of models/labels/ (those in the "
         "network's file)",

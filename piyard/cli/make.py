@@ -25,6 +25,7 @@ from piyard.convert.own.defaults import (
     find_pair,
     name_after,
     parse_integers,
+    parse_network,
     preprocess_options,
 )
 from piyard.convert.reference_models import choose_files, model_routes, require_route, weights_path
@@ -93,6 +94,7 @@ def _file_options(request: AddModelRequest) -> OwnModelOptions:
         task=request.task,
         size=request.input,
         head=request.head,
+        network=parse_network(request.network),
         strides=parse_integers("strides", request.strides),
         labels=request.labels,
         keypoints=request.keypoints,

@@ -54,6 +54,7 @@ from piyard.core.store import NetSize, key_of
 from piyard.models.definition import Model, read_labels
 from piyard.models.networks import inference
 from piyard.models.synthetic import INPUT_SEED, random_tensor
+from piyard.models.timm_networks import is_timm_network
 from piyard.models.weights import RANDOM_WEIGHTS, ChosenWeights
 from piyard.vision.pictures import read_picture
 from piyard.vision.preprocess import prepare_picture
@@ -292,8 +293,12 @@ def key_inputs(model: Model, files: ModelFiles, route: str) -> ConversionInputs:
         parts={name: chosen.identity for name, chosen in files.parts.items()},
         masks=model_masks(model, files, route),
         thresholds=model.proof,
-        versions={tool: _tool_version(tool) for tool in CONVERSION_TOOLS},
+        versions={tool: _tool_version(tool) for tool in _conversion_tools(model)},
     )
+
+
+def _conversion_tools(model: Model) -> tuple[str, ...]:
+    return (*CONVERSION_TOOLS, "timm") if is_timm_network(model.network) else CONVERSION_TOOLS
 
 
 def _tool_version(tool: str) -> str:

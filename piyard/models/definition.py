@@ -15,6 +15,7 @@ from piyard.core.config import Config, load_named, yaml_names
 from piyard.core.errors import WrongInput, did_you_mean, unknown_name
 from piyard.models.networks import NETWORK_NAMES
 from piyard.models.synthetic import INPUT_RANGE
+from piyard.models.timm_networks import is_timm_network
 from piyard.vision.schema import (
     Crop,
     Head,
@@ -37,7 +38,9 @@ Mask = Annotated[int, Meta(ge=1, le=3)]
 
 
 Activation = Literal["auto", "softmax", "sigmoid", "exp", "none"]
-Assumption = Literal["input", "order", "mean", "norm", "fit", "output", "activation", "keypoints"]
+Assumption = Literal[
+    "input", "order", "mean", "norm", "fit", "output", "activation", "keypoints", "labels"
+]
 """What may only be assumed of a network of the user's own."""
 
 Part = Literal["bin", "graph", "head"]
@@ -122,7 +125,7 @@ class ModelDefinition(Config):
     task: str
     """A name of ``piyard.vision.tasks``."""
     network: str
-    """One of ``NETWORK_NAMES`` or of ``FILE_NETWORKS``."""
+    """One of ``NETWORK_NAMES`` or of ``FILE_NETWORKS``, or ``timm/NAME``."""
     weights: Annotated[list[Weights], Meta(min_length=1)]
     """Accepted files; the first one is the official one."""
     input: tuple[Literal[1, 3, 4], InputSide, InputSide]
@@ -228,7 +231,7 @@ def name_model(name: str, definition: ModelDefinition) -> Model:
 
 def _read_definition(name: str) -> ModelDefinition:
     model = load_named(MODELS_FOLDER, "model", name, ModelDefinition)
-    if model.network not in NETWORK_NAMES | FILE_NETWORKS:
+    if model.network not in NETWORK_NAMES | FILE_NETWORKS and not is_timm_network(model.network):
         raise unknown_name("network", model.network, NETWORK_NAMES | FILE_NETWORKS)
     for listed in (model.labels, model.keypoints):
         if listed and not label_list_path(listed).is_file():

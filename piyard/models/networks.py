@@ -1,38 +1,20 @@
-"""The networks piyard can build, by name, with the parameter names of their official weights.
-
-torch and torchvision are imported late and made to go together.
-"""
+"""The networks piyard can build, by name, with the parameter names of their official weights."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from piyard.core.errors import unknown_name
+from piyard.models.classifiers import CLASSIFIER_TENSORS, build_classifier, torchvision_models
+from piyard.models.timm_networks import build_timm_network, is_timm_network
 
 if TYPE_CHECKING:
     import torch
 
 
-# Those whose conversion has been proved, with random weights at least. Nets with squeeze-and-excite
-# (EfficientNet, MobileNetV3, RegNetY) fail the fp16 proof so: they wait for real weights.
-CLASSIFIERS = frozenset(
-    {
-        "alexnet",
-        "mnasnet1_0",
-        "mobilenet_v2",
-        "resnet101",
-        "resnet18",
-        "resnet34",
-        "resnet50",
-        "shufflenet_v2_x1_0",
-        "squeezenet1_0",
-        "squeezenet1_1",
-    }
-)
+CLASSIFIERS = frozenset(CLASSIFIER_TENSORS)
 """torchvision's, as they are."""
 YOLO = frozenset(
     f"{version}{size}{task}"
@@ -58,8 +40,11 @@ def build_network(name: str, classes: int, *, keypoints: int = 17) -> torch.nn.M
     """The network with torch's initial weights, in evaluation mode.
 
     Its outputs are laid out as vision/schema.py says. ``keypoints`` counts only in networks
-    for poses; one of them that looks at a single object has no ``classes``.
+    for poses; one of them that looks at a single object has no ``classes``. Raises ``WrongInput``
+    for an unknown name, ``NotSetUp`` for one of timm's without timm.
     """
+    if is_timm_network(name):
+        return build_timm_network(name, classes).eval()
     if name not in NETWORK_NAMES:
         raise unknown_name("network", name, NETWORK_NAMES)
     return _build_module(name, classes, keypoints).eval()
@@ -88,39 +73,12 @@ def _build_module(name: str, classes: int, keypoints: int) -> torch.nn.Module:
         from piyard.models.rtmpose import build_rtmpose
 
         return build_rtmpose(name, keypoints)
-    network: torch.nn.Module = getattr(torchvision_models(), name)(num_classes=classes)
-    return network
+    return build_classifier(name, classes)
 
 
 THREADS = 1
 """Of torch and of ncnn on the desktop. The nets are small: on a busy machine OpenMP's waiting
 threads cost more than they gain, and one thread adds in the same order everywhere."""
-
-UNDECLARED_OPERATORS = ("nms", "qnms")
-
-
-@cache
-def torchvision_models() -> Any:
-    """The module ``torchvision.models``."""
-    try:
-        return importlib.import_module("torchvision.models")
-    except RuntimeError as error:
-        if "torchvision::" not in str(error):
-            raise
-    _declare_operators()
-    return importlib.import_module("torchvision.models")
-
-
-@cache  # a Library's declarations live as long as it does
-def _declare_operators() -> Any:
-    import torch
-
-    module: Any = torch.library
-    library = module.Library("torchvision", "FRAGMENT")
-    for name in UNDECLARED_OPERATORS:
-        if not hasattr(torch.ops.torchvision, name):
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    return library
 
 
 @contextmanager
@@ -135,3 +93,24 @@ def inference() -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def meta_weights() -> Iterator[None]:
+    """Networks built here have no weights, only shapes, which takes little memory and time.
+
+    torch's own meta device would make RegNets compute their widths without values.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class EmptyOnMeta(TorchFunctionMode):
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            del types
+            options = {**(kwargs or {}), "device": "meta"} if func is torch.empty else kwargs or {}
+            return func(*args, **options)
+
+    with EmptyOnMeta():
+        yield

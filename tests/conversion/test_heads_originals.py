@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from piyard.models.networks import torchvision_models
+from piyard.models.classifiers import torchvision_models
 from piyard.vision.overlap import box_area, mask_iou
 from piyard.vision.pictures import read_picture
 from piyard.vision.preprocess import AxisTransform, ImageTransform, prepare_picture

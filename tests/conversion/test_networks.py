@@ -14,6 +14,7 @@ from piyard.core.files import sha256_of_value
 from piyard.models import synthetic
 from piyard.models.anchor_free import Focus, FrozenBatchNorm
 from piyard.models.checkpoint import read_checkpoint
+from piyard.models.classifiers import torchvision_models
 from piyard.models.networks import (
     CLASSIFIERS,
     FCOS,
@@ -22,7 +23,6 @@ from piyard.models.networks import (
     build_network,
     inference,
     input_shape,
-    torchvision_models,
 )
 from piyard.models.synthetic import random_tensor
 from tests.conversion.drawn_weights import drawn

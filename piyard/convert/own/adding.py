@@ -11,6 +11,7 @@ from piyard.convert.own.defaults import (
     CHECKPOINT,
     NameList,
     OwnModelOptions,
+    assume_labels,
     describe_preprocess,
     detect_kind,
     match_names,
@@ -23,7 +24,7 @@ from piyard.convert.own.defaults import (
 from piyard.convert.own.description import MAIN_PART, describe_model
 from piyard.convert.own.exporting import TRAINED_SIZE, export_checkpoint
 from piyard.convert.own.matching import NetworkMatch, match_network
-from piyard.convert.own.metadata import AUTHOR, Metadata, read_metadata
+from piyard.convert.own.metadata import AUTHOR, Metadata, read_metadata, with_timm_notes
 from piyard.convert.own.network_file import copy_network, parts_beside, sha256_of_network
 from piyard.convert.reference_models import GRAPH_PART, choose_files, weights_path
 from piyard.core.download import downloads_folder
@@ -64,11 +65,12 @@ def plan_addition(options: OwnModelOptions) -> Addition:
     """
     _require_new_name(options.name)
     file_kind = detect_kind(options.file)
-    metadata = read_metadata(options.file, file_kind)
+    metadata = with_timm_notes(read_metadata(options.file, file_kind), options.network)
     labels = _choose_labels(options, metadata)
     keypoints = _choose_keypoints(options, metadata)
     source = _find_source(options, file_kind, metadata, labels, keypoints)
     network, files, metadata = source.match.network, source.files, source.metadata
+    labels = labels if labels.name else assume_labels(source.match.classes, options.name)
     purpose = network_defaults(network)
     task = options.task or metadata.task or purpose.task
     size = options.size or metadata.size or purpose.size
@@ -172,16 +174,25 @@ def _find_source(
 ) -> NetworkSource:
     file = options.file
     if file_kind != CHECKPOINT:
+        _require_no_network(options)
         match = NetworkMatch(network=file_kind)
         return NetworkSource(match=match, files=_network_files(file, file_kind), metadata=metadata)
     count = keypoints.count or COCO_KEYPOINTS
     try:
-        match = match_network(file, classes=labels.count, keypoints=count)
+        match = match_network(file, network=options.network, classes=labels.count, keypoints=count)
     except WrongInput:
         if metadata.author != AUTHOR:
             raise
         return _export_source(options, metadata)
     return NetworkSource(match=match, files={MAIN_PART: file}, metadata=metadata)
+
+
+def _require_no_network(options: OwnModelOptions) -> None:
+    if options.network:
+        raise WrongInput(
+            f"--network {options.network}: {options.file.name} is a network itself",
+            remedy="leave it out: it is for files of weights",
+        )
 
 
 def _export_source(options: OwnModelOptions, metadata: Metadata) -> NetworkSource:

@@ -13,8 +13,10 @@ import msgspec
 from piyard.core.errors import WrongInput, unknown_name
 from piyard.core.labels import format_labels, read_labels, read_numbered_labels
 from piyard.core.parsing import parse_int
+from piyard.models.classifiers import ClassifierPicture, classifier_picture
 from piyard.models.definition import label_list_names, label_list_path
-from piyard.models.networks import FCOS, RTMPOSE, YOLO, YOLO26, YOLOX
+from piyard.models.networks import CLASSIFIERS, FCOS, NETWORK_NAMES, RTMPOSE, YOLO, YOLO26, YOLOX
+from piyard.models.timm_networks import TIMM_FOLDER, is_timm_network
 from piyard.vision.tasks import find_task
 
 FILE_KINDS = {".onnx": "onnx", ".torchscript": "torchscript", ".param": "ncnn"}
@@ -123,6 +125,24 @@ def number_keypoints(count: int, new_name: str) -> NameList:
     return msgspec.structs.replace(names, assumed=f"the {count} keypoints have no names: numbered")
 
 
+USUAL_LISTS = ("imagenet1k", "coco80")
+
+
+def assume_labels(count: int, model: str) -> NameList:
+    """Names of classes that nobody named: those of the usual data where they are as many.
+
+    None of no classes.
+    """
+    if not count:
+        return NameList()
+    for name in USUAL_LISTS:
+        usual = NameList(name, assumed=f"the {count} classes are those of {name}")
+        if usual.count == count:
+            return usual
+    names = match_names([f"class {number}" for number in range(count)], f"{model}-labels")
+    return msgspec.structs.replace(names, assumed=f"the {count} classes have no names: numbered")
+
+
 class PreprocessKeys(TypedDict, total=False):
     """A model's ``preprocess`` as its YAML has it, or a part of it."""
 
@@ -181,6 +201,8 @@ class NetworkDefaults(NamedTuple):
     """Where they are not the head's default ones."""
     head_keys: Mapping[str, object] = MappingProxyType({})
     """What else its head differs in."""
+    preprocess: PreprocessKeys | None = None
+    """Where that is not the head's default one; for an input of ``size``."""
 
 
 FILE_DEFAULTS = NetworkDefaults("classify", "", "3,224,224")
@@ -201,7 +223,22 @@ def network_defaults(network: str) -> NetworkDefaults:
         return NetworkDefaults("detect", "fcos", "3,512,512", (8, 16, 32, 64, 128))
     if network in RTMPOSE:
         return NetworkDefaults("pose", "simcc", "3,256,192")
-    return FILE_DEFAULTS  # classifiers, Ultralytics' too
+    if network in CLASSIFIERS:
+        return _classifier_defaults(classifier_picture(network))
+    return FILE_DEFAULTS
+
+
+def _classifier_defaults(picture: ClassifierPicture) -> NetworkDefaults:
+    crop: PreprocessKeys = {
+        "fit": "crop",
+        "resize": picture.resize,
+        "crop": picture.crop,
+        "resample": picture.resample,
+        "order": "rgb",
+        "mean": [round(MAX_LEVEL * level, 9) for level in picture.mean],
+        "norm": [1 / (MAX_LEVEL * level) for level in picture.deviation],
+    }
+    return NetworkDefaults("classify", "", f"3,{picture.crop},{picture.crop}", preprocess=crop)
 
 
 def _yolo_task(network: str) -> str:
@@ -232,16 +269,22 @@ def spread_levels(preprocess: PreprocessKeys, channels: int) -> PreprocessKeys:
     return spread
 
 
-def default_preprocess(head: str, size: Sequence[int], differing: PreprocessKeys) -> PreprocessKeys:
+def default_preprocess(
+    head: str,
+    size: Sequence[int],
+    differing: PreprocessKeys,
+    usual: PreprocessKeys | None = None,
+) -> PreprocessKeys:
     """A model's ``preprocess`` for that head and input (channels, rows, columns).
 
-    No head is a classifier. The defaults for one kind of fit do not apply to another, except the
+    No head is a classifier; ``usual`` is its network's own for the usual height. The defaults for one kind of fit do not apply to another, except the
     levels; no head's levels are known but for three channels.
     """
     if head not in HEAD_DEFAULTS:
         raise unknown_name("head", head, set(HEAD_DEFAULTS) - {""})
     channels, side, columns = size
-    defaults: PreprocessKeys = {"fit": "crop", **HEAD_DEFAULTS[head]}
+    usual = usual or {}
+    defaults: PreprocessKeys = {"fit": "crop", **HEAD_DEFAULTS[head], **usual}
     if defaults["fit"] == "crop" and side != columns:
         defaults = {**defaults, "fit": "stretch", "resample": "bilinear"}
     if channels != PICTURE_CHANNELS:
@@ -255,10 +298,11 @@ def default_preprocess(head: str, size: Sequence[int], differing: PreprocessKeys
             "norm": defaults["norm"],
         }
     if fit == "crop":
+        is_usual = usual.get("crop") == side
         crop: PreprocessKeys = {
-            "resize": round(side / 0.875),
+            "resize": usual["resize"] if is_usual else round(side / 0.875),
             "crop": side,
-            "resample": "bilinear",
+            "resample": usual.get("resample", "bilinear"),
         }
         defaults = {**defaults, **crop}
     return {**defaults, **differing}
@@ -295,6 +339,7 @@ FACT_FLAGS = {
     "output": "--output",
     "activation": "--activation",
     "keypoints": "--keypoints",
+    "labels": "--labels",
 }
 """Fact about a model → the flags that set it."""
 FIT_KEYS = frozenset({"fit", "resize", "crop", "resample", "pad", "place", "padding"})
@@ -368,6 +413,16 @@ class OwnModelOptions(msgspec.Struct, frozen=True, kw_only=True):
     licence: str = ""
     head_keys: Mapping[str, object] = {}
     """Further keys of the YAML's ``head``."""
+    network: str = ""
+    """Of a checkpoint: a network's name, ``timm/NAME`` of timm's; empty to find it out."""
+
+
+def parse_network(text: str) -> str:
+    """The network that ``--network`` names, as a model's YAML has it."""
+    name = text.replace("timm:", TIMM_FOLDER, 1) if text.startswith("timm:") else text
+    if name and name not in NETWORK_NAMES and not is_timm_network(name):
+        raise unknown_name("network", name, NETWORK_NAMES)
+    return name
 
 
 def preprocess_options(

@@ -186,7 +186,7 @@ def describe_model(
     _require_picture_input(options, size)
     weights = {part: _weights_entry(options, file) for part, file in files.items()}
     main = weights.pop(MAIN_PART)
-    preprocess = default_preprocess(head, size, options.preprocess)
+    preprocess = default_preprocess(head, size, options.preprocess, purpose.preprocess)
     _require_square(options, size, preprocess)
     ends, net_file = ClassOutput(), files.get(GRAPH_PART, files[MAIN_PART])
     if find_task(task).has_class_output:

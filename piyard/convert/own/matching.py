@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from piyard.convert.own.defaults import SAVE_REMEDY
 from piyard.core.errors import WrongInput
-from piyard.models.checkpoint import STEP_COUNTER, Checkpoint, open_checkpoint, state_variants
-from piyard.models.networks import NETWORK_NAMES, build_network
+from piyard.models.checkpoint import (
+    STEP_COUNTER,
+    Checkpoint,
+    checkpoint_notes,
+    open_checkpoint,
+    state_variants,
+)
+from piyard.models.classifiers import (
+    CLASSIFIER_TENSORS,
+    UNCONVERTED_TENSORS,
+    WINDOWS_REASON,
+    build_classifier,
+)
+from piyard.models.networks import (
+    CLASSIFIERS,
+    NETWORK_NAMES,
+    RTMPOSE,
+    YOLO,
+    YOLO26,
+    YOLO_CLASSIFIERS,
+    build_network,
+    meta_weights,
+)
+from piyard.models.timm_networks import TIMM_NAME
 
 if TYPE_CHECKING:
     import torch
@@ -19,6 +43,15 @@ if TYPE_CHECKING:
 
 SHOWN_TENSORS = 3
 PLAIN_TYPE = "float32"
+PROBE_CLASSES = 1009
+"""No network has a layer of that width: where it comes back is the number of classes."""
+SPARE_TENSORS = 3
+"""How many more or fewer tensors the nearest network may have."""
+YOLO_MARK, BACKBONE_MARK = "model.0.", "backbone."
+"""What names begin with in Ultralytics' networks, and in piyard's others."""
+KEYPOINT_BIAS = re.compile(r"model\.\d+\.cv4\.0\.2\.bias")
+KEYPOINT_VALUES = 3
+"""x, y and visibility."""
 
 StateShapes = dict[str, tuple[int, ...]]
 
@@ -27,27 +60,116 @@ class NetworkMatch(msgspec.Struct, frozen=True, kw_only=True):
     """The network of a file, and what was found out about its weights."""
 
     network: str
+    classes: int = 0
+    """How many it is for; 0 where the file does not show it."""
+    keypoints: int = 0
     lines: list[str] = []
     """For the user."""
 
 
-def match_network(file: Path, *, classes: int, keypoints: int) -> NetworkMatch:
-    """The network that the tensors fit by name and shape, with so many classes and keypoints.
+def match_network(
+    file: Path, *, network: str = "", classes: int = 0, keypoints: int
+) -> NetworkMatch:
+    """The network that the tensors fit by name and shape, or the named one if they fit it.
 
-    Raises ``WrongInput`` where none does, and ``ConversionFailed`` for a file that cannot be read.
+    ``classes`` is how many have names, 0 where none are named. Raises ``WrongInput`` where no
+    network fits, or one with another number of classes, and ``ConversionFailed`` for a file that
+    cannot be read.
     """
     checkpoint = open_checkpoint(file)
-    variants = {
-        variant.changes: state_shapes(variant.state) for variant in state_variants(checkpoint.state)
+    variants = [
+        (variant.changes, state_shapes(variant.state))
+        for variant in state_variants(checkpoint.state)
+    ]
+    candidates = [
+        Candidate(name, changes, in_file, _count_keypoints(name, in_file) or keypoints)
+        for changes, in_file in variants
+        for name in ([network] if network else _likely_networks(in_file))
+    ]
+    for candidate in candidates:
+        if count := candidate.fitting_classes():
+            count = 0 if candidate.network in RTMPOSE else count
+            _require_named_classes(file, candidate.network, count, classes)
+            _require_convertible(file, candidate.network)
+            return NetworkMatch(
+                network=candidate.network,
+                classes=count,
+                keypoints=_count_keypoints(candidate.network, candidate.in_file),
+                lines=_describe(candidate.network, checkpoint, candidate.changes),
+            )
+    raise _no_network_fits(file, classes, candidates)
+
+
+class Candidate(NamedTuple):
+    """A network that a file may be of, and what is in the file."""
+
+    network: str
+    changes: str
+    """What was done to the file's names."""
+    in_file: StateShapes
+    keypoints: int
+
+    def shapes(self, classes: int) -> StateShapes:
+        """The network's, for so many classes."""
+        return _network_shapes(self.network, classes, self.keypoints)
+
+    def fitting_classes(self) -> int:
+        """The number of classes for which all shapes are the file's; 0 where they never are."""
+        probe = self.shapes(PROBE_CLASSES)
+        if probe.keys() != self.in_file.keys():
+            return 0
+        counts = {
+            self.in_file[name][0]
+            for name, shape in probe.items()
+            if shape and shape[0] == PROBE_CLASSES and self.in_file[name]
+        }
+        # A pose of one object has no classes.
+        count = counts.pop() if len(counts) == 1 else 0 if counts else 1
+        return count if count and self.shapes(count) == self.in_file else 0
+
+
+def _likely_networks(in_file: StateShapes) -> list[str]:
+    """Those worth building: by the number of tensors, and by what the names begin with."""
+    marks = {
+        mark for mark in (YOLO_MARK, BACKBONE_MARK) if any(n.startswith(mark) for n in in_file)
     }
-    candidates = {
-        name: _network_shapes(name, max(classes, 1), keypoints) for name in sorted(NETWORK_NAMES)
+    own = {
+        YOLO_MARK: YOLO | YOLO26 | YOLO_CLASSIFIERS,
+        BACKBONE_MARK: NETWORK_NAMES - YOLO - YOLO26 - YOLO_CLASSIFIERS - CLASSIFIERS,
     }
-    for changes, in_file in variants.items():
-        for name, in_network in candidates.items():
-            if in_network == in_file:
-                return NetworkMatch(network=name, lines=_describe(name, checkpoint, changes))
-    raise _no_network_fits(file, classes, list(variants.values()), candidates)
+    far = {
+        name: abs(count - len(in_file))
+        for name, count in {**CLASSIFIER_TENSORS, **UNCONVERTED_TENSORS}.items()
+    }
+    near = sorted(far, key=lambda name: far[name])
+    return [
+        *(name for name in near if far[name] <= SPARE_TENSORS),
+        *(name for mark in marks for name in sorted(own[mark])),
+    ]
+
+
+def _count_keypoints(network: str, in_file: StateShapes) -> int:
+    """As the layer that ends in them shows; 0 where none does."""
+    if not network.endswith("-pose"):
+        return 0
+    sizes = [shape[0] for name, shape in in_file.items() if KEYPOINT_BIAS.fullmatch(name) and shape]
+    return sizes[0] // KEYPOINT_VALUES if sizes else 0
+
+
+def _require_named_classes(file: Path, network: str, count: int, named: int) -> None:
+    if named and count and named != count:
+        raise WrongInput(
+            f"{file.name} is {network} for {count} classes, and {named} are named",
+            remedy="--labels FILE: one name a line, in the order of training",
+        )
+
+
+def _require_convertible(file: Path, network: str) -> None:
+    if network in UNCONVERTED_TENSORS:
+        raise WrongInput(
+            f"{file.name} is torchvision's {network}, which ncnn cannot compute: {WINDOWS_REASON}",
+            remedy="train a network without windows, as convnext_tiny or vit_b_32",
+        )
 
 
 def _describe(network: str, checkpoint: Checkpoint, changes: str) -> list[str]:
@@ -61,33 +183,40 @@ def _describe(network: str, checkpoint: Checkpoint, changes: str) -> list[str]:
     return ["; ".join([f"weights of {network}", *filter(None, notes)])]
 
 
-def _no_network_fits(
-    file: Path,
-    classes: int,
-    variants: Sequence[StateShapes],
-    candidates: Mapping[str, StateShapes],
-) -> WrongInput:
-    nearest, in_file = max(
-        ((name, in_file) for name in candidates for in_file in variants),
-        key=lambda pair: _share_alike(pair[1], candidates[pair[0]]),
+def _no_network_fits(file: Path, classes: int, candidates: Sequence[Candidate]) -> WrongInput:
+    message = f"{file.name} fits no network that piyard builds"
+    named = _noted_timm_name(file)
+    hint = (
+        f"it is noted as {named}: --network timm:{named}"
+        if named
+        else "one of timm's: --network timm:NAME"
     )
-    differing = _list_differences(in_file, candidates[nearest])
-    message = f"{file.name} fits no network that piyard builds with {classes or 'no'} classes"
-    if len(differing) > len(in_file) / 2:
-        return WrongInput(message, remedy=f"it is of another network: {SAVE_REMEDY}")
-    line = f"nearest is {nearest}, where {len(differing)} of {len(in_file)} tensors differ:"
-    return WrongInput(
-        message,
-        evidence="\n".join([line, *differing[:SHOWN_TENSORS]]),
-        remedy=f"--labels names the classes it was trained on; of another network: {SAVE_REMEDY}",
+    remedy = f"{hint}; of another network: {SAVE_REMEDY}"
+    if not candidates:
+        return WrongInput(message, remedy=remedy)
+    lines, nearest = min(
+        ((_list_differences(each.in_file, each.shapes(classes or 1)), each) for each in candidates),
+        key=lambda pair: len(pair[0]),
     )
+    if len(lines) > len(nearest.in_file) / 2:
+        return WrongInput(message, remedy=remedy)
+    tensors = len(nearest.in_file)
+    line = f"nearest is {nearest.network}, where {len(lines)} of {tensors} tensors differ:"
+    return WrongInput(message, evidence="\n".join([line, *lines[:SHOWN_TENSORS]]), remedy=remedy)
 
 
+def _noted_timm_name(file: Path) -> str:
+    """What timm's trainer calls the network."""
+    arch = checkpoint_notes(file).get("arch")
+    return arch if isinstance(arch, str) and TIMM_NAME.fullmatch(arch) else ""
+
+
+@cache
 def _network_shapes(name: str, classes: int, keypoints: int) -> StateShapes:
-    """Of a network built on the meta device, which takes neither memory nor time."""
-    import torch
-
-    with torch.device("meta"):
+    """Of a network without weights, which takes neither memory nor time."""
+    with meta_weights():
+        if name in UNCONVERTED_TENSORS:
+            return state_shapes(build_classifier(name, classes).state_dict())
         return state_shapes(build_network(name, classes, keypoints=keypoints).state_dict())
 
 
@@ -98,11 +227,6 @@ def state_shapes(state: Mapping[str, torch.Tensor]) -> StateShapes:
         for name, tensor in state.items()
         if not name.endswith(STEP_COUNTER)
     }
-
-
-def _share_alike(in_file: StateShapes, in_network: StateShapes) -> float:
-    """The share of all tensors that both have, of the same shape."""
-    return len(in_file.items() & in_network.items()) / len({**in_file, **in_network})
 
 
 def _list_differences(in_file: StateShapes, in_network: StateShapes) -> list[str]:

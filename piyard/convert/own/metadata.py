@@ -37,6 +37,7 @@ from piyard.convert.own.defaults import (
 )
 from piyard.models.checkpoint import checkpoint_notes
 from piyard.vision.schema import CHANNELS
+from piyard.models.timm_networks import is_timm_network, timm_notes, timm_version
 from piyard.vision.tasks import TASKS, find_task
 
 Notes = Mapping[str, object]
@@ -78,6 +79,8 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     """Their names."""
     notes: Notes = {}
     """Other notes that may state how a picture is prepared."""
+    source: str = "the file"
+    """Who says it."""
 
     def preprocess(self, task: str, size: str) -> PreprocessKeys:
         """The part of a model's ``preprocess`` that the file states, for that task and size."""
@@ -100,7 +103,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
         ]
         preprocess = ", ".join(describe_preprocess(self.preprocess(task, size)).values())
         lines = [", ".join(part for part in parts if part), preprocess]
-        return [f"the file says: {line}" for line in lines if line]
+        return [f"{self.source} says: {line}" for line in lines if line]
 
     def complete(self, options: OwnModelOptions, task: str, size: str) -> OwnModelOptions:
         """The user's options, with the file's metadata where they are empty."""
@@ -128,6 +131,22 @@ def read_metadata(file: Path, kind: str) -> Metadata:
         notes = _read_pair_notes(file)
         return _exporter_metadata(notes, _format_size(notes.get("imgsz")))
     return Metadata()
+
+
+def with_timm_notes(metadata: Metadata, network: str) -> Metadata:
+    """With what timm says of one of its networks, where the file itself says nothing.
+
+    Raises as ``timm_notes`` does.
+    """
+    if not is_timm_network(network):
+        return metadata
+    notes = timm_notes(network)
+    return msgspec.structs.replace(
+        metadata,
+        size=metadata.size or noted_size(notes),
+        notes=metadata.notes or _preprocess_notes({**notes, "channel_order": "rgb"}),
+        source="the file" if metadata.notes else f"timm {timm_version()}",
+    )
 
 
 def _checkpoint_metadata(notes: Notes) -> Metadata:

@@ -25,8 +25,9 @@ from piyard.convert.own.metadata import Metadata, read_metadata, transforms_prep
 from piyard.core.errors import WrongInput
 from piyard.models import definition
 from piyard.models.checkpoint import StubClass
+from piyard.models.classifiers import torchvision_models
 from piyard.models.definition import load_model
-from piyard.models.networks import build_network, torchvision_models
+from piyard.models.networks import build_network
 from piyard.vision.schema import Crop
 from tests.conversion.own.asking import add
 from tests.conversion.own.graphs import classifier, ultralytics
