@@ -10,6 +10,7 @@ from piyard.cli.flags import (
     FAIL_ABOVE_HELP,
     HOST_HELP,
     KEEP_BY_FORCE,
+    KNOWN_MODEL,
     KNOWN_TARGET,
     LIMIT_PICTURES,
     LONG,
@@ -144,8 +145,23 @@ class AddModelRequest(DryRunRequest, TableRequest):
         default="",
     )
     licence: str = flag("the file's licence", text("TEXT"), default="")
+    replace_model: bool = flag(
+        "put it in the place of your model of that name", SWITCH, default=False, name="replace"
+    )
+    sample: str = flag(
+        "a picture to draw what it sees in (one of the mirror's, else a drawn one)",
+        text("FILE"),
+        default="",
+    )
     force: bool = KEEP_BY_FORCE
     trust: bool = TRUST
+
+
+class RemoveModelRequest(DryRunRequest):
+    """Options of ``model.remove``."""
+
+    name: str = flag("a model that model.add has written", KNOWN_MODEL)
+    yes: bool = flag("do not ask", SWITCH, default=False)
 
 
 class ReportRequest(Request):

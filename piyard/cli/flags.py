@@ -185,8 +185,23 @@ def _meter(name: str, text: str) -> str:
     return text
 
 
+def _model_or_file(name: str, text: str) -> str:
+    """A model's name, or the path of a network file; raises ``WrongInput`` for anything else."""
+    from piyard.convert.own.defaults import CHECKPOINT_SUFFIXES, FILE_KINDS
+
+    if text in _models():
+        return text
+    is_file = Path(text).suffix in {*FILE_KINDS, *CHECKPOINT_SUFFIXES}
+    if is_file or Path(text).is_dir():
+        if not Path(text).exists():
+            raise WrongInput(f"there is no file {text}", remedy=f"check --{name}")
+        return text
+    raise unknown_name("model", text, _models())
+
+
 BOARD = ValueType[str]("NAME", lambda _name, text: text, _hosts)
 KNOWN_MODEL = choice("model", _models, "NAME")
+MODEL_OR_FILE = ValueType[str]("NAME|FILE", _model_or_file, _models)
 KNOWN_TARGET = choice("target", _targets, "TARGET")
 PRECISION = choice("precision", _precisions, "TYPE")
 FORMAT = choice("format", _formats, "FORMAT")
@@ -211,12 +226,9 @@ DOLLARS = text("DOLLARS")
 HOST_HELP = "a board: name, glob or @tag of the inventory, user@name:port, emulated:<target>"
 FAIL_ABOVE_HELP = "end with code 19 when a job is significantly slower by more than that, as 5%"
 
-MODELS: tuple[str, ...] = flag(
-    "a model of models/", many(KNOWN_MODEL), default=(MODEL,), name="model"
-)
-ONE_MODEL: tuple[str, ...] = flag(
-    "a model of models/", single(KNOWN_MODEL), default=(MODEL,), name="model"
-)
+MODEL_HELP = "a model of models/, or a network file, which is added first"
+MODELS: tuple[str, ...] = flag(MODEL_HELP, many(MODEL_OR_FILE), default=(MODEL,), name="model")
+ONE_MODEL: tuple[str, ...] = flag(MODEL_HELP, single(MODEL_OR_FILE), default=(MODEL,), name="model")
 PRECISIONS: tuple[str, ...] = flag(
     "fp32, fp16, bf16 or int8", many(PRECISION), default=(), name="precision"
 )

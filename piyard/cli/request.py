@@ -153,6 +153,13 @@ class Flag:
         """Whether the command requires it; its value may then stand without the flag."""
         return self.default is REQUIRED
 
+    def typed(self, value: Any) -> list[str]:
+        """The words that set it to that value."""
+        if isinstance(value, bool):
+            return [f"--{self.name}" if value else f"--no-{self.name}"]
+        values = value if isinstance(value, tuple) else [value]
+        return [word for each in values for word in (f"--{self.name}", str(each))]
+
     @property
     def help(self) -> str:
         """The help text, with the default."""
@@ -215,6 +222,17 @@ class Request:
 
     def check(self) -> None:
         """Raise ``WrongInput`` for values that contradict each other."""
+
+    def typed(self) -> list[str]:
+        """The words that make this request: required values, then flags that were set."""
+        words: list[str] = []
+        for key, flag in sorted(self._flags.items(), key=lambda item: not item[1].required):
+            value = getattr(self, key)
+            if flag.required:
+                words.append(flag.type.text(value))
+            elif value != flag.default:
+                words += flag.typed(value)
+        return words
 
     @classmethod
     def parse(cls, options: Mapping[str, Any]) -> Self:

@@ -14,6 +14,7 @@ from piyard.board.connection import BoardConnection
 from piyard.board.fleet.selection import select_board
 from piyard.cli import work
 from piyard.cli.board_requests import RunRequest
+from piyard.cli.own_models import load_or_add
 from piyard.cli.work import plan_work, run_jobs
 from piyard.convert.conversions import find_conversion
 from piyard.core import console
@@ -95,7 +96,7 @@ def run_model(request: RunRequest) -> None:
 
 def choose(request: RunRequest) -> Choice:
     """The choice that the flags make; raises ``WrongInput``."""
-    loaded = load_model(request.models[0])
+    (loaded,) = load_or_add(request.models, dry_run=request.dry_run)
     return Choice(
         inputs=request.inputs,
         frames=request.frames,

@@ -35,6 +35,7 @@ from piyard.cli.desk_requests import (
     DoctorRequest,
     HistoryRequest,
     ModelsRequest,
+    RemoveModelRequest,
     ReportRequest,
     TestRequest,
 )
@@ -280,7 +281,7 @@ def model_list(request: ModelsRequest) -> None:
 @command(AddModelRequest, "model.add")
 def model_add(request: AddModelRequest) -> None:
     """Add a model from your own network file, and convert it with proof."""
-    from piyard.cli.make import add_from_request
+    from piyard.cli.own_models import add_from_request
 
     add_from_request(request)
 
@@ -291,6 +292,14 @@ def data(request: DataQuery) -> None:
     from piyard.cli.data_sets import show_data
 
     show_data(request)
+
+
+@command(RemoveModelRequest, "model.remove")
+def model_remove(request: RemoveModelRequest) -> None:
+    """Remove a model of your own: its YAML, its lists of names, its network's file."""
+    from piyard.cli.own_models import remove_model
+
+    remove_model(request)
 
 
 @command(ReportRequest, "report")

@@ -9,6 +9,7 @@ from pathlib import Path
 from piyard.board.connection import BoardConnection
 from piyard.cli import work
 from piyard.cli.board_requests import AbRequest, EvaluateRequest, ProveRequest
+from piyard.cli.own_models import load_or_add
 from piyard.cli.work import (
     Boards,
     named_boards,
@@ -45,7 +46,7 @@ from piyard.measure.ab_test import (
     resolve_build_key,
     run_ab_test,
 )
-from piyard.models.definition import Model, load_model, load_models, read_labels
+from piyard.models.definition import Model, read_labels
 from piyard.prove.board_proof import (
     PROOF_COLUMNS,
     BoardProof,
@@ -126,8 +127,7 @@ BOARD_LIMIT_S = 6 * 3600
 
 def evaluate_model(request: EvaluateRequest) -> None:
     """Evaluate the original, ncnn here, and nnrun on each board; a row a figure."""
-    (name,) = request.models
-    model = load_model(name)
+    (model,) = load_or_add(request.models, dry_run=request.dry_run)
     require_precisions((model, precision) for precision in request.precisions)
     boards = named_boards(request)
     data = _read_dataset(model, request)
@@ -258,7 +258,7 @@ def _ab_jobs(connection: BoardConnection, request: AbRequest) -> list[Job]:
     if connection.spec.emulated and request.loops is None and not request.budget:
         # A benchmark there is content with fewer, which show nothing.
         request = request.replace(loops=MIN_RUN_SAMPLES)
-    return plan_jobs(request, [connection], load_models(request.models))
+    return plan_jobs(request, [connection], load_or_add(request.models, dry_run=request.dry_run))
 
 
 def _measure_both(

@@ -18,10 +18,11 @@ from piyard.board.lease import LEASE_WAIT_S
 from piyard.board.ssh.hostkeys import refuse_unknown_hosts
 from piyard.cli.board_requests import BenchRequest, DeployRequest
 from piyard.cli.flags import HOST, BoardsRequest, WorkRequest
+from piyard.cli.own_models import load_or_add
 from piyard.core import console
 from piyard.core.errors import JobsFailed, NothingValid, PiyardError
 from piyard.measure import bench as benchmarking
-from piyard.models.definition import Model, load_models
+from piyard.models.definition import Model
 from piyard.report.formats import render_rows
 from piyard.results.derive import make_row, parse_kwh_price, with_energy_cost
 from piyard.results.judge import is_believable
@@ -207,7 +208,8 @@ def plan_work(
         request = _previous_request(request, failure)
     if boards is None:
         boards = named_boards(request) if failure else named_or_emulated(request)
-    models = models or load_models(request.models)
+    models = models or load_or_add(request.models, dry_run=request.dry_run)
+    request = request.replace(models=tuple(model.name for model in models))
     connections = boards.connections()
     try:
         usable, unusable = identify_boards(

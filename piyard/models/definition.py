@@ -131,6 +131,8 @@ class ModelDefinition(Config):
     input: tuple[Literal[1, 3, 4], InputSide, InputSide]
     """Channels, height, width."""
     preprocess: Preprocess
+    own: bool = False
+    """Whether ``model.add`` wrote the file, so that ``model.remove`` may remove it."""
     labels: str = ""
     """A file in models/labels/, without its ending; one name a line."""
     head: Head | None = None
@@ -206,7 +208,7 @@ class Model(ModelDefinition, kw_only=True):
 
 def load_model(name: str) -> Model:
     """The model of that name, and its detector; an unknown one is an error with the nearest."""
-    definition = _read_definition(name)
+    definition = load_definition(name)
     detector = definition.detector
     if detector and detector not in model_names():
         raise WrongInput(
@@ -214,7 +216,7 @@ def load_model(name: str) -> Model:
             f"{did_you_mean(detector, model_names())}",
             remedy="name a model of models/ that finds objects",
         )
-    finder = name_model(detector, _read_definition(detector)) if detector else None
+    finder = name_model(detector, load_definition(detector)) if detector else None
     return msgspec.structs.replace(name_model(name, definition), detector_model=finder)
 
 
@@ -229,7 +231,8 @@ def name_model(name: str, definition: ModelDefinition) -> Model:
     return Model(name=name, **msgspec.structs.asdict(definition))
 
 
-def _read_definition(name: str) -> ModelDefinition:
+def load_definition(name: str) -> ModelDefinition:
+    """The file of that name, checked; raises ``WrongInput``."""
     model = load_named(MODELS_FOLDER, "model", name, ModelDefinition)
     if model.network not in NETWORK_NAMES | FILE_NETWORKS and not is_timm_network(model.network):
         raise unknown_name("network", model.network, NETWORK_NAMES | FILE_NETWORKS)

@@ -9,6 +9,7 @@ import importlib
 import re
 import sys
 from functools import cache
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from piyard.core.errors import NotSetUp, WrongInput, did_you_mean
@@ -45,9 +46,41 @@ def build_timm_network(network: str, classes: int) -> torch.nn.Module:
     built: torch.nn.Module = timm.create_model(
         name, pretrained=False, num_classes=classes, exportable=True
     )
+    for module in built.modules():
+        if type(module).__name__ == ATTENTION and vars(module).keys() >= ATTENTION_PARTS:
+            module.forward = MethodType(_attend, module)
     side = timm_notes(network)["input_size"]
     built.shape = tuple(side)  # type: ignore[assignment]  # read by networks.input_shape
     return built
+
+
+ATTENTION = "Attention"
+"""timm's class of a transformer's attention; others that call theirs so lack some of these."""
+ATTENTION_PARTS = frozenset({"num_heads", "head_dim", "scale"})
+
+
+def _attend(module: Any, x: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
+    """Attention (Vaswani et al. 2017) with timm's weights, of (n, places, channels).
+
+    timm splits query, key and value as a tensor of five dimensions, and ncnn has four at most.
+    """
+    n, places, heads = *x.shape[:2], module.num_heads
+    query, key, value = (
+        part.reshape(n, places, heads, module.head_dim).transpose(1, 2)
+        for part in module.qkv(x).chunk(3, dim=-1)
+    )
+    query, key = module.q_norm(query), module.k_norm(key)
+    weight = (query * module.scale @ key.transpose(-2, -1)).softmax(dim=-1)
+    seen = (weight @ value).transpose(1, 2).reshape(n, places, heads * module.head_dim)
+    return _project(module, x, seen)
+
+
+def _project(module: Any, x: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+    """Newer versions of timm can normalise and gate what was seen."""
+    seen = module.norm(seen) if hasattr(module, "norm") else seen
+    gate = getattr(module, "gate", None)
+    out: torch.Tensor = module.proj(seen if gate is None else seen * gate(x).sigmoid())
+    return out
 
 
 def timm_notes(network: str) -> dict[str, Any]:

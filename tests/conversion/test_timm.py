@@ -1,17 +1,20 @@
 """Networks of timm, where the user has installed it."""
 
+import importlib
 import importlib.util
 import socket
 import sys
 
 import pytest
+import torch
 import yaml
 
 from piyard.convert.own.adding import plan_addition
 from piyard.convert.own.defaults import OwnModelOptions, parse_network
 from piyard.core.errors import NotSetUp, WrongInput
 from piyard.models import timm_networks
-from piyard.models.networks import build_network
+from piyard.models.networks import build_network, inference, input_shape
+from piyard.models.synthetic import random_tensor
 
 needs_timm = pytest.mark.skipif(
     importlib.util.find_spec("timm") is None, reason="timm is not installed"
@@ -82,3 +85,16 @@ def test_nothing_is_downloaded(monkeypatch):
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     assert build_network("timm/resnet10t.c3_in1k", 3).state_dict()["fc.bias"].shape == (3,)
+
+
+@needs_timm
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "mobilevit_xxs"])
+def test_attention_of_four_dimensions_computes_what_timms_does(name):
+    """Of several windows at once too."""
+    timm = importlib.import_module("timm")
+    with inference():
+        ours = build_network(f"timm/{name}", 5)
+        theirs = timm.create_model(name, pretrained=False, num_classes=5).eval()
+        theirs.load_state_dict(ours.state_dict())
+        x = torch.from_numpy(random_tensor((1, *input_shape(ours))))
+        torch.testing.assert_close(ours(x), theirs(x), rtol=1e-5, atol=1e-5)

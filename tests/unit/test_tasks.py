@@ -40,6 +40,7 @@ def test_lists_all_tasks() -> None:
             "board.list",
             "model.list",
             "model.add",
+            "model.remove",
             "test",
             "lint",
             "clean",
@@ -113,7 +114,7 @@ def test_listing_loads_nothing_heavy() -> None:
             "fleet.exec",
             "fleet.gc",
         ),
-        *("data", "model.add", "model.list"),
+        *("data", "model.add", "model.list", "model.remove"),
     ],
 )
 def test_every_flag_has_a_help_text(name: str) -> None:
@@ -257,7 +258,15 @@ TASKS = (
     *("deploy-bench", "doctor", "evaluate", "fetch", "history", "lint", "prove", "report"),
     *("rollback", "run", "runs", "test", "board.down", "board.list", "board.up", "fleet.add"),
     *("fleet.doctor", "fleet.exec", "fleet.facts", "fleet.gc", "fleet.list", "fleet.locks"),
-    *("fleet.places", "fleet.power", "fleet.remove", "fleet.trust", "model.add", "model.list"),
+    *(
+        "fleet.places",
+        "fleet.power",
+        "fleet.remove",
+        "fleet.trust",
+        "model.add",
+        "model.list",
+        "model.remove",
+    ),
 )
 
 

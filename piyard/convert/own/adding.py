@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import yaml
 
+from piyard.convert.own.changes import list_changes
 from piyard.convert.own.defaults import (
     CHECKPOINT,
     NameList,
@@ -26,6 +27,7 @@ from piyard.convert.own.exporting import TRAINED_SIZE, export_checkpoint
 from piyard.convert.own.matching import NetworkMatch, match_network
 from piyard.convert.own.metadata import AUTHOR, Metadata, read_metadata, with_timm_notes
 from piyard.convert.own.network_file import copy_network, parts_beside, sha256_of_network
+from piyard.convert.own.ownership import plan_removal, require_free_name
 from piyard.convert.reference_models import GRAPH_PART, choose_files, weights_path
 from piyard.core.download import downloads_folder
 from piyard.core.errors import WrongInput
@@ -47,23 +49,32 @@ class Addition(msgspec.Struct, frozen=True, kw_only=True):
     """An ONNX file with the tensors of the files beside it."""
     findings: list[str]
     """Facts that the user did not state, a line each."""
+    changes: dict[str, list[str]] = {}
+    """What was assumed → the flags that make it something else."""
+    removed: list[Path] = []
+    """Of a model that is replaced: files that the new one does not have."""
 
     @property
     def lines(self) -> list[str]:
         """Everything as lines for the user."""
         return [
             *self.findings,
-            *(f"write {path}" for path in self.written),
-            *(f"copy {source} to {target}" for target, source in self.copied.items()),
+            *(f"{'replace' if path.is_file() else 'write'} {path}" for path in self.written),
+            *(f"remove {path}" for path in self.removed),
+            *(
+                f"copy {source} to {target}"
+                for target, source in self.copied.items()
+                if not target.is_file()
+            ),
         ]
 
 
-def plan_addition(options: OwnModelOptions) -> Addition:
-    """What adding the model means; nothing is written.
+def plan_addition(options: OwnModelOptions, *, replace: bool = False) -> Addition:
+    """What adding the model means, perhaps in the place of an own one; nothing is written.
 
     Raises ``WrongInput``, and ``ConversionFailed`` for a file that cannot be read.
     """
-    _require_new_name(options.name)
+    require_free_name(options.name, options.file, replace=replace)
     file_kind = detect_kind(options.file)
     metadata = with_timm_notes(read_metadata(options.file, file_kind), options.network)
     labels = _choose_labels(options, metadata)
@@ -95,22 +106,44 @@ def plan_addition(options: OwnModelOptions) -> Addition:
         *ending,
         *described.assumed,
     ]
-    return Addition(name=options.name, written=written, copied=copied, findings=findings)
+    replaced = plan_removal(options.name).files if options.name in model_names() else []
+    kept = {*written, *(label_list_path(each.name) for each in (labels, keypoints))}
+    return Addition(
+        name=options.name,
+        written=written,
+        copied=copied,
+        findings=findings,
+        changes=list_changes(described.keys),
+        removed=[path for path in replaced if path not in kept],
+    )
 
 
-def apply_addition(addition: Addition) -> None:
-    """Copy and write its files; ``undo_addition`` removes what is written."""
+class WrittenFiles(msgspec.Struct, frozen=True):
+    """What was where an addition wrote: texts by path, None where nothing was."""
+
+    before: dict[Path, bytes | None]
+
+    def restore(self) -> None:
+        """Make it as it was."""
+        for path, content in self.before.items():
+            if content is None:
+                path.unlink(missing_ok=True)
+            else:
+                path.write_bytes(content)
+
+
+def apply_addition(addition: Addition) -> WrittenFiles:
+    """Copy and write its files; returns what undoes it."""
+    paths = [*addition.written, *addition.removed]
+    written = WrittenFiles({p: p.read_bytes() if p.is_file() else None for p in paths})
     for target, source in addition.copied.items():
         if not target.is_file():
             copy_network(source, target, target.parent.name)
     for path, text in addition.written.items():
         write_text(path, text)
-
-
-def undo_addition(addition: Addition) -> None:
-    """Remove what was written to models/."""
-    for path in addition.written:
+    for path in addition.removed:
         path.unlink(missing_ok=True)
+    return written
 
 
 def _list_findings(network: str, cut: list[str]) -> list[str]:
@@ -220,13 +253,6 @@ def _network_files(file: Path, network: str) -> dict[str, Path]:
     if not weights.is_file():
         raise WrongInput(f"{weights} is missing", remedy="put the .bin beside the .param")
     return {MAIN_PART: file, "bin": weights}
-
-
-def _require_new_name(name: str) -> None:
-    if not name or Path(name).name != name or name.startswith("."):
-        raise WrongInput(f"'{name}' cannot be the name of a model", remedy="choose another: --name")
-    if name in model_names():
-        raise WrongInput(f"there is already a model '{name}'", remedy="choose another: --name")
 
 
 def _cache_path(file: Path) -> Path:

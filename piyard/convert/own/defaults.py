@@ -223,9 +223,8 @@ def network_defaults(network: str) -> NetworkDefaults:
         return NetworkDefaults("detect", "fcos", "3,512,512", (8, 16, 32, 64, 128))
     if network in RTMPOSE:
         return NetworkDefaults("pose", "simcc", "3,256,192")
-    if network in CLASSIFIERS:
-        return _classifier_defaults(classifier_picture(network))
-    return FILE_DEFAULTS
+    is_classifier = network in CLASSIFIERS
+    return _classifier_defaults(classifier_picture(network)) if is_classifier else FILE_DEFAULTS
 
 
 def _classifier_defaults(picture: ClassifierPicture) -> NetworkDefaults:
@@ -277,14 +276,16 @@ def default_preprocess(
 ) -> PreprocessKeys:
     """A model's ``preprocess`` for that head and input (channels, rows, columns).
 
-    No head is a classifier; ``usual`` is its network's own for the usual height. The defaults for one kind of fit do not apply to another, except the
-    levels; no head's levels are known but for three channels.
+    No head is a classifier; ``usual`` is its network's own for the usual height. The defaults for
+    one kind of fit do not apply to another, except the levels; no head's levels are known but for
+    three channels.
     """
     if head not in HEAD_DEFAULTS:
         raise unknown_name("head", head, set(HEAD_DEFAULTS) - {""})
     channels, side, columns = size
     usual = usual or {}
-    defaults: PreprocessKeys = {"fit": "crop", **HEAD_DEFAULTS[head], **usual}
+    levels = _without_fit(usual)
+    defaults: PreprocessKeys = {"fit": "crop", **HEAD_DEFAULTS[head], **levels}
     if defaults["fit"] == "crop" and side != columns:
         defaults = {**defaults, "fit": "stretch", "resample": "bilinear"}
     if channels != PICTURE_CHANNELS:

@@ -198,6 +198,7 @@ def describe_model(
     head_keys = {**purpose.head_keys, **options.head_keys}
     all_keys = {
         "title": options.name,
+        "own": True,
         "task": task,
         "network": network,
         "weights": [main],

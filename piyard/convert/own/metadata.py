@@ -36,8 +36,8 @@ from piyard.convert.own.defaults import (
     ultralytics_preprocess,
 )
 from piyard.models.checkpoint import checkpoint_notes
-from piyard.vision.schema import CHANNELS
 from piyard.models.timm_networks import is_timm_network, timm_notes, timm_version
+from piyard.vision.schema import CHANNELS
 from piyard.vision.tasks import TASKS, find_task
 
 Notes = Mapping[str, object]

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from piyard.cli.make import add_model
+from piyard.cli.own_models import add_model
 from piyard.convert.own.defaults import OwnModelOptions
 
 CLASSES = 5

@@ -258,7 +258,7 @@ def test_a_real_checkpoint_needs_no_word(assets):
     said_so, prepared, fits = planned.findings
     assert said_so == "the file says: detect, input 3,640,640, 80 classes, licence AGPL-3.0"
     assert prepared.startswith("the file says: order rgb, mean 0,0,0, norm 0.0039")
-    assert fits == "weights of yolov8n"
+    assert fits == "weights of yolov8n; under 'model'; float16 widened to float32"
     (text,) = planned.written.values()
     for said_so in (
         "network: yolov8n\n",

@@ -44,6 +44,7 @@ def test_a_row_is_what_the_publisher_says(told):
         "Published accuracy": "top-1 69.8",
         "Weights": "to download",
         "Licence": "BSD-3-Clause",
+        "Whose": "piyard's",
     }
     assert told("detect")["yolov8_n"]["Published accuracy"] == "mAP 37.3"
 

@@ -1,0 +1,70 @@
+"""A converted model's answer for one picture, computed here and drawn, so that one sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from piyard.convert.conversions import Conversion
+from piyard.convert.proof_inputs import proof_pictures
+from piyard.core import paths
+from piyard.core.files import atomic_write, scratch_folder
+from piyard.evaluate.evaluation import open_predictor
+from piyard.models.definition import Model
+from piyard.models.synthetic import drawn_pictures
+from piyard.vision.drawing import draw_frame
+from piyard.vision.pictures import read_picture
+from piyard.vision.predictions import Frame
+
+SAMPLES_FOLDER = "samples"
+SAMPLE_FILE = "sample.jpg"
+DRAWN_PICTURE = "disc"
+DRAWN_NAME = "a drawn picture"
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model sees in a picture."""
+
+    picture: str
+    """Which one, for people."""
+    frame: Frame
+    drawn: Path
+    """The picture with what was seen in it."""
+
+
+def sample_path(name: str) -> Path:
+    """Where the sample of a model of that name is."""
+    return paths.artifacts() / SAMPLES_FOLDER / name / SAMPLE_FILE
+
+
+def choose_sample(model: Model, picture: str) -> Path | None:
+    """The user's picture, else one of the mirror's that suits the task; None: one is drawn.
+
+    Raises ``WrongInput`` for a picture that cannot be read.
+    """
+    if picture:
+        read_picture(Path(picture))
+        return Path(picture)
+    return next(iter(proof_pictures(model, 1)), None)
+
+
+def draw_sample(model: Model, conversion: Conversion, picture: Path | None) -> Sample | None:
+    """Run the converted net on the picture; None where one picture alone says nothing."""
+    if model.spec.is_clip or model.detector:
+        return None
+    with scratch_folder("piyard-sample-") as folder:
+        path = picture or _draw_picture(folder)
+        with open_predictor(model, conversion, None, "fp32") as predictor:
+            frame = predictor.predict_picture(path)
+        target = sample_path(model.name)
+        drawn = draw_frame(read_picture(path), frame)
+    with atomic_write(target) as draft:
+        drawn.save(draft, "JPEG", quality=92)
+    return Sample(picture=str(picture or DRAWN_NAME), frame=frame, drawn=target)
+
+
+def _draw_picture(folder: Path) -> Path:
+    path = folder / "drawn.png"
+    drawn_pictures()[DRAWN_PICTURE].save(path)
+    return path
