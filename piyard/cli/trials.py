@@ -131,10 +131,12 @@ def evaluate_model(request: EvaluateRequest) -> None:
     require_precisions((model, precision) for precision in request.precisions)
     boards = named_boards(request)
     data = _read_dataset(model, request)
+    for line in data.unjudged_classes:
+        console.info(line)
     if request.dry_run:
         _print_evaluation_plan(request, boards, model, data)
         return
-    for line in data.remarks:
+    for line in data.unjudged_files:
         console.info(line)
     subject = _subject(model, data, request)
     evaluations = [evaluate_original(subject)]

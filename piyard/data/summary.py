@@ -24,7 +24,7 @@ class DataSummary(msgspec.Struct, frozen=True, kw_only=True):
     objects: Mapping[str, int]
     """Pictures, or objects in them, of each class; one entry where there are no classes."""
     ignored: int
-    """Objects that are neither hits nor misses: crowds and difficult ones."""
+    """Objects that are neither hits nor misses: crowds, difficult ones, distractors of a clip."""
     empty: int
     """Pictures without an object."""
     unreadable: Sequence[Path]
@@ -57,11 +57,16 @@ def summarise_data(data: DataSet) -> DataSummary:
         each = _class_names(data, truth)
         objects.update(each)
         empty += not each
-        if data.kind in OBJECT_KINDS:
-            ignored += sum(one.crowd or one.difficult for one in truth)
+        ignored += _count_ignored(data, truth)
     return DataSummary(
         data=data, objects=objects, ignored=ignored, empty=empty, unreadable=list(damaged)
     )
+
+
+def _count_ignored(data: DataSet, truth: Any) -> int:
+    if data.kind == "tracks":
+        return sum(not each.counts for each in truth)
+    return sum(each.crowd or each.difficult for each in truth) if data.kind in OBJECT_KINDS else 0
 
 
 def _class_names(data: DataSet, truth: Any) -> list[str]:
@@ -78,6 +83,8 @@ def _classes_text(summary: DataSummary) -> str:
     count = len(summary.data.classes)
     shown = ", ".join(f"{printable_path(Path(name))} {number}" for name, number in names)
     more = " …" if count > MOST_SHOWN else ""
+    if not count and summary.data.kind not in OBJECT_KINDS:
+        return ""
     return f"{count} ({shown}{more})" if shown and count else str(count)
 
 

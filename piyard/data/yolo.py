@@ -68,7 +68,8 @@ def read_yolo(request: DataRequest) -> DataSet:
     labelled = {path: file for path, file in files.items() if file.is_file()}
     _require_labels(data, files, labelled)
     kind = request.kind or _natural_kind(data, labelled)
-    rules = LabelRules(kind, len(data.names), data.keypoints)
+    _require_kind(data, labelled, kind)
+    rules = LabelRules(kind, len(data.names), data.keypoints or (0, 0))
     truth = LabelFiles(list(files), labelled, rules)
     return DataSet(
         format="yolo",
@@ -245,9 +246,10 @@ def _entry_path(data: DataYaml, split: str, entry: str) -> Path:
     """Roboflow writes ``../train/images`` and means the folder of the yaml."""
     if Path(entry).is_absolute():
         return Path(entry)
-    for stated in (entry, entry.removeprefix("../")):
+    plain = entry.replace("\\", "/")
+    for stated in (plain, plain.removeprefix("../")):
         path = _within(data.root, stated)
-        if path and (path.exists() or stated == entry):
+        if path and (path.exists() or stated == plain):
             return path
     raise WrongInput(
         f"{data.file}: `{split}` is {entry}, which leads out of {data.root}",
@@ -304,10 +306,27 @@ def _require_labels(
         )
 
 
+def _require_kind(data: DataYaml, labelled: Mapping[Path, Path], kind: TruthKind) -> None:
+    """Before any line is read: whether the labels are of that kind at all."""
+    if kind == "keypoints" and data.keypoints is None:
+        raise WrongInput(
+            f"{data.file}: how many keypoints an object has is not known",
+            remedy="add kpt_shape, as kpt_shape: [17, 3], or name data with keypoints",
+        )
+    if kind in {"outline", "corners"} and _first_kind(labelled) == "box":
+        needed = "outlines" if kind == "outline" else "rotated boxes"
+        raise WrongInput(
+            f"{data.file}: the labels are boxes, and {needed} are needed",
+            remedy=f"name data with {needed}, or a model that detects boxes",
+        )
+
+
 def _natural_kind(data: DataYaml, labelled: Mapping[Path, Path]) -> TruthKind:
     """By kpt_shape, else by the first line there is."""
-    if data.keypoints:
-        return "keypoints"
+    return "keypoints" if data.keypoints else _first_kind(labelled)
+
+
+def _first_kind(labelled: Mapping[Path, Path]) -> TruthKind:
     lines = chain.from_iterable(read_text(file).splitlines() for file in labelled.values())
     return next((kind_of_line(line) for line in lines if line.strip()), "box")
 

@@ -25,6 +25,8 @@ POSE_AREA = 0.53
 """Of the area of the box."""
 TOLERANCE = 0.01
 """How far outside of the picture a point may lie, by rounding: a share of its side."""
+MOST_SHARE = 2.0
+"""Of a corner: what is cut off by the picture's edge keeps its whole box."""
 SEEN, NOT_LABELLED = 2.0, 0.0
 
 
@@ -33,8 +35,8 @@ class LabelRules(NamedTuple):
 
     kind: TruthKind
     classes: int
-    keypoints: tuple[int, int] | None
-    """How many, and the numbers of each."""
+    keypoints: tuple[int, int]
+    """Of poses: how many, and the numbers of each."""
 
 
 class LabelFiles(TruthFiles):
@@ -135,7 +137,7 @@ def _read_outline(
     where: str, class_: int, values: Sequence[float], size: tuple[int, int]
 ) -> Annotation:
     if len(values) == BOX_NUMBERS:
-        raise _line_error(where, "a box, and outlines are wanted: class x y x y x y …")
+        raise _line_error(where, "a box, where an outline is needed: class x y x y x y …")
     if len(values) % 2 or len(values) < 2 * FEWEST_POINTS:
         raise _line_error(where, f"{len(values)} numbers after the class")
     _require_shares(where, values)
@@ -157,6 +159,8 @@ def _read_corners(
         raise _line_error(
             where, f"{len(values)} numbers after the class, and a rotated box has {CORNER_NUMBERS}"
         )
+    if max(map(abs, values)) > MOST_SHARE:
+        raise _line_error(where, "a number is not a share of the picture")
     a, b, c, d, e, f, g, h = points = _to_pixels(values, size)
     x0, y0, x1, y1 = box = box_around(points)
     return Annotation(
@@ -171,11 +175,6 @@ def _read_corners(
 def _read_pose(
     where: str, class_: int, values: Sequence[float], rules: LabelRules, size: tuple[int, int]
 ) -> Annotation:
-    if rules.keypoints is None:
-        raise WrongInput(
-            f"{where}: how many keypoints there are is not known",
-            remedy="add kpt_shape to the data.yaml, as kpt_shape: [17, 3]",
-        )
     points, numbers = rules.keypoints
     if len(values) != BOX_NUMBERS + points * numbers:
         raise _line_error(

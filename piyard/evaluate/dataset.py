@@ -66,13 +66,15 @@ class JudgedData(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.data.title}, {counted}{self.detail}{more}"
 
     @property
-    def remarks(self) -> list[str]:
-        """What is not judged and why, a line each."""
-        names = f"classes the model does not know: {name_some(self.unknown)}"
-        return [
-            *(f"left out: {group.text(self.data.root)}" for group in self.left_out),
-            *([names] if self.unknown else []),
-        ]
+    def unjudged_files(self) -> list[str]:
+        """What is left out and why, a line each."""
+        return [f"left out: {group.text(self.data.root)}" for group in self.left_out]
+
+    @property
+    def unjudged_classes(self) -> list[str]:
+        """One line where there are any."""
+        line = f"classes the model does not know: {name_some(self.unknown)}"
+        return [line] if self.unknown else []
 
     @property
     def digest(self) -> str:

@@ -230,7 +230,9 @@ def evaluate_original(subject: Subject) -> Evaluation:
     previous = find_evaluation(subject.conversion.key, "original", "fp32", subject.digest)
     if previous and _has_intervals(previous, subject.data.data.kind):
         console.info(f"✓ {subject.name}: {previous.computed} evaluated on {previous.data} before")
-        return msgspec.structs.replace(previous, assumed=list(subject.model.assumed))
+        return msgspec.structs.replace(
+            previous, assumed=list(subject.model.assumed), data=subject.data.title
+        )
     computed = subject.conversion.manifest.original
     return _evaluate_here(subject, "original", by="original", computed=computed, precision="fp32")
 

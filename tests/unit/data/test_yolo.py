@@ -101,14 +101,19 @@ class TestLines:
         assert "labels/val/a.txt:3: " in error.value.what
 
     def test_a_box_where_an_outline_is_needed(self, tmp_path: Path) -> None:
-        data = read(yolo(tmp_path, {"a.jpg": BOX}), kind="outline")
-        with pytest.raises(WrongInput, match=r"a\.txt:1: a box, and outlines"):
-            list(data)
+        with pytest.raises(WrongInput, match="the labels are boxes, and outlines are needed"):
+            read(yolo(tmp_path, {"a.jpg": BOX}), kind="outline")
+        mixed = yolo(tmp_path, {"a.jpg": f"0 0.1 0.1 0.2 0.2 0.3 0.1\n{BOX}"})
+        with pytest.raises(WrongInput, match=r"a\.txt:2: a box, where an outline is needed"):
+            list(read(mixed, kind="outline"))
+
+    def test_corners_in_pixels(self, tmp_path: Path) -> None:
+        with pytest.raises(WrongInput, match=r"a\.txt:1: a number is not a share"):
+            objects(yolo(tmp_path, {"a.jpg": "0 10 10 90 10 90 50 10 50"}))
 
     def test_poses_without_kpt_shape(self, tmp_path: Path) -> None:
-        data = read(yolo(tmp_path, {"a.jpg": BOX}), kind="keypoints")
-        with pytest.raises(WrongInput, match="how many keypoints there are is not known"):
-            list(data)
+        with pytest.raises(WrongInput, match="how many keypoints an object has is not known"):
+            read(yolo(tmp_path, {"a.jpg": BOX}), kind="keypoints")
 
     def test_a_line_that_stands_twice_counts_once_and_is_counted(self, tmp_path: Path) -> None:
         data = read(yolo(tmp_path, {"a.jpg": f"{BOX}0 0.5 0.5 0.2 0.4\n{BOX}"}))
@@ -158,7 +163,9 @@ class TestYaml:
             read(folder)
         assert "data.yaml" in error.value.what
 
-    @pytest.mark.parametrize("value", ["images/val", "../images/val", "[images/val]", "val.txt"])
+    @pytest.mark.parametrize(
+        "value", ["images/val", "../images/val", r"images\val", "[images/val]", "val.txt"]
+    )
     def test_pictures_are_in_folders_or_lists(self, tmp_path: Path, value: str) -> None:
         folder = yolo(tmp_path, {"a.jpg": BOX})
         (folder / "val.txt").write_text("./images/val/a.jpg\n\n./images/val/gone.jpg\n")

@@ -534,9 +534,9 @@ def test_classes_that_the_model_does_not_know_are_named(tmp_path: Path) -> None:
     scene(tmp_path, ["a.jpg"], [box(1, 100, 18, 0, 0, 5, 5)])
     pictures(tmp_path / "val2017", "b.bmp")
     found = read_objects(tmp_path, ["dog"])
-    assert found.remarks == [
-        "left out: 1 file not in the JSON (1 .bmp, for example val2017/b.bmp)",
-        "classes the model does not know: cat",
+    assert found.unjudged_classes == ["classes the model does not know: cat"]
+    assert found.unjudged_files == [
+        "left out: 1 file not in the JSON (1 .bmp, for example val2017/b.bmp)"
     ]
 
 
