@@ -217,7 +217,7 @@ def count_operations(folder: Path, inputs: Sequence[Floats], stem: str = "model"
     )
 
 
-CONVERSION_FORMAT = 14
+CONVERSION_FORMAT = 15
 """Raise it when the code here makes other files from the same inputs."""
 CONVERSION_TOOLS = ("torch", "torchvision", "onnx", "onnxruntime", "pnnx", "ncnn")
 

@@ -40,6 +40,14 @@ LINT_ADVICE = {
 LINT_REMEDY = "write that part of the network with operations ncnn has, or cut the net before it"
 
 
+class UnsupportedLayers(ConversionFailed):
+    """Layers of a converted network that ncnn does not have, of these ``kinds``."""
+
+    def __init__(self, what: str, *, evidence: str, remedy: str, kinds: frozenset[str]) -> None:
+        super().__init__(what, evidence=evidence, remedy=remedy)
+        self.kinds = kinds
+
+
 def require_supported(
     folder: Path, stem: str = "model", names: LayerNames | None = None
 ) -> list[Layer]:
@@ -62,10 +70,11 @@ def require_supported(
         advice = sorted(
             {LINT_ADVICE[layer.type] for _, layer in lacking if layer.type in LINT_ADVICE}
         )
-        raise ConversionFailed(
+        raise UnsupportedLayers(
             f"pnnx could not express {len(lacking)} operation(s) as layers of ncnn",
             evidence="\n".join(evidence[:SHOWN_LINES]),
             remedy="; ".join([*advice, LINT_REMEDY]),
+            kinds=frozenset(layer.type for _, layer in lacking),
         )
     if unread := _unread_inputs(layers):
         raise ConversionFailed(

@@ -101,6 +101,10 @@ class GraphIndex:
         readers = self._readers.get(name, [])
         return readers[0] if len(readers) == 1 and name not in self._outputs else None
 
+    def readers(self, name: str) -> list[Any]:
+        """The nodes that read the tensor, those with inner graphs that do aside."""
+        return self._readers.get(name, [])
+
     def constant(self, name: str) -> NDArray[Any] | None:
         """The tensor's values, where they are known without running anything."""
         import onnx

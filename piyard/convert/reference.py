@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from piyard.convert import lowering
 from piyard.convert.analysis import choose_output, find_producers, output_kind
+from piyard.convert.attempts import LoweringInputs, lower_network
 from piyard.convert.lint import LayerNames
 from piyard.convert.lowering import ProgramWriter
 from piyard.convert.ncnn_net import output_blobs
@@ -20,7 +20,6 @@ from piyard.convert.param import MAIN_STEM, Layer, read_param
 from piyard.convert.script_program import SandboxedProgram
 from piyard.convert.torchscript import script_errors
 from piyard.core.errors import ConversionFailed
-from piyard.core.files import scratch_folder
 
 if TYPE_CHECKING:
     import torch
@@ -155,6 +154,8 @@ class TorchReference(msgspec.Struct, frozen=True, kw_only=True):
     others: list[tuple[int, ...]] = []
     """Shapes it must be able to take too."""
     write: ProgramWriter
+    chosen: list[ProgramWriter] = []
+    """See ``LoweringInputs``."""
     stem: str = MAIN_STEM
     kind: str = "torch"
     is_program: bool = True
@@ -174,10 +175,16 @@ class TorchReference(msgspec.Struct, frozen=True, kw_only=True):
 
     def lower(self, at: Path, *, half: bool) -> list[Layer]:
         """See ``ReferenceModel``."""
-        shapes, others = _batch_shapes(self.shapes), _batch_shapes(self.others)
-        with scratch_folder("piyard-lower-") as place:
-            program = self.write(self.network, shapes, others, place, self.stem)
-            return lowering.lower_program(program, shapes, at, half=half, others=others)
+        inputs = LoweringInputs(
+            network=self.network,
+            write=self.write,
+            shapes=_batch_shapes(self.shapes),
+            others=_batch_shapes(self.others),
+            stem=self.stem,
+            run=self.run,
+            chosen=self.chosen,
+        )
+        return lower_network(inputs, at, half=half)
 
     def names(self) -> LayerNames:
         """None that pnnx does not keep."""
@@ -237,6 +244,8 @@ class ScriptReference(msgspec.Struct, frozen=True, kw_only=True):
     others: list[tuple[int, ...]] = []
     """Shapes it must be able to take too."""
     write: ProgramWriter
+    chosen: list[ProgramWriter] = []
+    """See ``LoweringInputs``."""
     stem: str = MAIN_STEM
     kind: str = "torch"
     is_program: bool = True
@@ -251,13 +260,17 @@ class ScriptReference(msgspec.Struct, frozen=True, kw_only=True):
 
     def lower(self, at: Path, *, half: bool) -> list[Layer]:
         """See ``ReferenceModel``; pnnx, which runs the program too, has no more rights than it."""
-        shapes = [(1, *shape) for shape in self.shapes]
-        others = [(1, *shape) for shape in self.others]
-        with scratch_folder("piyard-lower-") as folder:
-            program = self.write(self.program, shapes, others, folder, self.stem)
-            return lowering.lower_program(
-                program, shapes, at, half=half, others=others, need=self.program.need
-            )
+        inputs = LoweringInputs(
+            network=self.program,
+            write=self.write,
+            shapes=_batch_shapes(self.shapes),
+            others=_batch_shapes(self.others),
+            stem=self.stem,
+            run=self.run,
+            need=self.program.need,
+            chosen=self.chosen,
+        )
+        return lower_network(inputs, at, half=half)
 
     def names(self) -> LayerNames:
         """None that pnnx does not keep."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from piyard.convert import lowering
+from piyard.convert.attempts import LoweringInputs, lower_network
 from piyard.convert.lint import LayerNames
 from piyard.convert.lowering import FILE_WRITERS, ROUTE_WRITERS, ProgramWriter, save_graph, trace_ir
 from piyard.convert.ncnn_net import NcnnReference
@@ -35,7 +35,6 @@ from piyard.convert.reference import (
 from piyard.convert.script_program import SandboxedProgram
 from piyard.core.download import find_file
 from piyard.core.errors import ConversionFailed, DownloadFailed, WrongInput, unknown_name
-from piyard.core.files import scratch_folder
 from piyard.models.definition import Model, Part, Weights, label_list_path, read_labels
 from piyard.models.networks import THREADS, build_network
 from piyard.models.weights import (
@@ -64,6 +63,8 @@ class OnnxReference(msgspec.Struct, frozen=True, kw_only=True):
     stem: str = MAIN_STEM
     session: Any
     write: ProgramWriter = save_graph
+    chosen: list[ProgramWriter] = []
+    """See ``LoweringInputs``."""
     kind: str = "onnxruntime"
     is_program: bool = True
 
@@ -81,12 +82,17 @@ class OnnxReference(msgspec.Struct, frozen=True, kw_only=True):
 
     def lower(self, at: Path, *, half: bool) -> list[Layer]:
         """See ``ReferenceModel``."""
-        shapes, others = _with_batch(self.shapes), _with_batch(self.others)
-        with scratch_folder("piyard-lower-") as place:
-            program = self.write(self.graph, shapes, others, place, self.stem)
-            return lowering.lower_program(
-                program, shapes, at, half=half, others=others, names=self.names()
-            )
+        inputs = LoweringInputs(
+            network=self.graph,
+            write=self.write,
+            shapes=_with_batch(self.shapes),
+            others=_with_batch(self.others),
+            stem=self.stem,
+            run=self.run,
+            names=self.names(),
+            chosen=self.chosen,
+        )
+        return lower_network(inputs, at, half=half)
 
     def names(self) -> LayerNames:
         """The file's names of its nodes with weights, which pnnx does not keep."""

@@ -59,6 +59,12 @@ class Save(Message, frozen=True):
     """Ask for the program, frozen, as a file's ``Content``."""
 
 
+class Export(Message, frozen=True):
+    """Ask for the program as ONNX, for inputs of these shapes with batch, as a ``Content``."""
+
+    inputs: list[tuple[int, ...]]
+
+
 class Count(Message, frozen=True):
     """Ask for the ``Cost`` of one inference of inputs of these shapes."""
 
@@ -129,7 +135,7 @@ class Description(Message, frozen=True):
     """Those at which it can be cut."""
 
 
-Question = Describe | Run | Watch | Shapes | Save | Count
+Question = Describe | Run | Watch | Shapes | Save | Export | Count
 Answer = Ready | Done | Failure | Tensors | Named | Sizes | Content | Cost | Description
 
 _encoder = msgspec.msgpack.Encoder()

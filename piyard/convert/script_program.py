@@ -29,6 +29,7 @@ from piyard.convert.script_messages import (
     Describe,
     Description,
     Done,
+    Export,
     Failure,
     Message,
     Named,
@@ -143,6 +144,10 @@ class SandboxedProgram:
     def save(self) -> bytes:
         """The file of the program, with its modules dissolved and its weights as constants."""
         return self._ask(Save(), Content).data
+
+    def export(self, shapes: Sequence[Sequence[int]]) -> bytes:
+        """The file of the program as ONNX, for inputs of these shapes with batch."""
+        return self._ask(Export([tuple(shape) for shape in shapes]), Content).data
 
     def count(self, shapes: Sequence[Sequence[int]]) -> dict[str, int] | None:
         """``params`` and ``macs``; None where torch cannot count."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from piyard.convert.lowering import save_script
+from piyard.convert.lowering import ONNX_OPSET, save_script
 from piyard.convert.reference import TorchReference
 from piyard.convert.script_messages import (
     FRAME_HEAD,
@@ -17,6 +17,7 @@ from piyard.convert.script_messages import (
     Count,
     Describe,
     Done,
+    Export,
     Failure,
     Named,
     Ready,
@@ -104,6 +105,8 @@ def _answers(program: Any, question: Question) -> Iterator[Answer]:
             yield Sizes(script_shapes(program, values, shape))
         case Save():
             yield Content(_saved_program(program))
+        case Export(inputs=inputs):
+            yield Content(_exported_program(program, inputs))
         case Count(inputs=inputs):
             yield Cost(_reference_network(program, inputs).size())
         case Run(inputs=inputs):
@@ -121,6 +124,17 @@ def _saved_program(program: Any) -> bytes:
     buffer = io.BytesIO()
     save: Any = torch.jit.save
     save(freeze_script(program), buffer)
+    return buffer.getvalue()
+
+
+def _exported_program(program: Any, shapes: Sequence[tuple[int, ...]]) -> bytes:
+    """ONNX, by torch's exporter of traced programs, which reads TorchScript."""
+    import torch
+
+    buffer = io.BytesIO()
+    export: Any = torch.onnx.export
+    zeros = tuple(torch.zeros(*shape) for shape in shapes)
+    export(freeze_script(program), zeros, buffer, dynamo=False, opset_version=ONNX_OPSET)
     return buffer.getvalue()
 
 

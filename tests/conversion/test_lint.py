@@ -34,9 +34,13 @@ class Striding(nn.Module):
 
 @pytest.fixture
 def lower(tmp_path):
+    """By tracing, and no other way."""
+
     def lower(network):
+        one = TorchReference(
+            network=network.eval(), shapes=[SHAPE], write=trace_network, chosen=[trace_network]
+        )
         with inference():
-            one = TorchReference(network=network.eval(), shapes=[SHAPE], write=trace_network)
             return one.lower(tmp_path, half=False)
 
     return lower

@@ -164,7 +164,7 @@ def test_neither_when_it_is_loaded(save, secret):
 @pytest.mark.parametrize("network", [Writes, Saves])
 def test_neither_when_pnnx_reads_it(save, secret, tmp_path, network):
     one = SandboxedProgram(save(network(str(secret))))
-    made = ScriptReference(program=one, shapes=[SHAPE], write=save_script)
+    made = ScriptReference(program=one, shapes=[SHAPE], write=save_script, chosen=[save_script])
     with pytest.raises(ConversionFailed):
         made.lower(tmp_path, half=False)
     assert secret.read_text() == "secret"
