@@ -91,6 +91,8 @@ def open_data(request: DataRequest, form: str = "") -> DataSet:
     """
     if form and form not in DATA_FORMATS:
         raise unknown_name("data format", form, DATA_FORMATS)
+    if not request.path.exists():
+        raise WrongInput(f"{request.path} does not exist", remedy="check --data")
     name = form or recognise_data(request.path, request.kind)
     data = DATA_FORMATS[name]
     if request.kind and request.kind not in data.kinds:
@@ -107,8 +109,6 @@ def recognise_data(path: Path, kind: TruthKind | None = None) -> str:
 
     Raises ``WrongInput`` for an unknown one, and where it may be several.
     """
-    if not path.exists():
-        raise WrongInput(f"{path} does not exist", remedy="check --data")
     names = [name for name, form in DATA_FORMATS.items() if form.recognise(path)]
     if not names:
         raise _unknown_error(path)

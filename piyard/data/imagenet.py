@@ -52,18 +52,11 @@ def read_imagenet(request: DataRequest) -> DataSet:
 
 def _read_list(path: Path) -> DataSet:
     file = path / LIST_FILE
-    truth: dict[Path, int] = {}
-    first: dict[int, ListedPicture] = {}
-    for line in _read_lines(path, file):
-        first.setdefault(line.number, line)
-        if truth.setdefault(line.picture, line.number) != line.number:
-            raise WrongInput(
-                f"{line.where}: {line.picture.name} is of class {line.number}, and of class "
-                f"{truth[line.picture]} in a line before",
-                remedy="a picture has one class",
-            )
-    if not truth:
+    lines = list(_read_lines(path, file))
+    if not lines:
         raise WrongInput(f"{file} lists no picture", remedy="a line is file,index")
+    truth = _class_numbers(lines)
+    first = {line.number: line for line in reversed(lines)}
     numbers = sorted(first)
     index = {number: at for at, number in enumerate(numbers)}
     return DataSet(
@@ -76,12 +69,26 @@ def _read_list(path: Path) -> DataSet:
         first_places=[first[number].where for number in numbers],
         films=[
             Film(
-                pictures=list(truth), truth={path: index[number] for path, number in truth.items()}
+                pictures=list(truth),
+                truth={picture: index[number] for picture, number in truth.items()},
             )
         ],
         files=[file],
         left_out=_without_none(LeftOut(_unlisted_pictures(path, truth), f"not in {LIST_FILE}")),
     )
+
+
+def _class_numbers(lines: Sequence[ListedPicture]) -> dict[Path, int]:
+    """Raises ``WrongInput`` for a picture of two classes."""
+    truth: dict[Path, int] = {}
+    for line in lines:
+        if truth.setdefault(line.picture, line.number) != line.number:
+            raise WrongInput(
+                f"{line.where}: {line.picture.name} is of class {line.number}, and of class "
+                f"{truth[line.picture]} in a line before",
+                remedy="a picture has one class",
+            )
+    return truth
 
 
 def _read_lines(path: Path, file: Path) -> Iterator[ListedPicture]:

@@ -38,6 +38,19 @@ class VocObject(NamedTuple):
     difficult: bool
 
 
+class VocFolder(NamedTuple):
+    """A folder, or what a list names of it; files go by their names without the ending."""
+
+    stems: Sequence[str]
+    files: Mapping[str, Path]
+    """XML."""
+    pictures: Mapping[str, Path]
+    used: Mapping[Path, Path]
+    """Picture → its XML file."""
+    unreadable: Sequence[Path]
+    """Pictures of formats that are not read."""
+
+
 def is_voc(path: Path) -> bool:
     """Whether it has Annotations/ with XML files, or such files beside pictures."""
     if not path.is_dir():
@@ -51,21 +64,10 @@ def read_voc(request: DataRequest) -> DataSet:
     folders = _split_folders(path)
     lists = {} if folders else _split_lists(path)
     split = choose_split(request.split, list(folders or lists), path)
-    root = folders.get(split, path)
-    files = _xml_files(root)
-    stems = _read_list(lists[split]) if split in lists else list(files)
-    content = _picture_folder(root)
-    pictures = _by_stem(content.pictures)
-    used = {pictures[stem]: files[stem] for stem in stems if stem in files and stem in pictures}
-    if not used:
-        raise WrongInput(
-            f"{root}: no picture has an XML file of its name",
-            evidence=f"for example {next(iter(files.values()))}",
-            remedy="put the pictures into JPEGImages/, or beside the XML files",
-        )
-    everywhere = [_xml_files(folder) for folder in folders.values()] or [files]
-    objects = {file: read_voc_objects(file) for each in everywhere for file in each.values()}
+    chosen = _open_folder(folders.get(split, path), lists.get(split))
+    objects = _read_all(list(folders.values()) or [path])
     classes = sorted({each.name for within in objects.values() for each in within})
+    truth = {picture: _annotations(objects[file], classes) for picture, file in chosen.used.items()}
     return DataSet(
         format="voc",
         kind="box",
@@ -74,17 +76,31 @@ def read_voc(request: DataRequest) -> DataSet:
         split=split,
         splits=list(folders or lists),
         classes=classes,
-        films=[
-            Film(
-                pictures=list(used),
-                truth={
-                    picture: _annotations(objects[file], classes) for picture, file in used.items()
-                },
-            )
-        ],
-        label_files=used,
-        left_out=list(_left_out(stems, files, pictures, content, listed=split in lists)),
+        films=[Film(pictures=list(truth), truth=truth)],
+        label_files=chosen.used,
+        left_out=list(_left_out(chosen)),
     )
+
+
+def _open_folder(root: Path, list_file: Path | None) -> VocFolder:
+    """Of a listed split only what its list names."""
+    files, content = _xml_files(root), _picture_folder(root)
+    pictures = _by_stem(content.pictures)
+    stems = _read_list(list_file) if list_file else list(dict.fromkeys([*files, *pictures]))
+    used = {pictures[stem]: files[stem] for stem in stems if stem in files and stem in pictures}
+    if not used:
+        raise WrongInput(
+            f"{root}: no picture has an XML file of its name",
+            evidence=f"for example {next(iter(files.values()), 'none is there')}",
+            remedy="put the pictures into JPEGImages/, or beside the XML files",
+        )
+    return VocFolder(stems, files, pictures, used, content.left_out)
+
+
+def _read_all(roots: Sequence[Path]) -> dict[Path, list[VocObject]]:
+    """Of all splits, so that classes have the same numbers in each."""
+    files = [file for root in roots for file in _xml_files(root).values()]
+    return {file: read_voc_objects(file) for file in files}
 
 
 def read_voc_objects(file: Path) -> list[VocObject]:
@@ -215,18 +231,10 @@ def _by_stem(paths: Sequence[Path]) -> dict[str, Path]:
     return by_stem
 
 
-def _left_out(
-    stems: Sequence[str],
-    files: Mapping[str, Path],
-    pictures: Mapping[str, Path],
-    content: PictureFolder,
-    *,
-    listed: bool,
-) -> Iterator[LeftOut]:
-    """Of a listed split only what its list names."""
+def _left_out(chosen: VocFolder) -> Iterator[LeftOut]:
+    stems, files, pictures = chosen.stems, chosen.files, chosen.pictures
     unseen = [files[stem] for stem in stems if stem in files and stem not in pictures]
-    named = stems if listed else list(pictures)
-    unlabelled = [pictures[stem] for stem in named if stem in pictures and stem not in files]
+    unlabelled = [pictures[stem] for stem in stems if stem in pictures and stem not in files]
     absent = [Path(stem) for stem in stems if stem not in files and stem not in pictures]
     if unseen:
         yield LeftOut(unseen, "of annotations without a picture")
@@ -234,5 +242,5 @@ def _left_out(
         yield LeftOut(unlabelled, "without an XML file")
     if absent:
         yield LeftOut(absent, "in the list and not there")
-    if content.left_out:
-        yield LeftOut(content.left_out, "of a format that is not read")
+    if chosen.unreadable:
+        yield LeftOut(chosen.unreadable, "of a format that is not read")

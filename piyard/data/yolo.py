@@ -1,23 +1,25 @@
 """YOLO's data sets as Ultralytics has them: a data.yaml, pictures, and a text file of each one.
 
-The format is published at docs.ultralytics.com/datasets. ``data.yaml`` has ``path``, ``train``,
-``val`` and ``test`` (folders, lists of folders, or text files of pictures), ``names`` and, of
-poses, ``kpt_shape``; a relative path is seen from the yaml's folder. Of a picture in ``images/``
-the objects are in ``labels/``, a line each (``yolo_labels``). Nothing in the yaml is run, and no
-relative path leads out of its folder.
+Of a picture in ``images/`` the objects are in ``labels/``, a line each (``yolo_labels``).
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from piyard.core.config import read_yaml
 from piyard.core.errors import WrongInput
 from piyard.core.parsing import read_text
+from piyard.data.data_yaml import (
+    DataYaml,
+    entry_path,
+    find_yaml,
+    path_within,
+    read_data_yaml,
+    yaml_files,
+)
 from piyard.data.dataset import DataSet, Film, LeftOut, folder_name
 from piyard.data.request import DataRequest
 from piyard.data.splits import choose_split
@@ -25,23 +27,9 @@ from piyard.data.yolo_labels import LabelFiles, LabelRules, kind_of_line
 from piyard.vision.pictures import READABLE_SUFFIXES, list_pictures
 from piyard.vision.tasks.base import TruthKind
 
-SPLIT_KEYS = ("train", "val", "test", "minival")
 LABELS, IMAGES = "labels", "images"
-MOST_CLASSES = 20_000
 NO_LABELS = frozenset({"classes.txt", "labels.txt", "readme.txt", "obj.names"})
 """Text files that lie among the label files and are none."""
-
-
-class DataYaml(NamedTuple):
-    """What is read of a data.yaml."""
-
-    file: Path
-    root: Path
-    """The folder that paths are seen from."""
-    names: Sequence[str]
-    splits: Mapping[str, Sequence[str]]
-    keypoints: tuple[int, int] | None
-    """``kpt_shape``: points, and 2 or 3 numbers of each."""
 
 
 class SplitPictures(NamedTuple):
@@ -56,12 +44,12 @@ def is_yolo(path: Path) -> bool:
     """Whether it is a data.yaml or has one, or has the folders images/ and labels/."""
     if path.is_file():
         return path.suffix in {".yaml", ".yml"}
-    return bool(_yaml_files(path)) or all((path / name).is_dir() for name in (IMAGES, LABELS))
+    return bool(yaml_files(path)) or all((path / name).is_dir() for name in (IMAGES, LABELS))
 
 
 def read_yolo(request: DataRequest) -> DataSet:
     """The pictures of one split with the objects in each. Raises ``WrongInput``."""
-    data = read_data_yaml(_find_yaml(request.path))
+    data = read_data_yaml(find_yaml(request.path))
     split = choose_split(request.split, list(data.splits), data.file)
     pictures = _split_pictures(data, split)
     files = {path: label_file(path, data.root) for path in pictures.there}
@@ -87,134 +75,6 @@ def read_yolo(request: DataRequest) -> DataSet:
     )
 
 
-def read_data_yaml(file: Path) -> DataYaml:
-    """The keys that are read; unknown ones are the trainer's. Raises ``WrongInput``."""
-    content = read_yaml(file)
-    if not isinstance(content, dict):
-        raise WrongInput(f"{file} is not a data.yaml", remedy="it has train, val and names")
-    splits = {
-        key: _entries(file, key, content[key]) for key in SPLIT_KEYS if content.get(key) is not None
-    }
-    if not splits:
-        raise WrongInput(f"{file} names no pictures", remedy="give val, as val: images/val")
-    return DataYaml(
-        file=file,
-        root=_root(file, content.get("path")),
-        names=_class_names(file, content),
-        splits=splits,
-        keypoints=_keypoint_shape(file, content.get("kpt_shape")),
-    )
-
-
-def _yaml_files(path: Path) -> list[Path]:
-    """data.yaml, or whatever files have names and pictures."""
-    files = sorted([*path.glob("*.yaml"), *path.glob("*.yml")]) if path.is_dir() else []
-    named = [file for file in files if file.stem == "data"]
-    return named or [file for file in files if _is_data_yaml(file)]
-
-
-def _is_data_yaml(file: Path) -> bool:
-    try:
-        lines = read_text(file).splitlines()
-    except WrongInput:
-        return False
-    keys = {line.partition(":")[0] for line in lines}
-    return "names" in keys and bool(keys & set(SPLIT_KEYS))
-
-
-def _find_yaml(path: Path) -> Path:
-    if path.is_file():
-        return path
-    files = _yaml_files(path)
-    if len(files) == 1:
-        return files[0]
-    if files:
-        raise WrongInput(
-            f"{path} has {len(files)} YAML files of data",
-            evidence="\n".join(file.name for file in files),
-            remedy="name one of them",
-        )
-    raise WrongInput(
-        f"{path} has no data.yaml, so what the classes are called is not known",
-        remedy="write one: val: images/val, and names: [the classes in their order]",
-    )
-
-
-def _entries(file: Path, key: str, stated: Any) -> list[str]:
-    entries = stated if isinstance(stated, list) else [stated]
-    if not entries or not all(isinstance(entry, str) and entry for entry in entries):
-        raise WrongInput(f"{file}: `{key}` is not a path", remedy="a folder, or a list of them")
-    return entries
-
-
-def _class_names(file: Path, content: Mapping[Any, Any]) -> list[str]:
-    """By their numbers. Raises ``WrongInput`` for gaps, and for a count that differs."""
-    stated, count = content.get("names"), content.get("nc")
-    if stated is None:
-        raise WrongInput(f"{file} has no `names`", remedy="names: [the classes in their order]")
-    if isinstance(stated, dict):
-        if sorted(map(str, stated)) != sorted(map(str, range(len(stated)))):
-            raise WrongInput(
-                f"{file}: `names` does not number the classes from 0 to {len(stated) - 1}",
-                remedy="number them without gaps",
-            )
-        stated = [name for _, name in sorted(stated.items(), key=lambda item: int(item[0]))]
-    if not isinstance(stated, list) or not stated:
-        raise WrongInput(f"{file}: `names` is no list of classes", remedy="names: [cat, dog]")
-    for number, name in enumerate(stated):
-        if not isinstance(name, str | int) or isinstance(name, bool):
-            raise WrongInput(
-                f"{file}: the name of class {number} reads as {name!r} in YAML",
-                remedy="put it in quotes",
-            )
-    if count is not None and count != len(stated):
-        raise WrongInput(
-            f"{file}: `nc` is {count}, and `names` has {len(stated)}", remedy="correct one of them"
-        )
-    return [str(name) for name in stated]
-
-
-def _keypoint_shape(file: Path, stated: Any) -> tuple[int, int] | None:
-    if stated is None:
-        return None
-    match stated:
-        case [int(points), 2 | 3 as values] if points > 0:
-            return points, values
-    raise WrongInput(f"{file}: `kpt_shape` is {stated}", remedy="as kpt_shape: [17, 3]")
-
-
-def _root(file: Path, stated: Any) -> Path:
-    """``path``; the yaml's own folder where that is what it is called."""
-    here = file.parent
-    if stated in {None, ""}:
-        return here
-    if not isinstance(stated, str):
-        raise WrongInput(f"{file}: `path` is not a folder", remedy="leave it out, or correct it")
-    if Path(stated).is_absolute():
-        if Path(stated).is_dir():
-            return Path(stated)
-        raise WrongInput(
-            f"{file}: `path` is {stated}, which is not on this machine",
-            remedy="correct it, or leave it out where the yaml lies beside the pictures",
-        )
-    inside = _within(here, stated)
-    if inside and inside.is_dir():
-        return inside
-    if Path(stated).name == here.resolve().name:
-        return here
-    raise WrongInput(
-        f"{file}: `path` is {stated}, which is no folder within {here}",
-        remedy="give it as an absolute path, or leave it out where the yaml lies beside the "
-        "pictures",
-    )
-
-
-def _within(folder: Path, stated: str) -> Path | None:
-    """The path if it does not lead out of the folder."""
-    parts = Path(os.path.normpath(stated)).parts
-    return None if parts[:1] == ("..",) else folder.joinpath(*parts)
-
-
 def _split_pictures(data: DataYaml, split: str) -> SplitPictures:
     parts = [_entry_pictures(data, split, entry) for entry in data.splits[split]]
     merged = (list(dict.fromkeys(chain.from_iterable(group))) for group in zip(*parts, strict=True))
@@ -230,7 +90,7 @@ def _split_pictures(data: DataYaml, split: str) -> SplitPictures:
 
 
 def _entry_pictures(data: DataYaml, split: str, entry: str) -> SplitPictures:
-    path = _entry_path(data, split, entry)
+    path = entry_path(data, split, entry)
     if path.is_dir():
         inside = list_pictures(path, deep=True)
         return SplitPictures(inside.pictures, [], inside.left_out)
@@ -239,21 +99,6 @@ def _entry_pictures(data: DataYaml, split: str, entry: str) -> SplitPictures:
     raise WrongInput(
         f"{data.file}: `{split}` is {entry}, and {path} is not there",
         remedy="correct it, or get the pictures first: what `download` says is not run",
-    )
-
-
-def _entry_path(data: DataYaml, split: str, entry: str) -> Path:
-    """Roboflow writes ``../train/images`` and means the folder of the yaml."""
-    if Path(entry).is_absolute():
-        return Path(entry)
-    plain = entry.replace("\\", "/")
-    for stated in (plain, plain.removeprefix("../")):
-        path = _within(data.root, stated)
-        if path and (path.exists() or stated == plain):
-            return path
-    raise WrongInput(
-        f"{data.file}: `{split}` is {entry}, which leads out of {data.root}",
-        remedy="give it as an absolute path",
     )
 
 
@@ -281,7 +126,7 @@ def _listed_pictures(file: Path, root: Path) -> SplitPictures:
 def _listed_picture(stated: str, file: Path, root: Path) -> Path | None:
     if Path(stated).is_absolute():
         return Path(stated)
-    places = [_within(folder, stated) for folder in (file.parent, root)]
+    places = [path_within(folder, stated) for folder in (file.parent, root)]
     return next((path for path in places if path and path.is_file()), places[-1] or places[0])
 
 

@@ -17,7 +17,7 @@ POSE_AREA = 0.53
 def to_coco(data: DataSet, folder: Path, *, part: str = "val2017", pose: bool = False) -> Path:
     """One JSON in annotations/ and the pictures in a folder called as the part."""
     link_pictures(data, folder / part)
-    (folder / "annotations").mkdir(exist_ok=True)
+    (folder / "annotations").mkdir(parents=True, exist_ok=True)
     annotations = [
         _coco_annotation(each, picture, pose=pose)
         for picture, (_, truth) in enumerate(data, 1)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from piyard.core.errors import WrongInput
 from piyard.core.labels import normalize_name
 from piyard.data.dataset import spread_pictures
-from piyard.data.formats import DATA_FORMAT_NAMES, recognise_data
+from piyard.data.formats import DATA_FORMAT_NAMES, open_data, recognise_data
 from piyard.data.mot import read_mot
 from piyard.data.request import DataRequest
 from piyard.evaluate.dataset import JudgedData, read_dataset
@@ -478,8 +478,11 @@ def test_what_is_no_data_says_what_would_be(tmp_path: Path) -> None:
     with pytest.raises(WrongInput, match="is not a data set of a known format") as error:
         recognise_data(tmp_path)
     assert all(f"{kind}: " in error.value.evidence for kind in DATA_FORMAT_NAMES)
-    with pytest.raises(WrongInput, match="does not exist"):
-        recognise_data(tmp_path / "none")
+    for form in ("", *DATA_FORMAT_NAMES):
+        with pytest.raises(WrongInput, match="none does not exist"):
+            open_data(DataRequest(path=tmp_path / "none"), form)
+        with pytest.raises(WrongInput):
+            open_data(DataRequest(path=tmp_path), form)
 
 
 def test_data_of_another_task_is_refused(tmp_path: Path) -> None:

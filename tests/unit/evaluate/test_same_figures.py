@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +127,50 @@ def test_boxes(tmp_path: Path, form: str) -> None:
     path = EXPORTS[form](source, tmp_path / "other")
     assert open_data(DataRequest(path=path, kind="box")).format == form
     assert figures(path, "yolov8_n", told) == pytest.approx(truth, abs=1e-9)
+
+
+def test_boxes_of_real_pictures(assets: Path, tmp_path: Path) -> None:
+    """Of COCO's 79 pictures, without crowds, which only COCO has; VOC's boxes in whole pixels."""
+    source = read_coco(DataRequest(path=assets / "data" / "coco_mini_val"))
+    exact, whole = (_changed(source, change) for change in (_box_alone, _in_whole_pixels))
+    told = answers(exact, noise=6)
+    found = {
+        (which, form): mean_precision(
+            EXPORTS[form](data, tmp_path / which / form), source.classes, told
+        )
+        for which, data in (("exact", exact), ("whole", whole))
+        for form in EXPORTS
+    }
+    assert 10 < found["whole", "coco"] < 90
+    assert len({round(found["whole", form], 9) for form in EXPORTS}) == 1
+    assert found["exact", "yolo"] == pytest.approx(found["exact", "coco"], abs=1e-9)
+    assert found["exact", "voc"] == pytest.approx(found["exact", "coco"], abs=0.5)
+
+
+def mean_precision(
+    path: Path, labels: Sequence[str], told: dict[str, list[PredictedObject]]
+) -> float:
+    data = read_dataset(path, load_model("yolov8_n"), labels)
+    answered = {picture: told[picture.name] for picture in data.pictures}
+    return coco_figures(data.films[0].truth, answered)["mAP"] or 0
+
+
+def _changed(source: DataSet, change: Callable[[Annotation], Annotation]) -> DataSet:
+    truth = {
+        picture: [change(each) for each in objects if not each.crowd] for picture, objects in source
+    }
+    return msgspec.structs.replace(source, films=[Film(pictures=source.pictures, truth=truth)])
+
+
+def _box_alone(each: Annotation) -> Annotation:
+    return msgspec.structs.replace(each, outline=None, keypoints=None)
+
+
+def _in_whole_pixels(each: Annotation) -> Annotation:
+    x0, y0, x1, y1 = map(round, each.box)
+    x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
+    box, size = (x0, y0, x1, y1), (x1 - x0, y1 - y0)
+    return msgspec.structs.replace(_box_alone(each), box=box, size=size)
 
 
 def test_outlines(tmp_path: Path) -> None:
