@@ -89,7 +89,7 @@ class AddModelRequest(DryRunRequest, TableRequest):
         default="",
     )
     head: str = flag(
-        "what its outputs mean: yolov8, yolox, nanodet, rtmdet, fcos, simcc or heatmap "
+        "what its outputs mean: yolov8, yolov5, yolox, nanodet, rtmdet, fcos, simcc or heatmap "
         "(the network's)",
         text("HEAD"),
         default="",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from piyard.core.errors import WrongInput
-from piyard.vision.schema import DenseHead, Fcos, Nanodet, Rtmdet, Yolov8, Yolox
+from piyard.vision.schema import DenseHead, Fcos, Nanodet, Rtmdet, Yolov5, Yolov8, Yolox
 
 if TYPE_CHECKING:
     from piyard.vision.schema import Doubles, Floats, Indices, Mask
@@ -55,7 +55,7 @@ def _head_layout(head: DenseHead, channels: int) -> ChannelLayout:
             return ChannelLayout(
                 box=slice(0, 4 * head.bins), classes=slice(4 * head.bins, channels)
             )
-        case Yolox():
+        case Yolov5() | Yolox():
             return ChannelLayout(box=slice(0, 4), object=slice(4, 5), classes=slice(5, channels))
         case Nanodet():
             first = channels - 4 * head.bins
@@ -79,19 +79,40 @@ class Places(NamedTuple):
     """(places, 2): (column, row) x stride, in pixels of the input."""
     strides: Doubles
     """(places, 1)."""
+    maps: Indices
+    """(places,) numbers of the maps they are in, of a head with anchors a map each."""
 
     def at(self, chosen: Indices) -> Places:
         """Those rows of the table."""
-        return Places(self.values[chosen], self.corners[chosen], self.strides[chosen])
+        return Places(
+            self.values[chosen], self.corners[chosen], self.strides[chosen], self.maps[chosen]
+        )
 
 
-def read_places(outputs: Sequence[Floats], strides: Sequence[int], size: tuple[int, int]) -> Places:
+def split_anchors(
+    head: DenseHead, outputs: Sequence[Floats]
+) -> tuple[Sequence[Floats], Sequence[int]]:
+    """The maps and their strides; of a head with anchors a map each, in the anchors' order."""
+    import numpy as np
+
+    if not isinstance(head, Yolov5):
+        return outputs, head.strides
+    count, levels = len(head.anchors[0]), _split_levels(outputs, head.strides)
+    whole = [np.concatenate(level) for level in levels]
+    if any(len(level) % count for level in whole):
+        raise output_mismatch(f"{count} anchors need as many groups of channels", outputs)
+    maps = [part for level in whole for part in np.split(level, count)]
+    return maps, [stride for stride in head.strides for _ in range(count)]
+
+
+def read_places(head: DenseHead, outputs: Sequence[Floats], size: tuple[int, int]) -> Places:
     """All places of maps for an input of ``size`` = (rows, columns).
 
     Raises ``WrongInput`` where the outputs cannot be such maps.
     """
     import numpy as np
 
+    outputs, strides = split_anchors(head, outputs)
     levels = _split_levels(outputs, strides)
     for maps, stride in zip(levels, strides, strict=True):
         _check_maps(maps, stride, size)
@@ -99,9 +120,10 @@ def read_places(outputs: Sequence[Floats], strides: Sequence[int], size: tuple[i
     if len({level.shape[0] for level in values}) > 1:
         raise output_mismatch("levels have different numbers of channels", outputs)
     tables = [level.reshape(level.shape[0], -1).T for level in values]
-    steps = np.repeat(np.asarray(strides, np.float64), [len(table) for table in tables])[:, None]
+    numbers = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
+    steps = np.asarray(strides, np.float64)[numbers, None]
     grid = np.concatenate([_grid(level.shape[1], level.shape[2]) for level in values])
-    return Places(np.concatenate(tables), grid * steps, steps)
+    return Places(np.concatenate(tables), grid * steps, steps, numbers)
 
 
 def _split_levels(outputs: Sequence[Floats], strides: Sequence[int]) -> list[Sequence[Floats]]:
@@ -176,6 +198,8 @@ def place_boxes(head: DenseHead, places: Places, at: ChannelLayout) -> Doubles:
         case Yolov8() | Nanodet():
             sides = values if head.bins == 1 else _expected_sides(values, head.bins)
             return _boxes_around(places.corners + places.strides / 2, sides * places.strides)
+        case Yolov5():
+            return _anchored_boxes(head, values, places)
         case Yolox():
             return _yolox_boxes(values, places)
         case Rtmdet():
@@ -203,6 +227,16 @@ def _expected_sides(values: Doubles, bins: int) -> Doubles:
     weights = np.exp(logits - logits.max(axis=-1, keepdims=True, initial=-np.inf))
     mean: Doubles = (weights @ np.arange(logits.shape[-1])) / weights.sum(axis=-1)
     return mean
+
+
+def _anchored_boxes(head: Yolov5, values: Doubles, places: Places) -> Doubles:
+    import numpy as np
+
+    shares = 2 * sigmoid(values)
+    centres = places.corners + (shares[:, :2] - 0.5) * places.strides
+    anchors = np.asarray(head.anchors, np.float64).reshape(-1, 2)[places.maps]
+    half = shares[:, 2:] ** 2 * anchors / 2
+    return np.concatenate([centres - half, centres + half], axis=1)
 
 
 def _yolox_boxes(values: Doubles, places: Places) -> Doubles:

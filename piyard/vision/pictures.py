@@ -302,8 +302,10 @@ def resample_region(
     """``region`` = (x0, y0, width, height) of ``picture`` (rows, columns, 3) as (rows, columns).
 
     Output column d samples at s = x0 + (d + 0.5) * (width / columns) - 0.5, in doubles and in that
-    order; i = floor(s), f = round_half_even((s - i) * 2048); rows alike. The level is
-    (the pixels at i and i + 1 weighted 2048 - f and f in both directions + 2^21) >> 22.
+    order, then as a float; i = floor(s), f = round_half_even((s - i) * 2048); rows alike. A row's
+    sum S is that of the pixels at i and i + 1, weighted 2048 - f and f; of the sums of two rows the
+    level is (((2048 - f) * (S0 >> 4) >> 16) + (f * (S1 >> 4) >> 16) + 2) >> 2. A whole picture is
+    so resized to the same bits as by OpenCV 4's cv2.resize with INTER_LINEAR.
     Outside the picture there is ``border``, or, if None, the picture's nearest pixel.
     """
     import numpy as np
@@ -313,10 +315,8 @@ def resample_region(
     upper = _sample_row(picture, rows.first, columns, border)
     lower = _sample_row(picture, rows.first + 1, columns, border)
     weight = rows.second_weight[:, None, None]
-    total: Sums = upper * (FRACTION_ONE - weight) + lower * weight
-    levels: Pixels = (
-        (total + FRACTION_ONE * FRACTION_ONE // 2) // (FRACTION_ONE * FRACTION_ONE)
-    ).astype(np.uint8)
+    shares = ((FRACTION_ONE - weight) * (upper >> 4) >> 16) + (weight * (lower >> 4) >> 16)
+    levels: Pixels = ((shares + 2) >> 2).astype(np.uint8)
     return levels
 
 
@@ -324,7 +324,8 @@ def sample_axis(start: float, length: float, count: int) -> AxisSamples:
     """``count`` samples spread over ``length`` pixels from ``start`` on."""
     import numpy as np
 
-    at = start + (np.arange(count, dtype=np.float64) + 0.5) * (length / count) - 0.5
+    exact = start + (np.arange(count, dtype=np.float64) + 0.5) * (length / count) - 0.5
+    at = exact.astype(np.float32)
     first = np.floor(at)
     return AxisSamples(
         first.astype(np.int64), np.rint((at - first) * FRACTION_ONE).astype(np.uint32)

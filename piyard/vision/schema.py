@@ -149,6 +149,29 @@ class Yolov8(Dense, tag_field="kind", tag="yolov8"):
     is (value + j + 0.5) x stride. y alike with its row."""
 
 
+AnchorSide = Annotated[float, Meta(gt=0, le=8192)]
+Anchors = tuple[tuple[AnchorSide, AnchorSide], ...]
+"""Width and height of each, in pixels of the input."""
+
+
+class Yolov5(Dense, kw_only=True, tag_field="kind", tag="yolov5"):
+    """YOLOv5 and YOLOv7 with anchors, cut before their boxes are decoded.
+
+    Channels, one anchor after the other: x, y, w, h, object, the classes; then mask coefficients
+    (segment). Centre (2 sigmoid(x) - 0.5 + j) x stride, y alike with the row; a side is
+    (2 sigmoid(w))^2 times the anchor's; score sigmoid(object) x sigmoid(class).
+    """
+
+    anchors: Annotated[tuple[Anchors, ...], Meta(min_length=1)]
+    """Of each map."""
+
+    def __post_init__(self) -> None:
+        if len(self.anchors) != len(self.strides) or not self.anchors[0]:
+            raise ValueError("`anchors` are not those of as many maps as there are `strides`")
+        if len({len(each) for each in self.anchors}) > 1:
+            raise ValueError("`anchors` are not as many for each map")
+
+
 class Yolox(Dense, tag_field="kind", tag="yolox"):
     """YOLOX. Channels: x, y, w, h, object, the classes.
 
@@ -196,7 +219,7 @@ class Heatmap(Config, tag_field="kind", tag="heatmap"):
     """
 
 
-DenseHead = Yolov8 | Yolox | Nanodet | Rtmdet | Fcos
+DenseHead = Yolov8 | Yolov5 | Yolox | Nanodet | Rtmdet | Fcos
 Head = DenseHead | Simcc | Heatmap
 
 
@@ -260,7 +283,13 @@ def _dense_flags(head: Dense) -> list[str]:
         *("--strides", ",".join(map(str, head.strides)), *bins),
         *("--score", repr(head.score), "--nms", repr(head.nms), "--most", str(head.most)),
         *(_yolov8_flags(head) if isinstance(head, Yolov8) else []),
+        *(_anchor_flags(head) if isinstance(head, Yolov5) else []),
     ]
+
+
+def _anchor_flags(head: Yolov5) -> list[str]:
+    sides = [repr(side) for anchors in head.anchors for anchor in anchors for side in anchor]
+    return ["--anchors", ",".join(sides)]
 
 
 def _yolov8_flags(head: Yolov8) -> list[str]:

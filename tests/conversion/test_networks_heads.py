@@ -42,7 +42,7 @@ def test_a_dense_heads_places_cover_the_input(name):
     assert isinstance(read.head, DenseHead)
     outputs = outputs_of(read)
     maps = outputs[:-1] if read.task == "segment" else outputs
-    table = read_places(maps, read.head.strides, read.input[1:])
+    table = read_places(read.head, maps, read.input[1:])
     rows, columns = read.input[1:]
     wanted = sum((rows // one) * (columns // one) for one in read.head.strides)
     assert len(table.values) == wanted

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from piyard.vision.schema import DenseHead, Fcos, Nanodet, Rtmdet, Yolov8, Yolox
+from piyard.vision.schema import DenseHead, Fcos, Nanodet, Rtmdet, Yolov5, Yolov8, Yolox
 from tests.runner.nets import Floats
 
 HEADS: dict[str, Any] = {
     "yolov8": Yolov8,
+    "yolov5": Yolov5,
     "yolox": Yolox,
     "nanodet": Nanodet,
     "rtmdet": Rtmdet,
@@ -26,11 +27,24 @@ def kind(head: DenseHead) -> str:
 def flags(head: DenseHead) -> list[str]:
     """The head as arguments of nnrun."""
     bins = ["--bins", str(head.bins)] if isinstance(head, Yolov8 | Nanodet) else []
+    sides = [repr(side) for each in getattr(head, "anchors", ()) for two in each for side in two]
+    anchors = ["--anchors", ",".join(sides)] if sides else []
     once = ["--end-to-end"] if isinstance(head, Yolov8) and head.end_to_end else []
     return [
-        *("--head", kind(head), "--strides", ",".join(map(str, head.strides)), *bins, *once),
+        *("--head", kind(head), "--strides", ",".join(map(str, head.strides))),
+        *(*bins, *once, *anchors),
         *("--score", repr(head.score), "--nms", repr(head.nms), "--most", str(head.most)),
     ]
+
+
+def anchored(strides: tuple[int, ...], count: int = 3) -> dict[str, Any]:
+    """Some anchors of each map, as a head has them."""
+    return {
+        "anchors": tuple(
+            tuple((stride * (1.5 + number), stride * (3.25 - number)) for number in range(count))
+            for stride in strides
+        )
+    }
 
 
 def channels(head: DenseHead, classes: int) -> list[int]:
@@ -39,6 +53,8 @@ def channels(head: DenseHead, classes: int) -> list[int]:
     match head:
         case Yolov8():
             return [sides, classes]
+        case Yolov5():
+            return [sides, 1, classes] * len(head.anchors[0])
         case Yolox():
             return [sides, 1, classes]
         case Nanodet() | Rtmdet():

@@ -57,13 +57,16 @@ def some_head(draw: st.DrawFn) -> DenseHead:
     kind = draw(st.sampled_from(sorted(HEADS)))
     bins = {"bins": draw(st.integers(1, 17))} if kind in {"yolov8", "nanodet"} else {}
     once = {"end_to_end": draw(st.booleans())} if kind == "yolov8" else {}
+    strides = draw(st.sampled_from([(8, 16, 32), (4,), (8, 16, 32, 64), (16, 7)]))
+    anchors = heads.anchored(strides, draw(st.integers(1, 3))) if kind == "yolov5" else {}
     head: DenseHead = HEADS[kind](
-        strides=draw(st.sampled_from([(8, 16, 32), (4,), (8, 16, 32, 64), (16, 7)])),
+        strides=strides,
         score=draw(st.sampled_from([0.05, 0.25, 0.6, 0.95, 1.0])),
         nms=draw(st.sampled_from([0.0, 0.3, 0.45, 0.7, 1.0])),
         most=draw(st.sampled_from([1, 5, 300])),
         **bins,
         **once,
+        **anchors,
     )
     return head
 
@@ -94,7 +97,8 @@ def test_objects_are_the_desktops(
 def test_a_crowd_is_thinned_out_as_on_the_desktop(nnrun: Run, tmp_path, kind):
     """Thousands of candidates, as an evaluation has them."""
     noise(640, 480).save(tmp_path / "a.png")
-    head = HEADS[kind](score=0.001, nms=0.65, most=300)
+    anchors = heads.anchored((8, 16, 32)) if kind == "yolov5" else {}
+    head = HEADS[kind](score=0.001, nms=0.65, most=300, **anchors)
     made = heads.maps(head, 5, (320, 320), 3, apart=False)
     told = detect(nnrun, tmp_path, head, made, hw=(320, 320))
     placing = picture_transform((640, 480), LETTERBOX, (320, 320))
@@ -240,7 +244,7 @@ def test_levels_of_different_depth_are_a_wrong_model(nnrun: Run, tmp_path):
 
 @pytest.mark.parametrize("kind", HEADS)
 def test_maps_without_a_class_are_a_wrong_model(nnrun: Run, tmp_path, kind):
-    head = HEADS[kind](strides=(8,))
+    head = HEADS[kind](strides=(8,), **(heads.anchored((8,)) if kind == "yolov5" else {}))
     depth = sum(heads.channels(head, 0))
     made = [np.zeros((depth, 8, 12), np.float32)]
     assert_refused(refused(nnrun, tmp_path, head, made), 3, kind, "no class", f"{depth},8,12")

@@ -82,6 +82,7 @@ def plan_addition(options: OwnModelOptions, *, replace: bool = False) -> Additio
     source = _find_source(options, file_kind, metadata, labels, keypoints)
     network, files, metadata = source.match.network, source.files, source.metadata
     labels = labels if labels.name else assume_labels(source.match.classes, options.name)
+    _require_computable(options.file, metadata)
     purpose = network_defaults(network)
     task = options.task or metadata.task or purpose.task
     size = options.size or metadata.size or purpose.size
@@ -156,6 +157,14 @@ def _list_findings(network: str, cut: list[str]) -> list[str]:
 def _list_parts(file: Path) -> list[str]:
     names = parts_beside(file)
     return [f"tensors are in {', '.join(names)} beside it: joined into one file"] if names else []
+
+
+def _require_computable(file: Path, metadata: Metadata) -> None:
+    if metadata.refusal:
+        raise WrongInput(
+            f"{file.name}: {metadata.refusal}",
+            remedy="take a detector without a transformer's decoder: YOLO26, YOLO11, YOLOX, FCOS",
+        )
 
 
 def _choose_labels(options: OwnModelOptions, metadata: Metadata) -> NameList:

@@ -16,7 +16,7 @@ from piyard.convert.param import read_param
 from piyard.convert.script_program import SandboxedProgram
 from piyard.convert.torchscript import CONVOLUTIONS
 from piyard.models.definition import Model
-from piyard.vision.schema import DenseHead, Nanodet, Rtmdet, Yolov8, Yolox
+from piyard.vision.schema import DenseHead, Nanodet, Rtmdet, Yolov5, Yolov8, Yolox
 
 StepKind = Literal[
     "convolution",
@@ -224,7 +224,7 @@ def _view_program(file: Path, shape: Sequence[int]) -> GraphView:
     )
 
 
-CUTTABLE_HEADS = (Yolov8, Yolox, Nanodet, Rtmdet)
+CUTTABLE_HEADS = (Yolov8, Yolov5, Yolox, Nanodet, Rtmdet)
 """Heads whose maps are what convolutions make, in the order in which exports join them; RTMDet's
 sides are scaled to pixels, which distinguishes them from the classes."""
 

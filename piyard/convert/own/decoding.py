@@ -21,12 +21,14 @@ from piyard.models.networks import inference
 from piyard.models.synthetic import random_tensor
 from piyard.vision.dense_head import place_boxes, place_scores, read_places
 from piyard.vision.preprocess import picture_transform
-from piyard.vision.schema import Stretch, Yolov8
+from piyard.vision.schema import Stretch, Yolov5, Yolov8
 from piyard.vision.tasks.pose import decode_keypoints
 
 if TYPE_CHECKING:
     from piyard.vision.schema import Doubles, Floats
 
+Exported = Yolov8 | Yolov5
+"""Heads whose exports end decoded."""
 UNIT_RANGE = (0.0, 1.0)
 PIXELS_WITHIN = 0.1
 """How far boxes and keypoints of the same place may be apart."""
@@ -59,6 +61,7 @@ class Difference(NamedTuple):
 class DecodedPlaces(NamedTuple):
     """What a head tells at each of its places, in pixels of the input."""
 
+    head: Exported
     boxes: Doubles
     """(places, 4) of x0, y0, x1, y1."""
     scores: Doubles
@@ -81,13 +84,13 @@ def settle_head(file: Path, model: Model, cut: Sequence[str]) -> SettledHead:
 
     Nothing where the file's outputs have a form that cannot be compared.
     """
-    if not isinstance(model.head, Yolov8):
+    if not isinstance(model.head, Yolov8 | Yolov5):
         return SettledHead()
     with inference():
         noise = random_tensor(model.input, span=UNIT_RANGE)
-        outputs = _run_file(file, model.network, model.input, (), noise)
+        outputs = run_file(file, model.network, model.input, (), noise)
         own = outputs[: len(outputs) - model.spec.extra_outputs]
-        maps = _run_file(file, model.network, model.input, cut, noise)
+        maps = run_file(file, model.network, model.input, cut, noise)
     if len(own) != 1 or own[0].ndim != MATRIX:
         return SettledHead()
     apart: list[tuple[float, str, dict[str, Any]]] = []
@@ -101,9 +104,10 @@ def settle_head(file: Path, model: Model, cut: Sequence[str]) -> SettledHead:
     return SettledHead(keys, note if far > 1 else "")
 
 
-def _run_file(
+def run_file(
     file: Path, network: str, shape: tuple[int, ...], cut: Sequence[str], values: Floats
 ) -> list[Floats]:
+    """The outputs, or the tensors of ``cut``, for one input (channels, rows, columns)."""
     if network == "onnx":
         return load_onnx(file, [shape], cut=cut).run(values)
     if network == "ncnn":
@@ -115,27 +119,27 @@ def _run_file(
         program.end()
 
 
-def _candidates(head: Yolov8) -> Iterator[tuple[dict[str, Any], Yolov8]]:
+def _candidates(head: Exported) -> Iterator[tuple[dict[str, Any], Exported]]:
     """The head as it is, then with keypoints on the other grid; what differs, as keys."""
     yield {}, head
-    if head.kpt_shape:
+    if isinstance(head, Yolov8) and head.kpt_shape:
         other = "doubled" if head.kpt_grid == "centred" else "centred"
         yield {"kpt_grid": other}, msgspec.structs.replace(head, kpt_grid=other)
 
 
-def _decode_places(head: Yolov8, maps: Sequence[Floats], model: Model) -> DecodedPlaces:
+def _decode_places(head: Exported, maps: Sequence[Floats], model: Model) -> DecodedPlaces:
     task, size = model.spec, model.input[1:]
-    places = read_places(task.head_maps(maps), head.strides, size)
+    places = read_places(head, task.head_maps(maps), size)
     layout = task.channel_layout(head, maps)
     extra = places.values[:, layout.extra]
     if model.task == "pose":
         whole = Stretch(order="rgb", mean=(0.0,) * 3, norm=(1.0,) * 3)
         inside = picture_transform(size[::-1], whole, size)
         points = decode_keypoints(head, extra, places, inside)
-        values = head.kpt_shape[1] if head.kpt_shape else 3
+        values = head.kpt_shape[1] if isinstance(head, Yolov8) and head.kpt_shape else 3
         extra = points[..., :values].reshape(len(extra), -1)
     boxes, scores = place_boxes(head, places, layout), place_scores(head, places.values, layout)
-    return DecodedPlaces(boxes, scores, extra)
+    return DecodedPlaces(head, boxes, scores, extra)
 
 
 def _compare(decoded: DecodedPlaces, own: Floats) -> Difference | None:
@@ -145,6 +149,9 @@ def _compare(decoded: DecodedPlaces, own: Floats) -> Difference | None:
     count = len(decoded.boxes)
     channels = 4 + decoded.scores.shape[1] + decoded.extra.shape[1]
     table = np.asarray(own, np.float64)
+    if isinstance(decoded.head, Yolov5) and table.shape[1] == channels + 1:
+        # Scores stand as the object's, and those of the classes: their products count.
+        table = np.concatenate([table[:, :4], table[:, 4:5] * table[:, 5:]], axis=1)
     if table.shape in {(channels, count), (count, channels)}:
         rows = table.T if table.shape == (channels, count) else table
         return _compare_places(decoded, rows)

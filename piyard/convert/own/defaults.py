@@ -176,6 +176,7 @@ OPENMMLAB_LEVELS: PreprocessKeys = {
 HEAD_DEFAULTS: dict[str, PreprocessKeys] = {
     "": IMAGENET_LEVELS,
     "yolov8": {"fit": "letterbox", "order": "rgb", **UNIT_LEVELS},
+    "yolov5": {"fit": "letterbox", "order": "rgb", **UNIT_LEVELS},
     "yolox": {"fit": "letterbox", "place": "topleft", "order": "bgr", **PLAIN_LEVELS},
     "nanodet": {"fit": "stretch", **OPENMMLAB_LEVELS},
     "rtmdet": {"fit": "letterbox", "place": "topleft", **OPENMMLAB_LEVELS},

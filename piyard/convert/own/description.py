@@ -11,6 +11,7 @@ import msgspec
 
 from piyard.convert.analysis import choose_output, layer_output_kind, list_outputs, output_kind
 from piyard.convert.ncnn_net import load_net_files, output_blobs, run_net
+from piyard.convert.own.anchors import FIRST_ANCHOR, read_anchors
 from piyard.convert.own.cutting import HeadMaps, find_head_maps, view_graph
 from piyard.convert.own.decoding import settle_head
 from piyard.convert.own.defaults import (
@@ -155,6 +156,9 @@ def _require_activation_fits(name: str, ends: OutputKind, activation: str) -> No
         )
 
 
+ANCHORED = "yolov5"
+"""The head whose anchors are read from the file."""
+DEFAULT_MAPS = 3
 OWN_LICENCE = "the user's own"
 MAIN_PART = ""
 """The part that a model's own network is."""
@@ -217,6 +221,9 @@ def describe_model(
     maps = HeadMaps() if options.cut else find_head_maps(net_file, model)
     keys |= _map_keys(keys, model, maps)
     note = ends.ending
+    if head == ANCHORED and "anchors" not in head_keys:
+        anchors = read_anchors(net_file, model, maps, name_lists["labels"].count)
+        keys["head"] = {**keys["head"], "anchors": anchors}
     if maps.cut:
         settled = settle_head(net_file, _validate_model(options.name, keys), maps.cut)
         keys["head"] = {**keys["head"], **settled.keys}
@@ -233,6 +240,9 @@ def _head_keys(
 ) -> dict[str, object]:
     if not head:
         return {}
+    if head == ANCHORED and "anchors" not in further:
+        maps = len(strides) or DEFAULT_MAPS
+        further = {**further, "anchors": [FIRST_ANCHOR] * maps}
     return {"kind": head} | ({"strides": strides} if strides else {}) | dict(further)
 
 

@@ -77,6 +77,8 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     """What its head differs in from the usual one."""
     keypoints: list[str] = []
     """Their names."""
+    refusal: str = ""
+    """Why no net of ncnn can compute the network, where its kind is known for that."""
     notes: Notes = {}
     """Other notes that may state how a picture is prepared."""
     source: str = "the file"
@@ -177,7 +179,24 @@ def _checkpoint_metadata(notes: Notes) -> Metadata:
 def _graph_metadata(graph: OnnxGraph) -> Metadata:
     notes = {prop.key: prop.value for prop in graph.metadata_props}
     parsed = {key: parse_literal(notes.get(key, "")) for key in LITERAL_KEYS}
-    return _exporter_metadata({**notes, **parsed}, _graph_size(graph))
+    stated = _exporter_metadata({**notes, **parsed}, _graph_size(graph))
+    return _anchored_metadata(graph, stated) if is_yolov5(notes) else stated
+
+
+def is_yolov5(notes: Notes) -> bool:
+    """Whether they are those that YOLOv5's own exporter writes: two, and no author."""
+    return {"stride", "names"} <= notes.keys() and "author" not in notes
+
+
+def _anchored_metadata(graph: OnnxGraph, stated: Metadata) -> Metadata:
+    """Of YOLOv5, whose detectors have box, object and classes a row."""
+    shapes = [
+        [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in graph.graph.output
+    ]
+    rows = [shape for shape in shapes if len(shape) == 3 and shape[2] == 5 + len(stated.names)]
+    if not rows or not stated.names:
+        return stated
+    return msgspec.structs.replace(stated, task="detect", head="yolov5", author=AUTHOR, notes={})
 
 
 def _read_pair_notes(file: Path) -> Notes:
@@ -214,7 +233,17 @@ def _exporter_metadata(notes: Notes, size: str) -> Metadata:
         author=AUTHOR,
         head_keys=_head_keys(notes, task),
         keypoints=_keypoint_names(notes),
+        refusal=_refusal(notes),
     )
+
+
+RTDETR_HEAD, RTDETR = "RTDETRDecoder", "rtdetr"
+
+
+def _refusal(notes: Notes) -> str:
+    if notes.get("head") != RTDETR_HEAD and RTDETR not in str(notes.get("description")).lower():
+        return ""
+    return "it is an RT-DETR: its decoder picks queries by TopK and Gather, and ncnn has neither"
 
 
 LITERAL_KEYS = ("names", "imgsz", "kpt_shape", "kpt_names", "end2end")

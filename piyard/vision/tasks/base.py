@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import msgspec
 
 from piyard.core.text import format_count
-from piyard.vision.dense_head import ChannelLayout, channel_layout
+from piyard.vision.dense_head import ChannelLayout, channel_layout, split_anchors
 from piyard.vision.overlap import Agreement, compare_objects
 from piyard.vision.pictures import read_picture
 from piyard.vision.predictions import ClassScore, DecodedObject, Frame, PredictedObject, encode_mask
@@ -186,8 +186,8 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     def channel_layout(self, head: DenseHead, outputs: Sequence[Floats]) -> ChannelLayout:
         """The layout of a network's outputs; raises ``WrongInput`` where they are too few."""
-        maps = self.head_maps(outputs)
-        channels = sum(len(blob) for blob in maps) // len(head.strides)
+        maps, strides = split_anchors(head, self.head_maps(outputs))
+        channels = sum(len(blob) for blob in maps) // len(strides)
         extra = self.extra_channels(head, outputs, channels)
         return channel_layout(head, outputs, channels, extra)
 

@@ -66,7 +66,7 @@ class Detect(TaskSpec, frozen=True, kw_only=True):
         """
         if not isinstance(head, DenseHead):
             return []
-        table = read_places(self.head_maps(outputs), head.strides, size)
+        table = read_places(head, self.head_maps(outputs), size)
         layout = self.channel_layout(head, outputs)
         selected = _map_to_picture(_select_places(head, table, layout), transform)
         extra = selected.places.values[:, layout.extra]

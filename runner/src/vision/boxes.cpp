@@ -8,6 +8,8 @@
 namespace nnrun {
 namespace {
 
+double sigmoid(double logit) { return 1 / (1 + std::exp(-logit)); }
+
 double area(const Corners& box) { return std::max(box[2] - box[0], 0.0) * std::max(box[3] - box[1], 0.0); }
 
 }  // namespace
@@ -92,6 +94,15 @@ Corners yolox(const Corners& values, const Place& place) {
     return around(middle, {half_width, half_height, half_width, half_height});
 }
 
+Corners anchored(const Corners& values, const Place& place, const Level& level) {
+    const auto share = [](double value) { return 2 * sigmoid(value); };
+    const Point at = corner(place);
+    const Point middle{at.x + (share(values[0]) - 0.5) * place.stride, at.y + (share(values[1]) - 0.5) * place.stride};
+    const double width = share(values[2]) * share(values[2]) * level.anchor_width;
+    const double height = share(values[3]) * share(values[3]) * level.anchor_height;
+    return around(middle, {width / 2, height / 2, width / 2, height / 2});
+}
+
 // torchvision's anchors are centred on corners of places, not on their middles.
 Corners fcos(const Corners& values, const Place& place) {
     Corners sides = values;
@@ -104,6 +115,7 @@ Corners fcos(const Corners& values, const Place& place) {
 Corners box_at(const HeadPlan& head, const Maps& maps, const Place& place) {
     if (head.kind == "yolov8" || head.kind == "nanodet") return distributed(maps, place, head.bins);
     if (head.kind == "yolox") return yolox(values(maps, place), place);
+    if (head.kind == "yolov5") return anchored(values(maps, place), place, maps.levels()[static_cast<std::size_t>(place.level)]);
     if (head.kind == "rtmdet") return around(corner(place), values(maps, place));
     return fcos(values(maps, place), place);
 }
@@ -113,8 +125,6 @@ namespace {
 // Places scanned together: a few vectors of the best logit so far.
 constexpr int block = 32;
 using Block = std::array<float, block>;
-
-double sigmoid(double logit) { return 1 / (1 + std::exp(-logit)); }
 
 // Below every logit whose sigmoid is `score` or more: whatever is above it is computed exactly.
 float safe_logit(double score) {

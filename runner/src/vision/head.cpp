@@ -7,7 +7,17 @@
 
 namespace nnrun {
 
-const std::vector<std::string> dense_kinds{"yolov8", "yolox", "nanodet", "rtmdet", "fcos"};
+const std::vector<std::string> dense_kinds{"yolov8", "yolov5", "yolox", "nanodet", "rtmdet", "fcos"};
+
+namespace {
+
+std::string numbers(const std::vector<double>& items) {
+    std::vector<std::string> each;
+    for (const double item : items) each.push_back(json::number(item));
+    return "[" + join(each, ",") + "]";
+}
+
+}  // namespace
 
 json::Object HeadPlan::json() const {
     json::Object object;
@@ -16,6 +26,7 @@ json::Object HeadPlan::json() const {
     if (!dense()) return object;
     object.raw("strides", json::integers(strides));
     if (kind == "yolov8" || kind == "nanodet") object.integer("bins", bins);
+    if (!anchors.empty()) object.raw("anchors", numbers(anchors));
     if (end_to_end) object.boolean("end_to_end", true);
     if (!keypoints.empty()) object.raw("kpt_shape", json::integers(keypoints)).text("kpt_grid", keypoint_grid);
     return object.number("score", score).number("nms", nms).integer("most", max_objects);
@@ -23,9 +34,10 @@ json::Object HeadPlan::json() const {
 
 std::vector<Flag> head_flags(bool required) {
     return {
-        {"--head", "KIND", "what the outputs mean: yolov8, yolox, nanodet, rtmdet, fcos, simcc or heatmap", required},
+        {"--head", "KIND", "what the outputs mean: yolov8, yolov5, yolox, nanodet, rtmdet, fcos, simcc or heatmap", required},
         {"--strides", "N,N,...", "input pixels between two places of a map, map by map; default 8,16,32"},
         {"--bins", "N", "of a side's distribution, 1 of none; default 16 for yolov8, 8 for nanodet"},
+        {"--anchors", "W,H,...", "yolov5: width and height of each anchor, map by map"},
         {"--end-to-end", "", "yolov8: each object is told once, so that nothing is suppressed"},
         {"--keypoints", "NxV", "yolov8: keypoints and values of each, 2 or 3; default three a keypoint, of one class"},
         {"--keypoint-grid", "KIND", "yolov8: doubled, or centred as YOLO26's are; default doubled"},
@@ -47,6 +59,17 @@ void read_yolov8(const Args& args, HeadPlan& plan) {
         args.reject(args.name("--keypoints") + " takes 2 or 3 values a keypoint, not '" + args.text("--keypoints") + "'");
 }
 
+void read_yolov5(const Args& args, HeadPlan& plan) {
+    for (const std::string& part : split(args.text("--anchors"), ',')) {
+        const auto side = parse_number(part);
+        if (!side || !(*side > 0)) args.reject(args.name("--anchors") + " takes widths and heights above 0, not '" + part + "'");
+        plan.anchors.push_back(*side);
+    }
+    if (plan.anchors.empty() || plan.anchors.size() % (2 * plan.strides.size()) != 0)
+        args.reject(args.name("--anchors") + " needs two sides of as many anchors for each of " + std::to_string(plan.strides.size()) +
+                    " strides");
+}
+
 }  // namespace
 
 HeadPlan read_head(const Args& args, Task task, const std::vector<std::string>& kinds) {
@@ -60,6 +83,7 @@ HeadPlan read_head(const Args& args, Task task, const std::vector<std::string>& 
     plan.max_objects = args.integer("--most", 1, 100000, 300);
     plan.split = args.number("--split", 0.001, 16, 2);
     if (plan.kind == "yolov8") read_yolov8(args, plan);
+    if (plan.kind == "yolov5") read_yolov5(args, plan);
     return plan;
 }
 
@@ -95,7 +119,7 @@ Layout layout_of(const HeadPlan& head, int channels, int extra) {
     const int sides = 4 * head.bins;
     const Range last{own, channels};
     if (head.kind == "yolov8") return {{0, sides}, {sides, own}, {}, last};
-    if (head.kind == "yolox") return {{0, 4}, {5, own}, {4, 5}, last};
+    if (head.kind == "yolox" || head.kind == "yolov5") return {{0, 4}, {5, own}, {4, 5}, last};
     if (head.kind == "nanodet") return {{own - sides, own}, {0, own - sides}, {}, last};
     if (head.kind == "rtmdet") return {{own - 4, own}, {0, own - 4}, {}, last};
     return {{own - 5, own - 1}, {0, own - 5}, {own - 1, own}, last};
@@ -114,32 +138,43 @@ Level level_of(int stride, const Shape& input, int first) {
 
 Maps::Maps(const HeadPlan& head, const Shape& input, const std::vector<Shape>& outputs) : shapes_(outputs) {
     const std::size_t maps = outputs.size() - std::min(outputs.size(), head.globals());
-    blobs_per_level_ = maps / head.strides.size();
+    blobs_per_map_ = maps / head.strides.size();
+    anchors_per_map_ = head.anchors_per_map();
     if (maps == 0 || maps % head.strides.size() != 0)
         refuse(head, outputs,
                "one output or more for each of " + std::to_string(head.strides.size()) + " strides" +
                    (head.globals() > 0 ? " and one of prototypes" : ""));
     if (head.task == Task::segment && outputs.back().size() != 3)
         refuse(head, outputs, "prototypes of coefficients,rows,columns at the end");
-    for (std::size_t i = 0; i < head.strides.size(); ++i) add_level(head, input, i);
+    for (std::size_t i = 0; i < head.strides.size(); ++i) add_levels(head, input, i);
     assign_channels(head);
 }
 
-void Maps::add_level(const HeadPlan& head, const Shape& input, std::size_t index) {
-    const Level level = level_of(head.strides[index], input, index == 0 ? 0 : levels_.back().first + levels_.back().places());
-    for (std::size_t i = index * blobs_per_level_; i < (index + 1) * blobs_per_level_; ++i)
-        if (shapes_[i].size() != 3 || shapes_[i][1] != level.rows || shapes_[i][2] != level.columns)
-            refuse(head, shapes_,
-                   "maps of " + std::to_string(level.rows) + "x" + std::to_string(level.columns) + " at stride " +
-                       std::to_string(level.stride) + " of an input of " + format_shape(input));
-    levels_.push_back(level);
+void Maps::add_levels(const HeadPlan& head, const Shape& input, std::size_t index) {
+    for (std::size_t anchor = 0; anchor < anchors_per_map_; ++anchor) {
+        Level level = level_of(head.strides[index], input, levels_.empty() ? 0 : levels_.back().first + levels_.back().places());
+        for (std::size_t i = index * blobs_per_map_; i < (index + 1) * blobs_per_map_; ++i)
+            if (shapes_[i].size() != 3 || shapes_[i][1] != level.rows || shapes_[i][2] != level.columns)
+                refuse(head, shapes_,
+                       "maps of " + std::to_string(level.rows) + "x" + std::to_string(level.columns) + " at stride " +
+                           std::to_string(level.stride) + " of an input of " + format_shape(input));
+        if (!head.anchors.empty()) {
+            const std::size_t at = 2 * (index * anchors_per_map_ + anchor);
+            level.anchor_width = head.anchors[at];
+            level.anchor_height = head.anchors[at + 1];
+        }
+        levels_.push_back(level);
+    }
 }
 
 void Maps::assign_channels(const HeadPlan& head) {
-    channels_ = channels_of(shapes_, 0, blobs_per_level_);
-    for (std::size_t i = 0; i < levels_.size(); ++i)
-        if (channels_of(shapes_, i * blobs_per_level_, blobs_per_level_) != channels_)
+    const int together = channels_of(shapes_, 0, blobs_per_map_);
+    for (std::size_t i = 0; i < head.strides.size(); ++i)
+        if (channels_of(shapes_, i * blobs_per_map_, blobs_per_map_) != together)
             refuse(head, shapes_, "the same number of channels at each stride");
+    const int anchors = static_cast<int>(anchors_per_map_);
+    if (together % anchors != 0) refuse(head, shapes_, "as many groups of channels as there are anchors, " + std::to_string(anchors));
+    channels_ = together / anchors;
     layout_ = layout_of(head, channels_, extra_channels(head, channels_, shapes_));
     if (layout_.classes.size() < 1 || layout_.classes.begin < 0) refuse(head, shapes_, "more channels, as no class is left");
     if (head.task == Task::pose && (layout_.extra.size() == 0 || layout_.extra.size() % head.keypoint_values() != 0))
@@ -152,10 +187,12 @@ void Maps::bind(const std::vector<ncnn::Mat>& outputs) {
         if (shape_of(outputs[i]) != shapes_[i])
             throw Failure(Exit::input, "output " + std::to_string(i) + " has the shape " + format_shape(shape_of(outputs[i])) + ", not " +
                                            format_shape(shapes_[i]));
-    for (std::size_t i = 0; i < levels_.size(); ++i) {
-        auto plane = levels_[i].planes.begin();
-        for (std::size_t blob = i * blobs_per_level_; blob < (i + 1) * blobs_per_level_; ++blob)
-            for (int channel = 0; channel < outputs[blob].c; ++channel) *plane++ = outputs[blob].channel(channel);
+    const auto channels = static_cast<std::size_t>(channels_);
+    for (std::size_t map = 0; map < levels_.size() / anchors_per_map_; ++map) {
+        std::size_t plane = 0;  // of all anchors of the map
+        for (std::size_t blob = map * blobs_per_map_; blob < (map + 1) * blobs_per_map_; ++blob)
+            for (int channel = 0; channel < outputs[blob].c; ++channel, ++plane)
+                levels_[map * anchors_per_map_ + plane / channels].planes[plane % channels] = outputs[blob].channel(channel);
     }
 }
 

@@ -15,7 +15,7 @@ enum class Task { detect, segment, pose };
 
 // What a net's outputs mean (piyard/vision/schema.py says it in full).
 struct HeadPlan {
-    std::string kind;  // yolov8, yolox, nanodet, rtmdet or fcos; for keypoints simcc or heatmap
+    std::string kind;  // yolov8, yolov5, yolox, nanodet, rtmdet or fcos; for keypoints simcc or heatmap
     Task task = Task::detect;
     std::vector<int> strides{8, 16, 32};
     int bins = 16;
@@ -29,6 +29,8 @@ struct HeadPlan {
 
     bool dense() const { return kind != "simcc" && kind != "heatmap"; }
     bool every_class() const { return kind == "fcos" || end_to_end; }
+    std::vector<double> anchors;  // yolov5: width and height of each, map by map
+    std::size_t anchors_per_map() const { return anchors.empty() ? 1 : anchors.size() / 2 / strides.size(); }
     int keypoint_values() const { return keypoints.empty() ? 3 : keypoints[1]; }
     json::Object json() const;
     // Outputs at the end that belong to no level.
@@ -57,7 +59,7 @@ struct Layout {
     Range extra;   // mask coefficients or keypoints
 };
 
-// A place of a dense head's maps.
+// A place of a dense head's maps; where there are anchors, each of them has a level of its own.
 struct Place {
     int index = 0;  // over all levels, row by row
     int level = 0;
@@ -72,6 +74,8 @@ struct Level {
     int columns = 0;
     int first = 0;                     // index of its first place
     std::vector<const float*> planes;  // one a channel
+    double anchor_width = 0;
+    double anchor_height = 0;
 
     int places() const { return rows * columns; }
 };
@@ -96,14 +100,15 @@ public:
     }
 
 private:
-    void add_level(const HeadPlan& head, const Shape& input, std::size_t index);
+    void add_levels(const HeadPlan& head, const Shape& input, std::size_t index);
     void assign_channels(const HeadPlan& head);
 
     std::vector<Shape> shapes_;  // of the outputs
     std::vector<Level> levels_;
     int channels_ = 0;
     Layout layout_;
-    std::size_t blobs_per_level_ = 0;  // blobs of a level
+    std::size_t blobs_per_map_ = 0;
+    std::size_t anchors_per_map_ = 1;
 };
 
 }  // namespace nnrun

@@ -169,7 +169,8 @@ constexpr int reads = 16;
 
 void blend(const std::uint32_t* upper, const std::uint32_t* lower, std::uint32_t weight, std::size_t count, std::uint8_t* to) {
     const std::uint32_t rest = unit - weight;
-    for (std::size_t i = 0; i < count; ++i) to[i] = static_cast<std::uint8_t>((upper[i] * rest + lower[i] * weight + (1u << 21)) >> 22);
+    for (std::size_t i = 0; i < count; ++i)
+        to[i] = static_cast<std::uint8_t>((((rest * (upper[i] >> 4)) >> 16) + ((weight * (lower[i] >> 4)) >> 16) + 2) >> 2);
 }
 
 }  // namespace
@@ -180,9 +181,9 @@ void RegionSampler::Samples::spread(double start, double length, int count, int 
     weight.resize(static_cast<std::size_t>(count));
     const double step = length / count;
     for (int i = 0; i < count; ++i) {
-        const double at = start + (i + 0.5) * step - 0.5;
-        const double floor = std::floor(at);
-        first[static_cast<std::size_t>(i)] = static_cast<int>(std::clamp(floor, -2.0, limit + 1.0));
+        const auto at = static_cast<float>(start + (i + 0.5) * step - 0.5);
+        const float floor = std::floor(at);
+        first[static_cast<std::size_t>(i)] = static_cast<int>(std::clamp(static_cast<double>(floor), -2.0, limit + 1.0));
         weight[static_cast<std::size_t>(i)] = static_cast<std::uint16_t>(std::nearbyint((at - floor) * unit));
     }
 }

@@ -24,7 +24,7 @@ struct Region {
 };
 
 // Resampling "linear": four pixels a sample, in integers, so that the desktop's reference gets
-// the same bits. Positions are OpenCV's INTER_LINEAR ones, fractions have 11 bits.
+// the same bits: those of OpenCV's INTER_LINEAR. Positions are floats, fractions have 11 bits.
 class RegionSampler {
 public:
     // To sample `region` of `image` as so many rows and columns. Outside the picture there is

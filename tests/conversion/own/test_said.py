@@ -17,7 +17,7 @@ from piyard.convert.own.metadata import (
     parse_literal,
     read_metadata,
 )
-from piyard.core.errors import ConversionFailed
+from piyard.core.errors import ConversionFailed, WrongInput
 from piyard.models.definition import label_list_path
 
 ULTRALYTICS = {
@@ -88,6 +88,12 @@ def test_keypoints_of_yolo26_count_from_the_centre(graph):
         graph(**{**ULTRALYTICS, "task": "pose", "kpt_shape": "[17, 3]", "head": "Pose26"}), "onnx"
     )
     assert told.head_keys == {"kpt_shape": [17, 3], "kpt_grid": "centred"}
+
+
+def test_a_network_that_ncnn_cannot_compute_is_refused_by_name(graph, tmp_path):
+    file = graph(**{**ULTRALYTICS, "task": "detect", "head": "RTDETRDecoder"})
+    with pytest.raises(WrongInput, match=r"RT-DETR: .* TopK and Gather"):
+        plan_addition(OwnModelOptions(file=file, name="mine"))
 
 
 @pytest.mark.parametrize("shape", ["", "[4]", "[0, 3]", "[4, 5]", "['4', 3]", "4", "[True, 2]"])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from piyard.core.errors import WrongInput
 from piyard.vision.preprocess import picture_transform
-from piyard.vision.schema import DenseHead, Fcos, Letterbox, Nanodet, Rtmdet, Yolov8, Yolox
+from piyard.vision.schema import DenseHead, Fcos, Letterbox, Nanodet, Rtmdet, Yolov5, Yolov8, Yolox
 from piyard.vision.tasks import find_task
 from piyard.vision.tasks.detect import DETECT
 from piyard.vision.tasks.pose import POSE
@@ -309,6 +309,43 @@ def test_keypoints_are_those_of_the_place(seed):
         assert told.class_ == 0
         assert told.keypoints is not None
         assert np.allclose(told.keypoints, wanted[round(told.score, 12)])
+
+
+ANCHORS = (((10.0, 14.0), (24.0, 6.0)), ((30.0, 61.0), (62.0, 45.0)))
+
+
+def test_each_anchor_tells_a_box_of_its_own():
+    head = Yolov5(strides=STRIDES, score=0.4, anchors=ANCHORS)
+    outputs = empty(2 * (5 + CLASSES))
+    outputs[0][5 + CLASSES :, 1, 2] = [0, 0, 0, 0, 9, -9, 9, -9]
+    outputs[1][: 5 + CLASSES, 0, 1] = [math.log(3), 0, 0, math.log(3), 0, 9, -9, -9]
+    first, second = DETECT.decode(head, outputs, SIZE, placing((48, 32)))
+    assert (first.class_, second.class_) == (1, 0)
+    assert first.box == pytest.approx((20 - 12, 12 - 3, 20 + 12, 12 + 3))
+    assert first.score == pytest.approx(sigmoid(9) ** 2)
+    high = 61 * 1.5**2 / 2
+    middle = (2 * 0.75 - 0.5 + 1) * 16
+    assert second.box == pytest.approx((middle - 15, 0, middle + 15, min(32, 8 + high)))
+    assert second.score == pytest.approx(sigmoid(0) * sigmoid(9))
+
+
+@pytest.mark.parametrize(
+    ("anchors", "why"),
+    [
+        (ANCHORS[:1], "as many `strides`|`strides`"),
+        ((ANCHORS[0], ANCHORS[1][:1]), "not as many for each map"),
+        (((), ()), "`strides`"),
+    ],
+)
+def test_anchors_that_do_not_fit_the_maps(anchors, why):
+    with pytest.raises(ValueError, match=why):
+        Yolov5(strides=STRIDES, anchors=anchors)
+
+
+def test_channels_that_are_not_as_many_for_each_anchor():
+    head = Yolov5(strides=STRIDES, anchors=ANCHORS)
+    with pytest.raises(WrongInput, match="2 anchors need as many groups"):
+        DETECT.decode(head, empty(17), SIZE, placing())
 
 
 def empty(channels):

@@ -22,9 +22,9 @@ def noise(width, height, seed=0):
 
 def along(start, length, count, target):
     """Index and weight of the second pixel."""
-    at = start + (target + 0.5) * (length / count) - 0.5
+    at = np.float32(start + (target + 0.5) * (length / count) - 0.5)
     first = math.floor(at)
-    return first, round((at - first) * 2048)
+    return first, round(float(at - np.float32(first)) * 2048)
 
 
 def level(picture, x, y, channel, border):
@@ -40,14 +40,13 @@ def slowly(picture, region, size, border=None):
     for row, column, channel in np.ndindex(*made.shape):
         x, fx = along(region[0], region[2], size[1], column)
         y, fy = along(region[1], region[3], size[0], row)
-        total = sum(
-            level(picture, x + dx, y + dy, channel, border)
-            * (fx if dx else 2048 - fx)
-            * (fy if dy else 2048 - fy)
-            for dx in (0, 1)
+        sums = [
+            level(picture, x, y + dy, channel, border) * (2048 - fx)
+            + level(picture, x + 1, y + dy, channel, border) * fx
             for dy in (0, 1)
-        )
-        made[row, column, channel] = (total + 2**21) >> 22
+        ]
+        shares = [(2048 - fy) * (sums[0] >> 4) >> 16, fy * (sums[1] >> 4) >> 16]
+        made[row, column, channel] = (sum(shares) + 2) >> 2
     return made
 
 
@@ -57,6 +56,19 @@ def test_a_whole_picture_is_as_defined(width, height, columns, rows):
     picture, region = noise(width, height), (0.0, 0.0, float(width), float(height))
     size = rows, columns
     assert np.array_equal(resample_region(picture, region, size), slowly(picture, region, size))
+
+
+def test_a_picture_is_resized_as_by_opencv():
+    """What cv2.resize(…, (7, 5), interpolation=cv2.INTER_LINEAR) of OpenCV 4.11 makes."""
+    levels = [[0, 255, 17, 90], [33, 8, 200, 251], [128, 64, 5, 77]]
+    picture = np.repeat(np.asarray(levels, np.uint8)[..., None], 3, axis=2)
+    assert resample_region(picture, (0, 0, 4, 3), (5, 7))[..., 1].tolist() == [
+        [0, 91, 237, 136, 22, 64, 90],
+        [13, 64, 146, 123, 95, 131, 154],
+        [33, 24, 10, 104, 204, 233, 251],
+        [90, 73, 45, 62, 87, 124, 146],
+        [128, 105, 68, 34, 10, 51, 77],
+    ]
 
 
 @settings(deadline=None)

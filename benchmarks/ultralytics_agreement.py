@@ -1,0 +1,201 @@
+r"""How alike what piyard and Ultralytics' own ``predict`` see is, with the same weights.
+
+    .venv/bin/python -m benchmarks.ultralytics_agreement PICTURES --python ~/venv/bin/python \
+        yolo26_n=yolo26n.pt yolo11_n_pose=yolo11n-pose.onnx
+
+Each MODEL=FILE is a model of models/ and the file that Ultralytics loads for it. piyard's side is
+the converted net, computed by ncnn here in fp32. Ultralytics runs under ``--python`` in a process
+of its own, at the model's size and with its thresholds. Of an object that only one of both tells
+the score counts: a bar's width above the threshold it may be lost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from piyard.convert.converter import convert_model
+from piyard.convert.ncnn_net import net_function
+from piyard.core.tables import FORMATS, render_table
+from piyard.models.definition import Model, load_model
+from piyard.models.networks import inference
+from piyard.vision.overlap import box_iou, mask_iou, match_objects
+from piyard.vision.pictures import list_pictures, read_picture
+from piyard.vision.predictions import DecodedObject, Rle, decode_mask
+from piyard.vision.preprocess import picture_transform, prepare_picture
+from piyard.vision.schema import Dense, Yolov8
+from piyard.vision.tasks.classify import class_scores, resolve_activation
+
+if TYPE_CHECKING:
+    from piyard.vision.tasks.base import Compute
+
+CHILD = Path(__file__).with_name("ultralytics_predict.py")
+COLUMNS = (
+    *("Model", "Task", "Pictures", "Objects", "Matched", "Lowest IoU", "Scores within"),
+    *("Keypoints within px", "Lowest mask IoU", "Alone"),
+)
+SURE = 0.5
+"""Keypoints with a lower score are nowhere in particular."""
+
+
+class Agreement(msgspec.Struct, kw_only=True):
+    """The worst of a model's pictures."""
+
+    pictures: int = 0
+    objects: int = 0
+    matched: int = 0
+    iou: float = 1.0
+    score: float = 0.0
+    keypoint: float | None = None
+    mask: float | None = None
+    alone: float = 0.0
+    """The highest score of an object that only one of both told."""
+
+    def cells(self) -> list[str]:
+        """Of the table."""
+        return [
+            *(str(self.pictures), str(self.objects), str(self.matched)),
+            *(f"{self.iou:.4f}", f"{self.score:.4f}"),
+            "" if self.keypoint is None else f"{self.keypoint:.2f}",
+            "" if self.mask is None else f"{self.mask:.4f}",
+            f"{self.alone:.3f}" if self.alone else "none",
+        ]
+
+
+def main() -> int:
+    """Print the table."""
+    asked = _arguments()
+    pictures = list_pictures(asked.pictures).pictures[: asked.count]
+    rows = []
+    for pair in asked.models:
+        name, _, file = pair.partition("=")
+        model = load_model(name)
+        agreement = _compare_model(model, Path(file), pictures, asked)
+        rows.append([name, model.task, *agreement.cells()])
+        print(render_table(COLUMNS, rows[-1:], "csv"), file=sys.stderr)
+    print(render_table(COLUMNS, rows, asked.format))
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("pictures", type=Path)
+    parser.add_argument("models", nargs="+", metavar="MODEL=FILE")
+    parser.add_argument("--python", default=sys.executable, help="one that has ultralytics")
+    parser.add_argument("--first", default="", help="a module that it imports before torchvision")
+    parser.add_argument("--count", type=int, default=20)
+    parser.add_argument("--score", type=float, help="instead of the model's own threshold")
+    parser.add_argument("--format", default="github", choices=FORMATS)
+    return parser.parse_args()
+
+
+def _compare_model(
+    model: Model, file: Path, pictures: Sequence[Path], asked: argparse.Namespace
+) -> Agreement:
+    if isinstance(model.head, Dense) and asked.score is not None:
+        head = msgspec.structs.replace(model.head, score=asked.score)
+        model = msgspec.structs.replace(model, head=head)
+    worst = Agreement()
+    with inference():
+        compute = net_function(convert_model(load_model(model.name)).folder)
+        for path, theirs in zip(pictures, _predict(model, file, pictures, asked), strict=True):
+            _add_picture(worst, model, compute, path, theirs)
+    return worst
+
+
+def _predict(
+    model: Model, file: Path, pictures: Sequence[Path], asked: argparse.Namespace
+) -> Iterator[dict[str, Any]]:
+    """What Ultralytics sees in each picture."""
+    options: dict[str, Any] = {"first": asked.first, "end2end": False}
+    if isinstance(model.head, Dense):
+        head = model.head
+        options |= {"conf": head.score, "iou": head.nms, "max_det": head.most}
+        options["end2end"] = isinstance(head, Yolov8) and head.end_to_end
+    size = [str(side) for side in model.input[1:]]
+    words = [asked.python, str(CHILD), str(file), model.task, *size, json.dumps(options)]
+    done = subprocess.run(
+        [*words, *map(str, pictures)], capture_output=True, text=True, check=False
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    if len(lines) != len(pictures):
+        raise SystemExit(f"{file.name}: {done.stderr[-2000:]}")
+    return map(json.loads, lines)
+
+
+def _add_picture(
+    worst: Agreement, model: Model, compute: Compute, path: Path, theirs: dict[str, Any]
+) -> None:
+    picture = read_picture(path)
+    size = model.input[1:]
+    outputs = compute(prepare_picture(picture, model.preprocess, size))
+    worst.pictures += 1
+    if "probabilities" in theirs:
+        _add_classes(worst, model, outputs[0], np.asarray(theirs["probabilities"]))
+        return
+    transform = picture_transform(picture.size, model.preprocess, size)
+    ours = model.spec.decode(model.head, outputs, size, transform)
+    _add_objects(worst, ours, [_read_object(each) for each in theirs["objects"]])
+
+
+def _add_classes(worst: Agreement, model: Model, output: Any, theirs: Any) -> None:
+    total = float(output.sum())
+    ends = "probabilities" if output.min() >= 0 and abs(total - 1) < 1e-3 else "logits"
+    activation = resolve_activation(model.activation, ends, output.size)
+    ours = class_scores(output, activation, len(theirs))
+    worst.objects += 1
+    worst.matched += int(ours.argmax() == theirs.argmax())
+    worst.score = max(worst.score, float(np.abs(ours - theirs).max()))
+
+
+def _read_object(told: dict[str, Any]) -> DecodedObject:
+    points = told.get("keypoints")
+    mask = told.get("mask")
+    return DecodedObject(
+        class_=told["class"],
+        score=told["score"],
+        box=tuple(told["box"]),
+        keypoints=None if points is None else np.asarray(points, np.float64),
+        mask=None if mask is None else decode_mask(msgspec.convert(mask, Rle)),
+    )
+
+
+def _add_objects(
+    worst: Agreement, ours: Sequence[DecodedObject], theirs: Sequence[DecodedObject]
+) -> None:
+    pairs = match_objects(theirs, ours)
+    worst.objects += max(len(ours), len(theirs))
+    worst.matched += len(pairs)
+    told, found = {i for i, _ in pairs}, {j for _, j in pairs}
+    alone = [each.score for i, each in enumerate(theirs) if i not in told]
+    alone += [each.score for j, each in enumerate(ours) if j not in found]
+    worst.alone = max([worst.alone, *alone])
+    for i, j in pairs:
+        _add_pair(worst, theirs[i], ours[j])
+
+
+def _add_pair(worst: Agreement, theirs: DecodedObject, ours: DecodedObject) -> None:
+    boxes = [np.asarray([each.box], np.float64) for each in (theirs, ours)]
+    worst.iou = min(worst.iou, float(box_iou(*boxes)[0, 0]))
+    worst.score = max(worst.score, abs(theirs.score - ours.score))
+    if theirs.keypoints is not None and ours.keypoints is not None:
+        sure = ours.keypoints[:, 2] >= SURE
+        far = np.linalg.norm(theirs.keypoints[sure, :2] - ours.keypoints[sure, :2], axis=1)
+        worst.keypoint = max(worst.keypoint or 0.0, float(far.max(initial=0.0)))
+    if theirs.mask is not None and ours.mask is not None:
+        overlap = mask_iou(theirs.mask, ours.mask)
+        worst.mask = min(1.0 if worst.mask is None else worst.mask, overlap)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
