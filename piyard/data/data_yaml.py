@@ -3,6 +3,7 @@
 Published at docs.ultralytics.com/datasets: ``path``, ``train``, ``val`` and ``test`` (folders,
 lists of folders, or text files of pictures), ``names`` and, of poses, ``kpt_shape``. A relative
 path is seen from the yaml's folder and does not lead out of it. What ``download`` says is not run.
+In its place may be a list of names, as LabelImg, Label Studio and CVAT write it.
 """
 
 from __future__ import annotations
@@ -14,9 +15,13 @@ from typing import Any, NamedTuple
 
 from piyard.core.config import read_yaml
 from piyard.core.errors import WrongInput
+from piyard.core.labels import read_labels
 from piyard.core.parsing import read_text
+from piyard.data.splits import is_split
+from piyard.vision.pictures import list_subfolders
 
 SPLIT_KEYS = ("train", "val", "test", "minival")
+NAMES_FILES = ("classes.txt", "obj.names", "labels/classes.txt")
 
 
 class DataYaml(NamedTuple):
@@ -29,6 +34,32 @@ class DataYaml(NamedTuple):
     splits: Mapping[str, Sequence[str]]
     keypoints: tuple[int, int] | None
     """``kpt_shape``: points, and 2 or 3 numbers of each."""
+
+
+def describe_data(path: Path) -> DataYaml:
+    """By a data.yaml, else by a list of names and the folders. Raises ``WrongInput``."""
+    names = names_file(path)
+    if names and not yaml_files(path):
+        return _describe_folders(path, names)
+    return read_data_yaml(_find_yaml(path))
+
+
+def names_file(path: Path) -> Path | None:
+    """The list of names in a folder."""
+    return next((path / name for name in NAMES_FILES if (path / name).is_file()), None)
+
+
+def _describe_folders(path: Path, names: Path) -> DataYaml:
+    """The pictures are in images/, there by splits or not, or beside their labels."""
+    pictures = "images" if (path / "images").is_dir() else "."
+    folders = [each.name for each in list_subfolders(path / pictures) if is_split(each.name)]
+    return DataYaml(
+        file=names,
+        root=path,
+        names=read_labels(names),
+        splits={name: [f"{pictures}/{name}"] for name in folders} or {"": [pictures]},
+        keypoints=None,
+    )
 
 
 def read_data_yaml(file: Path) -> DataYaml:
@@ -66,7 +97,7 @@ def _is_data_yaml(file: Path) -> bool:
     return "names" in keys and bool(keys & set(SPLIT_KEYS))
 
 
-def find_yaml(path: Path) -> Path:
+def _find_yaml(path: Path) -> Path:
     if path.is_file():
         return path
     files = yaml_files(path)
@@ -80,7 +111,7 @@ def find_yaml(path: Path) -> Path:
         )
     raise WrongInput(
         f"{path} has no data.yaml, so what the classes are called is not known",
-        remedy="write one: val: images/val, and names: [the classes in their order]",
+        remedy="write one (val: images/val, names: [cat, dog]), or classes.txt with a name a line",
     )
 
 
@@ -130,7 +161,7 @@ def _keypoint_shape(file: Path, stated: Any) -> tuple[int, int] | None:
 def _root(file: Path, stated: Any) -> Path:
     """``path``; the yaml's own folder where that is what it is called."""
     here = file.parent
-    if stated in {None, ""}:
+    if stated is None or stated == "":
         return here
     if not isinstance(stated, str):
         raise WrongInput(f"{file}: `path` is not a folder", remedy="leave it out, or correct it")

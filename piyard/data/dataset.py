@@ -16,6 +16,16 @@ from piyard.vision.tasks.base import PictureSet, TruthKind
 OBJECT_KINDS = frozenset({"box", "outline", "keypoints", "corners"})
 """Those that are known of each object in a picture."""
 
+KIND_TEXTS: dict[TruthKind, str] = {
+    "class": "the class of each picture",
+    "box": "boxes of objects",
+    "outline": "outlines of objects",
+    "keypoints": "keypoints of objects",
+    "corners": "rotated boxes of objects",
+    "tracks": "tracks of objects in clips",
+    "track": "the track of one object in a clip",
+}
+
 Outline = Any
 """Polygons as lists of x, y, x, y …, or run lengths, as COCO's ``segmentation`` has them."""
 Quadrilateral = tuple[float, float, float, float, float, float, float, float]

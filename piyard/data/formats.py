@@ -9,7 +9,7 @@ import msgspec
 
 from piyard.core.errors import WrongInput, unknown_name
 from piyard.data.coco import is_coco, read_coco
-from piyard.data.dataset import DataSet
+from piyard.data.dataset import KIND_TEXTS, DataSet
 from piyard.data.imagenet import is_imagenet, read_imagenet
 from piyard.data.mot import is_mot, read_mot
 from piyard.data.otb import is_otb, read_otb
@@ -33,15 +33,6 @@ class DataFormat(msgspec.Struct, frozen=True, kw_only=True):
     """Whether other formats' folders look like it too."""
 
 
-KIND_TEXTS: dict[TruthKind, str] = {
-    "class": "the class of each picture",
-    "box": "boxes of objects",
-    "outline": "outlines of objects",
-    "keypoints": "keypoints of objects",
-    "corners": "rotated boxes of objects",
-    "tracks": "tracks of objects in clips",
-    "track": "the track of one object in a clip",
-}
 DATA_FORMATS: dict[str, DataFormat] = {
     "imagenet": DataFormat(
         layout="a folder a class, or labels.csv with file,index",

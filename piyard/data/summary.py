@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from piyard.core.tables import STYLES, Column, render_items, render_table
-from piyard.data.dataset import OBJECT_KINDS, DataSet, LeftOut
+from piyard.data.dataset import KIND_TEXTS, OBJECT_KINDS, DataSet, LeftOut
 from piyard.vision.pictures import printable_path, unreadable_pictures
 
 MOST_SHOWN = 5
@@ -23,6 +23,10 @@ class DataSummary(msgspec.Struct, frozen=True, kw_only=True):
     data: DataSet
     objects: Mapping[str, int]
     """Pictures, or objects in them, of each class; one entry where there are no classes."""
+    outlined: int
+    """Objects that have an outline beside their box."""
+    posed: int
+    """Objects with labelled keypoints."""
     ignored: int
     """Objects that are neither hits nor misses: crowds, difficult ones, distractors of a clip."""
     empty: int
@@ -43,30 +47,47 @@ class DataSummary(msgspec.Struct, frozen=True, kw_only=True):
         parts = (data.detail + data.repeated).split(", ")
         return [
             *(part.strip() for part in parts if part.strip()),
+            *([f"{self.outlined} with outlines"] if self.outlined else []),
+            *([f"{self.posed} with keypoints"] if self.posed else []),
             *([f"{self.empty} without an object"] if self.empty else []),
-            *([f"{self.ignored} ignored"] if self.ignored else []),
+            *([f"{self.ignored} that do not count"] if self.ignored else []),
         ]
 
 
 def summarise_data(data: DataSet) -> DataSummary:
     """Reads the truth of every picture and its header. Raises ``WrongInput`` for a broken line."""
     objects: Counter[str] = Counter()
-    empty = ignored = 0
+    traits: Counter[str] = Counter()
     damaged = unreadable_pictures(data.pictures)
     for _, truth in data.without(damaged):
-        each = _class_names(data, truth)
-        objects.update(each)
-        empty += not each
-        ignored += _count_ignored(data, truth)
+        names = _class_names(data, truth)
+        objects.update(names)
+        traits.update(_traits(data, truth), empty=not names)
     return DataSummary(
-        data=data, objects=objects, ignored=ignored, empty=empty, unreadable=list(damaged)
+        data=data,
+        objects=objects,
+        outlined=traits["outlined"],
+        posed=traits["posed"],
+        ignored=traits["ignored"],
+        empty=traits["empty"],
+        unreadable=list(damaged),
     )
 
 
-def _count_ignored(data: DataSet, truth: Any) -> int:
+def _traits(data: DataSet, truth: Any) -> dict[str, int]:
+    """How many of a picture's objects are ignored, or have more than what is asked of them."""
     if data.kind == "tracks":
-        return sum(not each.counts for each in truth)
-    return sum(each.crowd or each.difficult for each in truth) if data.kind in OBJECT_KINDS else 0
+        return {"ignored": sum(not each.counts for each in truth)}
+    if data.kind not in OBJECT_KINDS:
+        return {}
+    ignored = sum(each.crowd or each.difficult for each in truth)
+    if data.kind != "box":
+        return {"ignored": ignored}
+    return {
+        "ignored": ignored,
+        "outlined": sum(bool(each.outline) for each in truth),
+        "posed": sum(any(seen for *_, seen in each.keypoints or ()) for each in truth),
+    }
 
 
 def _class_names(data: DataSet, truth: Any) -> list[str]:
@@ -113,7 +134,12 @@ SUMMARY_COLUMNS: tuple[Column[DataSummary], ...] = (
         text=_splits_text,
     ),
     Column(key="splits", value=lambda each: list(each.data.splits)),
-    Column(key="truth", title="Truth", value=lambda each: each.data.kind),
+    Column(
+        key="truth",
+        title="Truth",
+        value=lambda each: each.data.kind,
+        text=lambda each: KIND_TEXTS[each.data.kind],
+    ),
     Column(key="pictures", title="Pictures", value=lambda each: len(each.data.pictures)),
     Column(key="objects", title="Objects", value=lambda each: sum(each.objects.values())),
     Column(

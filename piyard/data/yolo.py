@@ -14,10 +14,10 @@ from piyard.core.errors import WrongInput
 from piyard.core.parsing import read_text
 from piyard.data.data_yaml import (
     DataYaml,
+    describe_data,
     entry_path,
-    find_yaml,
+    names_file,
     path_within,
-    read_data_yaml,
     yaml_files,
 )
 from piyard.data.dataset import DataSet, Film, LeftOut, folder_name
@@ -41,16 +41,27 @@ class SplitPictures(NamedTuple):
 
 
 def is_yolo(path: Path) -> bool:
-    """Whether it is a data.yaml or has one, or has the folders images/ and labels/."""
+    """Whether it is a data.yaml or has one, or has images/ and labels/, or names and labels."""
     if path.is_file():
         return path.suffix in {".yaml", ".yml"}
-    return bool(yaml_files(path)) or all((path / name).is_dir() for name in (IMAGES, LABELS))
+    return (
+        bool(yaml_files(path))
+        or all((path / name).is_dir() for name in (IMAGES, LABELS))
+        or (path / "obj.names").is_file()
+        or (bool(names_file(path)) and _has_labels_beside(path))
+    )
+
+
+def _has_labels_beside(path: Path) -> bool:
+    pictures = list_pictures(path).pictures
+    return any(picture.with_suffix(".txt").is_file() for picture in pictures)
 
 
 def read_yolo(request: DataRequest) -> DataSet:
     """The pictures of one split with the objects in each. Raises ``WrongInput``."""
-    data = read_data_yaml(find_yaml(request.path))
-    split = choose_split(request.split, list(data.splits), data.file)
+    data = describe_data(request.path)
+    splits = [name for name in data.splits if name]
+    split = choose_split(request.split, splits, data.file)
     pictures = _split_pictures(data, split)
     files = {path: label_file(path, data.root) for path in pictures.there}
     labelled = {path: file for path, file in files.items() if file.is_file()}
@@ -65,7 +76,7 @@ def read_yolo(request: DataRequest) -> DataSet:
         name=folder_name(data.root),
         root=data.root,
         split=split,
-        splits=list(data.splits),
+        splits=splits,
         classes=data.names,
         films=[Film(pictures=list(files), truth=truth)],
         files=[data.file],
@@ -82,7 +93,7 @@ def _split_pictures(data: DataYaml, split: str) -> SplitPictures:
     if not there:
         example = f"for example {missing[0]}" if missing else ""
         raise WrongInput(
-            f"{data.file}: none of the pictures of `{split}` is there",
+            f"{data.file}: none of the pictures of `{split or 'images'}` is there",
             evidence=example,
             remedy="get them first: what `download` says is not run",
         )

@@ -243,11 +243,11 @@ class TestSummary:
             "Data set": "mine",
             "Format": "  voc",
             "Split": "   all",
-            "Truth": "   box",
+            "Truth": "   boxes of objects",
             "Pictures": "3",
             "Objects": " 2",
             "Classes": " 2 (cat 1, dog 1)",
-            "Notes": "   1 without an object; 1 ignored",
+            "Notes": "   1 without an object; 1 that do not count",
             "Left out": (
                 "1 file without an XML file (1 .jpg, for example JPEGImages/d.jpg); "
                 "1 file damaged (1 .jpg, for example JPEGImages/c.jpg)"

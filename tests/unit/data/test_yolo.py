@@ -11,6 +11,7 @@ from PIL import Image
 
 from piyard.core.errors import WrongInput
 from piyard.data.dataset import Annotation, DataSet
+from piyard.data.formats import open_data
 from piyard.data.request import DataRequest
 from piyard.data.yolo import label_file, read_yolo
 from tests.support.data_sets import write_pictures, yolo
@@ -151,6 +152,7 @@ class TestYaml:
             ("val: ../elsewhere\nnames: [cat, dog]\n", "leads out of"),
             ("path: ..\nval: images/val\nnames: [cat, dog]\n", "no folder within"),
             ("path: /no/such\nval: images/val\nnames: [cat, dog]\n", "not on this machine"),
+            ("path: [a]\nval: images/val\nnames: [cat, dog]\n", "`path` is not a folder"),
             ("path: 5\nval: images/val\nnames: [cat, dog]\n", "`path` is not a folder"),
             ("val: images/val\nnames: [cat, dog]\nkpt_shape: [17]\n", "`kpt_shape` is [17]"),
             ("val: !!python/object:os.system x\nnames: [a]\n", "a tag (!)"),
@@ -205,6 +207,37 @@ class TestYaml:
             (folder / name).unlink()
         with pytest.raises(WrongInput, match=r"no data\.yaml, so what the classes are called"):
             read(folder)
+
+
+class TestNamesWithoutYaml:
+    """As LabelImg, Label Studio and CVAT write them."""
+
+    @pytest.mark.parametrize("name", ["classes.txt", "obj.names", "labels/classes.txt"])
+    @pytest.mark.parametrize("split", ["", "val"])
+    def test_images_and_labels(self, tmp_path: Path, name: str, split: str) -> None:
+        write_pictures(tmp_path / "images" / split, ["a.jpg"])
+        (tmp_path / "labels" / split).mkdir(parents=True)
+        (tmp_path / "labels" / split / "a.txt").write_text(BOX)
+        (tmp_path / name).write_text("cat\ndog\n")
+        data = open_data(DataRequest(path=tmp_path))
+        ((_, (dog,)),) = list(data)
+        assert (data.format, data.split, data.classes[dog.class_]) == ("yolo", split, "dog")
+        assert data.left_out == []
+
+    @pytest.mark.parametrize(("name", "folder"), [("classes.txt", "."), ("obj.names", "data")])
+    def test_labels_beside_the_pictures(self, tmp_path: Path, name: str, folder: str) -> None:
+        write_pictures(tmp_path / folder, ["a.jpg"])
+        (tmp_path / folder / "a.txt").write_text(BOX)
+        (tmp_path / name).write_text("cat\ndog\n")
+        data = open_data(DataRequest(path=tmp_path))
+        assert [len(truth) for _, truth in data] == [1]
+        with pytest.raises(WrongInput, match="has no split val"):
+            open_data(DataRequest(path=tmp_path, split="val"))
+
+    def test_a_list_of_names_beside_class_folders_is_no_yolo(self, tmp_path: Path) -> None:
+        write_pictures(tmp_path / "cat", ["a.jpg"])
+        (tmp_path / "classes.txt").write_text("cat\ndog\n")
+        assert open_data(DataRequest(path=tmp_path)).format == "imagenet"
 
 
 class TestSplits:
