@@ -238,12 +238,13 @@ def _external_tensors(graph: OnnxGraph) -> Iterator[Any]:
     import onnx
 
     nodes = [node for function in graph.functions for node in function.node]
-    for tensor in [*_graph_tensors(graph.graph), *_node_tensors(nodes)]:
+    for tensor in [*graph_tensors(graph.graph), *_node_tensors(nodes)]:
         if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
             yield tensor
 
 
-def _graph_tensors(graph: Any) -> Iterator[Any]:
+def graph_tensors(graph: Any) -> Iterator[Any]:
+    """Every tensor with values: of initializers, attributes and inner graphs."""
     yield from graph.initializer
     yield from _sparse_tensors(graph.sparse_initializer)
     yield from _node_tensors(graph.node)
@@ -258,7 +259,7 @@ def _node_tensors(nodes: Sequence[Any]) -> Iterator[Any]:
                 [sparse] if attribute.HasField("sparse_tensor") else attribute.sparse_tensors
             )
         for inner in inner_graphs(node):
-            yield from _graph_tensors(inner)
+            yield from graph_tensors(inner)
 
 
 def _sparse_tensors(tensors: Sequence[Any]) -> Iterator[Any]:

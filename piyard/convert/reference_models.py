@@ -14,15 +14,14 @@ from piyard.convert.attempts import LoweringInputs, lower_network
 from piyard.convert.lint import LayerNames
 from piyard.convert.lowering import FILE_WRITERS, ROUTE_WRITERS, ProgramWriter, save_graph, trace_ir
 from piyard.convert.ncnn_net import NcnnReference
-from piyard.convert.onnx_file import read_onnx
 from piyard.convert.onnx_graph import (
     OnnxGraph,
     float_tensors,
     free_input_shapes,
     set_input_shapes,
-    update_old_nodes,
     weight_node_names,
 )
+from piyard.convert.onnx_precision import read_network, require_standard
 from piyard.convert.onnx_rewrite import cut_graph
 from piyard.convert.param import MAIN_STEM, Layer
 from piyard.convert.reference import (
@@ -50,6 +49,15 @@ if TYPE_CHECKING:
 
 
 InputShape = tuple[int, ...]
+ABSENT_SIGN = "NOT_IMPLEMENTED"
+"""What onnxruntime says of an operation that it lacks for the types of its inputs."""
+ABSENT_REMEDY = (
+    "export it with torch.onnx.export(..., opset_version=17), or cut the net before that operation:"
+    " --cut"
+)
+SIZE_REMEDY = (
+    "name the size it was made for, `input` in its YAML or --input; many files work at one only"
+)
 
 
 class OnnxReference(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +125,8 @@ def load_onnx(
     write: ProgramWriter = save_graph,
 ) -> OnnxReference:
     """The file's network for inputs of these shapes. Raises ``ConversionFailed``."""
-    graph = cut_graph(update_old_nodes(read_onnx(file)), cut)
+    graph = cut_graph(read_network(file), cut)
+    require_standard(graph, file.name)
     graph = free_input_shapes(graph) if others else set_input_shapes(graph, _with_batch(shapes))
     session = _onnx_session(graph)
     return OnnxReference(
@@ -163,10 +172,11 @@ def _onnx_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001  # its classes derive from nothing else
+        said = str(error)[:600]
         raise ConversionFailed(
             "onnxruntime cannot compute the ONNX graph",
-            evidence=str(error)[:600],
-            remedy="correct `input` and `cut` in the model's YAML",
+            evidence=said,
+            remedy=ABSENT_REMEDY if ABSENT_SIGN in said else SIZE_REMEDY,
         ) from None
 
 

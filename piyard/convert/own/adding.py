@@ -7,6 +7,8 @@ from pathlib import Path
 import msgspec
 import yaml
 
+from piyard.convert.onnx_file import list_parts, read_onnx
+from piyard.convert.onnx_precision import list_other_types
 from piyard.convert.own.changes import list_changes
 from piyard.convert.own.defaults import (
     CHECKPOINT,
@@ -26,7 +28,7 @@ from piyard.convert.own.description import MAIN_PART, describe_model
 from piyard.convert.own.exporting import TRAINED_SIZE, export_checkpoint
 from piyard.convert.own.matching import NetworkMatch, match_network
 from piyard.convert.own.metadata import AUTHOR, Metadata, read_metadata, with_timm_notes
-from piyard.convert.own.network_file import copy_network, parts_beside, sha256_of_network
+from piyard.convert.own.network_file import copy_network, sha256_of_network
 from piyard.convert.own.ownership import plan_removal, require_free_name
 from piyard.convert.reference_models import GRAPH_PART, choose_files, weights_path
 from piyard.core.download import downloads_folder
@@ -100,7 +102,7 @@ def plan_addition(options: OwnModelOptions, *, replace: bool = False) -> Additio
     cut = [] if options.cut else described.keys.get("cut", [])
     ending = [described.ending] if described.ending else []
     findings = [
-        *_list_parts(options.file),
+        *_list_changes(options.file, file_kind),
         *metadata.lines(task, size),
         *source.match.lines,
         *_list_findings(network, cut),
@@ -154,9 +156,14 @@ def _list_findings(network: str, cut: list[str]) -> list[str]:
     return [f"cut where decoding begins{run}, at: {', '.join(cut)}"]
 
 
-def _list_parts(file: Path) -> list[str]:
-    names = parts_beside(file)
-    return [f"tensors are in {', '.join(names)} beside it: joined into one file"] if names else []
+def _list_changes(file: Path, kind: str) -> list[str]:
+    """What becomes of an ONNX file, a line each."""
+    if kind != "onnx":
+        return []
+    parts, types = list_parts(file), list_other_types(read_onnx(file))
+    joined = [f"tensors are in {', '.join(parts)} beside it: joined into one file"] if parts else []
+    single = [f"stored in {', '.join(types)}: taken as fp32, the same values"] if types else []
+    return joined + single
 
 
 def _require_computable(file: Path, metadata: Metadata) -> None:

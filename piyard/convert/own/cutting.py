@@ -10,8 +10,8 @@ import msgspec
 
 from piyard.convert.analysis import CONVOLUTION_LAYERS, TRANSPOSED_LAYERS
 from piyard.convert.ncnn_net import load_net_files, output_blobs, run_blobs
-from piyard.convert.onnx_file import read_onnx
-from piyard.convert.onnx_graph import set_input_shapes, tensor_shapes, update_old_nodes
+from piyard.convert.onnx_graph import set_input_shapes, tensor_shapes
+from piyard.convert.onnx_precision import read_network
 from piyard.convert.param import read_param
 from piyard.convert.script_program import SandboxedProgram
 from piyard.convert.torchscript import CONVOLUTIONS
@@ -181,7 +181,7 @@ def view_graph(file: Path, network: str, shape: Sequence[int]) -> GraphView | No
 
 
 def _view_onnx(file: Path, shape: Sequence[int]) -> GraphView:
-    graph = set_input_shapes(update_old_nodes(read_onnx(file)), [(1, *shape)])
+    graph = set_input_shapes(read_network(file), [(1, *shape)])
     steps = {
         name: GraphStep(ONNX_KINDS.get(node.op_type, "other"), tuple(node.input))
         for node in graph.graph.node
