@@ -20,6 +20,7 @@ import yaml
 from piyard.convert import script_program
 from piyard.convert.onnx_file import read_onnx
 from piyard.convert.onnx_graph import OnnxGraph, graph_input_shapes
+from piyard.convert.own.class_notes import noted_class_names
 from piyard.convert.own.defaults import (
     CHANNEL_ORDERS,
     CHECKPOINT,
@@ -156,7 +157,10 @@ def _checkpoint_metadata(notes: Notes) -> Metadata:
     names, licence = _class_names(notes.get("names")), _short_licence(notes.get("license"))
     if not notes.get("trainer"):
         return Metadata(
-            names=names, licence=licence, size=noted_size(notes), notes=_preprocess_notes(notes)
+            names=_class_names(noted_class_names(notes)),
+            licence=licence,
+            size=noted_size(notes),
+            notes=_preprocess_notes(notes),
         )
     arguments = notes.get("train_args")
     arguments = arguments if isinstance(arguments, Mapping) else {}
