@@ -97,7 +97,7 @@ def match_network(
                 keypoints=_count_keypoints(candidate.network, candidate.in_file),
                 lines=_describe(candidate.network, checkpoint, candidate.changes),
             )
-    raise _no_network_fits(file, classes, candidates)
+    raise _no_network_fits(file, candidates)
 
 
 class Candidate(NamedTuple):
@@ -115,17 +115,24 @@ class Candidate(NamedTuple):
 
     def fitting_classes(self) -> int:
         """The number of classes for which all shapes are the file's; 0 where they never are."""
-        probe = self.shapes(PROBE_CLASSES)
-        if probe.keys() != self.in_file.keys():
+        if self.shapes(PROBE_CLASSES).keys() != self.in_file.keys():
             return 0
+        count = self.likely_classes()
+        return count if count and self.shapes(count) == self.in_file else 0
+
+    def likely_classes(self) -> int:
+        """The number of classes that the last layers show; 0 where they show several."""
         counts = {
-            self.in_file[name][0]
-            for name, shape in probe.items()
-            if shape and shape[0] == PROBE_CLASSES and self.in_file[name]
+            in_file[0]
+            for name, shape in self.shapes(PROBE_CLASSES).items()
+            if shape[:1] == (PROBE_CLASSES,) and (in_file := self.in_file.get(name))
         }
         # A pose of one object has no classes.
-        count = counts.pop() if len(counts) == 1 else 0 if counts else 1
-        return count if count and self.shapes(count) == self.in_file else 0
+        return counts.pop() if len(counts) == 1 else 0 if counts else 1
+
+    def differences(self) -> list[str]:
+        """A line for each tensor that is not as in the network for these classes."""
+        return _list_differences(self.in_file, self.shapes(self.likely_classes() or 1))
 
 
 def _likely_networks(in_file: StateShapes) -> list[str]:
@@ -183,7 +190,7 @@ def _describe(network: str, checkpoint: Checkpoint, changes: str) -> list[str]:
     return ["; ".join([f"weights of {network}", *filter(None, notes)])]
 
 
-def _no_network_fits(file: Path, classes: int, candidates: Sequence[Candidate]) -> WrongInput:
+def _no_network_fits(file: Path, candidates: Sequence[Candidate]) -> WrongInput:
     message = f"{file.name} fits no network that piyard builds"
     named = _noted_timm_name(file)
     hint = (
@@ -195,8 +202,7 @@ def _no_network_fits(file: Path, classes: int, candidates: Sequence[Candidate]) 
     if not candidates:
         return WrongInput(message, remedy=remedy)
     lines, nearest = min(
-        ((_list_differences(each.in_file, each.shapes(classes or 1)), each) for each in candidates),
-        key=lambda pair: len(pair[0]),
+        ((each.differences(), each) for each in candidates), key=lambda pair: len(pair[0])
     )
     if len(lines) > len(nearest.in_file) / 2:
         return WrongInput(message, remedy=remedy)
