@@ -10,6 +10,7 @@ from piyard.convert.difference import compare_outputs
 from piyard.convert.lowering import lower_program, script_network, trace_network
 from piyard.convert.ncnn_net import load_net, run_net
 from piyard.models import synthetic
+from piyard.models.classifiers import torchvision_models
 from piyard.models.networks import (
     CLASSIFIERS,
     FCOS,
@@ -53,12 +54,16 @@ def lowered(tmp_path_factory):
 
 
 def lower(name, folder, way):
-    shape = (1, 3, *SIDES.get(name, (64, 96)))
+    classes = 91 if name in FCOS else 1 if "pose" in name else 80
+    with inference():
+        return lower_network(build_network(name, classes), SIDES.get(name, (64, 96)), folder, way)
+
+
+def lower_network(network, sides, folder, way=trace_network):
+    shape = (1, 3, *sides)
     x = 2 * random_tensor(shape, 3)
     (folder / "scratch").mkdir()
     with inference():
-        classes = 91 if name in FCOS else 1 if "pose" in name else 80
-        network = build_network(name, classes)
         synthetic.randomise(network)
         program = way(network, [shape], [], folder / "scratch", "model")
         outputs = [one.numpy() for one in network(torch.from_numpy(x))]
@@ -100,3 +105,33 @@ def test_scripted_they_are_the_same_net(name, lowered):
     _, traced, _ = lowered(name)
     assert sorted(one.type for one in layers) == sorted(one.type for one in traced)
     assert min(compare_outputs(*pair).cosine for pair in zip(outputs, got, strict=True)) >= 0.999999
+
+
+FAMILIES = ["mobilenet_v3_small", "regnet_y_400mf"]
+"""Of torchvision's classifiers, small ones with layers that piyard's own networks have not."""
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_classifier_of_each_family(name, tmp_path):
+    outputs, _, got = lower_network(build_network(name, 7), (64, 96), tmp_path)
+    assert compare_outputs(outputs[0], got[0]).cosine >= 0.999999
+
+
+def small_transformer():
+    return torchvision_models().VisionTransformer(
+        image_size=32, patch_size=8, num_layers=2, num_heads=4, hidden_dim=64, mlp_dim=96
+    )
+
+
+def small_convnext():
+    parts = torchvision_models().convnext
+    blocks = [parts.CNBlockConfig(24, 48, 1), parts.CNBlockConfig(48, None, 2)]
+    return parts.ConvNeXt(blocks, num_classes=7)
+
+
+@pytest.mark.parametrize("build", [small_transformer, small_convnext])
+def test_a_small_one_of_a_family_of_large_ones(build, tmp_path):
+    network = build().eval()
+    network.shape = (3, 32, 32)
+    outputs, _, got = lower_network(network, (32, 32), tmp_path)
+    assert compare_outputs(outputs[0], got[0]).cosine >= 0.999999
