@@ -1,27 +1,20 @@
-"""A checkpoint as people save one: its tensors by name, and what is noted beside them.
-
-Nothing that the file names is looked up or run: each class is stood in for by an object without
-behaviour, and torch's own restricted reader does the rest.
-"""
+"""A checkpoint as people save one: its tensors by name, and what is noted beside them."""
 
 from __future__ import annotations
 
 import re
-import warnings
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from piyard.core.errors import ConversionFailed
+from piyard.models.checkpoint_file import StubClass, load_checkpoint
 from piyard.models.tensor_file import is_tensor_file, read_header_notes, read_tensor_file
 
 if TYPE_CHECKING:
     import torch
 
     State = dict[str, torch.Tensor]
-    StandIn = Callable[..., Any] | tuple[Callable[..., Any], str]
 
 
 EMA_KEYS = (
@@ -50,55 +43,8 @@ TRAINING_PARTS = ("aux1.", "aux2.", "AuxLogits.")
 """Of GoogLeNet and Inception: computed in training only. So is one of two branches of YOLO26."""
 MAX_STRANGERS = 16
 """Tensors beside a network's own, as those of a loss or a metric, that are left out."""
-HARMLESS_BUILTINS = frozenset(
-    {"bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "getattr", "int"}
-    | {"list", "object", "range", "set", "slice", "str", "tuple"}
-)
-CODE_MODULES = frozenset(
-    {
-        "builtins",
-        "code",
-        "commands",
-        "ctypes",
-        "importlib",
-        "nt",
-        "os",
-        "posix",
-        "pty",
-        "runpy",
-        "shutil",
-    }
-    | {"socket", "subprocess", "sys"}
-)
-"""No weights need them, but for values and ``getattr``, which Ultralytics' heads have."""
-DICTIONARY_NAME = re.compile(r"(?!torch\.)\S+(?:[dD]ict|CfgNode|Munch|Box|Bunch)")
-"""Classes that derive from dict, as Lightning's AttributeDict or easydict's."""
-
-
 WHOLE_BYTES = frozenset({"int8", "uint8", "float8_e4m3fn", "float8_e5m2"})
 """Types of tensors that only quantised networks have."""
-
-
-class StubClass:
-    """Stands in for an object of a class that is not here: attributes only, no behaviour."""
-
-    named: ClassVar[str] = ""
-    """What the file calls the class."""
-
-    def __init__(self, *_: object, **__: object) -> None:
-        """Made of anything, which is forgotten."""
-
-    def __setstate__(self, state: object) -> None:
-        """Keep what the file says the object's attributes are."""
-        self.__dict__.update(state if isinstance(state, dict) else {})
-
-
-class StubDict:
-    """Stands in for a class that derives from dict: a plain one is made."""
-
-    def __new__(cls, *_: object, **__: object) -> OrderedDict[object, object]:  # type: ignore[misc]
-        """Empty: what it holds follows."""
-        return OrderedDict()
 
 
 class Checkpoint(NamedTuple):
@@ -121,7 +67,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
     if is_tensor_file(path):
         state, place = dict(read_tensor_file(path)), ""
     else:
-        state, place = _require_state(_load_checkpoint(path), path)
+        state, place = _require_state(load_checkpoint(path), path)
     _require_floats(state, path)
     stored = sorted({_type_name(each) for each in state.values() if each.is_floating_point()})
     return Checkpoint(_plain_state(state), place, ", ".join(stored))
@@ -247,7 +193,7 @@ def checkpoint_notes(path: Path) -> dict[str, object]:
     """
     if is_tensor_file(path):
         return {**read_header_notes(path), "trainer": False}
-    loaded = _load_checkpoint(path)
+    loaded = load_checkpoint(path)
     if not isinstance(loaded, Mapping):
         return {}
     modules = (loaded.get(key) for key in STATE_KEYS)
@@ -263,63 +209,6 @@ def checkpoint_notes(path: Path) -> dict[str, object]:
 
 def _is_by_ultralytics(value: object) -> bool:
     return isinstance(value, StubClass) and value.named.startswith("ultralytics.")
-
-
-def _load_checkpoint(path: Path) -> Any:
-    import torch
-
-    try:
-        stand_ins: list[StandIn] = [(_stand_in(name), name) for name in _foreign_names(path)]
-        with torch.serialization.safe_globals(stand_ins), _quiet():
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except ConversionFailed:
-        raise
-    except Exception as error:  # noqa: BLE001  # whatever the bytes provoke
-        raise _unsafe_checkpoint(path, str(error)) from None
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without what torch says of its own old types."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-def _foreign_names(path: Path) -> list[str]:
-    """The classes and functions that the file names, torch's own tensors aside.
-
-    Raises ``ConversionFailed`` for one that only code needs.
-    """
-    import torch
-
-    try:
-        names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-    except ValueError:  # as torch saved before 1.6: what these files name is refused by name
-        return []
-    for name in sorted(names):
-        module, _, called = name.partition(".")
-        if module in CODE_MODULES and not (module == "builtins" and called in HARMLESS_BUILTINS):
-            raise _unsafe_checkpoint(path, f"GLOBAL {name}")
-    return names
-
-
-def _stand_in(name: str) -> type:
-    if DICTIONARY_NAME.fullmatch(name):
-        return StubDict
-    return type("Stub", (StubClass,), {"named": name})
-
-
-def _unsafe_checkpoint(path: Path, why: str) -> ConversionFailed:
-    named = re.search(r"GLOBAL ([\w.]+)", why)
-    calls = "unrecognized function" in why
-    reason = f": it names {named[1]}, which no weights need" if named else ""
-    return ConversionFailed(
-        f"{path.name} is not a weights file that is safe to load"
-        + (reason or (": it calls what it has looked up" if calls else "")),
-        evidence="" if named or calls else why[:600],
-        remedy="piyard loads tensors only: save the state_dict, not the module",
-    )
 
 
 def _find_state(loaded: Any, depth: int = MAX_DEPTH) -> tuple[State, str] | None:

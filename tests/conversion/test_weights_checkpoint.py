@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import pickle
 import subprocess
 import sys
 import types
+import zipfile
 from itertools import accumulate
 from pathlib import Path
 
@@ -304,6 +306,40 @@ def test_a_module_within_itself_ends(foreign, tmp_path):
 def test_what_holds_no_weights_says_so(what, tmp_path):
     with pytest.raises(ConversionFailed, match=r"own\.pth holds no weights by name"):
         read_checkpoint(saved(what, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "is a pointer of Git LFS"),
+        (b"\n<!DOCTYPE html><html>", "is a page of the web"),
+        (b"\x89HDF\r\n\x1a\n", "is an HDF5 file"),
+        (
+            b"hello\n" * 9,
+            r"is not a file that torch.save has written: it begins with b'hello\\nhello\\n'",
+        ),
+        (b"PK\x03\x04 cut", "is only a part of a file"),
+        (pickle.dumps({"a": 1}, protocol=4), "cannot be read as what torch.save writes"),
+    ],
+)
+def test_what_is_no_file_of_torch_is_refused_as_what_it_is(content, why, tmp_path):
+    (tmp_path / "net.pth").write_bytes(content)
+    with pytest.raises(ConversionFailed, match=rf"net\.pth {why}") as caught:
+        read_checkpoint(tmp_path / "net.pth")
+    assert "weights_only" not in str(caught.value)
+
+
+def test_a_cut_file_and_a_foreign_archive_are_refused_as_that(tiny, tmp_path):
+    content = saved(tiny, tmp_path).read_bytes()
+    (tmp_path / "own.pth").write_bytes(content[:-100])
+    with pytest.raises(ConversionFailed, match="only a part of a file"):
+        read_checkpoint(tmp_path / "own.pth")
+    with zipfile.ZipFile(tmp_path / "own.pth", "w") as archive:
+        archive.writestr("config.json", "{}")
+    with pytest.raises(ConversionFailed, match="a zip archive that torch") as caught:
+        read_checkpoint(tmp_path / "own.pth")
+    assert caught.value.evidence == "config.json"
 
 
 @settings(max_examples=60, deadline=None)

@@ -24,7 +24,7 @@ from piyard.convert.own.defaults import OwnModelOptions, preprocess_options
 from piyard.convert.own.metadata import Metadata, read_metadata, transforms_preprocess
 from piyard.core.errors import WrongInput
 from piyard.models import definition
-from piyard.models.checkpoint import StubClass
+from piyard.models.checkpoint_file import StubClass
 from piyard.models.classifiers import torchvision_models
 from piyard.models.definition import load_model
 from piyard.models.networks import build_network

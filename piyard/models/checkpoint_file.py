@@ -1,0 +1,170 @@
+"""What torch.save has written, loaded without looking up or running anything that it names.
+
+Each class is stood in for by an object without behaviour, and torch's own restricted reader does
+the rest. What is no such file is refused as what it is.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from piyard.core.errors import ConversionFailed
+
+if TYPE_CHECKING:
+    StandIn = Callable[..., Any] | tuple[Callable[..., Any], str]
+
+
+HARMLESS_BUILTINS = frozenset(
+    {"bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "getattr", "int"}
+    | {"list", "object", "range", "set", "slice", "str", "tuple"}
+)
+CODE_MODULES = frozenset(
+    {"builtins", "code", "commands", "ctypes", "importlib", "nt", "os", "posix", "pty", "runpy"}
+    | {"shutil", "socket", "subprocess", "sys"}
+)
+"""No weights need them, but for values and ``getattr``, which Ultralytics' heads have."""
+DICTIONARY_NAME = re.compile(r"(?!torch\.)\S+(?:[dD]ict|CfgNode|Munch|Box|Bunch)")
+"""Classes that derive from dict, as Lightning's AttributeDict or easydict's."""
+ZIP_BEGINNING, PICKLE_BEGINNING = b"PK\x03\x04", b"\x80"
+FOREIGN_BEGINNINGS = {
+    b"version https://git-lfs": "is a pointer of Git LFS and not the file itself: git lfs pull",
+    b"<!doctype": "is a page of the web and not the file itself: download it again",
+    b"<html": "is a page of the web and not the file itself: download it again",
+    b"\x89hdf": "is an HDF5 file, as Keras writes: save the network as ONNX",
+    b"gguf": "is a GGUF file, for language models: piyard takes networks that look at pictures",
+    b"\x08": "looks like an ONNX graph: name it .onnx",
+}
+"""How other files begin, in small letters, and what they are."""
+PICKLE_ENTRY = "data.pkl"
+MAX_SHOWN = 300
+TORCH_ADVICE = re.compile(r"(?s)^Weights only load failed.*?WeightsUnpickler error: *")
+"""torch advises to load the file with all that it may run: no advice of ours."""
+
+
+class StubClass:
+    """Stands in for an object of a class that is not here: attributes only, no behaviour."""
+
+    named: ClassVar[str] = ""
+    """What the file calls the class."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        """Made of anything, which is forgotten."""
+
+    def __setstate__(self, state: object) -> None:
+        """Keep what the file says the object's attributes are."""
+        self.__dict__.update(state if isinstance(state, dict) else {})
+
+
+class StubDict:
+    """Stands in for a class that derives from dict: a plain one is made."""
+
+    def __new__(cls, *_: object, **__: object) -> OrderedDict[object, object]:  # type: ignore[misc]
+        """Empty: what it holds follows."""
+        return OrderedDict()
+
+
+def load_checkpoint(path: Path) -> Any:
+    """Whatever was saved. Raises ``ConversionFailed``."""
+    import torch
+
+    _require_torch_file(path)
+    try:
+        stand_ins: list[StandIn] = [(_stand_in(name), name) for name in _foreign_names(path)]
+        with torch.serialization.safe_globals(stand_ins), _quiet():
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except ConversionFailed:
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever the bytes provoke
+        raise _unsafe_checkpoint(path, str(error)) from None
+
+
+def _require_torch_file(path: Path) -> None:
+    """Raise ``ConversionFailed`` for a file that torch.save has not written, or a part of one."""
+    with path.open("rb") as stream:
+        start = stream.read(64)
+    if not start:
+        raise ConversionFailed(f"{path.name} is empty", remedy="copy or download it again")
+    if start.startswith(ZIP_BEGINNING):
+        _require_archive(path)
+        return
+    for beginning, kind in FOREIGN_BEGINNINGS.items():
+        if start.lstrip().lower().startswith(beginning):
+            raise ConversionFailed(f"{path.name} {kind}")
+    if not start.startswith(PICKLE_BEGINNING):
+        raise ConversionFailed(
+            f"{path.name} is not a file that torch.save has written: it begins with {start[:12]!r}",
+            remedy="torch.save(network.state_dict(), 'net.pth') writes one",
+        )
+
+
+def _require_archive(path: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        raise ConversionFailed(
+            f"{path.name} is only a part of a file, or damaged",
+            remedy="compare its size with that of the original, and copy or download it again",
+        ) from None
+    if not any(Path(name).name == PICKLE_ENTRY for name in names):
+        raise ConversionFailed(
+            f"{path.name} is a zip archive that torch.save has not written",
+            evidence=", ".join(names[:3]),
+            remedy="name the file of weights itself",
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what torch says of its own old types."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _foreign_names(path: Path) -> list[str]:
+    """The classes and functions that the file names, torch's own tensors aside.
+
+    Raises ``ConversionFailed`` for one that only code needs.
+    """
+    import torch
+
+    try:
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    except ValueError:  # as torch saved before 1.6: what these files name is refused by name
+        return []
+    for name in sorted(names):
+        module, _, called = name.partition(".")
+        if module in CODE_MODULES and not (module == "builtins" and called in HARMLESS_BUILTINS):
+            raise _unsafe_checkpoint(path, f"GLOBAL {name}")
+    return names
+
+
+def _stand_in(name: str) -> type:
+    if DICTIONARY_NAME.fullmatch(name):
+        return StubDict
+    return type("Stub", (StubClass,), {"named": name})
+
+
+def _unsafe_checkpoint(path: Path, why: str) -> ConversionFailed:
+    named = re.search(r"GLOBAL ([\w.]+)", why)
+    if named:
+        reason = f"is not a weights file that is safe to load: it names {named[1]}, which no "
+        reason += "weights need"
+    elif "unrecognized function" in why:
+        reason = "is not a weights file that is safe to load: it calls what it has looked up"
+    else:
+        reason = "cannot be read as what torch.save writes: it is damaged, or of another program"
+    told = TORCH_ADVICE.sub("", why).partition("\n")[0]
+    return ConversionFailed(
+        f"{path.name} {reason}",
+        evidence="" if named or "unrecognized" in why else told[:MAX_SHOWN],
+        remedy="piyard loads tensors only: torch.save(network.state_dict(), 'net.pth')",
+    )
