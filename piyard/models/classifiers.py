@@ -34,6 +34,7 @@ CLASSIFIER_TENSORS: dict[str, int] = {
     "googlenet": 287,
     "inception_v3": 472,
     **dict.fromkeys(("mnasnet0_5", "mnasnet0_75", "mnasnet1_0", "mnasnet1_3"), 262),
+    "maxvit_t": 548,
     "mobilenet_v2": 262,
     "mobilenet_v3_large": 266,
     "mobilenet_v3_small": 210,
@@ -59,6 +60,10 @@ CLASSIFIER_TENSORS: dict[str, int] = {
         282,
     ),
     **dict.fromkeys(("squeezenet1_0", "squeezenet1_1"), 52),
+    **dict.fromkeys(("swin_b", "swin_s"), 353),
+    "swin_t": 185,
+    **dict.fromkeys(("swin_v2_b", "swin_v2_s"), 449),
+    "swin_v2_t": 233,
     "vgg11": 22,
     "vgg11_bn": 54,
     "vgg13": 26,
@@ -73,15 +78,6 @@ CLASSIFIER_TENSORS: dict[str, int] = {
 }
 """Name → how many tensors its state has, counters of steps aside: few need to be built to find the
 one that a checkpoint is of."""
-UNCONVERTED_TENSORS: dict[str, int] = {
-    "maxvit_t": 548,
-    **dict.fromkeys(("swin_b", "swin_s"), 353),
-    "swin_t": 185,
-    **dict.fromkeys(("swin_v2_b", "swin_v2_s"), 449),
-    "swin_v2_t": 233,
-}
-"""Those that ncnn cannot compute: they look at windows."""
-WINDOWS_REASON = "it looks at windows as tensors of six dimensions, and ncnn has four at most"
 WITH_AUXILIARY_HEADS = frozenset({"googlenet", "inception_v3"})
 """Built without the heads of training. torchvision's own weights are of pictures with levels from
 -1 to 1 (``transform_input``)."""

@@ -19,12 +19,7 @@ from piyard.models.checkpoint import (
     open_checkpoint,
     state_variants,
 )
-from piyard.models.classifiers import (
-    CLASSIFIER_TENSORS,
-    UNCONVERTED_TENSORS,
-    WINDOWS_REASON,
-    build_classifier,
-)
+from piyard.models.classifiers import CLASSIFIER_TENSORS
 from piyard.models.networks import (
     CLASSIFIERS,
     NETWORK_NAMES,
@@ -90,7 +85,6 @@ def match_network(
         if count := candidate.fitting_classes():
             count = 0 if candidate.network in RTMPOSE else count
             _require_named_classes(file, candidate.network, count, classes)
-            _require_convertible(file, candidate.network)
             return NetworkMatch(
                 network=candidate.network,
                 classes=count,
@@ -144,10 +138,7 @@ def _likely_networks(in_file: StateShapes) -> list[str]:
         YOLO_MARK: YOLO | YOLO26 | YOLO_CLASSIFIERS,
         BACKBONE_MARK: NETWORK_NAMES - YOLO - YOLO26 - YOLO_CLASSIFIERS - CLASSIFIERS,
     }
-    far = {
-        name: abs(count - len(in_file))
-        for name, count in {**CLASSIFIER_TENSORS, **UNCONVERTED_TENSORS}.items()
-    }
+    far = {name: abs(count - len(in_file)) for name, count in CLASSIFIER_TENSORS.items()}
     near = sorted(far, key=lambda name: far[name])
     return [
         *(name for name in near if far[name] <= SPARE_TENSORS),
@@ -168,14 +159,6 @@ def _require_named_classes(file: Path, network: str, count: int, named: int) -> 
         raise WrongInput(
             f"{file.name} is {network} for {count} classes, and {named} are named",
             remedy="--labels FILE: one name a line, in the order of training",
-        )
-
-
-def _require_convertible(file: Path, network: str) -> None:
-    if network in UNCONVERTED_TENSORS:
-        raise WrongInput(
-            f"{file.name} is torchvision's {network}, which ncnn cannot compute: {WINDOWS_REASON}",
-            remedy="train a network without windows, as convnext_tiny or vit_b_32",
         )
 
 
@@ -221,8 +204,6 @@ def _noted_timm_name(file: Path) -> str:
 def _network_shapes(name: str, classes: int, keypoints: int) -> StateShapes:
     """Of a network without weights, which takes neither memory nor time."""
     with meta_weights():
-        if name in UNCONVERTED_TENSORS:
-            return state_shapes(build_classifier(name, classes).state_dict())
         return state_shapes(build_network(name, classes, keypoints=keypoints).state_dict())
 
 

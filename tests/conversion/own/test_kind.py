@@ -24,7 +24,6 @@ from piyard.models import definition
 from piyard.models.checkpoint import STEP_COUNTER, name_state, read_checkpoint
 from piyard.models.classifiers import (
     CLASSIFIER_TENSORS,
-    UNCONVERTED_TENSORS,
     build_classifier,
     torchvision_models,
 )
@@ -111,26 +110,18 @@ def test_the_file_shows_how_many_classes_and_keypoints(saved):
     assert (match.network, match.classes, match.keypoints) == ("yolov8n-pose", CLASSES, KEYPOINTS)
 
 
-@pytest.mark.parametrize("name", sorted(CLASSIFIER_TENSORS | UNCONVERTED_TENSORS))
+@pytest.mark.parametrize("name", sorted(CLASSIFIER_TENSORS))
 def test_the_number_of_a_classifiers_tensors(name):
     with meta_weights():
         built = build_classifier(name, CLASSES)
     counted = [key for key in built.state_dict() if not key.endswith(STEP_COUNTER)]
-    assert len(counted) == (CLASSIFIER_TENSORS | UNCONVERTED_TENSORS)[name]
+    assert len(counted) == CLASSIFIER_TENSORS[name]
 
 
 def test_all_of_torchvisions_classifiers_are_listed():
     models = torchvision_models()
     listed = set(models.list_models(module=models))
-    assert set(CLASSIFIER_TENSORS | UNCONVERTED_TENSORS) == listed
-
-
-def test_one_that_ncnn_cannot_compute_is_refused_by_its_name(saved):
-    with meta_weights():
-        shapes = build_classifier("swin_t", CLASSES).state_dict()
-    file = saved({name: torch.zeros(values.shape) for name, values in shapes.items()})
-    with pytest.raises(WrongInput, match="torchvision's swin_t, which ncnn cannot compute"):
-        told(file)
+    assert set(CLASSIFIER_TENSORS) == listed
 
 
 def test_auxiliary_heads_are_left_out(saved):
