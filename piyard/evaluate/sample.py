@@ -16,6 +16,7 @@ from piyard.models.synthetic import drawn_pictures
 from piyard.vision.drawing import draw_frame
 from piyard.vision.pictures import read_picture
 from piyard.vision.predictions import Frame
+from piyard.vision.tasks.base import TaskSpec
 
 SAMPLES_FOLDER = "samples"
 SAMPLE_FILE = "sample.jpg"
@@ -51,7 +52,8 @@ def choose_sample(model: Model, picture: str) -> Path | None:
 
 def draw_sample(model: Model, conversion: Conversion, picture: Path | None) -> Sample | None:
     """Run the converted net on the picture; None where one picture alone says nothing."""
-    if model.spec.is_clip or model.detector:
+    sees_objects = type(model.spec).decode is not TaskSpec.decode
+    if model.spec.is_clip or model.detector or not (sees_objects or model.spec.has_class_output):
         return None
     with scratch_folder("piyard-sample-") as folder:
         path = picture or _draw_picture(folder)
