@@ -10,6 +10,7 @@ import pytest
 
 from piyard.board.ssh.hostkeys import STRICT_VARIABLE
 from piyard.cli.board_requests import BenchRequest
+from piyard.cli.desk_requests import AddModelRequest
 from piyard.cli.work import Boards, named_boards, run_options
 from piyard.core.errors import WrongInput
 from piyard.run.job import RunOptions
@@ -134,3 +135,14 @@ def test_a_picture_to_time_is_there(tmp_path: Path) -> None:
     assert terms(picture=str(tmp_path / "dog.jpg")).picture == tmp_path / "dog.jpg"
     with pytest.raises(WrongInput, match="there is no picture"):
         terms(picture=str(tmp_path / "cat.jpg"))
+
+
+def test_a_request_says_the_words_that_make_it() -> None:
+    flags = {"file": "my net.onnx", "order": "bgr", "cut": ["a", "b"], "force": True}
+    words = AddModelRequest.parse(flags).typed()
+    assert words[0] == "my net.onnx"
+    for pair in (["--order", "bgr"], ["--cut", "a", "--cut", "b"], ["--force"]):
+        at = words.index(pair[0])
+        assert words[at : at + len(pair)] == pair
+    assert len(words) == 8
+    assert AddModelRequest.parse({"file": "a.pt"}).typed() == ["a.pt"]
