@@ -123,11 +123,14 @@ class DataSet(msgspec.Struct, frozen=True, kw_only=True):
         return self.name if named else f"{self.name} {self.split}"
 
     @property
-    def repeated(self) -> str:
-        """For people: objects of the files read so far that stood there twice."""
+    def label_detail(self) -> str:
+        """For people: pictures without a label file, and labels that stood twice in those read."""
         truths = [film.truth for film in self.films if isinstance(film.truth, TruthFiles)]
-        count = sum(truth.repeated for truth in truths)
-        return f", {format_count(count, 'repeated line')}" if count else ""
+        without = sum(path not in self.label_files for path in self.pictures) if truths else 0
+        repeated = sum(truth.repeated for truth in truths)
+        return (f", {without} without a file of labels" if without else "") + (
+            f", {format_count(repeated, 'repeated line')}" if repeated else ""
+        )
 
     def __iter__(self) -> Iterator[tuple[Path, Any]]:
         """Each picture with its truth, which is read now where a file holds no other's."""

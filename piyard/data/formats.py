@@ -42,7 +42,7 @@ DATA_FORMATS: dict[str, DataFormat] = {
         is_vague=True,
     ),
     "yolo": DataFormat(
-        layout="data.yaml, images/ and labels/ with a text file a picture",
+        layout="data.yaml or classes.txt, images/ and labels/ with a text file a picture",
         kinds=frozenset({"box", "outline", "keypoints", "corners"}),
         recognise=is_yolo,
         read=read_yolo,

@@ -44,7 +44,7 @@ class DataSummary(msgspec.Struct, frozen=True, kw_only=True):
     def notes(self) -> list[str]:
         """What else is to be known, in parts."""
         data = self.data
-        parts = (data.detail + data.repeated).split(", ")
+        parts = (data.detail + data.label_detail).split(", ")
         return [
             *(part.strip() for part in parts if part.strip()),
             *([f"{self.outlined} with outlines"] if self.outlined else []),

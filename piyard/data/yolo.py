@@ -81,7 +81,6 @@ def read_yolo(request: DataRequest) -> DataSet:
         films=[Film(pictures=list(files), truth=truth)],
         files=[data.file],
         label_files=labelled,
-        detail=_unlabelled_detail(len(files) - len(labelled)),
         left_out=list(_left_out(pictures, files)),
     )
 
@@ -185,10 +184,6 @@ def _natural_kind(data: DataYaml, labelled: Mapping[Path, Path]) -> TruthKind:
 def _first_kind(labelled: Mapping[Path, Path]) -> TruthKind:
     lines = chain.from_iterable(read_text(file).splitlines() for file in labelled.values())
     return next((kind_of_line(line) for line in lines if line.strip()), "box")
-
-
-def _unlabelled_detail(count: int) -> str:
-    return f", {count} without a file of labels" if count else ""
 
 
 def _left_out(pictures: SplitPictures, files: Mapping[Path, Path]) -> Iterator[LeftOut]:

@@ -146,7 +146,9 @@ def _prepare_objects(data: DataSet, model: Model, labels: Sequence[str]) -> Judg
     return JudgedData(
         data=data,
         films=[Film(pictures=film.pictures, truth=scene)],
-        detail=data.detail + data.repeated + (f", {known} of {count} classes" if unknown else ""),
+        detail=data.detail
+        + data.label_detail
+        + (f", {known} of {count} classes" if unknown else ""),
         unknown=unknown,
     )
 

@@ -267,7 +267,8 @@ class TestSplits:
 
 def test_pictures_without_labels_are_counted(tmp_path: Path) -> None:
     data = read(yolo(tmp_path, {"a.jpg": BOX, "b.jpg": None, "c.jpg": ""}))
-    assert data.detail == ", 1 without a file of labels"
+    assert data.label_detail == ", 1 without a file of labels"
+    assert data.take(1).label_detail == ""
     assert [len(truth) for _, truth in data] == [1, 0, 0]
     with pytest.raises(WrongInput, match="none of the 1 pictures has a file of labels"):
         read(yolo(tmp_path / "none", {"a.jpg": None}))
