@@ -236,6 +236,8 @@ class HeadMaps(msgspec.Struct, frozen=True, kw_only=True):
     """All of them, and what belongs to no map; empty where the file already ends with them."""
     channels: list[int] = []
     """Of the tensors of the first map; empty where the maps were not recognised."""
+    is_suppressed: bool = False
+    """Whether the file itself ends with non-maximum suppression."""
 
 
 def find_cut(file: Path, model: Model) -> list[str]:
@@ -269,6 +271,7 @@ def _find_head_tensors(network: GraphView, model: Model, head: DenseHead) -> Hea
     return HeadMaps(
         cut=[] if cut == network.outputs else cut,
         channels=[shapes[name][1] for name in maps[: len(maps) // len(head.strides)]],
+        is_suppressed=any(step.kind == SUPPRESSION for step in network.steps.values()),
     )
 
 

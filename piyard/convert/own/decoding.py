@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from piyard.convert.ncnn_net import NcnnReference
+from piyard.convert.own.cutting import HeadMaps
 from piyard.convert.reference_models import load_onnx
 from piyard.convert.script_program import SandboxedProgram
 from piyard.models.definition import Model
@@ -79,10 +80,11 @@ class SettledHead(NamedTuple):
     """For the user, where it decodes otherwise than the file all the same."""
 
 
-def settle_head(file: Path, model: Model, cut: Sequence[str]) -> SettledHead:
-    """The head with which the maps ``cut`` mean what the file's own outputs mean.
+def settle_head(file: Path, model: Model, head_maps: HeadMaps) -> SettledHead:
+    """The head with which the maps mean what the file's own outputs mean.
 
-    Nothing where the file's outputs have a form that cannot be compared.
+    Rows of the best objects that were not suppressed are those of an end-to-end head. Nothing where
+    the file's outputs have a form that cannot be compared.
     """
     if not isinstance(model.head, Yolov8 | Yolov5):
         return SettledHead()
@@ -90,17 +92,21 @@ def settle_head(file: Path, model: Model, cut: Sequence[str]) -> SettledHead:
         noise = random_tensor(model.input, span=UNIT_RANGE)
         outputs = run_file(file, model.network, model.input, (), noise)
         own = outputs[: len(outputs) - model.spec.extra_outputs]
-        maps = run_file(file, model.network, model.input, cut, noise)
+        maps = run_file(file, model.network, model.input, head_maps.cut, noise)
     if len(own) != 1 or own[0].ndim != MATRIX:
         return SettledHead()
     apart: list[tuple[float, str, dict[str, Any]]] = []
+    decoded = _decode_places(model.head, maps, model)
     for keys, head in _candidates(model.head):
-        difference = _compare(_decode_places(head, maps, model), own[0])
+        decoded = _decode_places(head, maps, model)
+        difference = _compare(decoded, own[0])
         if difference is None:
             return SettledHead()
         apart.append((difference.largest, difference.text, keys))
     far, text, keys = min(apart, key=lambda each: each[0])
     note = f"WARNING: {file.name} itself decodes otherwise: {text}; look at pictures before use"
+    if _tells_once(decoded, own[0]) and not head_maps.is_suppressed:
+        keys = keys | {"end_to_end": True}
     return SettledHead(keys, note if far > 1 else "")
 
 
@@ -155,9 +161,14 @@ def _compare(decoded: DecodedPlaces, own: Floats) -> Difference | None:
     if table.shape in {(channels, count), (count, channels)}:
         rows = table.T if table.shape == (channels, count) else table
         return _compare_places(decoded, rows)
-    if table.shape[1] == ROW_FACTS + decoded.extra.shape[1]:
-        return _compare_rows(decoded, table)
-    return None
+    return _compare_rows(decoded, table) if _tells_once(decoded, own) else None
+
+
+def _tells_once(decoded: DecodedPlaces, own: Floats) -> bool:
+    """Whether each row is an object: box, score, class, and what the task adds."""
+    is_row = own.shape[1] == ROW_FACTS + decoded.extra.shape[1]
+    is_exported = isinstance(decoded.head, Yolov8)
+    return is_exported and is_row and len(decoded.boxes) not in own.shape
 
 
 def _compare_places(decoded: DecodedPlaces, rows: Doubles) -> Difference:

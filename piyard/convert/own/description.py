@@ -225,7 +225,7 @@ def describe_model(
         anchors = read_anchors(net_file, model, maps, name_lists["labels"].count)
         keys["head"] = {**keys["head"], "anchors": anchors}
     if maps.cut:
-        settled = settle_head(net_file, _validate_model(options.name, keys), maps.cut)
+        settled = settle_head(net_file, _validate_model(options.name, keys), maps)
         keys["head"] = {**keys["head"], **settled.keys}
         note = settled.note
     return ModelDescription(

@@ -1,0 +1,78 @@
+"""What a file decodes by itself settles its head, whatever its notes say or leave out."""
+
+import onnx
+import pytest
+import torch
+import yaml
+from torch import nn
+
+from piyard.convert.own.adding import plan_addition
+from piyard.convert.own.defaults import OwnModelOptions
+
+SIZE, STRIDES, CLASSES, POINTS = 64, (8, 16, 32), 2, 3
+pytestmark = [
+    pytest.mark.usefixtures("models"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+
+class Posing(nn.Module):
+    """As YOLO26's poses end, on one of both grids: all places, or rows of the best ones."""
+
+    def __init__(self, *, centred, rows):
+        super().__init__()
+        torch.manual_seed(8)
+        self.parts = nn.ModuleList(
+            nn.ModuleList(nn.Conv2d(3, count, stride, stride) for stride in STRIDES)
+            for count in (4, CLASSES, 3 * POINTS)
+        )
+        self.centred, self.rows = centred, rows
+
+    def forward(self, x):
+        box, classes, points = (self.joined(part, x) for part in self.parts)
+        middle, step = self.grid()
+        scores = classes.sigmoid()
+        corners = torch.cat([middle - box[:, :2], middle + box[:, 2:]], 1) * step
+        points = points.view(-1, POINTS, 3)
+        at = points[..., :2] * (1 if self.centred else 2)
+        at = at + (middle if self.centred else middle - 0.5)[:, None]
+        told = torch.cat([at * step[:, None], points[..., 2:].sigmoid()], 2).flatten(1)
+        if not self.rows:
+            size = corners[:, 2:] - corners[:, :2]
+            boxes = torch.cat([corners[:, :2] + size / 2, size], 1)
+            return torch.cat([boxes, scores, told], 1).T[None]
+        best, label = scores.max(1)
+        best, place = best.topk(7)
+        label = label[place].float()[:, None]
+        return torch.cat([corners[place], best[:, None], label, told[place]], 1)[None]
+
+    @staticmethod
+    def joined(layers, x):
+        return torch.cat([layer(x).flatten(2) for layer in layers], 2)[0].T
+
+    def grid(self):
+        middles, steps = [], []
+        for stride in STRIDES:
+            side = torch.arange(SIZE // stride)
+            row, column = torch.meshgrid(side, side, indexing="ij")
+            middles.append(torch.stack([column, row], 2).reshape(-1, 2) + 0.5)
+            steps.append(torch.full(((SIZE // stride) ** 2, 1), float(stride)))
+        return torch.cat(middles), torch.cat(steps)
+
+
+@pytest.mark.parametrize("centred", [True, False])
+@pytest.mark.parametrize("rows", [True, False])
+def test_grid_and_suppression_are_what_the_file_computes(tmp_path, models, centred, rows):
+    file = tmp_path / "best.onnx"
+    network = Posing(centred=centred, rows=rows).eval()
+    torch.onnx.export(network, (torch.zeros(1, 3, SIZE, SIZE),), str(file), dynamo=False)
+    graph = onnx.load(str(file))
+    notes = {"author": "Ultralytics", "task": "pose", "names": "{0: 'cat', 1: 'dog'}"}
+    onnx.helper.set_model_props(graph, notes | {"kpt_shape": "[3, 3]"})
+    onnx.save(graph, str(file))
+    planned = plan_addition(OwnModelOptions(file=file, name="mine"))
+    head = yaml.safe_load(planned.written[models / "mine.yaml"])["head"]
+    assert head.get("kpt_grid", "doubled") == ("centred" if centred else "doubled")
+    assert head.get("end_to_end", False) == rows
+    assert head["bins"] == 1
+    assert not any("WARNING" in line for line in planned.findings)
