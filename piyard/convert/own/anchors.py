@@ -53,6 +53,12 @@ def read_anchors(file: Path, model: Model, maps: HeadMaps, classes: int) -> list
     return anchors
 
 
+def describe_anchors(anchors: Sequence[Sequence[Sequence[float]]]) -> str:
+    """A line for the user."""
+    maps = [" ".join(f"{width:g}x{height:g}" for width, height in each) for each in anchors]
+    return f"its anchors, by what it computes: {'; '.join(maps)}"
+
+
 def _no_anchors(file: Path, why: str) -> WrongInput:
     return WrongInput(
         f"{file.name}: its anchors cannot be read: {why}",

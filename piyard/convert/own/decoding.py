@@ -52,10 +52,9 @@ class Difference(NamedTuple):
         """Of the three."""
         return max(self)
 
-    @property
-    def text(self) -> str:
-        """What differs, for people."""
-        what = {"boxes": self.boxes, "scores": self.scores, "keypoints or coefficients": self.extra}
+    def text(self, extra: str) -> str:
+        """What differs, for people; ``extra`` is what comes after boxes and scores."""
+        what = {"boxes": self.boxes, "scores": self.scores, extra: self.extra}
         return f"its {' and '.join(name for name, far in what.items() if far > 1)} are others"
 
 
@@ -102,7 +101,8 @@ def settle_head(file: Path, model: Model, head_maps: HeadMaps) -> SettledHead:
         difference = _compare(decoded, own[0])
         if difference is None:
             return SettledHead()
-        apart.append((difference.largest, difference.text, keys))
+        text = difference.text("keypoints" if model.task == "pose" else "coefficients")
+        apart.append((difference.largest, text, keys))
     far, text, keys = min(apart, key=lambda each: each[0])
     note = f"WARNING: {file.name} itself decodes otherwise: {text}; look at pictures before use"
     if _tells_once(decoded, own[0]) and not head_maps.is_suppressed:

@@ -11,7 +11,7 @@ import msgspec
 
 from piyard.convert.analysis import choose_output, layer_output_kind, list_outputs, output_kind
 from piyard.convert.ncnn_net import load_net_files, output_blobs, run_net
-from piyard.convert.own.anchors import FIRST_ANCHOR, read_anchors
+from piyard.convert.own.anchors import FIRST_ANCHOR, describe_anchors, read_anchors
 from piyard.convert.own.cutting import HeadMaps, find_head_maps, view_graph
 from piyard.convert.own.decoding import settle_head
 from piyard.convert.own.defaults import (
@@ -224,10 +224,11 @@ def describe_model(
     if head == ANCHORED and "anchors" not in head_keys:
         anchors = read_anchors(net_file, model, maps, name_lists["labels"].count)
         keys["head"] = {**keys["head"], "anchors": anchors}
+        note = describe_anchors(anchors)
     if maps.cut:
         settled = settle_head(net_file, _validate_model(options.name, keys), maps)
         keys["head"] = {**keys["head"], **settled.keys}
-        note = settled.note
+        note = settled.note or note
     return ModelDescription(
         keys=keys,
         assumed=[describe_assumption(fact, texts[fact]) for fact in unstated],
