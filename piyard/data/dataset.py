@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from piyard.core.text import format_count
+from piyard.core.text import format_count, sanitize_line
 from piyard.vision.pictures import printable_path, summarise_suffixes
 from piyard.vision.schema import Corners
 from piyard.vision.tasks.base import PictureSet, TruthKind
@@ -118,9 +118,9 @@ class DataSet(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def title(self) -> str:
-        """The name with the split."""
+        """The name with the split, printable whatever the files say."""
         named = not self.split or self.split in self.name.split()
-        return self.name if named else f"{self.name} {self.split}"
+        return sanitize_line(self.name if named else f"{self.name} {self.split}")
 
     @property
     def label_detail(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from piyard.core.tables import STYLES, Column, render_items, render_table
+from piyard.core.text import sanitize_line
 from piyard.data.dataset import KIND_TEXTS, OBJECT_KINDS, DataSet, LeftOut
 from piyard.vision.pictures import printable_path, unreadable_pictures
 
@@ -120,7 +121,11 @@ def render_summary(summary: DataSummary, form: str, *more: Column[DataSummary]) 
     """A line a fact for people, an object or a row for programs."""
     if form not in STYLES:
         return render_items((*SUMMARY_COLUMNS, *more), [summary], form)
-    rows = [[column.title, column.text_of(summary)] for column in SUMMARY_COLUMNS if column.title]
+    rows = [
+        [column.title, sanitize_line(column.text_of(summary))]
+        for column in SUMMARY_COLUMNS
+        if column.title
+    ]
     return render_table(("Data set", summary.data.title), [row for row in rows if row[1]], form)
 
 

@@ -24,6 +24,7 @@ from piyard.vision.pictures import PictureFolder, list_pictures, list_subfolders
 ANNOTATIONS = "Annotations"
 PICTURE_FOLDERS = ("JPEGImages", "images", ANNOTATIONS, ".")
 LISTS = Path("ImageSets", "Main")
+START_BYTES = 2000
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 MOST_BYTES = 10_000_000
 """Of an XML file; VOC's own have some hundreds."""
@@ -169,10 +170,7 @@ def _annotation(each: VocObject, class_: int) -> Annotation:
 def _has_xml(folder: Path) -> bool:
     """Whether the first XML file there is one of VOC's."""
     file = min(folder.glob("*.xml"), default=None)
-    if file is None:
-        return False
-    with file.open("rb") as opened:
-        return b"<annotation" in opened.read(2000)
+    return file is not None and b"<annotation" in _read_start(file)
 
 
 def _split_folders(path: Path) -> dict[str, Path]:
@@ -199,8 +197,16 @@ def _split_lists(path: Path) -> dict[str, Path]:
 
 
 def _first_words(file: Path) -> list[str]:
-    with file.open("rb") as opened:
-        return opened.readline().decode(errors="replace").split()
+    return _read_start(file).partition(b"\n")[0].decode(errors="replace").split()
+
+
+def _read_start(file: Path) -> bytes:
+    """Nothing of what cannot be read: whoever reads it whole says why."""
+    try:
+        with file.open("rb") as opened:
+            return opened.read(START_BYTES)
+    except OSError:
+        return b""
 
 
 def _read_list(file: Path) -> list[str]:

@@ -102,3 +102,16 @@ def test_pictures_that_cannot_be_told_apart_or_are_not_there(tmp_path: Path) -> 
     (folder / "JPEGImages" / "b.jpg").unlink()
     with pytest.raises(WrongInput, match="holds no pictures"):
         read(folder)
+
+
+def test_folders_in_the_place_of_files(tmp_path: Path) -> None:
+    folder = voc(tmp_path, {"a.jpg": [CAT]}, lists={})
+    (folder / "ImageSets" / "Main" / "val.txt").mkdir()
+    with pytest.raises(WrongInput, match=r"val\.txt cannot be read"):
+        read(folder)
+    (folder / "ImageSets" / "Main" / "val.txt").rmdir()
+    (folder / "Annotations" / "Z.xml").mkdir()
+    with pytest.raises(WrongInput, match=r"Z\.xml cannot be read"):
+        read(folder)
+    (tmp_path / "other" / "a.xml").mkdir(parents=True)
+    assert not is_voc(tmp_path / "other")
