@@ -4,16 +4,16 @@ r"""How many of the networks that people bring ``model.add`` takes and proves, b
     .venv/bin/python -m benchmarks.models_people_have --only ultralytics:yolo26 --formats onnx,ncnn
 
 Each network is written by ``benchmarks/exports.py`` under ``--python``, one that has ultralytics,
-timm, torchvision and onnxscript, and added by ``model.add`` in a clone of this checkout, as a
-user would. A cell is ``proved``, or the exit code of the refusal; below the table is each refusal's
-own sentence. Weights are seeded: they show what is taken, never an accuracy.
+timm, torchvision and onnxscript, and added by ``model.add`` in a clone of this checkout, as a user
+would. Checkpoints also need the packages in piyard's own environment (``PYTHONPATH`` will do). A
+cell is ``proved``, or the exit code of the refusal; each refusal's own sentence is below the table.
+Weights are seeded: they show what is taken, never an accuracy.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -130,12 +130,12 @@ class Workshop(msgspec.Struct, frozen=True, kw_only=True):
         """Write the network and add it."""
         folder = self.files / f"{attempt.network.replace(':', '-')}-{attempt.form}"
         argv = [self.python, str(ROOT / "benchmarks" / "exports.py")]
-        done = _run([*argv, attempt.network, attempt.form, str(folder)], self.files, self.python)
+        done = _run([*argv, attempt.network, attempt.form, str(folder)], self.files)
         if done.returncode:
             return _ended(attempt, NOT_WRITTEN, _last_line(done.stderr))
         file = done.stdout.strip().splitlines()[-1]
         argv = [sys.executable, "-m", "piyard", "model.add", file, "--name", folder.name]
-        done = _run([*argv, *_flags(attempt)], self.checkout, sys.executable)
+        done = _run([*argv, *_flags(attempt)], self.checkout)
         if done.returncode == 0:
             return _ended(attempt, PROVED, "")
         return _ended(attempt, f"exit {done.returncode}", _refusal(done.stderr))
@@ -150,19 +150,10 @@ def _flags(attempt: Attempt) -> list[str]:
     return [*labels, *(["--network", f"timm:{name}"] if by_name else [])]
 
 
-def _run(argv: Sequence[str], at: Path, python: str) -> subprocess.CompletedProcess[str]:
-    environment = dict(os.environ)
-    if python == sys.executable:
-        environment.pop("PYTHONPATH", None)
+def _run(argv: Sequence[str], at: Path) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
-            argv,
-            cwd=at,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_S,
-            check=False,
+            argv, cwd=at, capture_output=True, text=True, timeout=LIMIT_S, check=False
         )
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(argv, 124, "", f"piyard: longer than {LIMIT_S} s")
