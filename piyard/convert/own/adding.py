@@ -84,6 +84,7 @@ def plan_addition(options: OwnModelOptions, *, replace: bool = False) -> Additio
     source = _find_source(options, file_kind, metadata, labels, keypoints)
     network, files, metadata = source.match.network, source.files, source.metadata
     labels = labels if labels.name else assume_labels(source.match.classes, options.name)
+    keypoints = keypoints if keypoints.name else _assume_keypoints(source.match, options.name)
     _require_computable(options.file, metadata)
     purpose = network_defaults(network)
     task = options.task or metadata.task or purpose.task
@@ -193,6 +194,13 @@ def _choose_keypoints(options: OwnModelOptions, metadata: Metadata) -> NameList:
     if len(metadata.keypoints) == count:
         return match_names(metadata.keypoints, new_name)
     return number_keypoints(count, new_name)
+
+
+def _assume_keypoints(match: NetworkMatch, model: str) -> NameList:
+    """Names for those that the weights are for, where neither user nor file says how many."""
+    return (
+        number_keypoints(match.keypoints, f"{model}-keypoints") if match.keypoints else NameList()
+    )
 
 
 def _require_keypoint_count(names: NameList, count: int) -> None:

@@ -242,3 +242,14 @@ def test_what_is_said_counts_more(models, saved, tmp_path):
     assert (got["network"], got["input"]) == ("yolox_tiny", [3, 320, 320])
     assert got["preprocess"]["order"] == "rgb"
     assert planned.lines[0] == "weights of yolox_tiny"
+
+
+def test_a_checkpoint_of_a_pose_network_without_names_is_counted_and_numbered(models, saved):
+    network = build_network("yolov8n-pose", 1, keypoints=5)
+    addition = plan_addition(OwnModelOptions(file=saved(network.state_dict()), name="mine"))
+    described = yaml.safe_load(addition.written[models / "mine.yaml"])
+    assert (described["task"], described["keypoints"]) == ("pose", "mine-keypoints")
+    assert len(addition.written[models / "labels" / "mine-keypoints.txt"].splitlines()) == 5
+    assert "assumed: the 5 keypoints have no names: numbered (--keypoints overrides it)" in (
+        addition.findings
+    )
