@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from piyard.core.errors import ConversionFailed
+from piyard.core.text import sanitize_line
 from piyard.models.checkpoint_file import StubClass, load_checkpoint
 from piyard.models.tensor_file import is_tensor_file, read_header_notes, read_tensor_file
 
@@ -79,7 +80,8 @@ def _require_state(loaded: Any, path: Path) -> tuple[State, str]:
     several = _list_states(loaded)
     if len(several) > 1:
         raise ConversionFailed(
-            f"{path.name} holds the weights of several networks: {', '.join(several)}",
+            f"{path.name} holds the weights of several networks: "
+            f"{', '.join(map(sanitize_line, several))}",
             remedy="save the state_dict of the one that is to run",
         )
     raise ConversionFailed(

@@ -12,6 +12,7 @@ import msgspec
 
 from piyard.convert.own.defaults import SAVE_REMEDY
 from piyard.core.errors import WrongInput
+from piyard.core.text import sanitize_line
 from piyard.models.checkpoint import (
     STEP_COUNTER,
     Checkpoint,
@@ -170,7 +171,7 @@ def _describe(network: str, checkpoint: Checkpoint, changes: str) -> list[str]:
         else "",
         changes,
     ]
-    return ["; ".join([f"weights of {network}", *filter(None, notes)])]
+    return [sanitize_line("; ".join([f"weights of {network}", *filter(None, notes)]))]
 
 
 def _no_network_fits(file: Path, candidates: Sequence[Candidate]) -> WrongInput:

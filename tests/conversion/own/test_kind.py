@@ -93,6 +93,12 @@ def test_what_was_done_to_the_weights_is_said(saved):
     built.load_state_dict(name_state(read_checkpoint(file), built.state_dict()), strict=True)
 
 
+def test_names_in_a_file_are_one_line_of_text(saved):
+    file = saved({"\x1b[31mred\nnet": state()})
+    (line,) = match_network(file, classes=CLASSES, keypoints=KEYPOINTS).lines
+    assert line == "weights of squeezenet1_1; under '\N{REPLACEMENT CHARACTER}[31mred net'"
+
+
 def test_a_file_of_an_old_torch(saved, tmp_path):
     """No archive, and no counters of batches."""
     kept = {name: one for name, one in state("resnet18").items() if STEP_COUNTER not in name}
