@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -25,6 +26,9 @@ from piyard.board.ssh.login import Login
 from piyard.board.ssh.session import Session, open_session, require_resolvable
 from piyard.core.errors import NoSuchHost, WrongBoard, WrongInput
 from piyard.core.target import Target, load_target, target_names, target_of_device
+
+if TYPE_CHECKING:
+    from paramiko import Transport
 
 
 class BoardSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,6 +158,13 @@ class BoardConnection:
         """A new session after the old one was lost; the board may have a new address by now."""
         self.close_session()
         return self.session
+
+    def transport(self) -> Transport:
+        """That of the session that is open now; ``ConnectionError`` while there is none."""
+        session = self._session
+        if session is None:
+            raise ConnectionError(f"{self.name}: no session is open")
+        return session.transport()
 
     def close_session(self) -> None:
         """Close the session, but keep the place of a farm."""

@@ -68,6 +68,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """Date and time of the firmware that runs on the GPU."""
     features: str | None = None
     """Of the CPU, as /proc/cpuinfo names them; None where an emulator shows another CPU's."""
+    decoders: str | None = None
+    """Programs there that read films, streams and cameras, with blanks between."""
     boot_id: str | None = None
     uptime: str | None = None
     clock: int | None = None

@@ -9,6 +9,7 @@ from piyard.cli.flags import (
     BOX,
     DATA,
     DATA_FORM,
+    DECODING_PLACE,
     FAIL_ABOVE_HELP,
     FORCE,
     FPS,
@@ -79,7 +80,8 @@ class RunRequest(RunRequestBase, TableRequest):
     """Options of ``run``."""
 
     inputs: tuple[str, ...] = flag(
-        "a picture, folder, glob or URL; or a film, or camera",
+        "a picture, folder, glob or URL; or a film, a stream's URL (rtsp://, http://), camera, or "
+        "a device of the board (/dev/video0, or 0)",
         many(text("FILE"), commas=False),
         default=(),
         name="input",
@@ -97,13 +99,24 @@ class RunRequest(RunRequestBase, TableRequest):
         "lowest score of the objects to show (the model's own)", SCORE, default=None
     )
     frames: int | None = flag(
-        "at most so many pictures or frames (all; 300 of the camera)",
+        "at most so many pictures or frames (all; 300 of the camera without --preview)",
         whole(),
         default=None,
     )
     init: Box | None = flag("the object to track, in the first frame", BOX, default=None)
     fps: float = flag("frames a second of the input, for trackers", FPS, default=30)
     draw: bool = flag("do not draw annotated pictures", SWITCH, default=True)
+    decode: str = flag(
+        "where a film or a stream is decoded: board or here (the board where it has ffmpeg or "
+        "GStreamer)",
+        DECODING_PLACE,
+        default="",
+    )
+    preview: bool = flag(
+        "show annotated frames in a browser meanwhile, through the SSH connection",
+        SWITCH,
+        default=False,
+    )
     show: bool = flag("open annotated pictures in the desktop's viewer", SWITCH, default=False)
     force: bool = FORCE
 

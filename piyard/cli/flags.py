@@ -101,6 +101,12 @@ def _data_formats() -> Collection[str]:
     return DATA_FORMAT_NAMES
 
 
+def _decoding_places() -> Collection[str]:
+    from piyard.predict.decoders import PLACES
+
+    return PLACES
+
+
 def _power_actions() -> Collection[str]:
     from piyard.board.labgrid.acquisition import POWER_ACTIONS
 
@@ -210,6 +216,7 @@ ANY_MODEL = ValueType[str]("NAME", lambda _name, text: text, _models)
 TASK = choice("task", _tasks, "TASK")
 ROUTE = choice("route", _routes, "ROUTE")
 DATA_FORMAT = choice("data format", _data_formats, "NAME")
+DECODING_PLACE = choice("place", _decoding_places, "PLACE")
 POWER_ACTION = choice("power action", _power_actions, "ACTION")
 SCORE = ValueType[float]("SCORE", _score)
 FPS = ValueType[float]("N", _fps)

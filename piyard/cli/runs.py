@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import statistics
 from collections.abc import Iterator, Sequence
@@ -18,12 +19,14 @@ from piyard.cli.own_models import load_or_add
 from piyard.cli.work import plan_work, run_jobs
 from piyard.convert.conversions import find_conversion
 from piyard.core import console
+from piyard.core.cancel import raise_if_requested
 from piyard.core.errors import PROGRAM, JobsFailed, UnreadableLog, WrongInput
 from piyard.core.tables import Cell, render_table
-from piyard.core.text import format_count, format_digits, sanitize_line
+from piyard.core.text import format_count, format_digits, mask_secrets, sanitize_line
 from piyard.measure.bench import BENCH_TASK, conclude_benchmark
 from piyard.models.definition import Model, load_model
 from piyard.predict.command import (
+    USUAL_FRAMES,
     Inputs,
     PredictOptions,
     check_inputs,
@@ -31,7 +34,9 @@ from piyard.predict.command import (
     nnrun_flags,
     open_inputs,
 )
+from piyard.predict.decoders import PLACES, Place
 from piyard.predict.files import open_viewer
+from piyard.predict.live import JSON_FORMAT
 from piyard.predict.prediction import (
     Prediction,
     is_prediction,
@@ -41,6 +46,7 @@ from piyard.predict.prediction import (
     read_prediction,
     summarise_prediction,
 )
+from piyard.predict.sources import CAMERA
 from piyard.report.formats import render_rows
 from piyard.results.derive import make_row
 from piyard.run import lifecycle, log, record
@@ -64,18 +70,26 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     """The model with the user's score and output."""
     draw: bool
     show: bool
+    place: Place | None
+    """Where films and streams are decoded, if chosen."""
+    preview: bool
+
+    @property
+    def as_stream(self) -> bool:
+        """Whether a URL that may be a picture's is a stream's."""
+        return self.preview or self.place is not None
 
 
 def run_model(request: RunRequest) -> None:
     """Show pictures to a model on each board, print what it sees, and say where it is drawn."""
     chosen = choose(request)
-    check_inputs(chosen.inputs)
+    check_inputs(chosen.inputs, as_stream=chosen.as_stream)
     nnrun_flags(chosen.adjusted_model, chosen.options)  # what is missing is said before any work
     with plan_work(request, "run", models=[chosen.model]) as plan:
         if request.dry_run:
-            plan.print(f"run on {', '.join(chosen.inputs)}")
+            plan.print(f"run on {', '.join(map(mask_secrets, chosen.inputs))}")
             return
-        with open_inputs(chosen.inputs, chosen.frames) as shown:
+        with open_inputs(chosen.inputs, chosen.frames, as_stream=chosen.as_stream) as shown:
             prepared = prepare_jobs(plan.jobs, random_weights=False, force=request.force)
 
             def look(context: JobContext) -> Prediction:
@@ -84,27 +98,35 @@ def run_model(request: RunRequest) -> None:
                     shown,
                     board_arguments(chosen, context.job, shown),
                     chosen.adjusted_model,
+                    place=chosen.place,
+                    form=request.format,
                 )
 
             outcomes = run_jobs(plan, prepared, look)
     print_predictions(outcomes.results, request.format)
+    if shown.is_live:
+        raise_if_requested()
     if chosen.show:
         open_viewer([path for seen in outcomes.results for path in seen.shown])
     work.conclude(outcomes, plan, outcomes.unfinished_jobs)
     require_readable(outcomes.results)
+    require_whole(outcomes.results)
 
 
 def choose(request: RunRequest) -> Choice:
     """The choice that the flags make; raises ``WrongInput``."""
     (loaded,) = load_or_add(request.models, dry_run=request.dry_run)
+    endless = request.preview or tuple(request.inputs) != (CAMERA,)
     return Choice(
         inputs=request.inputs,
-        frames=request.frames,
+        frames=request.frames or (None if endless else USUAL_FRAMES),
         options=PredictOptions(topk=request.topk, init=request.init, fps=request.fps),
         model=loaded,
         adjusted_model=_with_output(_with_score(loaded, request.score), request.output),
         draw=request.draw,
         show=request.show,
+        place=next((place for place in PLACES if place == request.decode), None),
+        preview=request.preview,
     )
 
 
@@ -112,7 +134,11 @@ def board_arguments(chosen: Choice, job: Job, shown: Inputs) -> PredictOptions:
     """The options of one board's job."""
     drawn = drawing_options(chosen.adjusted_model, shown) if chosen.draw else {}
     return msgspec.structs.replace(
-        chosen.options, precision=job.precision, threads=job.threads, **drawn
+        chosen.options,
+        precision=job.precision,
+        threads=job.threads,
+        preview=f"{job.model.name} on {job.host}" if chosen.preview else "",
+        **drawn,
     )
 
 
@@ -120,13 +146,41 @@ def print_predictions(seen: Sequence[Prediction], form: str) -> None:
     """The table on stdout; on stderr what was wrong, and where pictures are."""
     if not seen:
         return
-    print(render_table(prediction_columns(seen[0].task), prediction_rows(seen), form))
+    live = seen[0].live
+    if live and form == JSON_FORMAT:
+        print_summaries(seen)
+    elif any(of.frames or not of.failure for of in seen):
+        columns = prediction_columns(seen[0].task, live=live)
+        print(render_table(columns, prediction_rows(seen), form))
     for of in seen:
         for bad in of.wrong:
             console.info(f"✗ {of.host}: {bad.name}: {bad.error}")
         console.info(f"✓ {summarise_prediction(of)}")
-        if of.film or of.drawn:
+        if of.frames and (of.film or of.drawn):
             console.info(f"  drawn: {of.film or of.drawn[0].parent}")
+
+
+def print_summaries(seen: Sequence[Prediction]) -> None:
+    """The last lines of a live run, for programs."""
+    for of in seen:
+        summary = {
+            "type": "summary",
+            "board": of.host,
+            "run": of.run,
+            "frames": len(of.frames),
+            "dropped": of.dropped,
+            "failed": len(of.wrong),
+        }
+        print(json.dumps(summary))
+
+
+def require_whole(seen: Sequence[Prediction]) -> None:
+    """Raise the failure of a film, a camera or a stream; the others are told before."""
+    failures = [of.failure for of in seen if of.failure]
+    for failure in failures[1:]:
+        console.info(f"✗ {failure.what}")
+    if failures:
+        raise failures[0]
 
 
 def require_readable(seen: Sequence[Prediction]) -> None:

@@ -27,6 +27,7 @@ code meaning
 18   the host's key is unknown, and only known ones are accepted
 19   slower than ``--fail-above`` allows
 20   no row of a benchmark can be used: all are INVALID
+21   a camera, stream or film gave no frame, or broke off
 ==== =============================================================
 """
 
@@ -220,6 +221,12 @@ class NothingValid(PiyardError):
     """A benchmark without a single valid row."""
 
     exit_code = 20
+
+
+class SourceFailed(PiyardError):
+    """A camera, a stream or a film that gave no frame, or broke off."""
+
+    exit_code = 21
 
 
 def did_you_mean(name: str, legal: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from rich import progress as bars
@@ -62,4 +63,5 @@ def live_progress() -> bars.Progress:
         Detail(console),
         console=console,
         transient=True,
+        redirect_stdout=sys.stdout.isatty(),  # results for a file stay on their way
     )

@@ -20,6 +20,17 @@ INVISIBLE = re.compile(
     r"[\x7f-\x9f\u00ad\u0600-\u0605\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
 )
 
+LOGIN_IN_URL = re.compile(r"(?<=://)([^/\s:]*)(:[^/\s]*)?@")
+SECRET_IN_URL = re.compile(
+    r"([?&][^=&\s]*(?:pass|pwd|token|key|auth|secret|sig)[^=&\s]*=)[^&\s#]*", re.IGNORECASE
+)
+
+
+def mask_secrets(text: str) -> str:
+    """The text with the passwords and keys of its URLs as ``***``."""
+    without_login = LOGIN_IN_URL.sub(lambda match: f"{match[1]}:***@" if match[2] else "***@", text)
+    return SECRET_IN_URL.sub(r"\1***", without_login)
+
 
 def sanitize_line(value: str) -> str:
     """One line without control characters."""

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import msgspec
 
 from piyard.board.release import Release, release_of_paths
-from piyard.board.ssh import commands
 from piyard.convert.conversions import LABELS_FILE
 from piyard.core import console
 from piyard.core.errors import PROGRAM, WrongInput
 from piyard.core.files import scratch_folder
 from piyard.models.definition import Model
-from piyard.predict.files import FILM_NAME, convert_to_mjpeg, fetch_picture, is_film, is_url
+from piyard.predict.files import StreamFound, convert_to_mjpeg, fetch_picture
+from piyard.predict.sources import Source, find_source, is_web_url
 from piyard.run.job import DETECTOR
 from piyard.run.record import OUTPUTS_FOLDER
 from piyard.vision.pictures import (
@@ -33,73 +35,113 @@ from piyard.vision.preprocess import preprocess_flags
 from piyard.vision.schema import head_flags
 from piyard.vision.tasks.base import TaskOptions
 
-CAMERA = "camera"
 MOST_PICTURES = 1000
 """Pictures of one run: their names and digests travel in one command line."""
 USUAL_FRAMES = 300
+"""Of the camera."""
 
 
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):
-    """Pictures, a film, or the camera."""
+    """Pictures, or what moves."""
 
     pictures: Sequence[Path] = ()
-    film: Path | None = None
-    """An MJPEG stream in a file."""
-    of_film: str = ""
-    """The file the film was made from."""
-    camera: bool = False
-    frames: int = USUAL_FRAMES
-    """Of the camera."""
+    source: Source | None = None
+    frames: int | None = None
+    """At most so many; None for all there are."""
+    unpack: Callable[[], Path] | None = None
+    """Makes MJPEG of a film here."""
 
     @property
     def title(self) -> str:
         """For people."""
-        if self.camera:
-            return f"{self.frames} frames of the camera"
-        if self.film:
-            return self.of_film
+        if self.source:
+            first = f"{self.frames} frames of " if self.frames and self.source.is_live else ""
+            return f"{first}{self.source.title}"
         is_single = len(self.pictures) == 1
         return self.pictures[0].name if is_single else f"{len(self.pictures)} pictures"
 
+    @property
+    def is_live(self) -> bool:
+        """Whether it is a camera or a stream."""
+        return bool(self.source and self.source.is_live)
 
-def check_inputs(texts: Sequence[str]) -> None:
+
+def check_inputs(texts: Sequence[str], *, as_stream: bool = False) -> None:
     """Raise ``WrongInput`` for what cannot be shown, before anything is done."""
     if not texts:
-        raise WrongInput("no --input", remedy="name a picture, a folder, a film, a URL or camera")
-    streams = [text for text in texts if _is_stream(text)]
-    if streams and len(texts) > 1:
         raise WrongInput(
-            f"{streams[0]} cannot be combined with other inputs", remedy="give it a run of its own"
+            "no --input", remedy="name a picture, a folder, a film, a URL, a device or camera"
         )
-    for text in texts:
-        if text != CAMERA and not is_url(text):
-            _local_files(text)
+    sources = [source for text in texts if (source := find_source(text, as_stream=as_stream))]
+    if sources and len(texts) > 1:
+        raise WrongInput(
+            f"{sources[0].title} cannot be combined with other inputs",
+            remedy="give it a run of its own",
+        )
+    if not sources:
+        for text in texts:
+            if not is_web_url(text):
+                _local_files(text)
 
 
 @contextmanager
-def open_inputs(texts: Sequence[str], frames: int | None = None) -> Iterator[Inputs]:
+def open_inputs(
+    texts: Sequence[str], frames: int | None = None, *, as_stream: bool = False
+) -> Iterator[Inputs]:
     """What the texts name, with what had to be fetched or unpacked for it.
 
-    ``frames`` bounds pictures, a film and the camera. Raises ``WrongInput`` and ``DownloadFailed``.
+    ``frames`` bounds pictures, films and streams; ``as_stream`` takes a URL for a stream that may
+    be a picture's. Raises ``WrongInput`` and ``DownloadFailed``.
     """
-    check_inputs(texts)
-    if texts[0] == CAMERA:
-        yield Inputs(camera=True, frames=frames or USUAL_FRAMES)
-    elif _is_stream(texts[0]):
-        with scratch_folder("piyard-film-") as folder:
-            mjpeg = convert_to_mjpeg(_local_files(texts[0])[0], folder, frames)
-            yield Inputs(film=mjpeg, of_film=Path(texts[0]).name)
-    else:
-        yield Inputs(pictures=_list_pictures(texts, frames))
+    check_inputs(texts, as_stream=as_stream)
+    source = find_source(texts[0], as_stream=as_stream)
+    if source is None:
+        try:
+            shown = Inputs(pictures=_list_pictures(texts, frames))
+        except StreamFound:
+            source = _require_single_stream(texts)
+        else:
+            yield shown
+            return
+    with _open_source(source, frames) as shown:
+        yield shown
+
+
+def _require_single_stream(texts: Sequence[str]) -> Source:
+    """The stream that a URL turned out to be."""
+    source = find_source(texts[0], as_stream=True)
+    if len(texts) > 1 or source is None:
+        raise WrongInput(
+            "one of the URLs is a stream, which cannot be combined with other inputs",
+            remedy="give it a run of its own",
+        )
+    return source
+
+
+@contextmanager
+def _open_source(source: Source, frames: int | None) -> Iterator[Inputs]:
+    if source.is_live:
+        yield Inputs(source=source, frames=frames)
+        return
+    with scratch_folder("piyard-film-") as folder:
+        unpacking = threading.Lock()  # by the first of the boards that need it
+
+        @cache
+        def unpack() -> Path:
+            return convert_to_mjpeg(source, folder, frames)
+
+        def unpack_once() -> Path:
+            with unpacking:
+                return unpack()
+
+        yield Inputs(source=source, frames=frames, unpack=unpack_once)
 
 
 def make_release(shown: Inputs) -> Release:
-    """The files that travel, numbered: their own names may repeat, or mean something to a shell.
+    """The pictures that travel, numbered: their own names may repeat, or mean something to a shell.
 
     What nnrun cannot decode travels as PNG.
     """
-    if shown.film:
-        return release_of_paths({FILM_NAME: shown.film}, label=shown.of_film)
     files = [as_jpeg_or_png(path) for path in shown.pictures]
     digits = max(4, len(str(len(files) - 1)))
     names = [f"{i:0{digits}d}{sent_suffix(path)}" for i, path in enumerate(files)]
@@ -120,7 +162,7 @@ def _list_pictures(texts: Sequence[str], frames: int | None) -> list[Path]:
     candidates = (
         path
         for text in texts
-        for path in ([fetch_picture(text)] if is_url(text) else _local_files(text))
+        for path in ([fetch_picture(text)] if is_web_url(text) else _local_files(text))
     )
     paths = list(itertools.islice(candidates, frames))
     if len(paths) > MOST_PICTURES:
@@ -133,7 +175,7 @@ def _list_pictures(texts: Sequence[str], frames: int | None) -> list[Path]:
 
 
 def _report_left_out(texts: Sequence[str]) -> None:
-    folders = [Path(text) for text in texts if not is_url(text) and Path(text).is_dir()]
+    folders = [Path(text) for text in texts if not is_web_url(text) and Path(text).is_dir()]
     for folder in folders:
         if left_out := list_pictures(folder).left_out:
             console.info(f"left out of {folder}, not readable: {summarise_suffixes(left_out)}")
@@ -171,37 +213,6 @@ def _folder_pictures(path: Path) -> list[Path]:
     )
 
 
-def _is_stream(text: str) -> bool:
-    return text == CAMERA or (Path(text).is_file() and is_film(text))
-
-
-CAMERA_WIDTH, CAMERA_HEIGHT = 1280, 720
-"""Of the camera's frames."""
-
-
-def stdin_command(inputs: Inputs, release: Release | None) -> list[str]:
-    """The script and its arguments; nothing for pictures, which nnrun opens itself."""
-    if inputs.camera:
-        arguments = [str(inputs.frames), str(CAMERA_WIDTH), str(CAMERA_HEIGHT)]
-        return ["sh", "-c", commands.script_text("camera"), "camera", *arguments]
-    if inputs.film and release:
-        return [
-            "sh",
-            "-c",
-            commands.script_text("film"),
-            "film",
-            f"{release_path(release)}/{FILM_NAME}",
-        ]
-    return []
-
-
-def input_arguments(inputs: Inputs, release: Release | None) -> list[str]:
-    """nnrun's arguments for what it looks at."""
-    if inputs.pictures and release:
-        return ["--", release_path(release)]
-    return ["--stdin", "mjpeg"]
-
-
 def release_path(release: Release) -> str:
     """A release's folder, seen from a run's."""
     return f"../../releases/{release.id}"
@@ -218,6 +229,8 @@ class PredictOptions(TaskOptions, frozen=True, kw_only=True):
     """The folder for annotated pictures."""
     film: str = ""
     """The MJPEG file for them."""
+    preview: str = ""
+    """The title of a page that shows them meanwhile; none without one."""
 
 
 def nnrun_flags(model: Model, options: PredictOptions) -> list[str]:
@@ -248,6 +261,7 @@ def _drawing_flags(options: PredictOptions) -> Sequence[str]:
     return [
         *(["--draw", options.drawn] if options.drawn else []),
         *(["--mjpeg", options.film] if options.film else []),
+        *(["--preview", "0", "--preview-title", options.preview] if options.preview else []),
     ]
 
 
@@ -255,8 +269,11 @@ DRAWN_FILM = "drawn.mjpeg"
 
 
 def drawing_options(model: Model, inputs: Inputs) -> dict[str, str]:
-    """Where nnrun draws: pictures one by one, what moves as a film."""
-    if not model.spec.is_drawn:
+    """Where nnrun draws: pictures one by one, what moves as a film.
+
+    Of what goes on without an end nothing is kept: it would fill the board's disk.
+    """
+    if not model.spec.is_drawn or (inputs.is_live and not inputs.frames):
         return {}
     is_film = model.spec.is_clip or not inputs.pictures
     return {"film": DRAWN_FILM} if is_film else {"drawn": OUTPUTS_FOLDER}

@@ -19,45 +19,36 @@ from urllib.parse import unquote, urlsplit
 
 from piyard.core import console, download, paths
 from piyard.core.cancel import TemporaryError, with_retries
-from piyard.core.errors import DownloadFailed, NotSetUp, WrongInput
+from piyard.core.errors import DownloadFailed, WrongInput
 from piyard.core.files import atomic_write
+from piyard.core.text import mask_secrets
+from piyard.predict.decoders import ffmpeg_argv
+from piyard.predict.sources import Source
 
 if TYPE_CHECKING:
     from requests import Response
 
 
-MJPEG_SUFFIXES = (".mjpeg", ".mjpg")
-VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v")
 FILM_NAME = "film.mjpeg"
 
 
-def is_film(text: str) -> bool:
-    """Whether that file's name is one of a video."""
-    return Path(text).suffix.lower() in (*MJPEG_SUFFIXES, *VIDEO_SUFFIXES)
-
-
-def convert_to_mjpeg(video: Path, folder: Path, frames: int | None = None) -> Path:
+def convert_to_mjpeg(film: Source, folder: Path, frames: int | None = None) -> Path:
     """The film as JPEG after JPEG, made in ``folder`` by ffmpeg where it is not so already.
 
     Raises ``NotSetUp`` without ffmpeg, ``WrongInput`` for what it cannot read.
     """
-    if video.suffix.lower() in MJPEG_SUFFIXES and frames is None:
+    video, mjpeg = Path(film.location), folder / FILM_NAME
+    if film.is_mjpeg:
         return video
-    ffmpeg = shutil.which("ffmpeg")
-    if not ffmpeg:
-        raise NotSetUp(
-            f"ffmpeg is needed to read {video.name}, and is not installed",
-            remedy="install ffmpeg, or show a folder of the film's pictures",
-        )
-    mjpeg = folder / FILM_NAME
-    with console.step(f"unpack {video.name}"):
+    with console.step(f"unpack {video.name}"), mjpeg.open("wb") as output:
         process = subprocess.run(
-            _ffmpeg_argv(ffmpeg, video, mjpeg, frames),
+            ffmpeg_argv(film, str(video.absolute()), frames=frames),
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=output,
+            stderr=subprocess.PIPE,
             check=False,
         )
-    if process.returncode or not mjpeg.is_file() or not mjpeg.stat().st_size:
+    if process.returncode or not mjpeg.stat().st_size:
         raise WrongInput(
             f"ffmpeg cannot read {video}",
             evidence=process.stderr.decode(errors="replace")[-800:],
@@ -66,31 +57,28 @@ def convert_to_mjpeg(video: Path, folder: Path, frames: int | None = None) -> Pa
     return mjpeg
 
 
-def _ffmpeg_argv(ffmpeg: str, video: Path, mjpeg: Path, frames: int | None) -> list[str]:
-    """``file:`` keeps a name with a colon from being taken for a protocol."""
-    return [
-        *(ffmpeg, "-nostdin", "-v", "error", "-i", f"file:{video.absolute()}"),
-        *(["-frames:v", str(frames)] if frames else []),
-        *("-an", "-f", "mjpeg", "-q:v", "2", "-pix_fmt", "yuvj420p", "-y", str(mjpeg)),
-    ]
-
-
 LARGEST_DOWNLOAD = 50_000_000
 """Bytes; no camera makes a larger JPEG."""
 TRIES = 3
 DOWNLOAD_LIMIT_S = 120.0
 """For all of it, however slowly it comes."""
 WEB_FORMATS = {"JPEG": ".jpg", "PNG": ".png"}
+STREAM_TYPES = (
+    *("video/", "multipart/x-mixed-replace"),
+    *("application/vnd.apple.mpegurl", "application/x-mpegurl", "application/dash+xml"),
+)
 _BLOCK = 1 << 16
 
 
-def is_url(text: str) -> bool:
-    """Whether it is a URL rather than a path."""
-    return text.lower().startswith(("http://", "https://"))
+class StreamFound(Exception):
+    """The address leads to a stream, not to a picture."""
 
 
 def fetch_picture(url: str) -> Path:
-    """The picture at that address, as a file in the cache. Raises ``DownloadFailed``."""
+    """The picture at that address, as a file in the cache.
+
+    Raises ``DownloadFailed``, and ``StreamFound`` where there is a film or a stream.
+    """
     try:
         return with_retries(lambda: _store_picture(_request(url), url), TRIES, download.BACK_OFF_S)
     except TemporaryError as error:
@@ -124,6 +112,8 @@ def _check_response(response: Response, url: str) -> None:
     download.require_no_temporary_status(response)
     if status != 200:
         raise _download_error(url, f"the server answers {status} {response.reason}")
+    if response.headers.get("Content-Type", "").lower().startswith(STREAM_TYPES):
+        raise StreamFound
     length = response.headers.get("Content-Length", "")
     if length.isdigit() and int(length) > LARGEST_DOWNLOAD:
         raise _too_large_error(url)
@@ -172,7 +162,9 @@ def _too_large_error(url: str) -> DownloadFailed:
 
 def _download_error(url: str, why: str) -> DownloadFailed:
     return DownloadFailed(
-        f"{url} cannot be shown", evidence=why, remedy="check the address, or give a file"
+        f"{mask_secrets(url)} cannot be shown",
+        evidence=mask_secrets(why),
+        remedy="check the address, or give a file; a stream is one by --decode",
     )
 
 

@@ -12,25 +12,35 @@ import msgspec
 
 from piyard.convert.analysis import can_hold_classes
 from piyard.convert.conversions import Conversion, find_class_output
-from piyard.core import console
+from piyard.core import cancel, console
+from piyard.core.errors import SourceFailed, UnreadableLog
 from piyard.core.files import write_text
-from piyard.core.text import format_digits
+from piyard.core.text import format_count, format_digits
 from piyard.models.definition import Model, read_labels
 from piyard.predict.command import (
     DRAWN_FILM,
     Inputs,
     PredictOptions,
-    input_arguments,
     input_names,
-    make_release,
     nnrun_flags,
-    stdin_command,
 )
+from piyard.predict.decoders import FFMPEG, Place, choose_decoder, device_probe_argv, gives_jpegs
+from piyard.predict.ending import (
+    SILENCE_S,
+    ending_note,
+    read_decoder_report,
+    source_failure,
+)
+from piyard.predict.feed import Feed, plan_feed
 from piyard.predict.files import DRAWN_FOLDER, place_drawings, short_names
+from piyard.predict.live import LIVE_COLUMNS, LiveView, live_rows
+from piyard.predict.relay import Relay
+from piyard.predict.sources import Source
 from piyard.run import execute, log, record
 from piyard.run.execute import NnrunCommand
+from piyard.run.follow import LiveRun
 from piyard.run.job import JobContext
-from piyard.run.log import LogLine
+from piyard.run.log import LogLine, LogSummary
 from piyard.run.record import LOG_FILE, OUTPUTS_FOLDER, Record, TaskInfo, run_folder
 from piyard.vision.predictions import (
     FRAME_TYPES,
@@ -58,6 +68,19 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     frames: list[Frame]
     wrong: list[InputError]
     """Pictures that could not be read."""
+    live: bool = False
+    """Whether it was of a camera or a stream."""
+    dropped: int = 0
+    """Frames of a live stream that came too late."""
+    ending: str = ""
+    """Why a live stream ended: its ``end``, ``silent``, or by the ``count`` of its frames."""
+    failure: SourceFailed | None = None
+    """Why a film, a camera or a stream gave no frame, or broke off."""
+
+    @property
+    def frame_count(self) -> int:
+        """Frames or pictures that came, those that could not be read too."""
+        return len(self.frames) + len(self.wrong)
 
     @property
     def spec(self) -> TaskSpec:
@@ -106,6 +129,7 @@ def read_prediction(record: Record) -> Prediction:
     _write_lines(nnrun_log.lines, names, folder / PREDICTION_LINES)
     frames = [parse_frame(line) for line in nnrun_log.lines if line["type"] in FRAME_TYPES]
     errors = [parse_input_error(line) for line in nnrun_log.of("error")]
+    summary = nnrun_log.summary or LogSummary()
     return Prediction(
         host=record.host,
         run=record.id,
@@ -118,7 +142,15 @@ def read_prediction(record: Record) -> Prediction:
             )
             for each in errors
         ],
+        live=record.what.live,
+        dropped=summary.dropped or max(map(_dropped_frames, nnrun_log.lines), default=0),
+        ending=summary.stopped,
     )
+
+
+def _dropped_frames(line: LogLine) -> int:
+    dropped = line.get("dropped")
+    return dropped if isinstance(dropped, int) else 0
 
 
 def _write_lines(log_lines: Iterable[LogLine], names: Mapping[str, str], final: Path) -> None:
@@ -148,14 +180,72 @@ def _bare_error(error: InputError) -> str:
 
 
 def predict_on_board(
-    context: JobContext, inputs: Inputs, options: PredictOptions, model: Model
+    context: JobContext,
+    inputs: Inputs,
+    options: PredictOptions,
+    model: Model,
+    *,
+    place: Place | None = None,
+    form: str = "",
 ) -> Prediction:
     """The model's predictions; pictures that nnrun cannot read are listed too.
 
-    ``model`` is the job's, or has the thresholds of a user or an evaluation.
+    ``model`` is the job's, or has the thresholds of a user or an evaluation. ``place`` is where
+    films and streams are decoded, by default where there is a program for it; ``form`` the format
+    that live results are printed in as they come.
     """
     resolved = resolve_classes(context.conversion, model, options)
-    return read_prediction(execute.run_job(context, make_command(model, inputs, resolved)))
+    if inputs.source is None:
+        return read_prediction(execute.run_job(context, make_command(model, inputs, resolved)))
+    return _predict_source(context, inputs, inputs.source, resolved, model, place, form)
+
+
+def _predict_source(
+    context: JobContext,
+    inputs: Inputs,
+    source: Source,
+    options: PredictOptions,
+    model: Model,
+    place: Place | None,
+    form: str,
+) -> Prediction:
+    """The same of what moves; Ctrl-C ends a live run, and is no error here."""
+    feed = _choose_feed(context, inputs, source, place)
+    relay = Relay(feed.relay, SILENCE_S) if feed.relay else None
+    is_watched = inputs.is_live or bool(options.preview)
+    view = LiveView(context.job.host, form if inputs.is_live else "", relay) if is_watched else None
+    command = make_command(model, inputs, options, feed, view)
+    try:
+        done = execute.run_job(context, command)
+        prediction = read_prediction(done)
+    except UnreadableLog:
+        if cancel.requested():  # before nnrun had anything to say
+            raise KeyboardInterrupt from None
+        raise
+    said = relay.report() if relay else read_decoder_report(record.run_folder(done.id))
+    is_over = done.state == "ended"
+    failure = source_failure(source, prediction, said, is_over=is_over)
+    if not failure and (note := ending_note(source, prediction, is_over=is_over)):
+        console.info(note)
+    return msgspec.structs.replace(
+        prediction,
+        dropped=prediction.dropped + (relay.dropped if relay else 0),
+        failure=failure,
+    )
+
+
+def _choose_feed(context: JobContext, inputs: Inputs, source: Source, place: Place | None) -> Feed:
+    if source.is_mjpeg:
+        return plan_feed(inputs)
+    connection = context.connection
+    programs = (connection.facts.decoders or "").split()
+    decoder = choose_decoder(source, place, connection.name, programs)
+    console.info(f"{connection.name}: {source.title} is {decoder.title}")
+    copies = source.kind == "device" and decoder.program == FFMPEG
+    if copies:
+        probe = connection.session.run(device_probe_argv(source.location), check=False)
+        copies = gives_jpegs(source.location, connection.name, probe.err)
+    return plan_feed(inputs, decoder, copies=copies)
 
 
 def resolve_classes(
@@ -174,37 +264,47 @@ def resolve_classes(
     return msgspec.structs.replace(options, classes=classes, labelled=is_labelled)
 
 
-def make_command(model: Model, inputs: Inputs, options: PredictOptions) -> NnrunCommand:
-    """nnrun's command line for these inputs."""
-    release = None if inputs.camera else make_release(inputs)
+def make_command(
+    model: Model,
+    inputs: Inputs,
+    options: PredictOptions,
+    feed: Feed | None = None,
+    live: LiveRun | None = None,
+) -> NnrunCommand:
+    """nnrun's command line for these inputs, which come to it by the ``feed``."""
+    feed = feed or plan_feed(inputs)
     verb, *rest = model.spec.nnrun_verb(model.tracker)
     return NnrunCommand(
         verb=verb,
-        arguments=[*rest, *nnrun_flags(model, options), *input_arguments(inputs, release)],
+        arguments=[*rest, *nnrun_flags(model, options), *feed.arguments],
         what=TaskInfo(
             task=model.task,
             inputs=input_names(inputs),
             shown=inputs.title,
-            film=inputs.of_film,
+            film="" if inputs.is_live or not inputs.source else inputs.source.title,
+            live=inputs.is_live,
         ),
-        inputs=release,
-        stdin_from=stdin_command(inputs, release),
+        inputs=feed.release,
+        stdin_from=feed.stdin_from,
         allow_bad_inputs=True,
+        live=live,
     )
 
 
-def prediction_columns(task: str) -> tuple[str, ...]:
-    """The table's columns for a task."""
-    return ("Board", *find_task(task).columns)
+def prediction_columns(task: str, *, live: bool = False) -> tuple[str, ...]:
+    """The table's columns for a task; what is live has a row a class."""
+    return ("Board", *(LIVE_COLUMNS if live else find_task(task).columns))
 
 
 def prediction_rows(predictions: Sequence[Prediction]) -> list[Row]:
     """The rows under ``prediction_columns`` of the task they all share."""
-    return [
-        [prediction.host, *row]
-        for prediction in predictions
-        for row in prediction.spec.rows(_with_short_names(prediction.frames))
-    ]
+    return [[prediction.host, *row] for prediction in predictions for row in _rows_of(prediction)]
+
+
+def _rows_of(prediction: Prediction) -> list[Row]:
+    if prediction.live:
+        return live_rows(prediction.frames)
+    return prediction.spec.rows(_with_short_names(prediction.frames))
 
 
 def _with_short_names(frames: Sequence[Frame]) -> list[Frame]:
@@ -214,7 +314,10 @@ def _with_short_names(frames: Sequence[Frame]) -> list[Frame]:
 
 def summarise_prediction(prediction: Prediction) -> str:
     """One line: how much was seen, and how long it took."""
-    parts = prediction.spec.summarise(prediction.frames)
+    if prediction.live:
+        parts = [format_count(len(prediction.frames), "frame"), f"{prediction.dropped} dropped"]
+    else:
+        parts = prediction.spec.summarise(prediction.frames)
     if prediction.wrong:
         parts.append(f"{len(prediction.wrong)} not read")
     if times := _stage_times(prediction):

@@ -18,13 +18,14 @@ from piyard.core.console import Step
 from piyard.core.errors import BoardCommandFailed, RunNotEnded
 from piyard.core.target import Conditions
 from piyard.run.deploy import Deployed, deploy_releases, needs_of, require_needs
+from piyard.run.follow import LiveRun
 from piyard.run.job import KEEP_GOVERNOR, JobContext
 from piyard.run.lifecycle import finish_run, start_run
 from piyard.run.record import IdleState, Record, TaskInfo, new_record
 from piyard.run.remote import DamagedFile
 from piyard.run.telemetry import TICKS_PER_SECOND
 
-EMULATED_LIMIT_S, RUN_LIMIT_S = 3600, 900
+EMULATED_LIMIT_S, RUN_LIMIT_S, LIVE_LIMIT_S = 3600, 900, 3600
 
 
 class NnrunCommand(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +45,8 @@ class NnrunCommand(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its times count: then the run waits until the board is cool and idle."""
     pmic: bool = False
     """Whether the power of the board's rails is sampled meanwhile."""
+    live: LiveRun | None = None
+    """What attends it while it goes on."""
 
 
 def run_job(context: JobContext, work: NnrunCommand) -> Record:
@@ -66,7 +69,9 @@ def _run_once(context: JobContext, work: NnrunCommand) -> Record:
             f"{context.connection.name}: {damaged.sha256[:12]}… is damaged there, sending it again"
         )
         record = _restart_verified(context, work)
-    return finish_run(context.connection, record, allow_bad_inputs=work.allow_bad_inputs)
+    return finish_run(
+        context.connection, record, allow_bad_inputs=work.allow_bad_inputs, live=work.live
+    )
 
 
 def _start_job(context: JobContext, work: NnrunCommand) -> Record:
@@ -82,11 +87,17 @@ def _start_job(context: JobContext, work: NnrunCommand) -> Record:
         release,
         work.verb,
         work.arguments,
-        context.options.limit_s or (RUN_LIMIT_S if real else EMULATED_LIMIT_S),
+        context.options.limit_s or _usual_limit_s(real=real, live=work.live is not None),
         stdin_from=work.stdin_from,
         pmic=work.pmic,
         governor=_governor(context) if work.measured and real else "",
     )
+
+
+def _usual_limit_s(*, real: bool, live: bool) -> int:
+    if live:
+        return LIVE_LIMIT_S
+    return RUN_LIMIT_S if real else EMULATED_LIMIT_S
 
 
 def _record(context: JobContext, work: NnrunCommand, before: Facts) -> Record:

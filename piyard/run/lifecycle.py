@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import msgspec
@@ -34,6 +34,7 @@ from piyard.core.errors import (
 )
 from piyard.core.files import disk_error
 from piyard.run import log, record, remote
+from piyard.run.follow import LiveRun, LogFollower
 from piyard.run.record import (
     LOG_FILE,
     RECORD_FILE,
@@ -95,31 +96,50 @@ def start_run(
 
 
 def finish_run(
-    connection: BoardConnection, record: Record, *, allow_bad_inputs: bool = False
+    connection: BoardConnection,
+    record: Record,
+    *,
+    allow_bad_inputs: bool = False,
+    live: LiveRun | None = None,
 ) -> Record:
     """Wait for the run's end, through lost connections, and fetch what it wrote.
 
     ``allow_bad_inputs``: inputs that nnrun could not read do not fail it. Raises ``RunNotEnded``
     when the board lost it or Ctrl-C was pressed, nnrun's own last lines as ``BoardCommandFailed``
-    when it failed: after everything was fetched.
+    when it failed: after everything was fetched. A ``live`` run ends with Ctrl-C or at its limit,
+    and neither is an error.
     """
+    follower = LogFollower(live) if live else None
+    attending = live.attend(connection, record) if live else nullcontext()
     title = f"{record.what.slug or record.id} on {record.host}"
     try:
-        with console.step(title) as progress, suggest_attach(record):
-            status = _wait_for_end(connection, record, progress)
+        with attending, console.step(title) as progress, suggest_attach(record):
+            status = _wait_for_end(connection, record, progress, follower)
             done = collect_run(connection, record, status)
             ok = done.exit_code == 0 or (allow_bad_inputs and _has_summary(done))
-            progress.ok = ok
+            progress.ok = ok or (follower is not None and done.state == "limit")
+            if follower:
+                follower.finish(run_folder(record.id))
     except KeyboardInterrupt:
         cancel.request()  # the board's other jobs do not begin
+        if follower:
+            return _end_live_run(connection, record, follower)
         connection.has_lease = False
         raise RunNotEnded(
             f"{record.id} keeps running on {record.host}",
             remedy=f"{PROGRAM} attach {record.id}",
             keeps_running=True,
         ) from None
-    if not (ok and done.state == "ended"):
+    if not (ok and done.state == "ended") and not (live and done.state == "limit"):
         require_success(done)
+    return done
+
+
+def _end_live_run(connection: BoardConnection, record: Record, follower: LogFollower) -> Record:
+    """End it on its board, and fetch what it wrote."""
+    with suggest_attach(record):
+        done = collect_run(connection, record, remote.cancel_process(connection.session, record.id))
+    follower.finish(run_folder(record.id))
     return done
 
 
@@ -166,12 +186,17 @@ def collect_run(connection: BoardConnection, record: Record, status: ProcessStat
     return done
 
 
-def _wait_for_end(connection: BoardConnection, record: Record, progress: Step) -> ProcessStatus:
+def _wait_for_end(
+    connection: BoardConnection, record: Record, progress: Step, follower: LogFollower | None
+) -> ProcessStatus:
     def show(status: ProcessStatus) -> None:
         raise_if_requested()
         progress.update(status.seconds, None, f"{status.seconds} s there, {status.lines} lines")
 
-    return remote.wait_for_process(connection.reconnect, connection.session, record.id, show)
+    look = follower.look if follower else remote.wait_for_status
+    return remote.wait_for_process(
+        connection.reconnect, connection.session, record.id, show, look=look
+    )
 
 
 def _state_of(status: ProcessStatus) -> RunState:

@@ -211,6 +211,8 @@ class LogSummary(msgspec.Struct, frozen=True):
     peak_rss_kb: Count | None = None
     half_width: Number | None = None
     images: Count | None = None
+    dropped: Count | None = None
+    """Frames of a live stream that were too late."""
     failed: Count | None = None
 
 

@@ -208,6 +208,8 @@ class TaskInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     shown: Text | None = None
     """The inputs, for people."""
     film: Text | None = None
+    live: bool = False
+    """Whether it was shown a camera or a stream."""
     picture: Text | None = None
     """That a benchmark also times end to end."""
     net: Text | None = None

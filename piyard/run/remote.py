@@ -124,23 +124,30 @@ def read_status(session: Session, run_id: str, *, wait_s: int = 0) -> ProcessSta
     return _parse_status(session, words)
 
 
+def wait_for_status(session: Session, run_id: str) -> ProcessStatus:
+    """The run's status, once it ended or after a while."""
+    return read_status(session, run_id, wait_s=STATUS_WAIT_S)
+
+
 def wait_for_process(
     open_again: Callable[[], Session],
     session: Session,
     run_id: str,
     on_status: Callable[[ProcessStatus], None],
     *,
+    look: Callable[[Session, str], ProcessStatus] | None = None,
     lost_limit_s: float | None = None,
 ) -> ProcessStatus:
     """Wait until the run is over, through lost connections and a board that stalls.
 
-    Raises ``HostUnreachable`` or ``BoardTooSlow`` without an answer for ``lost_limit_s``.
+    ``look`` waits a while and gives the status, as ``wait_for_status``. Raises ``HostUnreachable``
+    or ``BoardTooSlow`` without an answer for ``lost_limit_s``.
     """
     limit_s = LOST_LIMIT_S if lost_limit_s is None else lost_limit_s
     began = last_answer = time.monotonic()
     while True:
         try:
-            current = read_status(session, run_id, wait_s=STATUS_WAIT_S)
+            current = (look or wait_for_status)(session, run_id)
         except HostUnreachable as lost:
             session = _reconnect(open_again, lost, last_answer + limit_s)
             continue

@@ -105,17 +105,17 @@ def test_a_stream_that_falls_silent_has_ended(nnrun_path, tmp_path):
 
 
 def test_it_ends_after_as_many_frames_as_were_asked_for(nnrun_path, tmp_path):
-    with live(nnrun_path, tmp_path, "--most", 2) as stream:
+    with live(nnrun_path, tmp_path, "--stop-after", 2) as stream:
         for number in range(2):
             stream.feed(GOOD)
             assert stream.line("classification")["frame"] == number
-        assert stream.line("summary").items() >= {"images": 2, "stopped": "most"}.items()
+        assert stream.line("summary").items() >= {"images": 2, "stopped": "count"}.items()
 
 
 def test_pictures_are_bounded_too(nnrun: Run, tmp_path):
     for name in ("a.png", "b.png", "c.png"):
         smooth(9, 9).save(tmp_path / name)
-    outcome = nnrun("classify", *small().write(tmp_path), *FIT, "--most", 2, tmp_path)
+    outcome = nnrun("classify", *small().write(tmp_path), *FIT, "--stop-after", 2, tmp_path)
     assert len(outcome.of("classification")) == 2
     assert "dropped" not in outcome.one("summary")
 
@@ -134,7 +134,7 @@ def test_a_broken_frame_of_a_live_stream_is_one_line(nnrun_path, tmp_path):
         (["--stdin", "yuv420", "--frame", "8x8", "--latest", "5"], "--latest"),
         (["--latest", "5", "a.png"], "--latest"),
         (["--stdin", "mjpeg", "--latest", "0"], "--latest"),
-        (["--stdin", "mjpeg", "--most", "0"], "--most"),
+        (["--stdin", "mjpeg", "--stop-after", "0"], "--stop-after"),
         (["--stdin", "mjpeg", "--preview", "65536"], "--preview"),
         (["--stdin", "mjpeg", "--preview-title", "a"], "--preview"),
     ],

@@ -18,6 +18,7 @@ import paramiko
 from paramiko.common import (
     AUTH_FAILED,
     AUTH_SUCCESSFUL,
+    OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED,
     OPEN_FAILED_CONNECT_FAILED,
     OPEN_SUCCEEDED,
 )
@@ -46,6 +47,8 @@ class Sshd:
         self.most_sessions = 0
         """How many sessions a connection may have at a time; 0 sets no limit."""
         self.shell = ["sh"]
+        self.allows_tunnels, self.tunnels = False, 0
+        """Whether clients may go through to ports here, and how often they did."""
         self.know(self.host_key)
 
     def know(self, key: paramiko.PKey) -> None:
@@ -68,7 +71,9 @@ class Sshd:
         with suppress(paramiko.SSHException, EOFError, OSError):
             transport = paramiko.Transport(connection)
             transport.add_server_key(self.host_key)
-            transport.start_server(server=Server(self))
+            server = Server(self)
+            server.transport = transport
+            transport.start_server(server=server)
 
 
 class Server(paramiko.ServerInterface):
@@ -77,6 +82,7 @@ class Server(paramiko.ServerInterface):
     def __init__(self, sshd: Sshd) -> None:
         self.client_key, self.home, self.password = sshd.client_key, sshd.home, sshd.password
         self.sshd, self.sessions = sshd, 0
+        self.transport: paramiko.Transport | None = None
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         self.sshd.logins.append(f"{username} {key.get_name()}")
@@ -99,7 +105,31 @@ class Server(paramiko.ServerInterface):
     def check_channel_direct_tcpip_request(
         self, chanid: int, origin: tuple[str, int], destination: tuple[str, int]
     ) -> int:
-        return int(OPEN_FAILED_CONNECT_FAILED)
+        if not self.sshd.allows_tunnels:
+            return int(OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED)
+        try:
+            there = socket.create_connection(destination, timeout=10)
+        except OSError:
+            return int(OPEN_FAILED_CONNECT_FAILED)
+        self.sshd.tunnels += 1
+        threading.Thread(target=self._tunnel, args=(chanid, there), daemon=True).start()
+        return int(OPEN_SUCCEEDED)
+
+    def _tunnel(self, chanid: int, there: socket.socket) -> None:
+        """Pass on what both sides send, once the client has heard that it may."""
+        with there:
+            there.settimeout(None)
+            assert self.transport
+            channel = self.transport.accept(10)
+            while channel is not None and channel.get_id() != chanid:
+                channel = self.transport.accept(10)
+            if channel is None:
+                return
+            up = threading.Thread(target=_pump, args=(channel, there), daemon=True)
+            up.start()
+            _pump(there, channel)
+            channel.close()
+            up.join(10)
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         # The answer to the request has to leave before a command that ends at once does.
@@ -144,6 +174,14 @@ def _pass_on(stream: Any, send: Callable[[bytes], None]) -> None:
     with suppress(OSError, EOFError):
         while block := stream.read(1 << 16):
             send(block)
+
+
+def _pump(source: Any, sink: Any) -> None:
+    with suppress(OSError, EOFError):
+        while block := source.recv(1 << 16):
+            sink.sendall(block)
+    with suppress(OSError, EOFError):
+        sink.shutdown(socket.SHUT_WR)
 
 
 def new_key(path: Path) -> paramiko.PKey:

@@ -87,6 +87,15 @@ system() {
     done < /etc/os-release
 }
 
+# Programs that read films, streams and cameras.
+decoders() {
+    programs=''
+    for program in ffmpeg gst-launch-1.0 rpicam-vid libcamera-vid; do
+        ! command -v "$program" > /dev/null || programs="$programs $program"
+    done
+    printf 'decoders=%s\n' "${programs# }"
+}
+
 facts() {
     from kernel /proc/sys/kernel/osrelease
     printf 'machine=%s\n' "$(uname -m)"
@@ -103,5 +112,6 @@ facts() {
     # shellcheck disable=SC2046
     disk $(LC_ALL=C df -Pk . 2> /dev/null)
     cpuinfo
+    decoders
     [ ! -r /etc/os-release ] || system
 }

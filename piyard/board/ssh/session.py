@@ -159,6 +159,10 @@ class Session:
             remedy="see the lines above",
         )
 
+    def transport(self) -> Transport:
+        """The connection itself, for a tunnel through it; ``ConnectionError`` if it is closed."""
+        return self._transport()
+
     def _transport(self) -> Transport:
         transport: Transport | None = self._connection.client.get_transport()
         if transport is None or not transport.is_active():

@@ -58,7 +58,7 @@ std::vector<Flag> input_flags() {
         {"--stdin", "KIND", "frames from standard input: mjpeg, or yuv420 (I420, BT.601 in full range, as JPEG)"},
         {"--frame", "WxH", "yuv420: size of a frame"},
         {"--latest", "SECONDS", "mjpeg: a live stream; late frames are dropped and counted, and after so long without one it has ended"},
-        {"--most", "N", "end after so many frames or pictures"},
+        {"--stop-after", "N", "end after so many frames or pictures"},
     };
 }
 
@@ -75,7 +75,7 @@ InputsPlan read_inputs(const Args& args) {
     }
     if (args.has("--latest") && plan.stream != "mjpeg") args.reject("--latest needs --stdin mjpeg");
     plan.silence_s = args.number("--latest", 0.1, 86400, 0);
-    plan.most = args.integer("--most", 1, 2000000000, 0);
+    plan.most = args.integer("--stop-after", 1, 2000000000, 0);
     return plan;
 }
 
@@ -109,7 +109,7 @@ Tally for_each_frame(const std::string& verb, const InputsPlan& plan, const std:
         ++tally.frames;
     }
     tally.dropped = frame.dropped;
-    if (tally.ending.empty()) tally.ending = "most";
+    if (tally.ending.empty()) tally.ending = "count";
     return tally;
 }
 

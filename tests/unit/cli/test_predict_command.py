@@ -14,7 +14,10 @@ from piyard.cli.runs import Choice, run_model
 from piyard.core.errors import WrongInput
 from piyard.models.definition import load_model, model_names
 from piyard.predict.command import Inputs, PredictOptions, drawing_options
+from piyard.predict.decoders import Decoder
+from piyard.predict.feed import plan_feed
 from piyard.predict.prediction import make_command
+from piyard.predict.sources import Source
 from piyard.vision.schema import Dense
 
 TYPED = {
@@ -27,6 +30,9 @@ TYPED = {
     "input": [],
     "format": "plain",
 }
+CAMERA = Source(kind="camera")
+FILM = Source(kind="film", location="a.mp4")
+LIVE_WORDS = ["--stdin", "mjpeg", "--stop-after", "9", "--latest", "20"]
 
 
 def typed(name: str, **more: Any) -> dict[str, Any]:
@@ -97,7 +103,9 @@ def test_the_objects_box_as_it_is_typed() -> None:
     ("name", "shown", "where"),
     [
         ("yolov8_n", Inputs(pictures=[Path("a.jpg")]), {"drawn": "outputs"}),
-        ("yolov8_n", Inputs(camera=True), {"film": "drawn.mjpeg"}),
+        ("yolov8_n", Inputs(source=CAMERA, frames=9), {"film": "drawn.mjpeg"}),
+        ("yolov8_n", Inputs(source=CAMERA), {}),
+        ("yolov8_n", Inputs(source=FILM), {"film": "drawn.mjpeg"}),
         ("yolov8_n_bytetrack", Inputs(pictures=[Path("a.jpg")]), {"film": "drawn.mjpeg"}),
         ("squeezenet1_1", Inputs(pictures=[Path("a.jpg")]), {}),
     ],
@@ -122,8 +130,45 @@ def test_the_work_of_a_board(name: str, picture: str) -> None:
 
 
 def test_the_camera_needs_nothing_pushed() -> None:
-    todo = make_command(load_model("yolov8_n"), Inputs(camera=True, frames=9), PredictOptions())
+    shown = Inputs(source=CAMERA, frames=9)
+    feed = plan_feed(shown, Decoder(place="board", program="rpicam-vid"))
+    options = PredictOptions(preview="yolov8_n on pi5")
+    todo = make_command(load_model("yolov8_n"), shown, options, feed)
     assert todo.inputs is None
-    assert list(todo.arguments[-2:]) == ["--stdin", "mjpeg"]
-    assert todo.stdin_from[3:] == ["camera", "9", "1280", "720"]
+    words = list(todo.arguments)
+    assert words[words.index("--stdin") :] == LIVE_WORDS
+    assert words[words.index("--preview") :][:3] == ["--preview", "0", "--preview-title"]
+    count, program, *_ = todo.stdin_from[4:]
+    assert todo.stdin_from[3] == "feed"
+    assert program == "rpicam-vid"
+    assert int(count) == len(todo.stdin_from[5:])
     assert todo.what.shown == "9 frames of the camera"
+    assert todo.what.live
+
+
+@pytest.mark.parametrize(
+    ("more", "frames"),
+    [
+        ({"input": ["camera"]}, 300),
+        ({"input": ["camera"], "preview": True}, None),
+        ({"input": ["0"]}, None),
+        ({"input": ["rtsp://cam/a"]}, None),
+        ({"input": ["0"], "frames": "7"}, 7),
+    ],
+)
+def test_the_frames_of_what_goes_on(more: dict[str, Any], frames: int | None) -> None:
+    assert chosen("yolov8_n", **more).frames == frames
+
+
+def test_a_dry_run_shows_no_password(capsys: pytest.CaptureFixture[str]) -> None:
+    run("yolov8_n", input=["rtsp://me:s3cret@192.0.2.1/a"], dry_run=True)
+    out = capsys.readouterr().out
+    assert "run on rtsp://me:***@192.0.2.1/a: yolov8_n" in out
+
+
+def test_where_it_is_decoded_is_chosen_or_refused() -> None:
+    assert chosen("yolov8_n", decode="here").place == "here"
+    assert chosen("yolov8_n", decode="here").as_stream
+    assert chosen("yolov8_n").place is None
+    with pytest.raises(WrongInput, match="there"):
+        chosen("yolov8_n", decode="there")

@@ -12,19 +12,19 @@ from PIL import Image
 
 from piyard.core import download
 from piyard.core.download import CONNECT_S
-from piyard.core.errors import DownloadFailed, NotSetUp, WrongInput
+from piyard.core.errors import DownloadFailed, WrongInput
 from piyard.predict import command, files
 from piyard.predict.command import (
-    USUAL_FRAMES,
     Inputs,
     check_inputs,
-    input_arguments,
     input_names,
     make_release,
     open_inputs,
-    stdin_command,
 )
-from piyard.predict.files import FILM_NAME, TRIES, fetch_picture, plain_name
+from piyard.predict.decoders import Decoder
+from piyard.predict.feed import plan_feed
+from piyard.predict.files import FILM_NAME, TRIES, StreamFound, fetch_picture, plain_name
+from piyard.predict.sources import Source
 from tests.support import file_server
 
 
@@ -115,22 +115,24 @@ def test_the_camera_and_films_stand_alone(tmp_path: Path) -> None:
     for texts in (["camera", str(clip)], [str(clip), str(clip)]):
         with pytest.raises(WrongInput, match="cannot be combined"):
             check_inputs(texts)
-    assert shown("camera", frames=7) == Inputs(camera=True, frames=7)
-    assert shown("camera").frames == USUAL_FRAMES
+    assert shown("camera", frames=7) == Inputs(source=Source(kind="camera"), frames=7)
 
 
 def test_a_film_of_jpegs_travels_as_it_is(tmp_path: Path) -> None:
     (clip,) = put(tmp_path / "x", "clip.MJPEG")
-    found = shown(clip)
-    assert found.film == clip
-    assert [file.name for file in make_release(found).files] == [FILM_NAME]
+    with open_inputs([str(clip)], 3) as found:
+        feed = plan_feed(found)
+    assert feed.release
+    assert [(file.name, file.path) for file in feed.release.files] == [(FILM_NAME, clip)]
+    assert feed.arguments == ["--stdin", "mjpeg", "--stop-after", "3"]
+    assert feed.stdin_from[:2] == ["sh", "-c"]
+    assert feed.stdin_from[-1] == f"../../releases/{feed.release.id}/{FILM_NAME}"
     assert found.title == "clip.MJPEG"
 
 
 FFMPEG = """#!/bin/sh
 printf '%s\\n' "$@" > "$(dirname "$0")/asked"
-for last; do :; done
-cp "$(dirname "$0")/frame.jpg" "$last"
+cat "$(dirname "$0")/frame.jpg"
 """
 
 
@@ -147,10 +149,12 @@ def test_a_video_is_unpacked_by_ffmpeg(tmp_path: Path, monkeypatch: pytest.Monke
     tools = fake_ffmpeg(tmp_path / "tools", FFMPEG, monkeypatch)
     (video,) = put(tmp_path / "x", "-i concat:a.mp4")
     with open_inputs([str(video)], 9) as found:
-        assert found.film
-        assert found.film.read_bytes() == picture()
-        scratch = found.film.parent
-    assert not scratch.exists()
+        assert found.unpack
+        assert not (tools / "asked").exists()
+        mjpeg = found.unpack()
+        assert mjpeg.read_bytes() == picture()
+        assert found.unpack() == mjpeg
+    assert not mjpeg.parent.exists()
     asked = (tools / "asked").read_text().splitlines()
     assert f"file:{video}" in asked
     assert asked[asked.index("-frames:v") + 1] == "9"
@@ -159,16 +163,27 @@ def test_a_video_is_unpacked_by_ffmpeg(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_video_that_ffmpeg_cannot_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_ffmpeg(tmp_path / "tools", "#!/bin/sh\necho 'moov atom' >&2; exit 1\n", monkeypatch)
     (video,) = put(tmp_path / "x", "clip.avi")
-    with pytest.raises(WrongInput, match="ffmpeg cannot read") as error:
-        shown(video)
+    with (
+        open_inputs([str(video)]) as found,
+        pytest.raises(WrongInput, match="ffmpeg cannot read") as error,
+    ):
+        plan_feed(found, Decoder(place="here", program="ffmpeg"))
     assert "moov atom" in error.value.evidence
 
 
-def test_a_video_without_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    (video,) = put(tmp_path / "x", "clip.mp4")
-    with pytest.raises(NotSetUp, match="ffmpeg is needed"):
-        shown(video)
+@pytest.mark.parametrize("kind", ["video/mp4", "multipart/x-mixed-replace; boundary=x"])
+def test_an_address_that_leads_to_a_stream_is_one(kind: str) -> None:
+    def stream(handler: file_server.Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", kind)
+        handler.end_headers()
+
+    with file_server.serving(b"") as server:
+        server.acts += [stream, stream]
+        with pytest.raises(StreamFound):
+            fetch_picture(server.url("?action=stream"))
+        found = shown(server.url("?action=stream"))
+        assert found.source == Source(kind="stream", location=server.url("?action=stream"))
 
 
 @pytest.fixture(autouse=True)
@@ -252,13 +267,8 @@ def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert CONNECT_S
 
 
-def test_pictures_are_opened_by_nnrun_and_streams_come_to_it(tmp_path: Path) -> None:
-    one, clip = put(tmp_path / "x", "a.jpg", "c.mjpeg")
-    pictures, moving = Inputs(pictures=[one]), Inputs(film=clip)
-    sent, film_sent = make_release(pictures), make_release(moving)
-    assert stdin_command(pictures, sent) == []
-    assert input_arguments(pictures, sent) == ["--", f"../../releases/{sent.id}"]
-    assert stdin_command(moving, film_sent)[:2] == ["sh", "-c"]
-    assert stdin_command(moving, film_sent)[-1].endswith(f"{film_sent.id}/{FILM_NAME}")
-    assert input_arguments(moving, film_sent) == ["--stdin", "mjpeg"]
-    assert stdin_command(Inputs(camera=True, frames=5), None)[-3:] == ["5", "1280", "720"]
+def test_pictures_are_opened_by_nnrun(tmp_path: Path) -> None:
+    pictures = Inputs(pictures=put(tmp_path / "x", "a.jpg"))
+    feed, sent = plan_feed(pictures), make_release(pictures)
+    assert (feed.release, feed.stdin_from, feed.relay) == (sent, (), ())
+    assert feed.arguments == ["--", f"../../releases/{sent.id}"]
