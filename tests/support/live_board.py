@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pytest
 
 from piyard.cli import runs
 from piyard.convert.conversions import LABELS_FILE, Conversion, ConversionManifest
@@ -188,8 +189,9 @@ def main() -> None:
     """piyard with that net in place of the model of its name."""
     from piyard.__main__ import run
 
-    runs.load_or_add = lambda _names, **_options: [model()]
-    runs.prepare_jobs = prepared
+    patch = pytest.MonkeyPatch()
+    patch.setattr(runs, "load_or_add", lambda _names, **_options: [model()])
+    patch.setattr(runs, "prepare_jobs", prepared)
     run()
 
 

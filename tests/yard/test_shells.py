@@ -1,4 +1,4 @@
-"""The shells that boards have: for tests alone, and never in the way."""
+"""The shells and the ffmpeg that boards have: for tests alone, and never in the way."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .machine import Machine
 def test_the_tests_get_the_shells_of_boards(machine: Machine) -> None:
     done = machine.yard("test")
     assert done.code == 0, done.err
-    assert done.called("apt-get", "install", "busybox-static", "fish", "zsh", "tcsh")
+    assert done.called("apt-get", "install", "busybox-static", "fish", "zsh", "tcsh", "ffmpeg")
     assert done.became
     assert not machine.yard("test").called("apt-get")
 

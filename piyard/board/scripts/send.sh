@@ -1,4 +1,5 @@
-# $1 folder, $2 run, $3 seconds to wait for it: passes stdin on to the command that receive.sh started there.
+# $1 folder, $2 run, $3 seconds to wait for it: passes stdin on to the command that receive.sh started
+# there.
 cd "$1/runs/$2" || exit 1
 left=$3
 while [ ! -p feed ]; do

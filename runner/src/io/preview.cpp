@@ -230,6 +230,7 @@ private:
         if (request->path == "/") return respond(client, "200 OK", "text/html; charset=utf-8", preview_page);
         if (request->path == "/preview.js") return respond(client, "200 OK", "text/javascript; charset=utf-8", preview_script);
         if (request->path == "/state") return respond(client, "200 OK", "application/json", state_json());
+        if (request->path == "/favicon.ico") return respond(client, "204 No Content", "image/x-icon", "");
         if (request->path != "/stream") return respond(client, "404 Not Found", "text/plain", "not here\n");
         ++watchers_;
         send_stream(client);
