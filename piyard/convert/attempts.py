@@ -40,8 +40,9 @@ if TYPE_CHECKING:
     from piyard.vision.schema import Floats
 
 
-SAME_AGREEMENT = 0.99
-"""Of the outputs: a misread operation is further off, fp16 weights are not."""
+SAME_AGREEMENT = 0.9999
+HALF_AGREEMENT = 0.99
+"""Of the outputs, with fp32 and with fp16 weights: a misread operation is further off."""
 
 
 ABSENT_KINDS = frozenset(
@@ -80,13 +81,13 @@ def lower_network(inputs: LoweringInputs, at: Path, *, half: bool) -> list[Layer
     if inputs.chosen or fallback is None or inputs.others:
         return _lower(inputs, (inputs.chosen or [inputs.write])[0], at, half=half)
     first = _attempt(inputs, inputs.write, at, half=half)
-    if isinstance(first, list) and _computes_same(inputs, at):
+    if isinstance(first, list) and _computes_same(inputs, at, half=half):
         inputs.chosen.append(inputs.write)
         return first
     with scratch_folder("piyard-anew-") as aside:
         second = _attempt(inputs, fallback, aside, half=half)
         if isinstance(second, list) and (
-            not isinstance(first, list) or _computes_same(inputs, aside)
+            not isinstance(first, list) or _computes_same(inputs, aside, half=half)
         ):
             _replace_files(aside, at, inputs.stem)
             inputs.chosen.append(fallback)
@@ -120,7 +121,7 @@ def _name_nodes(error: ConversionFailed, program: Path) -> ConversionFailed:
     """The error with the nodes of an ONNX graph in the place of the layers, where it has them."""
     import onnx
 
-    kinds = error.kinds if isinstance(error, UnsupportedLayers) else ABSENT_KINDS
+    kinds = ABSENT_KINDS | (error.kinds if isinstance(error, UnsupportedLayers) else frozenset())
     nodes = onnx.load(program).graph.node if program.suffix == ".onnx" else []
     lacking = [node for node in nodes if node.op_type in kinds]
     if not lacking:
@@ -135,7 +136,7 @@ def _name_nodes(error: ConversionFailed, program: Path) -> ConversionFailed:
     )
 
 
-def _computes_same(inputs: LoweringInputs, at: Path) -> bool:
+def _computes_same(inputs: LoweringInputs, at: Path, *, half: bool) -> bool:
     """Whether ncnn's outputs for one input are roughly the original's."""
     values = [random_tensor(shape[1:], number) for number, shape in enumerate(inputs.shapes, 1)]
     expected, computed = inputs.run(*values), net_function(at, inputs.stem)(*values)
@@ -143,7 +144,8 @@ def _computes_same(inputs: LoweringInputs, at: Path) -> bool:
         return False
     pairs = zip(expected, computed, strict=True)
     figures = [worst_difference([compare_outputs(*pair)]) for pair in pairs]
-    return all(each.agreement >= SAME_AGREEMENT for each in figures)
+    enough = HALF_AGREEMENT if half else SAME_AGREEMENT
+    return all(each.agreement >= enough for each in figures)
 
 
 def _replace_files(aside: Path, at: Path, stem: str) -> None:

@@ -175,6 +175,13 @@ def _root_of_squares(edit: GraphEdit, source: str, side: int) -> str:
     return _apply(edit, "Sqrt", _sum_of_squares(edit, source, side))
 
 
+def _log_of_exponentials(edit: GraphEdit, source: str, side: int) -> str:
+    """Less the largest before, plus it behind: no exponential overflows."""
+    largest = _max(edit, source, side)
+    powers = _apply(edit, "Exp", _apply(edit, "Sub", source, largest))
+    return _apply(edit, "Add", _apply(edit, "Log", _sum(edit, powers, side)), largest)
+
+
 _POOLINGS: Mapping[str, Callable[[GraphEdit, str, int], str]] = {
     "ReduceMean": _mean,
     "ReduceSum": _sum,
@@ -183,6 +190,7 @@ _POOLINGS: Mapping[str, Callable[[GraphEdit, str, int], str]] = {
     "ReduceL1": _sum_of_magnitudes,
     "ReduceL2": _root_of_squares,
     "ReduceSumSquare": _sum_of_squares,
+    "ReduceLogSumExp": _log_of_exponentials,
 }
 """Kind of reduction → what emits it, of a tensor (1, outer, side, inner) over its side."""
 

@@ -14,6 +14,7 @@ from piyard.convert.onnx_axes import COMPUTING_RULES
 from piyard.convert.onnx_edit import Rule, edit_graph, infer_shapes
 from piyard.convert.onnx_graph import OnnxGraph
 from piyard.convert.onnx_layout import MOVING_RULES
+from piyard.convert.onnx_select import SELECTING_RULES
 from piyard.core.errors import ConversionFailed
 from piyard.core.files import scratch_folder
 
@@ -37,7 +38,11 @@ def simplify_graph(graph: OnnxGraph) -> OnnxGraph:
 
 
 def _all_rules() -> dict[str, Sequence[Rule]]:
-    tables: Sequence[Mapping[str, Sequence[Rule]]] = (COMPUTING_RULES, MOVING_RULES)
+    tables: Sequence[Mapping[str, Sequence[Rule]]] = (
+        COMPUTING_RULES,
+        MOVING_RULES,
+        SELECTING_RULES,
+    )
     kinds = [kind for table in tables for kind in table]
     return {kind: [rule for table in tables for rule in table.get(kind, ())] for kind in kinds}
 

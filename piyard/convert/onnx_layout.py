@@ -8,7 +8,7 @@ others with a one in front and at most four axes more:
 - axes that stay neighbours in a transposition are one axis; more than four are swapped in turns;
 - a part of an axis is a part of the product of that axis and those behind it;
 - every n-th value is what a pooling of one value with step n lets through;
-- values at constant places are such parts, one after another.
+- tensors one after another are so along the product of that axis and those behind it.
 """
 
 from __future__ import annotations
@@ -73,14 +73,16 @@ def transpose_few_axes(edit: GraphEdit, node: Any) -> bool:
         return False
     order = edit.attribute(node, "perm", list(reversed(range(len(shape)))))
     result = tuple(shape[axis] for axis in order)
-    sides, places = coalesce_axes(shape, order)
-    current = node.input[0]
-    if len(sides) <= MAX_AXES:
-        current = _transpose(edit, current, sides, places)
-    else:
-        current = _swap_in_turns(edit, current, sides, places)
-    edit.reshape(current, result, node.output[0])
+    edit.reshape(transpose_axes(edit, node.input[0], shape, order), result, node.output[0])
     return True
+
+
+def transpose_axes(edit: GraphEdit, source: str, shape: Shape, order: Sequence[int]) -> str:
+    """The tensor, taken in that shape, with its axes in that order; its own shape is any."""
+    sides, places = coalesce_axes(shape, order)
+    if len(sides) <= MAX_AXES:
+        return _transpose(edit, source, sides, places)
+    return _swap_in_turns(edit, source, sides, places)
 
 
 def _transpose(edit: GraphEdit, source: str, sides: Shape, places: Shape) -> str:
@@ -182,26 +184,6 @@ def split_parts(edit: GraphEdit, node: Any) -> bool:
     return True
 
 
-def gather_parts(edit: GraphEdit, node: Any) -> bool:
-    """A Gather at constant places as slices, one after another."""
-    shape, places = edit.shape(node.input[0]), edit.constant(node.input[1])
-    result = edit.shape(node.output[0])
-    if shape is None or places is None or result is None or not places.size:
-        return False
-    axis = edit.attribute(node, "axis", 0) % len(shape)
-    runs = find_runs([int(place) % shape[axis] for place in places.flat])
-    if len(runs) > MAX_PARTS:
-        return False
-    parts = [
-        take_part(edit, node.input[0], shape, AxisPart(axis=axis, start=a, count=n, step=s))
-        for a, n, s in runs
-    ]
-    joined = (*shape[:axis], places.size, *shape[axis + 1 :])
-    current = join_parts(edit, parts, axis, joined) if len(parts) > 1 else parts[0]
-    edit.reshape(current, result, node.output[0])
-    return True
-
-
 def find_runs(places: Sequence[int]) -> list[tuple[int, int, int]]:
     """Start, count and step of the fewest runs with equal steps forward, one after another."""
     runs: list[tuple[int, int, int]] = []
@@ -252,7 +234,6 @@ MOVING_RULES: Mapping[str, Sequence[Rule]] = {
     "Transpose": (transpose_few_axes,),
     "Slice": (slice_parts,),
     "Split": (split_parts,),
-    "Gather": (gather_parts,),
     "Concat": (join_few_axes,),
 }
 """Kind of node → the rules for it."""
