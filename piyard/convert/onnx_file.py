@@ -99,7 +99,7 @@ def _check(graph: OnnxGraph, name: str) -> OnnxGraph:
 
     try:
         onnx.checker.check_model(graph)
-    except onnx.checker.ValidationError as error:
+    except (onnx.checker.ValidationError, UnicodeDecodeError) as error:  # of a name, in its words
         raise ConversionFailed(
             f"{name} breaks the ONNX specification", evidence=str(error)[:SHOWN_EVIDENCE]
         ) from None

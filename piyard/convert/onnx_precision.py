@@ -40,7 +40,13 @@ def read_network(path: Path) -> OnnxGraph:
     """
     graph = read_onnx(path)
     _require_unquantised(graph, path.name)
-    return update_old_nodes(to_single(graph, path.name))
+    try:
+        return update_old_nodes(to_single(graph, path.name))
+    except ValueError as error:
+        raise ConversionFailed(
+            f"{path.name} breaks the ONNX specification: a tensor's bytes do not fit its shape",
+            evidence=str(error),
+        ) from None
 
 
 def list_other_types(graph: OnnxGraph) -> list[str]:

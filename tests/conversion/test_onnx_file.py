@@ -216,6 +216,17 @@ def test_a_graph_that_breaks_the_specification(tmp_path):
     assert "nowhere" in caught.value.evidence
 
 
+def test_a_name_that_is_no_text(tmp_path):
+    """The checker quotes it, and fails over that."""
+    graph = network()
+    graph.graph.node[2].input[0] = "nowhere"
+    (tmp_path / "net.onnx").write_bytes(
+        graph.SerializeToString().replace(b"nowhere", b"nowh\xafre")
+    )
+    with pytest.raises(ConversionFailed, match="specification"):
+        read_onnx(tmp_path / "net.onnx")
+
+
 def test_nodes_in_another_order(tmp_path):
     graph = network()
     nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in graph.graph.node]

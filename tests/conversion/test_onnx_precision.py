@@ -93,6 +93,15 @@ def test_a_constant_in_double_within_single_floats_stays(tmp_path):
     assert list_other_types(read_network(file)) == ["double"]
 
 
+def test_a_tensor_whose_bytes_do_not_fit(tmp_path):
+    model = network(HALF)
+    weight = numpy_helper.from_array(WEIGHT, "w")
+    weight.dims[0] = 3
+    model.graph.initializer[0].CopyFrom(weight)
+    with pytest.raises(ConversionFailed, match="breaks the ONNX specification"):
+        read_network(saved(tmp_path, model))
+
+
 def test_types_within_branches(tmp_path):
     branch = network(HALF).graph
     del branch.input[:]
