@@ -235,6 +235,12 @@ def _batch_shapes(shapes: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
     return [(1, *shape) for shape in shapes]
 
 
+FAST_PATH = frozenset(
+    {"aten::_native_multi_head_attention", "aten::_transformer_encoder_layer_fwd"}
+)
+"""What torch's attention is in a trace that was made without gradients."""
+
+
 class ScriptReference(msgspec.Struct, frozen=True, kw_only=True):
     """A file's program, cut where the model's YAML says."""
 
@@ -270,7 +276,21 @@ class ScriptReference(msgspec.Struct, frozen=True, kw_only=True):
             need=self.program.need,
             chosen=self.chosen,
         )
-        return lower_network(inputs, at, half=half)
+        try:
+            return lower_network(inputs, at, half=half)
+        except ConversionFailed:
+            self._require_slow_path()
+            raise
+
+    def _require_slow_path(self) -> None:
+        """Raise ``ConversionFailed`` for what torch computes apart, where gradients are off."""
+        fused = [node.kind for node in self.program.describe().nodes if node.kind in FAST_PATH]
+        if fused:
+            raise ConversionFailed(
+                f"the trace has attention as one operation, {fused[0]}, which neither pnnx nor ONNX"
+                " knows",
+                remedy="call torch.backends.mha.set_fastpath_enabled(False) before torch.jit.trace",
+            )
 
     def names(self) -> LayerNames:
         """None that pnnx does not keep."""

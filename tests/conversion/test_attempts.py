@@ -138,6 +138,21 @@ def test_what_ncnn_has_not_is_named(tmp_path):
     assert "--cut a" in caught.value.remedy
 
 
+def test_a_trace_of_torchs_fast_path(tmp_path):
+    """As torch.no_grad() brings it about."""
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    network = nn.Sequential(nn.Flatten(2), nn.Linear(64, 8), layer).eval()
+    with torch.no_grad():
+        traced = torch.jit.trace(network, torch.zeros(1, *SHAPE), check_trace=False)
+    traced.save(str(tmp_path / "net.pt"))
+    program = SandboxedProgram(tmp_path / "net.pt")
+    one = ScriptReference(program=program, shapes=[SHAPE], write=save_script)
+    with pytest.raises(ConversionFailed, match="as one operation") as caught:
+        one.lower(tmp_path, half=False)
+    program.end()
+    assert "set_fastpath_enabled(False)" in caught.value.remedy
+
+
 def test_where_no_way_is_left_the_first_failure_counts(tmp_path):
     def fail(*_):
         raise ConversionFailed("the way itself failed")
