@@ -58,7 +58,7 @@ class ModelsRequest(TableRequest):
     """Options of ``model.list``."""
 
     task: str = flag(
-        "only models of this task: classify, detect, segment, pose or track", TASK, default=""
+        "only models of this task: classify, detect, segment, pose, obb or track", TASK, default=""
     )
 
 
@@ -81,7 +81,7 @@ class AddModelRequest(DryRunRequest, TableRequest):
         text("FILE"),
     )
     task: str = flag(
-        "classify, detect, segment or pose (the network's; classify)", text("TASK"), default=""
+        "classify, detect, segment, pose or obb (the network's; classify)", text("TASK"), default=""
     )
     input: str = flag(
         "its input: channels, height, width, as 3,416,416 (the network's; 3,224,224)",

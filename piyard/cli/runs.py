@@ -21,7 +21,7 @@ from piyard.convert.conversions import find_conversion
 from piyard.core import console
 from piyard.core.cancel import raise_if_requested
 from piyard.core.errors import PROGRAM, JobsFailed, UnreadableLog, WrongInput
-from piyard.core.tables import Cell, render_table
+from piyard.core.tables import STYLES, Cell, render_table
 from piyard.core.text import format_count, format_digits, mask_secrets, sanitize_line
 from piyard.measure.bench import BENCH_TASK, conclude_benchmark
 from piyard.models.definition import Model, load_model
@@ -142,6 +142,14 @@ def board_arguments(chosen: Choice, job: Job, shown: Inputs) -> PredictOptions:
     )
 
 
+def _print_table(seen: Sequence[Prediction], form: str, *, live: bool) -> None:
+    """Without the columns that are only for programs, where people read it."""
+    columns, rows = prediction_columns(seen[0].task, live=live), prediction_rows(seen)
+    hidden = seen[0].spec.program_columns if form in STYLES and not live else 0
+    shown = len(columns) - hidden
+    print(render_table(columns[:shown], [row[:shown] for row in rows], form))
+
+
 def print_predictions(seen: Sequence[Prediction], form: str) -> None:
     """The table on stdout; on stderr what was wrong, and where pictures are."""
     if not seen:
@@ -150,8 +158,7 @@ def print_predictions(seen: Sequence[Prediction], form: str) -> None:
     if live and form == JSON_FORMAT:
         print_summaries(seen)
     elif any(of.frames or not of.failure for of in seen):
-        columns = prediction_columns(seen[0].task, live=live)
-        print(render_table(columns, prediction_rows(seen), form))
+        _print_table(seen, form, live=live)
     for of in seen:
         for bad in of.wrong:
             console.info(f"✗ {of.host}: {bad.name}: {bad.error}")

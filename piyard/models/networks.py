@@ -20,7 +20,7 @@ YOLO = frozenset(
     f"{version}{size}{task}"
     for version in ("yolov8", "yolo11")
     for size in "ns"
-    for task in ("", "-seg", "-pose")
+    for task in ("", "-seg", "-pose", "-obb")
 )
 YOLO26 = frozenset({"yolo26n", "yolo26s"})
 """Detectors that tell each object once."""

@@ -23,6 +23,7 @@ from piyard.models.yolo_blocks import (
     Conv,
     Detect,
     EndToEndDetect,
+    Obb,
     Pose,
     Segment,
 )
@@ -249,6 +250,8 @@ def build_yolo(name: str, classes: int, keypoints: int) -> nn.Module:
         head = Segment(levels, classes, light=is_light)
     elif task == "pose":
         head = Pose(levels, classes, keypoints, light=is_light)
+    elif task == "obb":
+        head = Obb(levels, classes, light=is_light)
     else:
         head = Detect(levels, classes, light=is_light)
     return Yolo11Network(size, head) if is_light else Yolov8Network(size, head)

@@ -343,6 +343,18 @@ class Pose(Detect):
         return _three(self, p8, p16, p32)
 
 
+class Obb(Detect):
+    """Detect's, with an angle a place; 9 outputs."""
+
+    def __init__(self, levels: LevelWidths, classes: int, *, light: bool) -> None:
+        super().__init__(levels, classes, light=light)
+        self.cv4 = nn.ModuleList(_branch(channels, levels[0] // 4, 1) for channels in levels)
+
+    def forward(self, p8: Tensor, p16: Tensor, p32: Tensor) -> tuple[Tensor, ...]:
+        """The outputs of the three levels."""
+        return _three(self, p8, p16, p32)
+
+
 class Classify(nn.Module):
     """A logit a class, of the mean over all places."""
 
@@ -358,7 +370,7 @@ class Classify(nn.Module):
         return out
 
 
-def _three(head: Segment | Pose, p8: Tensor, p16: Tensor, p32: Tensor) -> tuple[Tensor, ...]:
+def _three(head: Segment | Pose | Obb, p8: Tensor, p16: Tensor, p32: Tensor) -> tuple[Tensor, ...]:
     sides, classes, more = head.cv2, head.cv3, head.cv4
     return (
         *(sides[0](p8), classes[0](p8), more[0](p8)),

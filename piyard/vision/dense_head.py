@@ -33,7 +33,7 @@ class ChannelLayout(NamedTuple):
     object: slice = NO_CHANNELS
     """YOLOX's object, FCOS's centredness."""
     extra: slice = NO_CHANNELS
-    """Mask coefficients or keypoints, the last ones."""
+    """Mask coefficients, keypoints or an angle, the last ones."""
 
 
 def channel_layout(
@@ -196,8 +196,8 @@ def place_boxes(head: DenseHead, places: Places, at: ChannelLayout) -> Doubles:
     values = places.values[:, at.box]
     match head:
         case Yolov8() | Nanodet():
-            sides = values if head.bins == 1 else _expected_sides(values, head.bins)
-            return _boxes_around(places.corners + places.strides / 2, sides * places.strides)
+            sides = place_sides(head, values) * places.strides
+            return _boxes_around(places.corners + places.strides / 2, sides)
         case Yolov5():
             return _anchored_boxes(head, values, places)
         case Yolox():
@@ -214,6 +214,11 @@ def _boxes_around(points: Doubles, sides: Doubles) -> Doubles:
     import numpy as np
 
     return np.concatenate([points - sides[:, :2], points + sides[:, 2:]], axis=1)
+
+
+def place_sides(head: Yolov8 | Nanodet, values: Doubles) -> Doubles:
+    """(places, 4) of left, top, right, bottom in strides, from values (places, 4 x bins)."""
+    return values if head.bins == 1 else _expected_sides(values, head.bins)
 
 
 def _expected_sides(values: Doubles, bins: int) -> Doubles:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from piyard.vision.predictions import DecodedObject
+from piyard.vision.rotated import rotated_iou
 
 if TYPE_CHECKING:
     from piyard.vision.schema import Doubles, Indices, Mask
@@ -241,7 +242,7 @@ def match_objects(
 
     if not (expected and actual):
         return []
-    overlap = box_iou(_boxes_of(expected), _boxes_of(actual))
+    overlap = object_iou(expected, actual)
     classes = [np.asarray([each.class_ for each in side]) for side in (expected, actual)]
     overlap[classes[0][:, None] != classes[1]] = 0
     pairs = []
@@ -253,6 +254,16 @@ def match_objects(
     return pairs
 
 
+def object_iou(ours: Sequence[DecodedObject], theirs: Sequence[DecodedObject]) -> Doubles:
+    """(n, m) of intersection over union of their boxes: of the rotated ones, where all have one."""
+    import numpy as np
+
+    tilted = [[each.rotated for each in side if each.rotated] for side in (ours, theirs)]
+    if len(tilted[0]) == len(ours) and len(tilted[1]) == len(theirs):
+        return rotated_iou(*(np.asarray(side, np.float64).reshape(-1, 5) for side in tilted))
+    return box_iou(_boxes_of(ours), _boxes_of(theirs))
+
+
 def _boxes_of(objects: Sequence[DecodedObject]) -> Doubles:
     import numpy as np
 
@@ -260,7 +271,7 @@ def _boxes_of(objects: Sequence[DecodedObject]) -> Doubles:
 
 
 def _pair_iou(expected: DecodedObject, actual: DecodedObject) -> float:
-    return float(box_iou(_boxes_of([expected]), _boxes_of([actual]))[0, 0])
+    return float(object_iou([expected], [actual])[0, 0])
 
 
 def _pair_mask_iou(expected: DecodedObject, actual: DecodedObject) -> float | None:

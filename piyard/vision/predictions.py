@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from piyard.vision.schema import Doubles, Mask
 
 
+RotatedBox = tuple[float, float, float, float, float]
+"""x, y, width, height, angle (``vision.rotated``)."""
+
+
 class DecodedObject(msgspec.Struct, frozen=True, eq=False):
     """An object in a picture; coordinates are pixels of the picture, edges at whole numbers."""
 
@@ -27,6 +31,8 @@ class DecodedObject(msgspec.Struct, frozen=True, eq=False):
     """The picture's (rows, columns); task segment."""
     keypoints: Doubles | None = None
     """(keypoints, 3) of x, y, score; task pose."""
+    rotated: RotatedBox | None = None
+    """Which ``box`` is around; task obb."""
 
 
 LogLine = Mapping[str, Any]
@@ -54,6 +60,7 @@ class PredictedObject(msgspec.Struct, frozen=True, kw_only=True):
     mask: Rle | None = None
     keypoints: list[tuple[float, float, float]] | None = None
     """x, y, score each."""
+    rotated: RotatedBox | None = None
     id: int | None = None
     """Of the track."""
 

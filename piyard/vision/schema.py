@@ -131,10 +131,10 @@ class Yolov8(Dense, tag_field="kind", tag="yolov8"):
     """Ultralytics' YOLOv5u, v8, v9, v10, 11, 12 and 26, cut before their boxes are decoded.
 
     Channels: 4 x ``bins`` for left, top, right, bottom; the classes; then the mask coefficients
-    (segment) or the keypoints' values (pose). Task segment ends with the prototypes (coefficients,
-    rows, columns). Place (i, j) is at (j + 0.5, i + 0.5) x stride; a side is the softmax-weighted
-    mean of 0..bins-1, times the stride; with one bin (YOLO26) it is the value itself, times the
-    stride. A score is the class's sigmoid.
+    (segment), the keypoints' values (pose) or an angle (obb). Task segment ends with the prototypes
+    (coefficients, rows, columns). Place (i, j) is at (j + 0.5, i + 0.5) x stride; a side is the
+    softmax-weighted mean of 0..bins-1, times the stride; with one bin (YOLO26) it is the value
+    itself, times the stride. A score is the class's sigmoid.
     """
 
     bins: Count = 16
@@ -147,6 +147,8 @@ class Yolov8(Dense, tag_field="kind", tag="yolov8"):
     kpt_grid: Literal["doubled", "centred"] = "doubled"
     """Of the place in column j: ``doubled`` is x = (2 value + j) x stride; ``centred``, YOLO26's,
     is (value + j + 0.5) x stride. y alike with its row."""
+    angle: Literal["sigmoid", "radians"] = "sigmoid"
+    """Task obb: the angle's channel holds radians (YOLO26), or (sigmoid - 1/4) x pi is."""
 
 
 AnchorSide = Annotated[float, Meta(gt=0, le=8192)]
@@ -294,10 +296,11 @@ def _anchor_flags(head: Yolov5) -> list[str]:
 
 def _yolov8_flags(head: Yolov8) -> list[str]:
     once = ["--end-to-end"] if head.end_to_end else []
+    angle = ["--angle", head.angle] if head.angle != "sigmoid" else []
     if not head.kpt_shape:
-        return once
+        return [*once, *angle]
     count, values = head.kpt_shape
-    return [*once, "--keypoints", f"{count}x{values}", "--keypoint-grid", head.kpt_grid]
+    return [*once, *angle, "--keypoints", f"{count}x{values}", "--keypoint-grid", head.kpt_grid]
 
 
 def bytetrack_flags(config: BytetrackConfig) -> list[str]:

@@ -29,6 +29,7 @@ ROWS = {
     "yolov8_n_seg": "seg",
     "yolov8_s_seg": "seg",
     "yolov8_n_pose": "conv",
+    "yolo11_n_obb": "conv",
     "yolov8_n_bytetrack": "conv",
     "yolox_nano": "all",
     "yolox_tiny": "all",

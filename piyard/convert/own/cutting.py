@@ -12,7 +12,7 @@ from piyard.convert.analysis import CONVOLUTION_LAYERS, TRANSPOSED_LAYERS
 from piyard.convert.ncnn_net import load_net_files, output_blobs, run_blobs
 from piyard.convert.onnx_graph import set_input_shapes, tensor_shapes
 from piyard.convert.onnx_precision import read_network
-from piyard.convert.param import read_param
+from piyard.convert.param import Layer, read_param
 from piyard.convert.script_program import SandboxedProgram
 from piyard.convert.torchscript import CONVOLUTIONS
 from piyard.models.definition import Model
@@ -22,6 +22,7 @@ StepKind = Literal[
     "convolution",
     "scale",
     "softmax",
+    "rotation",
     "reshape",
     "size",
     "constant",
@@ -36,8 +37,8 @@ StepKind = Literal[
     "join",
     "passing",
 ]
-"""``scale`` is elementwise: a product, an exponential, a ReLU. Those after ``other`` matter to how
-a classifier ends (see ``conversion.ending``)."""
+"""``scale`` is elementwise: a product, an exponential, a ReLU; ``rotation`` is a sine or cosine.
+Those after ``other`` matter to how a classifier ends (see ``conversion.ending``)."""
 
 
 class GraphStep(msgspec.Struct, frozen=True):
@@ -98,6 +99,7 @@ TensorShapes = Mapping[str, Sequence[int]]
 CONVOLUTION: StepKind = "convolution"
 SIGMOID: StepKind = "sigmoid"
 PASSING: StepKind = "passing"
+ROTATION: StepKind = "rotation"
 JOIN: StepKind = "join"
 SUPPRESSION: StepKind = "suppression"
 PASSING_OPERATORS = "clamp contiguous dropout flatten select slice squeeze to unsqueeze"
@@ -117,6 +119,7 @@ ONNX_KINDS: dict[str, StepKind] = {
     "ReduceSum": "sum",
     "Concat": JOIN,
     "NonMaxSuppression": SUPPRESSION,
+    **dict.fromkeys(("Cos", "Sin"), ROTATION),
     **dict.fromkeys(("Sigmoid", "HardSigmoid"), SIGMOID),
     **dict.fromkeys(
         ["Cast", "Clip", "Dropout", "Flatten", "Identity", "Slice", "Squeeze", "Unsqueeze"], PASSING
@@ -138,6 +141,7 @@ TORCH_KINDS: dict[str, StepKind] = dict.fromkeys(CONVOLUTIONS, CONVOLUTION) | {
     "aten::div": "divide",
     "aten::sum": "sum",
     "aten::rsub": "complement",
+    **dict.fromkeys(("aten::cos", "aten::sin"), ROTATION),
     **dict.fromkeys(("aten::sigmoid", "aten::hardsigmoid"), SIGMOID),
     **dict.fromkeys(("aten::cat", "aten::stack", "prim::ListConstruct"), JOIN),
     **{f"aten::{name}": PASSING for name in PASSING_OPERATORS.split()},
@@ -155,6 +159,8 @@ NCNN_KINDS: dict[str, StepKind] = {
     "Split": PASSING,
 }
 """Layers of a ready pair."""
+SINE, COSINE = 9, 10
+"""Operations of ncnn's UnaryOp."""
 
 
 class GraphView(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,7 +202,7 @@ def _view_pair(file: Path, shape: Sequence[int]) -> GraphView:
 
     layers = read_param(file)
     steps = {
-        name: GraphStep(NCNN_KINDS.get(layer.type, "other"), tuple(layer.bottoms))
+        name: GraphStep(_layer_kind(layer), tuple(layer.bottoms))
         for layer in layers
         for name in layer.tops
     }
@@ -207,6 +213,12 @@ def _view_pair(file: Path, shape: Sequence[int]) -> GraphView:
         return {name: (1, *values.shape) for name, values in blobs.items()}
 
     return GraphView(outputs=output_blobs(layers), steps=steps, shapes=find_shapes)
+
+
+def _layer_kind(layer: Layer) -> StepKind:
+    if layer.type == "UnaryOp" and layer.number(0) in {SINE, COSINE}:
+        return ROTATION
+    return NCNN_KINDS.get(layer.type, "other")
 
 
 def _view_program(file: Path, shape: Sequence[int]) -> GraphView:
@@ -288,9 +300,17 @@ def _find_maps(
     ]
     if isinstance(head, Rtmdet):
         maps = [_put_boxes_last(network, tensors) for tensors in maps]
+    if angles := _find_angles(network):
+        maps = [sorted(tensors, key=lambda name: name in angles) for tensors in maps]
     joined = [name for tensors in maps for name in tensors]
     alike = len({len(tensors) for tensors in maps}) == 1
     return joined if alike and len(joined) == len(names) else []
+
+
+def _find_angles(network: GraphView) -> set[str]:
+    """Maps whose values become sines and cosines: those are met before the classes."""
+    turned = [name for name, step in network.steps.items() if step.kind == ROTATION]
+    return set(find_undecoded(network.steps, turned))
 
 
 def _put_boxes_last(network: GraphView, names: Sequence[str]) -> list[str]:

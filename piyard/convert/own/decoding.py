@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -23,6 +23,7 @@ from piyard.models.synthetic import random_tensor
 from piyard.vision.dense_head import place_boxes, place_scores, read_places
 from piyard.vision.preprocess import picture_transform
 from piyard.vision.schema import Stretch, Yolov5, Yolov8
+from piyard.vision.tasks.obb import place_rotated_boxes
 from piyard.vision.tasks.pose import decode_keypoints
 
 if TYPE_CHECKING:
@@ -63,11 +64,15 @@ class DecodedPlaces(NamedTuple):
 
     head: Exported
     boxes: Doubles
-    """(places, 4) of x0, y0, x1, y1."""
+    """(places, 4) of x0, y0, x1, y1; of rotated boxes x, y, width, height."""
     scores: Doubles
     """(places, classes)."""
     extra: Doubles
-    """(places, values): keypoints, or the coefficients of masks."""
+    """(places, values): keypoints, the coefficients of masks, or angles."""
+
+
+EXTRA_NAMES = {"pose": "keypoints", "obb": "angles"}
+"""By task, what comes after boxes and scores; else coefficients of masks."""
 
 
 class SettledHead(NamedTuple):
@@ -96,12 +101,12 @@ def settle_head(file: Path, model: Model, head_maps: HeadMaps) -> SettledHead:
         return SettledHead()
     apart: list[tuple[float, str, dict[str, Any]]] = []
     decoded = _decode_places(model.head, maps, model)
-    for keys, head in _candidates(model.head):
+    for keys, head in _candidates(model.head, model.task):
         decoded = _decode_places(head, maps, model)
         difference = _compare(decoded, own[0])
         if difference is None:
             return SettledHead()
-        text = difference.text("keypoints" if model.task == "pose" else "coefficients")
+        text = difference.text(EXTRA_NAMES.get(model.task, "coefficients"))
         apart.append((difference.largest, text, keys))
     far, text, keys = min(apart, key=lambda each: each[0])
     note = f"WARNING: {file.name} itself decodes otherwise: {text}; look at pictures before use"
@@ -125,9 +130,12 @@ def run_file(
         program.end()
 
 
-def _candidates(head: Exported) -> Iterator[tuple[dict[str, Any], Exported]]:
-    """The head as it is, then with keypoints on the other grid; what differs, as keys."""
+def _candidates(head: Exported, task: str) -> Iterator[tuple[dict[str, Any], Exported]]:
+    """The head as it is, with keypoints on the other grid, with other angles; what differs."""
     yield {}, head
+    if isinstance(head, Yolov8) and task == "obb":
+        rule: Literal["sigmoid", "radians"] = "sigmoid" if head.angle == "radians" else "radians"
+        yield {"angle": rule}, msgspec.structs.replace(head, angle=rule)
     if isinstance(head, Yolov8) and head.kpt_shape:
         other = "doubled" if head.kpt_grid == "centred" else "centred"
         yield {"kpt_grid": other}, msgspec.structs.replace(head, kpt_grid=other)
@@ -144,8 +152,11 @@ def _decode_places(head: Exported, maps: Sequence[Floats], model: Model) -> Deco
         points = decode_keypoints(head, extra, places, inside)
         values = head.kpt_shape[1] if isinstance(head, Yolov8) and head.kpt_shape else 3
         extra = points[..., :values].reshape(len(extra), -1)
-    boxes, scores = place_boxes(head, places, layout), place_scores(head, places.values, layout)
-    return DecodedPlaces(head, boxes, scores, extra)
+    scores = place_scores(head, places.values, layout)
+    if isinstance(head, Yolov8) and model.task == "obb":
+        rotated = place_rotated_boxes(head, places, layout)
+        return DecodedPlaces(head, rotated[:, :4], scores, rotated[:, 4:])
+    return DecodedPlaces(head, place_boxes(head, places, layout), scores, extra)
 
 
 def _compare(decoded: DecodedPlaces, own: Floats) -> Difference | None:

@@ -213,7 +213,8 @@ FILE_DEFAULTS = NetworkDefaults("classify", "", "3,224,224")
 def network_defaults(network: str) -> NetworkDefaults:
     """The purpose of a network that piyard builds, else ``FILE_DEFAULTS``."""
     if network in YOLO:
-        return NetworkDefaults(_yolo_task(network), "yolov8", "3,640,640")
+        task = _yolo_task(network)
+        return NetworkDefaults(task, "yolov8", "3,1024,1024" if task == "obb" else "3,640,640")
     if network in YOLO26:
         return NetworkDefaults("detect", "yolov8", "3,640,640", head_keys=END_TO_END_KEYS)
     if network in YOLOX:
@@ -242,7 +243,7 @@ def _classifier_defaults(picture: ClassifierPicture) -> NetworkDefaults:
 
 
 def _yolo_task(network: str) -> str:
-    return {"seg": "segment", "pose": "pose"}.get(network.partition("-")[2], "detect")
+    return {"seg": "segment", "pose": "pose", "obb": "obb"}.get(network.partition("-")[2], "detect")
 
 
 FIGURE_KEYS: tuple[Literal["mean", "norm"], ...] = ("mean", "norm")

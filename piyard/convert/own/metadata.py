@@ -59,6 +59,7 @@ class HeadKeys(TypedDict, total=False):
     end_to_end: bool
     kpt_shape: list[int]
     kpt_grid: str
+    angle: str
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True):
@@ -255,15 +256,20 @@ LITERAL_KEYS = ("names", "imgsz", "kpt_shape", "kpt_names", "end2end")
 CENTRED_HEADS = frozenset({"Pose26"})
 """Heads, as the exporter names them, whose keypoints count from a place's centre."""
 
+RADIAN_HEADS = frozenset({"OBB26"})
+"""Heads whose angles are radians."""
+
 
 def _head_keys(notes: Notes, task: str) -> HeadKeys:
-    """A sequence (keypoints, values of each), the grid they are on, and whether NMS is needed."""
+    """Keypoints and values of each, their grid, what an angle holds, whether NMS is needed."""
     keys: HeadKeys = {}
     shape = notes.get("kpt_shape")
     if task == "pose" and isinstance(shape, (list, tuple)) and _is_keypoint_shape(shape):
         keys["kpt_shape"] = list(shape)
         if notes.get("head") in CENTRED_HEADS:
             keys["kpt_grid"] = "centred"
+    if task == "obb" and notes.get("head") in RADIAN_HEADS:
+        keys["angle"] = "radians"
     if notes.get("end2end") is True and TASK_HEADS.get(task):
         keys["end_to_end"] = True
     return keys

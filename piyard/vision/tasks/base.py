@@ -148,6 +148,8 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Whether pictures are one clip's frames, which are drawn as a film."""
     columns: tuple[str, ...]
     """Of the table of predictions, after the board's."""
+    program_columns: int = 0
+    """How many of them, at the end, are only for programs."""
     proof_pictures: Path = Path("data", "coco_mini_val", "val2017")
     """Pictures within the mirror that suit these models."""
     ultralytics_head: str | None = None
@@ -280,4 +282,5 @@ def make_object(decoded: DecodedObject, labels: Sequence[str]) -> PredictedObjec
         box=decoded.box,
         mask=None if decoded.mask is None else encode_mask(decoded.mask),
         keypoints=None if points is None else [(x, y, s) for x, y, s in points.tolist()],
+        rotated=decoded.rotated,
     )

@@ -84,7 +84,7 @@ class Detect(TaskSpec, frozen=True, kw_only=True):
         """The objects with what the channels ``extra`` (objects, channels) tell of them."""
         return objects
 
-    def data_kind(self, _tracker: TrackerConfig | None) -> TruthKind:
+    def data_kind(self, _tracker: TrackerConfig | None) -> TruthKind | None:
         """Its objects' boxes."""
         return "box"
 
@@ -126,8 +126,16 @@ def _box_cell(predicted: PredictedObject) -> Cell:
     return Cell(",".join(f"{side:.0f}" for side in predicted.box), list(predicted.box))
 
 
-def _select_places(head: DenseHead, table: Places, at: ChannelLayout) -> SelectedPlaces:
-    """What survives the score's threshold, non-maximum suppression and the head's ``most``."""
+class RankedPlaces(NamedTuple):
+    """Places with a class whose score is high enough, best first."""
+
+    places: Places
+    classes: Indices
+    scores: Doubles
+
+
+def rank_places(head: DenseHead, table: Places, at: ChannelLayout) -> RankedPlaces:
+    """What survives the score's threshold; equal scores in the order of their places."""
     import numpy as np
 
     scored = place_scores(head, table.values, at)
@@ -135,12 +143,18 @@ def _select_places(head: DenseHead, table: Places, at: ChannelLayout) -> Selecte
     place, class_ = select_candidates(head, scored, finite)
     score = scored[place, class_]
     order = np.lexsort((class_, place, -score))
-    selected = table.at(place[order])
-    boxes = place_boxes(head, selected, at)
-    ranked = SelectedPlaces(head, selected, class_[order], score[order], boxes)
+    return RankedPlaces(table.at(place[order]), class_[order], score[order])
+
+
+def _select_places(head: DenseHead, table: Places, at: ChannelLayout) -> SelectedPlaces:
+    """What survives the score's threshold, non-maximum suppression and the head's ``most``."""
+    import numpy as np
+
+    ranked = rank_places(head, table, at)
+    boxed = SelectedPlaces(head, *ranked, place_boxes(head, ranked.places, at))
     if is_end_to_end(head):
-        return ranked.at(np.arange(min(head.most, len(ranked.scores))))
-    return ranked.at(suppress_overlaps(ranked.boxes, ranked.classes, head.nms)[: head.most])
+        return boxed.at(np.arange(min(head.most, len(boxed.scores))))
+    return boxed.at(suppress_overlaps(boxed.boxes, boxed.classes, head.nms)[: head.most])
 
 
 def _map_to_picture(kept: SelectedPlaces, transform: ImageTransform) -> SelectedPlaces:

@@ -37,12 +37,18 @@ std::string mask_json(const Mask& mask) {
     return json::Object().raw("size", json::integers({mask.height, mask.width})).text("counts", compressed(mask)).str();
 }
 
+std::string rotated_json(const RotatedBox& box) {
+    return json::floats({static_cast<float>(box.x), static_cast<float>(box.y), static_cast<float>(box.width),
+                         static_cast<float>(box.height), static_cast<float>(box.angle)});
+}
+
 std::string object_json(const Object& object, const std::vector<std::string>& labels) {
     const auto label = static_cast<std::size_t>(object.label);
     json::Object line;
     line.integer("class", object.label).raw("label", label < labels.size() ? json::quote(labels[label]) : "null");
     line.raw("score", json::number(object.score));
     line.raw("box", json::floats({object.box.x0, object.box.y0, object.box.x1, object.box.y1}));
+    if (object.rotated) line.raw("rotated", rotated_json(*object.rotated));
     if (!object.mask.runs.empty()) line.raw("mask", mask_json(object.mask));
     if (!object.keypoints.empty()) line.raw("keypoints", points(object.keypoints));
     if (object.id >= 0) line.integer("id", object.id);
@@ -147,7 +153,13 @@ namespace {
 
 void append(std::vector<Flag>& flags, const std::vector<Flag>& more) { flags.insert(flags.end(), more.begin(), more.end()); }
 
+bool finite(const RotatedBox& box) {
+    return std::isfinite(box.x) && std::isfinite(box.y) && std::isfinite(box.width) && std::isfinite(box.height) &&
+           std::isfinite(box.angle);
+}
+
 bool finite(const Object& object) {
+    if (object.rotated && !finite(*object.rotated)) return false;
     const Box& box = object.box;
     const bool keypoints = std::all_of(object.keypoints.begin(), object.keypoints.end(), [](const Keypoint& point) {
         return std::isfinite(point.x) && std::isfinite(point.y) && std::isfinite(point.score);
@@ -158,7 +170,7 @@ bool finite(const Object& object) {
 
 // Outputs that are finite may still become a box that is not.
 void check_finite(const std::vector<Object>& objects) {
-    if (!std::all_of(objects.begin(), objects.end(), finite))
+    if (!std::all_of(objects.begin(), objects.end(), [](const Object& object) { return finite(object); }))
         throw Failure(Exit::input, "an object's place or score is NaN or infinity; try --precision fp32");
 }
 

@@ -10,6 +10,7 @@ const std::vector<VerbEntry>& verb_table() {
         {"classify", frames, classify_flags, classify, "Classifies pictures: one JSON line each. EXIF orientation is applied."},
         {"compute", "TENSOR...", compute_flags, compute, "Computes a net's outputs for given tensors, .npy files of floats: its inputs one after the other."},
         {"detect", frames, detect_flags, detect, "Finds objects: one JSON line a picture or frame. EXIF orientation is applied."},
+        {"obb", frames, detect_flags, obb, "Finds objects in rotated boxes: one JSON line a picture or frame."},
         {"pose", frames, pose_flags, pose, "Finds people and their keypoints: one JSON line a picture or frame."},
         {"segment", frames, detect_flags, segment, "Finds objects and which pixels are theirs: one JSON line a picture or frame."},
         {"track mot", frames, track_mot_flags, track_mot, "Follows many objects: detect, with an id for each object from frame to frame (ByteTrack)."},

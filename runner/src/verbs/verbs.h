@@ -33,6 +33,7 @@ int bench(const Args& args);
 int classify(const Args& args);
 int compute(const Args& args);
 int detect(const Args& args);
+int obb(const Args& args);
 int pose(const Args& args);
 int segment(const Args& args);
 int track_mot(const Args& args);

@@ -78,13 +78,17 @@ Corners scaled(Corners sides, int stride) {
     return sides;
 }
 
-Corners distributed(const Maps& maps, const Place& place, int bins) {
-    if (bins == 1) return around(centre(place), scaled(values(maps, place), place.stride));
+}  // namespace
+
+Corners sides_at(const HeadPlan& head, const Maps& maps, const Place& place) {
+    if (head.bins == 1) return scaled(values(maps, place), place.stride);
     Corners sides{};
     for (int i = 0; i < 4; ++i)
-        sides[static_cast<std::size_t>(i)] = expected(maps, place, maps.layout().box.begin + i * bins, bins) * place.stride;
-    return around(centre(place), sides);
+        sides[static_cast<std::size_t>(i)] = expected(maps, place, maps.layout().box.begin + i * head.bins, head.bins) * place.stride;
+    return sides;
 }
+
+namespace {
 
 Corners yolox(const Corners& values, const Place& place) {
     const Point at = corner(place);
@@ -113,7 +117,7 @@ Corners fcos(const Corners& values, const Place& place) {
 }  // namespace
 
 Corners box_at(const HeadPlan& head, const Maps& maps, const Place& place) {
-    if (head.kind == "yolov8" || head.kind == "nanodet") return distributed(maps, place, head.bins);
+    if (head.kind == "yolov8" || head.kind == "nanodet") return around(centre(place), sides_at(head, maps, place));
     if (head.kind == "yolox") return yolox(values(maps, place), place);
     if (head.kind == "yolov5") return anchored(values(maps, place), place, maps.levels()[static_cast<std::size_t>(place.level)]);
     if (head.kind == "rtmdet") return around(corner(place), values(maps, place));

@@ -24,6 +24,9 @@ double overlap(const Corners& a, const Corners& b);
 // Whether one of `kept`, all of which are better, has the same class and overlaps it by more than `max_overlap`.
 bool suppressed(const Candidate& candidate, const std::vector<Candidate>& kept, double max_overlap);
 
+// Left, top, right and bottom at a place of a head that has bins, in pixels of the net's input.
+Corners sides_at(const HeadPlan& head, const Maps& maps, const Place& place);
+
 // The box predicted at a place, in pixels of the net's input; not clipped.
 Corners box_at(const HeadPlan& head, const Maps& maps, const Place& place);
 

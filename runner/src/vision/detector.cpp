@@ -34,7 +34,7 @@ std::vector<Shape> shapes_of(const std::vector<ncnn::Mat>& blobs) {
 }  // namespace
 
 Detector::Detector(const Model& model, const HeadPlan& head, const Preprocess& steps)
-    : model_(model), head_(head), steps_(steps), feed_(steps), outputs_(model.outputs().size()) {
+    : model_(model), head_(head), steps_(steps), feed_(steps), outputs_(model.outputs().size()), filter_(head.nms) {
     if (head.task == Task::segment) masks_.emplace(steps.shape()[1], steps.shape()[2]);
 }
 
@@ -71,13 +71,20 @@ void Detector::bind() {
     maps_->bind(outputs_);
 }
 
-// Greedy, best first; a box is worked out only when its turn comes.
 void Detector::select() {
     candidates_.clear();
-    kept_.clear();
     pool_.recycle(objects_);
     find_candidates(head_, *maps_, candidates_);
     std::sort(candidates_.begin(), candidates_.end(), better);
+    if (head_.task == Task::obb)
+        select_rotated();
+    else
+        select_upright();
+}
+
+// Greedy, best first; a box is worked out only when its turn comes.
+void Detector::select_upright() {
+    kept_.clear();
     for (Candidate& candidate : candidates_) {
         if (kept_.size() == static_cast<std::size_t>(head_.max_objects)) break;
         candidate.box = box_at(head_, *maps_, maps_->place(candidate.place));
@@ -85,14 +92,32 @@ void Detector::select() {
     }
     for (const Candidate& candidate : kept_) {
         const Corners box = feed_.transform().to_picture(candidate.box);
-        if (!has_area(box)) continue;
-        Object object = pool_.acquire();
-        object.label = candidate.label;
-        object.score = static_cast<float>(candidate.score);
-        object.box = as_floats(box);
-        object.place = candidate.place;
-        objects_.push_back(std::move(object));
+        if (has_area(box)) add_object(candidate, box);
     }
+}
+
+void Detector::select_rotated() {
+    filter_.clear();
+    int kept = 0;
+    for (const Candidate& candidate : candidates_) {
+        if (kept == head_.max_objects) break;
+        const RotatedBox inside = rotated_box_at(head_, *maps_, maps_->place(candidate.place));
+        if (!head_.end_to_end && !filter_.add(candidate.label, inside)) continue;
+        ++kept;
+        const RotatedBox box = to_picture(inside, feed_.transform());
+        const Corners around = feed_.transform().clip(enclosing(box));
+        if (has_area(around) && box.width > 0 && box.height > 0) add_object(candidate, around).rotated = box;
+    }
+}
+
+Object& Detector::add_object(const Candidate& candidate, const Corners& box) {
+    Object object = pool_.acquire();
+    object.label = candidate.label;
+    object.score = static_cast<float>(candidate.score);
+    object.box = as_floats(box);
+    object.place = candidate.place;
+    objects_.push_back(std::move(object));
+    return objects_.back();
 }
 
 // Three channels a keypoint, x, y and a score, or two: then each is sure. x = (2 x value + column) x
@@ -108,8 +133,7 @@ void Detector::read_keypoints(Object& object) const {
         const double x = keypoint_at(head_, maps_->value(place, channel), place.column, place.stride);
         const double y = keypoint_at(head_, maps_->value(place, channel + 1), place.row, place.stride);
         const float score = values == 3 ? sigmoid(maps_->value(place, channel + 2)) : 1;
-        object.keypoints.push_back(
-            {static_cast<float>(transform.x.to_picture(x)), static_cast<float>(transform.y.to_picture(y)), score});
+        object.keypoints.push_back({static_cast<float>(transform.x.to_picture(x)), static_cast<float>(transform.y.to_picture(y)), score});
     }
 }
 

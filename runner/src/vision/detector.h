@@ -11,10 +11,11 @@
 #include "vision/mask.h"
 #include "vision/objects.h"
 #include "vision/preprocess.h"
+#include "vision/rotated.h"
 
 namespace nnrun {
 
-// From a picture to the objects in it, with their masks or keypoints where that is the head's task
+// From a picture to the objects in it, with their masks, keypoints or rotated boxes where that is the head's task
 // (Ultralytics' heads). All buffers stay from picture to picture.
 class Detector {
 public:
@@ -31,6 +32,9 @@ private:
     void infer(const ncnn::Mat& input);
     void bind();
     void select();
+    void select_upright();
+    void select_rotated();
+    Object& add_object(const Candidate& candidate, const Corners& box);
     void read_keypoints(Object& object) const;
     void decode_mask(Object& object);
 
@@ -42,6 +46,7 @@ private:
     std::optional<Maps> maps_;  // from the first picture on
     std::vector<Candidate> candidates_;
     std::vector<Candidate> kept_;
+    RotatedFilter filter_;
     std::vector<Object> objects_;
     ObjectPool pool_;
     std::optional<MaskDecoder> masks_;  // of a head that segments

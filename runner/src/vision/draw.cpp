@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "vision/canvas.h"
+#include "vision/rotated.h"
 
 namespace nnrun {
 namespace {
@@ -161,14 +162,29 @@ std::string caption(const Object& object, const std::vector<std::string>& labels
     return (object.id >= 0 ? "#" + std::to_string(object.id) + " " : "") + name + (name.empty() ? "" : " ") + score;
 }
 
+// The frame's corner that its caption stands on: of a rotated one the highest.
+Point caption_place(const Object& object) {
+    if (!object.rotated) return {object.box.x0, object.box.y0};
+    const auto corners = corners_of(*object.rotated);
+    return *std::min_element(corners.begin(), corners.end(), [](const Point& a, const Point& b) { return a.y < b.y; });
+}
+
+void draw_outline(Canvas& canvas, const Object& object, double thickness) {
+    if (!object.rotated) return canvas.frame(area_of(object.box), thickness, colour_of(object));
+    const auto corners = corners_of(*object.rotated);
+    for (std::size_t i = 0; i < corners.size(); ++i)
+        canvas.line(corners[i], corners[(i + 1) % corners.size()], thickness, colour_of(object));
+}
+
 // Above the box, or inside where the picture ends; never beyond its right side.
 void draw_caption(Canvas& canvas, const Image& image, const Object& object, const std::string& words, const Style& style) {
     const double margin = style.letter;
     const double width = text_width(words) * style.letter + margin;
     const double height = text_height * style.letter + 2 * margin;
-    const double left = std::round(std::max(0.0, std::min(static_cast<double>(object.box.x0), image.width - width)));
-    const double above = object.box.y0 - height;
-    const double top = std::round(above >= 0 ? above : std::max(0.0, static_cast<double>(object.box.y0)));
+    const Point at = caption_place(object);
+    const double left = std::round(std::max(0.0, std::min(at.x, image.width - width)));
+    const double above = at.y - height;
+    const double top = std::round(above >= 0 ? above : std::max(0.0, at.y));
     const Colour ground = colour_of(object);
     canvas.fill({left, top, left + width, top + height}, ground);
     canvas.text({left + margin, top + 1.5 * margin}, words, style.letter, readable_on(ground));
@@ -190,7 +206,7 @@ void draw_objects(Image& image, const std::vector<Object>& objects, const std::v
     Canvas canvas(image);
     for (auto object = objects.rbegin(); object != objects.rend(); ++object) tint(image, object->mask, tint_share, colour_of(*object));
     for (auto object = objects.rbegin(); object != objects.rend(); ++object) {
-        canvas.frame(area_of(object->box), style.frame, colour_of(*object));
+        draw_outline(canvas, *object, style.frame);
         draw_skeleton(canvas, object->keypoints, style.limb);
     }
     for (auto object = objects.rbegin(); object != objects.rend(); ++object)

@@ -16,7 +16,7 @@ void tint(Image& image, const Mask& mask, double share, Colour colour);
 // warm, those of the right side cold.
 void draw_skeleton(Canvas& canvas, const std::vector<Keypoint>& keypoints, double thickness);
 
-// Draws the objects on the picture: masks half transparent, boxes with label and score,
+// Draws the objects on the picture: masks half transparent, boxes, rotated ones as they lie, with label and score,
 // skeletons. Colours go by track where there is one, else by class; lines and letters are as
 // large as suits the picture.
 void draw_objects(Image& image, const std::vector<Object>& objects, const std::vector<std::string>& labels);

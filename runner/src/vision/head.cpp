@@ -29,6 +29,7 @@ json::Object HeadPlan::json() const {
     if (!anchors.empty()) object.raw("anchors", numbers(anchors));
     if (end_to_end) object.boolean("end_to_end", true);
     if (!keypoints.empty()) object.raw("kpt_shape", json::integers(keypoints)).text("kpt_grid", keypoint_grid);
+    if (task == Task::obb) object.text("angle", radians ? "radians" : "sigmoid");
     return object.number("score", score).number("nms", nms).integer("most", max_objects);
 }
 
@@ -41,6 +42,7 @@ std::vector<Flag> head_flags(bool required) {
         {"--end-to-end", "", "yolov8: each object is told once, so that nothing is suppressed"},
         {"--keypoints", "NxV", "yolov8: keypoints and values of each, 2 or 3; default three a keypoint, of one class"},
         {"--keypoint-grid", "KIND", "yolov8: doubled, or centred as YOLO26's are; default doubled"},
+        {"--angle", "KIND", "of rotated boxes: sigmoid or, as YOLO26 has it, radians; default sigmoid"},
         {"--score", "S", "objects below it are not reported; default 0.25"},
         {"--nms", "IOU", "of two boxes of a class that overlap more, the better one is kept; default 0.45"},
         {"--most", "N", "objects a picture; default 300"},
@@ -52,6 +54,7 @@ namespace {
 
 void read_yolov8(const Args& args, HeadPlan& plan) {
     plan.end_to_end = args.has("--end-to-end");
+    plan.radians = args.choice("--angle", {"sigmoid", "radians"}, "sigmoid") == "radians";
     plan.keypoint_grid = args.choice("--keypoint-grid", {"doubled", "centred"}, "doubled");
     if (!args.has("--keypoints")) return;
     plan.keypoints = args.sizes("--keypoints", 'x', 2, 2);
@@ -109,6 +112,7 @@ int channels_of(const std::vector<Shape>& outputs, std::size_t first, std::size_
 // Of a pose net that says nothing of its keypoints there is one class, and what is left are they.
 int extra_channels(const HeadPlan& head, int channels, const std::vector<Shape>& outputs) {
     if (head.task == Task::segment) return outputs.back()[0];
+    if (head.task == Task::obb) return 1;
     if (head.task == Task::pose && !head.keypoints.empty()) return head.keypoints[0] * head.keypoints[1];
     if (head.task == Task::pose) return std::max(0, channels - 4 * head.bins - 1);
     return 0;

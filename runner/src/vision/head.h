@@ -11,7 +11,7 @@
 
 namespace nnrun {
 
-enum class Task { detect, segment, pose };
+enum class Task { detect, segment, pose, obb };
 
 // What a net's outputs mean (piyard/vision/schema.py says it in full).
 struct HeadPlan {
@@ -22,10 +22,11 @@ struct HeadPlan {
     double score = 0.25;
     double nms = 0.45;
     int max_objects = 300;
-    double split = 2;  // bins of simcc a pixel of the input
+    double split = 2;                       // bins of simcc a pixel of the input
     bool end_to_end = false;                // yolov8: nothing is suppressed, each class of a place counts
     std::vector<int> keypoints;             // yolov8: their number and the values of each; empty: three a keypoint, one class
     std::string keypoint_grid = "doubled";  // or centred: YOLO26's
+    bool radians = false;                   // task obb: what an angle's channel holds; else (sigmoid - 1/4) x pi is
 
     bool dense() const { return kind != "simcc" && kind != "heatmap"; }
     bool every_class() const { return kind == "fcos" || end_to_end; }
@@ -56,7 +57,7 @@ struct Layout {
     Range box;
     Range classes;
     Range object;  // YOLOX's object, FCOS's centredness
-    Range extra;   // mask coefficients or keypoints
+    Range extra;   // mask coefficients, keypoints or an angle
 };
 
 // A place of a dense head's maps; where there are anchors, each of them has a level of its own.

@@ -12,8 +12,11 @@ double clipped(double at, int length) { return std::min(std::max(at, 0.0), stati
 }  // namespace
 
 Corners ImageTransform::to_picture(const Corners& input) const {
-    return {clipped(x.to_picture(input[0]), width), clipped(y.to_picture(input[1]), height), clipped(x.to_picture(input[2]), width),
-            clipped(y.to_picture(input[3]), height)};
+    return clip({x.to_picture(input[0]), y.to_picture(input[1]), x.to_picture(input[2]), y.to_picture(input[3])});
+}
+
+Corners ImageTransform::clip(const Corners& picture) const {
+    return {clipped(picture[0], width), clipped(picture[1], height), clipped(picture[2], width), clipped(picture[3], height)};
 }
 
 // The last one first: so the best object of a picture gets the memory of the best one before.

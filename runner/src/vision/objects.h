@@ -33,6 +33,17 @@ struct ImageTransform {
 
     // Clipped to the picture.
     Corners to_picture(const Corners& input) const;
+    Corners clip(const Corners& picture) const;
+};
+
+// The centre and the sides in pixels; the angle in radians from the x axis towards the y axis. The width
+// lies along the angle.
+struct RotatedBox {
+    double x = 0;
+    double y = 0;
+    double width = 0;
+    double height = 0;
+    double angle = 0;
 };
 
 // Pixels of the picture; edges lie at whole numbers.
@@ -62,7 +73,8 @@ struct Object {
     int label = 0;  // index into the labels
     float score = 0;
     Box box;
-    int place = -1;  // of the dense head that found it, counted over all levels, row by row
+    std::optional<RotatedBox> rotated;  // which the box is around
+    int place = -1;                     // of the dense head that found it, counted over all levels, row by row
     std::vector<Keypoint> keypoints;
     Mask mask;
     int id = -1;  // of its track

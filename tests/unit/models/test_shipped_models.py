@@ -31,6 +31,7 @@ SHIPPED = {
     "nanodet rtmdet_nano_person",
     "segment": "yolov8_n_seg yolov8_s_seg yolo11_n_seg",
     "pose": "rtmpose_t rtmpose_s yolov8_n_pose yolo11_n_pose simplepose",
+    "obb": "yolo11_n_obb",
     "track": "bytetrack yolov8_n_bytetrack nanotrack",
 }
 HEADS = {
