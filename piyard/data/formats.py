@@ -10,6 +10,7 @@ import msgspec
 from piyard.core.errors import WrongInput, unknown_name
 from piyard.data.coco import is_coco, read_coco
 from piyard.data.dataset import KIND_TEXTS, DataSet
+from piyard.data.dota import is_dota, read_dota
 from piyard.data.imagenet import is_imagenet, read_imagenet
 from piyard.data.mot import is_mot, read_mot
 from piyard.data.otb import is_otb, read_otb
@@ -58,6 +59,12 @@ DATA_FORMATS: dict[str, DataFormat] = {
         kinds=frozenset({"box"}),
         recognise=is_voc,
         read=read_voc,
+    ),
+    "dota": DataFormat(
+        layout="labelTxt/ with a text file a picture, and images/",
+        kinds=frozenset({"corners"}),
+        recognise=is_dota,
+        read=read_dota,
     ),
     "mot": DataFormat(
         layout="img1/ and gt/gt.txt, or a folder of such sequences",

@@ -27,6 +27,7 @@ from piyard.evaluate.metrics import (
     otb_figures,
     wilson_interval,
 )
+from piyard.evaluate.rotated import RotatedScene, rotated_figures_with_intervals
 from piyard.evaluate.scene import make_scene
 from piyard.models.definition import Model, label_list_path
 from piyard.predict import command
@@ -141,15 +142,24 @@ def _prepare_objects(data: DataSet, model: Model, labels: Sequence[str]) -> Judg
     category = match_objects_classes(data, model.spec.coco_classes(labels))
     scene = make_scene(data, film.pictures, model.spec, category)
     _require_keypoints(data, model, scene.keypoints)
+    return _judged_objects(data, Film(pictures=film.pictures, truth=scene), category)
+
+
+def _prepare_corners(data: DataSet, model: Model, labels: Sequence[str]) -> JudgedData:
+    (film,) = data.films
+    category = match_objects_classes(data, model.spec.coco_classes(labels))
+    truth = {path: film.truth[path] for path in film.pictures}
+    scene = RotatedScene(truth=truth, category=category)
+    return _judged_objects(data, Film(pictures=film.pictures, truth=scene), category)
+
+
+def _judged_objects(data: DataSet, film: Film, category: Mapping[int, int]) -> JudgedData:
+    """``category`` is class of the model → class of the data; the truth was read before."""
     unknown = unknown_classes(data, category)
     known, count = len(data.classes) - len(unknown), len(data.classes)
+    classes = f", {known} of {count} classes" if unknown else ""
     return JudgedData(
-        data=data,
-        films=[Film(pictures=film.pictures, truth=scene)],
-        detail=data.detail
-        + data.label_detail
-        + (f", {known} of {count} classes" if unknown else ""),
-        unknown=unknown,
+        data=data, films=[film], detail=data.detail + data.label_detail + classes, unknown=unknown
     )
 
 
@@ -206,6 +216,12 @@ def _judge_objects(films: Sequence[FilmFrames]) -> Metrics:
     return Metrics(*coco_figures_with_intervals(film.truth, objects))
 
 
+def _judge_corners(films: Sequence[FilmFrames]) -> Metrics:
+    ((film, frames),) = films
+    objects = dict(zip(film.pictures, (frame.objects for frame in frames), strict=True))
+    return Metrics(*rotated_figures_with_intervals(film.truth, objects))
+
+
 def _judge_tracks(films: Sequence[FilmFrames]) -> Metrics:
     return Metrics(mot_figures([(film.truth, frames) for film, frames in films]), {})
 
@@ -248,6 +264,12 @@ JUDGES: dict[TruthKind, Judge] = {
     "box": _JUDGE_OBJECTS,
     "outline": _JUDGE_OBJECTS,
     "keypoints": _JUDGE_OBJECTS,
+    "corners": Judge(
+        metrics=("mAP", "mAP50"),
+        has_intervals=True,
+        prepare=_prepare_corners,
+        judge=_judge_corners,
+    ),
     "tracks": Judge(
         noun="frame", metrics=("HOTA", "MOTA", "IDF1"), prepare=_prepare_clips, judge=_judge_tracks
     ),

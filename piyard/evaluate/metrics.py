@@ -168,16 +168,26 @@ def wilson_interval(hits: int, count: int) -> Interval:
 
 
 def bootstrap_intervals(judged: Any) -> dict[str, Interval]:
-    """mAP's and mAP50's of a COCOeval that has evaluated: by resampling its pictures.
+    """mAP's and mAP50's of a COCOeval that has evaluated."""
+    categories = [category for category in _category_detections(judged) if category.truths.any()]
+    count, recalls = len(judged.params.imgIds), judged.params.recThrs
+    return resample_intervals(categories, count, recalls, judged.stats[:2])
+
+
+def resample_intervals(
+    categories: Sequence[CategoryDetections],
+    count: int,
+    recalls: Doubles,
+    figures: Sequence[float],
+) -> dict[str, Interval]:
+    """Intervals of the mAP and mAP50 ``figures``, shares, by resampling the ``count`` pictures.
 
     None of more than ``MANY_PICTURES``. The ends hold the figure itself.
     """
     import numpy as np
 
-    count = len(judged.params.imgIds)
     if count > MANY_PICTURES:
         return {}
-    categories = [category for category in _category_detections(judged) if category.truths.any()]
     if (
         sum((category.truths for category in categories), np.zeros(count)).astype(bool).sum()
         < FEWEST_PICTURES
@@ -186,11 +196,11 @@ def bootstrap_intervals(judged: Any) -> dict[str, Interval]:
     random = np.random.default_rng(SEED)
     drawn = random.integers(0, count, (RESAMPLES, count))
     weights = [np.bincount(resample, minlength=count).astype(float) for resample in drawn]
-    samples = np.array([_mean_precision(categories, times, judged) for times in weights])
+    samples = np.array([mean_precision(categories, times, recalls) for times in weights])
     ends = 100 * np.nanpercentile(samples, (2.5, 97.5), axis=0)
     return {
         name: (min(float(low), 100 * float(value)), max(float(high), 100 * float(value)))
-        for name, low, high, value in zip(("mAP", "mAP50"), *ends, judged.stats[:2], strict=True)
+        for name, low, high, value in zip(("mAP", "mAP50"), *ends, figures, strict=True)
     }
 
 
@@ -230,15 +240,13 @@ def _one_category(pictures: list[CocoKeys | None], params: Any) -> CategoryDetec
     )
 
 
-def _mean_precision(
-    categories: list[CategoryDetections], weights: Doubles, judged: Any
+def mean_precision(
+    categories: Sequence[CategoryDetections], weights: Doubles, recalls: Doubles
 ) -> tuple[float, float]:
-    """mAP and mAP50 of the pictures, each taken so many times; NaN of nothing."""
+    """mAP and mAP50 of the pictures, as shares, each taken so many times; NaN of nothing."""
     import numpy as np
 
-    each = [
-        _category_precision(category, weights, judged.params.recThrs) for category in categories
-    ]
+    each = [_category_precision(category, weights, recalls) for category in categories]
     precisions = np.array([average for average in each if average is not None])
     if not precisions.size:
         return float("nan"), float("nan")

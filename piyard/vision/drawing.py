@@ -10,7 +10,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from piyard.vision.predictions import Frame, PredictedObject, decode_mask
+from piyard.vision.predictions import Frame, PredictedObject, RotatedBox, decode_mask
+from piyard.vision.rotated import rotated_corners
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -56,11 +57,10 @@ def draw_frame(picture: Image, frame: Frame) -> Image:
     pen = _pen(drawn)
     width = max(2, round((picture.width + picture.height) / 560))
     for each in reversed(frame.objects):
-        pen.rectangle(each.box, outline=_colour(each), width=width)
+        _draw_outline(pen, each, width)
         _draw_keypoints(pen, each, width)
     for each in reversed(frame.objects):
-        x, y = each.box[:2]
-        _draw_words(pen, f"{each.name} {each.score:.2f}", (x, y), _colour(each))
+        _draw_words(pen, f"{each.name} {each.score:.2f}", _caption_place(each), _colour(each))
     if frame.top:
         best = frame.top[0]
         name = best.label if best.label is not None else str(best.index)
@@ -86,6 +86,28 @@ def _tint(picture: Image, each: PredictedObject) -> Image:
     share = Images.fromarray(decode_mask(each.mask).astype("uint8") * int(255 * TINT_SHARE), "L")
     colour = Images.new("RGB", picture.size, _colour(each))
     return Images.composite(colour, picture, share)
+
+
+def _draw_outline(pen: ImageDraw, each: PredictedObject, width: int) -> None:
+    if each.rotated is None:
+        pen.rectangle(each.box, outline=_colour(each), width=width)
+    else:
+        corners = _corners(each.rotated)
+        pen.line([*corners, *corners[:2]], fill=_colour(each), width=width, joint="curve")
+
+
+def _caption_place(each: PredictedObject) -> tuple[float, float]:
+    """The frame's corner that its caption stands on: of a rotated one the highest."""
+    if each.rotated is None:
+        return each.box[:2]
+    return min(_corners(each.rotated), key=lambda corner: corner[1])
+
+
+def _corners(box: RotatedBox) -> list[tuple[float, float]]:
+    import numpy as np
+
+    (corners,) = rotated_corners(np.array([box], np.float64))
+    return [(float(x), float(y)) for x, y in corners]
 
 
 def _draw_keypoints(pen: ImageDraw, each: PredictedObject, width: int) -> None:

@@ -84,7 +84,7 @@ class Detect(TaskSpec, frozen=True, kw_only=True):
         """The objects with what the channels ``extra`` (objects, channels) tell of them."""
         return objects
 
-    def data_kind(self, _tracker: TrackerConfig | None) -> TruthKind | None:
+    def data_kind(self, _tracker: TrackerConfig | None) -> TruthKind:
         """Its objects' boxes."""
         return "box"
 

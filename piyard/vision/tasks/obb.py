@@ -71,9 +71,9 @@ class Obb(Detect, frozen=True, kw_only=True):
         """A row an object of a picture, or one that says that there is none."""
         return [[frame.name, *row] for frame in frames for row in _frame_rows(frame)]
 
-    def data_kind(self, _tracker: TrackerConfig | None) -> TruthKind | None:
-        """None yet."""
-        return None
+    def data_kind(self, _tracker: TrackerConfig | None) -> TruthKind:
+        """Its objects' corners."""
+        return "corners"
 
 
 OBB = Obb(

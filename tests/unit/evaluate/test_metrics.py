@@ -27,10 +27,10 @@ from piyard.evaluate.dataset import (
 from piyard.evaluate.matching import match_objects_classes
 from piyard.evaluate.metrics import (
     _category_detections,
-    _mean_precision,
     _run_cocoeval,
     coco_figures,
     coco_figures_with_intervals,
+    mean_precision,
     mot_figures,
     otb_figures,
     wilson_interval,
@@ -268,7 +268,7 @@ class TestIntervals:
         }
         judged = _run_cocoeval(found, told)
         categories = [one for one in _category_detections(judged) if one.truths.any()]
-        assert _mean_precision(categories, np.ones(8), judged) == pytest.approx(
+        assert mean_precision(categories, np.ones(8), judged.params.recThrs) == pytest.approx(
             (judged.stats[0], judged.stats[1]), abs=1e-12
         )
         assert 0.1 < judged.stats[0] < 0.9
