@@ -59,7 +59,9 @@ class BenchRequest(MeasureRequest, RetryRequest):
     """Options of ``bench`` and ``deploy-bench``."""
 
     picture: Path | None = flag(
-        "also time one picture end to end, from the file to its classes", PICTURE, default=None
+        "also time one picture end to end, from the file to its classes or objects",
+        PICTURE,
+        default=None,
     )
     rerun_invalid: int = flag(
         "times to cool down and repeat a row that is INVALID", whole(0), default=0

@@ -53,6 +53,7 @@ from piyard.run.telemetry import (
 )
 from piyard.vision.pictures import as_jpeg_or_png, sent_suffix
 from piyard.vision.preprocess import preprocess_flags
+from piyard.vision.schema import Dense, head_flags
 
 if TYPE_CHECKING:
     from piyard.vision.schema import Floats
@@ -149,6 +150,8 @@ def _picture_arguments(conversion: Conversion, inputs: Release) -> list[str]:
     flags = ["--picture", there, *preprocess_flags(model.preprocess, model.input[1:])]
     several = model.spec.has_class_output and len(conversion.outputs) > 1
     output = conversion.outputs[find_class_output(conversion, model)] if several else ""
+    if isinstance(model.head, Dense):
+        flags += head_flags(model.head)
     return [*flags, *model.spec.picture_flags(model.activation, output)]
 
 

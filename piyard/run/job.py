@@ -152,7 +152,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     rerun_invalid: int = 0
     """How often a benchmark that is INVALID is measured again."""
     picture: Path | None = None
-    """A picture that a benchmark also times end to end, from the file to its classes."""
+    """A picture that a benchmark also times end to end, from the file to its classes or objects."""
     energy: str = ""
     """``pmic`` for the board's own sensors, a command that prints watts, or nothing."""
 

@@ -295,7 +295,7 @@ def _anchor_flags(head: Yolov5) -> list[str]:
 
 
 def _yolov8_flags(head: Yolov8) -> list[str]:
-    once = ["--end-to-end"] if head.end_to_end else []
+    once = ["--one-to-one"] if head.end_to_end else []
     angle = ["--angle", head.angle] if head.angle != "sigmoid" else []
     if not head.kpt_shape:
         return [*once, *angle]

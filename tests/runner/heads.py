@@ -29,7 +29,7 @@ def flags(head: DenseHead) -> list[str]:
     bins = ["--bins", str(head.bins)] if isinstance(head, Yolov8 | Nanodet) else []
     sides = [repr(side) for each in getattr(head, "anchors", ()) for two in each for side in two]
     anchors = ["--anchors", ",".join(sides)] if sides else []
-    once = ["--end-to-end"] if isinstance(head, Yolov8) and head.end_to_end else []
+    once = ["--one-to-one"] if isinstance(head, Yolov8) and head.end_to_end else []
     return [
         *("--head", kind(head), "--strides", ",".join(map(str, head.strides))),
         *(*bins, *once, *anchors),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
 import pytest
 
 from piyard.vision.schema import Yolov8
@@ -131,3 +132,19 @@ def test_a_head_without_a_picture_is_refused(nnrun: Run, tmp_path):
     wrong = heads.flags(Yolov8(strides=(8,)))
     outcome = nnrun("bench", *small().write(tmp_path), *RUN, 3, *wrong)
     assert_refused(outcome, 2, "--head", "--picture")
+
+
+@pytest.mark.parametrize(("task", "fits"), [("detect", True), ("obb", False), ("pose", False)])
+def test_a_head_is_read_for_its_task(nnrun: Run, tmp_path, task, fits):
+    """Four sides and one channel more: a class, or an angle and no class."""
+    noise(40, 30).save(tmp_path / "a.png")
+    outputs = [np.zeros((5, 2, 3), np.float32)]
+    fit = ["--picture", tmp_path / "a.png", "--fit", "letterbox", "--size", "16x24"]
+    run = ["--shape", "3,16,24", "--warmup", "0", "--threads", "1", "--loops", 3]
+    head = heads.flags(Yolov8(strides=(8,), bins=1, end_to_end=True))
+    flags = [*constant(outputs, tmp_path), *run, *fit, *head, "--task", task, "--end-to-end", 2]
+    outcome = nnrun("bench", *flags)
+    if fits:
+        assert len(outcome.of("end_to_end")) == 2
+    else:
+        assert_refused(outcome, 3, "channels")

@@ -84,6 +84,10 @@ class Detect(TaskSpec, frozen=True, kw_only=True):
         """The objects with what the channels ``extra`` (objects, channels) tell of them."""
         return objects
 
+    def picture_flags(self, _activation: str, _classes: str) -> list[str]:
+        """What the head's places hold beside boxes."""
+        return ["--task", self.name]
+
     def data_kind(self, _tracker: TrackerConfig | None) -> TruthKind:
         """Its objects' boxes."""
         return "box"

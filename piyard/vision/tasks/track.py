@@ -106,6 +106,10 @@ class Track(Detect, frozen=True, kw_only=True):
         ids = {each.id for frame in frames for each in frame.objects}
         return [format_count(len(frames), "frame"), format_count(len(ids), "track")]
 
+    def picture_flags(self, _activation: str, _classes: str) -> list[str]:
+        """A benchmark of one picture follows nothing."""
+        return []
+
     def data_kind(self, tracker: TrackerConfig | None) -> TruthKind:
         """Of a clip the track of one object, or of many."""
         return "track" if isinstance(tracker, NanotrackConfig) else "tracks"

@@ -75,16 +75,22 @@ SamplingPlan read_sampling(const Args& args) {
     return plan;
 }
 
+Task read_task(const Args& args) {
+    const std::string name = args.choice("--task", {"detect", "segment", "pose", "obb"}, "detect");
+    return name == "segment" ? Task::segment : name == "pose" ? Task::pose : name == "obb" ? Task::obb : Task::detect;
+}
+
 EndToEndPlan read_end_to_end(const Args& args) {
     EndToEndPlan plan;
     plan.picture = args.text("--picture");
     for (const Flag& flag : preprocess_flags()) require(args, flag.name, !plan.picture.empty(), "--picture");
     for (const Flag& flag : classifier_flags()) require(args, flag.name, !plan.picture.empty(), "--picture");
     for (const Flag& flag : head_flags(false)) require(args, flag.name, !plan.picture.empty(), "--picture");
+    require(args, "--task", args.has("--head"), "--head");
     require(args, "--end-to-end", !plan.picture.empty(), "--picture");
     plan.max_runs = args.integer("--end-to-end", 1, max_inferences, 20);
     plan.classifier = read_classifier(args);
-    if (args.has("--head")) plan.head = read_head(args, Task::detect, dense_kinds);
+    if (args.has("--head")) plan.head = read_head(args, read_task(args), dense_kinds);
     return plan;
 }
 
@@ -214,6 +220,7 @@ std::vector<Flag> bench_flags() {
         {"--min-seconds", "SECONDS", "with --interval: at least so long, however soon it is reached; default 0"},
         {"--cold", "", "also time loading and the first inference from files that are not in memory"},
         {"--picture", "FILE", "also time all from this file to its classes or, with --head, its objects"},
+        {"--task", "NAME", "with --head: what the net is for, detect, segment, pose or obb; default detect"},
         {"--end-to-end", "N", "with --picture: as often as inferences are timed, but at most N times; default 20"},
         {"--save-outputs", "DIR", "write each output to DIR/<blob>.f32"},
     };

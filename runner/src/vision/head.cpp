@@ -39,7 +39,7 @@ std::vector<Flag> head_flags(bool required) {
         {"--strides", "N,N,...", "input pixels between two places of a map, map by map; default 8,16,32"},
         {"--bins", "N", "of a side's distribution, 1 of none; default 16 for yolov8, 8 for nanodet"},
         {"--anchors", "W,H,...", "yolov5: width and height of each anchor, map by map"},
-        {"--end-to-end", "", "yolov8: each object is told once, so that nothing is suppressed"},
+        {"--one-to-one", "", "yolov8: each object is told once, so that nothing is suppressed"},
         {"--keypoints", "NxV", "yolov8: keypoints and values of each, 2 or 3; default three a keypoint, of one class"},
         {"--keypoint-grid", "KIND", "yolov8: doubled, or centred as YOLO26's are; default doubled"},
         {"--angle", "KIND", "of rotated boxes: sigmoid or, as YOLO26 has it, radians; default sigmoid"},
@@ -53,7 +53,7 @@ std::vector<Flag> head_flags(bool required) {
 namespace {
 
 void read_yolov8(const Args& args, HeadPlan& plan) {
-    plan.end_to_end = args.has("--end-to-end");
+    plan.end_to_end = args.has("--one-to-one");
     plan.radians = args.choice("--angle", {"sigmoid", "radians"}, "sigmoid") == "radians";
     plan.keypoint_grid = args.choice("--keypoint-grid", {"doubled", "centred"}, "doubled");
     if (!args.has("--keypoints")) return;
