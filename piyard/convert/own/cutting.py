@@ -13,6 +13,7 @@ from piyard.convert.ncnn_net import load_net_files, output_blobs, run_blobs
 from piyard.convert.onnx_graph import set_input_shapes, tensor_shapes
 from piyard.convert.onnx_precision import read_network
 from piyard.convert.param import Layer, read_param
+from piyard.convert.reference_models import load_onnx
 from piyard.convert.script_program import SandboxedProgram
 from piyard.convert.torchscript import CONVOLUTIONS
 from piyard.models.definition import Model
@@ -194,7 +195,25 @@ def _view_onnx(file: Path, shape: Sequence[int]) -> GraphView:
         for name in node.output
     }
     outputs = [value.name for value in graph.graph.output]
-    return GraphView(outputs=outputs, steps=steps, shapes=lambda _: tensor_shapes(graph))
+    declared = tensor_shapes(graph)
+    return GraphView(
+        outputs=outputs,
+        steps=steps,
+        shapes=lambda names: _complete_shapes(declared, file, names, shape),
+    )
+
+
+def _complete_shapes(
+    declared: TensorShapes, file: Path, names: Sequence[str], shape: Sequence[int]
+) -> TensorShapes:
+    """The network is run once where sizes are computed in it, so that none can be inferred."""
+    import numpy as np
+
+    if all(0 not in declared.get(name, [0]) for name in names):
+        return declared
+    network = load_onnx(file, [tuple(shape)], cut=names)
+    outputs = network.run(np.zeros(shape, np.float32))
+    return {name: (1, *output.shape) for name, output in zip(names, outputs, strict=True)}
 
 
 def _view_pair(file: Path, shape: Sequence[int]) -> GraphView:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from piyard.convert.onnx_file import read_onnx
+from piyard.convert.onnx_graph import set_input_shapes, tensor_shapes
 from piyard.convert.onnx_rewrite import cut_graph
 from piyard.convert.own.cutting import find_cut
 from piyard.convert.own.defaults import detect_kind
@@ -334,3 +335,24 @@ def test_real_files_are_cut_where_their_rows_say(assets, name, path):
     described = load_model(name)
     assert isinstance(described.head, Yolov8 | Yolox | Nanodet | Rtmdet)
     assert find_cut(assets / "weights" / path, described) == list(described.cut)
+
+
+class Halved(Ultralytics):
+    """Whose exporter computes where halves end, so that no size behind them can be inferred."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 6, 1)
+
+    def raw(self, x):
+        first, second = self.stem(x).chunk(2, 1)
+        return super().raw(first + second)
+
+
+def test_sizes_that_cannot_be_inferred_are_those_of_a_run(exported):
+    network = Halved()
+    file, model = exported(network, "yolov8")
+    if file.suffix == ".onnx":
+        sized = set_input_shapes(read_onnx(file), [(1, 3, SIZE, SIZE)])
+        assert 0 in tensor_shapes(sized)[find_cut(file, model)[0]]
+    require_maps(network, file, find_cut(file, model))
