@@ -27,7 +27,7 @@ from piyard.convert.ncnn_net import net_function
 from piyard.core.tables import FORMATS, render_table
 from piyard.models.definition import Model, load_model
 from piyard.models.networks import inference
-from piyard.vision.overlap import box_iou, mask_iou, match_objects
+from piyard.vision.overlap import mask_iou, match_objects, object_iou
 from piyard.vision.pictures import list_pictures, read_picture
 from piyard.vision.predictions import DecodedObject, Rle, decode_mask
 from piyard.vision.preprocess import picture_transform, prepare_picture
@@ -160,13 +160,14 @@ def _add_classes(worst: Agreement, model: Model, output: Any, theirs: Any) -> No
 
 def _read_object(told: dict[str, Any]) -> DecodedObject:
     points = told.get("keypoints")
-    mask = told.get("mask")
+    mask, rotated = told.get("mask"), told.get("rotated")
     return DecodedObject(
-        class_=told["class"],
+        class_=int(told["class"]),
         score=told["score"],
         box=tuple(told["box"]),
         keypoints=None if points is None else np.asarray(points, np.float64),
         mask=None if mask is None else decode_mask(msgspec.convert(mask, Rle)),
+        rotated=None if rotated is None else tuple(rotated),
     )
 
 
@@ -185,8 +186,7 @@ def _add_objects(
 
 
 def _add_pair(worst: Agreement, theirs: DecodedObject, ours: DecodedObject) -> None:
-    boxes = [np.asarray([each.box], np.float64) for each in (theirs, ours)]
-    worst.iou = min(worst.iou, float(box_iou(*boxes)[0, 0]))
+    worst.iou = min(worst.iou, float(object_iou([theirs], [ours])[0, 0]))
     worst.score = max(worst.score, abs(theirs.score - ours.score))
     if theirs.keypoints is not None and ours.keypoints is not None:
         sure = ours.keypoints[:, 2] >= SURE

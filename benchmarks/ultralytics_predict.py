@@ -42,6 +42,12 @@ def main() -> None:
 def _describe(result: Any) -> dict[str, Any]:
     if result.probs is not None:
         return {"probabilities": result.probs.data.tolist()}
+    if result.obb is not None:
+        found = result.obb
+        columns = [found.cls, found.conf, found.xyxy, found.xywhr]
+        keys = ("class", "score", "box", "rotated")
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        return {"objects": [dict(zip(keys, row, strict=True)) for row in rows]}
     objects = [
         {"class": int(label), "score": score, "box": box}
         for label, score, box in zip(
