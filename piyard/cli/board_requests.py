@@ -83,7 +83,8 @@ class RunRequest(RunRequestBase, TableRequest):
 
     inputs: tuple[str, ...] = flag(
         "a picture, folder, glob or URL; or a film, a stream's URL (rtsp://, http://), camera, or "
-        "a device of the board (/dev/video0, or 0)",
+        "a device of the board (/dev/video0, or 0); for a net of several inputs a folder with a "
+        "file each: in0.jpg, in1.npy …",
         many(text("FILE"), commas=False),
         default=(),
         name="input",

@@ -58,7 +58,9 @@ class ModelsRequest(TableRequest):
     """Options of ``model.list``."""
 
     task: str = flag(
-        "only models of this task: classify, detect, segment, pose, obb or track", TASK, default=""
+        "only models of this task: classify, detect, segment, pose, obb, track, semantic or other",
+        TASK,
+        default="",
     )
 
 
@@ -81,7 +83,10 @@ class AddModelRequest(DryRunRequest, TableRequest):
         text("FILE"),
     )
     task: str = flag(
-        "classify, detect, segment, pose or obb (the network's; classify)", text("TASK"), default=""
+        "classify, detect, segment, pose, obb, semantic or other (the network's; else by its "
+        "outputs)",
+        text("TASK"),
+        default="",
     )
     input: str = flag(
         "its input: channels, height, width, as 3,416,416 (the network's; 3,224,224)",
@@ -142,6 +147,12 @@ class AddModelRequest(DryRunRequest, TableRequest):
     activation: str = flag(
         "from output to scores: softmax, sigmoid (of each class), exp or none (as the net ends)",
         text("NAME"),
+        default="",
+    )
+    images: str = flag(
+        "of task other: outputs that are pictures, with the values that are black and white, as "
+        "out0=0:1 or out0=own (its least and largest), or none (by their shapes)",
+        text("NAME=LOW:HIGH[,…]"),
         default="",
     )
     licence: str = flag("the file's licence", text("TEXT"), default="")

@@ -40,7 +40,7 @@ from piyard.core.text import escape_json, sanitize_line
 from piyard.evaluate.sample import Sample, choose_sample, draw_sample, sample_path
 from piyard.models import definition
 from piyard.models.definition import Model, ModelDefinition, load_model, model_names, name_model
-from piyard.vision.predictions import Frame
+from piyard.vision.predictions import Frame, OutputValues
 
 
 def add_from_request(request: AddModelRequest) -> None:
@@ -79,6 +79,7 @@ def file_options(request: AddModelRequest) -> OwnModelOptions:
         cut=list(request.cut),
         output=request.output,
         activation=request.activation,
+        images=request.images,
         preprocess=preprocess_options(
             fit=request.fit,
             resize=request.resize,
@@ -179,10 +180,19 @@ def _describe_frame(frame: Frame) -> str:
             f"{sanitize_line(each.label or str(each.index))} {each.score:.2f}" for each in frame.top
         )
         return ", ".join(best)
+    if frame.outputs:
+        return ", ".join(map(_describe_output, frame.outputs))
     counts: dict[str, int] = {}
     for each in frame.objects:
         counts[sanitize_line(each.name)] = counts.get(sanitize_line(each.name), 0) + 1
     return ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing"
+
+
+def _describe_output(output: OutputValues) -> str:
+    shape = "x".join(map(str, output.shape))
+    if output.min is None or output.max is None:
+        return f"{output.name} ({shape}) not finite"
+    return f"{output.name} ({shape}) from {output.min:.4g} to {output.max:.4g}"
 
 
 def _print_json(

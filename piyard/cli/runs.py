@@ -46,6 +46,7 @@ from piyard.predict.prediction import (
     read_prediction,
     summarise_prediction,
 )
+from piyard.predict.samples import find_samples, open_samples
 from piyard.predict.sources import CAMERA
 from piyard.report.formats import render_rows
 from piyard.results.derive import make_row
@@ -83,13 +84,13 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 def run_model(request: RunRequest) -> None:
     """Show pictures to a model on each board, print what it sees, and say where it is drawn."""
     chosen = choose(request)
-    check_inputs(chosen.inputs, as_stream=chosen.as_stream)
+    _check_inputs(chosen)
     nnrun_flags(chosen.adjusted_model, chosen.options)  # what is missing is said before any work
     with plan_work(request, "run", models=[chosen.model]) as plan:
         if request.dry_run:
             plan.print(f"run on {', '.join(map(mask_secrets, chosen.inputs))}")
             return
-        with open_inputs(chosen.inputs, chosen.frames, as_stream=chosen.as_stream) as shown:
+        with _open_inputs(chosen) as shown:
             prepared = prepare_jobs(plan.jobs, random_weights=False, force=request.force)
 
             def look(context: JobContext) -> Prediction:
@@ -111,6 +112,25 @@ def run_model(request: RunRequest) -> None:
     work.conclude(outcomes, plan, outcomes.unfinished_jobs)
     require_readable(outcomes.results)
     require_whole(outcomes.results)
+
+
+def _check_inputs(chosen: Choice) -> None:
+    if not chosen.model.further:
+        check_inputs(chosen.inputs, as_stream=chosen.as_stream)
+        return
+    for text in chosen.inputs:
+        find_samples(text)
+
+
+@contextmanager
+def _open_inputs(chosen: Choice) -> Iterator[Inputs]:
+    """Pictures; for a net of several inputs, folders with a file an input."""
+    if not chosen.model.further:
+        with open_inputs(chosen.inputs, chosen.frames, as_stream=chosen.as_stream) as shown:
+            yield shown
+        return
+    with open_samples(chosen.model, chosen.inputs) as samples:
+        yield Inputs(samples=samples)
 
 
 def choose(request: RunRequest) -> Choice:
@@ -163,6 +183,8 @@ def print_predictions(seen: Sequence[Prediction], form: str) -> None:
         for bad in of.wrong:
             console.info(f"✗ {of.host}: {bad.name}: {bad.error}")
         console.info(f"✓ {summarise_prediction(of)}")
+        if of.arrays:
+            console.info(f"  arrays: {of.arrays}")
         if of.frames and (of.film or of.drawn):
             console.info(f"  drawn: {of.film or of.drawn[0].parent}")
 

@@ -19,13 +19,13 @@ import msgspec
 
 from piyard.convert.analysis import choose_output
 from piyard.convert.difference import OutputFigures
-from piyard.convert.ncnn_net import read_layers
+from piyard.convert.ncnn_net import declared_inputs, input_blobs, read_layers
 from piyard.core.errors import PROGRAM, ConversionFailed, WrongInput
 from piyard.core.parsing import Count
 from piyard.core.store import Manifest, NetSize, WeightsInfo, find_artifact, read_manifest
 from piyard.models.definition import Model, ProofThresholds, read_labels
 from piyard.vision.overlap import Agreement
-from piyard.vision.schema import Head, Preprocess, TrackerConfig
+from piyard.vision.schema import FurtherInput, Head, Preprocess, TrackerConfig
 
 if TYPE_CHECKING:
     from piyard.vision.schema import Floats
@@ -74,6 +74,8 @@ class ConversionInputs(Manifest, frozen=True, kw_only=True):
     cut: list[str]
     dynamic: tuple[int, int] | None
     format: int
+    further: list[FurtherInput] | msgspec.UnsetType = msgspec.UNSET
+    """Inputs beside the first one, of a net that has some."""
     head: Head | None
     input: tuple[int, int, int]
     labels: str
@@ -151,6 +153,15 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     def input_shape(self) -> tuple[int, int, int]:
         """Channels, height, width."""
         return self.manifest.input
+
+    @property
+    def input_shapes(self) -> list[tuple[int, ...]]:
+        """Of every input, in the order in which nnrun takes them."""
+        layers = read_layers(self.folder)
+        further = self.manifest.further
+        shapes = [self.input_shape, *(each.shape for each in further or ())]
+        named = dict(zip(input_blobs(layers), shapes, strict=True))
+        return [named[name] for name in declared_inputs(layers)]
 
     @property
     def input_range(self) -> tuple[float, float]:

@@ -27,6 +27,8 @@ from piyard.convert.lint import describe_version_skew, require_classes, require_
 from piyard.convert.ncnn_net import (
     NET_STEM,
     PRECISION_NOTES,
+    declared_inputs,
+    input_blobs,
     load_net,
     net_inputs,
     net_outputs,
@@ -53,7 +55,7 @@ from piyard.core.labels import format_labels
 from piyard.core.store import NetSize, key_of
 from piyard.models.definition import Model, read_labels
 from piyard.models.networks import inference
-from piyard.models.synthetic import INPUT_SEED, random_tensor
+from piyard.models.synthetic import INPUT_SEED, random_tensors
 from piyard.models.timm_networks import is_timm_network
 from piyard.models.weights import RANDOM_WEIGHTS, ChosenWeights
 from piyard.vision.pictures import read_picture
@@ -168,7 +170,7 @@ def _write_labels(model: Model, at: Path) -> None:
 
 def _write_reference(model: Model, original: ReferenceModel, at: Path) -> ReferenceInfo:
     names = net_outputs(load_net(at))
-    outputs = original.run(random_tensor(model.input, INPUT_SEED, model.input_range))
+    outputs = original.run(*_reference_inputs(model, at))
     (at / REFERENCE_FOLDER).mkdir()
     for name, values in zip(names, outputs, strict=True):
         values.astype("<f4").tofile(at / REFERENCE_FOLDER / f"{name}.f32")
@@ -178,6 +180,15 @@ def _write_reference(model: Model, original: ReferenceModel, at: Path) -> Refere
         outputs={name: list(v.shape) for name, v in zip(names, outputs, strict=True)},
         names=list(original.output_names(len(names))),
     )
+
+
+def _reference_inputs(model: Model, at: Path) -> list[Floats]:
+    """Inputs in the file's order, made up in the order in which nnrun takes them."""
+    names = declared_inputs(read_layers(at))
+    shapes = dict(zip(input_blobs(read_layers(at)), model.input_shapes, strict=True))
+    drawn = random_tensors([shapes[name] for name in names], INPUT_SEED, model.input_range)
+    by_name = dict(zip(names, drawn, strict=True))
+    return [by_name[name] for name in shapes]
 
 
 def _proof_by_precision(proved: ProofResult) -> dict[str, PrecisionProof]:
@@ -281,6 +292,7 @@ def key_inputs(model: Model, files: ModelFiles, route: str) -> ConversionInputs:
         task=model.task,
         input=model.input,
         input_range=model.input_range,
+        further=list(model.further) or msgspec.UNSET,
         dynamic=model.dynamic,
         cut=list(model.cut),
         output=model.output,

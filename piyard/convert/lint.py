@@ -25,7 +25,7 @@ from piyard.convert.pnnxir import Operator, read_ir
 from piyard.core import target
 from piyard.core.errors import ConversionFailed, WrongInput
 from piyard.models.definition import Model, read_labels
-from piyard.models.synthetic import INPUT_SEED, random_tensor
+from piyard.models.synthetic import INPUT_SEED, random_tensor, random_tensors
 from piyard.vision.schema import DenseHead
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ class RunnableNetwork(Protocol):
 
 def require_classes(model: Model, network: RunnableNetwork) -> None:
     """Raise ``WrongInput`` when the network's outputs do not fit the model's description."""
-    arrays = network.run(random_tensor(model.input, span=model.input_range))
+    arrays = network.run(*random_tensors(model.input_shapes, span=model.input_range))
     labels = len(read_labels(model)) if model.labels else 0
     classes = _count_classes(model, arrays, network.output_names(len(arrays)))
     fits = classes == labels or (

@@ -23,7 +23,7 @@ def graph_inputs(graph: OnnxGraph) -> list[Any]:
 
 def graph_input_shapes(graph: OnnxGraph) -> list[list[int]]:
     """The shape of each input; 0 where the file leaves a side open."""
-    return [_declared_shape(value) for value in graph_inputs(graph)]
+    return [declared_shape(value) for value in graph_inputs(graph)]
 
 
 def declared_tensors(graph: OnnxGraph) -> list[Any]:
@@ -33,10 +33,11 @@ def declared_tensors(graph: OnnxGraph) -> list[Any]:
 
 def tensor_shapes(graph: OnnxGraph) -> dict[str, list[int]]:
     """The shape of each tensor of a graph that is given a size, as far as it is known."""
-    return {value.name: _declared_shape(value) for value in declared_tensors(graph)}
+    return {value.name: declared_shape(value) for value in declared_tensors(graph)}
 
 
-def _declared_shape(value: Any) -> list[int]:
+def declared_shape(value: Any) -> list[int]:
+    """The shape an input or a tensor is declared with; 0 where a side is open."""
     return [dim.dim_value for dim in value.type.tensor_type.shape.dim]
 
 

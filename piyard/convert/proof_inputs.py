@@ -58,7 +58,7 @@ def make_inputs(
 ) -> dict[str, InputsByKind]:
     """Stem of a net → what it is fed; a head gets what its backbone makes of both sizes."""
     main: InputsByKind = {
-        kind: [(array,) for array in arrays]
+        kind: [_with_further(model, array, arrays, at) for at, array in enumerate(arrays)]
         for kind, arrays in make_net_inputs(model, pictures).items()
     }
     by_stem = {"model": main}
@@ -70,6 +70,23 @@ def make_inputs(
                 originals["model"], other, make_net_inputs(model, ())
             )
     return by_stem
+
+
+FURTHER_SEED = 100
+"""Of made-up arrays for inputs beside the first one."""
+
+
+def _with_further(
+    model: Model, array: Floats, arrays: Sequence[Floats], at: int
+) -> tuple[Floats, ...]:
+    """The first input with one for each further input: for a picture the next of the kind."""
+    further = [
+        arrays[(at + number) % len(arrays)]
+        if each.picture and each.shape == model.input
+        else random_tensor(each.shape, FURTHER_SEED + at + number, model.input_range)
+        for number, each in enumerate(model.further, 1)
+    ]
+    return (array, *further)
 
 
 def make_net_inputs(

@@ -297,8 +297,9 @@ class ScriptReference(msgspec.Struct, frozen=True, kw_only=True):
         return {}
 
     def output_names(self, count: int) -> list[str]:
-        """A program does not name them: ``out`` and a number, as pnnx calls them."""
-        return [f"out{number}" for number in range(count)]
+        """The keys of a dictionary; else ``out`` and a number, as pnnx calls them."""
+        keys = self.program.describe().keys
+        return keys if len(keys) == count else [f"out{number}" for number in range(count)]
 
     def size(self) -> ReferenceSize | None:
         """Parameters, and what torch counts; None for a program whose weights are constants."""

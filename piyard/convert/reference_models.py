@@ -21,6 +21,7 @@ from piyard.convert.onnx_graph import (
     set_input_shapes,
     weight_node_names,
 )
+from piyard.convert.onnx_inputs import turn_inputs
 from piyard.convert.onnx_precision import read_network, require_standard
 from piyard.convert.onnx_rewrite import cut_graph
 from piyard.convert.param import MAIN_STEM, Layer
@@ -125,7 +126,7 @@ def load_onnx(
     write: ProgramWriter = save_graph,
 ) -> OnnxReference:
     """The file's network for inputs of these shapes. Raises ``ConversionFailed``."""
-    graph = cut_graph(read_network(file), cut)
+    graph = cut_graph(turn_inputs(read_network(file), shapes), cut)
     require_standard(graph, file.name)
     graph = free_input_shapes(graph) if others else set_input_shapes(graph, _with_batch(shapes))
     session = _onnx_session(graph)
@@ -282,12 +283,14 @@ def _main_network(model: Model, files: ModelFiles, way: str, ir: Path | None) ->
     write = _program_writer(model, way, ir)
     if model.network == "onnx":
         at = weights_path(files.network)
-        return load_onnx(at, [model.input], others=others, cut=model.cut, write=write)
+        return load_onnx(at, model.input_shapes, others=others, cut=model.cut, write=write)
     if model.network == "torchscript":
         program = SandboxedProgram(weights_path(files.main), model.cut)
-        return ScriptReference(program=program, shapes=[model.input], others=others, write=write)
+        return ScriptReference(
+            program=program, shapes=model.input_shapes, others=others, write=write
+        )
     network = _build_with_weights(model, files.main)
-    return TorchReference(network=network, shapes=[model.input], others=others, write=write)
+    return TorchReference(network=network, shapes=model.input_shapes, others=others, write=write)
 
 
 def _head_network(

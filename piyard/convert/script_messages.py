@@ -133,6 +133,8 @@ class Description(Message, frozen=True):
     nodes: list[Node]
     named: list[str]
     """Those at which it can be cut."""
+    keys: list[str] = []
+    """Of its outputs, where it returned a dictionary."""
 
 
 Question = Describe | Run | Watch | Shapes | Save | Export | Count

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+import msgspec
+
 from piyard.convert.lowering import ONNX_OPSET, save_script
 from piyard.convert.reference import TorchReference
 from piyard.convert.script_messages import (
@@ -16,6 +18,7 @@ from piyard.convert.script_messages import (
     Cost,
     Count,
     Describe,
+    Description,
     Done,
     Export,
     Failure,
@@ -41,6 +44,7 @@ from piyard.convert.torchscript import (
     script_shapes,
     summarize_error,
     torch_warnings_off,
+    unwrap_script,
 )
 from piyard.core.errors import ConversionFailed
 from piyard.models.networks import inference
@@ -61,28 +65,36 @@ def serve(file: Path, names: Sequence[str], questions: BinaryIO, answers: Binary
         answers.flush()
 
     with inference(), torch.no_grad(), torch_warnings_off():
-        program = _load_program(file, names, send)
-        if program is None:
+        loaded = _load_program(file, names, send)
+        if loaded is None:
             return False
         while head := questions.read(FRAME_HEAD):
             question = decode_question(questions.read(int.from_bytes(head, "big")))
-            _answer(program, question, send)
+            _answer(loaded, question, send)
     return True
 
 
-def _load_program(file: Path, names: Sequence[str], send: Any) -> Any:
-    program: Any = None
+class LoadedProgram(msgspec.Struct, frozen=True):
+    """A program that returns tensors, and their keys where it returned a dictionary."""
+
+    program: Any
+    keys: list[str] = []
+
+
+def _load_program(file: Path, names: Sequence[str], send: Any) -> LoadedProgram | None:
+    loaded: LoadedProgram | None = None
     with _failures_sent(send):
         whole = load_script(file)
-        program = cut_script(whole, names) if names else whole
+        loaded = LoadedProgram(*((cut_script(whole, names),) if names else unwrap_script(whole)))
         send(Ready())
-    return program
+    return loaded
 
 
-def _answer(program: Any, question: Question, send: Any) -> None:
+def _answer(loaded: LoadedProgram, question: Question, send: Any) -> None:
     with _failures_sent(send):
-        for answer in _answers(program, question):
-            send(answer)
+        for answer in _answers(loaded.program, question):
+            described = isinstance(answer, Description) and loaded.keys
+            send(msgspec.structs.replace(answer, keys=loaded.keys) if described else answer)
 
 
 @contextmanager

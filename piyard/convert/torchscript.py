@@ -106,6 +106,7 @@ ScriptValue = Any
 """A ``torch._C.Value``."""
 CONVOLUTIONS = frozenset({"aten::_convolution", "aten::convolution", "aten::conv2d"})
 TUPLE_OPERATIONS = frozenset({"prim::TupleConstruct", "prim::ListConstruct"})
+DICT_OPERATION = "prim::DictConstruct"
 OWNER, WEIGHT = "self.", ".weight"
 UNNAMED_CONV = "conv"
 
@@ -113,7 +114,8 @@ UNNAMED_CONV = "conv"
 def script_values(program: ScriptProgram) -> dict[str, ScriptValue]:
     """Name → value of a frozen program: each convolution's result, and its outputs.
 
-    An output that no convolution makes is ``out`` and its number, from 0.
+    An output that no convolution makes is its key, of a dictionary, or ``out`` and its number, from
+    0.
 
     A convolution that works several times is ``path``, ``path:2`` and so on; one without a name,
     of a program that was frozen before it was saved, is ``conv`` and the number of those before it.
@@ -125,14 +127,15 @@ def script_values(program: ScriptProgram) -> dict[str, ScriptValue]:
             node.output()
         )
     listed = {value.debugName() for value in by_name.values()}
+    keys = script_keys(program)
     for number, value in enumerate(script_outputs(program)):
         if value.debugName() not in listed:
-            by_name[_unique_name(f"out{number}", by_name)] = value
+            by_name[_unique_name(keys[number] if keys else f"out{number}", by_name)] = value
     return by_name
 
 
 def script_outputs(program: ScriptProgram) -> list[ScriptValue]:
-    """What the program returns, tuples and lists taken apart."""
+    """What the program returns, tuples, lists and dictionaries taken apart."""
     return [part for value in program.graph.outputs() for part in _flatten_value(value)]
 
 
@@ -140,8 +143,34 @@ def _flatten_value(value: ScriptValue) -> Iterator[ScriptValue]:
     if value.node().kind() in TUPLE_OPERATIONS:
         for element in value.node().inputs():
             yield from _flatten_value(element)
+    elif value.node().kind() == DICT_OPERATION:
+        for element in list(value.node().inputs())[1::2]:
+            yield from _flatten_value(element)
     else:
         yield value
+
+
+def script_keys(program: ScriptProgram) -> list[str]:
+    """The keys of a frozen program that returns a dictionary of tensors; else nothing."""
+    outputs = [value.node() for value in program.graph.outputs()]
+    if [node.kind() for node in outputs] != [DICT_OPERATION]:
+        return []
+    inputs = list(outputs[0].inputs())
+    flat = all(value.node().kind() not in TUPLE_OPERATIONS for value in inputs[1::2])
+    return [str(key.toIValue()) for key in inputs[::2]] if flat else []
+
+
+def unwrap_script(program: ScriptProgram) -> tuple[ScriptProgram, list[str]]:
+    """A program that returns tensors, and the keys that they have in the dictionary it returned.
+
+    One that returns none stays as it is.
+    """
+    with torch_warnings_off():
+        frozen_program = freeze_script(program)
+        keys = script_keys(frozen_program)
+        if not keys:
+            return program, []
+        return _with_outputs(frozen_program, script_outputs(frozen_program)), keys
 
 
 def _module_path(convolution: Any) -> str:
@@ -169,11 +198,15 @@ def cut_script(program: ScriptProgram, names: Sequence[str]) -> ScriptProgram:
         frozen_program = freeze_script(program)
         by_name = script_values(frozen_program)
         _require_values(names, by_name)
-        graph = frozen_program.graph.copy()
-        debug_names = [value.debugName() for value in _all_values(frozen_program.graph)]
-        copied = dict(zip(debug_names, _all_values(graph), strict=True))
-        _set_outputs(graph, [copied[by_name[name].debugName()] for name in names])
-        return _compile_graph(graph)
+        return _with_outputs(frozen_program, [by_name[name] for name in names])
+
+
+def _with_outputs(frozen_program: ScriptProgram, values: Sequence[ScriptValue]) -> ScriptProgram:
+    graph = frozen_program.graph.copy()
+    debug_names = [value.debugName() for value in _all_values(frozen_program.graph)]
+    copied = dict(zip(debug_names, _all_values(graph), strict=True))
+    _set_outputs(graph, [copied[value.debugName()] for value in values])
+    return _compile_graph(graph)
 
 
 def _require_values(names: Sequence[str], by_name: dict[str, ScriptValue]) -> None:

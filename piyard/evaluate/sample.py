@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,10 +14,14 @@ from piyard.core.files import atomic_write, scratch_folder
 from piyard.evaluate.evaluation import open_predictor
 from piyard.models.definition import Model
 from piyard.models.synthetic import drawn_pictures
+from piyard.predict.arrays import to_levels
 from piyard.vision.drawing import draw_frame
 from piyard.vision.pictures import read_picture
 from piyard.vision.predictions import Frame
-from piyard.vision.tasks.base import TaskSpec
+from piyard.vision.tasks.base import Predictor
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 SAMPLES_FOLDER = "samples"
 SAMPLE_FILE = "sample.jpg"
@@ -52,18 +57,31 @@ def choose_sample(model: Model, picture: str) -> Path | None:
 
 def draw_sample(model: Model, conversion: Conversion, picture: Path | None) -> Sample | None:
     """Run the converted net on the picture; None where one picture alone says nothing."""
-    sees_objects = type(model.spec).decode is not TaskSpec.decode
-    if model.spec.is_clip or model.detector or not (sees_objects or model.spec.has_class_output):
+    if model.spec.is_clip or model.detector or model.further:
         return None
     with scratch_folder("piyard-sample-") as folder:
         path = picture or _draw_picture(folder)
         with open_predictor(model, conversion, None, "fp32") as predictor:
             frame = predictor.predict_picture(path)
+            drawn = _draw(model, predictor, path, frame)
         target = sample_path(model.name)
-        drawn = draw_frame(read_picture(path), frame)
     with atomic_write(target) as draft:
         drawn.save(draft, "JPEG", quality=92)
     return Sample(picture=str(picture or DRAWN_NAME), frame=frame, drawn=target)
+
+
+def _draw(model: Model, predictor: Predictor, path: Path, frame: Frame) -> Image:
+    """What was seen in the picture, or of task other the first output that is a picture."""
+    from PIL import Image
+
+    picture = read_picture(path)
+    if not model.images:
+        return draw_frame(picture, frame)
+    outputs = predictor.net.compute(predictor.net.prepare(picture))
+    name, span = next(iter(model.images.items()))
+    number = [each.name for each in frame.outputs].index(name)
+    levels = to_levels(outputs[number], span, model.preprocess.order)
+    return Image.fromarray(levels).convert("RGB")
 
 
 def _draw_picture(folder: Path) -> Path:

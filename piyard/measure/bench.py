@@ -53,7 +53,7 @@ from piyard.run.telemetry import (
 )
 from piyard.vision.pictures import as_jpeg_or_png, sent_suffix
 from piyard.vision.preprocess import preprocess_flags
-from piyard.vision.schema import Dense, head_flags
+from piyard.vision.schema import Dense, Semantic, head_flags
 
 if TYPE_CHECKING:
     from piyard.vision.schema import Floats
@@ -150,7 +150,7 @@ def _picture_arguments(conversion: Conversion, inputs: Release) -> list[str]:
     flags = ["--picture", there, *preprocess_flags(model.preprocess, model.input[1:])]
     several = model.spec.has_class_output and len(conversion.outputs) > 1
     output = conversion.outputs[find_class_output(conversion, model)] if several else ""
-    if isinstance(model.head, Dense):
+    if isinstance(model.head, Dense | Semantic):
         flags += head_flags(model.head)
     return [*flags, *model.spec.picture_flags(model.activation, output)]
 
@@ -171,10 +171,11 @@ def _invalid_reasons(measured: Result) -> str:
 
 
 def _bench_arguments(job: Job, conversion: Conversion) -> list[str]:
-    shape = ",".join(str(side) for side in conversion.input_shape)
+    shapes = [",".join(map(str, shape)) for shape in conversion.input_shapes]
     span = ",".join(repr(end) for end in conversion.input_range)
     return [
-        *("--param", "model.ncnn.param", "--bin", "model.ncnn.bin", "--shape", shape),
+        *("--param", "model.ncnn.param", "--bin", "model.ncnn.bin"),
+        *(word for shape in shapes for word in ("--shape", shape)),
         *(["--span", span] if conversion.input_range != INPUT_RANGE else []),
         *("--precision", job.precision, "--threads", str(job.threads)),
         *job.bench.arguments,

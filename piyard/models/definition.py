@@ -18,8 +18,10 @@ from piyard.models.synthetic import INPUT_RANGE
 from piyard.models.timm_networks import is_timm_network
 from piyard.vision.schema import (
     Crop,
+    FurtherInput,
     Head,
     Heatmap,
+    ImageRange,
     InputSide,
     Preprocess,
     Simcc,
@@ -39,7 +41,17 @@ Mask = Annotated[int, Meta(ge=1, le=3)]
 
 Activation = Literal["auto", "softmax", "sigmoid", "exp", "none"]
 Assumption = Literal[
-    "input", "order", "mean", "norm", "fit", "output", "activation", "keypoints", "labels"
+    "input",
+    "order",
+    "mean",
+    "norm",
+    "fit",
+    "output",
+    "activation",
+    "keypoints",
+    "labels",
+    "task",
+    "images",
 ]
 """What may only be assumed of a network of the user's own."""
 
@@ -148,6 +160,11 @@ class ModelDefinition(Config):
     activation: Activation = "auto"
     """Task classify: what makes scores of that output, ``sigmoid`` each class for itself;
     ``exp`` of log-probabilities; ``auto``: as the net ends (convert/own/description.py)."""
+    images: dict[str, ImageRange] = msgspec.field(default_factory=dict)
+    """Task other: outputs that are pictures, as ncnn calls them (out0, out1 …), with the range of
+    their values."""
+    further: tuple[FurtherInput, ...] = ()
+    """Task other: inputs beside the first one, in the file's order."""
     assumed: tuple[Assumption, ...] = ()
     """What neither its file nor its user stated when it was added: delete what is checked."""
     cut: tuple[str, ...] = ()
@@ -187,6 +204,11 @@ class ModelDefinition(Config):
             raise ValueError("`cut` is for `network` " + " or ".join(sorted(CUTTABLE_NETWORKS)))
         if self.detector and not isinstance(self.head, Simcc | Heatmap):
             raise ValueError("`detector` is for top-down pose")
+
+    @property
+    def input_shapes(self) -> list[tuple[int, ...]]:
+        """Of every input, in the file's order."""
+        return [self.input, *(each.shape for each in self.further)]
 
     @property
     def spec(self) -> TaskSpec:

@@ -45,6 +45,15 @@ def random_tensor(
     return values.reshape(shape)
 
 
+def random_tensors(
+    shapes: Sequence[Sequence[int]],
+    seed: int = INPUT_SEED,
+    span: tuple[float, float] = INPUT_RANGE,
+) -> list[NDArray[np.float32]]:
+    """What ``nnrun bench`` feeds a net of several inputs: each further one is of the next seed."""
+    return [random_tensor(shape, seed + number, span) for number, shape in enumerate(shapes)]
+
+
 def splitmix64(count: int, seed: int) -> NDArray[np.uint64]:
     """The first ``count`` numbers of the stream; the state begins at ``seed``."""
     import numpy as np

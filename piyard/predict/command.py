@@ -16,8 +16,10 @@ from piyard.convert.conversions import LABELS_FILE
 from piyard.core import console
 from piyard.core.errors import PROGRAM, WrongInput
 from piyard.core.files import scratch_folder
+from piyard.core.text import format_count
 from piyard.models.definition import Model
 from piyard.predict.files import StreamFound, convert_to_mjpeg, fetch_picture
+from piyard.predict.samples import Sample
 from piyard.predict.sources import Source, find_source, is_web_url
 from piyard.run.job import DETECTOR
 from piyard.run.record import OUTPUTS_FOLDER
@@ -45,6 +47,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     """Pictures, or what moves."""
 
     pictures: Sequence[Path] = ()
+    samples: Sequence[Sample] = ()
+    """Of a net with several inputs."""
     source: Source | None = None
     frames: int | None = None
     """At most so many; None for all there are."""
@@ -57,6 +61,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         if self.source:
             first = f"{self.frames} frames of " if self.frames and self.source.is_live else ""
             return f"{first}{self.source.title}"
+        if self.samples:
+            return format_count(len(self.samples), "sample")
         is_single = len(self.pictures) == 1
         return self.pictures[0].name if is_single else f"{len(self.pictures)} pictures"
 
@@ -238,10 +244,14 @@ def nnrun_flags(model: Model, options: PredictOptions) -> list[str]:
     return [
         *net_flags(model, "model"),
         *("--precision", options.precision, "--threads", str(options.threads)),
-        *(["--labels", LABELS_FILE] if model.labels and options.labelled else []),
+        *(["--labels", LABELS_FILE] if _takes_labels(model, options) else []),
         *model.spec.flags(model, options, _detector_flags(model)),
         *_drawing_flags(options),
     ]
+
+
+def _takes_labels(model: Model, options: PredictOptions) -> bool:
+    return bool(model.labels) and options.labelled and model.spec.has_labels
 
 
 def net_flags(model: Model, stem: str) -> list[str]:

@@ -17,6 +17,7 @@ from piyard.core.errors import SourceFailed, UnreadableLog
 from piyard.core.files import write_text
 from piyard.core.text import format_count, format_digits
 from piyard.models.definition import Model, read_labels
+from piyard.predict.arrays import ARRAYS_FOLDER, computed_frames
 from piyard.predict.command import (
     DRAWN_FILM,
     Inputs,
@@ -24,6 +25,7 @@ from piyard.predict.command import (
     input_names,
     nnrun_flags,
 )
+from piyard.predict.computing import computing_command, keep_run_arrays, with_outputs
 from piyard.predict.decoders import FFMPEG, Place, choose_decoder, device_probe_argv, gives_jpegs
 from piyard.predict.ending import (
     SILENCE_S,
@@ -95,8 +97,15 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def drawn(self) -> list[Path]:
         """Annotated pictures, by the names of those they were drawn on."""
-        named = sorted((self.folder / DRAWN_FOLDER).glob("*.jpg"))
+        folder = self.folder / DRAWN_FOLDER
+        named = sorted([*folder.glob("*.jpg"), *folder.glob("*.png")])
         return named or sorted((self.folder / OUTPUTS_FOLDER).glob("*.jpg"))
+
+    @property
+    def arrays(self) -> Path | None:
+        """The folder of outputs as they are."""
+        folder = self.folder / ARRAYS_FOLDER
+        return folder if folder.is_dir() else None
 
     @property
     def film(self) -> Path | None:
@@ -128,6 +137,8 @@ def read_prediction(record: Record) -> Prediction:
     place_drawings(folder / OUTPUTS_FOLDER, names)
     _write_lines(nnrun_log.lines, names, folder / PREDICTION_LINES)
     frames = [parse_frame(line) for line in nnrun_log.lines if line["type"] in FRAME_TYPES]
+    frames += computed_frames(nnrun_log.of("output")) if record.what.outputs else []
+    frames = keep_run_arrays(frames, record, folder)
     errors = [parse_input_error(line) for line in nnrun_log.of("error")]
     summary = nnrun_log.summary or LogSummary()
     return Prediction(
@@ -195,8 +206,13 @@ def predict_on_board(
     that live results are printed in as they come.
     """
     resolved = resolve_classes(context.conversion, model, options)
+    if inputs.samples:
+        command = computing_command(context.conversion, inputs, resolved)
+        return read_prediction(execute.run_job(context, command))
     if inputs.source is None:
-        return read_prediction(execute.run_job(context, make_command(model, inputs, resolved)))
+        command = make_command(model, inputs, resolved)
+        command = with_outputs(command, context.conversion, model)
+        return read_prediction(execute.run_job(context, command))
     return _predict_source(context, inputs, inputs.source, resolved, model, place, form)
 
 
@@ -215,6 +231,7 @@ def _predict_source(
     is_watched = inputs.is_live or bool(options.preview)
     view = LiveView(context.job.host, form if inputs.is_live else "", relay) if is_watched else None
     command = make_command(model, inputs, options, feed, view)
+    command = with_outputs(command, context.conversion, model)
     try:
         done = execute.run_job(context, command)
         prediction = read_prediction(done)
@@ -251,7 +268,12 @@ def _choose_feed(context: JobContext, inputs: Inputs, source: Source, place: Pla
 def resolve_classes(
     conversion: Conversion, model: Model, options: PredictOptions
 ) -> PredictOptions:
-    """The output with the classes by its name on the board; labels only where they belong to it."""
+    """The output with the classes by its name on the board; labels only where they belong to it.
+
+    Where outputs are what counts, the folder they go to.
+    """
+    if model.spec.keeps_outputs:
+        return msgspec.structs.replace(options, raw=OUTPUTS_FOLDER)
     if not model.spec.has_class_output:
         return options
     index = find_class_output(conversion, model)

@@ -212,6 +212,12 @@ class TaskInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether it was shown a camera or a stream."""
     picture: Text | None = None
     """That a benchmark also times end to end."""
+    outputs: dict[str, Text] | None = None
+    """Task other: the name on the board → the original's."""
+    images: dict[str, tuple[float, float] | Literal["own"]] | None = None
+    """Task other: outputs that are pictures, and the range of their values."""
+    order: Text | None = None
+    """Of the channels of such pictures."""
     net: Text | None = None
     """Whose blobs are computed."""
     inferences: Count | None = None

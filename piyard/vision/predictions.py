@@ -78,6 +78,19 @@ class ClassScore(msgspec.Struct, frozen=True, kw_only=True):
     score: float
 
 
+class OutputValues(msgspec.Struct, frozen=True, kw_only=True):
+    """One output of a net, of task other."""
+
+    name: str
+    shape: list[int]
+    file: str = ""
+    """With the values, in the run's folder."""
+    min: float | None = None
+    """None where a value is not finite."""
+    mean: float | None = None
+    max: float | None = None
+
+
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
     """What is in one picture, or in one frame of a film."""
 
@@ -89,6 +102,8 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     """Task classify: best first."""
     objects: list[PredictedObject] = []
     """The other tasks."""
+    outputs: list[OutputValues] = []
+    """Task other."""
     ms: dict[str, float] = {}
     """Milliseconds by stage: decode, pre, infer, post, draw."""
 
@@ -100,11 +115,11 @@ class InputError(msgspec.Struct, frozen=True, kw_only=True):
     error: str
 
 
-FRAME_TYPES = {"classification", "objects"}
+FRAME_TYPES = {"classification", "objects", "outputs"}
 
 
 def parse_frame(line: LogLine) -> Frame:
-    """The frame of a line of type ``classification`` or ``objects``; raises ``UnreadableLog``."""
+    """The frame of a line of one of ``FRAME_TYPES``; raises ``UnreadableLog``."""
     return _convert_line(line, Frame)
 
 

@@ -221,8 +221,21 @@ class Heatmap(Config, tag_field="kind", tag="heatmap"):
     """
 
 
+class Semantic(Config, tag_field="kind", tag="semantic"):
+    """A score a class and place: one output of shape (classes, rows, columns) among the net's.
+
+    A pixel is of the class that is largest at the place of the map its centre lies in, of equal
+    ones the first; maps are not interpolated. Of a single map class 1 is above ``threshold``: half
+    of a probability, 0 of a logit.
+    """
+
+    output: Annotated[int, Meta(ge=0, le=1000)] = 0
+    """Which of the outputs, from 0."""
+    threshold: float = 0.0
+
+
 DenseHead = Yolov8 | Yolov5 | Yolox | Nanodet | Rtmdet | Fcos
-Head = DenseHead | Simcc | Heatmap
+Head = DenseHead | Simcc | Heatmap | Semantic
 
 
 class BytetrackConfig(Config, tag_field="kind", tag="bytetrack"):
@@ -264,6 +277,21 @@ class NanotrackConfig(Config, tag_field="kind", tag="nanotrack"):
     """How quickly the size is updated."""
 
 
+ImageRange = tuple[float, float] | Literal["own"]
+"""The values of an output that become black and white; ``own``: its least and its largest."""
+
+
+class FurtherInput(Config):
+    """An input beside the first one."""
+
+    name: str
+    """As the file calls it."""
+    shape: Annotated[tuple[InputSide, ...], Meta(min_length=1, max_length=3)]
+    """Without the batch."""
+    picture: bool = False
+    """Whether it is a picture, prepared as the first one; else an array."""
+
+
 TrackerConfig = BytetrackConfig | NanotrackConfig
 
 
@@ -275,6 +303,8 @@ def head_flags(head: Head) -> list[str]:
             return [*kind, "--split", repr(head.split)]
         case Heatmap():
             return kind
+        case Semantic():
+            return [*kind, "--map", str(head.output), "--threshold", repr(head.threshold)]
         case _:
             return [*kind, *_dense_flags(head)]
 

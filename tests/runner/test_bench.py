@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from piyard.convert.difference import compare_outputs
-from piyard.models.synthetic import INPUT_SEED, random_tensor
+from piyard.models.synthetic import INPUT_SEED, random_tensor, random_tensors
 from tests.runner.nets import Net, identity, in_python, small, values_of
 from tests.runner.outcome import Run, assert_refused
 
@@ -240,3 +240,27 @@ class TestEnding:
         outcome = nnrun("bench", *flags, "--save-outputs", tmp_path / folder)
         assert_refused(outcome, 5, folder)
         assert outcome.stdout == ""
+
+
+def test_a_net_of_two_inputs_is_fed_both(nnrun: Run, tmp_path):
+    """The second one of the next seed; the shapes are in the order of the .param."""
+    net = Net().add("Input", "in0").add("Input", "in1", bottoms=[])
+    net.add("Reshape", "flat", "0=-1", bottoms=["in0"])
+    net.add("Concat", "out0", "0=0", bottoms=["flat", "in1"])
+    flags = ["--precision", "fp32", "--loops", "2", "--warmup", "0", "--save-outputs", tmp_path]
+    shapes = ["--shape", "2,3,4", "--shape", "5"]
+    outcome = nnrun("bench", *net.write(tmp_path), *flags, *shapes, "--seed", "7", "--cold")
+    assert outcome.code == 0, outcome
+    assert len(outcome.of("sample")) == 2
+    assert outcome.one("header")["input"]["further"] == [[5]]
+    first, second = random_tensors([(2, 3, 4), (5,)], 7)
+    made = np.fromfile(tmp_path / "out0.f32", "<f4")
+    assert np.array_equal(made, [*first.ravel(), *second])
+
+
+def test_too_few_shapes_are_refused(nnrun: Run, tmp_path):
+    net = Net().add("Input", "in0").add("Input", "in1", bottoms=[])
+    net.add("Concat", "out0", "0=0", bottoms=["in0", "in1"])
+    outcome = nnrun("bench", *net.write(tmp_path), "--loops", "1", "--shape", "5")
+    assert outcome.code != 0
+    assert "2 inputs (in0, in1)" in outcome.stderr

@@ -24,12 +24,13 @@ from piyard.convert.own.defaults import (
     parse_size,
     read_names,
 )
-from piyard.convert.own.description import MAIN_PART, describe_model
+from piyard.convert.own.description import MAIN_PART, describe_model, require_picture_input
 from piyard.convert.own.exporting import TRAINED_SIZE, export_checkpoint
 from piyard.convert.own.matching import NetworkMatch, match_network
 from piyard.convert.own.metadata import AUTHOR, Metadata, read_metadata, with_timm_notes
 from piyard.convert.own.network_file import copy_network, sha256_of_network
 from piyard.convert.own.ownership import plan_removal, require_free_name
+from piyard.convert.own.purpose import Purpose, find_purpose
 from piyard.convert.reference_models import GRAPH_PART, choose_files, weights_path
 from piyard.core.download import downloads_folder
 from piyard.core.errors import WrongInput
@@ -38,6 +39,8 @@ from piyard.models import definition
 from piyard.models.definition import FILE_NETWORKS, Model, label_list_path, model_names
 from piyard.vision.schema import Preprocess
 
+SHOWN_TASKS = frozenset({"", "semantic", "other"})
+"""Tasks that inputs and outputs show, or whose details they do."""
 COCO_KEYPOINTS = 17
 """COCO's, where none are named."""
 
@@ -86,11 +89,12 @@ def plan_addition(options: OwnModelOptions, *, replace: bool = False) -> Additio
     labels = labels if labels.name else assume_labels(source.match.classes, options.name)
     keypoints = keypoints if keypoints.name else _assume_keypoints(source.match, options.name)
     _require_computable(options.file, metadata)
-    purpose = network_defaults(network)
-    task = options.task or metadata.task or purpose.task
-    size = options.size or metadata.size or purpose.size
+    size = options.size or metadata.size or network_defaults(network).size
+    purpose = _choose_purpose(options, metadata, network, size, labels.count)
+    task = purpose.task
     options = metadata.complete(options, task, size)
-    described = describe_model(options, network, files, {"labels": labels, "keypoints": keypoints})
+    lists = {"labels": labels, "keypoints": keypoints}
+    described = describe_model(options, network, files, lists, purpose)
     if source.exporter:
         described.keys["parts"][GRAPH_PART]["source"] = source.exporter
     text = yaml.safe_dump(
@@ -105,6 +109,7 @@ def plan_addition(options: OwnModelOptions, *, replace: bool = False) -> Additio
     findings = [
         *_list_changes(options.file, file_kind),
         *metadata.lines(task, size),
+        *purpose.lines,
         *source.match.lines,
         *_list_findings(network, cut),
         *ending,
@@ -134,6 +139,18 @@ class WrittenFiles(msgspec.Struct, frozen=True):
                 path.unlink(missing_ok=True)
             else:
                 path.write_bytes(content)
+
+
+def _choose_purpose(
+    options: OwnModelOptions, metadata: Metadata, network: str, size: str, labels: int
+) -> Purpose:
+    """What the user or the file states; else what inputs and outputs show."""
+    stated = options.task or metadata.task
+    if network not in FILE_NETWORKS or options.head or stated not in SHOWN_TASKS:
+        return Purpose(task=stated or network_defaults(network).task)
+    sides = parse_size(size)
+    require_picture_input(options, sides)
+    return find_purpose(options, network, options.file, sides, labels)
 
 
 def apply_addition(addition: Addition) -> WrittenFiles:

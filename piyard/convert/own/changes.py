@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from piyard.convert.own.defaults import MAX_LEVEL
+from piyard.convert.own.defaults import MAX_LEVEL, PICTURE_CHANNELS
 
 UNIT_FLAGS = ["--mean", "0,0,0", "--norm", ",".join([f"{1 / MAX_LEVEL:.6g}"] * 3)]
 """Levels from 0 to 1."""
@@ -24,22 +24,49 @@ def list_changes(keys: Mapping[str, Any]) -> dict[str, list[str]]:
     facts = keys.get("assumed", [])
     changes: dict[str, list[str]] = {}
     for fact in facts:
+        if fact == "order" and keys["input"][0] == 1:  # there is but one
+            continue
         is_level = fact in LEVEL_FACTS
         changes["mean and norm" if is_level else fact] = _other_flags(fact, keys)
     return changes
 
 
 def _other_flags(fact: str, keys: Mapping[str, Any]) -> list[str]:
-    preprocess = keys["preprocess"]
     if fact in LEVEL_FACTS:
-        return IMAGENET_FLAGS if not any(preprocess["mean"]) else UNIT_FLAGS
+        return _other_levels(keys["preprocess"], keys["input"][0])
     if fact == "order":
-        return ["--order", "bgr" if preprocess["order"] == "rgb" else "rgb"]
-    if fact == "fit":
-        return ["--fit", OTHER_FITS[preprocess["fit"]]]
-    if fact == "input":
-        side = next(each for each in OTHER_SIDES if each != keys["input"][1])
-        return ["--input", f"{keys['input'][0]},{side},{side}"]
-    if fact == "activation":
-        return ["--activation", "softmax" if keys.get("activation") == "sigmoid" else "sigmoid"]
-    return [f"--{fact}", "NAME" if fact == "output" else NAMES_FILE]
+        return ["--order", _other_order(keys["preprocess"]["order"])]
+    flags = {
+        "fit": ["--fit", OTHER_FITS[keys["preprocess"]["fit"]]],
+        "input": ["--input", _other_size(keys["input"])],
+        "activation": [
+            "--activation",
+            "softmax" if keys.get("activation") == "sigmoid" else "sigmoid",
+        ],
+        "output": ["--output", "NAME"],
+        "task": ["--task", "classify", "--labels", NAMES_FILE],
+        "images": ["--images", "none"],
+    }
+    return flags.get(fact, [f"--{fact}", NAMES_FILE])
+
+
+def _other_levels(preprocess: Mapping[str, Any], channels: int) -> list[str]:
+    if channels != PICTURE_CHANNELS:
+        return _signed_flags(channels)
+    return IMAGENET_FLAGS if not any(preprocess["mean"]) else UNIT_FLAGS
+
+
+def _other_order(order: str) -> str:
+    alpha = "a" if order.endswith("a") else ""
+    return ("rgb" if order.startswith("bgr") else "bgr") + alpha
+
+
+def _other_size(size: Sequence[int]) -> str:
+    side = next(each for each in OTHER_SIDES if each != size[1])
+    return f"{size[0]},{side},{side}"
+
+
+def _signed_flags(channels: int) -> list[str]:
+    """Levels from -1 to 1 of so many channels."""
+    mean, norm = ([f"{value:.6g}"] * channels for value in (MAX_LEVEL / 2, 2 / MAX_LEVEL))
+    return ["--mean", ",".join(mean), "--norm", ",".join(norm)]

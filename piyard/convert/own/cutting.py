@@ -10,7 +10,8 @@ import msgspec
 
 from piyard.convert.analysis import CONVOLUTION_LAYERS, TRANSPOSED_LAYERS
 from piyard.convert.ncnn_net import load_net_files, output_blobs, run_blobs
-from piyard.convert.onnx_graph import set_input_shapes, tensor_shapes
+from piyard.convert.onnx_graph import graph_input_shapes, set_input_shapes, tensor_shapes
+from piyard.convert.onnx_inputs import turn_inputs
 from piyard.convert.onnx_precision import read_network
 from piyard.convert.param import Layer, read_param
 from piyard.convert.reference_models import load_onnx
@@ -169,6 +170,8 @@ class GraphView(msgspec.Struct, frozen=True, kw_only=True):
 
     outputs: list[str]
     steps: dict[str, GraphStep]
+    keys: list[str] = []
+    """Of the outputs, of a program that returns a dictionary."""
     unnamed: frozenset[str] = frozenset()
     """Tensors without a name in the file, which have a made-up one here."""
     shapes: Callable[[Sequence[str]], TensorShapes]
@@ -188,7 +191,10 @@ def view_graph(file: Path, network: str, shape: Sequence[int]) -> GraphView | No
 
 
 def _view_onnx(file: Path, shape: Sequence[int]) -> GraphView:
-    graph = set_input_shapes(read_network(file), [(1, *shape)])
+    """Inputs beside the first one have the shapes that the file declares."""
+    graph = turn_inputs(read_network(file), [shape])
+    further = [[1, *sides[1:]] for sides in graph_input_shapes(graph)[1:]]
+    graph = set_input_shapes(graph, [(1, *shape), *further])
     steps = {
         name: GraphStep(ONNX_KINDS.get(node.op_type, "other"), tuple(node.input))
         for node in graph.graph.node
@@ -249,6 +255,7 @@ def _view_program(file: Path, shape: Sequence[int]) -> GraphView:
     }
     return GraphView(
         outputs=described.outputs,
+        keys=described.keys,
         steps=steps,
         unnamed=frozenset(steps) - frozenset(described.named),
         shapes=lambda names: program.shapes(names, shape),

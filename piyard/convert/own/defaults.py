@@ -183,6 +183,7 @@ HEAD_DEFAULTS: dict[str, PreprocessKeys] = {
     "fcos": {"fit": "letterbox", "place": "topleft", "pad": [124, 116, 104], **IMAGENET_LEVELS},
     "simcc": {"fit": "box", **IMAGENET_LEVELS},
     "heatmap": {"fit": "box", **IMAGENET_LEVELS},
+    "semantic": {"fit": "stretch", "resample": "bilinear", **IMAGENET_LEVELS},
 }
 """Head → how its authors prepare a picture; flags override it where a model differs."""
 
@@ -278,9 +279,9 @@ def default_preprocess(
 ) -> PreprocessKeys:
     """A model's ``preprocess`` for that head and input (channels, rows, columns).
 
-    No head is a classifier; ``usual`` is its network's own for the usual height. The defaults for
-    one kind of fit do not apply to another, except the levels; no head's levels are known but for
-    three channels.
+    No head is a classifier; ``usual`` is its network's or its task's own for the usual height. The
+    defaults for one kind of fit do not apply to another, except the levels; no head's levels are
+    known but for three channels.
     """
     if head not in HEAD_DEFAULTS:
         raise unknown_name("head", head, set(HEAD_DEFAULTS) - {""})
@@ -292,6 +293,8 @@ def default_preprocess(
         defaults = {**defaults, "fit": "stretch", "resample": "bilinear"}
     if channels != PICTURE_CHANNELS:
         defaults = {**defaults, **unit_levels(channels)}
+    if usual.get("fit", "crop") != "crop":
+        defaults = {**defaults, **usual}
     differing = spread_levels(differing, channels)
     fit = differing.get("fit", defaults["fit"])
     if fit != defaults["fit"]:
@@ -341,6 +344,8 @@ FACT_FLAGS = {
     "fit": "--fit or --resize",
     "output": "--output",
     "activation": "--activation",
+    "task": "--task",
+    "images": "--images",
     "keypoints": "--keypoints",
     "labels": "--labels",
 }
@@ -409,6 +414,8 @@ class OwnModelOptions(msgspec.Struct, frozen=True, kw_only=True):
     cut: list[str] = []
     output: str = ""
     """Of a classifier with several, the one with the classes."""
+    images: str = ""
+    """Of task other: outputs that are pictures, as ``out0=0:1,out1=own``, or ``none``."""
     activation: str = ""
     """What turns it into scores: softmax, sigmoid, exp or none."""
     preprocess: PreprocessKeys = {}

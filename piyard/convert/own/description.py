@@ -28,6 +28,7 @@ from piyard.convert.own.defaults import (
     parse_size,
 )
 from piyard.convert.own.network_file import sha256_of_network
+from piyard.convert.own.purpose import Purpose
 from piyard.convert.param import read_param
 from piyard.convert.reference_models import GRAPH_PART
 from piyard.core.errors import PROGRAM, WrongInput, unknown_name
@@ -90,7 +91,8 @@ def read_outputs(
     sizes = [prod(shapes.get(name, (0, 0))[1:]) for name in names]
     ends = [output_kind(net.steps, name) for name in names]
     # A program does not name its outputs: they get pnnx's numbers.
-    called = names if network == "onnx" else [f"out{number}" for number in range(len(names))]
+    numbered = [f"out{number}" for number in range(len(names))]
+    called = names if network == "onnx" else ([] if cut else net.keys) or numbered
     return ClassifierOutputs(names=called, sizes=sizes, ends=ends)
 
 
@@ -179,27 +181,31 @@ def describe_model(
     network: str,
     files: Mapping[str, Path],
     name_lists: Mapping[str, NameList],
+    purpose: Purpose,
 ) -> ModelDescription:
     """The YAML. ``name_lists`` are its lists of names, by key.
 
     Raises ``WrongInput`` for what cannot be a model, and what ``cutting.found`` raises.
     """
-    purpose = network_defaults(network)
-    task, head = options.task or purpose.task, options.head or purpose.head
-    size = parse_size(options.size or purpose.size)
-    _require_picture_input(options, size)
+    usual = network_defaults(network)
+    task, head = purpose.task, options.head or usual.head
+    size = parse_size(options.size or usual.size)
+    require_picture_input(options, size)
     weights = {part: _weights_entry(options, file) for part, file in files.items()}
     main = weights.pop(MAIN_PART)
-    preprocess = default_preprocess(head, size, options.preprocess, purpose.preprocess)
+    preprocess = default_preprocess(
+        head, size, options.preprocess, {**(usual.preprocess or {}), **purpose.preprocess}
+    )
     _require_square(options, size, preprocess)
     ends, net_file = ClassOutput(), files.get(GRAPH_PART, files[MAIN_PART])
     if find_task(task).has_class_output:
         ends = _find_classes(options, network, net_file, size, name_lists)
     size_text = {"input": f"input {','.join(map(str, size))}"}
+    known = ends.assumed | purpose.assumed
     lists = {key: each.assumed for key, each in name_lists.items() if each.assumed}
-    texts = size_text | describe_preprocess(preprocess) | ends.assumed | lists
-    unstated = [*list_assumed(options.preprocess.keys(), size=options.size), *ends.assumed, *lists]
-    head_keys = {**purpose.head_keys, **options.head_keys}
+    texts = size_text | describe_preprocess(preprocess) | known | lists
+    unstated = [*list_assumed(options.preprocess.keys(), size=options.size), *known, *lists]
+    head_keys = {**usual.head_keys, **options.head_keys}
     all_keys = {
         "title": options.name,
         "own": True,
@@ -213,8 +219,9 @@ def describe_model(
         **{key: name_list.name for key, name_list in name_lists.items()},
         **ends.keys,
         "assumed": unstated,
-        "head": _head_keys(head, options.strides or list(purpose.strides), head_keys),
+        "head": _head_keys(head, options.strides or list(usual.strides), head_keys),
         "cut": options.cut,
+        **purpose.keys,
     }
     keys: dict[str, Any] = {key: value for key, value in all_keys.items() if value}
     model = _validate_model(options.name, keys)
@@ -272,7 +279,8 @@ def _find_classes(
     )
 
 
-def _require_picture_input(options: OwnModelOptions, size: Sequence[int]) -> None:
+def require_picture_input(options: OwnModelOptions, size: Sequence[int]) -> None:
+    """Raise ``WrongInput`` for an input that is no picture."""
     if size[0] in CHANNEL_ORDERS:
         return
     last = (

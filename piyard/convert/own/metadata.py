@@ -19,7 +19,8 @@ import yaml
 
 from piyard.convert import script_program
 from piyard.convert.onnx_file import read_onnx
-from piyard.convert.onnx_graph import OnnxGraph, graph_input_shapes
+from piyard.convert.onnx_graph import OnnxGraph, graph_input_shapes, graph_inputs
+from piyard.convert.onnx_inputs import has_bytes, picture_shape
 from piyard.convert.own.class_notes import noted_class_names
 from piyard.convert.own.defaults import (
     CHANNEL_ORDERS,
@@ -184,7 +185,8 @@ def _checkpoint_metadata(notes: Notes) -> Metadata:
 def _graph_metadata(graph: OnnxGraph) -> Metadata:
     notes = {prop.key: prop.value for prop in graph.metadata_props}
     parsed = {key: parse_literal(notes.get(key, "")) for key in LITERAL_KEYS}
-    stated = _exporter_metadata({**notes, **parsed}, _graph_size(graph))
+    levels = {RANGE_KEY: BYTES_RANGE} if any(map(has_bytes, graph_inputs(graph)[:1])) else {}
+    stated = _exporter_metadata({**levels, **notes, **parsed}, _graph_size(graph))
     return _anchored_metadata(graph, stated) if is_yolov5(notes) else stated
 
 
@@ -305,11 +307,11 @@ def _format_size(sides: Any) -> str:
 
 
 def _graph_size(graph: OnnxGraph) -> str:
-    """The input's size, if the graph works at one size only."""
+    """The first input's size, channels first, if the graph works at one size only."""
     shapes = graph_input_shapes(graph)
-    if len(shapes) != 1 or len(shapes[0]) != 4 or not all(shapes[0][1:]):
+    if not shapes or len(shapes[0]) != 4 or not all(shapes[0][1:]):
         return ""
-    return ",".join(map(str, shapes[0][1:]))
+    return ",".join(map(str, picture_shape(shapes[0])))
 
 
 def _describe_class_count(names: Sequence[str]) -> str:
@@ -355,6 +357,8 @@ NOTED_ORDERS = {
     "rgb": "rgb",
     "bgr": "bgr",
 }
+BYTES_RANGE = "NominalRange_0_255"
+"""Of an input that takes levels as bytes."""
 ORDER_KEYS = ("Image.BitmapPixelFormat", "channel_order", "color_order")
 MEAN_KEYS, DEVIATION_KEYS = ("mean", "image_mean"), ("std", "image_std")
 RANGE_KEY, SIZE_KEY = "Image.NominalPixelRange", "input_size"

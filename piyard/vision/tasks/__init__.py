@@ -10,11 +10,13 @@ from piyard.vision.tasks.base import TaskModel, TaskSpec
 from piyard.vision.tasks.classify import CLASSIFY
 from piyard.vision.tasks.detect import DETECT
 from piyard.vision.tasks.obb import OBB
+from piyard.vision.tasks.other import OTHER
 from piyard.vision.tasks.pose import POSE
 from piyard.vision.tasks.segment import SEGMENT
+from piyard.vision.tasks.semantic import SEMANTIC
 from piyard.vision.tasks.track import TRACK
 
-TASKS: tuple[TaskSpec, ...] = (CLASSIFY, DETECT, SEGMENT, POSE, OBB, TRACK)
+TASKS: tuple[TaskSpec, ...] = (CLASSIFY, DETECT, SEGMENT, POSE, OBB, TRACK, SEMANTIC, OTHER)
 TASK_NAMES = tuple(task.name for task in TASKS)
 
 

@@ -5,7 +5,7 @@ A task knows structs and arrays: of a model it reads what ``TaskModel`` lists.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -17,7 +17,15 @@ from piyard.vision.overlap import Agreement, compare_objects
 from piyard.vision.pictures import read_picture
 from piyard.vision.predictions import ClassScore, DecodedObject, Frame, PredictedObject, encode_mask
 from piyard.vision.preprocess import ImageTransform, picture_transform, prepare_picture
-from piyard.vision.schema import AUTO, DenseHead, Head, Preprocess, TrackerConfig
+from piyard.vision.schema import (
+    AUTO,
+    DenseHead,
+    FurtherInput,
+    Head,
+    ImageRange,
+    Preprocess,
+    TrackerConfig,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -60,6 +68,14 @@ class TaskModel(Protocol):
     @property
     def tracker(self) -> TrackerConfig | None:
         """How objects are tracked."""
+
+    @property
+    def images(self) -> Mapping[str, ImageRange]:
+        """Outputs that are pictures."""
+
+    @property
+    def further(self) -> Sequence[FurtherInput]:
+        """Inputs beside the first one."""
 
 
 class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,8 +158,12 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Whether one output holds a score a class, for the picture as a whole."""
     extra_outputs: int = 0
     """Outputs after a dense head's maps, such as prototypes."""
+    has_labels: bool = True
+    """Whether nnrun takes names of classes, where there are any."""
     is_drawn: bool = True
     """Whether nnrun draws what it sees."""
+    keeps_outputs: bool = False
+    """Whether the outputs themselves are the answer."""
     is_clip: bool = False
     """Whether pictures are one clip's frames, which are drawn as a film."""
     columns: tuple[str, ...]
@@ -254,7 +274,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _is_set(model: TaskModel, key: str) -> bool:
-    return getattr(model, key) not in ("", None, AUTO)
+    return getattr(model, key) not in ("", None, AUTO, (), {})
 
 
 def _join_keys(keys: Iterable[str]) -> str:

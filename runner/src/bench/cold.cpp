@@ -40,7 +40,7 @@ std::optional<bool> drop_pages(const std::string& path) {
     // A page that is not on the disk yet cannot be dropped.
     ::fdatasync(file);
     ::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
-    struct stat info {};
+    struct stat info{};
     std::optional<bool> dropped;
     if (::fstat(file, &info) == 0 && may_ask(path, info)) dropped = nothing_resident(file, static_cast<std::size_t>(info.st_size));
     ::close(file);
@@ -56,19 +56,17 @@ std::string drop_files(const Request& request) {
     return *param && *bin ? "true" : "false";
 }
 
-double first_ms(const Model& model, const Shape& shape, unsigned long long seed) {
-    ncnn::Mat input = make_mat(shape);
-    if (input.empty()) throw Failure(Exit::input, "no memory for an input of " + format_shape(shape) + "; use a smaller one");
-    fill_splitmix(input, seed);
+double first_ms(const Model& model, const std::vector<Shape>& shapes, unsigned long long seed) {
+    const std::vector<ncnn::Mat> inputs = made_up(shapes, seed, Span());
     std::vector<ncnn::Mat> outputs(model.outputs().size());
     const Stopwatch watch;
-    if (model.run(input, outputs) != 0) throw Failure(Exit::input, "the first inference failed; is there enough memory?");
+    if (model.run(inputs.data(), outputs) != 0) throw Failure(Exit::input, "the first inference failed; is there enough memory?");
     return watch.ms();
 }
 
 }  // namespace
 
-std::string cold_line(const Request& request, const Shape& shape, unsigned long long seed) {
+std::string cold_line(const Request& request, const std::vector<Shape>& shapes, unsigned long long seed) {
     return rehearse(request.param, [&] {
         const StderrCapture captured;
         const std::string dropped = drop_files(request);
@@ -76,7 +74,7 @@ std::string cold_line(const Request& request, const Shape& shape, unsigned long 
         const Model model(request);
         json::Object line;
         line.text("type", "cold").number("load_ms", watch.ms());
-        line.number("first_ms", first_ms(model, shape, seed)).raw("dropped", dropped);
+        line.number("first_ms", first_ms(model, shapes, seed)).raw("dropped", dropped);
         return line.str();
     });
 }

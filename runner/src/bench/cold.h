@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "net/model.h"
 #include "net/tensor.h"
@@ -15,6 +16,6 @@ std::optional<bool> drop_pages(const std::string& path);
 // The line of a cold start: how long loading and the first inference take in a process that
 // has done neither, from files that are not in memory ("dropped": whether that is so, null
 // where the kernel does not tell).
-std::string cold_line(const Request& request, const Shape& shape, unsigned long long seed);
+std::string cold_line(const Request& request, const std::vector<Shape>& shapes, unsigned long long seed);
 
 }  // namespace nnrun

@@ -39,8 +39,12 @@ void check_picture(const EndToEndPlan& plan, const Shape& shape) {
     });
 }
 
-EndToEnd::EndToEnd(const Model& model, const EndToEndPlan& plan) : plan_(plan) {
-    if (plan.head)
+EndToEnd::EndToEnd(const Model& model, const EndToEndPlan& plan)
+    : model_(model), plan_(plan), feed_(plan.classifier.steps), outputs_(model.outputs().size()) {
+    if (plan.raw) return;
+    if (plan.head && plan.head->kind == "semantic")
+        segment_.emplace(model, *plan.head, plan.classifier.steps);
+    else if (plan.head)
         detect_.emplace(model, *plan.head, plan.classifier.steps);
     else
         classify_.emplace(model, plan.classifier);
@@ -60,9 +64,21 @@ Stages EndToEnd::run_once() {
     ms.decode = watch.ms();
     if (detect_)
         (*detect_)(image_, ms);
+    else if (segment_)
+        (*segment_)(image_, ms);
+    else if (plan_.raw)
+        run_raw(ms);
     else
         (*classify_)(image_, ms);
     return ms;
+}
+
+void EndToEnd::run_raw(Stages& ms) {
+    Stopwatch watch;
+    const ncnn::Mat& input = feed_(image_);
+    ms.pre = watch.lap();
+    if (model_.run(input, outputs_) != 0) throw Failure(Exit::input, "the inference failed; is there enough memory?");
+    ms.infer = watch.lap();
 }
 
 }  // namespace nnrun

@@ -139,16 +139,26 @@ std::vector<float> Args::floats(const std::string& flag, std::size_t count, floa
 }
 
 std::vector<int> Args::sizes(const std::string& flag, char separator, std::size_t min_count, std::size_t max_count) const {
+    return read_sizes(flag, text(flag), separator, min_count, max_count);
+}
+
+std::vector<std::vector<int>> Args::all_sizes(const std::string& flag, char separator, std::size_t min_count, std::size_t max_count) const {
+    std::vector<std::vector<int>> each;
+    for (const std::string& words : texts(flag)) each.push_back(read_sizes(flag, words, separator, min_count, max_count));
+    return each;
+}
+
+std::vector<int> Args::read_sizes(const std::string& flag, const std::string& words, char separator, std::size_t min_count,
+                                  std::size_t max_count) const {
     constexpr long long largest = 1 << 20;
     std::vector<int> sizes;
-    for (const std::string& part : split(text(flag), separator)) {
+    for (const std::string& part : split(words, separator)) {
         const auto value = parse_integer(part);
-        if (!value || *value < 1 || *value > largest) reject(name(flag) + " takes sizes from 1 up, not '" + text(flag) + "'");
+        if (!value || *value < 1 || *value > largest) reject(name(flag) + " takes sizes from 1 up, not '" + words + "'");
         sizes.push_back(static_cast<int>(*value));
     }
     if (sizes.size() < min_count || sizes.size() > max_count)
-        reject(name(flag) + " takes " + std::to_string(min_count) + " to " + std::to_string(max_count) + " sizes, not '" + text(flag) +
-               "'");
+        reject(name(flag) + " takes " + std::to_string(min_count) + " to " + std::to_string(max_count) + " sizes, not '" + words + "'");
     return sizes;
 }
 

@@ -48,9 +48,14 @@ public:
     // Whole numbers from 1 up, at least `min_count` and at most `max_count` of them.
     std::vector<int> sizes(const std::string& flag, char separator, std::size_t min_count, std::size_t max_count) const;
 
+    // Of a flag that may be repeated.
+    std::vector<std::vector<int>> all_sizes(const std::string& flag, char separator, std::size_t min_count, std::size_t max_count) const;
+
     [[noreturn]] void reject(const std::string& problem) const;
 
 private:
+    std::vector<int> read_sizes(const std::string& flag, const std::string& words, char separator, std::size_t min_count,
+                                std::size_t max_count) const;
     std::size_t read_flag(const std::vector<std::string>& line, std::size_t at);
     const Flag& find(const std::string& name) const;
     void check_required() const;

@@ -79,22 +79,27 @@ Shapes walk(const Model& model, const std::vector<ncnn::Mat>& inputs, const std:
 }
 
 std::vector<Shape> probe(const Model& model, const Shape& shape, const std::string& advice) {
-    check_memory(shape);
-    ncnn::Mat input = make_mat(shape);
-    if (input.empty()) throw Failure(Exit::input, "no memory for an input of " + format_shape(shape) + "; use a smaller one");
-    fill_splitmix(input, 1);
-    const Shapes shapes = walk(model, {input}, {}, {}, advice);
+    return probe(model, std::vector<Shape>{shape}, advice);
+}
+
+std::vector<Shape> probe(const Model& model, const std::vector<Shape>& shapes, const std::string& advice) {
+    for (const Shape& shape : shapes) check_memory(shape);
+    const Shapes all = walk(model, made_up(shapes, 1, Span()), {}, {}, advice);
     std::vector<std::string> names;
     for (const Blob& output : model.outputs()) names.push_back(output.name);
-    return shapes_of(names, shapes);
+    return shapes_of(names, all);
 }
 
 void rehearse_model(const Request& request, const Shape& shape, const std::string& advice, const OutputsCheck& check) {
+    rehearse_model(request, shape.empty() ? std::vector<Shape>() : std::vector<Shape>{shape}, advice, check);
+}
+
+void rehearse_model(const Request& request, const std::vector<Shape>& shapes, const std::string& advice, const OutputsCheck& check) {
     rehearse(request.param, [&] {
         const StderrCapture captured;
         const Model model(request);
-        if (shape.empty()) return std::string();
-        const std::vector<Shape> outputs = probe(model, shape, advice);
+        if (shapes.empty()) return std::string();
+        const std::vector<Shape> outputs = probe(model, shapes, advice);
         if (check) check(outputs);
         return std::string();
     });

@@ -23,10 +23,13 @@ Shapes walk(const Model& model, const std::vector<ncnn::Mat>& inputs, const std:
 
 // The same for one made-up input of that shape. Returns the shapes of the outputs.
 std::vector<Shape> probe(const Model& model, const Shape& shape, const std::string& advice);
+// For a net of several inputs, in the order of the .param.
+std::vector<Shape> probe(const Model& model, const std::vector<Shape>& shapes, const std::string& advice);
 
 // Loads the net in a child process and probes it there, so that this process is left as
 // clean as it was; with an empty shape it only loads. `check` gets the outputs' shapes.
 using OutputsCheck = std::function<void(const std::vector<Shape>& outputs)>;
 void rehearse_model(const Request& request, const Shape& shape, const std::string& advice, const OutputsCheck& check = {});
+void rehearse_model(const Request& request, const std::vector<Shape>& shapes, const std::string& advice, const OutputsCheck& check = {});
 
 }  // namespace nnrun

@@ -80,6 +80,16 @@ void fill_splitmix(ncnn::Mat& blob, std::uint64_t seed, const Span& span) {
     }
 }
 
+std::vector<ncnn::Mat> made_up(const std::vector<Shape>& shapes, std::uint64_t seed, const Span& span) {
+    std::vector<ncnn::Mat> inputs;
+    for (const Shape& shape : shapes) {
+        inputs.push_back(make_mat(shape));
+        if (inputs.back().empty()) throw Failure(Exit::input, "no memory for an input of " + format_shape(shape) + "; use a smaller one");
+        fill_splitmix(inputs.back(), seed++, span);
+    }
+    return inputs;
+}
+
 namespace {
 
 // By the bits: -ffast-math in someone's flags must not turn this into "true". Without a branch,

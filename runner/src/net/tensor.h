@@ -32,6 +32,10 @@ struct Span {
 // splitmix64, one step an element in c,h,w order, value = (z >> 40) * 2^-24 * (high - low) + low.
 void fill_splitmix(ncnn::Mat& blob, std::uint64_t seed, const Span& span = {});
 
+// Inputs of these shapes, the first one from that seed, each further one from the next. One that does not fit
+// into the memory is a Failure with Exit::input.
+std::vector<ncnn::Mat> made_up(const std::vector<Shape>& shapes, std::uint64_t seed, const Span& span);
+
 bool all_finite(const ncnn::Mat& blob);
 bool all_finite(const std::vector<float>& values);
 

@@ -21,7 +21,7 @@ namespace nnrun {
 namespace {
 
 struct BenchPlan {
-    Shape shape;
+    std::vector<Shape> shapes;  // an input each
     unsigned long long seed = 1;
     Span span;
     WarmupPlan warmup;
@@ -87,16 +87,22 @@ EndToEndPlan read_end_to_end(const Args& args) {
     for (const Flag& flag : classifier_flags()) require(args, flag.name, !plan.picture.empty(), "--picture");
     for (const Flag& flag : head_flags(false)) require(args, flag.name, !plan.picture.empty(), "--picture");
     require(args, "--task", args.has("--head"), "--head");
+    require(args, "--raw", !plan.picture.empty(), "--picture");
+    for (const Flag& flag : region_flags()) require(args, flag.name, !plan.picture.empty(), "--picture");
     require(args, "--end-to-end", !plan.picture.empty(), "--picture");
     plan.max_runs = args.integer("--end-to-end", 1, max_inferences, 20);
     plan.classifier = read_classifier(args);
-    if (args.has("--head")) plan.head = read_head(args, read_task(args), dense_kinds);
+    plan.raw = args.has("--raw");
+    if (args.text("--head") == "semantic")
+        plan.head = read_regions(args);
+    else if (args.has("--head"))
+        plan.head = read_head(args, read_task(args), dense_kinds);
     return plan;
 }
 
 BenchPlan read_bench_plan(const Args& args) {
     BenchPlan plan;
-    plan.shape = args.sizes("--shape", ',', 1, 3);
+    plan.shapes = args.all_sizes("--shape", ',', 1, 3);
     plan.seed = args.seed("--seed", 1);
     plan.span = read_span(args);
     plan.warmup = read_warmup(args);
@@ -112,7 +118,10 @@ namespace {
 
 json::Object describe(const Model& model, const BenchPlan& plan) {
     json::Object input;
-    input.text("blob", model.input().name).raw("shape", json::integers(plan.shape));
+    input.text("blob", model.input().name).raw("shape", json::integers(plan.shapes.front()));
+    std::vector<std::string> further;
+    for (std::size_t i = 1; i < plan.shapes.size(); ++i) further.push_back(json::integers(plan.shapes[i]));
+    if (!further.empty()) input.raw("further", json::array(further));
     input.text("source", "splitmix64").raw("seed", std::to_string(plan.seed));
     input.raw("span", json::floats({plan.span.low, plan.span.high}));
     return input;
@@ -123,12 +132,10 @@ public:
     Bench(const Model& model, const BenchPlan& plan)
         : model_(model),
           plan_(plan),
-          input_(make_mat(plan.shape)),
+          inputs_(made_up(plan.shapes, plan.seed, plan.span)),
           outputs_(model.outputs().size()),
           warmups_(plan.warmup.capacity()),
           samples_(plan.sampling.capacity()) {
-        if (input_.empty()) throw Failure(Exit::input, "--shape " + format_shape(plan.shape) + ": not enough memory; use a smaller one");
-        fill_splitmix(input_, plan.seed, plan.span);
         if (!plan.end_to_end.picture.empty()) end_to_end_.emplace(model, plan.end_to_end);
     }
 
@@ -176,7 +183,7 @@ private:
     }
 
     void run() {
-        if (model_.run(input_, outputs_) != 0) throw Failure(Exit::input, "the inference failed; is there enough memory?");
+        if (model_.run(inputs_.data(), outputs_) != 0) throw Failure(Exit::input, "the inference failed; is there enough memory?");
     }
 
     void forget_outputs() {
@@ -193,7 +200,7 @@ private:
 
     const Model& model_;
     const BenchPlan& plan_;
-    ncnn::Mat input_;
+    std::vector<ncnn::Mat> inputs_;
     std::vector<ncnn::Mat> outputs_;
     Times warmups_;
     Times samples_;
@@ -204,11 +211,19 @@ private:
 
 }  // namespace
 
+void rehearse_head(const Request& request, const EndToEndPlan& plan) {
+    if (!plan.head) return;
+    if (plan.head->kind == "semantic")
+        rehearse_segmenter(request, *plan.head, plan.classifier.steps, 0);
+    else
+        rehearse_detector(request, *plan.head, plan.classifier.steps, 0);
+}
+
 }  // namespace
 
 std::vector<Flag> bench_flags() {
     std::vector<Flag> flags{
-        {"--shape", "C,H,W", "of the input; also H,W or W", true},
+        {"--shape", "C,H,W", "of the input, also H,W or W; once for each input in the order of the .param", true, true},
         {"--seed", "N", "of the input's splitmix64 stream; default 1"},
         {"--span", "LOW,HIGH", "of the input's values; default -1,1"},
         {"--warmup", "N|auto", "inferences before timing; auto: until their times are stable; default 8"},
@@ -219,24 +234,27 @@ std::vector<Flag> bench_flags() {
         {"--interval", "FRACTION", "with --budget: until the 95 % interval of the median is within +- this fraction of it"},
         {"--min-seconds", "SECONDS", "with --interval: at least so long, however soon it is reached; default 0"},
         {"--cold", "", "also time loading and the first inference from files that are not in memory"},
-        {"--picture", "FILE", "also time all from this file to its classes or, with --head, its objects"},
+        {"--picture", "FILE", "also time all from this file to its classes or, with --head, its objects or regions"},
         {"--task", "NAME", "with --head: what the net is for, detect, segment, pose or obb; default detect"},
+        {"--raw", "", "with --picture: the net's outputs are what counts, whatever they mean"},
         {"--end-to-end", "N", "with --picture: as often as inferences are timed, but at most N times; default 20"},
         {"--save-outputs", "DIR", "write each output to DIR/<blob>.f32"},
     };
     const std::vector<Flag> steps = preprocess_flags();
     flags.insert(flags.end(), steps.begin(), steps.end());
-    for (const std::vector<Flag>& more : {classifier_flags(), head_flags(false)}) flags.insert(flags.end(), more.begin(), more.end());
+    for (const std::vector<Flag>& more : {classifier_flags(), head_flags(false), region_flags()})
+        flags.insert(flags.end(), more.begin(), more.end());
     return with_net_flags(flags);
 }
 
 int bench(const Args& args) {
     const BenchPlan plan = read_bench_plan(args);
-    const Request request = read_request(args);
-    rehearse_model(request, plan.shape, "check --shape");
-    if (!plan.end_to_end.picture.empty()) check_picture(plan.end_to_end, plan.shape);
-    if (plan.end_to_end.head) rehearse_detector(request, *plan.end_to_end.head, plan.end_to_end.classifier.steps, 0);
-    const std::string cold = plan.cold ? cold_line(request, plan.shape, plan.seed) : "";
+    Request request = read_request(args);
+    request.inputs = plan.shapes.size();
+    rehearse_model(request, plan.shapes, "check --shape");
+    if (!plan.end_to_end.picture.empty()) check_picture(plan.end_to_end, plan.shapes.front());
+    rehearse_head(request, plan.end_to_end);
+    const std::string cold = plan.cold ? cold_line(request, plan.shapes, plan.seed) : "";
     const Model model(request);
     Bench run(model, plan);
     write_header(args, model, describe(model, plan));

@@ -62,12 +62,6 @@ void show(Preview& preview, Frame& frame, const std::string& seen) {
     preview.show(is_watched ? &frame.image : nullptr, {frame.index + 1, frame.dropped, seen});
 }
 
-std::string stages_json(const Stages& ms) {
-    json::Object object;
-    object.number("decode", ms.decode).number("pre", ms.pre).number("infer", ms.infer).number("post", ms.post);
-    return object.str();
-}
-
 void write_result(const Classifier& classifier, const Plan& plan, const Frame& frame, const Classification& result, const Stages& ms) {
     json::Object line;
     line.text("type", "classification");

@@ -64,6 +64,12 @@ json::Object ms_json(const Stages& ms) {
 
 }  // namespace
 
+std::string stages_json(const Stages& ms) {
+    json::Object object;
+    object.number("decode", ms.decode).number("pre", ms.pre).number("infer", ms.infer).number("post", ms.post);
+    return object.str();
+}
+
 std::string objects_line(const Frame& frame, const std::vector<Object>& objects, const std::vector<std::string>& labels, const Stages& ms) {
     std::vector<std::string> each;
     for (const Object& object : objects) each.push_back(object_json(object, labels));
@@ -127,7 +133,7 @@ std::unique_ptr<Preview> open_preview(const PreviewPlan& plan) {
 }
 
 DrawPlan read_draw(const Args& args) {
-    const DrawPlan plan{args.text("--draw"), args.text("--mjpeg"), read_preview(args)};
+    const DrawPlan plan{args.text("--draw"), args.text("--mjpeg"), read_preview(args), false};
     if (!plan.folder.empty()) check_folder(plan.folder);
     return plan;
 }
@@ -139,7 +145,7 @@ Drawings::Drawings(const DrawPlan& plan, const std::vector<std::string>& labels)
 
 void Drawings::add(Frame& frame, const std::vector<Object>& objects) {
     const bool is_watched = preview_ && preview_->is_watched();
-    if (plan_.enabled() || is_watched) draw_objects(frame.image, objects, labels_);
+    if (plan_.enabled() || is_watched) (plan_.regions ? draw_regions : draw_objects)(frame.image, objects, labels_);
     write(frame.index, frame.image);
     if (preview_) preview_->show(is_watched ? &frame.image : nullptr, {frame.index + 1, frame.dropped, count_classes(objects, labels_)});
 }

@@ -23,6 +23,9 @@ std::vector<std::string> read_labels(const std::string& path);
 // The line of a frame: {"type":"objects","image" or "frame","width","height","objects":[...],"ms"}.
 std::string objects_line(const Frame& frame, const std::vector<Object>& objects, const std::vector<std::string>& labels, const Stages& ms);
 
+// The stages of a verb that neither tracks nor draws.
+std::string stages_json(const Stages& ms);
+
 // Where a browser can look on.
 struct PreviewPlan {
     std::optional<int> port;
@@ -34,6 +37,7 @@ struct DrawPlan {
     std::string folder;  // "": no pictures
     std::string film;    // "": no MJPEG
     PreviewPlan preview;
+    bool regions = false;  // a region a class, with a legend; else objects in boxes
     bool enabled() const { return !folder.empty() || !film.empty(); }
 };
 

@@ -200,6 +200,44 @@ void draw_title(Image& image, const std::string& words) {
     canvas.text({letter, 1.5 * letter}, words, letter, readable_on(ground));
 }
 
+namespace {
+
+constexpr std::size_t max_entries = 8;
+
+std::string name_of(const Object& region, const std::vector<std::string>& labels) {
+    const auto label = static_cast<std::size_t>(region.label);
+    return label < labels.size() ? labels[label] : std::to_string(region.label);
+}
+
+bool is_background(const Object& region, const std::vector<std::string>& labels) {
+    const std::string name = name_of(region, labels);
+    return name == "background" || name == "__background__";
+}
+
+std::string legend_entry(const Object& region, const std::vector<std::string>& labels) {
+    char share[16];
+    std::snprintf(share, sizeof share, " %.1f %%", 100 * static_cast<double>(region.score));
+    return name_of(region, labels) + share;
+}
+
+}  // namespace
+
+void draw_regions(Image& image, const std::vector<Object>& regions, const std::vector<std::string>& labels) {
+    const Style style = style_for(image);
+    Canvas canvas(image);
+    for (const Object& region : regions)
+        if (!is_background(region, labels)) tint(image, region.mask, tint_share, colour_of(region));
+    const double margin = style.letter;
+    const double height = text_height * style.letter + 2 * margin;
+    double top = 0;
+    for (std::size_t i = 0; i < std::min(max_entries, regions.size()); ++i, top += height) {
+        const std::string words = legend_entry(regions[i], labels);
+        const Colour ground = is_background(regions[i], labels) ? rim : colour_of(regions[i]);
+        canvas.fill({0, top, text_width(words) * style.letter + 2 * margin, top + height}, ground);
+        canvas.text({margin, top + 1.5 * margin}, words, style.letter, readable_on(ground));
+    }
+}
+
 // The best ones last, so that they are on top; captions over everything.
 void draw_objects(Image& image, const std::vector<Object>& objects, const std::vector<std::string>& labels) {
     const Style style = style_for(image);

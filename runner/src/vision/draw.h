@@ -24,4 +24,8 @@ void draw_objects(Image& image, const std::vector<Object>& objects, const std::v
 // Writes about the picture as a whole, into its left upper corner.
 void draw_title(Image& image, const std::string& words);
 
+// Draws regions on the picture, half transparent but for those labelled background, and a legend of
+// the largest ones with their share of the picture.
+void draw_regions(Image& image, const std::vector<Object>& regions, const std::vector<std::string>& labels);
+
 }  // namespace nnrun

@@ -23,6 +23,7 @@ json::Object HeadPlan::json() const {
     json::Object object;
     object.text("kind", kind);
     if (kind == "simcc") object.number("split", split);
+    if (kind == "semantic") object.integer("map", map).number("threshold", threshold);
     if (!dense()) return object;
     object.raw("strides", json::integers(strides));
     if (kind == "yolov8" || kind == "nanodet") object.integer("bins", bins);
@@ -31,6 +32,21 @@ json::Object HeadPlan::json() const {
     if (!keypoints.empty()) object.raw("kpt_shape", json::integers(keypoints)).text("kpt_grid", keypoint_grid);
     if (task == Task::obb) object.text("angle", radians ? "radians" : "sigmoid");
     return object.number("score", score).number("nms", nms).integer("most", max_objects);
+}
+
+std::vector<Flag> region_flags() {
+    return {
+        {"--map", "N", "semantic: which of the net's outputs, from 0, has the maps of the classes; default 0"},
+        {"--threshold", "X", "semantic: of a single map, pixels above it are of class 1; default 0"},
+    };
+}
+
+HeadPlan read_regions(const Args& args) {
+    HeadPlan plan;
+    plan.kind = "semantic";
+    plan.map = args.integer("--map", 0, 1000, 0);
+    plan.threshold = args.number("--threshold", -1e30, 1e30, 0);
+    return plan;
 }
 
 std::vector<Flag> head_flags(bool required) {

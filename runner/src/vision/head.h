@@ -15,7 +15,7 @@ enum class Task { detect, segment, pose, obb };
 
 // What a net's outputs mean (piyard/vision/schema.py says it in full).
 struct HeadPlan {
-    std::string kind;  // yolov8, yolov5, yolox, nanodet, rtmdet or fcos; for keypoints simcc or heatmap
+    std::string kind;  // yolov8, yolov5, yolox, nanodet, rtmdet or fcos; for keypoints simcc or heatmap; for pixels semantic
     Task task = Task::detect;
     std::vector<int> strides{8, 16, 32};
     int bins = 16;
@@ -25,10 +25,12 @@ struct HeadPlan {
     double split = 2;                       // bins of simcc a pixel of the input
     bool end_to_end = false;                // yolov8: nothing is suppressed, each class of a place counts
     std::vector<int> keypoints;             // yolov8: their number and the values of each; empty: three a keypoint, one class
+    int map = 0;                            // semantic: of the output with the maps, among the net's
+    double threshold = 0;                   // semantic: of one map, class 1 is above it
     std::string keypoint_grid = "doubled";  // or centred: YOLO26's
     bool radians = false;                   // task obb: what an angle's channel holds; else (sigmoid - 1/4) x pi is
 
-    bool dense() const { return kind != "simcc" && kind != "heatmap"; }
+    bool dense() const { return kind != "simcc" && kind != "heatmap" && kind != "semantic"; }
     bool every_class() const { return kind == "fcos" || end_to_end; }
     std::vector<double> anchors;  // yolov5: width and height of each, map by map
     std::size_t anchors_per_map() const { return anchors.empty() ? 1 : anchors.size() / 2 / strides.size(); }
@@ -37,6 +39,10 @@ struct HeadPlan {
     // Outputs at the end that belong to no level.
     std::size_t globals() const { return task == Task::segment ? 1 : 0; }
 };
+
+// Of a net for task semantic.
+std::vector<Flag> region_flags();
+HeadPlan read_regions(const Args& args);
 
 // `required`: whether --head must be given.
 std::vector<Flag> head_flags(bool required);

@@ -215,7 +215,7 @@ def test_an_output_there_is_not(tmp_path, two, output, told):
 
 
 def test_no_output_fits(tmp_path, names):
-    with pytest.raises(WrongInput, match="none has as many values as there are labels"):
+    with pytest.raises(WrongInput, match="none of its outputs is for 5 classes"):
         plan_addition(asked(classifier(tmp_path / "a.onnx", heads=HEADS), names))
 
 

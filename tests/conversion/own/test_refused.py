@@ -20,7 +20,7 @@ pytestmark = [
         ({"size": "32,32"}, "--input"),
         ({"size": "3,a,32"}, "--input"),
         ({"size": "8,3,32,32"}, "batch of 8"),
-        ({"size": "1,32,32"}, "input"),
+        ({"size": "2,32,32"}, "1, 3 or 4 channels"),
         ({"task": "detct"}, "detct"),
         ({"task": "detect"}, "head"),
         ({"head": "yolo8"}, "did you mean 'yolov8'"),
