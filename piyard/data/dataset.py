@@ -24,6 +24,7 @@ KIND_TEXTS: dict[TruthKind, str] = {
     "corners": "rotated boxes of objects",
     "tracks": "tracks of objects in clips",
     "track": "the track of one object in a clip",
+    "regions": "the class of each pixel",
 }
 
 Outline = Any

@@ -12,6 +12,7 @@ from piyard.data.coco import is_coco, read_coco
 from piyard.data.dataset import KIND_TEXTS, DataSet
 from piyard.data.dota import is_dota, read_dota
 from piyard.data.imagenet import is_imagenet, read_imagenet
+from piyard.data.label_maps import is_label_maps, read_label_maps
 from piyard.data.mot import is_mot, read_mot
 from piyard.data.otb import is_otb, read_otb
 from piyard.data.request import DataRequest
@@ -65,6 +66,12 @@ DATA_FORMATS: dict[str, DataFormat] = {
         kinds=frozenset({"corners"}),
         recognise=is_dota,
         read=read_dota,
+    ),
+    "masks": DataFormat(
+        layout="images/ and masks/ (or JPEGImages/ and SegmentationClass/) with a PNG a picture",
+        kinds=frozenset({"regions"}),
+        recognise=is_label_maps,
+        read=read_label_maps,
     ),
     "mot": DataFormat(
         layout="img1/ and gt/gt.txt, or a folder of such sequences",

@@ -12,6 +12,7 @@ import msgspec
 from piyard.core.tables import STYLES, Column, render_items, render_table
 from piyard.core.text import sanitize_line
 from piyard.data.dataset import KIND_TEXTS, OBJECT_KINDS, DataSet, LeftOut
+from piyard.data.label_maps import IGNORED
 from piyard.vision.pictures import printable_path, unreadable_pictures
 
 MOST_SHOWN = 5
@@ -97,7 +98,13 @@ def _class_names(data: DataSet, truth: Any) -> list[str]:
         return [name or str(data.numbers[truth])]
     if data.kind in OBJECT_KINDS:
         return [data.classes[each.class_] for each in truth]
+    if data.kind == "regions":
+        return [_region_name(data, int(number)) for number in set(truth.flat) - {IGNORED}]
     return ["object"] * (1 if data.kind == "track" else len(truth))
+
+
+def _region_name(data: DataSet, number: int) -> str:
+    return data.classes[number] if number < len(data.classes) else str(number)
 
 
 def _classes_text(summary: DataSummary) -> str:

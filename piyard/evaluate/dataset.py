@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -29,11 +29,20 @@ from piyard.evaluate.metrics import (
 )
 from piyard.evaluate.rotated import RotatedScene, rotated_figures_with_intervals
 from piyard.evaluate.scene import make_scene
+from piyard.evaluate.semantic import require_same_classes, segmentation_figures
 from piyard.models.definition import Model, label_list_path
 from piyard.predict import command
 from piyard.vision.pictures import unreadable_pictures
 from piyard.vision.predictions import Frame
 from piyard.vision.tasks.base import PictureSet, TruthKind
+
+
+class RegionTruth(NamedTuple):
+    """The class of each pixel of pictures, and how many classes the model knows."""
+
+    maps: Mapping[Path, Any]
+    files: Mapping[Path, Path]
+    classes: int
 
 
 class JudgedData(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,6 +183,15 @@ def _require_keypoints(data: DataSet, model: Model, count: int) -> None:
         )
 
 
+def _prepare_regions(data: DataSet, _model: Model, labels: Sequence[str]) -> JudgedData:
+    require_same_classes(data, labels)
+    films = [
+        Film(pictures=film.pictures, truth=RegionTruth(film.truth, data.label_files, len(labels)))
+        for film in data.films
+    ]
+    return JudgedData(data=data, films=films, detail=data.detail)
+
+
 def _prepare_clips(data: DataSet, _model: Model, _labels: Sequence[str]) -> JudgedData:
     return JudgedData(data=data, films=data.films, detail=data.detail)
 
@@ -220,6 +238,14 @@ def _judge_corners(films: Sequence[FilmFrames]) -> Metrics:
     ((film, frames),) = films
     objects = dict(zip(film.pictures, (frame.objects for frame in frames), strict=True))
     return Metrics(*rotated_figures_with_intervals(film.truth, objects))
+
+
+def _judge_regions(films: Sequence[FilmFrames]) -> Metrics:
+    ((film, frames),) = films
+    answers = dict(zip(film.pictures, frames, strict=True))
+    truth: RegionTruth = film.truth
+    figures = segmentation_figures(truth.maps, truth.files, answers, truth.classes)
+    return Metrics(figures, {})
 
 
 def _judge_tracks(films: Sequence[FilmFrames]) -> Metrics:
@@ -272,6 +298,9 @@ JUDGES: dict[TruthKind, Judge] = {
     ),
     "tracks": Judge(
         noun="frame", metrics=("HOTA", "MOTA", "IDF1"), prepare=_prepare_clips, judge=_judge_tracks
+    ),
+    "regions": Judge(
+        metrics=("mIoU", "pixel accuracy"), prepare=_prepare_regions, judge=_judge_regions
     ),
     "track": Judge(
         noun="frame", metrics=("AUC", "precision"), prepare=_prepare_clips, judge=_judge_track

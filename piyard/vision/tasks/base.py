@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from piyard.vision.schema import Floats
 
 
-TruthKind = Literal["class", "box", "outline", "keypoints", "corners", "tracks", "track"]
+TruthKind = Literal["class", "box", "outline", "keypoints", "corners", "tracks", "track", "regions"]
 """What is known of a picture: its class; the boxes, outlines, keypoints or rotated boxes of its
-objects; of a clip the tracks of many objects, or of one."""
+objects; of a clip the tracks of many objects, or of one; the class of each pixel."""
 
 Compute = Callable[..., list["Floats"]]
 """Inputs (c, h, w) → outputs in the layout of ``piyard.vision.schema``."""

@@ -76,8 +76,8 @@ class SemanticTask(TaskSpec, frozen=True, kw_only=True):
         return [format_count(len(frames), "picture"), *([named] if named else [])]
 
     def data_kind(self, _tracker: TrackerConfig | None) -> TruthKind | None:
-        """None yet."""
-        return None
+        """Pictures with the class of each pixel."""
+        return "regions"
 
 
 def label_map(
