@@ -41,6 +41,7 @@ from piyard.evaluate.sample import Sample, choose_sample, draw_sample, sample_pa
 from piyard.models import definition
 from piyard.models.definition import Model, ModelDefinition, load_model, model_names, name_model
 from piyard.vision.predictions import Frame, OutputValues
+from piyard.vision.tasks.base import TaskSpec
 
 
 def add_from_request(request: AddModelRequest) -> None:
@@ -124,9 +125,10 @@ def add_model(
         shown = draw_sample(load_model(planned.name), conversion, picture)
         _print_json(planned, commands, form, conversion, shown)
         return
+    model = load_model(planned.name)
     rows = worst_rows(conversion) if form in STYLES else proof_rows(conversion)
     print(render_table(PROOF_COLUMNS, rows, form))
-    _print_sample(draw_sample(load_model(planned.name), conversion, picture), picture)
+    _print_sample(draw_sample(model, conversion, picture), picture, model.spec)
     _print_changes(commands)
 
 
@@ -162,24 +164,26 @@ def _print_changes(commands: dict[str, str]) -> None:
         console.info(f"  {fact}: {command}")
 
 
-def _print_sample(sample: Sample | None, picture: Path | None) -> None:
+def _print_sample(sample: Sample | None, picture: Path | None, spec: TaskSpec) -> None:
     if sample is None:
         return
     console.info(
-        f"what it sees in {sanitize_line(sample.picture)}: {_describe_frame(sample.frame)}"
+        f"what it sees in {sanitize_line(sample.picture)}: {_describe_frame(sample.frame, spec)}"
     )
     console.info(f"look at it: {sample.drawn}")
     if picture is None:
         console.info("  --sample PICTURE shows one of yours")
 
 
-def _describe_frame(frame: Frame) -> str:
+def _describe_frame(frame: Frame, spec: TaskSpec) -> str:
     """The five best classes, or how many objects of which classes."""
     if frame.top:
         best = (
             f"{sanitize_line(each.label or str(each.index))} {each.score:.2f}" for each in frame.top
         )
         return ", ".join(best)
+    if frame.objects and not spec.is_boxed:
+        return ", ".join(spec.summarise([frame])[1:])
     if frame.outputs:
         return ", ".join(map(_describe_output, frame.outputs))
     counts: dict[str, int] = {}

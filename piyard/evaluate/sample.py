@@ -15,7 +15,7 @@ from piyard.evaluate.evaluation import open_predictor
 from piyard.models.definition import Model
 from piyard.models.synthetic import drawn_pictures
 from piyard.predict.arrays import to_levels
-from piyard.vision.drawing import draw_frame
+from piyard.vision.drawing import draw_frame, draw_regions
 from piyard.vision.pictures import read_picture
 from piyard.vision.predictions import Frame
 from piyard.vision.tasks.base import Predictor
@@ -75,6 +75,8 @@ def _draw(model: Model, predictor: Predictor, path: Path, frame: Frame) -> Image
     from PIL import Image
 
     picture = read_picture(path)
+    if not model.spec.is_boxed:
+        return draw_regions(picture, frame)
     if not model.images:
         return draw_frame(picture, frame)
     outputs = predictor.net.compute(predictor.net.prepare(picture))

@@ -49,6 +49,24 @@ def readable_on(ground: Colour) -> Colour:
     return (0, 0, 0) if luma > BRIGHT_LUMA else (255, 255, 255)
 
 
+MAX_ENTRIES = 8
+BACKGROUND = frozenset({"background", "__background__"})
+
+
+def draw_regions(picture: Image, frame: Frame) -> Image:
+    """A copy of the picture with its regions, but for the background, and their shares of it."""
+    drawn = picture.copy()
+    for each in frame.objects:
+        if each.name not in BACKGROUND:
+            drawn = _tint(drawn, each)
+    pen, top = _pen(drawn), 0
+    for each in frame.objects[:MAX_ENTRIES]:
+        ground = TITLE_GROUND if each.name in BACKGROUND else _colour(each)
+        words = f"{each.name} {100 * each.score:.1f} %"
+        top = _draw_words(pen, words, (0, top), ground, below=True)
+    return drawn
+
+
 def draw_frame(picture: Image, frame: Frame) -> Image:
     """A copy of the picture with its objects, the best ones on top, or its best class."""
     drawn = picture.copy()
@@ -118,8 +136,10 @@ def _draw_keypoints(pen: ImageDraw, each: PredictedObject, width: int) -> None:
             pen.ellipse(around, fill=distinct_colour(number), outline=TITLE_GROUND)
 
 
-def _draw_words(pen: ImageDraw, words: str, at: Sequence[float], ground: Colour) -> None:
-    """Above the place, or inside where the picture ends."""
+def _draw_words(
+    pen: ImageDraw, words: str, at: Sequence[float], ground: Colour, *, below: bool = False
+) -> int:
+    """Above the place, or inside where the picture ends; returns where they end below."""
     from PIL import ImageFont
 
     font = ImageFont.load_default(size=max(11, pen.im.size[0] // 40))
@@ -127,6 +147,8 @@ def _draw_words(pen: ImageDraw, words: str, at: Sequence[float], ground: Colour)
     left, top, right, bottom = (round(each) for each in pen.textbbox((0, 0), plain, font=font))
     width, height = right - left + 4, bottom - top + 4
     x = max(0, min(round(at[0]), pen.im.size[0] - width))
-    y = round(at[1]) - height if at[1] >= height else max(0, round(at[1]))
+    is_above = at[1] >= height and not below
+    y = round(at[1]) - height if is_above else max(0, round(at[1]))
     pen.rectangle((x, y, x + width, y + height), fill=ground)
     pen.text((x + 2 - left, y + 2 - top), plain, fill=readable_on(ground), font=font)
+    return y + height

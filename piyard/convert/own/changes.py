@@ -13,6 +13,7 @@ IMAGENET_FLAGS = ["--mean", "123.675,116.28,103.53", "--norm", "0.0171248,0.0175
 OTHER_FITS = {"crop": "stretch", "letterbox": "stretch", "stretch": "letterbox", "box": "stretch"}
 OTHER_SIDES = (224, 256)
 NAMES_FILE = "names.txt"
+OTHER_TASKS = {"other": ["--task", "classify", "--labels", NAMES_FILE]}
 LEVEL_FACTS = frozenset({"mean", "norm"})
 
 
@@ -44,7 +45,7 @@ def _other_flags(fact: str, keys: Mapping[str, Any]) -> list[str]:
             "softmax" if keys.get("activation") == "sigmoid" else "sigmoid",
         ],
         "output": ["--output", "NAME"],
-        "task": ["--task", "classify", "--labels", NAMES_FILE],
+        "task": OTHER_TASKS.get(keys["task"], ["--task", "other"]),
         "images": ["--images", "none"],
     }
     return flags.get(fact, [f"--{fact}", NAMES_FILE])

@@ -38,6 +38,7 @@ StepKind = Literal[
     "complement",
     "join",
     "passing",
+    "argmax",
 ]
 """``scale`` is elementwise: a product, an exponential, a ReLU; ``rotation`` is a sine or cosine.
 Those after ``other`` matter to how a classifier ends (see ``conversion.ending``)."""
@@ -120,6 +121,7 @@ ONNX_KINDS: dict[str, StepKind] = {
     "Div": "divide",
     "ReduceSum": "sum",
     "Concat": JOIN,
+    "ArgMax": "argmax",
     "NonMaxSuppression": SUPPRESSION,
     **dict.fromkeys(("Cos", "Sin"), ROTATION),
     **dict.fromkeys(("Sigmoid", "HardSigmoid"), SIGMOID),

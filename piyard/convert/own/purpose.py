@@ -14,7 +14,7 @@ from piyard.convert.ncnn_net import load_net_files, output_blobs, run_net
 from piyard.convert.onnx_file import read_onnx
 from piyard.convert.onnx_graph import declared_shape, graph_inputs
 from piyard.convert.onnx_inputs import has_channels_last, picture_shape
-from piyard.convert.own.cutting import view_graph
+from piyard.convert.own.cutting import GraphView, view_graph
 from piyard.convert.own.defaults import (
     MAX_LEVEL,
     OwnModelOptions,
@@ -90,14 +90,17 @@ def find_purpose(
         return msgspec.structs.replace(
             purpose, keys={**purpose.keys, **inputs}, lines=[*lines, *more, *purpose.lines]
         )
-    outputs = list_outputs(file, network, [size], options.cut)
+    cut = options.cut or _before_choices(file, network, size)
+    outputs = list_outputs(file, network, [size], cut)
+    cut_keys = {"cut": cut} if cut and not options.cut else {}
     if options.task == SEMANTIC.name:
         purpose = _as_semantic(options, outputs, labels)
     elif not labels:
         purpose = _as_other(options, outputs, size)
     else:
         purpose = _by_labels(options, outputs, labels)
-    return msgspec.structs.replace(purpose, lines=[*lines, *purpose.lines])
+    keys = {**purpose.keys, **(cut_keys if purpose.task == SEMANTIC.name else {})}
+    return msgspec.structs.replace(purpose, keys=keys, lines=[*lines, *purpose.lines])
 
 
 def list_outputs(
@@ -123,6 +126,23 @@ def list_outputs(
         NetworkOutput(name=called[at], shape=shapes[at], ends=output_kind(view.steps, name))
         for at, name in enumerate(names)
     ]
+
+
+def _before_choices(file: Path, network: str, size: Sequence[int]) -> list[str]:
+    """Where a graph that ends in the number of the largest class is cut: at the classes' scores."""
+    view = view_graph(file, network, size) if network == "onnx" else None
+    if view is None:
+        return []
+    sources = [_scores_before(view, name) for name in view.outputs]
+    return sources if sources != view.outputs else []
+
+
+def _scores_before(view: GraphView, output: str) -> str:
+    """The tensor whose largest class the output is; the output itself where it is none."""
+    name = output
+    while (step := view.steps.get(name)) is not None and step.kind in {"passing", "reshape"}:
+        name = step.inputs[0]
+    return step.inputs[0] if step is not None and step.kind == "argmax" else output
 
 
 def _computed_shapes(

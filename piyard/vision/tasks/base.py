@@ -160,6 +160,8 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Outputs after a dense head's maps, such as prototypes."""
     has_labels: bool = True
     """Whether nnrun takes names of classes, where there are any."""
+    is_boxed: bool = True
+    """Whether its objects are drawn in boxes; else they are regions."""
     is_drawn: bool = True
     """Whether nnrun draws what it sees."""
     keeps_outputs: bool = False

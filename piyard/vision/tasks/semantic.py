@@ -152,5 +152,6 @@ def _share_cell(share: float) -> Cell:
 SEMANTIC = SemanticTask(
     name="semantic",
     needs=("labels", "head"),
+    is_boxed=False,
     columns=("Picture", "Class", "Share"),
 )

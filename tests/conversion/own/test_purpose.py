@@ -117,6 +117,23 @@ def test_one_map_of_two_classes_is_cut_in_the_middle(tmp_path, two, after, thres
     assert told["head"] == {"kind": "semantic", "output": 0, "threshold": threshold}
 
 
+def test_what_ends_in_the_largest_class_is_cut_before_that(tmp_path, four):
+    class Chosen(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.look = nn.Conv2d(3, 4, 3, padding=1)
+
+        def forward(self, picture: Tensor) -> Tensor:
+            return self.look(picture).argmax(dim=1)  # type: ignore[no-any-return]
+
+    file = saved(tmp_path / "net.onnx", Chosen(), (3, 16, 16))
+    planned = plan_addition(options(file, labels=four))
+    told = described(planned)
+    assert (told["task"], len(told["cut"])) == ("semantic", 1)
+    add_model(options(file, labels=four), force=False, form="plain", dry_run=False)
+    assert convert_model(load_model("mine")).manifest.reference.outputs == {"out0": [4, 16, 16]}
+
+
 def test_names_that_fit_no_output_are_refused_with_what_there_is(tmp_path, two):
     file = saved(tmp_path / "net.onnx", maps(4), (3, 16, 16), names=["scores"])
     with pytest.raises(WrongInput, match=r"none of its outputs is for 2 classes: scores \(4x16x16"):

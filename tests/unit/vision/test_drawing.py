@@ -9,10 +9,17 @@ from PIL import Image
 
 from piyard.core.paths import ROOT
 from piyard.vision import drawing
-from piyard.vision.drawing import distinct_colour, draw_frame, readable_on
+from piyard.vision.drawing import (
+    TITLE_GROUND,
+    distinct_colour,
+    draw_frame,
+    draw_regions,
+    readable_on,
+)
 from piyard.vision.predictions import ClassScore, Frame, PredictedObject, encode_mask
 
 GREY = (90, 90, 90)
+BOX = (0.0, 0.0, 1.0, 1.0)
 
 
 def framed(*objects, top=()):
@@ -77,3 +84,18 @@ def test_the_colours_are_nnruns():
         assert found
         assert float(found[1]) == value
     assert distinct_colour(0) == (245, 89, 40)
+
+
+def test_regions_are_tinted_and_listed_with_their_shares():
+    picture = Image.new("RGB", (200, 120), (128, 128, 128))
+    right = np.zeros((120, 200), np.bool_)
+    right[:, 100:] = True
+    regions = [
+        PredictedObject(class_=0, label="background", score=0.5, box=BOX, mask=encode_mask(~right)),
+        PredictedObject(class_=1, label="road", score=0.5, box=BOX, mask=encode_mask(right)),
+    ]
+    frame = Frame(name="a", width=200, height=120, objects=regions)
+    pixels = np.asarray(draw_regions(picture, frame), int)
+    assert (pixels[60:, :100] == 128).all(), "the background is as it was"
+    assert (pixels[60:, 100:] != 128).any(axis=-1).all()
+    assert tuple(pixels[1, 1]) == TITLE_GROUND, "the legend"
