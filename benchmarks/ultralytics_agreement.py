@@ -107,7 +107,7 @@ def _compare_model(
         model = msgspec.structs.replace(model, head=head)
     worst = Agreement()
     with inference():
-        compute = net_function(convert_model(load_model(model.name)).folder)
+        compute = net_function(convert_model(load_model(model.name), force=True).folder)
         for path, theirs in zip(pictures, _predict(model, file, pictures, asked), strict=True):
             _add_picture(worst, model, compute, path, theirs)
     return worst

@@ -80,7 +80,7 @@ def test_ncnn_computes_what_torch_does(name, lowered):
         assert np.abs(wanted[0] - one).max() < 1e-3
     if name not in RTMPOSE:
         used = {layer.type for layer in layers}
-        more = ATTENTION if "11" in name else set()
+        more = ATTENTION if "11" in name or "26" in name else set()
         ends = {"InnerProduct", "Reshape"} if name in YOLO_CLASSIFIERS else set()
         assert used <= PLAIN | more | ends
 

@@ -26,6 +26,7 @@ ROWS = {
     "shufflenet_v2": "conv",
     "yolov8_n": "conv",
     "yolov8_s": "conv",
+    "yolo26_n": "",
     "yolov8_n_seg": "seg",
     "yolov8_s_seg": "seg",
     "yolov8_n_pose": "conv",
