@@ -25,8 +25,8 @@ def list_changes(keys: Mapping[str, Any]) -> dict[str, list[str]]:
     facts = keys.get("assumed", [])
     changes: dict[str, list[str]] = {}
     for fact in facts:
-        if fact == "order" and keys["input"][0] == 1:  # there is but one
-            continue
+        if (fact == "order" and keys["input"][0] == 1) or (fact == "task" and "further" in keys):
+            continue  # there is but one
         is_level = fact in LEVEL_FACTS
         changes["mean and norm" if is_level else fact] = _other_flags(fact, keys)
     return changes

@@ -297,13 +297,6 @@ def test_figures_for_another_number_of_channels_are_refused(tmp_path, two):
         plan_addition(asked(file, labels=str(two), preprocess={"mean": [1.0, 2.0, 3.0]}))
 
 
-def test_channels_that_come_last_are_named(tmp_path, two):
-    file = classifier(tmp_path / "nhwc.onnx", shape=(1, 64, 64, 3))
-    with pytest.raises(WrongInput, match="64,64,3") as caught:
-        plan_addition(asked(file, labels=str(two)))
-    assert "channels last" in caught.value.remedy
-
-
 # -- checkpoints -------------------------------------------------------------------------------
 
 
