@@ -42,6 +42,15 @@ def test_a_box_has_its_classs_colour_and_the_rest_stays():
     assert tuple(pixels[45, 45]) == GREY
 
 
+def test_a_rotated_box_stands_as_it_lies():
+    """A square on its corner: the middles of its edges, and nothing of the box around it."""
+    pixels = drawn(seen(rotated=(45.0, 45.0, 20.0, 20.0, np.pi / 4)))
+    below = pixels[50:55, 35:41].reshape(-1, 3), pixels[50:55, 50:56].reshape(-1, 3)
+    assert all(distinct_colour(2) in map(tuple, edge.tolist()) for edge in below)
+    assert tuple(pixels[45, 45]) == GREY
+    assert tuple(pixels[58, 21]) == GREY
+
+
 def test_a_mask_tints_only_what_it_covers():
     mask = np.zeros((80, 120), bool)
     mask[40:50, 30:50] = True
