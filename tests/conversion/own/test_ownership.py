@@ -218,6 +218,7 @@ def test_every_assumption_has_a_command():
     from piyard.models.definition import Assumption
 
     keys = {
+        "task": "classify",
         "assumed": list(get_args(Assumption)),
         "input": [3, 224, 224],
         "preprocess": {"fit": "crop", "order": "rgb", "mean": [0, 0, 0], "norm": [1, 1, 1]},
