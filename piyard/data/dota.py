@@ -145,6 +145,11 @@ def _label_folders(path: Path) -> list[Path]:
 
 def _choose_labels(root: Path) -> Path:
     folders = _label_folders(root)
+    if not folders:
+        raise WrongInput(
+            f"{root} has no folder {LABEL_FOLDER} with text files",
+            remedy=f"put a text file a picture into {LABEL_FOLDER}/, the pictures into images/",
+        )
     exact = [folder for folder in folders if folder == root / LABEL_FOLDER] or folders
     if len(exact) > 1:
         raise WrongInput(

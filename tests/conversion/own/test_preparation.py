@@ -133,9 +133,8 @@ def test_a_pair_says_it_in_the_file_beside_it(tmp_path):
     assert (told.task, told.size, told.names) == ("classify", "3,32,32", ["dark", "bright"])
     assert told.preprocess("classify", told.size) == crop(32, 32) | LEVELS
     beside.write_text(yaml.safe_dump(ultralytics() | {"task": "detect", "names": names}))
-    assert read_metadata(tmp_path / "model.ncnn.param", "ncnn") == Metadata(
-        names=["dark", "bright"]
-    )
+    told = read_metadata(tmp_path / "model.ncnn.param", "ncnn")
+    assert (told.task, told.head, told.names) == ("detect", "yolov8", ["dark", "bright"])
 
 
 @pytest.mark.parametrize("text", ["[", "7", "a: !!python/object:os.abort", "\0", "{" * 5000])

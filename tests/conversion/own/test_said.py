@@ -103,7 +103,7 @@ def test_keypoints_that_are_none(graph, shape):
     assert (told.head_keys, told.keypoints) == ({}, [])
 
 
-@pytest.mark.parametrize("task", ["obb", "", "detect; rm"])
+@pytest.mark.parametrize("task", ["depth", "", "detect; rm"])
 def test_a_task_whose_head_is_not_known(graph, task):
     told = read_metadata(graph(**{**ULTRALYTICS, "task": task}), "onnx")
     assert (told.task, told.head) == ("", "")
@@ -216,7 +216,7 @@ def test_a_size_in_a_program_that_is_none(noted, size):
     assert noted(**{**TRACED, "imgsz": size}).size == ""
 
 
-@pytest.mark.parametrize("task", [None, 7, ["detect"], "obb"])
+@pytest.mark.parametrize("task", [None, 7, ["detect"], "depth"])
 def test_a_task_in_a_program_that_is_none(noted, task):
     assert noted(**{**TRACED, "task": task}).task == ""
 

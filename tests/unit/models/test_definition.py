@@ -21,7 +21,7 @@ def load_text(tmp_path, text):
 
 
 def test_only_a_file_that_is_the_network_can_be_cut(tmp_path):
-    with pytest.raises(WrongInput, match=r"`cut` is for `network` onnx or torchscript"):
+    with pytest.raises(WrongInput, match=r"`cut` is for `network` ncnn or onnx or torchscript"):
         load_text(tmp_path, GOOD + "cut: [a]\n")
 
 

@@ -14,12 +14,14 @@ from piyard.predict.command import PredictOptions, net_flags, nnrun_flags
 from piyard.vision.schema import Fcos, Heatmap, Nanodet, Rtmdet, Simcc, Yolov8, Yolox, head_flags
 
 FILES = {"--param", "--bin", "--head-param", "--head-bin"}
+SWITCHES = {"--one-to-one"}
 FINDERS = [name for name in model_names() if load_model(name).detector]
 
 
 def flags(name: str, **asked: Any) -> dict[str, str]:
-    """Flag → value; every flag takes one."""
+    """Flag → value; every flag takes one, but for those that say yes or no."""
     argv = nnrun_flags(load_model(name), PredictOptions(**{"init": (1.0, 2.0, 3.0, 4.0)} | asked))
+    argv = [word for word in argv if word not in SWITCHES]
     pairs = dict(zip(argv[::2], argv[1::2], strict=True))
     assert 2 * len(pairs) == len(argv)
     return pairs
