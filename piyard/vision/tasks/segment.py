@@ -6,9 +6,9 @@ clipped to it.
 
 1. Logits at prototype resolution, in float32: L = sum over k of c[k] * P[k]. No sigmoid: a mask is
    where the logit is above 0, which is where its sigmoid is above 0.5.
-2. Of the picture's pixel in column x and row y only the centre counts. It belongs to the mask only
-   if x0 <= x + 0.5 < x1 and y0 <= y + 0.5 < y1.
-3. The centre in the network's input (doubles): X = (x + 0.5) * scaled / length + margin, as the
+2. The picture's pixel in column x and row y belongs to the mask only if x0 <= x < x1 and
+   y0 <= y < y1, as Ultralytics crops masks to boxes.
+3. The pixel's centre in the network's input (doubles): X = (x + 0.5) * scaled / length + margin, as the
    preprocessing placed the picture (letterbox: scaled = new width, length = the picture's width,
    margin = left).
 4. In the prototypes (doubles): u = X * columns / in_columns - 0.5, clamped to 0 .. columns - 1;
@@ -132,8 +132,8 @@ def _draw_mask(
 
 
 def covered_pixels(low: float, high: float, length: int) -> range:
-    """The pixels whose centres lie in [low, high)."""
-    return range(max(0, ceil(low - 0.5)), min(length, ceil(high - 0.5)))
+    """The pixels whose numbers lie in [low, high)."""
+    return range(max(0, ceil(low)), min(length, ceil(high)))
 
 
 def _mask_samples(pixels: range, axis: AxisTransform, count: int, length: int) -> MaskSamples:

@@ -6,15 +6,15 @@
 namespace nnrun {
 namespace {
 
-// The first pixel whose centre is not before `at`.
-int first_centre(double at, int length) { return static_cast<int>(std::clamp(std::ceil(at - 0.5), 0.0, static_cast<double>(length))); }
+// The first pixel whose number is not before `at`.
+int first_pixel(double at, int length) { return static_cast<int>(std::clamp(std::ceil(at), 0.0, static_cast<double>(length))); }
 
 }  // namespace
 
 void MaskSpan::place(double from, double to, int length, const Axis& axis, int input, int prototypes) {
     prototypes_ = prototypes;
-    begin_ = first_centre(from, length);
-    end_ = std::max(begin_, first_centre(to, length));
+    begin_ = first_pixel(from, length);
+    end_ = std::max(begin_, first_pixel(to, length));
     samples_.clear();
     cells_.clear();
     for (int pixel = begin_; pixel < end_; ++pixel) {

@@ -8,8 +8,8 @@
 
 namespace nnrun {
 
-// The pixels of a picture whose centres lie in a box, along one direction, and which prototypes
-// are around each centre. Buffers stay from box to box.
+// The pixels of a picture whose numbers lie in a box, along one direction, and which prototypes
+// are around each one's centre. Buffers stay from box to box.
 class MaskSpan {
 public:
     // Between a prototype and the next one, with the next one's share; the last one has no next.
@@ -51,7 +51,7 @@ private:
 };
 
 // From mask coefficients and prototypes to masks in the picture's own pixels, as
-// piyard/vision/tasks/segment.py says it: a pixel is the object's if its centre lies in the box and the
+// piyard/vision/tasks/segment.py says it: a pixel is the object's if its number lies in the box and the
 // bilinear sample there of the prototypes' weighted sum is above 0.
 //
 // Only the prototypes under the box are summed. Between two of their rows a sample is linear, so
