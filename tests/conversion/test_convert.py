@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from piyard.convert import converter, lowering
+from piyard.convert import attempts, converter
 from piyard.convert.conversions import find_conversion
 from piyard.convert.converter import compute_reference_logits, convert_model, key_inputs
 from piyard.convert.lowering import BIN_FILE, PARAM_FILE, lower_program
@@ -260,7 +260,7 @@ def meddle(monkeypatch):
             change(at, half)
             return layers
 
-        monkeypatch.setattr(lowering, "lower_program", lower)
+        monkeypatch.setattr(attempts, "lower_program", lower)
 
     return meddle
 
