@@ -12,24 +12,25 @@ from piyard.convert.onnx_precision import list_other_types
 from piyard.convert.own.changes import list_changes
 from piyard.convert.own.defaults import (
     CHECKPOINT,
-    NameList,
     OwnModelOptions,
-    assume_labels,
-    describe_preprocess,
     detect_kind,
-    match_names,
-    merge_preprocess,
     network_defaults,
-    number_keypoints,
     parse_size,
-    read_names,
 )
 from piyard.convert.own.description import MAIN_PART, describe_model, require_picture_input
 from piyard.convert.own.exporting import TRAINED_SIZE, export_checkpoint
 from piyard.convert.own.matching import NetworkMatch, match_network
 from piyard.convert.own.metadata import AUTHOR, Metadata, read_metadata, with_timm_notes
+from piyard.convert.own.name_lists import (
+    NameList,
+    assume_labels,
+    match_names,
+    number_keypoints,
+    read_names,
+)
 from piyard.convert.own.network_file import copy_network, sha256_of_network
 from piyard.convert.own.ownership import plan_removal, require_free_name
+from piyard.convert.own.preparation import describe_preprocess, merge_preprocess
 from piyard.convert.own.purpose import Purpose, find_purpose
 from piyard.convert.reference_models import GRAPH_PART, choose_files, weights_path
 from piyard.core.download import downloads_folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from piyard.convert.own.defaults import MAX_LEVEL, PICTURE_CHANNELS
+from piyard.convert.own.preparation import MAX_LEVEL, PICTURE_CHANNELS
 
 UNIT_FLAGS = ["--mean", "0,0,0", "--norm", ",".join([f"{1 / MAX_LEVEL:.6g}"] * 3)]
 """Levels from 0 to 1."""

@@ -15,19 +15,21 @@ from piyard.convert.own.anchors import FIRST_ANCHOR, describe_anchors, read_anch
 from piyard.convert.own.cutting import HeadMaps, find_head_maps, view_graph
 from piyard.convert.own.decoding import settle_head
 from piyard.convert.own.defaults import (
-    CHANNEL_ORDERS,
-    NameList,
     OwnModelOptions,
-    PreprocessKeys,
-    default_input_range,
-    default_preprocess,
     describe_assumption,
-    describe_preprocess,
     list_assumed,
     network_defaults,
     parse_size,
 )
+from piyard.convert.own.name_lists import NameList
 from piyard.convert.own.network_file import sha256_of_network
+from piyard.convert.own.preparation import (
+    CHANNEL_ORDERS,
+    PreprocessKeys,
+    default_input_range,
+    default_preprocess,
+    describe_preprocess,
+)
 from piyard.convert.own.purpose import Purpose
 from piyard.convert.param import read_param
 from piyard.convert.reference_models import GRAPH_PART

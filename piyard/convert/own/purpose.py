@@ -15,12 +15,8 @@ from piyard.convert.onnx_file import read_onnx
 from piyard.convert.onnx_graph import declared_shape, graph_inputs
 from piyard.convert.onnx_inputs import has_channels_last, picture_shape
 from piyard.convert.own.cutting import GraphView, view_graph
-from piyard.convert.own.defaults import (
-    MAX_LEVEL,
-    OwnModelOptions,
-    PreprocessKeys,
-    unit_levels,
-)
+from piyard.convert.own.defaults import OwnModelOptions
+from piyard.convert.own.preparation import MAX_LEVEL, PreprocessKeys, unit_levels
 from piyard.convert.param import read_param
 from piyard.convert.reference_models import load_onnx
 from piyard.core.errors import WrongInput

@@ -8,9 +8,9 @@ clipped to it.
    where the logit is above 0, which is where its sigmoid is above 0.5.
 2. The picture's pixel in column x and row y belongs to the mask only if x0 <= x < x1 and
    y0 <= y < y1, as Ultralytics crops masks to boxes.
-3. The pixel's centre in the network's input (doubles): X = (x + 0.5) * scaled / length + margin, as the
-   preprocessing placed the picture (letterbox: scaled = new width, length = the picture's width,
-   margin = left).
+3. The pixel's centre in the network's input (doubles): X = (x + 0.5) * scaled / length + margin,
+   as the preprocessing placed the picture (letterbox: scaled = new width, length = the picture's
+   width, margin = left).
 4. In the prototypes (doubles): u = X * columns / in_columns - 0.5, clamped to 0 .. columns - 1;
    i = floor(u), and fu = u - i rounded to float32; v, j and fv likewise for rows.
 5. In float32, the second neighbour clamped to the last one:

@@ -9,14 +9,10 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, save_model
 
 from piyard.convert.own.adding import plan_addition
-from piyard.convert.own.defaults import CHECKPOINT, NameList, OwnModelOptions, match_names
-from piyard.convert.own.metadata import (
-    MAX_TEXT,
-    Metadata,
-    _class_names,
-    parse_literal,
-    read_metadata,
-)
+from piyard.convert.own.defaults import CHECKPOINT, OwnModelOptions
+from piyard.convert.own.metadata import Metadata, _class_names, read_metadata
+from piyard.convert.own.name_lists import NameList, match_names
+from piyard.convert.own.notes import MAX_TEXT, parse_literal
 from piyard.core.errors import ConversionFailed, WrongInput
 from piyard.models.definition import label_list_path
 

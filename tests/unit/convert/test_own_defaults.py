@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from piyard.convert.own.defaults import HEAD_DEFAULTS, default_preprocess
+from piyard.convert.own.preparation import HEAD_DEFAULTS, default_preprocess
 from piyard.core.errors import WrongInput
 from piyard.vision.schema import Crop, Letterbox, ObjectCrop, Preprocess, Stretch
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from piyard.convert.own.defaults import read_names
+from piyard.convert.own.name_lists import read_names
 from piyard.core.errors import WrongInput
 from piyard.core.labels import ClassNames, read_labels, read_numbered_labels
 from piyard.core.parsing import read_text
