@@ -25,11 +25,14 @@ from piyard.board.fleet.selection import select_boards
 from piyard.board.lease import lease_holder
 from piyard.board.ssh.commands import SCRIPT_FOLDER
 from piyard.board.ssh.session import open_session
+from piyard.convert.own.ownership import cached_files
 from piyard.core import console, containers, paths
 from piyard.core.containers import ENGINE_REMEDY, image_tags
-from piyard.core.errors import BoardBusy, JobsFailed, NotSetUp, PiyardError, WrongInput
+from piyard.core.download import downloads_folder
+from piyard.core.errors import PROGRAM, BoardBusy, JobsFailed, NotSetUp, PiyardError, WrongInput
 from piyard.core.paths import IS_INSTALLED
 from piyard.core.tables import number_cell, render_table
+from piyard.core.text import format_count
 
 ROOM_GB = 6
 """The two images, ncnn's build and its cache take about this much."""
@@ -136,8 +139,23 @@ def clean(*, everything: bool, dry_run: bool) -> None:
 def _removable(*, everything: bool) -> list[Path]:
     folder = paths.artifacts()
     paths_there = [p for p in folder.iterdir() if p.name not in KEPT] if folder.is_dir() else []
-    caches = [paths.cache()] if everything and paths.cache().is_dir() else []
-    return sorted(paths_there) + caches
+    return sorted(paths_there) + (_removable_caches() if everything else [])
+
+
+def _removable_caches() -> list[Path]:
+    """This user's caches, without the files of own models, which cannot be downloaded again."""
+    cache, downloads = paths.cache(), downloads_folder()
+    if not cache.is_dir():
+        return []
+    kept = cached_files()
+    if not kept:
+        return [cache]
+    console.info(
+        f"kept: {format_count(len(kept), 'file')} of own models: see {PROGRAM} model.remove"
+    )
+    return sorted(path for path in cache.iterdir() if path != downloads) + sorted(
+        path for path in downloads.iterdir() if path not in kept
+    )
 
 
 def _remove(path: Path) -> None:

@@ -39,6 +39,14 @@ def find_own(file: Path, likely: str) -> Model | None:
     return None
 
 
+def cached_files() -> list[Path]:
+    """Folders of the download cache that hold files of own models: maybe the only copies."""
+    own = [each for name in model_names() if (each := load_definition(name)).own]
+    files = [file for each in own for file in (*each.weights, *each.parts.values())]
+    folders = [downloads_folder() / file.sha256 for file in files if file.sha256 and not file.url]
+    return [folder for folder in folders if folder.is_dir()]
+
+
 def require_free_name(name: str, file: Path, *, replace: bool) -> None:
     """Raise ``WrongInput`` for what cannot be a model's name, or is one already."""
     if not name or Path(name).name != name or name.startswith("."):
