@@ -73,6 +73,8 @@ def _is_program(file: Path) -> bool:
 
 END_TO_END_KEYS = MappingProxyType({"bins": 1, "end_to_end": True})
 """Of YOLO26's head."""
+SUPPRESSION_KEYS = MappingProxyType({"nms": 0.7})
+"""What Ultralytics' own ``predict`` suppresses at, as the models that ship do."""
 
 
 class NetworkDefaults(NamedTuple):
@@ -98,7 +100,8 @@ def network_defaults(network: str) -> NetworkDefaults:
     """The purpose of a network that piyard builds, else ``FILE_DEFAULTS``."""
     if network in YOLO:
         task = _yolo_task(network)
-        return NetworkDefaults(task, "yolov8", "3,1024,1024" if task == "obb" else "3,640,640")
+        size = "3,1024,1024" if task == "obb" else "3,640,640"
+        return NetworkDefaults(task, "yolov8", size, head_keys=SUPPRESSION_KEYS)
     if network in YOLO26:
         return NetworkDefaults("detect", "yolov8", "3,640,640", head_keys=END_TO_END_KEYS)
     if network in YOLOX:

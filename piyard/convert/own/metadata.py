@@ -17,7 +17,12 @@ from piyard.convert.onnx_file import read_onnx
 from piyard.convert.onnx_graph import OnnxGraph, graph_input_shapes, graph_inputs
 from piyard.convert.onnx_inputs import has_bytes, picture_shape
 from piyard.convert.own.class_notes import noted_class_names
-from piyard.convert.own.defaults import CHECKPOINT, OwnModelOptions, parse_size
+from piyard.convert.own.defaults import (
+    CHECKPOINT,
+    SUPPRESSION_KEYS,
+    OwnModelOptions,
+    parse_size,
+)
 from piyard.convert.own.notes import (
     BYTES_RANGE,
     MAX_TEXT,
@@ -110,7 +115,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
         """The user's options, with the file's metadata where they are empty."""
         facts = {key: getattr(self, key) for key in ("task", "head", "size", "licence")}
         facts |= {"activation": self.activation} if find_task(task).has_class_output else {}
-        head_keys = self.head_keys if (options.head or self.head) == self.head else {}
+        head_keys = self._own_head_keys() if (options.head or self.head) == self.head else {}
         preprocess = merge_preprocess(self.preprocess(task, size), options.preprocess)
         return msgspec.structs.replace(
             options,
@@ -118,6 +123,11 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
             preprocess=preprocess,
             head_keys={**head_keys, **options.head_keys},
         )
+
+    def _own_head_keys(self) -> Mapping[str, object]:
+        suppresses = self.head == "yolov8" and "end_to_end" not in self.head_keys
+        usual = SUPPRESSION_KEYS if suppresses and self.author == AUTHOR else {}
+        return {**usual, **self.head_keys}
 
 
 def read_metadata(file: Path, kind: str) -> Metadata:

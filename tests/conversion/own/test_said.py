@@ -68,6 +68,20 @@ def test_an_export_of_another(graph):
     assert told == Metadata(size="3,320,416", names=["cat", "dog"])
 
 
+@pytest.mark.parametrize(
+    ("notes", "keys"),
+    [
+        ({}, {"nms": 0.7}),
+        ({"end2end": "True"}, {"end_to_end": True}),
+        ({"author": "somebody"}, {}),
+    ],
+)
+def test_boxes_are_suppressed_as_ultralytics_predict_does_it(graph, notes, keys):
+    file = graph(**{**ULTRALYTICS, **notes})
+    options = OwnModelOptions(file=file, name="mine", task="segment")
+    assert read_metadata(file, "onnx").complete(options, "segment", "3,320,416").head_keys == keys
+
+
 def test_keypoints_and_an_end_without_suppression(graph):
     posing = {**ULTRALYTICS, "task": "pose", "kpt_shape": "[4, 2]", "end2end": "True"}
     told = read_metadata(graph(**posing, kpt_names="{0: ['a', 'b', 'c', 'd']}"), "onnx")
