@@ -216,7 +216,9 @@ def test_a_network_for_few_classes(name):
     outputs = build_network(name, 3, keypoints=5)(torch.zeros(1, 3, 32, 64))
     channels = {one.shape[1] for one in outputs}
     task = name.partition("-")[2]
-    assert channels == {"": {64, 3}, "seg": {64, 3, 32}, "pose": {64, 3, 15}}[task]
+    assert (
+        channels == {"": {64, 3}, "seg": {64, 3, 32}, "pose": {64, 3, 15}, "obb": {64, 3, 1}}[task]
+    )
 
 
 def test_an_unknown_network_names_the_nearest():

@@ -30,8 +30,8 @@ def test_a_dense_heads_channels_are_all_accounted_for(name):
     outputs = outputs_of(read)
     at = read.spec.channel_layout(read.head, outputs)
     assert at.classes.stop - at.classes.start == len(read_labels(read))
-    assert at.box.stop - at.box.start == (64 if "yolov8" in read.network else 4)
-    extra = {"segment": 32, "pose": 51}.get(read.task, 0)
+    assert at.box.stop - at.box.start == (64 if read.network in YOLO else 4)
+    extra = {"segment": 32, "pose": 51, "obb": 1}.get(read.task, 0)
     assert at.extra.stop - at.extra.start == extra
     assert (at.object.stop > at.object.start) == (read.network not in YOLO | YOLO26)
 
