@@ -210,10 +210,11 @@ TEST_CASE("masks are where the sum is positive") {
     CHECK((decoded({0, 1}, {0, 0, 2, 8}).runs == std::vector<std::uint32_t>{0, 4, 4, 4, 52}));
     CHECK((decoded({0, -1}, {7, 0, 8, 8}).runs == std::vector<std::uint32_t>{60, 4}));
     CHECK((decoded({0, 0}, {0, 0, 8, 8}).runs == std::vector<std::uint32_t>{64}));
-    // The centre of a pixel decides whether it is in the box.
-    CHECK((decoded({1, 0}, {1.5f, 2.5f, 2.5f, 4.6f}).runs == std::vector<std::uint32_t>{10, 3, 51}));
-    CHECK((decoded({1, 0}, {1.6f, 0, 2.4f, 8}).runs == std::vector<std::uint32_t>{64}));
-    CHECK((decoded({1, 0}, {0, 1.6f, 8, 2.4f}).runs == std::vector<std::uint32_t>{64}));
+    // The number of a pixel decides whether it is in the box.
+    CHECK((decoded({1, 0}, {1.5f, 2.5f, 2.5f, 4.6f}).runs == std::vector<std::uint32_t>{19, 2, 43}));
+    CHECK((decoded({1, 0}, {2, 0, 3, 8}).runs == std::vector<std::uint32_t>{16, 8, 40}));
+    CHECK((decoded({1, 0}, {1.1f, 0, 1.9f, 8}).runs == std::vector<std::uint32_t>{64}));
+    CHECK((decoded({1, 0}, {0, 1.1f, 8, 1.9f}).runs == std::vector<std::uint32_t>{64}));
 }
 
 const nnrun::ImageTransform as_it_is{100, 100, {}, {}};
