@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -59,11 +60,18 @@ def test_a_result_with_energy_and_verdict_loads() -> None:
     assert (row.verdict.state, row.power and row.power.source) == ("SUSPECT", "PMIC")
 
 
+def _shared(content: Any, saved: Any) -> Any:
+    """What is written, without the facts that were not known yet when the file was saved."""
+    if isinstance(content, dict) and isinstance(saved, dict):
+        return {key: _shared(content[key], saved[key]) for key in content if key in saved}
+    return content
+
+
 def test_a_result_is_written_as_it_was_read() -> None:
     """Not a key less: whoever reads these files elsewhere finds them all."""
     file = TODAY / "results" / f"{BENCH}.json"
     again = msgspec.json.decode(msgspec.json.encode(load_result(BENCH)))
-    assert again == msgspec.json.decode(file.read_bytes())
+    assert _shared(again, saved := msgspec.json.decode(file.read_bytes())) == saved
 
 
 def test_the_run_behind_it_loads() -> None:
@@ -78,7 +86,7 @@ def test_the_run_behind_it_loads() -> None:
 def test_a_record_is_written_as_it_was_read(run: str) -> None:
     file = TODAY / "runs" / run / "run.json"
     again = msgspec.json.decode(msgspec.json.encode(read_record(file.parent)))
-    assert again == msgspec.json.decode(file.read_bytes())
+    assert _shared(again, saved := msgspec.json.decode(file.read_bytes())) == saved
 
 
 def test_a_record_of_schema_1_loads() -> None:
