@@ -158,15 +158,19 @@ class Yolo11Network(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Maps of the head for pictures of shape (n, 3, rows, columns)."""
-        m = self.model
-        p8 = m[4](m[3](m[2](m[1](m[0](x)))))
-        p16 = m[6](m[5](p8))
-        p32 = m[10](m[9](m[8](m[7](p16))))
-        up16 = m[13](m[12](m[11](p32), p16))
-        out8 = m[16](m[15](m[14](up16), p8))
-        out16 = m[19](m[18](m[17](out8), up16))
-        out32 = m[22](m[21](m[20](out16), p32))
-        return _maps(m[23](out8, out16, out32))
+        return _yolo11_maps(self.model, x)
+
+
+def _yolo11_maps(m: nn.ModuleList, x: Tensor) -> tuple[Tensor, ...]:
+    """What the layers of YOLO11 and of YOLO26 compute one after another."""
+    p8 = m[4](m[3](m[2](m[1](m[0](x)))))
+    p16 = m[6](m[5](p8))
+    p32 = m[10](m[9](m[8](m[7](p16))))
+    up16 = m[13](m[12](m[11](p32), p16))
+    out8 = m[16](m[15](m[14](up16), p8))
+    out16 = m[19](m[18](m[17](out8), up16))
+    out32 = m[22](m[21](m[20](out16), p32))
+    return _maps(m[23](out8, out16, out32))
 
 
 class Yolo26Network(nn.Module):
@@ -199,15 +203,7 @@ class Yolo26Network(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Maps of the head for pictures of shape (n, 3, rows, columns)."""
-        m = self.model
-        p8 = m[4](m[3](m[2](m[1](m[0](x)))))
-        p16 = m[6](m[5](p8))
-        p32 = m[10](m[9](m[8](m[7](p16))))
-        up16 = m[13](m[12](m[11](p32), p16))
-        out8 = m[16](m[15](m[14](up16), p8))
-        out16 = m[19](m[18](m[17](out8), up16))
-        out32 = m[22](m[21](m[20](out16), p32))
-        return _maps(m[23](out8, out16, out32))
+        return _yolo11_maps(self.model, x)
 
 
 class YoloClassifier(nn.Module):
