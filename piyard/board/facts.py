@@ -69,7 +69,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     features: str | None = None
     """Of the CPU, as /proc/cpuinfo names them; None where an emulator shows another CPU's."""
     decoders: str | None = None
-    """Programs there that read films, streams and cameras, with blanks between."""
+    """Programs there that read films, streams and cameras, with blanks between, or ``none``."""
     boot_id: str | None = None
     uptime: str | None = None
     clock: int | None = None

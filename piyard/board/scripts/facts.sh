@@ -93,7 +93,8 @@ decoders() {
     for program in ffmpeg gst-launch-1.0 rpicam-vid libcamera-vid; do
         ! command -v "$program" > /dev/null || programs="$programs $program"
     done
-    printf 'decoders=%s\n' "${programs# }"
+    programs=${programs# }
+    printf 'decoders=%s\n' "${programs:-none}"
 }
 
 facts() {

@@ -134,7 +134,7 @@ bool names_loopback(const std::string& host) {
 
 std::string response_head(const std::string& status, const std::string& type, const std::string& more = "") {
     return "HTTP/1.1 " + status + "\r\nContent-Type: " + type +
-           "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nContent-Security-Policy: default-src 'none'; img-src 'self'; "
+           "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nContent-Security-Policy: default-src 'none'; img-src blob:; "
            "connect-src 'self'; script-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'\r\n"
            "Cross-Origin-Resource-Policy: same-origin\r\nConnection: close\r\n" +
            more + "\r\n";

@@ -15,29 +15,69 @@ img { display: block; width: 100%; height: auto; max-height: 82vh; object-fit: c
 p { margin: .5rem 0; font-variant-numeric: tabular-nums; }
 </style>
 <h1 id="title">piyard</h1>
-<img id="picture" src="/stream" alt="the newest frame, with what the model sees in it">
+<img id="picture" alt="the newest frame, with what the model sees in it">
 <p id="state" role="status">waiting for the first frame</p>
 <p id="seen"></p>
 <script src="/preview.js"></script>
 </html>
 )";
 
-constexpr char preview_script[] = R"(const put = (name, text) => { document.getElementById(name).textContent = text; };
+// The frames are read here, not by <img src="/stream">: a browser says nothing of a stream that it
+// lost, and shows no other.
+constexpr char preview_script[] = R"(const at = name => document.getElementById(name);
+const put = (name, text) => { at(name).textContent = text; };
 const count = (number, word) => `${number} ${word}${number === 1 ? '' : 's'}`;
-async function look() {
+const pause = ms => new Promise(done => setTimeout(done, ms));
+let hasEnded = false;
+async function watchState() {
   try {
-    const state = await (await fetch('/state', {cache: 'no-store'})).json();
-    put('title', document.title = state.title);
-    if (state.frames) {
+    for (;; await pause(500)) {
+      const state = await (await fetch('/state', {cache: 'no-store'})).json();
+      put('title', document.title = state.title);
+      if (!state.frames) continue;
       put('state', `${state.fps.toFixed(1)} frames a second · ${count(state.frames, 'frame')} · ${state.dropped} dropped`);
       put('seen', state.seen || 'nothing');
     }
-    setTimeout(look, 500);
   } catch {
-    put('state', `${document.getElementById('state').textContent} · ended`);
+    hasEnded = true;
+    put('state', `${at('state').textContent} · ended`);
   }
 }
-look();
+function join(one, other) {
+  const both = new Uint8Array(one.length + other.length);
+  both.set(one);
+  both.set(other, one.length);
+  return both;
+}
+// Where the first part's picture lies in the bytes, once all of it is there.
+function findPicture(bytes) {
+  const text = new TextDecoder('latin1').decode(bytes.subarray(0, 1024));
+  const head = /Content-Length: (\d+)\r\n\r\n/.exec(text);
+  if (!head) return null;
+  const start = head.index + head[0].length, end = start + Number(head[1]);
+  return end <= bytes.length ? {start, end} : null;
+}
+async function draw(jpeg) {
+  const shown = at('picture').src;
+  at('picture').src = URL.createObjectURL(new Blob([jpeg], {type: 'image/jpeg'}));
+  await at('picture').decode();
+  if (shown) URL.revokeObjectURL(shown);
+}
+async function showFrames() {
+  const reader = (await fetch('/stream', {cache: 'no-store'})).body.getReader();
+  let bytes = new Uint8Array();
+  for (;;) {
+    const {done, value} = await reader.read();
+    if (done) return;
+    bytes = join(bytes, value);
+    for (let place; (place = findPicture(bytes)); bytes = bytes.slice(place.end)) await draw(bytes.slice(place.start, place.end));
+  }
+}
+async function watchFrames() {
+  for (; !hasEnded; await pause(500)) await showFrames().catch(() => {});
+}
+watchState();
+watchFrames();
 )";
 
 }  // namespace nnrun

@@ -1,0 +1,1 @@
+"""Text models as data: transformers' configurations, tokenizers, chat templates."""
