@@ -18,6 +18,8 @@ from typing import Any
 SEED = 20260101
 FORMATS = ("pt", "checkpoint", "torchscript", "onnx", "dynamo", "ncnn")
 YOLO_SIDE, CLASSIFIER_SIDE = 320, 224
+CALIBRATION = 8
+"""Pictures that a classifier's batch norms are set by."""
 SIDES = {"inception_v3": 299}
 """Networks that take no other side than theirs."""
 
@@ -91,8 +93,8 @@ def side_of(name: str) -> int:
 def export_classifier(family: str, name: str, form: str, folder: Path) -> Path:
     """One of torchvision or timm."""
     torch = load_library("torch")
-    module = build_classifier(family, name)
     side = SIDES.get(name, CLASSIFIER_SIDE)
+    module = build_classifier(family, name, side)
     example = torch.zeros(1, 3, side, side)
     file = folder / f"{name}{ {'checkpoint': '.pth', 'torchscript': '.pt'}.get(form, '.onnx') }"
     writers: dict[str, Callable[[], Any]] = {
@@ -106,14 +108,39 @@ def export_classifier(family: str, name: str, form: str, folder: Path) -> Path:
     return file
 
 
-def build_classifier(family: str, name: str) -> Any:
+def build_classifier(family: str, name: str, side: int) -> Any:
     """With seeded weights, in evaluation mode."""
     if family == "timm":
         module = load_library("timm").create_model(name, pretrained=False)
     else:
         module = getattr(load_library("torchvision").models, name)(weights=None)
-    widen_statistics(module)
-    return module.eval()
+    module.eval()
+    calibrate_norms(module, side)
+    return module
+
+
+def calibrate_norms(module: Any, side: int) -> None:
+    """Set each batch norm's mean and deviation by a few pictures, as training does.
+
+    Without it values grow or fade from layer to layer, which no trained network's do.
+    """
+    torch = load_library("torch")
+    norms = [each for each in module.modules() if isinstance(each, torch.nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = None
+        norm.reset_running_stats()
+        norm.train()
+    with torch.no_grad():
+        module(smooth_pictures(CALIBRATION, side))
+    module.eval()
+
+
+def smooth_pictures(count: int, side: int) -> Any:
+    """Random pictures whose neighbouring pixels are alike, of mean 0 and deviation 1."""
+    torch = load_library("torch")
+    coarse = torch.randn(count, 3, 8, 8, generator=torch.Generator().manual_seed(SEED))
+    pictures = torch.nn.functional.interpolate(coarse, (side, side), mode="bicubic")
+    return (pictures - pictures.mean()) / pictures.std()
 
 
 def widen_statistics(module: Any) -> None:

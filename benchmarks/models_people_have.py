@@ -2,12 +2,14 @@ r"""How many of the networks that people bring ``model.add`` takes and proves, b
 
     .venv/bin/python -m benchmarks.models_people_have --python ~/venv/bin/python
     .venv/bin/python -m benchmarks.models_people_have --only ultralytics:yolo26 --formats onnx,ncnn
+    .venv/bin/python -m benchmarks.models_people_have --outcomes table.jsonl --resume
 
 Each network is written by ``benchmarks/exports.py`` under ``--python``, one that has ultralytics,
 timm, torchvision and onnxscript, and added by ``model.add`` in a clone of this checkout, as a user
 would. Checkpoints also need the packages in piyard's own environment (``PYTHONPATH`` will do). A
 cell is ``proved``, or the exit code of the refusal; each refusal's own sentence is below the table.
-Weights are seeded: they show what is taken, never an accuracy.
+Weights are seeded: they show what is taken, never an accuracy. Each outcome is appended to the file
+of ``--outcomes`` at once; ``--resume`` attempts only what is not in it.
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import msgspec
@@ -93,10 +96,25 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """``PROVED``, ``NOT_WRITTEN``, or the exit code."""
     words: str = ""
     """The refusal's first line and its remedy."""
+    seconds: float = 0.0
+    """For writing it and adding it."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Which attempt it is."""
+        return self.network, self.form
+
+    @property
+    def family(self) -> str:
+        """``yolo26`` of ``ultralytics:yolo26n-seg``; else the library."""
+        library, _, name = self.network.partition(":")
+        return next((each for each in TASKS if name.startswith(each)), library)
 
 
-def list_attempts(sizes: Sequence[str], formats: Sequence[str], only: str) -> list[Attempt]:
-    """All there are, those of ``only``'s beginning and of these formats."""
+def list_attempts(
+    sizes: Sequence[str], formats: Sequence[str], only: Sequence[str]
+) -> list[Attempt]:
+    """All there are in these formats, of networks whose name begins as one of ``only``."""
     yolo = [
         (f"ultralytics:{family}{SIZES.get(family, {}).get(size, size)}{task}", form)
         for family, tasks in TASKS.items()
@@ -113,7 +131,7 @@ def list_attempts(sizes: Sequence[str], formats: Sequence[str], only: str) -> li
     return [
         Attempt(network=network, form=form)
         for network, form in [*yolo, *others]
-        if network.startswith(only) and (not formats or form in formats)
+        if network.startswith(tuple(only) or "") and (not formats or form in formats)
     ]
 
 
@@ -128,6 +146,11 @@ class Workshop(msgspec.Struct, frozen=True, kw_only=True):
 
     def attempt(self, attempt: Attempt) -> Attempt:
         """Write the network and add it."""
+        start = time.monotonic()
+        done = self._attempt(attempt)
+        return msgspec.structs.replace(done, seconds=round(time.monotonic() - start, 1))
+
+    def _attempt(self, attempt: Attempt) -> Attempt:
         folder = self.files / f"{attempt.network.replace(':', '-')}-{attempt.form}"
         argv = [self.python, str(ROOT / "benchmarks" / "exports.py")]
         done = _run([*argv, attempt.network, attempt.form, str(folder)], self.files)
@@ -173,13 +196,43 @@ def _ended(attempt: Attempt, outcome: str, words: str) -> Attempt:
     return msgspec.structs.replace(attempt, outcome=outcome, words=words)
 
 
+def read_outcomes(file: Path) -> list[Attempt]:
+    """Those of earlier runs; of one that was repeated the last."""
+    lines = file.read_bytes().splitlines() if file.exists() else []
+    done = [msgspec.json.decode(line, type=Attempt) for line in lines]
+    return list({attempt.key: attempt for attempt in done}.values())
+
+
 def rows_of(attempts: Sequence[Attempt]) -> tuple[list[str], list[list[str]]]:
     """A row a network, a column a format."""
     forms = list(dict.fromkeys(attempt.form for attempt in attempts))
-    by_key = {(attempt.network, attempt.form): attempt.outcome for attempt in attempts}
+    outcomes = {attempt.key: attempt.outcome for attempt in attempts}
     networks = list(dict.fromkeys(attempt.network for attempt in attempts))
-    rows = [[name, *(by_key.get((name, form), "") for form in forms)] for name in networks]
+    rows = [[name, *(outcomes.get((name, form), "") for form in forms)] for name in networks]
     return ["Network", *forms], rows
+
+
+def counts_of(attempts: Sequence[Attempt]) -> tuple[list[str], list[list[str]]]:
+    """A row a family, a column a format: how many were proved of those that could be written."""
+    forms = list(dict.fromkeys(attempt.form for attempt in attempts))
+    families = list(dict.fromkeys(attempt.family for attempt in attempts))
+    rows = [
+        [
+            family,
+            *(
+                _count(a for a in attempts if (a.family, a.form) == (family, form))
+                for form in forms
+            ),
+        ]
+        for family in families
+    ]
+    return ["Family", *forms], rows
+
+
+def _count(attempts: Iterable[Attempt]) -> str:
+    written = [attempt for attempt in attempts if attempt.outcome != NOT_WRITTEN]
+    proved = sum(attempt.outcome == PROVED for attempt in written)
+    return f"{proved} of {len(written)}" if written else ""
 
 
 def summary(attempts: Sequence[Attempt]) -> str:
@@ -199,8 +252,10 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--python", default=sys.executable, help="one with the libraries")
     parser.add_argument("--sizes", default="n", help="of Ultralytics' models, as n,m")
     parser.add_argument("--formats", default="", help="some of them, as onnx,ncnn")
-    parser.add_argument("--only", default="", help="networks whose name begins so")
+    parser.add_argument("--only", default="", help="networks whose name begins so, as a,b")
     parser.add_argument("--jobs", type=int, default=2, help="at a time")
+    parser.add_argument("--outcomes", type=Path, help="a JSONL file that each outcome is added to")
+    parser.add_argument("--resume", action="store_true", help="skip what is in it")
     parser.add_argument("--format", choices=("plain", "json"), default="plain")
     return parser.parse_args(argv)
 
@@ -212,19 +267,32 @@ def _split(text: str) -> list[str]:
 def main() -> None:
     """Attempt all, and print the table."""
     options = arguments()
-    attempts = list_attempts(_split(options.sizes), _split(options.formats), options.only)
+    attempts = list_attempts(_split(options.sizes), _split(options.formats), _split(options.only))
+    past = read_outcomes(options.outcomes) if options.outcomes and options.resume else []
+    known = {attempt.key: attempt for attempt in past}
+    left = [attempt for attempt in attempts if attempt.key not in known]
+    for done in attempt_all(left, options.python, options.jobs):
+        known[done.key] = done
+        if options.outcomes:
+            with options.outcomes.open("ab") as file:
+                file.write(msgspec.json.encode(done) + b"\n")
+    _print([known[attempt.key] for attempt in attempts], options.format)
+
+
+def attempt_all(attempts: Sequence[Attempt], python: str, jobs: int) -> Iterator[Attempt]:
+    """Each as it ends, with a line of progress."""
     with tempfile.TemporaryDirectory(prefix="piyard-models-") as folder:
         checkout, files = Path(folder, "checkout"), Path(folder, "files")
         files.mkdir()
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(checkout)], check=True)
-        shop = Workshop(python=options.python, checkout=checkout, files=files)
-        done: list[Attempt] = []
-        with ThreadPoolExecutor(options.jobs) as pool:
-            for number, attempt in enumerate(pool.map(shop.attempt, attempts), 1):
-                done.append(attempt)
-                line = f"{number}/{len(attempts)} {attempt.network} {attempt.form}"
-                print(f"{line}: {attempt.outcome} {attempt.words}".rstrip(), file=sys.stderr)
-    _print(done, options.format)
+        shop = Workshop(python=python, checkout=checkout, files=files)
+        with ThreadPoolExecutor(jobs) as pool:
+            ends = as_completed([pool.submit(shop.attempt, attempt) for attempt in attempts])
+            for number, end in enumerate(ends, 1):
+                done = end.result()
+                line = f"{number}/{len(attempts)} {done.network} {done.form} {done.seconds:.0f} s"
+                print(f"{line}: {done.outcome} {done.words}".rstrip(), file=sys.stderr)
+                yield done
 
 
 def _print(attempts: Sequence[Attempt], form: str) -> None:
@@ -235,6 +303,7 @@ def _print(attempts: Sequence[Attempt], form: str) -> None:
     for attempt in attempts:
         if attempt.words:
             print(f"{attempt.network} {attempt.form}: {attempt.words}")
+    print(render_table(*counts_of(attempts), "plain"))
     print(summary(attempts))
 
 
