@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import msgspec
+
 from benchmarks import models_people_have
 from benchmarks.models_people_have import NOT_WRITTEN, PROVED, Attempt
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 def test_every_family_is_attempted_in_every_format_it_can_be_saved_in() -> None:
-    attempts = models_people_have.list_attempts(["n"], [], "")
+    attempts = models_people_have.list_attempts(["n"], [], [])
     forms: dict[str, set[str]] = {}
     for attempt in attempts:
         forms.setdefault(attempt.network, set()).add(attempt.form)
@@ -17,7 +24,7 @@ def test_every_family_is_attempted_in_every_format_it_can_be_saved_in() -> None:
 
 
 def test_some_are_chosen_by_name_and_format() -> None:
-    attempts = models_people_have.list_attempts(["n", "m"], ["onnx"], "ultralytics:yolov10")
+    attempts = models_people_have.list_attempts(["n", "m"], ["onnx"], ["ultralytics:yolov10"])
     assert [attempt.network for attempt in attempts] == [
         "ultralytics:yolov10n",
         "ultralytics:yolov10m",
@@ -37,6 +44,29 @@ def test_the_table_has_a_row_a_network_and_counts_what_could_be_written() -> Non
     assert models_people_have.summary(attempts) == (
         "1 of 2 added and proved (50.0 %); 1 could not be written"
     )
+
+
+def test_counts_are_of_a_family_and_a_format() -> None:
+    attempts = [
+        Attempt(network="ultralytics:yolo26n", form="onnx", outcome=PROVED),
+        Attempt(network="ultralytics:yolo26n-seg", form="onnx", outcome="exit 3"),
+        Attempt(network="timm:levit_128s", form="checkpoint", outcome=PROVED),
+        Attempt(network="timm:fastvit_t8", form="checkpoint", outcome=NOT_WRITTEN),
+    ]
+    assert models_people_have.counts_of(attempts) == (
+        ["Family", "onnx", "checkpoint"],
+        [["yolo26", "1 of 2", ""], ["timm", "", "1 of 1"]],
+    )
+
+
+def test_of_a_repeated_attempt_the_last_outcome_counts(tmp_path: Path) -> None:
+    file = tmp_path / "table.jsonl"
+    assert models_people_have.read_outcomes(file) == []
+    first = Attempt(network="a", form="onnx", outcome="exit 3", words="piyard: no", seconds=2.5)
+    other = Attempt(network="b", form="onnx", outcome=PROVED)
+    again = Attempt(network="a", form="onnx", outcome=PROVED)
+    file.write_bytes(b"\n".join(map(msgspec.json.encode, (first, other, again))))
+    assert models_people_have.read_outcomes(file) == [again, other]
 
 
 def test_a_refusal_is_its_own_sentence_and_the_remedy() -> None:
