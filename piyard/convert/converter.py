@@ -228,7 +228,7 @@ def count_operations(folder: Path, inputs: Sequence[Floats], stem: str = "model"
     )
 
 
-CONVERSION_FORMAT = 15
+CONVERSION_FORMAT = 16
 """Raise it when the code here makes other files from the same inputs."""
 CONVERSION_TOOLS = ("torch", "torchvision", "onnx", "onnxruntime", "pnnx", "ncnn")
 

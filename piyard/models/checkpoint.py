@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from piyard.core.errors import ConversionFailed
 from piyard.core.text import sanitize_line
 from piyard.models.checkpoint_file import StubClass, load_checkpoint
+from piyard.models.module_objects import list_objects, list_tensors
 from piyard.models.tensor_file import is_tensor_file, read_header_notes, read_tensor_file
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Checkpoint(NamedTuple):
     """The keys that lead to them, joined by dots; empty where they are the file."""
     stored: str
     """The types of its floating-point numbers, as float16."""
+    objects: dict[str, StubClass]
+    """The modules by name, where the file holds whole ones."""
 
 
 def read_checkpoint(path: Path) -> State:
@@ -66,15 +69,25 @@ def read_checkpoint(path: Path) -> State:
 def open_checkpoint(path: Path) -> Checkpoint:
     """The tensors and where they were. Raises ``ConversionFailed``."""
     if is_tensor_file(path):
-        state, place = dict(read_tensor_file(path)), ""
+        found = FoundState(dict(read_tensor_file(path)))
     else:
-        state, place = _require_state(load_checkpoint(path), path)
+        found = _require_state(load_checkpoint(path), path)
+    state = found.state
     _require_floats(state, path)
     stored = sorted({_type_name(each) for each in state.values() if each.is_floating_point()})
-    return Checkpoint(_plain_state(state), place, ", ".join(stored))
+    objects = {} if found.module is None else dict(list_objects(found.module))
+    return Checkpoint(_plain_state(state), found.place, ", ".join(stored), objects)
 
 
-def _require_state(loaded: Any, path: Path) -> tuple[State, str]:
+class FoundState(NamedTuple):
+    """The tensors by name, the keys that lead to them, and the whole module they are of."""
+
+    state: State
+    place: str = ""
+    module: StubClass | None = None
+
+
+def _require_state(loaded: Any, path: Path) -> FoundState:
     if found := _find_state(loaded):
         return found
     several = _list_states(loaded)
@@ -213,32 +226,34 @@ def _is_by_ultralytics(value: object) -> bool:
     return isinstance(value, StubClass) and value.named.startswith("ultralytics.")
 
 
-def _find_state(loaded: Any, depth: int = MAX_DEPTH) -> tuple[State, str] | None:
+def _find_state(loaded: Any, depth: int = MAX_DEPTH) -> FoundState | None:
     """The tensors wherever they are in what was loaded, and where; None without any by name."""
     if isinstance(loaded, StubClass):
-        walked = dict(_walk(loaded, ""))
-        return (walked, "") if walked else None
+        tensors = dict(list_tensors(loaded))
+        return FoundState(tensors, module=loaded) if tensors else None
     if not isinstance(loaded, Mapping) or not depth:
         return None
     if _is_state(loaded):
-        return dict(loaded), ""
+        return FoundState(dict(loaded))
     keys = [key for key in STATE_KEYS if loaded.get(key) is not None]
     found = ((key, _find_state(loaded[key], depth - 1)) for key in keys)
     first = next(((key, inner) for key, inner in found if inner), None)
     if first is None:
         return _only_state(loaded)
-    key, (state, place) = first
-    return state, f"{key}.{place}" if place else key
+    key, inner = first
+    return inner._replace(place=f"{key}.{inner.place}" if inner.place else key)
 
 
-def _only_state(loaded: Mapping[Any, Any]) -> tuple[State, str] | None:
+def _only_state(loaded: Mapping[Any, Any]) -> FoundState | None:
     """Where nothing has a usual key: the only state there is, else tensors among other things."""
     states = _list_states(loaded)
     if len(states) == 1:
-        return next(iter(states.values())), next(iter(states))
+        key, state = next(iter(states.items()))
+        held = loaded[key]
+        return FoundState(state, key, held if isinstance(held, StubClass) else None)
     tensors = {name: value for name, value in loaded.items() if _is_named_tensor(name, value)}
     has_parts = any("." in name for name in tensors)
-    return (tensors, "") if has_parts and not states else None
+    return FoundState(tensors) if has_parts and not states else None
 
 
 def _list_states(loaded: Any) -> dict[str, State]:
@@ -246,7 +261,7 @@ def _list_states(loaded: Any) -> dict[str, State]:
     if not isinstance(loaded, Mapping):
         return {}
     states = {
-        key: dict(value) if isinstance(value, Mapping) else dict(_walk(value, ""))
+        key: dict(value) if isinstance(value, Mapping) else dict(list_tensors(value))
         for key, value in loaded.items()
         if isinstance(key, str) and (_is_state(value) or isinstance(value, StubClass))
     }
@@ -265,26 +280,3 @@ def _is_named_tensor(name: Any, value: Any) -> bool:
     import torch
 
     return isinstance(name, str) and isinstance(value, torch.Tensor)
-
-
-def _walk(
-    module: StubClass, prefix: str, above: tuple[StubClass, ...] = ()
-) -> Iterator[tuple[str, torch.Tensor]]:
-    """What ``state_dict`` would return for the module that the object was."""
-    import torch
-
-    left_out = vars(module).get("_non_persistent_buffers_set", ())
-    for kind in ("_parameters", "_buffers"):
-        for name, values in _named_items(module, kind):
-            if isinstance(values, torch.Tensor) and name not in left_out:
-                yield prefix + name, values.detach()
-    for name, inner in _named_items(module, "_modules"):
-        if isinstance(inner, StubClass) and inner not in above:
-            yield from _walk(inner, f"{prefix}{name}.", (*above, module))
-
-
-def _named_items(module: StubClass, kind: str) -> list[tuple[str, Any]]:
-    """A file may hold anything: what is not a dictionary of names counts as empty."""
-    kept = vars(module).get(kind)
-    pairs = kept.items() if isinstance(kept, Mapping) else ()
-    return [(name, value) for name, value in pairs if isinstance(name, str)]

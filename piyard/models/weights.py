@@ -13,8 +13,9 @@ from piyard.core.errors import ConversionFailed, DownloadFailed
 from piyard.core.files import sha256_of_file
 from piyard.core.store import WeightsInfo
 from piyard.models import synthetic
-from piyard.models.checkpoint import name_state, read_checkpoint
+from piyard.models.checkpoint import name_state, open_checkpoint
 from piyard.models.definition import Model, Weights, digests_file_name, record_digest
+from piyard.models.module_objects import adopt_norms
 from piyard.models.synthetic import WEIGHTS_SEED
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ def load_weights(network: torch.nn.Module, chosen: ChosenWeights) -> None:
     if not chosen.file:
         synthetic.randomise(network)
         return
-    state = name_state(read_checkpoint(_fetch_file(chosen.file)), network.state_dict().keys())
+    checkpoint = open_checkpoint(_fetch_file(chosen.file))
+    state = name_state(checkpoint.state, network.state_dict().keys())
     try:
         network.load_state_dict(state, strict=True)
     except RuntimeError as error:
@@ -97,6 +99,7 @@ def load_weights(network: torch.nn.Module, chosen: ChosenWeights) -> None:
             evidence="\n".join(str(error).splitlines()[:12]),
             remedy="correct `network` or `weights` in the model's YAML",
         ) from None
+    adopt_norms(network, checkpoint.objects)
 
 
 def _fetch_file(file: Weights) -> Path:

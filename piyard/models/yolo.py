@@ -206,12 +206,19 @@ class Yolo26Network(nn.Module):
         return _yolo11_maps(self.model, x)
 
 
+CLASSIFIER_EPS = 1e-5
+"""What Ultralytics' classifiers add to a variance: torch's own, where its others add 1e-3."""
+
+
 class YoloClassifier(nn.Module):
     """The backbone of one of them, and a head that looks at all places of stride 32 together."""
 
     def __init__(self, layers: Sequence[nn.Module]) -> None:
         super().__init__()
         self.model = nn.ModuleList(layers)
+        for layer in self.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.eps = CLASSIFIER_EPS
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Logits (n, classes) of pictures of shape (n, 3, rows, columns)."""

@@ -21,6 +21,7 @@ from piyard.models.checkpoint import (
     state_variants,
 )
 from piyard.models.classifiers import CLASSIFIER_TENSORS
+from piyard.models.module_objects import list_other_settings
 from piyard.models.networks import (
     CLASSIFIERS,
     NETWORK_NAMES,
@@ -84,6 +85,7 @@ def match_network(
     ]
     for candidate in candidates:
         if count := candidate.fitting_classes():
+            _require_settings(file, candidate, count, checkpoint)
             count = 0 if candidate.network in RTMPOSE else count
             _require_named_classes(file, candidate.network, count, classes)
             return NetworkMatch(
@@ -153,6 +155,22 @@ def _count_keypoints(network: str, in_file: StateShapes) -> int:
         return 0
     sizes = [shape[0] for name, shape in in_file.items() if KEYPOINT_BIAS.fullmatch(name) and shape]
     return sizes[0] // KEYPOINT_VALUES if sizes else 0
+
+
+def _require_settings(
+    file: Path, candidate: Candidate, classes: int, checkpoint: Checkpoint
+) -> None:
+    """Raise ``WrongInput`` where tensors fit, and layers compute something else."""
+    if not checkpoint.objects:
+        return
+    with meta_weights():
+        network = build_network(candidate.network, classes, keypoints=candidate.keypoints)
+    if lines := list_other_settings(network, checkpoint.objects):
+        raise WrongInput(
+            f"{file.name} has the tensors of {candidate.network}, and computes something else",
+            evidence="\n".join(sanitize_line(line) for line in lines[:SHOWN_TENSORS]),
+            remedy=SAVE_REMEDY,
+        )
 
 
 def _require_named_classes(file: Path, network: str, count: int, named: int) -> None:
