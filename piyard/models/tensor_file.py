@@ -61,24 +61,45 @@ def _begins_with_header(path: Path) -> bool:
     return first == b"{" and length <= path.stat().st_size
 
 
-def read_tensor_file(path: Path) -> Iterator[tuple[str, torch.Tensor]]:
-    """Each tensor by name. Raises ``ConversionFailed`` for a file that is not as it should be."""
-    import torch
+class TensorFile:
+    """An open file: ``entries`` by name; a tensor's values are read when they are asked for."""
 
-    header, begin = _read_header(path)
-    values = memoryview(path.read_bytes())[begin:]
-    for name, raw in header.items():
-        if name == METADATA_KEY:
-            continue
-        entry = _parse_entry(path, name, raw)
+    def __init__(self, path: Path) -> None:
+        """Read the header. Raises ``ConversionFailed`` for a file that is not as it should be."""
+        self.path = path
+        header, self._begin = _read_header(path)
+        room = path.stat().st_size - self._begin
+        self.entries = {
+            name: _parse_entry(path, name, raw, room)
+            for name, raw in header.items()
+            if name != METADATA_KEY
+        }
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of each tensor."""
+        return {name: tuple(entry.shape) for name, entry in self.entries.items()}
+
+    def read(self, name: str) -> torch.Tensor:
+        """A tensor of the file's own type."""
+        import torch
+
+        entry = self.entries[name]
         dtype = getattr(torch, TORCH_TYPES[entry.dtype])
         first, last = entry.data_offsets
-        size = prod(entry.shape) * dtype.itemsize
-        if not 0 <= first <= last <= len(values) or last - first != size:
-            raise _broken_file(path, f"'{name}' has no room for its values: the file is cut")
-        content = bytearray(values[first:last])
-        flat = torch.frombuffer(content, dtype=dtype) if size else torch.empty(0, dtype=dtype)
-        yield name, flat.reshape(entry.shape)
+        if first == last:
+            return torch.empty(entry.shape, dtype=dtype)
+        with self.path.open("rb") as stream:
+            stream.seek(self._begin + first)
+            content = bytearray(stream.read(last - first))
+        return torch.frombuffer(content, dtype=dtype).reshape(entry.shape)
+
+
+def read_tensor_file(path: Path) -> Iterator[tuple[str, torch.Tensor]]:
+    """Each tensor by name. Raises ``ConversionFailed`` for a file that is not as it should be."""
+    file = TensorFile(path)
+    for name in file.entries:
+        yield name, file.read(name)
 
 
 def read_header_notes(path: Path) -> dict[str, object]:
@@ -103,13 +124,20 @@ def _read_header(path: Path) -> tuple[dict[str, msgspec.Raw], int]:
         raise _broken_file(path, f"its header is none: {error}") from None
 
 
-def _parse_entry(path: Path, name: str, raw: msgspec.Raw) -> TensorEntry:
+def _parse_entry(path: Path, name: str, raw: msgspec.Raw, room: int) -> TensorEntry:
+    """An entry whose values lie within ``room`` bytes behind the header."""
+    import torch
+
     try:
         entry = msgspec.json.decode(raw, type=TensorEntry)
     except msgspec.DecodeError as error:
         raise _broken_file(path, f"'{name}': {error}") from None
     if entry.dtype not in TORCH_TYPES or any(side < 0 for side in entry.shape):
         raise _broken_file(path, f"'{name}' is of a type or shape that there is not")
+    first, last = entry.data_offsets
+    size = prod(entry.shape) * getattr(torch, TORCH_TYPES[entry.dtype]).itemsize
+    if not 0 <= first <= last <= room or last - first != size:
+        raise _broken_file(path, f"'{name}' has no room for its values: the file is cut")
     return entry
 
 
