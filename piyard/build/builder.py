@@ -191,7 +191,8 @@ COMPILE_ENV = {
     "CCACHE_COMPILERCHECK": "content",
     "CCACHE_NOHASHDIR": "1",
     "SOURCE_DATE_EPOCH": "0",
-    "CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count() or 1),
+    "CMAKE_BUILD_PARALLEL_LEVEL": os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL")
+    or str(os.cpu_count() or 1),
 }
 
 Mounts = Mapping[str, tuple[Path, str]]
@@ -208,9 +209,10 @@ class Workspace:
         """Run CMake over ``source`` (a path in the container)."""
         self._run(["cmake", *_cmake_arguments(source, prefix, options)], progress)
 
-    def build(self, progress: Step) -> None:
-        """Compile everything; the progress is ninja's count."""
-        self._run(["cmake", "--build", "/build"], progress)
+    def build(self, progress: Step, programs: Sequence[str] = ()) -> None:
+        """Compile everything, or these CMake targets only; the progress is ninja's count."""
+        only = ["--target", *programs] if programs else []
+        self._run(["cmake", "--build", "/build", *only], progress)
 
     def install(self, prefix: str, progress: Step, *, strip: bool = False) -> None:
         """Install into ``prefix`` (a path in the container)."""
@@ -272,7 +274,7 @@ def _command_failed(argv: Sequence[str], error: CommandFailed) -> BuildFailed:
     return BuildFailed(
         f"'{' '.join(argv[:2])}' failed in the compiler's container (exit code {error.code})",
         evidence=error.tail,
-        remedy="the lines above are the compiler's; options are in toolchains/ncnn.yaml",
+        remedy="the lines above are the compiler's; options are in toolchains/",
     )
 
 

@@ -102,7 +102,7 @@ def load_source(name: str = "", pins: Path = NCNN_PINS) -> Source:
 
 def _unpack(pin: SdistPin, at: Path) -> None:
     archive = download.fetch(lambda: _index_url(pin), sha256=pin.sha256, name=pin.file)
-    with console.step(f"unpack ncnn {pin.version}"), tarfile.open(archive) as tar:
+    with console.step(f"unpack {pin.package} {pin.version}"), tarfile.open(archive) as tar:
         _extract(tar, at)
     _lift_single_folder(at)
 

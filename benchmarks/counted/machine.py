@@ -1,0 +1,75 @@
+"""A static program on an emulated Cortex-A76 that sees a Pi 5's caches, its instructions counted.
+
+Nothing else of a board is there: what starts other programs needs ``board.py``.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.counted import board, pi5, userland
+from piyard.core.errors import JobsFailed, NotSetUp
+
+EVIDENCE_BYTES = 2000
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a program printed."""
+
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A folder that holds the plugin and the emulator's root."""
+
+    folder: Path
+
+    def run(self, argv: Sequence[str]) -> Output:
+        """Run it, not counted; raises ``JobsFailed`` when it ends badly."""
+        return self._run(argv, {})
+
+    def count(self, argv: Sequence[str]) -> int:
+        """All instructions of a run in user space; raises ``JobsFailed`` when it ends badly."""
+        counts = self.folder / "counts"
+        counts.unlink(missing_ok=True)
+        self._run(argv, {"QEMU_PLUGIN": f"{self.folder / 'count.so'},out={counts}"})
+        return board.added_up(counts.read_text())
+
+    def _run(self, argv: Sequence[str], plugin: dict[str, str]) -> Output:
+        done = subprocess.run(
+            [board.EMULATOR, "-L", str(self.folder / "root"), *argv],
+            env=os.environ | {"QEMU_CPU": board.CPU} | board.ONE_THREAD | plugin,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if done.returncode:
+            raise JobsFailed(
+                f"{shlex.join(argv)}: exit code {done.returncode}",
+                evidence=done.stderr[-EVIDENCE_BYTES:],
+            )
+        return Output(out=done.stdout, err=done.stderr)
+
+
+def make(folder: Path) -> Machine:
+    """A machine in that folder; raises ``NotSetUp`` where the emulator is missing."""
+    if shutil.which(board.EMULATOR) is None:
+        raise NotSetUp(
+            f"{board.EMULATOR} is missing",
+            remedy="install qemu-user of Debian bookworm, which has plugins",
+        )
+    userland.compile_all(folder)
+    for name, text in pi5.files().items():
+        (folder / "root" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "root" / name).write_text(text)
+    return Machine(folder)

@@ -1,0 +1,1 @@
+"""Language models on the emulated board beside llama.cpp, in instructions a token."""

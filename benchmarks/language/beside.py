@@ -1,0 +1,172 @@
+r"""Instructions a token of language models: llama.cpp on the emulated board, and nnrun beside it.
+
+    .venv/bin/python -m benchmarks.language.beside --model smollm2-135m=SmolLM2-135M.gguf
+    .venv/bin/python -m benchmarks.language.beside --model qwen2.5-0.5b --format json
+    .venv/bin/python -m benchmarks.language.beside --model … --text wiki.test.raw --chunks 10
+
+A model is one of benchmarks/language/shapes.py: with its weights from a GGUF file, or seeded ones.
+llama.cpp is built once from the archive that toolchains/engines.yaml pins (some ten minutes of a
+processor), its llama-quantize makes Q4_0 and Q8_0 of the same weights, and its llama-bench computes
+random tokens on one thread of an emulated Cortex-A76. A QEMU plugin counts user space to the last
+instruction; loading drops out of the difference of two runs. No time is measured.
+
+With --text llama-perplexity tells what the rounding costs: of chunks of 512 tokens, the second half
+of each is scored. Emulated, a chunk takes a minute or more.
+
+Exit code 1 when nnrun takes more than --bar times llama.cpp's instructions. Needs qemu-aarch64 with
+plugins (Debian bookworm's package qemu-user).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.counted import machine
+from benchmarks.language import llama_cpp, shapes
+from benchmarks.language.llama_cpp import PAST, PROMPT, Rival
+from benchmarks.language.rows import LLAMA_CPP, Row, shown, slower
+from benchmarks.language.shapes import SHAPES, Shape
+from piyard.build.engine import build_engine
+from piyard.core import console
+from piyard.core.errors import PiyardError, WrongInput, unknown_name
+from piyard.core.tables import FORMATS
+from piyard.core.target import load_target
+
+KINDS = ("Q4_0", "Q8_0")
+CHUNKS = 10
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model, and the file with its weights; seeded ones without a file."""
+
+    name: str
+    file: Path | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """Its sizes."""
+        return SHAPES[self.name]
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return self.shape.title if self.file else f"{self.shape.title} (seeded)"
+
+    @property
+    def gguf(self) -> Path:
+        """Its weights."""
+        return self.file or shapes.make(self.name)
+
+
+@dataclass(frozen=True)
+class Text:
+    """What perplexity is computed of."""
+
+    file: Path
+    chunks: int
+
+
+def rival_rows(rival: Rival, subject: Subject, text: Text | None) -> Iterator[Row]:
+    """llama.cpp's rows of a model."""
+    for kind in KINDS:
+        gguf = rival.quantize(subject.gguf, kind)
+        facts = rival.describe(gguf)
+        _require_shape(subject, facts.model_n_params)
+        with console.step(f"{LLAMA_CPP}: count {subject.title} {kind}"):
+            counts = rival.count(gguf)
+        yield Row(
+            model=subject.title,
+            engine=LLAMA_CPP,
+            weights=kind,
+            block_weights=subject.shape.block_weights,
+            head_weights=subject.shape.head_weights,
+            read=facts.model_size,
+            prompt=PROMPT,
+            past=PAST,
+            prefill=counts.prefill,
+            decode=counts.decode,
+            perplexity=_perplexity(rival, gguf, text),
+        )
+
+
+def _require_shape(subject: Subject, parameters: int) -> None:
+    """Raise ``WrongInput`` for a file of another model: figures a weight would be wrong."""
+    if parameters != subject.shape.parameters:
+        raise WrongInput(
+            f"{subject.gguf} has {parameters:,} parameters, "
+            f"and {subject.shape.title} has {subject.shape.parameters:,}",
+            remedy="name the model that the file is of: --model NAME=FILE",
+        )
+
+
+def _perplexity(rival: Rival, gguf: Path, text: Text | None) -> float | None:
+    if text is None:
+        return None
+    with console.step(f"{LLAMA_CPP}: perplexity of {gguf.name}"):
+        return rival.perplexity(gguf, text.file, text.chunks)
+
+
+def parse_subject(word: str) -> Subject:
+    """``NAME`` or ``NAME=FILE``; raises ``WrongInput``."""
+    name, _, file = word.partition("=")
+    if name not in SHAPES:
+        raise unknown_name("model", name, SHAPES)
+    if file and not Path(file).is_file():
+        raise WrongInput(f"there is no file {file}", remedy="name a GGUF file")
+    return Subject(name, Path(file).resolve() if file else None)
+
+
+def arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--model",
+        action="append",
+        required=True,
+        metavar="NAME[=FILE]",
+        help=f"one of {', '.join(SHAPES)}, and the GGUF file with its weights",
+    )
+    parser.add_argument("--text", type=Path, help="a text whose perplexity is computed too")
+    parser.add_argument(
+        "--chunks", type=int, default=CHUNKS, help=f"of 512 tokens (default {CHUNKS})"
+    )
+    parser.add_argument("--bar", type=float, default=1.0, help="nnrun ÷ llama.cpp (default 1)")
+    parser.add_argument("--format", default="plain", choices=FORMATS)
+    return parser.parse_args(line)
+
+
+def rows(request: argparse.Namespace) -> list[Row]:
+    """Of all models asked for."""
+    subjects = [parse_subject(word) for word in request.model]
+    text = Text(request.text, request.chunks) if request.text else None
+    with tempfile.TemporaryDirectory(prefix="piyard-counted-") as folder:
+        engine = build_engine(LLAMA_CPP, load_target("rpi5"))
+        rival = llama_cpp.Rival(engine, machine.make(Path(folder)))
+        return [row for subject in subjects for row in rival_rows(rival, subject, text)]
+
+
+def main() -> int:
+    """Count, print, judge."""
+    request = arguments()
+    try:
+        counted = rows(request)
+    except PiyardError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    print(shown(counted, request.format))
+    above = slower(counted, request.bar)
+    for line in above:
+        print(f"above {request.bar:g}: {line}", file=sys.stderr)
+    return int(bool(above))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,209 @@
+"""benchmarks/language: what llama.cpp's programs print, seeded files, and the table of both."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from benchmarks.counted.machine import Machine, Output
+from benchmarks.language import beside, llama_cpp, rows, shapes
+from benchmarks.language.llama_cpp import PAST, PROMPT, Rival
+from benchmarks.language.rows import Row
+from piyard.build.engine import Engine
+from piyard.core.errors import UnreadableLog, WrongInput
+
+BENCH_LINE = {
+    "build_commit": "unknown",
+    "model_filename": "a.gguf",
+    "model_type": "llama 135M Q4_0",
+    "model_size": 91726848,
+    "model_n_params": 134515008,
+    "n_prompt": 64,
+    "n_gen": 0,
+    "n_depth": 0,
+    "n_threads": 1,
+    "avg_ns": 250,
+    "samples_ns": [200, 300],
+    "samples_ts": [1.0, 2.0],
+}
+"""As ``llama-bench -o jsonl`` prints them, without the fields that say nothing here."""
+TINY = dataclasses.replace(
+    shapes.SHAPES["qwen3-0.6b"],
+    vocabulary=64,
+    width=32,
+    feed_forward=96,
+    blocks=2,
+    heads=4,
+    kv_heads=2,
+    head=16,
+)
+ENGINE = Engine(title="llama.cpp", version="0", key="k", folder=Path("/engine"))
+THEIRS = Row(
+    model="Tiny",
+    engine="llama.cpp",
+    weights="Q4_0",
+    block_weights=900,
+    head_weights=6400,
+    read=4500,
+    prompt=64,
+    past=256,
+    prefill=200.0,
+    decode=2190.0,
+    perplexity=20.0,
+)
+OURS = dataclasses.replace(
+    THEIRS,
+    engine="nnrun",
+    weights="int4",
+    read=3600,
+    prefill=100.0,
+    decode=1460.0,
+    perplexity=19.0,
+)
+
+
+def test_a_line_of_llama_bench_is_read() -> None:
+    (line,) = llama_cpp.parse_bench(json.dumps(BENCH_LINE) + "\n")
+    assert (line.model_size, line.model_n_params) == (91726848, 134515008)
+    assert line.samples_ns == [200, 300]
+
+
+@pytest.mark.parametrize("text", ["{", "null", '{"model_size": 0}', "[" * 2000])
+def test_what_llama_bench_does_not_print_is_refused(text: str) -> None:
+    with pytest.raises(UnreadableLog, match="JSON lines"):
+        llama_cpp.parse_bench(text)
+
+
+def test_the_perplexity_is_the_last_estimate() -> None:
+    text = "[1]17.9,[2]18.2,\nFinal estimate: PPL = 18.1953 +/- 0.35\n"
+    assert llama_cpp.parse_perplexity(text) == 18.1953
+
+
+def test_a_text_too_short_for_perplexity_is_named() -> None:
+    text = "perplexity: you need at least 1024 tokens to evaluate perplexity\n"
+    with pytest.raises(WrongInput, match="you need at least 1024 tokens"):
+        llama_cpp.parse_perplexity(text)
+
+
+def test_what_a_run_does_once_drops_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def count(_: Machine, argv: Sequence[str]) -> int:
+        flags = dict(zip(argv[1::2], argv[2::2], strict=False))
+        after = argv[argv.index("jsonl") + 1 :]
+        flags = dict(zip(after[::2], after[1::2], strict=True))
+        prompt, tokens, runs = (int(flags[name]) for name in ("-p", "-n", "-r"))
+        depth = int(flags.get("-d", 0))
+        return 5_000_000 + 70 * depth + runs * (11 * prompt + 300 * tokens)
+
+    monkeypatch.setattr(Machine, "count", count)
+    counts = Rival(ENGINE, Machine(Path("/nowhere"))).count(Path("a.gguf"))
+    assert (counts.prefill, counts.decode) == (11, 300)
+
+
+def test_a_quantized_file_is_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    calls: list[Sequence[str]] = []
+
+    def run(_: Machine, argv: Sequence[str]) -> Output:
+        calls.append(argv)
+        Path(argv[-3]).write_bytes(b"GGUF")
+        return Output(out="", err="")
+
+    monkeypatch.setattr(Machine, "run", run)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "a.gguf").write_bytes(b"weights")
+    rival = Rival(ENGINE, Machine(tmp_path))
+    first, second = (rival.quantize(tmp_path / "a.gguf", "Q4_0") for _ in range(2))
+    assert first == second
+    assert first.read_bytes() == b"GGUF"
+    assert len(calls) == 1
+    assert rival.quantize(tmp_path / "a.gguf", "Q8_0") != first
+
+
+def test_sizes_of_shapes_are_those_of_their_models() -> None:
+    """Parameters as each one's model card at Hugging Face has them."""
+    sizes = {name: shape.parameters for name, shape in shapes.SHAPES.items()}
+    assert sizes == {
+        "smollm2-135m": 134_515_008,
+        "qwen2.5-0.5b": 494_032_768,
+        "qwen3-0.6b": 596_049_920,
+        "smollm2-360m": 361_821_120,
+    }
+
+
+def test_a_seeded_file_has_its_tensors_where_it_says() -> None:
+    file = io.BytesIO()
+    shapes.write(TINY, file, seed=1)
+    content = file.getvalue()
+    magic, version, tensors, _ = struct.unpack_from("<4sIQQ", content)
+    assert (magic, version) == (b"GGUF", 3)
+    assert tensors == 1 + 2 * 7 + 1 + 2 * 4
+    vectors = sum(-(-4 * size // 32) * 32 for _, size in TINY.vectors())
+    matrices = 2 * (TINY.head_weights + TINY.block_weights)
+    assert len(content) % 32 == 0
+    assert content[-vectors:][:4] == struct.pack("<f", 1.0)
+    assert len(content) - vectors - matrices > 500
+    assert content != _written(seed=2)
+    assert content == _written(seed=1)
+
+
+def _written(seed: int) -> bytes:
+    file = io.BytesIO()
+    shapes.write(TINY, file, seed)
+    return file.getvalue()
+
+
+def test_figures_a_weight() -> None:
+    assert THEIRS.prefill_a_mac == pytest.approx(200 / (900 + 6400 / 64))
+    assert THEIRS.decode_a_weight == pytest.approx(2190 / 7300)
+
+
+def test_ratios_are_of_the_same_model_and_as_many_bits() -> None:
+    other = dataclasses.replace(THEIRS, weights="Q8_0")
+    (ratio,) = rows.ratios([THEIRS, other, OURS])
+    assert (ratio.weights, ratio.prefill, ratio.read) == ("int4 ÷ Q4_0", 0.5, 0.8)
+    assert ratio.decode == pytest.approx(2 / 3)
+    assert ratio.perplexity == pytest.approx(0.95)
+    assert rows.ratios([other, OURS]) == []
+
+
+def test_what_is_above_the_bar_is_named() -> None:
+    assert rows.slower([THEIRS, OURS], 1.0) == []
+    assert rows.slower([THEIRS, OURS], 0.6) == ["Tiny int4 ÷ Q4_0: decode 0.667"]
+
+
+def test_the_table_has_both_and_their_ratio() -> None:
+    table, notes = rows.shown([THEIRS, OURS], "plain").split("\n\n")
+    assert [word in table for word in ("Q4_0", "int4", "nnrun ÷ llama.cpp", "0.9500")] == [True] * 4
+    assert "prompt of 64 tokens and with 256 in the cache" in notes.replace("\n", " ")
+
+
+def test_json_has_every_figure() -> None:
+    figures = json.loads(rows.shown([THEIRS, OURS], "json"))
+    assert [row["decode_a_weight"] for row in figures["rows"]] == pytest.approx([0.3, 0.2])
+    assert figures["ratios"][0]["prefill"] == 0.5
+
+
+def test_a_perplexity_that_is_not_known_has_no_ratio() -> None:
+    unknown = dataclasses.replace(THEIRS, perplexity=None)
+    assert rows.ratios([unknown, OURS])[0].perplexity is None
+    assert json.loads(rows.shown([unknown], "json"))["rows"][0]["perplexity"] is None
+
+
+def test_a_model_is_a_shape_and_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a.gguf").write_bytes(b"")
+    subject = beside.parse_subject(f"smollm2-135m={tmp_path / 'a.gguf'}")
+    assert (subject.title, subject.gguf) == ("SmolLM2-135M", tmp_path / "a.gguf")
+    assert beside.parse_subject("qwen3-0.6b").title == "Qwen3-0.6B (seeded)"
+    with pytest.raises(WrongInput, match=r"smollm2-135m"):
+        beside.parse_subject("smollm2-135")
+    with pytest.raises(WrongInput, match="there is no file"):
+        beside.parse_subject(f"smollm2-135m={tmp_path / 'b.gguf'}")
+
+
+def test_counts_are_taken_as_far_in_as_they_say() -> None:
+    assert (PROMPT, PAST) == (64, 256)
