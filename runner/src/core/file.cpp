@@ -1,5 +1,7 @@
 #include "core/file.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,6 +34,25 @@ std::vector<unsigned char> read_file(const std::string& path, Exit code, std::si
     const std::size_t got = bytes.empty() ? 0 : std::fread(bytes.data(), 1, bytes.size(), file.get());
     if (got != bytes.size()) throw Failure(code, path + ": could not be read to its end");
     return bytes;
+}
+
+MappedFile::MappedFile(const std::string& path, Exit code) {
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) throw Failure(code, path + ": " + reason());
+    struct stat info {};
+    const bool regular = ::fstat(descriptor, &info) == 0 && S_ISREG(info.st_mode);
+    size_ = regular ? static_cast<std::size_t>(info.st_size) : 0;
+    void* const mapping = size_ > 0 ? ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor, 0) : nullptr;
+    const std::string why = mapping == MAP_FAILED ? reason() : "not a regular file";
+    ::close(descriptor);
+    if (!regular || mapping == MAP_FAILED) throw Failure(code, path + ": " + why);
+    bytes_ = static_cast<const unsigned char*>(mapping);
+    // The first run needs all of it.
+    if (bytes_ != nullptr) ::madvise(mapping, size_, MADV_WILLNEED);
+}
+
+MappedFile::~MappedFile() {
+    if (bytes_ != nullptr) ::munmap(const_cast<unsigned char*>(bytes_), size_);
 }
 
 void write_floats(const std::string& path, const float* values, std::size_t count) {

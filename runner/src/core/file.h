@@ -13,6 +13,22 @@ namespace nnrun {
 constexpr std::size_t max_file_bytes = std::size_t{256} << 20;
 std::vector<unsigned char> read_file(const std::string& path, Exit code, std::size_t limit = max_file_bytes);
 
+// A file that stays readable where it lies, in pages that the kernel may drop and read again.
+class MappedFile {
+public:
+    MappedFile(const std::string& path, Exit code);
+    ~MappedFile();
+    MappedFile(const MappedFile&) = delete;
+    MappedFile& operator=(const MappedFile&) = delete;
+
+    const unsigned char* bytes() const { return bytes_; }
+    std::size_t size() const { return size_; }
+
+private:
+    const unsigned char* bytes_ = nullptr;
+    std::size_t size_ = 0;
+};
+
 void write_floats(const std::string& path, const float* values, std::size_t count);
 
 // The folder must exist already: a typing mistake must not grow folders on a board.

@@ -9,6 +9,7 @@
 #include "core/failure.h"
 #include "core/file.h"
 #include "core/text.h"
+#include "kernels/own_layers.h"
 
 namespace nnrun {
 namespace {
@@ -71,7 +72,7 @@ void Graph::add(const std::string& line) {
     GraphLayer layer{fields[0], fields[1], {fields.begin() + 4, first_top}, {first_top, first_param}, {}, {}};
     if (layer.type.rfind("pnnx.", 0) == 0 || layer.type.find("::") != std::string::npos)
         reject(layer.title() + " was not lowered by pnnx; use the .ncnn.param file, or change the model");
-    if (!built_in(layer.type)) reject(layer.title() + " has a type that this nnrun does not support");
+    if (!is_own_layer(layer.type) && !built_in(layer.type)) reject(layer.title() + " has a type that this nnrun does not support");
     for (const std::string& blob : layer.bottoms) {
         if (producers_.count(blob) == 0) reject(layer.title() + " reads blob " + blob + ", which no layer makes");
         if (!readers_.emplace(blob, layers_.size()).second)

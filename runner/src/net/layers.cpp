@@ -3,6 +3,8 @@
 #include <initializer_list>
 #include <map>
 
+#include "kernels/own_layers.h"
+
 namespace nnrun {
 namespace {
 
@@ -65,6 +67,9 @@ std::string arity_error(const GraphLayer& entry, const ncnn::Layer& layer) {
     const int outputs = static_cast<int>(entry.tops.size());
     if (inputs < needed.inputs) return "reads " + blobs(inputs) + " and needs " + std::to_string(needed.inputs);
     if (outputs < needed.outputs) return "makes " + blobs(outputs) + " and should make " + std::to_string(needed.outputs);
+    // What else it would be given has no meaning for it.
+    if (is_own_layer(entry.type) && (inputs > needed.inputs + (entry.type == "LinearQ" ? 1 : 0) || outputs > 1))
+        return "reads " + blobs(inputs) + " and makes " + blobs(outputs) + ", which is more than it can";
     // What is changed in place is handed on, one for one.
     if (!layer.one_blob_only && layer.support_inplace && outputs > inputs)
         return "makes " + blobs(outputs) + " of " + blobs(inputs) + ", which it only changes";
@@ -160,6 +165,24 @@ std::string gemm(const GraphLayer& layer, const Shape& shape) {
     return actual == inner ? "" : "takes rows of " + std::to_string(inner) + " values and gets " + format_shape(shape);
 }
 
+// Of nnrun's own layers; rows, or one without an axis of its own.
+std::string row_size(Wide expected, const Shape& shape) {
+    if (shape.size() <= 2 && shape.back() == expected) return "";
+    return "takes rows of " + std::to_string(expected) + " values and gets " + format_shape(shape);
+}
+
+std::string linear(const GraphLayer& layer, const std::vector<Shape>& bottoms) {
+    const std::string error = row_size(layer.param(1, 0), bottoms[0]);
+    if (!error.empty() || bottoms.size() < 2) return error;
+    Shape made = bottoms[0];
+    made.back() = layer.param(0, 0);
+    return bottoms[1] == made ? "" : "makes " + format_shape(made) + " and cannot add " + format_shape(bottoms[1]);
+}
+
+std::string attention_rows(const GraphLayer& layer, const Shape& shape) {
+    return row_size((static_cast<Wide>(layer.param(0, 0)) + 2 * static_cast<Wide>(layer.param(1, 0))) * layer.param(2, 0), shape);
+}
+
 std::string pooling(const GraphLayer& layer, const Shape& shape) {
     const bool whole = layer.param(4, 0) != 0 || layer.param(7, 0) != 0;
     const bool same = layer.param(5, 0) >= 2;
@@ -229,6 +252,8 @@ std::string shape_error(const GraphLayer& layer, const std::vector<Shape>& botto
     if (is_type(layer, {"Convolution1D", "ConvolutionDepthWise1D"})) return convolution_1d(layer, shape);
     if (layer.type == "InnerProduct") return inner_product(layer, shape);
     if (layer.type == "Gemm") return gemm(layer, shape);
+    if (layer.type == "LinearQ") return linear(layer, bottoms);
+    if (layer.type == "Attention") return attention_rows(layer, shape);
     if (layer.type == "Pooling") return pooling(layer, shape);
     if (layer.type == "Reshape") return reshapable(layer, shape);
     if (layer.type == "BatchNorm") return channels(layer.param(0, 0), shape[0]);

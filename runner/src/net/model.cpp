@@ -10,6 +10,8 @@
 #include "core/rehearsal.h"
 #include "core/signals.h"
 #include "core/text.h"
+#include "kernels/own_layers.h"
+#include "kernels/section.h"
 #include "net/layers.h"
 #include "net/precision.h"
 #include "net/weights.h"
@@ -27,20 +29,33 @@ void load_graph(ncnn::Net& net, const Graph& graph, const std::string& path) {
 
 void check_counts(const ncnn::Net& net, const Graph& graph, const std::string& path) {
     for (std::size_t i = 0; i < graph.layers().size(); ++i) {
-        const std::string error = arity_error(graph.layers()[i], *net.layers()[i]);
+        std::string error = arity_error(graph.layers()[i], *net.layers()[i]);
+        if (error.empty()) error = own_layer_problem(*net.layers()[i]);
         if (!error.empty()) throw Failure(Exit::model, path + ": " + graph.layers()[i].title() + " " + error + "; convert it again");
     }
 }
 
-std::string load_weights(ncnn::Net& net, const std::string& path) {
-    const WeightsFile weights(path);
+int load_model(ncnn::Net& net, const WeightsFile& weights, const std::string& path) {
+    try {
+        return net.load_model(weights);
+    } catch (const BadSection& bad) {
+        throw Failure(Exit::model, path + ": " + bad.what());
+    }
+}
+
+std::string load_weights(ncnn::Net& net, const std::string& path, const MappedFile* mapped) {
+    const WeightsFile weights(path, mapped);
     const StderrCapture captured;
-    const int failed = net.load_model(weights);
+    const int failed = load_model(net, weights, path);
     if (failed != 0) throw Failure(Exit::model, path + ": ncnn cannot use these weights" + quoted(captured.last_line()));
     if (weights.used() != weights.size())
         throw Failure(Exit::model, path + ": the net uses " + std::to_string(weights.used()) + " of its " + std::to_string(weights.size()) +
                                        " bytes; it belongs to another .param");
     return weights.formats();
+}
+
+bool has_own_layers(const Graph& graph) {
+    return std::any_of(graph.layers().begin(), graph.layers().end(), [](const GraphLayer& layer) { return is_own_layer(layer.type); });
 }
 
 // -1 when pnnx has not numbered it.
@@ -111,10 +126,12 @@ void Model::load() {
     set_precision(net_.opt, request_.precision);
     set_winograd(net_.opt, request_.winograd);
     const Stopwatch watch;
+    register_own_layers(net_);
     load_graph(net_, graph_, request_.param);
     check_counts(net_, graph_, request_.param);
     free_masked_layers(net_, request_.winograd);
-    weights_ = load_weights(net_, request_.bin);
+    if (has_own_layers(graph_)) mapped_ = std::make_unique<MappedFile>(request_.bin, Exit::model);
+    weights_ = load_weights(net_, request_.bin, mapped_.get());
     load_ms_ = watch.ms();
     precision_ = real_precision(net_, graph_, request_.precision);
     for (const ncnn::Blob& blob : net_.blobs()) indices_.emplace(blob.name, static_cast<int>(indices_.size()));

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/file.h"
 #include "net/graph.h"
 #include "net/precision.h"
 
@@ -40,6 +41,7 @@ public:
     const Request& request() const { return request_; }
     const Graph& graph() const { return graph_; }
     const ncnn::Net& net() const { return net_; }
+    ncnn::Net& net() { return net_; }
     const Precision& precision() const { return precision_; }
     const std::string& weights() const { return weights_; }
     double load_ms() const { return load_ms_; }
@@ -63,6 +65,7 @@ private:
 
     Request request_;
     Graph graph_;
+    std::unique_ptr<MappedFile> mapped_;  // weights that nnrun's own layers read where they lie
     ncnn::Net net_;
     Precision precision_;
     std::string weights_;

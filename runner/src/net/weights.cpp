@@ -28,26 +28,45 @@ int format_of(std::uint32_t word) {
 
 }  // namespace
 
-WeightsFile::WeightsFile(const std::string& path) : path_(path), file_(std::fopen(path.c_str(), "rb")) {
+WeightsFile::WeightsFile(const std::string& path, const MappedFile* mapped)
+    : path_(path), mapped_(mapped), file_(std::fopen(path.c_str(), "rb")) {
     if (!file_) throw Failure(Exit::model, path + ": " + std::strerror(errno));
     struct stat info {};
     if (::fstat(::fileno(file_), &info) != 0 || !S_ISREG(info.st_mode)) {
         std::fclose(file_);
         throw Failure(Exit::model, path + ": not a regular file");
     }
-    size_ = static_cast<std::size_t>(info.st_size);
+    size_ = mapped_ != nullptr ? mapped_->size() : static_cast<std::size_t>(info.st_size);
 }
 
 WeightsFile::~WeightsFile() { std::fclose(file_); }
 
 // Some layers of ncnn do not check a short read and crash on it: it ends here. The .param decides
 // how much is read, which may be more than there is memory.
-std::size_t WeightsFile::read(void* buffer, std::size_t size) const {
-    if (size > size_ - used_ || std::fread(buffer, 1, size, file_) != size)
+void WeightsFile::check(std::size_t size) const {
+    if (size > size_ - used_)
         throw Failure(Exit::model,
                       path_ + ": truncated, the net needs more than its " + std::to_string(size_) + " bytes; copy or convert it again");
+}
+
+std::size_t WeightsFile::read(void* buffer, std::size_t size) const {
+    check(size);
+    if (mapped_ != nullptr)
+        std::memcpy(buffer, mapped_->bytes() + used_, size);
+    else if (std::fread(buffer, 1, size, file_) != size)
+        throw Failure(Exit::model, path_ + ": cannot be read to its end; copy it again");
     used_ += size;
     account(buffer, size);
+    return size;
+}
+
+std::size_t WeightsFile::reference(std::size_t size, const void** buffer) const {
+    if (mapped_ == nullptr) return 0;
+    check(size);
+    *buffer = mapped_->bytes() + used_;
+    used_ += size;
+    // Only a tag, which is read, tells a format: sections of nnrun's own layers have none.
+    if (expected_ >= 0) account(*buffer, size);
     return size;
 }
 

@@ -1,0 +1,1 @@
+"""Language models: their blocks, their weights as kernels read them, their proof."""

@@ -1,0 +1,147 @@
+#include "kernels/linear.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "kernels/float_panels.h"
+#include "kernels/pointwise.h"
+#include "kernels/section.h"
+
+namespace nnrun {
+namespace {
+
+// Rows that are multiplied together: their sums with a panel stay in the first cache.
+constexpr int chunk_rows = 64;
+
+std::unique_ptr<float[]> uninitialised(std::size_t count) { return std::unique_ptr<float[]>(new float[count]); }
+
+}  // namespace
+
+LinearQ::LinearQ() {
+    one_blob_only = false;
+    support_inplace = false;
+}
+
+int LinearQ::load_param(const ncnn::ParamDict& params) {
+    shape_.outputs = params.get(0, 0);
+    shape_.inputs = params.get(1, 0);
+    shape_.bits = params.get(2, 32);
+    shape_.block = params.get(3, 0);
+    shape_.bias = params.get(4, 0);
+    shape_.affine = params.get(5, 0);
+    shape_.norm = static_cast<Norm>(params.get(6, 0));
+    shape_.eps = params.get(7, 0.0f);
+    shape_.gate = params.get(8, 0);
+    shape_.activation = static_cast<Activation>(params.get(9, 0));
+    return 0;
+}
+
+int LinearQ::load_model(const ncnn::ModelBin& weights) {
+    Section section(weights, "layer " + name + " (LinearQ)");
+    const auto inputs = static_cast<std::size_t>(shape_.inputs);
+    if (shape_.norm != Norm::none) norm_weight_ = section.part<float>(inputs);
+    if (shape_.norm == Norm::layer) norm_shift_ = section.part<float>(inputs);
+    panels_ = section.part<unsigned char>(shape_.panels() * shape_.panel_bytes());
+    if (shape_.quantised()) scales_ = section.part<Half>(shape_.scale_count());
+    if (shape_.affine != 0) minima_ = section.part<Half>(shape_.scale_count());
+    if (shape_.bias != 0) bias_ = section.part<float>(static_cast<std::size_t>(shape_.rows()));
+    return 0;
+}
+
+std::size_t LinearQ::weight_bytes() const {
+    const std::size_t scales = shape_.scale_count() * sizeof(Half) * (shape_.affine != 0 ? 2 : 1);
+    return shape_.panels() * shape_.panel_bytes() + (shape_.quantised() ? scales : 0);
+}
+
+int LinearQ::forward(const std::vector<ncnn::Mat>& bottoms, std::vector<ncnn::Mat>& tops, const ncnn::Option& option) const {
+    const ncnn::Mat& x = bottoms[0];
+    if (x.dims > 2 || x.w != shape_.inputs) return -1;
+    if (bottoms.size() > 1 && (bottoms[1].w != shape_.outputs || bottoms[1].h != x.h)) return -1;
+    if (x.dims == 1)
+        tops[0].create(shape_.outputs, x.elemsize, option.blob_allocator);
+    else
+        tops[0].create(shape_.outputs, x.h, x.elemsize, option.blob_allocator);
+    if (tops[0].empty()) return -100;
+    const float* residual = bottoms.size() > 1 ? static_cast<const float*>(bottoms[1].data) : nullptr;
+    compute(x, x.h, residual, tops[0], option.num_threads);
+    return 0;
+}
+
+void LinearQ::compute(const float* x, int rows, const float* residual, float* y, int threads) const {
+    const auto inputs = static_cast<std::size_t>(shape_.inputs), outputs = static_cast<std::size_t>(shape_.outputs);
+    for (int first = 0; first < rows; first += chunk_rows) {
+        const auto before = static_cast<std::size_t>(first);
+        const float* added = residual != nullptr ? residual + before * outputs : nullptr;
+        compute_chunk(x + before * inputs, std::min(chunk_rows, rows - first), added, y + before * outputs, threads);
+    }
+}
+
+void LinearQ::compute_chunk(const float* x, int rows, const float* residual, float* y, int threads) const {
+    const auto inputs = static_cast<std::size_t>(shape_.inputs);
+    std::unique_ptr<float[]> normalised;
+    if (shape_.norm != Norm::none) {
+        normalised = uninitialised(static_cast<std::size_t>(rows) * inputs);
+        for (std::size_t row = 0; row < static_cast<std::size_t>(rows); ++row)
+            normalise(shape_.norm, shape_.eps, x + row * inputs, shape_.inputs, norm_weight_, norm_shift_, normalised.get() + row * inputs);
+        x = normalised.get();
+    }
+    compute_panels([&](std::size_t panel, float* sums) { multiply_floats(x, rows, panel, sums); }, rows, residual, y, threads);
+}
+
+void LinearQ::compute_panels(const Product& product, int rows, const float* residual, float* y, int threads) const {
+    const auto panels = static_cast<std::ptrdiff_t>(shape_.output_panels());
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (std::ptrdiff_t i = 0; i < panels; ++i) {
+        float sums[chunk_rows * panel_columns], ups[chunk_rows * panel_columns];
+        const auto panel = static_cast<std::size_t>(i);
+        // The file holds a panel of the gate's rows, then one of the other's.
+        product(shape_.gate != 0 ? 2 * panel : panel, sums);
+        if (shape_.gate != 0) product(2 * panel + 1, ups);
+        finish(panel, sums, ups, rows, residual, y);
+    }
+}
+
+void LinearQ::multiply_floats(const float* x, int rows, std::size_t panel, float* sums) const {
+    const unsigned char* weights = panels_ + panel * shape_.panel_bytes();
+    const auto inputs = static_cast<std::size_t>(shape_.inputs);
+    for (int row = 0; row < rows; row += tile_rows) {
+        const float* first = x + static_cast<std::size_t>(row) * inputs;
+        float* to = sums + row * panel_columns;
+        const int count = std::min(tile_rows, rows - row);
+        if (shape_.bits == 16)
+            multiply_panel(first, inputs, count, reinterpret_cast<const Half*>(weights), panel_columns, shape_.inputs, to);
+        else
+            multiply_panel(first, inputs, count, reinterpret_cast<const float*>(weights), panel_columns, shape_.inputs, to);
+    }
+}
+
+void LinearQ::finish(std::size_t panel, float* sums, const float* ups, int rows, const float* residual, float* y) const {
+    const auto outputs = static_cast<std::size_t>(shape_.outputs), first = panel * panel_columns;
+    const int columns = static_cast<int>(std::min<std::size_t>(panel_columns, outputs - first));
+    for (int row = 0; row < rows; ++row, sums += panel_columns, ups += panel_columns) {
+        float gated[panel_columns];
+        if (bias_ != nullptr)
+            for (int i = 0; i < columns; ++i) sums[i] += bias_[first + static_cast<std::size_t>(i)];
+        if (shape_.gate != 0) {
+            for (int i = 0; i < columns; ++i)
+                gated[i] = ups[i] + (bias_ != nullptr ? bias_[outputs + first + static_cast<std::size_t>(i)] : 0);
+            apply_gate(sums, gated, columns);
+        }
+        activate(shape_.activation, sums, columns);
+        const std::size_t at = static_cast<std::size_t>(row) * outputs + first;
+        for (int i = 0; i < columns; ++i)
+            y[at + static_cast<std::size_t>(i)] = sums[i] + (residual != nullptr ? residual[at + static_cast<std::size_t>(i)] : 0);
+    }
+}
+
+void LinearQ::row(int index, float* values) const {
+    const auto at = static_cast<std::size_t>(index), column = at % panel_columns;
+    const unsigned char* panel = panels_ + at / panel_columns * shape_.panel_bytes();
+    for (std::size_t k = 0; k < static_cast<std::size_t>(shape_.inputs); ++k) {
+        const std::size_t place = k * panel_columns + column;
+        values[k] =
+            shape_.bits == 16 ? to_float(reinterpret_cast<const Half*>(panel)[place]) : reinterpret_cast<const float*>(panel)[place];
+    }
+}
+
+}  // namespace nnrun
