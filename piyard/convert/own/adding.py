@@ -88,7 +88,7 @@ def plan_addition(options: OwnModelOptions, *, replace: bool = False) -> Additio
     source = _find_source(options, file_kind, metadata, labels, keypoints)
     network, files, metadata = source.match.network, source.files, source.metadata
     labels = labels if labels.name else assume_labels(source.match.classes, options.name)
-    keypoints = keypoints if keypoints.name else _assume_keypoints(source.match, options.name)
+    keypoints = keypoints if keypoints.name else _find_keypoints(options, source)
     _require_computable(options.file, metadata)
     size = options.size or metadata.size or network_defaults(network).size
     purpose = _choose_purpose(options, metadata, network, size, labels.count)
@@ -214,11 +214,15 @@ def _choose_keypoints(options: OwnModelOptions, metadata: Metadata) -> NameList:
     return number_keypoints(count, new_name)
 
 
-def _assume_keypoints(match: NetworkMatch, model: str) -> NameList:
-    """Names for those that the weights are for, where neither user nor file says how many."""
-    return (
-        number_keypoints(match.keypoints, f"{model}-keypoints") if match.keypoints else NameList()
-    )
+def _find_keypoints(options: OwnModelOptions, source: NetworkSource) -> NameList:
+    """Those that the network states, else names for those that the weights are for.
+
+    A checkpoint that was never trained states no task, the graph exported from it does.
+    """
+    if (keypoints := _choose_keypoints(options, source.metadata)).name:
+        return keypoints
+    count = source.match.keypoints
+    return number_keypoints(count, f"{options.name}-keypoints") if count else NameList()
 
 
 def _require_keypoint_count(names: NameList, count: int) -> None:

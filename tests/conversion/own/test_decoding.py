@@ -1,13 +1,17 @@
 """What a file decodes by itself settles its head, whatever its notes say or leave out."""
 
+import sys
+
 import onnx
 import pytest
 import torch
 import yaml
 from torch import nn
 
+from piyard.convert.own import adding
 from piyard.convert.own.adding import plan_addition
 from piyard.convert.own.defaults import OwnModelOptions
+from piyard.convert.own.exporting import ExportedNetwork
 
 SIZE, STRIDES, CLASSES, POINTS = 64, (8, 16, 32), 2, 3
 pytestmark = [
@@ -60,19 +64,49 @@ class Posing(nn.Module):
         return torch.cat(middles), torch.cat(steps)
 
 
-@pytest.mark.parametrize("centred", [True, False])
-@pytest.mark.parametrize("rows", [True, False])
-def test_grid_and_suppression_are_what_the_file_computes(tmp_path, models, centred, rows):
-    file = tmp_path / "best.onnx"
-    network = Posing(centred=centred, rows=rows).eval()
-    torch.onnx.export(network, (torch.zeros(1, 3, SIZE, SIZE),), str(file), dynamo=False)
+def exported(network, folder):
+    file = folder / "best.onnx"
+    torch.onnx.export(network.eval(), (torch.zeros(1, 3, SIZE, SIZE),), str(file), dynamo=False)
     graph = onnx.load(str(file))
     notes = {"author": "Ultralytics", "task": "pose", "names": "{0: 'cat', 1: 'dog'}"}
     onnx.helper.set_model_props(graph, notes | {"kpt_shape": "[3, 3]"})
     onnx.save(graph, str(file))
+    return file
+
+
+@pytest.mark.parametrize("centred", [True, False])
+@pytest.mark.parametrize("rows", [True, False])
+def test_grid_and_suppression_are_what_the_file_computes(tmp_path, models, centred, rows):
+    file = exported(Posing(centred=centred, rows=rows), tmp_path)
     planned = plan_addition(OwnModelOptions(file=file, name="mine"))
     head = yaml.safe_load(planned.written[models / "mine.yaml"])["head"]
     assert head.get("kpt_grid", "doubled") == ("centred" if centred else "doubled")
     assert head.get("end_to_end", False) == rows
     assert head["bins"] == 1
     assert not any("WARNING" in line for line in planned.findings)
+
+
+class PoseModel(nn.Module):
+    """Pickled as a class of Ultralytics, of a network that was never trained."""
+
+    __module__ = "ultralytics.nn.tasks"
+
+    def __init__(self):
+        super().__init__()
+        self.names = {0: "cat", 1: "dog"}
+        self.layer = nn.Linear(2, 2)
+
+
+def test_keypoints_that_only_the_exported_graph_states(tmp_path, models, monkeypatch):
+    for name in ("ultralytics", "ultralytics.nn", "ultralytics.nn.tasks"):
+        monkeypatch.setitem(sys.modules, name, type(sys)(name))
+    monkeypatch.setattr(sys.modules[PoseModel.__module__], "PoseModel", PoseModel, raising=False)
+    torch.save({"model": PoseModel(), "train_args": {}}, tmp_path / "best.pt")
+    network = exported(Posing(centred=True, rows=True), tmp_path)
+    graph = ExportedNetwork(file=network, source="best.pt, exported")
+    monkeypatch.setattr(adding, "export_checkpoint", lambda *_: graph)
+    planned = plan_addition(OwnModelOptions(file=tmp_path / "best.pt", name="mine"))
+    described = yaml.safe_load(planned.written[models / "mine.yaml"])
+    assert described["task"] == "pose"
+    assert described["keypoints"] == "mine-keypoints"
+    assert len(planned.written[models / "labels" / "mine-keypoints.txt"].splitlines()) == POINTS
