@@ -37,12 +37,12 @@ class Machine:
         """Run it, not counted; raises ``JobsFailed`` when it ends badly."""
         return self._run(argv, {})
 
-    def count(self, argv: Sequence[str]) -> int:
+    def count(self, argv: Sequence[str]) -> tuple[int, Output]:
         """All instructions of a run in user space; raises ``JobsFailed`` when it ends badly."""
         counts = self.folder / "counts"
         counts.unlink(missing_ok=True)
-        self._run(argv, {"QEMU_PLUGIN": f"{self.folder / 'count.so'},out={counts}"})
-        return board.added_up(counts.read_text())
+        output = self._run(argv, {"QEMU_PLUGIN": f"{self.folder / 'count.so'},out={counts}"})
+        return board.added_up(counts.read_text()), output
 
     def _run(self, argv: Sequence[str], plugin: dict[str, str]) -> Output:
         done = subprocess.run(

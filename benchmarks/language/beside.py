@@ -1,10 +1,10 @@
 r"""Instructions a token of language models: llama.cpp on the emulated board, and nnrun beside it.
 
-    .venv/bin/python -m benchmarks.language.beside --model smollm2-135m=SmolLM2-135M.gguf
+    .venv/bin/python -m benchmarks.language.beside --model SmolLM2-135M-Instruct.Q4_1.gguf
     .venv/bin/python -m benchmarks.language.beside --model qwen2.5-0.5b --format json
     .venv/bin/python -m benchmarks.language.beside --model … --text wiki.test.raw --chunks 10
 
-A model is one of benchmarks/language/shapes.py: with its weights from a GGUF file, or seeded ones.
+A model is a GGUF file, or a name in benchmarks/language/shapes.py: the shape with seeded weights.
 llama.cpp is built once from the archive that toolchains/engines.yaml pins (some ten minutes of a
 processor), its llama-quantize makes Q4_0 and Q8_0 of the same weights, and its llama-bench computes
 random tokens on one thread of an emulated Cortex-A76. A QEMU plugin counts user space to the last
@@ -24,18 +24,22 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from benchmarks.counted import machine
 from benchmarks.language import llama_cpp, shapes
 from benchmarks.language.llama_cpp import PAST, PROMPT, Rival
 from benchmarks.language.rows import LLAMA_CPP, Row, shown, slower
-from benchmarks.language.shapes import SHAPES, Shape
+from benchmarks.language.shapes import SHAPES
 from piyard.build.engine import build_engine
 from piyard.core import console
-from piyard.core.errors import PiyardError, WrongInput, unknown_name
+from piyard.core.errors import PiyardError, unknown_name
 from piyard.core.tables import FORMATS
 from piyard.core.target import load_target
+from piyard.language.config import TransformerConfig
+from piyard.language.gguf_config import gguf_config
+from piyard.language.gguf_file import GgufFile
 
 KINDS = ("Q4_0", "Q8_0")
 CHUNKS = 10
@@ -43,25 +47,15 @@ CHUNKS = 10
 
 @dataclass(frozen=True)
 class Subject:
-    """A model, and the file with its weights; seeded ones without a file."""
+    """A model: its name for people, and the file with its weights."""
 
-    name: str
-    file: Path | None = None
+    title: str
+    gguf: Path
 
-    @property
-    def shape(self) -> Shape:
-        """Its sizes."""
-        return SHAPES[self.name]
-
-    @property
-    def title(self) -> str:
-        """For people."""
-        return self.shape.title if self.file else f"{self.shape.title} (seeded)"
-
-    @property
-    def gguf(self) -> Path:
-        """Its weights."""
-        return self.file or shapes.make(self.name)
+    @cached_property
+    def shape(self) -> TransformerConfig:
+        """Its sizes; raises ``PiyardError`` for a file that is broken, or no such decoder."""
+        return gguf_config(GgufFile(self.gguf))
 
 
 @dataclass(frozen=True)
@@ -76,17 +70,15 @@ def rival_rows(rival: Rival, subject: Subject, text: Text | None) -> Iterator[Ro
     """llama.cpp's rows of a model."""
     for kind in KINDS:
         gguf = rival.quantize(subject.gguf, kind)
-        facts = rival.describe(gguf)
-        _require_shape(subject, facts.model_n_params)
         with console.step(f"{LLAMA_CPP}: count {subject.title} {kind}"):
             counts = rival.count(gguf)
         yield Row(
             model=subject.title,
             engine=LLAMA_CPP,
             weights=kind,
-            block_weights=subject.shape.block_weights,
-            head_weights=subject.shape.head_weights,
-            read=facts.model_size,
+            block_weights=block_weights(subject.shape),
+            head_weights=subject.shape.vocabulary * subject.shape.hidden,
+            read=read_bytes(gguf),
             prompt=PROMPT,
             past=PAST,
             prefill=counts.prefill,
@@ -95,14 +87,17 @@ def rival_rows(rival: Rival, subject: Subject, text: Text | None) -> Iterator[Ro
         )
 
 
-def _require_shape(subject: Subject, parameters: int) -> None:
-    """Raise ``WrongInput`` for a file of another model: figures a weight would be wrong."""
-    if parameters != subject.shape.parameters:
-        raise WrongInput(
-            f"{subject.gguf} has {parameters:,} parameters, "
-            f"and {subject.shape.title} has {subject.shape.parameters:,}",
-            remedy="name the model that the file is of: --model NAME=FILE",
-        )
+def block_weights(shape: TransformerConfig) -> int:
+    """The weights of all blocks that a token is multiplied by: without norms and biases."""
+    attention = 2 * shape.hidden * (shape.query_width + shape.kv_width)
+    return shape.layers * (attention + 3 * shape.hidden * shape.feed_forward)
+
+
+def read_bytes(gguf: Path) -> int:
+    """Bytes of all tensors but an embedding of its own, of which a token reads one row."""
+    tensors = GgufFile(gguf).tensors
+    rows_only = {"token_embd.weight"} if "output.weight" in tensors else set()
+    return sum(tensor.size for name, tensor in tensors.items() if name not in rows_only)
 
 
 def _perplexity(rival: Rival, gguf: Path, text: Text | None) -> float | None:
@@ -113,13 +108,17 @@ def _perplexity(rival: Rival, gguf: Path, text: Text | None) -> float | None:
 
 
 def parse_subject(word: str) -> Subject:
-    """``NAME`` or ``NAME=FILE``; raises ``WrongInput``."""
-    name, _, file = word.partition("=")
-    if name not in SHAPES:
-        raise unknown_name("model", name, SHAPES)
-    if file and not Path(file).is_file():
-        raise WrongInput(f"there is no file {file}", remedy="name a GGUF file")
-    return Subject(name, Path(file).resolve() if file else None)
+    """A GGUF file, or a name in ``SHAPES``; raises ``PiyardError`` for anything else."""
+    file = Path(word)
+    if not file.is_file() and word not in SHAPES:
+        raise unknown_name("GGUF file, nor a shape", word, SHAPES)
+    subject = (
+        Subject(file.stem, file.resolve())
+        if file.is_file()
+        else Subject(f"{word}, seeded", shapes.make(word))
+    )
+    _ = subject.shape
+    return subject
 
 
 def arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
@@ -131,8 +130,8 @@ def arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
         "--model",
         action="append",
         required=True,
-        metavar="NAME[=FILE]",
-        help=f"one of {', '.join(SHAPES)}, and the GGUF file with its weights",
+        metavar="FILE|NAME",
+        help=f"a GGUF file, or with seeded weights {', '.join(SHAPES)}",
     )
     parser.add_argument("--text", type=Path, help="a text whose perplexity is computed too")
     parser.add_argument(

@@ -7,9 +7,9 @@ that do more and less of the same thing.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
 
@@ -18,6 +18,7 @@ from piyard.build.engine import Engine
 from piyard.core import console, paths
 from piyard.core.errors import UnreadableLog, WrongInput
 from piyard.core.files import atomic_write, sha256_of_file
+from piyard.core.parsing import Count
 
 PROMPT = 64
 """Tokens of the prompt that prefill is counted over."""
@@ -28,22 +29,39 @@ FEW, MORE = 1, 5
 CONTEXT = 512
 """Tokens of a chunk of which llama-perplexity scores the second half."""
 
-Positive = Annotated[int, msgspec.Meta(gt=0)]
-
 
 class BenchLine(msgspec.Struct, frozen=True, kw_only=True):
     """A line of ``llama-bench -o jsonl``, of which only this much is read."""
 
-    model_type: str
-    model_size: Positive
-    """Bytes of all tensors."""
-    model_n_params: Positive
-    n_prompt: int
-    n_gen: int
-    n_depth: int
-    n_threads: Positive
-    samples_ns: list[int]
+    n_prompt: Count
+    n_gen: Count
+    n_depth: Count
+    samples_ns: list[Count]
     """Of each repetition, all its tokens together."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What llama-bench is to do."""
+
+    prompt: int = 0
+    tokens: int = 0
+    past: int = 0
+    runs: int = 1
+
+    @property
+    def flags(self) -> list[str]:
+        """Of its command line."""
+        numbers = {"-p": self.prompt, "-n": self.tokens, "-d": self.past, "-r": self.runs}
+        return [word for flag, number in numbers.items() for word in (flag, str(number))]
+
+    def require(self, lines: Sequence[BenchLine]) -> None:
+        """Raise ``UnreadableLog`` where it did something else: a count of that would be wrong."""
+        done = [
+            Work(each.n_prompt, each.n_gen, each.n_depth, len(each.samples_ns)) for each in lines
+        ]
+        if done != [self]:
+            raise UnreadableLog(f"llama-bench was to do {self}, and says that it did {done}")
 
 
 @dataclass(frozen=True)
@@ -77,25 +95,16 @@ class Rival:
 
     def count(self, gguf: Path) -> Counts:
         """Of random tokens: what they are does not change the count."""
-        once, twice = (self._bench(gguf, ["-p", str(PROMPT), "-n", "0", "-r", r]) for r in "12")
-        few, more = (
-            self._bench(gguf, ["-p", "0", "-n", str(n), "-d", str(PAST), "-r", "1"])
-            for n in (FEW, MORE)
-        )
+        once, twice = (self._bench(gguf, Work(prompt=PROMPT, runs=runs)) for runs in (1, 2))
+        few, more = (self._bench(gguf, Work(tokens=n, past=PAST)) for n in (FEW, MORE))
         return Counts(prefill=(twice - once) / PROMPT, decode=(more - few) / (MORE - FEW))
 
-    def _bench(self, gguf: Path, words: list[str]) -> int:
-        return self.machine.count([*self._bench_argv(gguf), *words])
-
-    def describe(self, gguf: Path) -> BenchLine:
-        """What llama-bench says of the file."""
-        argv = [*self._bench_argv(gguf), "-p", "1", "-n", "0", "-r", "1"]
-        (line,) = parse_bench(self.machine.run(argv).out)
-        return line
-
-    def _bench_argv(self, gguf: Path) -> list[str]:
+    def _bench(self, gguf: Path, work: Work) -> int:
         program = str(self.engine.program("llama-bench"))
-        return [program, "-m", str(gguf), "-t", "1", "--no-warmup", "-o", "jsonl"]
+        flags = ["-m", str(gguf), "-t", "1", "--no-warmup", "-o", "jsonl", *work.flags]
+        count, output = self.machine.count([program, *flags])
+        work.require(parse_bench(output.out))
+        return count
 
     def perplexity(self, gguf: Path, text: Path, chunks: int) -> float:
         """Of the second half of each chunk of ``CONTEXT`` tokens, as llama-perplexity has it."""

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from math import prod
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from piyard.core import paths
 from piyard.core.files import atomic_write
+from piyard.language.config import TransformerConfig
 
 ALIGNMENT = 32
 VERSION = 3
@@ -26,162 +28,70 @@ UINT32, FLOAT32, STRING = 4, 6, 8
 """Types of metadata."""
 SPREAD = 0.02
 """The deviation of the weights: transformers' ``initializer_range``."""
-CONTEXT_LENGTH = 4096
 
 Value = int | float | str
 Sizes = dict[str, tuple[int, tuple[int, ...]]]
 """Name → type, and dimensions from the outermost."""
 
-
-@dataclass(frozen=True)
-class Shape:
-    """A decoder with tied embeddings; the names of its parts are GGUF's."""
-
-    title: str
-    architecture: str
-    vocabulary: int
-    width: int
-    feed_forward: int
-    blocks: int
-    heads: int
-    kv_heads: int
-    head: int
-    """Values of a head."""
-    rope_base: float
-    epsilon: float = 1e-6
-    bias: bool = False
-    """Of q, k and v."""
-    normed_heads: bool = False
-    """Whether q and k have a norm of their own."""
-
-    @property
-    def head_weights(self) -> int:
-        """Of the output layer, which are the embeddings too."""
-        return self.vocabulary * self.width
-
-    @property
-    def block_weights(self) -> int:
-        """Of all blocks together."""
-        return sum(rows * columns for _, (rows, columns) in self.matrices()) - self.head_weights
-
-    @property
-    def parameters(self) -> int:
-        """Norms and biases included."""
-        return self.head_weights + self.block_weights + sum(size for _, size in self.vectors())
-
-    def matrices(self) -> Iterator[tuple[str, tuple[int, int]]]:
-        """Name → outputs and inputs, in the order of the file."""
-        yield "token_embd.weight", (self.vocabulary, self.width)
-        for block in range(self.blocks):
-            for name, size in self._block_matrices().items():
-                yield f"blk.{block}.{name}.weight", size
-
-    def _block_matrices(self) -> dict[str, tuple[int, int]]:
-        queries, keys = self.heads * self.head, self.kv_heads * self.head
-        return {
-            "attn_q": (queries, self.width),
-            "attn_k": (keys, self.width),
-            "attn_v": (keys, self.width),
-            "attn_output": (self.width, queries),
-            "ffn_gate": (self.feed_forward, self.width),
-            "ffn_up": (self.feed_forward, self.width),
-            "ffn_down": (self.width, self.feed_forward),
-        }
-
-    def vectors(self) -> Iterator[tuple[str, int]]:
-        """Norms and biases, by name and length."""
-        yield "output_norm.weight", self.width
-        for block in range(self.blocks):
-            for name, size in self._block_vectors().items():
-                yield f"blk.{block}.{name}", size
-
-    def _block_vectors(self) -> dict[str, int]:
-        queries, keys = self.heads * self.head, self.kv_heads * self.head
-        norms = {"attn_norm.weight": self.width, "ffn_norm.weight": self.width}
-        biases = {"attn_q.bias": queries, "attn_k.bias": keys, "attn_v.bias": keys}
-        heads = {"attn_q_norm.weight": self.head, "attn_k_norm.weight": self.head}
-        return norms | (biases if self.bias else {}) | (heads if self.normed_heads else {})
-
-    def metadata(self) -> dict[str, Value]:
-        """What llama.cpp needs to know; there is no tokenizer, only a number of tokens."""
-        own: dict[str, Value] = {
-            "vocab_size": self.vocabulary,
-            "context_length": CONTEXT_LENGTH,
-            "embedding_length": self.width,
-            "block_count": self.blocks,
-            "feed_forward_length": self.feed_forward,
-            "attention.head_count": self.heads,
-            "attention.head_count_kv": self.kv_heads,
-            "attention.key_length": self.head,
-            "attention.value_length": self.head,
-            "attention.layer_norm_rms_epsilon": self.epsilon,
-            "rope.dimension_count": self.head,
-            "rope.freq_base": self.rope_base,
-        }
-        return {
-            "general.architecture": self.architecture,
-            "general.name": f"{self.title}, seeded weights",
-            "general.file_type": 1,
-            "tokenizer.ggml.model": "no_vocab",
-            **{f"{self.architecture}.{key}": value for key, value in own.items()},
-        }
-
-
 SHAPES = {
-    "smollm2-135m": Shape(
-        title="SmolLM2-135M",
-        architecture="llama",
+    "smollm2-135m": TransformerConfig(
+        family="llama",
         vocabulary=49152,
-        width=576,
-        feed_forward=1536,
-        blocks=30,
+        hidden=576,
+        layers=30,
         heads=9,
         kv_heads=3,
-        head=64,
-        rope_base=1e5,
-        epsilon=1e-5,
+        head_dim=64,
+        feed_forward=1536,
+        context=8192,
+        norm_eps=1e-5,
+        rope_theta=1e5,
+        tied=True,
     ),
-    "qwen2.5-0.5b": Shape(
-        title="Qwen2.5-0.5B",
-        architecture="qwen2",
-        vocabulary=151936,
-        width=896,
-        feed_forward=4864,
-        blocks=24,
-        heads=14,
-        kv_heads=2,
-        head=64,
-        rope_base=1e6,
-        bias=True,
-    ),
-    "qwen3-0.6b": Shape(
-        title="Qwen3-0.6B",
-        architecture="qwen3",
-        vocabulary=151936,
-        width=1024,
-        feed_forward=3072,
-        blocks=28,
-        heads=16,
-        kv_heads=8,
-        head=128,
-        rope_base=1e6,
-        normed_heads=True,
-    ),
-    "smollm2-360m": Shape(
-        title="SmolLM2-360M",
-        architecture="llama",
+    "smollm2-360m": TransformerConfig(
+        family="llama",
         vocabulary=49152,
-        width=960,
-        feed_forward=2560,
-        blocks=32,
+        hidden=960,
+        layers=32,
         heads=15,
         kv_heads=5,
-        head=64,
-        rope_base=1e5,
-        epsilon=1e-5,
+        head_dim=64,
+        feed_forward=2560,
+        context=8192,
+        norm_eps=1e-5,
+        rope_theta=1e5,
+        tied=True,
+    ),
+    "qwen2.5-0.5b": TransformerConfig(
+        family="qwen2",
+        vocabulary=151936,
+        hidden=896,
+        layers=24,
+        heads=14,
+        kv_heads=2,
+        head_dim=64,
+        feed_forward=4864,
+        context=32768,
+        rope_theta=1e6,
+        qkv_bias=True,
+        tied=True,
+    ),
+    "qwen3-0.6b": TransformerConfig(
+        family="qwen3",
+        vocabulary=151936,
+        hidden=1024,
+        layers=28,
+        heads=16,
+        kv_heads=8,
+        head_dim=128,
+        feed_forward=3072,
+        context=40960,
+        rope_theta=1e6,
+        qk_norm=True,
+        tied=True,
     ),
 }
-"""Sizes from each one's config.json at Hugging Face."""
+"""From each one's config.json at Hugging Face."""
 
 
 def make(name: str, seed: int = 1) -> Path:
@@ -189,15 +99,15 @@ def make(name: str, seed: int = 1) -> Path:
     kept = paths.cache() / "benchmarks" / "language" / f"{name}-seed{seed}-f16.gguf"
     if not kept.is_file():
         with atomic_write(kept) as draft, draft.open("wb") as file:
-            write(SHAPES[name], file, seed)
+            write(SHAPES[name], name, file, seed)
     return kept
 
 
-def write(shape: Shape, file: BinaryIO, seed: int) -> None:
+def write(shape: TransformerConfig, name: str, file: BinaryIO, seed: int) -> None:
     """All of it, a tensor in memory at a time."""
-    sizes: Sizes = {name: (F16, size) for name, size in shape.matrices()}
-    sizes |= {name: (F32, (size,)) for name, size in shape.vectors()}
-    metadata = shape.metadata()
+    sizes: Sizes = {name: (F16, size) for name, size in _matrices(shape)}
+    sizes |= {name: (F32, (size,)) for name, size in _vectors(shape)}
+    metadata = _metadata(shape, name)
     file.write(b"GGUF" + struct.pack("<IQQ", VERSION, len(sizes), len(metadata)))
     file.writelines(_text(key) + _value(value) for key, value in metadata.items())
     _write_places(file, sizes)
@@ -205,6 +115,60 @@ def write(shape: Shape, file: BinaryIO, seed: int) -> None:
     for kind, size in sizes.values():
         _pad(file)
         file.write(_data(random, kind, size).tobytes())
+    _pad(file)
+
+
+def _matrices(shape: TransformerConfig) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Name → outputs and inputs."""
+    width, inner = shape.hidden, shape.feed_forward
+    queries, keys = (shape.query_width, width), (shape.kv_width, width)
+    yield "token_embd.weight", (shape.vocabulary, width)
+    if not shape.tied:
+        yield "output.weight", (shape.vocabulary, width)
+    attention = {"attn_q": queries, "attn_k": keys, "attn_v": keys, "attn_output": queries[::-1]}
+    feed = {"ffn_gate": (inner, width), "ffn_up": (inner, width), "ffn_down": (width, inner)}
+    for block in range(shape.layers):
+        for name, size in (attention | feed).items():
+            yield f"blk.{block}.{name}.weight", size
+
+
+def _vectors(shape: TransformerConfig) -> Iterator[tuple[str, int]]:
+    """Norms and biases, by name and length."""
+    sizes = {"attn_norm.weight": shape.hidden, "ffn_norm.weight": shape.hidden}
+    if shape.qkv_bias:
+        sizes |= {"attn_q.bias": shape.query_width}
+        sizes |= {f"attn_{name}.bias": shape.kv_width for name in "kv"}
+    if shape.qk_norm:
+        sizes |= {f"attn_{name}_norm.weight": shape.head_dim for name in "qk"}
+    yield "output_norm.weight", shape.hidden
+    for block in range(shape.layers):
+        for name, size in sizes.items():
+            yield f"blk.{block}.{name}", size
+
+
+def _metadata(shape: TransformerConfig, name: str) -> dict[str, Value]:
+    """What llama.cpp needs to know; there is no tokenizer, only a number of tokens."""
+    own: dict[str, Value] = {
+        "vocab_size": shape.vocabulary,
+        "context_length": shape.context,
+        "embedding_length": shape.hidden,
+        "block_count": shape.layers,
+        "feed_forward_length": shape.feed_forward,
+        "attention.head_count": shape.heads,
+        "attention.head_count_kv": shape.kv_heads,
+        "attention.key_length": shape.head_dim,
+        "attention.value_length": shape.head_dim,
+        "attention.layer_norm_rms_epsilon": shape.norm_eps,
+        "rope.dimension_count": shape.head_dim,
+        "rope.freq_base": shape.rope_theta,
+    }
+    return {
+        "general.architecture": shape.family,
+        "general.name": f"{name}, seeded weights",
+        "general.file_type": F16,
+        "tokenizer.ggml.model": "no_vocab",
+        **{f"{shape.family}.{key}": value for key, value in own.items()},
+    }
 
 
 def _write_places(file: BinaryIO, sizes: Sizes) -> None:
@@ -213,7 +177,7 @@ def _write_places(file: BinaryIO, sizes: Sizes) -> None:
         # GGUF lists the innermost dimension first.
         ends = struct.pack(f"<I{len(size)}Q", len(size), *reversed(size))
         file.write(_text(name) + ends + struct.pack("<IQ", kind, at))
-        length = int(np.prod(size)) * (4 if kind == F32 else 2)
+        length = prod(size) * (4 if kind == F32 else 2)
         at += -(-length // ALIGNMENT) * ALIGNMENT
 
 
@@ -221,7 +185,7 @@ def _pad(file: BinaryIO) -> None:
     file.write(bytes(-file.tell() % ALIGNMENT))
 
 
-def _data(random: np.random.Generator, kind: int, size: tuple[int, ...]) -> np.ndarray:
+def _data(random: np.random.Generator, kind: int, size: tuple[int, ...]) -> NDArray[Any]:
     """Vectors, norms and biases alike, are ones."""
     if kind == F32:
         return np.ones(size, "<f4")

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
-import struct
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from benchmarks.counted.machine import Machine, Output
 from benchmarks.language import beside, llama_cpp, rows, shapes
-from benchmarks.language.llama_cpp import PAST, PROMPT, Rival
+from benchmarks.language.llama_cpp import PAST, PROMPT, Rival, Work
 from benchmarks.language.rows import Row
+from benchmarks.language.shapes import SHAPES
 from piyard.build.engine import Engine
-from piyard.core.errors import UnreadableLog, WrongInput
+from piyard.core.errors import PiyardError, UnreadableLog, WrongInput
+from piyard.language.config import TransformerConfig
+from piyard.language.gguf_config import gguf_config, huggingface_name
+from piyard.language.gguf_file import GgufFile
 
 BENCH_LINE = {
     "build_commit": "unknown",
@@ -33,16 +37,8 @@ BENCH_LINE = {
     "samples_ts": [1.0, 2.0],
 }
 """As ``llama-bench -o jsonl`` prints them, without the fields that say nothing here."""
-TINY = dataclasses.replace(
-    shapes.SHAPES["qwen3-0.6b"],
-    vocabulary=64,
-    width=32,
-    feed_forward=96,
-    blocks=2,
-    heads=4,
-    kv_heads=2,
-    head=16,
-)
+SIZES = {"vocabulary": 64, "hidden": 32, "feed_forward": 96, "layers": 2}
+HEADS = {"heads": 4, "kv_heads": 2, "head_dim": 16}
 ENGINE = Engine(title="llama.cpp", version="0", key="k", folder=Path("/engine"))
 THEIRS = Row(
     model="Tiny",
@@ -70,14 +66,22 @@ OURS = dataclasses.replace(
 
 def test_a_line_of_llama_bench_is_read() -> None:
     (line,) = llama_cpp.parse_bench(json.dumps(BENCH_LINE) + "\n")
-    assert (line.model_size, line.model_n_params) == (91726848, 134515008)
+    assert (line.n_prompt, line.n_gen, line.n_depth) == (64, 0, 0)
     assert line.samples_ns == [200, 300]
 
 
-@pytest.mark.parametrize("text", ["{", "null", '{"model_size": 0}', "[" * 2000])
+@pytest.mark.parametrize("text", ["{", "null", '{"n_prompt": 0}', "[" * 2000])
 def test_what_llama_bench_does_not_print_is_refused(text: str) -> None:
     with pytest.raises(UnreadableLog, match="JSON lines"):
         llama_cpp.parse_bench(text)
+
+
+def test_another_test_than_the_one_to_count_is_refused() -> None:
+    lines = llama_cpp.parse_bench(json.dumps(BENCH_LINE))
+    Work(prompt=64, runs=2).require(lines)
+    for other in (Work(prompt=64), Work(prompt=64, runs=2, past=1), Work(tokens=64, runs=2)):
+        with pytest.raises(UnreadableLog, match="was to do"):
+            other.require(lines)
 
 
 def test_the_perplexity_is_the_last_estimate() -> None:
@@ -92,13 +96,14 @@ def test_a_text_too_short_for_perplexity_is_named() -> None:
 
 
 def test_what_a_run_does_once_drops_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    def count(_: Machine, argv: Sequence[str]) -> int:
-        flags = dict(zip(argv[1::2], argv[2::2], strict=False))
-        after = argv[argv.index("jsonl") + 1 :]
-        flags = dict(zip(after[::2], after[1::2], strict=True))
-        prompt, tokens, runs = (int(flags[name]) for name in ("-p", "-n", "-r"))
-        depth = int(flags.get("-d", 0))
-        return 5_000_000 + 70 * depth + runs * (11 * prompt + 300 * tokens)
+    def count(_: Machine, argv: Sequence[str]) -> tuple[int, Output]:
+        prompt, tokens, depth, runs = (
+            int(argv[argv.index(flag) + 1]) for flag in ("-p", "-n", "-d", "-r")
+        )
+        line = BENCH_LINE | {"n_prompt": prompt, "n_gen": tokens, "n_depth": depth}
+        out = json.dumps(line | {"samples_ns": [1] * runs})
+        once = 5_000_000 + 70 * depth
+        return once + runs * (11 * prompt + 300 * tokens), Output(out=out, err="")
 
     monkeypatch.setattr(Machine, "count", count)
     counts = Rival(ENGINE, Machine(Path("/nowhere"))).count(Path("a.gguf"))
@@ -126,35 +131,46 @@ def test_a_quantized_file_is_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 def test_sizes_of_shapes_are_those_of_their_models() -> None:
     """Parameters as each one's model card at Hugging Face has them."""
-    sizes = {name: shape.parameters for name, shape in shapes.SHAPES.items()}
-    assert sizes == {
+    assert {name: shape.params for name, shape in SHAPES.items()} == {
         "smollm2-135m": 134_515_008,
+        "smollm2-360m": 361_821_120,
         "qwen2.5-0.5b": 494_032_768,
         "qwen3-0.6b": 596_049_920,
-        "smollm2-360m": 361_821_120,
     }
 
 
-def test_a_seeded_file_has_its_tensors_where_it_says() -> None:
-    file = io.BytesIO()
-    shapes.write(TINY, file, seed=1)
-    content = file.getvalue()
-    magic, version, tensors, _ = struct.unpack_from("<4sIQQ", content)
-    assert (magic, version) == (b"GGUF", 3)
-    assert tensors == 1 + 2 * 7 + 1 + 2 * 4
-    vectors = sum(-(-4 * size // 32) * 32 for _, size in TINY.vectors())
-    matrices = 2 * (TINY.head_weights + TINY.block_weights)
-    assert len(content) % 32 == 0
-    assert content[-vectors:][:4] == struct.pack("<f", 1.0)
-    assert len(content) - vectors - matrices > 500
-    assert content != _written(seed=2)
-    assert content == _written(seed=1)
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_seeded_file_is_read_as_the_shape_it_is(tmp_path: Path, name: str, tied: bool) -> None:
+    tiny = msgspec.structs.replace(SHAPES[name], tied=tied, **SIZES, **HEADS)
+    file = GgufFile(_written(tiny, tmp_path / "a.gguf"))
+    assert gguf_config(file) == tiny
+    assert {huggingface_name(each) for each in file.tensors} >= {"model.norm.weight"}
+    assert sum(prod(tensor.shape) for tensor in file.tensors.values()) == tiny.params
+    assert file.read("output_norm.weight").tolist() == [1.0] * 32
+    assert 0.015 < file.read("blk.1.ffn_down.weight").std() < 0.025
 
 
-def _written(seed: int) -> bytes:
-    file = io.BytesIO()
-    shapes.write(TINY, file, seed)
-    return file.getvalue()
+def test_the_same_seed_gives_the_same_file(tmp_path: Path) -> None:
+    tiny = msgspec.structs.replace(SHAPES["qwen3-0.6b"], **SIZES, **HEADS)
+    contents = [_written(tiny, tmp_path / "a.gguf", seed).read_bytes() for seed in (1, 1, 2)]
+    assert contents[0] == contents[1] != contents[2]
+
+
+@pytest.mark.parametrize(("tied", "tables"), [(True, 1), (False, 1)])
+def test_a_token_reads_all_weights_but_rows_of_an_embedding(
+    tmp_path: Path, tied: bool, tables: int
+) -> None:
+    tiny = msgspec.structs.replace(SHAPES["smollm2-135m"], tied=tied, **SIZES, **HEADS)
+    weights = beside.block_weights(tiny) + tables * 64 * 32
+    norms = 32 * (1 + 2 * 2)
+    assert beside.read_bytes(_written(tiny, tmp_path / "a.gguf")) == 2 * weights + 4 * norms
+
+
+def _written(shape: TransformerConfig, file: Path, seed: int = 1) -> Path:
+    with file.open("wb") as stream:
+        shapes.write(shape, "tiny", stream, seed)
+    return file
 
 
 def test_figures_a_weight() -> None:
@@ -194,15 +210,22 @@ def test_a_perplexity_that_is_not_known_has_no_ratio() -> None:
     assert json.loads(rows.shown([unknown], "json"))["rows"][0]["perplexity"] is None
 
 
-def test_a_model_is_a_shape_and_a_file(tmp_path: Path) -> None:
-    (tmp_path / "a.gguf").write_bytes(b"")
-    subject = beside.parse_subject(f"smollm2-135m={tmp_path / 'a.gguf'}")
-    assert (subject.title, subject.gguf) == ("SmolLM2-135M", tmp_path / "a.gguf")
-    assert beside.parse_subject("qwen3-0.6b").title == "Qwen3-0.6B (seeded)"
+def test_a_model_is_a_file_or_a_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = msgspec.structs.replace(SHAPES["qwen2.5-0.5b"], **SIZES, **HEADS)
+    monkeypatch.setitem(SHAPES, "qwen2.5-0.5b", tiny)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    seeded = beside.parse_subject("qwen2.5-0.5b")
+    assert (seeded.title, seeded.shape) == ("qwen2.5-0.5b, seeded", tiny)
+    own = beside.parse_subject(str(seeded.gguf))
+    assert (own.title, own.shape) == ("qwen2.5-0.5b-seed1-f16", tiny)
+
+
+def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WrongInput, match=r"smollm2-135m"):
         beside.parse_subject("smollm2-135")
-    with pytest.raises(WrongInput, match="there is no file"):
-        beside.parse_subject(f"smollm2-135m={tmp_path / 'b.gguf'}")
+    (tmp_path / "a.gguf").write_bytes(b"GGUF")
+    with pytest.raises(PiyardError, match="cut"):
+        beside.parse_subject(str(tmp_path / "a.gguf"))
 
 
 def test_counts_are_taken_as_far_in_as_they_say() -> None:
