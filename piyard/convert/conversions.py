@@ -20,12 +20,14 @@ import msgspec
 from piyard.convert.analysis import choose_output
 from piyard.convert.difference import OutputFigures
 from piyard.convert.ncnn_net import declared_inputs, input_blobs, read_layers
+from piyard.convert.ranking import Ranking
+from piyard.convert.text_encoder import TEXT_FILES, TextFigures
 from piyard.core.errors import PROGRAM, ConversionFailed, WrongInput
 from piyard.core.parsing import Count
 from piyard.core.store import Manifest, NetSize, WeightsInfo, find_artifact, read_manifest
 from piyard.models.definition import Model, ProofThresholds, read_labels
 from piyard.vision.overlap import Agreement
-from piyard.vision.schema import FurtherInput, Head, Preprocess, TrackerConfig
+from piyard.vision.schema import FurtherInput, Head, Preprocess, TextConfig, TrackerConfig
 
 if TYPE_CHECKING:
     from piyard.vision.schema import Floats
@@ -65,6 +67,8 @@ class PrecisionProof(msgspec.Struct, frozen=True, kw_only=True):
     """Kind of input → output → its figures."""
     predictions: Agreement | None = msgspec.field(name="found", default=None)
     tracks: Agreement | None = None
+    ranking: Ranking | msgspec.UnsetType = msgspec.UNSET
+    """Of texts by pictures, where there is an encoder of texts."""
 
 
 class ConversionInputs(Manifest, frozen=True, kw_only=True):
@@ -88,6 +92,7 @@ class ConversionInputs(Manifest, frozen=True, kw_only=True):
     preprocess: Preprocess
     route: str
     task: str
+    text: TextConfig | msgspec.UnsetType = msgspec.UNSET
     thresholds: ProofThresholds
     tracker: TrackerConfig | None
     versions: dict[str, str]
@@ -112,6 +117,8 @@ class ConversionManifest(ConversionInputs, frozen=True, kw_only=True):
     params: Count
     proof: dict[str, PrecisionProof]
     reference: ReferenceInfo
+    texts: TextFigures | msgspec.UnsetType = msgspec.UNSET
+    """Of a model with an encoder of texts."""
 
 
 class Conversion(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,7 +149,8 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def net_files(self) -> list[str]:
         """The names of its nets' files, as boards get them."""
-        return [f"{stem}.ncnn.{part}" for stem in self.stems for part in ("param", "bin")]
+        files = [f"{stem}.ncnn.{part}" for stem in self.stems for part in ("param", "bin")]
+        return files if self.manifest.texts is msgspec.UNSET else [*files, *TEXT_FILES]
 
     @property
     def labels_file(self) -> str:
@@ -259,6 +267,11 @@ def list_notes(conversion: Conversion) -> list[str]:
     lines += [
         f"output {name} is {why}: its difference was judged"
         for name, why in _blind_outputs(conversion)
+    ]
+    lines += [
+        f"{precision}, {proved.ranking.text}"
+        for precision, proved in manifest.proof.items()
+        if proved.ranking is not msgspec.UNSET
     ]
     if masks := manifest.masks:
         lines.append(f"masked by its YAML, as a board showed: {', '.join(masks)}")

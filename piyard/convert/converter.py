@@ -48,6 +48,7 @@ from piyard.convert.reference_models import (
     reference_networks,
     require_route,
 )
+from piyard.convert.text_encoder import find_text
 from piyard.core import console, paths, store
 from piyard.core.errors import ConversionFailed, NotSetUp
 from piyard.core.files import scratch_folder, sha256_of_file
@@ -107,6 +108,8 @@ def make_conversion(plan: ConversionPlan, at: Path) -> ConversionManifest:
         step.phase(4, CONVERSION_PHASES, "count operations")
         _write_labels(plan.model, at)
         sizes = _net_sizes(plan.model, nets, at)
+        if text := find_text(nets):
+            text.save(at)
         inputs = msgspec.structs.asdict(plan.inputs) | {"weights": plan.files.main.description}
         return ConversionManifest(
             **inputs,
@@ -121,6 +124,7 @@ def make_conversion(plan: ConversionPlan, at: Path) -> ConversionManifest:
             params=sum(size.params for size in sizes.values()),
             macs=sum(size.macs for size in sizes.values()),
             main=sizes[NET_STEM] if len(sizes) > 1 else msgspec.UNSET,
+            texts=text.figures if text else msgspec.UNSET,
         )
 
 
@@ -199,6 +203,7 @@ def _proof_by_precision(proved: ProofResult) -> dict[str, PrecisionProof]:
             inputs=figures,
             predictions=proved.predictions.get(precision),
             tracks=proved.tracks.get(precision),
+            ranking=proved.rankings.get(precision, msgspec.UNSET),
         )
         for precision, figures in proved.figures.items()
     }
@@ -300,6 +305,7 @@ def key_inputs(model: Model, files: ModelFiles, route: str) -> ConversionInputs:
         preprocess=model.preprocess,
         head=model.head,
         tracker=model.tracker,
+        text=model.text or msgspec.UNSET,
         labels=sha256_of_file(model.labels_file) if model.labels else "",
         weights=files.main.identity,
         parts={name: chosen.identity for name, chosen in files.parts.items()},

@@ -87,6 +87,7 @@ def _require_layer_count(path: Path, lines: list[str], layers: list[Layer]) -> N
 # Stems: what the files of a model's networks begin with.
 MAIN_STEM = "model"
 HEAD_STEM = "head"
+TEXT_STEM = "text"
 STEM_MARK = ":"
 
 
@@ -96,9 +97,9 @@ def join_name(stem: str, name: str) -> str:
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """Stem and name. A name in the main network may hold the mark: only ``head:`` is a prefix."""
+    """Stem and name. A main network's name may hold the mark: only a second's stem is a prefix."""
     stem, mark, rest = name.partition(STEM_MARK)
-    return (stem, rest) if mark and stem == HEAD_STEM else (MAIN_STEM, name)
+    return (stem, rest) if mark and stem in {HEAD_STEM, TEXT_STEM} else (MAIN_STEM, name)
 
 
 NO_FP16_ARITHMETIC, NO_FP16_STORAGE = 1, 2

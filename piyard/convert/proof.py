@@ -22,9 +22,11 @@ from piyard.convert.difference import (
     worst_difference,
 )
 from piyard.convert.ncnn_net import NET_STEM, PRECISION_NOTES, NetPair
-from piyard.convert.param import join_name, split_name
+from piyard.convert.param import TEXT_STEM, join_name, split_name
 from piyard.convert.proof_inputs import PICTURES_KIND, InputsByKind, ProofCase
+from piyard.convert.ranking import Ranking, compare_rankings, computed_rows, last_rows
 from piyard.convert.reference import ReferenceModel
+from piyard.convert.text_encoder import SENTENCES_KIND
 from piyard.core.errors import ConversionFailed
 from piyard.models.definition import Model
 from piyard.vision.overlap import (
@@ -81,6 +83,8 @@ class ProofResult(msgspec.Struct, frozen=True, kw_only=True):
     """What the outputs for real pictures mean; nothing where there are none, or no head."""
     tracks: dict[str, Agreement] = {}
     """What is followed in a clip; nothing where there is none, or no tracker."""
+    rankings: dict[str, Ranking] = {}
+    """How near pictures and texts are; nothing for a model without an encoder of texts."""
 
 
 def compare_with_reference(
@@ -107,6 +111,7 @@ def prove_nets(
     functions = {stem: _net_functions(pairs[stem], originals[stem]) for stem in case.fed}
     figures: dict[str, FiguresByKind] = {}
     predictions: dict[str, Agreement] = {}
+    rankings: dict[str, Ranking] = {}
     for precision in PRECISION_NOTES:
         runs = {
             stem: by_precision[precision]
@@ -117,7 +122,23 @@ def prove_nets(
             outputs = {stem: run_inputs(run, case.fed[stem]) for stem, run in runs.items()}
             figures[precision], predicted = compare_with_reference(case, outputs)
             predictions |= {precision: predicted} if predicted else {}
-    return ProofResult(figures=figures, predictions=predictions)
+            ranking = rank_texts(case, outputs)
+            rankings |= {precision: ranking} if ranking else {}
+    return ProofResult(figures=figures, predictions=predictions, rankings=rankings)
+
+
+def rank_texts(case: ProofCase, got: Mapping[str, Computed]) -> Ranking | None:
+    """How near pictures and texts are; None without both, and where only one was computed."""
+    if not {NET_STEM, TEXT_STEM} <= got.keys():
+        return None
+    expected, ours = case.expected, got
+    kind = next(each for each in (PICTURES_KIND, "drawn") if each in ours[NET_STEM])
+    return compare_rankings(
+        [outputs[0] for outputs in expected[NET_STEM][kind]],
+        last_rows(expected[TEXT_STEM][SENTENCES_KIND]),
+        [outputs[0] for outputs in computed_rows(ours[NET_STEM][kind])],
+        last_rows(computed_rows(ours[TEXT_STEM][SENTENCES_KIND])),
+    )
 
 
 def run_inputs(run: Callable[..., dict[str, Floats]], feed: InputsByKind) -> Computed:
@@ -188,7 +209,12 @@ def proof_problems(model: Model, proved: ProofResult) -> list[str]:
         for precision, agreement in proved.tracks.items()
         if (problem := tracks_problem(model, precision, agreement))
     ]
-    return outputs_lines + predictions + tracks
+    rankings = [
+        f"{precision}, pictures and texts: {problem}"
+        for precision, ranking in proved.rankings.items()
+        if (problem := ranking.problem(RANKING_BARS[_bar_name(precision)]))
+    ]
+    return outputs_lines + predictions + tracks + rankings
 
 
 def prediction_problem(model: Model, precision: str, agreement: Agreement) -> str:
@@ -204,7 +230,15 @@ def tracks_problem(model: Model, precision: str, agreement: Agreement) -> str:
 
 
 def _bars_for(precision: str) -> AgreementLimits:
-    return AGREEMENT_BARS["fp32" if precision.startswith("fp32") else "fp16"]
+    return AGREEMENT_BARS[_bar_name(precision)]
+
+
+def _bar_name(precision: str) -> str:
+    return "fp32" if precision.startswith("fp32") else "fp16"
+
+
+RANKING_BARS = {"fp32": 1e-5, "fp16": 2e-3}
+"""Of cosines: texts that are nearer to each other than rounding moves them may change places."""
 
 
 def output_problem(model: Model, precision: str, figures: OutputFigures) -> str:

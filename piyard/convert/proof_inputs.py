@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from piyard.convert.lint import LayerNames
+from piyard.convert.param import TEXT_STEM
 from piyard.convert.reference import ReferenceModel
+from piyard.convert.text_encoder import SENTENCES_KIND, find_text
 from piyard.core.download import mirror_folder
 from piyard.core.errors import ConversionFailed
 from piyard.models.definition import Model, read_labels
@@ -62,6 +64,8 @@ def make_inputs(
         for kind, arrays in make_net_inputs(model, pictures).items()
     }
     by_stem = {"model": main}
+    if text := find_text(originals):
+        by_stem[TEXT_STEM] = text.feed()
     if model.dynamic:
         other = make_net_inputs(model, (), size=model.dynamic)
         main["dynamic"] = [(array,) for array in other["noise"]]
@@ -227,8 +231,9 @@ class ProofCase(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def few_inputs(feed: InputsByKind) -> InputsByKind:
-    """The pictures, and of each other kind one input."""
-    return {kind: inputs if kind == PICTURES_KIND else inputs[:1] for kind, inputs in feed.items()}
+    """The pictures and sentences, and of each other kind one input."""
+    whole = (PICTURES_KIND, SENTENCES_KIND)
+    return {kind: inputs if kind in whole else inputs[:1] for kind, inputs in feed.items()}
 
 
 def make_case(

@@ -24,7 +24,7 @@ from piyard.convert.onnx_graph import (
 from piyard.convert.onnx_inputs import turn_inputs
 from piyard.convert.onnx_precision import read_network, require_standard
 from piyard.convert.onnx_rewrite import cut_graph
-from piyard.convert.param import MAIN_STEM, Layer
+from piyard.convert.param import MAIN_STEM, TEXT_STEM, Layer
 from piyard.convert.reference import (
     LogProbabilities,
     ReferenceModel,
@@ -33,8 +33,10 @@ from piyard.convert.reference import (
     TorchReference,
 )
 from piyard.convert.script_program import SandboxedProgram
-from piyard.core.download import find_file
+from piyard.convert.text_encoder import text_reference
+from piyard.core.download import find_file, known_sha256
 from piyard.core.errors import ConversionFailed, DownloadFailed, WrongInput, unknown_name
+from piyard.language.clip_vocabulary import make_tokenizer_json, read_tokenizer_json
 from piyard.models.definition import Model, Part, Weights, label_list_path, read_labels
 from piyard.models.networks import THREADS, build_network
 from piyard.models.weights import (
@@ -187,8 +189,9 @@ FILE_ROUTES = {"onnx": "onnx", "torchscript": "script", "ncnn": "ncnn"}
 BIN_PART: Part = "bin"
 GRAPH_PART: Part = "graph"
 HEAD_PART: Part = "head"
+TOKENIZER_PART: Part = "tokenizer"
 """Parts: the .bin of an ncnn pair; the ONNX file exported from a checkpoint; the second net of a
-tracker of one object."""
+tracker of one object; the tokenizer of an encoder of texts."""
 
 
 class ModelFiles(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,6 +213,8 @@ class ModelFiles(msgspec.Struct, frozen=True, kw_only=True):
 
 def model_routes(model: Model) -> list[str]:
     """The routes a model can go, its own first."""
+    if model.text:
+        return ["trace"]
     own = FILE_ROUTES.get(model.network)
     if own == "ncnn":
         return [own]
@@ -240,7 +245,14 @@ def choose_files(model: Model, *, random_weights: bool = False) -> ModelFiles:
             f"{model.title} needs its file: random weights cannot replace it",
             remedy="leave out --random-weights",
         )
-    return ModelFiles(main=RANDOM_WEIGHTS)
+    return ModelFiles(main=RANDOM_WEIGHTS, parts=_tokenizer_if_here(model))
+
+
+def _tokenizer_if_here(model: Model) -> dict[Part, ChosenWeights]:
+    """Random weights need no tokenizer: without one, bytes are tokens."""
+    file = model.parts.get(TOKENIZER_PART)
+    sha256 = known_sha256(file.digest) if file and file.digest else None
+    return {TOKENIZER_PART: ChosenWeights(file=file, sha256=sha256)} if sha256 else {}
 
 
 def reference_model(
@@ -257,9 +269,14 @@ def reference_model(
 def reference_networks(
     model: Model, files: ModelFiles, *, route: str = "", ir: Path | None = None
 ) -> dict[str, ReferenceModel]:
-    """Each net of the model by its stem: ``model``, and ``head`` where a part is one."""
+    """Each net of the model by its stem.
+
+    ``model``; ``head`` where a part is one, ``text`` beside an encoder of pictures.
+    """
     way = require_route(model, route)
     main = _with_probabilities(model, _main_network(model, files, way, ir))
+    if model.text:
+        return _text_networks(model, main, files, way, ir)
     if HEAD_PART not in files.parts:
         return {"model": main}
     return {"model": main, HEAD_PART: _head_network(model, main, files.parts[HEAD_PART], way, ir)}
@@ -304,6 +321,22 @@ def _head_network(
     return load_onnx(
         weights_path(chosen), shapes, stem=HEAD_PART, write=_program_writer(model, way, ir)
     )
+
+
+def _text_networks(
+    model: Model, main: ReferenceModel, files: ModelFiles, way: str, ir: Path | None
+) -> dict[str, ReferenceModel]:
+    """Both encoders of the network."""
+    if not isinstance(main, TorchReference):
+        raise WrongInput(
+            f"{model.title}: `text` is for networks that piyard builds",
+            remedy="take `text` out of its YAML, and name another `task`",
+        )
+    chosen = files.parts.get(TOKENIZER_PART)
+    description = read_tokenizer_json(weights_path(chosen)) if chosen else make_tokenizer_json([])
+    text = text_reference(model, main.network, description, _program_writer(model, way, ir))
+    pictures = msgspec.structs.replace(main, network=main.network.visual)
+    return {"model": pictures, TEXT_STEM: text}
 
 
 def _program_writer(model: Model, way: str, ir: Path | None) -> ProgramWriter:

@@ -13,7 +13,7 @@ from msgspec import Meta
 from piyard.core import labels, paths
 from piyard.core.config import Config, load_named, yaml_names
 from piyard.core.errors import WrongInput, did_you_mean, unknown_name
-from piyard.models.networks import NETWORK_NAMES
+from piyard.models.networks import CLIP, NETWORK_NAMES
 from piyard.models.synthetic import INPUT_RANGE
 from piyard.models.timm_networks import is_timm_network
 from piyard.vision.schema import (
@@ -25,6 +25,7 @@ from piyard.vision.schema import (
     InputSide,
     Preprocess,
     Simcc,
+    TextConfig,
     TrackerConfig,
 )
 from piyard.vision.tasks import check_model, find_task
@@ -55,7 +56,7 @@ Assumption = Literal[
 ]
 """What may only be assumed of a network of the user's own."""
 
-Part = Literal["bin", "graph", "head"]
+Part = Literal["bin", "graph", "head", "tokenizer"]
 FILE_NETWORKS = frozenset({"onnx", "torchscript", "ncnn"})
 """Values of ``network`` that mean: the file of weights is the network."""
 CUTTABLE_NETWORKS = FILE_NETWORKS
@@ -165,6 +166,8 @@ class ModelDefinition(Config):
     their values."""
     further: tuple[FurtherInput, ...] = ()
     """Task other: inputs beside the first one, in the file's order."""
+    text: TextConfig | None = None
+    """Task clip: how texts are encoded."""
     assumed: tuple[Assumption, ...] = ()
     """What neither its file nor its user stated when it was added: delete what is checked."""
     cut: tuple[str, ...] = ()
@@ -174,7 +177,7 @@ class ModelDefinition(Config):
     """Another height and width the net must take, as a tracker's search area."""
     parts: dict[Part, Weights] = msgspec.field(default_factory=dict)
     """Further files: the .bin of an ncnn pair, the graph that others exported from the weights, the
-    second net of a tracker of one object."""
+    second net of a tracker of one object, the tokenizer of an encoder of texts."""
     masks: dict[str, dict[str, Mask]] = msgspec.field(default_factory=dict)
     """First 8 digits of the weights' sha256, or ``random`` → layers that these weights need masked.
 
@@ -200,6 +203,8 @@ class ModelDefinition(Config):
         if not self.input_range[0] < self.input_range[1]:
             raise ValueError("`noise` must start with its lower end")
         check_model(self.task, self)
+        if (self.network in CLIP) != (self.text is not None):
+            raise ValueError("`text` is for `network` " + " or ".join(sorted(CLIP)))
         if self.cut and self.network not in CUTTABLE_NETWORKS:
             raise ValueError("`cut` is for `network` " + " or ".join(sorted(CUTTABLE_NETWORKS)))
         if self.detector and not isinstance(self.head, Simcc | Heatmap):
@@ -256,8 +261,9 @@ def name_model(name: str, definition: ModelDefinition) -> Model:
 def load_definition(name: str) -> ModelDefinition:
     """The file of that name, checked; raises ``WrongInput``."""
     model = load_named(MODELS_FOLDER, "model", name, ModelDefinition)
-    if model.network not in NETWORK_NAMES | FILE_NETWORKS and not is_timm_network(model.network):
-        raise unknown_name("network", model.network, NETWORK_NAMES | FILE_NETWORKS)
+    known = NETWORK_NAMES | CLIP | FILE_NETWORKS
+    if model.network not in known and not is_timm_network(model.network):
+        raise unknown_name("network", model.network, known)
     for listed in (model.labels, model.keypoints):
         if listed and not label_list_path(listed).is_file():
             raise WrongInput(

@@ -31,6 +31,11 @@ YOLO_CLASSIFIERS = frozenset(
 YOLOX = frozenset({"yolox_nano", "yolox_tiny", "yolox_s"})
 FCOS = frozenset({"fcos_resnet50_fpn"})
 RTMPOSE = frozenset({"rtmpose-t", "rtmpose-s"})
+CLIP = frozenset(
+    {"clip-vit-b32", "clip-rn50", "openclip-vit-b32", "siglip-base-patch16-224"}
+    | {"tinyclip-vit-8m-16-text-3m"}
+)
+"""Encoders of pictures beside such of texts, which only a YAML names."""
 
 NETWORK_NAMES = CLASSIFIERS | YOLO | YOLO26 | YOLO_CLASSIFIERS | YOLOX | FCOS | RTMPOSE
 DEFAULT_SHAPE = (3, 224, 224)
@@ -45,8 +50,8 @@ def build_network(name: str, classes: int, *, keypoints: int = 17) -> torch.nn.M
     """
     if is_timm_network(name):
         return build_timm_network(name, classes).eval()
-    if name not in NETWORK_NAMES:
-        raise unknown_name("network", name, NETWORK_NAMES)
+    if name not in NETWORK_NAMES | CLIP:
+        raise unknown_name("network", name, NETWORK_NAMES | CLIP)
     return _build_module(name, classes, keypoints).eval()
 
 
@@ -73,6 +78,10 @@ def _build_module(name: str, classes: int, keypoints: int) -> torch.nn.Module:
         from piyard.models.rtmpose import build_rtmpose
 
         return build_rtmpose(name, keypoints)
+    if name in CLIP:
+        from piyard.models.clip import build_clip
+
+        return build_clip(name)
     return build_classifier(name, classes)
 
 

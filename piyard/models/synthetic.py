@@ -114,7 +114,8 @@ def randomise(network: torch.nn.Module, seed: int = WEIGHTS_SEED) -> None:
     drawn = [(module, _init_module(module, generator)) for module in network.modules()]
     hooks = [module.register_forward_hook(hook) for module, hook in drawn if hook]
     # Sums differ in their last bit from CPU to CPU; rounded back to float32 they do not.
-    network.double()(_fitting_batch(input_shape(network)).double())
+    fit: Any = getattr(network.double(), "fit", network)
+    fit(_fitting_batch(input_shape(network)).double())
     network.float()
     for hook in hooks:
         hook.remove()
@@ -127,6 +128,9 @@ def _init_module(module: Any, generator: torch.Generator) -> Hook | None:
 
     from piyard.models.anchor_free import FrozenBatchNorm
 
+    if hasattr(module, "draw"):
+        module.draw(generator)
+        return None
     own = [values for values in module.parameters(recurse=False) if values.requires_grad]
     if isinstance(module, (nn.BatchNorm2d, FrozenBatchNorm)):
         # Mostly open ReLUs: otherwise a deep net of random weights magnifies every rounding.

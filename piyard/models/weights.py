@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -90,7 +90,8 @@ def load_weights(network: torch.nn.Module, chosen: ChosenWeights) -> None:
         synthetic.randomise(network)
         return
     checkpoint = open_checkpoint(_fetch_file(chosen.file))
-    state = name_state(checkpoint.state, network.state_dict().keys())
+    rename: Any = getattr(network, "rename", lambda state: state)
+    state = name_state(rename(checkpoint.state), network.state_dict().keys())
     try:
         network.load_state_dict(state, strict=True)
     except RuntimeError as error:

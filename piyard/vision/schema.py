@@ -292,6 +292,24 @@ class FurtherInput(Config):
     """Whether it is a picture, prepared as the first one; else an array."""
 
 
+class TextConfig(Config):
+    """How a text becomes tokens for an encoder beside that of pictures, and what the pairs mean."""
+
+    context: Annotated[int, Meta(ge=2, le=4096)]
+    """The most tokens."""
+    end: Annotated[int, Meta(ge=0)]
+    """The token a text ends with, whose embedding is the text's."""
+    activation: Literal["softmax", "sigmoid"]
+    """What makes probabilities: ``softmax`` among the labels, ``sigmoid`` each label for itself."""
+    start: Annotated[int, Meta(ge=0)] | None = None
+    """The token it begins with, if any."""
+    filled: bool = False
+    """Whether each text is filled up to the context by further ``end``s; else tokens see only those
+    before them."""
+    prompt: Annotated[str, Meta(pattern=r"\{\}")] = "a photo of a {}"
+    """What is said of a label, in place of ``{}``."""
+
+
 TrackerConfig = BytetrackConfig | NanotrackConfig
 
 

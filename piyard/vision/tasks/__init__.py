@@ -8,6 +8,7 @@ from __future__ import annotations
 from piyard.core.errors import unknown_name
 from piyard.vision.tasks.base import TaskModel, TaskSpec
 from piyard.vision.tasks.classify import CLASSIFY
+from piyard.vision.tasks.clip import CLIP
 from piyard.vision.tasks.detect import DETECT
 from piyard.vision.tasks.obb import OBB
 from piyard.vision.tasks.other import OTHER
@@ -16,7 +17,7 @@ from piyard.vision.tasks.segment import SEGMENT
 from piyard.vision.tasks.semantic import SEMANTIC
 from piyard.vision.tasks.track import TRACK
 
-TASKS: tuple[TaskSpec, ...] = (CLASSIFY, DETECT, SEGMENT, POSE, OBB, TRACK, SEMANTIC, OTHER)
+TASKS: tuple[TaskSpec, ...] = (CLASSIFY, DETECT, SEGMENT, POSE, OBB, TRACK, SEMANTIC, CLIP, OTHER)
 TASK_NAMES = tuple(task.name for task in TASKS)
 
 

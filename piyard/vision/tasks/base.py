@@ -24,6 +24,7 @@ from piyard.vision.schema import (
     Head,
     ImageRange,
     Preprocess,
+    TextConfig,
     TrackerConfig,
 )
 
@@ -72,6 +73,10 @@ class TaskModel(Protocol):
     @property
     def images(self) -> Mapping[str, ImageRange]:
         """Outputs that are pictures."""
+
+    @property
+    def text(self) -> TextConfig | None:
+        """Of an encoder of texts beside that of pictures."""
 
     @property
     def further(self) -> Sequence[FurtherInput]:
