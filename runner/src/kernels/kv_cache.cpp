@@ -17,6 +17,10 @@ void write(float* to, float value) { *to = value; }
 
 void write(Half* to, float value) { *to = to_half(value); }
 
+float value_of(float stored) { return stored; }
+
+float value_of(Half stored) { return to_float(stored); }
+
 int whole_panels(int rows) { return (rows + panel_tokens - 1) / panel_tokens * panel_tokens; }
 
 }  // namespace
@@ -66,6 +70,27 @@ void KvCache::append(const float* keys, const float* values) {
             append_head<Half>(head, keys + at, values + at);
     }
     ++rows_;
+}
+
+template <typename T>
+void KvCache::read_head(std::size_t head, std::size_t row, float* key, float* value) const {
+    const auto size = static_cast<std::size_t>(head_size_);
+    const T* panel = static_cast<const T*>(keys_.get()) + head * head_values() + row / panel_tokens * panel_tokens * size;
+    const T* values = static_cast<const T*>(values_.get()) + head * head_values() + row * size;
+    for (std::size_t i = 0; i < size; ++i) {
+        key[i] = value_of(panel[i * panel_tokens + row % panel_tokens]);
+        value[i] = value_of(values[i]);
+    }
+}
+
+void KvCache::read_row(int row, float* keys, float* values) const {
+    for (std::size_t head = 0; head < static_cast<std::size_t>(kv_heads_); ++head) {
+        const std::size_t at = head * static_cast<std::size_t>(head_size_);
+        if (format_ == CacheFormat::fp32)
+            read_head<float>(head, static_cast<std::size_t>(row), keys + at, values + at);
+        else
+            read_head<Half>(head, static_cast<std::size_t>(row), keys + at, values + at);
+    }
 }
 
 void KvCache::truncate(int rows) { rows_ = std::min(rows_, std::max(rows, 0)); }

@@ -27,6 +27,8 @@ public:
 
     // Each kv_heads * head_size floats. There must be room: rows() < capacity().
     void append(const float* keys, const float* values);
+    // What append() would store again as this row.
+    void read_row(int row, float* keys, float* values) const;
     // Forgets what came after the first `rows` rows.
     void truncate(int rows);
 
@@ -45,6 +47,8 @@ private:
     static Memory reserve(std::size_t bytes);
     std::size_t head_values() const { return static_cast<std::size_t>(padded_) * static_cast<std::size_t>(head_size_); }
     std::size_t value_size() const { return format_ == CacheFormat::fp32 ? sizeof(float) : sizeof(Half); }
+    template <typename T>
+    void read_head(std::size_t head, std::size_t row, float* key, float* value) const;
     template <typename T>
     void append_head(std::size_t head, const float* key, const float* value);
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -48,6 +49,7 @@ public:
 
     // A token that is in the context from now on.
     void see(int token) { seen_[static_cast<std::size_t>(token)] = 1; }
+    void forget() { std::fill(seen_.begin(), seen_.end(), static_cast<unsigned char>(0)); }
     // A value for each token of the vocabulary; what is not finite is never chosen. The caller sees the
     // token itself. -1: no token is allowed.
     int choose(const float* logits, const TokenMask& mask = {});

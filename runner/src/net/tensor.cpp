@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <optional>
 #include <vector>
 
 #include "core/failure.h"
-#include "core/file.h"
 #include "core/machine.h"
+#include "core/npy.h"
 #include "core/text.h"
 
 namespace nnrun {
@@ -117,55 +116,6 @@ bool all_finite(const ncnn::Mat& blob) {
 
 namespace {
 
-constexpr char magic[] = "\x93NUMPY";
-constexpr std::size_t magic_size = sizeof magic - 1;
-constexpr std::size_t max_header_size = 1 << 20;
-constexpr std::size_t max_elements = std::size_t{1} << 28;  // a gigabyte of floats
-
-[[noreturn]] void reject(const std::string& path, const std::string& problem) { throw Failure(Exit::input, path + ": " + problem); }
-
-struct NpyLayout {
-    std::string header;
-    std::size_t data = 0;  // where the elements begin
-};
-
-// The header's length is a little-endian number, of two bytes in version 1 and of four later.
-NpyLayout layout_of(const std::string& path, const std::vector<unsigned char>& bytes) {
-    if (bytes.size() < magic_size + 6 || std::memcmp(bytes.data(), magic, magic_size) != 0) reject(path, "not a .npy file");
-    const std::size_t width = bytes[magic_size] == 1 ? 2 : 4;
-    const std::size_t begin = magic_size + 2 + width;
-    std::size_t length = 0;
-    for (std::size_t i = width; i > 0; --i) length = length << 8 | bytes[magic_size + 1 + i];
-    if (begin > bytes.size() || length > bytes.size() - begin) reject(path, "truncated within its header");
-    return {std::string(bytes.begin() + static_cast<std::ptrdiff_t>(begin), bytes.begin() + static_cast<std::ptrdiff_t>(begin + length)),
-            begin + length};
-}
-
-// What follows 'key': in the header, a Python dictionary as NumPy writes it.
-std::string value_of(const std::string& header, const std::string& key) {
-    const std::size_t at = header.find("'" + key + "':");
-    if (at == std::string::npos) return "";
-    const std::size_t begin = header.find_first_not_of(' ', at + key.size() + 3);
-    if (begin == std::string::npos) return "";
-    const std::size_t end = header.find(header[begin] == '(' ? ')' : ',', begin);
-    return end == std::string::npos ? "" : header.substr(begin, end - begin);
-}
-
-std::optional<Shape> shape_in(const std::string& tuple) {
-    Shape shape;
-    std::size_t elements = 1;
-    if (tuple.empty() || tuple.front() != '(') return std::nullopt;
-    for (const std::string& part : split(tuple.substr(1), ',')) {
-        const std::vector<std::string> digits = words(part);
-        if (digits.empty()) continue;  // after the comma of a tuple of one
-        const auto size = parse_integer(digits.front());
-        if (!size || *size < 1 || static_cast<std::size_t>(*size) > max_elements / elements) return std::nullopt;
-        elements *= static_cast<std::size_t>(*size);
-        shape.push_back(static_cast<int>(*size));
-    }
-    return shape.empty() || shape.size() > 3 ? std::nullopt : std::optional(shape);
-}
-
 void fill(ncnn::Mat& tensor, const unsigned char* bytes) {
     const std::size_t plane = static_cast<std::size_t>(tensor.w) * static_cast<std::size_t>(tensor.h) * sizeof(float);
     for (int c = 0; c < tensor.c; ++c)
@@ -175,17 +125,12 @@ void fill(ncnn::Mat& tensor, const unsigned char* bytes) {
 }  // namespace
 
 ncnn::Mat read_npy(const std::string& path) {
-    const std::vector<unsigned char> bytes = read_file(path, Exit::input, max_elements * sizeof(float) + max_header_size);
-    const NpyLayout layout = layout_of(path, bytes);
-    if (value_of(layout.header, "descr") != "'<f4'") reject(path, "its elements are not little-endian floats ('<f4')");
-    if (value_of(layout.header, "fortran_order") != "False") reject(path, "its elements are not in C order");
-    const auto shape = shape_in(value_of(layout.header, "shape"));
-    if (!shape) reject(path, "its shape is not one to three sizes that fit into a gigabyte");
-    if (bytes.size() - layout.data != element_count(*shape) * sizeof(float))
-        reject(path, "its " + std::to_string(bytes.size()) + " bytes are not what the shape " + format_shape(*shape) + " takes");
-    ncnn::Mat tensor = make_mat(*shape);
-    if (tensor.empty()) reject(path, "not enough memory for its shape " + format_shape(*shape));
-    fill(tensor, bytes.data() + layout.data);
+    const NpyFile file = read_npy_file(path);
+    if (file.type != "<f4") file.reject("its elements are not little-endian floats ('<f4')");
+    file.check_size(sizeof(float));
+    ncnn::Mat tensor = make_mat(file.shape);
+    if (tensor.empty()) file.reject("not enough memory for its shape " + format_shape(file.shape));
+    fill(tensor, file.elements());
     return tensor;
 }
 

@@ -1,0 +1,148 @@
+#include "verbs/generation.h"
+
+#include <cstdio>
+
+#include "core/failure.h"
+#include "core/lines.h"
+#include "core/machine.h"
+#include "core/signals.h"
+#include "core/text.h"
+
+namespace nnrun {
+namespace {
+
+constexpr int rounds = 3;
+constexpr double patience_s = 10;  // for the step or chunk at work when a signal comes
+
+SamplerPlan read_sampler(const Args& args) {
+    SamplerPlan plan;
+    plan.temperature = args.number("--temperature", 0, 100, 0);
+    plan.top_k = args.integer("--top-k", 0, 1 << 20, 0);
+    plan.top_p = args.number("--top-p", 1e-6, 1, 1);
+    plan.min_p = args.number("--min-p", 0, 1, 0);
+    plan.repetition_penalty = args.number("--repetition-penalty", 0.01, 100, 1);
+    plan.seed = args.seed("--seed", 1);
+    return plan;
+}
+
+Tokens read_ends(const Args& args) {
+    Tokens ends;
+    for (const std::string& word : args.texts("--end-token")) {
+        const auto id = parse_integer(word);
+        if (!id || *id < 0 || *id > 1 << 24) args.reject("--end-token takes the number of a token, not '" + word + "'");
+        ends.push_back(static_cast<int>(*id));
+    }
+    return ends;
+}
+
+std::string numbers(const std::vector<double>& values) {
+    std::vector<std::string> items;
+    for (const double value : values) items.push_back(json::number(value));
+    return json::array(items);
+}
+
+}  // namespace
+
+std::vector<Flag> answer_flags() {
+    return {
+        {"--max-tokens", "N", "of an answer; default 256"},
+        {"--temperature", "T", "0: always the most likely token; default 0"},
+        {"--top-k", "K", "choose among the K most likely; 0: all; default 0"},
+        {"--top-p", "P", "choose among the most likely that together have probability P; default 1"},
+        {"--min-p", "P", "choose among those at least P times as likely as the most likely; default 0"},
+        {"--repetition-penalty", "R", "makes what was said less likely; default 1, none"},
+        {"--seed", "N", "of the choices; the same seed makes the same choices; default 1"},
+        {"--end-token", "ID", "a token that ends the answer", false, true},
+        {"--lookup", "N", "verify up to N tokens at once that followed the same ones before; the text is the same; default 0"},
+        {"--prefix-cache", "DIR", "keep what is remembered of prompts in this folder, for later runs"},
+        {"--prefix-cache-limit", "MB", "of that folder; the least recently used go; default 512"},
+    };
+}
+
+AnswerPlan read_answer(const Args& args) {
+    AnswerPlan plan;
+    plan.generation.sampler = read_sampler(args);
+    plan.generation.max_tokens = args.integer("--max-tokens", 1, 1 << 20, 256);
+    plan.generation.lookup.most = static_cast<std::size_t>(args.integer("--lookup", 0, 64, 0));
+    plan.generation.ends = read_ends(args);
+    plan.prefix_folder = args.text("--prefix-cache");
+    if (args.has("--prefix-cache-limit") && plan.prefix_folder.empty()) args.reject("--prefix-cache-limit needs --prefix-cache");
+    plan.prefix_limit = static_cast<std::uint64_t>(args.integer("--prefix-cache-limit", 1, 1 << 20, 512)) << 20;
+    if (!plan.prefix_folder.empty()) check_folder(plan.prefix_folder);
+    return plan;
+}
+
+Answers::Answers(Session& session, const LanguagePlan& language, const AnswerPlan& plan)
+    : session_(session),
+      plan_(plan),
+      prefill_(language.prefill_threads, 1),
+      decode_(language.decode_threads, rounds),
+      generation_(session, plan.generation, prefill_, decode_, stopping_) {
+    if (!plan.prefix_folder.empty()) store_.emplace(plan.prefix_folder, plan.prefix_limit, session);
+}
+
+Ending Answers::give(const Tokens& prompt) {
+    generation_.check_size(prompt);
+    const SignalCallback on_signal([this] {
+        stopping_.ask(patience_s);
+        finish_lines();
+    });
+    stopping_.begin();
+    given_ = 0;
+    restore(prompt);
+    Ending ending = generation_.read(prompt, [&](int done, int all) {
+        write_line(json::Object().text("type", "prefill").integer("tokens", done).integer("of", all).str());
+    });
+    if (ending == Ending::none) {
+        keep(prompt);
+        ending = generation_.answer(nullptr, [&](int token, double ms) {
+            write_token(token, ms);
+            return true;
+        });
+    }
+    write_summary(prompt.size(), ending);
+    stopping_.end();
+    return ending;
+}
+
+void Answers::restore(const Tokens& prompt) {
+    restored_ = 0;
+    if (!store_ || session_.rows() > 0) return;
+    Tokens tokens = store_->restore(session_, prompt);
+    restored_ = static_cast<int>(tokens.size());
+    generation_.restore(std::move(tokens));
+}
+
+// What could not be kept is no reason to give no answer.
+void Answers::keep(const Tokens& prompt) {
+    const auto fresh = prompt.size() - static_cast<std::size_t>(generation_.times().reused);
+    if (!store_ || fresh < PrefixStore::least) return;
+    const std::string problem = store_->save(session_, prompt);
+    if (!problem.empty()) std::fprintf(stderr, "nnrun: %s\n", printable(problem).c_str());
+}
+
+void Answers::write_token(int token, double ms) {
+    json::Object line;
+    line.text("type", "token").integer("index", given_++).integer("id", token);
+    write_line(line.number("ms", ms).str());
+}
+
+void Answers::write_summary(std::size_t prompt_tokens, Ending ending) {
+    const GenerationTimes& times = generation_.times();
+    json::Object line, threads;
+    line.text("type", "summary").text("ending", name_of(ending));
+    line.integer("prompt_tokens", static_cast<long long>(prompt_tokens)).integer("tokens", given_);
+    line.integer("reused", times.reused).integer("restored", restored_);
+    line.raw("prefill_ms", numbers(times.prefill_ms)).raw("prefill_tokens", json::integers(times.prefill_tokens));
+    line.raw("step_ms", numbers(times.step_ms)).raw("step_tokens", json::integers(times.step_tokens));
+    line.raw("first_token_ms", given_ > 0 ? json::number(times.first_token_ms) : "null");
+    line.integer("drafted", times.drafted).integer("accepted", times.accepted);
+    threads.integer("prefill", prefill_.best()).integer("decode", decode_.best());
+    threads.boolean("settled", prefill_.is_settled() && decode_.is_settled());
+    line.raw("threads", threads.str());
+    line.integer("weight_bytes", static_cast<long long>(session_.weight_bytes()));
+    line.integer("cache_bytes", static_cast<long long>(session_.cache_bytes())).integer("peak_rss_kb", peak_rss_kb());
+    write_line(line.str());
+}
+
+}  // namespace nnrun
