@@ -107,13 +107,19 @@ class BoardConnection:
         return self.is_container or bool(self._named_target)
 
     @property
+    def known_facts(self) -> Facts | None:
+        """Its facts, where they are read."""
+        facts: Facts | None = self.__dict__.get("facts")
+        return facts
+
+    @property
     def spec(self) -> BoardSpec:
         """The board, by its name and as far as its facts are read.
 
         Here alone it is decided what is emulated: a container of ours, or a board that only its
         facts show to be emulated, as one of a labgrid farm may be.
         """
-        facts: Facts | None = self.__dict__.get("facts")
+        facts = self.known_facts
         emulated = self.is_container or bool(facts and facts.shows_emulation)
         cores = facts.cores if facts else None
         return BoardSpec(name=self.name, target=self.target, emulated=emulated, cores=cores)

@@ -34,7 +34,7 @@ from piyard.predict.command import (
     nnrun_flags,
     open_inputs,
 )
-from piyard.predict.decoders import PLACES, Place
+from piyard.predict.decoders import PLACES, Place, describe_decoding
 from piyard.predict.files import open_viewer
 from piyard.predict.live import JSON_FORMAT
 from piyard.predict.prediction import (
@@ -47,7 +47,7 @@ from piyard.predict.prediction import (
     summarise_prediction,
 )
 from piyard.predict.samples import find_samples, open_samples
-from piyard.predict.sources import CAMERA
+from piyard.predict.sources import CAMERA, find_source
 from piyard.report.formats import render_rows
 from piyard.results.derive import make_row
 from piyard.run import lifecycle, log, record
@@ -57,6 +57,7 @@ from piyard.run.lifecycle import finish_run, require_success
 from piyard.run.plan import prepare_jobs
 from piyard.run.record import LOG_FILE, Record, find_run, read_record, run_folder
 from piyard.run.remote import cancel_process, read_status
+from piyard.run.schedule import LIVE_RUNS_END, RUNS_GO_ON
 from piyard.vision.schema import Dense
 
 
@@ -89,6 +90,7 @@ def run_model(request: RunRequest) -> None:
     with plan_work(request, "run", models=[chosen.model]) as plan:
         if request.dry_run:
             plan.print(f"run on {', '.join(map(mask_secrets, chosen.inputs))}")
+            _print_decoding(chosen, plan.usable)
             return
         with _open_inputs(chosen) as shown:
             prepared = prepare_jobs(plan.jobs, random_weights=False, force=request.force)
@@ -103,7 +105,9 @@ def run_model(request: RunRequest) -> None:
                     form=request.format,
                 )
 
-            outcomes = run_jobs(plan, prepared, look)
+            is_watched = shown.is_live or chosen.preview
+            stopping = LIVE_RUNS_END if is_watched else RUNS_GO_ON
+            outcomes = run_jobs(plan, prepared, look, stopping=stopping)
     print_predictions(outcomes.results, request.format)
     if shown.is_live:
         raise_if_requested()
@@ -112,6 +116,19 @@ def run_model(request: RunRequest) -> None:
     work.conclude(outcomes, plan, outcomes.unfinished_jobs)
     require_readable(outcomes.results)
     require_whole(outcomes.results)
+
+
+def _print_decoding(chosen: Choice, boards: Sequence[BoardConnection]) -> None:
+    """A line for each film, camera and stream, and each board: where it would be decoded."""
+    for text in chosen.inputs:
+        source = find_source(text, as_stream=chosen.as_stream)
+        if source is None:
+            continue
+        for board in boards:
+            facts = board.known_facts
+            programs = (facts.decoders or "").split() if facts else None
+            where = describe_decoding(source, chosen.place, board.name, programs)
+            print(sanitize_line(f"{board.name}: {source.title} is {where}"))
 
 
 def _check_inputs(chosen: Choice) -> None:

@@ -32,7 +32,7 @@ from piyard.run.deploy import Deployed
 from piyard.run.job import PMIC, BenchDuration, Job, JobContext, Prepared, RunOptions
 from piyard.run.outcomes import JobOutcomes, RetryState, load_retry_state, save_retry_state
 from piyard.run.plan import identify_boards, prepare_jobs
-from piyard.run.schedule import MAX_PARALLEL, run_on_boards
+from piyard.run.schedule import MAX_PARALLEL, RUNS_GO_ON, run_on_boards
 
 
 class Boards(msgspec.Struct, frozen=True, kw_only=True):
@@ -285,7 +285,13 @@ def _one_of_each(connections: Sequence[BoardConnection]) -> list[BoardConnection
     return list({each.spec.equality_group: each for each in reversed(connections)}.values())
 
 
-def run_jobs(plan: Plan, prepared: Prepared, do: Callable[[JobContext], R]) -> JobOutcomes[Job, R]:
+def run_jobs(
+    plan: Plan,
+    prepared: Prepared,
+    do: Callable[[JobContext], R],
+    *,
+    stopping: str = RUNS_GO_ON,
+) -> JobOutcomes[Job, R]:
     """Run every job on its board, or with ``--spread`` on any equal board that is free."""
     options = run_options(plan.request)
 
@@ -304,6 +310,7 @@ def run_jobs(plan: Plan, prepared: Prepared, do: Callable[[JobContext], R]) -> J
         group_of_board=lambda connection: groups[connection.name],
         title=lambda job: job.title,
         parallel=plan.boards.parallel,
+        stopping=stopping,
     )
 
 

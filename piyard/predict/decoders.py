@@ -56,7 +56,7 @@ class Decoder(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def title(self) -> str:
         """For people."""
-        name = "GStreamer" if self.program == GSTREAMER else self.program
+        name = _program_title(self.program)
         if self.place == "board":
             return f"decoded on the board by {name}"
         return f"decoded here by {name}, the frames are sent to the board"
@@ -89,6 +89,29 @@ def choose_decoder(
             remedy="sudo apt install ffmpeg",
         )
     return Decoder(place="here", program=FFMPEG)
+
+
+def describe_decoding(
+    source: Source, place: Place | None, board: str, programs: Collection[str] | None
+) -> str:
+    """Who will decode it, as ``Decoder.title``; without ``programs`` the board is not asked yet.
+
+    Raises what ``choose_decoder`` raises, as far as that is known.
+    """
+    if source.is_mjpeg:
+        return "read by nnrun itself"
+    of_board = CAMERA_PROGRAMS if source.kind == "camera" else (FFMPEG, GSTREAMER)
+    decoder = choose_decoder(source, place, board, of_board if programs is None else programs)
+    if programs is not None or decoder.place == "here":
+        return decoder.title
+    names = " or ".join(_program_title(name) for name in of_board)
+    if place == "board" or source.is_boards:
+        return f"decoded on the board by {names}"
+    return f"decoded on the board where it has {names}, else here by {FFMPEG}"
+
+
+def _program_title(program: str) -> str:
+    return "GStreamer" if program == GSTREAMER else program
 
 
 def _boards_decoder(source: Source, board: str, programs: Collection[str]) -> Decoder:

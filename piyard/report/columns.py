@@ -54,6 +54,7 @@ def brief_comments(row: Row, *, named: bool = False) -> list[str]:
         if more > 0 and row.verdict.state != "EMULATED"
         else "",
         *_identity_comments(row, named=named),
+        _end_to_end_comment(row),
         "" if row.check is None or row.check.ok else _output_comment(row),
     ]
     return [part for part in parts if part]
@@ -85,11 +86,15 @@ def _weights_comment(row: Row) -> str:
     return "" if row.random_seed is None else f"random weights (seed {row.random_seed})"
 
 
+def _end_to_end_comment(row: Row) -> str:
+    whole = row.end_to_end
+    return f"end to end {format_digits(whole.median)} ms" if whole else ""
+
+
 def _other_times_comments(row: Row) -> list[str]:
     """End to end, and from a cold start."""
-    whole = row.end_to_end
     return [
-        f"end to end {format_digits(whole.median)} ms" if whole else "",
+        _end_to_end_comment(row),
         "" if row.cold_ms is None else f"cold start {format_digits(row.cold_ms)} ms",
     ]
 

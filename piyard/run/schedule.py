@@ -29,6 +29,8 @@ R = TypeVar("R")
 
 MAX_PARALLEL = 16
 WAKE_S = 1.0
+RUNS_GO_ON = "stopping: what runs on the boards keeps running there"
+LIVE_RUNS_END = "stopping: the live runs end on their boards, and what they wrote is fetched"
 RETRY_REMEDY = (
     f"--retry-failed runs what is left; {PROGRAM} attach waits for runs that are still going"
 )
@@ -140,11 +142,12 @@ def run_on_boards(
     group_of_board: Callable[[BoardConnection], str] = lambda connection: connection.name,
     title: Callable[[J], str] = lambda _job: "",
     parallel: int = MAX_PARALLEL,
+    stopping: str = RUNS_GO_ON,
 ) -> JobOutcomes[J, R]:
     """Run the jobs of every group on its boards, and close the boards at the end.
 
     A group is one board, or several equal ones that share their jobs. ``title`` names a job in
-    the report of its failure.
+    the report of its failure; ``stopping`` says what Ctrl-C means for all of them.
     """
     outcomes: JobOutcomes[J, R] = JobOutcomes(jobs, title)
     workers = []
@@ -155,7 +158,9 @@ def run_on_boards(
         workers += [
             (connection, BoardWorker(connection, queue, do, outcomes)) for connection in of_group
         ]
-    run_parallel([(connection.name, worker.work) for connection, worker in workers], parallel)
+    run_parallel(
+        [(connection.name, worker.work) for connection, worker in workers], parallel, stopping
+    )
     if cancel.requested():
         outcomes.skip_the_rest(
             RunNotEnded("stopped by Ctrl-C before all was done", remedy=RETRY_REMEDY)
@@ -164,9 +169,14 @@ def run_on_boards(
 
 
 def run_parallel(
-    work: Sequence[tuple[str, Callable[[], None]]], parallel: int = MAX_PARALLEL
+    work: Sequence[tuple[str, Callable[[], None]]],
+    parallel: int = MAX_PARALLEL,
+    stopping: str = "stopping",
 ) -> None:
-    """Run named functions in threads, with a live line each; a single one in this thread."""
+    """Run named functions in threads, with a live line each; a single one in this thread.
+
+    ``stopping`` is said at Ctrl-C.
+    """
     if len(work) == 1:
         work[0][1]()
         return
@@ -177,19 +187,19 @@ def run_parallel(
 
     with (
         ThreadPoolExecutor(max_workers=max(1, min(parallel, len(work)))) as pool,
-        _cancel_on_interrupt(),
+        _cancel_on_interrupt(stopping),
     ):
         running = [pool.submit(shown, name, do) for name, do in work]
         _wait_for(running)
 
 
 @contextmanager
-def _cancel_on_interrupt() -> Iterator[None]:
+def _cancel_on_interrupt(stopping: str) -> Iterator[None]:
     """Ctrl-C stops the threads at their next check, and the block ends after they have."""
     try:
         yield
     except KeyboardInterrupt:
-        console.info("stopping: what runs on the boards keeps running there")
+        console.info(stopping)
         cancel.request()
 
 

@@ -200,7 +200,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
 def compare_objects(
     expected: Sequence[DecodedObject], actual: Sequence[DecodedObject]
 ) -> Agreement:
-    """How alike they are: each wanted one, best first, takes the unmatched one that overlaps most.
+    """How alike they are: each expected object, best first, takes the free one that overlaps most.
 
     Both of a pair have the same class. Masks and keypoints are compared where both have them.
     """
@@ -283,7 +283,7 @@ def _pair_mask_iou(expected: DecodedObject, actual: DecodedObject) -> float | No
 
 
 def _pair_similarity(expected: DecodedObject, actual: DecodedObject) -> float | None:
-    """Over the keypoints that ``one`` is sure of, at the size of its box."""
+    """Over the keypoints that ``expected`` is sure of, at the size of its box."""
     if expected.keypoints is None or actual.keypoints is None:
         return None
     area = float(box_area(_boxes_of([expected]))[0])

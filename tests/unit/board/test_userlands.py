@@ -11,8 +11,9 @@ from piyard.board.connection import BoardConnection
 from piyard.board.facts import Facts, parse_facts, read_facts
 from piyard.board.fleet.selection import select_board
 from piyard.board.inspection import Finding, _check_programs
-from piyard.board.ssh.commands import CommandOutcome
+from piyard.board.ssh.commands import CommandOutcome, script_argv, script_text
 from piyard.core.errors import BoardCommandFailed, WrongBoard
+from piyard.predict.ending import read_decoder_report
 from piyard.run.deploy import BoardNeeds, deploy_releases, require_needs
 from piyard.run.remote import DamagedFile, cancel_process, fetch_files, start_process
 from tests.support.local_board import LocalBoard, content, current, lease, new_board, release
@@ -109,6 +110,43 @@ def test_a_run_on_busybox_is_cancelled_with_all_its_processes(busybox: LocalBoar
 def test_a_run_on_busybox_ends_at_its_limit(busybox: LocalBoard) -> None:
     start(busybox, "sleep", "100", limit_s=1)
     assert end_of(busybox).why == "limit"
+
+
+def test_what_a_decoder_writes_reaches_a_run_on_busybox(busybox: LocalBoard) -> None:
+    decoder = ["sh", "-c", "printf JPEGJPEG; seq 30 >&2; echo rtsp://me:pw@cam/ failed >&2; exit 7"]
+    feed = ["sh", "-c", script_text("feed"), "feed", str(len(decoder)), *decoder]
+    start(busybox, *feed, "wc", "-c")
+    assert end_of(busybox).code == 0
+    folder = busybox.yard / "runs" / RUN
+    assert (folder / "log.jsonl").read_text().strip() == "8"
+    report = read_decoder_report(folder)
+    assert report.code == 7
+    assert report.said.splitlines() == [*map(str, range(12, 31)), "rtsp://***@cam/ failed"]
+
+
+def test_a_decoder_on_busybox_ends_with_its_run(busybox: LocalBoard) -> None:
+    decoder = ["sh", "-c", "trap '' PIPE; echo $$ > pid; exec sleep 987"]
+    feed = ["sh", "-c", script_text("feed"), "feed", str(len(decoder)), *decoder]
+    start(busybox, *feed, "sh", "-c", "until [ -s pid ]; do sleep 0.1; done; exit 3")
+    decoder_id = int(written(busybox.yard / "runs" / RUN / "pid"))
+    assert end_of(busybox).code == 3
+    until_gone(decoder_id)
+
+
+def test_frames_from_here_reach_a_run_on_busybox(busybox: LocalBoard) -> None:
+    start(busybox, "sh", "-c", script_text("receive"), "receive", "60", "wc", "-c")
+    with busybox.start(script_argv("send", ".piyard", RUN, "30"), limit_s=60) as talk:
+        talk.send(b"JPEG" * 1000)
+        talk.end_input()
+        assert talk.end().code == 0
+    assert end_of(busybox).code == 0
+    assert (busybox.yard / "runs" / RUN / "log.jsonl").read_text().strip() == "4000"
+
+
+def test_frames_that_never_come_end_a_run_on_busybox(busybox: LocalBoard) -> None:
+    start(busybox, "sh", "-c", script_text("receive"), "receive", "1", "wc", "-c")
+    assert end_of(busybox).code == 0
+    assert (busybox.yard / "runs" / RUN / "log.jsonl").read_text().strip() == "0"
 
 
 def test_a_command_on_busybox_ends_at_its_limit(busybox: LocalBoard) -> None:

@@ -166,6 +166,18 @@ def test_a_dry_run_shows_no_password(capsys: pytest.CaptureFixture[str]) -> None
     assert "run on rtsp://me:***@192.0.2.1/a: yolov8_n" in out
 
 
+def test_a_dry_run_says_where_a_stream_is_decoded(capsys: pytest.CaptureFixture[str]) -> None:
+    stream = "rtsp://me:s3cret@192.0.2.1/a"
+    run("yolov8_n", input=[stream], decode="board", host=["emulated:rpi5"], dry_run=True)
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "emulated:rpi5: rtsp://me:***@192.0.2.1/a is decoded on the board by ffmpeg or GStreamer"
+    ]
+    run("yolov8_n", input=["camera"], dry_run=True)
+    assert capsys.readouterr().out.endswith("decoded on the board by rpicam-vid or libcamera-vid\n")
+    with pytest.raises(WrongInput, match="the camera is the board's"):
+        run("yolov8_n", input=["camera"], decode="here", dry_run=True)
+
+
 def test_where_it_is_decoded_is_chosen_or_refused() -> None:
     assert chosen("yolov8_n", decode="here").place == "here"
     assert chosen("yolov8_n", decode="here").as_stream

@@ -15,6 +15,7 @@ from piyard.predict.decoders import (
     Place,
     choose_decoder,
     decoder_argv,
+    describe_decoding,
     device_probe_argv,
     ffmpeg_argv,
     gives_jpegs,
@@ -38,6 +39,36 @@ BOTH = "ffmpeg gst-launch-1.0"
 def with_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "ffmpeg").touch(0o700)
     monkeypatch.setenv("PATH", str(tmp_path))
+
+
+SENT = "decoded here by ffmpeg, the frames are sent to the board"
+
+
+@pytest.mark.parametrize(
+    ("source", "place", "programs", "expected"),
+    [
+        (STREAM, None, BOTH.split(), "decoded on the board by ffmpeg"),
+        (STREAM, None, [GSTREAMER], "decoded on the board by GStreamer"),
+        (STREAM, None, [], SENT),
+        (
+            STREAM,
+            None,
+            None,
+            "decoded on the board where it has ffmpeg or GStreamer, else here by ffmpeg",
+        ),
+        (STREAM, "board", None, "decoded on the board by ffmpeg or GStreamer"),
+        (STREAM, "here", None, SENT),
+        (HERE, None, None, SENT),
+        (DEVICE, None, None, "decoded on the board by ffmpeg or GStreamer"),
+        (CAMERA, None, None, "decoded on the board by rpicam-vid or libcamera-vid"),
+        (Source(kind="film", location="a.mjpeg"), None, None, "read by nnrun itself"),
+    ],
+)
+@pytest.mark.usefixtures("with_ffmpeg")
+def test_where_it_would_be_decoded_is_said_before(
+    source: Source, place: Place | None, programs: list[str] | None, expected: str
+) -> None:
+    assert describe_decoding(source, place, "pi5", programs) == expected
 
 
 @pytest.mark.parametrize(

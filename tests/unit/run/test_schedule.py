@@ -30,7 +30,7 @@ from piyard.core.errors import (
 )
 from piyard.run import schedule
 from piyard.run.outcomes import JobOutcomes
-from piyard.run.schedule import MAX_PARALLEL, _wait_for, run_on_boards
+from piyard.run.schedule import LIVE_RUNS_END, MAX_PARALLEL, RUNS_GO_ON, _wait_for, run_on_boards
 
 Job = tuple[str, int]
 """The group it is for, and its number."""
@@ -69,6 +69,7 @@ def each(
     *,
     shared: Mapping[str, str] | None = None,
     parallel: int = MAX_PARALLEL,
+    stopping: str = RUNS_GO_ON,
 ) -> JobOutcomes[Job, str]:
     groups = shared or {line.name: line.name for line in lines}
     return run_on_boards(
@@ -78,6 +79,7 @@ def each(
         group_of_job=lambda job: job[0],
         group_of_board=lambda line: groups[line.name],
         parallel=parallel,
+        stopping=stopping,
     )
 
 
@@ -340,6 +342,21 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
     monkeypatch.setattr(schedule, "_wait_for", told_first)
     return waits
+
+
+@pytest.mark.parametrize("stopping", [RUNS_GO_ON, LIVE_RUNS_END])
+def test_ctrl_c_says_what_becomes_of_the_runs(
+    waits: threading.Event, notes: list[str], stopping: str
+) -> None:
+    def work(line: BoardConnection, job: Job) -> str:
+        assert waits.wait(PATIENCE_S)
+        if line.name == "a":
+            press_ctrl_c()
+        assert _request.wait(PATIENCE_S)
+        return describe(line, job)
+
+    each([FakeLine(name) for name in "ab"], jobs_of("a", "b", count=1), work, stopping=stopping)
+    assert notes == [stopping]
 
 
 def test_ctrl_c_stops_all_boards_at_their_next_look_and_closes_them(
