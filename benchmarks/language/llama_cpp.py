@@ -113,22 +113,6 @@ class Rival:
         done = self.machine.run([program, "-m", str(gguf), "-f", str(text), "-t", "1", *size])
         return parse_perplexity(done.out + done.err)
 
-    def tokenize(self, gguf: Path, text: Path) -> list[int]:
-        """The text as llama-perplexity reads it, with its begin token where it has one."""
-        program = str(self.engine.program("llama-tokenize"))
-        flags = ["-m", str(gguf), "-f", str(text), "--ids", "--log-disable"]
-        return parse_tokens(self.machine.run([program, *flags]).out)
-
-
-def parse_tokens(text: str) -> list[int]:
-    """What ``llama-tokenize --ids`` printed; raises ``UnreadableLog``."""
-    try:
-        return msgspec.json.decode(text.strip().encode(), type=list[Count])
-    except msgspec.DecodeError as error:
-        raise UnreadableLog(
-            f"llama-tokenize printed no list of tokens: {error}", evidence=text[:500]
-        ) from None
-
 
 def parse_bench(text: str) -> list[BenchLine]:
     """The lines of ``llama-bench -o jsonl``; raises ``UnreadableLog``."""

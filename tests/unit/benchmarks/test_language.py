@@ -76,13 +76,6 @@ def test_what_llama_bench_does_not_print_is_refused(text: str) -> None:
         llama_cpp.parse_bench(text)
 
 
-def test_tokens_are_a_list() -> None:
-    assert llama_cpp.parse_tokens("[446, 6356, 0]\n") == [446, 6356, 0]
-    for text in ("", "[1, -2]", "error: no file"):
-        with pytest.raises(UnreadableLog, match="no list of tokens"):
-            llama_cpp.parse_tokens(text)
-
-
 def test_another_test_than_the_one_to_count_is_refused() -> None:
     lines = llama_cpp.parse_bench(json.dumps(BENCH_LINE))
     Work(prompt=64, runs=2).require(lines)

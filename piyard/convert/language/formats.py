@@ -1,0 +1,61 @@
+"""How the weights of a language model are stored in each precision, and what rounding costs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from piyard.core.errors import unknown_name
+
+LanguagePrecision = Literal["fp32", "fp16", "int8", "int4"]
+Bits = Literal[4, 6, 8, 16, 32]
+
+
+class Format(msgspec.Struct, frozen=True):
+    """Of a matrix: bits of a weight, weights that share a scale, whether they share a minimum."""
+
+    bits: Bits
+    block: int = 0
+    affine: bool = False
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether it has scales."""
+        return self.bits < 16
+
+    @property
+    def bits_per_weight(self) -> float:
+        """With fp16 scales and minima."""
+        shared = 16 * (1 + self.affine) / self.block if self.is_integer else 0
+        return self.bits + shared
+
+    @property
+    def label(self) -> str:
+        """As tables show it."""
+        if not self.is_integer:
+            return f"fp{self.bits}"
+        return f"int{self.bits} by {self.block}" + (" with minima" if self.affine else "")
+
+
+class Formats(msgspec.Struct, frozen=True):
+    """Of the blocks' matrices, and of the table that is embedding and output."""
+
+    blocks: Format
+    head: Format
+
+
+FORMATS: dict[str, Formats] = {
+    "fp32": Formats(Format(32), Format(32)),
+    "fp16": Formats(Format(16), Format(16)),
+    "int8": Formats(Format(8, 64), Format(8, 64)),
+    "int4": Formats(Format(4, 64), Format(6, 64)),
+}
+"""By precision."""
+
+
+def find_formats(precision: str) -> Formats:
+    """Of that precision. Raises ``WrongInput``."""
+    if precision not in FORMATS:
+        raise unknown_name("precision of a language model", precision, FORMATS)
+    return FORMATS[precision]
