@@ -1,6 +1,6 @@
 # The sources of nnrun and of the programs that test, fuzz and measure it: one folder a layer, each of
 # which may include those before it. A new file needs no line here.
-set(NNRUN_LAYERS core io kernels net vision track bench language verbs)
+set(NNRUN_LAYERS core text io kernels net vision track bench language verbs)
 
 # nnrun_sources(VARIABLE LAYER...): the .cpp files of these layers, sorted.
 function(nnrun_sources variable)

@@ -17,6 +17,7 @@ const std::vector<VerbEntry>& verb_table() {
         {"score", "", score_flags, score, "Says how likely a language model thinks each token of a text: log-probabilities, perplexity, logits."},
         {"segment", frames, detect_flags, segment, "Finds objects and which pixels are theirs: one JSON line a picture or frame."},
         {"semantic", frames, semantic_flags, semantic, "Finds of which class each pixel is: one JSON line a picture or frame."},
+        {"tokenize", "", tokenize_flags, tokenize, "Turns texts into token ids, or ids into texts: one JSON line each."},
         {"track mot", frames, track_mot_flags, track_mot, "Follows many objects: detect, with an id for each object from frame to frame (ByteTrack)."},
         {"track sot", frames, track_sot_flags, track_sot, "Follows one object, given by its box in the first frame that can be read (NanoTrack)."},
         {"watch", "", watch_flags, watch, "Reports the board's state while a process lives: temperature, clock, throttling, load, memory."},

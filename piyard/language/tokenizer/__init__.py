@@ -1,0 +1,1 @@
+"""Tokenizers: a ``tokenizer.json`` becomes one flat file that nnrun maps into memory."""

@@ -1,0 +1,212 @@
+"""A ``tokenizer.json`` as the flat file that nnrun maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from piyard.core.errors import ConversionFailed
+from piyard.language.tokenizer.decoding import Decoder, read_decoder
+from piyard.language.tokenizer.definition import (
+    AddedToken,
+    Bpe,
+    ByteLevel,
+    Chain,
+    PostProcessor,
+    TemplateProcessing,
+    TokenizerDefinition,
+    read_definition,
+    refuse,
+)
+from piyard.language.tokenizer.flat_file import FlatFile, Section
+from piyard.language.tokenizer.regex_parse import UnknownPattern
+from piyard.language.tokenizer.stages import NormalizerKind, Stages
+from piyard.language.tokenizer.trie import Trie, make_trie
+from piyard.language.tokenizer.unicode_tables import Mapping, load_tables, two_stages
+from piyard.language.tokenizer.vocabulary import (
+    UnknownVocabulary,
+    add_merges,
+    add_symbols,
+    add_tokens,
+)
+
+
+def compile_tokenizer(data: bytes, name: str = "tokenizer.json") -> bytes:
+    """The flat file. Raises ``ConversionFailed``, in one line, for what piyard cannot compute."""
+    known = read_definition(data, name)
+    reference = _load_reference(data, name)
+    try:
+        return _compile(known, reference).pack()
+    except (UnknownPattern, UnknownVocabulary) as error:
+        raise refuse(name, str(error)) from None
+
+
+def _load_reference(data: bytes, name: str) -> Any:
+    """The package's own, which knows what an added token becomes. Its failures are panics, too."""
+    from tokenizers import Tokenizer
+
+    try:
+        return Tokenizer.from_buffer(data)
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise ConversionFailed(
+            f"{name} is refused by the package tokenizers: {error}",
+            remedy="copy or download it again",
+        ) from None
+
+
+def _compile(known: TokenizerDefinition, reference: Any) -> FlatFile:
+    file, stages = FlatFile(), Stages()
+    stages.add_normalizer(known.normalizer)
+    stages.add_pre_tokenizer(known.pre_tokenizer)
+    decoder = read_decoder(known.decoder)
+    for token in known.added_tokens:
+        if reference.token_to_id(token.content) != token.id:
+            raise UnknownVocabulary(f"the added token {token.content!r} has another id in use")
+    shown = {token.id: reference.id_to_token(token.id) for token in known.added_tokens}
+    count = _add_model(file, known, shown, decoder, stages)
+    prefix, suffix = _special_ids(known.post_processor)
+    for section, ids in ((Section.PREFIX, prefix), (Section.SUFFIX, suffix)):
+        if ids and max(ids) >= count:
+            raise UnknownVocabulary(f"the post_processor adds id {max(ids)} of {count}")
+        file.add(section, ids)
+    _add_added(file, known.added_tokens, reference)
+    _add_stages(file, stages)
+    _add_unicode(file, {row[0] for row in stages.normalizers})
+    return file
+
+
+def _add_model(
+    file: FlatFile,
+    known: TokenizerDefinition,
+    shown: dict[int, str],
+    decoder: Decoder,
+    stages: Stages,
+) -> int:
+    model = known.model
+    if model.dropout:
+        raise UnknownVocabulary("a dropout of merges, which is for training")
+    is_byte_level = stages.is_byte_level
+    count = add_tokens(
+        file, model.vocab, known.added_tokens, shown, decoder, is_byte_level=is_byte_level
+    )
+    add_merges(file, model)
+    add_symbols(file, model, is_byte_level=is_byte_level)
+    file.add(Section.SETTINGS, _settings(model, decoder, stages))
+    return count
+
+
+def _settings(model: Bpe, decoder: Decoder, stages: Stages) -> list[int]:
+    """nnrun: ``Settings`` of runner/src/text/tokenizer.cpp, in the same order."""
+    unknown = 0
+    if model.unk_token is not None:
+        if model.unk_token not in model.vocab:
+            raise UnknownVocabulary(f"its unknown token {model.unk_token!r} is no token")
+        unknown = model.vocab[model.unk_token] + 1
+    affixes = [model.continuing_subword_prefix, model.end_of_word_suffix]
+    return [
+        int(stages.is_byte_level),
+        int(model.ignore_merges),
+        int(model.byte_fallback),
+        int(model.fuse_unk),
+        unknown,
+        *(stages.add_string(affix) + 1 if affix else 0 for affix in affixes),
+        int(decoder.kind),
+        decoder.first_blanks,
+        int(decoder.clears_first),
+    ]
+
+
+def _special_ids(part: PostProcessor | None) -> tuple[list[int], list[int]]:
+    """Ids before and behind a text."""
+    templates = [each for each in _processors(part) if isinstance(each, TemplateProcessing)]
+    if not templates:
+        return [], []
+    if len(templates) > 1:
+        raise UnknownPattern("two templates in the post_processor")
+    (template,) = templates
+    before: list[int] = []
+    behind: list[int] | None = None
+    for item in template.single:
+        if item.Sequence:
+            if behind is not None or item.Sequence.id != "A":
+                raise UnknownPattern("a template that names the text otherwise than once")
+            behind = []
+        elif item.SpecialToken and item.SpecialToken.id in template.special_tokens:
+            ids = template.special_tokens[item.SpecialToken.id].ids
+            (before if behind is None else behind).extend(ids)
+        else:
+            raise UnknownPattern("a template with a token that it does not define")
+    if behind is None:
+        raise UnknownPattern("a template without the text")
+    return before, behind
+
+
+def _processors(part: PostProcessor | None) -> Iterable[ByteLevel | TemplateProcessing]:
+    if isinstance(part, Chain):
+        for each in part.processors or []:
+            yield from _processors(each)
+    elif part:
+        yield part
+
+
+def _add_added(file: FlatFile, added: Sequence[AddedToken], reference: Any) -> None:
+    """Those that are found in a text as it is, and those found in the normalized one."""
+    ordered = sorted(
+        (token for token in added if token.content), key=lambda token: not token.special
+    )
+    raw = [(token.content.encode(), token.id) for token in ordered if not token.normalized]
+    normalized = [
+        (_normalize(reference, token.content).encode(), token.id)
+        for token in ordered
+        if token.normalized
+    ]
+    if not all(content for content, _ in normalized):
+        raise UnknownVocabulary("an added token of which nothing is left when it is normalized")
+    _add_trie(file, Section.RAW_NODES, make_trie(raw))
+    _add_trie(file, Section.NORMALIZED_NODES, make_trie(normalized))
+
+
+def _normalize(reference: Any, text: str) -> str:
+    return str(reference.normalizer.normalize_str(text)) if reference.normalizer else text
+
+
+def _add_trie(file: FlatFile, first: Section, trie: Trie) -> None:
+    file.add(first, trie.nodes)
+    file.add(Section(first + 1), trie.edge_bytes)
+    file.add(Section(first + 2), trie.edge_targets)
+
+
+def _add_stages(file: FlatFile, stages: Stages) -> None:
+    programs = stages.programs
+    sets, ranges = programs.pack_sets()
+    file.add_texts(Section.STRING_OFFSETS, Section.STRING_BYTES, stages.strings)
+    file.add(Section.INSTRUCTIONS, np.array(programs.instructions, np.uint32))
+    file.add(Section.SETS, sets)
+    file.add(Section.RANGES, ranges)
+    file.add(Section.PATTERNS, programs.starts)
+    file.add(Section.NORMALIZERS, np.array(stages.normalizers, np.uint32))
+    file.add(Section.PRE_TOKENIZERS, np.array(stages.splits, np.uint32))
+
+
+def _add_unicode(file: FlatFile, normalizers: set[int]) -> None:
+    """Only the tables that it needs."""
+    tables = load_tables()
+    index, blocks = two_stages(tables.flags)
+    file.add(Section.UNICODE_INDEX, index)
+    file.add(Section.UNICODE_BLOCKS, blocks)
+    if NormalizerKind.NFC in normalizers:
+        _add_mapping(file, Section.DECOMPOSITION_KEYS, tables.decompositions)
+        file.add(Section.COMPOSITIONS, tables.compositions)
+        file.add(Section.CLASSES, tables.classes)
+    if NormalizerKind.LOWER in normalizers:
+        _add_mapping(file, Section.LOWER_KEYS, tables.lower)
+
+
+def _add_mapping(file: FlatFile, first: Section, mapping: Mapping) -> None:
+    parts = (mapping.keys, mapping.offsets, mapping.values)
+    for number, values in enumerate(parts):
+        file.add(Section(first + number), values)
