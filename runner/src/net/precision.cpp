@@ -4,6 +4,7 @@
 #include <layer.h>
 
 #include <algorithm>
+#include <set>
 
 #include "core/failure.h"
 #include "core/text.h"
@@ -145,6 +146,28 @@ std::string name_of(const std::string& format, int some, int all) {
     return some == all ? format : "mixed-" + format + "-fp32";
 }
 
+// Of a weight of nnrun's own linear layers: one number, or several where layers differ.
+std::set<int> bits_of(const Graph& graph) {
+    std::set<int> bits;
+    for (const GraphLayer& layer : graph.layers())
+        if (layer.type == "LinearQ") bits.insert(layer.param(2, 32));
+    return bits;
+}
+
+// Such a net computes in what its weights are stored in, whatever is requested: inputs of integers are rounded to int8.
+Precision stored_precision(const Graph& graph, const std::string& requested, const std::set<int>& widths) {
+    Precision precision{requested, "", "", "", 0, 0, 0};
+    std::vector<std::string> names;
+    for (const int bits : widths) names.push_back((bits < 16 ? "int" : "fp") + std::to_string(bits));
+    for (const GraphLayer& layer : graph.layers()) {
+        precision.layers += layer.type == "Input" ? 0 : 1;
+        precision.quantized_layers += layer.type == "LinearQ" && layer.param(2, 32) < 16 ? 1 : 0;
+    }
+    precision.label = precision.storage = join(names, "+");
+    precision.arithmetic = *widths.begin() < 16 ? "int8" : "fp32";
+    return precision;
+}
+
 std::string label_of(const Precision& precision) {
     if (precision.storage == "fp32" && precision.fp16_weight_layers > 0) return "fp32 (fp16 weights)";
     if (precision.storage == precision.arithmetic) return precision.storage;
@@ -176,6 +199,8 @@ void check_precision(const Graph& graph, const std::string& requested, const std
 }
 
 Precision real_precision(const ncnn::Net& net, const Graph& graph, const std::string& requested) {
+    const std::set<int> widths = bits_of(graph);
+    if (!widths.empty()) return stored_precision(graph, requested, widths);
     Precision precision{requested, "", "", "", 0, 0, 0};
     Counts multiplying, others;
     for (std::size_t i = 0; i < graph.layers().size(); ++i) {

@@ -16,6 +16,7 @@
 #include "net/probe.h"
 #include "net/tensor.h"
 #include "verbs/common.h"
+#include "verbs/timing.h"
 
 namespace nnrun {
 namespace {
@@ -31,16 +32,6 @@ struct BenchPlan {
     std::string folder;  // of the outputs; "": not kept
 };
 
-constexpr double max_seconds = 86400;
-
-double milliseconds(const Args& args, const std::string& flag, double fallback_s) {
-    return args.number(flag, 0.001, max_seconds, fallback_s) * 1000;
-}
-
-void require(const Args& args, const std::string& flag, bool allowed, const std::string& what) {
-    if (args.has(flag) && !allowed) args.reject(flag + " needs " + what);
-}
-
 Span read_span(const Args& args) {
     Span span;
     if (!args.has("--span")) return span;
@@ -48,31 +39,6 @@ Span read_span(const Args& args) {
     span = {ends[0], ends[1]};
     if (!(span.low < span.high)) args.reject("--span takes the lower end first");
     return span;
-}
-
-WarmupPlan read_warmup(const Args& args) {
-    WarmupPlan plan;
-    plan.until_stable = args.text("--warmup") == "auto";
-    require(args, "--warmup-budget", plan.until_stable, "--warmup auto");
-    if (plan.until_stable)
-        plan.max_ms = milliseconds(args, "--warmup-budget", 10);
-    else
-        plan.loops = args.integer("--warmup", 0, max_inferences, 8);
-    return plan;
-}
-
-SamplingPlan read_sampling(const Args& args) {
-    const bool timed = args.has("--budget");
-    if (args.has("--loops") == timed) args.reject("give exactly one of --loops and --budget");
-    require(args, "--min-loops", timed, "--budget");
-    require(args, "--interval", timed, "--budget");
-    require(args, "--min-seconds", args.has("--interval"), "--interval");
-    SamplingPlan plan;
-    plan.loops = args.integer(timed ? "--min-loops" : "--loops", 1, max_inferences, 1);
-    if (timed) plan.budget_ms = milliseconds(args, "--budget", 0);
-    plan.interval = args.number("--interval", 0.0001, 1, 0);
-    plan.min_ms = args.number("--min-seconds", 0, max_seconds, 0) * 1000;
-    return plan;
 }
 
 Task read_task(const Args& args) {
@@ -226,13 +192,6 @@ std::vector<Flag> bench_flags() {
         {"--shape", "C,H,W", "of the input, also H,W or W; once for each input in the order of the .param", true, true},
         {"--seed", "N", "of the input's splitmix64 stream; default 1"},
         {"--span", "LOW,HIGH", "of the input's values; default -1,1"},
-        {"--warmup", "N|auto", "inferences before timing; auto: until their times are stable; default 8"},
-        {"--warmup-budget", "SECONDS", "with --warmup auto: at most so long; default 10"},
-        {"--loops", "N", "timed inferences"},
-        {"--budget", "SECONDS", "instead of --loops: time inferences for so long"},
-        {"--min-loops", "N", "with --budget: at least so many; default 1"},
-        {"--interval", "FRACTION", "with --budget: until the 95 % interval of the median is within +- this fraction of it"},
-        {"--min-seconds", "SECONDS", "with --interval: at least so long, however soon it is reached; default 0"},
         {"--cold", "", "also time loading and the first inference from files that are not in memory"},
         {"--picture", "FILE", "also time all from this file to its classes or, with --head, its objects or regions"},
         {"--task", "NAME", "with --head: what the net is for, detect, segment, pose or obb; default detect"},
@@ -240,6 +199,8 @@ std::vector<Flag> bench_flags() {
         {"--end-to-end", "N", "with --picture: as often as inferences are timed, but at most N times; default 20"},
         {"--save-outputs", "DIR", "write each output to DIR/<blob>.f32"},
     };
+    const std::vector<Flag> timing = timing_flags();
+    flags.insert(flags.begin() + 3, timing.begin(), timing.end());
     const std::vector<Flag> steps = preprocess_flags();
     flags.insert(flags.end(), steps.begin(), steps.end());
     for (const std::vector<Flag>& more : {classifier_flags(), head_flags(false), region_flags()})

@@ -66,9 +66,11 @@ void rehearse_session(const Request& request, const SessionPlan& plan) {
     });
 }
 
-const Request& rehearsed(const LanguagePlan& plan) {
-    rehearse_session(plan.request, plan.session);
-    return plan.request;
+Request rehearsed(const LanguagePlan& plan, int threads) {
+    Request request = plan.request;
+    if (threads > 0) request.threads = threads;
+    rehearse_session(request, plan.session);
+    return request;
 }
 
 template <typename Number>
@@ -113,7 +115,7 @@ LanguagePlan read_language(const Args& args) {
     return plan;
 }
 
-LanguageModel::LanguageModel(const LanguagePlan& plan) : model(rehearsed(plan)), session(model, plan.session) {}
+LanguageModel::LanguageModel(const LanguagePlan& plan, int threads) : model(rehearsed(plan, threads)), session(model, plan.session) {}
 
 json::Object describe(const Session& session, const LanguagePlan& plan) {
     json::Object object;

@@ -25,7 +25,8 @@ LanguagePlan read_language(const Args& args);
 
 // A net and a session with it, after both were tried in a child process.
 struct LanguageModel {
-    explicit LanguageModel(const LanguagePlan& plan);
+    // The header names this number of threads; 0 leaves all cores.
+    explicit LanguageModel(const LanguagePlan& plan, int threads = 0);
 
     Model model;
     Session session;

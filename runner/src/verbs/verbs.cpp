@@ -7,6 +7,8 @@ const std::vector<VerbEntry>& verb_table() {
     // clang-format off
     static const std::vector<VerbEntry> table{
         {"bench", "", bench_flags, bench, "Times a net on made-up input: every sample, one JSON line each."},
+        {"bench decode", "", bench_decode_flags, bench_decode, "Times each token of a language model's answer to made-up ones: every sample, one JSON line each."},
+        {"bench prefill", "", bench_prefill_flags, bench_prefill, "Times how long a language model reads a made-up prompt: every sample, one JSON line each."},
         {"classify", frames, classify_flags, classify, "Classifies pictures: one JSON line each. EXIF orientation is applied."},
         {"compute", "TENSOR...", compute_flags, compute, "Computes a net's outputs for given tensors, .npy files of floats: its inputs one after the other."},
         {"detect", frames, detect_flags, detect, "Finds objects: one JSON line a picture or frame. EXIF orientation is applied."},

@@ -20,7 +20,9 @@ struct VerbEntry {
 // All that nnrun can do. A new verb is a file in this folder, its declaration below and its row in verbs.cpp.
 const std::vector<VerbEntry>& verb_table();
 
+std::vector<Flag> bench_decode_flags();
 std::vector<Flag> bench_flags();
+std::vector<Flag> bench_prefill_flags();
 std::vector<Flag> classify_flags();
 std::vector<Flag> compute_flags();
 std::vector<Flag> detect_flags();
@@ -35,6 +37,8 @@ std::vector<Flag> track_sot_flags();
 std::vector<Flag> watch_flags();
 
 int bench(const Args& args);
+int bench_decode(const Args& args);
+int bench_prefill(const Args& args);
 int classify(const Args& args);
 int compute(const Args& args);
 int detect(const Args& args);
