@@ -1,15 +1,11 @@
 #include "verbs/verbs.h"
 
-#include <cstdio>
-#include <optional>
+#include <algorithm>
+#include <memory>
 
 #include "core/failure.h"
 #include "core/file.h"
-#include "core/json_value.h"
-#include "core/lines.h"
-#include "core/signals.h"
 #include "core/text.h"
-#include "language/prefix_store.h"
 #include "verbs/common.h"
 #include "verbs/generation.h"
 
@@ -19,32 +15,53 @@ namespace {
 struct Plan {
     LanguagePlan language;
     AnswerPlan answer;
-    Tokens prompt;
 };
+
+// Exactly one says what the prompt is.
+const std::vector<std::string>& prompt_flags() {
+    static const std::vector<std::string> names{"--prompt", "--prompt-file", "--tokens"};
+    return names;
+}
 
 Plan read_plan(const Args& args) {
     Plan plan;
     plan.language = read_language(args);
     plan.answer = read_answer(args);
-    plan.prompt = read_tokens_file(args.text("--tokens"));
+    const auto given = [&](const std::string& name) { return args.has(name); };
+    if (std::count_if(prompt_flags().begin(), prompt_flags().end(), given) != 1)
+        args.reject("give exactly one of " + join(prompt_flags(), ", "));
+    if (!args.has("--tokens") && plan.answer.tokenizer.empty()) args.reject("a prompt that is a text needs --tokenizer");
     return plan;
+}
+
+Tokens read_prompt(const Args& args, const Tokenizer* tokenizer) {
+    if (args.has("--tokens")) return read_tokens_file(args.text("--tokens"));
+    if (args.has("--prompt")) return encode(*tokenizer, args.text("--prompt"));
+    const std::vector<unsigned char> bytes = read_file(args.text("--prompt-file"), Exit::input);
+    return encode(*tokenizer, {bytes.begin(), bytes.end()});
 }
 
 }  // namespace
 
 std::vector<Flag> generate_flags() {
-    std::vector<Flag> flags{{"--tokens", "FILE", "the prompt, a .npy file, one row of int32 or int64", true}};
+    std::vector<Flag> flags{
+        {"--prompt", "TEXT", "the text to continue"},
+        {"--prompt-file", "FILE", "a file with that text"},
+        {"--tokens", "FILE", "its tokens, a .npy file, one row of int32 or int64"},
+    };
     for (const Flag& flag : answer_flags()) flags.push_back(flag);
     return with_language_flags(flags);
 }
 
 int generate(const Args& args) {
     const Plan plan = read_plan(args);
+    const std::unique_ptr<const Tokenizer> tokenizer = open_tokenizer(plan.answer);
+    const Tokens prompt = read_prompt(args, tokenizer.get());
     LanguageModel language(plan.language);
     json::Object input = describe(language.session, plan.language);
-    write_header(args, language.model, input.text("source", args.text("--tokens")));
-    Answers answers(language.session, plan.language, plan.answer);
-    answers.give(plan.prompt);
+    write_header(args, language.model, input.text("source", "prompt").integer("prompt_tokens", static_cast<long long>(prompt.size())));
+    Answers answers(language.session, plan.language, plan.answer, tokenizer.get());
+    answers.give(prompt);
     return 0;
 }
 

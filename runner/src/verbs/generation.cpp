@@ -3,6 +3,8 @@
 #include <cstdio>
 
 #include "core/failure.h"
+#include "core/file.h"
+#include "core/json_value.h"
 #include "core/lines.h"
 #include "core/machine.h"
 #include "core/signals.h"
@@ -35,6 +37,14 @@ Tokens read_ends(const Args& args) {
     return ends;
 }
 
+std::shared_ptr<const Schema> read_schema(const Args& args) {
+    if (!args.has("--schema")) return nullptr;
+    if (!args.has("--tokenizer")) args.reject("--schema needs --tokenizer");
+    const std::string path = args.text("--schema");
+    const std::vector<unsigned char> bytes = read_file(path, Exit::input);
+    return std::make_shared<Schema>(json::parse({bytes.begin(), bytes.end()}, path), path);
+}
+
 std::string numbers(const std::vector<double>& values) {
     std::vector<std::string> items;
     for (const double value : values) items.push_back(json::number(value));
@@ -45,6 +55,7 @@ std::string numbers(const std::vector<double>& values) {
 
 std::vector<Flag> answer_flags() {
     return {
+        {"--tokenizer", "FILE", "the flat file of the model's tokenizer; without it there are only tokens"},
         {"--max-tokens", "N", "of an answer; default 256"},
         {"--temperature", "T", "0: always the most likely token; default 0"},
         {"--top-k", "K", "choose among the K most likely; 0: all; default 0"},
@@ -53,6 +64,8 @@ std::vector<Flag> answer_flags() {
         {"--repetition-penalty", "R", "makes what was said less likely; default 1, none"},
         {"--seed", "N", "of the choices; the same seed makes the same choices; default 1"},
         {"--end-token", "ID", "a token that ends the answer", false, true},
+        {"--stop", "TEXT", "ends the answer before this text", false, true},
+        {"--schema", "FILE", "a JSON schema that the answer keeps to"},
         {"--lookup", "N", "verify up to N tokens at once that followed the same ones before; the text is the same; default 0"},
         {"--prefix-cache", "DIR", "keep what is remembered of prompts in this folder, for later runs"},
         {"--prefix-cache-limit", "MB", "of that folder; the least recently used go; default 512"},
@@ -65,6 +78,10 @@ AnswerPlan read_answer(const Args& args) {
     plan.generation.max_tokens = args.integer("--max-tokens", 1, 1 << 20, 256);
     plan.generation.lookup.most = static_cast<std::size_t>(args.integer("--lookup", 0, 64, 0));
     plan.generation.ends = read_ends(args);
+    plan.tokenizer = args.text("--tokenizer");
+    plan.stops = args.texts("--stop");
+    if (!plan.stops.empty() && plan.tokenizer.empty()) args.reject("--stop needs --tokenizer");
+    plan.schema = read_schema(args);
     plan.prefix_folder = args.text("--prefix-cache");
     if (args.has("--prefix-cache-limit") && plan.prefix_folder.empty()) args.reject("--prefix-cache-limit needs --prefix-cache");
     plan.prefix_limit = static_cast<std::uint64_t>(args.integer("--prefix-cache-limit", 1, 1 << 20, 512)) << 20;
@@ -72,12 +89,24 @@ AnswerPlan read_answer(const Args& args) {
     return plan;
 }
 
-Answers::Answers(Session& session, const LanguagePlan& language, const AnswerPlan& plan)
+std::unique_ptr<const Tokenizer> open_tokenizer(const AnswerPlan& plan) {
+    return plan.tokenizer.empty() ? nullptr : std::make_unique<const Tokenizer>(plan.tokenizer);
+}
+
+Tokens encode(const Tokenizer& tokenizer, const std::string& text) {
+    if (text.empty()) throw Failure(Exit::input, "the prompt is empty: there is no text to continue");
+    const std::vector<std::uint32_t> ids = tokenizer.encode(text, Tokenizer::Ends::special);
+    return Tokens(ids.begin(), ids.end());
+}
+
+Answers::Answers(Session& session, const LanguagePlan& language, const AnswerPlan& plan, const Tokenizer* tokenizer)
     : session_(session),
       plan_(plan),
+      tokenizer_(tokenizer),
       prefill_(language.prefill_threads, 1),
       decode_(language.decode_threads, rounds),
       generation_(session, plan.generation, prefill_, decode_, stopping_) {
+    if (plan.schema) pieces_ = pieces_of(*tokenizer, session.vocabulary());
     if (!plan.prefix_folder.empty()) store_.emplace(plan.prefix_folder, plan.prefix_limit, session);
 }
 
@@ -89,20 +118,24 @@ Ending Answers::give(const Tokens& prompt) {
     });
     stopping_.begin();
     given_ = 0;
-    restore(prompt);
-    Ending ending = generation_.read(prompt, [&](int done, int all) {
-        write_line(json::Object().text("type", "prefill").integer("tokens", done).integer("of", all).str());
-    });
-    if (ending == Ending::none) {
-        keep(prompt);
-        ending = generation_.answer(nullptr, [&](int token, double ms) {
-            write_token(token, ms);
-            return true;
-        });
-    }
+    spoken_.emplace(tokenizer_, plan_.stops);
+    const Ending ending = read_and_answer(prompt);
+    write_rest();
     write_summary(prompt.size(), ending);
     stopping_.end();
     return ending;
+}
+
+Ending Answers::read_and_answer(const Tokens& prompt) {
+    restore(prompt);
+    const Ending ending = generation_.read(prompt, [&](int done, int all) {
+        write_line(json::Object().text("type", "prefill").integer("tokens", done).integer("of", all).str());
+    });
+    if (ending != Ending::none) return ending;
+    keep(prompt);
+    std::optional<Constraint> constraint;
+    if (plan_.schema) constraint.emplace(*plan_.schema, pieces_, plan_.generation.ends);
+    return generation_.answer(constraint ? &*constraint : nullptr, [&](int token, double ms) { return write_token(token, ms); });
 }
 
 void Answers::restore(const Tokens& prompt) {
@@ -121,16 +154,25 @@ void Answers::keep(const Tokens& prompt) {
     if (!problem.empty()) std::fprintf(stderr, "nnrun: %s\n", printable(problem).c_str());
 }
 
-void Answers::write_token(int token, double ms) {
+bool Answers::write_token(int token, double ms) {
     json::Object line;
     line.text("type", "token").integer("index", given_++).integer("id", token);
+    if (tokenizer_ != nullptr) line.text("text", spoken_->add(token));
     write_line(line.number("ms", ms).str());
+    return !spoken_->has_stopped();
+}
+
+// What was held back because more might have followed.
+void Answers::write_rest() {
+    const std::string text = spoken_->finish();
+    if (!text.empty()) write_line(json::Object().text("type", "rest").text("text", text).str());
 }
 
 void Answers::write_summary(std::size_t prompt_tokens, Ending ending) {
     const GenerationTimes& times = generation_.times();
     json::Object line, threads;
     line.text("type", "summary").text("ending", name_of(ending));
+    if (tokenizer_ != nullptr) line.text("text", spoken_->text());
     line.integer("prompt_tokens", static_cast<long long>(prompt_tokens)).integer("tokens", given_);
     line.integer("reused", times.reused).integer("restored", restored_);
     line.raw("prefill_ms", numbers(times.prefill_ms)).raw("prefill_tokens", json::integers(times.prefill_tokens));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "language/generation.h"
 #include "language/prefix_store.h"
 #include "language/schema.h"
+#include "language/spoken.h"
 #include "verbs/language.h"
 
 namespace nnrun {
@@ -15,30 +17,45 @@ namespace nnrun {
 // How answers are made, whatever the prompts come from.
 struct AnswerPlan {
     GenerationPlan generation;
-    std::string prefix_folder;  // "": nothing is kept across runs
+    std::vector<std::string> stops;
+    std::string tokenizer;                 // a file; "": prompts and answers are tokens only
+    std::shared_ptr<const Schema> schema;  // of each answer
+    std::string prefix_folder;             // "": nothing is kept across runs
     std::uint64_t prefix_limit = 0;
 };
 
 std::vector<Flag> answer_flags();
 AnswerPlan read_answer(const Args& args);
 
+// Null where the plan has none.
+std::unique_ptr<const Tokenizer> open_tokenizer(const AnswerPlan& plan);
+// As the model was trained: with the tokens that begin a text.
+Tokens encode(const Tokenizer& tokenizer, const std::string& text);
+
 // Answers prompts one after the other and writes all that happens: a line for each chunk of a prompt, for
 // each token, and a summary of each answer. A signal ends an answer with its summary.
 class Answers {
 public:
-    Answers(Session& session, const LanguagePlan& language, const AnswerPlan& plan);
+    Answers(Session& session, const LanguagePlan& language, const AnswerPlan& plan, const Tokenizer* tokenizer);
 
     // The prompt is all that the model has before it, earlier answers included.
     Ending give(const Tokens& prompt);
+    // The prompt and the tokens of its answer.
+    const Tokens& context() const { return generation_.context(); }
 
 private:
     void restore(const Tokens& prompt);
     void keep(const Tokens& prompt);
-    void write_token(int token, double ms);
+    Ending read_and_answer(const Tokens& prompt);
+    bool write_token(int token, double ms);
+    void write_rest();
     void write_summary(std::size_t prompt_tokens, Ending ending);
 
     Session& session_;
     const AnswerPlan& plan_;
+    const Tokenizer* tokenizer_;
+    std::vector<std::string> pieces_;  // of the vocabulary, where a schema needs them
+    std::optional<Spoken> spoken_;     // of the present answer
     ThreadCount prefill_;
     ThreadCount decode_;
     Stopping stopping_;
