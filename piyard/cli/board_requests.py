@@ -14,6 +14,7 @@ from piyard.cli.flags import (
     FORCE,
     FPS,
     HOST_HELP,
+    KNOWN_MODEL,
     LIMIT_PICTURES,
     LONG,
     METER,
@@ -95,6 +96,14 @@ class RunRequest(RunRequestBase, TableRequest):
     )
     threads: tuple[int, ...] = ONE_THREADS
     topk: int = flag("number of classes to show", whole(), default=5)
+    labels: tuple[str, ...] = flag(
+        "task clip: what may be in a picture", many(text("TEXT")), default=()
+    )
+    prompt: str = flag(
+        "task clip: what is said of a label in place of {} (the model's own)",
+        text("TEXT"),
+        default="",
+    )
     output: str = flag(
         "which output of a classifier that has several (the model's own)", text("NAME"), default=""
     )
@@ -121,7 +130,46 @@ class RunRequest(RunRequestBase, TableRequest):
         default=False,
     )
     show: bool = flag("open annotated pictures in the desktop's viewer", SWITCH, default=False)
+    random_weights: bool = RANDOM_WEIGHTS
     force: bool = FORCE
+
+
+ENCODER: tuple[str, ...] = flag(
+    "a model of task clip", single(KNOWN_MODEL), default=("clip_vit_b32",), name="model"
+)
+INDEX: str = flag(
+    "the index's folder (the model's own, below artifacts/)", text("FOLDER"), default=""
+)
+
+
+class IndexRequest(RunRequestBase):
+    """Options of ``index``."""
+
+    inputs: tuple[str, ...] = flag(
+        "a folder with all that is in it, or a picture",
+        many(text("FOLDER"), commas=False),
+        default=(),
+        name="input",
+    )
+    models: tuple[str, ...] = ENCODER
+    index: str = INDEX
+    desktop: bool = flag("encode on this machine instead of a board", SWITCH, default=False)
+    precisions: tuple[str, ...] = flag(
+        "fp32, fp16 or bf16", single(PRECISION), default=("fp32",), name="precision"
+    )
+    threads: tuple[int, ...] = ONE_THREADS
+    random_weights: bool = RANDOM_WEIGHTS
+    force: bool = FORCE
+
+
+class SearchRequest(TableRequest):
+    """Options of ``search``."""
+
+    query: str = flag("words; with --image the file of a picture", text("WORDS|FILE"))
+    image: bool = flag("search for pictures like that one", SWITCH, default=False)
+    models: tuple[str, ...] = ENCODER
+    index: str = INDEX
+    topk: int = flag("number of pictures to show", whole(), default=10)
 
 
 class EvaluateRequest(WorkRequest, TableRequest):

@@ -23,6 +23,7 @@ from piyard.core.cancel import raise_if_requested
 from piyard.core.errors import PROGRAM, JobsFailed, UnreadableLog, WrongInput
 from piyard.core.tables import STYLES, Cell, render_table
 from piyard.core.text import format_count, format_digits, mask_secrets, sanitize_line
+from piyard.language.clip_tokens import PLACE
 from piyard.measure.bench import BENCH_TASK, conclude_benchmark
 from piyard.models.definition import Model, load_model
 from piyard.predict.command import (
@@ -59,6 +60,7 @@ from piyard.run.record import LOG_FILE, Record, find_run, read_record, run_folde
 from piyard.run.remote import cancel_process, read_status
 from piyard.run.schedule import LIVE_RUNS_END, RUNS_GO_ON
 from piyard.vision.schema import Dense
+from piyard.vision.tasks.clip import CLIP
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +95,9 @@ def run_model(request: RunRequest) -> None:
             _print_decoding(chosen, plan.usable)
             return
         with _open_inputs(chosen) as shown:
-            prepared = prepare_jobs(plan.jobs, random_weights=False, force=request.force)
+            prepared = prepare_jobs(
+                plan.jobs, random_weights=request.random_weights, force=request.force
+            )
 
             def look(context: JobContext) -> Prediction:
                 return predict_on_board(
@@ -153,11 +157,18 @@ def _open_inputs(chosen: Choice) -> Iterator[Inputs]:
 def choose(request: RunRequest) -> Choice:
     """The choice that the flags make; raises ``WrongInput``."""
     (loaded,) = load_or_add(request.models, dry_run=request.dry_run)
+    _check_labels(loaded, request.labels)
     endless = request.preview or tuple(request.inputs) != (CAMERA,)
     return Choice(
         inputs=request.inputs,
         frames=request.frames or (None if endless else USUAL_FRAMES),
-        options=PredictOptions(topk=request.topk, init=request.init, fps=request.fps),
+        options=PredictOptions(
+            topk=request.topk,
+            init=request.init,
+            fps=request.fps,
+            labels=request.labels,
+            prompt=_check_prompt(request.prompt),
+        ),
         model=loaded,
         adjusted_model=_with_output(_with_score(loaded, request.score), request.output),
         draw=request.draw,
@@ -165,6 +176,28 @@ def choose(request: RunRequest) -> Choice:
         place=next((place for place in PLACES if place == request.decode), None),
         preview=request.preview,
     )
+
+
+def _check_labels(model: Model, labels: Sequence[str]) -> None:
+    if labels and model.task != CLIP.name:
+        raise WrongInput(
+            f"{model.name} has labels of its own", remedy="leave out --labels and --prompt"
+        )
+    if not labels and model.task == CLIP.name:
+        raise WrongInput(
+            f"{model.name} needs to know what may be in a picture",
+            remedy='for example --labels "cat,dog"; to search among pictures: '
+            f"{PROGRAM} index --model {model.name}",
+        )
+
+
+def _check_prompt(prompt: str) -> str:
+    if prompt and PLACE not in prompt:
+        raise WrongInput(
+            f"--prompt '{prompt}' has no {PLACE} where the label is to be",
+            remedy='for example --prompt "a photo of a {}"',
+        )
+    return prompt
 
 
 def board_arguments(chosen: Choice, job: Job, shown: Inputs) -> PredictOptions:

@@ -14,6 +14,7 @@ from piyard.cli.board_requests import (
     EvaluateRequest,
     ExecRequest,
     GcRequest,
+    IndexRequest,
     ListRequest,
     OneRunRequest,
     PlacesRequest,
@@ -23,6 +24,7 @@ from piyard.cli.board_requests import (
     RollbackRequest,
     RunRequest,
     RunsRequest,
+    SearchRequest,
     TrustRequest,
 )
 from piyard.cli.desk_requests import (
@@ -73,6 +75,22 @@ def run(request: RunRequest) -> None:
     from piyard.cli.runs import run_model
 
     run_model(request)
+
+
+@command(IndexRequest, "index")
+def index(request: IndexRequest) -> None:
+    """Index your pictures by their embeddings, so that words and pictures find them."""
+    from piyard.cli.clip import index_pictures
+
+    index_pictures(request)
+
+
+@command(SearchRequest, "search")
+def search(request: SearchRequest) -> None:
+    """Find pictures of an index by words, or by a picture; needs no board."""
+    from piyard.cli.clip import search_pictures
+
+    search_pictures(request)
 
 
 @command(EvaluateRequest, "evaluate")

@@ -20,6 +20,7 @@ import msgspec
 from piyard.convert.analysis import choose_output
 from piyard.convert.difference import OutputFigures
 from piyard.convert.ncnn_net import declared_inputs, input_blobs, read_layers
+from piyard.convert.param import Layer, read_param
 from piyard.convert.ranking import Ranking
 from piyard.convert.text_encoder import TEXT_FILES, TextFigures
 from piyard.core.errors import PROGRAM, ConversionFailed, WrongInput
@@ -45,6 +46,7 @@ CONVERSION_SHELF = "conversions"
 LABELS_FILE = "labels.txt"
 REFERENCE_FOLDER = "reference"
 FP32 = "fp32"
+FUSED_PRECISION = "fp16"
 
 
 class ReferenceInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +121,8 @@ class ConversionManifest(ConversionInputs, frozen=True, kw_only=True):
     reference: ReferenceInfo
     texts: TextFigures | msgspec.UnsetType = msgspec.UNSET
     """Of a model with an encoder of texts."""
+    fused: list[str] | msgspec.UnsetType = msgspec.UNSET
+    """Stems of nets that boards run in nnrun's own layers when they compute in fp16."""
 
 
 class Conversion(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +155,18 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
         """The names of its nets' files, as boards get them."""
         files = [f"{stem}.ncnn.{part}" for stem in self.stems for part in ("param", "bin")]
         return files if self.manifest.texts is msgspec.UNSET else [*files, *TEXT_FILES]
+
+    def board_files(self, precision: str) -> dict[str, str]:
+        """The name that a net's file has on boards → its name here."""
+        files = {name: name for name in self.net_files}
+        fused = self.manifest.fused if precision == FUSED_PRECISION else ()
+        for stem in fused or ():
+            files |= {f"{stem}.ncnn.{part}": f"{stem}.fused.{part}" for part in ("param", "bin")}
+        return files
+
+    def board_layers(self, stem: str, precision: str) -> list[Layer]:
+        """The layers of a net as boards get it."""
+        return read_param(self.folder / self.board_files(precision)[f"{stem}.ncnn.param"])
 
     @property
     def labels_file(self) -> str:
@@ -273,6 +289,8 @@ def list_notes(conversion: Conversion) -> list[str]:
         for precision, proved in manifest.proof.items()
         if proved.ranking is not msgspec.UNSET
     ]
+    if fused := manifest.fused:
+        lines.append(f"in fp16 boards run {' and '.join(fused)} in nnrun's own layers")
     if masks := manifest.masks:
         lines.append(f"masked by its YAML, as a board showed: {', '.join(masks)}")
     if keep_fp32 := manifest.no_fp16_storage:

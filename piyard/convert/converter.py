@@ -23,6 +23,7 @@ from piyard.convert.conversions import (
     PrecisionProof,
     ReferenceInfo,
 )
+from piyard.convert.fused_proof import fuse_encoders, prove_fused
 from piyard.convert.lint import describe_version_skew, require_classes, require_logits
 from piyard.convert.ncnn_net import (
     NET_STEM,
@@ -102,14 +103,17 @@ def make_conversion(plan: ConversionPlan, at: Path) -> ConversionManifest:
             has_weights = plan.files.main.file is not None
             step.phase(3, CONVERSION_PHASES, "prove")
             result = run_trial(plan.model, nets, at, half, pictures, meant=has_weights)
+            text, fused = find_text(nets), list[str]()
+            if text:
+                text.save(at)
+                fused = fuse_encoders(nets, text, at)
+                result = prove_fused(plan.model, nets, at, fused, pictures, result)
         except ConversionFailed as error:
             raise _with_log(error, at, f"convert-{plan.model.name}-{plan.key}") from None
         step.ok, step.outcome = not result.failed, _describe_cosines(result.proved)
         step.phase(4, CONVERSION_PHASES, "count operations")
         _write_labels(plan.model, at)
         sizes = _net_sizes(plan.model, nets, at)
-        if text := find_text(nets):
-            text.save(at)
         inputs = msgspec.structs.asdict(plan.inputs) | {"weights": plan.files.main.description}
         return ConversionManifest(
             **inputs,
@@ -125,6 +129,7 @@ def make_conversion(plan: ConversionPlan, at: Path) -> ConversionManifest:
             macs=sum(size.macs for size in sizes.values()),
             main=sizes[NET_STEM] if len(sizes) > 1 else msgspec.UNSET,
             texts=text.figures if text else msgspec.UNSET,
+            fused=fused or msgspec.UNSET,
         )
 
 

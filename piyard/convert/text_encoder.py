@@ -23,6 +23,7 @@ from piyard.convert.reference import ReferenceModel, ReferenceSize, TorchReferen
 from piyard.core.errors import ConversionFailed
 from piyard.language.clip_tokens import MASKED, encode_text, fill_prompt
 from piyard.language.clip_vocabulary import load_tokenizer
+from piyard.language.tokenizer.compiling import compile_tokenizer
 from piyard.models.definition import Model
 from piyard.models.synthetic import random_tensor
 from piyard.vision.schema import TextConfig
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
     from piyard.vision.schema import Floats
 
 
-TABLE_FILE, TOKENIZER_FILE = "text.tokens", "tokenizer.json"
+TABLE_FILE, TOKENIZER_FILE, FLAT_TOKENIZER_FILE = "text.tokens", "tokenizer.json", "tokenizer.bin"
 TABLE_MARK, TABLE_VERSION = b"piyardEm", 1
 TABLE_HEAD = 64
-TEXT_FILES = (TABLE_FILE, TOKENIZER_FILE)
+TEXT_FILES = (TABLE_FILE, FLAT_TOKENIZER_FILE)
 """What boards get beside the nets."""
 SENTENCES_KIND = "sentences"
 """A kind of input: what they mean beside pictures is compared too."""
@@ -110,6 +111,8 @@ class TextReference(TorchReference, frozen=True, kw_only=True):
         tokens, positions = self.table()
         write_table(at / TABLE_FILE, tokens, positions)
         (at / TOKENIZER_FILE).write_text(self.tokenizer, encoding="utf-8")
+        flat = compile_tokenizer(self.tokenizer.encode(), TOKENIZER_FILE)
+        (at / FLAT_TOKENIZER_FILE).write_bytes(flat)
 
     def _count(self, tokens: int) -> int:
         return self.config.context if self.config.filled else min(tokens, self.config.context)

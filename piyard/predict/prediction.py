@@ -272,6 +272,8 @@ def resolve_classes(
 
     Where outputs are what counts, the folder they go to.
     """
+    if figures := conversion.manifest.texts:
+        return msgspec.structs.replace(options, scale=figures.scale, bias=figures.bias)
     if model.spec.keeps_outputs:
         return msgspec.structs.replace(options, raw=OUTPUTS_FOLDER)
     if not model.spec.has_class_output:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from piyard.board.release import Release, release_of_paths
-from piyard.convert.ncnn_net import declared_inputs, input_blobs, output_blobs, read_layers
+from piyard.convert.ncnn_net import declared_inputs, input_blobs, output_blobs
 from piyard.convert.param import Layer
 from piyard.convert.proof_inputs import InputsByKind
 from piyard.core.errors import UnreadableLog
@@ -58,7 +58,7 @@ def compute_tensors(
 
     Raises as ``execute.run_job`` does, and ``UnreadableLog``.
     """
-    layers = read_layers(context.conversion.folder, stem)
+    layers = context.conversion.board_layers(stem, context.job.precision)
     inputs = [_in_nnrun_order(layers, tensors) for several in feed.values() for tensors in several]
     with scratch_folder("piyard-tensors-") as place:
         sent = _tensor_release(inputs, place)
@@ -78,7 +78,8 @@ def compute_tensors(
 
 def _in_nnrun_order(layers: Sequence[Layer], inputs: Sequence[Floats]) -> list[Floats]:
     """The inputs in the order in which nnrun takes them."""
-    by_name = dict(zip(input_blobs(layers), inputs, strict=True))
+    # nnrun's own attention needs no mask: what a net does not take is left out.
+    by_name = dict(zip(input_blobs(layers), inputs, strict=False))
     return [by_name[name] for name in declared_inputs(layers)]
 
 

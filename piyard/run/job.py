@@ -133,7 +133,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 
     def release_of(self, job: Job) -> Release:
         """All files that the job needs on its board."""
-        return release_for(*self.of(job), self.detector_of(job))
+        return release_for(*self.of(job), self.detector_of(job), precision=job.precision)
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -197,14 +197,25 @@ DETECTOR = "detector"
 
 
 def release_for(
-    build: Build, conversion: Conversion, detector: Conversion | None = None
+    build: Build,
+    conversion: Conversion,
+    detector: Conversion | None = None,
+    *,
+    precision: str = "",
 ) -> Release:
-    """The files that a board needs to run that model, and its detector."""
+    """The files that a board needs to run that model in that precision, and its detector."""
+    nets = conversion.board_files(precision)
     release = release_of(
         (build.folder, ["nnrun"]),
-        (conversion.folder, [*conversion.net_files, conversion.labels_file]),
+        (conversion.folder, [*nets.values(), conversion.labels_file]),
         label=f"{conversion.name}, build {build.key}",
     )
+    there = {here: name for name, here in nets.items()}
+    named = [
+        msgspec.structs.replace(file, name=there.get(file.name, file.name))
+        for file in release.files
+    ]
+    release = msgspec.structs.replace(release, files=named)
     if detector is None:
         return release
     detector_release = release_of((detector.folder, detector.net_files))

@@ -124,7 +124,9 @@ def new_record(
         emulated=board.emulated,
         model=_describe_conversion(conversion),
         build=_describe_build(build),
-        release=job.release_for(build, conversion, detector).id,
+        release=job.release_for(
+            build, conversion, detector, precision=(what.job and what.job.precision) or ""
+        ).id,
         before=before,
         state="running",
         token=connection.lease.token,

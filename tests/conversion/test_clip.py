@@ -148,11 +148,17 @@ def test_both_encoders_are_converted_and_proved(monkeypatch, short_labels):
     assert proof.ranking
     assert proof.ranking.swapped == 0
     assert proof.ranking.texts == 4
+    assert conversion.manifest.fused == ["model", "text"]
+    half = conversion.manifest.proof["fp16"]
+    assert half.inputs[SENTENCES_KIND]["text:out0"].cosine > 0.9999
+    assert half.inputs["noise"]["out0"].cosine > 0.9999
+    assert conversion.board_files("fp16")["text.ncnn.bin"] == "text.fused.bin"
+    assert conversion.board_files("fp32")["text.ncnn.bin"] == "text.ncnn.bin"
     figures = conversion.manifest.texts
     assert figures
     assert figures.bias == 0
     assert figures.scale == pytest.approx(1 / 0.07, rel=0.3)
-    assert {"text.tokens", "tokenizer.json", "text.ncnn.bin"} <= set(conversion.net_files)
+    assert {"text.tokens", "tokenizer.bin", "text.ncnn.bin"} <= set(conversion.net_files)
 
 
 def test_a_text_of_any_length_is_embedded_as_by_the_original(monkeypatch, short_labels):

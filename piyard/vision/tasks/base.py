@@ -96,6 +96,13 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The blob with the classes, of a net with several outputs."""
     raw: str = ""
     """The folder for raw outputs of classify."""
+    labels: tuple[str, ...] = ()
+    """Task clip: what may be in a picture."""
+    prompt: str = ""
+    """Task clip: what is said of a label in place of ``{}``; empty for the model's own."""
+    scale: float = 1.0
+    """Task clip: factor of a cosine, and what is added to it."""
+    bias: float = 0.0
 
 
 class PictureSet(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,11 +7,27 @@ from pathlib import Path
 
 from piyard.core.tables import Cell, number_cell
 from piyard.vision.predictions import ClassScore, Frame
-from piyard.vision.tasks.base import Row, TaskSpec
+from piyard.vision.tasks.base import Row, TaskModel, TaskOptions, TaskSpec
 
 
 class Clip(TaskSpec, frozen=True, kw_only=True):
     """An embedding of each picture, compared with those of texts."""
+
+    def flags(self, model: TaskModel, options: TaskOptions, _detector: Sequence[str]) -> list[str]:
+        """The labels, what is said of them, and the encoder of texts; nothing without labels."""
+        text = model.text
+        if text is None or not options.labels:
+            return []
+        return [
+            *(word for label in options.labels for word in ("--label", label)),
+            *("--prompt", options.prompt or text.prompt, "--topk", str(options.topk)),
+            *("--text-param", "text.ncnn.param", "--text-bin", "text.ncnn.bin"),
+            *("--tokens", "text.tokens", "--tokenizer", "tokenizer.bin", "--end", str(text.end)),
+            *([] if text.start is None else ["--start", str(text.start)]),
+            *(["--filled"] if text.filled else []),
+            *("--activation", text.activation),
+            *("--scale", repr(options.scale), "--bias", repr(options.bias)),
+        ]
 
     def picture_flags(self, _activation: str, _classes: str) -> list[str]:
         """End to end is as far as the embedding."""

@@ -10,6 +10,7 @@ const std::vector<VerbEntry>& verb_table() {
         {"bench decode", "", bench_decode_flags, bench_decode, "Times each token of a language model's answer to made-up ones: every sample, one JSON line each."},
         {"bench prefill", "", bench_prefill_flags, bench_prefill, "Times how long a language model reads a made-up prompt: every sample, one JSON line each."},
         {"classify", frames, classify_flags, classify, "Classifies pictures: one JSON line each. EXIF orientation is applied."},
+        {"clip", frames, clip_flags, clip, "Encodes pictures and texts into one space, and says which labels suit a picture: one JSON line each."},
         {"compute", "TENSOR...", compute_flags, compute, "Computes a net's outputs for given tensors, .npy files of floats: its inputs one after the other."},
         {"detect", frames, detect_flags, detect, "Finds objects: one JSON line a picture or frame. EXIF orientation is applied."},
         {"generate", "", generate_flags, generate, "Continues a text with a language model: one JSON line a token."},
