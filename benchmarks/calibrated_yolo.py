@@ -1,17 +1,18 @@
 """Writes an Ultralytics network with seeded weights that sees a few things in given pictures.
 
-    PYTHON benchmarks/calibrated_yolo.py yolo26n-seg FOLDER PICTURE…
+    PYTHON benchmarks/calibrated_yolo.py yolo26n-seg FOLDER PICTURE… [--trained yolo26n.pt]
 
 For comparisons of what is decoded, where no trained weights are at hand. Weights are drawn, batch
 norms are set by the pictures (compare on the same ones), and the last layers are scaled: sides of
 some strides, and scores of which about ``OBJECTS`` places a picture pass the usual threshold.
-PYTHON is one that has Ultralytics. The path of what was written is the last line printed.
+Layers that a trained network of the same names and shapes has stay as they are in it. PYTHON is
+one that has Ultralytics. The path of what was written is the last line printed.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+import argparse
+from collections.abc import Collection, Iterator
 from math import log
 from pathlib import Path
 from typing import Any
@@ -31,18 +32,30 @@ CLASS_DEVIATION = 3.0
 """Of a classifier's logits."""
 
 
-def main(name: str, folder: Path, pictures: list[str]) -> Path:
+def main(name: str, folder: Path, pictures: list[str], trained: Path | None) -> Path:
     """Write ``NAME.pt``; returns the path."""
     torch = load_library("torch")
     declare_operators()
     torch.manual_seed(SEED)
-    model = load_library("ultralytics").YOLO(f"{name}.yaml")
+    yolo = load_library("ultralytics").YOLO
+    model = yolo(f"{name}.yaml")
+    kept = load_trained(model.model, yolo(trained).model) if trained else frozenset()
     shown = read_pictures(pictures, CLASSIFIER_SIDE if name.endswith("-cls") else SIDE)
     with torch.no_grad():
-        calibrate(model.model, shown)
+        calibrate(model.model, shown, kept)
     file = folder / f"{name}.pt"
     model.save(file)
     return file
+
+
+def load_trained(network: Any, trained: Any) -> Collection[str]:
+    """Take over the tensors of the same names and shapes; returns their names."""
+    ours, theirs = network.state_dict(), trained.float().state_dict()
+    same = {
+        key: each for key, each in theirs.items() if key in ours and each.shape == ours[key].shape
+    }
+    network.load_state_dict(same, strict=False)
+    return same.keys()
 
 
 def read_pictures(files: list[str], side: int) -> Any:
@@ -63,15 +76,22 @@ def fit_picture(file: str, side: int) -> Any:
     return square
 
 
-def calibrate(network: Any, shown: Any) -> None:
-    """Set batch norms and last layers by what the pictures make of them."""
+def calibrate(network: Any, shown: Any, kept: Collection[str]) -> None:
+    """Set batch norms and last layers by what the pictures make of them, but those kept."""
     torch = load_library("torch")
+    seeded = {layer for name, layer in network.named_modules() if f"{name}.weight" not in kept}
     network.train()
     for layer in network.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.momentum = None
-            layer.reset_running_stats()
-    hooks = [layer.register_forward_hook(hook) for layer, hook in last_layers(network.model[-1])]
+            layer.train(layer in seeded)
+            if layer in seeded:
+                layer.reset_running_stats()
+    hooks = [
+        layer.register_forward_hook(hook)
+        for layer, hook in last_layers(network.model[-1])
+        if layer in seeded
+    ]
     network(shown)
     for hook in hooks:
         hook.remove()
@@ -126,8 +146,17 @@ def broadcast(bias: Any, output: Any) -> Any:
     return bias.view(1, -1, *[1] * (output.dim() - 2))
 
 
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("network", help="as yolo26n-seg")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("pictures", nargs="+")
+    parser.add_argument("--trained", type=Path, help="a checkpoint whose layers are taken over")
+    return parser.parse_args()
+
+
 if __name__ == "__main__":
-    _, network_name, folder_name, *files = sys.argv
-    place = Path(folder_name)
-    place.mkdir(parents=True, exist_ok=True)
-    print(main(network_name, place, files))
+    asked = arguments()
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    print(main(asked.network, asked.folder, asked.pictures, asked.trained))
