@@ -1,6 +1,6 @@
 """Writes an Ultralytics network with seeded weights that sees a few things in given pictures.
 
-    PYTHON benchmarks/calibrated_yolo.py yolo26n-seg FOLDER PICTURE… [--trained yolo26n.pt]
+    PYTHON -m benchmarks.calibrated_yolo yolo26n-seg FOLDER PICTURE… [--trained yolo26n.pt]
 
 For comparisons of what is decoded, where no trained weights are at hand. Weights are drawn, batch
 norms are set by the pictures (compare on the same ones), and the last layers are scaled: sides of
@@ -17,9 +17,9 @@ from math import log
 from pathlib import Path
 from typing import Any
 
-from exports import SEED, declare_operators, load_library
+from benchmarks.exports import SEED, declare_operators, load_library
 
-SIDE, CLASSIFIER_SIDE, GRAY = 640, 224, 114
+CLASSIFIER_SIDE, GRAY = 224, 114
 OBJECTS = 24
 """Places a picture whose score passes, before suppression."""
 PASSING = log(0.25 / 0.75)
@@ -28,11 +28,13 @@ BINNED = {"cv2": (1.5, 0.0), "cv3": (1.0, 0.0), "cv4": (1.0, 0.0)}
 PLAIN = {**BINNED, "cv2": (0.7, 2.5)}
 """Deviation and mean of the last layers of sides, classes and the rest: of distributions over
 bins, and of sides themselves."""
+ATTENTION, ATTENTION_SCALE = ".qkv.bn", 0.3
+"""The layer before attention, which drawn weights would let look at one place only."""
 CLASS_DEVIATION = 3.0
 """Of a classifier's logits."""
 
 
-def main(name: str, folder: Path, pictures: list[str], trained: Path | None) -> Path:
+def main(name: str, folder: Path, pictures: list[str], trained: Path | None, side: int) -> Path:
     """Write ``NAME.pt``; returns the path."""
     torch = load_library("torch")
     declare_operators()
@@ -40,7 +42,7 @@ def main(name: str, folder: Path, pictures: list[str], trained: Path | None) -> 
     yolo = load_library("ultralytics").YOLO
     model = yolo(f"{name}.yaml")
     kept = load_trained(model.model, yolo(trained).model) if trained else frozenset()
-    shown = read_pictures(pictures, CLASSIFIER_SIDE if name.endswith("-cls") else SIDE)
+    shown = read_pictures(pictures, CLASSIFIER_SIDE if name.endswith("-cls") else side)
     with torch.no_grad():
         calibrate(model.model, shown, kept)
     file = folder / f"{name}.pt"
@@ -81,7 +83,9 @@ def calibrate(network: Any, shown: Any, kept: Collection[str]) -> None:
     torch = load_library("torch")
     seeded = {layer for name, layer in network.named_modules() if f"{name}.weight" not in kept}
     network.train()
-    for layer in network.modules():
+    for name, layer in network.named_modules():
+        if name.endswith(ATTENTION) and layer in seeded:
+            layer.weight.mul_(ATTENTION_SCALE)
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.momentum = None
             layer.train(layer in seeded)
@@ -152,6 +156,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("network", help="as yolo26n-seg")
     parser.add_argument("folder", type=Path)
     parser.add_argument("pictures", nargs="+")
+    parser.add_argument("--side", type=int, default=640, help="of the square input")
     parser.add_argument("--trained", type=Path, help="a checkpoint whose layers are taken over")
     return parser.parse_args()
 
@@ -159,4 +164,4 @@ def arguments() -> argparse.Namespace:
 if __name__ == "__main__":
     asked = arguments()
     asked.folder.mkdir(parents=True, exist_ok=True)
-    print(main(asked.network, asked.folder, asked.pictures, asked.trained))
+    print(main(asked.network, asked.folder, asked.pictures, asked.trained, asked.side))
