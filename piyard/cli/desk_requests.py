@@ -12,7 +12,9 @@ from piyard.cli.flags import (
     KEEP_BY_FORCE,
     KNOWN_MODEL,
     KNOWN_TARGET,
+    LANGUAGE_PRECISION,
     LIMIT_PICTURES,
+    LISTED_TASK,
     LONG,
     MODELS,
     PERCENT,
@@ -52,14 +54,28 @@ class ConvertRequest(DryRunRequest):
     )
     force: bool = KEEP_BY_FORCE
     trust: bool = TRUST
+    precisions: tuple[str, ...] = flag(
+        "of a language model: fp32, fp16, int8 or int4, each of which has its own weights (int4)",
+        many(LANGUAGE_PRECISION),
+        default=(),
+        name="precision",
+    )
+    calibration: str = flag(
+        "a text like those a language model will read: rounding then looks at what the text makes "
+        "each matrix compute (GPTQ)",
+        text("FILE"),
+        default="",
+    )
+    errors: bool = flag("show what rounding has cost each matrix", SWITCH, default=False)
 
 
 class ModelsRequest(TableRequest):
     """Options of ``model.list``."""
 
     task: str = flag(
-        "only models of this task: classify, detect, segment, pose, obb, track, semantic or other",
-        TASK,
+        "only models of this task: classify, detect, segment, pose, obb, track, semantic, generate "
+        "or other",
+        LISTED_TASK,
         default="",
     )
 

@@ -61,8 +61,15 @@ def _targets() -> list[str]:
 
 def _models() -> list[str]:
     from piyard.models.definition import model_names
+    from piyard.models.language_models import language_model_names
 
-    return model_names()
+    return model_names() + language_model_names()
+
+
+def _language_precisions() -> Collection[str]:
+    from piyard.convert.language.formats import FORMATS as BY_PRECISION
+
+    return BY_PRECISION
 
 
 def _precisions() -> Collection[str]:
@@ -89,6 +96,12 @@ def _tasks() -> Collection[str]:
     return TASK_NAMES
 
 
+def _listed_tasks() -> Collection[str]:
+    from piyard.models.language_models import GENERATE
+
+    return (*_tasks(), GENERATE)
+
+
 def _routes() -> Collection[str]:
     from piyard.convert.reference_models import ROUTES
 
@@ -105,12 +118,6 @@ def _decoding_places() -> Collection[str]:
     from piyard.predict.decoders import PLACES
 
     return PLACES
-
-
-def _engines() -> Collection[str]:
-    from piyard.build.engine import engine_names
-
-    return engine_names()
 
 
 def _power_actions() -> Collection[str]:
@@ -179,12 +186,6 @@ def _picture(name: str, text: str) -> Path:
     return Path(text)
 
 
-def _gguf(name: str, text: str) -> Path:
-    if not Path(text).is_file():
-        raise WrongInput(f"there is no file {text}", remedy=f"check --{name}")
-    return Path(text)
-
-
 def _governor(_name: str, text: str) -> str:
     if not re.fullmatch(r"[a-z_]+", text):
         raise WrongInput(
@@ -222,14 +223,15 @@ KNOWN_MODEL = choice("model", _models, "NAME")
 MODEL_OR_FILE = ValueType[str]("NAME|FILE", _model_or_file, _models)
 KNOWN_TARGET = choice("target", _targets, "TARGET")
 PRECISION = choice("precision", _precisions, "TYPE")
+LANGUAGE_PRECISION = choice("precision", _language_precisions, "TYPE")
 FORMAT = choice("format", _formats, "FORMAT")
 REPORT_FORMAT = choice("format", _report_formats, "FORMAT")
 ANY_MODEL = ValueType[str]("NAME", lambda _name, text: text, _models)
 TASK = choice("task", _tasks, "TASK")
+LISTED_TASK = choice("task", _listed_tasks, "TASK")
 ROUTE = choice("route", _routes, "ROUTE")
 DATA_FORMAT = choice("data format", _data_formats, "NAME")
 DECODING_PLACE = choice("place", _decoding_places, "PLACE")
-ENGINE = choice("engine", _engines, "NAME")
 POWER_ACTION = choice("power action", _power_actions, "ACTION")
 SCORE = ValueType[float]("SCORE", _score)
 FPS = ValueType[float]("N", _fps)
@@ -239,7 +241,6 @@ RATE = ValueType[int]("BYTES", _rate)
 PERCENT = ValueType[float]("PERCENT", _percent)
 WARMUP = ValueType[Warmup](f"N|{AUTO}", _warmup)
 PICTURE = ValueType[Path]("FILE", _picture)
-GGUF = ValueType[Path]("FILE", _gguf)
 GOVERNOR = ValueType[str]("NAME", _governor)
 METER = ValueType[str]("COMMAND", _meter)
 DOLLARS = text("DOLLARS")

@@ -7,16 +7,24 @@ from collections.abc import Iterator, Sequence
 from piyard.build import builder
 from piyard.build.builder import plan_build
 from piyard.cli.desk_requests import ConvertRequest
+from piyard.cli.language import convert_language_models
 from piyard.cli.own_models import load_or_add, print_conversion
 from piyard.convert import converter
 from piyard.convert.conversions import compare_routes
 from piyard.convert.reference_models import choose_files, model_routes, require_route, weights_path
 from piyard.core import console, download
+from piyard.core.errors import WrongInput
 from piyard.core.sandbox.launch import trust_file
 from piyard.core.tables import render_table
 from piyard.core.target import Target, load_target
 from piyard.core.text import format_scaled
 from piyard.models.definition import Model, Weights, load_models, model_names
+from piyard.models.language_models import (
+    GENERATE,
+    LanguageModel,
+    language_model_names,
+    load_language_model,
+)
 
 MODEL_COLUMNS = (
     *("Model", "Task", "Input", "Params", "GFLOPs/MACs"),
@@ -28,14 +36,28 @@ OWN, SHIPPED = "own", "piyard's"
 def list_models(task: str, form: str) -> None:
     """Print the models of one task, or all."""
     rows = [_model_row(model) for model in load_models(model_names()) if task in {"", model.task}]
+    if task in {"", GENERATE}:
+        rows += [_language_row(load_language_model(name)) for name in language_model_names()]
     print(render_table(MODEL_COLUMNS, rows, form))
     console.info("figures are their publishers'; benchmarks count the network itself")
 
 
 def convert_models(request: ConvertRequest) -> None:
     """Convert models, or print which would be."""
+    known = language_model_names()
+    convert_language_models(request, [name for name in request.models if name in known])
+    pictured = [name for name in request.models if name not in known]
+    if pictured and (request.precisions or request.calibration):
+        raise WrongInput(
+            f"{pictured[0]} sees pictures: its conversion is for every precision",
+            remedy="leave --precision and --calibration away; a board's run chooses the precision",
+        )
+    _convert_pictured(request, pictured)
+
+
+def _convert_pictured(request: ConvertRequest, names: Sequence[str]) -> None:
     random_weights, route = request.random_weights, request.route
-    for model in load_or_add(request.models, dry_run=request.dry_run):
+    for model in load_or_add(names, dry_run=request.dry_run):
         if request.dry_run:
             usual = require_route(model, route)
             print(f"convert {model.name} by route {usual}, or find it converted")
@@ -71,6 +93,26 @@ def _model_row(model: Model) -> list[str]:
         "; ".join(dict.fromkeys(file.licence for file in _weight_files(model))),
         OWN if model.own else SHIPPED,
     ]
+
+
+def _language_row(model: LanguageModel) -> list[str]:
+    return [
+        model.name,
+        model.task,
+        f"{model.language.context:,} tokens",
+        format_scaled(model.language.params, 1e6, "M"),
+        "N/A",
+        "N/A",
+        _file_state(model.weights),
+        model.weights[0].licence,
+        OWN if model.own else SHIPPED,
+    ]
+
+
+def _file_state(files: Sequence[Weights]) -> str:
+    if any(map(_is_downloaded, files)):
+        return "here"
+    return "to download" if files[0].url else "only by PIYARD_MIRROR"
 
 
 def _published_accuracy(model: Model) -> Iterator[str]:

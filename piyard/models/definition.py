@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from piyard.core import labels, paths
 from piyard.core.config import Config, load_named, yaml_names
-from piyard.core.errors import WrongInput, did_you_mean, unknown_name
+from piyard.core.errors import PROGRAM, WrongInput, did_you_mean, unknown_name
 from piyard.models.networks import CLIP, NETWORK_NAMES
 from piyard.models.synthetic import INPUT_RANGE
 from piyard.models.timm_networks import is_timm_network
@@ -32,7 +32,7 @@ from piyard.vision.tasks import check_model, find_task
 from piyard.vision.tasks.base import TaskSpec
 
 MODELS_FOLDER = paths.ROOT / "models"
-LABELS_FOLDER = "labels"
+LABELS_FOLDER, LANGUAGE_FOLDER = "labels", "language"
 
 Digest = Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")]
 Prefix = Annotated[str, Meta(pattern="^([0-9a-f]{8,63})?$")]
@@ -260,6 +260,11 @@ def name_model(name: str, definition: ModelDefinition) -> Model:
 
 def load_definition(name: str) -> ModelDefinition:
     """The file of that name, checked; raises ``WrongInput``."""
+    if name not in model_names() and (MODELS_FOLDER / LANGUAGE_FOLDER / f"{name}.yaml").is_file():
+        raise WrongInput(
+            f"'{name}' is a language model, and this is for models that see pictures",
+            remedy=f"a language model is converted by: {PROGRAM} convert --model {name}",
+        )
     model = load_named(MODELS_FOLDER, "model", name, ModelDefinition)
     known = NETWORK_NAMES | CLIP | FILE_NETWORKS
     if model.network not in known and not is_timm_network(model.network):

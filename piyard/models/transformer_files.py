@@ -83,6 +83,16 @@ class FolderSource:
         return self.config.tied and EMBEDDING not in self._files and OUTPUT in self._files
 
 
+class FileSource(FolderSource):
+    """One file of safetensors whose configuration is known from elsewhere."""
+
+    def __init__(self, file: Path, config: TransformerConfig) -> None:
+        """Read its head. Raises ``ConversionFailed``."""
+        self.path, self.config = file, config
+        opened = TensorFile(file)
+        self._files = dict.fromkeys(opened.shapes, opened)
+
+
 class GgufSource:
     """A GGUF file; Llama's queries and keys are stored in pairs and come in halves."""
 

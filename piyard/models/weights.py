@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -14,7 +15,7 @@ from piyard.core.files import sha256_of_file
 from piyard.core.store import WeightsInfo
 from piyard.models import synthetic
 from piyard.models.checkpoint import name_state, open_checkpoint
-from piyard.models.definition import Model, Weights, digests_file_name, record_digest
+from piyard.models.definition import Weights, digests_file_name, record_digest
 from piyard.models.module_objects import adopt_norms
 from piyard.models.synthetic import WEIGHTS_SEED
 
@@ -63,7 +64,15 @@ class ChosenWeights(msgspec.Struct, frozen=True, kw_only=True):
 RANDOM_WEIGHTS = ChosenWeights()
 
 
-def choose_weights(model: Model) -> ChosenWeights:
+class WeighedModel(Protocol):
+    """Whatever its YAML says the accepted files of."""
+
+    @property
+    def weights(self) -> Sequence[Weights]:
+        """The official one first."""
+
+
+def choose_weights(model: WeighedModel) -> ChosenWeights:
     """The first accepted file that is here, else the first that can be downloaded."""
     for file in model.weights:
         if file.digest and (sha256 := download.known_sha256(file.digest)):

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from piyard.board import facts
-from piyard.board.connection import BoardConnection, BoardSpec
 from piyard.board.facts import Facts
 from piyard.board.release import Release
 from piyard.board.ssh.commands import script_argv
@@ -20,7 +19,7 @@ from piyard.core.errors import BoardCommandFailed, RunNotEnded
 from piyard.core.target import Conditions
 from piyard.run.deploy import Deployed, deploy_releases, needs_of, require_needs
 from piyard.run.follow import LiveRun
-from piyard.run.job import KEEP_GOVERNOR, JobContext, RunOptions
+from piyard.run.job import KEEP_GOVERNOR, JobContext
 from piyard.run.lifecycle import finish_run, start_run
 from piyard.run.record import IdleState, Record, TaskInfo, new_record
 from piyard.run.remote import DamagedFile
@@ -88,17 +87,14 @@ def _start_job(context: JobContext, work: NnrunCommand) -> Record:
         release,
         work.verb,
         work.arguments,
-        context.options.limit_s or usual_limit_s(real=real, live=work.live is not None),
+        context.options.limit_s or _usual_limit_s(real=real, live=work.live is not None),
         stdin_from=work.stdin_from,
         pmic=work.pmic,
-        governor=choose_governor(connection, context.job.board, context.options)
-        if work.measured and real
-        else "",
+        governor=_governor(context) if work.measured and real else "",
     )
 
 
-def usual_limit_s(*, real: bool, live: bool) -> int:
-    """The time limit of a run for which none is chosen."""
+def _usual_limit_s(*, real: bool, live: bool) -> int:
     if live:
         return LIVE_LIMIT_S
     return RUN_LIMIT_S if real else EMULATED_LIMIT_S
@@ -121,11 +117,12 @@ def _wait_for_idle(context: JobContext) -> IdleState:
     return wait_until_idle(context.connection.session, context.job.board.target.conditions)
 
 
-def choose_governor(connection: BoardConnection, board: BoardSpec, options: RunOptions) -> str:
+def _governor(context: JobContext) -> str:
     """The governor to run under; empty for the board's own."""
-    if chosen := options.governor:
+    if chosen := context.options.governor:
         return "" if chosen == KEEP_GOVERNOR else chosen
-    return board.target.conditions.governors[0] if connection.entry.sudo else ""
+    target = context.job.board.target
+    return target.conditions.governors[0] if context.connection.entry.sudo else ""
 
 
 def _restart_verified(context: JobContext, work: NnrunCommand) -> Record:

@@ -41,7 +41,7 @@ def combine_jobs(
     _check_precisions(precisions)
     jobs = []
     for board in boards:
-        check_threads(board, threads)
+        _check_threads(board, threads)
         bench_options = _bench_options(board, bench)
         combinations = product(
             models, precisions or board.target.precisions, threads or [board.default_threads]
@@ -68,8 +68,7 @@ def _bench_options(board: BoardSpec, duration: BenchDuration) -> BenchOptions:
     return msgspec.structs.replace(defaults, **explicit)
 
 
-def check_threads(board: BoardSpec, threads: Sequence[int]) -> None:
-    """Raise ``WrongInput`` for a number that the board cannot have."""
+def _check_threads(board: BoardSpec, threads: Sequence[int]) -> None:
     most = board.max_threads
     for number in threads:
         if number < 1:

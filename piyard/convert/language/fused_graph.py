@@ -83,13 +83,13 @@ class LayerError(msgspec.Struct, frozen=True, kw_only=True):
     """Root of the squared error over the squares of the weights."""
 
 
-Quantiser = Callable[[LinearPart, "Floats"], Blocks]
-"""A matrix (rows, inputs) as integers."""
+Quantiser = Callable[[LinearPart, "Floats"], "Floats | Blocks"]
+"""A matrix (rows, inputs) as it is stored: floats as they are, or integers."""
 
 
-def round_to_nearest(part: LinearPart, matrix: Floats) -> Blocks:
+def round_to_nearest(part: LinearPart, matrix: Floats) -> Floats | Blocks:
     """The quantiser that looks at nothing but the weights."""
-    return quantise_matrix(matrix, part.format)
+    return quantise_matrix(matrix, part.format) if part.format.is_integer else matrix
 
 
 def linear_parts(config: TransformerConfig, formats: Formats) -> dict[str, LinearPart]:
@@ -258,25 +258,20 @@ def _linear_weights(
 
     matrix = read_rows(source, part)
     biases = [read_finite(source, f"{name}.bias") for name in part.tensors if part.bias]
-    stored, error = (
-        _store_integers(part, matrix, quantise) if part.format.is_integer else (matrix, None)
+    stored = quantise(part, matrix)
+    weights = LinearWeights(
+        matrix=stored,
+        norm_weight=read_finite(source, part.norm) if part.norm else None,
+        bias=np.concatenate(biases) if biases else None,
     )
-    return (
-        LinearWeights(
-            matrix=stored,
-            norm_weight=read_finite(source, part.norm) if part.norm else None,
-            bias=np.concatenate(biases) if biases else None,
-        ),
-        error,
-    )
+    return weights, _measure_error(part, matrix, stored)
 
 
-def _store_integers(
-    part: LinearPart, matrix: Floats, quantise: Quantiser
-) -> tuple[Blocks, LayerError]:
-    blocks = quantise(part, matrix)
-    lost = relative_error(matrix, dequantise_matrix(blocks, part.format))
-    return blocks, LayerError(layer=part.name, format=part.format.label, error=lost)
+def _measure_error(part: LinearPart, matrix: Floats, stored: Floats | Blocks) -> LayerError | None:
+    if not isinstance(stored, Blocks):
+        return None
+    lost = relative_error(matrix, dequantise_matrix(stored, part.format))
+    return LayerError(layer=part.name, format=part.format.label, error=lost)
 
 
 def _attention_bytes(source: TensorSource, layer: int, offset: int) -> bytes:

@@ -76,14 +76,28 @@ def _spread(values: NDArray[np.float16], block: int, inputs: int) -> Floats:
     return np.repeat(values.astype(np.float32), block, axis=1)[:, :inputs]
 
 
-def _quantise_rows(rows: Floats, format_: Format) -> Blocks:
+def find_scales(
+    rows: Floats, format_: Format
+) -> tuple[NDArray[np.float16], NDArray[np.float16] | None]:
+    """Scales and minima (rows, blocks) that lose least."""
+    search = _search_ranges if format_.affine else _search_scales
+    return search(_in_blocks(rows, format_), format_.bits)
+
+
+def _in_blocks(rows: Floats, format_: Format) -> Floats:
+    """(rows, blocks, block), the last one filled up with its last value."""
     import numpy as np
 
     padded = np.pad(rows, [(0, 0), (0, -rows.shape[1] % format_.block)], mode="edge")
-    blocks = padded.reshape(len(rows), -1, format_.block)
-    search = _search_ranges if format_.affine else _search_scales
-    scales, minima = search(blocks, format_.bits)
-    integers = round_blocks(blocks, scales, minima, format_.bits)
+    blocks: Floats = padded.reshape(len(rows), -1, format_.block)
+    return blocks
+
+
+def _quantise_rows(rows: Floats, format_: Format) -> Blocks:
+    import numpy as np
+
+    scales, minima = find_scales(rows, format_)
+    integers = round_blocks(_in_blocks(rows, format_), scales, minima, format_.bits)
     flat = integers.reshape(len(rows), -1)[:, : rows.shape[1]]
     return Blocks(np.ascontiguousarray(flat), scales, minima)
 

@@ -11,6 +11,7 @@ from piyard.core import download
 from piyard.core.errors import WrongInput
 from piyard.models import definition
 from piyard.models.definition import load_model, model_names
+from piyard.models.language_models import language_model_names
 from piyard.vision.tasks import TASK_NAMES
 
 
@@ -24,7 +25,17 @@ def told(capsys):
 
 
 def test_all_models_are_there(told):
-    assert list(told()) == model_names()
+    assert list(told()) == model_names() + language_model_names()
+
+
+def test_language_models_say_how_much_they_can_read(told):
+    row = told("generate")["qwen3_0_6b"]
+    assert (row["Input"], row["Params"], row["Weights"]) == (
+        "40,960 tokens",
+        "596.05 M",
+        "to download",
+    )
+    assert list(told("generate")) == language_model_names()
 
 
 OWN_ONLY = {"semantic", "other"}

@@ -1,0 +1,66 @@
+"""Language models on this machine: converted, or what converting them would do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from piyard.cli.desk_requests import ConvertRequest
+from piyard.convert.language.conversion import (
+    ERROR_COLUMNS,
+    LanguageConversion,
+    convert_language_model,
+    describe_agreement,
+    error_rows,
+    plan_language,
+)
+from piyard.core import console
+from piyard.core.errors import WrongInput
+from piyard.core.tables import render_table
+from piyard.models.language_models import LanguageModel, load_language_model
+
+DEFAULT_PRECISION = "int4"
+
+
+def convert_language_models(request: ConvertRequest, names: Sequence[str]) -> None:
+    """Convert each in each precision, or print which would be."""
+    calibration = Path(request.calibration) if request.calibration and names else None
+    if calibration and not calibration.is_file():
+        raise WrongInput(f"there is no file {calibration}", remedy="name a text for --calibration")
+    for model in [load_language_model(name) for name in names]:
+        for precision in request.precisions or (DEFAULT_PRECISION,):
+            if request.dry_run:
+                print(f"convert {model.name} to {precision}, or find it converted")
+                continue
+            _convert(request, model, precision, calibration)
+
+
+def _convert(
+    request: ConvertRequest, model: LanguageModel, precision: str, calibration: Path | None
+) -> None:
+    plan = plan_language(
+        model, precision, random_weights=request.random_weights, calibration=calibration
+    )
+    conversion = convert_language_model(plan, force=request.force)
+    _print_conversion(conversion)
+    if request.errors:
+        print(render_table(ERROR_COLUMNS, error_rows(conversion), "plain"))
+    print(conversion.folder)
+
+
+def _print_conversion(conversion: LanguageConversion) -> None:
+    """What became of it, on stderr."""
+    manifest = conversion.manifest
+    source = manifest.weights.source if conversion.has_real_weights else ""
+    sizes = f"{manifest.params / 1e6:.1f} M params in {manifest.weight_bytes / 1e6:.1f} MB"
+    state = "FAILED its proof" if manifest.failed else "converted and proved"
+    mark = "✗" if manifest.failed else "✓"
+    if not conversion.fresh:
+        state = f"{state}, nothing changed"
+    console.info(f"{mark} {conversion.model.name} in {manifest.precision}: {state}, {sizes}")
+    console.info(f"  {f'weights: {source}' if source else 'random weights'}")
+    formats = manifest.formats
+    console.info(f"  blocks {formats.blocks.label}, table {formats.head.label}")
+    console.info(f"  {manifest.agreement.text}: {describe_agreement(manifest.agreement)}")
+    for line in manifest.failed:
+        console.info(f"  {line}")

@@ -1,0 +1,292 @@
+"""Language model → its files for boards, in one precision, with the proof on the desktop.
+
+``artifacts/conversions/<key>/`` holds model.ncnn.param and .bin of nnrun's own layers, the
+tokenizer where there is one, and what pnnx wrote of the first block.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from piyard.convert.conversions import CONVERSION_SHELF
+from piyard.convert.language.agreement import LogitAgreement
+from piyard.convert.language.block_graph import PROVED_TOKENS, BlockProof, prove_block
+from piyard.convert.language.formats import Format, Formats, find_formats
+from piyard.convert.language.fused_graph import LayerError, write_decoder
+from piyard.convert.language.proof_tokens import choose_tokens
+from piyard.convert.reference_models import weights_path
+from piyard.core import console, store
+from piyard.core.errors import PROGRAM, ConversionFailed
+from piyard.core.files import sha256_of_file
+from piyard.core.parsing import Count
+from piyard.core.store import Manifest, WeightsInfo, key_of, read_manifest
+from piyard.language.config import TransformerConfig
+from piyard.models.language_models import LanguageModel, LanguageProof, open_weights
+from piyard.models.networks import inference
+from piyard.models.transformer_files import (
+    EMBEDDING,
+    GgufSource,
+    TensorSource,
+    read_block,
+    read_finite,
+)
+from piyard.models.weights import RANDOM_WEIGHTS, ChosenWeights, choose_weights
+
+if TYPE_CHECKING:
+    import torch
+
+
+LANGUAGE_FORMAT = 1
+"""Raise it when the code here makes other files from the same inputs."""
+LANGUAGE_TOOLS = ("torch", "pnnx", "ncnn", "numpy")
+PARAM_FILE, BIN_FILE = "model.ncnn.param", "model.ncnn.bin"
+TOKENIZER_JSON, TOKENIZER_FILE = "tokenizer.json", "model.tokenizer"
+"""As its publisher wrote it, and as nnrun reads it."""
+PHASES = 3
+
+
+class LanguageInputs(Manifest, frozen=True, kw_only=True):
+    """Everything that decides a conversion's bytes, and what they had to pass."""
+
+    format: int
+    task: str
+    network: str
+    language: TransformerConfig
+    precision: str
+    formats: Formats
+    weights: WeightsInfo
+    tokenizer: str
+    """sha256 of its tokenizer.json; empty without one."""
+    calibration: str
+    """sha256 of the text whose inputs rounding looked at; empty for rounding to nearest."""
+    thresholds: LanguageProof
+    versions: dict[str, str]
+
+
+class LanguageManifest(LanguageInputs, frozen=True, kw_only=True):
+    """The inputs, and what came out."""
+
+    params: Count
+    weight_bytes: Count
+    """Of the .bin, all of which a token reads but an embedding that is not the output too."""
+    block: BlockProof
+    """ncnn's own layers of the first block, beside torch."""
+    agreement: LogitAgreement
+    """The twin of what nnrun computes, beside the original."""
+    errors: list[LayerError]
+    failed: list[str]
+
+
+class LanguageConversion(msgspec.Struct, frozen=True, kw_only=True):
+    """A converted language model on this machine."""
+
+    model: LanguageModel
+    key: str
+    folder: Path
+    manifest: LanguageManifest
+    fresh: bool
+
+    @property
+    def has_real_weights(self) -> bool:
+        """Whether what it says means anything."""
+        return self.manifest.weights.kind == "file"
+
+    @property
+    def files(self) -> list[str]:
+        """As boards get them: net, weights, and the tokenizer where there is one."""
+        names = [PARAM_FILE, BIN_FILE, TOKENIZER_FILE]
+        return [name for name in names if (self.folder / name).is_file()]
+
+    def require_proved(self) -> LanguageConversion:
+        """Itself; raises ``ConversionFailed`` when its proof failed."""
+        if self.manifest.failed:
+            raise ConversionFailed(
+                f"{self.model.title} in {self.manifest.precision} is too far from the original",
+                evidence="\n".join(self.manifest.failed),
+                remedy=f"kept: {self.folder}; a text like what it will read makes rounding better: "
+                f"{PROGRAM} convert --calibration FILE; --force uses it all the same",
+            )
+        return self
+
+
+class LanguagePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a conversion is made of."""
+
+    model: LanguageModel
+    chosen: ChosenWeights
+    source: Any
+    tokenizer: Path | None
+    calibration: Path | None
+    inputs: LanguageInputs
+
+    @property
+    def key(self) -> str:
+        """Of its folder."""
+        return key_of(self.inputs)
+
+
+def plan_language(
+    model: LanguageModel,
+    precision: str,
+    *,
+    random_weights: bool = False,
+    calibration: Path | None = None,
+) -> LanguagePlan:
+    """What is to be made; weights are downloaded for it. Raises ``WrongInput`` and others."""
+    formats = find_formats(precision)
+    chosen = RANDOM_WEIGHTS if random_weights else choose_weights(model)
+    source = open_weights(model, weights_path(chosen) if chosen.file else None)
+    tokenizer = (
+        _tokenizer_path(model) if chosen.file and not isinstance(source, GgufSource) else None
+    )
+    formats = keep_rounding(source, formats)
+    inputs = LanguageInputs(
+        format=LANGUAGE_FORMAT,
+        task=model.task,
+        network=model.network,
+        language=model.language,
+        precision=precision,
+        formats=formats,
+        weights=chosen.identity,
+        tokenizer=sha256_of_file(tokenizer) if tokenizer else "",
+        calibration=sha256_of_file(calibration) if calibration else "",
+        thresholds=model.proof,
+        versions={tool: metadata.version(tool) for tool in LANGUAGE_TOOLS},
+    )
+    return LanguagePlan(
+        model=model,
+        chosen=chosen,
+        source=source,
+        tokenizer=tokenizer,
+        calibration=calibration,
+        inputs=inputs,
+    )
+
+
+def _tokenizer_path(model: LanguageModel) -> Path | None:
+    if model.tokenizer is None:
+        return None
+    listed = msgspec.structs.replace(model, weights=[model.tokenizer])
+    return weights_path(choose_weights(listed))
+
+
+EXACT_TYPES = {"Q4_1": Format(4, 32, affine=True)}
+"""GGUF's types that a format of ours can hold without rounding again."""
+
+
+def keep_rounding(source: TensorSource, formats: Formats) -> Formats:
+    """Of a GGUF file whose matrices are of such a type, int4 is exactly what the file holds."""
+    if formats.blocks.bits != 4 or not isinstance(source, GgufSource):
+        return formats
+    types = {tensor.type.name for tensor in source.file.tensors.values() if len(tensor.shape) > 1}
+    exact = next((EXACT_TYPES[name] for name in sorted(types & EXACT_TYPES.keys())), None)
+    return Formats(exact, formats.head) if exact else formats
+
+
+def convert_language_model(plan: LanguagePlan, *, force: bool = False) -> LanguageConversion:
+    """The conversion, made when it is not there yet.
+
+    One whose proof failed is kept and refused, unless with ``force``.
+    """
+    folder, fresh = store.get_or_make(CONVERSION_SHELF, plan.key, lambda at: _make(plan, at))
+    conversion = LanguageConversion(
+        model=plan.model,
+        key=plan.key,
+        folder=folder,
+        manifest=read_manifest(folder, LanguageManifest),
+        fresh=fresh,
+    )
+    return conversion if force else conversion.require_proved()
+
+
+def _make(plan: LanguagePlan, at: Path) -> LanguageManifest:
+    from piyard.convert.language.twin_pass import TwinPass
+
+    source, formats = plan.source, plan.inputs.formats
+    with console.step(f"convert {plan.model.name} to {plan.inputs.precision}") as step, inference():
+        step.phase(1, PHASES, "prove a block")
+        block = prove_block(source.config, read_block(source, 0), _rows(source), at)
+        tokens = choose_tokens(source.config, plan.tokenizer, plan.calibration)
+        step.phase(2, PHASES, "round and write")
+        twin = TwinPass(source, formats, tokens.proof, tokens.calibration)
+        errors = write_decoder(source, formats, at / PARAM_FILE, at / BIN_FILE, twin)
+        step.phase(3, PHASES, "compare")
+        agreement = twin.result(tokens.text, is_text=tokens.is_text)
+        failed = judge_agreement(plan, agreement)
+        step.ok, step.outcome = not failed, describe_agreement(agreement)
+        if plan.tokenizer:
+            _write_tokenizer(plan.tokenizer, at)
+    described = msgspec.structs.asdict(plan.inputs) | {"weights": plan.chosen.description}
+    return LanguageManifest(
+        **described,
+        params=source.config.params,
+        weight_bytes=(at / BIN_FILE).stat().st_size,
+        block=block,
+        agreement=agreement,
+        errors=errors,
+        failed=failed,
+    )
+
+
+def _write_tokenizer(tokenizer: Path, at: Path) -> None:
+    from piyard.language.tokenizer.compiling import compile_tokenizer
+
+    shutil.copyfile(tokenizer, at / TOKENIZER_JSON)
+    compiled = compile_tokenizer(tokenizer.read_bytes(), tokenizer.name)
+    (at / TOKENIZER_FILE).write_bytes(compiled)
+
+
+def _rows(source: TensorSource) -> torch.Tensor:
+    """Embeddings of some tokens."""
+    import torch
+
+    table = read_finite(source, EMBEDDING)
+    ids = [(7919 * place + 3) % len(table) for place in range(max(PROVED_TOKENS))]
+    return torch.from_numpy(table[ids])
+
+
+FLOAT_TOP1 = 0.98
+"""Share of places at which floats must agree about the likeliest token."""
+MAX_DIVERGENCE = 0.5
+"""Nats a token, of integers on tokens drawn by chance, where many tokens are about as likely."""
+
+
+def judge_agreement(plan: LanguagePlan, agreement: LogitAgreement) -> list[str]:
+    """What is too far off, a line each."""
+    limits, precision = plan.model.proof, plan.inputs.precision
+    rounded = plan.inputs.formats.blocks.is_integer
+    if rounded and not agreement.is_text:
+        far = agreement.divergence > MAX_DIVERGENCE
+        return [f"{precision}: KL {agreement.divergence:.2g} nats a token"] if far else []
+    failed = []
+    if agreement.top1 < (limits.top1 if rounded else FLOAT_TOP1):
+        failed.append(f"{precision}: likeliest token the same at {agreement.top1:.1%} of places")
+    if agreement.is_text and agreement.rise > limits.perplexity:
+        failed.append(f"{precision}: perplexity {agreement.rise:+.1%}")
+    return failed
+
+
+def describe_agreement(agreement: LogitAgreement) -> str:
+    """In a few words."""
+    rise = f", perplexity {agreement.rise:+.2%}" if agreement.is_text else ""
+    return (
+        f"likeliest token the same {agreement.top1:.1%}, KL {agreement.divergence:.2g} nats a "
+        f"token{rise}"
+    )
+
+
+ERROR_COLUMNS = ("Model", "Layer", "Format", "Relative error")
+
+
+def error_rows(conversion: LanguageConversion) -> list[Sequence[str]]:
+    """What rounding has cost each matrix."""
+    return [
+        [conversion.model.name, each.layer, each.format, f"{each.error:.4f}"]
+        for each in conversion.manifest.errors
+    ]

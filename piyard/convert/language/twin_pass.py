@@ -1,0 +1,142 @@
+"""A decoder's original and its twin side by side, block by block, while its matrices are stored.
+
+What a block of the twin gets is what its rounded blocks before it have computed: so the proof sees
+all that a precision costs, and calibration adapts each matrix to the inputs it will really have.
+Only one block is in memory, however large the model is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from piyard.convert.language.agreement import AgreementSums, LogitAgreement
+from piyard.convert.language.fused_graph import HEAD_LAYER, LinearPart, round_to_nearest
+from piyard.convert.language.gptq import quantise_for_inputs
+from piyard.convert.language.panels import Blocks
+from piyard.convert.language.quantise import dequantise_matrix
+from piyard.convert.language.twin import make_block, round_rows, run_windows
+from piyard.models.transformer import RmsNorm
+from piyard.models.transformer_files import EMBEDDING, TensorSource, read_block, read_finite
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from piyard.convert.language.formats import Format, Formats
+
+    Floats = NDArray[np.float32]
+    Windows = list[torch.Tensor]
+
+
+LAST_OF_BLOCK = "down_"
+
+
+class TwinPass:
+    """A ``Quantiser`` that follows the blocks in the order in which they are written."""
+
+    def __init__(
+        self,
+        source: TensorSource,
+        formats: Formats,
+        proof: Sequence[Sequence[int]],
+        calibration: Sequence[Sequence[int]] = (),
+    ) -> None:
+        """Windows of token ids; without calibration matrices are rounded to nearest."""
+        self.source, self.formats = source, formats
+        self.ids = [torch.tensor(list(window)) for window in proof]
+        table = read_finite(source, EMBEDDING)
+        self.original = [torch.from_numpy(table[list(window)]) for window in proof]
+        self.twin = [_stored_rows(table, window, formats.head) for window in proof]
+        self.calibration = [_stored_rows(table, window, formats.head) for window in calibration]
+        self.layer = 0
+        self.weights: dict[str, torch.Tensor] = {}
+        self.agreement = AgreementSums()
+
+    def __call__(self, part: LinearPart, matrix: Floats) -> Floats | Blocks:
+        """The matrix as it is stored, after which the rows have passed it."""
+        if not part.name.rpartition("_")[2].isdecimal():
+            stored = round_to_nearest(part, matrix)
+            if part.name == HEAD_LAYER:
+                self._compare_logits(part, matrix, stored)
+            return stored
+        self.weights = self.weights or read_block(self.source, self.layer)
+        stored = self._quantise(part, matrix)
+        self._replace(part, _restored(stored, part.format))
+        if part.name.startswith(LAST_OF_BLOCK):
+            self._advance()
+        return stored
+
+    def result(self, text: str, *, is_text: bool) -> LogitAgreement:
+        """How alike original and twin were over the windows of the proof."""
+        return self.agreement.result(text, is_text=is_text)
+
+    def _quantise(self, part: LinearPart, matrix: Floats) -> Floats | Blocks:
+        if not (self.calibration and part.format.is_integer):
+            return round_to_nearest(part, matrix)
+        return quantise_for_inputs(matrix, self._input_products(part), part.format)
+
+    def _input_products(self, part: LinearPart) -> torch.Tensor:
+        """The sum of ``x xᵀ`` over all rows that enter the part, (inputs, inputs)."""
+        block = make_block(self.source.config, self.weights, part.format)
+        module = block.get_submodule(part.tensors[0].split(".", 3)[3])
+        products = torch.zeros(part.inputs, part.inputs)
+
+        def add(_module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+            rows = inputs[0].reshape(-1, part.inputs)
+            products.add_(rows.T @ rows)
+
+        module.register_forward_pre_hook(add)
+        run_windows(self.source.config, block, self.calibration)
+        return products
+
+    def _replace(self, part: LinearPart, matrix: Floats) -> None:
+        """The tensors whose rows the part joins, in the twin's block."""
+        names = [f"{name.split('.', 3)[3]}.weight" for name in part.tensors]
+        sizes = [len(self.weights[name]) for name in names]
+        for name, rows in zip(names, torch.split(torch.from_numpy(matrix), sizes), strict=True):
+            self.weights[name] = rows
+
+    def _advance(self) -> None:
+        config = self.source.config
+        original = make_block(config, read_block(self.source, self.layer))
+        twin = make_block(config, self.weights, self.formats.blocks)
+        self.original = run_windows(config, original, self.original)
+        self.twin = run_windows(config, twin, self.twin)
+        self.calibration = run_windows(config, twin, self.calibration)
+        self.layer, self.weights = self.layer + 1, {}
+
+    def _compare_logits(self, part: LinearPart, matrix: Floats, stored: Floats | Blocks) -> None:
+        norm = RmsNorm(part.inputs, part.eps)
+        norm.weight = torch.nn.Parameter(torch.from_numpy(read_finite(self.source, part.norm)))
+        output = torch.from_numpy(_restored(stored, part.format))
+        rounded = _rounding(part.format)
+        for ids, original, twin in zip(self.ids, self.original, self.twin, strict=True):
+            expected = norm(original) @ torch.from_numpy(matrix).T
+            self.agreement.add(expected, rounded(norm(twin)) @ output.T, ids)
+
+
+def _rounding(format_: Format) -> Callable[[torch.Tensor], torch.Tensor]:
+    if not format_.is_integer:
+        return lambda rows: rows
+    return lambda rows: round_rows(rows, format_.block)
+
+
+def _restored(stored: Floats | Blocks, format_: Format) -> Floats:
+    """What the stored matrix stands for."""
+    if isinstance(stored, Blocks):
+        return dequantise_matrix(stored, format_)
+    if format_.bits == 16:
+        return stored.astype(np.float16).astype(np.float32)
+    return stored
+
+
+def _stored_rows(table: Floats, window: Sequence[int], format_: Format) -> torch.Tensor:
+    """Rows of the embedding as they are stored: rounding looks at each row alone."""
+    part = LinearPart(
+        name=HEAD_LAYER, tensors=(), format=format_, outputs=len(window), inputs=table.shape[1]
+    )
+    rows = np.ascontiguousarray(table[list(window)])
+    return torch.from_numpy(_restored(round_to_nearest(part, rows), format_))

@@ -1,0 +1,175 @@
+"""A language model's conversion: files, proof, and what is refused."""
+
+import json
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from piyard.convert.language import conversion as conversions
+from piyard.convert.language.conversion import convert_language_model, plan_language
+from piyard.convert.language.formats import FORMATS, Format
+from piyard.convert.language.fused_graph import write_decoder
+from piyard.convert.language.proof_tokens import PROOF_TEXT, choose_tokens
+from piyard.convert.language.twin_pass import TwinPass
+from piyard.core.errors import ConversionFailed, WrongInput
+from piyard.models.language_models import LanguageModel
+from piyard.models.transformer_files import load_decoder, open_tensors
+from tests.support.language_models import (
+    TINY,
+    gguf_bytes,
+    gguf_metadata,
+    gguf_tensors,
+    variant,
+    write_folder,
+)
+
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:;\"'?-Ġ"
+
+
+@pytest.fixture(autouse=True)
+def _own_artifacts(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path / "artifacts"))
+
+
+@pytest.fixture
+def tokenizer(tmp_path):
+    """Letters of ASCII as tokens."""
+    vocabulary = {letter: number for number, letter in enumerate(dict.fromkeys(LETTERS))}
+    spelled = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    spelled.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    path = tmp_path / "tokenizer.json"
+    spelled.save(str(path))
+    return path
+
+
+def tiny(config=TINY, **keys):
+    weights = [{"source": "me", "licence": "", "dataset": "", "sha256": "0" * 64}]
+    fixed = {"title": "Tiny", "task": "generate", "network": "transformer", "name": "tiny"}
+    language = msgspec.to_builtins(config)
+    return msgspec.convert(
+        {**fixed, "weights": weights, "language": language} | keys, LanguageModel
+    )
+
+
+def test_random_weights_are_converted_and_proved_in_each_precision():
+    keys = set()
+    for precision in FORMATS:
+        plan = plan_language(tiny(), precision, random_weights=True)
+        made = convert_language_model(plan)
+        assert made.fresh
+        assert made.files == ["model.ncnn.param", "model.ncnn.bin"]
+        manifest = made.manifest
+        assert manifest.params == TINY.params
+        assert manifest.weight_bytes == (made.folder / "model.ncnn.bin").stat().st_size
+        assert manifest.block.figures.cosine > 0.99999
+        assert manifest.agreement.tokens == 512
+        assert bool(manifest.errors) == precision.startswith("int")
+        assert not convert_language_model(plan).fresh
+        keys.add(made.key)
+    assert len(keys) == 4
+
+
+def test_a_proof_that_fails_is_kept_and_refused(monkeypatch):
+    monkeypatch.setattr(conversions, "MAX_DIVERGENCE", 1e-9)
+    plan = plan_language(tiny(), "int4", random_weights=True)
+    with pytest.raises(ConversionFailed, match="in int4 is too far") as raised:
+        convert_language_model(plan)
+    assert "KL" in raised.value.evidence
+    assert convert_language_model(plan, force=True).manifest.failed
+
+
+def agreement(source, formats, tokens):
+    with torch.no_grad():
+        twin = TwinPass(source, formats, tokens.proof, tokens.calibration)
+        folder = source.path.parent
+        errors = write_decoder(source, formats, folder / "a.param", folder / "a.bin", twin)
+        return twin.result(tokens.text, is_text=tokens.is_text), errors
+
+
+@pytest.fixture(params=["tied", "qwen3"])
+def source(request, tmp_path):
+    configs = {"tied": TINY, "qwen3": variant(family="qwen3", qk_norm=True, tied=False)}
+    return open_tensors(write_folder(tmp_path / "model", configs[request.param]))
+
+
+def test_the_originals_perplexity_is_that_of_the_whole_decoder(source, tokenizer):
+    tokens = choose_tokens(source.config, tokenizer)
+    found, errors = agreement(source, FORMATS["fp32"], tokens)
+    assert errors == []
+    assert (found.divergence, found.top1, found.rise) == (0, 1, 0)
+    with torch.no_grad():
+        decoder = load_decoder(source)
+        losses = [
+            torch.nn.functional.cross_entropy(decoder(ids)[:-1], ids[1:], reduction="none")
+            for ids in map(torch.tensor, tokens.proof)
+        ]
+    expected = float(torch.cat(losses).double().mean().exp())
+    assert found.original_perplexity == pytest.approx(expected, rel=1e-5)
+
+
+def test_fewer_bits_lose_more_and_calibration_loses_less(source, tokenizer):
+    tokens = choose_tokens(source.config, tokenizer)
+    by_precision = {each: agreement(source, FORMATS[each], tokens)[0] for each in FORMATS}
+    lost = [by_precision[each].divergence for each in ("fp32", "fp16", "int8", "int4")]
+    assert lost == sorted(lost)
+    assert lost[1] < 1e-5 < lost[3]
+    calibrated = msgspec.structs.replace(tokens, calibration=tokens.proof * 4)
+    assert agreement(source, FORMATS["int4"], calibrated)[0].divergence < lost[3]
+
+
+def test_matrices_that_a_gguf_file_holds_rounded_stay_so(tmp_path):
+    """Q4_1 is int4 by 32 with minima: d and m of fp16, halves of a byte."""
+    rng = np.random.default_rng(5)
+    tensors = gguf_tensors(variant(head_dim=8))
+    for name, values in tensors.items():
+        if values.ndim == 2 and "embd" not in name:
+            count = values.size // 32
+            heads = np.stack([rng.uniform(0.01, 0.02, count), rng.uniform(-0.2, -0.1, count)], 1)
+            halves = rng.integers(0, 256, (count, 16), dtype=np.uint8)
+            halves[:, 0] = 0xF0  # the least and the largest are in each block, as writers have it
+            stored = np.concatenate([heads.astype("<f2").view(np.uint8), halves], axis=1)
+            tensors[name] = (3, values.shape, stored.tobytes())
+    path = tmp_path / "a.gguf"
+    path.write_bytes(gguf_bytes(gguf_metadata(), tensors))
+    source = open_tensors(path)
+    formats = conversions.keep_rounding(source, FORMATS["int4"])
+    assert formats.blocks == Format(4, 32, affine=True)
+    assert conversions.keep_rounding(source, FORMATS["int8"]) == FORMATS["int8"]
+    errors = write_decoder(source, formats, tmp_path / "a.param", tmp_path / "a.bin")
+    assert all(error.error < 2e-3 for error in errors if error.layer != "lm_head")
+
+
+def test_the_text_of_the_proof_has_enough_tokens():
+    text = PROOF_TEXT.read_text(encoding="utf-8")
+    assert len(text.split()) > 350
+    assert text.isascii()
+
+
+def test_windows_fit_the_context(tokenizer):
+    tokens = choose_tokens(variant(context=100), tokenizer)
+    assert {len(window) for window in tokens.proof} <= {100, 12}
+    assert sum(map(len, tokens.proof)) == 512
+    assert tokens.is_text
+
+
+def test_texts_to_calibrate_on_are_checked(tokenizer, tmp_path):
+    text = tmp_path / "a.txt"
+    text.write_text("Once upon a time.")
+    with pytest.raises(WrongInput, match="too few to calibrate"):
+        choose_tokens(TINY, tokenizer, text)
+    with pytest.raises(WrongInput, match=r"no tokenizer\.json"):
+        choose_tokens(TINY, None, text)
+    text.write_text("Once upon a time. " * 200)
+    assert sum(map(len, choose_tokens(TINY, tokenizer, text).calibration)) == 3600
+
+
+def test_a_foreign_or_broken_tokenizer_is_refused(tokenizer, tmp_path):
+    with pytest.raises(ConversionFailed, match="is of another model"):
+        choose_tokens(variant(vocabulary=40), tokenizer)
+    broken = tmp_path / "broken.json"
+    broken.write_text(json.dumps({"model": 3}))
+    with pytest.raises(ConversionFailed, match="is no tokenizer"):
+        choose_tokens(TINY, broken)
