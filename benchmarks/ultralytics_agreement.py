@@ -7,6 +7,10 @@ Each MODEL=FILE is a model of models/ and the file that Ultralytics loads for it
 the converted net, computed by ncnn here in fp32. Ultralytics runs under ``--python`` in a process
 of its own, at the model's size and with its thresholds. Of an object that only one of both tells
 the score counts: a bar's width above the threshold it may be lost.
+
+Files without trained weights are written by ``benchmarks/calibrated_yolo.py``. Where a picture's
+padding is 2 more than a multiple of 4 pixels, Ultralytics interpolates masks in two steps, piyard
+in one: masks that change from prototype to prototype, as drawn weights make them, differ there.
 """
 
 from __future__ import annotations
@@ -145,7 +149,7 @@ def _add_picture(
         return
     transform = picture_transform(picture.size, model.preprocess, size)
     ours = model.spec.decode(model.head, outputs, size, transform)
-    _add_objects(worst, ours, [_read_object(each) for each in theirs["objects"]])
+    _add_objects(worst, ours, [_read_object(each) for each in theirs["objects"]], picture.size)
 
 
 def _add_classes(worst: Agreement, model: Model, output: Any, theirs: Any) -> None:
@@ -171,9 +175,19 @@ def _read_object(told: dict[str, Any]) -> DecodedObject:
     )
 
 
+def _has_area(each: DecodedObject) -> bool:
+    """Ultralytics tells boxes whose sides are crossed, and no object whose mask is empty."""
+    x0, y0, x1, y1 = each.box
+    return x0 < x1 and y0 < y1 and (each.mask is None or bool(each.mask.any()))
+
+
 def _add_objects(
-    worst: Agreement, ours: Sequence[DecodedObject], theirs: Sequence[DecodedObject]
+    worst: Agreement,
+    ours: Sequence[DecodedObject],
+    theirs: Sequence[DecodedObject],
+    size: tuple[int, int],
 ) -> None:
+    ours, theirs = (list(filter(_has_area, each)) for each in (ours, theirs))
     pairs = match_objects(theirs, ours)
     worst.objects += max(len(ours), len(theirs))
     worst.matched += len(pairs)
@@ -182,15 +196,19 @@ def _add_objects(
     alone += [each.score for j, each in enumerate(ours) if j not in found]
     worst.alone = max([worst.alone, *alone])
     for i, j in pairs:
-        _add_pair(worst, theirs[i], ours[j])
+        _add_pair(worst, theirs[i], ours[j], size)
 
 
-def _add_pair(worst: Agreement, theirs: DecodedObject, ours: DecodedObject) -> None:
+def _add_pair(
+    worst: Agreement, theirs: DecodedObject, ours: DecodedObject, size: tuple[int, int]
+) -> None:
+    """``size`` is (width, height): Ultralytics moves keypoints beyond the picture onto its edge."""
     worst.iou = min(worst.iou, float(object_iou([theirs], [ours])[0, 0]))
     worst.score = max(worst.score, abs(theirs.score - ours.score))
     if theirs.keypoints is not None and ours.keypoints is not None:
         sure = ours.keypoints[:, 2] >= SURE
-        far = np.linalg.norm(theirs.keypoints[sure, :2] - ours.keypoints[sure, :2], axis=1)
+        within = np.clip(ours.keypoints[sure, :2], 0, size)
+        far = np.linalg.norm(theirs.keypoints[sure, :2] - within, axis=1)
         worst.keypoint = max(worst.keypoint or 0.0, float(far.max(initial=0.0)))
     if theirs.mask is not None and ours.mask is not None:
         overlap = mask_iou(theirs.mask, ours.mask)

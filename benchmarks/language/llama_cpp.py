@@ -7,7 +7,6 @@ that do more and less of the same thing.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from piyard.core import console, paths
 from piyard.core.errors import UnreadableLog, WrongInput
 from piyard.core.files import atomic_write, sha256_of_file
 from piyard.core.parsing import Count
+from piyard.measure.llama_bench import Work, parse_bench
 
 PROMPT = 64
 """Tokens of the prompt that prefill is counted over."""
@@ -28,40 +28,6 @@ FEW, MORE = 1, 5
 """Tokens that are decoded: the difference of two runs is that of their tokens."""
 CONTEXT = 512
 """Tokens of a chunk of which llama-perplexity scores the second half."""
-
-
-class BenchLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of ``llama-bench -o jsonl``, of which only this much is read."""
-
-    n_prompt: Count
-    n_gen: Count
-    n_depth: Count
-    samples_ns: list[Count]
-    """Of each repetition, all its tokens together."""
-
-
-@dataclass(frozen=True)
-class Work:
-    """What llama-bench is to do."""
-
-    prompt: int = 0
-    tokens: int = 0
-    past: int = 0
-    runs: int = 1
-
-    @property
-    def flags(self) -> list[str]:
-        """Of its command line."""
-        numbers = {"-p": self.prompt, "-n": self.tokens, "-d": self.past, "-r": self.runs}
-        return [word for flag, number in numbers.items() for word in (flag, str(number))]
-
-    def require(self, lines: Sequence[BenchLine]) -> None:
-        """Raise ``UnreadableLog`` where it did something else: a count of that would be wrong."""
-        done = [
-            Work(each.n_prompt, each.n_gen, each.n_depth, len(each.samples_ns)) for each in lines
-        ]
-        if done != [self]:
-            raise UnreadableLog(f"llama-bench was to do {self}, and says that it did {done}")
 
 
 @dataclass(frozen=True)
@@ -103,7 +69,7 @@ class Rival:
         program = str(self.engine.program("llama-bench"))
         flags = ["-m", str(gguf), "-t", "1", "--no-warmup", "-o", "jsonl", *work.flags]
         count, output = self.machine.count([program, *flags])
-        work.require(parse_bench(output.out))
+        parse_bench(output.out, [work])
         return count
 
     def perplexity(self, gguf: Path, text: Path, chunks: int) -> float:
@@ -113,14 +79,20 @@ class Rival:
         done = self.machine.run([program, "-m", str(gguf), "-f", str(text), "-t", "1", *size])
         return parse_perplexity(done.out + done.err)
 
+    def tokenize(self, gguf: Path, text: Path) -> list[int]:
+        """The text as llama-perplexity reads it, with its begin token where it has one."""
+        program = str(self.engine.program("llama-tokenize"))
+        flags = ["-m", str(gguf), "-f", str(text), "--ids", "--log-disable"]
+        return parse_tokens(self.machine.run([program, *flags]).out)
 
-def parse_bench(text: str) -> list[BenchLine]:
-    """The lines of ``llama-bench -o jsonl``; raises ``UnreadableLog``."""
+
+def parse_tokens(text: str) -> list[int]:
+    """What ``llama-tokenize --ids`` printed; raises ``UnreadableLog``."""
     try:
-        return [msgspec.json.decode(line, type=BenchLine) for line in text.splitlines() if line]
-    except (msgspec.DecodeError, RecursionError) as error:
+        return msgspec.json.decode(text.strip().encode(), type=list[Count])
+    except msgspec.DecodeError as error:
         raise UnreadableLog(
-            f"llama-bench printed something else than its JSON lines: {error}", evidence=text[:500]
+            f"llama-tokenize printed no list of tokens: {error}", evidence=text[:500]
         ) from None
 
 

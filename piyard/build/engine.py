@@ -38,6 +38,8 @@ class EnginePin(Config, frozen=True, kw_only=True):
     """Of its CMakeLists.txt, in the archive."""
     programs: list[str]
     """CMake targets, and the programs they make in the build's bin/."""
+    march_option: str
+    """The option that names GCC's ``-march`` of its kernels, which every CPU must have."""
 
 
 class EngineInputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +93,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     key: str
     folder: Path
+    march: str
+    """GCC's ``-march`` of its kernels."""
 
     def program(self, name: str) -> Path:
         """One of them."""
@@ -103,9 +107,19 @@ def load_engine_pin(name: str, pins: Path = ENGINE_PINS) -> EnginePin:
     if name not in engines:
         raise unknown_name("engine", name, engines)
     pin = engines[name]
+    if pin.march_option not in pin.source.options:
+        raise WrongInput(
+            f"{pins}: {name}.march_option names no option: {pin.march_option!r}",
+            remedy="name the option of its source that has -march",
+        )
     if Path(pin.folder).is_absolute() or ".." in Path(pin.folder).parts:
         raise WrongInput(f"{pins}: {name}.folder {pin.folder!r} is not inside the archive")
     return pin
+
+
+def engine_names() -> list[str]:
+    """Those of toolchains/engines.yaml."""
+    return sorted(load_yaml(ENGINE_PINS, dict[str, EnginePin]))
 
 
 def plan_engine(name: str, target: Target) -> str:
@@ -117,12 +131,17 @@ def plan_engine(name: str, target: Target) -> str:
 
 def load_engine_recipe(name: str, target: Target) -> EngineRecipe:
     """The recipe for a target; raises ``WrongInput`` where it cannot be built for that."""
+    require_target(name, target)
+    return EngineRecipe(pin=load_engine_pin(name), toolchain=load_toolchain(target))
+
+
+def require_target(name: str, target: Target) -> None:
+    """Raise ``WrongInput`` for a target that engines are not built for."""
     if target.arch != ENGINE_ARCH:
         raise WrongInput(
             f"{name} is built for {ENGINE_ARCH} only, and {target.name} is {target.arch}",
             remedy="name a 64-bit target",
         )
-    return EngineRecipe(pin=load_engine_pin(name), toolchain=load_toolchain(target))
 
 
 def build_engine(name: str, target: Target) -> Engine:
@@ -131,7 +150,13 @@ def build_engine(name: str, target: Target) -> Engine:
     key = key_of(recipe.inputs)
     folder, _ = store.get_or_make(ENGINE_SHELF, key, lambda at: _compile(recipe, at))
     pin = recipe.pin
-    return Engine(title=pin.title, version=pin.source.version, key=key, folder=folder)
+    return Engine(
+        title=pin.title,
+        version=pin.source.version,
+        key=key,
+        folder=folder,
+        march=str(pin.source.options[pin.march_option]),
+    )
 
 
 def _compile(recipe: EngineRecipe, at: Path) -> EngineManifest:

@@ -10,9 +10,11 @@ from piyard.cli.flags import (
     DATA,
     DATA_FORM,
     DECODING_PLACE,
+    ENGINE,
     FAIL_ABOVE_HELP,
     FORCE,
     FPS,
+    GGUF,
     HOST_HELP,
     KNOWN_MODEL,
     LIMIT_PICTURES,
@@ -77,6 +79,10 @@ class BenchRequest(MeasureRequest, RetryRequest):
     force: bool = FORCE
     spread: bool = flag("share the jobs among boards of the same target", SWITCH, default=False)
     long: bool = LONG
+    engine: str = flag(
+        "another engine, measured on --gguf as nnrun is on models: llama.cpp", ENGINE, default=""
+    )
+    gguf: Path | None = flag("the weights for --engine", GGUF, default=None)
 
 
 class RunRequest(RunRequestBase, TableRequest):

@@ -120,6 +120,12 @@ def _decoding_places() -> Collection[str]:
     return PLACES
 
 
+def _engines() -> Collection[str]:
+    from piyard.build.engine import engine_names
+
+    return engine_names()
+
+
 def _power_actions() -> Collection[str]:
     from piyard.board.labgrid.acquisition import POWER_ACTIONS
 
@@ -186,6 +192,12 @@ def _picture(name: str, text: str) -> Path:
     return Path(text)
 
 
+def _gguf(name: str, text: str) -> Path:
+    if not Path(text).is_file():
+        raise WrongInput(f"there is no file {text}", remedy=f"check --{name}")
+    return Path(text)
+
+
 def _governor(_name: str, text: str) -> str:
     if not re.fullmatch(r"[a-z_]+", text):
         raise WrongInput(
@@ -232,6 +244,7 @@ LISTED_TASK = choice("task", _listed_tasks, "TASK")
 ROUTE = choice("route", _routes, "ROUTE")
 DATA_FORMAT = choice("data format", _data_formats, "NAME")
 DECODING_PLACE = choice("place", _decoding_places, "PLACE")
+ENGINE = choice("engine", _engines, "NAME")
 POWER_ACTION = choice("power action", _power_actions, "ACTION")
 SCORE = ValueType[float]("SCORE", _score)
 FPS = ValueType[float]("N", _fps)
@@ -241,6 +254,7 @@ RATE = ValueType[int]("BYTES", _rate)
 PERCENT = ValueType[float]("PERCENT", _percent)
 WARMUP = ValueType[Warmup](f"N|{AUTO}", _warmup)
 PICTURE = ValueType[Path]("FILE", _picture)
+GGUF = ValueType[Path]("FILE", _gguf)
 GOVERNOR = ValueType[str]("NAME", _governor)
 METER = ValueType[str]("COMMAND", _meter)
 DOLLARS = text("DOLLARS")

@@ -56,17 +56,23 @@ def deploy(request: DeployRequest) -> None:
 @command(BenchRequest, "bench")
 def bench(request: BenchRequest) -> None:
     """Measure models on boards and print the table."""
-    from piyard.cli import work
+    from piyard.cli import engines, work
 
-    work.bench(request, or_random=False)
+    if request.engine or request.gguf:
+        engines.bench_engine(request)
+    else:
+        work.bench(request, or_random=False)
 
 
 @command(BenchRequest, "deploy-bench")
 def deploy_bench(request: BenchRequest) -> None:
     """Build, convert, deploy and measure in one go, and print the table."""
-    from piyard.cli import work
+    from piyard.cli import engines, work
 
-    work.bench(request, or_random=True)
+    if request.engine or request.gguf:
+        engines.bench_engine(request)
+    else:
+        work.bench(request, or_random=True)
 
 
 @command(RunRequest, "run")

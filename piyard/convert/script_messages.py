@@ -135,6 +135,9 @@ class Description(Message, frozen=True):
     """Those at which it can be cut."""
     keys: list[str] = []
     """Of its outputs, where it returned a dictionary."""
+    inputs: list[str] = []
+    channels: int = 0
+    """Of the first input; 0 where the program does not show them."""
 
 
 Question = Describe | Run | Watch | Shapes | Save | Export | Count

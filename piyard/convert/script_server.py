@@ -12,6 +12,7 @@ import msgspec
 
 from piyard.convert.lowering import ONNX_OPSET, save_script
 from piyard.convert.reference import TorchReference
+from piyard.convert.script_inputs import script_channels, script_inputs
 from piyard.convert.script_messages import (
     FRAME_HEAD,
     Content,
@@ -112,7 +113,7 @@ def _failures_sent(send: Any) -> Iterator[None]:
 def _answers(program: Any, question: Question) -> Iterator[Answer]:
     match question:
         case Describe():
-            yield describe_script(program)
+            yield _description(program)
         case Shapes(values=values, input=shape):
             yield Sizes(script_shapes(program, values, shape))
         case Save():
@@ -128,6 +129,15 @@ def _answers(program: Any, question: Question) -> Iterator[Answer]:
             for name, value in _reference_network(program).tensors(*map(unpack_tensor, inputs)):
                 yield Named(name, pack_tensor(value))
             yield Done()
+
+
+def _description(program: Any) -> Description:
+    frozen_program = freeze_script(program)
+    return msgspec.structs.replace(
+        describe_script(program),
+        inputs=script_inputs(frozen_program),
+        channels=script_channels(frozen_program),
+    )
 
 
 def _saved_program(program: Any) -> bytes:

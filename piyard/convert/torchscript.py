@@ -169,8 +169,18 @@ def unwrap_script(program: ScriptProgram) -> tuple[ScriptProgram, list[str]]:
         frozen_program = freeze_script(program)
         keys = script_keys(frozen_program)
         if not keys:
+            _require_no_dictionary(frozen_program)
             return program, []
         return _with_outputs(frozen_program, script_outputs(frozen_program)), keys
+
+
+def _require_no_dictionary(frozen_program: ScriptProgram) -> None:
+    kinds = [value.type().kind() for value in frozen_program.graph.outputs()]
+    if "DictType" in kinds:
+        raise ConversionFailed(
+            "the TorchScript program fills a dictionary as it runs, as torch.jit.script leaves it",
+            remedy="trace it: torch.jit.trace(network, example, strict=False).save(file)",
+        )
 
 
 def _module_path(convolution: Any) -> str:

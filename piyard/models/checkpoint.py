@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from piyard.core.errors import ConversionFailed
 from piyard.core.text import sanitize_line
 from piyard.models.checkpoint_file import StubClass, load_checkpoint
-from piyard.models.module_objects import list_objects, list_tensors
+from piyard.models.module_objects import is_by_ultralytics, list_objects, list_tensors, trained_task
 from piyard.models.tensor_file import is_tensor_file, read_header_notes, read_tensor_file
 
 if TYPE_CHECKING:
@@ -203,8 +203,8 @@ def checkpoint_notes(path: Path) -> dict[str, object]:
     """What is noted beside the weights; nothing of that is checked. Raises as ``read``.
 
     ``trainer`` says that Ultralytics did, who keeps ``names`` of the classes, ``transforms`` of a
-    classifier, ``kpt_shape`` and ``kpt_names`` of keypoints, ``train_args`` and the ``license``;
-    others may have any key that is a text.
+    classifier, ``kpt_shape`` and ``kpt_names`` of keypoints, ``train_args``, the ``license`` and
+    the ``task`` of its class; others may have any key that is a text.
     """
     if is_tensor_file(path):
         return {**read_header_notes(path), "trainer": False}
@@ -212,18 +212,15 @@ def checkpoint_notes(path: Path) -> dict[str, object]:
     if not isinstance(loaded, Mapping):
         return {}
     modules = (loaded.get(key) for key in STATE_KEYS)
-    trained = next((value for value in modules if _is_by_ultralytics(value)), None)
+    trained = next((value for value in modules if is_by_ultralytics(value)), None)
     plain = {key: value for key, value in loaded.items() if isinstance(key, str)}
     if trained is None:
         return {**plain, "trainer": False}
     kept = {key: vars(trained).get(key) for key in ("names", "transforms", "kpt_names")}
     described = vars(trained).get("yaml")
     shape = described.get("kpt_shape") if isinstance(described, Mapping) else None
-    return {**plain, **kept, "kpt_shape": shape, "trainer": True}
-
-
-def _is_by_ultralytics(value: object) -> bool:
-    return isinstance(value, StubClass) and value.named.startswith("ultralytics.")
+    task = trained_task(trained)
+    return {**plain, **kept, "kpt_shape": shape, "task": task, "trainer": True}
 
 
 def _find_state(loaded: Any, depth: int = MAX_DEPTH) -> FoundState | None:

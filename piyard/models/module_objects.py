@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 
 ACTIVATIONS = "torch.nn.modules.activation"
 CONVOLUTION, NORM = "torch.nn.modules.conv.Conv2d", "torch.nn.modules.batchnorm.BatchNorm2d"
+TRAINED_TASKS = {
+    "DetectionModel": "detect",
+    "SegmentationModel": "segment",
+    "PoseModel": "pose",
+    "ClassificationModel": "classify",
+    "OBBModel": "obb",
+}
+"""What Ultralytics' classes are for."""
 CONVOLUTION_KEYS = ("stride", "padding", "dilation", "groups")
 
 
@@ -43,6 +51,16 @@ def list_tensors(module: StubClass) -> Iterator[tuple[str, torch.Tensor]]:
             for key, values in named_items(each, kind):
                 if isinstance(values, torch.Tensor) and key not in left_out:
                     yield f"{name}.{key}" if name else key, values.detach()
+
+
+def is_by_ultralytics(value: object) -> bool:
+    """Whether it was an object of a class of Ultralytics."""
+    return isinstance(value, StubClass) and value.named.startswith("ultralytics.")
+
+
+def trained_task(module: StubClass) -> str:
+    """What its class is for; empty for one that has no task here."""
+    return TRAINED_TASKS.get(module.named.rpartition(".")[2], "")
 
 
 def named_items(module: StubClass, kind: str) -> list[tuple[str, Any]]:

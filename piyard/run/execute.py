@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from piyard.board import facts
+from piyard.board.connection import BoardConnection, BoardSpec
 from piyard.board.facts import Facts
 from piyard.board.release import Release
 from piyard.board.ssh.commands import script_argv
@@ -19,7 +20,7 @@ from piyard.core.errors import BoardCommandFailed, RunNotEnded
 from piyard.core.target import Conditions
 from piyard.run.deploy import Deployed, deploy_releases, needs_of, require_needs
 from piyard.run.follow import LiveRun
-from piyard.run.job import KEEP_GOVERNOR, JobContext
+from piyard.run.job import KEEP_GOVERNOR, JobContext, RunOptions
 from piyard.run.lifecycle import finish_run, start_run
 from piyard.run.record import IdleState, Record, TaskInfo, new_record
 from piyard.run.remote import DamagedFile
@@ -87,14 +88,17 @@ def _start_job(context: JobContext, work: NnrunCommand) -> Record:
         release,
         work.verb,
         work.arguments,
-        context.options.limit_s or _usual_limit_s(real=real, live=work.live is not None),
+        context.options.limit_s or usual_limit_s(real=real, live=work.live is not None),
         stdin_from=work.stdin_from,
         pmic=work.pmic,
-        governor=_governor(context) if work.measured and real else "",
+        governor=choose_governor(connection, context.job.board, context.options)
+        if work.measured and real
+        else "",
     )
 
 
-def _usual_limit_s(*, real: bool, live: bool) -> int:
+def usual_limit_s(*, real: bool, live: bool) -> int:
+    """The time limit of a run for which none is chosen."""
     if live:
         return LIVE_LIMIT_S
     return RUN_LIMIT_S if real else EMULATED_LIMIT_S
@@ -117,12 +121,11 @@ def _wait_for_idle(context: JobContext) -> IdleState:
     return wait_until_idle(context.connection.session, context.job.board.target.conditions)
 
 
-def _governor(context: JobContext) -> str:
+def choose_governor(connection: BoardConnection, board: BoardSpec, options: RunOptions) -> str:
     """The governor to run under; empty for the board's own."""
-    if chosen := context.options.governor:
+    if chosen := options.governor:
         return "" if chosen == KEEP_GOVERNOR else chosen
-    target = context.job.board.target
-    return target.conditions.governors[0] if context.connection.entry.sudo else ""
+    return board.target.conditions.governors[0] if connection.entry.sudo else ""
 
 
 def _restart_verified(context: JobContext, work: NnrunCommand) -> Record:

@@ -49,6 +49,7 @@ from piyard.run.telemetry import watch_command
 
 END_STATES: dict[str, RunState] = {"cancelled": "cancelled", "limit": "limit", "full": "full"}
 STILL_RUNNING = "as far as is known, the run keeps running there"
+NNRUN = "nnrun"
 EXIT_BAD_INPUT = 4
 """nnrun's exit code."""
 
@@ -64,17 +65,20 @@ def start_run(
     stdin_from: Sequence[str] = (),
     pmic: bool = False,
     governor: str = "",
+    program: str = NNRUN,
 ) -> Record:
     """Start nnrun on the board, and its watcher, which with ``pmic`` samples each rail's power.
 
     ``stdin_from`` is a command that feeds nnrun's standard input, put before nnrun's own words.
+    Another ``program`` of the release may run in its place; without a verb it has only arguments.
     Raises ``DamagedFile`` when the board's files are not what was sent.
     """
     folder = f"../../releases/{release.id}"
-    nnrun = f"{folder}/nnrun"
+    nnrun = f"{folder}/{NNRUN}"
     names = {file.name for file in release.files}
     paths = [f"{folder}/{word}" if word in names else word for word in arguments]
-    command = [*stdin_from, nnrun, verb, *paths]
+    words = [verb] if verb else []
+    command = [*stdin_from, f"{folder}/{program}", *words, *paths]
     started = msgspec.structs.replace(record, limit_s=limit_s)
     save_record(started)
     try:

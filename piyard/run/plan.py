@@ -41,7 +41,7 @@ def combine_jobs(
     _check_precisions(precisions)
     jobs = []
     for board in boards:
-        _check_threads(board, threads)
+        check_threads(board, threads)
         bench_options = _bench_options(board, bench)
         combinations = product(
             models, precisions or board.target.precisions, threads or [board.default_threads]
@@ -68,7 +68,8 @@ def _bench_options(board: BoardSpec, duration: BenchDuration) -> BenchOptions:
     return msgspec.structs.replace(defaults, **explicit)
 
 
-def _check_threads(board: BoardSpec, threads: Sequence[int]) -> None:
+def check_threads(board: BoardSpec, threads: Sequence[int]) -> None:
+    """Raise ``WrongInput`` for a number that the board cannot have."""
     most = board.max_threads
     for number in threads:
         if number < 1:

@@ -111,7 +111,33 @@ def new_record(
     what: TaskInfo,
     detector: Conversion | None = None,
 ) -> Record:
-    """The record of a run that is about to start."""
+    """The record of a run of nnrun that is about to start."""
+    return describe_run(
+        connection,
+        board,
+        before,
+        slug=slug,
+        what=what,
+        model=_describe_conversion(conversion),
+        build=_describe_build(build),
+        release=job.release_for(
+            build, conversion, detector, precision=(what.job and what.job.precision) or ""
+        ).id,
+    )
+
+
+def describe_run(
+    connection: BoardConnection,
+    board: BoardSpec,
+    before: Facts,
+    *,
+    slug: str,
+    what: TaskInfo,
+    model: ModelInfo,
+    build: BuildInfo,
+    release: str,
+) -> Record:
+    """The record of a run of any program that is about to start."""
     now = datetime.now(timezone.utc)
     safe_slug = re.sub(r"[^A-Za-z0-9._-]+", "-", slug)[:80]
     return Record(
@@ -122,11 +148,9 @@ def new_record(
         target=board.target.name,
         hardware=board.hardware,
         emulated=board.emulated,
-        model=_describe_conversion(conversion),
-        build=_describe_build(build),
-        release=job.release_for(
-            build, conversion, detector, precision=(what.job and what.job.precision) or ""
-        ).id,
+        model=model,
+        build=build,
+        release=release,
         before=before,
         state="running",
         token=connection.lease.token,

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
+from piyard.language.tokenizer.chat import read_chat, render_template
 from piyard.language.tokenizer.compiling import compile_tokenizer
 from tests.runner.outcome import Line, Run, assert_refused
+from tests.support import chat_templates
 from tests.support.texts import BROKEN, random_lines
 from tests.support.tokenizers import FAMILIES, json_of, real, train
 
@@ -126,6 +128,8 @@ def test_a_text_of_the_command_line(nnrun: Run, tmp_path):
         (["--text", "a", "--decode", "--ends"], ["--ends", "--decode"]),
         (["--text", "a", "--skip-special"], ["--skip-special", "--decode"]),
         (["--file", "a", "--each", "word"], ["--each", "word"]),
+        (["--text", "a", "--chat", "--decode"], ["--chat", "--decode"]),
+        (["--text", "a", "--no-thinking"], ["--no-thinking", "--chat"]),
     ],
 )
 def test_flags_that_do_not_go_together(nnrun: Run, tmp_path, flags, parts):
@@ -154,3 +158,77 @@ def test_a_broken_tokenizer_is_refused(nnrun: Run, tmp_path):
         assert_refused(nnrun("tokenize", "--tokenizer", file, "--text", "a"), 3, name)
     assert_refused(nnrun("tokenize", "--tokenizer", tmp_path / "none", "--text", "a"), 3, "none")
     assert_refused(nnrun("tokenize", "--tokenizer", tmp_path, "--text", "a"), 3, "regular file")
+
+
+SYSTEM, USER, ASSISTANT = "system", "user", "assistant"
+TALK = [
+    (SYSTEM, " Be brief.\n"),
+    (USER, "  Hi, \tthe end?\n\n"),
+    (ASSISTANT, "<think>\nHm. é\n</think>\n\n Yes\x1f "),
+    (USER, "<|eot_id|> 👋🏽 naïve "),
+]
+
+
+def messages_json(talk: list[tuple[str, str]]) -> bytes:
+    return json.dumps([{"role": role, "content": text} for role, text in talk]).encode()
+
+
+@pytest.mark.parametrize("name", chat_templates.ALL)
+def test_messages_become_the_ids_that_template_and_package_give(tokenize, tmp_path, name):
+    template, special = chat_templates.ALL[name], chat_templates.SPECIAL
+    for family in ("llama3", "llama2"):
+        segments = read_chat(template, special, name)
+        file = tmp_path / "tokenizer.bin"
+        file.write_bytes(compile_tokenizer(json_of(family), chat=segments))
+        talks = [TALK[1:2], TALK[1:], *([TALK[:2], TALK] if segments.start_system else [])]
+        for flags, extra in (((), {}), (("--no-thinking",), {"enable_thinking": False})):
+            calls = [
+                {"messages": json.loads(messages_json(talk)), "add_generation_prompt": True} | extra
+                for talk in talks
+            ]
+            shown = tokenize(file, [messages_json(talk) for talk in talks], "--chat", *flags)
+            for line, text in zip(shown, render_template(template, special, calls), strict=True):
+                assert line["ids"] == train(family).encode(text, add_special_tokens=False).ids
+
+
+def test_an_answer_ends_with_what_the_template_ends_messages_with(nnrun: Run, tmp_path):
+    file = tmp_path / "tokenizer.bin"
+    segments = read_chat(chat_templates.CHATML, {}, "x")
+    file.write_bytes(compile_tokenizer(json_of("qwen"), chat=segments, end_tokens=["</s>"]))
+    header = nnrun("tokenize", "--tokenizer", file, "--text", "a").one("header")
+    known = train("qwen")
+    stops = header["input"]["stops"]
+    assert [known.id_to_token(number) for number in stops] == ["</s>", "<|im_end|>"]
+
+
+@pytest.mark.parametrize(
+    ("talk", "part"),
+    [
+        ([], "no message"),
+        (TALK[:1], "the last word"),
+        (TALK[:3], "the last word"),
+        (TALK[2:3], "in turns"),
+        ([TALK[1], TALK[1]], "in turns"),
+        ([TALK[1], TALK[0]], "speaks first"),
+        ([(USER, "")], "empty"),
+        ([("tool", "a")], "'tool' is no role"),
+    ],
+)
+def test_messages_in_an_order_that_no_template_has(nnrun: Run, tmp_path, talk, part):
+    file = tmp_path / "tokenizer.bin"
+    segments = read_chat(chat_templates.CHATML, {}, "x")
+    file.write_bytes(compile_tokenizer(json_of("qwen"), chat=segments))
+    line = ("tokenize", "--tokenizer", file, "--chat", "--text", messages_json(talk).decode())
+    assert_refused(nnrun(*line), 4, part)
+
+
+def test_messages_that_a_template_does_not_take(nnrun: Run, tmp_path):
+    file = write(tmp_path, json_of("qwen"))
+    talk = messages_json(TALK).decode()
+    line = ("tokenize", "--tokenizer", file, "--chat", "--text")
+    assert_refused(nnrun(*line, talk), 3, "no chat template")
+    segments = read_chat(chat_templates.NO_SYSTEM, chat_templates.SPECIAL, "x")
+    file.write_bytes(compile_tokenizer(json_of("qwen"), chat=segments))
+    assert_refused(nnrun(*line, talk), 4, "no message of the system")
+    for broken in ("[", "{}", '[{"role": "user"}]', '[{"role": 1, "content": "a"}]', "[1]"):
+        assert_refused(nnrun(*line, broken), 4, "message")

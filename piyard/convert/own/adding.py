@@ -31,6 +31,7 @@ from piyard.convert.own.name_lists import (
 from piyard.convert.own.network_file import copy_network, sha256_of_network
 from piyard.convert.own.ownership import plan_removal, require_free_name
 from piyard.convert.own.preparation import describe_preprocess, merge_preprocess
+from piyard.convert.own.program_file import shown_size
 from piyard.convert.own.purpose import Purpose, find_purpose
 from piyard.convert.reference_models import GRAPH_PART, choose_files, weights_path
 from piyard.core.download import downloads_folder
@@ -90,9 +91,10 @@ def plan_addition(options: OwnModelOptions, *, replace: bool = False) -> Additio
     labels = labels if labels.name else assume_labels(source.match.classes, options.name)
     keypoints = keypoints if keypoints.name else _find_keypoints(options, source)
     _require_computable(options.file, metadata)
-    size = options.size or metadata.size or network_defaults(network).size
+    size = options.size or metadata.size or _usual_size(options.file, network)
     purpose = _choose_purpose(options, metadata, network, size, labels.count)
     task = purpose.task
+    purpose = msgspec.structs.replace(purpose, size=size)
     options = metadata.complete(options, task, size)
     lists = {"labels": labels, "keypoints": keypoints}
     described = describe_model(options, network, files, lists, purpose)
@@ -126,6 +128,11 @@ def plan_addition(options: OwnModelOptions, *, replace: bool = False) -> Additio
         changes=list_changes(described.keys),
         removed=[path for path in replaced if path not in kept],
     )
+
+
+def _usual_size(file: Path, network: str) -> str:
+    shown = shown_size(file) if network == "torchscript" else ""
+    return shown or network_defaults(network).size
 
 
 class WrittenFiles(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from piyard.convert.ncnn_net import load_net_files, output_blobs, run_blobs
 from piyard.convert.onnx_graph import graph_input_shapes, set_input_shapes, tensor_shapes
 from piyard.convert.onnx_inputs import turn_inputs
 from piyard.convert.onnx_precision import read_network
+from piyard.convert.own.program_file import describe_program
 from piyard.convert.param import Layer, read_param
 from piyard.convert.reference_models import load_onnx
 from piyard.convert.script_program import SandboxedProgram
@@ -250,7 +251,7 @@ def _layer_kind(layer: Layer) -> StepKind:
 
 def _view_program(file: Path, shape: Sequence[int]) -> GraphView:
     program = SandboxedProgram(file)
-    described = program.describe()
+    described = describe_program(program)
     steps = {
         node.name: GraphStep(TORCH_KINDS.get(node.kind, "other"), tuple(node.inputs))
         for node in described.nodes

@@ -191,7 +191,7 @@ def describe_model(
     """
     usual = network_defaults(network)
     task, head = purpose.task, options.head or usual.head
-    size = parse_size(options.size or usual.size)
+    size = parse_size(options.size or purpose.size or usual.size)
     require_picture_input(options, size)
     weights = {part: _weights_entry(options, file) for part, file in files.items()}
     main = weights.pop(MAIN_PART)

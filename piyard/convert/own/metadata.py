@@ -172,9 +172,10 @@ def _checkpoint_metadata(notes: Notes) -> Metadata:
         )
     arguments = notes.get("train_args")
     arguments = arguments if isinstance(arguments, Mapping) else {}
-    task, side = arguments.get("task"), arguments.get("imgsz")
+    side = arguments.get("imgsz")
     sides = [side, side] if type(side) is int else side
-    task = task if isinstance(task, str) and task in TASK_HEADS else ""
+    task = str(arguments.get("task") or notes.get("task"))
+    task = task if task in TASK_HEADS else ""
     return Metadata(
         task=task,
         head_keys=_head_keys(notes, task),

@@ -58,6 +58,8 @@ class Purpose(msgspec.Struct, frozen=True, kw_only=True):
     """A task, and what it says in a model's YAML beside that."""
 
     task: str
+    size: str = ""
+    """Of the first input, as its options state it."""
     keys: dict[str, Any] = {}
     assumed: dict[str, str] = {}
     """Fact → text."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from piyard.core.errors import ConversionFailed
+from piyard.language.tokenizer.chat import CHAT_TEXTS, ChatSegments
 from piyard.language.tokenizer.decoding import Decoder, read_decoder
 from piyard.language.tokenizer.definition import (
     AddedToken,
@@ -26,6 +27,7 @@ from piyard.language.tokenizer.stages import NormalizerKind, Stages
 from piyard.language.tokenizer.trie import Trie, make_trie
 from piyard.language.tokenizer.unicode_tables import Mapping, load_tables, two_stages
 from piyard.language.tokenizer.vocabulary import (
+    MAX_TOKENS,
     UnknownVocabulary,
     add_merges,
     add_symbols,
@@ -33,12 +35,24 @@ from piyard.language.tokenizer.vocabulary import (
 )
 
 
-def compile_tokenizer(data: bytes, name: str = "tokenizer.json") -> bytes:
-    """The flat file. Raises ``ConversionFailed``, in one line, for what piyard cannot compute."""
+def compile_tokenizer(
+    data: bytes,
+    name: str = "tokenizer.json",
+    *,
+    chat: ChatSegments | None = None,
+    end_tokens: Sequence[str] = (),
+    end_ids: Sequence[int] = (),
+) -> bytes:
+    """The flat file; ``end_tokens`` and ``end_ids`` are what a model ends its text with.
+
+    Raises ``ConversionFailed``, in one line, for what piyard cannot compute.
+    """
     known = read_definition(data, name)
     reference = _load_reference(data, name)
     try:
-        return _compile(known, reference).pack()
+        file = _compile(known, reference)
+        _add_chat(file, chat, reference, [*end_tokens], [*end_ids])
+        return file.pack()
     except (UnknownPattern, UnknownVocabulary) as error:
         raise refuse(name, str(error)) from None
 
@@ -77,6 +91,28 @@ def _compile(known: TokenizerDefinition, reference: Any) -> FlatFile:
     _add_stages(file, stages)
     _add_unicode(file, {row[0] for row in stages.normalizers})
     return file
+
+
+def _add_chat(
+    file: FlatFile,
+    chat: ChatSegments | None,
+    reference: Any,
+    tokens: list[str],
+    ids: list[int],
+) -> None:
+    """The texts between messages, and ids that end an answer, as a template's messages end."""
+    if chat:
+        texts = [getattr(chat, field) or "" for field in CHAT_TEXTS]
+        file.add_texts(Section.CHAT_OFFSETS, Section.CHAT_BYTES, (text.encode() for text in texts))
+        flags = (chat.start_system is not None, *chat.strips, chat.drops_reasoning)
+        file.add(Section.CHAT, [int(flag) for flag in flags])
+        behind = reference.encode(chat.assistant_user, add_special_tokens=False).tokens[:1]
+        tokens += [token for token in behind if chat.assistant_user.startswith(token)]
+    known = [reference.token_to_id(token) for token in tokens]
+    stops = {*ids, *(number for number in known if number is not None)}
+    if any(not 0 <= number < MAX_TOKENS for number in stops):
+        raise UnknownVocabulary(f"ids that end a text: {sorted(stops)}")
+    file.add(Section.STOPS, sorted(stops))
 
 
 def _add_model(

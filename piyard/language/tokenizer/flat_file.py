@@ -70,6 +70,7 @@ class Section(IntEnum):
     VOCABULARY_NODES = auto()
     VOCABULARY_BYTES = auto()
     VOCABULARY_TARGETS = auto()
+    STOPS = auto()
 
 
 Values = npt.NDArray[np.uint8 | np.uint16 | np.uint32 | np.float32 | np.float64]

@@ -56,6 +56,7 @@ enum class FilePart : std::uint32_t {
     vocabulary_nodes,
     vocabulary_bytes,
     vocabulary_targets,
+    stops,
 };
 
 // The section so many places behind another one.

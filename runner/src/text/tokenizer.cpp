@@ -93,6 +93,11 @@ void Tokenizer::encode_valid(std::string_view text, std::vector<std::uint32_t>& 
     }
 }
 
+std::vector<std::uint32_t> Tokenizer::stops() const {
+    const Words stops = file_->words(FilePart::stops);
+    return {stops.begin(), stops.end()};
+}
+
 std::string Tokenizer::decode(const std::vector<std::uint32_t>& ids, Special special) const {
     TextStream stream(*this, special, TextStream::Runs::whole);
     std::string text;

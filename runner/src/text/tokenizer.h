@@ -39,6 +39,9 @@ public:
 
     const Vocabulary& vocabulary() const { return vocabulary_; }
     const DecoderSettings& decoder() const { return decoder_; }
+    const CharacterFlags& characters() const { return flags_; }
+    // The ids that a model ends its text with; perhaps none.
+    std::vector<std::uint32_t> stops() const;
     const FlatFile& file() const { return *file_; }
 
 private:

@@ -5,9 +5,11 @@
 #include "core/clock.h"
 #include "core/failure.h"
 #include "core/file.h"
+#include "core/json_value.h"
 #include "core/lines.h"
 #include "core/machine.h"
 #include "core/text.h"
+#include "text/chat.h"
 #include "text/text_stream.h"
 #include "text/tokenizer.h"
 #include "text/utf8.h"
@@ -21,6 +23,8 @@ struct Plan {
     std::string tokenizer;
     std::vector<std::string> texts;
     bool decodes = false;
+    bool chats = false;
+    Chat::Thinking thinking = Chat::Thinking::allowed;
     Tokenizer::Ends ends = Tokenizer::Ends::none;
     Tokenizer::Special special = Tokenizer::Special::shown;
 };
@@ -61,6 +65,12 @@ Plan read_plan(const Args& args) {
     plan.decodes = args.has("--decode");
     if (plan.decodes && args.has("--ends")) args.reject("--ends is for texts, not for --decode");
     if (!plan.decodes && args.has("--skip-special")) args.reject("--skip-special needs --decode");
+    plan.chats = args.has("--chat");
+    if (plan.chats && (plan.decodes || args.has("--ends"))) args.reject("--chat goes neither with --decode nor with --ends");
+    if (args.has("--no-thinking")) {
+        if (!plan.chats) args.reject("--no-thinking needs --chat");
+        plan.thinking = Chat::Thinking::off;
+    }
     if (args.has("--ends")) plan.ends = Tokenizer::Ends::special;
     if (args.has("--skip-special")) plan.special = Tokenizer::Special::skipped;
     plan.texts = read_texts(args);
@@ -76,6 +86,29 @@ std::vector<std::uint32_t> parse_ids(const std::string& text, const Vocabulary& 
         ids.push_back(static_cast<std::uint32_t>(*id));
     }
     return ids;
+}
+
+Message::Role role_of(const std::string& name) {
+    if (name == "system") return Message::Role::system;
+    if (name == "user") return Message::Role::user;
+    if (name == "assistant") return Message::Role::assistant;
+    throw Failure(Exit::input, "'" + name + "' is no role; there are system, user and assistant");
+}
+
+// As everybody writes them: [{"role": "user", "content": "Hello"}].
+std::vector<Message> parse_messages(const std::string& text) {
+    const json::Value list = json::parse(text, "the messages");
+    std::vector<Message> messages;
+    if (list.kind != json::Value::Kind::array)
+        throw Failure(Exit::input, "messages are a list: [{\"role\": \"user\", \"content\": \"Hello\"}]");
+    for (const json::Value& item : list.items) {
+        const json::Value* const role = item.find("role");
+        const json::Value* const content = item.find("content");
+        const auto is_text = [](const json::Value* value) { return value != nullptr && value->kind == json::Value::Kind::string; };
+        if (!is_text(role) || !is_text(content)) throw Failure(Exit::input, "a message has a role and a content, both texts");
+        messages.push_back({role_of(role->text), content->text});
+    }
+    return messages;
 }
 
 std::string ids_json(const std::vector<std::uint32_t>& ids) {
@@ -105,7 +138,8 @@ std::size_t write_text(const Tokenizer& tokenizer, const Plan& plan, std::size_t
         return ids.size();
     }
     Stopwatch watch;
-    const std::vector<std::uint32_t> ids = tokenizer.encode(text, plan.ends);
+    const std::vector<std::uint32_t> ids =
+        plan.chats ? Chat(tokenizer).encode(parse_messages(text), plan.thinking) : tokenizer.encode(text, plan.ends);
     const double ms = watch.lap();
     line.text("type", "ids").integer("index", number).integer("bytes", static_cast<long long>(text.size()));
     write_line(line.raw("ids", ids_json(ids)).number("ms", ms).str());
@@ -121,6 +155,8 @@ std::vector<Flag> tokenize_flags() {
         {"--file", "FILE", "read the text from this file"},
         {"--each", "PART", "file, line or nul: what of --file or stdin is a text; default file"},
         {"--ends", "", "add the ids that begin and end a text"},
+        {"--chat", "", "the texts are lists of messages in JSON, each with a role and a content"},
+        {"--no-thinking", "", "with --chat: where the model thinks before it answers, let it answer at once"},
         {"--decode", "", "the texts are ids, separated by blanks: write what they say"},
         {"--skip-special", "", "with --decode: leave special tokens out"},
     };
@@ -134,6 +170,7 @@ int tokenize(const Args& args) {
     json::Object input;
     input.text("source", "texts").integer("count", static_cast<long long>(plan.texts.size()));
     input.integer("vocabulary", static_cast<long long>(tokenizer.vocabulary().size())).number("load_ms", load_ms);
+    input.raw("stops", ids_json(tokenizer.stops()));
     write_header(args, input);
     std::size_t count = 0;
     for (std::size_t i = 0; i < plan.texts.size(); ++i) count += write_text(tokenizer, plan, i);

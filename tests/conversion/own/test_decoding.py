@@ -10,8 +10,9 @@ from torch import nn
 
 from piyard.convert.own import adding
 from piyard.convert.own.adding import plan_addition
-from piyard.convert.own.defaults import OwnModelOptions
+from piyard.convert.own.defaults import CHECKPOINT, OwnModelOptions
 from piyard.convert.own.exporting import ExportedNetwork
+from piyard.convert.own.metadata import read_metadata
 
 SIZE, STRIDES, CLASSES, POINTS = 64, (8, 16, 32), 2, 3
 pytestmark = [
@@ -97,16 +98,33 @@ class PoseModel(nn.Module):
         self.layer = nn.Linear(2, 2)
 
 
-def test_keypoints_that_only_the_exported_graph_states(tmp_path, models, monkeypatch):
+@pytest.fixture
+def untrained(tmp_path, monkeypatch):
+    """A checkpoint whose trainer's arguments say nothing."""
     for name in ("ultralytics", "ultralytics.nn", "ultralytics.nn.tasks"):
         monkeypatch.setitem(sys.modules, name, type(sys)(name))
     monkeypatch.setattr(sys.modules[PoseModel.__module__], "PoseModel", PoseModel, raising=False)
-    torch.save({"model": PoseModel(), "train_args": {}}, tmp_path / "best.pt")
+
+    def save(**attributes):
+        module = PoseModel()
+        vars(module).update(attributes)
+        torch.save({"model": module, "train_args": {}}, tmp_path / "best.pt")
+        return tmp_path / "best.pt"
+
+    return save
+
+
+def test_keypoints_that_only_the_exported_graph_states(tmp_path, models, untrained, monkeypatch):
     network = exported(Posing(centred=True, rows=True), tmp_path)
     graph = ExportedNetwork(file=network, source="best.pt, exported")
     monkeypatch.setattr(adding, "export_checkpoint", lambda *_: graph)
-    planned = plan_addition(OwnModelOptions(file=tmp_path / "best.pt", name="mine"))
+    planned = plan_addition(OwnModelOptions(file=untrained(), name="mine"))
     described = yaml.safe_load(planned.written[models / "mine.yaml"])
     assert described["task"] == "pose"
     assert described["keypoints"] == "mine-keypoints"
     assert len(planned.written[models / "labels" / "mine-keypoints.txt"].splitlines()) == POINTS
+
+
+def test_the_class_of_a_module_states_its_task(untrained):
+    stated = read_metadata(untrained(yaml={"kpt_shape": [5, 2]}), CHECKPOINT)
+    assert (stated.task, stated.head_keys) == ("pose", {"kpt_shape": [5, 2]})

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from benchmarks.counted.machine import Machine, Output
-from benchmarks.language import beside, llama_cpp, rows, shapes
-from benchmarks.language.llama_cpp import PAST, PROMPT, Rival, Work
+from benchmarks.language import beside, llama_cpp, own, rows, shapes
+from benchmarks.language.llama_cpp import PAST, PROMPT, Rival
 from benchmarks.language.rows import Row
 from benchmarks.language.shapes import SHAPES
 from piyard.build.engine import Engine
@@ -22,24 +24,9 @@ from piyard.language.config import TransformerConfig
 from piyard.language.gguf_config import gguf_config, huggingface_name
 from piyard.language.gguf_file import GgufFile
 
-BENCH_LINE = {
-    "build_commit": "unknown",
-    "model_filename": "a.gguf",
-    "model_type": "llama 135M Q4_0",
-    "model_size": 91726848,
-    "model_n_params": 134515008,
-    "n_prompt": 64,
-    "n_gen": 0,
-    "n_depth": 0,
-    "n_threads": 1,
-    "avg_ns": 250,
-    "samples_ns": [200, 300],
-    "samples_ts": [1.0, 2.0],
-}
-"""As ``llama-bench -o jsonl`` prints them, without the fields that say nothing here."""
 SIZES = {"vocabulary": 64, "hidden": 32, "feed_forward": 96, "layers": 2}
 HEADS = {"heads": 4, "kv_heads": 2, "head_dim": 16}
-ENGINE = Engine(title="llama.cpp", version="0", key="k", folder=Path("/engine"))
+ENGINE = Engine(title="llama.cpp", version="0", key="k", folder=Path("/engine"), march="")
 THEIRS = Row(
     model="Tiny",
     engine="llama.cpp",
@@ -64,24 +51,11 @@ OURS = dataclasses.replace(
 )
 
 
-def test_a_line_of_llama_bench_is_read() -> None:
-    (line,) = llama_cpp.parse_bench(json.dumps(BENCH_LINE) + "\n")
-    assert (line.n_prompt, line.n_gen, line.n_depth) == (64, 0, 0)
-    assert line.samples_ns == [200, 300]
-
-
-@pytest.mark.parametrize("text", ["{", "null", '{"n_prompt": 0}', "[" * 2000])
-def test_what_llama_bench_does_not_print_is_refused(text: str) -> None:
-    with pytest.raises(UnreadableLog, match="JSON lines"):
-        llama_cpp.parse_bench(text)
-
-
-def test_another_test_than_the_one_to_count_is_refused() -> None:
-    lines = llama_cpp.parse_bench(json.dumps(BENCH_LINE))
-    Work(prompt=64, runs=2).require(lines)
-    for other in (Work(prompt=64), Work(prompt=64, runs=2, past=1), Work(tokens=64, runs=2)):
-        with pytest.raises(UnreadableLog, match="was to do"):
-            other.require(lines)
+def test_tokens_are_a_list() -> None:
+    assert llama_cpp.parse_tokens("[446, 6356, 0]\n") == [446, 6356, 0]
+    for text in ("", "[1, -2]", "error: no file"):
+        with pytest.raises(UnreadableLog, match="no list of tokens"):
+            llama_cpp.parse_tokens(text)
 
 
 def test_the_perplexity_is_the_last_estimate() -> None:
@@ -100,8 +74,8 @@ def test_what_a_run_does_once_drops_out(monkeypatch: pytest.MonkeyPatch) -> None
         prompt, tokens, depth, runs = (
             int(argv[argv.index(flag) + 1]) for flag in ("-p", "-n", "-d", "-r")
         )
-        line = BENCH_LINE | {"n_prompt": prompt, "n_gen": tokens, "n_depth": depth}
-        out = json.dumps(line | {"samples_ns": [1] * runs})
+        line = {"n_prompt": prompt, "n_gen": tokens, "n_depth": depth, "samples_ns": [1] * runs}
+        out = json.dumps(line)
         once = 5_000_000 + 70 * depth
         return once + runs * (11 * prompt + 300 * tokens), Output(out=out, err="")
 
@@ -127,6 +101,41 @@ def test_a_quantized_file_is_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert first.read_bytes() == b"GGUF"
     assert len(calls) == 1
     assert rival.quantize(tmp_path / "a.gguf", "Q8_0") != first
+
+
+def test_a_run_of_nnrun_gives_what_it_was_to_give() -> None:
+    line = {"type": "summary", "prompt_tokens": 64, "tokens": 3, "step_tokens": [1, 1]}
+    text = json.dumps(line | {"weight_bytes": 7, "ending": "max_tokens"}, separators=(",", ":"))
+    assert own.parse_generate(f'{{"type":"token"}}\n{text}\n', 64, 3).weight_bytes == 7
+    for prompt, answer in ((63, 3), (64, 2)):
+        with pytest.raises(UnreadableLog, match="was to read"):
+            own.parse_generate(text, prompt, answer)
+    with pytest.raises(UnreadableLog, match="no summary"):
+        own.parse_generate("", 64, 3)
+
+
+def test_perplexity_is_of_the_second_half_of_each_chunk() -> None:
+    """The first half, and the first token of each chunk, do not count."""
+    lines = [
+        json.dumps(
+            {"type": "score", "index": i, "log_probability": -2.0 if i % 512 > 256 else -9.0},
+            separators=(",", ":"),
+        )
+        for i in range(1024)
+        if i % 512
+    ]
+    assert own.parse_score("\n".join(lines), 1024) == pytest.approx(math.exp(2))
+    with pytest.raises(UnreadableLog, match="scored 509 tokens of 1024"):
+        own.parse_score("\n".join(lines[:-1]), 1024)
+    with pytest.raises(UnreadableLog, match="something else"):
+        own.parse_score('{"type":"score"}', 512)
+
+
+def test_each_chunk_begins_with_the_begin_token_of_the_model() -> None:
+    assert beside.begin_chunks([1, *range(5, 5 + 1023)], 1)[510:514] == [514, 515, 1, 517]
+    without = [7, *range(5, 5 + 1023)]
+    assert beside.begin_chunks(without, 1) == without
+    assert beside.begin_chunks(without, None) == without
 
 
 def test_sizes_of_shapes_are_those_of_their_models() -> None:
@@ -216,8 +225,8 @@ def test_a_model_is_a_file_or_a_shape(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     seeded = beside.parse_subject("qwen2.5-0.5b")
     assert (seeded.title, seeded.shape) == ("qwen2.5-0.5b, seeded", tiny)
-    own = beside.parse_subject(str(seeded.gguf))
-    assert (own.title, own.shape) == ("qwen2.5-0.5b-seed1-f16", tiny)
+    again = beside.parse_subject(str(seeded.gguf))
+    assert (again.title, again.shape) == ("qwen2.5-0.5b-seed1-f16", tiny)
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
@@ -226,6 +235,25 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.gguf").write_bytes(b"GGUF")
     with pytest.raises(PiyardError, match="cut"):
         beside.parse_subject(str(tmp_path / "a.gguf"))
+
+
+def test_the_prefill_of_nnrun_has_one_row_of_the_output_layer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As llama-bench's prompt has: blocks cost 10 a token here, the output layer 1000 a row."""
+
+    def count(_: Machine, argv: Sequence[str]) -> tuple[int, Output]:
+        answer = int(argv[argv.index("--max-tokens") + 1])
+        prompt = len(np.load(argv[argv.index("--tokens") + 1]))
+        line = {"type": "summary", "prompt_tokens": prompt, "tokens": answer, "weight_bytes": 7}
+        out = json.dumps(line | {"step_tokens": [1] * (answer - 1)}, separators=(",", ":"))
+        return 5_000 + 10 * (prompt + answer - 1) + 1000 * answer, Output(out=out, err="")
+
+    monkeypatch.setattr(Machine, "count", count)
+    net = own.Net(Path("a.param"), Path("a.bin"), vocabulary=64)
+    counts, read = own.Own(Path("nnrun"), Machine(tmp_path)).count(net)
+    assert counts.prefill * PROMPT == 10 * PROMPT + 1000
+    assert (counts.decode, read) == (1010, 7)
 
 
 def test_counts_are_taken_as_far_in_as_they_say() -> None:

@@ -17,8 +17,10 @@ PINS = """
 other:
   title: Other
   licence: MIT
-  source: {kind: sdist, package: other, version: "1", file: other-1.tar.gz, sha256: "0123"}
+  source: {kind: sdist, package: other, version: "1", file: other-1.tar.gz, sha256: "0123",
+    options: {ARCH: armv8-a}}
   folder: FOLDER
+  march_option: ARCH
   programs: [bench]
 """
 
@@ -40,6 +42,12 @@ def test_an_unknown_engine_is_named_with_the_nearest() -> None:
 def test_a_folder_outside_the_archive_is_refused(tmp_path: Path, folder: str) -> None:
     (tmp_path / "engines.yaml").write_text(PINS.replace("FOLDER", folder))
     with pytest.raises(WrongInput, match="is not inside the archive"):
+        load_engine_pin("other", tmp_path / "engines.yaml")
+
+
+def test_an_engine_says_which_cpu_it_needs(tmp_path: Path) -> None:
+    (tmp_path / "engines.yaml").write_text(PINS.replace("{ARCH: armv8-a}", "{}"))
+    with pytest.raises(WrongInput, match="march_option names no option: 'ARCH'"):
         load_engine_pin("other", tmp_path / "engines.yaml")
 
 

@@ -1,0 +1,167 @@
+"""bench --engine: what llama-bench prints, the jobs of boards, and what a finished run gave."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from piyard.board.connection import BoardSpec
+from piyard.board.facts import Facts
+from piyard.cli import engines
+from piyard.cli.board_requests import BenchRequest
+from piyard.core.errors import PiyardError, UnreadableLog, WrongInput
+from piyard.core.tables import render_items
+from piyard.core.target import load_target
+from piyard.measure import engine
+from piyard.measure.engine import EngineJob
+from piyard.measure.llama_bench import Work, parse_bench
+from piyard.run.record import BuildInfo, ModelInfo, Record, TaskInfo, run_folder
+
+LINE: dict[str, Any] = {
+    "build_commit": "unknown",
+    "model_filename": "model.gguf",
+    "model_type": "qwen2 1B Q4_0",
+    "model_size": 91726848,
+    "n_prompt": 512,
+    "n_gen": 0,
+    "n_depth": 0,
+    "n_threads": 1,
+    "avg_ns": 250,
+    "samples_ns": [2_000_000_000, 4_000_000_000, 3_000_000_000],
+    "samples_ts": [1.0, 2.0],
+}
+"""As ``llama-bench -o jsonl`` prints it, without the fields that say nothing here."""
+BOARD = BoardSpec(name="pi", target=load_target("rpi5"), emulated=True, cores=4)
+JOB = EngineJob(board=BOARD, engine="llama.cpp", weights=Path("tiny.gguf"), threads=1, runs=3)
+
+
+def log_of(*lines: dict[str, Any]) -> str:
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+def done_run() -> str:
+    """What llama-bench prints for ``JOB``."""
+    decode = {"n_prompt": 0, "n_gen": 128, "samples_ns": [10**9, 10**9, 2 * 10**9]}
+    return log_of(LINE, LINE | decode)
+
+
+def test_a_line_is_read() -> None:
+    (line,) = parse_bench(log_of(LINE), [Work(prompt=512, runs=3)])
+    assert line.samples_ns == LINE["samples_ns"]
+    assert line.model_type == "qwen2 1B Q4_0"
+
+
+@pytest.mark.parametrize("text", ["{", "null", '{"n_prompt": 0}', "[" * 2000])
+def test_what_llama_bench_does_not_print_is_refused(text: str) -> None:
+    with pytest.raises(UnreadableLog, match="JSON lines"):
+        parse_bench(text, [])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [],
+        [Work(prompt=512)],
+        [Work(prompt=512, past=1, runs=3)],
+        [Work(tokens=512, runs=3)],
+        [Work(prompt=512, runs=3)] * 2,
+    ],
+)
+def test_another_test_than_the_one_to_do_is_refused(other: list[Work]) -> None:
+    with pytest.raises(UnreadableLog, match="was to do"):
+        parse_bench(log_of(LINE), other)
+
+
+def test_the_command_line_is_that_of_the_tests() -> None:
+    words = " ".join(JOB.arguments)
+    assert words == "-m model.gguf -t 1 -p 512 -n 128 -r 3 -o jsonl"
+    assert [work.name for work in JOB.works] == ["pp512", "tg128"]
+    assert JOB.title == "llama.cpp tiny, 1 thread on pi"
+
+
+def test_a_finished_run_gives_a_rate_for_each_test(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path))
+    done = _record()
+    run_folder(done.id).mkdir(parents=True)
+    (run_folder(done.id) / "log.jsonl").write_text(done_run())
+    prefill, decode = engine.conclude_engine(JOB, done)
+    assert prefill.samples_ms == [2000, 4000, 3000]
+    assert prefill.tokens_per_s == pytest.approx(512 / 3)
+    assert prefill.range_per_s == pytest.approx((512 / 4, 512 / 2))
+    assert (decode.work.name, decode.tokens_per_s) == ("tg128", 128)
+    assert decode.verdict.state == "EMULATED"
+    rows = json.loads(render_items(engines.COLUMNS, [prefill, decode], "json"))
+    assert [row["test"] for row in rows] == ["pp512", "tg128"]
+    assert rows[1]["samples_ms"] == [1000, 1000, 2000]
+
+
+def test_times_of_a_real_board_are_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path))
+    done = msgspec.structs.replace(_record(), emulated=False)
+    run_folder(done.id).mkdir(parents=True)
+    (run_folder(done.id) / "log.jsonl").write_text(done_run())
+    verdict = engine.conclude_engine(JOB, done)[0].verdict
+    assert verdict.state == "INVALID"
+    assert {reason.code for reason in verdict.reasons} >= {"interval", "telemetry"}
+    assert "output" not in {reason.code for reason in verdict.reasons}
+
+
+def test_a_run_without_its_log_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path))
+    with pytest.raises(UnreadableLog, match="cannot be read"):
+        engine.conclude_engine(JOB, _record())
+
+
+def _record() -> Record:
+    return Record(
+        id="20260101T000000-llama.cpp-tiny-t1",
+        when="2026-01-01T00:00:00+00:00",
+        what=TaskInfo(task="engine"),
+        host="pi",
+        target="rpi5",
+        hardware="Raspberry Pi 5",
+        emulated=True,
+        model=ModelInfo(name="tiny", title="tiny", input=[]),
+        build=BuildInfo(key="k"),
+        release="r",
+        before=Facts(machine="aarch64", page_size=16384),
+        exit_code=0,
+    )
+
+
+def test_a_board_and_a_number_of_threads_is_a_job() -> None:
+    request = BenchRequest(engine="llama.cpp", gguf=Path("a.gguf"), threads=(1, 2), loops=4)
+    jobs = engines.plan_engine_jobs(request, Path("a.gguf"), [BOARD])
+    assert [(job.threads, job.runs) for job in jobs] == [(1, 4), (2, 4)]
+    usual = engines.plan_engine_jobs(
+        request.replace(threads=(), loops=None), Path("a.gguf"), [BOARD]
+    )
+    assert [(job.threads, job.runs) for job in usual] == [(BOARD.default_threads, engine.RUNS)]
+    with pytest.raises(WrongInput, match="cores"):
+        engines.plan_engine_jobs(request.replace(threads=(99,)), Path("a.gguf"), [BOARD])
+
+
+def test_a_board_of_another_processor_is_refused() -> None:
+    desktop = BoardSpec(name="desk", target=load_target("desktop"))
+    request = BenchRequest(engine="llama.cpp", gguf=Path("a.gguf"))
+    with pytest.raises(WrongInput, match="aarch64 only"):
+        engines.plan_engine_jobs(request, Path("a.gguf"), [desktop])
+
+
+def test_what_another_engine_does_not_heed_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.gguf").write_bytes(b"GGUF")
+    request = BenchRequest(engine="llama.cpp", gguf=tmp_path / "a.gguf")
+    with pytest.raises(WrongInput, match="--energy says nothing to llama"):
+        engines.check_request(request.replace(energy=True))
+    with pytest.raises(WrongInput, match="belong together"):
+        engines.check_request(request.replace(engine=""))
+    with pytest.raises(WrongInput, match="belong together"):
+        engines.check_request(request.replace(gguf=None))
+    with pytest.raises(PiyardError, match="cut"):
+        engines.check_request(request)
