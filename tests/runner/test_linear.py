@@ -8,7 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from piyard.convert.language.panels import LinearShape, LinearWeights, linear_section
+from piyard.convert.language.panels import (
+    COLUMNS,
+    Blocks,
+    LinearShape,
+    LinearWeights,
+    linear_section,
+    pack_integers,
+    unpack_integers,
+)
 from tests.runner.nets import Floats, Net, values_of
 from tests.runner.outcome import Outcome, Run, assert_refused
 from tests.support import own_layers
@@ -58,12 +66,42 @@ def test_rows(nnrun: Run, tmp_path: Path, shape: LinearShape, rows: int) -> None
     check(nnrun, tmp_path, shape, rows)
 
 
+INTEGERS = [
+    replace(PLAIN, outputs=20, inputs=inputs, bits=bits, block=block, affine=affine)
+    for inputs, block in ((96, 32), (130, 64), (260, 128))
+    for bits in (8, 6, 4)
+    for affine in (False, True)
+]
+
+
+def named(shape: LinearShape) -> str:
+    """Of a test."""
+    return f"{shape.bits}-{shape.block}{'-affine' if shape.affine else ''}"
+
+
+@pytest.mark.parametrize("shape", INTEGERS, ids=named)
+def test_integers_are_packed_and_unpacked(shape: LinearShape) -> None:
+    for each in (shape, replace(shape, gate=True)):
+        weights = own_layers.made_weights(each, np.random.default_rng(3)).matrix
+        assert isinstance(weights, Blocks)
+        packed = pack_integers(each, weights.integers)
+        assert packed.nbytes == each.panels * COLUMNS * each.depth * each.bits // 8
+        np.testing.assert_array_equal(unpack_integers(each, packed), weights.integers)
+
+
+@pytest.mark.parametrize("shape", INTEGERS, ids=named)
+@pytest.mark.parametrize("rows", [1, 2, 3, 8, 21])
+def test_integers(nnrun: Run, tmp_path: Path, shape: LinearShape, rows: int) -> None:
+    check(nnrun, tmp_path, shape, rows)
+
+
 ADDITIONS = {
     "bias": replace(PLAIN, bias=True),
     "rms": replace(PLAIN, norm="rms", eps=1e-5),
     "layer": replace(PLAIN, norm="layer", eps=1e-5),
     "gate": replace(PLAIN, gate=True, outputs=20),
     "gate and bias": replace(PLAIN, gate=True, bias=True, norm="rms", eps=1e-6),
+    "gate of integers": replace(PLAIN, gate=True, outputs=20, bits=4, block=32, norm="rms"),
     "outputs no multiple of a panel": replace(PLAIN, outputs=13, bias=True),
     "inputs no multiple of four": replace(PLAIN, inputs=31, norm="layer", eps=1e-5),
     "one of each": replace(PLAIN, outputs=1, inputs=1),

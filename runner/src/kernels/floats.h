@@ -144,6 +144,17 @@ inline F4 to_floats(I4 a) {
 #endif
 }
 
+// Four integers that fit into bytes.
+inline void store_bytes(std::int8_t* to, I4 values) {
+#if defined(__aarch64__)
+    const int16x4_t halves = vmovn_s32(values);
+    const int8x8_t bytes = vmovn_s16(vcombine_s16(halves, halves));
+    std::memcpy(to, &bytes, 4);
+#else
+    for (int i = 0; i < 4; ++i) to[i] = static_cast<std::int8_t>(values[i]);
+#endif
+}
+
 // In an order that is the same on every machine.
 inline float sum_of(F4 a) { return (a[0] + a[1]) + (a[2] + a[3]); }
 

@@ -15,6 +15,22 @@ constexpr int chunk_rows = 64;
 
 std::unique_ptr<float[]> uninitialised(std::size_t count) { return std::unique_ptr<float[]>(new float[count]); }
 
+void integer_row(const IntegerPanel& panel, int column, int inputs, float* values) {
+    signed char integers[128 * panel_columns];
+    const int half = panel.minima != nullptr ? 1 << (panel.bits - 1) : 0;
+    for (std::size_t block = 0; block < panel.blocks; ++block) {
+        const std::size_t bytes = static_cast<std::size_t>(panel.block) * static_cast<std::size_t>(panel.bits);
+        unpack_block(panel.bits, panel.block, panel.weights + block * bytes, integers);
+        const std::size_t at = block * panel_columns + static_cast<std::size_t>(column);
+        const float scale = to_float(panel.scales[at]), minimum = panel.minima != nullptr ? to_float(panel.minima[at]) : 0;
+        const int first = static_cast<int>(block) * panel.block;
+        for (int k = 0; k < std::min(panel.block, inputs - first); ++k) {
+            const int integer = integers[(k / 4 * panel_columns + column) * 4 + k % 4];
+            values[first + k] = static_cast<float>(integer + half) * scale + minimum;
+        }
+    }
+}
+
 }  // namespace
 
 LinearQ::LinearQ() {
@@ -43,6 +59,7 @@ int LinearQ::load_model(const ncnn::ModelBin& weights) {
     if (shape_.norm == Norm::layer) norm_shift_ = section.part<float>(inputs);
     panels_ = section.part<unsigned char>(shape_.panels() * shape_.panel_bytes());
     if (shape_.quantised()) scales_ = section.part<Half>(shape_.scale_count());
+    integer_product_ = integer_product();
     if (shape_.affine != 0) minima_ = section.part<Half>(shape_.scale_count());
     if (shape_.bias != 0) bias_ = section.part<float>(static_cast<std::size_t>(shape_.rows()));
     return 0;
@@ -85,7 +102,11 @@ void LinearQ::compute_chunk(const float* x, int rows, const float* residual, flo
             normalise(shape_.norm, shape_.eps, x + row * inputs, shape_.inputs, norm_weight_, norm_shift_, normalised.get() + row * inputs);
         x = normalised.get();
     }
-    compute_panels([&](std::size_t panel, float* sums) { multiply_floats(x, rows, panel, sums); }, rows, residual, y, threads);
+    if (!shape_.quantised())
+        return compute_panels([&](std::size_t panel, float* sums) { multiply_floats(x, rows, panel, sums); }, rows, residual, y, threads);
+    const QuantisedRows integers(x, rows, shape_.inputs, shape_.block, threads);
+    compute_panels([&](std::size_t panel, float* sums) { integer_product_(integer_panel(panel), integers, sums); }, rows, residual, y,
+                   threads);
 }
 
 void LinearQ::compute_panels(const Product& product, int rows, const float* residual, float* y, int threads) const {
@@ -99,6 +120,13 @@ void LinearQ::compute_panels(const Product& product, int rows, const float* resi
         if (shape_.gate != 0) product(2 * panel + 1, ups);
         finish(panel, sums, ups, rows, residual, y);
     }
+}
+
+IntegerPanel LinearQ::integer_panel(std::size_t panel) const {
+    const std::size_t scales = panel * shape_.blocks() * panel_columns;
+    return {shape_.bits,      shape_.block,
+            shape_.blocks(),  panels_ + panel * shape_.panel_bytes(),
+            scales_ + scales, minima_ != nullptr ? minima_ + scales : nullptr};
 }
 
 void LinearQ::multiply_floats(const float* x, int rows, std::size_t panel, float* sums) const {
@@ -135,12 +163,17 @@ void LinearQ::finish(std::size_t panel, float* sums, const float* ups, int rows,
 }
 
 void LinearQ::row(int index, float* values) const {
-    const auto at = static_cast<std::size_t>(index), column = at % panel_columns;
-    const unsigned char* panel = panels_ + at / panel_columns * shape_.panel_bytes();
-    for (std::size_t k = 0; k < static_cast<std::size_t>(shape_.inputs); ++k) {
-        const std::size_t place = k * panel_columns + column;
+    const auto at = static_cast<std::size_t>(index);
+    // With a gate the rows of both halves alternate by the panel.
+    const std::size_t outputs = static_cast<std::size_t>(shape_.outputs), place = at % outputs;
+    const std::size_t panel = shape_.gate != 0 ? place / panel_columns * 2 + at / outputs : place / panel_columns;
+    const auto column = static_cast<int>(place % panel_columns);
+    if (shape_.quantised()) return integer_row(integer_panel(panel), column, shape_.inputs, values);
+    const unsigned char* weights = panels_ + panel * shape_.panel_bytes();
+    for (int k = 0; k < shape_.inputs; ++k) {
+        const int from = k * panel_columns + column;
         values[k] =
-            shape_.bits == 16 ? to_float(reinterpret_cast<const Half*>(panel)[place]) : reinterpret_cast<const float*>(panel)[place];
+            shape_.bits == 16 ? to_float(reinterpret_cast<const Half*>(weights)[from]) : reinterpret_cast<const float*>(weights)[from];
     }
 }
 

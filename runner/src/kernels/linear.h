@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/floats.h"
+#include "kernels/integer_panels.h"
 #include "kernels/linear_shape.h"
 
 namespace nnrun {
@@ -37,9 +38,11 @@ private:
     void compute_chunk(const float* x, int rows, const float* residual, float* y, int threads) const;
     void compute_panels(const Product& product, int rows, const float* residual, float* y, int threads) const;
     void finish(std::size_t panel, float* sums, const float* ups, int rows, const float* residual, float* y) const;
+    IntegerPanel integer_panel(std::size_t panel) const;
     void multiply_floats(const float* x, int rows, std::size_t panel, float* sums) const;
 
     LinearShape shape_;
+    IntegerProduct integer_product_ = nullptr;
     const float* norm_weight_ = nullptr;
     const float* norm_shift_ = nullptr;
     const unsigned char* panels_ = nullptr;

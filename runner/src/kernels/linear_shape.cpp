@@ -48,7 +48,7 @@ std::string LinearShape::problem() const {
     for (const std::string& error : {flag_problem(*this), format_problem(*this)})
         if (!error.empty()) return error;
     if (panels() * panel_bytes() > max_bytes) return "has more weights than can be addressed";
-    return quantised() ? "has weights of integers, which this nnrun does not compute yet" : "";
+    return "";
 }
 
 std::size_t LinearShape::blocks() const {
