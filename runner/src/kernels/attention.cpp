@@ -13,10 +13,18 @@
 namespace nnrun {
 namespace {
 
-// scores *= scale, then softmax over the first `count` of them.
-void softmax(float* scores, int count, float scale) {
-    float peak = scores[0];
-    for (int i = 1; i < count; ++i) peak = std::max(peak, scores[i]);
+float largest(const float* values, int count) {
+    F4 peaks = four(values[0]);
+    int i = 0;
+    for (; i + 4 <= count; i += 4) peaks = larger(load4(values + i), peaks);
+    float peak = largest_of(peaks);
+    for (; i < count; ++i) peak = std::max(peak, values[i]);
+    return peak;
+}
+
+// The first `count` scores become e^(scale * (score - the largest)); the result is their sum.
+float exponentials(float* scores, int count, float scale) {
+    const float peak = largest(scores, count);
     F4 sums = four(0);
     int i = 0;
     for (; i + 4 <= count; i += 4) {
@@ -29,8 +37,7 @@ void softmax(float* scores, int count, float scale) {
         scores[i] = exponential(four((scores[i] - peak) * scale))[0];
         sum += scores[i];
     }
-    const float factor = 1.0f / sum;
-    for (i = 0; i < count; ++i) scores[i] *= factor;
+    return sum;
 }
 
 // Rows of one run that are computed together: queries of one head of keys, each with what it may see.
@@ -59,29 +66,26 @@ public:
         for (int i = 0; i < queries.count; ++i)
             std::memcpy(queries_.get() + static_cast<std::size_t>(i) * size_, queries.values[i], size_ * sizeof(float));
         const int seen = queries.most_visible();
-        for (int first = 0; first < seen; first += 8) score(head, queries.count, first);
-        for (int i = 0; i < queries.count; ++i) weigh(row(i), queries.visible[i], seen);
-        for (int column = 0; column < cache_.head_size(); column += 8) mix(head, queries, seen, column);
+        for (int first = 0; first < seen; first += 8)
+            cache_.score(head, queries_.get(), size_, queries.count, first, scores_.get() + first, stride_);
+        float sums[tile_rows];
+        for (int i = 0; i < queries.count; ++i) sums[i] = weigh(i, queries.visible[i], seen);
+        // The queries are not needed any more: their place takes what becomes of them.
+        for (int column = 0; column < cache_.head_size(); column += 8)
+            cache_.mix(head, scores_.get(), stride_, queries.count, seen, column, queries_.get() + column, size_);
+        for (int i = 0; i < queries.count; ++i) write(i, 1.0f / sums[i], queries.outputs[i]);
     }
 
 private:
-    float* row(int i) { return scores_.get() + static_cast<std::size_t>(i) * stride_; }
-
-    void score(int head, int count, int first) {
-        float scores[tile_rows * 8];
-        cache_.score(head, queries_.get(), size_, count, first, scores);
-        for (int i = 0; i < count; ++i) std::memcpy(row(i) + first, scores + i * 8, 8 * sizeof(float));
+    float weigh(int i, int visible, int seen) {
+        float* const scores = scores_.get() + static_cast<std::size_t>(i) * stride_;
+        std::fill(scores + visible, scores + seen, 0.0f);
+        return exponentials(scores, visible, scale_);
     }
 
-    void weigh(float* scores, int visible, int seen) const {
-        softmax(scores, visible, scale_);
-        for (int i = visible; i < seen; ++i) scores[i] = 0;
-    }
-
-    void mix(int head, const Queries& queries, int seen, int column) {
-        float sums[tile_rows * 8];
-        cache_.mix(head, scores_.get(), stride_, queries.count, seen, column, sums);
-        for (int i = 0; i < queries.count; ++i) std::memcpy(queries.outputs[i] + column, sums + i * 8, 8 * sizeof(float));
+    void write(int i, float factor, float* output) const {
+        const float* const mixed = queries_.get() + static_cast<std::size_t>(i) * size_;
+        for (std::size_t k = 0; k < size_; k += 4) store4(output + k, load4(mixed + k) * four(factor));
     }
 
     const KvCache& cache_;

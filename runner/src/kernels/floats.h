@@ -77,11 +77,40 @@ inline Half to_half(float value) {
     return half;
 }
 
+// Each `stride` halves from the one before.
+inline void store_halves(Half* to, std::size_t stride, F4 values) {
+#if defined(__aarch64__)
+    const uint16x4_t halves = vreinterpret_u16_f16(vcvt_f16_f32(values));
+    vst1_lane_u16(to, halves, 0);
+    vst1_lane_u16(to + stride, halves, 1);
+    vst1_lane_u16(to + 2 * stride, halves, 2);
+    vst1_lane_u16(to + 3 * stride, halves, 3);
+#else
+    for (std::size_t i = 0; i < 4; ++i) to[i * stride] = to_half(values[i]);
+#endif
+}
+
 inline F4 load4(const Half* from) {
 #if defined(__aarch64__)
     return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from)));
 #else
     return F4{to_float(from[0]), to_float(from[1]), to_float(from[2]), to_float(from[3])};
+#endif
+}
+
+struct F8 {
+    F4 low;
+    F4 high;
+};
+
+inline F8 load8(const float* from) { return {load4(from), load4(from + 4)}; }
+
+inline F8 load8(const Half* from) {
+#if defined(__aarch64__)
+    const float16x8_t halves = vreinterpretq_f16_u16(vld1q_u16(from));
+    return {vcvt_f32_f16(vget_low_f16(halves)), vcvt_high_f32_f16(halves)};
+#else
+    return {load4(from), load4(from + 4)};
 #endif
 }
 
@@ -144,14 +173,17 @@ inline F4 to_floats(I4 a) {
 #endif
 }
 
-// Four integers that fit into bytes.
-inline void store_bytes(std::int8_t* to, I4 values) {
+// Sixteen integers that fit into bytes: four to `to`, the next four `stride` bytes further, and so on.
+inline void store_bytes(std::int8_t* to, std::size_t stride, const I4 (&values)[4]) {
 #if defined(__aarch64__)
-    const int16x4_t halves = vmovn_s32(values);
-    const int8x8_t bytes = vmovn_s16(vcombine_s16(halves, halves));
-    std::memcpy(to, &bytes, 4);
+    const int16x8_t low = vcombine_s16(vmovn_s32(values[0]), vmovn_s32(values[1]));
+    const int16x8_t high = vcombine_s16(vmovn_s32(values[2]), vmovn_s32(values[3]));
+    const int32x4_t bytes = vreinterpretq_s32_s8(vcombine_s8(vmovn_s16(low), vmovn_s16(high)));
+    for (std::size_t part = 0; part < 4; ++part)
+        std::memcpy(to + part * stride, reinterpret_cast<const std::int8_t*>(&bytes) + part * 4, 4);
 #else
-    for (int i = 0; i < 4; ++i) to[i] = static_cast<std::int8_t>(values[i]);
+    for (std::size_t part = 0; part < 4; ++part)
+        for (std::size_t i = 0; i < 4; ++i) to[part * stride + i] = static_cast<std::int8_t>(values[part][i]);
 #endif
 }
 

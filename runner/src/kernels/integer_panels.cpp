@@ -48,20 +48,21 @@ int dot(int block, const signed char* weights, const std::int8_t* inputs, std::s
     return sum;
 }
 
-// Adds one block to the sums of a tile's rows.
-void add_block(const IntegerPanel& panel, std::size_t block, const signed char* weights, const RowTile& tile, float* sums) {
+// Adds one block, counted from the first panel's first, to the sums of a tile's rows.
+void add_block(const IntegerPanels& panels, std::size_t block, const signed char* weights, const IntegerTile& tile, float* sums) {
     const auto rows = static_cast<std::size_t>(tile.rows);
-    const std::int8_t* inputs = tile.values + block * static_cast<std::size_t>(panel.block) * rows;
-    const int half = panel.minima != nullptr ? 1 << (panel.bits - 1) : 0;
+    const std::size_t depth = block % panels.blocks;
+    const std::int8_t* inputs = tile.values + depth * static_cast<std::size_t>(panels.block) * rows;
+    const int half = panels.minima != nullptr ? 1 << (panels.bits - 1) : 0;
     for (int row = 0; row < tile.count; ++row) {
-        const std::size_t place = block * rows + static_cast<std::size_t>(row);
+        const std::size_t place = depth * rows + static_cast<std::size_t>(row);
         for (int column = 0; column < columns; ++column) {
             const std::size_t at = block * columns + static_cast<std::size_t>(column);
-            const int product = dot(panel.block, weights + column * 4, inputs + row * 4, rows * 4) + half * tile.sums[place];
+            const int product = dot(panels.block, weights + column * 4, inputs + row * 4, rows * 4) + half * tile.sums[place];
             float& sum = sums[row * columns + column];
-            sum = std::fma(static_cast<float>(product), to_float(panel.scales[at]) * tile.scales[place], sum);
-            if (panel.minima != nullptr)
-                sum = std::fma(to_float(panel.minima[at]), static_cast<float>(tile.sums[place]) * tile.scales[place], sum);
+            sum = std::fma(static_cast<float>(product), to_float(panels.scales[at]) * tile.scales[place], sum);
+            if (panels.minima != nullptr)
+                sum = std::fma(to_float(panels.minima[at]), static_cast<float>(tile.sums[place]) * tile.scales[place], sum);
         }
     }
 }
@@ -74,14 +75,15 @@ void unpack_block(int bits, int block, const unsigned char* packed, signed char*
     std::memcpy(integers, packed, static_cast<std::size_t>(block) * columns);
 }
 
-void multiply_integers(const IntegerPanel& panel, const QuantisedRows& rows, float* sums) {
-    const std::size_t block_bytes = static_cast<std::size_t>(panel.block) * static_cast<std::size_t>(panel.bits);
-    for (const RowTile& tile : rows.tiles())
-        std::memset(sums + tile.first * columns, 0, static_cast<std::size_t>(tile.count) * columns * sizeof(float));
-    for (std::size_t block = 0; block < panel.blocks; ++block) {
+void multiply_integers(const IntegerPanels& panels, const QuantisedRows& rows, float* sums) {
+    const std::size_t block_bytes = static_cast<std::size_t>(panels.block) * static_cast<std::size_t>(panels.bits);
+    const std::size_t panel_sums = static_cast<std::size_t>(rows.tiles().back().first + rows.tiles().back().rows) * columns;
+    std::memset(sums, 0, panels.count * panel_sums * sizeof(float));
+    for (std::size_t block = 0; block < panels.count * panels.blocks; ++block) {
         signed char weights[largest_block * columns];
-        unpack_block(panel.bits, panel.block, panel.weights + block * block_bytes, weights);
-        for (const RowTile& tile : rows.tiles()) add_block(panel, block, weights, tile, sums + tile.first * columns);
+        unpack_block(panels.bits, panels.block, panels.weights + block * block_bytes, weights);
+        float* const totals = sums + block / panels.blocks * panel_sums;
+        for (const IntegerTile& tile : rows.tiles()) add_block(panels, block, weights, tile, totals + tile.first * columns);
     }
 }
 

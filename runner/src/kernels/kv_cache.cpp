@@ -95,22 +95,26 @@ void KvCache::read_row(int row, float* keys, float* values) const {
 
 void KvCache::truncate(int rows) { rows_ = std::min(rows_, std::max(rows, 0)); }
 
-void KvCache::score(int head, const float* queries, std::size_t query_stride, int count, int first, float* scores) const {
+void KvCache::score(int head, const float* queries, std::size_t query_stride, int count, int first, float* scores,
+                    std::size_t score_stride) const {
     const std::size_t at =
         static_cast<std::size_t>(head) * head_values() + static_cast<std::size_t>(first) * static_cast<std::size_t>(head_size_);
     if (format_ == CacheFormat::fp32)
-        multiply_panel(queries, query_stride, count, static_cast<const float*>(keys_.get()) + at, panel_tokens, head_size_, scores);
+        multiply_panel(queries, query_stride, count, static_cast<const float*>(keys_.get()) + at, panel_tokens, head_size_, scores,
+                       score_stride);
     else
-        multiply_panel(queries, query_stride, count, static_cast<const Half*>(keys_.get()) + at, panel_tokens, head_size_, scores);
+        multiply_panel(queries, query_stride, count, static_cast<const Half*>(keys_.get()) + at, panel_tokens, head_size_, scores,
+                       score_stride);
 }
 
-void KvCache::mix(int head, const float* weights, std::size_t weight_stride, int count, int rows, int first_column, float* sums) const {
+void KvCache::mix(int head, const float* weights, std::size_t weight_stride, int count, int rows, int first_column, float* sums,
+                  std::size_t sum_stride) const {
     const auto stride = static_cast<std::size_t>(head_size_);
     const std::size_t at = static_cast<std::size_t>(head) * head_values() + static_cast<std::size_t>(first_column);
     if (format_ == CacheFormat::fp32)
-        multiply_panel(weights, weight_stride, count, static_cast<const float*>(values_.get()) + at, stride, rows, sums);
+        multiply_panel(weights, weight_stride, count, static_cast<const float*>(values_.get()) + at, stride, rows, sums, sum_stride);
     else
-        multiply_panel(weights, weight_stride, count, static_cast<const Half*>(values_.get()) + at, stride, rows, sums);
+        multiply_panel(weights, weight_stride, count, static_cast<const Half*>(values_.get()) + at, stride, rows, sums, sum_stride);
 }
 
 }  // namespace nnrun

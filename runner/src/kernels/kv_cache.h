@@ -32,11 +32,13 @@ public:
     // Forgets what came after the first `rows` rows.
     void truncate(int rows);
 
-    // scores[i][stride...] = queries[i] . key[t] for t in [first, first + 8), for 1 to 8 queries of one head;
+    // scores[i * score_stride + t - first] = queries[i] . key[t] for t in [first, first + 8), for 1 to 8 queries of one head;
     // `first` is a multiple of 8. What lies beyond rows() is any finite number.
-    void score(int head, const float* queries, std::size_t query_stride, int count, int first, float* scores) const;
-    // sums[i][8] = sum over t < rows of weights[i][t] * value[t][first_column ... + 8).
-    void mix(int head, const float* weights, std::size_t weight_stride, int count, int rows, int first_column, float* sums) const;
+    void score(int head, const float* queries, std::size_t query_stride, int count, int first, float* scores,
+               std::size_t score_stride) const;
+    // sums[i * sum_stride ... + 8) = sum over t < rows of weights[i][t] * value[t][first_column ... + 8).
+    void mix(int head, const float* weights, std::size_t weight_stride, int count, int rows, int first_column, float* sums,
+             std::size_t sum_stride) const;
 
 private:
     struct Release {

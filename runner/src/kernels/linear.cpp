@@ -11,11 +11,27 @@ namespace nnrun {
 namespace {
 
 // Rows that are multiplied together: their sums with a panel stay in the first cache.
-constexpr int chunk_rows = 64;
+constexpr int chunk_rows = 128;
 
 std::unique_ptr<float[]> uninitialised(std::size_t count) { return std::unique_ptr<float[]>(new float[count]); }
 
-void integer_row(const IntegerPanel& panel, int column, int inputs, float* values) {
+std::size_t summed_rows(int rows) { return tiled_rows(row_tiles(rows)); }
+
+// To rows `stride` apart, with what is to be added.
+void copy_panel(const float* sums, int rows, const float* residual, std::size_t stride, float* y) {
+    for (int row = 0; row < rows; ++row, sums += panel_columns, y += stride) {
+        F4 low = load4(sums), high = load4(sums + 4);
+        if (residual != nullptr) {
+            low = low + load4(residual);
+            high = high + load4(residual + 4);
+            residual += stride;
+        }
+        store4(y, low);
+        store4(y + 4, high);
+    }
+}
+
+void integer_row(const IntegerPanels& panel, int column, int inputs, float* values) {
     signed char integers[128 * panel_columns];
     const int half = panel.minima != nullptr ? 1 << (panel.bits - 1) : 0;
     for (std::size_t block = 0; block < panel.blocks; ++block) {
@@ -60,6 +76,9 @@ int LinearQ::load_model(const ncnn::ModelBin& weights) {
     panels_ = section.part<unsigned char>(shape_.panels() * shape_.panel_bytes());
     if (shape_.quantised()) scales_ = section.part<Half>(shape_.scale_count());
     integer_product_ = integer_product();
+    half_product_ = half_product();
+    panel_bytes_ = shape_.panel_bytes();
+    blocks_ = shape_.blocks();
     if (shape_.affine != 0) minima_ = section.part<Half>(shape_.scale_count());
     if (shape_.bias != 0) bias_ = section.part<float>(static_cast<std::size_t>(shape_.rows()));
     return 0;
@@ -102,50 +121,88 @@ void LinearQ::compute_chunk(const float* x, int rows, const float* residual, flo
             normalise(shape_.norm, shape_.eps, x + row * inputs, shape_.inputs, norm_weight_, norm_shift_, normalised.get() + row * inputs);
         x = normalised.get();
     }
-    if (!shape_.quantised())
-        return compute_panels([&](std::size_t panel, float* sums) { multiply_floats(x, rows, panel, sums); }, rows, residual, y, threads);
+    if (shape_.quantised()) return compute_integers(x, rows, residual, y, threads);
+    if (shape_.bits == 16 && half_product_ != nullptr) return compute_halves(x, rows, residual, y, threads);
+    compute_floats(x, rows, residual, y, threads);
+}
+
+void LinearQ::compute_integers(const float* x, int rows, const float* residual, float* y, int threads) const {
     const QuantisedRows integers(x, rows, shape_.inputs, shape_.block, threads);
-    compute_panels([&](std::size_t panel, float* sums) { integer_product_(integer_panel(panel), integers, sums); }, rows, residual, y,
-                   threads);
+    const std::size_t panel_sums = summed_rows(rows) * panel_columns;
+    const auto product = [&](std::size_t first, std::size_t count, float* sums) {
+        if (rows <= tile_rows) return integer_product_(integer_panels(first, count), integers, sums);
+        for (std::size_t i = 0; i < count; ++i) integer_product_(integer_panels(first + i, 1), integers, sums + i * panel_sums);
+    };
+    compute_panels(product, rows, residual, y, threads);
+}
+
+void LinearQ::compute_halves(const float* x, int rows, const float* residual, float* y, int threads) const {
+    const HalvedRows halves(x, rows, shape_.inputs, threads);
+    const std::size_t panel_sums = summed_rows(rows) * panel_columns;
+    const auto product = [&](std::size_t first, std::size_t count, float* sums) {
+        const std::size_t together = rows <= tile_rows ? count : 1;
+        for (std::size_t i = 0; i < count; i += together) {
+            const auto* weights = reinterpret_cast<const Half*>(panels_ + (first + i) * panel_bytes_);
+            half_product_(weights, together, shape_.inputs, halves, sums + i * panel_sums);
+        }
+    };
+    compute_panels(product, rows, residual, y, threads);
+}
+
+void LinearQ::compute_floats(const float* x, int rows, const float* residual, float* y, int threads) const {
+    const std::size_t panel_sums = summed_rows(rows) * panel_columns;
+    const auto product = [&](std::size_t first, std::size_t count, float* sums) {
+        for (std::size_t i = 0; i < count; ++i) multiply_floats(x, rows, first + i, sums + i * panel_sums);
+    };
+    compute_panels(product, rows, residual, y, threads);
 }
 
 void LinearQ::compute_panels(const Product& product, int rows, const float* residual, float* y, int threads) const {
-    const auto panels = static_cast<std::ptrdiff_t>(shape_.output_panels());
+    // Few rows take several panels at once; both halves of a gate are in one strip.
+    const std::size_t strip = rows <= tile_rows ? 4 : shape_.gate != 0 ? 2 : 1, panels = shape_.panels();
+    const std::size_t panel_sums = summed_rows(rows) * panel_columns;
+    const auto strips = static_cast<std::ptrdiff_t>((panels + strip - 1) / strip);
 #pragma omp parallel for num_threads(threads) schedule(static)
-    for (std::ptrdiff_t i = 0; i < panels; ++i) {
-        float sums[chunk_rows * panel_columns], ups[chunk_rows * panel_columns];
-        const auto panel = static_cast<std::size_t>(i);
-        // The file holds a panel of the gate's rows, then one of the other's.
-        product(shape_.gate != 0 ? 2 * panel : panel, sums);
-        if (shape_.gate != 0) product(2 * panel + 1, ups);
-        finish(panel, sums, ups, rows, residual, y);
+    for (std::ptrdiff_t i = 0; i < strips; ++i) {
+        float sums[2 * chunk_rows * panel_columns];
+        const std::size_t first = static_cast<std::size_t>(i) * strip, count = std::min(strip, panels - first);
+        product(first, count, sums);
+        finish_strip(first, count, sums, panel_sums, rows, residual, y);
     }
 }
 
-IntegerPanel LinearQ::integer_panel(std::size_t panel) const {
-    const std::size_t scales = panel * shape_.blocks() * panel_columns;
-    return {shape_.bits,      shape_.block,
-            shape_.blocks(),  panels_ + panel * shape_.panel_bytes(),
-            scales_ + scales, minima_ != nullptr ? minima_ + scales : nullptr};
+void LinearQ::finish_strip(std::size_t first, std::size_t count, float* sums, std::size_t panel_sums, int rows, const float* residual,
+                           float* y) const {
+    const std::size_t step = shape_.gate != 0 ? 2 : 1;
+    for (std::size_t i = 0; i < count; i += step, sums += step * panel_sums)
+        finish((first + i) / step, sums, sums + panel_sums, rows, residual, y);
+}
+
+IntegerPanels LinearQ::integer_panels(std::size_t first, std::size_t count) const {
+    const std::size_t scales = first * blocks_ * panel_columns;
+    const Half* const minima = minima_ != nullptr ? minima_ + scales : nullptr;
+    return {count, shape_.bits, shape_.block, blocks_, panels_ + first * panel_bytes_, scales_ + scales, minima};
 }
 
 void LinearQ::multiply_floats(const float* x, int rows, std::size_t panel, float* sums) const {
-    const unsigned char* weights = panels_ + panel * shape_.panel_bytes();
+    const unsigned char* weights = panels_ + panel * panel_bytes_;
     const auto inputs = static_cast<std::size_t>(shape_.inputs);
     for (int row = 0; row < rows; row += tile_rows) {
         const float* first = x + static_cast<std::size_t>(row) * inputs;
         float* to = sums + row * panel_columns;
         const int count = std::min(tile_rows, rows - row);
         if (shape_.bits == 16)
-            multiply_panel(first, inputs, count, reinterpret_cast<const Half*>(weights), panel_columns, shape_.inputs, to);
+            multiply_panel(first, inputs, count, reinterpret_cast<const Half*>(weights), panel_columns, shape_.inputs, to, panel_columns);
         else
-            multiply_panel(first, inputs, count, reinterpret_cast<const float*>(weights), panel_columns, shape_.inputs, to);
+            multiply_panel(first, inputs, count, reinterpret_cast<const float*>(weights), panel_columns, shape_.inputs, to, panel_columns);
     }
 }
 
 void LinearQ::finish(std::size_t panel, float* sums, const float* ups, int rows, const float* residual, float* y) const {
     const auto outputs = static_cast<std::size_t>(shape_.outputs), first = panel * panel_columns;
     const int columns = static_cast<int>(std::min<std::size_t>(panel_columns, outputs - first));
+    if (columns == panel_columns && bias_ == nullptr && shape_.gate == 0 && shape_.activation == Activation::none)
+        return copy_panel(sums, rows, residual != nullptr ? residual + first : nullptr, outputs, y + first);
     for (int row = 0; row < rows; ++row, sums += panel_columns, ups += panel_columns) {
         float gated[panel_columns];
         if (bias_ != nullptr)
@@ -168,8 +225,8 @@ void LinearQ::row(int index, float* values) const {
     const std::size_t outputs = static_cast<std::size_t>(shape_.outputs), place = at % outputs;
     const std::size_t panel = shape_.gate != 0 ? place / panel_columns * 2 + at / outputs : place / panel_columns;
     const auto column = static_cast<int>(place % panel_columns);
-    if (shape_.quantised()) return integer_row(integer_panel(panel), column, shape_.inputs, values);
-    const unsigned char* weights = panels_ + panel * shape_.panel_bytes();
+    if (shape_.quantised()) return integer_row(integer_panels(panel, 1), column, shape_.inputs, values);
+    const unsigned char* weights = panels_ + panel * panel_bytes_;
     for (int k = 0; k < shape_.inputs; ++k) {
         const int from = k * panel_columns + column;
         values[k] =

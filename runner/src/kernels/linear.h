@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/floats.h"
+#include "kernels/halved_rows.h"
 #include "kernels/integer_panels.h"
 #include "kernels/linear_shape.h"
 
@@ -33,16 +34,25 @@ public:
     void row(int index, float* values) const;
 
 private:
-    using Product = std::function<void(std::size_t panel, float* sums)>;
+    // Of `count` panels of the file: sums[panel][row][8], where the rows fill tiles of eight up.
+    using Product = std::function<void(std::size_t first, std::size_t count, float* sums)>;
 
     void compute_chunk(const float* x, int rows, const float* residual, float* y, int threads) const;
     void compute_panels(const Product& product, int rows, const float* residual, float* y, int threads) const;
     void finish(std::size_t panel, float* sums, const float* ups, int rows, const float* residual, float* y) const;
-    IntegerPanel integer_panel(std::size_t panel) const;
+    IntegerPanels integer_panels(std::size_t first, std::size_t count) const;
+    void compute_floats(const float* x, int rows, const float* residual, float* y, int threads) const;
+    void compute_halves(const float* x, int rows, const float* residual, float* y, int threads) const;
+    void compute_integers(const float* x, int rows, const float* residual, float* y, int threads) const;
     void multiply_floats(const float* x, int rows, std::size_t panel, float* sums) const;
+    void finish_strip(std::size_t first, std::size_t count, float* sums, std::size_t panel_sums, int rows, const float* residual,
+                      float* y) const;
 
     LinearShape shape_;
+    std::size_t panel_bytes_ = 0;
+    std::size_t blocks_ = 0;
     IntegerProduct integer_product_ = nullptr;
+    HalfProduct half_product_ = nullptr;
     const float* norm_weight_ = nullptr;
     const float* norm_shift_ = nullptr;
     const unsigned char* panels_ = nullptr;

@@ -8,14 +8,6 @@
 namespace nnrun {
 namespace {
 
-constexpr int most_rows = 8;
-
-int filled_up(int rows) {
-    int size = 1;
-    while (size < rows) size *= 2;
-    return size;
-}
-
 // Where one row's block of a tile goes.
 struct Place {
     std::int8_t* values;  // the first four, from the next four `stride` bytes away
@@ -24,10 +16,12 @@ struct Place {
     std::int32_t* sum;
 };
 
+// `count` is a multiple of 16.
 float peak_of(const float* block, int count) {
-    F4 peak = four(0);
-    for (int i = 0; i < count; i += 4) peak = larger(magnitude(load4(block + i)), peak);
-    return largest_of(peak);
+    F4 peaks[4] = {four(0), four(0), four(0), four(0)};
+    for (int i = 0; i < count; i += 16)
+        for (int part = 0; part < 4; ++part) peaks[part] = larger(magnitude(load4(block + i + part * 4)), peaks[part]);
+    return largest_of(larger(larger(peaks[0], peaks[1]), larger(peaks[2], peaks[3])));
 }
 
 void quantise_block(const float* block, int count, const Place& to) {
@@ -35,16 +29,17 @@ void quantise_block(const float* block, int count, const Place& to) {
     const F4 factor = four(peak > 0 ? 127.0f / peak : 0.0f);
     I4 sums{};
     std::int8_t* at = to.values;
-    for (int i = 0; i < count; i += 4, at += to.stride) {
-        const I4 integers = rounded(load4(block + i) * factor);
-        sums = sums + integers;
-        store_bytes(at, integers);
+    for (int i = 0; i < count; i += 16, at += 4 * to.stride) {
+        I4 integers[4];
+        for (int part = 0; part < 4; ++part) integers[part] = rounded(load4(block + i + part * 4) * factor);
+        sums = sums + ((integers[0] + integers[1]) + (integers[2] + integers[3]));
+        store_bytes(at, to.stride, integers);
     }
     *to.scale = peak / 127.0f;
     *to.sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
-void quantise_row(const float* row, int inputs, int block, Place to, std::size_t tile_rows) {
+void quantise_row(const float* row, int inputs, int block, Place to, std::size_t tile_size) {
     float last[128];
     for (int first = 0; first < inputs; first += block) {
         const float* values = row + first;
@@ -55,8 +50,8 @@ void quantise_row(const float* row, int inputs, int block, Place to, std::size_t
         }
         quantise_block(values, block, to);
         to.values += static_cast<std::size_t>(block) / 4 * to.stride;
-        to.scale += tile_rows;
-        to.sum += tile_rows;
+        to.scale += tile_size;
+        to.sum += tile_size;
     }
 }
 
@@ -64,30 +59,25 @@ void quantise_row(const float* row, int inputs, int block, Place to, std::size_t
 
 QuantisedRows::QuantisedRows(const float* rows, int count, int inputs, int block, int threads) {
     const auto blocks = static_cast<std::size_t>((inputs + block - 1) / block), depth = blocks * static_cast<std::size_t>(block);
-    const auto whole = static_cast<std::size_t>(count / most_rows * most_rows + (count % most_rows > 0 ? filled_up(count % most_rows) : 0));
+    const std::vector<RowTile> tiles = row_tiles(count);
+    const std::size_t whole = tiled_rows(tiles), last = static_cast<std::size_t>(tiles.back().first);
     values_.reset(new std::int8_t[whole * depth]);
     scales_.reset(new float[whole * blocks]);
     sums_.reset(new std::int32_t[whole * blocks]);
-    for (int first = 0; first < count; first += most_rows) {
-        const int held = std::min(most_rows, count - first);
-        const auto before = static_cast<std::size_t>(first);
-        tiles_.push_back(
-            {first, held, filled_up(held), values_.get() + before * depth, scales_.get() + before * blocks, sums_.get() + before * blocks});
+    for (const RowTile& tile : tiles) {
+        const auto first = static_cast<std::size_t>(tile.first);
+        tiles_.push_back({tile, values_.get() + first * depth, scales_.get() + first * blocks, sums_.get() + first * blocks});
     }
-    const RowTile& last = tiles_.back();
-    if (last.count < last.rows) {
-        const auto at = static_cast<std::size_t>(last.first), size = static_cast<std::size_t>(last.rows);
-        std::fill_n(values_.get() + at * depth, size * depth, std::int8_t{0});
-        std::fill_n(scales_.get() + at * blocks, size * blocks, 0.0f);
-        std::fill_n(sums_.get() + at * blocks, size * blocks, 0);
-    }
+    std::fill_n(values_.get() + last * depth, (whole - last) * depth, std::int8_t{0});
+    std::fill_n(scales_.get() + last * blocks, (whole - last) * blocks, 0.0f);
+    std::fill_n(sums_.get() + last * blocks, (whole - last) * blocks, 0);
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int row = 0; row < count; ++row) {
-        const RowTile& tile = tiles_[static_cast<std::size_t>(row / most_rows)];
-        const auto place = static_cast<std::size_t>(row - tile.first), size = static_cast<std::size_t>(tile.rows);
-        const auto before = static_cast<std::size_t>(tile.first);
-        const Place to{values_.get() + before * depth + place * 4, size * 4, scales_.get() + before * blocks + place,
-                       sums_.get() + before * blocks + place};
+        const RowTile& tile = tiles[static_cast<std::size_t>(row / tile_rows)];
+        const auto size = static_cast<std::size_t>(tile.rows), first = static_cast<std::size_t>(tile.first);
+        const std::size_t place = static_cast<std::size_t>(row) - first;
+        const Place to{values_.get() + first * depth + place * 4, size * 4, scales_.get() + first * blocks + place,
+                       sums_.get() + first * blocks + place};
         quantise_row(rows + static_cast<std::size_t>(row) * static_cast<std::size_t>(inputs), inputs, block, to, size);
     }
 }

@@ -5,14 +5,13 @@
 #include <memory>
 #include <vector>
 
+#include "kernels/row_tiles.h"
+
 namespace nnrun {
 
-// Up to eight rows of inputs as the integer kernels read them: for each four inputs [rows][4] bytes, for each
-// block a scale (and the sum of its integers) a row. Rows that only fill the tile are zeros.
-struct RowTile {
-    int first = 0;  // of the rows it holds
-    int count = 0;
-    int rows = 0;  // 1, 2, 4 or 8
+// Rows of inputs as the integer kernels read them: for each four inputs [rows][4] bytes, for each block a scale
+// (and the sum of its integers) a row. Rows that only fill the tile are zeros.
+struct IntegerTile : RowTile {
     const std::int8_t* values = nullptr;
     const float* scales = nullptr;
     const std::int32_t* sums = nullptr;
@@ -24,13 +23,13 @@ public:
     // `rows` lie `inputs` apart; a last block is filled up with zeros.
     QuantisedRows(const float* rows, int count, int inputs, int block, int threads);
 
-    const std::vector<RowTile>& tiles() const { return tiles_; }
+    const std::vector<IntegerTile>& tiles() const { return tiles_; }
 
 private:
     std::unique_ptr<std::int8_t[]> values_;
     std::unique_ptr<float[]> scales_;
     std::unique_ptr<std::int32_t[]> sums_;
-    std::vector<RowTile> tiles_;
+    std::vector<IntegerTile> tiles_;
 };
 
 }  // namespace nnrun
