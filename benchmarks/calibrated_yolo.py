@@ -4,7 +4,7 @@
 
 For comparisons of what is decoded, where no trained weights are at hand. Weights are drawn, batch
 norms are set by the pictures (compare on the same ones), and the last layers are scaled: sides of
-some strides, and scores of which about ``OBJECTS`` places a picture pass the usual threshold.
+some strides, and scores that ``OBJECTS`` places of the fullest picture pass with.
 Layers that a trained network of the same names and shapes has stay as they are in it. PYTHON is
 one that has Ultralytics. The path of what was written is the last line printed.
 """
@@ -20,8 +20,8 @@ from typing import Any
 from benchmarks.exports import SEED, declare_operators, load_library
 
 CLASSIFIER_SIDE, GRAY = 224, 114
-OBJECTS = 24
-"""Places a picture whose score passes, before suppression."""
+OBJECTS = 60
+"""Places whose score passes in the fullest picture, before suppression: fewer than are told."""
 PASSING = log(0.25 / 0.75)
 """The logit of Ultralytics' usual threshold."""
 BINNED = {"cv2": (1.5, 0.0), "cv3": (1.0, 0.0), "cv4": (1.0, 0.0)}
@@ -133,14 +133,14 @@ def scale_to(deviation: float, mean: float) -> Any:
 
 
 def pass_few() -> Any:
-    """A hook that lets ``OBJECTS`` places of all levels pass, their scores below 1."""
+    """A hook that lets ``OBJECTS`` places of all three levels pass in the fullest picture."""
 
     def scale(layer: Any, inputs: Any, output: Any) -> None:
         scale_to(*BINNED["cv3"])(layer, inputs, output)
         logits = layer.forward(inputs[0]).detach()
-        best = logits.amax(1).flatten()
-        count = max(1, OBJECTS * len(logits) // 3)
-        layer.bias.data.add_(PASSING - best.topk(count).values[-1])
+        best = logits.amax(1).flatten(1)
+        count = min(OBJECTS // 3, best.shape[1])
+        layer.bias.data.add_(PASSING - best.topk(count).values[:, -1].max())
 
     return scale
 

@@ -175,10 +175,14 @@ def _read_object(told: dict[str, Any]) -> DecodedObject:
     )
 
 
-def _has_area(each: DecodedObject) -> bool:
-    """Ultralytics tells boxes whose sides are crossed, and no object whose mask is empty."""
-    x0, y0, x1, y1 = each.box
-    return x0 < x1 and y0 < y1 and (each.mask is None or bool(each.mask.any()))
+def _has_area(each: DecodedObject, size: tuple[int, int]) -> bool:
+    """Within a picture of (width, height) = ``size``.
+
+    Ultralytics tells rotated boxes beyond it and boxes whose sides are crossed, and no object whose
+    mask is empty.
+    """
+    x0, y0, x1, y1 = np.clip(each.box, 0, size * 2)
+    return bool(x0 < x1 and y0 < y1 and (each.mask is None or each.mask.any()))
 
 
 def _add_objects(
@@ -187,7 +191,8 @@ def _add_objects(
     theirs: Sequence[DecodedObject],
     size: tuple[int, int],
 ) -> None:
-    ours, theirs = (list(filter(_has_area, each)) for each in (ours, theirs))
+    ours = [each for each in ours if _has_area(each, size)]
+    theirs = [each for each in theirs if _has_area(each, size)]
     pairs = match_objects(theirs, ours)
     worst.objects += max(len(ours), len(theirs))
     worst.matched += len(pairs)
