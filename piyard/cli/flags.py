@@ -287,11 +287,14 @@ PRICE_KWH: str = flag(
     "dollars a kilowatt-hour, for the cost of energy (PIYARD_KWH_PRICE)", DOLLARS, default=""
 )
 DATA: str = flag(
-    "class folders or labels.csv; a data.yaml; COCO, VOC, MOTChallenge or OTB: docs/data-sets.md",
+    "class folders or labels.csv; a data.yaml; COCO, VOC, DOTA, label maps, MOTChallenge or OTB: "
+    "docs/data-sets.md",
     text("PATH"),
 )
 DATA_FORM: str = flag(
-    "imagenet, yolo, coco, voc, mot or otb (recognised by its files)", DATA_FORMAT, default=""
+    "imagenet, yolo, coco, voc, dota, masks, mot or otb (recognised by its files)",
+    DATA_FORMAT,
+    default="",
 )
 LIMIT_PICTURES: int | None = flag(
     "only so many pictures, evenly spread; of clips, the first frames",

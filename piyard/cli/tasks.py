@@ -134,7 +134,7 @@ def rollback(request: RollbackRequest) -> None:
 @command(RunsRequest, "runs")
 def runs(request: RunsRequest) -> None:
     """List all runs with their last known state."""
-    from piyard.cli.runs import list_runs, remove_runs
+    from piyard.cli.stored_runs import list_runs, remove_runs
 
     if request.remove:
         remove_runs(request.remove, dry_run=request.dry_run)
@@ -145,25 +145,25 @@ def runs(request: RunsRequest) -> None:
 @command(AttachRequest, "attach")
 def attach(request: AttachRequest) -> None:
     """Wait again for a run that keeps running on its board, and print its result."""
-    from piyard.cli import runs as cli_runs
+    from piyard.cli import stored_runs
 
-    cli_runs.attach(request.run, request.format, long=request.long)
+    stored_runs.attach(request.run, request.format, long=request.long)
 
 
 @command(OneRunRequest, "fetch")
 def fetch(request: OneRunRequest) -> None:
     """Fetch what a run has written so far."""
-    from piyard.cli import runs as cli_runs
+    from piyard.cli import stored_runs
 
-    cli_runs.fetch(request.run)
+    stored_runs.fetch(request.run)
 
 
 @command(OneRunRequest, "cancel")
 def cancel(request: OneRunRequest) -> None:
     """End a run on its board, and fetch what it wrote."""
-    from piyard.cli import runs as cli_runs
+    from piyard.cli import stored_runs
 
-    cli_runs.cancel(request.run)
+    stored_runs.cancel(request.run)
 
 
 @command(ListRequest, "fleet.list")

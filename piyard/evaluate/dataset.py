@@ -14,22 +14,18 @@ from piyard.core.files import sha256_of_file, sha256_of_value
 from piyard.data.dataset import DataSet, Film, LeftOut
 from piyard.data.formats import open_data
 from piyard.data.request import DataRequest
+from piyard.evaluate.intervals import Interval, wilson_interval
 from piyard.evaluate.matching import (
     match_objects_classes,
     match_picture_classes,
     name_some,
     unknown_classes,
 )
-from piyard.evaluate.metrics import (
-    Interval,
-    coco_figures_with_intervals,
-    mot_figures,
-    otb_figures,
-    wilson_interval,
-)
+from piyard.evaluate.metrics import coco_figures_with_intervals
 from piyard.evaluate.rotated import RotatedScene, rotated_figures_with_intervals
 from piyard.evaluate.scene import make_scene
 from piyard.evaluate.semantic import require_same_classes, segmentation_figures
+from piyard.evaluate.track_metrics import mot_figures, otb_figures
 from piyard.models.definition import Model, label_list_path
 from piyard.predict import command
 from piyard.vision.pictures import unreadable_pictures

@@ -13,15 +13,15 @@ import msgspec
 from piyard.convert.analysis import layer_output_kind
 from piyard.convert.conversions import Conversion, find_class_output
 from piyard.convert.ncnn_net import net_function, read_layers
-from piyard.convert.own.adding import as_file_says, preparation_notes
+from piyard.convert.own.stated_preparation import as_file_says, preparation_notes
 from piyard.convert.proof_inputs import make_net
 from piyard.convert.reference import ReferenceModel
 from piyard.convert.reference_models import choose_files, reference_networks
 from piyard.core import console
 from piyard.core.errors import BoardCommandFailed, WrongInput
 from piyard.core.files import scratch_folder
-from piyard.evaluate import metrics
 from piyard.evaluate.dataset import JUDGES, JudgedData, compute_metrics, split_batches
+from piyard.evaluate.intervals import MANY_PICTURES
 from piyard.models.definition import Model
 from piyard.models.networks import inference
 from piyard.predict.command import Inputs, PredictOptions
@@ -239,7 +239,7 @@ def evaluate_original(subject: Subject) -> Evaluation:
 
 def _has_intervals(previous: Evaluation, kind: TruthKind) -> bool:
     """Whether it has its intervals; older evaluations were stored without."""
-    without = not JUDGES[kind].has_intervals or previous.count > metrics.MANY_PICTURES
+    without = not JUDGES[kind].has_intervals or previous.count > MANY_PICTURES
     return bool(previous.intervals) or without or None in previous.figures.values()
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from piyard.data.dataset import Annotation
-from piyard.evaluate.metrics import (
+from piyard.evaluate.intervals import (
     CategoryDetections,
     Interval,
     mean_precision,

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from piyard.core.errors import WrongInput
-from piyard.vision.pictures import resample_region
 from piyard.vision.preprocess import normalise_pixels
+from piyard.vision.resampling import resample_region
 from piyard.vision.schema import Corners, NanotrackConfig, Normalise
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from piyard.vision.pictures import pixel_array, resample_region, to_rgb
+from piyard.vision.pictures import pixel_array, to_rgb
+from piyard.vision.resampling import resample_region
 from piyard.vision.schema import (
     ChannelOrder,
     Corners,

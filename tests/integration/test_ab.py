@@ -16,7 +16,7 @@ from tests.integration.conftest import Invoke
 from tests.support.simulated import stand_in
 from tests.support.simulated_pi import SimulatedPi
 
-pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.docker, pytest.mark.board]
 
 
 @pytest.fixture

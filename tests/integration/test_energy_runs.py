@@ -17,7 +17,7 @@ from piyard.run.telemetry import WALL_SOURCE
 from tests.support.simulated.bench import Measure
 from tests.support.simulated_pi import SimulatedPi
 
-pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.docker, pytest.mark.board]
 
 IDLE = {"VDD_CORE": 0.5, "DDR_VDD2": 0.5, "3V3_SYS": 0.1}
 """Amperes: 0.9 V x 0.5 A + 1.1 V x 0.5 A + 3.3 V x 0.1 A = 1.33 W."""

@@ -29,7 +29,7 @@ from piyard.run.remote import read_status
 from tests.integration.conftest import Invoke
 from tests.support.ssh_server import Sshd, new_key
 
-pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.docker, pytest.mark.board]
 
 Boards = Callable[[str], EmulatedBoard]
 

@@ -18,7 +18,7 @@ from tests.support.simulated import bench as simulated
 from tests.support.simulated.bench import Measure
 from tests.support.simulated_pi import SimulatedPi
 
-pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.docker, pytest.mark.board]
 
 OWN, WANTED = "ondemand", "performance"
 LONG = [100.0] * 600

@@ -15,7 +15,7 @@ from piyard.board.emulator import EmulatedBoard
 from piyard.build.builder import Build
 from tests.runner.nets import Net
 
-pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.docker, pytest.mark.board]
 
 
 def net(mask: str, masked: str) -> Net:

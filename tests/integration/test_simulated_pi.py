@@ -25,7 +25,7 @@ from tests.support.simulated.firmware import VOLTS
 from tests.support.simulated.stand_in import REAL
 from tests.support.simulated_pi import SimulatedPi
 
-pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.docker, pytest.mark.board]
 
 GOVERNOR = f"{CPUFREQ}/policy0/scaling_governor"
 

@@ -35,7 +35,7 @@ from tests.support.simulated.bench import Measure
 from tests.support.simulated.stand_in import clean, drifting, two_levels, wide
 from tests.support.simulated_pi import Action, SimulatedPi
 
-pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.docker, pytest.mark.board]
 
 Told = tuple[str, str]
 """A reason's code and grade."""

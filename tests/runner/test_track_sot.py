@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from piyard.evaluate.metrics import sot_metrics
+from piyard.evaluate.track_metrics import sot_metrics
 from piyard.vision.nanotrack import follow_object
 from piyard.vision.schema import Corners, NanotrackConfig, Stretch
 from tests.runner.nets import Net

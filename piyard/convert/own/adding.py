@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
@@ -11,16 +12,13 @@ from piyard.convert.onnx_file import list_parts, read_onnx
 from piyard.convert.onnx_precision import list_other_types
 from piyard.convert.own.changes import list_changes
 from piyard.convert.own.defaults import (
-    CHECKPOINT,
     OwnModelOptions,
     detect_kind,
     network_defaults,
     parse_size,
 )
-from piyard.convert.own.description import MAIN_PART, describe_model, require_picture_input
-from piyard.convert.own.exporting import TRAINED_SIZE, export_checkpoint
-from piyard.convert.own.matching import NetworkMatch, match_network
-from piyard.convert.own.metadata import AUTHOR, Metadata, read_metadata, with_timm_notes
+from piyard.convert.own.description import ModelDescription, describe_model, require_picture_input
+from piyard.convert.own.metadata import Metadata, read_metadata, with_timm_notes
 from piyard.convert.own.name_lists import (
     NameList,
     assume_labels,
@@ -29,22 +27,19 @@ from piyard.convert.own.name_lists import (
     read_names,
 )
 from piyard.convert.own.network_file import copy_network, sha256_of_network
+from piyard.convert.own.network_source import NetworkSource, find_source
 from piyard.convert.own.ownership import plan_removal, require_free_name
-from piyard.convert.own.preparation import describe_preprocess, merge_preprocess
 from piyard.convert.own.program_file import shown_size
 from piyard.convert.own.purpose import Purpose, find_purpose
-from piyard.convert.reference_models import GRAPH_PART, choose_files, weights_path
+from piyard.convert.reference_models import GRAPH_PART
 from piyard.core.download import downloads_folder
 from piyard.core.errors import WrongInput
 from piyard.core.files import write_text
 from piyard.models import definition
-from piyard.models.definition import FILE_NETWORKS, Model, label_list_path, model_names
-from piyard.vision.schema import Preprocess
+from piyard.models.definition import FILE_NETWORKS, label_list_path, model_names
 
 SHOWN_TASKS = frozenset({"", "semantic", "other"})
 """Tasks that inputs and outputs show, or whose details they do."""
-COCO_KEYPOINTS = 17
-"""COCO's, where none are named."""
 
 
 class Addition(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,44 +81,52 @@ def plan_addition(options: OwnModelOptions, *, replace: bool = False) -> Additio
     metadata = with_timm_notes(read_metadata(options.file, file_kind), options.network)
     labels = _choose_labels(options, metadata)
     keypoints = _choose_keypoints(options, metadata)
-    source = _find_source(options, file_kind, metadata, labels, keypoints)
-    network, files, metadata = source.match.network, source.files, source.metadata
-    labels = labels if labels.name else assume_labels(source.match.classes, options.name)
-    keypoints = keypoints if keypoints.name else _find_keypoints(options, source)
+    source = find_source(options, file_kind, metadata, labels, keypoints)
+    network, metadata = source.match.network, source.metadata
+    lists = {
+        "labels": labels if labels.name else assume_labels(source.match.classes, options.name),
+        "keypoints": keypoints if keypoints.name else _find_keypoints(options, source),
+    }
     _require_computable(options.file, metadata)
     size = options.size or metadata.size or _usual_size(options.file, network)
-    purpose = _choose_purpose(options, metadata, network, size, labels.count)
-    task = purpose.task
+    purpose = _choose_purpose(options, metadata, network, size, lists["labels"].count)
     purpose = msgspec.structs.replace(purpose, size=size)
-    options = metadata.complete(options, task, size)
-    lists = {"labels": labels, "keypoints": keypoints}
-    described = describe_model(options, network, files, lists, purpose)
+    complete = metadata.complete(options, purpose.task, size)
+    described = describe_model(complete, network, source.files, lists, purpose)
     if source.exporter:
         described.keys["parts"][GRAPH_PART]["source"] = source.exporter
+    findings = [
+        *_list_changes(options.file, file_kind),
+        *metadata.lines(purpose.task, size),
+        *purpose.lines,
+        *source.match.lines,
+        *_describe_cut(network, [] if complete.cut else described.keys.get("cut", [])),
+        *([described.ending] if described.ending else []),
+        *described.assumed,
+    ]
+    return _plan_files(options.name, described, lists.values(), source, findings)
+
+
+def _plan_files(
+    name: str,
+    described: ModelDescription,
+    lists: Collection[NameList],
+    source: NetworkSource,
+    findings: list[str],
+) -> Addition:
+    """What is written, copied and removed for a model with this description."""
     text = yaml.safe_dump(
         described.keys, sort_keys=False, default_flow_style=None, allow_unicode=True
     )
-    written = {definition.MODELS_FOLDER / f"{options.name}.yaml": text}
-    written |= {label_list_path(each.name): each.text for each in (labels, keypoints) if each.text}
-    targets = {_cache_path(file): file for file in files.values()}
-    copied = {target: file for target, file in targets.items() if target != file}
-    cut = [] if options.cut else described.keys.get("cut", [])
-    ending = [described.ending] if described.ending else []
-    findings = [
-        *_list_changes(options.file, file_kind),
-        *metadata.lines(task, size),
-        *purpose.lines,
-        *source.match.lines,
-        *_list_findings(network, cut),
-        *ending,
-        *described.assumed,
-    ]
-    replaced = plan_removal(options.name).files if options.name in model_names() else []
-    kept = {*written, *(label_list_path(each.name) for each in (labels, keypoints))}
+    written = {definition.MODELS_FOLDER / f"{name}.yaml": text}
+    written |= {label_list_path(each.name): each.text for each in lists if each.text}
+    targets = {_cache_path(file): file for file in source.files.values()}
+    replaced = plan_removal(name).files if name in model_names() else []
+    kept = {*written, *(label_list_path(each.name) for each in lists)}
     return Addition(
-        name=options.name,
+        name=name,
         written=written,
-        copied=copied,
+        copied={target: file for target, file in targets.items() if target != file},
         findings=findings,
         changes=list_changes(described.keys),
         removed=[path for path in replaced if path not in kept],
@@ -175,7 +178,7 @@ def apply_addition(addition: Addition) -> WrittenFiles:
     return written
 
 
-def _list_findings(network: str, cut: list[str]) -> list[str]:
+def _describe_cut(network: str, cut: list[str]) -> list[str]:
     if not cut:
         return []
     run = " (it was run to find that)" if network == "torchscript" else ""
@@ -240,99 +243,5 @@ def _require_keypoint_count(names: NameList, count: int) -> None:
         )
 
 
-class NetworkSource(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a network comes from."""
-
-    match: NetworkMatch
-    files: dict[str, Path]
-    """By part."""
-    metadata: Metadata
-    exporter: str = ""
-    """What made a graph of the user's checkpoint, for people."""
-
-
-def _find_source(
-    options: OwnModelOptions,
-    file_kind: str,
-    metadata: Metadata,
-    labels: NameList,
-    keypoints: NameList,
-) -> NetworkSource:
-    file = options.file
-    if file_kind != CHECKPOINT:
-        _require_no_network(options)
-        match = NetworkMatch(network=file_kind)
-        return NetworkSource(match=match, files=_network_files(file, file_kind), metadata=metadata)
-    count = keypoints.count or COCO_KEYPOINTS
-    try:
-        match = match_network(file, network=options.network, classes=labels.count, keypoints=count)
-    except WrongInput:
-        if metadata.author != AUTHOR:
-            raise
-        return _export_source(options, metadata)
-    return NetworkSource(match=match, files={MAIN_PART: file}, metadata=metadata)
-
-
-def _require_no_network(options: OwnModelOptions) -> None:
-    if options.network:
-        raise WrongInput(
-            f"--network {options.network}: {options.file.name} is a network itself",
-            remedy="leave it out: it is for files of weights",
-        )
-
-
-def _export_source(options: OwnModelOptions, metadata: Metadata) -> NetworkSource:
-    """A checkpoint of Ultralytics that only its own package can load."""
-    size = parse_size(options.size)[1:] if options.size else TRAINED_SIZE
-    exported = export_checkpoint(options.file, size)
-    return NetworkSource(
-        match=NetworkMatch(network="onnx", lines=[exported.source]),
-        files={MAIN_PART: options.file, GRAPH_PART: exported.file},
-        metadata=_read_graph_metadata(exported.file, metadata),
-        exporter=exported.source,
-    )
-
-
-def _read_graph_metadata(graph: Path, trained: Metadata) -> Metadata:
-    """What the graph states, with the checkpoint's own preparation of pictures."""
-    return msgspec.structs.replace(read_metadata(graph, "onnx"), notes=trained.notes)
-
-
-def _network_files(file: Path, network: str) -> dict[str, Path]:
-    """The files of the network by part."""
-    if network != "ncnn":
-        return {MAIN_PART: file}
-    weights = file.with_suffix(".bin")
-    if not weights.is_file():
-        raise WrongInput(f"{weights} is missing", remedy="put the .bin beside the .param")
-    return {MAIN_PART: file, "bin": weights}
-
-
 def _cache_path(file: Path) -> Path:
     return downloads_folder() / sha256_of_network(file) / file.name
-
-
-def as_file_says(model: Model) -> Model:
-    """The model as its file says it is prepared; itself where the file says nothing else."""
-    files, kind = choose_files(model), model.network
-    if kind not in FILE_NETWORKS or GRAPH_PART in files.parts:
-        kind = CHECKPOINT
-    metadata = read_metadata(weights_path(files.main), kind)
-    stated = metadata.preprocess(model.task, ",".join(map(str, model.input)))
-    prepared = merge_preprocess(msgspec.to_builtins(model.preprocess), stated)
-    return msgspec.structs.replace(model, preprocess=msgspec.convert(prepared, Preprocess))
-
-
-def preparation_notes(model: Model, name: str) -> list[str]:
-    """Where the original is not fed as the YAML says, a line."""
-    other = _preparation_difference(model)
-    return [f"fed as its file says, and not {name}.yaml: {other}"] if other else []
-
-
-def _preparation_difference(model: Model) -> str:
-    own, stated = (_described_steps(each.preprocess) for each in (model, as_file_says(model)))
-    return ", ".join(text for fact, text in stated.items() if own.get(fact) != text)
-
-
-def _described_steps(preprocess: Preprocess) -> dict[str, str]:
-    return describe_preprocess(msgspec.to_builtins(preprocess))

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import prod
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 
-from piyard.convert.analysis import choose_output, layer_output_kind, list_outputs, output_kind
-from piyard.convert.ncnn_net import load_net_files, output_blobs, run_net
 from piyard.convert.own.anchors import FIRST_ANCHOR, describe_anchors, read_anchors
-from piyard.convert.own.cutting import HeadMaps, find_head_maps, view_graph
+from piyard.convert.own.class_output import ClassOutput, choose_class_output, read_outputs
+from piyard.convert.own.cutting import HeadMaps, find_head_maps
 from piyard.convert.own.decoding import settle_head
 from piyard.convert.own.defaults import (
+    NetworkDefaults,
     OwnModelOptions,
     describe_assumption,
     list_assumed,
@@ -31,134 +30,11 @@ from piyard.convert.own.preparation import (
     describe_preprocess,
 )
 from piyard.convert.own.purpose import Purpose
-from piyard.convert.param import read_param
 from piyard.convert.reference_models import GRAPH_PART
-from piyard.core.errors import PROGRAM, WrongInput, unknown_name
-from piyard.models.definition import Activation, Model, ModelDefinition, name_model
-from piyard.vision.schema import AUTO, Yolov8
+from piyard.core.errors import PROGRAM, WrongInput
+from piyard.models.definition import Model, ModelDefinition, name_model
+from piyard.vision.schema import Yolov8
 from piyard.vision.tasks import find_task
-from piyard.vision.tasks.classify import OutputKind, resolve_activation
-
-KNOWN_ACTIVATIONS: tuple[str, ...] = get_args(Activation)
-MULTI_LABEL_NOTE = "of a net that gives each label for itself it is sigmoid"
-
-
-class ClassifierOutputs(msgspec.Struct, frozen=True, kw_only=True):
-    """The outputs of a file, in order."""
-
-    names: list[str]
-    sizes: list[int]
-    """Number of values of each; 0 where that is not known without running it."""
-    ends: list[OutputKind]
-
-
-class ClassOutput(msgspec.Struct, frozen=True, kw_only=True):
-    """The output with the classes, and what turns it into scores."""
-
-    output: str = ""
-    """Empty for the only one."""
-    activation: str = AUTO
-    assumed: dict[str, str] = {}
-    """Fact → text."""
-    ending: str = ""
-    """A note where the network's ending decides the activation."""
-
-    @property
-    def keys(self) -> dict[str, str]:
-        """What a model's YAML says of it."""
-        return {
-            "output": self.output,
-            "activation": self.activation if self.activation != AUTO else "",
-        }
-
-
-BUILT_OUTPUTS = ClassifierOutputs(names=["out0"], sizes=[0], ends=["logits"])
-"""Of the networks that piyard builds, for as many classes as there are labels."""
-
-
-def read_outputs(
-    file: Path, network: str, shape: Sequence[int], cut: Sequence[str]
-) -> ClassifierOutputs:
-    """The outputs of a file, or the tensors of ``cut``. A program with several is run once.
-
-    Raises ``ConversionFailed`` for a file that cannot be read, or does not work at that size.
-    """
-    if network == "ncnn":
-        return _pair_outputs(file, shape)
-    net = view_graph(file, network, shape)
-    if net is None:
-        return BUILT_OUTPUTS
-    names = list(cut) or net.outputs
-    shapes = net.shapes(names) if network == "onnx" or len(names) > 1 else {}
-    sizes = [prod(shapes.get(name, (0, 0))[1:]) for name in names]
-    ends = [output_kind(net.steps, name) for name in names]
-    # A program does not name its outputs: they get pnnx's numbers.
-    numbered = [f"out{number}" for number in range(len(names))]
-    called = names if network == "onnx" else ([] if cut else net.keys) or numbered
-    return ClassifierOutputs(names=called, sizes=sizes, ends=ends)
-
-
-def _pair_outputs(file: Path, shape: Sequence[int]) -> ClassifierOutputs:
-    import numpy as np
-
-    layers = read_param(file)
-    names = output_blobs(layers)
-    sizes = dict.fromkeys(names, 0)
-    if len(names) > 1:
-        net = load_net_files(file, file.with_suffix(".bin"))
-        results = run_net(net, np.zeros(shape, np.float32))
-        sizes |= {name: int(values.size) for name, values in results.items()}
-    ends = [layer_output_kind(layers, name) for name in names]
-    return ClassifierOutputs(names=names, sizes=[sizes[name] for name in names], ends=ends)
-
-
-def choose_class_output(
-    candidates: ClassifierOutputs, *, output: str, activation: str, labels: int
-) -> ClassOutput:
-    """What the user stated, else what fits so many labels. Raises ``WrongInput``."""
-    if activation not in {"", *KNOWN_ACTIVATIONS}:
-        raise unknown_name("activation", activation, KNOWN_ACTIVATIONS)
-    index = choose_output(output, candidates.names, candidates.sizes, labels)
-    name, ends = candidates.names[index], candidates.ends[index]
-    size = candidates.sizes[index] or (labels if labels == 1 or candidates is BUILT_OUTPUTS else 0)
-    _require_activation_fits(name, ends, activation)
-    several = len(candidates.names) > 1
-    resolved = activation or _default_activation(ends, size)
-    assumed = {}
-    if several and not output:
-        listed = list_outputs(candidates.names, candidates.sizes)
-        assumed["output"] = f"output {name}, as large as there are labels, of {listed}"
-    if ends == "logits" and not activation:
-        assumed["activation"] = _describe_activation(resolved)
-    note = "" if ends == "logits" else f"{name} holds {ends}: its activation is {resolved}"
-    return ClassOutput(
-        output=name if several else "", activation=resolved, assumed=assumed, ending=note
-    )
-
-
-def _default_activation(ends: OutputKind, size: int) -> str:
-    is_known = size or ends != "logits"
-    return resolve_activation(AUTO, ends, size) if is_known else AUTO
-
-
-def _describe_activation(activation: str) -> str:
-    if activation == AUTO:
-        return f"activation softmax, of a single value sigmoid; {MULTI_LABEL_NOTE}"
-    return f"activation {activation}" + (f"; {MULTI_LABEL_NOTE}" if activation == "softmax" else "")
-
-
-def _require_activation_fits(name: str, ends: OutputKind, activation: str) -> None:
-    if ends == "probabilities" and activation not in {"", AUTO, "none"}:
-        raise WrongInput(
-            f"--activation {activation}: '{name}' already holds probabilities",
-            remedy="leave it out, or --activation none",
-        )
-    if ends != "log-probabilities" and activation == "exp":
-        raise WrongInput(
-            f"--activation exp: '{name}' does not end in the logarithm of probabilities",
-            remedy="leave it out, or --activation none",
-        )
-
 
 ANCHORED = "yolov5"
 """The head whose anchors are read from the file."""
@@ -187,73 +63,96 @@ def describe_model(
 ) -> ModelDescription:
     """The YAML. ``name_lists`` are its lists of names, by key.
 
-    Raises ``WrongInput`` for what cannot be a model, and what ``cutting.found`` raises.
+    Raises ``WrongInput`` for what cannot be a model, and what ``find_head_maps`` raises.
     """
     usual = network_defaults(network)
-    task, head = purpose.task, options.head or usual.head
     size = parse_size(options.size or purpose.size or usual.size)
     require_picture_input(options, size)
-    weights = {part: _weights_entry(options, file) for part, file in files.items()}
-    main = weights.pop(MAIN_PART)
-    preprocess = default_preprocess(
-        head, size, options.preprocess, {**(usual.preprocess or {}), **purpose.preprocess}
-    )
-    _require_square(options, size, preprocess)
-    ends, net_file = ClassOutput(), files.get(GRAPH_PART, files[MAIN_PART])
-    if find_task(task).has_class_output:
-        ends = _find_classes(options, network, net_file, size, name_lists)
-    size_text = {"input": f"input {','.join(map(str, size))}"}
-    known = ends.assumed | purpose.assumed
-    lists = {key: each.assumed for key, each in name_lists.items() if each.assumed}
-    texts = size_text | describe_preprocess(preprocess) | known | lists
-    unstated = [*list_assumed(options.preprocess.keys(), size=options.size), *known, *lists]
-    head_keys = {**usual.head_keys, **options.head_keys}
-    all_keys = {
+    preprocess = _choose_preprocess(options, usual, purpose, size)
+    net_file, classes = files.get(GRAPH_PART, files[MAIN_PART]), ClassOutput()
+    if find_task(purpose.task).has_class_output:
+        classes = _find_classes(options, network, net_file, size, name_lists)
+    assumed = _list_assumptions(options, size, preprocess) | {
+        **classes.assumed,
+        **purpose.assumed,
+        **{key: names.assumed for key, names in name_lists.items() if names.assumed},
+    }
+    stated: dict[str, Any] = {
         "title": options.name,
         "own": True,
-        "task": task,
+        "task": purpose.task,
         "network": network,
-        "weights": [main],
-        "parts": weights,
+        **_weights_keys(options, files),
         "input": size,
         "preprocess": preprocess,
         "noise": default_input_range(preprocess),
-        **{key: name_list.name for key, name_list in name_lists.items()},
-        **ends.keys,
-        "assumed": unstated,
-        "head": _head_keys(head, options.strides or list(usual.strides), head_keys),
+        **{key: names.name for key, names in name_lists.items()},
+        **classes.keys,
+        "assumed": list(assumed),
+        "head": _head_keys(options, usual),
         "cut": options.cut,
         **purpose.keys,
     }
-    keys: dict[str, Any] = {key: value for key, value in all_keys.items() if value}
+    keys = {key: value for key, value in stated.items() if value}
+    keys, note = _settle_decoding(options, net_file, keys, name_lists["labels"].count)
+    lines = [describe_assumption(fact, text) for fact, text in assumed.items()]
+    return ModelDescription(keys=keys, assumed=lines, ending=note or classes.ending)
+
+
+def _choose_preprocess(
+    options: OwnModelOptions, usual: NetworkDefaults, purpose: Purpose, size: Sequence[int]
+) -> PreprocessKeys:
+    """The user's, over what is usual for the task, the network and its head."""
+    defaults: PreprocessKeys = {**(usual.preprocess or {}), **purpose.preprocess}
+    preprocess = default_preprocess(options.head or usual.head, size, options.preprocess, defaults)
+    _require_square(options, size, preprocess)
+    return preprocess
+
+
+def _list_assumptions(
+    options: OwnModelOptions, size: Sequence[int], preprocess: PreprocessKeys
+) -> dict[str, str]:
+    """What nobody stated of the input and its preparation: fact → text."""
+    texts = {"input": f"input {','.join(map(str, size))}"} | describe_preprocess(preprocess)
+    unstated = list_assumed(options.preprocess.keys(), size=options.size)
+    return {fact: texts[fact] for fact in unstated}
+
+
+def _weights_keys(options: OwnModelOptions, files: Mapping[str, Path]) -> dict[str, Any]:
+    entries = {part: _weights_entry(options, file) for part, file in files.items()}
+    main = entries.pop(MAIN_PART)
+    return {"weights": [main], "parts": entries}
+
+
+def _settle_decoding(
+    options: OwnModelOptions, file: Path, keys: dict[str, Any], labels: int
+) -> tuple[dict[str, Any], str]:
+    """The keys with where the file is cut and how its values decode; and a note on that."""
     model = _validate_model(options.name, keys)
-    maps = HeadMaps() if options.cut else find_head_maps(net_file, model)
-    keys |= _map_keys(keys, model, maps)
-    note = ends.ending
-    if head == ANCHORED and "anchors" not in head_keys:
-        anchors = read_anchors(net_file, model, maps, name_lists["labels"].count)
-        keys["head"] = {**keys["head"], "anchors": anchors}
-        note = describe_anchors(anchors)
+    maps = HeadMaps() if options.cut else find_head_maps(file, model)
+    keys, note = keys | _map_keys(keys, model, maps), ""
+    if keys.get("head", {}).get("kind") == ANCHORED and "anchors" not in options.head_keys:
+        anchors = read_anchors(file, model, maps, labels)
+        keys, note = _with_head(keys, {"anchors": anchors}), describe_anchors(anchors)
     if maps.cut:
-        settled = settle_head(net_file, _validate_model(options.name, keys), maps)
-        keys["head"] = {**keys["head"], **settled.keys}
-        note = settled.note or note
-    return ModelDescription(
-        keys=keys,
-        assumed=[describe_assumption(fact, texts[fact]) for fact in unstated],
-        ending=note,
-    )
+        settled = settle_head(file, _validate_model(options.name, keys), maps)
+        keys, note = _with_head(keys, settled.keys), settled.note or note
+    return keys, note
 
 
-def _head_keys(
-    head: str, strides: Sequence[int], further: Mapping[str, object]
-) -> dict[str, object]:
-    if not head:
+def _with_head(keys: Mapping[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:
+    return {**keys, "head": {**keys["head"], **further}}
+
+
+def _head_keys(options: OwnModelOptions, usual: NetworkDefaults) -> dict[str, object]:
+    """The head; its anchors, which are read from the file later, as so many maps have them."""
+    kind, strides = options.head or usual.head, options.strides or list(usual.strides)
+    if not kind:
         return {}
-    if head == ANCHORED and "anchors" not in further:
-        maps = len(strides) or DEFAULT_MAPS
-        further = {**further, "anchors": [FIRST_ANCHOR] * maps}
-    return {"kind": head} | ({"strides": strides} if strides else {}) | dict(further)
+    further = {**usual.head_keys, **options.head_keys}
+    if kind == ANCHORED:
+        further = {"anchors": [FIRST_ANCHOR] * (len(strides) or DEFAULT_MAPS)} | further
+    return {"kind": kind} | ({"strides": strides} if strides else {}) | further
 
 
 def _map_keys(keys: Mapping[str, Any], model: Model, maps: HeadMaps) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from piyard.convert.analysis import layer_output_kind
 from piyard.convert.conversions import find_class_output
 from piyard.convert.converter import convert_model
 from piyard.convert.own.adding import plan_addition
+from piyard.convert.own.class_output import ClassifierOutputs, choose_class_output, read_outputs
 from piyard.convert.own.defaults import OwnModelOptions
-from piyard.convert.own.description import ClassifierOutputs, choose_class_output, read_outputs
 from piyard.convert.param import read_param
 from piyard.core.errors import WrongInput
 from piyard.models import definition

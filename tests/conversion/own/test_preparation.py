@@ -19,10 +19,11 @@ from torch import nn
 
 from piyard.cli.board_requests import EvaluateRequest
 from piyard.cli.trials import evaluate_model
-from piyard.convert.own.adding import Addition, as_file_says, plan_addition
+from piyard.convert.own.adding import Addition, plan_addition
 from piyard.convert.own.defaults import OwnModelOptions, preprocess_options
 from piyard.convert.own.metadata import Metadata, read_metadata
 from piyard.convert.own.notes import transforms_preprocess
+from piyard.convert.own.stated_preparation import as_file_says
 from piyard.core.errors import WrongInput
 from piyard.models import definition
 from piyard.models.checkpoint_file import StubClass

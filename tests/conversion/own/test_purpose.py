@@ -21,6 +21,7 @@ from piyard.convert.onnx_graph import graph_input_shapes, set_input_shapes
 from piyard.convert.onnx_inputs import turn_inputs
 from piyard.convert.own.adding import Addition, plan_addition
 from piyard.convert.own.defaults import OwnModelOptions
+from piyard.convert.own.images import describe_images
 from piyard.convert.reference_models import reference_model
 from piyard.core.errors import WrongInput
 from piyard.models import definition
@@ -318,3 +319,11 @@ def _weights(model: Any) -> Any:
     from piyard.convert.reference_models import choose_files
 
     return choose_files(model).main
+
+
+def test_pictures_of_one_range_are_described_together() -> None:
+    text = describe_images({"out0": (0.0, 1.0), "out1": "own", "out2": (0.0, 1.0)})
+    assert text == (
+        "out0, out2 are pictures, 0 and 1 are black and white; "
+        "out1 is a picture, its least and its largest value are black and white"
+    )

@@ -10,7 +10,7 @@ import pytest
 
 from piyard.board.connection import BoardConnection
 from piyard.board.release import HOME
-from piyard.cli.runs import _connection
+from piyard.cli.stored_runs import _connection
 from piyard.core.errors import BoardCommandFailed, RunNotEnded
 from piyard.run.lifecycle import collect_run, finish_run
 from piyard.run.record import LOG_FILE, list_runs, read_record, run_folder

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from piyard.cli import runs
-from piyard.cli.runs import RUN_COLUMNS, _print_results, _run_row, remove_runs
+from piyard.cli import stored_runs
+from piyard.cli.stored_runs import RUN_COLUMNS, _print_results, _run_row, remove_runs
 from piyard.core.errors import PiyardError, UnreadableLog, WrongInput
 from piyard.core.tables import render_table
 from piyard.results.history import stored_rows
@@ -104,7 +104,7 @@ def test_attach_shows_what_there_is(
     failed: list[Path], capsys: pytest.CaptureFixture[str], run_id: str, code: int, said: str
 ) -> None:
     with pytest.raises(PiyardError) as caught:
-        runs.attach(run_id, "plain")
+        stored_runs.attach(run_id, "plain")
     assert caught.value.code == code
     assert said in str(caught.value)
     output = capsys.readouterr()

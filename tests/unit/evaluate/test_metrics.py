@@ -16,7 +16,7 @@ from piyard.data.coco import read_coco
 from piyard.data.mot import read_mot
 from piyard.data.otb import read_otb
 from piyard.data.request import DataRequest
-from piyard.evaluate import metrics
+from piyard.evaluate import intervals
 from piyard.evaluate.dataset import (
     JUDGES,
     Metrics,
@@ -24,18 +24,11 @@ from piyard.evaluate.dataset import (
     compute_metrics,
     read_dataset,
 )
+from piyard.evaluate.intervals import _category_detections, mean_precision, wilson_interval
 from piyard.evaluate.matching import match_objects_classes
-from piyard.evaluate.metrics import (
-    _category_detections,
-    _run_cocoeval,
-    coco_figures,
-    coco_figures_with_intervals,
-    mean_precision,
-    mot_figures,
-    otb_figures,
-    wilson_interval,
-)
+from piyard.evaluate.metrics import _run_cocoeval, coco_figures, coco_figures_with_intervals
 from piyard.evaluate.scene import Scene, make_scene
+from piyard.evaluate.track_metrics import mot_figures, otb_figures
 from piyard.models.definition import load_model
 from piyard.vision.predictions import ClassScore, Frame, PredictedObject, encode_mask
 from piyard.vision.tasks import find_task
@@ -241,7 +234,7 @@ class TestIntervals:
         )
 
     def test_of_many_none_is_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(metrics, "MANY_PICTURES", 5)
+        monkeypatch.setattr(intervals, "MANY_PICTURES", 5)
         assert self.judged(tmp_path, 3, 6).intervals == {}
 
     def test_the_resampled_figure_is_pycocotools_own(self, tmp_path: Path) -> None:

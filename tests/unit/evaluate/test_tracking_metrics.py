@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from piyard.core.errors import WrongInput
-from piyard.evaluate.metrics import sot_metrics
+from piyard.evaluate.track_metrics import sot_metrics
 from piyard.evaluate.tracks import mot_metrics, mot_metrics_together
 from piyard.vision.bytetrack import TrackedObject
 from piyard.vision.clips import TrueObject

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard.cli.runs import list_runs
+from piyard.cli.stored_runs import list_runs
 from piyard.core.errors import PiyardError, UnreadableLog
 from piyard.report.formats import REPORT_FORMATS, render_rows
 from piyard.results.derive import make_row, verdict_of

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard.vision.pictures import resample_region, sample_axis
+from piyard.vision.resampling import resample_region, sample_axis
 
 side = st.integers(1, 40)
 corner = st.floats(-60, 60)
