@@ -32,7 +32,7 @@ from piyard.core.tables import render_table
 from piyard.core.target import load_target
 from piyard.models.definition import load_model
 
-BARS = {"mobilenet_v2": 65_000_000, "rtmpose_s": 200_000_000}
+BARS = {"mobilenet_v2": 65_000_000, "rtmpose_s": 200_000_000, "clip_vit_b32": 900_000_000}
 """Instructions of an inference in fp16, at most."""
 MODELS = [*BARS, "squeezenet1_1", "shufflenet_v2", "rtmpose_t", "yolov8_n_pose"]
 COLUMNS = ["Model", "fp32", "fp16", "Bar", "Verdict"]

@@ -12,7 +12,8 @@ from piyard.convert.conversions import Conversion
 
 def argv(there: Board, conversion: Conversion, precision: str, loops: int) -> list[str]:
     """A run of nnrun's on one thread."""
-    files = [str(conversion.folder / f"model.ncnn.{kind}") for kind in ("param", "bin")]
+    here = conversion.board_files(precision)
+    files = [str(conversion.folder / here[f"model.ncnn.{kind}"]) for kind in ("param", "bin")]
     shape = ",".join(map(str, conversion.input_shape))
     net = ["--param", files[0], "--bin", files[1], "--shape", shape, "--precision", precision]
     run = ["--threads", "1", "--warmup", "0", "--loops", str(loops)]

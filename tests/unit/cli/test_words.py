@@ -159,7 +159,7 @@ def test_a_command_that_prints_a_table_takes_its_format() -> None:
     tables = {str(context.name) for context in contexts() if "format" in context.args}
     assert tables == {
         *("ab", "attach", "bench", "compare", "deploy-bench", "evaluate", "history", "prove"),
-        *("data", "report", "run", "runs", "board.list", "model.add", "model.list"),
+        *("data", "report", "run", "runs", "search", "board.list", "model.add", "model.list"),
         *(f"fleet.{name}" for name in ("doctor", "exec", "facts", "gc", "list", "locks", "places")),
     }
 
