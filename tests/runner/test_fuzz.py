@@ -18,6 +18,8 @@ TARGETS = sorted(folder.name for folder in (FUZZ / "corpus").iterdir())
 SECONDS = 60
 SEED = os.environ.get("PIYARD_FUZZ_SEED", "20260101")
 """The same mutations each time, so that a change is judged by itself; 0 looks for new ones."""
+MAX_BYTES = {"tokenizer": 1 << 14}
+"""Of an input: a tokenizer has a table of 4 kB."""
 COMPILERS = ["-DCMAKE_C_COMPILER=clang", "-DCMAKE_CXX_COMPILER=clang++"]
 PROBE = """
 #include <cstddef>
@@ -68,7 +70,8 @@ fuzzer would take that of pytest for its own."""
 def start(program: Path, corpus: Path, folder: Path) -> subprocess.Popen[bytes]:
     """New inputs and findings go to ``folder``, and so does the log."""
     (folder / "new").mkdir(parents=True)
-    limits = [f"-seed={SEED}", f"-max_total_time={SECONDS}", "-max_len=4096"]
+    longest = MAX_BYTES.get(corpus.name, 4096)
+    limits = [f"-seed={SEED}", f"-max_total_time={SECONDS}", f"-max_len={longest}"]
     limits += ["-timeout=60", "-rss_limit_mb=1500"]
     kept = [f"-artifact_prefix={folder}/", "-print_final_stats=1", str(folder / "new"), str(corpus)]
     with (folder / "log").open("wb") as log:

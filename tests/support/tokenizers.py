@@ -135,7 +135,10 @@ def _add_tokens(tokenizer: Tokenizer, family: str) -> None:
             AddedToken("\n\n\n", normalized=False),
         ]
     )
-    begin, end = (tokenizer.token_to_id(token) for token in ("<s>", "</s>"))
+    begin, end = (tokenizer.get_vocab()[token] for token in ("<s>", "</s>"))
+    if family == "clip":
+        tokenizer.post_processor = processors.RobertaProcessing(("</s>", end), ("<s>", begin))
+        return
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>" if family != "qwen" else "$A",
         special_tokens=[("<s>", begin), ("</s>", end)],

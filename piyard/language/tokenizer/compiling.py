@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,12 @@ from piyard.language.tokenizer.chat import CHAT_TEXTS, ChatSegments
 from piyard.language.tokenizer.decoding import Decoder, read_decoder
 from piyard.language.tokenizer.definition import (
     AddedToken,
+    BertProcessing,
     Bpe,
     ByteLevel,
     Chain,
     PostProcessor,
+    RobertaProcessing,
     TemplateProcessing,
     TokenizerDefinition,
     read_definition,
@@ -33,6 +35,8 @@ from piyard.language.tokenizer.vocabulary import (
     add_symbols,
     add_tokens,
 )
+
+Ends = ByteLevel | TemplateProcessing | RobertaProcessing | BertProcessing
 
 
 def compile_tokenizer(
@@ -158,12 +162,20 @@ def _settings(model: Bpe, decoder: Decoder, stages: Stages) -> list[int]:
 
 def _special_ids(part: PostProcessor | None) -> tuple[list[int], list[int]]:
     """Ids before and behind a text."""
-    templates = [each for each in _processors(part) if isinstance(each, TemplateProcessing)]
-    if not templates:
+    known = [each for each in _processors(part) if not isinstance(each, ByteLevel)]
+    if not known:
         return [], []
-    if len(templates) > 1:
-        raise UnknownPattern("two templates in the post_processor")
-    (template,) = templates
+    if len(known) > 1:
+        raise UnknownPattern("two parts of the post_processor that add tokens")
+    (only,) = known
+    return (
+        _template_ids(only)
+        if isinstance(only, TemplateProcessing)
+        else ([only.cls[1]], [only.sep[1]])
+    )
+
+
+def _template_ids(template: TemplateProcessing) -> tuple[list[int], list[int]]:
     before: list[int] = []
     behind: list[int] | None = None
     for item in template.single:
@@ -181,7 +193,7 @@ def _special_ids(part: PostProcessor | None) -> tuple[list[int], list[int]]:
     return before, behind
 
 
-def _processors(part: PostProcessor | None) -> Iterable[ByteLevel | TemplateProcessing]:
+def _processors(part: PostProcessor | None) -> Iterator[Ends]:
     if isinstance(part, Chain):
         for each in part.processors or []:
             yield from _processors(each)

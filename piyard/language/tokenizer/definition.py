@@ -127,6 +127,22 @@ class TemplateProcessing(Part, frozen=True, tag="TemplateProcessing"):
     special_tokens: dict[str, TemplateToken]
 
 
+class RobertaProcessing(Part, frozen=True, tag="RobertaProcessing"):
+    """A token before a text and one behind it; CLIP has it."""
+
+    sep: tuple[str, int]
+    cls: tuple[str, int]
+    trim_offsets: bool = True
+    add_prefix_space: bool = True
+
+
+class BertProcessing(Part, frozen=True, tag="BertProcessing"):
+    """A token before a text and one behind it."""
+
+    sep: tuple[str, int]
+    cls: tuple[str, int]
+
+
 class ByteFallback(Part, frozen=True, tag="ByteFallback"):
     """``<0x0A>`` is a byte."""
 
@@ -145,7 +161,7 @@ class Strip(Part, frozen=True, tag="Strip"):
 
 Normalizer = Chain | Nfc | Lowercase | Prepend | Replace
 PreTokenizer = Chain | Split | Digits | ByteLevel | Metaspace
-PostProcessor = Chain | ByteLevel | TemplateProcessing
+PostProcessor = Chain | ByteLevel | TemplateProcessing | RobertaProcessing | BertProcessing
 Decoder = Chain | ByteLevel | Metaspace | Replace | ByteFallback | Fuse | Strip
 
 

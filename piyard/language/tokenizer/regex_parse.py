@@ -109,6 +109,14 @@ def _letter(letter: str, *, ignores_case: bool) -> CharacterSet:
     return CharacterSet(ranges=tuple((each, each) for each in same))
 
 
+def _in_either_case(known: CharacterSet) -> CharacterSet:
+    if any(low != high for low, high in known.ranges):
+        raise UnknownPattern("a range in either case")
+    for low, _ in known.ranges:
+        known |= _letter(chr(low), ignores_case=True)
+    return known
+
+
 @cache
 def _case_variants() -> dict[str, list[int]]:
     """All that is the same as an ASCII letter but for its case: K and the Kelvin sign are, too."""
@@ -238,8 +246,8 @@ class _Reader:
             if self.peek() == "[" or self.peek(2) == "&&":
                 raise UnknownPattern(f"'{self.peek(2)}' in a class at {self.at}")
             known |= self.read_member()
-        if self.ignores_case and known.ranges:
-            raise UnknownPattern("a class in either case")
+        if self.ignores_case:
+            known = _in_either_case(known)
         return CharacterSet(
             known.categories, known.flags, known.missing_flags, known.ranges, negated
         )

@@ -13,6 +13,9 @@ enum SplitKind : std::uint32_t { by_pattern = 1, metaspace, prefix_space };
 enum Behavior : std::uint32_t { isolated, removed, merged_with_previous, merged_with_next, contiguous };
 enum Scheme : std::uint32_t { never, first, always };
 
+// What no tokenizer makes of a text; a broken one could fill the memory.
+std::size_t longest(std::string_view text) { return 64 * text.size() + 65536; }
+
 std::vector<std::uint32_t> codes_of(std::string_view text) {
     std::vector<std::uint32_t> codes;
     codes.reserve(text.size());
@@ -113,6 +116,7 @@ std::string Preparation::normalize(std::string_view text) const {
             fail_tokenizer("it normalizes in an unknown way");
         else if (!normalized.empty())
             normalized.insert(0, strings_[row[1]]);
+        if (normalized.size() > longest(text)) fail_tokenizer("it makes endless texts");
     }
     return normalized;
 }
@@ -149,7 +153,9 @@ std::vector<std::string_view> Preparation::cut(std::string_view text, bool is_st
     for (std::size_t i = 0; i < splits_.size() / row_width; ++i) {
         const std::uint32_t* const row = splits_.row(i, row_width);
         std::vector<std::string_view> next;
+        std::size_t size = 0;
         for (const std::string_view piece : pieces) {
+            if (size > longest(text)) fail_tokenizer("it makes endless texts");
             if (row[0] == by_pattern) {
                 split(piece, row, next);
             } else if (row[0] == metaspace) {
@@ -159,6 +165,7 @@ std::vector<std::string_view> Preparation::cut(std::string_view text, bool is_st
             } else {
                 fail_tokenizer("it cuts in an unknown way");
             }
+            size += row[0] == by_pattern ? piece.size() : next.back().size();
         }
         pieces = std::move(next);
     }
