@@ -70,15 +70,24 @@ void Sampler::keep_min_p() {
     candidates_.erase(std::remove_if(candidates_.begin(), candidates_.end(), is_unlikely), candidates_.end());
 }
 
-int Sampler::draw() {
+// Only a filter by rank changes their order.
+void Sampler::sort_by_id() {
+    if (plan_.top_k == 0 && plan_.top_p >= 1) return;
     std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
+}
+
+int Sampler::draw() {
+    sort_by_id();
     const double largest = static_cast<double>(std::min_element(candidates_.begin(), candidates_.end(), is_likelier)->logit);
-    const auto weight = [&](const Candidate& each) { return std::exp((static_cast<double>(each.logit) - largest) / plan_.temperature); };
     double total = 0;
-    for (const Candidate& each : candidates_) total += weight(each);
+    weights_.clear();
+    for (const Candidate& each : candidates_) {
+        weights_.push_back(std::exp((static_cast<double>(each.logit) - largest) / plan_.temperature));
+        total += weights_.back();
+    }
     double left = uniform_() * total;
-    for (const Candidate& each : candidates_)
-        if ((left -= weight(each)) < 0) return each.id;
+    for (std::size_t i = 0; i < weights_.size(); ++i)
+        if ((left -= weights_[i]) < 0) return candidates_[i].id;
     return candidates_.back().id;
 }
 

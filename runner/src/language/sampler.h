@@ -65,12 +65,14 @@ private:
     void keep_top_k();
     void keep_top_p();
     void keep_min_p();
+    void sort_by_id();
     int draw();
 
     SamplerPlan plan_;
     Uniform uniform_;
     std::vector<unsigned char> seen_;
     std::vector<Candidate> candidates_;
+    std::vector<double> weights_;
 };
 
 // log(softmax(logits)) of one token, summed in double.

@@ -12,15 +12,26 @@ class Stopping {
 public:
     bool is_asked() const { return asked_; }
 
-    // By the thread that works. Where a signal has asked, the last call never returns: the
-    // program ends with the signal's exit code.
-    void begin();
-    void end();
-
     // By the signal's thread: until the work has ended, or for so long.
     void ask(double seconds);
 
+    // In the thread that works, around each piece of work.
+    class Work {
+    public:
+        explicit Work(Stopping& stopping) : stopping_(stopping) { stopping_.begin(); }
+        ~Work() { stopping_.end(); }
+        Work(const Work&) = delete;
+        Work& operator=(const Work&) = delete;
+
+    private:
+        Stopping& stopping_;
+    };
+
 private:
+    void begin();
+    // Where a signal has asked, it never returns: the program ends with the signal's exit code.
+    void end();
+
     std::atomic<bool> asked_{false};
     std::mutex mutex_;
     std::condition_variable ended_;

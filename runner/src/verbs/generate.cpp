@@ -61,7 +61,7 @@ int generate(const Args& args) {
     json::Object input = describe(language.session, plan.language);
     write_header(args, language.model, input.text("source", "prompt").integer("prompt_tokens", static_cast<long long>(prompt.size())));
     Answers answers(language.session, plan.language, plan.answer, tokenizer.get());
-    answers.give(prompt);
+    answers.give(prompt, "summary");
     return 0;
 }
 

@@ -110,19 +110,18 @@ Answers::Answers(Session& session, const LanguagePlan& language, const AnswerPla
     if (!plan.prefix_folder.empty()) store_.emplace(plan.prefix_folder, plan.prefix_limit, session);
 }
 
-Ending Answers::give(const Tokens& prompt) {
+Ending Answers::give(const Tokens& prompt, const std::string& line) {
     generation_.check_size(prompt);
     const SignalCallback on_signal([this] {
         stopping_.ask(patience_s);
         finish_lines();
     });
-    stopping_.begin();
+    const Stopping::Work work(stopping_);
     given_ = 0;
     spoken_.emplace(tokenizer_, plan_.stops);
     const Ending ending = read_and_answer(prompt);
     write_rest();
-    write_summary(prompt.size(), ending);
-    stopping_.end();
+    write_summary(line, prompt.size(), ending);
     return ending;
 }
 
@@ -168,10 +167,10 @@ void Answers::write_rest() {
     if (!text.empty()) write_line(json::Object().text("type", "rest").text("text", text).str());
 }
 
-void Answers::write_summary(std::size_t prompt_tokens, Ending ending) {
+void Answers::write_summary(const std::string& type, std::size_t prompt_tokens, Ending ending) {
     const GenerationTimes& times = generation_.times();
     json::Object line, threads;
-    line.text("type", "summary").text("ending", name_of(ending));
+    line.text("type", type).text("ending", name_of(ending));
     if (tokenizer_ != nullptr) line.text("text", spoken_->text());
     line.integer("prompt_tokens", static_cast<long long>(prompt_tokens)).integer("tokens", given_);
     line.integer("reused", times.reused).integer("restored", restored_);

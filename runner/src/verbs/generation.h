@@ -38,10 +38,10 @@ class Answers {
 public:
     Answers(Session& session, const LanguagePlan& language, const AnswerPlan& plan, const Tokenizer* tokenizer);
 
-    // The prompt is all that the model has before it, earlier answers included.
-    Ending give(const Tokens& prompt);
-    // The prompt and the tokens of its answer.
-    const Tokens& context() const { return generation_.context(); }
+    // The prompt is all that the model has before it, earlier answers included. One that is empty or too long is
+    // a Failure with Exit::input, after which the next one may be given. `line` is the type of the last line.
+    Ending give(const Tokens& prompt, const std::string& line);
+    const std::string& text() const { return spoken_->text(); }
 
 private:
     void restore(const Tokens& prompt);
@@ -49,7 +49,7 @@ private:
     Ending read_and_answer(const Tokens& prompt);
     bool write_token(int token, double ms);
     void write_rest();
-    void write_summary(std::size_t prompt_tokens, Ending ending);
+    void write_summary(const std::string& type, std::size_t prompt_tokens, Ending ending);
 
     Session& session_;
     const AnswerPlan& plan_;
