@@ -6,6 +6,7 @@
 #include "core/failure.h"
 #include "core/file.h"
 #include "core/text.h"
+#include "text/chat.h"
 #include "verbs/common.h"
 #include "verbs/generation.h"
 
@@ -31,14 +32,28 @@ Plan read_plan(const Args& args) {
     if (std::count_if(prompt_flags().begin(), prompt_flags().end(), given) != 1)
         args.reject("give exactly one of " + join(prompt_flags(), ", "));
     if (!args.has("--tokens") && plan.answer.tokenizer.empty()) args.reject("a prompt that is a text needs --tokenizer");
+    if (args.has("--chat") && args.has("--tokens")) args.reject("--chat is for a prompt that is a text");
+    for (const char* const flag : {"--system", "--no-thinking"})
+        if (args.has(flag) && !args.has("--chat")) args.reject(std::string(flag) + " needs --chat");
     return plan;
+}
+
+std::string read_text(const Args& args) {
+    if (args.has("--prompt")) return args.text("--prompt");
+    const std::vector<unsigned char> bytes = read_file(args.text("--prompt-file"), Exit::input);
+    return {bytes.begin(), bytes.end()};
 }
 
 Tokens read_prompt(const Args& args, const Tokenizer* tokenizer) {
     if (args.has("--tokens")) return read_tokens_file(args.text("--tokens"));
-    if (args.has("--prompt")) return encode(*tokenizer, args.text("--prompt"));
-    const std::vector<unsigned char> bytes = read_file(args.text("--prompt-file"), Exit::input);
-    return encode(*tokenizer, {bytes.begin(), bytes.end()});
+    const std::string text = read_text(args);
+    if (!args.has("--chat")) return encode(*tokenizer, text);
+    std::vector<Message> messages;
+    if (args.has("--system")) messages.push_back({Message::Role::system, args.text("--system")});
+    messages.push_back({Message::Role::user, text});
+    const Chat::Thinking thinking = args.has("--no-thinking") ? Chat::Thinking::off : Chat::Thinking::allowed;
+    const std::vector<std::uint32_t> ids = Chat(*tokenizer).encode(messages, thinking);
+    return Tokens(ids.begin(), ids.end());
 }
 
 }  // namespace
@@ -47,6 +62,9 @@ std::vector<Flag> generate_flags() {
     std::vector<Flag> flags{
         {"--prompt", "TEXT", "the text to continue"},
         {"--prompt-file", "FILE", "a file with that text"},
+        {"--chat", "", "the prompt is what a user says: put it into the model's chat template"},
+        {"--system", "TEXT", "with --chat: what the model is told before"},
+        {"--no-thinking", "", "with --chat: a model that can think aloud before it answers shall not"},
         {"--tokens", "FILE", "its tokens, a .npy file, one row of int32 or int64"},
     };
     for (const Flag& flag : answer_flags()) flags.push_back(flag);
@@ -54,7 +72,7 @@ std::vector<Flag> generate_flags() {
 }
 
 int generate(const Args& args) {
-    const Plan plan = read_plan(args);
+    Plan plan = read_plan(args);
     const std::unique_ptr<const Tokenizer> tokenizer = open_tokenizer(plan.answer);
     const Tokens prompt = read_prompt(args, tokenizer.get());
     LanguageModel language(plan.language);

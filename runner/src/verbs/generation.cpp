@@ -63,7 +63,7 @@ std::vector<Flag> answer_flags() {
         {"--min-p", "P", "choose among those at least P times as likely as the most likely; default 0"},
         {"--repetition-penalty", "R", "makes what was said less likely; default 1, none"},
         {"--seed", "N", "of the choices; the same seed makes the same choices; default 1"},
-        {"--end-token", "ID", "a token that ends the answer", false, true},
+        {"--end-token", "ID", "a token that ends the answer, beside those of the tokenizer", false, true},
         {"--stop", "TEXT", "ends the answer before this text", false, true},
         {"--schema", "FILE", "a JSON schema that the answer keeps to"},
         {"--lookup", "N", "verify up to N tokens at once that followed the same ones before; the text is the same; default 0"},
@@ -89,8 +89,11 @@ AnswerPlan read_answer(const Args& args) {
     return plan;
 }
 
-std::unique_ptr<const Tokenizer> open_tokenizer(const AnswerPlan& plan) {
-    return plan.tokenizer.empty() ? nullptr : std::make_unique<const Tokenizer>(plan.tokenizer);
+std::unique_ptr<const Tokenizer> open_tokenizer(AnswerPlan& plan) {
+    if (plan.tokenizer.empty()) return nullptr;
+    auto tokenizer = std::make_unique<const Tokenizer>(plan.tokenizer);
+    for (const std::uint32_t id : tokenizer->stops()) plan.generation.ends.push_back(static_cast<int>(id));
+    return tokenizer;
 }
 
 Tokens encode(const Tokenizer& tokenizer, const std::string& text) {

@@ -27,8 +27,8 @@ struct AnswerPlan {
 std::vector<Flag> answer_flags();
 AnswerPlan read_answer(const Args& args);
 
-// Null where the plan has none.
-std::unique_ptr<const Tokenizer> open_tokenizer(const AnswerPlan& plan);
+// Null where the plan has none. The tokens that it says end a text end answers too.
+std::unique_ptr<const Tokenizer> open_tokenizer(AnswerPlan& plan);
 // As the model was trained: with the tokens that begin a text.
 Tokens encode(const Tokenizer& tokenizer, const std::string& text);
 
