@@ -8,7 +8,7 @@ import torch
 import yaml
 from torch import nn
 
-from piyard.convert.own import adding
+from piyard.convert.own import network_source
 from piyard.convert.own.adding import plan_addition
 from piyard.convert.own.defaults import CHECKPOINT, OwnModelOptions
 from piyard.convert.own.exporting import ExportedNetwork
@@ -117,7 +117,7 @@ def untrained(tmp_path, monkeypatch):
 def test_keypoints_that_only_the_exported_graph_states(tmp_path, models, untrained, monkeypatch):
     network = exported(Posing(centred=True, rows=True), tmp_path)
     graph = ExportedNetwork(file=network, source="best.pt, exported")
-    monkeypatch.setattr(adding, "export_checkpoint", lambda *_: graph)
+    monkeypatch.setattr(network_source, "export_checkpoint", lambda *_: graph)
     planned = plan_addition(OwnModelOptions(file=untrained(), name="mine"))
     described = yaml.safe_load(planned.written[models / "mine.yaml"])
     assert described["task"] == "pose"
