@@ -46,7 +46,9 @@ class LanguageDefinition(Config):
     weights: Annotated[list[Weights], Meta(min_length=1)]
     """Accepted files; the first one is the official one. Safetensors, GGUF, or of llama2.c."""
     tokenizer: Weights | None = None
-    """Its tokenizer.json; a GGUF file has its own."""
+    """Its tokenizer.json, or a vocabulary of llama2.c; a GGUF file has its own."""
+    tokenizer_config: Weights | None = None
+    """Its tokenizer_config.json, for the chat template."""
     own: bool = False
     """Whether ``model.add`` wrote the file."""
     proof: LanguageProof = LanguageProof()

@@ -40,17 +40,17 @@ class AgreementSums:
         self.places = self.same = self.scored = 0
         self.divergence = self.loss = self.original_loss = 0.0
 
-    def add(self, original: torch.Tensor, logits: torch.Tensor, ids: torch.Tensor) -> None:
-        """Logits (tokens, vocabulary) of a window with these tokens."""
+    def add(self, original: torch.Tensor, logits: torch.Tensor, following: torch.Tensor) -> None:
+        """Logits (tokens, vocabulary) and the tokens that follow, of all places or but the last."""
         expected = original.double().log_softmax(-1)
         got = logits.double().log_softmax(-1)
         self.places += len(expected)
         self.divergence += float((expected.exp() * (expected - got)).sum())
         self.same += int((expected.argmax(-1) == got.argmax(-1)).sum())
-        following = ids[1:, None]
-        self.scored += len(following)
-        self.loss -= float(got[:-1].gather(1, following).sum())
-        self.original_loss -= float(expected[:-1].gather(1, following).sum())
+        scored = len(following)
+        self.scored += scored
+        self.loss -= float(got[:scored].gather(1, following[:, None]).sum())
+        self.original_loss -= float(expected[:scored].gather(1, following[:, None]).sum())
 
     def result(self, text: str, *, is_text: bool) -> LogitAgreement:
         """Of all that was added."""

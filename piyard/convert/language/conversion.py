@@ -6,7 +6,6 @@ tokenizer where there is one, and what pnnx wrote of the first block.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -20,6 +19,7 @@ from piyard.convert.language.block_graph import PROVED_TOKENS, BlockProof, prove
 from piyard.convert.language.formats import Format, Formats, find_formats
 from piyard.convert.language.fused_graph import LayerError, write_decoder
 from piyard.convert.language.proof_tokens import choose_tokens
+from piyard.convert.language.tokenizer_files import TokenizerFiles, find_tokenizer
 from piyard.convert.reference_models import weights_path
 from piyard.core import console, store
 from piyard.core.errors import PROGRAM, ConversionFailed
@@ -62,7 +62,7 @@ class LanguageInputs(Manifest, frozen=True, kw_only=True):
     formats: Formats
     weights: WeightsInfo
     tokenizer: str
-    """sha256 of its tokenizer.json; empty without one."""
+    """sha256 of its files; empty for one in the file of the weights, and for none."""
     calibration: str
     """sha256 of the text whose inputs rounding looked at; empty for rounding to nearest."""
     thresholds: LanguageProof
@@ -121,7 +121,7 @@ class LanguagePlan(msgspec.Struct, frozen=True, kw_only=True):
     model: LanguageModel
     chosen: ChosenWeights
     source: Any
-    tokenizer: Path | None
+    tokenizer: TokenizerFiles | None
     calibration: Path | None
     inputs: LanguageInputs
 
@@ -142,9 +142,8 @@ def plan_language(
     formats = find_formats(precision)
     chosen = RANDOM_WEIGHTS if random_weights else choose_weights(model)
     source = open_weights(model, weights_path(chosen) if chosen.file else None)
-    tokenizer = (
-        _tokenizer_path(model) if chosen.file and not isinstance(source, GgufSource) else None
-    )
+    gguf = source.file if isinstance(source, GgufSource) else None
+    tokenizer = find_tokenizer(model, gguf) if chosen.file else None
     formats = keep_rounding(source, formats)
     inputs = LanguageInputs(
         format=LANGUAGE_FORMAT,
@@ -154,7 +153,7 @@ def plan_language(
         precision=precision,
         formats=formats,
         weights=chosen.identity,
-        tokenizer=sha256_of_file(tokenizer) if tokenizer else "",
+        tokenizer=tokenizer.identity if tokenizer else "",
         calibration=sha256_of_file(calibration) if calibration else "",
         thresholds=model.proof,
         versions={tool: metadata.version(tool) for tool in LANGUAGE_TOOLS},
@@ -167,13 +166,6 @@ def plan_language(
         calibration=calibration,
         inputs=inputs,
     )
-
-
-def _tokenizer_path(model: LanguageModel) -> Path | None:
-    if model.tokenizer is None:
-        return None
-    listed = msgspec.structs.replace(model, weights=[model.tokenizer])
-    return weights_path(choose_weights(listed))
 
 
 EXACT_TYPES = {"Q4_1": Format(4, 32, affine=True)}
@@ -212,7 +204,8 @@ def _make(plan: LanguagePlan, at: Path) -> LanguageManifest:
     with console.step(f"convert {plan.model.name} to {plan.inputs.precision}") as step, inference():
         step.phase(1, PHASES, "prove a block")
         block = prove_block(source.config, read_block(source, 0), _rows(source), at)
-        tokens = choose_tokens(source.config, plan.tokenizer, plan.calibration)
+        tokenizer = plan.tokenizer.read_json() if plan.tokenizer else b""
+        tokens = choose_tokens(source.config, tokenizer, plan.calibration)
         step.phase(2, PHASES, "round and write")
         twin = TwinPass(source, formats, tokens.proof, tokens.calibration)
         errors = write_decoder(source, formats, at / PARAM_FILE, at / BIN_FILE, twin)
@@ -221,7 +214,8 @@ def _make(plan: LanguagePlan, at: Path) -> LanguageManifest:
         failed = judge_agreement(plan, agreement)
         step.ok, step.outcome = not failed, describe_agreement(agreement)
         if plan.tokenizer:
-            _write_tokenizer(plan.tokenizer, at)
+            (at / TOKENIZER_JSON).write_bytes(tokenizer)
+            (at / TOKENIZER_FILE).write_bytes(plan.tokenizer.compile())
     described = msgspec.structs.asdict(plan.inputs) | {"weights": plan.chosen.description}
     return LanguageManifest(
         **described,
@@ -232,14 +226,6 @@ def _make(plan: LanguagePlan, at: Path) -> LanguageManifest:
         errors=errors,
         failed=failed,
     )
-
-
-def _write_tokenizer(tokenizer: Path, at: Path) -> None:
-    from piyard.language.tokenizer.compiling import compile_tokenizer
-
-    shutil.copyfile(tokenizer, at / TOKENIZER_JSON)
-    compiled = compile_tokenizer(tokenizer.read_bytes(), tokenizer.name)
-    (at / TOKENIZER_FILE).write_bytes(compiled)
 
 
 def _rows(source: TensorSource) -> torch.Tensor:

@@ -36,14 +36,14 @@ class ProofTokens(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def choose_tokens(
-    config: TransformerConfig, tokenizer: Path | None, calibration: Path | None = None
+    config: TransformerConfig, tokenizer: bytes, calibration: Path | None = None
 ) -> ProofTokens:
-    """Those of piyard's text, or by chance where there is no tokenizer.
+    """Those of piyard's text, or by chance where there is no tokenizer.json (its content).
 
     Raises ``WrongInput`` for a text to calibrate on that is too short, or without a tokenizer.
     """
     window = min(WINDOW, config.context)
-    if tokenizer is None:
+    if not tokenizer:
         if calibration:
             raise WrongInput(
                 f"{calibration} cannot be read as tokens: the model has no tokenizer.json",
@@ -79,19 +79,19 @@ def _draw_tokens(vocabulary: int) -> list[int]:
     return [int(token) for token in drawn]
 
 
-def _encode(config: TransformerConfig, tokenizer: Path, text: Path) -> list[int]:
+def _encode(config: TransformerConfig, tokenizer: bytes, text: Path) -> list[int]:
     from tokenizers import Tokenizer
 
     try:
-        encoder = Tokenizer.from_file(str(tokenizer))
+        encoder = Tokenizer.from_buffer(tokenizer)
     except Exception as error:  # noqa: BLE001  # the package raises Exception itself
         raise ConversionFailed(
-            f"{tokenizer.name} is no tokenizer: {error}", remedy="copy or download it again"
+            f"tokenizer.json is none: {error}", remedy="copy or download it again"
         ) from None
     ids: list[int] = encoder.encode(read_text(text), add_special_tokens=False).ids
     if beyond := [token for token in ids if token >= config.vocabulary]:
         raise ConversionFailed(
-            f"{tokenizer.name} is of another model: token {beyond[0]} of {config.vocabulary}",
+            f"tokenizer.json is of another model: token {beyond[0]} of {config.vocabulary}",
             remedy="name the model's own tokenizer.json",
         )
     return ids

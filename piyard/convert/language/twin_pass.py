@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 
 LAST_OF_BLOCK = "down_"
+ROWS_AT_ONCE = 64
+"""Rows of logits that are compared at once: a vocabulary is large."""
 
 
 class TwinPass:
@@ -114,8 +116,11 @@ class TwinPass:
         output = torch.from_numpy(_restored(stored, part.format))
         rounded = _rounding(part.format)
         for ids, original, twin in zip(self.ids, self.original, self.twin, strict=True):
-            expected = norm(original) @ torch.from_numpy(matrix).T
-            self.agreement.add(expected, rounded(norm(twin)) @ output.T, ids)
+            for first in range(0, len(ids), ROWS_AT_ONCE):
+                rows = slice(first, first + ROWS_AT_ONCE)
+                expected = norm(original[rows]) @ torch.from_numpy(matrix).T
+                logits = rounded(norm(twin[rows])) @ output.T
+                self.agreement.add(expected, logits, ids[1:][rows])
 
 
 def _rounding(format_: Format) -> Callable[[torch.Tensor], torch.Tensor]:

@@ -80,6 +80,12 @@ def compile_folder(folder: Path, ends: Sequence[int] = ()) -> bytes:
     return compile_parts(data, name, template, config.special_tokens(), ends)
 
 
+def read_chat_parts(file: Path) -> tuple[str, dict[str, str]]:
+    """Template and special tokens of a tokenizer_config.json. Raises ``WrongInput``."""
+    config = _read_config(file)
+    return config.template(), config.special_tokens()
+
+
 def compile_gguf(metadata: Mapping[str, Any], name: str) -> bytes:
     """The flat file of a GGUF file's tokenizer. Raises as ``compile_folder``."""
     data = tokenizer_json(metadata, name)

@@ -1,0 +1,80 @@
+"""The tokenizer of a language model: its tokenizer.json, and the flat file that nnrun reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from piyard.convert.reference_models import weights_path
+from piyard.core.files import sha256_of_files
+from piyard.language.gguf_file import GgufFile
+from piyard.language.tokenizer.gguf import tokenizer_json
+from piyard.language.tokenizer.llama2c import llama2c_json
+from piyard.language.tokenizer.sources import compile_gguf, compile_parts, read_chat_parts
+from piyard.models.definition import Weights
+from piyard.models.language_models import LanguageModel
+from piyard.models.weights import choose_weights
+
+GGUF_MODEL_KEY = "tokenizer.ggml.model"
+JSON_BEGINNING = b"{"
+
+
+class TokenizerFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a tokenizer comes from: a GGUF file's metadata, or files of their own."""
+
+    metadata: Mapping[str, Any] | None = None
+    file: Path | None = None
+    """tokenizer.json, or a vocabulary of llama2.c."""
+    config: Path | None = None
+    """tokenizer_config.json, which has the chat template."""
+    ends: tuple[int, ...] = ()
+    """Tokens that end an answer."""
+    name: str
+
+    @property
+    def identity(self) -> str:
+        """Of the files; empty for a tokenizer that is in the file of the weights."""
+        files = [file for file in (self.file, self.config) if file]
+        return sha256_of_files(files) if files else ""
+
+    def read_json(self) -> bytes:
+        """A tokenizer.json. Raises ``ConversionFailed`` for what is broken or not known."""
+        if self.metadata is not None:
+            return tokenizer_json(self.metadata, self.name)
+        data = self.file.read_bytes() if self.file else b""
+        is_json = data.lstrip()[:1] == JSON_BEGINNING
+        return data if is_json else llama2c_json(data, self.name)
+
+    def compile(self) -> bytes:
+        """The flat file, with the chat template where there is one. Raises likewise."""
+        if self.metadata is not None:
+            return compile_gguf(self.metadata, self.name)
+        template, special = read_chat_parts(self.config) if self.config else ("", {})
+        return compile_parts(self.read_json(), self.name, template, special, self.ends)
+
+
+def find_tokenizer(model: LanguageModel, gguf: GgufFile | None) -> TokenizerFiles | None:
+    """A GGUF file's own tokenizer, else the one that the YAML names; None for none."""
+    if gguf is not None and GGUF_MODEL_KEY in gguf.metadata:
+        return TokenizerFiles(metadata=gguf.metadata, name=gguf.path.name)
+    if model.tokenizer is None:
+        return None
+    return TokenizerFiles(
+        file=_path_of(model.tokenizer),
+        config=_path_of(model.tokenizer_config) if model.tokenizer_config else None,
+        ends=model.language.eos,
+        name=model.tokenizer.name,
+    )
+
+
+def _path_of(file: Weights) -> Path:
+    return weights_path(choose_weights(_Listed(weights=[file])))
+
+
+class _Listed(msgspec.Struct, frozen=True):
+    """A file alone, as something whose accepted files are known."""
+
+    weights: list[Weights]
