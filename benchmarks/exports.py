@@ -131,16 +131,28 @@ def calibrate_norms(module: Any, side: int) -> None:
         norm.reset_running_stats()
         norm.train()
     with torch.no_grad():
-        module(smooth_pictures(CALIBRATION, side))
+        module(calibration_pictures(CALIBRATION, side))
     module.eval()
 
 
-def smooth_pictures(count: int, side: int) -> Any:
-    """Random pictures whose neighbouring pixels are alike, of mean 0 and deviation 1."""
+def calibration_pictures(count: int, side: int) -> Any:
+    """Random pictures of mean 0 and deviation 1, the last ones noise.
+
+    The others have as much of each size of detail, as photographs: where all is smooth, norms
+    would make much of the little that differs in deep layers.
+    """
     torch = load_library("torch")
-    coarse = torch.randn(count, 3, 8, 8, generator=torch.Generator().manual_seed(SEED))
-    pictures = torch.nn.functional.interpolate(coarse, (side, side), mode="bicubic")
-    return (pictures - pictures.mean()) / pictures.std()
+    generator = torch.Generator().manual_seed(SEED)
+    noise = torch.randn(count // 4, 3, side, side, generator=generator)
+    pictures = torch.randn(count - len(noise), 3, 1, 1, generator=generator).repeat(
+        1, 1, side, side
+    )
+    cells = 4
+    while cells < side:
+        detail = torch.randn(len(pictures), 3, cells, cells, generator=generator)
+        pictures += torch.nn.functional.interpolate(detail, (side, side), mode="bicubic")
+        cells *= 2
+    return torch.cat([(pictures - pictures.mean()) / pictures.std(), noise])
 
 
 def widen_statistics(module: Any) -> None:
