@@ -15,7 +15,7 @@ from piyard.core.errors import WrongInput
 from piyard.core.labels import normalize_name
 from piyard.core.text import format_count
 from piyard.data.coco_pictures import CocoPictures, find_pictures
-from piyard.data.dataset import Annotation, DataSet, Film, LeftOut
+from piyard.data.dataset import Annotation, DataSet, Film, LeftOut, group_left_out
 from piyard.data.request import DataRequest
 from piyard.data.splits import TEST, VAL, is_split, match_splits, plain_split
 from piyard.vision.pictures import list_pictures, list_subfolders, printable_path
@@ -298,7 +298,7 @@ def _unlisted_pictures(ids: Mapping[Path, int]) -> Sequence[LeftOut]:
     beside = [list_pictures(folder) for folder in sorted({path.parent for path in ids})]
     paths = [path for content in beside for path in (*content.pictures, *content.left_out)]
     unlisted = [path for path in paths if path not in ids]
-    return [LeftOut(unlisted, "not in the JSON")] if unlisted else []
+    return group_left_out({"not in the JSON": unlisted})
 
 
 def _data_name(file: Path) -> str:

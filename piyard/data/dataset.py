@@ -85,6 +85,11 @@ class LeftOut(NamedTuple):
         return f"{count} {self.reason} ({summarise_suffixes(seen)})"
 
 
+def group_left_out(paths_by_reason: Mapping[str, Sequence[Path]]) -> list[LeftOut]:
+    """A group for each reason that leaves out anything."""
+    return [LeftOut(paths, reason) for reason, paths in paths_by_reason.items() if paths]
+
+
 class DataSet(msgspec.Struct, frozen=True, kw_only=True):
     """A data set, or one split of it."""
 

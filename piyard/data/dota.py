@@ -7,7 +7,7 @@ Xia et al. 2018, "DOTA: A Large-scale Dataset for Object Detection in Aerial Ima
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +23,7 @@ from piyard.data.dataset import (
     Quadrilateral,
     box_around,
     folder_name,
+    group_left_out,
 )
 from piyard.data.request import DataRequest
 from piyard.data.splits import choose_split, is_split
@@ -79,7 +80,7 @@ def read_dota(request: DataRequest) -> DataSet:
         classes=classes,
         films=[Film(pictures=list(used), truth=truth)],
         label_files=used,
-        left_out=list(_left_out(files, used, content)),
+        left_out=_left_out(files, used, content),
     )
 
 
@@ -171,12 +172,13 @@ def _list_pictures(root: Path) -> PictureFolder:
 
 def _left_out(
     files: Mapping[str, Path], used: Mapping[Path, Path], content: PictureFolder
-) -> Iterator[LeftOut]:
+) -> list[LeftOut]:
     unlabelled = [picture for picture in content.pictures if picture not in used]
     unseen = [file for file in files.values() if file not in set(used.values())]
-    if unlabelled:
-        yield LeftOut(unlabelled, "without a text file")
-    if unseen:
-        yield LeftOut(unseen, "of labels without a picture")
-    if content.left_out:
-        yield LeftOut(content.left_out, "of a format that is not read")
+    return group_left_out(
+        {
+            "without a text file": unlabelled,
+            "of labels without a picture": unseen,
+            "of a format that is not read": content.left_out,
+        }
+    )

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from piyard.core.errors import WrongInput
 from piyard.core.parsing import read_text
-from piyard.data.dataset import DataSet, Film, LeftOut, folder_name
+from piyard.data.dataset import DataSet, Film, LeftOut, folder_name, group_left_out
 from piyard.data.request import DataRequest
 from piyard.data.splits import choose_split, is_split
 from piyard.vision.pictures import PictureFolder, has_pictures, list_pictures, list_subfolders
@@ -74,7 +74,7 @@ def _read_list(path: Path) -> DataSet:
             )
         ],
         files=[file],
-        left_out=_without_none(LeftOut(_unlisted_pictures(path, truth), f"not in {LIST_FILE}")),
+        left_out=group_left_out({f"not in {LIST_FILE}": _unlisted_pictures(path, truth)}),
     )
 
 
@@ -177,10 +177,4 @@ def _class_names(splits: Sequence[Path], used: Sequence[Path]) -> list[str]:
 def _left_out(beside: PictureFolder, content: Sequence[PictureFolder]) -> Sequence[LeftOut]:
     stray = [*beside.pictures, *beside.left_out]
     within = [path for inside in content for path in inside.left_out]
-    return _without_none(
-        LeftOut(stray, "in no class's folder"), LeftOut(within, "of a format that is not read")
-    )
-
-
-def _without_none(*groups: LeftOut) -> Sequence[LeftOut]:
-    return [group for group in groups if group.paths]
+    return group_left_out({"in no class's folder": stray, "of a format that is not read": within})

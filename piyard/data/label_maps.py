@@ -15,7 +15,7 @@ import msgspec
 
 from piyard.core.errors import WrongInput
 from piyard.core.labels import read_labels
-from piyard.data.dataset import DataSet, Film, LeftOut, folder_name
+from piyard.data.dataset import DataSet, Film, folder_name, group_left_out
 from piyard.data.request import DataRequest
 from piyard.data.splits import choose_split, is_split
 from piyard.vision.pictures import list_pictures, list_subfolders
@@ -83,7 +83,7 @@ def read_label_maps(request: DataRequest) -> DataSet:
         classes=_class_names(path),
         films=[Film(pictures=list(used), truth=LabelMaps(used))],
         label_files=used,
-        left_out=[LeftOut(left_out, "without a label map")] if left_out else [],
+        left_out=group_left_out({"without a label map": left_out}),
     )
 
 

@@ -7,7 +7,7 @@ What is ``difficult`` is neither a hit nor a miss. ImageSets/Main/ lists the pic
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from xml.etree import ElementTree as ET
 from piyard.core.errors import WrongInput
 from piyard.core.labels import normalize_name
 from piyard.core.parsing import read_text
-from piyard.data.dataset import Annotation, DataSet, Film, LeftOut, folder_name
+from piyard.data.dataset import Annotation, DataSet, Film, LeftOut, folder_name, group_left_out
 from piyard.data.request import DataRequest
 from piyard.data.splits import choose_split, is_split
 from piyard.vision.pictures import PictureFolder, list_pictures, list_subfolders
@@ -79,7 +79,7 @@ def read_voc(request: DataRequest) -> DataSet:
         classes=classes,
         films=[Film(pictures=list(truth), truth=truth)],
         label_files=chosen.used,
-        left_out=list(_left_out(chosen)),
+        left_out=_left_out(chosen),
     )
 
 
@@ -237,16 +237,16 @@ def _by_stem(paths: Sequence[Path]) -> dict[str, Path]:
     return by_stem
 
 
-def _left_out(chosen: VocFolder) -> Iterator[LeftOut]:
+def _left_out(chosen: VocFolder) -> list[LeftOut]:
     stems, files, pictures = chosen.stems, chosen.files, chosen.pictures
     unseen = [files[stem] for stem in stems if stem in files and stem not in pictures]
     unlabelled = [pictures[stem] for stem in stems if stem in pictures and stem not in files]
     absent = [Path(stem) for stem in stems if stem not in files and stem not in pictures]
-    if unseen:
-        yield LeftOut(unseen, "of annotations without a picture")
-    if unlabelled:
-        yield LeftOut(unlabelled, "without an XML file")
-    if absent:
-        yield LeftOut(absent, "in the list and not there")
-    if chosen.unreadable:
-        yield LeftOut(chosen.unreadable, "of a format that is not read")
+    return group_left_out(
+        {
+            "of annotations without a picture": unseen,
+            "without an XML file": unlabelled,
+            "in the list and not there": absent,
+            "of a format that is not read": chosen.unreadable,
+        }
+    )

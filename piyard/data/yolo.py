@@ -5,7 +5,7 @@ Of a picture in ``images/`` the objects are in ``labels/``, a line each (``yolo_
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from piyard.data.data_yaml import (
     path_within,
     yaml_files,
 )
-from piyard.data.dataset import DataSet, Film, LeftOut, folder_name
+from piyard.data.dataset import DataSet, Film, LeftOut, folder_name, group_left_out
 from piyard.data.request import DataRequest
 from piyard.data.splits import choose_split
 from piyard.data.yolo_labels import LabelFiles, LabelRules, kind_of_line
@@ -81,7 +81,7 @@ def read_yolo(request: DataRequest) -> DataSet:
         films=[Film(pictures=list(files), truth=truth)],
         files=[data.file],
         label_files=labelled,
-        left_out=list(_left_out(pictures, files)),
+        left_out=_left_out(pictures, files),
     )
 
 
@@ -186,13 +186,14 @@ def _first_kind(labelled: Mapping[Path, Path]) -> TruthKind:
     return next((kind_of_line(line) for line in lines if line.strip()), "box")
 
 
-def _left_out(pictures: SplitPictures, files: Mapping[Path, Path]) -> Iterator[LeftOut]:
-    if pictures.missing:
-        yield LeftOut(pictures.missing, "in the list and not there")
-    if pictures.unreadable:
-        yield LeftOut(pictures.unreadable, "of a format that is not read")
-    if alone := _labels_alone(set(files.values())):
-        yield LeftOut(alone, "of labels without a picture")
+def _left_out(pictures: SplitPictures, files: Mapping[Path, Path]) -> list[LeftOut]:
+    return group_left_out(
+        {
+            "in the list and not there": pictures.missing,
+            "of a format that is not read": pictures.unreadable,
+            "of labels without a picture": _labels_alone(set(files.values())),
+        }
+    )
 
 
 def _labels_alone(expected: set[Path]) -> list[Path]:
