@@ -59,5 +59,6 @@ NOT_SEGMENTS = {
     "broken": "{% for m in messages %}",
     "an error": "{{ raise_exception('never') }}",
     "a way out": "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+    "too long": "{{ 'a' * 99999999 }}{{ messages[0].content }}",
     "no end": "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
 }
