@@ -15,8 +15,10 @@ from piyard.core.files import sha256_of_file
 from piyard.core.store import WeightsInfo
 from piyard.models import synthetic
 from piyard.models.checkpoint import name_state, open_checkpoint
+from piyard.models.checkpoint_file import StubClass
 from piyard.models.definition import Weights, digests_file_name, record_digest
 from piyard.models.module_objects import adopt_norms
+from piyard.models.script_archive import is_script_archive, read_script_tensors
 from piyard.models.synthetic import WEIGHTS_SEED
 
 if TYPE_CHECKING:
@@ -98,9 +100,14 @@ def load_weights(network: torch.nn.Module, chosen: ChosenWeights) -> None:
     if not chosen.file:
         synthetic.randomise(network)
         return
-    checkpoint = open_checkpoint(_fetch_file(chosen.file))
+    path = _fetch_file(chosen.file)
+    objects: dict[str, StubClass] = {}
+    if is_script_archive(path):
+        found = read_script_tensors(path)
+    else:
+        found, _, _, objects = open_checkpoint(path)
     rename: Any = getattr(network, "rename", lambda state: state)
-    state = name_state(rename(checkpoint.state), network.state_dict().keys())
+    state = name_state(rename(found), network.state_dict().keys())
     try:
         network.load_state_dict(state, strict=True)
     except RuntimeError as error:
@@ -109,7 +116,7 @@ def load_weights(network: torch.nn.Module, chosen: ChosenWeights) -> None:
             evidence="\n".join(str(error).splitlines()[:12]),
             remedy="correct `network` or `weights` in the model's YAML",
         ) from None
-    adopt_norms(network, checkpoint.objects)
+    adopt_norms(network, objects)
 
 
 def _fetch_file(file: Weights) -> Path:

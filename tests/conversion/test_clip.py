@@ -14,6 +14,7 @@ from piyard.convert.converter import convert_model
 from piyard.convert.ncnn_net import net_function
 from piyard.convert.ranking import compare_rankings
 from piyard.convert.text_encoder import SENTENCES_KIND, read_table, text_inputs, write_table
+from piyard.convert.torchscript import torch_warnings_off
 from piyard.core.errors import ConversionFailed
 from piyard.language.clip_tokens import encode_text
 from piyard.language.clip_vocabulary import load_tokenizer
@@ -21,6 +22,7 @@ from piyard.models.clip import ClipNetwork, build_clip
 from piyard.models.clip_names import rename_tensors
 from piyard.models.definition import load_model
 from piyard.models.networks import inference
+from piyard.models.script_archive import is_script_archive, read_script_tensors
 from piyard.models.synthetic import random_tensor, randomise
 from piyard.vision.schema import Crop, TextConfig
 from tests.support.tiny_clip import SIDE, numbered_network, use_tiny
@@ -231,3 +233,24 @@ def test_sizes_are_the_published_ones():
             model = load_model(name)
             count = sum(values.numel() for values in build_clip(model.network).parameters())
             assert count == model.published.params
+
+
+def test_a_program_of_torchscript_gives_its_weights_and_is_not_run(tmp_path):
+    """As OpenAI publishes CLIP, in fp16."""
+    network = numbered_network("clip").half()
+    zeros = torch.zeros(1, 3, SIDE, SIDE)
+    file = tmp_path / "ViT-B-32.pt"
+    with torch.no_grad(), torch_warnings_off():
+        torch.jit.save(torch.jit.trace(network.float(), zeros, check_trace=False), file)
+    assert is_script_archive(file)
+    state = rename_tensors(read_script_tensors(file))
+    assert state.keys() == network.state_dict().keys()
+    assert all(torch.equal(state[name], own) for name, own in network.state_dict().items())
+
+
+def test_other_archives_are_no_programs(tmp_path):
+    file = tmp_path / "state.pt"
+    torch.save(numbered_network("clip").state_dict(), file)
+    assert not is_script_archive(file)
+    (tmp_path / "text").write_text("no archive")
+    assert not is_script_archive(tmp_path / "text")
