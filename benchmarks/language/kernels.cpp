@@ -5,20 +5,28 @@
 //   kernels ROUNDS ROWS gemm OUTPUTS INPUTS BITS BLOCK
 //   kernels ROUNDS ROWS attention HEADS KV_HEADS HEAD_SIZE PAST FORMAT
 //   kernels ROUNDS ROWS sdpa HEADS KV_HEADS HEAD_SIZE PAST
+//
+// Before that, whether this CPU's integer kernel gives the very sums of the portable one:
+//
+//   kernels 1 ROWS same BITS BLOCK AFFINE
 
 #include <datareader.h>
 #include <net.h>
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "core/failure.h"
 #include "kernels/attention.h"
+#include "kernels/integer_panels.h"
 #include "kernels/linear.h"
 #include "kernels/own_layers.h"
+#include "kernels/quantised_rows.h"
 #include "kernels/section.h"
 
 namespace {
@@ -139,11 +147,49 @@ void sdpa(const Words& words) {
     run(*loaded, {ones(size, rows, heads), ones(size, all, kv_heads), ones(size, all, kv_heads)}, words.number(1));
 }
 
+// The same on every machine, from -1 to below 1.
+class Noise {
+public:
+    float next() {
+        state_ = state_ * 1664525u + 1013904223u;
+        return static_cast<float>(state_ >> 8) / 8388608.0f - 1.0f;
+    }
+
+private:
+    std::uint32_t state_ = 1;
+};
+
+void same(const Words& words) {
+    const int rows = words.number(2), bits = words.number(4), block = words.number(5);
+    constexpr std::size_t blocks = 3;
+    const int inputs = static_cast<int>(blocks) * block - 5;
+    const std::size_t panels = rows <= nnrun::tile_rows ? 3 : 1;
+    Noise noise;
+    std::vector<unsigned char> weights(panels * blocks * static_cast<std::size_t>(block * bits));
+    std::vector<nnrun::Half> scales(panels * blocks * 8), minima(scales.size());
+    std::vector<float> x(static_cast<std::size_t>(rows * inputs));
+    for (auto& weight : weights) weight = static_cast<unsigned char>(static_cast<int>(noise.next() * 128));
+    for (auto& scale : scales) scale = nnrun::to_half(noise.next() * 0.01f);
+    for (auto& minimum : minima) minimum = nnrun::to_half(noise.next());
+    for (auto& value : x) value = noise.next();
+    const nnrun::QuantisedRows quantised(x.data(), rows, inputs, block, 1);
+    const nnrun::IntegerPanels integers{
+        panels, bits, block, blocks, weights.data(), scales.data(), words.number(6) != 0 ? minima.data() : nullptr};
+    const std::size_t stride = nnrun::tiled_rows(nnrun::row_tiles(rows)) * 8;
+    std::vector<float> portable(panels * stride), fastest(panels * stride);
+    nnrun::multiply_integers(integers, quantised, portable.data());
+    nnrun::integer_product()(integers, quantised, fastest.data());
+    for (std::size_t panel = 0; panel < panels; ++panel)
+        if (std::memcmp(&portable[panel * stride], &fastest[panel * stride], static_cast<std::size_t>(rows) * 8 * sizeof(float)) != 0)
+            throw std::runtime_error("the sums differ from those of the portable kernel");
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
     const Words words{{arguments, arguments + count}};
     try {
+        if (words.text(3) == "same") same(words);
         if (words.text(3) == "linear") linear(words);
         if (words.text(3) == "gemm") gemm(words);
         if (words.text(3) == "attention") attention(words);

@@ -69,7 +69,7 @@ public:
         for (int first = 0; first < seen; first += 8)
             cache_.score(head, queries_.get(), size_, queries.count, first, scores_.get() + first, stride_);
         float sums[tile_rows];
-        for (int i = 0; i < queries.count; ++i) sums[i] = weigh(i, queries.visible[i], seen);
+        for (int i = 0; i < queries.count; ++i) sums[i] = weigh(head, i, queries.visible[i], seen);
         // The queries are not needed any more: their place takes what becomes of them.
         for (int column = 0; column < cache_.head_size(); column += 8)
             cache_.mix(head, scores_.get(), stride_, queries.count, seen, column, queries_.get() + column, size_);
@@ -77,10 +77,12 @@ public:
     }
 
 private:
-    float weigh(int i, int visible, int seen) {
+    float weigh(int head, int i, int visible, int seen) {
         float* const scores = scores_.get() + static_cast<std::size_t>(i) * stride_;
         std::fill(scores + visible, scores + seen, 0.0f);
-        return exponentials(scores, visible, scale_);
+        const float sum = exponentials(scores, visible, scale_);
+        cache_.scale_weights(head, scores, visible);
+        return sum;
     }
 
     void write(int i, float factor, float* output) const {

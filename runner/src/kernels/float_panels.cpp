@@ -87,4 +87,9 @@ void multiply_panel(const float* rows, std::size_t row_stride, int count, const 
     multiply_rows(rows, row_stride, count, panel, panel_stride, depth, sums, sum_stride);
 }
 
+void multiply_panel(const float* rows, std::size_t row_stride, int count, const std::int8_t* panel, std::size_t panel_stride, int depth,
+                    float* sums, std::size_t sum_stride) {
+    multiply_rows(rows, row_stride, count, panel, panel_stride, depth, sums, sum_stride);
+}
+
 }  // namespace nnrun

@@ -14,5 +14,7 @@ void multiply_panel(const float* rows, std::size_t row_stride, int count, const 
                     float* sums, std::size_t sum_stride);
 void multiply_panel(const float* rows, std::size_t row_stride, int count, const Half* panel, std::size_t panel_stride, int depth,
                     float* sums, std::size_t sum_stride);
+void multiply_panel(const float* rows, std::size_t row_stride, int count, const std::int8_t* panel, std::size_t panel_stride, int depth,
+                    float* sums, std::size_t sum_stride);
 
 }  // namespace nnrun

@@ -114,6 +114,20 @@ inline F8 load8(const Half* from) {
 #endif
 }
 
+inline F8 load8(const std::int8_t* from) {
+#if defined(__aarch64__)
+    const int16x8_t wide = vmovl_s8(vld1_s8(from));
+    return {vcvtq_f32_s32(vmovl_s16(vget_low_s16(wide))), vcvtq_f32_s32(vmovl_high_s16(wide))};
+#else
+    F8 values{};
+    for (int i = 0; i < 4; ++i) {
+        values.low[i] = static_cast<float>(from[i]);
+        values.high[i] = static_cast<float>(from[i + 4]);
+    }
+    return values;
+#endif
+}
+
 // sum + a * b, rounded once on ARM.
 inline F4 multiply_add(F4 sum, F4 a, F4 b) {
 #if defined(__aarch64__)

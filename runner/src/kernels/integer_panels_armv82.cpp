@@ -170,7 +170,7 @@ template <typename WEIGHTS, int ROWS, int BLOCK, bool AFFINE>
     Products<ROWS> products{}, odd{};
     if constexpr (AFFINE)
         for (int row = 0; row < ROWS; ++row) products.low[row] = products.high[row] = vdupq_n_s32(sums[row] * (half << WEIGHTS::shift));
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int k = 0; k < BLOCK; k += step, weights += WEIGHTS::step_bytes, values += step * ROWS)
         add_step<WEIGHTS>(products, ROWS == 1 ? odd : products, weights, values);
     if constexpr (ROWS == 1) {

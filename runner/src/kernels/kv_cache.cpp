@@ -1,7 +1,9 @@
 #include "kernels/kv_cache.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <string>
 
@@ -17,9 +19,27 @@ void write(float* to, float value) { *to = value; }
 
 void write(Half* to, float value) { *to = to_half(value); }
 
+float value_of(std::int8_t value) { return static_cast<float>(value); }
+
 float value_of(float stored) { return stored; }
 
 float value_of(Half stored) { return to_float(stored); }
+
+void write(std::int8_t* to, float value) { *to = static_cast<std::int8_t>(std::lrintf(value)); }
+
+// What the largest magnitude of the values is 127 of, rounded up to 16 bits: so 127 times it is exact, and values
+// that were read from a cache are stored again as they were.
+float step_of(const float* values, std::size_t count) {
+    float peak = 0;
+    for (std::size_t i = 0; i < count; ++i) peak = std::max(peak, std::fabs(values[i]));
+    const float step = peak / 127.0f;
+    std::uint32_t bits = 0;
+    std::memcpy(&bits, &step, sizeof bits);
+    bits = (bits + 0xff) & ~std::uint32_t{0xff};
+    float rounded = 0;
+    std::memcpy(&rounded, &bits, sizeof rounded);
+    return rounded > 0 && std::isfinite(rounded) ? rounded : 1.0f;
+}
 
 int whole_panels(int rows) { return (rows + panel_tokens - 1) / panel_tokens * panel_tokens; }
 
@@ -40,10 +60,18 @@ KvCache::KvCache(int kv_heads, int head_size, int capacity, CacheFormat format)
     if (kv_heads < 1 || head_size < 1 || head_size % 8 != 0 || capacity < 1)
         throw Failure(Exit::model, "no cache of " + std::to_string(kv_heads) + " heads of " + std::to_string(head_size) + " values and " +
                                        std::to_string(capacity) + " tokens; heads have a multiple of 8 values");
-    if (format == CacheFormat::int8) throw Failure(Exit::model, "no int8 cache yet");
+    if (format == CacheFormat::int8) {
+        key_scales_.resize(static_cast<std::size_t>(kv_heads) * static_cast<std::size_t>(padded_));
+        value_scales_.resize(key_scales_.size());
+    }
     const std::size_t bytes = static_cast<std::size_t>(kv_heads) * head_values() * value_size();
     keys_ = reserve(bytes);
     values_ = reserve(bytes);
+}
+
+std::size_t KvCache::value_size() const {
+    if (format_ == CacheFormat::int8) return sizeof(std::int8_t);
+    return format_ == CacheFormat::fp32 ? sizeof(float) : sizeof(Half);
 }
 
 std::size_t KvCache::bytes() const {
@@ -55,9 +83,15 @@ void KvCache::append_head(std::size_t head, const float* key, const float* value
     const auto size = static_cast<std::size_t>(head_size_), row = static_cast<std::size_t>(rows_);
     T* panel = static_cast<T*>(keys_.get()) + head * head_values() + row / panel_tokens * panel_tokens * size;
     T* values = static_cast<T*>(values_.get()) + head * head_values() + row * size;
+    float key_step = 1, value_step = 1;
+    if (format_ == CacheFormat::int8) {
+        const std::size_t place = head * static_cast<std::size_t>(padded_) + row;
+        key_scales_[place] = key_step = step_of(key, size);
+        value_scales_[place] = value_step = step_of(value, size);
+    }
     for (std::size_t i = 0; i < size; ++i) {
-        write(panel + i * panel_tokens + row % panel_tokens, key[i]);
-        write(values + i, value[i]);
+        write(panel + i * panel_tokens + row % panel_tokens, key[i] / key_step);
+        write(values + i, value[i] / value_step);
     }
 }
 
@@ -66,8 +100,10 @@ void KvCache::append(const float* keys, const float* values) {
         const std::size_t at = head * static_cast<std::size_t>(head_size_);
         if (format_ == CacheFormat::fp32)
             append_head<float>(head, keys + at, values + at);
-        else
+        else if (format_ == CacheFormat::fp16)
             append_head<Half>(head, keys + at, values + at);
+        else
+            append_head<std::int8_t>(head, keys + at, values + at);
     }
     ++rows_;
 }
@@ -77,9 +113,11 @@ void KvCache::read_head(std::size_t head, std::size_t row, float* key, float* va
     const auto size = static_cast<std::size_t>(head_size_);
     const T* panel = static_cast<const T*>(keys_.get()) + head * head_values() + row / panel_tokens * panel_tokens * size;
     const T* values = static_cast<const T*>(values_.get()) + head * head_values() + row * size;
+    const std::size_t place = head * static_cast<std::size_t>(padded_) + row;
+    const float key_step = key_scales_.empty() ? 1 : key_scales_[place], value_step = value_scales_.empty() ? 1 : value_scales_[place];
     for (std::size_t i = 0; i < size; ++i) {
-        key[i] = value_of(panel[i * panel_tokens + row % panel_tokens]);
-        value[i] = value_of(values[i]);
+        key[i] = value_of(panel[i * panel_tokens + row % panel_tokens]) * key_step;
+        value[i] = value_of(values[i]) * value_step;
     }
 }
 
@@ -88,8 +126,10 @@ void KvCache::read_row(int row, float* keys, float* values) const {
         const std::size_t at = head * static_cast<std::size_t>(head_size_);
         if (format_ == CacheFormat::fp32)
             read_head<float>(head, static_cast<std::size_t>(row), keys + at, values + at);
-        else
+        else if (format_ == CacheFormat::fp16)
             read_head<Half>(head, static_cast<std::size_t>(row), keys + at, values + at);
+        else
+            read_head<std::int8_t>(head, static_cast<std::size_t>(row), keys + at, values + at);
     }
 }
 
@@ -99,22 +139,33 @@ void KvCache::score(int head, const float* queries, std::size_t query_stride, in
                     std::size_t score_stride) const {
     const std::size_t at =
         static_cast<std::size_t>(head) * head_values() + static_cast<std::size_t>(first) * static_cast<std::size_t>(head_size_);
-    if (format_ == CacheFormat::fp32)
-        multiply_panel(queries, query_stride, count, static_cast<const float*>(keys_.get()) + at, panel_tokens, head_size_, scores,
-                       score_stride);
-    else
-        multiply_panel(queries, query_stride, count, static_cast<const Half*>(keys_.get()) + at, panel_tokens, head_size_, scores,
-                       score_stride);
+    const auto product = [&](const auto* panel) {
+        multiply_panel(queries, query_stride, count, panel, panel_tokens, head_size_, scores, score_stride);
+    };
+    if (format_ == CacheFormat::fp32) return product(static_cast<const float*>(keys_.get()) + at);
+    if (format_ == CacheFormat::fp16) return product(static_cast<const Half*>(keys_.get()) + at);
+    product(static_cast<const std::int8_t*>(keys_.get()) + at);
+    const F8 scales = load8(key_scales_.data() + static_cast<std::size_t>(head * padded_ + first));
+    for (int i = 0; i < count; ++i, scores += score_stride) {
+        store4(scores, load4(scores) * scales.low);
+        store4(scores + 4, load4(scores + 4) * scales.high);
+    }
+}
+
+void KvCache::scale_weights(int head, float* weights, int rows) const {
+    if (format_ != CacheFormat::int8) return;
+    const float* scales = value_scales_.data() + static_cast<std::size_t>(head * padded_);
+    for (int i = 0; i < rows; ++i) weights[i] *= scales[i];
 }
 
 void KvCache::mix(int head, const float* weights, std::size_t weight_stride, int count, int rows, int first_column, float* sums,
                   std::size_t sum_stride) const {
     const auto stride = static_cast<std::size_t>(head_size_);
     const std::size_t at = static_cast<std::size_t>(head) * head_values() + static_cast<std::size_t>(first_column);
-    if (format_ == CacheFormat::fp32)
-        multiply_panel(weights, weight_stride, count, static_cast<const float*>(values_.get()) + at, stride, rows, sums, sum_stride);
-    else
-        multiply_panel(weights, weight_stride, count, static_cast<const Half*>(values_.get()) + at, stride, rows, sums, sum_stride);
+    const auto product = [&](const auto* panel) { multiply_panel(weights, weight_stride, count, panel, stride, rows, sums, sum_stride); };
+    if (format_ == CacheFormat::fp32) return product(static_cast<const float*>(values_.get()) + at);
+    if (format_ == CacheFormat::fp16) return product(static_cast<const Half*>(values_.get()) + at);
+    product(static_cast<const std::int8_t*>(values_.get()) + at);
 }
 
 }  // namespace nnrun

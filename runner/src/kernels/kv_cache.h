@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "kernels/floats.h"
 
@@ -36,6 +37,8 @@ public:
     // `first` is a multiple of 8. What lies beyond rows() is any finite number.
     void score(int head, const float* queries, std::size_t query_stride, int count, int first, float* scores,
                std::size_t score_stride) const;
+    // weights[t] *= the scale of value[t], of an int8 cache: before mix().
+    void scale_weights(int head, float* weights, int rows) const;
     // sums[i * sum_stride ... + 8) = sum over t < rows of weights[i][t] * value[t][first_column ... + 8).
     void mix(int head, const float* weights, std::size_t weight_stride, int count, int rows, int first_column, float* sums,
              std::size_t sum_stride) const;
@@ -48,7 +51,7 @@ private:
 
     static Memory reserve(std::size_t bytes);
     std::size_t head_values() const { return static_cast<std::size_t>(padded_) * static_cast<std::size_t>(head_size_); }
-    std::size_t value_size() const { return format_ == CacheFormat::fp32 ? sizeof(float) : sizeof(Half); }
+    std::size_t value_size() const;
     template <typename T>
     void read_head(std::size_t head, std::size_t row, float* key, float* value) const;
     template <typename T>
@@ -60,6 +63,8 @@ private:
     int padded_;  // capacity in whole panels
     CacheFormat format_;
     int rows_ = 0;
+    std::vector<float> key_scales_;  // of int8: [kv_heads][padded]
+    std::vector<float> value_scales_;
     Memory keys_;
     Memory values_;
 };
