@@ -39,9 +39,13 @@ private:
 };
 
 // Whole weights would take as long to hash as to load: 256 pages spread over them differ between any two models.
-std::uint64_t identity_of(const Request& request) {
+// The format counts too: what an int8 cache kept is not what one of floats would remember.
+std::uint64_t identity_of(const Session& session) {
     constexpr std::size_t samples = 256, page = 4096;
+    const Request& request = session.model().request();
+    const CacheFormat format = session.caches().front()->format();
     Hash hash;
+    hash.add(&format, sizeof format);
     for (const std::string& path : {request.param, request.bin}) {
         const MappedFile file(path, Exit::model);
         const std::size_t size = file.size(), stride = std::max(size / samples, page);
@@ -161,7 +165,7 @@ void touch(const std::string& path) { ::utimensat(AT_FDCWD, path.c_str(), nullpt
 }  // namespace
 
 PrefixStore::PrefixStore(const std::string& folder, std::uint64_t limit_bytes, const Session& session)
-    : folder_(folder), limit_(limit_bytes), model_(identity_of(session.model().request())) {
+    : folder_(folder), limit_(limit_bytes), model_(identity_of(session)) {
     check_folder(folder);
 }
 
