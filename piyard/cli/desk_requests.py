@@ -95,7 +95,8 @@ class AddModelRequest(DryRunRequest, TableRequest):
 
     file: str = flag(
         "an .onnx, a checkpoint of a known network (.pt, .pth), a TorchScript program (it runs in "
-        "a sandbox), the .param of an ncnn pair, or an Ultralytics *_ncnn_model/",
+        "a sandbox), the .param of an ncnn pair, an Ultralytics *_ncnn_model/, or a language "
+        "model: a folder with config.json and model.safetensors, or a .gguf",
         text("FILE"),
     )
     task: str = flag(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from piyard.cli.desk_requests import ConvertRequest
+from piyard.cli.desk_requests import AddModelRequest, ConvertRequest
+from piyard.convert.language.adding import apply_language_addition, plan_language_addition
 from piyard.convert.language.conversion import (
     ERROR_COLUMNS,
     LanguageConversion,
@@ -14,6 +15,7 @@ from piyard.convert.language.conversion import (
     error_rows,
     plan_language,
 )
+from piyard.convert.own.defaults import name_after
 from piyard.core import console
 from piyard.core.errors import WrongInput
 from piyard.core.tables import render_table
@@ -33,6 +35,33 @@ def convert_language_models(request: ConvertRequest, names: Sequence[str]) -> No
                 print(f"convert {model.name} to {precision}, or find it converted")
                 continue
             _convert(request, model, precision, calibration)
+
+
+def add_language_model(request: AddModelRequest) -> None:
+    """Add one from a folder of Hugging Face or a GGUF file, or print what that would take.
+
+    One whose conversion fails is not added.
+    """
+    path = Path(request.file)
+    name = request.name or name_after(path)
+    addition = plan_language_addition(path, name, request.licence, replace=request.replace_model)
+    for line in addition.lines:
+        console.info(line)
+    if request.dry_run:
+        return
+    before = addition.path.read_bytes() if addition.path.is_file() else None
+    apply_language_addition(addition)
+    try:
+        plan = plan_language(load_language_model(name), DEFAULT_PRECISION)
+        conversion = convert_language_model(plan, force=request.force)
+    except BaseException:
+        if before is None:
+            addition.path.unlink()
+        else:
+            addition.path.write_bytes(before)
+        raise
+    _print_conversion(conversion)
+    print(conversion.folder)
 
 
 def _convert(

@@ -13,6 +13,7 @@ import msgspec
 import yaml
 
 from piyard.cli.desk_requests import AddModelRequest, RemoveModelRequest
+from piyard.cli.language import add_language_model
 from piyard.convert import converter
 from piyard.convert.conversions import (
     PROOF_COLUMNS,
@@ -22,6 +23,7 @@ from piyard.convert.conversions import (
     proof_rows,
     worst_rows,
 )
+from piyard.convert.language.adding import is_language_file
 from piyard.convert.own.adding import Addition, apply_addition, plan_addition
 from piyard.convert.own.defaults import (
     OwnModelOptions,
@@ -31,7 +33,12 @@ from piyard.convert.own.defaults import (
     parse_network,
     preprocess_options,
 )
-from piyard.convert.own.ownership import apply_removal, find_own, plan_removal
+from piyard.convert.own.ownership import (
+    apply_removal,
+    find_own,
+    plan_language_removal,
+    plan_removal,
+)
 from piyard.core import console
 from piyard.core.errors import PROGRAM, WrongInput
 from piyard.core.sandbox.launch import trust_file
@@ -40,12 +47,16 @@ from piyard.core.text import escape_json, sanitize_line
 from piyard.evaluate.sample import Sample, choose_sample, draw_sample, sample_path
 from piyard.models import definition
 from piyard.models.definition import Model, ModelDefinition, load_model, model_names, name_model
+from piyard.models.language_models import language_model_names
 from piyard.vision.predictions import Frame, OutputValues
 from piyard.vision.tasks.base import TaskSpec
 
 
 def add_from_request(request: AddModelRequest) -> None:
     """Add a model from the user's own file and convert it, or print what that would take."""
+    if is_language_file(Path(request.file)):
+        add_language_model(request)
+        return
     add_model(
         file_options(request),
         force=request.force,
@@ -277,7 +288,8 @@ def _load_or_add(name: str, *, dry_run: bool) -> Model:
 
 def remove_model(request: RemoveModelRequest) -> None:
     """Remove a model of the user's own, or print what would go."""
-    removal = plan_removal(request.name)
+    language = request.name in language_model_names()
+    removal = (plan_language_removal if language else plan_removal)(request.name)
     for path in removal.paths:
         print(f"remove {path}")
     if request.dry_run:

@@ -38,7 +38,7 @@ FOREIGN_BEGINNINGS = {
     b"<!doctype": "is a page of the web and not the file itself: download it again",
     b"<html": "is a page of the web and not the file itself: download it again",
     b"\x89hdf": "is an HDF5 file, as Keras writes: save the network as ONNX",
-    b"gguf": "is a GGUF file, for language models: piyard takes networks that look at pictures",
+    b"gguf": "is a GGUF file, a language model: model.add takes it as it is",
     b"\x08": "looks like an ONNX graph: name it .onnx",
 }
 """How other files begin, in small letters, and what they are."""

@@ -53,6 +53,12 @@ class LanguageDefinition(Config):
     """Whether ``model.add`` wrote the file."""
     proof: LanguageProof = LanguageProof()
 
+    @property
+    def files(self) -> list[Weights]:
+        """All that it names."""
+        named = [self.tokenizer, self.tokenizer_config]
+        return [*self.weights, *(file for file in named if file)]
+
 
 class LanguageModel(LanguageDefinition, kw_only=True):
     """A definition, and the name of its file."""

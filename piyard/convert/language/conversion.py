@@ -172,9 +172,20 @@ EXACT_TYPES = {"Q4_1": Format(4, 32, affine=True)}
 """GGUF's types that a format of ours can hold without rounding again."""
 
 
+SMALL_HIDDEN = 256
+"""Features of a token below which a model is small."""
+SMALL_FORMATS = Formats(Format(4, 32), Format(8, 64))
+"""Of a small model in int4: it loses more to rounding (stories260K's KL falls from 0.25 to 0.19),
+and what a token reads is little whatever its table has."""
+
+
 def keep_rounding(source: TensorSource, formats: Formats) -> Formats:
     """Of a GGUF file whose matrices are of such a type, int4 is exactly what the file holds."""
-    if formats.blocks.bits != 4 or not isinstance(source, GgufSource):
+    if formats.blocks.bits != 4:
+        return formats
+    if source.config.hidden < SMALL_HIDDEN:
+        formats = SMALL_FORMATS
+    if not isinstance(source, GgufSource):
         return formats
     types = {tensor.type.name for tensor in source.file.tensors.values() if len(tensor.shape) > 1}
     exact = next((EXACT_TYPES[name] for name in sorted(types & EXACT_TYPES.keys())), None)

@@ -18,6 +18,11 @@ from piyard.models.definition import (
     load_model,
     model_names,
 )
+from piyard.models.language_models import (
+    LANGUAGE_MODELS_FOLDER,
+    language_model_names,
+    load_language_model,
+)
 
 OWN_LIST_ENDINGS = ("-labels", "-keypoints")
 """Of lists of names that ``model.add`` writes: no list that ships ends so."""
@@ -43,6 +48,8 @@ def cached_files() -> list[Path]:
     """Folders of the download cache that hold files of own models: maybe the only copies."""
     own = [each for name in model_names() if (each := load_definition(name)).own]
     files = [file for each in own for file in (*each.weights, *each.parts.values())]
+    spoken = [load_language_model(name) for name in language_model_names()]
+    files += [file for each in spoken if each.own for file in each.files]
     folders = [downloads_folder() / file.sha256 for file in files if file.sha256 and not file.url]
     return [folder for folder in folders if folder.is_dir()]
 
@@ -108,6 +115,22 @@ def plan_removal(name: str) -> Removal:
         files=[yaml, *(label_list_path(each) for each in sorted(own_lists - used))],
         cached=[path for each in sorted(digests) if (path := downloads_folder() / each).is_dir()],
     )
+
+
+def plan_language_removal(name: str) -> Removal:
+    """The same of a language model."""
+    described = load_language_model(name)
+    yaml = LANGUAGE_MODELS_FOLDER / f"{name}.yaml"
+    if not described.own:
+        raise WrongInput(
+            f"'{name}' is not a model that model.add has written, so it stays",
+            remedy=f"what you wrote yourself you remove yourself: {yaml}",
+        )
+    others = [load_language_model(other) for other in language_model_names() if other != name]
+    needed = {file.sha256 for other in others for file in other.files}
+    digests = {file.sha256 for file in described.files if file.sha256 and not file.url} - needed
+    cached = [path for each in sorted(digests) if (path := downloads_folder() / each).is_dir()]
+    return Removal(name=name, files=[yaml], cached=cached)
 
 
 def apply_removal(removal: Removal) -> None:
