@@ -49,7 +49,7 @@ FORMATS: dict[str, Formats] = {
     "fp32": Formats(Format(32), Format(32)),
     "fp16": Formats(Format(16), Format(16)),
     "int8": Formats(Format(8, 64), Format(8, 64)),
-    "int4": Formats(Format(4, 64), Format(4, 64)),
+    "int4": Formats(Format(4, 64), Format(6, 64)),
 }
 """By precision."""
 
