@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from piyard.cli.flags import (
+    AMOUNT,
     BOARD,
     BOX,
     DATA,
@@ -32,6 +33,7 @@ from piyard.cli.flags import (
     PRICE_KWH,
     RANDOM_WEIGHTS,
     RETRY,
+    RUN_PRECISION,
     SCORE,
     SPLIT,
     STRICT,
@@ -46,7 +48,7 @@ from piyard.cli.flags import (
     WorkRequest,
     whole,
 )
-from piyard.cli.request import SWITCH, Request, flag, many, single, text
+from piyard.cli.request import SWITCH, Request, ValueType, flag, many, single, text
 from piyard.core.errors import PROGRAM
 
 
@@ -98,7 +100,10 @@ class RunRequest(RunRequestBase, TableRequest):
     )
     models: tuple[str, ...] = ONE_MODEL
     precisions: tuple[str, ...] = flag(
-        "fp32, fp16, bf16 or int8", single(PRECISION), default=("fp32",), name="precision"
+        "fp32, fp16, bf16 or int8 (fp32); of a language model fp32, fp16, int8 or int4 (int4)",
+        single(RUN_PRECISION),
+        default=(),
+        name="precision",
     )
     threads: tuple[int, ...] = ONE_THREADS
     topk: int = flag("number of classes to show", whole(), default=5)
@@ -106,9 +111,44 @@ class RunRequest(RunRequestBase, TableRequest):
         "task clip: what may be in a picture", many(text("TEXT")), default=()
     )
     prompt: str = flag(
-        "task clip: what is said of a label in place of {} (the model's own)",
+        "what a language model continues; task clip: what is said of a label in place of {} (the "
+        "model's own)",
         text("TEXT"),
         default="",
+    )
+    chat: bool = flag(
+        "the prompt is what a user says: put it into the model's chat template",
+        SWITCH,
+        default=False,
+    )
+    system: str = flag("with --chat: what the model is told before", text("TEXT"), default="")
+    max_tokens: int = flag("tokens of an answer, at most", whole(), default=256)
+    context: int | None = flag(
+        "tokens of prompt and answer together, at most (2048)", whole(2), default=None
+    )
+    temperature: float = flag(
+        "0: the likeliest token each time; more: more surprising", AMOUNT, default=0.0
+    )
+    top_k: int = flag("choose among so many likely tokens (0: all)", whole(0), default=0)
+    top_p: float = flag(
+        "choose among the likeliest that together are so probable", SCORE, default=1.0
+    )
+    min_p: float = flag(
+        "choose among tokens at least so probable, the likeliest being 1", SCORE, default=0.0
+    )
+    seed: int = flag("of the choices of a temperature", whole(0), default=1)
+    stop: tuple[str, ...] = flag(
+        "ends an answer before this text", many(text("TEXT"), commas=False), default=()
+    )
+    lookup: int = flag(
+        "tokens that are drafted from what followed the same words before; the answer is the same",
+        whole(0),
+        default=0,
+    )
+    schema: Path | None = flag(
+        "a JSON schema that the answer keeps to",
+        ValueType("FILE", lambda _name, word: Path(word)),
+        default=None,
     )
     output: str = flag(
         "which output of a classifier that has several (the model's own)", text("NAME"), default=""

@@ -102,6 +102,10 @@ def _listed_tasks() -> Collection[str]:
     return (*_tasks(), GENERATE)
 
 
+def _run_precisions() -> Collection[str]:
+    return list(dict.fromkeys((*_precisions(), *_language_precisions())))
+
+
 def _routes() -> Collection[str]:
     from piyard.convert.reference_models import ROUTES
 
@@ -166,6 +170,15 @@ def _score(name: str, text: str) -> float:
     if not 0 <= score <= 1:
         raise WrongInput(f"--{name} takes 0 to 1, not '{text}'", remedy=f"for example --{name} 0.4")
     return score
+
+
+def _amount(name: str, text: str) -> float:
+    amount = _number(text)
+    if not 0 <= amount <= 100:
+        raise WrongInput(
+            f"--{name} takes 0 to 100, not '{text}'", remedy=f"for example --{name} 0.8"
+        )
+    return amount
 
 
 def _fps(name: str, text: str) -> float:
@@ -235,6 +248,7 @@ KNOWN_MODEL = choice("model", _models, "NAME")
 MODEL_OR_FILE = ValueType[str]("NAME|FILE", _model_or_file, _models)
 KNOWN_TARGET = choice("target", _targets, "TARGET")
 PRECISION = choice("precision", _precisions, "TYPE")
+RUN_PRECISION = choice("precision", _run_precisions, "TYPE")
 LANGUAGE_PRECISION = choice("precision", _language_precisions, "TYPE")
 FORMAT = choice("format", _formats, "FORMAT")
 REPORT_FORMAT = choice("format", _report_formats, "FORMAT")
@@ -248,6 +262,7 @@ ENGINE = choice("engine", _engines, "NAME")
 POWER_ACTION = choice("power action", _power_actions, "ACTION")
 SCORE = ValueType[float]("SCORE", _score)
 FPS = ValueType[float]("N", _fps)
+AMOUNT = ValueType[float]("N", _amount)
 BOX = ValueType[Box]("X,Y,WIDTH,HEIGHT", _box)
 SECONDS = ValueType[float]("SECONDS", _seconds)
 RATE = ValueType[int]("BYTES", _rate)

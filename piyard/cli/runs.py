@@ -10,6 +10,7 @@ import msgspec
 
 from piyard.board.connection import BoardConnection
 from piyard.cli import work
+from piyard.cli.answers import answer_prompt
 from piyard.cli.board_requests import RunRequest
 from piyard.cli.own_models import load_or_add
 from piyard.cli.work import plan_work, run_jobs
@@ -20,6 +21,7 @@ from piyard.core.tables import STYLES, render_table
 from piyard.core.text import mask_secrets, sanitize_line
 from piyard.language.clip_tokens import PLACE
 from piyard.models.definition import Model
+from piyard.models.language_models import language_model_names
 from piyard.predict.command import (
     USUAL_FRAMES,
     Inputs,
@@ -70,7 +72,14 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run_model(request: RunRequest) -> None:
-    """Show pictures to a model on each board, print what it sees, and say where it is drawn."""
+    """Show pictures to a model on each board, print what it sees, and say where it is drawn.
+
+    A language model gets a prompt instead, and says how it goes on.
+    """
+    if request.models[0] in language_model_names():
+        answer_prompt(request)
+        return
+    request = request.replace(precisions=request.precisions or ("fp32",))
     chosen = choose(request)
     _check_inputs(chosen)
     nnrun_flags(chosen.adjusted_model, chosen.options)  # what is missing is said before any work

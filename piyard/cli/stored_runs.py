@@ -12,6 +12,7 @@ import msgspec
 
 from piyard.board.connection import BoardConnection
 from piyard.board.fleet.selection import select_board
+from piyard.cli.answers import print_answers
 from piyard.cli.runs import print_predictions, require_readable
 from piyard.convert.conversions import find_conversion
 from piyard.core import console
@@ -20,6 +21,7 @@ from piyard.core.tables import Cell, render_table
 from piyard.core.text import format_count, format_digits, sanitize_line
 from piyard.measure.bench import BENCH_TASK, conclude_benchmark
 from piyard.models.definition import load_model
+from piyard.predict.answers import is_answer, read_answer
 from piyard.predict.prediction import (
     is_prediction,
     read_prediction,
@@ -146,6 +148,9 @@ def _print_results(record: Record, form: str, *, long: bool = False) -> None:
         predictions = [read_prediction(record)]
         print_predictions(predictions, form)
         require_readable(predictions)
+        return
+    if is_answer(record):
+        print_answers([read_answer(record)], form)
         return
     if record.what.task != BENCH_TASK:
         print(_state_line(record))

@@ -119,7 +119,7 @@ def new_record(
         slug=slug,
         what=what,
         model=_describe_conversion(conversion),
-        build=_describe_build(build),
+        build=describe_build(build),
         release=job.release_for(
             build, conversion, detector, precision=(what.job and what.job.precision) or ""
         ).id,
@@ -194,7 +194,8 @@ def _describe_conversion(conversion: Conversion) -> ModelInfo:
     )
 
 
-def _describe_build(build: Build) -> BuildInfo:
+def describe_build(build: Build) -> BuildInfo:
+    """What a record says of the build that runs."""
     manifest = build.manifest
     return BuildInfo(
         key=build.key, ncnn=manifest.ncnn, compilers=manifest.compilers, flags=manifest.flags

@@ -255,8 +255,9 @@ def test_a_mistake_is_one_clear_line_with_its_code(argv: list[str], code: int, s
 
 TASKS = (
     *("ab", "attach", "bench", "build", "cancel", "clean", "compare", "convert", "data", "deploy"),
-    *("deploy-bench", "doctor", "evaluate", "fetch", "history", "lint", "prove", "report"),
-    *("rollback", "run", "runs", "test", "board.down", "board.list", "board.up", "fleet.add"),
+    *("deploy-bench", "doctor", "evaluate", "fetch", "history", "index", "lint", "prove"),
+    *("report", "rollback", "run", "runs", "search", "test"),
+    *("board.down", "board.list", "board.up", "fleet.add"),
     *("fleet.doctor", "fleet.exec", "fleet.facts", "fleet.gc", "fleet.list", "fleet.locks"),
     *(
         "fleet.places",

@@ -1,0 +1,141 @@
+"""A prompt to a language model on boards: what it answers, as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from piyard.board.connection import BoardConnection
+from piyard.build import builder
+from piyard.cli.board_requests import RunRequest
+from piyard.cli.work import named_or_emulated
+from piyard.convert.language.conversion import (
+    LanguageConversion,
+    convert_language_model,
+    plan_language,
+)
+from piyard.core import console
+from piyard.core.errors import WrongInput
+from piyard.core.tables import render_table
+from piyard.models.language_models import LanguageModel, load_language_model
+from piyard.predict.answering import JSON_FORMAT, AnswerView, answer_on_board
+from piyard.predict.answers import (
+    ANSWER_COLUMNS,
+    Answer,
+    AnswerOptions,
+    answer_row,
+    show_text,
+    summarise_answer,
+)
+from piyard.run.plan import identify_boards
+from piyard.run.schedule import LIVE_RUNS_END, run_on_boards
+
+DEFAULT_PRECISION = "int4"
+PLAIN_FORMAT = "plain"
+
+
+def answer_prompt(request: RunRequest) -> None:
+    """Let the model continue the prompt on each board; one board's answer is shown as it comes."""
+    model = load_language_model(request.models[0])
+    options = _options(request)
+    precision = (request.precisions or (DEFAULT_PRECISION,))[0]
+    boards = named_or_emulated(request)
+    connections = boards.connections()
+    try:
+        usable, unusable = identify_boards(
+            connections, parallel=boards.parallel, dry_run=request.dry_run
+        )
+        for error in unusable.values():
+            if not usable:
+                raise error
+            console.info(f"✗ {error.what}")
+        if request.dry_run:
+            for each in usable:
+                print(f"generate: {model.name} {precision}, on {each.name} ({each.target.name})")
+            return
+        answers = _answer(request, model, precision, options, usable)
+    finally:
+        for connection in connections:
+            connection.close()
+    streamed = request.format == JSON_FORMAT or _streams(request, usable)
+    print_answers(answers, request.format, shown=streamed)
+
+
+def _options(request: RunRequest) -> AnswerOptions:
+    if not request.prompt:
+        raise WrongInput(
+            "a language model needs a prompt", remedy='for example --prompt "Once upon a time"'
+        )
+    if request.system and not request.chat:
+        raise WrongInput("--system is for --chat", remedy="add --chat, or leave out --system")
+    if request.schema and not request.schema.is_file():
+        raise WrongInput(f"there is no file {request.schema}", remedy="check --schema")
+    return AnswerOptions(
+        prompt=request.prompt,
+        chat=request.chat,
+        system=request.system,
+        max_tokens=request.max_tokens,
+        context=request.context or 0,
+        temperature=request.temperature,
+        top_k=request.top_k,
+        top_p=request.top_p,
+        min_p=request.min_p,
+        seed=request.seed,
+        stops=request.stop,
+        lookup=request.lookup,
+        schema=request.schema,
+    )
+
+
+def _answer(
+    request: RunRequest,
+    model: LanguageModel,
+    precision: str,
+    options: AnswerOptions,
+    usable: Sequence[BoardConnection],
+) -> list[Answer]:
+    conversion = _convert(request, model, precision)
+    targets = {each.target.name: each.target for each in usable}
+    builds = {name: builder.build_nnrun(target) for name, target in targets.items()}
+
+    def ask(connection: BoardConnection, _name: str) -> Answer:
+        view = AnswerView(connection.name, request.format, streams=_streams(request, usable))
+        build = builds[connection.target.name]
+        return answer_on_board(
+            connection, build, conversion, options, view, limit_s=request.limit or 0
+        )
+
+    outcomes = run_on_boards(
+        usable,
+        [each.name for each in usable],
+        ask,
+        group_of_job=lambda name: name,
+        title=lambda name: f"{model.name} on {name}",
+        parallel=request.parallel,
+        stopping=LIVE_RUNS_END,
+    )
+    outcomes.require_all()
+    return outcomes.results
+
+
+def _streams(request: RunRequest, usable: Sequence[BoardConnection]) -> bool:
+    """Whether the text is shown as it comes: that of one board, for a person."""
+    return request.format == PLAIN_FORMAT and len(usable) == 1
+
+
+def _convert(request: RunRequest, model: LanguageModel, precision: str) -> LanguageConversion:
+    plan = plan_language(model, precision, random_weights=request.random_weights)
+    return convert_language_model(plan, force=request.force)
+
+
+def print_answers(answers: Sequence[Answer], form: str, *, shown: bool = False) -> None:
+    """The answers, unless they were shown as they came; a summary of each."""
+    if not shown:
+        print(_render_answers(answers, form))
+    for each in answers:
+        console.info(f"✓ {summarise_answer(each)}")
+
+
+def _render_answers(answers: Sequence[Answer], form: str) -> str:
+    if form == PLAIN_FORMAT and len(answers) == 1:
+        return show_text(answers[0].text)
+    return render_table(ANSWER_COLUMNS, [answer_row(each) for each in answers], form)

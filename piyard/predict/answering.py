@@ -1,0 +1,182 @@
+"""A prompt → what a language model answers on one board, shown as it comes."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from piyard.board.connection import BoardConnection
+from piyard.board.release import Release, release_of, release_of_paths
+from piyard.build.builder import Build
+from piyard.convert.language.conversion import (
+    BIN_FILE,
+    PARAM_FILE,
+    TOKENIZER_FILE,
+    LanguageConversion,
+)
+from piyard.core import console
+from piyard.core.errors import WrongInput
+from piyard.core.files import scratch_folder
+from piyard.predict.answers import GENERATE, Answer, AnswerOptions, read_answer, show_text
+from piyard.predict.command import release_path
+from piyard.run.deploy import deploy_releases, needs_of, require_needs
+from piyard.run.lifecycle import finish_run, start_run
+from piyard.run.log import LogLine
+from piyard.run.record import ModelInfo, Record, TaskInfo, describe_build, describe_run
+
+PROMPT_FILE, SCHEMA_FILE = "prompt.txt", "schema.json"
+ANSWER_LIMIT_S = 3600
+JSON_FORMAT = "json"
+
+
+class AnswerView:
+    """Shows an answer while it comes; a ``LiveRun``. Several boards' answers do not mix."""
+
+    _printing = threading.Lock()
+
+    def __init__(self, host: str, form: str, *, streams: bool) -> None:
+        self._host, self._form, self._streams = host, form, streams
+        self._at_start = True
+
+    @contextmanager
+    def attend(self, _connection: BoardConnection, _record: Record) -> Iterator[None]:
+        """Nothing else needs to be there meanwhile."""
+        yield
+
+    def see(self, line: LogLine) -> None:
+        """Print the text of a token; for a program, every line."""
+        if self._form == JSON_FORMAT:
+            if line["type"] in {"prefill", "token", "rest", "summary"}:
+                self._write(f"{json.dumps({'board': self._host, **line}, ensure_ascii=False)}\n")
+            return
+        text = line.get("text")
+        if self._streams and line["type"] in {"token", "rest"} and isinstance(text, str):
+            self._write(show_text(text))
+        elif line["type"] == "prefill":
+            self._show_progress(line)
+        elif line["type"] == "summary" and not self._at_start:
+            self._write("\n")  # before what is reported of the run
+
+    def _show_progress(self, line: LogLine) -> None:
+        done, count = line.get("tokens"), line.get("of")
+        if isinstance(done, int) and isinstance(count, int) and done < count:
+            console.info(f"{self._host}: {done} of {count} tokens of the prompt are read")
+
+    def _write(self, text: str) -> None:
+        if not text:
+            return
+        self._at_start = False
+        with self._printing, suppress(OSError):
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+
+def language_release(build: Build, conversion: LanguageConversion) -> Release:
+    """The files that a board needs to run that model."""
+    return release_of(
+        (build.folder, ["nnrun"]),
+        (conversion.folder, conversion.files),
+        label=f"{conversion.model.name} {conversion.manifest.precision}, build {build.key}",
+    )
+
+
+def answer_on_board(
+    connection: BoardConnection,
+    build: Build,
+    conversion: LanguageConversion,
+    options: AnswerOptions,
+    view: AnswerView,
+    limit_s: int,
+) -> Answer:
+    """The model's answer; the run goes on there when the line is lost, and is followed again."""
+    release = language_release(build, conversion)
+    if TOKENIZER_FILE not in conversion.files:
+        raise WrongInput(
+            f"{conversion.model.name} has no tokenizer, so it cannot read a prompt",
+            remedy="name one in its YAML",
+        )
+    with scratch_folder("prompt") as folder:
+        inputs = release_of_paths(_input_files(folder, options), label="a prompt")
+        record = _start(connection, build, conversion, options, [inputs, release], limit_s)
+    done = finish_run(connection, record, live=view)
+    return read_answer(done)
+
+
+def _input_files(folder: Path, options: AnswerOptions) -> Mapping[str, Path]:
+    prompt = folder / PROMPT_FILE
+    prompt.write_text(options.prompt, encoding="utf-8", errors="replace")
+    return {PROMPT_FILE: prompt} | ({SCHEMA_FILE: options.schema} if options.schema else {})
+
+
+def _start(
+    connection: BoardConnection,
+    build: Build,
+    conversion: LanguageConversion,
+    options: AnswerOptions,
+    releases: Sequence[Release],
+    limit_s: int,
+) -> Record:
+    inputs, release = releases
+    largest = max(file.size for each in releases for file in each.files)
+    done = deploy_releases(
+        connection.session,
+        releases,
+        connection.lease,
+        keep=True,
+        check=lambda facts, _bytes: _require(connection, build, facts, largest),
+    )
+    connection.has_lease = True
+    record = describe_run(
+        connection,
+        connection.spec,
+        done.facts,
+        slug=f"{conversion.model.name}-{conversion.manifest.precision}",
+        what=TaskInfo(task=GENERATE, shown=options.prompt[:200], live=True),
+        model=model_info(conversion),
+        build=describe_build(build),
+        release=release.id,
+    )
+    return start_run(
+        connection,
+        record,
+        release,
+        GENERATE,
+        _arguments(conversion, options, inputs),
+        limit_s or ANSWER_LIMIT_S,
+    )
+
+
+def _require(connection: BoardConnection, build: Build, facts: Any, largest: int) -> None:
+    if connection.spec.emulated:  # its /proc/cpuinfo is the emulating machine's
+        facts = msgspec.structs.replace(facts, features=None)
+    require_needs(connection.name, facts, needs_of(build.manifest, largest))
+
+
+def _arguments(
+    conversion: LanguageConversion, options: AnswerOptions, inputs: Release
+) -> list[str]:
+    files = ["--param", PARAM_FILE, "--bin", BIN_FILE, "--tokenizer", TOKENIZER_FILE]
+    files += ["--prompt-file", f"{release_path(inputs)}/{PROMPT_FILE}"]
+    files += ["--schema", f"{release_path(inputs)}/{SCHEMA_FILE}"] if options.schema else []
+    return [*files, *options.arguments(conversion.model.language.eos)]
+
+
+def model_info(conversion: LanguageConversion) -> ModelInfo:
+    """What a run's record says of it."""
+    return ModelInfo(
+        name=conversion.model.name,
+        key=conversion.key,
+        title=conversion.model.title,
+        task=GENERATE,
+        input=[],
+        params=conversion.manifest.params,
+        weights=conversion.manifest.weights,
+        versions=conversion.manifest.versions,
+    )
