@@ -88,8 +88,11 @@ def _print_conversion(conversion: LanguageConversion) -> None:
         state = f"{state}, nothing changed"
     console.info(f"{mark} {conversion.model.name} in {manifest.precision}: {state}, {sizes}")
     console.info(f"  {f'weights: {source}' if source else 'random weights'}")
-    formats = manifest.formats
+    formats = manifest.stored
     console.info(f"  blocks {formats.blocks.label}, table {formats.head.label}")
+    for trial in manifest.table:
+        cost = describe_agreement(trial.agreement)
+        console.info(f"  a table of {trial.format.label} alone: {cost}")
     console.info(f"  {manifest.agreement.text}: {describe_agreement(manifest.agreement)}")
     for line in manifest.failed:
         console.info(f"  {line}")

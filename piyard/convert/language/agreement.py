@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from piyard.convert.language.formats import Format
+
 if TYPE_CHECKING:
     import torch
 
@@ -31,6 +33,13 @@ class LogitAgreement(msgspec.Struct, frozen=True, kw_only=True):
     def rise(self) -> float:
         """By which part the perplexity rises; negative where it falls."""
         return self.perplexity / self.original_perplexity - 1
+
+
+class TableTrial(msgspec.Struct, frozen=True, kw_only=True):
+    """What a width of the table of the vocabulary has cost, and nothing else."""
+
+    format: Format
+    agreement: LogitAgreement
 
 
 class AgreementSums:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from piyard.convert.conversions import CONVERSION_SHELF
-from piyard.convert.language.agreement import LogitAgreement
+from piyard.convert.language.agreement import LogitAgreement, TableTrial
 from piyard.convert.language.block_graph import PROVED_TOKENS, BlockProof, prove_block
-from piyard.convert.language.formats import Format, Formats, find_formats
+from piyard.convert.language.formats import FORMATS, Format, Formats, find_formats
 from piyard.convert.language.fused_graph import LayerError, write_decoder
 from piyard.convert.language.proof_tokens import choose_tokens
 from piyard.convert.language.tokenizer_files import TokenizerFiles, find_tokenizer
@@ -42,13 +42,13 @@ if TYPE_CHECKING:
     import torch
 
 
-LANGUAGE_FORMAT = 1
+LANGUAGE_FORMAT = 2
 """Raise it when the code here makes other files from the same inputs."""
 LANGUAGE_TOOLS = ("torch", "pnnx", "ncnn", "numpy")
 PARAM_FILE, BIN_FILE = "model.ncnn.param", "model.ncnn.bin"
 TOKENIZER_JSON, TOKENIZER_FILE = "tokenizer.json", "model.tokenizer"
 """As its publisher wrote it, and as nnrun reads it."""
-PHASES = 3
+PHASES = 4
 
 
 class LanguageInputs(Manifest, frozen=True, kw_only=True):
@@ -60,6 +60,7 @@ class LanguageInputs(Manifest, frozen=True, kw_only=True):
     language: TransformerConfig
     precision: str
     formats: Formats
+    """Before the width of a table is chosen."""
     weights: WeightsInfo
     tokenizer: str
     """sha256 of its files; empty for one in the file of the weights, and for none."""
@@ -72,6 +73,10 @@ class LanguageInputs(Manifest, frozen=True, kw_only=True):
 class LanguageManifest(LanguageInputs, frozen=True, kw_only=True):
     """The inputs, and what came out."""
 
+    stored: Formats
+    """As the .bin has them."""
+    table: list[TableTrial]
+    """What was tried for the table of the vocabulary; empty where its width is given."""
     params: Count
     weight_bytes: Count
     """Of the .bin, all of which a token reads but an embedding that is not the output too."""
@@ -192,6 +197,11 @@ def keep_rounding(source: TensorSource, formats: Formats) -> Formats:
     return Formats(exact, formats.head) if exact else formats
 
 
+def chooses_table(formats: Formats) -> bool:
+    """Whether the table's width is what a budget allows: in int4, but for small models."""
+    return formats.blocks.bits == 4 and formats.head == FORMATS["int4"].head
+
+
 def convert_language_model(plan: LanguagePlan, *, force: bool = False) -> LanguageConversion:
     """The conversion, made when it is not there yet.
 
@@ -209,6 +219,7 @@ def convert_language_model(plan: LanguagePlan, *, force: bool = False) -> Langua
 
 
 def _make(plan: LanguagePlan, at: Path) -> LanguageManifest:
+    from piyard.convert.language.table_width import choose_table
     from piyard.convert.language.twin_pass import TwinPass
 
     source, formats = plan.source, plan.inputs.formats
@@ -217,10 +228,15 @@ def _make(plan: LanguagePlan, at: Path) -> LanguageManifest:
         block = prove_block(source.config, read_block(source, 0), _rows(source), at)
         tokenizer = plan.tokenizer.read_json() if plan.tokenizer else b""
         tokens = choose_tokens(source.config, tokenizer, plan.calibration)
-        step.phase(2, PHASES, "round and write")
+        trials: list[TableTrial] = []
+        if chooses_table(formats):
+            step.phase(2, PHASES, "choose the table's width")
+            width, trials = choose_table(source, formats.blocks, tokens, plan.model.proof)
+            formats = Formats(formats.blocks, width)
+        step.phase(3, PHASES, "round and write")
         twin = TwinPass(source, formats, tokens.proof, tokens.calibration)
         errors = write_decoder(source, formats, at / PARAM_FILE, at / BIN_FILE, twin)
-        step.phase(3, PHASES, "compare")
+        step.phase(4, PHASES, "compare")
         agreement = twin.result(tokens.text, is_text=tokens.is_text)
         failed = judge_agreement(plan, agreement)
         step.ok, step.outcome = not failed, describe_agreement(agreement)
@@ -230,6 +246,8 @@ def _make(plan: LanguagePlan, at: Path) -> LanguageManifest:
     described = msgspec.structs.asdict(plan.inputs) | {"weights": plan.chosen.description}
     return LanguageManifest(
         **described,
+        stored=formats,
+        table=trials,
         params=source.config.params,
         weight_bytes=(at / BIN_FILE).stat().st_size,
         block=block,

@@ -51,8 +51,8 @@ class TwinPass:
         self.ids = [torch.tensor(list(window)) for window in proof]
         table = read_finite(source, EMBEDDING)
         self.original = [torch.from_numpy(table[list(window)]) for window in proof]
-        self.twin = [_stored_rows(table, window, formats.head) for window in proof]
-        self.calibration = [_stored_rows(table, window, formats.head) for window in calibration]
+        self.twin = [stored_rows(table, window, formats.head) for window in proof]
+        self.calibration = [stored_rows(table, window, formats.head) for window in calibration]
         self.layer = 0
         self.weights: dict[str, torch.Tensor] = {}
         self.agreement = AgreementSums()
@@ -66,7 +66,7 @@ class TwinPass:
             return stored
         self.weights = self.weights or read_block(self.source, self.layer)
         stored = self._quantise(part, matrix)
-        self._replace(part, _restored(stored, part.format))
+        self._replace(part, restore_matrix(stored, part.format))
         if part.name.startswith(LAST_OF_BLOCK):
             self._advance()
         return stored
@@ -111,16 +111,29 @@ class TwinPass:
         self.layer, self.weights = self.layer + 1, {}
 
     def _compare_logits(self, part: LinearPart, matrix: Floats, stored: Floats | Blocks) -> None:
-        norm = RmsNorm(part.inputs, part.eps)
-        norm.weight = torch.nn.Parameter(torch.from_numpy(read_finite(self.source, part.norm)))
-        output = torch.from_numpy(_restored(stored, part.format))
-        rounded = _rounding(part.format)
-        for ids, original, twin in zip(self.ids, self.original, self.twin, strict=True):
-            for first in range(0, len(ids), ROWS_AT_ONCE):
-                rows = slice(first, first + ROWS_AT_ONCE)
-                expected = norm(original[rows]) @ torch.from_numpy(matrix).T
-                logits = rounded(norm(twin[rows])) @ output.T
-                self.agreement.add(expected, logits, ids[1:][rows])
+        matrices = matrix, restore_matrix(stored, part.format)
+        add_logits(self.agreement, self.source, part, matrices, self.ids, self.original, self.twin)
+
+
+def add_logits(
+    sums: AgreementSums,
+    source: TensorSource,
+    part: LinearPart,
+    matrices: tuple[Floats, Floats],
+    ids: Sequence[torch.Tensor],
+    original: Sequence[torch.Tensor],
+    twin: Sequence[torch.Tensor],
+) -> None:
+    """Add each window's logits: of the original by the first matrix, of the twin by the second."""
+    norm = RmsNorm(part.inputs, part.eps)
+    norm.weight = torch.nn.Parameter(torch.from_numpy(read_finite(source, part.norm)))
+    matrix, output = (torch.from_numpy(each).T for each in matrices)
+    rounded = _rounding(part.format)
+    for window, before, after in zip(ids, original, twin, strict=True):
+        for first in range(0, len(window), ROWS_AT_ONCE):
+            rows = slice(first, first + ROWS_AT_ONCE)
+            logits = rounded(norm(after[rows])) @ output
+            sums.add(norm(before[rows]) @ matrix, logits, window[1:][rows])
 
 
 def _rounding(format_: Format) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -129,7 +142,7 @@ def _rounding(format_: Format) -> Callable[[torch.Tensor], torch.Tensor]:
     return lambda rows: round_rows(rows, format_.block)
 
 
-def _restored(stored: Floats | Blocks, format_: Format) -> Floats:
+def restore_matrix(stored: Floats | Blocks, format_: Format) -> Floats:
     """What the stored matrix stands for."""
     if isinstance(stored, Blocks):
         return dequantise_matrix(stored, format_)
@@ -138,10 +151,10 @@ def _restored(stored: Floats | Blocks, format_: Format) -> Floats:
     return stored
 
 
-def _stored_rows(table: Floats, window: Sequence[int], format_: Format) -> torch.Tensor:
+def stored_rows(table: Floats, window: Sequence[int], format_: Format) -> torch.Tensor:
     """Rows of the embedding as they are stored: rounding looks at each row alone."""
     part = LinearPart(
         name=HEAD_LAYER, tensors=(), format=format_, outputs=len(window), inputs=table.shape[1]
     )
     rows = np.ascontiguousarray(table[list(window)])
-    return torch.from_numpy(_restored(round_to_nearest(part, rows), format_))
+    return torch.from_numpy(restore_matrix(round_to_nearest(part, rows), format_))
