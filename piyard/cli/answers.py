@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from piyard.board.connection import BoardConnection
 from piyard.build import builder
-from piyard.cli.board_requests import RunRequest
+from piyard.cli.board_requests import ChatRequest, RunRequest
 from piyard.cli.work import named_or_emulated
 from piyard.convert.language.conversion import (
     LanguageConversion,
@@ -36,7 +38,10 @@ PLAIN_FORMAT = "plain"
 def answer_prompt(request: RunRequest) -> None:
     """Let the model continue the prompt on each board; one board's answer is shown as it comes."""
     model = load_language_model(request.models[0])
-    options = _options(request)
+    _check_prompt(request)
+    options = msgspec.structs.replace(
+        answer_options(request), prompt=request.prompt, chat=request.chat, schema=request.schema
+    )
     precision = (request.precisions or (DEFAULT_PRECISION,))[0]
     boards = named_or_emulated(request)
     connections = boards.connections()
@@ -60,7 +65,7 @@ def answer_prompt(request: RunRequest) -> None:
     print_answers(answers, request.format, shown=streamed)
 
 
-def _options(request: RunRequest) -> AnswerOptions:
+def _check_prompt(request: RunRequest) -> None:
     if not request.prompt:
         raise WrongInput(
             "a language model needs a prompt", remedy='for example --prompt "Once upon a time"'
@@ -69,9 +74,11 @@ def _options(request: RunRequest) -> AnswerOptions:
         raise WrongInput("--system is for --chat", remedy="add --chat, or leave out --system")
     if request.schema and not request.schema.is_file():
         raise WrongInput(f"there is no file {request.schema}", remedy="check --schema")
+
+
+def answer_options(request: RunRequest | ChatRequest) -> AnswerOptions:
+    """What both tasks want of an answer."""
     return AnswerOptions(
-        prompt=request.prompt,
-        chat=request.chat,
         system=request.system,
         max_tokens=request.max_tokens,
         context=request.context or 0,
@@ -82,7 +89,8 @@ def _options(request: RunRequest) -> AnswerOptions:
         seed=request.seed,
         stops=request.stop,
         lookup=request.lookup,
-        schema=request.schema,
+        thinking=request.thinking,
+        threads=(request.threads or (0,))[0],
     )
 
 
@@ -93,7 +101,7 @@ def _answer(
     options: AnswerOptions,
     usable: Sequence[BoardConnection],
 ) -> list[Answer]:
-    conversion = _convert(request, model, precision)
+    conversion = convert_for_answers(request, model, precision)
     targets = {each.target.name: each.target for each in usable}
     builds = {name: builder.build_nnrun(target) for name, target in targets.items()}
 
@@ -122,7 +130,10 @@ def _streams(request: RunRequest, usable: Sequence[BoardConnection]) -> bool:
     return request.format == PLAIN_FORMAT and len(usable) == 1
 
 
-def _convert(request: RunRequest, model: LanguageModel, precision: str) -> LanguageConversion:
+def convert_for_answers(
+    request: RunRequest | ChatRequest, model: LanguageModel, precision: str
+) -> LanguageConversion:
+    """The model for boards."""
     plan = plan_language(model, precision, random_weights=request.random_weights)
     return convert_language_model(plan, force=request.force)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from piyard.cli.flags import (
     AMOUNT,
+    ANY_MODEL,
     BOARD,
     BOX,
     DATA,
@@ -18,6 +19,7 @@ from piyard.cli.flags import (
     GGUF,
     HOST_HELP,
     KNOWN_MODEL,
+    LANGUAGE_PRECISION,
     LIMIT_PICTURES,
     LONG,
     METER,
@@ -87,7 +89,50 @@ class BenchRequest(MeasureRequest, RetryRequest):
     gguf: Path | None = flag("the weights for --engine", GGUF, default=None)
 
 
-class RunRequest(RunRequestBase, TableRequest):
+ONE_HOST: tuple[str, ...] = flag(
+    "the board: a name of the inventory, user@name:port or emulated:<target>",
+    single(BOARD),
+    default=(),
+    name="host",
+)
+LANGUAGE_MODEL = "smollm2_135m_instruct"
+
+
+class AnswerRequest(Request):
+    """Options of what lets a language model answer."""
+
+    system: str = flag(
+        "what the model is told before, with --chat or in chat", text("TEXT"), default=""
+    )
+    max_tokens: int = flag("tokens of an answer, at most", whole(), default=256)
+    context: int | None = flag(
+        "tokens of prompt and answer together, at most (2048)", whole(2), default=None
+    )
+    temperature: float = flag(
+        "0: the likeliest token each time; more: more surprising", AMOUNT, default=0.0
+    )
+    top_k: int = flag("choose among so many likely tokens (0: all)", whole(0), default=0)
+    top_p: float = flag(
+        "choose among the likeliest that together are so probable", SCORE, default=1.0
+    )
+    min_p: float = flag(
+        "choose among tokens at least so probable, the likeliest being 1", SCORE, default=0.0
+    )
+    seed: int = flag("of the choices of a temperature", whole(0), default=1)
+    stop: tuple[str, ...] = flag(
+        "ends an answer before this text", many(text("TEXT"), commas=False), default=()
+    )
+    lookup: int = flag(
+        "tokens that are drafted from what followed the same words before; the answer is the same",
+        whole(0),
+        default=0,
+    )
+    thinking: bool = flag(
+        "a model that can think aloud before it answers shall not", SWITCH, default=True
+    )
+
+
+class RunRequest(RunRequestBase, AnswerRequest, TableRequest):
     """Options of ``run``."""
 
     inputs: tuple[str, ...] = flag(
@@ -120,30 +165,6 @@ class RunRequest(RunRequestBase, TableRequest):
         "the prompt is what a user says: put it into the model's chat template",
         SWITCH,
         default=False,
-    )
-    system: str = flag("with --chat: what the model is told before", text("TEXT"), default="")
-    max_tokens: int = flag("tokens of an answer, at most", whole(), default=256)
-    context: int | None = flag(
-        "tokens of prompt and answer together, at most (2048)", whole(2), default=None
-    )
-    temperature: float = flag(
-        "0: the likeliest token each time; more: more surprising", AMOUNT, default=0.0
-    )
-    top_k: int = flag("choose among so many likely tokens (0: all)", whole(0), default=0)
-    top_p: float = flag(
-        "choose among the likeliest that together are so probable", SCORE, default=1.0
-    )
-    min_p: float = flag(
-        "choose among tokens at least so probable, the likeliest being 1", SCORE, default=0.0
-    )
-    seed: int = flag("of the choices of a temperature", whole(0), default=1)
-    stop: tuple[str, ...] = flag(
-        "ends an answer before this text", many(text("TEXT"), commas=False), default=()
-    )
-    lookup: int = flag(
-        "tokens that are drafted from what followed the same words before; the answer is the same",
-        whole(0),
-        default=0,
     )
     schema: Path | None = flag(
         "a JSON schema that the answer keeps to",
@@ -178,6 +199,27 @@ class RunRequest(RunRequestBase, TableRequest):
     show: bool = flag("open annotated pictures in the desktop's viewer", SWITCH, default=False)
     random_weights: bool = RANDOM_WEIGHTS
     force: bool = FORCE
+
+
+class ChatRequest(RunRequestBase, AnswerRequest, TableRequest):
+    """Options of ``chat``."""
+
+    hosts: tuple[str, ...] = ONE_HOST
+    models: tuple[str, ...] = flag(
+        "a language model of models/language/",
+        single(ANY_MODEL),
+        default=(LANGUAGE_MODEL,),
+        name="model",
+    )
+    precisions: tuple[str, ...] = flag(
+        "fp32, fp16, int8 or int4 (int4)", single(LANGUAGE_PRECISION), default=(), name="precision"
+    )
+    threads: tuple[int, ...] = ONE_THREADS
+    random_weights: bool = RANDOM_WEIGHTS
+    force: bool = FORCE
+    all: bool = False
+    parallel: int = 1
+    retry: int = 0
 
 
 ENCODER: tuple[str, ...] = flag(
@@ -273,12 +315,7 @@ class AbRequest(MeasureRequest):
 
     a: str = flag(BUILD_HELP, BUILD, default="")
     b: str = flag("the other build; effects are B's against A's", BUILD, default="")
-    hosts: tuple[str, ...] = flag(
-        "the board: a name of the inventory, user@name:port or emulated:<target>",
-        single(BOARD),
-        default=(),
-        name="host",
-    )
+    hosts: tuple[str, ...] = ONE_HOST
     rounds: int = flag("number of A-B-B-A rounds", whole(), default=1)
     fail_above: float | None = flag(f"{FAIL_ABOVE_HELP}, and is so again", PERCENT, default=None)
     all: bool = False

@@ -8,6 +8,7 @@ from piyard.cli.board_requests import (
     AttachRequest,
     BenchRequest,
     BoardsQuery,
+    ChatRequest,
     DeployRequest,
     DownRequest,
     EmulatedRequest,
@@ -81,6 +82,14 @@ def run(request: RunRequest) -> None:
     from piyard.cli.runs import run_model
 
     run_model(request)
+
+
+@command(ChatRequest, "chat")
+def chat(request: ChatRequest) -> None:
+    """Talk with a language model on a board: each line is a turn, answers come as they are made."""
+    from piyard.cli.chat import chat_with_model
+
+    chat_with_model(request)
 
 
 @command(IndexRequest, "index")

@@ -41,6 +41,9 @@ class AnswerView:
 
     _printing = threading.Lock()
 
+    ends = frozenset({"summary"})
+    """Types of the lines after which no more text comes."""
+
     def __init__(self, host: str, form: str, *, streams: bool) -> None:
         self._host, self._form, self._streams = host, form, streams
         self._at_start = True
@@ -53,7 +56,7 @@ class AnswerView:
     def see(self, line: LogLine) -> None:
         """Print the text of a token; for a program, every line."""
         if self._form == JSON_FORMAT:
-            if line["type"] in {"prefill", "token", "rest", "summary"}:
+            if line["type"] in {"prefill", "token", "rest"} | self.ends:
                 self._write(f"{json.dumps({'board': self._host, **line}, ensure_ascii=False)}\n")
             return
         text = line.get("text")
@@ -61,8 +64,9 @@ class AnswerView:
             self._write(show_text(text))
         elif line["type"] == "prefill":
             self._show_progress(line)
-        elif line["type"] == "summary" and not self._at_start:
+        elif line["type"] in self.ends and not self._at_start:
             self._write("\n")  # before what is reported of the run
+            self._at_start = True
 
     def _show_progress(self, line: LogLine) -> None:
         done, count = line.get("tokens"), line.get("of")
@@ -96,15 +100,19 @@ def answer_on_board(
     limit_s: int,
 ) -> Answer:
     """The model's answer; the run goes on there when the line is lost, and is followed again."""
-    release = language_release(build, conversion)
-    if TOKENIZER_FILE not in conversion.files:
-        raise WrongInput(
-            f"{conversion.model.name} has no tokenizer, so it cannot read a prompt",
-            remedy="name one in its YAML",
-        )
     with scratch_folder("prompt") as folder:
         inputs = release_of_paths(_input_files(folder, options), label="a prompt")
-        record = _start(connection, build, conversion, options, [inputs, release], limit_s)
+        files = ["--prompt-file", f"{release_path(inputs)}/{PROMPT_FILE}"]
+        files += ["--schema", f"{release_path(inputs)}/{SCHEMA_FILE}"] if options.schema else []
+        record = start_language_run(
+            connection,
+            build,
+            conversion,
+            TaskInfo(task=GENERATE, shown=options.prompt[:200], live=True),
+            [*files, *options.arguments(conversion.model.language.eos)],
+            limit_s,
+            inputs=[inputs],
+        )
     done = finish_run(connection, record, live=view)
     return read_answer(done)
 
@@ -115,15 +123,24 @@ def _input_files(folder: Path, options: AnswerOptions) -> Mapping[str, Path]:
     return {PROMPT_FILE: prompt} | ({SCHEMA_FILE: options.schema} if options.schema else {})
 
 
-def _start(
+def start_language_run(
     connection: BoardConnection,
     build: Build,
     conversion: LanguageConversion,
-    options: AnswerOptions,
-    releases: Sequence[Release],
+    what: TaskInfo,
+    arguments: Sequence[str],
     limit_s: int,
+    *,
+    inputs: Sequence[Release] = (),
 ) -> Record:
-    inputs, release = releases
+    """Deploy the model, and start the verb of nnrun that ``what.task`` names."""
+    if TOKENIZER_FILE not in conversion.files:
+        raise WrongInput(
+            f"{conversion.model.name} has no tokenizer, so it cannot read a prompt",
+            remedy="name one in its YAML",
+        )
+    release = language_release(build, conversion)
+    releases = [*inputs, release]
     largest = max(file.size for each in releases for file in each.files)
     done = deploy_releases(
         connection.session,
@@ -138,17 +155,18 @@ def _start(
         connection.spec,
         done.facts,
         slug=f"{conversion.model.name}-{conversion.manifest.precision}",
-        what=TaskInfo(task=GENERATE, shown=options.prompt[:200], live=True),
+        what=what,
         model=model_info(conversion),
         build=describe_build(build),
         release=release.id,
     )
+    files = ["--param", PARAM_FILE, "--bin", BIN_FILE, "--tokenizer", TOKENIZER_FILE]
     return start_run(
         connection,
         record,
         release,
-        GENERATE,
-        _arguments(conversion, options, inputs),
+        what.task,
+        [*files, *arguments],
         limit_s or ANSWER_LIMIT_S,
     )
 
@@ -157,15 +175,6 @@ def _require(connection: BoardConnection, build: Build, facts: Any, largest: int
     if connection.spec.emulated:  # its /proc/cpuinfo is the emulating machine's
         facts = msgspec.structs.replace(facts, features=None)
     require_needs(connection.name, facts, needs_of(build.manifest, largest))
-
-
-def _arguments(
-    conversion: LanguageConversion, options: AnswerOptions, inputs: Release
-) -> list[str]:
-    files = ["--param", PARAM_FILE, "--bin", BIN_FILE, "--tokenizer", TOKENIZER_FILE]
-    files += ["--prompt-file", f"{release_path(inputs)}/{PROMPT_FILE}"]
-    files += ["--schema", f"{release_path(inputs)}/{SCHEMA_FILE}"] if options.schema else []
-    return [*files, *options.arguments(conversion.model.language.eos)]
 
 
 def model_info(conversion: LanguageConversion) -> ModelInfo:

@@ -23,7 +23,7 @@ GENERATE = "generate"
 class AnswerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What the user wants of an answer."""
 
-    prompt: str
+    prompt: str = ""
     chat: bool = False
     """Whether it is put into the model's chat template."""
     system: str = ""
@@ -39,6 +39,10 @@ class AnswerOptions(msgspec.Struct, frozen=True, kw_only=True):
     stops: Sequence[str] = ()
     lookup: int = 0
     schema: Path | None = None
+    thinking: bool = True
+    """Whether a model that can think aloud before it answers does so."""
+    threads: int = 0
+    """0: nnrun measures which number is best."""
 
     def arguments(self, ends: Sequence[int]) -> list[str]:
         """nnrun's flags, beside those of files; ``ends`` are the tokens that end a text."""
@@ -57,6 +61,9 @@ class AnswerOptions(msgspec.Struct, frozen=True, kw_only=True):
         words += [f"--stop={stop}" for stop in self.stops]
         words += ["--context", str(self.context)] if self.context else []
         words += ["--chat"] if self.chat else []
+        words += [] if self.thinking else ["--no-thinking"]
+        if self.threads:
+            words += [f"--{part}-threads={self.threads}" for part in ("prefill", "decode")]
         return words + ([f"--system={self.system}"] if self.system else [])
 
 

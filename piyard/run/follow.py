@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -35,8 +36,9 @@ class LiveRun(Protocol):
 class LogFollower:
     """Reads a run's log as it grows, through lost connections."""
 
-    def __init__(self, live: LiveRun) -> None:
-        self._live, self._lines = live, 0
+    def __init__(self, live: LiveRun, until: Callable[[], bool] = lambda: False) -> None:
+        """``until`` ends a look early, after the line that makes it true."""
+        self._live, self._lines, self._until = live, 0, until
 
     def look(self, session: Session, run_id: str) -> ProcessStatus:
         """Pass on the lines of the next seconds; the run's status after them."""
@@ -45,7 +47,7 @@ class LogFollower:
             talk.end_input()
             while (text := talk.line()) is not None:
                 raise_if_requested()
-                if not self._pass_on(text):
+                if not self._pass_on(text) or self._until():
                     break
         return read_status(session, run_id)
 

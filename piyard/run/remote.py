@@ -136,11 +136,13 @@ def wait_for_process(
     on_status: Callable[[ProcessStatus], None],
     *,
     look: Callable[[Session, str], ProcessStatus] | None = None,
+    until: Callable[[], bool] = lambda: False,
     lost_limit_s: float | None = None,
 ) -> ProcessStatus:
     """Wait until the run is over, through lost connections and a board that stalls.
 
-    ``look`` waits a while and gives the status, as ``wait_for_status``. Raises ``HostUnreachable``
+    ``look`` waits a while and gives the status, as ``wait_for_status``; after one ``until`` may end
+    the wait of a run that goes on. Raises ``HostUnreachable``
     or ``BoardTooSlow`` without an answer for ``lost_limit_s``.
     """
     limit_s = LOST_LIMIT_S if lost_limit_s is None else lost_limit_s
@@ -156,7 +158,7 @@ def wait_for_process(
             continue
         last_answer = time.monotonic()
         on_status(current)
-        if current.state not in {"starting", "running"}:
+        if current.state not in {"starting", "running"} or until():
             return current
         if current.state == "starting":
             if time.monotonic() > began + START_LIMIT_S:

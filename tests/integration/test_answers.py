@@ -1,14 +1,24 @@
-"""invoke run --prompt on an emulated board: the text of real weights, as the original says it."""
+"""invoke run --prompt and chat on an emulated board: what the original would say."""
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
 
-from piyard.run.record import list_runs
+from piyard.cli import own_models
+from piyard.cli.board_requests import ChatRequest
+from piyard.cli.chat import chat_with_model
+from piyard.cli.desk_requests import AddModelRequest
+from piyard.convert.language import adding
+from piyard.convert.own import ownership
+from piyard.models import language_models
+from piyard.run.record import list_runs, read_record
 from tests.integration.conftest import Invoke
+from tests.support import chat_templates, tokenizers
+from tests.support.language_models import tiny_weights, variant, write_folder
 
 pytestmark = [
     *(pytest.mark.docker, pytest.mark.board),
@@ -18,7 +28,7 @@ MODEL = ("--model", "tinystories_656k")
 PROMPT = "Once upon a time"
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def mirror(assets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIYARD_MIRROR", str(assets))
 
@@ -28,6 +38,7 @@ def expected(assets: Path) -> str:
     return text.partition(f" {PROMPT}")[2].partition("\n\n")[0].rstrip()
 
 
+@pytest.mark.usefixtures("mirror")
 def test_the_text_comes_and_can_be_attached_to_again(invoke: Invoke, assets: Path) -> None:
     flags = (*MODEL, "--precision", "fp32", "--prompt", PROMPT, "--max-tokens", "70")
     done = invoke("run", "--host", "emulated:rpi5", *flags)
@@ -42,6 +53,7 @@ def test_the_text_comes_and_can_be_attached_to_again(invoke: Invoke, assets: Pat
     assert row["Tokens/s"] is None  # emulated
 
 
+@pytest.mark.usefixtures("mirror")
 def test_a_schema_is_kept_to(invoke: Invoke, tmp_path: Path) -> None:
     schema = tmp_path / "schema.json"
     schema.write_text(json.dumps({"enum": ["cat", "dog"]}))
@@ -52,8 +64,40 @@ def test_a_schema_is_kept_to(invoke: Invoke, tmp_path: Path) -> None:
     assert json.loads(summary["text"]) in {"cat", "dog"}
 
 
+@pytest.mark.usefixtures("mirror")
 def test_a_plan_is_printed_and_nothing_runs(invoke: Invoke) -> None:
     done = invoke("run", "--host", "emulated:rpi5", *MODEL, "--prompt", PROMPT, "--dry-run")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "generate: tinystories_656k int4, on emulated:rpi5 (rpi5)\n"
     assert not list_runs()
+
+
+@pytest.fixture
+def own_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """A tiny model of the user's own, with a tokenizer and a chat template."""
+    models = tmp_path / "models"
+    models.mkdir()
+    for module in (adding, language_models, ownership):
+        monkeypatch.setattr(module, "LANGUAGE_MODELS_FOLDER", models)
+    config = variant(vocabulary=tokenizers.train("gpt2").get_vocab_size())
+    folder = write_folder(tmp_path / "their", config, tiny_weights(config))
+    (folder / "tokenizer.json").write_bytes(tokenizers.json_of("gpt2"))
+    told = {"chat_template": chat_templates.CHATML} | chat_templates.SPECIAL
+    (folder / "tokenizer_config.json").write_text(json.dumps(told))
+    add = AddModelRequest.parse({"file": str(folder)}).replace(name="mine")
+    own_models.add_from_request(add)
+    return "mine"
+
+
+def test_a_conversation_goes_from_turn_to_turn(
+    own_model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("Hello\n/reset\nHello\n\n/quit\nunheard\n"))
+    words = {"host": ["emulated:rpi5"], "model": own_model, "max_tokens": "8", "format": "json"}
+    chat_with_model(ChatRequest.parse(words))
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    first, second = [line for line in lines if line["type"] == "answer"]
+    assert first["text"] == second["text"]
+    assert {line["board"] for line in lines} == {"emulated:rpi5"}
+    (run,) = list_runs()
+    assert read_record(run).state == "ended"

@@ -1,0 +1,87 @@
+"""A conversation with a language model on a board, in the terminal or from a pipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from piyard.build import builder
+from piyard.cli.answers import DEFAULT_PRECISION, PLAIN_FORMAT, answer_options, convert_for_answers
+from piyard.cli.board_requests import ChatRequest
+from piyard.cli.work import named_or_emulated
+from piyard.core import console
+from piyard.core.errors import JobsFailed, WrongInput
+from piyard.core.text import format_count
+from piyard.models.language_models import load_language_model
+from piyard.predict.answering import JSON_FORMAT
+from piyard.predict.chatting import ChatView, Conversation, start_conversation
+from piyard.run.plan import identify_boards
+
+PROMPT = "> "
+QUIT, RESET = "/quit", "/reset"
+FORMS = (PLAIN_FORMAT, JSON_FORMAT)
+
+
+def chat_with_model(request: ChatRequest) -> None:
+    """Answer what is typed, or each line of a pipe, until it ends."""
+    if request.format not in FORMS:
+        raise WrongInput(
+            f"--format {request.format}: a conversation is no table",
+            remedy=f"leave it out, or give --format {JSON_FORMAT}",
+        )
+    model = load_language_model(request.models[0])
+    precision = (request.precisions or (DEFAULT_PRECISION,))[0]
+    (connection,) = named_or_emulated(request).connections()
+    try:
+        _, unusable = identify_boards([connection], parallel=1, dry_run=request.dry_run)
+        for error in unusable.values():
+            raise error
+        if request.dry_run:
+            target = connection.target.name
+            print(f"chat: {model.name} {precision}, on {connection.name} ({target})")
+            return
+        conversion = convert_for_answers(request, model, precision)
+        build = builder.build_nnrun(connection.target)
+        view = ChatView(connection.name, request.format, streams=request.format == PLAIN_FORMAT)
+        options = answer_options(request)
+        conversation = start_conversation(
+            connection, build, conversion, options, view, request.limit or 0
+        )
+        _converse(conversation, view)
+    finally:
+        connection.close()
+
+
+def _converse(conversation: Conversation, view: ChatView) -> None:
+    turns = 0
+    try:
+        for text in read_turns():
+            turns += text != RESET
+            goes_on = conversation.reset() if text == RESET else conversation.say(text)
+            if not goes_on:
+                break
+        conversation.end()
+    except KeyboardInterrupt:
+        conversation.cancel()
+        raise
+    console.info(f"✓ {format_count(turns - view.failed, 'answer')}: {conversation.record.id}")
+    if view.failed:
+        raise JobsFailed(
+            f"{format_count(view.failed, 'turn')} could not be answered",
+            remedy="the reasons are above",
+        )
+
+
+def read_turns() -> Iterator[str]:
+    """What is typed, a turn a line, until ``/quit`` or the end of the input."""
+    is_typed = sys.stdin.isatty()
+    if is_typed:
+        console.info(f"a line is a turn; {RESET} begins anew, {QUIT} or Ctrl-D ends")
+    while True:
+        if is_typed:
+            print(PROMPT, end="", file=sys.stderr, flush=True)
+        line = sys.stdin.readline()
+        if not line or line.strip() == QUIT:
+            return
+        if line.strip():
+            yield line.strip()
