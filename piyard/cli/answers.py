@@ -15,6 +15,7 @@ from piyard.convert.language.conversion import (
     convert_language_model,
     plan_language,
 )
+from piyard.convert.language.formats import USUAL_PRECISION
 from piyard.core import console
 from piyard.core.errors import WrongInput
 from piyard.core.tables import render_table
@@ -31,7 +32,6 @@ from piyard.predict.answers import (
 from piyard.run.plan import identify_boards
 from piyard.run.schedule import LIVE_RUNS_END, run_on_boards
 
-DEFAULT_PRECISION = "int4"
 PLAIN_FORMAT = "plain"
 
 
@@ -42,7 +42,7 @@ def answer_prompt(request: RunRequest) -> None:
     options = msgspec.structs.replace(
         answer_options(request), prompt=request.prompt, chat=request.chat, schema=request.schema
     )
-    precision = (request.precisions or (DEFAULT_PRECISION,))[0]
+    precision = (request.precisions or (USUAL_PRECISION,))[0]
     boards = named_or_emulated(request)
     connections = boards.connections()
     try:

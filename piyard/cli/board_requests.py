@@ -65,6 +65,12 @@ class DeployRequest(RetryRequest):
 class BenchRequest(MeasureRequest, RetryRequest):
     """Options of ``bench`` and ``deploy-bench``."""
 
+    precisions: tuple[str, ...] = flag(
+        "fp32, fp16, bf16 or int8; of a language model fp32, fp16, int8 or int4 (int4)",
+        many(RUN_PRECISION),
+        default=(),
+        name="precision",
+    )
     picture: Path | None = flag(
         "also time one picture end to end, from the file to its classes or objects",
         PICTURE,

@@ -6,9 +6,10 @@ import sys
 from collections.abc import Iterator
 
 from piyard.build import builder
-from piyard.cli.answers import DEFAULT_PRECISION, PLAIN_FORMAT, answer_options, convert_for_answers
+from piyard.cli.answers import PLAIN_FORMAT, answer_options, convert_for_answers
 from piyard.cli.board_requests import ChatRequest
 from piyard.cli.work import named_or_emulated
+from piyard.convert.language.formats import USUAL_PRECISION
 from piyard.core import console
 from piyard.core.errors import JobsFailed, WrongInput
 from piyard.core.text import format_count
@@ -30,7 +31,7 @@ def chat_with_model(request: ChatRequest) -> None:
             remedy=f"leave it out, or give --format {JSON_FORMAT}",
         )
     model = load_language_model(request.models[0])
-    precision = (request.precisions or (DEFAULT_PRECISION,))[0]
+    precision = (request.precisions or (USUAL_PRECISION,))[0]
     (connection,) = named_or_emulated(request).connections()
     try:
         _, unusable = identify_boards([connection], parallel=1, dry_run=request.dry_run)

@@ -1,4 +1,4 @@
-"""``bench --engine``: another engine on boards, in tokens a second."""
+"""``bench`` of language models, and with ``--engine`` of another engine, in tokens a second."""
 
 from __future__ import annotations
 
@@ -10,11 +10,25 @@ from piyard.build.builder import build_nnrun
 from piyard.build.engine import build_engine, load_engine_pin, plan_engine, require_target
 from piyard.cli.board_requests import BenchRequest
 from piyard.cli.work import Boards, named_or_emulated, run_options
+from piyard.convert.language.conversion import (
+    LanguageConversion,
+    convert_language_model,
+    plan_language,
+)
+from piyard.convert.language.formats import USUAL_PRECISION, find_formats
 from piyard.core.errors import WrongInput
 from piyard.core.tables import Column, render_items
 from piyard.language.gguf_config import gguf_config
 from piyard.language.gguf_file import GgufFile
-from piyard.measure.engine import RUNS, EngineContext, EngineJob, TokenRate, measure_engine
+from piyard.measure.engine import EngineContext, EngineJob, measure_engine
+from piyard.measure.language_bench import (
+    LanguageContext,
+    LanguageJob,
+    measure_language,
+    plan_language_jobs,
+)
+from piyard.measure.token_rates import RUNS, TokenRate
+from piyard.models.language_models import language_model_names, load_language_model
 from piyard.run.outcomes import JobOutcomes
 from piyard.run.plan import check_threads, identify_boards
 from piyard.run.schedule import run_on_boards
@@ -24,13 +38,27 @@ APPLICABLE = {
     *("limit", "link-limit", "governor", "format", "engine", "gguf"),
 }
 """The flags of ``bench`` that other engines heed."""
+OF_MODELS = frozenset({"model", "precision", "random-weights", "force"})
+"""Those that language models heed besides."""
 
-Outcomes = JobOutcomes[EngineJob, list[TokenRate]]
+TokenJob = EngineJob | LanguageJob
+Outcomes = JobOutcomes[TokenJob, list[TokenRate]]
 
 
-def bench_engine(request: BenchRequest) -> None:
-    """Build the engine, deploy it with its weights, measure, and print the table."""
-    weights = check_request(request)
+def is_of_tokens(request: BenchRequest) -> bool:
+    """Whether tokens a second are asked for: of a language model, or of another engine."""
+    return bool(request.engine or request.gguf or find_language_models(request))
+
+
+def find_language_models(request: BenchRequest) -> list[str]:
+    """The language models among those named."""
+    known = language_model_names()
+    return [name for name in request.models if name in known]
+
+
+def bench_tokens(request: BenchRequest) -> None:
+    """Build, convert, deploy, measure, and print the table."""
+    names = check_request(request)
     boards = named_or_emulated(request)
     connections = boards.connections()
     try:
@@ -38,12 +66,14 @@ def bench_engine(request: BenchRequest) -> None:
             connections, parallel=boards.parallel, dry_run=request.dry_run
         )
         specs = [connection.spec for connection in usable]
-        jobs = plan_engine_jobs(request, weights, specs)
+        engine_jobs = plan_engine_jobs(request, request.gguf, specs) if request.gguf else []
         outcomes: Outcomes = JobOutcomes([])
         if request.dry_run:
-            print_plan(jobs)
-        elif jobs:
-            outcomes = _measure_all(request, boards, usable, jobs)
+            print_plan(request, names, engine_jobs, specs)
+        elif specs:
+            conversions = _convert(request, names)
+            own = plan_language_jobs(conversions, specs, request.threads, request.loops or 0)
+            outcomes = _measure_all(request, boards, usable, [*own, *engine_jobs])
         for error in unusable.values():
             outcomes.also_failed(error)
     finally:
@@ -54,22 +84,48 @@ def bench_engine(request: BenchRequest) -> None:
     outcomes.require_all()
 
 
-def check_request(request: BenchRequest) -> Path:
-    """The weights; raises ``WrongInput`` for flags that do not go together."""
-    if not (request.engine and request.gguf):
+def check_request(request: BenchRequest) -> list[str]:
+    """The language models; raises ``WrongInput`` for flags that do not go together."""
+    names = find_language_models(request)
+    words = [word.removeprefix("--") for word in request.typed() if word.startswith("--")]
+    others = set(request.models) - set(names)
+    if others and (names or "model" in words):
+        raise WrongInput(
+            f"{', '.join(sorted(others))} is measured in inferences, not in tokens a second",
+            remedy="give language models a command of their own",
+        )
+    if bool(request.engine) != bool(request.gguf):
         raise WrongInput(
             "--engine and --gguf belong together",
             remedy="for example: bench --engine llama.cpp --gguf model.gguf",
         )
-    load_engine_pin(request.engine)
-    names = [word.removeprefix("--") for word in request.typed() if word.startswith("--")]
-    for name in names:
-        if name not in APPLICABLE:
-            raise WrongInput(
-                f"--{name} says nothing to {request.engine}", remedy=f"leave out --{name}"
-            )
-    gguf_config(GgufFile(request.gguf))  # a broken file is known before anything is built
-    return request.gguf
+    what = request.engine if not names else "a language model"
+    for word in words:
+        if word not in APPLICABLE | (OF_MODELS if names else set()):
+            raise WrongInput(f"--{word} says nothing to {what}", remedy=f"leave out --{word}")
+    for precision in request.precisions:
+        find_formats(precision)
+    if request.gguf:
+        load_engine_pin(request.engine)
+        gguf_config(GgufFile(request.gguf))  # a broken file is known before anything is built
+    return names
+
+
+def _precisions(request: BenchRequest) -> Sequence[str]:
+    return request.precisions or (USUAL_PRECISION,)
+
+
+def _convert(request: BenchRequest, names: Sequence[str]) -> list[LanguageConversion]:
+    return [
+        convert_language_model(
+            plan_language(
+                load_language_model(name), precision, random_weights=request.random_weights
+            ),
+            force=request.force,
+        )
+        for name in names
+        for precision in _precisions(request)
+    ]
 
 
 def plan_engine_jobs(
@@ -92,12 +148,22 @@ def plan_engine_jobs(
     ]
 
 
-def print_plan(jobs: Sequence[EngineJob]) -> None:
+def print_plan(
+    request: BenchRequest,
+    names: Sequence[str],
+    engine_jobs: Sequence[EngineJob],
+    boards: Sequence[BoardSpec],
+) -> None:
     """What would be done."""
-    targets = {job.board.target.name: job for job in jobs}
-    for job in targets.values():
+    for job in {job.board.target.name: job for job in engine_jobs}.values():
         print(plan_engine(job.engine, job.board.target))
-    for job in jobs:
+    for board in boards:
+        check_threads(board, request.threads)
+        for name in names:
+            for precision in _precisions(request):
+                counts = ", ".join(map(str, request.threads or [board.default_threads]))
+                print(f"bench: {name} {precision}, threads {counts} on {board.name}")
+    for job in engine_jobs:
         print(f"bench: {job.title} ({job.board.target.name})")
 
 
@@ -105,21 +171,27 @@ def _measure_all(
     request: BenchRequest,
     boards: Boards,
     usable: Sequence[BoardConnection],
-    jobs: Sequence[EngineJob],
+    jobs: Sequence[TokenJob],
 ) -> Outcomes:
     targets = {job.board.target.name: job.board.target for job in jobs}
     builds = {name: build_nnrun(target) for name, target in targets.items()}
-    engines = {name: build_engine(request.engine, target) for name, target in targets.items()}
+    engine = request.engine
+    engines = {name: build_engine(engine, each) for name, each in targets.items() if engine}
+    options = run_options(request)
 
-    def measure(connection: BoardConnection, job: EngineJob) -> list[TokenRate]:
+    def measure(connection: BoardConnection, job: TokenJob) -> list[TokenRate]:
         name = job.board.target.name
+        if isinstance(job, LanguageJob):
+            return measure_language(
+                LanguageContext(connection=connection, job=job, build=builds[name], options=options)
+            )
         return measure_engine(
             EngineContext(
                 connection=connection,
                 job=job,
                 build=builds[name],
                 engine=engines[name],
-                options=run_options(request),
+                options=options,
             )
         )
 
@@ -138,18 +210,32 @@ def _comment(rate: TokenRate) -> str:
 
 
 COLUMNS: tuple[Column[TokenRate], ...] = (
-    Column(key="board", title="Board", value=lambda rate: rate.job.host),
-    Column(key="hardware", value=lambda rate: rate.job.board.hardware),
-    Column(key="engine", title="Engine", value=lambda rate: rate.job.engine),
-    Column(key="model", title="Model", value=lambda rate: rate.job.model),
-    Column(key="weights", value=lambda rate: rate.weights),
-    Column(key="threads", title="Threads", value=lambda rate: rate.job.threads),
+    Column(key="board", title="Board", value=lambda rate: rate.board.name),
+    Column(key="hardware", value=lambda rate: rate.board.hardware),
+    Column(key="engine", title="Engine", value=lambda rate: rate.engine),
+    Column(key="model", title="Model", value=lambda rate: rate.model),
+    Column(key="weights", title="Weights", value=lambda rate: rate.weights),
+    Column(key="threads", title="Threads", value=lambda rate: rate.threads),
     Column(key="test", title="Test", value=lambda rate: rate.work.name),
     Column(
         key="tokens_per_s",
         title="Tokens/s",
         value=lambda rate: rate.tokens_per_s,
         text=lambda rate: f"{rate.tokens_per_s:.2f}",
+    ),
+    Column(
+        key="ceiling_per_s",
+        title="Memory allows",
+        value=lambda rate: rate.ceiling_per_s,
+        text=lambda rate: "" if rate.ceiling_per_s is None else f"{rate.ceiling_per_s:.0f}",
+    ),
+    Column(key="first_token_ms", value=lambda rate: rate.first_token_ms),
+    Column(key="bytes_per_token", value=lambda rate: rate.bytes_per_token),
+    Column(
+        key="peak_rss_kb",
+        title="Memory (MB)",
+        value=lambda rate: rate.peak_rss_kb,
+        text=lambda rate: "" if rate.peak_rss_kb is None else f"{rate.peak_rss_kb / 1024:.0f}",
     ),
     Column(key="slowest_per_s", value=lambda rate: rate.range_per_s[0]),
     Column(key="fastest_per_s", value=lambda rate: rate.range_per_s[1]),

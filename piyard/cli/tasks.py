@@ -59,8 +59,8 @@ def bench(request: BenchRequest) -> None:
     """Measure models on boards and print the table."""
     from piyard.cli import engines, work
 
-    if request.engine or request.gguf:
-        engines.bench_engine(request)
+    if engines.is_of_tokens(request):
+        engines.bench_tokens(request)
     else:
         work.bench(request, or_random=False)
 
@@ -70,8 +70,8 @@ def deploy_bench(request: BenchRequest) -> None:
     """Build, convert, deploy and measure in one go, and print the table."""
     from piyard.cli import engines, work
 
-    if request.engine or request.gguf:
-        engines.bench_engine(request)
+    if engines.is_of_tokens(request):
+        engines.bench_tokens(request)
     else:
         work.bench(request, or_random=True)
 

@@ -7,8 +7,6 @@ its times are judged by the same limits. Whether its answers are right is not lo
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -21,14 +19,11 @@ from piyard.build.engine import Engine
 from piyard.core import console
 from piyard.core.errors import UnreadableLog
 from piyard.measure.llama_bench import BenchLine, Work, parse_bench
-from piyard.results import judge
-from piyard.results.board_checks import board_reasons, telemetry_reasons
-from piyard.results.result import Result, Verdict
+from piyard.measure.token_rates import PROMPT, RUNS, TOKENS, TokenRate, judge_times
 from piyard.run import execute
 from piyard.run.deploy import deploy_releases, features_of, needs_of, require_needs
 from piyard.run.job import RunOptions
 from piyard.run.lifecycle import finish_run, start_run
-from piyard.run.log import LogHeader
 from piyard.run.record import (
     LOG_FILE,
     BuildInfo,
@@ -38,15 +33,10 @@ from piyard.run.record import (
     describe_run,
     run_folder,
 )
-from piyard.run.telemetry import TELEMETRY_FILE, read_telemetry
 
 ENGINE_TASK = "engine"
 PROGRAM, WEIGHTS = "llama-bench", "model.gguf"
 """Their names on the board."""
-PROMPT, TOKENS = 512, 128
-"""llama-bench's own, which everybody publishes."""
-RUNS = 8
-"""Repetitions of each test: enough for an interval of their median."""
 
 
 class EngineJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,33 +74,6 @@ class EngineJob(msgspec.Struct, frozen=True, kw_only=True):
         """Of llama-bench."""
         tests = ["-p", str(PROMPT), "-n", str(TOKENS), "-r", str(self.runs)]
         return ["-m", WEIGHTS, "-t", str(self.threads), *tests, "-o", "jsonl"]
-
-
-class TokenRate(msgspec.Struct, frozen=True, kw_only=True):
-    """One test of one job."""
-
-    job: EngineJob
-    run: str
-    """The run's id."""
-    weights: str
-    """What the engine calls them."""
-    work: Work
-    samples_ms: list[float]
-    """Of each repetition, all its tokens together."""
-    verdict: Verdict
-
-    @property
-    def tokens_per_s(self) -> float:
-        """By the median."""
-        return self._rate(statistics.median(self.samples_ms))
-
-    @property
-    def range_per_s(self) -> tuple[float, float]:
-        """Of the slowest and the fastest repetition."""
-        return self._rate(max(self.samples_ms)), self._rate(min(self.samples_ms))
-
-    def _rate(self, ms: float) -> float:
-        return 1000 * (self.work.prompt or self.work.tokens) / ms
 
 
 class EngineContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,31 +128,18 @@ def conclude_engine(job: EngineJob, done: Record) -> list[TokenRate]:
 
 
 def _rate(job: EngineJob, done: Record, work: Work, line: BenchLine) -> TokenRate:
-    samples = [ns / 1e6 for ns in line.samples_ns]
     return TokenRate(
-        job=job,
-        run=done.id,
+        board=job.board,
+        engine=job.engine,
+        model=job.model,
         weights=line.model_type,
+        threads=job.threads,
         work=work,
-        samples_ms=samples,
-        verdict=_judge(job, done, samples),
+        tokens=work.prompt or work.tokens,
+        samples_ms=[ns / 1e6 for ns in line.samples_ns],
+        run=done.id,
+        verdict=judge_times(job.board, done, job.threads, [ns / 1e6 for ns in line.samples_ns]),
     )
-
-
-def _judge(job: EngineJob, done: Record, samples: Sequence[float]) -> Verdict:
-    """By the board and the times alone; the telemetry is that of the whole run."""
-    telemetry = read_telemetry(run_folder(done.id) / TELEMETRY_FILE)
-    header = LogHeader(threads=job.threads)
-    result = Result(record=done, samples_ms=list(samples), header=header, telemetry=telemetry)
-    if done.emulated:
-        return Verdict(state="EMULATED")
-    limits = job.board.target.conditions
-    reasons = (
-        *board_reasons(result, limits),
-        *judge.sample_reasons(result),
-        *telemetry_reasons(result, limits),
-    )
-    return Verdict(state=judge.combined_state(reasons), reasons=reasons)
 
 
 def _deploy(context: EngineContext, release: Release) -> None:

@@ -5,34 +5,25 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from piyard.board.connection import BoardConnection
-from piyard.board.release import Release, release_of, release_of_paths
+from piyard.board.release import release_of_paths
 from piyard.build.builder import Build
-from piyard.convert.language.conversion import (
-    BIN_FILE,
-    PARAM_FILE,
-    TOKENIZER_FILE,
-    LanguageConversion,
-)
+from piyard.convert.language.conversion import TOKENIZER_FILE, LanguageConversion
 from piyard.core import console
 from piyard.core.errors import WrongInput
 from piyard.core.files import scratch_folder
 from piyard.predict.answers import GENERATE, Answer, AnswerOptions, read_answer, show_text
 from piyard.predict.command import release_path
-from piyard.run.deploy import deploy_releases, needs_of, require_needs
-from piyard.run.lifecycle import finish_run, start_run
+from piyard.run.language import start_language_run
+from piyard.run.lifecycle import finish_run
 from piyard.run.log import LogLine
-from piyard.run.record import ModelInfo, Record, TaskInfo, describe_build, describe_run
+from piyard.run.record import Record, TaskInfo
 
 PROMPT_FILE, SCHEMA_FILE = "prompt.txt", "schema.json"
-ANSWER_LIMIT_S = 3600
 JSON_FORMAT = "json"
 
 
@@ -82,15 +73,6 @@ class AnswerView:
             sys.stdout.flush()
 
 
-def language_release(build: Build, conversion: LanguageConversion) -> Release:
-    """The files that a board needs to run that model."""
-    return release_of(
-        (build.folder, ["nnrun"]),
-        (conversion.folder, conversion.files),
-        label=f"{conversion.model.name} {conversion.manifest.precision}, build {build.key}",
-    )
-
-
 def answer_on_board(
     connection: BoardConnection,
     build: Build,
@@ -109,7 +91,7 @@ def answer_on_board(
             build,
             conversion,
             TaskInfo(task=GENERATE, shown=options.prompt[:200], live=True),
-            [*files, *options.arguments(conversion.model.language.eos)],
+            [GENERATE, *files, *answer_words(conversion, options)],
             limit_s,
             inputs=[inputs],
         )
@@ -117,75 +99,17 @@ def answer_on_board(
     return read_answer(done)
 
 
-def _input_files(folder: Path, options: AnswerOptions) -> Mapping[str, Path]:
-    prompt = folder / PROMPT_FILE
-    prompt.write_text(options.prompt, encoding="utf-8", errors="replace")
-    return {PROMPT_FILE: prompt} | ({SCHEMA_FILE: options.schema} if options.schema else {})
-
-
-def start_language_run(
-    connection: BoardConnection,
-    build: Build,
-    conversion: LanguageConversion,
-    what: TaskInfo,
-    arguments: Sequence[str],
-    limit_s: int,
-    *,
-    inputs: Sequence[Release] = (),
-) -> Record:
-    """Deploy the model, and start the verb of nnrun that ``what.task`` names."""
+def answer_words(conversion: LanguageConversion, options: AnswerOptions) -> list[str]:
+    """nnrun's flags for answers in texts; raises ``WrongInput`` without a tokenizer."""
     if TOKENIZER_FILE not in conversion.files:
         raise WrongInput(
             f"{conversion.model.name} has no tokenizer, so it cannot read a prompt",
             remedy="name one in its YAML",
         )
-    release = language_release(build, conversion)
-    releases = [*inputs, release]
-    largest = max(file.size for each in releases for file in each.files)
-    done = deploy_releases(
-        connection.session,
-        releases,
-        connection.lease,
-        keep=True,
-        check=lambda facts, _bytes: _require(connection, build, facts, largest),
-    )
-    connection.has_lease = True
-    record = describe_run(
-        connection,
-        connection.spec,
-        done.facts,
-        slug=f"{conversion.model.name}-{conversion.manifest.precision}",
-        what=what,
-        model=model_info(conversion),
-        build=describe_build(build),
-        release=release.id,
-    )
-    files = ["--param", PARAM_FILE, "--bin", BIN_FILE, "--tokenizer", TOKENIZER_FILE]
-    return start_run(
-        connection,
-        record,
-        release,
-        what.task,
-        [*files, *arguments],
-        limit_s or ANSWER_LIMIT_S,
-    )
+    return ["--tokenizer", TOKENIZER_FILE, *options.arguments(conversion.model.language.eos)]
 
 
-def _require(connection: BoardConnection, build: Build, facts: Any, largest: int) -> None:
-    if connection.spec.emulated:  # its /proc/cpuinfo is the emulating machine's
-        facts = msgspec.structs.replace(facts, features=None)
-    require_needs(connection.name, facts, needs_of(build.manifest, largest))
-
-
-def model_info(conversion: LanguageConversion) -> ModelInfo:
-    """What a run's record says of it."""
-    return ModelInfo(
-        name=conversion.model.name,
-        key=conversion.key,
-        title=conversion.model.title,
-        task=GENERATE,
-        input=[],
-        params=conversion.manifest.params,
-        weights=conversion.manifest.weights,
-        versions=conversion.manifest.versions,
-    )
+def _input_files(folder: Path, options: AnswerOptions) -> Mapping[str, Path]:
+    prompt = folder / PROMPT_FILE
+    prompt.write_text(options.prompt, encoding="utf-8", errors="replace")
+    return {PROMPT_FILE: prompt} | ({SCHEMA_FILE: options.schema} if options.schema else {})

@@ -19,10 +19,11 @@ from piyard.build.builder import Build
 from piyard.convert.language.conversion import LanguageConversion
 from piyard.core import console
 from piyard.core.text import sanitize_line
-from piyard.predict.answering import AnswerView, start_language_run
+from piyard.predict.answering import AnswerView, answer_words
 from piyard.predict.answers import AnswerOptions
 from piyard.run import remote
 from piyard.run.follow import LogFollower
+from piyard.run.language import start_language_run
 from piyard.run.lifecycle import collect_run, require_success, suggest_attach
 from piyard.run.log import LogLine
 from piyard.run.record import Record, TaskInfo
@@ -149,7 +150,7 @@ def start_conversation(
         build,
         conversion,
         TaskInfo(task=CHAT, shown=options.system[:200] or None),
-        [*words, *options.arguments(conversion.model.language.eos)],
+        [CHAT, *words, *answer_words(conversion, options)],
         limit_s or CHAT_LIMIT_S,
     )
     return Conversation(connection, record, view)

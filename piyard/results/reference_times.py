@@ -49,7 +49,7 @@ def roofline(
     ``precision`` is nnrun's own account of it, in its first line; ``threads`` have a core each.
     """
     per_cycle = peaks.flops_per_cycle.get(fastest_arithmetic(precision))
-    bandwidth = _bandwidth(peaks, threads)
+    bandwidth = read_bandwidth(peaks, threads)
     if not per_cycle or not bandwidth or not khz or threads < 1:
         return None
     compute_ms = 2 * macs / (per_cycle * khz * threads)
@@ -81,8 +81,11 @@ def _fastest_format(formats: str) -> Literal["fp16", "bf16", "fp32"]:
     return "bf16" if "bf16" in formats else "fp32"
 
 
-def _bandwidth(peaks: Peaks, threads: int) -> float | None:
-    """Of that many threads, or of the nearest smaller number that was measured."""
+def read_bandwidth(peaks: Peaks, threads: int) -> float | None:
+    """Of reading memory, 10^9 bytes a second, by that many threads.
+
+    Or by the nearest smaller number of them that was measured.
+    """
     measured = [count for count in peaks.read_gb_s if count <= threads]
     return peaks.read_gb_s[max(measured)] if measured else None
 

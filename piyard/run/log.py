@@ -209,6 +209,8 @@ class LogSummary(msgspec.Struct, frozen=True):
     stopped: Text = ""
     samples: Count | None = None
     peak_rss_kb: Count | None = None
+    weight_bytes: Count | None = None
+    """Of a language model: what a token reads."""
     half_width: Number | None = None
     images: Count | None = None
     dropped: Count | None = None

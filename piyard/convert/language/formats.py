@@ -52,6 +52,7 @@ FORMATS: dict[str, Formats] = {
     "int4": Formats(Format(4, 64), Format(6, 64)),
 }
 """By precision."""
+USUAL_PRECISION = "int4"
 
 
 def find_formats(precision: str) -> Formats:

@@ -19,6 +19,7 @@ from piyard.core.target import load_target
 from piyard.measure import engine
 from piyard.measure.engine import EngineJob
 from piyard.measure.llama_bench import Work, parse_bench
+from piyard.measure.token_rates import RUNS
 from piyard.run.record import BuildInfo, ModelInfo, Record, TaskInfo, run_folder
 
 LINE: dict[str, Any] = {
@@ -142,7 +143,7 @@ def test_a_board_and_a_number_of_threads_is_a_job() -> None:
     usual = engines.plan_engine_jobs(
         request.replace(threads=(), loops=None), Path("a.gguf"), [BOARD]
     )
-    assert [(job.threads, job.runs) for job in usual] == [(BOARD.default_threads, engine.RUNS)]
+    assert [(job.threads, job.runs) for job in usual] == [(BOARD.default_threads, RUNS)]
     with pytest.raises(WrongInput, match="cores"):
         engines.plan_engine_jobs(request.replace(threads=(99,)), Path("a.gguf"), [BOARD])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +17,7 @@ from piyard.board.ssh.session import Session
 from piyard.core.errors import HostUnreachable
 from piyard.predict import chatting
 from piyard.predict.chatting import ChatView, Conversation
+from piyard.run.remote import cancel_process
 from tests.support.local_board import LocalBoard, new_board
 from tests.support.local_runs import RUN, end_of, start, until_running
 
@@ -57,7 +58,7 @@ def view() -> ChatView:
 @pytest.fixture
 def conversation(
     board: LocalBoard, view: ChatView, monkeypatch: pytest.MonkeyPatch
-) -> Conversation:
+) -> Iterator[Conversation]:
     """With a program that says what it was told."""
     start(board, sys.executable, "-c", ECHO)
     until_running(board)
@@ -65,7 +66,8 @@ def conversation(
     monkeypatch.setattr(chatting, "require_success", lambda _status: None)
     connection: Any = SimpleNamespace(session=board, reconnect=lambda: board, name="pi")
     record: Any = SimpleNamespace(id=RUN, host="pi")
-    return Conversation(connection, record, view)
+    yield Conversation(connection, record, view)
+    cancel_process(board, RUN)
 
 
 def turns_of(board: LocalBoard) -> list[dict[str, Any]]:
