@@ -7,8 +7,6 @@ from pathlib import Path
 
 import msgspec
 
-from piyard.convert.language.encoder_twin import load_twin
-from piyard.convert.language.encoders import fuse_picture_encoder, fuse_text_encoder
 from piyard.convert.ncnn_net import NET_STEM
 from piyard.convert.param import TEXT_STEM
 from piyard.convert.proof import (
@@ -32,6 +30,8 @@ def fuse_encoders(nets: Mapping[str, ReferenceModel], text: TextReference, at: P
 
     A net of convolutions, as CLIP's ResNet, stays as pnnx wrote it.
     """
+    from piyard.convert.language.encoders import fuse_picture_encoder, fuse_text_encoder
+
     written = [TEXT_STEM]
     causal = not text.config.filled
     fuse_text_encoder(text.network, causal=causal).write(at, TEXT_STEM)
@@ -50,6 +50,8 @@ def prove_fused(
     trial: TrialResult,
 ) -> TrialResult:
     """The trial, whose figures in fp16 are those of the fused nets."""
+    from piyard.convert.language.encoder_twin import load_twin
+
     fed = make_inputs(model, nets, pictures)
     case = make_case(model, nets, fed)
     got = {stem: run_inputs(load_twin(at, stem), fed[stem]) for stem in stems}

@@ -23,7 +23,6 @@ from piyard.convert.reference import ReferenceModel, ReferenceSize, TorchReferen
 from piyard.core.errors import ConversionFailed
 from piyard.language.clip_tokens import MASKED, encode_text, fill_prompt
 from piyard.language.clip_vocabulary import load_tokenizer
-from piyard.language.tokenizer.compiling import compile_tokenizer
 from piyard.models.definition import Model
 from piyard.models.synthetic import random_tensor
 from piyard.vision.schema import TextConfig
@@ -108,6 +107,8 @@ class TextReference(TorchReference, frozen=True, kw_only=True):
 
     def save(self, at: Path) -> None:
         """The table and the tokenizer."""
+        from piyard.language.tokenizer.compiling import compile_tokenizer
+
         tokens, positions = self.table()
         write_table(at / TABLE_FILE, tokens, positions)
         (at / TOKENIZER_FILE).write_text(self.tokenizer, encoding="utf-8")

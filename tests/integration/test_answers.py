@@ -22,7 +22,7 @@ from tests.support.language_models import tiny_weights, variant, write_folder
 
 pytestmark = [
     *(pytest.mark.docker, pytest.mark.board),
-    pytest.mark.usefixtures("own_results"),
+    pytest.mark.usefixtures("rpi5_build", "own_results"),
 ]
 MODEL = ("--model", "tinystories_656k")
 PROMPT = "Once upon a time"
@@ -75,6 +75,7 @@ def test_a_plan_is_printed_and_nothing_runs(invoke: Invoke) -> None:
 @pytest.fixture
 def own_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """A tiny model of the user's own, with a tokenizer and a chat template."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     models = tmp_path / "models"
     models.mkdir()
     for module in (adding, language_models, ownership):
@@ -93,7 +94,7 @@ def test_a_conversation_goes_from_turn_to_turn(
     own_model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("Hello\n/reset\nHello\n\n/quit\nunheard\n"))
-    words = {"host": ["emulated:rpi5"], "model": own_model, "max_tokens": "8", "format": "json"}
+    words = {"host": "emulated:rpi5", "model": own_model, "max_tokens": "8", "format": "json"}
     chat_with_model(ChatRequest.parse(words))
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     first, second = [line for line in lines if line["type"] == "answer"]

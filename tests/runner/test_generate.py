@@ -212,9 +212,10 @@ def test_an_interrupt_ends_it_with_what_there_is(nnrun_path: Path, tmp_path: Pat
         assert running.stdout is not None
         seen = [json.loads(running.stdout.readline()) for _ in range(8)]
         running.send_signal(signal.SIGINT)
-        rest, errors = running.communicate(timeout=30)
+        assert running.stderr is not None
+        rest, errors = running.stdout.read(), running.stderr.read()
+        assert running.wait(timeout=30) == 128 + signal.SIGINT
     lines = [*seen, *map(json.loads, rest.splitlines())]
-    assert running.returncode == 128 + signal.SIGINT
     assert errors == ""
     assert lines[-1]["type"] == "summary"
     assert lines[-1]["ending"] == "interrupted"

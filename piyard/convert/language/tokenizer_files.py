@@ -13,7 +13,6 @@ from piyard.core.files import sha256_of_files
 from piyard.language.gguf_file import GgufFile
 from piyard.language.tokenizer.gguf import tokenizer_json
 from piyard.language.tokenizer.llama2c import llama2c_json
-from piyard.language.tokenizer.sources import compile_gguf, compile_parts, read_chat_parts
 from piyard.models.definition import Weights
 from piyard.models.language_models import LanguageModel
 from piyard.models.weights import choose_weights
@@ -50,6 +49,8 @@ class TokenizerFiles(msgspec.Struct, frozen=True, kw_only=True):
 
     def compile(self) -> bytes:
         """The flat file, with the chat template where there is one. Raises likewise."""
+        from piyard.language.tokenizer.sources import compile_gguf, compile_parts, read_chat_parts
+
         if self.metadata is not None:
             return compile_gguf(self.metadata, self.name)
         template, special = read_chat_parts(self.config) if self.config else ("", {})

@@ -28,20 +28,24 @@ constexpr char preview_script[] = R"(const at = name => document.getElementById(
 const put = (name, text) => { at(name).textContent = text; };
 const count = (number, word) => `${number} ${word}${number === 1 ? '' : 's'}`;
 const pause = ms => new Promise(done => setTimeout(done, ms));
+const mostFailures = 10;
 let hasEnded = false;
+// One request may be lost on its way through the tunnel; a stream that has ended answers none.
 async function watchState() {
-  try {
-    for (;; await pause(500)) {
+  for (let failures = 0; failures < mostFailures; await pause(500)) {
+    try {
       const state = await (await fetch('/state', {cache: 'no-store'})).json();
+      failures = 0;
       put('title', document.title = state.title);
       if (!state.frames) continue;
       put('state', `${state.fps.toFixed(1)} frames a second · ${count(state.frames, 'frame')} · ${state.dropped} dropped`);
       put('seen', state.seen || 'nothing');
+    } catch {
+      ++failures;
     }
-  } catch {
-    hasEnded = true;
-    put('state', `${at('state').textContent} · ended`);
   }
+  hasEnded = true;
+  put('state', `${at('state').textContent} · ended`);
 }
 function join(one, other) {
   const both = new Uint8Array(one.length + other.length);

@@ -246,7 +246,7 @@ def test_no_script_evaluates_text() -> None:
 def test_a_runs_id_is_a_plain_name_whatever_it_is_named_after(slug: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(job, "release_for", lambda *_, **__: SimpleNamespace(id="release"))
-        patch.setattr(run_record, "_describe_build", lambda _: {})
+        patch.setattr(run_record, "describe_build", lambda _: {})
         patch.setattr(run_record, "_describe_conversion", lambda _: {})
         line = BoardConnection(select_board("emulated:rpi5"))
         nothing = cast("Any", None)
