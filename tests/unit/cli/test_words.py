@@ -158,7 +158,17 @@ def test_a_letter_means_the_same_in_every_task() -> None:
 def test_a_command_that_prints_a_table_takes_its_format() -> None:
     tables = {str(context.name) for context in contexts() if "format" in context.args}
     assert tables == {
-        *("ab", "attach", "bench", "compare", "deploy-bench", "evaluate", "history", "prove"),
+        *(
+            "ab",
+            "attach",
+            "bench",
+            "chat",
+            "compare",
+            "deploy-bench",
+            "evaluate",
+            "history",
+            "prove",
+        ),
         *("data", "report", "run", "runs", "search", "board.list", "model.add", "model.list"),
         *(f"fleet.{name}" for name in ("doctor", "exec", "facts", "gc", "list", "locks", "places")),
     }
