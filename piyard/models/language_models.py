@@ -34,7 +34,7 @@ class LanguageProof(Config):
     """Share of places at which the likeliest token is the same, at least."""
     perplexity: Annotated[float, Meta(gt=0)] = 0.15
     """By which part the perplexity may rise in integers, at most."""
-    table: Annotated[float, Meta(gt=0)] = 0.02
+    table: Annotated[float, Meta(gt=0)] = 0.01
     """By which part the table of the vocabulary alone may raise it, in int4."""
 
 
