@@ -25,17 +25,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.counted import board, userland
-from piyard.build.builder import build_ncnn, load_recipe, open_workspace
+from benchmarks.counted import board, programs, userland
 from piyard.convert.converter import convert_model
 from piyard.convert.param import MAIN_STEM
 from piyard.core import console
 from piyard.core.tables import FORMATS, render_table
-from piyard.core.target import load_target
 from piyard.models.definition import load_model
 from piyard.predict.command import net_flags
 
-HERE = Path(__file__).parent
 MODELS = ["yolov8_n", "yolov8_s"]
 PROGRAM = "vision_stages"
 COLUMNS = ("Model", "Pre", "Inference", "Post", "Pre + post")
@@ -95,19 +92,7 @@ def make(folder: Path) -> Counter:
     if shutil.which(board.EMULATOR) is None:
         sys.exit(f"{board.EMULATOR} is missing: Debian bookworm's package qemu-user has it")
     userland.compile_all(folder)
-    how = load_recipe(load_target("rpi5"))
-    mounts = {
-        "/src": (how.runner, "ro"),
-        "/benchmarks": (HERE, "ro"),
-        "/ncnn": (build_ncnn(how), "ro"),
-    }
-    with (
-        open_workspace(how.toolchain.cmake_file, mounts) as work,
-        console.step(PROGRAM) as progress,
-    ):
-        work.configure("/src", "/usr", how.nnrun_options | {"NNRUN_BENCHMARKS": True}, progress)
-        work.build(progress)
-        shutil.copy(work.folder / PROGRAM, folder / PROGRAM)
+    programs.build(PROGRAM, folder)
     return Counter(folder)
 
 

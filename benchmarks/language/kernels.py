@@ -17,22 +17,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.counted import board, pi5, userland
-from piyard.build.builder import build_ncnn, load_recipe, open_workspace
+from benchmarks.counted import machine, programs
+from benchmarks.counted.machine import Machine
 from piyard.core import console
 from piyard.core.tables import FORMATS, render_table
-from piyard.core.target import load_target
 
-BENCHMARKS = Path(__file__).parents[1]
 PROGRAM = "kernels"
 COLUMNS = ("Layer", "Rows", "nnrun", "ncnn", "Bar")
 FORMS = ((4, 32), (4, 64), (4, 128), (8, 32), (8, 64), (8, 128), (16, 0))
@@ -56,8 +51,8 @@ class Row:
 
     @property
     def well(self) -> bool:
-        """As shown: a bar has two decimals."""
-        return self.bar is None or round(self.nnrun, 2) <= self.bar
+        """Whether it is within its bar."""
+        return self.bar is None or self.nnrun <= self.bar
 
     def cells(self) -> list[str]:
         """As text."""
@@ -69,23 +64,12 @@ class Row:
 class Counter:
     """Runs the program under emulation and counts."""
 
-    folder: Path
-    """Holds the plugin, and a root with a Pi 5's files."""
+    machine: Machine
     program: Path
 
     def count(self, rounds: int, words: Sequence[str]) -> int:
-        """All of a run's instructions; one that fails ends this program."""
-        counts = self.folder / "counts"
-        counts.unlink(missing_ok=True)
-        plugin = f"{self.folder / 'count.so'},out={counts}"
-        settings = {"QEMU_CPU": board.CPU, "QEMU_PLUGIN": plugin, **board.ONE_THREAD}
-        argv = [board.EMULATOR, "-L", str(self.folder / "root"), str(self.program), str(rounds)]
-        done = subprocess.run(
-            [*argv, *words], env=os.environ | settings, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            sys.exit(f"{PROGRAM} {' '.join(words)}: exit code {done.returncode}\n{done.stderr}")
-        return board.added_up(counts.read_text())
+        """All of a run's instructions; raises ``JobsFailed`` for one that fails."""
+        return self.machine.count([str(self.program), str(rounds), *words])[0]
 
     def round(self, *words: object) -> int:
         """Instructions of one more run."""
@@ -94,32 +78,8 @@ class Counter:
 
 
 def prepare(folder: Path, program: Path | None) -> Counter:
-    """The plugin, a Pi's files and the program, which is built unless there is one."""
-    if shutil.which(board.EMULATOR) is None:
-        sys.exit(f"{board.EMULATOR} is missing: Debian bookworm's package qemu-user has it")
-    userland.compile_all(folder)
-    for name, text in pi5.files().items():
-        (folder / "root" / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / "root" / name).write_text(text)
-    return Counter(folder, program or build(folder))
-
-
-def build(folder: Path) -> Path:
-    """The program, for a Pi 5."""
-    how = load_recipe(load_target("rpi5"))
-    mounts = {
-        "/src": (how.runner, "ro"),
-        "/benchmarks": (BENCHMARKS, "ro"),
-        "/ncnn": (build_ncnn(how), "ro"),
-    }
-    with (
-        open_workspace(how.toolchain.cmake_file, mounts) as work,
-        console.step(PROGRAM) as progress,
-    ):
-        work.configure("/src", "/usr", how.nnrun_options | {"NNRUN_BENCHMARKS": True}, progress)
-        work.build(progress)
-        shutil.copy(work.folder / PROGRAM, folder / PROGRAM)
-    return folder / PROGRAM
+    """The machine and the program, which is built unless there is one."""
+    return Counter(machine.make(folder), program or programs.build(PROGRAM, folder))
 
 
 def check(counter: Counter) -> None:

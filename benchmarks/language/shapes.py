@@ -13,12 +13,14 @@ from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from piyard.core import paths
 from piyard.core.files import atomic_write
 from piyard.language.config import TransformerConfig
+from piyard.models.language_models import load_language_model
 
 ALIGNMENT = 32
 VERSION = 3
@@ -33,65 +35,17 @@ Value = int | float | str
 Sizes = dict[str, tuple[int, tuple[int, ...]]]
 """Name → type, and dimensions from the outermost."""
 
-SHAPES = {
-    "smollm2-135m": TransformerConfig(
-        family="llama",
-        vocabulary=49152,
-        hidden=576,
-        layers=30,
-        heads=9,
-        kv_heads=3,
-        head_dim=64,
-        feed_forward=1536,
-        context=8192,
-        norm_eps=1e-5,
-        rope_theta=1e5,
-        tied=True,
-    ),
-    "smollm2-360m": TransformerConfig(
-        family="llama",
-        vocabulary=49152,
-        hidden=960,
-        layers=32,
-        heads=15,
-        kv_heads=5,
-        head_dim=64,
-        feed_forward=2560,
-        context=8192,
-        norm_eps=1e-5,
-        rope_theta=1e5,
-        tied=True,
-    ),
-    "qwen2.5-0.5b": TransformerConfig(
-        family="qwen2",
-        vocabulary=151936,
-        hidden=896,
-        layers=24,
-        heads=14,
-        kv_heads=2,
-        head_dim=64,
-        feed_forward=4864,
-        context=32768,
-        rope_theta=1e6,
-        qkv_bias=True,
-        tied=True,
-    ),
-    "qwen3-0.6b": TransformerConfig(
-        family="qwen3",
-        vocabulary=151936,
-        hidden=1024,
-        layers=28,
-        heads=16,
-        kv_heads=8,
-        head_dim=128,
-        feed_forward=3072,
-        context=40960,
-        rope_theta=1e6,
-        qk_norm=True,
-        tied=True,
-    ),
+MODELS = {
+    "smollm2-135m": "smollm2_135m_instruct",
+    "smollm2-360m": "smollm2_360m_instruct",
+    "qwen2.5-0.5b": "qwen2_5_0_5b_instruct",
+    "qwen3-0.6b": "qwen3_0_6b",
 }
-"""From each one's config.json at Hugging Face."""
+SHAPES = {
+    name: msgspec.structs.replace(load_language_model(model).language, bos=None, eos=())
+    for name, model in MODELS.items()
+}
+"""Those of models/language/, without tokens of a vocabulary that a seeded file does not have."""
 
 
 def make(name: str, seed: int = 1) -> Path:

@@ -9,7 +9,8 @@ import msgspec
 from piyard.board.connection import BoardConnection
 from piyard.build import builder
 from piyard.cli.board_requests import ChatRequest, RunRequest
-from piyard.cli.work import named_or_emulated
+from piyard.cli.flags import WorkRequest
+from piyard.cli.work import named_or_emulated, require_known_flags, run_options
 from piyard.convert.language.conversion import (
     LanguageConversion,
     convert_language_model,
@@ -17,10 +18,11 @@ from piyard.convert.language.conversion import (
 )
 from piyard.convert.language.formats import USUAL_PRECISION
 from piyard.core import console
+from piyard.core.cancel import raise_if_requested
 from piyard.core.errors import WrongInput
 from piyard.core.tables import render_table
 from piyard.models.language_models import LanguageModel, load_language_model
-from piyard.predict.answering import JSON_FORMAT, AnswerView, answer_on_board
+from piyard.predict.answering import AnswerView, answer_on_board
 from piyard.predict.answers import (
     ANSWER_COLUMNS,
     Answer,
@@ -29,15 +31,31 @@ from piyard.predict.answers import (
     show_text,
     summarise_answer,
 )
+from piyard.predict.live import JSON_FORMAT
+from piyard.run.outcomes import JobOutcomes
 from piyard.run.plan import identify_boards
 from piyard.run.schedule import LIVE_RUNS_END, run_on_boards
 
 PLAIN_FORMAT = "plain"
+OF_RUNS = frozenset(
+    {
+        *("host", "all", "target", "parallel", "no-wait", "strict", "dry-run", "link-limit"),
+        *("limit", "model", "precision", "threads", "format", "random-weights", "force"),
+    }
+)
+OF_ANSWERS = OF_RUNS | {
+    *("prompt", "chat", "system", "max-tokens", "context", "temperature", "top-k", "top-p"),
+    *("min-p", "repetition-penalty", "seed", "stop", "lookup", "schema", "no-thinking"),
+}
+"""The flags of ``run`` that a language model heeds."""
+ONLY_OF_ANSWERS = OF_ANSWERS - OF_RUNS - {"prompt"}
+"""Those that say nothing to a model of pictures; one of task clip has a prompt too."""
 
 
 def answer_prompt(request: RunRequest) -> None:
     """Let the model continue the prompt on each board; one board's answer is shown as it comes."""
     model = load_language_model(request.models[0])
+    require_known_flags(request, OF_ANSWERS, "a language model")
     _check_prompt(request)
     options = msgspec.structs.replace(
         answer_options(request), prompt=request.prompt, chat=request.chat, schema=request.schema
@@ -49,20 +67,22 @@ def answer_prompt(request: RunRequest) -> None:
         usable, unusable = identify_boards(
             connections, parallel=boards.parallel, dry_run=request.dry_run
         )
-        for error in unusable.values():
-            if not usable:
-                raise error
-            console.info(f"✗ {error.what}")
+        outcomes: JobOutcomes[str, Answer] = JobOutcomes([])
         if request.dry_run:
             for each in usable:
                 print(f"generate: {model.name} {precision}, on {each.name} ({each.target.name})")
-            return
-        answers = _answer(request, model, precision, options, usable)
+        elif usable:
+            outcomes = _answer(request, model, precision, options, usable)
+        for error in unusable.values():
+            outcomes.also_failed(error)
     finally:
         for connection in connections:
             connection.close()
     streamed = request.format == JSON_FORMAT or _streams(request, usable)
-    print_answers(answers, request.format, shown=streamed)
+    if outcomes.results:
+        print_answers(outcomes.results, request.format, shown=streamed)
+    raise_if_requested()
+    outcomes.require_all()
 
 
 def _check_prompt(request: RunRequest) -> None:
@@ -86,6 +106,7 @@ def answer_options(request: RunRequest | ChatRequest) -> AnswerOptions:
         top_k=request.top_k,
         top_p=request.top_p,
         min_p=request.min_p,
+        repetition_penalty=request.repetition_penalty,
         seed=request.seed,
         stops=request.stop,
         lookup=request.lookup,
@@ -100,19 +121,17 @@ def _answer(
     precision: str,
     options: AnswerOptions,
     usable: Sequence[BoardConnection],
-) -> list[Answer]:
-    conversion = convert_for_answers(request, model, precision)
+) -> JobOutcomes[str, Answer]:
+    conversion = convert_for_boards(request, model, precision)
     targets = {each.target.name: each.target for each in usable}
     builds = {name: builder.build_nnrun(target) for name, target in targets.items()}
 
     def ask(connection: BoardConnection, _name: str) -> Answer:
         view = AnswerView(connection.name, request.format, streams=_streams(request, usable))
         build = builds[connection.target.name]
-        return answer_on_board(
-            connection, build, conversion, options, view, limit_s=request.limit or 0
-        )
+        return answer_on_board(connection, build, conversion, options, view, run_options(request))
 
-    outcomes = run_on_boards(
+    return run_on_boards(
         usable,
         [each.name for each in usable],
         ask,
@@ -121,8 +140,6 @@ def _answer(
         parallel=request.parallel,
         stopping=LIVE_RUNS_END,
     )
-    outcomes.require_all()
-    return outcomes.results
 
 
 def _streams(request: RunRequest, usable: Sequence[BoardConnection]) -> bool:
@@ -130,8 +147,8 @@ def _streams(request: RunRequest, usable: Sequence[BoardConnection]) -> bool:
     return request.format == PLAIN_FORMAT and len(usable) == 1
 
 
-def convert_for_answers(
-    request: RunRequest | ChatRequest, model: LanguageModel, precision: str
+def convert_for_boards(
+    request: WorkRequest, model: LanguageModel, precision: str
 ) -> LanguageConversion:
     """The model for boards."""
     plan = plan_language(model, precision, random_weights=request.random_weights)

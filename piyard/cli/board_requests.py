@@ -124,6 +124,9 @@ class AnswerRequest(Request):
     min_p: float = flag(
         "choose among tokens at least so probable, the likeliest being 1", SCORE, default=0.0
     )
+    repetition_penalty: float = flag(
+        "above 1: what was said already is less likely", AMOUNT, default=1.0
+    )
     seed: int = flag("of the choices of a temperature", whole(0), default=1)
     stop: tuple[str, ...] = flag(
         "ends an answer before this text", many(text("TEXT"), commas=False), default=()

@@ -6,16 +6,16 @@ import sys
 from collections.abc import Iterator
 
 from piyard.build import builder
-from piyard.cli.answers import PLAIN_FORMAT, answer_options, convert_for_answers
+from piyard.cli.answers import PLAIN_FORMAT, answer_options, convert_for_boards
 from piyard.cli.board_requests import ChatRequest
-from piyard.cli.work import named_or_emulated
+from piyard.cli.work import named_or_emulated, run_options
 from piyard.convert.language.formats import USUAL_PRECISION
 from piyard.core import console
 from piyard.core.errors import JobsFailed, WrongInput
 from piyard.core.text import format_count
 from piyard.models.language_models import load_language_model
-from piyard.predict.answering import JSON_FORMAT
 from piyard.predict.chatting import ChatView, Conversation, start_conversation
+from piyard.predict.live import JSON_FORMAT
 from piyard.run.plan import identify_boards
 
 PROMPT = "> "
@@ -32,7 +32,13 @@ def chat_with_model(request: ChatRequest) -> None:
         )
     model = load_language_model(request.models[0])
     precision = (request.precisions or (USUAL_PRECISION,))[0]
-    (connection,) = named_or_emulated(request).connections()
+    boards = named_or_emulated(request)
+    if len(boards.names) != 1:
+        raise WrongInput(
+            f"--host {request.hosts[0]} names {len(boards.names)} boards",
+            remedy="a conversation is with one: name it",
+        )
+    (connection,) = boards.connections()
     try:
         _, unusable = identify_boards([connection], parallel=1, dry_run=request.dry_run)
         for error in unusable.values():
@@ -41,12 +47,12 @@ def chat_with_model(request: ChatRequest) -> None:
             target = connection.target.name
             print(f"chat: {model.name} {precision}, on {connection.name} ({target})")
             return
-        conversion = convert_for_answers(request, model, precision)
+        conversion = convert_for_boards(request, model, precision)
         build = builder.build_nnrun(connection.target)
         view = ChatView(connection.name, request.format, streams=request.format == PLAIN_FORMAT)
         options = answer_options(request)
         conversation = start_conversation(
-            connection, build, conversion, options, view, request.limit or 0
+            connection, build, conversion, options, view, run_options(request)
         )
         _converse(conversation, view)
     finally:

@@ -8,13 +8,10 @@ from pathlib import Path
 from piyard.board.connection import BoardConnection, BoardSpec
 from piyard.build.builder import build_nnrun
 from piyard.build.engine import build_engine, load_engine_pin, plan_engine, require_target
+from piyard.cli.answers import convert_for_boards
 from piyard.cli.board_requests import BenchRequest
-from piyard.cli.work import Boards, named_or_emulated, run_options
-from piyard.convert.language.conversion import (
-    LanguageConversion,
-    convert_language_model,
-    plan_language,
-)
+from piyard.cli.work import Boards, named_or_emulated, require_known_flags, run_options
+from piyard.convert.language.conversion import LanguageConversion
 from piyard.convert.language.formats import USUAL_PRECISION, find_formats
 from piyard.core.errors import WrongInput
 from piyard.core.tables import Column, render_items
@@ -87,9 +84,8 @@ def bench_tokens(request: BenchRequest) -> None:
 def check_request(request: BenchRequest) -> list[str]:
     """The language models; raises ``WrongInput`` for flags that do not go together."""
     names = find_language_models(request)
-    words = [word.removeprefix("--") for word in request.typed() if word.startswith("--")]
     others = set(request.models) - set(names)
-    if others and (names or "model" in words):
+    if others and (names or "--model" in request.typed()):
         raise WrongInput(
             f"{', '.join(sorted(others))} is measured in inferences, not in tokens a second",
             remedy="give language models a command of their own",
@@ -100,9 +96,7 @@ def check_request(request: BenchRequest) -> list[str]:
             remedy="for example: bench --engine llama.cpp --gguf model.gguf",
         )
     what = request.engine if not names else "a language model"
-    for word in words:
-        if word not in APPLICABLE | (OF_MODELS if names else set()):
-            raise WrongInput(f"--{word} says nothing to {what}", remedy=f"leave out --{word}")
+    require_known_flags(request, APPLICABLE | (OF_MODELS if names else set()), what)
     for precision in request.precisions:
         find_formats(precision)
     if request.gguf:
@@ -117,12 +111,7 @@ def _precisions(request: BenchRequest) -> Sequence[str]:
 
 def _convert(request: BenchRequest, names: Sequence[str]) -> list[LanguageConversion]:
     return [
-        convert_language_model(
-            plan_language(
-                load_language_model(name), precision, random_weights=request.random_weights
-            ),
-            force=request.force,
-        )
+        convert_for_boards(request, load_language_model(name), precision)
         for name in names
         for precision in _precisions(request)
     ]

@@ -10,7 +10,7 @@ import msgspec
 
 from piyard.board.connection import BoardConnection
 from piyard.cli import work
-from piyard.cli.answers import answer_prompt
+from piyard.cli.answers import ONLY_OF_ANSWERS, answer_prompt
 from piyard.cli.board_requests import RunRequest
 from piyard.cli.own_models import load_or_add
 from piyard.cli.work import plan_work, run_jobs
@@ -79,6 +79,7 @@ def run_model(request: RunRequest) -> None:
     if request.models[0] in language_model_names():
         answer_prompt(request)
         return
+    _refuse_answer_flags(request)
     request = request.replace(precisions=request.precisions or ("fp32",))
     chosen = choose(request)
     _check_inputs(chosen)
@@ -114,6 +115,15 @@ def run_model(request: RunRequest) -> None:
     work.conclude(outcomes, plan, outcomes.unfinished_jobs)
     require_readable(outcomes.results)
     require_whole(outcomes.results)
+
+
+def _refuse_answer_flags(request: RunRequest) -> None:
+    for word in request.typed():
+        if word.removeprefix("--") in ONLY_OF_ANSWERS:
+            raise WrongInput(
+                f"{word} is for language models, and {request.models[0]} sees pictures",
+                remedy=f"leave out {word}",
+            )
 
 
 def _print_decoding(chosen: Choice, boards: Sequence[BoardConnection]) -> None:

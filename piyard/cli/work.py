@@ -5,7 +5,7 @@ The plan that all tasks on boards share is here too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from typing import TypeVar
@@ -19,8 +19,9 @@ from piyard.board.ssh.hostkeys import refuse_unknown_hosts
 from piyard.cli.board_requests import BenchRequest, DeployRequest
 from piyard.cli.flags import HOST, BoardsRequest, WorkRequest
 from piyard.cli.own_models import load_or_add
+from piyard.cli.request import Request
 from piyard.core import console
-from piyard.core.errors import JobsFailed, NothingValid, PiyardError
+from piyard.core.errors import JobsFailed, NothingValid, PiyardError, WrongInput
 from piyard.measure import bench as benchmarking
 from piyard.models.definition import Model
 from piyard.report.formats import render_rows
@@ -84,6 +85,13 @@ def run_options(request: WorkRequest) -> RunOptions:
         energy=request.meter or (PMIC if request.energy else ""),
         picture=request.picture,
     )
+
+
+def require_known_flags(request: Request, known: Collection[str], what: str) -> None:
+    """Raise ``WrongInput`` for a flag that was given and says nothing to ``what``."""
+    for word in request.typed():
+        if word.startswith("--") and word.removeprefix("--") not in known:
+            raise WrongInput(f"{word} says nothing to {what}", remedy=f"leave out {word}")
 
 
 def bench_duration(request: WorkRequest) -> BenchDuration:

@@ -11,47 +11,30 @@ from pathlib import Path
 
 import msgspec
 
-from piyard.board.connection import BoardConnection, BoardSpec
-from piyard.board.facts import Facts, read_facts
+from piyard.board.connection import BoardConnection
 from piyard.board.release import Release, release_of_paths
 from piyard.build.builder import Build
 from piyard.build.engine import Engine
-from piyard.core import console
 from piyard.core.errors import UnreadableLog
 from piyard.measure.llama_bench import BenchLine, Work, parse_bench
-from piyard.measure.token_rates import PROMPT, RUNS, TOKENS, TokenRate, judge_times
-from piyard.run import execute
-from piyard.run.deploy import deploy_releases, features_of, needs_of, require_needs
+from piyard.measure.token_rates import PROMPT, TOKENS, TokenJob, TokenRate, judge_times
+from piyard.run.deploy import BoardNeeds, features_of, needs_of
+from piyard.run.execute import usual_limit_s
 from piyard.run.job import RunOptions
-from piyard.run.lifecycle import finish_run, start_run
-from piyard.run.record import (
-    LOG_FILE,
-    BuildInfo,
-    ModelInfo,
-    Record,
-    TaskInfo,
-    describe_run,
-    run_folder,
-)
+from piyard.run.lifecycle import finish_run
+from piyard.run.program_run import ProgramRun, start_program
+from piyard.run.record import LOG_FILE, BuildInfo, ModelInfo, Record, TaskInfo, run_folder
 
 ENGINE_TASK = "engine"
 PROGRAM, WEIGHTS = "llama-bench", "model.gguf"
 """Their names on the board."""
 
 
-class EngineJob(msgspec.Struct, frozen=True, kw_only=True):
-    """One GGUF file on some threads of one board."""
+class EngineJob(TokenJob, frozen=True, kw_only=True):
+    """One GGUF file in an engine."""
 
-    board: BoardSpec
     engine: str
     weights: Path
-    threads: int
-    runs: int = RUNS
-
-    @property
-    def host(self) -> str:
-        """The name of its board."""
-        return self.board.name
 
     @property
     def model(self) -> str:
@@ -59,15 +42,9 @@ class EngineJob(msgspec.Struct, frozen=True, kw_only=True):
         return self.weights.stem
 
     @property
-    def title(self) -> str:
-        """A name for people, with the board."""
-        threads = f"{self.threads} {'thread' if self.threads == 1 else 'threads'}"
-        return f"{self.engine} {self.model}, {threads} on {self.host}"
-
-    @property
-    def works(self) -> list[Work]:
-        """The tests, in llama-bench's order."""
-        return [Work(prompt=PROMPT, runs=self.runs), Work(tokens=TOKENS, runs=self.runs)]
+    def subject(self) -> str:
+        """The engine and the file."""
+        return f"{self.engine} {self.model}"
 
     @property
     def arguments(self) -> list[str]:
@@ -96,24 +73,31 @@ class EngineContext(msgspec.Struct, frozen=True, kw_only=True):
 
 def measure_engine(context: EngineContext) -> list[TokenRate]:
     """Deploy, wait until the board is idle, run, fetch, judge. The run's folder keeps it all."""
-    release = context.release
-    _deploy(context, release)
-    connection, board = context.connection, context.job.board
-    real = not board.emulated
-    conditions = board.target.conditions
-    idle = execute.wait_until_idle(connection.session, conditions) if real else None
-    record = _new_record(context, release, read_facts(connection.session))
-    started = start_run(
-        connection,
-        msgspec.structs.replace(record, idle_state=idle),
-        release,
-        "",
-        context.job.arguments,
-        context.options.limit_s or execute.usual_limit_s(real=real, live=False),
-        program=PROGRAM,
-        governor=execute.choose_governor(connection, board, context.options) if real else "",
+    job = context.job
+    started = start_program(
+        ProgramRun(
+            connection=context.connection,
+            releases=[context.release],
+            needs=_needs(context),
+            slug=f"{job.engine}-{job.model}-t{job.threads}",
+            what=TaskInfo(task=ENGINE_TASK, slug=job.subject),
+            model=ModelInfo(name=job.model, title=job.model, input=[]),
+            build=BuildInfo(key=context.engine.key),
+            command=job.arguments,
+            program=PROGRAM,
+            options=context.options,
+            usual_limit_s=usual_limit_s(real=not job.board.emulated, live=False),
+            is_measured=True,
+        )
     )
-    return conclude_engine(context.job, finish_run(connection, started))
+    return conclude_engine(job, finish_run(context.connection, started))
+
+
+def _needs(context: EngineContext) -> BoardNeeds:
+    """nnrun's, and the CPU features that the engine was built for."""
+    needs = needs_of(context.build.manifest, context.job.weights.stat().st_size)
+    features = needs.features | features_of(context.engine.march)
+    return msgspec.structs.replace(needs, features=features)
 
 
 def conclude_engine(job: EngineJob, done: Record) -> list[TokenRate]:
@@ -128,6 +112,7 @@ def conclude_engine(job: EngineJob, done: Record) -> list[TokenRate]:
 
 
 def _rate(job: EngineJob, done: Record, work: Work, line: BenchLine) -> TokenRate:
+    samples_ms = [ns / 1e6 for ns in line.samples_ns]
     return TokenRate(
         board=job.board,
         engine=job.engine,
@@ -136,44 +121,7 @@ def _rate(job: EngineJob, done: Record, work: Work, line: BenchLine) -> TokenRat
         threads=job.threads,
         work=work,
         tokens=work.prompt or work.tokens,
-        samples_ms=[ns / 1e6 for ns in line.samples_ns],
+        samples_ms=samples_ms,
         run=done.id,
-        verdict=judge_times(job.board, done, job.threads, [ns / 1e6 for ns in line.samples_ns]),
-    )
-
-
-def _deploy(context: EngineContext, release: Release) -> None:
-    connection, board = context.connection, context.job.board
-    needs = needs_of(context.build.manifest, context.job.weights.stat().st_size)
-    features = needs.features | features_of(context.engine.march)
-    needs = msgspec.structs.replace(needs, features=features)
-
-    def check(facts: Facts, _bytes: int) -> None:
-        # An emulated board's /proc/cpuinfo is the emulating machine's.
-        known = msgspec.structs.replace(facts, features=None) if board.emulated else facts
-        require_needs(board.name, known, needs)
-
-    deploy_releases(
-        connection.session,
-        [release],
-        connection.lease,
-        keep=True,
-        check=check,
-        link_limit=context.options.link_limit,
-    )
-    connection.has_lease = True
-    console.info(f"✓ {connection.name}: {release.title} deployed")
-
-
-def _new_record(context: EngineContext, release: Release, before: Facts) -> Record:
-    job = context.job
-    return describe_run(
-        context.connection,
-        job.board,
-        before,
-        slug=f"{job.engine}-{job.model}-t{job.threads}",
-        what=TaskInfo(task=ENGINE_TASK, slug=f"{job.engine} {job.model}"),
-        model=ModelInfo(name=job.model, title=job.model, input=[]),
-        build=BuildInfo(key=context.engine.key),
-        release=release.id,
+        verdict=judge_times(job.board, done, job.threads, samples_ms),
     )

@@ -11,7 +11,7 @@ from piyard.build.builder import Build
 from piyard.convert.language.conversion import LanguageConversion
 from piyard.core.errors import UnreadableLog
 from piyard.measure.llama_bench import Work
-from piyard.measure.token_rates import PROMPT, RUNS, TOKENS, TokenRate, judge_times
+from piyard.measure.token_rates import RUNS, TokenJob, TokenRate, judge_times
 from piyard.run.execute import usual_limit_s
 from piyard.run.job import RunOptions
 from piyard.run.language import start_language_run
@@ -25,19 +25,10 @@ SPEED_TASK = "speed"
 RANDOM_MARK = ", random weights"
 
 
-class LanguageJob(msgspec.Struct, frozen=True, kw_only=True):
-    """One conversion on some threads of one board."""
+class LanguageJob(TokenJob, frozen=True, kw_only=True):
+    """One conversion; its repetitions are whole prompts and whole answers."""
 
-    board: BoardSpec
     conversion: LanguageConversion
-    threads: int
-    runs: int = RUNS
-    """Whole answers and prompts."""
-
-    @property
-    def host(self) -> str:
-        """The name of its board."""
-        return self.board.name
 
     @property
     def model(self) -> str:
@@ -45,16 +36,9 @@ class LanguageJob(msgspec.Struct, frozen=True, kw_only=True):
         return self.conversion.model.name
 
     @property
-    def title(self) -> str:
-        """A name for people, with the board."""
-        threads = f"{self.threads} {'thread' if self.threads == 1 else 'threads'}"
-        precision = self.conversion.manifest.precision
-        return f"{self.model} {precision}, {threads} on {self.host}"
-
-    @property
-    def works(self) -> list[Work]:
-        """Both tests."""
-        return [Work(prompt=PROMPT, runs=self.runs), Work(tokens=TOKENS, runs=self.runs)]
+    def subject(self) -> str:
+        """The model and its precision."""
+        return f"{self.model} {self.conversion.manifest.precision}"
 
     def command(self, work: Work) -> list[str]:
         """nnrun's words for a test: a sample is a whole prompt, or one token of an answer."""
@@ -79,16 +63,16 @@ def measure_language(context: LanguageContext) -> list[TokenRate]:
 
 
 def _measure(context: LanguageContext, work: Work) -> TokenRate:
-    job, options = context.job, context.options
-    usual_s = usual_limit_s(real=not job.board.emulated, live=False)
+    job = context.job
     record = start_language_run(
         context.connection,
         context.build,
         job.conversion,
         TaskInfo(task=SPEED_TASK, slug=f"{job.model} {work.name}"),
         job.command(work),
-        options.limit_s or usual_s,
-        measured=options,
+        context.options,
+        usual_limit_s=usual_limit_s(real=not job.board.emulated, live=False),
+        is_measured=True,
     )
     return conclude_language(job, work, finish_run(context.connection, record))
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from piyard.board.connection import BoardSpec
+from piyard.core.text import format_count
 from piyard.measure.llama_bench import Work
 from piyard.results import judge
 from piyard.results.board_checks import board_reasons, telemetry_reasons
@@ -21,6 +22,35 @@ PROMPT, TOKENS = 512, 128
 """llama-bench's own, which everybody publishes."""
 RUNS = 8
 """Repetitions of each test: enough for an interval of their median."""
+
+
+class TokenJob(msgspec.Struct, frozen=True, kw_only=True):
+    """A model on some threads of one board, in either of two tests."""
+
+    board: BoardSpec
+    threads: int
+    runs: int = RUNS
+    """Repetitions of each test."""
+
+    @property
+    def host(self) -> str:
+        """The name of its board."""
+        return self.board.name
+
+    @property
+    def subject(self) -> str:
+        """What is measured, for people."""
+        raise NotImplementedError
+
+    @property
+    def title(self) -> str:
+        """A name for people, with the board."""
+        return f"{self.subject}, {format_count(self.threads, 'thread')} on {self.host}"
+
+    @property
+    def works(self) -> list[Work]:
+        """Both tests, in llama-bench's order."""
+        return [Work(prompt=PROMPT, runs=self.runs), Work(tokens=TOKENS, runs=self.runs)]
 
 
 class TokenRate(msgspec.Struct, frozen=True, kw_only=True):

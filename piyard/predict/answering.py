@@ -6,7 +6,7 @@ import json
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from piyard.board.connection import BoardConnection
@@ -18,13 +18,14 @@ from piyard.core.errors import WrongInput
 from piyard.core.files import scratch_folder
 from piyard.predict.answers import GENERATE, Answer, AnswerOptions, read_answer, show_text
 from piyard.predict.command import release_path
+from piyard.predict.live import JSON_FORMAT
+from piyard.run.job import RunOptions
 from piyard.run.language import start_language_run
 from piyard.run.lifecycle import finish_run
 from piyard.run.log import LogLine
 from piyard.run.record import Record, TaskInfo
 
 PROMPT_FILE, SCHEMA_FILE = "prompt.txt", "schema.json"
-JSON_FORMAT = "json"
 
 
 class AnswerView:
@@ -68,7 +69,7 @@ class AnswerView:
         if not text:
             return
         self._at_start = False
-        with self._printing, suppress(OSError):
+        with self._printing:
             sys.stdout.write(text)
             sys.stdout.flush()
 
@@ -79,7 +80,7 @@ def answer_on_board(
     conversion: LanguageConversion,
     options: AnswerOptions,
     view: AnswerView,
-    limit_s: int,
+    run_options: RunOptions,
 ) -> Answer:
     """The model's answer; the run goes on there when the line is lost, and is followed again."""
     with scratch_folder("prompt") as folder:
@@ -92,7 +93,7 @@ def answer_on_board(
             conversion,
             TaskInfo(task=GENERATE, shown=options.prompt[:200], live=True),
             [GENERATE, *files, *answer_words(conversion, options)],
-            limit_s,
+            run_options,
             inputs=[inputs],
         )
     done = finish_run(connection, record, live=view)

@@ -23,6 +23,7 @@ from piyard.predict.answering import AnswerView, answer_words
 from piyard.predict.answers import AnswerOptions
 from piyard.run import remote
 from piyard.run.follow import LogFollower
+from piyard.run.job import RunOptions
 from piyard.run.language import start_language_run
 from piyard.run.lifecycle import collect_run, require_success, suggest_attach
 from piyard.run.log import LogLine
@@ -141,7 +142,7 @@ def start_conversation(
     conversion: LanguageConversion,
     options: AnswerOptions,
     view: ChatView,
-    limit_s: int = 0,
+    run_options: RunOptions,
 ) -> Conversation:
     """A run that waits for the first turn."""
     words = ["--turns", TURNS_FILE, "--idle", str(IDLE_S)]
@@ -151,6 +152,7 @@ def start_conversation(
         conversion,
         TaskInfo(task=CHAT, shown=options.system[:200] or None),
         [CHAT, *words, *answer_words(conversion, options)],
-        limit_s or CHAT_LIMIT_S,
+        run_options,
+        usual_limit_s=CHAT_LIMIT_S,
     )
     return Conversation(connection, record, view)

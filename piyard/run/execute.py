@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -18,7 +18,7 @@ from piyard.core.cancel import raise_if_requested
 from piyard.core.console import Step
 from piyard.core.errors import BoardCommandFailed, RunNotEnded
 from piyard.core.target import Conditions
-from piyard.run.deploy import Deployed, deploy_releases, needs_of, require_needs
+from piyard.run.deploy import BoardNeeds, Deployed, deploy_releases, needs_of, require_needs
 from piyard.run.follow import LiveRun
 from piyard.run.job import KEEP_GOVERNOR, JobContext, RunOptions
 from piyard.run.lifecycle import finish_run, start_run
@@ -63,16 +63,29 @@ def run_job(context: JobContext, work: NnrunCommand) -> Record:
 
 
 def _run_once(context: JobContext, work: NnrunCommand) -> Record:
-    try:
-        record = _start_job(context, work)
-    except DamagedFile as damaged:
-        console.info(
-            f"{context.connection.name}: {damaged.sha256[:12]}… is damaged there, sending it again"
-        )
-        record = _restart_verified(context, work)
+    def start(options: RunOptions) -> Record:
+        return _start_job(msgspec.structs.replace(context, options=options), work)
+
+    record = start_verified(context.job.host, context.options, start)
     return finish_run(
         context.connection, record, allow_bad_inputs=work.allow_bad_inputs, live=work.live
     )
+
+
+def start_verified(host: str, options: RunOptions, start: Callable[[RunOptions], Record]) -> Record:
+    """Start a run; once more, with every blob hashed there, where a file of it was damaged."""
+    try:
+        return start(options)
+    except DamagedFile as damaged:
+        console.info(f"{host}: {damaged.sha256[:12]}… is damaged there, sending it again")
+    try:
+        return start(msgspec.structs.replace(options, rehash=True))
+    except DamagedFile as damaged:
+        raise BoardCommandFailed(
+            f"{host}: a file was damaged again right after it was sent and verified",
+            evidence=damaged.sha256,
+            remedy="the SD card or the memory of that board may be failing",
+        ) from None
 
 
 def _start_job(context: JobContext, work: NnrunCommand) -> Record:
@@ -128,27 +141,33 @@ def choose_governor(connection: BoardConnection, board: BoardSpec, options: RunO
     return board.target.conditions.governors[0] if connection.entry.sudo else ""
 
 
-def _restart_verified(context: JobContext, work: NnrunCommand) -> Record:
-    with_rehash = msgspec.structs.replace(context.options, rehash=True)
-    try:
-        return _start_job(msgspec.structs.replace(context, options=with_rehash), work)
-    except DamagedFile as damaged:
-        raise BoardCommandFailed(
-            f"{context.job.host}: a file was damaged again right after it was sent and verified",
-            evidence=damaged.sha256,
-            remedy="the SD card or the memory of that board may be failing",
-        ) from None
-
-
 def deploy_and_hold(context: JobContext, releases: Sequence[Release]) -> Deployed:
-    """Deploy, keep the lease, and report what was sent."""
-    connection, options = context.connection, context.options
+    """Deploy what a job needs, keep the lease, and report what was sent."""
+    needs = needs_of(context.build.manifest, largest_file(releases))
+    spec = context.job.board
+    return hold_releases(context.connection, spec, releases, needs, context.options)
+
+
+def hold_releases(
+    connection: BoardConnection,
+    board: BoardSpec,
+    releases: Sequence[Release],
+    needs: BoardNeeds,
+    options: RunOptions,
+) -> Deployed:
+    """Deploy to a board that has what is needed, keep the lease, and report what was sent."""
+
+    def check(facts: Facts, _bytes: int) -> None:
+        if board.emulated:  # its /proc/cpuinfo is the emulating machine's
+            facts = msgspec.structs.replace(facts, features=None)
+        require_needs(board.name, facts, needs)
+
     done = deploy_releases(
         connection.session,
         releases,
         connection.lease,
         keep=True,
-        check=lambda facts, _bytes: _preflight(context, facts, releases),
+        check=check,
         rehash=options.rehash,
         link_limit=options.link_limit,
     )
@@ -157,19 +176,16 @@ def deploy_and_hold(context: JobContext, releases: Sequence[Release]) -> Deploye
     return done
 
 
+def largest_file(releases: Sequence[Release]) -> int:
+    """Its bytes: what a run needs in memory at least."""
+    return max(file.size for release in releases for file in release.files)
+
+
 def _transfer_summary(done: Deployed) -> str:
     present = f"{done.saved / 1e6:.1f} MB there already"
     if not done.content:
         return f"nothing to send, {present}"
     return f"{done.sent / 1e6:.1f} MB sent ({done.content / 1e6:.1f} MB unpacked), {present}"
-
-
-def _preflight(context: JobContext, facts: Facts, releases: Sequence[Release]) -> None:
-    board = context.job.board
-    largest = max(file.size for release in releases for file in release.files)
-    if board.emulated:  # its /proc/cpuinfo is the emulating machine's
-        facts = msgspec.structs.replace(facts, features=None)
-    require_needs(board.name, facts, needs_of(context.build.manifest, largest))
 
 
 LOOK_PERIOD_S = 1

@@ -16,7 +16,7 @@ import msgspec
 from piyard.convert.conversions import CONVERSION_SHELF
 from piyard.convert.language.agreement import LogitAgreement, TableTrial
 from piyard.convert.language.block_graph import PROVED_TOKENS, BlockProof, prove_block
-from piyard.convert.language.formats import FORMATS, Format, Formats, find_formats
+from piyard.convert.language.formats import Format, Formats, find_formats
 from piyard.convert.language.fused_graph import LayerError, write_decoder
 from piyard.convert.language.proof_tokens import choose_tokens
 from piyard.convert.language.tokenizer_files import TokenizerFiles, find_tokenizer
@@ -194,12 +194,7 @@ def keep_rounding(source: TensorSource, formats: Formats) -> Formats:
         return formats
     types = {tensor.type.name for tensor in source.file.tensors.values() if len(tensor.shape) > 1}
     exact = next((EXACT_TYPES[name] for name in sorted(types & EXACT_TYPES.keys())), None)
-    return Formats(exact, formats.head) if exact else formats
-
-
-def chooses_table(formats: Formats) -> bool:
-    """Whether the table's width is what a budget allows: in int4, but for small models."""
-    return formats.blocks.bits == 4 and formats.head == FORMATS["int4"].head
+    return msgspec.structs.replace(formats, blocks=exact) if exact else formats
 
 
 def convert_language_model(plan: LanguagePlan, *, force: bool = False) -> LanguageConversion:
@@ -229,7 +224,7 @@ def _make(plan: LanguagePlan, at: Path) -> LanguageManifest:
         tokenizer = plan.tokenizer.read_json() if plan.tokenizer else b""
         tokens = choose_tokens(source.config, tokenizer, plan.calibration)
         trials: list[TableTrial] = []
-        if chooses_table(formats):
+        if formats.is_head_open:
             step.phase(2, PHASES, "choose the table's width")
             width, trials = choose_table(source, formats.blocks, tokens, plan.model.proof)
             formats = Formats(formats.blocks, width)

@@ -43,13 +43,15 @@ class Formats(msgspec.Struct, frozen=True):
 
     blocks: Format
     head: Format
+    is_head_open: bool = False
+    """Whether a budget chooses the table's width, ``head`` being what it has without."""
 
 
 FORMATS: dict[str, Formats] = {
     "fp32": Formats(Format(32), Format(32)),
     "fp16": Formats(Format(16), Format(16)),
     "int8": Formats(Format(8, 64), Format(8, 64)),
-    "int4": Formats(Format(4, 64), Format(6, 64)),
+    "int4": Formats(Format(4, 64), Format(6, 64), is_head_open=True),
 }
 """By precision."""
 USUAL_PRECISION = "int4"

@@ -68,5 +68,5 @@ def test_a_text_is_judged_by_its_perplexity_and_tokens_by_chance_by_divergence()
 
 
 def test_only_int4_of_no_small_model_has_a_choice():
-    assert [name for name, each in FORMATS.items() if conversion.chooses_table(each)] == ["int4"]
-    assert not conversion.chooses_table(conversion.SMALL_FORMATS)
+    assert [name for name, each in FORMATS.items() if each.is_head_open] == ["int4"]
+    assert not conversion.SMALL_FORMATS.is_head_open

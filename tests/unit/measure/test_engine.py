@@ -10,7 +10,6 @@ import msgspec
 import pytest
 
 from piyard.board.connection import BoardSpec
-from piyard.board.facts import Facts
 from piyard.cli import engines
 from piyard.cli.board_requests import BenchRequest
 from piyard.core.errors import PiyardError, UnreadableLog, WrongInput
@@ -20,7 +19,8 @@ from piyard.measure import engine
 from piyard.measure.engine import EngineJob
 from piyard.measure.llama_bench import Work, parse_bench
 from piyard.measure.token_rates import RUNS
-from piyard.run.record import BuildInfo, ModelInfo, Record, TaskInfo, run_folder
+from piyard.run.record import run_folder
+from tests.support.token_runs import finished_run
 
 LINE: dict[str, Any] = {
     "build_commit": "unknown",
@@ -88,7 +88,7 @@ def test_a_finished_run_gives_a_rate_for_each_test(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path))
-    done = _record()
+    done = finished_run()
     run_folder(done.id).mkdir(parents=True)
     (run_folder(done.id) / "log.jsonl").write_text(done_run())
     prefill, decode = engine.conclude_engine(JOB, done)
@@ -104,7 +104,7 @@ def test_a_finished_run_gives_a_rate_for_each_test(
 
 def test_times_of_a_real_board_are_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path))
-    done = msgspec.structs.replace(_record(), emulated=False)
+    done = msgspec.structs.replace(finished_run(), emulated=False)
     run_folder(done.id).mkdir(parents=True)
     (run_folder(done.id) / "log.jsonl").write_text(done_run())
     verdict = engine.conclude_engine(JOB, done)[0].verdict
@@ -116,24 +116,7 @@ def test_times_of_a_real_board_are_judged(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_run_without_its_log_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path))
     with pytest.raises(UnreadableLog, match="cannot be read"):
-        engine.conclude_engine(JOB, _record())
-
-
-def _record() -> Record:
-    return Record(
-        id="20260101T000000-llama.cpp-tiny-t1",
-        when="2026-01-01T00:00:00+00:00",
-        what=TaskInfo(task="engine"),
-        host="pi",
-        target="rpi5",
-        hardware="Raspberry Pi 5",
-        emulated=True,
-        model=ModelInfo(name="tiny", title="tiny", input=[]),
-        build=BuildInfo(key="k"),
-        release="r",
-        before=Facts(machine="aarch64", page_size=16384),
-        exit_code=0,
-    )
+        engine.conclude_engine(JOB, finished_run())
 
 
 def test_a_board_and_a_number_of_threads_is_a_job() -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from piyard.board.connection import BoardSpec
-from piyard.board.facts import Facts
 from piyard.cli import engines
 from piyard.cli.board_requests import BenchRequest
 from piyard.core.errors import UnreadableLog, WrongInput
@@ -18,7 +17,8 @@ from piyard.core.tables import render_items
 from piyard.core.target import load_target
 from piyard.measure.language_bench import LanguageJob, conclude_language, plan_language_jobs
 from piyard.measure.token_rates import RUNS
-from piyard.run.record import BuildInfo, ModelInfo, Record, TaskInfo, run_folder
+from piyard.run.record import run_folder
+from tests.support.token_runs import finished_run
 
 BOARD = BoardSpec(name="pi", target=load_target("rpi5"), emulated=True, cores=4)
 CONVERSION: Any = SimpleNamespace(
@@ -31,23 +31,6 @@ CONVERSION: Any = SimpleNamespace(
 def job(**changes: Any) -> LanguageJob:
     fields = {"board": BOARD, "conversion": CONVERSION, "threads": 2, "runs": 3, **changes}
     return LanguageJob(**fields)
-
-
-def record() -> Record:
-    return Record(
-        id="20260101T000000-tiny",
-        when="2026-01-01T00:00:00+00:00",
-        what=TaskInfo(task="speed"),
-        host="pi",
-        target="rpi5",
-        hardware="Raspberry Pi 5",
-        emulated=True,
-        model=ModelInfo(name="tiny", title="Tiny", input=[]),
-        build=BuildInfo(key="b"),
-        release="r",
-        before=Facts(machine="aarch64", page_size=16384),
-        exit_code=0,
-    )
 
 
 HEADER = {
@@ -69,7 +52,7 @@ def log_of(*samples: float, header: dict[str, Any] = HEADER, summary: bool = Tru
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Writes the log of the run."""
     monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path))
-    folder = run_folder(record().id)
+    folder = run_folder(finished_run().id)
     folder.mkdir(parents=True)
     return (folder / "log.jsonl").write_text
 
@@ -97,11 +80,11 @@ def test_a_job_for_each_board_conversion_and_number_of_threads() -> None:
 def test_a_prompts_speed_is_of_all_its_tokens_and_an_answers_of_one(write: Any) -> None:
     write(log_of(2000.0, 4000.0, 3000.0))
     works = job().works
-    prefill = conclude_language(job(), works[0], record())
+    prefill = conclude_language(job(), works[0], finished_run())
     assert prefill.tokens_per_s == pytest.approx(512 / 3)
     assert prefill.first_token_ms == 3000
     assert prefill.ceiling_per_s is None
-    decode = conclude_language(job(), works[1], record())
+    decode = conclude_language(job(), works[1], finished_run())
     assert decode.tokens_per_s == pytest.approx(1 / 3)
     assert decode.first_token_ms is None
     assert decode.weights == "int4+int6, random weights"
@@ -126,7 +109,7 @@ def test_a_prompts_speed_is_of_all_its_tokens_and_an_answers_of_one(write: Any) 
 def test_a_run_that_measured_less_or_otherwise_is_refused(text: str, write: Any) -> None:
     write(text)
     with pytest.raises(UnreadableLog, match="not all of pp512 was measured"):
-        conclude_language(job(), job().works[0], record())
+        conclude_language(job(), job().works[0], finished_run())
 
 
 def request(*words: str) -> BenchRequest:

@@ -1,0 +1,24 @@
+"""Records of runs that measured tokens a second."""
+
+from __future__ import annotations
+
+from piyard.board.facts import Facts
+from piyard.run.record import BuildInfo, ModelInfo, Record, TaskInfo
+
+
+def finished_run(run: str = "20260101T000000-tiny-t1", task: str = "engine") -> Record:
+    """On an emulated Pi 5."""
+    return Record(
+        id=run,
+        when="2026-01-01T00:00:00+00:00",
+        what=TaskInfo(task=task),
+        host="pi",
+        target="rpi5",
+        hardware="Raspberry Pi 5",
+        emulated=True,
+        model=ModelInfo(name="tiny", title="tiny", input=[]),
+        build=BuildInfo(key="k"),
+        release="r",
+        before=Facts(machine="aarch64", page_size=16384),
+        exit_code=0,
+    )
