@@ -26,6 +26,7 @@ from piyard.measure.language_bench import (
 )
 from piyard.measure.token_rates import RUNS, TokenRate
 from piyard.models.language_models import language_model_names, load_language_model
+from piyard.report.columns import describe_verdict
 from piyard.run.outcomes import JobOutcomes
 from piyard.run.plan import check_threads, identify_boards
 from piyard.run.schedule import run_on_boards
@@ -194,10 +195,6 @@ def _measure_all(
     )
 
 
-def _comment(rate: TokenRate) -> str:
-    return "; ".join([rate.verdict.state, *(reason.text for reason in rate.verdict.reasons)])
-
-
 COLUMNS: tuple[Column[TokenRate], ...] = (
     Column(key="board", title="Board", value=lambda rate: rate.board.name),
     Column(key="hardware", value=lambda rate: rate.board.hardware),
@@ -214,7 +211,7 @@ COLUMNS: tuple[Column[TokenRate], ...] = (
     ),
     Column(
         key="ceiling_per_s",
-        title="Memory allows",
+        title="Ceiling",
         value=lambda rate: rate.ceiling_per_s,
         text=lambda rate: "" if rate.ceiling_per_s is None else f"{rate.ceiling_per_s:.0f}",
     ),
@@ -229,6 +226,11 @@ COLUMNS: tuple[Column[TokenRate], ...] = (
     Column(key="slowest_per_s", value=lambda rate: rate.range_per_s[0]),
     Column(key="fastest_per_s", value=lambda rate: rate.range_per_s[1]),
     Column(key="samples_ms", value=lambda rate: rate.samples_ms),
-    Column(key="verdict", title="Comments", value=lambda rate: rate.verdict.state, text=_comment),
+    Column(
+        key="verdict",
+        title="Comments",
+        value=lambda rate: rate.verdict.state,
+        text=lambda rate: describe_verdict(rate.verdict),
+    ),
     Column(key="run", value=lambda rate: rate.run),
 )

@@ -90,12 +90,16 @@ class TokenRate(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ceiling_per_s(self) -> float | None:
-        """Of an answer's tokens, if reading the weights took all the time: the memory's limit."""
+        """Of an answer's tokens, if reading the weights took all the time: the memory's limit.
+
+        None for weights that the caches hold, which have no such limit.
+        """
         peaks = self.board.target.peaks
         bandwidth = read_bandwidth(peaks, self.threads) if peaks else None
-        if self.work.prompt or not self.bytes_per_token or not bandwidth:
+        if self.work.prompt or not self.bytes_per_token or not peaks or not bandwidth:
             return None
-        return bandwidth * 1e9 / self.bytes_per_token
+        read = self.bytes_per_token - peaks.cache_kb * 1024
+        return bandwidth * 1e9 / read if read > 0 else None
 
     def _rate(self, ms: float) -> float:
         return 1000 * self.tokens / ms

@@ -26,7 +26,7 @@ from piyard.core.text import (
     format_scaled,
 )
 from piyard.results.judge import is_believable
-from piyard.results.result import Row
+from piyard.results.result import Row, Verdict
 from piyard.results.summary import Summary, interval_width
 
 
@@ -71,15 +71,18 @@ def _identity_comments(row: Row, *, named: bool) -> list[str]:
 
 
 def _verdict_comment(row: Row, reasons: int | None = None) -> str:
+    return describe_verdict(row.verdict, reasons)
+
+
+def describe_verdict(verdict: Verdict, reasons: int | None = None) -> str:
     """The verdict with so many of its reasons; None stands for all.
 
     The conditions on an emulated board do not matter: its time is not a Pi's anyway.
     """
-    state = row.verdict.state
-    if state == "EMULATED":
+    if verdict.state == "EMULATED":
         return "EMULATED: not a Pi's time"
-    texts = "; ".join(reason.text for reason in row.verdict.reasons[:reasons])
-    return f"{state}: {texts}" if texts else state
+    texts = "; ".join(reason.text for reason in verdict.reasons[:reasons])
+    return f"{verdict.state}: {texts}" if texts else verdict.state
 
 
 def _weights_comment(row: Row) -> str:
