@@ -11,6 +11,7 @@ from piyard.core.errors import WrongInput, unknown_name
 from piyard.data.coco import is_coco, read_coco
 from piyard.data.dataset import KIND_TEXTS, DataSet
 from piyard.data.dota import is_dota, read_dota
+from piyard.data.idx import is_idx, read_idx
 from piyard.data.imagenet import is_imagenet, read_imagenet
 from piyard.data.label_maps import is_label_maps, read_label_maps
 from piyard.data.mot import is_mot, read_mot
@@ -42,6 +43,12 @@ DATA_FORMATS: dict[str, DataFormat] = {
         recognise=is_imagenet,
         read=read_imagenet,
         is_vague=True,
+    ),
+    "idx": DataFormat(
+        layout="SPLIT-images-idx3-ubyte and SPLIT-labels-idx1-ubyte, as MNIST's",
+        kinds=frozenset({"class"}),
+        recognise=is_idx,
+        read=read_idx,
     ),
     "yolo": DataFormat(
         layout="data.yaml or classes.txt, images/ and labels/ with a text file a picture",

@@ -14,6 +14,7 @@ SAME_SPLIT = {
     "valid": VAL,
     "validation": VAL,
     "testing": TEST,
+    "t10k": TEST,
 }
 YEAR = re.compile(r"[-_]?(19|20)\d\d$")
 

@@ -14,6 +14,7 @@ from piyard.core import labels, paths
 from piyard.core.config import Config, load_named, yaml_names
 from piyard.core.errors import PROGRAM, WrongInput, did_you_mean, unknown_name
 from piyard.models.networks import CLIP, NETWORK_NAMES
+from piyard.models.small_cnn import is_small_cnn
 from piyard.models.synthetic import INPUT_RANGE
 from piyard.models.timm_networks import is_timm_network
 from piyard.vision.schema import (
@@ -138,7 +139,8 @@ class ModelDefinition(Config):
     task: str
     """A name of ``piyard.vision.tasks``."""
     network: str
-    """One of ``NETWORK_NAMES`` or of ``FILE_NETWORKS``, or ``timm/NAME``."""
+    """One of ``NETWORK_NAMES`` or of ``FILE_NETWORKS``, ``timm/NAME``, or ``small_cnn/…`` (see
+    ``piyard.models.small_cnn``)."""
     weights: Annotated[list[Weights], Meta(min_length=1)]
     """Accepted files; the first one is the official one."""
     input: tuple[Literal[1, 3, 4], InputSide, InputSide]
@@ -267,7 +269,8 @@ def load_definition(name: str) -> ModelDefinition:
         )
     model = load_named(MODELS_FOLDER, "model", name, ModelDefinition)
     known = NETWORK_NAMES | CLIP | FILE_NETWORKS
-    if model.network not in known and not is_timm_network(model.network):
+    family = is_timm_network(model.network) or is_small_cnn(model.network)
+    if model.network not in known and not family:
         raise unknown_name("network", model.network, known)
     for listed in (model.labels, model.keypoints):
         if listed and not label_list_path(listed).is_file():

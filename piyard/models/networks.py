@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from piyard.core.errors import unknown_name
 from piyard.models.classifiers import CLASSIFIER_TENSORS, build_classifier, torchvision_models
+from piyard.models.small_cnn import build_small_cnn, is_small_cnn, parse_small_cnn
 from piyard.models.timm_networks import build_timm_network, is_timm_network
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def build_network(name: str, classes: int, *, keypoints: int = 17) -> torch.nn.M
     """
     if is_timm_network(name):
         return build_timm_network(name, classes).eval()
+    if is_small_cnn(name):
+        return build_small_cnn(parse_small_cnn(name), classes).eval()
     if name not in NETWORK_NAMES | CLIP:
         raise unknown_name("network", name, NETWORK_NAMES | CLIP)
     return _build_module(name, classes, keypoints).eval()

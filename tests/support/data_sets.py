@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -114,3 +115,24 @@ def write_pictures(folder: Path, names: Iterable[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number, name in enumerate(names):
         Image.new("RGB", (200, 100), (number, 0, 0)).save(folder / name)
+
+
+def idx(folder: Path, classes: Sequence[int], *, split: str = "t10k", packed: bool = True) -> Path:
+    """MNIST's format: picture n has 4 x 8 pixels, of level 10 n and the number of the column."""
+    folder.mkdir(parents=True, exist_ok=True)
+    count = len(classes).to_bytes(4, "big")
+    levels = bytes(
+        (10 * n + column) % 256
+        for n in range(len(classes))
+        for _ in range(4)
+        for column in range(8)
+    )
+    sides = count + (4).to_bytes(4, "big") + (8).to_bytes(4, "big")
+    for name, content in {
+        "images-idx3": b"\x00\x00\x08\x03" + sides + levels,
+        "labels-idx1": b"\x00\x00\x08\x01" + count + bytes(classes),
+    }.items():
+        ending = ".gz" if packed else ""
+        file = folder / f"{split}-{name}-ubyte{ending}"
+        file.write_bytes(gzip.compress(content) if packed else content)
+    return folder

@@ -15,6 +15,7 @@ from piyard.core.errors import WrongInput, unknown_name
 from piyard.core.parsing import parse_int
 from piyard.models.classifiers import ClassifierPicture, classifier_picture
 from piyard.models.networks import CLASSIFIERS, FCOS, NETWORK_NAMES, RTMPOSE, YOLO, YOLO26, YOLOX
+from piyard.models.small_cnn import SIDE, is_small_cnn, parse_small_cnn
 from piyard.models.timm_networks import TIMM_FOLDER, is_timm_network
 
 FILE_KINDS = {".onnx": "onnx", ".torchscript": "torchscript", ".param": "ncnn"}
@@ -112,11 +113,28 @@ def network_defaults(network: str) -> NetworkDefaults:
         return NetworkDefaults("detect", "fcos", "3,512,512", (8, 16, 32, 64, 128))
     if network in RTMPOSE:
         return NetworkDefaults("pose", "simcc", "3,256,192")
-    is_classifier = network in CLASSIFIERS
-    return _classifier_defaults(classifier_picture(network)) if is_classifier else FILE_DEFAULTS
+    return _classifier_defaults(network)
 
 
-def _classifier_defaults(picture: ClassifierPicture) -> NetworkDefaults:
+def _classifier_defaults(network: str) -> NetworkDefaults:
+    if is_small_cnn(network):
+        return _small_cnn_defaults(parse_small_cnn(network).channels)
+    is_torchvision = network in CLASSIFIERS
+    return _picture_defaults(classifier_picture(network)) if is_torchvision else FILE_DEFAULTS
+
+
+def _small_cnn_defaults(channels: int) -> NetworkDefaults:
+    levels: PreprocessKeys = {
+        "fit": "stretch",
+        "resample": "bilinear",
+        "order": {1: "gray", 3: "rgb", 4: "rgba"}[channels],
+        "mean": [0.0] * channels,
+        "norm": [1 / MAX_LEVEL] * channels,
+    }
+    return NetworkDefaults("classify", "", f"{channels},{SIDE},{SIDE}", preprocess=levels)
+
+
+def _picture_defaults(picture: ClassifierPicture) -> NetworkDefaults:
     crop: PreprocessKeys = {
         "fit": "crop",
         "resize": picture.resize,
@@ -193,7 +211,7 @@ class OwnModelOptions(msgspec.Struct, frozen=True, kw_only=True):
 def parse_network(text: str) -> str:
     """The network that ``--network`` names, as a model's YAML has it."""
     name = text.replace("timm:", TIMM_FOLDER, 1) if text.startswith("timm:") else text
-    if name and name not in NETWORK_NAMES and not is_timm_network(name):
+    if name and not (name in NETWORK_NAMES or is_timm_network(name) or is_small_cnn(name)):
         raise unknown_name("network", name, NETWORK_NAMES)
     return name
 

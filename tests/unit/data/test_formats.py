@@ -21,6 +21,7 @@ from piyard.data.summary import summarise_data
 from piyard.vision.tasks.base import TruthKind
 from tests.support.data_sets import (
     box,
+    idx,
     listed,
     mot,
     otb,
@@ -38,6 +39,7 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "yolo": lambda folder: yolo(folder, {"a.jpg": BOX}),
     "coco": lambda folder: scene(folder, ["a.jpg"], [box(1, 100, 17, 0, 0, 5, 5)]),
     "voc": lambda folder: voc(folder, {"a.jpg": [voc_object("cat", 1, 1, 9, 9)]}, lists={}),
+    "idx": lambda folder: idx(folder, [0, 1]),
     "mot": lambda folder: mot(folder, ["1,1,1,1,5,5,1,1,1.0"]),
     "otb": lambda folder: otb(folder, "1,1,2,2", "1,1,2,2", "1,1,2,2"),
 }
