@@ -175,7 +175,7 @@ def _compile(recipe: EngineRecipe, at: Path) -> EngineManifest:
     )
 
 
-def _gather(made: Path, programs: list[str], to: Path) -> None:
+def _gather(built: Path, programs: list[str], to: Path) -> None:
     to.mkdir()
     for name in programs:
-        shutil.copy(made / name, to / name)
+        shutil.copy(built / name, to / name)

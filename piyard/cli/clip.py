@@ -90,17 +90,17 @@ def index_pictures(request: IndexRequest) -> None:
     """Bring an index up to date with pictures; prints what changed."""
     (name,) = request.models
     model = _require_clip(load_model(name))
-    given = _list_given(request.inputs)
+    listing = _list_given(request.inputs)
     folder = index_folder(request.index, model.name)
     if request.dry_run:
-        _print_plan(folder, given)
+        _print_plan(folder, listing)
     elif request.desktop:
         conversion = convert_model(
             model, random_weights=request.random_weights, force=request.force
         )
-        _index_here(conversion, folder, given)
+        _index_here(conversion, folder, listing)
     else:
-        _index_on_boards(request, model, folder, given)
+        _index_on_boards(request, model, folder, listing)
 
 
 def index_folder(chosen: str, model: str) -> Path:
@@ -131,9 +131,9 @@ def _list_given(inputs: Sequence[str]) -> Given:
     return Given(files=list(dict.fromkeys(files)), folders=folders)
 
 
-def _print_plan(folder: Path, given: Given) -> None:
+def _print_plan(folder: Path, listing: Given) -> None:
     index = open_index(folder) if folder.is_dir() else None
-    changes = compare_with_files(index, given.files, given.folders)
+    changes = compare_with_files(index, listing.files, listing.folders)
     print(f"index: {_describe(changes)}; {folder}")
 
 
@@ -141,7 +141,7 @@ def _describe(changes: IndexChanges) -> str:
     parts = [f"{format_count(len(changes.added), 'picture')} to encode"]
     parts += [f"{len(changes.moved)} moved"] if changes.moved else []
     parts += [f"{len(changes.gone)} gone"] if changes.gone else []
-    return ", ".join([*parts, f"{changes.known} there already"])
+    return ", ".join([*parts, f"{changes.indexed} there already"])
 
 
 def _open(conversion: Conversion, folder: Path) -> PictureIndex:
@@ -155,17 +155,17 @@ def _open(conversion: Conversion, folder: Path) -> PictureIndex:
     return open_index(folder, head)
 
 
-def _begin(index: PictureIndex, given: Given, size: int) -> Growth:
-    changes = compare_with_files(index, given.files, given.folders)
+def _begin(index: PictureIndex, listing: Given, size: int) -> Growth:
+    changes = compare_with_files(index, listing.files, listing.folders)
     index.change([*changes.moved, *changes.gone])
     console.info(f"{index.folder}: {_describe(changes)}")
     return Growth(index, changes.added, size)
 
 
-def _index_here(conversion: Conversion, folder: Path, given: Given) -> None:
+def _index_here(conversion: Conversion, folder: Path, listing: Given) -> None:
     with lock_index(folder):
         index = _open(conversion, folder)
-        growth, encode = _begin(index, given, DESKTOP_BATCH), picture_encoder(conversion)
+        growth, encode = _begin(index, listing, DESKTOP_BATCH), picture_encoder(conversion)
         while batch := growth.take():
             encoded, failed = {}, {}
             for path in batch:
@@ -177,14 +177,14 @@ def _index_here(conversion: Conversion, folder: Path, given: Given) -> None:
         _conclude(index, growth)
 
 
-def _index_on_boards(request: IndexRequest, model: Model, folder: Path, given: Given) -> None:
+def _index_on_boards(request: IndexRequest, model: Model, folder: Path, listing: Given) -> None:
     with plan_work(request, "index", models=[model]) as plan:
         prepared = prepare_jobs(
             plan.jobs, random_weights=request.random_weights, force=request.force
         )
         with lock_index(folder):
             index = _open(prepared.conversions[model.name], folder)
-            growth = _begin(index, given, BATCH)
+            growth = _begin(index, listing, BATCH)
 
             def encode(context: JobContext) -> int:
                 return _encode_batches(context, growth)
@@ -227,12 +227,12 @@ def search_pictures(request: SearchRequest) -> None:
     index = open_index(index_folder(request.index, request.models[0]))
     model = _require_clip(load_model(index.head.model))
     if request.image:
-        wanted, without = _picture_query(index, model, Path(request.query))
+        encoded, without = _picture_query(index, model, Path(request.query))
     else:
-        (wanted,) = encode_texts(find_conversion(model, index.head.conversion), [request.query])
+        (encoded,) = encode_texts(find_conversion(model, index.head.conversion), [request.query])
         without = ""
     began = time.monotonic()
-    hits = index.search(wanted, request.topk, without)
+    hits = index.search(encoded, request.topk, without)
     took = (time.monotonic() - began) * 1000
     rows = [
         [number_cell(rank), Cell(f"{hit.score:.4f}", hit.score), hit.path]
@@ -248,7 +248,7 @@ def _picture_query(index: PictureIndex, model: Model, path: Path) -> tuple[Float
     if not path.is_file():
         raise WrongInput(f"no such picture: {path}", remedy="check what follows --image")
     content = sha256_of_file(path)
-    if known := index.find(content):
-        return index.row(known), content
+    if position := index.find(content):
+        return index.row(position), content
     encode = picture_encoder(find_conversion(model, index.head.conversion))
     return encode(path), content

@@ -50,8 +50,8 @@ def is_of_tokens(request: BenchRequest) -> bool:
 
 def find_language_models(request: BenchRequest) -> list[str]:
     """The language models among those named."""
-    known = language_model_names()
-    return [name for name in request.models if name in known]
+    text_models = language_model_names()
+    return [name for name in request.models if name in text_models]
 
 
 def bench_tokens(request: BenchRequest) -> None:

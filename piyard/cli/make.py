@@ -44,9 +44,9 @@ def list_models(task: str, form: str) -> None:
 
 def convert_models(request: ConvertRequest) -> None:
     """Convert models, or print which would be."""
-    known = language_model_names()
-    convert_language_models(request, [name for name in request.models if name in known])
-    pictured = [name for name in request.models if name not in known]
+    text_models = language_model_names()
+    convert_language_models(request, [name for name in request.models if name in text_models])
+    pictured = [name for name in request.models if name not in text_models]
     if pictured and (request.precisions or request.calibration):
         raise WrongInput(
             f"{pictured[0]} sees pictures: its conversion is for every precision",

@@ -87,10 +87,10 @@ def run_options(request: WorkRequest) -> RunOptions:
     )
 
 
-def require_known_flags(request: Request, known: Collection[str], what: str) -> None:
+def require_known_flags(request: Request, allowed: Collection[str], what: str) -> None:
     """Raise ``WrongInput`` for a flag that was given and says nothing to ``what``."""
     for word in request.typed():
-        if word.startswith("--") and word.removeprefix("--") not in known:
+        if word.startswith("--") and word.removeprefix("--") not in allowed:
             raise WrongInput(f"{word} says nothing to {what}", remedy=f"leave out {word}")
 
 

@@ -24,8 +24,8 @@ def script_inputs(frozen_program: ScriptProgram) -> list[str]:
 def script_channels(frozen_program: ScriptProgram) -> int:
     """Of its first input, as the convolutions over it show; 0 where none does, or they differ."""
     values = list(frozen_program.graph.inputs())[1:2]
-    found = {channels for value in values for channels in _convolved_channels(value)}
-    return found.pop() if len(found) == 1 else 0
+    counts = {channels for value in values for channels in _convolved_channels(value)}
+    return counts.pop() if len(counts) == 1 else 0
 
 
 def _convolved_channels(value: ScriptValue) -> Iterator[int]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import codecs
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta
 
@@ -23,6 +24,11 @@ Threads = Annotated[int, Meta(ge=1, le=4096)]
 Integer = Annotated[int, Meta(ge=-(10**15), le=10**15)]
 Setting = Text | Integer | Number | bool | None
 Sides = Annotated[list[Annotated[int, Meta(ge=0, le=10**7)]], Meta(max_length=8)]
+
+JsonObject = dict[str, Any]
+"""An object as a JSON, YAML or GGUF file holds it; each value is checked where it is read."""
+JsonValues = Mapping[str, Any]
+"""The same, only read."""
 
 RATE_UNITS = {"k": 1000, "m": 1000_000}
 

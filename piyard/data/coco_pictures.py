@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from piyard.core.errors import WrongInput
+from piyard.core.parsing import JsonValues
 from piyard.vision.pictures import list_pictures
 
 PICTURE_PLACES = ("", "val2017", "images", "../val2017", "../images", "..")
@@ -33,7 +34,7 @@ class CocoPictures(NamedTuple):
         return self.missing / len(self.names)
 
 
-def find_pictures(path: Path, file: Path, content: Mapping[str, Any]) -> CocoPictures:
+def find_pictures(path: Path, file: Path, content: JsonValues) -> CocoPictures:
     """Where the pictures are: in one of the usual places, or anywhere below by their names.
 
     Raises ``WrongInput`` where none is there.
@@ -58,7 +59,7 @@ def _leads_out(name: str) -> bool:
     return Path(name).is_absolute() or ".." in PurePosixPath(name.replace("\\", "/")).parts
 
 
-def _image_numbers(file: Path, content: Mapping[str, Any]) -> dict[str, int]:
+def _image_numbers(file: Path, content: JsonValues) -> dict[str, int]:
     """Name → number. Raises ``WrongInput`` for a name or a number that two pictures have."""
     try:
         pairs = [(str(image["file_name"]), int(image["id"])) for image in content["images"]]

@@ -30,30 +30,30 @@ def is_split(name: str) -> bool:
     return plain_split(name) in {TRAIN, VAL, TEST}
 
 
-def choose_split(asked: str, names: Collection[str], where: Path) -> str:
+def choose_split(requested: str, names: Collection[str], where: Path) -> str:
     """The one asked for; by itself val, then test, then the only one; empty where there is none.
 
     Raises ``WrongInput`` for one that is not there, and where several would do.
     """
-    if not asked and not names:
+    if not requested and not names:
         return ""
-    for wanted in [asked] if asked else [VAL, TEST]:
-        matches = match_splits(wanted, names)
+    for split in [requested] if requested else [VAL, TEST]:
+        matches = match_splits(split, names)
         if len(matches) == 1:
             return matches[0]
         if matches:
-            raise _choice_error(f"{where} has {len(matches)} splits {wanted}", matches)
-    if asked:
-        raise _choice_error(f"{where} has no split {asked}", names)
+            raise _choice_error(f"{where} has {len(matches)} splits {split}", matches)
+    if requested:
+        raise _choice_error(f"{where} has no split {requested}", names)
     if len(names) == 1:
         return next(iter(names))
     raise _choice_error(f"{where} has {len(names)} splits", names)
 
 
-def match_splits(asked: str, names: Collection[str]) -> list[str]:
+def match_splits(requested: str, names: Collection[str]) -> list[str]:
     """Those of that name, else those that mean the same."""
-    return [name for name in names if name == asked] or sorted(
-        name for name in names if plain_split(name) == plain_split(asked)
+    return [name for name in names if name == requested] or sorted(
+        name for name in names if plain_split(name) == plain_split(requested)
     )
 
 

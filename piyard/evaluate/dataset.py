@@ -132,8 +132,8 @@ def _prepare_classes(data: DataSet, _model: Model, labels: Sequence[str]) -> Jud
     index = match_picture_classes(data, labels)
     films = [_with_model_classes(film, index) for film in data.films]
     used = {number for film in films for number in film.truth.values()}
-    known = len(labels) if not data.numbers else 0
-    detail = f", {len(used)} of {known} classes" if len(used) < known else ""
+    known_count = len(labels) if not data.numbers else 0
+    detail = f", {len(used)} of {known_count} classes" if len(used) < known_count else ""
     return JudgedData(data=data, films=films, detail=data.detail + detail)
 
 
@@ -161,8 +161,8 @@ def _prepare_corners(data: DataSet, model: Model, labels: Sequence[str]) -> Judg
 def _judged_objects(data: DataSet, film: Film, category: Mapping[int, int]) -> JudgedData:
     """``category`` is class of the model → class of the data; the truth was read before."""
     unknown = unknown_classes(data, category)
-    known, count = len(data.classes) - len(unknown), len(data.classes)
-    classes = f", {known} of {count} classes" if unknown else ""
+    known_count, count = len(data.classes) - len(unknown), len(data.classes)
+    classes = f", {known_count} of {count} classes" if unknown else ""
     return JudgedData(
         data=data, films=[film], detail=data.detail + data.label_detail + classes, unknown=unknown
     )
@@ -171,10 +171,10 @@ def _judged_objects(data: DataSet, film: Film, category: Mapping[int, int]) -> J
 def _require_keypoints(data: DataSet, model: Model, count: int) -> None:
     if not (count and model.keypoints):
         return
-    known = len(core_labels.read_labels(label_list_path(model.keypoints)))
-    if count != known:
+    known_count = len(core_labels.read_labels(label_list_path(model.keypoints)))
+    if count != known_count:
         raise WrongInput(
-            f"{data.title} has {count} keypoints an object, and {model.title} finds {known}",
+            f"{data.title} has {count} keypoints an object, and {model.title} finds {known_count}",
             remedy="name data with the model's keypoints",
         )
 

@@ -32,8 +32,8 @@ class ClassCounts:
         import numpy as np
 
         judged = truth != IGNORED
-        given = np.where(predicted[judged] == NO_CLASS, self.classes, predicted[judged])
-        pairs = truth[judged] * (self.classes + 1) + given
+        answers = np.where(predicted[judged] == NO_CLASS, self.classes, predicted[judged])
+        pairs = truth[judged] * (self.classes + 1) + answers
         counts = np.bincount(pairs, minlength=self.confusion.size)
         self.confusion += counts.reshape(self.confusion.shape)
 

@@ -52,7 +52,7 @@ class FrameOverlap(NamedTuple):
     """What counts in one frame: ids of n objects and m tracks, and their IoU (n, m)."""
 
     there: list[int]
-    found: list[int]
+    detected: list[int]
     overlap: Doubles
 
 
@@ -128,18 +128,18 @@ def _trackeval_data(frames: list[FrameOverlap]) -> TrackevalKeys:
     import numpy as np
 
     truths = _number_ids(frame.there for frame in frames)
-    tracks = _number_ids(frame.found for frame in frames)
+    tracks = _number_ids(frame.detected for frame in frames)
     return {
         "num_timesteps": len(frames),
         "num_gt_dets": sum(len(frame.there) for frame in frames),
-        "num_tracker_dets": sum(len(frame.found) for frame in frames),
+        "num_tracker_dets": sum(len(frame.detected) for frame in frames),
         "num_gt_ids": len(truths),
         "num_tracker_ids": len(tracks),
         "gt_ids": [
             np.array([truths[identity] for identity in frame.there], int) for frame in frames
         ],
         "tracker_ids": [
-            np.array([tracks[identity] for identity in frame.found], int) for frame in frames
+            np.array([tracks[identity] for identity in frame.detected], int) for frame in frames
         ],
         "similarity_scores": [frame.overlap for frame in frames],
     }

@@ -12,11 +12,12 @@ from __future__ import annotations
 import gzip
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from piyard.core.errors import ConversionFailed
+from piyard.core.parsing import JsonObject
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -65,7 +66,7 @@ def make_tokenizer_json(merges: list[tuple[str, str]]) -> str:
     ]
     split = {"type": "Split", "pattern": {"Regex": PATTERN}, "behavior": "Removed", "invert": True}
     byte_level = {"type": "ByteLevel", "trim_offsets": True, "use_regex": True}
-    description: dict[str, Any] = {
+    description: JsonObject = {
         "version": "1.0",
         "truncation": None,
         "padding": None,

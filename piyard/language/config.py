@@ -18,6 +18,7 @@ from msgspec import Meta
 
 from piyard.core.config import Config
 from piyard.core.errors import WrongInput, did_you_mean
+from piyard.core.parsing import JsonObject, JsonValues
 
 CONFIG_FILE = "config.json"
 MAX_CONFIG_BYTES = 1_000_000
@@ -126,7 +127,7 @@ def read_huggingface_config(path: Path) -> TransformerConfig:
     return huggingface_config(read_json(file), file)
 
 
-def read_json(file: Path, limit: int = MAX_CONFIG_BYTES) -> dict[str, Any]:
+def read_json(file: Path, limit: int = MAX_CONFIG_BYTES) -> JsonObject:
     """An object of a JSON file of at most so many bytes. Raises ``WrongInput``."""
     try:
         with file.open("rb") as stream:
@@ -136,7 +137,7 @@ def read_json(file: Path, limit: int = MAX_CONFIG_BYTES) -> dict[str, Any]:
     if len(text) > limit:
         raise WrongInput(f"{file} is longer than {limit:,} bytes")
     try:
-        return msgspec.json.decode(text, type=dict[str, Any])
+        return msgspec.json.decode(text, type=JsonObject)
     except (msgspec.DecodeError, RecursionError) as error:
         raise WrongInput(f"{file} is no JSON object: {error}") from None
 
@@ -156,7 +157,7 @@ FORBIDDEN_KEYS = {
 HARMLESS_VALUES: tuple[Any, ...] = (None, False, 0, 1, 1.0, {}, [])
 
 
-def huggingface_config(values: Mapping[str, Any], file: Path) -> TransformerConfig:
+def huggingface_config(values: JsonValues, file: Path) -> TransformerConfig:
     """The same from the file's content. Raises ``WrongInput``."""
     family = values.get("model_type")
     if family not in FAMILIES:
@@ -187,7 +188,7 @@ def huggingface_config(values: Mapping[str, Any], file: Path) -> TransformerConf
     return build_config(fields | _rope_fields(values, fields, file), file)
 
 
-def build_config(fields: Mapping[str, Any], file: Path) -> TransformerConfig:
+def build_config(fields: JsonValues, file: Path) -> TransformerConfig:
     """The struct of these values. Raises ``WrongInput`` that names the file and the value."""
     try:
         return msgspec.convert(dict(fields), TransformerConfig)
@@ -195,7 +196,7 @@ def build_config(fields: Mapping[str, Any], file: Path) -> TransformerConfig:
         raise _refuse(file, str(error)) from None
 
 
-def _require_plain_block(values: Mapping[str, Any], file: Path) -> None:
+def _require_plain_block(values: JsonValues, file: Path) -> None:
     activation = values.get("hidden_act", "silu")
     if activation not in {"silu", "swish"}:
         raise _refuse(file, f"`hidden_act` {activation!r}: piyard computes SiLU only")
@@ -219,9 +220,7 @@ def _list_tokens(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
-def _rope_fields(
-    values: Mapping[str, Any], fields: Mapping[str, Any], file: Path
-) -> dict[str, Any]:
+def _rope_fields(values: JsonValues, fields: JsonValues, file: Path) -> JsonObject:
     """Theta and the factors: transformers 5 writes ``rope_parameters``, older ones two keys."""
     rope = values.get("rope_parameters") or values.get("rope_scaling") or {}
     if not isinstance(rope, Mapping):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from piyard.core.errors import WrongInput, did_you_mean
+from piyard.core.parsing import JsonObject, JsonValues
 from piyard.language.config import FAMILIES, TransformerConfig, build_config
 from piyard.language.gguf_file import GgufFile
 
@@ -86,7 +86,7 @@ def huggingface_name(name: str) -> str:
     return ""
 
 
-def _architecture_values(metadata: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+def _architecture_values(metadata: JsonValues, prefix: str) -> JsonObject:
     return {
         key.removeprefix(prefix): value for key, value in metadata.items() if key.startswith(prefix)
     }
@@ -103,7 +103,7 @@ def _row_count(file: GgufFile, name: str) -> int | None:
     return file.tensors[name].shape[0] if name in file.tensors else None
 
 
-def _rope_factors(file: GgufFile, values: Mapping[str, Any], head_dim: Any) -> tuple[float, ...]:
+def _rope_factors(file: GgufFile, values: JsonValues, head_dim: Any) -> tuple[float, ...]:
     kind = values.get("rope.scaling.type", "none")
     if FACTORS_TENSOR in file.tensors:
         return tuple(map(float, file.read(FACTORS_TENSOR).reshape(-1)))
@@ -115,7 +115,7 @@ def _rope_factors(file: GgufFile, values: Mapping[str, Any], head_dim: Any) -> t
     raise _refuse(file, f"rotary scaling {kind!r}: piyard computes none, linear and llama3")
 
 
-def _ending_tokens(metadata: Mapping[str, Any]) -> list[Any]:
+def _ending_tokens(metadata: JsonValues) -> list[Any]:
     """The end of the text, and of a turn where the file tells the two apart."""
     keys = ("tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id")
     return list(dict.fromkeys(metadata[key] for key in keys if key in metadata))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from piyard.core.errors import ConversionFailed
+from piyard.core.parsing import JsonObject
 from piyard.language.gguf_blocks import BLOCK_TYPES, BlockType, decode_blocks
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class GgufFile:
                 raise _broken_file(path, "it is empty or cut")
             self._bytes = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         reader = _HeadReader(path, self._bytes)
-        self.metadata: dict[str, Any]
+        self.metadata: JsonObject
         self.tensors: dict[str, GgufTensor]
         self.metadata, self.tensors = reader.read_head()
 
@@ -112,7 +113,7 @@ class _HeadReader:
     def __init__(self, path: Path, content: mmap.mmap) -> None:
         self.path, self.content, self.at = path, content, 0
 
-    def read_head(self) -> tuple[dict[str, Any], dict[str, GgufTensor]]:
+    def read_head(self) -> tuple[JsonObject, dict[str, GgufTensor]]:
         self._read_magic()
         tensors, entries = self.read_count("tensors"), self.read_count("metadata entries")
         metadata = self._read_metadata(entries)
@@ -163,8 +164,8 @@ class _HeadReader:
             why = "it is big-endian" if swapped in VERSIONS else f"its version is {version}"
             raise self.broken(f"{why}; piyard reads versions 2 and 3, little-endian")
 
-    def _read_metadata(self, entries: int) -> dict[str, Any]:
-        metadata: dict[str, Any] = {}
+    def _read_metadata(self, entries: int) -> JsonObject:
+        metadata: JsonObject = {}
         for _ in range(entries):
             key = self.read_text(MAX_NAME)
             if key in metadata:

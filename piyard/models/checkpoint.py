@@ -69,14 +69,14 @@ def read_checkpoint(path: Path) -> State:
 def open_checkpoint(path: Path) -> Checkpoint:
     """The tensors and where they were. Raises ``ConversionFailed``."""
     if is_tensor_file(path):
-        found = FoundState(dict(read_tensor_file(path)))
+        located = FoundState(dict(read_tensor_file(path)))
     else:
-        found = _require_state(load_checkpoint(path), path)
-    state = found.state
+        located = _require_state(load_checkpoint(path), path)
+    state = located.state
     _require_floats(state, path)
     stored = sorted({_type_name(each) for each in state.values() if each.is_floating_point()})
-    objects = {} if found.module is None else dict(list_objects(found.module))
-    return Checkpoint(_plain_state(state), found.place, ", ".join(stored), objects)
+    objects = {} if located.module is None else dict(list_objects(located.module))
+    return Checkpoint(_plain_state(state), located.place, ", ".join(stored), objects)
 
 
 class FoundState(NamedTuple):
@@ -88,8 +88,8 @@ class FoundState(NamedTuple):
 
 
 def _require_state(loaded: Any, path: Path) -> FoundState:
-    if found := _find_state(loaded):
-        return found
+    if located := _find_state(loaded):
+        return located
     several = _list_states(loaded)
     if len(several) > 1:
         raise ConversionFailed(
@@ -233,8 +233,8 @@ def _find_state(loaded: Any, depth: int = MAX_DEPTH) -> FoundState | None:
     if _is_state(loaded):
         return FoundState(dict(loaded))
     keys = [key for key in STATE_KEYS if loaded.get(key) is not None]
-    found = ((key, _find_state(loaded[key], depth - 1)) for key in keys)
-    first = next(((key, inner) for key, inner in found if inner), None)
+    located = ((key, _find_state(loaded[key], depth - 1)) for key in keys)
+    first = next(((key, inner) for key, inner in located if inner), None)
     if first is None:
         return _only_state(loaded)
     key, inner = first

@@ -162,9 +162,9 @@ def _unsafe_checkpoint(path: Path, why: str) -> ConversionFailed:
         reason = "is not a weights file that is safe to load: it calls what it has looked up"
     else:
         reason = "cannot be read as what torch.save writes: it is damaged, or of another program"
-    told = TORCH_ADVICE.sub("", why).partition("\n")[0]
+    first_line = TORCH_ADVICE.sub("", why).partition("\n")[0]
     return ConversionFailed(
         f"{path.name} {reason}",
-        evidence="" if named or "unrecognized" in why else told[:MAX_SHOWN],
+        evidence="" if named or "unrecognized" in why else first_line[:MAX_SHOWN],
         remedy="piyard loads tensors only: torch.save(network.state_dict(), 'net.pth')",
     )

@@ -268,10 +268,10 @@ def load_definition(name: str) -> ModelDefinition:
             remedy=f"a language model is converted by: {PROGRAM} convert --model {name}",
         )
     model = load_named(MODELS_FOLDER, "model", name, ModelDefinition)
-    known = NETWORK_NAMES | CLIP | FILE_NETWORKS
+    buildable = NETWORK_NAMES | CLIP | FILE_NETWORKS
     family = is_timm_network(model.network) or is_small_cnn(model.network)
-    if model.network not in known and not family:
-        raise unknown_name("network", model.network, known)
+    if model.network not in buildable and not family:
+        raise unknown_name("network", model.network, buildable)
     for listed in (model.labels, model.keypoints):
         if listed and not label_list_path(listed).is_file():
             raise WrongInput(

@@ -80,8 +80,8 @@ def adopt_norms(network: torch.nn.Module, objects: Objects) -> None:
     for name, layer in network.named_modules():
         if not isinstance(layer, torch.nn.BatchNorm2d):
             continue
-        found = _find_object(objects, name)
-        added = vars(found).get("eps") if found is not None and found.named == NORM else None
+        pickled = _find_object(objects, name)
+        added = vars(pickled).get("eps") if pickled is not None and pickled.named == NORM else None
         if isinstance(added, float) and 0 < added < 1:
             layer.eps = added
 
@@ -95,17 +95,17 @@ def list_other_settings(network: torch.nn.Module, objects: Objects) -> list[str]
             f"activations: {_join(theirs)} in the file, {_join(ours) or 'none'} in the network"
         )
     for name, layer in network.named_modules():
-        found = _find_object(objects, name)
-        if found is not None and found.named == CONVOLUTION:
-            lines += _other_keys(name, layer, vars(found))
+        pickled = _find_object(objects, name)
+        if pickled is not None and pickled.named == CONVOLUTION:
+            lines += _other_keys(name, layer, vars(pickled))
     return lines
 
 
-def _other_keys(name: str, layer: torch.nn.Module, found: Mapping[str, Any]) -> list[str]:
+def _other_keys(name: str, layer: torch.nn.Module, pickled: Mapping[str, Any]) -> list[str]:
     return [
-        f"{name}: {key} {found[key]!r} in the file, {ours!r} in the network"
+        f"{name}: {key} {pickled[key]!r} in the file, {ours!r} in the network"
         for key in CONVOLUTION_KEYS
-        if key in found and (ours := getattr(layer, key, None)) != found[key]
+        if key in pickled and (ours := getattr(layer, key, None)) != pickled[key]
     ]
 
 

@@ -103,11 +103,11 @@ def load_weights(network: torch.nn.Module, chosen: ChosenWeights) -> None:
     path = _fetch_file(chosen.file)
     objects: dict[str, StubClass] = {}
     if is_script_archive(path):
-        found = read_script_tensors(path)
+        tensors = read_script_tensors(path)
     else:
-        found, _, _, objects = open_checkpoint(path)
+        tensors, _, _, objects = open_checkpoint(path)
     rename: Any = getattr(network, "rename", lambda state: state)
-    state = name_state(rename(found), network.state_dict().keys())
+    state = name_state(rename(tensors), network.state_dict().keys())
     try:
         network.load_state_dict(state, strict=True)
     except RuntimeError as error:

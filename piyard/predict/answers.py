@@ -101,8 +101,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def bytes_per_token(self) -> float | None:
         """Weights that were read for a token of the answer."""
-        given = sum(self.step_tokens)
-        return self.weight_bytes * len(self.step_ms) / given if given else None
+        token_count = sum(self.step_tokens)
+        return self.weight_bytes * len(self.step_ms) / token_count if token_count else None
 
 
 ENDINGS = {
@@ -123,8 +123,8 @@ def read_answer(record: Record) -> Answer:
     last = path.read_text(encoding="utf-8", errors="replace").rstrip("\n").rpartition("\n")[2]
     try:
         fields = msgspec.json.decode(last, type=dict[str, Any])
-        known = {"host": record.host, "run": record.id, "emulated": record.emulated}
-        return msgspec.convert({**fields, **known, "label": log.header.precision.label}, Answer)
+        origin = {"host": record.host, "run": record.id, "emulated": record.emulated}
+        return msgspec.convert({**fields, **origin, "label": log.header.precision.label}, Answer)
     except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
         raise UnreadableLog(
             f"{record.host}: nnrun ended without the summary of its answer",

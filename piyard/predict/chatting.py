@@ -6,9 +6,6 @@ once: it knows how many it has (``board/scripts/say.sh``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import msgspec
 
 from piyard.board.connection import BoardConnection
@@ -18,6 +15,7 @@ from piyard.board.ssh.session import Session
 from piyard.build.builder import Build
 from piyard.convert.language.conversion import LanguageConversion
 from piyard.core import console
+from piyard.core.parsing import JsonValues
 from piyard.core.text import sanitize_line
 from piyard.predict.answering import AnswerView, answer_words
 from piyard.predict.answers import AnswerOptions
@@ -92,7 +90,7 @@ class Conversation:
             status = remote.cancel_process(self._connection.session, self.record.id)
             return collect_run(self._connection, self.record, status)
 
-    def _do(self, turn: Mapping[str, Any], *, waits: bool) -> bool:
+    def _do(self, turn: JsonValues, *, waits: bool) -> bool:
         self._turns.append(_encode_turn(turn))
         with suggest_attach(self.record):
             status = self._wait(waits=waits)
@@ -132,7 +130,7 @@ class Conversation:
             self._sent = number + 1
 
 
-def _encode_turn(turn: Mapping[str, Any]) -> bytes:
+def _encode_turn(turn: JsonValues) -> bytes:
     return msgspec.json.encode(turn) + b"\n"
 
 

@@ -99,13 +99,13 @@ class PictureIndex:
         values: Floats = np.asarray(self._matrix()[picture.row], np.float32)
         return values
 
-    def add(self, found: Sequence[tuple[FoundPicture, Floats]]) -> None:
+    def add(self, encoded: Sequence[tuple[FoundPicture, Floats]]) -> None:
         """Append a row for each of these pictures, then the lines that say so."""
         import numpy as np
 
-        if not found:
+        if not encoded:
             return
-        unit = np.stack([_normalise(values) for _, values in found]).astype("<f2")
+        unit = np.stack([_normalise(values) for _, values in encoded]).astype("<f2")
         if unit.shape[1] != self.head.values:
             raise WrongInput(
                 f"embeddings of {unit.shape[1]} values do not fit the {self.head.values} of the "
@@ -117,8 +117,8 @@ class PictureIndex:
                 stream.seek(first * self._row_bytes)
                 stream.write(unit.tobytes())
                 _flush(stream)
-            self._rows += len(found)
-            self._note([each.at_row(first + place) for place, (each, _) in enumerate(found)])
+            self._rows += len(encoded)
+            self._note([each.at_row(first + place) for place, (each, _) in enumerate(encoded)])
 
     def change(self, pictures: Iterable[IndexedPicture]) -> None:
         """Say something else of rows that are there."""
@@ -126,14 +126,14 @@ class PictureIndex:
             with disk_errors_at(self.folder):
                 self._note(changed)
 
-    def search(self, wanted: Floats, count: int, without: str = "") -> list[Hit]:
+    def search(self, vector: Floats, count: int, without: str = "") -> list[Hit]:
         """The nearest pictures, by the cosine; ``without`` is a content that is left out."""
         import numpy as np
 
         there = [each for each in self.pictures if each.sha256 != without]
         if not there:
             return []
-        scores = self._scores(_normalise(wanted))[[each.row for each in there]]
+        scores = self._scores(_normalise(vector))[[each.row for each in there]]
         best = np.argsort(-scores, kind="stable")[:count]
         return [
             Hit(path=there[at].path, score=float(scores[at]), sha256=there[at].sha256)
@@ -223,7 +223,7 @@ class IndexChanges(msgspec.Struct, frozen=True, kw_only=True):
     """Rows whose picture is elsewhere now, or is there again."""
     gone: list[IndexedPicture]
     """Rows whose file is not there any more."""
-    known: int
+    indexed: int
     """Pictures that are in it already."""
 
 
@@ -240,31 +240,31 @@ def compare_with_files(
     moved: dict[int, IndexedPicture] = {}
     kept: set[int] = set()
     for file in files:
-        found = _find(file, by_path.get(str(file)))
-        row = index.find(found.sha256) if index else None
+        candidate = _find(file, by_path.get(str(file)))
+        row = index.find(candidate.sha256) if index else None
         if row is None:
-            added.setdefault(found.sha256, found)
+            added.setdefault(candidate.sha256, candidate)
         elif row.row not in kept:
             kept.add(row.row)
             if row.gone or (row.path != str(file) and not Path(row.path).is_file()):
-                moved[row.row] = found.at_row(row.row)
+                moved[row.row] = candidate.at_row(row.row)
     gone = [
         msgspec.structs.replace(each, gone=True)
         for each in pictures
         if each.row not in kept and _is_within(each.path, folders)
     ]
-    known = len(kept) - len(moved)
+    indexed = len(kept) - len(moved)
     return IndexChanges(
-        added=list(added.values()), moved=list(moved.values()), gone=gone, known=known
+        added=list(added.values()), moved=list(moved.values()), gone=gone, indexed=indexed
     )
 
 
-def _find(file: Path, known: IndexedPicture | None) -> FoundPicture:
+def _find(file: Path, indexed: IndexedPicture | None) -> FoundPicture:
     status = file.stat()
-    same = known and (known.size, known.changed_ns) == (status.st_size, status.st_mtime_ns)
+    same = indexed and (indexed.size, indexed.changed_ns) == (status.st_size, status.st_mtime_ns)
     return FoundPicture(
         file=file,
-        sha256=known.sha256 if known and same else sha256_of_file(file),
+        sha256=indexed.sha256 if indexed and same else sha256_of_file(file),
         size=status.st_size,
         changed_ns=status.st_mtime_ns,
     )

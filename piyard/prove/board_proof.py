@@ -98,7 +98,7 @@ class BoardProof(msgspec.Struct, frozen=True, kw_only=True):
 
     model: Model
     host: str
-    asked: str
+    requested: str
     """The requested precision."""
     precision: str
     """What was really computed."""
@@ -171,7 +171,7 @@ def prove_on_board(context: JobContext, inputs: ProofCase) -> BoardProof:
     return BoardProof(
         model=inputs.model,
         host=context.connection.name,
-        asked=context.job.precision,
+        requested=context.job.precision,
         precision=precision,
         emulated=main.emulated,
         weights=context.conversion.weights,

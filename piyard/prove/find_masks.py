@@ -82,7 +82,7 @@ def _with_masks(
 
 
 def is_maskable(proof: BoardProof) -> bool:
-    in_halves = proof.asked in MASKABLE_PRECISIONS and not proof.precision.startswith("fp32")
+    in_halves = proof.requested in MASKABLE_PRECISIONS and not proof.precision.startswith("fp32")
     return in_halves and bool(proof.astray)
 
 
@@ -195,7 +195,7 @@ class MaskSearch(msgspec.Struct, frozen=True, kw_only=True):
     """What is tried, and the folder of this machine where that is written."""
 
     context: JobContext
-    asked: ProofCase
+    question: ProofCase
     folder: Path
 
     def seat_with(self, by_name: Mapping[str, int]) -> JobContext:
@@ -221,18 +221,18 @@ def needed_masks(search: MaskSearch, closer: LayerProbe) -> dict[str, int]:
 
 
 def prove_with_masks(
-    context: JobContext, asked: ProofCase, closer: Sequence[LayerProbe]
+    context: JobContext, question: ProofCase, closer: Sequence[LayerProbe]
 ) -> BoardProof | None:
     """The proof with the masks that are needed; None where none help."""
     with scratch_folder(TRIAL_FOLDER, within=paths.artifacts()) as folder:
-        search = MaskSearch(context=context, asked=asked, folder=folder)
+        search = MaskSearch(context=context, question=question, folder=folder)
         each = {probe.stem: needed_masks(search, probe) for probe in closer}
         fp32_layers = {
             name: mask for stem_masks in each.values() for name, mask in stem_masks.items()
         }
         if not fp32_layers:
             return None
-        better = prove_on_board(search.seat_with(fp32_layers), asked)
+        better = prove_on_board(search.seat_with(fp32_layers), question)
     slower = [
         probe.stem
         for probe in closer
@@ -285,7 +285,7 @@ def _types_by_loss(working: Sequence[Layer], loss_by_layer: Mapping[str, float])
 
 def _is_near_enough(search: MaskSearch, stem: str, tried: set[str]) -> bool:
     """Whether the outputs agree, with a margin, when these are masked."""
-    inputs, context = search.asked, search.seat_with(_masks_of(stem, tried))
+    inputs, context = search.question, search.seat_with(_masks_of(stem, tried))
     answer = tensors.compute_tensors(context, stem, inputs.fed[stem])
     figures, agreement = compare_with_reference(inputs, {stem: answer.blobs})
     lowest = min(each.agreement for outputs in figures.values() for each in outputs.values())

@@ -119,7 +119,7 @@ def proven(**more):
     usual: dict[str, Any] = {
         "model": load_model("resnet18"),
         "host": "pi5-a",
-        "asked": "fp16",
+        "requested": "fp16",
         "precision": "fp16",
         "emulated": False,
         "weights": "random",

@@ -106,19 +106,19 @@ def _compare_block(
 
 def require_block(config: TransformerConfig, layers: Sequence[Layer]) -> None:
     """Raise ``ConversionFailed`` unless the layers compute what the fused ones will."""
-    found, expected = describe_graph(layers), describe_block(config)
-    if found != expected:
+    graph, expected = describe_graph(layers), describe_block(config)
+    if graph != expected:
         same = next(
             (
                 at
-                for at, pair in enumerate(zip(found, expected, strict=False))
+                for at, pair in enumerate(zip(graph, expected, strict=False))
                 if len(set(pair)) > 1
             ),
-            min(len(found), len(expected)),
+            min(len(graph), len(expected)),
         )
         raise ConversionFailed(
             "pnnx wrote a block that is none of nnrun's",
-            evidence=f"it computes  … {found[max(0, same - 40) : same + 80]}\n"
+            evidence=f"it computes  … {graph[max(0, same - 40) : same + 80]}\n"
             f"nnrun would  … {expected[max(0, same - 40) : same + 80]}",
             remedy="another pnnx may write it as expected: ./yard --setup brings the pinned one",
         )
@@ -204,8 +204,8 @@ def _describe_reshape(settings: Settings) -> str:
 
 def _exactly(operation: str, **expected: str) -> Describer:
     """The operation, of a layer with these settings (``k0`` for 0) and no others."""
-    wanted = {key.removeprefix("k").replace("_", "-"): value for key, value in expected.items()}
-    return lambda settings: operation if settings == wanted else ""
+    attributes = {key.removeprefix("k").replace("_", "-"): value for key, value in expected.items()}
+    return lambda settings: operation if settings == attributes else ""
 
 
 DESCRIBED: dict[str, Describer] = {

@@ -83,8 +83,8 @@ def load_twin(folder: Path, stem: str) -> Callable[..., dict[str, Floats]]:
         blobs = {"in0": np.asarray(first, np.float32)}
         for layer, apply in steps:
             if layer.type != "Input":
-                made = apply(*(blobs.pop(name) for name in layer.bottoms))
-                blobs |= dict.fromkeys(layer.tops, made)
+                result = apply(*(blobs.pop(name) for name in layer.bottoms))
+                blobs |= dict.fromkeys(layer.tops, result)
         return {"out0": blobs["out0"]}
 
     return run
@@ -103,8 +103,8 @@ def _convolution(layer: Layer, weights: _Weights) -> Apply:
         channels, rows, columns = x.shape
         down, across = rows // side, columns // side
         cut = x.reshape(channels, down, side, across, side).transpose(1, 3, 0, 2, 4)
-        made: Floats = cut.reshape(down * across, -1) @ matrix.T + bias
-        maps: Floats = made.T.reshape(outputs, down, across)
+        result: Floats = cut.reshape(down * across, -1) @ matrix.T + bias
+        maps: Floats = result.T.reshape(outputs, down, across)
         return maps
 
     return apply
@@ -165,8 +165,8 @@ def _linear(layer: Layer, weights: _Weights) -> Apply:
 
     def apply(x: Floats, beside: Floats | None = None) -> Floats:
         rows = _normalise(x, norm[0], norm[1], eps) if norm else x
-        made: Floats = activate(rows @ matrix.T + bias)
-        return made if beside is None else made + beside
+        result: Floats = activate(rows @ matrix.T + bias)
+        return result if beside is None else result + beside
 
     return apply
 

@@ -217,8 +217,10 @@ def _from_panels(shape: LinearShape, panels: Array) -> Array:
 
 def _pack_scales(shape: LinearShape, scales: NDArray[np.float16] | None) -> Array:
     if scales is None or scales.shape != (shape.rows, shape.blocks):
-        wanted = f"{shape.rows},{shape.blocks}"
-        raise ConversionFailed(f"a LinearQ needs scales of {wanted} and got {_shape_of(scales)}")
+        expected_size = f"{shape.rows},{shape.blocks}"
+        raise ConversionFailed(
+            f"a LinearQ needs scales of {expected_size} and got {_shape_of(scales)}"
+        )
     return np.ascontiguousarray(_in_panels(shape, scales.astype("<f2")).transpose(0, 2, 1))
 
 

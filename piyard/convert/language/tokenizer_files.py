@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from piyard.convert.reference_models import weights_path
 from piyard.core.files import sha256_of_files
+from piyard.core.parsing import JsonValues
 from piyard.language.gguf_file import GgufFile
 from piyard.language.tokenizer.gguf import tokenizer_json
 from piyard.language.tokenizer.llama2c import llama2c_json
@@ -24,7 +23,7 @@ JSON_BEGINNING = b"{"
 class TokenizerFiles(msgspec.Struct, frozen=True, kw_only=True):
     """Where a tokenizer comes from: a GGUF file's metadata, or files of their own."""
 
-    metadata: Mapping[str, Any] | None = None
+    metadata: JsonValues | None = None
     file: Path | None = None
     """tokenizer.json, or a vocabulary of llama2.c."""
     config: Path | None = None

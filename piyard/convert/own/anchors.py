@@ -48,8 +48,8 @@ def read_anchors(file: Path, model: Model, maps: HeadMaps, classes: int) -> list
     anchors: list[Any] = []
     for table, each in zip(tables, raw, strict=False):
         count = each.shape[0] // channels
-        told, own = own[: len(table)], own[len(table) :]
-        anchors.append(_solve_map(file, table, told, count))
+        decoded, own = own[: len(table)], own[len(table) :]
+        anchors.append(_solve_map(file, table, decoded, count))
     return anchors
 
 
@@ -84,13 +84,13 @@ def _own_rows(outputs: Sequence[Floats], count: int, channels: int) -> Doubles |
     return shaped[0].astype(np.float64) if shaped else None
 
 
-def _solve_map(file: Path, table: Doubles, told: Doubles, count: int) -> list[list[float]]:
+def _solve_map(file: Path, table: Doubles, decoded: Doubles, count: int) -> list[list[float]]:
     import numpy as np
 
     shares = sigmoid(table)
-    if not np.allclose(shares[:, 4:], told[:, 4:], atol=RELATIVE):
+    if not np.allclose(shares[:, 4:], decoded[:, 4:], atol=RELATIVE):
         raise _no_anchors(file, "its scores are not sigmoids of its maps")
-    sides = (told[:, 2:4] / (2 * shares[:, 2:4]) ** 2).reshape(count, -1, 2)
+    sides = (decoded[:, 2:4] / (2 * shares[:, 2:4]) ** 2).reshape(count, -1, 2)
     anchors: Doubles = np.median(sides, axis=1)
     if not np.allclose(sides, anchors[:, None], rtol=RELATIVE):
         raise _no_anchors(file, "its boxes are not as large as its anchors say")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from piyard.convert.own.preparation import MAX_LEVEL, PICTURE_CHANNELS
+from piyard.core.parsing import JsonValues
 
 UNIT_FLAGS = ["--mean", "0,0,0", "--norm", ",".join([f"{1 / MAX_LEVEL:.6g}"] * 3)]
 """Levels from 0 to 1."""
@@ -17,7 +17,7 @@ OTHER_TASKS = {"other": ["--task", "classify", "--labels", NAMES_FILE]}
 LEVEL_FACTS = frozenset({"mean", "norm"})
 
 
-def list_changes(keys: Mapping[str, Any]) -> dict[str, list[str]]:
+def list_changes(keys: JsonValues) -> dict[str, list[str]]:
     """What the YAML with these keys assumes, as text → flags for what else it often is.
 
     Mean and norm belong together.
@@ -32,7 +32,7 @@ def list_changes(keys: Mapping[str, Any]) -> dict[str, list[str]]:
     return changes
 
 
-def _other_flags(fact: str, keys: Mapping[str, Any]) -> list[str]:
+def _other_flags(fact: str, keys: JsonValues) -> list[str]:
     if fact in LEVEL_FACTS:
         return _other_levels(keys["preprocess"], keys["input"][0])
     if fact == "order":
@@ -51,7 +51,7 @@ def _other_flags(fact: str, keys: Mapping[str, Any]) -> list[str]:
     return flags.get(fact, [f"--{fact}", NAMES_FILE])
 
 
-def _other_levels(preprocess: Mapping[str, Any], channels: int) -> list[str]:
+def _other_levels(preprocess: JsonValues, channels: int) -> list[str]:
     if channels != PICTURE_CHANNELS:
         return _signed_flags(channels)
     return IMAGENET_FLAGS if not any(preprocess["mean"]) else UNIT_FLAGS

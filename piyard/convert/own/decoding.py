@@ -6,10 +6,10 @@ head that means something else is never taken.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
@@ -17,6 +17,7 @@ from piyard.convert.ncnn_net import NcnnReference
 from piyard.convert.own.cutting import HeadMaps
 from piyard.convert.reference_models import load_onnx
 from piyard.convert.script_program import SandboxedProgram
+from piyard.core.parsing import JsonObject, JsonValues
 from piyard.models.definition import Model
 from piyard.models.networks import inference
 from piyard.models.synthetic import random_tensor
@@ -78,7 +79,7 @@ EXTRA_NAMES = {"pose": "keypoints", "obb": "angles"}
 class SettledHead(NamedTuple):
     """What a comparison shows of a head."""
 
-    keys: Mapping[str, Any] = MappingProxyType({})
+    keys: JsonValues = MappingProxyType({})
     """Keys of ``head`` that must differ from what it has."""
     note: str = ""
     """For the user, where it decodes otherwise than the file all the same."""
@@ -99,7 +100,7 @@ def settle_head(file: Path, model: Model, head_maps: HeadMaps) -> SettledHead:
         maps = run_file(file, model.network, model.input, head_maps.cut, noise)
     if len(own) != 1 or own[0].ndim != MATRIX:
         return SettledHead()
-    apart: list[tuple[float, str, dict[str, Any]]] = []
+    apart: list[tuple[float, str, JsonObject]] = []
     decoded = _decode_places(model.head, maps, model)
     for keys, head in _candidates(model.head, model.task):
         decoded = _decode_places(head, maps, model)
@@ -130,7 +131,7 @@ def run_file(
         program.end()
 
 
-def _candidates(head: Exported, task: str) -> Iterator[tuple[dict[str, Any], Exported]]:
+def _candidates(head: Exported, task: str) -> Iterator[tuple[JsonObject, Exported]]:
     """The head as it is, with keypoints on the other grid, with other angles; what differs."""
     yield {}, head
     if isinstance(head, Yolov8) and task == "obb":
@@ -186,9 +187,9 @@ def _compare_places(decoded: DecodedPlaces, rows: Doubles) -> Difference:
     """``rows`` are (places, channels): a box as corners, or as its middle and size."""
     import numpy as np
 
-    told = rows[:, :4]
-    middle, half = told[:, :2], told[:, 2:] / 2
-    corners = [told, np.concatenate([middle - half, middle + half], axis=1)]
+    expected = rows[:, :4]
+    middle, half = expected[:, :2], expected[:, 2:] / 2
+    corners = [expected, np.concatenate([middle - half, middle + half], axis=1)]
     boxes = min(_furthest(decoded.boxes, each, PIXELS_WITHIN) for each in corners)
     classes = 4 + decoded.scores.shape[1]
     scores = _furthest(decoded.scores, rows[:, 4:classes], SCORES_WITHIN)
@@ -204,8 +205,8 @@ def _compare_rows(decoded: DecodedPlaces, table: Doubles) -> Difference | None:
     if not len(rows):
         return None
     boxes = np.abs(decoded.boxes[None] - rows[:, None, :4]).max(axis=2) / PIXELS_WITHIN
-    told = decoded.scores[:, rows[:, 5].astype(np.int64)].T
-    scores = np.abs(told - rows[:, 4:5]) / SCORES_WITHIN
+    expected = decoded.scores[:, rows[:, 5].astype(np.int64)].T
+    scores = np.abs(expected - rows[:, 4:5]) / SCORES_WITHIN
     place = np.maximum(boxes, scores).argmin(axis=1)
     each = np.arange(len(rows))
     extra = _furthest(decoded.extra[place], rows[:, ROW_FACTS:], PIXELS_WITHIN)

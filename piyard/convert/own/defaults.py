@@ -32,14 +32,14 @@ PAIR_FOLDER_ENDING = "_ncnn_model"
 
 def find_pair(folder: Path) -> Path:
     """The .param in a folder that holds one ncnn pair. Raises ``WrongInput``."""
-    found = sorted(folder.glob("*.ncnn.param")) or sorted(folder.glob("*.param"))
-    if len(found) != 1:
+    pairs = sorted(folder.glob("*.ncnn.param")) or sorted(folder.glob("*.param"))
+    if len(pairs) != 1:
         raise WrongInput(
-            f"{folder} is a folder with {len(found) or 'no'} .param files",
+            f"{folder} is a folder with {len(pairs) or 'no'} .param files",
             remedy="name a file; of folders those with one ncnn pair are taken, such as "
             f"Ultralytics' best{PAIR_FOLDER_ENDING}/",
         )
-    return found[0]
+    return pairs[0]
 
 
 def name_after(path: Path) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -32,6 +31,7 @@ from piyard.convert.own.preparation import (
 from piyard.convert.own.purpose import Purpose
 from piyard.convert.reference_models import GRAPH_PART
 from piyard.core.errors import PROGRAM, WrongInput
+from piyard.core.parsing import JsonObject, JsonValues
 from piyard.models.definition import Model, ModelDefinition, name_model
 from piyard.vision.schema import Yolov8
 from piyard.vision.tasks import find_task
@@ -47,7 +47,7 @@ MAIN_PART = ""
 class ModelDescription(msgspec.Struct, frozen=True, kw_only=True):
     """A YAML's keys, and notes on them for the user."""
 
-    keys: dict[str, Any]
+    keys: JsonObject
     assumed: list[str]
     """Facts that nobody stated, a line each."""
     ending: str = ""
@@ -77,7 +77,7 @@ def describe_model(
         **purpose.assumed,
         **{key: names.assumed for key, names in name_lists.items() if names.assumed},
     }
-    stated: dict[str, Any] = {
+    stated: JsonObject = {
         "title": options.name,
         "own": True,
         "task": purpose.task,
@@ -118,15 +118,15 @@ def _list_assumptions(
     return {fact: texts[fact] for fact in unstated}
 
 
-def _weights_keys(options: OwnModelOptions, files: Mapping[str, Path]) -> dict[str, Any]:
+def _weights_keys(options: OwnModelOptions, files: Mapping[str, Path]) -> JsonObject:
     entries = {part: _weights_entry(options, file) for part, file in files.items()}
     main = entries.pop(MAIN_PART)
     return {"weights": [main], "parts": entries}
 
 
 def _settle_decoding(
-    options: OwnModelOptions, file: Path, keys: dict[str, Any], labels: int
-) -> tuple[dict[str, Any], str]:
+    options: OwnModelOptions, file: Path, keys: JsonObject, labels: int
+) -> tuple[JsonObject, str]:
     """The keys with where the file is cut and how its values decode; and a note on that."""
     model = _validate_model(options.name, keys)
     maps = HeadMaps() if options.cut else find_head_maps(file, model)
@@ -140,7 +140,7 @@ def _settle_decoding(
     return keys, note
 
 
-def _with_head(keys: Mapping[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:
+def _with_head(keys: JsonValues, further: JsonValues) -> JsonObject:
     return {**keys, "head": {**keys["head"], **further}}
 
 
@@ -155,9 +155,9 @@ def _head_keys(options: OwnModelOptions, usual: NetworkDefaults) -> dict[str, ob
     return {"kind": kind} | ({"strides": strides} if strides else {}) | further
 
 
-def _map_keys(keys: Mapping[str, Any], model: Model, maps: HeadMaps) -> dict[str, Any]:
+def _map_keys(keys: JsonValues, model: Model, maps: HeadMaps) -> JsonObject:
     """Where the file is cut; and the bins of a distribution, which the first map's sides show."""
-    further: dict[str, Any] = {"cut": maps.cut} if maps.cut else {}
+    further: JsonObject = {"cut": maps.cut} if maps.cut else {}
     sides = maps.channels[0] if len(maps.channels) > 1 else 0
     if isinstance(model.head, Yolov8) and sides and not sides % 4 and sides != 4 * model.head.bins:
         further["head"] = keys["head"] | {"bins": sides // 4}

@@ -67,19 +67,19 @@ def export_checkpoint(file: Path, size: Sequence[int] = TRAINED_SIZE) -> Exporte
             raise _export_failed(file, f"it took more than {TIME_LIMIT_S:g} s", said) from None
         finally:
             process.end()
-        made = scratch / f"{export_child.MODEL}.onnx"
-        if code or not made.is_file():
+        export = scratch / f"{export_child.MODEL}.onnx"
+        if code or not export.is_file():
             raise _export_failed(file, f"it ended with code {code}", said)
         version = (scratch / "version").read_text(encoding="utf-8")
-        return _keep_export(file, made, version)
+        return _keep_export(file, export, version)
 
 
-def _keep_export(file: Path, made: Path, version: str) -> ExportedNetwork:
+def _keep_export(file: Path, export: Path, version: str) -> ExportedNetwork:
     clean = "".join(letter for letter in version if letter.isalnum() or letter in ".+-")[:32]
-    kept = downloads_folder() / sha256_of_file(made) / f"{file.stem}.onnx"
+    kept = downloads_folder() / sha256_of_file(export) / f"{file.stem}.onnx"
     if not kept.is_file():
         with atomic_write(kept) as draft:
-            shutil.copyfile(made, draft)
+            shutil.copyfile(export, draft)
     return ExportedNetwork(
         file=kept, source=f"{file.name}, exported by {PACKAGE} {clean}, {LICENCE}"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from piyard.convert.own.images import (
 from piyard.convert.own.outputs import NetworkOutput, find_scores, list_outputs, name_outputs
 from piyard.convert.own.preparation import PreprocessKeys, unit_levels
 from piyard.core.errors import WrongInput
+from piyard.core.parsing import JsonObject, JsonValues
 from piyard.vision.tasks.other import OTHER
 from piyard.vision.tasks.semantic import SEMANTIC
 
@@ -36,7 +37,7 @@ class Purpose(msgspec.Struct, frozen=True, kw_only=True):
     task: str
     size: str = ""
     """Of the first input, as its options state it."""
-    keys: dict[str, Any] = {}
+    keys: JsonObject = {}
     assumed: dict[str, str] = {}
     """Fact → text."""
     preprocess: PreprocessKeys = {}
@@ -77,7 +78,7 @@ def find_purpose(
     return msgspec.structs.replace(purpose, keys=keys, lines=[*lines, *purpose.lines])
 
 
-def further_inputs(file: Path, network: str) -> list[dict[str, Any]]:
+def further_inputs(file: Path, network: str) -> list[JsonObject]:
     """The inputs beside the first one, as the YAML has them; only ONNX tells their shapes.
 
     Raises ``WrongInput`` for one whose shape the file leaves open.
@@ -90,7 +91,7 @@ def further_inputs(file: Path, network: str) -> list[dict[str, Any]]:
     return [_further_input(file, value, first) for value in values[1:]]
 
 
-def _further_input(file: Path, value: Any, first: Sequence[int]) -> dict[str, Any]:
+def _further_input(file: Path, value: Any, first: Sequence[int]) -> JsonObject:
     sides = declared_shape(value)
     shape = picture_shape(sides) if has_channels_last(sides) else sides[1:]
     if not shape or not all(shape) or len(shape) > 3:
@@ -102,7 +103,7 @@ def _further_input(file: Path, value: Any, first: Sequence[int]) -> dict[str, An
     return {"name": value.name, "shape": shape, "picture": list(shape) == list(first)}
 
 
-def _describe_inputs(further: Sequence[Mapping[str, Any]]) -> str:
+def _describe_inputs(further: Sequence[JsonValues]) -> str:
     inputs = [
         f"{each['name']} ({'x'.join(map(str, each['shape']))}, "
         f"{'a picture as the first' if each['picture'] else 'an array'})"
@@ -162,7 +163,7 @@ def _as_semantic(
         )
     place = fit[0]
     threshold = 0.5 if outputs[place].ends == "probabilities" else 0.0
-    head: dict[str, Any] = {"kind": "semantic", "output": place}
+    head: JsonObject = {"kind": "semantic", "output": place}
     if outputs[place].channels == 1:
         head["threshold"] = threshold
     assumed = {}
@@ -181,8 +182,8 @@ def _as_other(
     chosen = parse_images(options.images, outputs)
     levels: PreprocessKeys = unit_levels(size[0]) if has_picture(outputs, size) else {}
     usual: PreprocessKeys = {**levels, **WHOLE_PICTURE}
-    found = find_images(outputs, size, {**usual, **options.preprocess})
-    images = found if chosen is None else chosen
+    pictures = find_images(outputs, size, {**usual, **options.preprocess})
+    images = pictures if chosen is None else chosen
     assumed = {}
     if options.task != OTHER.name:
         assumed["task"] = (

@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from piyard.core.errors import ConversionFailed
 from piyard.core.files import scratch_folder
+from piyard.core.parsing import JsonObject, JsonValues
 from piyard.core.sandbox.launch import start_program
 
 CHILD = Path(__file__).with_name("chat_child.py")
@@ -79,7 +80,7 @@ class ChatSegments(msgspec.Struct, frozen=True, kw_only=True):
         return content.strip() if self.strips[ROLES.index(message.role)] else content
 
 
-def read_chat(template: str, variables: Mapping[str, Any], name: str) -> ChatSegments:
+def read_chat(template: str, variables: JsonValues, name: str) -> ChatSegments:
     """The segments of a template; ``variables`` are special tokens, as ``bos_token``.
 
     Raises ``ConversionFailed`` where the template is broken, or writes anything else.
@@ -110,7 +111,7 @@ def read_chat(template: str, variables: Mapping[str, Any], name: str) -> ChatSeg
 
 
 def render_template(
-    template: str, variables: Mapping[str, Any], calls: Sequence[dict[str, Any]]
+    template: str, variables: JsonValues, calls: Sequence[JsonObject]
 ) -> list[str | None]:
     """The text of each call, or None where the template raises an error."""
     request = {"template": template, "variables": dict(variables), "calls": list(calls)}
@@ -134,7 +135,7 @@ def render_template(
     return [each.get("text") for each in texts]
 
 
-def _call(*contents: str, first: int = 1) -> dict[str, Any]:
+def _call(*contents: str, first: int = 1) -> JsonObject:
     """Messages from the system (0) or the user (1) on."""
     messages = [
         {"role": ROLES[0] if turn == 0 else ROLES[2 - turn % 2], "content": content}
@@ -143,7 +144,7 @@ def _call(*contents: str, first: int = 1) -> dict[str, Any]:
     return {"messages": messages, "add_generation_prompt": True}
 
 
-def _quiet(call: dict[str, Any]) -> dict[str, Any]:
+def _quiet(call: JsonObject) -> JsonObject:
     return {**call, "enable_thinking": False}
 
 
@@ -173,8 +174,8 @@ def _cut(text: str, first: int, name: str) -> list[str]:
     """What stands before, between and behind the messages."""
     parts = []
     for mark in _marks(first):
-        part, found, text = text.partition(mark)
-        if not found or mark in text:
+        part, mark_text, text = text.partition(mark)
+        if not mark_text or mark in text:
             raise _refuse(name, "it does not write every message once, in their order")
         parts.append(part)
     return [*parts, text]
@@ -205,7 +206,7 @@ _TALK = (
 )
 
 
-def _check(segments: ChatSegments, template: str, variables: Mapping[str, Any], name: str) -> None:
+def _check(segments: ChatSegments, template: str, variables: JsonValues, name: str) -> None:
     """Other conversations, with and without a system, thinking or not, are as the template's."""
     calls = [_call(*talk) for talk in _TALK]
     if segments.start_system is not None:

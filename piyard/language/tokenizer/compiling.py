@@ -51,10 +51,10 @@ def compile_tokenizer(
 
     Raises ``ConversionFailed``, in one line, for what piyard cannot compute.
     """
-    known = read_definition(data, name)
+    tokenizer = read_definition(data, name)
     reference = _load_reference(data, name)
     try:
-        file = _compile(known, reference)
+        file = _compile(tokenizer, reference)
         _add_chat(file, chat, reference, [*end_tokens], [*end_ids])
         return file.pack()
     except (UnknownPattern, UnknownVocabulary) as error:
@@ -76,22 +76,22 @@ def _load_reference(data: bytes, name: str) -> Any:
         ) from None
 
 
-def _compile(known: TokenizerDefinition, reference: Any) -> FlatFile:
+def _compile(tokenizer: TokenizerDefinition, reference: Any) -> FlatFile:
     file, stages = FlatFile(), Stages()
-    stages.add_normalizer(known.normalizer)
-    stages.add_pre_tokenizer(known.pre_tokenizer)
-    decoder = read_decoder(known.decoder)
-    for token in known.added_tokens:
+    stages.add_normalizer(tokenizer.normalizer)
+    stages.add_pre_tokenizer(tokenizer.pre_tokenizer)
+    decoder = read_decoder(tokenizer.decoder)
+    for token in tokenizer.added_tokens:
         if reference.token_to_id(token.content) != token.id:
             raise UnknownVocabulary(f"the added token {token.content!r} has another id in use")
-    shown = {token.id: reference.id_to_token(token.id) for token in known.added_tokens}
-    count = _add_model(file, known, shown, decoder, stages)
-    prefix, suffix = _special_ids(known.post_processor)
+    shown = {token.id: reference.id_to_token(token.id) for token in tokenizer.added_tokens}
+    count = _add_model(file, tokenizer, shown, decoder, stages)
+    prefix, suffix = _special_ids(tokenizer.post_processor)
     for section, ids in ((Section.PREFIX, prefix), (Section.SUFFIX, suffix)):
         if ids and max(ids) >= count:
             raise UnknownVocabulary(f"the post_processor adds id {max(ids)} of {count}")
         file.add(section, ids)
-    _add_added(file, known.added_tokens, reference)
+    _add_added(file, tokenizer.added_tokens, reference)
     _add_stages(file, stages)
     _add_unicode(file, {row[0] for row in stages.normalizers})
     return file
@@ -112,8 +112,8 @@ def _add_chat(
         file.add(Section.CHAT, [int(flag) for flag in flags])
         behind = reference.encode(chat.assistant_user, add_special_tokens=False).tokens[:1]
         tokens += [token for token in behind if chat.assistant_user.startswith(token)]
-    known = [reference.token_to_id(token) for token in tokens]
-    stops = {*ids, *(number for number in known if number is not None)}
+    numbers = [reference.token_to_id(token) for token in tokens]
+    stops = {*ids, *(number for number in numbers if number is not None)}
     if any(not 0 <= number < MAX_TOKENS for number in stops):
         raise UnknownVocabulary(f"ids that end a text: {sorted(stops)}")
     file.add(Section.STOPS, sorted(stops))
@@ -121,17 +121,22 @@ def _add_chat(
 
 def _add_model(
     file: FlatFile,
-    known: TokenizerDefinition,
+    tokenizer: TokenizerDefinition,
     shown: dict[int, str],
     decoder: Decoder,
     stages: Stages,
 ) -> int:
-    model = known.model
+    model = tokenizer.model
     if model.dropout:
         raise UnknownVocabulary("a dropout of merges, which is for training")
     is_byte_level = stages.is_byte_level
     count = add_tokens(
-        file, model.vocab, known.added_tokens, shown, decoder, is_byte_level=is_byte_level
+        file,
+        model.vocab,
+        tokenizer.added_tokens,
+        shown,
+        decoder,
+        is_byte_level=is_byte_level,
     )
     add_merges(file, model)
     add_symbols(file, model, is_byte_level=is_byte_level)
@@ -162,12 +167,12 @@ def _settings(model: Bpe, decoder: Decoder, stages: Stages) -> list[int]:
 
 def _special_ids(part: PostProcessor | None) -> tuple[list[int], list[int]]:
     """Ids before and behind a text."""
-    known = [each for each in _processors(part) if not isinstance(each, ByteLevel)]
-    if not known:
+    adding = [each for each in _processors(part) if not isinstance(each, ByteLevel)]
+    if not adding:
         return [], []
-    if len(known) > 1:
+    if len(adding) > 1:
         raise UnknownPattern("two parts of the post_processor that add tokens")
-    (only,) = known
+    (only,) = adding
     return (
         _template_ids(only)
         if isinstance(only, TemplateProcessing)

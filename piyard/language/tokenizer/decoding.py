@@ -42,8 +42,8 @@ class Decoder(NamedTuple):
     def piece(self, token: str) -> tuple[bytes, bool]:
         """What it adds, and whether it stands for a byte. nnrun joins these."""
         if self.kind is DecoderKind.BYTES:
-            known = bytes_of(token)
-            return (token.encode() if known is None else known), False
+            token_bytes = bytes_of(token)
+            return (token.encode() if token_bytes is None else token_bytes), False
         for part in self.parts:
             if isinstance(part, definition.Replace):
                 token = token.replace(part.pattern.String or "", part.content)

@@ -89,9 +89,9 @@ class FlatFile:
 
     def add_texts(self, offsets: Section, content: Section, texts: Iterable[bytes]) -> None:
         """Texts in two sections."""
-        known = list(texts)
-        self.add(offsets, list(accumulate(map(len, known), initial=0)))
-        self.add(content, np.frombuffer(b"".join(known), np.uint8))
+        entries = list(texts)
+        self.add(offsets, list(accumulate(map(len, entries), initial=0)))
+        self.add(content, np.frombuffer(b"".join(entries), np.uint8))
 
     def pack(self) -> bytes:
         """The bytes of the file; sections of the same content are there once."""

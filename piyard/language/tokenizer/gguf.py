@@ -7,12 +7,12 @@ and holds no pattern; those below are what llama.cpp's src/llama-vocab.cpp means
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from piyard.core.errors import ConversionFailed
+from piyard.core.parsing import JsonObject, JsonValues
 from piyard.core.text import sanitize_line
 from piyard.language.tokenizer.definition import AddedToken
 
@@ -47,37 +47,37 @@ class GgufTokenizer(msgspec.Struct, frozen=True, kw_only=True):
     unknown_token_id: int | None = None
 
 
-def tokenizer_json(metadata: Mapping[str, Any], name: str) -> bytes:
+def tokenizer_json(metadata: JsonValues, name: str) -> bytes:
     """Raises ``ConversionFailed``, in one line, for a tokenizer that is not known or not there."""
-    known = _read(metadata, name)
-    if known.model == "gpt2":
-        parts = _byte_level(known, name)
-    elif known.model == "llama":
-        parts = _sentence_piece(known, name)
+    facts = _read(metadata, name)
+    if facts.model == "gpt2":
+        parts = _byte_level(facts, name)
+    elif facts.model == "llama":
+        parts = _sentence_piece(facts, name)
     else:
-        raise _refuse(name, f"its tokenizer is '{sanitize_line(known.model)}'")
-    return msgspec.json.encode({"version": "1.0", **parts, **_ends(known)})
+        raise _refuse(name, f"its tokenizer is '{sanitize_line(facts.model)}'")
+    return msgspec.json.encode({"version": "1.0", **parts, **_ends(facts)})
 
 
-def _read(metadata: Mapping[str, Any], name: str) -> GgufTokenizer:
+def _read(metadata: JsonValues, name: str) -> GgufTokenizer:
     prefix = "tokenizer.ggml."
     values = {
         key.removeprefix(prefix): value for key, value in metadata.items() if key.startswith(prefix)
     }
     try:
-        known = msgspec.convert(values, GgufTokenizer)
+        facts = msgspec.convert(values, GgufTokenizer)
     except msgspec.ValidationError as error:
         raise _refuse(name, f"its tokenizer cannot be read: {error}") from None
-    count = len(known.tokens)
-    for table in (known.token_type, known.scores):
+    count = len(facts.tokens)
+    for table in (facts.token_type, facts.scores):
         if table and len(table) != count:
             raise _refuse(name, f"its {count} tokens have {len(table)} types or scores")
-    ids = (known.bos_token_id, known.eos_token_id, known.unknown_token_id)
+    ids = (facts.bos_token_id, facts.eos_token_id, facts.unknown_token_id)
     if any(number is not None and not 0 <= number < count for number in ids):
         raise _refuse(name, f"a special token is none of its {count} tokens")
-    if len(set(known.tokens)) != count:
+    if len(set(facts.tokens)) != count:
         raise _refuse(name, "two of its tokens are the same")
-    return known
+    return facts
 
 
 def _refuse(name: str, what: str) -> ConversionFailed:
@@ -86,7 +86,7 @@ def _refuse(name: str, what: str) -> ConversionFailed:
     )
 
 
-def _byte_level(known: GgufTokenizer, name: str) -> dict[str, Any]:
+def _byte_level(facts: GgufTokenizer, name: str) -> JsonObject:
     """GPT-2's kind: bytes as letters, a pattern by name, and merges."""
     parts = {
         "gpt-2": {"pre_tokenizer": _letters(use_regex=True)},
@@ -94,23 +94,23 @@ def _byte_level(known: GgufTokenizer, name: str) -> dict[str, Any]:
         "llama-bpe": {"pre_tokenizer": _split(LLAMA3_PATTERN)},
         "qwen2": {"pre_tokenizer": _split(QWEN2_PATTERN), "normalizer": {"type": "NFC"}},
     }
-    if known.pre not in parts:
-        raise _refuse(name, f"its pre-tokenizer is '{sanitize_line(known.pre)}'")
+    if facts.pre not in parts:
+        raise _refuse(name, f"its pre-tokenizer is '{sanitize_line(facts.pre)}'")
     model = {
         "type": "BPE",
-        "vocab": {token: number for number, token in enumerate(known.tokens)},
-        "merges": known.merges,
-        "ignore_merges": known.pre == "llama-bpe",
+        "vocab": {token: number for number, token in enumerate(facts.tokens)},
+        "merges": facts.merges,
+        "ignore_merges": facts.pre == "llama-bpe",
     }
     return {
         "model": model,
-        "added_tokens": list(_added_tokens(known)),
+        "added_tokens": list(_added_tokens(facts)),
         "decoder": _letters(use_regex=True),
-        **parts[known.pre],
+        **parts[facts.pre],
     }
 
 
-def _letters(*, use_regex: bool) -> dict[str, Any]:
+def _letters(*, use_regex: bool) -> JsonObject:
     return {
         "type": "ByteLevel",
         "add_prefix_space": False,
@@ -119,41 +119,41 @@ def _letters(*, use_regex: bool) -> dict[str, Any]:
     }
 
 
-def _chain(first: dict[str, Any], *, use_regex: bool = True) -> dict[str, Any]:
+def _chain(first: JsonObject, *, use_regex: bool = True) -> JsonObject:
     return {"type": "Sequence", "pretokenizers": [first, _letters(use_regex=use_regex)]}
 
 
-def _split(pattern: str) -> dict[str, Any]:
+def _split(pattern: str) -> JsonObject:
     split = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated"}
     return _chain({**split, "invert": False}, use_regex=False)
 
 
-def _sentence_piece(known: GgufTokenizer, name: str) -> dict[str, Any]:
+def _sentence_piece(facts: GgufTokenizer, name: str) -> JsonObject:
     """Blanks as ``▁``, bytes where there is no token, merges by the score of what they give."""
-    if len(known.scores) != len(known.tokens):
+    if len(facts.scores) != len(facts.tokens):
         raise _refuse(name, "its tokens have no scores")
     blanks = {"type": "Replace", "pattern": {"String": " "}, "content": BLANK}
     prepend = {"type": "Prepend", "prepend": BLANK}
     strip = {"type": "Strip", "content": " ", "start": 1, "stop": 0}
-    has_prefix = known.add_space_prefix
+    has_prefix = facts.add_space_prefix
     decoders = [
         {"type": "Replace", "pattern": {"String": BLANK}, "content": " "},
         {"type": "ByteFallback"},
         {"type": "Fuse"},
         *([strip] if has_prefix else []),
     ]
-    unknown = known.unknown_token_id
+    unknown = facts.unknown_token_id
     model = {
         "type": "BPE",
-        "vocab": {token: number for number, token in enumerate(known.tokens)},
-        "merges": merges_by_score(known.tokens, known.scores),
-        "unk_token": None if unknown is None else known.tokens[unknown],
+        "vocab": {token: number for number, token in enumerate(facts.tokens)},
+        "merges": merges_by_score(facts.tokens, facts.scores),
+        "unk_token": None if unknown is None else facts.tokens[unknown],
         "fuse_unk": True,
         "byte_fallback": True,
     }
     return {
         "model": model,
-        "added_tokens": list(_added_tokens(known)),
+        "added_tokens": list(_added_tokens(facts)),
         "normalizer": {
             "type": "Sequence",
             "normalizers": [*([prepend] if has_prefix else []), blanks],
@@ -184,27 +184,27 @@ def _halves(token: str) -> Iterator[tuple[str, str]]:
         yield token[:at], token[at:]
 
 
-def _added_tokens(known: GgufTokenizer) -> Iterator[AddedToken]:
+def _added_tokens(facts: GgufTokenizer) -> Iterator[AddedToken]:
     """Control tokens and those that somebody added are found in a text as they are."""
     special = {UNKNOWN, CONTROL}
-    for number, kind in enumerate(known.token_type):
-        if kind in {*special, USER_DEFINED} and known.tokens[number]:
+    for number, kind in enumerate(facts.token_type):
+        if kind in {*special, USER_DEFINED} and facts.tokens[number]:
             yield AddedToken(
-                number, known.tokens[number], normalized=False, special=kind in special
+                number, facts.tokens[number], normalized=False, special=kind in special
             )
 
 
-def _ends(known: GgufTokenizer) -> dict[str, Any]:
+def _ends(facts: GgufTokenizer) -> JsonObject:
     """Special tokens at the ends of a text, where the file or its kind of tokenizer has them."""
-    default = known.model == "llama" or known.pre == "llama-bpe"
-    has_bos = default if known.add_bos_token is None else known.add_bos_token
-    bos = known.bos_token_id if has_bos else None
-    eos = known.eos_token_id if known.add_eos_token else None
-    named = {number: known.tokens[number] for number in (bos, eos) if number is not None}
+    default = facts.model == "llama" or facts.pre == "llama-bpe"
+    has_bos = default if facts.add_bos_token is None else facts.add_bos_token
+    bos = facts.bos_token_id if has_bos else None
+    eos = facts.eos_token_id if facts.add_eos_token else None
+    named = {number: facts.tokens[number] for number in (bos, eos) if number is not None}
     if not named:
         return {}
 
-    def item(number: int | None) -> list[dict[str, Any]]:
+    def item(number: int | None) -> list[JsonObject]:
         return [] if number is None else [{"SpecialToken": {"id": named[number], "type_id": 0}}]
 
     text = {"Sequence": {"id": "A", "type_id": 0}}

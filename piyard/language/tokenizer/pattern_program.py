@@ -131,18 +131,26 @@ class PatternPrograms:
         """
         rows: list[list[int]] = []
         ranges: list[tuple[int, int]] = []
-        for known in self._sets:
-            tail = (known.categories, known.flags, known.missing_flags, int(known.negated))
-            rows.append([*_ascii_bits(known), *tail, len(ranges), len(known.ranges)])
-            ranges.extend(sorted(known.ranges))
+        for character_set in self._sets:
+            tail = (
+                character_set.categories,
+                character_set.flags,
+                character_set.missing_flags,
+                int(character_set.negated),
+            )
+            rows.append(
+                [*_ascii_bits(character_set), *tail, len(ranges), len(character_set.ranges)]
+            )
+            ranges.extend(sorted(character_set.ranges))
         return np.array(rows, np.uint32).reshape(-1, 10), np.array(ranges, np.uint32).reshape(-1, 2)
 
 
-def _ascii_bits(known: CharacterSet) -> Iterator[int]:
+def _ascii_bits(character_set: CharacterSet) -> Iterator[int]:
     flags = load_tables().flags
     for word in range(0, 128, 32):
         yield sum(
-            known.has(code, int(flags[code])) << (code - word) for code in range(word, word + 32)
+            character_set.has(code, int(flags[code])) << (code - word)
+            for code in range(word, word + 32)
         )
 
 

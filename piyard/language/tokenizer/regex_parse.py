@@ -109,12 +109,12 @@ def _letter(letter: str, *, ignores_case: bool) -> CharacterSet:
     return CharacterSet(ranges=tuple((each, each) for each in same))
 
 
-def _in_either_case(known: CharacterSet) -> CharacterSet:
-    if any(low != high for low, high in known.ranges):
+def _in_either_case(characters: CharacterSet) -> CharacterSet:
+    if any(low != high for low, high in characters.ranges):
         raise UnknownPattern("a range in either case")
-    for low, _ in known.ranges:
-        known |= _letter(chr(low), ignores_case=True)
-    return known
+    for low, _ in characters.ranges:
+        characters |= _letter(chr(low), ignores_case=True)
+    return characters
 
 
 @cache
@@ -236,20 +236,28 @@ class _Reader:
         end = self.pattern.find("}", self.at)
         name = self.take(max(end - self.at, 0))
         self.take()
-        known = _category_set(name)
-        return CharacterSet(categories=ALL_CATEGORIES & ~known.categories) if negated else known
+        characters = _category_set(name)
+        return (
+            CharacterSet(categories=ALL_CATEGORIES & ~characters.categories)
+            if negated
+            else characters
+        )
 
     def read_class(self) -> CharacterSet:
         negated = self.skip("^")
-        known = CharacterSet()
+        characters = CharacterSet()
         while not self.skip("]"):
             if self.peek() == "[" or self.peek(2) == "&&":
                 raise UnknownPattern(f"'{self.peek(2)}' in a class at {self.at}")
-            known |= self.read_member()
+            characters |= self.read_member()
         if self.ignores_case:
-            known = _in_either_case(known)
+            characters = _in_either_case(characters)
         return CharacterSet(
-            known.categories, known.flags, known.missing_flags, known.ranges, negated
+            characters.categories,
+            characters.flags,
+            characters.missing_flags,
+            characters.ranges,
+            negated,
         )
 
     def read_member(self) -> CharacterSet:

@@ -6,12 +6,11 @@ import gzip
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from piyard.core.errors import ConversionFailed, WrongInput
-from piyard.core.parsing import read_text
+from piyard.core.parsing import JsonValues, read_text
 from piyard.language.tokenizer.chat import ChatSegments, read_chat
 from piyard.language.tokenizer.compiling import compile_tokenizer
 from piyard.language.tokenizer.gguf import tokenizer_json
@@ -86,7 +85,7 @@ def read_chat_parts(file: Path) -> tuple[str, dict[str, str]]:
     return config.template(), config.special_tokens()
 
 
-def compile_gguf(metadata: Mapping[str, Any], name: str) -> bytes:
+def compile_gguf(metadata: JsonValues, name: str) -> bytes:
     """The flat file of a GGUF file's tokenizer. Raises as ``compile_folder``."""
     data = tokenizer_json(metadata, name)
     tokens = metadata["tokenizer.ggml.tokens"]

@@ -57,15 +57,15 @@ def probe_tables() -> UnicodeTables:
 
 
 def _probe_flags() -> npt.NDArray[np.uint16]:
-    known = _probe_categories()
-    known[_inside(_matches(r"\s+"))] |= int(Flag.SPACE)
-    known[_inside(_matches(r"\w+"))] |= int(Flag.WORD)
-    known[_numeric()] |= int(Flag.NUMERIC)
+    categories = _probe_categories()
+    categories[_inside(_matches(r"\s+"))] |= int(Flag.SPACE)
+    categories[_inside(_matches(r"\w+"))] |= int(Flag.WORD)
+    categories[_numeric()] |= int(Flag.NUMERIC)
     space = ~_inside(pre_tokenizers.WhitespaceSplit())
-    known[space] |= int(Flag.RUST_SPACE)
-    known[_words(~space)] |= int(Flag.RUST_WORD)
+    categories[space] |= int(Flag.RUST_SPACE)
+    categories[_words(~space)] |= int(Flag.RUST_WORD)
     flags = np.full(CHARACTERS, CATEGORIES.index("Cs"), np.uint16)
-    flags[CODES] = known
+    flags[CODES] = categories
     return flags
 
 
@@ -133,13 +133,13 @@ def _probe_mapping(normalizer: Any, leave_out: range = range(0)) -> Mapping:
 
 def _probe_compositions(decompositions: Mapping) -> list[tuple[int, int, int]]:
     """Whose two halves compose to it again: all but the last character, and the last."""
-    found = []
+    differing = []
     for code in map(int, decompositions.keys):
         letters = "".join(map(chr, decompositions.get(code) or []))
         first = NFC.normalize_str(letters[:-1])
         if len(first) == 1 and NFC.normalize_str(letters) == chr(code):
-            found.append((ord(first), ord(letters[-1]), code))
-    return sorted(found)
+            differing.append((ord(first), ord(letters[-1]), code))
+    return sorted(differing)
 
 
 def _probe_classes(decompositions: Mapping) -> list[tuple[int, int]]:

@@ -68,12 +68,12 @@ def add_tokens(
     """
     count = check_ids(vocab, added)
     texts, pieces, flags = [b""] * count, [b""] * count, np.zeros(count, np.uint8)
-    found: list[int] = []
+    numbers: list[int] = []
     for content, number in vocab.items():
-        known = bytes_of(content) if is_byte_level else content.encode()
-        texts[number] = content.encode() if known is None else known
-        if known:
-            found.append(number)
+        content_bytes = bytes_of(content) if is_byte_level else content.encode()
+        texts[number] = content.encode() if content_bytes is None else content_bytes
+        if content_bytes:
+            numbers.append(number)
     contents = {number: content for content, number in vocab.items()}
     contents |= {token.id: token.content for token in added} | shown
     for number, content in contents.items():
@@ -85,9 +85,9 @@ def add_tokens(
     file.add_texts(Section.TEXT_OFFSETS, Section.TEXT_BYTES, texts)
     file.add_texts(Section.PIECE_OFFSETS, Section.PIECE_BYTES, pieces)
     file.add(Section.TOKEN_FLAGS, flags)
-    buckets, order = make_buckets(hash_texts([texts[number] for number in found]))
+    buckets, order = make_buckets(hash_texts([texts[number] for number in numbers]))
     file.add(Section.TOKEN_BUCKETS, buckets)
-    file.add(Section.TOKEN_IDS, np.array(found, np.uint32)[order])
+    file.add(Section.TOKEN_IDS, np.array(numbers, np.uint32)[order])
     return count
 
 

@@ -56,7 +56,7 @@ def test_what_is_there_is_not_encoded_again_and_a_new_one_adds_a_row(tmp_path, p
     rows = (folder / "rows.f16").read_bytes()
     changes = grow(open_index(folder, HEAD), pictures)
     assert [each.file.stem for each in changes.added] == ["dog"]
-    assert changes.known == 2
+    assert changes.indexed == 2
     assert (folder / "rows.f16").read_bytes()[: len(rows)] == rows
     assert len((folder / "rows.f16").read_bytes()) == len(rows) + 4 * 2
     assert len((folder / "pictures.jsonl").read_text().splitlines()) == 3
