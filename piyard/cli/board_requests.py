@@ -31,7 +31,6 @@ from piyard.cli.flags import (
     PICTURE,
     POWER_ACTION,
     PRECISION,
-    PRECISIONS,
     PRICE_KWH,
     RANDOM_WEIGHTS,
     RETRY,
@@ -308,7 +307,12 @@ class ProveRequest(RunRequestBase, TableRequest):
         default=False,
     )
     random_weights: bool = RANDOM_WEIGHTS
-    precisions: tuple[str, ...] = PRECISIONS
+    precisions: tuple[str, ...] = flag(
+        "fp32, fp16, bf16 or int8; of a language model fp32, fp16, int8 or int4 (int4)",
+        many(RUN_PRECISION),
+        default=(),
+        name="precision",
+    )
     threads: tuple[int, ...] = ONE_THREADS
     force: bool = FORCE
 

@@ -119,6 +119,11 @@ def evaluate(request: EvaluateRequest) -> None:
 @command(ProveRequest, "prove")
 def prove(request: ProveRequest) -> None:
     """Prove that boards compute what a model's original does, in raw outputs and in meaning."""
+    from piyard.cli.language_proofs import names_language_models, prove_language_models
+
+    if names_language_models(request):
+        prove_language_models(request)
+        return
     from piyard.cli.trials import prove_on_boards
 
     prove_on_boards(request)

@@ -54,3 +54,16 @@ def test_a_tracker_follows_on_the_board_as_by_the_original(
     (row,) = (row for row in json.loads(done.stdout) if row["Input"] == "clip")
     assert (row["Output"], row["Count"], row["Proof"]) == ("tracks", 8, "passed")
     assert "8 objects expected, 8 found, 8 matched; lowest box IoU 1.0000" in done.stderr
+
+
+def test_a_language_models_logits_are_the_originals_at_once_and_step_by_step(
+    invoke: Invoke,
+) -> None:
+    request = ("--host", "emulated:rpi5", "--model", "stories260k", "--precision", "int8")
+    done = invoke("prove", *request, "--random-weights", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)
+    assert (row["Tokens"], row["Data type"], row["Proof"]) == (256, "int8", "passed")
+    assert row["KL (nats)"] < 2 * row["KL here"] + 0.01
+    assert row["Steps (nats)"] < 0.001
+    assert row["Perplexity"] is None  # of tokens drawn by chance

@@ -233,7 +233,7 @@ def _make(plan: LanguagePlan, at: Path) -> LanguageManifest:
         errors = write_decoder(source, formats, at / PARAM_FILE, at / BIN_FILE, twin)
         step.phase(4, PHASES, "compare")
         agreement = twin.result(tokens.text, is_text=tokens.is_text)
-        failed = judge_agreement(plan, agreement)
+        failed = judge_agreement(plan.inputs, agreement)
         step.ok, step.outcome = not failed, describe_agreement(agreement)
         if plan.tokenizer:
             (at / TOKENIZER_JSON).write_bytes(tokenizer)
@@ -267,10 +267,10 @@ MAX_DIVERGENCE = 0.5
 """Nats a token, of integers on tokens drawn by chance, where many tokens are about as likely."""
 
 
-def judge_agreement(plan: LanguagePlan, agreement: LogitAgreement) -> list[str]:
+def judge_agreement(inputs: LanguageInputs, agreement: LogitAgreement) -> list[str]:
     """What is too far off, a line each."""
-    limits, precision = plan.model.proof, plan.inputs.precision
-    rounded = plan.inputs.formats.blocks.is_integer
+    limits, precision = inputs.thresholds, inputs.precision
+    rounded = inputs.formats.blocks.is_integer
     if rounded and not agreement.is_text:
         far = agreement.divergence > MAX_DIVERGENCE
         return [f"{precision}: KL {agreement.divergence:.2g} nats a token"] if far else []

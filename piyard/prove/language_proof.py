@@ -1,0 +1,269 @@
+"""What a board computes of a language model beside the original, over the tokens of a text.
+
+nnrun reads the text at once, as it reads a prompt, and again token by token, as it answers. The
+logits of the first are compared with the original's, the second with the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from piyard.board.connection import BoardConnection
+from piyard.board.release import Release, release_of_paths
+from piyard.build.builder import Build
+from piyard.convert.language.agreement import LogitAgreement
+from piyard.convert.language.conversion import (
+    TOKENIZER_JSON,
+    LanguageConversion,
+    LanguagePlan,
+    judge_agreement,
+)
+from piyard.convert.language.proof_tokens import ProofTokens, choose_tokens
+from piyard.core import console
+from piyard.core.errors import UnreadableLog
+from piyard.core.files import scratch_folder
+from piyard.core.parsing import Count, Number
+from piyard.core.tables import Cell, number_cell
+from piyard.models.networks import inference
+from piyard.predict.command import release_path
+from piyard.prove.board_proof import EMULATED_MARK
+from piyard.run.job import RunOptions
+from piyard.run.language import start_language_run
+from piyard.run.lifecycle import finish_run
+from piyard.run.log import read_log, require_measured
+from piyard.run.record import LOG_FILE, Record, TaskInfo, run_folder
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
+
+SCORE_TASK = "score"
+BOARD_TOKENS = 256
+"""Of the text, at least; a token's logits are 200 kB for 50,000 words, and have to be fetched."""
+TOKENS_FILE, LOGITS_FILE = "tokens.npy", "logits.npy"
+MAX_STEP = 0.001
+"""Nats by which a token's log-probability may differ when it is computed after the others."""
+EXCESS = 2.0
+"""A board's KL divergence may be so many times the desktop's, and so much more:"""
+FLOAT_NATS, INTEGER_NATS = 0.001, 0.01
+"""Keys and values are kept in fp16, which the desktop's twin does not round to."""
+
+
+class ScoreLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of nnrun's about a token: how likely the one that follows it was."""
+
+    index: Count
+    log_probability: Number
+    top: Count
+    """The likeliest token."""
+
+
+class StepAgreement(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens that were read one by one, beside the same ones read at once."""
+
+    difference: float
+    """Largest, of the log-probability of a token, in nats."""
+    same: float
+    """Share of places with the same likeliest token."""
+
+
+class LanguageBoardProof(msgspec.Struct, frozen=True, kw_only=True):
+    """The proof of one conversion on one board."""
+
+    model: str
+    host: str
+    precision: str
+    """What was really computed."""
+    emulated: bool
+    agreement: LogitAgreement
+    desktop: LogitAgreement
+    """Of the twin, when it was converted."""
+    steps: StepAgreement
+    failed: list[str]
+    """What differs too much, a line each; empty when the proof holds."""
+
+
+class LanguageProofContext(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversion, a board, and what runs there."""
+
+    connection: BoardConnection
+    build: Build
+    plan: LanguagePlan
+    """Of the conversion: it has the original's tensors."""
+    conversion: LanguageConversion
+    threads: int
+    options: RunOptions
+
+
+def prove_language_on_board(context: LanguageProofContext) -> LanguageBoardProof:
+    """Whether the board's logits are the original's, read at once and step by step.
+
+    Raises as a run does, and ``UnreadableLog``.
+    """
+    import numpy as np
+
+    tokens = board_tokens(context)
+    whole, steps = (_score(context, tokens, step=step) for step in (len(tokens.proof[0]), 1))
+    logits_file = run_folder(whole.id) / LOGITS_FILE
+    logits = _read_logits(logits_file, tokens, context.plan.source.config.vocabulary)
+    title = f"compare {context.conversion.model.name} with the original"
+    is_finite = bool(np.isfinite(logits).all())
+    with console.step(title), inference():
+        from piyard.convert.language.original_pass import compare_with_original
+
+        sums = compare_with_original(context.plan.source, tokens.proof, np.nan_to_num(logits))
+    del logits
+    logits_file.unlink()  # more bytes than all other runs together
+    agreement = sums.result(tokens.text, is_text=tokens.is_text)
+    stepping = compare_steps(_read_scores(whole), _read_scores(steps))
+    manifest = context.conversion.manifest
+    failed = [] if is_finite else ["logits are NaN or infinite"]
+    failed += judge_agreement(manifest, agreement)
+    rounded = manifest.formats.blocks.is_integer
+    failed += judge_board(agreement, manifest.agreement, stepping, rounded=rounded)
+    return LanguageBoardProof(
+        model=context.conversion.model.name,
+        host=context.connection.name,
+        precision=_computed_precision(whole),
+        emulated=whole.emulated,
+        agreement=agreement,
+        desktop=manifest.agreement,
+        steps=stepping,
+        failed=failed,
+    )
+
+
+def board_tokens(context: LanguageProofContext) -> ProofTokens:
+    """The first windows of those the conversion was proved on."""
+    file = context.conversion.folder / TOKENIZER_JSON
+    tokenizer = file.read_bytes() if file.is_file() else b""
+    tokens = choose_tokens(context.plan.source.config, tokenizer)
+    windows: list[list[int]] = []
+    for window in tokens.proof:
+        if sum(map(len, windows)) < BOARD_TOKENS:
+            windows.append(window)
+    return msgspec.structs.replace(tokens, proof=windows)
+
+
+def _score(context: LanguageProofContext, tokens: ProofTokens, *, step: int) -> Record:
+    """A run that scores the tokens, so many at once; the logits of one that reads all at once."""
+    is_whole = step > 1
+    with scratch_folder("piyard-tokens-") as folder:
+        release = _token_release(tokens, folder)
+        command = [
+            *(SCORE_TASK, "--tokens", f"{release_path(release)}/{TOKENS_FILE}"),
+            *("--steps", str(step), "--window", str(len(tokens.proof[0]))),
+            *("--context", str(len(tokens.proof[0]))),
+            *("--prefill-threads", str(context.threads)),
+            *(["--save-logits", LOGITS_FILE] if is_whole else []),
+        ]
+        what = "at once" if is_whole else "token by token"
+        record = start_language_run(
+            context.connection,
+            context.build,
+            context.conversion,
+            TaskInfo(task=SCORE_TASK, slug=f"{context.conversion.model.name} {what}"),
+            command,
+            context.options,
+            inputs=[release],
+        )
+    return finish_run(context.connection, record)
+
+
+def _token_release(tokens: ProofTokens, folder: Path) -> Release:
+    import numpy as np
+
+    path = folder / TOKENS_FILE
+    np.save(path, np.array([token for window in tokens.proof for token in window], "<i4"))
+    return release_of_paths({TOKENS_FILE: path}, label="tokens of a text")
+
+
+def _read_logits(file: Path, tokens: ProofTokens, vocabulary: int) -> Floats:
+    """All of them, (tokens, vocabulary). Raises ``UnreadableLog`` for what no nnrun writes."""
+    import numpy as np
+
+    expected = (sum(map(len, tokens.proof)), vocabulary)
+    try:
+        logits: Floats = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UnreadableLog(f"{file} holds no logits: {error}") from None
+    if logits.shape != expected or logits.dtype != np.float32:
+        raise UnreadableLog(f"{file} has {logits.dtype} {logits.shape}, not float32 {expected}")
+    return logits
+
+
+def _read_scores(record: Record) -> list[ScoreLine]:
+    path = run_folder(record.id) / LOG_FILE
+    try:
+        return msgspec.convert(read_log(path).of("score"), list[ScoreLine])
+    except msgspec.ValidationError as error:
+        raise UnreadableLog(f"{path}: a score is malformed: {error}") from None
+
+
+def _computed_precision(record: Record) -> str:
+    path = run_folder(record.id) / LOG_FILE
+    header = read_log(path).header
+    require_measured(header, str(path))
+    return header.precision.label
+
+
+def compare_steps(whole: Sequence[ScoreLine], steps: Sequence[ScoreLine]) -> StepAgreement:
+    """The same places of both. Raises ``UnreadableLog`` where they are not the same ones."""
+    if not whole or [each.index for each in whole] != [each.index for each in steps]:
+        raise UnreadableLog(
+            f"nnrun scored {len(whole)} tokens at once and {len(steps)} one by one: not the same"
+        )
+    pairs = list(zip(whole, steps, strict=True))
+    return StepAgreement(
+        difference=max(abs(a.log_probability - b.log_probability) for a, b in pairs),
+        same=sum(a.top == b.top for a, b in pairs) / len(pairs),
+    )
+
+
+def judge_board(
+    agreement: LogitAgreement, desktop: LogitAgreement, steps: StepAgreement, *, rounded: bool
+) -> list[str]:
+    """What a board computes that the desktop's twin of it does not, a line each."""
+    failed = []
+    allowed = EXCESS * desktop.divergence + (INTEGER_NATS if rounded else FLOAT_NATS)
+    if agreement.divergence > allowed:
+        failed.append(
+            f"KL {agreement.divergence:.2g} nats a token, and {desktop.divergence:.2g} when it "
+            "was converted"
+        )
+    if not steps.difference <= MAX_STEP:
+        failed.append(f"read token by token, a probability differs by {steps.difference:.2g} nats")
+    return failed
+
+
+LANGUAGE_PROOF_COLUMNS = (
+    *("Model", "Host", "Data type", "Tokens", "KL (nats)", "KL here", "Top-1", "Perplexity"),
+    *("Original's", "Steps (nats)", "Proof"),
+)
+
+
+def language_proof_row(proof: LanguageBoardProof) -> list[Cell | str]:
+    """A row of the table; a perplexity of tokens drawn by chance is left out."""
+    agreement = proof.agreement
+    mark = EMULATED_MARK if proof.emulated and "emulated" not in proof.host else ""
+    return [
+        *(proof.model, proof.host + mark, proof.precision, number_cell(agreement.tokens)),
+        Cell(f"{agreement.divergence:.2g}", agreement.divergence),
+        Cell(f"{proof.desktop.divergence:.2g}", proof.desktop.divergence),
+        Cell(f"{agreement.top1:.1%}", agreement.top1),
+        _perplexity_cell(agreement, agreement.perplexity),
+        _perplexity_cell(agreement, agreement.original_perplexity),
+        Cell(f"{proof.steps.difference:.2g}", proof.steps.difference),
+        "DIFFERS" if proof.failed else "passed",
+    ]
+
+
+def _perplexity_cell(agreement: LogitAgreement, value: float) -> Cell:
+    return Cell(f"{value:.3f}", value) if agreement.is_text else Cell("", None)
