@@ -123,13 +123,13 @@ def _kept_bytes(
     borders = [n for n in range(1, len(layers)) if is_kept[n] != is_kept[n - 1]]
     counts = [0, *borders, len(layers)]
     with scratch_folder("piyard-cut-") as scratch:
-        offsets = [_measure_first(layers[:count], weights, scratch) for count in counts]
+        offsets = [measure_first_layers(layers[:count], weights, scratch) for count in counts]
     for (first, _), (start, end) in zip(pairwise(counts), pairwise(offsets), strict=True):
         if is_kept[first]:
             yield start, end
 
 
-def _measure_first(layers: Sequence[Layer], weights: Path, scratch: Path) -> int:
+def measure_first_layers(layers: Sequence[Layer], weights: Path, scratch: Path) -> int:
     """How many bytes these layers, the first ones, take of the .bin."""
     if not layers:
         return 0

@@ -1,0 +1,1 @@
+"""Quantisation after training: ncnn's int8 files, made from a converted network and pictures."""
