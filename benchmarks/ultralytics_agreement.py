@@ -9,9 +9,8 @@ of its own, at the model's size and with its thresholds. Of an object that only 
 the score counts: a bar's width above the threshold it may be lost. A picture with as many objects
 as are told at all is left out: which of those of equal scores they are is chance.
 
-Files without trained weights are written by ``benchmarks/calibrated_yolo.py``. Where a picture's
-padding is 2 more than a multiple of 4 pixels, Ultralytics interpolates masks in two steps, piyard
-in one: masks that change from prototype to prototype, as drawn weights make them, differ there.
+Files without trained weights are written by ``benchmarks/calibrated_yolo.py``. Where neither sees
+anything, no figure is told.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ class Agreement(msgspec.Struct, kw_only=True):
         """Of the table."""
         return [
             *(str(self.pictures), str(self.objects), str(self.matched)),
-            *(f"{self.iou:.4f}", f"{self.score:.4f}"),
+            *((f"{self.iou:.4f}", f"{self.score:.4f}") if self.matched else ("", "")),
             "" if self.keypoint is None else f"{self.keypoint:.2f}",
             "" if self.mask is None else f"{self.mask:.4f}",
             f"{self.alone:.3f}" if self.alone else "none",

@@ -280,6 +280,7 @@ def list_notes(conversion: Conversion) -> list[str]:
     if manifest.original == "ncnn":
         lines.append("a ready pair has no original: only its fp16 was compared with its fp32")
     lines += [f"output {name} proves nothing: {why}" for name, why in conversion.empty.items()]
+    lines += _unproved_meanings(conversion)
     lines += [
         f"output {name} is {why}: its difference was judged"
         for name, why in _blind_outputs(conversion)
@@ -296,6 +297,29 @@ def list_notes(conversion: Conversion) -> list[str]:
     if keep_fp32 := manifest.no_fp16_storage:
         lines.append(f"stays in fp32 where fp16 loses too much: {_join_names(keep_fp32)}")
     return lines
+
+
+def _unproved_meanings(conversion: Conversion) -> list[str]:
+    """What the outputs mean, where nothing shown to it could have differed."""
+    if conversion.model.head is None or not conversion.has_real_weights:
+        return []
+    proofs = conversion.manifest.proof.values()
+    predictions = [each.predictions for each in proofs if each.predictions]
+    tracks = [each.tracks for each in proofs if each.tracks]
+    lines = [
+        f"what {what} proves nothing: {agreement.text}"
+        for what, agreements in (
+            ("is found in pictures", predictions),
+            ("is followed in a clip", tracks),
+        )
+        for agreement in agreements
+        if agreement.proves_nothing
+    ]
+    if not predictions:
+        lines.append(
+            "only outputs were compared: PIYARD_MIRROR has no pictures to compare what is found"
+        )
+    return list(dict.fromkeys(lines))
 
 
 def _blind_outputs(conversion: Conversion) -> list[tuple[str, str]]:

@@ -92,6 +92,11 @@ class MeaningProof(msgspec.Struct, frozen=True, kw_only=True):
     problem: str
     """What differs too much, or nothing."""
 
+    @property
+    def proves_nothing(self) -> bool:
+        """Whether there was nothing that could have differed."""
+        return not self.problem and self.agreement.proves_nothing
+
 
 class BoardProof(msgspec.Struct, frozen=True, kw_only=True):
     """The proof of one model on one board."""
@@ -229,8 +234,8 @@ def _output_rows(proof: BoardProof) -> Iterator[list[str]]:
 def _meaning_rows(proof: BoardProof) -> Iterator[list[str]]:
     for meant in proof.meant:
         count, unknown = number_cell(meant.agreement.expected), Cell("", None)
-        cells = [meant.kind, meant.what, count, unknown, unknown, _proof_verdict(meant.problem)]
-        yield [*_proof_subject(proof), *cells]
+        verdict = _proof_verdict(meant.problem, empty=meant.proves_nothing)
+        yield [*_proof_subject(proof), meant.kind, meant.what, count, unknown, unknown, verdict]
 
 
 def _proof_verdict(problem: str, *, empty: bool = False) -> str:
@@ -245,7 +250,17 @@ def proof_remarks(proof: BoardProof) -> list[str]:
     remarks = [
         f"{name} {proof.precision} on {proof.host}, {meant.kind}: {meant.agreement.text}"
         for meant in proof.meant
+        if not meant.proves_nothing
     ]
+    remarks += [
+        f"✗ {name} on {proof.host}, {meant.kind}: {meant.what} proves nothing: "
+        f"{meant.agreement.text}"
+        for meant in proof.meant
+        if meant.proves_nothing
+    ]
+    if proof.model.head and not proof.meant:
+        why = "its weights are random" if proof.weights == "random" else "no picture was shown"
+        remarks.append(f"{name} on {proof.host}: only outputs were compared: {why}")
     remarks += [
         f"✗ {name} on {proof.host}, output {output} proves nothing: {why}"
         for output, why in proof.empty.items()

@@ -164,8 +164,15 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     """The lowest; None where there are no keypoints."""
 
     @property
+    def proves_nothing(self) -> bool:
+        """Whether no object of both was compared, so that nothing could differ."""
+        return not self.matched
+
+    @property
     def text(self) -> str:
         """For people."""
+        if not (self.expected or self.actual):
+            return "no object expected, none found"
         more = {"box IoU": self.iou, "mask IoU": self.mask_iou, "OKS": self.oks}
         lowest = [f"{name} {value:.4f}" for name, value in more.items() if value is not None]
         return (
@@ -275,21 +282,21 @@ def _pair_iou(expected: DecodedObject, actual: DecodedObject) -> float:
 
 
 def _pair_mask_iou(expected: DecodedObject, actual: DecodedObject) -> float | None:
-    return (
-        None
-        if expected.mask is None or actual.mask is None
-        else mask_iou(expected.mask, actual.mask)
-    )
+    """None of two empty masks too."""
+    if expected.mask is None or actual.mask is None or not (expected.mask | actual.mask).any():
+        return None
+    return mask_iou(expected.mask, actual.mask)
 
 
 def _pair_similarity(expected: DecodedObject, actual: DecodedObject) -> float | None:
-    """Over the keypoints that ``expected`` is sure of, at the size of its box."""
+    """Over the keypoints that ``expected`` is sure of, at the size of its box; None of none."""
     if expected.keypoints is None or actual.keypoints is None:
         return None
+    sure = expected.keypoints[:, 2] >= SURE_KEYPOINT
+    if not sure.any():
+        return None
     area = float(box_area(_boxes_of([expected]))[0])
-    return keypoint_similarity(
-        expected.keypoints, actual.keypoints, area, expected.keypoints[:, 2] >= SURE_KEYPOINT
-    )
+    return keypoint_similarity(expected.keypoints, actual.keypoints, area, sure)
 
 
 def _lowest(values: Iterable[float | None]) -> float | None:

@@ -1,6 +1,7 @@
 """A proof by cosine of one number, or of what is always the same, proves nothing and says so."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,8 +20,9 @@ from piyard.measure.bench import check_outputs
 from piyard.models import definition
 from piyard.models.definition import load_model
 from piyard.prove import board_proof
-from piyard.prove.board_proof import BoardProof, proof_remarks
+from piyard.prove.board_proof import BoardProof, MeaningProof, proof_remarks
 from piyard.run.record import OUTPUTS_FOLDER
+from piyard.vision.overlap import Agreement
 from tests.conversion.own.graphs import classifier, ultralytics
 from tests.support import synthetic_results
 
@@ -145,6 +147,62 @@ def test_a_board_that_is_wrong_about_one_number_is_astray():
     (row,) = board_proof.proof_rows([wrong])
     assert row[-1] == "DIFFERS"
     assert proven().astray == []
+
+
+SIGHTS = {
+    "nothing": Agreement(expected=0, actual=0, matched=0),
+    "much": Agreement(expected=2, actual=2, matched=2),
+}
+
+
+def seen(sight, kind="pictures", what="what is found"):
+    return MeaningProof(kind=kind, what=what, agreement=SIGHTS[sight], problem="")
+
+
+@pytest.mark.parametrize("what", ["what is found", "tracks"])
+def test_a_board_that_sees_nothing_as_the_original_does_has_not_passed(what):
+    proof = proven(model=load_model("yolov8_n"), meant=[seen("nothing", what=what)])
+    assert board_proof.proof_rows([proof])[-1][-1] == "proves nothing"
+    assert proof_remarks(proof) == [
+        f"✗ yolov8_n on pi5-a, pictures: {what} proves nothing: no object expected, none found"
+    ]
+    proof = proven(model=load_model("yolov8_n"), meant=[seen("much", what=what)])
+    assert board_proof.proof_rows([proof])[-1][-1] == "passed"
+    assert "2 matched" in proof_remarks(proof)[0]
+
+
+@pytest.mark.parametrize(
+    ("weights", "why"),
+    [("random", "its weights are random"), ("0123abcd", "no picture was shown")],
+)
+def test_a_board_that_was_shown_no_picture_says_so(weights, why):
+    proof = proven(model=load_model("yolov8_n"), weights=weights)
+    line = f"yolov8_n on pi5-a: only outputs were compared: {why}"
+    assert proof_remarks(proof) == [line]
+
+
+def converted(**proof):
+    """A detector with weights, so proved in fp32."""
+    manifest = synthetic_results.manifest(
+        proof={"fp32": {"computed": "by ncnn", "inputs": {}, **proof}},
+        weights={"kind": "file", "sha256": "0" * 64, "source": "a file"},
+    )
+    return Conversion(
+        model=load_model("yolov8_n"), key="k", folder=Path(), manifest=manifest, fresh=True
+    )
+
+
+def test_a_conversion_says_what_its_pictures_did_not_show():
+    nothing, much = (msgspec.to_builtins(sight) for sight in SIGHTS.values())
+    assert "what is found in pictures proves nothing: no object expected, none found" in list_notes(
+        converted(found=nothing)
+    )
+    assert (
+        "what is followed in a clip proves nothing: no object expected, none found"
+        in list_notes(converted(found=much, tracks=nothing))
+    )
+    assert not any("nothing" in note for note in list_notes(converted(found=much, tracks=much)))
+    assert any(note.startswith("only outputs were compared: ") for note in list_notes(converted()))
 
 
 # -- the check after a benchmark ---------------------------------------------------------------

@@ -8,23 +8,29 @@ clipped to it.
    where the logit is above 0, which is where its sigmoid is above 0.5.
 2. The picture's pixel in column x and row y belongs to the mask only if x0 <= x < x1 and
    y0 <= y < y1, as Ultralytics crops masks to boxes.
-3. The pixel's centre in the network's input (doubles): X = (x + 0.5) * scaled / length + margin,
+3. The grid G of logits: L enlarged f times, f the smallest of 1, 2 and 4 with which the picture's
+   edges in the input (its margins, and where it ends) lie between cells of the grid; 1 if none is.
+   Cell number g lies at u = (g + 0.5) / f - 0.5, clamped to 0 .. columns - 1, among the logits
+   (doubles); i = floor(u), fu = u - i rounded to float32; rows alike. In float32, the second
+   neighbour clamped to the last one, columns first:
+   upper = L[j][i] * (1 - fu) + L[j][i + 1] * fu, lower = the same of row j + 1;
+   G = upper * (1 - fv) + lower * fv.
+4. The pixel's centre in the network's input (doubles): X = (x + 0.5) * scaled / length + margin,
    as the preprocessing placed the picture (letterbox: scaled = new width, length = the picture's
    width, margin = left).
-4. In the prototypes (doubles): u = X * columns / in_columns - 0.5, clamped to 0 .. columns - 1;
-   i = floor(u), and fu = u - i rounded to float32; v, j and fv likewise for rows.
-5. In float32, the second neighbour clamped to the last one:
-   upper = L[j][i] * (1 - fu) + L[j][i + 1] * fu, lower = the same of row j + 1;
-   the pixel belongs to the mask if upper * (1 - fv) + lower * fv > 0.
+5. In the grid (doubles): u = X * f * columns / in_columns - 0.5, clamped to the cells that the
+   picture covers; the sample of G there is made as in 3, and the pixel belongs to the mask if it
+   is above 0.
 
-That is one bilinear sampling in place of two (prototypes to input, input to picture), without what
-lies in the letterbox's filling.
+So does Ultralytics 8.4 (its ``retina_masks``): it enlarges until the letterbox's filling is cut off
+between two cells, then resizes what is left. Around a prototype the sample is not the prototype's
+own value then, but one of the chord past it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil
+from math import ceil, floor
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -90,6 +96,9 @@ SEGMENT = Segment(
 )
 
 
+GRID_FACTORS = (1, 2, 4)
+
+
 class MaskSamples(NamedTuple):
     """Along one direction: both neighbours' indices, and the second one's share."""
 
@@ -123,10 +132,12 @@ def _draw_mask(
     width, height = transform.size
     columns, rows = covered_pixels(box[0], box[2], width), covered_pixels(box[1], box[3], height)
     mask: Mask = np.zeros((height, width), np.bool_)
-    across = _mask_samples(columns, transform.x, logits.shape[1], size[1])
-    down = _mask_samples(rows, transform.y, logits.shape[0], size[0])
+    down, across = place_grid(logits.shape, size, transform)
+    grid = logits
+    if down.factor > 1:
+        grid = _sample_logits(logits, down.cell_samples(), across.cell_samples())
     mask[rows.start : rows.stop, columns.start : columns.stop] = (
-        _sample_logits(logits, down, across) > 0
+        _sample_logits(grid, down.pixel_samples(rows), across.pixel_samples(columns)) > 0
     )
     return mask
 
@@ -136,14 +147,63 @@ def covered_pixels(low: float, high: float, length: int) -> range:
     return range(max(0, ceil(low)), min(length, ceil(high)))
 
 
-def _mask_samples(pixels: range, axis: AxisTransform, count: int, length: int) -> MaskSamples:
-    """Where the pixels' centres lie among ``count`` prototypes over ``length`` input pixels."""
+class GridAxis(NamedTuple):
+    """One direction: prototypes over ``length`` input pixels, ``factor`` cells each."""
+
+    axis: AxisTransform
+    prototypes: int
+    length: int
+    factor: int
+
+    def edges(self) -> tuple[float, float]:
+        """The picture's, in cells."""
+        start = max(0.0, self.axis.margin)
+        end = min(float(self.length), self.axis.margin + self.axis.scaled)
+        cells = self.prototypes * self.factor
+        return start * cells / self.length, end * cells / self.length
+
+    def cuts_no_cell(self) -> bool:
+        """Whether the picture's edges lie between cells."""
+        return all(edge.is_integer() for edge in self.edges())
+
+    def cell_samples(self) -> MaskSamples:
+        """Where the cells' centres lie among the prototypes."""
+        import numpy as np
+
+        cells = np.arange(self.prototypes * self.factor, dtype=np.float64)
+        return _mask_samples((cells + 0.5) / self.factor - 0.5, 0, self.prototypes - 1)
+
+    def pixel_samples(self, pixels: range) -> MaskSamples:
+        """Where the pixels' centres lie among the cells that the picture covers."""
+        import numpy as np
+
+        inside = self.axis.to_input(np.asarray(pixels, np.float64) + 0.5)
+        first, end = self.edges()
+        at = inside * (self.prototypes * self.factor) / self.length - 0.5
+        return _mask_samples(at, floor(first), ceil(end) - 1)
+
+
+def place_grid(
+    shape: tuple[int, ...], size: tuple[int, int], transform: ImageTransform
+) -> tuple[GridAxis, GridAxis]:
+    """Rows and columns of the grid, over prototypes (rows, columns) = ``shape``."""
+
+    def enlarge(factor: int) -> tuple[GridAxis, GridAxis]:
+        return (
+            GridAxis(transform.y, shape[0], size[0], factor),
+            GridAxis(transform.x, shape[1], size[1], factor),
+        )
+
+    grids = map(enlarge, GRID_FACTORS)
+    return next((each for each in grids if all(axis.cuts_no_cell() for axis in each)), enlarge(1))
+
+
+def _mask_samples(at: Doubles, least: int, last: int) -> MaskSamples:
     import numpy as np
 
-    inside = axis.to_input(np.asarray(pixels, np.float64) + 0.5)
-    at = np.clip(inside * count / length - 0.5, 0, count - 1)
-    first = np.floor(at).astype(np.int64)
-    return MaskSamples(first, np.minimum(first + 1, count - 1), (at - first).astype(np.float32))
+    inside = np.clip(at, least, last)
+    first = np.floor(inside).astype(np.int64)
+    return MaskSamples(first, np.minimum(first + 1, last), (inside - first).astype(np.float32))
 
 
 def _sample_logits(logits: Floats, rows: MaskSamples, columns: MaskSamples) -> Floats:

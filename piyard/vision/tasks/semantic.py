@@ -132,7 +132,10 @@ def _make_region(mask: Mask, class_: int) -> DecodedObject:
     )
 
 
-def _alike_share(expected: Sequence[DecodedObject], actual: Sequence[DecodedObject]) -> float:
+def _alike_share(
+    expected: Sequence[DecodedObject], actual: Sequence[DecodedObject]
+) -> float | None:
+    """None where the original gives no pixel a class."""
     import numpy as np
 
     theirs = {each.class_: each.mask for each in actual}
@@ -142,7 +145,7 @@ def _alike_share(expected: Sequence[DecodedObject], actual: Sequence[DecodedObje
         for each in expected
         if each.mask is not None and (other := theirs.get(each.class_)) is not None
     ]
-    return sum(alike) / seen if seen else 1.0
+    return sum(alike) / seen if seen else None
 
 
 def _share_cell(share: float) -> Cell:

@@ -9,20 +9,54 @@ namespace {
 // The first pixel whose number is not before `at`.
 int first_pixel(double at, int length) { return static_cast<int>(std::clamp(std::ceil(at), 0.0, static_cast<double>(length))); }
 
+bool whole(double at) { return at == std::floor(at); }
+
+// The cell at or before a place between the first and the last one, and the next one's share.
+MaskSpan::Sample sample(double at, int first, int last) {
+    const double inside = std::clamp(at, static_cast<double>(first), static_cast<double>(last));
+    const int before = static_cast<int>(inside);
+    return {before, static_cast<float>(inside - before)};
+}
+
 }  // namespace
 
-void MaskSpan::place(double from, double to, int length, const Axis& axis, int input, int prototypes) {
-    prototypes_ = prototypes;
+void MaskAxis::enlarge(MaskAxis& x, MaskAxis& y) {
+    for (const int factor : {1, 2, 4}) {
+        const bool across = x.cut(factor);
+        if (y.cut(factor) && across) return;
+    }
+    x.cut(1);
+    y.cut(1);
+}
+
+// Whether the picture's edges then lie between cells.
+bool MaskAxis::cut(int by) {
+    factor = by;
+    const double from = std::max(0.0, axis.margin) * cells() / input;
+    const double to = std::min(static_cast<double>(input), axis.margin + axis.scaled) * cells() / input;
+    first = static_cast<int>(std::floor(from));
+    end = static_cast<int>(std::ceil(to));
+    return whole(from) && whole(to);
+}
+
+void MaskSpan::place(double from, double to, int length, const MaskAxis& axis) {
+    prototypes_ = axis.prototypes;
+    last_ = axis.end - 1;
     begin_ = first_pixel(from, length);
     end_ = std::max(begin_, first_pixel(to, length));
     samples_.clear();
     cells_.clear();
     for (int pixel = begin_; pixel < end_; ++pixel) {
-        const double at = axis.to_input(pixel + 0.5) * prototypes / input - 0.5;
-        const double inside = std::clamp(at, 0.0, static_cast<double>(prototypes - 1));
-        const int before = static_cast<int>(inside);
-        add({before, static_cast<float>(inside - before)});
+        const double at = axis.axis.to_input(pixel + 0.5) * axis.cells() / axis.input - 0.5;
+        add(sample(at, axis.first, last_));
     }
+    place_sources(axis.factor);
+}
+
+void MaskSpan::place_sources(int factor) {
+    sources_.clear();
+    if (factor == 1 || empty()) return;
+    for (int cell = first(); cell <= last(); ++cell) sources_.push_back(sample((cell + 0.5) / factor - 0.5, 0, prototypes_ - 1));
 }
 
 void MaskSpan::add(const Sample& sample) {
@@ -56,8 +90,7 @@ void add_four(float* __restrict to, const float* const (&from)[4], const float* 
 void MaskDecoder::operator()(const ncnn::Mat& prototypes, const std::vector<float>& coefficients, const ImageTransform& transform,
                              const Box& box, Mask& mask) {
     const auto height = static_cast<std::size_t>(transform.height);
-    across_.place(box.x0, box.x1, transform.width, transform.x, columns_, prototypes.w);
-    down_.place(box.y0, box.y1, transform.height, transform.y, rows_, prototypes.h);
+    place(prototypes, transform, box);
     mask.width = transform.width;
     mask.height = transform.height;
     MaskPen pen(mask);
@@ -74,18 +107,59 @@ void MaskDecoder::operator()(const ncnn::Mat& prototypes, const std::vector<floa
     pen.put(false, static_cast<std::size_t>(transform.width - across_.end()) * height);
 }
 
+void MaskDecoder::place(const ncnn::Mat& prototypes, const ImageTransform& transform, const Box& box) {
+    MaskAxis x;
+    MaskAxis y;
+    x.axis = transform.x;
+    x.input = columns_;
+    x.prototypes = prototypes.w;
+    y.axis = transform.y;
+    y.input = rows_;
+    y.prototypes = prototypes.h;
+    MaskAxis::enlarge(x, y);
+    across_.place(box.x0, box.x1, transform.width, x);
+    down_.place(box.y0, box.y1, transform.height, y);
+}
+
+// Columns are enlarged row by row, rows when all are there.
 void MaskDecoder::sum(const ncnn::Mat& prototypes, const std::vector<float>& coefficients) {
-    const auto rows = static_cast<std::size_t>(down_.count());
-    row_.resize(static_cast<std::size_t>(across_.count()));
-    sums_.resize(row_.size() * rows);
+    const auto rows = static_cast<std::size_t>(down_.count_sources());
+    row_.resize(static_cast<std::size_t>(across_.count_sources()));
+    sums_.resize(static_cast<std::size_t>(across_.count()) * rows);
     for (std::size_t row = 0; row < rows; ++row) {
-        sum_row(prototypes, coefficients, down_.first() + static_cast<int>(row));
+        sum_row(prototypes, coefficients, down_.first_source() + static_cast<int>(row));
+        scatter_row(row, rows);
+    }
+    if (!down_.sources().empty()) enlarge_rows(rows);
+}
+
+void MaskDecoder::scatter_row(std::size_t row, std::size_t rows) {
+    const std::vector<MaskSpan::Sample>& sources = across_.sources();
+    if (sources.empty()) {
         for (std::size_t column = 0; column < row_.size(); ++column) sums_[column * rows + row] = row_[column];
+        return;
+    }
+    const auto at = [&](int prototype) { return row_[static_cast<std::size_t>(prototype - across_.first_source())]; };
+    for (std::size_t column = 0; column < sources.size(); ++column) {
+        const auto [first, share] = sources[column];
+        sums_[column * rows + row] = at(first) * (1 - share) + at(across_.next_source(first)) * share;
+    }
+}
+
+void MaskDecoder::enlarge_rows(std::size_t rows) {
+    const std::vector<MaskSpan::Sample>& sources = down_.sources();
+    const auto columns = static_cast<std::size_t>(across_.count());
+    grid_.resize(columns * sources.size());
+    float* to = grid_.data();
+    for (std::size_t column = 0; column < columns; ++column) {
+        const float* const from = &sums_[column * rows];
+        const auto at = [&](int prototype) { return from[prototype - down_.first_source()]; };
+        for (const auto& [first, share] : sources) *to++ = at(first) * (1 - share) + at(down_.next_source(first)) * share;
     }
 }
 
 void MaskDecoder::sum_row(const ncnn::Mat& prototypes, const std::vector<float>& coefficients, int row) {
-    const auto at = [&](std::size_t channel) { return plane_row(prototypes, static_cast<int>(channel), row, across_.first()); };
+    const auto at = [&](std::size_t channel) { return plane_row(prototypes, static_cast<int>(channel), row, across_.first_source()); };
     std::fill(row_.begin(), row_.end(), 0.0f);
     std::size_t k = 0;
     for (; k + 4 <= coefficients.size(); k += 4)
@@ -96,8 +170,9 @@ void MaskDecoder::sum_row(const ncnn::Mat& prototypes, const std::vector<float>&
 void MaskDecoder::blend(const MaskSpan::Sample& column) {
     const auto rows = static_cast<std::size_t>(down_.count());
     column_.resize(rows);
-    const float* const left = &sums_[static_cast<std::size_t>(column.first - across_.first()) * rows];
-    const float* const right = &sums_[static_cast<std::size_t>(across_.next(column.first) - across_.first()) * rows];
+    const std::vector<float>& grid = down_.sources().empty() ? sums_ : grid_;
+    const float* const left = &grid[static_cast<std::size_t>(column.first - across_.first()) * rows];
+    const float* const right = &grid[static_cast<std::size_t>(across_.next(column.first) - across_.first()) * rows];
     for (std::size_t row = 0; row < rows; ++row) column_[row] = left[row] * (1 - column.share) + right[row] * column.share;
 }
 

@@ -103,7 +103,23 @@ def test_masks_and_keypoints_are_compared_where_there_are_any():
 
 def test_keypoints_nobody_is_sure_of_say_nothing():
     points = np.full((17, 3), 0.1)
-    assert compare_objects([found(keypoints=points)], [found(keypoints=points + 99)]).oks == 1
+    agreement = compare_objects([found(keypoints=points)], [found(keypoints=points + 99)])
+    assert agreement.oks is None
+
+
+def test_empty_masks_say_nothing():
+    empty = np.zeros((30, 30), np.bool_)
+    assert compare_objects([found(mask=empty)], [found(mask=empty)]).mask_iou is None
+
+
+def test_nothing_beside_nothing_proves_nothing():
+    nothing = compare_objects([], [])
+    assert nothing.proves_nothing
+    assert nothing.text == "no object expected, none found"
+    assert not compare_objects([found()], [found()]).proves_nothing
+    just_above = compare_objects([], [found(score=0.26)])
+    assert just_above.problem(BARS, threshold=0.25) == ""
+    assert just_above.proves_nothing
 
 
 def test_oks_is_cocos():

@@ -1,4 +1,4 @@
-"""Masks against the definition in heads/masks.py, one pixel at a time."""
+"""Masks against the definition in vision/tasks/segment.py, one pixel at a time."""
 
 import math
 
@@ -32,25 +32,58 @@ def random(seed, count=3, shape=(8, 12)):
     return rng.normal(size=(count, 5)).astype(np.float32), prototypes
 
 
-def sample(axis, pixel, count, length):
-    inside = (pixel + 0.5) * axis.scaled / axis.length + axis.margin
-    at = min(max(inside * count / length - 0.5, 0), count - 1)
+def edges(axis, length):
+    return max(0, axis.margin), min(length, axis.margin + axis.scaled)
+
+
+def enlargement(at, shape):
+    axes = list(zip((at.y, at.x), SIZE, shape, strict=True))
+    for factor in (1, 2, 4):
+        cells = [e * n * factor % length for a, length, n in axes for e in edges(a, length)]
+        if not any(cells):
+            return factor
+    return 1
+
+
+def neighbours(at, least, last):
+    at = min(max(at, least), last)
     first = math.floor(at)
-    return first, min(first + 1, count - 1), at - first
+    return first, min(first + 1, last), at - first
+
+
+def bilinear(values, row, column):
+    (j0, j1, v), (i0, i1, u) = row, column
+    upper = values[j0, i0] * (1 - u) + values[j0, i1] * u
+    lower = values[j1, i0] * (1 - u) + values[j1, i1] * u
+    return upper * (1 - v) + lower * v
+
+
+def enlarge(logits, factor):
+    grid = np.empty([n * factor for n in logits.shape])
+    for cell in np.ndindex(*grid.shape):
+        places = [(g + 0.5) / factor - 0.5 for g in cell]
+        grid[cell] = bilinear(
+            logits, *(neighbours(p, 0, n - 1) for p, n in zip(places, logits.shape, strict=True))
+        )
+    return grid
+
+
+def sample(axis, pixel, cells, length):
+    inside = (pixel + 0.5) * axis.scaled / axis.length + axis.margin
+    low, high = (edge * cells / length for edge in edges(axis, length))
+    return neighbours(inside * cells / length - 0.5, math.floor(low), math.ceil(high) - 1)
 
 
 def slowly(logits, box, at):
     """The logit of each pixel; None outside the box."""
-    rows, columns = logits.shape
-    found = np.full(at.size[::-1], np.nan)
-    for y, x in np.ndindex(*found.shape):
+    grid = enlarge(logits, enlargement(at, logits.shape))
+    rows, columns = grid.shape
+    values = np.full(at.size[::-1], np.nan)
+    for y, x in np.ndindex(*values.shape):
         if box[0] <= x < box[2] and box[1] <= y < box[3]:
-            i0, i1, u = sample(at.x, x, columns, SIZE[1])
-            j0, j1, v = sample(at.y, y, rows, SIZE[0])
-            upper = logits[j0, i0] * (1 - u) + logits[j0, i1] * u
-            lower = logits[j1, i0] * (1 - u) + logits[j1, i1] * u
-            found[y, x] = upper * (1 - v) + lower * v
-    return found
+            row, column = sample(at.y, y, rows, SIZE[0]), sample(at.x, x, columns, SIZE[1])
+            values[y, x] = bilinear(grid, row, column)
+    return values
 
 
 @settings(deadline=None)
@@ -65,6 +98,27 @@ def test_each_pixel_is_as_defined(seed, width, height, corners):
     logits = slowly(np.tensordot(coefficients[0].astype(float), prototypes, 1), box, at)
     sure = ~(np.abs(logits) < 1e-5)  # float32 may round a logit this near to the other side
     assert np.array_equal(mask[sure], (logits > 0)[sure])
+
+
+@pytest.mark.parametrize(
+    ("picture", "factor"),
+    [((48, 32), 1), ((40, 32), 1), ((44, 32), 2), ((46, 32), 4), ((43, 32), 4)],
+)
+def test_the_padding_is_cut_off_between_cells_of_an_enlarged_grid(picture, factor):
+    """As torch resizes: all of it ``factor`` times, what is left of it to the picture's size."""
+    torch = pytest.importorskip("torch")
+    resize = torch.nn.functional.interpolate
+    at = letterboxed(picture)
+    coefficients, prototypes = random(7, count=1)
+    logits = torch.from_numpy(np.tensordot(coefficients, prototypes, 1)[None])
+    grid = resize(logits, scale_factor=factor, mode="bilinear")
+    left = int(at.x.margin) * factor // 4
+    cut = grid[..., left : left + picture[0] * factor // 4 or None]
+    expected = resize(cut, picture[::-1], mode="bilinear")[0, 0].numpy() > 0
+    whole = np.array([[0.0, 0, *picture]])
+    (mask,) = draw_masks(coefficients, prototypes, whole, SIZE, at)
+    assert expected.any()
+    assert np.array_equal(mask, expected)
 
 
 def test_only_pixels_whose_number_is_in_the_box():
