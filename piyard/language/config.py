@@ -19,6 +19,13 @@ from msgspec import Meta
 from piyard.core.config import Config
 from piyard.core.errors import WrongInput, did_you_mean
 from piyard.core.parsing import JsonObject, JsonValues
+from piyard.language.pictures import (
+    PICTURE_FAMILIES,
+    PROCESSOR_FILE,
+    PictureConfig,
+    read_picture_config,
+    text_values,
+)
 
 CONFIG_FILE = "config.json"
 MAX_CONFIG_BYTES = 1_000_000
@@ -59,6 +66,8 @@ class TransformerConfig(Config):
     bos: TokenId | None = None
     eos: tuple[TokenId, ...] = ()
     """Tokens that end an answer."""
+    pictures: PictureConfig | None = None
+    """What encodes pictures for it, if anything does."""
 
     def __post_init__(self) -> None:
         if self.heads % self.kv_heads:
@@ -69,6 +78,8 @@ class TransformerConfig(Config):
             raise ValueError(
                 f"{len(self.rope_factors)} rotary factors for {self.head_dim // 2} frequencies"
             )
+        if self.pictures and self.pictures.token >= self.vocabulary:
+            raise ValueError(f"the picture's token {self.pictures.token} of {self.vocabulary}")
 
     @property
     def query_width(self) -> int:
@@ -92,7 +103,8 @@ class TransformerConfig(Config):
     def params(self) -> int:
         """Parameters of all of it; a tied embedding counts once."""
         tables = (1 if self.tied else 2) * self.vocabulary * self.hidden
-        return self.layers * self.block_params + tables + self.hidden
+        seen = self.pictures.params(self.hidden) if self.pictures else 0
+        return self.layers * self.block_params + tables + self.hidden + seen
 
     def rope_frequencies(self) -> list[float]:
         """Radians a position by which each pair of features is turned, ``head_dim / 2`` of them.
@@ -124,7 +136,13 @@ def llama3_factors(
 def read_huggingface_config(path: Path) -> TransformerConfig:
     """The ``config.json`` of a folder, or that file. Raises ``WrongInput``."""
     file = path / CONFIG_FILE if path.is_dir() else path
-    return huggingface_config(read_json(file), file)
+    values = read_json(file)
+    if values.get("model_type") not in PICTURE_FAMILIES:
+        return huggingface_config(values, file)
+    beside = file.with_name(PROCESSOR_FILE)
+    pictures = read_picture_config(values, read_json(beside) if beside.is_file() else {}, file)
+    fields = msgspec.structs.asdict(huggingface_config(text_values(values, file), file))
+    return build_config(fields | {"pictures": msgspec.to_builtins(pictures)}, file)
 
 
 def read_json(file: Path, limit: int = MAX_CONFIG_BYTES) -> JsonObject:
@@ -251,5 +269,5 @@ def _rope_fields(values: JsonValues, fields: JsonValues, file: Path) -> JsonObje
 def _refuse(file: Path, why: str) -> WrongInput:
     return WrongInput(
         f"{file}: {why}",
-        remedy="piyard converts Llama, SmolLM2, Qwen2, Qwen2.5 and Qwen3 decoders",
+        remedy="piyard converts Llama, SmolLM2, Qwen2, Qwen2.5 and Qwen3 decoders, and SmolVLM",
     )

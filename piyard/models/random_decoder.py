@@ -6,6 +6,7 @@ smaller by the number of blocks (as Radford et al. 2019 initialise GPT-2), so th
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zlib import crc32
@@ -26,6 +27,8 @@ ROWS_AT_ONCE = 4096
 UNIFORM_DEVIATION = 3**-0.5
 """Of values between -1 and 1."""
 NORM_SPREAD = 0.25
+ADDING = ("o_proj.weight", "down_proj.weight", "out_proj.weight", "fc2.weight")
+"""Ends of the matrices whose outputs are added to what went in."""
 
 
 class RandomSource:
@@ -38,9 +41,9 @@ class RandomSource:
     @property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
         """Of each tensor there is."""
-        from piyard.models.transformer_files import tensor_shapes
+        from piyard.models.transformer_files import all_shapes
 
-        return tensor_shapes(self.config)
+        return all_shapes(self.config)
 
     def read(self, name: str) -> NDArray[np.float32]:
         """A tensor's values; ``ConversionFailed`` for one that no such decoder has."""
@@ -52,14 +55,15 @@ class RandomSource:
         if len(shape) == 1:
             values: NDArray[np.float32] = random_tensor(shape, begin) * np.float32(NORM_SPREAD)
             return values if name.endswith("bias") else values + np.float32(1)
+        inputs = prod(shape[1:])
         parts = [
-            random_tensor((min(ROWS_AT_ONCE, shape[0] - first), shape[1]), begin + first)
+            random_tensor((min(ROWS_AT_ONCE, shape[0] - first), inputs), begin + first)
             for first in range(0, shape[0], ROWS_AT_ONCE)
         ]
         matrix: NDArray[np.float32] = np.concatenate(parts)
-        matrix *= np.float32(self._deviation(name, shape[1]) / UNIFORM_DEVIATION)
-        return matrix
+        matrix *= np.float32(self._deviation(name, inputs) / UNIFORM_DEVIATION)
+        return matrix.reshape(shape)
 
     def _deviation(self, name: str, inputs: int) -> float:
-        adds = name.endswith(("o_proj.weight", "down_proj.weight"))
+        adds = name.endswith(ADDING)
         return float(inputs**-0.5 * ((2 * self.config.layers) ** -0.5 if adds else 1))

@@ -145,9 +145,13 @@ class Decoder(nn.Module):
 
     def forward(self, ids: Tensor, caches: list[KeyValues] | None = None) -> Tensor:
         """ids (T) → (T, vocabulary); with caches, of the tokens behind those they hold."""
+        return self.run_rows(self.model.embed_tokens(ids), caches)
+
+    def run_rows(self, rows: Tensor, caches: list[KeyValues] | None = None) -> Tensor:
+        """The same of embeddings (T, hidden), of which some may be a picture's."""
         begin = caches[0].length if caches else 0
-        x = self.model.embed_tokens(ids)[None]
-        mask, cos, sin = block_inputs(self.config, ids.shape[0], begin)
+        x = rows[None]
+        mask, cos, sin = block_inputs(self.config, rows.shape[0], begin)
         for index, block in enumerate(self.model.layers):
             x = block(x, mask, cos, sin, caches[index] if caches else None)
         logits: Tensor = self.lm_head(self.model.norm(x))

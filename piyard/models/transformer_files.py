@@ -20,6 +20,7 @@ from piyard.language.config import (
 from piyard.language.gguf_config import gguf_config, huggingface_name
 from piyard.language.gguf_file import GgufFile, is_gguf
 from piyard.models.llama2c import Llama2cFile, is_llama2c, unpair_rows
+from piyard.models.picture_tensors import picture_shapes
 from piyard.models.tensor_file import TensorFile
 
 if TYPE_CHECKING:
@@ -33,8 +34,10 @@ if TYPE_CHECKING:
 WEIGHTS_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
 MAX_INDEX_BYTES = 50_000_000
 EMBEDDING, OUTPUT = "model.embed_tokens.weight", "lm_head.weight"
-UNUSED_ENDINGS = (".rotary_emb.inv_freq", "rope_freqs.weight")
+UNUSED_ENDINGS = (".rotary_emb.inv_freq", "rope_freqs.weight", ".position_ids")
 """Tensors that follow from the configuration."""
+TEXT_PREFIX = "model.text_model."
+"""Of a decoder's tensors where there is an encoder of pictures beside; ``model.`` elsewhere."""
 
 
 class TensorSource(Protocol):
@@ -58,29 +61,38 @@ class FolderSource:
         """Read the heads of its files. Raises ``WrongInput`` and ``ConversionFailed``."""
         self.path = folder
         self.config = read_huggingface_config(folder)
-        files = [TensorFile(file) for file in _weight_files(folder)]
-        self._files = {name: file for file in files for name in file.shapes}
+        self._open(_weight_files(folder))
+
+    def _open(self, files: list[Path]) -> None:
+        opened = [TensorFile(file) for file in files]
+        self._files = {name: file for file in opened for name in file.shapes}
+        prefix = TEXT_PREFIX if self.config.pictures else "model."
+        self._stored = {
+            f"model.{name.removeprefix(prefix)}" if name.startswith(prefix) else name: name
+            for name in self._files
+        }
 
     @property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
         """Of each tensor there is."""
-        shapes = {name: file.shapes[name] for name, file in self._files.items()}
+        shapes = {name: self._files[at].shapes[at] for name, at in self._stored.items()}
         if self._has_output_only:
             shapes[EMBEDDING] = shapes.pop(OUTPUT)
         return shapes
 
     def read(self, name: str) -> Floats:
         """A tensor's values in float32."""
-        stored = OUTPUT if name == EMBEDDING and self._has_output_only else name
-        if stored not in self._files:
+        known = OUTPUT if name == EMBEDDING and self._has_output_only else name
+        if known not in self._stored:
             raise ConversionFailed(f"{self.path}: there is no tensor '{name}'")
+        stored = self._stored[known]
         values: Floats = self._files[stored].read(stored).float().numpy()
         return values
 
     @property
     def _has_output_only(self) -> bool:
         """Of a table that is stored once, safetensors keeps one of two names."""
-        return self.config.tied and EMBEDDING not in self._files and OUTPUT in self._files
+        return self.config.tied and EMBEDDING not in self._stored and OUTPUT in self._stored
 
 
 class FileSource(FolderSource):
@@ -89,8 +101,7 @@ class FileSource(FolderSource):
     def __init__(self, file: Path, config: TransformerConfig) -> None:
         """Read its head. Raises ``ConversionFailed``."""
         self.path, self.config = file, config
-        opened = TensorFile(file)
-        self._files = dict.fromkeys(opened.shapes, opened)
+        self._open([file])
 
 
 class GgufSource:
@@ -145,7 +156,7 @@ def _open_source(path: Path) -> TensorSource:
 
 def require_tensors(source: TensorSource) -> None:
     """Raise ``ConversionFailed`` unless every tensor is there in its shape, and no other one."""
-    expected, there = tensor_shapes(source.config), source.shapes
+    expected, there = all_shapes(source.config), source.shapes
     wrong = [
         f"'{name}' is {describe_shape(there[name])} and not {describe_shape(shape)}"
         if name in there
@@ -185,6 +196,12 @@ def tensor_shapes(config: TransformerConfig) -> dict[str, tuple[int, ...]]:
         names = block_shapes(config).items()
         shapes |= {f"model.layers.{layer}.{name}": shape for name, shape in names}
     return shapes
+
+
+def all_shapes(config: TransformerConfig) -> dict[str, tuple[int, ...]]:
+    """The same, and of an encoder of pictures where there is one."""
+    shapes = tensor_shapes(config)
+    return shapes | picture_shapes(config.pictures, config.hidden) if config.pictures else shapes
 
 
 def block_shapes(config: TransformerConfig) -> dict[str, tuple[int, ...]]:

@@ -114,6 +114,21 @@ def resize_picture(picture: Image, size: tuple[int, int], resample: Resample) ->
     return pixel_array(picture.resize(size[::-1], Image.Resampling[resample.upper()]))
 
 
+def resize_longest(picture: Image, longest: int, resample: Resample) -> Image:
+    """The picture with its long side of that length; an odd short one gets a pixel more.
+
+    As Hugging Face's Idefics3ImageProcessor does it.
+    """
+    from PIL import Image
+
+    ratio = picture.width / picture.height
+    wide = picture.width >= picture.height
+    short = int(longest / ratio) if wide else int(longest * ratio)
+    short = max(1, short + short % 2)
+    size = (longest, short) if wide else (short, longest)
+    return picture.resize(size, Image.Resampling[resample.upper()])
+
+
 def fit_letterbox(picture: Image, fit: Letterbox, size: tuple[int, int]) -> Pixels:
     """The picture as large as its proportions allow within ``size``, the rest ``how.pad``."""
     import numpy as np
@@ -273,7 +288,10 @@ def _fit_picture(picture: Image, fit: Preprocess, size: tuple[int, int]) -> Pixe
         case Letterbox():
             return fit_letterbox(picture, fit, size)
         case Stretch():
-            return resize_picture(picture, size, fit.resample)
+            whole = picture
+            if fit.longest:
+                whole = resize_longest(picture, fit.longest, fit.resample)
+            return resize_picture(whole, size, fit.resample)
         case ObjectCrop():
             return crop_region(
                 picture, object_region(_whole_picture(picture.size), fit, size), size
@@ -309,7 +327,8 @@ def _geometry_flags(fit: Preprocess, size: tuple[int, int]) -> list[str]:
                 ),
             ]
         case Stretch():
-            return [*_fit_flags("stretch", size), "--resample", fit.resample]
+            longest = ["--longest", str(fit.longest)] if fit.longest else []
+            return [*_fit_flags("stretch", size), *longest, "--resample", fit.resample]
         case ObjectCrop():
             return [*_fit_flags("box", size), "--padding", repr(fit.padding)]
 

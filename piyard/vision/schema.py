@@ -40,7 +40,7 @@ CHANNELS = {"gray": 1, "rgb": 3, "bgr": 3, "rgba": 4, "bgra": 4}
 ChannelFigures = Annotated[tuple[float, ...], Meta(min_length=1, max_length=4)]
 Level = Annotated[int, Meta(ge=0, le=255)]
 Levels = tuple[Level, Level, Level]
-Resample = Literal["linear", "bilinear", "bicubic", "nearest"]
+Resample = Literal["linear", "bilinear", "bicubic", "lanczos", "nearest"]
 """``linear`` samples four pixels, as OpenCV's INTER_LINEAR; the others are Pillow's filters."""
 
 
@@ -74,7 +74,7 @@ class Crop(Normalise, tag_field="fit", tag="crop"):
     """The length of the short side, in pixels."""
     crop: InputSide
     """The side of the square cut from the centre, in pixels."""
-    resample: Literal["bilinear", "bicubic", "nearest"]
+    resample: Literal["bilinear", "bicubic", "lanczos", "nearest"]
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -95,6 +95,13 @@ class Stretch(Normalise, tag_field="fit", tag="stretch"):
     """The whole picture as large as the input, its proportions lost."""
 
     resample: Resample = "linear"
+    longest: Annotated[int, Meta(ge=1, le=4096)] | None = None
+    """The long side's length, to which a picture is resized first, smaller or larger."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.longest and self.resample == "linear":
+            raise ValueError("`longest` is resized to by Pillow's filters, not by `linear`")
 
 
 class ObjectCrop(Normalise, tag_field="fit", tag="box"):

@@ -75,7 +75,7 @@ MISTAKES = [
     ([*CLASSIFY, "--mean", "1,2,z"], ["--mean", "1,2,z"]),
     ([*CLASSIFY, "--norm", "1,2,inf"], ["--norm"]),
     ([*CLASSIFY, "--order", "gbr"], ["--order", "rgb, bgr", "gbr"]),
-    ([*CLASSIFY, "--resample", "lanczos"], ["--resample", "bicubic"]),
+    ([*CLASSIFY, "--resample", "cubic"], ["--resample", "bicubic"]),
     ([*CLASSIFY, "--activation", "yes"], ["--activation", "auto"]),
     ([*CLASSIFY, "--topk", "0"], ["--topk", "0"]),
 ]

@@ -21,7 +21,7 @@ from tests.runner.nets import Floats, Net, identity, small
 from tests.runner.outcome import Run, assert_refused
 from tests.runner.pictures import noise, smooth
 
-RESAMPLE = ["bilinear", "bicubic", "nearest"]
+RESAMPLE = ["bilinear", "bicubic", "lanczos", "nearest"]
 PLAIN = {"order": "rgb", "mean": (0.0, 0.0, 0.0), "norm": (1.0, 1.0, 1.0)}
 FIT = ["--resize", "8", "--crop", "8"]
 

@@ -17,7 +17,7 @@ from tests.runner.outcome import Run, assert_refused
 from tests.runner.pictures import noise, smooth
 
 PLAIN: dict[str, Any] = {"order": "rgb", "mean": (0.0, 0.0, 0.0), "norm": (1.0, 1.0, 1.0)}
-RESAMPLE = ["linear", "bilinear", "bicubic", "nearest"]
+RESAMPLE = ["linear", "bilinear", "bicubic", "lanczos", "nearest"]
 
 side = st.integers(1, 90)
 size = st.tuples(side, side)
@@ -37,6 +37,14 @@ stretch = st.builds(
     order=st.sampled_from(["rgb", "bgr"]),
     mean=st.just(PLAIN["mean"]),
     norm=st.just((1 / 255, 1 / 255, 1 / 255)),
+)
+twice = st.builds(
+    Stretch,
+    longest=st.integers(1, 120),
+    resample=st.sampled_from(RESAMPLE[1:]),
+    order=st.just("rgb"),
+    mean=st.just(PLAIN["mean"]),
+    norm=st.just(PLAIN["norm"]),
 )
 box = st.builds(
     ObjectCrop,
@@ -58,7 +66,9 @@ def seen(nnrun: Run, folder: Path, how: Preprocess, hw: tuple[int, int]) -> Floa
 
 
 @settings(max_examples=300, deadline=None)
-@given(width=side, height=side, hw=size, how=letterbox | stretch | box, seed=st.integers(0, 9))
+@given(
+    width=side, height=side, hw=size, how=letterbox | stretch | twice | box, seed=st.integers(0, 9)
+)
 def test_the_input_is_the_desktops(nnrun: Run, tmp_path_factory, width, height, hw, how, seed):
     folder = tmp_path_factory.mktemp("geometry")
     picture = noise(width, height, seed)

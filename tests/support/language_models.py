@@ -8,8 +8,10 @@ import msgspec
 import numpy as np
 
 from piyard.language.config import TransformerConfig
+from piyard.language.pictures import PictureConfig
 from piyard.models.synthetic import random_tensor
-from piyard.models.transformer_files import tensor_shapes
+from piyard.models.transformer_files import TEXT_PREFIX, all_shapes
+from piyard.vision.schema import Stretch
 
 TINY = TransformerConfig(
     family="llama",
@@ -28,6 +30,21 @@ TINY = TransformerConfig(
 )
 
 
+TINY_PICTURES = PictureConfig(
+    side=48,
+    patch=8,
+    width=32,
+    layers=2,
+    heads=4,
+    feed_forward=64,
+    shuffle=2,
+    token=90,
+    preprocess=Stretch(
+        order="rgb", mean=(127.5,) * 3, norm=(1 / 127.5,) * 3, resample="lanczos", longest=192
+    ),
+)
+
+
 def variant(**changes):
     return msgspec.structs.replace(TINY, **changes)
 
@@ -35,13 +52,15 @@ def variant(**changes):
 def tiny_weights(config=TINY):
     """Norms around 1, matrices small enough that nothing explodes; the same everywhere."""
     weights = {}
-    for seed, (name, shape) in enumerate(tensor_shapes(config).items(), 11):
+    for seed, (name, shape) in enumerate(all_shapes(config).items(), 11):
         values = random_tensor(shape, seed)
         weights[name] = 1 + values / 4 if len(shape) == 1 and "bias" not in name else values / 3
     return weights
 
 
 def huggingface_json(config=TINY, **other):
+    if config.pictures:
+        return picture_json(config) | other
     keys = {
         "model_type": config.family,
         "vocab_size": config.vocabulary,
@@ -60,6 +79,34 @@ def huggingface_json(config=TINY, **other):
         "hidden_act": "silu",
     }
     return keys | other
+
+
+def picture_json(config):
+    """As Idefics3ForConditionalGeneration has it."""
+    pictures = config.pictures
+    return {
+        "model_type": "idefics3",
+        "image_token_id": pictures.token,
+        "scale_factor": pictures.shuffle,
+        "tie_word_embeddings": config.tied,
+        "text_config": huggingface_json(msgspec.structs.replace(config, pictures=None)),
+        "vision_config": {
+            "model_type": "idefics3_vision",
+            "image_size": pictures.side,
+            "patch_size": pictures.patch,
+            "hidden_size": pictures.width,
+            "num_hidden_layers": pictures.layers,
+            "num_attention_heads": pictures.heads,
+            "intermediate_size": pictures.feed_forward,
+        },
+    }
+
+
+def stored_name(name, config):
+    """A decoder's tensors have another prefix where an encoder of pictures is beside."""
+    if not config.pictures or name.startswith(("model.vision", "model.connector", "lm_head")):
+        return name
+    return TEXT_PREFIX + name.removeprefix("model.")
 
 
 def write_safetensors(path, tensors):
@@ -82,6 +129,7 @@ def write_folder(folder, config=TINY, weights=None, *, shards=1, **other):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(huggingface_json(config, **other)))
     weights = tiny_weights(config) if weights is None else weights
+    weights = {stored_name(name, config): values for name, values in weights.items()}
     if shards == 1:
         write_safetensors(folder / "model.safetensors", weights)
         return folder

@@ -22,6 +22,8 @@ from piyard.models.language_models import (
 from piyard.models.transformer_files import WEIGHTS_FILE, open_tensors
 
 TOKENIZER_KEYS = {"tokenizer": "tokenizer.json", "tokenizer_config": "tokenizer_config.json"}
+TEMPLATE_FILE = "chat_template.json"
+"""Where models that see pictures have their chat template."""
 
 
 class LanguageAddition(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +64,8 @@ def plan_language_addition(
         )
     if path.is_dir():
         files |= {key: path / file for key, file in TOKENIZER_KEYS.items()}
+        if source.config.pictures and (path / TEMPLATE_FILE).is_file():
+            files["tokenizer_config"] = path / TEMPLATE_FILE
     entries = {
         key: {"source": f"{path.name}/{file.name}", "file": file.name}
         | {"sha256": sha256_of_file(file), "licence": licence, "dataset": ""}

@@ -18,6 +18,14 @@ from piyard.convert.language.agreement import LogitAgreement, TableTrial
 from piyard.convert.language.block_graph import PROVED_TOKENS, BlockProof, prove_block
 from piyard.convert.language.formats import Format, Formats, find_formats
 from piyard.convert.language.fused_graph import LayerError, write_decoder
+from piyard.convert.language.picture_proof import (
+    PictureProof,
+    bits_of,
+    convert_tower,
+    judge_pictures,
+    show_pictures,
+)
+from piyard.convert.language.picture_tower import PICTURE_FILES
 from piyard.convert.language.proof_tokens import choose_tokens
 from piyard.convert.language.tokenizer_files import TokenizerFiles, find_tokenizer
 from piyard.convert.reference_models import weights_path
@@ -41,6 +49,9 @@ from piyard.models.weights import RANDOM_WEIGHTS, ChosenWeights, choose_weights
 if TYPE_CHECKING:
     import torch
 
+    from piyard.convert.language.picture_tower import PictureFeatures
+    from piyard.convert.language.twin_pass import TwinPass
+
 
 LANGUAGE_FORMAT = 2
 """Raise it when the code here makes other files from the same inputs."""
@@ -48,7 +59,7 @@ LANGUAGE_TOOLS = ("torch", "pnnx", "ncnn", "numpy")
 PARAM_FILE, BIN_FILE = "model.ncnn.param", "model.ncnn.bin"
 TOKENIZER_JSON, TOKENIZER_FILE = "tokenizer.json", "model.tokenizer"
 """As its publisher wrote it, and as nnrun reads it."""
-PHASES = 4
+PHASES = 5
 
 
 class LanguageInputs(Manifest, frozen=True, kw_only=True):
@@ -84,6 +95,8 @@ class LanguageManifest(LanguageInputs, frozen=True, kw_only=True):
     """ncnn's own layers of the first block, beside torch."""
     agreement: LogitAgreement
     """The twin of what nnrun computes, beside the original."""
+    pictures: PictureProof | None
+    """The same with pictures, of a model that sees some."""
     errors: list[LayerError]
     failed: list[str]
 
@@ -104,8 +117,8 @@ class LanguageConversion(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def files(self) -> list[str]:
-        """As boards get them: net, weights, and the tokenizer where there is one."""
-        names = [PARAM_FILE, BIN_FILE, TOKENIZER_FILE]
+        """As boards get them: net, weights, tokenizer and encoder of pictures where they are."""
+        names = [PARAM_FILE, BIN_FILE, TOKENIZER_FILE, *PICTURE_FILES]
         return [name for name in names if (self.folder / name).is_file()]
 
     def require_proved(self) -> LanguageConversion:
@@ -228,12 +241,19 @@ def _make(plan: LanguagePlan, at: Path) -> LanguageManifest:
             step.phase(2, PHASES, "choose the table's width")
             width, trials = choose_table(source, formats.blocks, tokens, plan.model.proof)
             formats = Formats(formats.blocks, width)
-        step.phase(3, PHASES, "round and write")
-        twin = TwinPass(source, formats, tokens.proof, tokens.calibration)
+        if source.config.pictures:
+            step.phase(3, PHASES, "look at pictures")
+        features = convert_tower(source, plan.inputs.precision, at)
+        shown = show_pictures(source, features, tokens.seen)
+        step.phase(4, PHASES, "round and write")
+        twin = TwinPass(source, formats, tokens.proof, tokens.calibration, shown)
         errors = write_decoder(source, formats, at / PARAM_FILE, at / BIN_FILE, twin)
-        step.phase(4, PHASES, "compare")
+        step.phase(5, PHASES, "compare")
         agreement = twin.result(tokens.text, is_text=tokens.is_text)
+        pictures = _prove_pictures(plan, features, twin) if features else None
         failed = judge_agreement(plan.inputs, agreement)
+        failed += judge_pictures(pictures, plan.inputs.precision) if pictures else []
+        failed += judge_agreement(plan.inputs, pictures.agreement) if pictures else []
         step.ok, step.outcome = not failed, describe_agreement(agreement)
         if plan.tokenizer:
             (at / TOKENIZER_JSON).write_bytes(tokenizer)
@@ -247,8 +267,18 @@ def _make(plan: LanguagePlan, at: Path) -> LanguageManifest:
         weight_bytes=(at / BIN_FILE).stat().st_size,
         block=block,
         agreement=agreement,
+        pictures=pictures,
         errors=errors,
         failed=failed,
+    )
+
+
+def _prove_pictures(plan: LanguagePlan, features: PictureFeatures, twin: TwinPass) -> PictureProof:
+    # Tokens behind a picture that they say nothing about are no text to be perplexed by.
+    return PictureProof(
+        format=f"fp{bits_of(plan.inputs.precision)}",
+        cosine=features.cosine,
+        agreement=twin.seen.result("a question about a picture", is_text=False),
     )
 
 

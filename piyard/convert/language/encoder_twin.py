@@ -113,11 +113,15 @@ def _convolution(layer: Layer, weights: _Weights) -> Apply:
 def _reshape(layer: Layer, _weights: _Weights) -> Apply:
     if layer.number(0) == -1:
         return lambda x: x.ravel()
-    return lambda x: x.reshape(layer.number(1), layer.number(0))
+    sides = [layer.number(key) for key in (2, 11, 1, 0)]
+    return lambda x: x.reshape([side for side in sides if side])
 
 
-def _permute(_layer: Layer, _weights: _Weights) -> Apply:
-    return lambda x: np.ascontiguousarray(x.T)
+def _permute(layer: Layer, _weights: _Weights) -> Apply:
+    """Both axes of rows, or of four axes the two between the others."""
+    if layer.number(0) == 1:
+        return lambda x: np.ascontiguousarray(x.T)
+    return lambda x: np.ascontiguousarray(x.transpose(0, 2, 1, 3))
 
 
 def _padding(_layer: Layer, _weights: _Weights) -> Apply:

@@ -83,6 +83,12 @@ class FusedNet:
         params = f"0={outputs} 1={side} 3={side} 5={int(bias is not None)} 6={weight.size}"
         return self.add("Convolution", [below], [name], params)
 
+    def patch_rows(self, weight: NDArray[Any], bias: Floats | None, count: int) -> str:
+        """A row for each of ``count`` patches of a picture."""
+        maps = self.convolution("patches", "in0", weight, bias)
+        flat = self.add("Reshape", [maps], ["flat"], f"0={count} 1={len(weight)}")
+        return self.add("Permute", [flat], ["rows"], "0=1")
+
     def layer_norm(self, name: str, below: str, norm: Any) -> str:
         """ncnn's own."""
         for values in (norm.weight, norm.bias):
@@ -206,10 +212,7 @@ def _patch_rows(net: FusedNet, network: VisionTransformer | SiglipVision) -> str
     """A row a patch."""
     filters, config = network.conv1, network.config
     bias = None if filters.bias is None else _array(filters.bias)
-    maps = net.convolution("patches", "in0", _array(filters.weight), bias)
-    count = (config.side // config.patch) ** 2
-    flat = net.add("Reshape", [maps], ["flat"], f"0={count} 1={config.tower.width}")
-    return net.add("Permute", [flat], ["rows"], "0=1")
+    return net.patch_rows(_array(filters.weight), bias, (config.side // config.patch) ** 2)
 
 
 def fuse_text_encoder(network: TextEncoder, *, causal: bool, bits: int = 16) -> FusedNet:

@@ -23,6 +23,8 @@ MAX_PROOF, MAX_CALIBRATION = 512, 16_384
 MIN_CALIBRATION = 2048
 """Fewer tokens than inputs of a matrix would make rounding fit the text and nothing else."""
 CHANCE_SEED = 7
+QUESTION, MIN_QUESTION = 128, 4
+"""Tokens behind a picture, at most and at least."""
 
 
 class ProofTokens(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +32,8 @@ class ProofTokens(msgspec.Struct, frozen=True, kw_only=True):
 
     proof: list[list[int]]
     calibration: list[list[int]] = []
+    seen: list[int] = []
+    """A question about a picture, of a model that sees some: its rows are the picture's token."""
     text: str
     """What they are, for people."""
     is_text: bool
@@ -52,6 +56,7 @@ def choose_tokens(
         drawn = _draw_tokens(config.vocabulary)
         return ProofTokens(
             proof=_cut_windows(drawn, window),
+            seen=_ask(config, drawn[:1], drawn),
             text=f"{len(drawn)} tokens drawn by chance",
             is_text=False,
         )
@@ -65,9 +70,26 @@ def choose_tokens(
     return ProofTokens(
         proof=_cut_windows(ids, window),
         calibration=_cut_windows(further, window),
+        seen=_ask(config, [], ids),
         text=f"{len(ids)} tokens of English text",
         is_text=True,
     )
+
+
+def _ask(config: TransformerConfig, before: Sequence[int], after: Sequence[int]) -> list[int]:
+    """A picture's rows among tokens; empty for a model that sees none."""
+    if config.pictures is None:
+        return []
+    shown = [*before, *[config.pictures.token] * config.pictures.rows]
+    room = min(QUESTION, config.context - len(shown))
+    if room < MIN_QUESTION:
+        raise ConversionFailed(
+            f"a picture of {config.pictures.rows} rows leaves no room for a question in a context "
+            f"of {config.context}",
+            remedy="check `side`, `patch` and `shuffle` of its `pictures`",
+        )
+    others = [token for token in after if token != config.pictures.token]
+    return [*shown, *others[:room]]
 
 
 def _draw_tokens(vocabulary: int) -> list[int]:

@@ -10,6 +10,7 @@ from piyard.convert.reference_models import weights_path
 from piyard.core.files import sha256_of_files
 from piyard.core.parsing import JsonValues
 from piyard.language.gguf_file import GgufFile
+from piyard.language.pictures import PictureConfig
 from piyard.language.tokenizer.gguf import tokenizer_json
 from piyard.language.tokenizer.llama2c import llama2c_json
 from piyard.models.definition import Weights
@@ -30,6 +31,8 @@ class TokenizerFiles(msgspec.Struct, frozen=True, kw_only=True):
     """tokenizer_config.json, which has the chat template."""
     ends: tuple[int, ...] = ()
     """Tokens that end an answer."""
+    pictures: PictureConfig | None = None
+    """What the model sees pictures with."""
     name: str
 
     @property
@@ -53,7 +56,8 @@ class TokenizerFiles(msgspec.Struct, frozen=True, kw_only=True):
         if self.metadata is not None:
             return compile_gguf(self.metadata, self.name)
         template, special = read_chat_parts(self.config) if self.config else ("", {})
-        return compile_parts(self.read_json(), self.name, template, special, self.ends)
+        data = self.read_json()
+        return compile_parts(data, self.name, template, special, self.ends, self.pictures)
 
 
 def find_tokenizer(model: LanguageModel, gguf: GgufFile | None) -> TokenizerFiles | None:
@@ -66,6 +70,7 @@ def find_tokenizer(model: LanguageModel, gguf: GgufFile | None) -> TokenizerFile
         file=_path_of(model.tokenizer),
         config=_path_of(model.tokenizer_config) if model.tokenizer_config else None,
         ends=model.language.eos,
+        pictures=model.language.pictures,
         name=model.tokenizer.name,
     )
 

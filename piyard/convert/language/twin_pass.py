@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from piyard.convert.language.formats import Format, Formats
+    from piyard.convert.language.picture_tower import ShownPicture
 
     Floats = NDArray[np.float32]
     Windows = list[torch.Tensor]
@@ -45,6 +46,7 @@ class TwinPass:
         formats: Formats,
         proof: Sequence[Sequence[int]],
         calibration: Sequence[Sequence[int]] = (),
+        pictures: Sequence[ShownPicture] = (),
     ) -> None:
         """Windows of token ids; without calibration matrices are rounded to nearest."""
         self.source, self.formats = source, formats
@@ -53,9 +55,25 @@ class TwinPass:
         self.original = [torch.from_numpy(table[list(window)]) for window in proof]
         self.twin = [stored_rows(table, window, formats.head) for window in proof]
         self.calibration = [stored_rows(table, window, formats.head) for window in calibration]
+        self.texts = len(self.ids)
+        self.behind: list[int] = []
+        for shown in pictures:
+            self._show(table, shown)
         self.layer = 0
         self.weights: dict[str, torch.Tensor] = {}
-        self.agreement = AgreementSums()
+        self.agreement, self.seen = AgreementSums(), AgreementSums()
+
+    def _show(self, table: Floats, shown: ShownPicture) -> None:
+        """A window whose rows are a picture's where its tokens stand for one."""
+        ids = torch.tensor(list(shown.window))
+        at = ids == shown.token
+        original = torch.from_numpy(table[list(shown.window)])
+        twin = stored_rows(table, shown.window, self.formats.head)
+        original[at], twin[at] = (torch.from_numpy(rows) for rows in (shown.original, shown.twin))
+        self.behind.append(int(at.nonzero().max()))
+        self.ids.append(ids)
+        self.original.append(original)
+        self.twin.append(twin)
 
     def __call__(self, part: LinearPart, matrix: Floats) -> Floats | Blocks:
         """The matrix as it is stored, after which the rows have passed it."""
@@ -112,7 +130,12 @@ class TwinPass:
 
     def _compare_logits(self, part: LinearPart, matrix: Floats, stored: Floats | Blocks) -> None:
         matrices = matrix, restore_matrix(stored, part.format)
-        add_logits(self.agreement, self.source, part, matrices, self.ids, self.original, self.twin)
+        rows = self.ids, self.original, self.twin
+        texts = [each[: self.texts] for each in rows]
+        add_logits(self.agreement, self.source, part, matrices, *texts)
+        for number, first in enumerate(self.behind, self.texts):
+            behind = [[each[number][first:]] for each in rows]
+            add_logits(self.seen, self.source, part, matrices, *behind)
 
 
 def add_logits(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from piyard.core.errors import ConversionFailed
 from piyard.core.files import scratch_folder
 from piyard.core.parsing import JsonObject, JsonValues
 from piyard.core.sandbox.launch import start_program
+from piyard.language.pictures import PICTURE_TOKEN
 
 CHILD = Path(__file__).with_name("chat_child.py")
 SECONDS = 60
@@ -61,15 +62,22 @@ class ChatSegments(msgspec.Struct, frozen=True, kw_only=True):
     """Whether blanks around a message are left out, of each of ``ROLES``."""
     drops_reasoning: bool
     """Whether what an assistant thought before its answer is left out."""
+    shown: tuple[str, str | None] = ("", None)
+    """``start_user`` and ``system_user`` where the user shows a picture first."""
 
-    def render(self, messages: Sequence[Message], *, thinks: bool = True) -> str:
+    def render(
+        self, messages: Sequence[Message], *, thinks: bool = True, picture: bool = False
+    ) -> str:
         """What the template writes: the system perhaps, then user and assistant in turns.
 
-        The user has the last word.
+        The user has the last word. A picture comes before its first one.
         """
         text, before = "", "start"
         for message in messages:
-            text += getattr(self, f"{before}_{message.role}") + self._content(message)
+            between = getattr(self, f"{before}_{message.role}")
+            if picture and message.role == "user" and before in {"start", "system"}:
+                between = self.shown[before == "system"]
+            text += between + self._content(message)
             before = message.role
         return text + (self.answer if thinks else self.quiet_answer)
 
@@ -80,14 +88,18 @@ class ChatSegments(msgspec.Struct, frozen=True, kw_only=True):
         return content.strip() if self.strips[ROLES.index(message.role)] else content
 
 
-def read_chat(template: str, variables: JsonValues, name: str) -> ChatSegments:
+def read_chat(template: str, variables: JsonValues, name: str, picture: str = "") -> ChatSegments:
     """The segments of a template; ``variables`` are special tokens, as ``bos_token``.
 
-    Raises ``ConversionFailed`` where the template is broken, or writes anything else.
+    With a ``picture``, the text that stands for one, messages are lists of parts, as templates of
+    models want them that see pictures. Raises ``ConversionFailed`` where the template is broken, or
+    writes anything else.
     """
     if len(template) > MAX_TEMPLATE:
         raise _refuse(name, f"it has {len(template):,} characters")
-    system, *rest = render_template(template, variables, [*_PROBES, *_PADDED, _quiet(_PROBES[1])])
+    form = _in_parts if picture else _as_it_is
+    calls = [form(call) for call in [*_PROBES, *_PADDED, _quiet(_PROBES[1])]]
+    system, *rest = render_template(template, variables, calls)
     plain = _require(rest.pop(0), name)
     quiet = _require(rest.pop(), name)
     start_user, turn, back, turn_2, back_2, answer = _cut(plain, 1, name)
@@ -106,7 +118,10 @@ def read_chat(template: str, variables: JsonValues, name: str) -> ChatSegments:
         strips=_find_strips(padded),
         drops_reasoning="qz8zq" not in padded[1],
     )
-    _check(segments, template, variables, name)
+    if picture:
+        shown = _picture_parts(template, variables, name, picture)
+        segments = msgspec.structs.replace(segments, shown=shown)
+    _check(segments, template, variables, name, form)
     return segments
 
 
@@ -150,6 +165,37 @@ def _quiet(call: JsonObject) -> JsonObject:
 
 def _marks(first: int) -> list[str]:
     return [f"qz{number}zq" for number in range(first, 6)]
+
+
+def _as_it_is(call: JsonObject) -> JsonObject:
+    return call
+
+
+def _in_parts(call: JsonObject, first: Sequence[dict[str, str]] = ()) -> JsonObject:
+    """Messages as lists of parts; the first user's begins with these."""
+    messages, begin = [], list(first)
+    for message in call["messages"]:
+        parts = [{"type": "text", "text": message["content"]}]
+        if message["role"] == "user":
+            parts, begin = [*begin, *parts], []
+        messages.append({**message, "content": parts})
+    return {**call, "messages": messages}
+
+
+def _picture_parts(
+    template: str, variables: JsonValues, name: str, picture: str
+) -> tuple[str, str | None]:
+    """What stands before the first user's words, without and with a system, after a picture."""
+    calls = [_in_parts(call, [{"type": "image"}]) for call in _PROBES]
+    system, plain = render_template(template, variables, calls)
+    before = [_cut(_require(plain, name), 1, name)[0], _system_parts(system, name)[1]]
+    for text in before:
+        if text and text.count(PICTURE_TOKEN) != 1:
+            raise _refuse(name, f"it does not write {PICTURE_TOKEN} once for a picture")
+    if not before[0]:
+        raise _refuse(name, "it writes nothing for a picture")
+    start, between = (text.replace(PICTURE_TOKEN, picture) for text in before)
+    return start, between or None
 
 
 _PROBES = [_call(*_marks(0), first=0), _call(*_marks(1))]
@@ -206,13 +252,20 @@ _TALK = (
 )
 
 
-def _check(segments: ChatSegments, template: str, variables: JsonValues, name: str) -> None:
+def _check(
+    segments: ChatSegments,
+    template: str,
+    variables: JsonValues,
+    name: str,
+    form: Callable[[JsonObject], JsonObject],
+) -> None:
     """Other conversations, with and without a system, thinking or not, are as the template's."""
     calls = [_call(*talk) for talk in _TALK]
     if segments.start_system is not None:
         calls += [_call(" Be brief.\n", *talk, first=0) for talk in _TALK]
     calls += [_quiet(call) for call in calls]
-    for call, text in zip(calls, render_template(template, variables, calls), strict=True):
+    texts = render_template(template, variables, [form(call) for call in calls])
+    for call, text in zip(calls, texts, strict=True):
         messages = [Message(**message) for message in call["messages"]]
         if text != segments.render(messages, thinks="enable_thinking" not in call):
             raise _refuse(name, "it is more than one message after the other")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from piyard.core.errors import ConversionFailed
+from piyard.language.pictures import PICTURE_TOKEN, PictureConfig
 from piyard.language.tokenizer.chat import CHAT_TEXTS, ChatSegments
 from piyard.language.tokenizer.decoding import Decoder, read_decoder
 from piyard.language.tokenizer.definition import (
@@ -46,6 +47,7 @@ def compile_tokenizer(
     chat: ChatSegments | None = None,
     end_tokens: Sequence[str] = (),
     end_ids: Sequence[int] = (),
+    pictures: PictureConfig | None = None,
 ) -> bytes:
     """The flat file; ``end_tokens`` and ``end_ids`` are what a model ends its text with.
 
@@ -56,6 +58,8 @@ def compile_tokenizer(
     try:
         file = _compile(tokenizer, reference)
         _add_chat(file, chat, reference, [*end_tokens], [*end_ids])
+        if pictures:
+            _add_pictures(file, chat, reference, pictures, name)
         return file.pack()
     except (UnknownPattern, UnknownVocabulary) as error:
         raise refuse(name, str(error)) from None
@@ -117,6 +121,28 @@ def _add_chat(
     if any(not 0 <= number < MAX_TOKENS for number in stops):
         raise UnknownVocabulary(f"ids that end a text: {sorted(stops)}")
     file.add(Section.STOPS, sorted(stops))
+
+
+def _add_pictures(
+    file: FlatFile,
+    chat: ChatSegments | None,
+    reference: Any,
+    pictures: PictureConfig,
+    name: str,
+) -> None:
+    """What a prompt has where a picture is: alone, and before the words of a chat's first user."""
+    ids = reference.encode(pictures.text, add_special_tokens=False).ids
+    if ids.count(pictures.token) != pictures.rows:
+        raise ConversionFailed(
+            f"{name}: a picture is {pictures.rows} times the token {pictures.token}, and it makes "
+            f"that of {PICTURE_TOKEN} {ids.count(pictures.token)} times",
+            remedy="take the tokenizer.json of the model itself",
+        )
+    start, between = chat.shown if chat else ("", None)
+    texts = [pictures.text, start, between or ""]
+    encoded = (text.encode() for text in texts)
+    file.add_texts(Section.PICTURE_OFFSETS, Section.PICTURE_BYTES, encoded)
+    file.add(Section.PICTURE, [pictures.token, pictures.rows])
 
 
 def _add_model(

@@ -71,6 +71,9 @@ class Section(IntEnum):
     VOCABULARY_BYTES = auto()
     VOCABULARY_TARGETS = auto()
     STOPS = auto()
+    PICTURE = auto()
+    PICTURE_OFFSETS = auto()
+    PICTURE_BYTES = auto()
 
 
 Values = npt.NDArray[np.uint8 | np.uint16 | np.uint32 | np.float32 | np.float64]

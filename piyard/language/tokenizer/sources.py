@@ -11,6 +11,7 @@ import msgspec
 
 from piyard.core.errors import ConversionFailed, WrongInput
 from piyard.core.parsing import JsonValues, read_text
+from piyard.language.pictures import PictureConfig
 from piyard.language.tokenizer.chat import ChatSegments, read_chat
 from piyard.language.tokenizer.compiling import compile_tokenizer
 from piyard.language.tokenizer.gguf import tokenizer_json
@@ -105,12 +106,20 @@ def compile_gguf(metadata: JsonValues, name: str) -> bytes:
 
 
 def compile_parts(
-    data: bytes, name: str, template: str, special: Mapping[str, str], ends: Sequence[int]
+    data: bytes,
+    name: str,
+    template: str,
+    special: Mapping[str, str],
+    ends: Sequence[int],
+    pictures: PictureConfig | None = None,
 ) -> bytes:
     """The flat file of a tokenizer.json, with a chat template where it is not empty."""
-    chat: ChatSegments | None = read_chat(template, special, name) if template else None
+    shown = pictures.text if pictures else ""
+    chat: ChatSegments | None = read_chat(template, special, name, shown) if template else None
     last = [special["eos_token"]] if "eos_token" in special else []
-    return compile_tokenizer(data, name, chat=chat, end_tokens=last, end_ids=ends)
+    return compile_tokenizer(
+        data, name, chat=chat, end_tokens=last, end_ids=ends, pictures=pictures
+    )
 
 
 def _read_tokenizer(folder: Path) -> bytes:

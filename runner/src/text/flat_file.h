@@ -57,6 +57,9 @@ enum class FilePart : std::uint32_t {
     vocabulary_bytes,
     vocabulary_targets,
     stops,
+    picture,
+    picture_offsets,
+    picture_bytes,
 };
 
 // The section so many places behind another one.

@@ -116,6 +116,15 @@ Image resize_shorter(const Image& image, int target, const std::string& resample
     return portrait ? resize(image, target, longer, resample) : resize(image, longer, target, resample);
 }
 
+// As Hugging Face's Idefics3ImageProcessor: an odd short side gets a pixel more.
+Image resize_longer(const Image& image, int target, const std::string& resample) {
+    const double ratio = static_cast<double>(image.width) / image.height;
+    const bool landscape = image.width >= image.height;
+    int shorter = static_cast<int>(landscape ? target / ratio : target * ratio);
+    shorter = std::max(1, shorter + shorter % 2);
+    return landscape ? resize(image, target, shorter, resample) : resize(image, shorter, target, resample);
+}
+
 // Python's round(): halves go to the even neighbour.
 int rounded(double value) { return static_cast<int>(std::nearbyint(value)); }
 
@@ -199,7 +208,9 @@ void Feed::stretch(const Image& image) {
     transform_.x = {static_cast<double>(image.width), static_cast<double>(steps_.size[1]), 0, 0};
     transform_.y = {static_cast<double>(image.height), static_cast<double>(steps_.size[0]), 0, 0};
     make_input(steps_.size[0], steps_.size[1]);
-    put_whole(image, 0, 0, steps_.size[0], steps_.size[1]);
+    const bool resized = steps_.longest > 0;
+    const Image other = resized ? resize_longer(image, steps_.longest, steps_.resample) : Image();
+    put_whole(resized ? other : image, 0, 0, steps_.size[0], steps_.size[1]);
 }
 
 void Feed::around(const Image& image, const Corners& object) {

@@ -6,6 +6,7 @@ namespace nnrun {
 namespace {
 
 constexpr int max_side = 16384;
+constexpr int max_longest = 4096;
 
 using Words = std::vector<std::string>;
 
@@ -32,10 +33,10 @@ std::array<std::uint8_t, 3> read_levels(const Args& args, const std::string& fla
 }
 
 void read_crop(const Args& args, Preprocess& steps) {
-    refuse(args, {"--size", "--pad", "--place", "--padding"}, steps.fit);
+    refuse(args, {"--size", "--pad", "--place", "--padding", "--longest"}, steps.fit);
     steps.shorter_side = args.integer("--resize", 1, max_side, 0);
     if (args.has("--crop")) steps.crop = read_sides(args, "--crop");
-    steps.resample = args.choice("--resample", {"bilinear", "bicubic", "nearest"}, "bilinear");
+    steps.resample = args.choice("--resample", {"bilinear", "bicubic", "lanczos", "nearest"}, "bilinear");
 }
 
 void read_whole(const Args& args, Preprocess& steps) {
@@ -45,10 +46,13 @@ void read_whole(const Args& args, Preprocess& steps) {
     if (steps.fit != "letterbox") refuse(args, {"--pad", "--place"}, steps.fit);
     if (steps.fit != "box") refuse(args, {"--padding"}, steps.fit);
     if (steps.fit == "box") refuse(args, {"--resample"}, steps.fit);
+    if (steps.fit != "stretch") refuse(args, {"--longest"}, steps.fit);
     steps.pad = read_levels(args, "--pad");
     steps.centred = args.choice("--place", {"centre", "topleft"}, "centre") == "centre";
     steps.padding = args.number("--padding", 1, 4, 1.25);
-    steps.resample = args.choice("--resample", {"linear", "bilinear", "bicubic", "nearest"}, "linear");
+    steps.resample = args.choice("--resample", {"linear", "bilinear", "bicubic", "lanczos", "nearest"}, "linear");
+    steps.longest = args.integer("--longest", 1, max_longest, 0);
+    if (steps.longest > 0 && steps.resample == "linear") args.reject("--longest needs another " + args.name("--resample") + " than linear");
 }
 
 json::Object geometry(const Preprocess& steps) {
@@ -63,6 +67,7 @@ json::Object geometry(const Preprocess& steps) {
             object.raw("resize", "null").raw("resample", "null");
         object.raw("crop", steps.crop.empty() ? "null" : json::integers(steps.crop));
     }
+    if (steps.longest > 0) object.integer("longest", steps.longest);
     if (steps.fit == "letterbox")
         object.raw("pad", json::integers({steps.pad.begin(), steps.pad.end()})).text("place", steps.centred ? "centre" : "topleft");
     if (steps.fit == "box") object.number("padding", steps.padding);
@@ -92,7 +97,8 @@ std::vector<Flag> preprocess_flags() {
         {"--pad", "r,g,b", "letterbox: levels of the rest; default 114,114,114"},
         {"--place", "P", "letterbox: centre or topleft; default centre"},
         {"--padding", "X", "box: what is shown, in sides of the object, 1 to 4; default 1.25"},
-        {"--resample", "R", "linear (all but crop), bilinear, bicubic or nearest; default bilinear for crop, else linear"},
+        {"--longest", "N", "stretch: resize the long side to N pixels first; default: no"},
+        {"--resample", "R", "linear (all but crop), bilinear, bicubic, lanczos or nearest; default bilinear for crop, else linear"},
         {"--order", "O", "rgb, bgr, gray (luma), rgba or bgra (alpha is 255); default rgb"},
         {"--mean", "a,b,c", "input = (pixel - mean) * norm of each channel, pixels 0..255; default 0"},
         {"--norm", "a,b,c", "default 1"},

@@ -13,10 +13,11 @@ namespace nnrun {
 // From a picture to the net's input, as data; Feed does it.
 struct Preprocess {
     std::string fit = "crop";                        // crop, letterbox, stretch or box
-    std::string resample = "bilinear";               // linear (all but crop), bilinear, bicubic or nearest
+    std::string resample = "bilinear";               // linear (all but crop), bilinear, bicubic, lanczos or nearest
     int shorter_side = 0;                            // crop: 0: no resize
     std::vector<int> crop;                           // {height, width}, or empty: no crop
     std::vector<int> size;                           // all but crop: {height, width} of the input
+    int longest = 0;                                 // stretch: the long side is resized to it first; 0: it is not
     std::array<std::uint8_t, 3> pad{114, 114, 114};  // letterbox: R, G, B of the rest
     bool centred = true;                             // letterbox: else at the top left
     double padding = 1.25;                           // box: what is shown, in sides of the object

@@ -32,6 +32,18 @@ double cubic(double x) {
     return 0.0;
 }
 
+double sinc(double x) {
+    constexpr double pi = 3.14159265358979323846;
+    return x == 0.0 ? 1.0 : std::sin(x * pi) / (x * pi);
+}
+
+double lanczos(double x) { return x >= -3.0 && x < 3.0 ? sinc(x) * sinc(x / 3) : 0.0; }
+
+Filter filter_of(const std::string& resample) {
+    if (resample == "lanczos") return {3.0, lanczos};
+    return resample == "bicubic" ? Filter{2.0, cubic} : Filter{1.0, triangle};
+}
+
 // The source pixels that make one target pixel.
 struct Taps {
     int first;
@@ -137,7 +149,7 @@ bool height_first(const Image& image, int width, int height) {
 
 Image resize(const Image& image, int width, int height, const std::string& resample) {
     if (resample == "nearest") return pick_nearest(image, width, height);
-    const Filter filter = resample == "bicubic" ? Filter{2.0, cubic} : Filter{1.0, triangle};
+    const Filter filter = filter_of(resample);
     if (height_first(image, width, height)) return stretch_width(stretch_height(image, height, filter), width, filter);
     return stretch_height(stretch_width(image, width, filter), height, filter);
 }

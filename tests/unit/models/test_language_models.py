@@ -29,6 +29,7 @@ PARAMS = {
     "smollm2_360m_instruct": 361_821_120,
     "qwen2_5_0_5b_instruct": 494_032_768,
     "qwen3_0_6b": 596_049_920,
+    "smolvlm_256m": 256_484_928,
     "tinystories_656k": 656_000,
     "stories260k": 260_032,
 }

@@ -129,7 +129,7 @@ def test_the_filling_is_given_in_rgb(order, first):
     assert seen[:, 0, 0].tolist() == first
 
 
-@pytest.mark.parametrize("resample", ["bilinear", "bicubic", "nearest"])
+@pytest.mark.parametrize("resample", ["bilinear", "bicubic", "lanczos", "nearest"])
 def test_pillows_filters_are_pillows(resample):
     pixels = np.random.default_rng(1).integers(0, 256, (50, 80, 3), np.uint8)
     seen = prepare_picture(Image.fromarray(pixels), Stretch(**PLAIN, resample=resample), (30, 40))
