@@ -1,0 +1,1 @@
+"""Training: one plain loop, repeatable and resumable."""
