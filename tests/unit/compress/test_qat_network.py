@@ -34,8 +34,10 @@ class Branches(nn.Module):
 def network() -> Branches:
     torch.manual_seed(2)
     made = Branches()
-    made.first[1].running_mean.uniform_(-1, 1)
-    made.first[1].running_var.uniform_(0.5, 2)
+    norm = made.first[1]
+    assert isinstance(norm, nn.BatchNorm2d)
+    norm.bias.data.uniform_(-1, 1)
+    norm.weight.data.uniform_(0.5, 2)
     return made.eval()
 
 
@@ -61,6 +63,7 @@ def test_inputs_beyond_the_limit_are_cut_and_tell_it_to_grow() -> None:
     assert snapped.tolist() == pytest.approx([0.1, -0.1, 12.7, -12.7], abs=1e-5)
     assert fake.scale == pytest.approx(10)
     snapped[2].backward()
+    assert fake.limit.grad is not None
     assert float(fake.limit.grad) > 0
     assert values.grad is not None
     assert values.grad.tolist() == [0, 0, 0, 0]
