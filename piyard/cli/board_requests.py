@@ -36,6 +36,7 @@ from piyard.cli.flags import (
     RETRY,
     RUN_PRECISION,
     SCORE,
+    SECONDS,
     SPLIT,
     STRICT,
     TARGET,
@@ -305,6 +306,9 @@ class ProveRequest(RunRequestBase, TableRequest):
         "find the layers that need fp32, and write them to the model's YAML",
         SWITCH,
         default=False,
+    )
+    mask_limit: float | None = flag(
+        "end that search after so many seconds (3600)", SECONDS, default=None
     )
     random_weights: bool = RANDOM_WEIGHTS
     precisions: tuple[str, ...] = flag(

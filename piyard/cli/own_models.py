@@ -194,7 +194,7 @@ def _describe_frame(frame: Frame, spec: TaskSpec) -> str:
         )
         return ", ".join(best)
     if frame.objects and not spec.is_boxed:
-        return ", ".join(spec.summarise([frame])[1:])
+        return ", ".join(spec.summarise([frame]))
     if frame.outputs:
         return ", ".join(map(_describe_output, frame.outputs))
     counts: dict[str, int] = {}

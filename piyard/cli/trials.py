@@ -55,7 +55,7 @@ from piyard.prove.board_proof import (
     proof_rows,
     save_masks,
 )
-from piyard.prove.find_masks import is_maskable, prove_and_explain
+from piyard.prove.find_masks import SEARCH_LIMIT_S, is_maskable, prove_and_explain
 from piyard.report.formats import render_comparison
 from piyard.results import accuracies
 from piyard.results.accuracies import EVALUATION_COLUMNS, Evaluation, evaluation_rows
@@ -86,7 +86,9 @@ def prove_on_boards(request: ProveRequest) -> None:
         }
 
         def judge(context: JobContext) -> BoardProof:
-            return prove_and_explain(context, questions[context.job.model.name], mask=request.mask)
+            question = questions[context.job.model.name]
+            limit_s = request.mask_limit or SEARCH_LIMIT_S
+            return prove_and_explain(context, question, mask=request.mask, mask_limit_s=limit_s)
 
         outcomes = run_jobs(plan, prepared, judge)
     _print_proofs(outcomes.results, request.format)

@@ -120,7 +120,7 @@ def make_conversion(plan: ConversionPlan, at: Path) -> ConversionManifest:
             nets=list(nets),
             original=nets["model"].kind,
             no_fp16_storage=result.keep_fp32,
-            lint=[note for note in [describe_version_skew()] if note],
+            lint=[note for note in [describe_version_skew(), *result.notes] if note],
             failed=result.failed,
             empty=result.empty,
             reference=_write_reference(plan.model, nets["model"], at),

@@ -1,7 +1,7 @@
 """A converted model on trial: proved, helped where fp16 alone is not enough, and judged.
 
-Each layer is measured for how much fp16 alone costs it; those that lose most stay in fp32 first, as
-few as bring the outputs over the threshold. Names do not survive the conversion, values do: each
+Where fp16 alone is not enough, layers stay in fp32 (``mask_search.py``). Names do not survive the
+conversion, values do: each
 blob of ncnn is looked for among everything the original computes on its way. A layer whose output
 is nowhere to be found there is at fault when nothing after it is found again either; otherwise it
 was only put together differently.
@@ -9,7 +9,7 @@ was only put together differently.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +18,16 @@ import msgspec
 
 from piyard.convert.difference import max_distance
 from piyard.convert.lint import find_origins
+from piyard.convert.mask_search import (
+    SearchLimit,
+    fewest_layers,
+    layers_by_loss,
+    relative_distance,
+)
 from piyard.convert.ncnn_net import (
     NetPair,
     load_net_pair,
-    net_inputs,
     run_all_blobs,
-    run_layer_fp16,
 )
 from piyard.convert.param import FP32_MASK, Layer, write_masks
 from piyard.convert.proof import (
@@ -42,6 +46,8 @@ from piyard.convert.proof_inputs import (
     reference_clip,
 )
 from piyard.convert.reference import ReferenceModel
+from piyard.core import console
+from piyard.core.text import format_count
 from piyard.models.definition import Model
 from piyard.vision.overlap import Agreement
 from piyard.vision.tasks.track import TRACK
@@ -94,17 +100,6 @@ def describe_layer(layer: Layer, origin: str = "") -> str:
     return f"first diverging layer: {layer.type} '{layer.name}'{from_}"
 
 
-def relative_distance(reference: Floats, other: Floats) -> float:
-    """Length of the difference as a part of ``reference``'s own; infinite when not finite."""
-    import numpy as np
-
-    a, b = (values.astype(np.float64).ravel() for values in (reference, other))
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        return float("inf")
-    length, apart = float(np.linalg.norm(a)), float(np.linalg.norm(a - b))
-    return apart / length if length else apart
-
-
 def _by_size(
     values: Sequence[Floats], computed: Iterable[tuple[str, Floats]]
 ) -> dict[int, list[Floats]]:
@@ -120,53 +115,6 @@ def _is_computed(value: Floats, by_size: Mapping[int, list[Floats]]) -> bool:
     )
 
 
-MAX_FP32_SHARE = 0.25
-"""The largest share of the layers that may stay in fp32."""
-
-
-def fewest_layers(
-    order: Sequence[str], well: Callable[[set[str]], bool], most_of_all: float | None = None
-) -> set[str]:
-    """The first so many names whose sparing makes all ``well``; none when that takes too many.
-
-    ``order`` has those first that lose most; at most ``MAX_FP32_SHARE`` of them are taken.
-    """
-    most = int((MAX_FP32_SHARE if most_of_all is None else most_of_all) * len(order))
-    few, many = 0, min(1, most)
-    while many and not well(set(order[:many])):
-        few, many = many, min(2 * many, most) if many < most else 0
-    while many - few > 1:
-        middle = (few + many) // 2
-        few, many = (few, middle) if well(set(order[:middle])) else (middle, many)
-    return set(order[:many])
-
-
-def layers_by_loss(nets: NetPair, inputs: Sequence[Floats]) -> list[str]:
-    """All layers, those first that lose most in fp16; after one that overflows, its readers.
-
-    ``inputs`` are one array for each of its inputs.
-    """
-    exact = run_all_blobs(nets.full, nets.layers, *inputs)
-    blobs = exact | dict(zip(net_inputs(nets.full), inputs, strict=True))
-    working = [layer for layer in nets.layers if layer.type != "Input"]
-    return order_by_loss(working, {layer.name: _fp16_loss(nets, layer, blobs) for layer in working})
-
-
-def order_by_loss(working: Sequence[Layer], lost: Mapping[str, float]) -> list[str]:
-    """Names of layers, by what each loses; one that reads what overflowed loses as much."""
-    spilt = {name for layer in working if lost[layer.name] == float("inf") for name in layer.tops}
-    all_lost = {layer.name for layer in working if spilt & set(layer.bottoms)}
-    counted = {**lost, **dict.fromkeys(all_lost, float("inf"))}
-    return sorted(counted, key=lambda name: -counted[name])
-
-
-def _fp16_loss(nets: NetPair, layer: Layer, blobs: dict[str, Floats]) -> float:
-    """How far the layer's output is from the exact one when it alone computes in fp16."""
-    inputs = [blobs[name] for name in layer.bottoms]
-    rounded = run_layer_fp16(nets.half, layer, inputs)
-    return max(relative_distance(blobs[name], rounded[name]) for name in layer.tops)
-
-
 class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of a trial."""
 
@@ -177,6 +125,8 @@ class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
     """What differs too much, a line each, and where it starts; empty when all is well."""
     empty: dict[str, str] = {}
     """Outputs of which even agreement proves nothing, and why."""
+    notes: list[str] = []
+    """What else is worth knowing."""
 
 
 class ProofTrial(msgspec.Struct, frozen=True, kw_only=True):
@@ -237,9 +187,9 @@ def run_trial(
     trial = ProofTrial(case=case, originals=originals, full=full, half=half)
     proved = trial.prove()
     wrong = proof_problems(model, proved)
-    kept_fp32 = (
-        _mask_layers(trial) if wrong and all(line.startswith("fp16") for line in wrong) else []
-    )
+    limit = SearchLimit()
+    only_fp16 = wrong and all(line.startswith("fp16") for line in wrong)
+    kept_fp32 = _mask_layers(trial, limit) if only_fp16 else []
     if kept_fp32:
         proved = trial.prove()
         wrong = proof_problems(model, proved)
@@ -248,17 +198,20 @@ def run_trial(
         keep_fp32=kept_fp32,
         failed=wrong + (_diverging_layers(trial, wrong) if wrong else []),
         empty=constant_outputs(case, proved.figures),
+        notes=[note] if (note := limit.note(len(kept_fp32))) else [],
     )
 
 
-def _mask_layers(trial: ProofTrial) -> list[str]:
+def _mask_layers(trial: ProofTrial, limit: SearchLimit) -> list[str]:
     """Mask as few layers as bring each net over the threshold; their names."""
     all_masked = []
     few = trial.case.few()
     for stem, nets in trial.pairs().items():
         bearable = partial(_is_bearable, few, stem, nets)
-        inputs = few.fed[stem]["noise"][0]
-        masked = set() if bearable(set()) else fewest_layers(layers_by_loss(nets, inputs), bearable)
+        masked: set[str] = set()
+        if not bearable(set()):
+            order = layers_by_loss(nets, few.fed[stem]["noise"][0])
+            masked = fewest_layers(order, bearable, limit)
         write_masks(trial.full / f"{stem}.ncnn.param", dict.fromkeys(masked, FP32_MASK))
         all_masked += sorted(masked)
     return all_masked
@@ -266,12 +219,16 @@ def _mask_layers(trial: ProofTrial) -> list[str]:
 
 def _is_bearable(case: ProofCase, stem: str, nets: NetPair, keep_fp32: set[str]) -> bool:
     """Whether the outputs, and what is found, stay alike when these layers stay in fp32."""
-    outputs = run_inputs(partial(nets.run_fp16, keep_fp32=keep_fp32), case.fed[stem])
-    figures, predictions = compare_with_reference(case, {stem: outputs})
-    by_precision = {"fp16": predictions} if predictions else {}
-    return not proof_problems(
-        case.model, ProofResult(figures={"fp16": figures}, predictions=by_precision)
-    )
+    layers = format_count(len(keep_fp32), "layer")
+    with console.step(f"fp16 with {layers} of {len(nets.layers)} in fp32") as step:
+        outputs = run_inputs(partial(nets.run_fp16, keep_fp32=keep_fp32), case.fed[stem])
+        figures, predictions = compare_with_reference(case, {stem: outputs})
+        by_precision = {"fp16": predictions} if predictions else {}
+        problems = proof_problems(
+            case.model, ProofResult(figures={"fp16": figures}, predictions=by_precision)
+        )
+        step.ok, step.outcome = not problems, f"not enough: {problems[0]}" if problems else "enough"
+    return not problems
 
 
 def _diverging_layers(trial: ProofTrial, wrong: Sequence[str]) -> list[str]:

@@ -70,6 +70,8 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     frames: list[Frame]
     wrong: list[InputError]
     """Pictures that could not be read."""
+    of_frames: bool = False
+    """Whether it was of a film, a camera or a stream, and not of pictures."""
     live: bool = False
     """Whether it was of a camera or a stream."""
     dropped: int = 0
@@ -153,6 +155,7 @@ def read_prediction(record: Record) -> Prediction:
             )
             for each in errors
         ],
+        of_frames=bool(record.what.film) or record.what.live or find_task(record.what.task).is_clip,
         live=record.what.live,
         dropped=summary.dropped or max(map(_dropped_frames, nnrun_log.lines), default=0),
         ending=summary.stopped,
@@ -338,10 +341,11 @@ def _with_short_names(frames: Sequence[Frame]) -> list[Frame]:
 
 def summarise_prediction(prediction: Prediction) -> str:
     """One line: how much was seen, and how long it took."""
+    parts = [format_count(len(prediction.frames), "frame" if prediction.of_frames else "picture")]
     if prediction.live:
-        parts = [format_count(len(prediction.frames), "frame"), f"{prediction.dropped} dropped"]
+        parts.append(f"{prediction.dropped} dropped")
     else:
-        parts = prediction.spec.summarise(prediction.frames)
+        parts += prediction.spec.summarise(prediction.frames)
     if prediction.wrong:
         parts.append(f"{len(prediction.wrong)} not read")
     if times := _stage_times(prediction):

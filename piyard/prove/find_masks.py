@@ -20,16 +20,17 @@ from piyard.convert.analysis import BlobShape, count_macs
 from piyard.convert.conversions import LABELS_FILE, Conversion, ConversionManifest
 from piyard.convert.difference import max_distance
 from piyard.convert.lint import find_origins
-from piyard.convert.ncnn_net import load_net, net_inputs, read_layers, run_all_blobs, run_layer
-from piyard.convert.param import FP32_MASK, Layer, add_masks, join_name, split_name
-from piyard.convert.proof import compare_with_reference, prediction_problem
-from piyard.convert.proof_inputs import ProofCase
-from piyard.convert.proof_trial import (
-    describe_layer,
+from piyard.convert.mask_search import (
+    SearchLimit,
     fewest_layers,
     order_by_loss,
     relative_distance,
 )
+from piyard.convert.ncnn_net import load_net, net_inputs, read_layers, run_all_blobs, run_layer
+from piyard.convert.param import FP32_MASK, Layer, add_masks, join_name, split_name
+from piyard.convert.proof import compare_with_reference, prediction_problem
+from piyard.convert.proof_inputs import ProofCase
+from piyard.convert.proof_trial import describe_layer
 from piyard.core import console, paths
 from piyard.core.errors import BoardCommandFailed, BoardDiskFull, UnreadableLog
 from piyard.core.files import scratch_folder
@@ -49,7 +50,17 @@ TOLERATED_ERRORS = (BoardCommandFailed, BoardDiskFull, UnreadableLog)
 """What may stop a closer look, which takes more memory and room, but not the proof itself."""
 
 
-def prove_and_explain(context: JobContext, question: ProofCase, *, mask: bool) -> BoardProof:
+SEARCH_LIMIT_S = 3600.0
+"""Of the search for masks on a board, which computes the inputs anew for each trial."""
+
+
+def prove_and_explain(
+    context: JobContext,
+    question: ProofCase,
+    *,
+    mask: bool,
+    mask_limit_s: float = SEARCH_LIMIT_S,
+) -> BoardProof:
     """The proof; where it failed, where that begins and, with ``mask``, what helps."""
     proof = prove_on_board(context, question)
     if not proof.failed:
@@ -62,16 +73,20 @@ def prove_and_explain(context: JobContext, question: ProofCase, *, mask: bool) -
         line for probe in looked for line in first_lost_layer(context, question, probe, proof.least)
     ]
     located = msgspec.structs.replace(proof, where=begins)
-    return (
-        _with_masks(context, question, looked, located) if mask and is_maskable(proof) else located
-    )
+    if not (mask and is_maskable(proof)):
+        return located
+    return _with_masks(context, question, looked, located, SearchLimit(mask_limit_s))
 
 
 def _with_masks(
-    context: JobContext, question: ProofCase, looked: Sequence[LayerProbe], proof: BoardProof
+    context: JobContext,
+    question: ProofCase,
+    looked: Sequence[LayerProbe],
+    proof: BoardProof,
+    limit: SearchLimit,
 ) -> BoardProof:
     try:
-        return prove_with_masks(context, question, looked) or proof
+        return prove_with_masks(context, question, looked, limit) or proof
     except TOLERATED_ERRORS as error:
         console.info(
             f"{proof.model.name} on {proof.host}: which masks help is not known: {error.what}"
@@ -197,6 +212,7 @@ class MaskSearch(msgspec.Struct, frozen=True, kw_only=True):
     context: JobContext
     question: ProofCase
     folder: Path
+    limit: SearchLimit
 
     def seat_with(self, by_name: Mapping[str, int]) -> JobContext:
         """The context with these layers masked."""
@@ -214,22 +230,30 @@ def needed_masks(search: MaskSearch, closer: LayerProbe) -> dict[str, int]:
     bears = partial(_is_near_enough, search, closer.stem)
     loss_by_layer = layer_losses(search.context, closer)
     order = order_by_loss(closer.working, loss_by_layer)
-    layers = fewest_layers(order, bears)
-    if not layers:
-        layers = fewest_layers(_types_by_loss(closer.working, loss_by_layer), bears, WHOLE_NET)
+    layers = fewest_layers(order, bears, search.limit)
+    if not (layers or search.limit.stopped):
+        types = _types_by_loss(closer.working, loss_by_layer)
+        layers = fewest_layers(types, bears, search.limit, WHOLE_NET)
     return _masks_of(closer.stem, layers)
 
 
 def prove_with_masks(
-    context: JobContext, question: ProofCase, closer: Sequence[LayerProbe]
+    context: JobContext,
+    question: ProofCase,
+    closer: Sequence[LayerProbe],
+    limit: SearchLimit,
 ) -> BoardProof | None:
-    """The proof with the masks that are needed; None where none help."""
+    """The proof with the masks that are needed; None where none help, or none are found in time."""
     with scratch_folder(TRIAL_FOLDER, within=paths.artifacts()) as folder:
-        search = MaskSearch(context=context, question=question, folder=folder)
+        search = MaskSearch(context=context, question=question, folder=folder, limit=limit)
         each = {probe.stem: needed_masks(search, probe) for probe in closer}
         fp32_layers = {
             name: mask for stem_masks in each.values() for name, mask in stem_masks.items()
         }
+        if limit.stopped:
+            console.info(
+                f"{question.model.name} on {context.job.host}: {limit.note(len(fp32_layers))}"
+            )
         if not fp32_layers:
             return None
         better = prove_on_board(search.seat_with(fp32_layers), question)

@@ -2,14 +2,21 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from piyard.convert import proof_trial
+from piyard.convert import mask_search
 from piyard.convert.lowering import trace_network
+from piyard.convert.mask_search import (
+    SearchLimit,
+    fewest_layers,
+    layers_by_loss,
+    relative_distance,
+)
 from piyard.convert.ncnn_net import NetPair, load_net, load_net_pair, read_layers
 from piyard.convert.param import FP32_MASK, fp32_layers, write_masks
 from piyard.convert.proof import proof_problems
@@ -17,11 +24,8 @@ from piyard.convert.proof_inputs import InputsByKind, make_case
 from piyard.convert.proof_trial import (
     ProofTrial,
     _mask_layers,
-    fewest_layers,
     first_diverging,
     first_diverging_fp16,
-    layers_by_loss,
-    relative_distance,
 )
 from piyard.convert.reference import TorchReference
 from piyard.models.definition import load_model
@@ -56,7 +60,7 @@ class Plain(nn.Module):
 @pytest.fixture(autouse=True)
 def small_nets(monkeypatch):
     """Half of eight layers is not many."""
-    monkeypatch.setattr(proof_trial, "MAX_FP32_SHARE", 0.75)
+    monkeypatch.setattr(mask_search, "MAX_FP32_SHARE", 0.75)
 
 
 @pytest.fixture
@@ -91,7 +95,7 @@ def test_an_overflow_is_spared_with_what_reads_it(trial):
     nets, x, wanted, full, _ = trial(Overflowing())
     well = close(nets, x, wanted)
     assert not np.isfinite(nets.run_fp16(x)["out0"]).all()
-    spared = fewest_layers(layers_by_loss(nets, [x]), well)
+    spared = fewest_layers(layers_by_loss(nets, [x]), well, SearchLimit())
     assert well(spared)
     convolutions = {layer.name for layer in nets.layers if layer.type == "Convolution"}
     assert not spared & {layer.name for layer in nets.layers[:2]}
@@ -105,7 +109,7 @@ def test_an_overflow_is_spared_with_what_reads_it(trial):
 def test_no_layer_too_few_would_do(trial):
     nets, x, wanted, _, _ = trial(Overflowing())
     well = close(nets, x, wanted)
-    spared = fewest_layers(layers_by_loss(nets, [x]), well)
+    spared = fewest_layers(layers_by_loss(nets, [x]), well, SearchLimit())
     order = layers_by_loss(nets, [x])
     assert spared == set(order[: len(spared)])
     assert not well(set(order[: len(spared) - 1]))
@@ -133,7 +137,7 @@ def test_what_is_found_counts_too(trial, monkeypatch):
         case = ProofTrial(
             case=asked, originals={"model": one}, full=full, half=full.parent / "half"
         )
-        before, spared, after = case.prove(), _mask_layers(case), case.prove()
+        before, spared, after = case.prove(), _mask_layers(case, SearchLimit()), case.prove()
     assert before.figures["fp16"]["pictures"]["out0"].cosine > 0.9999
     (problem,) = proof_problems(nanodet, before)
     assert problem.startswith("fp16, pictures, what is found: a score differs")
@@ -145,7 +149,41 @@ def test_what_would_take_most_of_the_net_is_not_spared(trial):
     nets, x, _, _, _ = trial(Plain())
     working = [layer for layer in nets.layers if layer.type != "Input"]
     order = layers_by_loss(nets, [x])
-    assert fewest_layers(order, lambda spared: len(spared) == len(working)) == set()
+    limit = SearchLimit()
+    assert fewest_layers(order, lambda spared: len(spared) == len(working), limit) == set()
+    assert limit.note(0) == ""
+
+
+ORDER = [f"layer{number}" for number in range(100)]
+
+
+def search_with(monkeypatch, needed, seconds):
+    """What is spared of ``ORDER`` when so many are needed and a trial takes a second."""
+    clock = iter(range(1000))
+    seconds_passed = SimpleNamespace(monotonic=lambda: next(clock))
+    monkeypatch.setattr("piyard.convert.mask_search.time", seconds_passed)
+    limit = SearchLimit(seconds)
+    return len(fewest_layers(ORDER, lambda spared: len(spared) >= needed, limit)), limit
+
+
+def test_a_search_that_has_time_comes_to_its_end(monkeypatch):
+    assert search_with(monkeypatch, 17, 100)[0] == 17
+    assert search_with(monkeypatch, 76, 100)[0] == 0
+
+
+def test_a_search_whose_time_is_over_keeps_what_is_known_to_do(monkeypatch):
+    layers, limit = search_with(monkeypatch, 17, 7)
+    assert 17 < layers <= 32
+    assert limit.note(layers) == (
+        "the search for layers that must stay in fp32 stopped after its 7 s: "
+        f"{layers} do, perhaps fewer would"
+    )
+
+
+def test_a_search_whose_time_is_over_before_anything_does_says_so(monkeypatch):
+    layers, limit = search_with(monkeypatch, 17, 3)
+    assert layers == 0
+    assert limit.note(layers).endswith("stopped after its 3 s: none are known")
 
 
 def test_the_first_layer_that_overflows_is_named(trial):

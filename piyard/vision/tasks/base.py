@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
-from piyard.core.text import format_count
 from piyard.vision.dense_head import ChannelLayout, channel_layout, split_anchors
 from piyard.vision.overlap import Agreement, compare_objects
 from piyard.vision.pictures import read_picture
@@ -269,9 +268,9 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
         """The rows under ``columns``."""
         raise NotImplementedError
 
-    def summarise(self, frames: Sequence[Frame]) -> list[str]:
-        """How much was seen, part by part."""
-        return [format_count(len(frames), "picture")]
+    def summarise(self, _frames: Sequence[Frame]) -> list[str]:
+        """What was seen, part by part; how many frames there were is said before."""
+        return []
 
     def data_kind(self, _tracker: TrackerConfig | None) -> TruthKind | None:
         """What must be known of pictures to judge a model by; None where nothing can."""

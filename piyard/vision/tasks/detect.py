@@ -117,7 +117,7 @@ class Detect(TaskSpec, frozen=True, kw_only=True):
         counts = Counter(each.name for frame in frames for each in frame.objects)
         named = ", ".join(f"{name} {number}" for name, number in counts.most_common(5))
         objects = format_count(sum(counts.values()), "object") + (f" ({named})" if named else "")
-        return [format_count(len(frames), "picture"), objects]
+        return [objects]
 
 
 def score_cell(score: float) -> Cell:

@@ -48,9 +48,9 @@ class Other(TaskSpec, frozen=True, kw_only=True):
         return [[frame.name, *_output_row(each)] for frame in frames for each in frame.outputs]
 
     def summarise(self, frames: Sequence[Frame]) -> list[str]:
-        """How many pictures and arrays."""
+        """How many arrays."""
         arrays = sum(len(frame.outputs) for frame in frames)
-        return [format_count(len(frames), "picture"), format_count(arrays, "array")]
+        return [format_count(arrays, "array")]
 
 
 def describe_values(name: str, values: Floats, file: str = "") -> OutputValues:

@@ -7,7 +7,6 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from piyard.core.tables import Cell
-from piyard.core.text import format_count
 from piyard.vision.overlap import Agreement
 from piyard.vision.predictions import DecodedObject, Frame
 from piyard.vision.preprocess import AxisTransform, ImageTransform
@@ -66,14 +65,14 @@ class SemanticTask(TaskSpec, frozen=True, kw_only=True):
         ]
 
     def summarise(self, frames: Sequence[Frame]) -> list[str]:
-        """How many pictures, and the mean share of the largest classes."""
+        """The mean share of the largest classes."""
         shares: dict[str, list[float]] = {}
         for each in (each for frame in frames for each in frame.objects):
             shares.setdefault(each.name, []).append(each.score)
         means = {name: fmean(values) * len(values) / len(frames) for name, values in shares.items()}
         largest = sorted(means, key=lambda name: -means[name])[:SHOWN_CLASSES]
         named = ", ".join(f"{name} {100 * means[name]:.1f} %" for name in largest)
-        return [format_count(len(frames), "picture"), *([named] if named else [])]
+        return [named] if named else []
 
     def data_kind(self, _tracker: TrackerConfig | None) -> TruthKind | None:
         """Pictures with the class of each pixel."""

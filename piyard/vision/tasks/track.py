@@ -104,7 +104,7 @@ class Track(Detect, frozen=True, kw_only=True):
     def summarise(self, frames: Sequence[Frame]) -> list[str]:
         """How many tracks."""
         ids = {each.id for frame in frames for each in frame.objects}
-        return [format_count(len(frames), "frame"), format_count(len(ids), "track")]
+        return [format_count(len(ids), "track")]
 
     def picture_flags(self, _activation: str, _classes: str) -> list[str]:
         """A benchmark of one picture follows nothing."""

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from piyard.convert import proof_trial
+from piyard.convert import mask_search
 from piyard.convert.converter import convert_model
 from piyard.convert.ncnn_net import read_layers
 from piyard.convert.param import FP32_MASK, MASK_KEY
@@ -59,7 +59,7 @@ def test_layers_that_need_fp32_get_it_and_that_is_noted(overflowing, names, caps
 
 def test_a_net_that_cannot_be_helped_says_where_it_begins(overflowing, names, monkeypatch, capsys):
     """It is kept all the same: fp32 is right."""
-    monkeypatch.setattr(proof_trial, "MAX_FP32_SHARE", 0.0)
+    monkeypatch.setattr(mask_search, "MAX_FP32_SHARE", 0.0)
     add(asked(overflowing, names))
     assert "FAILED its proof: fp16" in capsys.readouterr().err
     made = convert_model(load_model("mine"), force=True)

@@ -211,8 +211,10 @@ def test_frames_of_a_film_bear_its_name() -> None:
     shown = msgspec.structs.replace(
         record, what=msgspec.structs.replace(record.what, film="my clip.mp4")
     )
-    rows = prediction_rows([read_prediction(shown)])
+    prediction = read_prediction(shown)
+    rows = prediction_rows([prediction])
     assert [row[1] for row in rows] == ["my clip.mp4, frame 0", "my clip.mp4, frame 1"]
+    assert "2 frames, 0 objects" in summarise_prediction(prediction)
 
 
 TWICE = {"0000.jpg": "/a/dog.jpg", "0001.jpg": "/b/dog.jpg", "0002.png": "/a/cat.webp"}
