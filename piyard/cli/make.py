@@ -15,7 +15,7 @@ from piyard.convert.reference_models import choose_files, model_routes, require_
 from piyard.core import console, download
 from piyard.core.errors import WrongInput
 from piyard.core.sandbox.launch import trust_file
-from piyard.core.tables import render_table
+from piyard.core.tables import STYLES, render_table
 from piyard.core.target import Target, load_target
 from piyard.core.text import format_scaled
 from piyard.models.definition import Model, Weights, load_models, model_names
@@ -25,20 +25,25 @@ from piyard.models.language_models import (
     language_model_names,
     load_language_model,
 )
+from piyard.models.variants import lineage_key
 
 MODEL_COLUMNS = (
     *("Model", "Task", "Input", "Params", "GFLOPs/MACs"),
-    *("Published accuracy", "Weights", "Licence", "Whose"),
+    *("Published accuracy", "Weights", "Licence", "Whose", "Variant of"),
 )
 OWN, SHIPPED = "own", "piyard's"
 
 
 def list_models(task: str, form: str) -> None:
     """Print the models of one task, or all."""
-    rows = [_model_row(model) for model in load_models(model_names()) if task in {"", model.task}]
+    names = sorted(model_names(), key=lineage_key)
+    rows = [_model_row(model) for model in load_models(names) if task in {"", model.task}]
     if task in {"", GENERATE}:
         rows += [_language_row(load_language_model(name)) for name in language_model_names()]
-    print(render_table(MODEL_COLUMNS, rows, form))
+    if form in STYLES and not any(row[-1] for row in rows):
+        print(render_table(MODEL_COLUMNS[:-1], [row[:-1] for row in rows], form))
+    else:
+        print(render_table(MODEL_COLUMNS, rows, form))
     console.info("figures are their publishers'; benchmarks count the network itself")
 
 
@@ -92,6 +97,7 @@ def _model_row(model: Model) -> list[str]:
         _availability(model),
         "; ".join(dict.fromkeys(file.licence for file in _weight_files(model))),
         OWN if model.own else SHIPPED,
+        f"{model.variant.parent}, {model.variant.method}" if model.variant else "",
     ]
 
 
@@ -106,6 +112,7 @@ def _language_row(model: LanguageModel) -> list[str]:
         _file_state(model.weights),
         model.weights[0].licence,
         OWN if model.own else SHIPPED,
+        "",
     ]
 
 

@@ -28,6 +28,7 @@ from piyard.cli.board_requests import (
     SearchRequest,
     TrustRequest,
 )
+from piyard.cli.compress_request import CompressRequest
 from piyard.cli.desk_requests import (
     AddModelRequest,
     BuildRequest,
@@ -306,6 +307,14 @@ def convert(request: ConvertRequest) -> None:
     from piyard.cli.make import convert_models
 
     convert_models(request)
+
+
+@command(CompressRequest, "compress")
+def compress(request: CompressRequest) -> None:
+    """Make a smaller or faster variant of a model, with its accuracy and its time on boards."""
+    from piyard.cli.compress import compress_model
+
+    compress_model(request)
 
 
 @command(ModelsRequest, "model.list")

@@ -27,6 +27,7 @@ from piyard.core.errors import PROGRAM, ConversionFailed, WrongInput
 from piyard.core.parsing import Count
 from piyard.core.store import Manifest, NetSize, WeightsInfo, find_artifact, read_manifest
 from piyard.models.definition import Model, ProofThresholds, read_labels
+from piyard.models.edits import Edit
 from piyard.vision.overlap import Agreement
 from piyard.vision.schema import FurtherInput, Head, Preprocess, TextConfig, TrackerConfig
 
@@ -79,6 +80,8 @@ class ConversionInputs(Manifest, frozen=True, kw_only=True):
     activation: str
     cut: list[str]
     dynamic: tuple[int, int] | None
+    edits: list[Edit] | msgspec.UnsetType = msgspec.UNSET
+    """Of a variant: how its network differs from the one of that name."""
     format: int
     further: list[FurtherInput] | msgspec.UnsetType = msgspec.UNSET
     """Inputs beside the first one, of a net that has some."""

@@ -304,6 +304,7 @@ def key_inputs(model: Model, files: ModelFiles, route: str) -> ConversionInputs:
         input_range=model.input_range,
         further=list(model.further) or msgspec.UNSET,
         dynamic=model.dynamic,
+        edits=list(model.variant.edits) if model.variant else msgspec.UNSET,
         cut=list(model.cut),
         output=model.output,
         activation=model.activation,

@@ -44,6 +44,7 @@ from piyard.models.weights import (
     ChosenWeights,
     choose_weights,
     fetch_weights,
+    fit_variant,
     load_weights,
 )
 
@@ -240,7 +241,7 @@ def choose_files(model: Model, *, random_weights: bool = False) -> ModelFiles:
             name: choose_weights(_with_only(model, file)) for name, file in model.parts.items()
         }
         return ModelFiles(main=choose_weights(model), parts=parts)
-    if model.network in FILE_ROUTES:
+    if model.network in FILE_ROUTES or model.variant:
         raise WrongInput(
             f"{model.title} needs its file: random weights cannot replace it",
             remedy="leave out --random-weights",
@@ -362,6 +363,8 @@ def _build_with_weights(model: Model, chosen: ChosenWeights) -> object:
     classes = len(read_labels(model)) if model.labels else 0
     named = {"keypoints": _count_lines(label_list_path(model.keypoints))} if model.keypoints else {}
     network = build_network(model.network, classes, **named)
+    if model.variant:
+        fit_variant(network, model.variant.edits, chosen)
     load_weights(network, chosen)
     return network
 

@@ -17,6 +17,7 @@ from piyard.models.networks import CLIP, NETWORK_NAMES
 from piyard.models.small_cnn import is_small_cnn
 from piyard.models.synthetic import INPUT_RANGE
 from piyard.models.timm_networks import is_timm_network
+from piyard.models.variants import Variant
 from piyard.vision.schema import (
     Crop,
     FurtherInput,
@@ -147,7 +148,9 @@ class ModelDefinition(Config):
     """Channels, height, width."""
     preprocess: Preprocess
     own: bool = False
-    """Whether ``model.add`` wrote the file, so that ``model.remove`` may remove it."""
+    """Whether ``model.add`` or ``compress`` wrote it, so that ``model.remove`` may remove it."""
+    variant: Variant | None = None
+    """What ``compress`` made it from, and how."""
     labels: str = ""
     """A file in models/labels/, without its ending; one name a line."""
     head: Head | None = None
@@ -209,6 +212,8 @@ class ModelDefinition(Config):
             raise ValueError("`text` is for `network` " + " or ".join(sorted(CLIP)))
         if self.cut and self.network not in CUTTABLE_NETWORKS:
             raise ValueError("`cut` is for `network` " + " or ".join(sorted(CUTTABLE_NETWORKS)))
+        if self.variant and self.variant.edits and self.network in FILE_NETWORKS:
+            raise ValueError("`variant.edits` are for networks that piyard builds")
         if self.detector and not isinstance(self.head, Simcc | Heatmap):
             raise ValueError("`detector` is for top-down pose")
 

@@ -7,7 +7,7 @@ texts as ``__metadata__``; the values of all tensors, at the offsets that the he
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,6 +100,31 @@ def read_tensor_file(path: Path) -> Iterator[tuple[str, torch.Tensor]]:
     file = TensorFile(path)
     for name in file.entries:
         yield name, file.read(name)
+
+
+def write_tensor_file(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Write the tensors in the order of their names: equal ones give equal bytes."""
+    names = {torch_name: dtype for dtype, torch_name in TORCH_TYPES.items()}
+    ordered = {name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)}
+    header: dict[str, TensorEntry] = {}
+    end = 0
+    for name, tensor in ordered.items():
+        begin, end = end, end + tensor.numel() * tensor.element_size()
+        dtype = names[str(tensor.dtype).removeprefix("torch.")]
+        header[name] = TensorEntry(dtype, list(tensor.shape), (begin, end))
+    text = msgspec.json.encode(header)
+    text += b" " * (-len(text) % LENGTH_BYTES)
+    with path.open("wb") as stream:
+        stream.write(len(text).to_bytes(LENGTH_BYTES, "little") + text)
+        for tensor in ordered.values():
+            stream.write(_tensor_bytes(tensor))
+
+
+def _tensor_bytes(tensor: torch.Tensor) -> bytes:
+    """Its values, little-endian as this machine's are."""
+    import torch
+
+    return tensor.reshape(-1).view(torch.uint8).numpy().tobytes()
 
 
 def read_header_notes(path: Path) -> dict[str, object]:

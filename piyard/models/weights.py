@@ -17,9 +17,11 @@ from piyard.models import synthetic
 from piyard.models.checkpoint import name_state, open_checkpoint
 from piyard.models.checkpoint_file import StubClass
 from piyard.models.definition import Weights, digests_file_name, record_digest
+from piyard.models.edits import Edit, apply_edits, fit_shapes
 from piyard.models.module_objects import adopt_norms
 from piyard.models.script_archive import is_script_archive, read_script_tensors
 from piyard.models.synthetic import WEIGHTS_SEED
+from piyard.models.tensor_file import TensorFile
 
 if TYPE_CHECKING:
     import torch
@@ -117,6 +119,16 @@ def load_weights(network: torch.nn.Module, chosen: ChosenWeights) -> None:
             remedy="correct `network` or `weights` in the model's YAML",
         ) from None
     adopt_norms(network, objects)
+
+
+def fit_variant(network: torch.nn.Module, edits: Sequence[Edit], chosen: ChosenWeights) -> None:
+    """Change a parent's network into the one that a variant's file is of.
+
+    Raises ``DownloadFailed`` and ``ConversionFailed``.
+    """
+    apply_edits(network, edits)
+    if chosen.file:
+        fit_shapes(network, TensorFile(_fetch_file(chosen.file)).shapes)
 
 
 def _fetch_file(file: Weights) -> Path:

@@ -8,6 +8,7 @@ import torch
 
 from piyard.core.errors import ConversionFailed
 from piyard.models.checkpoint import checkpoint_notes, open_checkpoint, read_checkpoint
+from piyard.models.tensor_file import read_tensor_file, write_tensor_file
 
 STATE = {
     "a.weight": torch.arange(6, dtype=torch.float32).reshape(2, 3),
@@ -80,3 +81,20 @@ def test_what_is_no_such_file_is_refused(content, tmp_path):
 def test_a_cut_file_is_refused(tmp_path):
     with pytest.raises(ConversionFailed, match="the file is cut"):
         read_checkpoint(written(tmp_path / "net.safetensors", cut=1))
+
+
+def test_what_is_written_is_read_and_depends_on_no_order(tmp_path):
+    for name, state in (("a", STATE), ("b", dict(reversed(STATE.items())))):
+        write_tensor_file(tmp_path / name, state)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    read = dict(read_tensor_file(tmp_path / "a"))
+    assert list(read) == sorted(STATE)
+    for key, values in STATE.items():
+        assert read[key].dtype == values.dtype
+        assert torch.equal(read[key], values)
+
+
+def test_values_begin_at_a_multiple_of_eight(tmp_path):
+    write_tensor_file(tmp_path / "a", STATE)
+    (length,) = struct.unpack("<Q", (tmp_path / "a").read_bytes()[:8])
+    assert length % 8 == 0

@@ -96,9 +96,10 @@ def plan_removal(name: str) -> Removal:
     yaml = definition.MODELS_FOLDER / f"{name}.yaml"
     if not described.own:
         raise WrongInput(
-            f"'{name}' is not a model that model.add has written, so it stays",
+            f"'{name}' is not a model that model.add or compress has written, so it stays",
             remedy=f"what you wrote yourself you remove yourself: {yaml}",
         )
+    _require_no_variants(name)
     others = [load_definition(other) for other in model_names() if other != name]
     used = {each for other in others for each in (other.labels, other.keypoints)}
     lists = [described.labels, described.keypoints]
@@ -115,6 +116,20 @@ def plan_removal(name: str) -> Removal:
         files=[yaml, *(label_list_path(each) for each in sorted(own_lists - used))],
         cached=[path for each in sorted(digests) if (path := downloads_folder() / each).is_dir()],
     )
+
+
+def _require_no_variants(name: str) -> None:
+    """The proof and the lineage of a variant need its parent."""
+    variants = [
+        other
+        for other in model_names()
+        if (variant := load_definition(other).variant) and variant.parent == name
+    ]
+    if variants:
+        raise WrongInput(
+            f"'{name}' has variants: {', '.join(variants)}",
+            remedy="remove them first: each by model.remove",
+        )
 
 
 def plan_language_removal(name: str) -> Removal:

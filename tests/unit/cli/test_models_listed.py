@@ -60,6 +60,7 @@ def test_a_row_is_what_the_publisher_says(told):
         "Weights": "to download",
         "Licence": "BSD-3-Clause",
         "Whose": "piyard's",
+        "Variant of": "",
     }
     assert told("detect")["yolov8_n"]["Published accuracy"] == "mAP 37.3"
 

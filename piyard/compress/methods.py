@@ -1,0 +1,15 @@
+"""The methods there are, by name: what another one needs is an entry here."""
+
+from __future__ import annotations
+
+from piyard.compress.method import Method
+from piyard.core.errors import unknown_name
+
+METHODS: dict[str, Method] = {}
+
+
+def find_method(name: str) -> Method:
+    """The method of that name. Raises ``WrongInput``."""
+    if name not in METHODS:
+        raise unknown_name("method", name, METHODS)
+    return METHODS[name]

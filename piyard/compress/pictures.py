@@ -1,0 +1,113 @@
+"""The pictures that a method looks at: a data set with its truth, or a folder without any."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from piyard.core.errors import WrongInput
+from piyard.core.files import sha256_of_file, sha256_of_value
+from piyard.core.text import format_count
+from piyard.data.dataset import folder_name, spread_pictures
+from piyard.data.formats import DATA_FORMATS
+from piyard.evaluate.dataset import JudgedData, read_dataset
+from piyard.models.definition import Model, read_labels
+from piyard.vision.pictures import has_pictures, list_pictures, unreadable_pictures
+
+PLAIN_FORMAT = "pictures"
+"""A folder of pictures of which nothing is known."""
+
+
+class DataIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """Which pictures and which truth."""
+
+    format: str
+    split: str
+    count: int
+    sha256: str
+    """Over names, bytes and truth."""
+
+
+class DataPlace(msgspec.Struct, frozen=True, kw_only=True):
+    """Where they are, and which of them."""
+
+    path: str
+    format: str = ""
+    split: str = ""
+    limit: int | None = None
+
+
+class CompressionData(msgspec.Struct, frozen=True, kw_only=True):
+    """Pictures for a model, with their truth where it is known."""
+
+    place: DataPlace
+    judged: JudgedData | None
+    """As evaluation takes them; None where nothing is known of them."""
+    pictures: list[Path]
+    title: str
+    identity: DataIdentity
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether a model can be judged by them."""
+        return self.judged is not None
+
+
+def read_compression_data(place: DataPlace, model: Model) -> CompressionData:
+    """The pictures at that place for that model.
+
+    Raises ``WrongInput`` for what is no data set, no pictures, or cannot be read.
+    """
+    path = Path(place.path).expanduser()
+    if not path.exists():
+        raise WrongInput(f"{path} does not exist", remedy="check --data")
+    if _is_plain(path, model) and not place.format:
+        return _read_plain(place, path)
+    labels = read_labels(model) if model.labels else []
+    judged = read_dataset(path, model, labels, place.format, limit=place.limit, split=place.split)
+    identity = DataIdentity(
+        format=judged.data.format,
+        split=judged.data.split,
+        count=len(judged.pictures),
+        sha256=judged.digest,
+    )
+    return CompressionData(
+        place=place,
+        judged=judged,
+        pictures=judged.pictures,
+        title=judged.title,
+        identity=identity,
+    )
+
+
+def _is_plain(path: Path, model: Model) -> bool:
+    """Whether it is a folder of pictures, or no truth can judge that model."""
+    if not path.is_dir() or not has_pictures(path):
+        return False
+    if model.spec.data_kind(model.tracker) is None:
+        return True
+    return not any(form.recognise(path) for form in DATA_FORMATS.values())
+
+
+def _read_plain(place: DataPlace, path: Path) -> CompressionData:
+    pictures = spread_pictures(list_pictures(path, deep=True).pictures, place.limit)
+    if damaged := unreadable_pictures(pictures):
+        raise WrongInput(
+            f"{len(damaged)} of the {len(pictures)} pictures of {path} cannot be read",
+            evidence="\n".join(error.what for error in damaged.values()),
+            remedy="repair them, or take them out",
+        )
+    digests = {
+        picture.relative_to(path).as_posix(): sha256_of_file(picture) for picture in pictures
+    }
+    identity = DataIdentity(
+        format=PLAIN_FORMAT, split="", count=len(pictures), sha256=sha256_of_value(digests)
+    )
+    return CompressionData(
+        place=place,
+        judged=None,
+        pictures=pictures,
+        title=f"{folder_name(path)}, {format_count(len(pictures), 'picture')} without labels",
+        identity=identity,
+    )
