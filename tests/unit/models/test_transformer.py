@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from piyard.language.config import llama3_factors
+from piyard.models.classifiers import torchvision_models
 from piyard.models.transformer_files import load_decoder, open_tensors
 from tests.support.language_models import (
     huggingface_json,
@@ -80,6 +81,7 @@ def test_steps_with_a_cache_equal_the_whole(decoder):
 
 
 def test_transformers_agrees_where_it_is_installed(family, decoder, tmp_path):
+    torchvision_models()  # transformers imports torchvision, which must go with this torch
     transformers = pytest.importorskip("transformers", reason="transformers is not installed")
     keys = huggingface_json(CONFIGS[family], **OTHER_KEYS[family])
     config = transformers.AutoConfig.for_model(**keys)
