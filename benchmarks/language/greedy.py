@@ -21,6 +21,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,11 +106,10 @@ def shared_start(ours: Sequence[int], theirs: Sequence[int]) -> int:
 def load_witness(subject: Subject) -> Any:
     """The model as the package transformers has it, with the same weights."""
     torchvision_models()  # transformers imports torchvision, which must go with this torch
-    from transformers import AutoConfig, AutoModelForCausalLM
-
+    transformers = import_module("transformers")
     source = subject.source
     config = source.config
-    described = AutoConfig.for_model(
+    described = transformers.AutoConfig.for_model(
         config.family,
         vocab_size=config.vocabulary,
         hidden_size=config.hidden,
@@ -123,7 +123,7 @@ def load_witness(subject: Subject) -> Any:
         max_position_embeddings=config.context,
         tie_word_embeddings=config.tied,
     )
-    model = AutoModelForCausalLM.from_config(described, dtype=torch.float32)
+    model = transformers.AutoModelForCausalLM.from_config(described, dtype=torch.float32)
     state = {name: torch.from_numpy(source.read(name)) for name in tensor_shapes(config)}
     if config.tied:
         state[OUTPUT] = state[EMBEDDING]
