@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,19 +27,26 @@ SETTINGS = TrainingSettings(
 )
 
 
-def draw(path: Path) -> Floats:
+SHAPE = (1, 6, 6)
+
+
+def draw(path: Path, shape: tuple[int, int, int] = SHAPE) -> Floats:
     """A bright row, whose place says the class, in noise that the path's number decides."""
     number = int(path.name)
     random = np.random.default_rng(number)
-    levels = random.normal(0, 0.3, (1, 6, 6)).astype(np.float32)
+    levels = random.normal(0, 0.3, shape).astype(np.float32)
     levels[0, 2 * (number % CLASSES)] += 1
     return levels
 
 
-def pictures(count: int = 160, *, labelled: bool = True) -> TrainingPictures:
+def pictures(
+    count: int = 160, *, labelled: bool = True, shape: tuple[int, int, int] = SHAPE
+) -> TrainingPictures:
     """Picture n is of class n modulo 3."""
     labels = [number % CLASSES for number in range(count)] if labelled else None
-    return TrainingPictures([Path(str(number)) for number in range(count)], labels, draw)
+    return TrainingPictures(
+        [Path(str(number)) for number in range(count)], labels, partial(draw, shape=shape)
+    )
 
 
 def network(channels: int = 4) -> nn.Sequential:

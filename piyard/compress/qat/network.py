@@ -6,6 +6,7 @@ torch and torchao are imported with this module, so whoever needs it imports it 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -38,7 +39,9 @@ class Int8Network(torch.nn.Module):
         super().__init__()
         batch = torch.zeros(2, *shape)
         dynamic = ({0: torch.export.Dim.DYNAMIC},)
-        program = torch.export.export(network.eval(), (batch,), dynamic_shapes=dynamic)
+        # An exported graph would share its parameters with the network.
+        own = deepcopy(network).eval()
+        program = torch.export.export(own, (batch,), dynamic_shapes=dynamic)
         exported = program.module()
         _fuse_conv_bn_(exported)
         count = sum(is_int8_layer(node) for node in exported.graph.nodes)
