@@ -14,6 +14,7 @@ import msgspec
 
 from piyard.convert.onnx_graph import OnnxGraph, inner_graphs, tensors_read
 from piyard.core.errors import ConversionFailed
+from piyard.core.foreign import require_content
 from piyard.core.text import format_count
 
 MAX_BYTES = (1 << 31) - 1
@@ -21,10 +22,7 @@ MAX_BYTES = (1 << 31) - 1
 ONE_FILE_REMEDY = "torch.onnx.export(..., external_data=False) writes a single file"
 SHOWN_EVIDENCE = 600
 FOREIGN_BEGINNINGS = {
-    b"version https://git-lfs": "a pointer of Git LFS and not the file itself: git lfs pull",
     b"PK\x03\x04": "a zip archive, as torch.save writes: piyard takes it as a .pt",
-    b"<!DOCTYPE": "a page of the web and not the file itself: download it again",
-    b"<html": "a page of the web and not the file itself: download it again",
     b"ORTM": "onnxruntime's own format: add the .onnx that it was made from",
 }
 """How other files begin that are met under this name, and what they are."""
@@ -61,6 +59,7 @@ def _parse_file(path: Path) -> OnnxGraph:
     import onnx
     from google.protobuf.message import DecodeError
 
+    require_content(path)
     _require_size(path.stat().st_size, path.name)
     content = path.read_bytes()
     _require_onnx_beginning(content, path.name)
@@ -78,8 +77,6 @@ def _parse_file(path: Path) -> OnnxGraph:
 
 
 def _require_size(size: int, name: str) -> None:
-    if not size:
-        raise ConversionFailed(f"{name} is empty", remedy="copy or export it again")
     if size > MAX_BYTES:
         raise ConversionFailed(
             f"{name} has {size / 1e9:.1f} GB with its tensors, and an ONNX graph at most 2.1",

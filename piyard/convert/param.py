@@ -28,9 +28,12 @@ import msgspec
 
 from piyard.core.download import find_file
 from piyard.core.errors import PROGRAM, ConversionFailed, WrongInput
+from piyard.core.foreign import require_content
 from piyard.models.definition import Model
 
 PARAM_MAGIC = "7767517"
+MAX_PARAM_BYTES = 100_000_000
+"""A thousand layers have some 100,000."""
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +53,11 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_param(path: Path) -> list[Layer]:
     """The layers of a .param, in order; ``ConversionFailed`` names a line that is not one."""
+    require_content(path)
+    if (size := path.stat().st_size) > MAX_PARAM_BYTES:
+        raise ConversionFailed(
+            f"{path.name} is not an ncnn .param file: it has {size / 1e6:.0f} MB"
+        )
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError:

@@ -38,6 +38,13 @@ BLOCK_NAMES = {
 """Within ``blk.N`` and within ``model.layers.N``."""
 
 
+SIZE_KEYS = (
+    *("embedding_length", "block_count", "attention.head_count", "feed_forward_length"),
+    "context_length",
+)
+"""Without which no decoder can be built."""
+
+
 def gguf_config(file: GgufFile) -> TransformerConfig:
     """The decoder that the file holds. Raises ``WrongInput`` for what piyard does not compute."""
     family = file.metadata.get("general.architecture")
@@ -45,6 +52,8 @@ def gguf_config(file: GgufFile) -> TransformerConfig:
         nearest = did_you_mean(str(family), FAMILIES)
         raise _refuse(file, f"architecture {family!r} is none that piyard builds{nearest}")
     values = _architecture_values(file.metadata, f"{family}.")
+    if missing := [key for key in SIZE_KEYS if values.get(key) is None]:
+        raise _refuse(file, f"its metadata lacks `{family}.{missing[0]}`")
     for key, what in FORBIDDEN_KEYS.items():
         if values.get(key):
             raise _refuse(file, f"`{family}.{key}` asks for {what}, which piyard does not compute")

@@ -10,12 +10,14 @@ import re
 import warnings
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from piyard.core.errors import ConversionFailed
+from piyard.core.foreign import require_content
+from piyard.core.text import sanitize_line
 
 if TYPE_CHECKING:
     StandIn = Callable[..., Any] | tuple[Callable[..., Any], str]
@@ -34,9 +36,6 @@ DICTIONARY_NAME = re.compile(r"(?!torch\.)\S+(?:[dD]ict|CfgNode|Munch|Box|Bunch)
 """Classes that derive from dict, as Lightning's AttributeDict or easydict's."""
 ZIP_BEGINNING, PICKLE_BEGINNING = b"PK\x03\x04", b"\x80"
 FOREIGN_BEGINNINGS = {
-    b"version https://git-lfs": "is a pointer of Git LFS and not the file itself: git lfs pull",
-    b"<!doctype": "is a page of the web and not the file itself: download it again",
-    b"<html": "is a page of the web and not the file itself: download it again",
     b"\x89hdf": "is an HDF5 file, as Keras writes: save the network as ONNX",
     b"gguf": "is a GGUF file, a language model: model.add takes it as it is",
     b"\x08": "looks like an ONNX graph: name it .onnx",
@@ -87,12 +86,9 @@ def load_checkpoint(path: Path) -> Any:
 
 def _require_torch_file(path: Path) -> None:
     """Raise ``ConversionFailed`` for a file that torch.save has not written, or a part of one."""
-    with path.open("rb") as stream:
-        start = stream.read(64)
-    if not start:
-        raise ConversionFailed(f"{path.name} is empty", remedy="copy or download it again")
+    start = require_content(path)
     if start.startswith(ZIP_BEGINNING):
-        _require_archive(path)
+        _require_names(path, check_archive(path))
         return
     for beginning, kind in FOREIGN_BEGINNINGS.items():
         if start.lstrip().lower().startswith(beginning):
@@ -104,15 +100,32 @@ def _require_torch_file(path: Path) -> None:
         )
 
 
-def _require_archive(path: Path) -> None:
+def check_archive(path: Path) -> list[str]:
+    """The names in the zip archive. Raises ``ConversionFailed`` for one that is cut or damaged.
+
+    torch itself compares no checksum: a damaged weight would be taken as it is.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+            for entry in archive.infolist():
+                if entry.compress_type == zipfile.ZIP_STORED:  # nothing that could swell
+                    _read_through(archive, entry)
+            return archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise ConversionFailed(
             f"{path.name} is only a part of a file, or damaged",
+            evidence=sanitize_line(str(error)) if "CRC" in str(error) else "",
             remedy="compare its size with that of the original, and copy or download it again",
         ) from None
+
+
+def _read_through(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
+    with archive.open(entry) as stream:
+        while stream.read(1 << 20):
+            pass
+
+
+def _require_names(path: Path, names: Sequence[str]) -> None:
     if not any(Path(name).name == PICKLE_ENTRY for name in names):
         raise ConversionFailed(
             f"{path.name} is a zip archive that torch.save has not written",

@@ -11,8 +11,11 @@ from typing import NamedTuple, cast
 import msgspec
 
 from piyard.convert.own.preparation import FIT_KEYS, LEVEL_KEYS, MAX_LEVEL, PreprocessKeys
-from piyard.core.errors import WrongInput, unknown_name
+from piyard.core.errors import PROGRAM, ConversionFailed, WrongInput, unknown_name
+from piyard.core.foreign import require_content, require_file
 from piyard.core.parsing import parse_int
+from piyard.language.gguf_file import MAGIC
+from piyard.models.checkpoint_file import ZIP_BEGINNING, check_archive
 from piyard.models.classifiers import ClassifierPicture, classifier_picture
 from piyard.models.networks import CLASSIFIERS, FCOS, NETWORK_NAMES, RTMPOSE, YOLO, YOLO26, YOLOX
 from piyard.models.small_cnn import SIDE, is_small_cnn, parse_small_cnn
@@ -51,25 +54,61 @@ def name_after(path: Path) -> str:
 
 def detect_kind(file: Path) -> str:
     """The file's kind: a value of ``network``, or ``CHECKPOINT``. Raises ``WrongInput``."""
-    if not file.is_file():
-        raise WrongInput(f"{file} is not a file")
-    if file.suffix in FILE_KINDS:
-        return FILE_KINDS[file.suffix]
-    if file.suffix not in CHECKPOINT_SUFFIXES:
+    require_file(file)
+    start = require_content(file)
+    if file.suffix == GGUF_SUFFIX:
+        raise _refuse_gguf(file, start)
+    if file.suffix not in {*FILE_KINDS, *CHECKPOINT_SUFFIXES}:
         raise WrongInput(
             f"{file.name} is none of {', '.join(sorted({*FILE_KINDS, *CHECKPOINT_SUFFIXES}))}",
             remedy=SAVE_REMEDY,
         )
-    return "torchscript" if _is_program(file) else CHECKPOINT
+    require_bearable(file)
+    is_archive = start.startswith(ZIP_BEGINNING)
+    if is_archive:
+        check_archive(file)
+    kind = FILE_KINDS.get(file.suffix)
+    if kind == "torchscript" and not is_archive:
+        raise ConversionFailed(
+            f"{file.name} is not a TorchScript file: it begins with {start[:SHOWN_START]!r}",
+            remedy="write it with torch.jit.trace(network, example).save(file)",
+        )
+    return kind or ("torchscript" if is_archive and _is_program(file) else CHECKPOINT)
 
 
-def _is_program(file: Path) -> bool:
+GGUF_SUFFIX = ".gguf"
+SHOWN_START = 12
+"""Bytes of a foreign file that are shown."""
+MAX_FILE_BYTES = 8 << 30
+"""Half the memory of the largest Raspberry Pi."""
+
+
+def _refuse_gguf(file: Path, start: bytes) -> WrongInput:
+    if start.startswith(MAGIC):
+        return WrongInput(
+            f"{file.name} is a language model, which is used by its name",
+            remedy=f"{PROGRAM} model.add {file}",
+        )
+    return WrongInput(
+        f"{file.name} is not a GGUF file: it begins with {start[:SHOWN_START]!r}",
+        remedy="copy or download it again",
+    )
+
+
+def require_bearable(file: Path) -> None:
+    """Raise ``WrongInput`` for a file that fits no board: nobody waits for its copy."""
+    size = file.stat().st_size
+    if size > MAX_FILE_BYTES:
+        raise WrongInput(
+            f"{file.name} has {size / 1e9:.1f} GB: no Raspberry Pi holds such a network",
+            remedy="take a smaller network, or the file of its weights alone",
+        )
+
+
+def _is_program(archive: Path) -> bool:
     """TorchScript archives hold constants, those of ``torch.save`` do not."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            return any(Path(name).name == "constants.pkl" for name in archive.namelist())
-    except zipfile.BadZipFile:  # weights of an old torch, or broken: reading them tells
-        return False
+    with zipfile.ZipFile(archive) as content:
+        return any(Path(name).name == "constants.pkl" for name in content.namelist())
 
 
 END_TO_END_KEYS = MappingProxyType({"bins": 1, "end_to_end": True})

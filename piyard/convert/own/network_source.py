@@ -10,6 +10,7 @@ from piyard.convert.own.defaults import (
     CHECKPOINT,
     OwnModelOptions,
     parse_size,
+    require_bearable,
 )
 from piyard.convert.own.description import MAIN_PART
 from piyard.convert.own.exporting import TRAINED_SIZE, export_checkpoint
@@ -20,6 +21,7 @@ from piyard.convert.own.name_lists import (
 )
 from piyard.convert.reference_models import GRAPH_PART
 from piyard.core.errors import WrongInput
+from piyard.core.foreign import require_content
 
 COCO_KEYPOINTS = 17
 """COCO's, where none are named."""
@@ -94,4 +96,6 @@ def _network_files(file: Path, network: str) -> dict[str, Path]:
     weights = file.with_suffix(".bin")
     if not weights.is_file():
         raise WrongInput(f"{weights} is missing", remedy="put the .bin beside the .param")
+    require_content(weights)
+    require_bearable(weights)
     return {MAIN_PART: file, "bin": weights}

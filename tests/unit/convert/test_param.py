@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -42,10 +43,30 @@ def test_what_pnnx_left_behind_is_read_too(file: Path) -> None:
     assert read_param(file)[1].type == "Tensor.slice"
 
 
+def test_a_huge_one_is_not_read(file: Path) -> None:
+    file.write_text("7767517\n")
+    os.truncate(file, 10**11)
+    with pytest.raises(ConversionFailed, match="it has 100000 MB"):
+        read_param(file)
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", "bad magic number"),
+        ("", "is empty"),
+        ("version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+        ("<!DOCTYPE html>", "a page of the web"),
+    ],
+)
+def test_what_a_download_left_is_named(file: Path, text: str, told: str) -> None:
+    file.write_text(text)
+    with pytest.raises(ConversionFailed, match=told):
+        read_param(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
         ("7767518\n1 1\nInput a 0 1 a\n", "bad magic number"),
         ("7767517\n2 1\nInput a 0 1 a\n", "2 layers, but has 1"),
         ("7767517\n1 1\nInput a 0 1\n", ":3 is truncated"),
