@@ -15,6 +15,7 @@ from piyard.convert.language.conversion import LanguageConversion
 from piyard.convert.language.formats import USUAL_PRECISION, find_formats
 from piyard.core.errors import WrongInput
 from piyard.core.tables import Column, render_items
+from piyard.core.text import NOT_KNOWN, format_digits
 from piyard.language.gguf_config import gguf_config
 from piyard.language.gguf_file import GgufFile
 from piyard.measure.engine import EngineContext, EngineJob, measure_engine
@@ -26,7 +27,7 @@ from piyard.measure.language_bench import (
 )
 from piyard.measure.token_rates import RUNS, TokenRate
 from piyard.models.language_models import language_model_names, load_language_model
-from piyard.report.columns import describe_verdict
+from piyard.report.columns import describe_verdict, mark_invalid
 from piyard.run.outcomes import JobOutcomes
 from piyard.run.plan import check_threads, identify_boards
 from piyard.run.schedule import run_on_boards
@@ -36,7 +37,7 @@ APPLICABLE = {
     *("limit", "link-limit", "governor", "format", "engine", "gguf"),
 }
 """The flags of ``bench`` that other engines heed."""
-OF_MODELS = frozenset({"model", "precision", "random-weights", "force"})
+OF_MODELS = frozenset({"model", "precision", "random-weights", "force", "energy", "meter"})
 """Those that language models heed besides."""
 
 TokenJob = EngineJob | LanguageJob
@@ -100,6 +101,11 @@ def check_request(request: BenchRequest) -> list[str]:
     require_known_flags(request, APPLICABLE | (OF_MODELS if names else set()), what)
     for precision in request.precisions:
         find_formats(precision)
+    if request.gguf and (request.energy or request.meter):
+        raise WrongInput(
+            f"{request.engine} does not say when it timed what, so its energy is not known",
+            remedy="leave out --energy and --meter, or --engine",
+        )
     if request.gguf:
         load_engine_pin(request.engine)
         gguf_config(GgufFile(request.gguf))  # a broken file is known before anything is built
@@ -196,41 +202,55 @@ def _measure_all(
 
 
 COLUMNS: tuple[Column[TokenRate], ...] = (
-    Column(key="board", title="Board", value=lambda rate: rate.board.name),
-    Column(key="hardware", value=lambda rate: rate.board.hardware),
-    Column(key="engine", title="Engine", value=lambda rate: rate.engine),
-    Column(key="model", title="Model", value=lambda rate: rate.model),
+    Column(key="board", title="Board", value=lambda rate: rate.row.host),
+    Column(key="hardware", value=lambda rate: rate.row.hardware),
+    Column(key="engine", title="Engine", value=lambda rate: rate.speed.work.engine),
+    Column(key="model", title="Model", value=lambda rate: rate.row.model),
     Column(key="weights", title="Weights", value=lambda rate: rate.weights),
-    Column(key="threads", title="Threads", value=lambda rate: rate.threads),
-    Column(key="test", title="Test", value=lambda rate: rate.work.name),
+    Column(key="threads", title="Threads", value=lambda rate: rate.row.threads),
+    Column(key="test", title="Test", value=lambda rate: rate.speed.work.test),
     Column(
         key="tokens_per_s",
         title="Tokens/s",
-        value=lambda rate: rate.tokens_per_s,
-        text=lambda rate: f"{rate.tokens_per_s:.2f}",
+        value=lambda rate: rate.speed.per_s,
+        text=lambda rate: mark_invalid(rate.row, f"{rate.speed.per_s:.2f}"),
     ),
     Column(
         key="ceiling_per_s",
         title="Ceiling",
-        value=lambda rate: rate.ceiling_per_s,
-        text=lambda rate: "" if rate.ceiling_per_s is None else f"{rate.ceiling_per_s:.0f}",
+        value=lambda rate: rate.speed.ceiling_per_s,
+        text=lambda rate: (
+            "" if rate.speed.ceiling_per_s is None else f"{rate.speed.ceiling_per_s:.0f}"
+        ),
     ),
-    Column(key="first_token_ms", value=lambda rate: rate.first_token_ms),
-    Column(key="bytes_per_token", value=lambda rate: rate.bytes_per_token),
+    Column(key="first_token_ms", value=lambda rate: rate.row.first_token_ms),
+    Column(key="bytes_per_token", value=lambda rate: rate.speed.bytes_per_token),
     Column(
         key="peak_rss_kb",
         title="Memory (MB)",
-        value=lambda rate: rate.peak_rss_kb,
-        text=lambda rate: "" if rate.peak_rss_kb is None else f"{rate.peak_rss_kb / 1024:.0f}",
+        value=lambda rate: rate.row.peak_rss_kb,
+        text=lambda rate: (
+            "" if rate.row.peak_rss_kb is None else f"{rate.row.peak_rss_kb / 1024:.0f}"
+        ),
+    ),
+    Column(
+        key="joules_per_token",
+        title="J/token",
+        value=lambda rate: rate.row.joules_per_token,
+        text=lambda rate: (
+            NOT_KNOWN
+            if rate.row.joules_per_token is None
+            else format_digits(rate.row.joules_per_token)
+        ),
     ),
     Column(key="slowest_per_s", value=lambda rate: rate.range_per_s[0]),
     Column(key="fastest_per_s", value=lambda rate: rate.range_per_s[1]),
-    Column(key="samples_ms", value=lambda rate: rate.samples_ms),
+    Column(key="samples_ms", value=lambda rate: rate.result.samples_ms),
     Column(
         key="verdict",
         title="Comments",
-        value=lambda rate: rate.verdict.state,
-        text=lambda rate: describe_verdict(rate.verdict),
+        value=lambda rate: rate.row.verdict.state,
+        text=lambda rate: describe_verdict(rate.row.verdict),
     ),
-    Column(key="run", value=lambda rate: rate.run),
+    Column(key="run", value=lambda rate: rate.row.run),
 )

@@ -28,6 +28,7 @@ from piyard.predict.prediction import (
 )
 from piyard.report.formats import render_rows
 from piyard.results.derive import make_row
+from piyard.results.result_files import load_result, result_file
 from piyard.run import lifecycle, log
 from piyard.run import record as run_record
 from piyard.run.lifecycle import finish_run, require_success
@@ -151,6 +152,10 @@ def _print_results(record: Record, form: str, *, long: bool = False) -> None:
         return
     if is_answer(record):
         print_answers([read_answer(record)], form)
+        return
+    if record.what.work and result_file(record.id).is_file():
+        stored = load_result(record.id)
+        print(render_rows([make_row(stored)], form, [stored], long=long))
         return
     if record.what.task != BENCH_TASK:
         print(_state_line(record))

@@ -16,18 +16,24 @@ from piyard.board.release import Release, release_of_paths
 from piyard.build.builder import Build
 from piyard.build.engine import Engine
 from piyard.core.errors import UnreadableLog
-from piyard.measure.llama_bench import BenchLine, Work, parse_bench
-from piyard.measure.token_rates import PROMPT, TOKENS, TokenJob, TokenRate, judge_times
+from piyard.measure.llama_bench import Work, parse_bench
+from piyard.measure.token_rates import TokenJob, TokenRate, store_rate, task_of
+from piyard.models.language_models import GENERATE
+from piyard.results.result import Result
 from piyard.run.deploy import BoardNeeds, features_of, needs_of
 from piyard.run.execute import usual_limit_s
 from piyard.run.job import RunOptions
 from piyard.run.lifecycle import finish_run
+from piyard.run.log import LogHeader, PrecisionInfo
 from piyard.run.program_run import ProgramRun, start_program
-from piyard.run.record import LOG_FILE, BuildInfo, ModelInfo, Record, TaskInfo, run_folder
+from piyard.run.record import LOG_FILE, BuildInfo, ModelInfo, Record, run_folder
+from piyard.run.telemetry import TELEMETRY_FILE, read_telemetry
 
 ENGINE_TASK = "engine"
 PROGRAM, WEIGHTS = "llama-bench", "model.gguf"
 """Their names on the board."""
+UNNAMED_WEIGHTS = "GGUF"
+"""Where the engine does not say of which kind they are."""
 
 
 class EngineJob(TokenJob, frozen=True, kw_only=True):
@@ -46,11 +52,9 @@ class EngineJob(TokenJob, frozen=True, kw_only=True):
         """The engine and the file."""
         return f"{self.engine} {self.model}"
 
-    @property
-    def arguments(self) -> list[str]:
-        """Of llama-bench."""
-        tests = ["-p", str(PROMPT), "-n", str(TOKENS), "-r", str(self.runs)]
-        return ["-m", WEIGHTS, "-t", str(self.threads), *tests, "-o", "jsonl"]
+    def arguments(self, work: Work) -> list[str]:
+        """Of llama-bench, for one test."""
+        return ["-m", WEIGHTS, "-t", str(self.threads), *work.flags, "-o", "jsonl"]
 
 
 class EngineContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +76,11 @@ class EngineContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def measure_engine(context: EngineContext) -> list[TokenRate]:
-    """Deploy, wait until the board is idle, run, fetch, judge. The run's folder keeps it all."""
+    """Deploy, wait until the board is idle, run, fetch, judge, store: one run a test."""
+    return [_measure(context, work) for work in context.job.works]
+
+
+def _measure(context: EngineContext, work: Work) -> TokenRate:
     job = context.job
     started = start_program(
         ProgramRun(
@@ -80,17 +88,23 @@ def measure_engine(context: EngineContext) -> list[TokenRate]:
             releases=[context.release],
             needs=_needs(context),
             slug=f"{job.engine}-{job.model}-t{job.threads}",
-            what=TaskInfo(task=ENGINE_TASK, slug=job.subject),
-            model=ModelInfo(name=job.model, title=job.model, input=[]),
+            what=task_of(
+                ENGINE_TASK,
+                job.subject,
+                work,
+                engine=job.engine,
+                tokens=work.prompt or work.tokens,
+            ),
+            model=ModelInfo(name=job.model, title=job.model, task=GENERATE, input=[]),
             build=BuildInfo(key=context.engine.key),
-            command=job.arguments,
+            command=job.arguments(work),
             program=PROGRAM,
             options=context.options,
             usual_limit_s=usual_limit_s(real=not job.board.emulated, live=False),
             is_measured=True,
         )
     )
-    return conclude_engine(job, finish_run(context.connection, started))
+    return conclude_engine(job, work, finish_run(context.connection, started))
 
 
 def _needs(context: EngineContext) -> BoardNeeds:
@@ -100,28 +114,20 @@ def _needs(context: EngineContext) -> BoardNeeds:
     return msgspec.structs.replace(needs, features=features)
 
 
-def conclude_engine(job: EngineJob, done: Record) -> list[TokenRate]:
+def conclude_engine(job: EngineJob, work: Work, done: Record) -> TokenRate:
     """What a finished run measured. Raises ``UnreadableLog`` for a log of something else."""
-    file = run_folder(done.id) / LOG_FILE
+    folder = run_folder(done.id)
+    file = folder / LOG_FILE
     try:
         text = file.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise UnreadableLog(f"{file} cannot be read: {error.strerror}") from None
-    lines = parse_bench(text, job.works)
-    return [_rate(job, done, *each) for each in zip(job.works, lines, strict=True)]
-
-
-def _rate(job: EngineJob, done: Record, work: Work, line: BenchLine) -> TokenRate:
-    samples_ms = [ns / 1e6 for ns in line.samples_ns]
-    return TokenRate(
-        board=job.board,
-        engine=job.engine,
-        model=job.model,
-        weights=line.model_type,
-        threads=job.threads,
-        work=work,
-        tokens=work.prompt or work.tokens,
-        samples_ms=samples_ms,
-        run=done.id,
-        verdict=judge_times(job.board, done, job.threads, samples_ms),
+    (line,) = parse_bench(text, [work])
+    kind = line.model_type or UNNAMED_WEIGHTS
+    measured = Result(
+        record=done,
+        samples_ms=[ns / 1e6 for ns in line.samples_ns],
+        header=LogHeader(threads=job.threads, precision=PrecisionInfo(requested=kind, label=kind)),
+        telemetry=read_telemetry(folder / TELEMETRY_FILE),
     )
+    return store_rate(measured)

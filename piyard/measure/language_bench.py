@@ -10,19 +10,18 @@ from piyard.board.connection import BoardConnection, BoardSpec
 from piyard.build.builder import Build
 from piyard.convert.language.conversion import LanguageConversion
 from piyard.core.errors import UnreadableLog
+from piyard.measure.energy import ENERGY_TASK, EnergyRunner, measure_energy
 from piyard.measure.llama_bench import Work
-from piyard.measure.token_rates import RUNS, TokenJob, TokenRate, judge_times
+from piyard.measure.token_rates import RUNS, TokenJob, TokenRate, store_rate, task_of
+from piyard.results.result import NNRUN_ENGINE, read_run_result
 from piyard.run.execute import usual_limit_s
 from piyard.run.job import RunOptions
 from piyard.run.language import start_language_run
 from piyard.run.lifecycle import finish_run
-from piyard.run.log import read_log, require_measured
-from piyard.run.record import LOG_FILE, Record, TaskInfo, run_folder
+from piyard.run.record import LOG_FILE, Record, run_folder
 
-ENGINE = "nnrun"
 SPEED_TASK = "speed"
 """Of a run that measures one of the two."""
-RANDOM_MARK = ", random weights"
 
 
 class LanguageJob(TokenJob, frozen=True, kw_only=True):
@@ -40,9 +39,9 @@ class LanguageJob(TokenJob, frozen=True, kw_only=True):
         """The model and its precision."""
         return f"{self.model} {self.conversion.manifest.precision}"
 
-    def command(self, work: Work) -> list[str]:
+    def command(self, work: Work, samples: int = 0) -> list[str]:
         """nnrun's words for a test: a sample is a whole prompt, or one token of an answer."""
-        loops = self.runs if work.prompt else self.runs * work.tokens
+        loops = samples or (self.runs if work.prompt else self.runs * work.tokens)
         tokens = ["--tokens", str(work.prompt or work.tokens), "--threads", str(self.threads)]
         warmup = ["--warmup", "1" if work.prompt else "8", "--loops", str(loops)]
         return ["bench", "prefill" if work.prompt else "decode", *tokens, *warmup]
@@ -58,54 +57,59 @@ class LanguageContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def measure_language(context: LanguageContext) -> list[TokenRate]:
-    """Deploy, wait until the board is idle, run, fetch, judge: one run a test."""
+    """Deploy, wait until the board is idle, run, fetch, judge, store: one run a test.
+
+    With ``options.energy`` a further run, of a real board, measures what a token takes.
+    """
     return [_measure(context, work) for work in context.job.works]
 
 
 def _measure(context: LanguageContext, work: Work) -> TokenRate:
+    done = _run(context, work, SPEED_TASK, context.job.command(work), pmic=False)
+    rate = conclude_language(context.job, done)
+    if not context.options.energy or done.emulated:
+        return rate
+    drawn = measure_energy(_energy_runner(context, work), rate.result)
+    return store_rate(msgspec.structs.replace(rate.result, energy=drawn)) if drawn else rate
+
+
+def _run(
+    context: LanguageContext, work: Work, task: str, command: Sequence[str], *, pmic: bool
+) -> Record:
     job = context.job
+    tokens = work.prompt or 1
     record = start_language_run(
         context.connection,
         context.build,
         job.conversion,
-        TaskInfo(task=SPEED_TASK, slug=f"{job.model} {work.name}"),
-        job.command(work),
+        task_of(task, job.model, work, engine=NNRUN_ENGINE, tokens=tokens),
+        command,
         context.options,
         usual_limit_s=usual_limit_s(real=not job.board.emulated, live=False),
         is_measured=True,
+        pmic=pmic,
     )
-    return conclude_language(job, work, finish_run(context.connection, record))
+    return finish_run(context.connection, record)
 
 
-def conclude_language(job: LanguageJob, work: Work, done: Record) -> TokenRate:
+def _energy_runner(context: LanguageContext, work: Work) -> EnergyRunner:
+    def run(samples: int, pmic: bool) -> Record:  # noqa: FBT001  # as EnergyRunner calls it
+        command = context.job.command(work, samples)
+        return _run(context, work, ENERGY_TASK, command, pmic=pmic)
+
+    return EnergyRunner(connection=context.connection, source=context.options.energy, run=run)
+
+
+def conclude_language(job: LanguageJob, done: Record) -> TokenRate:
     """What a finished run measured. Raises ``UnreadableLog`` for a log of something else."""
-    path = run_folder(done.id) / LOG_FILE
-    log = read_log(path)
-    require_measured(log.header, str(path))
-    samples = [line.ms for line in log.samples]
-    if log.summary is None or not samples or log.header.threads != job.threads:
+    folder = run_folder(done.id)
+    measured = read_run_result(folder)
+    if measured.threads != job.threads:
         raise UnreadableLog(
-            f"{path}: not all of {work.name} was measured",
-            remedy="see stderr.txt beside it for why nnrun ended",
+            f"{folder / LOG_FILE}: it computed with {measured.threads} threads, not {job.threads}",
+            remedy="measure again",
         )
-    return TokenRate(
-        board=job.board,
-        engine=ENGINE,
-        model=job.model,
-        weights=log.header.precision.label + _mark(job),
-        threads=job.threads,
-        work=work,
-        tokens=work.prompt or 1,
-        samples_ms=samples,
-        run=done.id,
-        verdict=judge_times(job.board, done, job.threads, samples),
-        bytes_per_token=log.summary.weight_bytes,
-        peak_rss_kb=log.summary.peak_rss_kb,
-    )
-
-
-def _mark(job: LanguageJob) -> str:
-    return "" if job.conversion.has_real_weights else RANDOM_MARK
+    return store_rate(measured)
 
 
 def plan_language_jobs(

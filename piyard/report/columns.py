@@ -37,6 +37,7 @@ def row_comments(row: Row, *, named: bool = False) -> list[str]:
         _verdict_comment(row),
         *identity,
         f"{threads}, {format_count(row.summary.count, 'run')}, median",
+        *_token_comments(row),
         *_other_times_comments(row),
         *([] if row.emulated else [_reference_comment(row), _roofline_comment(row)]),
         _energy_cost_comment(row),
@@ -66,6 +67,7 @@ def _identity_comments(row: Row, *, named: bool) -> list[str]:
         f"on {row.host}" if named else "",
         _weights_comment(row),
         "" if row.data_type.startswith(row.precision) else f"{row.precision} asked for",
+        row.tokens.name if row.tokens else "",
         format_count(row.threads, "thread"),
     ]
 
@@ -87,6 +89,20 @@ def describe_verdict(verdict: Verdict, reasons: int | None = None) -> str:
 
 def _weights_comment(row: Row) -> str:
     return "" if row.random_seed is None else f"random weights (seed {row.random_seed})"
+
+
+def _token_comments(row: Row) -> list[str]:
+    """What a token of a language model takes, and what the board's memory allows."""
+    tokens = row.tokens
+    if tokens is None:
+        return []
+    read, limit, joules = tokens.bytes_per_token, tokens.ceiling_per_s, row.joules_per_token
+    return [
+        "" if read is None else f"{read / 1e6:.1f} MB read a token",
+        "" if limit is None or row.emulated else f"memory allows {format_digits(limit)} tokens/s",
+        "" if row.peak_rss_kb is None else f"peak memory {row.peak_rss_kb / 1024:.0f} MB",
+        "" if joules is None else f"{format_digits(joules)} J a token",
+    ]
 
 
 def _end_to_end_comment(row: Row) -> str:
@@ -125,6 +141,8 @@ def _energy_cost_comment(row: Row) -> str:
 
 
 def _output_comment(row: Row) -> str:
+    if row.tokens:
+        return ""  # prove compares its logits
     if row.check is None:
         return "output not checked"
     verdict = "output as the original's" if row.check.ok else "OUTPUT DIFFERS from the original's"
@@ -141,7 +159,9 @@ def comments_text(row: Row, *, named: bool = False, long: bool = True) -> str:
 
 
 def input_resolution(row: Row) -> str:
-    """Height by width of the input."""
+    """Height by width of the input; of a language model the tokens of a sample."""
+    if row.tokens:
+        return format_count(row.tokens.work.tokens, "token")
     return "x".join(str(side) for side in row.input[1:])
 
 
@@ -211,7 +231,7 @@ COLUMNS: Sequence[Column[Row]] = (
         value=input_resolution,
         sort=_pixels,
         width="76px",
-        help="Height by width of the input, in pixels",
+        help="Height by width of the input, in pixels; of a language model tokens",
     ),
     Column(
         key="batch",
@@ -262,7 +282,7 @@ COLUMNS: Sequence[Column[Row]] = (
         text=lambda row: mark_invalid(row, format_digits(row.fps)),
         css="number figure",
         width="60px",
-        help="Inferences a second, one after the other, by the median",
+        help="Inferences a second, one after the other, by the median; of a language model tokens",
     ),
     Column(
         key="latency",
@@ -271,7 +291,7 @@ COLUMNS: Sequence[Column[Row]] = (
         text=latency_text,
         css="number figure",
         width="118px",
-        help="The median of one inference, and half the width of its 95 % interval",
+        help="The median of one inference (a prompt, a token), and half of its 95 % interval",
     ),
     Column(
         key="energy",
@@ -314,6 +334,13 @@ COLUMNS: Sequence[Column[Row]] = (
         for name in Summary.__struct_fields__
         if name != "count"
     ),
+    Column(key="engine", value=lambda row: row.tokens and row.tokens.work.engine),
+    Column(key="test", value=lambda row: row.tokens and row.tokens.work.test),
+    Column(key="tokens_per_s", value=lambda row: row.tokens and row.tokens.per_s),
+    Column(key="ceiling_per_s", value=lambda row: row.tokens and row.tokens.ceiling_per_s),
+    Column(key="first_token_ms", value=lambda row: row.first_token_ms),
+    Column(key="bytes_per_token", value=lambda row: row.tokens and row.tokens.bytes_per_token),
+    Column(key="joules_per_token", value=lambda row: row.joules_per_token),
     Column(key="end_to_end_ms", value=lambda row: row.end_to_end and row.end_to_end.median),
     Column(key="cold_ms", value=lambda row: row.cold_ms),
     Column(key="energy_above_idle_j", value=lambda row: row.power and row.power.above_idle_joules),

@@ -73,7 +73,7 @@ def _junit_suite(host: str, rows: Sequence[Row]) -> ET.Element:
 
 
 def _junit_case(row: Row) -> ET.Element:
-    name = f"{row.model}-{row.precision}-t{row.threads}"
+    name = f"{row.subject.replace(' ', '-')}-{row.precision}-t{row.threads}"
     time = f"{row.summary.median / 1000:.6f}"
     case = _xml_element(
         "testcase", {"classname": f"piyard.{row.target}", "name": name, "time": time}

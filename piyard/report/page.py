@@ -31,16 +31,21 @@ from piyard.report.provenance import (
     provenance_groups,
     sample_ends,
 )
-from piyard.results.result import Result, Row
+from piyard.results.result import NNRUN_ENGINE, Result, Row
 from piyard.run.record import BenchInfo
 
 
 def rerun_command(row: Row, result: Result | None = None) -> list[str]:
     """``invoke bench`` with all flags that matter; its length is the result's."""
     kind = [] if is_emulated(row.host) else ["--target", row.target]
+    work = row.tokens and row.tokens.work
+    what = (
+        ["--engine", work.engine, "--gguf", f"{row.model}.gguf"]
+        if work and work.engine != NNRUN_ENGINE
+        else ["--model", row.model, "--precision", row.precision]
+    )
     return [
-        *("invoke", "bench", "--host", row.host, *kind, "--model", row.model),
-        *("--precision", row.precision, "--threads", str(row.threads)),
+        *("invoke", "bench", "--host", row.host, *kind, *what, "--threads", str(row.threads)),
         *([] if row.random_seed is None else ["--random-weights"]),
         *(_length_flags(result) if result else []),
     ]

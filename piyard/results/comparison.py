@@ -73,7 +73,7 @@ class JobComparison(msgspec.Struct, frozen=True, kw_only=True):
 def job_text(a: Row, b: Row) -> str:
     """The job of two rows: ``pi5: resnet18 fp16, 4 threads``."""
     host, model, precision = (
-        _join_sides(getattr(a, name), getattr(b, name)) for name in ("host", "model", "precision")
+        _join_sides(getattr(a, name), getattr(b, name)) for name in ("host", "subject", "precision")
     )
     return f"{host}: {model} {precision}, {_join_sides(str(a.threads), str(b.threads))} threads"
 

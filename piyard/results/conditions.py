@@ -126,6 +126,8 @@ CONDITIONS: Mapping[str, Callable[[Result], Facets]] = {
     "hardware": _hardware,
     "cpu": _cpu,
     "model": lambda r: {"model": r.record.model.name},
+    "test": lambda r: {"test": r.record.what.work and r.record.what.work.test},
+    "engine": lambda r: {"engine": r.record.what.work and r.record.what.work.engine},
     "model-key": _model_key,
     "input": _input,
     "precision": lambda r: {"precision asked for": r.header.precision.requested},
@@ -145,6 +147,7 @@ IMPLIED_CONDITIONS = {
     "host": ("hardware",),
     "hardware": ("cpu", "page-size", "kernel", "cmdline", "firmware", "clock"),
     "model": ("model-key", "input"),
+    "engine": ("build", "model", "precision"),
     "precision": ("data-type",),
     "data-type": ("options",),
 }

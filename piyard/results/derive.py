@@ -14,7 +14,16 @@ from piyard.results import reference_times, summary
 from piyard.results.accuracies import find_accuracy
 from piyard.results.judge import judge_result
 from piyard.results.reference_times import find_reference
-from piyard.results.result import Cost, EnergyUse, OutputMatch, Result, Roofline, Row, Verdict
+from piyard.results.result import (
+    Cost,
+    EnergyUse,
+    OutputMatch,
+    Result,
+    Roofline,
+    Row,
+    TokenSpeed,
+    Verdict,
+)
 from piyard.run.record import Record
 from piyard.run.telemetry import WALL_SOURCE, inference_energy
 
@@ -104,6 +113,7 @@ def make_row(result: Result) -> Row:
         data_type=result.data_type,
         threads=result.threads,
         summary=samples,
+        tokens=token_speed_of(result, samples.median),
         end_to_end=summary.summarize(result.end_to_end_ms) if result.end_to_end_ms else None,
         cold_ms=cold_start_ms(result),
         peak_rss_kb=result.peak_rss_kb,
@@ -184,6 +194,31 @@ def roofline_of(result: Result) -> Roofline | None:
         threads=min(result.threads, target.cores),
         khz=result.record.before.max_khz or target.conditions.clock_khz or 0,
     )
+
+
+def token_speed_of(result: Result, median_ms: float) -> TokenSpeed | None:
+    """Of a language model; an answer's tokens have the memory's limit beside them."""
+    work = result.record.what.work
+    if work is None:
+        return None
+    bytes_per_token = None if work.reads_prompts else result.weight_bytes
+    return TokenSpeed(
+        work=work,
+        per_s=1000 * work.tokens / median_ms,
+        ceiling_per_s=_memory_limit(result, bytes_per_token) if bytes_per_token else None,
+        bytes_per_token=bytes_per_token,
+    )
+
+
+def _memory_limit(result: Result, bytes_per_token: int) -> float | None:
+    """Tokens a second, by the target's measured bandwidth; what all caches hold is not read."""
+    target = _target_of(result)
+    peaks = target.peaks if target else None
+    bandwidth = reference_times.read_bandwidth(peaks, result.threads) if peaks else None
+    if not peaks or not bandwidth:
+        return None
+    read = bytes_per_token - peaks.cache_kb * 1024
+    return bandwidth * 1e9 / read if read > 0 else None
 
 
 def _target_of(result: Result) -> Target | None:

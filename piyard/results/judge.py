@@ -79,7 +79,12 @@ def interval_reasons(result: Result) -> Iterator[Reason]:
 
 
 def output_reasons(result: Result) -> Iterator[Reason]:
-    """Outputs that are not the original's, or that nobody compared with it."""
+    """Outputs that are not the original's, or that nobody compared with it.
+
+    A benchmark of a language model has none: ``prove`` compares its logits.
+    """
+    if result.record.what.work:
+        return
     check = result.record.check
     if check is None:
         yield Reason(

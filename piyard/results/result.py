@@ -22,8 +22,10 @@ from piyard.core.parsing import Count, Ms, Seconds
 from piyard.results.summary import Summary
 from piyard.run import log
 from piyard.run.log import ColdLine, Log, LogHeader, LogSummary, require_measured
-from piyard.run.record import LOG_FILE, Record, read_record
+from piyard.run.record import LOG_FILE, Record, TokenWork, read_record
 from piyard.run.telemetry import TELEMETRY_FILE, EnergyRun, Sample, read_telemetry
+
+NNRUN_ENGINE = "nnrun"
 
 
 class OutputMatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +89,25 @@ class ReferenceTime(msgspec.Struct, frozen=True, kw_only=True):
     """When the row is off by more than 15 %: the causes that the board's facts suggest."""
 
 
+class TokenSpeed(msgspec.Struct, frozen=True, kw_only=True):
+    """How fast a language model is in one test."""
+
+    work: TokenWork
+    per_s: float
+    """Tokens a second, by the median."""
+    ceiling_per_s: float | None = None
+    """Of an answer's tokens, if reading the weights took all the time: the memory's limit. None for
+    a prompt, and for weights that the caches hold, which have no such limit."""
+    bytes_per_token: int | None = None
+    """Of weights that an answer's token reads; None where the engine does not say it."""
+
+    @property
+    def name(self) -> str:
+        """The test, and the engine where that is not nnrun: ``pp512``, ``llama.cpp tg128``."""
+        engine = "" if self.work.engine == NNRUN_ENGINE else f"{self.work.engine} "
+        return engine + self.work.test
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One benchmark of one model on one board."""
 
@@ -116,7 +137,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """The precision really computed."""
     threads: int
     summary: Summary
-    """Of one inference, milliseconds."""
+    """Of one inference, milliseconds; of a language model that of a whole prompt or of a token."""
+    tokens: TokenSpeed | None = None
+    """Of a language model."""
     end_to_end: Summary | None = None
     """Of decoding, pre-processing, inference and post-processing together, milliseconds."""
     cold_ms: float | None = None
@@ -132,8 +155,24 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def fps(self) -> float:
-        """Inferences a second, one after the other, by the median."""
-        return 1000.0 / self.summary.median
+        """Inferences a second, one after the other, by the median; of a language model tokens."""
+        return self.tokens.per_s if self.tokens else 1000.0 / self.summary.median
+
+    @property
+    def subject(self) -> str:
+        """The model, and what of a language model was measured: ``qwen3_0_6b tg128``."""
+        return f"{self.model} {self.tokens.name}" if self.tokens else self.model
+
+    @property
+    def first_token_ms(self) -> float | None:
+        """Until a prompt is read and the first token after it known; None of other tests."""
+        is_prompt = self.tokens is not None and self.tokens.work.reads_prompts
+        return self.summary.median if is_prompt else None
+
+    @property
+    def joules_per_token(self) -> float | None:
+        """Of a language model, idle power included."""
+        return self.power.joules / self.tokens.work.tokens if self.power and self.tokens else None
 
     @property
     def published_ratio(self) -> float | None:
@@ -148,7 +187,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def job(self) -> tuple[str, ...]:
         """What makes two rows the same one, measured again."""
-        return (self.hardware, self.host, self.model, self.precision, str(self.threads))
+        return (self.hardware, self.host, self.subject, self.precision, str(self.threads))
 
 
 Grade = Literal["SUSPECT", "INVALID"]
@@ -206,6 +245,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     first_ms: Ms | None = None
     """The first inference after a cold load of ``load_ms``."""
     peak_rss_kb: Count | None = None
+    weight_bytes: Count | None = None
+    """That an answer's token reads, of a language model."""
     stopped: str = ""
     """Why nnrun stopped sampling: ``interval`` reached, ``budget`` over, or all ``loops`` done."""
     telemetry: list[Sample] = []
@@ -236,7 +277,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     def job(self) -> tuple[str, ...]:
         """What two results of the same job share: board, model, requested precision, threads."""
         requested, record = self.header.precision.requested, self.record
-        return (record.hardware, record.host, record.model.name, requested, str(self.threads))
+        work = record.what.work
+        subject = f"{record.model.name} {work.engine} {work.test}" if work else record.model.name
+        return (record.hardware, record.host, subject, requested, str(self.threads))
 
 
 def read_run_result(folder: Path) -> Result:
@@ -262,6 +305,7 @@ def read_run_result(folder: Path) -> Result:
         load_ms=cold.load_ms or measured.load_ms,
         first_ms=cold.first_ms,
         peak_rss_kb=summary.peak_rss_kb,
+        weight_bytes=summary.weight_bytes,
         stopped=summary.stopped,
         telemetry=read_telemetry(folder / TELEMETRY_FILE),
     )

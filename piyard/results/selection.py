@@ -2,7 +2,8 @@
 
 A side is a run, or a set such as ``build=2cc76d,model=resnet*``: ``KEY=VALUE``, joined by commas;
 all of them must hold. ``host`` and ``model`` take a name or a glob, ``build`` and ``model_key`` the
-start of a key, ``precision`` what was asked for, ``threads`` a number, ``since`` a day or a moment
+start of a key, ``precision`` what was asked for, ``threads`` a number, ``test`` and ``engine`` what
+a language model did (pp512, tg128) and by which program, ``since`` a day or a moment
 and ``on`` a day (both UTC). Of each job the newest result that may be believed counts.
 """
 
@@ -18,7 +19,7 @@ import msgspec
 
 from piyard.core.errors import PROGRAM, WrongInput, did_you_mean, unknown_name
 from piyard.results.judge import is_believable
-from piyard.results.result import Row
+from piyard.results.result import NNRUN_ENGINE, Row
 from piyard.results.result_files import resolve_run_id
 
 SIDE_EXAMPLE = (
@@ -31,11 +32,21 @@ def _matches_name(name: str, pattern: str) -> bool:
     return name == pattern or fnmatchcase(name, pattern)
 
 
+def _test_of(row: Row) -> str:
+    return row.tokens.work.test if row.tokens else ""
+
+
+def _engine_of(row: Row) -> str:
+    return row.tokens.work.engine if row.tokens else NNRUN_ENGINE
+
+
 KEY_TESTS: Mapping[str, Callable[[Row, str], bool]] = {
     "host": lambda row, value: _matches_name(row.host, value),
     "model": lambda row, value: _matches_name(row.model, value),
     "build": lambda row, value: row.build.startswith(value),
     "model_key": lambda row, value: row.model_key.startswith(value),
+    "test": lambda row, value: _test_of(row) == value,
+    "engine": lambda row, value: _engine_of(row) == value,
     "precision": lambda row, value: row.precision == value,
     "threads": lambda row, value: str(row.threads) == value,
     "since": lambda row, value: row.when >= value,
@@ -109,6 +120,8 @@ def _parse_moment(text: str) -> str:
 JOB_KEYS: Mapping[str, Callable[[Row], str]] = {
     "host": lambda row: row.host,
     "model": lambda row: row.model,
+    "test": _test_of,
+    "engine": _engine_of,
     "precision": lambda row: row.precision,
     "threads": lambda row: str(row.threads),
 }

@@ -39,6 +39,7 @@ def start_language_run(
     inputs: Sequence[Release] = (),
     usual_limit_s: int = LANGUAGE_LIMIT_S,
     is_measured: bool = False,
+    pmic: bool = False,
 ) -> Record:
     """Deploy the model, and start that verb of nnrun with these words on its files."""
     releases = [*inputs, language_release(build, conversion)]
@@ -55,6 +56,7 @@ def start_language_run(
             options=options,
             usual_limit_s=usual_limit_s,
             is_measured=is_measured,
+            pmic=pmic,
         )
     )
 

@@ -38,6 +38,8 @@ class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
     """Its time limit, unless the options have one."""
     is_measured: bool = False
     """Whether its times count: then a real board is waited for until it is idle."""
+    pmic: bool = False
+    """Whether the power of the board's rails is sampled meanwhile."""
 
 
 def start_program(run: ProgramRun) -> Record:
@@ -64,6 +66,7 @@ def _start(run: ProgramRun) -> Record:
         words,
         run.options.limit_s or run.usual_limit_s,
         program=run.program,
+        pmic=run.pmic,
         governor=choose_governor(connection, board, run.options) if counts else "",
     )
 

@@ -6,9 +6,10 @@ import re
 import secrets
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from piyard.board.connection import BoardConnection, BoardSpec
 from piyard.board.facts import Facts
@@ -226,6 +227,22 @@ class JobInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bench: BenchInfo | None = None
 
 
+class TokenWork(msgspec.Struct, frozen=True, kw_only=True):
+    """What a benchmark of a language model did."""
+
+    engine: Text
+    """``nnrun``, or the other program that computed."""
+    test: Text
+    """As llama-bench calls it: ``pp512`` reads a prompt, ``tg128`` computes an answer's tokens."""
+    tokens: Annotated[int, Meta(ge=1, le=1 << 24)]
+    """Of a sample: all of a prompt's, or those of an answer that were timed together."""
+
+    @property
+    def reads_prompts(self) -> bool:
+        """Whether a sample is a whole prompt, which ends with the first token of an answer."""
+        return self.test.startswith("pp")
+
+
 class TaskInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a run was for: its task, and the task's input."""
 
@@ -248,6 +265,8 @@ class TaskInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     net: Text | None = None
     """Whose blobs are computed."""
     inferences: Count | None = None
+    work: TokenWork | None = None
+    """Of a benchmark of a language model."""
     slug: Text = ""
     job: JobInfo | None = None
 

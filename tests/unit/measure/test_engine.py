@@ -19,7 +19,9 @@ from piyard.measure import engine
 from piyard.measure.engine import EngineJob
 from piyard.measure.llama_bench import Work, parse_bench
 from piyard.measure.token_rates import RUNS
-from piyard.run.record import run_folder
+from piyard.report.page import rerun_command
+from piyard.results.history import stored_rows
+from piyard.run.record import Record, TokenWork, run_folder, save_record
 from tests.support.token_runs import finished_run
 
 LINE: dict[str, Any] = {
@@ -42,12 +44,6 @@ JOB = EngineJob(board=BOARD, engine="llama.cpp", weights=Path("tiny.gguf"), thre
 
 def log_of(*lines: dict[str, Any]) -> str:
     return "".join(json.dumps(line) + "\n" for line in lines)
-
-
-def done_run() -> str:
-    """What llama-bench prints for ``JOB``."""
-    decode = {"n_prompt": 0, "n_gen": 128, "samples_ns": [10**9, 10**9, 2 * 10**9]}
-    return log_of(LINE, LINE | decode)
 
 
 def test_a_line_is_read() -> None:
@@ -77,37 +73,57 @@ def test_another_test_than_the_one_to_do_is_refused(other: list[Work]) -> None:
         parse_bench(log_of(LINE), other)
 
 
-def test_the_command_line_is_that_of_the_tests() -> None:
-    words = " ".join(JOB.arguments)
-    assert words == "-m model.gguf -t 1 -p 512 -n 128 -r 3 -o jsonl"
+def test_the_command_line_is_that_of_the_test() -> None:
+    prefill, decode = (" ".join(JOB.arguments(work)) for work in JOB.works)
+    assert prefill == "-m model.gguf -t 1 -p 512 -n 0 -d 0 -r 3 -o jsonl"
+    assert decode == "-m model.gguf -t 1 -p 0 -n 128 -d 0 -r 3 -o jsonl"
     assert [work.name for work in JOB.works] == ["pp512", "tg128"]
     assert JOB.title == "llama.cpp tiny, 1 thread on pi"
 
 
-def test_a_finished_run_gives_a_rate_for_each_test(
+DECODE = LINE | {"n_prompt": 0, "n_gen": 128, "samples_ns": [10**9, 10**9, 2 * 10**9]}
+PP = TokenWork(engine="llama.cpp", test="pp512", tokens=512)
+TG = TokenWork(engine="llama.cpp", test="tg128", tokens=128)
+
+
+def done_run(line: dict[str, Any], work: TokenWork, **changes: Any) -> Record:
+    """A run in which llama-bench has printed that line."""
+    done = finished_run(f"20260101T000000-tiny-{work.test}", work=work)
+    record = msgspec.structs.replace(done, **changes)
+    save_record(record)
+    (run_folder(record.id) / "log.jsonl").write_text(log_of(line))
+    return record
+
+
+def test_a_finished_run_gives_a_rate_and_is_stored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path))
-    done = finished_run()
-    run_folder(done.id).mkdir(parents=True)
-    (run_folder(done.id) / "log.jsonl").write_text(done_run())
-    prefill, decode = engine.conclude_engine(JOB, done)
-    assert prefill.samples_ms == [2000, 4000, 3000]
-    assert prefill.tokens_per_s == pytest.approx(512 / 3)
+    of_prompt, of_tokens = JOB.works
+    prefill = engine.conclude_engine(JOB, of_prompt, done_run(LINE, PP))
+    assert prefill.result.samples_ms == [2000, 4000, 3000]
+    assert prefill.speed.per_s == pytest.approx(512 / 3)
     assert prefill.range_per_s == pytest.approx((512 / 4, 512 / 2))
-    assert (decode.work.name, decode.tokens_per_s) == ("tg128", 128)
-    assert decode.verdict.state == "EMULATED"
+    decode = engine.conclude_engine(JOB, of_tokens, done_run(DECODE, TG))
+    assert (decode.speed.name, decode.speed.per_s) == ("llama.cpp tg128", 128)
+    assert decode.row.verdict.state == "EMULATED"
     rows = json.loads(render_items(engines.COLUMNS, [prefill, decode], "json"))
     assert [row["test"] for row in rows] == ["pp512", "tg128"]
     assert rows[1]["samples_ms"] == [1000, 1000, 2000]
+    assert [row.subject for row in stored_rows()] == [
+        "tiny llama.cpp pp512",
+        "tiny llama.cpp tg128",
+    ]
+    again = " ".join(rerun_command(decode.row))
+    assert again == (
+        "invoke bench --host pi --target rpi5 --engine llama.cpp --gguf tiny.gguf --threads 1"
+    )
 
 
 def test_times_of_a_real_board_are_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path))
-    done = msgspec.structs.replace(finished_run(), emulated=False)
-    run_folder(done.id).mkdir(parents=True)
-    (run_folder(done.id) / "log.jsonl").write_text(done_run())
-    verdict = engine.conclude_engine(JOB, done)[0].verdict
+    done = done_run(LINE, PP, emulated=False)
+    verdict = engine.conclude_engine(JOB, JOB.works[0], done).row.verdict
     assert verdict.state == "INVALID"
     assert {reason.code for reason in verdict.reasons} >= {"interval", "telemetry"}
     assert "output" not in {reason.code for reason in verdict.reasons}
@@ -116,7 +132,7 @@ def test_times_of_a_real_board_are_judged(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_run_without_its_log_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path))
     with pytest.raises(UnreadableLog, match="cannot be read"):
-        engine.conclude_engine(JOB, finished_run())
+        engine.conclude_engine(JOB, JOB.works[0], finished_run())
 
 
 def test_a_board_and_a_number_of_threads_is_a_job() -> None:

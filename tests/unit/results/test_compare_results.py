@@ -166,8 +166,12 @@ def both(name: str, *, and_kernel: bool = False) -> str:
     return said
 
 
+OF_LANGUAGE = ("test", "engine")
+"""Conditions of language models' results: tests/unit/measure/test_language_bench.py."""
+
+
 def test_every_condition_has_a_case() -> None:
-    assert UNLIKE.keys() | {EMULATION} == CONDITIONS.keys()
+    assert UNLIKE.keys() | {EMULATION, *OF_LANGUAGE} == CONDITIONS.keys()
 
 
 @pytest.mark.parametrize("name", UNLIKE)
