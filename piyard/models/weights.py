@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import msgspec
 
@@ -111,7 +112,7 @@ def load_weights(network: torch.nn.Module, chosen: ChosenWeights) -> None:
     rename: Any = getattr(network, "rename", lambda state: state)
     state = name_state(rename(tensors), network.state_dict().keys())
     try:
-        network.load_state_dict(state, strict=True)
+        network.load_state_dict(_with_versions(state, network), strict=True)
     except RuntimeError as error:
         raise ConversionFailed(
             f"the weights '{chosen.file.source}' do not fit the network",
@@ -119,6 +120,17 @@ def load_weights(network: torch.nn.Module, chosen: ChosenWeights) -> None:
             remedy="correct `network` or `weights` in the model's YAML",
         ) from None
     adopt_norms(network, objects)
+
+
+def _with_versions(state: Mapping[str, Any], network: torch.nn.Module) -> Mapping[str, Any]:
+    """The tensors, with the versions of the modules they are of, as ``state_dict`` notes them.
+
+    Modules such as torchvision's MNASNet do not load without. A file of tensors has none; shapes
+    that another version has are refused as any others.
+    """
+    versioned: Any = OrderedDict(state)
+    versioned._metadata = getattr(network.state_dict(), "_metadata", {})  # noqa: SLF001  # torch's own name of it
+    return cast("Mapping[str, Any]", versioned)
 
 
 def fit_variant(network: torch.nn.Module, edits: Sequence[Edit], chosen: ChosenWeights) -> None:

@@ -11,7 +11,7 @@ from piyard.core.files import sha256_of_file
 from piyard.core.paths import ROOT
 from piyard.models.definition import load_model
 from piyard.models.networks import build_network
-from piyard.models.weights import choose_weights
+from piyard.models.weights import choose_weights, load_weights
 
 
 @pytest.fixture
@@ -45,6 +45,15 @@ def test_own_weights_from_a_mirror(small, mirror_of):
     made = convert_model(load_model(pinned(small, mirror_of / "own.pth")))
     assert made.has_real_weights
     assert made.manifest.weights.sha256 == sha256_of_file(mirror_of / "own.pth")
+
+
+def test_a_module_that_asks_for_its_version_is_loaded(small, mirror_of):
+    network = build_network("mnasnet1_0", 10)
+    save(network, mirror_of / "own.pth")
+    model = load_model(pinned(small, mirror_of / "own.pth"))
+    loaded = build_network("mnasnet1_0", 10)
+    load_weights(loaded, choose_weights(model))
+    assert all(map(torch.equal, network.state_dict().values(), loaded.state_dict().values()))
 
 
 def test_the_start_of_a_sha256_is_told_in_full(small, mirror_of):
