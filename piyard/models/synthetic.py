@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
+    from piyard.vision.schema import Floats
+
     Hook = Callable[[Any, tuple[torch.Tensor, ...], torch.Tensor], torch.Tensor]
 
 
@@ -168,7 +170,18 @@ def _fitting_batch(shape: tuple[int, int, int]) -> torch.Tensor:
     noise = 2 * random_tensor((len(FITTED_PICTURES), *shape), 2)
     pictures = drawn_pictures(shape[2], shape[1])
     drawn = np.stack([np.asarray(pictures[name]).transpose(2, 0, 1) for name in FITTED_PICTURES])
-    return torch.from_numpy(np.concatenate([noise, drawn / np.float32(64) - 2]))
+    levels = _in_channels(drawn / np.float32(64) - 2, shape[0])
+    return torch.from_numpy(np.concatenate([noise, levels]))
+
+
+def _in_channels(levels: Floats, channels: int) -> Floats:
+    """Pictures (n, 3, rows, columns) as grey ones, or with a fourth channel that is theirs."""
+    import numpy as np
+
+    grey: Floats = levels.mean(axis=1, keepdims=True)
+    if channels == 1:
+        return grey
+    return levels if channels == levels.shape[1] else np.concatenate([levels, grey], axis=1)
 
 
 def _centre(module: Any, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:

@@ -5,8 +5,9 @@ import torch
 
 from piyard.convert.own.defaults import network_defaults, parse_network
 from piyard.core.errors import WrongInput
-from piyard.models.networks import build_network, input_shape
+from piyard.models.networks import build_network, inference, input_shape
 from piyard.models.small_cnn import SmallCnn, parse_small_cnn
+from piyard.models.synthetic import randomise
 
 
 def test_names_mean_members_and_back() -> None:
@@ -39,6 +40,17 @@ def test_its_weights_are_those_of_the_blocks(name: str, params: int) -> None:
     network = build_network(name, 10)
     assert sum(values.numel() for values in network.parameters()) == params
     assert network(torch.zeros(2, *input_shape(network))).shape == (2, 10)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_seeded_weights_fit_pictures_of_any_channels(channels: int) -> None:
+    network = build_network(SmallCnn(width=8, depth=1, channels=channels).name, 10)
+    with inference():
+        randomise(network)
+        answers = network(torch.rand(8, *input_shape(network)))
+    assert input_shape(network) == (channels, 28, 28)
+    assert bool(answers.isfinite().all())
+    assert float(answers.std(0).min()) > 0
 
 
 def test_model_add_knows_how_its_pictures_are_prepared() -> None:
