@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.counted import board, pi5, userland
+from benchmarks.counted import board, userland
 from piyard.core.errors import JobsFailed, NotSetUp
+from piyard.measure.counted import pi5
 
 EVIDENCE_BYTES = 2000
 

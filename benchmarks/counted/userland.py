@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-from benchmarks.counted import pi5
 from piyard.build.images import CROSS_IMAGE, board_image
 from piyard.core.containers import connect_engine, run_in_container
+from piyard.measure.counted import pi5
 
 HERE = Path(__file__).parent
 PLUGIN = ["gcc", "-O2", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror"]

@@ -21,7 +21,7 @@ from piyard.cli.work import (
 )
 from piyard.convert import converter
 from piyard.convert.conversions import Conversion
-from piyard.convert.param import require_precisions
+from piyard.convert.param import INT8, is_quantised, require_precisions
 from piyard.core import console
 from piyard.core.errors import ConversionFailed, WrongInput
 from piyard.core.tables import STYLES, Column, render_table
@@ -143,7 +143,7 @@ def evaluate_model(request: EvaluateRequest) -> None:
     subject = _subject(model, data, request)
     evaluations = [evaluate_original(subject)]
     try:
-        precisions = _desktop_precisions(request, boards)
+        precisions = _desktop_precisions(request, boards, model)
         evaluations.extend(evaluate_desktop(subject, precision) for precision in precisions)
         if boards.names:
             _evaluate_on_boards(request, boards, subject, evaluations)
@@ -153,9 +153,11 @@ def evaluate_model(request: EvaluateRequest) -> None:
         console.info(f"kept in {accuracies.evaluations_folder()}")
 
 
-def _desktop_precisions(request: EvaluateRequest, boards: Boards) -> Sequence[str]:
+def _desktop_precisions(request: EvaluateRequest, boards: Boards, model: Model) -> Sequence[str]:
     """The precisions that ncnn here is judged in."""
-    return (request.precisions or ("fp32",)) if request.desktop or not boards.names else ()
+    if boards.names and not request.desktop:
+        return ()
+    return request.precisions or (INT8 if is_quantised(model) else "fp32",)
 
 
 def _read_dataset(model: Model, request: EvaluateRequest) -> JudgedData:
@@ -205,7 +207,8 @@ def _evaluate_on_boards(
 def _print_evaluation_plan(
     request: EvaluateRequest, boards: Boards, model: Model, data: JudgedData
 ) -> None:
-    places = [("this desktop", precision) for precision in _desktop_precisions(request, boards)]
+    here = _desktop_precisions(request, boards, model)
+    places = [("this desktop", precision) for precision in here]
     planned = plan_work(request, "evaluate", boards=boards, models=[model])
     with planned if boards.names else nullcontext() as plan:
         places += [(job.host, job.precision) for job in plan.jobs] if plan else []

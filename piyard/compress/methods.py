@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from piyard.compress.method import Method
+from piyard.compress.ptq.method import PTQ
 from piyard.core.errors import unknown_name
 
-METHODS: dict[str, Method] = {}
+METHODS: dict[str, Method] = {PTQ.name: PTQ}
 
 
 def find_method(name: str) -> Method:

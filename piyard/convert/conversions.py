@@ -20,7 +20,7 @@ import msgspec
 from piyard.convert.analysis import choose_output
 from piyard.convert.difference import OutputFigures
 from piyard.convert.ncnn_net import declared_inputs, input_blobs, read_layers
-from piyard.convert.param import Layer, read_param
+from piyard.convert.param import INT8, Layer, read_param
 from piyard.convert.ranking import Ranking
 from piyard.convert.text_encoder import TEXT_FILES, TextFigures
 from piyard.core.errors import PROGRAM, ConversionFailed, WrongInput
@@ -222,7 +222,10 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
         return np.fromfile(self.folder / REFERENCE_FOLDER / f"{blob}.f32", dtype="<f4")
 
     def failed_for(self, precisions: Collection[str]) -> list[str]:
-        """What speaks against these precisions: what fp16 loses does not matter to fp32."""
+        """What speaks against these precisions: what fp16 loses does not matter to fp32.
+
+        A quantised net has no other precision than its own.
+        """
         only_fp32 = set(precisions) == {FP32}
         return [] if only_fp32 and not self._fails_in_fp32 else self.failed
 
@@ -239,7 +242,7 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def _fails_in_fp32(self) -> bool:
-        return any(line.startswith(FP32) for line in self.failed)
+        return any(line.startswith((FP32, INT8)) for line in self.failed)
 
 
 PROOF_COLUMNS = ("Model", "Data type", "Input", "Output", "Count", "Cosine", "Max abs")

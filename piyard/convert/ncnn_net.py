@@ -70,13 +70,13 @@ def run_net(net: Any, *values: Floats) -> dict[str, Floats]:
 
 def run_blobs(net: Any, names: Sequence[str], *values: Floats) -> dict[str, Floats]:
     """These blobs, by name; inputs as for ``run_net``."""
-    return _extract_blobs(net, _named_inputs(net, values), names)
+    return extract_blobs(net, _named_inputs(net, values), names)
 
 
 def run_all_blobs(net: Any, layers: Sequence[Layer], *values: Floats) -> dict[str, Floats]:
     """Every blob there is, by name, in the order the layers make them."""
     names = [name for layer in layers for name in layer.tops if layer.type != "Input"]
-    return _extract_blobs(net, _named_inputs(net, values), names)
+    return extract_blobs(net, _named_inputs(net, values), names)
 
 
 def simulate_fp16(
@@ -93,7 +93,7 @@ def simulate_fp16(
         if layer.type == "Input":
             values_by_blob |= {name: _round_fp16(values_by_blob[name]) for name in layer.tops}
         elif layer.name in keep_fp32:
-            values_by_blob |= _extract_blobs(
+            values_by_blob |= extract_blobs(
                 full, {name: values_by_blob[name] for name in layer.bottoms}, layer.tops
             )
         else:
@@ -105,7 +105,7 @@ def simulate_fp16(
 
 def run_layer(net: Any, layer: Layer, values: Sequence[Floats]) -> dict[str, Floats]:
     """What a single layer makes of these inputs."""
-    return _extract_blobs(net, dict(zip(layer.bottoms, values, strict=True)), layer.tops)
+    return extract_blobs(net, dict(zip(layer.bottoms, values, strict=True)), layer.tops)
 
 
 def run_layer_fp16(half: Any, layer: Layer, values: Sequence[Floats]) -> dict[str, Floats]:
@@ -165,7 +165,8 @@ def _round_fp16(values: Floats) -> Floats:
         return values.astype(np.float16).astype(np.float32)
 
 
-def _extract_blobs(net: Any, fed: Mapping[str, Floats], names: Sequence[str]) -> dict[str, Floats]:
+def extract_blobs(net: Any, fed: Mapping[str, Floats], names: Sequence[str]) -> dict[str, Floats]:
+    """These blobs, of a net that gets others, be they inputs or not: those are not computed."""
     import ncnn
     import numpy as np
 
@@ -194,6 +195,7 @@ def _files_mismatch(param_file: Path, bin_file: Path) -> ConversionFailed:
 PRECISION_NOTES = {
     "fp32": "fp32 throughout",
     "fp16": "weights and every layer's output rounded to fp16, sums in fp32",
+    "int8": "int8 where a layer is quantised, fp32 elsewhere",
 }
 
 
@@ -206,7 +208,7 @@ class NetPair(msgspec.Struct, frozen=True, kw_only=True):
     """With the masks that the boards get."""
 
     def run_fp32(self, *values: Floats) -> dict[str, Floats]:
-        """The outputs in fp32."""
+        """The outputs in fp32; of quantised layers in int8."""
         return run_net(self.full, *values)
 
     def run_fp16(
@@ -218,7 +220,7 @@ class NetPair(msgspec.Struct, frozen=True, kw_only=True):
 
     def computes(self, precision: str) -> Callable[..., list[Floats]]:
         """The net as a function in one of ``PRECISION_NOTES``, with the outputs in order."""
-        run = {"fp32": self.run_fp32, "fp16": self.run_fp16}[precision]
+        run = self.run_fp16 if precision == "fp16" else self.run_fp32
         return lambda *values: list(run(*values).values())
 
     def all_blobs_fp16(

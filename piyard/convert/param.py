@@ -227,6 +227,11 @@ def count_quantised(layers: Sequence[Layer]) -> int:
     )
 
 
+def is_quantised(model: Model) -> bool:
+    """Whether some of its layers are: then it computes in int8 and in nothing else."""
+    return bool(_quantised_layers(model))
+
+
 def require_precisions(pairs: Iterable[tuple[Model, str]]) -> None:
     """Raise ``WrongInput`` for a model and a precision it cannot be computed in."""
     for model, precision in pairs:

@@ -22,7 +22,7 @@ from piyard.convert.difference import (
     worst_difference,
 )
 from piyard.convert.ncnn_net import NET_STEM, PRECISION_NOTES, NetPair
-from piyard.convert.param import TEXT_STEM, join_name, split_name
+from piyard.convert.param import INT8, TEXT_STEM, count_quantised, join_name, split_name
 from piyard.convert.proof_inputs import PICTURES_KIND, InputsByKind, ProofCase
 from piyard.convert.ranking import Ranking, compare_rankings, computed_rows, last_rows
 from piyard.convert.reference import ReferenceModel
@@ -149,7 +149,12 @@ def run_inputs(run: Callable[..., dict[str, Floats]], feed: InputsByKind) -> Com
 def _net_functions(
     nets: NetPair, original: ReferenceModel
 ) -> dict[str, Callable[..., dict[str, Floats]]]:
-    """A ready pair is its own original: in fp32 there is nothing to compare."""
+    """A ready pair is its own original: in fp32 there is nothing to compare.
+
+    A quantised net computes in int8 and in nothing else; what surrounds it is exact here.
+    """
+    if original.is_program and count_quantised(nets.layers):
+        return {INT8: nets.run_fp32}
     if not original.is_program:
         return {"fp16": nets.run_fp16}
     return {"fp32": nets.run_fp32, "fp16": nets.run_fp16}
@@ -183,10 +188,12 @@ def _compare_outputs(
 AGREEMENT_BARS = {
     "fp32": AgreementLimits(),
     "fp16": AgreementLimits(iou=SAME_OBJECT_IOU, score=0.05, mask_iou=0.5, oks=0.9),
+    "int8": AgreementLimits(iou=SAME_OBJECT_IOU, score=0.2, mask_iou=0.5, oks=0.8),
 }
 """How far apart the objects may be. The outputs' own cosine is the model's affair.
 
-In fp16, of two boxes of an object that are nearly as good the other one may win.
+In fp16, of two boxes of an object that are nearly as good the other one may win; in int8 the
+figures of an evaluation say what it costs, and this only that the same is found.
 """
 
 
@@ -197,7 +204,7 @@ def proof_problems(model: Model, proved: ProofResult) -> list[str]:
         for precision, kinds in proved.figures.items()
         for kind, outputs in kinds.items()
         for name, figures in outputs.items()
-        if (problem := output_problem(model, precision, figures))
+        if (problem := output_problem(model, precision, figures, kind))
     ]
     predictions = [
         f"{precision}, pictures, what is found: {problem}"
@@ -234,16 +241,16 @@ def _bars_for(precision: str) -> AgreementLimits:
 
 
 def _bar_name(precision: str) -> str:
-    return "fp32" if precision.startswith("fp32") else "fp16"
+    return next((name for name in AGREEMENT_BARS if precision.startswith(name)), "fp16")
 
 
-RANKING_BARS = {"fp32": 1e-5, "fp16": 2e-3}
+RANKING_BARS = {"fp32": 1e-5, "fp16": 2e-3, "int8": 2e-2}
 """Of cosines: texts that are nearer to each other than rounding moves them may change places."""
 
 
-def output_problem(model: Model, precision: str, figures: OutputFigures) -> str:
-    """What is wrong with an output, or nothing."""
-    least = model.proof.min_cosine(precision)
+def output_problem(model: Model, precision: str, figures: OutputFigures, kind: str) -> str:
+    """What is wrong with an output for that kind of input, or nothing."""
+    least = model.proof.min_cosine(precision, made_up=kind != PICTURES_KIND)
     if figures.max_abs is None:
         return "a value is not finite"
     if figures.relative > max_distance(least):

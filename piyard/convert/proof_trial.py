@@ -29,7 +29,7 @@ from piyard.convert.ncnn_net import (
     load_net_pair,
     run_all_blobs,
 )
-from piyard.convert.param import FP32_MASK, Layer, write_masks
+from piyard.convert.param import FP32_MASK, INT8, Layer, write_masks
 from piyard.convert.proof import (
     ProofResult,
     compare_with_reference,
@@ -233,6 +233,8 @@ def _is_bearable(case: ProofCase, stem: str, nets: NetPair, keep_fp32: set[str])
 
 def _diverging_layers(trial: ProofTrial, wrong: Sequence[str]) -> list[str]:
     """The first layer at fault of each net, for fp32 when that is wrong, else for fp16."""
+    if any(line.startswith(INT8) for line in wrong):
+        return []  # every quantised layer moves: compress --per-layer says which moves what
     exact = any(line.startswith("fp32") for line in wrong)
     lines = []
     for stem, nets in trial.pairs().items():

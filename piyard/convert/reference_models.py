@@ -34,11 +34,20 @@ from piyard.convert.reference import (
 )
 from piyard.convert.script_program import SandboxedProgram
 from piyard.convert.text_encoder import text_reference
+from piyard.convert.variant_pair import VariantPair
 from piyard.core.download import find_file, known_sha256
 from piyard.core.errors import ConversionFailed, DownloadFailed, WrongInput, unknown_name
 from piyard.language.clip_vocabulary import make_tokenizer_json, read_tokenizer_json
-from piyard.models.definition import Model, Part, Weights, label_list_path, read_labels
+from piyard.models.definition import (
+    Model,
+    Part,
+    Weights,
+    label_list_path,
+    load_model,
+    read_labels,
+)
 from piyard.models.networks import THREADS, build_network
+from piyard.models.variants import Variant
 from piyard.models.weights import (
     RANDOM_WEIGHTS,
     ChosenWeights,
@@ -293,11 +302,14 @@ def _with_probabilities(model: Model, main: ReferenceModel) -> ReferenceModel:
 def _main_network(model: Model, files: ModelFiles, way: str, ir: Path | None) -> ReferenceModel:
     others: list[tuple[int, ...]] = [(model.input[0], *model.dynamic)] if model.dynamic else []
     if way == "ncnn":
-        return NcnnReference(
+        pair = NcnnReference(
             param=weights_path(files.main),
             bin=weights_path(files.parts[BIN_PART]),
             cut=model.cut,
         )
+        if model.variant:
+            return VariantPair(pair=pair, parent=_parent_network(model.variant))
+        return pair
     write = _program_writer(model, way, ir)
     if model.network == "onnx":
         at = weights_path(files.network)
@@ -309,6 +321,12 @@ def _main_network(model: Model, files: ModelFiles, way: str, ir: Path | None) ->
         )
     network = _build_with_weights(model, files.main)
     return TorchReference(network=network, shapes=model.input_shapes, others=others, write=write)
+
+
+def _parent_network(variant: Variant) -> ReferenceModel:
+    """The original of a quantised variant."""
+    parent = load_model(variant.parent)
+    return reference_networks(parent, choose_files(parent))["model"]
 
 
 def _head_network(

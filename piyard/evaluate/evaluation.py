@@ -35,8 +35,9 @@ from piyard.vision.predictions import Frame
 from piyard.vision.schema import Dense
 from piyard.vision.tasks.base import Compute, Net, PictureSet, Predictor, TruthKind
 
-DESKTOP_WAYS = ("original", "fp32", "fp16")
-"""``fp16`` simulates what a board stores: halves between all layers, sums in fp32."""
+DESKTOP_WAYS = ("original", "fp32", "fp16", "int8")
+"""``fp16`` simulates what a board stores: halves between all layers, sums in fp32. ``int8`` is for
+quantised nets, whose other layers are then in fp32."""
 
 
 @contextmanager
@@ -87,7 +88,7 @@ def _open_computes(
     if way == "original":
         computes = [net.run for net in original_nets(model).values()]
         yield computes[0], computes[1] if len(computes) > 1 else None
-    elif way == "fp32":
+    elif way in {"fp32", "int8"}:
         exact = [net_function(conversion.folder, stem) for stem in stems]
         yield exact[0], exact[1] if len(exact) > 1 else None
     else:
@@ -245,7 +246,7 @@ def _has_intervals(previous: Evaluation, kind: TruthKind) -> bool:
 
 def evaluate_desktop(subject: Subject, precision: str) -> Evaluation:
     """ncnn's on this machine; fp16 is simulated."""
-    if precision not in {"fp32", "fp16"}:
+    if precision not in DESKTOP_WAYS:
         raise WrongInput(
             f"the desktop cannot compute as a board does in {precision}",
             remedy="take fp32 or fp16, or a board: --host",

@@ -58,7 +58,7 @@ Assumption = Literal[
 ]
 """What may only be assumed of a network of the user's own."""
 
-Part = Literal["bin", "graph", "head", "tokenizer"]
+Part = Literal["bin", "graph", "head", "table", "tokenizer"]
 FILE_NETWORKS = frozenset({"onnx", "torchscript", "ncnn"})
 """Values of ``network`` that mean: the file of weights is the network."""
 CUTTABLE_NETWORKS = FILE_NETWORKS
@@ -109,14 +109,27 @@ class Weights(Config):
         return bool(self.digest) and sha256.startswith(self.digest)
 
 
+COSINE_INT8, COSINE_INT8_MADE_UP = 0.95, 0.7
+"""Least cosine of a network in int8 with the one it was made of: of what it sees in pictures, and
+in noise and drawings, which its scales were not made for."""
+
+
 class ProofThresholds(Config):
     """How similar torch's and ncnn's outputs must be."""
 
     cosine_fp32: Cosine = 0.9999
     cosine_fp16: Cosine = 0.999
+    cosine_int8: Cosine | msgspec.UnsetType = msgspec.UNSET
+    """Of a quantised variant with what its parent computes in fp32; unset ``COSINE_INT8``."""
 
-    def min_cosine(self, precision: str) -> float:
-        """The lowest cosine allowed in that precision; fp32 is the stricter one."""
+    def min_cosine(self, precision: str, *, made_up: bool = False) -> float:
+        """The lowest cosine allowed in that precision; fp32 is the strictest one.
+
+        Scales of int8 are made for pictures: of inputs that are ``made_up`` less is asked.
+        """
+        if precision.startswith("int8"):
+            least = COSINE_INT8 if self.cosine_int8 is msgspec.UNSET else self.cosine_int8
+            return min(least, COSINE_INT8_MADE_UP) if made_up else least
         return self.cosine_fp32 if precision.startswith("fp32") else self.cosine_fp16
 
 
@@ -181,8 +194,9 @@ class ModelDefinition(Config):
     dynamic: tuple[InputSide, InputSide] | None = None
     """Another height and width the net must take, as a tracker's search area."""
     parts: dict[Part, Weights] = msgspec.field(default_factory=dict)
-    """Further files: the .bin of an ncnn pair, the graph that others exported from the weights, the
-    second net of a tracker of one object, the tokenizer of an encoder of texts."""
+    """Further files: the .bin of an ncnn pair, the table of a quantised one's scales, the graph
+    that others exported from the weights, the second net of a tracker of one object, the tokenizer
+    of an encoder of texts."""
     masks: dict[str, dict[str, Mask]] = msgspec.field(default_factory=dict)
     """First 8 digits of the weights' sha256, or ``random`` → layers that these weights need masked.
 

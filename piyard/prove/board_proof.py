@@ -226,7 +226,7 @@ def proof_rows(proofs: Sequence[BoardProof]) -> list[list[str]]:
 def _output_rows(proof: BoardProof) -> Iterator[list[str]]:
     for kind, outputs in proof.figures.items():
         for output, figures in outputs.items():
-            problem = output_problem(proof.model, proof.precision, figures)
+            problem = output_problem(proof.model, proof.precision, figures, kind)
             verdict = _proof_verdict(problem, empty=output in proof.empty)
             yield [*_proof_subject(proof), kind, output, *figures.cells, verdict]
 

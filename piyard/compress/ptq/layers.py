@@ -133,14 +133,16 @@ def _gemm_rows(weighted: WeightedLayer) -> Floats:
 
 
 def quantise_layers(
-    layers: Sequence[WeightedLayer], table: Table, *, winograd: bool = False
+    layers: Sequence[WeightedLayer], table: Table, *, winograd: bool = False, chains: bool = True
 ) -> list[WeightedLayer]:
     """The network with the table's layers in int8, and int8 handed on wherever that is possible.
+
+    Without ``chains`` every layer writes floats.
 
     Raises ``WrongInput`` for a table that is another network's.
     """
     _require_fitting(layers, table)
-    handed_on = find_chains([each.layer for each in layers], table)
+    handed_on = find_chains([each.layer for each in layers], table) if chains else {}
     return [
         _quantise(each, table, handed_on.get(each.name), winograd=winograd)
         if each.name in table.weights

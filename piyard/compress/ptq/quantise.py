@@ -50,14 +50,16 @@ class Quantised(msgspec.Struct, frozen=True, kw_only=True):
     equalised: list[str]
     """Layers whose output channels were brought to one range."""
 
-    def layers(self, names: Iterable[str]) -> list[WeightedLayer]:
-        """The network with these layers in int8."""
+    def layers(self, names: Iterable[str], *, chains: bool = True) -> list[WeightedLayer]:
+        """The network with these layers in int8; see ``quantise_layers``."""
         chosen = frozenset(names)
         mixed = [
             ours if ours.name in chosen else exact
             for ours, exact in zip(self.corrected, self.exact, strict=True)
         ]
-        return quantise_layers(mixed, self.table.only(chosen), winograd=self.settings.winograd)
+        return quantise_layers(
+            mixed, self.table.only(chosen), winograd=self.settings.winograd, chains=chains
+        )
 
     def write(self, at: Path, names: Iterable[str], stem: str = NET_STEM) -> None:
         """Write the pair with these layers in int8, and their table, into the folder."""

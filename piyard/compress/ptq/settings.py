@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from piyard.compress.ptq.thresholds import Calibration
+from piyard.compress.method import Calibration
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from math import log, pi, sqrt
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from piyard.compress.method import Calibration
 from piyard.compress.ptq.rounding import LARGEST
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Counts = NDArray[Any]
-
-Calibration = Literal["kl", "aciq", "percentile", "mse"]
-CALIBRATIONS: tuple[Calibration, ...] = ("kl", "aciq", "percentile", "mse")
 
 BINS = 2048
 LEVELS = 128

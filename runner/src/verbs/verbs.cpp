@@ -8,6 +8,7 @@ const std::vector<VerbEntry>& verb_table() {
     static const std::vector<VerbEntry> table{
         {"bench", "", bench_flags, bench, "Times a net on made-up input: every sample, one JSON line each."},
         {"bench decode", "", bench_decode_flags, bench_decode, "Times each token of a language model's answer to made-up ones: every sample, one JSON line each."},
+        {"bench layers", "", bench_layers_flags, bench_layers, "Times each layer of a net on made-up input: one JSON line each."},
         {"bench prefill", "", bench_prefill_flags, bench_prefill, "Times how long a language model reads a made-up prompt: every sample, one JSON line each."},
         {"chat", "", chat_flags, chat, "Answers one turn after the other with a language model, which stays loaded: one JSON line a token."},
         {"classify", frames, classify_flags, classify, "Classifies pictures: one JSON line each. EXIF orientation is applied."},

@@ -22,6 +22,7 @@ const std::vector<VerbEntry>& verb_table();
 
 std::vector<Flag> bench_decode_flags();
 std::vector<Flag> bench_flags();
+std::vector<Flag> bench_layers_flags();
 std::vector<Flag> bench_prefill_flags();
 std::vector<Flag> chat_flags();
 std::vector<Flag> classify_flags();
@@ -40,6 +41,7 @@ std::vector<Flag> watch_flags();
 
 int bench(const Args& args);
 int bench_decode(const Args& args);
+int bench_layers(const Args& args);
 int bench_prefill(const Args& args);
 int chat(const Args& args);
 int classify(const Args& args);

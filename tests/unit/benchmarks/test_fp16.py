@@ -7,8 +7,8 @@ import json
 import pytest
 
 from benchmarks import fp16_instructions
-from benchmarks.counted import pi5
 from benchmarks.fp16_instructions import Row
+from piyard.measure.counted import pi5
 
 M = 1_000_000
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from piyard.compress.method import CALIBRATIONS
 from piyard.compress.ptq.bias import correct_biases
 from piyard.compress.ptq.calibration import Gathering, observe
 from piyard.compress.ptq.equalise import MOST, equalise_channels
@@ -16,7 +17,7 @@ from piyard.compress.ptq.quantise import make_table
 from piyard.compress.ptq.rounding import round_to_int8, scales_of_rows, snap
 from piyard.compress.ptq.settings import PtqSettings
 from piyard.compress.ptq.table import Table, format_table, read_table
-from piyard.compress.ptq.thresholds import BINS, CALIBRATIONS, Spread, find_threshold
+from piyard.compress.ptq.thresholds import BINS, Spread, find_threshold
 from piyard.convert.ncnn_net import load_net, run_all_blobs
 from piyard.core.errors import WrongInput
 from tests.support.small_nets import mobile_block, pictures, with_weights

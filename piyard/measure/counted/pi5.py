@@ -30,10 +30,10 @@ def files() -> dict[str, str]:
 
 def _core(core: int) -> dict[str, str]:
     at = f"{FOLDER}/cpu{core}"
-    found = _lines(f"{at}/cpufreq", CLOCK)
+    content = _lines(f"{at}/cpufreq", CLOCK)
     for index, cache in enumerate(CACHES):
-        found |= _lines(f"{at}/cache/index{index}", {**cache, **LINE, **_sharers(cache, core)})
-    return found
+        content |= _lines(f"{at}/cache/index{index}", {**cache, **LINE, **_sharers(cache, core)})
+    return content
 
 
 def _sharers(cache: Mapping[str, str], core: int) -> dict[str, str]:
@@ -42,5 +42,5 @@ def _sharers(cache: Mapping[str, str], core: int) -> dict[str, str]:
     return {"shared_cpu_list": str(core), "shared_cpu_map": f"{1 << core:x}"}
 
 
-def _lines(folder: str, told: Mapping[str, str]) -> dict[str, str]:
-    return {f"{folder}/{name}": f"{text}\n" for name, text in told.items()}
+def _lines(folder: str, texts: Mapping[str, str]) -> dict[str, str]:
+    return {f"{folder}/{name}": f"{text}\n" for name, text in texts.items()}
