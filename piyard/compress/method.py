@@ -14,8 +14,8 @@ from piyard.models.definition import Model, Part
 from piyard.models.edits import Edit
 from piyard.models.variants import MethodName
 
-Calibration = Literal["kl", "aciq", "percentile", "mse"]
-CALIBRATIONS: tuple[Calibration, ...] = ("kl", "aciq", "percentile", "mse")
+Calibration = Literal["kl", "aciq", "percentile", "mse", "cosine"]
+CALIBRATIONS: tuple[Calibration, ...] = ("kl", "aciq", "percentile", "mse", "cosine")
 
 
 def parse_calibration(name: str) -> Calibration | None:

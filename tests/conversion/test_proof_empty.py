@@ -34,7 +34,7 @@ def worst(*pairs):
 
 
 def problem(*pairs, way="fp32"):
-    return output_problem(load_model("resnet18"), way, worst(*pairs))
+    return output_problem(load_model("resnet18"), way, worst(*pairs), "noise")
 
 
 def test_one_number_is_judged_by_its_difference():

@@ -9,7 +9,7 @@ import msgspec
 
 from piyard.compress.pictures import CompressionData
 from piyard.compress.ptq.quantise import Quantised
-from piyard.compress.ptq.sensitivity import distance
+from piyard.compress.ptq.similarity import distance
 from piyard.convert.conversions import Conversion
 from piyard.convert.ncnn_net import net_function
 from piyard.convert.param import INT8

@@ -8,6 +8,7 @@ network in fp16.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
@@ -99,17 +100,25 @@ def _estimate(costs: Costs) -> float:
 
 
 def _worth_it(lines: Sequence[Layer], table: Table, int8: Costs, fp16: Costs) -> list[str]:
-    """The layers of those units that take less in int8, with what they make others take."""
-    kept = []
-    around = _readers(lines)
-    for unit in find_units(lines, table):
-        touched = unit | {
-            name for each in unit for name in around[each] if name not in table.inputs
-        }
-        saved = sum(
-            fp16[name].estimate_ms(THREADS) - int8[name].estimate_ms(THREADS) for name in touched
-        )
-        kept += sorted(unit) if saved > 0 else []
+    """The layers of those units that take less in int8, with what they make others take.
+
+    A layer that reads several units' results is a part of each of them.
+    """
+    around, units = _readers(lines), find_units(lines, table)
+    touched = [
+        {name for each in unit for name in around[each] if name not in table.inputs}
+        for unit in units
+    ]
+    shares = Counter(name for names in touched for name in names)
+    saved = {
+        name: fp16[name].estimate_ms(THREADS) - int8[name].estimate_ms(THREADS) for name in fp16
+    }
+    kept = {
+        name
+        for unit, names in zip(units, touched, strict=True)
+        if sum(saved[each] for each in unit) + sum(saved[each] / shares[each] for each in names) > 0
+        for name in unit
+    }
     return [name for name in table.layers if name in kept]
 
 

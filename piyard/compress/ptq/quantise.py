@@ -10,6 +10,7 @@ import msgspec
 
 from piyard.compress.ptq.bias import correct_biases
 from piyard.compress.ptq.calibration import Observed, observe
+from piyard.compress.ptq.cosine_search import SEARCH_INPUTS, move_scales
 from piyard.compress.ptq.equalise import equalise_channels
 from piyard.compress.ptq.layers import (
     STATIC_TYPES,
@@ -80,6 +81,8 @@ def quantise_pair(
         exact, equalised = equalise_channels(original, seen)
     seen = _observe_layers(exact, inputs, count)
     table = make_table(exact, seen, settings)
+    if settings.calibration == "cosine":
+        table = move_scales(exact, table, _first(inputs, SEARCH_INPUTS))
     corrected = correct_biases(exact, table, seen) if settings.correct_bias else exact
     return Quantised(
         exact=exact, corrected=corrected, table=table, settings=settings, equalised=equalised

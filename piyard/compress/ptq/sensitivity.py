@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from piyard.compress.ptq.calibration import Progress
 from piyard.compress.ptq.pair import write_weighted_layers
 from piyard.compress.ptq.quantise import Quantised
+from piyard.compress.ptq.similarity import distance
 from piyard.convert.ncnn_net import (
     NET_STEM,
     extract_blobs,
@@ -77,17 +78,6 @@ def _unchanged(lines: Sequence[Layer], layer: Layer) -> set[str]:
         if changed & set(each.bottoms):
             changed |= set(each.tops)
     return {blob for each in lines for blob in each.tops} - changed
-
-
-def distance(one: Floats, other: Floats) -> float:
-    """1 less the cosine of the angle between them; 0 of two that are all zeros."""
-    import numpy as np
-
-    a, b = one.ravel().astype(float), other.ravel().astype(float)
-    lengths = float(np.linalg.norm(a) * np.linalg.norm(b))
-    if not lengths:
-        return float(bool(a.any() or b.any()))
-    return max(0.0, 1 - float(a @ b) / lengths)
 
 
 def spare_costly(losses: Mapping[str, float], sizes: Mapping[str, int], room: int) -> set[str]:

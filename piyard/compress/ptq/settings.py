@@ -15,9 +15,7 @@ class PtqSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What decides the bytes of an int8 file, beside the network and the pictures."""
 
     calibration: Calibration = "kl"
-    """How the scale of what a layer reads is found."""
-    cosine_search: bool = False
-    """Whether each scale is then moved to where the layer's own output is most alike (EQ)."""
+    """How the scale of what a layer reads is found; ``cosine`` begins with the squared error."""
     equalise: bool = True
     """Whether channels are brought to the same range where that leaves the network as it is."""
     correct_bias: bool = True

@@ -21,6 +21,7 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -121,7 +122,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
         return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def _read_counts(text: str, names: Mapping[object, object]) -> dict[str, Cost]:
+def _read_counts(text: str, names: Mapping[Any, Any]) -> dict[str, Cost]:
     """Of lines "PART INSTRUCTIONS CYCLES BYTES", where a part is a layer's number and one."""
     costs = {}
     for line in text.splitlines():

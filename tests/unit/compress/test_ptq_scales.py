@@ -11,6 +11,7 @@ import pytest
 from piyard.compress.method import CALIBRATIONS
 from piyard.compress.ptq.bias import correct_biases
 from piyard.compress.ptq.calibration import Gathering, observe
+from piyard.compress.ptq.cosine_search import move_scales
 from piyard.compress.ptq.equalise import MOST, equalise_channels
 from piyard.compress.ptq.pair import WeightedLayer, write_weighted_layers
 from piyard.compress.ptq.quantise import make_table
@@ -173,3 +174,18 @@ def test_a_corrected_bias_brings_the_mean_back(tmp_path: Path) -> None:
     after = rough @ means + corrected[3].tensors["bias"].values
     assert np.abs(before - exact).max() > 1e-3
     np.testing.assert_allclose(after, exact, atol=1e-5)
+
+
+def test_a_scale_moves_to_where_the_output_is_most_alike(tmp_path: Path) -> None:
+    """One that cuts most of what a layer reads becomes smaller; who reads the same keeps to it."""
+    weighted, inputs = with_weights(mobile_block()), pictures(3)
+    _, _, seen = seen_by(tmp_path, weighted, inputs)
+    table = make_table(weighted, seen, PtqSettings(calibration="mse"))
+    right = move_scales(weighted, table, inputs)
+    assert all(0.8 <= right.inputs[name] / scale <= 1.5 for name, scale in table.inputs.items())
+    cut = Table(
+        weights=table.weights, inputs={**table.inputs, "project": 2 * table.inputs["project"]}
+    )
+    moved = move_scales(weighted, cut, inputs)
+    assert moved.inputs["project"] == pytest.approx(0.8 * cut.inputs["project"])
+    assert moved.inputs["stem"] == right.inputs["stem"]
