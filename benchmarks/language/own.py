@@ -118,13 +118,19 @@ def parse_generate(text: str, prompt: int, answer: int) -> GenerateSummary:
 
 def parse_score(text: str, tokens: int) -> float:
     """The perplexity; raises ``UnreadableLog`` unless every second half was scored whole."""
-    lines = [line for line in text.splitlines() if '"type":"score"' in line]
-    try:
-        scores = [msgspec.json.decode(line, type=ScoreLine) for line in lines]
-    except msgspec.DecodeError as error:
-        raise UnreadableLog(f"nnrun score printed something else than scores: {error}") from None
     # The token after the first half's last one is the first that llama-perplexity scores.
-    late = [each.log_probability for each in scores if each.index % CONTEXT > CONTEXT // 2]
+    late = [
+        each.log_probability for each in read_scores(text) if each.index % CONTEXT > CONTEXT // 2
+    ]
     if len(late) != tokens // CONTEXT * (CONTEXT // 2 - 1):
         raise UnreadableLog(f"nnrun scored {len(late)} tokens of {tokens}")
     return math.exp(-sum(late) / len(late))
+
+
+def read_scores(text: str) -> list[ScoreLine]:
+    """All that ``nnrun score`` has scored; raises ``UnreadableLog``."""
+    lines = [line for line in text.splitlines() if '"type":"score"' in line]
+    try:
+        return [msgspec.json.decode(line, type=ScoreLine) for line in lines]
+    except msgspec.DecodeError as error:
+        raise UnreadableLog(f"nnrun score printed something else than scores: {error}") from None

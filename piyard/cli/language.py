@@ -89,7 +89,10 @@ def _print_conversion(conversion: LanguageConversion) -> None:
     console.info(f"{mark} {conversion.model.name} in {manifest.precision}: {state}, {sizes}")
     console.info(f"  {f'weights: {source}' if source else 'random weights'}")
     formats = manifest.stored
-    console.info(f"  blocks {formats.blocks.label}, table {formats.head.label}")
+    console.info(f"  stored as {formats.label}")
+    for width in manifest.widths[:1]:
+        cost = describe_agreement(width.agreement)
+        console.info(f"  blocks of {width.formats.blocks.label} alone: {cost}")
     for trial in manifest.table:
         cost = describe_agreement(trial.agreement)
         console.info(f"  a table of {trial.format.label} alone: {cost}")

@@ -36,6 +36,9 @@ class LanguageProof(Config):
     """By which part the perplexity may rise in integers, at most."""
     table: Annotated[float, Meta(gt=0)] = 0.01
     """By which part the table of the vocabulary alone may raise it, in int4."""
+    blocks: Annotated[float, Meta(gt=0)] = 0.04
+    """By which part the blocks alone may raise it on text as the model itself writes it, in int4,
+    before some of their matrices get more bits."""
 
 
 class LanguageDefinition(Config):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from piyard.convert.language.formats import Format
+from piyard.convert.language.formats import Format, Formats
 
 if TYPE_CHECKING:
     import torch
@@ -39,6 +39,13 @@ class TableTrial(msgspec.Struct, frozen=True, kw_only=True):
     """What a width of the table of the vocabulary has cost, and nothing else."""
 
     format: Format
+    agreement: LogitAgreement
+
+
+class WidthTrial(msgspec.Struct, frozen=True, kw_only=True):
+    """What formats of the blocks have cost, the table being the original's."""
+
+    formats: Formats
     agreement: LogitAgreement
 
 

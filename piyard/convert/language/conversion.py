@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from piyard.convert.conversions import CONVERSION_SHELF
-from piyard.convert.language.agreement import LogitAgreement, TableTrial
+from piyard.convert.language.agreement import LogitAgreement, TableTrial, WidthTrial
 from piyard.convert.language.block_graph import PROVED_TOKENS, BlockProof, prove_block
 from piyard.convert.language.formats import Format, Formats, find_formats
 from piyard.convert.language.fused_graph import LayerError, write_decoder
@@ -53,13 +53,13 @@ if TYPE_CHECKING:
     from piyard.convert.language.twin_pass import TwinPass
 
 
-LANGUAGE_FORMAT = 2
+LANGUAGE_FORMAT = 3
 """Raise it when the code here makes other files from the same inputs."""
 LANGUAGE_TOOLS = ("torch", "pnnx", "ncnn", "numpy")
 PARAM_FILE, BIN_FILE = "model.ncnn.param", "model.ncnn.bin"
 TOKENIZER_JSON, TOKENIZER_FILE = "tokenizer.json", "model.tokenizer"
 """As its publisher wrote it, and as nnrun reads it."""
-PHASES = 5
+PHASES = 6
 
 
 class LanguageInputs(Manifest, frozen=True, kw_only=True):
@@ -88,6 +88,8 @@ class LanguageManifest(LanguageInputs, frozen=True, kw_only=True):
     """As the .bin has them."""
     table: list[TableTrial]
     """What was tried for the table of the vocabulary; empty where its width is given."""
+    widths: list[WidthTrial] = msgspec.field(default_factory=list)
+    """What was tried for the blocks; empty but for int4 of real weights with a tokenizer."""
     params: Count
     weight_bytes: Count
     """Of the .bin, all of which a token reads but an embedding that is not the output too."""
@@ -227,6 +229,7 @@ def convert_language_model(plan: LanguagePlan, *, force: bool = False) -> Langua
 
 
 def _make(plan: LanguagePlan, at: Path) -> LanguageManifest:
+    from piyard.convert.language.block_widths import choose_widths
     from piyard.convert.language.table_width import choose_table
     from piyard.convert.language.twin_pass import TwinPass
 
@@ -241,14 +244,18 @@ def _make(plan: LanguagePlan, at: Path) -> LanguageManifest:
             step.phase(2, PHASES, "choose the table's width")
             width, trials = choose_table(source, formats.blocks, tokens, plan.model.proof)
             formats = Formats(formats.blocks, width)
+        widths: list[WidthTrial] = []
+        if formats.blocks.bits == 4 and tokens.is_text:
+            step.phase(3, PHASES, "choose the blocks' widths")
+            formats, widths = choose_widths(source, formats, tokens, plan.model.proof)
         if source.config.pictures:
-            step.phase(3, PHASES, "look at pictures")
+            step.phase(4, PHASES, "look at pictures")
         features = convert_tower(source, plan.inputs.precision, at)
         shown = show_pictures(source, features, tokens.seen)
-        step.phase(4, PHASES, "round and write")
+        step.phase(5, PHASES, "round and write")
         twin = TwinPass(source, formats, tokens.proof, tokens.calibration, shown)
         errors = write_decoder(source, formats, at / PARAM_FILE, at / BIN_FILE, twin)
-        step.phase(5, PHASES, "compare")
+        step.phase(6, PHASES, "compare")
         agreement = twin.result(tokens.text, is_text=tokens.is_text)
         pictures = _prove_pictures(plan, features, twin) if features else None
         failed = judge_agreement(plan.inputs, agreement)
@@ -263,6 +270,7 @@ def _make(plan: LanguagePlan, at: Path) -> LanguageManifest:
         **described,
         stored=formats,
         table=trials,
+        widths=widths,
         params=source.config.params,
         weight_bytes=(at / BIN_FILE).stat().st_size,
         block=block,

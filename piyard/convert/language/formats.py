@@ -10,6 +10,8 @@ from piyard.core.errors import unknown_name
 
 LanguagePrecision = Literal["fp32", "fp16", "int8", "int4"]
 Bits = Literal[4, 6, 8, 16, 32]
+Kind = Literal["qkv", "out", "gate_up", "down"]
+"""Of a block's matrices, as its layers are called."""
 
 
 class Format(msgspec.Struct, frozen=True):
@@ -45,6 +47,20 @@ class Formats(msgspec.Struct, frozen=True):
     head: Format
     is_head_open: bool = False
     """Whether a budget chooses the table's width, ``head`` being what it has without."""
+    wide: dict[Kind, Format] = {}
+    """Of the kinds of a block's matrices that have other bits than ``blocks``."""
+
+    def of(self, kind: Kind) -> Format:
+        """Of a block's matrix."""
+        return self.wide.get(kind, self.blocks)
+
+    @property
+    def label(self) -> str:
+        """As tables show it."""
+        further = [f"{kind} {format_.bits} bits" for kind, format_ in self.wide.items()]
+        if self.blocks != self.head:
+            further.append(f"table {self.head.label}")
+        return ", ".join([self.blocks.label, *further])
 
 
 FORMATS: dict[str, Formats] = {

@@ -118,13 +118,13 @@ def linear_parts(config: TransformerConfig, formats: Formats) -> dict[str, Linea
 
 def block_parts(config: TransformerConfig, layer: int, formats: Formats) -> list[LinearPart]:
     """The four of a block."""
-    prefix, format_, eps = f"model.layers.{layer}.", formats.blocks, config.norm_eps
+    prefix, eps = f"model.layers.{layer}.", config.norm_eps
     return [
         LinearPart(
             name=f"qkv_{layer}",
             tensors=tuple(f"{prefix}self_attn.{part}_proj" for part in "qkv"),
             norm=f"{prefix}input_layernorm.weight",
-            format=format_,
+            format=formats.of("qkv"),
             outputs=config.query_width + 2 * config.kv_width,
             inputs=config.hidden,
             bias=config.qkv_bias,
@@ -133,7 +133,7 @@ def block_parts(config: TransformerConfig, layer: int, formats: Formats) -> list
         LinearPart(
             name=f"out_{layer}",
             tensors=(f"{prefix}self_attn.o_proj",),
-            format=format_,
+            format=formats.of("out"),
             outputs=config.hidden,
             inputs=config.query_width,
         ),
@@ -141,7 +141,7 @@ def block_parts(config: TransformerConfig, layer: int, formats: Formats) -> list
             name=f"gate_up_{layer}",
             tensors=(f"{prefix}mlp.gate_proj", f"{prefix}mlp.up_proj"),
             norm=f"{prefix}post_attention_layernorm.weight",
-            format=format_,
+            format=formats.of("gate_up"),
             outputs=config.feed_forward,
             inputs=config.hidden,
             gate=True,
@@ -150,7 +150,7 @@ def block_parts(config: TransformerConfig, layer: int, formats: Formats) -> list
         LinearPart(
             name=f"down_{layer}",
             tensors=(f"{prefix}mlp.down_proj",),
-            format=format_,
+            format=formats.of("down"),
             outputs=config.hidden,
             inputs=config.feed_forward,
         ),

@@ -7,7 +7,7 @@ Only one block is in memory, however large the model is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,7 +84,7 @@ class TwinPass:
             return stored
         self.weights = self.weights or read_block(self.source, self.layer)
         stored = self._quantise(part, matrix)
-        self._replace(part, restore_matrix(stored, part.format))
+        self.weights |= replace_rows(part, self.weights, restore_matrix(stored, part.format))
         if part.name.startswith(LAST_OF_BLOCK):
             self._advance()
         return stored
@@ -111,13 +111,6 @@ class TwinPass:
         module.register_forward_pre_hook(add)
         run_windows(self.source.config, block, self.calibration)
         return products
-
-    def _replace(self, part: LinearPart, matrix: Floats) -> None:
-        """The tensors whose rows the part joins, in the twin's block."""
-        names = [f"{name.split('.', 3)[3]}.weight" for name in part.tensors]
-        sizes = [len(self.weights[name]) for name in names]
-        for name, rows in zip(names, torch.split(torch.from_numpy(matrix), sizes), strict=True):
-            self.weights[name] = rows
 
     def _advance(self) -> None:
         config = self.source.config
@@ -157,6 +150,15 @@ def add_logits(
             rows = slice(first, first + ROWS_AT_ONCE)
             logits = rounded(norm(after[rows])) @ output
             sums.add(norm(before[rows]) @ matrix, logits, window[1:][rows])
+
+
+def replace_rows(
+    part: LinearPart, weights: Mapping[str, torch.Tensor], matrix: Floats
+) -> dict[str, torch.Tensor]:
+    """The tensors of a block's ``weights`` whose rows the part joins, with the matrix's."""
+    names = [f"{name.split('.', 3)[3]}.weight" for name in part.tensors]
+    sizes = [len(weights[name]) for name in names]
+    return dict(zip(names, torch.split(torch.from_numpy(matrix), sizes), strict=True))
 
 
 def _rounding(format_: Format) -> Callable[[torch.Tensor], torch.Tensor]:
