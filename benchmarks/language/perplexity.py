@@ -157,7 +157,7 @@ def score(subject: Subject, precision: str, text: Text, nnrun: Path) -> Row:
     scores = [flat[at : at + size] for at in range(0, len(flat), size)]
     if [len(chunk) for chunk in scores] != [size] * len(text.chunks):
         raise UnreadableLog(f"nnrun scored {len(flat)} tokens of {len(text.chunks)} chunks")
-    return Row(
+    row = Row(
         model=subject.title,
         text=text.name,
         precision=precision,
@@ -168,6 +168,8 @@ def score(subject: Subject, precision: str, text: Text, nnrun: Path) -> Row:
         late=perplexity(scores, HALF),
         late_original=perplexity(text.scores, HALF),
     )
+    console.info(f"  perplexity {row.perplexity:.4f}, the original's {row.original:.4f}")
+    return row
 
 
 def shown(rows: Sequence[Row], form: str) -> str:
