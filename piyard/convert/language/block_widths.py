@@ -36,6 +36,7 @@ from piyard.models.transformer_files import EMBEDDING, TensorSource, read_block,
 if TYPE_CHECKING:
     from piyard.convert.language.proof_tokens import ProofTokens
     from piyard.models.language_models import LanguageProof
+    from piyard.models.transformer import DecoderBlock
 
     Weights = dict[str, torch.Tensor]
 
@@ -139,7 +140,7 @@ def _rounded_block(
     weights: Weights,
     formats: Formats,
     stored: dict[tuple[str, Format], Weights],
-) -> torch.nn.Module:
+) -> DecoderBlock:
     """A block of the twin; ``stored`` keeps what was rounded before."""
     rounded = dict(weights)
     for part in block_parts(source.config, layer, formats):

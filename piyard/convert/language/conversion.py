@@ -237,6 +237,8 @@ def _make(plan: LanguagePlan, at: Path) -> LanguageManifest:
     with console.step(f"convert {plan.model.name} to {plan.inputs.precision}") as step, inference():
         step.phase(1, PHASES, "prove a block")
         block = prove_block(source.config, read_block(source, 0), _rows(source), at)
+        # What nnrun cannot read is named before anything takes long.
+        compiled = plan.tokenizer.compile() if plan.tokenizer else b""
         tokenizer = plan.tokenizer.read_json() if plan.tokenizer else b""
         tokens = choose_tokens(source.config, tokenizer, plan.calibration)
         trials: list[TableTrial] = []
@@ -264,7 +266,7 @@ def _make(plan: LanguagePlan, at: Path) -> LanguageManifest:
         step.ok, step.outcome = not failed, describe_agreement(agreement)
         if plan.tokenizer:
             (at / TOKENIZER_JSON).write_bytes(tokenizer)
-            (at / TOKENIZER_FILE).write_bytes(plan.tokenizer.compile())
+            (at / TOKENIZER_FILE).write_bytes(compiled)
     described = msgspec.structs.asdict(plan.inputs) | {"weights": plan.chosen.description}
     return LanguageManifest(
         **described,

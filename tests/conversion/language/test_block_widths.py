@@ -6,8 +6,8 @@ import msgspec
 import pytest
 import torch
 
-from piyard.convert.language.block_widths import KINDS, choose_widths, pick_widths, widen
-from piyard.convert.language.formats import FORMATS, Format, Formats
+from piyard.convert.language.block_widths import KINDS, WIDER, choose_widths, pick_widths, widen
+from piyard.convert.language.formats import FORMATS, Format, Formats, Kind
 from piyard.convert.language.fused_graph import linear_parts, write_decoder
 from piyard.convert.language.proof_tokens import choose_tokens
 from piyard.convert.language.twin_pass import TwinPass
@@ -16,7 +16,7 @@ from piyard.models.random_decoder import RandomSource
 from tests.support.language_models import TINY
 
 NARROW = Formats(Format(4, 32), FORMATS["fp32"].head)
-WEIGHTS = {"qkv": 4, "out": 2, "gate_up": 12, "down": 6}
+WEIGHTS: dict[Kind, int] = {"qkv": 4, "out": 2, "gate_up": 12, "down": 6}
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_what_a_trial_says_is_what_such_a_decoder_computes(tokens, tmp_path):
 
 
 def test_the_fewest_bytes_that_save_enough_are_taken():
-    savings = {(kind, bits): bits / 10 for kind in KINDS for bits in (6, 8)}
+    savings = {(kind, bits): bits / 10 for kind in KINDS for bits in WIDER}
     assert pick_widths(0.5, savings, WEIGHTS) == {"qkv": 4, "out": 6, "gate_up": 4, "down": 4}
     assert pick_widths(0.8, savings, WEIGHTS) == {"qkv": 4, "out": 8, "gate_up": 4, "down": 4}
     assert pick_widths(1.3, savings, WEIGHTS) == {"qkv": 6, "out": 8, "gate_up": 4, "down": 4}
