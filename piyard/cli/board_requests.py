@@ -50,7 +50,7 @@ from piyard.cli.flags import (
     WorkRequest,
     whole,
 )
-from piyard.cli.request import SWITCH, Request, ValueType, flag, many, single, text
+from piyard.cli.request import SWITCH, TEXT, Request, ValueType, flag, many, single, text
 from piyard.core.errors import PROGRAM
 
 
@@ -107,9 +107,7 @@ LANGUAGE_MODEL = "smollm2_135m_instruct"
 class AnswerRequest(Request):
     """Options of what lets a language model answer."""
 
-    system: str = flag(
-        "what the model is told before, with --chat or in chat", text("TEXT"), default=""
-    )
+    system: str = flag("what the model is told before, with --chat or in chat", TEXT, default="")
     max_tokens: int = flag("tokens of an answer, at most", whole(), default=256)
     context: int | None = flag(
         "tokens of prompt and answer together, at most (2048)", whole(2), default=None
@@ -129,7 +127,7 @@ class AnswerRequest(Request):
     )
     seed: int = flag("of the choices of a temperature", whole(0), default=1)
     stop: tuple[str, ...] = flag(
-        "ends an answer before this text", many(text("TEXT"), commas=False), default=()
+        "ends an answer before this text", many(TEXT, commas=False), default=()
     )
     lookup: int = flag(
         "tokens that are drafted from what followed the same words before; the answer is the same",
@@ -161,13 +159,11 @@ class RunRequest(RunRequestBase, AnswerRequest, TableRequest):
     )
     threads: tuple[int, ...] = ONE_THREADS
     topk: int = flag("number of classes to show", whole(), default=5)
-    labels: tuple[str, ...] = flag(
-        "task clip: what may be in a picture", many(text("TEXT")), default=()
-    )
+    labels: tuple[str, ...] = flag("task clip: what may be in a picture", many(TEXT), default=())
     prompt: str = flag(
         "what a language model continues; task clip: what is said of a label in place of {} (the "
         "model's own)",
-        text("TEXT"),
+        TEXT,
         default="",
     )
     chat: bool = flag(
@@ -398,7 +394,7 @@ class AddRequest(DryRunRequest):
     sudo: bool = flag("sudo needs no password there", SWITCH, default=False)
     price: str = flag("its price in dollars", text("DOLLARS"), default="")
     price_date: str = flag("the date of that price, as 2026-01-31", text("DAY"), default="")
-    notes: str = flag("anything worth knowing", text("TEXT"), default="")
+    notes: str = flag("anything worth knowing", TEXT, default="")
     mine: bool = flag("write the user's own inventory, not the checkout's", SWITCH, default=False)
     strict: bool = STRICT
 

@@ -87,8 +87,18 @@ def read_turns() -> Iterator[str]:
     while True:
         if is_typed:
             print(PROMPT, end="", file=sys.stderr, flush=True)
-        line = sys.stdin.readline()
+        line = _read_line()
         if not line or line.strip() == QUIT:
             return
         if line.strip():
             yield line.strip()
+
+
+def _read_line() -> str:
+    try:
+        return sys.stdin.readline()
+    except UnicodeDecodeError as error:
+        raise WrongInput(
+            f"what is typed is no UTF-8: byte 0x{error.object[error.start]:02x}",
+            remedy="give it in UTF-8",
+        ) from None

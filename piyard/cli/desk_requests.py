@@ -30,7 +30,7 @@ from piyard.cli.flags import (
     TableRequest,
     whole,
 )
-from piyard.cli.request import SWITCH, Request, flag, many, text
+from piyard.cli.request import SWITCH, TEXT, Request, flag, many, text
 
 
 class BuildRequest(DryRunRequest):
@@ -172,7 +172,7 @@ class AddModelRequest(DryRunRequest, TableRequest):
         text("NAME=LOW:HIGH[,…]"),
         default="",
     )
-    licence: str = flag("the file's licence", text("TEXT"), default="")
+    licence: str = flag("the file's licence", TEXT, default="")
     replace_model: bool = flag(
         "put it in the place of your model of that name", SWITCH, default=False, name="replace"
     )

@@ -127,7 +127,21 @@ def single(element: ValueType[T]) -> ValueType[tuple[T, ...]]:
     return Single(element)
 
 
-TEXT = ValueType[str]("TEXT", lambda _name, text: text)
+def _read_text(name: str, text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        # Python keeps a byte that is no UTF-8 as 0xdc00 and more.
+        byte = ord(text[error.start]) & 0xFF
+        raise WrongInput(
+            f"--{name} is no UTF-8: byte 0x{byte:02x} after {error.start} characters",
+            remedy="give it in UTF-8",
+        ) from None
+    return text
+
+
+TEXT = ValueType[str]("TEXT", _read_text)
+"""What people read, or a model: not the name of a file, which may be any bytes."""
 SWITCH: ValueType[bool] = Switch()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import pytest
 
 from piyard.board.ssh.hostkeys import STRICT_VARIABLE
-from piyard.cli.board_requests import BenchRequest
+from piyard.cli import chat
+from piyard.cli.board_requests import BenchRequest, RunRequest
 from piyard.cli.desk_requests import AddModelRequest
 from piyard.cli.work import Boards, named_boards, run_options
 from piyard.core.errors import WrongInput
@@ -146,3 +148,21 @@ def test_a_request_says_the_words_that_make_it() -> None:
         assert words[at : at + len(pair)] == pair
     assert len(words) == 8
     assert AddModelRequest.parse({"file": "a.pt"}).typed() == ["a.pt"]
+
+
+def test_a_text_that_is_no_utf8_is_refused_and_a_file_may_have_any_name() -> None:
+    broken = os.fsdecode(b"Once \xff\xfe upon")
+    fixed = {"host": [], "model": "tinyclip"}
+    with pytest.raises(WrongInput, match=r"--prompt is no UTF-8: byte 0xff after 5 characters"):
+        RunRequest.parse(fixed | {"prompt": broken})
+    assert RunRequest.parse(fixed | {"prompt": "Zoë 🙂"}).prompt == "Zoë 🙂"
+    assert RunRequest.parse(fixed | {"input": [broken]}).inputs == (broken,)
+
+
+def test_turns_that_are_no_utf8_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = io.TextIOWrapper(io.BytesIO(b"Hello\n\n/quit\n"), encoding="utf-8")
+    monkeypatch.setattr("sys.stdin", typed)
+    assert list(chat.read_turns()) == ["Hello"]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff\n"), encoding="utf-8"))
+    with pytest.raises(WrongInput, match="no UTF-8: byte 0xff"):
+        list(chat.read_turns())
