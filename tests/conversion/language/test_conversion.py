@@ -13,6 +13,7 @@ from piyard.convert.language.conversion import convert_language_model, plan_lang
 from piyard.convert.language.formats import FORMATS, Format
 from piyard.convert.language.fused_graph import write_decoder
 from piyard.convert.language.proof_tokens import PROOF_TEXT, choose_tokens
+from piyard.convert.language.tokenizer_files import TokenizerFiles
 from piyard.convert.language.twin_pass import TwinPass
 from piyard.core.errors import ConversionFailed, WrongInput
 from piyard.models.language_models import LanguageModel
@@ -68,6 +69,17 @@ def test_random_weights_are_converted_and_proved_in_each_precision():
         assert not convert_language_model(plan).fresh
         keys.add(made.key)
     assert len(keys) == 4
+
+
+def test_a_tokenizer_that_nnrun_cannot_read_is_named_first(tokenizer, tmp_path, monkeypatch):
+    broken = json.loads(tokenizer) | {"pre_tokenizer": {"type": "FooSplit"}}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(broken))
+    files = TokenizerFiles(file=tmp_path / "tokenizer.json", name="tokenizer.json")
+    plan = plan_language(tiny(), "int4", random_weights=True)
+    monkeypatch.setattr(conversions, "write_decoder", None)
+    with pytest.raises(ConversionFailed, match="pre_tokenizer is 'FooSplit', which piyard does"):
+        convert_language_model(msgspec.structs.replace(plan, tokenizer=files))
+    assert not list((tmp_path / "artifacts" / "conversions").glob("*/manifest.json"))
 
 
 def test_a_proof_that_fails_is_kept_and_refused(monkeypatch):
