@@ -9,6 +9,7 @@
 // Before that, whether this CPU's integer kernel gives the very sums of the portable one:
 //
 //   kernels 1 ROWS same BITS BLOCK AFFINE
+//   kernels 1 QUERIES same_keys SIZE
 
 #include <datareader.h>
 #include <net.h>
@@ -24,6 +25,7 @@
 #include "core/failure.h"
 #include "kernels/attention.h"
 #include "kernels/integer_panels.h"
+#include "kernels/key_products.h"
 #include "kernels/linear.h"
 #include "kernels/own_layers.h"
 #include "kernels/quantised_rows.h"
@@ -184,12 +186,30 @@ void same(const Words& words) {
             throw std::runtime_error("the sums differ from those of the portable kernel");
 }
 
+void same_keys(const Words& words) {
+    const int queries = words.number(2), size = words.number(4);
+    constexpr std::size_t stride = 8;
+    Noise noise;
+    std::vector<float> values(static_cast<std::size_t>(queries * size)), scales(8);
+    std::vector<std::int8_t> keys(static_cast<std::size_t>(size) * 8);
+    for (auto& value : values) value = noise.next();
+    for (auto& key : keys) key = static_cast<std::int8_t>(noise.next() * 128);
+    for (auto& scale : scales) scale = noise.next();
+    const nnrun::IntegerQueries integers(values.data(), static_cast<std::size_t>(size), queries, size);
+    std::vector<float> portable(static_cast<std::size_t>(queries) * stride), fastest(portable.size());
+    nnrun::multiply_keys(integers, keys.data(), scales.data(), portable.data(), stride);
+    nnrun::key_product()(integers, keys.data(), scales.data(), fastest.data(), stride);
+    if (std::memcmp(portable.data(), fastest.data(), portable.size() * sizeof(float)) != 0)
+        throw std::runtime_error("the scores differ from those of the portable kernel");
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
     const Words words{{arguments, arguments + count}};
     try {
         if (words.text(3) == "same") same(words);
+        if (words.text(3) == "same_keys") same_keys(words);
         if (words.text(3) == "linear") linear(words);
         if (words.text(3) == "gemm") gemm(words);
         if (words.text(3) == "attention") attention(words);

@@ -89,6 +89,9 @@ def check(counter: Counter) -> None:
             for rows in (1, 2, 3, 8, 21):
                 for affine in (0, 1):
                     counter.count(1, [str(word) for word in (rows, "same", bits, block, affine)])
+    for queries in range(1, 9):
+        for size in (8, 24, 64, 128):
+            counter.count(1, [str(queries), "same_keys", str(size)])
 
 
 def matrices(counter: Counter, outputs: int, inputs: int, rows: int) -> list[Row]:
@@ -116,7 +119,7 @@ def attentions(counter: Counter, rows: int) -> list[Row]:
             theirs,
             ATTENTION_BAR if rows == 1 else None,
         )
-        for kind in ("fp32", "fp16")
+        for kind in ("fp32", "fp16", "int8")
     ]
 
 

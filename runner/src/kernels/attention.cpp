@@ -66,8 +66,7 @@ public:
         for (int i = 0; i < queries.count; ++i)
             std::memcpy(queries_.get() + static_cast<std::size_t>(i) * size_, queries.values[i], size_ * sizeof(float));
         const int seen = queries.most_visible();
-        for (int first = 0; first < seen; first += 8)
-            cache_.score(head, queries_.get(), size_, queries.count, first, scores_.get() + first, stride_);
+        cache_.score(head, queries_.get(), size_, queries.count, seen, scores_.get(), stride_);
         float sums[tile_rows];
         for (int i = 0; i < queries.count; ++i) sums[i] = weigh(head, i, queries.visible[i], seen);
         // The queries are not needed any more: their place takes what becomes of them.

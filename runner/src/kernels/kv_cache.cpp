@@ -6,9 +6,11 @@
 #include <cstring>
 #include <limits>
 #include <string>
+#include <type_traits>
 
 #include "core/failure.h"
 #include "kernels/float_panels.h"
+#include "kernels/key_products.h"
 
 namespace nnrun {
 namespace {
@@ -41,6 +43,13 @@ float step_of(const float* values, std::size_t count) {
     return rounded > 0 && std::isfinite(rounded) ? rounded : 1.0f;
 }
 
+// Where value `i` of a panel's token lies.
+template <typename T>
+std::size_t key_place(std::size_t i, std::size_t token) {
+    constexpr std::size_t together = std::is_same_v<T, std::int8_t> ? 4 : 1;
+    return (i / together * panel_tokens + token) * together + i % together;
+}
+
 int whole_panels(int rows) { return (rows + panel_tokens - 1) / panel_tokens * panel_tokens; }
 
 }  // namespace
@@ -60,6 +69,9 @@ KvCache::KvCache(int kv_heads, int head_size, int capacity, CacheFormat format)
     if (kv_heads < 1 || head_size < 1 || head_size % 8 != 0 || capacity < 1)
         throw Failure(Exit::model, "no cache of " + std::to_string(kv_heads) + " heads of " + std::to_string(head_size) + " values and " +
                                        std::to_string(capacity) + " tokens; heads have a multiple of 8 values");
+    if (format == CacheFormat::int8 && head_size > largest_query)
+        throw Failure(Exit::model, "no cache of int8 for heads of " + std::to_string(head_size) + " values; " +
+                                       std::to_string(largest_query) + " are the most, choose another --cache");
     if (format == CacheFormat::int8) {
         key_scales_.resize(static_cast<std::size_t>(kv_heads) * static_cast<std::size_t>(padded_));
         value_scales_.resize(key_scales_.size());
@@ -90,7 +102,7 @@ void KvCache::append_head(std::size_t head, const float* key, const float* value
         value_scales_[place] = value_step = step_of(value, size);
     }
     for (std::size_t i = 0; i < size; ++i) {
-        write(panel + i * panel_tokens + row % panel_tokens, key[i] / key_step);
+        write(panel + key_place<T>(i, row % panel_tokens), key[i] / key_step);
         write(values + i, value[i] / value_step);
     }
 }
@@ -116,7 +128,7 @@ void KvCache::read_head(std::size_t head, std::size_t row, float* key, float* va
     const std::size_t place = head * static_cast<std::size_t>(padded_) + row;
     const float key_step = key_scales_.empty() ? 1 : key_scales_[place], value_step = value_scales_.empty() ? 1 : value_scales_[place];
     for (std::size_t i = 0; i < size; ++i) {
-        key[i] = value_of(panel[i * panel_tokens + row % panel_tokens]) * key_step;
+        key[i] = value_of(panel[key_place<T>(i, row % panel_tokens)]) * key_step;
         value[i] = value_of(values[i]) * value_step;
     }
 }
@@ -135,21 +147,28 @@ void KvCache::read_row(int row, float* keys, float* values) const {
 
 void KvCache::truncate(int rows) { rows_ = std::min(rows_, std::max(rows, 0)); }
 
-void KvCache::score(int head, const float* queries, std::size_t query_stride, int count, int first, float* scores,
+void KvCache::score(int head, const float* queries, std::size_t query_stride, int count, int rows, float* scores,
                     std::size_t score_stride) const {
-    const std::size_t at =
-        static_cast<std::size_t>(head) * head_values() + static_cast<std::size_t>(first) * static_cast<std::size_t>(head_size_);
-    const auto product = [&](const auto* panel) {
-        multiply_panel(queries, query_stride, count, panel, panel_tokens, head_size_, scores, score_stride);
+    if (format_ == CacheFormat::int8) return score_integers(head, queries, query_stride, count, rows, scores, score_stride);
+    const auto product = [&](const auto* keys) {
+        const auto* panel = keys + static_cast<std::size_t>(head) * head_values();
+        const std::size_t panel_values = static_cast<std::size_t>(head_size_) * panel_tokens;
+        for (int first = 0; first < rows; first += panel_tokens, panel += panel_values, scores += panel_tokens)
+            multiply_panel(queries, query_stride, count, panel, panel_tokens, head_size_, scores, score_stride);
     };
-    if (format_ == CacheFormat::fp32) return product(static_cast<const float*>(keys_.get()) + at);
-    if (format_ == CacheFormat::fp16) return product(static_cast<const Half*>(keys_.get()) + at);
-    product(static_cast<const std::int8_t*>(keys_.get()) + at);
-    const F8 scales = load8(key_scales_.data() + static_cast<std::size_t>(head * padded_ + first));
-    for (int i = 0; i < count; ++i, scores += score_stride) {
-        store4(scores, load4(scores) * scales.low);
-        store4(scores + 4, load4(scores + 4) * scales.high);
-    }
+    if (format_ == CacheFormat::fp32) return product(static_cast<const float*>(keys_.get()));
+    product(static_cast<const Half*>(keys_.get()));
+}
+
+void KvCache::score_integers(int head, const float* queries, std::size_t query_stride, int count, int rows, float* scores,
+                             std::size_t score_stride) const {
+    static const KeyProduct product = key_product();
+    const IntegerQueries integers(queries, query_stride, count, head_size_);
+    const std::int8_t* panel = static_cast<const std::int8_t*>(keys_.get()) + static_cast<std::size_t>(head) * head_values();
+    const float* scales = key_scales_.data() + static_cast<std::ptrdiff_t>(head) * padded_;
+    const std::size_t panel_values = static_cast<std::size_t>(head_size_) * panel_tokens;
+    for (int first = 0; first < rows; first += panel_tokens, panel += panel_values, scales += panel_tokens)
+        product(integers, panel, scales, scores + first, score_stride);
 }
 
 void KvCache::scale_weights(int head, float* weights, int rows) const {

@@ -12,7 +12,8 @@ namespace nnrun {
 enum class CacheFormat { fp32, fp16, int8 };
 
 // The keys and values of one Attention layer, a row a token. Memory for all rows is reserved at once, and used
-// as rows come. Keys lie in panels of eight tokens, so that a query meets eight at a time; values lie in rows.
+// as rows come. Keys lie in panels of eight tokens, so that a query meets eight at a time, in int8 four values of each
+// together; values lie in rows.
 class KvCache {
 public:
     // A Failure with Exit::model where `head_size` is not a multiple of 8, or the memory cannot be reserved.
@@ -33,9 +34,9 @@ public:
     // Forgets what came after the first `rows` rows.
     void truncate(int rows);
 
-    // scores[i * score_stride + t - first] = queries[i] . key[t] for t in [first, first + 8), for 1 to 8 queries of one head;
-    // `first` is a multiple of 8. What lies beyond rows() is any finite number.
-    void score(int head, const float* queries, std::size_t query_stride, int count, int first, float* scores,
+    // scores[i * score_stride + t] = queries[i] . key[t] for t < `rows`, for 1 to 8 queries of one head. Scores are written in
+    // eights: what lies beyond rows() is any finite number.
+    void score(int head, const float* queries, std::size_t query_stride, int count, int rows, float* scores,
                std::size_t score_stride) const;
     // weights[t] *= the scale of value[t], of an int8 cache: before mix().
     void scale_weights(int head, float* weights, int rows) const;
@@ -52,6 +53,8 @@ private:
     static Memory reserve(std::size_t bytes);
     std::size_t head_values() const { return static_cast<std::size_t>(padded_) * static_cast<std::size_t>(head_size_); }
     std::size_t value_size() const;
+    void score_integers(int head, const float* queries, std::size_t query_stride, int count, int rows, float* scores,
+                        std::size_t score_stride) const;
     template <typename T>
     void read_head(std::size_t head, std::size_t row, float* key, float* value) const;
     template <typename T>
