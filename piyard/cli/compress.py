@@ -5,19 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from piyard.cli.board_requests import BenchRequest
 from piyard.cli.compress_request import CompressRequest
 from piyard.cli.own_models import print_conversion
+from piyard.cli.work import plan_work, run_jobs
+from piyard.compress.chart import draw_svg, draw_text
+from piyard.compress.judging import Speed, board_precision, judge_family, list_family
 from piyard.compress.method import CompressOptions, parse_calibration
 from piyard.compress.methods import find_method
-from piyard.compress.pictures import CompressionData, DataPlace, read_compression_data
+from piyard.compress.pictures import DataPlace, PicturesApart, read_apart
 from piyard.compress.plan import PlannedStep, plan_steps
 from piyard.compress.rebuild import RebuiltFile, rebuild_variant
+from piyard.compress.summary import list_notes, make_rows, recommend, render_rows
 from piyard.compress.variant import MadeVariant, bind_step, make_variant, say_variant
-from piyard.core import console
+from piyard.core import console, paths
 from piyard.core.errors import ConversionFailed
-from piyard.core.tables import render_table
+from piyard.core.files import write_text
+from piyard.core.tables import STYLES, render_table
+from piyard.core.target import Target, load_target
+from piyard.measure.bench import run_benchmark
 from piyard.models.definition import Model, load_model
+from piyard.results.derive import make_row
+from piyard.run.plan import prepare_jobs
 
+CHARTS_SHELF = "compressions"
 REBUILT_COLUMNS = ("File", "Manifest", "Rebuilt", "State")
 
 
@@ -29,15 +40,72 @@ def compress_model(request: CompressRequest) -> None:
     options = read_options(request)
     steps = plan_steps(options)
     model = load_model(request.model)
-    data = read_data(request, model)
+    learns = any(find_method(step.method).learns for step in steps)
+    data = read_data(request, model, learns=learns)
     for step in steps:
-        find_method(step.method).check(
-            bind_step(step, model, data, seed=options.seed, target=options.target)
-        )
+        learnt = data.learnt if data else None
+        bound = bind_step(step, model, learnt, seed=options.seed, target=options.target)
+        find_method(step.method).check(bound)
     if request.dry_run:
         _print_plan(steps, data)
         return
-    _make_steps(request, options, steps, data)
+    made = _make_steps(request, options, steps, data)
+    _print_summary(request, [variant.model for variant in made], data)
+
+
+def _print_summary(
+    request: CompressRequest, made: Sequence[Model], data: PicturesApart | None
+) -> None:
+    """The table, the plot and what to take."""
+    target = load_target(request.target)
+    judged = data.judged if data else None
+    family = list_family(made, judged)
+    speeds = measure_speeds(request, family, target)
+    rows = make_rows(judge_family(family, judged, target.precisions, speeds))
+    print(render_rows(rows, request.format))
+    if request.format not in STYLES:
+        return
+    for note in list_notes(rows, request.hosts[0] if request.hosts else target.name):
+        console.info(note)
+    unit = "ms" if speeds else "M MACs"
+    if plot := draw_text(rows, unit):
+        console.info(plot)
+        path = paths.artifacts() / CHARTS_SHELF / f"{family[0].name}.svg"
+        write_text(path, draw_svg(rows, f"{family[0].name} and its variants", unit))
+        console.info(f"the same as a picture: {path}")
+    print(recommend(rows, request.keep_accuracy))
+
+
+def measure_speeds(
+    request: CompressRequest, models: Sequence[Model], target: Target
+) -> dict[str, Speed]:
+    """On the board that is named; counted where none is; nothing where nothing counts."""
+    if request.hosts:
+        return bench_speeds(request, models, target)
+    return {}
+
+
+def bench_speeds(
+    request: CompressRequest, models: Sequence[Model], target: Target
+) -> dict[str, Speed]:
+    """Medians of benchmarks on the board, each model in its own precision."""
+    speeds: dict[str, Speed] = {}
+    wanted = {model.name: board_precision(model, target.precisions) for model in models}
+    for precision in dict.fromkeys(wanted.values()):
+        some = [model for model in models if wanted[model.name] == precision]
+        bench = BenchRequest(hosts=request.hosts, precisions=(precision,))
+        with plan_work(bench, "compress", models=some) as plan:
+            prepared = prepare_jobs(
+                plan.jobs, random_weights=False, force=request.force, alone=True
+            )
+            outcomes = run_jobs(plan, prepared, run_benchmark)
+        outcomes.require_all()
+        for result in outcomes.results:
+            row = make_row(result)
+            speeds[row.model] = Speed(
+                time_ms=row.summary.median, source="measured", memory_kb=row.peak_rss_kb
+            )
+    return speeds
 
 
 def read_options(request: CompressRequest) -> CompressOptions:
@@ -69,10 +137,10 @@ def read_options(request: CompressRequest) -> CompressOptions:
     )
 
 
-def read_data(request: CompressRequest, model: Model) -> CompressionData | None:
+def read_data(request: CompressRequest, model: Model, *, learns: bool) -> PicturesApart | None:
     """The pictures that the request names, if it names any."""
     place = _data_place(request)
-    return read_compression_data(place, model) if place else None
+    return read_apart(place, model, learns=learns, seed=request.seed) if place else None
 
 
 def _data_place(request: CompressRequest) -> DataPlace | None:
@@ -86,23 +154,25 @@ def _data_place(request: CompressRequest) -> DataPlace | None:
     )
 
 
-def _print_plan(steps: Sequence[PlannedStep], data: CompressionData | None) -> None:
+def _print_plan(steps: Sequence[PlannedStep], data: PicturesApart | None) -> None:
     for step in steps:
         print(step.line)
     if data:
-        print(f"by {data.title}")
+        print(f"learn from {data.learnt.title}")
+        print(f"judge by {data.judged.title}")
 
 
 def _make_steps(
     request: CompressRequest,
     options: CompressOptions,
     steps: Sequence[PlannedStep],
-    data: CompressionData | None,
+    data: PicturesApart | None,
 ) -> list[MadeVariant]:
     made: list[MadeVariant] = []
     for planned in steps:
         parent = load_model(planned.parent)
-        step = bind_step(planned, parent, data, seed=options.seed, target=options.target)
+        learnt = data.learnt if data else None
+        step = bind_step(planned, parent, learnt, seed=options.seed, target=options.target)
         variant = make_variant(step, replace=request.replace_variant, force=request.force)
         say_variant(variant)
         print_conversion(variant.conversion)

@@ -143,6 +143,10 @@ class Method(Protocol):
         """What it cannot do without."""
 
     @property
+    def learns(self) -> bool:
+        """Whether it fits its variants to the pictures, so that others must judge them."""
+
+    @property
     def is_last(self) -> bool:
         """Whether nothing can be done to its variants."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from piyard.compress.lowrank import LowRankMethod
 from piyard.compress.method import Method
+from piyard.compress.prune import Prune
 from piyard.compress.ptq.method import PTQ
 from piyard.core.errors import unknown_name
 
-METHODS: dict[str, Method] = {PTQ.name: PTQ}
+METHODS: dict[str, Method] = {method.name: method for method in (PTQ, Prune(), LowRankMethod())}
 
 
 def find_method(name: str) -> Method:

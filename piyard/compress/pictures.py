@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import random
+from functools import partial
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from piyard.core.errors import WrongInput
 from piyard.core.files import sha256_of_file, sha256_of_value
 from piyard.core.text import format_count
-from piyard.data.dataset import folder_name, spread_pictures
+from piyard.data.dataset import DataSet, folder_name, spread_pictures
 from piyard.data.formats import DATA_FORMATS
+from piyard.data.splits import TRAIN, match_splits
 from piyard.evaluate.dataset import JudgedData, read_dataset
 from piyard.models.definition import Model, read_labels
 from piyard.vision.pictures import has_pictures, list_pictures, unreadable_pictures
@@ -29,6 +33,11 @@ class DataIdentity(msgspec.Struct, frozen=True, kw_only=True):
     """Over names, bytes and truth."""
 
 
+Part = Literal["", "learn", "judge"]
+"""Of a data set that is in one piece: the half that is learnt from, or the other one."""
+LEARN_SHARE = 0.5
+
+
 class DataPlace(msgspec.Struct, frozen=True, kw_only=True):
     """Where they are, and which of them."""
 
@@ -36,6 +45,9 @@ class DataPlace(msgspec.Struct, frozen=True, kw_only=True):
     format: str = ""
     split: str = ""
     limit: int | None = None
+    part: Part = ""
+    seed: int = 0
+    """By which the parts are drawn."""
 
 
 class CompressionData(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +66,29 @@ class CompressionData(msgspec.Struct, frozen=True, kw_only=True):
         return self.judged is not None
 
 
+class PicturesApart(NamedTuple):
+    """What a method looks at, and what its variants are judged by."""
+
+    learnt: CompressionData
+    judged: CompressionData
+
+
+def read_apart(place: DataPlace, model: Model, *, learns: bool, seed: int) -> PicturesApart:
+    """The pictures at that place; where a method ``learns`` from them it is judged by others.
+
+    A data set with a split for training is learnt from by that one, and judged by the one that
+    ``evaluate`` takes; any other is divided in two by the seed. Raises ``WrongInput``.
+    """
+    whole = read_compression_data(place, model)
+    if not learns or not whole.judged:
+        return PicturesApart(whole, whole)
+    if match_splits(TRAIN, whole.judged.data.splits) and not place.split:
+        train = msgspec.structs.replace(place, split=TRAIN)
+        return PicturesApart(read_compression_data(train, model), whole)
+    parts = [msgspec.structs.replace(place, part=part, seed=seed) for part in ("learn", "judge")]
+    return PicturesApart(*(read_compression_data(part, model) for part in parts))
+
+
 def read_compression_data(place: DataPlace, model: Model) -> CompressionData:
     """The pictures at that place for that model.
 
@@ -65,7 +100,15 @@ def read_compression_data(place: DataPlace, model: Model) -> CompressionData:
     if _is_plain(path, model) and not place.format:
         return _read_plain(place, path)
     labels = read_labels(model) if model.labels else []
-    judged = read_dataset(path, model, labels, place.format, limit=place.limit, split=place.split)
+    judged = read_dataset(
+        path,
+        model,
+        labels,
+        place.format,
+        limit=place.limit,
+        split=place.split,
+        choose=partial(_choose_part, place=place),
+    )
     identity = DataIdentity(
         format=judged.data.format,
         split=judged.data.split,
@@ -79,6 +122,26 @@ def read_compression_data(place: DataPlace, model: Model) -> CompressionData:
         title=judged.title,
         identity=identity,
     )
+
+
+def _choose_part(data: DataSet, place: DataPlace) -> DataSet:
+    """The half that is meant, or all."""
+    if not place.part:
+        return data
+    count = len(data.pictures)
+    order = random.Random(place.seed).sample(range(count), count)  # noqa: S311  # no secret
+    learnt = {data.pictures[at] for at in order[: round(LEARN_SHARE * count)]}
+    if place.part == "judge":
+        learnt = {*data.pictures} - learnt
+    films = [
+        film
+        if film.ordered
+        else msgspec.structs.replace(
+            film, pictures=[path for path in film.pictures if path in learnt]
+        )
+        for film in data.films
+    ]
+    return msgspec.structs.replace(data, films=films)
 
 
 def _is_plain(path: Path, model: Model) -> bool:

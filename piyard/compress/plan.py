@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +11,6 @@ import msgspec
 from piyard.compress.method import CompressOptions, Method, OptionName
 from piyard.compress.methods import find_method
 from piyard.core.errors import WrongInput
-from piyard.core.text import format_count
 from piyard.models.variants import MARK, MethodName
 
 
@@ -25,14 +25,22 @@ class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def line(self) -> str:
         """For people."""
-        stated = msgspec.to_builtins(self.settings)
-        texts = [f"{key} {_value_text(value)}" for key, value in stated.items() if value != ""]
-        details = f": {', '.join(texts)}" if texts else ""
-        return f"make {self.name} of {self.parent} by {self.method}{details}"
+        details = ", ".join(_list_settings(self.settings))
+        stated = f": {details}" if details else ""
+        return f"make {self.name} of {self.parent} by {self.method}{stated}"
 
 
-def _value_text(value: object) -> str:
-    return {None: "none", True: "yes", False: "no"}.get(value, str(value))  # type: ignore[call-overload, no-any-return]
+def _list_settings(settings: msgspec.Struct) -> Iterator[str]:
+    """Those that say something, as ``ratio 0.5``; what is off is left out."""
+    for field in msgspec.structs.fields(settings):
+        value = getattr(settings, field.name)
+        name = field.name.replace("_", " ")
+        if isinstance(value, msgspec.Struct):
+            yield f"{name} ({', '.join(_list_settings(value))})"
+        elif value is True:
+            yield name
+        elif value not in (None, False, "", 0):
+            yield f"{name} {value}"
 
 
 def plan_steps(options: CompressOptions) -> list[PlannedStep]:
@@ -97,9 +105,3 @@ def _require_data(options: CompressOptions, methods: list[Method]) -> None:
             f"--method {needing[0].name} needs {kinds[needing[0].needs_data]}",
             remedy="name them: --data DIR",
         )
-
-
-def describe_plan(steps: list[PlannedStep], data: str) -> list[str]:
-    """The plan for people, a line a step and one of the data."""
-    on = [f"on {data}"] if data else []
-    return [*(step.line for step in steps), *on, format_count(len(steps), "variant")]

@@ -14,7 +14,7 @@ from piyard.compress.recipe import VariantManifest, identify_parent, read_varian
 from piyard.compress.variant import load_parent
 from piyard.core.errors import WrongInput
 from piyard.core.files import scratch_folder, sha256_of_file
-from piyard.core.store import read_files
+from piyard.core.store import key_of, read_files
 from piyard.models.definition import Model
 
 SCRATCH_PREFIX = "piyard-rebuild-"
@@ -74,7 +74,7 @@ def _compare_files(folder: Path, at: Path) -> list[RebuiltFile]:
 
 
 def _require_same_parent(manifest: VariantManifest, parent: Model) -> None:
-    if identify_parent(parent) != manifest.parent:
+    if key_of(identify_parent(parent)) != key_of(manifest.parent):
         raise WrongInput(
             f"'{parent.name}' is not what it was when the variant was made of it",
             remedy="make the variant again, under another --name",

@@ -58,6 +58,8 @@ from piyard.models.weights import (
 )
 
 if TYPE_CHECKING:
+    import torch
+
     from piyard.vision.schema import Floats
 
 
@@ -319,7 +321,7 @@ def _main_network(model: Model, files: ModelFiles, way: str, ir: Path | None) ->
         return ScriptReference(
             program=program, shapes=model.input_shapes, others=others, write=write
         )
-    network = _build_with_weights(model, files.main)
+    network = build_with_weights(model, files.main)
     return TorchReference(network=network, shapes=model.input_shapes, others=others, write=write)
 
 
@@ -377,14 +379,20 @@ def _with_only(model: Model, file: Weights) -> Model:
     return msgspec.structs.replace(model, weights=[file])
 
 
-def _build_with_weights(model: Model, chosen: ChosenWeights) -> object:
-    classes = len(read_labels(model)) if model.labels else 0
-    named = {"keypoints": _count_lines(label_list_path(model.keypoints))} if model.keypoints else {}
-    network = build_network(model.network, classes, **named)
+def build_with_weights(model: Model, chosen: ChosenWeights) -> torch.nn.Module:
+    """The network of a model that piyard builds, with its weights. Raises as ``load_weights``."""
+    network = build_plain(model)
     if model.variant:
         fit_variant(network, model.variant.edits, chosen)
     load_weights(network, chosen)
     return network
+
+
+def build_plain(model: Model) -> torch.nn.Module:
+    """The network of that name, with torch's initial weights and without a variant's edits."""
+    classes = len(read_labels(model)) if model.labels else 0
+    named = {"keypoints": _count_lines(label_list_path(model.keypoints))} if model.keypoints else {}
+    return build_network(model.network, classes, **named)
 
 
 def _count_lines(file: Path) -> int:

@@ -106,13 +106,18 @@ def read_dataset(
     form: str = "",
     limit: int | None = None,
     split: str = "",
+    choose: Callable[[DataSet], DataSet] | None = None,
 ) -> JudgedData:
-    """The data for that model, ``limit`` pictures of it. Raises ``WrongInput``."""
+    """The data for that model, ``limit`` pictures of it, or a part of these.
+
+    Raises ``WrongInput``.
+    """
     kind = model.spec.data_kind(model.tracker)
     if not kind:
         raise WrongInput(f"{model.title} is for task {model.task}, which no kind of data judges")
     request = DataRequest(path=path, kind=kind, split=split, limit=limit)
     data = open_data(request, form).take(limit)
+    data = choose(data) if choose else data
     _require_readable(data)
     return JUDGES[data.kind].prepare(data, model, labels)
 

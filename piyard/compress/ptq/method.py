@@ -82,6 +82,7 @@ class PtqMethod:
         {"calibration", "mixed", "per_layer", "keep_accuracy"}
     )
     needs_data: Literal["", "pictures", "labels"] = "pictures"
+    learns = False
     is_last = True
     tools: Sequence[str] = ("ncnn", "numpy")
     settings_type: type[Settings] = PtqChoices

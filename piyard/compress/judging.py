@@ -1,0 +1,142 @@
+"""How right and how fast a model and its variants are, by evaluate's figures and by counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from piyard.compress.pictures import CompressionData
+from piyard.compress.recipe import VARIANTS_SHELF, VariantManifest
+from piyard.compress.summary import Judged, TimeSource
+from piyard.compress.variant import lineage
+from piyard.convert import converter
+from piyard.convert.conversions import Conversion
+from piyard.core.store import find_artifact, read_manifest
+from piyard.evaluate.evaluation import Subject, evaluate_desktop, with_evaluation_thresholds
+from piyard.models.definition import Model, load_definition, load_model, model_names
+from piyard.models.variants import lineage_key
+from piyard.results.accuracies import Evaluation, find_evaluation
+
+FLOAT_WAY = "fp32"
+"""In which floats are judged here: their fp16 is proved to compute the same."""
+INT8 = "int8"
+
+
+class Speed(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one inference."""
+
+    time_ms: float
+    source: TimeSource
+    instructions: int | None = None
+    memory_kb: int | None = None
+
+
+def board_precision(model: Model, precisions: Sequence[str]) -> str:
+    """In which a board computes it best: int8 what is quantised, else fp16 where it can."""
+    if is_quantised(model):
+        return INT8
+    return "fp16" if "fp16" in precisions else "fp32"
+
+
+def is_quantised(model: Model) -> bool:
+    """Whether it is a variant with layers of int8."""
+    return model.variant is not None and model.network == "ncnn"
+
+
+def list_family(made: Sequence[Model], data: CompressionData | None) -> list[Model]:
+    """The original, its variants that ``data`` may judge, and those that were made now.
+
+    A variant that learnt from pictures which judge here is left out.
+    """
+    original = list(lineage(made[-1]))[-1]
+    names = {model.name for model in made}
+    others = [
+        name
+        for name in model_names()
+        if (variant := load_definition(name).variant)
+        and name not in names
+        and _is_of(name, original.name)
+        and _may_be_judged(variant.recipe, data, made)
+    ]
+    ordered = sorted([*names, *others], key=lineage_key)
+    return [original, *(load_model(name) for name in ordered)]
+
+
+def _is_of(name: str, original: str) -> bool:
+    return lineage_key(name)[0] == original
+
+
+def _may_be_judged(recipe: str, data: CompressionData | None, made: Sequence[Model]) -> bool:
+    """Whether it learnt from the same pictures as those made now, or from none."""
+    folder = find_artifact(VARIANTS_SHELF, recipe)
+    if folder is None or data is None:
+        return False
+    learnt = read_manifest(folder, VariantManifest).data
+    return learnt is None or learnt in [_learnt_by(model) for model in made]
+
+
+def _learnt_by(model: Model) -> object:
+    assert model.variant is not None  # noqa: S101  # made now
+    folder = find_artifact(VARIANTS_SHELF, model.variant.recipe)
+    return read_manifest(folder, VariantManifest).data if folder else None
+
+
+def judge_family(
+    models: Sequence[Model],
+    data: CompressionData | None,
+    precisions: Sequence[str],
+    speeds: Mapping[str, Speed],
+) -> list[Judged]:
+    """A row a model; ``speeds`` by the models' names, for all of them or for none."""
+    return [
+        _judge(model, data, board_precision(model, precisions), speeds.get(model.name))
+        for model in models
+    ]
+
+
+def _judge(
+    model: Model, data: CompressionData | None, precision: str, speed: Speed | None
+) -> Judged:
+    conversion = converter.convert_model(model, force=True)
+    evaluation = _evaluate(model, conversion, data) if data and data.judged else None
+    metric, accuracy = next(iter(evaluation.figures.items())) if evaluation else ("", None)
+    methods = [each.variant.method for each in lineage(model) if each.variant]
+    return Judged(
+        model=model.name,
+        method="+".join(reversed(methods)) or "original",
+        precision=precision,
+        metric=metric,
+        accuracy=accuracy,
+        interval=evaluation.intervals.get(metric) if evaluation else None,
+        data=evaluation.data if evaluation else "",
+        time_ms=speed.time_ms if speed else None,
+        time_source=speed.source if speed else "macs",
+        instructions=speed.instructions if speed else None,
+        memory_kb=speed.memory_kb if speed else None,
+        macs=conversion.manifest.macs,
+        bytes=sum((conversion.folder / name).stat().st_size for name in conversion.net_files),
+    )
+
+
+def _evaluate(model: Model, conversion: Conversion, data: CompressionData) -> Evaluation:
+    """By ``evaluate``, unless it has done so before."""
+    way = INT8 if is_quantised(model) else FLOAT_WAY
+    digest = data.identity.sha256
+    if previous := find_evaluation(conversion.key, "desktop", way, digest):
+        return previous
+    return evaluate_desktop(make_subject(model, conversion, data), way)
+
+
+def make_subject(model: Model, conversion: Conversion, data: CompressionData) -> Subject:
+    """What is evaluated. The data must have a truth."""
+    assert data.judged is not None  # noqa: S101
+    detector = model.detector_model
+    return Subject(
+        name=model.name,
+        model=with_evaluation_thresholds(model),
+        conversion=conversion,
+        detector=converter.convert_model(detector, force=True) if detector else None,
+        data=data.judged,
+        digest=data.identity.sha256,
+    )

@@ -1,0 +1,285 @@
+"""What a person wants of a compression: one table, which variants nothing beats, and what to take.
+
+Pure: values in, texts out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from piyard.core.tables import Column, render_items
+from piyard.core.text import NOT_KNOWN
+
+TimeSource = Literal["measured", "counted", "macs"]
+"""On a board; estimated of what an emulated one computes; or only what a network multiplies."""
+ENOUGH_POINTS = 1.0
+"""Points of accuracy that may be lost where the user names no share to keep."""
+WIDE_POINTS = 4.0
+"""An interval that wide says nothing by its tenths."""
+FASTER = 1.03
+"""Times as fast from which on it counts as faster."""
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """A model as one row: the original, or a variant of it."""
+
+    model: str
+    method: str
+    """``original`` of the model that no compression made."""
+    precision: str
+    """In which it computes on the board."""
+    metric: str = ""
+    """``top-1`` or ``mAP``; empty where no truth is known."""
+    accuracy: float | None = None
+    """Percent."""
+    interval: tuple[float, float] | None = None
+    """Of 95 %, percent."""
+    data: str = ""
+    time_ms: float | None = None
+    """Median of one inference, or its estimate."""
+    time_source: TimeSource = "macs"
+    instructions: int | None = None
+    """Of one inference, where they were counted."""
+    macs: int
+    bytes: int
+    """Of its files, as a board gets them."""
+    memory_kb: int | None = None
+    """The most that a run on the board held, where it was measured."""
+
+    @property
+    def work(self) -> float:
+        """What stands for time: milliseconds, else millions of multiply-accumulates."""
+        return self.macs / 1e6 if self.time_ms is None else self.time_ms
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A row with what it takes of the others."""
+
+    judged: Judged
+    points_off: float | None
+    speedup: float | None
+    """Of the original's time."""
+    is_best: bool
+    """Whether no other row is at least as fast and as accurate, and better in one."""
+
+
+def make_rows(judged: Sequence[Judged]) -> list[Row]:
+    """The original first, as it is given."""
+    original = judged[0]
+    best = pareto_models(judged)
+    return [
+        Row(
+            judged=each,
+            points_off=_difference(each.accuracy, original.accuracy),
+            speedup=original.work / each.work if each is not original else None,
+            is_best=each.model in best,
+        )
+        for each in judged
+    ]
+
+
+def _difference(value: float | None, base: float | None) -> float | None:
+    return None if value is None or base is None else value - base
+
+
+def pareto_models(judged: Sequence[Judged]) -> set[str]:
+    """The names of those that none beats; none where an accuracy is not known."""
+    if any(each.accuracy is None for each in judged):
+        return set()
+    return {each.model for each in judged if not any(_beats(other, each) for other in judged)}
+
+
+def _beats(a: Judged, b: Judged) -> bool:
+    ours, theirs = (-(a.accuracy or 0), a.work), (-(b.accuracy or 0), b.work)
+    return ours != theirs and ours[0] <= theirs[0] and ours[1] <= theirs[1]
+
+
+TIME_TITLES: dict[TimeSource, str] = {
+    "measured": "Measured",
+    "counted": "Counted",
+    "macs": "MACs",
+}
+
+
+def render_rows(rows: Sequence[Row], form: str) -> str:
+    """The table, for people or for programs."""
+    return render_items(_columns(rows[0].judged), rows, form)
+
+
+def _columns(original: Judged) -> list[Column[Row]]:
+    """Those that hold something; programs get all."""
+    source = original.time_source
+    return [
+        Column(key="model", title="Model", value=lambda row: row.judged.model),
+        Column(key="method", value=lambda row: row.judged.method),
+        Column(key="precision", title="Type", value=lambda row: row.judged.precision),
+        Column(key="metric", value=lambda row: row.judged.metric or None),
+        Column(
+            key="accuracy_percent",
+            title=original.metric or "Accuracy",
+            value=lambda row: row.judged.accuracy,
+            text=lambda row: _accuracy_text(row.judged),
+        ),
+        Column(
+            key="interval_percent",
+            value=lambda row: list(row.judged.interval) if row.judged.interval else None,
+            text=lambda row: _interval_text(row.judged),
+        ),
+        Column(
+            key="points_off",
+            title="Points",
+            value=lambda row: row.points_off,
+            text=_points_off_text,
+        ),
+        Column(key="data", value=lambda row: row.judged.data or None),
+        Column(
+            key="time_ms",
+            title=TIME_TITLES[source],
+            value=lambda row: row.judged.time_ms,
+            text=lambda row: work_text(row.judged),
+        ),
+        Column(key="time_source", value=lambda row: row.judged.time_source),
+        Column(
+            key="speedup",
+            title="Faster",
+            value=lambda row: row.speedup,
+            text=lambda row: "" if row.speedup is None else f"{row.speedup:.2f} x",
+        ),
+        Column(key="instructions", value=lambda row: row.judged.instructions),
+        Column(key="macs", value=lambda row: row.judged.macs),
+        Column(
+            key="bytes",
+            title="Size",
+            value=lambda row: row.judged.bytes,
+            text=lambda row: f"{row.judged.bytes / 1e6:.2f} MB",
+        ),
+        Column(
+            key="memory_kb",
+            title="Memory" if source == "measured" else "",
+            value=lambda row: row.judged.memory_kb,
+            text=lambda row: _memory_text(row.judged),
+        ),
+        Column(
+            key="pareto",
+            title="Best",
+            value=lambda row: row.is_best,
+            text=lambda row: "*" if row.is_best else "",
+        ),
+    ]
+
+
+def _points_off_text(row: Row) -> str:
+    if row.speedup is None:  # the original
+        return ""
+    return NOT_KNOWN if row.points_off is None else f"{row.points_off:+.1f}"
+
+
+def _accuracy_text(judged: Judged) -> str:
+    if judged.accuracy is None:
+        return NOT_KNOWN
+    ends = _interval_text(judged)
+    return f"{judged.accuracy:.1f} ({ends})" if ends else f"{judged.accuracy:.1f}"
+
+
+def _interval_text(judged: Judged) -> str:
+    if not judged.interval:
+        return ""
+    low, high = judged.interval
+    digits = 0 if high - low > WIDE_POINTS else 1
+    return f"{low:.{digits}f} to {high:.{digits}f}"
+
+
+def _memory_text(judged: Judged) -> str:
+    return NOT_KNOWN if judged.memory_kb is None else f"{judged.memory_kb / 1000:.0f} MB"
+
+
+def work_text(judged: Judged) -> str:
+    """``4.71 ms``, or ``300.8 M``."""
+    if judged.time_ms is None:
+        return f"{judged.macs / 1e6:.1f} M"
+    digits = 2 if judged.time_ms < 100 else 0
+    return f"{judged.time_ms:.{digits}f} ms"
+
+
+def list_notes(rows: Sequence[Row], target: str) -> list[str]:
+    """How the figures came about, a line each."""
+    original = rows[0].judged
+    how: dict[TimeSource, str] = {
+        "measured": f"time: median of one inference, measured on {target}",
+        "counted": f"time: estimated of the cycles and bytes that an emulated {target} counts with "
+        "four threads, not measured",
+        "macs": "no time: nothing was measured or counted, multiply-accumulates stand for it",
+    }
+    lines = [how[original.time_source]]
+    if original.metric:
+        lines.append(f"{original.metric}: ncnn on this desktop, on {original.data}")
+    if any(row.is_best for row in rows):
+        lines.append("*: no other row is as fast and as accurate")
+    return lines
+
+
+def recommend(rows: Sequence[Row], keep: float | None = None) -> str:
+    """What to take, in a sentence.
+
+    ``keep`` is the share of the original's accuracy that must stay; without it a variant may lose
+    ``ENOUGH_POINTS``.
+    """
+    original, *variants = rows
+    if not variants:
+        return "there is no variant to compare"
+    fastest = max(variants, key=lambda row: row.speedup or 0)
+    if original.judged.accuracy is None:
+        return (
+            f"{describe_speed(fastest, original)}; its accuracy is not known: name data with truth"
+        )
+    limit = _least_accuracy(original.judged.accuracy, keep)
+    right = [row for row in variants if (row.judged.accuracy or 0) >= limit]
+    faster = [row for row in right if (row.speedup or 0) >= FASTER]
+    if faster:
+        best = max(faster, key=lambda row: row.speedup or 0)
+        return f"{describe_speed(best, original)}, {_points_text(best, original)}; take it"
+    if (fastest.speedup or 0) < FASTER:
+        return _no_gain(fastest, original)
+    return (
+        f"{describe_speed(fastest, original)}, but {_points_text(fastest, original)}: that is too "
+        "much; train longer (--epochs) or take away less"
+    )
+
+
+def _least_accuracy(accuracy: float, keep: float | None) -> float:
+    return accuracy - ENOUGH_POINTS if keep is None else keep * accuracy
+
+
+def describe_speed(row: Row, original: Row) -> str:
+    """``net@ptq-int8: 1.6 x faster than net in fp16 (4.71 ms)``."""
+    ours, theirs = row.judged, original.judged
+    speedup = row.speedup or 1.0
+    if speedup < 1:
+        return f"{ours.model} is slower than {theirs.model} in {theirs.precision}"
+    more = "faster than" if ours.time_ms is not None else "less work than"
+    counted = ", counted" if ours.time_source == "counted" else ""
+    return (
+        f"{ours.model}: {speedup:.1f} x {more} {theirs.model} in {theirs.precision} "
+        f"({work_text(ours)}{counted})"
+    )
+
+
+def _no_gain(row: Row, original: Row) -> str:
+    ours, theirs = row.judged, original.judged
+    what = ours.precision if ours.precision != theirs.precision else ours.model
+    return (
+        f"{what} does not pay here: {theirs.model} in {theirs.precision} takes "
+        f"{work_text(theirs)}, {ours.model} {work_text(ours)}; keep {theirs.model}"
+    )
+
+
+def _points_text(row: Row, original: Row) -> str:
+    points = row.points_off or 0.0
+    text = f"{points:+.1f} points {original.judged.metric}"
+    low_high = original.judged.interval
+    if low_high and abs(points) <= (low_high[1] - low_high[0]) / 2:
+        text += " (within what chance does on these pictures)"
+    return text

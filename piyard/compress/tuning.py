@@ -1,0 +1,96 @@
+"""Fine-tuning: a changed network learns to answer again as its parent does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from piyard.compress.distill import Distillation, DistillationSettings
+from piyard.compress.method import CompressOptions, OptionName, Step, TrainingPoint
+from piyard.compress.networks import open_network
+from piyard.compress.training.batches import (
+    TrainingPictures,
+    hold_out,
+    labelled_pictures,
+    open_pictures,
+)
+from piyard.compress.training.loop import History, train
+from piyard.compress.training.settings import TrainingSettings
+from piyard.core.errors import WrongInput
+from piyard.models.variants import MethodName
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+TRAINING_METHODS: frozenset[MethodName] = frozenset({"distill", "qat"})
+"""Methods that train by themselves: what they follow is not tuned before."""
+TUNING_OPTIONS: frozenset[OptionName] = frozenset({"epochs", "steps", "lr", "batch"})
+DEFAULT_EPOCHS, DEFAULT_RATE, DEFAULT_BATCH = 10, 5e-4, 32
+LABELS_SHARE = 0.3
+"""Of the loss, where classes are known; the parent's answers are the rest."""
+
+
+def choose_tuning(options: CompressOptions, method: MethodName) -> TrainingSettings | None:
+    """The training after that method; None without pictures, or where the next method trains."""
+    later = options.methods[options.methods.index(method) + 1 :]
+    if options.data is None or TRAINING_METHODS.intersection(later):
+        if not TRAINING_METHODS.intersection(later):
+            _require_nothing_to_train(options, method)
+        return None
+    return TrainingSettings(
+        epochs=options.epochs or DEFAULT_EPOCHS,
+        steps=options.steps or 0,
+        batch=options.batch or DEFAULT_BATCH,
+        learning_rate=options.lr or DEFAULT_RATE,
+        seed=options.seed,
+    )
+
+
+def _require_nothing_to_train(options: CompressOptions, method: MethodName) -> None:
+    if options.epochs or options.steps or options.lr or options.batch:
+        raise WrongInput(
+            f"--method {method} has no pictures to train on", remedy="name them: --data DIR"
+        )
+
+
+def tune_network(network: nn.Module, step: Step, settings: TrainingSettings) -> History:
+    """Train the network in place by its parent's answers, and by classes where they are known.
+
+    Raises what ``train`` raises.
+    """
+    parent = step.parent
+    data = hold_out(_pictures(step), settings)
+    is_classifier = parent.spec.has_class_output
+    answers = DistillationSettings(
+        scores=is_classifier, labels=LABELS_SHARE if data.pictures.labels is not None else 0.0
+    )
+    for values in network.parameters():
+        values.requires_grad_()
+    return train(
+        network,
+        data,
+        Distillation(open_network(parent), answers),
+        settings,
+        step.checkpoints,
+        title=step.name,
+    )
+
+
+def _pictures(step: Step) -> TrainingPictures:
+    data = step.data
+    if data is None:
+        raise WrongInput("there are no pictures to train on", remedy="name them: --data DIR")
+    if data.judged and data.judged.data.kind == "class":
+        return labelled_pictures(step.parent, data.judged)
+    return open_pictures(step.parent, data.pictures, None)
+
+
+def list_points(history: History | None) -> Sequence[TrainingPoint]:
+    """How it went, for the manifest."""
+    return [
+        TrainingPoint(
+            epoch=each.epoch, step=each.steps, loss=each.validation_loss, accuracy=each.accuracy
+        )
+        for each in (history.epochs if history else ())
+    ]

@@ -1,0 +1,137 @@
+"""The table, the sentence and the plot of a compression."""
+
+import csv
+import io
+import json
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from piyard.compress.chart import COLUMNS, draw_svg, draw_text
+from piyard.compress.summary import Judged, list_notes, make_rows, recommend, render_rows
+
+
+def judged(model="net", accuracy=71.8, time_ms=8.0, **more):
+    values = {
+        "model": model,
+        "method": "original" if "@" not in model else "ptq",
+        "precision": "fp16",
+        "metric": "top-1",
+        "accuracy": accuracy,
+        "interval": (67.0, 75.0),
+        "data": "imagenet500, 500 pictures",
+        "time_ms": time_ms,
+        "time_source": "measured",
+        "macs": 300_000_000,
+        "bytes": 14_000_000,
+    }
+    return Judged(**values | more)
+
+
+MIXED = judged("net@ptq-mixed", 71.5, 5.0, precision="int8")
+SMALL = judged("net@prune50", 66.0, 4.0)
+WORSE = judged("net@lowrank", 66.0, 9.0)
+
+
+def test_what_to_take_is_the_fastest_that_is_right():
+    rows = make_rows([judged(interval=None), SMALL, MIXED])
+    assert recommend(rows) == (
+        "net@ptq-mixed: 1.6 x faster than net in fp16 (5.00 ms), -0.3 points top-1; take it"
+    )
+
+
+def test_less_may_be_kept():
+    rows = make_rows([judged(interval=None), SMALL, MIXED])
+    assert recommend(rows, keep=0.9).startswith("net@prune50: 2.0 x faster")
+    assert "too much" in recommend(rows, keep=0.999)
+
+
+def test_a_difference_within_chance_is_said():
+    assert "within what chance does" in recommend(make_rows([judged(), MIXED]))
+
+
+def test_int8_that_does_not_pay():
+    slow = judged("net@ptq-int8", 71.7, 9.5, precision="int8", time_source="counted")
+    rows = make_rows([judged(time_source="counted"), slow])
+    assert recommend(rows) == (
+        "int8 does not pay here: net in fp16 takes 8.00 ms, net@ptq-int8 9.50 ms; keep net"
+    )
+
+
+def test_without_truth_nothing_is_taken():
+    rows = make_rows([judged(accuracy=None), judged("net@ptq", None, 5.0)])
+    assert recommend(rows).endswith("its accuracy is not known: name data with truth")
+    assert not any(row.is_best for row in rows)
+    assert draw_text(rows, "ms") == draw_svg(rows, "net", "ms") == ""
+
+
+def test_the_best_are_those_that_nothing_beats():
+    rows = make_rows([judged(), SMALL, MIXED, WORSE])
+    assert [row.judged.model for row in rows if row.is_best] == [
+        "net",
+        "net@prune50",
+        "net@ptq-mixed",
+    ]
+
+
+def test_equals_do_not_beat_each_other():
+    rows = make_rows([judged(), judged("net@a", 71.8, 8.0)])
+    assert all(row.is_best for row in rows)
+
+
+def test_work_stands_for_time_where_there_is_none():
+    half = judged("net@prune50", 71.0, None, macs=150_000_000, time_source="macs")
+    rows = make_rows([judged(time_ms=None, time_source="macs"), half])
+    assert rows[1].speedup == 2.0
+    assert "2.0 x less work than net" in recommend(rows)
+    assert "multiply-accumulates stand for it" in list_notes(rows, "rpi5")[0]
+
+
+def test_numbers_are_numbers():
+    rows = make_rows([judged(), MIXED])
+    original, mixed = json.loads(render_rows(rows, "json"))
+    assert (mixed["accuracy_percent"], mixed["time_ms"], mixed["pareto"]) == (71.5, 5.0, True)
+    assert mixed["points_off"] == pytest.approx(-0.3)
+    assert (original["speedup"], original["interval_percent"]) == (None, [67.0, 75.0])
+    (_, line) = csv.DictReader(io.StringIO(render_rows(rows, "csv")))
+    assert (line["speedup"], line["bytes"]) == ("1.6", "14000000")
+
+
+def test_the_table_fits_a_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = render_rows(make_rows([judged(), MIXED, SMALL]), "plain").splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "71.8 (67 to 75)" in lines[2]
+
+
+def test_the_plot_in_characters():
+    lines = draw_text(make_rows([judged(), MIXED, WORSE]), "ms").splitlines()
+    assert max(map(len, lines)) <= COLUMNS
+    assert [line for line in lines if line.startswith(("A", "B", "c"))] == [
+        "A net",
+        "B net@ptq-mixed",
+        "c net@lowrank",
+    ]
+    plot = lines[1:17]
+    places = {
+        letter: next((at, line.index(letter, 6)) for at, line in enumerate(plot) if letter in line)
+        for letter in "ABc"
+    }
+    assert places["A"][0] <= places["B"][0] < places["c"][0]
+    assert places["B"][1] < places["A"][1] < places["c"][1]
+
+
+def test_points_in_one_place_are_all_there():
+    rows = make_rows([judged(), judged("net@a", 71.8, 8.0), judged("net@b", 71.8, 8.0)])
+    plot = draw_text(rows, "ms").splitlines()[1:17]
+    assert any({"A", "B", "C"} <= set(line) for line in plot)
+
+
+def test_the_svg_is_one_and_names_are_text():
+    rows = make_rows([judged(), judged("net@<b>&", 71.5, 5.0)])
+    root = ET.fromstring(draw_svg(rows, "net", "ms"))
+    texts = [each.text for each in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"net", "net@<b>&"} <= set(texts)
+    dots = list(root.iter("{http://www.w3.org/2000/svg}circle"))
+    assert float(dots[0].attrib["cx"]) > float(dots[1].attrib["cx"])
+    assert float(dots[0].attrib["cy"]) < float(dots[1].attrib["cy"])
