@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
+from piyard.board.fleet.inventory import is_emulated
 from piyard.cli.board_requests import BenchRequest
 from piyard.cli.compress_request import CompressRequest
 from piyard.cli.own_models import print_conversion
 from piyard.cli.work import plan_work, run_jobs
+from piyard.compress.budget import (
+    Budget,
+    Knob,
+    Trial,
+    describe_budget,
+    find_value,
+    read_budget,
+    with_knob,
+)
 from piyard.compress.chart import draw_svg, draw_text
+from piyard.compress.counting import count_speeds
 from piyard.compress.judging import Speed, board_precision, judge_family, list_family
 from piyard.compress.method import CompressOptions, parse_calibration
 from piyard.compress.methods import find_method
@@ -17,7 +30,14 @@ from piyard.compress.pictures import DataPlace, PicturesApart, read_apart
 from piyard.compress.plan import PlannedStep, plan_steps
 from piyard.compress.rebuild import RebuiltFile, rebuild_variant
 from piyard.compress.summary import list_notes, make_rows, recommend, render_rows
-from piyard.compress.variant import MadeVariant, bind_step, make_variant, say_variant
+from piyard.compress.variant import (
+    MadeVariant,
+    as_model,
+    bind_step,
+    make_files,
+    make_variant,
+    say_variant,
+)
 from piyard.core import console, paths
 from piyard.core.errors import ConversionFailed
 from piyard.core.files import write_text
@@ -38,6 +58,11 @@ def compress_model(request: CompressRequest) -> None:
         rebuild(request)
         return
     options = read_options(request)
+    if turned := read_budget(options):
+        kept = keep_to_budget(request, options, *turned)
+        if kept is None:
+            return
+        options = kept
     steps = plan_steps(options)
     model = load_model(request.model)
     learns = any(find_method(step.method).learns for step in steps)
@@ -79,10 +104,10 @@ def _print_summary(
 def measure_speeds(
     request: CompressRequest, models: Sequence[Model], target: Target
 ) -> dict[str, Speed]:
-    """On the board that is named; counted where none is; nothing where nothing counts."""
-    if request.hosts:
+    """On the boards that are named; counted where none is real; nothing where nothing counts."""
+    if any(not is_emulated(host) for host in request.hosts):
         return bench_speeds(request, models, target)
-    return {}
+    return count_speeds(models, target)  # an emulated board's own times are no board's
 
 
 def bench_speeds(
@@ -152,6 +177,44 @@ def _data_place(request: CompressRequest) -> DataPlace | None:
         split=request.split,
         limit=request.pictures,
     )
+
+
+def keep_to_budget(
+    request: CompressRequest, options: CompressOptions, budget: Budget, knob: Knob
+) -> CompressOptions | None:
+    """The options with the setting that the budget allows; None of a dry run, which says so."""
+    if request.dry_run:
+        print(describe_budget(budget, knob))
+        return None
+    model, target = load_model(options.model), load_target(options.target)
+    method = find_method(knob.method)
+    data = read_data(request, model, learns=method.learns)
+    judged = data.judged if data else None
+
+    def judge(some: Model) -> Trial:
+        speeds = measure_speeds(request, [some], target) if budget.max_latency_ms else {}
+        (row,) = judge_family([some], judged, target.precisions, speeds)
+        return Trial(accuracy=row.accuracy, time_ms=row.time_ms)
+
+    def judge_value(value: float) -> Trial:
+        turned = with_knob(options, knob, value)
+        (planned, *_) = plan_steps(msgspec.structs.replace(turned, methods=(knob.method,)))
+        learnt = data.learnt if data else None
+        step = bind_step(planned, model, learnt, seed=options.seed, target=options.target)
+        method.check(step)
+        trial = judge(as_model(step, make_files(step)))
+        console.info(f"--{knob.option} {value:g}: {_trial_text(trial)}")
+        return trial
+
+    value = find_value(knob, budget, judge(model), judge_value)
+    console.info(f"the budget allows --{knob.option} {value:g}")
+    return with_knob(options, knob, value)
+
+
+def _trial_text(trial: Trial) -> str:
+    accuracy = [] if trial.accuracy is None else [f"{trial.accuracy:.1f} %"]
+    time = [] if trial.time_ms is None else [f"{trial.time_ms:.2f} ms"]
+    return ", ".join([*accuracy, *time])
 
 
 def _print_plan(steps: Sequence[PlannedStep], data: PicturesApart | None) -> None:

@@ -11,7 +11,6 @@ from piyard.cli.flags import (
     KEEP_BY_FORCE,
     KNOWN_MODEL,
     KNOWN_TARGET,
-    LIMIT_PICTURES,
     PERCENT,
     SPLIT,
     TARGET,
@@ -105,7 +104,9 @@ class CompressRequest(DryRunRequest, TableRequest):
     )
     data_format: str = DATA_FORM
     split: str = SPLIT
-    pictures: int | None = LIMIT_PICTURES
+    pictures: int | None = flag(
+        "only so many pictures, evenly spread, to learn from and to judge by", whole(), default=None
+    )
     hosts: tuple[str, ...] = flag(
         f"measure on it, else work is counted: {HOST_HELP}",
         many(BOARD),

@@ -9,9 +9,10 @@ import msgspec
 from piyard.compress.pictures import CompressionData
 from piyard.compress.recipe import VARIANTS_SHELF, VariantManifest
 from piyard.compress.summary import Judged, TimeSource
-from piyard.compress.variant import lineage
+from piyard.compress.variant import INT8, lineage
 from piyard.convert import converter
 from piyard.convert.conversions import Conversion
+from piyard.convert.param import is_quantised
 from piyard.core.store import find_artifact, read_manifest
 from piyard.evaluate.evaluation import Subject, evaluate_desktop, with_evaluation_thresholds
 from piyard.models.definition import Model, load_definition, load_model, model_names
@@ -20,7 +21,6 @@ from piyard.results.accuracies import Evaluation, find_evaluation
 
 FLOAT_WAY = "fp32"
 """In which floats are judged here: their fp16 is proved to compute the same."""
-INT8 = "int8"
 
 
 class Speed(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,11 +37,6 @@ def board_precision(model: Model, precisions: Sequence[str]) -> str:
     if is_quantised(model):
         return INT8
     return "fp16" if "fp16" in precisions else "fp32"
-
-
-def is_quantised(model: Model) -> bool:
-    """Whether it is a variant with layers of int8."""
-    return model.variant is not None and model.network == "ncnn"
 
 
 def list_family(made: Sequence[Model], data: CompressionData | None) -> list[Model]:

@@ -21,7 +21,8 @@ from piyard.compress.recipe import (
     write_recipe,
 )
 from piyard.convert import converter
-from piyard.convert.conversions import Conversion
+from piyard.convert.conversions import FP32, Conversion
+from piyard.convert.param import is_quantised
 from piyard.core import console, paths, store
 from piyard.core.download import downloads_folder
 from piyard.core.errors import PROGRAM, WrongInput
@@ -33,9 +34,11 @@ from piyard.models.definition import (
     load_definition,
     load_model,
     model_names,
+    name_model,
 )
 from piyard.models.variants import Variant
 
+INT8 = "int8"
 CHECKPOINTS_SHELF = "checkpoints"
 PARENTS_OWN = frozenset({"title", "own", "variant", "weights", "parts", "masks", "published"})
 """Keys of a parent's YAML that say nothing of its variants."""
@@ -57,19 +60,46 @@ def make_variant(step: Step, *, replace: bool = False, force: bool = False) -> M
     One whose proof fails is taken back, unless with ``force``. Raises ``WrongInput``, what the
     method raises, and ``ConversionFailed``.
     """
+    key = store.key_of(write_recipe(step, find_method(step.method)))
+    require_free_name(step.name, key, replace=replace)
+    files = make_files(step)
+    conversion = publish_variant(step, files, force=force)
+    return MadeVariant(
+        model=load_model(step.name),
+        conversion=conversion,
+        manifest=files.manifest,
+        fresh=files.fresh,
+    )
+
+
+class VariantFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """What a method has made, in the store."""
+
+    key: str
+    folder: Path
+    manifest: VariantManifest
+    fresh: bool
+
+
+def make_files(step: Step) -> VariantFiles:
+    """The files of a step, made when they are not there yet. Raises what the method raises."""
     method = find_method(step.method)
     recipe = write_recipe(step, method)
     key = store.key_of(recipe)
-    require_free_name(step.name, key, replace=replace)
     folder, fresh = store.get_or_make(
         VARIANTS_SHELF, key, lambda at: complete_recipe(recipe, step, method.make(step, at))
     )
     shutil.rmtree(step.checkpoints, ignore_errors=True)
     manifest = store.read_manifest(folder, VariantManifest)
-    conversion = publish_variant(step.name, step.parent, key, folder, manifest, force=force)
-    return MadeVariant(
-        model=load_model(step.name), conversion=conversion, manifest=manifest, fresh=fresh
-    )
+    for file in list_files(manifest):
+        _keep_file(folder / file)
+    return VariantFiles(key=key, folder=folder, manifest=manifest, fresh=fresh)
+
+
+def as_model(step: Step, files: VariantFiles) -> Model:
+    """The variant as a model, without writing its YAML."""
+    keys = describe_variant(step, files)
+    return name_model(step.name, msgspec.convert(keys, ModelDefinition))
 
 
 def bind_step(
@@ -110,20 +140,18 @@ def require_free_name(name: str, key: str, *, replace: bool) -> None:
         )
 
 
-def publish_variant(
-    name: str, parent: Model, key: str, folder: Path, manifest: VariantManifest, *, force: bool
-) -> Conversion:
-    """Keep its files, write its YAML, convert and prove it; undone when that fails."""
-    keys = describe_variant(name, parent, key, folder, manifest)
+def publish_variant(step: Step, files: VariantFiles, *, force: bool) -> Conversion:
+    """Write its YAML, convert and prove it; undone when that fails."""
+    name = step.name
+    keys = describe_variant(step, files)
     text = yaml.safe_dump(keys, sort_keys=False, default_flow_style=None, allow_unicode=True)
     path = definition.MODELS_FOLDER / f"{name}.yaml"
     before = path.read_bytes() if path.is_file() else None
-    for file in list_files(manifest):
-        _keep_file(folder / file)
     write_text(path, text)
     try:
         conversion = converter.convert_model(load_model(name), force=True)
-        return conversion if force else conversion.require_proved(["fp32"])
+        precision = INT8 if is_quantised(conversion.model) else FP32
+        return conversion if force else conversion.require_proved([precision])
     except BaseException:
         if before is None:
             path.unlink(missing_ok=True)
@@ -145,14 +173,13 @@ def _keep_file(file: Path) -> None:
             shutil.copyfile(file, draft)
 
 
-def describe_variant(
-    name: str, parent: Model, key: str, folder: Path, manifest: VariantManifest
-) -> dict[str, Any]:
+def describe_variant(step: Step, files: VariantFiles) -> dict[str, Any]:
     """The keys of its YAML: the parent's, with what the method has changed."""
+    name, parent, folder, manifest = step.name, step.parent, files.folder, files.manifest
     variant = Variant(
         parent=parent.name,
         method=find_method(manifest.method).name,
-        recipe=key,
+        recipe=files.key,
         edits=tuple(manifest.edits),
     )
     inherited = {key: value for key, value in stated_keys(parent).items() if key not in PARENTS_OWN}

@@ -8,6 +8,7 @@ import torch
 import yaml
 from PIL import Image
 
+from piyard.compress import counting
 from piyard.core.download import downloads_folder
 from piyard.core.files import sha256_of_file
 from piyard.models import definition
@@ -37,7 +38,7 @@ def draw(name: str, number: int) -> Image.Image:
 @pytest.fixture(scope="session")
 def halves(tmp_path_factory) -> Path:
     """A folder a class."""
-    folder = tmp_path_factory.mktemp("data") / "halves"
+    folder: Path = tmp_path_factory.mktemp("data") / "halves"
     for at, name in enumerate(CLASSES):
         (folder / name).mkdir(parents=True)
         for number in range(PICTURES):
@@ -89,8 +90,10 @@ def add_model(name: str, network: str, classes: int, labels: str) -> None:
 
 
 @pytest.fixture(autouse=True)
-def no_mirror(monkeypatch):
+def nothing_outside(monkeypatch):
+    """No real weights, and no build of nnrun to count with."""
     monkeypatch.delenv("PIYARD_MIRROR", raising=False)
+    monkeypatch.setattr(counting, "can_count", lambda: False)
 
 
 @pytest.fixture(autouse=True, scope="session")

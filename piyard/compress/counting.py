@@ -1,0 +1,49 @@
+"""What models would take on a Pi 5, counted while an emulated one computes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from piyard.build.builder import build_nnrun
+from piyard.compress.judging import Speed, board_precision
+from piyard.convert import converter
+from piyard.core import console
+from piyard.core.errors import BuildFailed, JobsFailed, NotSetUp
+from piyard.core.target import Target
+from piyard.measure.counted.layers import Machine, add_costs, can_count, open_machine
+from piyard.models.definition import Model
+
+COUNTED_TARGETS = frozenset({"rpi5"})
+"""Those whose cycles and memory the counts are of."""
+THREADS = 4
+
+
+def count_speeds(models: Sequence[Model], target: Target) -> dict[str, Speed]:
+    """Estimates by the models' names; none where nothing can be counted, which is said."""
+    if target.name not in COUNTED_TARGETS or not can_count():
+        console.info(f"no emulator here counts what a {target.name} does")
+        return {}
+    try:
+        with open_machine(build_nnrun(target).nnrun) as machine:
+            return {model.name: _count(machine, model, target) for model in models}
+    except (BuildFailed, JobsFailed, NotSetUp) as error:
+        console.info(f"nothing is counted: {error.what}")
+        return {}
+
+
+def _count(machine: Machine, model: Model, target: Target) -> Speed:
+    conversion = converter.convert_model(model, force=True)
+    precision = board_precision(model, target.precisions)
+    files = conversion.board_files(precision)
+    with console.step(f"count {model.name} in {precision}"):
+        cost = add_costs(
+            machine.count_layers(
+                conversion.folder / files["model.ncnn.param"],
+                conversion.folder / files["model.ncnn.bin"],
+                conversion.input_shapes,
+                precision,
+            ).values()
+        )
+    return Speed(
+        time_ms=cost.estimate_ms(THREADS), source="counted", instructions=cost.instructions
+    )
