@@ -172,7 +172,7 @@ def _data_place(request: CompressRequest) -> DataPlace | None:
     if not request.data:
         return None
     return DataPlace(
-        path=request.data,
+        path=str(Path(request.data).expanduser().absolute()),
         format=request.data_format,
         split=request.split,
         limit=request.pictures,

@@ -9,13 +9,14 @@ import msgspec
 from piyard.compress.pictures import CompressionData
 from piyard.compress.recipe import VARIANTS_SHELF, VariantManifest
 from piyard.compress.summary import Judged, TimeSource
-from piyard.compress.variant import INT8, lineage
+from piyard.compress.variant import INT8
 from piyard.convert import converter
 from piyard.convert.conversions import Conversion
 from piyard.convert.param import is_quantised
 from piyard.core.store import find_artifact, read_manifest
 from piyard.evaluate.evaluation import Subject, evaluate_desktop, with_evaluation_thresholds
 from piyard.models.definition import Model, load_definition, load_model, model_names
+from piyard.models.lineage import lineage
 from piyard.models.variants import lineage_key
 from piyard.results.accuracies import Evaluation, find_evaluation
 

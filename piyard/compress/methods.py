@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from piyard.compress.distilling import Distil
 from piyard.compress.lowrank import LowRankMethod
 from piyard.compress.method import Method
 from piyard.compress.prune import Prune
 from piyard.compress.ptq.method import PTQ
 from piyard.core.errors import unknown_name
 
-METHODS: dict[str, Method] = {method.name: method for method in (PTQ, Prune(), LowRankMethod())}
+METHODS: dict[str, Method] = {
+    method.name: method for method in (PTQ, Prune(), LowRankMethod(), Distil())
+}
 
 
 def find_method(name: str) -> Method:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -82,7 +82,7 @@ def _require_known_options(options: CompressOptions, methods: list[Method]) -> N
     known = frozenset[OptionName]().union(*(method.options for method in methods))
     names = "+".join(method.name for method in methods)
     plain = CompressOptions(model=options.model, methods=options.methods)
-    for name in OptionName.__args__:  # type: ignore[attr-defined]
+    for name in get_args(OptionName):
         if name not in known and getattr(options, name) != getattr(plain, name):
             flag = name.removesuffix("_ms").replace("_", "-")
             raise WrongInput(f"--{flag} says nothing to {names}", remedy=f"leave out --{flag}")

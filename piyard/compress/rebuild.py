@@ -11,11 +11,11 @@ from piyard.compress.method import Step
 from piyard.compress.methods import find_method
 from piyard.compress.pictures import CompressionData, DataPlace, read_compression_data
 from piyard.compress.recipe import VariantManifest, identify_parent, read_variant_manifest
-from piyard.compress.variant import load_parent
 from piyard.core.errors import WrongInput
 from piyard.core.files import scratch_folder, sha256_of_file
 from piyard.core.store import key_of, read_files
 from piyard.models.definition import Model
+from piyard.models.lineage import load_parent
 
 SCRATCH_PREFIX = "piyard-rebuild-"
 

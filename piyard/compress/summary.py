@@ -200,7 +200,7 @@ def work_text(judged: Judged) -> str:
     """``4.71 ms``, or ``300.8 M``."""
     if judged.time_ms is None:
         return f"{judged.macs / 1e6:.1f} M"
-    digits = 2 if judged.time_ms < 100 else 0
+    digits = 3 if judged.time_ms < 1 else 2 if judged.time_ms < 100 else 0
     return f"{judged.time_ms:.{digits}f} ms"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -26,9 +27,23 @@ if TYPE_CHECKING:
 TRAINING_METHODS: frozenset[MethodName] = frozenset({"distill", "qat"})
 """Methods that train by themselves: what they follow is not tuned before."""
 TUNING_OPTIONS: frozenset[OptionName] = frozenset({"epochs", "steps", "lr", "batch"})
+MOST_THREADS = 4
+"""Of a training: their number decides in which order is added, so that the recipe has it."""
 DEFAULT_EPOCHS, DEFAULT_RATE, DEFAULT_BATCH = 10, 5e-4, 32
 LABELS_SHARE = 0.3
 """Of the loss, where classes are known; the parent's answers are the rest."""
+
+
+def read_training(options: CompressOptions) -> TrainingSettings:
+    """The training that the options mean."""
+    return TrainingSettings(
+        epochs=options.epochs or DEFAULT_EPOCHS,
+        steps=options.steps or 0,
+        batch=options.batch or DEFAULT_BATCH,
+        learning_rate=options.lr or DEFAULT_RATE,
+        seed=options.seed,
+        threads=min(MOST_THREADS, os.cpu_count() or 1),
+    )
 
 
 def choose_tuning(options: CompressOptions, method: MethodName) -> TrainingSettings | None:
@@ -38,13 +53,7 @@ def choose_tuning(options: CompressOptions, method: MethodName) -> TrainingSetti
         if not TRAINING_METHODS.intersection(later):
             _require_nothing_to_train(options, method)
         return None
-    return TrainingSettings(
-        epochs=options.epochs or DEFAULT_EPOCHS,
-        steps=options.steps or 0,
-        batch=options.batch or DEFAULT_BATCH,
-        learning_rate=options.lr or DEFAULT_RATE,
-        seed=options.seed,
-    )
+    return read_training(options)
 
 
 def _require_nothing_to_train(options: CompressOptions, method: MethodName) -> None:
@@ -54,10 +63,12 @@ def _require_nothing_to_train(options: CompressOptions, method: MethodName) -> N
         )
 
 
-def tune_network(network: nn.Module, step: Step, settings: TrainingSettings) -> History:
-    """Train the network in place by its parent's answers, and by classes where they are known.
+def tune_network(
+    network: nn.Module, step: Step, settings: TrainingSettings, teacher: nn.Module | None = None
+) -> History:
+    """Train the network in place by a teacher's answers, and by classes where they are known.
 
-    Raises what ``train`` raises.
+    The teacher is the parent where none is named. Raises what ``train`` raises.
     """
     parent = step.parent
     data = hold_out(_pictures(step), settings)
@@ -70,7 +81,7 @@ def tune_network(network: nn.Module, step: Step, settings: TrainingSettings) -> 
     return train(
         network,
         data,
-        Distillation(open_network(parent), answers),
+        Distillation(teacher or open_network(parent), answers),
         settings,
         step.checkpoints,
         title=step.name,

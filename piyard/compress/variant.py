@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from piyard.convert.conversions import FP32, Conversion
 from piyard.convert.param import is_quantised
 from piyard.core import console, paths, store
 from piyard.core.download import downloads_folder
-from piyard.core.errors import PROGRAM, WrongInput
+from piyard.core.errors import WrongInput
 from piyard.core.files import atomic_write, sha256_of_file, write_text
 from piyard.models import definition
 from piyard.models.definition import (
@@ -229,25 +228,6 @@ def _weights_entry(name: str, parent: Model, file: Path) -> dict[str, str]:
         "licence": original.licence,
         "dataset": original.dataset,
     }
-
-
-def lineage(model: Model) -> Iterator[Model]:
-    """The model, its parent, and so on to the one that no compression made."""
-    yield model
-    while model.variant:
-        model = load_parent(model)
-        yield model
-
-
-def load_parent(model: Model) -> Model:
-    """The parent of a variant. Raises ``WrongInput`` where it is gone."""
-    parent = model.variant.parent if model.variant else ""
-    if parent not in model_names():
-        raise WrongInput(
-            f"{model.name}: its parent '{parent}' is gone",
-            remedy=f"make it again, or remove the variant: {PROGRAM} model.remove {model.name}",
-        )
-    return load_model(parent)
 
 
 def say_variant(made: MadeVariant) -> None:

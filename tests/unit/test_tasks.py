@@ -56,6 +56,7 @@ def test_lists_all_tasks() -> None:
             "ab",
             "evaluate",
             "prove",
+            "compress",
         ),
         *("fleet.list", "fleet.add"),
         *("fleet.remove", "fleet.facts", "fleet.doctor", "fleet.exec", "fleet.trust"),
@@ -114,7 +115,7 @@ def test_listing_loads_nothing_heavy() -> None:
             "fleet.exec",
             "fleet.gc",
         ),
-        *("data", "model.add", "model.list", "model.remove"),
+        *("data", "model.add", "model.list", "model.remove", "compress"),
     ],
 )
 def test_every_flag_has_a_help_text(name: str) -> None:

@@ -25,13 +25,14 @@ NETWORK = "small_cnn/w16-d1-k3-dense-c3"
 def draw(name: str, number: int) -> Image.Image:
     """A picture whose half of that name is bright."""
     levels = np.random.default_rng(number).integers(0, 120, (28, 28))
-    halves = {
-        "top": np.s_[:14],
-        "bottom": np.s_[14:],
-        "left": np.s_[:, :14],
-        "right": np.s_[:, 14:],
-    }
-    levels[halves[name]] += 120
+    first, second, every = slice(0, 14), slice(14, 28), slice(0, 28)
+    rows, columns = {
+        "top": (first, every),
+        "bottom": (second, every),
+        "left": (every, first),
+        "right": (every, second),
+    }[name]
+    levels[rows, columns] += 120
     return Image.fromarray(levels.astype(np.uint8))
 
 
@@ -59,7 +60,7 @@ def small(tmp_path, monkeypatch) -> str:
     return "small"
 
 
-def add_model(name: str, network: str, classes: int, labels: str) -> None:
+def add_model(name: str, network: str, classes: int, labels: str, mean: float = 127.5) -> None:
     """A YAML in models/, and seeded weights in the cache."""
     module = build_network(network, classes)
     with inference():
@@ -68,7 +69,7 @@ def add_model(name: str, network: str, classes: int, labels: str) -> None:
     write_tensor_file(draft, module.state_dict())
     sha256 = sha256_of_file(draft)
     kept = downloads_folder() / sha256 / "weights.safetensors"
-    kept.parent.mkdir(parents=True)
+    kept.parent.mkdir(parents=True, exist_ok=True)
     draft.rename(kept)
     keys = {
         "title": "Small",
@@ -81,7 +82,7 @@ def add_model(name: str, network: str, classes: int, labels: str) -> None:
             "fit": "stretch",
             "resample": "bilinear",
             "order": "rgb",
-            "mean": [127.5, 127.5, 127.5],
+            "mean": [mean] * 3,
             "norm": [0.0157, 0.0157, 0.0157],
         },
         "labels": labels,
