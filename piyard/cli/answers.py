@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -32,6 +33,7 @@ from piyard.predict.answers import (
     summarise_answer,
 )
 from piyard.predict.live import JSON_FORMAT
+from piyard.predict.shown import find_shown
 from piyard.run.outcomes import JobOutcomes
 from piyard.run.plan import identify_boards
 from piyard.run.schedule import LIVE_RUNS_END, run_on_boards
@@ -44,11 +46,21 @@ OF_RUNS = frozenset(
     }
 )
 OF_ANSWERS = OF_RUNS | {
-    *("prompt", "chat", "system", "max-tokens", "context", "temperature", "top-k", "top-p"),
+    *(
+        "input",
+        "prompt",
+        "chat",
+        "system",
+        "max-tokens",
+        "context",
+        "temperature",
+        "top-k",
+        "top-p",
+    ),
     *("min-p", "repetition-penalty", "seed", "stop", "lookup", "schema", "no-thinking"),
 }
 """The flags of ``run`` that a language model heeds."""
-ONLY_OF_ANSWERS = OF_ANSWERS - OF_RUNS - {"prompt"}
+ONLY_OF_ANSWERS = OF_ANSWERS - OF_RUNS - {"prompt", "input"}
 """Those that say nothing to a model of pictures; one of task clip has a prompt too."""
 
 
@@ -56,9 +68,13 @@ def answer_prompt(request: RunRequest) -> None:
     """Let the model continue the prompt on each board; one board's answer is shown as it comes."""
     model = load_language_model(request.models[0])
     require_known_flags(request, OF_ANSWERS, "a language model")
-    _check_prompt(request)
+    picture = find_shown(model, request.inputs)
+    _check_prompt(request, model)
     options = msgspec.structs.replace(
-        answer_options(request), prompt=request.prompt, chat=request.chat, schema=request.schema
+        answer_options(request, picture),
+        prompt=request.prompt,
+        chat=request.chat or picture is not None,
+        schema=request.schema,
     )
     precision = (request.precisions or (USUAL_PRECISION,))[0]
     boards = named_or_emulated(request)
@@ -85,20 +101,21 @@ def answer_prompt(request: RunRequest) -> None:
     outcomes.require_all()
 
 
-def _check_prompt(request: RunRequest) -> None:
+def _check_prompt(request: RunRequest, model: LanguageModel) -> None:
     if not request.prompt:
         raise WrongInput(
             "a language model needs a prompt", remedy='for example --prompt "Once upon a time"'
         )
-    if request.system and not request.chat:
+    if request.system and not request.chat and not model.language.pictures:
         raise WrongInput("--system is for --chat", remedy="add --chat, or leave out --system")
     if request.schema and not request.schema.is_file():
         raise WrongInput(f"there is no file {request.schema}", remedy="check --schema")
 
 
-def answer_options(request: RunRequest | ChatRequest) -> AnswerOptions:
+def answer_options(request: RunRequest | ChatRequest, picture: Path | None = None) -> AnswerOptions:
     """What both tasks want of an answer."""
     return AnswerOptions(
+        picture=picture,
         system=request.system,
         max_tokens=request.max_tokens,
         context=request.context or 0,

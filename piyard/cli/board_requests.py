@@ -161,8 +161,8 @@ class RunRequest(RunRequestBase, AnswerRequest, TableRequest):
     topk: int = flag("number of classes to show", whole(), default=5)
     labels: tuple[str, ...] = flag("task clip: what may be in a picture", many(TEXT), default=())
     prompt: str = flag(
-        "what a language model continues; task clip: what is said of a label in place of {} (the "
-        "model's own)",
+        "what a language model continues, or is asked about the picture of --input; task clip: "
+        "what is said of a label in place of {} (the model's own)",
         TEXT,
         default="",
     )
@@ -210,6 +210,12 @@ class ChatRequest(RunRequestBase, AnswerRequest, TableRequest):
     """Options of ``chat``."""
 
     hosts: tuple[str, ...] = ONE_HOST
+    inputs: tuple[str, ...] = flag(
+        "the picture that a model is shown at the start, of one that sees pictures",
+        single(text("FILE")),
+        default=(),
+        name="input",
+    )
     models: tuple[str, ...] = flag(
         "a language model of models/language/",
         single(ANY_MODEL),

@@ -16,6 +16,7 @@ from piyard.core.text import format_count
 from piyard.models.language_models import load_language_model
 from piyard.predict.chatting import ChatView, Conversation, start_conversation
 from piyard.predict.live import JSON_FORMAT
+from piyard.predict.shown import find_shown
 from piyard.run.plan import identify_boards
 
 PROMPT = "> "
@@ -31,6 +32,7 @@ def chat_with_model(request: ChatRequest) -> None:
             remedy=f"leave it out, or give --format {JSON_FORMAT}",
         )
     model = load_language_model(request.models[0])
+    picture = find_shown(model, request.inputs)
     precision = (request.precisions or (USUAL_PRECISION,))[0]
     boards = named_or_emulated(request)
     if len(boards.names) != 1:
@@ -50,7 +52,7 @@ def chat_with_model(request: ChatRequest) -> None:
         conversion = convert_for_boards(request, model, precision)
         build = builder.build_nnrun(connection.target)
         view = ChatView(connection.name, request.format, streams=request.format == PLAIN_FORMAT)
-        options = answer_options(request)
+        options = answer_options(request, picture)
         conversation = start_conversation(
             connection, build, conversion, options, view, run_options(request)
         )

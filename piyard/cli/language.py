@@ -81,7 +81,9 @@ def _print_conversion(conversion: LanguageConversion) -> None:
     """What became of it, on stderr."""
     manifest = conversion.manifest
     source = manifest.weights.source if conversion.has_real_weights else ""
-    sizes = f"{manifest.params / 1e6:.1f} M params in {manifest.weight_bytes / 1e6:.1f} MB"
+    pictures = manifest.pictures
+    size = manifest.weight_bytes + (pictures.weight_bytes if pictures else 0)
+    sizes = f"{manifest.params / 1e6:.1f} M params in {size / 1e6:.1f} MB"
     state = "FAILED its proof" if manifest.failed else "converted and proved"
     mark = "✗" if manifest.failed else "✓"
     if not conversion.fresh:
@@ -97,5 +99,8 @@ def _print_conversion(conversion: LanguageConversion) -> None:
         cost = describe_agreement(trial.agreement)
         console.info(f"  a table of {trial.format.label} alone: {cost}")
     console.info(f"  {manifest.agreement.text}: {describe_agreement(manifest.agreement)}")
+    if pictures:
+        console.info(f"  encoder {pictures.format.label}: cosine {pictures.cosine:.6f}")
+        console.info(f"  {pictures.agreement.text}: {describe_agreement(pictures.agreement)}")
     for line in manifest.failed:
         console.info(f"  {line}")

@@ -9,6 +9,7 @@ import msgspec
 from piyard.board.connection import BoardConnection, BoardSpec
 from piyard.build.builder import Build
 from piyard.convert.language.conversion import LanguageConversion
+from piyard.convert.language.picture_tower import PICTURE_FILES
 from piyard.core.errors import UnreadableLog
 from piyard.measure.energy import ENERGY_TASK, EnergyRunner, measure_energy
 from piyard.measure.llama_bench import Work
@@ -16,7 +17,7 @@ from piyard.measure.token_rates import RUNS, TokenJob, TokenRate, store_rate, ta
 from piyard.results.result import NNRUN_ENGINE, read_run_result
 from piyard.run.execute import usual_limit_s
 from piyard.run.job import RunOptions
-from piyard.run.language import start_language_run
+from piyard.run.language import DECODER_FILES, start_language_run
 from piyard.run.lifecycle import finish_run
 from piyard.run.record import LOG_FILE, Record, run_folder
 
@@ -39,9 +40,21 @@ class LanguageJob(TokenJob, frozen=True, kw_only=True):
         """The model and its precision."""
         return f"{self.model} {self.conversion.manifest.precision}"
 
+    @property
+    def works(self) -> list[Work]:
+        """Both tests, and the encoder of a model that sees pictures."""
+        pictures = self.conversion.model.language.pictures
+        seen = [Work(picture=pictures.rows, runs=self.runs)] if pictures else []
+        return [*super().works, *seen]
+
     def command(self, work: Work, samples: int = 0) -> list[str]:
-        """nnrun's words for a test: a sample is a whole prompt, or one token of an answer."""
-        loops = samples or (self.runs if work.prompt else self.runs * work.tokens)
+        """nnrun's words for a test: a sample is a whole prompt or picture, or one token said."""
+        loops = samples or (self.runs * work.tokens if work.tokens else self.runs)
+        pictures = self.conversion.model.language.pictures
+        if work.picture and pictures:
+            shape = ["--shape", ",".join(map(str, pictures.input)), "--precision", "fp32"]
+            times = ["--threads", str(self.threads), "--warmup", "1", "--loops", str(loops)]
+            return ["bench", *shape, *times]
         tokens = ["--tokens", str(work.prompt or work.tokens), "--threads", str(self.threads)]
         warmup = ["--warmup", "1" if work.prompt else "8", "--loops", str(loops)]
         return ["bench", "prefill" if work.prompt else "decode", *tokens, *warmup]
@@ -77,7 +90,7 @@ def _run(
     context: LanguageContext, work: Work, task: str, command: Sequence[str], *, pmic: bool
 ) -> Record:
     job = context.job
-    tokens = work.prompt or 1
+    tokens = work.prompt or work.picture or 1
     record = start_language_run(
         context.connection,
         context.build,
@@ -88,6 +101,7 @@ def _run(
         usual_limit_s=usual_limit_s(real=not job.board.emulated, live=False),
         is_measured=True,
         pmic=pmic,
+        files=PICTURE_FILES if work.picture else DECODER_FILES,
     )
     return finish_run(context.connection, record)
 

@@ -31,11 +31,15 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens that are computed one after the other."""
     past: int = 0
     """Tokens in the cache before that."""
+    picture: int = 0
+    """Rows of embeddings that a picture is encoded to; nnrun's own."""
     runs: int = 1
 
     @property
     def name(self) -> str:
-        """As llama-bench calls it: ``pp512``, ``tg128``."""
+        """As llama-bench calls it: ``pp512``, ``tg128``; of a picture ``img64``."""
+        if self.picture:
+            return f"img{self.picture}"
         return f"pp{self.prompt}" if self.prompt else f"tg{self.tokens}"
 
     @property

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from piyard.board.connection import BoardConnection
-from piyard.board.release import release_of_paths
+from piyard.board.release import Release, release_of_paths
 from piyard.build.builder import Build
 from piyard.convert.language.conversion import TOKENIZER_FILE, LanguageConversion
 from piyard.core import console
@@ -19,6 +19,7 @@ from piyard.core.files import scratch_folder
 from piyard.predict.answers import GENERATE, Answer, AnswerOptions, read_answer, show_text
 from piyard.predict.command import release_path
 from piyard.predict.live import JSON_FORMAT
+from piyard.predict.shown import PICTURE_FILE, shown_words, write_shown
 from piyard.run.job import RunOptions
 from piyard.run.language import start_language_run
 from piyard.run.lifecycle import finish_run
@@ -48,12 +49,14 @@ class AnswerView:
     def see(self, line: LogLine) -> None:
         """Print the text of a token; for a program, every line."""
         if self._form == JSON_FORMAT:
-            if line["type"] in {"prefill", "token", "rest"} | self.ends:
+            if line["type"] in {"picture", "prefill", "token", "rest"} | self.ends:
                 self._write(f"{json.dumps({'board': self._host, **line}, ensure_ascii=False)}\n")
             return
         text = line.get("text")
         if self._streams and line["type"] in {"token", "rest"} and isinstance(text, str):
             self._write(show_text(text))
+        elif line["type"] == "picture":
+            console.info(f"{self._host}: the picture is seen")
         elif line["type"] == "prefill":
             self._show_progress(line)
         elif line["type"] in self.ends and not self._at_start:
@@ -85,8 +88,10 @@ def answer_on_board(
     """The model's answer; the run goes on there when the line is lost, and is followed again."""
     with scratch_folder("prompt") as folder:
         inputs = release_of_paths(_input_files(folder, options), label="a prompt")
-        files = ["--prompt-file", f"{release_path(inputs)}/{PROMPT_FILE}"]
-        files += ["--schema", f"{release_path(inputs)}/{SCHEMA_FILE}"] if options.schema else []
+        place = release_path(inputs)
+        files = ["--prompt-file", f"{place}/{PROMPT_FILE}"]
+        files += ["--schema", f"{place}/{SCHEMA_FILE}"] if options.schema else []
+        files += shown_words(conversion, place) if options.picture else []
         record = start_language_run(
             connection,
             build,
@@ -110,7 +115,24 @@ def answer_words(conversion: LanguageConversion, options: AnswerOptions) -> list
     return ["--tokenizer", TOKENIZER_FILE, *options.arguments(conversion.model.language.eos)]
 
 
+@contextmanager
+def open_shown(
+    conversion: LanguageConversion, options: AnswerOptions
+) -> Iterator[tuple[list[Release], list[str]]]:
+    """The release of the picture of a conversation, where there is one, and nnrun's words."""
+    if options.picture is None:
+        yield [], []
+        return
+    with scratch_folder("picture") as folder:
+        files = {PICTURE_FILE: write_shown(options.picture, folder)}
+        release = release_of_paths(files, label="a picture")
+        yield [release], shown_words(conversion, release_path(release))
+
+
 def _input_files(folder: Path, options: AnswerOptions) -> Mapping[str, Path]:
     prompt = folder / PROMPT_FILE
     prompt.write_text(options.prompt, encoding="utf-8", errors="replace")
-    return {PROMPT_FILE: prompt} | ({SCHEMA_FILE: options.schema} if options.schema else {})
+    files = {PROMPT_FILE: prompt} | ({SCHEMA_FILE: options.schema} if options.schema else {})
+    if options.picture:
+        files[PICTURE_FILE] = write_shown(options.picture, folder)
+    return files

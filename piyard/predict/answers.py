@@ -24,6 +24,8 @@ class AnswerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What the user wants of an answer."""
 
     prompt: str = ""
+    picture: Path | None = None
+    """What a model that sees pictures is shown first."""
     chat: bool = False
     """Whether it is put into the model's chat template."""
     system: str = ""
@@ -82,6 +84,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     step_ms: list[Ms]
     step_tokens: list[Count]
     first_token_ms: Ms | None = None
+    picture_ms: Ms | None = None
+    """Of decoding, resizing and encoding the picture; a part of ``first_token_ms``."""
     drafted: Count = 0
     accepted: Count = 0
     weight_bytes: Count = 0
@@ -155,6 +159,8 @@ def summarise_answer(answer: Answer) -> str:
         f"{answer.label}: {format_count(answer.prompt_tokens, 'token')} read",
         f"{answer.tokens} said",
     ]
+    if not answer.emulated and answer.picture_ms:
+        parts.append(f"the picture seen in {format_digits(answer.picture_ms)} ms")
     if not answer.emulated and answer.first_token_ms is not None:
         parts.append(f"the first after {format_digits(answer.first_token_ms)} ms")
     if not answer.emulated and answer.tokens_per_s is not None:

@@ -17,7 +17,7 @@ from piyard.convert.language.conversion import LanguageConversion
 from piyard.core import console
 from piyard.core.parsing import JsonValues
 from piyard.core.text import sanitize_line
-from piyard.predict.answering import AnswerView, answer_words
+from piyard.predict.answering import AnswerView, answer_words, open_shown
 from piyard.predict.answers import AnswerOptions
 from piyard.run import remote
 from piyard.run.follow import LogFollower
@@ -144,13 +144,16 @@ def start_conversation(
 ) -> Conversation:
     """A run that waits for the first turn."""
     words = ["--turns", TURNS_FILE, "--idle", str(IDLE_S)]
-    record = start_language_run(
-        connection,
-        build,
-        conversion,
-        TaskInfo(task=CHAT, shown=options.system[:200] or None),
-        [CHAT, *words, *answer_words(conversion, options)],
-        run_options,
-        usual_limit_s=CHAT_LIMIT_S,
-    )
+    with open_shown(conversion, options) as (shown, picture_words):
+        words += picture_words
+        record = start_language_run(
+            connection,
+            build,
+            conversion,
+            TaskInfo(task=CHAT, shown=options.system[:200] or None),
+            [CHAT, *words, *answer_words(conversion, options)],
+            run_options,
+            inputs=shown,
+            usual_limit_s=CHAT_LIMIT_S,
+        )
     return Conversation(connection, record, view)

@@ -6,7 +6,7 @@ logits of the first are compared with the original's, the second with the first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from piyard.convert.language.conversion import (
     LanguagePlan,
     judge_agreement,
 )
+from piyard.convert.language.picture_tower import encode_picture, proof_pictures
 from piyard.convert.language.proof_tokens import ProofTokens, choose_tokens
 from piyard.core import console
 from piyard.core.errors import UnreadableLog
@@ -30,6 +31,7 @@ from piyard.core.parsing import Count, Number
 from piyard.core.tables import Cell, number_cell
 from piyard.models.networks import inference
 from piyard.predict.command import release_path
+from piyard.predict.shown import PICTURE_FILE, shown_words
 from piyard.prove.board_proof import EMULATED_MARK
 from piyard.run.job import RunOptions
 from piyard.run.language import start_language_run
@@ -86,6 +88,8 @@ class LanguageBoardProof(msgspec.Struct, frozen=True, kw_only=True):
     desktop: LogitAgreement
     """Of the twin, when it was converted."""
     steps: StepAgreement
+    pictures: LogitAgreement | None = None
+    """Behind a picture that the board has encoded, of a model that sees pictures."""
     failed: list[str]
     """What differs too much, a line each; empty when the proof holds."""
 
@@ -112,7 +116,8 @@ def prove_language_on_board(context: LanguageProofContext) -> LanguageBoardProof
     tokens = board_tokens(context)
     whole, steps = (_score(context, tokens, step=step) for step in (len(tokens.proof[0]), 1))
     logits_file = run_folder(whole.id) / LOGITS_FILE
-    logits = _read_logits(logits_file, tokens, context.plan.source.config.vocabulary)
+    count = sum(map(len, tokens.proof))
+    logits = _read_logits(logits_file, count, context.plan.source.config.vocabulary)
     title = f"compare {context.conversion.model.name} with the original"
     is_finite = bool(np.isfinite(logits).all())
     with console.step(title), inference():
@@ -128,6 +133,10 @@ def prove_language_on_board(context: LanguageProofContext) -> LanguageBoardProof
     failed += judge_agreement(manifest, agreement)
     rounded = manifest.formats.blocks.is_integer
     failed += judge_board(agreement, manifest.agreement, stepping, rounded=rounded)
+    pictures = _prove_picture(context, tokens) if manifest.pictures else None
+    if pictures and manifest.pictures:
+        here = manifest.pictures.agreement
+        failed += _judge_divergence(pictures, here, rounded=rounded, what="behind a picture: ")
     return LanguageBoardProof(
         model=context.conversion.model.name,
         host=context.connection.name,
@@ -136,6 +145,7 @@ def prove_language_on_board(context: LanguageProofContext) -> LanguageBoardProof
         agreement=agreement,
         desktop=manifest.agreement,
         steps=stepping,
+        pictures=pictures,
         failed=failed,
     )
 
@@ -156,7 +166,7 @@ def _score(context: LanguageProofContext, tokens: ProofTokens, *, step: int) -> 
     """A run that scores the tokens, so many at once; the logits of one that reads all at once."""
     is_whole = step > 1
     with scratch_folder("piyard-tokens-") as folder:
-        release = _token_release(tokens, folder)
+        release = _token_release(tokens.proof, folder)
         command = [
             *(SCORE_TASK, "--tokens", f"{release_path(release)}/{TOKENS_FILE}"),
             *("--steps", str(step), "--window", str(len(tokens.proof[0]))),
@@ -177,19 +187,62 @@ def _score(context: LanguageProofContext, tokens: ProofTokens, *, step: int) -> 
     return finish_run(context.connection, record)
 
 
-def _token_release(tokens: ProofTokens, folder: Path) -> Release:
+def _prove_picture(context: LanguageProofContext, tokens: ProofTokens) -> LogitAgreement:
+    """A question about a picture: what the board encodes and computes, beside the original."""
+    import numpy as np
+
+    source = context.plan.source
+    pictures = source.config.pictures
+    with scratch_folder("piyard-picture-") as folder:
+        shown = proof_pictures()[0]
+        shown.save(folder / f"{PICTURE_FILE}.png")
+        further = {PICTURE_FILE: folder / f"{PICTURE_FILE}.png"}
+        release = _token_release([tokens.seen], folder, further)
+        place, count = release_path(release), str(len(tokens.seen))
+        command = [
+            *(SCORE_TASK, "--tokens", f"{place}/{TOKENS_FILE}"),
+            *("--steps", count, "--context", count, "--save-logits", LOGITS_FILE),
+            *("--prefill-threads", str(context.threads)),
+            *shown_words(context.conversion, place),
+            *("--picture-token", str(pictures.token)),
+        ]
+        record = start_language_run(
+            context.connection,
+            context.build,
+            context.conversion,
+            TaskInfo(task=SCORE_TASK, slug=f"{context.conversion.model.name} with a picture"),
+            command,
+            context.options,
+            inputs=[release],
+        )
+    done = finish_run(context.connection, record)
+    logits_file = run_folder(done.id) / LOGITS_FILE
+    logits = _read_logits(logits_file, len(tokens.seen), source.config.vocabulary)
+    with console.step("compare a question about a picture with the original"), inference():
+        from piyard.convert.language.original_pass import compare_behind_picture
+        from piyard.models.smolvlm import load_picture_tower
+
+        rows = encode_picture(load_picture_tower(source), shown)
+        sums = compare_behind_picture(source, tokens.seen, rows, np.nan_to_num(logits))
+    logits_file.unlink()
+    return sums.result("a question about a picture", is_text=False)
+
+
+def _token_release(
+    windows: Sequence[Sequence[int]], folder: Path, further: Mapping[str, Path] | None = None
+) -> Release:
     import numpy as np
 
     path = folder / TOKENS_FILE
-    np.save(path, np.array([token for window in tokens.proof for token in window], "<i4"))
-    return release_of_paths({TOKENS_FILE: path}, label="tokens of a text")
+    np.save(path, np.array([token for window in windows for token in window], "<i4"))
+    return release_of_paths({TOKENS_FILE: path, **(further or {})}, label="tokens of a text")
 
 
-def _read_logits(file: Path, tokens: ProofTokens, vocabulary: int) -> Floats:
+def _read_logits(file: Path, tokens: int, vocabulary: int) -> Floats:
     """All of them, (tokens, vocabulary). Raises ``UnreadableLog`` for what no nnrun writes."""
     import numpy as np
 
-    expected = (sum(map(len, tokens.proof)), vocabulary)
+    expected = (tokens, vocabulary)
     try:
         logits: Floats = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -231,16 +284,20 @@ def judge_board(
     agreement: LogitAgreement, desktop: LogitAgreement, steps: StepAgreement, *, rounded: bool
 ) -> list[str]:
     """What a board computes that the desktop's twin of it does not, a line each."""
-    failed = []
-    allowed = EXCESS * desktop.divergence + (INTEGER_NATS if rounded else FLOAT_NATS)
-    if agreement.divergence > allowed:
-        failed.append(
-            f"KL {agreement.divergence:.2g} nats a token, and {desktop.divergence:.2g} when it "
-            "was converted"
-        )
+    failed = _judge_divergence(agreement, desktop, rounded=rounded)
     if not steps.difference <= MAX_STEP:
         failed.append(f"read token by token, a probability differs by {steps.difference:.2g} nats")
     return failed
+
+
+def _judge_divergence(
+    agreement: LogitAgreement, desktop: LogitAgreement, *, rounded: bool, what: str = ""
+) -> list[str]:
+    allowed = EXCESS * desktop.divergence + (INTEGER_NATS if rounded else FLOAT_NATS)
+    if agreement.divergence <= allowed:
+        return []
+    here = f"{desktop.divergence:.2g} when it was converted"
+    return [f"{what}KL {agreement.divergence:.2g} nats a token, and {here}"]
 
 
 LANGUAGE_PROOF_COLUMNS = (

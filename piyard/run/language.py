@@ -15,6 +15,7 @@ from piyard.run.job import RunOptions
 from piyard.run.program_run import ProgramRun, start_program
 from piyard.run.record import ModelInfo, Record, TaskInfo, describe_build
 
+DECODER_FILES = (PARAM_FILE, BIN_FILE)
 LANGUAGE_LIMIT_S = 3600
 """The time limit of a run for which none is chosen."""
 
@@ -40,8 +41,10 @@ def start_language_run(
     usual_limit_s: int = LANGUAGE_LIMIT_S,
     is_measured: bool = False,
     pmic: bool = False,
+    files: tuple[str, str] = DECODER_FILES,
 ) -> Record:
     """Deploy the model, and start that verb of nnrun with these words on its files."""
+    param, weights = files
     releases = [*inputs, language_release(build, conversion)]
     return start_program(
         ProgramRun(
@@ -52,7 +55,7 @@ def start_language_run(
             what=what,
             model=model_info(conversion),
             build=describe_build(build),
-            command=[*command, "--param", PARAM_FILE, "--bin", BIN_FILE],
+            command=[*command, "--param", param, "--bin", weights],
             options=options,
             usual_limit_s=usual_limit_s,
             is_measured=is_measured,

@@ -233,14 +233,15 @@ class TokenWork(msgspec.Struct, frozen=True, kw_only=True):
     engine: Text
     """``nnrun``, or the other program that computed."""
     test: Text
-    """As llama-bench calls it: ``pp512`` reads a prompt, ``tg128`` computes an answer's tokens."""
+    """As llama-bench calls it: ``pp512`` reads a prompt, ``tg128`` computes an answer's tokens;
+    ``img64`` encodes a picture to 64 rows."""
     tokens: Annotated[int, Meta(ge=1, le=1 << 24)]
     """Of a sample: all of a prompt's, or those of an answer that were timed together."""
 
     @property
     def reads_prompts(self) -> bool:
-        """Whether a sample is a whole prompt, which ends with the first token of an answer."""
-        return self.test.startswith("pp")
+        """Whether a sample is a whole prompt, or a picture of one, which come before an answer."""
+        return self.test.startswith(("pp", "img"))
 
 
 class TaskInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

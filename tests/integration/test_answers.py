@@ -6,19 +6,23 @@ import io
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
+from PIL import Image
+from tokenizers import Tokenizer
 
 from piyard.cli import own_models
-from piyard.cli.board_requests import ChatRequest
+from piyard.cli.board_requests import ChatRequest, RunRequest
 from piyard.cli.chat import chat_with_model
 from piyard.cli.desk_requests import AddModelRequest
+from piyard.cli.runs import run_model
 from piyard.convert.language import adding
 from piyard.convert.own import ownership
 from piyard.models import language_models
 from piyard.run.record import list_runs, read_record
 from tests.integration.conftest import Invoke
 from tests.support import chat_templates, tokenizers
-from tests.support.language_models import tiny_weights, variant, write_folder
+from tests.support.language_models import TINY_PICTURES, tiny_weights, variant, write_folder
 
 pytestmark = [
     *(pytest.mark.docker, pytest.mark.board),
@@ -72,14 +76,19 @@ def test_a_plan_is_printed_and_nothing_runs(invoke: Invoke) -> None:
     assert not list_runs()
 
 
-@pytest.fixture
-def own_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    """A tiny model of the user's own, with a tokenizer and a chat template."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    models = tmp_path / "models"
+def keep_models_apart(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Models that are added, and their files, are in that folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    models = folder / "models"
     models.mkdir()
     for module in (adding, language_models, ownership):
         monkeypatch.setattr(module, "LANGUAGE_MODELS_FOLDER", models)
+
+
+@pytest.fixture
+def own_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """A tiny model of the user's own, with a tokenizer and a chat template."""
+    keep_models_apart(monkeypatch, tmp_path)
     config = variant(vocabulary=tokenizers.train("gpt2").get_vocab_size())
     folder = write_folder(tmp_path / "their", config, tiny_weights(config))
     (folder / "tokenizer.json").write_bytes(tokenizers.json_of("gpt2"))
@@ -102,3 +111,36 @@ def test_a_conversation_goes_from_turn_to_turn(
     assert {line["board"] for line in lines} == {"emulated:rpi5"}
     (run,) = list_runs()
     assert read_record(run).state == "ended"
+
+
+@pytest.fixture
+def seeing_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """A tiny model of the user's own that sees pictures."""
+    keep_models_apart(monkeypatch, tmp_path)
+    spelled = Tokenizer.from_buffer(tokenizers.pictured_json())
+    pictures = msgspec.structs.replace(TINY_PICTURES, token=spelled.token_to_id("<image>"))
+    config = variant(pictures=pictures, vocabulary=spelled.get_vocab_size())
+    folder = write_folder(tmp_path / "their", config, tiny_weights(config))
+    (folder / "tokenizer.json").write_bytes(tokenizers.pictured_json())
+    template = json.dumps({"chat_template": chat_templates.PARTS})
+    (folder / "chat_template.json").write_text(template)
+    add = AddModelRequest.parse({"file": str(folder)}).replace(name="seeing")
+    own_models.add_from_request(add)
+    return "seeing"
+
+
+def test_a_picture_is_asked_about(
+    seeing_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "a.bmp"
+    Image.linear_gradient("L").convert("RGB").save(picture)
+    words = {"host": "emulated:rpi5", "model": seeing_model, "max_tokens": "8", "format": "json"}
+    asked = RunRequest.parse(words).replace(inputs=(str(picture),), prompt="What is it?")
+    run_model(asked)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (seen,) = [line for line in lines if line["type"] == "picture"]
+    assert seen["rows"] == TINY_PICTURES.rows
+    assert lines[-1]["tokens"] == 8
+    spelled = Tokenizer.from_buffer(tokenizers.pictured_json())
+    text = f"<|im_start|>User:{TINY_PICTURES.text}What is it?<end_of_utterance>\nAssistant:"
+    assert lines[-1]["prompt_tokens"] == len(spelled.encode(text, add_special_tokens=False).ids)

@@ -13,9 +13,9 @@ from piyard.core.target import load_target
 
 LAYERS = frozenset(
     "BatchNorm BinaryOp Cast Clip Concat Convolution ConvolutionDepthWise Crop Dequantize Dropout "
-    "Eltwise Flatten Gemm HardSigmoid HardSwish InnerProduct Input MatMul MemoryData Noop Packing "
-    "Padding Permute Pooling Quantize ReLU Requantize Reshape Sigmoid Softmax Split Swish "
-    "UnaryOp".split()
+    "Eltwise Flatten Gemm HardSigmoid HardSwish InnerProduct Input LayerNorm MatMul MemoryData "
+    "Noop Packing Padding Permute Pooling Quantize ReLU Requantize Reshape Sigmoid Softmax Split "
+    "Swish UnaryOp".split()
 )
 
 # One set of kernels is enough to test what stands around them.

@@ -56,6 +56,14 @@ def json_of(family: str) -> bytes:
     return str(train(family).to_str()).encode()
 
 
+def pictured_json() -> bytes:
+    """One with the tokens around a picture, as SmolVLM's is extended."""
+    tokenizer = Tokenizer.from_str(train("gpt2").to_str())
+    names = ("<fake_token_around_image>", "<global-img>", "<image>", "<end_of_utterance>")
+    tokenizer.add_special_tokens([AddedToken(name, special=True) for name in names])
+    return str(tokenizer.to_str()).encode()
+
+
 def real(folder: Path, name: str) -> bytes:
     """A published ``tokenizer.json`` of the mirror."""
     with gzip.open(folder / "tokenizers" / name / "tokenizer.json.gz") as stream:

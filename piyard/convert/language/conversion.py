@@ -20,9 +20,9 @@ from piyard.convert.language.formats import Format, Formats, find_formats
 from piyard.convert.language.fused_graph import LayerError, write_decoder
 from piyard.convert.language.picture_proof import (
     PictureProof,
-    bits_of,
     convert_tower,
     judge_pictures,
+    prove_pictures,
     show_pictures,
 )
 from piyard.convert.language.picture_tower import PICTURE_FILES
@@ -48,9 +48,6 @@ from piyard.models.weights import RANDOM_WEIGHTS, ChosenWeights, choose_weights
 
 if TYPE_CHECKING:
     import torch
-
-    from piyard.convert.language.picture_tower import PictureFeatures
-    from piyard.convert.language.twin_pass import TwinPass
 
 
 LANGUAGE_FORMAT = 3
@@ -259,7 +256,7 @@ def _make(plan: LanguagePlan, at: Path) -> LanguageManifest:
         errors = write_decoder(source, formats, at / PARAM_FILE, at / BIN_FILE, twin)
         step.phase(6, PHASES, "compare")
         agreement = twin.result(tokens.text, is_text=tokens.is_text)
-        pictures = _prove_pictures(plan, features, twin) if features else None
+        pictures = prove_pictures(features, twin, at) if features else None
         failed = judge_agreement(plan.inputs, agreement)
         failed += judge_pictures(pictures, plan.inputs.precision) if pictures else []
         failed += judge_agreement(plan.inputs, pictures.agreement) if pictures else []
@@ -280,15 +277,6 @@ def _make(plan: LanguagePlan, at: Path) -> LanguageManifest:
         pictures=pictures,
         errors=errors,
         failed=failed,
-    )
-
-
-def _prove_pictures(plan: LanguagePlan, features: PictureFeatures, twin: TwinPass) -> PictureProof:
-    # Tokens behind a picture that they say nothing about are no text to be perplexed by.
-    return PictureProof(
-        format=f"fp{bits_of(plan.inputs.precision)}",
-        cosine=features.cosine,
-        agreement=twin.seen.result("a question about a picture", is_text=False),
     )
 
 

@@ -1,7 +1,8 @@
 """What nnrun makes of a net of its own layers, in numpy: the proof on this machine.
 
 It reads the files that boards get, weights unpacked from their panels, and computes as nnrun does
-in fp16: matrices rounded to halves, sums and what goes between its own layers in fp32.
+in fp16: matrices rounded to halves, sums and what goes between its own layers in fp32. What enters
+a matrix of integers is rounded as nnrun rounds it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from piyard.convert.language.encoders import FUSED_ENDINGS, HALF_TAG
-from piyard.convert.language.panels import ALIGNMENT, COLUMNS, MARK
+from piyard.convert.language.panels import (
+    ALIGNMENT,
+    COLUMNS,
+    MARK,
+    LinearShape,
+    unpack_integers,
+)
 from piyard.convert.param import Layer, read_param
 from piyard.core.errors import ConversionFailed
 
@@ -62,6 +69,15 @@ class _Weights:
         values = self.floats(count, kind)
         self.align()
         return values
+
+    def bytes(self, count: int) -> bytes:
+        """So many bytes of a section."""
+        part = self._bytes[self._at : self._at + count]
+        if len(part) < count:
+            raise ConversionFailed(f"{self._name} ends too early")
+        self._at += count
+        self.align()
+        return part
 
     def end(self) -> None:
         """Nothing may be left."""
@@ -154,25 +170,54 @@ def _normalise(x: Floats, gamma: Floats, beta: Floats, eps: float) -> Floats:
 
 
 def _linear(layer: Layer, weights: _Weights) -> Apply:
-    outputs, inputs, bits = (layer.number(key) for key in (0, 1, 2))
+    outputs, inputs, bits, block = (layer.number(key) for key in (0, 1, 2, 3))
+    shape = LinearShape(outputs=outputs, inputs=inputs, bits=bits, block=block)
     weights.section()
     normed = layer.number(6) == 2
     norm = [weights.part(inputs) for _ in range(2)] if normed else []
     eps = float(layer.settings["7"])
-    panels = -(-outputs // COLUMNS)
-    packed = weights.part(panels * inputs * COLUMNS, "<f2" if bits == 16 else "<f4")
-    matrix = (
-        packed.reshape(panels, inputs, COLUMNS).transpose(0, 2, 1).reshape(-1, inputs)[:outputs]
-    )
+    matrix = (_integer_matrix if shape.quantised else _float_matrix)(shape, weights)
     bias = weights.part(outputs) if layer.number(4) else np.zeros(outputs, np.float32)
     activate = ACTIVATIONS[layer.number(9)]
 
     def apply(x: Floats, beside: Floats | None = None) -> Floats:
         rows = _normalise(x, norm[0], norm[1], eps) if norm else x
+        rows = _round_rows(rows, block) if shape.quantised else rows
         result: Floats = activate(rows @ matrix.T + bias)
         return result if beside is None else result + beside
 
     return apply
+
+
+def _float_matrix(shape: LinearShape, weights: _Weights) -> Floats:
+    size = shape.panels * shape.inputs * COLUMNS
+    packed = weights.part(size, "<f2" if shape.bits == 16 else "<f4")
+    return _from_panels(packed.reshape(shape.panels, shape.inputs, COLUMNS))[: shape.outputs]
+
+
+def _integer_matrix(shape: LinearShape, weights: _Weights) -> Floats:
+    integers = unpack_integers(shape, weights.bytes(shape.panels * shape.depth * COLUMNS))
+    scales = weights.part(shape.panels * shape.blocks * COLUMNS, "<f2")
+    by_row = _from_panels(scales.reshape(shape.panels, shape.blocks, COLUMNS))[: shape.outputs]
+    spread = np.repeat(by_row, shape.block, axis=1)[:, : shape.inputs]
+    matrix: Floats = integers.astype(np.float32) * spread
+    return matrix
+
+
+def _from_panels(panels: Floats) -> Floats:
+    """(panels, columns, 8) → a row each."""
+    rows: Floats = panels.transpose(0, 2, 1).reshape(-1, panels.shape[1])
+    return rows
+
+
+def _round_rows(rows: Floats, block: int) -> Floats:
+    """To int8, a scale a block of inputs: ``twin.round_rows``."""
+    width = rows.shape[1]
+    blocks = np.pad(rows, [(0, 0), (0, -width % block)]).reshape(len(rows), -1, block)
+    peaks = np.abs(blocks).max(2, keepdims=True)
+    steps = np.divide(127, peaks, out=np.zeros_like(peaks), where=peaks > 0)
+    rounded: Floats = np.round(blocks * steps) * (peaks / np.float32(127))
+    return rounded.reshape(len(rows), -1)[:, :width]
 
 
 def _attention(layer: Layer, weights: _Weights) -> Apply:

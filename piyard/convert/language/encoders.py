@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from piyard.convert.language.formats import Bits, Format
 from piyard.convert.language.panels import (
     LinearShape,
     LinearWeights,
     attention_section,
     linear_section,
 )
+from piyard.convert.language.quantise import quantise_matrix
 from piyard.convert.param import PARAM_MAGIC
 
 if TYPE_CHECKING:
@@ -34,16 +36,21 @@ if TYPE_CHECKING:
 
 
 FUSED_ENDINGS = ("fused.param", "fused.bin")
+INTEGER_BLOCK = 64
 HALF_TAG = (0x01306B47).to_bytes(4, "little")
 """Before ncnn's own weights in fp16."""
 GELUS = {"quick": "quick_gelu", "erf": "gelu", "tanh": "tanh_gelu"}
 
 
 class FusedNet:
-    """A net that grows layer by layer; its weights are in fp16, or in fp32 for tests."""
+    """A net that grows layer by layer; its weights are in fp16, in fp32, or in int8.
 
-    def __init__(self, bits: int = 16) -> None:
-        self.bits = bits
+    ncnn's own layers have halves where its matrices are integers.
+    """
+
+    def __init__(self, bits: Bits = 16) -> None:
+        self.format = Format(bits, INTEGER_BLOCK if bits < 16 else 0)
+        self.bits = max(bits, 16)
         self._lines: list[str] = []
         self._blobs = 0
         self._weights = bytearray()
@@ -110,14 +117,15 @@ class FusedNet:
         shape = LinearShape(
             outputs=matrix.shape[0],
             inputs=matrix.shape[1],
-            bits=self.bits,
+            bits=self.format.bits,
+            block=self.format.block,
             bias=bias is not None,
             norm="none" if norm is None else "layer",
             eps=0.0 if norm is None else norm.eps,
             activation=activation,
         )
         weights = LinearWeights(
-            matrix=matrix,
+            matrix=quantise_matrix(matrix, self.format) if self.format.is_integer else matrix,
             bias=bias,
             norm_weight=None if norm is None else _array(norm.weight),
             norm_shift=None if norm is None else _array(norm.bias),
@@ -165,7 +173,7 @@ class FusedNet:
         self._weights += b"\0" * (-len(self._weights) % 4)
 
 
-def fuse_picture_encoder(network: VisionTransformer | SiglipVision, bits: int = 16) -> FusedNet:
+def fuse_picture_encoder(network: VisionTransformer | SiglipVision, bits: Bits = 16) -> FusedNet:
     """The encoder of pictures of CLIP's transformers, or of SigLIP."""
     from piyard.models.clip import SiglipVision
 
@@ -215,7 +223,7 @@ def _patch_rows(net: FusedNet, network: VisionTransformer | SiglipVision) -> str
     return net.patch_rows(_array(filters.weight), bias, (config.side // config.patch) ** 2)
 
 
-def fuse_text_encoder(network: TextEncoder, *, causal: bool, bits: int = 16) -> FusedNet:
+def fuse_text_encoder(network: TextEncoder, *, causal: bool, bits: Bits = 16) -> FusedNet:
     """The encoder of texts; ``causal`` takes the place of the mask."""
     net = FusedNet(bits)
     x = net.blocks(net.add("Input", [], ["in0"]), network.transformer, causal=causal)

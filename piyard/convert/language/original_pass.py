@@ -29,24 +29,47 @@ def compare_with_original(
     source: TensorSource, windows: Sequence[Sequence[int]], logits: Floats
 ) -> AgreementSums:
     """Logits (tokens, vocabulary) of all windows, one after the other, beside the original's."""
-    part = linear_parts(source.config, FORMATS["fp32"])[HEAD_LAYER]
-    matrix, norm = torch.from_numpy(read_rows(source, part)).T, RmsNorm(part.inputs, part.eps)
-    norm.weight = torch.nn.Parameter(torch.from_numpy(read_finite(source, part.norm)))
+    table = read_finite(source, EMBEDDING)
+    rows = [torch.from_numpy(table[list(window)]) for window in windows]
     sums, before = AgreementSums(), 0
-    for window, hidden in zip(windows, _run_blocks(source, windows), strict=True):
-        following = torch.tensor(list(window[1:]))
-        for first in range(0, len(window), ROWS_AT_ONCE):
-            rows = slice(first, first + ROWS_AT_ONCE)
-            got = logits[before:][: len(window)][rows]
-            sums.add(norm(hidden[rows]) @ matrix, torch.tensor(got), following[rows])
+    for window, hidden in zip(windows, _run_blocks(source, rows), strict=True):
+        _add_places(sums, source, hidden, logits[before:][: len(window)], window)
         before += len(window)
     return sums
 
 
-def _run_blocks(source: TensorSource, windows: Sequence[Sequence[int]]) -> list[torch.Tensor]:
-    """What leaves the last block, of each window."""
-    table = read_finite(source, EMBEDDING)
-    hidden = [torch.from_numpy(table[list(window)]) for window in windows]
+def compare_behind_picture(
+    source: TensorSource, window: Sequence[int], picture: Floats, logits: Floats
+) -> AgreementSums:
+    """The same behind a picture in one window, whose rows are the original's."""
+    pictures = source.config.pictures
+    at = torch.tensor([pictures is not None and token == pictures.token for token in window])
+    rows = torch.from_numpy(read_finite(source, EMBEDDING)[list(window)])
+    rows[at] = torch.from_numpy(picture)
+    (hidden,) = _run_blocks(source, [rows])
+    sums, first = AgreementSums(), int(at.nonzero().max())
+    _add_places(sums, source, hidden[first:], logits[first:], window[first:])
+    return sums
+
+
+def _add_places(
+    sums: AgreementSums,
+    source: TensorSource,
+    hidden: torch.Tensor,
+    logits: Floats,
+    window: Sequence[int],
+) -> None:
+    part = linear_parts(source.config, FORMATS["fp32"])[HEAD_LAYER]
+    matrix, norm = torch.from_numpy(read_rows(source, part)).T, RmsNorm(part.inputs, part.eps)
+    norm.weight = torch.nn.Parameter(torch.from_numpy(read_finite(source, part.norm)))
+    following = torch.tensor(list(window[1:]))
+    for first in range(0, len(window), ROWS_AT_ONCE):
+        rows = slice(first, first + ROWS_AT_ONCE)
+        sums.add(norm(hidden[rows]) @ matrix, torch.tensor(logits[rows]), following[rows])
+
+
+def _run_blocks(source: TensorSource, hidden: list[torch.Tensor]) -> list[torch.Tensor]:
+    """What leaves the last block, of each window's rows."""
     for layer in range(source.config.layers):
         block = make_block(source.config, read_block(source, layer))
         hidden = run_windows(source.config, block, hidden)

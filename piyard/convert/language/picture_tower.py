@@ -17,13 +17,14 @@ import numpy as np
 from piyard.convert.difference import compare_outputs
 from piyard.convert.language.encoder_twin import load_twin
 from piyard.convert.language.encoders import FUSED_ENDINGS, FusedNet
+from piyard.convert.language.formats import Bits
 from piyard.core.download import mirror_folder
 from piyard.models.synthetic import drawn_pictures
 from piyard.vision.pictures import list_pictures, read_picture
 from piyard.vision.preprocess import prepare_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from PIL.Image import Image
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 
 PICTURE_STEM = "picture"
-PICTURE_FILES = tuple(f"{PICTURE_STEM}.{ending}" for ending in FUSED_ENDINGS)
+PICTURE_FILES = (f"{PICTURE_STEM}.{FUSED_ENDINGS[0]}", f"{PICTURE_STEM}.{FUSED_ENDINGS[1]}")
 DRAWN = ("rings", "noise")
 """Pictures that are proved on where the mirror has none."""
 PICTURES = 2
@@ -43,6 +44,8 @@ PROOF_FOLDER = Path("data", "coco_mini_val", "val2017")
 class PictureFeatures(msgspec.Struct, frozen=True):
     """Rows of embeddings of each picture of the proof: the original's, and the twin's."""
 
+    bits: Bits
+    """Of the encoder's matrices."""
     original: list[Any]
     twin: list[Any]
 
@@ -62,7 +65,7 @@ class ShownPicture(NamedTuple):
     twin: Floats
 
 
-def fuse_tower(tower: PictureTower, bits: int = 16) -> FusedNet:
+def fuse_tower(tower: PictureTower, bits: Bits = 16) -> FusedNet:
     """The net of that encoder."""
     config, net = tower.config, FusedNet(bits)
     net.add("Input", [], ["in0"])
@@ -89,19 +92,42 @@ def _join_patches(net: FusedNet, below: str, config: PictureConfig) -> str:
     return net.add("Reshape", [turned], ["joined"], f"0={config.joined} 1={side * side}")
 
 
-def compare_towers(tower: PictureTower, at: Path) -> PictureFeatures:
-    """What torch and the files in that folder make of the proof's pictures."""
+def write_tower(tower: PictureTower, at: Path, trials: Mapping[Bits, float]) -> PictureFeatures:
+    """The files, and what torch and they make of the proof's pictures.
+
+    Of ``trials``, bits and the least cosine with them, the first that is kept, or the last.
+    """
+    pictures = proof_pictures()
+    inputs = [_prepare(tower, each) for each in pictures]
+    original = [encode_picture(tower, each) for each in pictures]
+
+    def make(bits: Bits) -> PictureFeatures:
+        fuse_tower(tower, bits).write(at, PICTURE_STEM)
+        twin = load_twin(at, PICTURE_STEM)
+        return PictureFeatures(bits, original, [twin(each)["out0"] for each in inputs])
+
+    *others, last = trials
+    for bits in others:
+        features = make(bits)
+        if features.cosine >= trials[bits]:
+            return features
+    return make(last)
+
+
+def encode_picture(tower: PictureTower, picture: Image) -> Floats:
+    """Its rows of embeddings, as torch computes them."""
     import torch
 
-    twin = load_twin(at, PICTURE_STEM)
-    how, size = tower.config.preprocess, tower.config.input[1:]
-    inputs = [prepare_picture(each, how, size) for each in _pictures()]
-    original = [tower(torch.from_numpy(each)[None])[0].numpy() for each in inputs]
-    return PictureFeatures(original, [twin(each)["out0"] for each in inputs])
+    rows: Floats = tower(torch.from_numpy(_prepare(tower, picture))[None])[0].numpy()
+    return rows
 
 
-def _pictures() -> list[Image]:
-    """Photographs of the mirror where there are some, else drawn ones."""
+def _prepare(tower: PictureTower, picture: Image) -> Floats:
+    return prepare_picture(picture, tower.config.preprocess, tower.config.input[1:])
+
+
+def proof_pictures() -> list[Image]:
+    """Of the proof: photographs of the mirror where there are some, else drawn ones."""
     root = mirror_folder()
     folder = root / PROOF_FOLDER if root else None
     paths = list_pictures(folder).pictures if folder and folder.is_dir() else []

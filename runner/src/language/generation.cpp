@@ -12,6 +12,11 @@ std::size_t shared_start(const Tokens& a, const Tokens& b) {
     return static_cast<std::size_t>(std::mismatch(a.begin(), end, b.begin()).first - a.begin());
 }
 
+std::string picture_note(const Tokens& prompt) {
+    const auto rows = std::count_if(prompt.begin(), prompt.end(), [](int token) { return token >= PictureRows::first_id; });
+    return rows > 0 ? "; the picture is " + std::to_string(rows) + " of them" : "";
+}
+
 }  // namespace
 
 const char* name_of(Ending ending) {
@@ -60,12 +65,17 @@ void Generation::check_size(const Tokens& prompt) const {
     if (prompt.empty()) throw Failure(Exit::input, "the prompt is empty: there is no token to continue");
     if (prompt.size() >= static_cast<std::size_t>(session_.context()))
         throw Failure(Exit::input, "the prompt is " + std::to_string(prompt.size()) + " tokens long and the context " +
-                                       std::to_string(session_.context()) + "; nothing was cut: shorten it, or use a larger --context");
+                                       std::to_string(session_.context()) + picture_note(prompt) +
+                                       "; nothing was cut: shorten it, or use a larger --context");
 }
 
 // The last token is always read: its logits are what the answer begins with.
+std::size_t Generation::reusable(const Tokens& prompt) const {
+    return std::min({shared_start(context_, prompt), prompt.size() - 1, static_cast<std::size_t>(session_.rows())});
+}
+
 void Generation::reuse(const Tokens& prompt) {
-    const std::size_t reused = std::min({shared_start(context_, prompt), prompt.size() - 1, static_cast<std::size_t>(session_.rows())});
+    const std::size_t reused = reusable(prompt);
     session_.truncate(static_cast<int>(reused));
     times_.reused = static_cast<int>(reused);
     context_.clear();
@@ -126,7 +136,12 @@ const float* Generation::step(const Tokens& tokens) {
 Tokens Generation::next_draft() const {
     // The step reads the token before the draft as well, and gives one more than it accepts.
     const int room = std::min(session_.context() - session_.rows(), plan_.max_tokens - given_) - 1;
-    return room > 0 && decode_.is_settled() ? draft(plan_.lookup, context_, static_cast<std::size_t>(room)) : Tokens{};
+    if (room <= 0 || !decode_.is_settled()) return {};
+    Tokens tokens = draft(plan_.lookup, context_, static_cast<std::size_t>(room));
+    // A model never says a picture.
+    const auto is_picture = [&](int token) { return token >= PictureRows::first_id; };
+    tokens.erase(std::find_if(tokens.begin(), tokens.end(), is_picture), tokens.end());
+    return tokens;
 }
 
 // A row of logits for the token before the draft and one for each of its tokens. As long as the draft

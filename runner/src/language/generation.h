@@ -51,6 +51,8 @@ public:
     // They were put there by somebody else.
     void restore(Tokens tokens) { context_ = std::move(tokens); }
 
+    // How many tokens of a prompt need not be read, as the context begins with them.
+    std::size_t reusable(const Tokens& prompt) const;
     // One that is empty, or leaves no room for an answer, is a Failure with Exit::input.
     void check_size(const Tokens& prompt) const;
     // Reads a prompt, which is the whole context: what it shares with the present one is not read again.

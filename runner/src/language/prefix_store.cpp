@@ -15,6 +15,7 @@
 
 #include "core/failure.h"
 #include "core/file.h"
+#include "core/hash.h"
 #include "kernels/floats.h"
 #include "kernels/kv_cache.h"
 
@@ -26,32 +27,13 @@ namespace fs = std::filesystem;
 constexpr std::array<char, 8> magic{'N', 'N', 'R', 'U', 'N', 'K', 'V', '1'};
 constexpr const char* suffix = ".kv";
 
-// Fowler, Noll and Vo's hash FNV-1a: finds accidents, not forgeries; the folder is the user's own.
-class Hash {
-public:
-    void add(const void* bytes, std::size_t size) {
-        for (std::size_t i = 0; i < size; ++i) value_ = (value_ ^ static_cast<const unsigned char*>(bytes)[i]) * 0x100000001B3ULL;
-    }
-    std::uint64_t value() const { return value_; }
-
-private:
-    std::uint64_t value_ = 0xCBF29CE484222325ULL;
-};
-
-// Whole weights would take as long to hash as to load: 256 pages spread over them differ between any two models.
 // The format counts too: what an int8 cache kept is not what one of floats would remember.
 std::uint64_t identity_of(const Session& session) {
-    constexpr std::size_t samples = 256, page = 4096;
     const Request& request = session.model().request();
     const CacheFormat format = session.caches().front()->format();
     Hash hash;
     hash.add(&format, sizeof format);
-    for (const std::string& path : {request.param, request.bin}) {
-        const MappedFile file(path, Exit::model);
-        const std::size_t size = file.size(), stride = std::max(size / samples, page);
-        hash.add(&size, sizeof size);
-        for (std::size_t at = 0; at < size; at += stride) hash.add(file.bytes() + at, std::min(page, size - at));
-    }
+    for (const std::string& path : {request.param, request.bin}) add_samples(hash, path);
     return hash.value();
 }
 

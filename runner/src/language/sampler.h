@@ -47,8 +47,10 @@ class Sampler {
 public:
     Sampler(const SamplerPlan& plan, std::size_t vocabulary);
 
-    // A token that is in the context from now on.
-    void see(int token) { seen_[static_cast<std::size_t>(token)] = 1; }
+    // A token that is in the context from now on; a picture's ids are none of the vocabulary's.
+    void see(int token) {
+        if (static_cast<std::size_t>(token) < seen_.size()) seen_[static_cast<std::size_t>(token)] = 1;
+    }
     void forget() { std::fill(seen_.begin(), seen_.end(), static_cast<unsigned char>(0)); }
     // A value for each token of the vocabulary; what is not finite is never chosen. The caller sees the
     // token itself. -1: no token is allowed.

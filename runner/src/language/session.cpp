@@ -82,6 +82,8 @@ void Session::make_caches() {
 
 std::size_t Session::vocabulary() const { return static_cast<std::size_t>(head_->shape().outputs); }
 
+int Session::width() const { return embedding_->shape().inputs; }
+
 int Session::rows() const { return caches_.front()->rows(); }
 
 void Session::truncate(int rows) {
@@ -98,7 +100,7 @@ const float* Session::read(const int* tokens, int count, int wanted, int threads
 }
 
 void Session::check_tokens(const int* tokens, int count) const {
-    const auto is_unknown = [&](int token) { return token < 0 || static_cast<std::size_t>(token) >= vocabulary(); };
+    const auto is_unknown = [&](int token) { return (token < 0 || static_cast<std::size_t>(token) >= vocabulary()) && !is_shown(token); };
     const int* const unknown = std::find_if(tokens, tokens + count, is_unknown);
     if (unknown != tokens + count)
         throw Failure(Exit::input, "token " + std::to_string(*unknown) + " is not in the model's vocabulary of " +
@@ -108,7 +110,12 @@ void Session::check_tokens(const int* tokens, int count) const {
 ncnn::Mat Session::embed(const int* tokens, int count) const {
     ncnn::Mat rows(embedding_->shape().inputs, count);
     if (rows.empty()) throw Failure(Exit::input, "not enough memory for the prompt; use a smaller --chunk");
-    for (int i = 0; i < count; ++i) embedding_->row(tokens[i], rows.row(i));
+    for (int i = 0; i < count; ++i) {
+        if (is_shown(tokens[i]))
+            std::copy_n(picture_->row(tokens[i]), rows.w, rows.row(i));
+        else
+            embedding_->row(tokens[i], rows.row(i));
+    }
     return rows;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/kv_cache.h"
+#include "language/picture_rows.h"
 #include "language/sampler.h"
 #include "net/model.h"
 
@@ -42,6 +43,11 @@ public:
     // Forgets what came after the first `rows` tokens.
     void truncate(int rows);
 
+    // Tokens may be this picture's ids from now on, whose rows are there when they are read. It must outlive this.
+    void show(const PictureRows& picture) { picture_ = &picture; }
+    // Features of a row of embeddings.
+    int width() const;
+
     // Reads further tokens, for which there must be room, and returns a row of logits for each of the last `wanted`
     // of them, valid until the next call; null when none is wanted.
     const float* read(const int* tokens, int count, int wanted, int threads);
@@ -59,6 +65,7 @@ private:
     void find_layers();
     void make_caches();
     void check_tokens(const int* tokens, int count) const;
+    bool is_shown(int token) const { return picture_ != nullptr && picture_->has(token); }
     ncnn::Mat embed(const int* tokens, int count) const;
     ncnn::Mat hidden(const ncnn::Mat& embeddings, int threads);
 
@@ -66,6 +73,7 @@ private:
     SessionPlan plan_;
     LinearQ* head_ = nullptr;
     LinearQ* embedding_ = nullptr;  // the head, or a layer of its own
+    const PictureRows* picture_ = nullptr;
     int input_ = 0;
     int output_ = 0;
     std::vector<Attention*> attentions_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "text/picture_text.h"
 #include "text/utf8.h"
 
 namespace nnrun {
@@ -32,7 +33,7 @@ std::string_view strip(const CharacterFlags& flags, std::string_view text) {
     return text;
 }
 
-Text between(const Message* before, Message::Role role) {
+Text text_between(const Message* before, Message::Role role) {
     if (before == nullptr) return role == Message::Role::system ? start_system : start_user;
     if (before->role == Message::Role::system) return system_user;
     return role == Message::Role::assistant ? user_assistant : assistant_user;
@@ -53,7 +54,7 @@ std::string Chat::render(const std::vector<Message>& messages, Thinking thinking
     std::string text;
     const Message* before = nullptr;
     for (const Message& message : messages) {
-        text += texts_[between(before, message.role)];
+        text += between(before, message);
         const std::string said = content(message);
         if (said.empty() && message.role != Message::Role::assistant) throw Failure(Exit::input, "a message is empty");
         text += said;
@@ -64,6 +65,13 @@ std::string Chat::render(const std::vector<Message>& messages, Thinking thinking
 
 std::vector<std::uint32_t> Chat::encode(const std::vector<Message>& messages, Thinking thinking) const {
     return tokenizer_.encode(render(messages, thinking), Tokenizer::Ends::none);
+}
+
+std::string_view Chat::between(const Message* before, const Message& message) const {
+    const Text text = text_between(before, message.role);
+    if (!message.shows_picture) return texts_[text];
+    const PictureText picture = picture_text(tokenizer_);
+    return text == start_user ? picture.start_user : picture.system_user;
 }
 
 void Chat::check(const std::vector<Message>& messages) const {

@@ -8,6 +8,7 @@
 #include "text/chat.h"
 #include "verbs/common.h"
 #include "verbs/generation.h"
+#include "verbs/pictures.h"
 #include "verbs/verbs.h"
 
 namespace nnrun {
@@ -16,6 +17,7 @@ namespace {
 struct Plan {
     LanguagePlan language;
     AnswerPlan answer;
+    std::optional<PicturePlan> picture;
     std::string system;
     Chat::Thinking thinking = Chat::Thinking::allowed;
     std::string turns;  // a file that grows; "": stdin
@@ -27,6 +29,7 @@ Plan read_plan(const Args& args) {
     plan.language = read_language(args);
     plan.answer = read_answer(args);
     if (plan.answer.tokenizer.empty()) args.reject("--tokenizer FILE is required");
+    plan.picture = read_picture(args, plan.language);
     plan.system = args.text("--system");
     if (args.has("--no-thinking")) plan.thinking = Chat::Thinking::off;
     plan.turns = args.text("--turns");
@@ -67,7 +70,8 @@ public:
     }
 
     void say(const std::string& text) {
-        messages_.push_back({Message::Role::user, text});
+        const bool is_first = messages_.empty() || messages_.back().role == Message::Role::system;
+        messages_.push_back({Message::Role::user, text, is_first && plan_.picture});
         try {
             const std::vector<std::uint32_t> ids = format_.encode(messages_, plan_.thinking);
             answers_.give(Tokens(ids.begin(), ids.end()), "answer");
@@ -118,7 +122,7 @@ std::vector<Flag> chat_flags() {
          "{\"reset\": true} or {\"end\": true}"},
         {"--idle", "SECONDS", "with --turns: end when nothing comes for so long; default 3600"},
     };
-    for (const Flag& flag : answer_flags()) flags.push_back(flag);
+    for (const std::vector<Flag>& more : {picture_flags(), answer_flags()}) flags.insert(flags.end(), more.begin(), more.end());
     return with_language_flags(flags);
 }
 
@@ -126,10 +130,12 @@ int chat(const Args& args) {
     Plan plan = read_plan(args);
     const std::unique_ptr<const Tokenizer> tokenizer = open_tokenizer(plan.answer);
     const Chat format(*tokenizer);
+    const std::unique_ptr<ShownPicture> picture = open_picture(plan.picture, tokenizer.get(), {});
     LanguageModel language(plan.language);
     json::Object input = describe(language.session, plan.language);
+    if (plan.picture) input.raw("picture", describe(*plan.picture).str());
     write_header(args, language.model, input.text("source", "turns"));
-    Answers answers(language.session, plan.language, plan.answer, tokenizer.get());
+    Answers answers(language.session, plan.language, plan.answer, tokenizer.get(), picture.get());
     Conversation conversation(answers, format, plan);
     LinesIn lines(plan.turns, plan.idle_s);
     converse(lines, conversation);

@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 
 #include "core/failure.h"
 #include "core/file.h"
 #include "core/text.h"
 #include "text/chat.h"
+#include "text/picture_text.h"
 #include "verbs/common.h"
 #include "verbs/generation.h"
+#include "verbs/pictures.h"
 
 namespace nnrun {
 namespace {
@@ -16,6 +19,7 @@ namespace {
 struct Plan {
     LanguagePlan language;
     AnswerPlan answer;
+    std::optional<PicturePlan> picture;
 };
 
 // Exactly one says what the prompt is.
@@ -28,6 +32,7 @@ Plan read_plan(const Args& args) {
     Plan plan;
     plan.language = read_language(args);
     plan.answer = read_answer(args);
+    plan.picture = read_picture(args, plan.language);
     const auto given = [&](const std::string& name) { return args.has(name); };
     if (std::count_if(prompt_flags().begin(), prompt_flags().end(), given) != 1)
         args.reject("give exactly one of " + join(prompt_flags(), ", "));
@@ -47,10 +52,11 @@ std::string read_text(const Args& args) {
 Tokens read_prompt(const Args& args, const Tokenizer* tokenizer) {
     if (args.has("--tokens")) return read_tokens_file(args.text("--tokens"));
     const std::string text = read_text(args);
-    if (!args.has("--chat")) return encode(*tokenizer, text);
+    const bool shows = args.has("--picture");
+    if (!args.has("--chat")) return encode(*tokenizer, (shows ? std::string(picture_text(*tokenizer).alone) : "") + text);
     std::vector<Message> messages;
     if (args.has("--system")) messages.push_back({Message::Role::system, args.text("--system")});
-    messages.push_back({Message::Role::user, text});
+    messages.push_back({Message::Role::user, text, shows});
     const Chat::Thinking thinking = args.has("--no-thinking") ? Chat::Thinking::off : Chat::Thinking::allowed;
     const std::vector<std::uint32_t> ids = Chat(*tokenizer).encode(messages, thinking);
     return Tokens(ids.begin(), ids.end());
@@ -67,7 +73,7 @@ std::vector<Flag> generate_flags() {
         {"--no-thinking", "", "with --chat: a model that can think aloud before it answers shall not"},
         {"--tokens", "FILE", "its tokens, a .npy file, one row of int32 or int64"},
     };
-    for (const Flag& flag : answer_flags()) flags.push_back(flag);
+    for (const std::vector<Flag>& more : {picture_flags(), answer_flags()}) flags.insert(flags.end(), more.begin(), more.end());
     return with_language_flags(flags);
 }
 
@@ -75,10 +81,12 @@ int generate(const Args& args) {
     Plan plan = read_plan(args);
     const std::unique_ptr<const Tokenizer> tokenizer = open_tokenizer(plan.answer);
     const Tokens prompt = read_prompt(args, tokenizer.get());
+    const std::unique_ptr<ShownPicture> picture = open_picture(plan.picture, tokenizer.get(), prompt);
     LanguageModel language(plan.language);
     json::Object input = describe(language.session, plan.language);
+    if (plan.picture) input.raw("picture", describe(*plan.picture).str());
     write_header(args, language.model, input.text("source", "prompt").integer("prompt_tokens", static_cast<long long>(prompt.size())));
-    Answers answers(language.session, plan.language, plan.answer, tokenizer.get());
+    Answers answers(language.session, plan.language, plan.answer, tokenizer.get(), picture.get());
     answers.give(prompt, "summary");
     return 0;
 }

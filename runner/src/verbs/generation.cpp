@@ -1,5 +1,6 @@
 #include "verbs/generation.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "core/failure.h"
@@ -9,6 +10,7 @@
 #include "core/machine.h"
 #include "core/signals.h"
 #include "core/text.h"
+#include "verbs/pictures.h"
 
 namespace nnrun {
 namespace {
@@ -102,18 +104,21 @@ Tokens encode(const Tokenizer& tokenizer, const std::string& text) {
     return Tokens(ids.begin(), ids.end());
 }
 
-Answers::Answers(Session& session, const LanguagePlan& language, const AnswerPlan& plan, const Tokenizer* tokenizer)
+Answers::Answers(Session& session, const LanguagePlan& language, const AnswerPlan& plan, const Tokenizer* tokenizer, ShownPicture* picture)
     : session_(session),
       plan_(plan),
       tokenizer_(tokenizer),
+      picture_(picture),
       prefill_(language.prefill_threads, 1),
       decode_(language.decode_threads, rounds),
       generation_(session, plan.generation, prefill_, decode_, stopping_) {
+    if (picture != nullptr) session.show(picture->rows());
     if (plan.schema) pieces_ = pieces_of(*tokenizer, session.vocabulary());
     if (!plan.prefix_folder.empty()) store_.emplace(plan.prefix_folder, plan.prefix_limit, session);
 }
 
-Ending Answers::give(const Tokens& prompt, const std::string& line) {
+Ending Answers::give(const Tokens& words, const std::string& line) {
+    const Tokens prompt = picture_ != nullptr ? picture_->place(words) : words;
     generation_.check_size(prompt);
     const SignalCallback on_signal([this] {
         stopping_.ask(patience_s);
@@ -130,6 +135,7 @@ Ending Answers::give(const Tokens& prompt, const std::string& line) {
 
 Ending Answers::read_and_answer(const Tokens& prompt) {
     restore(prompt);
+    look(prompt);
     const Ending ending = generation_.read(prompt, [&](int done, int all) {
         write_line(json::Object().text("type", "prefill").integer("tokens", done).integer("of", all).str());
     });
@@ -146,6 +152,16 @@ void Answers::restore(const Tokens& prompt) {
     Tokens tokens = store_->restore(session_, prompt);
     restored_ = static_cast<int>(tokens.size());
     generation_.restore(std::move(tokens));
+}
+
+void Answers::look(const Tokens& prompt) {
+    picture_ms_ = 0;
+    if (picture_ == nullptr || picture_->rows().is_filled()) return;
+    const auto unread = prompt.begin() + static_cast<std::ptrdiff_t>(generation_.reusable(prompt));
+    if (std::none_of(unread, prompt.end(), [&](int token) { return picture_->rows().has(token); })) return;
+    const PictureTimes& times = picture_->encode(session_.width());
+    picture_ms_ = times.all();
+    write_picture_line(*picture_, times);
 }
 
 // What could not be kept is no reason to give no answer.
@@ -179,7 +195,8 @@ void Answers::write_summary(const std::string& type, std::size_t prompt_tokens, 
     line.integer("reused", times.reused).integer("restored", restored_);
     line.raw("prefill_ms", numbers(times.prefill_ms)).raw("prefill_tokens", json::integers(times.prefill_tokens));
     line.raw("step_ms", numbers(times.step_ms)).raw("step_tokens", json::integers(times.step_tokens));
-    line.raw("first_token_ms", given_ > 0 ? json::number(times.first_token_ms) : "null");
+    line.raw("first_token_ms", given_ > 0 ? json::number(picture_ms_ + times.first_token_ms) : "null");
+    if (picture_ != nullptr) line.number("picture_ms", picture_ms_);
     line.integer("drafted", times.drafted).integer("accepted", times.accepted);
     threads.integer("prefill", prefill_.best()).integer("decode", decode_.best());
     threads.boolean("settled", prefill_.is_settled() && decode_.is_settled());

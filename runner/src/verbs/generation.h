@@ -9,6 +9,7 @@
 #include "language/generation.h"
 #include "language/prefix_store.h"
 #include "language/schema.h"
+#include "language/shown_picture.h"
 #include "language/spoken.h"
 #include "verbs/language.h"
 
@@ -36,7 +37,9 @@ Tokens encode(const Tokenizer& tokenizer, const std::string& text);
 // each token, and a summary of each answer. A signal ends an answer with its summary.
 class Answers {
 public:
-    Answers(Session& session, const LanguagePlan& language, const AnswerPlan& plan, const Tokenizer* tokenizer);
+    // The picture, which may be null, must outlive it; its token in prompts becomes its own ids.
+    Answers(Session& session, const LanguagePlan& language, const AnswerPlan& plan, const Tokenizer* tokenizer,
+            ShownPicture* picture = nullptr);
 
     // The prompt is all that the model has before it, earlier answers included. One that is empty or too long is
     // a Failure with Exit::input, after which the next one may be given. `line` is the type of the last line.
@@ -45,6 +48,8 @@ public:
 
 private:
     void restore(const Tokens& prompt);
+    // Encodes the picture where its rows are to be read.
+    void look(const Tokens& prompt);
     void keep(const Tokens& prompt);
     Ending read_and_answer(const Tokens& prompt);
     bool write_token(int token, double ms);
@@ -54,6 +59,8 @@ private:
     Session& session_;
     const AnswerPlan& plan_;
     const Tokenizer* tokenizer_;
+    ShownPicture* picture_;
+    double picture_ms_ = 0;            // of this answer
     std::vector<std::string> pieces_;  // of the vocabulary, where a schema needs them
     std::optional<Spoken> spoken_;     // of the present answer
     ThreadCount prefill_;

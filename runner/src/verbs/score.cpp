@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include "core/clock.h"
 #include "core/failure.h"
@@ -14,12 +15,14 @@
 #include "core/signals.h"
 #include "verbs/common.h"
 #include "verbs/language.h"
+#include "verbs/pictures.h"
 
 namespace nnrun {
 namespace {
 
 struct ScorePlan {
     LanguagePlan language;
+    std::optional<PicturePlan> picture;
     Tokens tokens;
     int steps = 0;           // tokens that are read at once
     std::size_t window = 0;  // tokens that know of each other
@@ -30,6 +33,7 @@ struct ScorePlan {
 ScorePlan read_plan(const Args& args) {
     ScorePlan plan;
     plan.language = read_language(args);
+    plan.picture = read_picture(args, plan.language);
     plan.steps = args.integer("--steps", 1, 4096, 32);
     plan.tokens = read_tokens_file(args.text("--tokens"));
     plan.logits = args.text("--save-logits");
@@ -137,21 +141,30 @@ private:
 }  // namespace
 
 std::vector<Flag> score_flags() {
-    return with_language_flags({
+    std::vector<Flag> flags{
         {"--tokens", "FILE", "a .npy file, one row of int32 or int64", true},
         {"--steps", "N", "tokens that are read at once; 1: each after the other, as an answer is; default 32"},
         {"--window", "N", "score parts of N tokens that know nothing of each other; default: all in one, if they fit"},
         {"--save-logits", "FILE", "write the logits after each token, a .npy file of fp32"},
         {"--quiet", "", "no line for each token, the summary only"},
-    });
+    };
+    for (const Flag& flag : picture_flags()) flags.push_back(flag);
+    return with_language_flags(flags);
 }
 
 int score(const Args& args) {
-    const ScorePlan plan = read_plan(args);
+    ScorePlan plan = read_plan(args);
+    const std::unique_ptr<ShownPicture> picture = open_picture(plan.picture, nullptr, plan.tokens);
+    if (picture) plan.tokens = picture->place(plan.tokens);
     LanguageModel language(plan.language);
     json::Object input = describe(language.session, plan.language);
     input.text("source", args.text("--tokens")).integer("steps", plan.steps).integer("window", static_cast<long long>(plan.window));
+    if (plan.picture) input.raw("picture", describe(*plan.picture).str());
     write_header(args, language.model, input);
+    if (picture) {
+        language.session.show(picture->rows());
+        write_picture_line(*picture, picture->encode(language.session.width()));
+    }
     const SignalCallback on_signal(finish_lines);
     Scores scores(language.session, plan);
     scores.compute();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,12 +22,36 @@ def request(**flags: Any) -> RunRequest:
     return RunRequest.parse({"model": MODEL}).replace(prompt="Once", **flags)
 
 
+def test_a_flag_for_pictures_is_refused_for_a_language_model() -> None:
+    with pytest.raises(WrongInput, match="--topk says nothing to a language model"):
+        answers.answer_prompt(request(topk=3))
+
+
+def test_a_picture_is_refused_for_a_model_that_reads_texts() -> None:
+    shown = ("a.jpg",)
+    with pytest.raises(WrongInput, match=f"{MODEL} reads texts and sees no pictures"):
+        answers.answer_prompt(request(inputs=shown))
+    with pytest.raises(WrongInput, match=f"{MODEL} reads texts and sees no pictures"):
+        chat.chat_with_model(ChatRequest.parse({"model": MODEL}).replace(inputs=shown))
+
+
 @pytest.mark.parametrize(
-    ("flags", "word"), [({"inputs": ("a.jpg",)}, "--input"), ({"topk": 3}, "--topk")]
+    ("shown", "said"),
+    [
+        ((), "answers about one picture, and is shown none"),
+        (("a.png", "b.png"), "and is shown 2"),
+        (("missing.png",), "there is no picture missing.png"),
+        (("broken.png",), "broken.png"),
+    ],
 )
-def test_a_flag_for_pictures_is_refused_for_a_language_model(flags: Any, word: str) -> None:
-    with pytest.raises(WrongInput, match=f"{word} says nothing to a language model"):
-        answers.answer_prompt(request(**flags))
+def test_a_model_that_sees_needs_one_whole_picture(
+    shown: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    asked = RunRequest.parse({"model": "smolvlm_256m"}).replace(prompt="What?", inputs=shown)
+    with pytest.raises(WrongInput, match=said):
+        answers.answer_prompt(asked)
 
 
 @pytest.mark.parametrize("flags", [{"temperature": 0.5}, {"chat": True}, {"thinking": False}])

@@ -30,11 +30,12 @@ from piyard.results.result_files import load_result
 from piyard.results.selection import parse_side, select
 from piyard.run.record import ModelInfo, Record, TokenWork, run_folder, save_record
 from piyard.run.telemetry import EnergyRun, PowerSample
+from tests.support.language_models import TINY, TINY_PICTURES, variant
 from tests.support.token_runs import PP512, TG128, finished_run
 
 BOARD = BoardSpec(name="pi", target=load_target("rpi5"), emulated=True, cores=4)
 CONVERSION: Any = SimpleNamespace(
-    model=SimpleNamespace(name="tiny"),
+    model=SimpleNamespace(name="tiny", language=TINY),
     manifest=SimpleNamespace(precision="int4"),
     has_real_weights=False,
 )
@@ -83,6 +84,15 @@ def test_the_words_are_those_of_nnruns_two_benchmarks() -> None:
     assert prefill == "bench prefill --tokens 512 --threads 2 --warmup 1 --loops 3".split()
     assert decode == "bench decode --tokens 128 --threads 2 --warmup 8 --loops 384".split()
     assert job(threads=1).title == "tiny int4, 1 thread on pi"
+
+
+def test_an_encoder_of_pictures_is_measured_too() -> None:
+    model = SimpleNamespace(name="tiny", language=variant(pictures=TINY_PICTURES))
+    seeing: Any = SimpleNamespace(model=model, manifest=CONVERSION.manifest)
+    *_, work = job(conversion=seeing).works
+    assert work.name == "img9"
+    words = "bench --shape 3,48,48 --precision fp32 --threads 2 --warmup 1 --loops 3"
+    assert job(conversion=seeing).command(work) == words.split()
 
 
 def test_a_job_for_each_board_conversion_and_number_of_threads() -> None:
