@@ -35,8 +35,8 @@ class DistillationSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     scores: bool
     """Whether the first output has scores of classes."""
-    temperature: float = 4.0
-    """Scores are divided by it before they become shares."""
+    temperature: float = 1.0
+    """Scores are divided by it before they become shares; more takes more steps to learn."""
     labels: float = 0.0
     """Share of the loss of labels, from 0 to 1."""
     features: float = 0.0
