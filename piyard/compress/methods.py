@@ -7,10 +7,12 @@ from piyard.compress.lowrank import LowRankMethod
 from piyard.compress.method import Method
 from piyard.compress.prune import Prune
 from piyard.compress.ptq.method import PTQ
+from piyard.compress.qat.method import QAT
+from piyard.compress.search_method import SEARCH
 from piyard.core.errors import unknown_name
 
 METHODS: dict[str, Method] = {
-    method.name: method for method in (PTQ, Prune(), LowRankMethod(), Distil())
+    method.name: method for method in (PTQ, QAT, Prune(), LowRankMethod(), Distil(), SEARCH)
 }
 
 

@@ -34,13 +34,13 @@ LABELS_SHARE = 0.3
 """Of the loss, where classes are known; the parent's answers are the rest."""
 
 
-def read_training(options: CompressOptions) -> TrainingSettings:
-    """The training that the options mean."""
+def read_training(options: CompressOptions, rate: float = DEFAULT_RATE) -> TrainingSettings:
+    """The training that the options mean, at that rate where they name none."""
     return TrainingSettings(
         epochs=options.epochs or DEFAULT_EPOCHS,
         steps=options.steps or 0,
         batch=options.batch or DEFAULT_BATCH,
-        learning_rate=options.lr or DEFAULT_RATE,
+        learning_rate=options.lr or rate,
         seed=options.seed,
         threads=min(MOST_THREADS, os.cpu_count() or 1),
     )
@@ -71,7 +71,7 @@ def tune_network(
     The teacher is the parent where none is named. Raises what ``train`` raises.
     """
     parent = step.parent
-    data = hold_out(_pictures(step), settings)
+    data = hold_out(training_pictures(step), settings)
     is_classifier = parent.spec.has_class_output
     answers = DistillationSettings(
         scores=is_classifier, labels=LABELS_SHARE if data.pictures.labels is not None else 0.0
@@ -88,7 +88,8 @@ def tune_network(
     )
 
 
-def _pictures(step: Step) -> TrainingPictures:
+def training_pictures(step: Step) -> TrainingPictures:
+    """The step's, with their classes where these are known. Raises ``WrongInput``."""
     data = step.data
     if data is None:
         raise WrongInput("there are no pictures to train on", remedy="name them: --data DIR")

@@ -135,7 +135,7 @@ class PtqMethod:
         return Outcome(
             weights=PARAM_FILE,
             parts={"bin": BIN_FILE, "table": TABLE_FILE},
-            changes=_changed_keys(step.parent),
+            changes=changed_keys(step.parent),
             notes=[summary, *notes],
         )
 
@@ -187,7 +187,7 @@ def _ptq_settings(choices: PtqChoices) -> PtqSettings:
     )
 
 
-def _changed_keys(parent: Model) -> dict[str, Any]:
+def changed_keys(parent: Model) -> dict[str, Any]:
     """A pair is cut already, and of log-probabilities it ends with probabilities."""
     keys: dict[str, Any] = {"network": "ncnn"}
     if parent.cut:

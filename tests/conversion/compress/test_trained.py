@@ -1,0 +1,82 @@
+"""Candidates of a search, and int8 that is trained for."""
+
+import json
+import shutil
+
+import pytest
+
+from piyard.cli.compress import compress_model
+from piyard.cli.compress_request import CompressRequest
+from piyard.compress.networks import open_network
+from piyard.compress.recipe import read_variant_manifest
+from piyard.compress.search import count_macs
+from piyard.convert.param import count_quantised, read_param
+from piyard.core.errors import WrongInput
+from piyard.models.definition import load_model, model_names
+from tests.conversion.compress.conftest import CLASSES
+
+
+def compress(**typed):
+    compress_model(CompressRequest.parse({"model": "small", **typed}))
+
+
+def test_a_search_makes_the_network_that_it_takes(small, halves, capsys):
+    compress(
+        method=["search"], data=str(halves), trials="3", epochs="2", batch="8", keep_accuracy="0.5"
+    )
+    found = load_model("small@search")
+    folder, _ = read_variant_manifest(found)
+    trials = json.loads((folder / "trials.json").read_text())
+    assert len(trials) == 3
+    taken = next(
+        each["candidate"]
+        for each in trials
+        if each["score"]["cost"] == count_macs(open_network(found), found.input)
+    )
+    assert found.network == (f"small_cnn/w{taken['width']}-d{taken['depth']}-k{taken['kernel']}-c3")
+    assert found.input == (3, taken["side"], taken["side"])
+    assert "M multiply-accumulates, taken" in capsys.readouterr().err
+
+
+def test_a_search_wants_classes(small, halves):
+    with pytest.raises(WrongInput, match="of one class"):
+        compress(method=["search"], data=str(one_class(halves)))
+    assert model_names() == [small]
+
+
+def test_a_search_says_that_pictures_have_no_classes(small, halves, tmp_path):
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    for number, file in enumerate((halves / CLASSES[0]).iterdir()):
+        (plain / f"{number}.png").symlink_to(file)
+    with pytest.raises(WrongInput, match="no class is known of these pictures"):
+        compress(method=["search"], data=str(plain))
+
+
+def test_a_cut_picture_is_named_before_anything_is_kept(small, halves, tmp_path):
+    folder = shutil.copytree(halves, tmp_path / "cut")
+    cut = folder / CLASSES[1] / "3.png"
+    cut.write_bytes(cut.read_bytes()[:-200])
+    with pytest.raises(WrongInput, match=r"3\.png cannot be read as a picture"):
+        compress(method=["search"], data=str(folder), trials="1", epochs="1")
+    assert model_names() == [small]
+
+
+def one_class(halves):
+    """A data set with pictures of the first class alone."""
+    folder = halves.parent / "alone"
+    if not folder.exists():
+        folder.mkdir()
+        (folder / CLASSES[0]).symlink_to(halves / CLASSES[0])
+    return folder
+
+
+def test_int8_is_trained_proved_and_rebuilt(small, halves, capsys):
+    compress(method=["qat"], data=str(halves), steps="3", batch="8")
+    made = load_model("small@qat-int8")
+    folder, manifest = read_variant_manifest(made)
+    assert count_quantised(read_param(folder / "model.ncnn.param")) == 5
+    assert (made.network, [point.step for point in manifest.history]) == ("ncnn", [2, 3])
+    assert "Failed to load" not in capsys.readouterr().err
+    compress_model(CompressRequest.parse({"rebuild": made.name, "format": "json"}))
+    assert "DIFFERENT" not in capsys.readouterr().out
