@@ -213,7 +213,12 @@ def _choose_names(
     if not choices.mixed:
         return allowed, notes
     choice = _choose_by_count(conversion, quantised, allowed)
-    return choice.layers or allowed, [*notes, choice.text]
+    if not choice.layers:
+        raise WrongInput(
+            f"{step.parent.name}: {choice.text}",
+            remedy="leave it in fp16; without --mixed it becomes int8 for its size",
+        )
+    return choice.layers, [*notes, choice.text]
 
 
 def _spare_layers(quantised: Quantised, losses: Mapping[str, float], share: float) -> set[str]:
