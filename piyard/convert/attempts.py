@@ -25,6 +25,7 @@ from piyard.convert.lowering import (
     save_script,
     trace_network,
 )
+from piyard.convert.misreadings import Misread
 from piyard.convert.ncnn_net import net_function
 from piyard.convert.onnx_file import read_onnx
 from piyard.convert.onnx_fold import simplify_graph
@@ -95,7 +96,8 @@ def lower_network(inputs: LoweringInputs, at: Path, *, half: bool) -> list[Layer
             return second
     if isinstance(first, list):
         return first  # the proof says what differs
-    raise second if isinstance(second, UnsupportedLayers) else first
+    lacks_layers = isinstance(second, UnsupportedLayers) and not isinstance(first, Misread)
+    raise second if lacks_layers else first
 
 
 def _attempt(

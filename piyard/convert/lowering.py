@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from piyard.convert.lint import LayerNames, require_supported
+from piyard.convert.misreadings import require_read_right
 from piyard.convert.onnx_file import read_onnx
 from piyard.convert.onnx_rewrite import rewrite_focus
 from piyard.convert.param import MAIN_STEM, Layer
@@ -45,7 +46,8 @@ def lower_program(
     The stem is the program's, which lies in a scratch folder of its own; ``half`` stores the
     weights as fp16. ``others`` are shapes that the network must also accept; ``names`` help to say
     what a layer came from (see ``origins.of``). Raises ``ConversionFailed`` when pnnx fails, hangs,
-    or writes layers that ncnn does not know. ``need`` says how much the program needs a sandbox.
+    writes layers that ncnn does not know, or has misread the program. ``need`` says how much the
+    program needs a sandbox.
     """
     try:
         _run_pnnx(program, shapes, others, half=half, need=need)
@@ -53,7 +55,9 @@ def lower_program(
         for name in kept_files(program.stem):
             if (program.parent / name).is_file():
                 move_file(program.parent / name, at / name)
-    return require_supported(at, program.stem, names)
+    layers = require_supported(at, program.stem, names)
+    require_read_right(at, program.stem)
+    return layers
 
 
 def kept_files(stem: str = MAIN_STEM) -> tuple[str, ...]:
