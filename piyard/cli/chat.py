@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from piyard.board.connection import BoardConnection
 from piyard.build import builder
 from piyard.cli.answers import PLAIN_FORMAT, answer_options, convert_for_boards
 from piyard.cli.board_requests import ChatRequest
@@ -14,10 +15,13 @@ from piyard.core import console
 from piyard.core.errors import JobsFailed, WrongInput
 from piyard.core.text import format_count
 from piyard.models.language_models import load_language_model
+from piyard.predict.answers import show_text
 from piyard.predict.chatting import ChatView, Conversation, start_conversation
+from piyard.predict.exchanges import Exchange, read_history
 from piyard.predict.live import JSON_FORMAT
 from piyard.predict.shown import find_shown
 from piyard.run.plan import identify_boards
+from piyard.run.record import Record, run_folder
 
 PROMPT = "> "
 QUIT, RESET = "/quit", "/reset"
@@ -56,12 +60,36 @@ def chat_with_model(request: ChatRequest) -> None:
         conversation = start_conversation(
             connection, build, conversion, options, view, run_options(request)
         )
-        _converse(conversation, view)
+        converse(conversation, view)
     finally:
         connection.close()
 
 
-def _converse(conversation: Conversation, view: ChatView) -> None:
+def resume_chat(connection: BoardConnection, record: Record, form: str) -> None:
+    """Show what was said in a conversation that still runs there, and go on with it."""
+    history = read_history(run_folder(record.id))
+    if form == PLAIN_FORMAT:
+        _show_exchanges(history.exchanges)
+    view = ChatView(record.host, form, streams=form == PLAIN_FORMAT)
+    conversation = Conversation(connection, record, view)
+    if conversation.resume(history):
+        converse(conversation, view)
+    else:
+        conversation.end()
+
+
+def _show_exchanges(exchanges: Sequence[Exchange]) -> None:
+    for each in exchanges:
+        if each.is_first and each is not exchanges[0]:
+            print(RESET)
+        print(f"{PROMPT}{show_text(each.said)}")
+        for text in (each.answer, each.note):
+            if text:
+                print(show_text(text))
+
+
+def converse(conversation: Conversation, view: ChatView) -> None:
+    """Answer what is typed, until it ends."""
     turns = 0
     try:
         for text in read_turns():

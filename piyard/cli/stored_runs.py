@@ -13,6 +13,7 @@ import msgspec
 from piyard.board.connection import BoardConnection
 from piyard.board.fleet.selection import select_board
 from piyard.cli.answers import print_answers
+from piyard.cli.chat import resume_chat
 from piyard.cli.runs import print_predictions, require_readable
 from piyard.convert.conversions import find_conversion
 from piyard.core import console
@@ -22,6 +23,8 @@ from piyard.core.text import format_count, format_digits, sanitize_line
 from piyard.measure.bench import BENCH_TASK, conclude_benchmark
 from piyard.models.definition import load_model
 from piyard.predict.answers import is_answer, read_answer
+from piyard.predict.chatting import CHAT
+from piyard.predict.exchanges import EXCHANGE_COLUMNS, exchange_rows, read_history
 from piyard.predict.prediction import (
     is_prediction,
     read_prediction,
@@ -93,6 +96,9 @@ def _read_record(folder: Path) -> Record | None:
 def attach(run_id: str, form: str, *, long: bool = False) -> None:
     """Wait for a run again, bring it back, and print what it gave."""
     record = read_record(find_run(run_id))
+    if record.what.task == CHAT:
+        _attach_chat(record, form)
+        return
     if record.state == "running":
         with _connection(record) as line:
             record = finish_run(line, record, allow_bad_inputs=is_prediction(record))
@@ -101,6 +107,21 @@ def attach(run_id: str, form: str, *, long: bool = False) -> None:
     if record.is_lost and not is_prediction(record):
         _print_lost(record)
     _print_results(record, form, long=long)
+
+
+def _attach_chat(record: Record, form: str) -> None:
+    """Go on with a conversation, or show one that is over."""
+    if record.state == "running":
+        with _connection(record) as line:
+            record = lifecycle.collect_run(line, record, read_status(line.session, record.id))
+            if record.state == "running":
+                resume_chat(line, record, form)
+                return
+    console.info(f"{record.id} is over ({record.state})")
+    exchanges = read_history(run_folder(record.id)).exchanges
+    if exchanges:
+        print(render_table(EXCHANGE_COLUMNS, exchange_rows(exchanges), form))
+    require_success(record)
 
 
 def fetch(run_id: str) -> None:

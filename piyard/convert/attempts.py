@@ -96,8 +96,9 @@ def lower_network(inputs: LoweringInputs, at: Path, *, half: bool) -> list[Layer
             return second
     if isinstance(first, list):
         return first  # the proof says what differs
-    lacks_layers = isinstance(second, UnsupportedLayers) and not isinstance(first, Misread)
-    raise second if lacks_layers else first
+    if isinstance(second, UnsupportedLayers) and not isinstance(first, Misread):
+        raise second
+    raise first
 
 
 def _attempt(

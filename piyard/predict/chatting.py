@@ -19,6 +19,7 @@ from piyard.core.parsing import JsonValues
 from piyard.core.text import sanitize_line
 from piyard.predict.answering import AnswerView, answer_words, open_shown
 from piyard.predict.answers import AnswerOptions
+from piyard.predict.exchanges import TURN_ENDS, TURNS_FILE, History
 from piyard.run import remote
 from piyard.run.follow import LogFollower
 from piyard.run.job import RunOptions
@@ -30,7 +31,6 @@ from piyard.run.remote import ProcessStatus
 
 CHAT = "chat"
 """The task of a run that converses, and nnrun's verb."""
-TURNS_FILE = "turns.jsonl"
 IDLE_S = 900
 """Who says nothing for so long has left: the board's lock is free again."""
 CHAT_LIMIT_S = 8 * 3600
@@ -39,7 +39,7 @@ CHAT_LIMIT_S = 8 * 3600
 class ChatView(AnswerView):
     """Shows the answers of a conversation as they come."""
 
-    ends = frozenset({"answer", "error"})
+    ends = TURN_ENDS
 
     def __init__(self, host: str, form: str, *, streams: bool) -> None:
         super().__init__(host, form, streams=streams)
@@ -65,6 +65,18 @@ class Conversation:
         self._follower = LogFollower(view, until=lambda: view.is_answered)
         self._turns: list[bytes] = []
         self._sent = 0
+
+    def resume(self, history: History) -> bool:
+        """Go on where another process left it; whether the conversation goes on.
+
+        A turn that waits for its answer is waited for, and what of it came already is shown.
+        """
+        self._turns, self._sent = list(history.turns), len(history.turns)
+        self._follower.skip(history.seen)
+        self._view.is_answered = not history.is_pending
+        with suggest_attach(self.record):
+            status = self._wait(waits=history.is_pending)
+        return status.state in {"starting", "running"}
 
     def say(self, text: str) -> bool:
         """Ask, and show the answer; whether the conversation goes on."""

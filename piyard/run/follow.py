@@ -40,6 +40,10 @@ class LogFollower:
         """``until`` ends a look early, after the line that makes it true."""
         self._live, self._lines, self._until = live, 0, until
 
+    def skip(self, lines: int) -> None:
+        """Leave out so many lines at the beginning, which were seen before."""
+        self._lines = lines
+
     def look(self, session: Session, run_id: str) -> ProcessStatus:
         """Pass on the lines of the next seconds; the run's status after them."""
         argv = script_argv("follow", HOME, run_id, str(self._lines), str(FOLLOW_S))

@@ -44,7 +44,7 @@ def on_cpu(build: Build, cpu: str) -> Run:
     """The boards' program on that CPU."""
 
     def run(*args: object, cwd: Path | None = None, env: dict[str, str] | None = None) -> Outcome:
-        words = [build.nnrun, *map(str, args)]
+        words = [str(build.nnrun), *map(str, args)]
         there = os.environ | {"QEMU_CPU": cpu} | (env or {})
         done = subprocess.run(
             words, capture_output=True, timeout=120, check=False, cwd=cwd, env=there
@@ -145,9 +145,12 @@ def test_a_cache_gives_the_same_on_both(rpi5_build: Build, tmp_path: Path, cache
     tokens = np.random.default_rng(1).integers(0, 96, 40)
     np.save(tmp_path / "tokens.npy", tokens.astype("<i4"))
     flags = [*Decoder().write(tmp_path), "--tokens", tmp_path / "tokens.npy", "--cache", cache]
-    scores = []
-    for cpu in (WITH_DOT_PRODUCTS, WITHOUT):
-        done = on_cpu(rpi5_build, cpu)("score", *flags, "--steps", "1")
-        scores.append([line["log_probability"] for line in done.of("score")])
-    assert len(scores[0]) == 39
-    np.testing.assert_allclose(*scores, atol=1e-4)
+    with_dot_products, without = (
+        [
+            line["log_probability"]
+            for line in on_cpu(rpi5_build, cpu)("score", *flags, "--steps", "1").of("score")
+        ]
+        for cpu in (WITH_DOT_PRODUCTS, WITHOUT)
+    )
+    assert len(without) == 39
+    np.testing.assert_allclose(with_dot_products, without, atol=1e-4)

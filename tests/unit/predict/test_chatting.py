@@ -15,8 +15,16 @@ from piyard.board.release import HOME
 from piyard.board.ssh.commands import script_argv
 from piyard.board.ssh.session import Session
 from piyard.core.errors import HostUnreachable
+from piyard.core.tables import render_table
 from piyard.predict import chatting
 from piyard.predict.chatting import ChatView, Conversation
+from piyard.predict.exchanges import (
+    EXCHANGE_COLUMNS,
+    Exchange,
+    History,
+    exchange_rows,
+    read_history,
+)
 from piyard.run.remote import cancel_process
 from tests.support.local_board import LocalBoard, new_board
 from tests.support.local_runs import RUN, end_of, start, until_running
@@ -169,3 +177,80 @@ def test_a_turn_that_did_not_arrive_whole_is_no_turn(
         assert talk.end().code == 1
     assert not (board.yard / "runs" / RUN / "turns.jsonl").exists()
     assert conversation.say("whole")
+
+
+def another_desktop(conversation: Conversation) -> tuple[Conversation, ChatView]:
+    """One that knows nothing of the conversation but its run."""
+    view = ChatView("pi", "plain", streams=True)
+    return Conversation(conversation._connection, conversation.record, view), view
+
+
+def test_another_desktop_goes_on_with_a_conversation(
+    conversation: Conversation, board: LocalBoard, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conversation.say("Hello")
+    conversation.say("wrong")
+    capsys.readouterr()
+    history = read_history(board.yard / "runs" / RUN)
+    assert [(each.said, each.answer) for each in history.exchanges] == [
+        ("Hello", "Hello"),
+        ("wrong", None),
+    ]
+    assert history.exchanges[1].note.startswith("no such")
+    assert not history.is_pending
+    there, _view = another_desktop(conversation)
+    assert there.resume(history)
+    assert there.say("again")
+    there.end()
+    assert capsys.readouterr().out == "again\n"  # what was seen before is not shown as new
+    assert [turn.get("text") for turn in turns_of(board)] == ["Hello", "wrong", "again", None]
+
+
+def test_a_turn_that_nobody_waited_for_is_answered_to_the_next_desktop(
+    conversation: Conversation, board: LocalBoard, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conversation.say("Hello")
+    capsys.readouterr()
+    turn = b'{"text": "pending"}\n'
+    with board.start(script_argv("say", HOME, RUN, "1", str(len(turn)))) as talk:
+        talk.send(turn)
+        talk.end_input()
+        assert talk.end().code == 0
+    folder = board.yard / "runs" / RUN
+    log = (folder / "log.jsonl").read_bytes().partition(b'"answer", "text": "Hello"}\n')
+    history = History(
+        turns=(folder / "turns.jsonl").read_bytes().splitlines(keepends=True),
+        exchanges=[Exchange(said="pending", answer=None)],
+        seen=(log[0] + log[1]).count(b"\n"),
+    )
+    assert history.is_pending
+    there, view = another_desktop(conversation)
+    assert there.resume(history)
+    assert view.is_answered
+    there.end()
+    assert capsys.readouterr().out == "pending\n"
+
+
+def test_a_conversation_is_read_from_its_files(tmp_path: Path) -> None:
+    turns = [{"text": "one"}, {"text": "two"}, {"reset": True}, {"text": "three"}]
+    lines = [
+        {"type": "header"},
+        {"type": "token", "text": "1"},
+        {"type": "answer", "text": "1", "ending": "max_tokens"},
+        {"type": "error", "error": "the context is full"},
+        {"type": "token", "text": "3"},
+    ]
+    (tmp_path / "turns.jsonl").write_text("".join(json.dumps(turn) + "\n" for turn in turns))
+    (tmp_path / "log.jsonl").write_text(
+        "".join(json.dumps(line) + "\n" for line in lines) + '{"type": "answer", "text": "cut'
+    )
+    history = read_history(tmp_path)
+    assert history.exchanges == [
+        Exchange(said="one", answer="1", note="it is cut: --max-tokens", is_first=True),
+        Exchange(said="two", answer=None, note="the context is full"),
+        Exchange(said="three", answer=None, is_first=True),
+    ]
+    assert (history.seen, len(history.turns), history.is_pending) == (4, 4, True)
+    table = json.loads(render_table(EXCHANGE_COLUMNS, exchange_rows(history.exchanges), "json"))
+    assert [row["Answer"] for row in table] == ["1", None, None]
+    assert read_history(tmp_path / "none").exchanges == []
