@@ -161,6 +161,16 @@ def read_json(file: Path, limit: int = MAX_CONFIG_BYTES) -> JsonObject:
 
 
 FAMILIES = ("llama", "qwen2", "qwen3")
+GEMMA = "norms of 1 + w, some of them behind attention and feed-forward, and a gate with GELU"
+OTHER_BLOCKS = {
+    "gemma": "norms of 1 + w, and a gate with GELU",
+    "gemma2": f"{GEMMA}, capped logits and sliding windows",
+    "gemma3": f"{GEMMA}, sliding windows and two rotary bases",
+    "gemma3_text": f"{GEMMA}, sliding windows and two rotary bases",
+    "phi3": "queries, keys and values in one matrix",
+    "gpt2": "learned positions and LayerNorm",
+}
+"""Families that people have, and what their blocks need that piyard's have not."""
 FORBIDDEN_KEYS = {
     "num_local_experts": "mixtures of experts",
     "num_experts": "mixtures of experts",
@@ -179,8 +189,7 @@ def huggingface_config(values: JsonValues, file: Path) -> TransformerConfig:
     """The same from the file's content. Raises ``WrongInput``."""
     family = values.get("model_type")
     if family not in FAMILIES:
-        nearest = did_you_mean(str(family), FAMILIES)
-        raise _refuse(file, f"`model_type` {family!r} is none that piyard builds{nearest}")
+        raise _refuse(file, f"`model_type` {unknown_family(family)}")
     for key, what in FORBIDDEN_KEYS.items():
         if values.get(key) not in HARMLESS_VALUES:
             raise _refuse(file, f"`{key}` asks for {what}, which piyard does not compute")
@@ -204,6 +213,13 @@ def huggingface_config(values: JsonValues, file: Path) -> TransformerConfig:
         "eos": _list_tokens(values.get("eos_token_id")),
     }
     return build_config(fields | _rope_fields(values, fields, file), file)
+
+
+def unknown_family(family: Any) -> str:
+    """A family that piyard does not build: why not, or which one may be meant."""
+    if why := OTHER_BLOCKS.get(str(family)):
+        return f"{family!r} is none that piyard builds: its blocks have {why}"
+    return f"{family!r} is none that piyard builds{did_you_mean(str(family), FAMILIES)}"
 
 
 def build_config(fields: JsonValues, file: Path) -> TransformerConfig:

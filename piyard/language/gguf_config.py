@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from piyard.core.errors import WrongInput, did_you_mean
+from piyard.core.errors import WrongInput
 from piyard.core.parsing import JsonObject, JsonValues
-from piyard.language.config import FAMILIES, TransformerConfig, build_config
+from piyard.language.config import (
+    FAMILIES,
+    TransformerConfig,
+    build_config,
+    unknown_family,
+)
 from piyard.language.gguf_file import GgufFile
 
 FACTORS_TENSOR = "rope_freqs.weight"
@@ -49,8 +54,7 @@ def gguf_config(file: GgufFile) -> TransformerConfig:
     """The decoder that the file holds. Raises ``WrongInput`` for what piyard does not compute."""
     family = file.metadata.get("general.architecture")
     if family not in FAMILIES:
-        nearest = did_you_mean(str(family), FAMILIES)
-        raise _refuse(file, f"architecture {family!r} is none that piyard builds{nearest}")
+        raise _refuse(file, f"architecture {unknown_family(family)}")
     values = _architecture_values(file.metadata, f"{family}.")
     if missing := [key for key in SIZE_KEYS if values.get(key) is None]:
         raise _refuse(file, f"its metadata lacks `{family}.{missing[0]}`")

@@ -11,9 +11,7 @@ import msgspec
 
 from piyard.core.errors import ConversionFailed
 
-REMEDY = (
-    "piyard computes byte-level and SentencePiece-like BPE, and Unigram; see docs/tokenizers.md"
-)
+REMEDY = "piyard computes byte-level and SentencePiece-like BPE; see docs/tokenizers.md"
 Behavior = Literal["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
 PrependScheme = Literal["always", "first", "never"]
 

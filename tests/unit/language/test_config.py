@@ -69,7 +69,9 @@ def test_linear_scaling_divides_each_frequency(tmp_path):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"model_type": "gemma3_text"}, "gemma3_text"),
+        ({"model_type": "gemma3_text"}, "'gemma3_text' is none that piyard builds: its blocks"),
+        ({"model_type": "gemma3_text"}, "norms of 1 + w"),
+        ({"model_type": "gemma3_text"}, "sliding windows"),
         ({"model_type": "lama"}, "did you mean 'llama'"),
         ({"hidden_act": "gelu"}, "hidden_act"),
         ({"num_local_experts": 8}, "mixtures of experts"),

@@ -51,6 +51,7 @@ SPLIT = {"type": "Split", "behavior": "Isolated", "invert": False}
         ({"decoder": None}, ["a decoder of nothing"]),
         ({"post_processor": {"type": "Reverse"}}, ["post_processor", "Reverse"]),
         ({"model": {"type": "WordLevel", "vocab": {}}}, ["model", "WordLevel"]),
+        ({"model": {"type": "Unigram", "vocab": [["a", 0.0]]}}, ["model", "Unigram"]),
         ({"model": model(dropout=0.1)}, ["dropout"]),
         ({"model": model(unk_token="<none>")}, ["<none>"]),
         ({"model": model(merges=[["Zq", "Qz"]])}, ["Zq"]),
