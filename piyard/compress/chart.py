@@ -8,7 +8,7 @@ from math import ceil, floor, log10
 from string import ascii_lowercase
 from typing import NamedTuple
 
-from piyard.compress.summary import Row
+from piyard.compress.summary import Row, short_name
 
 WIDTH, HEIGHT = 720, 420
 LEFT, RIGHT, TOP, BOTTOM = 70, 24, 24, 56
@@ -21,6 +21,7 @@ SVG_BEGINNING = (
     f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
     'font-family="sans-serif" font-size="12" role="img">'
 )
+FAR_POINTS = 20.0
 TICKS = 5
 """Lines across the picture, and up."""
 LABEL_LETTER = 6.6
@@ -48,11 +49,16 @@ class Scale(NamedTuple):
 
 
 def plot_points(rows: Sequence[Row]) -> list[Point]:
-    """Rows whose accuracy is known."""
+    """Rows whose accuracy is known and not ``FAR_POINTS`` below the original's.
+
+    A step that was not tuned yet would push all others together.
+    """
+    original = rows[0].judged
+    least = (original.accuracy or 0) - FAR_POINTS
     return [
-        Point(each.model, each.work, each.accuracy, row.is_best)
+        Point(short_name(each.model, original.model), each.work, each.accuracy, row.is_best)
         for row in rows
-        if (each := row.judged).accuracy is not None
+        if (each := row.judged).accuracy is not None and each.accuracy >= least
     ]
 
 

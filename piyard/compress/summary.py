@@ -113,7 +113,12 @@ def _columns(original: Judged) -> list[Column[Row]]:
     """Those that hold something; programs get all."""
     source = original.time_source
     return [
-        Column(key="model", title="Model", value=lambda row: row.judged.model),
+        Column(
+            key="model",
+            title="Model",
+            value=lambda row: row.judged.model,
+            text=lambda row: short_name(row.judged.model, original.model),
+        ),
         Column(key="method", value=lambda row: row.judged.method),
         Column(key="precision", title="Type", value=lambda row: row.judged.precision),
         Column(key="metric", value=lambda row: row.judged.metric or None),
@@ -169,6 +174,11 @@ def _columns(original: Judged) -> list[Column[Row]]:
             text=lambda row: "*" if row.is_best else "",
         ),
     ]
+
+
+def short_name(model: str, original: str) -> str:
+    """``@prune50@distill`` of a variant of the original; any other name as it is."""
+    return model.removeprefix(original) or model
 
 
 def _points_off_text(row: Row) -> str:

@@ -109,8 +109,8 @@ def test_the_plot_in_characters():
     assert max(map(len, lines)) <= COLUMNS
     assert [line for line in lines if line.startswith(("A", "B", "c"))] == [
         "A net",
-        "B net@ptq-mixed",
-        "c net@lowrank",
+        "B @ptq-mixed",
+        "c @lowrank",
     ]
     plot = lines[1:17]
     places = {
@@ -119,6 +119,12 @@ def test_the_plot_in_characters():
     }
     assert places["A"][0] <= places["B"][0] < places["c"][0]
     assert places["B"][1] < places["A"][1] < places["c"][1]
+
+
+def test_what_is_far_below_is_in_the_table_and_not_in_the_plot():
+    rows = make_rows([judged(), MIXED, judged("net@prune50", 11.0, 4.0)])
+    assert "@prune50" in render_rows(rows, "plain")
+    assert "prune50" not in draw_text(rows, "ms") + draw_svg(rows, "net", "ms")
 
 
 def test_points_in_one_place_are_all_there():
@@ -131,7 +137,7 @@ def test_the_svg_is_one_and_names_are_text():
     rows = make_rows([judged(), judged("net@<b>&", 71.5, 5.0)])
     root = ET.fromstring(draw_svg(rows, "net", "ms"))
     texts = [each.text for each in root.iter("{http://www.w3.org/2000/svg}text")]
-    assert {"net", "net@<b>&"} <= set(texts)
+    assert {"net", "@<b>&"} <= set(texts)
     dots = list(root.iter("{http://www.w3.org/2000/svg}circle"))
     assert float(dots[0].attrib["cx"]) > float(dots[1].attrib["cx"])
     assert float(dots[0].attrib["cy"]) < float(dots[1].attrib["cy"])
