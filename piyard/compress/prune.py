@@ -29,7 +29,7 @@ from piyard.compress.training.settings import TrainingSettings
 from piyard.compress.tuning import TUNING_OPTIONS, choose_tuning, list_points, tune_network
 from piyard.core.errors import WrongInput
 from piyard.models.definition import Model
-from piyard.models.edits import Edit, SplitHalves, apply_edits
+from piyard.models.edits import Edit, SplitHalves, apply_edits, has_widths
 from piyard.models.variants import MethodName
 
 if TYPE_CHECKING:
@@ -46,8 +46,12 @@ MOST = 0.96
 MOST_OF_A_LAYER = 0.9
 IMPORTANCE_PICTURES, IMPORTANCE_BATCH = 128, 16
 """Classified pictures by whose loss channels are judged."""
-PruningErrors = (AssertionError, AttributeError, IndexError, KeyError, RuntimeError, ValueError)
+PruningErrors = (
+    *(ArithmeticError, AssertionError, AttributeError, LookupError),
+    *(RuntimeError, TypeError, ValueError),
+)
 """What torch-pruning runs into."""
+OTHER_WAYS = "networks that rearrange channels keep their widths: --method lowrank or ptq"
 
 
 class PruneSettings(Settings, frozen=True, kw_only=True):
@@ -147,6 +151,7 @@ def prune_network(
     by their weights. Raises ``WrongInput`` for a network that cannot be followed, or whose
     channels do not suffice.
     """
+    _require_layers(network, model)
     target = (1 - ratio) * count_macs(network, model.input)
     for values in network.parameters():
         values.requires_grad_()
@@ -197,6 +202,24 @@ def _prune_until(pruner: Any, network: nn.Module, model: Model, target: float) -
     return left
 
 
+def _require_layers(network: nn.Module, model: Model) -> None:
+    """Raise ``WrongInput`` where widths are not those of convolutions, matrices and norms alone.
+
+    Transformers have tokens and places as wide as their channels, which they also count.
+    """
+    loose = [
+        name
+        for layer in network.modules()
+        for name, values in layer.named_parameters(recurse=False)
+        if values.numel() > 1 and not has_widths(layer)
+    ]
+    if loose:
+        raise WrongInput(
+            f"{model.name} has parameters beside its convolutions, matrices and norms: {loose[0]}",
+            remedy=OTHER_WAYS,
+        )
+
+
 @contextmanager
 def _pruning_errors(model: Model) -> Iterator[None]:
     """torch-pruning's or torch's error for a network that it cannot follow, as ``WrongInput``."""
@@ -206,8 +229,7 @@ def _pruning_errors(model: Model) -> Iterator[None]:
         raise WrongInput(
             f"{model.name}: its channels cannot be followed through the network",
             evidence=str(error).splitlines()[0] if str(error) else type(error).__name__,
-            remedy="networks that shuffle or rearrange channels keep their widths: --method "
-            "lowrank or ptq",
+            remedy=OTHER_WAYS,
         ) from None
 
 

@@ -168,6 +168,11 @@ def fit_shapes(network: nn.Module, shapes: Shapes) -> None:
             _resize_tensors(layer, found)
 
 
+def has_widths(layer: nn.Module) -> bool:
+    """Whether it is of a kind whose widths a file decides."""
+    return not FITTINGS.keys().isdisjoint(_class_names(layer))
+
+
 def _set_widths(layer: nn.Module, shapes: Shapes) -> None:
     kinds = {name: fit for name, fit in FITTINGS.items() if name in _class_names(layer)}
     for fit in kinds.values():

@@ -1,16 +1,22 @@
 """Networks with fewer channels, as ``compress --method prune`` makes them."""
 
+from contextlib import nullcontext
+
+import msgspec
 import pytest
+import torch
 from torch import nn
 
 from piyard.cli.compress import compress_model
 from piyard.cli.compress_request import CompressRequest
 from piyard.compress.networks import open_network
-from piyard.compress.prune import WIDTH_STEP, fixed_layers
+from piyard.compress.prune import WIDTH_STEP, fixed_layers, prune_network, split_blocks
 from piyard.compress.search import count_macs
 from piyard.convert.own.ownership import plan_removal
 from piyard.core.errors import WrongInput
 from piyard.models.definition import load_model, model_names
+from piyard.models.edits import apply_edits, fit_shapes
+from piyard.models.networks import build_network, meta_weights
 from tests.conversion.compress.conftest import CLASSES
 
 
@@ -58,3 +64,35 @@ def test_the_classes_keep_their_layer(small):
     (last,) = fixed_layers(network, model)
     assert isinstance(last, nn.Linear)
     assert last.out_features == len(CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("network", "why"),
+    [
+        ("shufflenet_v2_x0_5", "cannot be followed"),
+        ("vit_b_32", "beside its convolutions, matrices and norms: class_token"),
+    ],
+)
+def test_networks_that_rearrange_channels_are_refused(network, why):
+    model = msgspec.structs.replace(load_model("shufflenet_v2"), name=network)
+    with meta_weights() if network.startswith("vit") else nullcontext():
+        module = build_network(network, 4)
+    with pytest.raises(WrongInput, match=why):
+        prune_network(module, model, 0.3, ())
+
+
+def test_a_yolo_is_pruned_with_its_halves_apart():
+    network = build_network("yolov8n", 3)
+    edits = split_blocks(network)
+    model = msgspec.structs.replace(load_model("yolov8_n"), input=(3, 64, 64))
+    whole = count_macs(network, model.input)
+    prune_network(network, model, 0.3, ())
+    assert count_macs(network, model.input) <= 0.7 * whole
+    again = build_network("yolov8n", 3)
+    apply_edits(again, edits)
+    fit_shapes(again, {name: tuple(v.shape) for name, v in network.state_dict().items()})
+    again.load_state_dict(network.state_dict())
+    picture = torch.rand(1, *model.input)
+    with torch.no_grad():
+        pairs = zip(network.eval()(picture), again.eval()(picture), strict=True)
+        assert all(torch.equal(ours, theirs) for ours, theirs in pairs)
