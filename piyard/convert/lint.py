@@ -76,6 +76,13 @@ def require_supported(
             remedy="; ".join([*advice, LINT_REMEDY]),
             kinds=frozenset(layer.type for _, layer in lacking),
         )
+    if batched := [layer for layer in layers if _has_batches(layer)]:
+        origin = find_origins(folder, stem, names).get(batched[0].name)
+        raise ConversionFailed(
+            f"{file.name}: {batched[0].name} takes several batches, which no proof can look into"
+            f"{_describe_origin(origin)}",
+            remedy=LINT_REMEDY,
+        )
     if unread := _unread_inputs(layers):
         raise ConversionFailed(
             f"{file.name}: nothing reads the input {', '.join(unread)}",
@@ -83,6 +90,17 @@ def require_supported(
             "trace, which keeps the branches that one inference takes",
         )
     return layers
+
+
+NO_BATCH = "233"
+"""What ncnn's Reshape takes for: no axis of its input, or output, counts batches."""
+BATCH_AXES = ("12", "13")
+
+
+def _has_batches(layer: Layer) -> bool:
+    """Whether it makes a batch of several of its input, or one tensor of such a batch."""
+    axes = {layer.settings.get(key, NO_BATCH) for key in BATCH_AXES}
+    return layer.type == "Reshape" and axes != {NO_BATCH}
 
 
 def _unread_inputs(layers: Sequence[Layer]) -> list[str]:

@@ -153,3 +153,18 @@ def test_many_leftovers_are_counted_and_the_first_ones_shown(tmp_path):
     with pytest.raises(ConversionFailed, match="20 operation") as caught:
         require_supported(tmp_path)
     assert len(caught.value.evidence.splitlines()) == SHOWN_LINES
+
+
+@pytest.mark.parametrize(
+    ("axes", "is_batched"), [("12=3 13=233", True), ("12=233 13=0", True), ("12=233 13=233", False)]
+)
+def test_a_batch_of_several_within_a_net_is_refused(tmp_path, axes, is_batched):
+    """A proof computes each layer by itself, and what it hands on has no batch."""
+    lines = ["7767517", "2 2", "Input in0 0 1 in0", f"Reshape flat 1 1 in0 out0 0=4 1=3 2=2 {axes}"]
+    (tmp_path / "model.ncnn.param").write_text("\n".join(lines))
+    if not is_batched:
+        assert len(require_supported(tmp_path)) == 2
+        return
+    with pytest.raises(ConversionFailed, match="flat takes several batches") as caught:
+        require_supported(tmp_path)
+    assert "cut the net" in caught.value.remedy
