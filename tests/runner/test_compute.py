@@ -10,9 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from piyard.compress.ptq.quantise import quantise_pair
+from piyard.compress.ptq.settings import PtqSettings
+from piyard.convert.ncnn_net import load_net, read_layers, run_all_blobs
 from piyard.models.synthetic import random_tensor
 from tests.runner.nets import Net, identity, in_python, small, values_of
 from tests.runner.outcome import Run, assert_refused
+from tests.support.small_nets import mobile_block, pictures, write_pair
 
 FP32 = ["--precision", "fp32"]
 
@@ -160,3 +164,27 @@ def test_a_blob_that_is_masked_is_there_under_its_own_name(nnrun: Run, tmp_path)
     flags = [*net.write(tmp_path), "--precision", "fp16", "--save-outputs", tmp_path]
     outcome = nnrun("compute", *flags, "--every-blob", tensor(tmp_path, 1))
     assert {"conv", "relu", "pool", "out0"} <= {line["name"] for line in outcome.of("output")}
+
+
+def test_what_is_handed_on_as_int8_is_written_as_numbers(nnrun: Run, tmp_path: Path):
+    """ncnn leaves such a blob as it is where halves are stored."""
+    write_pair(tmp_path, mobile_block())
+    inputs = pictures(3)
+    pair = (tmp_path / "model.ncnn.param", tmp_path / "model.ncnn.bin")
+    ours = quantise_pair(*pair, lambda: iter(inputs), 3, PtqSettings())
+    (tmp_path / "int8").mkdir()
+    ours.write(tmp_path / "int8", ours.table.layers)
+    np.save(tmp_path / "in.npy", inputs[0][0])
+    stem = tmp_path / "int8/model.ncnn"
+    flags = ["--param", f"{stem}.param", "--bin", f"{stem}.bin"]
+    run = ["--precision", "int8", "--threads", "1", "--every-blob", "--save-outputs", tmp_path]
+    outcome = nnrun("compute", *flags, *run, "--", tmp_path / "in.npy")
+    blobs = {line["name"]: line for line in outcome.of("output")}
+    here = run_all_blobs(load_net(tmp_path / "int8"), read_layers(tmp_path / "int8"), *inputs[0])
+    for name in ("b", "c"):
+        (file,) = tmp_path.glob(f"0.*.{name}.f32")
+        steps = values_of(file).reshape(here[name].shape)
+        assert blobs[name]["shape"] == list(here[name].shape)
+        assert np.abs(steps).max() <= 127
+        assert np.abs(steps - here[name]).max() <= 4  # what comes before is in halves on ARM
+        assert np.abs(steps - here[name]).mean() < 0.1

@@ -64,7 +64,7 @@ class PtqChoices(Settings, frozen=True, kw_only=True):
     equalise: bool = True
     correct_bias: bool = True
     spare: float = 0.01
-    """Without ``mixed``: that share of the network's size is for layers that int8 costs most."""
+    """That share of the network's size is for layers that int8 costs most."""
     mixed: bool = False
     """Int8 only where it costs no accuracy and wins time by count."""
     keep_accuracy: float | None = None
@@ -204,10 +204,11 @@ def _choose_names(
     every, choices = quantised.table.layers, step.settings
     losses = _measure_losses(step.parent, quantised, inputs)
     notes = _describe_losses(losses, whole=choices.per_layer)
+    spared = _spare_layers(quantised, losses, choices.spare)
+    chosen = [name for name in every if name not in spared]
     if not choices.mixed and choices.keep_accuracy is None:
-        spared = _spare_layers(quantised, losses, choices.spare)
-        chosen = [name for name in every if name not in spared]
         return chosen, [*notes, _describe_kept(every, chosen)]
+    losses = {name: losses[name] for name in chosen}
     allowed = _keep_accuracy(step, conversion, quantised, inputs, losses)
     notes.append(_describe_kept(every, allowed))
     if not choices.mixed:
@@ -254,7 +255,7 @@ def _keep_accuracy(
     inputs: PictureInputs,
     losses: Mapping[str, float],
 ) -> list[str]:
-    """All layers but as few of those that cost most as accuracy asks for."""
+    """These layers but as few of those that cost most as accuracy asks for."""
     judged = step.data.judged if step.data else None
     parents = measure_figure(conversion, judged, "fp32") if judged else 0.0
     judge = Judge(
@@ -266,7 +267,7 @@ def _keep_accuracy(
     )
     order = by_loss(losses)
     if judge.is_good(order):
-        return quantised.table.layers
+        return list(losses)
     # However long it takes: the same step has to give the same bytes.
     unlimited = SearchLimit(float("inf"))
     spared = fewest_layers(
@@ -278,7 +279,7 @@ def _keep_accuracy(
             "its layers keeps floats",
             remedy="allow more by --keep-accuracy, or train it for int8: --method qat",
         )
-    return [name for name in quantised.table.layers if name not in spared]
+    return [name for name in losses if name not in spared]
 
 
 def _choose_by_count(

@@ -15,6 +15,14 @@ std::vector<Shape> shapes_of(const std::vector<std::string>& blobs, const Shapes
     return shapes;
 }
 
+// What a convolution hands on as int8: with fp16 storage ncnn leaves it so.
+ncnn::Mat as_floats(const ncnn::Mat& blob) {
+    if (blob.elembits() != 8) return blob;
+    ncnn::Mat floats;
+    ncnn::cast_int8_to_float32(blob, floats);
+    return floats;
+}
+
 class Walk {
 public:
     Walk(const Model& model, const std::vector<ncnn::Mat>& inputs, const std::set<std::string>& visited, const BlobVisitor& visit)
@@ -48,7 +56,7 @@ private:
         ncnn::Mat blob;
         const int failed = extractor_.extract(model_.blob_index(name), blob, visited ? 0 : 1);
         shapes_[name] = shape_of(blob);
-        if (visited && failed == 0) visit_(name, blob);
+        if (visited && failed == 0) visit_(name, as_floats(blob));
         return failed;
     }
 
