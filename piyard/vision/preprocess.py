@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import UNSET
 
 from piyard.vision.pictures import pixel_array, to_rgb
 from piyard.vision.resampling import resample_region
@@ -289,7 +290,7 @@ def _fit_picture(picture: Image, fit: Preprocess, size: tuple[int, int]) -> Pixe
             return fit_letterbox(picture, fit, size)
         case Stretch():
             whole = picture
-            if fit.longest:
+            if isinstance(fit.longest, int):
                 whole = resize_longest(picture, fit.longest, fit.resample)
             return resize_picture(whole, size, fit.resample)
         case ObjectCrop():
@@ -327,7 +328,7 @@ def _geometry_flags(fit: Preprocess, size: tuple[int, int]) -> list[str]:
                 ),
             ]
         case Stretch():
-            longest = ["--longest", str(fit.longest)] if fit.longest else []
+            longest = [] if fit.longest is UNSET else ["--longest", str(fit.longest)]
             return [*_fit_flags("stretch", size), *longest, "--resample", fit.resample]
         case ObjectCrop():
             return [*_fit_flags("box", size), "--padding", repr(fit.padding)]

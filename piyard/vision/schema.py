@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from piyard.core.config import Config
 
@@ -95,12 +95,15 @@ class Stretch(Normalise, tag_field="fit", tag="stretch"):
     """The whole picture as large as the input, its proportions lost."""
 
     resample: Resample = "linear"
-    longest: Annotated[int, Meta(ge=1, le=4096)] | None = None
-    """The long side's length, to which a picture is resized first, smaller or larger."""
+    longest: Annotated[int, Meta(ge=1, le=4096)] | UnsetType = UNSET
+    """The long side's length, to which a picture is resized first, smaller or larger.
+
+    Where it is not set it is not written either: keys of older conversions stay.
+    """
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.longest and self.resample == "linear":
+        if self.longest is not UNSET and self.resample == "linear":
             raise ValueError("`longest` is resized to by Pillow's filters, not by `linear`")
 
 
