@@ -32,7 +32,7 @@ from piyard.compress.tuning import (
 from piyard.convert.converter import convert_model
 from piyard.models.variants import MethodName
 
-RATE = 1e-4
+RATE = 1e-5
 """Small: training begins where PTQ ends."""
 
 
