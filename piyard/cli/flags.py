@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 
 from piyard.cli.request import SWITCH, Request, ValueType, flag, many, single, text
 from piyard.core.errors import WrongInput, unknown_name
+from piyard.core.foreign import require_file
 
 HOST, MODEL, TARGET = "emulated:rpi5", "resnet18", "rpi5"
 """Defaults."""
@@ -229,16 +230,15 @@ def _meter(name: str, text: str) -> str:
     return text
 
 
-def _model_or_file(name: str, text: str) -> str:
+def _model_or_file(_name: str, text: str) -> str:
     """A model's name, or the path of a network file; raises ``WrongInput`` for anything else."""
-    from piyard.convert.own.defaults import CHECKPOINT_SUFFIXES, FILE_KINDS
+    from piyard.convert.own.defaults import CHECKPOINT_SUFFIXES, FILE_KINDS, GGUF_SUFFIX
 
-    if text in _models():
+    path = Path(text)
+    if text in _models() or path.is_dir():
         return text
-    is_file = Path(text).suffix in {*FILE_KINDS, *CHECKPOINT_SUFFIXES}
-    if is_file or Path(text).is_dir():
-        if not Path(text).exists():
-            raise WrongInput(f"there is no file {text}", remedy=f"check --{name}")
+    if path.suffix in {*FILE_KINDS, *CHECKPOINT_SUFFIXES, GGUF_SUFFIX}:
+        require_file(path)
         return text
     raise unknown_name("model", text, _models())
 

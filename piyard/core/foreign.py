@@ -21,6 +21,8 @@ def require_file(path: Path) -> None:
         return
     if path.is_symlink():
         raise WrongInput(f"{path} is a link to {path.readlink()}, where no file is")
+    if not path.exists():
+        raise WrongInput(f"there is no file {path}")
     raise WrongInput(f"{path} is not a file")
 
 

@@ -48,7 +48,10 @@ def test_a_file_that_is_no_network(tmp_path, names):
 
 
 def test_no_file_at_all(tmp_path, names):
-    with pytest.raises(WrongInput, match="is not a file"):
+    with pytest.raises(WrongInput, match=r"there is no file .*net\.onnx"):
+        plan_addition(asked(tmp_path / "net.onnx", names))
+    os.mkfifo(tmp_path / "net.onnx")
+    with pytest.raises(WrongInput, match=r"net\.onnx is not a file"):
         plan_addition(asked(tmp_path / "net.onnx", names))
 
 
