@@ -10,7 +10,7 @@ from piyard.cli.desk_requests import ConvertRequest
 from piyard.cli.language import convert_language_models
 from piyard.cli.own_models import load_or_add, print_conversion
 from piyard.convert import converter
-from piyard.convert.conversions import compare_routes
+from piyard.convert.conversion_notes import compare_routes
 from piyard.convert.reference_models import choose_files, model_routes, require_route, weights_path
 from piyard.core import console, download
 from piyard.core.errors import WrongInput

@@ -15,14 +15,14 @@ import yaml
 from piyard.cli.desk_requests import AddModelRequest, RemoveModelRequest
 from piyard.cli.language import add_language_model
 from piyard.convert import converter
-from piyard.convert.conversions import (
+from piyard.convert.conversion_notes import (
     PROOF_COLUMNS,
-    Conversion,
     describe_state,
     list_notes,
     proof_rows,
     worst_rows,
 )
+from piyard.convert.conversions import Conversion
 from piyard.convert.language.adding import is_language_file
 from piyard.convert.own.adding import Addition, apply_addition, plan_addition
 from piyard.convert.own.defaults import (

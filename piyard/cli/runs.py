@@ -34,13 +34,8 @@ from piyard.predict.command import (
 from piyard.predict.decoders import PLACES, Place, describe_decoding
 from piyard.predict.files import open_viewer
 from piyard.predict.live import JSON_FORMAT
-from piyard.predict.prediction import (
-    Prediction,
-    predict_on_board,
-    prediction_columns,
-    prediction_rows,
-    summarise_prediction,
-)
+from piyard.predict.prediction import Prediction, predict_on_board
+from piyard.predict.prediction_rows import prediction_columns, prediction_rows, summarise_prediction
 from piyard.predict.samples import find_samples, open_samples
 from piyard.predict.sources import CAMERA, find_source
 from piyard.run.job import Job, JobContext

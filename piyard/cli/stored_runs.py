@@ -25,10 +25,7 @@ from piyard.models.definition import load_model
 from piyard.predict.answers import is_answer, read_answer
 from piyard.predict.chatting import CHAT
 from piyard.predict.exchanges import EXCHANGE_COLUMNS, exchange_rows, read_history
-from piyard.predict.prediction import (
-    is_prediction,
-    read_prediction,
-)
+from piyard.predict.prediction import is_prediction, read_prediction
 from piyard.report.formats import render_rows
 from piyard.results.derive import make_row
 from piyard.results.result_files import load_result, result_file

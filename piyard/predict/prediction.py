@@ -1,12 +1,11 @@
-"""A job with pictures → what its model saw on one board, read from the run's log, and as rows."""
+"""A job with pictures → what its model saw on one board, read from the run's log."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from math import prod
 from pathlib import Path
-from statistics import median
 
 import msgspec
 
@@ -15,7 +14,6 @@ from piyard.convert.conversions import Conversion, find_class_output
 from piyard.core import cancel, console
 from piyard.core.errors import SourceFailed, UnreadableLog
 from piyard.core.files import write_text
-from piyard.core.text import format_count, format_digits
 from piyard.models.definition import Model, read_labels
 from piyard.predict.arrays import ARRAYS_FOLDER, computed_frames
 from piyard.predict.command import (
@@ -34,8 +32,8 @@ from piyard.predict.ending import (
     source_failure,
 )
 from piyard.predict.feed import Feed, plan_feed
-from piyard.predict.files import DRAWN_FOLDER, place_drawings, short_names
-from piyard.predict.live import LIVE_COLUMNS, LiveView, live_rows
+from piyard.predict.files import DRAWN_FOLDER, place_drawings
+from piyard.predict.live import LiveView
 from piyard.predict.relay import Relay
 from piyard.predict.sources import Source
 from piyard.run import execute, log, record
@@ -52,7 +50,7 @@ from piyard.vision.predictions import (
     parse_input_error,
 )
 from piyard.vision.tasks import TASK_NAMES, find_task
-from piyard.vision.tasks.base import Row, TaskSpec
+from piyard.vision.tasks.base import TaskSpec
 
 PREDICTION_LINES = "found.jsonl"
 """nnrun's lines about pictures, under the pictures' names here."""
@@ -315,57 +313,4 @@ def make_command(
         stdin_from=feed.stdin_from,
         allow_bad_inputs=True,
         live=live,
-    )
-
-
-def prediction_columns(task: str, *, live: bool = False) -> tuple[str, ...]:
-    """The table's columns for a task; what is live has a row a class."""
-    return ("Board", *(LIVE_COLUMNS if live else find_task(task).columns))
-
-
-def prediction_rows(predictions: Sequence[Prediction]) -> list[Row]:
-    """The rows under ``prediction_columns`` of the task they all share."""
-    return [[prediction.host, *row] for prediction in predictions for row in _rows_of(prediction)]
-
-
-def _rows_of(prediction: Prediction) -> list[Row]:
-    if prediction.live:
-        return live_rows(prediction.frames)
-    return prediction.spec.rows(_with_short_names(prediction.frames))
-
-
-def _with_short_names(frames: Sequence[Frame]) -> list[Frame]:
-    names = short_names([frame.name for frame in frames])
-    return [msgspec.structs.replace(frame, name=names[frame.name]) for frame in frames]
-
-
-def summarise_prediction(prediction: Prediction) -> str:
-    """One line: how much was seen, and how long it took."""
-    parts = [format_count(len(prediction.frames), "frame" if prediction.of_frames else "picture")]
-    if prediction.live:
-        parts.append(f"{prediction.dropped} dropped")
-    else:
-        parts += prediction.spec.summarise(prediction.frames)
-    if prediction.wrong:
-        parts.append(f"{len(prediction.wrong)} not read")
-    if times := _stage_times(prediction):
-        parts.append(times)
-    return f"{prediction.host}: {', '.join(parts)}"
-
-
-def _stage_times(prediction: Prediction) -> str:
-    """The median of each stage; an emulated board's times are not meaningful."""
-    if prediction.emulated or not prediction.frames:
-        return ""
-    stages = {name for frame in prediction.frames for name in frame.ms}
-    medians = {
-        name: median(frame.ms.get(name, 0.0) for frame in prediction.frames) for name in stages
-    }
-    order = [
-        name for name in ("decode", "pre", "infer", "post", "track", "draw") if medians.get(name)
-    ]
-    return (
-        " + ".join(f"{name} {format_digits(medians[name])}" for name in order) + " ms"
-        if order
-        else ""
     )

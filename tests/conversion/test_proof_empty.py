@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from piyard.convert.conversions import Conversion, describe_state, list_notes, proof_rows
+from piyard.convert.conversion_notes import describe_state, list_notes, proof_rows
+from piyard.convert.conversions import Conversion
 from piyard.convert.converter import convert_model
 from piyard.convert.difference import compare_outputs, worst_difference
 from piyard.convert.own.adding import apply_addition, plan_addition

@@ -3,12 +3,7 @@
 import numpy as np
 import pytest
 
-from piyard.convert.conversions import (
-    PROOF_COLUMNS,
-    compare_routes,
-    list_notes,
-    proof_rows,
-)
+from piyard.convert.conversion_notes import PROOF_COLUMNS, compare_routes, list_notes, proof_rows
 from piyard.convert.converter import convert_model, count_operations
 from piyard.convert.ncnn_net import load_net, net_inputs, run_net
 from piyard.core.errors import DownloadFailed, WrongInput

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from onnx import TensorProto, helper, numpy_helper
 
-from piyard.convert.conversions import proof_rows, worst_rows
+from piyard.convert.conversion_notes import proof_rows, worst_rows
 from piyard.convert.converter import convert_model
 from piyard.convert.own.adding import plan_addition
 from piyard.core.errors import ConversionFailed, WrongInput

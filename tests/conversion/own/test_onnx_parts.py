@@ -3,7 +3,7 @@
 import onnx
 import pytest
 
-from piyard.convert.conversions import proof_rows
+from piyard.convert.conversion_notes import proof_rows
 from piyard.convert.converter import convert_model
 from piyard.convert.own import network_file
 from piyard.convert.own.adding import plan_addition

@@ -9,7 +9,7 @@ import yaml
 
 from piyard.cli.desk_requests import AddModelRequest
 from piyard.cli.own_models import add_from_request
-from piyard.convert.conversions import list_notes
+from piyard.convert.conversion_notes import list_notes
 from piyard.convert.converter import convert_model
 from piyard.convert.lowering import PARAM_FILE, lower_program
 from piyard.convert.ncnn_net import net_function

@@ -23,11 +23,9 @@ from piyard.predict.prediction import (
     VIEWED_PICTURES,
     Prediction,
     is_prediction,
-    prediction_columns,
-    prediction_rows,
     read_prediction,
-    summarise_prediction,
 )
+from piyard.predict.prediction_rows import prediction_columns, prediction_rows, summarise_prediction
 from piyard.run.record import LOG_FILE, OUTPUTS_FOLDER, Record, run_folder
 from piyard.vision.predictions import (
     Frame,
