@@ -250,7 +250,7 @@ RANKING_BARS = {"fp32": 1e-5, "fp16": 2e-3, "int8": 2e-2}
 
 def output_problem(model: Model, precision: str, figures: OutputFigures, kind: str) -> str:
     """What is wrong with an output for that kind of input, or nothing."""
-    least = model.proof.min_cosine(precision, made_up=kind != PICTURES_KIND)
+    least = model.min_cosine(precision, made_up=kind != PICTURES_KIND)
     if figures.max_abs is None:
         return "a value is not finite"
     if figures.relative > max_distance(least):

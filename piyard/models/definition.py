@@ -231,6 +231,14 @@ class ModelDefinition(Config):
         if self.detector and not isinstance(self.head, Simcc | Heatmap):
             raise ValueError("`detector` is for top-down pose")
 
+    def min_cosine(self, precision: str, *, made_up: bool = False) -> float:
+        """The lowest cosine that its proof allows in that precision (see ``ProofThresholds``).
+
+        A ready pair in int8 is its own original, and boards come as near to it as in fp16.
+        """
+        is_original = precision.startswith("int8") and self.variant is None
+        return self.proof.min_cosine("fp16" if is_original else precision, made_up=made_up)
+
     @property
     def input_shapes(self) -> list[tuple[int, ...]]:
         """Of every input, in the file's order."""

@@ -180,7 +180,7 @@ def prove_on_board(context: JobContext, inputs: ProofCase) -> BoardProof:
         precision=precision,
         emulated=main.emulated,
         weights=context.conversion.weights,
-        least=inputs.model.proof.min_cosine(precision),
+        least=inputs.model.min_cosine(precision),
         figures=figures,
         meant=_meaning_proofs(inputs.model, precision, agreement, followed),
         empty=constant_outputs(inputs, proved.figures),

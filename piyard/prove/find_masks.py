@@ -313,7 +313,7 @@ def _is_near_enough(search: MaskSearch, stem: str, tried: set[str]) -> bool:
     answer = tensors.compute_tensors(context, stem, inputs.fed[stem])
     figures, agreement = compare_with_reference(inputs, {stem: answer.blobs})
     lowest = min(each.agreement for outputs in figures.values() for each in outputs.values())
-    least = (1 + inputs.model.proof.min_cosine(answer.precision)) / 2
+    least = (1 + inputs.model.min_cosine(answer.precision)) / 2
     problem = prediction_problem(inputs.model, answer.precision, agreement) if agreement else ""
     what, suffix = join_name(stem, f"{len(tried)} masked"), f"; {problem}" if problem else ""
     console.info(

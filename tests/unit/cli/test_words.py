@@ -164,6 +164,7 @@ def test_a_command_that_prints_a_table_takes_its_format() -> None:
             "bench",
             "chat",
             "compare",
+            "compress",
             "deploy-bench",
             "evaluate",
             "history",

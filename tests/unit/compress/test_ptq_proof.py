@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -20,7 +21,8 @@ from piyard.convert.variant_pair import VariantPair
 from piyard.core.errors import WrongInput
 from piyard.data.dataset import DataSet, Film
 from piyard.evaluate.dataset import JudgedData
-from piyard.models.definition import ProofThresholds, load_model
+from piyard.models.definition import ProofThresholds, load_definition, load_model
+from piyard.models.variants import Variant
 from tests.support.small_nets import mobile_block, pictures, write_pair
 
 
@@ -50,6 +52,15 @@ def test_pictures_are_asked_more_of_than_noise() -> None:
     assert thresholds.min_cosine("int8", made_up=True) == 0.7
     assert thresholds.min_cosine("fp16", made_up=True) == thresholds.cosine_fp16
     assert ProofThresholds(cosine_int8=0.5).min_cosine("int8", made_up=True) == 0.5
+
+
+def test_a_ready_pair_is_its_own_original_and_held_to_as_much_as_in_halves() -> None:
+    ready = load_definition("mobilenet_v2")
+    settings = Variant(parent="mobilenet_v2", method="ptq", recipe="0" * 16)
+    variant = msgspec.structs.replace(ready, variant=settings)
+    assert ready.min_cosine("int8+fp16", made_up=True) == ready.proof.cosine_fp16
+    assert variant.min_cosine("int8+fp16", made_up=True) == 0.7
+    assert variant.min_cosine("fp32") == ready.min_cosine("fp32") == ready.proof.cosine_fp32
 
 
 def class_data(classes: list[int]) -> CompressionData:
