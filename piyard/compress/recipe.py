@@ -16,6 +16,7 @@ from piyard.compress.pictures import DataIdentity, DataPlace
 from piyard.convert.reference_models import choose_files
 from piyard.core.errors import NotSetUp, WrongInput
 from piyard.core.files import sha256_of_file
+from piyard.core.parsing import JsonObject
 from piyard.core.store import Manifest, WeightsInfo, artifact_folder, find_artifact, read_manifest
 from piyard.models.definition import Model
 from piyard.models.edits import Edit
@@ -45,7 +46,7 @@ class Recipe(Manifest, frozen=True, kw_only=True):
     format: int
     method: str
     parent: ParentIdentity
-    settings: dict[str, Any]
+    settings: JsonObject
     data: DataIdentity | None
     seed: int
     target: str
@@ -61,7 +62,7 @@ class VariantManifest(Recipe, frozen=True, kw_only=True):
     weights: str
     parts: dict[str, str]
     edits: list[Edit]
-    changes: dict[str, Any]
+    changes: JsonObject
     notes: list[str]
     history: list[TrainingPoint]
 

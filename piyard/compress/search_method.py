@@ -25,6 +25,7 @@ from piyard.compress.training.objective import LabelLoss
 from piyard.compress.training.settings import TrainingSettings
 from piyard.compress.tuning import TUNING_OPTIONS, read_training
 from piyard.core.errors import WrongInput
+from piyard.core.parsing import JsonObject
 from piyard.models.definition import Model, ModelDefinition, read_labels
 from piyard.models.networks import build_network
 from piyard.models.tensor_file import read_tensor_file
@@ -188,10 +189,10 @@ def candidate_model(parent: Model, candidate: Candidate) -> Model:
     )
 
 
-def candidate_keys(parent: Model, candidate: Candidate) -> dict[str, Any]:
+def candidate_keys(parent: Model, candidate: Candidate) -> JsonObject:
     """What its YAML has in place of the parent's."""
     channels = parent.input[0]
-    keys: dict[str, Any] = {
+    keys: JsonObject = {
         "network": candidate.member(channels).name,
         "input": [channels, candidate.side, candidate.side],
     }

@@ -26,6 +26,7 @@ from piyard.core import console, paths, store
 from piyard.core.download import downloads_folder
 from piyard.core.errors import WrongInput
 from piyard.core.files import atomic_write, sha256_of_file, write_text
+from piyard.core.parsing import JsonObject
 from piyard.models import definition
 from piyard.models.definition import (
     Model,
@@ -172,7 +173,7 @@ def _keep_file(file: Path) -> None:
             shutil.copyfile(file, draft)
 
 
-def describe_variant(step: Step, files: VariantFiles) -> dict[str, Any]:
+def describe_variant(step: Step, files: VariantFiles) -> JsonObject:
     """The keys of its YAML: the parent's, with what the method has changed."""
     name, parent, folder, manifest = step.name, step.parent, files.folder, files.manifest
     variant = Variant(
@@ -199,7 +200,7 @@ def describe_variant(step: Step, files: VariantFiles) -> dict[str, Any]:
     return _without_empty(ordered)
 
 
-def stated_keys(model: ModelDefinition) -> dict[str, Any]:
+def stated_keys(model: ModelDefinition) -> JsonObject:
     """The keys that differ from their defaults, as a YAML has them."""
     values = msgspec.to_builtins(model)
     return {
@@ -215,7 +216,7 @@ def _default_of(field: msgspec.structs.FieldInfo) -> Any:
     return field.default
 
 
-def _without_empty(keys: dict[str, Any]) -> dict[str, Any]:
+def _without_empty(keys: JsonObject) -> JsonObject:
     return {key: value for key, value in keys.items() if value not in (None, {}, [], ())}
 
 

@@ -27,6 +27,8 @@ from piyard.models.tensor_file import TensorFile
 if TYPE_CHECKING:
     import torch
 
+    Tensors = Mapping[str, torch.Tensor]
+
 
 RECORDED_NOTE = "recorded on first download"
 SHORT_DIGITS = 8
@@ -122,7 +124,7 @@ def load_weights(network: torch.nn.Module, chosen: ChosenWeights) -> None:
     adopt_norms(network, objects)
 
 
-def _with_versions(state: Mapping[str, Any], network: torch.nn.Module) -> Mapping[str, Any]:
+def _with_versions(state: Tensors, network: torch.nn.Module) -> Tensors:
     """The tensors, with the versions of the modules they are of, as ``state_dict`` notes them.
 
     Modules such as torchvision's MNASNet do not load without. A file of tensors has none; shapes
@@ -130,7 +132,7 @@ def _with_versions(state: Mapping[str, Any], network: torch.nn.Module) -> Mappin
     """
     versioned: Any = OrderedDict(state)
     versioned._metadata = getattr(network.state_dict(), "_metadata", {})  # noqa: SLF001  # torch's own name of it
-    return cast("Mapping[str, Any]", versioned)
+    return cast("Tensors", versioned)
 
 
 def fit_variant(network: torch.nn.Module, edits: Sequence[Edit], chosen: ChosenWeights) -> None:

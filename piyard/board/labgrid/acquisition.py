@@ -42,6 +42,7 @@ from piyard.board.labgrid.places import (
 from piyard.board.ssh.config import DEFAULT_PORT, Address, parse_address
 from piyard.core import console
 from piyard.core.errors import BoardBusy, BoardCommandFailed, PiyardError, WrongInput, unknown_name
+from piyard.core.parsing import JsonObject
 
 
 @contextmanager
@@ -173,7 +174,7 @@ def hint_at_jump(acquired: AcquiredPlace, entry: BoardEntry) -> None:
         )
 
 
-def _place_address(name: str, service: dict[str, Any], entry: BoardEntry) -> Address:
+def _place_address(name: str, service: JsonObject, entry: BoardEntry) -> Address:
     login_address = Address(
         host=service.get("address") or "",
         user=entry.user or service.get("username") or "",
@@ -188,7 +189,7 @@ def _place_address(name: str, service: dict[str, Any], entry: BoardEntry) -> Add
         ) from None
 
 
-def _network_service(farm_session: FarmSession, place: Any) -> dict[str, Any]:
+def _network_service(farm_session: FarmSession, place: Any) -> JsonObject:
     """The place's only NetworkService, or the one named ``default``, as labgrid chooses."""
     resources = farm_session.of_place(place)
     services = [resource for resource in resources if resource.path[2] == "NetworkService"]

@@ -35,6 +35,7 @@ from piyard.convert.param import is_quantised
 from piyard.core import console
 from piyard.core.errors import NotSetUp, WrongInput
 from piyard.core.files import scratch_folder
+from piyard.core.parsing import JsonObject
 from piyard.core.target import load_target
 from piyard.core.text import format_count
 from piyard.data.dataset import spread_pictures
@@ -187,9 +188,9 @@ def _ptq_settings(choices: PtqChoices) -> PtqSettings:
     )
 
 
-def changed_keys(parent: Model) -> dict[str, Any]:
+def changed_keys(parent: Model) -> JsonObject:
     """A pair is cut already, and of log-probabilities it ends with probabilities."""
-    keys: dict[str, Any] = {"network": "ncnn"}
+    keys: JsonObject = {"network": "ncnn"}
     if parent.cut:
         keys["cut"] = None
     if parent.activation == "exp":
