@@ -76,18 +76,27 @@ def require_supported(
             remedy="; ".join([*advice, LINT_REMEDY]),
             kinds=frozenset(layer.type for _, layer in lacking),
         )
+    if unread := _unread_inputs(layers):
+        raise ConversionFailed(
+            f"{file.name}: nothing reads the input {', '.join(unread)}",
+            remedy="pnnx makes a constant of what depends on a branch or loop: convert by route "
+            "trace, which keeps the branches that one inference takes",
+        )
+    return layers
+
+
+def require_one_batch(
+    folder: Path, stem: str = "model", names: LayerNames | None = None
+) -> list[Layer]:
+    """The layers of the network; ``ConversionFailed`` when some run on a batch of several."""
+    file = folder / f"{stem}.ncnn.param"
+    layers = read_param(file)
     if batched := [layer for layer in layers if _has_batches(layer)]:
         origin = find_origins(folder, stem, names).get(batched[0].name)
         raise ConversionFailed(
             f"{file.name}: {batched[0].name} takes several batches, which no proof can look into"
             f"{_describe_origin(origin)}",
             remedy=LINT_REMEDY,
-        )
-    if unread := _unread_inputs(layers):
-        raise ConversionFailed(
-            f"{file.name}: nothing reads the input {', '.join(unread)}",
-            remedy="pnnx makes a constant of what depends on a branch or loop: convert by route "
-            "trace, which keeps the branches that one inference takes",
         )
     return layers
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from piyard.convert.lint import LayerNames, require_supported
+from piyard.convert.lint import LayerNames, require_one_batch, require_supported
 from piyard.convert.misreadings import require_read_right
 from piyard.convert.onnx_file import read_onnx
 from piyard.convert.onnx_rewrite import rewrite_focus
@@ -55,9 +55,9 @@ def lower_program(
         for name in kept_files(program.stem):
             if (program.parent / name).is_file():
                 move_file(program.parent / name, at / name)
-    layers = require_supported(at, program.stem, names)
+    require_supported(at, program.stem, names)
     require_read_right(at, program.stem)
-    return layers
+    return require_one_batch(at, program.stem, names)
 
 
 def kept_files(stem: str = MAIN_STEM) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from piyard.convert.lint import LayerNames, require_supported
+from piyard.convert.lint import LayerNames, require_one_batch, require_supported
 from piyard.convert.pair_cut import cut_pair
 from piyard.convert.param import MAIN_STEM, Layer, fp32_layers, read_param, require_pair
 from piyard.core.errors import ConversionFailed
@@ -265,11 +265,11 @@ class NcnnReference(msgspec.Struct, frozen=True, kw_only=True):
         del half
         if self.cut:
             cut_pair(self.param, self.bin, self.cut, at, self.stem)
-            return require_supported(at, self.stem)
+            return _require_provable(at, self.stem)
         require_pair(self.param, self.bin)
         shutil.copyfile(self.param, at / f"{self.stem}.ncnn.param")
         shutil.copyfile(self.bin, at / f"{self.stem}.ncnn.bin")
-        return require_supported(at, self.stem)
+        return _require_provable(at, self.stem)
 
     def names(self) -> LayerNames:
         """None that pnnx does not keep."""
@@ -282,3 +282,8 @@ class NcnnReference(msgspec.Struct, frozen=True, kw_only=True):
     def size(self) -> dict[str, int] | None:
         """Counted in ncnn's graph, as for everything that is none of torch's."""
         return None
+
+
+def _require_provable(folder: Path, stem: str) -> list[Layer]:
+    require_supported(folder, stem)
+    return require_one_batch(folder, stem)

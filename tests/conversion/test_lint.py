@@ -8,7 +8,13 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from piyard.convert.lint import SHOWN_LINES, describe_version_skew, find_origins, require_supported
+from piyard.convert.lint import (
+    SHOWN_LINES,
+    describe_version_skew,
+    find_origins,
+    require_one_batch,
+    require_supported,
+)
 from piyard.convert.lowering import trace_network
 from piyard.convert.reference import TorchReference
 from piyard.convert.reference_models import load_onnx
@@ -163,8 +169,8 @@ def test_a_batch_of_several_within_a_net_is_refused(tmp_path, axes, is_batched):
     lines = ["7767517", "2 2", "Input in0 0 1 in0", f"Reshape flat 1 1 in0 out0 0=4 1=3 2=2 {axes}"]
     (tmp_path / "model.ncnn.param").write_text("\n".join(lines))
     if not is_batched:
-        assert len(require_supported(tmp_path)) == 2
+        assert len(require_one_batch(tmp_path)) == 2
         return
     with pytest.raises(ConversionFailed, match="flat takes several batches") as caught:
-        require_supported(tmp_path)
+        require_one_batch(tmp_path)
     assert "cut the net" in caught.value.remedy

