@@ -255,8 +255,8 @@ def test_a_mistake_is_one_clear_line_with_its_code(argv: list[str], code: int, s
 
 
 TASKS = (
-    *("ab", "attach", "bench", "build", "cancel", "chat", "clean", "compare", "convert", "data"),
-    "deploy",
+    *("ab", "attach", "bench", "build", "cancel", "chat", "clean", "compare", "compress"),
+    *("convert", "data", "deploy"),
     *("deploy-bench", "doctor", "evaluate", "fetch", "history", "index", "lint", "prove"),
     *("report", "rollback", "run", "runs", "search", "test"),
     *("board.down", "board.list", "board.up", "fleet.add"),

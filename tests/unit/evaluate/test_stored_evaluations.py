@@ -267,9 +267,9 @@ def test_a_detector_is_judged_by_all_that_it_finds_and_a_tracker_as_it_is() -> N
         assert with_evaluation_thresholds(load_model(name)) == load_model(name)
 
 
-def test_the_desktop_computes_no_int8() -> None:
-    with pytest.raises(WrongInput, match="cannot compute as a board does in int8"):
-        evaluate_desktop(cast("Any", SimpleNamespace()), "int8")
+def test_the_desktop_computes_no_bf16() -> None:
+    with pytest.raises(WrongInput, match="cannot compute as a board does in bf16"):
+        evaluate_desktop(cast("Any", SimpleNamespace()), "bf16")
 
 
 def film(count: int, *, ordered: bool = False) -> Film:
