@@ -107,9 +107,12 @@ BATCH_AXES = ("12", "13")
 
 
 def _has_batches(layer: Layer) -> bool:
-    """Whether it makes a batch of several of its input, or one tensor of such a batch."""
+    """Whether it makes a batch of several of its input, or one tensor of such a batch.
+
+    Where both axes are the same, the batch of one stays what it is.
+    """
     axes = {layer.settings.get(key, NO_BATCH) for key in BATCH_AXES}
-    return layer.type == "Reshape" and axes != {NO_BATCH}
+    return layer.type == "Reshape" and len(axes) > 1
 
 
 def _unread_inputs(layers: Sequence[Layer]) -> list[str]:

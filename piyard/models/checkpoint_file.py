@@ -7,6 +7,7 @@ the rest. What is no such file is refused as what it is.
 from __future__ import annotations
 
 import re
+import struct
 import warnings
 import zipfile
 from collections import OrderedDict
@@ -100,6 +101,10 @@ def _require_torch_file(path: Path) -> None:
         )
 
 
+DAMAGE = (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError, struct.error)
+"""What zipfile raises over an archive that is cut, changed or said to be encrypted."""
+
+
 def check_archive(path: Path) -> list[str]:
     """The names in the zip archive. Raises ``ConversionFailed`` for one that is cut or damaged.
 
@@ -111,7 +116,7 @@ def check_archive(path: Path) -> list[str]:
                 if entry.compress_type == zipfile.ZIP_STORED:  # nothing that could swell
                     _read_through(archive, entry)
             return archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except DAMAGE as error:
         raise ConversionFailed(
             f"{path.name} is only a part of a file, or damaged",
             evidence=sanitize_line(str(error)) if "CRC" in str(error) else "",

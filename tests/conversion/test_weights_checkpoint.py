@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -343,6 +343,7 @@ def test_a_cut_file_and_a_foreign_archive_are_refused_as_that(tiny, tmp_path):
 
 
 @settings(max_examples=60, deadline=None)
+@example(cut=0.0, flips=[(0.016241861561907548, 6)])
 @given(cut=st.floats(0, 0.999), flips=st.lists(st.tuples(st.floats(0, 1), st.integers(1, 255))))
 def test_damaged_files_are_refused_or_read_but_never_a_traceback(cut, flips, tmp_path_factory):
     folder = tmp_path_factory.mktemp("damaged")

@@ -134,9 +134,11 @@ def test_a_picture_is_asked_about(
 ) -> None:
     picture = tmp_path / "a.bmp"
     Image.linear_gradient("L").convert("RGB").save(picture)
-    words = {"host": "emulated:rpi5", "model": seeing_model, "max_tokens": "8", "format": "json"}
-    asked = RunRequest.parse(words).replace(inputs=(str(picture),), prompt="What is it?")
-    run_model(asked)
+    words = {"model": seeing_model, "max_tokens": "8", "format": "json"}
+    request = RunRequest.parse({**words, "host": ["emulated:rpi5"]}).replace(
+        inputs=(str(picture),), prompt="What is it?"
+    )
+    run_model(request)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     (seen,) = [line for line in lines if line["type"] == "picture"]
     assert seen["rows"] == TINY_PICTURES.rows

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from piyard.core.errors import WrongInput
-from piyard.measure import bench
+from piyard.measure import energy
 from piyard.results.derive import make_row, with_energy_cost
 from piyard.results.history import stored_rows
 from piyard.results.result_files import load_result
@@ -29,8 +29,8 @@ TIMES = [20.0] * 150
 @pytest.fixture(autouse=True)
 def brief(monkeypatch: pytest.MonkeyPatch, pi5: SimulatedPi) -> None:
     """Long enough for a board whose power is exactly known."""
-    monkeypatch.setattr(bench, "IDLE_POWER_S", 2)
-    monkeypatch.setattr(bench, "ENERGY_RUN_S", 3.0)
+    monkeypatch.setattr(energy, "IDLE_POWER_S", 2)
+    monkeypatch.setattr(energy, "ENERGY_RUN_S", 3.0)
     pi5.samples(TIMES)
 
 
