@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -24,6 +24,8 @@ from piyard.core.parsing import Count
 from piyard.core.target import load_target
 from piyard.models.language_models import load_language_model
 from piyard.models.transformer_files import TensorSource, load_decoder
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 TINY_MODELS = ("stories260k", "tinystories_656k")
 MODELS = (*TINY_MODELS, "smollm2_135m_instruct")
@@ -113,6 +115,14 @@ def save_tokens(tokens: Sequence[int], folder: Path) -> Path:
     """As nnrun reads them."""
     np.save(folder / "tokens.npy", np.asarray(tokens, "<i4"))
     return folder / "tokens.npy"
+
+
+def read_summary(lines: Sequence[str], kind: type[S]) -> S:
+    """What is read of the last line of ``nnrun generate``; raises ``UnreadableLog``."""
+    try:
+        return msgspec.json.decode(lines[-1], type=kind)
+    except (IndexError, msgspec.DecodeError) as error:
+        raise UnreadableLog(f"nnrun generate has no summary: {error}") from None
 
 
 def generate(

@@ -22,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.language.desktop import Here, TokenLine, find_nnrun
+from benchmarks.language.desktop import Here, TokenLine, find_nnrun, read_summary
 from piyard.convert.language.conversion import (
     BIN_FILE,
     PARAM_FILE,
@@ -96,9 +96,9 @@ def read_answer(lines: Sequence[str]) -> Answer:
             if '"type":"token"' in line
         ]
         ids = [msgspec.convert(word, TokenLine).id for word in words]
-        summary = msgspec.json.decode(lines[-1], type=Summary)
-    except (IndexError, msgspec.DecodeError) as error:
+    except msgspec.DecodeError as error:
         raise UnreadableLog(f"nnrun generate printed something else: {error}") from None
+    summary = read_summary(lines, Summary)
     return Answer(ids, "".join(str(word.get("text", "")) for word in words), summary)
 
 

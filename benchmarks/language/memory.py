@@ -19,7 +19,6 @@ import argparse
 import json
 import os
 import resource
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -29,7 +28,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from benchmarks.language.desktop import find_nnrun, save_tokens
+from benchmarks.language.desktop import Here, find_nnrun, read_summary, save_tokens
 from piyard.convert.language.conversion import (
     BIN_FILE,
     PARAM_FILE,
@@ -38,7 +37,7 @@ from piyard.convert.language.conversion import (
 )
 from piyard.convert.language.formats import FORMATS
 from piyard.core import console
-from piyard.core.errors import JobsFailed, PiyardError, UnreadableLog
+from piyard.core.errors import PiyardError
 from piyard.core.parsing import Count
 from piyard.core.tables import FORMATS as TABLE_FORMATS
 from piyard.core.tables import render_table
@@ -108,7 +107,7 @@ def measure(name: str, precision: str, nnrun: Path) -> Row:
         words += ["--context", str(CONTEXT), "--prefill-threads", "1", "--decode-threads", "1"]
         forget(weights)
         before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_inblock
-        summary = read_summary(_run(words))
+        summary = read_summary(Here(Path(folder)).run(words).out.splitlines(), Summary)
         blocks = resource.getrusage(resource.RUSAGE_CHILDREN).ru_inblock - before
     return Row(
         model=made.model.title,
@@ -125,21 +124,6 @@ def forget(file: Path) -> None:
     with file.open("rb") as stream:
         os.fsync(stream.fileno())
         os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def _run(words: Sequence[str]) -> str:
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise JobsFailed(f"nnrun: exit code {done.returncode}", evidence=done.stderr)
-    return done.stdout
-
-
-def read_summary(text: str) -> Summary:
-    """The last line's; raises ``UnreadableLog``."""
-    try:
-        return msgspec.json.decode(text.splitlines()[-1], type=Summary)
-    except (IndexError, msgspec.DecodeError) as error:
-        raise UnreadableLog(f"nnrun generate has no summary: {error}") from None
 
 
 def shown(rows: Sequence[Row], form: str) -> str:

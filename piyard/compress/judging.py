@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from piyard.compress.pictures import CompressionData
+from piyard.compress.pictures import CompressionData, DataIdentity
 from piyard.compress.recipe import VARIANTS_SHELF, VariantManifest
 from piyard.compress.summary import Judged, TimeSource
 from piyard.compress.variant import INT8
@@ -69,12 +69,13 @@ def _may_be_judged(recipe: str, data: CompressionData | None, made: Sequence[Mod
     if folder is None or data is None:
         return False
     learnt = read_manifest(folder, VariantManifest).data
-    return learnt is None or learnt in [_learnt_by(model) for model in made]
+    return learnt is None or learnt in [
+        _learnt_by(model.variant.recipe) for model in made if model.variant
+    ]
 
 
-def _learnt_by(model: Model) -> object:
-    assert model.variant is not None  # noqa: S101  # made now
-    folder = find_artifact(VARIANTS_SHELF, model.variant.recipe)
+def _learnt_by(recipe: str) -> DataIdentity | None:
+    folder = find_artifact(VARIANTS_SHELF, recipe)
     return read_manifest(folder, VariantManifest).data if folder else None
 
 
@@ -126,13 +127,12 @@ def _evaluate(model: Model, conversion: Conversion, data: CompressionData) -> Ev
 
 def make_subject(model: Model, conversion: Conversion, data: CompressionData) -> Subject:
     """What is evaluated. The data must have a truth."""
-    assert data.judged is not None  # noqa: S101
     detector = model.detector_model
     return Subject(
         name=model.name,
         model=with_evaluation_thresholds(model),
         conversion=conversion,
         detector=converter.convert_model(detector, force=True) if detector else None,
-        data=data.judged,
+        data=data.require_truth(),
         digest=data.identity.sha256,
     )

@@ -230,8 +230,7 @@ def measure_moments(network: nn.Module, step: Step) -> dict[str, Tensor]:
     """Second moments of what each layer makes of some pictures, without its bias."""
     import torch
 
-    assert step.data is not None  # noqa: S101  # make
-    pictures = open_pictures(step.parent, step.data.pictures, None)
+    pictures = open_pictures(step.parent, step.require_data().pictures, None)
     count = min(MOMENT_PICTURES, len(pictures))
     numbers = [at * len(pictures) // count for at in range(count)]
     with torch.no_grad(), _watch_answers(network) as moments:

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from piyard.compress.pictures import CompressionData
-from piyard.core.errors import unknown_name
+from piyard.core.errors import WrongInput, unknown_name
 from piyard.models.definition import Model, Part
 from piyard.models.edits import Edit
 from piyard.models.variants import MethodName
@@ -94,6 +94,14 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     checkpoints: Path
     """Where training leaves its checkpoints; gone once the variant is there."""
+
+    def require_data(self) -> CompressionData:
+        """Its pictures. Raises ``WrongInput`` without any."""
+        if self.data is None:
+            raise WrongInput(
+                f"--method {self.method} needs pictures", remedy="name them: --data DIR"
+            )
+        return self.data
 
 
 class TrainingPoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -61,9 +61,18 @@ class CompressionData(msgspec.Struct, frozen=True, kw_only=True):
     identity: DataIdentity
 
     @property
-    def has_truth(self) -> bool:
-        """Whether a model can be judged by them."""
-        return self.judged is not None
+    def has_classes(self) -> bool:
+        """Whether the class of each picture is known."""
+        return self.judged is not None and self.judged.data.kind == "class"
+
+    def require_truth(self) -> JudgedData:
+        """What judges a model by them. Raises ``WrongInput`` where nothing is known of them."""
+        if self.judged is None:
+            raise WrongInput(
+                f"nothing is known of what is in {self.title}",
+                remedy="name pictures whose truth is known: --data DIR",
+            )
+        return self.judged
 
 
 class PicturesApart(NamedTuple):

@@ -119,22 +119,19 @@ def split_blocks(network: nn.Module) -> list[Edit]:
 
 def has_classes(step: Step) -> bool:
     """Whether the class of each picture is known."""
-    return bool(step.data and step.data.judged and step.data.judged.data.kind == "class")
+    return step.data is not None and step.data.has_classes
 
 
 def label_losses(network: nn.Module, step: Step) -> Iterator[torch.Tensor]:
     """The loss of some classified pictures, a batch at a time."""
     from torch.nn import functional
 
-    assert step.data is not None  # noqa: S101  # has_classes
-    assert step.data.judged is not None  # noqa: S101
-    pictures = labelled_pictures(step.parent, step.data.judged)
+    pictures = labelled_pictures(step.parent, step.require_data().require_truth())
     numbers = spread_numbers(len(pictures), IMPORTANCE_PICTURES)
     for at in range(0, len(numbers), IMPORTANCE_BATCH):
         batch = pictures.take(numbers[at : at + IMPORTANCE_BATCH])
-        assert batch.labels is not None  # noqa: S101
         scores = first_output(network(batch.inputs)).flatten(1)
-        yield functional.cross_entropy(scores, batch.labels)
+        yield functional.cross_entropy(scores, batch.require_labels())
 
 
 def spread_numbers(count: int, most: int) -> list[int]:

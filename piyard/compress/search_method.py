@@ -19,7 +19,7 @@ from piyard.compress.search import (
     count_macs,
     run_search,
 )
-from piyard.compress.training.batches import hold_out, labelled_pictures
+from piyard.compress.training.batches import hold_out, labelled_pictures, no_classes
 from piyard.compress.training.loop import train
 from piyard.compress.training.objective import LabelLoss
 from piyard.compress.training.settings import TrainingSettings
@@ -34,8 +34,6 @@ from piyard.vision.schema import Crop, Preprocess
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from piyard.evaluate.dataset import JudgedData
 
 
 RATE = 1e-2
@@ -98,7 +96,7 @@ class SearchMethod:
                 remedy="--method prune makes this one smaller",
             )
         if step.data:
-            labelled_pictures(model, _judged(step))
+            labelled_pictures(model, step.data.require_truth())
 
     def make(self, step: Step, folder: Path) -> Outcome:
         """The chosen network's weights, and all trials."""
@@ -144,7 +142,9 @@ class CandidateTrainer:
         model = candidate_model(self.step.parent, candidate)
         network = self._build(model)
         settings: TrainingSettings = self.choices.training
-        data = hold_out(labelled_pictures(model, _judged(self.step)), settings)
+        data = hold_out(
+            labelled_pictures(model, self.step.require_data().require_truth()), settings
+        )
         folder = self._folder(candidate)
         history = train(
             network,
@@ -156,7 +156,8 @@ class CandidateTrainer:
         )
         save_network(network, folder)
         accuracy = history.epochs[history.kept - 1].accuracy
-        assert accuracy is not None  # noqa: S101  # its pictures have classes
+        if accuracy is None:
+            raise no_classes()
         return Score(accuracy=accuracy, cost=count_macs(network, model.input))
 
     def load(self, candidate: Candidate) -> tuple[Model, nn.Module]:
@@ -222,15 +223,6 @@ def _describe_trial(trial: Trial, *, taken: bool) -> str:
         f"{trial.candidate.name}: {score.accuracy:.1f} % of the held out pictures, "
         f"{score.cost / 1e6:.2f} M multiply-accumulates{mark}"
     )
-
-
-def _judged(step: Step) -> JudgedData:
-    if step.data is None or step.data.judged is None:
-        raise WrongInput(
-            "no class is known of these pictures, and candidates are trained by them",
-            remedy="name pictures with a class each: --data DIR",
-        )
-    return step.data.judged
 
 
 def _round(side: float) -> int:

@@ -111,7 +111,6 @@ def render_rows(rows: Sequence[Row], form: str) -> str:
 
 def _columns(original: Judged) -> list[Column[Row]]:
     """Those that hold something; programs get all."""
-    source = original.time_source
     return [
         Column(
             key="model",
@@ -121,10 +120,30 @@ def _columns(original: Judged) -> list[Column[Row]]:
         ),
         Column(key="method", value=lambda row: row.judged.method),
         Column(key="precision", title="Type", value=lambda row: row.judged.precision),
+        *_accuracy_columns(original.metric),
+        *_time_columns(original.time_source),
+        *SIZE_COLUMNS,
+        Column(
+            key="memory_kb",
+            title="Memory" if original.time_source == "measured" else "",
+            value=lambda row: row.judged.memory_kb,
+            text=lambda row: _memory_text(row.judged),
+        ),
+        Column(
+            key="pareto",
+            title="Best",
+            value=lambda row: row.is_best,
+            text=lambda row: "*" if row.is_best else "",
+        ),
+    ]
+
+
+def _accuracy_columns(metric: str) -> list[Column[Row]]:
+    return [
         Column(key="metric", value=lambda row: row.judged.metric or None),
         Column(
             key="accuracy_percent",
-            title=original.metric or "Accuracy",
+            title=metric or "Accuracy",
             value=lambda row: row.judged.accuracy,
             text=lambda row: _accuracy_text(row.judged),
         ),
@@ -140,6 +159,11 @@ def _columns(original: Judged) -> list[Column[Row]]:
             text=_points_off_text,
         ),
         Column(key="data", value=lambda row: row.judged.data or None),
+    ]
+
+
+def _time_columns(source: TimeSource) -> list[Column[Row]]:
+    return [
         Column(
             key="time_ms",
             title=TIME_TITLES[source],
@@ -153,27 +177,19 @@ def _columns(original: Judged) -> list[Column[Row]]:
             value=lambda row: row.speedup,
             text=lambda row: "" if row.speedup is None else f"{row.speedup:.2f} x",
         ),
-        Column(key="instructions", value=lambda row: row.judged.instructions),
-        Column(key="macs", value=lambda row: row.judged.macs),
-        Column(
-            key="bytes",
-            title="Size",
-            value=lambda row: row.judged.bytes,
-            text=lambda row: f"{row.judged.bytes / 1e6:.2f} MB",
-        ),
-        Column(
-            key="memory_kb",
-            title="Memory" if source == "measured" else "",
-            value=lambda row: row.judged.memory_kb,
-            text=lambda row: _memory_text(row.judged),
-        ),
-        Column(
-            key="pareto",
-            title="Best",
-            value=lambda row: row.is_best,
-            text=lambda row: "*" if row.is_best else "",
-        ),
     ]
+
+
+SIZE_COLUMNS: tuple[Column[Row], ...] = (
+    Column(key="instructions", value=lambda row: row.judged.instructions),
+    Column(key="macs", value=lambda row: row.judged.macs),
+    Column(
+        key="bytes",
+        title="Size",
+        value=lambda row: row.judged.bytes,
+        text=lambda row: f"{row.judged.bytes / 1e6:.2f} MB",
+    ),
+)
 
 
 def short_name(model: str, original: str) -> str:

@@ -90,11 +90,9 @@ def tune_network(
 
 def training_pictures(step: Step) -> TrainingPictures:
     """The step's, with their classes where these are known. Raises ``WrongInput``."""
-    data = step.data
-    if data is None:
-        raise WrongInput("there are no pictures to train on", remedy="name them: --data DIR")
-    if data.judged and data.judged.data.kind == "class":
-        return labelled_pictures(step.parent, data.judged)
+    data = step.require_data()
+    if data.has_classes:
+        return labelled_pictures(step.parent, data.require_truth())
     return open_pictures(step.parent, data.pictures, None)
 
 

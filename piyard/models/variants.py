@@ -12,7 +12,6 @@ from piyard.models.edits import Edit
 MARK = "@"
 """Between a parent's name and what was done to it, as ``mobilenet_v2@prune50@ptq-int8``."""
 MethodName = Literal["ptq", "qat", "prune", "distill", "lowrank", "search"]
-METHOD_NAMES: tuple[MethodName, ...] = ("ptq", "qat", "prune", "distill", "lowrank", "search")
 
 
 class Variant(Config):

@@ -24,12 +24,7 @@ from piyard.compress.ptq.pair import (
     Tensor,
     WeightedLayer,
 )
-from piyard.compress.ptq.rounding import (
-    LARGEST,
-    LARGEST_OF_SIX_BITS,
-    round_to_int8,
-    scales_of_rows,
-)
+from piyard.compress.ptq.rounding import round_to_int8, scales_of_rows
 from piyard.compress.ptq.table import Table
 from piyard.convert.param import INT8_SETTINGS, MASK_KEY, Layer
 from piyard.core.errors import WrongInput
@@ -64,7 +59,10 @@ def kernel_area(layer: Layer) -> int:
 
 
 def may_use_winograd(layer: Layer) -> bool:
-    """Whether ncnn would compute it by Winograd in int8, on CPUs without dot products."""
+    """Whether ncnn would compute it by Winograd in int8, on CPUs without dot products.
+
+    Weights of 8 bits overflow there.
+    """
     stride, dilation = layer.number(3, 1), layer.number(2, 1)
     return (
         layer.type == "Convolution"
@@ -99,13 +97,8 @@ def weight_rows(weighted: WeightedLayer) -> Floats:
     return weighted.weight.reshape(layer.number(0), -1)
 
 
-def find_weight_scales(
-    weighted: WeightedLayer, *, winograd: bool = False
-) -> dict[int, list[float]]:
-    """Of each of its weight tensors: the largest weight of a row becomes 127.
-
-    With ``winograd`` it becomes 31 where ncnn may go by Winograd, which overflows beyond.
-    """
+def find_weight_scales(weighted: WeightedLayer) -> dict[int, list[float]]:
+    """Of each of its weight tensors: the largest weight of a row becomes 127."""
     layer = weighted.layer
     if layer.type == "MultiHeadAttention":
         return {n: scales_of_rows(_attention_rows(weighted, n)) for n in range(4)}
@@ -114,8 +107,7 @@ def find_weight_scales(
         return found | (
             {0: scales_of_rows(_gemm_rows(weighted))} if "a" in weighted.tensors else {}
         )
-    largest = LARGEST_OF_SIX_BITS if winograd and may_use_winograd(layer) else LARGEST
-    return {0: scales_of_rows(weight_rows(weighted), largest)}
+    return {0: scales_of_rows(weight_rows(weighted))}
 
 
 def _attention_rows(weighted: WeightedLayer, number: int) -> Floats:
@@ -133,7 +125,7 @@ def _gemm_rows(weighted: WeightedLayer) -> Floats:
 
 
 def quantise_layers(
-    layers: Sequence[WeightedLayer], table: Table, *, winograd: bool = False, chains: bool = True
+    layers: Sequence[WeightedLayer], table: Table, *, chains: bool = True
 ) -> list[WeightedLayer]:
     """The network with the table's layers in int8, and int8 handed on wherever that is possible.
 
@@ -144,9 +136,7 @@ def quantise_layers(
     _require_fitting(layers, table)
     handed_on = find_chains([each.layer for each in layers], table) if chains else {}
     return [
-        _quantise(each, table, handed_on.get(each.name), winograd=winograd)
-        if each.name in table.weights
-        else each
+        _quantise(each, table, handed_on.get(each.name)) if each.name in table.weights else each
         for each in layers
     ]
 
@@ -208,15 +198,13 @@ def find_sources(layers: Sequence[Layer]) -> dict[str, str]:
     return source
 
 
-def _quantise(
-    weighted: WeightedLayer, table: Table, output_scale: float | None, *, winograd: bool
-) -> WeightedLayer:
+def _quantise(weighted: WeightedLayer, table: Table, output_scale: float | None) -> WeightedLayer:
     layer, scales = weighted.layer, table.weights[weighted.name]
     setting = 1 if layer.type == "ConvolutionDepthWise" else 2
     if output_scale is not None:
         setting += REQUANTISED
     settings = dict(layer.settings) | {str(INT8_SETTINGS[layer.type]): str(setting)}
-    if may_use_winograd(layer) and not winograd:
+    if may_use_winograd(layer):
         mask = layer.number(MASK_KEY) | NO_WINOGRAD
         settings[str(MASK_KEY)] = str(mask)
     tensors = dict(weighted.tensors) | _int8_weights(weighted, scales)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from piyard.build.builder import build_nnrun
-from piyard.compress.method import Calibration, CompressOptions, OptionName, Outcome, Settings, Step
+from piyard.compress.method import CompressOptions, OptionName, Outcome, Settings, Step
 from piyard.compress.pictures import CompressionData
 from piyard.compress.ptq.accuracy import (
     KEPT_SHARE,
@@ -61,9 +61,7 @@ PARAM_FILE, BIN_FILE = f"{NET_STEM}.ncnn.param", f"{NET_STEM}.ncnn.bin"
 class PtqChoices(Settings, frozen=True, kw_only=True):
     """Settings of a variant."""
 
-    calibration: Calibration = "mse"
-    equalise: bool = True
-    correct_bias: bool = True
+    ptq: PtqSettings
     spare: float = 0.01
     """That share of the network's size is for layers that int8 costs most."""
     mixed: bool = False
@@ -91,7 +89,7 @@ class PtqMethod:
     def choose_settings(self, options: CompressOptions) -> Settings:
         """See ``Method``."""
         return PtqChoices(
-            calibration=options.calibration or "mse",
+            ptq=choose_ptq(options),
             mixed=options.mixed,
             keep_accuracy=options.keep_accuracy,
             per_layer=options.per_layer,
@@ -114,17 +112,15 @@ class PtqMethod:
 
     def make(self, step: Step, folder: Path) -> Outcome:
         """Fill the folder with the pair and its table."""
-        if step.data is None:
-            raise WrongInput("there is no picture to calibrate with", remedy="name some: --data")
         conversion, choices = convert_model(step.parent), step.settings
-        inputs = PictureInputs(model=step.parent, pictures=_calibrating(step.data))
+        inputs = PictureInputs(model=step.parent, pictures=_calibrating(step.require_data()))
         with console.step(f"calibrate {step.parent.name}", unit="pictures"):
             quantised = quantise_pair(
                 conversion.folder / PARAM_FILE,
                 conversion.folder / BIN_FILE,
                 inputs,
                 len(inputs.pictures),
-                _ptq_settings(choices),
+                choices.ptq,
             )
         names, notes = _choose_names(step, conversion, quantised, inputs)
         quantised.write(folder, names)
@@ -180,12 +176,9 @@ def require_calibratable(model: Model) -> None:
         )
 
 
-def _ptq_settings(choices: PtqChoices) -> PtqSettings:
-    return PtqSettings(
-        calibration=choices.calibration,
-        equalise=choices.equalise,
-        correct_bias=choices.correct_bias,
-    )
+def choose_ptq(options: CompressOptions) -> PtqSettings:
+    """How the network is quantised."""
+    return PtqSettings(calibration=options.calibration) if options.calibration else PtqSettings()
 
 
 def changed_keys(parent: Model) -> JsonObject:
@@ -257,7 +250,7 @@ def _keep_accuracy(
     losses: Mapping[str, float],
 ) -> list[str]:
     """These layers but as few of those that cost most as accuracy asks for."""
-    judged = step.data.judged if step.data else None
+    judged = step.require_data().judged
     parents = measure_figure(conversion, judged, "fp32") if judged else 0.0
     judge = Judge(
         conversion=conversion,

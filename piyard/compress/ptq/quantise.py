@@ -47,9 +47,6 @@ class Quantised(msgspec.Struct, frozen=True, kw_only=True):
     """The same with the biases that the int8 layers have."""
     table: Table
     """The scales of all layers that can be int8."""
-    settings: PtqSettings
-    equalised: list[str]
-    """Layers whose output channels were brought to one range."""
 
     def layers(self, names: Iterable[str], *, chains: bool = True) -> list[WeightedLayer]:
         """The network with these layers in int8; see ``quantise_layers``."""
@@ -58,9 +55,7 @@ class Quantised(msgspec.Struct, frozen=True, kw_only=True):
             ours if ours.name in chosen else exact
             for ours, exact in zip(self.corrected, self.exact, strict=True)
         ]
-        return quantise_layers(
-            mixed, self.table.only(chosen), winograd=self.settings.winograd, chains=chains
-        )
+        return quantise_layers(mixed, self.table.only(chosen), chains=chains)
 
     def write(self, at: Path, names: Iterable[str], stem: str = NET_STEM) -> None:
         """Write the pair with these layers in int8, and their table, into the folder."""
@@ -75,18 +70,16 @@ def quantise_pair(
     """Raises ``WrongInput`` for a network without a layer to quantise, or one that is quantised."""
     original = read_weighted_layers(param, weights)
     _require_quantisable(original, param.name)
-    exact, equalised = original, list[str]()
+    exact = original
     if settings.equalise:
         seen = _observe_layers(original, inputs, min(count, EQUALISING_INPUTS))
-        exact, equalised = equalise_channels(original, seen)
+        exact, _ = equalise_channels(original, seen)
     seen = _observe_layers(exact, inputs, count)
     table = make_table(exact, seen, settings)
     if settings.calibration == "cosine":
         table = move_scales(exact, table, _first(inputs, SEARCH_INPUTS))
     corrected = correct_biases(exact, table, seen) if settings.correct_bias else exact
-    return Quantised(
-        exact=exact, corrected=corrected, table=table, settings=settings, equalised=equalised
-    )
+    return Quantised(exact=exact, corrected=corrected, table=table)
 
 
 def _require_quantisable(layers: Sequence[WeightedLayer], name: str) -> None:
@@ -110,19 +103,13 @@ def _first(inputs: Inputs, count: int) -> Iterable[tuple[Floats, ...]]:
 
 
 def make_table(layers: Sequence[WeightedLayer], seen: Observed, settings: PtqSettings) -> Table:
-    """The scales of all layers that can be int8 and are not kept as they are."""
-    chosen = [
-        each
-        for each in quantisable_layers(layers)
-        if each.name not in settings.keep and each.layer.type not in settings.keep
-    ]
+    """The scales of all layers that can be int8."""
+    chosen = quantisable_layers(layers)
     thresholds: dict[str, float] = {}
     for blob, gathering in seen.blobs.items():
         thresholds[blob] = find_threshold(gathering.spread(), settings.calibration)
     return Table(
-        weights={
-            each.name: find_weight_scales(each, winograd=settings.winograd) for each in chosen
-        },
+        weights={each.name: find_weight_scales(each) for each in chosen},
         inputs={
             each.name: _scale(thresholds[seen.source[each.layer.bottoms[0]]])
             for each in chosen

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
 LARGEST = 127
 """ncnn's int8 is symmetric: -127 to 127 (src/layer/quantize.cpp)."""
-LARGEST_OF_SIX_BITS = 31
-"""Of a weight whose 3-by-3 convolution goes by Winograd in int16, where 8 bits overflow."""
 
 
 def round_to_int8(values: Floats, scales: Floats | float) -> NDArray[Any]:
@@ -34,10 +32,10 @@ def snap(values: Floats, scales: Floats | float) -> Floats:
     return whole / by
 
 
-def scales_of_rows(rows: Floats, largest: int = LARGEST) -> list[float]:
-    """For each row the scale by which its largest number is ``largest``; 1 for one of zeros."""
+def scales_of_rows(rows: Floats) -> list[float]:
+    """For each row the scale by which its largest number is 127; 1 for one of zeros."""
     import numpy as np
 
     peaks = np.abs(rows).max(axis=1, initial=0.0)
-    scales = np.where(peaks > 0, largest / np.where(peaks > 0, peaks, 1), 1)
+    scales = np.where(peaks > 0, LARGEST / np.where(peaks > 0, peaks, 1), 1)
     return [float(scale) for scale in scales.astype(np.float32)]

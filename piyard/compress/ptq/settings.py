@@ -14,14 +14,9 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 class PtqSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What decides the bytes of an int8 file, beside the network and the pictures."""
 
-    calibration: Calibration = "kl"
+    calibration: Calibration = "mse"
     """How the scale of what a layer reads is found; ``cosine`` begins with the squared error."""
     equalise: bool = True
     """Whether channels are brought to the same range where that leaves the network as it is."""
     correct_bias: bool = True
     """Whether what rounding the weights adds to a channel on average is taken from its bias."""
-    winograd: bool = False
-    """Weights of 6 bits where ncnn computes by Winograd on CPUs without dot products (Pi 3 and 4):
-    faster there, and no more exact anywhere. Without it such layers are told not to."""
-    keep: tuple[str, ...] = ()
-    """Layers that stay as they are, by name or by type."""

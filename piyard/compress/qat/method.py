@@ -16,6 +16,7 @@ from piyard.compress.ptq.method import (
     CALIBRATION_PICTURES,
     PARAM_FILE,
     changed_keys,
+    choose_ptq,
     require_calibratable,
 )
 from piyard.compress.ptq.quantise import TABLE_FILE
@@ -59,8 +60,7 @@ class QatMethod:
 
     def choose_settings(self, options: CompressOptions) -> QatChoices:
         """See ``Method``."""
-        ptq = PtqSettings(calibration=options.calibration or "mse")
-        return QatChoices(ptq=ptq, training=read_training(options, RATE))
+        return QatChoices(ptq=choose_ptq(options), training=read_training(options, RATE))
 
     def detail(self, settings: Any) -> str:
         """``qat-int8``, whatever the settings."""

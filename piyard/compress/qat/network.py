@@ -104,5 +104,5 @@ def _parameter(graph: Any, node: Any) -> torch.nn.Parameter:
     values: Any = graph
     for part in str(node.target).split("."):
         values = getattr(values, part)
-    assert isinstance(values, torch.nn.Parameter)  # noqa: S101  # weights of a convolution
-    return values
+    parameter: torch.nn.Parameter = values
+    return parameter

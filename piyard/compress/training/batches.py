@@ -33,6 +33,13 @@ FEWEST = 2
 """Pictures to learn from, and pictures to validate by."""
 
 
+def no_classes() -> WrongInput:
+    """What is wrong with pictures that a network is to be trained by."""
+    return WrongInput(
+        "no class is known of these pictures", remedy="name some with a class each: --data DIR"
+    )
+
+
 class Batch(NamedTuple):
     """Pictures and their classes."""
 
@@ -40,6 +47,12 @@ class Batch(NamedTuple):
     """(n, channels, rows, columns)."""
     labels: torch.Tensor | None
     """(n) numbers of classes; None where they are not known."""
+
+    def require_labels(self) -> torch.Tensor:
+        """The labels. Raises ``WrongInput`` where they are not known."""
+        if self.labels is None:
+            raise no_classes()
+        return self.labels
 
 
 class TrainingPictures:

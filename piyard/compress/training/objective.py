@@ -48,8 +48,7 @@ class LabelLoss:
         from torch.nn import functional
 
         scores = first_output(network(batch.inputs))
-        labels = batch.labels
-        assert labels is not None  # noqa: S101  # labelled_pictures sees to it
+        labels = batch.require_labels()
         loss = functional.cross_entropy(scores, labels, label_smoothing=self.smoothing)
         return Measured(loss, count_right(scores, labels))
 

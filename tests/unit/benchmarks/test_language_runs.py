@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.language import lookup, memory
+from benchmarks.language.desktop import read_summary
 from benchmarks.language.memory import Row
 from piyard.core.errors import UnreadableLog
 
@@ -31,12 +32,12 @@ def test_bytes_a_token_are_those_of_its_share_of_a_step() -> None:
     assert "differs" not in table
     assert json.loads(lookup.shown("Tiny", plain, drafted, "json"))["saving"] == 2
     for broken in ([], ["{}"], lines([1])[:-1]):
-        with pytest.raises(UnreadableLog, match="something else"):
+        with pytest.raises(UnreadableLog, match="no summary"):
             lookup.read_answer(broken)
 
 
 def test_memory_is_set_beside_weights_and_cache() -> None:
-    summary = memory.read_summary("\n".join(lines([1])))
+    summary = read_summary(lines([1]), memory.Summary)
     assert (summary.cache_bytes, summary.peak_rss_kb) == (3, 7)
     row = Row(model="Tiny", precision="int4", file=90, cache=10, peak=110, read=90)
     assert row.ratio == pytest.approx(1.1)
@@ -45,7 +46,7 @@ def test_memory_is_set_beside_weights_and_cache() -> None:
     unknown = Row(model="Tiny", precision="int4", file=90, cache=10, peak=110, read=0)
     assert unknown.cells[-1] == "N/A"
     with pytest.raises(UnreadableLog, match="no summary"):
-        memory.read_summary("")
+        read_summary([], memory.Summary)
 
 
 def test_a_file_is_taken_out_of_the_page_cache(tmp_path: Path) -> None:

@@ -96,4 +96,4 @@ def test_models_of_several_networks_are_refused() -> None:
 def test_options_become_settings(options: dict[str, Any], detail: str) -> None:
     chosen = PTQ.choose_settings(CompressOptions(model="m", methods=("ptq",), **options))
     assert isinstance(chosen, PtqChoices)
-    assert (chosen.calibration, PTQ.detail(chosen)) == ("mse", detail)
+    assert (chosen.ptq.calibration, PTQ.detail(chosen)) == ("mse", detail)
