@@ -95,6 +95,8 @@ class SearchMethod:
                 "searched through are",
                 remedy="--method prune makes this one smaller",
             )
+        if step.data and step.data.judged is None:
+            raise no_classes()
         if step.data:
             labelled_pictures(model, step.data.require_truth())
 

@@ -229,6 +229,13 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     def require_proved(self, precisions: Collection[str] = ()) -> Conversion:
         """Itself. Raises ``ConversionFailed`` when its proof failed, in these precisions."""
         if failed := self.failed_for(precisions):
+            if self.model.variant and any(line.startswith(INT8) for line in failed):
+                raise ConversionFailed(
+                    f"{self.model.title}: int8 is too far from what its parent computes",
+                    evidence="\n".join(failed),
+                    remedy="calibrate with more pictures, by another --calibration, or train for "
+                    f"it: --method qat; kept: {self.folder}; --force uses it all the same",
+                )
             right = "" if self._fails_in_fp32 else "; boards may use it with --precision fp32"
             raise ConversionFailed(
                 f"{self.model.title}: ncnn does not compute what the original computes",

@@ -43,7 +43,7 @@ def check_outputs(record: Record, conversion: Conversion) -> OutputCheck:
     """Compare the outputs a benchmark saved with the conversion's reference."""
     folder = run_folder(record.id)
     precision = read_precision_label(folder / LOG_FILE)
-    threshold = conversion.model.min_cosine(precision, made_up=True)
+    threshold = conversion.model.min_board_cosine(precision)
     differences = {
         blob: compare_outputs(reference, _read_output(folder, blob, reference.size))
         for blob, reference in ((name, conversion.reference(name)) for name in conversion.outputs)

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from piyard.cli.compress import compress_model
@@ -10,9 +11,13 @@ from piyard.cli.compress_request import CompressRequest
 from piyard.compress.networks import open_network
 from piyard.compress.recipe import read_variant_manifest
 from piyard.compress.search import count_macs
+from piyard.convert.converter import convert_model, load_original
+from piyard.convert.ncnn_net import net_function
 from piyard.convert.param import count_quantised, read_param
 from piyard.core.errors import WrongInput
 from piyard.models.definition import load_model, model_names
+from piyard.models.networks import inference
+from piyard.models.synthetic import INPUT_SEED, random_tensors
 from tests.conversion.compress.conftest import CLASSES
 
 
@@ -78,5 +83,18 @@ def test_int8_is_trained_proved_and_rebuilt(small, halves, capsys):
     assert count_quantised(read_param(folder / "model.ncnn.param")) == 5
     assert (made.network, [point.step for point in manifest.history]) == ("ncnn", [2, 3])
     assert "Failed to load" not in capsys.readouterr().err
+    _require_int8_reference(made)
     compress_model(CompressRequest.parse({"rebuild": made.name, "format": "json"}))
     assert "DIFFERENT" not in capsys.readouterr().out
+
+
+def _require_int8_reference(model):
+    """A board is compared with the int8 file that was proved, not with what it was made of."""
+    conversion = convert_model(model)
+    inputs = random_tensors(conversion.input_shapes, INPUT_SEED, conversion.input_range)
+    (ours,) = net_function(conversion.folder)(*inputs)
+    with inference():
+        (floats,) = load_original(convert_model(load_model(model.variant.parent))).run(*inputs)
+    kept = conversion.reference("out0")
+    np.testing.assert_array_equal(kept, ours.ravel())
+    assert np.abs(kept - floats.ravel()).max() > 0

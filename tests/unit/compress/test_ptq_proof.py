@@ -60,6 +60,8 @@ def test_a_ready_pair_is_its_own_original_and_held_to_as_much_as_in_halves() -> 
     variant = msgspec.structs.replace(ready, variant=settings)
     assert ready.min_cosine("int8+fp16", made_up=True) == ready.proof.cosine_fp16
     assert variant.min_cosine("int8+fp16", made_up=True) == 0.7
+    assert variant.min_board_cosine("int8+fp16") == 0.98
+    assert ready.min_board_cosine("int8") == ready.min_board_cosine("fp16") == 0.999
     assert variant.min_cosine("fp32") == ready.min_cosine("fp32") == ready.proof.cosine_fp32
 
 
