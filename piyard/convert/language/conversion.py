@@ -26,7 +26,7 @@ from piyard.convert.language.picture_proof import (
     show_pictures,
 )
 from piyard.convert.language.picture_tower import PICTURE_FILES
-from piyard.convert.language.proof_tokens import choose_tokens
+from piyard.convert.language.proof_tokens import ProofTokens, choose_tokens
 from piyard.convert.language.tokenizer_files import TokenizerFiles, find_tokenizer
 from piyard.convert.reference_models import weights_path
 from piyard.core import console, store
@@ -226,11 +226,9 @@ def convert_language_model(plan: LanguagePlan, *, force: bool = False) -> Langua
 
 
 def _make(plan: LanguagePlan, at: Path) -> LanguageManifest:
-    from piyard.convert.language.block_widths import choose_widths
-    from piyard.convert.language.table_width import choose_table
     from piyard.convert.language.twin_pass import TwinPass
 
-    source, formats = plan.source, plan.inputs.formats
+    source = plan.source
     with console.step(f"convert {plan.model.name} to {plan.inputs.precision}") as step, inference():
         step.phase(1, PHASES, "prove a block")
         block = prove_block(source.config, read_block(source, 0), _rows(source), at)
@@ -238,15 +236,7 @@ def _make(plan: LanguagePlan, at: Path) -> LanguageManifest:
         compiled = plan.tokenizer.compile() if plan.tokenizer else b""
         tokenizer = plan.tokenizer.read_json() if plan.tokenizer else b""
         tokens = choose_tokens(source.config, tokenizer, plan.calibration)
-        trials: list[TableTrial] = []
-        if formats.is_head_open:
-            step.phase(2, PHASES, "choose the table's width")
-            width, trials = choose_table(source, formats.blocks, tokens, plan.model.proof)
-            formats = Formats(formats.blocks, width)
-        widths: list[WidthTrial] = []
-        if formats.blocks.bits == 4 and tokens.is_text:
-            step.phase(3, PHASES, "choose the blocks' widths")
-            formats, widths = choose_widths(source, formats, tokens, plan.model.proof)
+        formats, trials, widths = _choose_formats(plan, tokens, step)
         if source.config.pictures:
             step.phase(4, PHASES, "look at pictures")
         features = convert_tower(source, plan.inputs.precision, at)
@@ -278,6 +268,26 @@ def _make(plan: LanguagePlan, at: Path) -> LanguageManifest:
         errors=errors,
         failed=failed,
     )
+
+
+def _choose_formats(
+    plan: LanguagePlan, tokens: ProofTokens, step: console.Step
+) -> tuple[Formats, list[TableTrial], list[WidthTrial]]:
+    """Of the precision, wider where its budget of perplexity asks for it, and what was tried."""
+    from piyard.convert.language.block_widths import choose_widths
+    from piyard.convert.language.table_width import choose_table
+
+    formats, proof = plan.inputs.formats, plan.model.proof
+    trials: list[TableTrial] = []
+    if formats.is_head_open:
+        step.phase(2, PHASES, "choose the table's width")
+        width, trials = choose_table(plan.source, formats.blocks, tokens, proof)
+        formats = Formats(formats.blocks, width)
+    widths: list[WidthTrial] = []
+    if formats.blocks.bits == 4 and tokens.is_text:
+        step.phase(3, PHASES, "choose the blocks' widths")
+        formats, widths = choose_widths(plan.source, formats, tokens, proof)
+    return formats, trials, widths
 
 
 def _rows(source: TensorSource) -> torch.Tensor:
