@@ -8,7 +8,7 @@ import msgspec
 
 from piyard.compress.pictures import CompressionData, DataIdentity
 from piyard.compress.recipe import VARIANTS_SHELF, VariantManifest
-from piyard.compress.summary import Judged, TimeSource
+from piyard.compress.summary import ORIGINAL, Judged, TimeSource
 from piyard.compress.variant import INT8
 from piyard.convert import converter
 from piyard.convert.conversions import Conversion
@@ -101,7 +101,7 @@ def _judge(
     methods = [each.variant.method for each in lineage(model) if each.variant]
     return Judged(
         model=model.name,
-        method="+".join(reversed(methods)) or "original",
+        method="+".join(reversed(methods)) or ORIGINAL,
         precision=precision,
         metric=metric,
         accuracy=accuracy,

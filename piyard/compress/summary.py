@@ -19,6 +19,8 @@ ENOUGH_POINTS = 1.0
 """Points of accuracy that may be lost where the user names no share to keep."""
 WIDE_POINTS = 4.0
 """An interval that wide says nothing by its tenths."""
+ORIGINAL = "original"
+"""The method of the model that no compression made."""
 FASTER = 1.03
 """Times as fast from which on it counts as faster."""
 
@@ -28,7 +30,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
     model: str
     method: str
-    """``original`` of the model that no compression made."""
+    """Or ``ORIGINAL``."""
     precision: str
     """In which it computes on the board."""
     metric: str = ""
@@ -54,6 +56,10 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
         """What stands for time: milliseconds, else millions of multiply-accumulates."""
         return self.macs / 1e6 if self.time_ms is None else self.time_ms
 
+    def is_comparable(self, other: Judged) -> bool:
+        """Whether ``work`` says which is faster: int8 and fp16 multiply as often as each other."""
+        return self.time_ms is not None or self.precision == other.precision
+
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """A row with what it takes of the others."""
@@ -61,7 +67,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     judged: Judged
     points_off: float | None
     speedup: float | None
-    """Of the original's time."""
+    """Of the original's time; None of the original itself, and where nothing tells."""
     is_best: bool
     """Whether no other row is at least as fast and as accurate, and better in one."""
 
@@ -74,11 +80,17 @@ def make_rows(judged: Sequence[Judged]) -> list[Row]:
         Row(
             judged=each,
             points_off=_difference(each.accuracy, original.accuracy),
-            speedup=original.work / each.work if each is not original else None,
+            speedup=_speedup(each, original),
             is_best=each.model in best,
         )
         for each in judged
     ]
+
+
+def _speedup(each: Judged, original: Judged) -> float | None:
+    if each is original or not each.is_comparable(original):
+        return None
+    return original.work / each.work
 
 
 def _difference(value: float | None, base: float | None) -> float | None:
@@ -94,7 +106,7 @@ def pareto_models(judged: Sequence[Judged]) -> set[str]:
 
 def _beats(a: Judged, b: Judged) -> bool:
     ours, theirs = (-(a.accuracy or 0), a.work), (-(b.accuracy or 0), b.work)
-    return ours != theirs and ours[0] <= theirs[0] and ours[1] <= theirs[1]
+    return a.is_comparable(b) and ours != theirs and ours[0] <= theirs[0] and ours[1] <= theirs[1]
 
 
 TIME_TITLES: dict[TimeSource, str] = {
@@ -175,7 +187,7 @@ def _time_columns(source: TimeSource) -> list[Column[Row]]:
             key="speedup",
             title="Faster",
             value=lambda row: row.speedup,
-            text=lambda row: "" if row.speedup is None else f"{row.speedup:.2f} x",
+            text=_speedup_text,
         ),
     ]
 
@@ -197,8 +209,14 @@ def short_name(model: str, original: str) -> str:
     return model.removeprefix(original) or model
 
 
+def _speedup_text(row: Row) -> str:
+    if row.judged.method == ORIGINAL:
+        return ""
+    return NOT_KNOWN if row.speedup is None else f"{row.speedup:.2f} x"
+
+
 def _points_off_text(row: Row) -> str:
-    if row.speedup is None:  # the original
+    if row.judged.method == ORIGINAL:
         return ""
     return NOT_KNOWN if row.points_off is None else f"{row.points_off:+.1f}"
 
@@ -256,13 +274,16 @@ def recommend(rows: Sequence[Row], keep: float | None = None) -> str:
     original, *variants = rows
     if not variants:
         return "there is no variant to compare"
-    fastest = max(variants, key=lambda row: row.speedup or 0)
+    timed = [row for row in variants if row.speedup is not None]
+    if not timed:
+        return _by_size(min(variants, key=lambda row: row.judged.bytes), original)
+    fastest = max(timed, key=lambda row: row.speedup or 0)
     if original.judged.accuracy is None:
         return (
             f"{describe_speed(fastest, original)}; its accuracy is not known: name data with truth"
         )
     limit = _least_accuracy(original.judged.accuracy, keep)
-    right = [row for row in variants if (row.judged.accuracy or 0) >= limit]
+    right = [row for row in timed if (row.judged.accuracy or 0) >= limit]
     faster = [row for row in right if (row.speedup or 0) >= FASTER]
     if faster:
         best = max(faster, key=lambda row: row.speedup or 0)
@@ -290,6 +311,16 @@ def describe_speed(row: Row, original: Row) -> str:
     return (
         f"{ours.model}: {speedup:.1f} x {more} {theirs.model} in {theirs.precision} "
         f"({work_text(ours)}{counted})"
+    )
+
+
+def _by_size(row: Row, original: Row) -> str:
+    """What is known of a variant whose time nothing tells."""
+    ours, theirs = row.judged, original.judged
+    points = "" if row.points_off is None else f", {_points_text(row, original)}"
+    return (
+        f"{ours.model}: {theirs.bytes / ours.bytes:.1f} x smaller than {theirs.model}{points}; "
+        f"whether {ours.precision} is faster is not known here: name a board with --host"
     )
 
 

@@ -58,6 +58,21 @@ def test_int8_that_does_not_pay():
     )
 
 
+def test_multiplications_do_not_say_whether_int8_is_faster():
+    untimed = {"time_ms": None, "time_source": "macs"}
+    small = judged("net@ptq-int8", 71.5, precision="int8", bytes=3_500_000, **untimed)
+    pruned = judged("net@prune50", 71.0, macs=150_000_000, **untimed)
+    rows = make_rows([judged(interval=None, **untimed), small])
+    assert rows[1].speedup is None
+    assert all(row.is_best for row in rows)
+    assert "N/A" in render_rows(rows, "plain").splitlines()[-1]
+    assert recommend(rows) == (
+        "net@ptq-int8: 4.0 x smaller than net, -0.3 points top-1; whether int8 is faster is not "
+        "known here: name a board with --host"
+    )
+    assert "take it" in recommend(make_rows([judged(interval=None, **untimed), small, pruned]))
+
+
 def test_without_truth_nothing_is_taken():
     rows = make_rows([judged(accuracy=None), judged("net@ptq", None, 5.0)])
     assert recommend(rows).endswith("its accuracy is not known: name data with truth")
