@@ -92,6 +92,8 @@ def _print_summary(
         return
     for note in list_notes(rows, request.hosts[0] if request.hosts else target.name):
         console.info(note)
+    if data and data.is_shared and data.judged.judged:
+        console.info("scales were found by some of the pictures that judge here")
     unit = "ms" if speeds else "M MACs"
     if plot := draw_text(rows, unit):
         console.info(plot)

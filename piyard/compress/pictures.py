@@ -81,6 +81,11 @@ class PicturesApart(NamedTuple):
     learnt: CompressionData
     judged: CompressionData
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether a method has looked at pictures that judge what it made."""
+        return self.learnt.identity == self.judged.identity
+
 
 def read_apart(place: DataPlace, model: Model, *, learns: bool, seed: int) -> PicturesApart:
     """The pictures at that place; where a method ``learns`` from them it is judged by others.

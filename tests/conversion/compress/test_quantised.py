@@ -1,0 +1,54 @@
+"""``compress --method ptq`` from its command to its table, and what it makes of bad pictures."""
+
+import json
+
+import pytest
+
+from piyard.cli.compress import compress_model
+from piyard.cli.compress_request import CompressRequest
+from piyard.compress.recipe import read_variant_manifest
+from piyard.convert.converter import convert_model
+from piyard.convert.param import count_quantised, read_param
+from piyard.core.errors import WrongInput
+from piyard.models.definition import load_model, model_names
+
+
+def compress(**typed):
+    compress_model(CompressRequest.parse({"model": "small", **typed}))
+
+
+def test_int8_is_made_proved_judged_and_rebuilt(small, halves, capsys):
+    compress(method=["ptq"], data=str(halves), format="json")
+    original, variant = json.loads(capsys.readouterr().out)
+    assert (variant["model"], variant["precision"]) == ("small@ptq-int8", "int8")
+    assert abs(variant["points_off"]) <= 10
+    assert (variant["speedup"], variant["macs"]) == (None, original["macs"])
+    assert variant["bytes"] < 0.5 * original["bytes"]
+    made = load_model("small@ptq-int8")
+    folder, _ = read_variant_manifest(made)
+    assert count_quantised(read_param(folder / "model.ncnn.param")) >= 3
+    assert convert_model(made).manifest.proof["int8"].inputs["drawn"]["out0"].cosine > 0.9
+    compress_model(CompressRequest.parse({"rebuild": made.name, "format": "json"}))
+    files = json.loads(capsys.readouterr().out)
+    assert {file["File"] for file in files} >= {"model.ncnn.param", "model.ncnn.bin"}
+    assert all(file["Manifest"] == file["Rebuilt"] for file in files)
+
+
+def test_it_says_that_the_same_pictures_calibrate_and_judge(small, halves, capsys):
+    compress(method=["ptq"], data=str(halves))
+    shown = capsys.readouterr()
+    assert "scales were found by some of the pictures that judge here" in shown.err
+    assert "whether int8 is faster is not known here" in shown.out
+    compress(method=["prune"], data=str(halves), steps="1", batch="8")
+    assert "pictures that judge here" not in capsys.readouterr().err
+
+
+def test_pictures_of_one_class_and_none_are_refused(small, halves, tmp_path):
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (alone / "top").symlink_to(halves / "top")
+    with pytest.raises(WrongInput, match="one class"):
+        compress(method=["ptq"], data=str(alone))
+    with pytest.raises(WrongInput, match="needs pictures"):
+        compress(method=["ptq"])
+    assert model_names() == [small]
