@@ -4,7 +4,8 @@ A folder with three files. ``head.json`` says which model and conversion its row
 ``rows.f16`` has a row of unit length for each picture, fp16, little-endian; rows are only appended.
 ``pictures.jsonl`` says what they are, a line a change: a row's picture by the sha256 of its
 content, its path, its size and time; a later line about a row replaces an earlier one. A row is on
-the disk before its line is, so whatever ends the program, what the lines say is there.
+the disk before its line is, so whatever ends the program, what the lines say is there. On a full
+disk what was there stays, and the next line is written where the last whole one ends.
 """
 
 from __future__ import annotations
@@ -76,6 +77,8 @@ class PictureIndex:
         self.folder, self.head = folder, head
         self._pictures: dict[int, IndexedPicture] = {}
         self._rows = 0
+        self._noted = 0
+        """Bytes of whole lines."""
         self._read()
 
     @property
@@ -166,10 +169,8 @@ class PictureIndex:
     def _read(self) -> None:
         """The lines, up to one that was not written to its end, and the rows they speak of."""
         file = self.folder / PICTURES_FILE
-        whole, _, torn = file.read_bytes().rpartition(b"\n")
-        if torn:
-            with file.open("r+b") as stream:
-                stream.truncate(len(whole) + 1 if whole else 0)
+        whole, newline, _ = file.read_bytes().rpartition(b"\n")
+        self._noted = len(whole + newline)
         for number, line in enumerate(whole.splitlines(), 1):
             try:
                 picture = msgspec.json.decode(line, type=IndexedPicture)
@@ -188,10 +189,14 @@ class PictureIndex:
             )
 
     def _note(self, pictures: Sequence[IndexedPicture]) -> None:
+        """Write lines over what a full disk, or the end of a program, has left of others."""
         lines = b"".join(msgspec.json.encode(each) + b"\n" for each in pictures)
-        with (self.folder / PICTURES_FILE).open("ab") as stream:
+        with (self.folder / PICTURES_FILE).open("r+b") as stream:
+            stream.truncate(self._noted)
+            stream.seek(self._noted)
             stream.write(lines)
             _flush(stream)
+        self._noted += len(lines)
         self._pictures |= {each.row: each for each in pictures}
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import msgspec
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from piyard.predict.picture_index import (
     compare_with_files,
     open_index,
 )
+from tests.support import file_systems
 
 HEAD = IndexHead(model="clip_vit_b32", conversion="ab12", weights="random", values=4)
 
@@ -121,6 +125,58 @@ def test_whatever_ended_the_program_the_rest_is_there(tmp_path, pictures, torn):
     again = open_index(folder, HEAD)
     assert names(again.search(np.array([0, 1, 0, 0]), 1)) == ["dog.jpg"]
     assert len(again.pictures) == 3
+
+
+def leave(disk, room):
+    """Fill the disk up to so many pages."""
+    (disk / "filler").unlink(missing_ok=True)
+    status = os.statvfs(disk)
+    (disk / "filler").write_bytes(b"\0" * (status.f_bavail - room) * status.f_frsize)
+
+
+@pytest.fixture
+def many(tmp_path):
+    """So many files that their lines need several pages."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    files = [folder / f"{number:0100d}.jpg" for number in range(40)]
+    for number, file in enumerate(files):
+        file.write_text(str(number))
+    return files
+
+
+@pytest.mark.parametrize("room", [0, 1, 2])
+def test_a_full_disk_takes_nothing_of_what_was_there(tmp_path, pictures, many, room):
+    """Neither at once nor when there is room again: a line may have been written in part."""
+    with file_systems.mounted(tmp_path / "disk") as disk:
+        folder = disk / "index"
+        index = open_index(folder, HEAD)
+        grow(index, pictures)
+        vectors = np.random.default_rng(1).standard_normal((40, 4)).astype(np.float32)
+        added = compare_with_files(index, many, []).added
+        leave(disk, room)
+        with pytest.raises(OSError, match="No space left") as caught:
+            index.add(list(zip(added, vectors, strict=True)))
+        assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(folder))
+        for later in (index, open_index(folder)):
+            assert names(later.search(np.array([0, 1, 0, 0]), 99))[0] == "dog.jpg"
+        leave(disk, 1000)
+        index.add(list(zip(added, vectors, strict=True)))
+        again = open_index(folder)
+        assert len(again.pictures) == 43
+        for picture, vector in zip(added, vectors, strict=True):
+            assert again.search(vector, 1)[0].sha256 == picture.sha256
+        assert names(again.search(np.array([0, 1, 0, 0]), 1)) == ["dog.jpg"]
+
+
+def test_an_index_may_be_searched_while_another_program_writes(tmp_path, pictures):
+    folder = tmp_path / "index"
+    grow(open_index(folder, HEAD), pictures)
+    with (folder / "pictures.jsonl").open("ab") as stream:
+        stream.write(b'{"row":3,"sha256":')
+    half = (folder / "pictures.jsonl").read_bytes()
+    assert names(open_index(folder).search(np.array([1, 0, 0, 0]), 1)) == ["car.jpg"]
+    assert (folder / "pictures.jsonl").read_bytes() == half
 
 
 def test_another_model_is_refused_in_words(tmp_path):
