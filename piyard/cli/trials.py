@@ -53,9 +53,9 @@ from piyard.prove.board_proof import (
     prepare_inputs,
     proof_remarks,
     proof_rows,
-    save_masks,
 )
 from piyard.prove.find_masks import SEARCH_LIMIT_S, is_maskable, prove_and_explain
+from piyard.prove.model_masks import save_masks
 from piyard.report.formats import render_comparison
 from piyard.results import accuracies
 from piyard.results.accuracies import EVALUATION_COLUMNS, Evaluation, evaluation_rows

@@ -219,7 +219,7 @@ def proof_problems(model: Model, proved: ProofResult) -> list[str]:
     rankings = [
         f"{precision}, pictures and texts: {problem}"
         for precision, ranking in proved.rankings.items()
-        if (problem := ranking.problem(RANKING_BARS[_bar_name(precision)]))
+        if (problem := ranking_problem(precision, ranking))
     ]
     return outputs_lines + predictions + tracks + rankings
 
@@ -234,6 +234,11 @@ def tracks_problem(model: Model, precision: str, agreement: Agreement) -> str:
     """What is too far apart in what is followed, or nothing."""
     begins = model.tracker.new if isinstance(model.tracker, BytetrackConfig) else 0.0
     return agreement.problem(_bars_for(precision), begins)
+
+
+def ranking_problem(precision: str, ranking: Ranking) -> str:
+    """What is too far apart in the order of texts, or nothing."""
+    return ranking.problem(RANKING_BARS[_bar_name(precision)])
 
 
 def _bars_for(precision: str) -> AgreementLimits:

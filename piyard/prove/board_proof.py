@@ -1,14 +1,11 @@
-"""What a board computes beside what the original does, as rows, and the masks it needs."""
+"""What a board computes beside what the original does, as rows."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
-import yaml
 
 from piyard.convert.conversions import Conversion
 from piyard.convert.ncnn_net import NET_STEM
@@ -21,6 +18,8 @@ from piyard.convert.proof import (
     output_problem,
     prediction_problem,
     proof_problems,
+    rank_texts,
+    ranking_problem,
     tracks_problem,
 )
 from piyard.convert.proof_inputs import (
@@ -32,14 +31,12 @@ from piyard.convert.proof_inputs import (
     proof_pictures,
     reference_clip,
 )
+from piyard.convert.ranking import Ranking
 from piyard.convert.reference_models import choose_files, reference_networks
 from piyard.core import console
-from piyard.core.errors import WrongInput
-from piyard.core.files import write_text
 from piyard.core.tables import Cell, number_cell
 from piyard.evaluate import evaluation
-from piyard.models import definition
-from piyard.models.definition import Model, load_model
+from piyard.models.definition import Model
 from piyard.models.networks import inference
 from piyard.prove import tensors
 from piyard.run.job import JobContext
@@ -115,6 +112,8 @@ class BoardProof(msgspec.Struct, frozen=True, kw_only=True):
     figures: FiguresByKind
     meant: list[MeaningProof]
     """By kind of what was shown; nothing where that means nothing."""
+    ranking: Ranking | None = None
+    """How near pictures and texts are; None for a model without an encoder of texts."""
     empty: dict[str, str] = {}
     """Outputs of which even agreement proves nothing, and why."""
     failed: list[str]
@@ -164,14 +163,15 @@ def prove_on_board(context: JobContext, inputs: ProofCase) -> BoardProof:
     }
     main = answers[NET_STEM]
     precision = main.precision
-    figures, agreement = compare_with_reference(
-        inputs, {stem: each.blobs for stem, each in answers.items()}
-    )
+    blobs = {stem: each.blobs for stem, each in answers.items()}
+    figures, agreement = compare_with_reference(inputs, blobs)
+    ranking = rank_texts(inputs, blobs)
     followed = compare_tracks(context, inputs)
     proved = ProofResult(
         figures={precision: figures},
         predictions={precision: agreement} if agreement else {},
         tracks={precision: followed} if followed else {},
+        rankings={precision: ranking} if ranking else {},
     )
     return BoardProof(
         model=inputs.model,
@@ -183,6 +183,7 @@ def prove_on_board(context: JobContext, inputs: ProofCase) -> BoardProof:
         least=inputs.model.min_cosine(precision),
         figures=figures,
         meant=_meaning_proofs(inputs.model, precision, agreement, followed),
+        ranking=ranking,
         empty=constant_outputs(inputs, proved.figures),
         failed=proof_problems(inputs.model, proved),
     )
@@ -220,7 +221,8 @@ EMULATED_MARK = " (emulated)"
 
 def proof_rows(proofs: Sequence[BoardProof]) -> list[list[str]]:
     """An output of a kind of input a row."""
-    return [row for proof in proofs for row in (*_output_rows(proof), *_meaning_rows(proof))]
+    parts = (_output_rows, _meaning_rows, _ranking_rows)
+    return [row for proof in proofs for part in parts for row in part(proof)]
 
 
 def _output_rows(proof: BoardProof) -> Iterator[list[str]]:
@@ -238,6 +240,14 @@ def _meaning_rows(proof: BoardProof) -> Iterator[list[str]]:
         yield [*_proof_subject(proof), meant.kind, meant.what, count, unknown, unknown, verdict]
 
 
+def _ranking_rows(proof: BoardProof) -> Iterator[list[str]]:
+    if ranking := proof.ranking:
+        apart = Cell(f"{ranking.max_abs:.2g}", ranking.max_abs)
+        verdict = _proof_verdict(ranking_problem(proof.precision, ranking))
+        cells = [number_cell(ranking.pictures), Cell("", None), apart, verdict]
+        yield [*_proof_subject(proof), PICTURES_KIND, "texts by cosine", *cells]
+
+
 def _proof_verdict(problem: str, *, empty: bool = False) -> str:
     if problem:
         return "DIFFERS"
@@ -252,6 +262,8 @@ def proof_remarks(proof: BoardProof) -> list[str]:
         for meant in proof.meant
         if not meant.proves_nothing
     ]
+    if proof.ranking:
+        remarks.append(f"{name} {proof.precision} on {proof.host}: {proof.ranking.text}")
     remarks += [
         f"✗ {name} on {proof.host}, {meant.kind}: {meant.what} proves nothing: "
         f"{meant.agreement.text}"
@@ -278,63 +290,3 @@ def proof_remarks(proof: BoardProof) -> list[str]:
 def _proof_subject(proof: BoardProof) -> list[str]:
     host = proof.host + (EMULATED_MARK if proof.emulated and "emulated" not in proof.host else "")
     return [proof.model.name, host, proof.precision]
-
-
-MASKS_KEY = "masks"
-ModelMasks = dict[str, dict[str, int]]
-"""As ``Model.masks``."""
-
-
-def save_masks(proved: Iterable[BoardProof]) -> list[Path]:
-    """Add what was found to each model's own masks; the files that were written.
-
-    The file is read again, as it may have changed meanwhile. Several boards of a model add up: what
-    one of them needs harms no other. Raises ``WrongInput`` for a file that cannot be changed, which
-    then stays as it is.
-    """
-    masks_by_model: dict[str, ModelMasks] = {}
-    for proof in proved:
-        name = proof.model.name
-        if proof.masks and not proof.failed:
-            masks = masks_by_model.setdefault(name, dict(load_model(name).masks))
-            present = masks.get(proof.weights, {})
-            added = {name: present.get(name, 0) | mask for name, mask in proof.masks.items()}
-            masks[proof.weights] = present | added
-    return [_write_masks(name, masks) for name, masks in masks_by_model.items()]
-
-
-def _write_masks(name: str, masks: ModelMasks) -> Path:
-    path = definition.MODELS_FOLDER / f"{name}.yaml"
-    text = with_masks(path.read_text(encoding="utf-8"), name, masks)
-    if yaml.safe_load(text).get(MASKS_KEY) != masks:
-        raise WrongInput(
-            f"{path}: the masks cannot be written into it",
-            evidence=json.dumps({MASKS_KEY: masks}),
-            remedy="write them by hand",
-        )
-    write_text(path, text)
-    return path
-
-
-def with_masks(text: str, name: str, masks: ModelMasks) -> str:
-    """The YAML with these masks in place of those it has; all else stays, comments too."""
-    lines = [f"{MASKS_KEY}: # found by invoke prove --model {name} --mask"]
-    for weights, layers in masks.items():
-        lines.append(f"  {json.dumps(weights)}:")
-        lines += [f"    {json.dumps(layer)}: {mask}" for layer, mask in layers.items()]
-    return "\n".join([*_lines_without_masks(text), *lines, ""])
-
-
-def _lines_without_masks(text: str) -> list[str]:
-    """The lines without that key, its value, and what is blank at the end."""
-    lines = text.splitlines()
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
-    for key, value in node.value if node else []:
-        if key.value == MASKS_KEY:
-            first, end = key.start_mark.line, value.end_mark.line + bool(value.end_mark.column)
-            while lines[end - 1].startswith("#") or not lines[end - 1].strip():
-                end -= 1  # a comment that follows is not the value's
-            del lines[first:end]
-    while lines and not lines[-1].strip():
-        lines.pop()
-    return lines

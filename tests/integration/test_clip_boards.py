@@ -37,9 +37,9 @@ def test_both_encoders_are_proved_on_a_board(capsys: pytest.CaptureFixture[str])
         request.replace(precisions=("fp16",), random_weights=True, pictures=0, format="json")
     )
     rows = json.loads(capsys.readouterr().out)
-    assert {row["Output"] for row in rows} >= {"out0", "text:out0"}
+    assert {row["Output"] for row in rows} >= {"out0", "text:out0", "texts by cosine"}
     assert {row["Proof"] for row in rows} == {"passed"}
-    assert all(row["Cosine"] > 0.999 for row in rows)
+    assert all(row["Cosine"] > 0.999 for row in rows if row["Cosine"] is not None)
 
 
 def test_a_board_indexes_what_the_desktop_does(tmp_path: Path) -> None:

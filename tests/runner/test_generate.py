@@ -190,13 +190,22 @@ class TestPrefixCache:
         assert "more than --prefix-cache-limit" in done.stderr
 
     def test_a_full_disk_costs_one_line_only(self, nnrun: Run, line: list[Any], tmp_path: Path):
-        with file_systems.full(tmp_path / "full", left=8192) as full:
-            done = nnrun("generate", *line[:-1], full)
+        other = LONG[::-1]
+        with file_systems.mounted(tmp_path / "disk", "256k") as disk:
+            nnrun("generate", *line[:-1], disk).one("summary")
+            (kept,) = disk.glob("*.kv")
+            room = os.statvfs(disk)
+            (disk / "filler").write_bytes(b"\0" * (room.f_bavail - 2) * room.f_frsize)
+            save(tmp_path, other)
+            done = nnrun("generate", *line[:-1], disk)
             assert done.code == 0
-            assert ids(done) == Decoder().greedy(LONG, 6)
-            assert done.stderr.count("\n") == 1
-            assert "No space left" in done.stderr
-            assert not list(full.glob("*.kv*"))
+            assert ids(done) == Decoder().greedy(other, 6)
+            assert done.stderr == (
+                f"nnrun: {disk}: No space left on device; the prompt is not kept for the next run\n"
+            )
+            assert list(disk.glob("*.kv*")) == [kept]
+            save(tmp_path, LONG)
+            assert nnrun("generate", *line[:-1], disk).one("summary")["restored"] == 49
 
 
 def start(path: Path, line: list[Any]) -> subprocess.Popen[str]:

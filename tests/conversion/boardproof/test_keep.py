@@ -12,7 +12,8 @@ from piyard.convert.param import FP32_MASK, MASK_KEY
 from piyard.core.errors import WrongInput
 from piyard.models import definition
 from piyard.models.definition import load_model
-from piyard.prove.board_proof import prove_on_board, save_masks, with_masks
+from piyard.prove.board_proof import prove_on_board
+from piyard.prove.model_masks import save_masks, with_masks
 from tests.conversion.boardproof.trouble import convolutions, helped
 
 
