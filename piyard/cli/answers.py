@@ -9,9 +9,11 @@ import msgspec
 
 from piyard.board.connection import BoardConnection
 from piyard.build import builder
-from piyard.cli.board_requests import ChatRequest, RunRequest
-from piyard.cli.flags import WorkRequest
-from piyard.cli.work import named_or_emulated, require_known_flags, run_options
+from piyard.cli.base_requests import WorkRequest
+from piyard.cli.boards import named_or_emulated
+from piyard.cli.job_plan import run_options
+from piyard.cli.prediction_requests import ChatRequest, RunRequest
+from piyard.cli.request import require_known_flags
 from piyard.convert.language.conversion import (
     LanguageConversion,
     convert_language_model,

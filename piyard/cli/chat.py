@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from piyard.board.connection import BoardConnection
 from piyard.build import builder
 from piyard.cli.answers import PLAIN_FORMAT, answer_options, convert_for_boards
-from piyard.cli.board_requests import ChatRequest
-from piyard.cli.work import named_or_emulated, run_options
+from piyard.cli.boards import named_or_emulated
+from piyard.cli.job_plan import run_options
+from piyard.cli.prediction_requests import ChatRequest
 from piyard.convert.language.formats import USUAL_PRECISION
 from piyard.core import console
 from piyard.core.errors import JobsFailed, WrongInput

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from piyard.cli import work
-from piyard.cli.board_requests import IndexRequest, SearchRequest
-from piyard.cli.work import plan_work, run_jobs
+from piyard.cli.job_plan import conclude, plan_work, run_jobs
+from piyard.cli.prediction_requests import IndexRequest, SearchRequest
 from piyard.convert.conversions import Conversion, find_conversion
 from piyard.convert.converter import convert_model
 from piyard.core import console, paths
@@ -191,7 +190,7 @@ def _index_on_boards(request: IndexRequest, model: Model, folder: Path, listing:
 
             outcomes = run_jobs(plan, prepared, encode)
             _conclude(index, growth)
-    work.conclude(outcomes, plan, outcomes.unfinished_jobs)
+    conclude(outcomes, plan, outcomes.unfinished_jobs)
 
 
 def _encode_batches(context: JobContext, growth: Growth) -> int:

@@ -10,8 +10,8 @@ import msgspec
 from piyard.board.fleet.inventory import is_emulated
 from piyard.cli.board_requests import BenchRequest
 from piyard.cli.compress_request import CompressRequest
+from piyard.cli.job_plan import plan_work, run_jobs
 from piyard.cli.own_models import print_conversion
-from piyard.cli.work import plan_work, run_jobs
 from piyard.compress.budget import (
     Budget,
     Knob,

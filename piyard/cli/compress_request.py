@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from piyard.cli.flags import (
-    BOARD,
-    DATA_FORM,
-    HOST_HELP,
-    KEEP_BY_FORCE,
-    KNOWN_MODEL,
-    KNOWN_TARGET,
-    PERCENT,
-    SPLIT,
-    TARGET,
-    DryRunRequest,
-    TableRequest,
-    choice,
-    whole,
-)
-from piyard.cli.request import SWITCH, ValueType, flag, many, text
+from piyard.cli.base_requests import DryRunRequest, TableRequest
+from piyard.cli.flag_types import PERCENT, whole
+from piyard.cli.flags import DATA_FORM, HOST_HELP, KEEP_BY_FORCE, SPLIT, TARGET
+from piyard.cli.named_types import BOARD, KNOWN_MODEL, KNOWN_TARGET, choice
+from piyard.cli.request import flag
+from piyard.cli.value_types import SWITCH, ValueType, many, text
 from piyard.core.errors import WrongInput
 
 

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
+from piyard.cli.base_requests import DryRunRequest, TableRequest
+from piyard.cli.flag_types import PERCENT, whole
 from piyard.cli.flags import (
-    ANY_MODEL,
-    BOARD,
     DATA,
     DATA_FORM,
     FAIL_ABOVE_HELP,
     HOST_HELP,
     KEEP_BY_FORCE,
+    LIMIT_PICTURES,
+    LONG,
+    MODELS,
+    PRICE_KWH,
+    RANDOM_WEIGHTS,
+    SPLIT,
+    TARGET,
+    TRUST,
+)
+from piyard.cli.named_types import (
+    ANY_MODEL,
+    BOARD,
     KNOWN_MODEL,
     KNOWN_TARGET,
     LANGUAGE_PRECISION,
-    LIMIT_PICTURES,
     LISTED_TASK,
-    LONG,
-    MODELS,
-    PERCENT,
-    PRICE_KWH,
-    RANDOM_WEIGHTS,
     REPORT_FORMAT,
     ROUTE,
-    SPLIT,
-    TARGET,
     TASK,
-    TRUST,
-    DryRunRequest,
-    TableRequest,
-    whole,
 )
-from piyard.cli.request import SWITCH, TEXT, Request, flag, many, text
+from piyard.cli.request import Request, flag
+from piyard.cli.value_types import SWITCH, TEXT, many, text
 
 
 class BuildRequest(DryRunRequest):

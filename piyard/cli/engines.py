@@ -10,7 +10,9 @@ from piyard.build.builder import build_nnrun
 from piyard.build.engine import build_engine, load_engine_pin, plan_engine, require_target
 from piyard.cli.answers import convert_for_boards
 from piyard.cli.board_requests import BenchRequest
-from piyard.cli.work import Boards, named_or_emulated, require_known_flags, run_options
+from piyard.cli.boards import Boards, named_or_emulated
+from piyard.cli.job_plan import run_options
+from piyard.cli.request import require_known_flags
 from piyard.convert.language.conversion import LanguageConversion
 from piyard.convert.language.formats import USUAL_PRECISION, find_formats
 from piyard.core.errors import WrongInput

@@ -32,17 +32,17 @@ from piyard.board.labgrid import acquisition, places
 from piyard.board.lease import lease_holder, run_leased_script
 from piyard.board.release import HOME
 from piyard.board.ssh.hostkeys import refuse_unknown_hosts
-from piyard.cli.board_requests import (
+from piyard.cli.base_requests import BoardsRequest
+from piyard.cli.board_requests import RollbackRequest
+from piyard.cli.boards import Boards, named_boards, named_or_emulated
+from piyard.cli.fleet_requests import (
     AddRequest,
     BoardsQuery,
     ExecRequest,
     GcRequest,
     PowerRequest,
-    RollbackRequest,
     TrustRequest,
 )
-from piyard.cli.flags import BoardsRequest
-from piyard.cli.work import Boards, named_boards, named_or_emulated
 from piyard.core import console
 from piyard.core.errors import PROGRAM, JobsFailed, NotSetUp, WrongInput
 from piyard.core.paths import IS_INSTALLED

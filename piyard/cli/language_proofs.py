@@ -10,7 +10,9 @@ from piyard.board.connection import BoardConnection, BoardSpec
 from piyard.build.builder import build_nnrun
 from piyard.cli.answers import OF_RUNS
 from piyard.cli.board_requests import ProveRequest
-from piyard.cli.work import Boards, named_or_emulated, require_known_flags, run_options
+from piyard.cli.boards import Boards, named_or_emulated
+from piyard.cli.job_plan import run_options
+from piyard.cli.request import require_known_flags
 from piyard.convert.language.conversion import (
     LanguageConversion,
     LanguagePlan,

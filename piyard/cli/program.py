@@ -11,7 +11,7 @@ from invoke.program import Program as InvokesProgram
 
 from piyard import __version__
 from piyard.cli import words
-from piyard.cli.request import Command, FlagArgument
+from piyard.cli.command import Command, FlagArgument, flag_arguments
 from piyard.cli.words import LIST, VERSION, pending_flag, requested_help, unknown_task
 from piyard.core import cancel
 from piyard.core.errors import PiyardError, WrongInput, unknown_name
@@ -106,7 +106,7 @@ class Program(InvokesProgram):
         command = self.collection[name]
         if not isinstance(command, Command):
             raise TypeError(f"{name} is not a command of piyard")
-        arguments = command.request.arguments()
+        arguments = flag_arguments(command.request)
         needed = "".join(f"{each.flag.type.value} " for each in arguments if each.positional)
         others = "[--options] " if len(arguments) > needed.count(" ") else ""
         print(f"Usage: {self.binary} [--core-opts] {name} {needed}{others}[other tasks here ...]")

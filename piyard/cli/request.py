@@ -6,15 +6,10 @@ and has to stay quick.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import update_wrapper
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
-from invoke.collection import Collection
-from invoke.context import Context
-from invoke.parser import Argument
-from invoke.tasks import Task
-
+from piyard.cli.value_types import ValueType
 from piyard.core.errors import WrongInput
 
 if TYPE_CHECKING:
@@ -27,128 +22,7 @@ else:
 
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 D = TypeVar("D")
-R = TypeVar("R", bound="Request")
-
-LETTERS = {"host": "H", "model": "m", "target": "t", "format": "f", "dry-run": "n"}
-"""One letter only where it means the same in every task: Invoke would give each flag the first
-letter that is free, so that ``-h`` is ``--host`` in one task, and ``--help`` in another."""
-
-
-class ValueType(Generic[T_co]):
-    """How the text behind a flag becomes a value."""
-
-    def __init__(
-        self,
-        value: str,
-        convert: Callable[[str, str], T_co],
-        candidates: Callable[[], Iterable[str]] = tuple,
-    ) -> None:
-        self.value = value
-        """Its name in the help; empty for a switch."""
-        self.convert = convert
-        """Takes the flag's name and the text; raises ``WrongInput``."""
-        self.candidates = candidates
-        """Lists values for shell completion."""
-
-    raw: ClassVar[type] = str
-
-    def read(self, name: str, typed: Any) -> T_co:
-        """The value, from what Invoke parsed."""
-        return self.convert(name, typed)
-
-    def spec(self) -> str:
-        """The part after the flag in the help."""
-        return f" {self.value}" if self.value else ""
-
-    def text(self, value: Any) -> str:
-        """A default as the help shows it; none for switches."""
-        return "" if value is None or isinstance(value, bool) else str(value)
-
-
-class Single(ValueType[tuple[T, ...]]):
-    """A single value, stored as a tuple."""
-
-    def __init__(self, element: ValueType[T]) -> None:
-        super().__init__(
-            element.value, lambda name, text: (element.convert(name, text),), element.candidates
-        )
-
-    def text(self, value: Any) -> str:
-        """The values as a user would type them."""
-        return ",".join(map(str, value))
-
-
-class Many(Single[T]):
-    """A flag that may be repeated, each time with one value or, with ``commas``, a list."""
-
-    raw: ClassVar[type] = list
-
-    def __init__(self, element: ValueType[T], *, commas: bool) -> None:
-        super().__init__(element)
-        self.commas = commas
-
-    def read(self, name: str, typed: Any) -> tuple[T, ...]:
-        """All values in their order."""
-        parts = [part for text in typed for part in self._parts(name, text)]
-        return tuple(value for part in parts for value in self.convert(name, part))
-
-    def _parts(self, name: str, text: str) -> list[str]:
-        parts = text.split(",") if self.commas else [text]
-        if not all(parts):
-            raise WrongInput(
-                f"{f'--{name} {text}'.rstrip()}: a value is empty",
-                remedy="separate values by single commas",
-            )
-        return parts
-
-    def spec(self) -> str:
-        """``NAME[,NAME…]``, or ``FILE …`` where only the flag is repeated."""
-        return f" {self.value}[,{self.value}…]" if self.commas else f" {self.value} …"
-
-
-class Switch(ValueType[bool]):
-    """A flag without a value."""
-
-    raw: ClassVar[type] = bool
-
-    def __init__(self) -> None:
-        super().__init__("", lambda _name, typed: bool(typed))
-
-
-def many(element: ValueType[T], *, commas: bool = True) -> ValueType[tuple[T, ...]]:
-    """The same type, repeatable."""
-    return Many(element, commas=commas)
-
-
-def single(element: ValueType[T]) -> ValueType[tuple[T, ...]]:
-    """The same type, not repeatable, stored as a tuple."""
-    return Single(element)
-
-
-def _read_text(name: str, text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        # Python keeps a byte that is no UTF-8 as 0xdc00 and more.
-        byte = ord(text[error.start]) & 0xFF
-        raise WrongInput(
-            f"--{name} is no UTF-8: byte 0x{byte:02x} after {error.start} characters",
-            remedy="give it in UTF-8",
-        ) from None
-    return text
-
-
-TEXT = ValueType[str]("TEXT", _read_text)
-"""What people read, or a model: not the name of a file, which may be any bytes."""
-SWITCH: ValueType[bool] = Switch()
-
-
-def text(value: str) -> ValueType[str]:
-    """Any text; ``value`` stands for it in the help."""
-    return ValueType(value, lambda _name, text: text)
-
 
 REQUIRED: Any = object()
 
@@ -261,106 +135,13 @@ class Request:
         return request
 
     @classmethod
-    def arguments(cls) -> list[FlagArgument]:
-        """The flags as Invoke's arguments."""
-        return [FlagArgument(flag) for flag in cls._flags.values()]
+    def flags(cls) -> list[Flag]:
+        """The fields that are flags, in their order."""
+        return list(cls._flags.values())
 
 
-class Dashed(str):
-    """``-a`` as the name of a flag: Invoke puts one more dash before a name of one letter."""
-
-    __slots__ = ()
-
-    def __len__(self) -> int:
-        return 1
-
-    def lstrip(self, *_: Any) -> Dashed:
-        """Invoke strips underscores and would lose the type."""
-        return self
-
-    rstrip = replace = lstrip
-
-
-class FlagArgument(Argument):
-    """A flag for Invoke's parser. Its values are texts; one that was not given is empty."""
-
-    def __init__(self, flag: Flag) -> None:
-        self.flag = flag
-        names = [flag.name]
-        if len(flag.name) == 1:
-            names.append(Dashed(f"-{flag.name}"))
-        elif flag.name in LETTERS:
-            names.append(LETTERS[flag.name])
-        super().__init__(
-            names=names,
-            kind=flag.type.raw,
-            default=self._default(),
-            help=flag.help,
-            positional=flag.required,
-            attr_name=flag.name.replace("-", "_") if "-" in flag.name else None,
-        )
-
-    def _default(self) -> Any:
-        if self.flag.required:
-            return None
-        raw = self.flag.type.raw
-        return self.flag.default if raw is bool else raw()
-
-    @property
-    def spec(self) -> str:
-        """``-f, --format WORD``."""
-        flag = self.flag
-        letters = [f"-{name}" for name in self.names if len(name) == 1 and name != f"-{name}"]
-        long = f"--no-{flag.name}" if flag.default is True else f"--{flag.name}"
-        return (
-            ", ".join([*(letter for letter in letters if letter != long), long]) + flag.type.spec()
-        )
-
-
-class Command(Task[Any]):
-    """An Invoke task whose flags are the fields of a request."""
-
-    def __init__(self, request: type[Request], body: Callable[..., None], name: str) -> None:
-        super().__init__(body, name=name.rpartition(".")[2], positional=(), auto_shortflags=False)
-        self.request, self.full_name = request, name
-
-    def get_arguments(self, *_: Any, **__: Any) -> list[Argument]:
-        """The arguments of the request."""
-        return list(self.request.arguments())
-
-    def __eq__(self, other: object) -> bool:
-        return self is other  # Invoke compares names and code, and all bodies have the same
-
-    def __hash__(self) -> int:
-        return hash(self.full_name)
-
-
-COMMANDS: list[Command] = []
-
-
-def command(request: type[R], name: str) -> Callable[[Callable[[R], None]], Command]:
-    """Turn a function of a request into a task; ``fleet.add`` is ``add`` in the group ``fleet``."""
-
-    def register(function: Callable[[R], None]) -> Command:
-        def body(_c: Context, **options: Any) -> None:
-            function(request.parse(options))
-
-        update_wrapper(body, function)
-        task = Command(request, body, name)
-        COMMANDS.append(task)
-        return task
-
-    return register
-
-
-def namespace(commands: Sequence[Command]) -> Collection:
-    """The collection of tasks, in their groups."""
-    root, groups = Collection(), dict[str, Collection]()
-    for task in commands:
-        group, _, name = task.full_name.rpartition(".")
-        if group and group not in groups:
-            groups[group] = Collection(group)
-        (groups[group] if group else root).add_task(task, name=name)
-    for subtasks in groups.values():
-        root.add_collection(subtasks)
-    return root
+def require_known_flags(request: Request, allowed: Collection[str], what: str) -> None:
+    """Raise ``WrongInput`` for a flag that was given and says nothing to ``what``."""
+    for word in request.typed():
+        if word.startswith("--") and word.removeprefix("--") not in allowed:
+            raise WrongInput(f"{word} says nothing to {what}", remedy=f"leave out {word}")

@@ -9,11 +9,10 @@ from contextlib import contextmanager
 import msgspec
 
 from piyard.board.connection import BoardConnection
-from piyard.cli import work
 from piyard.cli.answers import ONLY_OF_ANSWERS, answer_prompt
-from piyard.cli.board_requests import RunRequest
+from piyard.cli.job_plan import conclude, plan_work, run_jobs
 from piyard.cli.own_models import load_or_add
-from piyard.cli.work import plan_work, run_jobs
+from piyard.cli.prediction_requests import RunRequest
 from piyard.core import console
 from piyard.core.cancel import raise_if_requested
 from piyard.core.errors import PROGRAM, JobsFailed, WrongInput
@@ -107,7 +106,7 @@ def run_model(request: RunRequest) -> None:
         raise_if_requested()
     if chosen.show:
         open_viewer([path for seen in outcomes.results for path in seen.shown])
-    work.conclude(outcomes, plan, outcomes.unfinished_jobs)
+    conclude(outcomes, plan, outcomes.unfinished_jobs)
     require_readable(outcomes.results)
     require_whole(outcomes.results)
 

@@ -7,18 +7,10 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from piyard.board.connection import BoardConnection
-from piyard.cli import work
 from piyard.cli.board_requests import AbRequest, EvaluateRequest, ProveRequest
+from piyard.cli.boards import Boards, named_boards, named_or_emulated
+from piyard.cli.job_plan import conclude, plan_jobs, plan_work, run_jobs, run_options
 from piyard.cli.own_models import load_or_add
-from piyard.cli.work import (
-    Boards,
-    named_boards,
-    named_or_emulated,
-    plan_jobs,
-    plan_work,
-    run_jobs,
-    run_options,
-)
 from piyard.convert import converter
 from piyard.convert.conversions import Conversion
 from piyard.convert.param import INT8, is_quantised, require_precisions
@@ -92,7 +84,7 @@ def prove_on_boards(request: ProveRequest) -> None:
 
         outcomes = run_jobs(plan, prepared, judge)
     _print_proofs(outcomes.results, request.format)
-    work.conclude(outcomes, plan, outcomes.unfinished_jobs)
+    conclude(outcomes, plan, outcomes.unfinished_jobs)
     _require_proved(outcomes.results, masked=request.mask)
 
 
@@ -201,7 +193,7 @@ def _evaluate_on_boards(
 
         outcomes = run_jobs(plan, prepared, judge)
     evaluations += outcomes.results
-    work.conclude(outcomes, plan, outcomes.unfinished_jobs)
+    conclude(outcomes, plan, outcomes.unfinished_jobs)
 
 
 def _print_evaluation_plan(

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from piyard.cli import clip
-from piyard.cli.board_requests import IndexRequest, SearchRequest
+from piyard.cli.prediction_requests import IndexRequest, SearchRequest
 from piyard.core.errors import JobsFailed, WrongInput
 from piyard.core.files import disk_error
 from piyard.models.synthetic import drawn_pictures

@@ -12,9 +12,9 @@ from PIL import Image
 from tokenizers import Tokenizer
 
 from piyard.cli import own_models
-from piyard.cli.board_requests import ChatRequest, RunRequest
 from piyard.cli.chat import chat_with_model
 from piyard.cli.desk_requests import AddModelRequest
+from piyard.cli.prediction_requests import ChatRequest, RunRequest
 from piyard.cli.runs import run_model
 from piyard.convert.language import adding
 from piyard.convert.own import ownership

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from piyard.cli import clip, trials, work
-from piyard.cli.board_requests import IndexRequest, ProveRequest
+from piyard.cli import clip, job_plan, trials
+from piyard.cli.board_requests import ProveRequest
+from piyard.cli.prediction_requests import IndexRequest
 from piyard.models.synthetic import drawn_pictures
 from piyard.predict.picture_index import open_index
 from tests.conversion.test_clip import tiny_model
@@ -28,7 +29,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     use_tiny(monkeypatch)
     monkeypatch.setattr("piyard.convert.text_encoder.PROOF_LABELS", ("dog", "cat", "red"))
     monkeypatch.setattr(clip, "load_model", lambda _: tiny_model())
-    monkeypatch.setattr(work, "load_or_add", lambda *_names, **_options: [tiny_model()])
+    monkeypatch.setattr(job_plan, "load_or_add", lambda *_names, **_options: [tiny_model()])
 
 
 def test_both_encoders_are_proved_on_a_board(capsys: pytest.CaptureFixture[str]) -> None:

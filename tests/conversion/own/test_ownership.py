@@ -8,7 +8,7 @@ import yaml
 from PIL import Image
 
 from piyard.cli.desk_requests import AddModelRequest, RemoveModelRequest
-from piyard.cli.flags import MODEL_OR_FILE
+from piyard.cli.named_types import MODEL_OR_FILE
 from piyard.cli.own_models import add_from_request, load_or_add, remove_model
 from piyard.convert import converter
 from piyard.convert.own.changes import list_changes

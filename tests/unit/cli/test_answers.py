@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from piyard.cli import answers, chat
-from piyard.cli.board_requests import ChatRequest, RunRequest
+from piyard.cli.prediction_requests import ChatRequest, RunRequest
 from piyard.cli.runs import run_model
 from piyard.core.errors import HostUnreachable, JobsFailed, WrongInput
 from piyard.predict.answers import Answer

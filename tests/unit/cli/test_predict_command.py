@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from piyard.cli import runs
-from piyard.cli.board_requests import RunRequest
+from piyard.cli.prediction_requests import RunRequest
 from piyard.cli.runs import Choice, run_model
 from piyard.core.errors import WrongInput
 from piyard.models.definition import load_model, model_names

@@ -11,9 +11,11 @@ import pytest
 
 from piyard.board.ssh.hostkeys import STRICT_VARIABLE
 from piyard.cli import chat
-from piyard.cli.board_requests import BenchRequest, RunRequest
+from piyard.cli.board_requests import BenchRequest
+from piyard.cli.boards import Boards, named_boards
 from piyard.cli.desk_requests import AddModelRequest
-from piyard.cli.work import Boards, named_boards, run_options
+from piyard.cli.job_plan import run_options
+from piyard.cli.prediction_requests import RunRequest
 from piyard.core.errors import WrongInput
 from piyard.run.job import RunOptions
 

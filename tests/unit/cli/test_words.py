@@ -9,8 +9,10 @@ from invoke.collection import Collection
 from invoke.parser import ParserContext
 
 from piyard.cli import words
+from piyard.cli.command import LETTERS, Command, flag_arguments
 from piyard.cli.program import Program
-from piyard.cli.request import LETTERS, SWITCH, Command, Request, flag, many, text
+from piyard.cli.request import Request, flag
+from piyard.cli.value_types import SWITCH, many, text
 from piyard.cli.words import requested_help
 from piyard.core.errors import WrongInput
 from tasks import namespace
@@ -176,7 +178,7 @@ def test_a_command_that_prints_a_table_takes_its_format() -> None:
 
 
 def test_help_shows_what_every_flag_takes() -> None:
-    shown = {argument.spec: argument.help for argument in MeasureRequest.arguments()}
+    shown = {argument.spec: argument.help for argument in flag_arguments(MeasureRequest)}
     assert shown == {
         "-H, --host NAME[,NAME…]": "where",
         "--threads N[,N…]": "how many",
@@ -184,7 +186,7 @@ def test_help_shows_what_every_flag_takes() -> None:
         "-n, --dry-run": "only say it",
         "--no-draw": "bring no pictures",
     }
-    assert [argument.spec for argument in CompareRequest.arguments()] == [
+    assert [argument.spec for argument in flag_arguments(CompareRequest)] == [
         *("-a, --a RUN", "-b, --b RUN", "--across NAME")
     ]
 
@@ -196,7 +198,7 @@ def test_every_task_has_such_a_help(name: str, capsys: pytest.CaptureFixture[str
     usage, _, _, about, _, _, *flags = capsys.readouterr().out.splitlines()
     command = namespace[name]
     assert about.strip() == command.__doc__
-    arguments = sorted(command.request.arguments(), key=lambda each: not each.positional)
+    arguments = sorted(flag_arguments(command.request), key=lambda each: not each.positional)
     needed = [each.flag.type.value for each in arguments if each.positional]
     assert usage.startswith(" ".join(["Usage: piyard [--core-opts]", name, *needed]))
     specs = [line.split("   ")[0].strip() for line in flags if line.startswith("  -")]

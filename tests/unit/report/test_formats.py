@@ -344,12 +344,12 @@ def test_the_command_is_one_that_exists() -> None:
     from invoke.collection import Collection
     from invoke.parser import Parser
 
-    from piyard.cli import tasks
+    from piyard.cli import board_tasks
 
     of = row(random_seed=1)
     command = rerun_command(of, sample_rows.result(of, [1.0]))
     program, *argv = command
-    (context,) = Parser(contexts=Collection(tasks.bench).to_contexts()).parse_argv(argv)
+    (context,) = Parser(contexts=Collection(board_tasks.bench).to_contexts()).parse_argv(argv)
     given_flags = {name: arg.value for name, arg in context.args.items() if arg.got_value}
     assert program == "invoke"
     assert given_flags["host"] == ["pi5"]

@@ -6,7 +6,7 @@ import pytest
 
 from piyard.board.connection import BoardSpec
 from piyard.cli.board_requests import BenchRequest
-from piyard.cli.work import bench_duration
+from piyard.cli.job_plan import bench_duration
 from piyard.core.errors import WrongInput
 from piyard.core.parsing import parse_int, parse_seconds
 from piyard.models.definition import load_model, load_models

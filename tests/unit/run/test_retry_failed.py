@@ -9,7 +9,9 @@ import pytest
 
 from piyard.board.fleet.selection import select_board
 from piyard.cli.board_requests import BenchRequest
-from piyard.cli.work import Boards, _remember, require_believable
+from piyard.cli.boards import Boards
+from piyard.cli.deploy_bench import require_believable
+from piyard.cli.job_plan import _remember
 from piyard.core.errors import NothingValid, WrongInput
 from piyard.results.result import Reason, Verdict, VerdictState
 from piyard.run.job import BenchDuration

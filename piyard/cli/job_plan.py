@@ -1,77 +1,25 @@
-"""Deploying to boards and benchmarking them, in parallel, whatever fails on the way.
-
-The plan that all tasks on boards share is here too.
-"""
+"""The plan that all tasks on boards share: which jobs, where, and what is left to do again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import groupby
 from typing import TypeVar
 
 import msgspec
 
 from piyard.board.connection import BoardConnection
-from piyard.board.fleet.selection import SelectedBoard, select_boards
-from piyard.board.lease import LEASE_WAIT_S
-from piyard.board.ssh.hostkeys import refuse_unknown_hosts
-from piyard.cli.board_requests import BenchRequest, DeployRequest
-from piyard.cli.flags import HOST, BoardsRequest, WorkRequest
+from piyard.cli.base_requests import WorkRequest
+from piyard.cli.boards import Boards, named_boards, named_or_emulated
 from piyard.cli.own_models import load_or_add
-from piyard.cli.request import Request
 from piyard.core import console
-from piyard.core.errors import JobsFailed, NothingValid, PiyardError, WrongInput
-from piyard.measure import bench as benchmarking
+from piyard.core.errors import JobsFailed, PiyardError
 from piyard.models.definition import Model
-from piyard.report.formats import render_rows
-from piyard.results.derive import make_row, parse_kwh_price, with_energy_cost
-from piyard.results.judge import is_believable
-from piyard.results.result import Result
-from piyard.run import execute, plan
-from piyard.run.deploy import Deployed
+from piyard.run import plan
 from piyard.run.job import PMIC, BenchDuration, Job, JobContext, Prepared, RunOptions
 from piyard.run.outcomes import JobOutcomes, RetryState, load_retry_state, save_retry_state
-from piyard.run.plan import identify_boards, prepare_jobs
-from piyard.run.schedule import MAX_PARALLEL, RUNS_GO_ON, run_on_boards
-
-
-class Boards(msgspec.Struct, frozen=True, kw_only=True):
-    """The boards of a command, and how to connect to them."""
-
-    selected: Sequence[SelectedBoard]
-    target: str = ""
-    parallel: int = MAX_PARALLEL
-    wait_s: float = LEASE_WAIT_S
-
-    @property
-    def names(self) -> list[str]:
-        """Their names, as the user calls them."""
-        return [board.name for board in self.selected]
-
-    def connections(self) -> list[BoardConnection]:
-        """A connection to each, opened at first use."""
-        return [BoardConnection(board, self.target, wait_s=self.wait_s) for board in self.selected]
-
-
-def named_boards(request: BoardsRequest) -> Boards:
-    """The boards that a request names, perhaps none; raises ``WrongInput``."""
-    if request.strict:
-        refuse_unknown_hosts()
-    return Boards(
-        selected=select_boards(request.hosts, every=request.all),
-        target=request.target,
-        parallel=request.parallel,
-        wait_s=0 if request.no_wait else LEASE_WAIT_S,
-    )
-
-
-def named_or_emulated(request: BoardsRequest) -> Boards:
-    """The boards that a request names, or the emulated default, which is announced."""
-    if request.hosts or request.all:
-        return named_boards(request)
-    console.info(f"no --host given: using {HOST}, an emulated board")
-    return named_boards(request.replace(hosts=(HOST,)))
+from piyard.run.plan import identify_boards
+from piyard.run.schedule import RUNS_GO_ON, run_on_boards
 
 
 def run_options(request: WorkRequest) -> RunOptions:
@@ -85,13 +33,6 @@ def run_options(request: WorkRequest) -> RunOptions:
         energy=request.meter or (PMIC if request.energy else ""),
         picture=request.picture,
     )
-
-
-def require_known_flags(request: Request, allowed: Collection[str], what: str) -> None:
-    """Raise ``WrongInput`` for a flag that was given and says nothing to ``what``."""
-    for word in request.typed():
-        if word.startswith("--") and word.removeprefix("--") not in allowed:
-            raise WrongInput(f"{word} says nothing to {what}", remedy=f"leave out {word}")
 
 
 def bench_duration(request: WorkRequest) -> BenchDuration:
@@ -127,76 +68,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             any_of = f"any {target} of {', '.join(self.boards.names)}"
             where = any_of if self.request.spread else job.host
             print(f"{verb or self.verb}: {what}, on {where} ({target})")
-
-
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """The jobs whose files one board needs."""
-
-    host: str
-    jobs: Sequence[Job]
-
-
-def deploy(request: DeployRequest) -> None:
-    """Put nnrun and the models on each board."""
-    with plan_work(request, "deploy") as plan:
-        if request.dry_run:
-            plan.print()
-            return
-        prepared = prepare_jobs(
-            plan.jobs, random_weights=plan.request.random_weights, force=request.force
-        )
-        options = run_options(request)
-        grouped = groupby(plan.jobs, key=lambda job: job.host)
-        deliveries = [Delivery(host=host, jobs=list(jobs)) for host, jobs in grouped]
-
-        def deliver(connection: BoardConnection, delivery: Delivery) -> Deployed:
-            of_model = {job.model.name: prepared.release_of(job) for job in delivery.jobs}
-            context = JobContext(
-                connection=connection, job=delivery.jobs[0], prepared=prepared, options=options
-            )
-            return execute.deploy_and_hold(context, list(of_model.values()))
-
-        outcomes = run_on_boards(
-            plan.usable,
-            deliveries,
-            deliver,
-            group_of_job=lambda delivery: delivery.host,
-            title=lambda delivery: f"deploy to {delivery.host}",
-            parallel=request.parallel,
-        )
-    conclude(outcomes, plan, [job for each in outcomes.unfinished_jobs for job in each.jobs])
-
-
-def bench(request: BenchRequest, *, or_random: bool) -> None:
-    """Build, convert, deploy and measure; then the table."""
-    price = parse_kwh_price(request.price_kwh)
-    with plan_work(request, "bench") as plan:
-        if request.dry_run:
-            plan.print()
-            return
-        prepared = prepare_jobs(
-            plan.jobs,
-            random_weights=plan.request.random_weights,
-            or_random=or_random,
-            force=request.force,
-            alone=True,
-        )
-        outcomes = run_jobs(plan, prepared, benchmarking.run_benchmark)
-    results = outcomes.results
-    if results:
-        rows = [with_energy_cost(make_row(result), price) for result in results]
-        print(render_rows(rows, request.format, results, long=request.long))
-    conclude(outcomes, plan, outcomes.unfinished_jobs)
-    require_believable(results)
-
-
-def require_believable(results: Sequence[Result]) -> None:
-    """Raise ``NothingValid`` when there are results, and all are INVALID."""
-    if results and not any(is_believable(each.verdict) for each in results):
-        raise NothingValid(
-            "the row is INVALID" if len(results) == 1 else f"all {len(results)} rows are INVALID",
-            remedy="the comment says why; --rerun-invalid 2 cools down and measures again",
-        )
 
 
 @contextmanager
